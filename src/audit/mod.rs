@@ -1,0 +1,1 @@
+//! Audit records and their hash chain; file and lock are `host`'s.

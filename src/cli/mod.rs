@@ -1,0 +1,1 @@
+//! argv → settings → one use case → exit code; the only printer.

@@ -1,0 +1,153 @@
+//! Durations as the manifests write them: integers with `s`, `m`, `h`, `d` in falling order.
+
+use std::time::Duration;
+
+/// The longest duration a manifest may name: 30 days, in seconds.
+pub const DURATION_MAX_S: u64 = 30 * 86_400;
+
+const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
+
+/// Why a text is not a duration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DurationError {
+    /// Nothing there.
+    #[error("a duration must not be empty")]
+    Empty,
+    /// A number and no unit.
+    #[error("a duration needs a unit: `s`, `m`, `h` or `d`")]
+    NoUnit,
+    /// `1.5h`.
+    #[error("a duration has whole numbers only")]
+    Fraction,
+    /// `1 h`.
+    #[error("a duration has no spaces")]
+    Space,
+    /// `-5s`.
+    #[error("a duration is not negative")]
+    Negative,
+    /// `30s1m`, `1m1m`.
+    #[error("the units of a duration fall from `d` to `s`, each at most once")]
+    Order,
+    /// A character that is neither digit nor unit.
+    #[error("`{0}` is no unit of a duration: `s`, `m`, `h` and `d` are")]
+    Unit(char),
+    /// Over the bound.
+    #[error("a duration is at most 30d")]
+    TooLong,
+}
+
+/// Reads `30s`, `10m`, `1h30m`, `1d`. Bound: 30 days.
+pub fn parse(text: &str) -> Result<Duration, DurationError> {
+    if text.is_empty() {
+        return Err(DurationError::Empty);
+    }
+    if text.chars().any(char::is_whitespace) {
+        return Err(DurationError::Space);
+    }
+    if text.starts_with('-') {
+        return Err(DurationError::Negative);
+    }
+    let mut seconds: u64 = 0;
+    let mut units = UNITS.iter();
+    let mut number = String::new();
+    for c in text.chars() {
+        match c {
+            '0'..='9' => number.push(c),
+            '.' | ',' => return Err(DurationError::Fraction),
+            _ if !UNITS.iter().any(|(unit, _)| *unit == c) => {
+                return Err(DurationError::Unit(c));
+            }
+            _ if number.is_empty() => return Err(DurationError::Order),
+            _ => {
+                let (_, factor) = units.find(|(unit, _)| *unit == c).ok_or(DurationError::Order)?;
+                let count: u64 = number.parse().map_err(|_| DurationError::TooLong)?;
+                seconds = count
+                    .checked_mul(*factor)
+                    .and_then(|it| seconds.checked_add(it))
+                    .ok_or(DurationError::TooLong)?;
+                number.clear();
+            }
+        }
+    }
+    if !number.is_empty() {
+        return Err(DurationError::NoUnit);
+    }
+    if seconds > DURATION_MAX_S {
+        return Err(DurationError::TooLong);
+    }
+    Ok(Duration::from_secs(seconds))
+}
+
+/// Writes whole seconds as [`parse`] reads them: `90` as `1m30s`, nothing as `0s`.
+pub fn format(duration: Duration) -> String {
+    let mut rest = duration.as_secs();
+    if rest == 0 {
+        return "0s".to_owned();
+    }
+    let mut text = String::new();
+    for (unit, factor) in UNITS {
+        if rest >= factor {
+            text.push_str(&format!("{}{unit}", rest / factor));
+            rest %= factor;
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn reads_what_the_design_names() {
+        for (text, seconds) in [
+            ("30s", 30),
+            ("10m", 600),
+            ("1h30m", 5_400),
+            ("1d", 86_400),
+            ("0s", 0),
+            ("90s", 90),
+            ("30d", DURATION_MAX_S),
+            ("1d1h1m1s", 90_061),
+        ] {
+            assert_eq!(parse(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_the_rest_with_its_reason() {
+        for (text, error) in [
+            ("", DurationError::Empty),
+            ("30", DurationError::NoUnit),
+            ("1h30", DurationError::NoUnit),
+            ("1.5h", DurationError::Fraction),
+            ("1 h", DurationError::Space),
+            ("-5s", DurationError::Negative),
+            ("30s1m", DurationError::Order),
+            ("1m1m", DurationError::Order),
+            ("s", DurationError::Order),
+            ("5w", DurationError::Unit('w')),
+            ("5S", DurationError::Unit('S')),
+            ("31d", DurationError::TooLong),
+            ("99999999999999999999d", DurationError::TooLong),
+            ("18446744073709551615d", DurationError::TooLong),
+        ] {
+            assert_eq!(parse(text), Err(error), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(seconds in 0..=DURATION_MAX_S) {
+            let duration = Duration::from_secs(seconds);
+            prop_assert_eq!(parse(&format(duration)), Ok(duration));
+        }
+
+        #[test]
+        fn nothing_panics(text in "\\PC{0,24}") {
+            let _ = parse(&text);
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! The one table of pool fields. It drives the decoder, the JSON Schema, "did you mean", the
+//! reference documentation and the diff: a new field is one row here and its meaning.
+
+/// What kind of value a field takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A pool name; see [`super::name::PoolName`].
+    Name,
+    /// A whole number within bounds, both included.
+    Count {
+        /// Smallest.
+        min: u32,
+        /// Largest.
+        max: u32,
+    },
+    /// A duration; see [`super::duration`]. Bounds in seconds, both included.
+    Duration {
+        /// Shortest, in seconds.
+        min_s: u64,
+        /// Whether only whole minutes are taken.
+        whole_minutes: bool,
+    },
+    /// A duration, or the word `off`.
+    DurationOrOff,
+    /// Text, not empty, at most so many characters, without control characters.
+    Text {
+        /// Most characters.
+        max: usize,
+    },
+    /// `acme` (organization, enterprise).
+    Account,
+    /// `acme/app`.
+    Repository,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// `true` or `false`.
+    Flag,
+    /// A list of labels.
+    Labels,
+    /// A mapping with text keys and any YAML values inside.
+    Map,
+}
+
+/// What an absent field means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absent {
+    /// A problem for `validate` already.
+    Required,
+    /// Fine for `validate`, named by its warning; a problem for `plan`.
+    NeededForPlan,
+    /// This value, as it would be written; managed to it.
+    Default(&'static str),
+    /// A value that follows from others, in words.
+    Derived(&'static str),
+    /// Whatever GARM has is left alone.
+    LeftAlone,
+    /// Nothing is asked for.
+    Nothing,
+}
+
+/// What changing a field means for a pool that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutability {
+    /// Kept in our manifest and used by `watch`: GARM does not store it.
+    Policy,
+    /// GARM changes it in place.
+    Update,
+    /// GARM changes it in place and runners made before are outdated (`generation`).
+    UpdateAndOutdate,
+    /// GARM never changes it (and says 200): the pool is replaced.
+    Replace,
+    /// What a pool is known by; not a difference.
+    Identity,
+}
+
+/// One row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    /// The key in a pool file.
+    pub key: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// What its absence means.
+    pub absent: Absent,
+    /// What changing it means.
+    pub mutability: Mutability,
+    /// Whether `defaults` may set it.
+    pub in_defaults: bool,
+    /// One line of help: schema, documentation and problems quote it.
+    pub help: &'static str,
+}
+
+/// Most runners a pool may have: a bound on arithmetic, far above GitHub's own.
+pub const RUNNERS_MAX: u32 = 100_000;
+
+/// Longest text of a field, in characters.
+pub const TEXT_MAX: usize = 1_024;
+
+/// Longest label: GitHub's own bound, in characters.
+pub const LABEL_MAX: usize = 256;
+
+const COUNT: Kind = Kind::Count { min: 0, max: RUNNERS_MAX };
+const TEXT: Kind = Kind::Text { max: TEXT_MAX };
+const DURATION: Kind = Kind::Duration { min_s: 0, whole_minutes: false };
+
+const fn row(
+    key: &'static str,
+    kind: Kind,
+    absent: Absent,
+    mutability: Mutability,
+    help: &'static str,
+) -> Field {
+    Field { key, kind, absent, mutability, in_defaults: true, help }
+}
+
+const fn own(field: Field) -> Field {
+    Field { in_defaults: false, ..field }
+}
+
+/// Every field of a pool, in the order of the documentation.
+pub const FIELDS: &[Field] = &[
+    own(row(
+        "name",
+        Kind::Name,
+        Absent::Required,
+        Mutability::Identity,
+        "name of the pool, unique in the fleet",
+    )),
+    row(
+        "min_runners",
+        COUNT,
+        Absent::Default("0"),
+        Mutability::Policy,
+        "floor on all runners of the pool, busy ones included",
+    ),
+    row(
+        "max_runners",
+        Kind::Count { min: 1, max: RUNNERS_MAX },
+        Absent::Required,
+        Mutability::Update,
+        "most runners the pool may have",
+    ),
+    row(
+        "scale_up_threshold",
+        COUNT,
+        Absent::Default("5"),
+        Mutability::Policy,
+        "scale up when more than this many jobs have waited",
+    ),
+    row(
+        "scale_up_delay",
+        DURATION,
+        Absent::Default("30s"),
+        Mutability::Policy,
+        "how long they must have waited",
+    ),
+    row(
+        "scale_down_delay",
+        DURATION,
+        Absent::Default("10m"),
+        Mutability::Policy,
+        "how long a runner may be idle beyond the minimum",
+    ),
+    row(
+        "scale_up_target",
+        COUNT,
+        Absent::Default("0"),
+        Mutability::Policy,
+        "how many queued jobs may stay without a runner of their own",
+    ),
+    row(
+        "max_queue_wait",
+        Kind::DurationOrOff,
+        Absent::Default("2m"),
+        Mutability::Policy,
+        "whatever the threshold, no job waits longer for a runner to be started; or `off`",
+    ),
+    row(
+        "instance_type",
+        TEXT,
+        Absent::Required,
+        Mutability::UpdateAndOutdate,
+        "size of the VM, in the provider's terms (GARM: flavor)",
+    ),
+    row(
+        "image",
+        TEXT,
+        Absent::NeededForPlan,
+        Mutability::UpdateAndOutdate,
+        "image of the VM, in the provider's terms",
+    ),
+    row(
+        "provider",
+        TEXT,
+        Absent::NeededForPlan,
+        Mutability::Replace,
+        "name of the provider in GARM's configuration",
+    ),
+    row(
+        "organization",
+        Kind::Account,
+        Absent::NeededForPlan,
+        Mutability::Replace,
+        "GitHub organization whose jobs the pool serves",
+    ),
+    row(
+        "repository",
+        Kind::Repository,
+        Absent::NeededForPlan,
+        Mutability::Replace,
+        "GitHub repository (`owner/name`) whose jobs the pool serves",
+    ),
+    row(
+        "enterprise",
+        Kind::Account,
+        Absent::NeededForPlan,
+        Mutability::Replace,
+        "GitHub enterprise whose jobs the pool serves",
+    ),
+    row(
+        "endpoint",
+        TEXT,
+        Absent::Nothing,
+        Mutability::Replace,
+        "GARM's name of the GitHub endpoint, where one entity name exists at several",
+    ),
+    row(
+        "labels",
+        Kind::Labels,
+        Absent::Derived("the pool's name"),
+        Mutability::Update,
+        "labels that jobs ask for with `runs-on`, besides `defaults.labels`",
+    ),
+    row(
+        "os_type",
+        Kind::Choice(&["linux", "windows"]),
+        Absent::Default("linux"),
+        Mutability::UpdateAndOutdate,
+        "operating system",
+    ),
+    row(
+        "os_arch",
+        Kind::Choice(&["amd64", "i386", "arm64", "arm"]),
+        Absent::Default("amd64"),
+        Mutability::UpdateAndOutdate,
+        "architecture",
+    ),
+    row(
+        "enabled",
+        Kind::Flag,
+        Absent::Default("true"),
+        Mutability::Update,
+        "a disabled pool starts no runners; those it has still take jobs",
+    ),
+    row(
+        "autoscale",
+        Kind::Flag,
+        Absent::Default("true"),
+        Mutability::Policy,
+        "`watch` steers the number of runners",
+    ),
+    row(
+        "runner_prefix",
+        Kind::Text { max: 64 },
+        Absent::Derived("the pool's name"),
+        Mutability::Update,
+        "first part of the runners' names",
+    ),
+    row(
+        "runner_group",
+        TEXT,
+        Absent::LeftAlone,
+        Mutability::UpdateAndOutdate,
+        "GitHub's runner group",
+    ),
+    row(
+        "bootstrap_timeout",
+        Kind::Duration { min_s: 60, whole_minutes: true },
+        Absent::Default("20m"),
+        Mutability::Update,
+        "how long GARM waits for a new runner to report, in whole minutes",
+    ),
+    row(
+        "boot_grace",
+        DURATION,
+        Absent::Default("10m"),
+        Mutability::Policy,
+        "how long a new runner may take to become idle before it counts as failed",
+    ),
+    row(
+        "failed_runner_grace",
+        DURATION,
+        Absent::Default("2m"),
+        Mutability::Policy,
+        "how long a failed runner is kept to be looked at",
+    ),
+    row(
+        "stale_job_age",
+        DURATION,
+        Absent::Default("24h"),
+        Mutability::Policy,
+        "a job queued for longer is shown, not scaled for",
+    ),
+    row(
+        "priority",
+        COUNT,
+        Absent::Default("0"),
+        Mutability::Update,
+        "the pool with the higher priority is used first",
+    ),
+    row("template", TEXT, Absent::LeftAlone, Mutability::Update, "name of GARM's install template"),
+    row(
+        "extra_specs",
+        Kind::Map,
+        Absent::Default("{}"),
+        Mutability::UpdateAndOutdate,
+        "the provider's own settings",
+    ),
+    row(
+        "enable_shell",
+        Kind::Flag,
+        Absent::Default("false"),
+        Mutability::UpdateAndOutdate,
+        "shell access to runners through GARM's agent",
+    ),
+    row(
+        "min_idle_runners",
+        COUNT,
+        Absent::Default("0"),
+        Mutability::Policy,
+        "runners kept idle whatever is busy; the larger of the two floors wins",
+    ),
+    row(
+        "default_labels",
+        Kind::Flag,
+        Absent::Default("true"),
+        Mutability::Policy,
+        "`false` leaves `defaults.labels` out",
+    ),
+    own(row(
+        "adopt",
+        TEXT,
+        Absent::Nothing,
+        Mutability::Identity,
+        "take over a pool: GARM's id of one made by hand, or the old name of one of this fleet",
+    )),
+];
+
+/// The row of a key.
+pub fn field(key: &str) -> Option<&'static Field> {
+    FIELDS.iter().find(|it| it.key == key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_unique_and_the_specifications_are_there() {
+        let mut keys: Vec<&str> = FIELDS.iter().map(|it| it.key).collect();
+        keys.sort_unstable();
+        let all = keys.len();
+        keys.dedup();
+        assert_eq!(keys.len(), all);
+        for key in [
+            "name",
+            "min_runners",
+            "max_runners",
+            "scale_up_threshold",
+            "scale_up_delay",
+            "scale_down_delay",
+            "instance_type",
+        ] {
+            assert!(field(key).is_some(), "{key}");
+        }
+    }
+}

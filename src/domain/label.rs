@@ -1,0 +1,225 @@
+//! Labels: a set without case, as GARM compares them (GARM.md §c), and the reserved ones that
+//! say whose a pool is.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::name::{FleetName, PoolName};
+
+/// Prefix of the label that marks a pool as owned by a fleet.
+pub const OWNED_PREFIX: &str = "runnerctl=";
+
+/// Prefix of the label on a pool that a replace has retired and that is being drained.
+pub const RETIRED_PREFIX: &str = "runnerctl-old=";
+
+/// A set of labels, equal without regard to case; remembers the first spelling of each.
+#[derive(Debug, Clone, Default)]
+pub struct Labels(BTreeMap<String, String>);
+
+impl Labels {
+    /// No label at all.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one label; an equal one that is there already keeps its spelling.
+    pub fn insert(&mut self, label: impl Into<String>) {
+        let label = label.into();
+        self.0.entry(label.to_lowercase()).or_insert(label);
+    }
+
+    /// Takes one label out; says whether it was there.
+    pub fn remove(&mut self, label: &str) -> bool {
+        self.0.remove(&label.to_lowercase()).is_some()
+    }
+
+    /// Whether the label is in the set, in whatever case.
+    pub fn contains(&self, label: &str) -> bool {
+        self.0.contains_key(&label.to_lowercase())
+    }
+
+    /// Whether every label that a job asks for is here: GARM's and GitHub's rule of matching.
+    pub fn covers(&self, wanted: &Labels) -> bool {
+        wanted.0.keys().all(|key| self.0.contains_key(key))
+    }
+
+    /// The labels as they are spelt, in the order of their lower-case forms.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.values().map(String::as_str)
+    }
+
+    /// The lower-case forms, in order: what two sets are compared by.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// How many labels.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Every reserved label in the set, whoever's it is.
+    pub fn marks(&self) -> Vec<Mark> {
+        self.keys().filter_map(Mark::parse).collect()
+    }
+
+    /// The set without reserved labels: what a person wrote.
+    pub fn without_marks(&self) -> Labels {
+        self.iter().filter(|it| !is_reserved(it)).collect()
+    }
+}
+
+impl PartialEq for Labels {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.keys().eq(other.0.keys())
+    }
+}
+
+impl Eq for Labels {}
+
+impl PartialOrd for Labels {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Labels {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.keys().cmp(other.0.keys())
+    }
+}
+
+impl<S: Into<String>> FromIterator<S> for Labels {
+    fn from_iter<I: IntoIterator<Item = S>>(labels: I) -> Self {
+        let mut set = Self::new();
+        for label in labels {
+            set.insert(label);
+        }
+        set
+    }
+}
+
+/// Whether a label is one that only `runnerctl` may set.
+pub fn is_reserved(label: &str) -> bool {
+    let label = label.to_lowercase();
+    label.starts_with(OWNED_PREFIX) || label.starts_with(RETIRED_PREFIX)
+}
+
+/// A reserved label, read. The fleet and the pool are text: another tool, or another version,
+/// may have written a name that we would refuse.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mark {
+    /// `runnerctl=<fleet>/<pool>`: the pool that this name means today.
+    Owned {
+        /// Whose it is.
+        fleet: String,
+        /// Which of the fleet's pools it is.
+        pool: String,
+    },
+    /// `runnerctl-old=<fleet>/<pool>`: retired by a replace, to be drained and deleted.
+    Retired {
+        /// Whose it is.
+        fleet: String,
+        /// Which of the fleet's pools it was.
+        pool: String,
+    },
+}
+
+impl Mark {
+    /// The mark of a pool that is in force.
+    pub fn owned(fleet: &FleetName, pool: &PoolName) -> Self {
+        Self::Owned { fleet: fleet.to_string(), pool: pool.to_string() }
+    }
+
+    /// The mark of a pool that a replace has retired.
+    pub fn retired(fleet: &FleetName, pool: &PoolName) -> Self {
+        Self::Retired { fleet: fleet.to_string(), pool: pool.to_string() }
+    }
+
+    /// Reads a label; nothing when it is not a reserved one. A reserved one without `/` names a
+    /// fleet and an empty pool, so that it is still seen as somebody's.
+    pub fn parse(label: &str) -> Option<Self> {
+        let label = label.to_lowercase();
+        let split = |rest: &str| {
+            let (fleet, pool) = rest.split_once('/').unwrap_or((rest, ""));
+            (fleet.to_owned(), pool.to_owned())
+        };
+        if let Some(rest) = label.strip_prefix(OWNED_PREFIX) {
+            let (fleet, pool) = split(rest);
+            return Some(Self::Owned { fleet, pool });
+        }
+        let (fleet, pool) = split(label.strip_prefix(RETIRED_PREFIX)?);
+        Some(Self::Retired { fleet, pool })
+    }
+
+    /// Whose pool it marks.
+    pub fn fleet(&self) -> &str {
+        match self {
+            Self::Owned { fleet, .. } | Self::Retired { fleet, .. } => fleet,
+        }
+    }
+
+    /// Which pool it marks.
+    pub fn pool(&self) -> &str {
+        match self {
+            Self::Owned { pool, .. } | Self::Retired { pool, .. } => pool,
+        }
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Owned { fleet, pool } => write!(f, "{OWNED_PREFIX}{fleet}/{pool}"),
+            Self::Retired { fleet, pool } => write!(f, "{RETIRED_PREFIX}{fleet}/{pool}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_are_equal_without_case_and_order() {
+        let a: Labels = ["Linux", "x64"].into_iter().collect();
+        let b: Labels = ["X64", "linux", "LINUX"].into_iter().collect();
+        assert_eq!(a, b);
+        assert_eq!(a.iter().collect::<Vec<_>>(), ["Linux", "x64"]);
+    }
+
+    #[test]
+    fn a_pool_covers_a_job_that_asks_for_less() {
+        let pool: Labels = ["self-hosted", "Linux", "gpu"].into_iter().collect();
+        assert!(pool.covers(&["linux", "GPU"].into_iter().collect()));
+        assert!(!pool.covers(&["linux", "arm64"].into_iter().collect()));
+        assert!(pool.covers(&Labels::new()));
+    }
+
+    #[test]
+    fn the_longest_mark_has_64_characters_at_most() {
+        let fleet = FleetName::new(&"f".repeat(20)).unwrap();
+        let pool = PoolName::new(&"p".repeat(28)).unwrap();
+        for mark in [Mark::owned(&fleet, &pool), Mark::retired(&fleet, &pool)] {
+            assert!(mark.to_string().len() <= 64, "{mark}");
+            assert_eq!(Mark::parse(&mark.to_string()), Some(mark));
+        }
+    }
+
+    #[test]
+    fn marks_are_read_in_any_case_and_shape() {
+        let parse =
+            |text| Mark::parse(text).map(|it| (it.fleet().to_owned(), it.pool().to_owned()));
+        assert_eq!(parse("RunnerCtl=Acme/Default"), Some(("acme".into(), "default".into())));
+        assert_eq!(parse("runnerctl=acme"), Some(("acme".into(), String::new())));
+        assert_eq!(parse("runnerctl-old=a/b"), Some(("a".into(), "b".into())));
+        assert_eq!(parse("runnerctl"), None);
+        assert!(is_reserved("RUNNERCTL-OLD=x"));
+        assert!(!is_reserved("runnerctl-pool"));
+    }
+}

@@ -1,0 +1,19 @@
+//! The nouns: pool, runner, job, label, duration, fleet, and what GARM counts.
+//!
+//! Decides what a value *is* (a name, a duration, an owner's mark) and refuses what is not one.
+//! Never reads a clock, a file or a socket, and derives no serde: YAML's shapes live in
+//! `manifest`, GARM's JSON in `garm::wire`.
+
+pub mod backoff;
+pub mod desired;
+pub mod duration;
+pub mod entity;
+pub mod field;
+pub mod fleet;
+pub mod job;
+pub mod label;
+pub mod name;
+pub mod pool;
+pub mod runner;
+pub mod secret;
+pub mod text;

@@ -1,0 +1,150 @@
+//! Names that must not be swapped for one another.
+
+use std::fmt;
+
+/// Longest pool name: with the longest fleet name and the longer prefix, the reserved label still
+/// has at most 64 characters, where some of GARM's database back ends cut.
+pub const POOL_NAME_MAX: usize = 28;
+
+/// Longest fleet name; see [`POOL_NAME_MAX`].
+pub const FLEET_NAME_MAX: usize = 20;
+
+/// The name of a pool: `[a-z0-9]([a-z0-9-]*[a-z0-9])?`, 1 to 28 characters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PoolName(String);
+
+/// The name of a fleet, the owner of pools in GARM: `[a-z0-9-]`, 1 to 20 characters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FleetName(String);
+
+impl PoolName {
+    /// Errors with a sentence that says which rule `text` breaks.
+    pub fn new(text: &str) -> Result<Self, String> {
+        let ends_well = |c: Option<char>| c.is_some_and(|c| c != '-');
+        if text.is_empty() {
+            return Err("a pool name must not be empty".into());
+        }
+        if text.chars().count() > POOL_NAME_MAX {
+            return Err(format!("a pool name has at most {POOL_NAME_MAX} characters"));
+        }
+        check_characters(text, "a pool name")?;
+        if !ends_well(text.chars().next()) || !ends_well(text.chars().last()) {
+            return Err("a pool name starts and ends with a letter or a digit".into());
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FleetName {
+    /// Errors with a sentence that says which rule `text` breaks.
+    pub fn new(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("a fleet name must not be empty".into());
+        }
+        if text.chars().count() > FLEET_NAME_MAX {
+            return Err(format!("a fleet name has at most {FLEET_NAME_MAX} characters"));
+        }
+        check_characters(text, "a fleet name")?;
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn check_characters(text: &str, what: &str) -> Result<(), String> {
+    match text.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '-')) {
+        None => Ok(()),
+        Some(c) if c.is_ascii_uppercase() => Err(format!(
+            "{what} is lower case (GARM folds the case of labels): `{}`",
+            c.to_ascii_lowercase()
+        )),
+        Some(c) => {
+            Err(format!("{what} has only `a`-`z`, `0`-`9` and `-`, not `{}`", c.escape_debug()))
+        }
+    }
+}
+
+/// An identifier that GARM gives out; compared, never interpreted.
+macro_rules! identifier {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Any text is accepted: it is GARM's.
+            pub fn new(text: impl Into<String>) -> Self {
+                Self(text.into())
+            }
+
+            /// The identifier as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+identifier!(
+    /// GARM's id of a pool, a UUID.
+    PoolId
+);
+identifier!(
+    /// GARM's id of an organization, a repository or an enterprise, a UUID.
+    EntityId
+);
+identifier!(
+    /// The name of one runner, which is also its instance's name in GARM.
+    RunnerName
+);
+
+impl fmt::Display for PoolName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for FleetName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pool_names_follow_the_pattern_of_the_design() {
+        for good in ["a", "0", "default", "linux-x64", "a--b", &"x".repeat(28)] {
+            assert_eq!(PoolName::new(good).unwrap().as_str(), good);
+        }
+        for bad in ["", "-a", "a-", "A", "a_b", "a b", "é", &"x".repeat(29), "a/b", "a\u{202e}"] {
+            assert!(PoolName::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn fleet_names_follow_the_pattern_of_the_design() {
+        for good in ["a", "acme", "-", &"x".repeat(20)] {
+            assert_eq!(FleetName::new(good).unwrap().as_str(), good);
+        }
+        for bad in ["", "Acme", "a.b", &"x".repeat(21)] {
+            assert!(FleetName::new(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Text from outside, made fit for a terminal, a log or a comment.
+
+use std::borrow::Cow;
+
+/// Longest text quoted whole; the rest is replaced by `…`. In characters.
+pub const QUOTE_MAX: usize = 200;
+
+/// Escapes control and bidirectional characters, so that nothing quoted from YAML or GARM can
+/// move the cursor, recolour the line or change its reading order. Everything else stays.
+pub fn escape(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if is_unsafe(c) {
+            safe.extend(c.escape_default());
+        } else {
+            safe.push(c);
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// [`escape`], cut at [`QUOTE_MAX`] characters.
+pub fn quote(text: &str) -> String {
+    let safe = escape(text);
+    match safe.char_indices().nth(QUOTE_MAX) {
+        None => safe.into_owned(),
+        Some((at, _)) => format!("{}…", &safe[..at]),
+    }
+}
+
+/// Controls (C0, DEL, C1), the bidirectional controls, zero-width characters, line and paragraph
+/// separators, the byte order mark and tag characters.
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_text_is_borrowed_and_unchanged() {
+        assert!(matches!(escape("ubuntu:24.04 é日本"), Cow::Borrowed("ubuntu:24.04 é日本")));
+    }
+
+    #[test]
+    fn terminal_and_bidirectional_controls_are_spelt_out() {
+        assert_eq!(escape("a\u{1b}[31mb"), "a\\u{1b}[31mb");
+        assert_eq!(escape("a\nb\tc\r"), "a\\nb\\tc\\r");
+        assert_eq!(escape("x\u{202e}y\u{2066}z\u{9b}"), "x\\u{202e}y\\u{2066}z\\u{9b}");
+    }
+
+    #[test]
+    fn long_text_is_cut_between_characters() {
+        let cut = quote(&"é".repeat(500));
+        assert_eq!(cut.chars().count(), QUOTE_MAX + 1);
+        assert!(cut.ends_with('…'));
+    }
+}

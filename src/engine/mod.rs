@@ -1,0 +1,1 @@
+//! Observe, act (the one writer), apply; owns every sleep.

@@ -1,0 +1,109 @@
+//! What happened, as data: progress for a terminal, a log line, a later dashboard.
+
+use std::time::Duration;
+
+use crate::domain::name::{PoolName, RunnerName};
+use crate::plan::Action;
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OutcomeKind {
+    /// Carried out.
+    Done,
+    /// Found done already, by another run for example.
+    AlreadyDone,
+    /// GARM refused it, or could not be reached in the middle.
+    Failed,
+    /// The plan could not do it, or GARM has changed so that it must not be done.
+    Blocked,
+    /// Busy runners outlasted `--drain-timeout`.
+    TimedOut,
+    /// Stopped by a signal, or not begun because of one.
+    Interrupted,
+}
+
+impl OutcomeKind {
+    /// The word of output and JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::AlreadyDone => "already done",
+            Self::Failed => "failed",
+            Self::Blocked => "blocked",
+            Self::TimedOut => "timed out",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// Whether the pool now is as the plan wanted it.
+    pub fn is_good(self) -> bool {
+        matches!(self, Self::Done | Self::AlreadyDone)
+    }
+}
+
+/// The end of one step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Which pool; absent for the controller.
+    pub pool: Option<PoolName>,
+    /// What was to be done.
+    pub action: Action,
+    /// How it ended.
+    pub kind: OutcomeKind,
+    /// One sentence; empty when there is nothing to add.
+    pub detail: String,
+}
+
+/// Something that happened while a plan was carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A step begins.
+    StepBegan {
+        /// Which pool; absent for the controller.
+        pool: Option<PoolName>,
+        /// What is to be done.
+        action: Action,
+    },
+    /// What the step is doing now, in a few words.
+    Doing {
+        /// Which pool; absent for the controller.
+        pool: Option<PoolName>,
+        /// `create`, `wait for 3 busy runners`, …
+        what: String,
+    },
+    /// A drain goes on.
+    Draining {
+        /// Which pool.
+        pool: PoolName,
+        /// Runners that still have a job.
+        busy: usize,
+        /// Other runners that are still there.
+        leaving: usize,
+        /// How long it has been waiting.
+        waited: Duration,
+    },
+    /// A runner was removed, or GARM said that it is busy.
+    Runner {
+        /// Which pool.
+        pool: PoolName,
+        /// Which runner.
+        runner: RunnerName,
+        /// What became of it, in a few words.
+        what: String,
+    },
+    /// A step ended.
+    StepEnded(Outcome),
+}
+
+/// Hears what happens. Called from several tasks; must not block.
+pub trait Listener: Send + Sync {
+    /// One event.
+    fn hear(&self, event: &Event);
+}
+
+/// Hears nothing.
+pub struct Silence;
+
+impl Listener for Silence {
+    fn hear(&self, _event: &Event) {}
+}

@@ -1,0 +1,78 @@
+//! What can go wrong between us and GARM. The kind decides retry and exit code.
+
+use std::fmt;
+
+use super::transport::TransportError;
+
+/// What a failure means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing came back.
+    Transport(TransportError),
+    /// The user name or the password is wrong (401 `Not Authorized` on login).
+    Credentials,
+    /// The token is not accepted even after a fresh login.
+    Token,
+    /// GARM's own GitHub credentials were refused (401 `Not Authorized` on anything but login).
+    GithubRefused,
+    /// No admin yet (409 `init_required`).
+    NotInitialised,
+    /// The controller's URLs are not set (409 `urls_required`).
+    UrlsMissing,
+    /// 404: what was asked for is not there.
+    NotFound,
+    /// 400 or 422: GARM does not accept what was asked, or not now (a busy runner).
+    Refused,
+    /// 409 of another kind.
+    Conflict,
+    /// 5xx.
+    Server(u16),
+    /// A client certificate was demanded and not sent or not accepted by a front before GARM.
+    ClientCertificate,
+    /// An answer that is not GARM's: a proxy's page, another program, broken JSON.
+    NotGarm,
+    /// GARM 0.1.x: reads work, writes are refused by us.
+    OldLine,
+}
+
+/// A failure: what was tried, what came back, what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// What it means.
+    pub kind: Kind,
+    /// `GET /pools`, or what we were about to do.
+    pub tried: String,
+    /// What came back, bounded and escaped.
+    pub got: String,
+    /// What to type or look at next.
+    pub help: Option<String>,
+}
+
+impl Error {
+    /// The request never reached GARM or was refused by it: nothing has changed. Otherwise the
+    /// outcome of a write is unknown.
+    pub fn is_certain(&self) -> bool {
+        match &self.kind {
+            Kind::Transport(error) => !error.may_have_arrived(),
+            Kind::Server(_) | Kind::NotGarm => false,
+            Kind::Credentials
+            | Kind::Token
+            | Kind::GithubRefused
+            | Kind::NotInitialised
+            | Kind::UrlsMissing
+            | Kind::NotFound
+            | Kind::Refused
+            | Kind::Conflict
+            | Kind::ClientCertificate
+            | Kind::OldLine => true,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.tried, self.got)
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,1 @@
+//! YAML text → what is desired, and every problem with its place.

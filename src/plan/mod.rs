@@ -1,0 +1,213 @@
+//! Desired × fleet → plan: what would be done, why, and what follows from it.
+//!
+//! Decides every step and its order. Never asks anything, never fails: what cannot be done is a
+//! blocked step with its reason. A plan is data; carrying it out leaves no choice open.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::domain::entity::EntityKey;
+use crate::domain::label::Labels;
+use crate::domain::name::{FleetName, PoolId, PoolName};
+use crate::domain::pool::{PoolChange, PoolSpec};
+
+/// What a step does to one pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// A pool that is declared and not there.
+    Create,
+    /// Fields that GARM changes in place. Without a pool: the controller's own settings.
+    Update,
+    /// A pool made by hand, or one of ours under an old name, gets this fleet's label.
+    Adopt,
+    /// Provider or entity differ: a new pool, and the old one is drained and deleted.
+    Replace,
+    /// A pool of ours that is not declared any more, or one that a replace has retired.
+    Delete,
+    /// What would be needed cannot be done, or must not be guessed.
+    Blocked,
+}
+
+impl Action {
+    /// The word of output and JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Adopt => "adopt",
+            Self::Replace => "replace",
+            Self::Delete => "delete",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
+/// One side of a change, as it may be shown.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Shown {
+    /// Not there.
+    Absent,
+    /// As it is.
+    Value(Value),
+    /// Not to be shown: only its size and its digest leave this program.
+    Hidden {
+        /// Bytes of its JSON.
+        bytes: usize,
+        /// First 16 hex digits of the SHA-256 of its canonical JSON: two plans can be compared.
+        digest: String,
+    },
+}
+
+/// One field that differs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// The field in the words of the manifests; `extra_specs.KEY` for one key of the map.
+    pub field: String,
+    /// In GARM now.
+    pub before: Shown,
+    /// After the step.
+    pub after: Shown,
+}
+
+/// What leave a step needs beyond the plan's own consent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    /// None: it takes nothing away, or was consented to when it began.
+    None,
+    /// `--allow-destroy`, or the word `destroy` at the terminal.
+    Destroy,
+}
+
+/// A pool to be created: everything is settled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Creation {
+    /// Where.
+    pub entity: EntityKey,
+    /// As it shall stand at the end, mark included. It is created disabled and at level 0 first.
+    pub spec: PoolSpec,
+}
+
+/// The writes of a step, settled to the last value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Work {
+    /// Nothing: blocked.
+    Nothing,
+    /// `PUT /controller`.
+    Controller {
+        /// `minimum_job_age_backoff`, in seconds.
+        backoff_s: u64,
+    },
+    /// A new pool.
+    Create(Creation),
+    /// `PUT /pools/ID` with just these fields. Serves update and adopt.
+    Change {
+        /// Which pool.
+        id: PoolId,
+        /// What.
+        change: PoolChange,
+    },
+    /// Relabel the old pool as retired, create the new one, drain and delete the old one.
+    Replace {
+        /// The pool that goes.
+        old: PoolId,
+        /// Its labels once it is retired.
+        retired_labels: Labels,
+        /// The pool that comes.
+        new: Creation,
+    },
+    /// Disable, remove idle runners, wait for busy ones, delete.
+    Retire {
+        /// The pool that goes.
+        id: PoolId,
+    },
+    /// Delete the later of two pools with one label, which is disabled, empty and at level 0: a
+    /// create that was interrupted. If it is anything else by then, it is left alone.
+    RemoveTwin {
+        /// The later one.
+        id: PoolId,
+    },
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// What it does.
+    pub action: Action,
+    /// To which pool; absent for the controller.
+    pub pool: Option<PoolName>,
+    /// GARM's id of the pool that is there, if one is.
+    pub pool_id: Option<PoolId>,
+    /// The fields that differ.
+    pub changes: Vec<Change>,
+    /// Why, as one sentence without full stop.
+    pub reason: String,
+    /// What follows from it, each one sentence without full stop.
+    pub consequences: Vec<String>,
+    /// What the pool's numbers mean, where the step creates it or changes its policy.
+    pub policy: Option<String>,
+    /// What leave it needs.
+    pub consent: Consent,
+    /// The writes.
+    pub work: Work,
+}
+
+/// Something that is not a step and that a person should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// The pool it is about, if it is about one.
+    pub pool: Option<PoolName>,
+    /// One sentence without full stop.
+    pub text: String,
+}
+
+/// What would be done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Whose plan.
+    pub fleet: FleetName,
+    /// For which GARM.
+    pub controller_id: String,
+    /// When the fleet was read, on GARM's clock.
+    pub observed_at: Timestamp,
+    /// The steps, in the order in which they are begun.
+    pub steps: Vec<Step>,
+    /// What is left alone, and why.
+    pub notes: Vec<Note>,
+}
+
+/// How many steps of each kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Pools to create.
+    pub create: usize,
+    /// Pools (and the controller) to update.
+    pub update: usize,
+    /// Pools to adopt.
+    pub adopt: usize,
+    /// Pools to replace.
+    pub replace: usize,
+    /// Pools to delete.
+    pub delete: usize,
+    /// Steps that cannot be taken.
+    pub blocked: usize,
+}
+
+impl Plan {
+    /// How many steps of each kind.
+    pub fn summary(&self) -> Summary {
+        let count = |action| self.steps.iter().filter(|it| it.action == action).count();
+        Summary {
+            create: count(Action::Create),
+            update: count(Action::Update),
+            adopt: count(Action::Adopt),
+            replace: count(Action::Replace),
+            delete: count(Action::Delete),
+            blocked: count(Action::Blocked),
+        }
+    }
+
+    /// Whether there is nothing to do and nothing blocked.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+}

@@ -1,0 +1,1 @@
+//! Guardrails: desired and fleet → violations with their place.

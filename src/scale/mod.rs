@@ -1,0 +1,1 @@
+//! Which job waits for which pool, and how many runners a pool needs.

@@ -1,0 +1,1 @@
+//! Doors to where secrets are kept.

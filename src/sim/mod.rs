@@ -1,0 +1,1 @@
+//! A GARM and a GitHub in a box, with two doors.

@@ -1,0 +1,7 @@
+//! Values → text, JSON, markdown. Width is an argument; nothing is printed here.
+//!
+//! Text is made with ANSI styles by meaning ([`style`]); whoever prints strips them where colour
+//! is not wanted. Whatever comes from YAML or GARM is escaped ([`crate::domain::text`]).
+
+pub mod style;
+pub mod words;

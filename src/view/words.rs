@@ -1,0 +1,38 @@
+//! Plurals and durations, said one way everywhere.
+
+use std::time::Duration;
+
+/// `1 runner`, `2 runners`; the plural is `one` with an `s`.
+pub fn count(n: usize, one: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
+}
+
+/// A span for reading, its two largest units: `12s`, `3m 5s`, `2h 10m`, `4d 3h`.
+pub fn span(duration: Duration) -> String {
+    let s = duration.as_secs();
+    let two = |a: u64, unit: &str, b: u64, small: &str| match b {
+        0 => format!("{a}{unit}"),
+        _ => format!("{a}{unit} {b}{small}"),
+    };
+    match s {
+        0..60 => format!("{s}s"),
+        60..3_600 => two(s / 60, "m", s % 60, "s"),
+        3_600..86_400 => two(s / 3_600, "h", s % 3_600 / 60, "m"),
+        _ => two(s / 86_400, "d", s % 86_400 / 3_600, "h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_show_their_two_largest_units() {
+        let said: Vec<String> = [0, 59, 60, 185, 3_600, 7_800, 90_061]
+            .into_iter()
+            .map(|it| span(Duration::from_secs(it)))
+            .collect();
+        assert_eq!(said, ["0s", "59s", "1m", "3m 5s", "1h", "2h 10m", "1d 1h"]);
+        assert_eq!((count(1, "job"), count(0, "job")), ("1 job".into(), "0 jobs".into()));
+    }
+}
