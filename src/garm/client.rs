@@ -1,5 +1,7 @@
 //! The client: one method per call of GARM's API that we use.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -17,13 +19,37 @@ use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::pool::{Pool, PoolChange, PoolSpec};
 use crate::domain::runner::Runner;
 
+/// A password under way.
+pub type PasswordReply<'a> = Pin<Box<dyn Future<Output = Result<SecretString, Error>> + Send + 'a>>;
+
+/// Where the password comes from. Asked at each login and nowhere else, so that a rotated password is
+/// taken up by itself and none is held in between.
+pub trait Password: Send + Sync {
+    /// Brings the password, or says why it cannot be had.
+    fn resolve(&self) -> PasswordReply<'_>;
+}
+
+/// A password that is known already.
+impl Password for SecretString {
+    fn resolve(&self) -> PasswordReply<'_> {
+        Box::pin(std::future::ready(Ok(self.clone())))
+    }
+}
+
 /// User name and password of GARM's admin.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Login {
     /// User name.
     pub username: String,
-    /// Password.
-    pub password: SecretString,
+    /// Where the password comes from.
+    pub password: Arc<dyn Password>,
+}
+
+impl Login {
+    /// A login with a password that is known already.
+    pub fn new(username: impl Into<String>, password: SecretString) -> Self {
+        Self { username: username.into(), password: Arc::new(password) }
+    }
 }
 
 /// Speaks to one GARM. Logs in by itself, keeps the token in memory only.
@@ -173,9 +199,10 @@ impl Client {
         if let Some(token) = &*token {
             return Ok(token.clone());
         }
+        let password = self.login.password.resolve().await?;
         let body = json!({
             "username": self.login.username,
-            "password": self.login.password.expose_secret(),
+            "password": password.expose_secret(),
         });
         let response = self.send(Method::Post, "/auth/login", Some(body), None).await?;
         let fresh = wire::token(&response.body)?;

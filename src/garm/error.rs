@@ -33,6 +33,8 @@ pub enum Kind {
     NotGarm,
     /// GARM 0.1.x: reads work, writes are refused by us.
     OldLine,
+    /// Something of ours cannot be used: the URL, a TLS file, the password's reference.
+    Input,
 }
 
 /// A failure: what was tried, what came back, what to do.
@@ -49,6 +51,21 @@ pub struct Error {
 }
 
 impl Error {
+    /// Something of ours cannot be used; nothing was sent.
+    pub fn input(
+        tried: impl Into<String>,
+        got: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        let help = Some(help.into());
+        Self { kind: Kind::Input, tried: tried.into(), got: got.into(), help }
+    }
+
+    /// A problem in our own input (exit code 3), not GARM's doing (4).
+    pub fn is_input(&self) -> bool {
+        self.kind == Kind::Input
+    }
+
     /// The request never reached GARM or was refused by it: nothing has changed. Otherwise the
     /// outcome of a write is unknown.
     pub fn is_certain(&self) -> bool {
@@ -64,7 +81,8 @@ impl Error {
             | Kind::Refused
             | Kind::Conflict
             | Kind::ClientCertificate
-            | Kind::OldLine => true,
+            | Kind::OldLine
+            | Kind::Input => true,
         }
     }
 }

@@ -6,9 +6,12 @@
 
 pub mod client;
 pub mod error;
+pub mod http;
+pub mod tls;
 pub mod transport;
 pub mod wire;
 
-pub use client::{Client, Login};
+pub use client::{Client, Login, Password};
 pub use error::{Error, Kind};
+pub use http::{Http, HttpOptions};
 pub use transport::{Method, Reply, Request, Response, Transport, TransportError};

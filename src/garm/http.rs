@@ -1,0 +1,223 @@
+//! HTTP in earnest: one reqwest client, bounded in time and size, that follows no redirect.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, LOCATION};
+use reqwest::redirect;
+use secrecy::{ExposeSecret, SecretString};
+use url::{Host, Url};
+
+use super::error::Error;
+use super::tls::{Files, Tls};
+use super::transport::{Method, Reply, Request, Response, Transport, TransportError};
+use crate::domain::text;
+
+/// Largest answer, in bytes after decompression. 10,000 instances have about 5 MB and 5,000 jobs
+/// 3 MB (GARM.md §a): ten times that is nobody's fleet, and still fits in memory.
+pub const ANSWER_MAX: usize = 64 << 20;
+
+/// How long a connection may take to stand, TLS included.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long one request may take, its answer included. A delete waits for GitHub inside GARM.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// An idle connection is closed after this: shorter than what proxies allow (HAProxy 60 s, nginx
+/// 75 s), so that no request is written into a connection that is just being closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Where GARM is and how to get there.
+#[derive(Debug, Clone)]
+pub struct HttpOptions {
+    /// `garm.url`: scheme, host, port, and the path below which `/api/v1` lies, if any.
+    pub url: String,
+    /// `garm.tls`.
+    pub tls: Files,
+    /// [`CONNECT_TIMEOUT`] but for tests.
+    pub connect_timeout: Duration,
+    /// [`REQUEST_TIMEOUT`] but for tests.
+    pub request_timeout: Duration,
+}
+
+impl HttpOptions {
+    /// The platform's roots, no client certificate, the usual time-outs.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            tls: Files::default(),
+            connect_timeout: CONNECT_TIMEOUT,
+            request_timeout: REQUEST_TIMEOUT,
+        }
+    }
+}
+
+/// A [`Transport`] over HTTP/1.1. Proxies named in the environment are not used: GARM is reached
+/// as the fleet file says, and its event stream could not go through them.
+#[derive(Debug)]
+pub struct Http {
+    client: reqwest::Client,
+    base: String,
+    address: String,
+    request_timeout: Duration,
+}
+
+impl Http {
+    /// Opens no connection yet. Errors with [`super::Kind::Input`] when the URL or a TLS file
+    /// cannot be used.
+    pub fn new(options: &HttpOptions) -> Result<Self, Error> {
+        let url = check_url(&options.url)?;
+        let tls = Tls::new(&options.tls)?;
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls.config)
+            .http1_only()
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .connect_timeout(options.connect_timeout)
+            .timeout(options.request_timeout)
+            .user_agent(concat!("runnerctl/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| Error::input("build the HTTP client", chain(&error), "report it"))?;
+        let address = url.as_str().trim_end_matches('/').to_owned();
+        let base = format!("{address}/api/v1");
+        Ok(Self { client, base, address, request_timeout: options.request_timeout })
+    }
+
+    async fn exchange(&self, request: Request) -> Result<Response, TransportError> {
+        let method = match request.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+            Method::Put => reqwest::Method::PUT,
+            Method::Delete => reqwest::Method::DELETE,
+        };
+        let mut builder = self.client.request(method, format!("{}{}", self.base, request.path));
+        if let Some(token) = &request.token {
+            builder = builder.header(AUTHORIZATION, bearer(token)?);
+        }
+        if let Some(body) = &request.body {
+            builder = builder.json(body);
+        }
+        let mut response = builder.send().await.map_err(|error| self.sort(&error))?;
+        if let Some(target) = redirect_target(&response) {
+            return Err(TransportError::Redirect(target));
+        }
+        let text_header =
+            |name| response.headers().get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
+        let content_type = text_header(CONTENT_TYPE);
+        let date = text_header(DATE).and_then(|it| parse_date(&it));
+        let status = response.status().as_u16();
+        let body = self.read_body(&mut response).await?;
+        Ok(Response { status, content_type, date, body })
+    }
+
+    async fn read_body(&self, response: &mut reqwest::Response) -> Result<Vec<u8>, TransportError> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.sort_body(&error))? {
+            if body.len() + chunk.len() > ANSWER_MAX {
+                return Err(TransportError::Body("it is larger than 64 MiB".into()));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    fn sort(&self, error: &reqwest::Error) -> TransportError {
+        if error.is_timeout() && !error.is_connect() {
+            return self.timed_out();
+        }
+        let said = chain(error);
+        if error.is_timeout() {
+            TransportError::Connect("no connection in time".into())
+        } else if said.contains("dns error") {
+            TransportError::Resolve(said)
+        } else if said.contains("certificate") || said.contains("alert") {
+            TransportError::Tls(said)
+        } else if error.is_connect() {
+            TransportError::Connect(said)
+        } else {
+            TransportError::Closed(said)
+        }
+    }
+
+    fn sort_body(&self, error: &reqwest::Error) -> TransportError {
+        if error.is_timeout() { self.timed_out() } else { TransportError::Body(chain(error)) }
+    }
+
+    fn timed_out(&self) -> TransportError {
+        TransportError::Timeout(format!("{} s", self.request_timeout.as_secs_f32()))
+    }
+}
+
+impl Transport for Http {
+    fn send(&self, request: Request) -> Reply<'_> {
+        Box::pin(self.exchange(request))
+    }
+
+    fn address(&self) -> String {
+        self.address.clone()
+    }
+}
+
+/// Holds the rule that a password travels in clear to this machine only.
+fn check_url(text: &str) -> Result<Url, Error> {
+    let bad = |got: String| {
+        Error::input(
+            format!("use `garm.url: {}`", text::quote(text)),
+            got,
+            "write it like `https://garm.example.com`",
+        )
+    };
+    let url = Url::parse(text).map_err(|error| bad(error.to_string()))?;
+    let is_loopback = match url.host() {
+        None => return Err(bad("it names no host".into())),
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+    };
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback => {}
+        "http" => {
+            return Err(bad(
+                "`http://` would send the password in clear; it is for this machine only".into(),
+            ));
+        }
+        other => return Err(bad(format!("`{other}:` is neither `https:` nor `http:`"))),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(bad("it holds a user name or a password".into()));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(bad("it holds a query or a fragment".into()));
+    }
+    Ok(url)
+}
+
+fn bearer(token: &SecretString) -> Result<HeaderValue, TransportError> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
+        .map_err(|_| TransportError::Closed("the token cannot stand in a header".into()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn redirect_target(response: &reqwest::Response) -> Option<String> {
+    let location = response.headers().get(LOCATION)?;
+    let is_redirect = response.status().is_redirection();
+    is_redirect.then(|| text::quote(&String::from_utf8_lossy(location.as_bytes())))
+}
+
+/// `Wed, 25 Nov 2026 10:00:00 GMT`; a header that is something else is no clock.
+fn parse_date(text: &str) -> Option<Timestamp> {
+    jiff::fmt::rfc2822::parse(text).ok().map(|it| it.timestamp())
+}
+
+/// The innermost cause says what happened; the outer ones only where.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    text::quote(&cause.to_string())
+}
