@@ -49,6 +49,9 @@ pub enum Shown {
     Absent,
     /// As it is.
     Value(Value),
+    /// The level (`min_idle_runners`) of a pool that `watch` steers: it moves by itself, so a saved
+    /// plan remembers only that it is raised.
+    Level(u32),
     /// Not to be shown: only its size and its digest leave this program.
     Hidden {
         /// Bytes of its JSON.
@@ -145,19 +148,34 @@ pub struct Step {
     pub consequences: Vec<String>,
     /// What the pool's numbers mean, where the step creates it or changes its policy.
     pub policy: Option<String>,
+    /// What to do about a blocked step, as one sentence without full stop.
+    pub help: Option<String>,
     /// What leave it needs.
     pub consent: Consent,
     /// The writes.
     pub work: Work,
 }
 
+/// How much a note asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// The declared numbers will not act as they say, until a person does something.
+    Warning,
+    /// Good to know.
+    Remark,
+}
+
 /// Something that is not a step and that a person should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
-    /// The pool it is about, if it is about one.
+    /// How much it asks for.
+    pub weight: Weight,
+    /// The pool it is about, if it is about exactly one.
     pub pool: Option<PoolName>,
     /// One sentence without full stop.
     pub text: String,
+    /// What to do about it, as one sentence without full stop.
+    pub help: Option<String>,
 }
 
 /// What would be done.
@@ -173,6 +191,21 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What is left alone, and why.
     pub notes: Vec<Note>,
+    /// How many pools the manifests declare, whatever was looked at.
+    pub declared: usize,
+    /// How many pools in force bear this fleet's label; retired ones are not counted.
+    pub owned: usize,
+}
+
+/// What a caller chooses besides the manifests.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Only these declared pools are looked at, and nothing is deleted; all of them when empty.
+    pub target: Vec<PoolName>,
+    /// `policy.protected_pools`: globs of the names that are never deleted or replaced.
+    pub protected: Vec<String>,
+    /// `policy.extra_specs.show`: keys of `extra_specs` whose scalar values may be shown.
+    pub show_keys: Vec<String>,
 }
 
 /// How many steps of each kind.
