@@ -1,1 +1,3 @@
 //! The door to this machine: files, clock, signals.
+
+pub mod files;

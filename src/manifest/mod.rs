@@ -1,1 +1,23 @@
-//! YAML text → what is desired, and every problem with its place.
+//! YAML text → what is asked for, and every problem in it with its place.
+//!
+//! Decides what the files say and whether they make sense; collects all problems of a run. Never
+//! opens a file, resolves a secret or asks GARM. The YAML library is named in one module only.
+
+mod code;
+mod declared;
+#[expect(clippy::module_inception, reason = "the file is named for its main noun")]
+mod manifest;
+mod problem;
+mod settings;
+mod source;
+
+pub use code::{Code, Severity};
+pub use declared::DeclaredPool;
+pub use manifest::{Manifest, load};
+pub use problem::{Excerpt, Mark, Place, Problem, Role, Spot, has_error};
+pub use settings::{
+    AlertRule, Bound, CertFiles, CredentialSettings, FleetFile, GarmSettings, HostPort,
+    ListenerTls, NetworkRule, PolicySettings, Receiver, ReceiverKind, RunnerMtls, Series, TlsFiles,
+    WatchSettings, WebhookUrl,
+};
+pub use source::{FILE_MAX, Source, TOTAL_MAX};

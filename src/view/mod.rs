@@ -3,5 +3,6 @@
 //! Text is made with ANSI styles by meaning ([`style`]); whoever prints strips them where colour
 //! is not wanted. Whatever comes from YAML or GARM is escaped ([`crate::domain::text`]).
 
+pub mod problem;
 pub mod style;
 pub mod words;
