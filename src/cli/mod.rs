@@ -1,1 +1,145 @@
 //! argv → settings → one use case → exit code; the only printer.
+//!
+//! Decides what a command line means, what is printed where, and how the program ends. Each
+//! command is one file with one function that brings an [`exit::Exit`] or a [`failure::Failure`];
+//! this file alone prints a failure and picks the code. A runtime is built only for commands that
+//! wait on the world.
+
+pub mod args;
+pub mod completions;
+pub mod exit;
+pub mod failure;
+pub mod log;
+pub mod places;
+pub mod print;
+pub mod sandbox;
+pub mod schema;
+pub mod validate;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::FromArgMatches;
+use clap::error::ErrorKind;
+use serde_json::json;
+
+use args::{Cli, Color, Command, Globals, Output};
+use exit::Exit;
+use failure::Failure;
+use print::Printer;
+
+/// What every command is given: the global flags and the printer.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The global flags.
+    pub globals: &'a Globals,
+    /// The only way to stdout and stderr.
+    pub print: &'a Printer,
+}
+
+/// The program.
+pub fn main() -> ExitCode {
+    let line: Vec<OsString> = std::env::args_os().collect();
+    let read =
+        args::command().try_get_matches_from(&line).and_then(|it| Cli::from_arg_matches(&it));
+    match read {
+        Ok(cli) => run(&cli).into(),
+        Err(error) => refuse(&error, &line).into(),
+    }
+}
+
+/// One command, from its settings to its exit code.
+fn run(cli: &Cli) -> Exit {
+    let print = Printer::new(cli.globals.color);
+    log::start(cli.globals.verbose);
+    let cx = Context { globals: &cli.globals, print: &print };
+    let ended = offered(cli).and_then(|()| dispatch(&cli.command, cx));
+    ended.unwrap_or_else(|failure| report(&failure, cli.command.word(), cx))
+}
+
+/// Refuses a form of output that the command does not have.
+fn offered(cli: &Cli) -> Result<(), Failure> {
+    let wanted = cli.globals.output;
+    if cli.command.offers().contains(&wanted) {
+        return Ok(());
+    }
+    let word = cli.command.word();
+    Err(Failure::usage(format!("`{word}` does not offer `--output {}`", wanted.word())))
+}
+
+fn dispatch(command: &Command, cx: Context<'_>) -> Result<Exit, Failure> {
+    match command {
+        Command::Validate(args) => validate::run(args, cx),
+        Command::Sandbox(args) => wait(sandbox::run(args, cx)),
+        Command::Schema => schema::run(cx),
+        Command::Completions(args) => completions::run(args.shell, cx),
+        Command::Man => completions::manual(cx),
+    }
+}
+
+/// Runs what waits on the world, on this thread alone.
+fn wait(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| anyhow::Error::new(error).context("cannot start the runtime"))?;
+    runtime.block_on(work)
+}
+
+/// Says why the command ends: for a person on stderr and, when a program reads, as the one
+/// document on stdout.
+fn report(failure: &Failure, command: &str, cx: Context<'_>) -> Exit {
+    cx.print.say(&failure.text());
+    if cx.globals.output == Output::Json {
+        let fields = json!({ "error": failure.value() });
+        if let Err(second) = cx.print.document(command, fields) {
+            cx.print.say(&second.text());
+        }
+    }
+    failure.exit
+}
+
+/// A command line that clap did not accept, or `--help` and `--version`, which it reports in the
+/// same way.
+fn refuse(error: &clap::Error, line: &[OsString]) -> Exit {
+    let print = Printer::new(Color::Auto);
+    let text = error.render();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            match print.result(&text.ansi().to_string()) {
+                Ok(()) => Exit::Done,
+                Err(failure) => failure.exit,
+            }
+        }
+        _ => {
+            print.say(&text.ansi().to_string());
+            if wants_json(line) {
+                let said = text.to_string();
+                let message = said.trim().trim_start_matches("error: ").to_owned();
+                let failure = Failure::usage(message);
+                let fields = json!({ "error": failure.value() });
+                // The exit code says as much, and there is nobody left to tell.
+                let _ = print.document(command_word(line), fields);
+            }
+            Exit::Usage
+        }
+    }
+}
+
+/// Whether a line that could not be read asks for JSON all the same.
+fn wants_json(line: &[OsString]) -> bool {
+    let words: Vec<&str> = line.iter().filter_map(|it| it.to_str()).collect();
+    words.iter().any(|it| matches!(*it, "-ojson" | "-o=json" | "--output=json"))
+        || words.windows(2).any(|it| matches!(it, ["-o" | "--output", "json"]))
+        || std::env::var_os("RUNNERCTL_OUTPUT").is_some_and(|it| it == "json")
+}
+
+/// The command that a line which could not be read was about.
+fn command_word(line: &[OsString]) -> &str {
+    let command = args::command();
+    line.iter()
+        .skip(1)
+        .filter_map(|it| it.to_str())
+        .find(|it| command.find_subcommand(it).is_some())
+        .unwrap_or("runnerctl")
+}

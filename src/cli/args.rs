@@ -1,0 +1,312 @@
+//! The command line, as clap reads it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{BoolishValueParser, PossibleValue};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use super::exit::Exit;
+use super::sandbox::SandboxArgs;
+use super::validate::ValidateArgs;
+use crate::domain::duration;
+use crate::domain::name::PoolName;
+
+/// Declare, plan, apply and scale a fleet of self-hosted GitHub Actions runners run by GARM.
+#[derive(Debug, Parser)]
+#[command(name = "runnerctl", version, propagate_version = false)]
+#[command(disable_help_subcommand = true)]
+pub struct Cli {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub globals: Globals,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags of every command; each is also an environment variable.
+#[derive(Debug, Clone, Args)]
+#[command(
+    next_help_heading = "Global options (each is also RUNNERCTL_<OPTION> in the environment)"
+)]
+pub struct Globals {
+    /// Fleet file [default: ./runnerctl.yaml, else the user's, else the system's]
+    #[arg(long, global = true, value_name = "FILE", env = "RUNNERCTL_CONFIG", hide_env = true)]
+    pub config: Option<PathBuf>,
+    /// Pool file or folder of them [default: `pools` beside the fleet file]
+    #[arg(
+        short = 'f',
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "RUNNERCTL_POOLS",
+        hide_env = true
+    )]
+    pub pools: Option<PathBuf>,
+    /// Let `exec:` secret references run their commands
+    #[arg(long, global = true, env = "RUNNERCTL_ALLOW_EXEC", hide_env = true, value_parser = BoolishValueParser::new())]
+    pub allow_exec: bool,
+    /// Form of the result
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORM",
+        env = "RUNNERCTL_OUTPUT",
+        hide_env = true
+    )]
+    pub output: Output,
+    /// When to colour
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        env = "RUNNERCTL_COLOR",
+        hide_env = true
+    )]
+    pub color: Color,
+    /// Log what is done to stderr; repeat for more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, env = "RUNNERCTL_VERBOSE", hide_env = true)]
+    pub verbose: u8,
+}
+
+/// Form of the result on stdout.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+    /// For a comment on a pull request.
+    Markdown,
+}
+
+impl Output {
+    /// The word that chooses it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Markdown => "markdown",
+        }
+    }
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Color {
+    /// At a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Color {
+    /// The word that chooses it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Always => "always",
+            Self::Never => "never",
+        }
+    }
+}
+
+// By hand: what clap derives takes the docstrings into `--help`, which then no longer fits a page.
+impl ValueEnum for Output {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Text, Self::Json, Self::Markdown]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.word()))
+    }
+}
+
+impl ValueEnum for Color {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Auto, Self::Always, Self::Never]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.word()))
+    }
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check pool files and fleet file; ask GARM only with --online
+    Validate(ValidateArgs),
+    /// Serve a simulated GARM on this machine, to try every command on
+    Sandbox(SandboxArgs),
+    /// Print the JSON Schema of the files
+    Schema,
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    #[command(hide = true)]
+    Man,
+}
+
+impl Command {
+    /// The word that chooses it, also in JSON.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Validate(_) => "validate",
+            Self::Sandbox(_) => "sandbox",
+            Self::Schema => "schema",
+            Self::Completions(_) => "completions",
+            Self::Man => "man",
+        }
+    }
+
+    /// The forms of output that it offers; another one is a usage error.
+    pub fn offers(&self) -> &'static [Output] {
+        match self {
+            Self::Validate(_) | Self::Schema => &[Output::Text, Output::Json],
+            Self::Sandbox(_) | Self::Completions(_) | Self::Man => &[Output::Text],
+        }
+    }
+}
+
+/// `plan`
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Save the plan, for `apply FILE` to hold the later one against
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Exit 2 when there are changes or blocked steps
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Only this pool; may be repeated. Deletes nothing
+    #[arg(long = "target", value_name = "POOL", value_parser = PoolName::new)]
+    pub targets: Vec<PoolName>,
+}
+
+/// `apply`
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// A plan saved by `plan --out`: carried out only if nothing has changed since
+    #[arg(value_name = "PLANFILE")]
+    pub plan_file: Option<PathBuf>,
+    /// Do not ask. Never implies --allow-destroy
+    #[arg(long)]
+    pub auto_approve: bool,
+    /// Leave to delete and replace pools; `=all` when that is most of the fleet
+    #[arg(long, value_name = "all", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = destroy)]
+    pub allow_destroy: Option<AllowDestroy>,
+    /// Pools worked on at once
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub parallelism: u8,
+    /// How long to wait for busy runners of a pool that goes
+    #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = duration::parse)]
+    pub drain_timeout: Duration,
+    /// Replace idle runners that were made before their pool was changed
+    #[arg(long)]
+    pub rotate: bool,
+    /// Only this pool; may be repeated. Deletes nothing
+    #[arg(long = "target", value_name = "POOL", value_parser = PoolName::new)]
+    pub targets: Vec<PoolName>,
+    /// Where every write is recorded [default: `watch.audit` of the fleet file, then the state folder]
+    #[arg(long, value_name = "FILE", conflicts_with = "no_audit")]
+    pub audit: Option<PathBuf>,
+    /// Record nothing
+    #[arg(long)]
+    pub no_audit: bool,
+}
+
+/// How much `--allow-destroy` allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AllowDestroy {
+    /// Deletes and replaces, unless they are most of the fleet.
+    Some,
+    /// Any number.
+    All,
+}
+
+fn destroy(text: &str) -> Result<AllowDestroy, String> {
+    match text {
+        "" => Ok(AllowDestroy::Some),
+        "all" => Ok(AllowDestroy::All),
+        _ => Err("write `--allow-destroy` or `--allow-destroy=all`".into()),
+    }
+}
+
+/// `status`
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Only these pools
+    #[arg(value_name = "POOL")]
+    pub pools: Vec<String>,
+    /// Show every runner, too
+    #[arg(long)]
+    pub runners: bool,
+    /// Show it again and again, until stopped
+    #[arg(long)]
+    pub follow: bool,
+    /// How long between two looks of --follow
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = interval, requires = "follow")]
+    pub interval: Duration,
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    match duration::parse(text) {
+        Ok(it) if it < Duration::from_secs(1) => Err("the interval is at least 1s".into()),
+        Ok(it) => Ok(it),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// `completions`
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// The whole command line: what clap derives, the table of exit codes in every help, and an
+/// empty environment variable read as none.
+pub fn command() -> clap::Command {
+    let codes = Exit::help_table();
+    let mut command = Cli::command().after_help(codes.clone());
+    command = command.mut_subcommands(|it| it.after_help(codes.clone()));
+    let unset: Vec<clap::Id> = command
+        .get_arguments()
+        .filter(|it| it.get_env().and_then(std::env::var_os).is_some_and(|it| it.is_empty()))
+        .map(|it| it.get_id().clone())
+        .collect();
+    for id in unset {
+        command = command.mut_arg(id, |it| it.env(clap::builder::Resettable::Reset));
+    }
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clap_finds_no_fault_in_the_command_line() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_global_flag_is_also_an_environment_variable() {
+        for arg in command().get_arguments().filter(|it| it.is_global_set()) {
+            let flag = arg.get_long().unwrap().to_uppercase().replace('-', "_");
+            let variable = arg.get_env().unwrap().to_str().unwrap().to_owned();
+            assert_eq!(variable, format!("RUNNERCTL_{flag}"));
+        }
+    }
+}

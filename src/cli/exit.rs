@@ -1,0 +1,114 @@
+//! Exit codes: one enum, quoted by `--help`, the README and the manual page.
+
+use std::process::ExitCode;
+
+/// How a command ends. The numbers are an interface: scripts and CI branch on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// Done, or nothing to do.
+    Done,
+    /// Any other failure, and the question answered no.
+    Failed,
+    /// Changes or blocked steps are pending, under `--detailed-exitcode`.
+    Pending,
+    /// A problem in our input.
+    Input,
+    /// GARM or a secrets manager cannot be used, and nothing was written.
+    Unavailable,
+    /// `apply` could not do all of it.
+    Incomplete,
+    /// Refused before the first write.
+    Refused,
+    /// The command line is wrong.
+    Usage,
+    /// Stopped by SIGINT.
+    Interrupted,
+    /// Stopped by SIGTERM.
+    Terminated,
+}
+
+impl Exit {
+    /// Every code, in the order of the documentation.
+    pub const ALL: [Self; 10] = [
+        Self::Done,
+        Self::Failed,
+        Self::Pending,
+        Self::Input,
+        Self::Unavailable,
+        Self::Incomplete,
+        Self::Refused,
+        Self::Usage,
+        Self::Interrupted,
+        Self::Terminated,
+    ];
+
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Pending => 2,
+            Self::Input => 3,
+            Self::Unavailable => 4,
+            Self::Incomplete => 5,
+            Self::Refused => 6,
+            Self::Usage => 64,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+
+    /// What it means, as `--help` and the README say it.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "done, or nothing to do; also `plan` with changes",
+            Self::Failed => "any other failure, or the question was answered no",
+            Self::Pending => "`plan --detailed-exitcode`: changes or blocked steps are pending",
+            Self::Input => {
+                "a problem in the input: pool files, fleet file, secret reference, \
+                 no pool files, a warning under `--strict`"
+            }
+            Self::Unavailable => {
+                "GARM or a secrets manager is unreachable, refuses or is not initialised; \
+                 nothing was written"
+            }
+            Self::Incomplete => {
+                "`apply` could not do all of it: a step failed, was blocked or timed out"
+            }
+            Self::Refused => {
+                "refused before the first write: stale plan, destroy without leave, \
+                 no terminal to ask at, audit file not writable"
+            }
+            Self::Usage => "the command line is wrong",
+            Self::Interrupted => "stopped by SIGINT (Ctrl-C)",
+            Self::Terminated => "stopped by SIGTERM",
+        }
+    }
+
+    /// The table that `--help` ends with, at most 80 columns wide.
+    pub fn help_table() -> String {
+        let mut text = String::from("Exit codes:");
+        for exit in Self::ALL {
+            let mut line = format!("\n  {:>3} ", exit.code());
+            for word in exit.meaning().split(' ') {
+                if line.chars().count() + word.chars().count() > HELP_WIDTH {
+                    text.push_str(&line);
+                    line = String::from("\n      ");
+                }
+                line.push(' ');
+                line.push_str(word);
+            }
+            text.push_str(&line);
+        }
+        text
+    }
+}
+
+/// Columns of the table in `--help`.
+const HELP_WIDTH: usize = 79;
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}

@@ -1,0 +1,96 @@
+//! A command that cannot go on: what is wrong, what to type next, and the exit code.
+
+use serde_json::{Value, json};
+
+use super::exit::Exit;
+use crate::domain::text::escape;
+use crate::garm;
+use crate::view::style::{ERROR, HELP, paint};
+
+/// Why a command ends early. Printed by `cli` alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// How the program ends.
+    pub exit: Exit,
+    /// What is wrong, one sentence without full stop.
+    pub message: String,
+    /// What to type or look at next.
+    pub help: Option<String>,
+}
+
+impl Failure {
+    /// A failure without a hint.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), help: None }
+    }
+
+    /// A problem in the input (3).
+    pub fn input(message: impl Into<String>) -> Self {
+        Self::new(Exit::Input, message)
+    }
+
+    /// Refused before the first write (6).
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::new(Exit::Refused, message)
+    }
+
+    /// A wrong command line (64).
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// The same with a hint.
+    #[must_use]
+    pub fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+
+    /// For a person: `error: …`, and `help: …` on its own line.
+    pub fn text(&self) -> String {
+        let mut text = format!("{} {}", paint(ERROR, "error:"), escape_lines(&self.message));
+        if let Some(help) = &self.help {
+            text.push_str(&format!("\n{} {}", paint(HELP, "help:"), escape_lines(help)));
+        }
+        text
+    }
+
+    /// For a program: the value of `error` in the JSON document.
+    pub fn value(&self) -> Value {
+        json!({ "exit_code": self.exit.code(), "message": self.message, "help": self.help })
+    }
+}
+
+/// Escapes each line by itself: a hint may have several, and none may carry a control character.
+fn escape_lines(text: &str) -> String {
+    text.lines().map(escape).collect::<Vec<_>>().join("\n")
+}
+
+/// GARM cannot be used, and nothing has been written yet.
+impl From<garm::Error> for Failure {
+    fn from(error: garm::Error) -> Self {
+        Self { exit: Exit::Unavailable, message: error.to_string(), help: error.help }
+    }
+}
+
+/// Whatever has no better word: the whole chain of causes on one line.
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::new(Exit::Failed, format!("{error:#}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_says_what_is_wrong_and_what_to_type() {
+        let failure = Failure::refused("2 pools\u{1b} would go").help("add `--allow-destroy`");
+        let text = anstream::adapter::strip_str(&failure.text()).to_string();
+        assert_eq!(text, "error: 2 pools\\u{1b} would go\nhelp: add `--allow-destroy`");
+        assert_eq!(
+            failure.value(),
+            json!({"exit_code": 6, "message": "2 pools\u{1b} would go", "help": "add `--allow-destroy`"})
+        );
+    }
+}

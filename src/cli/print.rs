@@ -1,0 +1,303 @@
+//! The printer: stdout carries results only, everything else goes to stderr.
+//!
+//! Colour is stripped here where it is not wanted. A reader that has gone away (`| head`) is no
+//! failure: what is left to say is dropped. On GitHub Actions everything that may quote YAML or
+//! GARM stands between `::stop-commands::` and its end, so that no quoted line is taken for a
+//! workflow command.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{ErrorKind, IsTerminal, Write, stderr, stdin, stdout};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anstream::adapter::strip_str;
+use anstream::{AutoStream, ColorChoice};
+use serde_json::{Value, json};
+
+use super::args::Color;
+use super::failure::Failure;
+
+/// Width of text when there is no terminal to ask.
+const WIDTH: usize = 100;
+
+/// Where the program runs, as far as printing is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Host {
+    Plain,
+    Actions,
+}
+
+/// Whether a stream takes colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ink {
+    Coloured,
+    Plain,
+}
+
+/// Writes to stdout and stderr. One per process; may be shared by tasks.
+pub struct Printer {
+    out: Mutex<Box<dyn Write + Send>>,
+    err: Mutex<Box<dyn Write + Send>>,
+    out_ink: Ink,
+    err_ink: Ink,
+    host: Host,
+    out_is_gone: AtomicBool,
+}
+
+impl Printer {
+    /// The process's own streams.
+    pub fn new(color: Color) -> Self {
+        let in_actions = std::env::var_os("GITHUB_ACTIONS").is_some_and(|it| it == "true");
+        Self {
+            out_ink: ink(color, AutoStream::choice(&stdout())),
+            err_ink: ink(color, AutoStream::choice(&stderr())),
+            out: Mutex::new(Box::new(stdout())),
+            err: Mutex::new(Box::new(stderr())),
+            host: if in_actions { Host::Actions } else { Host::Plain },
+            out_is_gone: AtomicBool::new(false),
+        }
+    }
+
+    /// A result for people, on stdout.
+    pub fn result(&self, text: &str) -> Result<(), Failure> {
+        let text = dressed(text, self.out_ink);
+        self.to_stdout(&self.guarded(&text))
+    }
+
+    /// A result for programs: the object `fields` below `format_version` and `command`, as one document.
+    pub fn document(&self, command: &str, fields: Value) -> Result<(), Failure> {
+        self.to_stdout(&self.defused(format!("{:#}\n", document(command, fields))))
+    }
+
+    /// The same as one line: for a stream of documents.
+    pub fn document_line(&self, command: &str, fields: Value) -> Result<(), Failure> {
+        self.to_stdout(&self.defused(format!("{}\n", document(command, fields))))
+    }
+
+    /// Raw text on stdout that is ours from the first byte to the last: a schema, a completion
+    /// script, a file to be redirected.
+    pub fn raw(&self, text: &str) -> Result<(), Failure> {
+        self.to_stdout(text)
+    }
+
+    /// Progress, a hint, a warning or an error, on stderr. That it cannot be written changes
+    /// nothing about what was done, so it is not an error.
+    pub fn say(&self, text: &str) {
+        let text = dressed(text, self.err_ink);
+        self.to_stderr(&self.guarded(&text));
+    }
+
+    /// A workflow command for GitHub Actions, on stderr; nothing elsewhere. The caller has
+    /// escaped it.
+    pub fn annotate(&self, command: &str) {
+        if self.is_on_actions() {
+            self.to_stderr(&with_newline(command.to_owned()));
+        }
+    }
+
+    /// Whether this is a step of a GitHub Actions workflow.
+    pub fn is_on_actions(&self) -> bool {
+        self.host == Host::Actions
+    }
+
+    /// Whether whoever read stdout has gone away: a command that would go on for ever ends.
+    pub fn is_unread(&self) -> bool {
+        self.out_is_gone.load(Ordering::Relaxed)
+    }
+
+    /// Whether a person can be asked: stdin *and* stderr are a terminal.
+    pub fn can_ask(&self) -> bool {
+        stdin().is_terminal() && stderr().is_terminal()
+    }
+
+    /// Whether progress may be drawn over itself on stderr.
+    pub fn draws(&self) -> bool {
+        stderr().is_terminal() && self.host == Host::Plain
+    }
+
+    /// Whether stdout is a terminal whose screen may be redrawn.
+    pub fn redraws(&self) -> bool {
+        stdout().is_terminal()
+    }
+
+    /// Columns of the terminal on stdout; a fixed number elsewhere.
+    pub fn width(&self) -> usize {
+        rustix::termios::tcgetwinsize(stdout())
+            .ok()
+            .map(|it| usize::from(it.ws_col))
+            .filter(|it| *it > 0)
+            .unwrap_or(WIDTH)
+    }
+
+    /// Between `::stop-commands::` and its end on GitHub Actions, unless no line could be taken
+    /// for a command.
+    fn guarded(&self, text: &str) -> String {
+        let text = with_newline(text.to_owned());
+        if self.host == Host::Plain || text == "\n" {
+            return text;
+        }
+        let token = token();
+        format!("::stop-commands::{token}\n{text}::{token}::\n")
+    }
+
+    /// JSON must stay JSON, so no line is put around it. A line of it never begins with `::`;
+    /// `##[`, which GitHub finds anywhere, can only stand inside a string and is written with an
+    /// escape there.
+    fn defused(&self, text: String) -> String {
+        match self.host {
+            Host::Plain => text,
+            Host::Actions => text.replace("##[", "#\\u0023["),
+        }
+    }
+
+    fn to_stdout(&self, text: &str) -> Result<(), Failure> {
+        if self.is_unread() {
+            return Ok(());
+        }
+        match write(&self.out, text) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                self.out_is_gone.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(error) => Err(anyhow::Error::new(error).context("cannot write to stdout").into()),
+        }
+    }
+
+    fn to_stderr(&self, text: &str) {
+        // Nobody reads it, or nobody can: there is no other place to say so.
+        let _ = write(&self.err, text);
+    }
+}
+
+fn write(stream: &Mutex<Box<dyn Write + Send>>, text: &str) -> std::io::Result<()> {
+    let mut stream = stream.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    stream.write_all(text.as_bytes())?;
+    stream.flush()
+}
+
+/// The document that a command answers with under `-o json`.
+fn document(command: &str, fields: Value) -> Value {
+    let mut document = json!({ "format_version": "1", "command": command });
+    if let (Some(map), Value::Object(fields)) = (document.as_object_mut(), fields) {
+        map.extend(fields);
+    }
+    document
+}
+
+fn ink(wanted: Color, automatic: ColorChoice) -> Ink {
+    match (wanted, automatic) {
+        (Color::Always, _)
+        | (Color::Auto, ColorChoice::Auto | ColorChoice::Always | ColorChoice::AlwaysAnsi) => {
+            Ink::Coloured
+        }
+        (Color::Never, _) | (Color::Auto, ColorChoice::Never) => Ink::Plain,
+    }
+}
+
+fn dressed(text: &str, ink: Ink) -> String {
+    match ink {
+        Ink::Coloured => text.to_owned(),
+        Ink::Plain => strip_str(text).to_string(),
+    }
+}
+
+fn with_newline(mut text: String) -> String {
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}
+
+/// A word that nobody can guess who does not see this process: the standard library keys its
+/// hashers from the operating system's random numbers.
+fn token() -> String {
+    let half = || RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", half(), half())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// Collects what is written; breaks like a pipe when told to.
+    #[derive(Clone, Default)]
+    struct Page {
+        text: Arc<Mutex<Vec<u8>>>,
+        error: Option<ErrorKind>,
+    }
+
+    impl Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            if let Some(kind) = self.error {
+                return Err(kind.into());
+            }
+            self.text.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn printer(page: &Page, host: Host) -> Printer {
+        Printer {
+            out: Mutex::new(Box::new(page.clone())),
+            err: Mutex::new(Box::new(page.clone())),
+            out_ink: Ink::Plain,
+            err_ink: Ink::Plain,
+            host,
+            out_is_gone: AtomicBool::new(false),
+        }
+    }
+
+    fn text(page: &Page) -> String {
+        String::from_utf8(page.text.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn colour_is_stripped_where_it_is_not_wanted() {
+        let page = Page::default();
+        printer(&page, Host::Plain).result("\u{1b}[32mgreen\u{1b}[0m").unwrap();
+        assert_eq!(text(&page), "green\n");
+    }
+
+    #[test]
+    fn on_actions_quoted_text_stands_between_stop_commands_and_its_end() {
+        let page = Page::default();
+        printer(&page, Host::Actions).result("::add-mask::x").unwrap();
+        let text = text(&page);
+        let lines: Vec<&str> = text.lines().collect();
+        let token = lines[0].strip_prefix("::stop-commands::").unwrap();
+        assert_eq!(lines[1..], ["::add-mask::x".to_owned(), format!("::{token}::")]);
+        assert_eq!(token.len(), 32);
+    }
+
+    #[test]
+    fn json_stays_json_on_actions_and_carries_no_command() {
+        let page = Page::default();
+        let fields = json!({ "note": "##[error]x" });
+        printer(&page, Host::Actions).document("plan", fields.clone()).unwrap();
+        assert!(!text(&page).contains("##["));
+        let read: Value = serde_json::from_str(&text(&page)).unwrap();
+        assert_eq!(read["note"], fields["note"]);
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_no_failure() {
+        let page = Page { error: Some(ErrorKind::BrokenPipe), ..Page::default() };
+        let printer = printer(&page, Host::Plain);
+        assert_eq!(printer.result("x"), Ok(()));
+        assert!(printer.is_unread());
+    }
+
+    #[test]
+    fn a_full_disk_is_a_failure() {
+        let page = Page { error: Some(ErrorKind::StorageFull), ..Page::default() };
+        let failure = printer(&page, Host::Plain).result("x").unwrap_err();
+        assert_eq!(failure.exit, super::super::exit::Exit::Failed);
+    }
+}
