@@ -1,0 +1,134 @@
+//! `file:PATH`: a file that nobody else can read.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+use secrecy::SecretString;
+use zeroize::Zeroizing;
+
+use super::VALUE_MAX;
+use super::error::Why;
+
+/// Reads the file aside, so that a slow disk holds up nobody.
+pub(super) async fn read(path: PathBuf) -> Result<SecretString, Why> {
+    tokio::task::spawn_blocking(move || read_now(&path))
+        .await
+        .unwrap_or_else(|_| Err(Why::new("the reading was given up")))
+}
+
+/// Opens once and judges what was opened: between a look at a path and its opening, another file
+/// could take its place. Without `NONBLOCK` a FIFO would be waited for.
+fn read_now(path: &Path) -> Result<SecretString, Why> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let file = rustix::fs::open(path, flags, Mode::empty())
+        .map_err(|error| Why::new(io::Error::from(error).to_string()).help("check the path"))?;
+    let file = File::from(file);
+    judge(&file)?;
+    // Room for the longest at once: a buffer that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(VALUE_MAX + 1));
+    file.take(VALUE_MAX as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Why::new(error.to_string()))?;
+    super::value(bytes)
+}
+
+fn judge(file: &File) -> Result<(), Why> {
+    let meta = file.metadata().map_err(|error| Why::new(error.to_string()))?;
+    let kind = meta.file_type();
+    if kind.is_dir() {
+        return Err(Why::new("it is a folder, not a file"));
+    }
+    if !kind.is_file() {
+        let word = match () {
+            () if kind.is_fifo() => "a FIFO",
+            () if kind.is_char_device() || kind.is_block_device() => "a device",
+            () => "a special file",
+        };
+        return Err(Why::new(format!("it is {word}, not a regular file")));
+    }
+    let mode = meta.mode() & 0o7777;
+    if mode & 0o007 != 0 {
+        return Err(Why::new(format!("its mode {mode:04o} gives everybody access"))
+            .help("take it away: `chmod o-rwx` and the path"));
+    }
+    if meta.len() > VALUE_MAX as u64 {
+        return Err(Why::new("the value is longer than 64 KiB"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    const CANARY: &str = "canary-5b1f";
+
+    fn secret_file(folder: &tempfile::TempDir, content: &[u8], mode: u32) -> PathBuf {
+        let path = folder.path().join("secret");
+        std::fs::write(&path, content).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    fn check(path: &Path, expected: &str) {
+        let why = read_now(path).unwrap_err();
+        assert_eq!(why.got, expected);
+        assert!(!format!("{why:?}").contains(CANARY), "{why:?}");
+    }
+
+    #[test]
+    fn a_private_file_gives_its_content_without_the_last_newline() {
+        let folder = tempfile::tempdir().unwrap();
+        for mode in [0o400, 0o600, 0o640, 0o440] {
+            let path = secret_file(&folder, b"s3cret\n", mode);
+            assert_eq!(read_now(&path).unwrap().expose_secret(), "s3cret", "{mode:o}");
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_file_that_others_can_reach_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for (mode, text) in [(0o644, "0644"), (0o602, "0602"), (0o601, "0601")] {
+            let path = secret_file(&folder, CANARY.as_bytes(), mode);
+            check(&path, &format!("its mode {text} gives everybody access"));
+        }
+    }
+
+    #[test]
+    fn a_long_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let long = CANARY.repeat(VALUE_MAX / CANARY.len() + 1);
+        check(&secret_file(&folder, long.as_bytes(), 0o600), "the value is longer than 64 KiB");
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        check(folder.path(), "it is a folder, not a file");
+        check(Path::new("/dev/null"), "it is a device, not a regular file");
+        check(&folder.path().join("absent"), "No such file or directory (os error 2)");
+        let fifo = folder.path().join("fifo");
+        let kind = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, kind, Mode::RUSR, 0).unwrap();
+        check(&fifo, "it is a FIFO, not a regular file");
+    }
+
+    #[test]
+    fn a_symlink_is_judged_by_the_file_behind_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = secret_file(&folder, b"s3cret", 0o600);
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        assert_eq!(read_now(&link).unwrap().expose_secret(), "s3cret");
+        std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o604)).unwrap();
+        check(&link, "its mode 0604 gives everybody access");
+    }
+}
