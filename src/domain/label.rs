@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use super::name::{FleetName, PoolName};
 
@@ -81,6 +82,14 @@ impl PartialEq for Labels {
 }
 
 impl Eq for Labels {}
+
+impl Hash for Labels {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for key in self.0.keys() {
+            key.hash(state);
+        }
+    }
+}
 
 impl PartialOrd for Labels {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {

@@ -1,0 +1,140 @@
+//! Builders for tests: a fleet in a few words.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Map;
+
+use crate::domain::desired::ScalePolicy;
+use crate::domain::entity::{EntityKey, EntityKind};
+use crate::domain::fleet::{Controller, Fleet};
+use crate::domain::job::{Job, JobStatus};
+use crate::domain::name::{EntityId, PoolId, RunnerName};
+use crate::domain::pool::{Pool, PoolSpec};
+use crate::domain::runner::{Runner, RunnerStatus, Status};
+
+pub(super) fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// `second` of the tests' day.
+pub(super) fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + second).unwrap()
+}
+
+/// The specification's own numbers.
+pub(super) fn policy() -> ScalePolicy {
+    ScalePolicy {
+        min_runners: 2,
+        max_runners: 20,
+        min_idle_runners: 0,
+        scale_up_threshold: 5,
+        scale_up_delay: secs(30),
+        scale_up_target: 0,
+        scale_down_delay: secs(600),
+        max_queue_wait: Some(secs(120)),
+        boot_grace: secs(600),
+        failed_runner_grace: secs(120),
+        stale_job_age: secs(86_400),
+        autoscale: true,
+    }
+}
+
+pub(super) fn entity(id: &str) -> EntityKey {
+    EntityKey { kind: EntityKind::Organization, id: EntityId::new(id) }
+}
+
+/// A pool of the entity `acme`, owned by the fleet `acme` under its id, with 20 runners at most.
+pub(super) fn pool(id: &str, labels: &[&str]) -> Pool {
+    let mark = format!("runnerctl=acme/{id}");
+    Pool {
+        id: PoolId::new(id),
+        entity: entity("acme"),
+        entity_name: "acme".into(),
+        endpoint: String::new(),
+        spec: PoolSpec {
+            provider: "lab".into(),
+            image: "image".into(),
+            flavor: "flavor".into(),
+            os_type: "linux".into(),
+            os_arch: "amd64".into(),
+            labels: labels.iter().copied().chain([mark.as_str()]).collect(),
+            enabled: true,
+            max_runners: 20,
+            min_idle_runners: 0,
+            runner_prefix: id.into(),
+            runner_group: String::new(),
+            bootstrap_timeout_min: 20,
+            priority: 0,
+            template_id: None,
+            enable_shell: false,
+            extra_specs: Map::new(),
+        },
+        generation: Some(0),
+        created_at: at(-9_000),
+        updated_at: at(-9_000),
+    }
+}
+
+/// A runner in `status`/`runner_status`, created and last written at `since`.
+pub(super) fn runner(pool: &str, name: &str, state: &str, since: i64) -> Runner {
+    let (status, runner_status) = state.split_once('/').unwrap();
+    Runner {
+        id: format!("id-{name}"),
+        name: RunnerName::new(name),
+        pool: Some(PoolId::new(pool)),
+        provider: "lab".into(),
+        provider_id: None,
+        agent_id: Some(1),
+        status: Status::parse(status),
+        runner_status: RunnerStatus::parse(runner_status),
+        created_at: at(since),
+        updated_at: at(since),
+        job: None,
+        provider_fault: None,
+        heartbeat: None,
+        has_shell: false,
+        generation: Some(0),
+        messages: Vec::new(),
+    }
+}
+
+/// A job of `acme` that has been queued since `since`; its `workflow_job_id` is `id + 1000`.
+pub(super) fn job(id: i64, labels: &[&str], since: i64) -> Job {
+    Job {
+        id,
+        workflow_job_id: id + 1_000,
+        run_id: 1,
+        status: JobStatus::Queued,
+        conclusion: String::new(),
+        name: "build".into(),
+        labels: labels.iter().copied().collect(),
+        runner: None,
+        repository: "acme/app".into(),
+        entity: Some(entity("acme")),
+        is_locked: false,
+        created_at: at(since),
+        updated_at: at(since),
+    }
+}
+
+/// The fleet at second `now`.
+pub(super) fn fleet(now: i64, pools: Vec<Pool>, runners: Vec<Runner>, jobs: Vec<Job>) -> Fleet {
+    Fleet {
+        observed_at: at(now),
+        controller: Controller {
+            id: "controller".into(),
+            version: "v0.2.1".into(),
+            backoff: secs(300),
+            metadata_url: String::new(),
+            callback_url: String::new(),
+            webhook_url: String::new(),
+        },
+        entities: Vec::new(),
+        entity_kinds: Vec::new(),
+        pools,
+        runners,
+        jobs,
+        templates: Vec::new(),
+    }
+}
