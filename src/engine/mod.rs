@@ -1,1 +1,7 @@
-//! Observe, act (the one writer), apply; owns every sleep.
+//! Observe, act (the one writer), apply. Owns every sleep.
+//!
+//! [`observe`] reads GARM into a fleet; [`apply`] carries a plan out. Neither decides what is to
+//! be done: a plan leaves no choice open but what to do when GARM is not any more as it was read,
+//! and then the answer is to leave it alone. Only [`act`] calls a method of the client that writes.
+
+pub mod observe;

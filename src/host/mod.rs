@@ -1,3 +1,9 @@
-//! The door to this machine: files, clock, signals.
+//! The door to this machine: files, clock, signals, the audit file.
+//!
+//! Decides nothing about the fleet. The only room that reads a clock or the environment.
 
+pub mod clock;
 pub mod files;
+pub mod ledger;
+pub mod signals;
+pub mod state;

@@ -1,0 +1,410 @@
+//! The audit file: lock, continue what is there, `fsync`. Several processes share one file.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::clock::Clock;
+use super::state;
+use crate::audit::{self, Actor, Cause, Entry, Head, Key, RECORD_MAX, Tail, Whole};
+
+/// How much of the end of a file is read to find its last record, in bytes: two of the longest.
+const TAIL_MAX: usize = 2 * RECORD_MAX;
+
+/// Why a record is not in the file.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// Another process has the file at this moment: try again.
+    #[error("the audit file `{0}` is held by another process")]
+    Locked(String),
+    /// The system said no: permission, a full disk, a folder that is not there.
+    #[error("cannot {what} the audit file `{path}`: {error}")]
+    Io {
+        /// What we were about to do.
+        what: &'static str,
+        /// Which file.
+        path: String,
+        /// The system's words.
+        error: std::io::Error,
+    },
+    /// It is a folder, a device, a pipe.
+    #[error("the audit file `{0}` is not a regular file")]
+    NotAFile(String),
+    /// It holds something, and that is not an audit log.
+    #[error("`{0}` does not end with an audit record: it is not an audit file")]
+    Foreign(String),
+}
+
+/// Who writes, and with what clock and key.
+#[derive(Debug, Clone)]
+pub struct Scribe {
+    /// Who.
+    pub actor: Actor,
+    /// The clock of the records.
+    pub clock: Clock,
+    /// Makes an HMAC for each record.
+    pub key: Option<Key>,
+}
+
+/// One audit file. It is opened anew for each record, so that a rotation by rename is noticed.
+#[derive(Debug)]
+pub struct Ledger {
+    path: PathBuf,
+    scribe: Scribe,
+    /// The head after our last record: a file that is empty now has been rotated, and the chain
+    /// goes on from there. Also keeps two of our own tasks from meeting at the lock.
+    last: Mutex<Option<Head>>,
+}
+
+impl Ledger {
+    /// Makes sure that records can be written: creates the file (for its owner alone) and, for the
+    /// state folder, the folders above it; takes the lock once and looks at the end. Blocks.
+    pub fn open(path: &Path, scribe: Scribe, folders: Folders) -> Result<Self, LedgerError> {
+        let ledger = Self { path: path.to_owned(), scribe, last: Mutex::new(None) };
+        if let (Folders::Create, Some(folder)) = (folders, path.parent()) {
+            state::create_folder(folder).map_err(|it| ledger.io("create the folder of", it))?;
+        }
+        let mut file = ledger.file()?;
+        match ledger.lock(&file) {
+            Ok(()) if ledger.tail(&mut file)? == Tail::Foreign => {
+                return Err(LedgerError::Foreign(ledger.shown()));
+            }
+            Ok(()) => {}
+            // Somebody else is writing to it, so it can be written to.
+            Err(LedgerError::Locked(_)) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(ledger)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends one record and brings it to the disk. Blocks, for the time of an `fsync`.
+    pub fn append(&self, entry: &Entry) -> Result<Head, LedgerError> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = self.file()?;
+        self.lock(&file)?;
+        let (previous, mut text) = match self.tail(&mut file)? {
+            Tail::Empty => (last.clone().unwrap_or_else(Head::start), String::new()),
+            Tail::Sound { head, ending } => (head, ending.repair().to_owned()),
+            Tail::Torn { head, bytes, ending } => {
+                let mut text = ending.repair().to_owned();
+                let head = self.tell_of(&bytes, &head, &mut text);
+                (head, text)
+            }
+            Tail::Foreign => return Err(LedgerError::Foreign(self.shown())),
+        };
+        let (line, head) = audit::seal(entry, &previous, self.scribe.key.as_ref());
+        text.push_str(&line);
+        self.write(&mut file, text.as_bytes())?;
+        *last = Some(head.clone());
+        Ok(head)
+    }
+
+    /// A gap record for a torn end, into `text`.
+    fn tell_of(&self, torn: &[u8], previous: &Head, text: &mut String) -> Head {
+        let Scribe { actor, clock, key } = &self.scribe;
+        let gap = audit::torn_entry(torn, clock.now(), actor.clone(), Cause::default());
+        let (line, head) = audit::seal(&gap, previous, key.as_ref());
+        text.push_str(&line);
+        head
+    }
+
+    fn file(&self) -> Result<File, LedgerError> {
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&self.path)
+            .map_err(|it| self.io("open", it))?;
+        if file.metadata().map_err(|it| self.io("look at", it))?.is_file() {
+            Ok(file)
+        } else {
+            Err(LedgerError::NotAFile(self.shown()))
+        }
+    }
+
+    /// Released when the file is closed.
+    fn lock(&self, file: &File) -> Result<(), LedgerError> {
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => LedgerError::Locked(self.shown()),
+            TryLockError::Error(error) => self.io("lock", error),
+        })
+    }
+
+    fn tail(&self, file: &mut File) -> Result<Tail, LedgerError> {
+        let mut read = || {
+            let length = file.seek(SeekFrom::End(0))?;
+            let start = length.saturating_sub(TAIL_MAX as u64);
+            file.seek(SeekFrom::Start(start))?;
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            let whole = if start == 0 { Whole::Yes } else { Whole::No };
+            Ok(audit::read_tail(&bytes, whole))
+        };
+        read().map_err(|it| self.io("read", it))
+    }
+
+    /// All of it, on the disk; or nothing, as far as the system lets us take it back.
+    fn write(&self, file: &mut File, text: &[u8]) -> Result<(), LedgerError> {
+        let length = file.metadata().map_err(|it| self.io("look at", it))?.len();
+        if let Err(error) = file.write_all(text).and_then(|()| file.sync_data()) {
+            // A full disk cuts a record in half. If this fails as well, the torn end is told of by
+            // the next record.
+            let _ = file.set_len(length);
+            return Err(self.io("write to", error));
+        }
+        if length == 0 {
+            self.sync_folder();
+        }
+        Ok(())
+    }
+
+    /// A new file must survive a crash of the machine under its name. Some file systems cannot
+    /// sync a folder; the record itself is on the disk by then.
+    fn sync_folder(&self) {
+        let folder = self.path.parent().filter(|it| !it.as_os_str().is_empty());
+        if let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) {
+            let _ = folder.sync_all();
+        }
+    }
+
+    fn shown(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn io(&self, what: &'static str, error: std::io::Error) -> LedgerError {
+        LedgerError::Io { what, path: self.shown(), error }
+    }
+}
+
+/// Whether missing folders are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Folders {
+    /// For the state folder.
+    Create,
+    /// For a path that a person has named.
+    Leave,
+}
+
+/// Where records go.
+#[derive(Debug, Clone)]
+pub enum Book {
+    /// To a file.
+    File(Arc<Ledger>),
+    /// To memory, as lines: for the demo and for tests.
+    Memory(Arc<Mutex<Memory>>),
+    /// Nowhere: `--no-audit`.
+    Off,
+}
+
+/// A log in memory.
+#[derive(Debug)]
+pub struct Memory {
+    /// All records, as they would stand in a file.
+    pub text: String,
+    head: Head,
+}
+
+impl Book {
+    /// An empty log in memory.
+    pub fn memory() -> Self {
+        Self::Memory(Arc::new(Mutex::new(Memory { text: String::new(), head: Head::start() })))
+    }
+
+    /// Appends one record; brings its place, if records are kept. [`LedgerError::Locked`] asks for
+    /// another attempt.
+    pub async fn append(&self, entry: Entry) -> Result<Option<Head>, LedgerError> {
+        match self {
+            Self::File(ledger) => {
+                let ledger = Arc::clone(ledger);
+                tokio::task::spawn_blocking(move || ledger.append(&entry))
+                    .await
+                    .expect("append does not panic, and nobody aborts it")
+                    .map(Some)
+            }
+            Self::Memory(memory) => {
+                let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+                let (line, head) = audit::seal(&entry, &memory.head, None);
+                memory.text.push_str(&line);
+                memory.head = head.clone();
+                Ok(Some(head))
+            }
+            Self::Off => Ok(None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::audit::{Kind, Subject, verify};
+
+    fn scribe() -> Scribe {
+        let actor =
+            Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0.1.0".into() };
+        Scribe { actor, clock: Clock::Real, key: None }
+    }
+
+    fn entry(detail: &str) -> Entry {
+        Entry {
+            time: jiff::Timestamp::UNIX_EPOCH,
+            actor: scribe().actor,
+            kind: Kind::Intent,
+            act: "create pool".into(),
+            subject: Subject::Log,
+            before: None,
+            after: None,
+            cause: Cause::default(),
+            intent: None,
+            verdict: None,
+            detail: detail.into(),
+        }
+    }
+
+    fn open(path: &Path) -> Ledger {
+        Ledger::open(path, scribe(), Folders::Leave).unwrap()
+    }
+
+    /// Records, gaps, and the line that is bad.
+    fn check(path: &Path) -> (u64, usize, Option<usize>) {
+        let bytes = std::fs::read(path).unwrap();
+        let report = verify(&[audit::File { name: "log", bytes: &bytes }], None, None);
+        (report.records, report.gaps.len(), report.broken.map(|it| it.line))
+    }
+
+    #[test]
+    fn records_of_two_writers_make_one_chain_for_their_owner_alone() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("a.jsonl");
+        let (one, two) = (open(&path), open(&path));
+        for round in 0..3 {
+            one.append(&entry(&format!("one {round}"))).unwrap();
+            two.append(&entry(&format!("two {round}"))).unwrap();
+        }
+        assert_eq!(check(&path), (6, 0, None));
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn many_threads_share_one_file() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("a.jsonl");
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let ledger = open(&path);
+                    let mut left = 10;
+                    while left > 0 {
+                        match ledger.append(&entry("x")) {
+                            Ok(_) => left -= 1,
+                            Err(LedgerError::Locked(_)) => std::thread::yield_now(),
+                            Err(error) => panic!("{error}"),
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(check(&path), (40, 0, None));
+    }
+
+    #[test]
+    fn a_torn_end_is_told_of_and_the_chain_goes_on() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("a.jsonl");
+        let ledger = open(&path);
+        for _ in 0..3 {
+            ledger.append(&entry("x")).unwrap();
+            let whole = std::fs::read(&path).unwrap();
+            std::fs::write(&path, &whole[..whole.len() - 20]).unwrap();
+        }
+        ledger.append(&entry("x")).unwrap();
+        assert_eq!(check(&path), (4, 3, None));
+        // Only the newline was lost: nothing is missing.
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+        ledger.append(&entry("x")).unwrap();
+        assert_eq!(check(&path), (5, 3, None));
+    }
+
+    #[test]
+    fn an_altered_end_is_not_excused() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("a.jsonl");
+        let ledger = open(&path);
+        ledger.append(&entry("one")).unwrap();
+        ledger.append(&entry("two")).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("two", "2")).unwrap();
+        ledger.append(&entry("three")).unwrap();
+        assert_eq!(check(&path), (1, 0, Some(2)));
+    }
+
+    #[test]
+    fn after_a_rotation_the_chain_goes_on_in_the_new_file() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("a.jsonl");
+        let ledger = open(&path);
+        ledger.append(&entry("x")).unwrap();
+        std::fs::rename(&path, temporary.path().join("a.jsonl.1")).unwrap();
+        let head = ledger.append(&entry("x")).unwrap();
+        assert_eq!((head.seq, check(&path)), (2, (1, 0, None)));
+    }
+
+    #[test]
+    fn what_is_not_an_audit_file_is_not_written_to() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("notes.txt");
+        std::fs::write(&path, "my notes\n").unwrap();
+        let refused = |path: &Path| {
+            let error = Ledger::open(path, scribe(), Folders::Leave).unwrap_err().to_string();
+            error.replace(&temporary.path().display().to_string(), "DIR")
+        };
+        insta::assert_snapshot!(
+            refused(&path),
+            @"`DIR/notes.txt` does not end with an audit record: it is not an audit file"
+        );
+        insta::assert_snapshot!(
+            refused(temporary.path()),
+            @"cannot open the audit file `DIR`: Is a directory (os error 21)"
+        );
+        insta::assert_snapshot!(
+            refused(&temporary.path().join("absent/a.jsonl")),
+            @"cannot open the audit file `DIR/absent/a.jsonl`: No such file or directory (os error 2)"
+        );
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "my notes\n");
+        let below = temporary.path().join("made/a.jsonl");
+        Ledger::open(&below, scribe(), Folders::Create).unwrap();
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error() {
+        let ledger = Ledger { path: "/dev/full".into(), scribe: scribe(), last: Mutex::new(None) };
+        assert!(matches!(ledger.append(&entry("x")), Err(LedgerError::NotAFile(_))));
+        let mut full = OpenOptions::new().append(true).open("/dev/full").unwrap();
+        insta::assert_snapshot!(
+            ledger.write(&mut full, b"x").unwrap_err(),
+            @"cannot write to the audit file `/dev/full`: No space left on device (os error 28)"
+        );
+    }
+
+    #[test]
+    fn a_held_file_asks_for_another_attempt() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("a.jsonl");
+        let ledger = open(&path);
+        let holder = File::open(&path).unwrap();
+        holder.lock().unwrap();
+        assert!(matches!(ledger.append(&entry("x")), Err(LedgerError::Locked(_))));
+        drop(holder);
+        ledger.append(&entry("x")).unwrap();
+    }
+}

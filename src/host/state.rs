@@ -1,0 +1,87 @@
+//! The state folder, and who is at work on this machine.
+
+use std::ffi::OsString;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use crate::audit::Actor;
+
+/// The audit file of a fleet that names none, inside the state folder.
+pub const AUDIT_FILE: &str = "audit.jsonl";
+
+/// The state folder: `$STATE_DIRECTORY`, else `$XDG_STATE_HOME/runnerctl`, else
+/// `~/.local/state/runnerctl`; nothing when not even a home is known. `variable` looks an
+/// environment variable up.
+pub fn folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let set = |name: &str| variable(name).filter(|it| !it.is_empty());
+    if let Some(folders) = set("STATE_DIRECTORY") {
+        // systemd names several, separated by colons, when a unit has several.
+        return std::env::split_paths(&folders).next();
+    }
+    // The XDG specification has a relative path ignored.
+    if let Some(base) = set("XDG_STATE_HOME").map(PathBuf::from).filter(|it| it.is_absolute()) {
+        return Some(base.join("runnerctl"));
+    }
+    set("HOME").map(|home| PathBuf::from(home).join(".local/state/runnerctl"))
+}
+
+/// The state folder of this process.
+pub fn folder_here() -> Option<PathBuf> {
+    folder(|name| std::env::var_os(name))
+}
+
+/// Makes a folder and its missing parents, for its owner alone.
+pub fn create_folder(path: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Who is at work: user, host, process, version.
+pub fn actor() -> Actor {
+    let variable = |name| std::env::var(name).ok().filter(|it| !it.is_empty());
+    let uid = rustix::process::getuid().as_raw();
+    let user = variable("USER").or_else(|| variable("LOGNAME"));
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .ok()
+        .map(|it| it.trim().to_owned())
+        .or_else(|| variable("HOSTNAME"));
+    Actor {
+        // The name is what the environment claims; the number is what the system knows.
+        user: user.map_or_else(|| format!("uid {uid}"), |it| format!("{it} (uid {uid})")),
+        host: host.unwrap_or_default(),
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(variables: &[(&str, &str)], expected: Option<&str>) {
+        let found = folder(|name| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
+        });
+        assert_eq!(found, expected.map(PathBuf::from), "{variables:?}");
+    }
+
+    #[test]
+    fn the_state_folder_is_found_in_the_order_of_the_design() {
+        let home = ("HOME", "/home/x");
+        let xdg = ("XDG_STATE_HOME", "/state");
+        check(&[("STATE_DIRECTORY", "/var/lib/a:/var/lib/b"), xdg, home], Some("/var/lib/a"));
+        check(&[xdg, home], Some("/state/runnerctl"));
+        check(&[("XDG_STATE_HOME", "relative"), home], Some("/home/x/.local/state/runnerctl"));
+        check(&[("STATE_DIRECTORY", ""), home], Some("/home/x/.local/state/runnerctl"));
+        check(&[], None);
+    }
+
+    #[test]
+    fn a_made_folder_is_its_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("a/b");
+        create_folder(&path).unwrap();
+        create_folder(&path).unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    }
+}
