@@ -1,0 +1,399 @@
+//! The walls of the house: which room may use which, what is pure, who writes to GARM, where each
+//! library lives. A finding names file, line and rule.
+
+mod source;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use source::Source;
+
+/// The floors, lowest first. Imports go down only, and none between rooms of one floor.
+const FLOORS: &[&[&str]] = &[
+    &["domain"],
+    &["manifest", "scale"],
+    &["policy"],
+    &["plan"],
+    &["watchdog"],
+    &["event"],
+    &["audit"],
+    &["view"],
+    &["garm", "secrets", "notify", "host"],
+    &["sim", "engine", "telemetry"],
+    &["cli"],
+];
+
+/// Rooms that are values in, values out.
+const PURE: &[&str] =
+    &["domain", "manifest", "scale", "policy", "plan", "watchdog", "event", "audit", "view"];
+
+/// What no pure room says.
+const IMPURE_WORDS: &[&str] = &[
+    "SystemTime",
+    "Instant",
+    "Timestamp::now",
+    "Zoned::now",
+    "std::fs",
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
+    "ToSocketAddrs",
+    "std::env",
+    "std::process",
+    "std::thread",
+    "tokio",
+    "async ",
+    ".await",
+    "println!",
+    "eprintln!",
+    "print!",
+    "eprint!",
+    "RandomState",
+    "File::",
+    "reqwest",
+];
+
+/// Reading a clock, which only `host` does. Tokio's own clock is the one that tests pause, so it
+/// is no clock in this sense.
+const CLOCK_WORDS: &[&str] =
+    &["SystemTime::now", "std::time::Instant", "Timestamp::now", "Zoned::now"];
+
+/// The methods of the client that change GARM.
+const WRITES: &[&str] =
+    &[".create_pool(", ".update_pool(", ".delete_pool(", ".delete_runner(", ".update_controller("];
+
+/// Where each library lives: paths that may name it.
+const LIBRARIES: &[(&str, &[&str])] = &[
+    ("clap", &["src/cli/"]),
+    ("clap_complete", &["src/cli/"]),
+    ("clap_mangen", &["src/cli/"]),
+    ("indicatif", &["src/cli/"]),
+    ("comfy_table", &["src/view/"]),
+    ("annotate_snippets", &["src/view/"]),
+    ("prometheus", &["src/telemetry/"]),
+    ("axum", &["src/telemetry/", "src/sim/"]),
+    ("hyper", &["src/telemetry/", "src/sim/"]),
+    ("reqwest", &["src/garm/", "src/secrets/", "src/notify/"]),
+    ("rustls", &["src/garm/", "src/secrets/", "src/notify/", "src/telemetry/"]),
+    ("serde_yaml", &["src/manifest/yaml.rs", "src/manifest/yaml/"]),
+];
+
+/// Crates that must not be in the graph: unsound or archived YAML, a second TLS stack. `ring` is
+/// not here: optional features put it into the lock file, and only `deny.toml` sees the graph.
+const BANNED: &[&str] = &["serde_yml", "unsafe-libyaml", "openssl-sys", "native-tls", "protobuf"];
+
+/// Longest file before its tests, in lines.
+const FILE_MAX: usize = 400;
+
+/// Every finding in one source.
+fn findings(source: &Source) -> Vec<String> {
+    let rules = [floors, purity, clocks, writers, libraries, shapes];
+    rules.iter().flat_map(|rule| rule(source)).collect()
+}
+
+fn floor_of(room: &str) -> Option<usize> {
+    FLOORS.iter().position(|it| it.contains(&room))
+}
+
+/// Rooms that a line of code names through `crate::`, groups included.
+fn rooms_named(line: &str) -> Vec<&str> {
+    let word = |text: &'_ str| -> usize {
+        text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len())
+    };
+    let mut rooms = Vec::new();
+    for (at, _) in line.match_indices("crate::") {
+        let rest = &line[at + "crate::".len()..];
+        match rest.strip_prefix('{') {
+            None => rooms.push(&rest[..word(rest)]),
+            Some(group) => {
+                let mut depth = 0;
+                let mut start = 0;
+                for (i, c) in group.char_indices().chain([(group.len(), '}')]) {
+                    match c {
+                        '{' => depth += 1,
+                        ',' | '}' if depth == 0 => {
+                            let item = group[start..i].trim();
+                            rooms.push(&item[..word(item)]);
+                            start = i + 1;
+                            if c == '}' {
+                                break;
+                            }
+                        }
+                        '}' => depth -= 1,
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+    rooms.retain(|it| !it.is_empty());
+    rooms
+}
+
+fn floors(source: &Source) -> Vec<String> {
+    let Some(room) = source.room().filter(|it| !matches!(*it, "lib" | "main")) else {
+        return Vec::new();
+    };
+    let Some(mine) = floor_of(room) else {
+        return vec![format!("{}: `{room}` stands on no floor", source.path)];
+    };
+    // A `use` may go over several lines; statements do not.
+    let mut found = Vec::new();
+    for (number, line) in statements(&source.code) {
+        for other in rooms_named(&line) {
+            let is_below = other == room || floor_of(other).is_none_or(|it| it < mine);
+            if !is_below {
+                found.push(format!("{}:{number}: `{room}` uses `{other}`", source.path));
+            }
+        }
+        if line.contains(&"super::".repeat(source.depth())) {
+            found.push(format!("{}:{number}: `super` climbs out of `{room}`", source.path));
+        }
+    }
+    found
+}
+
+/// Statements with the line each begins on: lines joined until one ends in `;`, `{` or `}`.
+fn statements(code: &str) -> Vec<(usize, String)> {
+    let mut all: Vec<(usize, String)> = Vec::new();
+    let mut is_open = false;
+    for (i, line) in code.lines().enumerate() {
+        match all.last_mut() {
+            Some((_, text)) if is_open => text.push_str(line.trim()),
+            _ => all.push((i + 1, line.trim().to_owned())),
+        }
+        let text = &all.last().expect("one was pushed above").1;
+        is_open = text.contains("crate::{") && !text.ends_with(';');
+    }
+    all
+}
+
+/// A finding for each of `words` that stands in the code as a word of its own.
+fn named(source: &Source, words: &[&str], rule: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (i, line) in source.code.lines().enumerate() {
+        for word in words.iter().filter(|it| stands_in(line, it)) {
+            found.push(format!("{}:{}: `{}` {rule}", source.path, i + 1, word.trim()));
+        }
+    }
+    found
+}
+
+fn stands_in(line: &str, word: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    line.match_indices(word).any(|(at, _)| {
+        let before = line[..at].chars().next_back().filter(|_| word.starts_with(is_part));
+        let after = line[at + word.len()..].chars().next().filter(|_| word.ends_with(is_part));
+        !before.is_some_and(is_part) && !after.is_some_and(is_part)
+    })
+}
+
+fn purity(source: &Source) -> Vec<String> {
+    match source.room() {
+        Some(room) if PURE.contains(&room) => named(source, IMPURE_WORDS, "in a pure room"),
+        _ => Vec::new(),
+    }
+}
+
+fn clocks(source: &Source) -> Vec<String> {
+    match source.room() {
+        Some("host") | None => Vec::new(),
+        Some(_) => named(source, CLOCK_WORDS, "reads a clock outside `host`"),
+    }
+}
+
+fn writers(source: &Source) -> Vec<String> {
+    let is_writer =
+        source.path == "src/engine/act.rs" || source.path.starts_with("src/engine/act/");
+    match source.room() {
+        // The client itself, and the simulator, whose world has calls of the same names.
+        Some("garm" | "sim") | None => Vec::new(),
+        Some(_) if is_writer => Vec::new(),
+        Some(_) => named(source, WRITES, "writes to GARM outside `engine/act.rs`"),
+    }
+}
+
+fn libraries(source: &Source) -> Vec<String> {
+    let mut found = Vec::new();
+    for (library, homes) in LIBRARIES {
+        if source.room().is_some() && !homes.iter().any(|it| source.path.starts_with(it)) {
+            let paths = [format!("{library}::"), format!("use {library};")];
+            let words: Vec<&str> = paths.iter().map(String::as_str).collect();
+            found.extend(named(source, &words, "is used outside its home"));
+        }
+    }
+    if source.room() == Some("domain") {
+        found.extend(named(source, &["serde::", "Serialize", "Deserialize"], "in a domain type"));
+    }
+    found
+}
+
+fn shapes(source: &Source) -> Vec<String> {
+    let mut found = named(source, &["#[allow", "#![allow"], "hides a lint without a reason");
+    found.extend(named(source, &["process::exit"], "ends the process outside `main`"));
+    let markers = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("#[ig", "nore")];
+    for (i, line) in source.text.lines().enumerate() {
+        for marker in markers.iter().filter(|it| line.contains(**it)) {
+            found.push(format!("{}:{}: `{marker}` on main", source.path, i + 1));
+        }
+    }
+    let lines = source.lines_before_tests();
+    let is_bound = source.path.starts_with("src/") && source.path != "src/garm/wire.rs";
+    if is_bound && lines > FILE_MAX {
+        found.push(format!("{}: {lines} lines before its tests", source.path));
+    }
+    found
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every Rust file below a folder, in path order, those for tests only left out.
+fn sources(folder: &str) -> Vec<Source> {
+    let mut paths = Vec::new();
+    walk(&root().join(folder), &mut paths);
+    paths.sort();
+    let read = |path: &PathBuf| {
+        let name = path.strip_prefix(root()).unwrap().to_str().unwrap().replace('\\', "/");
+        Source::new(&name, &fs::read_to_string(path).unwrap())
+    };
+    let all: Vec<Source> = paths.iter().map(read).collect();
+    let for_tests: Vec<String> = all
+        .iter()
+        .flat_map(|it| {
+            let stem = it.path.trim_end_matches("/mod.rs").trim_end_matches(".rs");
+            it.test_modules().into_iter().map(move |module| format!("{stem}/{module}"))
+        })
+        .collect();
+    let is_for_tests = |path: &str| {
+        for_tests.iter().any(|it| path == format!("{it}.rs") || path.starts_with(&format!("{it}/")))
+    };
+    all.into_iter().filter(|it| !is_for_tests(&it.path)).collect()
+}
+
+fn walk(folder: &Path, paths: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            walk(&path, paths);
+        } else if path.extension().is_some_and(|it| it == "rs") {
+            paths.push(path);
+        }
+    }
+}
+
+#[test]
+fn the_walls_stand() {
+    let all = sources("src");
+    assert!(all.len() > 30, "the walk finds the sources: {}", all.len());
+    let found: Vec<String> = all.iter().flat_map(findings).collect();
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+#[test]
+fn tests_have_no_ignored_ones_and_hide_no_lints() {
+    let found: Vec<String> = sources("tests").iter().flat_map(shapes).collect();
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+#[test]
+fn banned_crates_are_not_in_the_graph() {
+    let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    for name in BANNED {
+        assert!(!lock.contains(&format!("name = \"{name}\"\n")), "{name} is in Cargo.lock");
+    }
+}
+
+#[test]
+fn every_room_of_the_library_stands_on_a_floor() {
+    let library = fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let rooms = library.lines().filter_map(|it| it.strip_prefix("pub mod ")?.strip_suffix(';'));
+    for room in rooms {
+        assert!(floor_of(room).is_some(), "{room}");
+    }
+}
+
+/// The checker itself: what it must find and what it must leave alone.
+#[test]
+fn each_rule_finds_what_it_forbids_and_nothing_else() {
+    #[track_caller]
+    fn check(path: &str, text: &str, expected: &[&str]) {
+        assert_eq!(findings(&Source::new(path, text)), expected, "{path}\n{text}");
+    }
+    check("src/plan/diff.rs", "use crate::domain::pool::Pool;\nuse super::Step;\n", &[]);
+    check(
+        "src/plan/diff.rs",
+        "use crate::view::words;\n",
+        &["src/plan/diff.rs:1: `plan` uses `view`"],
+    );
+    check(
+        "src/scale/route.rs",
+        "use crate::{\n    domain::{job::Job, view},\n    manifest::Manifest,\n};\n",
+        &["src/scale/route.rs:1: `scale` uses `manifest`"],
+    );
+    check(
+        "src/event.rs",
+        "fn f() { crate::cli::main(); }\n",
+        &["src/event.rs:1: `event` uses `cli`"],
+    );
+    check(
+        "src/plan/diff.rs",
+        "use super::super::view::words;\n",
+        &["src/plan/diff.rs:1: `super` climbs out of `plan`"],
+    );
+    check("src/attic/mod.rs", "", &["src/attic/mod.rs: `attic` stands on no floor"]);
+    check(
+        "src/view/plan.rs",
+        "fn f() { println!(\"\"); }\n",
+        &["src/view/plan.rs:1: `println!` in a pure room"],
+    );
+    check(
+        "src/scale/mod.rs",
+        "let now = Timestamp::now();\n",
+        &[
+            "src/scale/mod.rs:1: `Timestamp::now` in a pure room",
+            "src/scale/mod.rs:1: `Timestamp::now` reads a clock outside `host`",
+        ],
+    );
+    check("src/scale/mod.rs", "// tokio, SystemTime\nlet text = \"std::fs\";\n", &[]);
+    check("src/scale/mod.rs", "#[cfg(test)]\nmod tests {\n    use crate::sim::World;\n}\n", &[]);
+    check(
+        "src/engine/apply.rs",
+        "client.delete_pool(&id).await?;\n",
+        &["src/engine/apply.rs:1: `.delete_pool(` writes to GARM outside `engine/act.rs`"],
+    );
+    check("src/engine/act.rs", "client.delete_pool(&id).await?;\n", &[]);
+    check("src/engine/act.rs", "let now = tokio::time::Instant::now();\n", &[]);
+    check(
+        "src/engine/act.rs",
+        "use indicatif::ProgressBar;\n",
+        &["src/engine/act.rs:1: `indicatif::` is used outside its home"],
+    );
+    check(
+        "src/manifest/fleet.rs",
+        "serde_yaml::from_str(text)\n",
+        &["src/manifest/fleet.rs:1: `serde_yaml::` is used outside its home"],
+    );
+    check(
+        "src/domain/pool.rs",
+        "#[derive(Serialize)]\nstruct A;\n",
+        &["src/domain/pool.rs:1: `Serialize` in a domain type"],
+    );
+    check(
+        "src/plan/mod.rs",
+        "#[allow(dead_code)]\nfn f() {}\n",
+        &["src/plan/mod.rs:1: `#[allow` hides a lint without a reason"],
+    );
+    check(
+        "src/plan/mod.rs",
+        concat!("// TO", "DO: later\n"),
+        &[concat!("src/plan/mod.rs:1: `TO", "DO` on main")],
+    );
+    check(
+        "src/plan/mod.rs",
+        &"fn f() {}\n".repeat(401),
+        &["src/plan/mod.rs: 401 lines before its tests"],
+    );
+    check("src/plan/mod.rs", &format!("{}#[cfg(test)]\n", "\n".repeat(400)), &[]);
+}
