@@ -5,4 +5,5 @@
 
 pub mod problem;
 pub mod style;
+pub mod table;
 pub mod words;

@@ -22,6 +22,18 @@ pub fn span(duration: Duration) -> String {
     }
 }
 
+/// The candidate that `name` was most likely meant to be, if one is close enough for a hint: at
+/// most a third of its characters differ.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let allowed = name.chars().count().div_ceil(3);
+    candidates
+        .into_iter()
+        .map(|it| (strsim::osa_distance(name, it), it))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min()
+        .map(|(_, it)| it)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,5 +46,13 @@ mod tests {
             .collect();
         assert_eq!(said, ["0s", "59s", "1m", "3m 5s", "1h", "2h 10m", "1d 1h"]);
         assert_eq!((count(1, "job"), count(0, "job")), ("1 job".into(), "0 jobs".into()));
+    }
+
+    #[test]
+    fn a_slip_is_recognised_and_another_word_is_not() {
+        let pools = ["default", "gpu", "linux-arm"];
+        assert_eq!(nearest("defualt", pools), Some("default"));
+        assert_eq!(nearest("gpus", pools), Some("gpu"));
+        assert_eq!(nearest("windows", pools), None);
     }
 }
