@@ -15,13 +15,13 @@ pub struct Cell {
 
 impl Cell {
     /// Words, at the left edge of their column.
-    pub fn text(text: impl ToString) -> Self {
-        Self { text: text.to_string(), style: Style::new(), side: CellAlignment::Left }
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { text: text.into(), style: Style::new(), side: CellAlignment::Left }
     }
 
-    /// A number, at the right edge of its column.
-    pub fn number(number: impl ToString) -> Self {
-        Self { side: CellAlignment::Right, ..Self::text(number) }
+    /// A number, or words about one, at the right edge of its column.
+    pub fn number(text: impl Into<String>) -> Self {
+        Self { side: CellAlignment::Right, ..Self::text(text) }
     }
 
     /// The same in a style.
@@ -120,8 +120,8 @@ mod tests {
     fn columns_line_up_and_the_widest_wraps() {
         let header = ["POOL", "IDLE", "HEALTH"].map(|it| Cell::text(it).styled(QUIET)).into();
         let rows = vec![
-            vec![Cell::text("default"), Cell::number(2), Cell::text("ok").styled(GOOD)],
-            vec![Cell::text("é"), Cell::number(10), Cell::text("below its minimum of runners")],
+            vec![Cell::text("default"), Cell::number("2"), Cell::text("ok").styled(GOOD)],
+            vec![Cell::text("é"), Cell::number("10"), Cell::text("below its minimum of runners")],
         ];
         let text = table(header, rows, 36);
         assert!(text.contains('\u{1b}'));
