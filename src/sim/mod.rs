@@ -1,1 +1,51 @@
-//! A GARM and a GitHub in a box, with two doors.
+//! A GARM and a GitHub in a box: the tests' GARM, the demo, the sandbox.
+//!
+//! [`World`] is pure: virtual time, seeded chance, no tokio. Two doors lead in: [`memory`], on
+//! tokio's clock (paused or not), and `http`, in real time on loopback. It writes its JSON by its
+//! own code and never uses the client's decoder: a misspelt key must not pass both.
+//!
+//! Decides what GARM would do. Where it and GARM disagree, GARM is right; every quirk cites the
+//! section of GARM's facts that it comes from. Never decides anything for the program itself.
+
+mod agenda;
+mod auth;
+mod base64;
+mod body;
+mod change;
+mod config;
+mod consume;
+mod controller;
+mod dice;
+mod entity;
+mod faults;
+mod genesis;
+mod github;
+mod hooks;
+mod instance;
+mod instances;
+mod job;
+mod json;
+mod lab;
+mod log;
+mod loops;
+pub mod memory;
+mod pool;
+mod pools;
+mod query;
+mod reap;
+mod reply;
+mod routes;
+mod settings;
+mod show;
+mod stream;
+mod vms;
+mod world;
+
+pub use config::{Config, Knobs, PAT, ProviderKnobs, Setup};
+pub use faults::{Fault, Faults, Rule};
+pub use github::{HandOut, Order};
+pub use log::{Entry, What};
+pub use reply::Reply;
+pub use routes::Request;
+pub use stream::Event;
+pub use world::{Exchange, World};

@@ -1,0 +1,88 @@
+//! Login and tokens (GARM.md §h), and the two meanings of 401 (GARM.md §0.6).
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use super::base64;
+use super::body::Body;
+use super::json::{Object, Truth};
+use super::reply::{Refusal, Reply};
+use super::world::World;
+
+/// Whom a token is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bearer {
+    Admin,
+    /// Reads `/metrics` only; on the API it is refused.
+    Metrics,
+}
+
+impl World {
+    /// `POST /auth/login`.
+    pub(super) fn login(&mut self, body: &[u8]) -> Result<Reply, Refusal> {
+        let body = Body::read(body)?;
+        let username = body.text("username")?.unwrap_or_default();
+        let password = body.text("password")?.unwrap_or_default();
+        if username != self.config.username || password != self.config.password {
+            return Err(Refusal::NotAuthorized);
+        }
+        Ok(Reply::json(self.show_token(Bearer::Admin)))
+    }
+
+    /// `GET /metrics-token`.
+    pub(super) fn metrics_token(&mut self) -> Reply {
+        Reply::json(self.show_token(Bearer::Metrics))
+    }
+
+    fn show_token(&mut self, bearer: Bearer) -> String {
+        Object::new().text("token", &self.make_token(bearer)).end()
+    }
+
+    /// A token of the admin, for scripts that do not log in.
+    pub fn admin_token(&mut self) -> String {
+        self.make_token(Bearer::Admin)
+    }
+
+    fn make_token(&mut self, bearer: Bearer) -> String {
+        let expires = self.now + self.config.token_lifetime;
+        let is_admin = bearer == Bearer::Admin;
+        let claims = Object::new()
+            .text("user", if is_admin { &self.controller.user_id } else { "" })
+            .text("token_id", &self.dice.ids.word(16))
+            .text("full_name", if is_admin { "Simulated Admin" } else { "" })
+            .truth("is_admin", Truth(is_admin))
+            .truth("read_metrics", Truth(!is_admin))
+            .number("generation", 0)
+            .text("iss", "garm")
+            .number("exp", expires.as_second())
+            .end();
+        let head = base64::url(br#"{"alg":"HS256","typ":"JWT"}"#);
+        let signed = format!("{head}.{}", base64::url(claims.as_bytes()));
+        let signature = self.sign(&signed);
+        self.controller.tokens.insert(signature.clone(), (is_admin, expires));
+        format!("{signed}.{signature}")
+    }
+
+    fn sign(&self, text: &str) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.controller.secret.as_bytes())
+            .expect("HMAC takes a key of any length");
+        mac.update(text.as_bytes());
+        base64::url(&mac.finalize().into_bytes())
+    }
+
+    /// Checks an `Authorization` header. The word before the token is not looked at (GARM.md §b).
+    pub(super) fn check_token(&self, authorization: Option<&str>) -> Result<(), Refusal> {
+        let words: Vec<_> = authorization.unwrap_or_default().split(' ').collect();
+        let [_, token] = words.as_slice() else {
+            return Err(Refusal::Token);
+        };
+        let (signed, signature) = token.rsplit_once('.').ok_or(Refusal::Token)?;
+        if self.sign(signed) != signature {
+            return Err(Refusal::Token);
+        }
+        match self.controller.tokens.get(signature) {
+            Some((true, expires)) if *expires > self.now => Ok(()),
+            Some(_) | None => Err(Refusal::Token),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Request bodies, read as Go's decoder reads them.
+
+use std::collections::HashMap;
+
+use serde_json::value::RawValue;
+
+use super::reply::Refusal;
+
+/// A JSON object, its values still as they were written: `extra_specs` keeps the order of its keys
+/// and its big numbers (GARM.md §a).
+pub(crate) struct Body<'a>(HashMap<String, &'a RawValue>);
+
+impl<'a> Body<'a> {
+    /// Errors with 400 `invalid request` when `text` is not a JSON object (GARM.md §b). What
+    /// follows the object is not read, as Go's decoder leaves it.
+    pub(crate) fn read(text: &'a [u8]) -> Result<Self, Refusal> {
+        let mut stream =
+            serde_json::Deserializer::from_slice(text).into_iter::<HashMap<String, &RawValue>>();
+        match stream.next() {
+            Some(Ok(map)) => Ok(Self(map)),
+            Some(Err(_)) | None => Err(Refusal::body()),
+        }
+    }
+
+    /// The value as written; absent for an absent key. Go folds the case of keys.
+    pub(crate) fn raw(&self, key: &str) -> Option<&'a str> {
+        let exact = self.0.get(key).copied();
+        exact
+            .or_else(|| {
+                self.0.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|it| *it.1)
+            })
+            .map(RawValue::get)
+    }
+
+    /// The value, unless absent or null.
+    fn present(&self, key: &str) -> Option<&'a str> {
+        self.raw(key).filter(|it| *it != "null")
+    }
+
+    /// A text. Errors on any other kind.
+    pub(crate) fn text(&self, key: &str) -> Result<Option<String>, Refusal> {
+        self.decoded(key)
+    }
+
+    /// Texts. Errors on any other kind.
+    pub(crate) fn texts(&self, key: &str) -> Result<Option<Vec<String>>, Refusal> {
+        self.decoded(key)
+    }
+
+    /// A whole number from 0 to 2^64 − 1. Errors on a negative one, a fraction, a text.
+    pub(crate) fn number(&self, key: &str) -> Result<Option<u64>, Refusal> {
+        self.present(key).map(|it| it.parse().map_err(|_| Refusal::body())).transpose()
+    }
+
+    /// True or false. Errors on any other kind.
+    pub(crate) fn truth(&self, key: &str) -> Result<Option<bool>, Refusal> {
+        self.decoded(key)
+    }
+
+    fn decoded<T: serde::de::DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Refusal> {
+        self.present(key)
+            .map(|it| serde_json::from_str(it).map_err(|_| Refusal::body()))
+            .transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(text: &str) -> Result<Option<u64>, Refusal> {
+        Body::read(text.as_bytes()).and_then(|it| it.number("n"))
+    }
+
+    #[test]
+    fn numbers_are_whole_and_not_negative() {
+        assert_eq!(number(r#"{"n":7}"#), Ok(Some(7)));
+        assert_eq!(number(r#"{"N":7}"#), Ok(Some(7)));
+        assert_eq!(number(r#"{"n":null}"#), Ok(None));
+        assert_eq!(number("{}"), Ok(None));
+        assert_eq!(number(r#"{"n":18446744073709551615}"#), Ok(Some(u64::MAX)));
+        for bad in [r#"{"n":-1}"#, r#"{"n":"7"}"#, r#"{"n":7.0}"#, r#"{"n":18446744073709551616}"#]
+        {
+            assert_eq!(number(bad), Err(Refusal::body()), "{bad}");
+        }
+        for broken in ["", "{", "[1]", "7", "nonsense"] {
+            assert_eq!(number(broken), Err(Refusal::body()), "{broken}");
+        }
+    }
+
+    #[test]
+    fn raw_values_keep_their_letters() {
+        let text = br#"{"extra_specs": {"z":1, "a":12345678901234567890123}} trailing"#;
+        let body = Body::read(text).unwrap();
+        assert_eq!(body.raw("extra_specs"), Some(r#"{"z":1, "a":12345678901234567890123}"#));
+    }
+}

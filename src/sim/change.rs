@@ -1,0 +1,104 @@
+//! A change of a pool: which fields a PUT can change, and which of them make existing runners
+//! outdated (GARM.md §b).
+
+use super::body::Body;
+use super::pool::Pool;
+use super::reply::Refusal;
+
+/// What a PUT asks for. An empty text means "unchanged", as GARM has it.
+#[derive(Debug, Default)]
+pub(crate) struct Change {
+    pub(crate) tags: Vec<String>,
+    pub(crate) template: Option<u64>,
+    is_enabled: Option<bool>,
+    max: Option<u64>,
+    min_idle: Option<u64>,
+    timeout: Option<u64>,
+    priority: Option<u64>,
+    prefix: String,
+    image: String,
+    flavor: String,
+    os_type: String,
+    os_arch: String,
+    group: Option<String>,
+    has_shell: Option<bool>,
+    extra_specs: Option<String>,
+}
+
+impl Change {
+    pub(crate) fn read(body: &Body<'_>) -> Result<Self, Refusal> {
+        let text = |key| body.text(key).map(Option::unwrap_or_default);
+        Ok(Self {
+            tags: body.texts("tags")?.unwrap_or_default(),
+            template: body.number("template_id")?,
+            is_enabled: body.truth("enabled")?,
+            max: body.number("max_runners")?,
+            min_idle: body.number("min_idle_runners")?,
+            timeout: body.number("runner_bootstrap_timeout")?,
+            priority: body.number("priority")?,
+            prefix: text("runner_prefix")?,
+            image: text("image")?,
+            flavor: text("flavor")?,
+            os_type: text("os_type")?,
+            os_arch: text("os_arch")?,
+            group: body.text("github-runner-group")?,
+            has_shell: body.truth("enable_shell")?,
+            extra_specs: body.raw("extra_specs").map(str::to_owned),
+        })
+    }
+
+    /// The pair of minimum and maximum is judged with the stored other half.
+    pub(crate) fn check(&self, pool: &Pool) -> Result<(), Refusal> {
+        if self.timeout == Some(0) {
+            return Err(Refusal::bad("runner_bootstrap_timeout cannot be 0"));
+        }
+        let max = self.max.unwrap_or(pool.max_runners);
+        if self.min_idle.unwrap_or(pool.min_idle) > max {
+            return Err(Refusal::bad("min_idle_runners cannot be larger than max_runners"));
+        }
+        Ok(())
+    }
+
+    /// Changes the row, tags aside; whether anything is different now. Any OS and architecture is
+    /// taken here.
+    pub(crate) fn apply(&self, pool: &mut Pool) -> bool {
+        let outdates = [
+            set_text(&mut pool.image, &self.image),
+            set_text(&mut pool.flavor, &self.flavor),
+            set_text(&mut pool.os_type, &self.os_type),
+            set_text(&mut pool.os_arch, &self.os_arch),
+            set(&mut pool.group, self.group.clone()),
+            set(&mut pool.has_shell, self.has_shell),
+            // Letter by letter: the same JSON spelt otherwise is a change.
+            set(&mut pool.extra_specs, self.extra_specs.clone().map(Some)),
+        ];
+        let keeps = [
+            set_text(&mut pool.prefix, &self.prefix),
+            set(&mut pool.is_enabled, self.is_enabled),
+            set(&mut pool.max_runners, self.max),
+            set(&mut pool.min_idle, self.min_idle),
+            set(&mut pool.timeout, self.timeout),
+            set(&mut pool.priority, self.priority),
+            set(&mut pool.template, self.template),
+        ];
+        let is_outdating = outdates.contains(&true);
+        if is_outdating {
+            pool.generation += 1;
+        }
+        is_outdating || keeps.contains(&true)
+    }
+}
+
+fn set<T: PartialEq>(field: &mut T, value: Option<T>) -> bool {
+    match value {
+        Some(value) if value != *field => {
+            *field = value;
+            true
+        }
+        Some(_) | None => false,
+    }
+}
+
+fn set_text(field: &mut String, value: &str) -> bool {
+    set(field, Some(value.to_owned()).filter(|it| !it.is_empty()))
+}

@@ -1,0 +1,159 @@
+//! GARM's settings of itself.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use super::body::Body;
+use super::config::{Config, Setup};
+use super::dice::Dice;
+use super::reply::{Refusal, Reply};
+use super::world::World;
+
+/// The greatest number of seconds that GARM can turn into a duration; one more overflows, and
+/// jobs are consumed at once (GARM.md §d).
+const BACKOFF_MAX_S: u64 = 9_223_372_036;
+
+/// The controller's row, and the admin.
+#[derive(Debug)]
+pub(crate) struct Controller {
+    pub(crate) id: String,
+    pub(crate) has_admin: bool,
+    pub(crate) metadata_url: String,
+    pub(crate) callback_url: String,
+    pub(crate) webhook_url: String,
+    pub(crate) agent_url: String,
+    pub(crate) backoff: u64,
+    /// Signs the tokens.
+    pub(crate) secret: String,
+    pub(crate) user_id: String,
+    /// Signatures of the tokens given out: whether the admin's, and until when.
+    pub(crate) tokens: HashMap<String, (bool, Timestamp)>,
+}
+
+impl Controller {
+    pub(crate) fn new(config: &Config, ids: &mut Dice) -> Self {
+        let mut controller = Self {
+            id: ids.uuid(),
+            has_admin: config.setup != Setup::Fresh,
+            metadata_url: String::new(),
+            callback_url: String::new(),
+            webhook_url: String::new(),
+            agent_url: String::new(),
+            backoff: config.backoff,
+            secret: ids.word(48),
+            user_id: ids.uuid(),
+            tokens: HashMap::new(),
+        };
+        if config.setup == Setup::Ready {
+            controller.set_urls(&config.url);
+        }
+        controller
+    }
+
+    /// Points everything at GARM's own address.
+    pub(crate) fn set_urls(&mut self, url: &str) {
+        self.metadata_url = format!("{url}/api/v1/metadata");
+        self.callback_url = format!("{url}/api/v1/callbacks");
+        self.webhook_url = format!("{url}/webhooks");
+        self.agent_url = format!("{url}/agent");
+    }
+
+    /// The value that no signed column holds makes the row unreadable: the controller is dead
+    /// (GARM.md §0.11).
+    pub(crate) fn is_bricked(&self) -> bool {
+        self.backoff > i64::MAX.unsigned_abs()
+    }
+
+    /// What GARM's middleware asks for before anything but the controller itself.
+    pub(crate) fn has_urls(&self) -> bool {
+        let urls = [&self.metadata_url, &self.callback_url, &self.agent_url];
+        !self.is_bricked() && urls.iter().all(|it| !it.is_empty())
+    }
+
+    /// Seconds that a job must have waited before GARM makes a runner for it.
+    pub(crate) fn backoff_s(&self) -> u64 {
+        if self.backoff > BACKOFF_MAX_S { 0 } else { self.backoff }
+    }
+}
+
+impl World {
+    pub(super) fn get_controller(&self) -> Result<Reply, Refusal> {
+        if self.controller.is_bricked() {
+            return Err(Refusal::Server);
+        }
+        Ok(Reply::json(self.show_controller()))
+    }
+
+    pub(super) fn put_controller(&mut self, body: &[u8]) -> Result<Reply, Refusal> {
+        let body = Body::read(body)?;
+        let urls = ["metadata_url", "callback_url", "webhook_url", "agent_url"];
+        let backoff = body.number("minimum_job_age_backoff")?;
+        let mut given = Vec::new();
+        for key in urls {
+            if let Some(url) = body.text(key)? {
+                if !is_url(&url) {
+                    return Err(Refusal::bad(format!("invalid {key}")));
+                }
+                given.push((key, url));
+            }
+        }
+        if self.controller.is_bricked() {
+            return Err(Refusal::Server);
+        }
+        for (key, url) in given {
+            let field = match key {
+                "metadata_url" => &mut self.controller.metadata_url,
+                "callback_url" => &mut self.controller.callback_url,
+                "webhook_url" => &mut self.controller.webhook_url,
+                _ => &mut self.controller.agent_url,
+            };
+            *field = url;
+        }
+        if let Some(backoff) = backoff {
+            self.controller.backoff = backoff;
+        }
+        self.emit_controller();
+        Ok(Reply::json(self.show_controller()))
+    }
+
+    /// `POST /first-run` (GARM.md §b).
+    pub(super) fn first_run(&mut self, body: &[u8]) -> Result<Reply, Refusal> {
+        if self.controller.has_admin {
+            return Err(Refusal::Conflict("already initialized".into()));
+        }
+        let body = Body::read(body)?;
+        let text = |key| body.text(key).map(Option::unwrap_or_default);
+        let (email, username, password) = (text("email")?, text("username")?, text("password")?);
+        let full_name = text("full_name")?;
+        if email.is_empty() || username.is_empty() {
+            return Err(Refusal::bad("missing username or email"));
+        }
+        if !email.contains('@') {
+            return Err(Refusal::bad("invalid email address"));
+        }
+        if username.len() > 64 || !username.chars().all(|it| it.is_ascii_alphanumeric()) {
+            return Err(Refusal::bad("invalid username"));
+        }
+        if password.len() < 12 {
+            return Err(Refusal::bad("password is too weak"));
+        }
+        self.controller.has_admin = true;
+        self.config.username.clone_from(&username);
+        self.config.password = password;
+        Ok(Reply::json(self.show_user(&email, &full_name)))
+    }
+
+    /// Where GARM is to be reached; for a door that learns its address late.
+    pub fn set_url(&mut self, url: &str) {
+        self.config.url = url.to_owned();
+        if self.config.setup == Setup::Ready {
+            self.controller.set_urls(url);
+        }
+    }
+}
+
+/// What GARM takes for a URL: a scheme and a host.
+fn is_url(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty())
+}

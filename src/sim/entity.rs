@@ -1,0 +1,125 @@
+//! What GARM serves: organizations, repositories, enterprises, and how it reaches them.
+
+use jiff::Timestamp;
+
+/// A GitHub that GARM knows.
+#[derive(Debug, Clone)]
+pub(crate) struct Endpoint {
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) api_url: String,
+    pub(crate) upload_url: String,
+    pub(crate) base_url: String,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+}
+
+/// GARM's credentials for a GitHub. The secret itself is not kept: nothing ever shows it.
+#[derive(Debug, Clone)]
+pub(crate) struct Credentials {
+    pub(crate) id: u64,
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) endpoint: String,
+    /// `pat` or `app`.
+    pub(crate) auth_type: String,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+}
+
+/// An install template.
+#[derive(Debug, Clone)]
+pub(crate) struct Template {
+    pub(crate) id: u64,
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) os_type: String,
+    pub(crate) forge_type: String,
+    pub(crate) owner: String,
+    pub(crate) body: String,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+}
+
+/// Which kind of thing pools hang on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Kind {
+    Organization,
+    Repository,
+    Enterprise,
+}
+
+impl Kind {
+    /// The first segment of its paths, and back.
+    pub(crate) fn of_path(segment: &str) -> Option<Self> {
+        match segment {
+            "organizations" => Some(Self::Organization),
+            "repositories" => Some(Self::Repository),
+            "enterprises" => Some(Self::Enterprise),
+            _ => None,
+        }
+    }
+
+    /// GARM's short word in its messages.
+    pub(crate) fn short(self) -> &'static str {
+        match self {
+            Self::Organization => "org",
+            Self::Repository => "repo",
+            Self::Enterprise => "enterprise",
+        }
+    }
+
+    /// GARM's long word, also the entity type of events.
+    pub(crate) fn long(self) -> &'static str {
+        match self {
+            Self::Organization => "organization",
+            Self::Repository => "repository",
+            Self::Enterprise => "enterprise",
+        }
+    }
+}
+
+/// The key of an entity's row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct EntityKey(pub(crate) u64);
+
+/// One entity, and its pool manager.
+#[derive(Debug, Clone)]
+pub(crate) struct Entity {
+    pub(crate) id: String,
+    pub(crate) kind: Kind,
+    /// Owner of a repository; empty for the other kinds.
+    pub(crate) owner: String,
+    pub(crate) name: String,
+    pub(crate) credentials: u64,
+    pub(crate) balancer: String,
+    /// Whether the pool manager's loops run.
+    pub(crate) is_running: bool,
+    /// Why they do not.
+    pub(crate) failure: String,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+}
+
+impl Entity {
+    /// `acme`, or `octo/tools`.
+    pub(crate) fn full_name(&self) -> String {
+        if self.owner.is_empty() {
+            self.name.clone()
+        } else {
+            format!("{}/{}", self.owner, self.name)
+        }
+    }
+
+    /// Whether GitHub sends this entity the webhooks of a repository, and gives its runners that
+    /// repository's jobs.
+    pub(crate) fn covers(&self, owner: &str, repository: &str) -> bool {
+        match self.kind {
+            Kind::Organization => self.name.eq_ignore_ascii_case(owner),
+            Kind::Repository => {
+                self.owner.eq_ignore_ascii_case(owner) && self.name.eq_ignore_ascii_case(repository)
+            }
+            Kind::Enterprise => true,
+        }
+    }
+}

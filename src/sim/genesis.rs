@@ -1,0 +1,122 @@
+//! What is there when a world begins.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::entity::{Credentials, Endpoint, Entity, EntityKey, Kind, Template};
+use super::loops::Loop;
+use super::world::{Due, World};
+
+/// The address that the simulated GitHub goes by. Nothing listens there.
+pub(crate) const GITHUB_URL: &str = "http://github.sim.invalid";
+
+/// Name of the endpoint that entities use.
+pub(crate) const ENDPOINT: &str = "simhub";
+
+pub(crate) fn endpoints(now: Timestamp) -> Vec<Endpoint> {
+    let endpoint = |name: &str, description: &str, urls: [&str; 3]| Endpoint {
+        name: name.into(),
+        description: description.into(),
+        api_url: urls[0].into(),
+        upload_url: urls[1].into(),
+        base_url: urls[2].into(),
+        created_at: now,
+        updated_at: now,
+    };
+    let public = ["https://api.github.com/", "https://uploads.github.com/", "https://github.com"];
+    vec![
+        endpoint("github.com", "The github.com endpoint", public),
+        endpoint(ENDPOINT, "simulated GitHub", [GITHUB_URL; 3]),
+    ]
+}
+
+pub(crate) fn credentials(now: Timestamp) -> BTreeMap<u64, Credentials> {
+    let credentials = Credentials {
+        id: 1,
+        name: "sim-pat".into(),
+        description: "simulated PAT".into(),
+        endpoint: ENDPOINT.into(),
+        auth_type: "pat".into(),
+        created_at: now,
+        updated_at: now,
+    };
+    BTreeMap::from([(1, credentials)])
+}
+
+/// GARM's four system templates (GARM.md §i).
+pub(crate) fn templates(now: Timestamp) -> BTreeMap<u64, Template> {
+    let kinds =
+        [("github", "windows"), ("github", "linux"), ("gitea", "linux"), ("gitea", "windows")];
+    (1..)
+        .zip(kinds)
+        .map(|(id, (forge, os))| {
+            let name = |word: &str| match word {
+                "github" => "GitHub",
+                "gitea" => "Gitea",
+                "windows" => "Windows",
+                _ => "Linux",
+            };
+            let template = Template {
+                id,
+                name: format!("{forge}_{os}"),
+                description: format!(
+                    "Default {} runner install template for {}",
+                    name(os),
+                    name(forge)
+                ),
+                os_type: os.into(),
+                forge_type: forge.into(),
+                owner: "system".into(),
+                body: "#!/bin/bash\n# A simulated install script.\n".into(),
+                created_at: now,
+                updated_at: now,
+            };
+            (id, template)
+        })
+        .collect()
+}
+
+impl World {
+    pub(super) fn make_entities(&mut self) {
+        for name in self.config.organizations.clone() {
+            self.make_entity(Kind::Organization, String::new(), name);
+        }
+        for full in self.config.repositories.clone() {
+            let (owner, name) = full.split_once('/').unwrap_or((full.as_str(), ""));
+            self.make_entity(Kind::Repository, owner.to_owned(), name.to_owned());
+        }
+        for name in self.config.enterprises.clone() {
+            self.make_entity(Kind::Enterprise, String::new(), name);
+        }
+    }
+
+    /// An entity whose pool manager runs. Its loops tick from a moment of its own.
+    pub(super) fn make_entity(&mut self, kind: Kind, owner: String, name: String) -> EntityKey {
+        let key = EntityKey(self.next_row());
+        let entity = Entity {
+            id: self.dice.ids.uuid(),
+            kind,
+            owner,
+            name,
+            credentials: 1,
+            balancer: "roundrobin".into(),
+            is_running: true,
+            failure: String::new(),
+            created_at: self.now,
+            updated_at: self.now,
+        };
+        self.entities.insert(key, entity);
+        let phase = self.dice.garm.up_to(Loop::AddPending.period());
+        for which in Loop::ALL {
+            // The 5 s loops start with the phase; the long ones one period after their start.
+            let first = if which.period() > Loop::AddPending.period() {
+                which.period()
+            } else {
+                std::time::Duration::ZERO
+            };
+            self.agenda.add(self.now + first + phase, Due::Tick(key, which));
+        }
+        key
+    }
+}

@@ -1,0 +1,341 @@
+//! GitHub's side: jobs that wait, runners that take them, and the calls that GARM makes.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::entity::EntityKey;
+use super::log::What;
+use super::world::{Due, World};
+
+/// A job at GitHub.
+#[derive(Debug, Clone)]
+pub(crate) struct Work {
+    pub(crate) name: String,
+    pub(crate) labels: Vec<String>,
+    pub(crate) owner: String,
+    pub(crate) repository: String,
+    /// `queued`, `in_progress`, `completed`.
+    pub(crate) status: &'static str,
+    /// How it ends, or has ended.
+    pub(crate) conclusion: String,
+    pub(crate) queued_at: Timestamp,
+    pub(crate) started_at: Option<Timestamp>,
+    pub(crate) completed_at: Option<Timestamp>,
+    pub(crate) duration: Duration,
+    /// Not handed out, as long as it is held.
+    pub(crate) is_held: bool,
+    /// Id and name of its runner.
+    pub(crate) runner: Option<(i64, String)>,
+}
+
+/// A runner at GitHub.
+#[derive(Debug, Clone)]
+pub(crate) struct Registered {
+    pub(crate) name: String,
+    /// Whose jobs it may take.
+    pub(crate) scope: EntityKey,
+    pub(crate) labels: Vec<String>,
+    lower: HashSet<String>,
+    pub(crate) is_online: bool,
+    pub(crate) job: Option<i64>,
+}
+
+/// Everything GitHub knows.
+#[derive(Debug, Default)]
+pub(crate) struct GitHub {
+    pub(crate) jobs: BTreeMap<i64, Work>,
+    /// First come, first served.
+    pub(crate) queued: Vec<i64>,
+    pub(crate) runners: BTreeMap<i64, Registered>,
+    /// Which job runs on the runner of this name.
+    pub(crate) running: HashMap<String, i64>,
+    runners_made: i64,
+}
+
+/// Jobs to queue: so many alike.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// How many.
+    pub count: usize,
+    /// What their `runs-on` asks for.
+    pub labels: Vec<String>,
+    /// How long each runs.
+    pub duration: Duration,
+    /// `owner/name`; empty for repository `app` of the first organization.
+    pub repository: String,
+    /// The job's name in its workflow.
+    pub name: String,
+    /// Whether GitHub hands them out.
+    pub hand_out: HandOut,
+    /// How each ends.
+    pub conclusion: String,
+}
+
+/// Whether GitHub hands a job out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandOut {
+    /// As soon as a runner fits.
+    Free,
+    /// Not before [`World::release_job`].
+    Held,
+}
+
+impl Order {
+    /// Jobs of 10 seconds for these labels, in the first organization.
+    pub fn new(count: usize, labels: &[&str]) -> Self {
+        Self {
+            count,
+            labels: labels.iter().map(|it| (*it).to_owned()).collect(),
+            duration: Duration::from_secs(10),
+            repository: String::new(),
+            name: "build".into(),
+            hand_out: HandOut::Free,
+            conclusion: "success".into(),
+        }
+    }
+
+    /// The same, each running so long.
+    #[must_use]
+    pub fn lasting(self, duration: Duration) -> Self {
+        Self { duration, ..self }
+    }
+
+    /// The same, in this repository.
+    #[must_use]
+    pub fn of(self, repository: &str) -> Self {
+        Self { repository: repository.to_owned(), ..self }
+    }
+
+    /// The same, not handed out before [`World::release_job`].
+    #[must_use]
+    pub fn held(self) -> Self {
+        Self { hand_out: HandOut::Held, ..self }
+    }
+}
+
+/// Why GitHub does not do what GARM asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// GARM's credentials are refused.
+    Unauthorized,
+    /// The runner has a job (422).
+    Busy,
+    /// It does not know that runner.
+    NotFound,
+    /// It does not answer as it should (5xx).
+    Down,
+}
+
+impl World {
+    /// Queues jobs and brings GitHub's ids of them.
+    pub fn queue_jobs(&mut self, order: &Order) -> Vec<i64> {
+        let repository = if order.repository.is_empty() {
+            let owner = self.config.organizations.first().map_or("nobody", String::as_str);
+            format!("{owner}/app")
+        } else {
+            order.repository.clone()
+        };
+        let (owner, name) = repository.split_once('/').unwrap_or((repository.as_str(), ""));
+        let mut ids = Vec::with_capacity(order.count);
+        for _ in 0..order.count {
+            let made = i64::try_from(self.github.jobs.len()).unwrap_or(i64::MAX);
+            let id = 5_000_000_001 + made;
+            let work = Work {
+                name: order.name.clone(),
+                labels: order.labels.clone(),
+                owner: owner.to_owned(),
+                repository: name.to_owned(),
+                status: "queued",
+                conclusion: order.conclusion.clone(),
+                queued_at: self.now,
+                started_at: None,
+                completed_at: None,
+                duration: order.duration,
+                is_held: order.hand_out == HandOut::Held,
+                runner: None,
+            };
+            self.github.jobs.insert(id, work);
+            self.github.queued.push(id);
+            self.note(What::JobQueued { job: id, labels: order.labels.clone() });
+            self.send_hooks(id, "queued");
+            ids.push(id);
+        }
+        self.look_for_runners();
+        ids
+    }
+
+    /// Hands a held job out like any other.
+    pub fn release_job(&mut self, id: i64) {
+        if let Some(work) = self.github.jobs.get_mut(&id) {
+            work.is_held = false;
+        }
+        self.look_for_runners();
+    }
+
+    /// Ends a job at once: a queued one without a runner, a running one on its runner.
+    pub fn end_job(&mut self, id: i64, conclusion: &str) {
+        self.finish_job(id, Some(conclusion));
+    }
+
+    pub(super) fn look_for_runners(&mut self) {
+        self.agenda.add(self.now + self.config.knobs.assign_delay, Due::Assign);
+    }
+
+    /// GitHub gives waiting jobs to runners that are free, first come, first served.
+    pub(super) fn assign(&mut self) {
+        if !self.config.knobs.assign || self.github.queued.is_empty() {
+            return;
+        }
+        let mut free: Vec<i64> = self
+            .github
+            .runners
+            .iter()
+            .filter(|(_, it)| it.is_online && it.job.is_none())
+            .map(|it| *it.0)
+            .collect();
+        for job in std::mem::take(&mut self.github.queued) {
+            let place = free.iter().position(|it| self.suits(*it, job));
+            match place {
+                Some(place) => self.start_job(job, free.remove(place)),
+                None => self.github.queued.push(job),
+            }
+        }
+    }
+
+    fn suits(&self, runner: i64, job: i64) -> bool {
+        let (Some(runner), Some(work)) =
+            (self.github.runners.get(&runner), self.github.jobs.get(&job))
+        else {
+            return false;
+        };
+        !work.is_held
+            && work.labels.iter().all(|it| runner.lower.contains(&it.to_lowercase()))
+            && self
+                .entities
+                .get(&runner.scope)
+                .is_some_and(|it| it.covers(&work.owner, &work.repository))
+    }
+
+    fn start_job(&mut self, job: i64, runner: i64) {
+        let now = self.now;
+        let (Some(machine), Some(work)) =
+            (self.github.runners.get_mut(&runner), self.github.jobs.get_mut(&job))
+        else {
+            return;
+        };
+        machine.job = Some(job);
+        work.status = "in_progress";
+        work.started_at = Some(now);
+        work.runner = Some((runner, machine.name.clone()));
+        let (name, ends_at) = (machine.name.clone(), now + work.duration);
+        self.github.running.insert(name.clone(), job);
+        let waited = now.duration_since(work.queued_at).as_millis();
+        let waited_ms = u64::try_from(waited).unwrap_or(0);
+        self.note(What::JobStarted { job, runner: name, waited_ms });
+        self.send_hooks(job, "in_progress");
+        self.agenda.add(ends_at, Due::Finish(job));
+    }
+
+    pub(super) fn finish_job(&mut self, job: i64, conclusion: Option<&str>) {
+        let now = self.now;
+        let Some(work) = self.github.jobs.get_mut(&job).filter(|it| it.status != "completed")
+        else {
+            return;
+        };
+        work.status = "completed";
+        work.completed_at = Some(now);
+        if let Some(conclusion) = conclusion {
+            conclusion.clone_into(&mut work.conclusion);
+        }
+        let (conclusion, runner) = (work.conclusion.clone(), work.runner.clone());
+        self.github.queued.retain(|it| *it != job);
+        // Runners are ephemeral: GitHub forgets one with its only job.
+        if let Some((id, name)) = &runner {
+            self.github.running.remove(name);
+            if self.github.runners.remove(id).is_some() {
+                self.note(What::RunnerRemoved { runner: name.clone(), why: "ephemeral" });
+            }
+        }
+        let runner = runner.map(|it| it.1).unwrap_or_default();
+        self.note(What::JobCompleted { job, conclusion, runner });
+        self.send_hooks(job, "completed");
+    }
+
+    /// A runner that GARM does not own takes jobs of this entity (by its name) too.
+    pub fn add_foreign_runner(&mut self, entity: &str, name: &str, labels: &[&str]) {
+        let scope = self.entities.iter().find(|it| it.1.full_name() == entity).map(|it| *it.0);
+        if let Some(scope) = scope {
+            let labels = labels.iter().map(|it| (*it).to_owned()).collect();
+            let id = self.register(scope, name, labels);
+            self.runner_online(id);
+        }
+    }
+
+    fn register(&mut self, scope: EntityKey, name: &str, labels: Vec<String>) -> i64 {
+        self.github.runners_made += 1;
+        let id = 1000 + self.github.runners_made;
+        let lower = labels.iter().map(|it| it.to_lowercase()).collect();
+        self.note(What::RunnerRegistered { runner: name.to_owned(), labels: labels.clone() });
+        let runner =
+            Registered { name: name.to_owned(), scope, labels, lower, is_online: false, job: None };
+        self.github.runners.insert(id, runner);
+        id
+    }
+
+    pub(super) fn runner_online(&mut self, id: i64) {
+        if let Some(runner) = self.github.runners.get_mut(&id) {
+            runner.is_online = true;
+            let runner = runner.name.clone();
+            self.note(What::RunnerOnline { runner });
+            self.look_for_runners();
+        }
+    }
+
+    /// Whether GitHub answers GARM at all.
+    pub(super) fn call_github(&mut self) -> Result<(), Trouble> {
+        let knobs = &self.config.knobs;
+        if !knobs.pat.is_empty() && knobs.pat != super::config::PAT {
+            return Err(Trouble::Unauthorized);
+        }
+        if self.dice.github.chance(knobs.api_fail_rate) {
+            return match knobs.api_fail_status {
+                401 => Err(Trouble::Unauthorized),
+                _ => Err(Trouble::Down),
+            };
+        }
+        Ok(())
+    }
+
+    /// GARM registers a single-job runner, before its VM exists.
+    pub(super) fn register_runner(
+        &mut self,
+        scope: EntityKey,
+        name: &str,
+        labels: Vec<String>,
+    ) -> Result<i64, Trouble> {
+        self.call_github()?;
+        Ok(self.register(scope, name, labels))
+    }
+
+    /// GARM asks GitHub to remove a runner: 422 for a busy one, but for the first moments of its
+    /// job when the removal race is on (GARM.md §0.7).
+    pub(super) fn remove_runner(&mut self, id: i64) -> Result<(), Trouble> {
+        self.call_github()?;
+        let runner = self.github.runners.get(&id).ok_or(Trouble::NotFound)?;
+        let name = runner.name.clone();
+        let started = runner
+            .job
+            .and_then(|it| self.github.jobs.get(&it))
+            .map(|it| it.started_at.unwrap_or(self.now));
+        let lag = self.config.knobs.busy_lag;
+        if started.is_some_and(|it| self.now.duration_since(it).unsigned_abs() >= lag) {
+            self.note(What::RemovalRefused { runner: name });
+            return Err(Trouble::Busy);
+        }
+        self.github.runners.remove(&id);
+        self.note(What::RunnerRemoved { runner: name, why: "api" });
+        Ok(())
+    }
+}

@@ -1,0 +1,113 @@
+//! An instance: GARM's row of one runner (GARM.md §e).
+
+use jiff::Timestamp;
+
+use super::pool::PoolKey;
+
+/// The key of an instance's row, in order of creation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct InstanceKey(pub(crate) u64);
+
+/// GARM's `status`: the VM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Vm {
+    PendingCreate,
+    Creating,
+    Running,
+    Error,
+    PendingDelete,
+    PendingForceDelete,
+    Deleting,
+}
+
+impl Vm {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::PendingCreate => "pending_create",
+            Self::Creating => "creating",
+            Self::Running => "running",
+            Self::Error => "error",
+            Self::PendingDelete => "pending_delete",
+            Self::PendingForceDelete => "pending_force_delete",
+            Self::Deleting => "deleting",
+        }
+    }
+
+    /// Whether DELETE takes it; any other state is a 400 (GARM.md §e).
+    pub(crate) fn can_be_deleted(self) -> bool {
+        match self {
+            Self::Running | Self::Error | Self::PendingDelete | Self::PendingForceDelete => true,
+            Self::PendingCreate | Self::Creating | Self::Deleting => false,
+        }
+    }
+}
+
+/// GARM's `runner_status`: the runner inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Pending,
+    Installing,
+    Idle,
+    Active,
+    Terminated,
+    Failed,
+}
+
+impl Phase {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Installing => "installing",
+            Self::Idle => "idle",
+            Self::Active => "active",
+            Self::Terminated => "terminated",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// One row.
+#[derive(Debug, Clone)]
+pub(crate) struct Instance {
+    pub(crate) id: String,
+    pub(crate) pool: PoolKey,
+    pub(crate) name: String,
+    pub(crate) provider: String,
+    /// Empty until the provider has answered.
+    pub(crate) provider_id: String,
+    /// GitHub's id of the runner: there from the start (GARM.md §e).
+    pub(crate) agent_id: i64,
+    pub(crate) os_type: String,
+    pub(crate) os_arch: String,
+    /// Empty until the provider has answered.
+    pub(crate) os_name: String,
+    pub(crate) os_version: String,
+    pub(crate) vm: Vm,
+    pub(crate) phase: Phase,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+    /// Why the provider failed; empty for no failure. Every write of the row clears it.
+    pub(crate) fault: String,
+    pub(crate) messages: Vec<(Timestamp, String)>,
+    /// How often a failed create was tried again; never shown (GARM.md §a).
+    pub(crate) retries: u8,
+    /// The queued job that GARM made it for.
+    pub(crate) made_for: Option<i64>,
+    /// The job that it runs or ran: a key of GARM's job rows.
+    pub(crate) job: Option<i64>,
+    pub(crate) group: String,
+    pub(crate) generation: u64,
+    /// A provider call is under way.
+    pub(crate) is_locked: bool,
+}
+
+impl Instance {
+    /// Idle in GARM's eyes: neither `active` nor `terminated`, failed ones and ones being deleted
+    /// included (GARM.md §0.2). A copy of the rule on purpose: it is the check of ours.
+    pub(crate) fn counts_as_idle(&self) -> bool {
+        match self.phase {
+            Phase::Active | Phase::Terminated => false,
+            Phase::Pending | Phase::Installing | Phase::Idle | Phase::Failed => true,
+        }
+    }
+}

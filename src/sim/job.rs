@@ -1,0 +1,51 @@
+//! A job as GARM has recorded it (GARM.md §f).
+
+use jiff::Timestamp;
+
+use super::entity::{EntityKey, Kind};
+use super::instance::InstanceKey;
+
+/// One row.
+#[derive(Debug, Clone)]
+pub(crate) struct JobRow {
+    /// GARM's id: in order of arrival.
+    pub(crate) id: i64,
+    pub(crate) workflow_job_id: i64,
+    pub(crate) run_id: i64,
+    /// `queued`, `in_progress`, `completed`; `action` and `status` say the same.
+    pub(crate) status: &'static str,
+    pub(crate) conclusion: String,
+    pub(crate) name: String,
+    pub(crate) started_at: Timestamp,
+    pub(crate) completed_at: Timestamp,
+    /// 0 before a runner has it.
+    pub(crate) runner_id: i64,
+    pub(crate) repository: String,
+    pub(crate) owner: String,
+    pub(crate) run_url: String,
+    pub(crate) labels: Vec<String>,
+    /// Whose webhooks brought it: each kind at most once.
+    pub(crate) entities: Vec<(Kind, EntityKey)>,
+    pub(crate) locked_by: Option<EntityKey>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+    /// The runner, if it is one of GARM's.
+    pub(crate) instance: Option<InstanceKey>,
+}
+
+impl JobRow {
+    /// Whether this entity's pool manager sees it.
+    pub(crate) fn is_of(&self, entity: EntityKey) -> bool {
+        self.entities.iter().any(|it| it.1 == entity)
+    }
+
+    /// How far along a status is: GARM refuses to go back.
+    pub(crate) fn rank(status: &str) -> u8 {
+        match status {
+            "queued" => 1,
+            "in_progress" => 2,
+            "completed" => 3,
+            _ => 0,
+        }
+    }
+}

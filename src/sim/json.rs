@@ -1,0 +1,180 @@
+//! JSON as GARM writes it: fields in GARM's order, zero values left out where GARM leaves them
+//! out (GARM.md §0.3), `<`, `>` and `&` escaped as Go does.
+//!
+//! Text is written straight, without a tree: a list of 10,000 instances is a few milliseconds.
+//! Shares nothing with the client's decoder, so that a misspelt key cannot pass both.
+
+use std::fmt::Write;
+
+use jiff::Timestamp;
+
+/// An object being written.
+pub(crate) struct Object {
+    text: String,
+}
+
+impl Object {
+    pub(crate) fn new() -> Self {
+        Self { text: "{".into() }
+    }
+
+    fn key(&mut self, key: &str) {
+        if self.text.len() > 1 {
+            self.text.push(',');
+        }
+        self.text.push('"');
+        self.text.push_str(key);
+        self.text.push_str("\":");
+    }
+
+    /// A text, present even when empty.
+    pub(crate) fn text(mut self, key: &str, value: &str) -> Self {
+        self.key(key);
+        push_text(&mut self.text, value);
+        self
+    }
+
+    /// A text, absent when empty.
+    pub(crate) fn text_if(self, key: &str, value: &str) -> Self {
+        if value.is_empty() { self } else { self.text(key, value) }
+    }
+
+    /// A whole number, present even when 0.
+    pub(crate) fn number(mut self, key: &str, value: impl Into<i128>) -> Self {
+        self.key(key);
+        push(&mut self.text, value.into());
+        self
+    }
+
+    /// A whole number, absent when 0.
+    pub(crate) fn number_if(self, key: &str, value: impl Into<i128>) -> Self {
+        let value = value.into();
+        if value == 0 { self } else { self.number(key, value) }
+    }
+
+    /// `true` or `false`, present either way.
+    pub(crate) fn truth(mut self, key: &str, value: Truth) -> Self {
+        self.key(key);
+        self.text.push_str(if value.0 { "true" } else { "false" });
+        self
+    }
+
+    /// `true`, or absent.
+    pub(crate) fn truth_if(self, key: &str, value: Truth) -> Self {
+        if value.0 { self.truth(key, value) } else { self }
+    }
+
+    /// A point in time.
+    pub(crate) fn time(mut self, key: &str, at: Timestamp) -> Self {
+        self.key(key);
+        self.text.push('"');
+        push(&mut self.text, at);
+        self.text.push('"');
+        self
+    }
+
+    /// JSON that is written already.
+    pub(crate) fn raw(mut self, key: &str, json: &str) -> Self {
+        self.key(key);
+        self.text.push_str(json);
+        self
+    }
+
+    /// A list of JSON values that are written already; absent when empty.
+    pub(crate) fn list_if(mut self, key: &str, items: impl Iterator<Item = String>) -> Self {
+        let list = list(items);
+        if list != "[]" {
+            self.key(key);
+            self.text.push_str(&list);
+        }
+        self
+    }
+
+    /// The whole object.
+    pub(crate) fn end(mut self) -> String {
+        self.text.push('}');
+        self.text
+    }
+}
+
+/// A yes or no, named so that no call has a bare `true` in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Truth(pub(crate) bool);
+
+/// A list of JSON values that are written already; `[]` when empty, as GARM (GARM.md §a).
+pub(crate) fn list(items: impl Iterator<Item = String>) -> String {
+    let mut text = String::from("[");
+    for item in items {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        text.push_str(&item);
+    }
+    text.push(']');
+    text
+}
+
+/// One text as JSON.
+pub(crate) fn quoted(value: &str) -> String {
+    let mut text = String::with_capacity(value.len() + 2);
+    push_text(&mut text, value);
+    text
+}
+
+/// Go's zero time, which GARM writes for "never".
+pub(crate) fn zero_time() -> Timestamp {
+    Timestamp::from_second(-62_135_596_800).expect("the year 1 is within jiff's range")
+}
+
+fn push(text: &mut String, value: impl std::fmt::Display) {
+    write!(text, "{value}").expect("writing to a text cannot fail");
+}
+
+fn push_text(text: &mut String, value: &str) {
+    text.push('"');
+    for c in value.chars() {
+        match c {
+            '"' => text.push_str("\\\""),
+            '\\' => text.push_str("\\\\"),
+            '\n' => text.push_str("\\n"),
+            '\r' => text.push_str("\\r"),
+            '\t' => text.push_str("\\t"),
+            '<' | '>' | '&' | '\u{0}'..='\u{1f}' | '\u{2028}' | '\u{2029}' => {
+                push(text, format_args!("\\u{:04x}", u32::from(c)));
+            }
+            _ => text.push(c),
+        }
+    }
+    text.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_values_are_absent_and_order_is_kept() {
+        let text = Object::new()
+            .text("z", "")
+            .text_if("y", "")
+            .number("b", 0_u32)
+            .number_if("a", 0_u32)
+            .truth("on", Truth(false))
+            .truth_if("off", Truth(false))
+            .list_if("l", std::iter::empty())
+            .end();
+        assert_eq!(text, r#"{"z":"","b":0,"on":false}"#);
+    }
+
+    #[test]
+    fn text_is_escaped_as_go_escapes_it() {
+        assert_eq!(quoted("a<b>&\"\\\n\u{1}é"), "\"a\\u003cb\\u003e\\u0026\\\"\\\\\\n\\u0001é\"");
+    }
+
+    #[test]
+    fn times_read_as_go_writes_them() {
+        let at = "2026-11-23T23:07:56.5512Z".parse().unwrap();
+        let text = Object::new().time("at", at).time("never", zero_time()).end();
+        assert_eq!(text, r#"{"at":"2026-11-23T23:07:56.5512Z","never":"0001-01-01T00:00:00Z"}"#);
+    }
+}

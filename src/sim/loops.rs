@@ -1,0 +1,331 @@
+//! The loops of GARM's pool managers (GARM.md §d), one set for each entity.
+
+use std::time::Duration;
+
+use super::entity::EntityKey;
+use super::github::Trouble;
+use super::instance::{Instance, InstanceKey, Phase, Vm};
+use super::pool::{Pool, PoolKey, Seen};
+use super::world::{Due, World};
+
+/// One loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loop {
+    DeletePending,
+    AddPending,
+    EnsureIdle,
+    RetryFailed,
+    Consume,
+    ScaleDown,
+    Reap,
+    Tools,
+    StaleJobs,
+}
+
+/// A loop whose pool manager has stopped looks again after so long.
+const STOPPED_PAUSE: Duration = Duration::from_secs(60);
+
+/// A failed create is tried so many times more: six in all (GARM.md §d).
+const RETRIES: u8 = 5;
+
+/// A delete begins at a random moment within this time after its tick (GARM.md §e).
+const DELETE_JITTER: Duration = Duration::from_secs(2);
+
+impl Loop {
+    /// In the order in which they act when they tick together: a row that EnsureIdle makes waits
+    /// for the next AddPending, one that RetryFailed resets too (GARM.md §d).
+    pub(crate) const ALL: [Self; 9] = [
+        Self::DeletePending,
+        Self::AddPending,
+        Self::EnsureIdle,
+        Self::RetryFailed,
+        Self::Consume,
+        Self::ScaleDown,
+        Self::Reap,
+        Self::Tools,
+        Self::StaleJobs,
+    ];
+
+    pub(crate) fn period(self) -> Duration {
+        match self {
+            Self::DeletePending
+            | Self::AddPending
+            | Self::EnsureIdle
+            | Self::RetryFailed
+            | Self::Consume => Duration::from_secs(5),
+            Self::ScaleDown => Duration::from_secs(60),
+            Self::Reap | Self::Tools | Self::StaleJobs => Duration::from_secs(300),
+        }
+    }
+
+    /// Runs even while the pool manager is stopped.
+    fn always_runs(self) -> bool {
+        matches!(self, Self::DeletePending | Self::Tools)
+    }
+}
+
+impl World {
+    pub(super) fn tick(&mut self, entity: EntityKey, which: Loop) {
+        let Some(is_running) = self.entities.get(&entity).map(|it| it.is_running) else {
+            return;
+        };
+        if !is_running && !which.always_runs() {
+            self.agenda.add(self.now + STOPPED_PAUSE, Due::Tick(entity, which));
+            return;
+        }
+        self.agenda.add(self.now + which.period(), Due::Tick(entity, which));
+        match which {
+            Loop::DeletePending => self.delete_pending(entity),
+            Loop::AddPending => self.add_pending(entity),
+            Loop::EnsureIdle => {
+                for (pool, seen) in self.seen_pools(entity) {
+                    self.ensure_idle(pool, &seen);
+                }
+            }
+            Loop::RetryFailed => self.retry_failed(entity),
+            Loop::Consume => self.consume_jobs(entity),
+            Loop::ScaleDown => self.scale_down(entity),
+            Loop::Reap => self.reap(entity),
+            Loop::Tools => self.update_tools(entity),
+            Loop::StaleJobs => self.drop_stale_jobs(entity),
+        }
+    }
+
+    fn seen_pools(&self, entity: EntityKey) -> Vec<(PoolKey, Seen)> {
+        self.pools
+            .iter()
+            .filter(|(_, it)| it.entity == entity && it.seen.is_enabled)
+            .map(|(key, it)| (*key, it.seen.clone()))
+            .collect()
+    }
+
+    /// The instances of an entity for which `fits` holds, oldest first.
+    pub(super) fn instances_where(
+        &self,
+        entity: EntityKey,
+        fits: impl Fn(&Instance, &Pool) -> bool,
+    ) -> Vec<InstanceKey> {
+        self.instances
+            .iter()
+            .filter(|(_, it)| {
+                self.pools.get(&it.pool).is_some_and(|pool| pool.entity == entity && fits(it, pool))
+            })
+            .map(|it| *it.0)
+            .collect()
+    }
+
+    /// Makes what `min_idle_runners` lacks, as far as `max_runners` allows. Everything counts as
+    /// idle that is neither active nor terminated; `max_runners` counts all (GARM.md §0.2).
+    pub(super) fn ensure_idle(&mut self, key: PoolKey, seen: &Seen) {
+        let Some(pool) = self.pools.get(&key).filter(|_| seen.is_enabled && seen.min_idle > 0)
+        else {
+            return;
+        };
+        let all = pool.instances.len() as u64;
+        let idle = pool
+            .instances
+            .iter()
+            .filter(|it| self.instances.get(it).is_some_and(Instance::counts_as_idle))
+            .count() as u64;
+        let wanted = seen.min_idle.saturating_sub(idle);
+        let room = seen.max_runners.saturating_sub(all);
+        for _ in 0..wanted.min(room) {
+            if self.add_runner(key, None).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// One more row in `pending_create`, registered at GitHub already. Errors when GitHub does not
+    /// register it; refused credentials stop the pool manager (GARM.md §j).
+    pub(super) fn add_runner(
+        &mut self,
+        key: PoolKey,
+        made_for: Option<i64>,
+    ) -> Result<(), Trouble> {
+        let pool = self.pools.get(&key).cloned().ok_or(Trouble::NotFound)?;
+        // The row itself holds `max_runners` too, whatever the loops believe.
+        if pool.instances.len() as u64 >= pool.max_runners {
+            return Err(Trouble::NotFound);
+        }
+        let name = format!("{}-{}", pool.prefix, self.dice.ids.word(12)).to_lowercase();
+        let mut labels = self.tags.names(&pool.tags);
+        labels.push(format!("runner-controller-id={}", self.controller.id));
+        labels.push(format!("runner-pool-id={}", pool.id));
+        let agent_id = match self.register_runner(pool.entity, &name, labels) {
+            Ok(id) => id,
+            Err(trouble) => {
+                if trouble == Trouble::Unauthorized {
+                    self.stop_manager(pool.entity, "failed to generate JIT config: unauthorized");
+                }
+                return Err(trouble);
+            }
+        };
+        let instance = Instance {
+            id: self.dice.ids.uuid(),
+            pool: key,
+            name: name.clone(),
+            provider: pool.provider.clone(),
+            provider_id: String::new(),
+            agent_id,
+            os_type: pool.os_type.clone(),
+            os_arch: pool.os_arch.clone(),
+            os_name: String::new(),
+            os_version: String::new(),
+            vm: Vm::PendingCreate,
+            phase: Phase::Pending,
+            created_at: self.now,
+            updated_at: self.now,
+            fault: String::new(),
+            messages: Vec::new(),
+            retries: 0,
+            made_for,
+            job: None,
+            group: pool.group.clone(),
+            generation: pool.generation,
+            is_locked: false,
+        };
+        self.insert_instance(instance);
+        Ok(())
+    }
+
+    pub(super) fn insert_instance(&mut self, instance: Instance) -> InstanceKey {
+        let key = InstanceKey(self.next_row());
+        if let Some(pool) = self.pools.get_mut(&instance.pool) {
+            pool.instances.insert(key);
+        }
+        self.instance_names.insert(instance.name.clone(), key);
+        self.instances.insert(key, instance);
+        self.emit_instance("create", key);
+        key
+    }
+
+    fn add_pending(&mut self, entity: EntityKey) {
+        let due = self.instances_where(entity, |it, _| it.vm == Vm::PendingCreate && !it.is_locked);
+        for key in due {
+            self.set_vm(key, Vm::Creating);
+            self.create_vm(key);
+        }
+    }
+
+    fn delete_pending(&mut self, entity: EntityKey) {
+        let leaving = |it: &Instance, _: &Pool| {
+            matches!(it.vm, Vm::PendingDelete | Vm::PendingForceDelete) && !it.is_locked
+        };
+        for key in self.instances_where(entity, leaving) {
+            if let Some(instance) = self.instances.get_mut(&key) {
+                instance.is_locked = true;
+            }
+            let jitter = self.dice.garm.up_to(DELETE_JITTER);
+            self.agenda.add(self.now + jitter, Due::Delete(key));
+        }
+    }
+
+    fn retry_failed(&mut self, entity: EntityKey) {
+        let failed = |it: &Instance, pool: &Pool| {
+            it.vm == Vm::Error && !it.is_locked && it.retries < RETRIES && pool.seen.is_enabled
+        };
+        for key in self.instances_where(entity, failed) {
+            let now = self.now;
+            if let Some(instance) = self.instances.get_mut(&key) {
+                instance.vm = Vm::PendingCreate;
+                instance.phase = Phase::Pending;
+                instance.retries += 1;
+                instance.fault.clear();
+                // A retry rewrites `updated_at`, not `created_at` (GARM.md §f).
+                instance.updated_at = now;
+            }
+            self.emit_instance("update", key);
+        }
+    }
+
+    /// Removes half of the surplus, first in the list first, with no idle grace at all. Every
+    /// queued job of the entity counts, whatever its labels; and jobs that have waited for 10
+    /// minutes beside a pool that is being shrunk are forgotten (GARM.md §d).
+    fn scale_down(&mut self, entity: EntityKey) {
+        for (key, seen) in self.seen_pools(entity) {
+            let Some(pool) = self.pools.get(&key) else {
+                continue;
+            };
+            let is_idle =
+                |it: &Instance| it.phase == Phase::Idle && it.vm == Vm::Running && !it.is_locked;
+            let idle: Vec<_> = pool
+                .instances
+                .iter()
+                .copied()
+                .filter(|it| self.instances.get(it).is_some_and(is_idle))
+                .collect();
+            let wanted = seen.min_idle.saturating_add(self.queued_jobs(entity).len() as u64);
+            let surplus = (idle.len() as u64).saturating_sub(wanted);
+            if surplus == 0 {
+                continue;
+            }
+            let going = usize::try_from(surplus.div_ceil(2)).unwrap_or(usize::MAX);
+            for instance in idle.into_iter().take(going) {
+                // One that is busy at GitHub stays; GARM logs it and goes on.
+                self.remove_idle(instance).ok();
+            }
+            self.forget_jobs(entity, &seen);
+        }
+    }
+
+    /// Takes a runner away from GitHub and marks its VM for deletion.
+    pub(super) fn remove_idle(&mut self, key: InstanceKey) -> Result<(), Trouble> {
+        let Some((agent, pool)) = self.instances.get(&key).map(|it| (it.agent_id, it.pool)) else {
+            return Err(Trouble::NotFound);
+        };
+        match self.remove_runner(agent) {
+            Ok(()) | Err(Trouble::NotFound) => {
+                self.set_vm(key, Vm::PendingDelete);
+                Ok(())
+            }
+            Err(trouble) => {
+                if trouble == Trouble::Unauthorized
+                    && let Some(entity) = self.pools.get(&pool).map(|it| it.entity)
+                {
+                    self.stop_manager(entity, "failed to remove runner: unauthorized");
+                }
+                Err(trouble)
+            }
+        }
+    }
+
+    /// Writes the VM's state; like every write of the row it clears the fault.
+    pub(super) fn set_vm(&mut self, key: InstanceKey, vm: Vm) {
+        let now = self.now;
+        if let Some(instance) = self.instances.get_mut(&key) {
+            instance.vm = vm;
+            instance.fault.clear();
+            instance.updated_at = now;
+            self.emit_instance("update", key);
+        }
+    }
+
+    pub(super) fn stop_manager(&mut self, entity: EntityKey, why: &str) {
+        let now = self.now;
+        if let Some(entity) = self.entities.get_mut(&entity) {
+            entity.is_running = false;
+            why.clone_into(&mut entity.failure);
+            entity.updated_at = now;
+        }
+    }
+
+    /// GARM recovers by itself when its tools loop reaches GitHub again, within 5 minutes
+    /// (GARM.md §j). An outage that is not about credentials does not stop it.
+    fn update_tools(&mut self, entity: EntityKey) {
+        match self.call_github() {
+            Ok(()) => {
+                let now = self.now;
+                if let Some(entity) = self.entities.get_mut(&entity).filter(|it| !it.is_running) {
+                    entity.is_running = true;
+                    entity.failure.clear();
+                    entity.updated_at = now;
+                }
+            }
+            Err(Trouble::Unauthorized) => {
+                self.stop_manager(entity, "failed to update tools: unauthorized");
+            }
+            Err(Trouble::Busy | Trouble::NotFound | Trouble::Down) => {}
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! A pool as GARM keeps it, and the table of tags.
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::Timestamp;
+
+use super::entity::EntityKey;
+use super::instance::InstanceKey;
+
+/// The key of a pool's row, in order of creation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct PoolKey(pub(crate) u64);
+
+/// The key of a tag's row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct TagKey(usize);
+
+/// One row.
+#[derive(Debug, Clone)]
+pub(crate) struct Pool {
+    pub(crate) id: String,
+    pub(crate) entity: EntityKey,
+    /// Never changes: a PUT of another one answers 200 and does nothing (GARM.md §0.5).
+    pub(crate) provider: String,
+    pub(crate) max_runners: u64,
+    pub(crate) min_idle: u64,
+    pub(crate) prefix: String,
+    pub(crate) image: String,
+    pub(crate) flavor: String,
+    pub(crate) os_type: String,
+    pub(crate) os_arch: String,
+    pub(crate) tags: Vec<TagKey>,
+    pub(crate) is_enabled: bool,
+    /// Minutes; 0 means 20.
+    pub(crate) timeout: u64,
+    /// As it was written; absent when never set (GARM.md §a).
+    pub(crate) extra_specs: Option<String>,
+    pub(crate) group: String,
+    pub(crate) priority: u64,
+    pub(crate) template: u64,
+    pub(crate) has_shell: bool,
+    pub(crate) generation: u64,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+    pub(crate) instances: BTreeSet<InstanceKey>,
+    /// What GARM's loops believe.
+    pub(crate) seen: Seen,
+}
+
+/// A pool as GARM's loops see it: a cache that events fill, in the order in which they happen to
+/// arrive. Two writes a few milliseconds apart can leave the older one here for good (GARM.md
+/// §0.10).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) is_enabled: bool,
+    pub(crate) min_idle: u64,
+    pub(crate) max_runners: u64,
+    pub(crate) tags: Vec<TagKey>,
+}
+
+impl Pool {
+    /// Minutes until a silent runner is given up.
+    pub(crate) fn timeout_minutes(&self) -> u64 {
+        if self.timeout == 0 { 20 } else { self.timeout }
+    }
+
+    /// What the loops will believe once this row's event has reached them.
+    pub(crate) fn to_be_seen(&self) -> Seen {
+        Seen {
+            is_enabled: self.is_enabled,
+            min_idle: self.min_idle,
+            max_runners: self.max_runners,
+            tags: self.tags.clone(),
+        }
+    }
+}
+
+/// One tag.
+#[derive(Debug, Clone)]
+pub(crate) struct Tag {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    lower: String,
+}
+
+/// Every tag that any pool has ever had. A tag's first spelling stays for the whole GARM, for ever
+/// (GARM.md §0.4, §c).
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tags {
+    rows: Vec<Tag>,
+    by_lower: HashMap<String, TagKey>,
+}
+
+impl Tags {
+    pub(crate) fn get(&self, key: TagKey) -> &Tag {
+        &self.rows[key.0]
+    }
+
+    /// The tag of this name, whatever its case; made with this spelling and id when there is none.
+    pub(crate) fn find_or_add(&mut self, name: &str, id: impl FnOnce() -> String) -> TagKey {
+        let lower = name.to_ascii_lowercase();
+        if let Some(key) = self.by_lower.get(&lower) {
+            return *key;
+        }
+        let key = TagKey(self.rows.len());
+        self.rows.push(Tag { id: id(), name: name.to_owned(), lower: lower.clone() });
+        self.by_lower.insert(lower, key);
+        key
+    }
+
+    /// Whether a pool with these tags serves a job with these labels: GARM counts the pool's tags
+    /// among the labels, so a label that stands twice fits no pool.
+    pub(crate) fn serve(&self, tags: &[TagKey], labels: &[String]) -> bool {
+        let labels: Vec<_> = labels.iter().map(|it| it.to_lowercase()).collect();
+        let hits = tags.iter().filter(|it| labels.contains(&self.get(**it).lower)).count();
+        !labels.is_empty() && hits == labels.len()
+    }
+
+    /// The names, as GARM spells them.
+    pub(crate) fn names(&self, tags: &[TagKey]) -> Vec<String> {
+        tags.iter().map(|it| self.get(*it).name.clone()).collect()
+    }
+}

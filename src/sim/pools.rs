@@ -1,0 +1,276 @@
+//! Creating, changing and deleting pools, with every refusal and every silent 200 (GARM.md §b).
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::body::Body;
+use super::entity::{EntityKey, Kind};
+use super::pool::{Pool, PoolKey, TagKey};
+use super::reply::{Refusal, Reply};
+use super::show::Depth;
+use super::world::{Due, World};
+
+/// How late an event usually reaches the cache that GARM's loops read.
+const SEEN_AFTER: Duration = Duration::from_micros(800);
+
+/// How late at worst. With 50 ms between two writes none is overtaken (GARM.md §0.10).
+const SEEN_LATE: Duration = Duration::from_millis(30);
+
+/// The share of late events: of 200 pools written twice within 2 ms, 2 stayed stale.
+const SEEN_LATE_RATE: f64 = 0.01;
+
+impl World {
+    pub(super) fn create_pool(
+        &mut self,
+        kind: Kind,
+        entity_id: &str,
+        body: &[u8],
+    ) -> Result<Reply, Refusal> {
+        let body = Body::read(body)?;
+        let draft = Draft::read(&body)?;
+        // GARM says this differently for each kind.
+        let checking = match kind {
+            Kind::Organization => "error fetching pool params",
+            Kind::Repository => "error appending tags to create pool params",
+            Kind::Enterprise => "failed to append tags to create pool params",
+        };
+        self.check_draft(&draft).map_err(|it| it.within(checking))?;
+        let entity = self.find_entity(kind, entity_id).map_err(|it| {
+            it.within(&format!(
+                "failed to get repo: error failed to get entity from db: error fetching {}",
+                kind.short()
+            ))
+        })?;
+        let template = self
+            .template_for(&draft)
+            .map_err(|it| it.within("failed to find suitable template"))?;
+        // An organization's pool keeps 0 where a repository's gets 20 minutes.
+        let timeout = match (kind, draft.timeout) {
+            (Kind::Repository, 0) => 20,
+            (_, timeout) => timeout,
+        };
+        let key = self.insert_pool(entity, draft, template, timeout);
+        self.emit_pool("create", key);
+        let pool = self.pools.get(&key).ok_or(Refusal::Server)?;
+        Ok(Reply::json(self.show_pool(pool, Depth::Write)))
+    }
+
+    fn check_draft(&self, draft: &Draft) -> Result<(), Refusal> {
+        let missing = [
+            (draft.provider.is_empty(), "missing provider"),
+            (draft.min_idle > draft.max, "min_idle_runners cannot be larger than max_runners"),
+            (draft.max == 0, "max_runners cannot be 0"),
+            (draft.tags.is_empty(), "missing tags"),
+            (draft.flavor.is_empty(), "missing flavor"),
+            (draft.image.is_empty(), "missing image"),
+        ];
+        if let Some((_, what)) = missing.iter().find(|it| it.0) {
+            return Err(Refusal::bad(format!(
+                "failed to validate params (\"{what}\"): invalid request"
+            )));
+        }
+        if !["linux", "windows"].contains(&draft.os_type.as_str()) {
+            return Err(Refusal::bad(format!("invalid OS type {}", draft.os_type)));
+        }
+        if !["amd64", "arm", "arm64"].contains(&draft.os_arch.as_str()) {
+            return Err(Refusal::bad(format!("invalid OS architecture {}", draft.os_arch)));
+        }
+        if !self.config.providers.contains(&draft.provider) {
+            return Err(Refusal::bad(format!("no such provider {}", draft.provider)));
+        }
+        Ok(())
+    }
+
+    /// The named template, or the system's for the OS (GARM.md §i).
+    fn template_for(&self, draft: &Draft) -> Result<u64, Refusal> {
+        let Some(id) = draft.template else {
+            return self
+                .templates
+                .values()
+                .find(|it| {
+                    it.os_type == draft.os_type && it.forge_type == "github" && it.owner == "system"
+                })
+                .map(|it| it.id)
+                .ok_or_else(|| {
+                    Refusal::bad("no template ID supplied and no default template can be found")
+                });
+        };
+        let template = self.templates.get(&id).ok_or_else(|| {
+            Refusal::NotFound("failed to get template: failed to get template: not found".into())
+        })?;
+        if template.os_type != draft.os_type {
+            return Err(Refusal::bad(format!(
+                "selected template OS type ({}) and pool OS type ({}) do not match",
+                template.os_type, draft.os_type
+            )));
+        }
+        if template.forge_type != "github" {
+            return Err(Refusal::bad(format!(
+                "selected template forge type ({}) and pool forge type (github) do not match",
+                template.forge_type
+            )));
+        }
+        Ok(id)
+    }
+
+    pub(super) fn tags_of(&mut self, names: &[String]) -> Vec<TagKey> {
+        let mut keys = Vec::new();
+        for name in names {
+            let key = self.tags.find_or_add(name, || self.dice.ids.uuid());
+            // Stored once, however often it was sent (GARM.md §b).
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        keys
+    }
+
+    pub(super) fn insert_pool(
+        &mut self,
+        entity: EntityKey,
+        draft: Draft,
+        template: u64,
+        timeout: u64,
+    ) -> PoolKey {
+        let key = PoolKey(self.next_row());
+        let tags = self.tags_of(&draft.tags);
+        let mut pool = Pool {
+            id: self.dice.ids.uuid(),
+            entity,
+            provider: draft.provider,
+            max_runners: draft.max,
+            min_idle: draft.min_idle,
+            prefix: if draft.prefix.is_empty() { "garm".into() } else { draft.prefix },
+            image: draft.image,
+            flavor: draft.flavor,
+            os_type: draft.os_type,
+            os_arch: draft.os_arch,
+            tags,
+            is_enabled: draft.is_enabled,
+            timeout,
+            extra_specs: draft.extra_specs,
+            group: draft.group,
+            priority: draft.priority,
+            template,
+            has_shell: draft.has_shell,
+            generation: 0,
+            created_at: self.now,
+            updated_at: self.now,
+            instances: BTreeSet::new(),
+            seen: super::pool::Seen {
+                is_enabled: false,
+                min_idle: 0,
+                max_runners: 0,
+                tags: Vec::new(),
+            },
+        };
+        pool.seen = pool.to_be_seen();
+        self.pool_ids.insert(pool.id.clone(), key);
+        self.pools.insert(key, pool);
+        key
+    }
+
+    /// `PUT /pools/ID`: partial; what it does not know or cannot change it takes with a 200
+    /// (GARM.md §0.5, §b).
+    pub(super) fn update_pool(&mut self, key: PoolKey, body: &[u8]) -> Result<Reply, Refusal> {
+        let body = Body::read(body)?;
+        let change = super::change::Change::read(&body)?;
+        let pool = self.pools.get(&key).ok_or(Refusal::Server)?;
+        change.check(pool)?;
+        // An unknown template fails at the database's foreign key (GARM.md §b).
+        if change.template.is_some_and(|it| !self.templates.contains_key(&it)) {
+            return Err(Refusal::Server);
+        }
+        let tags = self.tags_of(&change.tags);
+        let now = self.now;
+        let pool = self.pools.get_mut(&key).ok_or(Refusal::Server)?;
+        let is_changed = change.apply(pool);
+        if !tags.is_empty() {
+            pool.tags = tags;
+        }
+        if is_changed || !change.tags.is_empty() {
+            pool.updated_at = now;
+            let seen = pool.to_be_seen();
+            self.tell_loops(key, seen);
+            self.emit_pool("update", key);
+        }
+        let pool = self.pools.get(&key).ok_or(Refusal::Server)?;
+        Ok(Reply::json(self.show_pool(pool, Depth::Write)))
+    }
+
+    /// Each write's event reaches the loops' cache on its own way, so that a later write can be
+    /// overtaken by an earlier one.
+    fn tell_loops(&mut self, key: PoolKey, seen: super::pool::Seen) {
+        let most = if self.dice.garm.chance(SEEN_LATE_RATE) { SEEN_LATE } else { SEEN_AFTER };
+        let delay = self.dice.garm.up_to(most);
+        self.agenda.add(self.now + delay, Due::Seen(key, seen));
+    }
+
+    /// `DELETE /pools/ID`: 200 for an absent pool too (GARM.md §b).
+    pub(super) fn delete_pool(&mut self, id: &str) -> Result<Reply, Refusal> {
+        let key = match self.find_pool(id) {
+            Ok(key) => key,
+            Err(Refusal::NotFound(_)) => return Ok(Reply::done()),
+            Err(other) => return Err(other.within("error fetching pool")),
+        };
+        if self.pools.get(&key).is_some_and(|it| !it.instances.is_empty()) {
+            return Err(Refusal::bad("pool has runners"));
+        }
+        self.drop_pool(key);
+        Ok(Reply::done())
+    }
+
+    pub(super) fn drop_pool(&mut self, key: PoolKey) {
+        if let Some(pool) = self.pools.remove(&key) {
+            self.pool_ids.remove(&pool.id);
+            self.emit_pool_gone(&pool.id);
+        }
+    }
+}
+
+/// What a POST asks for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Draft {
+    pub(crate) provider: String,
+    pub(crate) max: u64,
+    pub(crate) min_idle: u64,
+    pub(crate) prefix: String,
+    pub(crate) image: String,
+    pub(crate) flavor: String,
+    pub(crate) os_type: String,
+    pub(crate) os_arch: String,
+    pub(crate) tags: Vec<String>,
+    pub(crate) is_enabled: bool,
+    pub(crate) timeout: u64,
+    pub(crate) extra_specs: Option<String>,
+    pub(crate) group: String,
+    pub(crate) priority: u64,
+    pub(crate) template: Option<u64>,
+    pub(crate) has_shell: bool,
+}
+
+impl Draft {
+    fn read(body: &Body<'_>) -> Result<Self, Refusal> {
+        let text = |key| body.text(key).map(Option::unwrap_or_default);
+        let number = |key| body.number(key).map(Option::unwrap_or_default);
+        let truth = |key| body.truth(key).map(Option::unwrap_or_default);
+        Ok(Self {
+            provider: text("provider_name")?,
+            max: number("max_runners")?,
+            min_idle: number("min_idle_runners")?,
+            prefix: text("runner_prefix")?,
+            image: text("image")?,
+            flavor: text("flavor")?,
+            os_type: text("os_type")?,
+            os_arch: text("os_arch")?,
+            tags: body.texts("tags")?.unwrap_or_default(),
+            is_enabled: truth("enabled")?,
+            timeout: number("runner_bootstrap_timeout")?,
+            extra_specs: body.raw("extra_specs").map(str::to_owned),
+            group: text("github-runner-group")?,
+            priority: number("priority")?,
+            template: body.number("template_id")?,
+            has_shell: truth("enable_shell")?,
+        })
+    }
+}

@@ -1,0 +1,78 @@
+//! GARM's five-minute cleaning (GARM.md §d, §j).
+
+use std::time::Duration;
+
+use super::entity::EntityKey;
+use super::github::Trouble;
+use super::instance::{InstanceKey, Phase, Vm};
+use super::world::World;
+
+impl World {
+    /// Silent runners whose time is up, rows whose runner GitHub has forgotten, and runners at
+    /// GitHub that are offline and have no row.
+    pub(super) fn reap(&mut self, entity: EntityKey) {
+        match self.call_github() {
+            Ok(()) => {}
+            Err(Trouble::Unauthorized) => {
+                self.stop_manager(entity, "failed to fetch github runners: unauthorized");
+                return;
+            }
+            Err(Trouble::Busy | Trouble::NotFound | Trouble::Down) => return,
+        }
+        for key in self.instances_where(entity, |it, _| !it.is_locked) {
+            if self.is_silent_too_long(key) {
+                // A refusal here ends the round; the next comes in 5 minutes.
+                if self.remove_idle(key).is_err() {
+                    return;
+                }
+            } else if self.is_orphan(key) {
+                self.set_vm(key, Vm::PendingDelete);
+            }
+        }
+        self.drop_offline_runners(entity);
+    }
+
+    /// No word for the pool's bootstrap timeout, and not online at GitHub.
+    fn is_silent_too_long(&self, key: InstanceKey) -> bool {
+        let Some(instance) = self.instances.get(&key) else {
+            return false;
+        };
+        let silent = self.now.duration_since(instance.updated_at).unsigned_abs();
+        let is_online = self.github.runners.get(&instance.agent_id).is_some_and(|it| it.is_online);
+        silent >= self.timeout_of(key) && !is_online
+    }
+
+    /// GitHub does not know the runner any more: its `completed` webhook was lost.
+    fn is_orphan(&self, key: InstanceKey) -> bool {
+        let Some(instance) = self.instances.get(&key) else {
+            return false;
+        };
+        if matches!(instance.vm, Vm::PendingCreate | Vm::PendingDelete | Vm::PendingForceDelete) {
+            return false;
+        }
+        let age = self.now.duration_since(instance.created_at).unsigned_abs();
+        let is_young = matches!(instance.phase, Phase::Pending | Phase::Installing)
+            && age < self.timeout_of(key);
+        !is_young && !self.github.runners.contains_key(&instance.agent_id)
+    }
+
+    fn timeout_of(&self, key: InstanceKey) -> Duration {
+        let pool = self.instances.get(&key).and_then(|it| self.pools.get(&it.pool));
+        let minutes = pool.map_or(20, super::pool::Pool::timeout_minutes);
+        Duration::from_secs(minutes.saturating_mul(60))
+    }
+
+    fn drop_offline_runners(&mut self, entity: EntityKey) {
+        let orphans: Vec<_> = self
+            .github
+            .runners
+            .iter()
+            .filter(|(_, it)| it.scope == entity && !it.is_online)
+            .filter(|(_, it)| self.instance_named(&it.name).is_none())
+            .map(|it| *it.0)
+            .collect();
+        for runner in orphans {
+            self.remove_runner(runner).ok();
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What GARM answers: a status and JSON, or one of its refusals in its own words.
+
+use super::json::Object;
+
+/// One answer of the world.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// `Content-Type`; GARM leaves it out where its router answers by itself.
+    pub content_type: Option<&'static str>,
+    /// The body; empty, or JSON that ends with a line break, as Go writes it.
+    pub body: String,
+}
+
+/// GARM's `Content-Type`.
+pub(crate) const JSON: &str = "application/json";
+
+impl Reply {
+    /// 200 with JSON.
+    pub(crate) fn json(text: String) -> Self {
+        Self::with_status(200, text)
+    }
+
+    /// 200 without a body: what DELETE answers (GARM.md §b).
+    pub(crate) fn done() -> Self {
+        Self { status: 200, content_type: Some(JSON), body: String::new() }
+    }
+
+    /// A status alone: what GARM's router answers by itself.
+    pub(crate) fn bare(status: u16) -> Self {
+        Self { status, content_type: None, body: String::new() }
+    }
+
+    /// A fault's answer: a status with GARM's kind of JSON.
+    pub(crate) fn made_up(status: u16) -> Self {
+        let text = Object::new().text("error", "Server error").text("details", "").end();
+        Self::with_status(status, text)
+    }
+
+    /// A fault's answer: a proxy's page.
+    pub(crate) fn page(status: u16) -> Self {
+        let body = format!("<html><body><h1>{status}</h1></body></html>\n");
+        Self { status, content_type: Some("text/html"), body }
+    }
+
+    /// A fault's answer: the token is too old.
+    pub(crate) fn token_expired() -> Self {
+        Refusal::Token.into()
+    }
+
+    pub(crate) fn with_status(status: u16, mut text: String) -> Self {
+        text.push('\n');
+        Self { status, content_type: Some(JSON), body: text }
+    }
+}
+
+/// GARM's refusals (GARM.md §b and §0.6). The text is the `details`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// 400.
+    BadRequest(String),
+    /// 404 of a thing that is not there.
+    NotFound(String),
+    /// 404 of a path that is not there.
+    NoRoute,
+    /// 401 of a token that is missing, bad or too old.
+    Token,
+    /// 401 of a wrong password, or of GitHub refusing GARM's credentials.
+    NotAuthorized,
+    /// 409.
+    Conflict(String),
+    /// 409: no admin yet.
+    InitRequired,
+    /// 409: no URLs yet.
+    UrlsRequired,
+    /// 500, which never says why.
+    Server,
+}
+
+impl Refusal {
+    /// What a body that cannot be decoded gets.
+    pub(crate) fn body() -> Self {
+        Self::BadRequest("invalid request".into())
+    }
+
+    /// 400 with these details.
+    pub(crate) fn bad(details: impl Into<String>) -> Self {
+        Self::BadRequest(details.into())
+    }
+
+    /// The same refusal, said from further out: Go's `fmt.Errorf("what: %w", error)`.
+    pub(crate) fn within(self, what: &str) -> Self {
+        match self {
+            Self::BadRequest(details) => Self::BadRequest(format!("{what}: {details}")),
+            Self::NotFound(details) => Self::NotFound(format!("{what}: {details}")),
+            Self::Conflict(details) => Self::Conflict(format!("{what}: {details}")),
+            Self::NoRoute
+            | Self::Token
+            | Self::NotAuthorized
+            | Self::InitRequired
+            | Self::UrlsRequired
+            | Self::Server => self,
+        }
+    }
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        let (status, error, details) = match &refusal {
+            Refusal::BadRequest(details) => (400, "Bad Request", details.as_str()),
+            Refusal::NotFound(details) => (404, "Not Found", details.as_str()),
+            Refusal::NoRoute => (404, "Not found", "Resource not found"),
+            Refusal::Token => (401, "Authentication failed", ""),
+            Refusal::NotAuthorized => (401, "Not Authorized", ""),
+            Refusal::Conflict(details) => (409, "Conflict", details.as_str()),
+            Refusal::InitRequired => (409, "init_required", "Missing superuser"),
+            Refusal::UrlsRequired => (
+                409,
+                "urls_required",
+                "Missing required URLs. Make sure you update the metadata and callback URLs",
+            ),
+            Refusal::Server => (500, "Server error", ""),
+        };
+        let text = Object::new().text("error", error).text("details", details).end();
+        Self::with_status(status, text)
+    }
+}

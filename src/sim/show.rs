@@ -1,0 +1,395 @@
+//! Rows as GARM shows them: which fields a list has, which only a single answer (GARM.md §a).
+
+use super::base64;
+use super::entity::{Credentials, Endpoint, Entity, EntityKey, Kind, Template};
+use super::instance::Instance;
+use super::job::JobRow;
+use super::json::{Object, Truth, list, quoted, zero_time};
+use super::pool::Pool;
+use super::world::World;
+
+/// How much of a row is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// In a list.
+    List,
+    /// Alone, by its id or name.
+    One,
+    /// What a POST or PUT answers.
+    Write,
+    /// In an event.
+    Event,
+    /// Inside another row.
+    Inner,
+}
+
+const NO_LOCK: &str = "00000000-0000-0000-0000-000000000000";
+
+impl World {
+    /// Lists never carry `instances`, `template_name` or `extra_specs` (measured: GARM leaves that
+    /// column out of its list query). Inside an entity a pool has neither tags nor entity.
+    pub(super) fn show_pool(&self, pool: &Pool, depth: Depth) -> String {
+        let is_list = depth == Depth::List;
+        let is_inner = depth == Depth::Inner;
+        let timeout = if depth == Depth::One { pool.timeout_minutes() } else { pool.timeout };
+        let mut shown = Object::new()
+            .text_if("runner_prefix", &pool.prefix)
+            .text("id", &pool.id)
+            .text_if("provider_name", &pool.provider)
+            .number_if("max_runners", pool.max_runners)
+            .number_if("min_idle_runners", pool.min_idle)
+            .text_if("image", &pool.image)
+            .text_if("flavor", &pool.flavor)
+            .text_if("os_type", &pool.os_type)
+            .text_if("os_arch", &pool.os_arch);
+        if !is_inner {
+            shown = shown.list_if("tags", self.show_tags(pool, depth));
+        }
+        shown = shown.truth_if("enabled", Truth(pool.is_enabled));
+        if !is_list && !is_inner {
+            let rows = pool.instances.iter().filter_map(|it| self.instances.get(it));
+            shown = shown.list_if("instances", rows.map(|it| self.show_instance(it, Depth::Inner)));
+        }
+        shown = shown
+            .truth("enable_shell", Truth(pool.has_shell))
+            .number("generation", pool.generation);
+        shown = if is_inner {
+            shown.raw("endpoint", &self.show_no_endpoint())
+        } else {
+            self.with_owner(shown, pool.entity)
+        };
+        shown = shown
+            .number_if("runner_bootstrap_timeout", timeout)
+            .time("created_at", pool.created_at)
+            .time("updated_at", pool.updated_at);
+        if let Some(specs) = pool.extra_specs.as_ref().filter(|_| !is_list) {
+            shown = shown.raw("extra_specs", &compact(specs));
+        }
+        shown = shown
+            .text_if("github-runner-group", &pool.group)
+            .number_if("priority", pool.priority)
+            .number_if("template_id", pool.template);
+        if !is_list && !is_inner {
+            let template = self.templates.get(&pool.template);
+            shown = shown.text_if("template_name", template.map_or("", |it| &it.name));
+        }
+        shown.end()
+    }
+
+    /// Lists keep the order in which tags were given; elsewhere they come by their ids: the order
+    /// is not kept (GARM.md §c).
+    fn show_tags(&self, pool: &Pool, depth: Depth) -> std::vec::IntoIter<String> {
+        let mut tags: Vec<_> = pool.tags.iter().map(|it| self.tags.get(*it)).collect();
+        if depth != Depth::List {
+            tags.sort_by(|a, b| a.id.cmp(&b.id));
+        }
+        let shown: Vec<_> = tags
+            .into_iter()
+            .map(|it| Object::new().text("id", &it.id).text_if("name", &it.name).end())
+            .collect();
+        shown.into_iter()
+    }
+
+    fn with_owner(&self, shown: Object, key: EntityKey) -> Object {
+        let Some(entity) = self.entities.get(&key) else {
+            return shown.raw("endpoint", &self.show_no_endpoint());
+        };
+        let (id, name) = match entity.kind {
+            Kind::Organization => ("org_id", "org_name"),
+            Kind::Repository => ("repo_id", "repo_name"),
+            Kind::Enterprise => ("enterprise_id", "enterprise_name"),
+        };
+        shown
+            .text(id, &entity.id)
+            .text(name, &entity.full_name())
+            .raw("endpoint", &self.show_endpoint_of(entity))
+    }
+
+    /// Addresses and status messages only alone and in events; inside a pool without provider and
+    /// job (GARM.md §a).
+    pub(super) fn show_instance(&self, it: &Instance, depth: Depth) -> String {
+        let is_inner = depth == Depth::Inner;
+        let is_full = matches!(depth, Depth::One | Depth::Event);
+        let mut shown = Object::new()
+            .text("id", &it.id)
+            .text_if("provider_id", &it.provider_id)
+            .text("provider_name", if is_inner { "" } else { &it.provider })
+            .number_if("agent_id", it.agent_id)
+            .text("name", &it.name)
+            .text_if("os_type", &it.os_type)
+            .text_if("os_name", &it.os_name)
+            .text_if("os_version", &it.os_version)
+            .text_if("os_arch", &it.os_arch);
+        if is_full && !it.provider_id.is_empty() {
+            shown = shown.raw("addresses", r#"[{"address":"127.0.0.1","type":"private"}]"#);
+        }
+        let pool = self.pools.get(&it.pool).map_or("", |it| it.id.as_str());
+        shown = shown
+            .text("status", it.vm.word())
+            .text("runner_status", it.phase.word())
+            .text_if("pool_id", pool)
+            .text_if("provider_fault", &base64::standard(it.fault.as_bytes()));
+        if is_full {
+            let messages = it.messages.iter().map(|(at, message)| {
+                Object::new()
+                    .time("created_at", *at)
+                    .text("message", message)
+                    .text("event_type", "status")
+                    .text("event_level", "info")
+                    .end()
+            });
+            shown = shown.list_if("status_messages", messages);
+        }
+        shown = shown
+            .time("created_at", it.created_at)
+            .time("updated_at", it.updated_at)
+            .text_if("github-runner-group", &it.group);
+        if let Some(job) = it.job.filter(|_| !is_inner).and_then(|it| self.jobs.get(&it)) {
+            shown = shown.raw("job", &self.show_job(job, Depth::Inner));
+        }
+        shown
+            .time("heartbeat", zero_time())
+            .raw("capabilities", r#"{"has_shell":false}"#)
+            .number("generation", it.generation)
+            .end()
+    }
+
+    /// The runner's name is there where GARM has read the runner's row along.
+    pub(super) fn show_job(&self, job: &JobRow, depth: Depth) -> String {
+        let runner = job.instance.filter(|_| depth == Depth::List);
+        let runner = runner.and_then(|it| self.instances.get(&it)).map_or("", |it| &it.name);
+        let has_runner = job.runner_id != 0;
+        let id_of = |kind| {
+            let key = job.entities.iter().find(|it| it.0 == kind).map(|it| it.1);
+            key.and_then(|it| self.entities.get(&it)).map_or("", |it| it.id.as_str())
+        };
+        let lock = job.locked_by.and_then(|it| self.entities.get(&it));
+        Object::new()
+            .number("id", job.id)
+            .number("workflow_job_id", job.workflow_job_id)
+            .number_if("run_id", job.run_id)
+            .text("action", job.status)
+            .text_if("conclusion", &job.conclusion)
+            .text("status", job.status)
+            .text_if("name", &job.name)
+            .time("started_at", job.started_at)
+            .time("completed_at", job.completed_at)
+            .number_if("runner_id", job.runner_id)
+            .text_if("runner_name", runner)
+            .number_if("runner_group_id", i64::from(has_runner))
+            .text_if("runner_group_name", if has_runner { "Default" } else { "" })
+            .text_if("repository_name", &job.repository)
+            .text_if("repository_owner", &job.owner)
+            .text_if("workflow_run_url", &job.run_url)
+            .list_if("labels", job.labels.iter().map(|it| quoted(it)))
+            .text_if("repo_id", id_of(Kind::Repository))
+            .text_if("org_id", id_of(Kind::Organization))
+            .text_if("enterprise_id", id_of(Kind::Enterprise))
+            .text("locked_by", lock.map_or(NO_LOCK, |it| &it.id))
+            .time("created_at", job.created_at)
+            .time("updated_at", job.updated_at)
+            .end()
+    }
+
+    /// `events` and the pools (as `pool`) only by id.
+    pub(super) fn show_entity(&self, key: EntityKey, entity: &Entity, depth: Depth) -> String {
+        let pools = self.pools.values().filter(|it| it.entity == key && depth == Depth::One);
+        let status = Object::new()
+            .truth_if("running", Truth(entity.is_running))
+            .text_if("failure_reason", &entity.failure)
+            .end();
+        let credentials = self.credentials.get(&entity.credentials);
+        let credentials_name = credentials.map_or("", |it| &it.name);
+        let credentials_shown =
+            credentials.map_or_else(|| "{}".into(), |it| self.show_credentials(it));
+        let shown = Object::new()
+            .text("id", &entity.id)
+            .text_if("owner", &entity.owner)
+            .text("name", &entity.name)
+            .list_if("pool", pools.map(|it| self.show_pool(it, Depth::Inner)))
+            .text("credentials_name", credentials_name)
+            .raw("credentials", &credentials_shown)
+            .number("credentials_id", entity.credentials)
+            .raw("pool_manager_status", &status)
+            .text("pool_balancing_type", &entity.balancer)
+            .raw("endpoint", &self.show_endpoint_of(entity))
+            .time("created_at", entity.created_at)
+            .time("updated_at", entity.updated_at);
+        let shown = if depth == Depth::One {
+            let event = Object::new()
+                .number("id", 1)
+                .time("created_at", entity.created_at)
+                .text("event_type", "status")
+                .text("event_level", "info")
+                .text("message", "successfully updated tools")
+                .end();
+            shown.list_if("events", std::iter::once(event))
+        } else {
+            shown
+        };
+        shown.raw("agent_mode", "false").end()
+    }
+
+    fn show_endpoint_of(&self, entity: &Entity) -> String {
+        self.credentials
+            .get(&entity.credentials)
+            .and_then(|it| self.endpoint_named(&it.endpoint))
+            .map_or_else(|| self.show_no_endpoint(), |it| self.show_endpoint(it))
+    }
+
+    pub(super) fn endpoint_named(&self, name: &str) -> Option<&Endpoint> {
+        self.endpoints.iter().find(|it| it.name == name)
+    }
+
+    pub(super) fn show_no_endpoint(&self) -> String {
+        Object::new().time("created_at", zero_time()).time("updated_at", zero_time()).end()
+    }
+
+    pub(super) fn show_endpoint(&self, endpoint: &Endpoint) -> String {
+        Object::new()
+            .text("name", &endpoint.name)
+            .text_if("description", &endpoint.description)
+            .text("api_base_url", &endpoint.api_url)
+            .text("upload_base_url", &endpoint.upload_url)
+            .text("base_url", &endpoint.base_url)
+            .time("created_at", endpoint.created_at)
+            .time("updated_at", endpoint.updated_at)
+            .text("endpoint_type", "github")
+            .end()
+    }
+
+    pub(super) fn show_credentials(&self, it: &Credentials) -> String {
+        self.credentials_fields(it).end()
+    }
+
+    fn credentials_fields(&self, it: &Credentials) -> Object {
+        let endpoint = self.endpoint_named(&it.endpoint);
+        let url = |url: fn(&Endpoint) -> &String| endpoint.map_or("", |it| url(it).as_str());
+        let shown = endpoint.map_or_else(|| self.show_no_endpoint(), |it| self.show_endpoint(it));
+        Object::new()
+            .number("id", it.id)
+            .text("name", &it.name)
+            .text_if("description", &it.description)
+            .text_if("api_base_url", url(|it| &it.api_url))
+            .text_if("upload_base_url", url(|it| &it.upload_url))
+            .text_if("base_url", url(|it| &it.base_url))
+            .text("auth-type", &it.auth_type)
+            .text("forge_type", "github")
+            .raw("endpoint", &shown)
+            .time("created_at", it.created_at)
+            .time("updated_at", it.updated_at)
+    }
+
+    /// In their own list credentials tell GitHub's rate limit.
+    pub(super) fn show_credentials_with_limit(&self, it: &Credentials) -> String {
+        let limit = Object::new()
+            .number("limit", 15_000)
+            .number("used", 1)
+            .number("remaining", 14_999)
+            .number("reset", self.now.as_second() + 3600)
+            .end();
+        self.credentials_fields(it).raw("rate_limit", &limit).end()
+    }
+
+    /// `data` is null in the list, base64 by id (GARM.md §a).
+    pub(super) fn show_template(&self, it: &Template, depth: Depth) -> String {
+        let body = match depth {
+            Depth::List => "null".to_owned(),
+            Depth::One | Depth::Write | Depth::Event | Depth::Inner => {
+                quoted(&base64::standard(it.body.as_bytes()))
+            }
+        };
+        Object::new()
+            .number("id", it.id)
+            .time("created_at", it.created_at)
+            .time("updated_at", it.updated_at)
+            .text("name", &it.name)
+            .text("description", &it.description)
+            .text("os_type", &it.os_type)
+            .text_if("forge_type", &it.forge_type)
+            .raw("data", &body)
+            .text_if("owner_id", &it.owner)
+            .end()
+    }
+
+    pub(super) fn show_providers(&self) -> String {
+        list(self.config.providers.iter().map(|it| {
+            Object::new()
+                .text("name", it)
+                .text("type", "external")
+                .text("description", &format!("simulated provider {it}"))
+                .end()
+        }))
+    }
+
+    pub(super) fn show_controller(&self) -> String {
+        let it = &self.controller;
+        let hook = if it.webhook_url.is_empty() {
+            it.id.clone()
+        } else {
+            format!("{}/{}", it.webhook_url, it.id)
+        };
+        Object::new()
+            .text("controller_id", &it.id)
+            .text_if("hostname", "garm-sim")
+            .text_if("metadata_url", &it.metadata_url)
+            .text_if("callback_url", &it.callback_url)
+            .text_if("webhook_url", &it.webhook_url)
+            .text_if("controller_webhook_url", &hook)
+            .text_if("agent_url", &it.agent_url)
+            .text(
+                "garm_agent_releases_url",
+                "https://api.github.com/repos/cloudbase/garm-agent/releases",
+            )
+            .raw("enable_agent_tools_sync", "false")
+            .text("garm_agent_version", "")
+            .raw("allow_insecure_garm_agent", "false")
+            .number_if("minimum_job_age_backoff", it.backoff)
+            .text("version", "v0.2.1-main")
+            .end()
+    }
+
+    pub(super) fn show_user(&self, email: &str, full_name: &str) -> String {
+        Object::new()
+            .text("id", &self.controller.user_id)
+            .time("created_at", self.now)
+            .time("updated_at", self.now)
+            .text("email", email)
+            .text("username", &self.config.username)
+            .text_if("full_name", full_name)
+            .truth("enabled", Truth(true))
+            .truth("is_admin", Truth(true))
+            .end()
+    }
+}
+
+/// JSON without the blanks between its parts, as Go sends it on.
+fn compact(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for c in json.chars() {
+        match c {
+            ' ' | '\t' | '\n' | '\r' if !is_quoted => continue,
+            '<' | '>' | '&' => {
+                text.push_str(&format!("\\u{:04x}", u32::from(c)));
+                continue;
+            }
+            '"' if !is_escaped => is_quoted = !is_quoted,
+            _ => {}
+        }
+        is_escaped = is_quoted && c == '\\' && !is_escaped;
+        text.push(c);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::compact;
+
+    #[test]
+    fn blanks_go_outside_texts_only() {
+        assert_eq!(compact(r#"{ "a b" : [1, "\" x" ] }"#), r#"{"a b":[1,"\" x"]}"#);
+        assert_eq!(compact("null"), "null");
+    }
+}

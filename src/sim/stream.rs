@@ -1,0 +1,124 @@
+//! The events of GARM's `/api/v1/ws/events` (GARM.md §g), as data.
+
+use jiff::Timestamp;
+
+use super::instance::InstanceKey;
+use super::json::{Object, zero_time};
+use super::pool::PoolKey;
+use super::show::Depth;
+use super::world::World;
+
+/// One event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// When the row was written.
+    pub at: Timestamp,
+    /// `instance`, `pool`, `job`, `controller`, `organization`, …
+    pub entity_type: &'static str,
+    /// `create`, `update`, `delete`.
+    pub operation: &'static str,
+    /// JSON.
+    pub payload: String,
+}
+
+impl Event {
+    /// As GARM sends it.
+    pub fn to_json(&self) -> String {
+        Object::new()
+            .text("entity-type", self.entity_type)
+            .text("operation", self.operation)
+            .raw("payload", &self.payload)
+            .end()
+    }
+}
+
+/// The events that nobody has taken yet; kept only while somebody listens.
+#[derive(Debug, Default)]
+pub(crate) struct Stream {
+    is_open: bool,
+    events: Vec<Event>,
+}
+
+impl Stream {
+    pub(crate) fn open(&mut self) {
+        self.is_open = true;
+    }
+
+    pub(crate) fn take(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+}
+
+impl World {
+    fn emit(&mut self, entity_type: &'static str, operation: &'static str, payload: String) {
+        self.stream.events.push(Event { at: self.now, entity_type, operation, payload });
+    }
+
+    pub(super) fn emit_instance(&mut self, operation: &'static str, key: InstanceKey) {
+        if let Some(instance) = self.instances.get(&key).filter(|_| self.stream.is_open) {
+            let payload = self.show_instance(instance, Depth::Event);
+            self.emit("instance", operation, payload);
+        }
+    }
+
+    /// Deletes are stubs (GARM.md §g). To be called before the row goes.
+    pub(super) fn emit_instance_gone(&mut self, key: InstanceKey) {
+        let Some(instance) = self.instances.get(&key).filter(|_| self.stream.is_open) else {
+            return;
+        };
+        let pool = self.pools.get(&instance.pool).map_or("", |it| it.id.as_str());
+        let payload = Object::new()
+            .text("id", &instance.id)
+            .text_if("provider_id", &instance.provider_id)
+            .text("provider_name", "")
+            .number_if("agent_id", instance.agent_id)
+            .text("name", &instance.name)
+            .text_if("pool_id", pool)
+            .time("created_at", zero_time())
+            .time("updated_at", zero_time())
+            .time("heartbeat", zero_time())
+            .raw("capabilities", r#"{"has_shell":false}"#)
+            .number("generation", 0)
+            .end();
+        self.emit("instance", "delete", payload);
+    }
+
+    pub(super) fn emit_pool(&mut self, operation: &'static str, key: PoolKey) {
+        if let Some(pool) = self.pools.get(&key).filter(|_| self.stream.is_open) {
+            let payload = self.show_pool(pool, Depth::Event);
+            self.emit("pool", operation, payload);
+        }
+    }
+
+    pub(super) fn emit_pool_gone(&mut self, id: &str) {
+        if !self.stream.is_open {
+            return;
+        }
+        let endpoint = self.show_no_endpoint();
+        let payload = Object::new()
+            .text("id", id)
+            .raw("enable_shell", "false")
+            .number("generation", 0)
+            .raw("endpoint", &endpoint)
+            .time("created_at", zero_time())
+            .time("updated_at", zero_time())
+            .end();
+        self.emit("pool", "delete", payload);
+    }
+
+    /// `Depth::Event` leaves the runner's name out, as GARM does where it has not read the
+    /// runner's row along with the job's (GARM.md §f).
+    pub(super) fn emit_job(&mut self, operation: &'static str, id: i64, depth: Depth) {
+        if let Some(job) = self.jobs.get(&id).filter(|_| self.stream.is_open) {
+            let payload = self.show_job(job, depth);
+            self.emit("job", operation, payload);
+        }
+    }
+
+    pub(super) fn emit_controller(&mut self) {
+        if self.stream.is_open {
+            let payload = self.show_controller();
+            self.emit("controller", "update", payload);
+        }
+    }
+}

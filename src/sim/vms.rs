@@ -1,0 +1,241 @@
+//! The providers and their VMs: create, boot, delete (GARM.md §e).
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::instance::{InstanceKey, Phase, Vm};
+use super::log::What;
+use super::world::{Due, World};
+
+/// A VM, by its provider's id.
+#[derive(Debug, Clone)]
+pub(crate) struct Machine {
+    pub(crate) name: String,
+    pub(crate) provider: String,
+    pub(crate) pool: String,
+    pub(crate) created_at: Timestamp,
+    /// `booting`, `hung`, `installing`, `failed`, `ready`.
+    pub(crate) state: &'static str,
+}
+
+/// What a provider's program takes by itself (GARM.md §e: 70 ms).
+const PROVIDER_CALL: Duration = Duration::from_millis(70);
+
+/// What the install script reports before the runner is idle, in GARM's recorded words.
+const STEPS: [&str; 5] = [
+    "using cached runner found in /home/runner/actions-runner",
+    "configuring runner",
+    "downloading JIT credentials",
+    "generating systemd unit file",
+    "enabling runner service",
+];
+
+impl World {
+    /// GARM calls the provider; the answer comes with [`Due::Created`].
+    pub(super) fn create_vm(&mut self, key: InstanceKey) {
+        if let Some(instance) = self.instances.get_mut(&key) {
+            instance.is_locked = true;
+        }
+        let delay = PROVIDER_CALL + self.config.knobs.create_delay;
+        self.agenda.add(self.now + delay, Due::Created(key));
+    }
+
+    pub(super) fn vm_created(&mut self, key: InstanceKey) {
+        let Some(instance) = self.instances.get_mut(&key) else {
+            return;
+        };
+        instance.is_locked = false;
+        let (name, provider) = (instance.name.clone(), instance.provider.clone());
+        let pool = self.pools.get(&instance.pool);
+        let pool_id = pool.map(|it| it.id.clone()).unwrap_or_default();
+        let rate = pool.and_then(|it| own_rate(it.extra_specs.as_deref()));
+        let rate = rate
+            .or(self.config.knobs.of(&provider).create_fail_rate)
+            .unwrap_or(self.config.knobs.create_fail_rate);
+        let limit = self.config.knobs.max_vms;
+        let why = if limit > 0 && self.machines.len() as u64 >= limit {
+            Some("quota")
+        } else {
+            self.dice.provider.chance(rate).then_some("injected")
+        };
+        if let Some(why) = why {
+            self.note(What::VmCreateFailed { name, provider, why });
+            self.create_failed(key, why);
+            return;
+        }
+        let provider_id = format!("vm-{name}-{}", self.dice.ids.word(6));
+        let machine = Machine {
+            name: name.clone(),
+            provider: provider.clone(),
+            pool: pool_id.clone(),
+            created_at: self.now,
+            state: "booting",
+        };
+        self.machines.insert(provider_id.clone(), machine);
+        self.note(What::VmCreated { name, provider: provider.clone(), pool: pool_id });
+        let now = self.now;
+        if let Some(instance) = self.instances.get_mut(&key) {
+            instance.provider_id = provider_id;
+            instance.os_name = "ubuntu".into();
+            instance.os_version = "24.04".into();
+            instance.vm = Vm::Running;
+            instance.updated_at = now;
+        }
+        self.emit_instance("update", key);
+        self.start_boot(key, &provider);
+    }
+
+    fn start_boot(&mut self, key: InstanceKey, provider: &str) {
+        let knobs = &self.config.knobs;
+        let delay = knobs.boot_delay + self.dice.provider.up_to(knobs.boot_jitter);
+        let hang_rate = knobs.of(provider).boot_hang_rate.unwrap_or(knobs.boot_hang_rate);
+        if self.dice.provider.chance(hang_rate) {
+            self.set_machine(key, "hung");
+        } else {
+            self.agenda.add(self.now + delay, Due::Booted(key));
+        }
+    }
+
+    /// `error`, with the provider's words as fault (GARM.md §d).
+    fn create_failed(&mut self, key: InstanceKey, why: &str) {
+        let now = self.now;
+        if let Some(instance) = self.instances.get_mut(&key) {
+            instance.vm = Vm::Error;
+            instance.fault = format!(
+                "error creating instance: failed to create instance: provider binary returned \
+                 error: exit status 1: sim: {why} create failure"
+            );
+            instance.updated_at = now;
+        }
+        self.emit_instance("update", key);
+    }
+
+    fn set_machine(&mut self, key: InstanceKey, state: &'static str) {
+        let machine =
+            self.instances.get(&key).and_then(|it| self.machines.get_mut(&it.provider_id));
+        if let Some(machine) = machine {
+            machine.state = state;
+        }
+    }
+
+    /// A VM that is gone, or whose row is, says nothing.
+    fn can_speak(&self, key: InstanceKey) -> bool {
+        self.instances.get(&key).is_some_and(|it| self.machines.contains_key(&it.provider_id))
+    }
+
+    /// The install script's words; each is a write of the row.
+    fn say(&mut self, key: InstanceKey, phase: Phase, words: &[&str]) {
+        let now = self.now;
+        for words in words {
+            if let Some(instance) = self.instances.get_mut(&key) {
+                instance.messages.push((now, (*words).to_owned()));
+                // A runner that has a job already, or has had one, is not set back by late words.
+                if !matches!(instance.phase, Phase::Active | Phase::Terminated) {
+                    instance.phase = phase;
+                }
+                instance.fault.clear();
+                instance.updated_at = now;
+            }
+            self.emit_instance("update", key);
+        }
+    }
+
+    pub(super) fn vm_booted(&mut self, key: InstanceKey) {
+        if !self.can_speak(key) {
+            return;
+        }
+        let provider = self.instances.get(&key).map(|it| it.provider.clone()).unwrap_or_default();
+        let knobs = &self.config.knobs;
+        let fail_rate = knobs.of(&provider).boot_fail_rate.unwrap_or(knobs.boot_fail_rate);
+        let install = knobs.install_delay;
+        if self.dice.provider.chance(fail_rate) {
+            self.say(key, Phase::Installing, &STEPS[..2]);
+            self.say(key, Phase::Failed, &["failed to configure runner: sim injected failure"]);
+            self.set_machine(key, "failed");
+            return;
+        }
+        self.say(key, Phase::Installing, &STEPS);
+        self.set_machine(key, "installing");
+        self.agenda.add(self.now + install, Due::Installed(key));
+    }
+
+    pub(super) fn vm_installed(&mut self, key: InstanceKey) {
+        if !self.can_speak(key) {
+            return;
+        }
+        let Some(instance) = self.instances.get_mut(&key) else {
+            return;
+        };
+        instance.os_name = "Ubuntu".into();
+        let agent = instance.agent_id;
+        self.say(key, Phase::Idle, &["runner successfully installed"]);
+        self.set_machine(key, "ready");
+        let delay = self.config.knobs.online_delay;
+        self.agenda.add(self.now + delay, Due::Online(agent));
+    }
+
+    /// GARM calls the provider to delete; the answer comes with [`Due::Deleted`].
+    pub(super) fn delete_vm(&mut self, key: InstanceKey) {
+        let Some(before) = self.instances.get(&key).map(|it| it.vm) else {
+            return;
+        };
+        self.set_vm(key, Vm::Deleting);
+        let delay = PROVIDER_CALL + self.config.knobs.delete_delay;
+        let provider = self.instances.get(&key).map(|it| it.provider.clone()).unwrap_or_default();
+        let knobs = &self.config.knobs;
+        let rate = knobs.of(&provider).delete_fail_rate.unwrap_or(knobs.delete_fail_rate);
+        if before == Vm::PendingDelete && self.dice.provider.chance(rate) {
+            // GARM puts the state back and tries again at a later tick.
+            self.set_vm(key, before);
+            if let Some(instance) = self.instances.get_mut(&key) {
+                instance.fault = "failed to remove instance from provider".into();
+                instance.is_locked = false;
+            }
+            return;
+        }
+        self.agenda.add(self.now + delay, Due::Deleted(key));
+    }
+
+    /// The VM is gone, the row goes, and with it its job's row, without an event (GARM.md §f, §g).
+    pub(super) fn vm_deleted(&mut self, key: InstanceKey) {
+        self.emit_instance_gone(key);
+        let Some(instance) = self.instances.remove(&key) else {
+            return;
+        };
+        self.instance_names.remove(&instance.name);
+        if let Some(pool) = self.pools.get_mut(&instance.pool) {
+            pool.instances.remove(&key);
+        }
+        if let Some(job) = instance.job.and_then(|it| self.jobs.remove(&it)) {
+            self.job_ids.remove(&job.workflow_job_id);
+        }
+        if let Some(machine) = self.machines.remove(&instance.provider_id) {
+            self.destroy(&machine);
+        }
+    }
+
+    fn destroy(&mut self, machine: &Machine) {
+        let killed_job = self.github.running.get(&machine.name).copied();
+        for runner in self.github.runners.values_mut().filter(|it| it.name == machine.name) {
+            runner.is_online = false;
+        }
+        let alive = self.now.duration_since(machine.created_at).as_millis();
+        self.note(What::VmDeleted {
+            name: machine.name.clone(),
+            provider: machine.provider.clone(),
+            alive_ms: u64::try_from(alive).unwrap_or(0),
+            killed_job,
+        });
+        if let Some(job) = killed_job {
+            self.finish_job(job, Some("failure"));
+        }
+    }
+}
+
+/// A pool may bring its own rate: `extra_specs: {"sim_create_fail_rate": 1}`; `lab_…` is taken too.
+fn own_rate(extra_specs: Option<&str>) -> Option<f64> {
+    let specs: serde_json::Value = serde_json::from_str(extra_specs?).ok()?;
+    let rate = |key| specs.get(key).and_then(serde_json::Value::as_f64);
+    rate("sim_create_fail_rate").or_else(|| rate("lab_create_fail_rate"))
+}
