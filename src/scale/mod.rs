@@ -12,7 +12,7 @@ pub mod route;
 pub mod site;
 pub mod stock;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use census::{Census, Class, classify};
 pub use glance::{Glance, Managed, floor, glance};

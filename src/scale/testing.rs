@@ -13,17 +13,17 @@ use crate::domain::name::{EntityId, PoolId, RunnerName};
 use crate::domain::pool::{Pool, PoolSpec};
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 
-pub(super) fn secs(seconds: u64) -> Duration {
+pub(crate) fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
 /// `second` of the tests' day.
-pub(super) fn at(second: i64) -> Timestamp {
+pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + second).unwrap()
 }
 
 /// The specification's own numbers.
-pub(super) fn policy() -> ScalePolicy {
+pub(crate) fn policy() -> ScalePolicy {
     ScalePolicy {
         min_runners: 2,
         max_runners: 20,
@@ -40,12 +40,12 @@ pub(super) fn policy() -> ScalePolicy {
     }
 }
 
-pub(super) fn entity(id: &str) -> EntityKey {
+pub(crate) fn entity(id: &str) -> EntityKey {
     EntityKey { kind: EntityKind::Organization, id: EntityId::new(id) }
 }
 
 /// A pool of the entity `acme`, owned by the fleet `acme` under its id, with 20 runners at most.
-pub(super) fn pool(id: &str, labels: &[&str]) -> Pool {
+pub(crate) fn pool(id: &str, labels: &[&str]) -> Pool {
     let mark = format!("runnerctl=acme/{id}");
     Pool {
         id: PoolId::new(id),
@@ -77,7 +77,7 @@ pub(super) fn pool(id: &str, labels: &[&str]) -> Pool {
 }
 
 /// A runner in `status`/`runner_status`, created and last written at `since`.
-pub(super) fn runner(pool: &str, name: &str, state: &str, since: i64) -> Runner {
+pub(crate) fn runner(pool: &str, name: &str, state: &str, since: i64) -> Runner {
     let (status, runner_status) = state.split_once('/').unwrap();
     Runner {
         id: format!("id-{name}"),
@@ -100,7 +100,7 @@ pub(super) fn runner(pool: &str, name: &str, state: &str, since: i64) -> Runner 
 }
 
 /// A job of `acme` that has been queued since `since`; its `workflow_job_id` is `id + 1000`.
-pub(super) fn job(id: i64, labels: &[&str], since: i64) -> Job {
+pub(crate) fn job(id: i64, labels: &[&str], since: i64) -> Job {
     Job {
         id,
         workflow_job_id: id + 1_000,
@@ -119,7 +119,7 @@ pub(super) fn job(id: i64, labels: &[&str], since: i64) -> Job {
 }
 
 /// The fleet at second `now`.
-pub(super) fn fleet(now: i64, pools: Vec<Pool>, runners: Vec<Runner>, jobs: Vec<Job>) -> Fleet {
+pub(crate) fn fleet(now: i64, pools: Vec<Pool>, runners: Vec<Runner>, jobs: Vec<Job>) -> Fleet {
     Fleet {
         observed_at: at(now),
         controller: Controller {

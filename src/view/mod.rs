@@ -4,6 +4,7 @@
 //! is not wanted. Whatever comes from YAML or GARM is escaped ([`crate::domain::text`]).
 
 pub mod problem;
+pub mod status;
 pub mod style;
 pub mod table;
 pub mod words;

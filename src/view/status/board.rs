@@ -1,0 +1,207 @@
+//! What `status` shows, as values: one line a pool, put together from the files, the fleet and the
+//! plan between them.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::health::{self, Remark};
+use super::runners::{RunnerLine, runner_lines};
+use crate::domain::desired::ScalePolicy;
+use crate::domain::fleet::Fleet;
+use crate::domain::label::Mark;
+use crate::domain::name::{FleetName, PoolId};
+use crate::domain::pool::Pool;
+use crate::manifest::DeclaredPool;
+use crate::plan::Plan;
+use crate::scale::{Glance, Managed, glance};
+
+/// Where a pool stands between the files and GARM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// In both.
+    Declared,
+    /// In the files only.
+    Absent,
+    /// Ours in GARM, and in no file that was read.
+    Undeclared,
+    /// Retired by a replace; being drained.
+    Retired,
+}
+
+impl Standing {
+    /// The word of output and JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Declared => "declared",
+            Self::Absent => "absent",
+            Self::Undeclared => "undeclared",
+            Self::Retired => "retired",
+        }
+    }
+}
+
+/// One pool.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// Its name in the fleet.
+    pub name: String,
+    /// Where it stands.
+    pub standing: Standing,
+    /// GARM's id; absent for an absent pool.
+    pub pool_id: Option<PoolId>,
+    /// Whether GARM works on it.
+    pub enabled: bool,
+    /// Its runners and its queue; all zero for an absent pool.
+    pub glance: Glance,
+    /// Floor on all its runners.
+    pub min_runners: u32,
+    /// Ceiling.
+    pub max_runners: u32,
+    /// GARM's `min_idle_runners`; absent for an absent pool.
+    pub level: Option<u32>,
+    /// What a person should know, gravest first. Empty: healthy.
+    pub remarks: Vec<Remark>,
+    /// Every runner, by name.
+    pub runners: Vec<RunnerLine>,
+}
+
+/// Everything that `status` shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Board {
+    /// Whose pools.
+    pub fleet: String,
+    /// GARM's id of itself.
+    pub controller_id: String,
+    /// GARM's version, empty where it does not say.
+    pub version: String,
+    /// When the fleet was read, on GARM's clock.
+    pub observed_at: Timestamp,
+    /// The pools, by name.
+    pub lines: Vec<Line>,
+    /// Pools in GARM that are not this fleet's.
+    pub foreign: usize,
+}
+
+/// What a board is made from.
+#[derive(Clone, Copy)]
+pub struct Sight<'a> {
+    /// Whose pools.
+    pub owner: &'a FleetName,
+    /// The pools of the files.
+    pub declared: &'a [DeclaredPool],
+    /// One reading of GARM.
+    pub fleet: &'a Fleet,
+    /// What `plan` would do; absent when the files are not complete enough to plan.
+    pub plan: Option<&'a Plan>,
+}
+
+/// A pool of ours in GARM, with what the files say about it.
+struct Ours<'a> {
+    name: String,
+    standing: Standing,
+    pool: &'a Pool,
+    policy: ScalePolicy,
+}
+
+/// Puts the board together.
+pub fn board(sight: Sight<'_>) -> Board {
+    let Sight { owner, declared, fleet, .. } = sight;
+    let ours: Vec<Ours<'_>> =
+        fleet.pools.iter().filter_map(|pool| recognise(pool, owner, declared)).collect();
+    let managed: Vec<Managed<'_>> =
+        ours.iter().map(|it| Managed { pool: it.pool, policy: &it.policy }).collect();
+    let glances = glance(fleet, &managed);
+    let present = ours.iter().zip(glances).map(|(ours, glance)| line(ours, glance, sight));
+    let is_there =
+        |name: &str| ours.iter().any(|it| it.standing == Standing::Declared && it.name == name);
+    let absent =
+        declared.iter().filter(|it| !is_there(it.name.as_str())).map(|it| absent(it, sight));
+    let mut lines: Vec<Line> = present.chain(absent).collect();
+    lines.sort_by(|a, b| (&a.name, a.standing, &a.pool_id).cmp(&(&b.name, b.standing, &b.pool_id)));
+    Board {
+        fleet: owner.to_string(),
+        controller_id: fleet.controller.id.clone(),
+        version: fleet.controller.version.clone(),
+        observed_at: fleet.observed_at,
+        foreign: fleet.pools.len() - ours.len(),
+        lines,
+    }
+}
+
+fn recognise<'a>(pool: &'a Pool, owner: &FleetName, declared: &[DeclaredPool]) -> Option<Ours<'a>> {
+    let marks = pool.spec.labels.marks();
+    let mark = marks.iter().find(|it| it.fleet() == owner.as_str())?;
+    let name = mark.pool().to_owned();
+    let file = declared.iter().find(|it| it.name.as_str() == name);
+    let (standing, policy) = match (mark, file) {
+        (Mark::Owned { .. }, Some(file)) => (Standing::Declared, file.scale.clone()),
+        (Mark::Owned { .. }, None) => (Standing::Undeclared, plain(pool)),
+        (Mark::Retired { .. }, _) => (Standing::Retired, plain(pool)),
+    };
+    Some(Ours { name, standing, pool, policy })
+}
+
+/// The policy of a pool that no file speaks of: nothing is asked of it, the rest as by default.
+fn plain(pool: &Pool) -> ScalePolicy {
+    ScalePolicy {
+        min_runners: 0,
+        max_runners: pool.spec.max_runners,
+        min_idle_runners: 0,
+        scale_up_threshold: 5,
+        scale_up_delay: Duration::from_secs(30),
+        scale_up_target: 0,
+        scale_down_delay: Duration::from_secs(600),
+        max_queue_wait: None,
+        boot_grace: Duration::from_secs(600),
+        failed_runner_grace: Duration::from_secs(120),
+        stale_job_age: Duration::from_secs(86_400),
+        autoscale: false,
+    }
+}
+
+fn line(ours: &Ours<'_>, glance: Glance, sight: Sight<'_>) -> Line {
+    let pool = ours.pool;
+    let runners = runner_lines(pool, ours.policy.boot_grace, sight.fleet);
+    let mut line = Line {
+        name: ours.name.clone(),
+        standing: ours.standing,
+        pool_id: Some(pool.id.clone()),
+        enabled: pool.spec.enabled,
+        glance,
+        min_runners: ours.policy.min_runners,
+        max_runners: ours.policy.max_runners,
+        level: Some(pool.spec.min_idle_runners),
+        remarks: Vec::new(),
+        runners,
+    };
+    line.remarks = health::present(&line, pool, &ours.policy, sight);
+    line
+}
+
+fn absent(declared: &DeclaredPool, sight: Sight<'_>) -> Line {
+    let glance = Glance {
+        pool: PoolId::new(""),
+        active: 0,
+        idle: 0,
+        booting: 0,
+        failed: 0,
+        leaving: 0,
+        live: 0,
+        queue_depth: 0,
+        oldest_wait: None,
+        floor: 0,
+    };
+    Line {
+        name: declared.name.to_string(),
+        standing: Standing::Absent,
+        pool_id: None,
+        enabled: false,
+        glance,
+        min_runners: declared.scale.min_runners,
+        max_runners: declared.scale.max_runners,
+        level: None,
+        remarks: health::absent(declared, sight),
+        runners: Vec::new(),
+    }
+}

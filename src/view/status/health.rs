@@ -1,0 +1,218 @@
+//! What a person should know about a pool, from one look at it.
+
+use super::board::{Line, Sight, Standing};
+use crate::domain::desired::ScalePolicy;
+use crate::domain::entity::{EntityRef, PoolManager};
+use crate::domain::pool::Pool;
+use crate::domain::text;
+use crate::manifest::DeclaredPool;
+use crate::plan::{Action, Plan};
+use crate::scale::Class;
+use crate::view::words::{count, span};
+
+/// Most failed runners that are told of one by one.
+const FAULTS_MAX: usize = 3;
+
+/// How much a remark weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// The pool does not do its work.
+    Grave,
+    /// A person should look.
+    Look,
+    /// Good to know.
+    Aside,
+}
+
+/// One thing to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// How much it weighs.
+    pub weight: Weight,
+    /// In a word or two.
+    pub word: &'static str,
+    /// One sentence without full stop; escaped.
+    pub text: String,
+}
+
+fn remark(weight: Weight, word: &'static str, text: impl Into<String>) -> Remark {
+    Remark { weight, word, text: text.into() }
+}
+
+/// About a pool that is there, gravest first.
+pub(super) fn present(
+    line: &Line,
+    pool: &Pool,
+    policy: &ScalePolicy,
+    sight: Sight<'_>,
+) -> Vec<Remark> {
+    let mut remarks: Vec<Remark> = [
+        manager(pool, sight),
+        below_minimum(line),
+        waiting(line, policy),
+        full(line),
+        standing(line),
+        drift(line, sight.plan),
+        switched_off(line),
+        outdated(line),
+    ]
+    .into_iter()
+    .flatten()
+    .chain(failed(line))
+    .collect();
+    remarks.sort_by_key(|it| it.weight);
+    remarks
+}
+
+/// About a pool that is only declared.
+pub(super) fn absent(declared: &DeclaredPool, sight: Sight<'_>) -> Vec<Remark> {
+    let stopped = declared.entity.as_ref().and_then(|it| stopped(it, sight));
+    let missing = remark(Weight::Look, "not in GARM", "not in GARM yet: `apply` creates it");
+    let blocked = sight.plan.and_then(|plan| blocked(declared.name.as_str(), plan));
+    stopped.into_iter().chain([blocked.unwrap_or(missing)]).collect()
+}
+
+fn manager(pool: &Pool, sight: Sight<'_>) -> Option<Remark> {
+    let entity = sight.fleet.entities.iter().find(|it| it.key == pool.entity)?;
+    stop_remark(&entity.manager, &format!("{} {}", entity.key.kind.word(), entity.name))
+}
+
+fn stopped(wanted: &EntityRef, sight: Sight<'_>) -> Option<Remark> {
+    match sight.fleet.entities_named(wanted).as_slice() {
+        [entity] => stop_remark(&entity.manager, &wanted.to_string()),
+        _ => None,
+    }
+}
+
+fn stop_remark(manager: &PoolManager, entity: &str) -> Option<Remark> {
+    match manager {
+        PoolManager::Running => None,
+        PoolManager::Stopped { reason } => {
+            let entity = text::quote(entity);
+            let reason = if reason.is_empty() {
+                "and does not say why".to_owned()
+            } else {
+                format!("and says: {}", text::quote(reason))
+            };
+            let said = format!("GARM does nothing for {entity} at the moment {reason}");
+            Some(remark(Weight::Grave, "stopped", said))
+        }
+    }
+}
+
+fn failed(line: &Line) -> Vec<Remark> {
+    let failed: Vec<_> = line.runners.iter().filter(|it| it.class == Class::Failed).collect();
+    let told = failed.iter().take(FAULTS_MAX).map(|it| {
+        let state = format!("`{}`, `{}`", text::quote(&it.status), text::quote(&it.runner_status));
+        let why = match &it.fault {
+            Some(fault) => format!("its provider says: {fault}"),
+            None => format!("it is {state} since {}", span(it.age)),
+        };
+        remark(
+            Weight::Grave,
+            "failing",
+            format!("runner `{}` failed: {why}", text::quote(&it.name)),
+        )
+    });
+    let rest = failed.len().saturating_sub(FAULTS_MAX);
+    let more = (rest > 0).then(|| {
+        remark(Weight::Grave, "failing", format!("{} more failed", count(rest, "runner")))
+    });
+    told.chain(more).collect()
+}
+
+fn below_minimum(line: &Line) -> Option<Remark> {
+    let glance = &line.glance;
+    let serving = glance.active + glance.idle + glance.booting;
+    (line.enabled && serving < line.min_runners).then(|| {
+        let text = format!("{serving} of the {} that `min_runners` asks for", line.min_runners);
+        remark(Weight::Look, "below minimum", text)
+    })
+}
+
+fn waiting(line: &Line, policy: &ScalePolicy) -> Option<Remark> {
+    let (waited, most) = (line.glance.oldest_wait?, policy.max_queue_wait?);
+    (waited > most).then(|| {
+        let text = format!(
+            "a job waits for {}, longer than `max_queue_wait` ({})",
+            span(waited),
+            span(most)
+        );
+        remark(Weight::Look, "late", text)
+    })
+}
+
+fn full(line: &Line) -> Option<Remark> {
+    let glance = &line.glance;
+    let is_short = glance.queue_depth > glance.idle + glance.booting;
+    (line.enabled && is_short && glance.live >= line.max_runners).then(|| {
+        let jobs = count(glance.queue_depth as usize, "job");
+        let text =
+            format!("all {} that `max_runners` allows are there; {jobs} waiting", line.max_runners);
+        remark(Weight::Look, "full", text)
+    })
+}
+
+fn standing(line: &Line) -> Option<Remark> {
+    match line.standing {
+        Standing::Declared | Standing::Absent => None,
+        Standing::Undeclared => Some(remark(
+            Weight::Look,
+            "undeclared",
+            "ours, and in none of the files that were read",
+        )),
+        Standing::Retired => Some(remark(
+            Weight::Look,
+            "retired",
+            "replaced by a new pool: `apply` drains it and deletes it",
+        )),
+    }
+}
+
+/// What `plan` would do to a declared pool.
+fn drift(line: &Line, plan: Option<&Plan>) -> Option<Remark> {
+    if line.standing != Standing::Declared {
+        return None;
+    }
+    let plan = plan?;
+    if let Some(blocked) = blocked(&line.name, plan) {
+        return Some(blocked);
+    }
+    let steps = plan.steps.iter().filter(|it| is_about(it.pool.as_ref(), &line.name));
+    let fields: Vec<String> = steps
+        .flat_map(|it| &it.changes)
+        .map(|it| format!("`{}`", text::quote(&it.field)))
+        .collect();
+    (!fields.is_empty()).then(|| {
+        let text = format!("differs from the files in {}: see `plan`", fields.join(", "));
+        remark(Weight::Look, "drift", text)
+    })
+}
+
+fn blocked(pool: &str, plan: &Plan) -> Option<Remark> {
+    let step = plan
+        .steps
+        .iter()
+        .find(|it| it.action == Action::Blocked && is_about(it.pool.as_ref(), pool))?;
+    Some(remark(Weight::Look, "blocked", step.reason.clone()))
+}
+
+fn is_about(pool: Option<&crate::domain::name::PoolName>, name: &str) -> bool {
+    pool.is_some_and(|it| it.as_str() == name)
+}
+
+fn switched_off(line: &Line) -> Option<Remark> {
+    (!line.enabled && line.standing == Standing::Declared)
+        .then(|| remark(Weight::Aside, "disabled", "starts no runners; those it has take jobs"))
+}
+
+fn outdated(line: &Line) -> Option<Remark> {
+    let old = line.runners.iter().filter(|it| it.is_outdated && it.class == Class::Idle).count();
+    (old > 0).then(|| {
+        let text = format!(
+            "{} made before the pool was changed: `apply --rotate` replaces them",
+            count(old, "idle runner")
+        );
+        remark(Weight::Aside, "outdated", text)
+    })
+}

@@ -1,0 +1,55 @@
+//! The board as JSON.
+
+use serde_json::{Value, json};
+
+use super::Detail;
+use super::board::{Board, Line};
+use super::runners::RunnerLine;
+use crate::domain::name::PoolId;
+
+/// The fields of `status`' document. Seconds are whole.
+pub fn json(board: &Board, detail: Detail) -> Value {
+    json!({
+        "fleet": board.fleet,
+        "controller_id": board.controller_id,
+        "observed_at": board.observed_at.to_string(),
+        "pools": board.lines.iter().map(|it| pool(it, detail)).collect::<Vec<_>>(),
+    })
+}
+
+fn pool(line: &Line, detail: Detail) -> Value {
+    let glance = &line.glance;
+    let mut pool = json!({
+        "name": line.name,
+        "pool_id": line.pool_id.as_ref().map(PoolId::as_str),
+        "standing": line.standing.word(),
+        "enabled": line.enabled,
+        "active": glance.active,
+        "idle": glance.idle,
+        "booting": glance.booting,
+        "failed": glance.failed,
+        "min_runners": line.min_runners,
+        "max_runners": line.max_runners,
+        "level": line.level,
+        "queue_depth": glance.queue_depth,
+        "oldest_wait_seconds": glance.oldest_wait.map(|it| it.as_secs()),
+        "remarks": line.remarks.iter().map(|it| it.text.as_str()).collect::<Vec<_>>(),
+    });
+    if detail == Detail::Runners {
+        pool["runners"] = line.runners.iter().map(runner).collect();
+    }
+    pool
+}
+
+fn runner(runner: &RunnerLine) -> Value {
+    json!({
+        "name": runner.name,
+        "does": runner.class.word(),
+        "status": runner.status,
+        "runner_status": runner.runner_status,
+        "age_seconds": runner.age.as_secs(),
+        "job": runner.job,
+        "outdated": runner.is_outdated,
+        "fault": runner.fault,
+    })
+}

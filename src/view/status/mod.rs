@@ -1,0 +1,206 @@
+//! `status`: is the fleet healthy, and what is it doing?
+
+mod board;
+mod health;
+mod json;
+mod runners;
+
+use std::time::Duration;
+
+use anstyle::Style;
+
+pub use board::{Board, Line, Sight, Standing, board};
+pub use health::{Remark, Weight};
+pub use json::json;
+pub use runners::RunnerLine;
+
+use super::style::{ADDED, ERROR, GOOD, NAME, QUIET, WARNING, paint};
+use super::table::{Cell, table};
+use super::words::{count, span};
+use crate::domain::text;
+use crate::scale::Class;
+
+/// Whether every runner is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// One line a pool.
+    Pools,
+    /// And one line a runner below.
+    Runners,
+}
+
+/// The board as text, at most `width` columns wide.
+pub fn text(board: &Board, detail: Detail, width: usize) -> String {
+    let mut text = format!("{}\n", summary(board));
+    if !board.lines.is_empty() {
+        text.push('\n');
+        text.push_str(&pools(board, width));
+    }
+    let remarks = remarks(board);
+    if !remarks.is_empty() {
+        text.push_str(&format!("\n{remarks}"));
+    }
+    let has_runners = board.lines.iter().any(|it| !it.runners.is_empty());
+    if detail == Detail::Runners && has_runners {
+        text.push_str(&format!("\n{}", all_runners(board, width)));
+    }
+    if board.foreign > 0 {
+        let others = count(board.foreign, "pool");
+        let text_of = format!("{others} in this GARM that this fleet does not own, not shown");
+        text.push_str(&format!("\n{}\n", paint(QUIET, text_of)));
+    }
+    text
+}
+
+/// `3 pools: 2 active, 1 idle, …` and how many of them a person should look at.
+fn summary(board: &Board) -> String {
+    let sum = |of: fn(&Line) -> u32| board.lines.iter().map(of).sum::<u32>();
+    let waiting = sum(|it| it.glance.queue_depth);
+    let oldest = board.lines.iter().filter_map(|it| it.glance.oldest_wait).max();
+    let jobs = match oldest {
+        None => "no job waiting".to_owned(),
+        Some(oldest) => {
+            format!("{} waiting, the oldest for {}", count(waiting as usize, "job"), span(oldest))
+        }
+    };
+    let is_ill = |it: &&Line| it.remarks.iter().any(|it| it.weight != Weight::Aside);
+    let verdict = match board.lines.iter().filter(is_ill).count() {
+        0 => paint(GOOD, "healthy"),
+        1 => paint(WARNING, "1 pool needs a look"),
+        ill => paint(WARNING, format!("{ill} pools need a look")),
+    };
+    format!(
+        "{}: {} active, {} idle, {} booting, {} failed; {jobs}; {verdict}",
+        count(board.lines.len(), "pool"),
+        sum(|it| it.glance.active),
+        sum(|it| it.glance.idle),
+        sum(|it| it.glance.booting),
+        sum(|it| it.glance.failed),
+    )
+}
+
+fn pools(board: &Board, width: usize) -> String {
+    let header = [
+        ("POOL", Cell::text as fn(&'static str) -> Cell),
+        ("ENABLED", Cell::text),
+        ("ACTIVE", Cell::number),
+        ("IDLE", Cell::number),
+        ("BOOTING", Cell::number),
+        ("FAILED", Cell::number),
+        ("MIN–MAX", Cell::number),
+        ("LEVEL", Cell::number),
+        ("QUEUE", Cell::number),
+        ("OLDEST", Cell::number),
+        ("HEALTH", Cell::text),
+    ];
+    let header = header.into_iter().map(|(word, make)| make(word).styled(QUIET)).collect();
+    table(header, board.lines.iter().map(row).collect(), width)
+}
+
+fn row(line: &Line) -> Vec<Cell> {
+    let glance = &line.glance;
+    let number = |n: u32, style: Style| {
+        let style = if n == 0 { QUIET } else { style };
+        Cell::number(n.to_string()).styled(style)
+    };
+    let enabled = match (line.standing, line.enabled) {
+        (Standing::Absent, _) => Cell::text("–").styled(QUIET),
+        (_, true) => Cell::text("yes"),
+        (_, false) => Cell::text("no").styled(QUIET),
+    };
+    vec![
+        Cell::text(text::quote(&line.name)).styled(NAME),
+        enabled,
+        number(glance.active, ADDED),
+        number(glance.idle, Style::new()),
+        number(glance.booting, Style::new()),
+        number(glance.failed, ERROR),
+        Cell::number(format!("{}–{}", line.min_runners, line.max_runners)),
+        Cell::number(line.level.map_or_else(|| "–".into(), |it| it.to_string())),
+        number(glance.queue_depth, WARNING),
+        Cell::number(glance.oldest_wait.map_or_else(|| "–".into(), span)),
+        verdict(line),
+    ]
+}
+
+fn verdict(line: &Line) -> Cell {
+    match line.remarks.first() {
+        None => Cell::text("ok").styled(GOOD),
+        Some(first) => Cell::text(first.word).styled(style_of(first.weight)),
+    }
+}
+
+fn style_of(weight: Weight) -> Style {
+    match weight {
+        Weight::Grave => ERROR,
+        Weight::Look => WARNING,
+        Weight::Aside => QUIET,
+    }
+}
+
+/// Every remark as a sentence, gravest first within each pool.
+fn remarks(board: &Board) -> String {
+    let mut text = String::new();
+    for line in &board.lines {
+        for remark in &line.remarks {
+            let sign = match remark.weight {
+                Weight::Grave => "✗",
+                Weight::Look => "!",
+                Weight::Aside => "·",
+            };
+            let sign = paint(style_of(remark.weight), sign);
+            let name = paint(NAME, text::quote(&line.name));
+            text.push_str(&format!("{sign} {name}: {}\n", remark.text));
+        }
+    }
+    text
+}
+
+fn all_runners(board: &Board, width: usize) -> String {
+    let header = ["RUNNER", "POOL", "DOES", "STATE", "AGE", "JOB OR FAULT"];
+    let header = header.into_iter().map(|it| Cell::text(it).styled(QUIET)).collect();
+    let of = |line: &Line| -> Vec<Vec<Cell>> {
+        line.runners.iter().map(|it| runner_row(&line.name, it)).collect()
+    };
+    table(header, board.lines.iter().flat_map(of).collect(), width)
+}
+
+fn runner_row(pool: &str, runner: &RunnerLine) -> Vec<Cell> {
+    let style = match runner.class {
+        Class::Active => ADDED,
+        Class::Failed => ERROR,
+        Class::Leaving | Class::Ended => QUIET,
+        Class::Idle | Class::Booting | Class::Retrying => Style::new(),
+    };
+    let about = match (&runner.fault, &runner.job) {
+        (Some(fault), _) => fault.clone(),
+        (None, Some(job)) => job.clone(),
+        (None, None) if runner.is_outdated => "outdated".to_owned(),
+        (None, None) => String::new(),
+    };
+    vec![
+        Cell::text(text::quote(&runner.name)),
+        Cell::text(text::quote(pool)),
+        Cell::text(runner.class.word()).styled(style),
+        Cell::text(text::quote(&format!("{}/{}", runner.status, runner.runner_status))),
+        Cell::number(span(runner.age)),
+        Cell::text(about),
+    ]
+}
+
+/// The sentence about GARM's own impatience, when it takes scaling out of the policy's hands.
+/// Source: DESIGN §5, "GARM's own reaction".
+pub fn impatience(backoff: Duration, delays: impl Iterator<Item = Duration>) -> Option<String> {
+    let hasty = delays.filter(|it| backoff < *it + Duration::from_secs(120)).count();
+    (hasty > 0).then(|| {
+        format!(
+            "GARM itself starts a runner for each job older than {} \
+             (`minimum_job_age_backoff`), so the scaling policy of {} hardly acts",
+            span(backoff),
+            count(hasty, "pool"),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests;

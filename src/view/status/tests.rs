@@ -1,0 +1,167 @@
+//! The board of one fleet that has a bit of everything.
+
+use anstream::adapter::strip_str;
+use serde_json::{Map, json};
+
+use super::*;
+use crate::domain::entity::{Entity, PoolManager};
+use crate::domain::fleet::Fleet;
+use crate::domain::label::Labels;
+use crate::domain::name::{FleetName, PoolName};
+use crate::domain::runner::Runner;
+use crate::manifest::DeclaredPool;
+use crate::scale::testing::{entity, fleet, job, policy, pool, runner};
+
+fn declared(name: &str) -> DeclaredPool {
+    DeclaredPool {
+        name: PoolName::new(name).unwrap(),
+        entity: None,
+        provider: None,
+        image: None,
+        instance_type: "m5.large".into(),
+        labels: Labels::new(),
+        os_type: "linux".into(),
+        os_arch: "amd64".into(),
+        enabled: true,
+        runner_prefix: name.into(),
+        runner_group: None,
+        bootstrap_timeout_min: 20,
+        priority: 0,
+        template: None,
+        enable_shell: false,
+        extra_specs: Map::new(),
+        scale: policy(),
+        adopt: None,
+    }
+}
+
+fn look(declared: &[DeclaredPool], fleet: &Fleet) -> Board {
+    let owner = FleetName::new("acme").unwrap();
+    board(Sight { owner: &owner, declared, fleet, plan: None })
+}
+
+fn busy(name: &str, job: i64) -> Runner {
+    Runner { job: Some(job), ..runner("default", name, "running/active", -300) }
+}
+
+fn everything() -> Board {
+    let mut off = pool("off", &["off"]);
+    off.spec.enabled = false;
+    let mut old = pool("old", &["old"]);
+    old.spec.labels = ["runnerctl-old=acme/default"].into_iter().collect();
+    let mut foreign = pool("theirs", &[]);
+    foreign.spec.labels = ["theirs"].into_iter().collect();
+    let mut failed = runner("off", "off-1", "error/pending", -90);
+    failed.provider_fault = Some("quota exceeded\u{1b}[2J\n".into());
+    let runners =
+        vec![busy("default-1", 1_009), runner("default", "default-2", "running/idle", -60), failed];
+    let jobs = vec![job(1, &["x"], -185), job(2, &["x"], -40), job(9, &["x"], -400)];
+    let pools = vec![pool("default", &["x"]), off, old, pool("lost", &["y"]), foreign];
+    look(&[declared("default"), declared("off"), declared("new")], &fleet(0, pools, runners, jobs))
+}
+
+#[test]
+fn one_look_says_what_the_pools_do_and_which_are_ill() {
+    let text = text(&everything(), Detail::Runners, 120);
+    insta::assert_snapshot!(strip_str(&text).to_string(), @r"
+        5 pools: 1 active, 1 idle, 0 booting, 1 failed; 2 jobs waiting, the oldest for 3m 5s; 5 pools need a look
+
+        POOL     ENABLED  ACTIVE  IDLE  BOOTING  FAILED  MIN–MAX  LEVEL  QUEUE  OLDEST  HEALTH
+        ────────────────────────────────────────────────────────────────────────────────────────────
+        default  yes           1     1        0       0     2–20      0      2   3m 5s  late
+        default  yes           0     0        0       0     0–20      0      0       –  retired
+        lost     yes           0     0        0       0     0–20      0      0       –  undeclared
+        new      –             0     0        0       0     2–20      –      0       –  not in GARM
+        off      no            0     0        0       1     2–20      0      0       –  failing
+
+        ! default: a job waits for 3m 5s, longer than `max_queue_wait` (2m)
+        ! default: replaced by a new pool: `apply` drains it and deletes it
+        ! lost: ours, and in none of the files that were read
+        ! new: not in GARM yet: `apply` creates it
+        ✗ off: runner `off-1` failed: its provider says: quota exceeded\u{1b}[2J
+        · off: starts no runners; those it has take jobs
+
+        RUNNER     POOL     DOES    STATE           AGE     JOB OR FAULT
+        ────────────────────────────────────────────────────────────────────────────
+        default-1  default  active  running/active      5m  build (acme/app)
+        default-2  default  idle    running/idle        1m
+        off-1      off      failed  error/pending   1m 30s  quota exceeded\u{1b}[2J
+
+        1 pool in this GARM that this fleet does not own, not shown
+        ");
+}
+
+#[test]
+fn the_document_has_the_keys_of_the_design() {
+    let healthy = look(
+        &[declared("default")],
+        &fleet(
+            0,
+            vec![pool("default", &["x"])],
+            vec![runner("default", "a", "running/idle", 0), busy("b", 7)],
+            vec![job(1, &["x"], -40)],
+        ),
+    );
+    let expected = json!({
+        "fleet": "acme",
+        "controller_id": "controller",
+        "observed_at": "2026-09-21T14:13:20Z",
+        "pools": [{
+            "name": "default",
+            "pool_id": "default",
+            "standing": "declared",
+            "enabled": true,
+            "active": 1,
+            "idle": 1,
+            "booting": 0,
+            "failed": 0,
+            "min_runners": 2,
+            "max_runners": 20,
+            "level": 0,
+            "queue_depth": 1,
+            "oldest_wait_seconds": 40,
+            "remarks": [],
+        }],
+    });
+    assert_eq!(json(&healthy, Detail::Pools), expected);
+}
+
+#[test]
+fn a_stopped_pool_manager_is_the_gravest() {
+    let mut fleet = fleet(0, vec![pool("default", &["x"])], vec![], vec![]);
+    fleet.entities.push(Entity {
+        key: entity("acme"),
+        name: "acme".into(),
+        endpoint: "github.com".into(),
+        credentials: "app".into(),
+        manager: PoolManager::Stopped { reason: "bad credentials".into() },
+        agent_mode: false,
+    });
+    let board = look(&[declared("default")], &fleet);
+    let words: Vec<_> =
+        board.lines[0].remarks.iter().map(|it| (it.word, it.text.as_str())).collect();
+    assert_eq!(
+        words,
+        [
+            (
+                "stopped",
+                "GARM does nothing for organization acme at the moment and says: bad credentials"
+            ),
+            ("below minimum", "0 of the 2 that `min_runners` asks for"),
+        ]
+    );
+}
+
+#[test]
+fn garms_own_impatience_is_told_only_where_it_matters() {
+    let delays = || [30, 600].into_iter().map(Duration::from_secs);
+    let said = impatience(Duration::from_secs(30), delays());
+    assert_eq!(
+        said.as_deref(),
+        Some(
+            "GARM itself starts a runner for each job older than 30s (`minimum_job_age_backoff`), \
+             so the scaling policy of 2 pools hardly acts"
+        )
+    );
+    assert_eq!(impatience(Duration::from_secs(720), delays()), None);
+}
