@@ -147,6 +147,8 @@ impl ValueEnum for Color {
 pub enum Command {
     /// Check pool files and fleet file; ask GARM only with --online
     Validate(ValidateArgs),
+    /// Show what the pools are doing
+    Status(StatusArgs),
     /// Serve a simulated GARM on this machine, to try every command on
     Sandbox(SandboxArgs),
     /// Print the JSON Schema of the files
@@ -163,6 +165,7 @@ impl Command {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Validate(_) => "validate",
+            Self::Status(_) => "status",
             Self::Sandbox(_) => "sandbox",
             Self::Schema => "schema",
             Self::Completions(_) => "completions",
@@ -173,7 +176,7 @@ impl Command {
     /// The forms of output that it offers; another one is a usage error.
     pub fn offers(&self) -> &'static [Output] {
         match self {
-            Self::Validate(_) | Self::Schema => &[Output::Text, Output::Json],
+            Self::Validate(_) | Self::Status(_) | Self::Schema => &[Output::Text, Output::Json],
             Self::Sandbox(_) | Self::Completions(_) | Self::Man => &[Output::Text],
         }
     }

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::host::signals::Signal;
+
 /// How a command ends. The numbers are an interface: scripts and CI branch on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
@@ -55,6 +57,14 @@ impl Exit {
             Self::Usage => 64,
             Self::Interrupted => 130,
             Self::Terminated => 143,
+        }
+    }
+
+    /// How a command ends that a signal has stopped.
+    pub fn of(signal: Signal) -> Self {
+        match signal {
+            Signal::Interrupt => Self::Interrupted,
+            Signal::Terminate => Self::Terminated,
         }
     }
 

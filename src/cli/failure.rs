@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::exit::Exit;
 use crate::domain::text::escape;
 use crate::garm;
+use crate::secrets;
 use crate::view::style::{ERROR, HELP, paint};
 
 /// Why a command ends early. Printed by `cli` alone.
@@ -65,10 +66,33 @@ fn escape_lines(text: &str) -> String {
     text.lines().map(escape).collect::<Vec<_>>().join("\n")
 }
 
-/// GARM cannot be used, and nothing has been written yet.
+/// GARM cannot be used, and nothing has been written yet; or something of ours keeps us from it.
 impl From<garm::Error> for Failure {
     fn from(error: garm::Error) -> Self {
-        Self { exit: Exit::Unavailable, message: error.to_string(), help: error.help }
+        let exit = match error.kind {
+            garm::Kind::Input => Exit::Input,
+            garm::Kind::Transport(_)
+            | garm::Kind::Credentials
+            | garm::Kind::Token
+            | garm::Kind::GithubRefused
+            | garm::Kind::NotInitialised
+            | garm::Kind::UrlsMissing
+            | garm::Kind::NotFound
+            | garm::Kind::Refused
+            | garm::Kind::Conflict
+            | garm::Kind::Server(_)
+            | garm::Kind::ClientCertificate
+            | garm::Kind::NotGarm
+            | garm::Kind::OldLine => Exit::Unavailable,
+        };
+        Self { exit, message: error.to_string(), help: error.help }
+    }
+}
+
+/// A secret reference that does not resolve.
+impl From<secrets::Error> for Failure {
+    fn from(error: secrets::Error) -> Self {
+        Self { exit: Exit::Input, message: error.to_string(), help: error.help }
     }
 }
 

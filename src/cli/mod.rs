@@ -7,13 +7,16 @@
 
 pub mod args;
 pub mod completions;
+pub mod connect;
 pub mod exit;
 pub mod failure;
+pub mod load;
 pub mod log;
 pub mod places;
 pub mod print;
 pub mod sandbox;
 pub mod schema;
+pub mod status;
 pub mod validate;
 
 use std::ffi::OsString;
@@ -23,6 +26,8 @@ use clap::FromArgMatches;
 use clap::error::ErrorKind;
 use serde_json::json;
 
+use crate::host::signals::Signals;
+use crate::secrets;
 use args::{Cli, Color, Command, Globals, Output};
 use exit::Exit;
 use failure::Failure;
@@ -39,6 +44,8 @@ pub struct Context<'a> {
 
 /// The program.
 pub fn main() -> ExitCode {
+    // Where the system refuses, the default limit stays: that is no reason to do nothing.
+    let _ = secrets::harden();
     let line: Vec<OsString> = std::env::args_os().collect();
     let read =
         args::command().try_get_matches_from(&line).and_then(|it| Cli::from_arg_matches(&it));
@@ -70,6 +77,7 @@ fn offered(cli: &Cli) -> Result<(), Failure> {
 fn dispatch(command: &Command, cx: Context<'_>) -> Result<Exit, Failure> {
     match command {
         Command::Validate(args) => validate::run(args, cx),
+        Command::Status(args) => wait(until_stopped(status::run(args, cx))),
         Command::Sandbox(args) => wait(sandbox::run(args, cx)),
         Command::Schema => schema::run(cx),
         Command::Completions(args) => completions::run(args.shell, cx),
@@ -84,6 +92,16 @@ fn wait(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failu
         .build()
         .map_err(|error| anyhow::Error::new(error).context("cannot start the runtime"))?;
     runtime.block_on(work)
+}
+
+/// Work that reads only, and so may end anywhere: the first signal ends it, with its code.
+async fn until_stopped(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let mut signals = Signals::catch()
+        .map_err(|error| anyhow::Error::new(error).context("cannot catch signals"))?;
+    tokio::select! {
+        ended = work => ended,
+        signal = signals.next() => Ok(Exit::of(signal)),
+    }
 }
 
 /// Says why the command ends: for a person on stderr and, when a program reads, as the one

@@ -1,4 +1,4 @@
-//! Where the files are: the fleet file, the pool files, the state folder.
+//! Where the files are: the fleet file and the pool files.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,6 @@ use super::args::Globals;
 pub struct Surroundings {
     /// `$XDG_CONFIG_HOME`
     pub config_home: Option<PathBuf>,
-    /// `$XDG_STATE_HOME`
-    pub state_home: Option<PathBuf>,
-    /// `$STATE_DIRECTORY`, which systemd sets.
-    pub state_directory: Option<PathBuf>,
     /// `$HOME`
     pub home: Option<PathBuf>,
 }
@@ -24,12 +20,7 @@ impl Surroundings {
     pub fn read() -> Self {
         let set = |name: &str| std::env::var_os(name).filter(|it: &OsString| !it.is_empty());
         let absolute = |name: &str| set(name).map(PathBuf::from).filter(|it| it.is_absolute());
-        Self {
-            config_home: absolute("XDG_CONFIG_HOME"),
-            state_home: absolute("XDG_STATE_HOME"),
-            state_directory: set("STATE_DIRECTORY").map(PathBuf::from),
-            home: set("HOME").map(PathBuf::from),
-        }
+        Self { config_home: absolute("XDG_CONFIG_HOME"), home: set("HOME").map(PathBuf::from) }
     }
 
     /// Where a fleet file is looked for, in this order, when none is named.
@@ -38,13 +29,6 @@ impl Surroundings {
         let user = config.map(|it| it.join("runnerctl/runnerctl.yaml"));
         let system = PathBuf::from("/etc/runnerctl/runnerctl.yaml");
         [PathBuf::from("runnerctl.yaml")].into_iter().chain(user).chain([system]).collect()
-    }
-
-    /// The state folder; absent where there is not even a home.
-    pub fn state_folder(&self) -> Option<PathBuf> {
-        let xdg = || Some(self.state_home.as_ref()?.join("runnerctl"));
-        let home = || Some(self.home.as_ref()?.join(".local/state/runnerctl"));
-        self.state_directory.clone().or_else(xdg).or_else(home)
     }
 }
 
@@ -101,16 +85,8 @@ mod tests {
             ]
             .map(PathBuf::from)
         );
-        assert_eq!(here.state_folder(), Some("/home/ada/.local/state/runnerctl".into()));
-        let xdg = Surroundings {
-            config_home: Some("/c".into()),
-            state_home: Some("/s".into()),
-            ..here.clone()
-        };
+        let xdg = Surroundings { config_home: Some("/c".into()), ..here.clone() };
         assert_eq!(xdg.fleet_files()[1], PathBuf::from("/c/runnerctl/runnerctl.yaml"));
-        assert_eq!(xdg.state_folder(), Some("/s/runnerctl".into()));
-        let service = Surroundings { state_directory: Some("/var/lib/x".into()), ..xdg };
-        assert_eq!(service.state_folder(), Some("/var/lib/x".into()));
     }
 
     #[test]

@@ -1,0 +1,102 @@
+//! Reads the files of a run and stops at problems in them.
+
+use crate::domain::desired::{Desired, Scope};
+use crate::domain::entity::EntityKind;
+use crate::engine::observe::{Ask, Templates};
+use crate::host::files;
+use crate::manifest::{self, FleetFile, Manifest, Problem, Severity, has_error};
+use crate::view::problem;
+use crate::view::words::count;
+
+use super::Context;
+use super::failure::Failure;
+use super::places::{Places, Surroundings};
+
+/// The files of a run, without errors.
+pub struct Loaded {
+    /// What they say.
+    pub manifest: Manifest,
+    /// Where they are.
+    pub places: Places,
+    /// How much of the fleet they speak for.
+    pub scope: Scope,
+}
+
+/// Reads fleet file and pool files where the flags and the environment say.
+pub fn load(cx: Context<'_>) -> Result<Loaded, Failure> {
+    load_from(Places::find(cx.globals, &Surroundings::read()), cx)
+}
+
+/// Reads fleet file and pool files. Fails (3) when they have errors, which are on stderr by then.
+pub fn load_from(places: Places, cx: Context<'_>) -> Result<Loaded, Failure> {
+    let mut problems = Vec::new();
+    let fleet = match places.fleet.as_deref().map(files::read_fleet) {
+        None => None,
+        Some(Ok(source)) => Some(source),
+        Some(Err(problem)) => {
+            problems.push(problem);
+            None
+        }
+    };
+    let (pools, unread) = files::read_pools(&places.pools);
+    problems.extend(unread);
+    let manifest = manifest::load(fleet.as_ref(), &pools);
+    problems.extend(manifest.problems.iter().cloned());
+    stop_at(&problems, cx)?;
+    let scope = if places.pools.is_dir() { Scope::Whole } else { Scope::Part };
+    Ok(Loaded { manifest, places, scope })
+}
+
+/// Fails when there is an error among the problems; they are on stderr then. Warnings alone are
+/// only counted: `validate` shows them.
+fn stop_at(problems: &[Problem], cx: Context<'_>) -> Result<(), Failure> {
+    if has_error(problems) {
+        cx.print.say(&problem::text(problems));
+        let errors = problems.iter().filter(|it| it.severity == Severity::Error).count();
+        return Err(Failure::input(format!("{} in the files", count(errors, "problem")))
+            .help("correct what is marked above; `runnerctl validate` shows it again"));
+    }
+    if !problems.is_empty() {
+        let warnings = count(problems.len(), "warning");
+        cx.print.say(&format!("{warnings} about the files: `runnerctl validate` shows them"));
+    }
+    Ok(())
+}
+
+impl Loaded {
+    /// The fleet file, which everything that asks GARM needs.
+    pub fn fleet_file(&self) -> Result<&FleetFile, Failure> {
+        self.manifest.fleet_file.as_ref().ok_or_else(|| {
+            Failure::input("there is no fleet file, which says where GARM is").help(
+                "write `runnerctl.yaml`, or name one with `--config FILE`; to try things out: \
+                 `runnerctl sandbox --write-config runnerctl.yaml`",
+            )
+        })
+    }
+
+    /// What is asked for, complete. Fails (3) with what `plan` still needs, which is on stderr
+    /// by then.
+    pub fn desired(&self, cx: Context<'_>) -> Result<Desired, Failure> {
+        self.fleet_file()?;
+        self.manifest.complete(self.scope).map_err(|problems| {
+            cx.print.say(&problem::text(&problems));
+            Failure::input(format!("the files leave {} open", count(problems.len(), "thing")))
+                .help("say it for each pool, or once for all under `defaults` in the fleet file")
+        })
+    }
+
+    /// What has to be read of GARM for these files.
+    pub fn ask(&self) -> Ask {
+        let is_used = |kind: &EntityKind| {
+            self.manifest
+                .pools
+                .iter()
+                .any(|it| it.entity.as_ref().is_some_and(|it| it.kind == *kind))
+        };
+        let has_template = self.manifest.pools.iter().any(|it| it.template.is_some());
+        Ask {
+            kinds: EntityKind::ALL.into_iter().filter(is_used).collect(),
+            templates: if has_template { Templates::Wanted } else { Templates::Unwanted },
+        }
+    }
+}

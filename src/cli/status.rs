@@ -1,0 +1,125 @@
+//! `status`: reads the fleet and shows it, once or again and again.
+
+use std::sync::Arc;
+
+use crate::engine::observe::read_fleet;
+use crate::garm::Client;
+use crate::host::clock::Clock;
+use crate::manifest::FleetFile;
+use crate::view::status::{self, Board, Detail, Sight, board, impatience};
+use crate::view::style::{HELP, WARNING, paint};
+use crate::view::words::nearest;
+
+use super::Context;
+use super::args::{Output, StatusArgs};
+use super::connect::connect;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::load::{Loaded, load};
+
+/// Takes the cursor home and clears the screen.
+const CLEAR: &str = "\u{1b}[H\u{1b}[2J\u{1b}[3J";
+
+/// What one look needs.
+struct Watch<'a> {
+    loaded: &'a Loaded,
+    file: &'a FleetFile,
+    client: Arc<Client>,
+    args: &'a StatusArgs,
+}
+
+/// Shows the fleet.
+pub async fn run(args: &StatusArgs, cx: Context<'_>) -> Result<Exit, Failure> {
+    let loaded = load(cx)?;
+    let file = loaded.fleet_file()?;
+    let client = connect(file, loaded.places.base(), cx)?;
+    let watch = Watch { loaded: &loaded, file, client, args };
+    let (board, hint) = look(&watch).await?;
+    if let Some(hint) = hint {
+        cx.print.say(&hint);
+    }
+    if args.follow { follow(&watch, board, cx).await } else { show(&board, args, cx) }
+}
+
+/// Shows one board.
+fn show(board: &Board, args: &StatusArgs, cx: Context<'_>) -> Result<Exit, Failure> {
+    let detail = detail(args);
+    match cx.globals.output {
+        Output::Json => cx.print.document("status", status::json(board, detail))?,
+        Output::Text | Output::Markdown => {
+            cx.print.result(&status::text(board, detail, cx.print.width()))?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Shows a board at each interval until a signal comes or nobody reads any more. A reading that
+/// fails is told of, and the next one is tried: whoever follows wants to see GARM come back.
+async fn follow(watch: &Watch<'_>, first: Board, cx: Context<'_>) -> Result<Exit, Failure> {
+    let mut next = Ok(first);
+    loop {
+        match next {
+            Ok(board) => show_in_stream(&board, watch.args, cx)?,
+            Err(failure) => cx.print.say(&Failure::text(&failure)),
+        }
+        if cx.print.is_unread() {
+            return Ok(Exit::Done);
+        }
+        tokio::time::sleep(watch.args.interval).await;
+        next = look(watch).await.map(|it| it.0);
+    }
+}
+
+fn show_in_stream(board: &Board, args: &StatusArgs, cx: Context<'_>) -> Result<(), Failure> {
+    let detail = detail(args);
+    match cx.globals.output {
+        Output::Json => cx.print.document_line("status", status::json(board, detail)),
+        Output::Text | Output::Markdown => {
+            let text = status::text(board, detail, cx.print.width());
+            if cx.print.redraws() {
+                cx.print.raw(CLEAR)?;
+            }
+            cx.print.result(&format!("{}  {text}", board.observed_at))
+        }
+    }
+}
+
+/// One reading of GARM as a board, and the hint that goes with it.
+async fn look(watch: &Watch<'_>) -> Result<(Board, Option<String>), Failure> {
+    let fleet = read_fleet(&watch.client, &watch.loaded.ask(), &Clock::Real).await?;
+    let declared = &watch.loaded.manifest.pools;
+    let sight = Sight { owner: &watch.file.fleet, declared, fleet: &fleet, plan: None };
+    let board = only(board(sight), &watch.args.pools)?;
+    let delays = declared.iter().filter(|it| it.scale.autoscale).map(|it| it.scale.scale_up_delay);
+    Ok((board, impatience(fleet.controller.backoff, delays).map(|it| hint(&it))))
+}
+
+fn hint(text: &str) -> String {
+    format!(
+        "{} {text}\n{} set `controller: {{ minimum_job_age_backoff: 5m }}` in the fleet file",
+        paint(WARNING, "warning:"),
+        paint(HELP, "help:"),
+    )
+}
+
+/// Keeps the pools that were asked for; all when none was.
+fn only(mut board: Board, wanted: &[String]) -> Result<Board, Failure> {
+    for name in wanted {
+        if board.lines.iter().all(|it| it.name != *name) {
+            let failure = Failure::usage(format!("there is no pool `{name}` in this fleet"));
+            let known = board.lines.iter().map(|it| it.name.as_str());
+            return Err(match nearest(name, known) {
+                Some(near) => failure.help(format!("did you mean `{near}`?")),
+                None => failure.help("`runnerctl status` without a name shows every pool"),
+            });
+        }
+    }
+    if !wanted.is_empty() {
+        board.lines.retain(|it| wanted.contains(&it.name));
+    }
+    Ok(board)
+}
+
+fn detail(args: &StatusArgs) -> Detail {
+    if args.runners { Detail::Runners } else { Detail::Pools }
+}
