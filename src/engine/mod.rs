@@ -4,4 +4,18 @@
 //! be done: a plan leaves no choice open but what to do when GARM is not any more as it was read,
 //! and then the answer is to leave it alone. Only [`act`] calls a method of the client that writes.
 
+pub mod act;
+pub mod apply;
+mod create;
+mod fields;
+mod guard;
+mod idle;
 pub mod observe;
+mod read;
+pub mod record;
+mod retire;
+mod rotate;
+mod site;
+mod step;
+mod trouble;
+mod twin;

@@ -1,0 +1,190 @@
+//! The creation of a pool: one unit, which a stop signal does not cut in two.
+//!
+//! GARM knows no uniqueness (GARM.md §b): two runs at the same time, or one whose POST was
+//! answered into the void, would make two pools with one label. So a pool is made disabled and at
+//! level 0, then the list is read, and only the one that ranks first of all that bear the label is
+//! switched on. Every run ranks alike, so exactly one stays, whatever the order of their requests.
+
+use tokio::time::Instant;
+
+use super::act::{Deletion, Target};
+use super::fields;
+use super::guard::{Guard, is_fresh};
+use super::retire::{self, Retired};
+use super::site::{Site, target};
+use super::trouble::Trouble;
+use super::twin::{self, TWIN_PATIENCE, TWIN_WAIT};
+use crate::domain::name::PoolName;
+use crate::domain::pool::{Pool, PoolChange, PoolSpec};
+use crate::garm::{Error, Kind};
+use crate::plan::Creation;
+
+/// How a creation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Made {
+    /// The pool is there, by us.
+    Created,
+    /// The pool is there, by another run.
+    ByAnother,
+}
+
+/// Which pool bears the label in the end.
+enum Settled {
+    /// The one that we made, or must take for ours.
+    Ours(Pool),
+    /// Another run's.
+    Theirs(Pool),
+}
+
+/// Creates the pool, or finds that another run has.
+pub(super) async fn create(
+    site: &Site<'_>,
+    name: &PoolName,
+    creation: &Creation,
+) -> Result<Made, Trouble> {
+    let earlier = bearing(site, name).await?;
+    if let Some(first) = earlier.into_iter().next() {
+        return follow(site, name, creation, first).await;
+    }
+    let first = Creation { entity: creation.entity.clone(), spec: begun(&creation.spec) };
+    let settled = match site.writer.create(name, &first).await {
+        Ok(pool) => settle(site, name, pool).await?,
+        Err(Trouble::Unknown(error)) => look_for(site, name, creation, error).await?,
+        Err(trouble) => return Err(trouble),
+    };
+    match settled {
+        Settled::Ours(pool) => finish(site, name, creation, pool).await,
+        Settled::Theirs(pool) => follow(site, name, creation, pool).await,
+    }
+}
+
+/// As the POST makes it.
+fn begun(spec: &PoolSpec) -> PoolSpec {
+    PoolSpec { enabled: false, min_idle_runners: 0, ..spec.clone() }
+}
+
+/// What the last write asks.
+fn last_write(spec: &PoolSpec) -> PoolChange {
+    PoolChange {
+        enabled: Some(spec.enabled),
+        min_idle_runners: Some(spec.min_idle_runners),
+        ..PoolChange::default()
+    }
+}
+
+async fn bearing(site: &Site<'_>, name: &PoolName) -> Result<Vec<Pool>, Trouble> {
+    site.writer.roster.bearing(&site.mark(name)).await.map_err(Trouble::Garm)
+}
+
+/// Our POST was answered: does our pool rank first?
+async fn settle(site: &Site<'_>, name: &PoolName, mine: Pool) -> Result<Settled, Trouble> {
+    // The pool's next write has to wait anyway; by then every POST that GARM has dated earlier
+    // is in the list.
+    site.writer.keep_pace(&mine.id).await;
+    let twins = bearing(site, name).await?;
+    match twins.into_iter().next() {
+        None => Err(Trouble::Gone),
+        Some(first) if first.id == mine.id => Ok(Settled::Ours(mine)),
+        Some(first) => {
+            give_way(site, &target(name, &mine.id)).await?;
+            Ok(Settled::Theirs(first))
+        }
+    }
+}
+
+/// Deletes our own pool, which does not rank first.
+async fn give_way(site: &Site<'_>, mine: &Target) -> Result<(), Trouble> {
+    let guard = Guard::fresh(site.fleet, &mine.name);
+    match site.writer.delete_pool(mine, &guard).await? {
+        Deletion::Deleted | Deletion::WasGone => Ok(()),
+        Deletion::NotEmpty => {
+            Err(Trouble::Changed(format!("two pools bear this label, and {} has runners", mine.id)))
+        }
+    }
+}
+
+/// Our POST was not answered: it may have made a pool, and may still be making it.
+async fn look_for(
+    site: &Site<'_>,
+    name: &PoolName,
+    creation: &Creation,
+    error: Error,
+) -> Result<Settled, Trouble> {
+    site.say(name, "look whether the pool was created");
+    let deadline = Instant::now() + TWIN_PATIENCE;
+    loop {
+        let twins = bearing(site, name).await?;
+        // With a twin in flight it is not known which one is ours, nor does it matter: the one
+        // that ranks first stays, and its twin goes, by its maker or by us.
+        if let Some(first) = twin::wait_for_one(site, name, twins).await? {
+            let is_ours = fields::missing_of_new(&begun(&creation.spec), &first.spec).is_empty();
+            return Ok(if is_ours { Settled::Ours(first) } else { Settled::Theirs(first) });
+        }
+        // GARM's own 500 is an answer: nothing is under way any more.
+        if error.kind == Kind::Server(500) || Instant::now() >= deadline {
+            return Err(Trouble::Garm(error));
+        }
+        tokio::time::sleep(TWIN_WAIT).await;
+    }
+}
+
+/// Switches our pool on, and looks once more.
+async fn finish(
+    site: &Site<'_>,
+    name: &PoolName,
+    creation: &Creation,
+    mine: Pool,
+) -> Result<Made, Trouble> {
+    let mine = target(name, &mine.id);
+    let guard = Guard::owned(site.fleet, name);
+    let switched = site.writer.change(&mine, &guard, |_| last_write(&creation.spec)).await;
+    if matches!(switched, Err(Trouble::Gone)) {
+        // Another run has taken it for a twin that nobody finishes.
+        return match bearing(site, name).await?.is_empty() {
+            false => Ok(Made::ByAnother),
+            true => Err(Trouble::Gone),
+        };
+    }
+    switched?;
+    let twins = bearing(site, name).await?;
+    if twins.first().is_some_and(|it| it.id != mine.id) {
+        // An earlier one has appeared in the list only now, and it is in use: ours must go.
+        return match retire::retire(site, &mine, &guard).await? {
+            Retired::Deleted { .. } | Retired::WasGone => Ok(Made::ByAnother),
+            Retired::TimedOut { .. } | Retired::OwnRunner(_) | Retired::Stopped => {
+                Err(Trouble::Changed("two pools bear this label".into()))
+            }
+        };
+    }
+    match twin::wait_for_one(site, name, twins).await {
+        // A twin in use is its own maker's to take back; our pool stands.
+        Ok(_) | Err(Trouble::Changed(_)) => Ok(Made::Created),
+        Err(trouble) => Err(trouble),
+    }
+}
+
+/// Another run's pool: sees it switched on, and does so in the end if that run has died.
+async fn follow(
+    site: &Site<'_>,
+    name: &PoolName,
+    creation: &Creation,
+    first: Pool,
+) -> Result<Made, Trouble> {
+    let wants_more = fields::missing(&last_write(&creation.spec), &begun(&creation.spec));
+    let mut seen = first;
+    let deadline = Instant::now() + TWIN_PATIENCE;
+    while is_fresh(&seen) && !wants_more.is_empty() {
+        if Instant::now() >= deadline {
+            let guard = Guard::fresh(site.fleet, name);
+            let left = target(name, &seen.id);
+            site.writer.change(&left, &guard, |_| last_write(&creation.spec)).await?;
+            break;
+        }
+        tokio::time::sleep(TWIN_WAIT).await;
+        match bearing(site, name).await?.into_iter().next() {
+            Some(pool) => seen = pool,
+            None => return Err(Trouble::Gone),
+        }
+    }
+    Ok(Made::ByAnother)
+}

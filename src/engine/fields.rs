@@ -1,0 +1,127 @@
+//! The fields of a pool that can be asked for: what a reply lacks of them, and how the audit log
+//! shows them.
+
+use serde_json::{Map, Value};
+
+use crate::audit;
+use crate::domain::label::Labels;
+use crate::domain::pool::{PoolChange, PoolSpec};
+
+/// One field: its name in the manifests, what a change asks for it, and how it stands.
+struct Field {
+    key: &'static str,
+    asked: fn(&PoolChange) -> Option<Value>,
+    live: fn(&PoolSpec) -> Value,
+}
+
+macro_rules! plain {
+    ($key:literal, $field:ident) => {
+        Field {
+            key: $key,
+            asked: |it| it.$field.clone().map(Value::from),
+            live: |it| Value::from(it.$field.clone()),
+        }
+    };
+}
+
+const FIELDS: [Field; 15] = [
+    Field {
+        key: "labels",
+        asked: |it| it.labels.as_ref().map(labels),
+        live: |it| labels(&it.labels),
+    },
+    plain!("enabled", enabled),
+    plain!("max_runners", max_runners),
+    plain!("min_idle_runners", min_idle_runners),
+    plain!("image", image),
+    plain!("instance_type", flavor),
+    plain!("os_type", os_type),
+    plain!("os_arch", os_arch),
+    plain!("runner_prefix", runner_prefix),
+    plain!("runner_group", runner_group),
+    plain!("bootstrap_timeout", bootstrap_timeout_min),
+    plain!("priority", priority),
+    Field {
+        key: "template",
+        asked: |it| it.template_id.map(Value::from),
+        live: |it| it.template_id.map_or(Value::Null, Value::from),
+    },
+    plain!("enable_shell", enable_shell),
+    Field {
+        key: SPECS,
+        asked: |it| it.extra_specs.clone().map(Value::Object),
+        live: |it| Value::Object(it.extra_specs.clone()),
+    },
+];
+
+/// May hold secrets: shown by digest only.
+const SPECS: &str = "extra_specs";
+
+/// GARM folds the case of labels and answers with the spelling that it saw first.
+fn labels(labels: &Labels) -> Value {
+    labels.keys().collect::<Vec<_>>().into()
+}
+
+/// The asked fields that do not stand in `spec` as asked.
+pub(super) fn missing(change: &PoolChange, spec: &PoolSpec) -> Vec<&'static str> {
+    let differs = |it: &&Field| (it.asked)(change).is_some_and(|asked| asked != (it.live)(spec));
+    FIELDS.iter().filter(differs).map(|it| it.key).collect()
+}
+
+/// What of a whole new pool does not stand as asked.
+pub(super) fn missing_of_new(asked: &PoolSpec, spec: &PoolSpec) -> Vec<&'static str> {
+    let mut fields = missing(&whole(asked), spec);
+    if asked.provider != spec.provider {
+        fields.push("provider");
+    }
+    fields
+}
+
+/// Every field of a spec as a change. What a POST leaves out is not asked.
+fn whole(spec: &PoolSpec) -> PoolChange {
+    PoolChange {
+        labels: Some(spec.labels.clone()),
+        enabled: Some(spec.enabled),
+        max_runners: Some(spec.max_runners),
+        min_idle_runners: Some(spec.min_idle_runners),
+        image: Some(spec.image.clone()),
+        flavor: Some(spec.flavor.clone()),
+        os_type: Some(spec.os_type.clone()),
+        os_arch: Some(spec.os_arch.clone()),
+        runner_prefix: Some(spec.runner_prefix.clone()),
+        runner_group: Some(spec.runner_group.clone()).filter(|it| !it.is_empty()),
+        bootstrap_timeout_min: Some(spec.bootstrap_timeout_min),
+        priority: Some(spec.priority),
+        template_id: spec.template_id,
+        enable_shell: Some(spec.enable_shell),
+        extra_specs: Some(spec.extra_specs.clone()),
+    }
+}
+
+/// The asked fields as they stand in `spec`, for the audit log.
+pub(super) fn before(change: &PoolChange, spec: &PoolSpec) -> Value {
+    image(|it| (it.asked)(change).map(|_| (it.live)(spec)))
+}
+
+/// The asked fields as asked, for the audit log.
+pub(super) fn after(change: &PoolChange) -> Value {
+    image(|it| (it.asked)(change))
+}
+
+/// A whole pool, for the audit log.
+pub(super) fn all(spec: &PoolSpec) -> Value {
+    let mut all = image(|it| Some((it.live)(spec)).filter(|it| !it.is_null()));
+    all["provider"] = spec.provider.clone().into();
+    all
+}
+
+fn image(value: impl Fn(&Field) -> Option<Value>) -> Value {
+    let mut map = Map::new();
+    for field in &FIELDS {
+        if let Some(value) = value(field) {
+            let shown = if field.key == SPECS { audit::shrink(&value) } else { value };
+            map.insert(field.key.to_owned(), shown);
+        }
+    }
+    Value::Object(map)
+}

@@ -1,0 +1,112 @@
+//! Reading again what is about to be written: patiently, and the list once for many.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use crate::domain::backoff::Backoff;
+use crate::domain::label::Mark;
+use crate::domain::name::PoolId;
+use crate::domain::pool::Pool;
+use crate::domain::runner::Runner;
+use crate::garm::{Client, Error, Kind};
+
+/// How often a read is tried while GARM does not answer: it may be restarting, which takes it 2 s
+/// with much data (GARM.md §a). With [`READ_WAIT`] that is 7.5 s of waiting.
+const READ_TRIES: u32 = 5;
+
+/// Between two tries, from and to.
+const READ_WAIT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(4));
+
+/// Reads until there is an answer, within bounds. A read changes nothing, so it can be repeated.
+pub(super) async fn patiently<T, F>(mut read: impl FnMut() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let backoff = Backoff::new(READ_WAIT.0, READ_WAIT.1);
+    for attempt in 0..READ_TRIES - 1 {
+        match read().await {
+            Err(error) if may_pass(&error.kind) => {
+                tokio::time::sleep(backoff.delay(attempt)).await;
+            }
+            other => return other,
+        }
+    }
+    read().await
+}
+
+/// Whether the same read may succeed a moment later.
+fn may_pass(kind: &Kind) -> bool {
+    match kind {
+        Kind::Transport(_) | Kind::Server(_) | Kind::NotGarm | Kind::Conflict => true,
+        Kind::Credentials
+        | Kind::Token
+        | Kind::GithubRefused
+        | Kind::NotInitialised
+        | Kind::UrlsMissing
+        | Kind::NotFound
+        | Kind::Refused
+        | Kind::ClientCertificate
+        | Kind::OldLine
+        | Kind::Input => false,
+    }
+}
+
+/// One pool and its runners; nothing when it is not there.
+pub(super) async fn pool(
+    client: &Client,
+    id: &PoolId,
+) -> Result<Option<(Pool, Vec<Runner>)>, Error> {
+    match patiently(|| client.pool(id)).await {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind == Kind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The list of all pools, read again on demand. Those who ask while it is being read wait and
+/// share the next one: a thousand creates cost far fewer than a thousand lists.
+pub(super) struct Roster {
+    client: Arc<Client>,
+    /// Counts the reads that have begun.
+    begun: AtomicU64,
+    last: Mutex<Option<(u64, Arc<Vec<Pool>>)>>,
+}
+
+impl Roster {
+    pub(super) fn new(client: Arc<Client>) -> Self {
+        Self { client, begun: AtomicU64::new(0), last: Mutex::new(None) }
+    }
+
+    /// The list by a read that begins after this call.
+    pub(super) async fn now(&self) -> Result<Arc<Vec<Pool>>, Error> {
+        let asked_at = self.begun.load(Ordering::SeqCst);
+        let mut last = self.last.lock().await;
+        if let Some((ticket, pools)) = &*last
+            && *ticket > asked_at
+        {
+            return Ok(Arc::clone(pools));
+        }
+        let ticket = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        let pools = Arc::new(patiently(|| self.client.pools()).await?);
+        *last = Some((ticket, Arc::clone(&pools)));
+        Ok(pools)
+    }
+
+    /// The pools that bear a mark, by [`rank`].
+    pub(super) async fn bearing(&self, mark: &Mark) -> Result<Vec<Pool>, Error> {
+        let pools = self.now().await?;
+        let mut found: Vec<Pool> = pools.iter().filter(|it| it.bears(mark)).cloned().collect();
+        found.sort_by(|a, b| rank(a).cmp(&rank(b)));
+        Ok(found)
+    }
+}
+
+/// Which of two pools with one label stays: one that is in use before one that a create has not
+/// finished, then the earlier one. The id decides between equal times, so that all runs agree.
+fn rank(pool: &Pool) -> (bool, jiff::Timestamp, &PoolId) {
+    (super::guard::is_fresh(pool), pool.created_at, &pool.id)
+}

@@ -1,0 +1,198 @@
+//! The end of a pool: switch it off, remove idle runners, wait for busy ones, delete it.
+//!
+//! A busy runner is never removed. Every destructive call is preceded by a fresh read, and GARM
+//! itself asks GitHub, which refuses to let a busy runner go.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::act::{Deletion, Removal, Target};
+use super::guard::Guard;
+use super::idle::{IdleWatch, is_free};
+use super::read;
+use super::site::Site;
+use super::trouble::Trouble;
+use crate::domain::backoff::Backoff;
+use crate::domain::name::RunnerName;
+use crate::domain::pool::{Pool, PoolChange};
+use crate::domain::runner::Runner;
+use crate::event::Event;
+
+/// Between two looks at a pool that drains, from and to.
+const DRAIN_WAIT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
+
+/// So many failed removals of one runner end the step. "Busy" is not a failure.
+const REMOVAL_TRIES: u32 = 3;
+
+/// How a retirement ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Retired {
+    /// The pool is gone.
+    Deleted {
+        /// Runners that we removed.
+        removed: usize,
+    },
+    /// It was gone before we began.
+    WasGone,
+    /// Runners outlasted the time given; the pool is switched off.
+    TimedOut {
+        /// How many runners are left.
+        left: usize,
+        /// After what time.
+        after: Duration,
+    },
+    /// We run on one of its runners; the pool is switched off.
+    OwnRunner(RunnerName),
+    /// A signal came; the pool is switched off, or was not touched yet.
+    Stopped,
+}
+
+/// What is known of the runners of a pool that drains.
+struct Drain {
+    began: Instant,
+    idle: IdleWatch,
+    failures: BTreeMap<RunnerName, u32>,
+    removed: usize,
+}
+
+/// Retires the pool. Any prefix of it can be continued by the next run.
+pub(super) async fn retire(
+    site: &Site<'_>,
+    pool: &Target,
+    guard: &Guard,
+) -> Result<Retired, Trouble> {
+    let mut drain = Drain {
+        began: Instant::now(),
+        idle: IdleWatch::default(),
+        failures: BTreeMap::new(),
+        removed: 0,
+    };
+    let Some((live, _)) = read_pool(site, pool).await? else { return Ok(Retired::WasGone) };
+    let guard = guard.narrowed(&live);
+    site.say(&pool.name, "switch it off");
+    match site.writer.change(pool, &guard, |_| off()).await {
+        Err(Trouble::Gone) => return Ok(Retired::WasGone),
+        other => drop(other?),
+    }
+    let backoff = Backoff::new(DRAIN_WAIT.0, DRAIN_WAIT.1);
+    let mut attempt = 0;
+    // Bounded by the drain's time-out, which `Drain::end` looks at.
+    loop {
+        if let Some(end) = look(site, pool, &guard, &mut drain).await? {
+            return Ok(end);
+        }
+        site.pause(backoff.delay(attempt)).await;
+        attempt += 1;
+    }
+}
+
+fn off() -> PoolChange {
+    PoolChange { enabled: Some(false), min_idle_runners: Some(0), ..PoolChange::default() }
+}
+
+async fn read_pool(site: &Site<'_>, pool: &Target) -> Result<Option<(Pool, Vec<Runner>)>, Trouble> {
+    read::pool(site.writer.client(), &pool.id).await.map_err(Trouble::Garm)
+}
+
+/// One look at the pool, and what can be done by it. Brings the end when there is one.
+async fn look(
+    site: &Site<'_>,
+    pool: &Target,
+    guard: &Guard,
+    drain: &mut Drain,
+) -> Result<Option<Retired>, Trouble> {
+    let Some((live, runners)) = read_pool(site, pool).await? else {
+        return Ok(Some(Retired::Deleted { removed: drain.removed }));
+    };
+    guard.check(&live).map_err(Trouble::Changed)?;
+    if site.is_stopped() {
+        return Ok(Some(Retired::Stopped));
+    }
+    if live.spec.enabled || live.spec.min_idle_runners > 0 {
+        // Somebody has switched it on again: a `watch` that has not heard yet, for example.
+        site.writer.change(pool, guard, |_| off()).await?;
+    }
+    if runners.is_empty() {
+        site.say(&pool.name, "delete it");
+        match site.writer.delete_pool(pool, guard).await? {
+            Deletion::Deleted | Deletion::WasGone => {
+                return Ok(Some(Retired::Deleted { removed: drain.removed }));
+            }
+            Deletion::NotEmpty => {}
+        }
+    }
+    let own = site.options.own_runner.as_ref();
+    let due = drain.idle.due(runners.iter().filter(|it| own != Some(&it.name)));
+    for name in &due {
+        if site.is_stopped() {
+            return Ok(Some(Retired::Stopped));
+        }
+        remove(site, pool, guard, (name, &mut *drain)).await?;
+    }
+    tell(site, pool, &runners, drain.began.elapsed());
+    Ok(drain.end(site, &runners))
+}
+
+async fn remove(
+    site: &Site<'_>,
+    pool: &Target,
+    guard: &Guard,
+    (name, drain): (&RunnerName, &mut Drain),
+) -> Result<(), Trouble> {
+    let what = match site.writer.remove_runner(pool, guard, name).await {
+        Ok(Removal::Removed) => {
+            drain.removed += 1;
+            "removed"
+        }
+        Ok(Removal::Leaving) => return Ok(()),
+        Ok(Removal::Kept) => {
+            // It has a job, or GARM is not done with it: its time begins anew.
+            drain.idle.forget(name);
+            "busy, left alone"
+        }
+        // GARM or GitHub may be well again by the next look.
+        Err(Trouble::Garm(error) | Trouble::Unknown(error)) if !error.is_certain() => {
+            let failures = drain.failures.entry(name.clone()).or_default();
+            *failures += 1;
+            if *failures >= REMOVAL_TRIES {
+                return Err(Trouble::Garm(error));
+            }
+            "not removed yet"
+        }
+        Err(Trouble::Gone) => return Ok(()),
+        Err(trouble) => return Err(trouble),
+    };
+    let (pool, runner) = (pool.name.clone(), name.clone());
+    site.listener.hear(&Event::Runner { pool, runner, what: what.to_owned() });
+    Ok(())
+}
+
+impl Drain {
+    /// Whether there is nothing left to wait for, or no time.
+    fn end(&self, site: &Site<'_>, runners: &[Runner]) -> Option<Retired> {
+        if runners.is_empty() {
+            return None;
+        }
+        let own = runners.iter().find(|it| site.options.own_runner.as_ref() == Some(&it.name));
+        let mut others =
+            runners.iter().filter(|it| site.options.own_runner.as_ref() != Some(&it.name));
+        let is_all_tried = !others.any(is_free);
+        if let Some(own) = own.filter(|_| is_all_tried) {
+            return Some(Retired::OwnRunner(own.name.clone()));
+        }
+        let after = self.began.elapsed();
+        let is_over = after >= site.options.drain_timeout;
+        is_over.then_some(Retired::TimedOut { left: runners.len(), after })
+    }
+}
+
+fn tell(site: &Site<'_>, pool: &Target, runners: &[Runner], waited: Duration) {
+    let busy = runners.iter().filter(|it| it.is_busy()).count();
+    let leaving = runners.len() - busy;
+    if !runners.is_empty() {
+        let pool = pool.name.clone();
+        site.listener.hear(&Event::Draining { pool, busy, leaving, waited });
+    }
+}

@@ -1,0 +1,234 @@
+//! One step: its work, and how it ended.
+
+use super::act::{Deed, Deletion, Target};
+use super::create::{self, Made};
+use super::guard::Guard;
+use super::retire::{self, Retired};
+use super::site::{Site, target};
+use super::trouble::Trouble;
+use super::twin;
+use crate::domain::name::{PoolId, PoolName};
+use crate::domain::pool::{Pool, PoolChange};
+use crate::event::OutcomeKind;
+use crate::plan::{Action, Creation, Shown, Step, Work};
+use crate::view::words;
+
+/// How a step ended, without its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct End {
+    pub(super) kind: OutcomeKind,
+    pub(super) detail: String,
+}
+
+impl End {
+    pub(super) fn new(kind: OutcomeKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into() }
+    }
+
+    fn done() -> Self {
+        Self::new(OutcomeKind::Done, "")
+    }
+}
+
+impl From<Trouble> for End {
+    fn from(trouble: Trouble) -> Self {
+        Self::new(trouble.kind(), trouble.to_string())
+    }
+}
+
+/// Carries one step out, to its end.
+pub(super) async fn carry_out(site: &Site<'_>, step: &Step) -> End {
+    work(site, step).await.unwrap_or_else(End::from)
+}
+
+async fn work(site: &Site<'_>, step: &Step) -> Result<End, Trouble> {
+    let Some(name) = &step.pool else { return without_pool(site, &step.work).await };
+    match &step.work {
+        Work::Nothing | Work::Controller { .. } => {
+            Ok(End::new(OutcomeKind::Blocked, step.reason.clone()))
+        }
+        Work::Create(creation) => {
+            site.say(name, "create");
+            Ok(made(&create::create(site, name, creation).await?))
+        }
+        Work::Change { id, change } => {
+            site.say(name, step.action.word());
+            let rule = LevelRule::of(step);
+            self::change(site, step.action, &target(name, id), (change, rule)).await
+        }
+        Work::Replace { old, retired_labels, new } => {
+            let relabel =
+                PoolChange { labels: Some(retired_labels.clone()), ..PoolChange::default() };
+            replace(site, &target(name, old), &relabel, new).await
+        }
+        Work::Retire { id } => {
+            let guard = Guard::leaving(site.fleet, name);
+            Ok(retired(retire::retire(site, &target(name, id), &guard).await?))
+        }
+        Work::RemoveTwin { id } => {
+            site.say(name, "remove the twin that a create has left");
+            twin::remove(site, &target(name, id)).await
+        }
+    }
+}
+
+async fn without_pool(site: &Site<'_>, work: &Work) -> Result<End, Trouble> {
+    match work {
+        Work::Controller { backoff_s } => match site.writer.set_backoff(*backoff_s).await? {
+            Deed::Done => Ok(End::done()),
+            Deed::Already => Ok(already()),
+        },
+        Work::Nothing
+        | Work::Create(_)
+        | Work::Change { .. }
+        | Work::Replace { .. }
+        | Work::Retire { .. }
+        | Work::RemoveTwin { .. } => Ok(End::new(OutcomeKind::Blocked, "the step names no pool")),
+    }
+}
+
+fn already() -> End {
+    End::new(OutcomeKind::AlreadyDone, "it was so already")
+}
+
+fn made(made: &Made) -> End {
+    match made {
+        Made::Created => End::done(),
+        Made::ByAnother => End::new(OutcomeKind::AlreadyDone, "created by another run"),
+    }
+}
+
+fn retired(retired: Retired) -> End {
+    match retired {
+        Retired::Deleted { removed: 0 } => End::done(),
+        Retired::Deleted { removed } => {
+            End::new(OutcomeKind::Done, format!("{} removed", words::count(removed, "runner")))
+        }
+        Retired::WasGone => End::new(OutcomeKind::AlreadyDone, "it was gone already"),
+        Retired::TimedOut { left, after } => End::new(
+            OutcomeKind::TimedOut,
+            format!(
+                "{} left after {}; the pool stays disabled, and the next run goes on",
+                words::count(left, "runner"),
+                words::span(after)
+            ),
+        ),
+        Retired::OwnRunner(runner) => End::new(
+            OutcomeKind::Blocked,
+            format!(
+                "this run is itself a job on `{}`, a runner of the pool, and does not wait for \
+                 it; the pool stays disabled, and the next run elsewhere goes on",
+                crate::domain::text::quote(runner.as_str())
+            ),
+        ),
+        Retired::Stopped => {
+            End::new(OutcomeKind::Interrupted, "the pool stays disabled, and the next run goes on")
+        }
+    }
+}
+
+/// What is right when the live level is not any more what the plan saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LevelRule {
+    /// As planned.
+    Exact,
+    /// `watch` owns the level: a plan only ever raises it, and a level that has been raised above
+    /// the plan's meanwhile stays.
+    AtLeast,
+}
+
+impl LevelRule {
+    fn of(step: &Step) -> Self {
+        let is_level = |it: &Shown| matches!(it, Shown::Level(_));
+        if step.changes.iter().any(|it| is_level(&it.after)) { Self::AtLeast } else { Self::Exact }
+    }
+}
+
+/// The change as it is right for the pool as it stands now.
+fn fitted(change: &PoolChange, rule: LevelRule, live: &Pool) -> PoolChange {
+    let mut fitted = change.clone();
+    let max = fitted.max_runners.unwrap_or(live.spec.max_runners);
+    let level = match (fitted.min_idle_runners, rule) {
+        (Some(level), LevelRule::AtLeast) => level.max(live.spec.min_idle_runners),
+        (Some(level), LevelRule::Exact) => level,
+        (None, _) => live.spec.min_idle_runners,
+    };
+    // GARM checks the pair, against the stored half where only one is sent.
+    let level = level.min(max);
+    fitted.min_idle_runners = (level != live.spec.min_idle_runners).then_some(level);
+    fitted
+}
+
+/// Update and adopt.
+async fn change(
+    site: &Site<'_>,
+    action: Action,
+    target: &Target,
+    (change, rule): (&PoolChange, LevelRule),
+) -> Result<End, Trouble> {
+    let guard = match action {
+        Action::Adopt => {
+            unclaimed(site, &target.name, &target.id).await?;
+            Guard::adoptable(site.fleet, &target.name)
+        }
+        Action::Create | Action::Update | Action::Replace | Action::Delete | Action::Blocked => {
+            Guard::owned(site.fleet, &target.name)
+        }
+    };
+    match site.writer.change(target, &guard, |live| fitted(change, rule, live)).await? {
+        Deed::Done => Ok(End::done()),
+        Deed::Already => Ok(already()),
+    }
+}
+
+/// Nobody else has come to bear the label that is about to be put on a pool.
+async fn unclaimed(site: &Site<'_>, name: &PoolName, id: &PoolId) -> Result<(), Trouble> {
+    let bearing = site.writer.roster.bearing(&site.mark(name)).await.map_err(Trouble::Garm)?;
+    match bearing.iter().find(|it| it.id != *id) {
+        None => Ok(()),
+        Some(other) => Err(Trouble::Changed(format!("pool {} bears this label now", other.id))),
+    }
+}
+
+/// Relabel, create, retire: after any of them the next run knows how to go on.
+async fn replace(
+    site: &Site<'_>,
+    old: &Target,
+    relabel: &PoolChange,
+    new: &Creation,
+) -> Result<End, Trouble> {
+    site.say(&old.name, "retire the old pool's label");
+    let guard = Guard::leaving(site.fleet, &old.name);
+    match site.writer.change(old, &guard, |_| relabel.clone()).await {
+        // Gone already: another run has carried the replacement further.
+        Ok(_) | Err(Trouble::Gone) => {}
+        Err(trouble) => return Err(trouble),
+    }
+    if site.is_stopped() {
+        return Ok(End::new(OutcomeKind::Interrupted, "the next run goes on"));
+    }
+    site.say(&old.name, "create the new pool");
+    let made = create::create(site, &old.name, new).await?;
+    if site.is_stopped() {
+        return Ok(End::new(OutcomeKind::Interrupted, "the next run drains the old pool"));
+    }
+    let guard = Guard::retired(site.fleet, &old.name);
+    Ok(match (retire::retire(site, old, &guard).await?, made) {
+        // That the old one was gone is as good as having deleted it.
+        (Retired::WasGone, Made::Created) => End::done(),
+        (Retired::WasGone, Made::ByAnother) => self::made(&Made::ByAnother),
+        (end, _) => retired(end),
+    })
+}
+
+impl From<Deletion> for End {
+    fn from(deletion: Deletion) -> Self {
+        match deletion {
+            Deletion::Deleted => Self::done(),
+            Deletion::WasGone => Self::new(OutcomeKind::AlreadyDone, "it was gone already"),
+            Deletion::NotEmpty => {
+                Self::new(OutcomeKind::Blocked, "it has runners by now: plan again")
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Why a write was not carried out, or not whole.
+
+use std::fmt;
+
+use crate::event::OutcomeKind;
+use crate::garm::Error;
+
+/// Why a step stops.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// GARM refused or was not reached, and nothing has changed.
+    Garm(Error),
+    /// No answer to a write, and what it did could not be read back.
+    Unknown(Error),
+    /// GARM answered 200 and left these fields as they were.
+    Ignored(Vec<&'static str>),
+    /// GARM is not any more as the plan saw it: it must not be done.
+    Changed(String),
+    /// The pool is not there any more.
+    Gone,
+    /// A record could not be written; the write before which it belongs was not made.
+    Unaudited(String),
+    /// What followed a write could not be recorded; the write itself was made.
+    Unrecorded(String),
+}
+
+impl Trouble {
+    /// How the step ends.
+    pub(super) fn kind(&self) -> OutcomeKind {
+        match self {
+            Self::Changed(_) => OutcomeKind::Blocked,
+            Self::Garm(_)
+            | Self::Unknown(_)
+            | Self::Ignored(_)
+            | Self::Gone
+            | Self::Unaudited(_)
+            | Self::Unrecorded(_) => OutcomeKind::Failed,
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Garm(error) => match &error.help {
+                Some(help) => write!(f, "{error} (help: {help})"),
+                None => write!(f, "{error}"),
+            },
+            Self::Unknown(error) => {
+                write!(f, "{error}; whether GARM carried it out is not known: run it again")
+            }
+            Self::Ignored(fields) => {
+                let fields: Vec<String> = fields.iter().map(|it| format!("`{it}`")).collect();
+                write!(f, "GARM answered 200 and did not set {}", fields.join(", "))
+            }
+            Self::Changed(what) => write!(f, "{what}: plan again"),
+            Self::Gone => write!(f, "the pool is not there any more: plan again"),
+            Self::Unaudited(error) => write!(f, "not sent, because {error}"),
+            Self::Unrecorded(error) => write!(f, "sent, but its outcome is not on record: {error}"),
+        }
+    }
+}
