@@ -10,6 +10,7 @@ pub mod duration;
 pub mod entity;
 pub mod field;
 pub mod fleet;
+pub mod glob;
 pub mod job;
 pub mod label;
 pub mod name;

@@ -31,6 +31,17 @@ pub fn quote(text: &str) -> String {
     }
 }
 
+/// [`quote`] between backticks, fit for a sentence: a backtick inside becomes `'`, so that a text
+/// from outside never ends its own quotation, also where the sentence becomes Markdown.
+pub fn code(text: impl AsRef<str>) -> String {
+    format!("`{}`", quote(text.as_ref()).replace('`', "'"))
+}
+
+/// `1 runner`, `2 runners`; the plural is `one` with an `s`.
+pub fn count(n: usize, one: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
+}
+
 /// Controls (C0, DEL, C1), the bidirectional controls, zero-width characters, line and paragraph
 /// separators, the byte order mark and tag characters.
 fn is_unsafe(c: char) -> bool {
@@ -55,6 +66,12 @@ mod tests {
         assert_eq!(escape("a\u{1b}[31mb"), "a\\u{1b}[31mb");
         assert_eq!(escape("a\nb\tc\r"), "a\\nb\\tc\\r");
         assert_eq!(escape("x\u{202e}y\u{2066}z\u{9b}"), "x\\u{202e}y\\u{2066}z\\u{9b}");
+    }
+
+    #[test]
+    fn a_quotation_cannot_be_ended_from_inside() {
+        assert_eq!(code("a`@all\n`b"), "`a'@all\\n'b`");
+        assert_eq!((count(1, "job"), count(0, "job")), ("1 job".into(), "0 jobs".into()));
     }
 
     #[test]

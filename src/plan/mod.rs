@@ -3,8 +3,30 @@
 //! Decides every step and its order. Never asks anything, never fails: what cannot be done is a
 //! blocked step with its reason. A plan is data; carrying it out leaves no choice open.
 
+mod adopt;
+mod controller;
+mod diff;
+mod follow;
+mod index;
+mod level;
+mod make;
+mod notes;
+mod obstacle;
+mod owners;
+mod retire;
+mod sentence;
+mod settle;
+mod specs;
+mod stranded;
+#[cfg(test)]
+mod tests;
+mod wanted;
+
 use jiff::Timestamp;
 use serde_json::Value;
+
+pub use self::make::plan;
+pub use self::owners::{age, create_in_flight};
 
 use crate::domain::entity::EntityKey;
 use crate::domain::label::Labels;

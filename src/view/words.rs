@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-/// `1 runner`, `2 runners`; the plural is `one` with an `s`.
-pub fn count(n: usize, one: &str) -> String {
-    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
-}
+pub use crate::domain::text::count;
 
 /// A span for reading, its two largest units: `12s`, `3m 5s`, `2h 10m`, `4d 3h`.
 pub fn span(duration: Duration) -> String {
@@ -45,7 +42,6 @@ mod tests {
             .map(|it| span(Duration::from_secs(it)))
             .collect();
         assert_eq!(said, ["0s", "59s", "1m", "3m 5s", "1h", "2h 10m", "1d 1h"]);
-        assert_eq!((count(1, "job"), count(0, "job")), ("1 job".into(), "0 jobs".into()));
     }
 
     #[test]

@@ -1,0 +1,122 @@
+//! `adopt`: which pool a declared pool takes over, and what forbids it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::index::Index;
+use super::obstacle::Obstacle;
+use super::owners::Owners;
+use crate::domain::desired::Desired;
+use crate::domain::label::Mark;
+use crate::domain::name::{FleetName, PoolId, PoolName};
+use crate::domain::pool::Pool;
+use crate::domain::text::code;
+
+/// The pool that is taken over.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Adopted<'a> {
+    /// Which one.
+    pub(super) pool: &'a Pool,
+    /// The old name, where it is one of this fleet already.
+    pub(super) renamed: bool,
+}
+
+/// Every `adopt` of the manifests that is not done yet.
+#[derive(Debug, Default)]
+pub(super) struct Adoptions<'a> {
+    targets: BTreeMap<&'a PoolName, Vec<&'a Pool>>,
+    wanted_by: HashMap<&'a PoolId, Vec<&'a PoolName>>,
+}
+
+impl<'a> Adoptions<'a> {
+    /// Finds what each `adopt` means. One whose name stands on a pool already, in force or
+    /// retired, is done.
+    pub(super) fn new(desired: &'a Desired, owners: &Owners<'a>, index: &Index<'a>) -> Self {
+        let mut all = Self::default();
+        for pool in desired.pools.iter().filter(|it| owners.of(&it.name).is_none()) {
+            let Some(text) = &pool.adopt else { continue };
+            let found = match index.pool(text) {
+                Some(by_id) => vec![by_id],
+                None => owned_as(text, owners),
+            };
+            for it in &found {
+                all.wanted_by.entry(&it.id).or_default().push(&pool.name);
+            }
+            all.targets.insert(&pool.name, found);
+        }
+        for names in all.wanted_by.values_mut() {
+            names.sort();
+        }
+        all
+    }
+
+    /// Whether a declared pool means to take this one over: then it is not deleted.
+    pub(super) fn want(&self, id: &PoolId) -> bool {
+        self.wanted_by.contains_key(id)
+    }
+
+    /// The pool that `name` takes over, if it takes one over and may.
+    pub(super) fn of(
+        &self,
+        name: &PoolName,
+        fleet: &FleetName,
+        declared: &BTreeSet<&PoolName>,
+    ) -> Result<Option<Adopted<'a>>, Obstacle<'a>> {
+        let Some(targets) = self.targets.get(name) else { return Ok(None) };
+        let pool = match targets.as_slice() {
+            [pool] => *pool,
+            [] => {
+                return Err(Obstacle::new("`adopt` names a pool that is not in GARM")
+                    .help("give GARM's id of a pool made by hand, or the old name of a pool of this fleet; or take `adopt` out to have a new pool created"));
+            }
+            several => {
+                return Err(Obstacle::new(format!(
+                    "`adopt` names {} pools that bear one label",
+                    several.len()
+                ))
+                .help("delete the pool that is not wanted, or give the id of the one that is"));
+            }
+        };
+        if let Some(rival) = self.wanted_by[&pool.id].iter().find(|it| **it != name) {
+            return Err(Obstacle::new(format!("`adopt` of `{rival}` names the same pool")).at(pool));
+        }
+        let renamed = may_adopt(pool, fleet, declared)?;
+        Ok(Some(Adopted { pool, renamed }))
+    }
+}
+
+/// Pools in force under an old name of this fleet.
+fn owned_as<'a>(text: &str, owners: &Owners<'a>) -> Vec<&'a Pool> {
+    PoolName::new(text)
+        .ok()
+        .and_then(|name| owners.of(&name))
+        .map(|it| it.owned.iter().chain(&it.torn).copied().collect())
+        .unwrap_or_default()
+}
+
+/// Whether the pool bears a name of this fleet already; an obstacle when it is not to be had.
+fn may_adopt<'a>(
+    pool: &'a Pool,
+    fleet: &FleetName,
+    declared: &BTreeSet<&PoolName>,
+) -> Result<bool, Obstacle<'a>> {
+    let marks = pool.spec.labels.marks();
+    let blocked = |reason: String| Err(Obstacle::new(reason).at(pool));
+    match marks.as_slice() {
+        [] => Ok(false),
+        [mark] if mark.fleet() != fleet.as_str() => blocked(format!(
+            "`adopt` names a pool of another fleet: it bears {}",
+            code(mark.to_string())
+        )),
+        [Mark::Owned { pool: name, .. }]
+            if PoolName::new(name).is_ok_and(|it| declared.contains(&it)) =>
+        {
+            blocked(format!("`adopt` names the pool of {}, which is declared, too", code(name)))
+        }
+        [Mark::Owned { .. }] => Ok(true),
+        [mark @ Mark::Retired { .. }] => blocked(format!(
+            "`adopt` names a pool that is being retired: it bears {}",
+            code(mark.to_string())
+        )),
+        [_, _, ..] => Err(Obstacle::torn(pool)),
+    }
+}

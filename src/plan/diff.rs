@@ -1,0 +1,202 @@
+//! What differs between a pool that is there and one that is wanted, by meaning.
+//!
+//! One column per field that GARM stores; the table of fields ([`crate::domain::field`]) says what
+//! changing it means.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Change, Shown, specs};
+use crate::domain::duration;
+use crate::domain::field::{self, Mutability};
+use crate::domain::pool::{PoolChange, PoolSpec};
+
+/// Who owns the level of a pool: how a change of it is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LevelOwner {
+    /// The manifest: a number like any other.
+    Manifest,
+    /// `watch`: it moves by itself.
+    Scaler,
+}
+
+/// The fields that differ, and the request that makes them equal.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Difference {
+    pub(super) changes: Vec<Change>,
+    pub(super) change: PoolChange,
+}
+
+/// One field that GARM stores as a single value.
+struct Column {
+    key: &'static str,
+    value: fn(&PoolSpec) -> Value,
+    ask: fn(&PoolSpec, &mut PoolChange),
+}
+
+impl Column {
+    /// Labels are a set without case: the values that are shown keep a spelling that does not count.
+    fn is_same(&self, live: &PoolSpec, wanted: &PoolSpec) -> bool {
+        match self.key {
+            "labels" => live.labels == wanted.labels,
+            _ => (self.value)(live) == (self.value)(wanted),
+        }
+    }
+}
+
+/// Every field that GARM changes in place, but `extra_specs` and the level, in the order of the
+/// table of fields.
+const COLUMNS: &[Column] = &[
+    Column {
+        key: "max_runners",
+        value: |it| it.max_runners.into(),
+        ask: |it, change| change.max_runners = Some(it.max_runners),
+    },
+    Column {
+        key: "instance_type",
+        value: |it| it.flavor.clone().into(),
+        ask: |it, change| change.flavor = Some(it.flavor.clone()),
+    },
+    Column {
+        key: "image",
+        value: |it| it.image.clone().into(),
+        ask: |it, change| change.image = Some(it.image.clone()),
+    },
+    Column {
+        key: "labels",
+        value: |it| it.labels.iter().collect::<Vec<_>>().into(),
+        ask: |it, change| change.labels = Some(it.labels.clone()),
+    },
+    Column {
+        key: "os_type",
+        value: |it| it.os_type.clone().into(),
+        ask: |it, change| change.os_type = Some(it.os_type.clone()),
+    },
+    Column {
+        key: "os_arch",
+        value: |it| it.os_arch.clone().into(),
+        ask: |it, change| change.os_arch = Some(it.os_arch.clone()),
+    },
+    Column {
+        key: "enabled",
+        value: |it| it.enabled.into(),
+        ask: |it, change| change.enabled = Some(it.enabled),
+    },
+    Column {
+        key: "runner_prefix",
+        value: |it| it.runner_prefix.clone().into(),
+        ask: |it, change| change.runner_prefix = Some(it.runner_prefix.clone()),
+    },
+    Column {
+        key: "runner_group",
+        value: |it| it.runner_group.clone().into(),
+        ask: |it, change| change.runner_group = Some(it.runner_group.clone()),
+    },
+    Column {
+        key: "bootstrap_timeout",
+        value: |it| minutes(it.bootstrap_timeout_min).into(),
+        ask: |it, change| change.bootstrap_timeout_min = Some(it.bootstrap_timeout_min),
+    },
+    Column {
+        key: "priority",
+        value: |it| it.priority.into(),
+        ask: |it, change| change.priority = Some(it.priority),
+    },
+    Column {
+        key: "template",
+        value: |it| it.template_id.map_or(Value::Null, |id| json!(id)),
+        ask: |it, change| change.template_id = it.template_id,
+    },
+    Column {
+        key: "enable_shell",
+        value: |it| it.enable_shell.into(),
+        ask: |it, change| change.enable_shell = Some(it.enable_shell),
+    },
+];
+
+/// What has to change for `live` to become `wanted`. The provider is not looked at: GARM never
+/// changes it.
+pub(super) fn difference(
+    live: &PoolSpec,
+    wanted: &PoolSpec,
+    level: LevelOwner,
+    show: &BTreeSet<&str>,
+) -> Difference {
+    let mut found = Difference::default();
+    for column in COLUMNS {
+        if !column.is_same(live, wanted) {
+            let before = shown((column.value)(live));
+            let after = shown((column.value)(wanted));
+            found.changes.push(Change { field: column.key.to_owned(), before, after });
+            (column.ask)(wanted, &mut found.change);
+        }
+    }
+    if !specs::are_same(&live.extra_specs, &wanted.extra_specs) {
+        found.changes.extend(specs::changes(&live.extra_specs, &wanted.extra_specs, show));
+        found.change.extra_specs = Some(wanted.extra_specs.clone());
+    }
+    if live.min_idle_runners != wanted.min_idle_runners {
+        found.changes.push(Change {
+            field: "min_idle_runners".to_owned(),
+            before: level_shown(live.min_idle_runners, level),
+            after: level_shown(wanted.min_idle_runners, level),
+        });
+        found.change.min_idle_runners = Some(wanted.min_idle_runners);
+    }
+    found
+}
+
+/// Every field of a pool that is to be created. What is left to GARM is left out.
+pub(super) fn whole(spec: &PoolSpec, show: &BTreeSet<&str>) -> Vec<Change> {
+    let change =
+        |field: &str, after| Change { field: field.to_owned(), before: Shown::Absent, after };
+    let mut changes = vec![change("provider", shown(spec.provider.clone().into()))];
+    changes.extend(
+        COLUMNS
+            .iter()
+            .map(|it| change(it.key, shown((it.value)(spec))))
+            .filter(|it| it.after != Shown::Absent),
+    );
+    changes.extend(specs::changes(&serde_json::Map::new(), &spec.extra_specs, show));
+    changes.push(change("min_idle_runners", Shown::Value(spec.min_idle_runners.into())));
+    changes
+}
+
+/// The fields that would have to become empty: GARM reads an empty text as "unchanged"
+/// (GARM.md §b), so asking for it would go on for ever.
+pub(super) fn cannot_clear(live: &PoolSpec, wanted: &PoolSpec) -> Vec<&'static str> {
+    let is_empty = |value: Value| value.as_str().is_some_and(str::is_empty);
+    COLUMNS
+        .iter()
+        .filter(|it| is_empty((it.value)(wanted)) && !is_empty((it.value)(live)))
+        .map(|it| it.key)
+        .collect()
+}
+
+/// Whether changing this field makes the runners made before outdated (`generation`).
+pub(super) fn outdates(field: &str) -> bool {
+    let key = field.split_once('.').map_or(field, |(key, _)| key);
+    field::field(key).is_some_and(|it| it.mutability == Mutability::UpdateAndOutdate)
+}
+
+/// A value that is not there, or is GARM's empty text for "none", is absent.
+fn shown(value: Value) -> Shown {
+    match value {
+        Value::Null => Shown::Absent,
+        Value::String(text) if text.is_empty() => Shown::Absent,
+        value => Shown::Value(value),
+    }
+}
+
+fn level_shown(level: u32, owner: LevelOwner) -> Shown {
+    match owner {
+        LevelOwner::Manifest => Shown::Value(level.into()),
+        LevelOwner::Scaler => Shown::Level(level),
+    }
+}
+
+fn minutes(count: u32) -> String {
+    duration::format(Duration::from_secs(u64::from(count) * 60))
+}

@@ -1,0 +1,52 @@
+//! The level (`min_idle_runners`) that a plan asks for: the manifest's, or the scaler's floor.
+
+use std::collections::HashMap;
+
+use super::settle::{Case, Settled};
+use crate::domain::desired::DesiredPool;
+use crate::domain::fleet::Fleet;
+use crate::domain::name::PoolId;
+use crate::domain::pool::Pool;
+
+/// The scaler's floor of each pool that it steers, for the fleet that was read.
+pub(super) fn floors<'a>(fleet: &'a Fleet, settled: &[Settled<'a>]) -> HashMap<&'a PoolId, u32> {
+    let mut active: HashMap<&PoolId, u32> = HashMap::new();
+    for runner in fleet.runners.iter().filter(|it| it.is_busy()) {
+        if let Some(id) = &runner.pool {
+            *active.entry(id).or_default() += 1;
+        }
+    }
+    settled
+        .iter()
+        .filter_map(|it| match &it.case {
+            Case::Keep { pool, .. } if is_steered(it.desired) => {
+                let busy = active.get(&pool.id).copied().unwrap_or_default();
+                let scale = &it.desired.scale;
+                let floor = scale.min_idle_runners.max(scale.min_runners.saturating_sub(busy));
+                Some((&pool.id, floor))
+            }
+            Case::Keep { .. } | Case::Create { .. } | Case::Replace { .. } | Case::Blocked(_) => {
+                None
+            }
+        })
+        .collect()
+}
+
+/// Whether `watch` owns the level of such a pool.
+pub(super) fn is_steered(pool: &DesiredPool) -> bool {
+    pool.enabled && pool.scale.autoscale
+}
+
+/// The level that a pool in GARM should have.
+///
+/// | autoscale | enabled | level |
+/// |---|---|---|
+/// | no | any | the declared one |
+/// | yes | yes | the live one, raised to the floor, and never above `max_runners` |
+/// | yes | no | the live one, never above `max_runners`: a disabled pool's level does nothing, and `watch` does not look at it |
+pub(super) fn wanted(desired: &DesiredPool, live: &Pool, floor: Option<u32>) -> u32 {
+    if !desired.scale.autoscale {
+        return desired.plain_level();
+    }
+    live.spec.min_idle_runners.max(floor.unwrap_or(0)).min(desired.scale.max_runners)
+}

@@ -1,0 +1,315 @@
+//! `plan`: every step, in the order in which it is begun.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::diff::{self, LevelOwner};
+use super::obstacle::Obstacle;
+use super::settle::{Case, Origin, Picture, Settled};
+use super::wanted::{self, LeftAlone};
+use super::{
+    Action, Change, Consent, Creation, Options, Plan, Shown, Step, Work, controller, follow, level,
+    notes, retire, sentence, stranded,
+};
+use crate::domain::desired::{Desired, DesiredPool};
+use crate::domain::entity::{Entity, EntityKey, EntityRef};
+use crate::domain::fleet::{Fleet, Line};
+use crate::domain::glob;
+use crate::domain::label::Mark;
+use crate::domain::name::{PoolId, PoolName};
+use crate::domain::pool::{Pool, PoolSpec};
+use crate::domain::text::code;
+
+/// Everything that would make `fleet` what `desired` asks for. Never fails: what cannot be done is
+/// a blocked step. The order of pools, runners and jobs in the input does not count.
+pub fn plan(desired: &Desired, fleet: &Fleet, options: &Options) -> Plan {
+    let picture = Picture::new(desired, fleet);
+    let mut pools: Vec<&DesiredPool> = desired
+        .pools
+        .iter()
+        .filter(|it| options.target.is_empty() || options.target.contains(&it.name))
+        .collect();
+    pools.sort_by(|a, b| a.name.cmp(&b.name));
+    let settled: Vec<Settled<'_>> = pools.into_iter().map(|it| picture.settle(it)).collect();
+    let floors = level::floors(fleet, &settled);
+    let show = options.show_keys.iter().map(String::as_str).collect();
+    let desk = Desk { picture, settled, floors, show, options };
+    let mut steps = desk.steps();
+    stranded::tell(&mut steps, fleet);
+    let notes = notes::all(&desk, &steps);
+    if fleet.line() == Line::Old {
+        steps = steps.into_iter().map(refused_by_old_garm).collect();
+    }
+    Plan {
+        fleet: desired.fleet.clone(),
+        controller_id: fleet.controller.id.clone(),
+        observed_at: fleet.observed_at,
+        steps,
+        notes,
+        declared: desired.pools.len(),
+        owned: desk.picture.owners.owned,
+    }
+}
+
+/// Everything that is known while steps are written.
+pub(super) struct Desk<'a> {
+    pub(super) picture: Picture<'a>,
+    /// The declared pools that are looked at, by name.
+    pub(super) settled: Vec<Settled<'a>>,
+    /// The scaler's floors.
+    pub(super) floors: HashMap<&'a PoolId, u32>,
+    /// Keys of `extra_specs` whose scalar values may be shown.
+    pub(super) show: BTreeSet<&'a str>,
+    pub(super) options: &'a Options,
+}
+
+impl Desk<'_> {
+    /// Controller first, since the pools' policies depend on it; what only goes comes last, so that
+    /// a fleet never has less room than before and after.
+    fn steps(&self) -> Vec<Step> {
+        let mut steps: Vec<Step> = controller::step(self).into_iter().collect();
+        steps.extend(retire::twins(self));
+        steps.extend(self.settled.iter().filter_map(|it| self.declared_step(it)));
+        steps.extend(retire::leftovers(self));
+        steps
+    }
+
+    fn declared_step(&self, settled: &Settled<'_>) -> Option<Step> {
+        match &settled.case {
+            Case::Blocked(obstacle) => Some(obstacle.clone().step(&settled.desired.name)),
+            Case::Create { entity, predecessor } => {
+                let creation =
+                    self.creation(settled, entity, predecessor.map(|it| (&it.entity, &it.spec)));
+                Some(self.create(settled.desired, creation, *predecessor))
+            }
+            Case::Keep { pool, origin } => self.keep(settled, pool, *origin),
+            Case::Replace { pool, entity } => Some(self.replace(settled, pool, entity)),
+        }
+    }
+
+    fn create(&self, pool: &DesiredPool, creation: Creation, predecessor: Option<&Pool>) -> Step {
+        let mark = code(Mark::owned(&self.picture.desired.fleet, &pool.name).to_string());
+        let reason = match predecessor {
+            None => format!("declared, and no pool in GARM bears {mark}"),
+            Some(old) => format!("follows pool {}, which is retired", code(old.id.as_str())),
+        };
+        let mut changes = entity_change(None, &pool.entity);
+        changes.extend(diff::whole(&creation.spec, &self.show));
+        Step {
+            action: Action::Create,
+            changes,
+            policy: Some(sentence::policy(pool)),
+            work: Work::Create(creation),
+            ..step(&pool.name, reason)
+        }
+    }
+
+    fn keep(&self, settled: &Settled<'_>, pool: &Pool, origin: Origin) -> Option<Step> {
+        let desired = settled.desired;
+        let floor = self.floors.get(&pool.id).copied();
+        let level = level::wanted(desired, pool, floor);
+        let wanted = self.spec(settled, LeftAlone::from(&pool.spec), level);
+        let owner = if desired.scale.autoscale { LevelOwner::Scaler } else { LevelOwner::Manifest };
+        let found = diff::difference(&pool.spec, &wanted, owner, &self.show);
+        if found.changes.is_empty() {
+            return None;
+        }
+        if let Some(obstacle) = uncleared(pool, &wanted) {
+            return Some(obstacle.changes(found.changes).step(&desired.name));
+        }
+        let change = &found.change;
+        let says_policy = origin != Origin::Owned
+            || change.max_runners.is_some()
+            || change.min_idle_runners.is_some()
+            || change.enabled.is_some();
+        Some(Step {
+            action: if origin == Origin::Owned { Action::Update } else { Action::Adopt },
+            pool_id: Some(pool.id.clone()),
+            consequences: follow::of_change(pool, self.picture.index.counts(&pool.id), &found),
+            policy: says_policy.then(|| sentence::policy(desired)),
+            reason: keep_reason(pool, origin, &found.changes, floor),
+            work: Work::Change { id: pool.id.clone(), change: found.change },
+            changes: found.changes,
+            ..step(&desired.name, String::new())
+        })
+    }
+
+    fn replace(&self, settled: &Settled<'_>, pool: &Pool, entity: &Entity) -> Step {
+        let desired = settled.desired;
+        let new = self.creation(settled, &entity.key, Some((&pool.entity, &pool.spec)));
+        let mut changes = self.moved(settled, pool, entity);
+        let fields: Vec<String> = changes.iter().map(|it| code(&it.field)).collect();
+        let found = diff::difference(&pool.spec, &new.spec, LevelOwner::Manifest, &self.show);
+        // Without a template of its own a new pool gets GARM's: that is not a loss to be shown.
+        let is_lost_template = |it: &Change| it.field == "template" && it.after == Shown::Absent;
+        changes.extend(found.changes.into_iter().filter(|it| !is_lost_template(it)));
+        if let Some(glob) = self.protection(&desired.name) {
+            let reason = format!("to be replaced, but `policy.protected_pools` has {}", code(glob));
+            return Obstacle::new(reason).at(pool).changes(changes).step(&desired.name);
+        }
+        let retired = Mark::retired(&self.picture.desired.fleet, &desired.name);
+        let mut consequences = vec![follow::of_replacing(&pool.spec, &new.spec)];
+        consequences.extend(follow::of_retiring(self.picture.index.counts(&pool.id)));
+        Step {
+            action: Action::Replace,
+            pool_id: Some(pool.id.clone()),
+            changes,
+            consequences,
+            policy: Some(sentence::policy(desired)),
+            consent: Consent::Destroy,
+            work: Work::Replace {
+                old: pool.id.clone(),
+                retired_labels: wanted::with_mark(&pool.spec.labels, &retired),
+                new,
+            },
+            ..step(&desired.name, format!("GARM cannot change {} of a pool", fields.join(" and ")))
+        }
+    }
+
+    /// The fields that make a replace of it.
+    fn moved(&self, settled: &Settled<'_>, pool: &Pool, entity: &Entity) -> Vec<Change> {
+        let desired = settled.desired;
+        let mut changes = Vec::new();
+        if pool.entity != entity.key {
+            changes = entity_change(Some((pool, entity)), &desired.entity);
+        }
+        if pool.spec.provider != desired.provider {
+            changes.push(Change {
+                field: "provider".to_owned(),
+                before: Shown::Value(pool.spec.provider.clone().into()),
+                after: Shown::Value(desired.provider.clone().into()),
+            });
+        }
+        changes
+    }
+
+    /// A new pool. What is left alone is carried over from the pool before it, where it still
+    /// means something: a runner group belongs to the entity, a template to entity and system.
+    fn creation(
+        &self,
+        settled: &Settled<'_>,
+        entity: &EntityKey,
+        before: Option<(&EntityKey, &PoolSpec)>,
+    ) -> Creation {
+        let desired = settled.desired;
+        let left = match before {
+            Some((key, spec)) if key == entity => {
+                let mut left = LeftAlone::from(spec);
+                left.template_id = left.template_id.filter(|_| spec.os_type == desired.os_type);
+                left
+            }
+            Some(_) | None => LeftAlone::default(),
+        };
+        let spec = self.spec(settled, left, desired.plain_level());
+        Creation { entity: entity.clone(), spec }
+    }
+
+    fn spec(&self, settled: &Settled<'_>, left: LeftAlone, level: u32) -> PoolSpec {
+        let fleet = &self.picture.desired.fleet;
+        wanted::spec(settled.desired, fleet, settled.template_id, left, level)
+    }
+
+    /// The glob of the policy that protects this name, if one does.
+    pub(super) fn protection(&self, name: &PoolName) -> Option<&str> {
+        let globs = self.options.protected.iter();
+        globs.map(String::as_str).find(|it| glob::matches(it, name.as_str()))
+    }
+}
+
+/// A step of one pool with nothing in it yet.
+pub(super) fn step(pool: &PoolName, reason: String) -> Step {
+    Step {
+        action: Action::Blocked,
+        pool: Some(pool.clone()),
+        pool_id: None,
+        changes: Vec::new(),
+        reason,
+        consequences: Vec::new(),
+        policy: None,
+        help: None,
+        consent: Consent::None,
+        work: Work::Nothing,
+    }
+}
+
+fn uncleared<'a>(pool: &'a Pool, wanted: &PoolSpec) -> Option<Obstacle<'a>> {
+    let fields: Vec<String> =
+        diff::cannot_clear(&pool.spec, wanted).into_iter().map(code).collect();
+    if fields.is_empty() {
+        return None;
+    }
+    let reason = format!(
+        "GARM cannot clear {}: it takes an empty text for \"unchanged\"",
+        fields.join(" and ")
+    );
+    Some(
+        Obstacle::new(reason)
+            .at(pool)
+            .help("declare a value, or delete the pool and create it anew"),
+    )
+}
+
+fn keep_reason(pool: &Pool, origin: Origin, changes: &[Change], floor: Option<u32>) -> String {
+    let fields: Vec<String> = changes.iter().map(|it| code(&it.field)).collect();
+    match origin {
+        Origin::ByHand => "takes over a pool made by hand".to_owned(),
+        Origin::Renamed => {
+            let marks = pool.spec.labels.marks();
+            let old = marks.first().map_or("", Mark::pool);
+            format!("takes over the pool that was {}", code(old))
+        }
+        Origin::Owned => match (floor, changes) {
+            (Some(floor), [only]) if matches!(only.after, Shown::Level(level) if level == floor) => {
+                format!("the live level is below the floor of {floor}")
+            }
+            _ => match fields.as_slice() {
+                [only] => format!("{only} differs"),
+                [first, second] => format!("{first} and {second} differ"),
+                several => format!("{} fields differ", several.len()),
+            },
+        },
+    }
+}
+
+/// The entity of a pool that comes, or its difference from the one that is there.
+fn entity_change(before: Option<(&Pool, &Entity)>, wanted: &EntityRef) -> Vec<Change> {
+    let value = |text: &str| Shown::Value(text.into());
+    let change = |field: &str, before, after| Change { field: field.to_owned(), before, after };
+    let key = wanted.kind.word();
+    match before {
+        None => {
+            let mut changes = vec![change(key, Shown::Absent, value(&wanted.name))];
+            if let Some(endpoint) = &wanted.endpoint {
+                changes.push(change("endpoint", Shown::Absent, value(endpoint)));
+            }
+            changes
+        }
+        Some((pool, entity)) if pool.entity.kind != entity.key.kind => vec![
+            change(pool.entity.kind.word(), value(&pool.entity_name), Shown::Absent),
+            change(key, Shown::Absent, value(&wanted.name)),
+        ],
+        Some((pool, _)) if !pool.entity_name.eq_ignore_ascii_case(&wanted.name) => {
+            vec![change(key, value(&pool.entity_name), value(&wanted.name))]
+        }
+        Some((pool, entity)) => {
+            vec![change("endpoint", value(&pool.endpoint), value(&entity.endpoint))]
+        }
+    }
+}
+
+/// GARM 0.1.x: everything that would be written is shown, and blocked.
+fn refused_by_old_garm(step: Step) -> Step {
+    if step.action == Action::Blocked {
+        return step;
+    }
+    Step {
+        action: Action::Blocked,
+        reason: format!(
+            "would {}, but this GARM is of the 0.1 line: it is read, not written to",
+            step.action.word()
+        ),
+        help: Some("upgrade GARM to 0.2.0 or later".to_owned()),
+        consent: Consent::None,
+        work: Work::Nothing,
+        ..step
+    }
+}

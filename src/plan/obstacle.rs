@@ -1,0 +1,75 @@
+//! What stands in the way of a step: a reason, and what to do about it.
+
+use super::{Action, Change, Consent, Step, Work};
+use crate::domain::name::PoolName;
+use crate::domain::pool::Pool;
+use crate::domain::text::code;
+
+/// Why a pool is left as it is.
+#[derive(Debug, Clone)]
+pub(super) struct Obstacle<'a> {
+    pool: Option<&'a Pool>,
+    reason: String,
+    help: Option<String>,
+    changes: Vec<Change>,
+}
+
+impl<'a> Obstacle<'a> {
+    /// One sentence without full stop.
+    pub(super) fn new(reason: impl Into<String>) -> Self {
+        Self { pool: None, reason: reason.into(), help: None, changes: Vec::new() }
+    }
+
+    /// Two reserved labels on one pool.
+    pub(super) fn torn(pool: &'a Pool) -> Self {
+        let marks: Vec<String> =
+            pool.spec.labels.marks().iter().map(|it| code(it.to_string())).collect();
+        Self::new(format!("one pool bears {}", marks.join(" and ")))
+            .at(pool)
+            .help("take all but one of these labels off it")
+    }
+
+    /// Several pools under one name.
+    pub(super) fn twins(pools: &[&'a Pool]) -> Self {
+        let ids: Vec<String> = pools.iter().map(|it| code(it.id.as_str())).collect();
+        let reason =
+            format!("{} pools bear one label of this fleet: {}", ids.len(), ids.join(", "));
+        let found = Self::new(reason)
+            .help("delete the ones that are not wanted, or take the label off them");
+        match pools.first() {
+            Some(oldest) => found.at(oldest),
+            None => found,
+        }
+    }
+
+    /// The pool that it is about.
+    pub(super) fn at(self, pool: &'a Pool) -> Self {
+        Self { pool: Some(pool), ..self }
+    }
+
+    /// What to do about it.
+    pub(super) fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+
+    /// What would have been changed.
+    pub(super) fn changes(self, changes: Vec<Change>) -> Self {
+        Self { changes, ..self }
+    }
+
+    /// The step that says so.
+    pub(super) fn step(self, name: &PoolName) -> Step {
+        Step {
+            action: Action::Blocked,
+            pool: Some(name.clone()),
+            pool_id: self.pool.map(|it| it.id.clone()),
+            changes: self.changes,
+            reason: self.reason,
+            consequences: Vec::new(),
+            policy: None,
+            help: self.help,
+            consent: Consent::None,
+            work: Work::Nothing,
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! `extra_specs`: compared by meaning, shown only as far as policy says.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use serde_json::{Map, Number, Value};
+use sha2::{Digest, Sha256};
+
+use super::{Change, Shown};
+
+/// From here on a store may spell a number in another way: PostgreSQL gives `1e16` back as
+/// `10000000000000000`.
+const RESPELT_FROM: f64 = 1e15;
+
+/// Whether two maps mean the same. The order of keys does not count, and a key that is `null` is
+/// one that is absent. Numbers are compared as numbers, but `1` and `1.0` differ: GARM hands the
+/// text on, and a provider written in Go refuses `1.0` where it wants a whole number.
+pub(super) fn are_same(a: &Map<String, Value>, b: &Map<String, Value>) -> bool {
+    keys(a, b).all(|key| is_same_entry(entry(a, key), entry(b, key)))
+}
+
+/// The keys that differ, each with what may be shown of it.
+pub(super) fn changes(
+    before: &Map<String, Value>,
+    after: &Map<String, Value>,
+    show: &BTreeSet<&str>,
+) -> Vec<Change> {
+    keys(before, after)
+        .filter(|key| !is_same_entry(entry(before, key), entry(after, key)))
+        .map(|key| Change {
+            field: format!("extra_specs.{key}"),
+            before: shown(key, entry(before, key), show),
+            after: shown(key, entry(after, key), show),
+        })
+        .collect()
+}
+
+/// First 16 hex digits of the SHA-256 of a value's canonical JSON (keys sorted, no blanks).
+pub(super) fn digest(value: &Value) -> String {
+    let mut canonical = String::new();
+    write_canonical(value, &mut canonical);
+    Sha256::digest(canonical.as_bytes()).iter().take(8).fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("a String takes everything");
+        hex
+    })
+}
+
+fn keys<'a>(
+    a: &'a Map<String, Value>,
+    b: &'a Map<String, Value>,
+) -> impl Iterator<Item = &'a String> {
+    a.keys().chain(b.keys()).collect::<BTreeSet<_>>().into_iter()
+}
+
+fn entry<'a>(map: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
+    map.get(key).filter(|it| !it.is_null())
+}
+
+fn is_same_entry(a: Option<&Value>, b: Option<&Value>) -> bool {
+    match (a, b) {
+        (None, None) => true,
+        (Some(a), Some(b)) => is_same(a, b),
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
+fn is_same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => is_same_number(a, b),
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same(a, b))
+        }
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| is_same(a, b)))
+        }
+        (a, b) => a == b,
+    }
+}
+
+fn is_same_number(a: &Number, b: &Number) -> bool {
+    let as_float = || (a.as_f64().unwrap_or(f64::NAN), b.as_f64().unwrap_or(f64::NAN));
+    a == b
+        || a.is_f64() != b.is_f64() && {
+            let (a, b) = as_float();
+            a == b && a.abs() >= RESPELT_FROM
+        }
+}
+
+fn shown(key: &str, value: Option<&Value>, show: &BTreeSet<&str>) -> Shown {
+    match value {
+        None => Shown::Absent,
+        Some(scalar) if show.contains(key) && !scalar.is_array() && !scalar.is_object() => {
+            Shown::Value(scalar.clone())
+        }
+        Some(value) => Shown::Hidden { bytes: value.to_string().len(), digest: digest(value) },
+    }
+}
+
+fn write_canonical(value: &Value, text: &mut String) {
+    match value {
+        Value::Array(items) => {
+            text.push('[');
+            for item in items {
+                write_canonical(item, text);
+                text.push(',');
+            }
+            text.push(']');
+        }
+        Value::Object(map) => {
+            text.push('{');
+            for (key, value) in map.iter().collect::<std::collections::BTreeMap<_, _>>() {
+                write!(text, "{}:", Value::from(key.as_str())).expect("a String takes everything");
+                write_canonical(value, text);
+                text.push(',');
+            }
+            text.push('}');
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            text.push_str(&value.to_string());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn map(value: &Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn maps_are_compared_by_meaning() {
+        for (a, b, expected) in [
+            (json!({}), json!({ "a": null }), true),
+            (json!({ "a": 1, "b": 2 }), json!({ "b": 2, "a": 1 }), true),
+            (json!({ "a": 1 }), json!({ "a": 1.0 }), false),
+            (json!({ "a": 1e16 }), json!({ "a": 10_000_000_000_000_000_u64 }), true),
+            (json!({ "a": "1" }), json!({ "a": 1 }), false),
+            (json!({ "a": [1, 2] }), json!({ "a": [2, 1] }), false),
+            (json!({ "a": { "x": 1, "y": [{}] } }), json!({ "a": { "y": [{}], "x": 1 } }), true),
+            (json!({ "a": { "x": null } }), json!({ "a": {} }), false),
+            (json!({ "a": false }), json!({}), false),
+        ] {
+            assert_eq!(are_same(&map(&a), &map(&b)), expected, "{a} {b}");
+            assert_eq!(are_same(&map(&b), &map(&a)), expected, "{b} {a}");
+        }
+    }
+
+    #[test]
+    fn only_scalars_of_the_keys_that_policy_names_are_shown() {
+        let before =
+            map(&json!({ "gone": "secret", "subnet": "a", "same": 1, "disk": { "gb": 1 } }));
+        let after = map(&json!({ "subnet": "b", "same": 1, "disk": { "gb": 20 }, "new": true }));
+        let hidden =
+            |value: Value| Shown::Hidden { bytes: value.to_string().len(), digest: digest(&value) };
+        let change = |field: &str, before, after| Change { field: field.into(), before, after };
+        assert_eq!(
+            changes(&before, &after, &["subnet", "disk"].into()),
+            [
+                change("extra_specs.disk", hidden(json!({"gb":1})), hidden(json!({"gb":20}))),
+                change("extra_specs.gone", hidden(json!("secret")), Shown::Absent),
+                change("extra_specs.new", Shown::Absent, hidden(json!(true))),
+                change("extra_specs.subnet", Shown::Value("a".into()), Shown::Value("b".into())),
+            ]
+        );
+    }
+
+    #[test]
+    fn digests_do_not_depend_on_the_order_of_keys() {
+        assert_eq!(digest(&json!({ "a": 1, "b": [2] })), digest(&json!({ "b": [2], "a": 1 })));
+        assert_ne!(digest(&json!("ab")), digest(&json!(["a", "b"])));
+        assert_eq!(digest(&json!(1)), "6b86b273ff34fce1");
+    }
+}

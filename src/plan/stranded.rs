@@ -1,0 +1,157 @@
+//! Queued jobs that a step leaves without a pool that fits.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{Step, Work};
+use crate::domain::entity::EntityKey;
+use crate::domain::fleet::Fleet;
+use crate::domain::job::{Job, JobStatus};
+use crate::domain::label::Labels;
+use crate::domain::name::PoolId;
+use crate::domain::pool::Pool;
+use crate::domain::text::{code, count};
+
+/// How many jobs are named one by one.
+const NAMED_MAX: usize = 5;
+
+/// Adds to each step that takes a pool's labels away which queued jobs fit no other pool then.
+pub(super) fn tell(steps: &mut [Step], fleet: &Fleet) {
+    let by_id: HashMap<&PoolId, &Pool> = fleet.pools.iter().map(|it| (&it.id, it)).collect();
+    let losers: Vec<(usize, &Pool)> = steps
+        .iter()
+        .enumerate()
+        .filter_map(|(at, step)| Some((at, *by_id.get(loser(step)?)?)))
+        .collect();
+    if losers.is_empty() {
+        return;
+    }
+    let supply = supply(steps, fleet);
+    let losing = Shelf::new(losers.iter().map(|(at, it)| (&it.entity, &it.spec.labels, *at)));
+    let mut stranded: BTreeMap<usize, Vec<&Job>> = BTreeMap::new();
+    for (asked, jobs) in queued(fleet) {
+        if supply.fitting(asked).next().is_some() {
+            continue;
+        }
+        for at in losing.fitting(asked) {
+            stranded.entry(at).or_default().extend(&jobs);
+        }
+    }
+    drop(supply);
+    for (at, mut jobs) in stranded {
+        jobs.sort_by_key(|it| it.id);
+        steps[at].consequences.push(sentence(&jobs));
+    }
+}
+
+/// The pool whose labels, or whose readiness, a step takes away.
+fn loser(step: &Step) -> Option<&PoolId> {
+    match &step.work {
+        Work::Retire { id } => Some(id),
+        Work::Replace { old, .. } => Some(old),
+        Work::Change { id, change } => {
+            (change.labels.is_some() || change.enabled == Some(false)).then_some(id)
+        }
+        Work::Nothing | Work::Controller { .. } | Work::Create(_) | Work::RemoveTwin { .. } => None,
+    }
+}
+
+/// The enabled pools as they stand after the plan.
+fn supply<'a>(steps: &'a [Step], fleet: &'a Fleet) -> Shelf<'a> {
+    let mut touched: HashMap<&PoolId, Option<&Work>> = HashMap::new();
+    let mut new = Vec::new();
+    for step in steps {
+        match &step.work {
+            Work::Retire { id } | Work::RemoveTwin { id } => {
+                touched.insert(id, None);
+            }
+            Work::Replace { old, new: creation, .. } => {
+                touched.insert(old, None);
+                new.push(creation);
+            }
+            Work::Change { id, .. } => {
+                touched.insert(id, Some(&step.work));
+            }
+            Work::Create(creation) => new.push(creation),
+            Work::Nothing | Work::Controller { .. } => {}
+        }
+    }
+    let stays = fleet.pools.iter().filter_map(|pool| match touched.get(&pool.id) {
+        None => Some((pool, pool.spec.enabled, &pool.spec.labels)),
+        Some(None) => None,
+        Some(Some(Work::Change { change, .. })) => Some((
+            pool,
+            change.enabled.unwrap_or(pool.spec.enabled),
+            change.labels.as_ref().unwrap_or(&pool.spec.labels),
+        )),
+        Some(Some(_)) => None,
+    });
+    let stays =
+        stays.filter(|(_, enabled, _)| *enabled).map(|(it, _, labels)| (&it.entity, labels));
+    let comes = new.iter().filter(|it| it.spec.enabled).map(|it| (&it.entity, &it.spec.labels));
+    Shelf::new(stays.chain(comes).map(|(entity, labels)| (entity, labels, 0)))
+}
+
+/// What jobs ask for: whose they are, and with which labels.
+type Asked<'a> = (&'a EntityKey, &'a Labels);
+
+fn queued(fleet: &Fleet) -> BTreeMap<Asked<'_>, Vec<&Job>> {
+    let mut groups: BTreeMap<Asked<'_>, Vec<&Job>> = BTreeMap::new();
+    for job in fleet.jobs.iter().filter(|it| it.status == JobStatus::Queued) {
+        if let Some(entity) = &job.entity {
+            groups.entry((entity, &job.labels)).or_default().push(job);
+        }
+    }
+    groups
+}
+
+/// Sets of labels, found by the rarest label that is asked for.
+struct Shelf<'a> {
+    items: Vec<(&'a EntityKey, &'a Labels, usize)>,
+    by_label: HashMap<(&'a EntityKey, &'a str), Vec<usize>>,
+    by_entity: HashMap<&'a EntityKey, Vec<usize>>,
+}
+
+impl<'a> Shelf<'a> {
+    fn new(items: impl Iterator<Item = (&'a EntityKey, &'a Labels, usize)>) -> Self {
+        let items: Vec<_> = items.collect();
+        let mut by_label: HashMap<_, Vec<usize>> = HashMap::new();
+        let mut by_entity: HashMap<_, Vec<usize>> = HashMap::new();
+        for (at, (entity, labels, _)) in items.iter().enumerate() {
+            by_entity.entry(*entity).or_default().push(at);
+            for key in labels.keys() {
+                by_label.entry((*entity, key)).or_default().push(at);
+            }
+        }
+        Self { items, by_label, by_entity }
+    }
+
+    /// The tags of the sets that have every label that is asked for.
+    fn fitting<'s>(&'s self, (entity, labels): Asked<'s>) -> impl Iterator<Item = usize> + 's {
+        let lists = labels.keys().map(|key| self.by_label.get(&(entity, key)));
+        let rarest = lists.min_by_key(|it| it.map_or(0, Vec::len));
+        let candidates = rarest.unwrap_or_else(|| self.by_entity.get(entity));
+        candidates
+            .into_iter()
+            .flatten()
+            .map(|at| self.items[*at])
+            .filter(move |(_, has, _)| has.covers(labels))
+            .map(|(_, _, tag)| tag)
+    }
+}
+
+fn sentence(jobs: &[&Job]) -> String {
+    let named: Vec<String> = jobs
+        .iter()
+        .take(NAMED_MAX)
+        .map(|it| match it.repository.as_str() {
+            "" => code(&it.name),
+            repository => format!("{} of {}", code(&it.name), code(repository)),
+        })
+        .collect();
+    let rest = match jobs.len().saturating_sub(NAMED_MAX) {
+        0 => String::new(),
+        rest => format!(" and {rest} more"),
+    };
+    let verb = if jobs.len() == 1 { "fits" } else { "fit" };
+    format!("{} {verb} no other pool: {}{rest}", count(jobs.len(), "queued job"), named.join(", "))
+}

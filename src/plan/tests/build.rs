@@ -1,0 +1,204 @@
+//! Smallest inputs: one entity, pools that are as they should be, and what a test changes of it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Map;
+
+use crate::domain::desired::{ControllerSettings, Desired, DesiredPool, ScalePolicy, Scope};
+use crate::domain::entity::{Entity, EntityKey, EntityKind, EntityRef, PoolManager};
+use crate::domain::fleet::{Controller, Fleet};
+use crate::domain::job::{Job, JobStatus};
+use crate::domain::label::Mark;
+use crate::domain::name::{EntityId, FleetName, PoolId, PoolName, RunnerName};
+use crate::domain::pool::{Pool, PoolSpec};
+use crate::domain::runner::{Runner, RunnerStatus, Status};
+
+pub(super) fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_760_000_000 + second).unwrap()
+}
+
+pub(super) fn name(text: &str) -> PoolName {
+    PoolName::new(text).unwrap()
+}
+
+pub(super) fn acme() -> FleetName {
+    FleetName::new("acme").unwrap()
+}
+
+pub(super) fn owned(pool: &str) -> String {
+    Mark::owned(&acme(), &name(pool)).to_string()
+}
+
+pub(super) fn retired(pool: &str) -> String {
+    Mark::retired(&acme(), &name(pool)).to_string()
+}
+
+pub(super) fn key(id: &str) -> EntityKey {
+    EntityKey { kind: EntityKind::Organization, id: EntityId::new(id) }
+}
+
+pub(super) fn organization(id: &str, name: &str, endpoint: &str) -> Entity {
+    Entity {
+        key: key(id),
+        name: name.to_owned(),
+        endpoint: endpoint.to_owned(),
+        credentials: "app".to_owned(),
+        manager: PoolManager::Running,
+        agent_mode: false,
+    }
+}
+
+/// A GARM with one organization, `acme`, and nothing else; its backoff lets policies act.
+pub(super) fn fleet() -> Fleet {
+    Fleet {
+        observed_at: at(0),
+        controller: Controller {
+            id: "c0ffee".to_owned(),
+            version: "v0.2.1".to_owned(),
+            backoff: Duration::from_secs(300),
+            metadata_url: String::new(),
+            callback_url: String::new(),
+            webhook_url: String::new(),
+        },
+        entities: vec![organization("org-1", "acme", "github.com")],
+        entity_kinds: vec![EntityKind::Organization],
+        pools: Vec::new(),
+        runners: Vec::new(),
+        jobs: Vec::new(),
+        templates: Vec::new(),
+    }
+}
+
+pub(super) fn desired(pools: impl IntoIterator<Item = DesiredPool>) -> Desired {
+    Desired {
+        fleet: acme(),
+        controller: ControllerSettings {
+            minimum_job_age_backoff: Some(Duration::from_secs(300)),
+            shared: false,
+        },
+        pools: pools.into_iter().collect(),
+        scope: Scope::Whole,
+    }
+}
+
+/// The specification's own pool.
+pub(super) fn pool(text: &str) -> DesiredPool {
+    DesiredPool {
+        name: name(text),
+        entity: EntityRef {
+            kind: EntityKind::Organization,
+            name: "acme".to_owned(),
+            endpoint: None,
+        },
+        provider: "aws".to_owned(),
+        image: "ami-1".to_owned(),
+        instance_type: "m5.large".to_owned(),
+        labels: ["linux", text].into_iter().collect(),
+        os_type: "linux".to_owned(),
+        os_arch: "amd64".to_owned(),
+        enabled: true,
+        runner_prefix: text.to_owned(),
+        runner_group: None,
+        bootstrap_timeout_min: 20,
+        priority: 0,
+        template: None,
+        enable_shell: false,
+        extra_specs: Map::new(),
+        scale: ScalePolicy {
+            min_runners: 2,
+            max_runners: 20,
+            min_idle_runners: 0,
+            scale_up_threshold: 5,
+            scale_up_delay: Duration::from_secs(30),
+            scale_up_target: 0,
+            scale_down_delay: Duration::from_secs(600),
+            max_queue_wait: Some(Duration::from_secs(120)),
+            boot_grace: Duration::from_secs(600),
+            failed_runner_grace: Duration::from_secs(120),
+            stale_job_age: Duration::from_secs(86_400),
+            autoscale: true,
+        },
+        adopt: None,
+    }
+}
+
+/// A pool in GARM that is exactly as declared; its id is the name with `-id`.
+pub(super) fn live(of: &DesiredPool) -> Pool {
+    let mut labels = of.labels.clone();
+    labels.insert(owned(of.name.as_str()));
+    Pool {
+        id: PoolId::new(format!("{}-id", of.name)),
+        entity: key("org-1"),
+        entity_name: "acme".to_owned(),
+        endpoint: "github.com".to_owned(),
+        spec: PoolSpec {
+            provider: of.provider.clone(),
+            image: of.image.clone(),
+            flavor: of.instance_type.clone(),
+            os_type: of.os_type.clone(),
+            os_arch: of.os_arch.clone(),
+            labels,
+            enabled: of.enabled,
+            max_runners: of.scale.max_runners,
+            min_idle_runners: of.plain_level(),
+            runner_prefix: of.runner_prefix.clone(),
+            runner_group: of.runner_group.clone().unwrap_or_default(),
+            bootstrap_timeout_min: of.bootstrap_timeout_min,
+            priority: of.priority,
+            template_id: Some(1),
+            enable_shell: of.enable_shell,
+            extra_specs: of.extra_specs.clone(),
+        },
+        generation: Some(0),
+        created_at: at(-3600),
+        updated_at: at(-3600),
+    }
+}
+
+/// The same pool with other labels, under another id.
+pub(super) fn relabelled(pool: &Pool, id: &str, labels: &[&str]) -> Pool {
+    let mut pool = Pool { id: PoolId::new(id), ..pool.clone() };
+    pool.spec.labels = labels.iter().copied().collect();
+    pool
+}
+
+/// A runner of `pool` that is `idle`, `active` or anything else GARM says of one that is up.
+pub(super) fn runner(pool: &Pool, number: usize, status: &str) -> Runner {
+    Runner {
+        id: format!("{}-{number}", pool.id),
+        name: RunnerName::new(format!("{}-{number}", pool.spec.runner_prefix)),
+        pool: Some(pool.id.clone()),
+        provider: pool.spec.provider.clone(),
+        provider_id: None,
+        agent_id: Some(1),
+        status: Status::Running,
+        runner_status: RunnerStatus::parse(status),
+        created_at: at(-600),
+        updated_at: at(-300),
+        job: None,
+        provider_fault: None,
+        heartbeat: None,
+        has_shell: false,
+        generation: pool.generation,
+        messages: Vec::new(),
+    }
+}
+
+pub(super) fn queued_job(id: i64, labels: &[&str]) -> Job {
+    Job {
+        id,
+        workflow_job_id: 5_000 + id,
+        run_id: id,
+        status: JobStatus::Queued,
+        conclusion: String::new(),
+        name: format!("build-{id}"),
+        labels: labels.iter().copied().collect(),
+        runner: None,
+        repository: "acme/app".to_owned(),
+        entity: Some(key("org-1")),
+        is_locked: false,
+        created_at: at(-5),
+        updated_at: at(-5),
+    }
+}
