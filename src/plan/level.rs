@@ -7,29 +7,23 @@ use crate::domain::desired::DesiredPool;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolId;
 use crate::domain::pool::Pool;
+use crate::scale::{self, Managed};
 
 /// The scaler's floor of each pool that it steers, for the fleet that was read.
 pub(super) fn floors<'a>(fleet: &'a Fleet, settled: &[Settled<'a>]) -> HashMap<&'a PoolId, u32> {
-    let mut active: HashMap<&PoolId, u32> = HashMap::new();
-    for runner in fleet.runners.iter().filter(|it| it.is_busy()) {
-        if let Some(id) = &runner.pool {
-            *active.entry(id).or_default() += 1;
-        }
-    }
-    settled
+    let steered: Vec<Managed<'a>> = settled
         .iter()
         .filter_map(|it| match &it.case {
             Case::Keep { pool, .. } if is_steered(it.desired) => {
-                let busy = active.get(&pool.id).copied().unwrap_or_default();
-                let scale = &it.desired.scale;
-                let floor = scale.min_idle_runners.max(scale.min_runners.saturating_sub(busy));
-                Some((&pool.id, floor))
+                Some(Managed { pool, policy: &it.desired.scale })
             }
             Case::Keep { .. } | Case::Create { .. } | Case::Replace { .. } | Case::Blocked(_) => {
                 None
             }
         })
-        .collect()
+        .collect();
+    let glances = scale::glance(fleet, &steered);
+    steered.iter().zip(glances).map(|(it, glance)| (&it.pool.id, glance.floor)).collect()
 }
 
 /// Whether `watch` owns the level of such a pool.
