@@ -274,7 +274,7 @@ impl Writer {
 
     /// `DELETE /pools/ID` of an empty pool, and a look whether it is gone: GARM says 200 to the
     /// deletion of a pool that never was (GARM.md §b).
-    pub(super) async fn delete_pool(
+    pub(super) async fn remove_pool(
         &self,
         target: &Target,
         guard: &Guard,

@@ -95,7 +95,7 @@ async fn settle(site: &Site<'_>, name: &PoolName, mine: Pool) -> Result<Settled,
 /// Deletes our own pool, which does not rank first.
 async fn give_way(site: &Site<'_>, mine: &Target) -> Result<(), Trouble> {
     let guard = Guard::fresh(site.fleet, &mine.name);
-    match site.writer.delete_pool(mine, &guard).await? {
+    match site.writer.remove_pool(mine, &guard).await? {
         Deletion::Deleted | Deletion::WasGone => Ok(()),
         Deletion::NotEmpty => {
             Err(Trouble::Changed(format!("two pools bear this label, and {} has runners", mine.id)))

@@ -116,7 +116,7 @@ async fn look(
     }
     if runners.is_empty() {
         site.say(&pool.name, "delete it");
-        match site.writer.delete_pool(pool, guard).await? {
+        match site.writer.remove_pool(pool, guard).await? {
             Deletion::Deleted | Deletion::WasGone => {
                 return Ok(Some(Retired::Deleted { removed: drain.removed }));
             }

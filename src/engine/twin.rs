@@ -34,7 +34,7 @@ pub(super) async fn wait_for_one(
     }
     for left in twins.iter().skip(1) {
         let guard = Guard::fresh(site.fleet, name);
-        match site.writer.delete_pool(&target(name, &left.id), &guard).await? {
+        match site.writer.remove_pool(&target(name, &left.id), &guard).await? {
             Deletion::Deleted | Deletion::WasGone => {}
             Deletion::NotEmpty => {
                 return Err(Trouble::Changed(format!(
@@ -68,7 +68,7 @@ pub(super) async fn remove(site: &Site<'_>, left: &Target) -> Result<End, Troubl
         site.pause(TWIN_WAIT).await;
     }
     let guard = Guard::fresh(site.fleet, &left.name);
-    site.writer.delete_pool(left, &guard).await.map(End::from)
+    site.writer.remove_pool(left, &guard).await.map(End::from)
 }
 
 async fn bearing(site: &Site<'_>, name: &PoolName) -> Result<Vec<Pool>, Trouble> {
