@@ -149,6 +149,8 @@ pub enum Command {
     Validate(ValidateArgs),
     /// Show what the pools are doing
     Status(StatusArgs),
+    /// Write the pools that nobody owns as YAML that adopts them
+    Import,
     /// Serve a simulated GARM on this machine, to try every command on
     Sandbox(SandboxArgs),
     /// Print the JSON Schema of the files
@@ -166,6 +168,7 @@ impl Command {
         match self {
             Self::Validate(_) => "validate",
             Self::Status(_) => "status",
+            Self::Import => "import",
             Self::Sandbox(_) => "sandbox",
             Self::Schema => "schema",
             Self::Completions(_) => "completions",
@@ -177,7 +180,7 @@ impl Command {
     pub fn offers(&self) -> &'static [Output] {
         match self {
             Self::Validate(_) | Self::Status(_) | Self::Schema => &[Output::Text, Output::Json],
-            Self::Sandbox(_) | Self::Completions(_) | Self::Man => &[Output::Text],
+            Self::Import | Self::Sandbox(_) | Self::Completions(_) | Self::Man => &[Output::Text],
         }
     }
 }

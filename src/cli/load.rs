@@ -49,7 +49,7 @@ pub fn load_from(places: Places, cx: Context<'_>) -> Result<Loaded, Failure> {
 
 /// Fails when there is an error among the problems; they are on stderr then. Warnings alone are
 /// only counted: `validate` shows them.
-fn stop_at(problems: &[Problem], cx: Context<'_>) -> Result<(), Failure> {
+pub fn stop_at(problems: &[Problem], cx: Context<'_>) -> Result<(), Failure> {
     if has_error(problems) {
         cx.print.say(&problem::text(problems));
         let errors = problems.iter().filter(|it| it.severity == Severity::Error).count();
@@ -63,15 +63,18 @@ fn stop_at(problems: &[Problem], cx: Context<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The failure of a command that needs a fleet file and has none.
+pub fn missing_fleet_file() -> Failure {
+    Failure::input("there is no fleet file, which says where GARM is").help(
+        "write `runnerctl.yaml`, or name one with `--config FILE`; to try things out: \
+         `runnerctl sandbox --write-config runnerctl.yaml`",
+    )
+}
+
 impl Loaded {
     /// The fleet file, which everything that asks GARM needs.
     pub fn fleet_file(&self) -> Result<&FleetFile, Failure> {
-        self.manifest.fleet_file.as_ref().ok_or_else(|| {
-            Failure::input("there is no fleet file, which says where GARM is").help(
-                "write `runnerctl.yaml`, or name one with `--config FILE`; to try things out: \
-                 `runnerctl sandbox --write-config runnerctl.yaml`",
-            )
-        })
+        self.manifest.fleet_file.as_ref().ok_or_else(missing_fleet_file)
     }
 
     /// What is asked for, complete. Fails (3) with what `plan` still needs, which is on stderr

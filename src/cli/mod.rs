@@ -10,6 +10,7 @@ pub mod completions;
 pub mod connect;
 pub mod exit;
 pub mod failure;
+pub mod import;
 pub mod load;
 pub mod log;
 pub mod places;
@@ -78,6 +79,7 @@ fn dispatch(command: &Command, cx: Context<'_>) -> Result<Exit, Failure> {
     match command {
         Command::Validate(args) => validate::run(args, cx),
         Command::Status(args) => wait(until_stopped(status::run(args, cx))),
+        Command::Import => wait(until_stopped(import::run(cx))),
         Command::Sandbox(args) => wait(sandbox::run(args, cx)),
         Command::Schema => schema::run(cx),
         Command::Completions(args) => completions::run(args.shell, cx),

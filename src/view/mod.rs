@@ -3,9 +3,11 @@
 //! Text is made with ANSI styles by meaning ([`style`]); whoever prints strips them where colour
 //! is not wanted. Whatever comes from YAML or GARM is escaped ([`crate::domain::text`]).
 
+pub mod import;
 pub mod outcome;
 pub mod problem;
 pub mod status;
 pub mod style;
 pub mod table;
 pub mod words;
+pub mod yaml;

@@ -1,0 +1,140 @@
+//! `import`: pools that nobody owns, as a pool file on stdout.
+
+use std::collections::BTreeSet;
+
+use crate::domain::entity::EntityKind;
+use crate::domain::fleet::{Fleet, Line};
+use crate::domain::text;
+use crate::engine::observe::{Ask, Templates, read_fleet};
+use crate::garm::Client;
+use crate::host::clock::Clock;
+use crate::host::files;
+use crate::manifest::{self, DeclaredPool, FleetFile, Manifest, Severity, Source};
+use crate::view::import::{Draft, drafts, file, left_out};
+use crate::view::style::{HELP, WARNING, paint};
+use crate::view::words::count;
+
+use super::Context;
+use super::connect::connect;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::load::{missing_fleet_file, stop_at};
+use super::places::{Places, Surroundings};
+
+/// A pool that says nothing: with `defaults` merged it tells what an imported pool need not say.
+const PROBE: &str = "pools: [{ name: probe, instance_type: probe, max_runners: 1 }]\n";
+
+/// Prints the pool file.
+pub async fn run(cx: Context<'_>) -> Result<Exit, Failure> {
+    let places = Places::find(cx.globals, &Surroundings::read());
+    let source = fleet_source(&places, cx)?;
+    let probed = load(&source, PROBE);
+    let errors = probed.problems.iter().filter(|it| it.severity == Severity::Error);
+    stop_at(&errors.cloned().collect::<Vec<_>>(), cx)?;
+    let (settings, base) = parts(&probed)?;
+    let client = connect(settings, places.base(), cx)?;
+    let fleet = read(&client).await?;
+    let mut taken = declared_names(&source, &places);
+    taken.extend(owned_names(&fleet, settings));
+    let drafts = drafts(&fleet, &taken, base);
+    let (items, refused) = checked(&drafts, &source);
+    cx.print.raw(&file(&items))?;
+    tell(&drafts, refused, cx);
+    Ok(Exit::Done)
+}
+
+fn fleet_source(places: &Places, cx: Context<'_>) -> Result<Source, Failure> {
+    let path = places.fleet.as_deref().ok_or_else(missing_fleet_file)?;
+    files::read_fleet(path).or_else(|problem| {
+        stop_at(&[problem], cx)?;
+        Err(missing_fleet_file())
+    })
+}
+
+fn load(fleet: &Source, pools: &str) -> Manifest {
+    let pools = Source { path: "import".into(), text: pools.to_owned() };
+    manifest::load(Some(fleet), &[pools])
+}
+
+fn parts(probed: &Manifest) -> Result<(&FleetFile, &DeclaredPool), Failure> {
+    match (&probed.fleet_file, probed.pools.first()) {
+        (Some(settings), Some(base)) => Ok((settings, base)),
+        (None, _) => Err(missing_fleet_file()),
+        // `defaults` that no pool can be made of have been reported as errors before.
+        (Some(_), None) => Err(Failure::input("`defaults` in the fleet file make no valid pool")),
+    }
+}
+
+/// Pools, every kind of entity, and the templates where GARM has any.
+async fn read(client: &Client) -> Result<Fleet, Failure> {
+    let ask = Ask { kinds: EntityKind::ALL.to_vec(), templates: Templates::Unwanted };
+    let mut fleet = read_fleet(client, &ask, &Clock::Real).await?;
+    if fleet.line() == Line::Current {
+        fleet.templates = client.templates().await?;
+    }
+    Ok(fleet)
+}
+
+/// Names that the pool files use already. Without pool files, or with broken ones, there are none
+/// to be seen, and the next `plan` says if a name stands twice.
+fn declared_names(fleet: &Source, places: &Places) -> BTreeSet<String> {
+    let (pools, _) = files::read_pools(&places.pools);
+    manifest::load(Some(fleet), &pools).pools.iter().map(|it| it.name.to_string()).collect()
+}
+
+/// Names that this fleet's pools bear in GARM.
+fn owned_names(fleet: &Fleet, settings: &FleetFile) -> Vec<String> {
+    let marks = fleet.pools.iter().flat_map(|it| it.spec.labels.marks());
+    marks
+        .filter(|it| it.fleet() == settings.fleet.as_str())
+        .map(|it| it.pool().to_owned())
+        .collect()
+}
+
+/// Each draft as YAML that the manifest accepts, or as a comment that says why it does not.
+fn checked(drafts: &[Draft], fleet: &Source) -> (Vec<String>, usize) {
+    let mut refused = 0;
+    let mut items = Vec::new();
+    for draft in drafts {
+        let item = draft.text();
+        let read = load(fleet, &file(std::slice::from_ref(&item)));
+        match read.problems.iter().find(|it| it.severity == Severity::Error) {
+            None => items.push(item),
+            Some(problem) => {
+                refused += 1;
+                items.push(left_out(draft, &problem.message));
+            }
+        }
+    }
+    (items, refused)
+}
+
+fn tell(drafts: &[Draft], refused: usize, cx: Context<'_>) {
+    if drafts.is_empty() {
+        cx.print.say("every pool in this GARM has an owner: there is nothing to import");
+        return;
+    }
+    if refused > 0 {
+        let text =
+            format!("{} cannot be written as YAML: see the comments", count(refused, "pool"));
+        cx.print.say(&format!("{} {text}", paint(WARNING, "warning:")));
+    }
+    let with_specs: Vec<String> = drafts
+        .iter()
+        .filter(|it| it.has_extra_specs())
+        .map(|it| format!("`{}`", text::quote(&it.name)))
+        .collect();
+    if !with_specs.is_empty() {
+        cx.print.say(&format!(
+            "{} `extra_specs` of {} is written out whole and may hold secrets: look before you \
+             commit it",
+            paint(WARNING, "warning:"),
+            with_specs.join(", "),
+        ));
+    }
+    cx.print.say(&format!(
+        "{} put this into a file below `pools/`; `runnerctl plan` then adopts {}",
+        paint(HELP, "help:"),
+        count(drafts.len() - refused, "pool"),
+    ));
+}
