@@ -2,9 +2,11 @@
 
 use crate::domain::desired::{Desired, Scope};
 use crate::domain::entity::EntityKind;
+use crate::domain::name::PoolName;
 use crate::engine::observe::{Ask, Templates};
 use crate::host::files;
 use crate::manifest::{self, FleetFile, Manifest, Problem, Severity, has_error};
+use crate::plan;
 use crate::view::problem;
 use crate::view::words::count;
 
@@ -85,6 +87,16 @@ impl Loaded {
             cx.print.say(&problem::text(&problems));
             Failure::input(format!("the files leave {} open", count(problems.len(), "thing")))
                 .help("say it for each pool, or once for all under `defaults` in the fleet file")
+        })
+    }
+
+    /// What a plan is made with besides files and fleet.
+    pub fn options(&self, target: &[PoolName]) -> Result<plan::Options, Failure> {
+        let policy = &self.fleet_file()?.policy;
+        Ok(plan::Options {
+            target: target.to_vec(),
+            protected: policy.protected_pools.clone(),
+            show_keys: policy.extra_specs_show.clone(),
         })
     }
 

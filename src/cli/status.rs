@@ -6,6 +6,7 @@ use crate::engine::observe::read_fleet;
 use crate::garm::Client;
 use crate::host::clock::Clock;
 use crate::manifest::FleetFile;
+use crate::plan::plan;
 use crate::view::status::{self, Board, Detail, Sight, board, impatience};
 use crate::view::style::{HELP, WARNING, paint};
 use crate::view::words::nearest;
@@ -88,9 +89,16 @@ fn show_in_stream(board: &Board, args: &StatusArgs, cx: Context<'_>) -> Result<(
 async fn look(watch: &Watch<'_>) -> Result<(Board, Option<String>), Failure> {
     let fleet = read_fleet(&watch.client, &watch.loaded.ask(), &Clock::Real).await?;
     let declared = &watch.loaded.manifest.pools;
-    let sight = Sight { owner: &watch.file.fleet, declared, fleet: &fleet, plan: None };
+    // Files that `plan` could not use yet are no reason to show nothing.
+    let desired = watch.loaded.manifest.complete(watch.loaded.scope).ok();
+    let options = watch.loaded.options(&[])?;
+    let plan = desired.map(|it| plan(&it, &fleet, &options));
+    let sight = Sight { owner: &watch.file.fleet, declared, fleet: &fleet, plan: plan.as_ref() };
     let board = only(board(sight), &watch.args.pools)?;
-    let delays = declared.iter().filter(|it| it.scale.autoscale).map(|it| it.scale.scale_up_delay);
+    let delays = declared
+        .iter()
+        .filter(|it| it.scale.autoscale && it.enabled)
+        .map(|it| it.scale.scale_up_delay);
     Ok((board, impatience(fleet.controller.backoff, delays).map(|it| hint(&it))))
 }
 
