@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::domain::secret::SecretRef;
-use crate::garm::client::{Password, PasswordReply};
 use crate::garm::http::{Http, HttpOptions};
 use crate::garm::{self, Client, Login, tls};
+use crate::garm::{Password, PasswordReply};
 use crate::manifest::FleetFile;
 use crate::secrets;
 

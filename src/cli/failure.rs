@@ -82,6 +82,7 @@ impl From<garm::Error> for Failure {
             | garm::Kind::Conflict
             | garm::Kind::Server(_)
             | garm::Kind::ClientCertificate
+            | garm::Kind::WrongScheme
             | garm::Kind::NotGarm
             | garm::Kind::OldLine => Exit::Unavailable,
         };

@@ -50,6 +50,7 @@ fn may_pass(kind: &Kind) -> bool {
         | Kind::NotFound
         | Kind::Refused
         | Kind::ClientCertificate
+        | Kind::WrongScheme
         | Kind::OldLine
         | Kind::Input => false,
     }

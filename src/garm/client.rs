@@ -1,221 +1,139 @@
 //! The client: one method per call of GARM's API that we use.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 
 use super::error::{Error, Kind};
-use super::transport::{Method, Request, Response, Transport};
-use super::wire;
+use super::session::{Login, Session, What};
+use super::transport::{Method, Transport};
+use super::wire::{self, Misread};
 use crate::domain::entity::{Entity, EntityKey, EntityKind};
 use crate::domain::fleet::{Controller, Provider, Template};
 use crate::domain::job::Job;
 use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::pool::{Pool, PoolChange, PoolSpec};
 use crate::domain::runner::Runner;
+use crate::domain::text;
 
-/// A password under way.
-pub type PasswordReply<'a> = Pin<Box<dyn Future<Output = Result<SecretString, Error>> + Send + 'a>>;
-
-/// Where the password comes from. Asked at each login and nowhere else, so that a rotated password is
-/// taken up by itself and none is held in between.
-pub trait Password: Send + Sync {
-    /// Brings the password, or says why it cannot be had.
-    fn resolve(&self) -> PasswordReply<'_>;
-}
-
-/// A password that is known already.
-impl Password for SecretString {
-    fn resolve(&self) -> PasswordReply<'_> {
-        Box::pin(std::future::ready(Ok(self.clone())))
-    }
-}
-
-/// User name and password of GARM's admin.
-#[derive(Clone)]
-pub struct Login {
-    /// User name.
-    pub username: String,
-    /// Where the password comes from.
-    pub password: Arc<dyn Password>,
-}
-
-impl Login {
-    /// A login with a password that is known already.
-    pub fn new(username: impl Into<String>, password: SecretString) -> Self {
-        Self { username: username.into(), password: Arc::new(password) }
-    }
-}
-
-/// Speaks to one GARM. Logs in by itself, keeps the token in memory only.
+/// Speaks to one GARM. Logs in by itself at the first request, and again when its token has
+/// expired; a refused request is otherwise never repeated.
 pub struct Client {
-    transport: Arc<dyn Transport>,
-    login: Login,
-    token: Mutex<Option<SecretString>>,
+    session: Session,
 }
 
 impl Client {
     /// Opens no connection yet.
     pub fn new(transport: Arc<dyn Transport>, login: Login) -> Self {
-        Self { transport, login, token: Mutex::new(None) }
+        Self { session: Session::new(transport, login) }
     }
 
     /// Where it goes, for people.
     pub fn address(&self) -> String {
-        self.transport.address()
+        self.session.transport.address()
     }
 
     /// GARM's own settings, and GARM's clock.
     pub async fn controller(&self) -> Result<(Controller, Option<Timestamp>), Error> {
-        let response = self.call(Method::Get, "/controller-info", None).await?;
-        Ok((wire::controller(&response.body)?, response.date))
+        let what = What { method: Method::Get, path: "/controller-info".into(), body: None };
+        self.session.ask(&what, |it| Ok((wire::controller(&it.body)?, it.date))).await
     }
 
     /// Sets `minimum_job_age_backoff`, in seconds.
     pub async fn update_controller(&self, backoff_s: u64) -> Result<Controller, Error> {
         let body = json!({ "minimum_job_age_backoff": backoff_s });
-        wire::controller(&self.call(Method::Put, "/controller", Some(body)).await?.body)
+        self.send(Method::Put, "/controller".into(), Some(body), wire::controller).await
     }
 
     /// All entities of one kind.
     pub async fn entities(&self, kind: EntityKind) -> Result<Vec<Entity>, Error> {
-        wire::entities(kind, &self.get(entity_path(kind)).await?)
+        self.get(entity_path(kind).into(), |body| wire::entities(kind, body)).await
     }
 
     /// The providers of GARM's configuration.
     pub async fn providers(&self) -> Result<Vec<Provider>, Error> {
-        wire::providers(&self.get("/providers").await?)
+        self.get("/providers".into(), wire::providers).await
     }
 
     /// The install templates.
     pub async fn templates(&self) -> Result<Vec<Template>, Error> {
-        wire::templates(&self.get("/templates").await?)
+        self.get("/templates".into(), wire::templates).await
     }
 
-    /// Every pool.
+    /// Every pool of an organization, a repository or an enterprise.
     pub async fn pools(&self) -> Result<Vec<Pool>, Error> {
-        wire::pools(&self.get("/pools").await?)
+        self.get("/pools".into(), wire::pools).await
     }
 
     /// One pool with its instances.
     pub async fn pool(&self, id: &PoolId) -> Result<(Pool, Vec<Runner>), Error> {
-        wire::pool_with_runners(&self.get(&format!("/pools/{id}")).await?)
+        self.get(pool_path(id)?, wire::pool_with_runners).await
     }
 
     /// Every instance.
     pub async fn runners(&self) -> Result<Vec<Runner>, Error> {
-        wire::runners(&self.get("/instances").await?)
+        self.get("/instances".into(), wire::runners).await
     }
 
     /// The instances of one pool.
     pub async fn runners_of(&self, id: &PoolId) -> Result<Vec<Runner>, Error> {
-        wire::runners(&self.get(&format!("/pools/{id}/instances")).await?)
+        self.get(format!("{}/instances", pool_path(id)?), wire::runners).await
     }
 
     /// One instance with its history.
     pub async fn runner(&self, name: &RunnerName) -> Result<Runner, Error> {
-        wire::runner(&self.get(&format!("/instances/{}", segment(name.as_str()))).await?)
+        self.get(runner_path(name)?, wire::runner).await
     }
 
     /// Every job that GARM has recorded.
     pub async fn jobs(&self) -> Result<Vec<Job>, Error> {
-        wire::jobs(&self.get("/jobs").await?)
+        self.get("/jobs".into(), wire::jobs).await
     }
 
     /// Creates a pool. Never retried: on an error that is not certain, read the list.
     pub async fn create_pool(&self, entity: &EntityKey, spec: &PoolSpec) -> Result<Pool, Error> {
-        let path = format!("{}/{}/pools", entity_path(entity.kind), entity.id);
-        let response = self.call(Method::Post, &path, Some(wire::create_body(spec))).await?;
-        wire::pool_with_runners(&response.body).map(|it| it.0)
+        let id = segment("entity", entity.id.as_str())?;
+        let path = format!("{}/{id}/pools", entity_path(entity.kind));
+        let body = Some(wire::create_body(spec));
+        self.send(Method::Post, path, body, wire::pool_with_runners).await.map(|it| it.0)
     }
 
     /// Changes a pool and brings what GARM made of it.
     pub async fn update_pool(&self, id: &PoolId, change: &PoolChange) -> Result<Pool, Error> {
-        let body = wire::change_body(change);
-        let response = self.call(Method::Put, &format!("/pools/{id}"), Some(body)).await?;
-        wire::pool_with_runners(&response.body).map(|it| it.0)
+        let body = Some(wire::change_body(change));
+        self.send(Method::Put, pool_path(id)?, body, wire::pool_with_runners).await.map(|it| it.0)
     }
 
     /// Deletes an empty pool. Deleting an absent one succeeds, as GARM has it.
     pub async fn delete_pool(&self, id: &PoolId) -> Result<(), Error> {
-        self.call(Method::Delete, &format!("/pools/{id}"), None).await.map(drop)
+        self.send(Method::Delete, pool_path(id)?, None, nothing).await
     }
 
     /// Removes one runner that is not busy; a busy one is [`Kind::Refused`]. Never forced, and
     /// `bypassGHUnauthorized` is never sent: it kills a running job (GARM.md §0.7).
     pub async fn delete_runner(&self, name: &RunnerName) -> Result<(), Error> {
-        let path = format!("/instances/{}", segment(name.as_str()));
-        self.call(Method::Delete, &path, None).await.map(drop)
+        self.send(Method::Delete, runner_path(name)?, None, nothing).await
     }
 
-    async fn get(&self, path: &str) -> Result<Vec<u8>, Error> {
-        self.call(Method::Get, path, None).await.map(|it| it.body)
+    async fn get<T>(
+        &self,
+        path: String,
+        read: impl FnOnce(&[u8]) -> Result<T, Misread>,
+    ) -> Result<T, Error> {
+        self.send(Method::Get, path, None, read).await
     }
 
-    /// One request, with one fresh login if the token has expired.
-    async fn call(
+    async fn send<T>(
         &self,
         method: Method,
-        path: &str,
+        path: String,
         body: Option<Value>,
-    ) -> Result<Response, Error> {
-        let token = self.token().await?;
-        match self.send(method, path, body.clone(), Some(token.clone())).await {
-            Err(error) if error.kind == Kind::Token => {
-                self.forget(&token).await;
-                let token = self.token().await?;
-                self.send(method, path, body, Some(token)).await
-            }
-            other => other,
-        }
-    }
-
-    async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<Value>,
-        token: Option<SecretString>,
-    ) -> Result<Response, Error> {
-        let tried = format!("{} {path}", method.word());
-        let request = Request { method, path: path.to_owned(), body, token };
-        let response = self.transport.send(request).await.map_err(|error| Error {
-            got: error.to_string(),
-            kind: Kind::Transport(error),
-            tried: tried.clone(),
-            help: None,
-        })?;
-        wire::check(&tried, response)
-    }
-
-    /// The token in force; logs in when there is none. One login at a time.
-    async fn token(&self) -> Result<SecretString, Error> {
-        let mut token = self.token.lock().await;
-        if let Some(token) = &*token {
-            return Ok(token.clone());
-        }
-        let password = self.login.password.resolve().await?;
-        let body = json!({
-            "username": self.login.username,
-            "password": password.expose_secret(),
-        });
-        let response = self.send(Method::Post, "/auth/login", Some(body), None).await?;
-        let fresh = wire::token(&response.body)?;
-        *token = Some(fresh.clone());
-        Ok(fresh)
-    }
-
-    /// Drops a token that was refused, unless another task has renewed it already.
-    async fn forget(&self, refused: &SecretString) {
-        let mut token = self.token.lock().await;
-        if token.as_ref().is_some_and(|it| it.expose_secret() == refused.expose_secret()) {
-            *token = None;
-        }
+        read: impl FnOnce(&[u8]) -> Result<T, Misread>,
+    ) -> Result<T, Error> {
+        let what = What { method, path, body };
+        self.session.ask(&what, |response| read(&response.body)).await
     }
 }
 
@@ -227,7 +145,39 @@ fn entity_path(kind: EntityKind) -> &'static str {
     }
 }
 
-/// A name as one segment of a path.
-fn segment(name: &str) -> String {
-    url::form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20")
+fn pool_path(id: &PoolId) -> Result<String, Error> {
+    Ok(format!("/pools/{}", segment("pool", id.as_str())?))
+}
+
+fn runner_path(name: &RunnerName) -> Result<String, Error> {
+    Ok(format!("/instances/{}", segment("runner", name.as_str())?))
+}
+
+/// A name of GARM's as one segment of a path. Everything but letters, digits, `-`, `_`, `~` and
+/// `.` is encoded. An empty name or one of dots would name another thing, and is refused.
+fn segment(what: &str, name: &str) -> Result<String, Error> {
+    if matches!(name, "" | "." | "..") {
+        return Err(Error {
+            kind: Kind::NotGarm,
+            tried: format!("address a {what}"),
+            got: format!("GARM names it `{}`, which cannot stand in a URL", text::quote(name)),
+            help: None,
+        });
+    }
+    let mut segment = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~' | b'.') {
+            segment.push(char::from(byte));
+        } else {
+            segment.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    Ok(segment)
+}
+
+/// What a DELETE brings: no body, or JSON that does not matter. A page is not GARM's.
+fn nothing(body: &[u8]) -> Result<(), Misread> {
+    let is_fine =
+        body.trim_ascii().is_empty() || serde_json::from_slice::<IgnoredAny>(body).is_ok();
+    if is_fine { Ok(()) } else { Err(Misread("an answer that is not GARM's".into())) }
 }

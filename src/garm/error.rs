@@ -19,16 +19,19 @@ pub enum Kind {
     NotInitialised,
     /// The controller's URLs are not set (409 `urls_required`).
     UrlsMissing,
-    /// 404: what was asked for is not there.
+    /// 404 from GARM: what was asked for is not there.
     NotFound,
     /// 400 or 422: GARM does not accept what was asked, or not now (a busy runner).
     Refused,
     /// 409 of another kind.
     Conflict,
-    /// 5xx.
+    /// 5xx or 429, from GARM or from a front before it.
     Server(u16),
-    /// A client certificate was demanded and not sent or not accepted by a front before GARM.
+    /// A client certificate was demanded and not sent or not accepted: a TLS alert, or the page of
+    /// a front before GARM.
     ClientCertificate,
+    /// Plain HTTP was spoken to a port that wants TLS.
+    WrongScheme,
     /// An answer that is not GARM's: a proxy's page, another program, broken JSON.
     NotGarm,
     /// GARM 0.1.x: reads work, writes are refused by us.
@@ -37,7 +40,7 @@ pub enum Kind {
     Input,
 }
 
-/// A failure: what was tried, what came back, what to do.
+/// A failure: what was tried, what came back, what to do. Holds neither password nor token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     /// What it means.
@@ -51,7 +54,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// Something of ours cannot be used; nothing was sent.
+    /// Something of ours cannot be used; nothing was sent. The texts are escaped by the caller.
     pub fn input(
         tried: impl Into<String>,
         got: impl Into<String>,
@@ -59,6 +62,16 @@ impl Error {
     ) -> Self {
         let help = Some(help.into());
         Self { kind: Kind::Input, tried: tried.into(), got: got.into(), help }
+    }
+
+    /// The refusal to write to GARM 0.1.x, whose rules of scaling are others (GARM.md §k).
+    pub fn old_line(tried: impl Into<String>) -> Self {
+        Self {
+            kind: Kind::OldLine,
+            tried: tried.into(),
+            got: "this is GARM 0.1, which scales by other rules and keeps no `generation`".into(),
+            help: Some("upgrade GARM to 0.2 or later; until then only reading works".into()),
+        }
     }
 
     /// A problem in our own input (exit code 3), not GARM's doing (4).
@@ -81,6 +94,7 @@ impl Error {
             | Kind::Refused
             | Kind::Conflict
             | Kind::ClientCertificate
+            | Kind::WrongScheme
             | Kind::OldLine
             | Kind::Input => true,
         }

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
 use super::error::Error;
+use super::fault::{self, Setting};
 use super::tls::{Files, Tls};
 use super::transport::{Method, Reply, Request, Response, Transport, TransportError};
 use crate::domain::text;
@@ -27,6 +28,21 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// 75 s), so that no request is written into a connection that is just being closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How long a request may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until a connection stands.
+    pub connect: Duration,
+    /// Until the answer is whole, the connection included.
+    pub request: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect: CONNECT_TIMEOUT, request: REQUEST_TIMEOUT }
+    }
+}
+
 /// Where GARM is and how to get there.
 #[derive(Debug, Clone)]
 pub struct HttpOptions {
@@ -34,21 +50,14 @@ pub struct HttpOptions {
     pub url: String,
     /// `garm.tls`.
     pub tls: Files,
-    /// [`CONNECT_TIMEOUT`] but for tests.
-    pub connect_timeout: Duration,
-    /// [`REQUEST_TIMEOUT`] but for tests.
-    pub request_timeout: Duration,
+    /// The usual ones but for tests.
+    pub timeouts: Timeouts,
 }
 
 impl HttpOptions {
     /// The platform's roots, no client certificate, the usual time-outs.
     pub fn new(url: impl Into<String>) -> Self {
-        Self {
-            url: url.into(),
-            tls: Files::default(),
-            connect_timeout: CONNECT_TIMEOUT,
-            request_timeout: REQUEST_TIMEOUT,
-        }
+        Self { url: url.into(), tls: Files::default(), timeouts: Timeouts::default() }
     }
 }
 
@@ -57,9 +66,10 @@ impl HttpOptions {
 #[derive(Debug)]
 pub struct Http {
     client: reqwest::Client,
+    tls: Option<Tls>,
     base: String,
     address: String,
-    request_timeout: Duration,
+    timeouts: Timeouts,
 }
 
 impl Http {
@@ -67,22 +77,12 @@ impl Http {
     /// cannot be used.
     pub fn new(options: &HttpOptions) -> Result<Self, Error> {
         let url = check_url(&options.url)?;
-        let tls = Tls::new(&options.tls)?;
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls.config)
-            .http1_only()
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .connect_timeout(options.connect_timeout)
-            .timeout(options.request_timeout)
-            .user_agent(concat!("runnerctl/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| Error::input("build the HTTP client", chain(&error), "report it"))?;
+        // Plain HTTP, to this machine only, works without any root to trust.
+        let tls = if url.scheme() == "https" { Some(Tls::new(&options.tls)?) } else { None };
+        let client = build(tls.as_ref(), options.timeouts)?;
         let address = url.as_str().trim_end_matches('/').to_owned();
         let base = format!("{address}/api/v1");
-        Ok(Self { client, base, address, request_timeout: options.request_timeout })
+        Ok(Self { client, tls, base, address, timeouts: options.timeouts })
     }
 
     async fn exchange(&self, request: Request) -> Result<Response, TransportError> {
@@ -99,55 +99,59 @@ impl Http {
         if let Some(body) = &request.body {
             builder = builder.json(body);
         }
-        let mut response = builder.send().await.map_err(|error| self.sort(&error))?;
+        let response = builder.send().await.map_err(|error| self.unanswered(&error))?;
+        if let Some(tls) = &self.tls {
+            tls.met();
+        }
         if let Some(target) = redirect_target(&response) {
             return Err(TransportError::Redirect(target));
         }
-        let text_header =
-            |name| response.headers().get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
-        let content_type = text_header(CONTENT_TYPE);
-        let date = text_header(DATE).and_then(|it| parse_date(&it));
-        let status = response.status().as_u16();
-        let body = self.read_body(&mut response).await?;
-        Ok(Response { status, content_type, date, body })
+        self.whole(response).await
     }
 
-    async fn read_body(&self, response: &mut reqwest::Response) -> Result<Vec<u8>, TransportError> {
+    async fn whole(&self, mut response: reqwest::Response) -> Result<Response, TransportError> {
+        let header =
+            |name| response.headers().get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
+        let (content_type, date) = (header(CONTENT_TYPE), header(DATE));
+        let status = response.status().as_u16();
+        let too_large = || TransportError::Body(format!("it has more than {ANSWER_MAX} bytes"));
+        if response.content_length().is_some_and(|it| it > ANSWER_MAX as u64) {
+            return Err(too_large());
+        }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.sort_body(&error))? {
+        let broken_off = |error| fault::broken_off(&error, &self.timeouts);
+        while let Some(chunk) = response.chunk().await.map_err(broken_off)? {
             if body.len() + chunk.len() > ANSWER_MAX {
-                return Err(TransportError::Body("it is larger than 64 MiB".into()));
+                return Err(too_large());
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(body)
+        Ok(Response { status, content_type, date: date.and_then(|it| parse_date(&it)), body })
     }
 
-    fn sort(&self, error: &reqwest::Error) -> TransportError {
-        if error.is_timeout() && !error.is_connect() {
-            return self.timed_out();
-        }
-        let said = chain(error);
-        if error.is_timeout() {
-            TransportError::Connect("no connection in time".into())
-        } else if said.contains("dns error") {
-            TransportError::Resolve(said)
-        } else if said.contains("certificate") || said.contains("alert") {
-            TransportError::Tls(said)
-        } else if error.is_connect() {
-            TransportError::Connect(said)
-        } else {
-            TransportError::Closed(said)
-        }
+    fn unanswered(&self, error: &reqwest::Error) -> TransportError {
+        let asked = self.tls.as_ref().and_then(Tls::asked);
+        fault::unanswered(error, Setting { timeouts: &self.timeouts, asked })
     }
+}
 
-    fn sort_body(&self, error: &reqwest::Error) -> TransportError {
-        if error.is_timeout() { self.timed_out() } else { TransportError::Body(chain(error)) }
-    }
-
-    fn timed_out(&self) -> TransportError {
-        TransportError::Timeout(format!("{} s", self.request_timeout.as_secs_f32()))
-    }
+fn build(tls: Option<&Tls>, timeouts: Timeouts) -> Result<reqwest::Client, Error> {
+    let mut builder = reqwest::Client::builder()
+        .http1_only()
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .connect_timeout(timeouts.connect)
+        .timeout(timeouts.request)
+        .user_agent(concat!("runnerctl/", env!("CARGO_PKG_VERSION")));
+    builder = match tls {
+        Some(tls) => builder.tls_backend_preconfigured(tls.config.clone()),
+        None => builder.tls_certs_only([]),
+    };
+    builder.build().map_err(|error| {
+        Error::input("build the HTTP client", fault::innermost(&error), "this is a bug: report it")
+    })
 }
 
 impl Transport for Http {
@@ -211,13 +215,4 @@ fn redirect_target(response: &reqwest::Response) -> Option<String> {
 /// `Wed, 25 Nov 2026 10:00:00 GMT`; a header that is something else is no clock.
 fn parse_date(text: &str) -> Option<Timestamp> {
     jiff::fmt::rfc2822::parse(text).ok().map(|it| it.timestamp())
-}
-
-/// The innermost cause says what happened; the outer ones only where.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    text::quote(&cause.to_string())
 }

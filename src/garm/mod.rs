@@ -6,12 +6,21 @@
 
 pub mod client;
 pub mod error;
+mod fault;
+mod help;
 pub mod http;
+mod pem;
+mod refusal;
+mod session;
 pub mod tls;
 pub mod transport;
-pub mod wire;
+mod wire;
+mod x509;
 
-pub use client::{Client, Login, Password};
+pub use client::Client;
 pub use error::{Error, Kind};
 pub use http::{Http, HttpOptions};
-pub use transport::{Method, Reply, Request, Response, Transport, TransportError};
+pub use session::{Login, Password, PasswordReply};
+pub use transport::{
+    Method, Presented, Reply, Request, Response, TlsFault, Transport, TransportError,
+};

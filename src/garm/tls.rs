@@ -1,8 +1,6 @@
 //! The one TLS configuration: for HTTP now, for the event stream later.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,15 +8,12 @@ use rustls::client::ResolvesClientCert;
 use rustls::crypto::CryptoProvider;
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, SignatureScheme};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use rustls_platform_verifier::BuilderVerifierExt;
 
 use super::error::Error;
-
-/// Largest PEM file that is read, in bytes. The whole bundle of a Linux distribution has a
-/// quarter of this.
-const PEM_MAX: u64 = 1 << 20;
+use super::pem::{Pem, shown};
+use super::transport::Presented;
+use super::x509;
 
 /// The PEM files of `garm.tls`, all optional, already taken relative to the fleet file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,7 +26,7 @@ pub struct Files {
     pub key: Option<PathBuf>,
 }
 
-/// A TLS configuration, and whether a server has asked for a client certificate.
+/// A TLS configuration, and what it has to show when a server asks for a client certificate.
 #[derive(Debug, Clone)]
 pub struct Tls {
     /// For reqwest and, cloned, for the event stream. Offers HTTP/1.1 only: GARM speaks nothing
@@ -41,17 +36,19 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Reads the files. Errors with [`super::Kind::Input`] when one is missing, is not what it should be, or
-    /// when certificate and key do not fit.
+    /// Reads the files. Errors with [`super::Kind::Input`] when one is missing or is not what it
+    /// should be, when certificate and key do not fit, or when there is no root to trust.
     pub fn new(files: &Files) -> Result<Self, Error> {
         // A provider by hand: with two in the dependency graph the default one panics.
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let identity = Arc::new(Identity::new(client_key(files, &provider)?));
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        let identity = Arc::new(Identity::new(files, &provider)?);
+        let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|error| internal(&error))?;
+            .expect("aws-lc-rs has suites for both protocol versions");
         let builder = match &files.ca {
-            Some(path) => builder.with_root_certificates(roots(path)?),
+            Some(path) => {
+                builder.with_root_certificates(roots(Pem { path, setting: "garm.tls.ca" })?)
+            }
             None => builder.with_platform_verifier().map_err(|error| no_roots(&error))?,
         };
         let mut config = builder.with_client_cert_resolver(Arc::clone(&identity) as _);
@@ -59,9 +56,15 @@ impl Tls {
         Ok(Self { config, identity })
     }
 
-    /// Whether a server has asked for a client certificate since this configuration was made.
-    pub fn was_asked(&self) -> bool {
-        self.identity.asked.load(Ordering::Relaxed)
+    /// What a server got to see, if one has asked for a client certificate since [`Self::met`].
+    pub(super) fn asked(&self) -> Option<Presented> {
+        let is_asked = self.identity.asked.load(Ordering::Relaxed);
+        is_asked.then(|| self.identity.presented.clone())
+    }
+
+    /// Notes that a server has answered: what it asked for was good enough.
+    pub(super) fn met(&self) {
+        self.identity.asked.store(false, Ordering::Relaxed);
     }
 }
 
@@ -70,12 +73,37 @@ impl Tls {
 #[derive(Debug)]
 struct Identity {
     key: Option<Arc<CertifiedKey>>,
+    presented: Presented,
     asked: AtomicBool,
 }
 
 impl Identity {
-    fn new(key: Option<CertifiedKey>) -> Self {
-        Self { key: key.map(Arc::new), asked: AtomicBool::new(false) }
+    fn new(files: &Files, provider: &CryptoProvider) -> Result<Self, Error> {
+        let (cert, key) = match (&files.cert, &files.key) {
+            (Some(cert), Some(key)) => (cert, key),
+            (None, None) => {
+                let (key, presented) = (None, Presented::Nothing);
+                return Ok(Self { key, presented, asked: AtomicBool::new(false) });
+            }
+            (Some(_), None) => return Err(half("garm.tls.cert", "garm.tls.key")),
+            (None, Some(_)) => return Err(half("garm.tls.key", "garm.tls.cert")),
+        };
+        let chain = Pem { path: cert, setting: "garm.tls.cert" }.certificates()?;
+        let der = Pem { path: key, setting: "garm.tls.key" }.key()?;
+        let validity =
+            chain.first().and_then(|it| x509::facts(it)).map_or_else(String::new, |it| {
+                format!(" (valid from {} until {})", it.not_before, it.not_after)
+            });
+        let presented = Presented::Certificate(format!("`{}`{validity}", shown(cert)));
+        let certified = CertifiedKey::from_der(chain, der, provider).map_err(|error| {
+            let tried = format!("use `garm.tls.cert` `{}` with `{}`", shown(cert), shown(key));
+            let got = match error {
+                rustls::Error::InconsistentKeys(_) => "the key is of another certificate".into(),
+                other => format!("they cannot be used: {other}"),
+            };
+            Error::input(tried, got, "give `garm.tls.key` the key of `garm.tls.cert`")
+        })?;
+        Ok(Self { key: Some(Arc::new(certified)), presented, asked: AtomicBool::new(false) })
     }
 }
 
@@ -90,88 +118,36 @@ impl ResolvesClientCert for Identity {
     }
 }
 
-fn roots(path: &Path) -> Result<RootCertStore, Error> {
+fn half(there: &str, missing: &str) -> Error {
+    Error::input(
+        "read `garm.tls`",
+        format!("`{there}` is given without `{missing}`"),
+        format!("give `{missing}`, or leave both out"),
+    )
+}
+
+/// What to trust. A certificate that signs nothing would leave only "unknown CA" at each
+/// connection, so it is refused here.
+fn roots(pem: Pem<'_>) -> Result<RootCertStore, Error> {
+    let help = "put the CA that signed GARM's certificate there";
+    let certificates = pem.certificates()?;
+    if certificates.iter().all(|it| x509::facts(it).is_some_and(|it| !it.can_be_root)) {
+        let got = "its certificate is not a CA's: it signs no other";
+        return Err(pem.unfit(got, format!("{help}, not that certificate itself")));
+    }
     let mut store = RootCertStore::empty();
-    for cert in certificates(path, "garm.tls.ca")? {
-        store.add(cert).map_err(|error| {
-            Error::input(
-                format!("read `garm.tls.ca` from `{}`", path.display()),
-                format!("a certificate in it is broken: {error}"),
-                "put the PEM of the CA that signed GARM's certificate there",
-            )
-        })?;
+    for certificate in certificates {
+        store
+            .add(certificate)
+            .map_err(|error| pem.unfit(format!("a certificate in it is broken: {error}"), help))?;
     }
     Ok(store)
 }
 
-fn client_key(files: &Files, provider: &CryptoProvider) -> Result<Option<CertifiedKey>, Error> {
-    let (cert, key) = match (&files.cert, &files.key) {
-        (Some(cert), Some(key)) => (cert, key),
-        (None, None) => return Ok(None),
-        (Some(_), None) => return Err(half_identity("garm.tls.cert", "garm.tls.key")),
-        (None, Some(_)) => return Err(half_identity("garm.tls.key", "garm.tls.cert")),
-    };
-    let chain = certificates(cert, "garm.tls.cert")?;
-    let pem = read(key, "garm.tls.key")?;
-    let der = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| {
-        Error::input(
-            format!("read `garm.tls.key` from `{}`", key.display()),
-            "it holds no private key in PEM",
-            "put the key of `garm.tls.cert` there",
-        )
-    })?;
-    let certified = CertifiedKey::from_der(chain, der, provider).map_err(|error| {
-        Error::input(
-            format!("use `{}` with `{}`", cert.display(), key.display()),
-            format!("certificate and key do not go together: {error}"),
-            "check that both files belong to one certificate",
-        )
-    })?;
-    Ok(Some(certified))
-}
-
-fn half_identity(there: &str, missing: &str) -> Error {
-    Error::input(
-        "build the TLS configuration",
-        format!("`{there}` is given without `{missing}`"),
-        format!("add `{missing}`, or leave both out"),
-    )
-}
-
-fn certificates(path: &Path, setting: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let pem = read(path, setting)?;
-    let tried = format!("read `{setting}` from `{}`", path.display());
-    let help = "a PEM certificate begins with `-----BEGIN CERTIFICATE-----`";
-    let certs = CertificateDer::pem_slice_iter(&pem)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| Error::input(tried.clone(), format!("it is not PEM: {error}"), help))?;
-    if certs.is_empty() {
-        return Err(Error::input(tried, "it holds no certificate", help));
-    }
-    Ok(certs)
-}
-
-fn read(path: &Path, setting: &str) -> Result<Vec<u8>, Error> {
-    let tried = || format!("read `{setting}` from `{}`", path.display());
-    let help = format!("check the path in `{setting}`; it is relative to the fleet file");
-    let mut pem = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(PEM_MAX + 1).read_to_end(&mut pem))
-        .map_err(|error| Error::input(tried(), error.to_string(), help.as_str()))?;
-    if pem.len() as u64 > PEM_MAX {
-        return Err(Error::input(tried(), "it is larger than 1 MiB", help.as_str()));
-    }
-    Ok(pem)
-}
-
-fn internal(error: &rustls::Error) -> Error {
-    Error::input("build the TLS configuration", error.to_string(), "this is a bug: report it")
-}
-
 fn no_roots(error: &rustls::Error) -> Error {
     Error::input(
-        "read the platform's certificate authorities",
+        "read the certificate authorities of this machine",
         error.to_string(),
-        "install them (`ca-certificates`), or name GARM's own CA as `garm.tls.ca`",
+        "install them (`ca-certificates`), or give GARM's own CA as `garm.tls.ca`",
     )
 }

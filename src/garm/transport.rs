@@ -1,7 +1,9 @@
 //! How a request travels: HTTP in earnest, a function call in the simulator.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -63,24 +65,36 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-/// Why nothing came back.
+/// Why nothing came back, or not all of it. Texts are bounded and escaped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
     /// The name does not resolve.
-    #[error("cannot resolve the name: {0}")]
+    #[error("the name does not resolve: {0}")]
     Resolve(String),
     /// Nobody listens, or the network is unreachable.
     #[error("cannot connect: {0}")]
     Connect(String),
-    /// No answer within the time given.
-    #[error("no answer within {0}")]
-    Timeout(String),
-    /// The TLS handshake failed; the text says why.
-    #[error("TLS failed: {0}")]
-    Tls(String),
+    /// No connection within the time given.
+    #[error("no connection within {0:?}")]
+    ConnectTimeout(Duration),
+    /// No whole answer within the time given.
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+    /// The TLS handshake failed.
+    #[error(transparent)]
+    Tls(TlsFault),
     /// The connection was closed before an answer.
     #[error("the connection was closed before an answer: {0}")]
     Closed(String),
+    /// The same, after the server had asked for a client certificate: under TLS 1.3 a refusal
+    /// looks like this, and so does a crash.
+    #[error(
+        "the connection was closed before an answer; the server had asked for a client certificate and {0}"
+    )]
+    ClosedOnCertificate(Presented),
+    /// What came back is not HTTP.
+    #[error("the answer is not HTTP: {0}")]
+    NotHttp(String),
     /// The answer broke off, or is larger than the bound.
     #[error("the answer is not whole: {0}")]
     Body(String),
@@ -94,8 +108,68 @@ impl TransportError {
     /// outcome.
     pub fn may_have_arrived(&self) -> bool {
         match self {
-            Self::Resolve(_) | Self::Connect(_) | Self::Tls(_) | Self::Redirect(_) => false,
-            Self::Timeout(_) | Self::Closed(_) | Self::Body(_) => true,
+            Self::Resolve(_)
+            | Self::Connect(_)
+            | Self::ConnectTimeout(_)
+            | Self::Tls(_)
+            | Self::Redirect(_) => false,
+            Self::Timeout(_)
+            | Self::Closed(_)
+            | Self::ClosedOnCertificate(_)
+            | Self::NotHttp(_)
+            | Self::Body(_) => true,
+        }
+    }
+}
+
+/// What is wrong with a TLS handshake. No request has been read by GARM then.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TlsFault {
+    /// The server's certificate leads to no CA that we trust.
+    #[error("the server's certificate is signed by an unknown CA")]
+    UnknownIssuer,
+    /// The server's certificate has expired, or our clock is ahead.
+    #[error("the server's certificate has expired{0}")]
+    Expired(String),
+    /// The server's certificate is not valid yet, or our clock is behind.
+    #[error("the server's certificate is not valid yet{0}")]
+    NotYetValid(String),
+    /// The server's certificate is for other names.
+    #[error("the server's certificate is not for this name: {0}")]
+    WrongName(String),
+    /// Anything else that is wrong with the server's certificate.
+    #[error("the server's certificate is refused: {0}")]
+    BadCertificate(String),
+    /// The other side does not speak TLS.
+    #[error("the server does not speak TLS on this port")]
+    NotTls,
+    /// The server refused our certificate, or wants one.
+    #[error("the server asked for a client certificate, {presented}, and refused: {alert}")]
+    ClientCertificate {
+        /// What we had to show.
+        presented: Presented,
+        /// The server's word for it.
+        alert: String,
+    },
+    /// Anything else.
+    #[error("the TLS handshake failed: {0}")]
+    Other(String),
+}
+
+/// What the server got to see when it asked for a client certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presented {
+    /// None is configured.
+    Nothing,
+    /// This one: file and validity.
+    Certificate(String),
+}
+
+impl fmt::Display for Presented {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("got none"),
+            Self::Certificate(which) => write!(f, "got {which}"),
         }
     }
 }

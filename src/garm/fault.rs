@@ -1,0 +1,141 @@
+//! Why a request brought nothing: reqwest's chain of causes, sorted.
+
+use std::error::Error as StdError;
+use std::io;
+
+use jiff::Timestamp;
+use rustls::{AlertDescription, CertificateError};
+
+use super::http::Timeouts;
+use super::transport::{Presented, TlsFault, TransportError};
+use crate::domain::text;
+
+/// What is known besides the error.
+pub(super) struct Setting<'a> {
+    pub(super) timeouts: &'a Timeouts,
+    /// What a server got to see on a connection that has not brought an answer yet.
+    pub(super) asked: Option<Presented>,
+}
+
+/// A request without an answer.
+pub(super) fn unanswered(error: &reqwest::Error, setting: Setting<'_>) -> TransportError {
+    let Setting { timeouts, asked } = setting;
+    if error.is_timeout() {
+        return match error.is_connect() {
+            true => TransportError::ConnectTimeout(timeouts.connect),
+            false => TransportError::Timeout(timeouts.request),
+        };
+    }
+    if let Some(fault) = find::<rustls::Error>(error) {
+        return TransportError::Tls(tls(fault, asked));
+    }
+    let said = innermost(error);
+    if error.is_connect() {
+        let kind = find::<io::Error>(error).map(io::Error::kind);
+        return match (kind, asked) {
+            _ if causes(error).any(|it| it.to_string() == "dns error") => {
+                TransportError::Resolve(said)
+            }
+            // Closed after its TCP part was accepted, hence within the handshake.
+            (Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset), Some(asked)) => {
+                let alert = "the connection was closed".into();
+                TransportError::Tls(TlsFault::ClientCertificate { presented: asked, alert })
+            }
+            (Some(io::ErrorKind::UnexpectedEof), None) => {
+                TransportError::Tls(TlsFault::Other("the server closed the connection".into()))
+            }
+            _ => TransportError::Connect(said),
+        };
+    }
+    if find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) {
+        return TransportError::NotHttp(said);
+    }
+    match asked {
+        Some(presented) => TransportError::ClosedOnCertificate(presented),
+        None => TransportError::Closed(said),
+    }
+}
+
+/// An answer that has begun and did not end well.
+pub(super) fn broken_off(error: &reqwest::Error, timeouts: &Timeouts) -> TransportError {
+    if error.is_timeout() {
+        return TransportError::Timeout(timeouts.request);
+    }
+    TransportError::Body(innermost(error))
+}
+
+/// The innermost cause says what happened; the outer ones only where.
+pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
+    text::quote(&causes(error).last().map(ToString::to_string).unwrap_or_default())
+}
+
+/// The error and its causes. An [`io::Error`] hides the error that it wraps from `source`.
+fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |&it| {
+        let wrapped = it.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        wrapped.map_or_else(|| it.source(), |inner| Some(inner))
+    })
+}
+
+fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    causes(error).find_map(|it| it.downcast_ref::<T>())
+}
+
+fn tls(error: &rustls::Error, asked: Option<Presented>) -> TlsFault {
+    match error {
+        rustls::Error::InvalidCertificate(error) => certificate(error),
+        rustls::Error::AlertReceived(alert) => match asked {
+            Some(presented) if is_about_certificates(*alert) => {
+                TlsFault::ClientCertificate { presented, alert: format!("{alert:?}") }
+            }
+            Some(_) | None => TlsFault::Other(format!("the server answered `{alert:?}`")),
+        },
+        rustls::Error::InvalidMessage(_) => TlsFault::NotTls,
+        other => TlsFault::Other(text::quote(&other.to_string())),
+    }
+}
+
+/// The alerts of RFC 8446 §6.2 by which servers refuse a client certificate or its absence.
+/// `HandshakeFailure` is what TLS 1.2 servers say when none was sent.
+fn is_about_certificates(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::CertificateRequired
+            | AlertDescription::NoCertificate
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+            | AlertDescription::DecryptError
+            | AlertDescription::HandshakeFailure
+    )
+}
+
+fn certificate(error: &CertificateError) -> TlsFault {
+    let at =
+        |seconds: u64| i64::try_from(seconds).ok().and_then(|it| Timestamp::from_second(it).ok());
+    match error {
+        CertificateError::UnknownIssuer => TlsFault::UnknownIssuer,
+        CertificateError::Expired => TlsFault::Expired(String::new()),
+        CertificateError::ExpiredContext { not_after, .. } => TlsFault::Expired(
+            at(not_after.as_secs()).map(|it| format!(", at {it}")).unwrap_or_default(),
+        ),
+        CertificateError::NotValidYet => TlsFault::NotYetValid(String::new()),
+        CertificateError::NotValidYetContext { not_before, .. } => TlsFault::NotYetValid(
+            at(not_before.as_secs()).map(|it| format!(", only from {it} on")).unwrap_or_default(),
+        ),
+        CertificateError::NotValidForName => TlsFault::WrongName("it does not list it".into()),
+        CertificateError::NotValidForNameContext { presented, .. } => {
+            TlsFault::WrongName(match presented.is_empty() {
+                true => "it lists no name at all".into(),
+                false => text::quote(&format!("it is for {}", presented.join(", "))),
+            })
+        }
+        other => TlsFault::BadCertificate(text::quote(&other.to_string())),
+    }
+}

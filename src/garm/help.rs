@@ -1,0 +1,89 @@
+//! What to do about a failure: one sentence for each.
+
+use super::error::Kind;
+use super::transport::{Presented, TlsFault, TransportError};
+
+/// The advice for a failure, if there is one beyond what the failure says.
+pub(super) fn advice(kind: &Kind) -> Option<&'static str> {
+    Some(match kind {
+        Kind::Transport(error) => return transport(error),
+        Kind::Credentials => "check `garm.username` and what `garm.password` refers to",
+        Kind::Token => {
+            "GARM refuses a token that it has just given out: check its clock, and that no second \
+             GARM with another secret answers at `garm.url`"
+        }
+        Kind::GithubRefused => {
+            "GitHub refuses GARM's own credentials: renew them, see `garm-cli github credentials \
+             list`"
+        }
+        Kind::NotInitialised => "make its admin first: `garm-cli init --name … --url …`",
+        Kind::UrlsMissing => {
+            "set the URLs at which runners reach GARM: `garm-cli controller update \
+             --metadata-url … --callback-url … --webhook-url …`"
+        }
+        Kind::Server(500) => "look into GARM's log: it keeps the reason of a 500 to itself",
+        Kind::Server(429) => "a front before GARM wants fewer requests: try again later",
+        Kind::Server(502..=504) => {
+            "a front answers and GARM behind it does not: check that GARM runs"
+        }
+        Kind::Server(_) => "try again, and look into the log of GARM and of the front before it",
+        Kind::ClientCertificate => {
+            "give `garm.tls.cert` and `garm.tls.key`: a valid certificate of the CA that the front \
+             before GARM trusts for operators"
+        }
+        Kind::WrongScheme => "write `garm.url` with `https://`",
+        Kind::NotGarm => {
+            "check that `garm.url` leads to GARM itself, without `/api/v1`, and that no proxy \
+             answers in its place"
+        }
+        Kind::NotFound | Kind::Refused | Kind::Conflict | Kind::OldLine | Kind::Input => {
+            return None;
+        }
+    })
+}
+
+fn transport(error: &TransportError) -> Option<&'static str> {
+    Some(match error {
+        TransportError::Resolve(_) => "check the host in `garm.url`",
+        TransportError::Connect(_) => "check that GARM runs, and the host and port in `garm.url`",
+        TransportError::ConnectTimeout(_) => {
+            "check the host and port in `garm.url`, and firewalls; proxies of the environment are \
+             not used"
+        }
+        TransportError::Timeout(_) => "look at the load of GARM and of its database",
+        TransportError::Tls(fault) => return tls(fault),
+        TransportError::Closed(_) | TransportError::NotHttp(_) => {
+            "check that `garm.url` leads to GARM, with the right one of `http://` and `https://`"
+        }
+        TransportError::ClosedOnCertificate(Presented::Nothing) => {
+            "give `garm.tls.cert` and `garm.tls.key`"
+        }
+        TransportError::ClosedOnCertificate(Presented::Certificate(_)) => {
+            "check that the certificate is valid and of a CA that GARM's front trusts"
+        }
+        TransportError::Body(_) => "try again; if it stays, look for a proxy that cuts answers",
+        TransportError::Redirect(_) => {
+            "redirects are never followed: write where it leads as `garm.url`, if you trust it"
+        }
+    })
+}
+
+fn tls(fault: &TlsFault) -> Option<&'static str> {
+    Some(match fault {
+        TlsFault::UnknownIssuer => {
+            "give as `garm.tls.ca` the CA that signed GARM's certificate (not that certificate \
+             itself)"
+        }
+        TlsFault::Expired(_) => "renew the certificate of GARM or of the front before it",
+        TlsFault::NotYetValid(_) => "check the clock of this machine",
+        TlsFault::WrongName(_) => "write `garm.url` with a name that the certificate has",
+        TlsFault::NotTls => "check the port in `garm.url`; `http://` works to this machine only",
+        TlsFault::ClientCertificate { presented: Presented::Nothing, .. } => {
+            "give `garm.tls.cert` and `garm.tls.key`"
+        }
+        TlsFault::ClientCertificate { presented: Presented::Certificate(_), .. } => {
+            "check that the certificate is valid and of a CA that GARM's front trusts"
+        }
+        TlsFault::BadCertificate(_) | TlsFault::Other(_) => return None,
+    })
+}

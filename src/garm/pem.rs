@@ -1,0 +1,93 @@
+//! The PEM files of `garm.tls`, read and judged.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use zeroize::Zeroizing;
+
+use super::error::Error;
+use crate::domain::text;
+
+/// Largest PEM file that is read, in bytes. The whole bundle of a Linux distribution has a
+/// quarter of this.
+const PEM_MAX: u64 = 1 << 20;
+
+/// A file, and the setting that names it.
+#[derive(Clone, Copy)]
+pub(super) struct Pem<'a> {
+    pub(super) path: &'a Path,
+    pub(super) setting: &'static str,
+}
+
+impl Pem<'_> {
+    /// Every certificate in the file, at least one.
+    pub(super) fn certificates(self) -> Result<Vec<CertificateDer<'static>>, Error> {
+        let pem = self.read()?;
+        let help = "a certificate in PEM begins with `-----BEGIN CERTIFICATE-----`";
+        let certificates = CertificateDer::pem_slice_iter(&pem)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| self.unfit(format!("it is broken PEM: {error}"), help))?;
+        match certificates.is_empty() {
+            true if holds(&pem, "PRIVATE KEY-----") => {
+                Err(self.unfit("it holds a key and no certificate", help))
+            }
+            true => Err(self.unfit("it holds no certificate in PEM", help)),
+            false => Ok(certificates),
+        }
+    }
+
+    /// The first private key in the file.
+    pub(super) fn key(self) -> Result<PrivateKeyDer<'static>, Error> {
+        let pem = self.read()?;
+        if holds(&pem, "BEGIN ENCRYPTED PRIVATE KEY-----") || holds(&pem, "Proc-Type: 4,ENCRYPTED")
+        {
+            let help = "decrypt it (`openssl pkey -in … -out …`) and keep the file to yourself";
+            return Err(self.unfit("the key is encrypted, and there is nobody to ask", help));
+        }
+        let help = "a key in PEM begins with `-----BEGIN PRIVATE KEY-----`";
+        match PrivateKeyDer::from_pem_slice(&pem) {
+            Ok(key) => Ok(key),
+            Err(_) if holds(&pem, "-----BEGIN CERTIFICATE-----") => {
+                Err(self.unfit("it holds a certificate and no key", help))
+            }
+            Err(_) => Err(self.unfit("it holds no private key in PEM", help)),
+        }
+    }
+
+    /// An error about this file. `got` never holds a part of its content.
+    pub(super) fn unfit(self, got: impl Into<String>, help: impl Into<String>) -> Error {
+        Error::input(format!("read `{}` from `{}`", self.setting, shown(self.path)), got, help)
+    }
+
+    /// Opened without waiting, so that a FIFO is refused and not waited for.
+    fn read(self) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let help =
+            format!("check the path in `{}`; it is relative to the fleet file", self.setting);
+        let failed = |error: io::Error| self.unfit(error.to_string(), help.as_str());
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let opened = rustix::fs::open(self.path, flags, Mode::empty());
+        let file = File::from(opened.map_err(|error| failed(error.into()))?);
+        if !file.metadata().map_err(failed)?.is_file() {
+            return Err(self.unfit("it is not a regular file", help));
+        }
+        let mut pem = Zeroizing::new(Vec::new());
+        file.take(PEM_MAX + 1).read_to_end(&mut pem).map_err(failed)?;
+        if pem.len() as u64 > PEM_MAX {
+            return Err(self.unfit("it is larger than 1 MiB", help));
+        }
+        Ok(pem)
+    }
+}
+
+/// A path for people.
+pub(super) fn shown(path: &Path) -> String {
+    text::quote(&path.to_string_lossy())
+}
+
+fn holds(pem: &[u8], words: &str) -> bool {
+    pem.windows(words.len()).any(|it| it == words.as_bytes())
+}

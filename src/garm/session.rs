@@ -1,0 +1,246 @@
+//! A session with one GARM: the token, the one retry, and the making of errors.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use super::error::{Error, Kind};
+use super::help;
+use super::refusal::{self, Asked};
+use super::transport::{Method, Request, Response, TlsFault, Transport, TransportError};
+use super::wire::{self, Misread};
+use crate::domain::text;
+
+/// A password under way.
+pub type PasswordReply<'a> = Pin<Box<dyn Future<Output = Result<SecretString, Error>> + Send + 'a>>;
+
+/// Where the password comes from. Asked at each login and nowhere else, so that a rotated
+/// password is taken up by itself and none is held in between.
+pub trait Password: Send + Sync {
+    /// Brings the password. Errors with [`Error::input`] when it cannot be had.
+    fn resolve(&self) -> PasswordReply<'_>;
+}
+
+/// A password that is known already.
+impl Password for SecretString {
+    fn resolve(&self) -> PasswordReply<'_> {
+        Box::pin(std::future::ready(Ok(self.clone())))
+    }
+}
+
+/// User name and password of GARM's admin.
+#[derive(Clone)]
+pub struct Login {
+    /// User name.
+    pub username: String,
+    /// Where the password comes from.
+    pub password: Arc<dyn Password>,
+}
+
+impl Login {
+    /// A login with a password that is known already.
+    pub fn new(username: impl Into<String>, password: SecretString) -> Self {
+        Self { username: username.into(), password: Arc::new(password) }
+    }
+}
+
+/// One login, shared by all requests that need it: under way, done, or failed.
+type Ticket = Arc<OnceCell<Result<SecretString, Error>>>;
+
+/// Sends requests with a token that it gets and renews by itself. The token is kept in memory
+/// only.
+pub(super) struct Session {
+    pub(super) transport: Arc<dyn Transport>,
+    login: Login,
+    ticket: Mutex<Ticket>,
+}
+
+impl Session {
+    pub(super) fn new(transport: Arc<dyn Transport>, login: Login) -> Self {
+        Self { transport, login, ticket: Mutex::default() }
+    }
+
+    /// One request and what it brings, decoded by `read`.
+    pub(super) async fn ask<T>(
+        &self,
+        what: &What,
+        read: impl FnOnce(&Response) -> Result<T, Misread>,
+    ) -> Result<T, Error> {
+        let ticket = self.ticket();
+        let token = self.token(&ticket).await?;
+        let (token, response) = match self.send(what, &token).await {
+            // GARM looks at the token before anything else, so the request was not carried out
+            // and may be sent again, also when it is a write. Once: a second refusal is final.
+            Err(error) if error.kind == Kind::Token => {
+                self.tear_up(&ticket);
+                let token = self.token(&self.ticket()).await?;
+                let response = self.send(what, &token).await?;
+                (token, response)
+            }
+            Err(error) => return Err(error),
+            Ok(response) => (token, response),
+        };
+        read(&response).map_err(|misread| self.misread(what.tried(), &response, misread, &token))
+    }
+
+    async fn send(&self, what: &What, token: &SecretString) -> Result<Response, Error> {
+        let request = Request {
+            method: what.method,
+            path: what.path.clone(),
+            body: what.body.clone(),
+            token: Some(token.clone()),
+        };
+        self.exchange(request, Asked::Other, &what.tried(), token).await
+    }
+
+    /// Brings a successful answer. `secret` is what the request carried, to be kept out of errors.
+    async fn exchange(
+        &self,
+        request: Request,
+        asked: Asked,
+        tried: &str,
+        secret: &SecretString,
+    ) -> Result<Response, Error> {
+        let response = match self.transport.send(request).await {
+            Ok(response) => response,
+            Err(error) => return Err(self.unanswered(tried, error, secret)),
+        };
+        match refusal::check(asked, &response) {
+            Ok(()) => Ok(response),
+            Err(refusal) => {
+                let got = text::quote(&without(&refusal.got, secret));
+                Err(self.failure(refusal.kind, tried, got))
+            }
+        }
+    }
+
+    fn ticket(&self) -> Ticket {
+        Arc::clone(&self.ticket.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Makes the next request log in again, unless another one has seen to that already.
+    fn tear_up(&self, used: &Ticket) {
+        let mut ticket = self.ticket.lock().unwrap_or_else(PoisonError::into_inner);
+        if Arc::ptr_eq(&ticket, used) {
+            *ticket = Ticket::default();
+        }
+    }
+
+    /// The token of this ticket. The first to ask logs in, the others wait for the outcome and
+    /// share it, a failure too: a wrong password is tried once, not once for each request.
+    async fn token(&self, ticket: &Ticket) -> Result<SecretString, Error> {
+        let outcome = ticket.get_or_init(|| self.log_in()).await.clone();
+        if outcome.is_err() {
+            self.tear_up(ticket);
+        }
+        outcome
+    }
+
+    async fn log_in(&self) -> Result<SecretString, Error> {
+        let password = self.login.password.resolve().await?;
+        let tried = format!(
+            "log in at {} as `{}`",
+            self.transport.address(),
+            text::quote(&self.login.username)
+        );
+        let body = json!({
+            "username": self.login.username,
+            "password": password.expose_secret(),
+        });
+        let request = Request {
+            method: Method::Post,
+            path: "/auth/login".into(),
+            body: Some(body),
+            token: None,
+        };
+        let response = self.exchange(request, Asked::Login, &tried, &password).await?;
+        wire::token(&response.body)
+            .map_err(|misread| self.misread(tried, &response, misread, &password))
+    }
+
+    fn unanswered(&self, tried: &str, error: TransportError, secret: &SecretString) -> Error {
+        let got = without(&error.to_string(), secret).into_owned();
+        let help = help::advice(&Kind::Transport(error.clone()));
+        let kind = match error {
+            TransportError::Tls(TlsFault::ClientCertificate { .. }) => Kind::ClientCertificate,
+            other => Kind::Transport(other),
+        };
+        Error { help: help.map(str::to_owned), ..self.failure(kind, tried, got) }
+    }
+
+    fn misread(
+        &self,
+        tried: impl AsRef<str>,
+        response: &Response,
+        misread: Misread,
+        secret: &SecretString,
+    ) -> Error {
+        let got = match refusal::page(&response.body) {
+            Some(title) => format!("{} with a page titled `{title}`", response.status),
+            None => misread.0,
+        };
+        let got = text::quote(&without(&got, secret));
+        self.failure(Kind::NotGarm, tried.as_ref(), got)
+    }
+
+    fn failure(&self, kind: Kind, tried: &str, got: String) -> Error {
+        let tried = if tells_address(&kind) && !tried.starts_with("log in") {
+            format!("{tried} at {}", self.transport.address())
+        } else {
+            tried.to_owned()
+        };
+        let help = help::advice(&kind).map(str::to_owned);
+        Error { kind, tried, got, help }
+    }
+}
+
+/// A request as the client makes it.
+pub(super) struct What {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) body: Option<Value>,
+}
+
+impl What {
+    fn tried(&self) -> String {
+        format!("{} {}", self.method.word(), text::quote(&self.path))
+    }
+}
+
+/// Whether it matters where the request went: not when it is certain that GARM has spoken.
+fn tells_address(kind: &Kind) -> bool {
+    match kind {
+        Kind::Transport(_)
+        | Kind::Server(_)
+        | Kind::ClientCertificate
+        | Kind::WrongScheme
+        | Kind::NotGarm
+        | Kind::Token => true,
+        Kind::Credentials
+        | Kind::GithubRefused
+        | Kind::NotInitialised
+        | Kind::UrlsMissing
+        | Kind::NotFound
+        | Kind::Refused
+        | Kind::Conflict
+        | Kind::OldLine
+        | Kind::Input => false,
+    }
+}
+
+/// Shorter than any password that GARM accepts; hiding a shorter one would only garble texts.
+const HIDDEN_MIN: usize = 6;
+
+/// The text without the secret: an answer may quote the request that it answers.
+fn without<'a>(text: &'a str, secret: &SecretString) -> Cow<'a, str> {
+    let secret = secret.expose_secret();
+    if secret.len() < HIDDEN_MIN || !text.contains(secret) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.replace(secret, "…"))
+}

@@ -1,0 +1,99 @@
+//! GARM itself: its settings, its providers, its templates.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::lenient::or_default;
+use super::{Misread, decode, list};
+use crate::domain::fleet::{Controller, Provider, Template};
+
+#[derive(Deserialize)]
+struct WireController {
+    controller_id: String,
+    #[serde(default, deserialize_with = "or_default")]
+    version: String,
+    #[serde(default, deserialize_with = "or_default")]
+    minimum_job_age_backoff: u64,
+    #[serde(default, deserialize_with = "or_default")]
+    metadata_url: String,
+    #[serde(default, deserialize_with = "or_default")]
+    callback_url: String,
+    #[serde(default, deserialize_with = "or_default")]
+    webhook_url: String,
+}
+
+#[derive(Deserialize)]
+struct WireTemplate {
+    id: u64,
+    #[serde(default, deserialize_with = "or_default")]
+    name: String,
+    #[serde(default, deserialize_with = "or_default")]
+    os_type: String,
+}
+
+#[derive(Deserialize)]
+struct WireProvider {
+    #[serde(default, deserialize_with = "or_default")]
+    name: String,
+    #[serde(default, rename = "type", deserialize_with = "or_default")]
+    kind: String,
+    #[serde(default, deserialize_with = "or_default")]
+    description: String,
+}
+
+/// `GET /controller-info`, and what PUT answers. The id is GARM's mark of itself: without it the
+/// answer is another program's.
+pub(in crate::garm) fn controller(body: &[u8]) -> Result<Controller, Misread> {
+    let wire: WireController = decode(body)?;
+    Ok(Controller {
+        id: wire.controller_id,
+        version: wire.version,
+        backoff: Duration::from_secs(wire.minimum_job_age_backoff),
+        metadata_url: wire.metadata_url,
+        callback_url: wire.callback_url,
+        webhook_url: wire.webhook_url,
+    })
+}
+
+/// `GET /providers`.
+pub(in crate::garm) fn providers(body: &[u8]) -> Result<Vec<Provider>, Misread> {
+    let wire = list::<WireProvider>(body)?;
+    Ok(wire
+        .into_iter()
+        .map(|it| Provider { name: it.name, kind: it.kind, description: it.description })
+        .collect())
+}
+
+/// `GET /templates`.
+pub(in crate::garm) fn templates(body: &[u8]) -> Result<Vec<Template>, Misread> {
+    let wire = list::<WireTemplate>(body)?;
+    Ok(wire
+        .into_iter()
+        .map(|it| Template { id: it.id, name: it.name, os_type: it.os_type })
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_absent_backoff_is_zero() {
+        let got = controller(br#"{"controller_id":"c"}"#).unwrap();
+        let expected = Controller {
+            id: "c".into(),
+            version: String::new(),
+            backoff: Duration::ZERO,
+            metadata_url: String::new(),
+            callback_url: String::new(),
+            webhook_url: String::new(),
+        };
+        assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn an_answer_without_id_is_not_garms() {
+        assert!(controller(br#"{"status":"ok"}"#).is_err());
+    }
+}

@@ -1,0 +1,114 @@
+//! Workflow jobs.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::lenient::{or_default, time, zero_time};
+use super::{Misread, list};
+use crate::domain::entity::{EntityKey, EntityKind};
+use crate::domain::job::{Job, JobStatus};
+use crate::domain::name::{EntityId, RunnerName};
+
+#[derive(Deserialize)]
+struct WireJob {
+    id: i64,
+    #[serde(default)]
+    workflow_job_id: i64,
+    #[serde(default)]
+    run_id: i64,
+    #[serde(default, deserialize_with = "or_default")]
+    status: String,
+    #[serde(default, deserialize_with = "or_default")]
+    conclusion: String,
+    #[serde(default, deserialize_with = "or_default")]
+    name: String,
+    #[serde(default, deserialize_with = "or_default")]
+    labels: Vec<String>,
+    #[serde(default, deserialize_with = "or_default")]
+    runner_name: String,
+    #[serde(default, deserialize_with = "or_default")]
+    repository_name: String,
+    #[serde(default, deserialize_with = "or_default")]
+    repository_owner: String,
+    org_id: Option<String>,
+    repo_id: Option<String>,
+    enterprise_id: Option<String>,
+    #[serde(default, deserialize_with = "or_default")]
+    locked_by: String,
+    #[serde(default = "zero_time", deserialize_with = "time")]
+    created_at: Timestamp,
+    #[serde(default = "zero_time", deserialize_with = "time")]
+    updated_at: Timestamp,
+}
+
+/// `GET /jobs`.
+pub(in crate::garm) fn jobs(body: &[u8]) -> Result<Vec<Job>, Misread> {
+    Ok(list::<WireJob>(body)?.into_iter().map(job).collect())
+}
+
+fn job(wire: WireJob) -> Job {
+    let entity = match (wire.org_id, wire.repo_id, wire.enterprise_id) {
+        (Some(id), _, _) => Some((EntityKind::Organization, id)),
+        (None, Some(id), _) => Some((EntityKind::Repository, id)),
+        (None, None, Some(id)) => Some((EntityKind::Enterprise, id)),
+        (None, None, None) => None,
+    };
+    Job {
+        id: wire.id,
+        // GARM 0.1 had one id for both.
+        workflow_job_id: if wire.workflow_job_id == 0 { wire.id } else { wire.workflow_job_id },
+        run_id: wire.run_id,
+        status: JobStatus::parse(&wire.status),
+        conclusion: wire.conclusion,
+        name: wire.name,
+        labels: wire.labels.into_iter().collect(),
+        runner: Some(wire.runner_name).filter(|it| !it.is_empty()).map(RunnerName::new),
+        repository: format!("{}/{}", wire.repository_owner, wire.repository_name),
+        entity: entity.map(|(kind, id)| EntityKey { kind, id: EntityId::new(id) }),
+        // GARM's word for "nobody" is the UUID of zeros.
+        is_locked: wire.locked_by.chars().any(|it| it != '0' && it != '-'),
+        created_at: wire.created_at,
+        updated_at: wire.updated_at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::label::Labels;
+
+    #[test]
+    fn what_garm_leaves_out_is_zero() {
+        let expected = Job {
+            id: 1,
+            workflow_job_id: 1,
+            run_id: 0,
+            status: JobStatus::Other(String::new()),
+            conclusion: String::new(),
+            name: String::new(),
+            labels: Labels::new(),
+            runner: None,
+            repository: "/".into(),
+            entity: None,
+            is_locked: false,
+            created_at: zero_time(),
+            updated_at: zero_time(),
+        };
+        let expected = [expected];
+        assert_eq!(jobs(br#"[{"id":1}]"#).unwrap(), expected);
+        let nulls =
+            br#"[{"id":1,"labels":null,"runner_name":null,"locked_by":null,"org_id":null}]"#;
+        assert_eq!(jobs(nulls).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_job_is_locked_by_any_id_but_the_zero_one() {
+        let locked = |by: &str| {
+            let body = format!(r#"[{{"id":1,"locked_by":"{by}"}}]"#);
+            jobs(body.as_bytes()).unwrap()[0].is_locked
+        };
+        assert!(!locked(""));
+        assert!(!locked("00000000-0000-0000-0000-000000000000"));
+        assert!(locked("00000000-0000-0000-0000-00000000000a"));
+    }
+}

@@ -1,0 +1,239 @@
+//! Pools, with the instances that single ones carry.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::lenient::{count, or_default, time, zero_time};
+use super::runner::{WireRunner, decode_runner};
+use super::{Misread, decode, list};
+use crate::domain::entity::{EntityKey, EntityKind};
+use crate::domain::label::Labels;
+use crate::domain::name::{EntityId, PoolId};
+use crate::domain::pool::{Pool, PoolSpec};
+use crate::domain::runner::Runner;
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Named {
+    #[serde(deserialize_with = "or_default")]
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct WirePool {
+    id: String,
+    #[serde(default, deserialize_with = "or_default")]
+    runner_prefix: String,
+    #[serde(default, deserialize_with = "or_default")]
+    provider_name: String,
+    #[serde(default, deserialize_with = "count")]
+    max_runners: u32,
+    #[serde(default, deserialize_with = "count")]
+    min_idle_runners: u32,
+    #[serde(default, deserialize_with = "or_default")]
+    image: String,
+    #[serde(default, deserialize_with = "or_default")]
+    flavor: String,
+    #[serde(default, deserialize_with = "or_default")]
+    os_type: String,
+    #[serde(default, deserialize_with = "or_default")]
+    os_arch: String,
+    #[serde(default, deserialize_with = "or_default")]
+    tags: Vec<Named>,
+    #[serde(default, deserialize_with = "or_default")]
+    enabled: bool,
+    #[serde(default, deserialize_with = "or_default")]
+    instances: Vec<WireRunner>,
+    org_id: Option<String>,
+    #[serde(default, deserialize_with = "or_default")]
+    org_name: String,
+    repo_id: Option<String>,
+    #[serde(default, deserialize_with = "or_default")]
+    repo_name: String,
+    enterprise_id: Option<String>,
+    #[serde(default, deserialize_with = "or_default")]
+    enterprise_name: String,
+    #[serde(default, deserialize_with = "or_default")]
+    endpoint: Named,
+    #[serde(default, deserialize_with = "count")]
+    runner_bootstrap_timeout: u32,
+    extra_specs: Option<Value>,
+    #[serde(default, rename = "github-runner-group", deserialize_with = "or_default")]
+    runner_group: String,
+    #[serde(default, deserialize_with = "count")]
+    priority: u32,
+    template_id: Option<u64>,
+    #[serde(default, deserialize_with = "or_default")]
+    enable_shell: bool,
+    /// Absent before GARM 0.2, never left out since (GARM.md §k).
+    generation: Option<u64>,
+    #[serde(default = "zero_time", deserialize_with = "time")]
+    created_at: Timestamp,
+    #[serde(default = "zero_time", deserialize_with = "time")]
+    updated_at: Timestamp,
+}
+
+/// `GET /pools`. Pools that belong to none of our three kinds of entity are left out: GARM has
+/// them for whole Gitea servers, whose jobs are not ours to count. One that bears our label all
+/// the same is an error, because nobody may then say that it is not there.
+pub(in crate::garm) fn pools(body: &[u8]) -> Result<Vec<Pool>, Misread> {
+    let mut pools = Vec::new();
+    for wire in list::<WirePool>(body)? {
+        let id = wire.id.clone();
+        let is_marked = !labels(&wire.tags).marks().is_empty();
+        match pool(wire) {
+            Some((pool, _)) => pools.push(pool),
+            None if is_marked => return Err(no_entity(&id)),
+            None => {}
+        }
+    }
+    Ok(pools)
+}
+
+/// `GET /pools/ID`, and what POST and PUT of a pool answer.
+pub(in crate::garm) fn pool_with_runners(body: &[u8]) -> Result<(Pool, Vec<Runner>), Misread> {
+    let wire: WirePool = decode(body)?;
+    let id = wire.id.clone();
+    pool(wire).ok_or_else(|| no_entity(&id))
+}
+
+fn no_entity(id: &str) -> Misread {
+    Misread(format!("pool `{id}` has no organization, repository or enterprise"))
+}
+
+fn pool(wire: WirePool) -> Option<(Pool, Vec<Runner>)> {
+    let named = |id: Option<String>| id.filter(|it| !it.is_empty());
+    let (kind, id, entity_name) =
+        match (named(wire.org_id), named(wire.repo_id), named(wire.enterprise_id)) {
+            (Some(id), _, _) => (EntityKind::Organization, id, wire.org_name),
+            (None, Some(id), _) => (EntityKind::Repository, id, wire.repo_name),
+            (None, None, Some(id)) => (EntityKind::Enterprise, id, wire.enterprise_name),
+            (None, None, None) => return None,
+        };
+    let spec = PoolSpec {
+        provider: wire.provider_name,
+        image: wire.image,
+        flavor: wire.flavor,
+        os_type: wire.os_type,
+        os_arch: wire.os_arch,
+        labels: labels(&wire.tags),
+        enabled: wire.enabled,
+        max_runners: wire.max_runners,
+        min_idle_runners: wire.min_idle_runners,
+        runner_prefix: wire.runner_prefix,
+        runner_group: wire.runner_group,
+        bootstrap_timeout_min: wire.runner_bootstrap_timeout,
+        priority: wire.priority,
+        template_id: wire.template_id.filter(|it| *it != 0),
+        enable_shell: wire.enable_shell,
+        extra_specs: extra_specs(wire.extra_specs),
+    };
+    let pool = Pool {
+        id: PoolId::new(wire.id),
+        entity: EntityKey { kind, id: EntityId::new(id) },
+        entity_name,
+        endpoint: wire.endpoint.name,
+        spec,
+        generation: wire.generation,
+        created_at: wire.created_at,
+        updated_at: wire.updated_at,
+    };
+    Some((pool, wire.instances.into_iter().map(decode_runner).collect()))
+}
+
+fn labels(tags: &[Named]) -> Labels {
+    tags.iter().map(|it| it.name.as_str()).collect()
+}
+
+/// Absent, `null` and `{}` are one. GARM takes an array or a text here as well; no provider can
+/// use it, and it is replaced whole when the pool is ours.
+fn extra_specs(value: Option<Value>) -> Map<String, Value> {
+    match value {
+        Some(Value::Object(map)) => map,
+        None
+        | Some(
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_),
+        ) => Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(body: &str) -> Pool {
+        let mut pools = pools(format!("[{body}]").as_bytes()).unwrap();
+        assert_eq!(pools.len(), 1);
+        pools.remove(0)
+    }
+
+    #[test]
+    fn what_garm_leaves_out_is_zero() {
+        let expected = Pool {
+            id: PoolId::new("p"),
+            entity: EntityKey { kind: EntityKind::Organization, id: EntityId::new("o") },
+            entity_name: String::new(),
+            endpoint: String::new(),
+            spec: PoolSpec {
+                provider: String::new(),
+                image: String::new(),
+                flavor: String::new(),
+                os_type: String::new(),
+                os_arch: String::new(),
+                labels: Labels::new(),
+                enabled: false,
+                max_runners: 0,
+                min_idle_runners: 0,
+                runner_prefix: String::new(),
+                runner_group: String::new(),
+                bootstrap_timeout_min: 0,
+                priority: 0,
+                template_id: None,
+                enable_shell: false,
+                extra_specs: Map::new(),
+            },
+            generation: None,
+            created_at: zero_time(),
+            updated_at: zero_time(),
+        };
+        assert_eq!(one(r#"{"id":"p","org_id":"o"}"#), expected);
+        let nulls = r#"{"id":"p","org_id":"o","repo_id":null,"tags":null,"instances":null,
+            "extra_specs":null,"max_runners":null,"enabled":null,"image":null,"endpoint":null,
+            "generation":null,"template_id":null,"created_at":null,"priority":null}"#;
+        assert_eq!(one(nulls), expected);
+    }
+
+    #[test]
+    fn an_odd_pool_of_a_stranger_does_not_hide_the_others() {
+        let body = r#"[
+            {"id":"huge","org_id":"o","max_runners":4294967296,"priority":18446744073709551615},
+            {"id":"negative","org_id":"o","max_runners":-1,"created_at":"never"},
+            {"id":"listed","org_id":"o","extra_specs":[1,2],"tags":[{"id":"t"}]},
+            {"id":"gitea","forge_instance_id":"f","tags":[{"name":"linux"}]},
+            {"id":"good","enterprise_id":"e"}]"#;
+        let got: Vec<_> = pools(body.as_bytes())
+            .unwrap()
+            .into_iter()
+            .map(|it| (it.id.to_string(), it.spec.max_runners, it.spec.priority))
+            .collect();
+        let expected =
+            [("huge", u32::MAX, u32::MAX), ("negative", 0, 0), ("listed", 0, 0), ("good", 0, 0)];
+        assert_eq!(got, expected.map(|(id, max, priority)| (id.to_owned(), max, priority)));
+    }
+
+    #[test]
+    fn a_marked_pool_without_entity_is_never_passed_over() {
+        let body = r#"[{"id":"p7","forge_instance_id":"f","tags":[{"name":"RunnerCtl=acme/x"}]}]"#;
+        let expected = "pool `p7` has no organization, repository or enterprise";
+        assert_eq!(pools(body.as_bytes()), Err(Misread(expected.into())));
+    }
+
+    #[test]
+    fn extra_specs_are_kept_whole() {
+        let body =
+            r#"{"id":"p","org_id":"o","extra_specs":{"n":123456789012345678,"a":[{"b":null}]}}"#;
+        let got = Value::Object(one(body).spec.extra_specs);
+        assert_eq!(got, serde_json::json!({"n": 123_456_789_012_345_678_u64, "a": [{"b": null}]}));
+    }
+}

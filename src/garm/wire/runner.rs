@@ -1,0 +1,156 @@
+//! Instances.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::lenient::{or_default, time, zero_time};
+use super::{Misread, decode, list};
+use crate::domain::name::{PoolId, RunnerName};
+use crate::domain::runner::{Runner, RunnerStatus, Status, StatusMessage};
+
+/// Longest provider fault that is kept, in bytes of text; a multiple of 3, so that the base64 of
+/// it ends evenly. Providers put whole tool outputs there.
+const FAULT_MAX: usize = 4095;
+
+#[derive(Deserialize)]
+struct WireJobRef {
+    #[serde(default)]
+    workflow_job_id: i64,
+}
+
+#[derive(Default, Deserialize)]
+struct Capabilities {
+    #[serde(default, deserialize_with = "or_default")]
+    has_shell: bool,
+}
+
+#[derive(Deserialize)]
+struct WireMessage {
+    #[serde(default = "zero_time", deserialize_with = "time")]
+    created_at: Timestamp,
+    #[serde(default, deserialize_with = "or_default")]
+    message: String,
+    #[serde(default, deserialize_with = "or_default")]
+    event_level: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct WireRunner {
+    #[serde(default, deserialize_with = "or_default")]
+    id: String,
+    name: String,
+    pool_id: Option<String>,
+    #[serde(default, deserialize_with = "or_default")]
+    provider_name: String,
+    provider_id: Option<String>,
+    agent_id: Option<i64>,
+    #[serde(default, deserialize_with = "or_default")]
+    status: String,
+    #[serde(default, deserialize_with = "or_default")]
+    runner_status: String,
+    #[serde(default = "zero_time", deserialize_with = "time")]
+    created_at: Timestamp,
+    #[serde(default = "zero_time", deserialize_with = "time")]
+    updated_at: Timestamp,
+    job: Option<WireJobRef>,
+    provider_fault: Option<String>,
+    #[serde(default = "zero_time", deserialize_with = "time")]
+    heartbeat: Timestamp,
+    #[serde(default, deserialize_with = "or_default")]
+    capabilities: Capabilities,
+    generation: Option<u64>,
+    #[serde(default, deserialize_with = "or_default")]
+    status_messages: Vec<WireMessage>,
+}
+
+/// `GET /instances`, `GET /pools/ID/instances`.
+pub(in crate::garm) fn runners(body: &[u8]) -> Result<Vec<Runner>, Misread> {
+    Ok(list::<WireRunner>(body)?.into_iter().map(decode_runner).collect())
+}
+
+/// `GET /instances/NAME`.
+pub(in crate::garm) fn runner(body: &[u8]) -> Result<Runner, Misread> {
+    decode(body).map(decode_runner)
+}
+
+pub(super) fn decode_runner(wire: WireRunner) -> Runner {
+    let messages = wire.status_messages.into_iter();
+    Runner {
+        id: wire.id,
+        name: RunnerName::new(wire.name),
+        pool: wire.pool_id.filter(|it| !it.is_empty()).map(PoolId::new),
+        provider: wire.provider_name,
+        provider_id: wire.provider_id.filter(|it| !it.is_empty()),
+        agent_id: wire.agent_id.filter(|it| *it != 0),
+        status: Status::parse(&wire.status),
+        runner_status: RunnerStatus::parse(&wire.runner_status),
+        created_at: wire.created_at,
+        updated_at: wire.updated_at,
+        job: wire.job.map(|it| it.workflow_job_id),
+        provider_fault: wire.provider_fault.filter(|it| !it.is_empty()).map(|it| fault(&it)),
+        heartbeat: Some(wire.heartbeat).filter(|it| *it > zero_time()),
+        has_shell: wire.capabilities.has_shell,
+        generation: wire.generation,
+        messages: messages
+            .map(|it| StatusMessage { at: it.created_at, text: it.message, level: it.event_level })
+            .collect(),
+    }
+}
+
+/// The text of a provider fault: base64 decoded, cut at [`FAULT_MAX`]. What is not base64 is
+/// taken as it stands.
+fn fault(encoded: &str) -> String {
+    let encoded_max = FAULT_MAX / 3 * 4;
+    let is_long = encoded.len() > encoded_max;
+    let head = &encoded.as_bytes()[..encoded.len().min(encoded_max)];
+    let bytes = STANDARD.decode(head).unwrap_or_else(|_| head[..head.len().min(FAULT_MAX)].into());
+    let mut text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
+    if is_long {
+        text.push('…');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_garm_leaves_out_is_zero() {
+        let expected = Runner {
+            id: String::new(),
+            name: RunnerName::new("r"),
+            pool: None,
+            provider: String::new(),
+            provider_id: None,
+            agent_id: None,
+            status: Status::Other(String::new()),
+            runner_status: RunnerStatus::Other(String::new()),
+            created_at: zero_time(),
+            updated_at: zero_time(),
+            job: None,
+            provider_fault: None,
+            heartbeat: None,
+            has_shell: false,
+            generation: None,
+            messages: vec![],
+        };
+        let nulls = r#"{"name":"r","id":null,"pool_id":"","agent_id":0,"job":null,"status":null,
+            "provider_fault":"","heartbeat":"0001-01-01T00:00:00Z","capabilities":null,
+            "status_messages":null}"#;
+        assert_eq!(runner(br#"{"name":"r"}"#).unwrap(), expected);
+        assert_eq!(runner(nulls.as_bytes()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_provider_fault_is_decoded_and_bounded() {
+        assert_eq!(fault(&STANDARD.encode("no capacity\n")), "no capacity");
+        assert_eq!(fault("plain words"), "plain words");
+        assert_eq!(fault(&STANDARD.encode(b"a\xffb")), "a\u{fffd}b");
+        let long = fault(&STANDARD.encode("x".repeat(1 << 20)));
+        assert_eq!(long, format!("{}…", "x".repeat(FAULT_MAX)));
+        assert_eq!(fault(&"é".repeat(10_000)).chars().next_back(), Some('…'));
+    }
+}
