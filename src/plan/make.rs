@@ -46,7 +46,7 @@ pub fn plan(desired: &Desired, fleet: &Fleet, options: &Options) -> Plan {
         steps,
         notes,
         declared: desired.pools.len(),
-        owned: desk.picture.owners.owned,
+        owned: desk.picture.owners.in_force(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! blocked step with its reason. A plan is data; carrying it out leaves no choice open.
 
 mod adopt;
+pub mod consent;
 mod controller;
 mod diff;
 mod follow;
@@ -14,6 +15,7 @@ mod notes;
 mod obstacle;
 mod owners;
 mod retire;
+pub mod saved;
 mod sentence;
 mod settle;
 mod specs;
@@ -22,12 +24,15 @@ mod stranded;
 mod tests;
 mod wanted;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
 pub use self::make::plan;
 pub use self::owners::{age, create_in_flight};
 
+use crate::domain::desired::Desired;
 use crate::domain::entity::EntityKey;
 use crate::domain::label::Labels;
 use crate::domain::name::{FleetName, PoolId, PoolName};
@@ -51,6 +56,10 @@ pub enum Action {
 }
 
 impl Action {
+    /// Every action, in the order of the closing line.
+    pub const ALL: [Self; 6] =
+        [Self::Create, Self::Update, Self::Adopt, Self::Replace, Self::Delete, Self::Blocked];
+
     /// The word of output and JSON.
     pub fn word(self) -> &'static str {
         match self {
@@ -228,6 +237,14 @@ pub struct Options {
     pub protected: Vec<String>,
     /// `policy.extra_specs.show`: keys of `extra_specs` whose scalar values may be shown.
     pub show_keys: Vec<String>,
+}
+
+impl Options {
+    /// The targets that no manifest declares: an error in the input, before anything is planned.
+    pub fn undeclared_targets(&self, desired: &Desired) -> Vec<&PoolName> {
+        let declared: BTreeSet<&PoolName> = desired.pools.iter().map(|it| &it.name).collect();
+        self.target.iter().filter(|it| !declared.contains(it)).collect()
+    }
 }
 
 /// How many steps of each kind.

@@ -34,8 +34,6 @@ pub(super) struct Owners<'a> {
     pub(super) unowned: usize,
     /// The other fleets whose labels are in GARM.
     pub(super) others: BTreeSet<String>,
-    /// How many pools in force bear this fleet's label.
-    pub(super) owned: usize,
 }
 
 /// The order of twins: the earlier pool keeps the name. GARM lists in this order, too; the id
@@ -65,9 +63,6 @@ impl<'a> Owners<'a> {
             self.unowned += 1;
             return;
         }
-        if ours.iter().any(|it| matches!(it, Mark::Owned { .. })) {
-            self.owned += 1;
-        }
         let named: Vec<(PoolName, &Mark)> = ours
             .iter()
             .filter_map(|it| PoolName::new(it.pool()).ok().map(|name| (name, *it)))
@@ -86,6 +81,11 @@ impl<'a> Owners<'a> {
             };
             list.push(pool);
         }
+    }
+
+    /// How many of the fleet's names stand on a pool in force.
+    pub(super) fn in_force(&self) -> usize {
+        self.named.values().filter(|it| !it.owned.is_empty() || !it.torn.is_empty()).count()
     }
 
     /// The claims on one name.

@@ -14,31 +14,31 @@ use crate::domain::name::{EntityId, FleetName, PoolId, PoolName, RunnerName};
 use crate::domain::pool::{Pool, PoolSpec};
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 
-pub(super) fn at(second: i64) -> Timestamp {
+pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_760_000_000 + second).unwrap()
 }
 
-pub(super) fn name(text: &str) -> PoolName {
+pub(crate) fn name(text: &str) -> PoolName {
     PoolName::new(text).unwrap()
 }
 
-pub(super) fn acme() -> FleetName {
+pub(crate) fn acme() -> FleetName {
     FleetName::new("acme").unwrap()
 }
 
-pub(super) fn owned(pool: &str) -> String {
+pub(crate) fn owned(pool: &str) -> String {
     Mark::owned(&acme(), &name(pool)).to_string()
 }
 
-pub(super) fn retired(pool: &str) -> String {
+pub(crate) fn retired(pool: &str) -> String {
     Mark::retired(&acme(), &name(pool)).to_string()
 }
 
-pub(super) fn key(id: &str) -> EntityKey {
+pub(crate) fn key(id: &str) -> EntityKey {
     EntityKey { kind: EntityKind::Organization, id: EntityId::new(id) }
 }
 
-pub(super) fn organization(id: &str, name: &str, endpoint: &str) -> Entity {
+pub(crate) fn organization(id: &str, name: &str, endpoint: &str) -> Entity {
     Entity {
         key: key(id),
         name: name.to_owned(),
@@ -50,7 +50,7 @@ pub(super) fn organization(id: &str, name: &str, endpoint: &str) -> Entity {
 }
 
 /// A GARM with one organization, `acme`, and nothing else; its backoff lets policies act.
-pub(super) fn fleet() -> Fleet {
+pub(crate) fn fleet() -> Fleet {
     Fleet {
         observed_at: at(0),
         controller: Controller {
@@ -70,7 +70,7 @@ pub(super) fn fleet() -> Fleet {
     }
 }
 
-pub(super) fn desired(pools: impl IntoIterator<Item = DesiredPool>) -> Desired {
+pub(crate) fn desired(pools: impl IntoIterator<Item = DesiredPool>) -> Desired {
     Desired {
         fleet: acme(),
         controller: ControllerSettings {
@@ -83,7 +83,7 @@ pub(super) fn desired(pools: impl IntoIterator<Item = DesiredPool>) -> Desired {
 }
 
 /// The specification's own pool.
-pub(super) fn pool(text: &str) -> DesiredPool {
+pub(crate) fn pool(text: &str) -> DesiredPool {
     DesiredPool {
         name: name(text),
         entity: EntityRef {
@@ -124,7 +124,7 @@ pub(super) fn pool(text: &str) -> DesiredPool {
 }
 
 /// A pool in GARM that is exactly as declared; its id is the name with `-id`.
-pub(super) fn live(of: &DesiredPool) -> Pool {
+pub(crate) fn live(of: &DesiredPool) -> Pool {
     let mut labels = of.labels.clone();
     labels.insert(owned(of.name.as_str()));
     Pool {
@@ -157,14 +157,14 @@ pub(super) fn live(of: &DesiredPool) -> Pool {
 }
 
 /// The same pool with other labels, under another id.
-pub(super) fn relabelled(pool: &Pool, id: &str, labels: &[&str]) -> Pool {
+pub(crate) fn relabelled(pool: &Pool, id: &str, labels: &[&str]) -> Pool {
     let mut pool = Pool { id: PoolId::new(id), ..pool.clone() };
     pool.spec.labels = labels.iter().copied().collect();
     pool
 }
 
 /// A runner of `pool` that is `idle`, `active` or anything else GARM says of one that is up.
-pub(super) fn runner(pool: &Pool, number: usize, status: &str) -> Runner {
+pub(crate) fn runner(pool: &Pool, number: usize, status: &str) -> Runner {
     Runner {
         id: format!("{}-{number}", pool.id),
         name: RunnerName::new(format!("{}-{number}", pool.spec.runner_prefix)),
@@ -185,7 +185,7 @@ pub(super) fn runner(pool: &Pool, number: usize, status: &str) -> Runner {
     }
 }
 
-pub(super) fn queued_job(id: i64, labels: &[&str]) -> Job {
+pub(crate) fn queued_job(id: i64, labels: &[&str]) -> Job {
     Job {
         id,
         workflow_job_id: 5_000 + id,

@@ -1,5 +1,5 @@
 //! The table of steps, row by row; then the properties.
 
-mod build;
+pub(super) mod build;
 mod properties;
 mod rows;

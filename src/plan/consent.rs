@@ -1,0 +1,105 @@
+//! What leave a plan needs before its first write (DESIGN §4, Deletes).
+
+use super::{Consent, Plan};
+use crate::domain::name::PoolName;
+
+/// How many pools make a plan that takes over half of the fleet need [`Leave::All`].
+const MANY: usize = 3;
+
+/// A leave to destroy, from none to the widest: each includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Leave {
+    /// None: nothing is taken away.
+    None,
+    /// `--allow-destroy`, or the word `destroy` at a terminal.
+    Destroy,
+    /// `--allow-destroy=all`: a terminal does not give it.
+    All,
+}
+
+/// What leave a plan needs, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Need {
+    /// The smallest that is enough.
+    pub leave: Leave,
+    /// The pools that are deleted or replaced, by name.
+    pub pools: Vec<PoolName>,
+    /// Why [`Leave::All`] is needed, as a part of a sentence: `4 of 5 pools of the fleet`.
+    pub because: Option<String>,
+}
+
+/// The leave that `plan` needs. What finishes a replace that was begun, and what clears up after
+/// an interrupted create, needs none.
+///
+/// | deletes and replaces | declared | leave |
+/// |---|---|---|
+/// | 0 | any | none |
+/// | 1 or more | none (`pools: []`) | all |
+/// | 3 or more, over half of the fleet's pools in force | some | all |
+/// | else | some | destroy |
+pub fn need(plan: &Plan) -> Need {
+    let mut pools: Vec<PoolName> = plan
+        .steps
+        .iter()
+        .filter(|it| it.consent == Consent::Destroy)
+        .filter_map(|it| it.pool.clone())
+        .collect();
+    pools.sort();
+    let gone = pools.len();
+    let because = match (gone, plan.declared) {
+        (0, _) => None,
+        (_, 0) => Some("no pool is declared any more".to_owned()),
+        _ if gone >= MANY && gone * 2 > plan.owned => {
+            Some(format!("{gone} of the fleet's {} pools, more than half", plan.owned))
+        }
+        _ => None,
+    };
+    let leave = match (gone, &because) {
+        (0, _) => Leave::None,
+        (_, None) => Leave::Destroy,
+        (_, Some(_)) => Leave::All,
+    };
+    Need { leave, pools, because }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::desired::Desired;
+    use crate::domain::fleet::Fleet;
+    use crate::plan::tests::build::{desired, fleet, live, name, pool, relabelled, retired};
+    use crate::plan::{Options, plan};
+
+    fn check(declared: &[&str], there: &[&str], leave: Leave, pools: &[&str]) -> Option<String> {
+        let wanted: Desired = desired(declared.iter().map(|it| pool(it)));
+        let pools_there = there.iter().map(|it| live(&pool(it))).collect();
+        let found =
+            need(&plan(&wanted, &Fleet { pools: pools_there, ..fleet() }, &Options::default()));
+        let pools: Vec<PoolName> = pools.iter().map(|it| name(it)).collect();
+        assert_eq!((found.leave, found.pools), (leave, pools));
+        found.because
+    }
+
+    #[test]
+    fn each_row_of_the_table() {
+        check(&["a"], &["a"], Leave::None, &[]);
+        check(&["a", "b"], &["a"], Leave::None, &[]);
+        check(&["a"], &["a", "b"], Leave::Destroy, &["b"]);
+        check(&["a"], &["b", "c"], Leave::Destroy, &["b", "c"]);
+        let half = ["a", "b", "c", "d", "e", "f"];
+        check(&["a", "b", "c"], &half, Leave::Destroy, &["d", "e", "f"]);
+        let because = check(&["a", "b"], &half[..5], Leave::All, &["c", "d", "e"]);
+        assert_eq!(because.unwrap(), "3 of the fleet's 5 pools, more than half");
+        let because = check(&[], &["a"], Leave::All, &["a"]);
+        assert_eq!(because.unwrap(), "no pool is declared any more");
+        check(&[], &[], Leave::None, &[]);
+    }
+
+    #[test]
+    fn finishing_a_retirement_needs_no_new_leave() {
+        let old = relabelled(&live(&pool("a")), "old", &["linux", &retired("a")]);
+        let there = Fleet { pools: vec![old], ..fleet() };
+        let found = need(&plan(&desired([]), &there, &Options::default()));
+        assert_eq!(found, Need { leave: Leave::None, pools: vec![], because: None });
+    }
+}

@@ -1,0 +1,411 @@
+//! A saved plan: what a person has consented to, as text. Nothing in it is ever executed; it is
+//! only compared with the plan that is made afresh.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use super::{Action, Change, Plan, Shown, Step, specs};
+use crate::domain::name::PoolName;
+use crate::domain::text::code;
+
+/// The version of the format that is written, and the only one that is read.
+const FORMAT_VERSION: &str = "1";
+
+/// Largest text that is read, in bytes: some 20 times the plan of 1,000 pools.
+pub const SAVED_MAX: usize = 32 * 1024 * 1024;
+
+/// Which files and filters the plan was made from, resolved: `apply` uses the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inputs {
+    /// The fleet file.
+    pub config: Option<String>,
+    /// The file or folder of pools.
+    pub pools: Option<String>,
+    /// `--policy`.
+    pub policy: Option<String>,
+    /// `--target`, in the order given.
+    pub target: Vec<String>,
+}
+
+/// A saved plan, read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Saved {
+    /// Whose plan.
+    pub fleet: String,
+    /// GARM's id of the controller that it was made for.
+    pub controller_id: String,
+    /// Where that GARM was.
+    pub garm_url: String,
+    /// When the fleet was read, RFC 3339.
+    pub observed_at: String,
+    /// What it was made from.
+    pub inputs: Inputs,
+    steps: BTreeSet<Remembered>,
+}
+
+/// Why a text is not a saved plan. Fits after "failed to read FILE: ".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SavedError {
+    /// Over [`SAVED_MAX`].
+    #[error("it has {0} bytes, more than a saved plan can have")]
+    TooLarge(usize),
+    /// Cut off, or something else.
+    #[error("it is not whole JSON: line {line}, column {column}")]
+    Syntax {
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+    },
+    /// JSON, but of something else.
+    #[error("it is not a plan saved by `runnerctl plan --out`")]
+    NotAPlan,
+    /// Another version wrote it.
+    #[error("it has format version {0}, and this version reads `{FORMAT_VERSION}`")]
+    Version(String),
+    /// Something is missing or of the wrong kind.
+    #[error("{path} is not {expected}")]
+    Field {
+        /// Where, as `steps[3].changes[0].field`, in backticks.
+        path: String,
+        /// What it should be.
+        expected: &'static str,
+    },
+}
+
+/// What of a step counts when two plans are compared.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Remembered {
+    /// Absent for the controller.
+    pool: Option<PoolName>,
+    pool_id: Option<String>,
+    action: String,
+    /// Field → before and after, each as compact JSON.
+    changes: BTreeMap<String, (String, String)>,
+}
+
+/// The text of a saved plan. Whoever writes it makes the file readable by its owner alone.
+pub fn write(plan: &Plan, garm_url: &str, inputs: &Inputs) -> String {
+    let document = json!({
+        "format_version": FORMAT_VERSION,
+        "kind": "plan",
+        "fleet": plan.fleet.as_str(),
+        "controller_id": plan.controller_id,
+        "garm_url": garm_url,
+        "observed_at": plan.observed_at.to_string(),
+        "inputs": {
+            "config": inputs.config,
+            "pools": inputs.pools,
+            "policy": inputs.policy,
+            "target": inputs.target,
+        },
+        "steps": plan.steps.iter().map(step_json).collect::<Vec<_>>(),
+    });
+    format!("{document:#}\n")
+}
+
+/// Reads what [`write`] wrote. Any other text is an error, never a panic.
+pub fn read(text: &str) -> Result<Saved, SavedError> {
+    if text.len() > SAVED_MAX {
+        return Err(SavedError::TooLarge(text.len()));
+    }
+    let document: Value = serde_json::from_str(text)
+        .map_err(|it| SavedError::Syntax { line: it.line(), column: it.column() })?;
+    let top = Place { value: &document, path: String::new() };
+    match (document.get("kind").and_then(Value::as_str), document.get("format_version")) {
+        (Some("plan"), Some(Value::String(version))) if version == FORMAT_VERSION => {}
+        (Some("plan"), Some(version)) => {
+            let version = version.as_str().map_or_else(|| version.to_string(), str::to_owned);
+            return Err(SavedError::Version(code(version)));
+        }
+        _ => return Err(SavedError::NotAPlan),
+    }
+    let inputs = top.get("inputs");
+    let target = inputs.get("target").list()?;
+    let steps = top.get("steps").list()?;
+    Ok(Saved {
+        fleet: top.get("fleet").text()?,
+        controller_id: top.get("controller_id").text()?,
+        garm_url: top.get("garm_url").text()?,
+        observed_at: top.get("observed_at").text()?,
+        inputs: Inputs {
+            config: inputs.get("config").text_or_null()?,
+            pools: inputs.get("pools").text_or_null()?,
+            policy: inputs.get("policy").text_or_null()?,
+            target: target.iter().map(Place::text).collect::<Result<_, _>>()?,
+        },
+        steps: steps.iter().map(remembered).collect::<Result<_, _>>()?,
+    })
+}
+
+impl Saved {
+    /// The pools whose steps are not the same in `plan`, by name; nothing for the controller. A
+    /// level that is raised counts as raised, whatever its number. Reasons, consequences and notes
+    /// do not count, nor does the order of steps.
+    pub fn differences(&self, plan: &Plan) -> Vec<Option<PoolName>> {
+        let fresh: BTreeSet<Remembered> = plan
+            .steps
+            .iter()
+            .map(|it| Remembered {
+                pool: it.pool.clone(),
+                pool_id: it.pool_id.as_ref().map(ToString::to_string),
+                action: it.action.word().to_owned(),
+                changes: it.changes.iter().map(|it| (it.field.clone(), sides(it))).collect(),
+            })
+            .collect();
+        let different = self.steps.symmetric_difference(&fresh);
+        different.map(|it| it.pool.clone()).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Whether `plan` is for the same fleet on the same GARM.
+    pub fn is_for(&self, plan: &Plan) -> bool {
+        self.fleet == plan.fleet.as_str() && self.controller_id == plan.controller_id
+    }
+}
+
+fn step_json(step: &Step) -> Value {
+    json!({
+        "action": step.action.word(),
+        "pool": step.pool.as_ref().map(PoolName::as_str),
+        "pool_id": step.pool_id.as_ref().map(ToString::to_string),
+        "changes": step.changes.iter().map(change_json).collect::<Vec<_>>(),
+    })
+}
+
+fn change_json(change: &Change) -> Value {
+    let (before, after) = sides_json(change);
+    json!({ "field": change.field, "before": before, "after": after })
+}
+
+fn sides(change: &Change) -> (String, String) {
+    let (before, after) = sides_json(change);
+    (before.to_string(), after.to_string())
+}
+
+/// Both sides, as far as they count.
+fn sides_json(change: &Change) -> (Value, Value) {
+    if let (Shown::Level(before), Shown::Level(after)) = (&change.before, &change.after)
+        && after > before
+    {
+        return (Value::Null, json!({ "raised": true }));
+    }
+    let is_secret = change.field.starts_with("extra_specs.");
+    let side = |it: &Shown| match it {
+        Shown::Absent => Value::Null,
+        Shown::Value(value) if is_secret => json!({ "digest": specs::digest(value) }),
+        Shown::Value(value) => json!({ "value": value }),
+        Shown::Level(level) => json!({ "level": level }),
+        Shown::Hidden { digest, .. } => json!({ "digest": digest }),
+    };
+    (side(&change.before), side(&change.after))
+}
+
+fn remembered(step: &Place<'_>) -> Result<Remembered, SavedError> {
+    let action = step.get("action");
+    let word = action.text()?;
+    if !Action::ALL.iter().any(|it| it.word() == word) {
+        return Err(action.is_not("an action of a plan"));
+    }
+    let pool = step.get("pool");
+    let name = match pool.text_or_null()? {
+        None => None,
+        Some(text) => Some(PoolName::new(&text).map_err(|_| pool.is_not("the name of a pool"))?),
+    };
+    let mut changes = BTreeMap::new();
+    for change in step.get("changes").list()? {
+        let field = change.get("field");
+        let sides = (change.get("before").side()?, change.get("after").side()?);
+        if changes.insert(field.text()?, sides).is_some() {
+            return Err(field.is_not("named once in its step"));
+        }
+    }
+    Ok(Remembered {
+        pool: name,
+        pool_id: step.get("pool_id").text_or_null()?,
+        action: word,
+        changes,
+    })
+}
+
+/// A value of the document, and where it stands.
+struct Place<'a> {
+    value: &'a Value,
+    path: String,
+}
+
+impl<'a> Place<'a> {
+    /// A key; null where there is none.
+    fn get(&self, key: &str) -> Place<'a> {
+        let path = match self.path.as_str() {
+            "" => key.to_owned(),
+            path => format!("{path}.{key}"),
+        };
+        Place { value: self.value.get(key).unwrap_or(&Value::Null), path }
+    }
+
+    fn list(&self) -> Result<Vec<Place<'a>>, SavedError> {
+        let items = self.value.as_array().ok_or_else(|| self.is_not("a list"))?;
+        let place = |(at, value)| Place { value, path: format!("{}[{at}]", self.path) };
+        Ok(items.iter().enumerate().map(place).collect())
+    }
+
+    fn text(&self) -> Result<String, SavedError> {
+        self.value.as_str().map(str::to_owned).ok_or_else(|| self.is_not("a text"))
+    }
+
+    fn text_or_null(&self) -> Result<Option<String>, SavedError> {
+        if self.value.is_null() { Ok(None) } else { self.text().map(Some) }
+    }
+
+    /// One side of a change: null, or an object with one key.
+    fn side(&self) -> Result<String, SavedError> {
+        let is_side = |map: &Map<String, Value>| map.len() == 1;
+        if self.value.is_null() || self.value.as_object().is_some_and(is_side) {
+            Ok(self.value.to_string())
+        } else {
+            Err(self.is_not("one side of a change"))
+        }
+    }
+
+    fn is_not(&self, expected: &'static str) -> SavedError {
+        SavedError::Field { path: code(&self.path), expected }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::desired::{Desired, DesiredPool};
+    use crate::domain::fleet::Fleet;
+    use crate::plan::tests::build::{desired, fleet, live, name, pool, runner};
+    use crate::plan::{Options, plan};
+
+    fn inputs() -> Inputs {
+        Inputs {
+            config: Some("/srv/runnerctl.yaml".to_owned()),
+            pools: Some("/srv/pools".to_owned()),
+            policy: None,
+            target: vec!["a".to_owned()],
+        }
+    }
+
+    fn wanted() -> (Desired, Fleet) {
+        let with = |text: &str, change: fn(&mut DesiredPool)| {
+            let mut pool = pool(text);
+            change(&mut pool);
+            pool
+        };
+        let wanted = desired([
+            pool("new"),
+            with("changed", |it| {
+                it.image = "ami-2".to_owned();
+                it.extra_specs.insert("token".to_owned(), "hunter2".into());
+                it.extra_specs.insert("subnet".to_owned(), "subnet-77".into());
+            }),
+            with("moved", |it| it.provider = "gcp".to_owned()),
+            pool("raised"),
+        ]);
+        let there = ["changed", "moved", "gone", "raised"].map(|it| {
+            let mut pool = live(&pool(it));
+            pool.spec.min_idle_runners = u32::from(it != "raised") * 2;
+            pool
+        });
+        (wanted, Fleet { pools: there.into(), ..fleet() })
+    }
+
+    fn saved(wanted: &Desired, there: &Fleet) -> (Plan, String) {
+        let options = Options { show_keys: vec!["subnet".to_owned()], ..Options::default() };
+        let plan = plan(wanted, there, &options);
+        let text = write(&plan, "https://garm.example.com", &inputs());
+        (plan, text)
+    }
+
+    #[test]
+    fn what_is_written_is_read_again_and_equal() {
+        let (wanted, there) = wanted();
+        let (plan, text) = saved(&wanted, &there);
+        let read = read(&text).unwrap();
+        assert_eq!(read.differences(&plan), []);
+        assert!(read.is_for(&plan));
+        assert_eq!((read.inputs, read.garm_url.as_str()), (inputs(), "https://garm.example.com"));
+        assert!(!text.contains("hunter2") && !text.contains("subnet-77"), "{text}");
+    }
+
+    #[test]
+    fn what_counts_is_found_by_pool_and_the_rest_is_not() {
+        let (wanted, there) = wanted();
+        let read = read(&saved(&wanted, &there).1).unwrap();
+        let differs = |change: fn(&mut Desired, &mut Fleet), expected: &[Option<&str>]| {
+            let (mut wanted, mut there) = (wanted.clone(), there.clone());
+            change(&mut wanted, &mut there);
+            let expected: Vec<_> = expected.iter().map(|it| it.map(name)).collect();
+            assert_eq!(read.differences(&plan(&wanted, &there, &Options::default())), expected);
+        };
+        differs(|_, there| there.runners.push(runner(&there.pools[0], 1, "idle")), &[]);
+        differs(|wanted, _| wanted.pools[3].scale.min_runners = 9, &[]);
+        differs(|_, there| there.pools[3].spec.min_idle_runners = 1, &[]);
+        differs(|_, there| there.pools[3].spec.min_idle_runners = 2, &[Some("raised")]);
+        differs(|wanted, _| wanted.pools[1].extra_specs["token"] = "x".into(), &[Some("changed")]);
+        differs(|wanted, _| wanted.pools[0].image = "ami-9".to_owned(), &[Some("new")]);
+        differs(|_, there| drop(there.pools.remove(2)), &[Some("gone")]);
+        differs(|_, there| there.controller.backoff = std::time::Duration::from_secs(30), &[None]);
+    }
+
+    #[test]
+    fn hostile_texts_end_in_precise_errors() {
+        let (wanted, there) = wanted();
+        let text = saved(&wanted, &there).1;
+        let error = |text: &str| read(text).unwrap_err().to_string();
+        assert_eq!(error(""), "it is not whole JSON: line 1, column 0");
+        assert_eq!(error(&text[..30]), "it is not whole JSON: line 2, column 28");
+        assert_eq!(error("[]"), "it is not a plan saved by `runnerctl plan --out`");
+        assert_eq!(
+            error("{\"format_version\":\"1\"}"),
+            "it is not a plan saved by `runnerctl plan --out`"
+        );
+        assert_eq!(
+            error("{\"kind\":\"plan\",\"format_version\":\"2\\n`\"}"),
+            "it has format version `2\\n'`, and this version reads `1`"
+        );
+        assert_eq!(
+            error("{\"kind\":\"plan\",\"format_version\":1}"),
+            "it has format version `1`, and this version reads `1`"
+        );
+        assert_eq!(error(&text.replace("\"steps\"", "\"stops\"")), "`steps` is not a list");
+        assert_eq!(
+            error(&text.replace("\"delete\"", "\"destroy\"")),
+            "`steps[4].action` is not an action of a plan"
+        );
+        assert_eq!(
+            error(&text.replace("\"pool\": \"gone\"", "\"pool\": \"../x\"")),
+            "`steps[4].pool` is not the name of a pool"
+        );
+        assert_eq!(error(&text.replace("\"new\"", "7")), "`steps[2].pool` is not a text");
+        assert_eq!(
+            error(&text.replace("\"raised\": true", "\"a\": 1, \"b\": 2")),
+            "`steps[3].changes[0].after` is not one side of a change"
+        );
+        assert!(error(&"[".repeat(200_000)).starts_with("it is not whole JSON"));
+        assert_eq!(
+            error(&" ".repeat(SAVED_MAX + 1)),
+            "it has 33554433 bytes, more than a saved plan can have"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_cut_or_garbled_plan_never_panics(at in 0..3_000_usize, byte in 0..128_u8) {
+            let (wanted, there) = wanted();
+            let mut text = saved(&wanted, &there).1.into_bytes();
+            let at = at % text.len();
+            text[at] = byte;
+            if let Ok(text) = std::str::from_utf8(&text) {
+                let _ = read(text);
+                let _ = read(&text[..at]);
+            }
+        }
+    }
+}
