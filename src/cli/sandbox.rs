@@ -1,14 +1,228 @@
-//! `sandbox`: the simulated GARM as a local server.
+//! `sandbox`: the simulated GARM as a local server, so that every other command can be tried
+//! without a GARM.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
 
 use super::Context;
 use super::exit::Exit;
 use super::failure::Failure;
+use crate::domain::text;
+use crate::host::clock::Clock;
+use crate::host::signals::{Signal, Signals};
+use crate::sim::http::Server;
+use crate::sim::{Config, Load, World};
 
 /// `sandbox`
 #[derive(Debug, clap::Args)]
-pub struct SandboxArgs {}
+pub struct SandboxArgs {
+    /// Where to listen; loopback only, port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9997")]
+    pub listen: String,
+    /// Write a fleet file that connects to it, and FILE.password beside it
+    #[arg(long, value_name = "FILE")]
+    pub write_config: Option<PathBuf>,
+    /// Start with so many pools made by hand
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=100_000))]
+    pub pools: u32,
+    /// Start with so many idle runners in these pools
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "pools", value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    pub runners: u32,
+    /// Start with so many jobs queued for these pools and not handed out
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "pools", value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    pub jobs: u32,
+    /// Let jobs keep coming for whatever pools there are: `30/m`, `2/s`, `100/h`
+    #[arg(long, value_name = "RATE", value_parser = pause)]
+    pub arrivals: Option<Duration>,
+}
+
+/// `minimum_job_age_backoff` of the fleet file, as every example sets it: GARM leaves scaling to
+/// the pool's own policy and stays the safety net.
+const BACKOFF: &str = "5m";
 
 /// Serves until stopped.
-pub async fn run(_args: &SandboxArgs, _cx: Context<'_>) -> Result<Exit, Failure> {
-    Err(Failure::new(Exit::Failed, "`sandbox` is being built"))
+pub async fn run(args: &SandboxArgs, cx: Context<'_>) -> Result<Exit, Failure> {
+    let address = address(&args.listen).await?;
+    let mut signals = Signals::catch().context("cannot catch signals")?;
+    let config = Config {
+        seed: random(),
+        start: Clock::Real.now(),
+        password: format!("{:016x}{:016x}", random(), random()),
+        ..Config::default()
+    };
+    let password = config.password.clone();
+    let mut world = World::new(config.clone());
+    world.load(Load { pools: args.pools, runners: args.runners, jobs: args.jobs });
+    if let Some(every) = args.arrivals {
+        world.keep_arriving(every);
+    }
+    let server = Server::bind(address, world, 1)
+        .await
+        .with_context(|| format!("cannot listen on {}", text::quote(&args.listen)))?;
+    let url = format!("http://{}", with_port(&args.listen, server.address().port()));
+    match &args.write_config {
+        Some(file) => {
+            write_password(&password_file(file), &password)?;
+            write_config(file, &fleet_file(&url, file, &config))?;
+            cx.print.say(&format!(
+                "A simulated GARM listens on {url} (Ctrl-C ends it).\nTry: runnerctl plan --config {}",
+                text::escape(&file.display().to_string())
+            ));
+        }
+        None => cx.print.say(&format!(
+            "A simulated GARM listens on {url} (Ctrl-C ends it).\nLog in as `{}` with password `{password}`.",
+            config.username
+        )),
+    }
+    let mut ended = Signal::Terminate;
+    server.serve(async { ended = signals.next().await }).await;
+    Ok(match ended {
+        Signal::Interrupt => Exit::Interrupted,
+        Signal::Terminate => Exit::Terminated,
+    })
+}
+
+/// The one loopback address behind `listen`. There is nothing worth the name of a password behind
+/// it, so no other machine may reach it.
+async fn address(listen: &str) -> Result<SocketAddr, Failure> {
+    let quoted = text::quote(listen);
+    let found: Vec<_> = tokio::net::lookup_host(listen)
+        .await
+        .map_err(|_| {
+            Failure::usage(format!("`--listen {quoted}` is no address with a port"))
+                .help("write it like `127.0.0.1:9997`")
+        })?
+        .collect();
+    match found.first() {
+        Some(first) if found.iter().all(|it| it.ip().is_loopback()) => Ok(*first),
+        Some(_) | None => Err(Failure::usage(format!(
+            "`sandbox` listens on loopback addresses only, and {quoted} is none"
+        ))
+        .help("write it like `127.0.0.1:9997`")),
+    }
+}
+
+/// The address as it was given, with the port that was had.
+fn with_port(listen: &str, port: u16) -> String {
+    let host = listen.rsplit_once(':').map_or(listen, |it| it.0);
+    format!("{host}:{port}")
+}
+
+/// `30/m` as the pause between two jobs.
+fn pause(rate: &str) -> Result<Duration, String> {
+    let hint = || "write a number and s, m or h, like `30/m`".to_owned();
+    let (count, unit) = rate.split_once('/').ok_or_else(hint)?;
+    let count: u32 = count.parse().ok().filter(|it| *it > 0).ok_or_else(hint)?;
+    let unit = match unit {
+        "s" => Duration::from_secs(1),
+        "m" => Duration::from_secs(60),
+        "h" => Duration::from_secs(3600),
+        _ => return Err(hint()),
+    };
+    let pause = unit / count;
+    if pause < Duration::from_millis(1) {
+        return Err("at most 1000 jobs a second".into());
+    }
+    Ok(pause)
+}
+
+/// A number that differs from run to run: the standard library keys its hashers from the
+/// operating system.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+fn password_file(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".password");
+    PathBuf::from(name)
+}
+
+/// The fleet file: block style, one plain key a line.
+fn fleet_file(url: &str, file: &Path, config: &Config) -> String {
+    let password = password_file(file);
+    let name = password.file_name().map(|it| it.to_string_lossy().into_owned());
+    let reference = format!("file:{}", name.unwrap_or_default());
+    let organization = config.organizations.first().map_or("", String::as_str);
+    let provider = config.providers.first().map_or("", String::as_str);
+    format!(
+        "# Written by `runnerctl sandbox`; connects to the simulated GARM for as long as it runs.\n\
+         fleet: sandbox\n\
+         garm:\n  url: {url}\n  username: {}\n  password: {}\n\
+         controller:\n  minimum_job_age_backoff: {BACKOFF}\n\
+         defaults:\n  organization: {organization}\n  provider: {provider}\n  image: ubuntu-24.04\n\
+         watch:\n  listen: 127.0.0.1:9477\n",
+        config.username,
+        plain_or_quoted(&reference),
+    )
+}
+
+/// A YAML scalar: plain where that is safe.
+fn plain_or_quoted(value: &str) -> String {
+    let is_plain = value.chars().all(|it| it.is_ascii_alphanumeric() || "-_./:".contains(it))
+        && !value.ends_with(':');
+    if is_plain { value.to_owned() } else { serde_json::Value::from(value).to_string() }
+}
+
+/// Readable by its owner only, from the first byte on.
+fn write_password(file: &Path, password: &str) -> anyhow::Result<()> {
+    replace(file, &format!("{password}\n"), 0o600)
+}
+
+fn write_config(file: &Path, text: &str) -> anyhow::Result<()> {
+    replace(file, text, 0o644)
+}
+
+/// Writes a file whole or not at all: whoever waits for it never reads a part.
+fn replace(file: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
+    let folder = file.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let write = || -> std::io::Result<()> {
+        let mut draft = tempfile::NamedTempFile::new_in(folder)?;
+        draft.write_all(text.as_bytes())?;
+        draft.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
+        draft.persist(file).map_err(|it| it.error)?;
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write {}", text::quote(&file.display().to_string())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_a_number_over_a_unit() {
+        assert_eq!(pause("30/m"), Ok(Duration::from_secs(2)));
+        assert_eq!(pause("2/s"), Ok(Duration::from_millis(500)));
+        for bad in ["", "30", "0/m", "30/d", "-1/m", "2000/s"] {
+            assert!(pause(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_fleet_file_has_one_plain_key_a_line() {
+        let config = Config::default();
+        let text = fleet_file("http://127.0.0.1:9997", Path::new("x/rc.yaml"), &config);
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_strange_file_name_is_quoted() {
+        let config = Config::default();
+        let text = fleet_file("http://127.0.0.1:9997", Path::new("x/r c#.yaml"), &config);
+        assert!(text.contains("\n  password: \"file:r c#.yaml.password\"\n"), "{text}");
+    }
+
+    #[test]
+    fn the_address_stays_as_given_but_for_the_port() {
+        assert_eq!(with_port("127.0.0.1:0", 4321), "127.0.0.1:4321");
+        assert_eq!(with_port("[::1]:80", 80), "[::1]:80");
+        assert_eq!(with_port("localhost:80", 80), "localhost:80");
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::entity::EntityKey;
-use super::pool::{PoolKey, Seen};
+use super::pool::{PoolKey, Seen, Wanted};
 use super::show::Depth;
 use super::world::World;
 
@@ -31,11 +31,12 @@ impl World {
 
     /// The enabled pools of an entity that serve these labels, highest priority first.
     pub(super) fn pools_serving(&self, entity: EntityKey, labels: &[String]) -> Vec<PoolKey> {
+        let labels = Wanted::new(labels);
         let mut pools: Vec<_> = self
             .pools
             .iter()
             .filter(|(_, it)| it.entity == entity && it.is_enabled)
-            .filter(|(_, it)| self.tags.serve(&it.tags, labels))
+            .filter(|(_, it)| self.tags.serve(&it.tags, &labels))
             .map(|(key, it)| (std::cmp::Reverse(it.priority), *key))
             .collect();
         pools.sort();
@@ -46,17 +47,19 @@ impl World {
     pub(super) fn consume_jobs(&mut self, entity: EntityKey) {
         let is_round_robin =
             self.entities.get(&entity).is_some_and(|it| it.balancer == "roundrobin");
-        let mut turns: HashMap<Vec<String>, usize> = HashMap::new();
+        // GARM keeps the pools of each set of labels for one run, and whose turn it is.
+        let mut turns: HashMap<Vec<String>, (Vec<PoolKey>, usize)> = HashMap::new();
         for id in self.queued_jobs(entity) {
             let Some(labels) = self.take_in_hand(entity, id) else {
                 continue;
             };
-            let pools = self.pools_serving(entity, &labels);
+            let (pools, turn) = turns
+                .entry(labels)
+                .or_insert_with_key(|labels| (self.pools_serving(entity, labels), 0));
             if pools.is_empty() {
                 continue;
             }
             self.lock_job(id, Some(entity));
-            let turn = turns.entry(labels).or_insert(0);
             let mut is_made = false;
             for step in 0..pools.len() {
                 let place = if is_round_robin { *turn % pools.len() } else { step };
@@ -129,7 +132,7 @@ impl World {
             .into_iter()
             .filter(|id| {
                 self.jobs.get(id).is_some_and(|it| {
-                    it.created_at < edge && self.tags.serve(&seen.tags, &it.labels)
+                    it.created_at < edge && self.tags.serve(&seen.tags, &Wanted::new(&it.labels))
                 })
             })
             .collect();

@@ -243,6 +243,7 @@ impl World {
     /// queued job of the entity counts, whatever its labels; and jobs that have waited for 10
     /// minutes beside a pool that is being shrunk are forgotten (GARM.md §d).
     fn scale_down(&mut self, entity: EntityKey) {
+        let queued = self.queued_jobs(entity).len() as u64;
         for (key, seen) in self.seen_pools(entity) {
             let Some(pool) = self.pools.get(&key) else {
                 continue;
@@ -255,7 +256,7 @@ impl World {
                 .copied()
                 .filter(|it| self.instances.get(it).is_some_and(is_idle))
                 .collect();
-            let wanted = seen.min_idle.saturating_add(self.queued_jobs(entity).len() as u64);
+            let wanted = seen.min_idle.saturating_add(queued);
             let surplus = (idle.len() as u64).saturating_sub(wanted);
             if surplus == 0 {
                 continue;

@@ -1,7 +1,7 @@
 //! A GARM and a GitHub in a box: the tests' GARM, the demo, the sandbox.
 //!
 //! [`World`] is pure: virtual time, seeded chance, no tokio. Two doors lead in: [`memory`], on
-//! tokio's clock (paused or not), and `http`, in real time on loopback. It writes its JSON by its
+//! tokio's clock (paused or not), and [`http`], in real time on loopback. It writes its JSON by its
 //! own code and never uses the client's decoder: a misspelt key must not pass both.
 //!
 //! Decides what GARM would do. Where it and GARM disagree, GARM is right; every quirk cites the
@@ -21,11 +21,13 @@ mod faults;
 mod genesis;
 mod github;
 mod hooks;
+pub mod http;
 mod instance;
 mod instances;
 mod job;
 mod json;
 mod lab;
+mod load;
 mod log;
 mod loops;
 pub mod memory;
@@ -44,6 +46,7 @@ mod world;
 pub use config::{Config, Knobs, PAT, ProviderKnobs, Setup};
 pub use faults::{Fault, Faults, Rule};
 pub use github::{HandOut, Order};
+pub use load::Load;
 pub use log::{Entry, What};
 pub use reply::Reply;
 pub use routes::Request;

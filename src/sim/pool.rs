@@ -110,14 +110,23 @@ impl Tags {
 
     /// Whether a pool with these tags serves a job with these labels: GARM counts the pool's tags
     /// among the labels, so a label that stands twice fits no pool.
-    pub(crate) fn serve(&self, tags: &[TagKey], labels: &[String]) -> bool {
-        let labels: Vec<_> = labels.iter().map(|it| it.to_lowercase()).collect();
-        let hits = tags.iter().filter(|it| labels.contains(&self.get(**it).lower)).count();
-        !labels.is_empty() && hits == labels.len()
+    pub(crate) fn serve(&self, tags: &[TagKey], labels: &Wanted) -> bool {
+        let hits = tags.iter().filter(|it| labels.0.contains(&self.get(**it).lower)).count();
+        !labels.0.is_empty() && hits == labels.0.len()
     }
 
     /// The names, as GARM spells them.
     pub(crate) fn names(&self, tags: &[TagKey]) -> Vec<String> {
         tags.iter().map(|it| self.get(*it).name.clone()).collect()
+    }
+}
+
+/// A job's labels in lower case.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Wanted(Vec<String>);
+
+impl Wanted {
+    pub(crate) fn new(labels: &[String]) -> Self {
+        Self(labels.iter().map(|it| it.to_lowercase()).collect())
     }
 }

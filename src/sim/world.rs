@@ -45,6 +45,7 @@ pub struct World {
     pub(super) jobs_made: i64,
     pub(super) github: GitHub,
     pub(super) machines: BTreeMap<String, Machine>,
+    pub(super) arrivals: Option<Duration>,
     pub(super) log: Vec<Entry>,
     pub(super) stream: Stream,
     pub(super) requests: Vec<Exchange>,
@@ -110,6 +111,8 @@ pub(crate) enum Due {
     Hook(Hook),
     /// GARM writes the runner's row, a moment after the job's.
     PickedUp(Hook),
+    /// A job comes by itself.
+    Arrival,
 }
 
 impl World {
@@ -143,6 +146,7 @@ impl World {
             jobs_made: 0,
             github: GitHub::default(),
             machines: BTreeMap::new(),
+            arrivals: None,
             log: Vec::new(),
             stream: Stream::default(),
             requests: Vec::new(),
@@ -196,6 +200,7 @@ impl World {
             Due::Finish(job) => self.finish_job(job, None),
             Due::Hook(hook) => self.deliver(hook),
             Due::PickedUp(hook) => self.picked_up(&hook),
+            Due::Arrival => self.arrival(),
         }
     }
 

@@ -1,0 +1,151 @@
+//! A world that is full from the start, and jobs that keep coming: for the sandbox.
+
+use std::time::Duration;
+
+use super::entity::{EntityKey, Kind};
+use super::github::Order;
+use super::instance::{Instance, Phase, Vm};
+use super::log::What;
+use super::pool::PoolKey;
+use super::pools::Draft;
+use super::vms::Machine;
+use super::world::{Due, World};
+
+/// How full a world is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Pools made by hand: no mark, one label each, `by-hand-1` and so on.
+    pub pools: u32,
+    /// Idle runners, spread over the pools. None without a pool.
+    pub runners: u32,
+    /// Queued jobs, spread over the pools, which GitHub does not hand out. None without a pool.
+    pub jobs: u32,
+}
+
+/// Jobs that come by themselves run at least so long, and at most three times as long.
+const ARRIVAL_LASTS: Duration = Duration::from_secs(10);
+
+impl World {
+    /// Fills the first organization. It stays as it is by itself: each pool's `max_runners` and
+    /// `min_idle_runners` are the runners that it has.
+    pub fn load(&mut self, load: Load) {
+        let organization = self.entities.iter().find(|it| it.1.kind == Kind::Organization);
+        let Some(entity) = organization.map(|it| *it.0).filter(|_| load.pools > 0) else {
+            return;
+        };
+        let share =
+            |total: u32, place: u32| total / load.pools + u32::from(place < total % load.pools);
+        for place in 0..load.pools {
+            let label = format!("by-hand-{}", place + 1);
+            let runners = share(load.runners, place);
+            let pool = self.load_pool(entity, &label, runners);
+            for _ in 0..runners {
+                self.load_runner(pool, entity, &label);
+            }
+            let jobs = usize::try_from(share(load.jobs, place)).unwrap_or(0);
+            let order = Order::new(jobs, &[&label]).held();
+            self.queue_jobs(&Order { labels: vec![label], ..order });
+        }
+    }
+
+    fn load_pool(&mut self, entity: EntityKey, label: &str, runners: u32) -> PoolKey {
+        let provider = self.config.providers.first().cloned().unwrap_or_default();
+        let draft = Draft {
+            provider,
+            max: u64::from(runners.max(1)),
+            min_idle: u64::from(runners),
+            image: "ubuntu-24.04".into(),
+            flavor: "m5.large".into(),
+            os_type: "linux".into(),
+            os_arch: "amd64".into(),
+            tags: vec![label.to_owned()],
+            is_enabled: true,
+            ..Draft::default()
+        };
+        self.insert_pool(entity, draft, 2, 20)
+    }
+
+    fn load_runner(&mut self, key: PoolKey, entity: EntityKey, label: &str) {
+        let Some(pool) = self.pools.get(&key).cloned() else {
+            return;
+        };
+        let name = format!("{}-{}", pool.prefix, self.dice.ids.word(12));
+        let Ok(agent_id) = self.register_runner(entity, &name, vec![label.to_owned()]) else {
+            return;
+        };
+        let provider_id = format!("vm-{name}-{}", self.dice.ids.word(6));
+        let machine = Machine {
+            name: name.clone(),
+            provider: pool.provider.clone(),
+            pool: pool.id.clone(),
+            created_at: self.now,
+            state: "ready",
+        };
+        self.machines.insert(provider_id.clone(), machine);
+        self.note(What::VmCreated {
+            name: name.clone(),
+            provider: pool.provider.clone(),
+            pool: pool.id,
+        });
+        let instance = Instance {
+            id: self.dice.ids.uuid(),
+            pool: key,
+            name,
+            provider: pool.provider,
+            provider_id,
+            agent_id,
+            os_type: pool.os_type,
+            os_arch: pool.os_arch,
+            os_name: "Ubuntu".into(),
+            os_version: "24.04".into(),
+            vm: Vm::Running,
+            phase: Phase::Idle,
+            created_at: self.now,
+            updated_at: self.now,
+            fault: String::new(),
+            messages: vec![(self.now, "runner successfully installed".into())],
+            retries: 0,
+            made_for: None,
+            job: None,
+            group: pool.group,
+            generation: pool.generation,
+            is_locked: false,
+        };
+        self.insert_instance(instance);
+        if let Some(runner) = self.github.runners.get_mut(&agent_id) {
+            runner.is_online = true;
+        }
+    }
+
+    /// From now on jobs come by themselves, one in each `every` on average, each for the labels of
+    /// some enabled pool (the mark of its owner aside). Without a pool none comes.
+    pub fn keep_arriving(&mut self, every: Duration) {
+        self.arrivals = Some(every);
+        self.agenda.add(self.now + every, Due::Arrival);
+    }
+
+    pub(super) fn arrival(&mut self) {
+        let Some(every) = self.arrivals else {
+            return;
+        };
+        let pause = every / 2 + self.dice.github.up_to(every);
+        self.agenda.add(self.now + pause.max(Duration::from_millis(1)), Due::Arrival);
+        let pools: Vec<_> = self.pools.values().filter(|it| it.is_enabled).collect();
+        let place = self.dice.github.below(pools.len() as u64);
+        let Some(pool) = usize::try_from(place).ok().and_then(|it| pools.get(it)) else {
+            return;
+        };
+        let mut labels = self.tags.names(&pool.tags);
+        labels.retain(|it| !it.starts_with("runnerctl"));
+        let repository = match self.entities.get(&pool.entity) {
+            Some(entity) if entity.kind == Kind::Repository => entity.full_name(),
+            Some(entity) => format!("{}/app", entity.name),
+            None => return,
+        };
+        let lasts = ARRIVAL_LASTS + self.dice.github.up_to(ARRIVAL_LASTS * 2);
+        if !labels.is_empty() {
+            let order = Order::new(1, &[]).lasting(lasts).of(&repository);
+            self.queue_jobs(&Order { labels, ..order });
+        }
+    }
+}
