@@ -28,9 +28,11 @@ pub struct SandboxArgs {
     /// Write a fleet file that connects to it, and FILE.password beside it
     #[arg(long, value_name = "FILE")]
     pub write_config: Option<PathBuf>,
+    // The global `--pools PATH` has this name too, and clap keeps one type for a name: the number
+    // is read from the text by `pools_wanted`.
     /// Start with so many pools made by hand
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=100_000))]
-    pub pools: u32,
+    #[arg(long, value_name = "N")]
+    pub pools: Option<PathBuf>,
     /// Start with so many idle runners in these pools
     #[arg(long, value_name = "N", default_value_t = 0, requires = "pools", value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     pub runners: u32,
@@ -57,8 +59,9 @@ pub async fn run(args: &SandboxArgs, cx: Context<'_>) -> Result<Exit, Failure> {
         ..Config::default()
     };
     let password = config.password.clone();
+    let pools = pools_wanted(args.pools.as_deref())?;
     let mut world = World::new(config.clone());
-    world.load(Load { pools: args.pools, runners: args.runners, jobs: args.jobs });
+    world.load(Load { pools, runners: args.runners, jobs: args.jobs });
     if let Some(every) = args.arrivals {
         world.keep_arriving(every);
     }
@@ -106,6 +109,23 @@ async fn address(listen: &str) -> Result<SocketAddr, Failure> {
         ))
         .help("write it like `127.0.0.1:9997`")),
     }
+}
+
+/// Most pools to start with.
+const POOLS_MAX: u32 = 100_000;
+
+/// The number of `--pools N`. What `RUNNERCTL_POOLS` says is meant for the other commands.
+fn pools_wanted(given: Option<&Path>) -> Result<u32, Failure> {
+    let given =
+        given.filter(|it| std::env::var_os("RUNNERCTL_POOLS").as_deref() != Some(it.as_os_str()));
+    let Some(given) = given else {
+        return Ok(0);
+    };
+    let text = given.to_string_lossy();
+    text.parse::<u32>().ok().filter(|it| *it <= POOLS_MAX).ok_or_else(|| {
+        Failure::usage(format!("`--pools` of `sandbox` takes a number, not {}", text::quote(&text)))
+            .help(format!("write a number up to {POOLS_MAX}"))
+    })
 }
 
 /// The address as it was given, with the port that was had.
@@ -217,6 +237,14 @@ mod tests {
         let config = Config::default();
         let text = fleet_file("http://127.0.0.1:9997", Path::new("x/r c#.yaml"), &config);
         assert!(text.contains("\n  password: \"file:r c#.yaml.password\"\n"), "{text}");
+    }
+
+    #[test]
+    fn pools_to_start_with_are_a_number() {
+        assert_eq!(pools_wanted(None), Ok(0));
+        assert_eq!(pools_wanted(Some(Path::new("12"))), Ok(12));
+        let failure = pools_wanted(Some(Path::new("pools/"))).unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
     }
 
     #[test]

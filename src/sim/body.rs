@@ -1,35 +1,32 @@
 //! Request bodies, read as Go's decoder reads them.
 
-use std::collections::HashMap;
+use std::fmt;
 
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::reply::Refusal;
 
 /// A JSON object, its values still as they were written: `extra_specs` keeps the order of its keys
 /// and its big numbers (GARM.md §a).
-pub(crate) struct Body<'a>(HashMap<String, &'a RawValue>);
+pub(crate) struct Body<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'a> Body<'a> {
-    /// Errors with 400 `invalid request` when `text` is not a JSON object (GARM.md §b). What
-    /// follows the object is not read, as Go's decoder leaves it.
+    /// Errors with 400 `invalid request` when `text` is neither a JSON object nor `null`, which is
+    /// as good as an empty one (GARM.md §b). What follows is not read, as Go's decoder leaves it.
     pub(crate) fn read(text: &'a [u8]) -> Result<Self, Refusal> {
-        let mut stream =
-            serde_json::Deserializer::from_slice(text).into_iter::<HashMap<String, &RawValue>>();
+        let mut stream = serde_json::Deserializer::from_slice(text).into_iter::<Option<Pairs>>();
         match stream.next() {
-            Some(Ok(map)) => Ok(Self(map)),
+            Some(Ok(pairs)) => Ok(Self(pairs.map(|it| it.0).unwrap_or_default())),
             Some(Err(_)) | None => Err(Refusal::body()),
         }
     }
 
-    /// The value as written; absent for an absent key. Go folds the case of keys.
+    /// The value as written; absent for an absent key. Go folds the case of keys, and of two the
+    /// last one counts.
     pub(crate) fn raw(&self, key: &str) -> Option<&'a str> {
-        let exact = self.0.get(key).copied();
-        exact
-            .or_else(|| {
-                self.0.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|it| *it.1)
-            })
-            .map(RawValue::get)
+        let last = self.0.iter().rev().find(|it| it.0.eq_ignore_ascii_case(key));
+        last.map(|it| it.1.get())
     }
 
     /// The value, unless absent or null.
@@ -64,6 +61,33 @@ impl<'a> Body<'a> {
     }
 }
 
+/// The members of an object, in order.
+struct Pairs<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de: 'a, 'a> serde::Deserialize<'de> for Pairs<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(PairsVisitor).map(Pairs)
+    }
+}
+
+struct PairsVisitor;
+
+impl<'de> Visitor<'de> for PairsVisitor {
+    type Value = Vec<(String, &'de RawValue)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = map.next_entry()? {
+            pairs.push(pair);
+        }
+        Ok(pairs)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,7 +101,9 @@ mod tests {
         assert_eq!(number(r#"{"n":7}"#), Ok(Some(7)));
         assert_eq!(number(r#"{"N":7}"#), Ok(Some(7)));
         assert_eq!(number(r#"{"n":null}"#), Ok(None));
+        assert_eq!(number(r#"{"n":7,"N":8}"#), Ok(Some(8)));
         assert_eq!(number("{}"), Ok(None));
+        assert_eq!(number("null"), Ok(None));
         assert_eq!(number(r#"{"n":18446744073709551615}"#), Ok(Some(u64::MAX)));
         for bad in [r#"{"n":-1}"#, r#"{"n":"7"}"#, r#"{"n":7.0}"#, r#"{"n":18446744073709551616}"#]
         {

@@ -23,6 +23,7 @@ pub(crate) struct Change {
     group: Option<String>,
     has_shell: Option<bool>,
     extra_specs: Option<String>,
+    proxy: Option<u64>,
 }
 
 impl Change {
@@ -44,6 +45,7 @@ impl Change {
             group: body.text("github-runner-group")?,
             has_shell: body.truth("enable_shell")?,
             extra_specs: body.raw("extra_specs").map(str::to_owned),
+            proxy: body.number("proxy_id")?,
         })
     }
 
@@ -56,7 +58,13 @@ impl Change {
         if self.min_idle.unwrap_or(pool.min_idle) > max {
             return Err(Refusal::bad("min_idle_runners cannot be larger than max_runners"));
         }
-        Ok(())
+        super::pools::check_proxy(self.proxy)
+            .map_err(|it| it.within("error updating pool: error updating pool"))
+    }
+
+    /// The same, with a timeout of 0 taken for "unchanged".
+    pub(crate) fn without_zero_timeout(self) -> Self {
+        Self { timeout: self.timeout.filter(|it| *it > 0), ..self }
     }
 
     /// Changes the row, tags aside; whether anything is different now. Any OS and architecture is

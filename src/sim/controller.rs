@@ -8,6 +8,7 @@ use super::body::Body;
 use super::config::{Config, Setup};
 use super::dice::Dice;
 use super::reply::{Refusal, Reply};
+use super::show::Depth;
 use super::world::World;
 
 /// The greatest number of seconds that GARM can turn into a duration; one more overflows, and
@@ -82,7 +83,7 @@ impl World {
         if self.controller.is_bricked() {
             return Err(Refusal::Server);
         }
-        Ok(Reply::json(self.show_controller()))
+        Ok(Reply::json(self.show_controller(Depth::One)))
     }
 
     pub(super) fn put_controller(&mut self, body: &[u8]) -> Result<Reply, Refusal> {
@@ -114,7 +115,7 @@ impl World {
             self.controller.backoff = backoff;
         }
         self.emit_controller();
-        Ok(Reply::json(self.show_controller()))
+        Ok(Reply::json(self.show_controller(Depth::Write)))
     }
 
     /// `POST /first-run` (GARM.md §b).

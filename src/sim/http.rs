@@ -145,8 +145,10 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
         let request = super::routes::Request { path, ..request };
         return Ok(respond(shared.with(|it| (it.handle_lab(request), it.now()))));
     }
-    let Some(path) = path.strip_prefix("/api/v1") else {
-        return Ok(respond(shared.with(|it| (Reply::bare(404), it.now()))));
+    let Some(path) = path.strip_prefix("/api/v1").filter(|it| it.starts_with('/')) else {
+        // The metrics want a token of their own (GARM.md §h); the rest is not GARM's.
+        let reply = if path == "/metrics" { Reply::token_expired() } else { Reply::not_found() };
+        return Ok(respond(shared.with(|it| (reply, it.now()))));
     };
     let request = super::routes::Request { path, ..request };
     let fault = shared.with(|it| it.faults.strike(&method, path));

@@ -39,6 +39,7 @@ mod reply;
 mod routes;
 mod settings;
 mod show;
+mod show_settings;
 mod stream;
 mod vms;
 mod world;

@@ -49,6 +49,7 @@ impl World {
             (Kind::Repository, 0) => 20,
             (_, timeout) => timeout,
         };
+        check_proxy(body.number("proxy_id")?).map_err(|it| it.within("error creating pool"))?;
         let key = self.insert_pool(entity, draft, template, timeout);
         self.emit_pool("create", key);
         let pool = self.pools.get(&key).ok_or(Refusal::Server)?;
@@ -170,11 +171,35 @@ impl World {
         key
     }
 
+    /// `PUT /organizations/ID/pools/ID`: the same, but that the template is looked up with the OS
+    /// that the body names, and a timeout of 0 is taken for "unchanged".
+    pub(super) fn update_entity_pool(
+        &mut self,
+        key: PoolKey,
+        text: &[u8],
+    ) -> Result<Reply, Refusal> {
+        let body = Body::read(text)?;
+        if let Some(template) = body.number("template_id")? {
+            let os_type = body.text("os_type")?.unwrap_or_default();
+            let draft = Draft { template: Some(template), os_type, ..Draft::default() };
+            self.template_for(&draft)
+                .map_err(|it| it.within("failed to find suitable template"))?;
+        }
+        self.change_pool(key, &super::change::Change::read(&body)?.without_zero_timeout())
+    }
+
     /// `PUT /pools/ID`: partial; what it does not know or cannot change it takes with a 200
     /// (GARM.md §0.5, §b).
     pub(super) fn update_pool(&mut self, key: PoolKey, body: &[u8]) -> Result<Reply, Refusal> {
         let body = Body::read(body)?;
-        let change = super::change::Change::read(&body)?;
+        self.change_pool(key, &super::change::Change::read(&body)?)
+    }
+
+    fn change_pool(
+        &mut self,
+        key: PoolKey,
+        change: &super::change::Change,
+    ) -> Result<Reply, Refusal> {
         let pool = self.pools.get(&key).ok_or(Refusal::Server)?;
         change.check(pool)?;
         // An unknown template fails at the database's foreign key (GARM.md §b).
@@ -225,6 +250,16 @@ impl World {
             self.pool_ids.remove(&pool.id);
             self.emit_pool_gone(&pool.id);
         }
+    }
+}
+
+/// There is no proxy here to point at.
+pub(crate) fn check_proxy(id: Option<u64>) -> Result<(), Refusal> {
+    match id {
+        Some(0) | None => Ok(()),
+        Some(id) => Err(Refusal::bad(format!(
+            "error checking pool proxy: proxy with ID {id} does not exist"
+        ))),
     }
 }
 

@@ -44,6 +44,12 @@ impl Reply {
         Self { status, content_type: Some("text/html"), body }
     }
 
+    /// What GARM's router answers outside its API.
+    pub(crate) fn not_found() -> Self {
+        let body = "404 page not found\n".into();
+        Self { status: 404, content_type: Some("text/plain; charset=utf-8"), body }
+    }
+
     /// A fault's answer: the token is too old.
     pub(crate) fn token_expired() -> Self {
         Refusal::Token.into()

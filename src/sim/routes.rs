@@ -96,9 +96,12 @@ impl World {
             ("GET", ["instances", name]) => self.get_instance(name),
             ("DELETE", ["instances", name]) => self.delete_instance(name, query),
             ("GET", ["scalesets" | "proxies" | "forge-instances"]) => Ok(Reply::json("[]".into())),
+            ("GET", ["scalesets", _]) => Err(Refusal::NotFound(
+                "error fetching scale set: error fetching scale set by ID: not found".into(),
+            )),
             (_, ["organizations" | "repositories" | "enterprises", rest @ ..]) => {
                 let kind = Kind::of_path(segments[0]).ok_or(Refusal::NoRoute)?;
-                self.route_entity(request, kind, rest)
+                self.route_entity(request, kind, rest, query)
             }
             (_, ["templates" | "github" | "credentials", ..]) => {
                 self.route_settings(request, segments, query)
@@ -112,11 +115,21 @@ impl World {
         request: Request<'_>,
         kind: Kind,
         rest: &[&str],
+        query: &str,
     ) -> Result<Reply, Refusal> {
         let body = request.body;
         match (request.method, rest) {
             ("GET", []) => {
-                let rows = self.entities.iter().filter(|it| it.1.kind == kind);
+                // The only lists that can be narrowed: by exact name, owner or endpoint.
+                let fits = |key: &str, value: &str| {
+                    super::query::value(query, key).is_none_or(|it| it.is_empty() || it == value)
+                };
+                let rows = self.entities.iter().filter(|(_, it)| {
+                    it.kind == kind
+                        && fits("name", &it.name)
+                        && (kind != Kind::Repository || fits("owner", &it.owner))
+                        && fits("endpoint", self.endpoint_name_of(it))
+                });
                 Ok(Reply::json(list(rows.map(|(key, it)| self.show_entity(*key, it, Depth::List)))))
             }
             ("GET", [id]) => {
@@ -168,10 +181,11 @@ impl World {
             owner.as_ref().is_ok_and(|it| Some(*it) == of)
         });
         match (method, found) {
-            ("GET" | "PUT" | "DELETE", _) if !is_uuid(id) => Err(Refusal::bad(
+            ("GET" | "PUT" | "DELETE", _) if uuid(id).is_none() => Err(Refusal::bad(
                 "error fetching pool: fetching pool: error parsing id: invalid request",
             )),
-            ("GET" | "PUT" | "DELETE", Some(_)) => self.one_pool(method, id, body),
+            ("PUT", Some(key)) => self.update_entity_pool(key, body),
+            ("GET" | "DELETE", Some(_)) => self.one_pool(method, id, body),
             ("DELETE", None) => Ok(Reply::done()),
             ("GET" | "PUT", None) => Err(Refusal::NotFound(
                 "error fetching pool: fetching pool: error finding pool: not found".into(),
@@ -199,13 +213,10 @@ impl World {
 
     /// An unknown pool has no instances, which is no error.
     fn pool_instances(&self, id: &str, query: &str) -> Result<Reply, Refusal> {
-        if !is_uuid(id) {
-            return Err(Refusal::bad(
-                "error fetching instances: error parsing id: invalid request",
-            ));
-        }
-        let Some(pool) = self.pool_ids.get(&id.to_lowercase()).and_then(|it| self.pools.get(it))
-        else {
+        let id = uuid(id).ok_or_else(|| {
+            Refusal::bad("error fetching instances: error parsing id: invalid request")
+        })?;
+        let Some(pool) = self.pool_ids.get(&id).and_then(|it| self.pools.get(it)) else {
             return Ok(Reply::json("[]".into()));
         };
         let only_outdated = super::query::is_true(query, "outdatedOnly");
@@ -220,28 +231,34 @@ impl World {
 
     /// The pool with this id, or GARM's words for why there is none.
     pub(super) fn find_pool(&self, id: &str) -> Result<PoolKey, Refusal> {
-        if !is_uuid(id) {
-            return Err(Refusal::bad(
-                "error fetching pool by ID: error parsing id: invalid request",
-            ));
-        }
+        let id = uuid(id).ok_or_else(|| {
+            Refusal::bad("error fetching pool by ID: error parsing id: invalid request")
+        })?;
         self.pool_ids
-            .get(&id.to_lowercase())
+            .get(&id)
             .copied()
             .ok_or_else(|| Refusal::NotFound("error fetching pool by ID: not found".into()))
     }
 
     /// The entity with this id, or GARM's words for why there is none.
     pub(super) fn find_entity(&self, kind: Kind, id: &str) -> Result<EntityKey, Refusal> {
-        if !is_uuid(id) {
-            return Err(Refusal::bad("error parsing id: invalid request"));
-        }
-        self.entity_of(&id.to_lowercase(), kind)
-            .ok_or_else(|| Refusal::NotFound("not found".into()))
+        let Some(uuid) = uuid(id) else {
+            // For a repository GARM lets its UUID library speak.
+            let why = match (kind, id.len()) {
+                (Kind::Repository, 36) => "invalid UUID format".to_owned(),
+                (Kind::Repository, length) => format!("invalid UUID length: {length}"),
+                (Kind::Organization | Kind::Enterprise, _) => "invalid request".to_owned(),
+            };
+            return Err(Refusal::bad(format!("error parsing id: {why}")));
+        };
+        self.entity_of(&uuid, kind).ok_or_else(|| Refusal::NotFound("not found".into()))
     }
 
     /// The same, as GARM asks before it lists what hangs on an entity.
     fn existing_entity(&self, kind: Kind, id: &str) -> Result<EntityKey, Refusal> {
+        if uuid(id).is_none() {
+            return Err(Refusal::bad("error parsing id: invalid request"));
+        }
         self.find_entity(kind, id).map_err(|it| match it {
             Refusal::NotFound(_) => {
                 it.within("error checking entity existence: error entity not found")
@@ -251,12 +268,49 @@ impl World {
     }
 }
 
-/// What GARM takes for an id: 32 hexadecimal digits, with dashes or without.
-pub(crate) fn is_uuid(text: &str) -> bool {
-    let has_dashes = text.len() == 36
-        && [8, 13, 18, 23].iter().all(|it| text.as_bytes().get(*it) == Some(&b'-'));
-    let digits = text.chars().filter(|it| *it != '-').collect::<String>();
-    (has_dashes || text.len() == 32)
-        && digits.len() == 32
-        && digits.chars().all(|it| it.is_ascii_hexdigit())
+/// An id in the form that GARM shows: it takes it without dashes, in braces and as a URN, too.
+pub(crate) fn uuid(text: &str) -> Option<String> {
+    let bare = match text.len() {
+        45 => text.get(9..).filter(|_| text.to_lowercase().starts_with("urn:uuid:")),
+        38 => text.strip_prefix('{').and_then(|it| it.strip_suffix('}')),
+        _ => Some(text),
+    }?;
+    let has_dashes = bare.len() == 36
+        && [8, 13, 18, 23].iter().all(|it| bare.as_bytes().get(*it) == Some(&b'-'));
+    let digits = if has_dashes { bare.replace('-', "") } else { bare.to_owned() }.to_lowercase();
+    if digits.len() != 32 || !digits.chars().all(|it| it.is_ascii_hexdigit()) {
+        return None;
+    }
+    let part = |range| digits.get(range).unwrap_or_default();
+    Some(format!(
+        "{}-{}-{}-{}-{}",
+        part(0..8),
+        part(8..12),
+        part(12..16),
+        part(16..20),
+        part(20..32)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::uuid;
+
+    #[test]
+    fn an_id_is_taken_in_every_form_that_garm_takes() {
+        let id = "3f2504e0-4f89-11d3-9a0c-0305e82c3301";
+        let forms = [
+            id.to_owned(),
+            id.to_uppercase(),
+            id.replace('-', ""),
+            format!("{{{id}}}"),
+            format!("urn:uuid:{id}"),
+        ];
+        for form in forms {
+            assert_eq!(uuid(&form).as_deref(), Some(id), "{form}");
+        }
+        for bad in ["", "bad", "3f2504e0-4f89-11d3-9a0c-0305e82c330", &"x".repeat(36)] {
+            assert_eq!(uuid(bad), None, "{bad}");
+        }
+    }
 }

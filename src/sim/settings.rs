@@ -30,7 +30,7 @@ impl World {
                             .into(),
                     )
                 })?;
-                Ok(Reply::json(self.show_credentials(found)))
+                Ok(Reply::json(self.show_credentials_alone(found)))
             }
             ("GET", ["github", "endpoints"]) => {
                 Ok(Reply::json(list(self.endpoints.iter().map(|it| self.show_endpoint(it)))))
@@ -49,7 +49,9 @@ impl World {
     }
 
     fn list_templates(&self, query: &str) -> String {
-        let fits = |key: &str, value: &str| query::value(query, key).is_none_or(|it| it == value);
+        let fits = |key: &str, value: &str| {
+            query::value(query, key).is_none_or(|it| it.is_empty() || it == value)
+        };
         let part = query::value(query, "partialName").unwrap_or_default().to_lowercase();
         let rows = self.templates.values().filter(|it| {
             fits("osType", &it.os_type)

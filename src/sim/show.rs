@@ -1,10 +1,10 @@
 //! Rows as GARM shows them: which fields a list has, which only a single answer (GARM.md §a).
 
 use super::base64;
-use super::entity::{Credentials, Endpoint, Entity, EntityKey, Kind, Template};
+use super::entity::{Entity, EntityKey, Kind};
 use super::instance::Instance;
 use super::job::JobRow;
-use super::json::{Object, Truth, list, quoted, zero_time};
+use super::json::{Object, Truth, quoted, zero_time};
 use super::pool::Pool;
 use super::world::World;
 
@@ -54,7 +54,7 @@ impl World {
             .truth("enable_shell", Truth(pool.has_shell))
             .number("generation", pool.generation);
         shown = if is_inner {
-            shown.raw("endpoint", &self.show_no_endpoint())
+            self.with_half_owner(shown, pool.entity)
         } else {
             self.with_owner(shown, pool.entity)
         };
@@ -88,6 +88,14 @@ impl World {
             .map(|it| Object::new().text("id", &it.id).text_if("name", &it.name).end())
             .collect();
         shown.into_iter()
+    }
+
+    /// Inside an entity a pool names it only when it is a repository, and by id alone (measured).
+    fn with_half_owner(&self, shown: Object, key: EntityKey) -> Object {
+        let repository = self.entities.get(&key).filter(|it| it.kind == Kind::Repository);
+        shown
+            .text_if("repo_id", repository.map_or("", |it| &it.id))
+            .raw("endpoint", &self.show_no_endpoint())
     }
 
     fn with_owner(&self, shown: Object, key: EntityKey) -> Object {
@@ -200,167 +208,56 @@ impl World {
             .end();
         let credentials = self.credentials.get(&entity.credentials);
         let credentials_name = credentials.map_or("", |it| &it.name);
-        let credentials_shown =
-            credentials.map_or_else(|| "{}".into(), |it| self.show_credentials(it));
+        let is_inner = depth == Depth::Inner;
+        let nothing = self.show_no_endpoint();
+        let credentials_shown = match credentials.filter(|_| !is_inner) {
+            Some(credentials) => self.show_credentials(credentials),
+            None => Object::new()
+                .raw("endpoint", &nothing)
+                .time("created_at", zero_time())
+                .time("updated_at", zero_time())
+                .end(),
+        };
+        let endpoint = if is_inner { nothing } else { self.show_endpoint_of(entity) };
         let shown = Object::new()
             .text("id", &entity.id)
             .text_if("owner", &entity.owner)
             .text("name", &entity.name)
             .list_if("pool", pools.map(|it| self.show_pool(it, Depth::Inner)))
-            .text("credentials_name", credentials_name)
-            .raw("credentials", &credentials_shown)
-            .number("credentials_id", entity.credentials)
-            .raw("pool_manager_status", &status)
-            .text("pool_balancing_type", &entity.balancer)
-            .raw("endpoint", &self.show_endpoint_of(entity))
-            .time("created_at", entity.created_at)
-            .time("updated_at", entity.updated_at);
-        let shown = if depth == Depth::One {
-            let event = Object::new()
-                .number("id", 1)
-                .time("created_at", entity.created_at)
-                .text("event_type", "status")
-                .text("event_level", "info")
-                .text("message", "successfully updated tools")
-                .end();
-            shown.list_if("events", std::iter::once(event))
+            .text("credentials_name", credentials_name);
+        // The kinds differ in the order of their fields.
+        let is_repository = entity.kind == Kind::Repository;
+        let shown = if is_repository {
+            shown
+                .number("credentials_id", entity.credentials)
+                .raw("credentials", &credentials_shown)
+                .raw("agent_mode", "false")
         } else {
             shown
+                .raw("credentials", &credentials_shown)
+                .number("credentials_id", entity.credentials)
         };
-        shown.raw("agent_mode", "false").end()
+        let shown = shown
+            .raw("pool_manager_status", &status)
+            .text("pool_balancing_type", &entity.balancer)
+            .raw("endpoint", &endpoint)
+            .time("created_at", entity.created_at)
+            .time("updated_at", entity.updated_at);
+        let events = (depth == Depth::One).then(|| tools_event(entity));
+        let shown = shown.list_if("events", events.into_iter());
+        if is_repository { shown.end() } else { shown.raw("agent_mode", "false").end() }
     }
+}
 
-    fn show_endpoint_of(&self, entity: &Entity) -> String {
-        self.credentials
-            .get(&entity.credentials)
-            .and_then(|it| self.endpoint_named(&it.endpoint))
-            .map_or_else(|| self.show_no_endpoint(), |it| self.show_endpoint(it))
-    }
-
-    pub(super) fn endpoint_named(&self, name: &str) -> Option<&Endpoint> {
-        self.endpoints.iter().find(|it| it.name == name)
-    }
-
-    pub(super) fn show_no_endpoint(&self) -> String {
-        Object::new().time("created_at", zero_time()).time("updated_at", zero_time()).end()
-    }
-
-    pub(super) fn show_endpoint(&self, endpoint: &Endpoint) -> String {
-        Object::new()
-            .text("name", &endpoint.name)
-            .text_if("description", &endpoint.description)
-            .text("api_base_url", &endpoint.api_url)
-            .text("upload_base_url", &endpoint.upload_url)
-            .text("base_url", &endpoint.base_url)
-            .time("created_at", endpoint.created_at)
-            .time("updated_at", endpoint.updated_at)
-            .text("endpoint_type", "github")
-            .end()
-    }
-
-    pub(super) fn show_credentials(&self, it: &Credentials) -> String {
-        self.credentials_fields(it).end()
-    }
-
-    fn credentials_fields(&self, it: &Credentials) -> Object {
-        let endpoint = self.endpoint_named(&it.endpoint);
-        let url = |url: fn(&Endpoint) -> &String| endpoint.map_or("", |it| url(it).as_str());
-        let shown = endpoint.map_or_else(|| self.show_no_endpoint(), |it| self.show_endpoint(it));
-        Object::new()
-            .number("id", it.id)
-            .text("name", &it.name)
-            .text_if("description", &it.description)
-            .text_if("api_base_url", url(|it| &it.api_url))
-            .text_if("upload_base_url", url(|it| &it.upload_url))
-            .text_if("base_url", url(|it| &it.base_url))
-            .text("auth-type", &it.auth_type)
-            .text("forge_type", "github")
-            .raw("endpoint", &shown)
-            .time("created_at", it.created_at)
-            .time("updated_at", it.updated_at)
-    }
-
-    /// In their own list credentials tell GitHub's rate limit.
-    pub(super) fn show_credentials_with_limit(&self, it: &Credentials) -> String {
-        let limit = Object::new()
-            .number("limit", 15_000)
-            .number("used", 1)
-            .number("remaining", 14_999)
-            .number("reset", self.now.as_second() + 3600)
-            .end();
-        self.credentials_fields(it).raw("rate_limit", &limit).end()
-    }
-
-    /// `data` is null in the list, base64 by id (GARM.md §a).
-    pub(super) fn show_template(&self, it: &Template, depth: Depth) -> String {
-        let body = match depth {
-            Depth::List => "null".to_owned(),
-            Depth::One | Depth::Write | Depth::Event | Depth::Inner => {
-                quoted(&base64::standard(it.body.as_bytes()))
-            }
-        };
-        Object::new()
-            .number("id", it.id)
-            .time("created_at", it.created_at)
-            .time("updated_at", it.updated_at)
-            .text("name", &it.name)
-            .text("description", &it.description)
-            .text("os_type", &it.os_type)
-            .text_if("forge_type", &it.forge_type)
-            .raw("data", &body)
-            .text_if("owner_id", &it.owner)
-            .end()
-    }
-
-    pub(super) fn show_providers(&self) -> String {
-        list(self.config.providers.iter().map(|it| {
-            Object::new()
-                .text("name", it)
-                .text("type", "external")
-                .text("description", &format!("simulated provider {it}"))
-                .end()
-        }))
-    }
-
-    pub(super) fn show_controller(&self) -> String {
-        let it = &self.controller;
-        let hook = if it.webhook_url.is_empty() {
-            it.id.clone()
-        } else {
-            format!("{}/{}", it.webhook_url, it.id)
-        };
-        Object::new()
-            .text("controller_id", &it.id)
-            .text_if("hostname", "garm-sim")
-            .text_if("metadata_url", &it.metadata_url)
-            .text_if("callback_url", &it.callback_url)
-            .text_if("webhook_url", &it.webhook_url)
-            .text_if("controller_webhook_url", &hook)
-            .text_if("agent_url", &it.agent_url)
-            .text(
-                "garm_agent_releases_url",
-                "https://api.github.com/repos/cloudbase/garm-agent/releases",
-            )
-            .raw("enable_agent_tools_sync", "false")
-            .text("garm_agent_version", "")
-            .raw("allow_insecure_garm_agent", "false")
-            .number_if("minimum_job_age_backoff", it.backoff)
-            .text("version", "v0.2.1-main")
-            .end()
-    }
-
-    pub(super) fn show_user(&self, email: &str, full_name: &str) -> String {
-        Object::new()
-            .text("id", &self.controller.user_id)
-            .time("created_at", self.now)
-            .time("updated_at", self.now)
-            .text("email", email)
-            .text("username", &self.config.username)
-            .text_if("full_name", full_name)
-            .truth("enabled", Truth(true))
-            .truth("is_admin", Truth(true))
-            .end()
-    }
+/// The one event that every entity has.
+fn tools_event(entity: &Entity) -> String {
+    Object::new()
+        .number("id", 1)
+        .time("created_at", entity.created_at)
+        .text("event_type", "status")
+        .text("event_level", "info")
+        .text("message", "successfully updated tools")
+        .end()
 }
 
 /// JSON without the blanks between its parts, as Go sends it on.

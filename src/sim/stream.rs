@@ -117,7 +117,7 @@ impl World {
 
     pub(super) fn emit_controller(&mut self) {
         if self.stream.is_open {
-            let payload = self.show_controller();
+            let payload = self.show_controller(Depth::Event);
             self.emit("controller", "update", payload);
         }
     }

@@ -1,0 +1,165 @@
+//! Endpoints, credentials, templates, providers, the controller and its user, as GARM shows them.
+
+use super::base64;
+use super::entity::{Credentials, Endpoint, Entity, Kind, Template};
+use super::json::{Object, Truth, list, quoted, zero_time};
+use super::show::Depth;
+use super::world::World;
+
+impl World {
+    pub(super) fn show_endpoint_of(&self, entity: &Entity) -> String {
+        self.credentials
+            .get(&entity.credentials)
+            .and_then(|it| self.endpoint_named(&it.endpoint))
+            .map_or_else(|| self.show_no_endpoint(), |it| self.show_endpoint(it))
+    }
+
+    /// Name of the endpoint that an entity is at.
+    pub(super) fn endpoint_name_of(&self, entity: &Entity) -> &str {
+        self.credentials.get(&entity.credentials).map_or("", |it| &it.endpoint)
+    }
+
+    pub(super) fn endpoint_named(&self, name: &str) -> Option<&Endpoint> {
+        self.endpoints.iter().find(|it| it.name == name)
+    }
+
+    pub(super) fn show_no_endpoint(&self) -> String {
+        Object::new().time("created_at", zero_time()).time("updated_at", zero_time()).end()
+    }
+
+    pub(super) fn show_endpoint(&self, endpoint: &Endpoint) -> String {
+        Object::new()
+            .text("name", &endpoint.name)
+            .text_if("description", &endpoint.description)
+            .text("api_base_url", &endpoint.api_url)
+            .text("upload_base_url", &endpoint.upload_url)
+            .text("base_url", &endpoint.base_url)
+            .time("created_at", endpoint.created_at)
+            .time("updated_at", endpoint.updated_at)
+            .text("endpoint_type", "github")
+            .end()
+    }
+
+    pub(super) fn show_credentials(&self, it: &Credentials) -> String {
+        self.credentials_fields(it, Depth::Inner).end()
+    }
+
+    fn credentials_fields(&self, it: &Credentials, depth: Depth) -> Object {
+        let users = |kind| {
+            let rows = self.entities.iter().filter(move |(_, entity)| {
+                depth == Depth::One && entity.kind == kind && entity.credentials == it.id
+            });
+            rows.map(|(key, entity)| self.show_entity(*key, entity, Depth::Inner))
+        };
+        let endpoint = self.endpoint_named(&it.endpoint);
+        let url = |url: fn(&Endpoint) -> &String| endpoint.map_or("", |it| url(it).as_str());
+        let shown = endpoint.map_or_else(|| self.show_no_endpoint(), |it| self.show_endpoint(it));
+        Object::new()
+            .number("id", it.id)
+            .text("name", &it.name)
+            .text_if("description", &it.description)
+            .text_if("api_base_url", url(|it| &it.api_url))
+            .text_if("upload_base_url", url(|it| &it.upload_url))
+            .text_if("base_url", url(|it| &it.base_url))
+            .text("auth-type", &it.auth_type)
+            .text("forge_type", "github")
+            .list_if("repositories", users(Kind::Repository))
+            .list_if("organizations", users(Kind::Organization))
+            .list_if("enterprises", users(Kind::Enterprise))
+            .raw("endpoint", &shown)
+            .time("created_at", it.created_at)
+            .time("updated_at", it.updated_at)
+    }
+
+    /// By their id credentials tell who uses them.
+    pub(super) fn show_credentials_alone(&self, it: &Credentials) -> String {
+        self.credentials_fields(it, Depth::One).raw("rate_limit", &self.show_rate_limit()).end()
+    }
+
+    /// In their own list credentials tell GitHub's rate limit.
+    pub(super) fn show_credentials_with_limit(&self, it: &Credentials) -> String {
+        self.credentials_fields(it, Depth::List).raw("rate_limit", &self.show_rate_limit()).end()
+    }
+
+    fn show_rate_limit(&self) -> String {
+        Object::new()
+            .number("limit", 15_000)
+            .number("used", 1)
+            .number("remaining", 14_999)
+            .number("reset", self.now.as_second() + 3600)
+            .end()
+    }
+
+    /// `data` is null in the list, base64 by id (GARM.md §a).
+    pub(super) fn show_template(&self, it: &Template, depth: Depth) -> String {
+        let body = match depth {
+            Depth::List => "null".to_owned(),
+            Depth::One | Depth::Write | Depth::Event | Depth::Inner => {
+                quoted(&base64::standard(it.body.as_bytes()))
+            }
+        };
+        Object::new()
+            .number("id", it.id)
+            .time("created_at", it.created_at)
+            .time("updated_at", it.updated_at)
+            .text("name", &it.name)
+            .text("description", &it.description)
+            .text("os_type", &it.os_type)
+            .text_if("forge_type", &it.forge_type)
+            .raw("data", &body)
+            .text_if("owner_id", &it.owner)
+            .end()
+    }
+
+    pub(super) fn show_providers(&self) -> String {
+        list(self.config.providers.iter().map(|it| {
+            Object::new()
+                .text("name", it)
+                .text("type", "external")
+                .text("description", &format!("simulated provider {it}"))
+                .end()
+        }))
+    }
+
+    /// The reply to a PUT and events have no `hostname` (measured).
+    pub(super) fn show_controller(&self, depth: Depth) -> String {
+        let it = &self.controller;
+        let hostname = if depth == Depth::One { "garm-sim" } else { "" };
+        let hook = if it.webhook_url.is_empty() {
+            it.id.clone()
+        } else {
+            format!("{}/{}", it.webhook_url, it.id)
+        };
+        Object::new()
+            .text("controller_id", &it.id)
+            .text_if("hostname", hostname)
+            .text_if("metadata_url", &it.metadata_url)
+            .text_if("callback_url", &it.callback_url)
+            .text_if("webhook_url", &it.webhook_url)
+            .text_if("controller_webhook_url", &hook)
+            .text_if("agent_url", &it.agent_url)
+            .text(
+                "garm_agent_releases_url",
+                "https://api.github.com/repos/cloudbase/garm-agent/releases",
+            )
+            .raw("enable_agent_tools_sync", "false")
+            .text("garm_agent_version", "")
+            .raw("allow_insecure_garm_agent", "false")
+            .number_if("minimum_job_age_backoff", it.backoff)
+            .text("version", "v0.2.1-main")
+            .end()
+    }
+
+    pub(super) fn show_user(&self, email: &str, full_name: &str) -> String {
+        Object::new()
+            .text("id", &self.controller.user_id)
+            .time("created_at", self.now)
+            .time("updated_at", self.now)
+            .text("email", email)
+            .text("username", &self.config.username)
+            .text_if("full_name", full_name)
+            .truth("enabled", Truth(true))
+            .truth("is_admin", Truth(true))
+            .end()
+    }
+}
