@@ -140,7 +140,7 @@ impl Series {
     ];
 
     /// The word of the fleet file.
-    pub fn word(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
             Self::QueueDepth => "queue_depth",
             Self::OldestQueuedJobAgeSeconds => "oldest_queued_job_age_seconds",

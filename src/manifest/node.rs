@@ -1,0 +1,202 @@
+//! A YAML document as a tree in which everything knows where it stands.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+/// Bytes of a file, and the line and column (in characters) at which they begin, both from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct Span {
+    pub(super) start: u32,
+    pub(super) end: u32,
+    pub(super) line: u32,
+    pub(super) column: u32,
+}
+
+/// A value.
+#[derive(Debug, Clone)]
+pub(super) struct Node<'a> {
+    /// Where it stands; for an alias, where the alias stands.
+    pub(super) span: Span,
+    pub(super) kind: Kind<'a>,
+}
+
+/// What a value is.
+#[derive(Debug, Clone)]
+pub(super) enum Kind<'a> {
+    Scalar(Scalar<'a>),
+    List(Vec<Node<'a>>),
+    /// Keys are text and each stands once: the rest has been reported.
+    Map(Vec<(Key<'a>, Node<'a>)>),
+    /// An anchored value, here or where an alias repeats it.
+    Shared(Rc<Node<'a>>),
+    /// Something that has been reported already.
+    Broken,
+}
+
+/// A key.
+#[derive(Debug, Clone)]
+pub(super) struct Key<'a> {
+    pub(super) text: Cow<'a, str>,
+    pub(super) span: Span,
+}
+
+/// A scalar as it is written.
+#[derive(Debug, Clone)]
+pub(super) struct Scalar<'a> {
+    pub(super) text: Cow<'a, str>,
+    /// Without quotes, not a block.
+    pub(super) is_plain: bool,
+    pub(super) tag: Option<CoreTag>,
+    /// Its number among the tokens of the file.
+    pub(super) token: usize,
+}
+
+/// YAML's core tags for scalars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CoreTag {
+    Text,
+    Int,
+    Float,
+    Bool,
+    Null,
+}
+
+/// A scalar read by YAML 1.2's core schema.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Meaning<'n> {
+    Null,
+    Bool(bool),
+    /// The digits as they are written.
+    Int(&'n str),
+    Float(&'n str),
+    Text(&'n str),
+}
+
+impl<'a> Node<'a> {
+    /// The value itself, behind any alias.
+    pub(super) fn value(&self) -> &Node<'a> {
+        match &self.kind {
+            Kind::Shared(target) => target.value(),
+            Kind::Scalar(_) | Kind::List(_) | Kind::Map(_) | Kind::Broken => self,
+        }
+    }
+
+    /// What it is, for people.
+    pub(super) fn word(&self) -> &'static str {
+        match &self.value().kind {
+            Kind::Scalar(scalar) => match scalar.meaning() {
+                Meaning::Null => "nothing",
+                Meaning::Bool(_) => "`true` or `false`",
+                Meaning::Int(_) | Meaning::Float(_) => "a number",
+                Meaning::Text(_) => "text",
+            },
+            Kind::List(_) => "a list",
+            Kind::Map(_) => "a mapping",
+            Kind::Shared(_) | Kind::Broken => "a broken value",
+        }
+    }
+
+    /// Whether it is null or not there.
+    pub(super) fn is_null(&self) -> bool {
+        match &self.value().kind {
+            Kind::Scalar(scalar) => scalar.meaning() == Meaning::Null,
+            Kind::List(_) | Kind::Map(_) | Kind::Shared(_) | Kind::Broken => false,
+        }
+    }
+}
+
+impl Scalar<'_> {
+    /// What it says.
+    pub(super) fn meaning(&self) -> Meaning<'_> {
+        match self.tag {
+            Some(CoreTag::Text) => Meaning::Text(&self.text),
+            None if !self.is_plain => Meaning::Text(&self.text),
+            None | Some(CoreTag::Int | CoreTag::Float | CoreTag::Bool | CoreTag::Null) => {
+                plain(&self.text)
+            }
+        }
+    }
+
+    /// Whether the text is what its tag says.
+    pub(super) fn fits_its_tag(&self) -> bool {
+        match (self.tag, self.meaning()) {
+            (None | Some(CoreTag::Text), _)
+            | (Some(CoreTag::Int), Meaning::Int(_))
+            | (Some(CoreTag::Float), Meaning::Float(_) | Meaning::Int(_))
+            | (Some(CoreTag::Bool), Meaning::Bool(_))
+            | (Some(CoreTag::Null), Meaning::Null) => true,
+            (Some(CoreTag::Int | CoreTag::Float | CoreTag::Bool | CoreTag::Null), _) => false,
+        }
+    }
+}
+
+/// The core schema of YAML 1.2.2, §10.3.2, for a plain scalar.
+fn plain(text: &str) -> Meaning<'_> {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => Meaning::Null,
+        "true" | "True" | "TRUE" => Meaning::Bool(true),
+        "false" | "False" | "FALSE" => Meaning::Bool(false),
+        ".nan" | ".NaN" | ".NAN" => Meaning::Float(text),
+        _ if is_int(text) => Meaning::Int(text),
+        _ if is_float(text) => Meaning::Float(text),
+        _ => Meaning::Text(text),
+    }
+}
+
+fn unsigned(text: &str) -> &str {
+    text.strip_prefix(['-', '+']).unwrap_or(text)
+}
+
+fn all_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn is_int(text: &str) -> bool {
+    let radix = |prefix: &str, radix: u32| {
+        text.strip_prefix(prefix)
+            .is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_digit(radix)))
+    };
+    all_digits(unsigned(text)) || radix("0o", 8) || radix("0x", 16)
+}
+
+fn is_float(text: &str) -> bool {
+    let text = unsigned(text);
+    if matches!(text, ".inf" | ".Inf" | ".INF") {
+        return true;
+    }
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (text, None),
+    };
+    let mantissa_fits = match mantissa.split_once('.') {
+        None => all_digits(mantissa),
+        Some(("", fraction)) => all_digits(fraction),
+        Some((whole, fraction)) => all_digits(whole) && (fraction.is_empty() || all_digits(fraction)),
+    };
+    mantissa_fits && exponent.is_none_or(|it| all_digits(unsigned(it)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_scalars_follow_the_core_schema() {
+        for text in ["", "~", "null", "NULL"] {
+            assert_eq!(plain(text), Meaning::Null, "{text}");
+        }
+        for text in ["0", "17", "-3", "+5", "017", "0x1F", "0o17"] {
+            assert_eq!(plain(text), Meaning::Int(text), "{text}");
+        }
+        for text in ["1.", "1.20", ".5", "1e3", "-1.5E+7", ".inf", "-.Inf", ".NaN"] {
+            assert_eq!(plain(text), Meaning::Float(text), "{text}");
+        }
+        for text in [
+            "no", "yes", "on", "off", "y", "1_000", "30s", "0x", "0b1", "1:30", "e5", ".", "1e", "+",
+            "-.nan", "0xg",
+        ] {
+            assert_eq!(plain(text), Meaning::Text(text), "{text}");
+        }
+        assert_eq!((plain("TRUE"), plain("false")), (Meaning::Bool(true), Meaning::Bool(false)));
+    }
+}

@@ -1,0 +1,301 @@
+//! The text of one file, and what of it may be shown.
+//!
+//! **Invariant:** of a file that could be parsed, only keys, punctuation and those values that the
+//! decoder has declared harmless ([`FileText::show`]) ever reach an excerpt; everything else is
+//! masked, comments are cut off. Of a fleet file that could not be parsed nothing is shown, and of
+//! such a pool file only what stands before any key that we do not know.
+
+use std::ops::Range;
+
+use super::node::Span;
+use super::problem::{Excerpt, Mark, Place, Role, Spot};
+use super::yaml::Token;
+use crate::domain::field::field;
+use crate::domain::text::escape;
+
+/// What stands in an excerpt for a value that is not shown.
+const MASK: &str = "***";
+
+/// Lines that are further apart than this get excerpts of their own.
+const GAP_MAX: u32 = 4;
+
+/// Bytes shown on either side of a mark in a long line.
+const REACH: usize = 120;
+
+/// Longest text of one mark, in bytes of the file.
+const MARK_MAX: usize = 60;
+
+/// How much is known about a file's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Knowledge {
+    /// Parsed: every scalar is known.
+    Parsed,
+    /// A pool file that is not YAML.
+    BrokenPools,
+    /// A fleet file that is not YAML.
+    BrokenFleet,
+}
+
+/// The text of one file.
+#[derive(Debug, Clone)]
+pub(super) struct FileText {
+    path: String,
+    text: String,
+    /// Where each line begins.
+    lines: Vec<u32>,
+    tokens: Vec<Token>,
+    shown: Vec<bool>,
+    knowledge: Knowledge,
+}
+
+/// A spot to be marked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Spotlight {
+    pub(super) span: Span,
+    pub(super) label: String,
+    pub(super) role: Role,
+}
+
+impl FileText {
+    pub(super) fn new(path: &str, text: &str, tokens: Vec<Token>, knowledge: Knowledge) -> Self {
+        // Of a broken file the tokens end somewhere: what may be shown is judged by lines.
+        let tokens = if knowledge == Knowledge::Parsed { tokens } else { Vec::new() };
+        let shown = tokens.iter().map(|it| it.is_key).collect();
+        let lines = line_starts(text);
+        Self { path: path.to_owned(), text: text.to_owned(), lines, tokens, shown, knowledge }
+    }
+
+    /// Declares the value of a token harmless.
+    pub(super) fn show(&mut self, token: usize) {
+        self.shown[token] = true;
+    }
+
+    /// Takes back what was declared, keys included, for all tokens between two offsets.
+    pub(super) fn hide(&mut self, start: u32, end: u32) {
+        let first = self.tokens.partition_point(|it| it.start < start);
+        for (token, shown) in self.tokens[first..].iter().zip(&mut self.shown[first..]) {
+            if token.start >= end {
+                break;
+            }
+            *shown = false;
+        }
+    }
+
+    pub(super) fn place(&self, span: Span) -> Place {
+        let spot = Spot { line: span.line, column: span.column };
+        Place { file: self.path.clone(), spot: Some(spot) }
+    }
+
+    /// Excerpts with these spots marked, all of this file: one for each group of near lines, in
+    /// the order of the spots.
+    pub(super) fn excerpts(&self, spots: &[Spotlight]) -> Vec<Excerpt> {
+        let last = spots.iter().map(|it| it.span.line).max().unwrap_or(0);
+        if !self.may_show(last) {
+            return Vec::new();
+        }
+        let mut groups: Vec<Vec<&Spotlight>> = Vec::new();
+        for spot in spots {
+            let near = |it: &&Spotlight| it.span.line.abs_diff(spot.span.line) <= GAP_MAX;
+            match groups.iter_mut().find(|group| group.iter().any(near)) {
+                Some(group) => group.push(spot),
+                None => groups.push(vec![spot]),
+            }
+        }
+        groups.iter().map(|it| self.excerpt(it)).collect()
+    }
+
+    fn excerpt(&self, spots: &[&Spotlight]) -> Excerpt {
+        let line = |it: &&Spotlight| it.span.line;
+        let first_line = spots.iter().map(line).min().unwrap_or(1);
+        let last_line = spots.iter().map(line).max().unwrap_or(1);
+        let mut excerpt = Excerpt {
+            place: self.place(spots[0].span),
+            first_line,
+            text: String::new(),
+            marks: Vec::new(),
+        };
+        for number in first_line..=last_line {
+            if number > first_line {
+                excerpt.text.push('\n');
+            }
+            let here: Vec<&Spotlight> =
+                spots.iter().copied().filter(|it| it.span.line == number).collect();
+            self.line(&mut excerpt, self.bytes_of(number), &here);
+        }
+        excerpt
+    }
+
+    /// The bytes of a line, without its break.
+    fn bytes_of(&self, line: u32) -> Range<usize> {
+        let at = |index: usize| self.lines.get(index).map_or(self.text.len(), |it| *it as usize);
+        let index = (line as usize).saturating_sub(1);
+        let (start, end) = (at(index), at(index + 1));
+        start..start + self.text[start..end].trim_end_matches(['\n', '\r']).len()
+    }
+
+    /// Adds one line to an excerpt, with its marks.
+    fn line(&self, excerpt: &mut Excerpt, bytes: Range<usize>, spots: &[&Spotlight]) {
+        let window = self.window(bytes, spots);
+        let mut marks: Vec<Option<Range<usize>>> = vec![None; spots.len()];
+        for piece in self.pieces(&window) {
+            let from = excerpt.text.len();
+            excerpt.text.push_str(&piece.shown);
+            for (spot, mark) in spots.iter().zip(&mut marks) {
+                let start = spot.span.start as usize;
+                let end = (spot.span.end as usize).min(start + MARK_MAX).max(start + 1);
+                if piece.start < end && start < piece.end {
+                    let (a, b) = piece.within(start, end);
+                    let begun = mark.as_ref().map_or(from + a, |it| it.start);
+                    *mark = Some(begun..from + b);
+                }
+            }
+        }
+        let line_end = excerpt.text.len();
+        for (spot, mark) in spots.iter().zip(marks) {
+            let Range { start, end } = mark.unwrap_or(line_end..line_end);
+            let label = spot.label.clone();
+            excerpt.marks.push(Mark { start, end, label, role: spot.role });
+        }
+    }
+
+    /// The part of a line that is shown: all of it, or what is near the first mark.
+    fn window(&self, line: Range<usize>, spots: &[&Spotlight]) -> Range<usize> {
+        if line.len() <= 2 * REACH {
+            return line;
+        }
+        let middle = spots.first().map_or(line.start, |it| it.span.start as usize);
+        let near = |at: usize| {
+            let mut at = at.clamp(line.start, line.end);
+            while !self.text.is_char_boundary(at) {
+                at -= 1;
+            }
+            at
+        };
+        near(middle.saturating_sub(REACH))..near(middle + REACH)
+    }
+
+    /// A stretch of one line, cut into what is shown as it is and what is masked.
+    fn pieces(&self, bytes: &Range<usize>) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        let mut at = bytes.start;
+        let first = self.tokens.partition_point(|it| (it.end as usize) <= bytes.start);
+        for (index, token) in self.tokens.iter().enumerate().skip(first) {
+            let start = (token.start as usize).clamp(at, bytes.end);
+            let end = (token.end as usize).clamp(start, bytes.end);
+            if token.start as usize >= bytes.end {
+                break;
+            }
+            self.gap(at..start, &mut pieces);
+            if self.shown[index] {
+                pieces.push(Piece::plain(&self.text, start..end));
+            } else {
+                self.masked(start..end, &mut pieces);
+            }
+            at = end;
+        }
+        self.gap(at..bytes.end, &mut pieces);
+        pieces
+    }
+
+    /// Between two scalars: punctuation is shown, a comment is not.
+    fn gap(&self, bytes: Range<usize>, pieces: &mut Vec<Piece>) {
+        let text = &self.text[bytes.clone()];
+        let before = self.text[..bytes.start].chars().next_back();
+        let mut previous = before.unwrap_or('\n');
+        let comment = text.char_indices().find_map(|(at, c)| {
+            let begins = c == '#' && previous.is_whitespace();
+            previous = c;
+            begins.then_some(at)
+        });
+        let visible = match comment {
+            Some(at) => text[..at].trim_end().len(),
+            None => text.len(),
+        };
+        pieces.push(Piece::plain(&self.text, bytes.start..bytes.start + visible));
+    }
+
+    /// A scalar that is not shown: its quotes and its indentation are.
+    fn masked(&self, bytes: Range<usize>, pieces: &mut Vec<Piece>) {
+        let text = &self.text[bytes.clone()];
+        let indent = text.len() - text.trim_start().len();
+        let inner = bytes.start + indent..bytes.start + text.trim_end().len().max(indent);
+        pieces.push(Piece::plain(&self.text, bytes.start..inner.start));
+        if !inner.is_empty() {
+            pieces.push(Piece { start: inner.start, end: inner.end, shown: MASK.to_owned() });
+        }
+    }
+
+    /// Whether lines up to this one may be shown at all.
+    fn may_show(&self, line: u32) -> bool {
+        match self.knowledge {
+            Knowledge::Parsed => true,
+            Knowledge::BrokenFleet => false,
+            Knowledge::BrokenPools => {
+                (1..=line).all(|it| has_only_plain_keys(&self.text[self.bytes_of(it)]))
+            }
+        }
+    }
+}
+
+/// Whether everything in the line that may be a key is one whose value is harmless, as far as can
+/// be told without a parse.
+fn has_only_plain_keys(line: &str) -> bool {
+    let code = match line.split_once(" #") {
+        Some((code, _)) if !code.contains(['"', '\'']) => code,
+        Some(_) | None => line,
+    };
+    let mut rest = if code.starts_with('#') { "" } else { code };
+    while let Some(at) = rest.find(':') {
+        let word = rest[..at].trim_end_matches(['"', '\'', ' ', '\t']);
+        let start = word.rfind(|c: char| !(c.is_alphanumeric() || c == '_')).map_or(0, |it| {
+            it + word[it..].chars().next().map_or(0, char::len_utf8)
+        });
+        let key = &word[start..];
+        if key != "pools" && (key == "extra_specs" || field(key).is_none()) {
+            return false;
+        }
+        rest = &rest[at + 1..];
+    }
+    true
+}
+
+/// Where each line of a text begins, by YAML's line breaks.
+fn line_starts(text: &str) -> Vec<u32> {
+    let bytes = text.as_bytes();
+    let ends = bytes.iter().enumerate().filter(|(at, byte)| {
+        **byte == b'\n' || (**byte == b'\r' && bytes.get(at + 1) != Some(&b'\n'))
+    });
+    std::iter::once(0)
+        .chain(ends.map(|(at, _)| u32::try_from(at + 1).unwrap_or(u32::MAX)))
+        .collect()
+}
+
+/// A stretch of a line as it is shown.
+struct Piece {
+    start: usize,
+    end: usize,
+    shown: String,
+}
+
+impl Piece {
+    fn plain(text: &str, bytes: Range<usize>) -> Self {
+        let shown = escape(text[bytes.clone()].trim_end_matches('\r')).into_owned();
+        Self { start: bytes.start, end: bytes.end, shown }
+    }
+
+    /// The shown bytes of the file's bytes `start..end`: exact where nothing was escaped or
+    /// masked, else the whole piece.
+    fn within(&self, start: usize, end: usize) -> (usize, usize) {
+        if self.shown.len() != self.end - self.start {
+            return (0, self.shown.len());
+        }
+        let boundary = |mut at: usize| {
+            while !self.shown.is_char_boundary(at) {
+                at += 1;
+            }
+            at
+        };
+        let end = end.min(self.end) - self.start;
+        (boundary(start.saturating_sub(self.start)), boundary(end))
+    }
+}
