@@ -1,9 +1,45 @@
-use serde_yaml::granit_parser as g;
-use std::io::Read;
-fn main(){ let mut s=String::new(); std::io::stdin().read_to_string(&mut s).unwrap();
- let o=g::options!{ emit_unresolved_aliases:true, emit_anchor_events:true, flow_nesting_limit:64, block_nesting_limit:64 };
- let mut p=g::Parser::new_from_str_with_options(&s,o);
- let t=std::time::Instant::now(); let mut n=0;
- while let Some(r)=p.next_event(){ n+=1; match r { Ok((e,sp))=>{ if n<60 {println!("{:?} {}:{} {:?} tag={:?} {:?}",e,sp.start.line(),sp.start.col()+1,sp.byte_range(), sp.tag_span().and_then(|t|t.byte_range()), sp.slice(&s).map(|x|x.chars().take(30).collect::<String>()))} if matches!(e,g::Event::StreamEnd){break} }, Err(e)=>{println!("ERR {:?} {}", e.kind(), e); break} } }
- println!("{n} events {:?}",t.elapsed());
+#![allow(
+    warnings,
+    missing_docs,
+    clippy::all,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::semicolon_if_nothing_returned,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    clippy::uninlined_format_args
+)]
+use runnerctl::manifest::*;
+fn main() {
+    let mut fleet = None;
+    let mut pools = vec![];
+    let mut a = std::env::args().skip(1);
+    while let Some(x) = a.next() {
+        let (k, f) = if x == "-c" { (0, a.next().unwrap()) } else { (1, x) };
+        match Source::decode(f.clone(), std::fs::read(&f).unwrap()) {
+            Ok(s) => {
+                if k == 0 {
+                    fleet = Some(s)
+                } else {
+                    pools.push(s)
+                }
+            }
+            Err(p) => print!("{}", runnerctl::view::problem::text(&[p])),
+        }
+    }
+    let t = std::time::Instant::now();
+    let m = load(fleet.as_ref(), &pools);
+    let e = t.elapsed();
+    if std::env::var("QUIET").is_err() {
+        print!("{}", runnerctl::view::problem::text(&m.problems));
+    }
+    println!(
+        "{}  {} pools {:?}",
+        runnerctl::view::problem::summary(&m.problems, pools.len()),
+        m.pools.len(),
+        e
+    );
+    if std::env::var("DUMP").is_ok() {
+        println!("{:#?} {:#?}", m.fleet_file, m.pools);
+    }
 }

@@ -31,13 +31,19 @@ pub enum DurationError {
     /// A character that is neither digit nor unit.
     #[error("`{0}` is no unit of a duration: `s`, `m`, `h` and `d` are")]
     Unit(char),
-    /// Over the bound.
-    #[error("a duration is at most 30d")]
-    TooLong,
+    /// Over the bound, which is given in seconds.
+    #[error("a duration is at most {} here", format(Duration::from_secs(*.0)))]
+    TooLong(u64),
 }
 
 /// Reads `30s`, `10m`, `1h30m`, `1d`. Bound: 30 days.
 pub fn parse(text: &str) -> Result<Duration, DurationError> {
+    parse_within(text, DURATION_MAX_S)
+}
+
+/// Reads a duration of at most `max_s` seconds.
+pub fn parse_within(text: &str, max_s: u64) -> Result<Duration, DurationError> {
+    let too_long = DurationError::TooLong(max_s);
     if text.is_empty() {
         return Err(DurationError::Empty);
     }
@@ -60,11 +66,11 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
             _ if number.is_empty() => return Err(DurationError::Order),
             _ => {
                 let (_, factor) = units.find(|(unit, _)| *unit == c).ok_or(DurationError::Order)?;
-                let count: u64 = number.parse().map_err(|_| DurationError::TooLong)?;
+                let count: u64 = number.parse().map_err(|_| too_long.clone())?;
                 seconds = count
                     .checked_mul(*factor)
                     .and_then(|it| seconds.checked_add(it))
-                    .ok_or(DurationError::TooLong)?;
+                    .ok_or_else(|| too_long.clone())?;
                 number.clear();
             }
         }
@@ -72,8 +78,8 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
     if !number.is_empty() {
         return Err(DurationError::NoUnit);
     }
-    if seconds > DURATION_MAX_S {
-        return Err(DurationError::TooLong);
+    if seconds > max_s {
+        return Err(too_long);
     }
     Ok(Duration::from_secs(seconds))
 }
@@ -130,12 +136,20 @@ mod tests {
             ("s", DurationError::Order),
             ("5w", DurationError::Unit('w')),
             ("5S", DurationError::Unit('S')),
-            ("31d", DurationError::TooLong),
-            ("99999999999999999999d", DurationError::TooLong),
-            ("18446744073709551615d", DurationError::TooLong),
+            ("31d", DurationError::TooLong(DURATION_MAX_S)),
+            ("30d1s", DurationError::TooLong(DURATION_MAX_S)),
+            ("99999999999999999999d", DurationError::TooLong(DURATION_MAX_S)),
+            ("18446744073709551615d", DurationError::TooLong(DURATION_MAX_S)),
         ] {
             assert_eq!(parse(text), Err(error), "{text}");
         }
+    }
+
+    #[test]
+    fn another_bound_is_named_in_the_error() {
+        assert_eq!(parse_within("9223372036s", 9_223_372_036).unwrap().as_secs(), 9_223_372_036);
+        let error = parse_within("9223372037s", 9_223_372_036).unwrap_err();
+        assert_eq!(error.to_string(), "a duration is at most 106751d23h47m16s here");
     }
 
     proptest! {

@@ -3,17 +3,36 @@
 //! Decides what the files say and whether they make sense; collects all problems of a run. Never
 //! opens a file, resolves a secret or asks GARM. The YAML library is named in one module only.
 
+mod address;
+mod checks;
 mod code;
 mod declared;
+mod decode;
+mod desk;
+mod fleet;
+mod item;
+mod leaf;
 #[expect(clippy::module_inception, reason = "the file is named for its main noun")]
 mod manifest;
+mod node;
+mod number;
+mod pool;
 mod problem;
+mod reference;
+mod rules;
 mod settings;
+mod shape;
 mod source;
+mod specs;
+mod suggest;
+mod tables;
+mod text;
+mod time;
+mod yaml;
 
 pub use code::{Code, Severity};
 pub use declared::DeclaredPool;
-pub use manifest::{Manifest, load};
+pub use manifest::{Finding, Manifest, load, load_in_doubt};
 pub use problem::{Excerpt, Mark, Place, Problem, Role, Spot, has_error};
 pub use settings::{
     AlertRule, Bound, CertFiles, CredentialSettings, FleetFile, GarmSettings, HostPort,

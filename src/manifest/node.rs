@@ -171,7 +171,9 @@ fn is_float(text: &str) -> bool {
     let mantissa_fits = match mantissa.split_once('.') {
         None => all_digits(mantissa),
         Some(("", fraction)) => all_digits(fraction),
-        Some((whole, fraction)) => all_digits(whole) && (fraction.is_empty() || all_digits(fraction)),
+        Some((whole, fraction)) => {
+            all_digits(whole) && (fraction.is_empty() || all_digits(fraction))
+        }
     };
     mantissa_fits && exponent.is_none_or(|it| all_digits(unsigned(it)))
 }
@@ -192,8 +194,8 @@ mod tests {
             assert_eq!(plain(text), Meaning::Float(text), "{text}");
         }
         for text in [
-            "no", "yes", "on", "off", "y", "1_000", "30s", "0x", "0b1", "1:30", "e5", ".", "1e", "+",
-            "-.nan", "0xg",
+            "no", "yes", "on", "off", "y", "1_000", "30s", "0x", "0b1", "1:30", "e5", ".", "1e",
+            "+", "-.nan", "0xg",
         ] {
             assert_eq!(plain(text), Meaning::Text(text), "{text}");
         }

@@ -1,32 +1,14 @@
-//! What the files may hold, as tables. The decoder, the JSON Schema, "did you mean" and the
-//! reference documentation all read these; pool fields come from [`crate::domain::field`].
+//! The words in which [`super::tables`] say what the files may hold.
 
-use std::sync::LazyLock;
-
-use super::settings::Series;
-use crate::domain::field::{Absent, FIELDS, Kind, TEXT_MAX};
+use crate::domain::field::Kind;
 
 /// What a key takes.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Shape {
     /// A kind that pool fields have, too.
     Field(Kind),
-    /// A fleet name; see [`crate::domain::name::FleetName`].
-    FleetName,
-    /// A whole number of 64 bits, 1 or more.
-    Id,
-    /// A duration without the bound of 30 days, for GARM's backoff.
-    Backoff,
-    /// `https://…`; `http://` to a loopback address only.
-    GarmUrl,
-    /// `http://…` or `https://…`.
-    Url,
-    /// `ADDRESS:PORT`, the address in numbers.
-    Listen,
-    /// `HOST:PORT`.
-    HostPort,
-    /// A path, relative to the file.
-    Path,
+    /// A scalar that only the fleet file has.
+    Setting(Setting),
     /// A reference to a secret.
     Reference,
     /// A URL as text, or a reference to it.
@@ -41,6 +23,27 @@ pub(super) enum Shape {
     Pool,
     /// The fields of a pool that `defaults` may set.
     Defaults,
+}
+
+/// A scalar that only the fleet file has.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Setting {
+    /// A fleet name; see [`crate::domain::name::FleetName`].
+    FleetName,
+    /// A whole number of 63 bits, 1 or more.
+    Id,
+    /// A duration without the bound of 30 days, for GARM's backoff.
+    Backoff,
+    /// `https://…`; `http://` to a loopback address only.
+    GarmUrl,
+    /// `http://…` or `https://…`.
+    Url,
+    /// `ADDRESS:PORT`, the address in numbers.
+    Listen,
+    /// `HOST:PORT`.
+    HostPort,
+    /// A path, relative to the file.
+    Path,
 }
 
 /// One key of a mapping.
@@ -65,164 +68,3 @@ pub(super) enum Need {
     /// A problem unless something else supplies it, which is judged later.
     Later,
 }
-
-const fn entry(key: &'static str, shape: Shape, need: Need, help: &'static str) -> Entry {
-    Entry { key, shape, need, help }
-}
-
-const TEXT: Shape = Shape::Field(Kind::Text { max: TEXT_MAX });
-const FLAG: Shape = Shape::Field(Kind::Flag);
-const TEXTS: Shape = Shape::List(&TEXT, 0);
-const SECONDS: Kind = Kind::Duration { min_s: 0, whole_minutes: false };
-
-/// A pool file.
-pub(super) const POOL_FILE: &[Entry] =
-    &[entry("pools", Shape::List(&Shape::Pool, 0), Need::Required, "the pools, each with its fields")];
-
-/// The fleet file.
-pub(super) const FLEET_FILE: &[Entry] = &[
-    entry("fleet", Shape::FleetName, Need::Required, "owner of the pools in GARM: `[a-z0-9-]`, at most 20"),
-    entry("garm", Shape::Record(GARM), Need::Required, "how to reach GARM"),
-    entry("controller", Shape::Record(CONTROLLER), Need::Optional, "GARM's own settings, global to that GARM"),
-    entry("defaults", Shape::Defaults, Need::Optional, "pool fields, filled into every pool that does not say otherwise"),
-    entry("watch", Shape::Record(WATCH), Need::Optional, "the scaling loop"),
-    entry("alerts", Shape::List(&Shape::Record(ALERT), 0), Need::Optional, "alert rules; `QueueDepthHigh` is built in, a rule of that name replaces it"),
-    entry("receivers", Shape::Named(&Shape::Record(RECEIVER), &[]), Need::Optional, "where alerts go, by name"),
-    entry("policy", Shape::Record(POLICY), Need::Optional, "guardrails for what pools may ask for"),
-    entry("runner_mtls", Shape::Record(RUNNER_MTLS), Need::Optional, "the kit with which runners speak to GARM by client certificate"),
-    entry("credentials", Shape::List(&Shape::Record(CREDENTIAL), 0), Need::Optional, "GitHub Apps that GARM is to use"),
-];
-
-const GARM: &[Entry] = &[
-    entry("url", Shape::GarmUrl, Need::Required, "GARM's address; `http://` only to a loopback address"),
-    entry("username", TEXT, Need::Default("admin"), "GARM's admin"),
-    entry("password", Shape::Reference, Need::Required, "a reference to the admin's password"),
-    entry("tls", Shape::Record(TLS), Need::Optional, "certificates for the connection"),
-    entry("backend", Shape::List(&Shape::HostPort, 0), Need::Optional, "GARM's own ports, which must not answer from here"),
-    entry("probe_runner_cert", Shape::Record(CERT), Need::Optional, "a runner's certificate, with which the API must be refused"),
-];
-
-const TLS: &[Entry] = &[
-    entry("ca", Shape::Path, Need::Optional, "authorities to trust instead of the system's, PEM"),
-    entry("cert", Shape::Path, Need::Optional, "client certificate, PEM; with `key`"),
-    entry("key", Shape::Path, Need::Optional, "its private key, PEM; with `cert`"),
-];
-
-const CERT: &[Entry] = &[
-    entry("cert", Shape::Path, Need::Required, "certificate, PEM"),
-    entry("key", Shape::Path, Need::Required, "its private key, PEM"),
-];
-
-const CONTROLLER: &[Entry] = &[
-    entry("minimum_job_age_backoff", Shape::Backoff, Need::Optional, "GARM starts a runner by itself for each job older than this; absent: left alone"),
-    entry("shared", FLAG, Need::Default("false"), "this fleet decides for all fleets on that GARM"),
-];
-
-const WATCH: &[Entry] = &[
-    entry("listen", Shape::Listen, Need::Default("127.0.0.1:9477"), "where metrics and health are served"),
-    entry("resync", Shape::Field(Kind::Duration { min_s: 5, whole_minutes: false }), Need::Default("30s"), "time between two full reads of GARM, 5s at least"),
-    entry("audit", Shape::Path, Need::Optional, "the audit file; absent: in the state folder"),
-    entry("audit_key", Shape::Reference, Need::Optional, "a reference to the key of the audit records' HMAC"),
-    entry("tls", Shape::Record(LISTENER_TLS), Need::Optional, "TLS for metrics and health"),
-];
-
-const LISTENER_TLS: &[Entry] = &[
-    entry("cert", Shape::Path, Need::Required, "server certificate, PEM"),
-    entry("key", Shape::Path, Need::Required, "its private key, PEM"),
-    entry("client_ca", Shape::Path, Need::Optional, "authorities of client certificates; absent: none is asked for"),
-];
-
-const SERIES: &[&str] = &[
-    Series::QueueDepth.word(),
-    Series::OldestQueuedJobAgeSeconds.word(),
-    Series::UnservedJobs.word(),
-    Series::CircuitOpen.word(),
-    Series::ObservationAgeSeconds.word(),
-    Series::EphemeralViolations.word(),
-    Series::MtlsEnforced.word(),
-    Series::AuditGaps.word(),
-    Series::ClientCertExpiresInSeconds.word(),
-];
-
-const BOUND: Shape = Shape::Field(Kind::Count { min: 0, max: u32::MAX });
-
-const ALERT: &[Entry] = &[
-    entry("name", Shape::Field(Kind::Text { max: 64 }), Need::Required, "name of the alert, unique"),
-    entry("when", Shape::Field(Kind::Choice(SERIES)), Need::Required, "what is watched"),
-    entry("above", BOUND, Need::Optional, "fires above this number; or `below`"),
-    entry("below", BOUND, Need::Optional, "fires below this number; or `above`"),
-    entry("for", Shape::Field(SECONDS), Need::Default("0s"), "how long that must have lasted"),
-    entry("notify", Shape::List(&TEXT, 1), Need::Optional, "names of receivers; absent: every receiver"),
-];
-
-const RECEIVER: &[Entry] = &[
-    entry("alertmanager", Shape::Record(&[entry("url", Shape::Url, Need::Required, "its base address")]), Need::Optional, "an Alertmanager, API version 2; or `webhook`"),
-    entry("webhook", Shape::Record(&[entry("url", Shape::UrlOrReference, Need::Required, "where to post: the URL, or a reference to it")]), Need::Optional, "a webhook that takes JSON; or `alertmanager`"),
-];
-
-/// The requirements that `policy.accept` may name.
-const REQUIREMENTS: &[&str] = &["R3", "R4", "R8", "R9", "R10", "R11"];
-
-const POLICY: &[Entry] = &[
-    entry("networks", Shape::Named(&Shape::Record(NETWORK), &[entry("must_not_reach", Shape::List(&Shape::HostPort, 0), Need::Optional, "addresses that a runner must not be able to reach")]), Need::Optional, "which networks runners may be put into, by provider"),
-    entry("extra_specs", Shape::Record(EXTRA_SPECS), Need::Optional, "rules for the keys of `extra_specs`"),
-    entry("allowed_providers", TEXTS, Need::Optional, "providers that may be used; absent: any"),
-    entry("allowed_instance_types", TEXTS, Need::Optional, "globs of instance types that may be used; absent: any"),
-    entry("max_total_runners", BOUND, Need::Optional, "most runners of all pools together"),
-    entry("forbid_enable_shell", FLAG, Need::Default("false"), "no pool may have shell access"),
-    entry("protected_pools", TEXTS, Need::Optional, "globs of pools that are never deleted or replaced"),
-    entry("require_mtls", FLAG, Need::Default("false"), "nothing is done unless client certificates are proven to be enforced"),
-    entry("accept", Shape::List(&Shape::Field(Kind::Choice(REQUIREMENTS)), 0), Need::Optional, "requirements that are known not to be met"),
-];
-
-const NETWORK: &[Entry] = &[
-    entry("keys", Shape::List(&TEXT, 1), Need::Required, "exact paths of keys in `extra_specs` that choose a network"),
-    entry("allow", TEXTS, Need::Required, "globs of values that are allowed"),
-    entry("required", FLAG, Need::Default("false"), "none of the keys may be absent"),
-];
-
-const EXTRA_SPECS: &[Entry] = &[
-    entry("allow_keys", TEXTS, Need::Optional, "keys that a pool may use; absent: any"),
-    entry("show", TEXTS, Need::Optional, "keys whose values may be shown"),
-];
-
-const RUNNER_MTLS: &[Entry] = &[
-    entry("cert", Shape::Path, Need::Required, "the runners' certificate, PEM"),
-    entry("key", Shape::Reference, Need::Required, "a reference to its private key"),
-    entry("ca", Shape::Path, Need::Required, "authority of GARM's front, PEM"),
-];
-
-const CREDENTIAL: &[Entry] = &[
-    entry("name", TEXT, Need::Required, "name of the credentials in GARM, unique"),
-    entry("endpoint", TEXT, Need::Default("github.com"), "GARM's name of the GitHub endpoint"),
-    entry("app_id", Shape::Id, Need::Required, "the App's id"),
-    entry("installation_id", Shape::Id, Need::Required, "the installation's id"),
-    entry("private_key", Shape::Reference, Need::Required, "a reference to the App's private key, PEM"),
-];
-
-/// The fields of a pool, as entries of a mapping.
-pub(super) static POOL: LazyLock<Vec<Entry>> = LazyLock::new(|| {
-    FIELDS
-        .iter()
-        .map(|field| {
-            let need = match field.absent {
-                Absent::Required if field.in_defaults => Need::Later,
-                Absent::Required => Need::Required,
-                Absent::Default(value) => Need::Default(value),
-                Absent::NeededForPlan | Absent::Derived(_) | Absent::LeftAlone | Absent::Nothing => {
-                    Need::Optional
-                }
-            };
-            entry(field.key, Shape::Field(field.kind), need, field.help)
-        })
-        .collect()
-});
-
-/// The fields that `defaults` may set.
-pub(super) static DEFAULTS: LazyLock<Vec<Entry>> = LazyLock::new(|| {
-    let may = |key: &str| FIELDS.iter().any(|it| it.key == key && it.in_defaults);
-    POOL.iter()
-        .filter(|it| may(it.key))
-        .map(|it| Entry { need: Need::Optional, ..*it })
-        .collect()
-});

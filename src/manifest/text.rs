@@ -81,6 +81,10 @@ impl FileText {
         }
     }
 
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     pub(super) fn place(&self, span: Span) -> Place {
         let spot = Spot { line: span.line, column: span.column };
         Place { file: self.path.clone(), spot: Some(spot) }
@@ -247,9 +251,9 @@ fn has_only_plain_keys(line: &str) -> bool {
     let mut rest = if code.starts_with('#') { "" } else { code };
     while let Some(at) = rest.find(':') {
         let word = rest[..at].trim_end_matches(['"', '\'', ' ', '\t']);
-        let start = word.rfind(|c: char| !(c.is_alphanumeric() || c == '_')).map_or(0, |it| {
-            it + word[it..].chars().next().map_or(0, char::len_utf8)
-        });
+        let start = word
+            .rfind(|c: char| !(c.is_alphanumeric() || c == '_'))
+            .map_or(0, |it| it + word[it..].chars().next().map_or(0, char::len_utf8));
         let key = &word[start..];
         if key != "pools" && (key == "extra_specs" || field(key).is_none()) {
             return false;

@@ -4,6 +4,8 @@
 //! of the file; only a syntax error ends the reading. Aliases are shared, never copied, and what
 //! they would come to is counted, so that a small file cannot fill the memory.
 
+mod syntax;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -63,13 +65,13 @@ pub(super) fn parse(text: &str) -> Tree<'_> {
         emit_comments: false,
     };
     let mut parser = granit::Parser::new_from_str_with_options(text, options);
-    let mut builder = Builder { text, ..Builder::default() };
+    let mut builder = Builder::default();
     let mut is_whole = true;
     while let Some(next) = parser.next_event() {
         let outcome = match next {
             Ok((granit::Event::StreamEnd, _)) => break,
             Ok((event, span)) => builder.take(event, &span),
-            Err(error) => Err(builder.syntax(&error)),
+            Err(error) => Err(syntax::flaw_of(&error, text, builder.unclosed())),
         };
         if let Err(flaw) = outcome {
             builder.flaws.push(flaw);
@@ -117,7 +119,6 @@ struct Weighed<'a> {
 
 #[derive(Default)]
 struct Builder<'a> {
-    text: &'a str,
     root: Option<Node<'a>>,
     open: Vec<Open<'a>>,
     /// Anchored values by the parser's number, with cost and height.
@@ -180,7 +181,11 @@ impl<'a> Builder<'a> {
         let scalar = Scalar { text, is_plain, tag, token: self.tokens.len() };
         self.tokens.push(Token { start: span.start, end: span.end, is_key: self.wants_key() });
         if !scalar.fits_its_tag() {
-            self.flaws.push(flaw(Code::Tag, span, "the value is not of the type that its tag says"));
+            self.flaws.push(flaw(
+                Code::Tag,
+                span,
+                "the value is not of the type that its tag says",
+            ));
         }
         let cost = scalar.text.len();
         self.finish(weigh(Node { span, kind: Kind::Scalar(scalar) }, cost, 0), anchor)
@@ -268,6 +273,11 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
+    /// Where the innermost open bracket stands.
+    fn unclosed(&self) -> Option<Span> {
+        self.open.iter().rev().find(|it| it.is_flow).map(|it| it.span)
+    }
+
     fn wants_key(&self) -> bool {
         self.open.last().is_some_and(
             |it| matches!(&it.inside, Inside::Map { next, .. } if matches!(next, Next::Key)),
@@ -286,7 +296,9 @@ impl<'a> Builder<'a> {
         let known = match tag.core_suffix() {
             Some(suffix) => Some(suffix),
             // The non-specific tag `!` only says that a scalar is text.
-            None if tag.original() == "!" => Some(if allowed.len() > 1 { "str" } else { allowed[0] }),
+            None if tag.original() == "!" => {
+                Some(if allowed.len() > 1 { "str" } else { allowed[0] })
+            }
             None => None,
         };
         match known.filter(|it| allowed.contains(it)) {
@@ -297,68 +309,12 @@ impl<'a> Builder<'a> {
             Some("null") => Some(CoreTag::Null),
             Some(_) => None,
             None => {
-                let message = format!("the tag `{}` is not understood here", quote(&tag.original()));
+                let message =
+                    format!("the tag `{}` is not understood here", quote(&tag.original()));
                 self.flaws.push(flaw(Code::Tag, at, message).help("take the tag away"));
                 None
             }
         }
-    }
-
-    /// The parser's error in our words.
-    fn syntax(&self, error: &granit::ScanError) -> Flaw {
-        let marker = error.marker();
-        let at = self.point(marker);
-        let unclosed = self.open.iter().rev().find(|it| it.is_flow).map(|it| (it.span, "opened here"));
-        match error.kind() {
-            granit::ErrorKind::RecursionLimitExceeded => too_deep(at),
-            granit::ErrorKind::TabNotAllowed
-            | granit::ErrorKind::TabInBlockIndentation
-            | granit::ErrorKind::TabInIndentation
-            | granit::ErrorKind::TabInPlainScalar
-            | granit::ErrorKind::TabAtBlockScalarStart => {
-                flaw(Code::Tab, self.tab_near(at), "a tab indents this line")
-                    .help("YAML indents with spaces only")
-            }
-            granit::ErrorKind::BomInsideDocument => {
-                flaw(Code::Syntax, at, "a byte order mark stands inside the text")
-                    .help("take the invisible character U+FEFF away")
-            }
-            kind => {
-                let (message, help) = words(kind, unclosed.is_some());
-                Flaw { context: unclosed, help, ..flaw(Code::Syntax, at, message) }
-            }
-        }
-    }
-
-    fn point(&self, marker: &granit::Marker) -> Span {
-        let start = marker.byte_offset().unwrap_or(0).min(self.text.len());
-        let wide = self.text[start..].chars().next().filter(|it| *it != '\n' && *it != '\r');
-        Span {
-            start: small(start),
-            end: small(start + wide.map_or(0, char::len_utf8)),
-            line: small(marker.line()),
-            column: small(marker.col() + 1),
-        }
-    }
-
-    /// The first tab of the indentation of the line at `near` or of the one after it: the parser
-    /// points somewhere beside it.
-    fn tab_near(&self, near: Span) -> Span {
-        let start = self.text[..near.start as usize].rfind('\n').map_or(0, |at| at + 1);
-        let mut offset = start;
-        for (line, text) in self.text[start..].split_inclusive('\n').take(2).enumerate() {
-            let indent = text.len() - text.trim_start_matches([' ', '\t']).len();
-            if let Some(at) = text[..indent].find('\t') {
-                return Span {
-                    start: small(offset + at),
-                    end: small(offset + at + 1),
-                    line: near.line + small(line),
-                    column: small(at + 1),
-                };
-            }
-            offset += text.len();
-        }
-        near
     }
 }
 
@@ -401,35 +357,6 @@ fn take_key<'a>(
     }
     seen.insert(scalar.text.clone(), span);
     Next::Value(Key { text: scalar.text.clone(), span })
-}
-
-/// What went wrong and what to do, for the mistakes that people make; the parser's own words for
-/// the rest.
-fn words(kind: &granit::ErrorKind, in_flow: bool) -> (String, Option<String>) {
-    use granit::ErrorKind as E;
-    let (message, help) = match kind {
-        E::UnclosedQuotedScalar => ("the quote is never closed", "close it"),
-        E::UnexpectedEofFlowSequence | E::UnexpectedEofFlowMapping
-        | E::UnexpectedEofImplicitFlowMapping | E::UnclosedFlowCollection { .. } => {
-            ("the bracket is never closed", "close it")
-        }
-        E::MismatchedFlowCollectionEnd { .. } => ("the wrong bracket closes", "`[` goes with `]`, `{` with `}`"),
-        _ if in_flow => ("this cannot stand inside brackets", "close the bracket before it"),
-        E::MappingValueNotAllowed => {
-            ("a second `:` on one line", "put the text into quotes if the `:` belongs to it")
-        }
-        E::SimpleKeyExpected | E::ExpectedBlockMappingKey => {
-            ("`key: value` is expected here", "put a `:` and a space after the key, and indent as the lines above")
-        }
-        E::ExpectedBlockSequenceEntry => ("`- ` is expected here", "indent as the lines above"),
-        E::InvalidIndentation => ("this line is indented otherwise than those above", "indent as the lines above"),
-        E::UnexpectedCharacter { .. } => {
-            ("no value begins with this character", "put the text into quotes")
-        }
-        E::UnknownQuotedScalarEscape => ("unknown escape in a double-quoted text", "write `\\\\` for a backslash"),
-        _ => return (quote(&kind.to_string()), None),
-    };
-    (message.to_owned(), Some(help.to_owned()))
 }
 
 fn flaw(code: Code, span: Span, message: impl Into<String>) -> Flaw {

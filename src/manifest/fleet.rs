@@ -1,0 +1,323 @@
+//! The fleet file's items → typed settings, and what must agree in them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::code::Code;
+use super::desk::{At, Desk, Draft};
+use super::item::{Item, Record, Value};
+use super::settings::{
+    AlertRule, Bound, CertFiles, CredentialSettings, FleetFile, GarmSettings, HostPort,
+    ListenerTls, NetworkRule, PolicySettings, Receiver, ReceiverKind, RunnerMtls, Series, TlsFiles,
+    WatchSettings, WebhookUrl,
+};
+use super::suggest;
+use crate::domain::desired::ControllerSettings;
+use crate::domain::name::FleetName;
+use crate::domain::secret::SecretRef;
+use crate::domain::text::quote;
+
+/// Where metrics are served unless the file says otherwise.
+const LISTEN: std::net::SocketAddr =
+    std::net::SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 9477));
+
+const RESYNC: Duration = Duration::from_secs(30);
+
+/// Gives the items of a fleet file their meaning. Nothing when a vital part is missing or broken,
+/// which has been reported then.
+pub(super) fn settings(record: &Record, path: &str, desk: &mut Desk) -> Option<FleetFile> {
+    let folder = Path::new(path).parent().unwrap_or(Path::new(""));
+    let reader = Reader { folder };
+    let receivers = receivers(record, desk);
+    let alerts = alerts(record, &receivers, desk);
+    let credentials = credentials(&reader, record, desk);
+    let watch = record.record("watch").map(|it| reader.watch(it));
+    if let Some(at) = record.key_at("watch").filter(|_| !has_receiver(record)) {
+        let draft = Draft::warning(Code::NoReceiver, at, "alerts have no receiver");
+        desk.report(draft.help("name one under `receivers:`; `QueueDepthHigh` is always in force"));
+    }
+    let garm = reader.garm(record.record("garm")?, desk);
+    Some(FleetFile {
+        path: path.to_owned(),
+        fleet: FleetName::new(&record.text("fleet")?).ok()?,
+        garm: garm?,
+        controller: controller(record),
+        watch,
+        alerts,
+        receivers,
+        policy: record.record("policy").map(policy).unwrap_or_default(),
+        runner_mtls: record.record("runner_mtls").and_then(|it| reader.runner_mtls(it)),
+        credentials,
+    })
+}
+
+/// Whether the file names a receiver, broken or not.
+fn has_receiver(record: &Record) -> bool {
+    match record.get("receivers").map(|it| &it.value) {
+        Some(Value::Named(named, _)) => !named.is_empty(),
+        Some(_) => true,
+        None => false,
+    }
+}
+
+fn controller(record: &Record) -> ControllerSettings {
+    let Some(controller) = record.record("controller") else {
+        return ControllerSettings::default();
+    };
+    ControllerSettings {
+        minimum_job_age_backoff: controller.duration("minimum_job_age_backoff"),
+        shared: controller.flag("shared").unwrap_or(false),
+    }
+}
+
+/// Takes paths relative to the file.
+struct Reader<'p> {
+    folder: &'p Path,
+}
+
+impl Reader<'_> {
+    fn path(&self, record: &Record, key: &str) -> Option<PathBuf> {
+        Some(self.folder.join(record.text(key)?))
+    }
+
+    fn secret(&self, reference: SecretRef) -> SecretRef {
+        match reference {
+            SecretRef::File(path) => {
+                SecretRef::File(self.folder.join(path).to_string_lossy().into_owned())
+            }
+            SecretRef::Env(_) | SecretRef::Vault { .. } | SecretRef::Exec(_) => reference,
+        }
+    }
+
+    fn reference(&self, record: &Record, key: &str) -> Option<SecretRef> {
+        record.reference(key).map(|it| self.secret(it))
+    }
+
+    fn cert(&self, record: &Record) -> Option<CertFiles> {
+        Some(CertFiles { cert: self.path(record, "cert")?, key: self.path(record, "key")? })
+    }
+
+    fn garm(&self, record: &Record, desk: &mut Desk) -> Option<GarmSettings> {
+        let tls = record.record("tls");
+        if let Some(tls) = tls {
+            together(tls, ["cert", "key"], desk);
+        }
+        Some(GarmSettings {
+            url: record.text("url")?,
+            username: record.text("username").unwrap_or_else(|| "admin".to_owned()),
+            password: self.reference(record, "password")?,
+            tls: tls.map(|it| TlsFiles { ca: self.path(it, "ca"), client: self.cert(it) }),
+            backend: host_ports(record, "backend"),
+            probe_runner_cert: record.record("probe_runner_cert").and_then(|it| self.cert(it)),
+        })
+    }
+
+    fn watch(&self, record: &Record) -> WatchSettings {
+        let tls = record.record("tls").and_then(|it| {
+            Some(ListenerTls { server: self.cert(it)?, client_ca: self.path(it, "client_ca") })
+        });
+        let listen = match record.get("listen").map(|it| &it.value) {
+            Some(Value::Listen(address)) => *address,
+            _ => LISTEN,
+        };
+        WatchSettings {
+            listen,
+            resync: record.duration("resync").unwrap_or(RESYNC),
+            audit: self.path(record, "audit"),
+            audit_key: self.reference(record, "audit_key"),
+            tls,
+        }
+    }
+
+    fn runner_mtls(&self, record: &Record) -> Option<RunnerMtls> {
+        Some(RunnerMtls {
+            cert: self.path(record, "cert")?,
+            key: self.reference(record, "key")?,
+            ca: self.path(record, "ca")?,
+        })
+    }
+
+    fn credential(&self, record: &Record) -> Option<CredentialSettings> {
+        Some(CredentialSettings {
+            name: record.text("name")?,
+            endpoint: record.text("endpoint").unwrap_or_else(|| "github.com".to_owned()),
+            app_id: record.number("app_id")?,
+            installation_id: record.number("installation_id")?,
+            private_key: self.reference(record, "private_key")?,
+        })
+    }
+}
+
+fn records<'r>(record: &'r Record, key: &str) -> impl Iterator<Item = &'r Record> {
+    record.list(key).unwrap_or(&[]).iter().filter_map(|it| match &it.value {
+        Value::Record(record) => Some(record),
+        _ => None,
+    })
+}
+
+fn credentials(reader: &Reader<'_>, record: &Record, desk: &mut Desk) -> Vec<CredentialSettings> {
+    distinct(records(record, "credentials"), "credentials", desk);
+    records(record, "credentials").filter_map(|it| reader.credential(it)).collect()
+}
+
+fn host_ports(record: &Record, key: &str) -> Vec<HostPort> {
+    let items: &[Item] = record.list(key).unwrap_or(&[]);
+    items
+        .iter()
+        .filter_map(|it| match &it.value {
+            Value::HostPort(host_port) => Some(host_port.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Two keys that come together or not at all.
+fn together(record: &Record, keys: [&str; 2], desk: &mut Desk) {
+    for (here, absent) in [(keys[0], keys[1]), (keys[1], keys[0])] {
+        if let (Some(at), false) = (record.key_at(here), record.has(absent)) {
+            let message = format!("`{here}` is here and `{absent}` is not");
+            desk.report(Draft::error(Code::Together, at, message).help(format!("add `{absent}`")));
+        }
+    }
+}
+
+/// Exactly one of two keys. `at` is where both are missing.
+fn either(record: &Record, keys: [&str; 2], at: At, desk: &mut Desk) {
+    match (record.key_at(keys[0]), record.key_at(keys[1])) {
+        (Some(one), Some(two)) => {
+            let message = format!("`{}` and `{}` exclude each other", keys[0], keys[1]);
+            let (first, second) = if one.span < two.span { (one, two) } else { (two, one) };
+            desk.report(
+                Draft::error(Code::Together, second, message).context(first, "the other one"),
+            );
+        }
+        (None, None) => {
+            let message = format!("either `{}` or `{}` is needed", keys[0], keys[1]);
+            desk.report(Draft::error(Code::Together, at, message));
+        }
+        (Some(_), None) | (None, Some(_)) => {}
+    }
+}
+
+/// Every `name` of a list stands once.
+fn distinct<'r>(records: impl Iterator<Item = &'r Record>, list: &str, desk: &mut Desk) {
+    let mut seen: BTreeMap<&str, At> = BTreeMap::new();
+    for item in records.filter_map(|it| it.get("name")) {
+        let Some(name) = item.text() else { continue };
+        match seen.get(name) {
+            Some(first) => {
+                let message = format!("two entries of `{list}` have the name `{}`", quote(name));
+                let draft = Draft::error(Code::DuplicateName, item.at, message);
+                desk.report(draft.context(*first, "first here"));
+            }
+            None => drop(seen.insert(name, item.at)),
+        }
+    }
+}
+
+fn receivers(record: &Record, desk: &mut Desk) -> Vec<Receiver> {
+    let Some(Value::Named(named, _)) = record.get("receivers").map(|it| &it.value) else {
+        return Vec::new();
+    };
+    let mut receivers = Vec::new();
+    for (name, at, item) in named {
+        let Value::Record(fields) = &item.value else { continue };
+        either(fields, ["alertmanager", "webhook"], *at, desk);
+        let alertmanager = fields
+            .record("alertmanager")
+            .and_then(|it| Some(ReceiverKind::Alertmanager { url: it.text("url")? }));
+        let webhook = || {
+            let url = match &fields.record("webhook")?.get("url")?.value {
+                Value::Text(url) => WebhookUrl::Plain(url.clone()),
+                Value::Reference(reference) => WebhookUrl::Secret(reference.clone()),
+                _ => return None,
+            };
+            Some(ReceiverKind::Webhook { url })
+        };
+        if let Some(kind) = alertmanager.or_else(webhook) {
+            receivers.push(Receiver { name: name.clone(), kind });
+        }
+    }
+    receivers
+}
+
+fn alerts(record: &Record, receivers: &[Receiver], desk: &mut Desk) -> Vec<AlertRule> {
+    distinct(records(record, "alerts"), "alerts", desk);
+    let known: Vec<&str> = match record.get("receivers").map(|it| &it.value) {
+        Some(Value::Named(named, _)) => named.iter().map(|it| it.0.as_str()).collect(),
+        Some(Value::Broken) => return Vec::new(),
+        _ => receivers.iter().map(|it| it.name.as_str()).collect(),
+    };
+    let mut alerts = Vec::new();
+    for item in record.list("alerts").unwrap_or(&[]) {
+        let Value::Record(fields) = &item.value else { continue };
+        let at = fields.key_at("name").or_else(|| fields.key_at("when")).unwrap_or(item.at);
+        either(fields, ["above", "below"], at, desk);
+        known_receivers(fields, &known, desk);
+        alerts.extend(alert(fields));
+    }
+    alerts
+}
+
+fn known_receivers(alert: &Record, known: &[&str], desk: &mut Desk) {
+    for item in alert.list("notify").unwrap_or(&[]) {
+        let Some(name) = item.text().filter(|it| !known.contains(it)) else { continue };
+        let message = format!("no receiver has the name `{}`", quote(name));
+        let help = match suggest::near(name, known) {
+            Some(near) => format!("did you mean `{}`?", quote(near)),
+            None => "name it under `receivers:`".to_owned(),
+        };
+        desk.report(Draft::error(Code::UnknownReceiver, item.at, message).help(help));
+    }
+}
+
+fn alert(fields: &Record) -> Option<AlertRule> {
+    let when = fields.text("when")?;
+    let number = |key| fields.number(key).and_then(|it| u32::try_from(it).ok());
+    let bound = match (number("above"), number("below")) {
+        (Some(above), _) => Bound::Above(above),
+        (None, Some(below)) => Bound::Below(below),
+        (None, None) => return None,
+    };
+    Some(AlertRule {
+        name: fields.text("name")?,
+        when: Series::ALL.into_iter().find(|it| it.word() == when)?,
+        bound,
+        lasting: fields.duration("for").unwrap_or_default(),
+        notify: fields.texts("notify").unwrap_or_default(),
+    })
+}
+
+fn policy(record: &Record) -> PolicySettings {
+    let (networks, must_not_reach) = match record.get("networks").map(|it| &it.value) {
+        Some(Value::Named(named, fixed)) => {
+            (named.iter().filter_map(network).collect(), host_ports(fixed, "must_not_reach"))
+        }
+        _ => (Vec::new(), Vec::new()),
+    };
+    let specs = record.record("extra_specs");
+    PolicySettings {
+        networks,
+        must_not_reach,
+        extra_specs_allow_keys: specs.and_then(|it| it.texts("allow_keys")),
+        extra_specs_show: specs.and_then(|it| it.texts("show")).unwrap_or_default(),
+        allowed_providers: record.texts("allowed_providers"),
+        allowed_instance_types: record.texts("allowed_instance_types"),
+        max_total_runners: record.number("max_total_runners").and_then(|it| it.try_into().ok()),
+        forbid_enable_shell: record.flag("forbid_enable_shell").unwrap_or(false),
+        protected_pools: record.texts("protected_pools").unwrap_or_default(),
+        require_mtls: record.flag("require_mtls").unwrap_or(false),
+        accept: record.texts("accept").unwrap_or_default(),
+    }
+}
+
+fn network((provider, _, item): &(String, At, Item)) -> Option<NetworkRule> {
+    let Value::Record(rule) = &item.value else { return None };
+    Some(NetworkRule {
+        provider: provider.clone(),
+        keys: rule.texts("keys")?,
+        allow: rule.texts("allow")?,
+        required: rule.flag("required").unwrap_or(false),
+    })
+}

@@ -1,0 +1,180 @@
+//! References to secrets. What stands here may be the secret itself: nothing of it is ever shown
+//! or quoted.
+
+use super::address;
+use super::code::Code;
+use super::decode::{Decoder, Subject};
+use super::item::Value;
+use super::leaf::{Misfit, refuse};
+use super::node::{Kind as NodeKind, Meaning, Node};
+use crate::domain::secret::SecretRef;
+
+/// What becomes of text that is no reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Text {
+    /// It is taken for the secret.
+    Refused,
+    /// It may be a URL.
+    Url,
+}
+
+/// The forms of a reference, for people.
+pub(super) const FORMS: &str =
+    "`env:NAME`, `file:PATH`, `vault:PATH#FIELD` or `exec:COMMAND ARGUMENT…`";
+
+const ARGUMENTS_MAX: usize = 64;
+
+/// Reads a reference.
+pub(super) fn read(
+    d: &mut Decoder<'_>,
+    node: &Node<'_>,
+    subject: Subject<'_>,
+    text: Text,
+) -> Value {
+    let read = match &node.value().kind {
+        NodeKind::Scalar(scalar) => match scalar.meaning() {
+            Meaning::Text(written) => one(written, text, subject),
+            Meaning::Null => Err(Misfit::new(Code::WrongType, format!("{subject} has no value"))
+                .help(format!("{subject} takes a reference: {FORMS}"))),
+            Meaning::Bool(_) | Meaning::Int(_) | Meaning::Float(_) => Err(literal(subject)),
+        },
+        NodeKind::Map(pairs) => {
+            // Keys may be part of a secret, too, but for the one that is ours.
+            let end = last_token(node).unwrap_or(node.span.end);
+            d.desk.file(d.file).hide(node.value().span.start, end);
+            match pairs.as_slice() {
+                [(key, words)] if key.text == "exec" => command(words, subject),
+                _ => Err(wrong(subject)),
+            }
+        }
+        NodeKind::List(_) => Err(wrong(subject)),
+        NodeKind::Shared(_) | NodeKind::Broken => return Value::Broken,
+    };
+    let at = d.at(node.span);
+    read.unwrap_or_else(|misfit| refuse(d, at, misfit))
+}
+
+fn wrong(subject: Subject<'_>) -> Misfit {
+    Misfit::new(Code::WrongType, format!("{subject} takes a reference to a secret"))
+        .help(format!("{FORMS}; a command with blanks in it as `exec: [COMMAND, ARGUMENT]`"))
+}
+
+fn literal(subject: Subject<'_>) -> Misfit {
+    Misfit::new(Code::LiteralSecret, format!("{subject} is the secret itself"))
+        .help(format!("write a reference to it: {FORMS}"))
+}
+
+fn one(text: &str, rule: Text, subject: Subject<'_>) -> Result<Value, Misfit> {
+    let incomplete = |what: &str, help: &str| {
+        Err(Misfit::new(Code::BadReference, format!("{subject}: {what}")).help(help))
+    };
+    let reference = match text.split_once(':') {
+        Some(("env", name)) if is_variable(name) => SecretRef::Env(name.to_owned()),
+        Some(("env", _)) => {
+            return incomplete(
+                "`env:` is followed by no name of an environment variable",
+                "letters, digits and `_`, such as `env:GARM_PASSWORD`",
+            );
+        }
+        Some(("file", path)) if is_clean(path) => SecretRef::File(path.to_owned()),
+        Some(("file", _)) => {
+            return incomplete("`file:` is followed by no path", "such as `file:garm.password`");
+        }
+        Some(("vault", rest)) => match rest.split_once('#') {
+            Some((path, field)) if is_vault_path(path) && is_clean(field) => {
+                SecretRef::Vault { path: path.to_owned(), field: field.to_owned() }
+            }
+            Some(_) | None => {
+                return incomplete(
+                    "`vault:` is followed by no `PATH#FIELD`",
+                    "mount and path, then the field, such as `vault:secret/garm#password`",
+                );
+            }
+        },
+        Some(("exec", line)) => words(line.split_ascii_whitespace(), subject)?,
+        Some(("http" | "https", _)) if rule == Text::Url => {
+            return address::url_with_secret(text).map(|()| Value::Text(text.to_owned()));
+        }
+        Some(_) | None if rule == Text::Url => {
+            let message = format!("{subject} takes a URL, or a reference to one");
+            return Err(Misfit::new(Code::Url, message).help(FORMS));
+        }
+        Some(_) | None => return Err(literal(subject)),
+    };
+    Ok(Value::Reference(reference))
+}
+
+/// `exec:` with a list, or with text to be split at blanks.
+fn command(node: &Node<'_>, subject: Subject<'_>) -> Result<Value, Misfit> {
+    fn text<'n>(node: &'n Node<'_>) -> Option<&'n str> {
+        match &node.value().kind {
+            NodeKind::Scalar(scalar) => match scalar.meaning() {
+                Meaning::Text(text) => Some(text),
+                Meaning::Null | Meaning::Bool(_) | Meaning::Int(_) | Meaning::Float(_) => None,
+            },
+            NodeKind::List(_) | NodeKind::Map(_) | NodeKind::Shared(_) | NodeKind::Broken => None,
+        }
+    }
+    let reference = match &node.value().kind {
+        NodeKind::List(items) => {
+            let Some(list) = items.iter().map(text).collect::<Option<Vec<&str>>>() else {
+                let message = format!("{subject}: every argument of `exec` is text");
+                return Err(Misfit::new(Code::BadReference, message).help("put it into quotes"));
+            };
+            words(list.into_iter(), subject)?
+        }
+        NodeKind::Scalar(_) | NodeKind::Map(_) | NodeKind::Shared(_) | NodeKind::Broken => {
+            words(text(node).unwrap_or("").split_ascii_whitespace(), subject)?
+        }
+    };
+    Ok(Value::Reference(reference))
+}
+
+fn words<'w>(
+    words: impl Iterator<Item = &'w str>,
+    subject: Subject<'_>,
+) -> Result<SecretRef, Misfit> {
+    let words: Vec<String> = words.map(str::to_owned).collect();
+    let misfit = |what: &str| Misfit::new(Code::BadReference, format!("{subject}: {what}"));
+    match words.first() {
+        None => Err(misfit("`exec:` is followed by no command")),
+        Some(program) if program.is_empty() => Err(misfit("the command of `exec:` is empty")),
+        Some(_) if words.len() > ARGUMENTS_MAX => {
+            Err(misfit("the command of `exec:` has too many arguments"))
+        }
+        Some(_) if words.iter().any(|it| it.contains('\0')) => {
+            Err(misfit("the command of `exec:` has a zero character"))
+        }
+        Some(_) => Ok(SecretRef::Exec(words)),
+    }
+}
+
+fn is_variable(name: &str) -> bool {
+    let first = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+    first && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// Neither empty nor with control characters or blanks at its ends.
+fn is_clean(text: &str) -> bool {
+    !text.is_empty() && text.trim() == text && !text.chars().any(char::is_control)
+}
+
+/// Mount and path, without empty parts and without ways up.
+fn is_vault_path(path: &str) -> bool {
+    is_clean(path)
+        && path.contains('/')
+        && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
+        && !path.contains(['?', '#', '%'])
+}
+
+/// Where the last scalar of a value ends.
+fn last_token(node: &Node<'_>) -> Option<u32> {
+    match &node.value().kind {
+        NodeKind::Scalar(_) => Some(node.value().span.end),
+        NodeKind::List(items) => items.iter().filter_map(last_token).max(),
+        NodeKind::Map(pairs) => {
+            pairs.iter().filter_map(|(key, value)| last_token(value).max(Some(key.span.end))).max()
+        }
+        NodeKind::Shared(_) | NodeKind::Broken => None,
+    }
+}

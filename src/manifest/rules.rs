@@ -1,0 +1,120 @@
+//! What a text must be like, and how that is said.
+
+use super::code::Code;
+use super::decode::Subject;
+use super::leaf::Misfit;
+use super::shape::Setting;
+use super::suggest;
+use crate::domain::field::Kind;
+use crate::domain::name::PoolName;
+use crate::domain::text::quote;
+
+/// Longest name of an account, and of a repository in it.
+pub(super) const ACCOUNT_MAX: usize = 100;
+
+/// What a kind takes, to follow "takes".
+pub(super) fn wanted(kind: Kind) -> String {
+    match kind {
+        Kind::Name => "a name: `a`-`z`, `0`-`9` and `-`".to_owned(),
+        Kind::Count { min, max } => format!("a whole number from {min} to {max}"),
+        Kind::Duration { .. } => "a duration such as `30s`, `10m` or `1h30m`".to_owned(),
+        Kind::DurationOrOff => "a duration such as `30s` or `2m`, or `off`".to_owned(),
+        Kind::Text { .. } => "text".to_owned(),
+        Kind::Account => "a name such as `acme`".to_owned(),
+        Kind::Repository => "a name such as `acme/app`".to_owned(),
+        Kind::Choice(words) => format!("one of {}", suggest::listed(words)),
+        Kind::Flag => "`true` or `false`".to_owned(),
+        Kind::Labels => "a list of labels".to_owned(),
+        Kind::Map => "a mapping".to_owned(),
+    }
+}
+
+/// What a setting takes, to follow "takes".
+pub(super) fn wanted_setting(setting: Setting) -> &'static str {
+    match setting {
+        Setting::FleetName => "a name: `a`-`z`, `0`-`9` and `-`",
+        Setting::Id => "a whole number, 1 or more",
+        Setting::Backoff => "a duration such as `5m`",
+        Setting::GarmUrl | Setting::Url => "a URL such as `https://garm.example.com`",
+        Setting::Listen => "an address such as `127.0.0.1:9477`",
+        Setting::HostPort => "a host and a port such as `10.0.0.1:9997`",
+        Setting::Path => "a path",
+    }
+}
+
+/// Judges a text of a pool field.
+pub(super) fn judge(text: &str, kind: Kind, subject: Subject<'_>) -> Result<(), Misfit> {
+    match kind {
+        Kind::Name => PoolName::new(text).map(drop).map_err(|why| {
+            let help = "letters `a`-`z`, digits and `-`, at most 28, no `-` at either end";
+            Misfit::new(Code::Name, why).help(help)
+        }),
+        Kind::Text { max } => plain_text(text, max, subject),
+        Kind::Account => account(text, subject),
+        Kind::Repository => repository(text, subject),
+        Kind::Choice(words) => choice(text, words, subject),
+        Kind::Count { .. }
+        | Kind::Duration { .. }
+        | Kind::DurationOrOff
+        | Kind::Flag
+        | Kind::Labels
+        | Kind::Map => Ok(()),
+    }
+}
+
+/// Text that is not empty, not too long, has no control characters and no blank at its ends.
+pub(super) fn plain_text(text: &str, max: usize, subject: Subject<'_>) -> Result<(), Misfit> {
+    let why = if text.is_empty() {
+        "is empty".to_owned()
+    } else if text.chars().count() > max {
+        format!("has more than {max} characters")
+    } else if text.chars().any(char::is_control) {
+        "has a control character, such as a line break".to_owned()
+    } else if text.starts_with(' ') || text.ends_with(' ') {
+        "has a blank at an end".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Misfit::new(Code::Text, format!("{subject} {why}")))
+}
+
+fn is_account(text: &str) -> bool {
+    (1..=ACCOUNT_MAX).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}
+
+fn account(text: &str, subject: Subject<'_>) -> Result<(), Misfit> {
+    if is_account(text) {
+        return Ok(());
+    }
+    let message = format!("`{}` is no name of an account at GitHub", quote(text));
+    let misfit = Misfit::new(Code::Name, message);
+    Err(if text.split('/').count() == 2 {
+        misfit.help(format!("write `repository: {}`", quote(text)))
+    } else {
+        misfit.help(format!("{subject} takes a name such as `acme`"))
+    })
+}
+
+fn repository(text: &str, subject: Subject<'_>) -> Result<(), Misfit> {
+    match text.split_once('/') {
+        Some((owner, name)) if is_account(owner) && is_account(name) => Ok(()),
+        Some(_) | None => {
+            let message = format!("`{}` is no name of a repository at GitHub", quote(text));
+            let help = format!("{subject} takes owner and name, such as `acme/app`");
+            Err(Misfit::new(Code::Name, message).help(help))
+        }
+    }
+}
+
+fn choice(text: &str, words: &[&str], subject: Subject<'_>) -> Result<(), Misfit> {
+    if words.contains(&text) {
+        return Ok(());
+    }
+    let message = format!("{subject} does not take `{}`", quote(text));
+    let help = match suggest::near(text, words) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("one of {}", suggest::listed(words)),
+    };
+    Err(Misfit::new(Code::Choice, message).help(help))
+}

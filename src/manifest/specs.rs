@@ -1,0 +1,88 @@
+//! `extra_specs`: any YAML as JSON, exactly or not at all. May hold secrets: values are never
+//! shown, keys are.
+
+use serde_json::{Map, Number, Value as Json};
+
+use super::code::Code;
+use super::decode::{Decoder, Subject};
+use super::desk::Draft;
+use super::item::Value;
+use super::node::{Kind as NodeKind, Meaning, Node, Scalar};
+
+/// Reads the mapping; `null` is an empty one.
+pub(super) fn read(d: &mut Decoder<'_>, node: &Node<'_>, subject: Subject<'_>) -> Value {
+    match &node.value().kind {
+        NodeKind::Map(_) => match json(d, node) {
+            Some(Json::Object(map)) => Value::Specs(map),
+            Some(_) | None => Value::Broken,
+        },
+        NodeKind::Scalar(_) if node.is_null() => Value::Specs(Map::new()),
+        NodeKind::Broken => Value::Broken,
+        NodeKind::Scalar(_) | NodeKind::List(_) | NodeKind::Shared(_) => {
+            d.wrong_type(node, subject, "a mapping");
+            Value::Broken
+        }
+    }
+}
+
+/// A value as JSON; nothing when some part of it was refused.
+fn json(d: &mut Decoder<'_>, node: &Node<'_>) -> Option<Json> {
+    match &node.value().kind {
+        NodeKind::Scalar(scalar) => one(d, node, scalar),
+        NodeKind::List(items) => {
+            let values: Vec<Option<Json>> = items.iter().map(|it| json(d, it)).collect();
+            values.into_iter().collect::<Option<Vec<Json>>>().map(Json::Array)
+        }
+        NodeKind::Map(pairs) => {
+            let mut map = Map::new();
+            let mut is_whole = true;
+            for (key, value) in pairs {
+                match json(d, value) {
+                    Some(value) => drop(map.insert(key.text.to_string(), value)),
+                    None => is_whole = false,
+                }
+            }
+            is_whole.then_some(Json::Object(map))
+        }
+        NodeKind::Shared(_) | NodeKind::Broken => None,
+    }
+}
+
+fn one(d: &mut Decoder<'_>, node: &Node<'_>, scalar: &Scalar<'_>) -> Option<Json> {
+    let (message, help) = match scalar.meaning() {
+        Meaning::Null => return Some(Json::Null),
+        Meaning::Bool(flag) => return Some(Json::Bool(flag)),
+        Meaning::Text(text) => return Some(Json::String(text.to_owned())),
+        Meaning::Int(digits) => match whole(digits) {
+            Ok(number) => return Some(Json::Number(number)),
+            Err(why) => why,
+        },
+        Meaning::Float(text) => match text.parse::<f64>().ok().and_then(Number::from_f64) {
+            Some(number) => return Some(Json::Number(number)),
+            None => ("JSON has no such number", "put it into quotes to send it as text"),
+        },
+    };
+    let code = if message.contains("YAML") { Code::Notation } else { Code::NotJson };
+    let at = d.at(node.span);
+    d.report(Draft::error(code, at, message).help(help));
+    None
+}
+
+/// A whole number that 64 bits hold, in decimal digits.
+fn whole(digits: &str) -> Result<Number, (&'static str, &'static str)> {
+    let unsigned = digits.trim_start_matches(['+', '-']);
+    if unsigned.len() > 1 && unsigned.starts_with('0') {
+        return Err((
+            "a number that begins with `0` is another one to YAML 1.1 than to YAML 1.2",
+            "write it in decimal digits, or put it into quotes to send it as text",
+        ));
+    }
+    let signed = digits.trim_start_matches('+');
+    let number = signed
+        .parse::<i64>()
+        .map(Number::from)
+        .or_else(|_| signed.parse::<u64>().map(Number::from));
+    number.map_err(|_| {
+        ("the number has more digits than JSON carries", "put it into quotes to send it as text")
+    })
+}

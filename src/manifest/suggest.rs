@@ -1,0 +1,103 @@
+//! "Did you mean …?"
+
+use super::shape::Entry;
+use super::tables::{DEFAULTS, FLEET_FILE, POOL, POOL_FILE};
+
+/// Words that people bring from GARM and other tools, and ours.
+const SYNONYMS: &[(&str, &str)] = &[
+    ("flavor", "instance_type"),
+    ("flavour", "instance_type"),
+    ("size", "instance_type"),
+    ("machine_type", "instance_type"),
+    ("tags", "labels"),
+    ("runs_on", "labels"),
+    ("min", "min_runners"),
+    ("max", "max_runners"),
+    ("min_size", "min_runners"),
+    ("max_size", "max_runners"),
+    ("min_idle", "min_idle_runners"),
+    ("org", "organization"),
+    ("organisation", "organization"),
+    ("repo", "repository"),
+    ("provider_name", "provider"),
+    ("runner_bootstrap_timeout", "bootstrap_timeout"),
+    ("github_runner_group", "runner_group"),
+    ("template_id", "template"),
+    ("user", "username"),
+    ("level", "min_idle_runners"),
+];
+
+/// The known word that was probably meant.
+pub(super) fn near<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
+    let folded = written.to_lowercase().replace('-', "_");
+    let synonym = SYNONYMS.iter().find(|(word, _)| *word == folded).map(|it| it.1);
+    if let Some(key) = synonym.and_then(|it| known.iter().find(|key| **key == it)) {
+        return Some(key);
+    }
+    // Longer texts are no misspelt keys, and comparing them would take long.
+    if folded.len() > 64 {
+        return None;
+    }
+    known
+        .iter()
+        .map(|key| (strsim::damerau_levenshtein(&folded, key), *key))
+        .filter(|(distance, key)| *distance <= (key.len().max(3)) / 3)
+        .min()
+        .map(|it| it.1)
+}
+
+/// A key that exists, but not in this mapping: where it belongs.
+pub(super) fn elsewhere(key: &str, here: &[Entry]) -> Option<&'static str> {
+    let is = |table: &[Entry]| std::ptr::eq(table, here);
+    let holds = |table: &[Entry]| table.iter().any(|it| it.key == key);
+    if is(POOL_FILE) {
+        if holds(FLEET_FILE) {
+            return Some(
+                "it belongs in the fleet file; a pool file holds `pools:` and nothing else",
+            );
+        }
+        if holds(&POOL) {
+            return Some("it belongs into a pool, under `pools:`, indented behind a `-`");
+        }
+    }
+    if is(FLEET_FILE) {
+        if holds(POOL_FILE) {
+            return Some("pools stand in pool files, which hold nothing else");
+        }
+        if holds(&DEFAULTS) {
+            return Some("it belongs under `defaults:`");
+        }
+    }
+    if is(&DEFAULTS) && holds(&POOL) {
+        return Some("it is each pool's own; put it into the pool");
+    }
+    None
+}
+
+/// Words in a row, the first of a long list.
+pub(super) fn listed(words: &[&str]) -> String {
+    const SHOWN: usize = 12;
+    let mut text: Vec<String> = words.iter().take(SHOWN).map(|it| format!("`{it}`")).collect();
+    if words.len() > SHOWN {
+        text.push("…".to_owned());
+    }
+    text.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn misspelt_and_foreign_words_are_recognised_and_others_are_not() {
+        let keys = ["min_runners", "max_runners", "instance_type", "labels"];
+        assert_eq!(near("max_runner", &keys), Some("max_runners"));
+        assert_eq!(near("MaxRunners", &keys), Some("max_runners"));
+        assert_eq!(near("max-runners", &keys), Some("max_runners"));
+        assert_eq!(near("flavor", &keys), Some("instance_type"));
+        assert_eq!(near("tags", &keys), Some("labels"));
+        assert_eq!(near("colour", &keys), None);
+        assert_eq!(near("", &keys), None);
+        assert_eq!(near(&"x".repeat(100_000), &keys), None);
+    }
+}
