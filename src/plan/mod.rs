@@ -21,7 +21,7 @@ mod settle;
 mod specs;
 mod stranded;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod wanted;
 
 use std::collections::BTreeSet;

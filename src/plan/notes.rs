@@ -113,8 +113,13 @@ fn backoff(desk: &Desk<'_>, steps: &[Step]) -> Option<Note> {
         | Work::RemoveTwin { .. } => None,
     });
     let backoff = planned.unwrap_or(live);
-    let mut steered: Vec<&DesiredPool> =
-        desk.settled.iter().map(|it| it.desired).filter(|it| level::is_steered(it)).collect();
+    let mut steered: Vec<&DesiredPool> = desk
+        .settled
+        .iter()
+        .filter(|it| !matches!(it.case, Case::Blocked(_)))
+        .map(|it| it.desired)
+        .filter(|it| level::is_steered(it))
+        .collect();
     steered.retain(|it| backoff < it.scale.scale_up_delay.saturating_add(BACKOFF_MARGIN));
     let longest = steered.iter().map(|it| it.scale.scale_up_delay).max()?;
     let cure = longest.saturating_add(BACKOFF_MARGIN).max(BACKOFF_CURE);

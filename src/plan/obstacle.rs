@@ -5,6 +5,9 @@ use crate::domain::name::PoolName;
 use crate::domain::pool::Pool;
 use crate::domain::text::code;
 
+/// How many pools or labels are named one by one.
+const NAMED_MAX: usize = 5;
+
 /// Why a pool is left as it is.
 #[derive(Debug, Clone)]
 pub(super) struct Obstacle<'a> {
@@ -22,18 +25,25 @@ impl<'a> Obstacle<'a> {
 
     /// Two reserved labels on one pool.
     pub(super) fn torn(pool: &'a Pool) -> Self {
-        let marks: Vec<String> =
-            pool.spec.labels.marks().iter().map(|it| code(it.to_string())).collect();
-        Self::new(format!("one pool bears {}", marks.join(" and ")))
+        let marks = pool.spec.labels.marks();
+        let said: Vec<String> =
+            marks.iter().take(NAMED_MAX).map(|it| code(it.to_string())).collect();
+        let rest = if marks.len() > NAMED_MAX { " and more" } else { "" };
+        Self::new(format!("one pool bears {}{rest}", said.join(" and ")))
             .at(pool)
             .help("take all but one of these labels off it")
     }
 
     /// Several pools under one name.
     pub(super) fn twins(pools: &[&'a Pool]) -> Self {
-        let ids: Vec<String> = pools.iter().map(|it| code(it.id.as_str())).collect();
+        let ids: Vec<String> =
+            pools.iter().take(NAMED_MAX).map(|it| code(it.id.as_str())).collect();
+        let rest = match pools.len().saturating_sub(NAMED_MAX) {
+            0 => String::new(),
+            rest => format!(" and {rest} more"),
+        };
         let reason =
-            format!("{} pools bear one label of this fleet: {}", ids.len(), ids.join(", "));
+            format!("{} pools bear one label of this fleet: {}{rest}", pools.len(), ids.join(", "));
         let found = Self::new(reason)
             .help("delete the ones that are not wanted, or take the label off them");
         match pools.first() {

@@ -5,9 +5,11 @@
 
 pub mod import;
 pub mod outcome;
+pub mod plan;
 pub mod problem;
 pub mod status;
 pub mod style;
 pub mod table;
 pub mod words;
+pub mod wrap;
 pub mod yaml;

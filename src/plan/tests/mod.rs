@@ -1,5 +1,5 @@
 //! The table of steps, row by row; then the properties.
 
-pub(super) mod build;
+pub(crate) mod build;
 mod properties;
 mod rows;

@@ -1,0 +1,74 @@
+//! One side of a change, or both, in words. No value is hidden here: the plan has done that.
+
+use serde_json::Value;
+
+use crate::domain::label::Labels;
+use crate::domain::text::quote;
+use crate::plan::{Action, Change, Shown};
+
+/// Most characters of one value: long lists are cut.
+const VALUE_MAX: usize = 1_000;
+
+/// What stands for "not there".
+const NONE: &str = "(none)";
+
+/// A change in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Told {
+    /// One text: a value that comes, or something that is said of a hidden one.
+    One(String),
+    /// From → to.
+    Two(String, String),
+}
+
+/// The change of a field. In a `create` everything comes, so that is not said of each field.
+pub(super) fn told(change: &Change, action: Action) -> Told {
+    let one = |text: String| Told::One(clipped(text));
+    match (&change.before, &change.after) {
+        (Shown::Hidden { bytes: old, .. }, Shown::Hidden { bytes: new, .. }) => {
+            one(format!("(changed, {old} → {new} bytes)"))
+        }
+        (Shown::Absent, after) if action == Action::Create => one(side(&change.field, after)),
+        (Shown::Absent, Shown::Hidden { bytes, .. }) => one(format!("(added, {bytes} bytes)")),
+        (Shown::Hidden { bytes, .. }, Shown::Absent) => one(format!("(removed, {bytes} bytes)")),
+        (Shown::Value(Value::Array(old)), Shown::Value(Value::Array(new))) => one(set(old, new)),
+        (before, after) => {
+            Told::Two(clipped(side(&change.field, before)), clipped(side(&change.field, after)))
+        }
+    }
+}
+
+fn side(field: &str, shown: &Shown) -> String {
+    match shown {
+        Shown::Absent => NONE.to_owned(),
+        Shown::Level(level) => level.to_string(),
+        Shown::Hidden { bytes, .. } => format!("(hidden, {bytes} bytes)"),
+        // `"1"` and `1` are two things for a provider.
+        Shown::Value(Value::String(text)) if field.starts_with("extra_specs.") => {
+            quote(&Value::from(text.as_str()).to_string())
+        }
+        Shown::Value(Value::String(text)) => quote(text),
+        Shown::Value(Value::Array(items)) => items.iter().map(item).collect::<Vec<_>>().join(", "),
+        Shown::Value(value) => quote(&value.to_string()),
+    }
+}
+
+/// Two sets as what comes and what goes: labels have no order and no case.
+fn set(old: &[Value], new: &[Value]) -> String {
+    let labels = |items: &[Value]| -> Labels { items.iter().map(item).collect() };
+    let (old, new) = (labels(old), labels(new));
+    let goes = old.iter().filter(|it| !new.contains(it)).map(|it| format!("- {it}"));
+    let comes = new.iter().filter(|it| !old.contains(it)).map(|it| format!("+ {it}"));
+    goes.chain(comes).collect::<Vec<_>>().join(", ")
+}
+
+fn item(value: &Value) -> String {
+    value.as_str().map_or_else(|| quote(&value.to_string()), quote)
+}
+
+fn clipped(text: String) -> String {
+    match text.char_indices().nth(VALUE_MAX) {
+        None => text,
+        Some((at, _)) => format!("{}…", &text[..at]),
+    }
+}
