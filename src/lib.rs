@@ -6,8 +6,8 @@
 //! | floor | rooms |
 //! |---|---|
 //! | cli | [`cli`] |
-//! | machines | [`sim`], [`engine`] |
-//! | doors | [`garm`], [`secrets`], [`host`] |
+//! | machines | [`sim`], [`engine`], [`telemetry`] |
+//! | doors | [`garm`], [`secrets`], [`notify`], [`host`] |
 //! | words | [`view`] |
 //! | records | [`audit`] |
 //! | what happened | [`event`] |
@@ -24,9 +24,11 @@ pub mod event;
 pub mod garm;
 pub mod host;
 pub mod manifest;
+pub mod notify;
 pub mod plan;
 pub mod policy;
 pub mod scale;
 pub mod secrets;
 pub mod sim;
+pub mod telemetry;
 pub mod view;

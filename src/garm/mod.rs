@@ -9,7 +9,7 @@ pub mod error;
 mod fault;
 mod help;
 pub mod http;
-mod pem;
+pub(crate) mod pem;
 mod refusal;
 mod session;
 pub mod tls;

@@ -1,4 +1,4 @@
-//! The PEM files of `garm.tls`, read and judged.
+//! The PEM files of `garm.tls`, and of the listener's `watch.tls`, read and judged.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -18,14 +18,14 @@ const PEM_MAX: u64 = 1 << 20;
 
 /// A file, and the setting that names it.
 #[derive(Clone, Copy)]
-pub(super) struct Pem<'a> {
-    pub(super) path: &'a Path,
-    pub(super) setting: &'static str,
+pub(crate) struct Pem<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) setting: &'static str,
 }
 
 impl Pem<'_> {
     /// Every certificate in the file, at least one.
-    pub(super) fn certificates(self) -> Result<Vec<CertificateDer<'static>>, Error> {
+    pub(crate) fn certificates(self) -> Result<Vec<CertificateDer<'static>>, Error> {
         let pem = self.read()?;
         let help = "a certificate in PEM begins with `-----BEGIN CERTIFICATE-----`";
         let certificates = CertificateDer::pem_slice_iter(&pem)
@@ -41,7 +41,7 @@ impl Pem<'_> {
     }
 
     /// The first private key in the file.
-    pub(super) fn key(self) -> Result<PrivateKeyDer<'static>, Error> {
+    pub(crate) fn key(self) -> Result<PrivateKeyDer<'static>, Error> {
         let pem = self.read()?;
         if holds(&pem, "BEGIN ENCRYPTED PRIVATE KEY-----") || holds(&pem, "Proc-Type: 4,ENCRYPTED")
         {
@@ -59,7 +59,7 @@ impl Pem<'_> {
     }
 
     /// An error about this file. `got` never holds a part of its content.
-    pub(super) fn unfit(self, got: impl Into<String>, help: impl Into<String>) -> Error {
+    pub(crate) fn unfit(self, got: impl Into<String>, help: impl Into<String>) -> Error {
         Error::input(format!("read `{}` from `{}`", self.setting, shown(self.path)), got, help)
     }
 
@@ -84,7 +84,7 @@ impl Pem<'_> {
 }
 
 /// A path for people.
-pub(super) fn shown(path: &Path) -> String {
+pub(crate) fn shown(path: &Path) -> String {
     text::quote(&path.to_string_lossy())
 }
 

@@ -1,0 +1,1 @@
+//! Alerts to those who are on call.

@@ -1,0 +1,73 @@
+//! Taking the address to listen on.
+
+use std::io::{Error, ErrorKind};
+use std::net::SocketAddr;
+
+use tokio::net::TcpListener;
+
+/// The address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on `{address}`: {why}")]
+pub struct BindError {
+    /// Which one.
+    pub address: SocketAddr,
+    /// Why not, in a few words.
+    pub why: String,
+    /// What to type or look at next.
+    pub help: &'static str,
+}
+
+/// Listens there. Port 0 takes a free one.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let (why, help) = explain(&error);
+        BindError { address, why, help }
+    })
+}
+
+fn explain(error: &Error) -> (String, &'static str) {
+    match error.kind() {
+        ErrorKind::AddrInUse => (
+            "another program listens there".into(),
+            "end it (another `watch`?), or choose another port with `--listen` or `watch.listen`",
+        ),
+        ErrorKind::PermissionDenied => (
+            "permission denied".into(),
+            "choose a port above 1023, or give the service `CAP_NET_BIND_SERVICE`",
+        ),
+        ErrorKind::AddrNotAvailable => (
+            "this machine does not have that address".into(),
+            "choose one of its own, `127.0.0.1` or `0.0.0.0` with `--listen` or `watch.listen`",
+        ),
+        _ => (error.to_string(), "choose another address with `--listen` or `watch.listen`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_in_use_and_one_of_another_machine_are_told_apart() {
+        let first = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let taken = first.local_addr().unwrap();
+        let error = bind(taken).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("cannot listen on `{taken}`: another program listens there")
+        );
+        // 192.0.2.0/24 is for documentation and on no machine.
+        let error = bind("192.0.2.1:9477".parse().unwrap()).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot listen on `192.0.2.1:9477`: this machine does not have that address"
+        );
+    }
+
+    #[test]
+    fn a_refused_port_is_named_as_such() {
+        let (why, help) = explain(&Error::from(ErrorKind::PermissionDenied));
+        assert_eq!(why, "permission denied");
+        assert!(help.starts_with("choose a port above 1023"), "{help}");
+    }
+}

@@ -1,0 +1,124 @@
+//! The listener: accepts, shakes hands, answers, within bounds.
+
+use std::io::ErrorKind;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::board::Board;
+use super::certificates::Certificates;
+use super::pages;
+
+/// Connections at one time. A few scrapers and probes need a handful; more wait in the kernel.
+pub const CONNECTIONS_MAX: usize = 64;
+
+/// How long a TLS handshake may take.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long the head of a request may take, and so how long a connection may be idle. Not one of
+/// the intervals at which Prometheus is commonly told to scrape, so that a connection is not
+/// closed just when it is used again.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long a connection lives: a peer that reads nothing does not keep its place for ever, and a
+/// certificate authority that is no longer accepted is out after this.
+pub const LIFE: Duration = Duration::from_secs(300);
+
+/// How long an answer under way may still take when its connection is to end.
+pub const GRACE: Duration = Duration::from_secs(5);
+
+/// Pause when the system cannot accept (out of file handles): nothing gets better by asking again
+/// at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// What is served where.
+pub struct Door {
+    /// From [`super::bind`].
+    pub listener: TcpListener,
+    /// What is told.
+    pub board: Arc<Board>,
+    /// TLS; absent: plain HTTP.
+    pub certificates: Option<Arc<Certificates>>,
+}
+
+/// Serves until `stop`; then accepts nothing more, lets answers under way end for [`GRACE`], and
+/// returns when every connection is closed.
+pub async fn serve(door: Door, stop: CancellationToken) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let tasks = TaskTracker::new();
+    let service = TowerToHyperService::new(pages::router(Arc::clone(&door.board)));
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = accept(&door.listener, &places) => accepted,
+        };
+        let (stream, place) = accepted;
+        let config = door.certificates.as_ref().map(|it| it.current());
+        let (service, stop) = (service.clone(), stop.clone());
+        tasks.spawn(async move {
+            let _place = place;
+            // An answer in many small segments otherwise waits for the peer's delayed
+            // acknowledgement. A socket that refuses the option serves all the same.
+            let _ = stream.set_nodelay(true);
+            let Some(config) = config else { return connection(stream, service, stop).await };
+            let handshake = timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(config).accept(stream));
+            // A handshake that fails is the peer's business: it is told by a TLS alert.
+            if let Ok(Ok(stream)) = handshake.await {
+                connection(stream, service, stop).await;
+            }
+        });
+    }
+    drop(door.listener);
+    tasks.close();
+    tasks.wait().await;
+}
+
+/// The next connection and its place. Dropping it half way loses none.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> (TcpStream, OwnedSemaphorePermit) {
+    let place = Arc::clone(places).acquire_owned().await.expect("the semaphore is never closed");
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return (stream, place),
+            // The peer has left already; the next one may be there.
+            Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+            Err(_) => sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
+async fn connection<S>(
+    stream: S,
+    service: TowerToHyperService<axum::Router>,
+    stop: CancellationToken,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .serve_connection(TokioIo::new(stream), service)
+    );
+    // Errors are a peer that left or spoke no HTTP: there is nobody to tell.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = stop.cancelled() => {}
+        () = sleep(LIFE) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = timeout(GRACE, connection).await;
+}
