@@ -181,3 +181,312 @@ fn nothing(body: &[u8]) -> Result<(), Misread> {
         body.trim_ascii().is_empty() || serde_json::from_slice::<IgnoredAny>(body).is_ok();
     if is_fine { Ok(()) } else { Err(Misread("an answer that is not GARM's".into())) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use futures_util::future::join_all;
+    use secrecy::{ExposeSecret, SecretString};
+
+    use super::*;
+    use crate::garm::{Reply, Request, Response, TlsFault, TransportError};
+
+    type Answer = Box<dyn Fn(&Request) -> Result<(u16, String), TransportError> + Send + Sync>;
+
+    /// A GARM that answers as told and keeps a list of what it was asked.
+    struct Script {
+        answer: Answer,
+        asked: Mutex<Vec<String>>,
+    }
+
+    impl Transport for Script {
+        fn send(&self, request: Request) -> Reply<'_> {
+            let token = request.token.as_ref().map_or("-", |it| it.expose_secret());
+            let line = format!("{} {} {token}", request.method.word(), request.path);
+            self.asked.lock().unwrap().push(line);
+            Box::pin(async move {
+                tokio::task::yield_now().await;
+                let (status, body) = (self.answer)(&request)?;
+                Ok(Response { status, content_type: None, date: None, body: body.into() })
+            })
+        }
+
+        fn address(&self) -> String {
+            "https://garm.test".into()
+        }
+    }
+
+    const PASSWORD: &str = "canary-password";
+
+    fn client<F>(answer: F) -> (Client, Arc<Script>)
+    where
+        F: Fn(&Request) -> Result<(u16, String), TransportError> + Send + Sync + 'static,
+    {
+        let script = Arc::new(Script { answer: Box::new(answer), asked: Mutex::default() });
+        let login = Login::new("admin", SecretString::from(PASSWORD));
+        (Client::new(Arc::clone(&script) as _, login), script)
+    }
+
+    fn asked(script: &Script) -> Vec<String> {
+        std::mem::take(&mut *script.asked.lock().unwrap())
+    }
+
+    fn refusal(error: &str) -> String {
+        json!({ "error": error, "details": "" }).to_string()
+    }
+
+    /// Gives out `token-1`, `token-2`, … and takes only those from `good` on.
+    fn with_tokens(good: usize) -> impl Fn(&Request) -> Result<(u16, String), TransportError> {
+        let given = Mutex::new(0);
+        move |request| {
+            let Some(token) = &request.token else {
+                let mut given = given.lock().unwrap();
+                *given += 1;
+                return Ok((200, json!({ "token": format!("token-{given}") }).to_string()));
+            };
+            let number: usize = token.expose_secret().trim_start_matches("token-").parse().unwrap();
+            match (number >= good, request.method) {
+                (false, _) => Ok((401, refusal("Authentication failed"))),
+                (true, Method::Get) => Ok((200, "[]".into())),
+                (true, _) => Ok((200, String::new())),
+            }
+        }
+    }
+
+    fn text(error: &Error) -> String {
+        let help = error.help.as_deref().map(|it| format!("\nhelp: {it}")).unwrap_or_default();
+        format!("{error}{help}")
+    }
+
+    #[tokio::test]
+    async fn the_first_request_logs_in_and_later_ones_use_the_token() {
+        let (client, script) = client(with_tokens(1));
+        client.pools().await.unwrap();
+        client.jobs().await.unwrap();
+        let expected = ["POST /auth/login -", "GET /pools token-1", "GET /jobs token-1"];
+        assert_eq!(asked(&script), expected);
+    }
+
+    #[tokio::test]
+    async fn an_expired_token_is_renewed_and_the_write_is_repeated_once() {
+        let (client, script) = client(with_tokens(2));
+        client.delete_pool(&PoolId::new("p")).await.unwrap();
+        let expected = [
+            "POST /auth/login -",
+            "DELETE /pools/p token-1",
+            "POST /auth/login -",
+            "DELETE /pools/p token-2",
+        ];
+        assert_eq!(asked(&script), expected);
+    }
+
+    #[tokio::test]
+    async fn a_fresh_token_that_is_refused_ends_the_matter() {
+        let (client, script) = client(with_tokens(usize::MAX));
+        let error = client.pools().await.unwrap_err();
+        assert_eq!(error.kind, Kind::Token);
+        insta::assert_snapshot!(text(&error), @"
+        GET /pools at https://garm.test: 401 Authentication failed
+        help: GARM refuses a token that it has just given out: check its clock, and that no second GARM with another secret answers at `garm.url`
+        ");
+        assert_eq!(asked(&script).len(), 4);
+    }
+
+    /// GARM.md §0.6: GitHub has refused GARM; a fresh login would not help.
+    #[tokio::test]
+    async fn the_other_401_is_no_reason_to_log_in_again() {
+        let (client, script) = client(|request| {
+            let is_delete = request.method == Method::Delete;
+            if is_delete { Ok((401, refusal("Not Authorized"))) } else { with_tokens(1)(request) }
+        });
+        let error = client.delete_runner(&RunnerName::new("r")).await.unwrap_err();
+        assert_eq!(error.kind, Kind::GithubRefused);
+        insta::assert_snapshot!(text(&error), @"
+        DELETE /instances/r: 401 Not Authorized
+        help: GitHub refuses GARM's own credentials: renew them, see `garm-cli github credentials list`
+        ");
+        assert_eq!(asked(&script), ["POST /auth/login -", "DELETE /instances/r token-1"]);
+    }
+
+    #[tokio::test]
+    async fn requests_at_once_share_one_login_and_one_renewal() {
+        let (client, script) = client(with_tokens(2));
+        let results = join_all((0..20).map(|_| client.pools())).await;
+        assert!(results.iter().all(Result::is_ok));
+        let asked = asked(&script);
+        let count = |line: &str| asked.iter().filter(|it| *it == line).count();
+        assert_eq!(count("POST /auth/login -"), 2);
+        assert_eq!(count("GET /pools token-1"), 20);
+        assert_eq!(count("GET /pools token-2"), 20);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_password_is_tried_once_for_all_and_again_only_when_asked_again() {
+        let (client, script) = client(|_| Ok((401, refusal("Not Authorized"))));
+        let results = join_all((0..20).map(|_| client.pools())).await;
+        let errors: Vec<_> = results.into_iter().map(Result::unwrap_err).collect();
+        assert!(errors.iter().all(|it| *it == errors[0]));
+        assert_eq!(errors[0].kind, Kind::Credentials);
+        insta::assert_snapshot!(text(&errors[0]), @"
+        log in at https://garm.test as `admin`: 401 Not Authorized
+        help: check `garm.username` and what `garm.password` refers to
+        ");
+        assert_eq!(asked(&script), ["POST /auth/login -"]);
+        client.pools().await.unwrap_err();
+        assert_eq!(asked(&script), ["POST /auth/login -"]);
+    }
+
+    #[tokio::test]
+    async fn a_login_given_up_half_way_leaves_the_next_one_free() {
+        let (client, _) = client(with_tokens(1));
+        tokio::select! {
+            biased;
+            _ = client.pools() => panic!("it cannot be done yet"),
+            () = std::future::ready(()) => {}
+        }
+        client.pools().await.unwrap();
+    }
+
+    /// Gives another password at each login, as a secrets manager does after a rotation.
+    struct Rotating(Mutex<u32>);
+
+    impl crate::garm::Password for Rotating {
+        fn resolve(&self) -> crate::garm::PasswordReply<'_> {
+            let mut count = self.0.lock().unwrap();
+            *count += 1;
+            let password = match *count {
+                1 | 2 => Ok(SecretString::from(format!("password-{count}"))),
+                _ => Err(Error::input(
+                    "resolve `garm.password`",
+                    "the variable is not set",
+                    "set it",
+                )),
+            };
+            Box::pin(std::future::ready(password))
+        }
+    }
+
+    #[tokio::test]
+    async fn the_password_is_resolved_at_each_login() {
+        let seen = Arc::new(Mutex::new(vec![]));
+        let passwords = Arc::clone(&seen);
+        let answer: Answer = Box::new(move |request| {
+            if request.token.is_none() {
+                let body = request.body.as_ref().unwrap();
+                passwords.lock().unwrap().push(body["password"].as_str().unwrap().to_owned());
+                return Ok((200, json!({ "token": "t" }).to_string()));
+            }
+            Ok((401, refusal("Authentication failed")))
+        });
+        let script = Arc::new(Script { answer, asked: Mutex::default() });
+        let password = Arc::new(Rotating(Mutex::new(0)));
+        let client = Client::new(script, Login { username: "admin".into(), password });
+        assert_eq!(client.pools().await.unwrap_err().kind, Kind::Token);
+        let error = client.pools().await.unwrap_err();
+        assert!(error.is_input());
+        assert_eq!(error.to_string(), "resolve `garm.password`: the variable is not set");
+        assert_eq!(*seen.lock().unwrap(), ["password-1", "password-2"]);
+    }
+
+    /// An answer may quote the request: a debugging proxy does.
+    #[tokio::test]
+    async fn neither_password_nor_token_is_ever_in_an_error() {
+        let token = "canary-token";
+        for leak in [PASSWORD, token] {
+            for status in [200, 400, 401, 404, 409, 422, 500, 502] {
+                for body in [
+                    json!({ "error": leak, "details": format!("{}{leak}", "x".repeat(190)) })
+                        .to_string(),
+                    format!("<html><title>you sent {leak}</title>"),
+                    format!("you sent {leak}"),
+                    json!([{ "name": 1, leak: leak, "id": leak, "generation": leak }]).to_string(),
+                    json!({ "token": { leak: leak } }).to_string(),
+                ] {
+                    for is_login in [false, true] {
+                        let body = body.clone();
+                        let (client, _) = client(move |request| {
+                            if request.token.is_none() && !is_login {
+                                return Ok((200, json!({ "token": token }).to_string()));
+                            }
+                            Ok((status, body.clone()))
+                        });
+                        // The other secret is not in that request.
+                        if is_login != (leak == PASSWORD) {
+                            continue;
+                        }
+                        let error = client.pools().await.map(drop).unwrap_err();
+                        let shown = format!("{error} {error:?}");
+                        assert!(!shown.contains("canary"), "{status}: {shown}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn hostile_names_stay_within_their_segment() {
+        let (client, script) = client(with_tokens(1));
+        for name in ["../pools/p", "a?b=c", "a#b", "a b%2e", "é\n", "%2e%2e"] {
+            client.delete_runner(&RunnerName::new(name)).await.unwrap();
+        }
+        let expected = [
+            "POST /auth/login -",
+            "DELETE /instances/..%2Fpools%2Fp token-1",
+            "DELETE /instances/a%3Fb%3Dc token-1",
+            "DELETE /instances/a%23b token-1",
+            "DELETE /instances/a%20b%252e token-1",
+            "DELETE /instances/%C3%A9%0A token-1",
+            "DELETE /instances/%252e%252e token-1",
+        ];
+        assert_eq!(asked(&script), expected);
+        for name in ["", ".", ".."] {
+            let error = client.delete_pool(&PoolId::new(name)).await.unwrap_err();
+            assert_eq!(error.kind, Kind::NotGarm, "{name:?}");
+        }
+        assert_eq!(asked(&script), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn a_success_that_is_not_garms_is_an_error() {
+        let page = "<html><head><title>Welcome to nginx!</title></head></html>";
+        let (client, _) = client(move |request| {
+            if request.token.is_some() { Ok((200, page.into())) } else { with_tokens(1)(request) }
+        });
+        let error = client.pools().await.unwrap_err();
+        insta::assert_snapshot!(text(&error), @"
+        GET /pools at https://garm.test: 200 with a page titled `Welcome to nginx!`
+        help: check that `garm.url` leads to GARM itself, without `/api/v1`, and that no proxy answers in its place
+        ");
+        assert!(!client.delete_pool(&PoolId::new("p")).await.unwrap_err().is_certain());
+        assert!(!client.runner(&RunnerName::new("r")).await.unwrap_err().is_certain());
+    }
+
+    #[tokio::test]
+    async fn garms_words_are_bounded_and_escaped() {
+        let (client, _) = client(|request| {
+            let details = format!("\u{1b}[2J{}", "x".repeat(10_000));
+            let body = json!({ "error": "Bad Request", "details": details }).to_string();
+            if request.token.is_some() { Ok((400, body)) } else { with_tokens(1)(request) }
+        });
+        let error = client.pools().await.unwrap_err();
+        assert!(error.got.starts_with(r"400 Bad Request: \u{1b}[2Jxxx"), "{}", error.got);
+        assert_eq!(error.got.chars().count(), text::QUOTE_MAX + 1);
+    }
+
+    #[tokio::test]
+    async fn a_refused_client_certificate_is_one_kind_however_it_shows() {
+        let (client, _) = client(|_| {
+            Err(TransportError::Tls(TlsFault::ClientCertificate {
+                presented: crate::garm::Presented::Nothing,
+                alert: "CertificateRequired".into(),
+            }))
+        });
+        let error = client.pools().await.unwrap_err();
+        assert_eq!(error.kind, Kind::ClientCertificate);
+        insta::assert_snapshot!(text(&error), @"
+        log in at https://garm.test as `admin`: the server asked for a client certificate, got none, and refused: CertificateRequired
+        help: give `garm.tls.cert` and `garm.tls.key`
+        ");
+    }
+}

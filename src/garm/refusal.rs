@@ -45,7 +45,9 @@ pub(super) fn check(asked: Asked, response: &Response) -> Result<(), Refusal> {
 
 fn garms(asked: Asked, status: u16, wire: &Wire) -> Refusal {
     let kind = match (status, wire.error.as_str(), asked) {
-        (401, "Authentication failed", _) => Kind::Token,
+        // A login needs no token: this is another route, below a wrong path.
+        (401, "Authentication failed", Asked::Login) => Kind::NotGarm,
+        (401, "Authentication failed", Asked::Other) => Kind::Token,
         (401, _, Asked::Login) => Kind::Credentials,
         (401, _, Asked::Other) => Kind::GithubRefused,
         (409, "init_required", _) => Kind::NotInitialised,
@@ -126,6 +128,8 @@ mod tests {
         for (asked, status, body, expected) in [
             (other, 401, failed, (Kind::Token, "401 Authentication failed")),
             (other, 401, not_authorized, (Kind::GithubRefused, "401 Not Authorized")),
+            (login, 401, failed, (Kind::NotGarm, "401 Authentication failed")),
+            (login, 404, r#"{"error":"Not found"}"#, (Kind::NotGarm, "404 Not found")),
             (login, 401, not_authorized, (Kind::Credentials, "401 Not Authorized")),
             (
                 login,
