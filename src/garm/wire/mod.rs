@@ -153,4 +153,30 @@ mod tests {
         }
         assert!(read("{}").is_err());
     }
+
+    /// The recorded events carry the same objects as the lists do; deletes are stubs.
+    #[test]
+    fn the_objects_of_recorded_events_decode() {
+        let events = include_str!("../../../tests/garm/events.jsonl");
+        let mut read = (0, 0, 0);
+        let mut faults = 0;
+        for line in events.lines() {
+            let event: Value = serde_json::from_str(line).unwrap();
+            if event["operation"] == "delete" {
+                continue;
+            }
+            let body = format!("[{}]", event["payload"]).into_bytes();
+            match event["entity-type"].as_str().unwrap() {
+                "pool" => read.0 += pools(&body).unwrap().len(),
+                "instance" => {
+                    let runner = runners(&body).unwrap().remove(0);
+                    read.1 += 1;
+                    let fault = runner.provider_fault.unwrap_or_default();
+                    faults += usize::from(fault.contains("stderr: lab: injected create failure"));
+                }
+                _ => read.2 += jobs(&body).unwrap().len(),
+            }
+        }
+        assert_eq!((read, faults), ((5, 62, 5), 2));
+    }
 }
