@@ -6,6 +6,7 @@
 //! wait on the world.
 
 pub mod args;
+pub mod ask;
 pub mod completions;
 pub mod connect;
 pub mod exit;
@@ -15,9 +16,11 @@ pub mod load;
 pub mod log;
 pub mod places;
 pub mod print;
+pub mod progress;
 pub mod sandbox;
 pub mod schema;
 pub mod status;
+pub mod step_summary;
 pub mod validate;
 
 use std::ffi::OsString;

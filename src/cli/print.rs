@@ -87,6 +87,25 @@ impl Printer {
         self.to_stderr(&self.guarded(&text));
     }
 
+    /// A line of progress on stderr: between `::stop-commands::` and its end only where it needs
+    /// to be, so that a log of many lines stays readable.
+    pub fn say_quietly(&self, text: &str) {
+        let text = with_newline(dressed(text, self.err_ink));
+        let is_command = |it: &str| it.trim_start().starts_with("::") || it.contains("##[");
+        let text = if text.lines().any(is_command) { self.guarded(&text) } else { text };
+        self.to_stderr(&text);
+    }
+
+    /// A question on stderr, with the cursor left behind it.
+    pub fn prompt(&self, text: &str) {
+        self.to_stderr(&dressed(text, self.err_ink));
+    }
+
+    /// `text` as stderr takes it, for whoever draws there by itself.
+    pub fn dressed_for_stderr(&self, text: &str) -> String {
+        dressed(text, self.err_ink)
+    }
+
     /// A workflow command for GitHub Actions, on stderr; nothing elsewhere. The caller has
     /// escaped it.
     pub fn annotate(&self, command: &str) {

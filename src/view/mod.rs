@@ -7,6 +7,7 @@ pub mod import;
 pub mod outcome;
 pub mod plan;
 pub mod problem;
+pub mod progress;
 pub mod status;
 pub mod style;
 pub mod table;

@@ -1,0 +1,24 @@
+//! The question before an `apply`. Only a person at a terminal is asked.
+
+use std::io::stdin;
+
+use super::Context;
+use super::failure::Failure;
+
+/// Asks, and brings what was typed, without blanks around it. To be called only where
+/// [`super::print::Printer::can_ask`]. The answer is awaited on a thread of its own, so that a
+/// signal can end the command in the meantime; nothing is typed into the void then, because the
+/// process ends.
+pub async fn ask(question: &str, cx: Context<'_>) -> Result<String, Failure> {
+    cx.print.prompt(question);
+    let (sender, answer) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = stdin().read_line(&mut line).map(|_| line);
+        // The receiver is gone only when the command has ended.
+        let _ = sender.send(read);
+    });
+    let line = answer.await.map_err(anyhow::Error::new)?;
+    let line = line.map_err(|error| anyhow::Error::new(error).context("cannot read the answer"))?;
+    Ok(line.trim().to_owned())
+}

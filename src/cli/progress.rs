@@ -1,0 +1,138 @@
+//! Progress of an `apply` on stderr: bars at a terminal, quiet lines elsewhere.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::domain::name::PoolName;
+use crate::event::{Event, Listener};
+use crate::view::progress::{doing, line, pool_of, subject};
+
+use super::print::Printer;
+
+/// How often a bar's wheel turns.
+const TICK: Duration = Duration::from_millis(120);
+
+/// How long a drain that does not change is silent in a log.
+const DRAIN_SILENCE: Duration = Duration::from_secs(60);
+
+/// Hears what an `apply` does and shows it.
+pub enum Progress<'a> {
+    /// One bar a pool in work, and one for all steps.
+    Bars(Bars<'a>),
+    /// One line an event.
+    Lines(Lines<'a>),
+}
+
+impl<'a> Progress<'a> {
+    /// Bars where they can be drawn over themselves.
+    pub fn new(print: &'a Printer, steps: usize) -> Self {
+        if print.draws() { Self::Bars(Bars::new(print, steps)) } else { Self::lines(print) }
+    }
+
+    /// Lines, wherever it is.
+    pub fn lines(print: &'a Printer) -> Self {
+        Self::Lines(Lines { print, drains: Mutex::default() })
+    }
+
+    /// Says something between two events.
+    pub fn say(&self, text: &str) {
+        match self {
+            Self::Bars(bars) => bars.all.suspend(|| bars.print.say(text)),
+            Self::Lines(lines) => lines.print.say(text),
+        }
+    }
+
+    /// Takes the bars off the screen.
+    pub fn end(&self) {
+        if let Self::Bars(bars) = self {
+            bars.total.finish_and_clear();
+            // A terminal that cannot be cleared any more has nothing to be cleared.
+            let _ = bars.all.clear();
+        }
+    }
+}
+
+impl Listener for Progress<'_> {
+    fn hear(&self, event: &Event) {
+        match self {
+            Self::Bars(bars) => bars.hear(event),
+            Self::Lines(lines) => lines.hear(event),
+        }
+    }
+}
+
+/// Bars at a terminal.
+pub struct Bars<'a> {
+    print: &'a Printer,
+    all: MultiProgress,
+    total: ProgressBar,
+    pools: Mutex<BTreeMap<Option<PoolName>, ProgressBar>>,
+}
+
+impl<'a> Bars<'a> {
+    fn new(print: &'a Printer, steps: usize) -> Self {
+        let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+        let look = ProgressStyle::with_template("  {bar:24} {pos} of {len} steps, {elapsed}")
+            .expect("the template above is well formed")
+            .progress_chars("━╸─");
+        let total = all.add(ProgressBar::new(steps as u64).with_style(look));
+        total.enable_steady_tick(TICK);
+        Self { print, all, total, pools: Mutex::default() }
+    }
+
+    fn hear(&self, event: &Event) {
+        let pool = pool_of(event);
+        if let Event::StepEnded(_) = event {
+            if let Some(bar) = locked(&self.pools).remove(&pool.cloned()) {
+                bar.finish_and_clear();
+                self.all.remove(&bar);
+            }
+            self.all.suspend(|| self.print.say(&line(event)));
+            self.total.inc(1);
+            return;
+        }
+        let mut pools = locked(&self.pools);
+        let bar = pools.entry(pool.cloned()).or_insert_with(|| self.bar(subject(pool)));
+        bar.set_message(self.print.dressed_for_stderr(&doing(event)));
+    }
+
+    fn bar(&self, name: &str) -> ProgressBar {
+        let look = ProgressStyle::with_template("  {spinner} {prefix}  {wide_msg}")
+            .expect("the template above is well formed");
+        let bar = ProgressBar::new_spinner().with_style(look).with_prefix(name.to_owned());
+        let bar = self.all.insert_before(&self.total, bar);
+        bar.enable_steady_tick(TICK);
+        bar
+    }
+}
+
+/// Lines in a log.
+pub struct Lines<'a> {
+    print: &'a Printer,
+    /// What was last told of each drain: busy, leaving, and when.
+    drains: Mutex<BTreeMap<PoolName, (usize, usize, Duration)>>,
+}
+
+impl Lines<'_> {
+    fn hear(&self, event: &Event) {
+        if let Event::Draining { pool, busy, leaving, waited } = event {
+            let mut drains = locked(&self.drains);
+            let is_news = drains.get(pool).is_none_or(|told| {
+                (told.0, told.1) != (*busy, *leaving)
+                    || waited.saturating_sub(told.2) >= DRAIN_SILENCE
+            });
+            if !is_news {
+                return;
+            }
+            drains.insert(pool.clone(), (*busy, *leaving, *waited));
+        }
+        self.print.say_quietly(&line(event));
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

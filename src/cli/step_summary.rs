@@ -1,0 +1,75 @@
+//! `$GITHUB_STEP_SUMMARY`: the markdown that a workflow run shows for a step.
+
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io::Write;
+
+use crate::view::style::{WARNING, paint};
+use crate::view::words::count;
+
+use super::Context;
+
+/// Most characters that are written: GitHub takes 1 MiB a step and shows nothing of a larger one;
+/// a page of this size can still be read.
+const CHARACTERS_MAX: usize = 60_000;
+
+/// Appends `markdown` where GitHub Actions wants it; does nothing elsewhere. That it cannot be
+/// written is a warning: the command has done its work.
+pub fn write(markdown: &str, cx: Context<'_>) {
+    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|it: &OsString| !it.is_empty())
+    else {
+        return;
+    };
+    let text = cut(markdown, CHARACTERS_MAX);
+    let written = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()));
+    if let Err(error) = written {
+        let warning = paint(WARNING, "warning:");
+        cx.print.say(&format!("{warning} cannot write `$GITHUB_STEP_SUMMARY`: {error}"));
+    }
+}
+
+/// Whole lines up to `most` characters, and how many are left out.
+fn cut(markdown: &str, most: usize) -> String {
+    if markdown.chars().count() <= most {
+        return with_newline(markdown.to_owned());
+    }
+    let lines: Vec<&str> = markdown.lines().collect();
+    // Room for what is said about the rest, and for the end of an open code block.
+    let mut room = most.saturating_sub(80);
+    let mut kept = Vec::new();
+    for line in &lines {
+        let Some(left) = room.checked_sub(line.chars().count() + 1) else { break };
+        room = left;
+        kept.push(*line);
+    }
+    let is_open = kept.iter().filter(|it| it.trim_start().starts_with("```")).count() % 2 == 1;
+    let rest = count(lines.len() - kept.len(), "more line");
+    let end = if is_open { "\n```" } else { "" };
+    with_newline(format!("{}{end}\n\n… {rest} not shown", kept.join("\n")))
+}
+
+fn with_newline(text: String) -> String {
+    if text.ends_with('\n') { text } else { text + "\n" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_text_stays_whole() {
+        assert_eq!(cut("# a\nb", 100), "# a\nb\n");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_lines_and_the_rest_is_counted() {
+        let text = format!("```diff\n{}```\n", "+ line\n".repeat(100));
+        let short = cut(&text, 150);
+        assert!(short.chars().count() <= 150, "{short}");
+        assert!(short.ends_with("+ line\n```\n\n… 93 more lines not shown\n"), "{short}");
+    }
+}
