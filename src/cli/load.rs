@@ -4,8 +4,7 @@ use crate::domain::desired::{Desired, Scope};
 use crate::domain::entity::EntityKind;
 use crate::domain::name::PoolName;
 use crate::engine::observe::{Ask, Templates};
-use crate::host::files;
-use crate::manifest::{self, FleetFile, Manifest, Problem, Severity, has_error};
+use crate::manifest::{FleetFile, Manifest, Problem, Severity, has_error};
 use crate::plan;
 use crate::view::problem;
 use crate::view::words::count;
@@ -13,6 +12,7 @@ use crate::view::words::count;
 use super::Context;
 use super::failure::Failure;
 use super::places::{Places, Surroundings};
+use super::validate::gather;
 
 /// The files of a run, without errors.
 pub struct Loaded {
@@ -31,22 +31,10 @@ pub fn load(cx: Context<'_>) -> Result<Loaded, Failure> {
 
 /// Reads fleet file and pool files. Fails (3) when they have errors, which are on stderr by then.
 pub fn load_from(places: Places, cx: Context<'_>) -> Result<Loaded, Failure> {
-    let mut problems = Vec::new();
-    let fleet = match places.fleet.as_deref().map(files::read_fleet) {
-        None => None,
-        Some(Ok(source)) => Some(source),
-        Some(Err(problem)) => {
-            problems.push(problem);
-            None
-        }
-    };
-    let (pools, unread) = files::read_pools(&places.pools);
-    problems.extend(unread);
-    let manifest = manifest::load(fleet.as_ref(), &pools);
-    problems.extend(manifest.problems.iter().cloned());
-    stop_at(&problems, cx)?;
+    let gathered = gather(places.fleet.as_deref(), std::slice::from_ref(&places.pools));
+    stop_at(&gathered.problems, cx)?;
     let scope = if places.pools.is_dir() { Scope::Whole } else { Scope::Part };
-    Ok(Loaded { manifest, places, scope })
+    Ok(Loaded { manifest: gathered.manifest, places, scope })
 }
 
 /// Fails when there is an error among the problems; they are on stderr then. Warnings alone are
