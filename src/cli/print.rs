@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::args::Color;
 use super::failure::Failure;
+use crate::domain::text::escape_json;
 
 /// Width of text when there is no terminal to ask.
 const WIDTH: usize = 100;
@@ -66,12 +67,12 @@ impl Printer {
 
     /// A result for programs: the object `fields` below `format_version` and `command`, as one document.
     pub fn document(&self, command: &str, fields: Value) -> Result<(), Failure> {
-        self.to_stdout(&self.defused(format!("{:#}\n", document(command, fields))))
+        self.to_stdout(&self.defused(&format!("{:#}\n", document(command, fields))))
     }
 
     /// The same as one line: for a stream of documents.
     pub fn document_line(&self, command: &str, fields: Value) -> Result<(), Failure> {
-        self.to_stdout(&self.defused(format!("{}\n", document(command, fields))))
+        self.to_stdout(&self.defused(&format!("{}\n", document(command, fields))))
     }
 
     /// Raw text on stdout that is ours from the first byte to the last: a schema, a completion
@@ -162,7 +163,8 @@ impl Printer {
     /// JSON must stay JSON, so no line is put around it. A line of it never begins with `::`;
     /// `##[`, which GitHub finds anywhere, can only stand inside a string and is written with an
     /// escape there.
-    fn defused(&self, text: String) -> String {
+    fn defused(&self, text: &str) -> String {
+        let text = escape_json(text).into_owned();
         match self.host {
             Host::Plain => text,
             Host::Actions => text.replace("##[", "#\\u0023["),
@@ -303,6 +305,16 @@ mod tests {
         assert!(!text(&page).contains("##["));
         let read: Value = serde_json::from_str(&text(&page)).unwrap();
         assert_eq!(read["note"], fields["note"]);
+    }
+
+    #[test]
+    fn json_does_nothing_to_the_terminal_that_shows_it() {
+        let page = Page::default();
+        let fields = json!({ "image": "a\u{202e}b" });
+        printer(&page, Host::Plain).document("plan", fields.clone()).unwrap();
+        assert!(text(&page).contains("a\\u202eb"));
+        let read: Value = serde_json::from_str(&text(&page)).unwrap();
+        assert_eq!(read["image"], fields["image"]);
     }
 
     #[test]

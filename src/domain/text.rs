@@ -31,6 +31,27 @@ pub fn quote(text: &str) -> String {
     }
 }
 
+/// A JSON document with the same characters as [`escape`] spelt as `\uXXXX`: it still means the
+/// same, and does nothing to the terminal or editor that shows it. Such characters stand only
+/// inside the strings of a document; its line breaks stay.
+pub fn escape_json(document: &str) -> Cow<'_, str> {
+    let is_escaped = |c: char| is_unsafe(c) && c != '\n';
+    if !document.chars().any(is_escaped) {
+        return Cow::Borrowed(document);
+    }
+    let mut safe = String::with_capacity(document.len() + 16);
+    for c in document.chars() {
+        if is_escaped(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                safe.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            safe.push(c);
+        }
+    }
+    Cow::Owned(safe)
+}
+
 /// [`quote`] between backticks, fit for a sentence: a backtick inside becomes `'`, so that a text
 /// from outside never ends its own quotation, also where the sentence becomes Markdown.
 pub fn code(text: impl AsRef<str>) -> String {
@@ -66,6 +87,15 @@ mod tests {
         assert_eq!(escape("a\u{1b}[31mb"), "a\\u{1b}[31mb");
         assert_eq!(escape("a\nb\tc\r"), "a\\nb\\tc\\r");
         assert_eq!(escape("x\u{202e}y\u{2066}z\u{9b}"), "x\\u{202e}y\\u{2066}z\\u{9b}");
+    }
+
+    #[test]
+    fn a_document_means_the_same_with_its_characters_spelt_out() {
+        let document = "{\n  \"a\": \"x\u{202e}\u{e0001}\u{9b}y\"\n}";
+        let safe = escape_json(document);
+        assert_eq!(safe, "{\n  \"a\": \"x\\u202e\\udb40\\udc01\\u009by\"\n}");
+        let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(read(&safe), read(document));
     }
 
     #[test]
