@@ -1,0 +1,83 @@
+//! Notifications as Alertmanager's API version 2 takes them.
+
+use serde_json::{Map, Value, json};
+
+use super::notification::{Notification, State};
+
+/// Where an alert says nothing else, it is for whoever is on call: the same word as in the
+/// Prometheus rules, so that one route serves both.
+const SEVERITY: (&str, &str) = ("severity", "page");
+
+/// The body of `POST /api/v2/alerts`.
+///
+/// A firing alert bears no end: Alertmanager then ends it by its own clock, `resolve_timeout` (5 m
+/// by default) after the last time it was sent, whatever ours shows.
+pub(super) fn body(notifications: &[Notification]) -> Value {
+    notifications.iter().map(alert).collect()
+}
+
+fn alert(notification: &Notification) -> Value {
+    let mut labels: Map<String, Value> =
+        notification.labels.iter().map(|(name, it)| (name.clone(), json!(it))).collect();
+    labels.entry(SEVERITY.0).or_insert(json!(SEVERITY.1));
+    labels.insert("alertname".into(), json!(notification.rule));
+    let mut alert = json!({
+        "labels": labels,
+        "annotations": {
+            "summary": notification.summary,
+            "description": notification.description,
+            "value": notification.value.to_string(),
+        },
+        "startsAt": notification.state.since().to_string(),
+    });
+    match notification.state {
+        State::Firing { .. } => {}
+        // It refuses an alert that ends before it starts, which a clock set back could make.
+        State::Resolved { since, at } => alert["endsAt"] = json!(at.max(since).to_string()),
+    }
+    alert
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::notification::testing::{firing, resolved};
+    use super::*;
+
+    #[test]
+    fn a_firing_alert_has_no_end_and_a_resolved_one_has() {
+        let text = serde_json::to_string_pretty(&body(&[firing("a"), resolved("b")])).unwrap();
+        insta::assert_snapshot!(text, @r#"
+        [
+          {
+            "annotations": {
+              "description": "see `runnerctl status`",
+              "summary": "`queue_depth` of pool `a` is 25, above 20 for 5m",
+              "value": "25"
+            },
+            "labels": {
+              "alertname": "QueueDepthHigh",
+              "fleet": "acme",
+              "pool": "a",
+              "severity": "page"
+            },
+            "startsAt": "2026-11-25T10:00:00Z"
+          },
+          {
+            "annotations": {
+              "description": "see `runnerctl status`",
+              "summary": "`queue_depth` of pool `b` is 25, above 20 for 5m",
+              "value": "25"
+            },
+            "endsAt": "2026-11-25T10:15:00Z",
+            "labels": {
+              "alertname": "QueueDepthHigh",
+              "fleet": "acme",
+              "pool": "b",
+              "severity": "page"
+            },
+            "startsAt": "2026-11-25T10:00:00Z"
+          }
+        ]
+        "#);
+    }
+}

@@ -1,0 +1,136 @@
+//! One message to one receiver, over HTTP.
+
+use std::time::Duration;
+
+use reqwest::header::RETRY_AFTER;
+use reqwest::redirect;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt;
+use std::sync::Arc;
+
+use super::notification::Notification;
+use super::outbox::Fate;
+use super::target::{Kind, Reach, Scheme, Target, TargetError};
+use super::{alertmanager, webhook};
+use crate::domain::text;
+
+/// How long a connection may take to stand, TLS included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long one message may take, its answer included.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How much of a refusal is read, in bytes.
+const ANSWER_MAX: usize = 4 << 10;
+
+/// A client for one receiver.
+pub(super) struct Client {
+    target: Target,
+    http: reqwest::Client,
+}
+
+/// What became of a message, and in which words.
+pub(super) struct Answer {
+    pub(super) fate: Fate,
+    pub(super) detail: String,
+}
+
+impl Client {
+    /// Opens no connection yet.
+    pub(super) fn new(target: Target) -> Result<Self, TargetError> {
+        let failed =
+            |why: String, help| TargetError { receiver: target.name().to_owned(), why, help };
+        let tls = tls(target.scheme()).map_err(|error| {
+            failed(error.to_string(), "install `ca-certificates`, whose authorities are trusted")
+        })?;
+        let builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(TIMEOUT)
+            .user_agent(concat!("runnerctl/", env!("CARGO_PKG_VERSION")));
+        // Proxies of the environment are used: a webhook is often outside of the own network.
+        let builder = match target.reach() {
+            Reach::Loopback => builder.no_proxy(),
+            Reach::Network => builder,
+        };
+        let http = builder.build().map_err(|error| failed(cause(error), "report it"))?;
+        Ok(Self { target, http })
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Sends one message.
+    pub(super) async fn tell(&self, notifications: &[Notification]) -> Answer {
+        let body = match self.target.kind() {
+            Kind::Alertmanager => alertmanager::body(notifications),
+            Kind::Webhook => webhook::body(notifications),
+        };
+        let sent = self.http.post(self.target.url()).json(&body).send().await;
+        match sent {
+            Ok(response) => self.judge(response).await,
+            Err(error) => Answer { fate: Fate::Failed(None), detail: cause(error) },
+        }
+    }
+
+    async fn judge(&self, response: reqwest::Response) -> Answer {
+        let status = response.status();
+        let wait =
+            response.headers().get(RETRY_AFTER).and_then(|it| it.to_str().ok()?.parse().ok());
+        let fate = match status.as_u16() {
+            200..=299 => Fate::Delivered,
+            // A redirect is not followed: it could carry the alert, and the secret in the address
+            // of a webhook, to anybody.
+            408 | 425 | 429 | 500.. => Fate::Failed(wait.map(Duration::from_secs)),
+            _ => Fate::Refused,
+        };
+        let said = match (fate, self.target.kind()) {
+            (Fate::Delivered, _) => String::new(),
+            // A page about an unknown path repeats the path, which is the secret of a webhook.
+            (_, Kind::Webhook) => String::new(),
+            (_, Kind::Alertmanager) => format!(": {}", start_of(response).await),
+        };
+        Answer { fate, detail: format!("{status}{said}") }
+    }
+}
+
+/// The one TLS stack of the project; without roots where there is nothing to verify, so that a
+/// container without authorities can reach an Alertmanager beside it.
+fn tls(scheme: Scheme) -> Result<ClientConfig, rustls::Error> {
+    // A provider by hand: with two in the dependency graph the default one panics.
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let builder = match scheme {
+        Scheme::Https => builder.with_platform_verifier()?,
+        Scheme::Http => builder.with_root_certificates(RootCertStore::empty()),
+    };
+    Ok(builder.with_no_client_auth())
+}
+
+async fn start_of(mut response: reqwest::Response) -> String {
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() >= ANSWER_MAX {
+            break;
+        }
+    }
+    text::quote(String::from_utf8_lossy(&body).trim())
+}
+
+/// The innermost cause, without the address, which reqwest adds to its errors.
+fn cause(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    if error.is_timeout() {
+        return "no answer in time".into();
+    }
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    text::quote(&cause.to_string())
+}

@@ -1,0 +1,161 @@
+//! Where alerts go.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use secrecy::{ExposeSecret, SecretString};
+use url::{Host, Url};
+
+/// What kind of receiver it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// An Alertmanager, API version 2.
+    Alertmanager,
+    /// A webhook that takes JSON, Slack's for example.
+    Webhook,
+}
+
+/// A receiver with its address, which is a secret by itself and never shown.
+#[derive(Clone)]
+pub struct Target {
+    name: String,
+    kind: Kind,
+    url: SecretString,
+    scheme: Scheme,
+    reach: Reach,
+}
+
+/// How the receiver is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scheme {
+    Http,
+    Https,
+}
+
+/// Whether the receiver is on this machine, where no proxy leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    Loopback,
+    Network,
+}
+
+/// A receiver's address that cannot be used. It is not repeated: it may be a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the URL of receiver `{receiver}` cannot be used: {why}")]
+pub struct TargetError {
+    /// Which receiver.
+    pub receiver: String,
+    /// Why not, in a few words.
+    pub why: String,
+    /// What to write instead.
+    pub help: &'static str,
+}
+
+impl Target {
+    /// `url` is the base of an Alertmanager (`https://alertmanager.example.com`, a path prefix
+    /// included), or the whole address of a webhook.
+    pub fn new(name: &str, kind: Kind, url: &SecretString) -> Result<Self, TargetError> {
+        let bad = |why: &str| TargetError {
+            receiver: name.to_owned(),
+            why: why.to_owned(),
+            help: "write it like `https://alertmanager.example.com`",
+        };
+        let mut parsed = Url::parse(url.expose_secret().trim())
+            .map_err(|error| bad(&format!("it is no URL ({error})")))?;
+        let scheme = match parsed.scheme() {
+            "https" => Scheme::Https,
+            "http" => Scheme::Http,
+            _ => return Err(bad("it begins with neither `https:` nor `http:`")),
+        };
+        let reach = match parsed.host() {
+            None => return Err(bad("it names no host")),
+            Some(host) if is_loopback(&host) => Reach::Loopback,
+            Some(_) => Reach::Network,
+        };
+        if kind == Kind::Alertmanager {
+            if parsed.query().is_some() || parsed.fragment().is_some() {
+                return Err(bad("it holds a query or a fragment"));
+            }
+            let path = format!("{}/api/v2/alerts", parsed.path().trim_end_matches('/'));
+            parsed.set_path(&path);
+        }
+        let url = SecretString::from(parsed.to_string());
+        Ok(Self { name: name.to_owned(), kind, url, scheme, reach })
+    }
+
+    /// Its name in the fleet file.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(super) fn url(&self) -> &str {
+        self.url.expose_secret()
+    }
+
+    pub(super) fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    pub(super) fn reach(&self) -> Reach {
+        self.reach
+    }
+
+    /// Whether alerts go the same way to both.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.name == other.name && self.kind == other.kind && self.url() == other.url()
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({}, {:?}, …)", self.name, self.kind)
+    }
+}
+
+fn is_loopback(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => *name == "localhost",
+        Host::Ipv4(ip) => IpAddr::from(*ip).is_loopback(),
+        Host::Ipv6(ip) => IpAddr::from(*ip).is_loopback(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(kind: Kind, url: &str) -> Result<Target, TargetError> {
+        Target::new("oncall", kind, &SecretString::from(url))
+    }
+
+    #[test]
+    fn an_alertmanager_is_named_by_its_base_and_a_webhook_by_its_whole_address() {
+        let url = |kind, url: &str| target(kind, url).unwrap().url().to_owned();
+        let api = "https://am.example.com/prefix/api/v2/alerts";
+        assert_eq!(url(Kind::Alertmanager, "https://am.example.com/prefix/"), api);
+        let hook = "https://hooks.example.com/services/T0/B0?x=1";
+        assert_eq!(url(Kind::Webhook, &format!("{hook}\n")), hook);
+    }
+
+    #[test]
+    fn a_bad_address_is_refused_without_repeating_it() {
+        for (url, why) in [
+            ("hooks.example.com/canary", "it is no URL (relative URL without a base)"),
+            ("ftp://example.com/canary", "it begins with neither `https:` nor `http:`"),
+        ] {
+            let error = target(Kind::Webhook, url).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("the URL of receiver `oncall` cannot be used: {why}")
+            );
+        }
+        let error = target(Kind::Alertmanager, "https://am.example.com/?canary").unwrap_err();
+        assert_eq!(error.why, "it holds a query or a fragment");
+        let shown = format!("{:?}", target(Kind::Webhook, "https://example.com/canary").unwrap());
+        assert_eq!(shown, "Target(oncall, Webhook, …)");
+    }
+}
