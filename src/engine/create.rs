@@ -146,20 +146,40 @@ async fn finish(
         };
     }
     switched?;
-    let twins = bearing(site, name).await?;
-    if twins.first().is_some_and(|it| it.id != mine.id) {
-        // An earlier one has appeared in the list only now, and it is in use: ours must go.
-        return match retire::retire(site, &mine, &guard).await? {
-            Retired::Deleted { .. } | Retired::WasGone => Ok(Made::ByAnother),
-            Retired::TimedOut { .. } | Retired::OwnRunner(_) | Retired::Stopped => {
-                Err(Trouble::Changed("two pools bear this label".into()))
-            }
-        };
+    stand(site, &mine).await
+}
+
+/// Our pool is switched on: does it still rank first, until it is alone? A pool that was dated
+/// earlier may come to light only now.
+async fn stand(site: &Site<'_>, mine: &Target) -> Result<Made, Trouble> {
+    let deadline = Instant::now() + TWIN_PATIENCE;
+    loop {
+        let twins = bearing(site, &mine.name).await?;
+        if twins.first().is_some_and(|it| it.id != mine.id) {
+            return take_back(site, mine).await;
+        }
+        if twins.len() <= 1 {
+            return Ok(Made::Created);
+        }
+        if Instant::now() >= deadline {
+            return match twin::remove_leftovers(site, &mine.name, &twins).await {
+                // One in use is its own maker's to take back; our pool stands.
+                Ok(()) | Err(Trouble::Changed(_)) => Ok(Made::Created),
+                Err(trouble) => Err(trouble),
+            };
+        }
+        tokio::time::sleep(TWIN_WAIT).await;
     }
-    match twin::wait_for_one(site, name, twins).await {
-        // A twin in use is its own maker's to take back; our pool stands.
-        Ok(_) | Err(Trouble::Changed(_)) => Ok(Made::Created),
-        Err(trouble) => Err(trouble),
+}
+
+/// Ours is in use and does not rank first: it goes the way of every pool in use.
+async fn take_back(site: &Site<'_>, mine: &Target) -> Result<Made, Trouble> {
+    let guard = Guard::owned(site.fleet, &mine.name);
+    match retire::retire(site, mine, &guard).await? {
+        Retired::Deleted { .. } | Retired::WasGone => Ok(Made::ByAnother),
+        Retired::TimedOut { .. } | Retired::OwnRunner(_) | Retired::Stopped => {
+            Err(Trouble::Changed("two pools bear this label".into()))
+        }
     }
 }
 

@@ -83,7 +83,8 @@ pub(super) async fn retire(
         if let Some(end) = look(site, pool, &guard, &mut drain).await? {
             return Ok(end);
         }
-        site.pause(backoff.delay(attempt)).await;
+        let left = site.options.drain_timeout.saturating_sub(drain.began.elapsed());
+        site.pause(backoff.delay(attempt).min(left)).await;
         attempt += 1;
     }
 }

@@ -32,6 +32,16 @@ pub(super) async fn wait_for_one(
         tokio::time::sleep(TWIN_WAIT).await;
         twins = bearing(site, name).await?;
     }
+    remove_leftovers(site, name, &twins).await?;
+    Ok(twins.into_iter().next())
+}
+
+/// Deletes all but the first of these pools, as long as they are not in use.
+pub(super) async fn remove_leftovers(
+    site: &Site<'_>,
+    name: &PoolName,
+    twins: &[Pool],
+) -> Result<(), Trouble> {
     for left in twins.iter().skip(1) {
         let guard = Guard::fresh(site.fleet, name);
         match site.writer.remove_pool(&target(name, &left.id), &guard).await? {
@@ -44,7 +54,7 @@ pub(super) async fn wait_for_one(
             }
         }
     }
-    Ok(twins.into_iter().next())
+    Ok(())
 }
 
 /// The step that removes one leftover. It goes only while another pool bears the label and it is

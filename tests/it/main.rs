@@ -1,5 +1,6 @@
 //! The integration tests, in one binary.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod apply;
 mod architecture;
 mod garm;

@@ -1,0 +1,10 @@
+//! `apply` against the simulated GARM, in virtual time.
+
+mod bench;
+mod change;
+mod create;
+mod drain;
+mod record;
+mod rotate;
+mod twins;
+mod wire;

@@ -1,0 +1,268 @@
+//! A simulated GARM, hands to work on it, and short words for plans.
+
+use std::fmt::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use runnerctl::audit::{Actor, Cause};
+use runnerctl::domain::entity::{EntityKey, EntityKind};
+use runnerctl::domain::fleet::{Fleet, Line};
+use runnerctl::domain::label::{Labels, Mark};
+use runnerctl::domain::name::{FleetName, PoolId, PoolName};
+use runnerctl::domain::pool::{Pool, PoolChange, PoolSpec};
+use runnerctl::engine::act::Writer;
+use runnerctl::engine::apply::{Options, apply};
+use runnerctl::engine::observe::{Ask, Templates, read_fleet};
+use runnerctl::engine::record::Warrant;
+use runnerctl::event::{Event, Listener, Outcome};
+use runnerctl::garm::{Client, Login, Transport};
+use runnerctl::host::clock::Clock;
+use runnerctl::host::ledger::Book;
+use runnerctl::plan::{Action, Consent, Creation, Plan, Step, Work};
+use runnerctl::sim::memory::Memory;
+use runnerctl::sim::{Config, World};
+use secrecy::SecretString;
+
+pub(crate) fn fleet() -> FleetName {
+    FleetName::new("acme").unwrap()
+}
+
+pub(crate) fn name(pool: &str) -> PoolName {
+    PoolName::new(pool).unwrap()
+}
+
+pub(crate) struct Bench {
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) client: Client,
+    pub(crate) entity: EntityKey,
+    pub(crate) book: Book,
+}
+
+impl Bench {
+    pub(crate) async fn new() -> Self {
+        Self::of(Config { backoff: 86_400, ..Config::default() }).await
+    }
+
+    pub(crate) async fn of(config: Config) -> Self {
+        let memory = Memory::new(World::new(config));
+        let client = memory.client();
+        let entity = client.entities(EntityKind::Organization).await.unwrap().remove(0).key;
+        memory.with(World::forget_requests);
+        Self { memory, client, entity, book: Book::memory() }
+    }
+
+    /// The way to GARM without anything between.
+    pub(crate) fn door(&self) -> Arc<dyn Transport> {
+        Arc::<Memory>::clone(&self.memory)
+    }
+
+    pub(crate) fn login(&self) -> Login {
+        let (user, password) =
+            (Config::default().username, SecretString::from(Config::default().password));
+        Login::new(user, password)
+    }
+
+    pub(crate) fn writer(&self, door: Arc<dyn Transport>) -> Writer {
+        self.writer_with(door, Line::Current)
+    }
+
+    pub(crate) fn writer_with(&self, door: Arc<dyn Transport>, line: Line) -> Writer {
+        let client = Arc::new(Client::new(door, self.login()));
+        let actor =
+            Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0.1.0".into() };
+        let cause =
+            Cause { command: "apply".into(), plan: Some("d1".into()), fleet: Some("acme".into()) };
+        let epoch = self.memory.with(|it| it.now());
+        let clock = Clock::starting_at(epoch);
+        Writer::new(client, Warrant { book: self.book.clone(), actor, cause, clock, line })
+    }
+
+    /// Carries steps out, straight to GARM.
+    pub(crate) async fn apply(&self, steps: Vec<Step>) -> Vec<String> {
+        self.apply_with(steps, &Options::default()).await
+    }
+
+    pub(crate) async fn apply_with(&self, steps: Vec<Step>, options: &Options) -> Vec<String> {
+        let writer = self.writer(self.door());
+        told(&apply(&plan(steps), &writer, options, &Heard::default()).await)
+    }
+
+    pub(crate) async fn apply_through(
+        &self,
+        door: Arc<dyn Transport>,
+        steps: Vec<Step>,
+    ) -> Vec<String> {
+        let writer = self.writer(door);
+        told(&apply(&plan(steps), &writer, &Options::default(), &Heard::default()).await)
+    }
+
+    /// The spec of a pool of this name, in force.
+    pub(crate) fn spec(&self, pool: &str) -> PoolSpec {
+        PoolSpec {
+            provider: "sim".into(),
+            image: "ubuntu:24.04".into(),
+            flavor: "small".into(),
+            os_type: "linux".into(),
+            os_arch: "amd64".into(),
+            labels: labels(pool),
+            enabled: true,
+            max_runners: 20,
+            min_idle_runners: 2,
+            runner_prefix: pool.into(),
+            runner_group: String::new(),
+            bootstrap_timeout_min: 20,
+            priority: 0,
+            template_id: None,
+            enable_shell: false,
+            extra_specs: serde_json::Map::new(),
+        }
+    }
+
+    pub(crate) fn create(&self, pool: &str) -> Step {
+        self.create_as(pool, self.spec(pool))
+    }
+
+    pub(crate) fn create_as(&self, pool: &str, spec: PoolSpec) -> Step {
+        let work = Work::Create(Creation { entity: self.entity.clone(), spec });
+        step(Action::Create, pool, None, work)
+    }
+
+    pub(crate) fn replace(&self, pool: &str, old: &PoolId, spec: PoolSpec) -> Step {
+        let mut retired_labels: Labels = [pool].into_iter().collect();
+        retired_labels.insert(Mark::retired(&fleet(), &name(pool)).to_string());
+        let new = Creation { entity: self.entity.clone(), spec };
+        let work = Work::Replace { old: old.clone(), retired_labels, new };
+        step(Action::Replace, pool, Some(old), work)
+    }
+
+    /// Makes a pool by hand.
+    pub(crate) async fn make(&self, spec: &PoolSpec) -> Pool {
+        self.client.create_pool(&self.entity, spec).await.unwrap()
+    }
+
+    pub(crate) async fn fleet(&self) -> Fleet {
+        let ask = Ask { kinds: EntityKind::ALL.to_vec(), templates: Templates::Unwanted };
+        read_fleet(&self.client, &ask, &Clock::Real).await.unwrap()
+    }
+
+    /// Each pool as `labels enabled level/max runners`, in GARM's order.
+    pub(crate) async fn pools(&self) -> Vec<String> {
+        let fleet = self.fleet().await;
+        fleet.pools.iter().map(|it| shown(it, fleet.runners_of(&it.id).count())).collect()
+    }
+
+    /// The writes that reached GARM: `METHOD path body`, ids as they come replaced by `ID`.
+    pub(crate) fn writes(&self) -> Vec<String> {
+        self.memory.with(|world| {
+            let writes = world.requests().iter().filter(|it| it.is_write());
+            writes.map(|it| format!("{} {} {}", it.method, it.path, it.body)).collect()
+        })
+    }
+
+    /// Forgets the requests so far.
+    pub(crate) fn forget(&self) {
+        self.memory.with(World::forget_requests);
+    }
+
+    pub(crate) fn killed_jobs(&self) -> usize {
+        self.memory.with(|it| it.killed_jobs().len())
+    }
+
+    /// The audit log so far, one line a record: kind, act, verdict.
+    pub(crate) fn records(&self) -> Vec<String> {
+        let lines = self.log();
+        let values = lines.lines().map(|it| serde_json::from_str(it).unwrap());
+        values
+            .map(|it: serde_json::Value| {
+                let word = |key: &str| it[key].as_str().unwrap_or_default().to_owned();
+                format!("{} {} {}", word("kind"), word("act"), word("verdict")).trim().to_owned()
+            })
+            .collect()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        match &self.book {
+            Book::Memory(memory) => memory.lock().unwrap().text.clone(),
+            Book::File(_) | Book::Off => String::new(),
+        }
+    }
+}
+
+pub(crate) fn shown(pool: &Pool, runners: usize) -> String {
+    let labels: Vec<&str> = pool.spec.labels.keys().collect();
+    let state = if pool.spec.enabled { "on" } else { "off" };
+    let (level, max) = (pool.spec.min_idle_runners, pool.spec.max_runners);
+    format!("{} {state} {level}/{max} {runners}", labels.join(","))
+}
+
+pub(crate) fn labels(pool: &str) -> Labels {
+    [pool.to_owned(), Mark::owned(&fleet(), &name(pool)).to_string()].into_iter().collect()
+}
+
+pub(crate) fn step(action: Action, pool: &str, id: Option<&PoolId>, work: Work) -> Step {
+    Step {
+        action,
+        pool: PoolName::new(pool).ok(),
+        pool_id: id.cloned(),
+        changes: Vec::new(),
+        reason: "a reason".into(),
+        help: None,
+        consequences: Vec::new(),
+        policy: None,
+        consent: Consent::None,
+        work,
+    }
+}
+
+pub(crate) fn change(pool: &str, id: &PoolId, change: PoolChange) -> Step {
+    step(Action::Update, pool, Some(id), Work::Change { id: id.clone(), change })
+}
+
+pub(crate) fn retire(pool: &str, id: &PoolId) -> Step {
+    step(Action::Delete, pool, Some(id), Work::Retire { id: id.clone() })
+}
+
+pub(crate) fn plan(steps: Vec<Step>) -> Plan {
+    Plan {
+        fleet: fleet(),
+        controller_id: "c".into(),
+        observed_at: jiff::Timestamp::UNIX_EPOCH,
+        steps,
+        notes: Vec::new(),
+        declared: 0,
+        owned: 0,
+    }
+}
+
+/// Outcomes as `pool action outcome: detail`.
+pub(crate) fn told(outcomes: &[Outcome]) -> Vec<String> {
+    let one = |it: &Outcome| {
+        let pool = it.pool.as_ref().map_or("-", PoolName::as_str);
+        let mut text = format!("{pool} {} {}", it.action.word(), it.kind.word());
+        if !it.detail.is_empty() {
+            write!(text, ": {}", it.detail).unwrap();
+        }
+        text
+    };
+    outcomes.iter().map(one).collect()
+}
+
+/// Remembers what was said.
+#[derive(Default)]
+pub(crate) struct Heard(Mutex<Vec<Event>>);
+
+impl Heard {
+    pub(crate) fn events(&self) -> Vec<Event> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Listener for Heard {
+    fn hear(&self, event: &Event) {
+        self.0.lock().unwrap().push(event.clone());
+    }
+}
+
+pub(crate) async fn wait(seconds: u64) {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+}

@@ -1,0 +1,199 @@
+//! Changing a pool in place, adopting one, and GARM's own settings.
+
+use runnerctl::domain::label::Labels;
+use runnerctl::domain::name::PoolId;
+use runnerctl::domain::pool::PoolChange;
+use runnerctl::plan::{Action, Change, Shown, Step, Work};
+use runnerctl::sim::{Fault, Rule};
+
+use super::bench::{Bench, change, labels, step};
+
+fn image(to: &str) -> PoolChange {
+    PoolChange { image: Some(to.into()), ..PoolChange::default() }
+}
+
+fn controller(backoff_s: u64) -> Step {
+    step(Action::Update, "", None, Work::Controller { backoff_s })
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_changes_is_sent_and_both_records_are_kept() {
+    let bench = Bench::new().await;
+    let pool = bench.make(&bench.spec("default")).await;
+    bench.forget();
+    let told = bench.apply(vec![change("default", &pool.id, image("new"))]).await;
+    assert_eq!(told, ["default update done"]);
+    assert_eq!(bench.writes(), [format!(r#"PUT /pools/{} {{"image":"new"}}"#, pool.id)]);
+    let log = bench.log();
+    let intent: serde_json::Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
+    assert_eq!(intent["before"], serde_json::json!({ "image": "ubuntu:24.04" }));
+    assert_eq!(intent["after"], serde_json::json!({ "image": "new" }));
+    assert_eq!(intent["cause"]["plan"], "d1");
+    let outcome: serde_json::Value = serde_json::from_str(log.lines().nth(1).unwrap()).unwrap();
+    assert_eq!((&outcome["intent"], &outcome["verdict"]), (&1.into(), &"done".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_so_already_is_not_written() {
+    let bench = Bench::new().await;
+    let pool = bench.make(&bench.spec("default")).await;
+    bench.forget();
+    let told = bench.apply(vec![change("default", &pool.id, image("ubuntu:24.04"))]).await;
+    assert_eq!(told, ["default update already done: it was so already"]);
+    assert_eq!((bench.writes(), bench.records()), (vec![], vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_field_that_garm_ignores_is_named() {
+    let bench = Bench::new().await;
+    let pool = bench.make(&bench.spec("default")).await;
+    // An empty text means "unchanged" to GARM. No plan asks for it.
+    let told = bench.apply(vec![change("default", &pool.id, image(""))]).await;
+    assert_eq!(told, ["default update failed: GARM answered 200 and did not set `image`"]);
+    assert_eq!(bench.records(), ["intent update pool", "outcome update pool ignored"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_that_lost_its_label_is_not_touched() {
+    let bench = Bench::new().await;
+    let mut spec = bench.spec("default");
+    for (other, reason) in [
+        (Labels::from_iter(["x"]), "the pool does not bear this fleet's label any more"),
+        (
+            Labels::from_iter(["x", "runnerctl=other/default"]),
+            "the pool now bears `runnerctl=other/default`",
+        ),
+        (
+            Labels::from_iter(["x", "runnerctl=acme/default", "runnerctl=acme/b"]),
+            "the pool now bears `runnerctl=acme/b` and `runnerctl=acme/default`",
+        ),
+    ] {
+        spec.labels = other;
+        let pool = bench.make(&spec).await;
+        bench.forget();
+        let told = bench.apply(vec![change("default", &pool.id, image("new"))]).await;
+        assert_eq!(told, [format!("default update blocked: {reason}: plan again")]);
+        assert_eq!(bench.writes(), [""; 0]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_that_is_gone_is_not_made_again() {
+    let bench = Bench::new().await;
+    let gone = PoolId::new("00000000-0000-4000-8000-000000000000");
+    let told = bench.apply(vec![change("default", &gone, image("new"))]).await;
+    assert_eq!(told, ["default update failed: the pool is not there any more: plan again"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_ends_the_pools_own_steps_and_no_others() {
+    let bench = Bench::new().await;
+    let pool = bench.make(&bench.spec("a")).await;
+    bench
+        .memory
+        .with(|it| it.faults.add(Rule::always("PUT", pool.id.as_str(), Fault::Status(400))));
+    let steps = vec![
+        controller(300),
+        change("a", &pool.id, image("one")),
+        bench.create("b"),
+        change("a", &pool.id, image("two")),
+    ];
+    let told = bench.apply(steps).await;
+    assert_eq!(told[0], "- update done");
+    assert!(told[1].starts_with("a update failed: PUT /pools/"), "{told:?}");
+    assert_eq!(told[2], "b create done");
+    assert_eq!(told[3], "a update blocked: not begun: the pool's step before this one failed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_controller_is_changed_first_and_once() {
+    let bench = Bench::new().await;
+    let steps = vec![bench.create("b"), controller(300)];
+    assert_eq!(bench.apply(steps).await, ["b create done", "- update done"]);
+    assert_eq!(bench.writes()[0], r#"PUT /controller {"minimum_job_age_backoff":300}"#);
+    let again = bench.apply(vec![controller(300)]).await;
+    assert_eq!(again, ["- update already done: it was so already"]);
+    for fault in [Fault::LoseAnswer, Fault::Drop] {
+        bench.memory.with(|it| it.faults.add(Rule::once("PUT", "/controller", fault.clone())));
+    }
+    assert_eq!(bench.apply(vec![controller(60)]).await, ["- update done"]);
+    let dropped = bench.apply(vec![controller(90)]).await;
+    assert!(dropped[0].starts_with("- update failed: PUT /controller: "), "{dropped:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_blocked_step_is_reported_and_writes_nothing() {
+    let bench = Bench::new().await;
+    let told = bench.apply(vec![step(Action::Blocked, "a", None, Work::Nothing)]).await;
+    assert_eq!(told, ["a blocked blocked: a reason"]);
+    assert_eq!(bench.writes(), [""; 0]);
+}
+
+fn adopt(pool: &str, id: &PoolId) -> Step {
+    let labels = PoolChange { labels: Some(labels(pool)), ..PoolChange::default() };
+    step(Action::Adopt, pool, Some(id), Work::Change { id: id.clone(), change: labels })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_made_by_hand_is_adopted_and_one_of_ours_renamed() {
+    let bench = Bench::new().await;
+    let mut spec = bench.spec("default");
+    spec.labels = Labels::from_iter(["default"]);
+    let pool = bench.make(&spec).await;
+    assert_eq!(bench.apply(vec![adopt("default", &pool.id)]).await, ["default adopt done"]);
+    assert_eq!(bench.apply(vec![adopt("linux", &pool.id)]).await, ["linux adopt done"]);
+    assert_eq!(bench.pools().await, ["linux,runnerctl=acme/linux on 2/20 0"]);
+    let again = bench.apply(vec![adopt("linux", &pool.id)]).await;
+    assert_eq!(again, ["linux adopt already done: it was so already"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_of_another_fleet_or_a_taken_name_is_not_adopted() {
+    let bench = Bench::new().await;
+    let mut spec = bench.spec("default");
+    spec.labels = Labels::from_iter(["default", "runnerctl=other/default"]);
+    let foreign = bench.make(&spec).await;
+    let told = bench.apply(vec![adopt("default", &foreign.id)]).await;
+    assert_eq!(
+        told,
+        ["default adopt blocked: the pool now bears `runnerctl=other/default`: plan again"]
+    );
+    spec.labels = Labels::from_iter(["default"]);
+    let free = bench.make(&spec).await;
+    let taken = bench.make(&bench.spec("default")).await;
+    let told = bench.apply(vec![adopt("default", &free.id)]).await;
+    let expected =
+        format!("default adopt blocked: pool {} bears this label now: plan again", taken.id);
+    assert_eq!(told, [expected]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_level_that_watch_has_raised_meanwhile_is_not_lowered() {
+    let bench = Bench::new().await;
+    let mut spec = bench.spec("default");
+    spec.min_idle_runners = 9;
+    let pool = bench.make(&spec).await;
+    let raise = PoolChange {
+        min_idle_runners: Some(4),
+        image: Some("new".into()),
+        ..PoolChange::default()
+    };
+    let mut scaled = change("default", &pool.id, raise.clone());
+    scaled.changes = vec![Change {
+        field: "min_idle_runners".into(),
+        before: Shown::Level(2),
+        after: Shown::Level(4),
+    }];
+    bench.forget();
+    assert_eq!(bench.apply(vec![scaled]).await, ["default update done"]);
+    assert_eq!(bench.writes(), [format!(r#"PUT /pools/{} {{"image":"new"}}"#, pool.id)]);
+    assert_eq!(
+        bench.apply(vec![change("default", &pool.id, raise)]).await,
+        ["default update done"]
+    );
+    assert_eq!(bench.pools().await, ["default,runnerctl=acme/default on 4/20 0"]);
+    // The pair is checked by GARM: a level that has risen above the new maximum goes down with it.
+    let max = PoolChange { max_runners: Some(3), ..PoolChange::default() };
+    assert_eq!(bench.apply(vec![change("default", &pool.id, max)]).await, ["default update done"]);
+    assert_eq!(bench.pools().await, ["default,runnerctl=acme/default on 3/3 0"]);
+}
