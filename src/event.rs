@@ -52,6 +52,8 @@ pub struct Outcome {
     pub kind: OutcomeKind,
     /// One sentence; empty when there is nothing to add.
     pub detail: String,
+    /// What to type or look at next, where something is known.
+    pub help: Option<String>,
 }
 
 /// Something that happened while a plan was carried out.

@@ -113,7 +113,7 @@ async fn carry_out(site: &Site<'_>, group: &Group<'_>) -> Vec<(usize, Outcome)> 
     let mut is_good = true;
     for (index, step) in &group.steps {
         let end = if step.action == Action::Blocked {
-            End::new(OutcomeKind::Blocked, step.reason.clone())
+            End::blocked(step)
         } else if site.is_stopped() {
             End::new(OutcomeKind::Interrupted, "not begun")
         } else if is_good {
@@ -136,7 +136,7 @@ async fn carry_out(site: &Site<'_>, group: &Group<'_>) -> Vec<(usize, Outcome)> 
 }
 
 fn report(site: &Site<'_>, pool: Option<PoolName>, action: Action, end: End) -> Outcome {
-    let outcome = Outcome { pool, action, kind: end.kind, detail: end.detail };
+    let outcome = Outcome { pool, action, kind: end.kind, detail: end.detail, help: end.help };
     site.listener.hear(&Event::StepEnded(outcome.clone()));
     outcome
 }

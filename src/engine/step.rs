@@ -18,11 +18,17 @@ use crate::view::words;
 pub(super) struct End {
     pub(super) kind: OutcomeKind,
     pub(super) detail: String,
+    pub(super) help: Option<String>,
 }
 
 impl End {
     pub(super) fn new(kind: OutcomeKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into() }
+        Self { kind, detail: detail.into(), help: None }
+    }
+
+    /// As the plan has it.
+    pub(super) fn blocked(step: &Step) -> Self {
+        Self { help: step.help.clone(), ..Self::new(OutcomeKind::Blocked, step.reason.clone()) }
     }
 
     fn done() -> Self {
@@ -32,7 +38,7 @@ impl End {
 
 impl From<Trouble> for End {
     fn from(trouble: Trouble) -> Self {
-        Self::new(trouble.kind(), trouble.to_string())
+        Self { help: trouble.help(), ..Self::new(trouble.kind(), trouble.to_string()) }
     }
 }
 
@@ -44,9 +50,7 @@ pub(super) async fn carry_out(site: &Site<'_>, step: &Step) -> End {
 async fn work(site: &Site<'_>, step: &Step) -> Result<End, Trouble> {
     let Some(name) = &step.pool else { return without_pool(site, &step.work).await };
     match &step.work {
-        Work::Nothing | Work::Controller { .. } => {
-            Ok(End::new(OutcomeKind::Blocked, step.reason.clone()))
-        }
+        Work::Nothing | Work::Controller { .. } => Ok(End::blocked(step)),
         Work::Create(creation) => {
             site.say(name, "create");
             Ok(made(&create::create(site, name, creation).await?))
@@ -226,9 +230,7 @@ impl From<Deletion> for End {
         match deletion {
             Deletion::Deleted => Self::done(),
             Deletion::WasGone => Self::new(OutcomeKind::AlreadyDone, "it was gone already"),
-            Deletion::NotEmpty => {
-                Self::new(OutcomeKind::Blocked, "it has runners by now: plan again")
-            }
+            Deletion::NotEmpty => Self::new(OutcomeKind::Blocked, "it has runners by now"),
         }
     }
 }

@@ -37,24 +37,34 @@ impl Trouble {
             | Self::Unrecorded(_) => OutcomeKind::Failed,
         }
     }
+
+    /// What to do about it.
+    pub(super) fn help(&self) -> Option<String> {
+        match self {
+            Self::Garm(error) => error.help.clone(),
+            Self::Unknown(_) => Some("run it again: it goes on from what is there".into()),
+            Self::Changed(_) | Self::Gone => Some("plan again: GARM has changed meanwhile".into()),
+            Self::Unaudited(_) | Self::Unrecorded(_) => {
+                Some("make room for the audit file, or name another with `--audit`".into())
+            }
+            Self::Ignored(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Garm(error) => match &error.help {
-                Some(help) => write!(f, "{error} (help: {help})"),
-                None => write!(f, "{error}"),
-            },
+            Self::Garm(error) => write!(f, "{error}"),
             Self::Unknown(error) => {
-                write!(f, "{error}; whether GARM carried it out is not known: run it again")
+                write!(f, "{error}; whether GARM carried it out is not known")
             }
             Self::Ignored(fields) => {
                 let fields: Vec<String> = fields.iter().map(|it| format!("`{it}`")).collect();
                 write!(f, "GARM answered 200 and did not set {}", fields.join(", "))
             }
-            Self::Changed(what) => write!(f, "{what}: plan again"),
-            Self::Gone => write!(f, "the pool is not there any more: plan again"),
+            Self::Changed(what) => write!(f, "{what}"),
+            Self::Gone => write!(f, "the pool is not there any more"),
             Self::Unaudited(error) => write!(f, "not sent, because {error}"),
             Self::Unrecorded(error) => write!(f, "sent, but its outcome is not on record: {error}"),
         }

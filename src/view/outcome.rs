@@ -19,15 +19,31 @@ const KINDS: [OutcomeKind; 6] = [
     OutcomeKind::Interrupted,
 ];
 
-/// A table of all outcomes, at most `width` columns wide, and a line that counts them. Nothing for
-/// no outcomes.
+/// A table of all outcomes, at most `width` columns wide, each help once, and a line that counts.
+/// Nothing for no outcomes.
 pub fn text(outcomes: &[Outcome], width: usize) -> String {
     if outcomes.is_empty() {
         return String::new();
     }
     let header = ["POOL", "ACTION", "OUTCOME", "DETAIL"].map(Cell::text).into();
     let rows = outcomes.iter().map(row).collect();
-    format!("{}\n{}\n", table(header, rows, width), summary(outcomes))
+    let helps: Vec<String> = helps(outcomes)
+        .into_iter()
+        .map(|it| format!("{} {}\n", paint(style::HELP, "help:"), text::escape(it)))
+        .collect();
+    let helps = if helps.is_empty() { String::new() } else { format!("\n{}", helps.concat()) };
+    format!("{}{helps}\n{}\n", table(header, rows, width), summary(outcomes))
+}
+
+/// Each help once, in the order of the outcomes.
+fn helps(outcomes: &[Outcome]) -> Vec<&str> {
+    let mut helps: Vec<&str> = Vec::new();
+    for help in outcomes.iter().filter_map(|it| it.help.as_deref()) {
+        if !helps.contains(&help) {
+            helps.push(help);
+        }
+    }
+    helps
 }
 
 fn row(outcome: &Outcome) -> Vec<Cell> {
@@ -73,10 +89,19 @@ pub fn json(outcomes: &[Outcome]) -> Value {
                 "pool": it.pool.as_ref().map(ToString::to_string),
                 "action": it.action.word(),
                 "outcome": it.kind.word(),
-                "detail": text::escape(&it.detail),
+                "detail": detail(it),
             })
         })
         .collect()
+}
+
+/// The sentence, and the help behind it where the shape has no place of its own for one.
+fn detail(outcome: &Outcome) -> String {
+    let detail = text::escape(&outcome.detail);
+    match &outcome.help {
+        Some(help) => format!("{detail} (help: {})", text::escape(help)),
+        None => detail.into_owned(),
+    }
 }
 
 /// A markdown table, every value in a code span or one of our own words.
@@ -84,7 +109,8 @@ pub fn markdown(outcomes: &[Outcome]) -> String {
     let mut lines =
         vec!["| pool | action | outcome | detail |".to_owned(), "|---|---|---|---|".to_owned()];
     lines.extend(outcomes.iter().map(|it| {
-        let detail = if it.detail.is_empty() { String::new() } else { code(&it.detail) };
+        let detail = Some(detail(it)).filter(|it| !it.is_empty());
+        let detail = detail.map(|it| code(&it)).unwrap_or_default();
         let (action, kind) = (it.action.word(), it.kind.word());
         format!("| {} | {action} | {kind} | {detail} |", code(&name(it)))
     }));
@@ -94,7 +120,7 @@ pub fn markdown(outcomes: &[Outcome]) -> String {
 
 /// A code span that its own text cannot end, nor leave its cell.
 fn code(content: &str) -> String {
-    let safe = text::escape(content).replace('`', "'").replace('|', "\\|");
+    let safe = content.replace('`', "'").replace('|', "\\|");
     format!("`{safe}`")
 }
 
@@ -110,6 +136,7 @@ mod tests {
             action,
             kind,
             detail: detail.into(),
+            help: (kind == OutcomeKind::Failed).then(|| "look at GARM's log".to_owned()),
         };
         vec![
             outcome("", Action::Update, OutcomeKind::Done, ""),

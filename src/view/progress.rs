@@ -106,6 +106,7 @@ mod tests {
             action: Action::Delete,
             kind: OutcomeKind::TimedOut,
             detail: "2 busy runners are left".into(),
+            help: None,
         };
         check(&Event::StepEnded(outcome), "gpu: delete timed out: 2 busy runners are left");
     }
