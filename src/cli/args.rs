@@ -1,10 +1,12 @@
 //! The command line, as clap reads it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{BoolishValueParser, PossibleValue};
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::exit::Exit;
 use super::sandbox::SandboxArgs;
@@ -44,6 +46,9 @@ pub struct Globals {
         hide_env = true
     )]
     pub pools: Option<PathBuf>,
+    /// Whether `--pools` stands on the command line, and not only in the environment.
+    #[arg(skip)]
+    pub pools_are_on_the_line: bool,
     /// Let `exec:` secret references run their commands
     #[arg(long, global = true, env = "RUNNERCTL_ALLOW_EXEC", hide_env = true, value_parser = BoolishValueParser::new())]
     pub allow_exec: bool,
@@ -147,6 +152,10 @@ impl ValueEnum for Color {
 pub enum Command {
     /// Check pool files and fleet file; ask GARM only with --online
     Validate(ValidateArgs),
+    /// Show the difference between the files and GARM
+    Plan(PlanArgs),
+    /// Carry a plan out, after asking
+    Apply(ApplyArgs),
     /// Show what the pools are doing
     Status(StatusArgs),
     /// Write the pools that nobody owns as YAML that adopts them
@@ -167,6 +176,8 @@ impl Command {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Validate(_) => "validate",
+            Self::Plan(_) => "plan",
+            Self::Apply(_) => "apply",
             Self::Status(_) => "status",
             Self::Import => "import",
             Self::Sandbox(_) => "sandbox",
@@ -180,6 +191,7 @@ impl Command {
     pub fn offers(&self) -> &'static [Output] {
         match self {
             Self::Validate(_) | Self::Status(_) | Self::Schema => &[Output::Text, Output::Json],
+            Self::Plan(_) | Self::Apply(_) => &[Output::Text, Output::Json, Output::Markdown],
             Self::Import | Self::Sandbox(_) | Self::Completions(_) | Self::Man => &[Output::Text],
         }
     }
@@ -279,6 +291,21 @@ pub struct CompletionsArgs {
     /// Which shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
+}
+
+/// Reads a command line. Errors with what clap has to say, which may also be the help.
+pub fn read(line: &[OsString]) -> Result<Cli, clap::Error> {
+    let matches = command().try_get_matches_from(line)?;
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    // A global flag may stand before the command or after it. `sandbox` has a `--pools` of its own
+    // kind, which is no path and asks for no plan.
+    let stands = |it: &clap::ArgMatches| {
+        matches!(it.try_contains_id("pools"), Ok(true))
+            && it.value_source("pools") == Some(ValueSource::CommandLine)
+    };
+    let below = matches.subcommand().map(|(_, it)| it);
+    cli.globals.pools_are_on_the_line = stands(&matches) || below.is_some_and(stands);
+    Ok(cli)
 }
 
 /// The whole command line: what clap derives, the table of exit codes in every help, and an

@@ -22,6 +22,8 @@ pub struct Loaded {
     pub places: Places,
     /// How much of the fleet they speak for.
     pub scope: Scope,
+    /// Warnings about them; `validate` shows them.
+    pub warnings: usize,
 }
 
 /// Reads fleet file and pool files where the flags and the environment say.
@@ -33,22 +35,18 @@ pub fn load(cx: Context<'_>) -> Result<Loaded, Failure> {
 pub fn load_from(places: Places, cx: Context<'_>) -> Result<Loaded, Failure> {
     let gathered = gather(places.fleet.as_deref(), std::slice::from_ref(&places.pools));
     stop_at(&gathered.problems, cx)?;
+    let warnings = gathered.problems.len();
     let scope = if places.pools.is_dir() { Scope::Whole } else { Scope::Part };
-    Ok(Loaded { manifest: gathered.manifest, places, scope })
+    Ok(Loaded { manifest: gathered.manifest, places, scope, warnings })
 }
 
-/// Fails when there is an error among the problems; they are on stderr then. Warnings alone are
-/// only counted: `validate` shows them.
+/// Fails when there is an error among the problems; they are on stderr then.
 pub fn stop_at(problems: &[Problem], cx: Context<'_>) -> Result<(), Failure> {
     if has_error(problems) {
         cx.print.say(&problem::text(problems));
         let errors = problems.iter().filter(|it| it.severity == Severity::Error).count();
         return Err(Failure::input(format!("{} in the files", count(errors, "problem")))
             .help("correct what is marked above; `runnerctl validate` shows it again"));
-    }
-    if !problems.is_empty() {
-        let warnings = count(problems.len(), "warning");
-        cx.print.say(&format!("{warnings} about the files: `runnerctl validate` shows them"));
     }
     Ok(())
 }

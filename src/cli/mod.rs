@@ -5,28 +5,32 @@
 //! this file alone prints a failure and picks the code. A runtime is built only for commands that
 //! wait on the world.
 
+pub mod apply;
 pub mod args;
 pub mod ask;
+pub mod books;
 pub mod completions;
 pub mod connect;
+pub mod consent;
 pub mod exit;
 pub mod failure;
 pub mod import;
 pub mod load;
 pub mod log;
 pub mod places;
+pub mod plan;
 pub mod print;
 pub mod progress;
 pub mod sandbox;
 pub mod schema;
 pub mod status;
 pub mod step_summary;
+pub mod survey;
 pub mod validate;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::FromArgMatches;
 use clap::error::ErrorKind;
 use serde_json::json;
 
@@ -51,9 +55,7 @@ pub fn main() -> ExitCode {
     // Where the system refuses, the default limit stays: that is no reason to do nothing.
     let _ = secrets::harden();
     let line: Vec<OsString> = std::env::args_os().collect();
-    let read =
-        args::command().try_get_matches_from(&line).and_then(|it| Cli::from_arg_matches(&it));
-    match read {
+    match args::read(&line) {
         Ok(cli) => run(&cli).into(),
         Err(error) => refuse(&error, &line).into(),
     }
@@ -81,6 +83,8 @@ fn offered(cli: &Cli) -> Result<(), Failure> {
 fn dispatch(command: &Command, cx: Context<'_>) -> Result<Exit, Failure> {
     match command {
         Command::Validate(args) => validate::run(args, cx),
+        Command::Plan(args) => wait(until_stopped(plan::run(args, cx))),
+        Command::Apply(args) => wait(apply::run(args, cx)),
         Command::Status(args) => wait(until_stopped(status::run(args, cx))),
         Command::Import => wait(until_stopped(import::run(cx))),
         Command::Sandbox(args) => wait(sandbox::run(args, cx)),

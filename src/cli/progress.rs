@@ -34,7 +34,7 @@ impl<'a> Progress<'a> {
 
     /// Lines, wherever it is.
     pub fn lines(print: &'a Printer) -> Self {
-        Self::Lines(Lines { print, drains: Mutex::default() })
+        Self::Lines(Lines { print, drains: Mutex::default(), last: Mutex::default() })
     }
 
     /// Says something between two events.
@@ -114,6 +114,8 @@ pub struct Lines<'a> {
     print: &'a Printer,
     /// What was last told of each drain: busy, leaving, and when.
     drains: Mutex<BTreeMap<PoolName, (usize, usize, Duration)>>,
+    /// The last line of each pool: a step often begins with a write of the same name.
+    last: Mutex<BTreeMap<Option<PoolName>, String>>,
 }
 
 impl Lines<'_> {
@@ -129,7 +131,11 @@ impl Lines<'_> {
             }
             drains.insert(pool.clone(), (*busy, *leaving, *waited));
         }
-        self.print.say_quietly(&line(event));
+        let line = line(event);
+        let before = locked(&self.last).insert(pool_of(event).cloned(), line.clone());
+        if before.as_ref() != Some(&line) {
+            self.print.say_quietly(&line);
+        }
     }
 }
 

@@ -1,0 +1,231 @@
+//! `apply`: plans, asks, carries out, tells.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::name::{PoolName, RunnerName};
+use crate::engine::act::Writer;
+use crate::engine::apply::{Options, apply};
+use crate::event::Outcome;
+use crate::host::signals::{Signal, Signals};
+use crate::plan::saved::{self, SAVED_MAX, Saved};
+use crate::view;
+
+use super::Context;
+use super::args::{ApplyArgs, Output};
+use super::books::warrant;
+use super::consent::{check_saved, confirm, has_work, word_to_type};
+use super::exit::Exit;
+use super::failure::Failure;
+use super::places::{Places, Surroundings};
+use super::progress::Progress;
+use super::step_summary;
+use super::survey::{Survey, survey};
+
+/// Carries the difference out.
+pub async fn run(args: &ApplyArgs, cx: Context<'_>) -> Result<Exit, Failure> {
+    let mut signals = Signals::catch().context("cannot catch signals")?;
+    let prepared = tokio::select! {
+        prepared = prepare(args, cx) => prepared?,
+        signal = signals.next() => return Ok(Exit::of(signal)),
+    };
+    match prepared {
+        Prepared::Nothing(survey) => tell(&survey, &[], cx),
+        Prepared::Work { survey, writer, rotate } => {
+            let work = Work { survey: &survey, writer: &writer, rotate };
+            let (outcomes, stopped) = carry_out(&work, args, &mut signals, cx).await;
+            let Some(outcomes) = outcomes else {
+                return Ok(stopped.map_or(Exit::Failed, Exit::of));
+            };
+            let exit = tell(&survey, &outcomes, cx)?;
+            Ok(stopped.map_or(exit, Exit::of))
+        }
+    }
+}
+
+/// What is known when the writing may begin.
+enum Prepared {
+    /// Nothing can be done, or nothing is to be.
+    Nothing(Box<Survey>),
+    /// Everything has been agreed to.
+    Work {
+        survey: Box<Survey>,
+        writer: Box<Writer>,
+        /// Pools whose outdated idle runners are replaced.
+        rotate: Vec<PoolName>,
+    },
+}
+
+/// Everything before the first write. Fails with 1, 3, 4 or 6.
+async fn prepare(args: &ApplyArgs, cx: Context<'_>) -> Result<Prepared, Failure> {
+    let saved = args.plan_file.as_deref().map(|it| read_saved(it, args, cx)).transpose()?;
+    let (places, targets) = inputs(saved.as_ref(), args, cx)?;
+    let survey = Box::new(survey(places, &targets, cx).await?);
+    if let Some(saved) = &saved {
+        check_saved(saved, &survey.plan, &survey.heading)?;
+    }
+    show(&survey, cx)?;
+    let rotate = if args.rotate { rotated(&survey, &targets) } else { Vec::new() };
+    if !has_work(&survey.plan) && rotate.is_empty() {
+        return Ok(Prepared::Nothing(survey));
+    }
+    let word = word_to_type(&survey.plan, args, cx)?;
+    let warrant = warrant(&survey, args, cx).await?;
+    if !args.auto_approve {
+        confirm(&survey.plan, &survey.heading, word, cx).await?;
+    }
+    let writer = Box::new(Writer::new(survey.client.clone(), warrant));
+    Ok(Prepared::Work { survey, writer, rotate })
+}
+
+fn read_saved(path: &Path, args: &ApplyArgs, cx: Context<'_>) -> Result<Saved, Failure> {
+    if !args.targets.is_empty() || cx.globals.pools_are_on_the_line {
+        let text = "a saved plan brings its own `-f` and `--target`";
+        return Err(Failure::usage(text).help("leave them out, or apply without the plan file"));
+    }
+    let shown = path.display();
+    let unreadable = |why: String| {
+        Failure::input(format!("cannot read the saved plan `{shown}`: {why}"))
+            .help("`runnerctl plan --out FILE` makes one")
+    };
+    let mut text = String::new();
+    // One more byte than it may have, so that a larger one is told from one that fits.
+    std::fs::File::open(path)
+        .and_then(|it| it.take(SAVED_MAX as u64 + 1).read_to_string(&mut text))
+        .map_err(|error| unreadable(error.to_string()))?;
+    saved::read(&text).map_err(|error| unreadable(error.to_string()))
+}
+
+/// Which files and which pools: the saved plan's, else the command line's.
+fn inputs(
+    saved: Option<&Saved>,
+    args: &ApplyArgs,
+    cx: Context<'_>,
+) -> Result<(Places, Vec<PoolName>), Failure> {
+    let here = Places::find(cx.globals, &Surroundings::read());
+    let Some(saved) = saved else { return Ok((here, args.targets.clone())) };
+    let path = |it: &Option<String>| it.as_ref().map(PathBuf::from);
+    let places = Places {
+        fleet: cx.globals.config.clone().or_else(|| path(&saved.inputs.config)),
+        pools: path(&saved.inputs.pools).unwrap_or(here.pools),
+    };
+    let targets = saved.inputs.target.iter().map(|it| PoolName::new(it)).collect();
+    let targets: Result<Vec<PoolName>, String> = targets;
+    Ok((places, targets.map_err(|it| Failure::input(format!("in the saved plan: {it}")))?))
+}
+
+/// The plan, before it is agreed to: on stdout for people, and on stderr where a document follows.
+fn show(survey: &Survey, cx: Context<'_>) -> Result<(), Failure> {
+    let text = view::plan::text(&survey.plan, &survey.heading, cx.print.width());
+    match cx.globals.output {
+        Output::Text => cx.print.result(&text),
+        Output::Json | Output::Markdown => {
+            cx.print.say(&text);
+            Ok(())
+        }
+    }
+}
+
+/// The declared pools that are looked at and have idle runners of an older generation, and those
+/// that the plan changes: their runners may be outdated afterwards.
+fn rotated(survey: &Survey, targets: &[PoolName]) -> Vec<PoolName> {
+    let is_meant = |it: &PoolName| targets.is_empty() || targets.contains(it);
+    let is_old = |name: &PoolName| {
+        survey.fleet.pools.iter().any(|pool| {
+            let owned = pool.owned_name(&survey.desired.fleet);
+            owned.as_ref() == Some(name)
+                && survey
+                    .fleet
+                    .runners_of(&pool.id)
+                    .any(|it| it.is_idle() && it.is_outdated(pool.generation))
+        })
+    };
+    let is_changed =
+        |name: &PoolName| survey.plan.steps.iter().any(|it| it.pool.as_ref() == Some(name));
+    let names = survey.desired.pools.iter().map(|it| &it.name);
+    names.filter(|it| is_meant(it) && (is_old(it) || is_changed(it))).cloned().collect()
+}
+
+struct Work<'a> {
+    survey: &'a Survey,
+    writer: &'a Writer,
+    rotate: Vec<PoolName>,
+}
+
+/// Carries the plan out. The first signal stops it after the write in flight, the second at once:
+/// then there are no outcomes to tell of.
+async fn carry_out(
+    work: &Work<'_>,
+    args: &ApplyArgs,
+    signals: &mut Signals,
+    cx: Context<'_>,
+) -> (Option<Vec<Outcome>>, Option<Signal>) {
+    let stop = CancellationToken::new();
+    let options = Options {
+        parallelism: usize::from(args.parallelism),
+        drain_timeout: args.drain_timeout,
+        stop: stop.clone(),
+        own_runner: own_runner(),
+        rotate: work.rotate.clone(),
+    };
+    let progress = Progress::new(cx.print, work.survey.plan.steps.len());
+    let mut applying = std::pin::pin!(apply(&work.survey.plan, work.writer, &options, &progress));
+    let mut first: Option<Signal> = None;
+    let outcomes = loop {
+        tokio::select! {
+            outcomes = &mut applying => break Some(outcomes),
+            signal = signals.next() => {
+                if first.is_some() {
+                    break None;
+                }
+                first = Some(signal);
+                stop.cancel();
+                progress.say("stopping after the write in flight; again to leave at once");
+            }
+        }
+    };
+    progress.end();
+    (outcomes, first)
+}
+
+/// The runner that this very program runs on, when it is a step of a workflow.
+fn own_runner() -> Option<RunnerName> {
+    std::env::var("RUNNER_NAME").ok().filter(|it| !it.is_empty()).map(RunnerName::new)
+}
+
+/// Tells how it went, and picks the code: 5 unless everything is as the plan wanted it.
+fn tell(survey: &Survey, outcomes: &[Outcome], cx: Context<'_>) -> Result<Exit, Failure> {
+    let markdown = markdown(survey, outcomes);
+    match cx.globals.output {
+        Output::Text if outcomes.is_empty() => {}
+        Output::Text => {
+            let table = view::outcome::text(outcomes, cx.print.width());
+            cx.print.result(&format!("\n{table}"))?;
+        }
+        Output::Json => cx.print.document("apply", document(survey, outcomes))?,
+        Output::Markdown => cx.print.result(&markdown)?,
+    }
+    step_summary::write(&markdown, cx);
+    let is_whole = outcomes.iter().all(|it| it.kind.is_good());
+    let is_blocked = outcomes.is_empty() && !survey.plan.is_empty();
+    Ok(if is_whole && !is_blocked { Exit::Done } else { Exit::Incomplete })
+}
+
+fn markdown(survey: &Survey, outcomes: &[Outcome]) -> String {
+    let plan = view::plan::markdown(&survey.plan, &survey.heading);
+    if outcomes.is_empty() {
+        return plan;
+    }
+    // Outcomes first: they are what somebody who opens the run wants to know.
+    format!("{}\n{plan}", view::outcome::markdown(outcomes))
+}
+
+fn document(survey: &Survey, outcomes: &[Outcome]) -> Value {
+    let mut document = view::plan::json(&survey.plan);
+    document["outcomes"] = json!(view::outcome::json(outcomes));
+    document
+}

@@ -1,0 +1,75 @@
+//! Where an `apply` records what it writes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::audit::{Cause, Key};
+use crate::engine::record::Warrant;
+use crate::host::clock::Clock;
+use crate::host::ledger::{Book, Folders, Ledger, Scribe};
+use crate::host::state::{self, AUDIT_FILE};
+use crate::plan::saved;
+use crate::secrets;
+
+use super::Context;
+use super::args::ApplyArgs;
+use super::failure::Failure;
+use super::survey::{Survey, inputs};
+
+/// The warrant of an `apply`: who, why, and the audit file. Refuses (6) when the file cannot be
+/// written: what is not on record is not done.
+pub async fn warrant(
+    survey: &Survey,
+    args: &ApplyArgs,
+    cx: Context<'_>,
+) -> Result<Warrant, Failure> {
+    let cause = Cause {
+        command: "apply".into(),
+        plan: Some(digest(survey, args)),
+        fleet: Some(survey.plan.fleet.to_string()),
+    };
+    let actor = state::actor();
+    let book = if args.no_audit { Book::Off } else { book(survey, args, cx).await? };
+    Ok(Warrant { book, actor, cause, clock: Clock::Real, line: survey.fleet.line() })
+}
+
+async fn book(survey: &Survey, args: &ApplyArgs, cx: Context<'_>) -> Result<Book, Failure> {
+    let watch = survey.loaded.fleet_file()?.watch.as_ref();
+    let named = args.audit.clone().or_else(|| watch?.audit.clone());
+    let (path, folders) = match named {
+        Some(path) => (path, Folders::Leave),
+        None => (in_state_folder()?, Folders::Create),
+    };
+    let allowed = secrets::Options {
+        allow_exec: cx.globals.allow_exec,
+        base_dir: survey.loaded.places.base(),
+    };
+    let key = match watch.and_then(|it| it.audit_key.as_ref()) {
+        None => None,
+        Some(reference) => Some(Key::new(secrets::resolve(reference, &allowed).await?)),
+    };
+    let scribe = Scribe { actor: state::actor(), clock: Clock::Real, key };
+    let ledger = Ledger::open(&path, scribe, folders).map_err(|error| {
+        Failure::refused(format!("{error}: nothing was changed"))
+            .help("`--audit FILE` names another file, `--no-audit` records nothing")
+    })?;
+    Ok(Book::File(Arc::new(ledger)))
+}
+
+fn in_state_folder() -> Result<PathBuf, Failure> {
+    let folder = state::folder_here().ok_or_else(|| {
+        Failure::refused("there is no state folder for the audit file: not even a home is known")
+            .help("name one with `--audit FILE`, or record nothing with `--no-audit`")
+    })?;
+    Ok(folder.join(AUDIT_FILE))
+}
+
+/// What ties each record to the plan that it carries out: the SHA-256 of the plan as it would be
+/// saved.
+fn digest(survey: &Survey, args: &ApplyArgs) -> String {
+    let inputs = inputs(&survey.loaded.places, &args.targets);
+    let text = saved::write(&survey.plan, &survey.heading.garm_url, &inputs);
+    Sha256::digest(text.as_bytes()).iter().map(|it| format!("{it:02x}")).collect()
+}

@@ -1,0 +1,137 @@
+//! Whether an `apply` may begin: everything that refuses it before the first write.
+
+use crate::domain::name::PoolName;
+use crate::plan::consent::{Leave, Need, need};
+use crate::plan::saved::Saved;
+use crate::plan::{Action, Plan};
+use crate::view::plan::{Heading, opening, summary};
+use crate::view::style::{NAME, REMOVED, paint};
+
+use super::Context;
+use super::args::{AllowDestroy, ApplyArgs};
+use super::ask::ask;
+use super::exit::Exit;
+use super::failure::Failure;
+
+/// Refuses (6) a plan that is not the saved one any more.
+pub fn check_saved(saved: &Saved, plan: &Plan, heading: &Heading) -> Result<(), Failure> {
+    let again = "`runnerctl plan --out FILE` makes a new plan";
+    if !saved.is_for(plan) {
+        let text = format!(
+            "the saved plan is for the fleet `{}` on another GARM, at `{}`; this one is at `{}`",
+            saved.fleet, saved.garm_url, heading.garm_url
+        );
+        return Err(Failure::refused(text).help(again));
+    }
+    let differing = saved.differences(plan);
+    if differing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = differing
+        .iter()
+        .map(|it| it.as_ref().map_or("the controller's settings".into(), quoted))
+        .collect();
+    let text = format!("the saved plan is stale: it differs now for {}", names.join(", "));
+    Err(Failure::refused(text).help(again))
+}
+
+/// Refuses (6) what needs a leave that was not given and cannot be asked for. Brings the word
+/// that confirms at a terminal.
+pub fn word_to_type(plan: &Plan, args: &ApplyArgs, cx: Context<'_>) -> Result<Word, Failure> {
+    let need = need(plan);
+    let given = match args.allow_destroy {
+        None => Leave::None,
+        Some(AllowDestroy::Some) => Leave::Destroy,
+        Some(AllowDestroy::All) => Leave::All,
+    };
+    let is_asked = !args.auto_approve;
+    if is_asked && !cx.print.can_ask() {
+        let text = "there is no terminal to ask at, and `--auto-approve` is not given";
+        return Err(Failure::refused(text).help(no_terminal_help(&need)));
+    }
+    if need.leave <= given {
+        return Ok(Word::Yes);
+    }
+    match need.leave {
+        Leave::Destroy if is_asked => Ok(Word::Destroy),
+        Leave::None | Leave::Destroy | Leave::All => Err(no_leave(&need)),
+    }
+}
+
+/// What confirms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// `yes`
+    Yes,
+    /// `destroy`, where pools go.
+    Destroy,
+}
+
+impl Word {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::Destroy => "destroy",
+        }
+    }
+}
+
+/// Asks for `word`. Fails (1) on any other answer.
+pub async fn confirm(
+    plan: &Plan,
+    heading: &Heading,
+    word: Word,
+    cx: Context<'_>,
+) -> Result<(), Failure> {
+    let pools = need(plan).pools;
+    let goes = match pools.as_slice() {
+        [] => String::new(),
+        pools => format!("{} {}\n", paint(REMOVED, "These pools go:"), list(pools)),
+    };
+    let question = format!(
+        "\n{}\n{}\n{goes}Type {} to carry it out: ",
+        opening(&plan.fleet, heading),
+        summary(plan),
+        paint(NAME, format!("`{}`", word.text())),
+    );
+    if ask(&question, cx).await? == word.text() {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Failed, "not confirmed: nothing was changed"))
+}
+
+/// Whether the plan has a step that can be carried out.
+pub fn has_work(plan: &Plan) -> bool {
+    plan.steps.iter().any(|it| it.action != Action::Blocked)
+}
+
+fn no_leave(need: &Need) -> Failure {
+    let pools = list(&need.pools);
+    match (&need.because, need.leave) {
+        (Some(because), Leave::All) => {
+            Failure::refused(format!("the plan deletes or replaces {pools}: {because}"))
+                .help("`--allow-destroy=all` allows it")
+        }
+        (_, Leave::None | Leave::Destroy | Leave::All) => {
+            Failure::refused(format!("the plan deletes or replaces {pools}"))
+                .help("`--allow-destroy` allows it")
+        }
+    }
+}
+
+fn no_terminal_help(need: &Need) -> String {
+    let flags = match need.leave {
+        Leave::None => "--auto-approve",
+        Leave::Destroy => "--auto-approve --allow-destroy",
+        Leave::All => "--auto-approve --allow-destroy=all",
+    };
+    format!("`runnerctl plan` shows what would be done; `runnerctl apply {flags}` does it")
+}
+
+fn list(pools: &[PoolName]) -> String {
+    pools.iter().map(quoted).collect::<Vec<_>>().join(", ")
+}
+
+fn quoted(pool: &PoolName) -> String {
+    format!("`{pool}`")
+}

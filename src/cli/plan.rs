@@ -1,0 +1,68 @@
+//! `plan`: shows the difference, and saves it when asked to.
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::plan::saved;
+use crate::view;
+use crate::view::style::{HELP, paint};
+use crate::view::words::count;
+use anyhow::Context as _;
+
+use super::Context;
+use super::args::{Output, PlanArgs};
+use super::exit::Exit;
+use super::failure::Failure;
+use super::places::{Places, Surroundings};
+use super::step_summary;
+use super::survey::{Survey, inputs, survey};
+
+/// Shows the plan.
+pub async fn run(args: &PlanArgs, cx: Context<'_>) -> Result<Exit, Failure> {
+    let places = Places::find(cx.globals, &Surroundings::read());
+    let survey = survey(places, &args.targets, cx).await?;
+    if let Some(path) = &args.out {
+        save(path, &survey, args)?;
+    }
+    show(&survey, cx)?;
+    step_summary::write(&view::plan::markdown(&survey.plan, &survey.heading), cx);
+    let warnings = survey.loaded.warnings;
+    if warnings > 0 {
+        let warnings = count(warnings, "warning");
+        cx.print.say(&format!("{warnings} about the files: `runnerctl validate` shows them"));
+    }
+    if let Some(path) = args.out.as_deref().filter(|_| cx.globals.output == Output::Text) {
+        let help = paint(HELP, "help:");
+        let path = path.display();
+        cx.print.say(&format!("{help} `runnerctl apply {path}` carries out exactly this"));
+    }
+    let is_pending = args.detailed_exitcode && !survey.plan.is_empty();
+    Ok(if is_pending { Exit::Pending } else { Exit::Done })
+}
+
+/// The plan in the form asked for, on stdout.
+fn show(survey: &Survey, cx: Context<'_>) -> Result<(), Failure> {
+    let Survey { plan, heading, .. } = survey;
+    match cx.globals.output {
+        Output::Text => cx.print.result(&view::plan::text(plan, heading, cx.print.width())),
+        Output::Json => cx.print.document("plan", view::plan::json(plan)),
+        Output::Markdown => cx.print.result(&view::plan::markdown(plan, heading)),
+    }
+}
+
+/// Writes the plan file, for its owner alone, whole or not at all.
+fn save(path: &Path, survey: &Survey, args: &PlanArgs) -> Result<(), Failure> {
+    let inputs = inputs(&survey.loaded.places, &args.targets);
+    let text = saved::write(&survey.plan, &survey.heading.garm_url, &inputs);
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let written = || -> anyhow::Result<()> {
+        // A temporary file is made with mode 0600 and keeps it when it gets its name.
+        let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    };
+    written().with_context(|| format!("cannot write the plan to `{}`", path.display()))?;
+    Ok(())
+}

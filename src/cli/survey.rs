@@ -1,0 +1,108 @@
+//! What `plan` and `apply` begin with: the files, the fleet as it is, and the plan between them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::desired::Desired;
+use crate::domain::fleet::Fleet;
+use crate::domain::name::PoolName;
+use crate::engine::observe::{Ask, read_fleet};
+use crate::garm::Client;
+use crate::host::clock::Clock;
+use crate::plan::saved::Inputs;
+use crate::plan::{Plan, create_in_flight, plan};
+use crate::view::plan::Heading;
+use crate::view::words::nearest;
+
+use super::Context;
+use super::connect::connect;
+use super::failure::Failure;
+use super::load::{Loaded, load_from};
+use super::places::Places;
+
+/// How often the fleet is read again while another run is in the middle of a create, and how long
+/// is waited in between: 10 s in all (DESIGN §4).
+const RE_READS: usize = 10;
+const RE_READ_PAUSE: Duration = Duration::from_secs(1);
+
+/// Files, fleet and plan.
+pub struct Survey {
+    /// The files.
+    pub loaded: Loaded,
+    /// What they ask for.
+    pub desired: Desired,
+    /// The way to GARM.
+    pub client: Arc<Client>,
+    /// GARM as it was read.
+    pub fleet: Fleet,
+    /// What would be done.
+    pub plan: Plan,
+    /// Which GARM this is about.
+    pub heading: Heading,
+}
+
+/// Reads the files at `places`, the fleet, and plans. Fails with 3 or 4; writes nothing.
+pub async fn survey(
+    places: Places,
+    targets: &[PoolName],
+    cx: Context<'_>,
+) -> Result<Survey, Failure> {
+    let loaded = load_from(places, cx)?;
+    let desired = loaded.desired(cx)?;
+    check_targets(targets, &desired)?;
+    let file = loaded.fleet_file()?;
+    let client = connect(file, loaded.places.base(), cx)?;
+    let heading = Heading { garm_url: client.address(), fleet_file: file.path.clone() };
+    let fleet = settled_fleet(&client, &loaded.ask(), &desired, cx).await?;
+    let plan = plan(&desired, &fleet, &loaded.options(targets)?);
+    Ok(Survey { loaded, desired, client, fleet, plan, heading })
+}
+
+/// The fleet, when no create of ours is in flight any more: another run is about to name its pool
+/// or to take it away again, and a plan made in between would be wrong in a moment.
+async fn settled_fleet(
+    client: &Client,
+    ask: &Ask,
+    desired: &Desired,
+    cx: Context<'_>,
+) -> Result<Fleet, Failure> {
+    let mut fleet = read_fleet(client, ask, &Clock::Real).await?;
+    for _ in 0..RE_READS {
+        if !create_in_flight(&fleet, &desired.fleet) {
+            break;
+        }
+        cx.print.say_quietly("another run is creating a pool: reading the fleet again");
+        tokio::time::sleep(RE_READ_PAUSE).await;
+        fleet = read_fleet(client, ask, &Clock::Real).await?;
+    }
+    Ok(fleet)
+}
+
+/// Every `--target` names a declared pool.
+fn check_targets(targets: &[PoolName], desired: &Desired) -> Result<(), Failure> {
+    let names = || desired.pools.iter().map(|it| it.name.as_str());
+    for target in targets {
+        if names().all(|it| it != target.as_str()) {
+            let failure = Failure::usage(format!("`--target {target}`: no such pool is declared"));
+            return Err(match nearest(target.as_str(), names()) {
+                Some(near) => failure.help(format!("did you mean `{near}`?")),
+                None => failure.help("`--target` takes the name of a pool in the pool files"),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What a saved plan keeps of where it came from, so that `apply` can be run from anywhere.
+pub fn inputs(places: &Places, targets: &[PoolName]) -> Inputs {
+    let whole = |it: &Path| {
+        std::path::absolute(it).unwrap_or_else(|_| it.to_owned()).to_string_lossy().into_owned()
+    };
+    Inputs {
+        config: places.fleet.as_deref().map(whole),
+        pools: Some(whole(&places.pools)),
+        policy: None,
+        target: targets.iter().map(ToString::to_string).collect(),
+    }
+}
