@@ -3,8 +3,10 @@
 use super::Context;
 use super::exit::Exit;
 use super::failure::Failure;
+use crate::manifest::schema;
 
-/// Prints the schema.
-pub fn run(_cx: Context<'_>) -> Result<Exit, Failure> {
-    Err(Failure::new(Exit::Failed, "`schema` is being built"))
+/// Prints the schema, which is a document of its own under either form of output.
+pub fn run(cx: Context<'_>) -> Result<Exit, Failure> {
+    cx.print.raw(&format!("{:#}\n", schema()))?;
+    Ok(Exit::Done)
 }

@@ -6,9 +6,9 @@ use super::code::Code;
 use super::desk::{At, Desk, Draft};
 use super::item::{Item, Record, Value};
 use super::node::{Key, Kind as NodeKind, Node, Scalar};
-use super::shape::{Entry, Need, Shape};
+use super::shape::{Entry, Need, Shape, Tie};
 use super::tables::{DEFAULTS, POOL};
-use super::{leaf, reference, specs, suggest};
+use super::{leaf, reference, specs, suggest, ties};
 use crate::domain::field::Kind;
 use crate::domain::text::quote;
 
@@ -64,9 +64,9 @@ impl Decoder<'_> {
             Shape::Field(Kind::Map) => specs::read(self, node, subject),
             Shape::Field(kind) => leaf::field(self, node, *kind, subject),
             Shape::List(of, at_least) => self.list(node, of, *at_least, subject),
-            Shape::Record(entries) => self.record_value(node, entries, subject),
-            Shape::Pool => self.record_value(node, &POOL, Subject::File("a pool")),
-            Shape::Defaults => self.record_value(node, &DEFAULTS, subject),
+            Shape::Record(entries, tie) => self.record_value(node, entries, *tie, subject),
+            Shape::Pool => self.record_value(node, &POOL, Tie::OneEntity, Subject::File("a pool")),
+            Shape::Defaults => self.record_value(node, &DEFAULTS, Tie::OneEntity, subject),
             Shape::Named(of, fixed) => self.named(node, of, fixed, subject),
             Shape::Reference => reference::read(self, node, subject, reference::Text::Refused),
             Shape::UrlOrReference => reference::read(self, node, subject, reference::Text::Url),
@@ -75,8 +75,16 @@ impl Decoder<'_> {
         Item { at, value }
     }
 
-    fn record_value(&mut self, node: &Node<'_>, entries: &[Entry], subject: Subject<'_>) -> Value {
-        self.record(node, entries, subject).map_or(Value::Broken, Value::Record)
+    fn record_value(
+        &mut self,
+        node: &Node<'_>,
+        entries: &[Entry],
+        tie: Tie,
+        subject: Subject<'_>,
+    ) -> Value {
+        let Some(record) = self.record(node, entries, subject) else { return Value::Broken };
+        ties::check(self, &record, tie, self.at(record.first_key().unwrap_or(node.span)));
+        Value::Record(record)
     }
 
     /// A mapping with fixed keys. Nothing only when it is no mapping at all.

@@ -29,7 +29,7 @@ const RESYNC: Duration = Duration::from_secs(30);
 pub(super) fn settings(record: &Record, path: &str, desk: &mut Desk) -> Option<FleetFile> {
     let folder = Path::new(path).parent().unwrap_or(Path::new(""));
     let reader = Reader { folder };
-    let receivers = receivers(record, desk);
+    let receivers = receivers(record);
     let alerts = alerts(record, &receivers, desk);
     let credentials = credentials(&reader, record, desk);
     let watch = record.record("watch").map(|it| reader.watch(it));
@@ -37,7 +37,7 @@ pub(super) fn settings(record: &Record, path: &str, desk: &mut Desk) -> Option<F
         let draft = Draft::warning(Code::NoReceiver, at, "alerts have no receiver");
         desk.report(draft.help("name one under `receivers:`; `QueueDepthHigh` is always in force"));
     }
-    let garm = reader.garm(record.record("garm")?, desk);
+    let garm = reader.garm(record.record("garm")?);
     Some(FleetFile {
         path: path.to_owned(),
         fleet: FleetName::new(&record.text("fleet")?).ok()?,
@@ -98,11 +98,8 @@ impl Reader<'_> {
         Some(CertFiles { cert: self.path(record, "cert")?, key: self.path(record, "key")? })
     }
 
-    fn garm(&self, record: &Record, desk: &mut Desk) -> Option<GarmSettings> {
+    fn garm(&self, record: &Record) -> Option<GarmSettings> {
         let tls = record.record("tls");
-        if let Some(tls) = tls {
-            together(tls, ["cert", "key"], desk);
-        }
         Some(GarmSettings {
             url: record.text("url")?,
             username: record.text("username").unwrap_or_else(|| "admin".to_owned()),
@@ -172,34 +169,6 @@ fn host_ports(record: &Record, key: &str) -> Vec<HostPort> {
         .collect()
 }
 
-/// Two keys that come together or not at all.
-fn together(record: &Record, keys: [&str; 2], desk: &mut Desk) {
-    for (here, absent) in [(keys[0], keys[1]), (keys[1], keys[0])] {
-        if let (Some(at), false) = (record.key_at(here), record.has(absent)) {
-            let message = format!("`{here}` is here and `{absent}` is not");
-            desk.report(Draft::error(Code::Together, at, message).help(format!("add `{absent}`")));
-        }
-    }
-}
-
-/// Exactly one of two keys. `at` is where both are missing.
-fn either(record: &Record, keys: [&str; 2], at: At, desk: &mut Desk) {
-    match (record.key_at(keys[0]), record.key_at(keys[1])) {
-        (Some(one), Some(two)) => {
-            let message = format!("`{}` and `{}` exclude each other", keys[0], keys[1]);
-            let (first, second) = if one.span < two.span { (one, two) } else { (two, one) };
-            desk.report(
-                Draft::error(Code::Together, second, message).context(first, "the other one"),
-            );
-        }
-        (None, None) => {
-            let message = format!("either `{}` or `{}` is needed", keys[0], keys[1]);
-            desk.report(Draft::error(Code::Together, at, message));
-        }
-        (Some(_), None) | (None, Some(_)) => {}
-    }
-}
-
 /// Every `name` of a list stands once.
 fn distinct<'r>(records: impl Iterator<Item = &'r Record>, list: &str, desk: &mut Desk) {
     let mut seen: BTreeMap<&str, At> = BTreeMap::new();
@@ -216,14 +185,13 @@ fn distinct<'r>(records: impl Iterator<Item = &'r Record>, list: &str, desk: &mu
     }
 }
 
-fn receivers(record: &Record, desk: &mut Desk) -> Vec<Receiver> {
+fn receivers(record: &Record) -> Vec<Receiver> {
     let Some(Value::Named(named, _)) = record.get("receivers").map(|it| &it.value) else {
         return Vec::new();
     };
     let mut receivers = Vec::new();
-    for (name, at, item) in named {
+    for (name, _, item) in named {
         let Value::Record(fields) = &item.value else { continue };
-        either(fields, ["alertmanager", "webhook"], *at, desk);
         let alertmanager = fields
             .record("alertmanager")
             .and_then(|it| Some(ReceiverKind::Alertmanager { url: it.text("url")? }));
@@ -252,8 +220,6 @@ fn alerts(record: &Record, receivers: &[Receiver], desk: &mut Desk) -> Vec<Alert
     let mut alerts = Vec::new();
     for item in record.list("alerts").unwrap_or(&[]) {
         let Value::Record(fields) = &item.value else { continue };
-        let at = fields.key_at("name").or_else(|| fields.key_at("when")).unwrap_or(item.at);
-        either(fields, ["above", "below"], at, desk);
         known_receivers(fields, &known, desk);
         alerts.extend(alert(fields));
     }

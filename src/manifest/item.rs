@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Map;
 
 use super::desk::At;
+use super::node::Span;
 use super::settings::HostPort;
 use crate::domain::label::Labels;
 use crate::domain::secret::SecretRef;
@@ -75,6 +76,11 @@ impl Record {
     /// Where the key itself stands.
     pub(super) fn key_at(&self, key: &str) -> Option<At> {
         self.entries.get(key).map(|it| it.0)
+    }
+
+    /// Where the first of the known keys stands.
+    pub(super) fn first_key(&self) -> Option<Span> {
+        self.entries.values().map(|it| it.0.span).min()
     }
 
     /// Every value with its key, in the order of the keys.

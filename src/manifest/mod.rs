@@ -16,10 +16,12 @@ mod leaf;
 mod manifest;
 mod node;
 mod number;
+mod patterns;
 mod pool;
 mod problem;
 mod reference;
 mod rules;
+mod schema;
 mod settings;
 mod shape;
 mod source;
@@ -27,6 +29,7 @@ mod specs;
 mod suggest;
 mod tables;
 mod text;
+mod ties;
 mod time;
 mod yaml;
 
@@ -34,6 +37,7 @@ pub use code::{Code, Severity};
 pub use declared::DeclaredPool;
 pub use manifest::{Finding, Manifest, load, load_in_doubt};
 pub use problem::{Excerpt, Mark, Place, Problem, Role, Spot, has_error};
+pub use schema::schema;
 pub use settings::{
     AlertRule, Bound, CertFiles, CredentialSettings, FleetFile, GarmSettings, HostPort,
     ListenerTls, NetworkRule, PolicySettings, Receiver, ReceiverKind, RunnerMtls, Series, TlsFiles,

@@ -34,17 +34,12 @@ pub(super) struct Merger<'m> {
 
 impl<'m> Merger<'m> {
     pub(super) fn new(defaults: &'m Defaults, desk: &'m mut Desk) -> Self {
-        let mut merger = Self { defaults, desk, reported: HashSet::new() };
-        if let Defaults::Known(record) = defaults {
-            merger.one_entity(record);
-        }
-        merger
+        Self { defaults, desk, reported: HashSet::new() }
     }
 
     /// Merges one pool. Nothing when something of it is missing or broken, which has been
     /// reported then.
     pub(super) fn merge(&mut self, own: &Record, at: At) -> Option<DeclaredPool> {
-        self.one_entity(own);
         self.required(own, at);
         let none = Record::default();
         let defaults = match self.defaults {
@@ -62,24 +57,6 @@ impl<'m> Merger<'m> {
             self.desk.report(draft.help("leave `labels` out to use the pool's name"));
         }
         Some(pool)
-    }
-
-    /// At most one of `organization`, `repository`, `enterprise`.
-    fn one_entity(&mut self, record: &Record) {
-        let mut found: Vec<(At, &str)> = EntityKind::ALL
-            .into_iter()
-            .filter_map(|it| Some((record.key_at(it.word())?, it.word())))
-            .collect();
-        found.sort_by_key(|it| it.0.span);
-        if let [(first, one), rest @ ..] = found.as_slice() {
-            for (at, other) in rest {
-                let message =
-                    format!("a pool serves one entity, and `{one}` stands beside `{other}`");
-                self.desk.report(
-                    Draft::error(Code::TwoEntities, *at, message).context(*first, "the other one"),
-                );
-            }
-        }
     }
 
     /// What is needed already to make sense of a pool.

@@ -22,8 +22,6 @@ pub(super) enum Text {
 pub(super) const FORMS: &str =
     "`env:NAME`, `file:PATH`, `vault:PATH#FIELD` or `exec:COMMAND ARGUMENT…`";
 
-const ARGUMENTS_MAX: usize = 64;
-
 /// Reads a reference.
 pub(super) fn read(
     d: &mut Decoder<'_>,
@@ -139,9 +137,6 @@ fn words<'w>(
     match words.first() {
         None => Err(misfit("`exec:` is followed by no command")),
         Some(program) if program.is_empty() => Err(misfit("the command of `exec:` is empty")),
-        Some(_) if words.len() > ARGUMENTS_MAX => {
-            Err(misfit("the command of `exec:` has too many arguments"))
-        }
         Some(_) if words.iter().any(|it| it.contains('\0')) => {
             Err(misfit("the command of `exec:` has a zero character"))
         }
@@ -156,7 +151,8 @@ fn is_variable(name: &str) -> bool {
 
 /// Neither empty nor with control characters or blanks at its ends.
 fn is_clean(text: &str) -> bool {
-    !text.is_empty() && text.trim() == text && !text.chars().any(char::is_control)
+    let has_blank_end = text.starts_with(' ') || text.ends_with(' ');
+    !text.is_empty() && !has_blank_end && !text.chars().any(char::is_control)
 }
 
 /// Mount and path, without empty parts and without ways up.

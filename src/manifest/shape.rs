@@ -15,8 +15,8 @@ pub(super) enum Shape {
     UrlOrReference,
     /// A list with at least so many entries.
     List(&'static Shape, usize),
-    /// A mapping with fixed keys.
-    Record(&'static [Entry]),
+    /// A mapping with fixed keys, some of which are tied to one another.
+    Record(&'static [Entry], Tie),
     /// A mapping from names to values, with some keys of fixed meaning among them.
     Named(&'static Shape, &'static [Entry]),
     /// A pool.
@@ -44,6 +44,19 @@ pub(super) enum Setting {
     HostPort,
     /// A path, relative to the file.
     Path,
+}
+
+/// Keys of a mapping that are tied to one another.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Tie {
+    /// None are.
+    Free,
+    /// Both or neither.
+    Both(&'static str, &'static str),
+    /// Exactly one of the two.
+    Either(&'static str, &'static str),
+    /// At most one of the entity's three keys.
+    OneEntity,
 }
 
 /// One key of a mapping.

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use super::settings::Series;
-use super::shape::{Entry, Need, Setting, Shape};
+use super::shape::{Entry, Need, Setting, Shape, Tie};
 use crate::domain::field::{Absent, FIELDS, Kind, TEXT_MAX};
 
 const fn entry(key: &'static str, shape: Shape, need: Need, help: &'static str) -> Entry {
@@ -32,10 +32,10 @@ pub(super) static FLEET_FILE: &[Entry] = &[
         Need::Required,
         "owner of the pools in GARM: `[a-z0-9-]`, at most 20",
     ),
-    entry("garm", Shape::Record(GARM), Need::Required, "how to reach GARM"),
+    entry("garm", Shape::Record(GARM, Tie::Free), Need::Required, "how to reach GARM"),
     entry(
         "controller",
-        Shape::Record(CONTROLLER),
+        Shape::Record(CONTROLLER, Tie::Free),
         Need::Optional,
         "GARM's own settings, global to that GARM",
     ),
@@ -45,29 +45,34 @@ pub(super) static FLEET_FILE: &[Entry] = &[
         Need::Optional,
         "pool fields, filled into every pool that does not say otherwise",
     ),
-    entry("watch", Shape::Record(WATCH), Need::Optional, "the scaling loop"),
+    entry("watch", Shape::Record(WATCH, Tie::Free), Need::Optional, "the scaling loop"),
     entry(
         "alerts",
-        Shape::List(&Shape::Record(ALERT), 0),
+        Shape::List(&Shape::Record(ALERT, Tie::Either("above", "below")), 0),
         Need::Optional,
         "alert rules; `QueueDepthHigh` is built in, a rule of that name replaces it",
     ),
     entry(
         "receivers",
-        Shape::Named(&Shape::Record(RECEIVER), &[]),
+        Shape::Named(&Shape::Record(RECEIVER, Tie::Either("alertmanager", "webhook")), &[]),
         Need::Optional,
         "where alerts go, by name",
     ),
-    entry("policy", Shape::Record(POLICY), Need::Optional, "guardrails for what pools may ask for"),
+    entry(
+        "policy",
+        Shape::Record(POLICY, Tie::Free),
+        Need::Optional,
+        "guardrails for what pools may ask for",
+    ),
     entry(
         "runner_mtls",
-        Shape::Record(RUNNER_MTLS),
+        Shape::Record(RUNNER_MTLS, Tie::Free),
         Need::Optional,
         "the kit with which runners speak to GARM by client certificate",
     ),
     entry(
         "credentials",
-        Shape::List(&Shape::Record(CREDENTIAL), 0),
+        Shape::List(&Shape::Record(CREDENTIAL, Tie::Free), 0),
         Need::Optional,
         "GitHub Apps that GARM is to use",
     ),
@@ -82,7 +87,12 @@ const GARM: &[Entry] = &[
     ),
     entry("username", TEXT, Need::Default("admin"), "GARM's admin"),
     entry("password", Shape::Reference, Need::Required, "a reference to the admin's password"),
-    entry("tls", Shape::Record(TLS), Need::Optional, "certificates for the connection"),
+    entry(
+        "tls",
+        Shape::Record(TLS, Tie::Both("cert", "key")),
+        Need::Optional,
+        "certificates for the connection",
+    ),
     entry(
         "backend",
         Shape::List(&Shape::Setting(Setting::HostPort), 0),
@@ -91,7 +101,7 @@ const GARM: &[Entry] = &[
     ),
     entry(
         "probe_runner_cert",
-        Shape::Record(CERT),
+        Shape::Record(CERT, Tie::Free),
         Need::Optional,
         "a runner's certificate, with which the API must be refused",
     ),
@@ -158,7 +168,12 @@ const WATCH: &[Entry] = &[
         Need::Optional,
         "a reference to the key of the audit records' HMAC",
     ),
-    entry("tls", Shape::Record(LISTENER_TLS), Need::Optional, "TLS for metrics and health"),
+    entry(
+        "tls",
+        Shape::Record(LISTENER_TLS, Tie::Free),
+        Need::Optional,
+        "TLS for metrics and health",
+    ),
 ];
 
 const LISTENER_TLS: &[Entry] = &[
@@ -205,26 +220,26 @@ const ALERT: &[Entry] = &[
     ),
 ];
 
+const ALERTMANAGER: &[Entry] =
+    &[entry("url", Shape::Setting(Setting::Url), Need::Required, "its base address")];
+
+const WEBHOOK: &[Entry] = &[entry(
+    "url",
+    Shape::UrlOrReference,
+    Need::Required,
+    "where to post: the URL, or a reference to it",
+)];
+
 const RECEIVER: &[Entry] = &[
     entry(
         "alertmanager",
-        Shape::Record(&[entry(
-            "url",
-            Shape::Setting(Setting::Url),
-            Need::Required,
-            "its base address",
-        )]),
+        Shape::Record(ALERTMANAGER, Tie::Free),
         Need::Optional,
         "an Alertmanager, API version 2; or `webhook`",
     ),
     entry(
         "webhook",
-        Shape::Record(&[entry(
-            "url",
-            Shape::UrlOrReference,
-            Need::Required,
-            "where to post: the URL, or a reference to it",
-        )]),
+        Shape::Record(WEBHOOK, Tie::Free),
         Need::Optional,
         "a webhook that takes JSON; or `alertmanager`",
     ),
@@ -237,7 +252,7 @@ const POLICY: &[Entry] = &[
     entry(
         "networks",
         Shape::Named(
-            &Shape::Record(NETWORK),
+            &Shape::Record(NETWORK, Tie::Free),
             &[entry(
                 "must_not_reach",
                 Shape::List(&Shape::Setting(Setting::HostPort), 0),
@@ -250,7 +265,7 @@ const POLICY: &[Entry] = &[
     ),
     entry(
         "extra_specs",
-        Shape::Record(EXTRA_SPECS),
+        Shape::Record(EXTRA_SPECS, Tie::Free),
         Need::Optional,
         "rules for the keys of `extra_specs`",
     ),

@@ -4,3 +4,4 @@
 mod apply;
 mod architecture;
 mod garm;
+mod manifest;

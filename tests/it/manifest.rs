@@ -1,0 +1,3 @@
+//! Pool files and the fleet file, from their text to problems, schema and reference documentation.
+
+mod schema;
