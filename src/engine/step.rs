@@ -10,7 +10,7 @@ use super::twin;
 use crate::domain::name::{PoolId, PoolName};
 use crate::domain::pool::{Pool, PoolChange};
 use crate::event::OutcomeKind;
-use crate::plan::{Action, Creation, Shown, Step, Work};
+use crate::plan::{Action, Consent, Creation, Shown, Step, Work};
 use crate::view::words;
 
 /// How a step ended, without its name.
@@ -66,7 +66,12 @@ async fn work(site: &Site<'_>, step: &Step) -> Result<End, Trouble> {
             replace(site, &target(name, old), &relabel, new).await
         }
         Work::Retire { id } => {
-            let guard = Guard::leaving(site.fleet, name);
+            // What was retired when the plan was made must still be; what was in force may have
+            // been retired by another run meanwhile.
+            let guard = match step.consent {
+                Consent::None => Guard::retired(site.fleet, name),
+                Consent::Destroy => Guard::leaving(site.fleet, name),
+            };
             Ok(retired(retire::retire(site, &target(name, id), &guard).await?))
         }
         Work::RemoveTwin { id } => {

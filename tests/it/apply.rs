@@ -2,6 +2,7 @@
 
 mod bench;
 mod change;
+mod converge;
 mod create;
 mod drain;
 mod record;

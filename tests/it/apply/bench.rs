@@ -219,7 +219,8 @@ pub(crate) fn change(pool: &str, id: &PoolId, change: PoolChange) -> Step {
 }
 
 pub(crate) fn retire(pool: &str, id: &PoolId) -> Step {
-    step(Action::Delete, pool, Some(id), Work::Retire { id: id.clone() })
+    let work = Work::Retire { id: id.clone() };
+    Step { consent: Consent::Destroy, ..step(Action::Delete, pool, Some(id), work) }
 }
 
 pub(crate) fn plan(steps: Vec<Step>) -> Plan {

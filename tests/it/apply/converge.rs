@@ -1,0 +1,186 @@
+//! Whatever interrupts an `apply`, the next run comes to the same end, and no job dies.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use runnerctl::domain::desired::{ControllerSettings, Desired, DesiredPool, ScalePolicy, Scope};
+use runnerctl::domain::entity::{EntityKind, EntityRef};
+use runnerctl::engine::apply::{Options, apply};
+use runnerctl::event::Silence;
+use runnerctl::garm::Transport;
+use runnerctl::plan::{self, Plan};
+use runnerctl::sim::Order;
+
+use super::bench::{Bench, fleet, name, told, wait};
+use super::twins::seeds;
+use super::wire::{Delays, Last, Tripwire};
+
+/// A small source of chance for the tests' own choices.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % n
+    }
+
+    fn one_of<'a>(&mut self, words: &[&'a str]) -> &'a str {
+        words[usize::try_from(self.below(words.len() as u64)).unwrap()]
+    }
+}
+
+fn declared(pool: &str, dice: &mut Dice) -> DesiredPool {
+    DesiredPool {
+        name: name(pool),
+        entity: EntityRef { kind: EntityKind::Organization, name: "acme".into(), endpoint: None },
+        provider: dice.one_of(&["sim", "sim2"]).into(),
+        image: dice.one_of(&["old", "new"]).into(),
+        instance_type: dice.one_of(&["small", "large"]).into(),
+        labels: [pool, dice.one_of(&["x", "y"])].into_iter().collect(),
+        os_type: "linux".into(),
+        os_arch: "amd64".into(),
+        enabled: dice.below(6) > 0,
+        runner_prefix: pool.into(),
+        runner_group: None,
+        bootstrap_timeout_min: 20,
+        priority: u32::try_from(dice.below(2)).unwrap(),
+        template: None,
+        enable_shell: false,
+        extra_specs: serde_json::Map::new(),
+        scale: ScalePolicy {
+            min_runners: u32::try_from(dice.below(3)).unwrap(),
+            max_runners: 4,
+            min_idle_runners: 0,
+            scale_up_threshold: 5,
+            scale_up_delay: Duration::from_secs(30),
+            scale_up_target: 0,
+            scale_down_delay: Duration::from_secs(600),
+            max_queue_wait: None,
+            boot_grace: Duration::from_secs(600),
+            failed_runner_grace: Duration::from_secs(120),
+            stale_job_age: Duration::from_secs(86_400),
+            autoscale: false,
+        },
+        adopt: None,
+    }
+}
+
+/// Some of five pools, each somehow.
+fn wish(dice: &mut Dice) -> Desired {
+    let mut pools = Vec::new();
+    for pool in ["a", "b", "c", "d", "e"] {
+        let it = declared(pool, dice);
+        if dice.below(3) > 0 {
+            pools.push(it);
+        }
+    }
+    let backoff = Duration::from_secs(86_400 + dice.below(2));
+    let controller = ControllerSettings { minimum_job_age_backoff: Some(backoff), shared: true };
+    Desired { fleet: fleet(), controller, pools, scope: Scope::Whole }
+}
+
+async fn planned(bench: &Bench, desired: &Desired) -> Plan {
+    plan::plan(desired, &bench.fleet().await, &plan::Options::default())
+}
+
+/// Plans and applies until there is nothing to do; brings what the pools are then.
+async fn settled(bench: &Bench, desired: &Desired, seed: u64) -> Vec<String> {
+    for round in 0..4 {
+        let plan = planned(bench, desired).await;
+        if plan.is_empty() {
+            return ours(bench).await;
+        }
+        let writer = bench.writer(Delays::new(bench.door(), seed + round));
+        let outcomes = apply(&plan, &writer, &Options::default(), &Silence).await;
+        assert!(outcomes.iter().all(|it| it.kind.is_good()), "seed {seed}: {:?}", told(&outcomes));
+    }
+    panic!("seed {seed}: still not as declared after four runs");
+}
+
+/// Every pool but for its id and its runners, those of others included.
+async fn ours(bench: &Bench) -> Vec<String> {
+    let fleet = bench.fleet().await;
+    let mut pools: Vec<String> =
+        fleet.pools.iter().map(|it| format!("{:?} {:?}", it.entity, it.spec)).collect();
+    pools.sort();
+    pools.push(format!("{:?}", fleet.controller.backoff));
+    pools
+}
+
+/// A world with the first wish fulfilled, a pool of nobody, a pool of another fleet, and jobs.
+async fn world(first: &Desired, seed: u64) -> Bench {
+    let bench = Bench::new().await;
+    let mut other = bench.spec("default");
+    other.labels = ["by-hand"].into_iter().collect();
+    bench.make(&other).await;
+    other.labels = ["theirs", "runnerctl=other/a"].into_iter().collect();
+    bench.make(&other).await;
+    settled(&bench, first, seed).await;
+    wait(30).await;
+    for pool in ["a", "b", "c", "d", "e", "by-hand", "theirs"] {
+        let order = Order::new(2, &[pool]).lasting(Duration::from_secs(40 + seed % 3 * 40));
+        bench.memory.with(|it| it.queue_jobs(&order));
+    }
+    wait(seed % 7).await;
+    bench
+}
+
+/// Applies once and dies at the write after so many.
+async fn interrupted(bench: &Bench, desired: &Desired, writes: usize, last: Last) {
+    let plan = planned(bench, desired).await;
+    let wire = Tripwire::new(bench.door(), writes, last);
+    let writer = bench.writer(Arc::<Tripwire>::clone(&wire) as Arc<dyn Transport>);
+    let options = Options::default();
+    tokio::select! {
+        _ = apply(&plan, &writer, &options, &Silence) => {}
+        () = wire.tripped() => {}
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopped_after_any_write_the_next_run_comes_to_the_same_end() {
+    for seed in 0..seeds() {
+        let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1);
+        let (first, second) = (wish(&mut dice), wish(&mut dice));
+        let straight = world(&first, seed).await;
+        straight.forget();
+        let expected = settled(&straight, &second, seed).await;
+        let writes = straight.writes().len();
+        assert_eq!(straight.killed_jobs(), 0, "seed {seed}");
+        for at in 0..writes.min(24) {
+            let last = if dice.below(2) == 0 { Last::CarriedOut } else { Last::NeverSent };
+            let bench = world(&first, seed).await;
+            interrupted(&bench, &second, at, last).await;
+            if dice.below(2) == 0 {
+                interrupted(&bench, &second, usize::try_from(dice.below(4)).unwrap(), last).await;
+            }
+            let found = settled(&bench, &second, seed).await;
+            assert_eq!(found, expected, "seed {seed}, stopped at write {at}, {last:?}");
+            assert_eq!(bench.killed_jobs(), 0, "seed {seed}, stopped at write {at}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_runs_at_once_come_to_the_end_of_one() {
+    for seed in 0..seeds() * 2 {
+        let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 7);
+        let (first, second) = (wish(&mut dice), wish(&mut dice));
+        let straight = world(&first, seed).await;
+        let expected = settled(&straight, &second, seed).await;
+        let bench = world(&first, seed).await;
+        let plan = planned(&bench, &second).await;
+        let run = |n: u64| {
+            let writer = bench.writer(Delays::new(bench.door(), seed * 2 + n));
+            let plan = &plan;
+            async move { apply(plan, &writer, &Options::default(), &Silence).await }
+        };
+        let (a, b) = tokio::join!(run(0), run(1));
+        let found = settled(&bench, &second, seed).await;
+        assert_eq!(found, expected, "seed {seed}: {:?} {:?}", told(&a), told(&b));
+        assert_eq!(bench.killed_jobs(), 0, "seed {seed}");
+        let good = a.iter().zip(&b).all(|(a, b)| a.kind.is_good() || b.kind.is_good());
+        assert!(good, "seed {seed}: {:?} {:?}", told(&a), told(&b));
+    }
+}
