@@ -35,7 +35,7 @@ impl<'a> Adoptions<'a> {
         for pool in desired.pools.iter().filter(|it| owners.of(&it.name).is_none()) {
             let Some(text) = &pool.adopt else { continue };
             let found = match index.pool(text) {
-                Some(by_id) => vec![by_id],
+                Some(by_id) => with_twins(by_id, &desired.fleet, owners),
                 None => owned_as(text, owners),
             };
             for it in &found {
@@ -69,11 +69,7 @@ impl<'a> Adoptions<'a> {
                     .help("give GARM's id of a pool made by hand, or the old name of a pool of this fleet; or take `adopt` out to have a new pool created"));
             }
             several => {
-                return Err(Obstacle::new(format!(
-                    "`adopt` names {} pools that bear one label",
-                    several.len()
-                ))
-                .help("delete the pool that is not wanted, or give the id of the one that is"));
+                return Err(Obstacle::twins(several));
             }
         };
         if let Some(rival) = self.wanted_by[&pool.id].iter().find(|it| **it != name) {
@@ -81,6 +77,19 @@ impl<'a> Adoptions<'a> {
         }
         let renamed = may_adopt(pool, fleet, declared)?;
         Ok(Some(Adopted { pool, renamed }))
+    }
+}
+
+/// A pool given by its id, and those that bear the same name of this fleet: which of them the name
+/// means is not for us to say, and the others would be left behind.
+fn with_twins<'a>(pool: &'a Pool, fleet: &FleetName, owners: &Owners<'a>) -> Vec<&'a Pool> {
+    match pool.spec.labels.marks().as_slice() {
+        [Mark::Owned { fleet: of, pool: name }]
+            if of == fleet.as_str() && PoolName::new(name).is_ok() =>
+        {
+            owned_as(name, owners)
+        }
+        _ => vec![pool],
     }
 }
 

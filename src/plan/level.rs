@@ -9,12 +9,12 @@ use crate::domain::name::PoolId;
 use crate::domain::pool::Pool;
 use crate::scale::{self, Managed};
 
-/// The scaler's floor of each pool that it steers, for the fleet that was read.
+/// The scaler's floor of each pool with `autoscale: true`, for the fleet that was read.
 pub(super) fn floors<'a>(fleet: &'a Fleet, settled: &[Settled<'a>]) -> HashMap<&'a PoolId, u32> {
-    let steered: Vec<Managed<'a>> = settled
+    let managed: Vec<Managed<'a>> = settled
         .iter()
         .filter_map(|it| match &it.case {
-            Case::Keep { pool, .. } if is_steered(it.desired) => {
+            Case::Keep { pool, .. } if it.desired.scale.autoscale => {
                 Some(Managed { pool, policy: &it.desired.scale })
             }
             Case::Keep { .. } | Case::Create { .. } | Case::Replace { .. } | Case::Blocked(_) => {
@@ -22,22 +22,24 @@ pub(super) fn floors<'a>(fleet: &'a Fleet, settled: &[Settled<'a>]) -> HashMap<&
             }
         })
         .collect();
-    let glances = scale::glance(fleet, &steered);
-    steered.iter().zip(glances).map(|(it, glance)| (&it.pool.id, glance.floor)).collect()
+    let glances = scale::glance(fleet, &managed);
+    managed.iter().zip(glances).map(|(it, glance)| (&it.pool.id, glance.floor)).collect()
 }
 
-/// Whether `watch` owns the level of such a pool.
+/// Whether `watch` moves the level of such a pool.
 pub(super) fn is_steered(pool: &DesiredPool) -> bool {
     pool.enabled && pool.scale.autoscale
 }
 
 /// The level that a pool in GARM should have.
 ///
-/// | autoscale | enabled | level |
-/// |---|---|---|
-/// | no | any | the declared one |
-/// | yes | yes | the live one, raised to the floor, and never above `max_runners` |
-/// | yes | no | the live one, never above `max_runners`: a disabled pool's level does nothing, and `watch` does not look at it |
+/// | autoscale | level |
+/// |---|---|
+/// | no | the declared one |
+/// | yes | the live one, raised to the floor, and never above `max_runners` |
+///
+/// A disabled pool is no exception: its level does nothing until it is enabled, and then it is
+/// right from the start.
 pub(super) fn wanted(desired: &DesiredPool, live: &Pool, floor: Option<u32>) -> u32 {
     if !desired.scale.autoscale {
         return desired.plain_level();

@@ -254,8 +254,10 @@ fn keep_reason(pool: &Pool, origin: Origin, changes: &[Change], floor: Option<u3
         Origin::ByHand => "takes over a pool made by hand".to_owned(),
         Origin::Renamed => {
             let marks = pool.spec.labels.marks();
-            let old = marks.first().map_or("", Mark::pool);
-            format!("takes over the pool that was {}", code(old))
+            match marks.first().map(Mark::pool) {
+                None | Some("") => "takes over a pool of this fleet that has no name".to_owned(),
+                Some(old) => format!("takes over the pool that was {}", code(old)),
+            }
         }
         Origin::Owned => match (floor, changes) {
             (Some(floor), [only]) if matches!(only.after, Shown::Level(level) if level == floor) => {

@@ -271,12 +271,15 @@ fn nameless(desk: &Desk<'_>) -> Option<Note> {
     let marks = first.spec.labels.marks();
     let mark = marks.iter().find(|it| it.fleet() == fleet)?;
     let (verb, them) = if pools.len() == 1 { ("bears", "it") } else { ("bear", "them") };
-    Some(remark(format!(
-        "{} {verb} a label of this fleet that names no pool, and nothing is done to {them}: {} has {}",
-        count(pools.len(), "pool"),
-        code(first.id.as_str()),
-        code(mark.to_string())
-    )))
+    Some(Note {
+        help: Some("`adopt` with the pool's id gives it a name".to_owned()),
+        ..remark(format!(
+            "{} {verb} a label of this fleet that names no pool, and nothing is done to {them}: {} has {}",
+            count(pools.len(), "pool"),
+            code(first.id.as_str()),
+            code(mark.to_string())
+        ))
+    })
 }
 
 fn unowned(desk: &Desk<'_>) -> Option<Note> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::adopt::{Adopted, Adoptions};
 use super::index::Index;
 use super::obstacle::Obstacle;
-use super::owners::{self, Claims, Owners};
+use super::owners::{self, Claims, Owners, age};
 use crate::domain::desired::{Desired, DesiredPool};
 use crate::domain::entity::{Entity, EntityKey, EntityRef};
 use crate::domain::fleet::Fleet;
@@ -107,7 +107,8 @@ impl<'a> Picture<'a> {
         let (live, twins) = in_force(claims, &self.index)?;
         Ok(Found {
             live: live.map(|pool| Live { pool, origin: Origin::Owned }),
-            predecessor: claims.retired.last().copied(),
+            // The one whose retirement is the last thing that was written.
+            predecessor: claims.retired.iter().copied().max_by_key(|it| (it.updated_at, age(it))),
             twins,
         })
     }

@@ -1,5 +1,7 @@
-//! The table of steps, row by row; then the properties.
+//! The table of steps, row by row; then what holds for every plan.
 
 pub(crate) mod build;
+mod model;
 mod properties;
 mod rows;
+pub(crate) mod some;

@@ -1,1 +1,152 @@
-//! Properties.
+//! What holds for every plan.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::build::{acme, name};
+use super::model::{carry_out, writes};
+use super::some::some_case;
+use crate::domain::desired::Desired;
+use crate::domain::fleet::Fleet;
+use crate::domain::pool::Pool;
+use crate::plan::{Action, Options, Plan, Work, plan};
+
+/// Plans and carries out until nothing is left to do. The floor of a level depends on jobs, and
+/// where jobs go depends on labels and switches, so a second round may raise a level; a third
+/// round never has anything to do.
+fn settle(desired: &Desired, fleet: &mut Fleet) -> Plan {
+    for _ in 0..2 {
+        for write in writes(&plan(desired, fleet, &Options::default())) {
+            carry_out(fleet, &write);
+        }
+    }
+    plan(desired, fleet, &Options::default())
+}
+
+fn is_done(plan: &Plan) -> bool {
+    plan.steps.iter().all(|it| it.action == Action::Blocked)
+}
+
+/// The fleet without what GARM makes up: ids and times.
+fn essence(fleet: &Fleet) -> Vec<String> {
+    let of = |it: &Pool| format!("{:?} {:?}", it.entity, it.spec);
+    let mut pools: Vec<String> = fleet.pools.iter().map(of).collect();
+    pools.sort();
+    pools
+}
+
+fn shuffled(desired: &Desired, fleet: &Fleet, by: usize) -> (Desired, Fleet) {
+    let (mut desired, mut fleet) = (desired.clone(), fleet.clone());
+    fn turn<T>(items: &mut [T], by: usize) {
+        items.reverse();
+        if !items.is_empty() {
+            items.rotate_left(by % items.len());
+        }
+    }
+    turn(&mut desired.pools, by);
+    turn(&mut fleet.pools, by);
+    turn(&mut fleet.runners, by);
+    turn(&mut fleet.jobs, by);
+    turn(&mut fleet.entities, by);
+    (desired, fleet)
+}
+
+proptest! {
+    #[test]
+    fn the_order_of_the_input_never_changes_a_plan((desired, fleet) in some_case(), by in 0..7_usize) {
+        let (other_desired, other_fleet) = shuffled(&desired, &fleet, by);
+        let options = Options::default();
+        prop_assert_eq!(
+            plan(&desired, &fleet, &options),
+            plan(&other_desired, &other_fleet, &options)
+        );
+    }
+
+    #[test]
+    fn a_plan_that_is_carried_out_leaves_nothing_to_do((desired, mut fleet) in some_case()) {
+        let left = settle(&desired, &mut fleet);
+        prop_assert!(is_done(&left), "{:#?}", left.steps);
+    }
+
+    #[test]
+    fn without_jobs_one_round_is_enough((desired, mut fleet) in some_case()) {
+        fleet.jobs.clear();
+        for write in writes(&plan(&desired, &fleet, &Options::default())) {
+            carry_out(&mut fleet, &write);
+        }
+        let left = plan(&desired, &fleet, &Options::default());
+        prop_assert!(is_done(&left), "{:#?}", left.steps);
+    }
+
+    #[test]
+    fn stopped_after_any_write_the_next_run_comes_to_the_same_end(
+        (desired, mut fleet) in some_case(),
+        after in 0..40_usize,
+    ) {
+        // Runners and jobs move the floors; what is asked here is about pools.
+        fleet.jobs.clear();
+        fleet.runners.clear();
+        let mut straight = fleet.clone();
+        settle(&desired, &mut straight);
+        let all = writes(&plan(&desired, &fleet, &Options::default()));
+        let after = after.min(all.len());
+        for write in &all[..after] {
+            carry_out(&mut fleet, write);
+        }
+        let left = settle(&desired, &mut fleet);
+        prop_assert!(is_done(&left), "{:#?}", left.steps);
+        prop_assert_eq!(essence(&fleet), essence(&straight));
+    }
+
+    #[test]
+    fn no_step_touches_a_pool_that_is_not_ours((desired, fleet) in some_case()) {
+        let adopted: BTreeSet<&str> =
+            desired.pools.iter().filter_map(|it| it.adopt.as_deref()).collect();
+        for step in plan(&desired, &fleet, &Options::default()).steps {
+            let (id, may_adopt) = match &step.work {
+                Work::Nothing | Work::Controller { .. } | Work::Create(_) => continue,
+                Work::Change { id, .. } => (id, step.action == Action::Adopt),
+                Work::Replace { old: id, .. } | Work::Retire { id } | Work::RemoveTwin { id } => {
+                    (id, false)
+                }
+            };
+            let marks = fleet.pool(id).unwrap().spec.labels.marks();
+            let is_ours = matches!(marks.as_slice(), [mark] if mark.fleet() == acme().as_str());
+            let is_adopted = marks.is_empty() && may_adopt && adopted.contains(id.as_str());
+            prop_assert!(is_ours || is_adopted, "{step:#?}");
+        }
+    }
+
+    #[test]
+    fn protected_pools_and_parts_lose_nothing((desired, fleet) in some_case()) {
+        let protected = Options { protected: vec!["*".to_owned()], ..Options::default() };
+        for step in plan(&desired, &fleet, &protected).steps {
+            let loses = matches!(step.work, Work::Retire { .. } | Work::Replace { .. });
+            prop_assert!(!loses, "{step:#?}");
+        }
+        let target = Options { target: vec![name("a"), name("b")], ..Options::default() };
+        let declared = |it: &str| desired.pools.iter().any(|pool| pool.name.as_str() == it);
+        for step in plan(&desired, &fleet, &target).steps {
+            let about = step.pool.as_ref().map_or("", |it| it.as_str()).to_owned();
+            prop_assert!(["a", "b"].contains(&about.as_str()) && declared(&about), "{step:#?}");
+        }
+    }
+
+    #[test]
+    fn only_what_differs_is_asked_for((desired, fleet) in some_case()) {
+        for step in plan(&desired, &fleet, &Options::default()).steps {
+            prop_assert_eq!(step.action == Action::Blocked, step.work == Work::Nothing);
+            if let Work::Change { id, change } = &step.work {
+                let before = &fleet.pool(id).unwrap().spec;
+                let after = change.applied_to(before);
+                prop_assert_ne!(&after, before);
+                prop_assert!(after.min_idle_runners <= after.max_runners);
+                prop_assert_eq!(change.image.is_some(), after.image != before.image);
+                prop_assert_eq!(change.enabled.is_some(), after.enabled != before.enabled);
+                prop_assert_eq!(change.labels.is_some(), after.labels != before.labels);
+                prop_assert!(!step.changes.is_empty());
+            }
+        }
+    }
+}

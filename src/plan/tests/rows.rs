@@ -510,13 +510,17 @@ fn a_maximum_below_the_live_level_lowers_both_in_one_request() {
 }
 
 #[test]
-fn the_level_of_a_disabled_pool_is_left_alone() {
+fn the_level_of_a_disabled_pool_is_no_exception() {
     let off = changed(pool("a"), |it| it.enabled = false);
     let mut there = live(&off);
-    there.spec.min_idle_runners = 0;
-    check(&desired([off.clone()]), &with([there.clone()]), &[]);
     there.spec.min_idle_runners = 9;
-    check(&desired([off]), &with([there]), &[]);
+    check(&desired([off.clone()]), &with([there.clone()]), &[]);
+    there.spec.min_idle_runners = 0;
+    check(
+        &desired([off]),
+        &with([there]),
+        &["update a [min_idle_runners] the live level is below the floor of 2"],
+    );
 }
 
 #[test]
@@ -569,6 +573,13 @@ fn a_label_of_this_fleet_that_names_no_pool_is_left_alone() {
         plan.notes[0].text,
         "1 pool bears a label of this fleet that names no pool, and nothing is done to it: `x` has `runnerctl=acme/`"
     );
+    let naming = changed(pool("a"), |it| it.adopt = Some("x".to_owned()));
+    let odd = relabelled(&live(&pool("a")), "x", &["linux", "a", "runnerctl=acme"]);
+    check(
+        &desired([naming]),
+        &with([odd]),
+        &["adopt a [labels] takes over a pool of this fleet that has no name"],
+    );
 }
 
 #[test]
@@ -600,4 +611,23 @@ fn queued_jobs_that_fit_no_other_pool_are_named() {
         consequences(&wanted),
         [&["a label change does not mark runners outdated".to_owned()][..], &none, &none]
     );
+}
+
+#[test]
+fn a_plan_of_a_thousand_pools_walks_nothing_twice() {
+    // Everything is deleted or changed and every job asks for labels of its own: the worst case of
+    // each index. A quadratic walk would take minutes here.
+    let names: Vec<String> = (0..1_000).map(|it| format!("pool-{it:03}")).collect();
+    let pools: Vec<Pool> = names.iter().map(|it| live(&pool(it))).collect();
+    let runners = pools.iter().flat_map(|it| (0..10).map(move |n| runner(it, n, "idle")));
+    let jobs = (0..5_000_i64).map(|it| {
+        let own = names[usize::try_from(it).unwrap() % 1_000].as_str();
+        queued_job(it, &["linux", own, &format!("never-{it}")])
+    });
+    let there =
+        Fleet { runners: runners.collect(), jobs: jobs.collect(), pools: pools.clone(), ..fleet() };
+    let changes = names.iter().skip(500).map(|it| changed(pool(it), |it| it.image = "b".into()));
+    let plan = plan(&desired(changes), &there, &Options::default());
+    let summary = plan.summary();
+    assert_eq!((summary.update, summary.delete), (500, 500));
 }

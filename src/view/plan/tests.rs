@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anstream::adapter::strip_str;
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -12,7 +13,8 @@ use crate::domain::pool::Pool;
 use crate::plan::tests::build::{
     desired, fleet, live, owned, pool, queued_job, relabelled, retired, runner,
 };
-use crate::plan::{Options, plan};
+use crate::plan::tests::some::{SECRET, some_case};
+use crate::plan::{Options, plan, saved};
 
 fn heading() -> Heading {
     Heading {
@@ -120,6 +122,22 @@ fn no_form_shows_a_hidden_value_or_moves_the_cursor() {
     for form in forms {
         assert!(!form.contains("hunter2"), "{form}");
         assert!(!form.contains(['\u{1b}', '\u{202e}']), "{form}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_plan_shows_a_hidden_value_in_any_form((wanted, read) in some_case()) {
+        let plan = plan(&wanted, &read, &Options::default());
+        let forms = [
+            text(&plan, &heading(), 90),
+            json(&plan).to_string(),
+            markdown(&plan, &heading()),
+            saved::write(&plan, "https://garm.example.com", &saved::Inputs::default()),
+        ];
+        for form in forms {
+            prop_assert!(!form.contains(SECRET), "{form}");
+        }
     }
 }
 

@@ -1,0 +1,104 @@
+//! What carrying out a plan comes to, as a pure model: small writes, each of which may be the last
+//! one before an interruption.
+
+use crate::domain::fleet::Fleet;
+use crate::domain::name::PoolId;
+use crate::domain::pool::{Pool, PoolChange, PoolSpec};
+use crate::plan::{Creation, Plan, Work};
+
+/// One write.
+#[derive(Debug, Clone)]
+pub(crate) enum Write {
+    Backoff(u64),
+    /// The pool as it is made first: disabled, at level 0.
+    Post(Creation),
+    /// The rest of a create: found by its labels, like the real one.
+    Enable(Creation),
+    Put(PoolId, PoolChange),
+    /// Whoever is idle goes; whoever is busy ends its job and goes.
+    Drain(PoolId),
+    Delete(PoolId),
+    /// Delete, if it is still disabled, empty and at level 0.
+    DeleteTwin(PoolId),
+}
+
+/// The writes of a plan, in order.
+pub(crate) fn writes(plan: &Plan) -> Vec<Write> {
+    plan.steps.iter().flat_map(|it| of(&it.work)).collect()
+}
+
+fn of(work: &Work) -> Vec<Write> {
+    let create = |it: &Creation| [Write::Post(it.clone()), Write::Enable(it.clone())];
+    let retire = |id: &PoolId| {
+        let off =
+            PoolChange { enabled: Some(false), min_idle_runners: Some(0), ..PoolChange::default() };
+        [Write::Put(id.clone(), off), Write::Drain(id.clone()), Write::Delete(id.clone())]
+    };
+    match work {
+        Work::Nothing => vec![],
+        Work::Controller { backoff_s } => vec![Write::Backoff(*backoff_s)],
+        Work::Create(creation) => create(creation).into(),
+        Work::Change { id, change } => vec![Write::Put(id.clone(), change.clone())],
+        Work::Replace { old, retired_labels, new } => {
+            let relabel =
+                PoolChange { labels: Some(retired_labels.clone()), ..PoolChange::default() };
+            let mut writes = vec![Write::Put(old.clone(), relabel)];
+            writes.extend(create(new));
+            writes.extend(retire(old));
+            writes
+        }
+        Work::Retire { id } => retire(id).into(),
+        Work::RemoveTwin { id } => vec![Write::DeleteTwin(id.clone())],
+    }
+}
+
+/// GARM after one write.
+pub(crate) fn carry_out(fleet: &mut Fleet, write: &Write) {
+    match write {
+        Write::Backoff(seconds) => {
+            fleet.controller.backoff = std::time::Duration::from_secs(*seconds);
+        }
+        Write::Post(creation) => post(fleet, creation),
+        Write::Enable(creation) => {
+            let made = fleet.pools.iter_mut().find(|it| it.spec.labels == creation.spec.labels);
+            let made = made.expect("posted before");
+            made.spec.enabled = creation.spec.enabled;
+            made.spec.min_idle_runners = creation.spec.min_idle_runners;
+        }
+        Write::Put(id, change) => {
+            let latest = fleet.pools.iter().map(|it| it.updated_at).max();
+            let pool = fleet.pools.iter_mut().find(|it| it.id == *id).expect("a pool of the plan");
+            let spec = change.applied_to(&pool.spec);
+            assert!(spec.min_idle_runners <= spec.max_runners, "GARM refuses {change:?}");
+            pool.spec = spec;
+            pool.updated_at = latest.expect("there is a pool") + std::time::Duration::from_secs(1);
+        }
+        Write::Drain(id) => fleet.runners.retain(|it| it.pool.as_ref() != Some(id)),
+        Write::Delete(id) => {
+            assert_eq!(fleet.runners_of(id).count(), 0, "GARM refuses: pool has runners");
+            fleet.pools.retain(|it| it.id != *id);
+        }
+        Write::DeleteTwin(id) => {
+            let pool = fleet.pool(id).expect("a pool of the plan");
+            assert!(!pool.spec.enabled && pool.spec.min_idle_runners == 0);
+            assert_eq!(fleet.runners_of(id).count(), 0);
+            fleet.pools.retain(|it| it.id != *id);
+        }
+    }
+}
+
+fn post(fleet: &mut Fleet, creation: &Creation) {
+    let entity = fleet.entities.iter().find(|it| it.key == creation.entity).expect("known");
+    let number = fleet.pools.len();
+    let pool = Pool {
+        id: PoolId::new(format!("made-{number}-{}", creation.spec.runner_prefix)),
+        entity: creation.entity.clone(),
+        entity_name: entity.name.clone(),
+        endpoint: entity.endpoint.clone(),
+        spec: PoolSpec { enabled: false, min_idle_runners: 0, ..creation.spec.clone() },
+        generation: Some(0),
+        created_at: fleet.observed_at,
+        updated_at: fleet.observed_at,
+    };
+    fleet.pools.push(pool);
+}

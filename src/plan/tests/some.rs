@@ -1,0 +1,156 @@
+//! Any fleet and any manifests, from a few names so that they meet.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+use super::build::*;
+use crate::domain::desired::{Desired, DesiredPool, Scope};
+use crate::domain::entity::Entity;
+use crate::domain::fleet::Fleet;
+use crate::domain::name::PoolId;
+use crate::domain::pool::Pool;
+use crate::domain::runner::Runner;
+
+const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+
+/// Stands in every value that must not be shown.
+pub(crate) const SECRET: &str = "hunter2";
+
+fn entities() -> Vec<Entity> {
+    vec![organization("org-1", "acme", "github.com"), organization("org-2", "beta", "github.com")]
+}
+
+/// Manifests and a fleet that know one another's names.
+pub(crate) fn some_case() -> impl Strategy<Value = (Desired, Fleet)> {
+    (some_desired(), some_fleet())
+}
+
+fn some_desired() -> impl Strategy<Value = Desired> {
+    let names = subsequence(NAMES.to_vec(), 0..=NAMES.len());
+    let pools = names.prop_flat_map(|names| names.into_iter().map(some_pool).collect::<Vec<_>>());
+    (pools, any::<bool>()).prop_map(|(pools, whole)| Desired {
+        scope: if whole { Scope::Whole } else { Scope::Part },
+        ..desired(pools)
+    })
+}
+
+fn some_pool(name: &'static str) -> impl Strategy<Value = DesiredPool> {
+    let adopt = prop_oneof![
+        6 => Just(None),
+        1 => select(NAMES.to_vec()).prop_map(|it| Some(it.to_owned())),
+        1 => (0..5_usize).prop_map(|it| Some(format!("pool-{it}"))),
+    ];
+    let numbers = (1..5_u32, 0..5_u32, 0..5_u32);
+    let words = (some_provider(), some_organization(), 1..3_u32, 0..3_u32);
+    (numbers, words, any::<bool>(), prop::bool::weighted(0.8), adopt).prop_map(
+        move |(
+            (max, min, idle),
+            (provider, organization, image, secret),
+            autoscale,
+            enabled,
+            adopt,
+        )| {
+            let mut it = pool(name);
+            it.scale.max_runners = max;
+            it.scale.min_runners = min.min(max);
+            it.scale.min_idle_runners = idle.min(max);
+            it.scale.autoscale = autoscale;
+            it.provider = provider.to_owned();
+            it.entity.name = organization.to_owned();
+            it.image = format!("ami-{image}");
+            it.extra_specs.extend(some_specs(secret));
+            it.enabled = enabled;
+            it.adopt = adopt;
+            it
+        },
+    )
+}
+
+fn some_provider() -> impl Strategy<Value = &'static str> {
+    prop_oneof![5 => Just("aws"), 1 => Just("gcp")]
+}
+
+fn some_organization() -> impl Strategy<Value = &'static str> {
+    prop_oneof![8 => Just("acme"), 1 => Just("beta"), 1 => Just("gone")]
+}
+
+fn some_specs(secret: u32) -> serde_json::Map<String, serde_json::Value> {
+    let specs = match secret {
+        0 => serde_json::json!({}),
+        1 => serde_json::json!({ "token": SECRET, "subnet": "a" }),
+        _ => serde_json::json!({ "token": [SECRET], "subnet": "b" }),
+    };
+    specs.as_object().cloned().unwrap_or_default()
+}
+
+fn some_labels() -> impl Strategy<Value = Vec<String>> {
+    let name = || select(NAMES.to_vec());
+    prop_oneof![
+        2 => Just(vec![]),
+        10 => name().prop_map(|it| vec![owned(it)]),
+        2 => name().prop_map(|it| vec![retired(it)]),
+        1 => name().prop_map(|it| vec![format!("runnerctl=other/{it}")]),
+        1 => (name(), name()).prop_map(|(a, b)| vec![owned(a), retired(b)]),
+        1 => (name(), name()).prop_map(|(a, b)| vec![owned(a), owned(b)]),
+        1 => name().prop_map(|it| vec![owned(it), "runnerctl=other/x".to_owned()]),
+        1 => Just(vec!["runnerctl=acme".to_owned()]),
+    ]
+}
+
+fn some_live() -> impl Strategy<Value = (Pool, Vec<Runner>)> {
+    let numbers = (1..5_u32, 0..5_u32, 1..3_u32, 0..3_u32, 0..3_i64);
+    let runners = vec(select(vec!["idle", "active", "failed", "pending", "terminated"]), 0..4);
+    let place = (some_provider(), select(vec!["acme", "beta"]));
+    (select(NAMES.to_vec()), some_labels(), numbers, place, any::<bool>(), runners).prop_map(
+        |(
+            name,
+            labels,
+            (max, level, image, secret, age),
+            (provider, organization),
+            enabled,
+            runners,
+        )| {
+            let mut it = live(&pool(name));
+            it.spec.labels = ["linux", name].into_iter().map(str::to_owned).chain(labels).collect();
+            it.spec.max_runners = max;
+            it.spec.min_idle_runners = level.min(max);
+            it.spec.image = format!("ami-{image}");
+            it.spec.extra_specs = some_specs(secret);
+            it.spec.provider = provider.to_owned();
+            it.spec.enabled = enabled;
+            it.spec.runner_group = "group".to_owned();
+            it.entity = key(if organization == "acme" { "org-1" } else { "org-2" });
+            it.entity_name = organization.to_owned();
+            it.created_at = at(-3600 - age);
+            let runners = runners.iter().enumerate().map(|(n, status)| runner(&it, n, status));
+            (it.clone(), runners.collect())
+        },
+    )
+}
+
+fn some_fleet() -> impl Strategy<Value = Fleet> {
+    let labels = vec(select(vec!["linux", "a", "b", "c", "d"]), 0..3);
+    let jobs = vec((labels, select(vec!["org-1", "org-2"])), 0..6);
+    (vec(some_live(), 0..6), jobs, prop::bool::ANY).prop_map(|(pools, jobs, short)| {
+        let mut read = Fleet { entities: entities(), ..fleet() };
+        for (number, (mut pool, mut runners)) in pools.into_iter().enumerate() {
+            pool.id = PoolId::new(format!("pool-{number}"));
+            for runner in &mut runners {
+                runner.pool = Some(pool.id.clone());
+                runner.id = format!("{}-{}", pool.id, runner.id);
+            }
+            read.pools.push(pool);
+            read.runners.extend(runners);
+        }
+        for (id, (labels, entity)) in (0..).zip(jobs) {
+            let mut job = queued_job(id, &labels);
+            job.entity = Some(key(entity));
+            read.jobs.push(job);
+        }
+        if short {
+            read.controller.backoff = std::time::Duration::from_secs(30);
+        }
+        read
+    })
+}
