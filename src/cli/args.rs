@@ -160,6 +160,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Write the pools that nobody owns as YAML that adopts them
     Import,
+    /// See the whole thing on a simulated GARM, in seconds
+    Demo,
     /// Serve a simulated GARM on this machine, to try every command on
     Sandbox(SandboxArgs),
     /// Print the JSON Schema of the files
@@ -180,6 +182,7 @@ impl Command {
             Self::Apply(_) => "apply",
             Self::Status(_) => "status",
             Self::Import => "import",
+            Self::Demo => "demo",
             Self::Sandbox(_) => "sandbox",
             Self::Schema => "schema",
             Self::Completions(_) => "completions",
@@ -192,7 +195,9 @@ impl Command {
         match self {
             Self::Validate(_) | Self::Status(_) | Self::Schema => &[Output::Text, Output::Json],
             Self::Plan(_) | Self::Apply(_) => &[Output::Text, Output::Json, Output::Markdown],
-            Self::Import | Self::Sandbox(_) | Self::Completions(_) | Self::Man => &[Output::Text],
+            Self::Import | Self::Demo | Self::Sandbox(_) | Self::Completions(_) | Self::Man => {
+                &[Output::Text]
+            }
         }
     }
 }

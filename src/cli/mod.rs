@@ -12,6 +12,7 @@ pub mod books;
 pub mod completions;
 pub mod connect;
 pub mod consent;
+pub mod demo;
 pub mod exit;
 pub mod failure;
 pub mod import;
@@ -87,6 +88,7 @@ fn dispatch(command: &Command, cx: Context<'_>) -> Result<Exit, Failure> {
         Command::Apply(args) => wait(apply::run(args, cx)),
         Command::Status(args) => wait(until_stopped(status::run(args, cx))),
         Command::Import => wait(until_stopped(import::run(cx))),
+        Command::Demo => wait_in_virtual_time(until_stopped(demo::run(cx))),
         Command::Sandbox(args) => wait(sandbox::run(args, cx)),
         Command::Schema => schema::run(cx),
         Command::Completions(args) => completions::run(args.shell, cx),
@@ -98,6 +100,18 @@ fn dispatch(command: &Command, cx: Context<'_>) -> Result<Exit, Failure> {
 fn wait(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .build()
+        .map_err(|error| anyhow::Error::new(error).context("cannot start the runtime"))?;
+    runtime.block_on(work)
+}
+
+/// The same with the clock paused: it jumps to the next thing that is waited for.
+fn wait_in_virtual_time(
+    work: impl Future<Output = Result<Exit, Failure>>,
+) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
         .build()
         .map_err(|error| anyhow::Error::new(error).context("cannot start the runtime"))?;
     runtime.block_on(work)

@@ -34,7 +34,7 @@ impl<'a> Progress<'a> {
 
     /// Lines, wherever it is.
     pub fn lines(print: &'a Printer) -> Self {
-        Self::Lines(Lines { print, drains: Mutex::default(), last: Mutex::default() })
+        Self::Lines(Lines { print, news: News::default() })
     }
 
     /// Says something between two events.
@@ -112,33 +112,86 @@ impl<'a> Bars<'a> {
 /// Lines in a log.
 pub struct Lines<'a> {
     print: &'a Printer,
+    news: News,
+}
+
+impl Lines<'_> {
+    fn hear(&self, event: &Event) {
+        if let Some(line) = self.news.line(event) {
+            self.print.say_quietly(&line);
+        }
+    }
+}
+
+/// Tells news from what has been said already.
+#[derive(Default)]
+pub struct News {
     /// What was last told of each drain: busy, leaving, and when.
     drains: Mutex<BTreeMap<PoolName, (usize, usize, Duration)>>,
     /// The last line of each pool: a step often begins with a write of the same name.
     last: Mutex<BTreeMap<Option<PoolName>, String>>,
 }
 
-impl Lines<'_> {
-    fn hear(&self, event: &Event) {
+impl News {
+    /// The event as a line; nothing when it says nothing new.
+    pub fn line(&self, event: &Event) -> Option<String> {
         if let Event::Draining { pool, busy, leaving, waited } = event {
             let mut drains = locked(&self.drains);
-            let is_news = drains.get(pool).is_none_or(|told| {
-                (told.0, told.1) != (*busy, *leaving)
-                    || waited.saturating_sub(told.2) >= DRAIN_SILENCE
+            let is_known = drains.get(pool).is_some_and(|told| {
+                (told.0, told.1) == (*busy, *leaving)
+                    && waited.saturating_sub(told.2) < DRAIN_SILENCE
             });
-            if !is_news {
-                return;
+            if is_known {
+                return None;
             }
             drains.insert(pool.clone(), (*busy, *leaving, *waited));
         }
         let line = line(event);
         let before = locked(&self.last).insert(pool_of(event).cloned(), line.clone());
-        if before.as_ref() != Some(&line) {
-            self.print.say_quietly(&line);
-        }
+        (before.as_ref() != Some(&line)).then_some(line)
     }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use anstream::adapter::strip_str;
+
+    use super::*;
+    use crate::plan::Action;
+
+    #[test]
+    fn what_has_been_said_is_not_said_again() {
+        let news = News::default();
+        let pool = PoolName::new("gpu").unwrap();
+        let drain = |busy, seconds| Event::Draining {
+            pool: pool.clone(),
+            busy,
+            leaving: 0,
+            waited: Duration::from_secs(seconds),
+        };
+        let events = [
+            Event::StepBegan { pool: Some(pool.clone()), action: Action::Create },
+            Event::Doing { pool: Some(pool.clone()), what: "create".into() },
+            drain(2, 0),
+            drain(2, 5),
+            drain(1, 10),
+            drain(1, 69),
+            drain(1, 70),
+        ];
+        let said: Vec<String> = events.iter().filter_map(|it| news.line(it)).collect();
+        let said: Vec<String> = said.iter().map(|it| strip_str(it).to_string()).collect();
+        assert_eq!(
+            said,
+            [
+                "gpu: create",
+                "gpu: drain: 2 busy runners, waited 0s",
+                "gpu: drain: 1 busy runner, waited 10s",
+                "gpu: drain: 1 busy runner, waited 1m 10s",
+            ]
+        );
+    }
 }

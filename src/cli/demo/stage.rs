@@ -1,0 +1,338 @@
+//! The stage of the demo: a simulated GARM, the files in memory, and a narrator.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use similar::{ChangeTag, TextDiff};
+
+use crate::audit::{self, Actor, Cause};
+use crate::domain::desired::Scope;
+use crate::domain::entity::EntityKind;
+use crate::domain::fleet::Fleet;
+use crate::domain::name::PoolName;
+use crate::engine::act::Writer;
+use crate::engine::apply::{Options, apply};
+use crate::engine::observe::{Ask, Templates, read_fleet};
+use crate::engine::record::Warrant;
+use crate::event::{Event, Listener};
+use crate::garm::{Client, Method, Request, Transport};
+use crate::host::clock::Clock;
+use crate::host::ledger::Book;
+use crate::manifest::{self, Manifest, Source, has_error};
+use crate::plan::{self, Plan};
+use crate::sim::memory::Memory;
+use crate::sim::{Config, Order, What, World};
+use crate::view;
+use crate::view::plan::Heading;
+use crate::view::status::{Detail, Sight, board};
+use crate::view::style::{ADDED, GOOD, HELP, NAME, QUIET, REMOVED, paint};
+use crate::view::words::{count, span};
+
+use crate::cli::Context;
+use crate::cli::failure::Failure;
+use crate::cli::progress::News;
+
+/// How long a person gets to read a passage, at a terminal only.
+const PAUSE: Duration = Duration::from_millis(700);
+
+/// The same for one line of an apply.
+const BEAT: Duration = Duration::from_millis(90);
+
+/// Everything that the story plays with.
+pub(super) struct Stage<'a> {
+    cx: Context<'a>,
+    memory: Arc<Memory>,
+    /// The body of a login, for whoever changes GARM by hand.
+    login: Value,
+    client: Arc<Client>,
+    clock: Clock,
+    began: Timestamp,
+    book: Book,
+    fleet_file: Source,
+    pools: Source,
+}
+
+/// What the world and the log say at the end.
+pub(super) struct Proof {
+    pub(super) completed: usize,
+    pub(super) killed: usize,
+    pub(super) records: u64,
+    pub(super) is_chain_whole: bool,
+}
+
+/// A name of the story.
+pub(super) fn name(text: &str) -> PoolName {
+    PoolName::new(text).expect("the names of the story keep the rules")
+}
+
+impl<'a> Stage<'a> {
+    pub(super) fn new(cx: Context<'a>, fleet_file: &str) -> Self {
+        let config = Config { url: "https://garm.example.com".into(), ..Config::default() };
+        let login = json!({ "username": config.username, "password": config.password });
+        let memory = Memory::new(World::new(config));
+        let began = memory.with(|it| it.now());
+        Self {
+            cx,
+            client: Arc::new(memory.client()),
+            memory,
+            login,
+            clock: Clock::starting_at(began),
+            began,
+            book: Book::memory(),
+            fleet_file: source("runnerctl.yaml", fleet_file),
+            pools: source("pools/team.yaml", "pools: []\n"),
+        }
+    }
+
+    pub(super) fn title(&self, text: &str) -> Result<(), Failure> {
+        self.print(&paint(NAME, text))
+    }
+
+    /// Begins a chapter.
+    pub(super) fn scene(&self, text: &str) -> Result<(), Failure> {
+        self.pause(PAUSE);
+        let line = "─".repeat(self.cx.print.width().min(100).saturating_sub(text.len() + 4));
+        self.print(&format!(
+            "\n{} {} {}\n",
+            paint(QUIET, "──"),
+            paint(NAME, text),
+            paint(QUIET, line)
+        ))
+    }
+
+    pub(super) fn tell(&self, text: &str) -> Result<(), Failure> {
+        self.print(&format!("\n{text}"))?;
+        self.pause(PAUSE);
+        Ok(())
+    }
+
+    /// Shows a file.
+    pub(super) fn file(&self, path: &str, text: &str) -> Result<(), Failure> {
+        let lines = text.lines().map(|it| format!("{} {it}", paint(QUIET, "  │")));
+        let lines: Vec<String> = lines.collect();
+        self.print(&format!("\n  {}\n{}", paint(QUIET, path), lines.join("\n")))?;
+        self.pause(PAUSE);
+        Ok(())
+    }
+
+    /// Shows how a file has changed.
+    pub(super) fn difference(&self, path: &str, old: &str, new: &str) -> Result<(), Failure> {
+        let diff = TextDiff::from_lines(old, new);
+        let mut text = format!("\n  {}\n", paint(QUIET, path));
+        for change in diff.iter_all_changes() {
+            let line = change.value().trim_end_matches('\n').to_owned();
+            let line = match change.tag() {
+                ChangeTag::Equal => format!("    {line}"),
+                ChangeTag::Delete => paint(REMOVED, format!("  - {line}")),
+                ChangeTag::Insert => paint(ADDED, format!("  + {line}")),
+            };
+            text.push_str(&line);
+            text.push('\n');
+        }
+        self.print(&text)
+    }
+
+    /// Puts a pool file in place.
+    pub(super) fn pools(&mut self, path: &str, text: &str) {
+        self.pools = source(path, text);
+    }
+
+    pub(super) fn validate(&self) -> Result<(), Failure> {
+        self.command("validate")?;
+        let manifest = self.manifest();
+        let text = if has_error(&manifest.problems) {
+            view::problem::text(&manifest.problems)
+        } else {
+            paint(GOOD, format!("{}, no problems", count(manifest.pools.len(), "pool")))
+        };
+        self.print(&text)
+    }
+
+    pub(super) async fn plan(&self, command: &str) -> Result<Plan, Failure> {
+        self.command(command)?;
+        let plan = self.plan_now().await?;
+        self.print(&view::plan::text(&plan, &self.heading(), self.cx.print.width()))?;
+        Ok(plan)
+    }
+
+    /// Carries a plan out, with a line for each thing that happens and its time.
+    pub(super) async fn apply(
+        &self,
+        command: &str,
+        plan: &Plan,
+        options: Options,
+    ) -> Result<(), Failure> {
+        self.command(command)?;
+        let fleet = self.read().await?;
+        let warrant = Warrant {
+            book: self.book.clone(),
+            actor: Actor {
+                user: "demo".into(),
+                host: String::new(),
+                pid: 1,
+                version: env!("CARGO_PKG_VERSION").into(),
+            },
+            cause: Cause {
+                command: "demo".into(),
+                plan: None,
+                fleet: Some(plan.fleet.to_string()),
+            },
+            clock: self.clock,
+            line: fleet.line(),
+        };
+        let writer = Writer::new(Arc::clone(&self.client), warrant);
+        let narrator = Narrator { stage: self, news: News::default() };
+        let outcomes = apply(plan, &writer, &options, &narrator).await;
+        self.print(&format!("\n{}", view::outcome::text(&outcomes, self.cx.print.width())))
+    }
+
+    pub(super) async fn status(&self, command: &str) -> Result<(), Failure> {
+        self.command(command)?;
+        let fleet = self.read().await?;
+        let manifest = self.manifest();
+        let plan = self.plan_now().await?;
+        let sight = Sight {
+            owner: &plan.fleet,
+            declared: &manifest.pools,
+            fleet: &fleet,
+            plan: Some(&plan),
+        };
+        let detail = if command.contains("--runners") { Detail::Runners } else { Detail::Pools };
+        self.print(&view::status::text(&board(sight), detail, self.cx.print.width()))
+    }
+
+    /// Lets virtual time pass.
+    pub(super) async fn wait(&self, span: Duration) {
+        tokio::time::sleep(span).await;
+    }
+
+    pub(super) fn queue(&self, order: &Order) {
+        self.memory.with(|it| it.queue_jobs(order));
+    }
+
+    /// Somebody else changes a pool in GARM, past all files: a plain call of its API.
+    pub(super) async fn by_hand(
+        &self,
+        method: Method,
+        pool: &str,
+        body: Value,
+    ) -> Result<(), Failure> {
+        let fleet = self.read().await?;
+        let owner = crate::domain::name::FleetName::new("acme").map_err(Failure::input)?;
+        let found = fleet.pools.iter().find(|it| it.owned_name(&owner) == Some(name(pool)));
+        let id = found.map(|it| it.id.to_string()).unwrap_or_default();
+        let reply = self.send(Method::Post, "/auth/login", self.login.clone(), None).await?;
+        let token = reply["token"].as_str().unwrap_or_default().to_owned();
+        self.print(&paint(QUIET, format!("    {} /pools/{id} {body}", method.word())))?;
+        let token = Some(SecretString::from(token));
+        self.send(method, &format!("/pools/{id}"), body, token).await?;
+        Ok(())
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Value,
+        token: Option<SecretString>,
+    ) -> Result<Value, Failure> {
+        let request = Request { method, path: path.to_owned(), body: Some(body), token };
+        let response = self.memory.send(request).await.map_err(anyhow::Error::new)?;
+        Ok(serde_json::from_slice(&response.body).map_err(anyhow::Error::new)?)
+    }
+
+    pub(super) fn proof(&self) -> Proof {
+        let (completed, killed) = self.memory.with(|it| {
+            let ended = |it: &&crate::sim::Entry| matches!(it.what, What::JobCompleted { .. });
+            (it.log().iter().filter(ended).count(), it.killed_jobs().len())
+        });
+        let text = match &self.book {
+            Book::Memory(memory) => {
+                memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner).text.clone()
+            }
+            Book::File(_) | Book::Off => String::new(),
+        };
+        let file = audit::File { name: "demo", bytes: text.as_bytes() };
+        let report = audit::verify(&[file], None, None);
+        let is_chain_whole = report.broken.is_none() && report.gaps.is_empty();
+        Proof { completed, killed, records: report.records, is_chain_whole }
+    }
+
+    /// How much virtual time has passed.
+    pub(super) fn elapsed(&self) -> String {
+        span(self.since())
+    }
+
+    fn since(&self) -> Duration {
+        Duration::try_from(self.clock.now().duration_since(self.began)).unwrap_or_default()
+    }
+
+    fn manifest(&self) -> Manifest {
+        manifest::load(Some(&self.fleet_file), std::slice::from_ref(&self.pools))
+    }
+
+    async fn read(&self) -> Result<Fleet, Failure> {
+        let ask = Ask { kinds: vec![EntityKind::Organization], templates: Templates::Unwanted };
+        Ok(read_fleet(&self.client, &ask, &self.clock).await?)
+    }
+
+    async fn plan_now(&self) -> Result<Plan, Failure> {
+        let desired = self
+            .manifest()
+            .complete(Scope::Whole)
+            .map_err(|problems| Failure::input(view::problem::text(&problems)))?;
+        Ok(plan::plan(&desired, &self.read().await?, &plan::Options::default()))
+    }
+
+    fn heading(&self) -> Heading {
+        Heading { garm_url: self.client.address(), fleet_file: self.fleet_file.path.clone() }
+    }
+
+    fn command(&self, command: &str) -> Result<(), Failure> {
+        self.pause(PAUSE);
+        self.print(&format!(
+            "\n{} {}\n",
+            paint(HELP, "$"),
+            paint(NAME, format!("runnerctl {command}"))
+        ))?;
+        self.pause(PAUSE);
+        Ok(())
+    }
+
+    fn print(&self, text: &str) -> Result<(), Failure> {
+        self.cx.print.result(text)
+    }
+
+    /// Real time passes, for the reader; the story's clock stands still.
+    fn pause(&self, length: Duration) {
+        if std::io::stdout().is_terminal() && !self.cx.print.is_unread() {
+            std::thread::sleep(length);
+        }
+    }
+}
+
+fn source(path: &str, text: &str) -> Source {
+    Source { path: path.to_owned(), text: text.to_owned() }
+}
+
+/// Tells what an apply does, each line with its virtual time.
+struct Narrator<'a> {
+    stage: &'a Stage<'a>,
+    news: News,
+}
+
+impl Listener for Narrator<'_> {
+    fn hear(&self, event: &Event) {
+        let seconds = self.stage.since().as_secs();
+        let time = paint(QUIET, format!("  {:>2}:{:02}", seconds / 60, seconds % 60));
+        if let Some(line) = self.news.line(event) {
+            // An error here comes again with the next passage, which reports it.
+            let _ = self.stage.print(&format!("{time}  {line}"));
+            self.stage.pause(BEAT);
+        }
+    }
+}
