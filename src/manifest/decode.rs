@@ -12,6 +12,9 @@ use super::{leaf, reference, specs, suggest, ties};
 use crate::domain::field::Kind;
 use crate::domain::text::quote;
 
+/// Most keys that a hint lists.
+const LISTED_MAX: usize = 12;
+
 /// What a value belongs to, in the words of a message.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Subject<'a> {
@@ -47,6 +50,11 @@ impl Decoder<'_> {
     /// Declares a scalar harmless: its value may be shown.
     pub(super) fn show(&mut self, scalar: &Scalar<'_>) {
         self.desk.file(self.file).show(scalar.token);
+    }
+
+    /// Hides a value with everything in it, keys included.
+    pub(super) fn hide(&mut self, node: &Node<'_>) {
+        self.desk.file(self.file).hide(node.span.start, node.end());
     }
 
     pub(super) fn report(&mut self, draft: Draft) {
@@ -104,6 +112,7 @@ impl Decoder<'_> {
                 }
                 None => {
                     record.insert_stranger(&key.text);
+                    self.hide(value);
                     self.unknown(key, entries, subject);
                 }
             }
@@ -155,7 +164,12 @@ impl Decoder<'_> {
         subject: Subject<'_>,
     ) -> Value {
         let NodeKind::List(items) = &node.value().kind else {
-            self.wrong_type(node, subject, "a list");
+            let wanted = if matches!(of, Shape::Pool) {
+                "a list, each pool behind a `-`, or `[]`"
+            } else {
+                "a list"
+            };
+            self.wrong_type(node, subject, wanted);
             return Value::Broken;
         };
         if items.len() < at_least {
@@ -196,15 +210,14 @@ impl Decoder<'_> {
     pub(super) fn wrong_type(&mut self, node: &Node<'_>, subject: Subject<'_>, wanted: &str) {
         let at = self.at(node.span);
         let draft = if node.is_null() {
-            Draft::error(Code::WrongType, at, format!("{subject} has no value")).help(format!(
-                "{subject} takes {wanted}; leave the key out if there is nothing to say"
-            ))
+            if let NodeKind::Scalar(scalar) = &node.value().kind {
+                self.show(scalar);
+            }
+            Draft::error(Code::WrongType, at, format!("{subject} has no value"))
+                .help(format!("{subject} takes {wanted}"))
         } else {
-            Draft::error(
-                Code::WrongType,
-                at,
-                format!("{subject} takes {wanted}, not {}", node.word()),
-            )
+            let message = format!("{subject} takes {wanted}, not {}", node.word());
+            Draft::error(Code::WrongType, at, message)
         };
         self.report(draft);
     }
@@ -220,6 +233,7 @@ impl Decoder<'_> {
         let keys: Vec<&str> = entries.iter().map(|it| it.key).collect();
         let help = match suggest::near(&key.text, &keys) {
             Some(near) => format!("did you mean `{near}`?"),
+            None if keys.len() > LISTED_MAX => "`runnerctl schema` lists the keys".to_owned(),
             None => format!("known here: {}", suggest::listed(&keys)),
         };
         let message = format!("unknown key `{name}` in {subject}");

@@ -32,6 +32,14 @@ impl Misfit {
     pub(super) fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
     }
+
+    fn draft(self, at: At) -> Draft {
+        let draft = Draft::error(self.code, at, self.message);
+        match self.help {
+            Some(help) => draft.help(help),
+            None => draft,
+        }
+    }
 }
 
 /// A scalar of a pool field.
@@ -63,7 +71,7 @@ pub(super) fn field(
         }
         Kind::Labels | Kind::Map => Ok(Value::Broken),
     };
-    settle(d, at, read)
+    settle(d, node, read)
 }
 
 /// A scalar that only the fleet file has.
@@ -93,14 +101,14 @@ pub(super) fn setting(
             text(d, scalar, at, subject).and_then(|text| written_setting(text, setting, subject))
         }
     };
-    settle(d, at, read)
+    settle(d, node, read)
 }
 
 fn written_setting(text: &str, setting: Setting, subject: Subject<'_>) -> Result<Value, Misfit> {
     match setting {
         Setting::FleetName => FleetName::new(text)
             .map(|it| Value::Text(it.to_string()))
-            .map_err(|why| Misfit::new(Code::Name, why)),
+            .map_err(|why| rules::misnamed(why, text)),
         Setting::GarmUrl => address::url(text, address::Plain::Loopback).map(Value::Text),
         Setting::Url => address::url(text, address::Plain::Anywhere).map(Value::Text),
         Setting::HostPort => address::host_port(text).map(Value::HostPort),
@@ -155,7 +163,7 @@ fn label(d: &mut Decoder<'_>, node: &Node<'_>) -> Option<String> {
     match read {
         Ok(label) => Some(label),
         Err(misfit) => {
-            refuse(d, at, misfit);
+            refuse(d, node, misfit);
             None
         }
     }
@@ -166,7 +174,7 @@ pub(super) fn name_fits(d: &mut Decoder<'_>, name: &str, at: At) -> bool {
     match rules::plain_text(name, TEXT_MAX, Subject::File("a name")) {
         Ok(()) => true,
         Err(misfit) => {
-            refuse(d, at, misfit);
+            d.report(misfit.draft(at));
             false
         }
     }
@@ -218,8 +226,7 @@ fn flag(scalar: &Scalar<'_>, subject: Subject<'_>) -> Result<Value, Misfit> {
     if let Meaning::Bool(flag) = scalar.meaning() {
         return Ok(Value::Flag(flag));
     }
-    let written = quote(&scalar.text);
-    let message = format!("{subject} takes `true` or `false`, not `{written}`");
+    let message = format!("{subject} takes `true` or `false`, not `{}`", written(scalar));
     let misfit = Misfit::new(Code::WrongType, message);
     Err(match scalar.text.to_lowercase().as_str() {
         "true" | "false" => misfit.help("take the quotes away"),
@@ -229,16 +236,22 @@ fn flag(scalar: &Scalar<'_>, subject: Subject<'_>) -> Result<Value, Misfit> {
     })
 }
 
-fn settle(d: &mut Decoder<'_>, at: At, read: Result<Value, Misfit>) -> Value {
-    read.unwrap_or_else(|misfit| refuse(d, at, misfit))
+/// A scalar as it stands in the file, as far as its quotes matter.
+pub(super) fn written(scalar: &Scalar<'_>) -> String {
+    let text = quote(&scalar.text);
+    if scalar.is_plain { text } else { format!("\"{text}\"") }
 }
 
-/// Reports a misfit.
-pub(super) fn refuse(d: &mut Decoder<'_>, at: At, misfit: Misfit) -> Value {
-    let draft = Draft::error(misfit.code, at, misfit.message);
-    d.report(match misfit.help {
-        Some(help) => draft.help(help),
-        None => draft,
-    });
+fn settle(d: &mut Decoder<'_>, node: &Node<'_>, read: Result<Value, Misfit>) -> Value {
+    read.unwrap_or_else(|misfit| refuse(d, node, misfit))
+}
+
+/// Reports a misfit where the value is used, and where an alias takes it from.
+pub(super) fn refuse(d: &mut Decoder<'_>, node: &Node<'_>, misfit: Misfit) -> Value {
+    let mut draft = misfit.draft(d.at(node.span));
+    if node.value().span != node.span {
+        draft = draft.context(d.at(node.value().span), "the value comes from here");
+    }
+    d.report(draft);
     Value::Broken
 }

@@ -111,7 +111,8 @@ fn parsed<'s>(source: &'s Source, broken: Knowledge, desk: &mut Desk) -> (usize,
         }
         desk.report(draft);
     }
-    if tree.is_whole && tree.root.is_none() {
+    let root = tree.root.filter(|it| !it.is_null());
+    if tree.is_whole && root.is_none() {
         let at = At { file, span: Span { line: 1, column: 1, ..Span::default() } };
         let (key, help) = match broken {
             Knowledge::BrokenFleet => ("fleet", "a fleet file begins with `fleet: NAME`"),
@@ -122,7 +123,7 @@ fn parsed<'s>(source: &'s Source, broken: Knowledge, desk: &mut Desk) -> (usize,
         let message = format!("the file holds no `{key}:`");
         desk.report(Draft::error(Code::Empty, at, message).help(help));
     }
-    (file, tree.root)
+    (file, root)
 }
 
 fn read_fleet(fleet: Option<&Source>, desk: &mut Desk) -> (Option<Record>, Defaults) {

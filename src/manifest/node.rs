@@ -96,6 +96,19 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// Where its last scalar ends, aliases not followed.
+    pub(super) fn end(&self) -> u32 {
+        match &self.kind {
+            Kind::Scalar(_) | Kind::Broken => self.span.end,
+            Kind::List(items) => items.iter().map(Node::end).max().unwrap_or(self.span.end),
+            Kind::Map(pairs) => {
+                pairs.iter().map(|(_, value)| value.end()).max().unwrap_or(self.span.end)
+            }
+            Kind::Shared(target) if target.span == self.span => target.end(),
+            Kind::Shared(_) => self.span.end,
+        }
+    }
+
     /// Whether it is null or not there.
     pub(super) fn is_null(&self) -> bool {
         match &self.value().kind {

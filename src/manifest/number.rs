@@ -3,7 +3,7 @@
 use super::code::Code;
 use super::decode::Subject;
 use super::item::Value;
-use super::leaf::Misfit;
+use super::leaf::{Misfit, written};
 use super::node::{Meaning, Scalar};
 use crate::domain::text::quote;
 
@@ -42,8 +42,13 @@ fn ambiguous(digits: &str, subject: Subject<'_>) -> Option<Misfit> {
     let unsigned = digits.trim_start_matches(['+', '-']);
     let written = quote(digits);
     if unsigned.starts_with("0x") || unsigned.starts_with("0o") {
+        let radix = if unsigned.starts_with("0x") { 16 } else { 8 };
         let message = format!("{subject} takes decimal digits, not `{written}`");
-        return Some(Misfit::new(Code::Notation, message));
+        let misfit = Misfit::new(Code::Notation, message);
+        return Some(match u64::from_str_radix(&unsigned[2..], radix) {
+            Ok(number) => misfit.help(format!("write `{number}`")),
+            Err(_) => misfit,
+        });
     }
     let decimal = unsigned.trim_start_matches('0');
     if unsigned.len() < 2 || !unsigned.starts_with('0') {
@@ -65,16 +70,13 @@ fn ambiguous(digits: &str, subject: Subject<'_>) -> Option<Misfit> {
 
 fn no_number(scalar: &Scalar<'_>, bounds: (u64, u64), subject: Subject<'_>) -> Misfit {
     let text = scalar.text.trim();
-    let written = quote(text);
-    let message = format!(
-        "{subject} takes a whole number from {} to {}, not `{written}`",
-        bounds.0, bounds.1
-    );
+    let (least, most, written) = (bounds.0, bounds.1, written(scalar));
+    let message = format!("{subject} takes a whole number from {least} to {most}, not `{written}`");
     let misfit = Misfit::new(Code::WrongType, message);
     let digits = text.replace(['_', ',', ' '], "");
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     if !scalar.is_plain && is_digits(text) {
-        return misfit.help(format!("take the quotes away: `{written}`"));
+        return misfit.help(format!("take the quotes away: `{}`", quote(text)));
     }
     if digits.len() != text.len() && is_digits(&digits) {
         return Misfit { code: Code::Notation, ..misfit }

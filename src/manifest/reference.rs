@@ -38,8 +38,7 @@ pub(super) fn read(
         },
         NodeKind::Map(pairs) => {
             // Keys may be part of a secret, too, but for the one that is ours.
-            let end = last_token(node).unwrap_or(node.span.end);
-            d.desk.file(d.file).hide(node.value().span.start, end);
+            d.hide(node);
             match pairs.as_slice() {
                 [(key, words)] if key.text == "exec" => command(words, subject),
                 _ => Err(wrong(subject)),
@@ -48,8 +47,7 @@ pub(super) fn read(
         NodeKind::List(_) => Err(wrong(subject)),
         NodeKind::Shared(_) | NodeKind::Broken => return Value::Broken,
     };
-    let at = d.at(node.span);
-    read.unwrap_or_else(|misfit| refuse(d, at, misfit))
+    read.unwrap_or_else(|misfit| refuse(d, node, misfit))
 }
 
 fn wrong(subject: Subject<'_>) -> Misfit {
@@ -161,16 +159,4 @@ fn is_vault_path(path: &str) -> bool {
         && path.contains('/')
         && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
         && !path.contains(['?', '#', '%'])
-}
-
-/// Where the last scalar of a value ends.
-fn last_token(node: &Node<'_>) -> Option<u32> {
-    match &node.value().kind {
-        NodeKind::Scalar(_) => Some(node.value().span.end),
-        NodeKind::List(items) => items.iter().filter_map(last_token).max(),
-        NodeKind::Map(pairs) => {
-            pairs.iter().filter_map(|(key, value)| last_token(value).max(Some(key.span.end))).max()
-        }
-        NodeKind::Shared(_) | NodeKind::Broken => None,
-    }
 }

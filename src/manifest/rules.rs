@@ -6,7 +6,7 @@ use super::leaf::Misfit;
 use super::shape::Setting;
 use super::suggest;
 use crate::domain::field::Kind;
-use crate::domain::name::PoolName;
+use crate::domain::name::{FLEET_NAME_MAX, PoolName};
 use crate::domain::text::quote;
 
 /// Longest name of an account, and of a repository in it.
@@ -45,10 +45,7 @@ pub(super) fn wanted_setting(setting: Setting) -> &'static str {
 /// Judges a text of a pool field.
 pub(super) fn judge(text: &str, kind: Kind, subject: Subject<'_>) -> Result<(), Misfit> {
     match kind {
-        Kind::Name => PoolName::new(text).map(drop).map_err(|why| {
-            let help = "letters `a`-`z`, digits and `-`, at most 28, no `-` at either end";
-            Misfit::new(Code::Name, why).help(help)
-        }),
+        Kind::Name => PoolName::new(text).map(drop).map_err(|why| misnamed(why, text)),
         Kind::Text { max } => plain_text(text, max, subject),
         Kind::Account => account(text, subject),
         Kind::Repository => repository(text, subject),
@@ -60,6 +57,19 @@ pub(super) fn judge(text: &str, kind: Kind, subject: Subject<'_>) -> Result<(), 
         | Kind::Labels
         | Kind::Map => Ok(()),
     }
+}
+
+/// A name that breaks the rules, with one near it that does not.
+pub(super) fn misnamed(why: String, text: &str) -> Misfit {
+    let better: String = text
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' })
+        .take(FLEET_NAME_MAX)
+        .collect();
+    let better = better.trim_matches('-');
+    let misfit = Misfit::new(Code::Name, why);
+    if better.is_empty() { misfit } else { misfit.help(format!("such as `{better}`")) }
 }
 
 /// Text that is not empty, not too long, has no control characters and no blank at its ends.

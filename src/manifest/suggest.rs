@@ -68,20 +68,18 @@ pub(super) fn elsewhere(key: &str, here: &[Entry]) -> Option<&'static str> {
             return Some("it belongs under `defaults:`");
         }
     }
+    if is(&POOL) && holds(FLEET_FILE) {
+        return Some("it belongs in the fleet file");
+    }
     if is(&DEFAULTS) && holds(&POOL) {
         return Some("it is each pool's own; put it into the pool");
     }
     None
 }
 
-/// Words in a row, the first of a long list.
+/// Words in a row.
 pub(super) fn listed(words: &[&str]) -> String {
-    const SHOWN: usize = 12;
-    let mut text: Vec<String> = words.iter().take(SHOWN).map(|it| format!("`{it}`")).collect();
-    if words.len() > SHOWN {
-        text.push("…".to_owned());
-    }
-    text.join(", ")
+    words.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::ops::Range;
 use super::node::Span;
 use super::problem::{Excerpt, Mark, Place, Role, Spot};
 use super::yaml::Token;
-use crate::domain::field::field;
+use crate::domain::field::{Kind, field};
 use crate::domain::text::escape;
 
 /// What stands in an excerpt for a value that is not shown.
@@ -191,7 +191,7 @@ impl FileText {
             }
             self.gap(at..start, &mut pieces);
             if self.shown[index] {
-                pieces.push(Piece::plain(&self.text, start..end));
+                push_plain(&self.text, start..end, &mut pieces);
             } else {
                 self.masked(start..end, &mut pieces);
             }
@@ -215,7 +215,7 @@ impl FileText {
             Some(at) => text[..at].trim_end().len(),
             None => text.len(),
         };
-        pieces.push(Piece::plain(&self.text, bytes.start..bytes.start + visible));
+        push_plain(&self.text, bytes.start..bytes.start + visible, pieces);
     }
 
     /// A scalar that is not shown: its quotes and its indentation are.
@@ -223,7 +223,7 @@ impl FileText {
         let text = &self.text[bytes.clone()];
         let indent = text.len() - text.trim_start().len();
         let inner = bytes.start + indent..bytes.start + text.trim_end().len().max(indent);
-        pieces.push(Piece::plain(&self.text, bytes.start..inner.start));
+        push_plain(&self.text, bytes.start..inner.start, pieces);
         if !inner.is_empty() {
             pieces.push(Piece { start: inner.start, end: inner.end, shown: MASK.to_owned() });
         }
@@ -235,32 +235,41 @@ impl FileText {
             Knowledge::Parsed => true,
             Knowledge::BrokenFleet => false,
             Knowledge::BrokenPools => {
-                (1..=line).all(|it| has_only_plain_keys(&self.text[self.bytes_of(it)]))
+                have_only_plain_keys((1..=line).map(|it| &self.text[self.bytes_of(it)]))
             }
         }
     }
 }
 
-/// Whether everything in the line that may be a key is one whose value is harmless, as far as can
-/// be told without a parse.
-fn has_only_plain_keys(line: &str) -> bool {
-    let code = match line.split_once(" #") {
-        Some((code, _)) if !code.contains(['"', '\'']) => code,
-        Some(_) | None => line,
-    };
-    let mut rest = if code.starts_with('#') { "" } else { code };
-    while let Some(at) = rest.find(':') {
-        let word = rest[..at].trim_end_matches(['"', '\'', ' ', '\t']);
-        let start = word
-            .rfind(|c: char| !(c.is_alphanumeric() || c == '_'))
-            .map_or(0, |it| it + word[it..].chars().next().map_or(0, char::len_utf8));
-        let key = &word[start..];
-        if key != "pools" && (key == "extra_specs" || field(key).is_none()) {
+/// Whether every key in these lines is one whose value is harmless, as far as can be told without
+/// a parse. From the first bracket on, each word before a colon may be a key.
+fn have_only_plain_keys<'t>(lines: impl Iterator<Item = &'t str>) -> bool {
+    let mut in_brackets = false;
+    for line in lines {
+        let code = match line.split_once(" #") {
+            Some((code, _)) if !code.contains(['"', '\'']) => code,
+            Some(_) | None => line,
+        };
+        let code = if code.starts_with('#') { "" } else { code };
+        in_brackets |= code.contains(['{', '[']);
+        let keys = code.match_indices(':').map(|(at, _)| word_before(&code[..at]));
+        let most = if in_brackets { usize::MAX } else { 1 };
+        if !keys.take(most).all(is_plain_key) {
             return false;
         }
-        rest = &rest[at + 1..];
     }
     true
+}
+
+fn word_before(text: &str) -> &str {
+    let text = text.trim_end_matches(['"', '\'', ' ', '\t']);
+    let start = text.char_indices().rev().take_while(|(_, c)| c.is_alphanumeric() || *c == '_');
+    &text[start.last().map_or(text.len(), |it| it.0)..]
+}
+
+/// `pools`, or a field of a pool but for the one that may hold secrets.
+fn is_plain_key(key: &str) -> bool {
+    key == "pools" || field(key).is_some_and(|it| it.kind != Kind::Map)
 }
 
 /// Where each line of a text begins, by YAML's line breaks.
@@ -281,14 +290,30 @@ struct Piece {
     shown: String,
 }
 
-impl Piece {
-    fn plain(text: &str, bytes: Range<usize>) -> Self {
-        let shown = escape(text[bytes.clone()].trim_end_matches('\r')).into_owned();
-        Self { start: bytes.start, end: bytes.end, shown }
+/// Adds a stretch that is shown, each escaped character as a piece of its own: within every other
+/// piece, bytes shown are bytes of the file.
+fn push_plain(text: &str, bytes: Range<usize>, pieces: &mut Vec<Piece>) {
+    let mut start = bytes.start;
+    let mut push = |start: usize, end: usize| {
+        if start < end {
+            pieces.push(Piece { start, end, shown: escape(&text[start..end]).into_owned() });
+        }
+    };
+    for (offset, c) in text[bytes.clone()].char_indices() {
+        let at = bytes.start + offset;
+        let end = at + c.len_utf8();
+        if escape(&text[at..end]).len() != c.len_utf8() {
+            push(start, at);
+            push(at, end);
+            start = end;
+        }
     }
+    push(start, bytes.end);
+}
 
-    /// The shown bytes of the file's bytes `start..end`: exact where nothing was escaped or
-    /// masked, else the whole piece.
+impl Piece {
+    /// The shown bytes of the file's bytes `start..end`: exact, or the whole piece where it was
+    /// escaped or masked.
     fn within(&self, start: usize, end: usize) -> (usize, usize) {
         if self.shown.len() != self.end - self.start {
             return (0, self.shown.len());

@@ -267,7 +267,8 @@ impl<'a> Builder<'a> {
             Inside::Map { pairs, seen, next } => match std::mem::replace(next, Next::Key) {
                 Next::Key => *next = take_key(&node, seen, &mut self.flaws),
                 Next::Value(key) => pairs.push((key, node)),
-                Next::Dropped => {}
+                // Nobody will say that its keys may be shown.
+                Next::Dropped => hide_keys(&mut self.tokens, node.span.start),
             },
         }
         Ok(())
@@ -319,6 +320,13 @@ impl<'a> Builder<'a> {
 }
 
 const SCALAR_TAGS: &[&str] = &["str", "int", "float", "bool", "null"];
+
+/// From here on, keys count as values.
+fn hide_keys(tokens: &mut [Token], start: u32) {
+    for token in tokens.iter_mut().rev().take_while(|it| it.start >= start) {
+        token.is_key = false;
+    }
+}
 
 /// Judges a key. Refused ones are reported; their values are dropped.
 fn take_key<'a>(
