@@ -133,9 +133,18 @@ fn certificate(error: &CertificateError) -> TlsFault {
         CertificateError::NotValidForNameContext { presented, .. } => {
             TlsFault::WrongName(match presented.is_empty() {
                 true => "it lists no name at all".into(),
-                false => text::quote(&format!("it is for {}", presented.join(", "))),
+                false => {
+                    let names: Vec<_> = presented.iter().map(|it| bare(it)).collect();
+                    text::quote(&format!("it is for {}", names.join(", ")))
+                }
             })
         }
         other => TlsFault::BadCertificate(text::quote(&other.to_string())),
     }
+}
+
+/// `DnsName("garm.test")` as rustls says it, without the frame.
+fn bare(name: &str) -> &str {
+    let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    inner.unwrap_or(name).trim_matches('"')
 }

@@ -1,12 +1,13 @@
 //! HTTP in earnest: one reqwest client, bounded in time and size, that follows no redirect.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, LOCATION};
 use reqwest::redirect;
 use secrecy::{ExposeSecret, SecretString};
-use url::{Host, Url};
+use url::{Host, ParseError, Url};
 
 use super::error::Error;
 use super::fault::{self, Setting};
@@ -168,12 +169,15 @@ impl Transport for Http {
 fn check_url(text: &str) -> Result<Url, Error> {
     let bad = |got: String| {
         Error::input(
-            format!("use `garm.url: {}`", text::quote(text)),
+            format!("use `garm.url: {}`", text::quote(&without_login(text))),
             got,
             "write it like `https://garm.example.com`",
         )
     };
-    let url = Url::parse(text).map_err(|error| bad(error.to_string()))?;
+    let url = Url::parse(text).map_err(|error| match error {
+        ParseError::RelativeUrlWithoutBase => bad("it does not begin with `https://`".into()),
+        other => bad(other.to_string()),
+    })?;
     let is_loopback = match url.host() {
         None => return Err(bad("it names no host".into())),
         Some(Host::Domain(name)) => name == "localhost",
@@ -197,6 +201,15 @@ fn check_url(text: &str) -> Result<Url, Error> {
         return Err(bad("it holds a query or a fragment".into()));
     }
     Ok(url)
+}
+
+/// The text without what stands before an `@`: it may be a password.
+fn without_login(text: &str) -> Cow<'_, str> {
+    match (text.split_once("://"), text.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://…@{rest}").into(),
+        (None, Some((_, rest))) => format!("…@{rest}").into(),
+        (Some(_) | None, None) => text.into(),
+    }
 }
 
 fn bearer(token: &SecretString) -> Result<HeaderValue, TransportError> {

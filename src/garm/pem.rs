@@ -30,7 +30,8 @@ impl Pem<'_> {
         let help = "a certificate in PEM begins with `-----BEGIN CERTIFICATE-----`";
         let certificates = CertificateDer::pem_slice_iter(&pem)
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| self.unfit(format!("it is broken PEM: {error}"), help))?;
+            // The error itself quotes the line, which may be part of a key.
+            .map_err(|_| self.unfit("its PEM is cut or broken", help))?;
         match certificates.is_empty() {
             true if holds(&pem, "PRIVATE KEY-----") => {
                 Err(self.unfit("it holds a key and no certificate", help))

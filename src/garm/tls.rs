@@ -137,9 +137,7 @@ fn roots(pem: Pem<'_>) -> Result<RootCertStore, Error> {
     }
     let mut store = RootCertStore::empty();
     for certificate in certificates {
-        store
-            .add(certificate)
-            .map_err(|error| pem.unfit(format!("a certificate in it is broken: {error}"), help))?;
+        store.add(certificate).map_err(|_| pem.unfit("a certificate in it is broken", help))?;
     }
     Ok(store)
 }

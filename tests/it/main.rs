@@ -4,4 +4,5 @@
 mod apply;
 mod architecture;
 mod garm;
+mod garm_http;
 mod manifest;

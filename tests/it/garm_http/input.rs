@@ -1,0 +1,152 @@
+//! URLs and files that cannot be used.
+
+use std::path::{Path, PathBuf};
+
+use runnerctl::garm::{Http, Transport, tls};
+
+use super::authority::{Authority, CLIENT};
+use super::{options, words};
+
+#[test]
+fn urls_that_would_leak_or_lead_nowhere_are_refused() {
+    let check = |url: &str| {
+        let files = Authority::new();
+        Http::new(&options(url.into(), files.trusted()))
+    };
+    for good in [
+        "https://garm.example.com",
+        "https://garm.example.com:8443/garm/",
+        "http://127.0.0.1:1",
+        "http://[::1]:9997/",
+        "http://localhost",
+    ] {
+        let address = check(good).unwrap().address();
+        assert_eq!(address, good.trim_end_matches('/'));
+    }
+    let mut report = String::new();
+    for bad in [
+        "http://garm.example.com",
+        "http://10.0.0.1",
+        "http://localhost.example.com",
+        "http://127.0.0.1.nip.io",
+        "ftp://127.0.0.1",
+        "https://admin:canary@garm.example.com",
+        "https://garm.example.com?x=1",
+        "https://garm.example.com/#top",
+        "garm.example.com",
+        "https://",
+        "admin:canary@garm",
+        "https://admin:canary@",
+        "",
+    ] {
+        let error = check(bad).unwrap_err();
+        assert!(error.is_input());
+        assert!(!words(&error).contains("canary"));
+        report.push_str(&format!("{error}\n"));
+    }
+    insta::assert_snapshot!(report, @"
+    use `garm.url: http://garm.example.com`: `http://` would send the password in clear; it is for this machine only
+    use `garm.url: http://10.0.0.1`: `http://` would send the password in clear; it is for this machine only
+    use `garm.url: http://localhost.example.com`: `http://` would send the password in clear; it is for this machine only
+    use `garm.url: http://127.0.0.1.nip.io`: `http://` would send the password in clear; it is for this machine only
+    use `garm.url: ftp://127.0.0.1`: `ftp:` is neither `https:` nor `http:`
+    use `garm.url: https://…@garm.example.com`: it holds a user name or a password
+    use `garm.url: https://garm.example.com?x=1`: it holds a query or a fragment
+    use `garm.url: https://garm.example.com/#top`: it holds a query or a fragment
+    use `garm.url: garm.example.com`: it does not begin with `https://`
+    use `garm.url: https://`: empty host
+    use `garm.url: …@garm`: it names no host
+    use `garm.url: https://…@`: empty host
+    use `garm.url: `: it does not begin with `https://`
+    ");
+}
+
+pub(super) fn write(folder: &Path, name: &str, content: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, content).unwrap();
+    path
+}
+
+/// What is said about these files, with the authority's folder left out.
+fn complaint(authority: &Authority, files: tls::Files) -> String {
+    let error = Http::new(&options("https://garm.test".into(), files)).unwrap_err();
+    assert!(error.is_input());
+    let folder = authority.folder.path().display().to_string();
+    format!("{}\n", words(&error).replace(&folder, "FOLDER"))
+}
+
+#[test]
+fn a_ca_that_cannot_be_used_is_told_by_what_it_is() {
+    let ca = Authority::new();
+    let folder = ca.folder.path();
+    let (cert, key) = ca.sign("client", &CLIENT);
+    let text = write(folder, "text", "no PEM at all\n");
+    let cut = write(folder, "cut", "-----BEGIN CERTIFICATE-----\nMIIB\n");
+    let empty = write(folder, "empty", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n");
+    let large = write(folder, "large", &"x".repeat((1 << 20) + 1));
+    let absent = folder.join("absent");
+    let mut report = String::new();
+    for bad in [&absent, folder, Path::new("/dev/null"), &text, &cut, &empty, &key, &large, &cert] {
+        let files = tls::Files { ca: Some(bad.to_owned()), ..tls::Files::default() };
+        report.push_str(&complaint(&ca, files));
+    }
+    insta::assert_snapshot!(report, @"
+    read `garm.tls.ca` from `FOLDER/absent`: No such file or directory (os error 2)
+    help: check the path in `garm.tls.ca`; it is relative to the fleet file
+    read `garm.tls.ca` from `FOLDER`: it is not a regular file
+    help: check the path in `garm.tls.ca`; it is relative to the fleet file
+    read `garm.tls.ca` from `/dev/null`: it is not a regular file
+    help: check the path in `garm.tls.ca`; it is relative to the fleet file
+    read `garm.tls.ca` from `FOLDER/text`: it holds no certificate in PEM
+    help: a certificate in PEM begins with `-----BEGIN CERTIFICATE-----`
+    read `garm.tls.ca` from `FOLDER/cut`: its PEM is cut or broken
+    help: a certificate in PEM begins with `-----BEGIN CERTIFICATE-----`
+    read `garm.tls.ca` from `FOLDER/empty`: a certificate in it is broken
+    help: put the CA that signed GARM's certificate there
+    read `garm.tls.ca` from `FOLDER/client.key`: it holds a key and no certificate
+    help: a certificate in PEM begins with `-----BEGIN CERTIFICATE-----`
+    read `garm.tls.ca` from `FOLDER/large`: it is larger than 1 MiB
+    help: check the path in `garm.tls.ca`; it is relative to the fleet file
+    read `garm.tls.ca` from `FOLDER/client.pem`: its certificate is not a CA's: it signs no other
+    help: put the CA that signed GARM's certificate there, not that certificate itself
+    ");
+}
+
+#[test]
+fn a_certificate_and_a_key_that_cannot_be_used_are_told_by_what_they_are() {
+    let ca = Authority::new();
+    let folder = ca.folder.path();
+    let (cert, key) = ca.sign("client", &CLIENT);
+    let (_, other_key) = ca.sign("other", &CLIENT);
+    let text = write(folder, "text", "no PEM at all\n");
+    let encrypted = write(
+        folder,
+        "encrypted",
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n",
+    );
+    let absent = folder.join("absent");
+    let mut report = String::new();
+    let only_cert = tls::Files { cert: Some(cert.clone()), ..ca.trusted() };
+    let only_key = tls::Files { key: Some(key), ..ca.trusted() };
+    report.push_str(&complaint(&ca, only_cert));
+    report.push_str(&complaint(&ca, only_key));
+    for bad in [absent, text, cert.clone(), encrypted, other_key] {
+        report.push_str(&complaint(&ca, ca.presenting((cert.clone(), bad))));
+    }
+    insta::assert_snapshot!(report, @"
+    read `garm.tls`: `garm.tls.cert` is given without `garm.tls.key`
+    help: give `garm.tls.key`, or leave both out
+    read `garm.tls`: `garm.tls.key` is given without `garm.tls.cert`
+    help: give `garm.tls.cert`, or leave both out
+    read `garm.tls.key` from `FOLDER/absent`: No such file or directory (os error 2)
+    help: check the path in `garm.tls.key`; it is relative to the fleet file
+    read `garm.tls.key` from `FOLDER/text`: it holds no private key in PEM
+    help: a key in PEM begins with `-----BEGIN PRIVATE KEY-----`
+    read `garm.tls.key` from `FOLDER/client.pem`: it holds a certificate and no key
+    help: a key in PEM begins with `-----BEGIN PRIVATE KEY-----`
+    read `garm.tls.key` from `FOLDER/encrypted`: the key is encrypted, and there is nobody to ask
+    help: decrypt it (`openssl pkey -in … -out …`) and keep the file to yourself
+    use `garm.tls.cert` `FOLDER/client.pem` with `FOLDER/other.key`: the key is of another certificate
+    help: give `garm.tls.key` the key of `garm.tls.cert`
+    ");
+}

@@ -1,0 +1,380 @@
+//! The HTTP door against servers that misbehave, in real time on loopback.
+
+mod authority;
+mod input;
+mod server;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use authority::{Authority, CLIENT, SERVER, VALID, Wanted};
+use rcgen::{CertificateParams, KeyPair};
+use runnerctl::domain::name::PoolId;
+use runnerctl::garm::http::{ANSWER_MAX, Timeouts};
+use runnerctl::garm::{
+    Client, Error, Http, HttpOptions, Kind, Login, Method, Presented, Request, Response, TlsFault,
+    Transport, TransportError, tls,
+};
+use rustls::version;
+use secrecy::SecretString;
+use server::{Greeting, Manner, answer, greeting, says, serve};
+use tokio::net::TcpListener;
+
+/// Long for a loopback and short for a test that waits for it to pass.
+const BRIEF: Duration = Duration::from_millis(300);
+
+fn options(url: String, files: tls::Files) -> HttpOptions {
+    HttpOptions { tls: files, ..HttpOptions::new(url) }
+}
+
+async fn send(options: &HttpOptions) -> Result<Response, TransportError> {
+    let request = Request {
+        method: Method::Get,
+        path: "/pools".into(),
+        body: None,
+        token: Some(SecretString::from("canary-token")),
+    };
+    Http::new(options).unwrap().send(request).await
+}
+
+async fn plainly(manner: Manner) -> Result<Response, TransportError> {
+    let address = serve(Greeting::Plain, manner).await;
+    send(&options(format!("http://{address}"), tls::Files::default())).await
+}
+
+async fn over_tls(greeting: Greeting, files: tls::Files) -> Result<Response, TransportError> {
+    let address = serve(greeting, answer("[]")).await;
+    send(&options(format!("https://{address}"), files)).await
+}
+
+/// What a person reads when the first request, the login, fails.
+async fn shown(options: &HttpOptions) -> (Kind, String) {
+    let client = Client::new(
+        Arc::new(Http::new(options).unwrap()),
+        Login::new("admin", SecretString::from("canary-password")),
+    );
+    let error = client.pool(&PoolId::new("p")).await.unwrap_err();
+    assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+    let text = words(&error).replace(&options.url, "URL");
+    (error.kind, text)
+}
+
+fn words(error: &Error) -> String {
+    let help = error.help.as_deref().map(|it| format!("\nhelp: {it}")).unwrap_or_default();
+    format!("{error}{help}")
+}
+
+#[tokio::test]
+async fn an_answer_arrives_whole_with_garms_clock() {
+    let response = plainly(answer(r#"[{"a":1}]"#)).await.unwrap();
+    let expected = Response {
+        status: 200,
+        content_type: Some("application/json".into()),
+        date: Some("2026-11-25T10:11:12Z".parse().unwrap()),
+        body: br#"[{"a":1}]"#.to_vec(),
+    };
+    assert_eq!(response, expected);
+    let odd = says("HTTP/1.1 200 OK\r\nDate: soon\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(plainly(odd).await.unwrap().date, None);
+}
+
+#[tokio::test]
+async fn a_request_says_who_asks_and_nothing_more() {
+    let response = plainly(Manner::Echoes).await.unwrap();
+    let head = String::from_utf8(response.body).unwrap().to_lowercase();
+    let mut lines: Vec<_> = head.lines().filter(|it| !it.starts_with("host:")).collect();
+    lines.sort_unstable();
+    let agent = format!("user-agent: runnerctl/{}", env!("CARGO_PKG_VERSION"));
+    let expected = [
+        "",
+        "accept-encoding: gzip",
+        "accept: */*",
+        "authorization: bearer canary-token",
+        "get /api/v1/pools http/1.1",
+        &agent,
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[tokio::test]
+async fn the_private_ca_is_trusted_and_no_other() {
+    let (ours, theirs) = (Authority::new(), Authority::new());
+    for version in [&version::TLS13, &version::TLS12] {
+        let greeting = greeting(ours.sign("server", &SERVER), None, version);
+        assert_eq!(over_tls(greeting.clone(), ours.trusted()).await.unwrap().status, 200);
+        let unknown = Err(TransportError::Tls(TlsFault::UnknownIssuer));
+        assert_eq!(over_tls(greeting, theirs.trusted()).await, unknown);
+    }
+}
+
+#[tokio::test]
+async fn a_bad_server_certificate_is_told_by_what_is_wrong_with_it() {
+    let ca = Authority::new();
+    for (name, years, expected) in [
+        (SERVER.name, (2020, 2021), TlsFault::Expired(", at 2021-01-01T00:00:00Z".into())),
+        (
+            SERVER.name,
+            (2089, 2090),
+            TlsFault::NotYetValid(", only from 2089-01-01T00:00:00Z on".into()),
+        ),
+        ("garm.test", VALID, TlsFault::WrongName("it is for garm.test".into())),
+    ] {
+        let server = ca.sign("server", &Wanted { name, years });
+        let got = over_tls(greeting(server, None, &version::TLS13), ca.trusted()).await;
+        assert_eq!(got, Err(TransportError::Tls(expected)));
+    }
+}
+
+#[tokio::test]
+async fn a_demanded_client_certificate_opens_the_door() {
+    let (ca, operators) = (Authority::new(), Authority::new());
+    for version in [&version::TLS13, &version::TLS12] {
+        let greeting = greeting(ca.sign("server", &SERVER), Some(&operators), version);
+        let (cert, key) = operators.sign("client", &CLIENT);
+        let files = tls::Files { cert: Some(cert), key: Some(key), ..ca.trusted() };
+        assert_eq!(over_tls(greeting, files).await.unwrap().status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_missing_client_certificate_is_told() {
+    let (ca, operators) = (Authority::new(), Authority::new());
+    for version in [&version::TLS13, &version::TLS12] {
+        let greeting = greeting(ca.sign("server", &SERVER), Some(&operators), version);
+        let got = over_tls(greeting, ca.trusted()).await;
+        let expected = TlsFault::ClientCertificate {
+            presented: Presented::Nothing,
+            alert: "CertificateRequired".into(),
+        };
+        assert_eq!(got, Err(TransportError::Tls(expected)));
+    }
+}
+
+#[tokio::test]
+async fn a_refused_client_certificate_is_told_with_its_validity() {
+    let (ca, operators, strangers) = (Authority::new(), Authority::new(), Authority::new());
+    let greeting = greeting(ca.sign("server", &SERVER), Some(&operators), &version::TLS13);
+    let expired = Wanted { years: (2020, 2021), ..CLIENT };
+    for (files, until, alert) in [
+        (strangers.sign("client", &CLIENT), "2090-01-01T00:00:00Z", "UnknownCA"),
+        (operators.sign("client", &expired), "2021-01-01T00:00:00Z", "CertificateExpired"),
+    ] {
+        let shown =
+            format!("`{}` (valid from 2020-01-01T00:00:00Z until {until})", files.0.display());
+        let got = over_tls(greeting.clone(), ca.presenting(files)).await;
+        let expected = TlsFault::ClientCertificate {
+            presented: Presented::Certificate(shown),
+            alert: alert.into(),
+        };
+        assert_eq!(got, Err(TransportError::Tls(expected)));
+    }
+}
+
+/// A front may also take the request and close without a word.
+#[tokio::test]
+async fn a_connection_closed_after_a_certificate_was_asked_for_names_it() {
+    let (ca, operators) = (Authority::new(), Authority::new());
+    let greeting = greeting(ca.sign("server", &SERVER), Some(&operators), &version::TLS13);
+    let address = serve(greeting, says("")).await;
+    let (cert, key) = operators.sign("client", &CLIENT);
+    let shown_as = format!(
+        "`{}` (valid from 2020-01-01T00:00:00Z until 2090-01-01T00:00:00Z)",
+        cert.display()
+    );
+    let files = tls::Files { cert: Some(cert), key: Some(key), ..ca.trusted() };
+    let got = send(&options(format!("https://{address}"), files)).await.unwrap_err();
+    assert_eq!(got, TransportError::ClosedOnCertificate(Presented::Certificate(shown_as)));
+    assert!(got.may_have_arrived());
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_told() {
+    let garbage = plainly(says("\0\u{1}garbage\r\n\r\n")).await.unwrap_err();
+    assert!(matches!(garbage, TransportError::NotHttp(_)), "{garbage:?}");
+    let ca = Authority::new();
+    let greeting = greeting(ca.sign("server", &SERVER), None, &version::TLS13);
+    let address = serve(greeting, answer("[]")).await;
+    let got = send(&options(format!("http://{address}"), tls::Files::default())).await;
+    assert!(matches!(got, Err(TransportError::NotHttp(_))), "{got:?}");
+}
+
+#[tokio::test]
+async fn tls_to_a_plain_port_is_told() {
+    let bad_request = "HTTP/1.0 400 Bad Request\r\n\r\nwhat?";
+    let address = serve(Greeting::Plain, says(bad_request)).await;
+    let ca = Authority::new();
+    let got = send(&options(format!("https://{address}"), ca.trusted())).await;
+    assert_eq!(got, Err(TransportError::Tls(TlsFault::NotTls)));
+}
+
+#[tokio::test]
+async fn a_connection_closed_without_a_word_is_told() {
+    let got = plainly(says("")).await.unwrap_err();
+    let expected = TransportError::Closed("connection closed before message completed".into());
+    assert_eq!(got, expected);
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_told() {
+    let got = plainly(says("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[{")).await.unwrap_err();
+    let expected = TransportError::Body("end of file before message length reached".into());
+    assert_eq!(got, expected);
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n[{";
+    let got = plainly(says(chunked)).await.unwrap_err();
+    assert!(matches!(got, TransportError::Body(_)), "{got:?}");
+}
+
+fn too_large() -> TransportError {
+    TransportError::Body(format!("it has more than {ANSWER_MAX} bytes"))
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_cut() {
+    let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    let mut chunk = b"100000\r\n".to_vec();
+    chunk.resize(chunk.len() + 0x10_0000, b' ');
+    chunk.extend_from_slice(b"\r\n");
+    assert_eq!(plainly(Manner::Repeats(head, chunk)).await, Err(too_large()));
+}
+
+#[tokio::test]
+async fn an_answer_announced_too_large_is_not_read() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n";
+    assert_eq!(plainly(Manner::Stalls(head.into())).await, Err(too_large()));
+}
+
+/// Deflate (RFC 1951) by hand: one zero, and then "258 more of the same" again and again, which
+/// has 13 bits each time.
+fn gzip_bomb() -> Vec<u8> {
+    let mut bytes = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    let (mut held, mut held_bits) = (0_u32, 0);
+    let mut push = |value: u32, bits: u32| {
+        held |= value << held_bits;
+        held_bits += bits;
+        while held_bits >= 8 {
+            bytes.push((held & 0xff).try_into().unwrap());
+            held >>= 8;
+            held_bits -= 8;
+        }
+    };
+    push(0b011, 3); // the last block, with the fixed codes
+    push(0b0000_1100, 8); // a zero: code 00110000, most significant bit first
+    for _ in 0..=ANSWER_MAX / 258 {
+        push(0b1010_0011, 8); // length 258: code 11000101
+        push(0, 5); // distance 1: code 00000
+    }
+    push(0, 15); // the end of the block, and the rest of its last byte
+    bytes.extend_from_slice(&[0; 8]);
+    bytes
+}
+
+#[tokio::test]
+async fn a_compressed_answer_is_bounded_by_what_it_unpacks_to() {
+    let bomb = gzip_bomb();
+    assert!(bomb.len() < 1 << 20);
+    let mut reply = format!(
+        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+        bomb.len()
+    )
+    .into_bytes();
+    reply.extend_from_slice(&bomb);
+    assert_eq!(plainly(Manner::Says(reply)).await, Err(too_large()));
+}
+
+#[tokio::test]
+async fn a_redirect_is_never_followed() {
+    let elsewhere = serve(Greeting::Plain, answer("[]")).await;
+    for status in [301, 302, 307, 308] {
+        let target = format!("http://{elsewhere}/\u{1b}[31m");
+        let reply =
+            format!("HTTP/1.1 {status} X\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n");
+        // A header holds no control characters: the server is refused as no HTTP at all.
+        assert!(matches!(plainly(says(&reply)).await, Err(TransportError::NotHttp(_))));
+        let target = format!("http://{elsewhere}/api");
+        let reply =
+            format!("HTTP/1.1 {status} X\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(plainly(says(&reply)).await, Err(TransportError::Redirect(target)));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_given_up() {
+    let brief = |url| HttpOptions {
+        timeouts: Timeouts { connect: BRIEF, request: 2 * BRIEF },
+        ..options(url, Authority::new().trusted_for_ever())
+    };
+    let silent = serve(Greeting::Plain, Manner::Silent).await;
+    let got = send(&brief(format!("http://{silent}"))).await;
+    assert_eq!(got, Err(TransportError::Timeout(2 * BRIEF)));
+    let got = send(&brief(format!("https://{silent}"))).await;
+    assert_eq!(got, Err(TransportError::ConnectTimeout(BRIEF)));
+    let slow = serve(
+        Greeting::Plain,
+        Manner::Stalls(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[".to_vec()),
+    )
+    .await;
+    let got = send(&brief(format!("http://{slow}"))).await;
+    assert_eq!(got, Err(TransportError::Timeout(2 * BRIEF)));
+}
+
+#[tokio::test]
+async fn what_people_read_says_what_happened_and_what_to_do() {
+    let unused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let (ca, operators) = (Authority::new(), Authority::new());
+    let server = ca.sign("server", &SERVER);
+    let page = "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n\
+                <html><head><title>502 Bad Gateway</title></head></html>";
+    let mut report = String::new();
+    for (url, files) in [
+        (format!("http://{unused}"), tls::Files::default()),
+        (format!("http://{}", serve(Greeting::Plain, says(page)).await), tls::Files::default()),
+        (format!("http://{}", serve(Greeting::Plain, answer("{}")).await), tls::Files::default()),
+        (
+            format!(
+                "https://{}",
+                serve(greeting(server.clone(), None, &version::TLS13), says("")).await
+            ),
+            operators.trusted(),
+        ),
+        (
+            format!(
+                "https://{}",
+                serve(greeting(server, Some(&operators), &version::TLS13), says("")).await
+            ),
+            ca.trusted(),
+        ),
+    ] {
+        let (_, text) = shown(&options(url, files)).await;
+        report.push_str(&text);
+        report.push_str("\n\n");
+    }
+    insta::assert_snapshot!(report, @"
+    log in at URL as `admin`: cannot connect: Connection refused (os error 111)
+    help: check that GARM runs, and the host and port in `garm.url`
+
+    log in at URL as `admin`: 502 with a page titled `502 Bad Gateway`
+    help: a front answers and GARM behind it does not: check that GARM runs
+
+    log in at URL as `admin`: JSON of an unexpected shape: missing field `token` at line 1 column 2
+    help: check that `garm.url` leads to GARM itself, without `/api/v1`, and that no proxy answers in its place
+
+    log in at URL as `admin`: the server's certificate is signed by an unknown CA
+    help: give as `garm.tls.ca` the CA that signed GARM's certificate (not that certificate itself)
+
+    log in at URL as `admin`: the server asked for a client certificate, got none, and refused: CertificateRequired
+    help: give `garm.tls.cert` and `garm.tls.key`
+    ");
+}
+
+/// One that is signed by itself is its own CA, as small installations have it.
+#[tokio::test]
+async fn a_certificate_signed_by_itself_can_be_trusted() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec![SERVER.name.to_owned()]).unwrap();
+    let cert = input::write(folder.path(), "cert", &params.self_signed(&key).unwrap().pem());
+    let key = input::write(folder.path(), "key", &key.serialize_pem());
+    let files = tls::Files { ca: Some(cert.clone()), ..tls::Files::default() };
+    let got = over_tls(greeting((cert, key), None, &version::TLS13), files).await;
+    assert_eq!(got.unwrap().status, 200);
+}
