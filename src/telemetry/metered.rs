@@ -9,19 +9,19 @@ use super::count::{Counter, Timing};
 use crate::garm::{Reply, Request, Transport};
 
 /// Another transport, counted on a board.
-pub struct Metered<T> {
-    inner: T,
+pub struct Metered {
+    inner: Arc<dyn Transport>,
     board: Arc<Board>,
 }
 
-impl<T: Transport> Metered<T> {
+impl Metered {
     /// Everything that goes through `inner` is counted.
-    pub fn new(inner: T, board: Arc<Board>) -> Self {
+    pub fn new(inner: Arc<dyn Transport>, board: Arc<Board>) -> Self {
         Self { inner, board }
     }
 }
 
-impl<T: Transport> Transport for Metered<T> {
+impl Transport for Metered {
     fn send(&self, request: Request) -> Reply<'_> {
         Box::pin(async move {
             let method = request.method.word();

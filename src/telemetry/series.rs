@@ -207,7 +207,7 @@ pub const AUDIT_WRITE_ERRORS: Series = counter(
 pub const EPHEMERAL_VIOLATIONS: Series = counter(
     "runnerctl_ephemeral_violations_total",
     &["reason"],
-    "Number of findings against one runner for one job, by reason",
+    "Number of findings against the rule of one job per runner, by reason",
 );
 /// One per message and attempt.
 pub const ALERT_DELIVERIES: Series = counter(

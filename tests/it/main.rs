@@ -6,3 +6,4 @@ mod architecture;
 mod garm;
 mod garm_http;
 mod manifest;
+mod telemetry;
