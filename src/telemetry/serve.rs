@@ -122,3 +122,56 @@ async fn connection<S>(
     connection.as_mut().graceful_shutdown();
     let _ = timeout(GRACE, connection).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::task::JoinHandle;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::telemetry::board::Limits;
+
+    /// A served connection, without a socket, so that time can be virtual.
+    fn served(room: usize) -> (DuplexStream, CancellationToken, JoinHandle<()>) {
+        let board = Arc::new(Board::new(Limits::of(Duration::from_secs(30))));
+        let service = TowerToHyperService::new(pages::router(board));
+        let (ours, theirs) = duplex(room);
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(connection(theirs, service, stop.clone()));
+        (ours, stop, task)
+    }
+
+    const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    #[tokio::test(start_paused = true)]
+    async fn half_a_head_keeps_its_place_for_twenty_seconds() {
+        let began = Instant::now();
+        let (mut peer, _stop, task) = served(1 << 16);
+        peer.write_all(&REQUEST[..20]).await.unwrap();
+        task.await.unwrap();
+        assert_eq!(began.elapsed().as_secs(), HEAD_TIMEOUT.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_reads_nothing_is_gone_after_the_life_of_a_connection() {
+        let began = Instant::now();
+        let (mut peer, _stop, task) = served(64);
+        peer.write_all(REQUEST).await.unwrap();
+        task.await.unwrap();
+        assert_eq!(began.elapsed().as_secs(), (LIFE + GRACE).as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_under_way_ends_before_the_connection_does() {
+        let (mut peer, stop, task) = served(64);
+        peer.write_all(REQUEST).await.unwrap();
+        let mut start = [0; 15];
+        peer.read_exact(&mut start).await.unwrap();
+        stop.cancel();
+        let mut rest = String::new();
+        peer.read_to_string(&mut rest).await.unwrap();
+        assert!(rest.ends_with("\r\n\r\nok\n"), "{rest}");
+        task.await.unwrap();
+    }
+}

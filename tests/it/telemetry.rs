@@ -1,5 +1,6 @@
 //! What `/metrics` says, and when.
 
+pub(crate) mod door;
 pub(crate) mod script;
 
 use std::time::Duration;
@@ -11,9 +12,8 @@ use tokio::time::advance;
 
 /// The lines of a page that are about one series, comments aside.
 fn lines(page: &str, name: &str) -> Vec<String> {
-    let is_meant = |line: &&str| {
-        line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ', '_']))
-    };
+    let is_meant =
+        |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ', '_']));
     page.lines().filter(is_meant).map(str::to_owned).collect()
 }
 
