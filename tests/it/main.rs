@@ -6,4 +6,5 @@ mod architecture;
 mod garm;
 mod garm_http;
 mod manifest;
+mod notify;
 mod telemetry;

@@ -1,0 +1,219 @@
+//! Alerts on their way to webhooks, over real sockets.
+
+pub(crate) mod hook;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use hook::{Answer, Hook};
+use runnerctl::notify::{Delivery, Kind, Notification, Notifier, Outcome, Report, State, Target};
+use secrecy::SecretString;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+/// As `watch` would send it: the specification's rule about the specification's pool.
+pub(crate) fn firing(pool: &str) -> Notification {
+    Notification {
+        rule: "QueueDepthHigh".into(),
+        labels: BTreeMap::from([
+            ("fleet".to_owned(), "acme".to_owned()),
+            ("pool".to_owned(), pool.to_owned()),
+        ]),
+        state: State::Firing { since: "2026-11-25T10:00:00Z".parse().unwrap() },
+        summary: format!("`queue_depth` of pool `{pool}` is 25, above 20 for 5m"),
+        description: String::new(),
+        value: 25.0,
+    }
+}
+
+pub(crate) fn resolved(pool: &str) -> Notification {
+    let since = "2026-11-25T10:00:00Z".parse().unwrap();
+    let state = State::Resolved { since, at: "2026-11-25T10:15:00Z".parse().unwrap() };
+    Notification { state, ..firing(pool) }
+}
+
+pub(crate) fn target(name: &str, kind: Kind, url: &str) -> Target {
+    Target::new(name, kind, &SecretString::from(url)).unwrap()
+}
+
+fn webhook(name: &str, hook: &Hook) -> Target {
+    target(name, Kind::Webhook, &hook.url())
+}
+
+/// What became of the attempts, in order.
+#[derive(Clone, Default)]
+pub(crate) struct Deliveries(Arc<Mutex<Vec<Delivery>>>);
+
+impl Deliveries {
+    pub(crate) fn report(&self) -> Report {
+        let all = Arc::clone(&self.0);
+        Arc::new(move |it| all.lock().unwrap().push(it.clone()))
+    }
+
+    pub(crate) fn all(&self) -> Vec<Delivery> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn outcomes(&self) -> Vec<(Outcome, String)> {
+        self.all().into_iter().map(|it| (it.outcome, it.detail)).collect()
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+fn answer(status: StatusCode) -> Answer {
+    (status, None)
+}
+
+#[tokio::test]
+async fn a_webhook_is_told_of_the_beginning_and_the_end() {
+    let mut hook = Hook::start([]).await;
+    let deliveries = Deliveries::default();
+    let mut notifier = Notifier::start(vec![webhook("chat", &hook)], deliveries.report()).unwrap();
+    notifier.tell(&firing("default"), &[]);
+    let message = hook.next().await;
+    assert_eq!(
+        message,
+        json!({
+            "format_version": "1",
+            "status": "firing",
+            "text": "[firing] QueueDepthHigh: `queue_depth` of pool `default` is 25, above 20 for 5m",
+            "alerts": [{
+                "name": "QueueDepthHigh",
+                "status": "firing",
+                "labels": { "fleet": "acme", "pool": "default" },
+                "since": "2026-11-25T10:00:00Z",
+                "resolved_at": null,
+                "summary": "`queue_depth` of pool `default` is 25, above 20 for 5m",
+                "description": "",
+                "value": 25.0,
+            }],
+        })
+    );
+    notifier.tell(&resolved("default"), &[]);
+    let message = hook.next().await;
+    assert_eq!(message["status"], "resolved");
+    assert_eq!(message["alerts"][0]["resolved_at"], "2026-11-25T10:15:00Z");
+    notifier.close(PATIENCE).await;
+    assert!(hook.is_quiet());
+    let delivered = (Outcome::Delivered, "200 OK".to_owned());
+    assert_eq!(deliveries.outcomes(), [delivered.clone(), delivered]);
+}
+
+#[tokio::test]
+async fn what_fails_is_tried_again_and_counted() {
+    let mut hook = Hook::start([answer(StatusCode::SERVICE_UNAVAILABLE)]).await;
+    let deliveries = Deliveries::default();
+    let mut notifier = Notifier::start(vec![webhook("chat", &hook)], deliveries.report()).unwrap();
+    notifier.tell(&firing("default"), &[]);
+    assert_eq!(hook.next().await, hook.next().await);
+    notifier.close(PATIENCE).await;
+    assert_eq!(
+        deliveries.outcomes(),
+        [
+            (Outcome::Failed, "503 Service Unavailable".to_owned()),
+            (Outcome::Delivered, "200 OK".to_owned()),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let mut elsewhere = Hook::start([]).await;
+    let location = Some(("location", elsewhere.url()));
+    let mut hook = Hook::start([(StatusCode::TEMPORARY_REDIRECT, location)]).await;
+    let deliveries = Deliveries::default();
+    let mut notifier = Notifier::start(vec![webhook("chat", &hook)], deliveries.report()).unwrap();
+    notifier.tell(&firing("default"), &[]);
+    hook.next().await;
+    hook.next().await;
+    notifier.close(PATIENCE).await;
+    assert!(elsewhere.is_quiet());
+    assert_eq!(
+        deliveries.outcomes(),
+        [
+            (Outcome::Refused, "307 Temporary Redirect".to_owned()),
+            (Outcome::Delivered, "200 OK".to_owned()),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_address_of_a_webhook_is_in_no_report() {
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let mut hook = Hook::start([answer(StatusCode::NOT_FOUND)]).await;
+    let deliveries = Deliveries::default();
+    let targets = vec![
+        target("away", Kind::Webhook, &format!("http://{nobody}/services/canary?token=canary")),
+        target("wrong", Kind::Webhook, &format!("http://{}/services/canary", hook.address)),
+    ];
+    let shown = format!("{targets:?}");
+    assert_eq!(shown, "[Target(away, Webhook, …), Target(wrong, Webhook, …)]");
+    let mut notifier = Notifier::start(targets, deliveries.report()).unwrap();
+    notifier.tell(&firing("default"), &[]);
+    hook.next().await;
+    notifier.close(PATIENCE).await;
+    let all = deliveries.all();
+    assert!(all.iter().any(|it| it.detail == "404 Not Found"), "{all:?}");
+    assert!(all.iter().any(|it| it.detail.starts_with("Connection refused")), "{all:?}");
+    assert!(!format!("{all:?}").contains("canary"), "{all:?}");
+}
+
+#[tokio::test]
+async fn the_end_tells_once_more_what_is_still_untold() {
+    let wait = Some(("retry-after", "300".to_owned()));
+    let mut hook = Hook::start([(StatusCode::TOO_MANY_REQUESTS, wait)]).await;
+    let deliveries = Deliveries::default();
+    let mut notifier = Notifier::start(vec![webhook("chat", &hook)], deliveries.report()).unwrap();
+    notifier.tell(&firing("default"), &[]);
+    hook.next().await;
+    notifier.close(PATIENCE).await;
+    hook.next().await;
+    assert_eq!(
+        deliveries.outcomes(),
+        [
+            (Outcome::Failed, "429 Too Many Requests".to_owned()),
+            (Outcome::Delivered, "200 OK".to_owned()),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_receiver_that_hangs_holds_up_no_other_nor_the_end() {
+    let deaf = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", deaf.local_addr().unwrap());
+    let mut hook = Hook::start([]).await;
+    let targets = vec![target("a-deaf", Kind::Webhook, &url), webhook("chat", &hook)];
+    let mut notifier = Notifier::start(targets, Deliveries::default().report()).unwrap();
+    for pool in ["a", "b", "c"] {
+        notifier.tell(&firing(pool), &[]);
+    }
+    let mut told = 0;
+    while told < 3 {
+        told += hook.next().await["alerts"].as_array().unwrap().len();
+    }
+    notifier.close(Duration::from_millis(100)).await;
+}
+
+#[tokio::test]
+async fn a_rule_reaches_the_receivers_it_names_and_a_reload_tells_new_ones_what_fires() {
+    let (mut chat, mut pager, mut late) =
+        (Hook::start([]).await, Hook::start([]).await, Hook::start([]).await);
+    let targets = vec![webhook("chat", &chat), webhook("pager", &pager)];
+    let mut notifier = Notifier::start(targets, Deliveries::default().report()).unwrap();
+    notifier.tell(&firing("a"), &["chat".to_owned()]);
+    assert_eq!(chat.next().await["alerts"][0]["labels"]["pool"], "a");
+    notifier.tell(&firing("b"), &[]);
+    assert_eq!(chat.next().await["alerts"][0]["labels"]["pool"], "b");
+    assert_eq!(pager.next().await["alerts"][0]["labels"]["pool"], "b");
+
+    notifier.reload(vec![webhook("chat", &chat), webhook("late", &late)]).unwrap();
+    assert_eq!(late.next().await["alerts"][0]["labels"]["pool"], "b");
+    notifier.tell(&resolved("b"), &[]);
+    assert_eq!(chat.next().await["status"], "resolved");
+    assert_eq!(late.next().await["status"], "resolved");
+    notifier.close(PATIENCE).await;
+    assert!(chat.is_quiet() && pager.is_quiet() && late.is_quiet());
+}
