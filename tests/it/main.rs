@@ -3,6 +3,7 @@
 
 mod apply;
 mod architecture;
+mod conformance;
 mod garm;
 mod garm_http;
 mod manifest;

@@ -1,0 +1,174 @@
+//! How GARM scales by itself (GARM.md §0.1, §0.2, §d).
+
+use serde_json::{Value, json};
+
+use super::garm::{Garm, id};
+use super::on_each;
+
+/// A backoff that no job in a test outlives.
+const DAY_S: u64 = 86_400;
+
+/// Sets the backoff for the length of an assertion and puts the old one back.
+async fn with_backoff(garm: &Garm, seconds: u64, assertion: impl AsyncFnOnce()) {
+    let before = garm.get("/controller").await["minimum_job_age_backoff"].clone();
+    let set = async |value: Value| {
+        let body = json!({ "minimum_job_age_backoff": value });
+        assert_eq!(garm.ask("PUT", "/controller", Some(&body)).await.status, 200);
+    };
+    set(json!(seconds)).await;
+    assertion().await;
+    set(before).await;
+}
+
+/// The VMs that the provider made for a pool, by what GitHub's script has noted.
+async fn vms_made(garm: &Garm, pool: &str) -> usize {
+    let log = garm.github("GET", "/log", None).await;
+    let made = |it: &&Value| it["ev"] == "vm_created" && it["pool"] == pool;
+    log.as_array().unwrap().iter().filter(made).count()
+}
+
+#[tokio::test]
+async fn a_level_that_is_held_builds_more_runners_than_jobs() {
+    on_each(async |garm| {
+        with_backoff(garm, DAY_S, async || {
+            let fields = json!({ "enabled": true, "min_idle_runners": 2, "max_runners": 9 });
+            let pool = garm.pool("held-level", fields).await;
+            garm.wait_for(id(&pool), 2, "running", "idle").await;
+            let jobs = garm.queue("held-level", json!({ "count": 3, "duration_s": 100 })).await;
+            garm.eventually("three started jobs", async || {
+                for job in &jobs {
+                    if garm.github_job(*job).await["status"] == "queued" {
+                        return None;
+                    }
+                }
+                Some(())
+            })
+            .await;
+            // Each pick-up is replaced: two at the start, one more for each of the three jobs.
+            garm.eventually("two idle runners again", async || {
+                let all = garm.instances(id(&pool)).await;
+                let idle = all.iter().filter(|it| it["runner_status"] == "idle").count();
+                (idle == 2).then_some(())
+            })
+            .await;
+            assert_eq!(vms_made(garm, id(&pool)).await, 5);
+            garm.put(id(&pool), json!({ "min_idle_runners": 0 })).await;
+            for job in jobs {
+                garm.github("POST", &format!("/jobs/{job}/complete"), None).await;
+            }
+            garm.remove(id(&pool)).await;
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_level_that_falls_in_time_builds_as_many_runners_as_jobs() {
+    on_each(async |garm| {
+        with_backoff(garm, DAY_S, async || {
+            let fields = json!({ "enabled": true, "min_idle_runners": 2, "max_runners": 9 });
+            let pool = garm.pool("pulse", fields).await;
+            garm.eventually("two rows", async || {
+                (garm.instances(id(&pool)).await.len() == 2).then_some(())
+            })
+            .await;
+            garm.put(id(&pool), json!({ "min_idle_runners": 0 })).await;
+            let jobs = garm.queue("pulse", json!({ "count": 2 })).await;
+            garm.eventually("two finished jobs", async || {
+                for job in &jobs {
+                    if garm.github_job(*job).await["status"] != "completed" {
+                        return None;
+                    }
+                }
+                Some(())
+            })
+            .await;
+            garm.wait_for(id(&pool), 0, "", "").await;
+            assert_eq!(vms_made(garm, id(&pool)).await, 2);
+            garm.remove(id(&pool)).await;
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_row_counts_against_the_maximum() {
+    on_each(async |garm| {
+        let fields = json!({ "enabled": true, "min_idle_runners": 3, "max_runners": 3 });
+        let pool = garm.pool("maximum", fields).await;
+        garm.wait_for(id(&pool), 3, "running", "idle").await;
+        garm.put(id(&pool), json!({ "min_idle_runners": 1, "max_runners": 1 })).await;
+        // Nothing is removed for it, and a deleted one is not replaced.
+        let first = garm.instances(id(&pool)).await.remove(0);
+        let path = format!("/instances/{}", first["name"].as_str().unwrap());
+        assert_eq!(garm.ask("DELETE", &path, None).await.status, 200);
+        garm.wait_for(id(&pool), 2, "running", "idle").await;
+        garm.remove(id(&pool)).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_that_waits_for_the_backoff_gets_a_runner_and_a_lock() {
+    on_each(async |garm| {
+        with_backoff(garm, 1, async || {
+            let pool = garm.pool("backoff", json!({ "enabled": true })).await;
+            let job = garm.queue("backoff", json!({ "hold": true })).await[0];
+            let locked = garm
+                .eventually("a lock", async || {
+                    let job = garm.job(job).await?;
+                    (job["locked_by"] == json!(garm.organization)).then_some(job)
+                })
+                .await;
+            assert_eq!(locked["status"], json!("queued"));
+            garm.wait_for(id(&pool), 1, "running", "idle").await;
+            garm.github("POST", &format!("/jobs/{job}/release"), None).await;
+            garm.wait_for(id(&pool), 0, "", "").await;
+            garm.remove(id(&pool)).await;
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn half_of_the_surplus_goes_each_minute() {
+    on_each(async |garm| {
+        let fields = json!({ "enabled": true, "min_idle_runners": 3 });
+        let pool = garm.pool("surplus", fields).await;
+        let idle = garm.wait_for(id(&pool), 3, "running", "idle").await;
+        garm.put(id(&pool), json!({ "min_idle_runners": 0 })).await;
+        // ceil(3 / 2) = 2, first in the list first.
+        let left = garm.wait_for(id(&pool), 1, "running", "idle").await;
+        assert_eq!(left[0]["name"], idle[2]["name"]);
+        garm.remove(id(&pool)).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_create_that_fails_is_tried_six_times_and_left_in_error() {
+    on_each(async |garm| {
+        let specs = json!({ "lab_create_fail_rate": 1.0 });
+        let fields = json!({ "enabled": true, "min_idle_runners": 1, "extra_specs": specs });
+        let pool = garm.pool("broken", fields).await;
+        let failures = async || {
+            let name = garm.instances(id(&pool)).await.first()?["name"].clone();
+            let log = garm.github("GET", "/log", None).await;
+            let failed = |it: &&Value| it["ev"] == "vm_create_failed" && it["name"] == name;
+            Some(log.as_array().unwrap().iter().filter(failed).count())
+        };
+        garm.eventually("six attempts", async || {
+            failures().await.filter(|it| *it == 6).map(|_| ())
+        })
+        .await;
+        let failed = garm.wait_for(id(&pool), 1, "error", "pending").await.remove(0);
+        assert!(failed["provider_fault"].as_str().is_some_and(|it| it.len() > 20), "{failed}");
+        // It counts as idle: nothing is made in its place.
+        garm.remove(id(&pool)).await;
+        assert_eq!(vms_made(garm, id(&pool)).await, 0);
+    })
+    .await;
+}
