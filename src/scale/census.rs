@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::moment::{Moment, later};
-use super::stock::Unit;
+use super::unit::Unit;
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 
 /// An `error` younger than this still boots: GARM retries a failed create six times in a minute
@@ -130,7 +130,7 @@ impl Census {
             Class::Active => self.active += 1,
             Class::Idle => {
                 self.idle += 1;
-                let since = unit.idle_since.unwrap_or(unit.updated_at);
+                let since = unit.idle_since();
                 self.oldest_idle = Some(self.oldest_idle.map_or(since, |it| it.min(since)));
             }
             Class::Booting => self.booting += 1,

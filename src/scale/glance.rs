@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::memory::SiteMemory;
 use super::moment::Moment;
-use super::route::{Former, route};
-use super::site::{Policies, Site};
+use super::route::route;
+use super::site::{Policies, Rows, Site};
 use super::stock::Stock;
 use crate::domain::desired::ScalePolicy;
 use crate::domain::fleet::Fleet;
@@ -49,17 +50,19 @@ pub struct Glance {
 /// Looks at each of `managed`, in the order given, as the fleet was at `fleet.observed_at`. Jobs
 /// are given out afresh: nothing is remembered.
 pub fn glance(fleet: &Fleet, managed: &[Managed<'_>]) -> Vec<Glance> {
-    let policies: Policies<'_> = managed.iter().map(|it| (&it.pool.id, it.policy)).collect();
+    let policies: Policies =
+        managed.iter().map(|it| (it.pool.id.clone(), it.policy.clone())).collect();
     let mut seen: HashMap<PoolId, Glance> = HashMap::new();
-    for site in Site::all(fleet, &policies).values_mut() {
-        let routing = route(site, &Former::default(), fleet.observed_at);
+    for rows in Rows::by_entity(&fleet.pools, &fleet.runners, &fleet.jobs).values() {
+        let mut site = Site::read(rows, &policies, None, fleet.observed_at);
+        let (routing, _) = route(&mut site, SiteMemory::default(), fleet.observed_at);
         let moment = Moment::new(fleet.observed_at);
         for (place, stock) in site.stocks.iter().enumerate() {
             if let Some(policy) = &stock.policy {
                 let jobs = routing.jobs(place);
                 let oldest_wait = jobs.first().map(|it| moment.age(*it));
                 let glance = look(stock, policy, (jobs.len(), oldest_wait));
-                seen.insert(stock.id.clone(), glance);
+                seen.insert(stock.id().clone(), glance);
             }
         }
     }
@@ -71,7 +74,7 @@ fn look(stock: &Stock, policy: &ScalePolicy, jobs: (usize, Option<Duration>)) ->
     let census = &stock.census;
     let queue_depth = u32::try_from(jobs.0).unwrap_or(u32::MAX);
     Glance {
-        pool: stock.id.clone(),
+        pool: stock.id().clone(),
         active: census.active,
         idle: census.idle,
         booting: census.booting,

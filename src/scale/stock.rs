@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::census::Census;
+use super::census::{Census, Class};
+use super::moment::Moment;
+use super::unit::Unit;
 use crate::domain::desired::ScalePolicy;
 use crate::domain::label::{Labels, Mark};
 use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::pool::Pool;
-use crate::domain::runner::{Runner, RunnerStatus, Status};
+use crate::domain::runner::Runner;
 
 /// `boot_grace` of a pool that is not ours: the default of ours.
 pub const BOOT_GRACE: Duration = Duration::from_mins(10);
@@ -17,58 +19,33 @@ pub const BOOT_GRACE: Duration = Duration::from_mins(10);
 /// `stale_job_age` of a pool that is not ours: the default of ours.
 pub const STALE_JOB_AGE: Duration = Duration::from_hours(24);
 
-/// One runner, as little of it as scaling needs.
+/// A pool's place in the routing order of its entity, and what makes it fit a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Unit {
-    pub(super) name: RunnerName,
-    pub(super) status: Status,
-    pub(super) runner_status: RunnerStatus,
-    pub(super) created_at: Timestamp,
-    pub(super) updated_at: Timestamp,
-    /// `workflow_job_id` of the job that it carries.
-    pub(super) job: Option<i64>,
-    /// Since when we know it idle; set while it is.
-    pub(super) idle_since: Option<Timestamp>,
-}
-
-impl Unit {
-    /// A runner seen for the first time at `now`.
-    pub(super) fn first_seen(runner: &Runner, now: Timestamp) -> Self {
-        Self {
-            name: runner.name.clone(),
-            status: runner.status.clone(),
-            runner_status: runner.runner_status.clone(),
-            created_at: runner.created_at,
-            updated_at: runner.updated_at,
-            job: runner.job,
-            idle_since: runner.is_idle().then(|| idle_since(runner, now)),
-        }
-    }
-}
-
-/// Since when an idle runner is idle, from its row alone: its last message, which only a single
-/// read has, else the row's last write, which is the same without a heartbeat (GARM.md §e). Never
-/// ahead of `now`.
-fn idle_since(runner: &Runner, now: Timestamp) -> Timestamp {
-    let said = runner.messages.iter().map(|it| it.at).max();
-    said.unwrap_or(runner.updated_at).min(now)
+pub(super) struct Place {
+    pub(super) id: PoolId,
+    pub(super) labels: Labels,
+    pub(super) runner_group: String,
 }
 
 /// One pool, ours or not, with its runners.
 #[derive(Debug, Clone)]
 pub struct Stock {
-    pub(super) id: PoolId,
+    pub(super) place: Place,
     /// Decides between pools of one priority; the same whoever looks.
     pub(super) rank: String,
-    pub(super) labels: Labels,
     pub(super) is_enabled: bool,
     pub(super) priority: u32,
-    pub(super) max_runners: u32,
+    pub(super) garm_max: u32,
+    pub(super) garm_level: u32,
     /// How it scales; absent for a pool that is not ours, which is supply and no more.
     pub(super) policy: Option<ScalePolicy>,
     /// By name.
     pub(super) units: Vec<Unit>,
     pub(super) census: Census,
+    /// How many runners were seen to be idle that were not before.
+    pub(super) arrivals: u64,
+    /// Grows with each change of a runner since the pools of the site were read.
+    pub(super) version: u64,
 }
 
 impl Stock {
@@ -80,21 +57,32 @@ impl Stock {
             Mark::Retired { .. } => None,
         });
         Self {
-            id: pool.id.clone(),
+            place: Place {
+                id: pool.id.clone(),
+                labels: spec.labels.clone(),
+                runner_group: spec.runner_group.clone(),
+            },
             rank: name.unwrap_or_else(|| pool.id.to_string()),
-            labels: spec.labels.clone(),
             is_enabled: spec.enabled,
             priority: spec.priority,
-            max_runners: spec.max_runners,
+            garm_max: spec.max_runners,
+            garm_level: spec.min_idle_runners,
             policy: policy.cloned(),
             units: Vec::new(),
             census: Census::default(),
+            arrivals: 0,
+            version: 0,
         }
     }
 
     /// GARM's id of the pool.
     pub fn id(&self) -> &PoolId {
-        &self.id
+        &self.place.id
+    }
+
+    /// How it scales; absent for a pool that is not ours.
+    pub fn policy(&self) -> Option<&ScalePolicy> {
+        self.policy.as_ref()
     }
 
     /// The pool's runners, counted when the site was last looked at.
@@ -102,9 +90,19 @@ impl Stock {
         &self.census
     }
 
+    /// The level that GARM has in force, as far as is known.
+    pub fn garm_level(&self) -> u32 {
+        self.garm_level
+    }
+
+    /// Whether `decide` is to be asked about it: ours, enabled and autoscaled.
+    pub fn is_scaled(&self) -> bool {
+        self.is_enabled && self.policy.as_ref().is_some_and(|it| it.autoscale)
+    }
+
     /// The bound on all its runners: the smaller of the policy's and GARM's.
     pub fn max_runners(&self) -> u32 {
-        self.policy.as_ref().map_or(self.max_runners, |it| it.max_runners.min(self.max_runners))
+        self.policy.as_ref().map_or(self.garm_max, |it| it.max_runners.min(self.garm_max))
     }
 
     pub(super) fn boot_grace(&self) -> Duration {
@@ -120,7 +118,78 @@ impl Stock {
         self.max_runners().saturating_sub(self.census.live)
     }
 
+    /// Whether the change of a pool can be taken in without giving every job out anew.
+    pub(super) fn routes_like(&self, other: &Self) -> bool {
+        self.place == other.place
+            && self.rank == other.rank
+            && self.is_enabled == other.is_enabled
+            && self.priority == other.priority
+    }
+
+    /// Takes over what does not move jobs.
+    pub(super) fn take_numbers(&mut self, other: &Self) {
+        self.garm_max = other.garm_max;
+        self.garm_level = other.garm_level;
+    }
+
+    /// Takes all of the pool's runners in at once, and what was known of them before.
+    pub(super) fn fill(&mut self, runners: &[&Runner], before: Option<&Self>, now: Timestamp) {
+        self.arrivals = before.map_or(0, |it| it.arrivals);
+        self.units.clear();
+        for runner in runners {
+            let previous = before.and_then(|it| it.unit(&runner.name));
+            let unit = Unit::seen(runner, previous, now);
+            self.note_arrival(&unit, previous);
+            self.units.push(unit);
+        }
+        self.units.sort_by(|a, b| a.name.cmp(&b.name));
+        self.recount(now);
+    }
+
+    /// Takes one runner in; returns the job that it carried before.
+    pub(super) fn see(&mut self, runner: &Runner, now: Timestamp) -> Option<i64> {
+        let at = self.units.binary_search_by(|it| it.name.cmp(&runner.name));
+        let previous = at.ok().map(|at| self.units[at].clone());
+        let unit = Unit::seen(runner, previous.as_ref(), now);
+        self.note_arrival(&unit, previous.as_ref());
+        self.version += 1;
+        match at {
+            Ok(at) => self.units[at] = unit,
+            Err(at) => self.units.insert(at, unit),
+        }
+        self.recount(now);
+        previous.and_then(|it| it.job)
+    }
+
+    /// Takes one runner out; returns the job that it carried.
+    pub(super) fn lose(&mut self, name: &RunnerName, now: Timestamp) -> Option<i64> {
+        let at = self.units.binary_search_by(|it| it.name.cmp(name)).ok()?;
+        let lost = self.units.remove(at);
+        self.version += 1;
+        self.recount(now);
+        lost.job
+    }
+
+    /// The names of the failed runners.
+    pub(super) fn failed(&self, now: Timestamp) -> impl Iterator<Item = &RunnerName> {
+        let mut moment = Moment::new(now);
+        let grace = self.boot_grace();
+        let has_failed = move |it: &&Unit| it.class(grace, &mut moment) == Class::Failed;
+        self.units.iter().filter(has_failed).map(|it| &it.name)
+    }
+
     pub(super) fn recount(&mut self, now: Timestamp) {
         self.census = Census::take(&self.units, self.boot_grace(), now);
+    }
+
+    fn unit(&self, name: &RunnerName) -> Option<&Unit> {
+        let at = self.units.binary_search_by(|it| it.name.cmp(name)).ok()?;
+        Some(&self.units[at])
+    }
+
+    fn note_arrival(&mut self, unit: &Unit, previous: Option<&Unit>) {
+        let was_idle =
+            previous.is_some_and(|it| it.created_at == unit.created_at && it.idle.is_some());
+        self.arrivals += u64::from(unit.idle.is_some() && !was_idle);
     }
 }

@@ -1,0 +1,303 @@
+//! How many runners a pool needs: the level to set and the runners to let go.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::circuit::{Probe, Sight, Verdict};
+use super::decision::{Decision, Direction, Inputs, Reason, Rules};
+use super::glance::floor;
+use super::memory::PoolMemory;
+use super::moment::Moment;
+use super::pressure::{Load, Pressure};
+use super::route::Routing;
+use super::site::Site;
+use super::stock::Stock;
+use super::unit::{Source, Unit};
+use crate::domain::desired::ScalePolicy;
+use crate::domain::name::RunnerName;
+
+/// A job counts for us when it is so much older than GARM's own backoff: GARM had its chance.
+pub const COURTESY: Duration = Duration::from_secs(15);
+
+/// GARM's backoff is shorter than ours when it is below `scale_up_delay` and this.
+pub const OUR_TURN: Duration = Duration::from_mins(2);
+
+/// No more runners than this are let go at once.
+pub const RETIRE_MAX: usize = 5;
+
+/// One pool of ours in one entity, after its jobs were given out.
+#[derive(Debug, Clone, Copy)]
+pub struct Observation<'a> {
+    site: &'a Site,
+    routing: &'a Routing,
+    place: usize,
+    stock: &'a Stock,
+    policy: &'a ScalePolicy,
+    backoff: Duration,
+}
+
+impl<'a> Observation<'a> {
+    /// The pool at this place of the routing order, if it is ours to scale. `backoff` is GARM's
+    /// `minimum_job_age_backoff`.
+    pub fn new(
+        site: &'a Site,
+        routing: &'a Routing,
+        place: usize,
+        backoff: Duration,
+    ) -> Option<Self> {
+        let stock = site.stocks.get(place).filter(|it| it.is_scaled())?;
+        let policy = stock.policy.as_ref()?;
+        Some(Self { site, routing, place, stock, policy, backoff })
+    }
+
+    /// Whether all but the jobs is as it was for a decision.
+    pub(super) fn is_as_in(&self, decision: &Decision) -> bool {
+        let inputs = &decision.inputs;
+        inputs.census == self.stock.census
+            && inputs.garm_max == self.stock.garm_max
+            && inputs.garm_level == self.stock.garm_level
+            && inputs.backoff == self.backoff
+            && inputs.policy == *self.policy
+    }
+}
+
+/// Decides about one pool at `now`, on GARM's clock; returns what to remember of it.
+pub fn decide(
+    seen: &Observation<'_>,
+    memory: PoolMemory,
+    now: Timestamp,
+) -> (Decision, PoolMemory) {
+    let mut moment = Moment::new(now);
+    let inputs = inputs(seen, &mut moment);
+    let (mut circuit, circuit_memory) = memory.circuit.next(&sight(seen, now), &mut moment);
+    let pressure = memory.pressure.next(seen.policy, load(&inputs), &mut moment);
+    let remove = std::mem::take(&mut circuit.remove);
+    let mut rules = rules(seen, &inputs, (pressure, circuit), &mut moment);
+    rules.dead = inputs.census.failed.saturating_sub(count(remove.len()));
+    let (retire, ask) = retire(seen, &mut rules, &mut moment);
+    let (level, resting_level) = levels(&inputs, &mut rules, retire.len());
+    let (direction, reason) = reason(&inputs, &rules, (level, &retire, &remove));
+    let decision = Decision {
+        pool: seen.stock.id().clone(),
+        at: now,
+        level,
+        resting_level,
+        retire,
+        remove,
+        ask,
+        direction,
+        reason,
+        inputs,
+        rules,
+        until: moment.next(),
+    };
+    (decision, PoolMemory { pressure, circuit: circuit_memory })
+}
+
+fn inputs(seen: &Observation<'_>, moment: &mut Moment) -> Inputs {
+    let jobs = seen.routing.jobs(seen.place);
+    let (mut fits, mut waited) = (0, 0);
+    for jobs in seen.routing.fits(seen.site, seen.place) {
+        fits += jobs.len();
+        waited += moment.count_passed(jobs, seen.policy.scale_up_delay);
+    }
+    Inputs {
+        policy: seen.policy.clone(),
+        garm_max: seen.stock.garm_max,
+        garm_level: seen.stock.garm_level,
+        backoff: seen.backoff,
+        census: seen.stock.census.clone(),
+        queued: count(jobs.len()),
+        oldest_queued: jobs.first().copied(),
+        fits: count(fits),
+        fits_waited: count(waited),
+        tally: seen.routing.tally(seen.place),
+    }
+}
+
+fn sight<'a>(seen: &Observation<'a>, now: Timestamp) -> Sight<'a> {
+    let census = &seen.stock.census;
+    let failed = match census.failed {
+        0 => Vec::new(),
+        _ => seen.stock.failed(now).collect(),
+    };
+    Sight {
+        failed,
+        arrivals: seen.stock.arrivals,
+        booting: census.booting,
+        grace: seen.policy.failed_runner_grace,
+    }
+}
+
+fn load(inputs: &Inputs) -> Load {
+    let census = &inputs.census;
+    Load {
+        fits: inputs.fits as usize,
+        fits_waited: inputs.fits_waited as usize,
+        is_served: inputs.queued <= census.idle + census.booting - census.retrying,
+    }
+}
+
+fn rules(
+    seen: &Observation<'_>,
+    inputs: &Inputs,
+    (pressure, circuit): (Pressure, Verdict),
+    moment: &mut Moment,
+) -> Rules {
+    let (policy, census, queued) = (seen.policy, &inputs.census, inputs.queued);
+    let jobs = seen.routing.jobs(seen.place);
+    let late = policy.max_queue_wait.map_or(0, |it| count(moment.count_passed(jobs, it)));
+    let ours = if seen.backoff >= policy.scale_up_delay.saturating_add(OUR_TURN) {
+        queued
+    } else {
+        count(moment.count_passed(jobs, seen.backoff.saturating_add(COURTESY)))
+    };
+    let supply = census.supply();
+    let pressed = if pressure.is_on() {
+        ours.saturating_sub(supply.saturating_add(policy.scale_up_target))
+    } else {
+        0
+    };
+    let wanted = pressed.max(late.min(ours).saturating_sub(supply));
+    let room = seen.stock.room();
+    let asked = match (&circuit.open, circuit.probe) {
+        (None, _) => wanted,
+        (Some(_), Probe::Now) => 1,
+        (Some(_), Probe::No) => 0,
+    };
+    let covered = queued.min(census.idle);
+    let floor = floor(policy, census.active, covered);
+    let beyond_floor = census.idle.saturating_sub(floor.saturating_add(covered));
+    let beyond_min = (census.active + census.idle).saturating_sub(policy.min_runners);
+    Rules {
+        pressure,
+        circuit,
+        late,
+        ours,
+        covered,
+        unserved: queued.saturating_sub(supply),
+        wanted,
+        room,
+        need: asked.min(room),
+        floor,
+        dead: 0,
+        surplus: beyond_floor.min(beyond_min),
+        due: 0,
+        keep: 0,
+    }
+}
+
+/// The idle runners to let go: of those beyond the floor that have been idle for
+/// `scale_down_delay` a quarter, at least one, at most [`RETIRE_MAX`], longest idle first. And
+/// those that may have been idle for longer than their row says.
+fn retire(
+    seen: &Observation<'_>,
+    rules: &mut Rules,
+    moment: &mut Moment,
+) -> (Vec<RunnerName>, Vec<RunnerName>) {
+    if rules.surplus == 0 {
+        return (Vec::new(), Vec::new());
+    }
+    let delay = seen.policy.scale_down_delay;
+    let idle = seen.stock.units.iter().filter(|it| it.idle.is_some());
+    let is_due = |it: &&Unit| moment.passed(it.idle_since(), delay);
+    let mut due: Vec<&Unit> = idle.clone().filter(is_due).collect();
+    rules.due = rules.surplus.min(count(due.len()));
+    let quota = (rules.due as usize).div_ceil(4).clamp(1, RETIRE_MAX).min(rules.due as usize);
+    due.sort_unstable_by(|a, b| (a.idle_since(), &a.name).cmp(&(b.idle_since(), &b.name)));
+    let retire: Vec<RunnerName> = due.iter().take(quota).map(|it| it.name.clone()).collect();
+    let is_unsure = |it: &&Unit| it.idle.is_some_and(|it| it.source == Source::Row);
+    let ask = idle.filter(is_unsure).map(|it| it.name.clone()).collect();
+    (retire, ask)
+}
+
+/// The level, and the level without a pulse.
+fn levels(inputs: &Inputs, rules: &mut Rules, retired: usize) -> (u32, u32) {
+    let census = &inputs.census;
+    rules.keep = census.idle.saturating_sub(rules.covered + count(retired));
+    let resting = match rules.circuit.open {
+        None => rules.keep.max(rules.floor + rules.dead),
+        // GARM counts the dead ones as idle: with no more than this it has no reason to build.
+        Some(_) => rules.keep.max(rules.floor).min(census.supply()),
+    };
+    let pulse = rules.dead + census.booting + census.idle - rules.covered + rules.need;
+    let level = if rules.need > 0 { resting.max(pulse) } else { resting };
+    let cap = inputs.policy.max_runners.min(inputs.garm_max);
+    (level.min(cap), resting.min(cap))
+}
+
+type Outcome<'a> = (u32, &'a [RunnerName], &'a [RunnerName]);
+
+/// What the pool is about to become, and the rule that decided or stands in the way: the first
+/// row that holds.
+///
+/// | | |
+/// |---|---|
+/// | a runner is asked for, circuit open | up, probe |
+/// | runners are wanted, circuit open | stay, circuit open |
+/// | runners are asked for | up, pressure or late |
+/// | runners are wanted, no room | stay, max runners |
+/// | the floor is above what GARM counts, with room | up, floor |
+/// | idle runners go | down, idle |
+/// | failed runners go | down, failed |
+/// | the floor is above what GARM counts | stay, circuit open or max runners |
+/// | jobs have no runner | stay, native backoff, target or threshold |
+/// | jobs have a runner | stay, served |
+/// | idle runners are held | stay, hold |
+/// | else | stay, steady |
+fn reason(
+    inputs: &Inputs,
+    rules: &Rules,
+    (level, retire, remove): Outcome<'_>,
+) -> (Direction, Reason) {
+    use Direction::{Down, Stay, Up};
+    let is_open = rules.circuit.open.is_some();
+    let lacks = rules.floor + rules.dead > inputs.census.garm_idle;
+    if rules.need > 0 {
+        return match is_open {
+            true => (Up, Reason::Probe),
+            false if rules.pressure.is_on() => (Up, Reason::Pressure),
+            false => (Up, Reason::Late),
+        };
+    }
+    if rules.wanted > 0 {
+        return (Stay, if is_open { Reason::CircuitOpen } else { Reason::MaxRunners });
+    }
+    if level > inputs.census.garm_idle && rules.room > 0 {
+        return (Up, Reason::Floor);
+    }
+    if !retire.is_empty() {
+        return (Down, Reason::Idle);
+    }
+    if !remove.is_empty() {
+        return (Down, Reason::Failed);
+    }
+    if lacks {
+        return (Stay, if is_open { Reason::CircuitOpen } else { Reason::MaxRunners });
+    }
+    (Stay, at_rest(inputs, rules))
+}
+
+/// Why nothing changes in a pool that lacks nothing by its rules.
+fn at_rest(inputs: &Inputs, rules: &Rules) -> Reason {
+    let is_pressed = rules.pressure.is_on();
+    if rules.unserved > 0 {
+        return match is_pressed {
+            true if rules.ours < inputs.queued => Reason::NativeBackoff,
+            true => Reason::Target,
+            false if rules.late > rules.ours => Reason::NativeBackoff,
+            false => Reason::Threshold,
+        };
+    }
+    match (inputs.queued, rules.surplus) {
+        (1.., _) => Reason::Served,
+        (0, 1..) => Reason::Hold,
+        (0, 0) => Reason::Steady,
+    }
+}
+
+/// A number of things in memory; there are never 2^32 of them.
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}

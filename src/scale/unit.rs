@@ -1,0 +1,145 @@
+//! One runner, as little of it as scaling needs, and since when it is idle.
+
+use jiff::Timestamp;
+
+use crate::domain::name::RunnerName;
+use crate::domain::runner::{Runner, RunnerStatus, Status};
+
+/// One runner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unit {
+    pub(super) name: RunnerName,
+    pub(super) status: Status,
+    pub(super) runner_status: RunnerStatus,
+    pub(super) created_at: Timestamp,
+    /// `workflow_job_id` of the job that it carries.
+    pub(super) job: Option<i64>,
+    /// Set while it is idle.
+    pub(super) idle: Option<Idle>,
+}
+
+/// Since when a runner is idle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Idle {
+    /// Never ahead of the time at which it was seen.
+    pub(super) since: Timestamp,
+    pub(super) source: Source,
+}
+
+/// What tells since when a runner is idle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Source {
+    /// The runner was seen to become idle, or its row has not been written since, or its history
+    /// was read.
+    Known,
+    /// First seen idle, with a heartbeat that writes the row again and again: it has been idle for
+    /// longer. Its history, which only a single read has, would tell (GARM.md §e).
+    Row,
+}
+
+impl Unit {
+    /// The runner as it is at `now`, after it was `previous`.
+    pub(super) fn seen(runner: &Runner, previous: Option<&Self>, now: Timestamp) -> Self {
+        let previous = previous.filter(|it| it.created_at == runner.created_at);
+        Self {
+            name: runner.name.clone(),
+            status: runner.status.clone(),
+            runner_status: runner.runner_status.clone(),
+            created_at: runner.created_at,
+            job: runner.job,
+            idle: runner.is_idle().then(|| idle(runner, previous, now)),
+        }
+    }
+
+    /// Since when it is idle, or the end of time if it is not.
+    pub(super) fn idle_since(&self) -> Timestamp {
+        self.idle.map_or(Timestamp::MAX, |it| it.since)
+    }
+}
+
+/// Since when an idle runner is idle:
+///
+/// | before | row | since |
+/// |---|---|---|
+/// | not seen | no heartbeat | last write |
+/// | not seen | heartbeat, with history | last message |
+/// | not seen | heartbeat, without history | last write, and the history would tell more |
+/// | not idle | any | last write: that was the change |
+/// | idle | any | as before; but a history tells what the row could not |
+fn idle(runner: &Runner, previous: Option<&Unit>, now: Timestamp) -> Idle {
+    let told = runner.messages.iter().map(|it| it.at).max();
+    let known = |since: Timestamp| Idle { since: since.min(now), source: Source::Known };
+    match (previous.map(|it| it.idle), told) {
+        (Some(Some(Idle { source: Source::Row, .. })), Some(at)) => known(at),
+        (Some(Some(before)), _) => Idle { since: before.since.min(now), ..before },
+        (Some(None), _) => known(runner.updated_at),
+        (None, _) if runner.heartbeat.is_none() => known(runner.updated_at),
+        (None, Some(at)) => known(at),
+        (None, None) => Idle { since: runner.updated_at.min(now), source: Source::Row },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::runner::StatusMessage;
+    use crate::scale::testing::{at, runner};
+
+    fn since(runner: &Runner, previous: Option<&Unit>, now: i64) -> (Timestamp, Source) {
+        let idle = Unit::seen(runner, previous, at(now)).idle.unwrap();
+        (idle.since, idle.source)
+    }
+
+    fn beating(since: i64) -> Runner {
+        let row = runner("a", "a1", "running/idle", since);
+        Runner { heartbeat: Some(at(since)), created_at: at(0), ..row }
+    }
+
+    fn told(since: i64) -> Runner {
+        let message = |second| StatusMessage {
+            at: at(second),
+            text: "runner successfully installed".into(),
+            level: "info".into(),
+        };
+        let messages = vec![message(since), message(since - 9)];
+        Runner { messages, ..beating(90) }
+    }
+
+    #[test]
+    fn at_first_sight_the_last_write_tells_and_lies_never_ahead() {
+        let row = runner("a", "a1", "running/idle", 50);
+        assert_eq!(since(&row, None, 100), (at(50), Source::Known));
+        assert_eq!(since(&row, None, 40), (at(40), Source::Known));
+    }
+
+    #[test]
+    fn with_a_heartbeat_only_the_history_tells() {
+        assert_eq!(since(&beating(90), None, 100), (at(90), Source::Row));
+        assert_eq!(since(&told(20), None, 100), (at(20), Source::Known));
+        let before = Unit::seen(&beating(80), None, at(80));
+        assert_eq!(since(&beating(90), Some(&before), 100), (at(80), Source::Row));
+        assert_eq!(since(&told(20), Some(&before), 100), (at(20), Source::Known));
+    }
+
+    #[test]
+    fn a_change_that_was_seen_counts_from_its_write_and_later_writes_do_not() {
+        let mut row = runner("a", "a1", "running/installing", 0);
+        let booting = Unit::seen(&row, None, at(10));
+        row.runner_status = RunnerStatus::Idle;
+        row.updated_at = at(12);
+        row.heartbeat = Some(at(12));
+        let idle = Unit::seen(&row, Some(&booting), at(13));
+        assert_eq!(idle.idle, Some(Idle { since: at(12), source: Source::Known }));
+        row.updated_at = at(60);
+        assert_eq!(since(&row, Some(&idle), 61), (at(12), Source::Known));
+        row.created_at = at(55);
+        assert_eq!(since(&row, Some(&idle), 61).0, at(60), "another runner of that name");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_takes_the_idle_time_with_it() {
+        let row = runner("a", "a1", "running/idle", 50);
+        let idle = Unit::seen(&row, None, at(100));
+        assert_eq!(since(&row, Some(&idle), 20), (at(20), Source::Known));
+    }
+}
