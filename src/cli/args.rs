@@ -270,7 +270,7 @@ fn destroy(text: &str) -> Result<AllowDestroy, String> {
 pub struct StatusArgs {
     /// Only these pools
     #[arg(value_name = "POOL")]
-    pub pools: Vec<String>,
+    pub only: Vec<String>,
     /// Show every runner, too
     #[arg(long)]
     pub runners: bool,
@@ -337,6 +337,21 @@ mod tests {
     #[test]
     fn clap_finds_no_fault_in_the_command_line() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn global_flags_stand_before_and_behind_every_command() {
+        for command in command().get_subcommands().map(clap::Command::get_name) {
+            let shell = (command == "completions").then_some("bash");
+            // `sandbox` has `--pools N`, which is no path.
+            let flags: &[&str] = if command == "sandbox" { &[] } else { &["-f", "some/path"] };
+            for line in [[flags, &[command]].concat(), [&[command], flags].concat()] {
+                let line = line.into_iter().chain(["-v", "--config", "x"]).chain(shell);
+                let line: Vec<OsString> =
+                    ["runnerctl"].into_iter().chain(line).map(OsString::from).collect();
+                assert!(read(&line).is_ok(), "{line:?}: {}", read(&line).unwrap_err());
+            }
+        }
     }
 
     #[test]

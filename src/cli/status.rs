@@ -94,7 +94,7 @@ async fn look(watch: &Watch<'_>) -> Result<(Board, Option<String>), Failure> {
     let options = watch.loaded.options(&[])?;
     let plan = desired.map(|it| plan(&it, &fleet, &options));
     let sight = Sight { owner: &watch.file.fleet, declared, fleet: &fleet, plan: plan.as_ref() };
-    let board = only(board(sight), &watch.args.pools)?;
+    let board = only(board(sight), &watch.args.only)?;
     let delays = declared
         .iter()
         .filter(|it| it.scale.autoscale && it.enabled)
