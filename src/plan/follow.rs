@@ -106,6 +106,7 @@ fn switched_off(counts: Counts, enabled: Option<bool>) -> Option<String> {
         "it starts no more runners, and jobs that no other pool fits are not recorded by GARM";
     Some(match counts.live {
         0 => start.to_owned(),
-        live => format!("{start}; {} still take jobs", count(live, "runner")),
+        1 => format!("{start}; 1 runner still takes jobs"),
+        live => format!("{start}; {live} runners still take jobs"),
     })
 }

@@ -137,7 +137,8 @@ impl Desk<'_> {
         let desired = settled.desired;
         let new = self.creation(settled, &entity.key, Some((&pool.entity, &pool.spec)));
         let mut changes = self.moved(settled, pool, entity);
-        let fields: Vec<String> = changes.iter().map(|it| code(&it.field)).collect();
+        let fixed = changes.iter().filter(|it| it.before != Shown::Absent);
+        let fields: Vec<String> = fixed.map(|it| code(&it.field)).collect();
         let found = diff::difference(&pool.spec, &new.spec, LevelOwner::Manifest, &self.show);
         // Without a template of its own a new pool gets GARM's: that is not a loss to be shown.
         let is_lost_template = |it: &Change| it.field == "template" && it.after == Shown::Absent;

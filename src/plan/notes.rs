@@ -124,9 +124,10 @@ fn backoff(desk: &Desk<'_>, steps: &[Step]) -> Option<Note> {
     let longest = steered.iter().map(|it| it.scale.scale_up_delay).max()?;
     let cure = longest.saturating_add(BACKOFF_MARGIN).max(BACKOFF_CURE);
     let names: Vec<&PoolName> = steered.iter().map(|it| &it.name).collect();
+    let their = if names.len() == 1 { "its" } else { "their" };
     Some(warning(
         format!(
-            "GARM starts a runner by itself for each job that is {} old (`minimum_job_age_backoff`), less than `scale_up_delay` + 2m of {}: their own policy hardly acts, and waits are GARM's or longer",
+            "GARM starts a runner by itself for each job that is {} old (`minimum_job_age_backoff`), less than `scale_up_delay` + 2m of {}: {their} own policy hardly acts, and waits are GARM's or longer",
             duration::format(backoff),
             list(&names)
         ),
@@ -292,10 +293,12 @@ fn unowned(desk: &Desk<'_>) -> Option<Note> {
     let left = owners.unowned.saturating_sub(adopted);
     let verb = if left == 1 { "is" } else { "are" };
     let fleets: Vec<String> = owners.others.iter().take(NAMES_MAX).map(code).collect();
-    let others = if fleets.is_empty() {
-        String::new()
-    } else {
-        format!(" (fleets {}{} own some)", fleets.join(", "), more(owners.others.len()))
+    let others = match fleets.as_slice() {
+        [] => String::new(),
+        [only] => format!(" (fleet {only} owns some)"),
+        several => {
+            format!(" (fleets {}{} own some)", several.join(", "), more(owners.others.len()))
+        }
     };
     (left > 0).then(|| {
         remark(format!(

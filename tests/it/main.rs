@@ -8,4 +8,5 @@ mod garm;
 mod garm_http;
 mod manifest;
 mod notify;
+mod plan;
 mod telemetry;

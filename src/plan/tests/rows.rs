@@ -211,7 +211,7 @@ fn pools_without_this_fleets_label_are_never_touched() {
     let plan = check(&desired([]), &with([hand_made, others]), &[]);
     assert_eq!(
         plan.notes[0].text,
-        "2 pools are not this fleet's and are left alone (fleets `beta` own some)"
+        "2 pools are not this fleet's and are left alone (fleet `beta` owns some)"
     );
 }
 

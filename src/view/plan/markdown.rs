@@ -4,9 +4,9 @@
 //! markup of its own.
 
 use super::value::{Told, told};
-use super::{Heading, subject, summary};
+use super::{Heading, leave, subject, summary};
 use crate::domain::text::escape;
-use crate::plan::{Action, Change, Note, Plan, Step, Weight};
+use crate::plan::{Change, Note, Plan, Step, Weight};
 use crate::view::words::count;
 
 /// Most characters: GitHub takes 65,536 in a comment.
@@ -26,6 +26,7 @@ pub fn markdown(plan: &Plan, heading: &Heading) -> String {
             span(&heading.fleet_file)
         )],
     ];
+    blocks.extend(leave(plan).map(|it| vec![sentence(&it)]));
     blocks.extend(plan.steps.iter().map(step));
     blocks.extend(plan.notes.iter().map(note));
     fitted(&blocks)
@@ -65,16 +66,16 @@ fn step(step: &Step) -> Vec<String> {
         span(&subject(step)),
         sentence(&step.reason)
     )];
-    lines.extend(step.changes.iter().map(|it| format!("  - {}", change(it, step.action))));
+    lines.extend(step.changes.iter().map(|it| format!("  - {}", change(it, step))));
     lines.extend(step.consequences.iter().map(|it| format!("  - {}", sentence(it))));
     lines.extend(step.policy.as_ref().map(|it| format!("  - policy: {}", sentence(it))));
     lines.extend(step.help.as_ref().map(|it| format!("  - help: {}", sentence(it))));
     lines
 }
 
-fn change(change: &Change, action: Action) -> String {
+fn change(change: &Change, step: &Step) -> String {
     let field = span(&change.field);
-    match told(change, action) {
+    match told(change, step) {
         Told::One(text) => format!("{field}: {}", span(&text)),
         Told::Two(before, after) => format!("{field}: {} → {}", span(&before), span(&after)),
     }

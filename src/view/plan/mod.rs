@@ -17,7 +17,9 @@ pub use self::text::text;
 
 use crate::domain::name::FleetName;
 use crate::domain::text::escape;
+use crate::plan::consent::{self, Leave};
 use crate::plan::{Action, Plan, Step, Summary};
+use crate::view::words::count;
 
 /// Which GARM a plan is for, and which file said so: nobody shall plan against the wrong one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +58,19 @@ pub fn summary(plan: &Plan) -> String {
         }
         said => format!("Plan: {}", said.join(", ")),
     }
+}
+
+/// What `apply` wants before it takes anything away, if the plan takes anything away.
+fn leave(plan: &Plan) -> Option<String> {
+    let need = consent::need(plan);
+    let wanted = match need.leave {
+        Leave::None => return None,
+        Leave::Destroy => "`--allow-destroy`, or the word `destroy` at a terminal",
+        Leave::All => "`--allow-destroy=all`",
+    };
+    let why = need.because.map(|it| format!(" ({it})")).unwrap_or_default();
+    let gone = count(need.pools.len(), "pool");
+    Some(format!("this deletes or replaces {gone}{why}: `apply` wants {wanted}"))
 }
 
 /// The pool of a step, or GARM's own settings.

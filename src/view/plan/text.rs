@@ -3,7 +3,7 @@
 use anstyle::Style;
 
 use super::value::{Told, told};
-use super::{Heading, opening, sign, subject, summary};
+use super::{Heading, leave, opening, sign, subject, summary};
 use crate::domain::text::quote;
 use crate::plan::{Action, Change, Note, Plan, Step, Weight};
 use crate::view::style::{
@@ -26,7 +26,8 @@ pub fn text(plan: &Plan, heading: &Heading, width: usize) -> String {
         parts.push(notes.concat());
     }
     let style = if plan.is_empty() { GOOD } else { NAME };
-    parts.push(paint(style, summary(plan)) + "\n");
+    let leave = leave(plan).map(|it| labelled("", "help:", HELP, (&it, width)) + "\n");
+    parts.push(paint(style, summary(plan)) + "\n" + &leave.unwrap_or_default());
     parts.join("\n")
 }
 
@@ -56,7 +57,7 @@ fn fields(step: &Step, width: usize) -> Vec<String> {
     let column = column.unwrap_or(0);
     let line = |(name, change): (&String, &Change)| {
         let first = format!("{INDENT}{name:<column$}  ");
-        value(&first, &told(change, step.action), width)
+        value(&first, &told(change, step), width)
     };
     names.iter().zip(changes).map(line).collect()
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::domain::label::Labels;
 use crate::domain::text::quote;
-use crate::plan::{Action, Change, Shown};
+use crate::plan::{Change, Shown, Step};
 
 /// Most characters of one value: long lists are cut.
 const VALUE_MAX: usize = 1_000;
@@ -21,14 +21,15 @@ pub(super) enum Told {
     Two(String, String),
 }
 
-/// The change of a field. In a `create` everything comes, so that is not said of each field.
-pub(super) fn told(change: &Change, action: Action) -> Told {
+/// The change of a field. Where there is no pool yet everything comes, so that is not said of each
+/// field.
+pub(super) fn told(change: &Change, step: &Step) -> Told {
     let one = |text: String| Told::One(clipped(text));
     match (&change.before, &change.after) {
         (Shown::Hidden { bytes: old, .. }, Shown::Hidden { bytes: new, .. }) => {
             one(format!("(changed, {old} → {new} bytes)"))
         }
-        (Shown::Absent, after) if action == Action::Create => one(side(&change.field, after)),
+        (Shown::Absent, after) if step.pool_id.is_none() => one(side(&change.field, after)),
         (Shown::Absent, Shown::Hidden { bytes, .. }) => one(format!("(added, {bytes} bytes)")),
         (Shown::Hidden { bytes, .. }, Shown::Absent) => one(format!("(removed, {bytes} bytes)")),
         (Shown::Value(Value::Array(old)), Shown::Value(Value::Array(new))) => one(set(old, new)),
