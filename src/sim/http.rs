@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, Response, header};
+use futures_util::StreamExt as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -26,6 +27,9 @@ const BODY_MAX: usize = 8 << 20;
 
 /// Connections that are still busy so long after the end are cut.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How long half an answer has to leave.
+const BEFORE_CUT: Duration = Duration::from_millis(20);
 
 /// A world is looked after so often, requests or not, so that no request has much to catch up.
 const STEP: Duration = Duration::from_millis(100);
@@ -205,11 +209,16 @@ fn truncate(reply: Reply) -> Response<Body> {
     let mut body = reply.body.into_bytes();
     let length = body.len();
     body.truncate(half);
-    let parts = [Ok(body), Err(io::Error::other("simulated fault"))];
+    let first = futures_util::stream::iter([Ok(body)]);
+    // The half must have left before the connection breaks, or nothing of it arrives.
+    let cut = futures_util::stream::once(async {
+        tokio::time::sleep(BEFORE_CUT).await;
+        Err(io::Error::other("simulated fault"))
+    });
     Response::builder()
         .status(reply.status)
         .header(header::CONTENT_TYPE, reply.content_type.unwrap_or_default())
         .header(header::CONTENT_LENGTH, length)
-        .body(Body::from_stream(futures_util::stream::iter(parts)))
+        .body(Body::from_stream(first.chain(cut)))
         .expect("a status from 200 to 599 and two plain headers make a response")
 }

@@ -114,12 +114,21 @@ impl World {
             .collect()
     }
 
-    /// Makes what `min_idle_runners` lacks, as far as `max_runners` allows. Everything counts as
-    /// idle that is neither active nor terminated; `max_runners` counts all (GARM.md §0.2).
-    pub(super) fn ensure_idle(&mut self, key: PoolKey, seen: &Seen) {
+    /// Makes what `min_idle_runners` lacks.
+    fn ensure_idle(&mut self, key: PoolKey, seen: &Seen) {
+        for _ in 0..self.lacking(key, seen) {
+            if self.add_runner(key, None).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// What `min_idle_runners` lacks, as far as `max_runners` allows. Everything counts as idle
+    /// that is neither active nor terminated; `max_runners` counts all (GARM.md §0.2).
+    pub(super) fn lacking(&self, key: PoolKey, seen: &Seen) -> u64 {
         let Some(pool) = self.pools.get(&key).filter(|_| seen.is_enabled && seen.min_idle > 0)
         else {
-            return;
+            return 0;
         };
         let all = pool.instances.len() as u64;
         let idle = pool
@@ -128,12 +137,7 @@ impl World {
             .filter(|it| self.instances.get(it).is_some_and(Instance::counts_as_idle))
             .count() as u64;
         let wanted = seen.min_idle.saturating_sub(idle);
-        let room = seen.max_runners.saturating_sub(all);
-        for _ in 0..wanted.min(room) {
-            if self.add_runner(key, None).is_err() {
-                return;
-            }
-        }
+        wanted.min(seen.max_runners.saturating_sub(all))
     }
 
     /// One more row in `pending_create`, registered at GitHub already. Errors when GitHub does not

@@ -12,7 +12,7 @@ use super::dice::Dice;
 use super::entity::{Credentials, Endpoint, Entity, EntityKey, Kind, Template};
 use super::faults::Faults;
 use super::github::GitHub;
-use super::hooks::Hook;
+use super::hooks::{Hook, LANES};
 use super::instance::{Instance, InstanceKey};
 use super::job::JobRow;
 use super::log::{Entry, What};
@@ -45,6 +45,8 @@ pub struct World {
     pub(super) jobs_made: i64,
     pub(super) github: GitHub,
     pub(super) machines: BTreeMap<String, Machine>,
+    /// Until when each of GitHub's connections is busy.
+    pub(super) lanes: [Timestamp; LANES],
     pub(super) arrivals: Option<Duration>,
     pub(super) log: Vec<Entry>,
     pub(super) stream: Stream,
@@ -111,6 +113,10 @@ pub(crate) enum Due {
     Hook(Hook),
     /// GARM writes the runner's row, a moment after the job's.
     PickedUp(Hook),
+    /// GARM counts what a pick-up has left idle.
+    Replace(PoolKey),
+    /// GARM makes one more runner for it.
+    AddRunner(PoolKey),
     /// A job comes by itself.
     Arrival,
 }
@@ -146,6 +152,7 @@ impl World {
             jobs_made: 0,
             github: GitHub::default(),
             machines: BTreeMap::new(),
+            lanes: [now; LANES],
             arrivals: None,
             log: Vec::new(),
             stream: Stream::default(),
@@ -200,6 +207,11 @@ impl World {
             Due::Finish(job) => self.finish_job(job, None),
             Due::Hook(hook) => self.deliver(hook),
             Due::PickedUp(hook) => self.picked_up(&hook),
+            Due::Replace(pool) => self.replace(pool),
+            Due::AddRunner(pool) => {
+                // GitHub's refusal is seen by the loops, too, which try again.
+                self.add_runner(pool, None).ok();
+            }
             Due::Arrival => self.arrival(),
         }
     }

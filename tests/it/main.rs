@@ -9,4 +9,5 @@ mod garm_http;
 mod manifest;
 mod notify;
 mod plan;
+mod sim;
 mod telemetry;

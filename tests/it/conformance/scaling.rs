@@ -44,14 +44,16 @@ async fn a_level_that_is_held_builds_more_runners_than_jobs() {
                 Some(())
             })
             .await;
-            // Each pick-up is replaced: two at the start, one more for each of the three jobs.
-            garm.eventually("two idle runners again", async || {
+            // Each pick-up is replaced: two at the start, at least one more for each of the three
+            // jobs. Pick-ups that come together all miss the same runners and make more.
+            garm.eventually("idle runners again", async || {
                 let all = garm.instances(id(&pool)).await;
                 let idle = all.iter().filter(|it| it["runner_status"] == "idle").count();
-                (idle == 2).then_some(())
+                (idle >= 2).then_some(())
             })
             .await;
-            assert_eq!(vms_made(garm, id(&pool)).await, 5);
+            let made = vms_made(garm, id(&pool)).await;
+            assert!((5..=9).contains(&made), "{made}");
             garm.put(id(&pool), json!({ "min_idle_runners": 0 })).await;
             for job in jobs {
                 garm.github("POST", &format!("/jobs/{job}/complete"), None).await;

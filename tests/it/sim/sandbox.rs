@@ -1,0 +1,139 @@
+//! `runnerctl sandbox` as a process.
+
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use assert_cmd::cargo::cargo_bin;
+
+/// How long the process may take for anything.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running sandbox; killed when it is dropped.
+struct Sandbox(Child);
+
+impl Sandbox {
+    fn start(arguments: &[&str]) -> Self {
+        let child = Command::new(cargo_bin("runnerctl"))
+            .arg("sandbox")
+            .args(["--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .env_remove("RUNNERCTL_POOLS")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+
+    /// Sends a signal by its name and brings exit code and stdout.
+    fn end(mut self, signal: &str) -> (Option<i32>, String) {
+        let id = self.0.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+        let code = eventually(|| self.0.try_wait().unwrap()).code();
+        let mut out = String::new();
+        self.0.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+        (code, out)
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        // It has ended already when the test went well.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Polls an outside process to a deadline.
+fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < end, "waited in vain");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn url_of(file: &Path) -> String {
+    let text = std::fs::read_to_string(file).unwrap();
+    let line = text.lines().find_map(|it| it.strip_prefix("  url: "));
+    line.unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_sandbox_writes_its_files_answers_and_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rc.yaml");
+    let password = folder.path().join("rc.yaml.password");
+    let loaded = ["--pools", "3", "--runners", "4", "--jobs", "2"];
+    let sandbox =
+        Sandbox::start(&[&["--write-config", file.to_str().unwrap()][..], &loaded[..]].concat());
+    eventually(|| file.exists().then_some(()));
+    assert!(password.exists(), "the password is there before the fleet file");
+    let mode = std::fs::metadata(&password).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+    let url = url_of(&file);
+    let secret = std::fs::read_to_string(&password).unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let login = serde_json::json!({ "username": "admin", "password": secret.trim_end() });
+    let login = client.post(format!("{url}/api/v1/auth/login")).body(login.to_string());
+    let reply: serde_json::Value =
+        serde_json::from_str(&login.send().await.unwrap().text().await.unwrap()).unwrap();
+    let token = format!("Bearer {}", reply["token"].as_str().unwrap());
+    for (path, count) in [("pools", 3), ("instances", 4), ("jobs", 2)] {
+        let request = client.get(format!("{url}/api/v1/{path}")).header("Authorization", &token);
+        let text = request.send().await.unwrap().text().await.unwrap();
+        let all: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+        assert_eq!(all.len(), count, "{path}");
+    }
+    assert_eq!(sandbox.end("-TERM"), (Some(143), String::new()));
+    assert!(file.exists() && password.exists(), "both stay");
+}
+
+#[test]
+fn ctrl_c_ends_a_sandbox_with_130() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rc.yaml");
+    let sandbox = Sandbox::start(&["--write-config", file.to_str().unwrap()]);
+    eventually(|| file.exists().then_some(()));
+    assert_eq!(sandbox.end("-INT"), (Some(130), String::new()));
+}
+
+#[test]
+fn a_wrong_command_line_is_64() {
+    for arguments in [
+        &["--listen", "0.0.0.0:0"][..],
+        &["--listen", "192.0.2.1:80"],
+        &["--listen", "nonsense"],
+        &["--runners", "3"],
+        &["--pools", "many"],
+        &["--arrivals", "30/day"],
+    ] {
+        let output = Command::new(cargo_bin("runnerctl"))
+            .arg("sandbox")
+            .args(arguments)
+            .env_remove("RUNNERCTL_POOLS")
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(64), "{arguments:?}");
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn an_address_that_is_taken_is_a_failure() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = Command::new(cargo_bin("runnerctl"))
+        .args(["sandbox", "--listen", &address])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains(&address), "{said}");
+}
