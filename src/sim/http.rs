@@ -16,10 +16,14 @@ use hyper_util::server::graceful::GracefulShutdown;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::broadcast;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::faults::Fault;
 use super::reply::Reply;
+use super::socket::KEPT;
+use super::stream::Event;
 use super::world::World;
 
 /// No request of GARM's API is larger.
@@ -31,8 +35,12 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How long half an answer has to leave.
 const BEFORE_CUT: Duration = Duration::from_millis(20);
 
-/// A world is looked after so often, requests or not, so that no request has much to catch up.
+/// A world is looked after at least so often, requests or not, so that no request has much to
+/// catch up.
 const STEP: Duration = Duration::from_millis(100);
+
+/// And at most so often, however much it has to do.
+const STEP_LEAST: Duration = Duration::from_millis(1);
 
 /// A world behind a lock, its clock driven by this machine's. The lock is never held over an
 /// `await`.
@@ -43,6 +51,8 @@ pub struct Shared {
     since: Instant,
     /// Seconds of the world in each second here.
     speed: u32,
+    events: broadcast::Sender<Event>,
+    ended: CancellationToken,
 }
 
 impl Shared {
@@ -50,7 +60,30 @@ impl Shared {
     pub fn with<T>(&self, script: impl FnOnce(&mut World) -> T) -> T {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         world.advance_to(self.start + self.since.elapsed() * self.speed);
-        script(&mut world)
+        let result = script(&mut world);
+        for event in world.take_events() {
+            // Nobody may be listening any more.
+            self.events.send(event).ok();
+        }
+        result
+    }
+
+    /// The events from now on.
+    pub(crate) fn listen(&self) -> broadcast::Receiver<Event> {
+        self.with(World::watch_events);
+        self.events.subscribe()
+    }
+
+    /// Becomes true when the server ends.
+    pub(crate) fn ended(&self) -> CancellationToken {
+        self.ended.clone()
+    }
+
+    /// How long until the world has something to do.
+    fn pause(&self) -> Duration {
+        let (now, next) = self.with(|it| (it.now(), it.next_at()));
+        let due = next.map_or(STEP, |it| it.duration_since(now).unsigned_abs() / self.speed);
+        due.clamp(STEP_LEAST, STEP)
     }
 }
 
@@ -76,7 +109,14 @@ impl Server {
         let address = listener.local_addr()?;
         world.set_url(&format!("http://{address}"));
         let (start, since) = (world.now(), Instant::now());
-        let shared = Arc::new(Shared { world: Mutex::new(world), start, since, speed });
+        let shared = Arc::new(Shared {
+            world: Mutex::new(world),
+            start,
+            since,
+            speed: speed.max(1),
+            events: broadcast::Sender::new(KEPT),
+            ended: CancellationToken::new(),
+        });
         Ok(Self { listener, address, shared })
     }
 
@@ -93,12 +133,12 @@ impl Server {
     /// Serves until `end`; requests that are being answered are answered.
     pub async fn serve(self, end: impl Future<Output = ()>) {
         let graceful = GracefulShutdown::new();
-        let mut step = tokio::time::interval(STEP);
-        tokio::pin!(end);
+        let step = tokio::time::sleep(STEP);
+        tokio::pin!(end, step);
         loop {
             tokio::select! {
                 () = &mut end => break,
-                _ = step.tick() => self.shared.with(|_| ()),
+                () = &mut step => step.as_mut().reset(Instant::now() + self.shared.pause()),
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => self.attend(stream, &graceful),
                     // The peer has gone, or there are no descriptors: the next may do better.
@@ -106,6 +146,7 @@ impl Server {
                 },
             }
         }
+        self.shared.ended.cancel();
         // What is not done by then is cut with the runtime.
         let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
     }
@@ -134,6 +175,9 @@ impl Server {
 struct Cut;
 
 async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
+    if request.uri().path().trim_end_matches('/') == "/api/v1/ws/events" {
+        return Ok(stream(&shared, request));
+    }
     let (head, body) = request.into_parts();
     let path = head.uri.path_and_query().map_or("/", |it| it.as_str()).to_owned();
     let method = head.method.as_str().to_owned();
@@ -175,6 +219,15 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
             tokio::time::sleep(span).await;
             Ok(response)
         }
+    }
+}
+
+/// The event stream, for whoever may read the rest of the API.
+fn stream(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Body> {
+    let authorization = authorization(request.headers());
+    match shared.with(|it| it.check_entry(authorization.as_deref())) {
+        Ok(()) => super::socket::upgrade(Arc::clone(shared), request),
+        Err(refusal) => respond(shared.with(|it| (refusal.into(), it.now()))),
     }
 }
 

@@ -40,6 +40,7 @@ mod routes;
 mod settings;
 mod show;
 mod show_settings;
+mod socket;
 mod stream;
 mod vms;
 mod world;

@@ -40,6 +40,17 @@ impl World {
         reply
     }
 
+    /// What stands before everything but the login and the controller: an admin, the URLs, a token.
+    pub(super) fn check_entry(&self, authorization: Option<&str>) -> Result<(), Refusal> {
+        if !self.controller.has_admin {
+            return Err(Refusal::InitRequired);
+        }
+        if !self.controller.has_urls() {
+            return Err(Refusal::UrlsRequired);
+        }
+        self.check_token(authorization)
+    }
+
     fn answer(&mut self, request: Request<'_>) -> Result<Reply, Refusal> {
         let (path, query) = request.path.split_once('?').unwrap_or((request.path, ""));
         let names: Vec<String> =

@@ -83,3 +83,54 @@ async fn a_world_that_is_full_answers_whole_and_stays_full() {
     }
     assert!(world.killed_jobs().is_empty());
 }
+
+#[tokio::test]
+async fn events_come_over_a_websocket_once_a_filter_is_sent() {
+    use futures_util::{SinkExt, StreamExt};
+    use tokio_tungstenite::tungstenite::Message;
+    use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+    let (base, shared, client) = server().await;
+    let url = format!("{}/ws/events", base.replace("http:", "ws:"));
+    let refused = tokio_tungstenite::connect_async(&url).await.unwrap_err();
+    assert!(refused.to_string().contains("401"), "{refused}");
+
+    let token = format!("Bearer {}", shared.with(World::admin_token));
+    let mut request = url.into_client_request().unwrap();
+    request.headers_mut().insert("Authorization", token.parse().unwrap());
+    let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+    let wish = r#"{"filters":[{"entity-type":"pool","operations":["create","delete"]}]}"#;
+    socket.send(Message::text(wish)).await.unwrap();
+    // A pong says that the filter before it has been read.
+    socket.send(Message::Ping(Vec::new().into())).await.unwrap();
+    assert!(matches!(socket.next().await, Some(Ok(Message::Pong(_)))));
+
+    let get = |path: &str| client.get(format!("{base}{path}")).header("Authorization", &token);
+    let text = get("/organizations").send().await.unwrap().text().await.unwrap();
+    let all: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let path = format!("/organizations/{}/pools", all[0]["id"].as_str().unwrap());
+    let body = super::asked::draft(&["linux"], serde_json::json!({})).to_string();
+    let post = client.post(format!("{base}{path}")).header("Authorization", &token).body(body);
+    let text = post.send().await.unwrap().text().await.unwrap();
+    let pool: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let one = format!("{base}/pools/{}", pool["id"].as_str().unwrap());
+    let put = client.put(&one).header("Authorization", &token).body(r#"{"priority":3}"#);
+    assert_eq!(put.send().await.unwrap().status().as_u16(), 200);
+    let delete = client.delete(&one).header("Authorization", &token);
+    assert_eq!(delete.send().await.unwrap().status().as_u16(), 200);
+
+    let mut seen = Vec::new();
+    while seen.len() < 2 {
+        if let Message::Text(text) = socket.next().await.unwrap().unwrap() {
+            let event: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(event["payload"]["id"], pool["id"]);
+            seen.push(event["operation"].as_str().unwrap().to_owned());
+        }
+    }
+    seen.sort();
+    assert_eq!(seen, ["create", "delete"]);
+
+    socket.send(Message::text("nonsense")).await.unwrap();
+    let end = socket.next().await.unwrap().unwrap();
+    assert!(matches!(end, Message::Close(Some(frame)) if u16::from(frame.code) == 1000));
+}
