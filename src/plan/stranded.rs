@@ -11,7 +11,7 @@ use crate::domain::name::PoolId;
 use crate::domain::pool::Pool;
 use crate::domain::text::{code, count};
 
-/// How many jobs are named one by one.
+/// How many kinds of jobs are named.
 const NAMED_MAX: usize = 5;
 
 /// Adds to each step that takes a pool's labels away which queued jobs fit no other pool then.
@@ -139,19 +139,34 @@ impl<'a> Shelf<'a> {
     }
 }
 
+/// `jobs` in the order of their ids; those of one name and repository are said once.
 fn sentence(jobs: &[&Job]) -> String {
-    let named: Vec<String> = jobs
-        .iter()
-        .take(NAMED_MAX)
-        .map(|it| match it.repository.as_str() {
-            "" => code(&it.name),
-            repository => format!("{} of {}", code(&it.name), code(repository)),
-        })
-        .collect();
-    let rest = match jobs.len().saturating_sub(NAMED_MAX) {
+    let mut kinds: Vec<(&Job, usize)> = Vec::new();
+    for job in jobs {
+        // Only as many kinds are kept as are named, so this walk is short.
+        let is_same =
+            |it: &(&Job, usize)| (&it.0.name, &it.0.repository) == (&job.name, &job.repository);
+        match kinds.iter().position(is_same) {
+            Some(at) => kinds[at].1 += 1,
+            None if kinds.len() < NAMED_MAX => kinds.push((job, 1)),
+            None => {}
+        }
+    }
+    let named: usize = kinds.iter().map(|it| it.1).sum();
+    let said: Vec<String> = kinds.iter().map(|(job, many)| kind(job, *many)).collect();
+    let rest = match jobs.len() - named {
         0 => String::new(),
         rest => format!(" and {rest} more"),
     };
     let verb = if jobs.len() == 1 { "fits" } else { "fit" };
-    format!("{} {verb} no other pool: {}{rest}", count(jobs.len(), "queued job"), named.join(", "))
+    format!("{} {verb} no other pool: {}{rest}", count(jobs.len(), "queued job"), said.join(", "))
+}
+
+fn kind(job: &Job, many: usize) -> String {
+    let name = code(&job.name);
+    let of = match job.repository.as_str() {
+        "" => name,
+        repository => format!("{name} of {}", code(repository)),
+    };
+    if many == 1 { of } else { format!("{of} ({many} times)") }
 }

@@ -614,6 +614,24 @@ fn queued_jobs_that_fit_no_other_pool_are_named() {
 }
 
 #[test]
+fn many_stranded_jobs_are_named_by_kind_and_the_rest_is_counted() {
+    let jobs = (0..12).map(|id| {
+        let mut job = queued_job(id, &["a"]);
+        job.name = if id < 4 { "build".to_owned() } else { format!("test-{id}") };
+        job
+    });
+    let there = Fleet { jobs: jobs.collect(), ..with([live(&pool("a"))]) };
+    let plan = plan(&desired([]), &there, &Options::default());
+    assert_eq!(
+        plan.steps[0].consequences,
+        [
+            "12 queued jobs fit no other pool: `build` of `acme/app` (4 times), `test-4` of `acme/app`, \
+          `test-5` of `acme/app`, `test-6` of `acme/app`, `test-7` of `acme/app` and 4 more"
+        ]
+    );
+}
+
+#[test]
 fn a_plan_of_a_thousand_pools_walks_nothing_twice() {
     // Everything is deleted or changed and every job asks for labels of its own: the worst case of
     // each index. A quadratic walk would take minutes here.
