@@ -18,6 +18,7 @@ pub mod failure;
 pub mod import;
 pub mod load;
 pub mod log;
+pub mod online;
 pub mod places;
 pub mod plan;
 pub mod print;
@@ -83,6 +84,9 @@ fn offered(cli: &Cli) -> Result<(), Failure> {
 
 fn dispatch(command: &Command, cx: Context<'_>) -> Result<Exit, Failure> {
     match command {
+        Command::Validate(args) if args.online => {
+            wait(until_stopped(validate::run_online(args, cx)))
+        }
         Command::Validate(args) => validate::run(args, cx),
         Command::Plan(args) => wait(until_stopped(plan::run(args, cx))),
         Command::Apply(args) => wait(apply::run(args, cx)),

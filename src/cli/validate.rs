@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::Context;
 use super::args::Output;
+use super::connect::connect;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::load::missing_fleet_file;
 use super::places::{Places, Surroundings};
+use super::{Context, online};
 use crate::domain::text::escape;
 use crate::host::files;
 use crate::manifest::{self, Manifest, Problem, has_error};
@@ -21,6 +23,9 @@ pub struct ValidateArgs {
     /// Pool files or folders, instead of --pools
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+    /// Ask GARM, too, whether it knows the providers, entities and templates that pools name
+    #[arg(long)]
+    pub online: bool,
     /// A warning fails, too
     #[arg(long)]
     pub strict: bool,
@@ -55,34 +60,63 @@ pub fn gather(fleet: Option<&Path>, pools: &[PathBuf]) -> Gathered {
     Gathered { manifest, problems, files: paths }
 }
 
-/// Checks the files.
+/// Checks the files. Opens no socket, resolves no secret, starts no process.
 pub fn run(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let places = Places::find(cx.globals, &Surroundings::read());
-    let pools = if args.paths.is_empty() { vec![places.pools] } else { args.paths.clone() };
-    let gathered = gather(places.fleet.as_deref(), &pools);
+    let gathered = gather(places.fleet.as_deref(), &pools(args, &places));
+    show(&gathered, None, cx)?;
+    Ok(exit(args, &gathered.problems))
+}
+
+/// Checks the files, and holds what they name against GARM when they have no errors.
+pub async fn run_online(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Failure> {
+    let places = Places::find(cx.globals, &Surroundings::read());
+    let mut gathered = gather(places.fleet.as_deref(), &pools(args, &places));
+    if has_error(&gathered.problems) {
+        show(&gathered, None, cx)?;
+        cx.print.say("GARM was not asked: correct the files first");
+        return Ok(Exit::Input);
+    }
+    let fleet_file = gathered.manifest.fleet_file.as_ref().ok_or_else(missing_fleet_file)?;
+    let client = connect(fleet_file, places.base(), cx)?;
+    let known = online::ask(&client, &gathered.manifest.pools).await?;
+    gathered.problems.extend(online::problems(&gathered.manifest, &known));
+    show(&gathered, Some(&client.address()), cx)?;
+    Ok(exit(args, &gathered.problems))
+}
+
+fn pools(args: &ValidateArgs, places: &Places) -> Vec<PathBuf> {
+    if args.paths.is_empty() { vec![places.pools.clone()] } else { args.paths.clone() }
+}
+
+fn exit(args: &ValidateArgs, problems: &[Problem]) -> Exit {
+    let fails = has_error(problems) || (args.strict && !problems.is_empty());
+    if fails { Exit::Input } else { Exit::Done }
+}
+
+fn show(gathered: &Gathered, asked: Option<&str>, cx: Context<'_>) -> Result<(), Failure> {
     for annotation in problem::annotations(&gathered.problems) {
         cx.print.annotate(&annotation);
     }
     match cx.globals.output {
         Output::Json => {
             let problems = problem::json(&gathered.problems);
-            cx.print.document("validate", json!({ "problems": problems }))?;
+            cx.print.document("validate", json!({ "problems": problems }))
         }
-        Output::Text | Output::Markdown => cx.print.result(&text(&gathered))?,
+        Output::Text | Output::Markdown => cx.print.result(&text(gathered, asked)),
     }
-    let fails = has_error(&gathered.problems) || (args.strict && !gathered.problems.is_empty());
-    Ok(if fails { Exit::Input } else { Exit::Done })
 }
 
-fn text(gathered: &Gathered) -> String {
+fn text(gathered: &Gathered, asked: Option<&str>) -> String {
     let pools = count(gathered.manifest.pools.len(), "pool");
+    let asked = asked.map_or_else(String::new, |it| format!("; asked {}", escape(it)));
     match (gathered.problems.as_slice(), gathered.files.as_slice()) {
-        ([], [file]) => format!("{}: {pools}, no problems", escape(file)),
-        ([], files) => format!("{} in {}, no problems", pools, count(files.len(), "file")),
+        ([], [file]) => format!("{}: {pools}, no problems{asked}", escape(file)),
+        ([], files) => format!("{pools} in {}, no problems{asked}", count(files.len(), "file")),
         (problems, files) => {
             let unread = problems.iter().filter(|it| !files.contains(&it.place.file)).count();
             let summary = problem::summary(problems, files.len() + unread);
-            format!("{}{summary}", problem::text(problems))
+            format!("{}{summary}{asked}", problem::text(problems))
         }
     }
 }
