@@ -140,3 +140,98 @@ fn listed(names: &[String]) -> String {
     }
     words.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::entity::{EntityKey, PoolManager};
+    use crate::domain::name::EntityId;
+    use crate::manifest::{Source, load};
+
+    fn known() -> Known {
+        let entity = |kind, name: &str, endpoint: &str| Entity {
+            key: EntityKey { kind, id: EntityId::new(endpoint) },
+            name: name.into(),
+            endpoint: endpoint.into(),
+            credentials: String::new(),
+            manager: PoolManager::Running,
+            agent_mode: false,
+        };
+        Known {
+            providers: vec![Provider {
+                name: "aws".into(),
+                kind: "external".into(),
+                description: String::new(),
+            }],
+            entities: vec![
+                entity(EntityKind::Organization, "Acme", "github.com"),
+                entity(EntityKind::Organization, "acme", "ghes"),
+                entity(EntityKind::Repository, "octo/tools", "github.com"),
+            ],
+            templates: vec![Template { id: 1, name: "plain".into(), os_type: "linux".into() }],
+        }
+    }
+
+    /// What is said about one pool with these fields.
+    fn check(fields: &str, expected: &[&str]) {
+        let text = format!(
+            "pools: [{{ name: a, max_runners: 1, instance_type: m5, image: i, {fields} }}]"
+        );
+        let manifest = load(None, &[Source { path: "a.yaml".into(), text }]);
+        let said: Vec<String> = problems(&manifest, &known())
+            .into_iter()
+            .map(|it| format!("{} {}; {}", it.code.text(), it.message, it.help.unwrap_or_default()))
+            .collect();
+        assert_eq!(said, expected, "{fields}");
+    }
+
+    #[test]
+    fn what_garm_knows_is_no_problem() {
+        check("provider: aws, organization: ACME, endpoint: ghes, template: plain", &[]);
+        check("provider: aws, repository: octo/tools", &[]);
+    }
+
+    #[test]
+    fn what_garm_does_not_know_is_named_with_what_it_has() {
+        check(
+            "provider: asw, template: x",
+            &[
+                "RC0701 GARM has no provider `asw`; did you mean `aws`?",
+                "RC0704 GARM has no template `x`; GARM has `plain`",
+            ],
+        );
+        check(
+            "repository: acme/app",
+            &["RC0702 GARM has no repository `acme/app`; GARM has `octo/tools`"],
+        );
+        check("enterprise: acme", &["RC0702 GARM has no enterprise `acme`; GARM has none at all"]);
+        check(
+            "repository: octo/tools, endpoint: ghes",
+            &["RC0702 GARM has the repository `octo/tools`, but not at `ghes`; GARM has \
+               `github.com`"],
+        );
+        check(
+            "organization: acme",
+            &["RC0703 GARM has 2 entities that are organization `acme`; add `endpoint:` with one \
+               of `github.com`, `ghes`"],
+        );
+    }
+
+    #[test]
+    fn what_all_pools_have_from_the_defaults_is_said_once_where_it_stands() {
+        let source = |path: &str, text: &str| Source { path: path.into(), text: text.into() };
+        let fleet = source(
+            "runnerctl.yaml",
+            "fleet: a\ngarm: { url: https://a, password: env:P }\ndefaults: { provider: x }\n",
+        );
+        let pools = source(
+            "a.yaml",
+            "pools:\n- { name: a, max_runners: 1, instance_type: m }\n\
+             - { name: b, max_runners: 1, instance_type: m }\n",
+        );
+        let manifest = load(Some(&fleet), &[pools]);
+        let places: Vec<String> =
+            problems(&manifest, &known()).iter().map(|it| it.place.to_string()).collect();
+        assert_eq!(places, ["runnerctl.yaml:3:23"]);
+    }
+}

@@ -79,7 +79,7 @@ fn one_needed(
         .collect();
     let message = format!("`plan` needs {} for {}", joined(&words), names(pools));
     make(Code::NeededForPlan, pools[0].at, message)
-        .help("write it into the pool, or for all pools into `defaults:` of the fleet file")
+        .help("write that into the pool, or for all pools into `defaults:` of the fleet file")
 }
 
 /// `a`, `a and b`, `a, b and c`.

@@ -91,6 +91,13 @@ impl Desk {
         }
     }
 
+    /// Adds to the help of all problems of a kind.
+    pub(super) fn help_on(&mut self, code: Code, more: &str) {
+        for draft in self.drafts.iter_mut().flat_map(|it| &mut it.0).filter(|it| it.code == code) {
+            draft.help.get_or_insert_default().push_str(more);
+        }
+    }
+
     /// Every problem, in the order of the files and their lines; the files stay for later ones.
     pub(super) fn finish(mut self) -> (Vec<FileText>, Vec<Problem>) {
         let mut problems = Vec::new();

@@ -84,9 +84,10 @@ fn load_onto(
     let mut merger = Merger::new(defaults, &mut desk);
     let merged = declared.iter().filter_map(|it| Some((merger.merge(&it.record, it.at)?, it)));
     let (pools, places): (Vec<_>, Vec<_>) = merged.map(|(pool, it)| (pool, fields(it))).unzip();
-    together(&pools, &places, defaults, &mut desk);
-    if let Some((_, record)) = fleet {
-        watched(record, &pools, &mut desk);
+    together(&placed(&pools, &places), defaults, &mut desk);
+    match fleet {
+        Some((_, record)) => watched(record, &pools, &mut desk),
+        None => desk.help_on(Code::NeededForPlan, "; `plan` needs such a file in any case"),
     }
     let defaults = match defaults {
         Defaults::Known(record) => record.iter().map(|(key, item)| (key, item.at)).collect(),
@@ -214,12 +215,11 @@ fn placed<'p>(pools: &'p [DeclaredPool], places: &[Fields]) -> Vec<Placed<'p>> {
 }
 
 /// What only shows when all pools are seen together.
-fn together(pools: &[DeclaredPool], places: &[Fields], defaults: &Defaults, desk: &mut Desk) {
-    let placed = placed(pools, places);
-    checks::one_adopter(&placed, desk);
+fn together(placed: &[Placed<'_>], defaults: &Defaults, desk: &mut Desk) {
+    checks::one_adopter(placed, desk);
     if let Defaults::Known(_) = defaults {
-        checks::equal_labels(&placed, desk);
-        for draft in checks::needed(&placed, Draft::warning) {
+        checks::equal_labels(placed, desk);
+        for draft in checks::needed(placed, Draft::warning) {
             desk.report(draft);
         }
     }

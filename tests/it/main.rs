@@ -11,3 +11,4 @@ mod notify;
 mod plan;
 mod sim;
 mod telemetry;
+mod validate;
