@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::domain::label::Labels;
-use crate::domain::text::quote;
+use crate::domain::text::{count, quote};
 use crate::plan::{Change, Shown, Step};
 
 /// Most characters of one value: long lists are cut.
@@ -30,8 +30,12 @@ pub(super) fn told(change: &Change, step: &Step) -> Told {
             one(format!("(changed, {old} → {new} bytes)"))
         }
         (Shown::Absent, after) if step.pool_id.is_none() => one(side(&change.field, after)),
-        (Shown::Absent, Shown::Hidden { bytes, .. }) => one(format!("(added, {bytes} bytes)")),
-        (Shown::Hidden { bytes, .. }, Shown::Absent) => one(format!("(removed, {bytes} bytes)")),
+        (Shown::Absent, Shown::Hidden { bytes, .. }) => {
+            one(format!("(added, {})", count(*bytes, "byte")))
+        }
+        (Shown::Hidden { bytes, .. }, Shown::Absent) => {
+            one(format!("(removed, {})", count(*bytes, "byte")))
+        }
         (Shown::Value(Value::Array(old)), Shown::Value(Value::Array(new))) => one(set(old, new)),
         (before, after) => {
             Told::Two(clipped(side(&change.field, before)), clipped(side(&change.field, after)))
@@ -43,7 +47,7 @@ fn side(field: &str, shown: &Shown) -> String {
     match shown {
         Shown::Absent => NONE.to_owned(),
         Shown::Level(level) => level.to_string(),
-        Shown::Hidden { bytes, .. } => format!("(hidden, {bytes} bytes)"),
+        Shown::Hidden { bytes, .. } => format!("(hidden, {})", count(*bytes, "byte")),
         // `"1"` and `1` are two things for a provider.
         Shown::Value(Value::String(text)) if field.starts_with("extra_specs.") => {
             quote(&Value::from(text.as_str()).to_string())
