@@ -4,6 +4,7 @@
 //! of the file; only a syntax error ends the reading. Aliases are shared, never copied, and what
 //! they would come to is counted, so that a small file cannot fill the memory.
 
+mod keys;
 mod syntax;
 
 use std::borrow::Cow;
@@ -12,8 +13,9 @@ use std::rc::Rc;
 
 use serde_yaml::granit_parser as granit;
 
+use self::keys::{Next, take_key};
 use super::code::Code;
-use super::node::{CoreTag, Key, Kind, Meaning, Node, Scalar, Span};
+use super::node::{CoreTag, Key, Kind, Node, Scalar, Span};
 use crate::domain::text::quote;
 
 /// Deepest nesting of lists and mappings, aliases followed.
@@ -100,14 +102,6 @@ struct Open<'a> {
 enum Inside<'a> {
     List(Vec<Node<'a>>),
     Map { pairs: Vec<(Key<'a>, Node<'a>)>, seen: HashMap<Cow<'a, str>, Span>, next: Next<'a> },
-}
-
-/// What a mapping waits for.
-enum Next<'a> {
-    Key,
-    Value(Key<'a>),
-    /// The value of a key that was refused.
-    Dropped,
 }
 
 /// A value with what it weighs.
@@ -326,45 +320,6 @@ fn hide_keys(tokens: &mut [Token], start: u32) {
     for token in tokens.iter_mut().rev().take_while(|it| it.start >= start) {
         token.is_key = false;
     }
-}
-
-/// Judges a key. Refused ones are reported; their values are dropped.
-fn take_key<'a>(
-    node: &Node<'a>,
-    seen: &mut HashMap<Cow<'a, str>, Span>,
-    flaws: &mut Vec<Flaw>,
-) -> Next<'a> {
-    let span = node.span;
-    let scalar = match &node.value().kind {
-        Kind::Scalar(scalar) => scalar,
-        Kind::Broken => return Next::Dropped,
-        Kind::List(_) | Kind::Map(_) | Kind::Shared(_) => {
-            flaws.push(flaw(Code::KeyNotText, span, "a key is text, not a list or a mapping"));
-            return Next::Dropped;
-        }
-    };
-    let Meaning::Text(_) = scalar.meaning() else {
-        let text = quote(&scalar.text);
-        let message = format!("a key is text, and `{text}` is not");
-        flaws.push(flaw(Code::KeyNotText, span, message).help(format!("write it as `\"{text}\"`")));
-        return Next::Dropped;
-    };
-    if scalar.is_plain && scalar.text == "<<" {
-        let found = flaw(Code::MergeKey, span, "`<<` merges nothing: YAML 1.2 has no merge keys")
-            .help("what pools have in common stands in `defaults` of the fleet file");
-        flaws.push(found);
-        return Next::Dropped;
-    }
-    if let Some(first) = seen.get(&scalar.text) {
-        let message = format!("the key `{}` stands twice", quote(&scalar.text));
-        flaws.push(Flaw {
-            context: Some((*first, "first here")),
-            ..flaw(Code::DuplicateKey, span, message).help("keep one of them")
-        });
-        return Next::Dropped;
-    }
-    seen.insert(scalar.text.clone(), span);
-    Next::Value(Key { text: scalar.text.clone(), span })
 }
 
 fn flaw(code: Code, span: Span, message: impl Into<String>) -> Flaw {
