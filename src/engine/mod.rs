@@ -1,4 +1,4 @@
-//! Observe, act (the one writer), apply. Owns every sleep.
+//! Observe, act (the one writer), apply, watch. Owns every sleep.
 //!
 //! [`observe`] reads GARM into a fleet; [`apply`] carries a plan out. Neither decides what is to
 //! be done: a plan leaves no choice open but what to do when GARM is not any more as it was read,
@@ -19,3 +19,4 @@ mod site;
 mod step;
 mod trouble;
 mod twin;
+pub mod watch;

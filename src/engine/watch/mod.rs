@@ -1,0 +1,16 @@
+//! `watch`: the scaling loop (DESIGN §5).
+//!
+//! Owns the picture of the fleet, what scaling remembers, every read, every write (through
+//! [`act`](super::act)) and every sleep. It knows no board, no alert and no file: it tells an
+//! [`Audience`], and takes [`Order`]s.
+//!
+//! What it does is decided by a state machine without I/O, which turns what has come in at a
+//! moment into what is to be done; a driver does that, and sleeps until the next moment.
+
+mod audience;
+mod order;
+mod roll;
+
+pub use audience::{Act, ActEnd, Audience, Deed, Incident, Sight, Stream};
+pub use order::{Course, Order, Settings, Writes};
+pub use roll::{Enrolled, Found, Managed, Roll, Unmanaged};
