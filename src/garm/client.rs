@@ -7,6 +7,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::error::{Error, Kind};
+use super::events::{self, Feed, Limits};
 use super::session::{Login, Session, What};
 use super::transport::{Method, Transport};
 use super::wire::{self, Misread};
@@ -21,18 +22,24 @@ use crate::domain::text;
 /// Speaks to one GARM. Logs in by itself at the first request, and again when its token has
 /// expired; a refused request is otherwise never repeated.
 pub struct Client {
-    session: Session,
+    session: Arc<Session>,
 }
 
 impl Client {
     /// Opens no connection yet.
     pub fn new(transport: Arc<dyn Transport>, login: Login) -> Self {
-        Self { session: Session::new(transport, login) }
+        Self { session: Arc::new(Session::new(transport, login)) }
     }
 
     /// Where it goes, for people.
     pub fn address(&self) -> String {
         self.session.transport.address()
+    }
+
+    /// GARM's events from now on. To be called inside a tokio runtime: a task of its own reads the
+    /// stream until the [`Feed`] is dropped.
+    pub fn events(&self, limits: Limits) -> Feed {
+        events::open(Arc::clone(&self.session), limits)
     }
 
     /// GARM's own settings, and GARM's clock.

@@ -12,7 +12,7 @@ use url::{Host, ParseError, Url};
 use super::error::Error;
 use super::fault::{self, Setting};
 use super::tls::{Files, Tls};
-use super::transport::{Method, Reply, Request, Response, Transport, TransportError};
+use super::transport::{Method, Opened, Reply, Request, Response, Transport, TransportError, Wish};
 use crate::domain::text;
 
 /// Largest answer, in bytes after decompression. 10,000 instances have about 5 MB and 5,000 jobs
@@ -66,11 +66,11 @@ impl HttpOptions {
 /// as the fleet file says, and its event stream could not go through them.
 #[derive(Debug)]
 pub struct Http {
-    client: reqwest::Client,
-    tls: Option<Tls>,
-    base: String,
+    pub(super) client: reqwest::Client,
+    pub(super) tls: Option<Tls>,
+    pub(super) base: String,
     address: String,
-    timeouts: Timeouts,
+    pub(super) timeouts: Timeouts,
 }
 
 impl Http {
@@ -100,17 +100,29 @@ impl Http {
         if let Some(body) = &request.body {
             builder = builder.json(body);
         }
+        let response = self.head(builder).await?;
+        self.whole(response).await
+    }
+
+    /// Sends, and brings the head of an answer that is no redirect.
+    pub(super) async fn head(
+        &self,
+        builder: reqwest::RequestBuilder,
+    ) -> Result<reqwest::Response, TransportError> {
         let response = builder.send().await.map_err(|error| self.unanswered(&error))?;
         if let Some(tls) = &self.tls {
             tls.met();
         }
-        if let Some(target) = redirect_target(&response) {
-            return Err(TransportError::Redirect(target));
+        match redirect_target(&response) {
+            Some(target) => Err(TransportError::Redirect(target)),
+            None => Ok(response),
         }
-        self.whole(response).await
     }
 
-    async fn whole(&self, mut response: reqwest::Response) -> Result<Response, TransportError> {
+    pub(super) async fn whole(
+        &self,
+        mut response: reqwest::Response,
+    ) -> Result<Response, TransportError> {
         let header =
             |name| response.headers().get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
         let (content_type, date) = (header(CONTENT_TYPE), header(DATE));
@@ -158,6 +170,10 @@ fn build(tls: Option<&Tls>, timeouts: Timeouts) -> Result<reqwest::Client, Error
 impl Transport for Http {
     fn send(&self, request: Request) -> Reply<'_> {
         Box::pin(self.exchange(request))
+    }
+
+    fn listen(&self, wish: Wish) -> Opened<'_> {
+        Box::pin(self.upgrade(wish))
     }
 
     fn address(&self) -> String {
@@ -212,7 +228,7 @@ fn without_login(text: &str) -> Cow<'_, str> {
     }
 }
 
-fn bearer(token: &SecretString) -> Result<HeaderValue, TransportError> {
+pub(super) fn bearer(token: &SecretString) -> Result<HeaderValue, TransportError> {
     let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
         .map_err(|_| TransportError::Closed("the token cannot stand in a header".into()))?;
     value.set_sensitive(true);

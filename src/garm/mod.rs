@@ -2,16 +2,18 @@
 //! typed error.
 //!
 //! Decides how GARM's answers are read and which failures mean what; never what to do about the
-//! fleet. Nothing is retried here but a request whose token had expired.
+//! fleet. Nothing is retried here but a request whose token had expired, and the event stream.
 
 pub mod client;
 pub mod error;
+pub mod events;
 mod fault;
 mod help;
 pub mod http;
 pub(crate) mod pem;
 mod refusal;
 mod session;
+mod socket;
 pub mod tls;
 pub mod transport;
 mod wire;
@@ -22,5 +24,6 @@ pub use error::{Error, Kind};
 pub use http::{Http, HttpOptions};
 pub use session::{Login, Password, PasswordReply};
 pub use transport::{
-    Method, Presented, Reply, Request, Response, TlsFault, Transport, TransportError,
+    Frame, Frames, Method, NextFrame, Opened, Opening, Presented, Reply, Request, Response,
+    TlsFault, Transport, TransportError, Wish,
 };

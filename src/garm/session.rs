@@ -12,7 +12,9 @@ use tokio::sync::OnceCell;
 use super::error::{Error, Kind};
 use super::help;
 use super::refusal::{self, Asked};
-use super::transport::{Method, Request, Response, TlsFault, Transport, TransportError};
+use super::transport::{
+    Frames, Method, Opening, Request, Response, TlsFault, Transport, TransportError, Wish,
+};
 use super::wire::{self, Misread};
 use crate::domain::text;
 
@@ -86,6 +88,39 @@ impl Session {
             Ok(response) => (token, response),
         };
         read(&response).map_err(|misread| self.misread(what.tried(), &response, misread, &token))
+    }
+
+    /// Opens the event stream; `wish` makes the wish of a token. Logs in again when the token has
+    /// expired, once, as [`Self::ask`] does.
+    pub(super) async fn listen(
+        &self,
+        wish: impl Fn(SecretString) -> Wish,
+    ) -> Result<Box<dyn Frames>, Error> {
+        let ticket = self.ticket();
+        let token = self.token(&ticket).await?;
+        match self.open(wish(token)).await {
+            Err(error) if error.kind == Kind::Token => {
+                self.tear_up(&ticket);
+                let token = self.token(&self.ticket()).await?;
+                self.open(wish(token)).await
+            }
+            other => other,
+        }
+    }
+
+    async fn open(&self, wish: Wish) -> Result<Box<dyn Frames>, Error> {
+        const TRIED: &str = "listen to the events";
+        let token = wish.token.clone();
+        let response = match self.transport.listen(wish).await {
+            Ok(Opening::Open(frames)) => return Ok(frames),
+            Ok(Opening::Refused(response)) => response,
+            Err(error) => return Err(self.unanswered(TRIED, error, &token)),
+        };
+        let (kind, got) = match refusal::check(Asked::Other, &response) {
+            Ok(()) => (Kind::NotGarm, format!("{} in place of a stream", response.status)),
+            Err(refusal) => (refusal.kind, text::quote(&without(&refusal.got, &token))),
+        };
+        Err(self.failure(kind, TRIED, got))
     }
 
     async fn send(&self, what: &What, token: &SecretString) -> Result<Response, Error> {

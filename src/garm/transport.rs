@@ -177,11 +177,57 @@ impl fmt::Display for Presented {
 /// A reply under way.
 pub type Reply<'a> = Pin<Box<dyn Future<Output = Result<Response, TransportError>> + Send + 'a>>;
 
+/// What somebody who listens to GARM's events asks for.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// Bearer token.
+    pub token: SecretString,
+    /// The message by which GARM begins to send (GARM.md §g).
+    pub filter: &'static str,
+    /// Longest message that is taken, in bytes; a longer one ends the stream.
+    pub message_max: usize,
+}
+
+/// What came of a wish to listen.
+pub enum Opening {
+    /// The stream stands and the filter has been sent.
+    Open(Box<dyn Frames>),
+    /// An answer that is no stream.
+    Refused(Response),
+}
+
+/// An opening under way.
+pub type Opened<'a> = Pin<Box<dyn Future<Output = Result<Opening, TransportError>> + Send + 'a>>;
+
+/// One message of an event stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frame {
+    /// An event, as it came.
+    Text(String),
+    /// A ping or anything else without an event: the other side is alive.
+    Sign,
+}
+
+/// A frame under way. An error says in words why there will be none any more.
+pub type NextFrame<'a> = Pin<Box<dyn Future<Output = Result<Frame, String>> + Send + 'a>>;
+
+/// An event stream that stands. Dropping it ends it.
+pub trait Frames: Send {
+    /// Waits for the next frame, for as long as it takes: whoever listens sets the limit.
+    fn next(&mut self) -> NextFrame<'_>;
+}
+
 /// Carries requests. Implemented by HTTP and by the simulator's in-memory door, so that one
 /// client, one decoder and one reading of GARM's refusals serve both.
 pub trait Transport: Send + Sync {
     /// Sends one request and brings the whole answer.
     fn send(&self, request: Request) -> Reply<'_>;
+
+    /// Opens GARM's event stream. A transport without one says that nobody listens there.
+    fn listen(&self, wish: Wish) -> Opened<'_> {
+        let _ = wish;
+        Box::pin(std::future::ready(Err(TransportError::Connect("it carries no events".into()))))
+    }
 
     /// Where it goes, for people: the URL without credentials.
     fn address(&self) -> String;

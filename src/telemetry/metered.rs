@@ -6,7 +6,10 @@ use tokio::time::Instant;
 
 use super::board::Board;
 use super::count::{Counter, Timing};
-use crate::garm::{Reply, Request, Transport};
+use crate::garm::{Opened, Opening, Reply, Request, Transport, Wish};
+
+/// What HTTP answers when a stream begins.
+const SWITCHED: u16 = 101;
 
 /// Another transport, counted on a board.
 pub struct Metered {
@@ -31,6 +34,21 @@ impl Transport for Metered {
             self.board.count(Counter::GarmRequest { method, code });
             self.board.observe(Timing::GarmRequest { method }, began.elapsed());
             reply
+        })
+    }
+
+    /// Counted as the GET that it begins with.
+    fn listen(&self, wish: Wish) -> Opened<'_> {
+        Box::pin(async move {
+            let began = Instant::now();
+            let opened = self.inner.listen(wish).await;
+            let code = opened.as_ref().ok().map(|it| match it {
+                Opening::Open(_) => SWITCHED,
+                Opening::Refused(response) => response.status,
+            });
+            self.board.count(Counter::GarmRequest { method: "GET", code });
+            self.board.observe(Timing::GarmRequest { method: "GET" }, began.elapsed());
+            opened
         })
     }
 

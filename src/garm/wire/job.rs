@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::lenient::{or_default, time, zero_time};
-use super::{Misread, list};
+use super::{Misread, decode, list};
 use crate::domain::entity::{EntityKey, EntityKind};
 use crate::domain::job::{Job, JobStatus};
 use crate::domain::name::{EntityId, RunnerName};
@@ -44,6 +44,11 @@ struct WireJob {
 /// `GET /jobs`.
 pub(in crate::garm) fn jobs(body: &[u8]) -> Result<Vec<Job>, Misread> {
     Ok(list::<WireJob>(body)?.into_iter().map(job).collect())
+}
+
+/// One job, as an event carries it.
+pub(super) fn one_job(body: &[u8]) -> Result<Job, Misread> {
+    decode(body).map(job)
 }
 
 fn job(wire: WireJob) -> Job {

@@ -5,6 +5,7 @@
 mod body;
 mod controller;
 mod entity;
+mod event;
 mod job;
 mod lenient;
 mod pool;
@@ -18,6 +19,7 @@ use serde_json::Value;
 pub(super) use body::{change_body, create_body};
 pub(super) use controller::{controller, providers, templates};
 pub(super) use entity::entities;
+pub(super) use event::event;
 pub(super) use job::jobs;
 pub(super) use pool::{pool_with_runners, pools};
 pub(super) use runner::{runner, runners};

@@ -98,6 +98,11 @@ pub(in crate::garm) fn pool_with_runners(body: &[u8]) -> Result<(Pool, Vec<Runne
     pool(wire).ok_or_else(|| no_entity(&id))
 }
 
+/// One pool, as an event carries it; nothing for one that belongs to none of our kinds of entity.
+pub(super) fn one_pool(body: &[u8]) -> Result<Option<Pool>, Misread> {
+    Ok(pool(decode(body)?).map(|it| it.0))
+}
+
 fn no_entity(id: &str) -> Misread {
     Misread(format!("pool `{id}` has no organization, repository or enterprise"))
 }

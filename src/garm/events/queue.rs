@@ -1,0 +1,216 @@
+//! The queue between the task that drains the stream and whoever acts on it: bounded, and honest
+//! about what it lost.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::Signal;
+use crate::scale::Change;
+
+/// Signals that may wait beside the changes: a stream that comes and goes while nobody looks.
+const SIGNALS_MAX: usize = 64;
+
+/// Filled by one task, emptied by another. The lock is never held over an `await`.
+#[derive(Debug)]
+pub(super) struct Queue {
+    waiting_max: usize,
+    state: Mutex<State>,
+    news: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    signals: VecDeque<Signal>,
+    /// How many changes wait in `signals`.
+    changes: usize,
+    /// The reason that was told last, while the stream is gone.
+    lost: Option<String>,
+    misread: u64,
+    is_closed: bool,
+}
+
+impl Queue {
+    pub(super) fn new(waiting_max: usize) -> Self {
+        Self { waiting_max, state: Mutex::default(), news: Notify::new() }
+    }
+
+    pub(super) fn connected(&self) {
+        let mut state = self.state();
+        state.lost = None;
+        self.push(state, Signal::Connected);
+    }
+
+    /// The same reason again is no news.
+    pub(super) fn lost(&self, why: String) {
+        let mut state = self.state();
+        if state.lost.as_ref() != Some(&why) {
+            state.lost = Some(why.clone());
+            self.push(state, Signal::Lost(why));
+        }
+    }
+
+    pub(super) fn change(&self, change: Change) {
+        let mut state = self.state();
+        if state.changes >= self.waiting_max {
+            state.overflow();
+        }
+        state.changes += 1;
+        if let Some(Signal::Changes(changes)) = state.signals.back_mut() {
+            changes.push(change);
+        } else {
+            self.push(state, Signal::Changes(vec![change]));
+        }
+    }
+
+    pub(super) fn pass_over(&self) {
+        self.state().misread += 1;
+    }
+
+    pub(super) fn misread(&self) -> u64 {
+        self.state().misread
+    }
+
+    /// Nothing more will come.
+    pub(super) fn close(&self) {
+        self.state().is_closed = true;
+        self.news.notify_one();
+    }
+
+    pub(super) async fn next(&self) -> Option<Signal> {
+        loop {
+            {
+                let mut state = self.state();
+                if let Some(signal) = state.signals.pop_front() {
+                    if let Signal::Changes(changes) = &signal {
+                        state.changes -= changes.len();
+                    }
+                    return Some(signal);
+                }
+                if state.is_closed {
+                    return None;
+                }
+            }
+            self.news.notified().await;
+        }
+    }
+
+    fn push(&self, mut state: MutexGuard<'_, State>, signal: Signal) {
+        if state.signals.len() >= SIGNALS_MAX {
+            state.overflow();
+        }
+        state.signals.push_back(signal);
+        drop(state);
+        self.news.notify_one();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Throws away all that waits but whether the stream stands: a full read, which begins after
+    /// this was heard of, shows all of it.
+    fn overflow(&mut self) {
+        let is_about_stream = |it: &Signal| match it {
+            Signal::Connected | Signal::Lost(_) => true,
+            Signal::Changes(_) | Signal::Overflow => false,
+        };
+        let last = self.signals.iter().rfind(|it| is_about_stream(it)).cloned();
+        self.signals.clear();
+        self.signals.extend(last);
+        self.signals.push_back(Signal::Overflow);
+        self.changes = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn gone(id: i64) -> Change {
+        Change::JobGone(id)
+    }
+
+    /// All that waits.
+    fn waiting(queue: &Queue) -> Vec<Signal> {
+        std::iter::from_fn(|| queue.next().now_or_never().flatten()).collect()
+    }
+
+    #[test]
+    fn changes_that_wait_come_together() {
+        let queue = Queue::new(10);
+        queue.connected();
+        queue.change(gone(1));
+        queue.change(gone(2));
+        queue.lost("closed".into());
+        let expected = [
+            Signal::Connected,
+            Signal::Changes(vec![gone(1), gone(2)]),
+            Signal::Lost("closed".into()),
+        ];
+        assert_eq!(waiting(&queue), expected);
+    }
+
+    #[test]
+    fn overflow_is_said_once_and_what_comes_after_it_is_kept() {
+        let queue = Queue::new(3);
+        queue.connected();
+        assert_eq!(waiting(&queue), [Signal::Connected]);
+        (1..=8).for_each(|id| queue.change(gone(id)));
+        let expected = [Signal::Overflow, Signal::Changes(vec![gone(7), gone(8)])];
+        assert_eq!(waiting(&queue), expected);
+        // What was taken makes room.
+        (1..=3).for_each(|id| queue.change(gone(id)));
+        assert_eq!(waiting(&queue), [Signal::Changes(vec![gone(1), gone(2), gone(3)])]);
+    }
+
+    #[test]
+    fn an_overflow_keeps_whether_the_stream_stands() {
+        let queue = Queue::new(1);
+        queue.connected();
+        queue.lost("a".into());
+        queue.change(gone(1));
+        queue.change(gone(2));
+        let expected = [Signal::Lost("a".into()), Signal::Overflow, Signal::Changes(vec![gone(2)])];
+        assert_eq!(waiting(&queue), expected);
+    }
+
+    #[test]
+    fn a_reason_is_told_once_while_the_stream_is_gone() {
+        let queue = Queue::new(1);
+        for why in ["a", "a", "b", "b"] {
+            queue.lost(why.into());
+        }
+        queue.connected();
+        queue.lost("b".into());
+        let lost = |why: &str| Signal::Lost(why.into());
+        assert_eq!(waiting(&queue), [lost("a"), lost("b"), Signal::Connected, lost("b")]);
+    }
+
+    #[test]
+    fn a_stream_that_comes_and_goes_unseen_takes_bounded_room() {
+        let queue = Queue::new(1);
+        for _ in 0..10_000 {
+            queue.connected();
+            queue.lost("a".into());
+        }
+        let all = waiting(&queue);
+        assert!(all.len() <= SIGNALS_MAX + 1, "{}", all.len());
+        assert_eq!(all.last(), Some(&Signal::Lost("a".into())));
+        assert!(all.contains(&Signal::Overflow));
+    }
+
+    #[test]
+    fn a_closed_queue_ends_when_it_is_empty() {
+        let queue = Queue::new(1);
+        queue.connected();
+        queue.close();
+        assert_eq!(queue.next().now_or_never(), Some(Some(Signal::Connected)));
+        assert_eq!(queue.next().now_or_never(), Some(None));
+    }
+}

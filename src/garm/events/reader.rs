@@ -1,0 +1,74 @@
+//! The task that drains the stream: it decodes, fills the queue and opens the stream again.
+
+use std::sync::Arc;
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::super::session::Session;
+use super::super::transport::{Frame, Frames, Wish};
+use super::super::wire;
+use super::Limits;
+use super::queue::Queue;
+
+/// The rows that we follow. Anything else that GARM has events of would only be thrown away here.
+const FILTER: &str =
+    r#"{"filters":[{"entity-type":"instance"},{"entity-type":"job"},{"entity-type":"pool"}]}"#;
+
+/// Tells the queue when the task is over, whatever has ended it.
+struct Last(Arc<Queue>);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// Reads for ever.
+pub(super) async fn read(session: Arc<Session>, queue: Arc<Queue>, limits: Limits) {
+    let _last = Last(Arc::clone(&queue));
+    let wish = |token| Wish { token, filter: FILTER, message_max: limits.message_max };
+    let mut dice = limits.seed;
+    let mut attempt = 0;
+    loop {
+        let why = match session.listen(wish).await {
+            Ok(mut frames) => {
+                queue.connected();
+                let since = Instant::now();
+                let why = drain(&mut *frames, &queue, &limits).await;
+                if since.elapsed() >= limits.settled_after {
+                    attempt = 0;
+                }
+                why
+            }
+            Err(error) => error.to_string(),
+        };
+        queue.lost(why);
+        sleep(limits.backoff.jittered(attempt, dice)).await;
+        attempt = attempt.saturating_add(1);
+        dice = stirred(dice);
+    }
+}
+
+/// Takes frames until there are none any more, and says why.
+async fn drain(frames: &mut dyn Frames, queue: &Queue, limits: &Limits) -> String {
+    loop {
+        let Ok(frame) = timeout(limits.silence, frames.next()).await else {
+            return format!("GARM was silent for {:?}, pings included", limits.silence);
+        };
+        match frame {
+            Ok(Frame::Sign) => {}
+            Ok(Frame::Text(text)) => match wire::event(text.as_bytes()) {
+                Ok(Some(change)) => queue.change(change),
+                Ok(None) => {}
+                // One odd message says nothing of the next, and the next full read heals it.
+                Err(_) => queue.pass_over(),
+            },
+            Err(why) => return why,
+        }
+    }
+}
+
+/// Another number (the generator of Knuth's MMIX).
+fn stirred(dice: u64) -> u64 {
+    dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)
+}

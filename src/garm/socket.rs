@@ -1,0 +1,107 @@
+//! GARM's event stream over a WebSocket: the same client, TLS, time-outs and reading of failures
+//! as for any other request; only then does the connection change its language.
+
+use futures_util::{SinkExt, StreamExt};
+use reqwest::header::{
+    AUTHORIZATION, CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
+    UPGRADE,
+};
+use reqwest::{StatusCode, Upgraded};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Error as Failure;
+use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig};
+
+use super::fault;
+use super::http::{Http, bearer};
+use super::transport::{Frame, Frames, NextFrame, Opening, TransportError, Wish};
+use crate::domain::text;
+
+/// How much is read at once, in bytes: an event has a few kilobytes.
+const READ_BUFFER: usize = 32 << 10;
+
+impl Http {
+    /// Asks for the stream and sends the filter.
+    pub(super) async fn upgrade(&self, wish: Wish) -> Result<Opening, TransportError> {
+        let key = generate_key();
+        let builder = self
+            .client
+            .get(format!("{}/ws/events", self.base))
+            .header(AUTHORIZATION, bearer(&wish.token)?)
+            .header(CONNECTION, "Upgrade")
+            .header(UPGRADE, "websocket")
+            .header(SEC_WEBSOCKET_VERSION, "13")
+            .header(SEC_WEBSOCKET_KEY, &key);
+        let response = self.head(builder).await?;
+        let is_switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let accepted = response.headers().get(SEC_WEBSOCKET_ACCEPT);
+        if !is_switched
+            || accepted.is_none_or(|it| it != derive_accept_key(key.as_bytes()).as_str())
+        {
+            return self.whole(response).await.map(Opening::Refused);
+        }
+        let closed = |said: String| TransportError::Closed(said);
+        let upgraded =
+            response.upgrade().await.map_err(|error| closed(fault::innermost(&error)))?;
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .max_message_size(Some(wish.message_max))
+            .max_frame_size(Some(wish.message_max));
+        let mut socket =
+            WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await;
+        let sent = socket.send(Message::text(wish.filter));
+        match tokio::time::timeout(self.timeouts.connect, sent).await {
+            Ok(Ok(())) => Ok(Opening::Open(Box::new(Socket(socket)))),
+            Ok(Err(failure)) => Err(closed(said(&failure))),
+            Err(_) => Err(TransportError::Timeout(self.timeouts.connect)),
+        }
+    }
+}
+
+/// A stream that stands.
+struct Socket(WebSocketStream<Upgraded>);
+
+impl Frames for Socket {
+    fn next(&mut self) -> NextFrame<'_> {
+        Box::pin(async {
+            match self.0.next().await {
+                Some(Ok(Message::Text(text))) => Ok(Frame::Text(text.as_str().to_owned())),
+                Some(Ok(Message::Close(frame))) => Err(farewell(frame.as_ref())),
+                // Pings are answered by the library.
+                Some(Ok(
+                    Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_),
+                )) => Ok(Frame::Sign),
+                Some(Err(failure)) => Err(said(&failure)),
+                None => Err("the connection was closed".into()),
+            }
+        })
+    }
+}
+
+/// The server's own words at the end. GARM closes so when it stops, when a token expires and when
+/// it dislikes a filter, without a word (GARM.md §g).
+fn farewell(frame: Option<&CloseFrame>) -> String {
+    match frame {
+        Some(frame) if frame.reason.is_empty() => {
+            format!("GARM closed the stream (code {})", frame.code)
+        }
+        Some(frame) => format!(
+            "GARM closed the stream (code {}): {}",
+            frame.code,
+            text::quote(frame.reason.as_str())
+        ),
+        None => "GARM closed the stream".into(),
+    }
+}
+
+fn said(failure: &Failure) -> String {
+    match failure {
+        Failure::ConnectionClosed | Failure::AlreadyClosed => "the connection was closed".into(),
+        Failure::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
+            format!("a message of {size} bytes came; at most {max_size} are taken")
+        }
+        other => text::quote(&format!("the stream broke: {}", fault::innermost(other))),
+    }
+}

@@ -1,0 +1,164 @@
+//! Events (GARM.md §g): the kind of row, what happened to it, and the row, or a stub of it.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::job::one_job;
+use super::lenient::or_default;
+use super::pool::one_pool;
+use super::{Misread, decode, runner};
+use crate::domain::name::PoolId;
+use crate::scale::Change;
+
+#[derive(Deserialize)]
+struct WireEvent<'a> {
+    #[serde(rename = "entity-type", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    operation: Cow<'a, str>,
+    #[serde(borrow)]
+    payload: &'a RawValue,
+}
+
+/// All that is certain of the row of a delete.
+#[derive(Deserialize)]
+struct Stub<Id> {
+    id: Id,
+}
+
+#[derive(Deserialize)]
+struct TextId {
+    #[serde(default, deserialize_with = "or_default")]
+    id: String,
+}
+
+/// One event; nothing for a kind of row or an operation that we do not follow. The instances that
+/// a pool's event embeds are left aside: they lack what a list says of them (GARM.md §a), and have
+/// events of their own.
+pub(in crate::garm) fn event(body: &[u8]) -> Result<Option<Change>, Misread> {
+    let wire: WireEvent<'_> =
+        serde_json::from_slice(body).map_err(|error| Misread(super::not_json(body, &error)))?;
+    let payload = wire.payload.get().as_bytes();
+    Ok(match (&*wire.kind, &*wire.operation) {
+        ("instance", "create" | "update") => {
+            text_id(payload)?;
+            Some(Change::Runner(runner(payload)?))
+        }
+        ("instance", "delete") => Some(Change::RunnerGone(text_id(payload)?)),
+        ("job", "create" | "update") => Some(Change::Job(one_job(payload)?)),
+        ("job", "delete") => Some(Change::JobGone(decode::<Stub<i64>>(payload)?.id)),
+        ("pool", "create" | "update") => {
+            text_id(payload)?;
+            one_pool(payload)?.map(Change::Pool)
+        }
+        ("pool", "delete") => Some(Change::PoolGone(PoolId::new(text_id(payload)?))),
+        (_, _) => None,
+    })
+}
+
+/// The id of a row. Without one nobody can say which row it was.
+fn text_id(payload: &[u8]) -> Result<String, Misread> {
+    let id = decode::<TextId>(payload)?.id;
+    if id.is_empty() { Err(Misread("a row without an id".into())) } else { Ok(id) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(kind: &str, operation: &str, payload: &Value) -> Result<Option<Change>, Misread> {
+        let event = json!({ "entity-type": kind, "operation": operation, "payload": payload });
+        event_of(&event.to_string())
+    }
+
+    fn event_of(text: &str) -> Result<Option<Change>, Misread> {
+        event(text.as_bytes())
+    }
+
+    #[test]
+    fn deletes_are_stubs() {
+        let gone = |kind, payload| read(kind, "delete", &payload).unwrap();
+        let stub = json!({ "id": "i1", "name": "garm-x", "updated_at": "0001-01-01T00:00:00Z" });
+        assert_eq!(gone("instance", stub), Some(Change::RunnerGone("i1".into())));
+        let pool = json!({ "id": "p1", "generation": 0 });
+        assert_eq!(gone("pool", pool), Some(Change::PoolGone(PoolId::new("p1"))));
+        assert_eq!(gone("job", json!({ "id": 7 })), Some(Change::JobGone(7)));
+    }
+
+    #[test]
+    fn what_we_do_not_follow_is_nothing() {
+        let row = json!({ "id": "x", "name": "n" });
+        for kind in ["scaleset", "controller", "organization", "", "something new"] {
+            assert_eq!(read(kind, "update", &row), Ok(None), "{kind}");
+        }
+        for operation in ["", "renamed", "UPDATE"] {
+            assert_eq!(read("instance", operation, &row), Ok(None), "{operation}");
+        }
+        // A pool of a whole Gitea server belongs to no entity of ours.
+        assert_eq!(read("pool", "update", &json!({ "id": "p" })), Ok(None));
+    }
+
+    #[test]
+    fn a_row_without_an_id_is_misread() {
+        for (kind, operation) in [
+            ("instance", "create"),
+            ("instance", "delete"),
+            ("pool", "update"),
+            ("pool", "delete"),
+            ("job", "update"),
+            ("job", "delete"),
+        ] {
+            for payload in [json!({}), json!({ "id": null, "name": "n" }), json!([]), json!(null)] {
+                assert!(read(kind, operation, &payload).is_err(), "{kind} {operation} {payload}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_but_an_event_is_read_as_one() {
+        let deep = "[".repeat(100_000);
+        for text in ["", "null", "{}", "[]", "garbage", r#"{"entity-type":1}"#, &deep] {
+            assert!(event_of(text).is_err(), "{}", &text[..text.len().min(20)]);
+        }
+        assert!(event(b"\xff\xfe").is_err());
+        let nested = format!(
+            r#"{{"entity-type":"job","operation":"update","payload":{}{}}}"#,
+            "[".repeat(1000),
+            "]".repeat(1000)
+        );
+        assert!(event_of(&nested).is_err());
+    }
+
+    /// Every event that a real GARM was recorded to send can be read.
+    #[test]
+    fn the_recorded_events_are_read() {
+        let recorded = include_str!("../../../tests/garm/events.jsonl");
+        let mut counts = [0; 6];
+        for line in recorded.lines() {
+            let place = match event_of(line).unwrap() {
+                Some(Change::Runner(it)) => {
+                    assert!(it.pool.is_some() && it.created_at.as_second() > 0, "{line}");
+                    0
+                }
+                Some(Change::RunnerGone(_)) => 1,
+                Some(Change::Job(it)) => {
+                    assert!(it.entity.is_some() && it.updated_at.as_second() > 0, "{line}");
+                    2
+                }
+                Some(Change::JobGone(_)) => 3,
+                Some(Change::Pool(it)) => {
+                    assert!(!it.spec.image.is_empty(), "{line}");
+                    4
+                }
+                Some(Change::PoolGone(_)) => 5,
+                None => continue,
+            };
+            counts[place] += 1;
+        }
+        assert!(counts.iter().enumerate().all(|(at, it)| at == 3 || *it > 0), "{counts:?}");
+    }
+}
