@@ -3,7 +3,7 @@
 use crate::domain::desired::{Desired, Scope};
 use crate::domain::entity::EntityKind;
 use crate::domain::name::PoolName;
-use crate::engine::observe::{Ask, Templates};
+use crate::engine::observe::{Ask, Claim, Specs, Templates};
 use crate::manifest::{FleetFile, Manifest, Problem, Severity, has_error};
 use crate::plan;
 use crate::view::problem;
@@ -86,6 +86,16 @@ impl Loaded {
         })
     }
 
+    fn specs(&self) -> Specs {
+        let Some(file) = &self.manifest.fleet_file else { return Specs::Unwanted };
+        let claims = self.manifest.pools.iter().map(|it| Claim {
+            name: it.name.clone(),
+            adopt: it.adopt.clone(),
+            entity: it.entity.clone(),
+        });
+        Specs::Declared { fleet: file.fleet.clone(), pools: claims.collect() }
+    }
+
     /// What has to be read of GARM for these files.
     pub fn ask(&self) -> Ask {
         let is_used = |kind: &EntityKind| {
@@ -98,6 +108,7 @@ impl Loaded {
         Ask {
             kinds: EntityKind::ALL.into_iter().filter(is_used).collect(),
             templates: if has_template { Templates::Wanted } else { Templates::Unwanted },
+            specs: self.specs(),
         }
     }
 }

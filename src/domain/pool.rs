@@ -44,6 +44,15 @@ pub struct PoolSpec {
     pub extra_specs: Map<String, Value>,
 }
 
+/// How much of a pool an answer of GARM's carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// All that can be chosen.
+    Whole,
+    /// As in GARM's lists, which leave `extra_specs` out: they are empty here, and unknown.
+    Listed,
+}
+
 /// A pool as GARM reports it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pool {
@@ -57,6 +66,8 @@ pub struct Pool {
     pub endpoint: String,
     /// What can be chosen.
     pub spec: PoolSpec,
+    /// Whether `spec.extra_specs` are known.
+    pub reading: Reading,
     /// Grows by one with each change that makes older runners outdated. Absent before GARM 0.2.
     pub generation: Option<u64>,
     /// When it was created, on GARM's clock.

@@ -161,7 +161,7 @@ impl Writer {
         let result = match Answer::from(answer) {
             Answer::Good(pool) => {
                 self.note_write(&pool.id);
-                let missing = fields::missing_of_new(&creation.spec, &pool.spec);
+                let missing = fields::missing_of_new(&creation.spec, &pool);
                 if missing.is_empty() { Ok(pool) } else { Err(Trouble::Ignored(missing)) }
             }
             Answer::No(error) => Err(Trouble::Garm(error)),

@@ -117,7 +117,7 @@ async fn look_for(
         // With a twin in flight it is not known which one is ours, nor does it matter: the one
         // that ranks first stays, and its twin goes, by its maker or by us.
         if let Some(first) = twin::wait_for_one(site, name, twins).await? {
-            let is_ours = fields::missing_of_new(&begun(&creation.spec), &first.spec).is_empty();
+            let is_ours = fields::missing_of_new(&begun(&creation.spec), &first).is_empty();
             return Ok(if is_ours { Settled::Ours(first) } else { Settled::Theirs(first) });
         }
         // GARM's own 500 is an answer: nothing is under way any more.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::audit;
 use crate::domain::label::Labels;
-use crate::domain::pool::{PoolChange, PoolSpec};
+use crate::domain::pool::{Pool, PoolChange, PoolSpec, Reading};
 
 /// One field: its name in the manifests, what a change asks for it, and how it stands.
 struct Field {
@@ -68,10 +68,14 @@ pub(super) fn missing(change: &PoolChange, spec: &PoolSpec) -> Vec<&'static str>
     FIELDS.iter().filter(differs).map(|it| it.key).collect()
 }
 
-/// What of a whole new pool does not stand as asked.
-pub(super) fn missing_of_new(asked: &PoolSpec, spec: &PoolSpec) -> Vec<&'static str> {
-    let mut fields = missing(&whole(asked), spec);
-    if asked.provider != spec.provider {
+/// What of a whole new pool does not stand as asked, as far as `pool` was read.
+pub(super) fn missing_of_new(asked: &PoolSpec, pool: &Pool) -> Vec<&'static str> {
+    let mut asked_fields = whole(asked);
+    if pool.reading == Reading::Listed {
+        asked_fields.extra_specs = None;
+    }
+    let mut fields = missing(&asked_fields, &pool.spec);
+    if asked.provider != pool.spec.provider {
         fields.push("provider");
     }
     fields

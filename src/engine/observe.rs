@@ -1,9 +1,18 @@
 //! One reading of GARM.
 
-use crate::domain::entity::EntityKind;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
+use crate::domain::entity::{Entity, EntityKey, EntityKind, EntityRef};
 use crate::domain::fleet::Fleet;
-use crate::garm::{Client, Error};
+use crate::domain::name::{FleetName, PoolId, PoolName};
+use crate::domain::pool::{Pool, Reading};
+use crate::garm::{Client, Error, Kind, SpecsByPool};
 use crate::host::clock::Clock;
+
+/// How many entities or pools are read at once.
+const AT_ONCE: usize = 8;
 
 /// What of GARM is wanted besides pools, instances and jobs. Each kind and the templates cost one
 /// request.
@@ -13,6 +22,8 @@ pub struct Ask {
     pub kinds: Vec<EntityKind>,
     /// The install templates.
     pub templates: Templates,
+    /// Whose `extra_specs`, which GARM's lists leave out.
+    pub specs: Specs,
 }
 
 /// Whether the install templates are read.
@@ -24,28 +35,179 @@ pub enum Templates {
     Unwanted,
 }
 
-/// Reads all that a plan needs: the controller, each kind of entity, templates if wanted, then
-/// pools, instances and jobs, in this order: an instance's pool is there already, and a job that
-/// came last is merely unknown. The time is GARM's own (its `Date`), else this machine's.
+/// The pools whose `extra_specs` are read. An entity read by its id tells them for all its pools
+/// at once (measured), so that each entity with such a pool costs one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Specs {
+    /// None.
+    Unwanted,
+    /// Those that bear nobody's mark.
+    Unowned,
+    /// Those that manifests declare.
+    Declared {
+        /// Whose manifests.
+        fleet: FleetName,
+        /// What they declare.
+        pools: Vec<Claim>,
+    },
+}
+
+/// What a declared pool says about which pool it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Its name in the fleet.
+    pub name: PoolName,
+    /// GARM's id, or the former name, of a pool to take over.
+    pub adopt: Option<String>,
+    /// Whose jobs it serves; absent while the manifests leave it open.
+    pub entity: Option<EntityRef>,
+}
+
+impl Specs {
+    /// The pools, of those that were listed, that a declared one may be.
+    fn wanted(&self, listed: &[Pool]) -> HashSet<PoolId> {
+        let lacking = listed.iter().filter(|it| it.reading == Reading::Listed);
+        let is_wanted: Box<dyn Fn(&Pool) -> bool> = match self {
+            Self::Unwanted => Box::new(|_| false),
+            Self::Unowned => Box::new(|pool| pool.spec.labels.marks().is_empty()),
+            Self::Declared { fleet, pools } => {
+                let adopts = pools.iter().filter_map(|it| it.adopt.as_deref());
+                let names = pools.iter().map(|it| it.name.as_str());
+                let names: HashSet<String> =
+                    names.chain(adopts).map(str::to_ascii_lowercase).collect();
+                Box::new(move |pool| {
+                    pool.owned_name(fleet).is_some_and(|it| names.contains(it.as_str()))
+                        || names.contains(&pool.id.as_str().to_ascii_lowercase())
+                })
+            }
+        };
+        lacking.filter(|it| is_wanted(it)).map(|it| it.id.clone()).collect()
+    }
+
+    /// The entities that manifests name.
+    fn refs(&self, kind: EntityKind) -> BTreeSet<&EntityRef> {
+        match self {
+            Self::Unwanted | Self::Unowned => BTreeSet::new(),
+            Self::Declared { pools, .. } => pools
+                .iter()
+                .filter_map(|it| it.entity.as_ref())
+                .filter(|it| it.kind == kind)
+                .collect(),
+        }
+    }
+}
+
+/// Reads all that a plan needs: the controller, templates if wanted, then pools, their entities,
+/// instances and jobs, in this order: an instance's pool is there already, and a job that came
+/// last is merely unknown. The time is GARM's own (its `Date`), else this machine's.
 pub async fn read_fleet(client: &Client, ask: &Ask, clock: &Clock) -> Result<Fleet, Error> {
     let (controller, date) = client.controller().await?;
     let observed_at = date.unwrap_or_else(|| clock.now());
-    let mut entities = Vec::new();
-    for kind in &ask.kinds {
-        entities.extend(client.entities(*kind).await?);
-    }
     let templates = match ask.templates {
         Templates::Wanted => client.templates().await?,
         Templates::Unwanted => Vec::new(),
     };
+    let mut pools = client.pools().await?;
+    let wanted = ask.specs.wanted(&pools);
+    let mut entities = Vec::new();
+    for kind in &ask.kinds {
+        let refs = ask.specs.refs(*kind);
+        entities.extend(read_entities(client, *kind, (&refs, &wanted), &mut pools).await?);
+    }
+    read_rest(client, &wanted, &mut pools).await?;
     Ok(Fleet {
         observed_at,
         controller,
         entities,
         entity_kinds: ask.kinds.clone(),
-        pools: client.pools().await?,
+        pools,
         runners: client.runners().await?,
         jobs: client.jobs().await?,
         templates,
     })
+}
+
+/// The entities of one kind, and the wanted `extra_specs` of their pools. The list is left out
+/// where the pools that are there say already which entities the manifests mean.
+async fn read_entities(
+    client: &Client,
+    kind: EntityKind,
+    (refs, wanted): (&BTreeSet<&EntityRef>, &HashSet<PoolId>),
+    pools: &mut [Pool],
+) -> Result<Vec<Entity>, Error> {
+    let keys: BTreeSet<EntityKey> = pools
+        .iter()
+        .filter(|it| it.entity.kind == kind && wanted.contains(&it.id))
+        .map(|it| it.entity.clone())
+        .collect();
+    let need_list = refs.is_empty() || !refs.iter().all(|it| stands_for(it, &keys, pools));
+    let mut entities = if need_list { client.entities(kind).await? } else { Vec::new() };
+    let mut found = SpecsByPool::new();
+    let mut answers = stream::iter(&keys).map(|it| client.entity(it)).buffered(AT_ONCE);
+    while let Some(answer) = answers.next().await {
+        let Some((entity, specs)) = if_there(answer)? else { continue };
+        found.extend(specs);
+        if !need_list {
+            entities.push(entity);
+        }
+    }
+    fill(pools, found);
+    Ok(entities)
+}
+
+/// Whether of the entities that have pools exactly one is what a manifest names, and is in `keys`.
+/// Should a second one of that name stand at another endpoint without a pool, the fleet's own
+/// pools have decided between them.
+fn stands_for(named: &EntityRef, keys: &BTreeSet<EntityKey>, pools: &[Pool]) -> bool {
+    let found: BTreeSet<&EntityKey> = pools
+        .iter()
+        .filter(|it| {
+            it.entity.kind == named.kind
+                && it.entity_name.eq_ignore_ascii_case(&named.name)
+                && named.endpoint.as_ref().is_none_or(|at| *at == it.endpoint)
+        })
+        .map(|it| &it.entity)
+        .collect();
+    found.len() == 1 && found.iter().all(|it| keys.contains(*it))
+}
+
+/// Wanted pools that no entity told of, one by one: they stand in an entity of a kind that was not
+/// asked for, or this GARM tells less.
+async fn read_rest(
+    client: &Client,
+    wanted: &HashSet<PoolId>,
+    pools: &mut [Pool],
+) -> Result<(), Error> {
+    let rest: Vec<_> = pools
+        .iter()
+        .filter(|it| it.reading == Reading::Listed && wanted.contains(&it.id))
+        .map(|it| it.id.clone())
+        .collect();
+    let answers: Vec<_> = stream::iter(&rest)
+        .map(|it| async move { if_there(client.pool(it).await) })
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await?;
+    let found = answers.into_iter().flatten().map(|(pool, _)| (pool.id, pool.spec.extra_specs));
+    fill(pools, found.collect());
+    Ok(())
+}
+
+/// Nothing where another one has deleted it meanwhile.
+fn if_there<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind == Kind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn fill(pools: &mut [Pool], found: SpecsByPool) {
+    let mut found: HashMap<_, _> = found.into_iter().collect();
+    for pool in pools.iter_mut().filter(|it| it.reading == Reading::Listed) {
+        if let Some(specs) = found.remove(&pool.id) {
+            pool.spec.extra_specs = specs;
+            pool.reading = Reading::Whole;
+        }
+    }
 }

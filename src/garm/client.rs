@@ -10,7 +10,7 @@ use super::error::{Error, Kind};
 use super::events::{self, Feed, Limits};
 use super::session::{Login, Session, What};
 use super::transport::{Method, Transport};
-use super::wire::{self, Misread};
+use super::wire::{self, Misread, SpecsByPool};
 use crate::domain::entity::{Entity, EntityKey, EntityKind};
 use crate::domain::fleet::{Controller, Provider, Template};
 use crate::domain::job::Job;
@@ -59,6 +59,12 @@ impl Client {
         self.get(entity_path(kind).into(), |body| wire::entities(kind, body)).await
     }
 
+    /// One entity, with `extra_specs` of each of its pools, which GARM's lists leave out.
+    pub async fn entity(&self, key: &EntityKey) -> Result<(Entity, SpecsByPool), Error> {
+        let path = format!("{}/{}", entity_path(key.kind), segment("entity", key.id.as_str())?);
+        self.get(path, |body| wire::entity_with_specs(key.kind, body)).await
+    }
+
     /// The providers of GARM's configuration.
     pub async fn providers(&self) -> Result<Vec<Provider>, Error> {
         self.get("/providers".into(), wire::providers).await
@@ -69,7 +75,7 @@ impl Client {
         self.get("/templates".into(), wire::templates).await
     }
 
-    /// Every pool of an organization, a repository or an enterprise.
+    /// Every pool of an organization, a repository or an enterprise, `extra_specs` left out.
     pub async fn pools(&self) -> Result<Vec<Pool>, Error> {
         self.get("/pools".into(), wire::pools).await
     }

@@ -27,3 +27,4 @@ pub use transport::{
     Frame, Frames, Method, NextFrame, Opened, Opening, Presented, Reply, Request, Response,
     TlsFault, Transport, TransportError, Wish,
 };
+pub use wire::SpecsByPool;

@@ -16,7 +16,7 @@ use crate::domain::fleet::{Fleet, Line};
 use crate::domain::glob;
 use crate::domain::label::Mark;
 use crate::domain::name::{PoolId, PoolName};
-use crate::domain::pool::{Pool, PoolSpec};
+use crate::domain::pool::{Pool, PoolSpec, Reading};
 use crate::domain::text::code;
 
 /// Everything that would make `fleet` what `desired` asks for. Never fails: what cannot be done is
@@ -107,7 +107,11 @@ impl Desk<'_> {
         let desired = settled.desired;
         let floor = self.floors.get(&pool.id).copied();
         let level = level::wanted(desired, pool, floor);
-        let wanted = self.spec(settled, LeftAlone::from(&pool.spec), level);
+        let mut wanted = self.spec(settled, LeftAlone::from(&pool.spec), level);
+        if pool.reading == Reading::Listed {
+            // Unknown is no difference.
+            wanted.extra_specs.clone_from(&pool.spec.extra_specs);
+        }
         let owner = if desired.scale.autoscale { LevelOwner::Scaler } else { LevelOwner::Manifest };
         let found = diff::difference(&pool.spec, &wanted, owner, &self.show);
         if found.changes.is_empty() {

@@ -5,6 +5,7 @@ mod change;
 mod converge;
 mod create;
 mod drain;
+mod reading;
 mod record;
 mod rotate;
 mod twins;

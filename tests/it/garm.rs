@@ -8,7 +8,7 @@ use runnerctl::domain::entity::{Entity, EntityKey, EntityKind, PoolManager};
 use runnerctl::domain::fleet::{Controller, Fleet, Line, Provider, Template};
 use runnerctl::domain::job::{Job, JobStatus};
 use runnerctl::domain::name::{EntityId, PoolId, RunnerName};
-use runnerctl::domain::pool::{Pool, PoolChange, PoolSpec};
+use runnerctl::domain::pool::{Pool, PoolChange, PoolSpec, Reading};
 use runnerctl::domain::runner::{Runner, RunnerStatus, Status, StatusMessage};
 use runnerctl::garm::{Client, Error, Kind, Login, Reply, Request, Response, Transport};
 use secrecy::SecretString;
@@ -89,6 +89,7 @@ fn pool() -> Pool {
             enable_shell: false,
             extra_specs: Map::new(),
         },
+        reading: Reading::Listed,
         generation: Some(0),
         created_at: "2026-11-23T23:41:27.231104638Z".parse().unwrap(),
         updated_at: "2026-11-23T23:41:27.231210015Z".parse().unwrap(),
@@ -200,7 +201,7 @@ async fn the_pools_decode() {
 #[tokio::test]
 async fn a_single_pool_decodes_with_its_runners() {
     let (found, runners) = client("pool").pool(&pool_id()).await.unwrap();
-    let mut expected = pool();
+    let mut expected = Pool { reading: Reading::Whole, ..pool() };
     expected.spec.extra_specs.insert("disable_updates".into(), true.into());
     assert_eq!(found, expected);
     let names: Vec<_> = runners.iter().map(|it| it.name.as_str()).collect();

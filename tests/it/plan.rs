@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use runnerctl::domain::desired::{Desired, Scope};
 use runnerctl::domain::entity::EntityKind;
 use runnerctl::domain::fleet::Fleet;
-use runnerctl::engine::observe::{Ask, Templates, read_fleet};
+use runnerctl::engine::observe::{Ask, Specs, Templates, read_fleet};
 use runnerctl::garm::{Client, Login, Reply, Request, Response, Transport};
 use runnerctl::host::clock::Clock;
 use runnerctl::host::files;
@@ -69,7 +69,11 @@ fn read(folder: &Path) -> Fleet {
     let answers = serde_json::from_slice(&fs::read(folder.join("garm.json")).unwrap()).unwrap();
     let login = Login::new("admin", SecretString::from("password"));
     let client = Client::new(Arc::new(Answers(answers)), login);
-    let ask = Ask { kinds: EntityKind::ALL.to_vec(), templates: Templates::Wanted };
+    let ask = Ask {
+        kinds: EntityKind::ALL.to_vec(),
+        templates: Templates::Wanted,
+        specs: Specs::Unwanted,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(read_fleet(&client, &ask, &Clock::Real)).unwrap()
 }

@@ -16,7 +16,7 @@ use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolName;
 use crate::engine::act::Writer;
 use crate::engine::apply::{Options, apply};
-use crate::engine::observe::{Ask, Templates, read_fleet};
+use crate::engine::observe::{Ask, Specs, Templates, read_fleet};
 use crate::engine::record::Warrant;
 use crate::event::{Event, Listener};
 use crate::garm::{Client, Method, Request, Transport};
@@ -276,7 +276,11 @@ impl<'a> Stage<'a> {
     }
 
     async fn read(&self) -> Result<Fleet, Failure> {
-        let ask = Ask { kinds: vec![EntityKind::Organization], templates: Templates::Unwanted };
+        let ask = Ask {
+            kinds: vec![EntityKind::Organization],
+            templates: Templates::Unwanted,
+            specs: Specs::Unwanted,
+        };
         Ok(read_fleet(&self.client, &ask, &self.clock).await?)
     }
 

@@ -18,7 +18,8 @@ use serde_json::Value;
 
 pub(super) use body::{change_body, create_body};
 pub(super) use controller::{controller, providers, templates};
-pub(super) use entity::entities;
+pub use entity::SpecsByPool;
+pub(super) use entity::{entities, entity_with_specs};
 pub(super) use event::event;
 pub(super) use job::jobs;
 pub(super) use pool::{pool_with_runners, pools};

@@ -10,7 +10,7 @@ use super::{Misread, decode, list};
 use crate::domain::entity::{EntityKey, EntityKind};
 use crate::domain::label::Labels;
 use crate::domain::name::{EntityId, PoolId};
-use crate::domain::pool::{Pool, PoolSpec};
+use crate::domain::pool::{Pool, PoolSpec, Reading};
 use crate::domain::runner::Runner;
 
 #[derive(Default, Deserialize)]
@@ -74,7 +74,7 @@ struct WirePool {
     updated_at: Timestamp,
 }
 
-/// `GET /pools`. Pools that belong to none of our three kinds of entity are left out: GARM has
+/// `GET /pools`, whose rows lack `extra_specs`. Pools that belong to none of our three kinds of entity are left out: GARM has
 /// them for whole Gitea servers, whose jobs are not ours to count. One that bears our label all
 /// the same is an error, because nobody may then say that it is not there.
 pub(in crate::garm) fn pools(body: &[u8]) -> Result<Vec<Pool>, Misread> {
@@ -82,8 +82,14 @@ pub(in crate::garm) fn pools(body: &[u8]) -> Result<Vec<Pool>, Misread> {
     for wire in list::<WirePool>(body)? {
         let id = wire.id.clone();
         let is_marked = !labels(&wire.tags).marks().is_empty();
+        let carries_specs = wire.extra_specs.is_some();
         match pool(wire) {
-            Some((pool, _)) => pools.push(pool),
+            Some((mut pool, _)) => {
+                if !carries_specs {
+                    pool.reading = Reading::Listed;
+                }
+                pools.push(pool);
+            }
             None if is_marked => return Err(no_entity(&id)),
             None => {}
         }
@@ -140,6 +146,7 @@ fn pool(wire: WirePool) -> Option<(Pool, Vec<Runner>)> {
         entity_name,
         endpoint: wire.endpoint.name,
         spec,
+        reading: Reading::Whole,
         generation: wire.generation,
         created_at: wire.created_at,
         updated_at: wire.updated_at,
@@ -153,7 +160,7 @@ fn labels(tags: &[Named]) -> Labels {
 
 /// Absent, `null` and `{}` are one. GARM takes an array or a text here as well; no provider can
 /// use it, and it is replaced whole when the pool is ours.
-fn extra_specs(value: Option<Value>) -> Map<String, Value> {
+pub(super) fn extra_specs(value: Option<Value>) -> Map<String, Value> {
     match value {
         Some(Value::Object(map)) => map,
         None
@@ -198,6 +205,7 @@ mod tests {
                 enable_shell: false,
                 extra_specs: Map::new(),
             },
+            reading: Reading::Listed,
             generation: None,
             created_at: zero_time(),
             updated_at: zero_time(),
@@ -234,11 +242,21 @@ mod tests {
         assert_eq!(pools(body.as_bytes()), Err(Misread(expected.into())));
     }
 
+    /// A list leaves them out whatever they are; alone, a pool without them has none.
+    #[test]
+    fn only_a_pool_alone_is_known_to_have_no_extra_specs() {
+        let row = r#"{"id":"p","org_id":"o"}"#;
+        assert_eq!(one(row).reading, Reading::Listed);
+        assert_eq!(pool_with_runners(row.as_bytes()).unwrap().0.reading, Reading::Whole);
+    }
+
     #[test]
     fn extra_specs_are_kept_whole() {
         let body =
             r#"{"id":"p","org_id":"o","extra_specs":{"n":123456789012345678,"a":[{"b":null}]}}"#;
-        let got = Value::Object(one(body).spec.extra_specs);
+        let pool = one(body);
+        assert_eq!(pool.reading, Reading::Whole);
+        let got = Value::Object(pool.spec.extra_specs);
         assert_eq!(got, serde_json::json!({"n": 123_456_789_012_345_678_u64, "a": [{"b": null}]}));
     }
 }

@@ -11,7 +11,7 @@ use crate::domain::fleet::{Controller, Fleet};
 use crate::domain::job::{Job, JobStatus};
 use crate::domain::label::Mark;
 use crate::domain::name::{EntityId, FleetName, PoolId, PoolName, RunnerName};
-use crate::domain::pool::{Pool, PoolSpec};
+use crate::domain::pool::{Pool, PoolSpec, Reading};
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 
 pub(crate) fn at(second: i64) -> Timestamp {
@@ -150,6 +150,7 @@ pub(crate) fn live(of: &DesiredPool) -> Pool {
             enable_shell: of.enable_shell,
             extra_specs: of.extra_specs.clone(),
         },
+        reading: Reading::Whole,
         generation: Some(0),
         created_at: at(-3600),
         updated_at: at(-3600),

@@ -3,7 +3,7 @@
 
 use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolId;
-use crate::domain::pool::{Pool, PoolChange, PoolSpec};
+use crate::domain::pool::{Pool, PoolChange, PoolSpec, Reading};
 use crate::plan::{Creation, Plan, Work};
 
 /// One write.
@@ -96,6 +96,7 @@ fn post(fleet: &mut Fleet, creation: &Creation) {
         entity_name: entity.name.clone(),
         endpoint: entity.endpoint.clone(),
         spec: PoolSpec { enabled: false, min_idle_runners: 0, ..creation.spec.clone() },
+        reading: Reading::Whole,
         generation: Some(0),
         created_at: fleet.observed_at,
         updated_at: fleet.observed_at,

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::build::*;
 use crate::domain::desired::{ControllerSettings, Desired, DesiredPool, Scope};
 use crate::domain::fleet::{Fleet, Template};
-use crate::domain::pool::{Pool, PoolChange};
+use crate::domain::pool::{Pool, PoolChange, Reading};
 use crate::plan::{Action, Consent, Options, Plan, Shown, Work, plan};
 
 /// A step a line: action, pool, the fields that differ, reason.
@@ -97,6 +97,17 @@ fn case_order_and_spelling_are_no_differences() {
     there.spec.extra_specs = json!({ "a": [1], "b": 1, "c": null }).as_object().cloned().unwrap();
     there.generation = Some(9);
     there.updated_at = at(-1);
+    check(&desired([declared]), &with([there]), &[]);
+}
+
+/// GARM's lists leave `extra_specs` out.
+#[test]
+fn extra_specs_that_were_not_read_make_no_difference() {
+    let declared = changed(pool("a"), |it| {
+        it.extra_specs.insert("subnet".to_owned(), json!("b"));
+    });
+    let mut there = live(&pool("a"));
+    there.reading = Reading::Listed;
     check(&desired([declared]), &with([there]), &[]);
 }
 

@@ -12,7 +12,7 @@ use runnerctl::domain::name::{FleetName, PoolId, PoolName};
 use runnerctl::domain::pool::{Pool, PoolChange, PoolSpec};
 use runnerctl::engine::act::Writer;
 use runnerctl::engine::apply::{Options, apply};
-use runnerctl::engine::observe::{Ask, Templates, read_fleet};
+use runnerctl::engine::observe::{Ask, Specs, Templates, read_fleet};
 use runnerctl::engine::record::Warrant;
 use runnerctl::event::{Event, Listener, Outcome};
 use runnerctl::garm::{Client, Login, Transport};
@@ -141,7 +141,11 @@ impl Bench {
     }
 
     pub(crate) async fn fleet(&self) -> Fleet {
-        let ask = Ask { kinds: EntityKind::ALL.to_vec(), templates: Templates::Unwanted };
+        let ask = Ask {
+            kinds: EntityKind::ALL.to_vec(),
+            templates: Templates::Unwanted,
+            specs: Specs::Unwanted,
+        };
         read_fleet(&self.client, &ask, &Clock::Real).await.unwrap()
     }
 

@@ -1,0 +1,108 @@
+//! What a plan is made from: GARM's lists leave `extra_specs` out, and a plan must know them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use runnerctl::domain::entity::{EntityKind, EntityRef};
+use runnerctl::domain::fleet::Fleet;
+use runnerctl::domain::pool::{PoolSpec, Reading};
+use runnerctl::engine::observe::{Ask, Claim, Specs, Templates, read_fleet};
+use runnerctl::garm::{Method, Reply, Request, Transport, TransportError};
+use runnerctl::host::clock::Clock;
+use serde_json::{Value, json};
+
+use super::bench::{Bench, fleet, name};
+
+fn specs(value: &Value) -> serde_json::Map<String, Value> {
+    value.as_object().unwrap().clone()
+}
+
+fn claim(pool: &str, adopt: Option<&str>) -> Claim {
+    let entity = EntityRef { kind: EntityKind::Organization, name: organization(), endpoint: None };
+    Claim { name: name(pool), adopt: adopt.map(str::to_owned), entity: Some(entity) }
+}
+
+/// The organization of a new world.
+fn organization() -> String {
+    runnerctl::sim::Config::default().organizations[0].clone()
+}
+
+async fn read(bench: &Bench, claims: Vec<Claim>) -> Fleet {
+    let ask = Ask {
+        kinds: vec![EntityKind::Organization],
+        templates: Templates::Unwanted,
+        specs: Specs::Declared { fleet: fleet(), pools: claims },
+    };
+    bench.forget();
+    read_fleet(&bench.client, &ask, &Clock::Real).await.unwrap()
+}
+
+/// The reads since the last `forget`.
+fn reads(bench: &Bench) -> Vec<String> {
+    bench.memory.with(|world| world.requests().iter().map(|it| it.path.clone()).collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn extra_specs_of_our_pools_are_read_with_their_entity_in_place_of_the_list() {
+    let bench = Bench::new().await;
+    let zone = json!({ "zone": "b" });
+    let ours = PoolSpec { extra_specs: specs(&zone), ..bench.spec("ours") };
+    let plain = bench.spec("plain");
+    let foreign = PoolSpec { labels: ["x"].into_iter().collect(), ..ours.clone() };
+    let hand = bench.make(&foreign).await;
+    for spec in [&ours, &plain, &foreign] {
+        bench.make(spec).await;
+    }
+    let by_hand = hand.id.to_string().to_uppercase();
+    let claims = vec![claim("ours", None), claim("plain", None), claim("new", Some(&by_hand))];
+    let found = read(&bench, claims).await;
+    let told: Vec<(Reading, Value)> = found
+        .pools
+        .iter()
+        .map(|it| (it.reading, Value::Object(it.spec.extra_specs.clone())))
+        .collect();
+    let whole = |value: &Value| (Reading::Whole, value.clone());
+    // Whoever reads the entity has those of its other pools, too.
+    assert_eq!(told, [whole(&zone), whole(&zone), whole(&json!({})), whole(&zone)]);
+    assert_eq!(found.entities.len(), 1);
+    let entity = format!("/organizations/{}", bench.entity.id);
+    let expected = ["/controller-info", "/pools", &entity, "/instances", "/jobs"];
+    assert_eq!(reads(&bench), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_pools_of_ours_nothing_is_read_but_the_lists() {
+    let bench = Bench::new().await;
+    bench.make(&PoolSpec { labels: ["x"].into_iter().collect(), ..bench.spec("x") }).await;
+    let found = read(&bench, vec![claim("new", None)]).await;
+    assert_eq!(found.pools[0].reading, Reading::Listed);
+    let expected = ["/controller-info", "/pools", "/organizations", "/instances", "/jobs"];
+    assert_eq!(reads(&bench), expected);
+}
+
+/// Answers every POST of a pool with silence, after it was carried out.
+struct LostPosts(Arc<dyn Transport>);
+
+impl Transport for LostPosts {
+    fn send(&self, request: Request) -> Reply<'_> {
+        let is_lost = request.method == Method::Post && request.path.ends_with("/pools");
+        let answer = self.0.send(request);
+        Box::pin(async move {
+            let answer = answer.await;
+            if is_lost { Err(TransportError::Timeout(Duration::from_secs(30))) } else { answer }
+        })
+    }
+
+    fn address(&self) -> String {
+        self.0.address()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_with_extra_specs_is_ours_though_its_post_was_not_answered() {
+    let bench = Bench::new().await;
+    let spec = PoolSpec { extra_specs: specs(&json!({ "a": 1 })), ..bench.spec("ours") };
+    let door = Arc::new(LostPosts(bench.door()));
+    let told = bench.apply_through(door, vec![bench.create_as("ours", spec)]).await;
+    assert_eq!(told, ["ours create done"]);
+}
