@@ -123,6 +123,13 @@ pub struct Knobs {
     /// How late webhooks are.
     #[serde(rename = "webhook_delay_s", with = "seconds")]
     pub webhook_delay: Duration,
+    /// Share of events that never reach a listener, each by itself; nobody says so.
+    pub event_loss_rate: f64,
+    /// Share of events that are late, so that later ones overtake them (measured: 7 of 400).
+    pub event_late_rate: f64,
+    /// How late those are.
+    #[serde(rename = "event_late_s", with = "seconds")]
+    pub event_late_by: Duration,
     /// Share of GARM's calls to GitHub that fail.
     pub api_fail_rate: f64,
     /// The status they fail with.
@@ -170,6 +177,9 @@ impl Default for Knobs {
             webhooks: true,
             webhook_drop_rate: 0.0,
             webhook_delay: Duration::ZERO,
+            event_loss_rate: 0.0,
+            event_late_rate: 0.02,
+            event_late_by: Duration::from_millis(5),
             api_fail_rate: 0.0,
             api_fail_status: 500,
             pat: String::new(),

@@ -1,8 +1,15 @@
-//! Faults between a client and GARM: what the doors do to a request instead of answering it.
+//! Faults between a client and GARM: what the doors do to a request instead of answering it, and to
+//! an event on its way.
+//!
+//! The request for the event stream is `GET /ws/events`. An event has the method `EVENT` and a path
+//! like `instance/update`; a ping has the method `PING` and no path.
 
 use std::time::Duration;
 
-/// What goes wrong with a request.
+/// What goes wrong with a request. With an event: [`Fault::LoseAnswer`] loses it without a word,
+/// [`Fault::Slow`] lets later ones overtake it, [`Fault::Truncate`] brings half of it,
+/// [`Fault::Refuse`] and [`Fault::Drop`] break the connection, the others have GARM close it. With a
+/// ping: each loses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// Nobody listens. Nothing is carried out.

@@ -21,8 +21,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::faults::Fault;
+use super::hearing::{Hearing, KEPT};
 use super::reply::Reply;
-use super::socket::KEPT;
 use super::stream::Event;
 use super::world::World;
 
@@ -68,10 +68,9 @@ impl Shared {
         result
     }
 
-    /// The events from now on.
-    pub(crate) fn listen(&self) -> broadcast::Receiver<Event> {
-        self.with(World::watch_events);
-        self.events.subscribe()
+    /// The events from now on, and what a client makes of them.
+    pub(crate) fn listen(&self) -> (Hearing, broadcast::Receiver<Event>) {
+        (self.with(World::admit), self.events.subscribe())
     }
 
     /// Becomes true when the server ends.
@@ -176,7 +175,8 @@ struct Cut;
 
 async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
     if request.uri().path().trim_end_matches('/') == "/api/v1/ws/events" {
-        return Ok(stream(&shared, request));
+        let fault = shared.with(|it| it.faults.strike("GET", "/ws/events"));
+        return stream(&shared, request, fault).await;
     }
     let (head, body) = request.into_parts();
     let path = head.uri.path_and_query().map_or("/", |it| it.as_str()).to_owned();
@@ -223,12 +223,25 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
 }
 
 /// The event stream, for whoever may read the rest of the API.
-fn stream(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Body> {
-    let authorization = authorization(request.headers());
-    match shared.with(|it| it.check_entry(authorization.as_deref())) {
-        Ok(()) => super::socket::upgrade(Arc::clone(shared), request),
-        Err(refusal) => respond(shared.with(|it| (refusal.into(), it.now()))),
+async fn stream(
+    shared: &Arc<Shared>,
+    request: Request<Incoming>,
+    fault: Option<Fault>,
+) -> Result<Response<Body>, Cut> {
+    let made_up = |reply| respond(shared.with(|it| (reply, it.now())));
+    match fault {
+        None => {}
+        Some(Fault::Refuse | Fault::Drop | Fault::LoseAnswer | Fault::Truncate) => return Err(Cut),
+        Some(Fault::Status(status)) => return Ok(made_up(Reply::made_up(status))),
+        Some(Fault::Page(status)) => return Ok(made_up(Reply::page(status))),
+        Some(Fault::TokenExpired) => return Ok(made_up(Reply::token_expired())),
+        Some(Fault::Slow(span)) => tokio::time::sleep(span).await,
     }
+    let authorization = authorization(request.headers());
+    Ok(match shared.with(|it| it.check_entry(authorization.as_deref())) {
+        Ok(()) => super::socket::upgrade(Arc::clone(shared), request),
+        Err(refusal) => made_up(refusal.into()),
+    })
 }
 
 /// The `Authorization` header, else the cookie that GARM takes instead (GARM.md §g).

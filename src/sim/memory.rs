@@ -1,30 +1,49 @@
 //! The door in memory: GARM's API as function calls, on tokio's clock.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::{Notify, broadcast};
 use tokio::time::Instant;
 
 use super::faults::Fault;
+use super::hearing::KEPT;
+use super::listener::Listener;
 use super::reply::Reply as Answer;
+use super::stream::Event;
 use super::world::World;
-use crate::garm::{Client, Login, Reply, Request, Response, Transport, TransportError};
+use crate::garm::{
+    Client, Login, Opened, Opening, Reply, Request, Response, Transport, TransportError, Wish,
+};
 
 /// A world behind a lock. Its clock is tokio's, from the moment this is made: with paused time,
 /// hours pass in milliseconds. The lock is never held over an `await`.
 #[derive(Debug)]
 pub struct Memory {
+    itself: Weak<Self>,
     world: Mutex<World>,
     start: Timestamp,
     since: Instant,
+    events: broadcast::Sender<Event>,
+    /// Somebody has looked at the world, or cut the streams.
+    touched: Notify,
+    cuts: Mutex<u64>,
 }
 
 impl Memory {
     /// Opens the door. To be called inside a tokio runtime whose time is enabled.
     pub fn new(world: World) -> Arc<Self> {
         let start = world.now();
-        Arc::new(Self { world: Mutex::new(world), start, since: Instant::now() })
+        Arc::new_cyclic(|itself| Self {
+            itself: Weak::clone(itself),
+            world: Mutex::new(world),
+            start,
+            since: Instant::now(),
+            events: broadcast::Sender::new(KEPT),
+            touched: Notify::new(),
+            cuts: Mutex::new(0),
+        })
     }
 
     /// A client that goes through this door, with the world's own admin.
@@ -37,7 +56,42 @@ impl Memory {
 
     /// Looks at the world, or scripts it, at the present instant.
     pub fn with<T>(&self, script: impl FnOnce(&mut World) -> T) -> T {
-        script(&mut self.world_now())
+        let result = self.look(script);
+        self.touched.notify_waiters();
+        result
+    }
+
+    /// Breaks every event stream that stands, as a crash of GARM does.
+    pub fn cut_streams(&self) {
+        *self.cuts.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.touched.notify_waiters();
+    }
+
+    /// How often the streams were cut.
+    pub(super) fn cuts(&self) -> u64 {
+        *self.cuts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes when somebody has looked at the world: there may be more to do, or sooner.
+    pub(super) fn touched(&self) -> &Notify {
+        &self.touched
+    }
+
+    /// [`Memory::with`], without waking those who listen: for those themselves.
+    pub(super) fn look<T>(&self, script: impl FnOnce(&mut World) -> T) -> T {
+        let mut world = self.world_now();
+        let result = script(&mut world);
+        for event in world.take_events() {
+            // Nobody may be listening any more.
+            self.events.send(event).ok();
+        }
+        result
+    }
+
+    /// When the world does something by itself.
+    pub(super) fn next_at(&self) -> Option<Instant> {
+        let next = self.look(|it| it.next_at())?;
+        Some(self.since + next.duration_since(self.start).unsigned_abs())
     }
 
     /// The world, advanced to the present instant.
@@ -51,26 +105,48 @@ impl Memory {
         let authorization =
             request.token.as_ref().map(|it| format!("Bearer {}", it.expose_secret()));
         let body = request.body.as_ref().map(ToString::to_string).unwrap_or_default();
-        let mut world = self.world_now();
-        let reply = world.handle(super::routes::Request {
-            method: request.method.word(),
-            path: &request.path,
-            authorization: authorization.as_deref(),
-            body: body.as_bytes(),
-        });
-        (reply, world.now())
+        self.with(|world| {
+            let reply = world.handle(super::routes::Request {
+                method: request.method.word(),
+                path: &request.path,
+                authorization: authorization.as_deref(),
+                body: body.as_bytes(),
+            });
+            (reply, world.now())
+        })
+    }
+
+    async fn open(&self, wish: Wish) -> Result<Opening, TransportError> {
+        let fault = self.with(|it| it.faults.strike("GET", "/ws/events"));
+        let made_up = |reply| Ok(Opening::Refused(self.made_up(reply)));
+        match fault {
+            None => {}
+            Some(Fault::Refuse) => return Err(refused()),
+            Some(Fault::Drop | Fault::LoseAnswer | Fault::Truncate) => return Err(dropped()),
+            Some(Fault::Status(status)) => return made_up(Answer::made_up(status)),
+            Some(Fault::Page(status)) => return made_up(Answer::page(status)),
+            Some(Fault::TokenExpired) => return made_up(Answer::token_expired()),
+            Some(Fault::Slow(span)) => tokio::time::sleep(span).await,
+        }
+        let authorization = format!("Bearer {}", wish.token.expose_secret());
+        if let Err(refusal) = self.with(|it| it.check_entry(Some(&authorization))) {
+            return made_up(refusal.into());
+        }
+        let memory = self.itself.upgrade().expect("`self` is behind the pointer that upgrades");
+        let listener = Listener::new(memory, self.events.subscribe(), &wish)?;
+        Ok(Opening::Open(Box::new(listener)))
     }
 
     async fn answer_or_fail(&self, request: Request) -> Result<Response, TransportError> {
         let method = request.method.word();
-        let fault = self.world_now().faults.strike(method, &request.path);
+        let fault = self.with(|it| it.faults.strike(method, &request.path));
         match fault {
             None => Ok(self.good(&request)),
-            Some(Fault::Refuse) => Err(TransportError::Connect("connection refused".into())),
-            Some(Fault::Drop) => Err(TransportError::Closed("simulated".into())),
+            Some(Fault::Refuse) => Err(refused()),
+            Some(Fault::Drop) => Err(dropped()),
             Some(Fault::LoseAnswer) => {
                 self.answer(&request);
-                Err(TransportError::Closed("simulated".into()))
+                Err(dropped())
             }
             Some(Fault::Truncate) => {
                 self.answer(&request);
@@ -93,7 +169,7 @@ impl Memory {
     }
 
     fn made_up(&self, reply: Answer) -> Response {
-        response(reply, self.world_now().now())
+        response(reply, self.with(|it| it.now()))
     }
 }
 
@@ -102,9 +178,21 @@ impl Transport for Memory {
         Box::pin(self.answer_or_fail(request))
     }
 
+    fn listen(&self, wish: Wish) -> Opened<'_> {
+        Box::pin(self.open(wish))
+    }
+
     fn address(&self) -> String {
         self.with(|it| it.config.url.clone())
     }
+}
+
+fn refused() -> TransportError {
+    TransportError::Connect("connection refused".into())
+}
+
+fn dropped() -> TransportError {
+    TransportError::Closed("simulated".into())
 }
 
 /// GARM's `Date` has whole seconds.

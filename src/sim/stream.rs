@@ -36,12 +36,17 @@ impl Event {
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
     is_open: bool,
+    /// So many have listened so far.
+    listeners: u64,
     events: Vec<Event>,
 }
 
 impl Stream {
-    pub(crate) fn open(&mut self) {
+    /// Begins to keep events; brings the number of this listener.
+    pub(crate) fn open(&mut self) -> u64 {
         self.is_open = true;
+        self.listeners += 1;
+        self.listeners
     }
 
     pub(crate) fn take(&mut self) -> Vec<Event> {

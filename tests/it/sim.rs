@@ -3,6 +3,7 @@
 
 mod asked;
 mod doors;
+mod events;
 mod keys;
 mod loops;
 mod sandbox;
