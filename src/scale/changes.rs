@@ -46,10 +46,15 @@ impl Site {
         }
     }
 
-    /// A job's row is gone.
-    pub(super) fn lose_job(&mut self, workflow_job_id: i64, now: Timestamp) {
-        if let Some(fact) = self.queue.facts.remove(&workflow_job_id) {
+    /// A job's row is gone. GARM may have made another row for the same job meanwhile: that one
+    /// stays.
+    pub(super) fn lose_job(&mut self, lost: &Job, now: Timestamp) {
+        let workflow_job_id = lost.workflow_job_id;
+        let Some(fact) = self.queue.facts.get(&workflow_job_id) else { return };
+        if fact.id == lost.id {
+            let fact = fact.clone();
             self.queue.leave(&fact);
+            self.queue.facts.remove(&workflow_job_id);
             if let Some(fact) = fact.vanish(now, self.carried(workflow_job_id)) {
                 self.queue.facts.insert(workflow_job_id, fact);
                 self.review(workflow_job_id, now);

@@ -23,8 +23,9 @@ pub const PROBE: (Duration, Duration) = (Duration::from_mins(1), Duration::from_
 pub(super) struct Circuit {
     /// When each failed runner was first seen to have failed.
     failed_at: BTreeMap<RunnerName, Timestamp>,
-    /// The failures of the last [`WINDOW`] since a runner became idle.
-    failures: Vec<Timestamp>,
+    /// The failures of the last [`WINDOW`] since a runner became idle, oldest first. One runner is
+    /// one failure, though it may boot and fail several times: GARM tries a create six times.
+    failures: Vec<(Timestamp, RunnerName)>,
     /// How many runners had become idle.
     arrivals: u64,
     open: Option<Open>,
@@ -88,11 +89,11 @@ impl Circuit {
         }
         let window = earlier(now, WINDOW);
         self.failures.retain_mut(|it| {
-            *it = (*it).min(now);
-            *it > window
+            it.0 = it.0.min(now);
+            it.0 > window
         });
         if let Some(first) = self.failures.first() {
-            moment.passed(*first, WINDOW);
+            moment.passed(first.0, WINDOW);
         }
         if self.open.is_none() && self.failures.len() >= FAILURES {
             self.open = Some(Open { since: now, probe_at: later(now, PROBE.0), probes: 0 });
@@ -110,8 +111,8 @@ impl Circuit {
         let before = std::mem::take(&mut self.failed_at);
         for name in failed {
             let at = before.get(*name).map_or(now, |it| (*it).min(now));
-            if !before.contains_key(*name) {
-                self.failures.push(now);
+            if !before.contains_key(*name) && !self.failures.iter().any(|it| it.1 == **name) {
+                self.failures.push((now, (*name).clone()));
             }
             self.failed_at.insert((*name).clone(), at);
         }

@@ -200,7 +200,8 @@ fn retire(
         return (Vec::new(), Vec::new());
     }
     let delay = seen.policy.scale_down_delay;
-    let idle = seen.stock.units.iter().filter(|it| it.idle.is_some());
+    // GARM may link a job to a runner a moment before it calls the runner active.
+    let idle = seen.stock.units.iter().filter(|it| it.idle.is_some() && it.job.is_none());
     let is_due = |it: &&Unit| moment.passed(it.idle_since(), delay);
     let mut due: Vec<&Unit> = idle.clone().filter(is_due).collect();
     rules.due = rules.surplus.min(count(due.len()));
@@ -223,8 +224,19 @@ fn levels(inputs: &Inputs, rules: &mut Rules, retired: usize) -> (u32, u32) {
     };
     let pulse = rules.dead + census.booting + census.idle - rules.covered + rules.need;
     let level = if rules.need > 0 { resting.max(pulse) } else { resting };
-    let cap = inputs.policy.max_runners.min(inputs.garm_max);
-    (level.min(cap), resting.min(cap))
+    let ceiling = ceiling(inputs, rules.room);
+    (level.min(ceiling), resting.min(ceiling))
+}
+
+/// The highest level: the smaller `max_runners`. Where ours is smaller than GARM's, GARM would
+/// not stop at ours by itself, so the level leaves it no more to build than there is room for.
+fn ceiling(inputs: &Inputs, room: u32) -> u32 {
+    let ours = inputs.policy.max_runners;
+    if ours < inputs.garm_max {
+        ours.min(inputs.census.garm_idle.saturating_add(room))
+    } else {
+        inputs.garm_max
+    }
 }
 
 type Outcome<'a> = (u32, &'a [RunnerName], &'a [RunnerName]);

@@ -27,6 +27,8 @@ pub mod stock;
 mod stuck;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 pub mod turn;
 mod unit;
 

@@ -158,9 +158,9 @@ impl Picture {
     fn lose_job(&mut self, id: i64, now: Timestamp) -> Option<EntityKey> {
         self.gone_jobs.insert(id);
         let lost = self.jobs.remove(&id)?;
-        let entity = lost.entity?;
-        self.sites.get_mut(&entity)?.lose_job(lost.workflow_job_id, now);
-        Some(entity)
+        let site = self.sites.get_mut(lost.entity.as_ref()?)?;
+        site.lose_job(&lost, now);
+        lost.entity
     }
 
     fn see_pool(&mut self, pool: Pool, now: Timestamp) -> Option<EntityKey> {

@@ -50,7 +50,7 @@ impl Pressure {
         let rises =
             load.fits_waited > threshold || crowded.is_some_and(|it| moment.passed(it, delay));
         let mut on = if rises { Some(since(self.on)) } else { self.on };
-        if calm.is_some_and(|it| moment.passed(it, delay)) {
+        if on.is_some() && calm.is_some_and(|it| moment.passed(it, delay)) {
             on = None;
         }
         Self { on, crowded, calm }

@@ -42,7 +42,7 @@ pub struct Stock {
     /// By name.
     pub(super) units: Vec<Unit>,
     pub(super) census: Census,
-    /// How many runners were seen to be idle that were not before.
+    /// How many runners were seen to be up that were not before.
     pub(super) arrivals: u64,
     /// Grows with each change of a runner since the pools of the site were read.
     pub(super) version: u64,
@@ -188,8 +188,8 @@ impl Stock {
     }
 
     fn note_arrival(&mut self, unit: &Unit, previous: Option<&Unit>) {
-        let was_idle =
-            previous.is_some_and(|it| it.created_at == unit.created_at && it.idle.is_some());
-        self.arrivals += u64::from(unit.idle.is_some() && !was_idle);
+        let had_arrived =
+            previous.is_some_and(|it| it.created_at == unit.created_at && it.has_arrived());
+        self.arrivals += u64::from(unit.has_arrived() && !had_arrived);
     }
 }

@@ -51,6 +51,14 @@ impl Unit {
         }
     }
 
+    /// Whether it is or was idle: its provider works. Who has a job, or had one, was idle before,
+    /// seen or not.
+    pub(super) fn has_arrived(&self) -> bool {
+        let has_worked =
+            matches!(self.runner_status, RunnerStatus::Active | RunnerStatus::Terminated);
+        self.idle.is_some() || has_worked
+    }
+
     /// Since when it is idle, or the end of time if it is not.
     pub(super) fn idle_since(&self) -> Timestamp {
         self.idle.map_or(Timestamp::MAX, |it| it.since)
