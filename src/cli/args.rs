@@ -171,6 +171,9 @@ pub enum Command {
     /// Print the manual page
     #[command(hide = true)]
     Man,
+    /// Print the reference of the pool fields
+    #[command(hide = true)]
+    Fields,
 }
 
 impl Command {
@@ -187,6 +190,7 @@ impl Command {
             Self::Schema => "schema",
             Self::Completions(_) => "completions",
             Self::Man => "man",
+            Self::Fields => "fields",
         }
     }
 
@@ -195,9 +199,12 @@ impl Command {
         match self {
             Self::Validate(_) | Self::Status(_) | Self::Schema => &[Output::Text, Output::Json],
             Self::Plan(_) | Self::Apply(_) => &[Output::Text, Output::Json, Output::Markdown],
-            Self::Import | Self::Demo | Self::Sandbox(_) | Self::Completions(_) | Self::Man => {
-                &[Output::Text]
-            }
+            Self::Import
+            | Self::Demo
+            | Self::Sandbox(_)
+            | Self::Completions(_)
+            | Self::Man
+            | Self::Fields => &[Output::Text],
         }
     }
 }

@@ -1,4 +1,5 @@
-//! `completions`, and the manual page: both are made from the command line that clap knows.
+//! `completions`: the scripts that let a shell complete our command line, made from the command
+//! line that clap knows.
 
 use clap_complete::Shell;
 
@@ -20,32 +21,28 @@ pub fn script(shell: Shell) -> String {
     String::from_utf8(bytes).expect("clap writes UTF-8")
 }
 
-/// Prints the manual page.
-pub fn manual(cx: Context<'_>) -> Result<Exit, Failure> {
-    cx.print.raw(&manual_page()?)?;
-    Ok(Exit::Done)
-}
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
 
-/// The manual page in roff: one page for the program, its commands as subsections.
-pub fn manual_page() -> anyhow::Result<String> {
-    let command = args::command();
-    let mut page = Vec::new();
-    clap_mangen::Man::new(command.clone()).render(&mut page)?;
-    for each in command.get_subcommands().filter(|it| !it.is_hide_set()) {
-        page.extend_from_slice(section(each)?.as_bytes());
+    use super::*;
+    use crate::cli::{fields, manual};
+
+    #[test]
+    fn generated_files_are_fresh() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for (file, text) in [
+            ("completions/runnerctl.bash", script(Shell::Bash)),
+            ("completions/_runnerctl", script(Shell::Zsh)),
+            ("completions/runnerctl.fish", script(Shell::Fish)),
+            ("completions/_runnerctl.ps1", script(Shell::PowerShell)),
+            ("completions/runnerctl.elv", script(Shell::Elvish)),
+            ("completions/runnerctl.1", manual::page().unwrap()),
+            ("docs/pools.md", fields::page()),
+        ] {
+            let there = fs::read_to_string(root.join(file)).unwrap_or_default();
+            assert!(there == text, "{file} is stale: run `.ci/generate` and commit what it writes");
+        }
     }
-    String::from_utf8(page).map_err(Into::into)
-}
-
-/// One command as a section; its own sections become subsections.
-fn section(command: &clap::Command) -> anyhow::Result<String> {
-    let mut bytes = Vec::new();
-    let man = clap_mangen::Man::new(
-        command.clone().bin_name(format!("runnerctl {}", command.get_name())),
-    );
-    man.render_synopsis_section(&mut bytes)?;
-    man.render_description_section(&mut bytes)?;
-    man.render_options_section(&mut bytes)?;
-    let text = String::from_utf8(bytes)?.replace(".SH ", ".SS ");
-    Ok(format!(".SH \"RUNNERCTL {}\"\n{text}", command.get_name().to_uppercase()))
 }

@@ -15,9 +15,11 @@ pub mod consent;
 pub mod demo;
 pub mod exit;
 pub mod failure;
+pub mod fields;
 pub mod import;
 pub mod load;
 pub mod log;
+pub mod manual;
 pub mod online;
 pub mod places;
 pub mod plan;
@@ -96,7 +98,8 @@ fn dispatch(command: &Command, cx: Context<'_>) -> Result<Exit, Failure> {
         Command::Sandbox(args) => wait(sandbox::run(args, cx)),
         Command::Schema => schema::run(cx),
         Command::Completions(args) => completions::run(args.shell, cx),
-        Command::Man => completions::manual(cx),
+        Command::Man => manual::run(cx),
+        Command::Fields => fields::run(cx),
     }
 }
 

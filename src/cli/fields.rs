@@ -1,0 +1,103 @@
+//! `fields`: the reference of the pool fields, made from the one table of them.
+
+use super::Context;
+use super::exit::Exit;
+use super::failure::Failure;
+use crate::domain::field::{Absent, FIELDS, Field, Kind, Mutability};
+use crate::view::words::span;
+use std::time::Duration;
+
+/// Prints the reference.
+pub fn run(cx: Context<'_>) -> Result<Exit, Failure> {
+    cx.print.raw(&page())?;
+    Ok(Exit::Done)
+}
+
+/// The reference as markdown.
+pub fn page() -> String {
+    let mut page = String::from(HEAD);
+    for field in FIELDS {
+        page.push_str(&format!(
+            "| `{}` | {} | {} | {} | {} |\n",
+            field.key,
+            takes(field.kind),
+            absent(field.absent),
+            field.help,
+            change(field),
+        ));
+    }
+    page.push_str(FOOT);
+    page
+}
+
+const HEAD: &str = "\
+# Pool fields
+
+<!-- Made by `.ci/generate` from the table in `src/domain/field.rs`. -->
+
+A pool file holds `pools:`, a list of pools, and nothing else. Every field but `name` and `adopt`
+may also stand under `defaults` in the fleet file; a pool that does not say otherwise has it from
+there. `validate` needs `name`, `max_runners` and `instance_type`; `plan` needs `provider`, `image`
+and one of `organization`, `repository`, `enterprise`, too.
+
+| field | takes | when absent | what it says | a change |
+|---|---|---|---|---|
+";
+
+const FOOT: &str = "
+Durations are whole numbers with s, m, h, d in falling order, at most 30d: `30s`, `1h30m`.
+
+What a change does to a pool that is there:
+
+- **policy**: nothing in GARM; the scaling loop reads it.
+- **in place**: the pool is updated; runners that are there stay as they are.
+- **in place, outdates**: the pool is updated; idle runners made before still have the old setting
+  until a job has used them up, or `apply --rotate` replaces them.
+- **replaces**: GARM cannot change it. A new pool is made, the old one is drained and deleted.
+
+Labels are compared as a set, without case. `extra_specs` of a pool merges into that of `defaults`
+by top-level key; `null` removes a key. A change of `min_runners` or `min_idle_runners` can raise
+the number of idle runners that GARM keeps; `plan` then shows it as `min_idle_runners`.
+";
+
+fn takes(kind: Kind) -> String {
+    match kind {
+        Kind::Name => "a-z, 0-9 and `-`, at most 28 characters".to_owned(),
+        Kind::Count { min, max } => format!("whole number, {min} to {max}"),
+        Kind::Duration { min_s: 0, .. } => "duration".to_owned(),
+        Kind::Duration { min_s, .. } => {
+            format!("duration, at least {}", span(Duration::from_secs(min_s)))
+        }
+        Kind::DurationOrOff => "duration, or `off`".to_owned(),
+        Kind::Text { max } => format!("text, at most {max} characters"),
+        Kind::Account => "name of an account".to_owned(),
+        Kind::Repository => "`owner/name`".to_owned(),
+        Kind::Choice(words) => {
+            words.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ")
+        }
+        Kind::Flag => "`true`, `false`".to_owned(),
+        Kind::Labels => "list of labels".to_owned(),
+        Kind::Map => "mapping".to_owned(),
+    }
+}
+
+fn absent(absent: Absent) -> String {
+    match absent {
+        Absent::Required => "**required**".to_owned(),
+        Absent::NeededForPlan => "needed by `plan`".to_owned(),
+        Absent::Default(value) => format!("`{value}`"),
+        Absent::Derived(words) => words.to_owned(),
+        Absent::LeftAlone => "left as it is in GARM".to_owned(),
+        Absent::Nothing => "nothing".to_owned(),
+    }
+}
+
+fn change(field: &Field) -> &'static str {
+    match field.mutability {
+        Mutability::Policy => "policy",
+        Mutability::Update => "in place",
+        Mutability::UpdateAndOutdate => "in place, outdates",
+        Mutability::Replace => "replaces",
+        Mutability::Identity => "identity",
+    }
+}
