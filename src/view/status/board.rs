@@ -1,6 +1,7 @@
 //! What `status` shows, as values: one line a pool, put together from the files, the fleet and the
 //! plan between them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,13 +9,14 @@ use jiff::Timestamp;
 use super::health::{self, Remark};
 use super::runners::{RunnerLine, runner_lines};
 use crate::domain::desired::ScalePolicy;
+use crate::domain::entity::PoolManager;
 use crate::domain::fleet::Fleet;
 use crate::domain::label::Mark;
 use crate::domain::name::{FleetName, PoolId};
 use crate::domain::pool::Pool;
 use crate::manifest::DeclaredPool;
 use crate::plan::Plan;
-use crate::scale::{Glance, Managed, glance};
+use crate::scale::{Decision, Freeze, Glance, Managed, foresee, glance};
 
 /// Where a pool stands between the files and GARM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +62,11 @@ pub struct Line {
     pub max_runners: u32,
     /// GARM's `min_idle_runners`; absent for an absent pool.
     pub level: Option<u32>,
+    /// What the scaler would do now, seeing the fleet for the first time; absent for a pool that
+    /// it leaves alone.
+    pub decision: Option<Arc<Decision>>,
+    /// Why it would write nothing all the same.
+    pub frozen: Option<Freeze>,
     /// What a person should know, gravest first. Empty: healthy.
     pub remarks: Vec<Remark>,
     /// Every runner, by name.
@@ -112,7 +119,11 @@ pub fn board(sight: Sight<'_>) -> Board {
     let managed: Vec<Managed<'_>> =
         ours.iter().map(|it| Managed { pool: it.pool, policy: &it.policy }).collect();
     let glances = glance(fleet, &managed);
-    let present = ours.iter().zip(glances).map(|(ours, glance)| line(ours, glance, sight));
+    let decisions = foresee(fleet, &managed);
+    let present = ours.iter().zip(glances).map(|(ours, glance)| Line {
+        decision: decisions.get(&ours.pool.id).cloned(),
+        ..line(ours, glance, sight)
+    });
     let is_there =
         |name: &str| ours.iter().any(|it| it.standing == Standing::Declared && it.name == name);
     let absent =
@@ -135,7 +146,11 @@ fn recognise<'a>(pool: &'a Pool, owner: &FleetName, declared: &[DeclaredPool]) -
     let name = mark.pool().to_owned();
     let file = declared.iter().find(|it| it.name.as_str() == name);
     let (standing, policy) = match (mark, file) {
-        (Mark::Owned { .. }, Some(file)) => (Standing::Declared, file.scale.clone()),
+        (Mark::Owned { .. }, Some(file)) => {
+            // A pool that is switched off in its file is not steered, whatever GARM says.
+            let autoscale = file.scale.autoscale && file.enabled;
+            (Standing::Declared, ScalePolicy { autoscale, ..file.scale.clone() })
+        }
         (Mark::Owned { .. }, None) => (Standing::Undeclared, plain(pool)),
         (Mark::Retired { .. }, _) => (Standing::Retired, plain(pool)),
     };
@@ -172,11 +187,22 @@ fn line(ours: &Ours<'_>, glance: Glance, sight: Sight<'_>) -> Line {
         min_runners: ours.policy.min_runners,
         max_runners: ours.policy.max_runners,
         level: Some(pool.spec.min_idle_runners),
+        decision: None,
+        frozen: frozen(pool, sight.fleet),
         remarks: Vec::new(),
         runners,
     };
     line.remarks = health::present(&line, pool, &ours.policy, sight);
     line
+}
+
+/// GARM does nothing for the pool's entity.
+fn frozen(pool: &Pool, fleet: &Fleet) -> Option<Freeze> {
+    let entity = fleet.entities.iter().find(|it| it.key == pool.entity)?;
+    match &entity.manager {
+        PoolManager::Running => None,
+        PoolManager::Stopped { reason } => Some(Freeze::ManagerStopped(reason.clone())),
+    }
 }
 
 fn absent(declared: &DeclaredPool, sight: Sight<'_>) -> Line {
@@ -201,6 +227,8 @@ fn absent(declared: &DeclaredPool, sight: Sight<'_>) -> Line {
         min_runners: declared.scale.min_runners,
         max_runners: declared.scale.max_runners,
         level: None,
+        decision: None,
+        frozen: None,
         remarks: health::absent(declared, sight),
         runners: Vec::new(),
     }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Detail;
 use super::board::{Board, Line};
 use super::runners::RunnerLine;
-use crate::domain::name::PoolId;
+use crate::domain::name::{PoolId, PoolName};
 
 /// The fields of `status`' document. Seconds are whole.
 pub fn json(board: &Board, detail: Detail) -> Value {
@@ -33,12 +33,20 @@ fn pool(line: &Line, detail: Detail) -> Value {
         "level": line.level,
         "queue_depth": glance.queue_depth,
         "oldest_wait_seconds": glance.oldest_wait.map(|it| it.as_secs()),
+        "decision": decision(line),
         "remarks": line.remarks.iter().map(|it| it.text.as_str()).collect::<Vec<_>>(),
     });
     if detail == Detail::Runners {
         pool["runners"] = line.runners.iter().map(runner).collect();
     }
     pool
+}
+
+/// The object of `/decisions`; nothing for a pool that the scaler leaves alone.
+fn decision(line: &Line) -> Option<Value> {
+    let name = PoolName::new(&line.name).ok()?;
+    let it = line.decision.as_ref()?;
+    Some(crate::view::decision::json(&name, it, line.frozen.as_ref()))
 }
 
 fn runner(runner: &RunnerLine) -> Value {

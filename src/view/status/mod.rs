@@ -14,11 +14,12 @@ pub use health::{Remark, Weight};
 pub use json::json;
 pub use runners::RunnerLine;
 
-use super::style::{ADDED, ERROR, GOOD, NAME, QUIET, WARNING, paint};
+use super::decision;
+use super::style::{ADDED, ERROR, GOOD, NAME, QUIET, REMOVED, WARNING, paint};
 use super::table::{Cell, table};
 use super::words::{count, span};
 use crate::domain::text;
-use crate::scale::Class;
+use crate::scale::{Class, Direction, Reason};
 
 /// Whether every runner is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +40,10 @@ pub fn text(board: &Board, detail: Detail, width: usize) -> String {
     let remarks = remarks(board);
     if !remarks.is_empty() {
         text.push_str(&format!("\n{remarks}"));
+    }
+    let scaling = scaling(board);
+    if !scaling.is_empty() {
+        text.push_str(&format!("\n{scaling}"));
     }
     let has_runners = board.lines.iter().any(|it| !it.runners.is_empty());
     if detail == Detail::Runners && has_runners {
@@ -91,6 +96,7 @@ fn pools(board: &Board, width: usize) -> String {
         ("LEVEL", Cell::number),
         ("QUEUE", Cell::number),
         ("OLDEST", Cell::number),
+        ("SCALER", Cell::text),
         ("HEALTH", Cell::text),
     ];
     let header = header.into_iter().map(|(word, make)| make(word).styled(QUIET)).collect();
@@ -119,8 +125,28 @@ fn row(line: &Line) -> Vec<Cell> {
         Cell::number(line.level.map_or_else(|| "–".into(), |it| it.to_string())),
         number(glance.queue_depth, WARNING),
         Cell::number(glance.oldest_wait.map_or_else(|| "–".into(), span)),
+        scaler(line),
         verdict(line),
     ]
+}
+
+/// What the scaler would do now, in a word or three.
+fn scaler(line: &Line) -> Cell {
+    match (&line.decision, &line.frozen) {
+        (None, _) => Cell::text("–").styled(QUIET),
+        (Some(_), Some(_)) => Cell::text("frozen").styled(WARNING),
+        (Some(it), None) => {
+            Cell::text(decision::short(it)).styled(style_of_direction(it.direction))
+        }
+    }
+}
+
+fn style_of_direction(direction: Direction) -> Style {
+    match direction {
+        Direction::Up => ADDED,
+        Direction::Down => REMOVED,
+        Direction::Stay => Style::new(),
+    }
 }
 
 fn verdict(line: &Line) -> Cell {
@@ -154,6 +180,25 @@ fn remarks(board: &Board) -> String {
         }
     }
     text
+}
+
+/// What the scaler would do and why, for each pool where that is more than nothing.
+fn scaling(board: &Board) -> String {
+    let mut all = String::new();
+    for line in &board.lines {
+        let Some(it) = &line.decision else { continue };
+        if it.reason == Reason::Steady && line.frozen.is_none() {
+            continue;
+        }
+        let frozen = line
+            .frozen
+            .as_ref()
+            .map_or_else(String::new, |it| format!("; frozen: {}", decision::freeze(it)));
+        let sign = paint(style_of_direction(it.direction), "→");
+        let name = paint(NAME, text::quote(&line.name));
+        all.push_str(&format!("{sign} {name}: {}{frozen}\n", decision::sentence(it)));
+    }
+    all
 }
 
 fn all_runners(board: &Board, width: usize) -> String {

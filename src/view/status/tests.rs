@@ -66,13 +66,13 @@ fn one_look_says_what_the_pools_do_and_which_are_ill() {
     insta::assert_snapshot!(strip_str(&text).to_string(), @r"
         5 pools: 1 active, 1 idle, 0 booting, 1 failed; 2 jobs waiting, the oldest for 3m 5s; 5 pools need a look
 
-        POOL     ENABLED  ACTIVE  IDLE  BOOTING  FAILED  MIN–MAX  LEVEL  QUEUE  OLDEST  HEALTH
-        ────────────────────────────────────────────────────────────────────────────────────────────
-        default  yes           1     1        0       0     2–20      0      2   3m 5s  late
-        default  yes           0     0        0       0     0–20      0      0       –  retired
-        lost     yes           0     0        0       0     0–20      0      0       –  undeclared
-        new      –             0     0        0       0     2–20      –      0       –  not in GARM
-        off      no            0     0        0       1     2–20      0      0       –  failing
+        POOL     ENABLED  ACTIVE  IDLE  BOOTING  FAILED  MIN–MAX  LEVEL  QUEUE  OLDEST  SCALER  HEALTH
+        ────────────────────────────────────────────────────────────────────────────────────────────────────
+        default  yes           1     1        0       0     2–20      0      2   3m 5s  wait    late
+        default  yes           0     0        0       0     0–20      0      0       –  –       retired
+        lost     yes           0     0        0       0     0–20      0      0       –  –       undeclared
+        new      –             0     0        0       0     2–20      –      0       –  –       not in GARM
+        off      no            0     0        0       1     2–20      0      0       –  –       failing
 
         ! default: a job waits for 3m 5s, longer than `max_queue_wait` (2m)
         ! default: replaced by a new pool: `apply` drains it and deletes it
@@ -80,6 +80,8 @@ fn one_look_says_what_the_pools_do_and_which_are_ill() {
         ! new: not in GARM yet: `apply` creates it
         ✗ off: runner `off-1` failed: its provider says: quota exceeded\u{1b}[2J
         · off: starts no runners; those it has take jobs
+
+        → default: starts none yet: 1 job has no runner, and no more than 5 wait (`scale_up_threshold`)
 
         RUNNER     POOL     DOES    STATE           AGE     JOB OR FAULT
         ────────────────────────────────────────────────────────────────────────────
@@ -123,7 +125,11 @@ fn the_document_has_the_keys_of_the_design() {
             "remarks": [],
         }],
     });
-    assert_eq!(json(&healthy, Detail::Pools), expected);
+    let mut got = json(&healthy, Detail::Pools);
+    let decision = got["pools"][0].as_object_mut().unwrap().remove("decision").unwrap();
+    assert_eq!(got, expected);
+    let is_of = |key: &str| decision[key].as_str().unwrap();
+    assert_eq!((is_of("pool"), is_of("reason")), ("default", "served"));
 }
 
 #[test]

@@ -1,0 +1,137 @@
+//! One pool under the specification's policy, in every situation that has a word of its own.
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::domain::desired::ScalePolicy;
+use crate::domain::fleet::Fleet;
+use crate::domain::job::Job;
+use crate::domain::name::{PoolId, PoolName};
+use crate::domain::runner::Runner;
+use crate::scale::testing::{at, fleet, job, policy, pool, runner, secs};
+use crate::scale::{Decision, Freeze, Managed, Memory, Picture, foresee, turn_all};
+
+fn decide(fleet: &Fleet, policy: &ScalePolicy) -> Decision {
+    let managed = Managed { pool: &fleet.pools[0], policy };
+    foresee(fleet, &[managed])[&PoolId::new("default")].as_ref().clone()
+}
+
+fn seen(policy: &ScalePolicy, runners: Vec<Runner>, jobs: Vec<Job>) -> Decision {
+    decide(&fleet(0, vec![pool("default", &["x"])], runners, jobs), policy)
+}
+
+fn waiting(n: i64, since: i64) -> Vec<Job> {
+    (0..n).map(|it| job(it, &["x"], since)).collect()
+}
+
+fn many(n: usize, state: &str, since: i64) -> Vec<Runner> {
+    (0..n).map(|it| runner("default", &format!("r{it}"), state, since)).collect()
+}
+
+/// Name, word, sentence, what binds and what would change it: one passage for each decision.
+fn told(decisions: &[Decision]) -> String {
+    let mut text = String::new();
+    for it in decisions {
+        let bound =
+            binding(it).map_or_else(|| "-".into(), |it| format!("{} = {}", it.name, it.value));
+        text.push_str(&format!(
+            "{} | {} | {}\n    bound by {bound}; changed by {}\n",
+            it.reason.word(),
+            short(it),
+            sentence(it),
+            next(it)
+        ));
+    }
+    text
+}
+
+#[test]
+fn every_reason_has_its_words() {
+    let idle = |n, since| many(n, "running/idle", since);
+    let plain = policy();
+    let free = ScalePolicy { min_runners: 0, ..policy() };
+    let mut hasty = fleet(0, vec![pool("default", &["x"])], vec![], waiting(8, -31));
+    hasty.controller.backoff = secs(30);
+    let decisions = [
+        seen(&plain, idle(2, 0), waiting(9, -40)),
+        seen(&ScalePolicy { max_runners: 4, ..policy() }, idle(2, 0), waiting(9, -40)),
+        seen(&plain, idle(2, 0), waiting(3, -121)),
+        seen(&plain, vec![], vec![]),
+        seen(&ScalePolicy { min_idle_runners: 3, ..policy() }, idle(1, 0), vec![]),
+        seen(
+            &ScalePolicy { max_runners: 2, ..policy() },
+            many(2, "running/active", 0),
+            waiting(9, -40),
+        ),
+        decide(&hasty, &free),
+        seen(&ScalePolicy { scale_up_target: 8, ..free.clone() }, vec![], waiting(6, -40)),
+        seen(&free, vec![], waiting(3, -40)),
+        seen(&free, vec![], waiting(9, -4)),
+        seen(&plain, idle(4, -10), waiting(3, -4)),
+        seen(&plain, idle(6, -700), vec![]),
+        seen(&plain, idle(6, -10), vec![]),
+        seen(&plain, idle(2, -700), vec![]),
+    ];
+    insta::assert_snapshot!(told(&decisions));
+}
+
+/// A pool whose provider fails, looked at in turn at these moments.
+fn failing(moments: &[i64]) -> Vec<Decision> {
+    let free = ScalePolicy { min_runners: 0, ..policy() };
+    let pools = || vec![pool("default", &["x"])];
+    let read = |now| fleet(now, pools(), many(3, "error/pending", -80), waiting(9, -40));
+    let policies = [(PoolId::new("default"), free)].into_iter().collect();
+    let mut picture = Picture::new(read(0), policies);
+    let mut memory = Memory::new();
+    let mut decisions = Vec::new();
+    for moment in moments {
+        picture.read(read(*moment));
+        let (turn, after) = turn_all(&mut picture, memory, at(*moment));
+        memory = after;
+        decisions.extend(turn.decisions.iter().map(|it| it.as_ref().clone()));
+    }
+    decisions
+}
+
+#[test]
+fn a_failing_provider_has_its_words() {
+    insta::assert_snapshot!(told(&failing(&[0, 60, 125])));
+}
+
+#[test]
+fn the_object_holds_every_input_and_every_verdict() {
+    let decision = seen(&policy(), many(2, "running/idle", -10), waiting(9, -40));
+    let frozen = Freeze::ManagerStopped("bad\u{1b} credentials".into());
+    let name = PoolName::new("default").unwrap();
+    let value = json(&name, &decision, Some(&frozen));
+    insta::assert_snapshot!(format!("{value:#}"));
+}
+
+#[test]
+fn what_is_frozen_says_why() {
+    let said = [
+        Freeze::Stale(secs(75)),
+        Freeze::Unread,
+        Freeze::Unreachable,
+        Freeze::ManagerStopped(String::new()),
+    ]
+    .map(|it| freeze(&it));
+    let expected = [
+        "GARM was last read 1m 15s ago",
+        "GARM has not been read yet",
+        "GARM does not answer",
+        "GARM's worker for the entity has stopped and does not say why",
+    ];
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn the_report_names_the_pools_that_are_left_alone() {
+    let left = [("new".to_owned(), "not in GARM".to_owned())];
+    let report = report("acme", Timestamp::UNIX_EPOCH, &[], &left);
+    let expected = serde_json::json!({
+        "format_version": "1", "command": "watch", "fleet": "acme", "at": "1970-01-01T00:00:00Z",
+        "pools": [], "left_alone": [{ "pool": "new", "why": "not in GARM" }],
+    });
+    assert_eq!(report, expected);
+}
