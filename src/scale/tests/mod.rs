@@ -2,8 +2,10 @@
 
 mod circuit;
 mod pressure;
+mod properties;
 
 mod runners;
 mod scene;
+mod some;
 
 mod waiting;
