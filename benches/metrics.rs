@@ -1,13 +1,13 @@
 //! `/metrics` of 1,000 pools in which everything has happened: `cargo bench --bench metrics`.
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints its figures")]
+#![expect(clippy::unwrap_used, reason = "a bench that cannot set its scene ends")]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use criterion::{Criterion, criterion_group, criterion_main};
 use runnerctl::domain::name::PoolName;
 use runnerctl::telemetry::{Board, Counter, Limits, PoolGauges, Snapshot, Timing};
 
 const POOLS: usize = 1_000;
-const RUNS: usize = 50;
 
 fn board() -> Board {
     let board = Board::new(Limits::of(Duration::from_secs(30)));
@@ -42,21 +42,13 @@ fn board() -> Board {
     board
 }
 
-fn main() {
+fn render(c: &mut Criterion) {
     let board = board();
-    let mut took: Vec<Duration> = Vec::with_capacity(RUNS);
-    let mut page = String::new();
-    for _ in 0..RUNS {
-        let began = Instant::now();
-        page = board.metrics();
-        took.push(began.elapsed());
-    }
-    took.sort_unstable();
+    let page = board.metrics();
     let series = page.lines().filter(|it| !it.starts_with('#')).count();
-    println!(
-        "metrics of {POOLS} pools: {series} lines, {} KiB, median {:.1?}, longest {:.1?} of {RUNS}",
-        page.len() / 1024,
-        took[RUNS / 2],
-        took[RUNS - 1]
-    );
+    assert!(series > POOLS, "{series} series");
+    c.bench_function("/metrics of 1,000 pools", |b| b.iter(|| board.metrics()));
 }
+
+criterion_group!(benches, render);
+criterion_main!(benches);
