@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSoc
 
 use super::fault;
 use super::http::{Http, bearer};
-use super::transport::{Frame, Frames, NextFrame, Opening, TransportError, Wish};
+use super::transport::{Frame, Frames, NextFrame, Opening, Response, TransportError, Wish};
 use crate::domain::text;
 
 /// How much is read at once, in bytes: an event has a few kilobytes.
@@ -35,12 +35,15 @@ impl Http {
             .header(SEC_WEBSOCKET_VERSION, "13")
             .header(SEC_WEBSOCKET_KEY, &key);
         let response = self.head(builder).await?;
-        let is_switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        let accepted = response.headers().get(SEC_WEBSOCKET_ACCEPT);
-        if !is_switched
-            || accepted.is_none_or(|it| it != derive_accept_key(key.as_bytes()).as_str())
-        {
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return self.whole(response).await.map(Opening::Refused);
+        }
+        let accepted = response.headers().get(SEC_WEBSOCKET_ACCEPT);
+        if accepted.is_none_or(|it| it != derive_accept_key(key.as_bytes()).as_str()) {
+            // Another protocol, or an old answer from a cache: there is no body to wait for.
+            let status = response.status().as_u16();
+            let (content_type, date, body) = (None, None, Vec::new());
+            return Ok(Opening::Refused(Response { status, content_type, date, body }));
         }
         let closed = |said: String| TransportError::Closed(said);
         let upgraded =

@@ -1,8 +1,10 @@
 //! The HTTP door against servers that misbehave, in real time on loopback.
 
 mod authority;
+mod events;
 mod input;
 mod server;
+mod stage;
 
 use std::sync::Arc;
 use std::time::Duration;

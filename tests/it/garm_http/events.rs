@@ -1,0 +1,347 @@
+//! The event stream over real sockets: what a watcher is told, whatever the other side does.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use runnerctl::domain::backoff::Backoff;
+use runnerctl::domain::entity::EntityKind;
+use runnerctl::domain::pool::{PoolChange, PoolSpec};
+use runnerctl::garm::events::{Feed, Limits, Signal};
+use runnerctl::garm::http::Timeouts;
+use runnerctl::garm::{Client, Http, HttpOptions, Login, tls};
+use runnerctl::scale::Change;
+use runnerctl::sim::http::Server;
+use runnerctl::sim::{Config, Fault, Rule, World};
+use rustls::version;
+use secrecy::SecretString;
+use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+use super::authority::{Authority, CLIENT, SERVER};
+use super::server::{Greeting, greeting};
+use super::stage::{Seen, Stage, Turn, says};
+
+/// How long anything may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Quick to come back, slow to lose patience.
+fn limits() -> Limits {
+    let backoff = Backoff::new(Duration::from_millis(1), Duration::from_millis(20));
+    Limits { backoff, ..Limits::default() }
+}
+
+fn client(options: &HttpOptions) -> Client {
+    let login = Login::new("admin", SecretString::from("canary-password"));
+    Client::new(Arc::new(Http::new(options).unwrap()), login)
+}
+
+/// A stage with these turns, and somebody who listens.
+async fn watch(limits: Limits, turns: Vec<Turn>) -> (Stage, Feed) {
+    let stage = Stage::open(Greeting::Plain, turns).await;
+    let feed = client(&HttpOptions::new(format!("http://{}", stage.address))).events(limits);
+    (stage, feed)
+}
+
+async fn next(feed: &mut Feed) -> Signal {
+    tokio::time::timeout(PATIENCE, feed.next()).await.unwrap().unwrap()
+}
+
+#[track_caller]
+fn why(signal: Signal) -> String {
+    let Signal::Lost(why) = signal else { panic!("not lost, but {signal:?}") };
+    assert!(!why.contains("canary"), "{why}");
+    assert!(!why.chars().any(char::is_control), "{why:?}");
+    why
+}
+
+fn event(kind: &str, operation: &str, payload: &serde_json::Value) -> Message {
+    let event = json!({ "entity-type": kind, "operation": operation, "payload": payload });
+    Message::text(event.to_string())
+}
+
+fn gone(id: i64) -> Message {
+    event("job", "delete", &json!({ "id": id }))
+}
+
+fn unauthorized(error: &str) -> Turn {
+    Turn::Says(says(401, &json!({ "error": error, "details": "" }).to_string()))
+}
+
+#[tokio::test]
+async fn the_request_says_who_asks_and_the_filter_says_what_for() {
+    let (mut stage, mut feed) = watch(limits(), vec![Turn::Plays(vec![gone(7)])]).await;
+    assert_eq!(next(&mut feed).await, Signal::Connected);
+    assert_eq!(next(&mut feed).await, Signal::Changes(vec![Change::JobGone(7)]));
+    assert_eq!(stage.next().await, Seen::Login);
+    let Seen::Asked(head) = stage.next().await else { panic!("no request") };
+    let mut lines: Vec<_> = head
+        .lines()
+        .filter(|it| !it.starts_with("host: ") && !it.starts_with("sec-websocket-key: "))
+        .collect();
+    lines.sort_unstable();
+    let agent = format!("user-agent: runnerctl/{}", env!("CARGO_PKG_VERSION"));
+    let expected = [
+        "",
+        "GET /api/v1/ws/events HTTP/1.1",
+        "accept-encoding: gzip",
+        "accept: */*",
+        "authorization: Bearer canary-token-1",
+        "connection: Upgrade",
+        "sec-websocket-version: 13",
+        "upgrade: websocket",
+        &agent,
+    ];
+    assert_eq!(lines, expected);
+    let Seen::Filter(filter) = stage.next().await else { panic!("no filter") };
+    let filter: serde_json::Value = serde_json::from_str(&filter).unwrap();
+    let kinds = ["instance", "job", "pool"].map(|it| json!({ "entity-type": it }));
+    assert_eq!(filter, json!({ "filters": kinds }));
+    drop(feed);
+    assert_eq!(stage.next().await, Seen::Gone);
+}
+
+#[tokio::test]
+async fn changes_of_the_simulated_garm_arrive_and_a_broken_stream_comes_back() {
+    let config = Config::default();
+    let login = Login::new(config.username.clone(), SecretString::from(config.password.clone()));
+    let address = "127.0.0.1:0".parse().unwrap();
+    let server = Server::bind(address, World::new(config), 1).await.unwrap();
+    let http = Http::new(&HttpOptions::new(format!("http://{}", server.address()))).unwrap();
+    let shared = server.shared();
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let served = tokio::spawn(server.serve(async { drop(ended.await) }));
+    let client = Client::new(Arc::new(http), login);
+    let mut feed = client.events(limits());
+    assert_eq!(next(&mut feed).await, Signal::Connected);
+
+    let entity = client.entities(EntityKind::Organization).await.unwrap().remove(0).key;
+    let pool = client.create_pool(&entity, &spec()).await.unwrap();
+    assert_eq!(next(&mut feed).await, Signal::Changes(vec![Change::Pool(pool.clone())]));
+    let raise = PoolChange { min_idle_runners: Some(1), ..PoolChange::default() };
+    let raised = client.update_pool(&pool.id, &raise).await.unwrap();
+    assert_eq!(next(&mut feed).await, Signal::Changes(vec![Change::Pool(raised)]));
+
+    // The next event breaks the connection, and the token has expired meanwhile.
+    shared.with(|it| {
+        it.faults.add(Rule::once("EVENT", "pool/", Fault::Drop));
+        it.faults.add(Rule::once("GET", "/ws/events", Fault::TokenExpired));
+    });
+    client.delete_pool(&pool.id).await.unwrap();
+    why(next(&mut feed).await);
+    assert_eq!(next(&mut feed).await, Signal::Connected);
+    let logins =
+        shared.with(|it| it.requests().iter().filter(|it| it.path == "/auth/login").count());
+    assert_eq!(logins, 2);
+
+    end.send(()).unwrap();
+    assert_eq!(why(next(&mut feed).await), "GARM closed the stream (code 1000)");
+    served.await.unwrap();
+    let away = why(next(&mut feed).await);
+    assert!(away.contains("cannot connect"), "{away}");
+}
+
+fn spec() -> PoolSpec {
+    PoolSpec {
+        provider: "sim".into(),
+        image: "ubuntu:24.04".into(),
+        flavor: "small".into(),
+        os_type: "linux".into(),
+        os_arch: "amd64".into(),
+        labels: ["linux".to_owned()].into_iter().collect(),
+        enabled: false,
+        max_runners: 4,
+        min_idle_runners: 0,
+        runner_prefix: "garm".into(),
+        runner_group: String::new(),
+        bootstrap_timeout_min: 20,
+        priority: 0,
+        template_id: None,
+        enable_shell: false,
+        extra_specs: serde_json::Map::new(),
+    }
+}
+
+#[tokio::test]
+async fn an_old_token_is_renewed_once_and_other_refusals_are_not_answered_by_a_login() {
+    let turns = vec![unauthorized("Authentication failed"), Turn::Cuts(vec![])];
+    let (mut stage, mut feed) = watch(limits(), turns).await;
+    assert_eq!(next(&mut feed).await, Signal::Connected);
+    let mut tokens = Vec::new();
+    while tokens.len() < 2 {
+        if let Seen::Asked(head) = stage.next().await {
+            let line = head.lines().find(|it| it.starts_with("authorization: ")).unwrap();
+            tokens.push(line.to_owned());
+        }
+    }
+    let bearer = |number| format!("authorization: Bearer canary-token-{number}");
+    assert_eq!(tokens, [bearer(1), bearer(2)]);
+
+    let turns = vec![unauthorized("Not Authorized"), Turn::Plays(vec![])];
+    let (mut stage, mut feed) = watch(limits(), turns).await;
+    assert_eq!(why(next(&mut feed).await), "listen to the events: 401 Not Authorized");
+    assert_eq!(next(&mut feed).await, Signal::Connected);
+    assert_eq!(stage.next().await, Seen::Login);
+    let seen = [stage.next().await, stage.next().await];
+    assert!(seen.iter().all(|it| matches!(it, Seen::Asked(_))), "{seen:?}");
+
+    let twice = || unauthorized("Authentication failed");
+    let (_stage, mut feed) = watch(limits(), vec![twice(), twice(), Turn::Plays(vec![])]).await;
+    let told = why(next(&mut feed).await);
+    assert!(told.ends_with("401 Authentication failed"), "{told}");
+    assert_eq!(next(&mut feed).await, Signal::Connected);
+}
+
+#[tokio::test]
+async fn a_silent_peer_is_dead() {
+    let silence = Duration::from_millis(400);
+    // The limit of a request is none of a stream.
+    let timeouts = Timeouts { request: Duration::from_millis(200), ..Timeouts::default() };
+    let stage = Stage::open(Greeting::Plain, vec![Turn::Plays(vec![]), Turn::Plays(vec![])]).await;
+    let url = format!("http://{}", stage.address);
+    let options = HttpOptions { timeouts, ..HttpOptions::new(url) };
+    let mut feed = client(&options).events(Limits { silence, ..limits() });
+    assert_eq!(next(&mut feed).await, Signal::Connected);
+    let since = Instant::now();
+    assert_eq!(why(next(&mut feed).await), "GARM was silent for 400ms, pings included");
+    assert!(since.elapsed() >= Duration::from_millis(300), "{:?}", since.elapsed());
+    assert_eq!(next(&mut feed).await, Signal::Connected);
+    assert_eq!(Limits::default().silence, Duration::from_secs(75));
+}
+
+#[tokio::test]
+async fn a_door_that_never_answers_is_given_up() {
+    let quick = Duration::from_millis(200);
+    let timeouts = Timeouts { request: quick, connect: quick };
+    let address = super::serve(Greeting::Plain, super::Manner::Silent).await;
+    let options = HttpOptions { timeouts, ..HttpOptions::new(format!("http://{address}")) };
+    let mut feed = client(&options).events(limits());
+    let told = why(next(&mut feed).await);
+    assert!(told.ends_with("no answer within 200ms"), "{told}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_counted_and_passed_over() {
+    let turns = vec![Turn::Plays(vec![
+        Message::text("garbage"),
+        Message::text(""),
+        Message::text("[".repeat(100_000)),
+        event("instance", "update", &json!({ "id": 3 })),
+        // Neither is wrong, and neither is ours.
+        event("scaleset", "create", &json!({ "id": 3 })),
+        event("job", "renamed", &json!({ "id": 3 })),
+        Message::binary(vec![0xff; 100]),
+        Message::Ping(vec![1].into()),
+        gone(7),
+    ])];
+    let (_stage, mut feed) = watch(limits(), turns).await;
+    assert_eq!(next(&mut feed).await, Signal::Connected);
+    assert_eq!(next(&mut feed).await, Signal::Changes(vec![Change::JobGone(7)]));
+    assert_eq!(feed.misread(), 4);
+}
+
+#[tokio::test]
+async fn an_overflow_is_told_once_and_the_stream_goes_on() {
+    let mut messages: Vec<Message> = (1..=12).map(gone).collect();
+    messages.push(Message::text("all is said"));
+    let (_stage, mut feed) =
+        watch(Limits { waiting_max: 5, ..limits() }, vec![Turn::Plays(messages)]).await;
+    let end = Instant::now() + PATIENCE;
+    while feed.misread() == 0 {
+        assert!(Instant::now() < end, "the stream was not drained");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(next(&mut feed).await, Signal::Connected);
+    assert_eq!(next(&mut feed).await, Signal::Overflow);
+    let rest = vec![Change::JobGone(11), Change::JobGone(12)];
+    assert_eq!(next(&mut feed).await, Signal::Changes(rest));
+}
+
+#[tokio::test]
+async fn a_message_beyond_the_bound_ends_the_stream_before_it_is_held() {
+    let large = Message::text("x".repeat(5000));
+    // A frame that says that it is as long as can be, and is not.
+    let boast = vec![0x81, 127, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+    let turns = vec![Turn::Plays(vec![large]), Turn::Babbles(boast), Turn::Plays(vec![])];
+    let (_stage, mut feed) = watch(Limits { message_max: 4096, ..limits() }, turns).await;
+    assert_eq!(next(&mut feed).await, Signal::Connected);
+    let told = why(next(&mut feed).await);
+    assert_eq!(told, "a message of 5000 bytes came; at most 4096 are taken");
+    assert_eq!(next(&mut feed).await, Signal::Connected);
+    let told = why(next(&mut feed).await);
+    assert!(told.ends_with("at most 4096 are taken"), "{told}");
+    assert_eq!(next(&mut feed).await, Signal::Connected);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_none_is_told_and_tried_again() {
+    let closing = |reason: &str| {
+        let frame = CloseFrame { code: CloseCode::Policy, reason: reason.to_owned().into() };
+        Turn::Plays(vec![Message::Close(Some(frame))])
+    };
+    let redirect = "HTTP/1.1 302 Found\r\nLocation: http://elsewhere.test/\u{202e}\r\n\
+                    Content-Length: 0\r\n\r\n";
+    let wrong = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\
+                 Upgrade: websocket\r\nSec-WebSocket-Accept: abc\r\n\r\n";
+    let cases = [
+        (closing("go\u{1b}[31m away"), "GARM closed the stream (code 1008): go\\u{1b}[31m away"),
+        (Turn::Cuts(vec![]), "the stream broke: "),
+        (Turn::Babbles(vec![0x81, 2, 0xff, 0xfe]), "the stream broke: "),
+        (Turn::Babbles(b"HTTP/1.1 200 OK\r\n".repeat(10)), "the stream broke: "),
+        (
+            Turn::Says(redirect.into()),
+            "listen to the events at URL: redirected to http://elsewhere.test/\\u{202e}",
+        ),
+        (Turn::Says(wrong.into()), "listen to the events at URL: 101 "),
+        (Turn::Says(says(200, "{}")), "listen to the events at URL: 200 in place of a stream"),
+        (
+            Turn::Says(says(503, "<title>Down</title>")),
+            "listen to the events at URL: 503 with a page titled `Down`",
+        ),
+        (
+            Turn::Says("nonsense\r\n\r\n".into()),
+            "listen to the events at URL: the answer is not HTTP",
+        ),
+    ];
+    for (turn, expected) in cases {
+        let (stage, mut feed) = watch(limits(), vec![turn, Turn::Plays(vec![])]).await;
+        let mut signal = next(&mut feed).await;
+        if signal == Signal::Connected {
+            signal = next(&mut feed).await;
+        }
+        let told = why(signal).replace(&format!("http://{}", stage.address), "URL");
+        assert!(told.starts_with(expected), "{told}\nin place of\n{expected}");
+        assert_eq!(next(&mut feed).await, Signal::Connected, "after {told}");
+    }
+}
+
+#[tokio::test]
+async fn the_private_ca_and_the_client_certificate_serve_the_stream_too() {
+    let (ca, operators) = (Authority::new(), Authority::new());
+    for version in [&version::TLS13, &version::TLS12] {
+        let server = || greeting(ca.sign("server", &SERVER), Some(&operators), version);
+        let files = tls::Files {
+            ca: ca.trusted().ca,
+            ..operators.presenting(operators.sign("client", &CLIENT))
+        };
+        let (mut stage, mut feed) = guarded(server(), files).await;
+        assert_eq!(next(&mut feed).await, Signal::Connected);
+        assert_eq!(stage.next().await, Seen::Login);
+
+        let (_stage, mut feed) = guarded(server(), ca.trusted()).await;
+        let told = why(next(&mut feed).await);
+        assert!(told.contains("client certificate"), "{told}");
+
+        let (_stage, mut feed) = guarded(server(), operators.trusted()).await;
+        let told = why(next(&mut feed).await);
+        assert!(told.ends_with("signed by an unknown CA"), "{told}");
+    }
+}
+
+async fn guarded(greeting: Greeting, files: tls::Files) -> (Stage, Feed) {
+    let stage = Stage::open(greeting, vec![Turn::Plays(vec![])]).await;
+    let options = super::options(format!("https://{}", stage.address), files);
+    let feed = client(&options).events(limits());
+    (stage, feed)
+}
