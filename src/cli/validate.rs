@@ -11,11 +11,13 @@ use super::failure::Failure;
 use super::load::missing_fleet_file;
 use super::places::{Places, Surroundings};
 use super::{Context, online};
+use crate::domain::proof::{Probe, Proof};
 use crate::domain::text::escape;
+use crate::garm::probe::{self, Doors};
 use crate::host::files;
 use crate::manifest::{self, Manifest, Problem, has_error};
-use crate::view::problem;
 use crate::view::words::count;
+use crate::view::{problem, proof};
 
 /// `validate`
 #[derive(Debug, clap::Args)]
@@ -23,7 +25,8 @@ pub struct ValidateArgs {
     /// Pool files or folders, instead of --pools
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// Ask GARM, too, whether it knows the providers, entities and templates that pools name
+    /// Ask GARM, too: whether it knows the providers, entities and templates that pools name, and
+    /// whether mTLS is enforced
     #[arg(long)]
     pub online: bool,
     /// A warning fails, too
@@ -80,9 +83,20 @@ pub async fn run_online(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Fa
     let fleet_file = gathered.manifest.fleet_file.as_ref().ok_or_else(missing_fleet_file)?;
     let client = connect(fleet_file, places.base(), cx)?;
     let known = online::ask(&client, &gathered.manifest.pools).await?;
+    let probes = probe::prove(&Doors::of(&fleet_file.garm, &client.controller().await?.0)).await?;
+    let must_prove = fleet_file.policy.require_mtls;
     gathered.problems.extend(online::problems(&gathered.manifest, &known));
-    show(&gathered, Some(&client.address()), cx)?;
-    Ok(exit(args, &gathered.problems))
+    show(&gathered, Some(&Asked { address: client.address(), probes: &probes }), cx)?;
+    match exit(args, &gathered.problems) {
+        Exit::Done if must_prove && Proof::of(&probes) != Proof::Enforced => Ok(Exit::Refused),
+        exit => Ok(exit),
+    }
+}
+
+/// What GARM was asked, besides.
+struct Asked<'a> {
+    address: String,
+    probes: &'a [Probe],
 }
 
 fn pools(args: &ValidateArgs, places: &Places) -> Vec<PathBuf> {
@@ -94,16 +108,26 @@ fn exit(args: &ValidateArgs, problems: &[Problem]) -> Exit {
     if fails { Exit::Input } else { Exit::Done }
 }
 
-fn show(gathered: &Gathered, asked: Option<&str>, cx: Context<'_>) -> Result<(), Failure> {
+fn show(gathered: &Gathered, asked: Option<&Asked<'_>>, cx: Context<'_>) -> Result<(), Failure> {
     for annotation in problem::annotations(&gathered.problems) {
         cx.print.annotate(&annotation);
     }
     match cx.globals.output {
         Output::Json => {
             let problems = problem::json(&gathered.problems);
-            cx.print.document("validate", json!({ "problems": problems }))
+            let mut document = json!({ "problems": problems });
+            if let Some(asked) = asked {
+                document["mtls"] = proof::json(asked.probes);
+            }
+            cx.print.document("validate", document)
         }
-        Output::Text | Output::Markdown => cx.print.result(&text(gathered, asked)),
+        Output::Text | Output::Markdown => {
+            let mut text = text(gathered, asked.map(|it| it.address.as_str()));
+            if let Some(asked) = asked {
+                text.push_str(&format!("\n{}", proof::text(asked.probes)));
+            }
+            cx.print.result(&text)
+        }
     }
 }
 

@@ -15,6 +15,7 @@ pub mod job;
 pub mod label;
 pub mod name;
 pub mod pool;
+pub mod proof;
 pub mod runner;
 pub mod secret;
 pub mod text;

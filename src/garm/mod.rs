@@ -11,6 +11,7 @@ mod fault;
 mod help;
 pub mod http;
 pub(crate) mod pem;
+pub mod probe;
 mod refusal;
 mod session;
 mod socket;

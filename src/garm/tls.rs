@@ -1,6 +1,6 @@
 //! The one TLS configuration: for HTTP now, for the event stream later.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -41,11 +41,26 @@ impl Tls {
     pub fn new(files: &Files) -> Result<Self, Error> {
         // A provider by hand: with two in the dependency graph the default one panics.
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let identity = Arc::new(Identity::new(files, &provider)?);
+        let identity = Identity::new(files, &provider)?;
+        Self::with(files.ca.as_deref(), identity, provider)
+    }
+
+    /// The same trust, and this to show instead of our own certificate.
+    pub(super) fn showing(ca: Option<&Path>, key: Option<CertifiedKey>) -> Result<Self, Error> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        Self::with(ca, Identity::showing(key), provider)
+    }
+
+    fn with(
+        ca: Option<&Path>,
+        identity: Identity,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Self, Error> {
+        let identity = Arc::new(identity);
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("aws-lc-rs has suites for both protocol versions");
-        let builder = match &files.ca {
+        let builder = match ca {
             Some(path) => {
                 builder.with_root_certificates(roots(Pem { path, setting: "garm.tls.ca" })?)
             }
@@ -78,6 +93,14 @@ struct Identity {
 }
 
 impl Identity {
+    fn showing(key: Option<CertifiedKey>) -> Self {
+        let presented = match key {
+            Some(_) => Presented::Certificate("one that it must refuse".into()),
+            None => Presented::Nothing,
+        };
+        Self { key: key.map(Arc::new), presented, asked: AtomicBool::new(false) }
+    }
+
     fn new(files: &Files, provider: &CryptoProvider) -> Result<Self, Error> {
         let (cert, key) = match (&files.cert, &files.key) {
             (Some(cert), Some(key)) => (cert, key),

@@ -9,6 +9,7 @@ pub mod outcome;
 pub mod plan;
 pub mod problem;
 pub mod progress;
+pub mod proof;
 pub mod status;
 pub mod style;
 pub mod table;

@@ -3,6 +3,7 @@
 mod authority;
 mod events;
 mod input;
+mod probe;
 mod server;
 mod stage;
 

@@ -1,0 +1,165 @@
+//! What an answer proves.
+
+use super::Answer;
+use crate::domain::proof::{Attempt, Proof};
+use crate::domain::text;
+use crate::garm::transport::{TlsFault, TransportError};
+
+/// What came back, judged, and in words.
+pub(super) fn judge(attempt: Attempt, result: &Result<Answer, TransportError>) -> (Proof, String) {
+    match (attempt, result) {
+        (_, Ok(answer)) => answered(attempt, answer),
+        (Attempt::Backend, Err(error)) => backend(error),
+        (_, Err(error)) => (unanswered(error), error.to_string()),
+    }
+}
+
+fn answered(attempt: Attempt, answer: &Answer) -> (Proof, String) {
+    let status = answer.status;
+    if is_garms(answer) {
+        return (Proof::NotEnforced, format!("GARM answered {status}"));
+    }
+    match status {
+        200..=299 | 401 | 404 | 405 => {
+            (Proof::NotEnforced, format!("the request got through: {status}"))
+        }
+        400 | 403 | 495 | 496 if attempt != Attempt::Backend => {
+            (Proof::Enforced, format!("refused with {status}"))
+        }
+        _ => (Proof::Unreachable, format!("{status}, which is neither a refusal nor GARM")),
+    }
+}
+
+/// GARM's errors are JSON with `error` and `details`; its 404 and 405 of unknown paths are plain
+/// text, and no front's refusal looks like either (GARM.md §a).
+fn is_garms(answer: &Answer) -> bool {
+    let is_json = text::quote(&answer.content_type).starts_with("application/json");
+    is_json
+        && serde_json::from_slice::<serde_json::Value>(&answer.body)
+            .is_ok_and(|it| it.get("error").is_some_and(serde_json::Value::is_string))
+}
+
+fn unanswered(error: &TransportError) -> Proof {
+    match error {
+        TransportError::Closed(_)
+        | TransportError::ClosedOnCertificate(_)
+        | TransportError::NotHttp(_)
+        | TransportError::Tls(TlsFault::ClientCertificate { .. } | TlsFault::Other(_)) => {
+            Proof::Enforced
+        }
+        TransportError::Resolve(_)
+        | TransportError::Connect(_)
+        | TransportError::ConnectTimeout(_)
+        | TransportError::Timeout(_)
+        | TransportError::Body(_)
+        | TransportError::Redirect(_)
+        | TransportError::Tls(_) => Proof::Unreachable,
+    }
+}
+
+/// Whoever cannot even connect to GARM's own port is kept out. A certificate that we do not trust
+/// means that somebody listens there, and not whether he would answer.
+fn backend(error: &TransportError) -> (Proof, String) {
+    let proof = match error {
+        TransportError::Resolve(_)
+        | TransportError::Body(_)
+        | TransportError::Redirect(_)
+        | TransportError::Tls(
+            TlsFault::UnknownIssuer
+            | TlsFault::Expired(_)
+            | TlsFault::NotYetValid(_)
+            | TlsFault::WrongName(_)
+            | TlsFault::BadCertificate(_),
+        ) => Proof::Unreachable,
+        TransportError::Connect(_)
+        | TransportError::ConnectTimeout(_)
+        | TransportError::Timeout(_)
+        | TransportError::Closed(_)
+        | TransportError::ClosedOnCertificate(_)
+        | TransportError::NotHttp(_)
+        | TransportError::Tls(
+            TlsFault::NotTls | TlsFault::ClientCertificate { .. } | TlsFault::Other(_),
+        ) => Proof::Enforced,
+    };
+    (proof, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::garm::transport::Presented;
+
+    fn answer(status: u16, content_type: &str, body: &str) -> Result<Answer, TransportError> {
+        let (content_type, body) = (content_type.to_owned(), body.as_bytes().to_vec());
+        Ok(Answer { status, content_type, body })
+    }
+
+    fn proof(attempt: Attempt, result: &Result<Answer, TransportError>) -> Proof {
+        judge(attempt, result).0
+    }
+
+    #[test]
+    fn a_refusal_of_the_front_is_proof() {
+        for status in [400, 403, 495, 496] {
+            let page = answer(status, "text/html", "<html>No required SSL certificate</html>");
+            assert_eq!(proof(Attempt::NoCertificate, &page), Proof::Enforced, "{status}");
+        }
+    }
+
+    #[test]
+    fn garm_is_known_by_its_errors_whatever_the_status() {
+        let body = r#"{"error":"Not Authorized","details":"…"}"#;
+        for status in [400, 401, 403, 404, 500] {
+            let json = answer(status, "application/json", body);
+            assert_eq!(proof(Attempt::SelfSigned, &json), Proof::NotEnforced, "{status}");
+        }
+        for status in [200, 204, 401, 404, 405] {
+            let plain = answer(status, "text/plain", "404 page not found");
+            assert_eq!(proof(Attempt::Expired, &plain), Proof::NotEnforced, "{status}");
+        }
+    }
+
+    #[test]
+    fn what_is_neither_leaves_it_open() {
+        for status in [301, 302, 429, 500, 502, 503] {
+            let page = answer(status, "text/html", "<html>Bad Gateway</html>");
+            assert_eq!(proof(Attempt::PlainHttp, &page), Proof::Unreachable, "{status}");
+        }
+        for error in [
+            TransportError::Connect("refused".into()),
+            TransportError::Timeout(Duration::from_secs(1)),
+            TransportError::Tls(TlsFault::UnknownIssuer),
+            TransportError::Tls(TlsFault::NotTls),
+        ] {
+            assert_eq!(proof(Attempt::NoCertificate, &Err(error)), Proof::Unreachable);
+        }
+    }
+
+    #[test]
+    fn a_handshake_that_is_refused_and_a_connection_that_is_closed_are_proof() {
+        let presented = Presented::Nothing;
+        for error in [
+            TransportError::Closed("reset".into()),
+            TransportError::ClosedOnCertificate(presented.clone()),
+            TransportError::Tls(TlsFault::ClientCertificate { presented, alert: "x".into() }),
+        ] {
+            assert_eq!(proof(Attempt::SelfSigned, &Err(error)), Proof::Enforced);
+        }
+    }
+
+    #[test]
+    fn garms_own_port_must_not_answer_at_all() {
+        let refused = Err(TransportError::Connect("refused".into()));
+        assert_eq!(proof(Attempt::Backend, &refused), Proof::Enforced);
+        let lost = Err(TransportError::Resolve("no such name".into()));
+        assert_eq!(proof(Attempt::Backend, &lost), Proof::Unreachable);
+        let strange = Err(TransportError::Tls(TlsFault::UnknownIssuer));
+        assert_eq!(proof(Attempt::Backend, &strange), Proof::Unreachable);
+        let page = answer(403, "text/html", "no");
+        assert_eq!(proof(Attempt::Backend, &page), Proof::Unreachable);
+        let open = answer(401, "application/json", r#"{"error":"Not Authorized"}"#);
+        assert_eq!(proof(Attempt::Backend, &open), Proof::NotEnforced);
+    }
+}

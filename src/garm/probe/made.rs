@@ -1,0 +1,53 @@
+//! Certificates to be refused.
+
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, date_time_ymd};
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use crate::garm::error::Error;
+use crate::garm::pem::{Pem, shown};
+use crate::manifest::CertFiles;
+
+/// When a certificate is good, by its dates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Validity {
+    Current,
+    Past,
+}
+
+/// A client certificate that only it itself has signed. Its key never leaves the memory.
+pub(super) fn certificate(validity: Validity) -> Result<CertifiedKey, Error> {
+    let failed = |error: &dyn std::fmt::Display| {
+        let help = "this is a bug: report it";
+        Error::input("make a certificate for the mTLS probes", error.to_string(), help)
+    };
+    let key = KeyPair::generate().map_err(|it| failed(&it))?;
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "runnerctl probe");
+    params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth);
+    let (from, until) = match validity {
+        Validity::Current => (2020, 2090),
+        Validity::Past => (2020, 2021),
+    };
+    params.not_before = date_time_ymd(from, 1, 1);
+    params.not_after = date_time_ymd(until, 1, 1);
+    let certificate = params.self_signed(&key).map_err(|it| failed(&it))?;
+    let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    CertifiedKey::from_der(vec![certificate.der().clone()], der, &provider)
+        .map_err(|it| failed(&it))
+}
+
+/// A certificate of ours. `setting` names it in errors.
+pub(super) fn from_files(files: &CertFiles, setting: &'static str) -> Result<CertifiedKey, Error> {
+    let chain = Pem { path: &files.cert, setting }.certificates()?;
+    let key = Pem { path: &files.key, setting }.key()?;
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    CertifiedKey::from_der(chain, key, &provider).map_err(|error| {
+        Error::input(
+            format!("use `{setting}` (`{}`)", shown(&files.cert)),
+            format!("certificate and key cannot be used together: {error}"),
+            "give the key of that certificate",
+        )
+    })
+}
