@@ -11,6 +11,7 @@
 //! | words | [`view`] |
 //! | records | [`audit`] |
 //! | what happened | [`event`] |
+//! | watching over | [`watchdog`] |
 //! | steps | [`plan`] |
 //! | guardrails | [`policy`] |
 //! | reading and scaling | [`manifest`], [`scale`] |
@@ -32,3 +33,4 @@ pub mod secrets;
 pub mod sim;
 pub mod telemetry;
 pub mod view;
+pub mod watchdog;

@@ -12,3 +12,4 @@ mod plan;
 mod sim;
 mod telemetry;
 mod validate;
+mod watchdog;
