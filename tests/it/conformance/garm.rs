@@ -127,6 +127,11 @@ impl Garm {
         Answer { status, json, text }
     }
 
+    /// Where it is.
+    pub(super) fn url(&self) -> &str {
+        &self.base
+    }
+
     /// The admin's token.
     pub(super) fn token(&self) -> &str {
         &self.token
