@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::config::Knobs;
 use super::github::{HandOut, Order, Work};
 use super::json::{Object, Truth, list, quoted};
-use super::log;
+use super::log::{self, What};
 use super::query;
 use super::reply::Reply;
 use super::routes::Request;
@@ -56,7 +56,11 @@ impl World {
             ("GET", ["config"]) => self.lab_knobs(),
             ("POST" | "PUT", ["config"]) => self.lab_turn(request.body),
             ("GET", ["state"]) => Reply::json(self.lab_state()),
-            ("GET", ["log"]) => Reply::json(self.lab_log(query)),
+            ("GET", ["log"]) => Reply::json(self.lab_log(query, |_| true)),
+            ("GET", ["deliveries"]) => {
+                let is_answer = |it: &What| matches!(it, What::WebhookAnswered { .. });
+                Reply::json(self.lab_log(query, is_answer))
+            }
             _ => failure(404, "no such route"),
         }
     }
@@ -168,12 +172,13 @@ impl World {
             .end()
     }
 
-    fn lab_log(&self, query: &str) -> String {
+    fn lab_log(&self, query: &str, is_asked: fn(&What) -> bool) -> String {
         let since = query::value(query, "since").and_then(|it| it.parse().ok()).unwrap_or(0.0);
         let since = Duration::try_from_secs_f64(since).unwrap_or_default().as_millis();
         let is_wanted =
             |at: jiff::Timestamp| u128::try_from(at.as_millisecond()).unwrap_or(0) >= since;
-        list(self.log.iter().filter(|it| is_wanted(it.at)).map(log::Entry::to_json))
+        let entries = self.log.iter().filter(|it| is_wanted(it.at) && is_asked(&it.what));
+        list(entries.map(log::Entry::to_json))
     }
 }
 

@@ -255,6 +255,13 @@ impl Garm {
         jobs.as_array().unwrap().iter().find(|it| it["workflow_job_id"] == id).cloned()
     }
 
+    /// What GARM answered to the first webhook of a job, once it has.
+    pub(super) async fn delivered(&self, id: i64) -> Option<u64> {
+        let all = self.github("GET", "/deliveries", None).await;
+        let all = all.as_array().unwrap();
+        all.iter().find(|it| it["job"] == id)?["status"].as_u64()
+    }
+
     /// What GitHub makes of a job.
     pub(super) async fn github_job(&self, id: i64) -> Value {
         let jobs = self.github("GET", "/jobs", None).await;

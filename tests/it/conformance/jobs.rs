@@ -12,6 +12,8 @@ async fn a_job_that_no_enabled_pool_serves_is_never_recorded() {
     on_each(async |garm| {
         let pool = garm.pool("served-later", json!({})).await;
         let lost = garm.queue("served-later", json!({ "hold": true })).await[0];
+        let refused = garm.eventually("an answered webhook", async || garm.delivered(lost).await);
+        assert_eq!(refused.await, 422);
         garm.put(id(&pool), json!({ "enabled": true })).await;
         let known = garm.queue("SERVED-later", json!({ "hold": true })).await[0];
         garm.eventually("the known job", async || garm.job(known).await).await;
