@@ -37,9 +37,9 @@ pub async fn run(cx: Context<'_>) -> Result<Exit, Failure> {
     let mut taken = declared_names(&source, &places);
     taken.extend(owned_names(&fleet, settings));
     let drafts = drafts(&fleet, &taken, base);
-    let (items, refused) = checked(&drafts, &source);
-    cx.print.raw(&file(&items))?;
-    tell(&drafts, refused, cx);
+    let checked = checked(&drafts, &source);
+    cx.print.raw(&file(&checked.items))?;
+    tell(&drafts, &checked.taken, cx);
     Ok(Exit::Done)
 }
 
@@ -95,35 +95,44 @@ fn owned_names(fleet: &Fleet, settings: &FleetFile) -> Vec<String> {
         .collect()
 }
 
+/// What is written of the drafts.
+#[derive(Default)]
+struct Checked<'a> {
+    /// One item each, or a comment in its place.
+    items: Vec<String>,
+    /// The drafts that are not only a comment.
+    taken: Vec<&'a Draft>,
+}
+
 /// Each draft as YAML that the manifest accepts, or as a comment that says why it does not.
-fn checked(drafts: &[Draft], fleet: &Source) -> (Vec<String>, usize) {
-    let mut refused = 0;
-    let mut items = Vec::new();
+fn checked<'a>(drafts: &'a [Draft], fleet: &Source) -> Checked<'a> {
+    let mut checked = Checked::default();
     for draft in drafts {
         let item = draft.text();
         let read = load(fleet, &file(std::slice::from_ref(&item)));
         match read.problems.iter().find(|it| it.severity == Severity::Error) {
-            None => items.push(item),
-            Some(problem) => {
-                refused += 1;
-                items.push(left_out(draft, &problem.message));
+            None => {
+                checked.items.push(item);
+                checked.taken.push(draft);
             }
+            Some(problem) => checked.items.push(left_out(draft, &problem.message)),
         }
     }
-    (items, refused)
+    checked
 }
 
-fn tell(drafts: &[Draft], refused: usize, cx: Context<'_>) {
+fn tell(drafts: &[Draft], taken: &[&Draft], cx: Context<'_>) {
     if drafts.is_empty() {
         cx.print.say("every pool in this GARM has an owner: there is nothing to import");
         return;
     }
+    let refused = drafts.len() - taken.len();
     if refused > 0 {
         let text =
             format!("{} cannot be written as YAML: see the comments", count(refused, "pool"));
         cx.print.say(&format!("{} {text}", paint(WARNING, "warning:")));
     }
-    let with_specs: Vec<String> = drafts
+    let with_specs: Vec<String> = taken
         .iter()
         .filter(|it| it.has_extra_specs())
         .map(|it| format!("`{}`", text::quote(&it.name)))
@@ -133,12 +142,23 @@ fn tell(drafts: &[Draft], refused: usize, cx: Context<'_>) {
             "{} `extra_specs` of {} is written out whole and may hold secrets: look before you \
              commit it",
             paint(WARNING, "warning:"),
-            with_specs.join(", "),
+            few(&with_specs),
         ));
     }
-    cx.print.say(&format!(
-        "{} put this into a file below `pools/`; `runnerctl plan` then adopts {}",
-        paint(HELP, "help:"),
-        count(drafts.len() - refused, "pool"),
-    ));
+    if !taken.is_empty() {
+        cx.print.say(&format!(
+            "{} put this into a file below `pools/`; `runnerctl plan` then adopts {}",
+            paint(HELP, "help:"),
+            count(taken.len(), "pool"),
+        ));
+    }
+}
+
+/// The first few of many names.
+fn few(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    match names.len().checked_sub(SHOWN) {
+        None | Some(0) => names.join(", "),
+        Some(more) => format!("{} and {more} more", names[..SHOWN].join(", ")),
+    }
 }

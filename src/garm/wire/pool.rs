@@ -13,6 +13,10 @@ use crate::domain::name::{EntityId, PoolId};
 use crate::domain::pool::{Pool, PoolSpec, Reading};
 use crate::domain::runner::Runner;
 
+/// What GARM takes a stored 0 for, which a pool made without a timeout has. Its lists leave the
+/// field out then, and single answers say this (`RunnerTimeout` in GARM's `params`).
+const BOOTSTRAP_DEFAULT_MIN: u32 = 20;
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Named {
@@ -134,7 +138,10 @@ fn pool(wire: WirePool) -> Option<(Pool, Vec<Runner>)> {
         min_idle_runners: wire.min_idle_runners,
         runner_prefix: wire.runner_prefix,
         runner_group: wire.runner_group,
-        bootstrap_timeout_min: wire.runner_bootstrap_timeout,
+        bootstrap_timeout_min: match wire.runner_bootstrap_timeout {
+            0 => BOOTSTRAP_DEFAULT_MIN,
+            minutes => minutes,
+        },
         priority: wire.priority,
         template_id: wire.template_id.filter(|it| *it != 0),
         enable_shell: wire.enable_shell,
@@ -181,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_garm_leaves_out_is_zero() {
+    fn what_garm_leaves_out_is_zero_or_garms_default() {
         let expected = Pool {
             id: PoolId::new("p"),
             entity: EntityKey { kind: EntityKind::Organization, id: EntityId::new("o") },
@@ -199,7 +206,7 @@ mod tests {
                 min_idle_runners: 0,
                 runner_prefix: String::new(),
                 runner_group: String::new(),
-                bootstrap_timeout_min: 0,
+                bootstrap_timeout_min: 20,
                 priority: 0,
                 template_id: None,
                 enable_shell: false,
