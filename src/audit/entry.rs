@@ -104,6 +104,8 @@ pub struct Cause {
     pub plan: Option<String>,
     /// Whose fleet.
     pub fleet: Option<String>,
+    /// The scaling decision that led to a write, in a few words.
+    pub decision: Option<String>,
 }
 
 /// One record before it has its place in the chain.
@@ -199,5 +201,9 @@ fn subject(subject: &Subject) -> Value {
 }
 
 fn cause(cause: &Cause) -> Value {
-    json!({ "command": cause.command, "plan": cause.plan, "fleet": cause.fleet })
+    let mut shown = json!({ "command": cause.command, "plan": cause.plan, "fleet": cause.fleet });
+    if let Some(decision) = &cause.decision {
+        shown["decision"] = json!(text::quote(decision));
+    }
+    shown
 }

@@ -219,6 +219,7 @@ mod tests {
                 command: "apply".into(),
                 plan: Some("d1".into()),
                 fleet: Some("acme".into()),
+                decision: None,
             },
             intent: None,
             verdict: Some(Verdict::Done),

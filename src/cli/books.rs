@@ -29,6 +29,7 @@ pub async fn warrant(
         command: "apply".into(),
         plan: Some(digest(survey, args)),
         fleet: Some(survey.plan.fleet.to_string()),
+        decision: None,
     };
     let actor = state::actor();
     let book = if args.no_audit { Book::Off } else { book(survey, args, cx).await? };

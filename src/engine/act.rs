@@ -5,6 +5,8 @@
 //! whose answer was lost is read back and judged by what is there. Nothing is forced, and a POST
 //! is never sent twice.
 
+mod level;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,10 +27,12 @@ use crate::domain::runner::Runner;
 use crate::garm::{Client, Error, Kind};
 use crate::plan::Creation;
 
+pub(super) use level::{LevelOrder, With};
+
 /// Least time between two writes to one pool. GARM's loops read a cache that is fed by unordered
 /// events: of PUTs 2 ms apart some were acted on in the wrong order, of PUTs 50 ms apart none
 /// (GARM.md §0.10).
-const WRITE_GAP: Duration = Duration::from_millis(250);
+pub(super) const WRITE_GAP: Duration = Duration::from_millis(250);
 
 /// Writes to one GARM.
 pub struct Writer {
@@ -124,6 +128,7 @@ impl Writer {
             subject: Subject::Controller,
             before: image(live),
             after: image(backoff_s),
+            decision: None,
         };
         let intent = self.record.intent(&draft).await?;
         let answer = match Answer::from(self.client.update_controller(backoff_s).await) {
@@ -155,6 +160,7 @@ impl Writer {
             subject: Subject::Pool { name: name.clone(), id: None },
             before: None,
             after: Some(fields::all(&creation.spec)),
+            decision: None,
         };
         let intent = self.record.intent(&draft).await?;
         let answer = self.client.create_pool(&creation.entity, &creation.spec).await;
@@ -190,6 +196,7 @@ impl Writer {
             subject: target.subject(),
             before: Some(fields::before(&change, &pool.spec)),
             after: Some(fields::after(&change)),
+            decision: None,
         };
         let intent = self.record.intent(&draft).await?;
         let mut result = self.put(target, &change).await;
@@ -199,23 +206,23 @@ impl Writer {
             self.keep_pace(&target.id).await;
             result = self.put(target, &change).await;
         }
-        self.record.outcome(draft, intent, result.map(|()| Deed::Done)).await
+        self.record.outcome(draft, intent, result.map(|_| Deed::Done)).await
     }
 
     /// One PUT, read back if its answer was lost.
-    async fn put(&self, target: &Target, change: &PoolChange) -> Result<(), Trouble> {
+    async fn put(&self, target: &Target, change: &PoolChange) -> Result<Pool, Trouble> {
         let answer = self.client.update_pool(&target.id, change).await;
         self.note_write(&target.id);
         match Answer::from(answer) {
             Answer::Good(pool) => {
                 let missing = fields::missing(change, &pool.spec);
-                if missing.is_empty() { Ok(()) } else { Err(Trouble::Ignored(missing)) }
+                if missing.is_empty() { Ok(pool) } else { Err(Trouble::Ignored(missing)) }
             }
             Answer::No(error) if error.kind == Kind::NotFound => Err(Trouble::Gone),
             Answer::No(error) => Err(Trouble::Garm(error)),
             Answer::Lost(error) => match read::pool(&self.client, &target.id).await {
                 Ok(None) => Err(Trouble::Gone),
-                Ok(Some((pool, _))) if fields::missing(change, &pool.spec).is_empty() => Ok(()),
+                Ok(Some((pool, _))) if fields::missing(change, &pool.spec).is_empty() => Ok(pool),
                 Ok(Some(_)) => Err(Trouble::Garm(error)),
                 Err(_) => Err(Trouble::Unknown(error)),
             },
@@ -230,15 +237,26 @@ impl Writer {
         name: &RunnerName,
     ) -> Result<Removal, Trouble> {
         let (_, runners) = self.checked(target, guard).await?;
-        let Some(runner) = runners.iter().find(|it| it.name == *name) else {
-            return Ok(Removal::Leaving);
-        };
+        match runners.iter().find(|it| it.name == *name) {
+            Some(runner) => self.remove(target, runner, None).await,
+            None => Ok(Removal::Leaving),
+        }
+    }
+
+    /// Removes a runner that was read a moment ago.
+    async fn remove(
+        &self,
+        target: &Target,
+        runner: &Runner,
+        decision: Option<String>,
+    ) -> Result<Removal, Trouble> {
         if runner.is_busy() || runner.job.is_some() {
             return Ok(Removal::Kept);
         }
         if runner.status.is_leaving() {
             return Ok(Removal::Leaving);
         }
+        let name = &runner.name;
         let draft = Draft {
             act: "delete runner",
             subject: Subject::Runner {
@@ -250,8 +268,10 @@ impl Writer {
                 "status": runner.status.word(),
                 "runner_status": runner.runner_status.word(),
                 "provider_id": runner.provider_id,
+                "provider_fault": runner.provider_fault,
             })),
             after: None,
+            decision,
         };
         let intent = self.record.intent(&draft).await?;
         let result = match Answer::from(self.client.delete_runner(name).await) {
@@ -291,6 +311,7 @@ impl Writer {
             subject: target.subject(),
             before: Some(fields::all(&pool.spec)),
             after: None,
+            decision: None,
         };
         let intent = self.record.intent(&draft).await?;
         let result = match Answer::from(self.client.delete_pool(&target.id).await) {

@@ -28,6 +28,8 @@ pub(super) enum Form {
     Any,
     /// Disabled and at level 0, as a create leaves it before its last write.
     Fresh,
+    /// Enabled.
+    Enabled,
 }
 
 /// The condition of a write.
@@ -48,6 +50,11 @@ impl Guard {
     /// As a create left it, in force under this name.
     pub(super) fn fresh(fleet: &FleetName, pool: &PoolName) -> Self {
         Self { owner: Owner::Exactly(Mark::owned(fleet, pool)), form: Form::Fresh }
+    }
+
+    /// In force under this name and at work.
+    pub(super) fn steered(fleet: &FleetName, pool: &PoolName) -> Self {
+        Self { owner: Owner::Exactly(Mark::owned(fleet, pool)), form: Form::Enabled }
     }
 
     /// Retired under this name.
@@ -104,10 +111,15 @@ impl Guard {
                 }
             });
         }
-        if self.form == Form::Fresh && !is_fresh(pool) {
-            return Err("the pool is in use by now: it is enabled or keeps runners".to_owned());
+        match self.form {
+            Form::Fresh if !is_fresh(pool) => {
+                Err("the pool is in use by now: it is enabled or keeps runners".to_owned())
+            }
+            Form::Enabled if !pool.spec.enabled => {
+                Err("the pool is switched off by now".to_owned())
+            }
+            Form::Any | Form::Fresh | Form::Enabled => Ok(()),
         }
-        Ok(())
     }
 }
 

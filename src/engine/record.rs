@@ -39,6 +39,8 @@ pub(super) struct Draft {
     pub(super) subject: Subject,
     pub(super) before: Option<Value>,
     pub(super) after: Option<Value>,
+    /// The decision that led to it, in a few words, where it was one.
+    pub(super) decision: Option<String>,
 }
 
 /// Records under one warrant.
@@ -93,7 +95,7 @@ impl Recorder {
             subject: draft.subject.clone(),
             before: None,
             after: None,
-            cause: self.warrant.cause.clone(),
+            cause: Cause { decision: draft.decision.clone(), ..self.warrant.cause.clone() },
             intent: None,
             verdict: None,
             detail: String::new(),

@@ -80,6 +80,12 @@ impl Client {
         self.get("/pools".into(), wire::pools).await
     }
 
+    /// The same, and GARM's clock.
+    pub async fn pools_and_date(&self) -> Result<(Vec<Pool>, Option<Timestamp>), Error> {
+        let what = What { method: Method::Get, path: "/pools".into(), body: None };
+        self.session.ask(&what, |it| Ok((wire::pools(&it.body)?, it.date))).await
+    }
+
     /// One pool with its instances.
     pub async fn pool(&self, id: &PoolId) -> Result<(Pool, Vec<Runner>), Error> {
         self.get(pool_path(id)?, wire::pool_with_runners).await

@@ -180,6 +180,7 @@ impl<'a> Stage<'a> {
                 command: "demo".into(),
                 plan: None,
                 fleet: Some(plan.fleet.to_string()),
+                decision: None,
             },
             clock: self.clock,
             line: fleet.line(),

@@ -203,6 +203,15 @@ pub enum Incident {
     },
     /// A declared pool is steered.
     Managed(PoolName),
+    /// A runner has failed and is about to be removed.
+    RunnerFailed {
+        /// Its pool.
+        pool: PoolName,
+        /// Which runner.
+        runner: RunnerName,
+        /// Why its provider failed, as GARM has it, bounded; absent when it does not say.
+        fault: Option<String>,
+    },
     /// A runner's history could not be read: its idle time is taken from its row.
     HistoryUnread {
         /// Which runner.

@@ -8,9 +8,22 @@
 //! moment into what is to be done; a driver does that, and sleeps until the next moment.
 
 mod audience;
+mod clock;
+mod driver;
+mod exits;
+mod freeze;
+mod hand;
+mod healing;
+mod input;
+mod leash;
+mod look;
+mod machine;
 mod order;
+mod reads;
 mod roll;
+mod steer;
 
 pub use audience::{Act, ActEnd, Audience, Deed, Incident, Sight, Stream};
+pub use driver::{Doors, End, watch};
 pub use order::{Course, Order, Settings, Writes};
 pub use roll::{Enrolled, Found, Managed, Roll, Unmanaged};

@@ -70,8 +70,12 @@ impl Bench {
         let client = Arc::new(Client::new(door, self.login()));
         let actor =
             Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0.1.0".into() };
-        let cause =
-            Cause { command: "apply".into(), plan: Some("d1".into()), fleet: Some("acme".into()) };
+        let cause = Cause {
+            command: "apply".into(),
+            plan: Some("d1".into()),
+            fleet: Some("acme".into()),
+            decision: None,
+        };
         let epoch = self.memory.with(|it| it.now());
         let clock = Clock::starting_at(epoch);
         Writer::new(client, Warrant { book: self.book.clone(), actor, cause, clock, line })

@@ -1,0 +1,103 @@
+//! The writes of the scaling loop: the level of a pool, and runners that go.
+
+use crate::domain::name::RunnerName;
+use crate::domain::pool::{Pool, PoolChange};
+use crate::domain::runner::Runner;
+use crate::engine::guard::Guard;
+use crate::engine::record::Draft;
+use crate::engine::trouble::Trouble;
+use crate::garm::Kind;
+
+use super::{Deed, Removal, Target, Writer, fields};
+
+/// What a level is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::engine) struct LevelOrder {
+    /// `min_idle_runners`; never sent above the pool's `max_runners`.
+    pub(in crate::engine) level: u32,
+    /// What goes with it.
+    pub(in crate::engine) with: With,
+    /// Why, for the audit log.
+    pub(in crate::engine) decision: String,
+}
+
+/// What goes with a level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum With {
+    /// Nothing: where it stands already, nothing is sent.
+    Nothing,
+    /// The labels as they have just been read. GARM writes them whatever they are, and so its
+    /// loops take notice of the pool: equal values alone do not heal them (GARM.md §0.10).
+    Labels,
+}
+
+impl Writer {
+    /// Sets the level of a pool; brings the pool as it is then. When GARM refuses, because
+    /// `max_runners` has been lowered in this moment, it is read and fitted again, once.
+    pub(in crate::engine) async fn set_level(
+        &self,
+        target: &Target,
+        guard: &Guard,
+        order: &LevelOrder,
+    ) -> Result<(Deed, Pool), Trouble> {
+        match self.set_level_once(target, guard, order).await {
+            Err(Trouble::Garm(error)) if error.kind == Kind::Refused => {
+                self.set_level_once(target, guard, order).await
+            }
+            other => other,
+        }
+    }
+
+    async fn set_level_once(
+        &self,
+        target: &Target,
+        guard: &Guard,
+        order: &LevelOrder,
+    ) -> Result<(Deed, Pool), Trouble> {
+        let (pool, _) = self.checked(target, guard).await?;
+        let change = PoolChange {
+            min_idle_runners: Some(order.level.min(pool.spec.max_runners)),
+            labels: match order.with {
+                With::Nothing => None,
+                With::Labels => Some(pool.spec.labels.clone()),
+            },
+            ..PoolChange::default()
+        };
+        if order.with == With::Nothing && fields::missing(&change, &pool.spec).is_empty() {
+            return Ok((Deed::Already, pool));
+        }
+        let draft = Draft {
+            act: "set level",
+            subject: target.subject(),
+            before: Some(fields::before(&change, &pool.spec)),
+            after: Some(fields::after(&change)),
+            decision: Some(order.decision.clone()),
+        };
+        let intent = self.record.intent(&draft).await?;
+        let mut result = self.put(target, &change).await;
+        if let Err(Trouble::Garm(error)) = &result
+            && !error.is_certain()
+        {
+            self.keep_pace(&target.id).await;
+            result = self.put(target, &change).await;
+        }
+        self.record.outcome(draft, intent, result.map(|pool| (Deed::Done, pool))).await
+    }
+
+    /// Lets a runner go if it still is, at the last moment, what it is to go for. Never forced.
+    pub(in crate::engine) async fn dismiss(
+        &self,
+        target: &Target,
+        guard: &Guard,
+        (name, still_is): (&RunnerName, fn(&Runner) -> bool),
+        decision: &str,
+    ) -> Result<Removal, Trouble> {
+        let (_, runners) = self.checked(target, guard).await?;
+        match runners.iter().find(|it| it.name == *name) {
+            None => Ok(Removal::Leaving),
+            Some(runner) if runner.status.is_leaving() => Ok(Removal::Leaving),
+            Some(runner) if !still_is(runner) => Ok(Removal::Kept),
+            Some(runner) => self.remove(target, runner, Some(decision.to_owned())).await,
+        }
+    }
+}

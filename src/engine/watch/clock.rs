@@ -1,0 +1,106 @@
+//! GARM's clock, as its answers show it, kept between them by one that nobody sets.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+/// `Date` has whole seconds.
+const GRAIN: Duration = Duration::from_secs(1);
+
+/// What time it is for GARM. A change of this machine's clock does not matter; one of GARM's is
+/// taken over with its next answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct GarmClock {
+    at: Timestamp,
+    since: Instant,
+}
+
+/// When a request was sent and answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) sent: Instant,
+    pub(super) answered: Instant,
+}
+
+impl GarmClock {
+    /// It is `at` for GARM at the instant `since`.
+    pub(super) fn new(at: Timestamp, since: Instant) -> Self {
+        Self { at, since }
+    }
+
+    /// The time.
+    pub(super) fn now(&self, instant: Instant) -> Timestamp {
+        let passed = instant.saturating_duration_since(self.since);
+        self.at.checked_add(passed).unwrap_or(Timestamp::MAX)
+    }
+
+    /// When it will be `at`; the present instant when it is so already.
+    pub(super) fn instant(&self, at: Timestamp) -> Instant {
+        let ahead = Duration::try_from(at.duration_since(self.at)).unwrap_or_default();
+        // Nothing that is further away than this is worth a thought.
+        self.since + ahead.min(Duration::from_hours(24))
+    }
+
+    /// An answer said that it is `date`. It was that when the answer was written, to within a
+    /// second: a clock that says so already is left alone, any other is moved just as far.
+    pub(super) fn hear(&mut self, date: Timestamp, span: Span) {
+        let width = GRAIN + span.answered.saturating_duration_since(span.sent);
+        let latest = date.checked_add(width).unwrap_or(Timestamp::MAX);
+        let now = self.now(span.answered);
+        let right = now.clamp(date, latest.max(date));
+        *self = Self::new(right, span.answered);
+    }
+
+    /// How far `ours` is ahead of GARM's.
+    pub(super) fn skew(&self, ours: Timestamp, instant: Instant) -> SignedDuration {
+        ours.duration_since(self.now(instant))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(milliseconds: i64) -> Timestamp {
+        Timestamp::from_millisecond(1_790_000_000_000 + milliseconds).unwrap()
+    }
+
+    fn ms(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+
+    /// A clock that says 10 s at `start`, after it heard this at so many ms; what it says then.
+    #[track_caller]
+    fn check(date: i64, answered_ms: u64, expected: i64) {
+        let start = Instant::now();
+        let mut clock = GarmClock::new(at(10_000), start);
+        let answered = start + ms(answered_ms);
+        clock.hear(at(date), Span { sent: answered - ms(20), answered });
+        assert_eq!(clock.now(answered), at(expected));
+        assert_eq!(clock.now(answered + ms(5)), at(expected + 5));
+    }
+
+    #[test]
+    fn a_clock_within_the_second_of_the_answer_is_left_alone() {
+        check(40_000, 30_700, 40_700);
+        check(40_000, 31_020, 41_020);
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_is_moved_as_far_as_is_certain() {
+        check(41_000, 30_700, 41_000);
+        check(40_000, 31_100, 41_020);
+        check(-3_560_000, 30_000, -3_558_980);
+    }
+
+    #[test]
+    fn an_instant_is_found_for_a_time_and_none_lies_in_the_past() {
+        let start = Instant::now();
+        let clock = GarmClock::new(at(10_000), start);
+        assert_eq!(clock.instant(at(10_001)), start + ms(1));
+        assert_eq!(clock.instant(at(0)), start);
+        assert_eq!(clock.instant(Timestamp::MAX), start + Duration::from_hours(24));
+        assert_eq!(clock.skew(at(12_500), start + ms(500)), SignedDuration::from_secs(2));
+    }
+}

@@ -1,0 +1,245 @@
+//! The driver: waits, reads, writes, and hands what comes of it to the machine.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::audience::Audience;
+use super::clock::Span;
+use super::input::{Effect, Health, Input, Read, Reading, Scope, What, Write, Written};
+use super::machine::Machine;
+use super::order::{Order, Settings};
+use super::roll::Roll;
+use crate::domain::entity::{Entity, EntityKind};
+use crate::domain::fleet::Fleet;
+use crate::domain::name::{FleetName, PoolName};
+use crate::domain::pool::Pool;
+use crate::domain::runner::Runner;
+use crate::engine::act::{LevelOrder, With, Writer};
+use crate::engine::guard::Guard;
+use crate::engine::trouble::Trouble;
+use crate::garm::events::{Feed, Signal};
+use crate::garm::{Client, Error};
+use crate::host::clock::Clock;
+use crate::scale::Reason;
+
+/// What the loop works with.
+pub struct Doors<'a> {
+    /// For reading.
+    pub client: Arc<Client>,
+    /// For writing.
+    pub writer: &'a Writer,
+    /// GARM's events.
+    pub feed: Feed,
+    /// What it is told while it runs.
+    pub orders: mpsc::Receiver<Order>,
+    /// Who hears of it.
+    pub audience: &'a dyn Audience,
+    /// This machine's clock.
+    pub clock: Clock,
+}
+
+/// How the loop ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct End {
+    /// The pools whose level could not be lowered in time: GARM goes on building up to it.
+    pub left_raised: Vec<PoolName>,
+}
+
+/// Runs the loop until it is told to stop, or has done what its settings say.
+///
+/// Waits for a GARM that is not there. Errors only before the first full read, when waiting does
+/// not help: a wrong password, a CA or a client certificate that is refused, a GARM that was never
+/// set up.
+pub async fn watch(doors: Doors<'_>, settings: Settings, roll: Roll) -> Result<End, Error> {
+    let Doors { client, writer, mut feed, mut orders, audience, clock } = doors;
+    let fleet = roll.fleet.clone();
+    let mut machine = Machine::new(settings, roll, clock, audience, Instant::now());
+    let mut works = FuturesUnordered::new();
+    let (mut is_fed, mut is_ordered) = (true, true);
+    let mut input = Input::Tick;
+    loop {
+        for effect in machine.handle(input, Instant::now()) {
+            works.push(match effect {
+                Effect::Write(it) => write(writer, &fleet, it),
+                Effect::Read(it) => read(&client, &fleet, it, machine.health()),
+            });
+        }
+        if let Some(end) = machine.ended() {
+            return end.map(|()| End { left_raised: machine.left_raised() });
+        }
+        let now = Instant::now();
+        let deadline = machine.deadline(now);
+        input = tokio::select! {
+            order = orders.recv(), if is_ordered => {
+                is_ordered = order.is_some();
+                order.map_or(Input::Tick, Input::Order)
+            }
+            signal = feed.next(), if is_fed => {
+                is_fed = signal.is_some();
+                let gone = || Signal::Lost("nobody reads it any more".into());
+                Input::Signal(signal.unwrap_or_else(gone))
+            }
+            Some(done) = works.next(), if !works.is_empty() => done,
+            () = sleep_until(deadline) => Input::Tick,
+        };
+    }
+}
+
+type Work<'a> = Pin<Box<dyn Future<Output = Input> + Send + 'a>>;
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A read in a task of its own: decoding a large fleet must not keep events waiting.
+fn read<'a>(
+    client: &Arc<Client>,
+    fleet: &FleetName,
+    what: Read,
+    health: Option<Health>,
+) -> Work<'a> {
+    let client = Arc::clone(client);
+    match what {
+        Read::Fleet(scope) => {
+            let fleet = fleet.clone();
+            let task = async move { read_fleet(&client, &fleet, scope, health).await };
+            apart(task, |it| Input::Fleet(it.map(Box::new)))
+        }
+        Read::Runners(id) => {
+            let pool = id.clone();
+            let task = async move { client.runners_of(&pool).await };
+            apart(task, move |it| Input::Runners(id, it))
+        }
+        Read::History(name) => {
+            let runner = name.clone();
+            let task = async move { client.runner(&runner).await };
+            apart(task, move |it| Input::History(name, it.map(Box::new)))
+        }
+    }
+}
+
+/// Runs it as a task that ends with the loop. Its panic is the loop's.
+fn apart<'a, T: Send + 'static>(
+    task: impl Future<Output = T> + Send + 'static,
+    wrap: impl FnOnce(T) -> Input + Send + 'a,
+) -> Work<'a> {
+    let task = AbortOnDropHandle::new(tokio::spawn(task));
+    Box::pin(async move {
+        match task.await {
+            Ok(it) => wrap(it),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // Cancelled: the runtime is about to end, and this with it.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    })
+}
+
+/// Pools, instances, jobs, in this order: an instance's pool is there already, and a job that came
+/// last is merely unknown. GARM's settings before them and the entities after, if asked for.
+async fn read_fleet(
+    client: &Client,
+    owner: &FleetName,
+    scope: Scope,
+    health: Option<Health>,
+) -> Result<Reading, Error> {
+    let began = Instant::now();
+    let known = health.filter(|_| scope == Scope::Lists);
+    let (controller, known) = match known {
+        Some(health) => (health.controller.clone(), Some(health)),
+        None => (client.controller().await?.0, None),
+    };
+    let sent = Instant::now();
+    let (pools, date) = client.pools_and_date().await?;
+    let span = Span { sent, answered: Instant::now() };
+    let runners = client.runners().await?;
+    let jobs = client.jobs().await?;
+    let scope = if known.is_some() { Scope::Lists } else { Scope::Health };
+    let (entities, entity_kinds) = match known {
+        Some(health) => (health.entities, health.kinds),
+        None => entities(client, owner, &pools).await?,
+    };
+    let fleet = Fleet {
+        observed_at: Timestamp::UNIX_EPOCH,
+        controller,
+        entities,
+        entity_kinds,
+        pools,
+        runners,
+        jobs,
+        templates: Vec::new(),
+    };
+    Ok(Reading { fleet, scope, date, span, took: began.elapsed() })
+}
+
+/// The entities of those kinds that have a pool of this fleet.
+async fn entities(
+    client: &Client,
+    owner: &FleetName,
+    pools: &[Pool],
+) -> Result<(Vec<Entity>, Vec<EntityKind>), Error> {
+    let is_used =
+        |kind: &EntityKind| pools.iter().any(|it| it.entity.kind == *kind && it.is_owned_by(owner));
+    let kinds: Vec<EntityKind> = EntityKind::ALL.into_iter().filter(is_used).collect();
+    let mut entities = Vec::new();
+    for kind in &kinds {
+        entities.extend(client.entities(*kind).await?);
+    }
+    Ok((entities, kinds))
+}
+
+/// One write, through the one writer.
+fn write<'a>(writer: &'a Writer, fleet: &FleetName, write: Write) -> Work<'a> {
+    let guard = Guard::steered(fleet, &write.target.name);
+    Box::pin(async move {
+        let result = send(writer, &guard, &write).await;
+        Input::Written(write, result)
+    })
+}
+
+async fn send(writer: &Writer, guard: &Guard, write: &Write) -> Result<Written, Trouble> {
+    let target = &write.target;
+    let decision = decision(write);
+    let level = |level: u32, with: With| LevelOrder { level, with, decision: decision.clone() };
+    let order = match &write.what {
+        What::Level { to, .. } => level(*to, With::Nothing),
+        What::Resend { level: it } => level(*it, With::Labels),
+        What::Retire(name) => {
+            let still_is: (_, fn(&Runner) -> bool) = (name, Runner::is_idle);
+            let removal = writer.dismiss(target, guard, still_is, &decision).await?;
+            return Ok(Written::Runner(removal));
+        }
+        What::Remove(name, _) => {
+            let still_is: (_, fn(&Runner) -> bool) = (name, |it| !it.is_idle());
+            let removal = writer.dismiss(target, guard, still_is, &decision).await?;
+            return Ok(Written::Runner(removal));
+        }
+    };
+    let (deed, pool) = writer.set_level(target, guard, &order).await?;
+    Ok(Written::Level(deed, Box::new(pool)))
+}
+
+/// What led to the write, for the audit log.
+fn decision(write: &Write) -> String {
+    let reason = write.reason.map(Reason::word);
+    match &write.what {
+        What::Level { from, to } => {
+            format!("{}: level {from} to {to}", reason.unwrap_or("end of watch"))
+        }
+        What::Resend { level } => format!("level {level} sent again: GARM does not follow it"),
+        What::Retire(_) => "idle".to_owned(),
+        What::Remove(..) => "failed".to_owned(),
+    }
+}

@@ -1,0 +1,96 @@
+//! Signs that GARM's loops act on an older level than the one in its database (GARM.md §0.10).
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::domain::backoff::Backoff;
+use crate::scale::Decision;
+
+/// A level above what GARM counts, with room, for so long without a break: GARM's loop has come by
+/// four times.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Longest wait between two answers to one sign.
+const PATIENCE_MAX: Duration = Duration::from_mins(5);
+
+/// A runner made so long after the last write cannot be explained by the level before it.
+const AFTERMATH: Duration = Duration::from_secs(6);
+
+/// A runner that nothing explains must stay so for as long: its explanation may be an event that
+/// is late.
+const DOUBT: Duration = Duration::from_secs(5);
+
+/// The signs in one pool.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Healing {
+    /// Since when GARM does not build what the level asks for.
+    lacks: Option<Instant>,
+    /// How often that has been answered.
+    answers: u32,
+    /// Since when there is a runner that nothing explains.
+    puzzled: Option<Instant>,
+    /// When the level was last written, on GARM's clock.
+    written_at: Option<Timestamp>,
+}
+
+/// What the signs say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// GARM does not build.
+    Idle,
+    /// GARM builds, and has no reason to.
+    Busy,
+}
+
+impl Healing {
+    /// A new runner has come into sight.
+    pub(super) fn meet(&mut self, created_at: Timestamp, now: Instant) {
+        let is_late =
+            |written: Timestamp| written.checked_add(AFTERMATH).is_ok_and(|it| it < created_at);
+        if self.written_at.is_some_and(is_late) {
+            self.puzzled.get_or_insert(now);
+        }
+    }
+
+    /// How the pool stands by its decision.
+    pub(super) fn look(&mut self, decision: &Decision, now: Instant) {
+        let inputs = &decision.inputs;
+        if inputs.garm_level > inputs.census.garm_idle && decision.rules.room > 0 {
+            self.lacks.get_or_insert(now);
+        } else {
+            self.lacks = None;
+            self.answers = 0;
+        }
+        if inputs.census.garm_idle <= inputs.garm_level {
+            self.puzzled = None;
+        }
+    }
+
+    /// What is to be answered, and when.
+    pub(super) fn due(&self) -> Option<(Instant, Sign)> {
+        let patience = Backoff::new(PATIENCE, PATIENCE_MAX).delay(self.answers);
+        let idle = self.lacks.map(|it| (it + patience, Sign::Idle));
+        let busy = self.puzzled.map(|it| (it + DOUBT, Sign::Busy));
+        [idle, busy].into_iter().flatten().min_by_key(|it| it.0)
+    }
+
+    /// There is an explanation after all.
+    pub(super) fn explain(&mut self) {
+        self.puzzled = None;
+    }
+
+    /// The level was written at this time of GARM's.
+    pub(super) fn written(&mut self, at: Timestamp, now: Instant) {
+        self.written_at = Some(at);
+        self.puzzled = None;
+        // GARM's loop has its time again.
+        self.lacks = self.lacks.map(|_| now);
+    }
+
+    /// The signs were answered.
+    pub(super) fn answered(&mut self) {
+        self.answers += 1;
+    }
+}

@@ -1,0 +1,339 @@
+//! What the loop learns: full reads, events, single looks; and the turns that follow.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use tokio::time::Instant;
+
+use super::audience::{Incident, Sight};
+use super::clock::GarmClock;
+use super::exits::Admission;
+use super::freeze::Weather;
+use super::hand::Hand;
+use super::input::{Health, Reading, Scope};
+use super::machine::{Machine, Phase};
+use super::roll::Found;
+use super::steer::fault;
+use crate::domain::entity::EntityKey;
+use crate::domain::fleet::Line;
+use crate::domain::name::{PoolId, RunnerName};
+use crate::domain::runner::Runner;
+use crate::engine::act::Target;
+use crate::garm::{Error, Kind};
+use crate::scale::{self, Change, Decision, Picture};
+
+/// Clocks further apart than this are worth a warning.
+const SKEW_MAX: SignedDuration = SignedDuration::from_secs(30);
+
+impl Machine<'_> {
+    /// The whole fleet was read.
+    pub(super) fn fleet_read(&mut self, reading: Reading, now: Instant) {
+        let Reading { mut fleet, scope, date, span, took } = reading;
+        let failures = self.reads.failures();
+        let heard = self.reads.succeed(scope, now);
+        let date = date.unwrap_or_else(|| self.ours.now());
+        let clock = self.clock.get_or_insert_with(|| GarmClock::new(date, span.answered));
+        clock.hear(date, span);
+        let at = clock.now(now);
+        let skew = clock.skew(self.ours.now(), now);
+        fleet.observed_at = at;
+        self.read_at = at;
+        self.tell_skew(skew);
+        if failures > 0 {
+            self.audience.trouble(&Incident::ReadAgain { failures });
+        }
+        if scope == Scope::Health {
+            self.ice.hear(&fleet.entities, self.audience);
+            self.health = Some(Health {
+                controller: fleet.controller.clone(),
+                entities: fleet.entities.clone(),
+                kinds: fleet.entity_kinds.clone(),
+            });
+        }
+        if !self.ice.stopped.is_empty() {
+            self.reads.want_health(now);
+        }
+        if self.phase == Phase::Starting && fleet.line() == Line::Old && self.is_writing() {
+            self.phase = Phase::Over(Err(Error::old_line("scale the pools")));
+            return;
+        }
+        self.audience.read(&fleet, took);
+        self.meet_all(&fleet.runners, now);
+        let found = self.roll.find(fleet.pools.iter());
+        let policies = self.roll.policies(&found);
+        match &mut self.picture {
+            None => self.picture = Some(Picture::new(fleet, policies)),
+            Some(picture) => {
+                picture.manage(policies, at);
+                picture.read(fleet);
+            }
+        }
+        self.start(now);
+        self.found(found);
+        for change in heard {
+            self.apply(change, now);
+        }
+        self.hands.values_mut().for_each(|it| it.settle(now));
+        self.touch_all();
+        self.forget_asked();
+    }
+
+    fn tell_skew(&mut self, skew: SignedDuration) {
+        let is_skewed = skew.abs() > SKEW_MAX;
+        if is_skewed != self.is_skewed {
+            self.is_skewed = is_skewed;
+            let incident = if is_skewed { Incident::Skewed(skew) } else { Incident::InStep };
+            self.audience.trouble(&incident);
+        }
+    }
+
+    /// Names of runners come and go; those that are gone need not be remembered.
+    fn forget_asked(&mut self) {
+        if let Some(picture) = self.picture.as_ref().filter(|_| !self.asked.is_empty()) {
+            let names: HashSet<&RunnerName> = picture.runners().map(|it| &it.name).collect();
+            self.asked.retain(|it| names.contains(it));
+        }
+    }
+
+    pub(super) fn touch_all(&mut self) {
+        if let Some(picture) = &self.picture {
+            self.touched.extend(picture.sites().keys().cloned());
+        }
+    }
+
+    /// Finds the declared pools anew among those that are known.
+    pub(super) fn find(&mut self, now: Instant) {
+        let (Some(picture), Some(clock)) = (&mut self.picture, &self.clock) else { return };
+        let found = self.roll.find(picture.pools().values());
+        picture.manage(self.roll.policies(&found), clock.now(now));
+        self.found(found);
+        self.touch_all();
+    }
+
+    /// Takes over which pools are steered, and tells what has changed in that.
+    fn found(&mut self, found: Found) {
+        for (pool, why) in &found.unmanaged {
+            if self.found.unmanaged.get(pool) != Some(why) {
+                let (pool, why) = (pool.clone(), why.clone());
+                self.audience.trouble(&Incident::Unmanaged { pool, why });
+            }
+        }
+        for pool in found.managed.keys() {
+            if self.found.unmanaged.contains_key(pool) {
+                self.audience.trouble(&Incident::Managed(pool.clone()));
+            }
+        }
+        let name = |(name, it): (&_, &super::roll::Managed)| {
+            (it.id.clone(), (Clone::clone(name), it.entity.clone()))
+        };
+        self.names = found.managed.iter().map(name).collect();
+        let names = &self.names;
+        self.hands.retain(|id, hand| names.get(id).is_some_and(|it| it.0 == hand.target.name));
+        self.found = found;
+    }
+
+    /// One row has changed, by an event or by a look.
+    pub(super) fn take(&mut self, change: Change, now: Instant) {
+        self.reads.hear(&change);
+        self.apply(change, now);
+    }
+
+    fn apply(&mut self, change: Change, now: Instant) {
+        let (Some(picture), Some(clock)) = (&mut self.picture, &self.clock) else { return };
+        let at = clock.now(now);
+        if let Change::Runner(runner) = &change
+            && picture.runner(&runner.id).is_none()
+            && let Some(hand) = runner.pool.as_ref().and_then(|it| self.hands.get_mut(it))
+        {
+            hand.healing.meet(runner.created_at, now);
+        }
+        let moves_marks = match &change {
+            Change::Pool(pool) => {
+                let known = picture.pools().get(&pool.id);
+                known.is_none_or(|it| {
+                    it.spec.labels != pool.spec.labels || it.spec.enabled != pool.spec.enabled
+                })
+            }
+            Change::PoolGone(id) => picture.pools().contains_key(id),
+            Change::Runner(_) | Change::RunnerGone(_) | Change::Job(_) | Change::JobGone(_) => {
+                false
+            }
+        };
+        let was_known = is_known(picture, &change);
+        let told = change.clone();
+        let entity = picture.apply(change, at);
+        let is_news = entity.is_some() || (!was_known && is_known(picture, &told));
+        if is_news {
+            self.audience.changed(&told, at);
+        }
+        self.touched.extend(entity);
+        if moves_marks && is_news {
+            self.find(now);
+        }
+    }
+
+    /// Runners of a full read that were not known before.
+    fn meet_all(&mut self, runners: &[Runner], now: Instant) {
+        let Some(picture) = &self.picture else { return };
+        for runner in runners.iter().filter(|it| picture.runner(&it.id).is_none()) {
+            if let Some(hand) = runner.pool.as_ref().and_then(|it| self.hands.get_mut(it)) {
+                hand.healing.meet(runner.created_at, now);
+            }
+        }
+    }
+
+    /// One pool's runners were read. Only those that were known before the read and are not in it
+    /// are gone: others may have come meanwhile.
+    pub(super) fn runners_read(
+        &mut self,
+        pool: &PoolId,
+        result: Result<Vec<Runner>, Error>,
+        now: Instant,
+    ) {
+        let known = self.looks.remove(pool).unwrap_or_default();
+        if let Some(hand) = self.hands.get_mut(pool) {
+            hand.leash.looked(&result, now);
+        }
+        match result {
+            Ok(runners) => {
+                let there: HashSet<&String> = runners.iter().map(|it| &it.id).collect();
+                for id in known.iter().filter(|it| !there.contains(it)) {
+                    self.take(Change::RunnerGone(id.clone()), now);
+                }
+                for runner in runners {
+                    let seen = self.picture.as_ref().and_then(|it| it.runner(&runner.id));
+                    if seen.is_none_or(|it| it.updated_at < runner.updated_at) {
+                        self.take(Change::Runner(runner), now);
+                    }
+                }
+            }
+            Err(error) if error.kind == Kind::NotFound => self.reads.want(now),
+            // The leash counts failures, and the next full read tells of them.
+            Err(_) => {}
+        }
+    }
+
+    /// One runner's history was read.
+    pub(super) fn history_read(
+        &mut self,
+        runner: RunnerName,
+        result: Result<Box<Runner>, Error>,
+        now: Instant,
+    ) {
+        self.asking = self.asking.saturating_sub(1);
+        match result {
+            Ok(row) => self.take(Change::Runner(*row), now),
+            Err(error) if error.kind == Kind::NotFound => {}
+            Err(error) => self.audience.trouble(&Incident::HistoryUnread { runner, error }),
+        }
+    }
+
+    /// Takes the turns that are due: of entities in which something has changed, and of those for
+    /// which time has come.
+    pub(super) fn turn(&mut self, now: Instant) {
+        let weather = self.ice.judge(&self.reads, self.settings.resync, (now, self.audience));
+        let Some(clock) = self.clock else { return };
+        let at = clock.now(now);
+        let due = self.due.iter().filter(|it| *it.1 <= at).map(|it| it.0.clone());
+        self.touched.extend(due);
+        let touched = std::mem::take(&mut self.touched);
+        for entity in &touched {
+            self.turn_entity(entity, now);
+        }
+        for hand in self.hands.values_mut() {
+            if hand.leash.slackens(now) {
+                self.audience.trouble(&Incident::LeashSlack(hand.target.name.clone()));
+            }
+        }
+        if !touched.is_empty() || weather == Weather::Changed {
+            self.tell(now);
+        }
+    }
+
+    fn turn_entity(&mut self, entity: &EntityKey, now: Instant) {
+        let (Some(picture), Some(clock)) = (&mut self.picture, &self.clock) else { return };
+        let backoff = picture.backoff();
+        let Some(site) = picture.site_mut(entity) else {
+            self.memory.remove(entity);
+            self.due.remove(entity);
+            self.hands.retain(|_, it| it.entity != *entity);
+            return;
+        };
+        let memory = self.memory.remove(entity).unwrap_or_default();
+        let (turn, memory) = scale::turn(site, memory, backoff, clock.now(now));
+        match turn.until {
+            Some(until) => drop(self.due.insert(entity.clone(), until)),
+            None => drop(self.due.remove(entity)),
+        }
+        let in_force: HashSet<&PoolId> = memory.decisions().map(|it| &it.pool).collect();
+        self.hands.retain(|id, it| it.entity != *entity || in_force.contains(id));
+        for decision in memory.decisions() {
+            self.follow(decision, now);
+        }
+        self.memory.insert(entity.clone(), memory);
+    }
+
+    /// A decision is in force.
+    fn follow(&mut self, decision: &Arc<Decision>, now: Instant) {
+        let before = self.hands.get(&decision.pool).map(|it| &it.decision);
+        if before.is_some_and(|it| Arc::ptr_eq(it, decision)) {
+            return;
+        }
+        let Some((name, entity)) = self.names.get(&decision.pool) else { return };
+        let failed: Vec<RunnerName> = (decision.remove.iter())
+            .filter(|name| before.is_none_or(|it| !it.remove.contains(name)))
+            .cloned()
+            .collect();
+        let is_news = before.is_none_or(|it| {
+            (it.direction, it.reason, it.level)
+                != (decision.direction, decision.reason, decision.level)
+        });
+        let admission = match (&self.phase, before) {
+            (Phase::Settling(_), Some(_)) => Admission::Closed,
+            (_, _) => Admission::Open,
+        };
+        if is_news {
+            self.audience.decided(name, decision);
+        }
+        for runner in failed {
+            let fault = self.picture.as_ref().and_then(|it| fault(it, &decision.pool, &runner));
+            self.audience.trouble(&Incident::RunnerFailed { pool: name.clone(), runner, fault });
+        }
+        let hand = self.hands.entry(decision.pool.clone()).or_insert_with(|| {
+            let target = Target { name: name.clone(), id: decision.pool.clone() };
+            Hand::new(target, entity.clone(), Arc::clone(decision))
+        });
+        hand.follow(Arc::clone(decision), admission, now);
+    }
+
+    fn tell(&self, now: Instant) {
+        let (Some(picture), Some(clock)) = (&self.picture, &self.clock) else { return };
+        let succeeded = self.reads.succeeded().unwrap_or(now);
+        self.audience.turned(&Sight {
+            now: clock.now(now),
+            skew: clock.skew(self.ours.now(), now),
+            picture,
+            memory: &self.memory,
+            managed: &self.found.managed,
+            unmanaged: &self.found.unmanaged,
+            freeze: self.ice.all.as_ref(),
+            stopped: &self.ice.stopped,
+            read_at: self.read_at,
+            read_age: now.saturating_duration_since(succeeded),
+            stream: self.stream,
+        });
+    }
+}
+
+/// Whether the picture holds exactly what the change says.
+fn is_known(picture: &Picture, change: &Change) -> bool {
+    match change {
+        Change::Runner(it) => picture.runner(&it.id) == Some(it),
+        Change::RunnerGone(id) => picture.runner(id).is_none(),
+        Change::Job(it) => picture.job(it.id) == Some(it),
+        Change::JobGone(id) => picture.job(*id).is_none(),
+        Change::Pool(it) => picture.pools().get(&it.id) == Some(it),
+        Change::PoolGone(id) => !picture.pools().contains_key(id),
+    }
+}

@@ -1,0 +1,265 @@
+//! The state of the loop, and what each thing that comes in does to it. No I/O, no clock.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::audience::{Audience, Incident, Stream};
+use super::clock::GarmClock;
+use super::freeze::Ice;
+use super::hand::Hand;
+use super::input::{Effect, Health, Input};
+use super::order::{Course, Order, Settings, Writes};
+use super::reads::{Reads, is_final_at_start};
+use super::roll::{Found, Roll};
+use crate::domain::entity::EntityKey;
+use crate::domain::name::{PoolId, PoolName, RunnerName};
+use crate::garm::Error;
+use crate::garm::events::Signal;
+use crate::host::clock::Clock;
+use crate::scale::{Memory, Picture};
+
+/// How long `--once` stays for the pulses that it raised.
+const ONCE_MAX: Duration = Duration::from_mins(1);
+
+/// How long a stop may take, and `--release`: two seconds less than a service is given.
+const STOP_MAX: Duration = Duration::from_secs(8);
+
+/// How long `--release` tries.
+const RELEASE_MAX: Duration = Duration::from_secs(30);
+
+/// The loop, but for its I/O.
+pub(super) struct Machine<'a> {
+    pub(super) settings: Settings,
+    pub(super) roll: Roll,
+    pub(super) audience: &'a dyn Audience,
+    /// This machine's clock, to tell how far it is from GARM's.
+    pub(super) ours: Clock,
+    pub(super) reads: Reads,
+    pub(super) ice: Ice,
+    pub(super) phase: Phase,
+    pub(super) stream: Stream,
+    /// Set with the first full read, as the next three.
+    pub(super) clock: Option<GarmClock>,
+    pub(super) picture: Option<Picture>,
+    pub(super) health: Option<Health>,
+    pub(super) read_at: Timestamp,
+    pub(super) is_skewed: bool,
+    pub(super) memory: Memory,
+    pub(super) found: Found,
+    pub(super) names: HashMap<PoolId, (PoolName, EntityKey)>,
+    pub(super) hands: BTreeMap<PoolId, Hand>,
+    /// When each entity's next turn is due.
+    pub(super) due: BTreeMap<EntityKey, Timestamp>,
+    /// Entities in which something has changed.
+    pub(super) touched: BTreeSet<EntityKey>,
+    /// For each pool whose runners are being read: those that were known before.
+    pub(super) looks: HashMap<PoolId, HashSet<String>>,
+    /// Pools whose runners are to be read whatever their level.
+    pub(super) look_at: BTreeSet<PoolId>,
+    /// Histories that were asked for; those under way.
+    pub(super) asked: HashSet<RunnerName>,
+    pub(super) asking: usize,
+    pub(super) writing: usize,
+}
+
+/// What the loop is about.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Phase {
+    /// Nothing has been read yet.
+    Starting,
+    /// For good.
+    Running,
+    /// `--once`: until then.
+    Settling(Instant),
+    /// `--release`: until then.
+    Releasing(Instant),
+    /// Pulses end, until then.
+    Stopping(Instant),
+    /// Done, or not even begun.
+    Over(Result<(), Error>),
+}
+
+impl<'a> Machine<'a> {
+    pub(super) fn new(
+        settings: Settings,
+        roll: Roll,
+        ours: Clock,
+        audience: &'a dyn Audience,
+        now: Instant,
+    ) -> Self {
+        Self {
+            reads: Reads::new(settings.resync, now),
+            settings,
+            roll,
+            audience,
+            ours,
+            ice: Ice::new(),
+            phase: Phase::Starting,
+            stream: Stream::Down,
+            clock: None,
+            picture: None,
+            health: None,
+            read_at: Timestamp::UNIX_EPOCH,
+            is_skewed: false,
+            memory: Memory::new(),
+            found: Found::default(),
+            names: HashMap::new(),
+            hands: BTreeMap::new(),
+            due: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            looks: HashMap::new(),
+            look_at: BTreeSet::new(),
+            asked: HashSet::new(),
+            asking: 0,
+            writing: 0,
+        }
+    }
+
+    /// Takes one thing in at `now`; says what is to be done.
+    pub(super) fn handle(&mut self, input: Input, now: Instant) -> Vec<Effect> {
+        match input {
+            Input::Tick => {}
+            Input::Signal(signal) => self.hear(signal, now),
+            Input::Order(order) => self.obey(order, now),
+            Input::Fleet(Ok(reading)) => self.fleet_read(*reading, now),
+            Input::Fleet(Err(error)) => self.fleet_unread(error, now),
+            Input::Runners(pool, result) => self.runners_read(&pool, result, now),
+            Input::History(runner, result) => self.history_read(runner, result, now),
+            Input::Written(write, result) => self.written(write, result, now),
+        }
+        self.turn(now);
+        self.end_phase(now);
+        self.effects(now)
+    }
+
+    fn hear(&mut self, signal: Signal, now: Instant) {
+        match signal {
+            Signal::Connected => {
+                self.stream = Stream::Up;
+                self.audience.trouble(&Incident::StreamUp);
+                self.reads.want(now);
+            }
+            Signal::Lost(why) => {
+                self.stream = Stream::Down;
+                self.audience.trouble(&Incident::StreamLost(why));
+            }
+            Signal::Overflow => {
+                self.audience.trouble(&Incident::Overflow);
+                self.reads.want(now);
+            }
+            Signal::Changes(changes) => {
+                for change in changes {
+                    self.take(change, now);
+                }
+            }
+        }
+    }
+
+    fn obey(&mut self, order: Order, now: Instant) {
+        match order {
+            Order::ReadNow => self.reads.want_now(now),
+            Order::Reload(roll) => {
+                self.roll = roll;
+                self.find(now);
+            }
+            Order::Stop => self.stop(now),
+        }
+    }
+
+    fn stop(&mut self, now: Instant) {
+        let is_idle = !self.is_writing();
+        self.phase = match &self.phase {
+            Phase::Starting => Phase::Over(Ok(())),
+            Phase::Running | Phase::Settling(_) | Phase::Releasing(_) if is_idle => {
+                Phase::Over(Ok(()))
+            }
+            Phase::Running | Phase::Settling(_) | Phase::Releasing(_) => {
+                Phase::Stopping(now + STOP_MAX)
+            }
+            stopping @ (Phase::Stopping(_) | Phase::Over(_)) => stopping.clone(),
+        };
+    }
+
+    /// The first read has succeeded.
+    pub(super) fn start(&mut self, now: Instant) {
+        if self.phase == Phase::Starting {
+            self.phase = match self.settings.course {
+                Course::Steady => Phase::Running,
+                Course::Once => Phase::Settling(now + ONCE_MAX),
+                Course::Release => Phase::Releasing(now + RELEASE_MAX),
+            };
+        }
+    }
+
+    fn fleet_unread(&mut self, error: Error, now: Instant) {
+        if self.phase == Phase::Starting && is_final_at_start(&error) {
+            self.phase = Phase::Over(Err(error));
+            return;
+        }
+        let again_in = self.reads.fail(error.clone(), now);
+        let failures = self.reads.failures();
+        self.audience.trouble(&Incident::ReadFailed { error, failures, again_in });
+    }
+
+    /// Moves on when what the phase is about has been done, or its time is up.
+    fn end_phase(&mut self, now: Instant) {
+        let is_withheld = !self.is_writing();
+        let is_settled = |it: &Hand| it.is_at_rest() && it.exits.is_empty();
+        let is_released = |it: &Hand| it.is_free() && it.live() <= it.decision.rules.floor;
+        let next = match &self.phase {
+            Phase::Settling(_) | Phase::Releasing(_) if is_withheld => Phase::Over(Ok(())),
+            Phase::Settling(_) if self.hands.values().all(is_settled) && !self.is_pending(now) => {
+                Phase::Over(Ok(()))
+            }
+            Phase::Settling(until) if now >= *until => Phase::Stopping(now + STOP_MAX),
+            Phase::Releasing(_) if self.hands.values().all(is_released) => Phase::Over(Ok(())),
+            Phase::Releasing(until) if now >= *until => Phase::Over(Ok(())),
+            Phase::Stopping(_) if self.hands.values().all(Hand::is_at_rest) => Phase::Over(Ok(())),
+            Phase::Stopping(until) if now >= *until => Phase::Over(Ok(())),
+            Phase::Starting
+            | Phase::Running
+            | Phase::Settling(_)
+            | Phase::Releasing(_)
+            | Phase::Stopping(_)
+            | Phase::Over(_) => return,
+        };
+        self.phase = next;
+    }
+
+    /// Whether something is still to be written.
+    fn is_pending(&self, now: Instant) -> bool {
+        let Some(aim) = self.aim() else { return false };
+        self.hands.values().any(|it| it.next(aim, self.gate(it, now), now).is_some())
+    }
+
+    /// Whether anything is ever written.
+    pub(super) fn is_writing(&self) -> bool {
+        self.settings.writes == Writes::Sent
+    }
+
+    /// GARM's own state as it was read last.
+    pub(super) fn health(&self) -> Option<Health> {
+        self.health.clone()
+    }
+
+    /// How it ended, once it has.
+    pub(super) fn ended(&self) -> Option<Result<(), Error>> {
+        match &self.phase {
+            Phase::Over(end) => Some(end.clone()),
+            Phase::Starting
+            | Phase::Running
+            | Phase::Settling(_)
+            | Phase::Releasing(_)
+            | Phase::Stopping(_) => None,
+        }
+    }
+
+    /// The pools whose level is left above the one that it rests at.
+    pub(super) fn left_raised(&self) -> Vec<PoolName> {
+        let raised = self.hands.values().filter(|it| it.live() > it.decision.resting_level);
+        raised.map(|it| it.target.name.clone()).collect()
+    }
+}
