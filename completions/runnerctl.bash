@@ -49,6 +49,9 @@ _runnerctl() {
             runnerctl,validate)
                 cmd="runnerctl__subcmd__validate"
                 ;;
+            runnerctl,watch)
+                cmd="runnerctl__subcmd__watch"
+                ;;
             *)
                 ;;
         esac
@@ -56,7 +59,7 @@ _runnerctl() {
 
     case "${cmd}" in
         runnerctl)
-            opts="-f -o -v -h -V --config --pools --allow-exec --output --color --verbose --help --version validate plan apply status import demo sandbox schema completions man fields"
+            opts="-f -o -v -h -V --config --pools --allow-exec --output --color --verbose --help --version validate plan apply status watch import demo sandbox schema completions man fields"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -528,6 +531,48 @@ _runnerctl() {
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pools)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "text json markdown" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "text json markdown" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        runnerctl__subcmd__watch)
+            opts="-f -o -v -h --listen --dry-run --once --release --config --pools --allow-exec --output --color --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

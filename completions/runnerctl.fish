@@ -40,6 +40,7 @@ complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "validate" -d 'C
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "plan" -d 'Show the difference between the files and GARM'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "apply" -d 'Carry a plan out, after asking'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "status" -d 'Show what the pools are doing'
+complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "watch" -d 'Scale the pools until stopped; serve metrics, send alerts, keep the audit log'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "import" -d 'Write the pools that nobody owns as YAML that adopts them'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "demo" -d 'See the whole thing on a simulated GARM, in seconds'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "sandbox" -d 'Serve a simulated GARM on this machine, to try every command on'
@@ -55,7 +56,7 @@ markdown\t''"
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand validate" -l color -d 'When to colour' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand validate" -l online -d 'Ask GARM, too, whether it knows the providers, entities and templates that pools name'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand validate" -l online -d 'Ask GARM, too: whether it knows the providers, entities and templates that pools name, and whether mTLS is enforced'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand validate" -l strict -d 'A warning fails, too'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand validate" -l allow-exec -d 'Let `exec:` secret references run their commands'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand validate" -s v -l verbose -d 'Log what is done to stderr; repeat for more'
@@ -107,6 +108,21 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand status" -l follow -d
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand status" -l allow-exec -d 'Let `exec:` secret references run their commands'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand status" -s v -l verbose -d 'Log what is done to stderr; repeat for more'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand status" -s h -l help -d 'Print help'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -l listen -d 'Where metrics, health and decisions are served [default: `watch.listen` of the fleet file]' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -s f -l pools -d 'Pool file or folder of them [default: `pools` beside the fleet file]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -s o -l output -d 'Form of the result' -r -f -a "text\t''
+json\t''
+markdown\t''"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -l color -d 'When to colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -l dry-run -d 'Decide, and write nothing to GARM'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -l once -d 'Read once, decide once, write; end when the runners asked for are on their way'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -l release -d 'Lower every raised level to its floor, and end'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -l allow-exec -d 'Let `exec:` secret references run their commands'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -s v -l verbose -d 'Log what is done to stderr; repeat for more'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -s h -l help -d 'Print help'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand import" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand import" -s f -l pools -d 'Pool file or folder of them [default: `pools` beside the fleet file]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand import" -s o -l output -d 'Form of the result' -r -f -a "text\t''

@@ -11,6 +11,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use super::exit::Exit;
 use super::sandbox::SandboxArgs;
 use super::validate::ValidateArgs;
+use super::watch::WatchArgs;
 use crate::domain::duration;
 use crate::domain::name::PoolName;
 
@@ -158,6 +159,8 @@ pub enum Command {
     Apply(ApplyArgs),
     /// Show what the pools are doing
     Status(StatusArgs),
+    /// Scale the pools until stopped; serve metrics, send alerts, keep the audit log
+    Watch(WatchArgs),
     /// Write the pools that nobody owns as YAML that adopts them
     Import,
     /// See the whole thing on a simulated GARM, in seconds
@@ -184,6 +187,7 @@ impl Command {
             Self::Plan(_) => "plan",
             Self::Apply(_) => "apply",
             Self::Status(_) => "status",
+            Self::Watch(_) => "watch",
             Self::Import => "import",
             Self::Demo => "demo",
             Self::Sandbox(_) => "sandbox",
@@ -197,7 +201,9 @@ impl Command {
     /// The forms of output that it offers; another one is a usage error.
     pub fn offers(&self) -> &'static [Output] {
         match self {
-            Self::Validate(_) | Self::Status(_) | Self::Schema => &[Output::Text, Output::Json],
+            Self::Validate(_) | Self::Status(_) | Self::Watch(_) | Self::Schema => {
+                &[Output::Text, Output::Json]
+            }
             Self::Plan(_) | Self::Apply(_) => &[Output::Text, Output::Json, Output::Markdown],
             Self::Import
             | Self::Demo

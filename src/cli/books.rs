@@ -1,4 +1,4 @@
-//! Where an `apply` records what it writes.
+//! Where `apply` and `watch` record what they write.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::audit::{Cause, Key};
+use crate::domain::secret::SecretRef;
 use crate::engine::record::Warrant;
 use crate::host::clock::Clock;
 use crate::host::ledger::{Book, Folders, Ledger, Scribe};
@@ -38,31 +39,46 @@ pub async fn warrant(
 
 async fn book(survey: &Survey, args: &ApplyArgs, cx: Context<'_>) -> Result<Book, Failure> {
     let watch = survey.loaded.fleet_file()?.watch.as_ref();
-    let named = args.audit.clone().or_else(|| watch?.audit.clone());
-    let (path, folders) = match named {
+    let named = Named {
+        path: args.audit.clone().or_else(|| watch?.audit.clone()),
+        key: watch.and_then(|it| it.audit_key.as_ref()),
+        help: "`--audit FILE` names another file, `--no-audit` records nothing",
+    };
+    open(named, survey.loaded.places.base(), cx).await
+}
+
+/// An audit file as the command line or the fleet file names it.
+pub struct Named<'a> {
+    /// Which file; absent: in the state folder.
+    pub path: Option<PathBuf>,
+    /// The key of its HMAC.
+    pub key: Option<&'a SecretRef>,
+    /// What to do when it cannot be written to.
+    pub help: &'static str,
+}
+
+/// Opens an audit file. `base` is the fleet file's folder. Refuses (6) when it cannot be written.
+pub async fn open(named: Named<'_>, base: PathBuf, cx: Context<'_>) -> Result<Book, Failure> {
+    let (path, folders) = match named.path {
         Some(path) => (path, Folders::Leave),
-        None => (in_state_folder()?, Folders::Create),
+        None => (in_state_folder(named.help)?, Folders::Create),
     };
-    let allowed = secrets::Options {
-        allow_exec: cx.globals.allow_exec,
-        base_dir: survey.loaded.places.base(),
-    };
-    let key = match watch.and_then(|it| it.audit_key.as_ref()) {
+    let allowed = secrets::Options { allow_exec: cx.globals.allow_exec, base_dir: base };
+    let key = match named.key {
         None => None,
         Some(reference) => Some(Key::new(secrets::resolve(reference, &allowed).await?)),
     };
     let scribe = Scribe { actor: state::actor(), clock: Clock::Real, key };
     let ledger = Ledger::open(&path, scribe, folders).map_err(|error| {
-        Failure::refused(format!("{error}: nothing was changed"))
-            .help("`--audit FILE` names another file, `--no-audit` records nothing")
+        Failure::refused(format!("{error}: nothing was changed")).help(named.help)
     })?;
     Ok(Book::File(Arc::new(ledger)))
 }
 
-fn in_state_folder() -> Result<PathBuf, Failure> {
+fn in_state_folder(help: &str) -> Result<PathBuf, Failure> {
     let folder = state::folder_here().ok_or_else(|| {
         Failure::refused("there is no state folder for the audit file: not even a home is known")
-            .help("name one with `--audit FILE`, or record nothing with `--no-audit`")
+            .help(help)
     })?;
     Ok(folder.join(AUDIT_FILE))
 }

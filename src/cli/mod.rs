@@ -31,6 +31,7 @@ pub mod status;
 pub mod step_summary;
 pub mod survey;
 pub mod validate;
+pub mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -93,6 +94,7 @@ fn dispatch(command: &Command, cx: Context<'_>) -> Result<Exit, Failure> {
         Command::Plan(args) => wait(until_stopped(plan::run(args, cx))),
         Command::Apply(args) => wait(apply::run(args, cx)),
         Command::Status(args) => wait(until_stopped(status::run(args, cx))),
+        Command::Watch(args) => wait_on_threads(watch::run(args, cx)),
         Command::Import => wait(until_stopped(import::run(cx))),
         Command::Demo => wait_in_virtual_time(until_stopped(demo::run(cx))),
         Command::Sandbox(args) => wait(sandbox::run(args, cx)),
@@ -110,6 +112,19 @@ fn wait(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failu
         .build()
         .map_err(|error| anyhow::Error::new(error).context("cannot start the runtime"))?;
     runtime.block_on(work)
+}
+
+/// The same with two threads: the loop on this one, and what must not wait for it beside it.
+fn wait_on_threads(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| anyhow::Error::new(error).context("cannot start the runtime"))?;
+    let ended = runtime.block_on(work);
+    // A read of the disk that hangs must not keep the process.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    ended
 }
 
 /// The same with the clock paused: it jumps to the next thing that is waited for.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use jiff::Timestamp;
 use rustls::client::ResolvesClientCert;
 use rustls::crypto::CryptoProvider;
 use rustls::sign::CertifiedKey;
@@ -24,6 +25,12 @@ pub struct Files {
     pub cert: Option<PathBuf>,
     /// The key of `cert`, not encrypted.
     pub key: Option<PathBuf>,
+}
+
+/// Until when a certificate holds; nothing when the file does not hold one.
+pub fn holds_until(cert: &Path) -> Option<Timestamp> {
+    let chain = Pem { path: cert, setting: "garm.tls.cert" }.certificates().ok()?;
+    Some(x509::facts(chain.first()?)?.not_after)
 }
 
 /// A TLS configuration, and what it has to show when a server asks for a client certificate.

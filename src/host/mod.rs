@@ -1,4 +1,4 @@
-//! The door to this machine: files, clock, signals, the audit file.
+//! The door to this machine: files, clock, signals, the audit file, systemd.
 //!
 //! Decides nothing about the fleet. The only room that reads a clock or the environment.
 
@@ -7,3 +7,4 @@ pub mod files;
 pub mod ledger;
 pub mod signals;
 pub mod state;
+pub mod systemd;

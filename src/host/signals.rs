@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM, as something to wait for.
+//! SIGINT and SIGTERM, as something to wait for; SIGHUP apart from them, which ends nothing.
 
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
@@ -42,5 +42,20 @@ impl Signals {
             _ = self.interrupt.recv() => Signal::Interrupt,
             _ = self.terminate.recv() => Signal::Terminate,
         }
+    }
+}
+
+/// SIGHUP: read the files anew. While it lives the signal does not end the process.
+pub struct Hangups(Stream);
+
+impl Hangups {
+    /// Begins to catch it; needs a running tokio. Fails when the system refuses a handler.
+    pub fn catch() -> std::io::Result<Self> {
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+
+    /// The next one; several that come together may be one. Can be dropped while it waits.
+    pub async fn next(&mut self) {
+        self.0.recv().await;
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::code::Code;
 use super::desk::{At, Desk, Draft};
@@ -17,12 +16,6 @@ use crate::domain::desired::ControllerSettings;
 use crate::domain::name::FleetName;
 use crate::domain::secret::SecretRef;
 use crate::domain::text::quote;
-
-/// Where metrics are served unless the file says otherwise.
-const LISTEN: std::net::SocketAddr =
-    std::net::SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 9477));
-
-const RESYNC: Duration = Duration::from_secs(30);
 
 /// Gives the items of a fleet file their meaning. Nothing when a vital part is missing or broken,
 /// which has been reported then.
@@ -114,13 +107,14 @@ impl Reader<'_> {
         let tls = record.record("tls").and_then(|it| {
             Some(ListenerTls { server: self.cert(it)?, client_ca: self.path(it, "client_ca") })
         });
+        let usual = WatchSettings::default();
         let listen = match record.get("listen").map(|it| &it.value) {
             Some(Value::Listen(address)) => *address,
-            _ => LISTEN,
+            _ => usual.listen,
         };
         WatchSettings {
             listen,
-            resync: record.duration("resync").unwrap_or(RESYNC),
+            resync: record.duration("resync").unwrap_or(usual.resync),
             audit: self.path(record, "audit"),
             audit_key: self.reference(record, "audit_key"),
             tls,

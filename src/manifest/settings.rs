@@ -1,7 +1,7 @@
 //! The fleet file, read: typed settings, every path taken relative to the file, every secret a
 //! reference. Source: DESIGN §3 and §7.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -91,6 +91,19 @@ pub struct WatchSettings {
     pub audit_key: Option<SecretRef>,
     /// TLS of the listener; absent: plain HTTP.
     pub tls: Option<ListenerTls>,
+}
+
+impl Default for WatchSettings {
+    /// What holds for a fleet file that says nothing about the loop.
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9477)),
+            resync: Duration::from_secs(30),
+            audit: None,
+            audit_key: None,
+            tls: None,
+        }
+    }
 }
 
 /// TLS of the listener.

@@ -25,7 +25,7 @@ pub type Memory = BTreeMap<EntityKey, SiteMemory>;
 #[derive(Debug, Clone, Default)]
 pub struct SiteMemory {
     /// The pools that the rest is about, in the routing order of then.
-    places: Arc<[Place]>,
+    pub(super) places: Arc<[Place]>,
     /// Which pool each waiting job was given to: creation, id, place, in the order of the queue.
     pub(super) former: Vec<(Timestamp, i64, u32)>,
     /// What jobs are stuck beside each pool.

@@ -24,6 +24,7 @@ pub mod queue;
 pub mod route;
 pub mod site;
 mod starts;
+mod states;
 pub mod stock;
 mod stuck;
 #[cfg(test)]
@@ -43,5 +44,6 @@ pub use moment::Moment;
 pub use picture::{Change, Picture};
 pub use route::{Routing, Tally, route};
 pub use site::{Policies, Site};
+pub use states::States;
 pub use stock::Stock;
 pub use turn::{Turn, turn, turn_all};

@@ -9,8 +9,9 @@ use super::decide::{Observation, decide};
 use super::decision::Decision;
 use super::memory::{Memory, SiteMemory};
 use super::picture::Picture;
-use super::route::{Routing, route};
+use super::route::{Routing, Tally, route};
 use super::site::Site;
+use crate::domain::name::PoolId;
 
 /// What a turn found.
 #[derive(Debug, Clone, Default)]
@@ -95,6 +96,16 @@ pub fn turn(
 }
 
 impl SiteMemory {
+    /// For each pool of the entity, ours or not, when the jobs that wait for it were created,
+    /// oldest first, and those that are shown apart.
+    pub fn waiting(&self) -> impl Iterator<Item = (&PoolId, &[Timestamp], Tally)> {
+        let routings = self.last.iter().map(|it| &it.routing);
+        routings.flat_map(|routing| {
+            let places = self.places.iter().enumerate();
+            places.map(|(at, place)| (&place.id, routing.jobs(at), routing.tally(at)))
+        })
+    }
+
     /// The decision in force for each pool of ours, in routing order.
     pub fn decisions(&self) -> impl Iterator<Item = &Arc<Decision>> {
         self.last.iter().flat_map(|it| &it.decisions).flatten()

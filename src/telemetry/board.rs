@@ -42,11 +42,21 @@ pub struct Board {
     tallies: Mutex<Tallies>,
 }
 
+/// What became of the files when they were last read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Config {
+    /// They are in force.
+    Taken,
+    /// They cannot be used: an older state of them is in force.
+    Refused,
+}
+
 /// What holds at the moment.
 struct Now {
     snapshot: Option<Arc<Snapshot>>,
     process: Process,
     frozen: Vec<String>,
+    config: Config,
     turned_at: Instant,
     explain: Option<Explain>,
 }
@@ -58,6 +68,7 @@ impl Board {
             snapshot: None,
             process: Process::default(),
             frozen: Vec::new(),
+            config: Config::Taken,
             turned_at: Instant::now(),
             explain: None,
         };
@@ -79,6 +90,11 @@ impl Board {
     /// Why nothing is written to GARM, or to a part of it, one sentence each; empty: all is well.
     pub fn frozen(&self, reasons: Vec<String>) {
         self.now().frozen = reasons;
+    }
+
+    /// What became of the files when they were last read.
+    pub fn config(&self, config: Config) {
+        self.now().config = config;
     }
 
     /// The loop has turned.
@@ -110,15 +126,15 @@ impl Board {
 
     /// The page `/metrics`. Takes milliseconds for a thousand pools: not for an async task.
     pub fn metrics(&self) -> String {
-        let (snapshot, process) = {
+        let (snapshot, process, config) = {
             let now = self.now();
-            (now.snapshot.clone(), now.process)
+            (now.snapshot.clone(), now.process, now.config)
         };
         let no_pools = BTreeMap::new();
         let pools = snapshot.as_ref().map_or(&no_pools, |it| &it.pools);
         let counted = render::counted(&self.tallies(), pools);
         let aged = snapshot.as_deref().map(|it| (it, it.read_at.elapsed()));
-        render::page(aged, &process, counted)
+        render::page(aged, (&process, config), counted)
     }
 
     /// The page `/decisions`; absent before the first decision.

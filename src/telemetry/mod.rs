@@ -17,7 +17,7 @@ pub mod serve;
 pub mod snapshot;
 
 pub use bind::{BindError, bind};
-pub use board::{Board, Explain, Limits};
+pub use board::{Board, Config, Explain, Limits};
 pub use certificates::Certificates;
 pub use count::{Counter, Timing};
 pub use metered::Metered;

@@ -10,6 +10,7 @@ use prometheus::proto::{
     MetricFamily, MetricType,
 };
 
+use super::board::Config;
 use super::count::{Histogram, Tallies};
 use super::series::{self, Kind, Series};
 use super::snapshot::{PoolGauges, Process, Snapshot};
@@ -46,16 +47,18 @@ struct Facts<'a> {
     snapshot: &'a Snapshot,
     age: Duration,
     process: &'a Process,
+    config: Config,
 }
 
 /// How a gauge of the process is read; absent without a source.
 type ReadFacts = fn(&Facts<'_>) -> Option<f64>;
 
 /// The gauges that have one number.
-const PROCESS_GAUGES: [(Series, ReadFacts); 6] = [
+const PROCESS_GAUGES: [(Series, ReadFacts); 7] = [
     (series::LAST_RECONCILE, |it| seconds(it.snapshot.reconciled_at)),
     (series::OBSERVATION_AGE, |it| number(it.age.as_secs_f64())),
     (series::EVENT_STREAM_CONNECTED, |it| it.process.is_stream_connected.and_then(number)),
+    (series::CONFIG_TAKEN, |it| number(it.config == Config::Taken)),
     (series::CLOCK_SKEW, |it| it.snapshot.clock_skew_s),
     (series::MTLS_ENFORCED, |it| it.process.is_mtls_enforced.and_then(number)),
     (series::TLS_CLIENT_CERT_EXPIRY, |it| it.process.client_cert_expires_at.and_then(seconds)),
@@ -95,11 +98,11 @@ pub(super) fn counted(tallies: &Tallies, pools: &BTreeMap<PoolName, PoolGauges>)
 /// and what it has counted.
 pub(super) fn page(
     snapshot: Option<(&Snapshot, Duration)>,
-    process: &Process,
+    (process, config): (&Process, Config),
     mut counted: Counted,
 ) -> String {
     let mut text = String::new();
-    let facts = snapshot.map(|(snapshot, age)| Facts { snapshot, age, process });
+    let facts = snapshot.map(|(snapshot, age)| Facts { snapshot, age, process, config });
     for series in &series::ALL {
         let metrics = match (counted.remove(series.name), &facts) {
             (Some(metrics), _) => metrics,

@@ -124,6 +124,12 @@ pub const CONFIG_DRIFT: Series = gauge(
     POOL,
     "Whether the pool in GARM differs from the declared one (1) or not (0)",
 );
+/// Of the files as they were read last.
+pub const CONFIG_TAKEN: Series = gauge(
+    "runnerctl_config_last_reload_successful",
+    &[],
+    "Whether the files as they were read last are in force (1) or an older state of them (0)",
+);
 /// Seconds since 1970.
 pub const LAST_RECONCILE: Series = gauge(
     "runnerctl_last_successful_reconcile_timestamp_seconds",
@@ -246,7 +252,7 @@ pub const GARM_REQUEST_DURATION: Series = Series {
 };
 
 /// Every series, in the order of `/metrics`.
-pub const ALL: [Series; 38] = [
+pub const ALL: [Series; 39] = [
     RUNNER_ACTIVE,
     RUNNER_IDLE,
     QUEUE_DEPTH,
@@ -264,6 +270,7 @@ pub const ALL: [Series; 38] = [
     POOL_BELOW_MIN,
     CIRCUIT_OPEN,
     CONFIG_DRIFT,
+    CONFIG_TAKEN,
     LAST_RECONCILE,
     OBSERVATION_AGE,
     EVENT_STREAM_CONNECTED,

@@ -9,6 +9,7 @@ mod garm_http;
 mod manifest;
 mod notify;
 mod plan;
+mod service;
 mod sim;
 mod telemetry;
 mod validate;

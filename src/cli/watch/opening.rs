@@ -1,0 +1,185 @@
+//! From the command line to a service that is about to run: whatever can be wrong with files,
+//! address, certificate, secret or audit file is found here, before GARM is asked anything.
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use super::WatchArgs;
+use super::journal::{Journal, Line, Look, Press, Weight};
+use super::setup::Setup;
+use crate::cli::Context;
+use crate::cli::args::Globals;
+use crate::cli::books::{self, Named};
+use crate::cli::connect::connect_through;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::print::Printer;
+use crate::engine::watch::{Course, Settings, Writes};
+use crate::garm::{Client, tls};
+use crate::host::ledger::Book;
+use crate::manifest::WatchSettings;
+use crate::telemetry::{Board, Certificates, Limits, Metered, Process, bind};
+use crate::view::words::count;
+
+/// Everything that the service needs.
+pub(super) struct Opened {
+    pub(super) globals: Globals,
+    pub(super) setup: Setup,
+    pub(super) settings: Settings,
+    pub(super) board: Arc<Board>,
+    pub(super) listener: Option<TcpListener>,
+    pub(super) certificates: Option<Arc<Certificates>>,
+    pub(super) client: Arc<Client>,
+    pub(super) book: Book,
+    pub(super) journal: Journal,
+    pub(super) press: Press,
+}
+
+/// Opens everything. The address comes first: a second `watch` on it changes nothing.
+pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<Opened, Failure> {
+    let setup = Setup::load(cx)?;
+    let listener = listen(args, &setup.watch).await?;
+    let certificates = match &setup.watch.tls {
+        Some(files) => Some(Arc::new(Certificates::read(files)?)),
+        None => None,
+    };
+    let board = Arc::new(Board::new(Limits::of(setup.watch.resync)));
+    let book = book(args, &setup, cx).await?;
+    let counted = Arc::clone(&board);
+    let client = connect_through(&setup.file, setup.base.clone(), cx, |inner| {
+        Arc::new(Metered::new(inner, counted))
+    })?;
+    let look = Look::new(cx.globals.output, cx.globals.verbose);
+    let (journal, press) = Journal::open(Printer::new(cx.globals.color), look)
+        .map_err(|error| anyhow::Error::new(error).context("cannot start the log's thread"))?;
+    let settings =
+        Settings { resync: setup.watch.resync, course: args.course(), writes: args.writes() };
+    let opened = Opened {
+        globals: cx.globals.clone(),
+        setup,
+        settings,
+        board,
+        listener,
+        certificates,
+        client,
+        book,
+        journal,
+        press,
+    };
+    opened.greet();
+    Ok(opened)
+}
+
+/// Takes the address. `--once` and `--release` are over before anybody could ask, and run beside a
+/// `watch` that has the address: they listen only where they are told to.
+async fn listen(args: &WatchArgs, watch: &WatchSettings) -> Result<Option<TcpListener>, Failure> {
+    let address = match (args.listen, args.course()) {
+        (Some(address), _) => address,
+        (None, Course::Steady) => watch.listen,
+        (None, Course::Once | Course::Release) => return Ok(None),
+    };
+    bind(address)
+        .await
+        .map(Some)
+        .map_err(|error| Failure::new(Exit::Failed, error.to_string()).help(error.help))
+}
+
+/// What writes nothing to GARM records nothing either: the log is of the `watch` that acts.
+async fn book(args: &WatchArgs, setup: &Setup, cx: Context<'_>) -> Result<Book, Failure> {
+    match args.writes() {
+        Writes::Withheld => Ok(Book::Off),
+        Writes::Sent => {
+            let named = Named {
+                path: setup.watch.audit.clone(),
+                key: setup.watch.audit_key.as_ref(),
+                help: "name another file with `watch.audit` in the fleet file",
+            };
+            books::open(named, setup.base.clone(), cx).await
+        }
+    }
+}
+
+impl Opened {
+    /// What is known of the process from the start.
+    pub(super) fn process(&self) -> Process {
+        let tls = self.setup.file.garm.tls.as_ref();
+        let cert = tls.and_then(|it| it.client.as_ref());
+        let client_cert_expires_at = cert.and_then(|it| tls::holds_until(&it.cert));
+        Process { client_cert_expires_at, ..Process::default() }
+    }
+
+    /// What it is about to do, and what a person should know first.
+    fn greet(&self) {
+        let say = |weight, text: String| self.journal.say(Line::new(weight, "start", text));
+        let file = &self.setup.file;
+        let what = match self.settings.course {
+            Course::Steady => "watches",
+            Course::Once => "looks once at",
+            Course::Release => "releases the levels of",
+        };
+        say(
+            Weight::Note,
+            format!(
+                "runnerctl {} {what} fleet `{}` on {} as {} says: {}",
+                env!("CARGO_PKG_VERSION"),
+                file.fleet,
+                self.client.address(),
+                file.path,
+                self.pools()
+            ),
+        );
+        self.greet_listener();
+        if let Book::File(ledger) = &self.book {
+            say(Weight::Note, format!("every write is recorded in {}", ledger.path().display()));
+        }
+        if self.settings.writes == Writes::Withheld {
+            say(Weight::Warning, "nothing is written to GARM (`--dry-run`)".into());
+        }
+        if file.receivers.is_empty() && self.settings.course == Course::Steady {
+            self.journal.say(
+                Line::new(
+                    Weight::Warning,
+                    "start",
+                    "no alert reaches anybody: there is no receiver",
+                )
+                .help("name one under `receivers` in the fleet file"),
+            );
+        }
+        if self.setup.warnings > 0 {
+            let text = count(self.setup.warnings, "warning");
+            self.journal.say(
+                Line::new(Weight::Warning, "start", format!("{text} about the files"))
+                    .help("`runnerctl validate` shows them"),
+            );
+        }
+    }
+
+    fn pools(&self) -> String {
+        let pools = &self.setup.pools;
+        let scaled = pools.iter().filter(|it| it.enabled && it.scale.autoscale).count();
+        match pools.len() - scaled {
+            0 => format!("scales {}", count(scaled, "pool")),
+            rest => format!("scales {}, leaves {rest} at their level", count(scaled, "pool")),
+        }
+    }
+
+    fn greet_listener(&self) {
+        let Some(address) = self.listener.as_ref().and_then(|it| it.local_addr().ok()) else {
+            return;
+        };
+        let scheme = if self.certificates.is_some() { "https" } else { "http" };
+        self.journal.say(Line::new(
+            Weight::Note,
+            "start",
+            format!("answers on {scheme}://{address}: /metrics /healthz /readyz /decisions"),
+        ));
+        if !address.ip().is_loopback() && self.certificates.is_none() {
+            let text = "other machines can read metrics and decisions without a certificate";
+            self.journal.say(
+                Line::new(Weight::Warning, "start", text)
+                    .help("add `watch.tls`, or listen on 127.0.0.1"),
+            );
+        }
+    }
+}

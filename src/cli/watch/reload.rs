@@ -1,0 +1,124 @@
+//! Files that change while the loop runs: looked at with each full read of GARM, and when SIGHUP
+//! says so. What cannot be used leaves the old in force.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::journal::{Journal, Line, Weight};
+use super::setup::{Refused, Setup, read};
+use crate::cli::args::Globals;
+use crate::engine::watch::{Order, Roll};
+use crate::host::systemd::{self, Notice};
+use crate::telemetry::{Board, Certificates, Config};
+use crate::view::words::count;
+
+/// What brought a look about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// A full read: said is only what has changed.
+    Read,
+    /// SIGHUP: also said when nothing has.
+    Hangup,
+}
+
+const ANEW: &str = "the files have changed and are in force";
+const AS_BEFORE: &str = "the files are as they were";
+
+/// Watches the files.
+pub(super) struct Reloader {
+    pub(super) globals: Globals,
+    pub(super) journal: Journal,
+    pub(super) board: Arc<Board>,
+    pub(super) orders: mpsc::Sender<Order>,
+    pub(super) certificates: Option<Arc<Certificates>>,
+    /// As it was at the start: what of it needs a restart is still in force.
+    pub(super) started: Setup,
+    /// As it was read last.
+    pub(super) read: Result<Setup, Refused>,
+}
+
+impl Reloader {
+    /// Looks whenever it is asked to, until `stop`.
+    pub(super) async fn run(mut self, mut causes: mpsc::Receiver<Cause>, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                cause = causes.recv() => match cause {
+                    Some(cause) => self.look(cause).await,
+                    None => return,
+                },
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Looks at the files, and takes over what has changed in them.
+    async fn look(&mut self, cause: Cause) {
+        let globals = self.globals.clone();
+        let Ok(found) = tokio::task::spawn_blocking(move || read(&globals)).await else {
+            // Reading files does not panic, and nothing but the end of the program aborts it.
+            return;
+        };
+        if cause == Cause::Read && found == self.read {
+            return;
+        }
+        if cause == Cause::Hangup {
+            systemd::tell(&Notice::Reloading);
+        }
+        let said = if found == self.read { AS_BEFORE } else { ANEW };
+        self.read = found;
+        match self.read.clone() {
+            Ok(fresh) => self.take(&fresh, said).await,
+            Err(refused) => self.refuse(&refused),
+        }
+        if cause == Cause::Hangup {
+            systemd::tell(&Notice::Ready);
+        }
+    }
+
+    fn refuse(&self, refused: &Refused) {
+        self.board.config(Config::Refused);
+        let text = format!("{}: what was in force stays in force", refused.message);
+        self.journal.say(
+            Line::new(Weight::Error, "reload", text)
+                .help("`runnerctl validate` shows what is wrong")
+                .with(json!({ "outcome": "refused" })),
+        );
+        for line in refused.report.lines().filter(|it| !it.trim().is_empty()) {
+            let line = anstream::adapter::strip_str(line).to_string();
+            self.journal.say(Line::new(Weight::Note, "reload", line));
+        }
+    }
+
+    async fn take(&self, fresh: &Setup, said: &str) {
+        if let Err(line) = self.take_beside(fresh).await {
+            self.board.config(Config::Refused);
+            return self.journal.say(line);
+        }
+        self.board.config(Config::Taken);
+        for name in self.started.needs_restart(fresh) {
+            let text = format!("`{name}` has changed and takes a restart to be in force");
+            self.journal.say(Line::new(Weight::Warning, "reload", text));
+        }
+        let pools = count(fresh.pools.len(), "pool");
+        let text = format!("{said}: {pools}");
+        self.journal
+            .say(Line::new(Weight::Note, "reload", text).with(json!({ "outcome": "done" })));
+        let roll = Roll { fleet: self.started.file.fleet.clone(), ..fresh.roll() };
+        // Nobody takes the order when the loop has ended: there is nothing to reload for then.
+        let _ = self.orders.send(Order::Reload(roll)).await;
+    }
+
+    /// The listener's certificate, alert rules and receivers; on an error the old ones stay.
+    async fn take_beside(&self, fresh: &Setup) -> Result<(), Line> {
+        if let (Some(certificates), Some(files)) = (&self.certificates, &fresh.watch.tls) {
+            certificates.reload(files).map_err(|error| {
+                let text = format!("{error}: what was in force stays in force");
+                Line::new(Weight::Error, "reload", text)
+            })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,204 @@
+//! Hears the loop and passes on what it tells: to the board and to the log.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use super::explain::Kept;
+use super::gauges::{self, Outdated};
+use super::journal::{Journal, Line, Weight};
+use super::timings::{Timings, Took};
+use super::words;
+use crate::domain::fleet::Fleet;
+use crate::domain::name::{FleetName, PoolId, PoolName};
+use crate::engine::watch::{Act, ActEnd, Audience, Deed, Incident, Sight, Stream};
+use crate::scale::{Change, Decision, Direction, Site};
+use crate::telemetry::{Board, Counter, Process, Timing};
+use crate::view::decision::freeze;
+use crate::view::status::impatience;
+
+/// Whom the loop's words reach.
+pub(super) struct Reporter {
+    fleet: FleetName,
+    board: Arc<Board>,
+    journal: Journal,
+    /// What `/decisions` shows.
+    kept: Arc<Mutex<Kept>>,
+    /// A full read has succeeded or failed: the first one makes the service ready, each is the
+    /// moment to look whether the files have changed.
+    pub(super) looked: Arc<Notify>,
+    state: Mutex<State>,
+}
+
+/// What is remembered from one call to the next.
+#[derive(Default)]
+struct State {
+    timings: Timings,
+    outdated: Outdated,
+    names: BTreeMap<PoolId, PoolName>,
+    process: Process,
+    /// The last words about GARM's own backoff.
+    impatience: Option<String>,
+    is_ready: bool,
+}
+
+/// What a reporter writes to.
+pub(super) struct Outlets {
+    pub(super) board: Arc<Board>,
+    pub(super) journal: Journal,
+    pub(super) process: Process,
+}
+
+impl Reporter {
+    pub(super) fn new(fleet: FleetName, outlets: Outlets) -> Self {
+        let Outlets { board, journal, process } = outlets;
+        let kept = Arc::new(Mutex::new(Kept::default()));
+        board.process(process);
+        let state = Mutex::new(State { process, ..State::default() });
+        let looked = Arc::new(Notify::new());
+        Self { fleet, board, journal, kept, looked, state }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn time(&self, state: &State, took: Vec<Took>) {
+        for took in took {
+            let (id, span, timing): (_, _, fn(PoolName) -> Timing) = match took {
+                Took::Queue(id, span) => (id, span, |pool| Timing::JobQueue { pool }),
+                Took::Startup(id, span) => (id, span, |pool| Timing::RunnerStartup { pool }),
+            };
+            if let Some(pool) = state.names.get(&id) {
+                self.board.observe(timing(pool.clone()), span);
+            }
+        }
+    }
+
+    /// Loud, once, and again when it changes: whose hands scaling is in.
+    fn warn_of_impatience(&self, state: &mut State, sight: &Sight<'_>) {
+        let sites = sight.picture.sites().values();
+        let stocks = sites.flat_map(Site::stocks).filter(|it| it.is_scaled());
+        let delays = stocks.filter_map(|it| Some(it.policy()?.scale_up_delay));
+        let said = impatience(sight.picture.backoff(), delays);
+        if said == state.impatience {
+            return;
+        }
+        match &said {
+            Some(text) => self
+                .journal
+                .say(Line::new(Weight::Warning, "backoff", text.clone()).help(
+                "set `controller: { minimum_job_age_backoff: 5m }` in the fleet file and apply it",
+            )),
+            None => self.journal.say(Line::new(
+                Weight::Note,
+                "backoff",
+                "GARM leaves scaling to the policies of the pools",
+            )),
+        }
+        state.impatience = said;
+    }
+
+    fn explain(&self, sight: &Sight<'_>) {
+        let kept = Kept::of(&self.fleet, sight);
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+    }
+}
+
+impl Audience for Reporter {
+    fn read(&self, fleet: &Fleet, took: Duration) {
+        let mut state = self.state();
+        self.board.observe(Timing::Reconcile, took);
+        let times = state.timings.read(fleet);
+        self.time(&state, times);
+        state.outdated = gauges::outdated(fleet);
+        self.looked.notify_one();
+    }
+
+    fn changed(&self, change: &Change, _now: Timestamp) {
+        let mut state = self.state();
+        let times = state.timings.changed(change);
+        self.time(&state, times);
+    }
+
+    fn turned(&self, sight: &Sight<'_>) {
+        let mut state = self.state();
+        self.board.turned();
+        let names = || sight.managed.iter().map(|(name, it)| (&it.id, name));
+        if !state.names.iter().eq(names()) {
+            state.names = names().map(|(id, name)| (id.clone(), name.clone())).collect();
+        }
+        self.board.frozen(frozen(sight));
+        state.process.is_stream_connected = Some(sight.stream == Stream::Up);
+        self.board.process(state.process);
+        let snapshot = gauges::snapshot(sight, &state.outdated);
+        self.board.publish(snapshot);
+        self.explain(sight);
+        if !state.is_ready {
+            state.is_ready = true;
+            let kept = Arc::clone(&self.kept);
+            self.board.explain(Arc::new(move || -> Value {
+                // Copied out, so that making the page holds nobody up.
+                let kept = kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                kept.value()
+            }));
+        }
+        self.warn_of_impatience(&mut state, sight);
+    }
+
+    fn decided(&self, pool: &PoolName, decision: &Decision) {
+        if decision.direction != Direction::Stay {
+            self.board.count(Counter::ScalingDecision {
+                pool: pool.clone(),
+                direction: decision.direction.word(),
+                reason: decision.reason.word(),
+            });
+        }
+        self.journal.say(words::decided(pool, decision));
+    }
+
+    fn acted(&self, act: &Act) {
+        let outcome = words::outcome(&act.end);
+        let direction = match act.deed {
+            Deed::Raise { .. } => Some(Direction::Up),
+            Deed::Lower { .. } | Deed::Retire { .. } | Deed::Remove { .. } => Some(Direction::Down),
+            Deed::Resend { .. } => None,
+        };
+        if let Some(direction) = direction {
+            let (pool, direction) = (act.pool.clone(), direction.word());
+            self.board.count(Counter::ScalingAction { pool, direction, outcome });
+        } else if act.end == ActEnd::Done {
+            self.board.count(Counter::LevelResent);
+        }
+        if act.end == ActEnd::Busy {
+            let pool = act.pool.clone();
+            self.board.count(Counter::ScaledownRefused { pool, reason: "busy" });
+        }
+        self.journal.say(words::acted(act));
+    }
+
+    fn trouble(&self, incident: &Incident) {
+        if let Incident::ReadFailed { .. } = incident {
+            self.board.count(Counter::ReconcileError);
+            self.looked.notify_one();
+        }
+        if let Incident::StreamLost(_) | Incident::StreamUp = incident {
+            let mut state = self.state();
+            state.process.is_stream_connected = Some(matches!(incident, Incident::StreamUp));
+            self.board.process(state.process);
+        }
+        self.journal.say(words::incident(incident));
+    }
+}
+
+/// Why nothing is written, one sentence for each part of the fleet.
+fn frozen(sight: &Sight<'_>) -> Vec<String> {
+    let stopped = sight.stopped.iter().map(|(entity, why)| {
+        format!("{} {}: {}", entity.kind.word(), entity.id.as_str(), freeze(why))
+    });
+    sight.freeze.map(freeze).into_iter().chain(stopped).collect()
+}

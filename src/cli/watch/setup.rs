@@ -1,0 +1,106 @@
+//! What the files say about the loop, and what of it can change while it runs.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::cli::Context;
+use crate::cli::args::Globals;
+use crate::cli::failure::Failure;
+use crate::cli::load::missing_fleet_file;
+use crate::cli::places::{Places, Surroundings};
+use crate::cli::validate::{Gathered, gather};
+use crate::engine::watch::{Enrolled, Roll};
+use crate::manifest::{DeclaredPool, FleetFile, Problem, WatchSettings, has_error};
+use crate::view::problem;
+use crate::view::words::count;
+
+/// Fleet file and pools, without errors.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Setup {
+    pub(super) file: FleetFile,
+    /// `watch:` of the fleet file, or its defaults.
+    pub(super) watch: WatchSettings,
+    pub(super) pools: Vec<DeclaredPool>,
+    /// The folder of the fleet file.
+    pub(super) base: PathBuf,
+    /// Warnings about the files; `validate` shows them.
+    pub(super) warnings: usize,
+}
+
+/// Files that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refused {
+    /// One sentence.
+    pub(super) message: String,
+    /// Every problem, as `validate` shows it; empty when there is nothing to show.
+    pub(super) report: String,
+}
+
+impl Setup {
+    /// Reads the files as at the start. Fails (3) when they have errors, which are on stderr then.
+    pub(super) fn load(cx: Context<'_>) -> Result<Self, Failure> {
+        match read(cx.globals) {
+            Ok(setup) => Ok(setup),
+            Err(refused) if refused.report.is_empty() => Err(missing_fleet_file()),
+            Err(refused) => {
+                cx.print.say(&refused.report);
+                Err(Failure::input(refused.message)
+                    .help("correct what is marked above; `runnerctl validate` shows it again"))
+            }
+        }
+    }
+
+    /// The pools of the loop.
+    pub(super) fn roll(&self) -> Roll {
+        let enrolled =
+            |it: &DeclaredPool| Enrolled { enabled: it.enabled, policy: it.scale.clone() };
+        let pools: BTreeMap<_, _> =
+            self.pools.iter().map(|it| (it.name.clone(), enrolled(it))).collect();
+        Roll { fleet: self.file.fleet.clone(), pools }
+    }
+
+    /// What differs in `fresh` and is in force only after a restart, in the words of the file.
+    pub(super) fn needs_restart(&self, fresh: &Self) -> Vec<&'static str> {
+        let (old, new) = (&self.watch, &fresh.watch);
+        let rows = [
+            ("fleet", self.file.fleet != fresh.file.fleet),
+            ("garm", self.file.garm != fresh.file.garm),
+            ("watch.listen", old.listen != new.listen),
+            ("watch.resync", old.resync != new.resync),
+            ("watch.audit", old.audit != new.audit),
+            ("watch.audit_key", old.audit_key != new.audit_key),
+            ("watch.tls", old.tls.is_some() != new.tls.is_some()),
+        ];
+        rows.into_iter().filter(|it| it.1).map(|it| it.0).collect()
+    }
+}
+
+/// Reads the files where flags and environment say. Blocks for as long as the disk does.
+pub(super) fn read(globals: &Globals) -> Result<Setup, Refused> {
+    let places = Places::find(globals, &Surroundings::read());
+    judge(gather(places.fleet.as_deref(), std::slice::from_ref(&places.pools)), &places)
+}
+
+fn judge(gathered: Gathered, places: &Places) -> Result<Setup, Refused> {
+    if has_error(&gathered.problems) {
+        let errors = gathered.problems.iter().filter(|it| is_error(it)).count();
+        let message = format!("{} in the files", count(errors, "problem"));
+        return Err(Refused { message, report: problem::text(&gathered.problems) });
+    }
+    let Some(file) = gathered.manifest.fleet_file else {
+        let message = "there is no fleet file".to_owned();
+        return Err(Refused { message, report: String::new() });
+    };
+    let watch = file.watch.clone().unwrap_or_default();
+    Ok(Setup {
+        watch,
+        file,
+        pools: gathered.manifest.pools,
+        base: places.base(),
+        warnings: gathered.problems.len(),
+    })
+}
+
+fn is_error(problem: &Problem) -> bool {
+    has_error(std::slice::from_ref(problem))
+}

@@ -1,0 +1,67 @@
+//! How `watch` ends.
+
+use std::time::{Duration, Instant};
+
+use super::stage::Stage;
+
+#[test]
+fn sigterm_ends_it_with_0_within_ten_seconds_and_sigint_with_130() {
+    let stage = Stage::set();
+    let mut watch = stage.watch();
+    let began = Instant::now();
+    assert_eq!(watch.end("-TERM"), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(10));
+    assert_eq!(stage.watch().end("-INT"), Some(130));
+}
+
+#[test]
+fn a_raised_level_is_lowered_before_the_end() {
+    let stage = Stage::set();
+    let mut watch = stage.watch();
+    stage.metrics_with("runner_idle{pool=\"default\"} 2");
+    stage.queue_held(9);
+    let raised =
+        "runnerctl_scaling_actions_total{pool=\"default\",direction=\"up\",outcome=\"done\"} 1";
+    stage.metrics_with(raised);
+    assert_eq!(watch.end("-TERM"), Some(0));
+    let said = stage.read("watch.err");
+    assert!(!said.contains("left above its floor"), "{said}");
+    let level = stage.status()["level"].as_u64().unwrap();
+    assert!(level <= 9, "the level without a pulse holds idle runners only: {level}");
+    let verified = stage.run(&["plan"]);
+    assert_eq!(verified.status.code(), Some(0));
+}
+
+#[test]
+fn once_and_release_end_by_themselves_beside_a_watch() {
+    let stage = Stage::set();
+    let _watch = stage.watch();
+    assert_eq!(stage.start_watch("once", &["--once"]).code(), Some(0));
+    assert_eq!(stage.start_watch("release", &["--release"]).code(), Some(0));
+    assert!(stage.read("release.err").contains("releases the levels of fleet `sandbox`"));
+}
+
+#[test]
+fn as_json_every_line_of_stdout_is_an_object() {
+    let stage = Stage::set();
+    let mut watch = stage.start_watch("watch", &["-o", "json"]);
+    stage.until_ready(stage.watch);
+    assert_eq!(watch.end("-TERM"), Some(0));
+    let out = stage.read("watch.out");
+    let events: Vec<String> = out
+        .lines()
+        .map(|line| {
+            let object: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(
+                (&object["format_version"], &object["command"]),
+                (&"1".into(), &"watch".into())
+            );
+            object["event"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(
+        (events.first(), events.last()),
+        (Some(&"start".to_owned()), Some(&"stop".to_owned()))
+    );
+    assert_eq!(stage.read("watch.err"), "");
+}

@@ -1,0 +1,53 @@
+//! What a running `watch` shows.
+
+use serde_json::Value;
+
+use super::stage::{Stage, get};
+
+#[test]
+fn the_three_gauges_of_the_specification_stand_first_and_to_the_letter() {
+    let stage = Stage::set();
+    let _watch = stage.watch();
+    stage.metrics_with("runner_idle{pool=\"default\"} 2");
+    stage.queue_held(3);
+    let page = stage.metrics_with("queue_depth{pool=\"default\"} 3");
+    let expected = "# HELP runner_active Number of runners currently executing jobs\n\
+        # TYPE runner_active gauge\n\
+        runner_active{pool=\"default\"} 0\n\
+        # HELP runner_idle Number of runners waiting for jobs\n\
+        # TYPE runner_idle gauge\n\
+        runner_idle{pool=\"default\"} 2\n\
+        # HELP queue_depth Number of workflows waiting for a runner\n\
+        # TYPE queue_depth gauge\n\
+        queue_depth{pool=\"default\"} 3\n";
+    assert!(page.starts_with(expected), "{page}");
+    for line in [
+        "runnerctl_pool_runners{pool=\"default\",state=\"idle\"} 2",
+        "runnerctl_event_stream_connected 1",
+        "runnerctl_config_last_reload_successful 1",
+        "runnerctl_runner_startup_duration_seconds_count{pool=\"default\"} 2",
+        "runnerctl_reconcile_errors_total 0",
+    ] {
+        assert!(page.lines().any(|it| it == line), "{line}\n{page}");
+    }
+}
+
+#[test]
+fn decisions_say_what_and_why_in_the_words_of_status() {
+    let stage = Stage::set();
+    let _watch = stage.start_watch("watch", &["--dry-run"]);
+    stage.until_ready(stage.watch);
+    stage.queue_held(9);
+    stage.metrics_with("queue_depth{pool=\"default\"} 9");
+    let up = "runnerctl_scaling_decisions_total{pool=\"default\",direction=\"up\",reason=\"pressure\"} 1";
+    stage.metrics_with(up);
+    let (status, page) = get(stage.watch, "/decisions").unwrap();
+    let report: Value = serde_json::from_str(&page).unwrap();
+    let decision = &report["pools"][0];
+    assert_eq!((status, &report["fleet"]), (200, &Value::from("sandbox")));
+    assert_eq!((&decision["direction"], &decision["reason"]), (&"up".into(), &"pressure".into()));
+    let of_status = &stage.status()["decision"];
+    let shape = |it: &Value| -> Vec<String> { it.as_object().unwrap().keys().cloned().collect() };
+    assert_eq!(shape(decision), shape(of_status));
+    assert_eq!(of_status["pool"], "default");
+}

@@ -1,0 +1,38 @@
+//! Files that change while it runs.
+
+use super::stage::{POOLS, Stage, eventually};
+
+const TAKEN: &str = "runnerctl_config_last_reload_successful 1";
+const REFUSED: &str = "runnerctl_config_last_reload_successful 0";
+
+#[test]
+fn a_broken_file_leaves_the_old_in_force_and_a_mended_one_is_taken() {
+    let stage = Stage::set();
+    let mut watch = stage.watch();
+    stage.pools(&POOLS.replace("max_runners", "max_runers"));
+    watch.signal("-HUP");
+    let page = stage.metrics_with(REFUSED);
+    assert!(page.contains("runnerctl_pool_max_runners{pool=\"default\"} 20\n"), "{page}");
+    let said = eventually("the problem in the log", || {
+        let said = stage.read("watch.err");
+        said.contains("unknown key `max_runers`").then_some(said)
+    });
+    assert!(said.contains("what was in force stays in force"), "{said}");
+    stage.pools(&POOLS.replace("max_runners: 20", "max_runners: 7"));
+    watch.signal("-HUP");
+    stage.metrics_with("runnerctl_pool_max_runners{pool=\"default\"} 7");
+    stage.metrics_with(TAKEN);
+    assert_eq!(watch.end("-TERM"), Some(0));
+}
+
+#[test]
+fn changed_files_are_taken_without_a_signal_and_what_needs_a_restart_is_named() {
+    let stage = Stage::set();
+    let _watch = stage.watch();
+    let config = stage.read("runnerctl.yaml");
+    stage.write("runnerctl.yaml", &config.replace("username: admin", "username: root"));
+    stage.pools(&POOLS.replace("max_runners: 20", "max_runners: 8"));
+    stage.metrics_with("runnerctl_pool_max_runners{pool=\"default\"} 8");
+    let said = stage.read("watch.err");
+    assert!(said.contains("`garm` has changed and takes a restart to be in force"), "{said}");
+}

@@ -1,0 +1,217 @@
+//! A folder with files, a simulated GARM beside it, and a `watch` on both.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use assert_cmd::cargo::cargo_bin;
+use serde_json::Value;
+
+/// How long a process may take for anything.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// The specification's pool, with a delay that a test can wait for.
+pub(crate) const POOLS: &str = "pools:\n  - name: default\n    min_runners: 2\n    \
+    max_runners: 20\n    scale_up_threshold: 5\n    scale_up_delay: 1s\n    \
+    scale_down_delay: 10m\n    instance_type: m5.large\n";
+
+/// Polls outside processes to a deadline.
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < end, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A process that is killed when the test ends.
+pub(crate) struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It has ended already when the test went well.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Process {
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, signal: &str) {
+        let id = self.0.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// Waits for the end and brings the exit code.
+    pub(crate) fn code(&mut self) -> Option<i32> {
+        eventually("the end of a process", || self.0.try_wait().unwrap()).code()
+    }
+
+    /// Sends a signal and waits for the end.
+    pub(crate) fn end(&mut self, signal: &str) -> Option<i32> {
+        self.signal(signal);
+        self.code()
+    }
+}
+
+/// The folder, its simulated GARM and where `watch` answers.
+pub(crate) struct Stage {
+    folder: tempfile::TempDir,
+    sandbox: Option<Process>,
+    garm: String,
+    pub(crate) watch: SocketAddr,
+}
+
+impl Stage {
+    /// GARM runs, and the specification's pool is in the files and in GARM.
+    pub(crate) fn set() -> Self {
+        let stage = Self::with_garm();
+        let output = stage.run(&["apply", "--auto-approve", "--no-audit"]);
+        assert!(output.status.success(), "{output:?}");
+        stage
+    }
+
+    /// GARM runs and is empty.
+    pub(crate) fn with_garm() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("pools")).unwrap();
+        let (garm, watch) = (free_address(), free_address());
+        let mut stage = Self { folder, sandbox: None, garm: garm.to_string(), watch };
+        stage.pools(POOLS);
+        stage.start_garm();
+        let config = stage.read("runnerctl.yaml");
+        let watch = format!("  listen: {}\n  resync: 5s\n  audit: audit.jsonl", stage.watch);
+        stage.write("runnerctl.yaml", &config.replace("  listen: 127.0.0.1:9477", &watch));
+        stage
+    }
+
+    /// Starts GARM where it was, with another password in the same file and nothing in it.
+    pub(crate) fn start_garm(&mut self) {
+        let config = self.path("sandbox.yaml");
+        let _ = std::fs::remove_file(&config);
+        let child = command(self.folder.path())
+            .args(["sandbox", "--listen", &self.garm, "--write-config", "sandbox.yaml"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.sandbox = Some(Process(child));
+        eventually("the sandbox", || config.exists().then_some(()));
+        if !self.path("runnerctl.yaml").exists() {
+            let text = self.read("sandbox.yaml");
+            self.write("runnerctl.yaml", &text);
+        }
+    }
+
+    pub(crate) fn stop_garm(&mut self) {
+        drop(self.sandbox.take());
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    pub(crate) fn pools(&self, text: &str) {
+        self.write("pools/default.yaml", text);
+    }
+
+    /// Runs a command to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        command(self.folder.path()).args(arguments).output().unwrap()
+    }
+
+    /// Begins to watch; what it says goes to `NAME.out` and `NAME.err`.
+    pub(crate) fn start_watch(&self, name: &str, arguments: &[&str]) -> Process {
+        let file = |end: &str| std::fs::File::create(self.path(&format!("{name}.{end}"))).unwrap();
+        let child = command(self.folder.path())
+            .arg("watch")
+            .args(arguments)
+            .stdout(file("out"))
+            .stderr(file("err"))
+            .spawn()
+            .unwrap();
+        Process(child)
+    }
+
+    /// Begins to watch and waits until it decides.
+    pub(crate) fn watch(&self) -> Process {
+        let watch = self.start_watch("watch", &[]);
+        self.until_ready(self.watch);
+        watch
+    }
+
+    pub(crate) fn until_ready(&self, address: SocketAddr) {
+        eventually("readiness", || (get(address, "/readyz")?.0 == 200).then_some(()));
+    }
+
+    /// The page, once it holds this line.
+    pub(crate) fn metrics_with(&self, line: &str) -> String {
+        eventually(line, || {
+            let (_, page) = get(self.watch, "/metrics")?;
+            page.lines().any(|it| it == line).then_some(page)
+        })
+    }
+
+    /// Jobs that wait and are given to no runner.
+    pub(crate) fn queue_held(&self, count: usize) {
+        let body = format!(r#"{{"count":{count},"labels":["default"],"hold":true}}"#);
+        let address = self.garm.parse().unwrap();
+        let (status, _) = request(address, "POST", "/_lab/jobs", &body).unwrap();
+        assert_eq!(status, 201);
+    }
+
+    /// The pool as `status` shows it.
+    pub(crate) fn status(&self) -> Value {
+        let output = self.run(&["status", "-o", "json"]);
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        document["pools"][0].clone()
+    }
+}
+
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new(cargo_bin("runnerctl"));
+    command.current_dir(folder).env("XDG_STATE_HOME", folder).env("HOME", folder);
+    for name in ["RUNNERCTL_CONFIG", "RUNNERCTL_POOLS", "RUNNERCTL_OUTPUT", "NOTIFY_SOCKET"] {
+        command.env_remove(name);
+    }
+    command.env_remove("GITHUB_ACTIONS").env_remove("JOURNAL_STREAM").env_remove("STATE_DIRECTORY");
+    command
+}
+
+/// An address that was free a moment ago.
+pub(crate) fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// One page; nothing while nobody answers.
+pub(crate) fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
+    request(address, "GET", path, "")
+}
+
+fn request(address: SocketAddr, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    let length = body.len();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    );
+    stream.write_all(head.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let status = answer.split(' ').nth(1)?.parse().ok()?;
+    let (_, page) = answer.split_once("\r\n\r\n")?;
+    Some((status, page.to_owned()))
+}
