@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::entry::{Actor, Cause, Entry, Kind, Subject, hex};
+use crate::domain::text;
 
 /// Longest line, in bytes: [`super::entry`] bounds every part so that none comes near.
 pub const RECORD_MAX: usize = 64 * 1024;
@@ -98,6 +99,8 @@ fn seal_members(
 ) -> (String, Head) {
     let seq = previous.seq + 1;
     let rest = Value::Object(members).to_string();
+    // It still means the same, and does nothing to the terminal that shows the file.
+    let rest = text::escape_json(&rest);
     let rest = rest.strip_prefix('{').and_then(|it| it.strip_suffix('}'));
     let rest = rest.expect("the JSON of an object stands in braces");
     let mut line = format!(r#"{START}{seq},"prev":"{}",{rest}"#, previous.hash);
@@ -254,6 +257,7 @@ pub fn torn_entry(torn: &[u8], time: Timestamp, actor: Actor, cause: Cause) -> E
         before: Some(torn_digest(torn)),
         after: None,
         cause,
+        seen: None,
         intent: None,
         verdict: None,
         detail: "the record before this one was not written whole".into(),

@@ -30,6 +30,8 @@ pub enum Kind {
     Intent,
     /// What came of it.
     Outcome,
+    /// Something happened in GARM, or in this log.
+    Event,
     /// Something that this log should hold is not in it.
     Gap,
 }
@@ -40,6 +42,7 @@ impl Kind {
         match self {
             Self::Intent => "intent",
             Self::Outcome => "outcome",
+            Self::Event => "event",
             Self::Gap => "gap",
         }
     }
@@ -70,6 +73,80 @@ impl Verdict {
     }
 }
 
+/// Who did what an event tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// We: it follows a write of this process.
+    Us,
+    /// GARM by itself.
+    Garm,
+    /// It cannot be told: GARM by its own rules, a person, another program.
+    Unknown,
+}
+
+impl By {
+    /// The word in the record.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Us => "us",
+            Self::Garm => "GARM",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Whose pool it happened in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// Of this fleet.
+    Ours,
+    /// Nobody's, or another fleet's.
+    Others,
+}
+
+/// How we came to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// By an event of GARM's.
+    Event,
+    /// By a full read.
+    Resync,
+}
+
+impl Source {
+    /// The word in the record.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Resync => "resync",
+        }
+    }
+}
+
+/// How much of the way from `before` to `after` was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// All of it: the one state follows the other.
+    Whole,
+    /// Its end only: states between them may have passed unseen.
+    Reconstructed,
+    /// It stands before a record that is written already: events come in any order.
+    Late,
+}
+
+/// What an event record says besides the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Who did it.
+    pub by: By,
+    /// Whose pool it is; nothing for GARM itself.
+    pub owner: Option<Owner>,
+    /// How we know.
+    pub source: Source,
+    /// How well.
+    pub sight: Sight,
+}
+
 /// What it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
@@ -93,6 +170,19 @@ pub enum Subject {
         /// GARM's id of its pool.
         pool_id: PoolId,
     },
+    /// An instance that GARM lists, ours or not.
+    Instance {
+        /// GARM's id of it.
+        id: String,
+        /// Its name.
+        name: RunnerName,
+        /// Name of its pool, if that is ours.
+        pool: Option<PoolName>,
+        /// GARM's id of its pool; absent for an instance of a scale set.
+        pool_id: Option<PoolId>,
+    },
+    /// A pool that is not ours.
+    OtherPool(PoolId),
 }
 
 /// What led to it.
@@ -127,6 +217,8 @@ pub struct Entry {
     pub after: Option<Value>,
     /// Why.
     pub cause: Cause,
+    /// What an event says besides; for [`Kind::Event`] of the fleet only.
+    pub seen: Option<Seen>,
     /// Sequence number of the intent that this is the outcome of.
     pub intent: Option<u64>,
     /// What came of it.
@@ -146,7 +238,11 @@ impl Entry {
             ("subject", Some(subject(&self.subject))),
             ("before", self.before.clone().map(bounded)),
             ("after", self.after.clone().map(bounded)),
-            ("cause", Some(cause(&self.cause))),
+            ("cause", Some(cause(&self.cause, self.seen))),
+            ("owned", self.seen.and_then(|it| it.owner).map(|it| json!(it == Owner::Ours))),
+            ("by", self.seen.map(|it| json!(it.by.word()))),
+            ("reconstructed", self.marked(Sight::Reconstructed)),
+            ("late", self.marked(Sight::Late)),
             ("intent", self.intent.map(Value::from)),
             ("verdict", self.verdict.map(|it| json!(it.word()))),
             (
@@ -158,6 +254,11 @@ impl Entry {
             .into_iter()
             .filter_map(|(key, value)| value.map(|it| (key.to_owned(), it)))
             .collect()
+    }
+
+    /// `true`, if this is how it was seen.
+    fn marked(&self, sight: Sight) -> Option<Value> {
+        self.seen.filter(|it| it.sight == sight).map(|_| Value::Bool(true))
     }
 }
 
@@ -173,7 +274,8 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 fn bounded(value: Value) -> Value {
-    if value.to_string().len() > VALUE_MAX { shrink(&value) } else { value }
+    let is_large = text::escape_json(&value.to_string()).len() > VALUE_MAX;
+    if is_large { shrink(&value) } else { value }
 }
 
 fn actor(actor: &Actor) -> Value {
@@ -197,13 +299,23 @@ fn subject(subject: &Subject) -> Value {
             "pool": pool.as_str(),
             "pool_id": pool_id.as_str(),
         }),
+        Subject::Instance { id, name, pool, pool_id } => json!({
+            "runner": text::quote(name.as_str()),
+            "instance_id": text::quote(id),
+            "pool": pool.as_ref().map(PoolName::as_str),
+            "pool_id": pool_id.as_ref().map(|it| text::quote(it.as_str())),
+        }),
+        Subject::OtherPool(id) => json!({ "pool": null, "pool_id": text::quote(id.as_str()) }),
     }
 }
 
-fn cause(cause: &Cause) -> Value {
+fn cause(cause: &Cause, seen: Option<Seen>) -> Value {
     let mut shown = json!({ "command": cause.command, "plan": cause.plan, "fleet": cause.fleet });
     if let Some(decision) = &cause.decision {
         shown["decision"] = json!(text::quote(decision));
+    }
+    if let Some(seen) = seen {
+        shown["source"] = json!(seen.source.word());
     }
     shown
 }

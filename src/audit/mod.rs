@@ -10,10 +10,14 @@
 
 mod chain;
 mod entry;
+pub mod fields;
+pub mod lifecycle;
 mod verify;
 
 pub use chain::{
     Ending, Flaw, Head, Key, RECORD_MAX, Record, Tail, Whole, open, read_tail, seal, torn_entry,
 };
-pub use entry::{Actor, Cause, Entry, Kind, Subject, Verdict, shrink};
+pub use entry::{
+    Actor, By, Cause, Entry, Kind, Owner, Seen, Sight, Source, Subject, Verdict, shrink,
+};
 pub use verify::{Break, File, Gap, Report, verify};

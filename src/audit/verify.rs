@@ -221,6 +221,7 @@ mod tests {
                 fleet: Some("acme".into()),
                 decision: None,
             },
+            seen: None,
             intent: None,
             verdict: Some(Verdict::Done),
             detail: detail.into(),

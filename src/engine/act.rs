@@ -14,12 +14,11 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::fields;
 use super::guard::Guard;
 use super::read::{self, Roster};
 use super::record::{Draft, Recorder, Warrant};
 use super::trouble::Trouble;
-use crate::audit::Subject;
+use crate::audit::{Subject, fields};
 use crate::domain::fleet::Line;
 use crate::domain::name::{PoolId, PoolName, RunnerName};
 use crate::domain::pool::{Pool, PoolChange};

@@ -8,12 +8,12 @@
 use tokio::time::Instant;
 
 use super::act::{Deletion, Target};
-use super::fields;
 use super::guard::{Guard, is_fresh};
 use super::retire::{self, Retired};
 use super::site::{Site, target};
 use super::trouble::Trouble;
 use super::twin::{self, TWIN_PATIENCE, TWIN_WAIT};
+use crate::audit::fields;
 use crate::domain::name::PoolName;
 use crate::domain::pool::{Pool, PoolChange, PoolSpec};
 use crate::garm::{Error, Kind};

@@ -7,7 +7,6 @@
 pub mod act;
 pub mod apply;
 mod create;
-mod fields;
 mod guard;
 mod idle;
 pub mod observe;

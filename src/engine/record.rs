@@ -96,6 +96,7 @@ impl Recorder {
             before: None,
             after: None,
             cause: Cause { decision: draft.decision.clone(), ..self.warrant.cause.clone() },
+            seen: None,
             intent: None,
             verdict: None,
             detail: String::new(),

@@ -264,6 +264,7 @@ mod tests {
             before: None,
             after: None,
             cause: Cause::default(),
+            seen: None,
             intent: None,
             verdict: None,
             detail: detail.into(),

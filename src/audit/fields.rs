@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::audit;
+use super::shrink;
 use crate::domain::label::Labels;
 use crate::domain::pool::{Pool, PoolChange, PoolSpec, Reading};
 
@@ -55,7 +55,7 @@ const FIELDS: [Field; 15] = [
 ];
 
 /// May hold secrets: shown by digest only.
-const SPECS: &str = "extra_specs";
+pub const SPECS: &str = "extra_specs";
 
 /// GARM folds the case of labels and answers with the spelling that it saw first.
 fn labels(labels: &Labels) -> Value {
@@ -63,13 +63,13 @@ fn labels(labels: &Labels) -> Value {
 }
 
 /// The asked fields that do not stand in `spec` as asked.
-pub(super) fn missing(change: &PoolChange, spec: &PoolSpec) -> Vec<&'static str> {
+pub fn missing(change: &PoolChange, spec: &PoolSpec) -> Vec<&'static str> {
     let differs = |it: &&Field| (it.asked)(change).is_some_and(|asked| asked != (it.live)(spec));
     FIELDS.iter().filter(differs).map(|it| it.key).collect()
 }
 
 /// What of a whole new pool does not stand as asked, as far as `pool` was read.
-pub(super) fn missing_of_new(asked: &PoolSpec, pool: &Pool) -> Vec<&'static str> {
+pub fn missing_of_new(asked: &PoolSpec, pool: &Pool) -> Vec<&'static str> {
     let mut asked_fields = whole(asked);
     if pool.reading == Reading::Listed {
         asked_fields.extra_specs = None;
@@ -103,17 +103,17 @@ fn whole(spec: &PoolSpec) -> PoolChange {
 }
 
 /// The asked fields as they stand in `spec`, for the audit log.
-pub(super) fn before(change: &PoolChange, spec: &PoolSpec) -> Value {
+pub fn before(change: &PoolChange, spec: &PoolSpec) -> Value {
     image(|it| (it.asked)(change).map(|_| (it.live)(spec)))
 }
 
 /// The asked fields as asked, for the audit log.
-pub(super) fn after(change: &PoolChange) -> Value {
+pub fn after(change: &PoolChange) -> Value {
     image(|it| (it.asked)(change))
 }
 
 /// A whole pool, for the audit log.
-pub(super) fn all(spec: &PoolSpec) -> Value {
+pub fn all(spec: &PoolSpec) -> Value {
     let mut all = image(|it| Some((it.live)(spec)).filter(|it| !it.is_null()));
     all["provider"] = spec.provider.clone().into();
     all
@@ -123,7 +123,7 @@ fn image(value: impl Fn(&Field) -> Option<Value>) -> Value {
     let mut map = Map::new();
     for field in &FIELDS {
         if let Some(value) = value(field) {
-            let shown = if field.key == SPECS { audit::shrink(&value) } else { value };
+            let shown = if field.key == SPECS { shrink(&value) } else { value };
             map.insert(field.key.to_owned(), shown);
         }
     }

@@ -1,0 +1,239 @@
+//! Pools and GARM's own settings: what somebody else has changed. What we change ourselves is on
+//! record as intent and outcome.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::super::entry::{By, Entry, Owner, Sight, Subject};
+use super::super::fields::{self, SPECS};
+use super::life::Life;
+use super::pen::{Owned, Pen};
+use super::{CLAIM_AGE, Moment};
+use crate::domain::fleet::{Controller, Fleet};
+use crate::domain::name::{PoolId, PoolName};
+use crate::domain::pool::{Pool, Reading};
+use crate::domain::text::quote;
+
+/// Writes of ours to one pool that may still explain what is seen of it.
+const ASKED_MAX: usize = 16;
+
+/// Pools that are gone and kept in mind, for events that come late.
+const GONE_MAX: usize = 1_024;
+
+/// Pools and controller, as they were last seen.
+#[derive(Debug, Default)]
+pub(super) struct Settings {
+    pools: BTreeMap<PoolId, Known>,
+    gone: VecDeque<PoolId>,
+    controller: Option<Value>,
+    /// By pool; those to GARM itself under nothing.
+    asked: HashMap<Option<PoolId>, VecDeque<Asked>>,
+    has_read: bool,
+}
+
+#[derive(Debug)]
+struct Known {
+    name: Option<PoolName>,
+    owner: Owner,
+    /// Every field, `extra_specs` by digest.
+    image: Value,
+    updated_at: Timestamp,
+}
+
+/// A write of ours.
+#[derive(Debug)]
+struct Asked {
+    at: Timestamp,
+    /// The fields that were asked for; nothing for a deletion.
+    fields: Option<Value>,
+}
+
+impl Settings {
+    /// A runner's subject, and whose it is.
+    pub(super) fn subject(&self, id: &str, life: &Life) -> Owned {
+        let pool = life.pool.as_ref().and_then(|it| self.pools.get(it));
+        let subject = Subject::Instance {
+            id: id.to_owned(),
+            name: life.name.clone(),
+            pool: pool.and_then(|it| it.name.clone()),
+            pool_id: life.pool.clone(),
+        };
+        Owned(subject, pool.map_or(Owner::Others, |it| it.owner))
+    }
+
+    /// An intent of ours.
+    pub(super) fn asked(&mut self, entry: &Entry) {
+        let target = match &entry.subject {
+            Subject::Pool { id: Some(id), .. } => Some(id.clone()),
+            Subject::Controller => None,
+            Subject::Pool { id: None, .. }
+            | Subject::Log
+            | Subject::Runner { .. }
+            | Subject::Instance { .. }
+            | Subject::OtherPool(_) => return,
+        };
+        let asked = self.asked.entry(target).or_default();
+        if asked.len() >= ASKED_MAX {
+            asked.pop_front();
+        }
+        asked.push_back(Asked { at: entry.time, fields: entry.after.clone() });
+    }
+
+    pub(super) fn read(
+        &mut self,
+        fleet: &Fleet,
+        pen: &Pen,
+        moment: Moment,
+        entries: &mut Vec<Entry>,
+    ) {
+        self.see_controller(&fleet.controller, pen, moment, entries);
+        // What a read lists is there, whatever an event has said before.
+        self.gone.clear();
+        for pool in &fleet.pools {
+            self.see_pool(pool, pen, moment, entries);
+        }
+        let is_lost = |id: &&PoolId| fleet.pool(id).is_none();
+        let lost: Vec<PoolId> = self.pools.keys().filter(is_lost).cloned().collect();
+        for id in lost {
+            self.lose_pool(&id, pen, moment, entries);
+        }
+        self.has_read = true;
+    }
+
+    fn see_controller(
+        &mut self,
+        controller: &Controller,
+        pen: &Pen,
+        moment: Moment,
+        entries: &mut Vec<Entry>,
+    ) {
+        let image = controller_image(controller);
+        let Some(before) = self.controller.replace(image.clone()) else { return };
+        let changed = self.unexplained(None, &before, &image);
+        if !changed.is_empty() {
+            let subject = Owned(Subject::Controller, Owner::Others);
+            let entry =
+                pen.event(moment, "controller changed", subject, (By::Unknown, Sight::Whole));
+            entries.push(difference(entry, &changed, &before, &image));
+        }
+    }
+
+    pub(super) fn see_pool(
+        &mut self,
+        pool: &Pool,
+        pen: &Pen,
+        moment: Moment,
+        entries: &mut Vec<Entry>,
+    ) {
+        let known = self.pools.get(&pool.id);
+        if self.gone.contains(&pool.id) || known.is_some_and(|it| it.updated_at > pool.updated_at) {
+            return;
+        }
+        let fresh = Known {
+            name: pool.owned_name(&pen.fleet),
+            owner: pen.owner(pool),
+            image: image(pool, known),
+            updated_at: pool.updated_at,
+        };
+        let subject = Owned(subject(&pool.id, fresh.name.as_ref()), fresh.owner);
+        match known {
+            None if moment.source == super::Source::Resync && !self.has_read => {}
+            None => {
+                let entry = pen.event(moment, "pool created", subject, (By::Unknown, Sight::Whole));
+                entries.push(Entry { after: Some(fresh.image.clone()), ..entry });
+            }
+            Some(known) => {
+                let changed = self.unexplained(Some(&pool.id), &known.image, &fresh.image);
+                if !changed.is_empty() {
+                    let seen = (By::Unknown, Sight::Whole);
+                    let entry = pen.event(moment, "pool changed", subject, seen);
+                    entries.push(difference(entry, &changed, &known.image, &fresh.image));
+                }
+            }
+        }
+        self.pools.insert(pool.id.clone(), fresh);
+    }
+
+    pub(super) fn lose_pool(
+        &mut self,
+        id: &PoolId,
+        pen: &Pen,
+        moment: Moment,
+        entries: &mut Vec<Entry>,
+    ) {
+        let Some(known) = self.pools.remove(id) else { return };
+        if self.gone.len() >= GONE_MAX {
+            self.gone.pop_front();
+        }
+        self.gone.push_back(id.clone());
+        let subject = subject(id, known.name.as_ref());
+        let asked = self.asked.get(&Some(id.clone()));
+        let is_ours = asked.is_some_and(|it| it.iter().any(|it| it.fields.is_none()));
+        let by = if is_ours { By::Us } else { By::Unknown };
+        let owned = Owned(subject, known.owner);
+        let entry = pen.event(moment, "pool gone", owned, (by, Sight::Whole));
+        entries.push(Entry { before: Some(known.image), ..entry });
+    }
+
+    /// The fields that differ and that no recent write of ours has asked to be as they are now.
+    fn unexplained(&self, pool: Option<&PoolId>, before: &Value, after: &Value) -> Vec<String> {
+        let none = VecDeque::new();
+        let asked = self.asked.get(&pool.cloned()).unwrap_or(&none);
+        let is_asked = |key: &str| {
+            asked.iter().filter_map(|it| it.fields.as_ref()).any(|it| it.get(key) == after.get(key))
+        };
+        let members = [before, after].into_iter().filter_map(Value::as_object);
+        let all: BTreeSet<&String> = members.flat_map(Map::keys).collect();
+        // Read for the first time, it is not known to have changed.
+        let is_unread = |key: &str| key == SPECS && before[SPECS].is_null();
+        let is_news =
+            |it: &&&String| before.get(**it) != after.get(**it) && !is_asked(it) && !is_unread(it);
+        all.iter().filter(is_news).map(|it| (*it).clone()).collect()
+    }
+
+    pub(super) fn forget(&mut self, now: Timestamp) {
+        self.asked.retain(|_, asked| {
+            asked.retain(|it| now.duration_since(it.at) < CLAIM_AGE);
+            !asked.is_empty()
+        });
+    }
+}
+
+/// Every field as far as it was read: what GARM's lists leave out is as it was.
+fn image(pool: &Pool, known: Option<&Known>) -> Value {
+    let mut image = fields::all(&pool.spec);
+    if pool.reading == Reading::Listed {
+        image[SPECS] = known.map_or(Value::Null, |it| it.image[SPECS].clone());
+    }
+    image
+}
+
+fn subject(id: &PoolId, name: Option<&PoolName>) -> Subject {
+    match name {
+        Some(name) => Subject::Pool { name: name.clone(), id: Some(id.clone()) },
+        None => Subject::OtherPool(id.clone()),
+    }
+}
+
+fn difference(entry: Entry, keys: &[String], before: &Value, after: &Value) -> Entry {
+    let only = |image: &Value| {
+        let members = keys.iter().filter_map(|it| Some((it.clone(), image.get(it)?.clone())));
+        Some(Value::Object(members.collect()))
+    };
+    Entry { before: only(before), after: only(after), ..entry }
+}
+
+fn controller_image(controller: &Controller) -> Value {
+    let seconds = |it: Duration| it.as_secs();
+    json!({
+        "id": quote(&controller.id),
+        "version": quote(&controller.version),
+        "minimum_job_age_backoff_s": seconds(controller.backoff),
+        "metadata_url": quote(&controller.metadata_url),
+        "callback_url": quote(&controller.callback_url),
+        "webhook_url": quote(&controller.webhook_url),
+    })
+}

@@ -1,0 +1,168 @@
+//! Whether events are coming, and the spans in which they did not.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::super::entry::Entry;
+use super::pen::{Pen, times};
+use crate::domain::text::quote;
+
+/// How long a stream may have been dead before that is noticed: its reader gives a silent peer up
+/// after 75 s (DESIGN §5); a margin on top.
+const SILENCE_MAX: SignedDuration = SignedDuration::from_secs(90);
+
+/// What has happened to the stream of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream<'a> {
+    /// Events are coming from now on.
+    Connected,
+    /// They are not: why.
+    Lost(&'a str),
+    /// They are, and some were more than could be taken in.
+    Overflow,
+}
+
+/// The last record, at the start, that shows this fleet being watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Last {
+    /// The log begins here.
+    None,
+    /// There are records, and in what was looked at none shows it.
+    Unknown,
+    /// Written at this time.
+    At(Timestamp),
+}
+
+/// Whether everything that happens is seen.
+#[derive(Debug, Default)]
+enum State {
+    /// Nothing is known of the stream yet.
+    #[default]
+    Silent,
+    /// No events; a gap record tells of it since `from`.
+    Away { from: Option<Timestamp> },
+    /// Events again, but no full read since.
+    Back { from: Option<Timestamp> },
+    /// Connected before the first read, and no gap is told.
+    New,
+    /// Everything is seen.
+    Whole,
+}
+
+/// Stream and reads over time.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    state: State,
+    reads: u64,
+    /// Times of the last reads, the newest last.
+    read_at: [Option<Timestamp>; 4],
+    /// When the stream last showed a sign of life.
+    heard_at: Option<Timestamp>,
+}
+
+impl Watch {
+    pub(super) fn begin(&mut self, last: Last, pen: &Pen, now: Timestamp) -> Vec<Entry> {
+        let started = pen.log(now, "watch started", Value::Null);
+        let from = match last {
+            Last::None => return vec![started],
+            Last::Unknown => None,
+            Last::At(time) => Some(time),
+        };
+        self.state = State::Away { from };
+        let detail = "nothing was recorded in this time: `watch` did not run".to_owned();
+        vec![started, pen.gap(now, "not watched", (from, None), detail)]
+    }
+
+    pub(super) fn hear(&mut self, stream: &Stream<'_>, pen: &Pen, now: Timestamp) -> Vec<Entry> {
+        let entries = match stream {
+            Stream::Connected => {
+                self.state = match self.state {
+                    State::Silent => State::New,
+                    State::Away { from } => State::Back { from },
+                    State::Back { .. } | State::New | State::Whole => return Vec::new(),
+                };
+                Vec::new()
+            }
+            Stream::Lost(why) => {
+                let why = quote(why);
+                let detail = format!("the event stream is lost ({why}): reads alone tell");
+                self.break_off(pen, now, ("stream lost", detail), |from| State::Away { from })
+            }
+            Stream::Overflow => {
+                let detail = "more events than could be taken in: some are lost".to_owned();
+                self.break_off(pen, now, ("events lost", detail), |from| State::Back { from })
+            }
+        };
+        self.heard_at = Some(now);
+        entries
+    }
+
+    /// Opens a gap, unless one is open.
+    fn break_off(
+        &mut self,
+        pen: &Pen,
+        now: Timestamp,
+        (act, detail): (&str, String),
+        next: impl Fn(Option<Timestamp>) -> State,
+    ) -> Vec<Entry> {
+        match self.state {
+            State::Silent => Vec::new(),
+            State::Away { from } | State::Back { from } => {
+                self.state = next(from);
+                Vec::new()
+            }
+            State::New | State::Whole => {
+                let earliest = now - SILENCE_MAX;
+                let from = self.heard_at.map_or(earliest, |it| it.max(earliest));
+                self.state = next(Some(from));
+                vec![pen.gap(now, act, (Some(from), None), detail)]
+            }
+        }
+    }
+
+    /// An event came.
+    pub(super) fn heard(&mut self, now: Timestamp) {
+        self.heard_at = Some(now);
+    }
+
+    /// A full read succeeded: with events coming, everything is seen from here on.
+    pub(super) fn read(&mut self, pen: &Pen, now: Timestamp) -> Vec<Entry> {
+        self.reads += 1;
+        self.read_at.rotate_left(1);
+        self.read_at[3] = Some(now);
+        match self.state {
+            State::Silent => {
+                self.state = State::Away { from: Some(now) };
+                let detail = "there is no event stream yet: reads alone tell".to_owned();
+                vec![pen.gap(now, "stream lost", (Some(now), None), detail)]
+            }
+            State::Back { from } => {
+                self.state = State::Whole;
+                vec![pen.log(now, "gap closed", times((from, Some(now))))]
+            }
+            State::New => {
+                self.state = State::Whole;
+                Vec::new()
+            }
+            State::Away { .. } | State::Whole => Vec::new(),
+        }
+    }
+
+    pub(super) fn reads(&self) -> u64 {
+        self.reads
+    }
+
+    pub(super) fn has_read(&self) -> bool {
+        self.reads > 0
+    }
+
+    /// Whether no gap is open.
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self.state, State::Whole)
+    }
+
+    /// The last read before a time, among those that are remembered.
+    pub(super) fn read_before(&self, time: Timestamp) -> Option<Timestamp> {
+        self.read_at.into_iter().flatten().filter(|it| *it < time).max()
+    }
+}

@@ -1,0 +1,74 @@
+mod properties;
+mod rows;
+
+use jiff::Timestamp;
+
+use super::super::entry::{Actor, Entry, Kind, Sight, Subject};
+use super::{Last, Lifecycle, Stream};
+use crate::domain::fleet::Fleet;
+use crate::domain::name::FleetName;
+use crate::domain::runner::Runner;
+use crate::scale::Change;
+use crate::scale::testing::{at, fleet, pool, runner};
+
+fn actor() -> Actor {
+    Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0.1.0".into() }
+}
+
+/// A log that begins, nothing known.
+fn fresh() -> Lifecycle {
+    let mut log = Lifecycle::new(actor(), FleetName::new("acme").unwrap());
+    assert_eq!(told(&log.begin(Last::None, at(0))), ["event watch started"]);
+    log
+}
+
+/// The same with events, after a read of the pool `default` with these runners.
+fn watching(runners: Vec<Runner>) -> Lifecycle {
+    let mut log = fresh();
+    assert_eq!(log.stream(&Stream::Connected, at(0)), []);
+    log.read(&listed(0, runners), at(0));
+    log
+}
+
+fn listed(now: i64, runners: Vec<Runner>) -> Fleet {
+    fleet(now, vec![pool("default", &["default"])], runners, vec![])
+}
+
+/// A runner `a` of the pool `default`, its row last written at `second`.
+fn row(state: &str, second: i64) -> Runner {
+    Runner { created_at: at(1), ..runner("default", "a", state, second) }
+}
+
+fn event(log: &mut Lifecycle, runner: Runner) -> Vec<Entry> {
+    let now = runner.updated_at;
+    log.changed(&Change::Runner(runner), now)
+}
+
+fn gone(log: &mut Lifecycle, now: Timestamp) -> Vec<Entry> {
+    log.changed(&Change::RunnerGone("id-a".into()), now)
+}
+
+/// Each entry in a line: kind, act, who, how it is known.
+fn told(entries: &[Entry]) -> Vec<String> {
+    entries.iter().map(line).collect()
+}
+
+fn line(entry: &Entry) -> String {
+    let mut line = format!("{} {}", entry.kind.word(), entry.act);
+    if let Subject::Instance { name, .. } = &entry.subject {
+        line.push_str(&format!(" {name}"));
+    }
+    if let Some(seen) = entry.seen {
+        line.push_str(&format!(" by {} from {}", seen.by.word(), seen.source.word()));
+        line.push_str(match seen.sight {
+            Sight::Whole => "",
+            Sight::Reconstructed => ", reconstructed",
+            Sight::Late => ", late",
+        });
+    }
+    if entry.kind == Kind::Gap {
+        let until = &entry.after.as_ref().unwrap()["until"];
+        line.push_str(if until.is_null() { ", open" } else { "" });
+    }
+    line
+}

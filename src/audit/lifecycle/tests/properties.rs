@@ -1,0 +1,278 @@
+//! Random lives, told badly: whatever is dropped, late, doubled or cut off, each state is on
+//! record or stands in a gap that is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+
+/// Seconds between two full reads.
+const RESYNC: i64 = 30;
+/// Length of a run, in seconds.
+const END: i64 = 300;
+
+/// States in the order of a life; some are skipped by runners that are removed early.
+const STATES: [&str; 9] = [
+    "pending_create/pending",
+    "creating/pending",
+    "running/pending",
+    "running/installing",
+    "running/idle",
+    "running/active",
+    "running/terminated",
+    "pending_delete/terminated",
+    "deleting/terminated",
+];
+
+/// One runner's true history: when it enters each state, and when it is gone.
+#[derive(Debug, Clone)]
+struct Truth {
+    name: String,
+    states: Vec<(i64, &'static str)>,
+    gone: i64,
+}
+
+impl Truth {
+    fn row(&self, at_second: i64) -> Option<Runner> {
+        let (second, state) = self.states.iter().rfind(|it| it.0 <= at_second)?;
+        (at_second < self.gone).then(|| Runner {
+            created_at: at(self.states[0].0),
+            ..runner("default", &self.name, state, *second)
+        })
+    }
+}
+
+/// What becomes of one event on its way.
+#[derive(Debug, Clone, Copy)]
+enum Fate {
+    Prompt,
+    Doubled,
+    Late(i64),
+    Dropped,
+}
+
+/// When the stream is away, and how that is told.
+#[derive(Debug, Clone, Copy)]
+struct Outage {
+    from: i64,
+    length: i64,
+    is_overflow: bool,
+}
+
+fn truths() -> impl Strategy<Value = Vec<Truth>> {
+    let steps = proptest::collection::vec(1..12_i64, STATES.len());
+    let one = (1..END - 100, steps, 1..12_i64, 0..=STATES.len() - 1);
+    proptest::collection::vec(one, 1..12).prop_map(|all| {
+        let life =
+            |(index, (start, steps, last, removed_at)): (usize, (i64, Vec<i64>, i64, usize))| {
+                let mut second = start;
+                let mut states = Vec::new();
+                for (place, (state, step)) in STATES.into_iter().zip(steps).enumerate() {
+                    // Removed early: from there straight to the end of its life.
+                    if place > removed_at && place < STATES.len() - 1 {
+                        continue;
+                    }
+                    states.push((second, state));
+                    second += step;
+                }
+                Truth { name: format!("r{index}"), states, gone: second + last }
+            };
+        all.into_iter().enumerate().map(life).collect()
+    })
+}
+
+fn fates(dropped: u32) -> impl Strategy<Value = Vec<Fate>> {
+    let fate = prop_oneof![
+        6 => Just(Fate::Prompt),
+        1 => Just(Fate::Doubled),
+        2 => (1..4_i64).prop_map(Fate::Late),
+        dropped => Just(Fate::Dropped),
+    ];
+    proptest::collection::vec(fate, 40)
+}
+
+fn outages() -> impl Strategy<Value = Vec<Outage>> {
+    let one = (5..END, 1..60_i64, any::<bool>());
+    proptest::collection::vec(one, 0..3).prop_map(|all| {
+        let mut all: Vec<Outage> = all
+            .into_iter()
+            .map(|(from, length, is_overflow)| {
+                // What overflows is said at once, and followed by a read.
+                let length = if is_overflow { 1 } else { length };
+                Outage { from, length, is_overflow }
+            })
+            .collect();
+        all.sort_by_key(|it| it.from);
+        all.dedup_by(|next, before| next.from <= before.from + before.length + 1);
+        all
+    })
+}
+
+/// Runs the world second by second and brings every entry.
+fn run(truths: &[Truth], fates: &[Fate], outages: &[Outage]) -> Vec<Entry> {
+    let mut log = fresh();
+    let mut entries = log.stream(&Stream::Connected, at(0));
+    let mut due: BTreeMap<i64, Vec<Change>> = BTreeMap::new();
+    let mut fate = fates.iter().cycle();
+    for truth in truths {
+        let rows = truth.states.iter().map(|it| (it.0, truth.row(it.0).map(Change::Runner)));
+        let gone = Change::RunnerGone(format!("id-{}", truth.name));
+        for (second, change) in rows.chain([(truth.gone, Some(gone))]) {
+            let Some(change) = change else { continue };
+            let times = match fate.next().unwrap() {
+                Fate::Prompt => vec![second],
+                Fate::Doubled => vec![second, second + 1],
+                Fate::Late(by) => vec![second + by],
+                Fate::Dropped => vec![],
+            };
+            for time in times {
+                due.entry(time).or_default().push(change.clone());
+            }
+        }
+    }
+    let mut reads: BTreeSet<i64> = (0..=END + 2 * RESYNC).step_by(30).collect();
+    for now in 0..=END + 2 * RESYNC {
+        for outage in outages {
+            if outage.from == now {
+                let stream = match outage.is_overflow {
+                    true => Stream::Overflow,
+                    false => Stream::Lost("closed"),
+                };
+                entries.extend(log.stream(&stream, at(now)));
+            }
+            if outage.from + outage.length == now {
+                entries.extend(log.stream(&Stream::Connected, at(now)));
+                reads.insert(now);
+            }
+        }
+        // The loop reads first and then takes the events in that came meanwhile.
+        if reads.contains(&now) {
+            let rows = truths.iter().filter_map(|it| it.row(now)).collect();
+            entries.extend(log.read(&listed(now, rows), at(now)));
+        }
+        let is_away = outages.iter().any(|it| (it.from..it.from + it.length).contains(&now));
+        for change in due.remove(&now).unwrap_or_default().iter().filter(|_| !is_away) {
+            entries.extend(log.changed(change, at(now)));
+        }
+    }
+    entries
+}
+
+fn seconds(value: &Value) -> Option<i64> {
+    let time: Timestamp = value.as_str()?.parse().unwrap();
+    Some(time.as_second() - at(0).as_second())
+}
+
+/// Spans that gap records own up to; an open one is closed by a later record, or never.
+fn gaps(entries: &[Entry]) -> Vec<(i64, i64)> {
+    let span = |it: &Entry| {
+        let after = it.after.as_ref().unwrap();
+        (seconds(&after["from"]).unwrap_or(i64::MIN), seconds(&after["until"]).unwrap_or(i64::MAX))
+    };
+    let is_told = |it: &&Entry| it.kind == Kind::Gap || it.act == "gap closed";
+    let mut all: Vec<(i64, i64)> = Vec::new();
+    for entry in entries.iter().filter(is_told) {
+        match all.last_mut() {
+            Some(open) if open.1 == i64::MAX && entry.act == "gap closed" => *open = span(entry),
+            _ => all.push(span(entry)),
+        }
+    }
+    all
+}
+
+/// One runner's records: when its state is from, which state, and whether what is between it and
+/// the one before is reconstructed.
+struct Told {
+    at: i64,
+    state: String,
+    is_reconstructed: bool,
+    is_late: bool,
+}
+
+fn told_of(entries: &[Entry], truth: &Truth) -> Vec<Told> {
+    let is_its = |it: &&Entry| matches!(&it.subject, Subject::Instance { name, .. } if name.as_str() == truth.name);
+    let one = |it: &Entry| {
+        let sight = it.seen.unwrap().sight;
+        let (is_reconstructed, is_late) = (sight == Sight::Reconstructed, sight == Sight::Late);
+        match &it.after {
+            None => Told { at: i64::MAX, state: "gone".into(), is_reconstructed, is_late },
+            Some(after) => {
+                let word = |key: &str| after[key].as_str().unwrap();
+                let state = format!("{}/{}", word("status"), word("runner_status"));
+                Told { at: seconds(&after["garm_time"]).unwrap(), state, is_reconstructed, is_late }
+            }
+        }
+    };
+    let mut all: Vec<Told> = entries.iter().filter(is_its).map(one).collect();
+    all.sort_by_key(|it| it.at);
+    all
+}
+
+/// Every state of every runner that any event or read has shown is on record, spanned by a
+/// reconstructed record, or within a gap; no state is on record twice.
+fn check(truths: &[Truth], entries: &[Entry]) -> Result<(), TestCaseError> {
+    let gaps = gaps(entries);
+    for truth in truths {
+        let told = told_of(entries, truth);
+        let states = truth.states.iter().map(|it| (it.0, it.1)).chain([(truth.gone, "gone")]);
+        for (second, state) in states {
+            let is_same = |it: &&Told| it.state == state && (it.at == second || state == "gone");
+            let found = told.iter().filter(is_same).count();
+            prop_assert!(found <= 1, "{} {state} is on record {found} times", truth.name);
+            let next = told.iter().find(|it| it.at >= second && !it.is_late);
+            let is_spanned = next.is_some_and(|it| it.is_reconstructed);
+            let is_in_gap = gaps.iter().any(|it| it.0 <= second && second <= it.1);
+            prop_assert!(
+                found == 1 || is_spanned || is_in_gap,
+                "{} {state} at {second} is neither on record nor in a gap:\n{}",
+                truth.name,
+                super::told(entries).join("\n")
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Whether a read, or an event that was not dropped, has shown anything of it.
+fn is_shown(entries: &[Entry], truth: &Truth) -> bool {
+    !told_of(entries, truth).is_empty()
+}
+
+proptest! {
+    #[test]
+    fn every_life_is_on_record_or_the_gap_is(
+        truths in truths(), fates in fates(0), outages in outages(),
+    ) {
+        check(&truths, &run(&truths, &fates, &outages))?;
+    }
+
+    #[test]
+    fn of_a_runner_that_anything_has_shown_nothing_is_lost_when_garm_drops_events(
+        truths in truths(), fates in fates(4), outages in outages(),
+    ) {
+        let entries = run(&truths, &fates, &outages);
+        let shown: Vec<Truth> =
+            truths.into_iter().filter(|it| is_shown(&entries, it)).collect();
+        check(&shown, &entries)?;
+    }
+
+    #[test]
+    fn the_same_told_again_makes_the_same_log(
+        truths in truths(), fates in fates(2), outages in outages(),
+    ) {
+        prop_assert_eq!(run(&truths, &fates, &outages), run(&truths, &fates, &outages));
+    }
+
+    #[test]
+    fn with_every_event_in_time_nothing_is_reconstructed_and_there_is_no_gap(truths in truths()) {
+        let whole: Vec<Truth> = truths.into_iter().filter(|it| it.states.len() == 9).collect();
+        let entries = run(&whole, &[Fate::Prompt], &[]);
+        let bad: Vec<String> = told(&entries)
+            .into_iter()
+            .filter(|it| it.contains("event,") || it.contains("gap") || it.contains("late"))
+            .collect();
+        prop_assert_eq!(bad, Vec::<String>::new());
+    }
+}

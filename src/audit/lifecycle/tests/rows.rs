@@ -1,0 +1,333 @@
+//! One situation at a time.
+
+use serde_json::json;
+
+use super::*;
+use crate::audit::{Cause, Head, Verdict, seal};
+use crate::domain::job::{Job, JobStatus};
+use crate::domain::name::{PoolId, PoolName, RunnerName};
+use crate::domain::pool::Pool;
+use crate::scale::testing::job;
+
+/// A life as GARM's stream showed it (GARM.md §e).
+const LIFE: [&str; 9] = [
+    "pending_create/pending",
+    "creating/pending",
+    "running/pending",
+    "running/installing",
+    "running/idle",
+    "running/active",
+    "running/terminated",
+    "pending_delete/terminated",
+    "deleting/terminated",
+];
+
+fn life() -> Vec<Runner> {
+    (1..).zip(LIFE).map(|(second, state)| row(state, second)).collect()
+}
+
+/// A write of ours to a runner or a pool, as the engine records it.
+fn write(kind: Kind, subject: Subject, after: Option<serde_json::Value>) -> Entry {
+    Entry {
+        time: at(5),
+        actor: actor(),
+        kind,
+        act: "write".into(),
+        subject,
+        before: None,
+        after,
+        cause: Cause::default(),
+        seen: None,
+        intent: None,
+        verdict: None,
+        detail: String::new(),
+    }
+}
+
+fn removal(kind: Kind) -> Entry {
+    let subject = Subject::Runner {
+        name: RunnerName::new("a"),
+        pool: PoolName::new("default").unwrap(),
+        pool_id: PoolId::new("default"),
+    };
+    write(kind, subject, None)
+}
+
+#[test]
+fn a_life_is_recorded_step_by_step() {
+    let mut log = watching(vec![]);
+    let mut entries: Vec<Entry> = life().into_iter().flat_map(|it| event(&mut log, it)).collect();
+    entries.extend(gone(&mut log, at(10)));
+    insta::assert_snapshot!(told(&entries).join("\n"), @r"
+    event runner created a by GARM from event
+    event runner creating a by GARM from event
+    event runner running a by GARM from event
+    event runner installing a by GARM from event
+    event runner idle a by GARM from event
+    event runner active a by GARM from event
+    event runner terminated a by GARM from event
+    event runner marked for deletion a by GARM from event
+    event runner deleting a by GARM from event
+    event runner gone a by GARM from event
+    ");
+    assert_eq!(told(&log.read(&listed(40, vec![]), at(40))), Vec::<String>::new());
+}
+
+#[test]
+fn a_record_says_whose_what_when_and_how_it_is_known() {
+    let mut log = watching(vec![row("running/idle", 5)]);
+    let active = Runner {
+        job: Some(77),
+        provider_id: Some("vm-1".into()),
+        provider_fault: Some("no\u{1b}quota".into()),
+        ..row("running/active", 6)
+    };
+    let entries = event(&mut log, active);
+    let (line, _) = seal(&entries[0], &Head::start(), None);
+    insta::assert_snapshot!(line);
+}
+
+#[test]
+fn duplicates_and_heartbeats_are_not_recorded() {
+    let mut log = watching(vec![]);
+    for step in life() {
+        event(&mut log, step.clone());
+        assert_eq!(event(&mut log, step), []);
+    }
+    for (second, state) in [(3, "running/pending"), (5, "running/idle")] {
+        assert_eq!(event(&mut log, row(state, second)), [], "older");
+    }
+    let mut log = watching(vec![row("running/idle", 5)]);
+    assert_eq!(event(&mut log, row("running/idle", 9)), [], "heartbeat");
+    assert_eq!(event(&mut log, row("running/idle", 7)), [], "older heartbeat");
+    assert_eq!(event(&mut log, row("running/idle", 4)), [], "idle earlier than was known");
+}
+
+#[test]
+fn an_older_row_is_recorded_once_and_marked_late() {
+    let mut log = watching(vec![]);
+    event(&mut log, row("pending_create/pending", 1));
+    let jump = event(&mut log, row("running/pending", 3));
+    assert_eq!(told(&jump), ["event runner running a by GARM from event, reconstructed"]);
+    let late = event(&mut log, row("creating/pending", 2));
+    assert_eq!(told(&late), ["event runner creating a by GARM from event, late"]);
+    assert_eq!(event(&mut log, row("creating/pending", 2)), []);
+    // Also behind the end.
+    gone(&mut log, at(9));
+    let late = event(&mut log, row("deleting/pending", 8));
+    assert_eq!(told(&late), ["event runner deleting a by GARM from event, late"]);
+    assert_eq!(event(&mut log, row("deleting/pending", 8)), []);
+    assert_eq!(gone(&mut log, at(9)), []);
+}
+
+#[test]
+fn who_had_a_runner_removed_is_said_as_far_as_it_is_known() {
+    let leaving = || row("pending_delete/idle", 8);
+    let check = |log: &mut Lifecycle, runner: Runner, by: &str| {
+        let entries = [event(log, runner), gone(log, at(9))].concat();
+        assert_eq!(
+            told(&entries),
+            [
+                format!("event runner marked for deletion a by {by} from event"),
+                format!("event runner gone a by {by} from event, reconstructed"),
+            ]
+        );
+    };
+    let idle = || vec![row("running/idle", 5)];
+    check(&mut watching(idle()), leaving(), "unknown");
+    let mut ours = watching(idle());
+    ours.wrote(&removal(Kind::Intent));
+    check(&mut ours, leaving(), "us");
+    let mut refused = watching(idle());
+    refused.wrote(&removal(Kind::Intent));
+    refused.wrote(&Entry { verdict: Some(Verdict::Refused), ..removal(Kind::Outcome) });
+    check(&mut refused, leaving(), "unknown");
+    let mut done = watching(vec![row("running/terminated", 5)]);
+    check(&mut done, row("pending_delete/terminated", 8), "GARM");
+    // The job's end is known, the runner's row of it was lost.
+    let mut done = watching(vec![Runner { job: Some(1_001), ..row("running/active", 5) }]);
+    let ended = Job {
+        status: JobStatus::Completed,
+        conclusion: "failure".into(),
+        runner: Some(RunnerName::new("a")),
+        ..job(1, &[], 2)
+    };
+    assert_eq!(done.changed(&Change::Job(ended), at(7)), []);
+    let last = gone(&mut done, at(9));
+    assert_eq!(told(&last), ["event runner gone a by GARM from event, reconstructed"]);
+    assert_eq!(
+        last[0].before,
+        Some(json!({
+            "status": "running", "runner_status": "active", "job": 1_001, "last_job": 1_001,
+            "conclusion": "failure",
+        }))
+    );
+}
+
+#[test]
+fn what_the_stream_missed_the_next_read_shows() {
+    let other = |state: &str, second| Runner {
+        created_at: at(1),
+        ..runner("elsewhere", "b", state, second)
+    };
+    let mut log = watching(vec![row("running/idle", 5)]);
+    let entries = log.read(&listed(30, vec![other("creating/pending", 20)]), at(30));
+    insta::assert_snapshot!(told(&entries).join("\n"), @r"
+    event runner created b by GARM from resync, reconstructed
+    event runner gone a by unknown from resync, reconstructed
+    ");
+    let owner = |entry: &Entry| entry.seen.unwrap().owner.unwrap();
+    use crate::audit::Owner;
+    assert_eq!((owner(&entries[0]), owner(&entries[1])), (Owner::Others, Owner::Ours));
+}
+
+#[test]
+fn events_that_never_come_are_a_gap_and_such_as_are_on_their_way_are_none() {
+    let gap = "gap events missed";
+    let mut log = watching(vec![]);
+    log.read(&listed(30, vec![row("creating/pending", 20)]), at(30));
+    // The next read is at once, the event not yet here.
+    let idle = || vec![row("creating/pending", 20)];
+    assert_eq!(log.read(&listed(31, idle()), at(31)), []);
+    let entries = log.read(&listed(60, idle()), at(60));
+    assert_eq!(told(&entries), [gap]);
+    assert_eq!(
+        entries[0].after,
+        Some(json!({ "from": at(0).to_string(), "until": at(30).to_string() }))
+    );
+    assert_eq!(log.read(&listed(90, idle()), at(90)), []);
+    // In time.
+    let mut log = watching(vec![]);
+    log.read(&listed(30, idle()), at(30));
+    assert_eq!(event(&mut log, row("creating/pending", 20)), []);
+    assert_eq!(log.read(&listed(60, vec![]), at(60)).len(), 1, "it is gone");
+    assert_eq!(gone(&mut log, at(61)), []);
+    assert_eq!(log.read(&listed(90, vec![]), at(90)), []);
+}
+
+#[test]
+fn a_lost_stream_is_an_open_gap_until_a_read_after_it_is_back() {
+    let mut log = watching(vec![]);
+    let lost = log.stream(&Stream::Lost("closed"), at(40));
+    assert_eq!(told(&lost), ["gap stream lost, open"]);
+    assert_eq!(log.stream(&Stream::Lost("refused"), at(41)), []);
+    assert_eq!(log.read(&listed(60, vec![]), at(60)), []);
+    assert_eq!(log.stream(&Stream::Connected, at(70)), []);
+    let closed = log.read(&listed(71, vec![]), at(71));
+    assert_eq!(told(&closed), ["event gap closed"]);
+    let span = json!({ "from": at(0).to_string(), "until": at(71).to_string() });
+    assert_eq!(closed[0].after, Some(span));
+    assert_eq!(log.read(&listed(90, vec![]), at(90)), []);
+    assert_eq!(told(&log.stream(&Stream::Overflow, at(95))), ["gap events lost, open"]);
+    assert_eq!(told(&log.read(&listed(96, vec![]), at(96))), ["event gap closed"]);
+}
+
+#[test]
+fn the_time_before_the_start_is_a_gap_until_everything_is_seen_again() {
+    let mut log = Lifecycle::new(actor(), FleetName::new("acme").unwrap());
+    let entries = log.begin(Last::At(at(-500)), at(0));
+    assert_eq!(told(&entries), ["event watch started", "gap not watched, open"]);
+    assert_eq!(entries[1].after, Some(json!({ "from": at(-500).to_string(), "until": null })));
+    assert_eq!(log.stream(&Stream::Connected, at(1)), []);
+    let found = log.read(&listed(2, vec![row("running/idle", -900)]), at(2));
+    assert_eq!(
+        told(&found),
+        ["event runner found a by unknown from resync, reconstructed", "event gap closed"]
+    );
+    assert_eq!(told(&log.end(at(9))), ["event watch stopped"]);
+}
+
+#[test]
+fn without_a_stream_the_gap_begins_with_the_first_read() {
+    let mut log = fresh();
+    assert_eq!(told(&log.read(&listed(1, vec![]), at(1))), ["gap stream lost, open"]);
+    log.stream(&Stream::Connected, at(2));
+    assert_eq!(told(&log.read(&listed(3, vec![]), at(3))), ["event gap closed"]);
+}
+
+#[test]
+fn a_runner_that_only_a_job_tells_of_is_a_gap() {
+    let named = |id, name: &str| Job {
+        status: JobStatus::InProgress,
+        runner: Some(RunnerName::new(name)),
+        ..job(id, &[], 2)
+    };
+    let mut log = fresh();
+    log.stream(&Stream::Connected, at(0));
+    let before = fleet(0, vec![], vec![], vec![named(1, "old")]);
+    assert_eq!(log.read(&before, at(0)), [], "before anything was watched");
+    log.changed(&Change::Job(named(2, "ghost")), at(5));
+    log.changed(&Change::Job(named(3, "a")), at(5));
+    event(&mut log, row("pending_create/pending", 6));
+    let after = fleet(30, vec![], vec![row("pending_create/pending", 6)], vec![named(2, "ghost")]);
+    let entries = log.read(&after, at(30));
+    assert_eq!(told(&entries), ["gap runner unseen, open"]);
+    assert_eq!(entries[0].after, Some(json!({ "runner": "ghost", "job": 1_002 })));
+    assert_eq!(log.read(&after, at(60)), []);
+}
+
+#[test]
+fn a_read_that_lags_behind_an_event_does_not_bring_a_runner_back() {
+    let mut log = watching(vec![row("deleting/terminated", 5)]);
+    gone(&mut log, at(20));
+    let lags = || listed(30, vec![row("deleting/terminated", 5)]);
+    assert_eq!(log.read(&lags(), at(30)), []);
+    // Twice is no lag.
+    let entries = log.read(&lags(), at(60));
+    assert_eq!(told(&entries), ["event runner created a by GARM from resync, reconstructed"]);
+}
+
+#[test]
+fn pools_that_somebody_else_changes_are_recorded_and_our_own_writes_are_not_told_twice() {
+    let changed = |second, level: u32, image: &str| {
+        let mut pool = pool("default", &["default"]);
+        pool.updated_at = at(second);
+        pool.spec.min_idle_runners = level;
+        pool.spec.image = image.into();
+        Change::Pool(pool)
+    };
+    let mut log = watching(vec![]);
+    let subject =
+        Subject::Pool { name: PoolName::new("default").unwrap(), id: Some(PoolId::new("default")) };
+    log.wrote(&write(Kind::Intent, subject, Some(json!({ "min_idle_runners": 3 }))));
+    assert_eq!(log.changed(&changed(6, 3, "image"), at(6)), []);
+    let entries = log.changed(&changed(7, 4, "other"), at(7));
+    assert_eq!(told(&entries), ["event pool changed by unknown from event"]);
+    assert_eq!(entries[0].before, Some(json!({ "image": "image", "min_idle_runners": 3 })));
+    assert_eq!(entries[0].after, Some(json!({ "image": "other", "min_idle_runners": 4 })));
+    assert_eq!(log.changed(&changed(6, 3, "image"), at(8)), [], "older");
+    let foreign = Pool { spec: pool("x", &[]).spec, ..pool("theirs", &[]) };
+    let created = log.changed(&Change::Pool(foreign), at(9));
+    assert_eq!(told(&created), ["event pool created by unknown from event"]);
+    let gone = log.changed(&Change::PoolGone(PoolId::new("theirs")), at(9));
+    assert_eq!(told(&gone), ["event pool gone by unknown from event"]);
+    assert_eq!(log.changed(&Change::PoolGone(PoolId::new("theirs")), at(9)), []);
+}
+
+#[test]
+fn garms_own_settings_are_watched() {
+    let mut log = watching(vec![]);
+    let mut other = listed(30, vec![]);
+    other.controller.backoff = std::time::Duration::from_secs(30);
+    let entries = log.read(&other, at(30));
+    assert_eq!(told(&entries), ["event controller changed by unknown from resync"]);
+    assert_eq!(entries[0].after, Some(json!({ "minimum_job_age_backoff_s": 30 })));
+    assert_eq!(entries[0].seen.unwrap().owner, None);
+}
+
+#[test]
+fn memory_grows_with_what_garm_lists_and_with_nothing_else() {
+    let mut log = watching(vec![]);
+    for round in 0..100 {
+        for index in 0..200 {
+            let name = format!("r{round}-{index}");
+            let new = runner("default", &name, "pending_create/pending", round);
+            log.changed(&Change::Runner(new), at(round));
+            log.changed(&Change::RunnerGone(format!("id-{name}")), at(round));
+        }
+        log.read(&listed(round, vec![]), at(round));
+    }
+    assert!(log.past.len() <= super::super::PAST_MAX, "{}", log.past.len());
+    assert_eq!((log.runners.len(), log.names.len()), (0, log.past.len()));
+    assert_eq!((log.awaited.len(), log.claims.len(), log.heard.len()), (0, 0, 0));
+}
