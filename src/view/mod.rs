@@ -10,6 +10,7 @@ pub mod plan;
 pub mod problem;
 pub mod progress;
 pub mod proof;
+pub mod requirements;
 pub mod status;
 pub mod style;
 pub mod table;

@@ -5,11 +5,16 @@
 //! requirement is met. Never asks GARM, never sends anything, never reads a clock: observations
 //! and times come in, findings and transitions go out as data.
 
+pub mod alerts;
 pub mod finding;
 mod floors;
 pub mod isolation;
+pub mod lately;
+pub mod requirements;
 mod track;
 mod vms;
 
+pub use alerts::{Reading, Readings, Rules, Transition, Turn};
 pub use finding::{Finding, Kind, Remedy};
 pub use isolation::{Auditor, Watched};
+pub use lately::Lately;

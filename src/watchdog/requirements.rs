@@ -1,0 +1,467 @@
+//! The report on the requirements that are about safety: R3, R4, R8 to R11, each met, not met, or
+//! nobody here can tell (DESIGN §1).
+//!
+//! Every command fills in the facts that it has at hand. What it did not ask is "cannot tell",
+//! with the command that tells.
+
+use std::collections::BTreeSet;
+
+use super::finding::{Kind, Weight};
+use super::isolation::Watched;
+use crate::domain::text::{code, count};
+
+/// A requirement of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Requirement {
+    /// A clean environment for each job.
+    R3,
+    /// Nothing of an earlier job can be reached from a later one.
+    R4,
+    /// Runners cannot reach production networks.
+    R8,
+    /// GitHub App credentials come from a secrets manager.
+    R9,
+    /// Runners speak to GARM by mTLS.
+    R10,
+    /// All that happens to runners is in the audit log.
+    R11,
+}
+
+impl Requirement {
+    /// Every one, in the order of the report.
+    pub const ALL: [Self; 6] = [Self::R3, Self::R4, Self::R8, Self::R9, Self::R10, Self::R11];
+
+    /// As `policy.accept` names it.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::R3 => "R3",
+            Self::R4 => "R4",
+            Self::R8 => "R8",
+            Self::R9 => "R9",
+            Self::R10 => "R10",
+            Self::R11 => "R11",
+        }
+    }
+
+    /// What it asks for, in a few words.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::R3 => "a fresh VM for each job",
+            Self::R4 => "no traces of earlier jobs",
+            Self::R8 => "no way into production networks",
+            Self::R9 => "credentials from a secrets manager",
+            Self::R10 => "mTLS from runners to GARM",
+            Self::R11 => "an audit log of all runners",
+        }
+    }
+
+    /// The command that tells.
+    const fn teller(self) -> &'static str {
+        match self {
+            Self::R3 | Self::R4 | Self::R11 => "runnerctl watch",
+            Self::R8 | Self::R9 => "runnerctl plan",
+            Self::R10 => "runnerctl validate --online",
+        }
+    }
+}
+
+/// Whether a requirement is met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Answer {
+    /// It is.
+    Met,
+    /// It is not.
+    NotMet,
+    /// Nobody here can tell.
+    CannotTell,
+}
+
+impl Answer {
+    /// The words of output.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Met => "met",
+            Self::NotMet => "not met",
+            Self::CannotTell => "cannot tell",
+        }
+    }
+}
+
+/// Whether somebody has said that a requirement is known not to be met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// `policy.accept` names it: no warning.
+    Accepted,
+    /// Nobody has.
+    Open,
+}
+
+/// One line of the report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Which requirement.
+    pub requirement: Requirement,
+    /// Whether it is met.
+    pub answer: Answer,
+    /// Why: one sentence without full stop.
+    pub evidence: String,
+    /// The command that tells; absent when this one did.
+    pub teller: Option<&'static str>,
+    /// What `policy.accept` says of it.
+    pub known: Known,
+}
+
+impl Verdict {
+    /// Not met, and nobody has said that this is known.
+    pub fn is_warning(&self) -> bool {
+        self.answer == Answer::NotMet && self.known == Known::Open
+    }
+}
+
+/// What the command at hand has found out; absent: it did not ask.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts<'a> {
+    /// The isolation auditor's record.
+    pub isolation: Option<&'a Watched>,
+    /// The networks that runners may be in.
+    pub networks: Option<Networks>,
+    /// GARM's GitHub credentials.
+    pub credentials: Option<Vec<Credential>>,
+    /// The last negative probes.
+    pub mtls: Option<Mtls>,
+    /// The audit log.
+    pub audit: Option<Audit>,
+}
+
+/// The networks that runners may be in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Networks {
+    /// The providers in use.
+    pub providers: BTreeSet<String>,
+    /// Those that `policy.networks` has a rule for.
+    pub ruled: BTreeSet<String>,
+    /// The pools that break a rule.
+    pub violations: BTreeSet<String>,
+}
+
+/// One of GARM's GitHub credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// Its name in GARM.
+    pub name: String,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// Where a credential comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// From a secrets manager, through this program: it bears our mark and its key is a `vault:` or
+    /// `exec:` reference.
+    SecretsManager,
+    /// Through this program, from elsewhere: the kind of the reference, `file` or `env`.
+    Elsewhere(String),
+    /// It does not bear our mark.
+    Unmarked,
+}
+
+/// What the negative probes have shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mtls {
+    /// Nobody gets in without the right certificate; how it was shown.
+    Enforced(String),
+    /// Somebody does; who and where.
+    NotEnforced(String),
+    /// No proof either way; why.
+    Unproven(String),
+}
+
+/// How the audit log stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Audit {
+    /// The chain verifies.
+    Whole {
+        /// Records in it.
+        records: u64,
+        /// Gaps that are still open.
+        open_gaps: u64,
+    },
+    /// It does not; where and how.
+    Broken(String),
+}
+
+/// One line for each requirement, in order. `accepted` is `policy.accept`.
+pub fn report(facts: &Facts<'_>, accepted: &[String]) -> Vec<Verdict> {
+    let verdict = |requirement: Requirement| {
+        let (answer, evidence) = judge(requirement, facts)
+            .unwrap_or_else(|| (Answer::CannotTell, "not asked here".to_owned()));
+        let is_told = is_asked(requirement, facts);
+        let known = match accepted.iter().any(|it| it == requirement.id()) {
+            true => Known::Accepted,
+            false => Known::Open,
+        };
+        let teller = Some(requirement.teller()).filter(|_| !is_told);
+        Verdict { requirement, answer, evidence, teller, known }
+    };
+    Requirement::ALL.into_iter().map(verdict).collect()
+}
+
+fn is_asked(requirement: Requirement, facts: &Facts<'_>) -> bool {
+    match requirement {
+        Requirement::R3 | Requirement::R4 => facts.isolation.is_some(),
+        Requirement::R8 => facts.networks.is_some(),
+        Requirement::R9 => facts.credentials.is_some(),
+        Requirement::R10 => facts.mtls.is_some(),
+        Requirement::R11 => facts.audit.is_some(),
+    }
+}
+
+fn judge(requirement: Requirement, facts: &Facts<'_>) -> Option<(Answer, String)> {
+    match requirement {
+        Requirement::R3 => facts.isolation.map(|it| isolation(it, Kind::concerns_fresh_vms)),
+        Requirement::R4 => facts.isolation.map(|it| isolation(it, Kind::concerns_traces)),
+        Requirement::R8 => facts.networks.as_ref().map(networks),
+        Requirement::R9 => facts.credentials.as_deref().map(credentials),
+        Requirement::R10 => facts.mtls.as_ref().map(mtls),
+        Requirement::R11 => facts.audit.as_ref().map(audit),
+    }
+}
+
+/// Met when a finished job or more was watched without a finding.
+fn isolation(watched: &Watched, concerns: fn(Kind) -> bool) -> (Answer, String) {
+    let found = |weight: Weight| -> Vec<String> {
+        let found = watched.findings.iter().filter(|it| concerns(*it.0) && it.0.weight() == weight);
+        found.map(|(kind, n)| format!("{} ({n})", code(kind.word()))).collect()
+    };
+    let (broken, unknown) = (found(Weight::Broken), found(Weight::Unknown));
+    let jobs = count(usize::try_from(watched.jobs).unwrap_or(usize::MAX), "finished job");
+    if !broken.is_empty() {
+        return (Answer::NotMet, format!("found: {}; {jobs} watched", broken.join(", ")));
+    }
+    if !unknown.is_empty() {
+        return (Answer::CannotTell, format!("found: {}; {jobs} watched", unknown.join(", ")));
+    }
+    match watched.jobs {
+        0 => (Answer::CannotTell, "no finished job has been watched yet".to_owned()),
+        _ => (Answer::Met, format!("{jobs} watched, nothing found")),
+    }
+}
+
+/// Met when every provider in use has a rule and no pool breaks one.
+fn networks(networks: &Networks) -> (Answer, String) {
+    let unruled: Vec<&String> = networks.providers.difference(&networks.ruled).collect();
+    if !networks.violations.is_empty() {
+        let pools = list(&networks.violations);
+        return (Answer::NotMet, format!("pools that break `policy.networks`: {pools}"));
+    }
+    if !unruled.is_empty() {
+        let providers = list(unruled);
+        return (Answer::NotMet, format!("providers without `policy.networks`: {providers}"));
+    }
+    match networks.providers.is_empty() {
+        true => (Answer::CannotTell, "no provider is in use".to_owned()),
+        false => {
+            let providers = list(&networks.providers);
+            (Answer::Met, format!("every pool keeps to `policy.networks` of {providers}"))
+        }
+    }
+}
+
+/// Met when every credential comes from a secrets manager through this program.
+fn credentials(all: &[Credential]) -> (Answer, String) {
+    if all.is_empty() {
+        return (Answer::CannotTell, "GARM has no GitHub credentials".to_owned());
+    }
+    let bad = all.iter().filter_map(|it| match &it.origin {
+        Origin::SecretsManager => None,
+        Origin::Elsewhere(kind) => {
+            Some(format!("{} comes from {}", code(&it.name), code(format!("{kind}:"))))
+        }
+        Origin::Unmarked => Some(format!("{} was put into GARM by hand", code(&it.name))),
+    });
+    let bad: Vec<String> = bad.collect();
+    match bad.is_empty() {
+        true => {
+            let all = count(all.len(), "credential");
+            (Answer::Met, format!("{all} handed to GARM from a secrets manager"))
+        }
+        false => (Answer::NotMet, cut(bad)),
+    }
+}
+
+fn mtls(mtls: &Mtls) -> (Answer, String) {
+    match mtls {
+        Mtls::Enforced(how) => (Answer::Met, how.clone()),
+        Mtls::NotEnforced(how) => (Answer::NotMet, how.clone()),
+        Mtls::Unproven(why) => (Answer::CannotTell, why.clone()),
+    }
+}
+
+/// Met when the chain verifies and no gap is open.
+fn audit(audit: &Audit) -> (Answer, String) {
+    match audit {
+        Audit::Whole { records, open_gaps: 0 } => {
+            (Answer::Met, format!("the chain of {records} records verifies, no gap is open"))
+        }
+        Audit::Whole { open_gaps, .. } => {
+            let gaps = count(usize::try_from(*open_gaps).unwrap_or(usize::MAX), "open gap");
+            (Answer::NotMet, format!("the chain verifies, but has {gaps}"))
+        }
+        Audit::Broken(how) => (Answer::NotMet, how.clone()),
+    }
+}
+
+/// Most things named in one sentence.
+const NAMED_MAX: usize = 5;
+
+fn list<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
+    cut(names.into_iter().map(code).collect())
+}
+
+fn cut(mut all: Vec<String>) -> String {
+    let rest = all.len().saturating_sub(NAMED_MAX);
+    all.truncate(NAMED_MAX);
+    match rest {
+        0 => all.join(", "),
+        _ => format!("{} and {rest} more", all.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// The answer and the evidence for one requirement.
+    #[track_caller]
+    fn check(requirement: Requirement, facts: &Facts<'_>, answer: Answer, evidence: &str) {
+        let report = report(facts, &[]);
+        let verdict = report.iter().find(|it| it.requirement == requirement).unwrap();
+        assert_eq!((verdict.answer, verdict.evidence.as_str()), (answer, evidence));
+        assert_eq!(verdict.teller, None);
+    }
+
+    fn names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|it| (*it).to_owned()).collect()
+    }
+
+    #[test]
+    fn what_was_not_asked_cannot_be_told_and_says_who_tells() {
+        let report = report(&Facts::default(), &["R8".to_owned()]);
+        let lines: Vec<(&str, Answer, Option<&str>, Known)> =
+            report.iter().map(|it| (it.requirement.id(), it.answer, it.teller, it.known)).collect();
+        let unknown = |id, teller, known| (id, Answer::CannotTell, Some(teller), known);
+        assert_eq!(
+            lines,
+            [
+                unknown("R3", "runnerctl watch", Known::Open),
+                unknown("R4", "runnerctl watch", Known::Open),
+                unknown("R8", "runnerctl plan", Known::Accepted),
+                unknown("R9", "runnerctl plan", Known::Open),
+                unknown("R10", "runnerctl validate --online", Known::Open),
+                unknown("R11", "runnerctl watch", Known::Open),
+            ]
+        );
+        assert!(!report.iter().any(Verdict::is_warning));
+    }
+
+    #[test]
+    fn isolation_is_met_by_a_watched_job_and_broken_by_a_finding() {
+        let watched = |jobs, findings: &[(Kind, u64)]| Watched {
+            since: None,
+            jobs,
+            findings: findings.iter().copied().collect::<BTreeMap<_, _>>(),
+        };
+        let check = |watched: &Watched, r3: (Answer, &str), r4: (Answer, &str)| {
+            let facts = Facts { isolation: Some(watched), ..Facts::default() };
+            check(Requirement::R3, &facts, r3.0, r3.1);
+            check(Requirement::R4, &facts, r4.0, r4.1);
+        };
+        let nothing = (Answer::CannotTell, "no finished job has been watched yet");
+        check(&watched(0, &[]), nothing, nothing);
+        let met = (Answer::Met, "1 finished job watched, nothing found");
+        check(&watched(1, &[]), met, met);
+        let shell = (Answer::NotMet, "found: `shell_access` (2); 1 finished job watched");
+        check(&watched(1, &[(Kind::ShellAccess, 2)]), met, shell);
+        let below = (Answer::NotMet, "found: `below_min` (1); 1 finished job watched");
+        check(&watched(1, &[(Kind::BelowMin, 1)]), below, met);
+        let unknown = "found: `registration_unknown` (1); 3 finished jobs watched";
+        let unknown = (Answer::CannotTell, unknown);
+        check(&watched(3, &[(Kind::RegistrationUnknown, 1)]), unknown, unknown);
+        let two = (Answer::NotMet, "found: `two_jobs` (1); 3 finished jobs watched");
+        check(&watched(3, &[(Kind::RegistrationUnknown, 1), (Kind::TwoJobs, 1)]), two, two);
+    }
+
+    #[test]
+    fn networks_are_met_when_every_provider_has_a_rule_that_is_kept() {
+        let check = |providers: &[&str], ruled: &[&str], violations: &[&str], answer, evidence| {
+            let networks = Networks {
+                providers: names(providers),
+                ruled: names(ruled),
+                violations: names(violations),
+            };
+            let facts = Facts { networks: Some(networks), ..Facts::default() };
+            check(Requirement::R8, &facts, answer, evidence);
+        };
+        check(&[], &["aws"], &[], Answer::CannotTell, "no provider is in use");
+        let evidence = "every pool keeps to `policy.networks` of `aws`, `gcp`";
+        check(&["aws", "gcp"], &["aws", "gcp", "azure"], &[], Answer::Met, evidence);
+        let evidence = "providers without `policy.networks`: `gcp`";
+        check(&["aws", "gcp"], &["aws"], &[], Answer::NotMet, evidence);
+        let evidence = "pools that break `policy.networks`: `a`, `b`, `c`, `d`, `e` and 2 more";
+        let pools = ["a", "b", "c", "d", "e", "f", "g"];
+        check(&["aws"], &["aws"], &pools, Answer::NotMet, evidence);
+    }
+
+    #[test]
+    fn credentials_are_met_when_all_come_from_a_secrets_manager() {
+        let check = |origins: &[(&str, Origin)], answer, evidence| {
+            let all = origins.iter().map(|(name, origin)| Credential {
+                name: (*name).to_owned(),
+                origin: origin.clone(),
+            });
+            let facts = Facts { credentials: Some(all.collect()), ..Facts::default() };
+            check(Requirement::R9, &facts, answer, evidence);
+        };
+        check(&[], Answer::CannotTell, "GARM has no GitHub credentials");
+        let evidence = "1 credential handed to GARM from a secrets manager";
+        check(&[("app", Origin::SecretsManager)], Answer::Met, evidence);
+        let mixed = [
+            ("app", Origin::SecretsManager),
+            ("old", Origin::Unmarked),
+            ("dev`\n", Origin::Elsewhere("file".into())),
+        ];
+        let evidence = "`old` was put into GARM by hand, `dev'\\n` comes from `file:`";
+        check(&mixed, Answer::NotMet, evidence);
+    }
+
+    #[test]
+    fn probes_and_the_audit_log_speak_for_themselves() {
+        let probed = |mtls| Facts { mtls: Some(mtls), ..Facts::default() };
+        let facts = probed(Mtls::Enforced("4 probes refused".into()));
+        check(Requirement::R10, &facts, Answer::Met, "4 probes refused");
+        let facts = probed(Mtls::NotEnforced("GARM answers".into()));
+        check(Requirement::R10, &facts, Answer::NotMet, "GARM answers");
+        let facts = probed(Mtls::Unproven("unreachable".into()));
+        check(Requirement::R10, &facts, Answer::CannotTell, "unreachable");
+        let kept = |audit| Facts { audit: Some(audit), ..Facts::default() };
+        let facts = kept(Audit::Whole { records: 7, open_gaps: 0 });
+        let evidence = "the chain of 7 records verifies, no gap is open";
+        check(Requirement::R11, &facts, Answer::Met, evidence);
+        let facts = kept(Audit::Whole { records: 7, open_gaps: 2 });
+        check(Requirement::R11, &facts, Answer::NotMet, "the chain verifies, but has 2 open gaps");
+        let facts = kept(Audit::Broken("record 3 does not follow record 2".into()));
+        check(Requirement::R11, &facts, Answer::NotMet, "record 3 does not follow record 2");
+    }
+
+    #[test]
+    fn what_is_known_not_to_be_met_is_no_warning() {
+        let facts = Facts { mtls: Some(Mtls::NotEnforced("x".into())), ..Facts::default() };
+        let warnings = |accepted: &[&str]| {
+            let accepted: Vec<String> = accepted.iter().map(|it| (*it).to_owned()).collect();
+            report(&facts, &accepted).iter().filter(|it| it.is_warning()).count()
+        };
+        assert_eq!((warnings(&[]), warnings(&["R8"]), warnings(&["R10"])), (1, 1, 0));
+    }
+}
