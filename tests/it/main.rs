@@ -9,6 +9,7 @@ mod garm_http;
 mod manifest;
 mod notify;
 mod plan;
+mod prometheus;
 mod service;
 mod sim;
 mod telemetry;

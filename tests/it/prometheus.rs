@@ -1,0 +1,9 @@
+//! What is shipped for Prometheus, Alertmanager and Grafana, tried on the real ones. `./test`
+//! installs them.
+
+mod alertmanager;
+mod dashboard;
+mod outside;
+mod query;
+mod rules;
+mod scraped;

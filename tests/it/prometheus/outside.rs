@@ -1,0 +1,125 @@
+//! Programs that are not ours: found by name, run to their end or beside a test.
+
+use std::fs::File;
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// How long an outside process may take; only a broken test waits that long.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Between two looks at an outside process.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The folder of what is shipped.
+pub(super) fn shipped(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(path)
+}
+
+/// The program that goes by one of these names.
+fn program(names: &[&str]) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path)
+        .flat_map(|folder| names.iter().map(move |name| folder.join(name)))
+        .find(|it| it.is_file());
+    found.unwrap_or_else(|| panic!("`{}` is not in PATH: `./test` installs it", names[0]))
+}
+
+pub(super) const PROMTOOL: &[&str] = &["promtool"];
+pub(super) const PROMETHEUS: &[&str] = &["prometheus"];
+/// Debian's name first.
+pub(super) const ALERTMANAGER: &[&str] = &["prometheus-alertmanager", "alertmanager"];
+pub(super) const AMTOOL: &[&str] = &["amtool"];
+
+/// Runs a program that is to succeed, with `input` on its stdin; returns all that it said.
+#[track_caller]
+pub(super) fn run(names: &[&str], arguments: &[&str], input: &str) -> String {
+    let mut child = Command::new(program(names))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = [output.stdout, output.stderr].map(|it| String::from_utf8_lossy(&it).into_owned());
+    let said = said.concat();
+    assert!(output.status.success(), "{} {arguments:?}\n{said}", names[0]);
+    said
+}
+
+/// A program that runs beside the test and ends with it.
+pub(super) struct Beside {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Beside {
+    /// Starts it in `folder`, where its log goes, too.
+    pub(super) fn start(names: &[&str], arguments: &[String], folder: &Path) -> Self {
+        let log = folder.join(format!("{}.log", names[0]));
+        let out = File::create(&log).unwrap();
+        let child = Command::new(program(names))
+            .args(arguments)
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(out.try_clone().unwrap())
+            .stderr(out)
+            .spawn()
+            .unwrap();
+        Self { child, log }
+    }
+
+    /// Looks until something is there; gives up at the deadline, or when the program has ended.
+    pub(super) async fn until<T>(
+        &mut self,
+        what: &str,
+        mut look: impl AsyncFnMut() -> Option<T>,
+    ) -> T {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            let has_ended = self.child.try_wait().unwrap().is_some();
+            if has_ended || Instant::now() > end {
+                let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+                panic!("waited in vain until {what}:\n{log}");
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        // It may have ended by itself, which the test has noticed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port on which nobody listens now.
+pub(super) fn free_port() -> u16 {
+    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    socket.local_addr().unwrap().port()
+}
+
+/// The JSON at this address, if it answers.
+pub(super) async fn json(url: &str) -> Option<Value> {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = client.get(url).send().await.ok()?;
+    serde_json::from_slice(&answer.bytes().await.ok()?).ok()
+}
+
+/// Replaces what is there, and nothing that is not.
+#[track_caller]
+pub(super) fn replace(text: &str, old: &str, new: &str) -> String {
+    assert!(text.contains(old), "`{old}` is not in\n{text}");
+    text.replace(old, new)
+}
