@@ -48,6 +48,8 @@ pub(crate) struct GitHub {
     pub(crate) jobs: BTreeMap<i64, Work>,
     /// First come, first served.
     pub(crate) queued: Vec<i64>,
+    /// The last look for runners that is due.
+    looks_at: Option<Timestamp>,
     pub(crate) runners: BTreeMap<i64, Registered>,
     /// Which job runs on the runner of this name.
     pub(crate) running: HashMap<String, i64>,
@@ -180,11 +182,17 @@ impl World {
     }
 
     pub(super) fn look_for_runners(&mut self) {
-        self.agenda.add(self.now + self.config.knobs.assign_delay, Due::Assign);
+        // Thousands of jobs and runners may come at one instant; one look serves them all.
+        let at = self.now + self.config.knobs.assign_delay;
+        if self.github.looks_at != Some(at) {
+            self.github.looks_at = Some(at);
+            self.agenda.add(at, Due::Assign);
+        }
     }
 
     /// GitHub gives waiting jobs to runners that are free, first come, first served.
     pub(super) fn assign(&mut self) {
+        self.github.looks_at = None;
         if !self.config.knobs.assign || self.github.queued.is_empty() {
             return;
         }
@@ -196,7 +204,9 @@ impl World {
             .map(|it| *it.0)
             .collect();
         for job in std::mem::take(&mut self.github.queued) {
-            let place = free.iter().position(|it| self.suits(*it, job));
+            let is_held = self.github.jobs.get(&job).is_none_or(|it| it.is_held);
+            let place =
+                if is_held { None } else { free.iter().position(|it| self.suits(*it, job)) };
             match place {
                 Some(place) => self.start_job(job, free.remove(place)),
                 None => self.github.queued.push(job),
@@ -210,8 +220,7 @@ impl World {
         else {
             return false;
         };
-        !work.is_held
-            && work.labels.iter().all(|it| runner.lower.contains(&it.to_lowercase()))
+        work.labels.iter().all(|it| runner.lower.contains(&it.to_lowercase()))
             && self
                 .entities
                 .get(&runner.scope)

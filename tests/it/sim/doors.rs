@@ -84,6 +84,24 @@ async fn a_world_that_is_full_answers_whole_and_stays_full() {
     assert!(world.killed_jobs().is_empty());
 }
 
+/// 5,000 jobs that wait beside 10,000 idle runners: looked at one by one for each of them, they
+/// would keep a world busy for hours.
+#[test]
+fn a_world_of_the_documented_size_keeps_turning() {
+    let mut world = World::new(Config::default());
+    world.load(runnerctl::sim::Load { pools: 1_000, runners: 10_000, jobs: 5_000 });
+    world.advance(Duration::from_secs(10));
+    let token = format!("Bearer {}", world.admin_token());
+    let request = runnerctl::sim::Request {
+        method: "GET",
+        path: "/jobs",
+        authorization: Some(token.as_str()),
+        body: b"",
+    };
+    let body = world.handle(request).body;
+    assert_eq!(body.matches("\"workflow_job_id\"").count(), 5_000);
+}
+
 #[tokio::test]
 async fn events_come_over_a_websocket_once_a_filter_is_sent() {
     use futures_util::{SinkExt, StreamExt};
