@@ -54,7 +54,10 @@ impl Password for ByReference {
     fn resolve(&self) -> PasswordReply<'_> {
         Box::pin(async {
             secrets::resolve(&self.reference, &self.options).await.map_err(|error| garm::Error {
-                kind: garm::Kind::Input,
+                kind: match error.blame {
+                    secrets::Blame::Reference => garm::Kind::Input,
+                    secrets::Blame::Manager => garm::Kind::Secrets,
+                },
                 tried: format!("resolve `garm.password` (`{}`)", error.reference),
                 got: error.got,
                 help: error.help,

@@ -84,7 +84,8 @@ impl From<garm::Error> for Failure {
             | garm::Kind::ClientCertificate
             | garm::Kind::WrongScheme
             | garm::Kind::NotGarm
-            | garm::Kind::OldLine => Exit::Unavailable,
+            | garm::Kind::OldLine
+            | garm::Kind::Secrets => Exit::Unavailable,
         };
         Self { exit, message: error.to_string(), help: error.help }
     }
@@ -93,7 +94,11 @@ impl From<garm::Error> for Failure {
 /// A secret reference that does not resolve.
 impl From<secrets::Error> for Failure {
     fn from(error: secrets::Error) -> Self {
-        Self { exit: Exit::Input, message: error.to_string(), help: error.help }
+        let exit = match error.blame {
+            secrets::Blame::Reference => Exit::Input,
+            secrets::Blame::Manager => Exit::Unavailable,
+        };
+        Self { exit, message: error.to_string(), help: error.help }
     }
 }
 

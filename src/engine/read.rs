@@ -41,7 +41,9 @@ where
 /// Whether the same read may succeed a moment later.
 fn may_pass(kind: &Kind) -> bool {
     match kind {
-        Kind::Transport(_) | Kind::Server(_) | Kind::NotGarm | Kind::Conflict => true,
+        Kind::Transport(_) | Kind::Server(_) | Kind::NotGarm | Kind::Conflict | Kind::Secrets => {
+            true
+        }
         Kind::Credentials
         | Kind::Token
         | Kind::GithubRefused

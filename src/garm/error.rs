@@ -36,6 +36,8 @@ pub enum Kind {
     NotGarm,
     /// GARM 0.1.x: reads work, writes are refused by us.
     OldLine,
+    /// A secrets manager is out of reach or refuses, so that there is no password to log in with.
+    Secrets,
     /// Something of ours cannot be used: the URL, a TLS file, the password's reference.
     Input,
 }
@@ -96,6 +98,7 @@ impl Error {
             | Kind::ClientCertificate
             | Kind::WrongScheme
             | Kind::OldLine
+            | Kind::Secrets
             | Kind::Input => true,
         }
     }

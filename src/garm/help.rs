@@ -36,7 +36,12 @@ pub(super) fn advice(kind: &Kind) -> Option<&'static str> {
             "check that `garm.url` leads to GARM itself, without `/api/v1`, and that no proxy \
              answers in its place"
         }
-        Kind::NotFound | Kind::Refused | Kind::Conflict | Kind::OldLine | Kind::Input => {
+        Kind::NotFound
+        | Kind::Refused
+        | Kind::Conflict
+        | Kind::OldLine
+        | Kind::Secrets
+        | Kind::Input => {
             return None;
         }
     })

@@ -264,6 +264,7 @@ fn tells_address(kind: &Kind) -> bool {
         | Kind::Refused
         | Kind::Conflict
         | Kind::OldLine
+        | Kind::Secrets
         | Kind::Input => false,
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::domain::secret::SecretRef;
 use crate::domain::text;
 
-/// A reference that cannot be resolved: a problem in our own input.
+/// A reference that cannot be resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     /// The reference as people know it, escaped; of `exec:` only the program.
@@ -14,11 +14,23 @@ pub struct Error {
     pub got: String,
     /// What to type or look at next.
     pub help: Option<String>,
+    /// Whose doing it is.
+    pub blame: Blame,
+}
+
+/// Whose doing a failure is: it decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// Ours: the reference, or what it names here (3).
+    Reference,
+    /// A secrets manager is out of reach or refuses (4).
+    Manager,
 }
 
 impl Error {
     pub(super) fn new(reference: &SecretRef, why: Why) -> Self {
-        Self { reference: text::quote(&reference.to_string()), got: why.got, help: why.help }
+        let Why { got, help, blame } = why;
+        Self { reference: text::quote(&reference.to_string()), got, help, blame }
     }
 }
 
@@ -35,14 +47,20 @@ impl std::error::Error for Error {}
 pub(super) struct Why {
     pub(super) got: String,
     pub(super) help: Option<String>,
+    pub(super) blame: Blame,
 }
 
 impl Why {
     pub(super) fn new(got: impl Into<String>) -> Self {
-        Self { got: got.into(), help: None }
+        Self { got: got.into(), help: None, blame: Blame::Reference }
     }
 
     pub(super) fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
+    }
+
+    /// The secrets manager's doing, not ours.
+    pub(super) fn of_manager(self) -> Self {
+        Self { blame: Blame::Manager, ..self }
     }
 }

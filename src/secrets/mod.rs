@@ -9,17 +9,17 @@ mod error;
 mod exec;
 mod file;
 mod harden;
+pub mod vault;
 
 use std::path::PathBuf;
 
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-pub use error::Error;
+pub use error::{Blame, Error};
 pub use harden::harden;
 
 use crate::domain::secret::SecretRef;
-use crate::domain::text;
 
 /// Longest secret, in bytes. A private key has 3 KiB; what is longer is the wrong file.
 pub const VALUE_MAX: usize = 64 << 10;
@@ -40,17 +40,9 @@ pub async fn resolve(reference: &SecretRef, options: &Options) -> Result<SecretS
         SecretRef::Env(name) => env::read(name),
         SecretRef::File(path) => file::read(PathBuf::from(path)).await,
         SecretRef::Exec(words) => exec::read(words, options, exec::TIMEOUT).await,
-        SecretRef::Vault { path, field } => Err(vault(path, field)),
+        SecretRef::Vault { path, field } => vault::read_here(path, field).await,
     };
     found.map_err(|why| Error::new(reference, why))
-}
-
-/// `vault:` is understood by the manifest and not yet by this room.
-fn vault(path: &str, field: &str) -> error::Why {
-    let (path, field) = (text::quote(path), text::quote(field));
-    error::Why::new("this version of `runnerctl` cannot resolve `vault:` references").help(format!(
-        "let Vault's own tool do it, with `--allow-exec`: `exec:vault kv get -field={field} {path}`"
-    ))
 }
 
 /// Bytes from outside as a secret: one newline at the end dropped, UTF-8, not empty.
@@ -101,18 +93,5 @@ mod tests {
         check(b"\r\n", Err("the value is empty"));
         check(b"\xff\xfe", Err("the value is not valid UTF-8"));
         check(&vec![b'a'; VALUE_MAX + 1], Err("the value is longer than 64 KiB"));
-    }
-
-    #[tokio::test]
-    async fn vault_references_are_refused_with_the_way_around() {
-        let reference = SecretRef::Vault { path: "secret/garm".into(), field: "password".into() };
-        let error = resolve(&reference, &Options::default()).await.unwrap_err();
-        insta::assert_snapshot!(
-            format!("{error}\nhelp: {}", error.help.clone().unwrap_or_default()),
-            @r"
-        cannot resolve `vault:secret/garm#password`: this version of `runnerctl` cannot resolve `vault:` references
-        help: let Vault's own tool do it, with `--allow-exec`: `exec:vault kv get -field=password secret/garm`
-        "
-        );
     }
 }

@@ -10,6 +10,7 @@ mod manifest;
 mod notify;
 mod plan;
 mod prometheus;
+mod secrets;
 mod service;
 mod sim;
 mod telemetry;

@@ -152,7 +152,10 @@ impl Reads {
 /// Whether the failure says that nobody is there, or nobody who can answer.
 pub(super) fn is_absence(error: &Error) -> bool {
     match &error.kind {
-        Kind::Transport(_) | Kind::Server(_) | Kind::NotGarm | Kind::Conflict => true,
+        // A secrets manager comes back, as GARM does.
+        Kind::Transport(_) | Kind::Server(_) | Kind::NotGarm | Kind::Conflict | Kind::Secrets => {
+            true
+        }
         Kind::Credentials
         | Kind::Token
         | Kind::GithubRefused

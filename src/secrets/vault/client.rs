@@ -1,0 +1,246 @@
+//! Requests to Vault: bounded in time and size, never redirected; a refusal in Vault's own words.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::LOCATION;
+use reqwest::redirect;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use rustls_platform_verifier::BuilderVerifierExt;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::super::error::Why;
+use super::settings::Settings;
+use crate::domain::text::quote;
+
+/// How long a connection may take to stand, TLS included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long one request may take, its answer included.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Largest answer, in bytes: what one secret of Vault can have.
+const ANSWER_MAX: usize = 1 << 20;
+
+/// Largest file of certificates, in bytes.
+const PEM_MAX: usize = 1 << 20;
+
+/// One Vault.
+pub(super) struct Client {
+    http: reqwest::Client,
+    address: String,
+    namespace: Option<String>,
+    token: Option<SecretString>,
+    /// What no text may hold, whatever an answer quotes.
+    hidden: Vec<SecretString>,
+}
+
+/// What came back.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: Zeroizing<Vec<u8>>,
+    asked: String,
+    location: Option<String>,
+}
+
+/// How Vault says no.
+#[derive(Deserialize)]
+struct Refusal {
+    errors: Vec<String>,
+}
+
+impl Client {
+    /// Opens no connection yet.
+    pub(super) fn new(settings: &Settings) -> Result<Self, Why> {
+        let tls = tls(settings)?;
+        // Proxies of the environment are not used: Vault is reached as `VAULT_ADDR` says.
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(TIMEOUT)
+            .user_agent(concat!("runnerctl/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| Why::new(format!("no client for Vault: {}", cause(&error))))?;
+        let (address, namespace) = (settings.address.clone(), settings.namespace.clone());
+        Ok(Self { http, address, namespace, token: None, hidden: Vec::new() })
+    }
+
+    /// The token of the requests from now on.
+    pub(super) fn carry(&mut self, token: SecretString) {
+        self.hide(token.clone());
+        self.token = Some(token);
+    }
+
+    /// Keeps a secret out of every text.
+    pub(super) fn hide(&mut self, secret: SecretString) {
+        self.hidden.push(secret);
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Result<Answer, Why> {
+        self.send("GET", path, self.http.get(self.url(path)?)).await
+    }
+
+    pub(super) async fn post(&self, path: &str, body: &serde_json::Value) -> Result<Answer, Why> {
+        self.send("POST", path, self.http.post(self.url(path)?).json(body)).await
+    }
+
+    /// Each part of the path is escaped by itself.
+    fn url(&self, path: &str) -> Result<Url, Why> {
+        let mut url = Url::parse(&self.address)
+            .map_err(|error| Why::new(format!("`VAULT_ADDR`: {error}")))?;
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push("v1").extend(path.split('/'));
+        }
+        Ok(url)
+    }
+
+    async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        mut request: reqwest::RequestBuilder,
+    ) -> Result<Answer, Why> {
+        request = request.header("X-Vault-Request", "true");
+        if let Some(namespace) = &self.namespace {
+            request = request.header("X-Vault-Namespace", namespace);
+        }
+        if let Some(token) = &self.token {
+            let mut value = reqwest::header::HeaderValue::from_str(token.expose_secret())
+                .map_err(|_| Why::new("Vault's token cannot stand in a header"))?;
+            value.set_sensitive(true);
+            request = request.header("X-Vault-Token", value);
+        }
+        let asked = format!("{method} /v1/{}", quote(path));
+        let mut response = request.send().await.map_err(|error| self.lost(&asked, &error))?;
+        let location = response.headers().get(LOCATION);
+        let location = location.map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned());
+        let status = response.status().as_u16();
+        // Room for the longest usual one at once: a buffer that grows leaves copies behind.
+        let mut body = Zeroizing::new(Vec::with_capacity(super::super::VALUE_MAX * 2));
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.lost(&asked, &error))? {
+            if body.len() + chunk.len() > ANSWER_MAX {
+                return Err(self.about(&format!("the answer to `{asked}` is longer than 1 MiB")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, body, asked, location })
+    }
+
+    /// Something about this Vault.
+    pub(super) fn about(&self, what: &str) -> Why {
+        Why::new(self.clean(&format!("Vault at {}: {what}", quote(&self.address))))
+    }
+
+    /// An answer that is not what was asked for, in Vault's own words if it has any.
+    pub(super) fn refused(&self, answer: &Answer) -> Why {
+        let Answer { status, asked, .. } = answer;
+        if (300..400).contains(status) {
+            let target = quote(answer.location.as_deref().unwrap_or("nowhere"));
+            let what = format!("`{asked}` is redirected to {target}");
+            return self.about(&what).of_manager().help(
+                "redirects are never followed: write where it leads as `VAULT_ADDR`, if you \
+                 trust it",
+            );
+        }
+        let refusal: Option<Refusal> = serde_json::from_slice(&answer.body).ok();
+        let said = match refusal.map(|it| it.errors) {
+            None => ", which is not an answer of Vault's".to_owned(),
+            Some(errors) if errors.is_empty() => String::new(),
+            Some(errors) => {
+                let words: Vec<&str> = errors.iter().flat_map(|it| it.split_whitespace()).collect();
+                format!(": {}", quote(&self.clean(&words.join(" "))))
+            }
+        };
+        let why = self.about(&format!("`{asked}` is answered by {status}{said}"));
+        let why = if *status == 404 { why } else { why.of_manager() };
+        match status {
+            503 => why.help("unseal it: `vault status` shows how it is"),
+            429 | 472 | 473 | 500.. => why.help("try again, and look at `vault status`"),
+            _ => why,
+        }
+    }
+
+    /// A good answer that does not hold what it should.
+    pub(super) fn odd(&self, answer: &Answer, what: &str) -> Why {
+        self.about(&format!("the answer to `{}` is not as expected: {what}", answer.asked))
+            .of_manager()
+            .help("check that `VAULT_ADDR` leads to Vault itself")
+    }
+
+    /// No answer at all, or half of one.
+    fn lost(&self, asked: &str, error: &reqwest::Error) -> Why {
+        let what = match error.is_timeout() {
+            true => "no answer in time".to_owned(),
+            false => cause(error),
+        };
+        let help = match what.contains("certificate") {
+            true => "give Vault's own CA as `VAULT_CACERT`; nothing switches the check off",
+            false => "check that Vault runs, and `VAULT_ADDR`; proxies are not used",
+        };
+        self.about(&format!("`{asked}`: {what}")).of_manager().help(help)
+    }
+
+    fn clean(&self, text: &str) -> String {
+        let secrets = self.hidden.iter().map(ExposeSecret::expose_secret);
+        secrets.filter(|it| !it.is_empty()).fold(text.to_owned(), |text, it| text.replace(it, "…"))
+    }
+}
+
+/// The innermost cause says what happened; the outer ones only where.
+fn cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    quote(&cause.to_string())
+}
+
+fn tls(settings: &Settings) -> Result<ClientConfig, Why> {
+    // A provider by hand: with two in the dependency graph the default one panics.
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("aws-lc-rs has suites for both protocol versions");
+    let builder = match &settings.ca {
+        Some(path) => builder.with_root_certificates(roots(path)?),
+        // Without TLS there is nothing to verify: a container without authorities will do.
+        None if settings.address.starts_with("http:") => {
+            builder.with_root_certificates(RootCertStore::empty())
+        }
+        None => builder.with_platform_verifier().map_err(|error| {
+            Why::new(format!("the authorities of this machine cannot be read: {error}"))
+                .help("install `ca-certificates`, or give Vault's own CA as `VAULT_CACERT`")
+        })?,
+    };
+    Ok(builder.with_no_client_auth())
+}
+
+fn roots(path: &Path) -> Result<RootCertStore, Why> {
+    let unfit = |what: &str| {
+        Why::new(format!("`VAULT_CACERT` `{}`: {what}", quote(&path.to_string_lossy())))
+            .help("it names a file with the CA that signed Vault's certificate, in PEM")
+    };
+    let length = std::fs::metadata(path).map_err(|error| unfit(&error.to_string()))?;
+    if !length.is_file() || length.len() > PEM_MAX as u64 {
+        return Err(unfit("it is no file of at most 1 MiB"));
+    }
+    let pem = std::fs::read(path).map_err(|error| unfit(&error.to_string()))?;
+    let mut store = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate = certificate.map_err(|_| unfit("its PEM is cut or broken"))?;
+        store.add(certificate).map_err(|_| unfit("a certificate in it is broken"))?;
+    }
+    match store.is_empty() {
+        true => Err(unfit("it holds no certificate in PEM")),
+        false => Ok(store),
+    }
+}

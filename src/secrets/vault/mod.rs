@@ -1,0 +1,285 @@
+//! `vault:PATH#FIELD`: a field of a secret in Vault's key/value store, version 2, over Vault's HTTP
+//! API. OpenBao speaks the same.
+//!
+//! Three requests at most, four with a login: where the store is mounted, the secret, and the
+//! return of a token that was only for this. Nothing is retried, no redirect is followed, no answer
+//! is kept.
+
+mod client;
+mod settings;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
+
+use super::VALUE_MAX;
+use super::error::{Error, Why};
+use crate::domain::secret::SecretRef;
+use crate::domain::text::quote;
+
+use client::{Answer, Client};
+
+pub use settings::{Access, Settings};
+
+/// Brings the value of `field` of the secret at `path`, mount first, from the Vault of our own
+/// environment.
+pub(super) async fn read_here(path: &str, field: &str) -> Result<SecretString, Why> {
+    let settings = Settings::read(&|name| std::env::var_os(name))?;
+    read(&settings, path, field).await
+}
+
+/// Brings the value of `field` of the secret at `path`, mount first, from this Vault. Errors as
+/// [`super::resolve`] does.
+pub async fn resolve(settings: &Settings, path: &str, field: &str) -> Result<SecretString, Error> {
+    let reference = SecretRef::Vault { path: path.to_owned(), field: field.to_owned() };
+    read(settings, path, field).await.map_err(|why| Error::new(&reference, why))
+}
+
+async fn read(settings: &Settings, path: &str, field: &str) -> Result<SecretString, Why> {
+    let mut client = Client::new(settings)?;
+    let is_own = match &settings.access {
+        Access::Token(token) => {
+            client.carry(token.clone());
+            false
+        }
+        Access::AppRole { role_id, secret_id } => {
+            let body = json!({ "role_id": role_id, "secret_id": secret_id.expose_secret() });
+            log_in(&mut client, "auth/approle/login", &body, secret_id).await?;
+            true
+        }
+        Access::Kubernetes { role, token } => {
+            let jwt = service_account(token).await?;
+            let body = json!({ "role": role, "jwt": jwt.expose_secret() });
+            log_in(&mut client, "auth/kubernetes/login", &body, &jwt).await?;
+            true
+        }
+    };
+    let found = find(&client, settings, path, field).await;
+    if is_own {
+        // Best effort: what is not returned expires by itself, and batch tokens cannot be.
+        drop(client.post("auth/token/revoke-self", &json!({})).await);
+    }
+    found
+}
+
+#[derive(Deserialize)]
+struct Login {
+    auth: Option<Auth>,
+}
+
+#[derive(Deserialize)]
+struct Auth {
+    client_token: String,
+}
+
+async fn log_in(
+    client: &mut Client,
+    path: &str,
+    body: &serde_json::Value,
+    secret: &SecretString,
+) -> Result<(), Why> {
+    client.hide(secret.clone());
+    let answer = client.post(path, body).await?;
+    if answer.status != 200 {
+        let help = match path {
+            "auth/approle/login" => "check `VAULT_ROLE_ID`, `VAULT_SECRET_ID`, `VAULT_NAMESPACE`",
+            _ => "check `VAULT_K8S_ROLE`, and that the role is bound to this service account",
+        };
+        return Err(client.refused(&answer).help(help));
+    }
+    let login: Option<Login> = serde_json::from_slice(&answer.body).ok();
+    let auth = login.and_then(|it| it.auth).filter(|it| !it.client_token.is_empty());
+    let auth = auth.ok_or_else(|| client.odd(&answer, "it brings no token"))?;
+    client.carry(SecretString::from(auth.client_token));
+    Ok(())
+}
+
+/// The token that Kubernetes puts into a pod. Others in the pod may read it: that is how it comes.
+async fn service_account(path: &Path) -> Result<SecretString, Why> {
+    let unfit = |what: String| {
+        Why::new(format!(
+            "the service account's token `{}`: {what}",
+            quote(&path.to_string_lossy())
+        ))
+        .help("`VAULT_K8S_ROLE` is for pods that have a service account mounted")
+    };
+    let bytes = tokio::fs::read(path).await.map_err(|error| unfit(error.to_string()))?;
+    super::value(Zeroizing::new(bytes)).map_err(|why| unfit(why.got))
+}
+
+/// Where a key/value store is mounted, and the rest of the path.
+struct Spot<'p> {
+    mount: Cow<'p, str>,
+    rest: &'p str,
+}
+
+#[derive(Deserialize)]
+struct Mount {
+    data: MountData,
+}
+
+#[derive(Deserialize)]
+struct MountData {
+    #[serde(default)]
+    path: String,
+    #[serde(default, rename = "type")]
+    kind: String,
+    options: Option<BTreeMap<String, String>>,
+}
+
+async fn find(
+    client: &Client,
+    settings: &Settings,
+    path: &str,
+    field: &str,
+) -> Result<SecretString, Why> {
+    let spot = spot(client, path).await?;
+    let place = format!("{}/data/{}", spot.mount, spot.rest);
+    let answer = client.get(&place).await?;
+    match answer.status {
+        200 => pick(client, &answer, field),
+        404 => Err(absent(client, &answer, &spot)),
+        403 => Err(client.refused(&answer).help(forbidden(settings, &place))),
+        _ => Err(client.refused(&answer)),
+    }
+}
+
+/// Asks where the store is mounted, as Vault's own tool does: a mount may have several parts. When
+/// Vault does not tell, the first part is the mount, and the read itself shows what is wrong.
+async fn spot<'p>(client: &Client, path: &'p str) -> Result<Spot<'p>, Why> {
+    let answer = client.get(&format!("sys/internal/ui/mounts/{path}")).await?;
+    let (first, rest) = path.split_once('/').unwrap_or((path, ""));
+    let plain = Spot { mount: first.into(), rest };
+    if answer.status != 200 {
+        return match answer.status {
+            403 | 404 => Ok(plain),
+            _ => Err(client.refused(&answer)),
+        };
+    }
+    let Ok(Mount { data }) = serde_json::from_slice::<Mount>(&answer.body) else {
+        return Err(client.odd(&answer, "it does not say where the store is mounted"));
+    };
+    let mount = data.path.trim_matches('/').to_owned();
+    let version = data.options.as_ref().and_then(|it| it.get("version")).map_or("1", |it| it);
+    if data.kind != "kv" && data.kind != "generic" {
+        let kind = quote(&data.kind);
+        return Err(client
+            .about(&format!(
+                "`{}` is a mount of type `{kind}`, not a key/value store",
+                quote(&mount)
+            ))
+            .help("name a secret of a key/value store, version 2"));
+    }
+    if version != "2" {
+        return Err(client
+            .about(&format!(
+                "`{}` is a key/value store of version {}",
+                quote(&mount),
+                quote(version)
+            ))
+            .help(format!("version 2 is read: `vault kv enable-versioning {}`", quote(&mount))));
+    }
+    let rest = path.strip_prefix(mount.as_str()).and_then(|it| it.strip_prefix('/'));
+    match rest.filter(|it| !it.is_empty()) {
+        Some(rest) => Ok(Spot { mount: mount.into(), rest }),
+        None => Ok(plain),
+    }
+}
+
+#[derive(Deserialize)]
+struct Read<'a> {
+    #[serde(borrow)]
+    data: Option<Versioned<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Versioned<'a> {
+    /// Values stay as they stand in the answer: only the one that is asked for is taken out.
+    #[serde(borrow)]
+    data: Option<BTreeMap<Cow<'a, str>, &'a RawValue>>,
+    metadata: Option<Metadata>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    deletion_time: String,
+    #[serde(default)]
+    destroyed: bool,
+}
+
+fn pick(client: &Client, answer: &Answer, field: &str) -> Result<SecretString, Why> {
+    let read: Option<Read<'_>> = serde_json::from_slice(&answer.body).ok();
+    let Some(fields) = read.and_then(|it| it.data).and_then(|it| it.data) else {
+        return Err(client.odd(answer, "it holds no secret of a version 2 store"));
+    };
+    let Some(raw) = fields.get(field) else {
+        let names: Vec<String> =
+            fields.keys().take(FIELDS_SHOWN).map(|it| format!("`{}`", quote(it))).collect();
+        let help = match (names.is_empty(), fields.len().checked_sub(FIELDS_SHOWN)) {
+            (true, _) => "it has no field at all".to_owned(),
+            (false, None | Some(0)) => format!("it has {}", names.join(", ")),
+            (false, Some(more)) => format!("it has {} and {more} more", names.join(", ")),
+        };
+        return Err(client
+            .about(&format!("the secret has no field `{}`", quote(field)))
+            .help(help));
+    };
+    if raw.get().len() > VALUE_MAX * 2 {
+        return Err(Why::new("the value is longer than 64 KiB"));
+    }
+    let text: Zeroizing<String> = match serde_json::from_str(raw.get()) {
+        Ok(text) => Zeroizing::new(text),
+        // The error would quote the value.
+        Err(_) => return Err(client.about(&format!("the field `{}` is no text", quote(field)))),
+    };
+    super::value(Zeroizing::new(text.as_bytes().to_vec()))
+}
+
+/// How many names of fields a message holds.
+const FIELDS_SHOWN: usize = 8;
+
+/// A 404 says whether there was a secret once.
+fn absent(client: &Client, answer: &Answer, spot: &Spot<'_>) -> Why {
+    let read: Option<Read<'_>> = serde_json::from_slice(&answer.body).ok();
+    let metadata = read.and_then(|it| it.data).and_then(|it| it.metadata);
+    let whole = format!("{}/{}", quote(&spot.mount), quote(spot.rest));
+    match metadata {
+        Some(it) if it.destroyed => client
+            .about("the newest version of the secret is destroyed")
+            .help(format!("write it again: `vault kv put {whole} …`")),
+        Some(it) if !it.deletion_time.is_empty() => client
+            .about(&format!(
+                "the newest version of the secret was deleted at {}",
+                quote(&it.deletion_time)
+            ))
+            .help(format!("`vault kv undelete -versions=N {whole}` brings it back")),
+        Some(_) | None => {
+            let why = client.refused(answer);
+            match spot.rest.strip_prefix("data/") {
+                Some(rest) => why.help(format!(
+                    "write the path without `data/`: `vault:{}/{}#…`",
+                    quote(&spot.mount),
+                    quote(rest)
+                )),
+                None => why
+                    .help(format!("look with `vault kv get {whole}`, and check `VAULT_NAMESPACE`")),
+            }
+        }
+    }
+}
+
+fn forbidden(settings: &Settings, place: &str) -> String {
+    let place = quote(place);
+    let whose = match &settings.access {
+        Access::Token(_) => "check that `VAULT_TOKEN` has not expired, and that its policy",
+        Access::AppRole { .. } | Access::Kubernetes { .. } => "check that the role's policy",
+    };
+    format!("{whose} has `read` on `{place}`")
+}

@@ -1,0 +1,218 @@
+//! Where Vault is and how to get in, by the variables of Vault's own tools.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use url::{Host, Url};
+
+use super::super::error::Why;
+use crate::domain::text::quote;
+
+/// Where Kubernetes puts a pod's token.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+
+/// Where Vault is and how to get in.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `VAULT_ADDR`: `https://…`, or `http://` to this machine, without a trailing slash.
+    pub address: String,
+    /// `VAULT_NAMESPACE`.
+    pub namespace: Option<String>,
+    /// `VAULT_CACERT`: the CA that signs Vault's certificate. It replaces the platform's roots.
+    pub ca: Option<PathBuf>,
+    /// How to get in.
+    pub access: Access,
+}
+
+/// How to get in: the first of these that the environment has.
+#[derive(Debug, Clone)]
+pub enum Access {
+    /// `VAULT_TOKEN`.
+    Token(SecretString),
+    /// `VAULT_ROLE_ID` and `VAULT_SECRET_ID`.
+    AppRole {
+        /// Names the role.
+        role_id: String,
+        /// Proves it.
+        secret_id: SecretString,
+    },
+    /// `VAULT_K8S_ROLE`, proven by the pod's own token.
+    Kubernetes {
+        /// Names the role.
+        role: String,
+        /// Where the pod's token lies.
+        token: PathBuf,
+    },
+}
+
+/// Looks a variable up.
+type Look<'l> = &'l dyn Fn(&str) -> Option<OsString>;
+
+impl Settings {
+    /// Reads the variables. `VAULT_SKIP_VERIFY` is not among them: nothing switches the check of
+    /// certificates off. An empty variable counts as absent.
+    pub(in crate::secrets) fn read(look: Look<'_>) -> Result<Self, Why> {
+        let address = text(look, "VAULT_ADDR")?.ok_or_else(|| {
+            Why::new("`VAULT_ADDR` is not set")
+                .help("set it to where Vault is, such as `https://vault.example.com:8200`")
+        })?;
+        Ok(Self {
+            address: checked(&address)?,
+            namespace: text(look, "VAULT_NAMESPACE")?,
+            ca: look("VAULT_CACERT").filter(|it| !it.is_empty()).map(PathBuf::from),
+            access: access(look)?,
+        })
+    }
+}
+
+fn access(look: Look<'_>) -> Result<Access, Why> {
+    if let Some(token) = text(look, "VAULT_TOKEN")? {
+        return Ok(Access::Token(SecretString::from(token)));
+    }
+    let half = |there: &str, missing: &str| {
+        Why::new(format!("`{there}` is set without `{missing}`")).help("an AppRole needs both")
+    };
+    match (text(look, "VAULT_ROLE_ID")?, text(look, "VAULT_SECRET_ID")?) {
+        (Some(role_id), Some(secret_id)) => {
+            return Ok(Access::AppRole { role_id, secret_id: SecretString::from(secret_id) });
+        }
+        (Some(_), None) => return Err(half("VAULT_ROLE_ID", "VAULT_SECRET_ID")),
+        (None, Some(_)) => return Err(half("VAULT_SECRET_ID", "VAULT_ROLE_ID")),
+        (None, None) => {}
+    }
+    match text(look, "VAULT_K8S_ROLE")? {
+        Some(role) => Ok(Access::Kubernetes { role, token: PathBuf::from(SERVICE_ACCOUNT) }),
+        None => Err(Why::new("there is nothing to get into Vault with").help(
+            "set `VAULT_TOKEN`, or `VAULT_ROLE_ID` and `VAULT_SECRET_ID`, or `VAULT_K8S_ROLE`",
+        )),
+    }
+}
+
+fn text(look: Look<'_>, name: &str) -> Result<Option<String>, Why> {
+    match look(name).filter(|it| !it.is_empty()) {
+        None => Ok(None),
+        // What is not UTF-8 comes back inside the error: it is dropped here.
+        Some(value) => match value.into_string() {
+            Ok(text) if text.chars().all(|it| it.is_ascii_graphic()) => Ok(Some(text)),
+            Ok(_) | Err(_) => {
+                Err(Why::new(format!("`{name}` holds characters that no request can carry")))
+            }
+        },
+    }
+}
+
+/// Holds the rule that a secret travels in clear on this machine only.
+fn checked(address: &str) -> Result<String, Why> {
+    let bad = |what: &str| {
+        Why::new(format!("`VAULT_ADDR`: {what}"))
+            .help("write it like `https://vault.example.com:8200`")
+    };
+    let url = Url::parse(address).map_err(|error| bad(&error.to_string()))?;
+    let is_loopback = match url.host() {
+        None => return Err(bad("it names no host")),
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+    };
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback => {}
+        "http" => {
+            return Err(bad("`http://` would send secrets in clear; it is for this machine only"));
+        }
+        other => return Err(bad(&format!("`{}:` is not `https:`", quote(other)))),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(bad("it holds a user name or a password"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(bad("it holds a query or a fragment"));
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What these variables mean, in words without a secret.
+    fn read(variables: &[(&str, &str)]) -> Result<String, String> {
+        let look =
+            |name: &str| variables.iter().find(|it| it.0 == name).map(|it| OsString::from(it.1));
+        let settings = Settings::read(&look).map_err(|why| {
+            assert!(!format!("{why:?}").contains("canary"), "{why:?}");
+            why.got
+        })?;
+        assert!(!format!("{settings:?}").contains("canary"), "{settings:?}");
+        let access = match &settings.access {
+            Access::Token(_) => "token".to_owned(),
+            Access::AppRole { role_id, .. } => format!("role {role_id}"),
+            Access::Kubernetes { role, token } => format!("pod {role} by {}", token.display()),
+        };
+        Ok(format!("{} {:?} {access}", settings.address, settings.namespace))
+    }
+
+    const ADDR: (&str, &str) = ("VAULT_ADDR", "https://vault.test:8200/");
+    const TOKEN: (&str, &str) = ("VAULT_TOKEN", "canary-token");
+
+    #[test]
+    fn the_first_way_in_that_is_there_is_taken() {
+        let role = [("VAULT_ROLE_ID", "r1"), ("VAULT_SECRET_ID", "canary-secret")];
+        let pod = ("VAULT_K8S_ROLE", "runners");
+        let at = "https://vault.test:8200 None";
+        for (variables, expected) in [
+            (vec![ADDR, TOKEN, role[0], role[1], pod], format!("{at} token")),
+            (vec![ADDR, ("VAULT_TOKEN", ""), role[0], role[1], pod], format!("{at} role r1")),
+            (vec![ADDR, pod], format!("{at} pod runners by {SERVICE_ACCOUNT}")),
+            (
+                vec![ADDR, TOKEN, ("VAULT_NAMESPACE", "team/a")],
+                "https://vault.test:8200 Some(\"team/a\") token".into(),
+            ),
+        ] {
+            assert_eq!(read(&variables), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn what_is_missing_or_half_is_named() {
+        let nothing = "there is nothing to get into Vault with";
+        for (variables, expected) in [
+            (vec![TOKEN], "`VAULT_ADDR` is not set"),
+            (vec![("VAULT_ADDR", ""), TOKEN], "`VAULT_ADDR` is not set"),
+            (vec![ADDR], nothing),
+            (
+                vec![ADDR, ("VAULT_ROLE_ID", "r")],
+                "`VAULT_ROLE_ID` is set without `VAULT_SECRET_ID`",
+            ),
+            (
+                vec![ADDR, ("VAULT_SECRET_ID", "canary")],
+                "`VAULT_SECRET_ID` is set without `VAULT_ROLE_ID`",
+            ),
+            (
+                vec![ADDR, ("VAULT_TOKEN", "canary\nX: y")],
+                "`VAULT_TOKEN` holds characters that no request can carry",
+            ),
+        ] {
+            assert_eq!(read(&variables), Err(expected.into()));
+        }
+    }
+
+    #[test]
+    fn an_address_that_would_leak_is_refused() {
+        let at = |address| read(&[("VAULT_ADDR", address), TOKEN]).err();
+        assert_eq!(at("http://127.0.0.1:8200"), None);
+        assert_eq!(at("https://vault.test/under/a/path"), None);
+        for (address, expected) in [
+            ("http://vault.test", "`http://` would send secrets in clear"),
+            ("https://canary:canary@vault.test", "it holds a user name or a password"),
+            ("https://vault.test?canary", "it holds a query"),
+            ("ftp://vault.test", "`ftp:` is not `https:`"),
+            ("vault.test:8200", "it names no host"),
+            ("nonsense", "relative URL without a base"),
+        ] {
+            let got = at(address).unwrap();
+            assert!(got.starts_with(&format!("`VAULT_ADDR`: {expected}")), "{address}: {got}");
+        }
+    }
+}

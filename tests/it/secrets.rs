@@ -1,0 +1,3 @@
+//! Secret references that lead out of this machine.
+
+mod vault;
