@@ -10,4 +10,4 @@ mod reading;
 mod record;
 mod rotate;
 mod twins;
-mod wire;
+pub(crate) mod wire;

@@ -15,4 +15,5 @@ mod service;
 mod sim;
 mod telemetry;
 mod validate;
+mod watch;
 mod watchdog;

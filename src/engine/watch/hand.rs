@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::exits::{Admission, Exits, Why};
@@ -169,13 +168,13 @@ impl Hand {
     }
 
     /// The level was written, or stood so already.
-    pub(super) fn level_written(&mut self, at: Timestamp, now: Instant) {
+    pub(super) fn level_written(&mut self, now: Instant) {
         self.ended_well();
         self.put_at = Some(now);
         self.is_in_doubt = false;
         self.once = Once::Over;
         self.leash.saw(now);
-        self.healing.written(at, now);
+        self.healing.written(now);
     }
 
     /// A runner was asked to go.

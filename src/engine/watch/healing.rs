@@ -31,8 +31,6 @@ pub(super) struct Healing {
     answers: u32,
     /// Since when there is a runner that nothing explains.
     puzzled: Option<Instant>,
-    /// When the level was last written, on GARM's clock.
-    written_at: Option<Timestamp>,
 }
 
 /// What the signs say.
@@ -45,11 +43,10 @@ pub(super) enum Sign {
 }
 
 impl Healing {
-    /// A new runner has come into sight.
-    pub(super) fn meet(&mut self, created_at: Timestamp, now: Instant) {
-        let is_late =
-            |written: Timestamp| written.checked_add(AFTERMATH).is_ok_and(|it| it < created_at);
-        if self.written_at.is_some_and(is_late) {
+    /// A runner has come into sight that was created at this time, in a pool whose row was last
+    /// written at that one, both on GARM's clock.
+    pub(super) fn meet(&mut self, created_at: Timestamp, written_at: Timestamp, now: Instant) {
+        if written_at.checked_add(AFTERMATH).is_ok_and(|it| it < created_at) {
             self.puzzled.get_or_insert(now);
         }
     }
@@ -81,9 +78,8 @@ impl Healing {
         self.puzzled = None;
     }
 
-    /// The level was written at this time of GARM's.
-    pub(super) fn written(&mut self, at: Timestamp, now: Instant) {
-        self.written_at = Some(at);
+    /// The level was written.
+    pub(super) fn written(&mut self, now: Instant) {
         self.puzzled = None;
         // GARM's loop has its time again.
         self.lacks = self.lacks.map(|_| now);

@@ -1,6 +1,6 @@
 //! What the loop learns: full reads, events, single looks; and the turns that follow.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -59,7 +59,11 @@ impl Machine<'_> {
             return;
         }
         self.audience.read(&fleet, took);
-        self.meet_all(&fleet.runners, now);
+        if let Some(picture) = &self.picture {
+            for runner in &fleet.runners {
+                meet(&mut self.hands, picture, runner, now);
+            }
+        }
         let found = self.roll.find(fleet.pools.iter());
         let policies = self.roll.policies(&found);
         match &mut self.picture {
@@ -142,11 +146,8 @@ impl Machine<'_> {
     fn apply(&mut self, change: Change, now: Instant) {
         let (Some(picture), Some(clock)) = (&mut self.picture, &self.clock) else { return };
         let at = clock.now(now);
-        if let Change::Runner(runner) = &change
-            && picture.runner(&runner.id).is_none()
-            && let Some(hand) = runner.pool.as_ref().and_then(|it| self.hands.get_mut(it))
-        {
-            hand.healing.meet(runner.created_at, now);
+        if let Change::Runner(runner) = &change {
+            meet(&mut self.hands, picture, runner, now);
         }
         let moves_marks = match &change {
             Change::Pool(pool) => {
@@ -170,16 +171,6 @@ impl Machine<'_> {
         self.touched.extend(entity);
         if moves_marks && is_news {
             self.find(now);
-        }
-    }
-
-    /// Runners of a full read that were not known before.
-    fn meet_all(&mut self, runners: &[Runner], now: Instant) {
-        let Some(picture) = &self.picture else { return };
-        for runner in runners.iter().filter(|it| picture.runner(&it.id).is_none()) {
-            if let Some(hand) = runner.pool.as_ref().and_then(|it| self.hands.get_mut(it)) {
-                hand.healing.meet(runner.created_at, now);
-            }
         }
     }
 
@@ -323,6 +314,16 @@ impl Machine<'_> {
             read_age: now.saturating_duration_since(succeeded),
             stream: self.stream,
         });
+    }
+}
+
+/// A runner that was not known before may be one that nothing explains.
+fn meet(hands: &mut BTreeMap<PoolId, Hand>, picture: &Picture, runner: &Runner, now: Instant) {
+    if picture.runner(&runner.id).is_none()
+        && let Some(id) = &runner.pool
+        && let (Some(hand), Some(pool)) = (hands.get_mut(id), picture.pools().get(id))
+    {
+        hand.healing.meet(runner.created_at, pool.updated_at, now);
     }
 }
 

@@ -175,16 +175,22 @@ impl Machine<'_> {
     }
 
     /// A write has ended.
-    pub(super) fn written(&mut self, write: Write, result: Result<Written, Trouble>, now: Instant) {
+    pub(super) fn written(
+        &mut self,
+        mut write: Write,
+        result: Result<Written, Trouble>,
+        now: Instant,
+    ) {
         self.writing = self.writing.saturating_sub(1);
         let id = write.target.id.clone();
         let at = self.clock.map_or_else(|| self.ours.now(), |it| it.now(now));
         let end = match result {
             Ok(Written::Level(needed, pool)) => {
                 if let Some(hand) = self.hands.get_mut(&id) {
-                    hand.level_written(at, now);
+                    hand.level_written(now);
                 }
                 let level = pool.spec.min_idle_runners;
+                write.what.fit(level);
                 self.take(Change::Pool(*pool), now);
                 self.check_level(&id, level, now);
                 match needed {
@@ -288,6 +294,14 @@ impl What {
         match self {
             Self::Retire(name) | Self::Remove(name, _) => Some(name),
             Self::Level { .. } | Self::Resend { .. } => None,
+        }
+    }
+
+    /// The level that GARM has set: `max_runners` may have been lowered meanwhile.
+    fn fit(&mut self, level: u32) {
+        match self {
+            Self::Level { to, .. } | Self::Resend { level: to } => *to = level,
+            Self::Retire(_) | Self::Remove(..) => {}
         }
     }
 

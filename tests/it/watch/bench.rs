@@ -1,0 +1,411 @@
+//! A simulated GARM with pools, loops that steer them, and what came of it in a few words.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use runnerctl::audit::{Actor, Cause};
+use runnerctl::domain::desired::ScalePolicy;
+use runnerctl::domain::entity::{EntityKey, EntityKind};
+use runnerctl::domain::fleet::{Fleet, Line};
+use runnerctl::domain::label::Mark;
+use runnerctl::domain::name::{FleetName, PoolId, PoolName};
+use runnerctl::domain::pool::{Pool, PoolChange, PoolSpec};
+use runnerctl::engine::act::Writer;
+use runnerctl::engine::record::Warrant;
+use runnerctl::engine::watch::{
+    Act, ActEnd, Audience, Course, Deed, Doors, End, Enrolled, Incident, Order, Roll, Settings,
+    Sight, Writes, watch,
+};
+use runnerctl::garm::events::Limits;
+use runnerctl::garm::{Client, Error, Login, Transport};
+use runnerctl::host::clock::Clock;
+use runnerctl::host::ledger::Book;
+use runnerctl::scale::{Change, Decision};
+use runnerctl::sim::memory::Memory;
+use runnerctl::sim::{Config, Exchange, Fault, Order as Jobs, Rule, What, World};
+use secrecy::SecretString;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+pub(crate) const RESYNC: Duration = Duration::from_secs(30);
+
+/// How a loop runs when nothing is said.
+pub(crate) fn steady() -> Settings {
+    Settings { resync: RESYNC, course: Course::Steady, writes: Writes::Sent }
+}
+
+/// The specification's own numbers, from zero runners.
+pub(crate) fn policy() -> ScalePolicy {
+    ScalePolicy {
+        min_runners: 0,
+        max_runners: 20,
+        min_idle_runners: 0,
+        scale_up_threshold: 5,
+        scale_up_delay: Duration::from_secs(30),
+        scale_up_target: 0,
+        scale_down_delay: Duration::from_secs(600),
+        max_queue_wait: Some(Duration::from_secs(120)),
+        boot_grace: Duration::from_secs(600),
+        failed_runner_grace: Duration::from_secs(120),
+        stale_job_age: Duration::from_secs(86_400),
+        autoscale: true,
+    }
+}
+
+pub(crate) fn name(pool: &str) -> PoolName {
+    PoolName::new(pool).unwrap()
+}
+
+fn fleet() -> FleetName {
+    FleetName::new("acme").unwrap()
+}
+
+/// A GARM.
+pub(crate) struct Bench {
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) client: Client,
+    pub(crate) entity: EntityKey,
+    pub(crate) pools: BTreeMap<PoolName, (PoolId, ScalePolicy)>,
+}
+
+impl Bench {
+    /// With one pool `default` that scales so.
+    pub(crate) async fn new(policy: ScalePolicy) -> Self {
+        Self::of(Config { backoff: 300, ..Config::default() }, &[("default", policy)]).await
+    }
+
+    pub(crate) async fn of(config: Config, pools: &[(&str, ScalePolicy)]) -> Self {
+        let memory = Memory::new(World::new(config));
+        let client = memory.client();
+        let entity = client.entities(EntityKind::Organization).await.unwrap().remove(0).key;
+        let mut bench = Self { memory, client, entity, pools: BTreeMap::new() };
+        for (pool, policy) in pools {
+            bench.make(pool, policy).await;
+        }
+        bench.forget();
+        bench
+    }
+
+    /// Makes a pool as `apply` does, at the level of its minimum.
+    pub(crate) async fn make(&mut self, pool: &str, policy: &ScalePolicy) -> Pool {
+        let labels = [pool.to_owned(), Mark::owned(&fleet(), &name(pool)).to_string()];
+        let spec = PoolSpec {
+            provider: "sim".into(),
+            image: "ubuntu:24.04".into(),
+            flavor: "small".into(),
+            os_type: "linux".into(),
+            os_arch: "amd64".into(),
+            labels: labels.into_iter().collect(),
+            enabled: true,
+            max_runners: policy.max_runners,
+            min_idle_runners: policy.min_runners.max(policy.min_idle_runners),
+            runner_prefix: pool.into(),
+            runner_group: String::new(),
+            bootstrap_timeout_min: 20,
+            priority: 0,
+            template_id: None,
+            enable_shell: false,
+            extra_specs: serde_json::Map::new(),
+        };
+        let made = self.client.create_pool(&self.entity, &spec).await.unwrap();
+        self.pools.insert(name(pool), (made.id.clone(), policy.clone()));
+        made
+    }
+
+    pub(crate) fn id(&self, pool: &str) -> PoolId {
+        self.pools[&name(pool)].0.clone()
+    }
+
+    /// Sets a field of a pool by hand.
+    pub(crate) async fn change(&self, pool: &str, change: PoolChange) -> Pool {
+        self.client.update_pool(&self.id(pool), &change).await.unwrap()
+    }
+
+    pub(crate) async fn set_level(&self, level: u32) -> Pool {
+        let change = PoolChange { min_idle_runners: Some(level), ..PoolChange::default() };
+        self.change("default", change).await
+    }
+
+    pub(crate) fn roll(&self) -> Roll {
+        let enrolled =
+            |it: &(PoolId, ScalePolicy)| Enrolled { enabled: true, policy: it.1.clone() };
+        let pools = self.pools.iter().map(|(name, it)| (name.clone(), enrolled(it)));
+        Roll { fleet: fleet(), pools: pools.collect() }
+    }
+
+    /// The way to GARM without anything between.
+    pub(crate) fn door(&self) -> Arc<dyn Transport> {
+        Arc::<Memory>::clone(&self.memory)
+    }
+
+    /// Starts a loop.
+    pub(crate) fn start(&self, settings: Settings) -> Loop {
+        self.start_through(self.door(), settings)
+    }
+
+    pub(crate) fn start_through(&self, door: Arc<dyn Transport>, settings: Settings) -> Loop {
+        let config = Config::default();
+        let login = Login::new(config.username, SecretString::from(config.password));
+        let client = Arc::new(Client::new(door, login));
+        self.start_with(client, settings, self.clock())
+    }
+
+    pub(crate) fn start_with(&self, client: Arc<Client>, settings: Settings, clock: Clock) -> Loop {
+        let heard = Arc::new(Heard::default());
+        let (orders, inbox) = mpsc::channel(8);
+        let (book, roll) = (Book::memory(), self.roll());
+        let (audience, log) = (Arc::clone(&heard), book.clone());
+        let task = tokio::spawn(async move {
+            let actor =
+                Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0.1.0".into() };
+            let cause = Cause { command: "watch".into(), ..Cause::default() };
+            let warrant = Warrant { book, actor, cause, clock, line: Line::Current };
+            let writer = Writer::new(Arc::clone(&client), warrant);
+            let feed = client.events(Limits::default());
+            let doors =
+                Doors { client, writer: &writer, feed, orders: inbox, audience: &*audience, clock };
+            watch(doors, settings, roll).await
+        });
+        Loop { heard, orders, task, log }
+    }
+
+    /// This machine's clock, in step with GARM's.
+    pub(crate) fn clock(&self) -> Clock {
+        Clock::starting_at(self.memory.with(|it| it.now()))
+    }
+
+    /// Queues so many jobs for `default`, of so many seconds each.
+    pub(crate) fn jobs(&self, count: usize, seconds: u64) {
+        let jobs = Jobs::new(count, &["default"]).lasting(Duration::from_secs(seconds));
+        self.memory.with(|it| it.queue_jobs(&jobs));
+    }
+
+    /// GARM's events are not to be had.
+    pub(crate) fn mute(&self) {
+        self.fault(Rule::always("GET", "/ws/events", Fault::Refuse));
+    }
+
+    /// Nobody answers, and all streams break.
+    pub(crate) fn go_away(&self) {
+        self.fault(Rule::always("", "", Fault::Refuse));
+        self.memory.cut_streams();
+    }
+
+    pub(crate) fn come_back(&self) {
+        self.memory.with(|it| it.faults.clear());
+    }
+
+    pub(crate) fn fault(&self, rule: Rule) {
+        self.memory.with(|it| it.faults.add(rule));
+    }
+
+    /// The level of `default` now.
+    pub(crate) async fn level(&self) -> u32 {
+        self.client.pool(&self.id("default")).await.unwrap().0.spec.min_idle_runners
+    }
+
+    /// `active idle other` of all runners.
+    pub(crate) async fn runners(&self) -> (usize, usize, usize) {
+        let all = self.client.runners().await.unwrap();
+        let active = all.iter().filter(|it| it.is_busy()).count();
+        let idle = all.iter().filter(|it| it.is_idle()).count();
+        (active, idle, all.len() - active - idle)
+    }
+
+    /// Forgets the requests so far.
+    pub(crate) fn forget(&self) {
+        self.memory.with(World::forget_requests);
+    }
+
+    pub(crate) fn requests(&self) -> Vec<Exchange> {
+        self.memory.with(|it| it.requests().to_vec())
+    }
+
+    /// The requests since they were forgotten, as `METHOD path`, ids as they are.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.requests().iter().map(|it| format!("{} {}", it.method, it.path)).collect()
+    }
+
+    /// The levels that were written, in order.
+    pub(crate) fn levels(&self) -> Vec<u64> {
+        let level = |it: &Exchange| {
+            let body: serde_json::Value = serde_json::from_str(&it.body).ok()?;
+            body["min_idle_runners"].as_u64()
+        };
+        let writes = self.requests();
+        writes
+            .iter()
+            .filter(|it| it.method == "PUT" && it.status == 200)
+            .filter_map(level)
+            .collect()
+    }
+
+    /// All that was written.
+    pub(crate) fn writes(&self) -> Vec<Exchange> {
+        self.requests().into_iter().filter(Exchange::is_write).collect()
+    }
+
+    /// What has happened so far.
+    pub(crate) fn tally(&self) -> Tally {
+        self.memory.with(|world| {
+            let mut tally = Tally { killed: world.killed_jobs().len(), ..Tally::default() };
+            let mut alive = 0;
+            for entry in world.log() {
+                match &entry.what {
+                    What::VmCreated { .. } => {
+                        tally.vms += 1;
+                        alive += 1;
+                        tally.most = tally.most.max(alive);
+                    }
+                    What::VmDeleted { .. } => alive -= 1,
+                    What::JobStarted { waited_ms, .. } => {
+                        tally.longest_wait_s = tally.longest_wait_s.max(waited_ms / 1000);
+                    }
+                    What::JobCompleted { .. } => tally.done += 1,
+                    _ => {}
+                }
+            }
+            tally
+        })
+    }
+}
+
+/// What has happened in a world.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// VMs made.
+    pub(crate) vms: usize,
+    /// Most of them at a time.
+    pub(crate) most: usize,
+    /// Jobs ended.
+    pub(crate) done: usize,
+    /// Jobs whose VM was destroyed under them.
+    pub(crate) killed: usize,
+    /// Whole seconds that a job waited at most.
+    pub(crate) longest_wait_s: u64,
+}
+
+/// A loop that runs.
+pub(crate) struct Loop {
+    pub(crate) heard: Arc<Heard>,
+    orders: mpsc::Sender<Order>,
+    task: JoinHandle<Result<End, Error>>,
+    log: Book,
+}
+
+impl Loop {
+    pub(crate) async fn order(&self, order: Order) {
+        self.orders.send(order).await.unwrap();
+    }
+
+    /// Tells it to stop and waits until it has.
+    pub(crate) async fn stop(self) -> End {
+        self.order(Order::Stop).await;
+        self.end().await.unwrap()
+    }
+
+    pub(crate) async fn end(self) -> Result<End, Error> {
+        self.task.await.unwrap()
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    /// Dies as by SIGKILL.
+    pub(crate) async fn kill(self) {
+        self.task.abort();
+        assert!(self.task.await.unwrap_err().is_cancelled());
+    }
+
+    pub(crate) fn log(&self) -> String {
+        match &self.log {
+            Book::Memory(memory) => memory.lock().unwrap().text.clone(),
+            Book::File(_) | Book::Off => String::new(),
+        }
+    }
+}
+
+/// Remembers what it was told.
+#[derive(Default)]
+pub(crate) struct Heard(Mutex<Told>);
+
+#[derive(Default)]
+struct Told {
+    reads: usize,
+    acts: Vec<Act>,
+    incidents: Vec<Incident>,
+    changes: usize,
+}
+
+impl Heard {
+    pub(crate) fn reads(&self) -> usize {
+        self.0.lock().unwrap().reads
+    }
+
+    pub(crate) fn acts(&self) -> Vec<Act> {
+        self.0.lock().unwrap().acts.clone()
+    }
+
+    /// Acts as words: `raise 0 12 done`.
+    pub(crate) fn deeds(&self) -> Vec<String> {
+        self.acts().iter().map(said).collect()
+    }
+
+    pub(crate) fn incidents(&self) -> Vec<Incident> {
+        self.0.lock().unwrap().incidents.clone()
+    }
+
+    pub(crate) fn has(&self, is_it: impl Fn(&Incident) -> bool) -> bool {
+        self.incidents().iter().any(is_it)
+    }
+
+    pub(crate) fn changes(&self) -> usize {
+        self.0.lock().unwrap().changes
+    }
+}
+
+fn said(act: &Act) -> String {
+    let deed = match &act.deed {
+        Deed::Raise { from, to } => format!("raise {from} {to}"),
+        Deed::Lower { from, to } => format!("lower {from} {to}"),
+        Deed::Resend { level } => format!("resend {level}"),
+        Deed::Retire { .. } => "retire".into(),
+        Deed::Remove { .. } => "remove".into(),
+    };
+    let end = match &act.end {
+        ActEnd::Done => "done",
+        ActEnd::Already => "already",
+        ActEnd::Busy => "busy",
+        ActEnd::Failed(_) => "failed",
+    };
+    format!("{deed} {end}")
+}
+
+impl Audience for Heard {
+    fn read(&self, _fleet: &Fleet, _took: Duration) {
+        self.0.lock().unwrap().reads += 1;
+    }
+
+    fn changed(&self, _change: &Change, _now: Timestamp) {
+        self.0.lock().unwrap().changes += 1;
+    }
+
+    fn turned(&self, _sight: &Sight<'_>) {}
+
+    fn decided(&self, _pool: &PoolName, _decision: &Decision) {}
+
+    fn acted(&self, act: &Act) {
+        self.0.lock().unwrap().acts.push(act.clone());
+    }
+
+    fn trouble(&self, incident: &Incident) {
+        self.0.lock().unwrap().incidents.push(incident.clone());
+    }
+}
+
+pub(crate) async fn wait(seconds: u64) {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+}

@@ -1,0 +1,68 @@
+//! A level sent again, and one that GARM refuses.
+
+use runnerctl::domain::pool::PoolChange;
+use runnerctl::engine::watch::Incident;
+
+use super::bench::{Bench, policy, steady, wait};
+use crate::apply::wire::Ambush;
+
+#[tokio::test(start_paused = true)]
+async fn a_level_that_garm_does_not_follow_is_sent_again_with_the_labels() {
+    let bench = Bench::new(policy()).await;
+    bench.memory.with(|it| it.knobs_mut().api_fail_rate = 1.0);
+    let watch = bench.start(steady());
+    wait(5).await;
+    bench.jobs(12, 20);
+    wait(31).await;
+    assert_eq!(bench.levels(), [12], "the pulse has begun");
+    bench.forget();
+    wait(24).await;
+    let writes = bench.writes();
+    assert_eq!(writes.len(), 1, "{writes:?}");
+    let body: serde_json::Value = serde_json::from_str(&writes[0].body).unwrap();
+    assert_eq!(body["min_idle_runners"], 12);
+    assert_eq!(body["tags"].as_array().unwrap().len(), 2, "{body}");
+    // Rarer from now on: after 40 s, 80 s, …
+    wait(115).await;
+    let resent = watch.heard.deeds().iter().filter(|it| **it == "resend 12 done").count();
+    assert_eq!(resent, 3, "{:?}", watch.heard.deeds());
+    // And GARM's credentials are looked at sooner than in five minutes.
+    assert!(bench.asked().contains(&"GET /organizations".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_level_that_is_followed_or_finds_no_room_is_not_sent_again() {
+    let bench = Bench::new(policy()).await;
+    let watch = bench.start(steady());
+    wait(5).await;
+    bench.jobs(40, 300);
+    wait(240).await;
+    let deeds = watch.heard.deeds();
+    assert!(deeds.iter().all(|it| !it.starts_with("resend")), "{deeds:?}");
+}
+
+/// `max_runners` is lowered by hand between our read and our PUT.
+#[tokio::test(start_paused = true)]
+async fn a_level_that_garm_refuses_is_fitted_to_the_pool_and_sent_once_more() {
+    let bench = Bench::new(policy()).await;
+    let id = bench.id("default");
+    let client = std::sync::Arc::new(bench.memory.client());
+    client.pools().await.unwrap();
+    let is_put = |it: &runnerctl::garm::Request| it.method == runnerctl::garm::Method::Put;
+    let lower = move || {
+        let change = PoolChange { max_runners: Some(4), ..PoolChange::default() };
+        let (client, id) = (std::sync::Arc::clone(&client), id.clone());
+        // The simulated GARM answers at the first poll.
+        let lowering = async move { client.update_pool(&id, &change).await };
+        futures_util::FutureExt::now_or_never(lowering).unwrap().unwrap();
+    };
+    let door = Ambush::new(bench.door(), is_put, 0, lower);
+    let watch = bench.start_through(door, steady());
+    wait(5).await;
+    bench.jobs(12, 20);
+    wait(31).await;
+    let refused = bench.writes().iter().filter(|it| it.status == 400).count();
+    assert_eq!((refused, bench.level().await), (1, 4), "{:?}", bench.writes());
+    assert_eq!(watch.heard.deeds()[0], "raise 0 4 done");
+    assert!(!watch.heard.has(|it| matches!(it, Incident::ReadFailed { .. })));
+}

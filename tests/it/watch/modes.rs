@@ -1,0 +1,224 @@
+//! Stopping, `--once`, `--release`, `--dry-run`, two at once, and what a quiet fleet costs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use runnerctl::domain::desired::ScalePolicy;
+use runnerctl::engine::watch::{Course, Settings, Writes};
+use runnerctl::sim::{Config, Order as Jobs};
+
+use super::bench::{Bench, RESYNC, name, policy, steady, wait};
+
+fn config() -> Config {
+    Config { backoff: 300, ..Config::default() }
+}
+
+fn once() -> Settings {
+    Settings { course: Course::Once, ..steady() }
+}
+
+/// `held` keeps three idle runners; `default` has a pulse that stands, since GitHub registers no
+/// more runners.
+async fn held_and_pulsing() -> Bench {
+    let bench = Bench::of(config(), &[("default", policy()), ("held", policy())]).await;
+    let level = runnerctl::domain::pool::PoolChange {
+        min_idle_runners: Some(3),
+        ..runnerctl::domain::pool::PoolChange::default()
+    };
+    bench.change("held", level).await;
+    wait(15).await;
+    bench.memory.with(|it| it.knobs_mut().api_fail_rate = 1.0);
+    bench.jobs(12, 20);
+    bench.forget();
+    bench
+}
+
+async fn levels(bench: &Bench) -> (u32, u32) {
+    let level =
+        async |pool| bench.client.pool(&bench.id(pool)).await.unwrap().0.spec.min_idle_runners;
+    (level("default").await, level("held").await)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_pulses_and_keeps_what_is_held() {
+    let bench = held_and_pulsing().await;
+    let watch = bench.start(steady());
+    wait(45).await;
+    assert_eq!(levels(&bench).await, (12, 3), "{:?}", watch.heard.deeds());
+    let began = tokio::time::Instant::now();
+    assert_eq!(watch.stop().await.left_raised, []);
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert_eq!(levels(&bench).await, (0, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_while_garm_is_away_ends_in_time_and_names_what_is_left() {
+    let bench = held_and_pulsing().await;
+    let watch = bench.start(steady());
+    wait(45).await;
+    bench.go_away();
+    let began = tokio::time::Instant::now();
+    assert_eq!(watch.stop().await.left_raised, [name("default")]);
+    assert!(began.elapsed() <= Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_stays_until_the_pulse_has_ended() {
+    let bench = Bench::new(policy()).await;
+    bench.jobs(12, 20);
+    wait(40).await;
+    let watch = bench.start(once());
+    let heard = std::sync::Arc::clone(&watch.heard);
+    let began = tokio::time::Instant::now();
+    assert_eq!(watch.end().await.unwrap().left_raised, []);
+    assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
+    assert_eq!(heard.deeds(), ["raise 0 12 done", "lower 12 0 done"]);
+    wait(60).await;
+    let tally = bench.tally();
+    assert_eq!((tally.vms, tally.done), (12, 12));
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_lowers_a_pulse_that_does_not_end_within_a_minute() {
+    let bench = held_and_pulsing().await;
+    wait(40).await;
+    let watch = bench.start(once());
+    let began = tokio::time::Instant::now();
+    assert_eq!(watch.end().await.unwrap().left_raised, []);
+    assert!((60..=64).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    assert_eq!(levels(&bench).await, (0, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_without_work_reads_and_leaves() {
+    let bench = Bench::new(policy()).await;
+    bench.mute();
+    let watch = bench.start(once());
+    assert_eq!(watch.end().await.unwrap().left_raised, []);
+    let asked = bench.asked();
+    let expected = [
+        "POST /auth/login",
+        "GET /controller-info",
+        "GET /pools",
+        "GET /instances",
+        "GET /jobs",
+        "GET /organizations",
+    ];
+    assert_eq!(asked, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_raises_only_what_it_decided_first() {
+    let bench = Bench::new(policy()).await;
+    bench.jobs(12, 20);
+    wait(40).await;
+    bench.memory.with(|it| it.knobs_mut().api_fail_rate = 1.0);
+    let watch = bench.start(once());
+    wait(5).await;
+    bench.jobs(6, 20);
+    assert_eq!(watch.end().await.unwrap().left_raised, []);
+    assert_eq!(bench.levels(), [12, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn release_lowers_every_level_to_its_floor_and_leaves() {
+    let kept = ScalePolicy { min_idle_runners: 1, ..policy() };
+    let bench = Bench::of(config(), &[("default", policy()), ("held", kept)]).await;
+    for pool in ["default", "held"] {
+        let level = runnerctl::domain::pool::PoolChange {
+            min_idle_runners: Some(3),
+            ..runnerctl::domain::pool::PoolChange::default()
+        };
+        bench.change(pool, level).await;
+    }
+    wait(15).await;
+    let watch = bench.start(Settings { course: Course::Release, ..steady() });
+    assert_eq!(watch.end().await.unwrap().left_raised, []);
+    assert_eq!(levels(&bench).await, (0, 1));
+    assert_eq!(bench.runners().await.1, 6, "runners are left to GARM");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_decides_and_writes_nothing_and_asks_no_more_than_in_a_quiet_fleet() {
+    let bench = held_and_pulsing().await;
+    let watch = bench.start(Settings { writes: Writes::Withheld, ..steady() });
+    wait(300).await;
+    assert_eq!(bench.writes(), []);
+    assert_eq!(watch.heard.deeds(), [""; 0]);
+    let kinds = kinds(&bench);
+    let known = ["GET /controller-info", "GET /instances", "GET /jobs", "GET /organizations"];
+    assert!(
+        kinds.keys().all(|it| known.contains(&it.as_str())
+            || it == "GET /pools"
+            || it == "POST /auth/login"),
+        "{kinds:?}"
+    );
+    assert_eq!(watch.stop().await.left_raised, []);
+}
+
+/// Requests by method and path.
+fn kinds(bench: &Bench) -> BTreeMap<String, usize> {
+    bench.asked().into_iter().fold(BTreeMap::new(), |mut kinds, it| {
+        *kinds.entry(it).or_default() += 1;
+        kinds
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quiet_fleet_costs_three_requests_a_resync_and_a_handful_in_five_minutes() {
+    let kept = ScalePolicy { min_idle_runners: 2, ..policy() };
+    let names: Vec<String> = (1..=20).map(|it| format!("p{it}")).collect();
+    let pools: Vec<(&str, ScalePolicy)> =
+        names.iter().map(|it| (it.as_str(), kept.clone())).collect();
+    let bench = Bench::of(config(), &pools).await;
+    wait(60).await;
+    let _watch = bench.start(steady());
+    wait(60).await;
+    bench.forget();
+    // An hour, ten times the health of all.
+    tokio::time::sleep(RESYNC * 120).await;
+    let expected = [
+        ("GET /controller-info", 12),
+        ("GET /instances", 120),
+        ("GET /jobs", 120),
+        ("GET /organizations", 12),
+        ("GET /pools", 120),
+    ];
+    let expected: BTreeMap<String, usize> =
+        expected.into_iter().map(|it| (it.0.to_owned(), it.1)).collect();
+    assert_eq!(kinds(&bench), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_at_once_agree_and_no_runner_is_one_too_many() {
+    for (seed, later) in [(1, 0), (2, 0), (3, 7), (4, 20)] {
+        let bench = Bench::of(Config { seed, ..config() }, &[("default", policy())]).await;
+        let one = bench.start(steady());
+        wait(later).await;
+        let two = bench.start(steady());
+        wait(40).await;
+        bench.jobs(12, 20);
+        wait(240).await;
+        let tally = bench.tally();
+        let deeds = (one.heard.deeds(), two.heard.deeds());
+        assert_eq!((tally.vms, tally.done, tally.killed), (12, 12, 0), "seed {seed}: {deeds:?}");
+        assert!(bench.levels().len() <= 4, "seed {seed}: {:?}", bench.levels());
+        assert_eq!(bench.level().await, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_pools_of_the_entity_are_supply_and_are_never_written_to() {
+    let mut bench = Bench::of(config(), &[("default", policy()), ("other", policy())]).await;
+    let other = bench.id("other");
+    bench.pools.remove(&name("other"));
+    let _watch = bench.start(steady());
+    wait(40).await;
+    bench.jobs(12, 20);
+    let jobs = Jobs::new(12, &["other"]).lasting(Duration::from_secs(20));
+    bench.memory.with(|it| it.queue_jobs(&jobs));
+    wait(120).await;
+    let path = format!("/pools/{other}");
+    assert!(bench.writes().iter().all(|it| it.path != path));
+    assert_eq!(bench.tally().vms, 12);
+}

@@ -1,0 +1,129 @@
+//! Idle and failed runners that go.
+
+use std::time::Duration;
+
+use runnerctl::domain::desired::ScalePolicy;
+use runnerctl::engine::watch::{Deed, Incident};
+use runnerctl::sim::Exchange;
+
+use super::bench::{Bench, policy, steady, wait};
+
+/// A pool of four idle runners, three of them beyond the minimum, that may be idle for a minute.
+async fn four_idle() -> Bench {
+    let delay = Duration::from_secs(60);
+    let bench =
+        Bench::new(ScalePolicy { min_runners: 1, scale_down_delay: delay, ..policy() }).await;
+    bench.set_level(4).await;
+    wait(15).await;
+    assert_eq!(bench.runners().await, (0, 4, 0));
+    bench.forget();
+    bench
+}
+
+fn deletes(bench: &Bench) -> Vec<Exchange> {
+    bench.writes().into_iter().filter(|it| it.method == "DELETE").collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_runners_are_held_for_the_delay_and_go_one_by_one_down_to_the_minimum() {
+    let bench = four_idle().await;
+    let watch = bench.start(steady());
+    wait(40).await;
+    assert_eq!((bench.runners().await, bench.level().await), ((0, 4, 0), 4));
+    wait(120).await;
+    assert_eq!((bench.runners().await, bench.level().await), ((0, 1, 0), 1));
+    let expected = [
+        "lower 4 3 done",
+        "retire done",
+        "lower 3 2 done",
+        "retire done",
+        "lower 2 1 done",
+        "retire done",
+    ];
+    assert_eq!(watch.heard.deeds(), expected);
+    let gone = deletes(&bench);
+    assert!(gone.iter().all(|it| !it.path.contains('?')), "never forced: {gone:?}");
+    for pair in gone.windows(2) {
+        assert!(pair[1].at.duration_since(pair[0].at).as_millis() >= 5_000, "{pair:?}");
+    }
+    assert_eq!(bench.tally().vms, 4, "nothing was rebuilt");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runner_is_seen_idle_for_two_seconds_and_read_again_before_it_goes() {
+    let bench = four_idle().await;
+    let _watch = bench.start(steady());
+    wait(160).await;
+    let asked = bench.requests();
+    let first = asked.iter().position(|it| it.method == "DELETE").unwrap();
+    let lowered = asked[..first].iter().rfind(|it| it.method == "PUT").unwrap();
+    let delete = &asked[first];
+    assert!(delete.at.duration_since(lowered.at).as_millis() >= 1_900, "{lowered:?} {delete:?}");
+    let read = &asked[first - 1];
+    assert_eq!(read.path, format!("/pools/{}", bench.id("default")));
+    assert!(delete.at.duration_since(read.at).as_millis() < 100, "{read:?} {delete:?}");
+}
+
+/// GitHub has given the runner a job; GARM hears of it ten seconds later.
+#[tokio::test(start_paused = true)]
+async fn busy_is_a_normal_answer_and_the_job_lives() {
+    let bench = four_idle().await;
+    let watch = bench.start(steady());
+    wait(43).await;
+    bench.memory.with(|it| it.knobs_mut().webhook_delay = Duration::from_secs(30));
+    bench.jobs(4, 100);
+    wait(20).await;
+    assert_eq!(bench.runners().await.0, 0, "GARM has not heard of the jobs yet");
+    let deeds = watch.heard.deeds();
+    assert!(deeds.contains(&"retire busy".to_owned()), "{deeds:?}");
+    assert!(!deeds.contains(&"retire done".to_owned()), "{deeds:?}");
+    wait(300).await;
+    assert_eq!((bench.tally().killed, bench.tally().done), (0, 4));
+    let asks = deletes(&bench);
+    let busy = asks.iter().filter(|it| it.status == 400).count();
+    assert!((1..=4).contains(&busy), "a busy runner is not asked again and again: {asks:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_runner_goes_after_its_grace_and_its_fault_is_told_first() {
+    let bench = Bench::new(ScalePolicy { min_runners: 1, ..policy() }).await;
+    bench.memory.with(|it| it.knobs_mut().create_fail_rate = 1.0);
+    let watch = bench.start(steady());
+    wait(80).await;
+    bench.memory.with(|it| it.knobs_mut().create_fail_rate = 0.0);
+    wait(90).await;
+    assert_eq!(deletes(&bench), [], "it is kept to be looked at");
+    wait(60).await;
+    assert_eq!(bench.runners().await, (0, 1, 0), "{:?}", watch.heard.deeds());
+    let told = |it: &Incident| matches!(it, Incident::RunnerFailed { fault: Some(_), .. });
+    assert!(watch.heard.has(told), "{:?}", watch.heard.incidents());
+    let acts = watch.heard.acts();
+    let removed = acts.iter().find(|it| matches!(&it.deed, Deed::Remove { .. })).unwrap();
+    let Deed::Remove { fault, .. } = &removed.deed else { unreachable!("found by its kind") };
+    assert!(fault.as_ref().is_some_and(|it| it.contains("injected")), "{fault:?}");
+    let log = watch.log();
+    assert!(log.contains("provider_fault"), "{log}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_write_is_on_record_before_and_after_with_its_decision() {
+    let bench = four_idle().await;
+    let watch = bench.start(steady());
+    wait(160).await;
+    let log = watch.log();
+    let records: Vec<serde_json::Value> =
+        log.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
+    let one = |it: &serde_json::Value| {
+        let word = |value: &serde_json::Value| value.as_str().unwrap_or("-").to_owned();
+        format!("{} {}: {}", word(&it["kind"]), word(&it["act"]), word(&it["cause"]["decision"]))
+    };
+    let said: Vec<String> = records.iter().take(4).map(one).collect();
+    let expected = [
+        "intent set level: idle: level 4 to 3",
+        "outcome set level: idle: level 4 to 3",
+        "intent delete runner: idle",
+        "outcome delete runner: idle",
+    ];
+    assert_eq!(said, expected);
+    assert_eq!(records.len(), 12);
+}

@@ -1,0 +1,144 @@
+//! Bursts, pulses and what they leave behind.
+
+use std::time::Duration;
+
+use runnerctl::domain::desired::ScalePolicy;
+use runnerctl::domain::pool::PoolChange;
+use runnerctl::engine::watch::Incident;
+use runnerctl::sim::{Config, Knobs};
+
+use super::bench::{Bench, Loop, Tally, policy, steady, wait};
+
+/// What the world and the loop say after so many jobs of 20 s, and a while.
+async fn burst(bench: &Bench, jobs: usize) -> (Tally, Loop) {
+    let watch = bench.start(steady());
+    wait(40).await;
+    bench.jobs(jobs, 20);
+    wait(300).await;
+    (bench.tally(), watch)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_is_served_by_one_pulse_that_falls_by_itself() {
+    let bench = Bench::new(policy()).await;
+    let (tally, watch) = burst(&bench, 12).await;
+    assert_eq!((tally.vms, tally.done, tally.killed), (12, 12, 0), "{:?}", watch.heard.deeds());
+    assert!(tally.longest_wait_s <= 30 + 10 + 6, "{tally:?}");
+    assert_eq!(bench.levels(), [12, 0], "{:?}", watch.heard.incidents());
+    assert_eq!(watch.heard.deeds(), ["raise 0 12 done", "lower 12 0 done"]);
+    assert!(watch.heard.changes() > 12 * 5, "every row's events were told of");
+    assert_eq!(watch.stop().await.left_raised, []);
+    assert_eq!(bench.levels(), [12, 0], "the stop had nothing to lower");
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_no_events_at_all_full_reads_and_the_leash_do() {
+    let bench = Bench::new(policy()).await;
+    bench.mute();
+    let (tally, watch) = burst(&bench, 12).await;
+    assert_eq!((tally.vms, tally.done, tally.killed), (12, 12, 0), "{:?}", watch.heard.deeds());
+    // A job is seen up to a resync late, and counts from its creation all the same.
+    assert!(tally.longest_wait_s <= 30 + 30 + 10 + 6, "{tally:?}");
+    assert_eq!(bench.level().await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_late_and_disordered_events_cost_no_job_and_few_runners() {
+    for seed in 1..=8 {
+        let knobs = Knobs {
+            event_loss_rate: 0.3,
+            event_late_rate: 0.3,
+            event_late_by: Duration::from_secs(3),
+            ..Knobs::default()
+        };
+        let config = Config { seed, backoff: 300, knobs, ..Config::default() };
+        let bench = Bench::of(config, &[("default", policy())]).await;
+        let (tally, _watch) = burst(&bench, 18).await;
+        assert_eq!((tally.done, tally.killed), (18, 0), "seed {seed}: {tally:?}");
+        assert!(tally.most <= 20 && tally.vms <= 20, "seed {seed}: {tally:?}");
+        let idle = u32::try_from(bench.runners().await.1).unwrap();
+        assert_eq!(bench.level().await, idle, "seed {seed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn there_are_never_more_runners_than_the_maximum() {
+    let bench = Bench::new(ScalePolicy { max_runners: 5, ..policy() }).await;
+    let (tally, watch) = burst(&bench, 30).await;
+    assert_eq!((tally.most, tally.done, tally.killed), (5, 30, 0), "{tally:?}");
+    let levels = bench.levels();
+    assert!(levels.iter().all(|it| *it <= 5), "{levels:?}");
+    assert!(watch.heard.deeds().iter().all(|it| !it.ends_with("failed")), "{levels:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_files_allow_holds_although_garm_would_allow_more() {
+    let bench = Bench::new(ScalePolicy { max_runners: 5, ..policy() }).await;
+    let change = PoolChange { max_runners: Some(50), ..PoolChange::default() };
+    bench.change("default", change).await;
+    let (tally, _watch) = burst(&bench, 30).await;
+    // At a pick-up GARM replaces the runner by itself, up to its own maximum, before we hear of it.
+    assert!(tally.most <= 7 && tally.done == 30, "{tally:?}");
+    let levels = bench.levels();
+    assert!(levels.iter().all(|it| *it <= 5), "{levels:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn writes_to_a_pool_are_a_quarter_of_a_second_apart_or_more() {
+    let bench = Bench::new(ScalePolicy { min_idle_runners: 2, ..policy() }).await;
+    let (tally, _watch) = burst(&bench, 30).await;
+    assert_eq!((tally.done, tally.killed), (30, 0));
+    let puts: Vec<_> = bench.writes().into_iter().filter(|it| it.method == "PUT").collect();
+    assert!(puts.len() > 4, "{puts:?}");
+    for pair in puts.windows(2) {
+        let gap = pair[1].at.duration_since(pair[0].at);
+        assert!(gap.as_millis() >= 250, "{pair:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_policy_is_in_force_at_once() {
+    let mut bench = Bench::new(policy()).await;
+    let watch = bench.start(steady());
+    wait(40).await;
+    let id = bench.id("default");
+    let other = ScalePolicy { min_idle_runners: 3, ..policy() };
+    bench.pools.insert(super::bench::name("default"), (id, other));
+    watch.order(runnerctl::engine::watch::Order::Reload(bench.roll())).await;
+    wait(1).await;
+    assert_eq!(bench.level().await, 3);
+    // A pool that is declared no more is left alone.
+    bench.pools.clear();
+    watch.order(runnerctl::engine::watch::Order::Reload(bench.roll())).await;
+    wait(1).await;
+    bench.pools.insert(super::bench::name("default"), (bench_id(&watch), policy()));
+    bench.set_level(7).await;
+    wait(60).await;
+    assert_eq!(bench.level().await, 7);
+}
+
+/// The pool that was written to last.
+fn bench_id(watch: &Loop) -> runnerctl::domain::name::PoolId {
+    watch.heard.acts().last().unwrap().pool_id.clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_is_left_alone_while_a_twin_bears_its_label() {
+    let mut bench = Bench::new(policy()).await;
+    let first = bench.id("default");
+    bench.make("default", &policy()).await;
+    let watch = bench.start(steady());
+    bench.set_level(3).await;
+    wait(60).await;
+    assert_eq!(bench.level().await, 3, "nobody lowers it");
+    let is_twin = |it: &Incident| matches!(it, Incident::Unmanaged { .. });
+    assert!(watch.heard.has(is_twin));
+    bench.set_level(0).await;
+    wait(120).await;
+    bench.client.delete_pool(&first).await.unwrap();
+    wait(40).await;
+    assert!(watch.heard.has(|it| matches!(it, Incident::Managed(_))));
+    bench.set_level(3).await;
+    wait(1).await;
+    assert_eq!(bench.level().await, 0, "it is steered again");
+}
