@@ -20,6 +20,7 @@ use crate::scale::{Change, Decision, Direction, Site};
 use crate::telemetry::{Board, Counter, Process, Timing};
 use crate::view::decision::freeze;
 use crate::view::status::impatience;
+use crate::watchdog::Finding;
 
 /// Whom the loop's words reach.
 pub(super) struct Reporter {
@@ -127,7 +128,6 @@ impl Audience for Reporter {
 
     fn turned(&self, sight: &Sight<'_>) {
         let mut state = self.state();
-        self.board.turned();
         let names = || sight.managed.iter().map(|(name, it)| (&it.id, name));
         if !state.names.iter().eq(names()) {
             state.names = names().map(|(id, name)| (id.clone(), name.clone())).collect();
@@ -166,12 +166,12 @@ impl Audience for Reporter {
         let direction = match act.deed {
             Deed::Raise { .. } => Some(Direction::Up),
             Deed::Lower { .. } | Deed::Retire { .. } | Deed::Remove { .. } => Some(Direction::Down),
-            Deed::Resend { .. } => None,
+            Deed::Resend { .. } | Deed::Clear { .. } => None,
         };
         if let Some(direction) = direction {
             let (pool, direction) = (act.pool.clone(), direction.word());
             self.board.count(Counter::ScalingAction { pool, direction, outcome });
-        } else if act.end == ActEnd::Done {
+        } else if act.end == ActEnd::Done && matches!(act.deed, Deed::Resend { .. }) {
             self.board.count(Counter::LevelResent);
         }
         if act.end == ActEnd::Busy {
@@ -179,6 +179,15 @@ impl Audience for Reporter {
             self.board.count(Counter::ScaledownRefused { pool, reason: "busy" });
         }
         self.journal.say(words::acted(act));
+    }
+
+    fn found(&self, finding: &Finding) {
+        self.board.count(Counter::EphemeralViolation { reason: finding.kind.word() });
+        self.journal.say(words::found(finding));
+    }
+
+    fn beat(&self) {
+        self.board.turned();
     }
 
     fn trouble(&self, incident: &Incident) {

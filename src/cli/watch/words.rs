@@ -10,6 +10,7 @@ use crate::engine::watch::{Act, ActEnd, Deed, Incident, Unmanaged};
 use crate::scale::{Decision, Direction, Reason};
 use crate::view::decision;
 use crate::view::words::{count, span};
+use crate::watchdog::Finding;
 
 /// A decision that differs from the one before.
 pub(super) fn decided(pool: &PoolName, it: &Decision) -> Line {
@@ -39,6 +40,10 @@ pub(super) fn acted(act: &Act) -> Line {
         }
         Deed::Remove { runner, fault } => (
             format!("failed runner {} removed; {}", code(runner.as_str()), why(fault)),
+            Some(runner),
+        ),
+        Deed::Clear { runner } => (
+            format!("runner {} removed: it lived on after its job", code(runner.as_str())),
             Some(runner),
         ),
     };
@@ -80,6 +85,7 @@ pub(super) fn word(deed: &Deed) -> &'static str {
         Deed::Resend { .. } => "resend",
         Deed::Retire { .. } => "retire",
         Deed::Remove { .. } => "remove",
+        Deed::Clear { .. } => "clear",
     }
 }
 
@@ -91,6 +97,18 @@ pub(super) fn outcome(end: &ActEnd) -> &'static str {
         ActEnd::Busy => "busy",
         ActEnd::Failed(_) => "failed",
     }
+}
+
+/// What the isolation auditor has found.
+pub(super) fn found(it: &Finding) -> Line {
+    let text = match &it.runner {
+        Some(runner) => format!("runner {}: {}", code(runner.as_str()), it.evidence),
+        None => it.evidence.clone(),
+    };
+    Line::new(Weight::Warning, "finding", text).of(&it.pool).with(json!({
+        "finding": it.kind.word(),
+        "runner": it.runner.as_ref().map(|it| quote(it.as_str())),
+    }))
 }
 
 /// Something that is not as it should be, or is so again.

@@ -11,6 +11,7 @@ use crate::domain::fleet::Fleet;
 use crate::domain::name::{PoolId, PoolName, RunnerName};
 use crate::garm::Error;
 use crate::scale::{Change, Decision, Freeze, Memory, Picture, Reason};
+use crate::watchdog::{Finding, Watched};
 
 /// Hears what the loop sees, decides and does. Called from the loop itself: every call is cheap
 /// and none blocks. All times are on GARM's clock.
@@ -32,8 +33,14 @@ pub trait Audience: Send + Sync {
     /// Something was written, or was to be, and this came of it.
     fn acted(&self, act: &Act);
 
+    /// The isolation auditor has found something.
+    fn found(&self, finding: &Finding);
+
     /// Something is not as it should be, or is so again.
     fn trouble(&self, incident: &Incident);
+
+    /// The loop turns: told every ten seconds, whether anything has happened or not.
+    fn beat(&self);
 }
 
 /// How everything stands after a turn.
@@ -61,6 +68,8 @@ pub struct Sight<'a> {
     pub read_age: Duration,
     /// Whether events arrive.
     pub stream: Stream,
+    /// What the isolation auditor has watched.
+    pub watched: &'a Watched,
 }
 
 impl<'a> Sight<'a> {
@@ -136,6 +145,11 @@ pub enum Deed {
         runner: RunnerName,
         /// Why its provider failed, as GARM has it, bounded; absent when it does not say.
         fault: Option<String>,
+    },
+    /// A runner goes that lives on after its job.
+    Clear {
+        /// Its name.
+        runner: RunnerName,
     },
 }
 

@@ -221,6 +221,11 @@ async fn send(writer: &Writer, guard: &Guard, write: &Write) -> Result<Written, 
             let removal = writer.dismiss(target, guard, still_is, &decision).await?;
             return Ok(Written::Runner(removal));
         }
+        What::Clear(name) => {
+            let still_is: (_, fn(&Runner) -> bool) = (name, |it| !it.is_busy());
+            let removal = writer.dismiss(target, guard, still_is, &decision).await?;
+            return Ok(Written::Runner(removal));
+        }
         What::Remove(name, _) => {
             let still_is: (_, fn(&Runner) -> bool) = (name, |it| !it.is_idle());
             let removal = writer.dismiss(target, guard, still_is, &decision).await?;
@@ -241,5 +246,6 @@ fn decision(write: &Write) -> String {
         What::Resend { level } => format!("level {level} sent again: GARM does not follow it"),
         What::Retire(_) => "idle".to_owned(),
         What::Remove(..) => "failed".to_owned(),
+        What::Clear(_) => "it lives on after its job".to_owned(),
     }
 }

@@ -22,6 +22,8 @@ const ASK_AGAIN: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Exits {
     due: BTreeMap<RunnerName, (Instant, Why)>,
+    /// What the isolation auditor wants gone.
+    outlived: Vec<RunnerName>,
     asked: BTreeMap<RunnerName, Instant>,
     last: Option<Instant>,
 }
@@ -33,6 +35,8 @@ pub(super) enum Why {
     Idle,
     /// It has failed.
     Failed,
+    /// It lives on after its job.
+    Outlived,
 }
 
 /// Whether runners that were not due before are let in.
@@ -48,7 +52,8 @@ impl Exits {
         let before = std::mem::take(&mut self.due);
         let idle = decision.retire.iter().map(|it| (it, Why::Idle));
         let failed = decision.remove.iter().map(|it| (it, Why::Failed));
-        for (name, why) in idle.chain(failed) {
+        let outlived = self.outlived.iter().map(|it| (it, Why::Outlived));
+        for (name, why) in idle.chain(failed).chain(outlived) {
             let known = before.get(name).filter(|it| it.1 == why);
             let since = match admission {
                 Admission::Open => Some(known.map_or(now, |it| it.0)),
@@ -61,9 +66,18 @@ impl Exits {
         self.asked.retain(|_, until| *until > now);
     }
 
+    /// The runners that live on after their job, as the isolation auditor has them now.
+    pub(super) fn outlive(&mut self, names: Vec<RunnerName>, now: Instant) {
+        self.due.retain(|name, it| it.1 != Why::Outlived || names.contains(name));
+        for name in &names {
+            self.due.entry(name.clone()).or_insert((now, Why::Outlived));
+        }
+        self.outlived = names;
+    }
+
     /// Who goes next, and when.
     pub(super) fn next(&self, decision: &Decision) -> Option<(Instant, RunnerName, Why)> {
-        let order = decision.retire.iter().chain(&decision.remove);
+        let order = decision.retire.iter().chain(&decision.remove).chain(&self.outlived);
         let due = order.filter_map(|name| {
             let (since, why) = self.due.get(name)?;
             let mut at = *since + SEEN_FOR;
@@ -89,5 +103,89 @@ impl Exits {
     /// Nobody is to go.
     pub(super) fn is_empty(&self) -> bool {
         self.due.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scale::testing::{self, at, entity, policy, pool, runner};
+    use crate::scale::{Memory, Picture, Policies};
+
+    /// The decision about a pool with these runners, all of which are due.
+    fn decision(runners: &[(&str, &str)]) -> std::sync::Arc<Decision> {
+        let rows = runners.iter().map(|it| runner("a", it.0, it.1, -9_000));
+        let fleet = testing::fleet(0, vec![pool("a", &["x"])], rows.collect(), vec![]);
+        let policy = crate::domain::desired::ScalePolicy {
+            min_runners: 0,
+            failed_runner_grace: Duration::ZERO,
+            ..policy()
+        };
+        let policies: Policies = [(crate::domain::name::PoolId::new("a"), policy)].into();
+        let mut picture = Picture::new(fleet, policies);
+        let (turn, _) = crate::scale::turn_all(&mut picture, Memory::new(), at(0));
+        assert!(picture.sites().contains_key(&entity("acme")));
+        turn.decisions[0].clone()
+    }
+
+    const IDLE: [(&str, &str); 2] = [("a1", "running/idle"), ("a2", "running/idle")];
+
+    fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn name(text: &str) -> RunnerName {
+        RunnerName::new(text)
+    }
+
+    #[test]
+    fn a_runner_goes_when_it_has_been_due_for_two_seconds_without_a_break() {
+        let start = Instant::now();
+        let mut exits = Exits::default();
+        let idle = decision(&IDLE);
+        exits.follow(&idle, Admission::Open, start);
+        exits.follow(&idle, Admission::Open, start + secs(1));
+        assert_eq!(exits.next(&idle), Some((start + secs(2), name("a1"), Why::Idle)));
+        // It had a job meanwhile: its time begins anew.
+        exits.follow(&decision(&[]), Admission::Open, start + secs(3));
+        assert!(exits.is_empty());
+        exits.follow(&idle, Admission::Open, start + secs(4));
+        assert_eq!(exits.next(&idle), Some((start + secs(6), name("a1"), Why::Idle)));
+    }
+
+    #[test]
+    fn the_next_waits_for_five_seconds_and_one_that_was_asked_for_a_minute() {
+        let start = Instant::now();
+        let mut exits = Exits::default();
+        let failed = decision(&[("a1", "running/failed"), ("a2", "running/failed")]);
+        exits.follow(&failed, Admission::Open, start);
+        exits.asked(&name("a1"), start + secs(2));
+        exits.follow(&failed, Admission::Open, start + secs(3));
+        assert_eq!(exits.next(&failed), Some((start + secs(7), name("a2"), Why::Failed)));
+        exits.asked(&name("a2"), start + secs(7));
+        exits.follow(&failed, Admission::Open, start + secs(8));
+        assert_eq!(exits.next(&failed), Some((start + secs(62), name("a1"), Why::Failed)));
+    }
+
+    #[test]
+    fn behind_a_closed_door_nobody_new_is_let_in() {
+        let start = Instant::now();
+        let mut exits = Exits::default();
+        let idle = decision(&IDLE);
+        exits.follow(&idle, Admission::Closed, start);
+        assert_eq!((exits.next(&idle), exits.is_empty()), (None, true));
+    }
+
+    #[test]
+    fn one_that_lives_on_after_its_job_goes_for_as_long_as_it_is_wanted_gone() {
+        let start = Instant::now();
+        let mut exits = Exits::default();
+        let none = decision(&[]);
+        exits.outlive(vec![name("a9")], start);
+        exits.follow(&none, Admission::Open, start + secs(1));
+        exits.outlive(vec![name("a9")], start + secs(1));
+        assert_eq!(exits.next(&none), Some((start + secs(2), name("a9"), Why::Outlived)));
+        exits.outlive(Vec::new(), start + secs(3));
+        assert_eq!((exits.next(&none), exits.is_empty()), (None, true));
     }
 }

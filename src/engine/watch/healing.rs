@@ -90,3 +90,29 @@ impl Healing {
         self.answers += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scale::testing::at;
+
+    fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_runner_made_long_after_the_last_write_is_a_sign_once_it_stays() {
+        let start = Instant::now();
+        let mut healing = Healing::default();
+        healing.meet(at(106), at(100), start);
+        assert_eq!(healing.due(), None, "the loop may still have seen the level before");
+        healing.meet(at(107), at(100), start);
+        healing.meet(at(108), at(100), start + secs(3));
+        assert_eq!(healing.due(), Some((start + secs(5), Sign::Busy)));
+        healing.explain();
+        assert_eq!(healing.due(), None);
+        healing.meet(at(107), at(100), start);
+        healing.written(start + secs(1));
+        assert_eq!(healing.due(), None, "every write tells GARM's loops");
+    }
+}

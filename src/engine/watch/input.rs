@@ -102,6 +102,8 @@ pub(super) enum What {
     Retire(RunnerName),
     /// A failed runner goes.
     Remove(RunnerName, Option<String>),
+    /// A runner goes that lives on after its job.
+    Clear(RunnerName),
 }
 
 /// What came of a write that was answered.

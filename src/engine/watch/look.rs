@@ -22,6 +22,7 @@ use crate::domain::runner::Runner;
 use crate::engine::act::Target;
 use crate::garm::{Error, Kind};
 use crate::scale::{self, Change, Decision, Picture};
+use crate::watchdog::Finding;
 
 /// Clocks further apart than this are worth a warning.
 const SKEW_MAX: SignedDuration = SignedDuration::from_secs(30);
@@ -59,6 +60,8 @@ impl Machine<'_> {
             return;
         }
         self.audience.read(&fleet, took);
+        let findings = self.auditor.read(&fleet, at);
+        self.tell_findings(&findings);
         if let Some(picture) = &self.picture {
             for runner in &fleet.runners {
                 meet(&mut self.hands, picture, runner, now);
@@ -167,6 +170,8 @@ impl Machine<'_> {
         let is_news = entity.is_some() || (!was_known && is_known(picture, &told));
         if is_news {
             self.audience.changed(&told, at);
+            let findings = self.auditor.changed(&told, at);
+            findings.iter().for_each(|it| self.audience.found(it));
         }
         self.touched.extend(entity);
         if moves_marks && is_news {
@@ -237,9 +242,32 @@ impl Machine<'_> {
                 self.audience.trouble(&Incident::LeashSlack(hand.target.name.clone()));
             }
         }
+        if !touched.is_empty() {
+            self.audit(now);
+        }
         if !touched.is_empty() || weather == Weather::Changed {
             self.tell(now);
         }
+    }
+
+    /// Lets the isolation auditor look at the pools, and takes over which runners it wants gone.
+    fn audit(&mut self, now: Instant) {
+        let (Some(picture), Some(clock)) = (&self.picture, &self.clock) else { return };
+        let open = |it: &&Hand| it.decision.rules.circuit.open.is_some();
+        let open = self.hands.values().filter(open).map(|it| it.target.id.clone()).collect();
+        let findings = self.auditor.tick(picture, &open, clock.now(now));
+        self.tell_findings(&findings);
+        let mut doomed: BTreeMap<PoolId, Vec<RunnerName>> = BTreeMap::new();
+        for (pool, runner) in self.auditor.to_remove() {
+            doomed.entry(pool).or_default().push(runner);
+        }
+        for (id, hand) in &mut self.hands {
+            hand.exits.outlive(doomed.remove(id).unwrap_or_default(), now);
+        }
+    }
+
+    fn tell_findings(&self, findings: &[Finding]) {
+        findings.iter().for_each(|it| self.audience.found(it));
     }
 
     fn turn_entity(&mut self, entity: &EntityKey, now: Instant) {
@@ -313,6 +341,7 @@ impl Machine<'_> {
             read_at: self.read_at,
             read_age: now.saturating_duration_since(succeeded),
             stream: self.stream,
+            watched: self.auditor.watched(),
         });
     }
 }

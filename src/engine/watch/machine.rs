@@ -20,12 +20,16 @@ use crate::garm::Error;
 use crate::garm::events::Signal;
 use crate::host::clock::Clock;
 use crate::scale::{Memory, Picture};
+use crate::watchdog::Auditor;
 
 /// How long `--once` stays for the pulses that it raised.
 const ONCE_MAX: Duration = Duration::from_mins(1);
 
-/// How long a stop may take, and `--release`: two seconds less than a service is given.
-const STOP_MAX: Duration = Duration::from_secs(8);
+/// How long a stop may take. A service is given ten seconds, and has the audit file to close.
+const STOP_MAX: Duration = Duration::from_secs(6);
+
+/// How often the loop says that it turns.
+const BEAT: Duration = Duration::from_secs(10);
 
 /// How long `--release` tries.
 const RELEASE_MAX: Duration = Duration::from_secs(30);
@@ -63,6 +67,8 @@ pub(super) struct Machine<'a> {
     pub(super) asked: HashSet<RunnerName>,
     pub(super) asking: usize,
     pub(super) writing: usize,
+    pub(super) auditor: Auditor,
+    pub(super) beat_at: Instant,
 }
 
 /// What the loop is about.
@@ -90,7 +96,10 @@ impl<'a> Machine<'a> {
         audience: &'a dyn Audience,
         now: Instant,
     ) -> Self {
+        let auditor = Auditor::new(roll.fleet.clone(), settings.resync);
         Self {
+            auditor,
+            beat_at: now,
             reads: Reads::new(settings.resync, now),
             settings,
             roll,
@@ -129,6 +138,10 @@ impl<'a> Machine<'a> {
             Input::Runners(pool, result) => self.runners_read(&pool, result, now),
             Input::History(runner, result) => self.history_read(runner, result, now),
             Input::Written(write, result) => self.written(write, result, now),
+        }
+        if now >= self.beat_at {
+            self.beat_at = now + BEAT;
+            self.audience.beat();
         }
         self.turn(now);
         self.end_phase(now);

@@ -129,6 +129,7 @@ impl Machine<'_> {
                 (What::Resend { level }, None)
             }
             Next::Exit(runner, Why::Idle) => (What::Retire(runner), Some(Reason::Idle)),
+            Next::Exit(runner, Why::Outlived) => (What::Clear(runner), None),
             Next::Exit(runner, Why::Failed) => {
                 let fault = fault(picture, id, &runner);
                 (What::Remove(runner, fault), Some(Reason::Failed))
@@ -260,12 +261,15 @@ impl Machine<'_> {
 
     /// When there is something to do next if nothing comes in.
     pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
-        let mut at: Vec<Option<Instant>> = vec![match self.phase {
-            Phase::Settling(until) | Phase::Releasing(until) | Phase::Stopping(until) => {
-                Some(until)
-            }
-            Phase::Starting | Phase::Running | Phase::Over(_) => None,
-        }];
+        let mut at: Vec<Option<Instant>> = vec![
+            Some(self.beat_at),
+            match self.phase {
+                Phase::Settling(until) | Phase::Releasing(until) | Phase::Stopping(until) => {
+                    Some(until)
+                }
+                Phase::Starting | Phase::Running | Phase::Over(_) => None,
+            },
+        ];
         if !matches!(self.phase, Phase::Stopping(_)) {
             at.push(self.reads.deadline());
         }
@@ -292,7 +296,7 @@ impl Machine<'_> {
 impl What {
     fn runner(&self) -> Option<&RunnerName> {
         match self {
-            Self::Retire(name) | Self::Remove(name, _) => Some(name),
+            Self::Retire(name) | Self::Remove(name, _) | Self::Clear(name) => Some(name),
             Self::Level { .. } | Self::Resend { .. } => None,
         }
     }
@@ -301,7 +305,7 @@ impl What {
     fn fit(&mut self, level: u32) {
         match self {
             Self::Level { to, .. } | Self::Resend { level: to } => *to = level,
-            Self::Retire(_) | Self::Remove(..) => {}
+            Self::Retire(_) | Self::Remove(..) | Self::Clear(_) => {}
         }
     }
 
@@ -312,6 +316,7 @@ impl What {
             Self::Resend { level } => Deed::Resend { level },
             Self::Retire(runner) => Deed::Retire { runner },
             Self::Remove(runner, fault) => Deed::Remove { runner, fault },
+            Self::Clear(runner) => Deed::Clear { runner },
         }
     }
 }

@@ -25,6 +25,7 @@ use runnerctl::host::ledger::Book;
 use runnerctl::scale::{Change, Decision};
 use runnerctl::sim::memory::Memory;
 use runnerctl::sim::{Config, Exchange, Fault, Order as Jobs, Rule, What, World};
+use runnerctl::watchdog::Finding;
 use secrecy::SecretString;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -338,6 +339,8 @@ struct Told {
     acts: Vec<Act>,
     incidents: Vec<Incident>,
     changes: usize,
+    findings: Vec<Finding>,
+    beats: usize,
 }
 
 impl Heard {
@@ -362,6 +365,14 @@ impl Heard {
         self.incidents().iter().any(is_it)
     }
 
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        self.0.lock().unwrap().findings.clone()
+    }
+
+    pub(crate) fn beats(&self) -> usize {
+        self.0.lock().unwrap().beats
+    }
+
     pub(crate) fn changes(&self) -> usize {
         self.0.lock().unwrap().changes
     }
@@ -374,6 +385,7 @@ fn said(act: &Act) -> String {
         Deed::Resend { level } => format!("resend {level}"),
         Deed::Retire { .. } => "retire".into(),
         Deed::Remove { .. } => "remove".into(),
+        Deed::Clear { .. } => "clear".into(),
     };
     let end = match &act.end {
         ActEnd::Done => "done",
@@ -399,6 +411,14 @@ impl Audience for Heard {
 
     fn acted(&self, act: &Act) {
         self.0.lock().unwrap().acts.push(act.clone());
+    }
+
+    fn found(&self, finding: &Finding) {
+        self.0.lock().unwrap().findings.push(finding.clone());
+    }
+
+    fn beat(&self) {
+        self.0.lock().unwrap().beats += 1;
     }
 
     fn trouble(&self, incident: &Incident) {

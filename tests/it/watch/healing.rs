@@ -23,7 +23,7 @@ async fn a_level_that_garm_does_not_follow_is_sent_again_with_the_labels() {
     assert_eq!(body["min_idle_runners"], 12);
     assert_eq!(body["tags"].as_array().unwrap().len(), 2, "{body}");
     // Rarer from now on: after 40 s, 80 s, …
-    wait(115).await;
+    wait(125).await;
     let resent = watch.heard.deeds().iter().filter(|it| **it == "resend 12 done").count();
     assert_eq!(resent, 3, "{:?}", watch.heard.deeds());
     // And GARM's credentials are looked at sooner than in five minutes.

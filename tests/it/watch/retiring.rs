@@ -127,3 +127,14 @@ async fn every_write_is_on_record_before_and_after_with_its_decision() {
     assert_eq!(said, expected);
     assert_eq!(records.len(), 12);
 }
+
+/// GitHub registers no runner, so that the two never come.
+#[tokio::test(start_paused = true)]
+async fn a_pool_below_its_minimum_is_found_and_told_once() {
+    let bench = Bench::new(ScalePolicy { min_runners: 2, ..policy() }).await;
+    let watch = bench.start(steady());
+    bench.memory.with(|it| it.knobs_mut().api_fail_rate = 1.0);
+    wait(900).await;
+    let kinds: Vec<&str> = watch.heard.findings().iter().map(|it| it.kind.word()).collect();
+    assert_eq!(kinds, ["below_min"]);
+}

@@ -27,6 +27,7 @@ async fn a_burst_is_served_by_one_pulse_that_falls_by_itself() {
     assert_eq!(bench.levels(), [12, 0], "{:?}", watch.heard.incidents());
     assert_eq!(watch.heard.deeds(), ["raise 0 12 done", "lower 12 0 done"]);
     assert!(watch.heard.changes() > 12 * 5, "every row's events were told of");
+    assert_eq!(watch.heard.findings(), [], "one runner, one job, one VM");
     assert_eq!(watch.stop().await.left_raised, []);
     assert_eq!(bench.levels(), [12, 0], "the stop had nothing to lower");
 }
