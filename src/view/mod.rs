@@ -14,6 +14,7 @@ pub mod requirements;
 pub mod status;
 pub mod style;
 pub mod table;
+pub mod timeline;
 pub mod words;
 pub mod wrap;
 pub mod yaml;

@@ -3,6 +3,7 @@
 //! Nothing here is acted: the files are read, the plan is made and carried out by the same code
 //! that does it in earnest. Only the door leads to a simulator, and the clock to tokio's.
 
+mod burst;
 mod stage;
 
 use std::time::Duration;
@@ -36,7 +37,8 @@ pub async fn run(cx: Context<'_>) -> Result<Exit, Failure> {
     stage.tell("A real GARM is not needed for this: it is simulated, and so is the time.")?;
     write_down(&mut stage)?;
     bring_about(&mut stage).await?;
-    let jobs = put_to_work(&mut stage).await?;
+    let burst = under_load(&stage).await?;
+    let jobs = burst + put_to_work(&mut stage).await?;
     change_mind(&mut stage).await?;
     end(&stage, jobs).await
 }
@@ -65,8 +67,14 @@ async fn bring_about(stage: &mut Stage<'_>) -> Result<(), Failure> {
 }
 
 /// Brings how many jobs were queued.
+async fn under_load(stage: &Stage<'_>) -> Result<usize, Failure> {
+    stage.scene("A burst is scaled for, and let go")?;
+    burst::burst(stage, &stage.desired()?).await
+}
+
+/// Brings how many jobs were queued.
 async fn put_to_work(stage: &mut Stage<'_>) -> Result<usize, Failure> {
-    stage.scene("Jobs come")?;
+    stage.scene("Jobs run while the files change")?;
     stage.wait(Duration::from_secs(30)).await;
     stage.queue(&Order::new(1, &["gpu"]).lasting(LONG / 2));
     stage.queue(&Order::new(1, &["gpu"]).lasting(LONG));
@@ -79,7 +87,7 @@ async fn put_to_work(stage: &mut Stage<'_>) -> Result<usize, Failure> {
 }
 
 async fn change_mind(stage: &mut Stage<'_>) -> Result<(), Failure> {
-    stage.scene("The files change, and somebody has changed GARM by hand")?;
+    stage.tell("And somebody has changed GARM by hand.")?;
     stage.tell("By hand, `web` may now have 30 runners:")?;
     stage.by_hand(Method::Put, "web", json!({ "max_runners": 30 })).await?;
     stage.tell("In the file, `web` gets a new image, `arm` comes and `gpu` goes:")?;

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use similar::{ChangeTag, TextDiff};
 
 use crate::audit::{self, Actor, Cause};
-use crate::domain::desired::Scope;
+use crate::domain::desired::{Desired, Scope};
 use crate::domain::entity::EntityKind;
 use crate::domain::fleet::Fleet;
-use crate::domain::name::PoolName;
+use crate::domain::name::{FleetName, PoolName};
 use crate::engine::act::Writer;
 use crate::engine::apply::{Options, apply};
 use crate::engine::observe::{Ask, Specs, Templates, read_fleet};
@@ -25,7 +25,7 @@ use crate::host::ledger::Book;
 use crate::manifest::{self, Manifest, Source, has_error};
 use crate::plan::{self, Plan};
 use crate::sim::memory::Memory;
-use crate::sim::{Config, Order, What, World};
+use crate::sim::{Config, Knobs, Order, What, World};
 use crate::view;
 use crate::view::plan::Heading;
 use crate::view::status::{Detail, Sight, board};
@@ -69,9 +69,45 @@ pub(super) fn name(text: &str) -> PoolName {
     PoolName::new(text).expect("the names of the story keep the rules")
 }
 
+/// A GARM whose runners take 20 to 30 s to boot.
+pub(super) fn config() -> Config {
+    let knobs = Knobs {
+        boot_delay: Duration::from_secs(20),
+        boot_jitter: Duration::from_secs(10),
+        ..Knobs::default()
+    };
+    Config { url: "https://garm.example.com".into(), knobs, ..Config::default() }
+}
+
+/// What is read of GARM.
+pub(super) fn ask() -> Ask {
+    Ask {
+        kinds: vec![EntityKind::Organization],
+        templates: Templates::Unwanted,
+        specs: Specs::Unwanted,
+    }
+}
+
+/// The leave to write, in the name of the story.
+pub(super) fn warrant(book: Book, clock: Clock, fleet: &Fleet, owner: &FleetName) -> Warrant {
+    let actor = Actor {
+        user: "demo".into(),
+        host: String::new(),
+        pid: 1,
+        version: env!("CARGO_PKG_VERSION").into(),
+    };
+    let cause = Cause {
+        command: "demo".into(),
+        plan: None,
+        fleet: Some(owner.to_string()),
+        decision: None,
+    };
+    Warrant { book, actor, cause, clock, line: fleet.line() }
+}
+
 impl<'a> Stage<'a> {
     pub(super) fn new(cx: Context<'a>, fleet_file: &str) -> Self {
-        let config = Config { url: "https://garm.example.com".into(), ..Config::default() };
+        let config = config();
         let login = json!({ "username": config.username, "password": config.password });
         let memory = Memory::new(World::new(config));
         let began = memory.with(|it| it.now());
@@ -168,23 +204,7 @@ impl<'a> Stage<'a> {
     ) -> Result<(), Failure> {
         self.command(command)?;
         let fleet = self.read().await?;
-        let warrant = Warrant {
-            book: self.book.clone(),
-            actor: Actor {
-                user: "demo".into(),
-                host: String::new(),
-                pid: 1,
-                version: env!("CARGO_PKG_VERSION").into(),
-            },
-            cause: Cause {
-                command: "demo".into(),
-                plan: None,
-                fleet: Some(plan.fleet.to_string()),
-                decision: None,
-            },
-            clock: self.clock,
-            line: fleet.line(),
-        };
+        let warrant = warrant(self.book.clone(), self.clock, &fleet, &plan.fleet);
         let writer = Writer::new(Arc::clone(&self.client), warrant);
         let narrator = Narrator { stage: self, news: News::default() };
         let outcomes = apply(plan, &writer, &options, &narrator).await;
@@ -223,7 +243,7 @@ impl<'a> Stage<'a> {
         body: Value,
     ) -> Result<(), Failure> {
         let fleet = self.read().await?;
-        let owner = crate::domain::name::FleetName::new("acme").map_err(Failure::input)?;
+        let owner = FleetName::new("acme").map_err(Failure::input)?;
         let found = fleet.pools.iter().find(|it| it.owned_name(&owner) == Some(name(pool)));
         let id = found.map(|it| it.id.to_string()).unwrap_or_default();
         let reply = self.send(Method::Post, "/auth/login", self.login.clone(), None).await?;
@@ -248,7 +268,9 @@ impl<'a> Stage<'a> {
 
     pub(super) fn proof(&self) -> Proof {
         let (completed, killed) = self.memory.with(|it| {
-            let ended = |it: &&crate::sim::Entry| matches!(it.what, What::JobCompleted { .. });
+            let ended = |it: &&crate::sim::Entry| {
+                matches!(&it.what, What::JobCompleted { conclusion, .. } if conclusion == "success")
+            };
             (it.log().iter().filter(ended).count(), it.killed_jobs().len())
         });
         let text = match &self.book {
@@ -277,27 +299,50 @@ impl<'a> Stage<'a> {
     }
 
     async fn read(&self) -> Result<Fleet, Failure> {
-        let ask = Ask {
-            kinds: vec![EntityKind::Organization],
-            templates: Templates::Unwanted,
-            specs: Specs::Unwanted,
-        };
-        Ok(read_fleet(&self.client, &ask, &self.clock).await?)
+        Ok(read_fleet(&self.client, &ask(), &self.clock).await?)
+    }
+
+    /// What the files ask for.
+    pub(super) fn desired(&self) -> Result<Desired, Failure> {
+        let complete = self.manifest().complete(Scope::Whole);
+        complete.map_err(|problems| Failure::input(view::problem::text(&problems)))
+    }
+
+    pub(super) fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    pub(super) fn memory(&self) -> &Arc<Memory> {
+        &self.memory
+    }
+
+    pub(super) fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    pub(super) async fn warrant(&self) -> Result<Warrant, Failure> {
+        let fleet = self.read().await?;
+        Ok(warrant(self.book.clone(), self.clock, &fleet, &self.desired()?.fleet))
+    }
+
+    /// One line with its virtual time.
+    pub(super) fn beat(&self, line: &str) {
+        let seconds = self.since().as_secs();
+        let time = paint(QUIET, format!("  {:>2}:{:02}", seconds / 60, seconds % 60));
+        // An error here comes again with the next passage, which reports it.
+        let _ = self.print(&format!("{time}  {line}"));
+        self.pause(BEAT);
     }
 
     async fn plan_now(&self) -> Result<Plan, Failure> {
-        let desired = self
-            .manifest()
-            .complete(Scope::Whole)
-            .map_err(|problems| Failure::input(view::problem::text(&problems)))?;
-        Ok(plan::plan(&desired, &self.read().await?, &plan::Options::default()))
+        Ok(plan::plan(&self.desired()?, &self.read().await?, &plan::Options::default()))
     }
 
     fn heading(&self) -> Heading {
         Heading { garm_url: self.client.address(), fleet_file: self.fleet_file.path.clone() }
     }
 
-    fn command(&self, command: &str) -> Result<(), Failure> {
+    pub(super) fn command(&self, command: &str) -> Result<(), Failure> {
         self.pause(PAUSE);
         self.print(&format!(
             "\n{} {}\n",
@@ -332,12 +377,8 @@ struct Narrator<'a> {
 
 impl Listener for Narrator<'_> {
     fn hear(&self, event: &Event) {
-        let seconds = self.stage.since().as_secs();
-        let time = paint(QUIET, format!("  {:>2}:{:02}", seconds / 60, seconds % 60));
         if let Some(line) = self.news.line(event) {
-            // An error here comes again with the next passage, which reports it.
-            let _ = self.stage.print(&format!("{time}  {line}"));
-            self.stage.pause(BEAT);
+            self.stage.beat(&line);
         }
     }
 }

@@ -25,7 +25,7 @@ const WAITING_MAX: usize = 4_096;
 
 /// How much a line weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Weight {
+pub(in crate::cli) enum Weight {
     /// For whoever asked with `-v`.
     Detail,
     /// What it does.
@@ -49,13 +49,13 @@ impl Weight {
 
 /// One line.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Line {
+pub(in crate::cli) struct Line {
     pub(super) weight: Weight,
     /// What it is about, for programs: `decision`, `action`, `alert`, …
     pub(super) event: &'static str,
     pub(super) pool: Option<PoolName>,
     /// One sentence without full stop; escaped here.
-    pub(super) text: String,
+    pub(in crate::cli) text: String,
     /// What to type next.
     pub(super) help: Option<String>,
     /// More, for programs.

@@ -13,7 +13,7 @@ mod reporter;
 mod service;
 mod setup;
 mod timings;
-mod words;
+pub(super) mod words;
 
 use std::net::SocketAddr;
 

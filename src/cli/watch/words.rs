@@ -13,7 +13,7 @@ use crate::view::words::{count, span};
 use crate::watchdog::Finding;
 
 /// A decision that differs from the one before.
-pub(super) fn decided(pool: &PoolName, it: &Decision) -> Line {
+pub(in crate::cli) fn decided(pool: &PoolName, it: &Decision) -> Line {
     let weight = match (it.direction, it.reason) {
         (Direction::Up | Direction::Down, _) => Weight::Note,
         (Direction::Stay, Reason::CircuitOpen) => Weight::Warning,
@@ -112,7 +112,7 @@ pub(super) fn found(it: &Finding) -> Line {
 }
 
 /// Something that is not as it should be, or is so again.
-pub(super) fn incident(it: &Incident) -> Line {
+pub(in crate::cli) fn incident(it: &Incident) -> Line {
     let line = |weight, text: String| Line::new(weight, "trouble", text);
     match it {
         Incident::ReadFailed { error, failures, again_in } => {

@@ -1,0 +1,316 @@
+//! The burst: the scaling loop at work on the simulated GARM, and the same burst on a second one
+//! that is left to its own scaling. Every number comes from the two simulations.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+
+use crate::cli::failure::Failure;
+use crate::cli::watch::words;
+use crate::domain::desired::{ControllerSettings, Desired, ScalePolicy};
+use crate::domain::fleet::Fleet;
+use crate::domain::name::PoolName;
+use crate::engine::act::Writer;
+use crate::engine::apply::{Options, apply};
+use crate::engine::observe::read_fleet;
+use crate::engine::watch::{
+    Act, Audience, Course, Doors, Enrolled, Incident, Order as Command, Roll, Settings, Sight,
+    Writes, watch,
+};
+use crate::event::Silence;
+use crate::garm::{Client, events};
+use crate::host::clock::Clock;
+use crate::host::ledger::Book;
+use crate::plan;
+use crate::scale::{Change, Decision, Direction, Managed, Reason, glance};
+use crate::sim::memory::Memory;
+use crate::sim::{Entry, Order, What, World};
+use crate::view::style::{NAME, QUIET, paint};
+use crate::view::timeline::{Sample, Scale, draw, legend};
+use crate::view::words::{count, span};
+
+use super::stage::{Stage, ask, config, name, warrant};
+
+/// Jobs that come at once.
+const JOBS: usize = 18;
+
+/// How long each runs.
+const JOB: Duration = Duration::from_secs(120);
+
+/// So many of them are cancelled while they wait, the youngest, in the third column: their runners
+/// come up for nothing.
+const CANCELLED: usize = 4;
+const CANCELLED_AT: usize = 2;
+
+/// Between two columns of the timeline.
+const STEP: Duration = Duration::from_secs(20);
+
+/// Columns: until the idle runners have been held for ten minutes and are gone.
+const COLUMNS: usize = 54;
+
+/// What a burst came to.
+pub(super) struct Figures {
+    samples: Vec<Sample>,
+    /// How long each job waited, shortest first.
+    waits: Vec<Duration>,
+    vm_time: Duration,
+    vms: usize,
+}
+
+/// A GARM with a pool that is to be burst upon.
+struct Ground<'a> {
+    memory: &'a Arc<Memory>,
+    client: &'a Client,
+    clock: Clock,
+    pool: &'a PoolName,
+    policy: &'a ScalePolicy,
+}
+
+/// Tells the scene; brings how many jobs were to run.
+pub(super) async fn burst(stage: &Stage<'_>, desired: &Desired) -> Result<usize, Failure> {
+    let pool = name("web");
+    stage.tell(&format!(
+        "Now the scaling loop runs. {} of {} each come at once for `{pool}`; {CANCELLED} of them\n\
+         are cancelled after {}, while they wait:",
+        count(JOBS, "job"),
+        span(JOB),
+        span(STEP * 2)
+    ))?;
+    stage.command("watch")?;
+    let ours = with_loop(stage, desired, &pool).await?;
+    let alone = without_loop(desired, &pool).await?;
+    let scale = Scale::of(ours.samples.iter().chain(&alone.samples));
+    stage.tell(&legend())?;
+    stage.tell(&format!("{}\n{}", title("with `runnerctl watch`"), picture(&ours, scale)))?;
+    stage.tell(&format!("{}\n{}", title("the same burst, GARM alone"), picture(&alone, scale)))?;
+    stage.tell(&table(&ours, &alone))?;
+    Ok(JOBS - CANCELLED)
+}
+
+fn title(text: &str) -> String {
+    format!("  {}", paint(NAME, text))
+}
+
+fn picture(figures: &Figures, scale: Scale) -> String {
+    draw(&figures.samples, STEP, scale)
+}
+
+/// The numbers side by side, and what each keeps ready.
+fn table(ours: &Figures, alone: &Figures) -> String {
+    let row = |what: &str, of: &dyn Fn(&Figures) -> String| {
+        format!("  {what:<24}{:>14}{:>14}\n", of(ours), of(alone))
+    };
+    let head = format!("  {:<24}{:>14}{:>14}\n", "", "runnerctl", "GARM alone");
+    let minutes = |it: &Figures| format!("{}", (it.vm_time.as_secs() + 30) / 60);
+    [
+        paint(QUIET, head),
+        row("median wait of a job", &|it| span(it.wait(2))),
+        row("longest wait", &|it| span(it.wait(1))),
+        row("VMs made", &|it| it.vms.to_string()),
+        row("VM-minutes", &minutes),
+        "\nBoth keep 2 runners idle beside the busy ones, and both may have 20. GARM alone starts a\n\
+         runner for each job older than 30s; the loop has the policy of the file, and holds idle\n\
+         runners for the ten minutes that `scale_down_delay` asks for."
+            .to_owned(),
+    ]
+    .concat()
+}
+
+impl Figures {
+    /// The longest wait of the shorter half (2), or of all (1).
+    fn wait(&self, part: usize) -> Duration {
+        let at = (self.waits.len() / part).saturating_sub(1);
+        self.waits.get(at).copied().unwrap_or_default()
+    }
+}
+
+/// The burst with the loop at work. The loop is stopped at the end, as by SIGTERM.
+async fn with_loop(
+    stage: &Stage<'_>,
+    desired: &Desired,
+    pool: &PoolName,
+) -> Result<Figures, Failure> {
+    let policy = policy(desired, pool)?;
+    let ground = Ground {
+        memory: stage.memory(),
+        client: stage.client(),
+        clock: stage.clock(),
+        pool,
+        policy: &policy,
+    };
+    let teller = Teller { stage, last: Mutex::default() };
+    let writer = Writer::new(Arc::clone(stage.client()), stage.warrant().await?);
+    let (orders, taken) = mpsc::channel(1);
+    let doors = Doors {
+        client: Arc::clone(stage.client()),
+        writer: &writer,
+        feed: stage.client().events(events::Limits::default()),
+        orders: taken,
+        audience: &teller,
+        clock: ground.clock,
+    };
+    let settings =
+        Settings { resync: Duration::from_secs(30), course: Course::Steady, writes: Writes::Sent };
+    let script = async {
+        let figures = play(&ground).await;
+        // A loop that has ended by itself takes no orders: its error is told below.
+        let _ = orders.send(Command::Stop).await;
+        figures
+    };
+    let (ended, figures) = tokio::join!(watch(doors, settings, roll(desired)), script);
+    ended?;
+    figures
+}
+
+/// The same on a second GARM, whose pools are the same and whose backoff is its own.
+async fn without_loop(desired: &Desired, pool: &PoolName) -> Result<Figures, Failure> {
+    let memory = Memory::new(World::new(config()));
+    let clock = Clock::starting_at(memory.with(|it| it.now()));
+    let client = Arc::new(memory.client());
+    let policy = policy(desired, pool)?;
+    let ground = Ground { memory: &memory, client: &client, clock, pool, policy: &policy };
+    let alone = Desired { controller: ControllerSettings::default(), ..desired.clone() };
+    let fleet = ground.read().await?;
+    let plan = plan::plan(&alone, &fleet, &plan::Options::default());
+    let writer = Writer::new(Arc::clone(&client), warrant(Book::Off, clock, &fleet, &alone.fleet));
+    apply(&plan, &writer, &Options::default(), &Silence).await;
+    play(&ground).await
+}
+
+fn policy(desired: &Desired, pool: &PoolName) -> Result<ScalePolicy, Failure> {
+    let found = desired.pools.iter().find(|it| it.name == *pool);
+    let missing = || Failure::input(format!("the story has no pool `{pool}`"));
+    found.map(|it| it.scale.clone()).ok_or_else(missing)
+}
+
+fn roll(desired: &Desired) -> Roll {
+    let enrolled = desired
+        .pools
+        .iter()
+        .map(|it| (it.name.clone(), Enrolled { enabled: it.enabled, policy: it.scale.clone() }));
+    Roll { fleet: desired.fleet.clone(), pools: enrolled.collect() }
+}
+
+/// Lets runners come up for two minutes, lets the jobs come, and looks on.
+async fn play(ground: &Ground<'_>) -> Result<Figures, Failure> {
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    let from = ground.clock.now();
+    let mut samples = vec![ground.look().await?];
+    let order = Order::new(JOBS, &["linux", ground.pool.as_str()]).lasting(JOB);
+    let jobs = ground.memory.with(|it| it.queue_jobs(&order));
+    for column in 1..COLUMNS {
+        tokio::time::sleep(STEP).await;
+        if column == CANCELLED_AT {
+            let given_up = jobs.iter().rev().take(CANCELLED);
+            given_up.for_each(|it| ground.memory.with(|world| world.end_job(*it, "cancelled")));
+        }
+        samples.push(ground.look().await?);
+    }
+    let to = ground.clock.now();
+    Ok(ground.memory.with(|it| figures(it.log(), &jobs, (from, to), samples)))
+}
+
+impl Ground<'_> {
+    async fn read(&self) -> Result<Fleet, Failure> {
+        Ok(read_fleet(self.client, &ask(), &self.clock).await?)
+    }
+
+    async fn look(&self) -> Result<Sample, Failure> {
+        let fleet = self.read().await?;
+        let is_ours = |it: &&crate::domain::pool::Pool| {
+            it.spec.labels.marks().iter().any(|it| it.pool() == self.pool.as_str())
+        };
+        let found = fleet.pools.iter().find(is_ours);
+        let managed: Vec<Managed<'_>> =
+            found.map(|pool| Managed { pool, policy: self.policy }).into_iter().collect();
+        let sample = glance(&fleet, &managed).into_iter().next().map(|it| Sample {
+            queued: it.queue_depth,
+            active: it.active,
+            idle: it.idle,
+            booting: it.booting,
+        });
+        Ok(sample.unwrap_or_default())
+    }
+}
+
+/// What the log of a world says about these jobs and about all VMs of that time.
+fn figures(
+    log: &[Entry],
+    jobs: &[i64],
+    (from, to): (Timestamp, Timestamp),
+    samples: Vec<Sample>,
+) -> Figures {
+    let mut waits = Vec::new();
+    let mut born: BTreeMap<&str, Timestamp> = BTreeMap::new();
+    let (mut vm_time, mut vms) = (Duration::ZERO, 0);
+    let within = |a: Timestamp, b: Timestamp| {
+        Duration::try_from(b.min(to).duration_since(a.max(from))).unwrap_or_default()
+    };
+    for entry in log {
+        match &entry.what {
+            What::JobStarted { job, waited_ms, .. } if jobs.contains(job) => {
+                waits.push(Duration::from_millis(*waited_ms));
+            }
+            What::VmCreated { name, .. } => {
+                vms += usize::from(from <= entry.at && entry.at < to);
+                born.insert(name, entry.at);
+            }
+            What::VmDeleted { name, .. } => {
+                if let Some(at) = born.remove(name.as_str()) {
+                    vm_time += within(at, entry.at);
+                }
+            }
+            What::JobQueued { .. }
+            | What::JobStarted { .. }
+            | What::JobCompleted { .. }
+            | What::RunnerRegistered { .. }
+            | What::RunnerOnline { .. }
+            | What::RunnerRemoved { .. }
+            | What::RemovalRefused { .. }
+            | What::VmCreateFailed { .. }
+            | What::WebhookDropped { .. }
+            | What::WebhookAnswered { .. } => {}
+        }
+    }
+    vm_time += born.into_values().map(|at| within(at, to)).sum::<Duration>();
+    waits.sort_unstable();
+    Figures { samples, waits, vm_time, vms }
+}
+
+/// Prints what the loop decides, each turn of events once.
+struct Teller<'a> {
+    stage: &'a Stage<'a>,
+    last: Mutex<BTreeMap<PoolName, Reason>>,
+}
+
+impl Audience for Teller<'_> {
+    fn read(&self, _fleet: &Fleet, _took: Duration) {}
+
+    fn changed(&self, _change: &Change, _now: Timestamp) {}
+
+    fn turned(&self, _sight: &Sight<'_>) {}
+
+    fn decided(&self, pool: &PoolName, decision: &Decision) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = last.insert(pool.clone(), decision.reason) == Some(decision.reason);
+        let is_told = decision.direction != Direction::Stay || decision.reason == Reason::Hold;
+        if is_told && !is_same {
+            self.stage.beat(&format!(
+                "{}: {}",
+                paint(NAME, pool),
+                words::decided(pool, decision).text
+            ));
+        }
+    }
+
+    fn acted(&self, _act: &Act) {}
+
+    fn trouble(&self, incident: &Incident) {
+        if !matches!(incident, Incident::StreamUp | Incident::Managed(_)) {
+            self.stage.beat(&words::incident(incident).text);
+        }
+    }
+}

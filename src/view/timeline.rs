@@ -1,0 +1,176 @@
+//! How a pool fared over time, drawn with characters: the queue above, the runners below.
+
+use std::time::Duration;
+
+use super::style::{ADDED, CHANGED, QUIET, paint};
+
+/// Most rows for the runners; more of them share a row.
+const ROWS_MAX: u32 = 10;
+
+/// Steps of the line that shows the queue.
+const STEPS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// A pool at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sample {
+    /// Jobs that wait.
+    pub queued: u32,
+    /// Runners that run a job.
+    pub active: u32,
+    /// Runners that wait for one.
+    pub idle: u32,
+    /// Runners on their way.
+    pub booting: u32,
+}
+
+/// Samples that are `step` apart, one column each, under a scale that both the queue and the
+/// runners are drawn to: `most` of a [`Scale`]. A drawing is 9 columns wider than its samples.
+pub fn draw(samples: &[Sample], step: Duration, scale: Scale) -> String {
+    let mut text = queue(samples, scale.queued);
+    let per_row = scale.runners.div_ceil(ROWS_MAX).max(1);
+    for row in (0..scale.runners.div_ceil(per_row)).rev() {
+        let low = row * per_row;
+        let edge = (low + per_row).min(scale.runners);
+        text.push_str(&format!("{} ", paint(QUIET, format!("{edge:>7} │"))));
+        text.push_str(&columns(samples.iter().map(|it| block(it, low))));
+        text.push('\n');
+    }
+    text.push_str(&axis(samples.len(), step));
+    text
+}
+
+/// What the characters mean, on one line.
+pub fn legend() -> String {
+    format!(
+        "{} running a job   {} idle   {} booting   {} waiting jobs",
+        paint(ADDED, '█'),
+        '▒',
+        paint(QUIET, '░'),
+        paint(CHANGED, '▅'),
+    )
+}
+
+/// The greatest numbers that are drawn, so that two drawings can be compared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Scale {
+    /// Waiting jobs.
+    pub queued: u32,
+    /// Runners.
+    pub runners: u32,
+}
+
+impl Scale {
+    /// As large as all of these need it.
+    pub fn of<'a>(samples: impl IntoIterator<Item = &'a Sample>) -> Self {
+        samples.into_iter().fold(Self::default(), |scale, it| Self {
+            queued: scale.queued.max(it.queued),
+            runners: scale.runners.max(it.active + it.idle + it.booting),
+        })
+    }
+}
+
+/// What stands in one cell: a state and its character.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Block {
+    Active,
+    Idle,
+    Booting,
+    Nothing,
+}
+
+fn block(it: &Sample, low: u32) -> Block {
+    match low {
+        n if n < it.active => Block::Active,
+        n if n < it.active + it.idle => Block::Idle,
+        n if n < it.active + it.idle + it.booting => Block::Booting,
+        _ => Block::Nothing,
+    }
+}
+
+/// One row, equal neighbours in one style.
+fn columns(blocks: impl Iterator<Item = Block>) -> String {
+    let mut runs: Vec<(Block, usize)> = Vec::new();
+    for block in blocks {
+        match runs.last_mut() {
+            Some((last, length)) if *last == block => *length += 1,
+            Some(_) | None => runs.push((block, 1)),
+        }
+    }
+    if let Some((Block::Nothing, _)) = runs.last() {
+        runs.pop();
+    }
+    let run = |(block, length): &(Block, usize)| match block {
+        Block::Active => paint(ADDED, "█".repeat(*length)),
+        Block::Idle => "▒".repeat(*length),
+        Block::Booting => paint(QUIET, "░".repeat(*length)),
+        Block::Nothing => " ".repeat(*length),
+    };
+    runs.iter().map(run).collect()
+}
+
+fn queue(samples: &[Sample], most: u32) -> String {
+    let step = |it: &Sample| match (it.queued, most) {
+        (0, _) | (_, 0) => ' ',
+        (n, most) => STEPS[((n * 8).div_ceil(most).clamp(1, 8) - 1) as usize],
+    };
+    let line: String = samples.iter().map(step).collect();
+    let title = paint(QUIET, format!("{most:>4} jobs"));
+    format!("{title} {}\n", paint(CHANGED, line.trim_end()))
+}
+
+/// A tick and its minute for every fifth one.
+fn axis(columns: usize, step: Duration) -> String {
+    let (mut line, mut minutes) = (String::new(), String::new());
+    let seconds = step.as_secs().max(1);
+    for column in 0..columns as u64 {
+        let at = column * seconds;
+        let begins =
+            |every: u64| at / every != (column.wrapping_sub(1)).wrapping_mul(seconds) / every;
+        let is_tick = column == 0 || begins(300);
+        line.push(if is_tick { '┬' } else { '─' });
+        if is_tick {
+            let label = format!("{}m", at / 60);
+            while minutes.chars().count() < usize::try_from(column).unwrap_or(usize::MAX) {
+                minutes.push(' ');
+            }
+            minutes.push_str(&label);
+        }
+    }
+    let line = paint(QUIET, format!("        └─{line}"));
+    let minutes = paint(QUIET, format!("          {minutes}"));
+    format!("{line}\n{minutes}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use anstream::adapter::strip_str;
+
+    use super::*;
+
+    fn story() -> Vec<Sample> {
+        let at = |queued, active, idle, booting| Sample { queued, active, idle, booting };
+        let burst =
+            [at(0, 0, 2, 0), at(9, 2, 0, 0), at(9, 2, 0, 4), at(3, 6, 0, 0), at(0, 4, 2, 0)];
+        let mut all = burst.to_vec();
+        all.extend([at(0, 0, 6, 0); 20]);
+        all.extend([at(0, 0, 2, 0); 2]);
+        all
+    }
+
+    #[test]
+    fn a_burst_is_seen_to_come_to_be_served_and_to_go() {
+        let samples = story();
+        let text = draw(&samples, Duration::from_secs(30), Scale::of(&samples));
+        insta::assert_snapshot!(strip_str(&text).to_string());
+    }
+
+    #[test]
+    fn many_runners_share_a_row_and_none_draw_nothing() {
+        let samples = [Sample { active: 25, ..Sample::default() }];
+        let text = draw(&samples, Duration::from_secs(30), Scale::of(&samples));
+        let rows: Vec<String> = strip_str(&text).to_string().lines().map(str::to_owned).collect();
+        assert_eq!(rows[1], "     25 │ █");
+        assert_eq!(rows.len(), 1 + 9 + 2);
+        assert_eq!(draw(&[], Duration::ZERO, Scale::default()).lines().count(), 3);
+    }
+}
