@@ -31,9 +31,9 @@ pub fn draw(samples: &[Sample], step: Duration, scale: Scale) -> String {
     for row in (0..scale.runners.div_ceil(per_row)).rev() {
         let low = row * per_row;
         let edge = (low + per_row).min(scale.runners);
-        text.push_str(&format!("{} ", paint(QUIET, format!("{edge:>7} │"))));
-        text.push_str(&columns(samples.iter().map(|it| block(it, low))));
-        text.push('\n');
+        let row = columns(samples.iter().map(|it| block(it, low)));
+        let gap = if row.is_empty() { "" } else { " " };
+        text.push_str(&format!("{}{gap}{row}\n", paint(QUIET, format!("{edge:>7} │"))));
     }
     text.push_str(&axis(samples.len(), step));
     text

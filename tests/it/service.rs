@@ -1,5 +1,7 @@
 //! `runnerctl watch` as a process, against `runnerctl sandbox` as another.
 
+mod alerts;
+mod demo;
 mod end;
 mod pages;
 mod reload;

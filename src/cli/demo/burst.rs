@@ -112,8 +112,9 @@ fn table(ours: &Figures, alone: &Figures) -> String {
         row("VMs made", &|it| it.vms.to_string()),
         row("VM-minutes", &minutes),
         "\nBoth keep 2 runners idle beside the busy ones, and both may have 20. GARM alone starts a\n\
-         runner for each job older than 30s; the loop has the policy of the file, and holds idle\n\
-         runners for the ten minutes that `scale_down_delay` asks for."
+         runner for each job older than its own 30s, whatever the pool; the loop goes by the pool's\n\
+         policy: more than 5 jobs for 10s. It holds idle runners for the 10m of\n\
+         `scale_down_delay`, which costs VM-minutes; GARM lets half of them go each minute."
             .to_owned(),
     ]
     .concat()

@@ -117,3 +117,88 @@ fn pool(seen: &Seen<'_>) -> PoolGauges {
         has_drift: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::job::Job;
+    use crate::domain::runner::Runner;
+    use crate::engine::watch::Stream;
+    use crate::scale::testing::{at, entity, fleet, job, policy, pool, runner};
+    use crate::scale::{Memory, Picture, turn_all};
+
+    fn managed(names: &[&str]) -> BTreeMap<PoolName, Managed> {
+        let one = |name: &&str| {
+            let managed = Managed { id: PoolId::new(*name), entity: entity("acme") };
+            (PoolName::new(name).unwrap(), managed)
+        };
+        names.iter().map(one).collect()
+    }
+
+    /// The gauges of a pool that GARM leaves alone and of one that is scaled.
+    fn seen(runners: Vec<Runner>, jobs: Vec<Job>) -> Snapshot {
+        let mut off = pool("off", &["off"]);
+        off.spec.enabled = false;
+        let mut ours = pool("default", &["x"]);
+        ours.generation = Some(1);
+        let fleet = fleet(0, vec![ours, off], runners, jobs);
+        let outdated = outdated(&fleet);
+        let policies = ["default", "off"].map(|it| (PoolId::new(it), policy())).into();
+        let mut picture = Picture::new(fleet, policies);
+        let (_, memory) = turn_all(&mut picture, Memory::new(), at(0));
+        let sight = Sight {
+            now: at(0),
+            skew: jiff::SignedDuration::from_secs(2),
+            picture: &picture,
+            memory: &memory,
+            managed: &managed(&["default", "off", "gone"]),
+            unmanaged: &BTreeMap::new(),
+            freeze: None,
+            stopped: &BTreeMap::new(),
+            read_at: at(-1),
+            read_age: Duration::from_secs(1),
+            stream: Stream::Up,
+        };
+        snapshot(&sight, &outdated)
+    }
+
+    #[test]
+    fn every_pool_that_is_in_garm_has_its_numbers_scaled_or_not() {
+        let busy = Runner { job: Some(1_009), ..runner("default", "a", "running/active", -60) };
+        let runners = vec![
+            busy,
+            runner("default", "b", "running/idle", -9),
+            runner("default", "c", "pending_create/pending", -1),
+            runner("off", "d", "running/idle", -9),
+        ];
+        let jobs = (1..=4).map(|id| job(id, &["x"], -40)).chain([job(5, &["x"], -90_000)]);
+        let seen = seen(runners, jobs.collect());
+        let default = PoolGauges {
+            active: 1,
+            idle: 1,
+            queue_depth: 4,
+            min_runners: 2,
+            max_runners: 20,
+            level: Some(0),
+            runners: RunnerCounts { pending: 1, idle: 1, active: 1, ..RunnerCounts::default() },
+            unserved_jobs: 2,
+            stale_jobs: 1,
+            oldest_wait: Duration::from_secs(40),
+            outdated_runners: Some(3),
+            ..PoolGauges::default()
+        };
+        let off = PoolGauges {
+            idle: 1,
+            min_runners: 2,
+            max_runners: 20,
+            level: Some(0),
+            runners: RunnerCounts { idle: 1, ..RunnerCounts::default() },
+            outdated_runners: Some(0),
+            is_below_min: true,
+            ..PoolGauges::default()
+        };
+        let name = |it: &str| PoolName::new(it).unwrap();
+        assert_eq!(seen.pools, [(name("default"), default), (name("off"), off)].into());
+        assert_eq!((seen.reconciled_at, seen.clock_skew_s), (at(-1), Some(-2.0)));
+    }
+}

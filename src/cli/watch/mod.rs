@@ -4,6 +4,7 @@
 //! The loop itself is the engine's; it tells a [`reporter`], which blocks nowhere: the log, the
 //! alerts and the audit file have a task each behind a bounded queue.
 
+mod alerting;
 mod explain;
 mod gauges;
 mod journal;

@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 
 use super::WatchArgs;
+use super::alerting::{Alerting, Facts, Wires};
 use super::journal::{Journal, Line, Look, Press, Weight};
 use super::setup::Setup;
 use crate::cli::Context;
@@ -32,6 +34,8 @@ pub(super) struct Opened {
     pub(super) certificates: Option<Arc<Certificates>>,
     pub(super) client: Arc<Client>,
     pub(super) book: Book,
+    pub(super) alerting: Arc<Alerting>,
+    pub(super) facts: Arc<Facts>,
     pub(super) journal: Journal,
     pub(super) press: Press,
 }
@@ -53,6 +57,10 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<Opened, Fa
     let look = Look::new(cx.globals.output, cx.globals.verbose);
     let (journal, press) = Journal::open(Printer::new(cx.globals.color), look)
         .map_err(|error| anyhow::Error::new(error).context("cannot start the log's thread"))?;
+    let facts = Arc::new(Facts::new(setup.watch.resync * 2, client_cert(&setup)));
+    let wires =
+        Wires { board: Arc::clone(&board), journal: journal.clone(), facts: Arc::clone(&facts) };
+    let alerting = Alerting::start(&setup, cx.globals.allow_exec, wires).await?;
     let settings =
         Settings { resync: setup.watch.resync, course: args.course(), writes: args.writes() };
     let opened = Opened {
@@ -64,6 +72,8 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<Opened, Fa
         certificates,
         client,
         book,
+        alerting: Arc::new(alerting),
+        facts,
         journal,
         press,
     };
@@ -100,12 +110,16 @@ async fn book(args: &WatchArgs, setup: &Setup, cx: Context<'_>) -> Result<Book, 
     }
 }
 
+/// When the client certificate for GARM expires; absent without one.
+fn client_cert(setup: &Setup) -> Option<Timestamp> {
+    let client = setup.file.garm.tls.as_ref()?.client.as_ref()?;
+    tls::holds_until(&client.cert)
+}
+
 impl Opened {
     /// What is known of the process from the start.
     pub(super) fn process(&self) -> Process {
-        let tls = self.setup.file.garm.tls.as_ref();
-        let cert = tls.and_then(|it| it.client.as_ref());
-        let client_cert_expires_at = cert.and_then(|it| tls::holds_until(&it.cert));
+        let client_cert_expires_at = client_cert(&self.setup);
         Process { client_cert_expires_at, ..Process::default() }
     }
 

@@ -7,6 +7,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::alerting::Alerting;
 use super::journal::{Journal, Line, Weight};
 use super::setup::{Refused, Setup, read};
 use crate::cli::args::Globals;
@@ -33,6 +34,7 @@ pub(super) struct Reloader {
     pub(super) journal: Journal,
     pub(super) board: Arc<Board>,
     pub(super) orders: mpsc::Sender<Order>,
+    pub(super) alerting: Arc<Alerting>,
     pub(super) certificates: Option<Arc<Certificates>>,
     /// As it was at the start: what of it needs a restart is still in force.
     pub(super) started: Setup,
@@ -119,6 +121,9 @@ impl Reloader {
                 Line::new(Weight::Error, "reload", text)
             })?;
         }
-        Ok(())
+        self.alerting.reload(fresh, self.globals.allow_exec).await.map_err(|failure| {
+            let text = format!("{}: what was in force stays in force", failure.message);
+            Line::new(Weight::Error, "reload", text).help(failure.help.unwrap_or_default())
+        })
     }
 }

@@ -1,4 +1,4 @@
-//! Hears the loop and passes on what it tells: to the board and to the log.
+//! Hears the loop and passes on what it tells: to the board, to the log and to the alerts.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::Notify;
 
+use super::alerting::Facts;
 use super::explain::Kept;
 use super::gauges::{self, Outdated};
 use super::journal::{Journal, Line, Weight};
@@ -27,6 +28,8 @@ pub(super) struct Reporter {
     fleet: FleetName,
     board: Arc<Board>,
     journal: Journal,
+    /// What the alert rules are held against.
+    facts: Arc<Facts>,
     /// What `/decisions` shows.
     kept: Arc<Mutex<Kept>>,
     /// A full read has succeeded or failed: the first one makes the service ready, each is the
@@ -51,17 +54,18 @@ struct State {
 pub(super) struct Outlets {
     pub(super) board: Arc<Board>,
     pub(super) journal: Journal,
+    pub(super) facts: Arc<Facts>,
     pub(super) process: Process,
 }
 
 impl Reporter {
     pub(super) fn new(fleet: FleetName, outlets: Outlets) -> Self {
-        let Outlets { board, journal, process } = outlets;
+        let Outlets { board, journal, facts, process } = outlets;
         let kept = Arc::new(Mutex::new(Kept::default()));
         board.process(process);
         let state = Mutex::new(State { process, ..State::default() });
         let looked = Arc::new(Notify::new());
-        Self { fleet, board, journal, kept, looked, state }
+        Self { fleet, board, journal, facts, kept, looked, state }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -136,6 +140,7 @@ impl Audience for Reporter {
         state.process.is_stream_connected = Some(sight.stream == Stream::Up);
         self.board.process(state.process);
         let snapshot = gauges::snapshot(sight, &state.outdated);
+        self.facts.take(&snapshot);
         self.board.publish(snapshot);
         self.explain(sight);
         if !state.is_ready {

@@ -90,6 +90,7 @@ fn reporter(opened: &Opened) -> Reporter {
     let outlets = Outlets {
         board: Arc::clone(&opened.board),
         journal: opened.journal.clone(),
+        facts: Arc::clone(&opened.facts),
         process: opened.process(),
     };
     Reporter::new(opened.setup.file.fleet.clone(), outlets)
@@ -105,6 +106,7 @@ fn begin(
 ) {
     let board = &opened.board;
     tasks.spawn(keep_alive(Arc::clone(board), stop.clone()));
+    tasks.spawn(Arc::clone(&opened.alerting).run(stop.clone()));
     if let Some(listener) = opened.listener.take() {
         let certificates = opened.certificates.clone();
         let door = Door { listener, board: Arc::clone(board), certificates };
@@ -116,6 +118,7 @@ fn begin(
             journal: opened.journal.clone(),
             board: Arc::clone(board),
             orders,
+            alerting: Arc::clone(&opened.alerting),
             certificates: opened.certificates.clone(),
             started: opened.setup.clone(),
             read: Ok(opened.setup.clone()),
@@ -228,11 +231,13 @@ async fn close(
     (stop, tasks): (CancellationToken, TaskTracker),
     ended: Ended,
 ) -> Result<Exit, Failure> {
-    let Opened { journal, press, settings, .. } = opened;
+    let Opened { journal, press, settings, alerting, .. } = opened;
     stop.cancel();
     tasks.close();
     // Whatever has not ended by then is cut off with the process.
-    let _ = tokio::time::timeout(REST_PATIENCE, tasks.wait()).await;
+    let rest = async { tokio::join!(alerting.close(REST_PATIENCE), tasks.wait()) };
+    let _ = tokio::time::timeout(REST_PATIENCE, rest).await;
+    drop(alerting);
     let outcome = outcome(ended, settings.course, &journal);
     drop(journal);
     press.close(Duration::from_secs(1)).await;

@@ -165,12 +165,23 @@ impl Stage {
         })
     }
 
-    /// Jobs that wait and are given to no runner.
-    pub(crate) fn queue_held(&self, count: usize) {
+    /// Jobs that wait and are given to no runner; brings their ids.
+    pub(crate) fn queue_held(&self, count: usize) -> Vec<i64> {
         let body = format!(r#"{{"count":{count},"labels":["default"],"hold":true}}"#);
-        let address = self.garm.parse().unwrap();
-        let (status, _) = request(address, "POST", "/_lab/jobs", &body).unwrap();
+        let (status, page) = self.lab("/_lab/jobs", &body);
         assert_eq!(status, 201);
+        let made: Value = serde_json::from_str(&page).unwrap();
+        made["ids"].as_array().unwrap().iter().map(|it| it.as_i64().unwrap()).collect()
+    }
+
+    pub(crate) fn cancel(&self, jobs: &[i64]) {
+        for job in jobs {
+            assert_eq!(self.lab(&format!("/_lab/jobs/{job}/cancel"), "").0, 200);
+        }
+    }
+
+    fn lab(&self, path: &str, body: &str) -> (u16, String) {
+        request(self.garm.parse().unwrap(), "POST", path, body).unwrap()
     }
 
     /// The pool as `status` shows it.

@@ -1,0 +1,73 @@
+//! Alerts that reach somebody.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::{Arc, Mutex};
+
+use super::stage::{Stage, eventually};
+
+/// A receiver that keeps what it is told.
+fn receiver() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/secret-path", listener.local_addr().unwrap());
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&told);
+    // Ends with the process of the tests.
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut text = String::new();
+            let mut bytes = [0; 4096];
+            while !is_whole(&text) {
+                let read = stream.read(&mut bytes).unwrap();
+                assert!(read > 0, "half a message: {text}");
+                text.push_str(&String::from_utf8_lossy(&bytes[..read]));
+            }
+            kept.lock().unwrap().push(text);
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+        }
+    });
+    (url, told)
+}
+
+fn is_whole(text: &str) -> bool {
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head
+        .lines()
+        .find_map(|it| it.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+    length.is_none_or(|it: usize| body.len() >= it)
+}
+
+#[test]
+fn a_long_queue_reaches_a_receiver_whose_address_is_a_secret_and_its_end_does_too() {
+    let stage = Stage::set();
+    let (url, told) = receiver();
+    stage.write("hook.url", &format!("{url}\n"));
+    let only_ours = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(stage.path("hook.url"), only_ours).unwrap();
+    let config = stage.read("runnerctl.yaml");
+    let alerts = "alerts:\n  - name: QueueDepthHigh\n    when: queue_depth\n    above: 5\n    \
+        for: 1s\n    notify: [oncall]\nreceivers:\n  oncall:\n    webhook:\n      \
+        url: file:hook.url\n";
+    stage.write("runnerctl.yaml", &format!("{config}{alerts}"));
+    let mut watch = stage.watch();
+    let jobs = stage.queue_held(9);
+    let heard = |word: &str| {
+        eventually(word, || {
+            let told = told.lock().unwrap();
+            told.iter().find(|it| it.contains(word)).cloned()
+        })
+    };
+    let firing = heard("QueueDepthHigh");
+    assert!(firing.contains("`queue_depth` of pool `default` is 9, above 5 for 1s"), "{firing}");
+    stage.metrics_with(
+        "runnerctl_alert_deliveries_total{receiver=\"oncall\",outcome=\"delivered\"} 1",
+    );
+    stage.cancel(&jobs);
+    heard("no longer above 5");
+    assert_eq!(watch.end("-TERM"), Some(0));
+    let said = stage.read("watch.err");
+    assert!(said.contains("alert `QueueDepthHigh` fires"), "{said}");
+    assert!(!said.contains("secret-path"), "{said}");
+}

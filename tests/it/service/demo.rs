@@ -1,0 +1,27 @@
+//! `runnerctl demo` as a process.
+
+use assert_cmd::cargo::cargo_bin;
+
+#[test]
+fn the_demo_ends_well_and_draws_the_burst_beside_garm_alone() {
+    let output = std::process::Command::new(cargo_bin("runnerctl"))
+        .arg("demo")
+        .env_remove("GITHUB_ACTIONS")
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    for passage in [
+        "unknown key `max_runers`",
+        "no changes: the fleet is as declared",
+        "web: starts",
+        "beyond the floor of 2, until idle for 10m",
+        "with `runnerctl watch`",
+        "the same burst, GARM alone",
+        "longest wait",
+        "21 ran to their end, 0 lost their VM under them",
+        "their chain holds",
+    ] {
+        assert!(told.contains(passage), "{passage}\n{told}");
+    }
+}
