@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::clock::Clock;
+use super::diary::Diary;
 use super::state;
 use crate::audit::{self, Actor, Cause, Entry, Head, Key, RECORD_MAX, Tail, Whole};
 
@@ -82,6 +83,23 @@ impl Ledger {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The end of a file, from the beginning of a line on, at most so many bytes; nothing when it
+    /// cannot be read. Blocks.
+    pub fn end_of(path: &Path, most: usize) -> String {
+        let read = || {
+            let mut file = File::open(path)?;
+            let length = file.seek(SeekFrom::End(0))?;
+            let start = length.saturating_sub(most as u64);
+            file.seek(SeekFrom::Start(start))?;
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let cut = if start == 0 { 0 } else { text.find('\n').map_or(text.len(), |it| it + 1) };
+            Ok::<_, std::io::Error>(text[cut..].to_owned())
+        };
+        read().unwrap_or_default()
     }
 
     /// Appends one record and brings it to the disk. Blocks, for the time of an `fsync`.
@@ -198,6 +216,8 @@ pub enum Folders {
 pub enum Book {
     /// To a file.
     File(Arc<Ledger>),
+    /// To a file, and on when that fails: for `watch`.
+    Diary(Arc<Diary>),
     /// To memory, as lines: for the demo and for tests.
     Memory(Arc<Mutex<Memory>>),
     /// Nowhere: `--no-audit`.
@@ -228,6 +248,12 @@ impl Book {
                     .await
                     .expect("append does not panic, and nobody aborts it")
                     .map(Some)
+            }
+            Self::Diary(diary) => {
+                let diary = Arc::clone(diary);
+                tokio::task::spawn_blocking(move || diary.append(&entry))
+                    .await
+                    .expect("append does not panic, and nobody aborts it")
             }
             Self::Memory(memory) => {
                 let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);

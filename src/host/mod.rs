@@ -3,6 +3,7 @@
 //! Decides nothing about the fleet. The only room that reads a clock or the environment.
 
 pub mod clock;
+pub mod diary;
 pub mod files;
 pub mod ledger;
 pub mod signals;

@@ -31,6 +31,7 @@ use crate::sim::{Entry, Order, What, World};
 use crate::view::style::{NAME, QUIET, paint};
 use crate::view::timeline::{Sample, Scale, draw, legend};
 use crate::view::words::{count, span};
+use crate::watchdog::Finding;
 
 use super::stage::{Stage, ask, config, name, warrant};
 
@@ -308,6 +309,12 @@ impl Audience for Teller<'_> {
     }
 
     fn acted(&self, _act: &Act) {}
+
+    fn found(&self, finding: &Finding) {
+        self.stage.beat(&words::found(finding).text);
+    }
+
+    fn beat(&self) {}
 
     fn trouble(&self, incident: &Incident) {
         if !matches!(incident, Incident::StreamUp | Incident::Managed(_)) {

@@ -277,7 +277,7 @@ impl<'a> Stage<'a> {
             Book::Memory(memory) => {
                 memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner).text.clone()
             }
-            Book::File(_) | Book::Off => String::new(),
+            Book::File(_) | Book::Diary(_) | Book::Off => String::new(),
         };
         let file = audit::File { name: "demo", bytes: text.as_bytes() };
         let report = audit::verify(&[file], None, None);

@@ -139,7 +139,7 @@ impl Alerting {
     /// Resolves the receivers and begins a task for each. Fails (3) when one cannot be used.
     pub(super) async fn start(
         setup: &Setup,
-        allow_exec: bool,
+        allowed: &secrets::Options,
         wires: Wires,
     ) -> Result<Self, Failure> {
         let Wires { board, journal, facts } = wires;
@@ -151,8 +151,8 @@ impl Alerting {
             board.declare(Outcome::ALL.map(delivery));
         }
         let report = report(board, journal.clone());
-        let notifier = Notifier::start(targets(setup, allow_exec).await?, report)
-            .map_err(|it| unusable(&it))?;
+        let notifier =
+            Notifier::start(targets(setup, allowed).await?, report).map_err(|it| unusable(&it))?;
         Ok(Self {
             fleet: setup.file.fleet.to_string(),
             journal,
@@ -178,8 +178,12 @@ impl Alerting {
     }
 
     /// Other rules and receivers; on an error nothing has changed.
-    pub(super) async fn reload(&self, setup: &Setup, allow_exec: bool) -> Result<(), Failure> {
-        let targets = targets(setup, allow_exec).await?;
+    pub(super) async fn reload(
+        &self,
+        setup: &Setup,
+        allowed: &secrets::Options,
+    ) -> Result<(), Failure> {
+        let targets = targets(setup, allowed).await?;
         if let Some(notifier) = self.notifier.lock().await.as_mut() {
             notifier.reload(targets).map_err(|it| unusable(&it))?;
         }
@@ -257,11 +261,10 @@ fn report(board: Arc<Board>, journal: Journal) -> Arc<dyn Fn(&Delivery) + Send +
 }
 
 /// Where alerts go, secret addresses resolved.
-async fn targets(setup: &Setup, allow_exec: bool) -> Result<Vec<Target>, Failure> {
-    let options = secrets::Options { allow_exec, base_dir: setup.base.clone() };
+async fn targets(setup: &Setup, allowed: &secrets::Options) -> Result<Vec<Target>, Failure> {
     let mut targets = Vec::new();
     for receiver in &setup.file.receivers {
-        targets.push(target(receiver, &options).await?);
+        targets.push(target(receiver, allowed).await?);
     }
     Ok(targets)
 }

@@ -158,6 +158,7 @@ mod tests {
             read_at: at(-1),
             read_age: Duration::from_secs(1),
             stream: Stream::Up,
+            watched: &crate::watchdog::Watched::default(),
         };
         snapshot(&sight, &outdated)
     }

@@ -9,6 +9,7 @@ mod explain;
 mod gauges;
 mod journal;
 mod opening;
+mod records;
 mod reload;
 mod reporter;
 mod service;

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use super::WatchArgs;
 use super::alerting::{Alerting, Facts, Wires};
 use super::journal::{Journal, Line, Look, Press, Weight};
+use super::records::{Desk, Records, Work};
 use super::setup::Setup;
 use crate::cli::Context;
 use crate::cli::args::Globals;
@@ -34,6 +35,9 @@ pub(super) struct Opened {
     pub(super) certificates: Option<Arc<Certificates>>,
     pub(super) client: Arc<Client>,
     pub(super) book: Book,
+    pub(super) records: Records,
+    /// What writes the records; taken by the service.
+    pub(super) work: Option<Work>,
     pub(super) alerting: Arc<Alerting>,
     pub(super) facts: Arc<Facts>,
     pub(super) journal: Journal,
@@ -60,7 +64,14 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<Opened, Fa
     let facts = Arc::new(Facts::new(setup.watch.resync * 2, client_cert(&setup)));
     let wires =
         Wires { board: Arc::clone(&board), journal: journal.clone(), facts: Arc::clone(&facts) };
-    let alerting = Alerting::start(&setup, cx.globals.allow_exec, wires).await?;
+    let desk = Desk {
+        fleet: &setup.file.fleet,
+        board: Arc::clone(&board),
+        journal: journal.clone(),
+        facts: Arc::clone(&facts),
+    };
+    let (records, book, work) = Records::open(book, desk);
+    let alerting = Alerting::start(&setup, &setup.allowed(cx.globals), wires).await?;
     let settings =
         Settings { resync: setup.watch.resync, course: args.course(), writes: args.writes() };
     let opened = Opened {
@@ -72,6 +83,8 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<Opened, Fa
         certificates,
         client,
         book,
+        records,
+        work,
         alerting: Arc::new(alerting),
         facts,
         journal,
@@ -144,8 +157,9 @@ impl Opened {
             ),
         );
         self.greet_listener();
-        if let Book::File(ledger) = &self.book {
-            say(Weight::Note, format!("every write is recorded in {}", ledger.path().display()));
+        if let Book::Diary(diary) = &self.book {
+            let path = diary.ledger().path().display();
+            say(Weight::Note, format!("every write and every runner is recorded in {path}"));
         }
         if self.settings.writes == Writes::Withheld {
             say(Weight::Warning, "nothing is written to GARM (`--dry-run`)".into());

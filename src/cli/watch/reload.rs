@@ -121,7 +121,7 @@ impl Reloader {
                 Line::new(Weight::Error, "reload", text)
             })?;
         }
-        self.alerting.reload(fresh, self.globals.allow_exec).await.map_err(|failure| {
+        self.alerting.reload(fresh, &fresh.allowed(&self.globals)).await.map_err(|failure| {
             let text = format!("{}: what was in force stays in force", failure.message);
             Line::new(Weight::Error, "reload", text).help(failure.help.unwrap_or_default())
         })

@@ -1,4 +1,5 @@
-//! Hears the loop and passes on what it tells: to the board, to the log and to the alerts.
+//! Hears the loop and passes on what it tells: to the board, to the log, to the alerts and to the
+//! audit file.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +13,7 @@ use super::alerting::Facts;
 use super::explain::Kept;
 use super::gauges::{self, Outdated};
 use super::journal::{Journal, Line, Weight};
+use super::records::Records;
 use super::timings::{Timings, Took};
 use super::words;
 use crate::domain::fleet::Fleet;
@@ -28,6 +30,7 @@ pub(super) struct Reporter {
     fleet: FleetName,
     board: Arc<Board>,
     journal: Journal,
+    records: Records,
     /// What the alert rules are held against.
     facts: Arc<Facts>,
     /// What `/decisions` shows.
@@ -54,18 +57,19 @@ struct State {
 pub(super) struct Outlets {
     pub(super) board: Arc<Board>,
     pub(super) journal: Journal,
+    pub(super) records: Records,
     pub(super) facts: Arc<Facts>,
     pub(super) process: Process,
 }
 
 impl Reporter {
     pub(super) fn new(fleet: FleetName, outlets: Outlets) -> Self {
-        let Outlets { board, journal, facts, process } = outlets;
+        let Outlets { board, journal, records, facts, process } = outlets;
         let kept = Arc::new(Mutex::new(Kept::default()));
         board.process(process);
         let state = Mutex::new(State { process, ..State::default() });
         let looked = Arc::new(Notify::new());
-        Self { fleet, board, journal, facts, kept, looked, state }
+        Self { fleet, board, journal, records, facts, kept, looked, state }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -121,6 +125,7 @@ impl Audience for Reporter {
         let times = state.timings.read(fleet);
         self.time(&state, times);
         state.outdated = gauges::outdated(fleet);
+        self.records.read(fleet);
         self.looked.notify_one();
     }
 
@@ -128,6 +133,7 @@ impl Audience for Reporter {
         let mut state = self.state();
         let times = state.timings.changed(change);
         self.time(&state, times);
+        self.records.changed(change);
     }
 
     fn turned(&self, sight: &Sight<'_>) {
@@ -188,6 +194,8 @@ impl Audience for Reporter {
 
     fn found(&self, finding: &Finding) {
         self.board.count(Counter::EphemeralViolation { reason: finding.kind.word() });
+        self.facts.note_violation(finding.at);
+        self.records.found(finding);
         self.journal.say(words::found(finding));
     }
 
@@ -205,6 +213,7 @@ impl Audience for Reporter {
             state.process.is_stream_connected = Some(matches!(incident, Incident::StreamUp));
             self.board.process(state.process);
         }
+        self.records.trouble(incident);
         self.journal.say(words::incident(incident));
     }
 }

@@ -91,6 +91,7 @@ fn reporter(opened: &Opened) -> Reporter {
         board: Arc::clone(&opened.board),
         journal: opened.journal.clone(),
         facts: Arc::clone(&opened.facts),
+        records: opened.records.clone(),
         process: opened.process(),
     };
     Reporter::new(opened.setup.file.fleet.clone(), outlets)
@@ -107,6 +108,9 @@ fn begin(
     let board = &opened.board;
     tasks.spawn(keep_alive(Arc::clone(board), stop.clone()));
     tasks.spawn(Arc::clone(&opened.alerting).run(stop.clone()));
+    if let Some(work) = opened.work.take() {
+        tasks.spawn(work.run());
+    }
     if let Some(listener) = opened.listener.take() {
         let certificates = opened.certificates.clone();
         let door = Door { listener, board: Arc::clone(board), certificates };
@@ -231,7 +235,8 @@ async fn close(
     (stop, tasks): (CancellationToken, TaskTracker),
     ended: Ended,
 ) -> Result<Exit, Failure> {
-    let Opened { journal, press, settings, alerting, .. } = opened;
+    let Opened { journal, press, settings, alerting, records, .. } = opened;
+    records.end();
     stop.cancel();
     tasks.close();
     // Whatever has not ended by then is cut off with the process.

@@ -11,6 +11,7 @@ use crate::cli::places::{Places, Surroundings};
 use crate::cli::validate::{Gathered, gather};
 use crate::engine::watch::{Enrolled, Roll};
 use crate::manifest::{DeclaredPool, FleetFile, Problem, WatchSettings, has_error};
+use crate::secrets;
 use crate::view::problem;
 use crate::view::words::count;
 
@@ -57,6 +58,11 @@ impl Setup {
         let pools: BTreeMap<_, _> =
             self.pools.iter().map(|it| (it.name.clone(), enrolled(it))).collect();
         Roll { fleet: self.file.fleet.clone(), pools }
+    }
+
+    /// What resolving the file's secrets may do.
+    pub(super) fn allowed(&self, globals: &Globals) -> secrets::Options {
+        secrets::Options { allow_exec: globals.allow_exec, base_dir: self.base.clone() }
     }
 
     /// What differs in `fresh` and is in force only after a restart, in the words of the file.

@@ -100,7 +100,7 @@ pub(super) fn outcome(end: &ActEnd) -> &'static str {
 }
 
 /// What the isolation auditor has found.
-pub(super) fn found(it: &Finding) -> Line {
+pub(in crate::cli) fn found(it: &Finding) -> Line {
     let text = match &it.runner {
         Some(runner) => format!("runner {}: {}", code(runner.as_str()), it.evidence),
         None => it.evidence.clone(),

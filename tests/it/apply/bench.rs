@@ -191,7 +191,7 @@ impl Bench {
     pub(crate) fn log(&self) -> String {
         match &self.book {
             Book::Memory(memory) => memory.lock().unwrap().text.clone(),
-            Book::File(_) | Book::Off => String::new(),
+            Book::File(_) | Book::Diary(_) | Book::Off => String::new(),
         }
     }
 }

@@ -28,8 +28,11 @@ fn a_raised_level_is_lowered_before_the_end() {
     assert!(!said.contains("left above its floor"), "{said}");
     let level = stage.status()["level"].as_u64().unwrap();
     assert!(level <= 9, "the level without a pulse holds idle runners only: {level}");
-    let verified = stage.run(&["plan"]);
-    assert_eq!(verified.status.code(), Some(0));
+    let records = stage.read("audit.jsonl");
+    for act in ["watch started", "set level", "runner created", "watch stopped"] {
+        assert!(records.contains(&format!("\"act\":\"{act}\"")), "{act}\n{records}");
+    }
+    assert!(said.contains("the audit log stands at "), "{said}");
 }
 
 #[test]

@@ -324,7 +324,7 @@ impl Loop {
     pub(crate) fn log(&self) -> String {
         match &self.log {
             Book::Memory(memory) => memory.lock().unwrap().text.clone(),
-            Book::File(_) | Book::Off => String::new(),
+            Book::File(_) | Book::Diary(_) | Book::Off => String::new(),
         }
     }
 }
