@@ -9,7 +9,7 @@ use super::node::{Key, Kind as NodeKind, Node, Scalar};
 use super::shape::{Entry, Need, Shape, Tie};
 use super::tables::{DEFAULTS, POOL};
 use super::{leaf, reference, specs, suggest, ties};
-use crate::domain::field::Kind;
+use crate::domain::field::{Kind, field};
 use crate::domain::text::quote;
 
 /// Most keys that a hint lists.
@@ -113,6 +113,7 @@ impl Decoder<'_> {
                 None => {
                     record.insert_stranger(&key.text);
                     self.hide(value);
+                    self.show_slip(key, value, entries);
                     self.unknown(key, entries, subject);
                 }
             }
@@ -220,6 +221,21 @@ impl Decoder<'_> {
             Draft::error(Code::WrongType, at, message)
         };
         self.report(draft);
+    }
+
+    /// The value of an unknown key may be a secret, unless the key is plainly a slip of a pool
+    /// field that takes a harmless scalar.
+    fn show_slip(&mut self, key: &Key<'_>, value: &Node<'_>, entries: &[Entry]) {
+        let keys: Vec<&str> = entries.iter().map(|it| it.key).collect();
+        let meant = suggest::near(&key.text, &keys).and_then(field);
+        let is_harmless = meant.is_some_and(|it| !matches!(it.kind, Kind::Map | Kind::Labels));
+        // Not through an alias: what it stands for is shown or hidden where it is written.
+        if let NodeKind::Scalar(scalar) = &value.kind
+            && is_harmless
+            && scalar.is_plain
+        {
+            self.show(scalar);
+        }
     }
 
     fn unknown(&mut self, key: &Key<'_>, entries: &[Entry], subject: Subject<'_>) {
