@@ -2,8 +2,8 @@
 
 use anstyle::{AnsiColor, Color as Ansi, Effects, Style};
 use comfy_table::{
-    Attribute, Cell as Drawn, CellAlignment, Color, ContentArrangement, LineStyle, Table as Grid,
-    TableStyle,
+    Attribute, Cell as Drawn, CellAlignment, Color, ColumnConstraint, ContentArrangement,
+    LineStyle, Table as Grid, TableStyle,
 };
 
 /// One cell.
@@ -72,9 +72,12 @@ fn hue(color: AnsiColor) -> Color {
 const LOOK: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
-/// A table under its header, at most `width` columns wide: the widest columns wrap. Lines have no
+/// A table under its header, at most `width` columns wide: the widest columns wrap, but never the
+/// first one, which names the row, unless it takes more than a third of the width. Lines have no
 /// trailing blanks; the last one ends in a line feed.
 pub fn table(header: Vec<Cell>, rows: Vec<Vec<Cell>>, width: usize) -> String {
+    let first = rows.iter().chain([&header]).filter_map(|it| it.first());
+    let first = first.map(|it| it.text.chars().count()).max().unwrap_or(0);
     let mut grid = Grid::new();
     grid.load_style(LOOK)
         .set_content_arrangement(ContentArrangement::Dynamic)
@@ -86,6 +89,9 @@ pub fn table(header: Vec<Cell>, rows: Vec<Vec<Cell>>, width: usize) -> String {
     }
     for column in grid.column_iter_mut() {
         column.set_padding((0, 1));
+    }
+    if let Some(column) = grid.column_mut(0).filter(|_| first * 3 <= width) {
+        column.set_constraint(ColumnConstraint::ContentWidth);
     }
     let mut text = String::new();
     for line in grid.lines() {
@@ -132,5 +138,11 @@ mod tests {
         é          10  below its minimum of
                        runners
         ");
+    }
+    #[test]
+    fn a_name_does_not_wrap_while_other_columns_can() {
+        let row = vec![Cell::text("web-nightly"), Cell::text("below its minimum of runners")];
+        let text = table(vec![Cell::text("POOL"), Cell::text("HEALTH")], vec![row], 36);
+        assert!(text.contains("\nweb-nightly  below its"), "{text}");
     }
 }

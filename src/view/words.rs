@@ -20,9 +20,10 @@ pub fn span(duration: Duration) -> String {
 }
 
 /// The candidate that `name` was most likely meant to be, if one is close enough for a hint: at
-/// most a third of its characters differ.
+/// most a third of its characters differ, and some are the same.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let allowed = name.chars().count().div_ceil(3);
+    let characters = name.chars().count();
+    let allowed = characters.div_ceil(3).min(characters.saturating_sub(1));
     candidates
         .into_iter()
         .map(|it| (strsim::osa_distance(name, it), it))
@@ -50,5 +51,7 @@ mod tests {
         assert_eq!(nearest("defualt", pools), Some("default"));
         assert_eq!(nearest("gpus", pools), Some("gpu"));
         assert_eq!(nearest("windows", pools), None);
+        assert_eq!(nearest("x", ["a"]), None);
+        assert_eq!(nearest("", ["a"]), None);
     }
 }
