@@ -42,7 +42,7 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
             cand schema 'Print the JSON Schema of the files'
             cand completions 'Print a completion script for a shell'
             cand man 'Print the manual page'
-            cand fields 'Print the reference of the pool fields'
+            cand reference 'Print the reference of the pool files or of the fleet file'
         }
         &'runnerctl;validate'= {
             cand --config 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]'
@@ -211,7 +211,7 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
-        &'runnerctl;fields'= {
+        &'runnerctl;reference'= {
             cand --config 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]'
             cand -f 'Pool file or folder of them [default: `pools` beside the fleet file]'
             cand --pools 'Pool file or folder of them [default: `pools` beside the fleet file]'
@@ -221,8 +221,8 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
             cand --allow-exec 'Let `exec:` secret references run their commands'
             cand -v 'Log what is done to stderr; repeat for more'
             cand --verbose 'Log what is done to stderr; repeat for more'
-            cand -h 'Print help'
-            cand --help 'Print help'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
         }
     ]
     $completions[$command]

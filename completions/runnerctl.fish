@@ -47,7 +47,7 @@ complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "sandbox" -d 'Se
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "schema" -d 'Print the JSON Schema of the files'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "man" -d 'Print the manual page'
-complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "fields" -d 'Print the reference of the pool fields'
+complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "reference" -d 'Print the reference of the pool files or of the fleet file'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand validate" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand validate" -s f -l pools -d 'Pool file or folder of them [default: `pools` beside the fleet file]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand validate" -s o -l output -d 'Form of the result' -r -f -a "text\t''
@@ -194,14 +194,14 @@ never\t''"
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand man" -l allow-exec -d 'Let `exec:` secret references run their commands'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand man" -s v -l verbose -d 'Log what is done to stderr; repeat for more'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand man" -s h -l help -d 'Print help'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand fields" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand fields" -s f -l pools -d 'Pool file or folder of them [default: `pools` beside the fleet file]' -r -F
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand fields" -s o -l output -d 'Form of the result' -r -f -a "text\t''
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand reference" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand reference" -s f -l pools -d 'Pool file or folder of them [default: `pools` beside the fleet file]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand reference" -s o -l output -d 'Form of the result' -r -f -a "text\t''
 json\t''
 markdown\t''"
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand fields" -l color -d 'When to colour' -r -f -a "auto\t''
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand reference" -l color -d 'When to colour' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand fields" -l allow-exec -d 'Let `exec:` secret references run their commands'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand fields" -s v -l verbose -d 'Log what is done to stderr; repeat for more'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand fields" -s h -l help -d 'Print help'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand reference" -l allow-exec -d 'Let `exec:` secret references run their commands'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand reference" -s v -l verbose -d 'Log what is done to stderr; repeat for more'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand reference" -s h -l help -d 'Print help (see more with \'--help\')'

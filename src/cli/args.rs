@@ -9,6 +9,7 @@ use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::exit::Exit;
+use super::reference::ReferenceArgs;
 use super::sandbox::SandboxArgs;
 use super::validate::ValidateArgs;
 use super::watch::WatchArgs;
@@ -174,9 +175,9 @@ pub enum Command {
     /// Print the manual page
     #[command(hide = true)]
     Man,
-    /// Print the reference of the pool fields
+    /// Print the reference of the pool files or of the fleet file
     #[command(hide = true)]
-    Fields,
+    Reference(ReferenceArgs),
 }
 
 impl Command {
@@ -194,7 +195,7 @@ impl Command {
             Self::Schema => "schema",
             Self::Completions(_) => "completions",
             Self::Man => "man",
-            Self::Fields => "fields",
+            Self::Reference(_) => "reference",
         }
     }
 
@@ -210,7 +211,7 @@ impl Command {
             | Self::Sandbox(_)
             | Self::Completions(_)
             | Self::Man
-            | Self::Fields => &[Output::Text],
+            | Self::Reference(_) => &[Output::Text],
         }
     }
 }

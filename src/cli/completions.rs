@@ -27,7 +27,8 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::cli::{fields, manual};
+    use crate::cli::manual;
+    use crate::cli::reference::{self, Which};
 
     #[test]
     fn generated_files_are_fresh() {
@@ -39,7 +40,8 @@ mod tests {
             ("completions/_runnerctl.ps1", script(Shell::PowerShell)),
             ("completions/runnerctl.elv", script(Shell::Elvish)),
             ("completions/runnerctl.1", manual::page().unwrap()),
-            ("docs/pools.md", fields::page()),
+            ("docs/pools.md", reference::page(Which::Pools)),
+            ("docs/fleet.md", reference::page(Which::Fleet)),
         ] {
             let there = fs::read_to_string(root.join(file)).unwrap_or_default();
             assert!(there == text, "{file} is stale: run `.ci/generate` and commit what it writes");

@@ -15,7 +15,6 @@ pub mod consent;
 pub mod demo;
 pub mod exit;
 pub mod failure;
-pub mod fields;
 pub mod import;
 pub mod load;
 pub mod log;
@@ -25,6 +24,7 @@ pub mod places;
 pub mod plan;
 pub mod print;
 pub mod progress;
+pub mod reference;
 pub mod sandbox;
 pub mod schema;
 pub mod status;
@@ -101,7 +101,7 @@ fn dispatch(command: &Command, cx: Context<'_>) -> Result<Exit, Failure> {
         Command::Schema => schema::run(cx),
         Command::Completions(args) => completions::run(args.shell, cx),
         Command::Man => manual::run(cx),
-        Command::Fields => fields::run(cx),
+        Command::Reference(args) => reference::run(args.file, cx),
     }
 }
 

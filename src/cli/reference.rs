@@ -1,20 +1,48 @@
-//! `fields`: the reference of the pool fields, made from the one table of them.
+//! `reference`: what the files may hold, as markdown, made from the tables that the decoder reads.
+
+use std::time::Duration;
+
+use serde_json::Value;
 
 use super::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use crate::domain::field::{Absent, FIELDS, Field, Kind, Mutability};
+use crate::manifest;
 use crate::view::words::span;
-use std::time::Duration;
 
-/// Prints the reference.
-pub fn run(cx: Context<'_>) -> Result<Exit, Failure> {
-    cx.print.raw(&page())?;
+/// `reference`
+#[derive(Debug, clap::Args)]
+pub struct ReferenceArgs {
+    /// Which file
+    #[arg(value_enum)]
+    pub file: Which,
+}
+
+/// Which file is described.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum Which {
+    /// Pool files.
+    Pools,
+    /// The fleet file.
+    Fleet,
+}
+
+/// Prints the reference of one kind of file.
+pub fn run(file: Which, cx: Context<'_>) -> Result<Exit, Failure> {
+    cx.print.raw(&page(file))?;
     Ok(Exit::Done)
 }
 
-/// The reference as markdown.
-pub fn page() -> String {
+/// The reference of one kind of file.
+pub fn page(file: Which) -> String {
+    match file {
+        Which::Pools => pools(),
+        Which::Fleet => fleet(),
+    }
+}
+
+fn pools() -> String {
     let mut page = String::from(HEAD);
     for field in FIELDS {
         page.push_str(&format!(
@@ -99,5 +127,69 @@ fn change(field: &Field) -> &'static str {
         Mutability::UpdateAndOutdate => "in place, outdates",
         Mutability::Replace => "replaces",
         Mutability::Identity => "identity",
+    }
+}
+
+const FLEET_HEAD: &str = "\
+# The fleet file
+
+<!-- Made by `.ci/generate` from the tables in `src/manifest/tables.rs`. -->
+
+`runnerctl.yaml` says where the pools run, and everything that a pull request to a pool file must
+not decide. Paths are relative to it. `NAME` stands for a name of your own, `[]` for an entry of a
+list. `defaults` takes the fields of [pools](pools.md) but `name` and `adopt`.
+
+A *reference* names a secret, which itself never stands here: `env:NAME`, `file:PATH` (readable by
+its owner only), `vault:PATH#FIELD`, or `exec:COMMAND ARGUMENT…` (with `--allow-exec`).
+
+| key | takes | when absent | what it says |
+|---|---|---|---|
+";
+
+/// The fleet file, read off its JSON Schema.
+fn fleet() -> String {
+    let schema = manifest::schema();
+    let mut page = String::from(FLEET_HEAD);
+    rows(&schema["$defs"]["fleet_file"], "", &mut page);
+    page
+}
+
+/// One row for each key of a mapping, and those below it.
+fn rows(mapping: &Value, above: &str, page: &mut String) {
+    let required = |key: &str| {
+        mapping["required"]
+            .as_array()
+            .is_some_and(|it| it.iter().any(|it| it.as_str() == Some(key)))
+    };
+    for (key, value) in mapping["properties"].as_object().into_iter().flatten() {
+        let absent = match &value["default"] {
+            Value::Null if required(key) => "**required**".to_owned(),
+            Value::Null => String::new(),
+            Value::String(text) => format!("`{text}`"),
+            other => format!("`{other}`"),
+        };
+        let help = value["description"].as_str().unwrap_or_default();
+        let path = format!("{above}{key}");
+        page.push_str(&format!("| `{path}` | {} | {absent} | {help} |\n", shape(value)));
+        if key != "defaults" {
+            rows(value, &format!("{path}."), page);
+            rows(&value["items"], &format!("{path}[]."), page);
+            rows(&value["additionalProperties"], &format!("{path}.NAME."), page);
+        }
+    }
+}
+
+/// What a key takes, in a word or two.
+fn shape(value: &Value) -> &'static str {
+    if value["$ref"] == "#/$defs/reference" {
+        return "reference";
+    }
+    match value["type"].as_str() {
+        None if value["$ref"].is_string() => "mapping",
+        Some("array") => "list",
+        Some("object") => "mapping",
+        Some("integer") => "whole number",
+        Some("boolean") => "`true`, `false`",
+        Some("string" | _) | None => "text",
     }
 }
