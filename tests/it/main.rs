@@ -3,6 +3,7 @@
 
 mod apply;
 mod architecture;
+mod cli;
 mod conformance;
 mod garm;
 mod garm_http;

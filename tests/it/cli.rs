@@ -1,0 +1,11 @@
+//! The program from its command line, against `sandbox`: what a newcomer, cron and CI meet.
+
+mod bench;
+mod canary;
+mod codes;
+mod destroy;
+mod forms;
+mod runners;
+mod saved;
+mod story;
+mod terminal;

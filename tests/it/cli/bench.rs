@@ -1,0 +1,278 @@
+//! A folder with files, a sandbox beside it, and the program run there.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use assert_cmd::cargo::cargo_bin;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long a process may take for anything; the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What the program printed and how it ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) code: i32,
+    pub(super) out: String,
+    pub(super) err: String,
+}
+
+impl Said {
+    /// The document on stdout.
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Asserts the exit code, and shows everything when it is another.
+    #[track_caller]
+    pub(super) fn ends(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{}\n{}", self.out, self.err);
+        self
+    }
+}
+
+/// A folder to work in, and perhaps a GARM.
+pub(super) struct Bench {
+    folder: TempDir,
+    sandbox: Option<Child>,
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if let Some(sandbox) = &mut self.sandbox {
+            // It may have ended by itself.
+            let _ = sandbox.kill();
+            let _ = sandbox.wait();
+        }
+    }
+}
+
+/// A pool that starts no runner by itself.
+pub(super) fn pool(name: &str) -> String {
+    format!(
+        "pools:\n  - name: {name}\n    min_runners: 0\n    max_runners: 4\n    \
+         instance_type: m5.large\n"
+    )
+}
+
+impl Bench {
+    /// Without a GARM.
+    pub(super) fn bare() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), sandbox: None }
+    }
+
+    /// With a sandbox that `rc.yaml` connects to.
+    pub(super) fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// The same, with more arguments for the sandbox.
+    pub(super) fn with(arguments: &[&str]) -> Self {
+        let mut bench = Self::bare();
+        let child = bench
+            .command(&["sandbox", "--listen", "127.0.0.1:0", "--write-config", "rc.yaml"])
+            .args(arguments)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        bench.sandbox = Some(child);
+        let file = bench.path("rc.yaml");
+        eventually("the sandbox's fleet file", || file.exists().then_some(()));
+        bench
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(super) fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    pub(super) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    pub(super) fn remove(&self, name: &str) {
+        fs::remove_file(self.path(name)).unwrap();
+    }
+
+    /// One file a pool below `pools/`.
+    pub(super) fn declare(&self, pools: &[&str]) {
+        for name in pools {
+            self.write(&format!("pools/{name}.yaml"), &pool(name));
+        }
+    }
+
+    /// The program in the folder, with nothing of this machine's environment.
+    pub(super) fn command(&self, line: &[&str]) -> Command {
+        let mut command = Command::new(cargo_bin("runnerctl"));
+        command.args(line).current_dir(self.folder.path()).env_clear();
+        command.env("HOME", self.folder.path()).env("PATH", "/usr/bin:/bin");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+
+    /// Runs `line` with the sandbox's fleet file.
+    pub(super) fn run(&self, line: &[&str]) -> Said {
+        self.run_with(line, &[])
+    }
+
+    /// The same with some variables set.
+    pub(super) fn run_with(&self, line: &[&str], variables: &[(&str, &str)]) -> Said {
+        let mut command = self.command(line);
+        if self.path("rc.yaml").exists() {
+            command.env("RUNNERCTL_CONFIG", "rc.yaml");
+        }
+        command.envs(variables.iter().copied());
+        finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// Starts `line` and lets it run; stderr goes to a file of that name.
+    pub(super) fn start(&self, line: &[&str], stderr: &str) -> Child {
+        let log = fs::File::create(self.path(stderr)).unwrap();
+        let mut command = self.command(line);
+        command.env("RUNNERCTL_CONFIG", "rc.yaml").stdout(Stdio::piped()).stderr(log);
+        command.spawn().unwrap()
+    }
+
+    /// Carries the files out and asserts that it worked.
+    pub(super) fn apply(&self) -> Said {
+        self.run(&["apply", "--auto-approve"]).ends(0)
+    }
+
+    /// What GARM has, asked past the program.
+    pub(super) fn garm(&self, path: &str) -> Value {
+        let login = serde_json::json!({
+            "username": "admin", "password": self.read("rc.yaml.password").trim_end(),
+        });
+        let token = self.ask("POST", "/api/v1/auth/login", &login.to_string(), "");
+        let token = format!("Authorization: Bearer {}\r\n", token["token"].as_str().unwrap());
+        self.ask("GET", &format!("/api/v1{path}"), "", &token)
+    }
+
+    /// Queues a job for `label` that runs for so many seconds.
+    pub(super) fn queue(&self, label: &str, seconds: u32) {
+        let body = serde_json::json!({ "labels": [label], "duration_s": seconds });
+        self.ask("POST", "/_lab/jobs", &body.to_string(), "");
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &str, header: &str) -> Value {
+        let fleet_file = self.read("rc.yaml");
+        let address = fleet_file.lines().find_map(|it| it.strip_prefix("  url: http://")).unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{header}\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        let (_, body) = reply.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {reply}"))
+    }
+
+    /// The pools in GARM by the name in our mark, sorted.
+    pub(super) fn owned(&self) -> Vec<String> {
+        let pools = self.garm("/pools");
+        let tags = pools.as_array().unwrap().iter().flat_map(|it| it["tags"].as_array().unwrap());
+        let mut names: Vec<String> = tags
+            .filter_map(|it| it["name"].as_str().unwrap().strip_prefix("runnerctl=sandbox/"))
+            .map(str::to_owned)
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Waits until GARM shows so many runners in `status` of a field.
+    pub(super) fn wait_for_runners(&self, count: usize, field: &str, word: &str) {
+        eventually("runners", || {
+            let runners = self.garm("/instances");
+            let all = runners.as_array().unwrap();
+            let found = all.iter().filter(|it| it["status"] == "running" && it[field] == word);
+            (found.count() >= count).then_some(())
+        });
+    }
+
+    /// Waits until a file of [`Self::start`] holds a text.
+    pub(super) fn wait_for_text(&self, file: &str, text: &str) {
+        let path = self.path(file);
+        eventually(text, || fs::read_to_string(&path).ok()?.contains(text).then_some(()));
+    }
+}
+
+/// Waits for a process to its deadline and brings what it said.
+pub(super) fn finish(mut child: Child) -> Said {
+    let reader = |stream: Option<Box<dyn Read + Send>>| {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            if let Some(mut stream) = stream {
+                stream.read_to_end(&mut bytes).unwrap();
+            }
+            String::from_utf8(bytes).unwrap()
+        })
+    };
+    let out = reader(child.stdout.take().map(|it| Box::new(it) as _));
+    let err = reader(child.stderr.take().map(|it| Box::new(it) as _));
+    let status = eventually("the end of a command", || child.try_wait().unwrap());
+    let code = status.code().unwrap_or(-1);
+    Said { code, out: out.join().unwrap(), err: err.join().unwrap() }
+}
+
+/// Sends a signal by its name.
+pub(super) fn signal(child: &Child, name: &str) {
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+}
+
+/// Polls an outside process to a deadline.
+pub(super) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < end, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A document without what differs from run to run.
+pub(super) fn settled(mut document: Value) -> Value {
+    settle(&mut document);
+    document
+}
+
+fn settle(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map.iter_mut() {
+                match key.as_str() {
+                    // Its own shape is held where it is made.
+                    "decision" if value.is_object() => *value = "[decision]".into(),
+                    "pool_id" | "controller_id" | "observed_at" if value.is_string() => {
+                        *value = format!("[{key}]").into();
+                    }
+                    _ => settle(value),
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(settle),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// The repository.
+pub(super) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}

@@ -1,0 +1,146 @@
+//! Every exit code of the documentation is reached, by the shortest way to it. Those of
+//! `--detailed-exitcode` (2), a refused destroy (6) and signals (130, 143) have tests of their own.
+
+use std::net::TcpListener;
+
+use super::bench::{Bench, finish, root, signal};
+
+#[test]
+fn the_readme_and_the_help_say_the_same_codes() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let help = Bench::bare().run(&["--help"]).ends(0).out;
+    let (_, table) = help.split_once("Exit codes:\n").unwrap();
+    let codes: Vec<&str> = table
+        .lines()
+        .filter_map(|it| it.get(..6))
+        .map(str::trim)
+        .filter(|it| !it.is_empty())
+        .collect();
+    assert_eq!(codes, ["0", "1", "2", "3", "4", "5", "6", "64", "130", "143"]);
+    for code in codes {
+        assert!(readme.contains(&format!("\n| {code} | ")), "{code}");
+    }
+}
+
+#[test]
+fn one_for_any_other_failure() {
+    let bench = Bench::new();
+    bench.declare(&["a"]);
+    let said = bench.run(&["plan", "--out", "no/such/folder/it.plan"]).ends(1);
+    assert!(said.err.contains("cannot write the plan to `no/such/folder/it.plan`"), "{}", said.err);
+    assert_eq!(said.out, "");
+}
+
+#[test]
+fn three_for_a_problem_in_the_input() {
+    let bench = Bench::new();
+    bench.run(&["plan"]).ends(3);
+    bench.write("pools/a.yaml", "pools: [{ name: a }]\n");
+    for line in [&["validate"][..], &["plan"], &["apply", "--auto-approve"], &["status"]] {
+        let said = bench.run(line).ends(3);
+        let all = format!("{}{}", said.out, said.err);
+        assert!(all.contains("pools/a.yaml:1:"), "{line:?}: {all}");
+    }
+    bench.declare(&["a"]);
+    let fleet_file = bench.read("rc.yaml");
+    bench.write("rc.yaml", &fleet_file.replace("file:rc.yaml.password", "env:NO_SUCH_VARIABLE"));
+    let said = bench.run(&["plan"]).ends(3);
+    assert!(said.err.contains("NO_SUCH_VARIABLE"), "{}", said.err);
+    bench.write("rc.yaml", &fleet_file.replace("  image: ubuntu-24.04\n", ""));
+    let said = bench.run(&["plan"]).ends(3);
+    assert!(said.err.contains("image") && said.err.contains("defaults"), "{}", said.err);
+}
+
+#[test]
+fn three_without_a_fleet_file_and_the_help_says_how_to_get_one() {
+    let bench = Bench::bare();
+    bench.declare(&["a"]);
+    for command in ["plan", "status", "import"] {
+        let said = bench.run(&[command]).ends(3);
+        assert!(
+            said.err.contains("`runnerctl sandbox --write-config runnerctl.yaml`"),
+            "{}",
+            said.err
+        );
+    }
+}
+
+#[test]
+fn four_when_garm_cannot_be_used_and_nothing_was_written() {
+    let bench = Bench::new();
+    bench.declare(&["a"]);
+    let fleet_file = bench.read("rc.yaml");
+    bench.write("rc.yaml", &fleet_file.replace("file:rc.yaml.password", "env:WRONG"));
+    let wrong = bench.run_with(&["plan"], &[("WRONG", "hunter2")]).ends(4);
+    assert!(wrong.err.contains("help: "), "{}", wrong.err);
+    // A port that nobody listens at any more.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = fleet_file.lines().find(|it| it.starts_with("  url: ")).unwrap();
+    bench.write("rc.yaml", &fleet_file.replace(url, &format!("  url: http://127.0.0.1:{port}")));
+    for line in [&["plan"][..], &["apply", "--auto-approve"], &["status"], &["import"]] {
+        let said = bench.run(line).ends(4);
+        assert!(said.err.contains(&format!("127.0.0.1:{port}")), "{}", said.err);
+        assert_eq!(said.out, "", "{line:?}");
+    }
+}
+
+#[test]
+fn five_when_not_all_of_it_could_be_done() {
+    let bench = Bench::new();
+    bench.declare(&["a"]);
+    bench.write(
+        "pools/b.yaml",
+        "pools: [{ name: b, max_runners: 1, instance_type: m5, adopt: 00000000-0000-4000-8000-000000000000 }]\n",
+    );
+    let said = bench.run(&["apply", "--auto-approve"]).ends(5);
+    assert!(said.out.contains("blocked"), "{}", said.out);
+    assert_eq!(bench.owned(), ["a"], "what is not blocked is done");
+    bench.run(&["plan", "--detailed-exitcode"]).ends(2);
+    bench.run(&["apply", "--auto-approve"]).ends(5);
+}
+
+#[test]
+fn six_when_what_is_done_could_not_be_recorded() {
+    let bench = Bench::new();
+    bench.declare(&["a"]);
+    let line = ["apply", "--auto-approve", "--audit", "no/such/folder/audit.jsonl"];
+    let said = bench.run(&line).ends(6);
+    assert!(said.err.contains("nothing was changed"), "{}", said.err);
+    assert_eq!(bench.owned(), Vec::<String>::new());
+    bench.run(&["apply", "--auto-approve", "--no-audit"]).ends(0);
+}
+
+#[test]
+fn sixty_four_for_a_wrong_command_line() {
+    let bench = Bench::bare();
+    for line in [
+        &[][..],
+        &["frobnicate"],
+        &["plan", "--no-such-flag"],
+        &["apply", "--drain-timeout", "30"],
+        &["apply", "--allow-destroy=some"],
+        &["apply", "--audit", "f", "--no-audit"],
+        &["plan", "--target", "NOT A NAME"],
+        &["status", "--interval", "5s"],
+        &["status", "-o", "markdown"],
+        &["import", "-o", "markdown"],
+        &["completions", "tcsh"],
+    ] {
+        let said = bench.run(line).ends(64);
+        assert!(said.out.is_empty() && !said.err.is_empty(), "{line:?}");
+    }
+}
+
+#[test]
+fn a_signal_ends_what_only_looks_with_its_code() {
+    let bench = Bench::new();
+    bench.declare(&["a"]);
+    for (name, code) in [("-INT", 130), ("-TERM", 143)] {
+        let mut child = bench.start(&["status", "--follow"], "status.err");
+        // The first board shows that it is on its way.
+        let mut first = [0];
+        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
+        signal(&child, name);
+        finish(child).ends(code);
+    }
+}

@@ -1,0 +1,138 @@
+//! What is printed where: stdout carries results only, in three forms.
+
+use std::process::{Command, Stdio};
+
+use assert_cmd::cargo::cargo_bin;
+
+use super::bench::{Bench, finish, settled};
+
+/// A fleet with one pool that differs and one that is not there.
+fn changed() -> Bench {
+    let bench = Bench::new();
+    bench.declare(&["a"]);
+    bench.apply();
+    bench.declare(&["b"]);
+    let text = bench.read("pools/a.yaml");
+    bench.write("pools/a.yaml", &text.replace("max_runners: 4", "max_runners: 6"));
+    bench
+}
+
+#[test]
+fn json_of_plan_apply_and_status_has_the_shape_that_programs_rely_on() {
+    let bench = changed();
+    let plan = bench.run(&["plan", "-o", "json"]).ends(0);
+    insta::assert_snapshot!("plan", format!("{:#}", settled(plan.json())));
+    let apply = bench.run(&["apply", "--auto-approve", "-o", "json"]).ends(0);
+    insta::assert_snapshot!("apply", format!("{:#}", settled(apply.json())));
+    let status = bench.run(&["status", "-o", "json"]).ends(0);
+    insta::assert_snapshot!("status", format!("{:#}", settled(status.json())));
+}
+
+#[test]
+fn a_failure_in_json_is_a_document_of_the_same_kind() {
+    let bench = Bench::new();
+    bench.declare(&["a"]);
+    let refused = bench.run(&["apply", "-o", "json"]).ends(6);
+    insta::assert_snapshot!("refused", refused.out);
+    let usage = bench.run(&["plan", "--target", "x", "-o", "json"]).ends(64);
+    insta::assert_snapshot!("usage", usage.out);
+    let line = bench.run(&["plan", "--frobnicate", "-o", "json"]).ends(64).json();
+    assert_eq!((&line["command"], &line["error"]["exit_code"]), (&"plan".into(), &64.into()));
+}
+
+#[test]
+fn stdout_carries_the_result_and_stderr_all_else() {
+    let bench = changed();
+    let apply = bench.run(&["apply", "--auto-approve"]).ends(0);
+    assert!(apply.out.starts_with("fleet sandbox on http://127.0.0.1:"), "{}", apply.out);
+    assert!(apply.err.contains("b: create done\n"), "progress: {}", apply.err);
+    assert!(!apply.out.contains("b: create done\n"), "{}", apply.out);
+    let markdown = bench.run(&["plan", "-o", "markdown", "-v"]).ends(0);
+    assert!(!markdown.out.contains("warning"), "{}", markdown.out);
+}
+
+#[test]
+fn a_broken_pipe_is_a_success() {
+    let bench = changed();
+    for line in [&["plan"][..], &["plan", "-o", "json"], &["status"], &["apply", "--auto-approve"]]
+    {
+        let mut child = bench.start(line, "pipe.err");
+        drop(child.stdout.take());
+        finish(child).ends(0);
+    }
+    assert_eq!(bench.owned(), ["a", "b"], "an apply whose reader has gone still does its work");
+    // What never ends by itself ends when nobody reads any more.
+    let mut child = bench.start(&["status", "--follow", "--interval", "1s"], "pipe.err");
+    drop(child.stdout.take());
+    finish(child).ends(0);
+}
+
+#[test]
+fn colour_is_for_terminals_unless_it_is_asked_for() {
+    let bench = changed();
+    let plain = bench.run(&["plan"]).ends(0);
+    assert!(!plain.out.contains('\u{1b}') && !plain.err.contains('\u{1b}'));
+    let coloured = bench.run(&["plan", "--color", "always"]).ends(0);
+    assert!(coloured.out.contains("\u{1b}["), "{}", coloured.out);
+    let stripped = anstream::adapter::strip_str(&coloured.out).to_string();
+    assert_eq!(stripped, plain.out, "colour changes no letter");
+}
+
+#[test]
+fn on_github_actions_plan_and_apply_write_the_step_summary() {
+    let bench = changed();
+    let summary = bench.path("summary.md");
+    let here = [("GITHUB_ACTIONS", "true"), ("GITHUB_STEP_SUMMARY", summary.to_str().unwrap())];
+    let shown = bench.run(&["plan", "-o", "markdown"]).ends(0).out;
+    bench.run_with(&["plan"], &here).ends(0);
+    assert_eq!(bench.read("summary.md"), shown);
+    assert!(shown.contains("- `max_runners`: `4` → `6`\n"), "{shown}");
+    bench.remove("summary.md");
+    let apply = bench.run_with(&["apply", "--auto-approve"], &here).ends(0);
+    let written = bench.read("summary.md");
+    assert!(
+        written.contains("| `b` | create | done |") && written.contains("`max_runners`"),
+        "{written}"
+    );
+    // Quoted text stands where GitHub takes no command from it.
+    assert!(apply.out.starts_with("::stop-commands::"), "{}", apply.out);
+    let failed = [here[0], ("GITHUB_STEP_SUMMARY", "/no/such/folder/summary.md")];
+    let said = bench.run_with(&["plan"], &failed).ends(0);
+    assert!(said.err.contains("cannot write `$GITHUB_STEP_SUMMARY`"), "{}", said.err);
+}
+
+#[test]
+fn help_names_every_command_and_fits_a_terminal() {
+    let help = Bench::bare().run(&["--help"]).ends(0);
+    assert_eq!(help.err, "");
+    for command in ["validate", "plan", "apply", "status", "import", "demo", "sandbox", "schema"] {
+        assert!(help.out.contains(&format!("\n  {command} ")), "{command}");
+        let own = Bench::bare().run(&[command, "--help"]).ends(0).out;
+        assert!(own.contains("Exit codes:"), "{command}");
+        let longest = own.lines().map(|it| it.chars().count()).max();
+        assert!(longest <= Some(100), "{command}: {longest:?}");
+    }
+}
+
+#[test]
+fn a_flag_wins_over_the_environment_and_that_over_the_default() {
+    let bench = Bench::new();
+    bench.write("elsewhere/a.yaml", &super::bench::pool("a"));
+    bench.write("third/b.yaml", &super::bench::pool("b"));
+    bench.run(&["plan"]).ends(3);
+    let from = [("RUNNERCTL_POOLS", "elsewhere"), ("RUNNERCTL_OUTPUT", "json")];
+    let plan = bench.run_with(&["plan"], &from).ends(0).json();
+    assert_eq!(plan["steps"][1]["pool"], "a");
+    let plan = bench.run_with(&["plan", "-f", "third"], &from).ends(0).json();
+    assert_eq!(plan["steps"][1]["pool"], "b");
+}
+
+#[test]
+fn the_demo_tells_its_story_to_the_end() {
+    let mut command = Command::new(cargo_bin("runnerctl"));
+    command.arg("demo").env_clear().stdin(Stdio::null());
+    let said =
+        finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()).ends(0);
+    assert!(said.out.contains("0 lost their VM under them"), "{}", said.out);
+    assert_eq!(said.err, "");
+}

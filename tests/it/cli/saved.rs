@@ -1,0 +1,90 @@
+//! A saved plan is consent, not instructions.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::bench::{Bench, pool};
+
+fn planned() -> Bench {
+    let bench = Bench::new();
+    bench.declare(&["a", "b"]);
+    let said = bench.run(&["plan", "--out", "it.plan"]).ends(0);
+    assert!(said.err.contains("`runnerctl apply it.plan` carries out exactly this"));
+    bench
+}
+
+#[test]
+fn a_saved_plan_is_carried_out_from_anywhere_and_is_its_owners_alone() {
+    let bench = planned();
+    let mode = bench.path("it.plan").metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+    std::fs::create_dir(bench.path("elsewhere")).unwrap();
+    let mut command = bench.command(&["apply", "../it.plan", "--auto-approve"]);
+    let said = command.current_dir(bench.path("elsewhere")).output().unwrap();
+    assert_eq!(said.status.code(), Some(0), "{}", String::from_utf8_lossy(&said.stderr));
+    assert_eq!(bench.owned(), ["a", "b"]);
+}
+
+#[test]
+fn a_saved_plan_still_needs_approval_and_leave() {
+    let bench = planned();
+    bench.run(&["apply", "it.plan"]).ends(6);
+    bench.run(&["apply", "it.plan", "--auto-approve"]).ends(0);
+    bench.remove("pools/b.yaml");
+    bench.run(&["plan", "--out", "less.plan"]).ends(0);
+    bench.run(&["apply", "less.plan", "--auto-approve"]).ends(6);
+    assert_eq!(bench.owned(), ["a", "b"]);
+}
+
+#[test]
+fn a_plan_that_is_not_the_saved_one_any_more_is_refused_by_the_pools_that_differ() {
+    let bench = planned();
+    bench.write("pools/b.yaml", &pool("b").replace("max_runners: 4", "max_runners: 5"));
+    let stale = bench.run(&["apply", "it.plan", "--auto-approve"]).ends(6);
+    assert!(
+        stale.err.contains("error: the saved plan is stale: it differs now for `b`\n"),
+        "{}",
+        stale.err
+    );
+    assert_eq!(bench.owned(), Vec::<String>::new());
+}
+
+#[test]
+fn nothing_in_a_plan_file_is_executed() {
+    let bench = planned();
+    let text = bench.read("it.plan");
+    let tampered = text.replace("m5.large", "x9.huge");
+    assert_ne!(tampered, text);
+    bench.write("it.plan", &tampered);
+    bench.run(&["apply", "it.plan", "--auto-approve"]).ends(6);
+    assert_eq!(bench.owned(), Vec::<String>::new());
+    for broken in ["", "{}", "[1", &text[..text.len() / 2]] {
+        bench.write("it.plan", broken);
+        let said = bench.run(&["apply", "it.plan", "--auto-approve"]).ends(3);
+        assert!(said.err.contains("cannot read the saved plan `it.plan`"), "{}", said.err);
+    }
+    bench.run(&["apply", "no.plan", "--auto-approve"]).ends(3);
+}
+
+#[test]
+fn a_saved_plan_for_another_garm_is_refused() {
+    let bench = planned();
+    let other = Bench::new();
+    other.declare(&["a", "b"]);
+    let plan = bench.path("it.plan");
+    let line = ["apply", plan.to_str().unwrap(), "--auto-approve"];
+    let said = other.run(&line).ends(6);
+    assert!(said.err.contains("on another GARM"), "{}", said.err);
+}
+
+#[test]
+fn a_saved_plan_takes_no_other_choice_of_pools() {
+    let bench = planned();
+    for more in [&["-f", "pools"][..], &["--target", "a"]] {
+        let line = [&["apply", "it.plan", "--auto-approve"], more].concat();
+        let said = bench.run(&line).ends(64);
+        assert!(said.err.contains("a saved plan brings its own"), "{}", said.err);
+    }
+    bench
+        .run_with(&["apply", "it.plan", "--auto-approve"], &[("RUNNERCTL_POOLS", "elsewhere")])
+        .ends(0);
+}
