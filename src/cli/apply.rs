@@ -83,8 +83,10 @@ async fn prepare(args: &ApplyArgs, cx: Context<'_>) -> Result<Prepared, Failure>
 }
 
 fn read_saved(path: &Path, args: &ApplyArgs, cx: Context<'_>) -> Result<Saved, Failure> {
-    if !args.targets.is_empty() || cx.globals.pools_are_on_the_line {
-        let text = "a saved plan brings its own `-f` and `--target`";
+    let globals = cx.globals;
+    let is_named = globals.pools_are_on_the_line || globals.policy_is_on_the_line;
+    if !args.targets.is_empty() || is_named {
+        let text = "a saved plan brings its own `-f`, `--target` and `--policy`";
         return Err(Failure::usage(text).help("leave them out, or apply without the plan file"));
     }
     let shown = path.display();
@@ -112,6 +114,8 @@ fn inputs(
     let places = Places {
         fleet: cx.globals.config.clone().or_else(|| path(&saved.inputs.config)),
         pools: path(&saved.inputs.pools).unwrap_or(here.pools),
+        // The environment's holds, too, where the plan was made without one.
+        policy: path(&saved.inputs.policy).or(here.policy),
     };
     let targets = saved.inputs.target.iter().map(|it| PoolName::new(it)).collect();
     let targets: Result<Vec<PoolName>, String> = targets;

@@ -51,6 +51,12 @@ pub struct Globals {
     /// Whether `--pools` stands on the command line, and not only in the environment.
     #[arg(skip)]
     pub pools_are_on_the_line: bool,
+    /// Policy file, laid over the fleet file's policy and never loosening it
+    #[arg(long, global = true, value_name = "FILE", env = "RUNNERCTL_POLICY", hide_env = true)]
+    pub policy: Option<PathBuf>,
+    /// Whether `--policy` stands on the command line, and not only in the environment.
+    #[arg(skip)]
+    pub policy_is_on_the_line: bool,
     /// Let `exec:` secret references run their commands
     #[arg(long, global = true, env = "RUNNERCTL_ALLOW_EXEC", hide_env = true, value_parser = BoolishValueParser::new())]
     pub allow_exec: bool,
@@ -318,12 +324,14 @@ pub fn read(line: &[OsString]) -> Result<Cli, clap::Error> {
     let mut cli = Cli::from_arg_matches(&matches)?;
     // A global flag may stand before the command or after it. `sandbox` has a `--pools` of its own
     // kind, which is no path and asks for no plan.
-    let stands = |it: &clap::ArgMatches| {
-        matches!(it.try_contains_id("pools"), Ok(true))
-            && it.value_source("pools") == Some(ValueSource::CommandLine)
+    let stands = |it: &clap::ArgMatches, name: &str| {
+        matches!(it.try_contains_id(name), Ok(true))
+            && it.value_source(name) == Some(ValueSource::CommandLine)
     };
     let below = matches.subcommand().map(|(_, it)| it);
-    cli.globals.pools_are_on_the_line = stands(&matches) || below.is_some_and(stands);
+    let is_named = |name| stands(&matches, name) || below.is_some_and(|it| stands(it, name));
+    cli.globals.pools_are_on_the_line = is_named("pools");
+    cli.globals.policy_is_on_the_line = is_named("policy");
     Ok(cli)
 }
 

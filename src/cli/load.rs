@@ -6,13 +6,15 @@ use crate::domain::name::PoolName;
 use crate::engine::observe::{Ask, Claim, Specs, Templates};
 use crate::manifest::{FleetFile, Manifest, Problem, Severity, has_error};
 use crate::plan;
+use crate::policy::Others;
 use crate::view::problem;
 use crate::view::words::count;
 
 use super::Context;
 use super::failure::Failure;
 use super::places::{Places, Surroundings};
-use super::validate::gather;
+use super::policies::Policies;
+use super::validate::{Gathered, gather};
 
 /// The files of a run, without errors.
 pub struct Loaded {
@@ -24,6 +26,7 @@ pub struct Loaded {
     pub scope: Scope,
     /// Warnings about them; `validate` shows them.
     pub warnings: usize,
+    policies: Policies,
 }
 
 /// Reads fleet file and pool files where the flags and the environment say.
@@ -33,11 +36,12 @@ pub fn load(cx: Context<'_>) -> Result<Loaded, Failure> {
 
 /// Reads fleet file and pool files. Fails (3) when they have errors, which are on stderr by then.
 pub fn load_from(places: Places, cx: Context<'_>) -> Result<Loaded, Failure> {
-    let gathered = gather(places.fleet.as_deref(), std::slice::from_ref(&places.pools));
+    let gathered = gather(&places, std::slice::from_ref(&places.pools));
     stop_at(&gathered.problems, cx)?;
     let warnings = gathered.problems.len();
     let scope = if places.pools.is_dir() { Scope::Whole } else { Scope::Part };
-    Ok(Loaded { manifest: gathered.manifest, places, scope, warnings })
+    let Gathered { manifest, policies, .. } = gathered;
+    Ok(Loaded { manifest, places, scope, warnings, policies })
 }
 
 /// Fails when there is an error among the problems; they are on stderr then.
@@ -84,6 +88,11 @@ impl Loaded {
             protected: policy.protected_pools.clone(),
             show_keys: policy.extra_specs_show.clone(),
         })
+    }
+
+    /// What the pools ask for and the policy forbids, besides these pools of ours.
+    pub fn violations(&self, others: Others) -> Vec<Problem> {
+        self.policies.violations(&self.manifest, others)
     }
 
     fn specs(&self) -> Specs {

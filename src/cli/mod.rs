@@ -22,6 +22,7 @@ pub mod manual;
 pub mod online;
 pub mod places;
 pub mod plan;
+pub mod policies;
 pub mod print;
 pub mod progress;
 pub mod reference;

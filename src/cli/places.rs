@@ -39,6 +39,8 @@ pub struct Places {
     pub fleet: Option<PathBuf>,
     /// The pool file or folder: the one named, else `pools` beside the fleet file.
     pub pools: PathBuf,
+    /// The policy file, if one is named.
+    pub policy: Option<PathBuf>,
 }
 
 impl Places {
@@ -47,7 +49,7 @@ impl Places {
         let there = || surroundings.fleet_files().into_iter().find(|it| it.exists());
         let fleet = globals.config.clone().or_else(there);
         let pools = globals.pools.clone().unwrap_or_else(|| beside(fleet.as_deref(), "pools"));
-        Self { fleet, pools }
+        Self { fleet, pools, policy: globals.policy.clone() }
     }
 
     /// The folder that relative paths of the fleet file start from; empty for the working folder.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::desired::Desired;
+use crate::domain::desired::{Desired, Scope};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolName;
 use crate::engine::observe::{Ask, read_fleet};
@@ -12,13 +12,14 @@ use crate::garm::Client;
 use crate::host::clock::Clock;
 use crate::plan::saved::Inputs;
 use crate::plan::{Plan, create_in_flight, plan};
+use crate::policy::Others;
 use crate::view::plan::Heading;
 use crate::view::words::nearest;
 
 use super::Context;
 use super::connect::connect;
 use super::failure::Failure;
-use super::load::{Loaded, load_from};
+use super::load::{Loaded, load_from, stop_at};
 use super::places::Places;
 
 /// How often the fleet is read again while another run is in the middle of a create, and how long
@@ -50,11 +51,13 @@ pub async fn survey(
 ) -> Result<Survey, Failure> {
     let loaded = load_from(places, cx)?;
     let desired = loaded.desired(cx)?;
+    stop_at(&loaded.violations(Others::default()), cx)?;
     check_targets(targets, &desired)?;
     let file = loaded.fleet_file()?;
     let client = connect(file, loaded.places.base(), cx)?;
     let heading = Heading { garm_url: client.address(), fleet_file: file.path.clone() };
     let fleet = settled_fleet(&client, &loaded.ask(), &desired, cx).await?;
+    stop_at(&loaded.violations(undeclared(&desired, &fleet)), cx)?;
     let plan = plan(&desired, &fleet, &loaded.options(targets)?);
     Ok(Survey { loaded, desired, client, fleet, plan, heading })
 }
@@ -77,6 +80,19 @@ async fn settled_fleet(
         fleet = read_fleet(client, ask, &Clock::Real).await?;
     }
     Ok(fleet)
+}
+
+/// The enabled pools of ours that the files at hand say nothing about, and that stay. When they
+/// speak for the whole fleet, none stays.
+fn undeclared(desired: &Desired, fleet: &Fleet) -> Others {
+    if desired.scope == Scope::Whole {
+        return Others::default();
+    }
+    let is_declared = |name: &PoolName| desired.pools.iter().any(|it| it.name == *name);
+    let ours = fleet.pools.iter().filter(|it| {
+        it.spec.enabled && it.owned_name(&desired.fleet).is_some_and(|name| !is_declared(&name))
+    });
+    Others { runners: ours.map(|it| it.spec.max_runners).fold(0, u32::saturating_add) }
 }
 
 /// Every `--target` names a declared pool.
@@ -102,7 +118,7 @@ pub fn inputs(places: &Places, targets: &[PoolName]) -> Inputs {
     Inputs {
         config: places.fleet.as_deref().map(whole),
         pools: Some(whole(&places.pools)),
-        policy: None,
+        policy: places.policy.as_deref().map(whole),
         target: targets.iter().map(ToString::to_string).collect(),
     }
 }

@@ -1,6 +1,6 @@
 //! `validate`: every problem of the files.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::json;
 
@@ -10,6 +10,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::load::missing_fleet_file;
 use super::places::{Places, Surroundings};
+use super::policies::Policies;
 use super::{Context, online};
 use crate::domain::proof::{Probe, Proof};
 use crate::domain::text::escape;
@@ -43,13 +44,16 @@ pub struct Gathered {
     pub problems: Vec<Problem>,
     /// The files that were read, as they are shown.
     pub files: Vec<String>,
+    /// What binds the pools.
+    pub policies: Policies,
 }
 
-/// Reads a fleet file, if there is one, and pool files or folders of them.
-pub fn gather(fleet: Option<&Path>, pools: &[PathBuf]) -> Gathered {
+/// Reads the fleet file and the policy file, if there are any, and pool files or folders of them.
+pub fn gather(places: &Places, pools: &[PathBuf]) -> Gathered {
+    let fleet = places.fleet.as_deref();
     let (sources, mut problems) = files::read_all(pools);
     let mut paths: Vec<String> = sources.iter().map(|it| it.path.clone()).collect();
-    let manifest = match fleet.map(files::read_fleet).transpose() {
+    let mut manifest = match fleet.map(files::read_fleet).transpose() {
         Ok(fleet) => {
             paths.extend(fleet.iter().map(|it| it.path.clone()));
             manifest::load(fleet.as_ref(), &sources)
@@ -60,13 +64,15 @@ pub fn gather(fleet: Option<&Path>, pools: &[PathBuf]) -> Gathered {
         }
     };
     problems.extend(manifest.problems.iter().cloned());
-    Gathered { manifest, problems, files: paths }
+    let policies = Policies::gather(places.policy.as_deref(), &mut manifest, &mut problems);
+    paths.extend(places.policy.iter().map(|it| it.display().to_string()));
+    Gathered { manifest, problems, files: paths, policies }
 }
 
 /// Checks the files. Opens no socket, resolves no secret, starts no process.
 pub fn run(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let places = Places::find(cx.globals, &Surroundings::read());
-    let gathered = gather(places.fleet.as_deref(), &pools(args, &places));
+    let gathered = judged(&places, &pools(args, &places));
     show(&gathered, None, cx)?;
     Ok(exit(args, &gathered.problems))
 }
@@ -74,7 +80,7 @@ pub fn run(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Failure> {
 /// Checks the files, and holds what they name against GARM when they have no errors.
 pub async fn run_online(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let places = Places::find(cx.globals, &Surroundings::read());
-    let mut gathered = gather(places.fleet.as_deref(), &pools(args, &places));
+    let mut gathered = judged(&places, &pools(args, &places));
     if has_error(&gathered.problems) {
         show(&gathered, None, cx)?;
         cx.print.say("GARM was not asked: correct the files first");
@@ -97,6 +103,14 @@ pub async fn run_online(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Fa
 struct Asked<'a> {
     address: String,
     probes: &'a [Probe],
+}
+
+/// All that is known without GARM: what is read, and what the policy says to it.
+pub fn judged(places: &Places, pools: &[PathBuf]) -> Gathered {
+    let mut gathered = gather(places, pools);
+    let violations = gathered.policies.violations(&gathered.manifest, Others::default());
+    gathered.problems.extend(violations);
+    gathered
 }
 
 fn pools(args: &ValidateArgs, places: &Places) -> Vec<PathBuf> {

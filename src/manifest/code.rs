@@ -161,6 +161,18 @@ codes! {
     AmbiguousEntity = "RC0703",
     /// GARM has no template of this name.
     UnknownTemplate = "RC0704",
+    /// The pool's provider is not one of those that the policy allows.
+    ForbiddenProvider = "RC0801",
+    /// The pool's instance type is not one of those that the policy allows.
+    ForbiddenInstanceType = "RC0802",
+    /// The pool asks for shell access to its runners, which the policy forbids.
+    ForbiddenShell = "RC0803",
+    /// A key of `extra_specs` is not one of those that the policy allows.
+    ForbiddenSpec = "RC0804",
+    /// The pool's runners get into a network that the policy does not allow.
+    ForbiddenNetwork = "RC0805",
+    /// All pools together may have more runners than the policy allows.
+    TooManyRunners = "RC0806",
 }
 
 #[cfg(test)]

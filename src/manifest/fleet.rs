@@ -249,7 +249,7 @@ fn alert(fields: &Record) -> Option<AlertRule> {
     })
 }
 
-fn policy(record: &Record) -> PolicySettings {
+pub(super) fn policy(record: &Record) -> PolicySettings {
     let (networks, must_not_reach) = match record.get("networks").map(|it| &it.value) {
         Some(Value::Named(named, fixed)) => {
             (named.iter().filter_map(network).collect(), host_ports(fixed, "must_not_reach"))

@@ -12,9 +12,9 @@ use super::item::{Item, Record, Value};
 use super::node::{Node, Span};
 use super::pool::{Defaults, Merger};
 use super::problem::{Place, Problem};
-use super::settings::FleetFile;
+use super::settings::{FleetFile, PolicySettings};
 use super::source::Source;
-use super::tables::{FLEET_FILE, POOL_FILE};
+use super::tables::{FLEET_FILE, POLICY_FILE, POOL_FILE};
 use super::text::{FileText, Knowledge};
 use super::yaml;
 use crate::domain::desired::{Desired, Scope};
@@ -67,6 +67,17 @@ pub fn load(fleet: Option<&Source>, pools: &[Source]) -> Manifest {
 /// is not judged then, because the fleet file may hold it.
 pub fn load_in_doubt(pools: &[Source]) -> Manifest {
     load_onto(Desk::default(), None, &Defaults::Unknown, pools)
+}
+
+/// Reads a policy file. Nothing when it cannot be understood; every problem in it.
+pub fn load_policy(source: &Source) -> (Option<PolicySettings>, Vec<Problem>) {
+    let mut desk = Desk::default();
+    let (file, root) = parsed(source, Knowledge::BrokenFleet, &mut desk);
+    let mut decoder = Decoder { desk: &mut desk, file };
+    let subject = Subject::File("a policy file");
+    let record = root.and_then(|it| decoder.record(&it, POLICY_FILE, subject));
+    let policy = record.and_then(|it| it.record("policy").map(fleet::policy));
+    (policy, desk.finish().1)
 }
 
 fn load_onto(

@@ -35,7 +35,7 @@ mod yaml;
 
 pub use code::{Code, Severity};
 pub use declared::DeclaredPool;
-pub use manifest::{Finding, Manifest, load, load_in_doubt};
+pub use manifest::{Finding, Manifest, load, load_in_doubt, load_policy};
 pub use problem::{Excerpt, Mark, Place, Problem, Role, Spot, has_error};
 pub use schema::schema;
 pub use settings::{

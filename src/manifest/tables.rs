@@ -248,6 +248,14 @@ const RECEIVER: &[Entry] = &[
 /// The requirements that `policy.accept` may name.
 const REQUIREMENTS: &[&str] = &["R3", "R4", "R8", "R9", "R10", "R11"];
 
+/// A policy file: what `--policy` names.
+pub(super) const POLICY_FILE: &[Entry] = &[entry(
+    "policy",
+    Shape::Record(POLICY, Tie::Free),
+    Need::Required,
+    "guardrails, laid over those of the fleet file",
+)];
+
 const POLICY: &[Entry] = &[
     entry(
         "networks",

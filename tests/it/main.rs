@@ -11,6 +11,7 @@ mod manifest;
 mod notify;
 mod plan;
 mod prometheus;
+mod policy;
 mod secrets;
 mod service;
 mod sim;

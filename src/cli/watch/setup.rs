@@ -8,7 +8,7 @@ use crate::cli::args::Globals;
 use crate::cli::failure::Failure;
 use crate::cli::load::missing_fleet_file;
 use crate::cli::places::{Places, Surroundings};
-use crate::cli::validate::{Gathered, gather};
+use crate::cli::validate::{Gathered, judged};
 use crate::engine::watch::{Enrolled, Roll};
 use crate::manifest::{DeclaredPool, FleetFile, Problem, WatchSettings, has_error};
 use crate::secrets;
@@ -84,7 +84,7 @@ impl Setup {
 /// Reads the files where flags and environment say. Blocks for as long as the disk does.
 pub(super) fn read(globals: &Globals) -> Result<Setup, Refused> {
     let places = Places::find(globals, &Surroundings::read());
-    judge(gather(places.fleet.as_deref(), std::slice::from_ref(&places.pools)), &places)
+    judge(judged(&places, std::slice::from_ref(&places.pools)), &places)
 }
 
 fn judge(gathered: Gathered, places: &Places) -> Result<Setup, Refused> {

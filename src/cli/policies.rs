@@ -1,0 +1,55 @@
+//! The policies of a run: the fleet file's, and the one of `--policy`.
+
+use std::path::Path;
+
+use crate::host::files;
+use crate::manifest::{self, Finding, Manifest, PolicySettings, Problem, Severity};
+use crate::policy::{Others, joined, judge};
+
+/// What binds the pools of a run; a pool has to satisfy each of them.
+#[derive(Debug, Clone, Default)]
+pub struct Policies(Vec<PolicySettings>);
+
+impl Policies {
+    /// Reads the policy file, if one is named, and lays it over the policy of the fleet file, for
+    /// all who look there. Adds what is wrong with it to the problems.
+    pub fn gather(
+        over: Option<&Path>,
+        manifest: &mut Manifest,
+        problems: &mut Vec<Problem>,
+    ) -> Self {
+        let base = manifest.fleet_file.as_ref().map(|it| it.policy.clone());
+        let over = over.and_then(|path| match files::read_fleet(path) {
+            Ok(source) => {
+                let (policy, more) = manifest::load_policy(&source);
+                problems.extend(more);
+                policy
+            }
+            Err(problem) => {
+                problems.push(problem);
+                None
+            }
+        });
+        if let (Some(file), Some(over)) = (&mut manifest.fleet_file, &over) {
+            file.policy = joined(&file.policy, over);
+        }
+        Self(base.into_iter().chain(over).collect())
+    }
+
+    /// What the pools ask for and a policy forbids, each where it is asked for.
+    pub fn violations(&self, manifest: &Manifest, others: Others) -> Vec<Problem> {
+        let policies: Vec<&PolicySettings> = self.0.iter().collect();
+        let found = judge(&policies, &manifest.pools, others).into_iter();
+        found
+            .map(|it| {
+                let finding = Finding {
+                    code: it.code,
+                    severity: Severity::Error,
+                    message: format!("pool `{}`: {}", it.pool, it.message),
+                    help: Some(it.help),
+                };
+                manifest.problem(&it.pool, it.field, finding)
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,193 @@
+//! Guardrails from the command line: each rule with its line, the same in `validate`, `plan` and
+//! `apply`, and never loosened by `--policy`.
+
+use std::path::Path;
+use std::process::Output;
+
+use assert_cmd::Command;
+use tempfile::TempDir;
+
+/// Nobody listens there: whatever asks GARM fails with 4.
+const FLEET: &str = "\
+fleet: acme
+garm: { url: 'http://127.0.0.1:1', password: 'env:NO_SUCH_VARIABLE' }
+defaults: { organization: acme, provider: aws, image: ami-1 }
+watch: {}
+receivers: { oncall: { alertmanager: { url: 'http://127.0.0.1:9093' } } }
+";
+
+const POLICY: &str = "\
+policy:
+  networks:
+    aws: { keys: [subnet_id], allow: ['subnet-ci-*'], required: true }
+  extra_specs: { allow_keys: [subnet_id, disk_gb] }
+  allowed_providers: [aws]
+  allowed_instance_types: ['m5.*']
+  max_total_runners: 30
+  forbid_enable_shell: true
+";
+
+const POOLS: &str = "\
+pools:
+  - name: good
+    max_runners: 20
+    instance_type: m5.large
+    extra_specs: { subnet_id: subnet-ci-a }
+  - name: elsewhere
+    max_runners: 1
+    instance_type: m5.large
+    provider: gcp
+  - name: large
+    max_runners: 20
+    instance_type: p4d.24xlarge
+    extra_specs:
+      subnet_id: subnet-prod-1
+      user_data: x
+  - name: open
+    max_runners: 1
+    instance_type: m5.large
+    enable_shell: true
+";
+
+fn folder(fleet: &str, pools: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("runnerctl.yaml"), fleet).unwrap();
+    std::fs::create_dir(folder.path().join("pools")).unwrap();
+    std::fs::write(folder.path().join("pools/a.yaml"), pools).unwrap();
+    folder
+}
+
+fn run(folder: &Path, line: &[&str]) -> Output {
+    let mut command = Command::cargo_bin("runnerctl").unwrap();
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("RUNNERCTL_") {
+            command.env_remove(name);
+        }
+    }
+    let command = command.current_dir(folder).env("HOME", folder).env_remove("GITHUB_ACTIONS");
+    command.args(line).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    format!("{}{}", text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn each_violation_has_its_line_and_what_would_be_allowed() {
+    let folder = folder(&format!("{FLEET}{POLICY}"), POOLS);
+    let output = run(folder.path(), &["validate"]);
+    assert_eq!(output.status.code(), Some(3));
+    insta::assert_snapshot!(said(&output));
+    let json = run(folder.path(), &["validate", "-o", "json"]);
+    let document: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    let seen: Vec<_> = document["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (it["code"].as_str().unwrap(), it["line"].as_u64().unwrap()))
+        .collect();
+    let expected = [
+        ("RC0801", 9),
+        ("RC0802", 12),
+        ("RC0804", 14),
+        ("RC0805", 14),
+        ("RC0803", 19),
+        ("RC0805", 16),
+        ("RC0806", 11),
+    ];
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn plan_and_apply_stop_at_a_violation_before_they_ask_garm() {
+    let folder = folder(&format!("{FLEET}{POLICY}"), POOLS);
+    for line in [&["plan"][..], &["apply", "--auto-approve"]] {
+        let output = run(folder.path(), line);
+        assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+        assert!(said(&output).contains("pools/a.yaml:12:20"), "{}", said(&output));
+    }
+}
+
+#[test]
+fn a_policy_file_binds_and_never_loosens() {
+    let pool =
+        "pools:\n  - { name: a, max_runners: 9, instance_type: m5.large, enable_shell: true }\n";
+    let check = |fleet_policy: &str, over: &str, expected: &[&str]| {
+        let folder = folder(&format!("{FLEET}{fleet_policy}"), pool);
+        std::fs::write(folder.path().join("over.yaml"), over).unwrap();
+        let output = run(folder.path(), &["validate", "--policy", "over.yaml", "-o", "json"]);
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let problems = document["problems"].as_array().unwrap();
+        let codes: Vec<&str> = problems.iter().map(|it| it["code"].as_str().unwrap()).collect();
+        assert_eq!(codes, expected, "{document}");
+    };
+    let lax = "policy: { forbid_enable_shell: false, allowed_instance_types: ['*'], max_total_runners: 99 }\n";
+    let strict = "policy: { forbid_enable_shell: true, allowed_instance_types: ['c5.*'], max_total_runners: 5 }\n";
+    let all = ["RC0802", "RC0803", "RC0806"];
+    check("", lax, &[]);
+    check("", strict, &all);
+    check(strict, lax, &all);
+    check(lax, strict, &all);
+    // Both globs have to fit.
+    check(
+        "policy: { allowed_instance_types: ['m5.*'] }\n",
+        "policy: { allowed_instance_types: ['*.large'] }\n",
+        &[],
+    );
+    check(
+        "policy: { allowed_instance_types: ['m5.*'] }\n",
+        "policy: { allowed_instance_types: ['*.small'] }\n",
+        &["RC0802"],
+    );
+}
+
+#[test]
+fn a_policy_file_that_cannot_be_used_is_a_problem_and_never_ignored() {
+    let folder = folder(FLEET, "pools: [{ name: a, max_runners: 1, instance_type: x }]\n");
+    for (text, expected) in [
+        (None, "RC0101"),
+        (Some("policy: { forbid_shell: true }\n"), "RC0301"),
+        (Some("forbid_enable_shell: true\n"), "RC0301"),
+        (Some("policy: [\n"), "RC0201"),
+        (Some(""), "RC0211"),
+    ] {
+        if let Some(text) = text {
+            std::fs::write(folder.path().join("over.yaml"), text).unwrap();
+        }
+        for line in [["validate", "--policy", "over.yaml"], ["plan", "--policy", "over.yaml"]] {
+            let output = run(folder.path(), &line);
+            assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+            assert!(said(&output).contains(expected), "{expected}: {}", said(&output));
+        }
+    }
+}
+
+/// The example forbids production networks and shell access, and caps the fleet.
+#[test]
+fn the_example_policy_holds_the_example_pools_and_refuses_a_bad_one() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let policy = root.join("examples/policy.yaml");
+    let policy = policy.to_str().unwrap();
+    let fleet = root.join("examples/runnerctl.yaml");
+    let line = ["validate", "--config", fleet.to_str().unwrap(), "-f", "pools", "--policy", policy];
+    let output = run(root, &line);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+
+    let bad = "\
+pools:
+  - name: a
+    max_runners: 500
+    instance_type: m5.large
+    provider: aws
+    enable_shell: true
+    extra_specs: { subnet_id: subnet-prod-1 }
+";
+    let folder = folder(FLEET, bad);
+    let output = run(folder.path(), &["validate", "--policy", policy]);
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    for code in ["RC0803", "RC0805", "RC0806"] {
+        assert!(text.contains(code), "{code}: {text}");
+    }
+}
