@@ -53,7 +53,6 @@ impl Transport for Recorded {
 fn client(load: Load) -> Client {
     let mut world = World::new(Config { backoff: 300, ..Config::default() });
     world.load(load);
-    world.advance(Duration::from_secs(60));
     let config = Config::default();
     let recorded = Recorded { door: Door::new(world), answers: Mutex::default() };
     Client::new(Arc::new(recorded), Login::new(config.username, config.password.into()))

@@ -1,0 +1,269 @@
+//! A simulated GARM in virtual time, and the real loop that steers it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use runnerctl::audit::{Actor, Cause};
+use runnerctl::domain::desired::ScalePolicy;
+use runnerctl::domain::entity::{EntityKey, EntityKind};
+use runnerctl::domain::fleet::{Fleet, Line};
+use runnerctl::domain::job::JobStatus;
+use runnerctl::domain::label::{Labels, Mark};
+use runnerctl::domain::name::{FleetName, PoolName};
+use runnerctl::domain::pool::{Pool, PoolSpec};
+use runnerctl::domain::runner::Runner;
+use runnerctl::engine::act::Writer;
+use runnerctl::engine::record::Warrant;
+use runnerctl::engine::watch::{
+    Act, Audience, Course, Doors, End, Enrolled, Incident, Order, Roll, Settings, Sight, Writes,
+    watch,
+};
+use runnerctl::garm::{Client, Error};
+use runnerctl::host::clock::Clock;
+use runnerctl::host::ledger::Book;
+use runnerctl::scale::{Change, Decision};
+use runnerctl::sim::memory::Memory;
+use runnerctl::sim::{Config, Knobs, What, World};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// The specification's pool: 2 to 20 runners, more when more than 5 jobs have waited for 30 s,
+/// one less after 10 minutes of idleness.
+pub(crate) fn policy() -> ScalePolicy {
+    ScalePolicy {
+        min_runners: 2,
+        max_runners: 20,
+        min_idle_runners: 0,
+        scale_up_threshold: 5,
+        scale_up_delay: Duration::from_secs(30),
+        scale_up_target: 0,
+        scale_down_delay: Duration::from_mins(10),
+        max_queue_wait: Some(Duration::from_mins(2)),
+        boot_grace: Duration::from_mins(10),
+        failed_runner_grace: Duration::from_mins(2),
+        stale_job_age: Duration::from_hours(24),
+        autoscale: true,
+    }
+}
+
+/// A GARM whose own backoff leaves the pools to us, as every example has it, and a GitHub that
+/// hands a job out 1.5 s after a runner is free for it.
+pub(crate) fn config(seed: u64) -> Config {
+    let assign_delay = Duration::from_millis(1_500);
+    Config {
+        seed,
+        backoff: 300,
+        knobs: Knobs { assign_delay, ..Knobs::default() },
+        ..Config::default()
+    }
+}
+
+/// A GARM with pools of ours.
+pub(crate) struct Rig {
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) client: Client,
+    pub(crate) heard: Arc<Heard>,
+    entity: EntityKey,
+    pools: BTreeMap<PoolName, Enrolled>,
+    watcher: Option<(mpsc::Sender<Order>, JoinHandle<Result<End, Error>>)>,
+}
+
+fn fleet() -> FleetName {
+    FleetName::new("acme").unwrap()
+}
+
+pub(crate) fn name(pool: &str) -> PoolName {
+    PoolName::new(pool).unwrap()
+}
+
+impl Rig {
+    /// Without a pool and without a watcher.
+    pub(crate) async fn new(config: Config) -> Self {
+        let memory = Memory::new(World::new(config));
+        let client = memory.client();
+        let entity = client.entities(EntityKind::Organization).await.unwrap().remove(0).key;
+        let (heard, pools) = (Arc::default(), BTreeMap::new());
+        Self { memory, client, heard, entity, pools, watcher: None }
+    }
+
+    /// The specification's pool `default` with its minimum of runners up, steered by the loop.
+    pub(crate) async fn of_the_specification() -> Self {
+        let mut rig = Self::new(config(1)).await;
+        rig.add_pool("default", policy()).await;
+        rig.start();
+        rig.wait(60).await;
+        rig
+    }
+
+    /// A pool that serves jobs for the label of its name, as `apply` makes it.
+    pub(crate) async fn add_pool(&mut self, pool: &str, policy: ScalePolicy) -> Pool {
+        let mark = Mark::owned(&fleet(), &name(pool)).to_string();
+        let labels: Labels = [pool.to_owned(), mark].into_iter().collect();
+        let spec = PoolSpec {
+            provider: "sim".into(),
+            image: "ubuntu:24.04".into(),
+            flavor: "m5.large".into(),
+            os_type: "linux".into(),
+            os_arch: "amd64".into(),
+            labels,
+            enabled: true,
+            max_runners: policy.max_runners,
+            min_idle_runners: policy.min_runners.max(policy.min_idle_runners),
+            runner_prefix: pool.into(),
+            runner_group: String::new(),
+            bootstrap_timeout_min: 20,
+            priority: 0,
+            template_id: None,
+            enable_shell: false,
+            extra_specs: serde_json::Map::new(),
+        };
+        self.pools.insert(name(pool), Enrolled { enabled: true, policy });
+        self.client.create_pool(&self.entity, &spec).await.unwrap()
+    }
+
+    /// A pool of somebody else, made by hand, that serves the same jobs.
+    pub(crate) async fn add_foreign_pool(&self, label: &str) {
+        let mut spec = self.client.pools().await.unwrap().remove(0).spec;
+        spec.labels = [label.to_owned()].into_iter().collect();
+        (spec.max_runners, spec.min_idle_runners) = (3, 1);
+        spec.runner_prefix = "foreign".into();
+        self.client.create_pool(&self.entity, &spec).await.unwrap();
+    }
+
+    fn writer(&self) -> Writer {
+        let actor =
+            Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0.1.0".into() };
+        let cause = Cause {
+            command: "watch".into(),
+            plan: None,
+            fleet: Some("acme".into()),
+            decision: None,
+        };
+        let (book, clock) = (Book::memory(), self.clock());
+        let client = Arc::new(self.memory.client());
+        Writer::new(client, Warrant { book, actor, cause, clock, line: Line::Current })
+    }
+
+    fn clock(&self) -> Clock {
+        Clock::starting_at(self.memory.with(|it| it.now()))
+    }
+
+    /// Starts a watcher.
+    pub(crate) fn start(&mut self) {
+        let (orders, receiver) = mpsc::channel(8);
+        let client = Arc::new(self.memory.client());
+        let (writer, clock, heard) = (self.writer(), self.clock(), Arc::clone(&self.heard));
+        let settings = Settings {
+            resync: Duration::from_secs(30),
+            course: Course::Steady,
+            writes: Writes::Sent,
+        };
+        let roll = Roll { fleet: fleet(), pools: self.pools.clone() };
+        let task = tokio::spawn(async move {
+            let feed = client.events(runnerctl::garm::events::Limits::default());
+            let doors = Doors {
+                client,
+                writer: &writer,
+                feed,
+                orders: receiver,
+                audience: heard.as_ref(),
+                clock,
+            };
+            watch(doors, settings, roll).await
+        });
+        self.watcher = Some((orders, task));
+    }
+
+    /// Asks the watcher to stop, and waits until it has.
+    pub(crate) async fn stop(&mut self) -> End {
+        let (orders, task) = self.watcher.take().unwrap();
+        orders.send(Order::Stop).await.unwrap();
+        task.await.unwrap().unwrap()
+    }
+
+    /// The watcher's process is gone from one moment to the next.
+    pub(crate) async fn kill(&mut self) {
+        let (_, task) = self.watcher.take().unwrap();
+        task.abort();
+        assert!(task.await.unwrap_err().is_cancelled());
+    }
+
+    /// Lets time pass.
+    pub(crate) async fn wait(&self, seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    /// All runners as GARM lists them.
+    pub(crate) async fn runners(&self) -> Vec<Runner> {
+        self.client.runners().await.unwrap()
+    }
+
+    /// How many jobs wait, as GARM has it.
+    pub(crate) async fn queue_depth(&self) -> usize {
+        let jobs = self.client.jobs().await.unwrap();
+        jobs.iter().filter(|it| it.status == JobStatus::Queued).count()
+    }
+
+    /// Jobs that died with their VM.
+    pub(crate) fn killed_jobs(&self) -> Vec<i64> {
+        self.memory.with(|it| it.killed_jobs())
+    }
+
+    /// Picks from everything that has happened.
+    pub(crate) fn happened<T>(
+        &self,
+        pick: impl FnMut(&runnerctl::sim::Entry) -> Option<T>,
+    ) -> Vec<T> {
+        self.memory.with(|it| it.log().iter().filter_map(pick).collect())
+    }
+
+    /// How many jobs GitHub has that are not over.
+    pub(crate) fn jobs_left(&self) -> usize {
+        let count = |is: fn(&What) -> bool| self.happened(|it| is(&it.what).then_some(())).len();
+        count(|it| matches!(it, What::JobQueued { .. }))
+            - count(|it| matches!(it, What::JobCompleted { .. }))
+    }
+
+    /// Jobs and the runners that took them, in order.
+    pub(crate) fn starts(&self) -> Vec<(i64, String)> {
+        self.happened(|it| match &it.what {
+            What::JobStarted { job, runner, .. } => Some((*job, runner.clone())),
+            _ => None,
+        })
+    }
+}
+
+/// What the loop has said.
+#[derive(Default)]
+pub(crate) struct Heard {
+    pub(crate) acts: Mutex<Vec<Act>>,
+    /// The gauges of each pool after the last turn: active, idle, queue depth.
+    pub(crate) gauges: Mutex<BTreeMap<PoolName, (u32, u32, u32)>>,
+    pub(crate) seen_at: Mutex<Option<Timestamp>>,
+}
+
+impl Audience for Heard {
+    fn read(&self, _: &Fleet, _: Duration) {}
+
+    fn changed(&self, _: &Change, _: Timestamp) {}
+
+    fn turned(&self, sight: &Sight<'_>) {
+        let decisions = sight.decisions();
+        let gauges = sight.managed.iter().filter_map(|(name, managed)| {
+            let inputs = &decisions.get(&managed.id)?.inputs;
+            Some((name.clone(), (inputs.census.active, inputs.census.idle, inputs.queued)))
+        });
+        *self.gauges.lock().unwrap() = gauges.collect();
+        *self.seen_at.lock().unwrap() = Some(sight.now);
+    }
+
+    fn decided(&self, _: &PoolName, _: &Decision) {}
+
+    fn acted(&self, act: &Act) {
+        self.acts.lock().unwrap().push(act.clone());
+    }
+
+    fn trouble(&self, _: &Incident) {}
+}
