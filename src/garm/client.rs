@@ -475,7 +475,7 @@ mod tests {
         let error = client.pools().await.unwrap_err();
         insta::assert_snapshot!(text(&error), @"
         GET /pools at https://garm.test: 200 with a page titled `Welcome to nginx!`
-        help: check that `garm.url` leads to GARM itself, without `/api/v1`, and that no proxy answers in its place
+        help: check that `garm.url` leads to GARM itself, without `/api/v1`, that no proxy answers in its place, and that `garm.tls.cert` is of the kind that a front before it wants
         ");
         assert!(!client.delete_pool(&PoolId::new("p")).await.unwrap_err().is_certain());
         assert!(!client.runner(&RunnerName::new("r")).await.unwrap_err().is_certain());

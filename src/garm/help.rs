@@ -33,8 +33,8 @@ pub(super) fn advice(kind: &Kind) -> Option<&'static str> {
         }
         Kind::WrongScheme => "write `garm.url` with `https://`",
         Kind::NotGarm => {
-            "check that `garm.url` leads to GARM itself, without `/api/v1`, and that no proxy \
-             answers in its place"
+            "check that `garm.url` leads to GARM itself, without `/api/v1`, that no proxy answers in \
+             its place, and that `garm.tls.cert` is of the kind that a front before it wants"
         }
         Kind::NotFound
         | Kind::Refused

@@ -2,6 +2,7 @@
 
 mod authority;
 mod events;
+mod front;
 mod input;
 mod probe;
 mod server;
@@ -359,7 +360,7 @@ async fn what_people_read_says_what_happened_and_what_to_do() {
     help: a front answers and GARM behind it does not: check that GARM runs
 
     log in at URL as `admin`: JSON of an unexpected shape: missing field `token` at line 1 column 2
-    help: check that `garm.url` leads to GARM itself, without `/api/v1`, and that no proxy answers in its place
+    help: check that `garm.url` leads to GARM itself, without `/api/v1`, that no proxy answers in its place, and that `garm.tls.cert` is of the kind that a front before it wants
 
     log in at URL as `admin`: the server's certificate is signed by an unknown CA
     help: give as `garm.tls.ca` the CA that signed GARM's certificate (not that certificate itself)
