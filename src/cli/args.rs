@@ -364,7 +364,11 @@ mod tests {
     #[test]
     fn global_flags_stand_before_and_behind_every_command() {
         for command in command().get_subcommands().map(clap::Command::get_name) {
-            let shell = (command == "completions").then_some("bash");
+            let shell = match command {
+                "completions" => Some("bash"),
+                "reference" => Some("pools"),
+                _ => None,
+            };
             // `sandbox` has `--pools N`, which is no path.
             let flags: &[&str] = if command == "sandbox" { &[] } else { &["-f", "some/path"] };
             for line in [[flags, &[command]].concat(), [&[command], flags].concat()] {

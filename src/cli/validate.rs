@@ -17,6 +17,7 @@ use crate::domain::text::escape;
 use crate::garm::probe::{self, Doors};
 use crate::host::files;
 use crate::manifest::{self, Manifest, Problem, has_error};
+use crate::policy::Others;
 use crate::view::words::count;
 use crate::view::{problem, proof};
 

@@ -26,6 +26,7 @@ use runnerctl::host::ledger::Book;
 use runnerctl::scale::{Change, Decision};
 use runnerctl::sim::memory::Memory;
 use runnerctl::sim::{Config, Knobs, What, World};
+use runnerctl::watchdog::Finding;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -60,6 +61,9 @@ pub(crate) fn config(seed: u64) -> Config {
     }
 }
 
+/// A loop that runs: where its orders go, and its end.
+type Watcher = (mpsc::Sender<Order>, JoinHandle<Result<End, Error>>);
+
 /// A GARM with pools of ours.
 pub(crate) struct Rig {
     pub(crate) memory: Arc<Memory>,
@@ -67,7 +71,7 @@ pub(crate) struct Rig {
     pub(crate) heard: Arc<Heard>,
     entity: EntityKey,
     pools: BTreeMap<PoolName, Enrolled>,
-    watcher: Option<(mpsc::Sender<Order>, JoinHandle<Result<End, Error>>)>,
+    watcher: Option<Watcher>,
 }
 
 fn fleet() -> FleetName {
@@ -265,5 +269,9 @@ impl Audience for Heard {
         self.acts.lock().unwrap().push(act.clone());
     }
 
+    fn found(&self, _: &Finding) {}
+
     fn trouble(&self, _: &Incident) {}
+
+    fn beat(&self) {}
 }
