@@ -59,7 +59,7 @@ _runnerctl() {
 
     case "${cmd}" in
         runnerctl)
-            opts="-f -o -v -h -V --config --pools --allow-exec --output --color --verbose --help --version validate plan apply status watch import demo sandbox schema completions man reference"
+            opts="-f -o -v -h -V --config --pools --policy --allow-exec --output --color --verbose --help --version validate plan apply status watch import demo sandbox schema completions man reference"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -74,6 +74,10 @@ _runnerctl() {
                     return 0
                     ;;
                 -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -97,7 +101,7 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__apply)
-            opts="-f -o -v -h --auto-approve --allow-destroy --parallelism --drain-timeout --rotate --target --audit --no-audit --config --pools --allow-exec --output --color --verbose --help"
+            opts="-f -o -v -h --auto-approve --allow-destroy --parallelism --drain-timeout --rotate --target --audit --no-audit --config --pools --policy --allow-exec --output --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -135,6 +139,10 @@ _runnerctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --output)
                     COMPREPLY=($(compgen -W "text json markdown" -- "${cur}"))
                     return 0
@@ -155,7 +163,7 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__completions)
-            opts="-f -o -v -h --config --pools --allow-exec --output --color --verbose --help bash elvish fish powershell zsh"
+            opts="-f -o -v -h --config --pools --policy --allow-exec --output --color --verbose --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -170,6 +178,10 @@ _runnerctl() {
                     return 0
                     ;;
                 -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -193,7 +205,7 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__demo)
-            opts="-f -o -v -h --config --pools --allow-exec --output --color --verbose --help"
+            opts="-f -o -v -h --config --pools --policy --allow-exec --output --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -208,6 +220,10 @@ _runnerctl() {
                     return 0
                     ;;
                 -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -231,7 +247,7 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__import)
-            opts="-f -o -v -h --config --pools --allow-exec --output --color --verbose --help"
+            opts="-f -o -v -h --config --pools --policy --allow-exec --output --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -246,6 +262,10 @@ _runnerctl() {
                     return 0
                     ;;
                 -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -269,7 +289,7 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__man)
-            opts="-f -o -v -h --config --pools --allow-exec --output --color --verbose --help"
+            opts="-f -o -v -h --config --pools --policy --allow-exec --output --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -284,6 +304,10 @@ _runnerctl() {
                     return 0
                     ;;
                 -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -307,7 +331,7 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__plan)
-            opts="-f -o -v -h --out --detailed-exitcode --target --config --pools --allow-exec --output --color --verbose --help"
+            opts="-f -o -v -h --out --detailed-exitcode --target --config --pools --policy --allow-exec --output --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -333,6 +357,10 @@ _runnerctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --output)
                     COMPREPLY=($(compgen -W "text json markdown" -- "${cur}"))
                     return 0
@@ -353,7 +381,7 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__reference)
-            opts="-f -o -v -h --config --pools --allow-exec --output --color --verbose --help pools fleet"
+            opts="-f -o -v -h --config --pools --policy --allow-exec --output --color --verbose --help pools fleet"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -368,6 +396,10 @@ _runnerctl() {
                     return 0
                     ;;
                 -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -391,7 +423,7 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__sandbox)
-            opts="-o -v -h --listen --write-config --pools --runners --jobs --arrivals --config --allow-exec --output --color --verbose --help"
+            opts="-o -v -h --listen --write-config --pools --runners --jobs --arrivals --config --policy --allow-exec --output --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -425,6 +457,10 @@ _runnerctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --output)
                     COMPREPLY=($(compgen -W "text json markdown" -- "${cur}"))
                     return 0
@@ -445,7 +481,7 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__schema)
-            opts="-f -o -v -h --config --pools --allow-exec --output --color --verbose --help"
+            opts="-f -o -v -h --config --pools --policy --allow-exec --output --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -460,6 +496,10 @@ _runnerctl() {
                     return 0
                     ;;
                 -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -483,7 +523,7 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__status)
-            opts="-f -o -v -h --runners --follow --interval --config --pools --allow-exec --output --color --verbose --help"
+            opts="-f -o -v -h --runners --follow --interval --config --pools --policy --allow-exec --output --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -502,6 +542,10 @@ _runnerctl() {
                     return 0
                     ;;
                 -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -525,7 +569,7 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__validate)
-            opts="-f -o -v -h --online --strict --config --pools --allow-exec --output --color --verbose --help"
+            opts="-f -o -v -h --online --strict --config --pools --policy --allow-exec --output --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -540,6 +584,10 @@ _runnerctl() {
                     return 0
                     ;;
                 -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -563,7 +611,7 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__watch)
-            opts="-f -o -v -h --listen --dry-run --once --release --config --pools --allow-exec --output --color --verbose --help"
+            opts="-f -o -v -h --listen --dry-run --once --release --config --pools --policy --allow-exec --output --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -582,6 +630,10 @@ _runnerctl() {
                     return 0
                     ;;
                 -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

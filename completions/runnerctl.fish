@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_runnerctl_global_optspecs
-    string join \n config= f/pools= allow-exec o/output= color= v/verbose h/help V/version
+    string join \n config= f/pools= policy= allow-exec o/output= color= v/verbose h/help V/version
 end
 
 function __fish_runnerctl_needs_command
@@ -26,6 +26,7 @@ end
 
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -s f -l pools -d 'Pool file or folder of them [default: `pools` beside the fleet file]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_needs_command" -l policy -d 'Policy file, laid over the fleet file\'s policy and never loosening it' -r -F
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -s o -l output -d 'Form of the result' -r -f -a "text\t''
 json\t''
 markdown\t''"
@@ -50,6 +51,7 @@ complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "man" -d 'Print 
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "reference" -d 'Print the reference of the pool files or of the fleet file'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand validate" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand validate" -s f -l pools -d 'Pool file or folder of them [default: `pools` beside the fleet file]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand validate" -l policy -d 'Policy file, laid over the fleet file\'s policy and never loosening it' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand validate" -s o -l output -d 'Form of the result' -r -f -a "text\t''
 json\t''
 markdown\t''"
@@ -65,6 +67,7 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -l out -d 'Sav
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -l target -d 'Only this pool; may be repeated. Deletes nothing' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -s f -l pools -d 'Pool file or folder of them [default: `pools` beside the fleet file]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -l policy -d 'Policy file, laid over the fleet file\'s policy and never loosening it' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -s o -l output -d 'Form of the result' -r -f -a "text\t''
 json\t''
 markdown\t''"
@@ -82,6 +85,7 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -l target -d 
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -l audit -d 'Where every write is recorded [default: `watch.audit` of the fleet file, then the state folder]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -s f -l pools -d 'Pool file or folder of them [default: `pools` beside the fleet file]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -l policy -d 'Policy file, laid over the fleet file\'s policy and never loosening it' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -s o -l output -d 'Form of the result' -r -f -a "text\t''
 json\t''
 markdown\t''"
@@ -97,6 +101,7 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -s h -l help 
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand status" -l interval -d 'How long between two looks of --follow' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand status" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand status" -s f -l pools -d 'Pool file or folder of them [default: `pools` beside the fleet file]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand status" -l policy -d 'Policy file, laid over the fleet file\'s policy and never loosening it' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand status" -s o -l output -d 'Form of the result' -r -f -a "text\t''
 json\t''
 markdown\t''"
@@ -111,6 +116,7 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand status" -s h -l help
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -l listen -d 'Where metrics, health and decisions are served [default: `watch.listen` of the fleet file]' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -s f -l pools -d 'Pool file or folder of them [default: `pools` beside the fleet file]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -l policy -d 'Policy file, laid over the fleet file\'s policy and never loosening it' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -s o -l output -d 'Form of the result' -r -f -a "text\t''
 json\t''
 markdown\t''"
@@ -125,6 +131,7 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -s v -l verbo
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -s h -l help -d 'Print help'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand import" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand import" -s f -l pools -d 'Pool file or folder of them [default: `pools` beside the fleet file]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand import" -l policy -d 'Policy file, laid over the fleet file\'s policy and never loosening it' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand import" -s o -l output -d 'Form of the result' -r -f -a "text\t''
 json\t''
 markdown\t''"
@@ -136,6 +143,7 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand import" -s v -l verb
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand import" -s h -l help -d 'Print help'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand demo" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand demo" -s f -l pools -d 'Pool file or folder of them [default: `pools` beside the fleet file]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand demo" -l policy -d 'Policy file, laid over the fleet file\'s policy and never loosening it' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand demo" -s o -l output -d 'Form of the result' -r -f -a "text\t''
 json\t''
 markdown\t''"
@@ -152,6 +160,7 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand sandbox" -l runners 
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand sandbox" -l jobs -d 'Start with so many jobs queued for these pools and not handed out' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand sandbox" -l arrivals -d 'Let jobs keep coming for whatever pools there are: `30/m`, `2/s`, `100/h`' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand sandbox" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand sandbox" -l policy -d 'Policy file, laid over the fleet file\'s policy and never loosening it' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand sandbox" -s o -l output -d 'Form of the result' -r -f -a "text\t''
 json\t''
 markdown\t''"
@@ -163,6 +172,7 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand sandbox" -s v -l ver
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand sandbox" -s h -l help -d 'Print help'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand schema" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand schema" -s f -l pools -d 'Pool file or folder of them [default: `pools` beside the fleet file]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand schema" -l policy -d 'Policy file, laid over the fleet file\'s policy and never loosening it' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand schema" -s o -l output -d 'Form of the result' -r -f -a "text\t''
 json\t''
 markdown\t''"
@@ -174,6 +184,7 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand schema" -s v -l verb
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand schema" -s h -l help -d 'Print help'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand completions" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand completions" -s f -l pools -d 'Pool file or folder of them [default: `pools` beside the fleet file]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand completions" -l policy -d 'Policy file, laid over the fleet file\'s policy and never loosening it' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand completions" -s o -l output -d 'Form of the result' -r -f -a "text\t''
 json\t''
 markdown\t''"
@@ -185,6 +196,7 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand completions" -s v -l
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand man" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand man" -s f -l pools -d 'Pool file or folder of them [default: `pools` beside the fleet file]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand man" -l policy -d 'Policy file, laid over the fleet file\'s policy and never loosening it' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand man" -s o -l output -d 'Form of the result' -r -f -a "text\t''
 json\t''
 markdown\t''"
@@ -196,6 +208,7 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand man" -s v -l verbose
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand man" -s h -l help -d 'Print help'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand reference" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand reference" -s f -l pools -d 'Pool file or folder of them [default: `pools` beside the fleet file]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand reference" -l policy -d 'Policy file, laid over the fleet file\'s policy and never loosening it' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand reference" -s o -l output -d 'Form of the result' -r -f -a "text\t''
 json\t''
 markdown\t''"
