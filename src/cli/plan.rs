@@ -1,8 +1,8 @@
 //! `plan`: shows the difference, and saves it when asked to.
 
-use std::io::Write;
 use std::path::Path;
 
+use crate::host::replace::replace;
 use crate::plan::saved;
 use crate::view;
 use crate::view::style::{HELP, paint};
@@ -54,15 +54,7 @@ fn show(survey: &Survey, cx: Context<'_>) -> Result<(), Failure> {
 fn save(path: &Path, survey: &Survey, args: &PlanArgs) -> Result<(), Failure> {
     let inputs = inputs(&survey.loaded.places, &args.targets);
     let text = saved::write(&survey.plan, &survey.heading.garm_url, &inputs);
-    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
-    let written = || -> anyhow::Result<()> {
-        // A temporary file is made with mode 0600 and keeps it when it gets its name.
-        let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
-    };
-    written().with_context(|| format!("cannot write the plan to `{}`", path.display()))?;
+    replace(path, &text, 0o600)
+        .with_context(|| format!("cannot write the plan to `{}`", path.display()))?;
     Ok(())
 }

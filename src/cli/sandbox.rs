@@ -2,9 +2,7 @@
 //! without a GARM.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::Write;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -199,17 +197,9 @@ fn write_config(file: &Path, text: &str) -> anyhow::Result<()> {
     replace(file, text, 0o644)
 }
 
-/// Writes a file whole or not at all: whoever waits for it never reads a part.
 fn replace(file: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
-    let folder = file.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let write = || -> std::io::Result<()> {
-        let mut draft = tempfile::NamedTempFile::new_in(folder)?;
-        draft.write_all(text.as_bytes())?;
-        draft.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
-        draft.persist(file).map_err(|it| it.error)?;
-        Ok(())
-    };
-    write().with_context(|| format!("cannot write {}", text::quote(&file.display().to_string())))
+    crate::host::replace::replace(file, text, mode)
+        .with_context(|| format!("cannot write {}", text::quote(&file.display().to_string())))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod diary;
 pub mod files;
 pub mod ledger;
+pub mod replace;
 pub mod signals;
 pub mod state;
 pub mod systemd;
