@@ -9,7 +9,7 @@ use crate::audit::{Cause, Key};
 use crate::domain::secret::SecretRef;
 use crate::engine::record::Warrant;
 use crate::host::clock::Clock;
-use crate::host::ledger::{Book, Folders, Ledger, Scribe};
+use crate::host::ledger::{Book, Folders, Ledger, LedgerError, Scribe};
 use crate::host::state::{self, AUDIT_FILE};
 use crate::plan::saved;
 use crate::secrets;
@@ -44,7 +44,16 @@ async fn book(survey: &Survey, args: &ApplyArgs, cx: Context<'_>) -> Result<Book
         key: watch.and_then(|it| it.audit_key.as_ref()),
         help: "`--audit FILE` names another file, `--no-audit` records nothing",
     };
-    open(named, survey.loaded.places.base(), cx).await
+    let help = named.help;
+    let book = open(named, survey.loaded.places.base(), cx).await?;
+    if let Book::File(ledger) = &book {
+        ledger.find_room().map_err(|error| refusal(&error, help))?;
+    }
+    Ok(book)
+}
+
+fn refusal(error: &LedgerError, help: &'static str) -> Failure {
+    Failure::refused(format!("{error}: nothing was changed")).help(help)
 }
 
 /// An audit file as the command line or the fleet file names it.
@@ -69,9 +78,8 @@ pub async fn open(named: Named<'_>, base: PathBuf, cx: Context<'_>) -> Result<Bo
         Some(reference) => Some(Key::new(secrets::resolve(reference, &allowed).await?)),
     };
     let scribe = Scribe { actor: state::actor(), clock: Clock::Real, key };
-    let ledger = Ledger::open(&path, scribe, folders).map_err(|error| {
-        Failure::refused(format!("{error}: nothing was changed")).help(named.help)
-    })?;
+    let ledger =
+        Ledger::open(&path, scribe, folders).map_err(|error| refusal(&error, named.help))?;
     Ok(Book::File(Arc::new(ledger)))
 }
 

@@ -11,6 +11,9 @@ use super::diary::Diary;
 use super::state;
 use crate::audit::{self, Actor, Cause, Entry, Head, Key, RECORD_MAX, Tail, Whole};
 
+/// What a full disk must still hold before `apply` begins, in bytes.
+const FIRST_RECORDS: u64 = 8 << 10;
+
 /// How much of the end of a file is read to find its last record, in bytes: two of the longest.
 const TAIL_MAX: usize = 2 * RECORD_MAX;
 
@@ -100,6 +103,22 @@ impl Ledger {
             Ok::<_, std::io::Error>(text[cut..].to_owned())
         };
         read().unwrap_or_default()
+    }
+
+    /// Asks the disk for room for the first records, so that a full one is known before anything is
+    /// changed; the file stays as it is. Where a file system cannot say, the first record will.
+    pub fn find_room(&self) -> Result<(), LedgerError> {
+        use rustix::fs::{FallocateFlags, fallocate};
+        use rustix::io::Errno;
+
+        let file = self.file()?;
+        let length = file.metadata().map_err(|it| self.io("look at", it))?.len();
+        match fallocate(&file, FallocateFlags::KEEP_SIZE, length, FIRST_RECORDS) {
+            Err(error @ (Errno::NOSPC | Errno::DQUOT)) => {
+                Err(self.io("find room for a record in", error.into()))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Appends one record and brings it to the disk. Blocks, for the time of an `fsync`.
@@ -319,6 +338,19 @@ mod tests {
         }
         assert_eq!(check(&path), (6, 0, None));
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn asking_for_room_leaves_the_file_as_it_is() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("a.jsonl");
+        let ledger = open(&path);
+        ledger.append(&entry("one")).unwrap();
+        let before = std::fs::read(&path).unwrap();
+        ledger.find_room().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+        ledger.append(&entry("two")).unwrap();
+        assert_eq!(check(&path), (2, 0, None));
     }
 
     #[test]
