@@ -22,8 +22,9 @@ use crate::engine::watch::{Course, Settings, Writes};
 use crate::garm::{Client, tls};
 use crate::host::ledger::Book;
 use crate::manifest::WatchSettings;
-use crate::telemetry::{Board, Certificates, Limits, Metered, Process, bind};
+use crate::telemetry::{Board, Certificates, Counter, Limits, Metered, Process, bind};
 use crate::view::words::count;
+use crate::watchdog;
 
 /// Everything that the service needs.
 pub(super) struct Opened {
@@ -53,6 +54,9 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<Opened, Fa
         None => None,
     };
     let board = Arc::new(Board::new(Limits::of(setup.watch.resync)));
+    // The first finding must raise an alert, too.
+    let violation = |it: watchdog::Kind| Counter::EphemeralViolation { reason: it.word() };
+    board.declare(watchdog::Kind::ALL.map(violation));
     let book = book(args, &setup, cx).await?;
     let counted = Arc::clone(&board);
     let client = connect_through(&setup.file, setup.base.clone(), cx, |inner| {

@@ -197,11 +197,12 @@ fn floor(it: &Decision) -> String {
     if policy.min_idle_runners >= it.rules.floor {
         return format!("`min_idle_runners` keeps {} idle", policy.min_idle_runners);
     }
-    format!(
-        "`min_runners` is {}, and there are {}",
-        policy.min_runners,
-        census.active + census.idle + census.booting
-    )
+    let there = match census.active + census.idle + census.booting {
+        0 => "there is none".to_owned(),
+        1 => "there is 1".to_owned(),
+        several => format!("there are {several}"),
+    };
+    format!("`min_runners` is {}, and {there}", policy.min_runners)
 }
 
 fn floor_setting(it: &Decision) -> Option<Binding> {
