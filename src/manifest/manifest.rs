@@ -72,7 +72,7 @@ pub fn load_in_doubt(pools: &[Source]) -> Manifest {
 /// Reads a policy file. Nothing when it cannot be understood; every problem in it.
 pub fn load_policy(source: &Source) -> (Option<PolicySettings>, Vec<Problem>) {
     let mut desk = Desk::default();
-    let (file, root) = parsed(source, Knowledge::BrokenFleet, &mut desk);
+    let (file, root) = parsed(source, Knowledge::BrokenPolicy, &mut desk);
     let mut decoder = Decoder { desk: &mut desk, file };
     let subject = Subject::File("a policy file");
     let record = root.and_then(|it| decoder.record(&it, POLICY_FILE, subject));
@@ -128,6 +128,7 @@ fn parsed<'s>(source: &'s Source, broken: Knowledge, desk: &mut Desk) -> (usize,
         let at = At { file, span: Span { line: 1, column: 1, ..Span::default() } };
         let (key, help) = match broken {
             Knowledge::BrokenFleet => ("fleet", "a fleet file begins with `fleet: NAME`"),
+            Knowledge::BrokenPolicy => ("policy", "a policy file begins with `policy:`"),
             Knowledge::BrokenPools | Knowledge::Parsed => {
                 ("pools", "write `pools: []` when there is to be no pool")
             }

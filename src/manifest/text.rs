@@ -34,6 +34,8 @@ pub(super) enum Knowledge {
     BrokenPools,
     /// A fleet file that is not YAML.
     BrokenFleet,
+    /// A policy file that is not YAML.
+    BrokenPolicy,
 }
 
 /// The text of one file.
@@ -233,7 +235,7 @@ impl FileText {
     fn may_show(&self, line: u32) -> bool {
         match self.knowledge {
             Knowledge::Parsed => true,
-            Knowledge::BrokenFleet => false,
+            Knowledge::BrokenFleet | Knowledge::BrokenPolicy => false,
             Knowledge::BrokenPools => {
                 have_only_plain_keys((1..=line).map(|it| &self.text[self.bytes_of(it)]))
             }
