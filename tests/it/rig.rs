@@ -26,6 +26,7 @@ use runnerctl::host::ledger::Book;
 use runnerctl::scale::{Change, Decision};
 use runnerctl::sim::memory::Memory;
 use runnerctl::sim::{Config, Knobs, What, World};
+use runnerctl::telemetry::{Board, Limits, PoolGauges, Snapshot};
 use runnerctl::watchdog::Finding;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -210,6 +211,28 @@ impl Rig {
         jobs.iter().filter(|it| it.status == JobStatus::Queued).count()
     }
 
+    /// What `/metrics` answers to what the loop last saw.
+    pub(crate) fn metrics(&self) -> String {
+        let board = Board::new(Limits::of(Duration::from_secs(30)));
+        let seen = self.heard.gauges.lock().unwrap().clone();
+        let gauges = |(name, (active, idle, queue_depth))| {
+            (name, PoolGauges { active, idle, queue_depth, ..PoolGauges::default() })
+        };
+        board.publish(Snapshot {
+            pools: seen.into_iter().map(gauges).collect(),
+            read_at: tokio::time::Instant::now(),
+            reconciled_at: Timestamp::UNIX_EPOCH,
+            clock_skew_s: None,
+        });
+        board.metrics()
+    }
+
+    /// The depth of each pool's queue, as the loop last saw it.
+    pub(crate) fn queue_depths(&self) -> BTreeMap<PoolName, Option<f64>> {
+        let seen = self.heard.gauges.lock().unwrap();
+        seen.iter().map(|(name, it)| (name.clone(), Some(f64::from(it.2)))).collect()
+    }
+
     /// Jobs that died with their VM.
     pub(crate) fn killed_jobs(&self) -> Vec<i64> {
         self.memory.with(|it| it.killed_jobs())
@@ -242,10 +265,8 @@ impl Rig {
 /// What the loop has said.
 #[derive(Default)]
 pub(crate) struct Heard {
-    pub(crate) acts: Mutex<Vec<Act>>,
     /// The gauges of each pool after the last turn: active, idle, queue depth.
     pub(crate) gauges: Mutex<BTreeMap<PoolName, (u32, u32, u32)>>,
-    pub(crate) seen_at: Mutex<Option<Timestamp>>,
 }
 
 impl Audience for Heard {
@@ -260,14 +281,11 @@ impl Audience for Heard {
             Some((name.clone(), (inputs.census.active, inputs.census.idle, inputs.queued)))
         });
         *self.gauges.lock().unwrap() = gauges.collect();
-        *self.seen_at.lock().unwrap() = Some(sight.now);
     }
 
     fn decided(&self, _: &PoolName, _: &Decision) {}
 
-    fn acted(&self, act: &Act) {
-        self.acts.lock().unwrap().push(act.clone());
-    }
+    fn acted(&self, _: &Act) {}
 
     fn found(&self, _: &Finding) {}
 

@@ -7,9 +7,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use runnerctl::domain::runner::RunnerStatus;
+use runnerctl::manifest::Series;
 use runnerctl::sim::{Order, What};
+use runnerctl::watchdog::{Reading, Readings, Rules, Turn};
 
-use super::rig::Rig;
+use super::rig::{Rig, name};
 
 const TEN_MINUTES: Duration = Duration::from_mins(10);
 
@@ -167,4 +169,66 @@ async fn r4_no_two_jobs_ever_share_a_runner_or_a_vm() {
     vms.dedup();
     assert_eq!(vms.len(), all, "no runner has ever got a second VM");
     assert!(runners.iter().all(|it| vms.iter().any(|vm| vm == it)), "each ran on a VM of its own");
+}
+
+// R5: metrics
+
+#[tokio::test(start_paused = true)]
+async fn r5_metrics_tell_active_and_idle_runners_and_the_depth_of_the_queue_of_each_pool() {
+    let rig = Rig::of_the_specification().await;
+    rig.memory.with(|it| it.queue_jobs(&jobs(7, 1_200)));
+    rig.wait(10).await;
+    let page = rig.metrics();
+    for expected in [
+        "# HELP runner_active Number of runners currently executing jobs\n\
+         # TYPE runner_active gauge\n\
+         runner_active{pool=\"default\"} 2\n",
+        "# HELP runner_idle Number of runners waiting for jobs\n\
+         # TYPE runner_idle gauge\n\
+         runner_idle{pool=\"default\"} 0\n",
+        "# HELP queue_depth Number of workflows waiting for a runner\n\
+         # TYPE queue_depth gauge\n\
+         queue_depth{pool=\"default\"} 5\n",
+    ] {
+        assert!(page.contains(expected), "{expected}\nis not in\n{page}");
+    }
+}
+
+// R6: alerting
+
+/// Looks once a second for so long at so deep a queue; when the alert began, in seconds.
+async fn first_alert(depth: usize, seconds: u64) -> Option<u64> {
+    let rig = Rig::of_the_specification().await;
+    let mut rules = Rules::new(&[]);
+    // GitHub hands none of them out, so the queue stays as deep as it is.
+    rig.memory.with(|it| it.queue_jobs(&jobs(depth, 60).held()));
+    for second in 0..seconds {
+        rig.wait(1).await;
+        let now = rig.memory.with(|it| it.now());
+        let depths = rig.queue_depths();
+        let readings = Readings::from([(Series::QueueDepth, Reading::Pools(depths))]);
+        for it in rules.look(&readings, now) {
+            assert_eq!(it.pool, Some(name("default")));
+            assert_eq!(it.receivers, [""; 0], "nobody is left out: every receiver is told");
+            assert!(matches!(it.to, Turn::Firing { .. }), "{it:?}");
+            return Some(second);
+        }
+    }
+    None
+}
+
+#[tokio::test(start_paused = true)]
+async fn r6_a_queue_deeper_than_20_for_more_than_5_minutes_is_told_to_the_on_call_channel() {
+    let after = first_alert(21, 3_600).await.unwrap();
+    assert!((300..=302).contains(&after), "{after} s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn r6_a_queue_of_just_20_is_no_alert() {
+    assert_eq!(first_alert(20, 3_600).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn r6_a_queue_that_is_deep_for_less_than_5_minutes_is_no_alert() {
+    assert_eq!(first_alert(21, 299).await, None);
 }
