@@ -42,6 +42,7 @@ complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "plan" -d 'Show 
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "apply" -d 'Carry a plan out, after asking'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "status" -d 'Show what the pools are doing'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "watch" -d 'Scale the pools until stopped; serve metrics, send alerts, keep the audit log'
+complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "audit" -d 'Check the audit log'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "import" -d 'Write the pools that nobody owns as YAML that adopts them'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "demo" -d 'See the whole thing on a simulated GARM, in seconds'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "sandbox" -d 'Serve a simulated GARM on this machine, to try every command on'
@@ -129,6 +130,31 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -l release -d
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -l allow-exec -d 'Let `exec:` secret references run their commands'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -s v -l verbose -d 'Log what is done to stderr; repeat for more'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -s h -l help -d 'Print help'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from verify" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from verify" -s f -l pools -d 'Pool file or folder of them [default: `pools` beside the fleet file]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from verify" -s o -l output -d 'Form of the result' -r -f -a "text\t''
+json\t''
+markdown\t''"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from verify" -l color -d 'When to colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from verify" -l allow-exec -d 'Let `exec:` secret references run their commands'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from verify" -s v -l verbose -d 'Log what is done to stderr; repeat for more'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from verify" -s h -l help -d 'Print help'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from verify" -f -a "verify" -d 'Check the chain over rotated files, name the first bad record, find cuts'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -l head -d 'A record that must be there, as `watch` logs it: shows what is cut off at the end' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -l key -d 'Key of the HMACs: env:NAME, file:PATH, vault:PATH#FIELD or exec:COMMAND [default: `watch.audit_key` of the fleet file, if there is one]' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -s f -l pools -d 'Pool file or folder of them [default: `pools` beside the fleet file]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -s o -l output -d 'Form of the result' -r -f -a "text\t''
+json\t''
+markdown\t''"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -l color -d 'When to colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -l allow-exec -d 'Let `exec:` secret references run their commands'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Log what is done to stderr; repeat for more'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand import" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand import" -s f -l pools -d 'Pool file or folder of them [default: `pools` beside the fleet file]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand import" -l policy -d 'Policy file, laid over the fleet file\'s policy and never loosening it' -r -F

@@ -177,6 +177,27 @@ pub enum Tail {
     Foreign,
 }
 
+impl Tail {
+    /// The last sound record, if there can be one.
+    pub fn head(&self) -> Option<&Head> {
+        match self {
+            Self::Sound { head, .. } | Self::Torn { head, .. } => Some(head),
+            Self::Empty | Self::Foreign => None,
+        }
+    }
+
+    /// The same, when the next record goes into another file: there is no line to be ended.
+    #[must_use]
+    pub fn in_new_file(self) -> Self {
+        let ending = Ending::Newline;
+        match self {
+            Self::Sound { head, .. } => Self::Sound { head, ending },
+            Self::Torn { head, bytes, .. } => Self::Torn { head, bytes, ending },
+            Self::Empty | Self::Foreign => self,
+        }
+    }
+}
+
 /// How the last line of a file ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {

@@ -20,4 +20,4 @@ pub use chain::{
 pub use entry::{
     Actor, By, Cause, Entry, Kind, Owner, Seen, Sight, Source, Subject, Verdict, shrink,
 };
-pub use verify::{Break, File, Gap, Report, verify};
+pub use verify::{Break, Check, File, GAPS_MAX, Gap, Line, Macs, Next, Report, first_seq, verify};

@@ -1,6 +1,19 @@
 //! Whether a log is whole, and if not, which record is the first bad one.
 
-use super::chain::{Flaw, Head, Key, Record, open, torn_digest};
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::chain::{Flaw, Head, Key, RECORD_MAX, Record, open, torn_digest};
+
+/// Gaps that are listed; more are counted.
+pub const GAPS_MAX: usize = 1_000;
+
+/// Torn bytes that a gap record can tell of: more than the end of a file that is read.
+const TORN_MAX: usize = 2 * RECORD_MAX;
+
+/// Fleets whose open gaps are told apart.
+const FLEETS_MAX: usize = 1_000;
 
 /// One file of the log.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +29,8 @@ pub struct File<'a> {
 pub struct Gap {
     /// Sequence number of the gap record.
     pub seq: u64,
+    /// When it was written, as it stands there.
+    pub time: String,
     /// What is missing, in the record's words.
     pub detail: String,
 }
@@ -25,12 +40,24 @@ pub struct Gap {
 pub struct Break {
     /// In which file.
     pub file: String,
-    /// In which line, from 1.
+    /// In which line, from 1; 0 when it is what is missing behind the last one.
     pub line: usize,
     /// The sequence number that was due there.
     pub seq: u64,
     /// What is wrong, one sentence without full stop.
     pub reason: String,
+}
+
+/// What became of the HMACs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Macs {
+    /// No record has one.
+    #[default]
+    Absent,
+    /// Some have, and there was no key to check them with.
+    Unchecked,
+    /// Every record has one that is good.
+    Checked,
 }
 
 /// What a check found.
@@ -42,8 +69,14 @@ pub struct Report {
     pub first: Option<u64>,
     /// The last sound record.
     pub head: Option<Head>,
-    /// The gaps that the log tells of.
+    /// The gaps that the log tells of, the first [`GAPS_MAX`].
     pub gaps: Vec<Gap>,
+    /// All of them.
+    pub gap_count: u64,
+    /// Sequence numbers of gaps that have not ended.
+    pub open_gaps: Vec<u64>,
+    /// What became of the HMACs.
+    pub macs: Macs,
     /// The first bad record, or what is missing at the end.
     pub broken: Option<Break>,
 }
@@ -52,78 +85,144 @@ pub struct Report {
 /// key, every record's HMAC is demanded; with `wanted`, that record must be there.
 pub fn verify(files: &[File<'_>], key: Option<&Key>, wanted: Option<&Head>) -> Report {
     let mut files = files.to_vec();
-    files.sort_by_key(first_seq);
-    let mut check = Check { key, wanted, report: Report::default(), has_wanted: false };
+    files.sort_by_key(|it| first_seq(it.bytes.split(|it| *it == b'\n').next().unwrap_or_default()));
+    let mut check = Check::new(key, wanted);
     for file in &files {
-        if let Err(broken) = check.file(file) {
-            check.report.broken = Some(broken);
-            return check.report;
+        check.begin(file.name);
+        for line in file.bytes.split_inclusive(|it| *it == b'\n') {
+            check.line(match line.strip_suffix(b"\n") {
+                Some(line) => Line::Whole(line),
+                None => Line::Cut(line),
+            });
         }
     }
-    check.end(files.last().map_or("", |it| it.name));
-    check.report
+    check.finish()
 }
 
-/// The first record's number as it is written, sound or not; without one the file goes last.
-fn first_seq(file: &File<'_>) -> u64 {
-    let line = lines(file.bytes).next().unwrap_or_default();
-    let value: Option<serde_json::Value> = serde_json::from_slice(line).ok();
+/// The number of a file's first record as it is written, sound or not: files are checked in this
+/// order. Without one the file goes last.
+pub fn first_seq(line: &[u8]) -> u64 {
+    let value: Option<Value> = serde_json::from_slice(line).ok();
     value.and_then(|it| it["seq"].as_u64()).unwrap_or(u64::MAX)
 }
 
-fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let text = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    text.split(|it| *it == b'\n').filter(move |_| !bytes.is_empty())
+/// One line of a file.
+#[derive(Debug, Clone, Copy)]
+pub enum Line<'a> {
+    /// With its newline, which is not part of this.
+    Whole(&'a [u8]),
+    /// The last one, without a newline.
+    Cut(&'a [u8]),
+    /// Longer than any record: what it says does not matter.
+    TooLong,
 }
 
-struct Check<'a> {
+/// Whether there is any use in reading on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// No break so far.
+    GoOn,
+    /// There is one.
+    Stop,
+}
+
+/// A check that is under way: one line at a time, in bounded memory.
+pub struct Check<'a> {
     key: Option<&'a Key>,
     wanted: Option<&'a Head>,
     report: Report,
     has_wanted: bool,
+    has_mac: bool,
+    open: BTreeMap<String, u64>,
+    at: At,
+    /// Lines that are no record: excused when the next record is a gap that carries their digest.
+    torn: Option<(At, Vec<u8>)>,
+    /// A last line without an end: excused when the log goes on in another file.
+    cut: Option<At>,
 }
 
-impl Check<'_> {
-    fn file(&mut self, file: &File<'_>) -> Result<(), Break> {
-        let all: Vec<&[u8]> = lines(file.bytes).collect();
-        let mut torn: Vec<&[u8]> = Vec::new();
-        for (index, line) in all.iter().enumerate() {
-            let due = self.report.head.as_ref().map_or(1, |it| it.seq + 1);
-            let broken = |seq, reason: &str| Break {
-                file: file.name.to_owned(),
-                line: index + 1,
-                seq,
-                reason: reason.to_owned(),
-            };
-            match open(line, self.key) {
-                Ok(record) => {
-                    self.follows(&record).map_err(|reason| broken(due, &reason))?;
-                    if !torn.is_empty() && !owns_up(&record, &torn.join(&b'\n')) {
-                        let reason = "the line is not a whole record, and the next one does not \
-                                      say so";
-                        return Err(Break { line: index + 1 - torn.len(), ..broken(due, reason) });
-                    }
-                    torn.clear();
-                    self.take(record);
-                }
-                // Excused when the next record is a gap that carries its digest.
-                Err(Flaw::Torn) if index + 1 < all.len() => torn.push(line),
-                Err(flaw) => {
-                    let line = index + 1 - torn.len();
-                    return Err(Break { line, ..broken(due, said(flaw)) });
-                }
+/// A place in a file.
+#[derive(Debug, Clone, Default)]
+struct At {
+    file: String,
+    line: usize,
+}
+
+impl<'a> Check<'a> {
+    /// Nothing has been read.
+    pub fn new(key: Option<&'a Key>, wanted: Option<&'a Head>) -> Self {
+        Self {
+            key,
+            wanted,
+            report: Report::default(),
+            has_wanted: false,
+            has_mac: false,
+            open: BTreeMap::new(),
+            at: At::default(),
+            torn: None,
+            cut: None,
+        }
+    }
+
+    /// The lines of this file follow.
+    pub fn begin(&mut self, file: &str) {
+        self.at = At { file: file.to_owned(), line: 0 };
+    }
+
+    /// The next line.
+    pub fn line(&mut self, line: Line<'_>) -> Next {
+        if self.report.broken.is_some() {
+            return Next::Stop;
+        }
+        self.at.line += 1;
+        let bytes = match line {
+            Line::Whole(bytes) => bytes,
+            Line::Cut(bytes) => {
+                self.cut = Some(self.at.clone());
+                bytes
             }
+            Line::TooLong => return self.fail("the line is longer than any record"),
+        };
+        match open(bytes, self.key) {
+            Ok(record) => self.record(record),
+            Err(Flaw::Torn) => self.tear(bytes),
+            Err(flaw) => self.fail(said(flaw)),
         }
-        if file.bytes.last().is_some_and(|it| *it != b'\n') {
-            let seq = self.report.head.as_ref().map_or(1, |it| it.seq);
-            return Err(Break {
-                file: file.name.to_owned(),
-                line: all.len(),
-                seq,
-                reason: "the last line has no end: the write was cut off".to_owned(),
-            });
+    }
+
+    fn record(&mut self, record: Record) -> Next {
+        if let Err(reason) = self.follows(&record) {
+            return self.fail(&reason);
         }
-        Ok(())
+        if let Some((_, torn)) = &self.torn
+            && !owns_up(&record, torn)
+        {
+            return self.fail("the line is not a whole record, and the next one does not say so");
+        }
+        self.torn = None;
+        if self.cut.as_ref().is_some_and(|it| it.file != self.at.file) {
+            self.cut = None;
+        }
+        self.take(record);
+        Next::GoOn
+    }
+
+    fn tear(&mut self, bytes: &[u8]) -> Next {
+        let torn = self.torn.get_or_insert_with(|| (self.at.clone(), Vec::new()));
+        if torn.0.line != self.at.line || torn.0.file != self.at.file {
+            torn.1.push(b'\n');
+        }
+        torn.1.extend_from_slice(bytes);
+        if torn.1.len() > TORN_MAX { self.fail(said(Flaw::Torn)) } else { Next::GoOn }
+    }
+
+    /// The first bad line is the first torn one, if there is one.
+    fn fail(&mut self, reason: &str) -> Next {
+        let at = self.torn.take().map_or_else(|| self.at.clone(), |it| it.0);
+        let seq = self.report.head.as_ref().map_or(1, |it| it.seq + 1);
+        let reason = reason.to_owned();
+        self.report.broken = Some(Break { file: at.file, line: at.line, seq, reason });
+        Next::Stop
     }
 
     fn follows(&self, record: &Record) -> Result<(), String> {
@@ -151,24 +250,62 @@ impl Check<'_> {
         self.report.records += 1;
         self.report.first.get_or_insert(record.head.seq);
         self.has_wanted |= self.wanted == Some(&record.head);
-        if record.members["kind"] == "gap" {
-            let detail = record.members["detail"].as_str().unwrap_or_default().to_owned();
-            self.report.gaps.push(Gap { seq: record.head.seq, detail });
+        self.has_mac |= record.members["mac"].is_string();
+        let word = |key: &str| record.members[key].as_str().unwrap_or_default().to_owned();
+        let fleet = record.members["cause"]["fleet"].as_str().unwrap_or_default().to_owned();
+        let after = &record.members["after"];
+        if word("kind") == "gap" {
+            self.report.gap_count += 1;
+            if self.report.gaps.len() < GAPS_MAX {
+                let (time, detail) = (word("time"), word("detail"));
+                self.report.gaps.push(Gap { seq: record.head.seq, time, detail });
+            }
+            if after.get("until").is_some_and(Value::is_null) && self.open.len() < FLEETS_MAX {
+                self.open.entry(fleet).or_insert(record.head.seq);
+            }
+        } else if word("act") == "gap closed" {
+            self.open.remove(&fleet);
         }
         self.report.head = Some(record.head);
     }
 
-    /// What only a remembered head can show: that the end is missing, or that all was written anew.
-    fn end(&mut self, last: &str) {
-        let Some(wanted) = self.wanted.filter(|_| !self.has_wanted) else { return };
+    /// All files have been read.
+    pub fn finish(mut self) -> Report {
+        if self.report.broken.is_none() {
+            self.end();
+        }
+        self.report.open_gaps = self.open.into_values().collect();
+        self.report.open_gaps.sort_unstable();
+        self.report.macs = match (self.has_mac, self.key) {
+            (false, _) => Macs::Absent,
+            (true, None) => Macs::Unchecked,
+            (true, Some(_)) => Macs::Checked,
+        };
+        self.report
+    }
+
+    /// What is wrong with the end. Only a remembered head can show that it is missing, or that
+    /// all was written anew.
+    fn end(&mut self) {
+        if self.torn.is_some() {
+            self.fail(said(Flaw::Torn));
+            return;
+        }
         let seq = self.report.head.as_ref().map_or(0, |it| it.seq);
+        if let Some(at) = self.cut.take() {
+            let reason = "the last line has no end: the write was cut off".to_owned();
+            let seq = seq.max(1);
+            self.report.broken = Some(Break { file: at.file, line: at.line, seq, reason });
+            return;
+        }
+        let Some(wanted) = self.wanted.filter(|_| !self.has_wanted) else { return };
         let reason = if seq < wanted.seq {
             format!("records {} to {} are missing at the end", seq + 1, wanted.seq)
         } else {
             format!("record {} is not the one whose hash was given", wanted.seq)
         };
-        self.report.broken =
-            Some(Break { file: last.to_owned(), line: 0, seq: wanted.seq, reason });
+        let file = self.at.file.clone();
+        self.report.broken = Some(Break { file, line: 0, seq: wanted.seq, reason });
     }
 }
 
@@ -327,8 +464,9 @@ mod tests {
             records: 3,
             first: Some(1),
             head: Some(next),
-            gaps: vec![Gap { seq: 3, detail }],
-            broken: None,
+            gaps: vec![Gap { seq: 3, time: "1970-01-01T00:00:00Z".into(), detail }],
+            gap_count: 1,
+            ..Report::default()
         };
         assert_eq!(check(&all), expected);
         let other = [text.as_bytes(), b"something else\n", line.as_bytes()].concat();

@@ -8,6 +8,7 @@ use clap::builder::{BoolishValueParser, PossibleValue};
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use super::audit::AuditArgs;
 use super::exit::Exit;
 use super::reference::ReferenceArgs;
 use super::sandbox::SandboxArgs;
@@ -168,6 +169,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Scale the pools until stopped; serve metrics, send alerts, keep the audit log
     Watch(WatchArgs),
+    /// Check the audit log
+    Audit(AuditArgs),
     /// Write the pools that nobody owns as YAML that adopts them
     Import,
     /// See the whole thing on a simulated GARM, in seconds
@@ -195,6 +198,7 @@ impl Command {
             Self::Apply(_) => "apply",
             Self::Status(_) => "status",
             Self::Watch(_) => "watch",
+            Self::Audit(_) => "audit",
             Self::Import => "import",
             Self::Demo => "demo",
             Self::Sandbox(_) => "sandbox",
@@ -208,9 +212,11 @@ impl Command {
     /// The forms of output that it offers; another one is a usage error.
     pub fn offers(&self) -> &'static [Output] {
         match self {
-            Self::Validate(_) | Self::Status(_) | Self::Watch(_) | Self::Schema => {
-                &[Output::Text, Output::Json]
-            }
+            Self::Validate(_)
+            | Self::Status(_)
+            | Self::Watch(_)
+            | Self::Audit(_)
+            | Self::Schema => &[Output::Text, Output::Json],
             Self::Plan(_) | Self::Apply(_) => &[Output::Text, Output::Json, Output::Markdown],
             Self::Import
             | Self::Demo
@@ -364,15 +370,17 @@ mod tests {
     #[test]
     fn global_flags_stand_before_and_behind_every_command() {
         for command in command().get_subcommands().map(clap::Command::get_name) {
-            let shell = match command {
-                "completions" => Some("bash"),
-                "reference" => Some("pools"),
-                _ => None,
+            let last: &[&str] = match command {
+                "completions" => &["bash"],
+                "reference" => &["pools"],
+                "audit" => &["verify", "some/file"],
+                _ => &[],
             };
             // `sandbox` has `--pools N`, which is no path.
             let flags: &[&str] = if command == "sandbox" { &[] } else { &["-f", "some/path"] };
             for line in [[flags, &[command]].concat(), [&[command], flags].concat()] {
-                let line = line.into_iter().chain(["-v", "--config", "x"]).chain(shell);
+                let line =
+                    line.into_iter().chain(["-v", "--config", "x"]).chain(last.iter().copied());
                 let line: Vec<OsString> =
                     ["runnerctl"].into_iter().chain(line).map(OsString::from).collect();
                 assert!(read(&line).is_ok(), "{line:?}: {}", read(&line).unwrap_err());

@@ -8,6 +8,7 @@
 pub mod apply;
 pub mod args;
 pub mod ask;
+pub mod audit;
 pub mod books;
 pub mod completions;
 pub mod connect;
@@ -96,6 +97,7 @@ fn dispatch(command: &Command, cx: Context<'_>) -> Result<Exit, Failure> {
         Command::Apply(args) => wait(apply::run(args, cx)),
         Command::Status(args) => wait(until_stopped(status::run(args, cx))),
         Command::Watch(args) => wait_on_threads(watch::run(args, cx)),
+        Command::Audit(args) => wait(audit::run(args, cx)),
         Command::Import => wait(until_stopped(import::run(cx))),
         Command::Demo => wait_in_virtual_time(until_stopped(demo::run(cx))),
         Command::Sandbox(args) => wait(sandbox::run(args, cx)),

@@ -8,14 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::clock::Clock;
 use super::diary::Diary;
+use super::rotation;
 use super::state;
-use crate::audit::{self, Actor, Cause, Entry, Head, Key, RECORD_MAX, Tail, Whole};
+use crate::audit::{self, Actor, Cause, Entry, Head, Key, RECORD_MAX, Tail};
 
 /// What a full disk must still hold before `apply` begins, in bytes.
 const FIRST_RECORDS: u64 = 8 << 10;
 
 /// How much of the end of a file is read to find its last record, in bytes: two of the longest.
-const TAIL_MAX: usize = 2 * RECORD_MAX;
+pub(super) const TAIL_MAX: usize = 2 * RECORD_MAX;
 
 /// Why a record is not in the file.
 #[derive(Debug, thiserror::Error)]
@@ -57,16 +58,24 @@ pub struct Scribe {
 pub struct Ledger {
     path: PathBuf,
     scribe: Scribe,
-    /// The head after our last record: a file that is empty now has been rotated, and the chain
-    /// goes on from there. Also keeps two of our own tasks from meeting at the lock.
-    last: Mutex<Option<Head>>,
+    /// Also keeps two of our own tasks from meeting at the lock.
+    mind: Mutex<Mind>,
+}
+
+/// Where the chain goes on when the file is a new one.
+#[derive(Debug, Default)]
+struct Mind {
+    /// The head after our last record.
+    head: Option<Head>,
+    /// The file that it is in. Under another name it still has what others have written since.
+    file: Option<File>,
 }
 
 impl Ledger {
     /// Makes sure that records can be written: creates the file (for its owner alone) and, for the
     /// state folder, the folders above it; takes the lock once and looks at the end. Blocks.
     pub fn open(path: &Path, scribe: Scribe, folders: Folders) -> Result<Self, LedgerError> {
-        let ledger = Self { path: path.to_owned(), scribe, last: Mutex::new(None) };
+        let ledger = Self { path: path.to_owned(), scribe, mind: Mutex::default() };
         if let (Folders::Create, Some(folder)) = (folders, path.parent()) {
             state::create_folder(folder).map_err(|it| ledger.io("create the folder of", it))?;
         }
@@ -123,11 +132,15 @@ impl Ledger {
 
     /// Appends one record and brings it to the disk. Blocks, for the time of an `fsync`.
     pub fn append(&self, entry: &Entry) -> Result<Head, LedgerError> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut mind = self.mind.lock().unwrap_or_else(PoisonError::into_inner);
         let mut file = self.file()?;
         self.lock(&file)?;
-        let (previous, mut text) = match self.tail(&mut file)? {
-            Tail::Empty => (last.clone().unwrap_or_else(Head::start), String::new()),
+        if !rotation::is_at(&file, &self.path) {
+            // Renamed between opening and locking: nobody may add to it any more.
+            return Err(LedgerError::Locked(self.shown()));
+        }
+        let (previous, mut text) = match self.end(&mut file, &mind)? {
+            Tail::Empty => (Head::start(), String::new()),
             Tail::Sound { head, ending } => (head, ending.repair().to_owned()),
             Tail::Torn { head, bytes, ending } => {
                 let mut text = ending.repair().to_owned();
@@ -139,8 +152,27 @@ impl Ledger {
         let (line, head) = audit::seal(entry, &previous, self.scribe.key.as_ref());
         text.push_str(&line);
         self.write(&mut file, text.as_bytes())?;
-        *last = Some(head.clone());
+        // Kept open, and no longer locked: whether that succeeds shows at the next lock.
+        let _ = file.unlock();
+        *mind = Mind { head: Some(head.clone()), file: Some(file) };
         Ok(head)
+    }
+
+    /// How the log ends: this file, or when it is a new one, the one before it. What is torn there
+    /// is told of here, because nobody adds to that file any more.
+    fn end(&self, file: &mut File, mind: &Mind) -> Result<Tail, LedgerError> {
+        let tail = self.tail(file)?;
+        if tail != Tail::Empty {
+            return Ok(tail);
+        }
+        let before = rotation::predecessor(&self.path, mind.file.as_ref())
+            .map_err(|()| LedgerError::Locked(self.shown()))?;
+        let known = mind.head.clone().unwrap_or_else(Head::start);
+        let is_newer = |it: &Tail| it.head().is_some_and(|it| it.seq >= known.seq);
+        Ok(match before.filter(is_newer) {
+            Some(tail) => tail.in_new_file(),
+            None => Tail::Sound { head: known, ending: audit::Ending::Newline },
+        })
     }
 
     /// A gap record for a torn end, into `text`.
@@ -176,16 +208,7 @@ impl Ledger {
     }
 
     fn tail(&self, file: &mut File) -> Result<Tail, LedgerError> {
-        let mut read = || {
-            let length = file.seek(SeekFrom::End(0))?;
-            let start = length.saturating_sub(TAIL_MAX as u64);
-            file.seek(SeekFrom::Start(start))?;
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes)?;
-            let whole = if start == 0 { Whole::Yes } else { Whole::No };
-            Ok(audit::read_tail(&bytes, whole))
-        };
-        read().map_err(|it| self.io("read", it))
+        rotation::tail(file).map_err(|it| self.io("read", it))
     }
 
     /// All of it, on the disk; or nothing, as far as the system lets us take it back.
@@ -446,7 +469,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_an_error() {
-        let ledger = Ledger { path: "/dev/full".into(), scribe: scribe(), last: Mutex::new(None) };
+        let ledger = Ledger { path: "/dev/full".into(), scribe: scribe(), mind: Mutex::default() };
         assert!(matches!(ledger.append(&entry("x")), Err(LedgerError::NotAFile(_))));
         let mut full = OpenOptions::new().append(true).open("/dev/full").unwrap();
         insta::assert_snapshot!(

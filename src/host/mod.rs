@@ -7,6 +7,8 @@ pub mod diary;
 pub mod files;
 pub mod ledger;
 pub mod replace;
+pub mod logs;
+mod rotation;
 pub mod signals;
 pub mod state;
 pub mod systemd;

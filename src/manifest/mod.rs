@@ -37,6 +37,7 @@ pub use code::{Code, Severity};
 pub use declared::DeclaredPool;
 pub use manifest::{Finding, Manifest, load, load_in_doubt, load_policy};
 pub use problem::{Excerpt, Mark, Place, Problem, Role, Spot, has_error};
+pub use reference::parse_reference;
 pub use schema::schema;
 pub use settings::{
     AlertRule, Bound, CertFiles, CredentialSettings, FleetFile, GarmSettings, HostPort,

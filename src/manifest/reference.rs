@@ -22,6 +22,16 @@ pub(super) enum Text {
 pub(super) const FORMS: &str =
     "`env:NAME`, `file:PATH`, `vault:PATH#FIELD` or `exec:COMMAND ARGUMENT…`";
 
+/// Reads a reference as the command line has it. Errors with what is wrong, and never with the
+/// text, which may be the secret.
+pub fn parse_reference(text: &str) -> Result<SecretRef, String> {
+    match one(text, Text::Refused, Subject::File("the key")) {
+        Ok(Value::Reference(reference)) => Ok(reference),
+        Ok(_) => Err(format!("write {FORMS}")),
+        Err(misfit) => Err(format!("{}: write {FORMS}", misfit.message)),
+    }
+}
+
 /// Reads a reference.
 pub(super) fn read(
     d: &mut Decoder<'_>,

@@ -3,6 +3,7 @@
 //! Text is made with ANSI styles by meaning ([`style`]); whoever prints strips them where colour
 //! is not wanted. Whatever comes from YAML or GARM is escaped ([`crate::domain::text`]).
 
+pub mod audit;
 pub mod decision;
 pub mod import;
 pub mod outcome;

@@ -129,11 +129,14 @@ impl Audience for Reporter {
         self.looked.notify_one();
     }
 
+    fn heard(&self, change: &Change) {
+        self.records.changed(change);
+    }
+
     fn changed(&self, change: &Change, _now: Timestamp) {
         let mut state = self.state();
         let times = state.timings.changed(change);
         self.time(&state, times);
-        self.records.changed(change);
     }
 
     fn turned(&self, sight: &Sight<'_>) {

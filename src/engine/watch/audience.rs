@@ -19,6 +19,10 @@ pub trait Audience: Send + Sync {
     /// The whole fleet was read, in this time; nothing has been decided from it yet.
     fn read(&self, fleet: &Fleet, took: Duration);
 
+    /// An event as it came, also one that shows nothing new or is older than what is known: for
+    /// whoever keeps a record of all that is told. The picture is not changed yet.
+    fn heard(&self, _change: &Change) {}
+
     /// An event has changed the picture at `now`. Events that were older than what was known are
     /// not told of.
     fn changed(&self, change: &Change, now: Timestamp);

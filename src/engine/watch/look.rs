@@ -147,6 +147,7 @@ impl Machine<'_> {
     }
 
     fn apply(&mut self, change: Change, now: Instant) {
+        self.audience.heard(&change);
         let (Some(picture), Some(clock)) = (&mut self.picture, &self.clock) else { return };
         let at = clock.now(now);
         if let Change::Runner(runner) = &change {

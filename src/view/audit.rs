@@ -1,0 +1,149 @@
+//! What `audit verify` found: text and JSON.
+
+use serde_json::{Value, json};
+
+use super::style::{ERROR, GOOD, HELP, WARNING, paint};
+use super::words::count;
+use crate::audit::{Macs, Report};
+use crate::domain::text::quote;
+
+/// Gaps that are listed in text.
+const SHOWN_MAX: usize = 20;
+
+/// For people. `files` is how many were read.
+pub fn text(report: &Report, files: usize) -> String {
+    let mut lines = Vec::new();
+    let records = usize::try_from(report.records).unwrap_or(usize::MAX);
+    let span = match (&report.first, &report.head) {
+        (Some(first), Some(head)) => format!(", {first} to {}", head.seq),
+        (None, _) | (_, None) => String::new(),
+    };
+    let what = format!("{} in {}{span}", count(records, "record"), count(files, "file"));
+    match &report.broken {
+        None => lines.push(format!("{} {what}", paint(GOOD, "whole:"))),
+        Some(broken) => {
+            let place = match broken.line {
+                0 => quote(&broken.file),
+                line => format!("{}:{line}", quote(&broken.file)),
+            };
+            let label = paint(ERROR, "broken:");
+            lines.push(format!("{label} {place}: record {}: {}", broken.seq, broken.reason));
+            lines.push(format!("sound before it: {what}"));
+        }
+    }
+    if let Some(head) = &report.head {
+        lines.push(format!("head: {head}"));
+    }
+    lines.push(format!("HMAC: {}", macs_words(report.macs)));
+    lines.extend(gaps(report));
+    if let Some(first) = report.first.filter(|it| *it > 1) {
+        let before = first - 1;
+        lines.push(format!(
+            "{} records 1 to {before} are in files that were not named",
+            paint(WARNING, "note:")
+        ));
+    }
+    if report.macs == Macs::Unchecked {
+        lines.push(format!(
+            "{} name the key with `--key REF`, as `watch.audit_key` does",
+            paint(HELP, "help:")
+        ));
+    }
+    lines.join("\n")
+}
+
+fn gaps(report: &Report) -> Vec<String> {
+    let all = usize::try_from(report.gap_count).unwrap_or(usize::MAX);
+    if all == 0 {
+        return vec!["no gaps".into()];
+    }
+    let mut lines = vec![format!("{}:", count(all, "gap"))];
+    let shown = report.gaps.iter().take(SHOWN_MAX);
+    lines.extend(shown.map(|it| {
+        let is_open = report.open_gaps.contains(&it.seq);
+        let open = if is_open { paint(WARNING, " (open)") } else { String::new() };
+        format!("  record {} at {}: {}{open}", it.seq, quote(&it.time), quote(&it.detail))
+    }));
+    if all > SHOWN_MAX {
+        lines.push(format!("  and {} more: `-o json` lists them", all - SHOWN_MAX));
+    }
+    lines
+}
+
+fn macs_words(macs: Macs) -> &'static str {
+    match macs {
+        Macs::Absent => "none",
+        Macs::Unchecked => "not checked",
+        Macs::Checked => "checked",
+    }
+}
+
+/// For programs: at most [`crate::audit::GAPS_MAX`] gaps, and how many there are.
+pub fn json(report: &Report, files: &[&str]) -> Value {
+    json!({
+        "whole": report.broken.is_none(),
+        "files": files,
+        "records": report.records,
+        "first": report.first,
+        "head": report.head.as_ref().map(|it| json!({ "seq": it.seq, "hash": it.hash })),
+        "hmac": macs_words(report.macs),
+        "gap_count": report.gap_count,
+        "gaps": report
+            .gaps
+            .iter()
+            .map(|it| json!({
+                "seq": it.seq,
+                "time": it.time,
+                "detail": it.detail,
+                "open": report.open_gaps.contains(&it.seq),
+            }))
+            .collect::<Vec<_>>(),
+        "break": report.broken.as_ref().map(|it| json!({
+            "file": it.file,
+            "line": Some(it.line).filter(|it| *it > 0),
+            "seq": it.seq,
+            "reason": it.reason,
+        })),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::{Break, Gap, Head};
+
+    fn report(broken: Option<Break>) -> Report {
+        Report {
+            records: 3,
+            first: Some(2),
+            head: Some(Head { seq: 4, hash: "ab".repeat(32) }),
+            gaps: vec![Gap {
+                seq: 3,
+                time: "2026-01-02T03:04:05Z".into(),
+                detail: "no\u{1b} stream".into(),
+            }],
+            gap_count: 1,
+            open_gaps: vec![3],
+            macs: Macs::Unchecked,
+            broken,
+        }
+    }
+
+    fn broken() -> Break {
+        let reason = "its hash is not that of its bytes: it was altered".into();
+        Break { file: "audit.jsonl".into(), line: 4, seq: 5, reason }
+    }
+
+    #[test]
+    fn text_says_whether_it_is_whole_and_what_is_missing() {
+        let plain = |it: &Report| anstream::adapter::strip_str(&text(it, 2)).to_string();
+        insta::assert_snapshot!(plain(&report(None)));
+        insta::assert_snapshot!(plain(&report(Some(broken()))));
+    }
+
+    #[test]
+    fn json_has_all_of_it() {
+        let json = json(&report(Some(broken())), &["audit.jsonl"]);
+        insta::assert_snapshot!(serde_json::to_string_pretty(&json).unwrap());
+    }
+}

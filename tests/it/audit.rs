@@ -1,0 +1,309 @@
+//! The audit log on a real disk: rotation, several processes, a kill in the middle of a write, a
+//! full disk, and `audit verify` from the command line.
+
+use std::fs::{self, OpenOptions};
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use assert_cmd::Command;
+use runnerctl::audit::{Actor, Cause, Entry, File, Head, Key, Kind, Subject, verify};
+use runnerctl::host::clock::Clock;
+use runnerctl::host::ledger::{Folders, Ledger, LedgerError, Scribe};
+use secrecy::SecretString;
+use serde_json::Value;
+
+fn actor() -> Actor {
+    Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0".into() }
+}
+
+fn ledger(path: &Path, key: Option<&str>) -> Ledger {
+    let key = key.map(|it| Key::new(SecretString::from(it)));
+    let scribe = Scribe { actor: actor(), clock: Clock::Real, key };
+    Ledger::open(path, scribe, Folders::Leave).unwrap()
+}
+
+fn entry(detail: &str) -> Entry {
+    Entry {
+        time: "2026-01-02T03:04:05Z".parse().unwrap(),
+        actor: actor(),
+        kind: Kind::Event,
+        act: "test".into(),
+        subject: Subject::Log,
+        before: None,
+        after: None,
+        cause: Cause::default(),
+        seen: None,
+        intent: None,
+        verdict: None,
+        detail: detail.into(),
+    }
+}
+
+/// Appends, and asks again while somebody else has the file.
+fn append(ledger: &Ledger, detail: &str) -> Head {
+    loop {
+        match ledger.append(&entry(detail)) {
+            Ok(head) => return head,
+            Err(LedgerError::Locked(_)) => std::thread::yield_now(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// `runnerctl audit verify` in a folder: exit code, stdout, stderr.
+fn run(folder: &Path, line: &[&str]) -> (i32, String, String) {
+    let mut command = Command::cargo_bin("runnerctl").unwrap();
+    command.current_dir(folder).env_clear().args(["audit", "verify"]).args(line);
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn rotated_files_are_one_chain_whoever_wrote_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let (watch, apply) = (ledger(&path, None), ledger(&path, None));
+    append(&watch, "1");
+    // The other process writes last, then the file is rotated.
+    append(&apply, "2");
+    fs::rename(&path, folder.path().join("audit.jsonl.1")).unwrap();
+    append(&watch, "3");
+    fs::rename(folder.path().join("audit.jsonl.1"), folder.path().join("audit.jsonl.2")).unwrap();
+    fs::rename(&path, folder.path().join("audit.jsonl.1")).unwrap();
+    // A process that begins after a rotation, with an empty file made for it.
+    fs::write(&path, "").unwrap();
+    let head = append(&ledger(&path, None), "4");
+    assert_eq!(head.seq, 4);
+    let names = ["audit.jsonl", "audit.jsonl.1", "audit.jsonl.2"];
+    let (code, stdout, stderr) = run(folder.path(), &names);
+    assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+    assert!(stdout.starts_with("whole: 4 records in 3 files, 1 to 4\n"), "{stdout}");
+    // A cut between files.
+    let (code, stdout, _) = run(folder.path(), &[names[2], names[0]]);
+    assert_eq!(code, 1, "{stdout}");
+    assert!(
+        stdout.starts_with("broken: audit.jsonl:1: record 3: records 3 to 3 are missing\n"),
+        "{stdout}"
+    );
+    // Without the oldest, and the same file twice.
+    let (code, stdout, _) = run(folder.path(), &[names[0], names[1], "./audit.jsonl"]);
+    assert_eq!(code, 0, "{stdout}");
+    assert!(stdout.contains("note: records 1 to 2 are in files that were not named"), "{stdout}");
+}
+
+#[test]
+fn a_torn_end_of_a_rotated_file_is_told_of_in_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let log = ledger(&path, None);
+    append(&log, "1");
+    let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+    file.write_all(br#"{"v":1,"seq":2,"#).unwrap();
+    fs::rename(&path, folder.path().join("audit.jsonl.1")).unwrap();
+    append(&log, "2");
+    let (code, stdout, _) = run(folder.path(), &["audit.jsonl", "audit.jsonl.1"]);
+    assert_eq!(code, 0, "{stdout}");
+    assert!(stdout.contains("1 gap:\n  record 2 at "), "{stdout}");
+}
+
+#[test]
+fn every_byte_that_changes_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let log = ledger(&path, Some("key"));
+    for detail in ["1", "2", "3"] {
+        append(&log, detail);
+    }
+    let whole = fs::read(&path).unwrap();
+    let key = Key::new(SecretString::from("key"));
+    for key in [None, Some(&key)] {
+        for at in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1;
+            let line = whole[..at].iter().filter(|it| **it == b'\n').count() as u64;
+            let report = verify(&[File { name: "log", bytes: &bytes }], key, None);
+            assert_eq!(report.broken.map(|it| it.seq), Some(line + 1), "byte {at}");
+        }
+    }
+}
+
+#[test]
+fn keys_and_heads_are_checked_from_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let log = ledger(&path, Some("secret"));
+    append(&log, "1");
+    let head = append(&log, "2");
+    let key = folder.path().join("key");
+    fs::write(&key, "secret\n").unwrap();
+    fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let check = |line: &[&str], code: i32, said: &str| {
+        let line = [&["audit.jsonl"], line].concat();
+        let (found, stdout, stderr) = run(folder.path(), &line);
+        assert_eq!(found, code, "{line:?}: {stdout}{stderr}");
+        assert!(format!("{stdout}{stderr}").contains(said), "{line:?}: {stdout}{stderr}");
+    };
+    check(&[], 0, "HMAC: not checked");
+    check(&["--key", "file:key"], 0, "HMAC: checked");
+    check(&["--key", "literal"], 64, "--key");
+    check(&["--head", &head.to_string()], 0, "whole:");
+    check(&["--head", "x"], 64, "write `SEQ:HASH`");
+    let later = format!("7:{}", head.hash);
+    check(&["--head", &later], 1, "records 3 to 7 are missing at the end");
+    fs::write(&key, "another\n").unwrap();
+    check(&["--key", "file:key"], 1, "audit.jsonl:1: record 1: its HMAC is missing or made");
+    // A fleet file names the key; one with errors is not passed over.
+    fs::write(folder.path().join("runnerctl.yaml"), "fleet: [").unwrap();
+    check(&[], 3, "runnerctl.yaml");
+}
+
+#[test]
+fn json_is_one_document() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    append(&ledger(&path, None), "1");
+    let (code, stdout, _) = run(folder.path(), &["audit.jsonl", "-o", "json"]);
+    let document: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((code, &document["whole"], &document["records"]), (0, &true.into(), &1.into()));
+    assert_eq!((&document["command"], &document["break"]), (&"audit".into(), &Value::Null));
+    let text = fs::read_to_string(&path).unwrap().replace("ada", "eve");
+    fs::write(&path, text).unwrap();
+    let (code, stdout, _) = run(folder.path(), &["audit.jsonl", "-o", "json"]);
+    let document: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((code, &document["break"]["line"]), (1, &1.into()));
+}
+
+#[test]
+fn hostile_files_end_in_a_word_about_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
+    put("empty", b"");
+    put("binary", &[0, 159, 146, 150, 10, 0, 255].repeat(1_000));
+    put("long", &vec![b'x'; 50 * 1024 * 1024]);
+    put("packed", &[0x1f, 0x8b, 8, 0]);
+    put("deep", "[".repeat(60_000).as_bytes());
+    fs::create_dir(folder.path().join("dir")).unwrap();
+    let fifo = std::process::Command::new("mkfifo").arg(folder.path().join("fifo")).status();
+    assert!(fifo.unwrap().success());
+    let check = |name: &str, code: i32, said: &str| {
+        let (found, stdout, stderr) = run(folder.path(), &[name]);
+        assert_eq!(found, code, "{name}: {stdout}{stderr}");
+        assert!(format!("{stdout}{stderr}").contains(said), "{name}: {stdout}{stderr}");
+    };
+    check("empty", 3, "there is no record in empty");
+    check("binary", 1, "binary:1: record 1: the line is not a whole record");
+    check("long", 1, "long:1: record 1: the line is longer than any record");
+    check("deep", 1, "deep:1: record 1: the line is not a whole record");
+    check("packed", 3, "it is compressed");
+    check("dir", 3, "this is a folder, not a file");
+    check("fifo", 3, "this is a pipe, not a file");
+    check("/dev/null", 3, "this is a device or a socket, not a file");
+    check("absent", 3, "there is no such file");
+}
+
+/// The environment variable that makes this test binary a writer: see `the_writer`.
+const WRITER: &str = "RUNNERCTL_TEST_AUDIT_WRITER";
+
+/// Not a test of its own: what other tests start as a process. Appends records until it is killed
+/// or may not go on, and says each on stdout when it is on the disk.
+#[test]
+fn the_writer() {
+    let Ok(path) = std::env::var(WRITER) else { return };
+    let log = ledger(Path::new(&path), None);
+    let count: usize = std::env::var("RUNNERCTL_TEST_RECORDS").unwrap().parse().unwrap();
+    for _ in 0..count {
+        println!("seq {}", append(&log, &"x".repeat(150)).seq);
+    }
+}
+
+/// The process of `the_writer`.
+fn writer(path: &Path, records: usize) -> std::process::Command {
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "audit::the_writer", "--nocapture"])
+        .env(WRITER, path)
+        .env("RUNNERCTL_TEST_RECORDS", records.to_string())
+        .stdout(Stdio::piped());
+    command
+}
+
+#[test]
+fn processes_that_write_at_once_make_one_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let all: Vec<_> = (0..4).map(|_| writer(&path, 25).spawn().unwrap()).collect();
+    for child in all {
+        assert!(child.wait_with_output().unwrap().status.success());
+    }
+    let (code, stdout, _) = run(folder.path(), &["audit.jsonl"]);
+    assert_eq!(code, 0, "{stdout}");
+    assert!(stdout.starts_with("whole: 100 records in 1 file, 1 to 100\n"), "{stdout}");
+}
+
+#[test]
+fn what_was_said_to_be_written_is_there_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let mut said = 0;
+    for round in 1..=5 {
+        let mut child = writer(&path, 1_000_000).spawn().unwrap();
+        let mut output = child.stdout.take().unwrap();
+        let mut text = String::new();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while text.matches("seq ").count() < 5 * round && Instant::now() < deadline {
+            let mut part = [0; 64];
+            let read = output.read(&mut part).unwrap();
+            text.push_str(std::str::from_utf8(&part[..read]).unwrap());
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        output.read_to_string(&mut text).unwrap();
+        // A line of it may be cut off, too: the last one counts only with its end.
+        let whole = text.rsplit_once('\n').unwrap().0;
+        said = whole
+            .lines()
+            .filter_map(|it| it.split_once("seq ")?.1.parse::<u64>().ok())
+            .max()
+            .unwrap_or(said);
+    }
+    // A kill between the write and its `fsync` leaves a whole line, one in the write a torn one.
+    let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+    file.write_all(br#"{"v":1,"seq":"#).unwrap();
+    let (code, stdout, _) = run(folder.path(), &["audit.jsonl"]);
+    assert_eq!(code, 1, "{stdout}");
+    let head = append(&ledger(&path, None), "after");
+    assert!(head.seq > said, "{} {said}", head.seq);
+    let (code, stdout, _) = run(folder.path(), &["audit.jsonl"]);
+    assert_eq!(code, 0, "{stdout}");
+    assert!(stdout.contains("the record before this one was not written whole"), "{stdout}");
+}
+
+#[test]
+fn a_disk_that_is_full_leaves_a_whole_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    // `ulimit -f` counts in blocks of 1,024 bytes in bash; a write beyond it fails with EFBIG.
+    let program = std::env::current_exe().unwrap();
+    let script = "trap '' XFSZ; ulimit -f 4; exec \"$0\" --exact audit::the_writer --nocapture";
+    let output = std::process::Command::new("bash")
+        .args(["-c", script])
+        .arg(program)
+        .env(WRITER, &path)
+        .env("RUNNERCTL_TEST_RECORDS", "1000")
+        .output()
+        .unwrap();
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(!output.status.success() && text.contains("File too large"), "{text}");
+    let length = path.metadata().unwrap().len();
+    assert!(length <= 4_096 && length > 3_000, "{length}");
+    append(&ledger(&path, None), "there is room again");
+    let (code, stdout, _) = run(folder.path(), &["audit.jsonl"]);
+    assert_eq!(code, 0, "{stdout}");
+}
