@@ -169,7 +169,7 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__audit)
-            opts="-f -o -v -h --config --pools --allow-exec --output --color --verbose --help verify"
+            opts="-f -o -v -h --config --pools --policy --allow-exec --output --color --verbose --help verify"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -184,6 +184,10 @@ _runnerctl() {
                     return 0
                     ;;
                 -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -207,7 +211,7 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__audit__subcmd__verify)
-            opts="-f -o -v -h --head --key --config --pools --allow-exec --output --color --verbose --help"
+            opts="-f -o -v -h --head --key --config --pools --policy --allow-exec --output --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -230,6 +234,10 @@ _runnerctl() {
                     return 0
                     ;;
                 -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -132,6 +132,7 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -s v -l verbo
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -s h -l help -d 'Print help'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from verify" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from verify" -s f -l pools -d 'Pool file or folder of them [default: `pools` beside the fleet file]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from verify" -l policy -d 'Policy file, laid over the fleet file\'s policy and never loosening it' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from verify" -s o -l output -d 'Form of the result' -r -f -a "text\t''
 json\t''
 markdown\t''"
@@ -146,6 +147,7 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_se
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -l key -d 'Key of the HMACs: env:NAME, file:PATH, vault:PATH#FIELD or exec:COMMAND [default: `watch.audit_key` of the fleet file, if there is one]' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -s f -l pools -d 'Pool file or folder of them [default: `pools` beside the fleet file]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -l policy -d 'Policy file, laid over the fleet file\'s policy and never loosening it' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -s o -l output -d 'Form of the result' -r -f -a "text\t''
 json\t''
 markdown\t''"

@@ -207,7 +207,7 @@ async fn first_alert(depth: usize, seconds: u64) -> Option<u64> {
         let now = rig.memory.with(|it| it.now());
         let depths = rig.queue_depths();
         let readings = Readings::from([(Series::QueueDepth, Reading::Pools(depths))]);
-        for it in rules.look(&readings, now) {
+        if let Some(it) = rules.look(&readings, now).first() {
             assert_eq!(it.pool, Some(name("default")));
             assert_eq!(it.receivers, [""; 0], "nobody is left out: every receiver is told");
             assert!(matches!(it.to, Turn::Firing { .. }), "{it:?}");
