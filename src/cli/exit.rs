@@ -72,10 +72,12 @@ impl Exit {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done, or nothing to do; also `plan` with changes",
-            Self::Failed => "any other failure, or the question was answered no",
+            Self::Failed => {
+                "any other failure, the question was answered no, or `audit verify` found a break"
+            }
             Self::Pending => "`plan --detailed-exitcode`: changes or blocked steps are pending",
             Self::Input => {
-                "a problem in the input: pool files, fleet file, secret reference, \
+                "a problem in the input: pool files, fleet file, policy, secret reference, \
                  no pool files, a warning under `--strict`"
             }
             Self::Unavailable => {
@@ -87,7 +89,7 @@ impl Exit {
             }
             Self::Refused => {
                 "refused before the first write: stale plan, destroy without leave, \
-                 no terminal to ask at, audit file not writable"
+                 no terminal to ask at, audit file not writable, mTLS required and not proven"
             }
             Self::Usage => "the command line is wrong",
             Self::Interrupted => "stopped by SIGINT (Ctrl-C)",

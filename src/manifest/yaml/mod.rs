@@ -259,7 +259,13 @@ impl<'a> Builder<'a> {
         match &mut open.inside {
             Inside::List(items) => items.push(node),
             Inside::Map { pairs, seen, next } => match std::mem::replace(next, Next::Key) {
-                Next::Key => *next = take_key(&node, seen, &mut self.flaws),
+                Next::Key => {
+                    *next = take_key(&node, seen, &mut self.flaws);
+                    // Nor of those inside a key that is a list or a mapping.
+                    if !matches!(node.value().kind, Kind::Scalar(_)) {
+                        hide_keys(&mut self.tokens, node.span.start);
+                    }
+                }
                 Next::Value(key) => pairs.push((key, node)),
                 // Nobody will say that its keys may be shown.
                 Next::Dropped => hide_keys(&mut self.tokens, node.span.start),

@@ -260,3 +260,11 @@ proptest! {
         prop_assert!(!shown.contains("canary"), "{}\n{shown}", source.text);
     }
 }
+
+#[test]
+fn what_stands_in_a_key_that_is_no_text_is_not_shown() {
+    let text = "fleet: acme\n? { canary: a, key: { canary: canary }, list: [canary] }\n";
+    let source = Source { path: "a.yaml".into(), text: text.into() };
+    let shown = problem::text(&load(Some(&source), &[]).problems);
+    assert!(shown.contains("RC0209") && !shown.contains("canary"), "{shown}");
+}
