@@ -95,7 +95,12 @@ pub async fn run_online(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Fa
     gathered.problems.extend(online::problems(&gathered.manifest, &known));
     show(&gathered, Some(&Asked { address: client.address(), probes: &probes }), cx)?;
     match exit(args, &gathered.problems) {
-        Exit::Done if must_prove && Proof::of(&probes) != Proof::Enforced => Ok(Exit::Refused),
+        Exit::Done if must_prove && Proof::of(&probes) != Proof::Enforced => {
+            cx.print.say(
+                "refused: `policy.require_mtls` is set, and mTLS is not proven to be enforced",
+            );
+            Ok(Exit::Refused)
+        }
         exit => Ok(exit),
     }
 }

@@ -144,3 +144,18 @@ fn a_signal_ends_what_only_looks_with_its_code() {
         finish(child).ends(code);
     }
 }
+
+#[test]
+fn six_when_mtls_is_required_and_is_not_proven() {
+    let bench = Bench::new();
+    bench.declare(&["a"]);
+    let open = bench.run(&["validate", "--online"]).ends(0);
+    assert!(open.out.contains("mTLS: not enforced, 4 of 4 probes not refused"), "{}", open.out);
+    let fleet_file = bench.read("rc.yaml");
+    bench.write("rc.yaml", &format!("{fleet_file}policy: {{ require_mtls: true }}\n"));
+    let said = bench.run(&["validate", "--online"]).ends(6);
+    assert!(said.err.contains("`policy.require_mtls`"), "{}", said.err);
+    let json = bench.run(&["validate", "--online", "-o", "json"]).ends(6).json();
+    assert_eq!(json["mtls"]["result"], "not enforced");
+    assert_eq!(json["mtls"]["probes"][0]["evidence"], "GARM answered 401");
+}
