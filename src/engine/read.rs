@@ -29,33 +29,13 @@ where
     let backoff = Backoff::new(READ_WAIT.0, READ_WAIT.1);
     for attempt in 0..READ_TRIES - 1 {
         match read().await {
-            Err(error) if may_pass(&error.kind) => {
+            Err(error) if error.may_pass() => {
                 tokio::time::sleep(backoff.delay(attempt)).await;
             }
             other => return other,
         }
     }
     read().await
-}
-
-/// Whether the same read may succeed a moment later.
-fn may_pass(kind: &Kind) -> bool {
-    match kind {
-        Kind::Transport(_) | Kind::Server(_) | Kind::NotGarm | Kind::Conflict | Kind::Secrets => {
-            true
-        }
-        Kind::Credentials
-        | Kind::Token
-        | Kind::GithubRefused
-        | Kind::NotInitialised
-        | Kind::UrlsMissing
-        | Kind::NotFound
-        | Kind::Refused
-        | Kind::ClientCertificate
-        | Kind::WrongScheme
-        | Kind::OldLine
-        | Kind::Input => false,
-    }
 }
 
 /// One pool and its runners; nothing when it is not there.

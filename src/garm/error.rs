@@ -76,6 +76,29 @@ impl Error {
         }
     }
 
+    /// Whether nobody is there, or nobody who can answer, so that the same may succeed a moment
+    /// later. A secrets manager comes back, as GARM does.
+    pub fn may_pass(&self) -> bool {
+        match &self.kind {
+            Kind::Transport(_)
+            | Kind::Server(_)
+            | Kind::NotGarm
+            | Kind::Conflict
+            | Kind::Secrets => true,
+            Kind::Credentials
+            | Kind::Token
+            | Kind::GithubRefused
+            | Kind::NotInitialised
+            | Kind::UrlsMissing
+            | Kind::NotFound
+            | Kind::Refused
+            | Kind::ClientCertificate
+            | Kind::WrongScheme
+            | Kind::OldLine
+            | Kind::Input => false,
+        }
+    }
+
     /// A problem in our own input (exit code 3), not GARM's doing (4).
     pub fn is_input(&self) -> bool {
         self.kind == Kind::Input

@@ -149,22 +149,28 @@ impl Http {
 }
 
 fn build(tls: Option<&Tls>, timeouts: Timeouts) -> Result<reqwest::Client, Error> {
-    let mut builder = reqwest::Client::builder()
+    let builder = builder(tls, timeouts)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .user_agent(concat!("runnerctl/", env!("CARGO_PKG_VERSION")));
+    builder.build().map_err(|error| {
+        Error::input("build the HTTP client", fault::innermost(&error), "this is a bug: report it")
+    })
+}
+
+/// What holds for every request to GARM, probes included: straight to where the URL leads, once,
+/// within bounds.
+pub(super) fn builder(tls: Option<&Tls>, timeouts: Timeouts) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder()
         .http1_only()
         .no_proxy()
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
-        .pool_idle_timeout(IDLE_TIMEOUT)
         .connect_timeout(timeouts.connect)
-        .timeout(timeouts.request)
-        .user_agent(concat!("runnerctl/", env!("CARGO_PKG_VERSION")));
-    builder = match tls {
+        .timeout(timeouts.request);
+    match tls {
         Some(tls) => builder.tls_backend_preconfigured(tls.config.clone()),
         None => builder.tls_certs_only([]),
-    };
-    builder.build().map_err(|error| {
-        Error::input("build the HTTP client", fault::innermost(&error), "this is a bug: report it")
-    })
+    }
 }
 
 impl Transport for Http {

@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::audience::{Audience, Incident};
-use super::reads::{Reads, is_absence};
+use super::reads::Reads;
 use crate::domain::entity::{Entity, EntityKey, PoolManager};
+use crate::garm::Error;
 use crate::scale::Freeze;
 
 /// What is frozen.
@@ -84,7 +85,7 @@ impl Ice {
 
 fn why(reads: &Reads, resync: Duration, now: Instant) -> Option<Freeze> {
     let Some(succeeded) = reads.succeeded() else { return Some(Freeze::Unread) };
-    if reads.fault().is_some_and(is_absence) {
+    if reads.fault().is_some_and(Error::may_pass) {
         return Some(Freeze::Unreachable);
     }
     let age = now.saturating_duration_since(succeeded);

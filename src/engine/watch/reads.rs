@@ -149,30 +149,9 @@ impl Reads {
     }
 }
 
-/// Whether the failure says that nobody is there, or nobody who can answer.
-pub(super) fn is_absence(error: &Error) -> bool {
-    match &error.kind {
-        // A secrets manager comes back, as GARM does.
-        Kind::Transport(_) | Kind::Server(_) | Kind::NotGarm | Kind::Conflict | Kind::Secrets => {
-            true
-        }
-        Kind::Credentials
-        | Kind::Token
-        | Kind::GithubRefused
-        | Kind::NotInitialised
-        | Kind::UrlsMissing
-        | Kind::NotFound
-        | Kind::Refused
-        | Kind::ClientCertificate
-        | Kind::WrongScheme
-        | Kind::OldLine
-        | Kind::Input => false,
-    }
-}
-
 /// Whether waiting does not help: what is wrong is ours, or GARM was never set up.
 pub(super) fn is_final_at_start(error: &Error) -> bool {
-    let Kind::Transport(fault) = &error.kind else { return !is_absence(error) };
+    let Kind::Transport(fault) = &error.kind else { return !error.may_pass() };
     match fault {
         TransportError::Tls(_)
         | TransportError::Redirect(_)

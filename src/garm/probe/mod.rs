@@ -12,13 +12,12 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::redirect;
 use rustls::sign::CertifiedKey;
 use url::Url;
 
 use super::error::Error;
 use super::fault::{self, Setting};
-use super::http::Timeouts;
+use super::http::{self, Timeouts};
 use super::tls::Tls;
 use super::transport::TransportError;
 use crate::domain::fleet::Controller;
@@ -178,19 +177,9 @@ struct Answer {
 
 impl Caller {
     fn new(tls: Option<Tls>) -> Result<Self, Error> {
-        let builder = reqwest::Client::builder()
-            .http1_only()
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
+        let builder = http::builder(tls.as_ref(), TIMEOUTS)
             .pool_max_idle_per_host(0)
-            .connect_timeout(TIMEOUTS.connect)
-            .timeout(TIMEOUTS.request)
             .user_agent(concat!("runnerctl/", env!("CARGO_PKG_VERSION"), " (mTLS probe)"));
-        let builder = match &tls {
-            Some(tls) => builder.tls_backend_preconfigured(tls.config.clone()),
-            None => builder.tls_certs_only([]),
-        };
         let client = builder.build().map_err(|error| {
             let help = "this is a bug: report it";
             Error::input("build a client for the mTLS probes", fault::innermost(&error), help)

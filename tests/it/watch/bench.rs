@@ -30,6 +30,8 @@ use secrecy::SecretString;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::rig;
+
 pub(crate) const RESYNC: Duration = Duration::from_secs(30);
 
 /// How a loop runs when nothing is said.
@@ -39,20 +41,7 @@ pub(crate) fn steady() -> Settings {
 
 /// The specification's own numbers, from zero runners.
 pub(crate) fn policy() -> ScalePolicy {
-    ScalePolicy {
-        min_runners: 0,
-        max_runners: 20,
-        min_idle_runners: 0,
-        scale_up_threshold: 5,
-        scale_up_delay: Duration::from_secs(30),
-        scale_up_target: 0,
-        scale_down_delay: Duration::from_secs(600),
-        max_queue_wait: Some(Duration::from_secs(120)),
-        boot_grace: Duration::from_secs(600),
-        failed_runner_grace: Duration::from_secs(120),
-        stale_job_age: Duration::from_secs(86_400),
-        autoscale: true,
-    }
+    ScalePolicy { min_runners: 0, ..rig::policy() }
 }
 
 pub(crate) fn name(pool: &str) -> PoolName {
