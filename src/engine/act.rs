@@ -6,6 +6,7 @@
 //! is never sent twice.
 
 mod level;
+mod put;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -197,35 +198,7 @@ impl Writer {
             after: Some(fields::after(&change)),
             decision: None,
         };
-        let intent = self.record.intent(&draft).await?;
-        let mut result = self.put(target, &change).await;
-        if let Err(Trouble::Garm(error)) = &result
-            && !error.is_certain()
-        {
-            self.keep_pace(&target.id).await;
-            result = self.put(target, &change).await;
-        }
-        self.record.outcome(draft, intent, result.map(|_| Deed::Done)).await
-    }
-
-    /// One PUT, read back if its answer was lost.
-    async fn put(&self, target: &Target, change: &PoolChange) -> Result<Pool, Trouble> {
-        let answer = self.client.update_pool(&target.id, change).await;
-        self.note_write(&target.id);
-        match Answer::from(answer) {
-            Answer::Good(pool) => {
-                let missing = fields::missing(change, &pool.spec);
-                if missing.is_empty() { Ok(pool) } else { Err(Trouble::Ignored(missing)) }
-            }
-            Answer::No(error) if error.kind == Kind::NotFound => Err(Trouble::Gone),
-            Answer::No(error) => Err(Trouble::Garm(error)),
-            Answer::Lost(error) => match read::pool(&self.client, &target.id).await {
-                Ok(None) => Err(Trouble::Gone),
-                Ok(Some((pool, _))) if fields::missing(change, &pool.spec).is_empty() => Ok(pool),
-                Ok(Some(_)) => Err(Trouble::Garm(error)),
-                Err(_) => Err(Trouble::Unknown(error)),
-            },
-        }
+        self.put_on_record(target, draft, &change).await.map(|_| Deed::Done)
     }
 
     /// `DELETE /instances/NAME`, of one that is not busy. Never forced.

@@ -26,6 +26,21 @@ pub struct States {
     pub deleting: u32,
 }
 
+impl States {
+    /// Word and count of every state, zeros included.
+    pub fn by_state(&self) -> [(&'static str, u32); 7] {
+        [
+            ("pending", self.pending),
+            ("creating", self.creating),
+            ("installing", self.installing),
+            ("idle", self.idle),
+            ("active", self.active),
+            ("failed", self.failed),
+            ("deleting", self.deleting),
+        ]
+    }
+}
+
 impl Stock {
     /// The pool's runners by state at `now`.
     pub fn states(&self, now: Timestamp) -> States {

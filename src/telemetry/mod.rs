@@ -22,4 +22,4 @@ pub use certificates::Certificates;
 pub use count::{Counter, Timing};
 pub use metered::Metered;
 pub use serve::{Door, serve};
-pub use snapshot::{PoolGauges, Process, RunnerCounts, Snapshot};
+pub use snapshot::{PoolGauges, Process, Snapshot};

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::domain::name::PoolName;
+use crate::scale::States;
 
 /// One picture. A pool that is not in it has no series: neither gauges nor counters.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,7 +39,7 @@ pub struct PoolGauges {
     /// GARM's `min_idle_runners`; absent while the pool is not in GARM.
     pub level: Option<u32>,
     /// Every instance, by state.
-    pub runners: RunnerCounts,
+    pub runners: States,
     /// Waiting jobs without an idle or booting runner.
     pub unserved_jobs: u32,
     /// Waiting jobs that fitting idle runners do not pick up.
@@ -57,40 +58,6 @@ pub struct PoolGauges {
     pub is_circuit_open: bool,
     /// The pool differs from its declaration; absent while nobody has compared.
     pub has_drift: Option<bool>,
-}
-
-/// How many runners are in each state. Every instance counts once.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RunnerCounts {
-    /// Asked for, not yet begun.
-    pub pending: u32,
-    /// The provider makes the machine.
-    pub creating: u32,
-    /// The machine runs, the runner is not ready.
-    pub installing: u32,
-    /// Waits for a job.
-    pub idle: u32,
-    /// Runs a job.
-    pub active: u32,
-    /// Failed, or took too long.
-    pub failed: u32,
-    /// On its way out.
-    pub deleting: u32,
-}
-
-impl RunnerCounts {
-    /// Word and count of every state, zeros included.
-    pub fn by_state(&self) -> [(&'static str, u32); 7] {
-        [
-            ("pending", self.pending),
-            ("creating", self.creating),
-            ("installing", self.installing),
-            ("idle", self.idle),
-            ("active", self.active),
-            ("failed", self.failed),
-            ("deleting", self.deleting),
-        ]
-    }
 }
 
 /// What holds for the process and not for a pool. It changes apart from the picture: the event

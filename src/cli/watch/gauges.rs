@@ -10,7 +10,7 @@ use crate::domain::fleet::Fleet;
 use crate::domain::name::{PoolId, PoolName};
 use crate::engine::watch::{Managed, Sight};
 use crate::scale::{Decision, Moment, Site, SiteMemory, Stock, Tally};
-use crate::telemetry::{PoolGauges, RunnerCounts, Snapshot};
+use crate::telemetry::{PoolGauges, Snapshot};
 
 /// Runners that were made before their pool was last changed, by pool, from the last full read;
 /// only for pools whose GARM counts generations.
@@ -89,7 +89,6 @@ fn pool(seen: &Seen<'_>) -> PoolGauges {
     let census = stock.census();
     let min_runners = stock.policy().map_or(0, |it| it.min_runners);
     let serving = census.active + census.idle + census.booting;
-    let states = stock.states(seen.now);
     PoolGauges {
         active: census.active,
         idle: census.idle,
@@ -97,15 +96,7 @@ fn pool(seen: &Seen<'_>) -> PoolGauges {
         min_runners,
         max_runners: stock.max_runners(),
         level: Some(stock.garm_level()),
-        runners: RunnerCounts {
-            pending: states.pending,
-            creating: states.creating,
-            installing: states.installing,
-            idle: states.idle,
-            active: states.active,
-            failed: states.failed,
-            deleting: states.deleting,
-        },
+        runners: stock.states(seen.now),
         unserved_jobs: queue.depth.saturating_sub(census.idle + census.booting),
         stuck_jobs: queue.tally.stuck,
         stale_jobs: queue.tally.stale,
@@ -125,7 +116,7 @@ mod tests {
     use crate::domain::runner::Runner;
     use crate::engine::watch::Stream;
     use crate::scale::testing::{at, entity, fleet, job, policy, pool, runner};
-    use crate::scale::{Memory, Picture, turn_all};
+    use crate::scale::{Memory, Picture, States, turn_all};
 
     fn managed(names: &[&str]) -> BTreeMap<PoolName, Managed> {
         let one = |name: &&str| {
@@ -181,7 +172,7 @@ mod tests {
             min_runners: 2,
             max_runners: 20,
             level: Some(0),
-            runners: RunnerCounts { pending: 1, idle: 1, active: 1, ..RunnerCounts::default() },
+            runners: States { pending: 1, idle: 1, active: 1, ..States::default() },
             unserved_jobs: 2,
             stale_jobs: 1,
             oldest_wait: Duration::from_secs(40),
@@ -193,7 +184,7 @@ mod tests {
             min_runners: 2,
             max_runners: 20,
             level: Some(0),
-            runners: RunnerCounts { idle: 1, ..RunnerCounts::default() },
+            runners: States { idle: 1, ..States::default() },
             outdated_runners: Some(0),
             is_below_min: true,
             ..PoolGauges::default()

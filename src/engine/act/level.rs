@@ -73,15 +73,7 @@ impl Writer {
             after: Some(fields::after(&change)),
             decision: Some(order.decision.clone()),
         };
-        let intent = self.record.intent(&draft).await?;
-        let mut result = self.put(target, &change).await;
-        if let Err(Trouble::Garm(error)) = &result
-            && !error.is_certain()
-        {
-            self.keep_pace(&target.id).await;
-            result = self.put(target, &change).await;
-        }
-        self.record.outcome(draft, intent, result.map(|pool| (Deed::Done, pool))).await
+        self.put_on_record(target, draft, &change).await.map(|pool| (Deed::Done, pool))
     }
 
     /// Lets a runner go if it still is, at the last moment, what it is to go for. Never forced.

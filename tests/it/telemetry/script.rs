@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use runnerctl::domain::name::PoolName;
 use runnerctl::notify::Outcome;
-use runnerctl::telemetry::{
-    Board, Counter, Limits, PoolGauges, Process, RunnerCounts, Snapshot, Timing,
-};
+use runnerctl::scale::States;
+use runnerctl::telemetry::{Board, Counter, Limits, PoolGauges, Process, Snapshot, Timing};
 use tokio::time::Instant;
 
 pub(crate) fn pool(name: &str) -> PoolName {
@@ -27,7 +26,7 @@ pub(crate) fn default_pool() -> PoolGauges {
         min_runners: 2,
         max_runners: 20,
         level: Some(4),
-        runners: RunnerCounts {
+        runners: States {
             pending: 1,
             creating: 1,
             installing: 2,
