@@ -5,6 +5,8 @@
 //! `manifest`, GARM's JSON in `garm::wire`.
 
 pub mod backoff;
+pub mod credential;
+pub(crate) mod der;
 pub mod desired;
 pub mod duration;
 pub mod entity;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use secrecy::SecretString;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
@@ -11,6 +12,7 @@ use super::events::{self, Feed, Limits};
 use super::session::{Login, Session, What};
 use super::transport::{Method, Transport};
 use super::wire::{self, Misread, SpecsByPool};
+use crate::domain::credential::{Credential, DesiredCredential};
 use crate::domain::entity::{Entity, EntityKey, EntityKind};
 use crate::domain::fleet::{Controller, Provider, Template};
 use crate::domain::job::Job;
@@ -75,6 +77,11 @@ impl Client {
         self.get("/templates".into(), wire::templates).await
     }
 
+    /// GARM's credentials for GitHub.
+    pub async fn credentials(&self) -> Result<Vec<Credential>, Error> {
+        self.get(CREDENTIALS.into(), wire::credentials).await
+    }
+
     /// Every pool of an organization, a repository or an enterprise, `extra_specs` left out.
     pub async fn pools(&self) -> Result<Vec<Pool>, Error> {
         self.get("/pools".into(), wire::pools).await
@@ -136,6 +143,30 @@ impl Client {
         self.send(Method::Delete, runner_path(name)?, None, nothing).await
     }
 
+    /// Gives GARM a GitHub App, described by `mark`. Never retried: on an error that is not
+    /// certain, read the list.
+    pub async fn create_credential(
+        &self,
+        wanted: &DesiredCredential,
+        mark: &str,
+        key: &SecretString,
+    ) -> Result<Credential, Error> {
+        let body = Some(wire::new_credential_body(wanted, mark, key));
+        self.send(Method::Post, CREDENTIALS.into(), body, wire::credential).await
+    }
+
+    /// Gives a GitHub App that GARM has other ids, another key and another description.
+    pub async fn update_credential(
+        &self,
+        id: u64,
+        wanted: &DesiredCredential,
+        mark: &str,
+        key: &SecretString,
+    ) -> Result<Credential, Error> {
+        let body = Some(wire::credential_body(wanted, mark, key));
+        self.send(Method::Put, format!("{CREDENTIALS}/{id}"), body, wire::credential).await
+    }
+
     async fn get<T>(
         &self,
         path: String,
@@ -155,6 +186,8 @@ impl Client {
         self.session.ask(&what, |response| read(&response.body)).await
     }
 }
+
+const CREDENTIALS: &str = "/github/credentials";
 
 fn entity_path(kind: EntityKind) -> &'static str {
     match kind {

@@ -40,7 +40,7 @@ impl Method {
 }
 
 /// One request to GARM's API.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Request {
     /// The verb.
     pub method: Method,
@@ -50,6 +50,13 @@ pub struct Request {
     pub body: Option<Value>,
     /// Bearer token.
     pub token: Option<SecretString>,
+}
+
+impl fmt::Debug for Request {
+    /// Without the body, which may hold a password or a private key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method.word(), self.path)
+    }
 }
 
 /// What came back, whatever its status.

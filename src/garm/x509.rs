@@ -5,6 +5,8 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 
+use crate::domain::der::{BOOLEAN, Der, INTEGER, OCTETS, OID, SEQUENCE};
+
 /// Facts of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Facts {
@@ -16,13 +18,13 @@ pub(super) struct Facts {
 
 /// Reads DER (RFC 5280 §4.1); nothing when it is not a certificate.
 pub(super) fn facts(der: &[u8]) -> Option<Facts> {
-    let mut certificate = Der(Der(der).take(SEQUENCE)?);
-    let mut body = Der(certificate.take(SEQUENCE)?);
+    let mut certificate = Der::new(Der::new(der).take(SEQUENCE)?);
+    let mut body = Der::new(certificate.take(SEQUENCE)?);
     body.skip(VERSION);
     body.take(INTEGER)?;
     let _algorithm = body.take(SEQUENCE)?;
     let issuer = body.take(SEQUENCE)?;
-    let mut validity = Der(body.take(SEQUENCE)?);
+    let mut validity = Der::new(body.take(SEQUENCE)?);
     let subject = body.take(SEQUENCE)?;
     let _key = body.take(SEQUENCE)?;
     body.skip(ISSUER_ID);
@@ -35,13 +37,8 @@ pub(super) fn facts(der: &[u8]) -> Option<Facts> {
     })
 }
 
-const BOOLEAN: u8 = 0x01;
-const INTEGER: u8 = 0x02;
-const OCTETS: u8 = 0x04;
-const OID: u8 = 0x06;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
-const SEQUENCE: u8 = 0x30;
 const VERSION: u8 = 0xa0;
 const ISSUER_ID: u8 = 0x81;
 const SUBJECT_ID: u8 = 0x82;
@@ -50,49 +47,15 @@ const EXTENSIONS: u8 = 0xa3;
 /// `2.5.29.19`.
 const BASIC_CONSTRAINTS: [u8; 3] = [0x55, 0x1d, 0x13];
 
-/// What of a run of DER values has not been read yet.
-struct Der<'a>(&'a [u8]);
-
-impl<'a> Der<'a> {
-    /// Tag and content of the next value.
-    fn next(&mut self) -> Option<(u8, &'a [u8])> {
-        let (&tag, rest) = self.0.split_first()?;
-        let (&length, rest) = rest.split_first()?;
-        let (length, rest) = match length {
-            0..=0x7f => (usize::from(length), rest),
-            0x81..=0x84 => {
-                let (bytes, rest) = rest.split_at_checked(usize::from(length - 0x80))?;
-                (bytes.iter().fold(0, |sum, &byte| (sum << 8) | usize::from(byte)), rest)
-            }
-            _ => return None,
-        };
-        let (content, rest) = rest.split_at_checked(length)?;
-        self.0 = rest;
-        Some((tag, content))
-    }
-
-    /// The content of the next value, which must have this tag.
-    fn take(&mut self, tag: u8) -> Option<&'a [u8]> {
-        self.next().filter(|it| it.0 == tag).map(|it| it.1)
-    }
-
-    /// Steps over the next value if it has this tag.
-    fn skip(&mut self, tag: u8) {
-        if self.0.first() == Some(&tag) {
-            self.next();
-        }
-    }
-}
-
 fn is_ca(extensions: &[u8]) -> Option<bool> {
-    let mut extensions = Der(Der(extensions).take(SEQUENCE)?);
-    while !extensions.0.is_empty() {
-        let mut extension = Der(extensions.take(SEQUENCE)?);
+    let mut extensions = Der::new(Der::new(extensions).take(SEQUENCE)?);
+    while !extensions.is_at_end() {
+        let mut extension = Der::new(extensions.take(SEQUENCE)?);
         let id = extension.take(OID)?;
         extension.skip(BOOLEAN);
         let value = extension.take(OCTETS)?;
         if id == BASIC_CONSTRAINTS {
-            let mut constraints = Der(Der(value).take(SEQUENCE)?);
+            let mut constraints = Der::new(Der::new(value).take(SEQUENCE)?);
             return Some(constraints.take(BOOLEAN).is_some_and(|it| it != [0]));
         }
     }

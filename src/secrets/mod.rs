@@ -4,6 +4,7 @@
 //! prints one. No error text of this room holds a byte of a value, nor a word of an `exec:` line
 //! after its first.
 
+mod app_key;
 mod env;
 mod error;
 mod exec;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
+pub use app_key::{AppKey, Unfit};
 pub use error::{Blame, Error};
 pub use harden::harden;
 

@@ -23,6 +23,8 @@ pub(crate) struct Credentials {
     pub(crate) endpoint: String,
     /// `pat` or `app`.
     pub(crate) auth_type: String,
+    /// What no answer tells, in words: the ids, and the end of the key's modulus.
+    pub(crate) made_of: String,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
 }

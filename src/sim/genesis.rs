@@ -38,6 +38,7 @@ pub(crate) fn credentials(now: Timestamp) -> BTreeMap<u64, Credentials> {
         description: "simulated PAT".into(),
         endpoint: ENDPOINT.into(),
         auth_type: "pat".into(),
+        made_of: "a token".into(),
         created_at: now,
         updated_at: now,
     };

@@ -15,6 +15,7 @@ mod change;
 mod config;
 mod consume;
 mod controller;
+mod credentials;
 mod dice;
 mod entity;
 mod faults;

@@ -24,8 +24,8 @@ impl World {
     /// Answers a request at the present instant.
     pub fn handle(&mut self, request: Request<'_>) -> Reply {
         let reply = self.answer(request).unwrap_or_else(Reply::from);
-        let is_secret =
-            request.path.starts_with("/auth/") || request.path.starts_with("/first-run");
+        let secret = ["/auth/", "/first-run", "/github/credentials"];
+        let is_secret = secret.iter().any(|it| request.path.starts_with(it));
         self.requests.push(Exchange {
             at: self.now,
             method: request.method.to_owned(),

@@ -1,4 +1,4 @@
-//! Templates, endpoints, credentials, and the removal of entities.
+//! Templates, endpoints, and the removal of entities.
 
 use super::entity::Kind;
 use super::json::list;
@@ -18,20 +18,8 @@ impl World {
         match (request.method, segments) {
             ("GET", ["templates"]) => Ok(Reply::json(self.list_templates(query))),
             ("GET", ["templates", id]) => self.get_template(id),
-            ("GET", ["credentials"] | ["github", "credentials"]) => {
-                let rows = self.credentials.values();
-                Ok(Reply::json(list(rows.map(|it| self.show_credentials_with_limit(it)))))
-            }
-            ("GET", ["github", "credentials", id]) => {
-                let id: u64 = id.parse().map_err(|_| Refusal::body())?;
-                let found = self.credentials.get(&id).ok_or_else(|| {
-                    Refusal::NotFound(
-                        "failed to get github credentials: github credentials not found: not found"
-                            .into(),
-                    )
-                })?;
-                Ok(Reply::json(self.show_credentials_alone(found)))
-            }
+            ("GET", ["credentials"]) => self.route_credentials(request, &[]),
+            (_, ["github", "credentials", rest @ ..]) => self.route_credentials(request, rest),
             ("GET", ["github", "endpoints"]) => {
                 Ok(Reply::json(list(self.endpoints.iter().map(|it| self.show_endpoint(it)))))
             }

@@ -56,7 +56,7 @@ impl World {
         let shown = endpoint.map_or_else(|| self.show_no_endpoint(), |it| self.show_endpoint(it));
         Object::new()
             .number("id", it.id)
-            .text("name", &it.name)
+            .text_if("name", &it.name)
             .text_if("description", &it.description)
             .text_if("api_base_url", url(|it| &it.api_url))
             .text_if("upload_base_url", url(|it| &it.upload_url))
@@ -73,12 +73,20 @@ impl World {
 
     /// By their id credentials tell who uses them.
     pub(super) fn show_credentials_alone(&self, it: &Credentials) -> String {
-        self.credentials_fields(it, Depth::One).raw("rate_limit", &self.show_rate_limit()).end()
+        self.with_limit(it, self.credentials_fields(it, Depth::One))
     }
 
     /// In their own list credentials tell GitHub's rate limit.
     pub(super) fn show_credentials_with_limit(&self, it: &Credentials) -> String {
-        self.credentials_fields(it, Depth::List).raw("rate_limit", &self.show_rate_limit()).end()
+        self.with_limit(it, self.credentials_fields(it, Depth::List))
+    }
+
+    /// What nobody uses has asked GitHub nothing, and knows no limit.
+    fn with_limit(&self, it: &Credentials, fields: Object) -> String {
+        match self.is_used(it.id) {
+            true => fields.raw("rate_limit", &self.show_rate_limit()).end(),
+            false => fields.end(),
+        }
     }
 
     fn show_rate_limit(&self) -> String {

@@ -32,6 +32,8 @@ pub struct World {
     pub(super) controller: Controller,
     pub(super) endpoints: Vec<Endpoint>,
     pub(super) credentials: BTreeMap<u64, Credentials>,
+    /// The highest id of credentials so far.
+    pub(super) credentials_made: u64,
     pub(super) templates: BTreeMap<u64, Template>,
     pub(super) entities: BTreeMap<EntityKey, Entity>,
     pub(super) tags: Tags,
@@ -64,7 +66,7 @@ pub struct Exchange {
     pub method: String,
     /// Path below `/api/v1`, with its query.
     pub path: String,
-    /// The body as it came, but for a login's; empty when there was none.
+    /// The body as it came; empty when there was none, and where it holds a secret.
     pub body: String,
     /// What was answered.
     pub status: u16,
@@ -139,6 +141,7 @@ impl World {
             controller,
             endpoints: super::genesis::endpoints(now),
             credentials: super::genesis::credentials(now),
+            credentials_made: 1,
             templates: super::genesis::templates(now),
             entities: BTreeMap::new(),
             tags: Tags::default(),

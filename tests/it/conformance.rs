@@ -5,6 +5,7 @@
 //! simulator. Where the two disagree GARM is right.
 
 mod controller;
+mod credentials;
 mod events;
 mod garm;
 mod instances;

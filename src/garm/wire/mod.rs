@@ -4,6 +4,7 @@
 
 mod body;
 mod controller;
+mod credential;
 mod entity;
 mod event;
 mod job;
@@ -18,6 +19,7 @@ use serde_json::Value;
 
 pub(super) use body::{change_body, create_body};
 pub(super) use controller::{controller, providers, templates};
+pub(super) use credential::{credential, credential_body, credentials, new_credential_body};
 pub use entity::SpecsByPool;
 pub(super) use entity::{entities, entity_with_specs};
 pub(super) use event::event;

@@ -1,0 +1,116 @@
+//! GARM's credentials for GitHub. Answers never hold what they are made of, nor an App's ids
+//! (measured); requests hold the private key as base64 of its PEM.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::lenient::or_default;
+use super::{Misread, decode, list};
+use crate::domain::credential::{Auth, Credential, DesiredCredential};
+
+#[derive(Deserialize)]
+struct WireCredential {
+    id: u64,
+    #[serde(default, deserialize_with = "or_default")]
+    name: String,
+    #[serde(default, deserialize_with = "or_default")]
+    description: String,
+    #[serde(default, rename = "auth-type", deserialize_with = "or_default")]
+    auth: String,
+    #[serde(default, deserialize_with = "or_default")]
+    endpoint: WireEndpoint,
+}
+
+#[derive(Default, Deserialize)]
+struct WireEndpoint {
+    #[serde(default, deserialize_with = "or_default")]
+    name: String,
+}
+
+impl From<WireCredential> for Credential {
+    fn from(wire: WireCredential) -> Self {
+        Self {
+            id: wire.id,
+            name: wire.name,
+            description: wire.description,
+            endpoint: wire.endpoint.name,
+            auth: if wire.auth == "app" { Auth::App } else { Auth::Other(wire.auth) },
+        }
+    }
+}
+
+/// `GET /github/credentials`.
+pub(in crate::garm) fn credentials(body: &[u8]) -> Result<Vec<Credential>, Misread> {
+    Ok(list::<WireCredential>(body)?.into_iter().map(Credential::from).collect())
+}
+
+/// What POST and PUT answer.
+pub(in crate::garm) fn credential(body: &[u8]) -> Result<Credential, Misread> {
+    decode::<WireCredential>(body).map(Credential::from)
+}
+
+/// `POST /github/credentials`.
+pub(in crate::garm) fn new_credential_body(
+    wanted: &DesiredCredential,
+    mark: &str,
+    key: &SecretString,
+) -> Value {
+    json!({
+        "name": wanted.name,
+        "description": mark,
+        "endpoint": wanted.endpoint,
+        "auth_type": "app",
+        "app": app(wanted, key),
+    })
+}
+
+/// `PUT /github/credentials/ID`. GARM takes an App whole or not at all, and answers 200 to an
+/// endpoint without setting it (measured).
+pub(in crate::garm) fn credential_body(
+    wanted: &DesiredCredential,
+    mark: &str,
+    key: &SecretString,
+) -> Value {
+    json!({ "description": mark, "app": app(wanted, key) })
+}
+
+fn app(wanted: &DesiredCredential, key: &SecretString) -> Value {
+    json!({
+        "app_id": wanted.app_id,
+        "installation_id": wanted.installation_id,
+        "private_key_bytes": STANDARD.encode(key.expose_secret()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_values_are_absent_and_other_kinds_keep_their_word() {
+        let got = credentials(
+            br#"[{"id":1,"name":"a","auth-type":"pat"},
+                 {"id":2,"name":"b","description":"d","auth-type":"app","endpoint":{"name":"e"}}]"#,
+        );
+        let bare = Credential {
+            id: 1,
+            name: "a".into(),
+            description: String::new(),
+            endpoint: String::new(),
+            auth: Auth::Other("pat".into()),
+        };
+        let app = Credential {
+            id: 2,
+            name: "b".into(),
+            description: "d".into(),
+            endpoint: "e".into(),
+            auth: Auth::App,
+        };
+        assert_eq!(got, Ok(vec![bare, app]));
+        assert_eq!(credentials(b"null"), Ok(vec![]));
+        assert!(credential(b"{}").is_err());
+    }
+}

@@ -1,0 +1,231 @@
+//! GARM's credentials for GitHub: personal access tokens and Apps (measured).
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::body::Body;
+use super::entity::Credentials;
+use super::json::list;
+use super::reply::{Refusal, Reply};
+use super::routes::Request;
+use super::world::World;
+use crate::domain::der::{Der, INTEGER, SEQUENCE};
+
+const INVALID: &str = "failed to validate github credentials params";
+const CREATE: &str = "failed to create github credentials: error creating github credentials";
+const UPDATE: &str = "failed to update github credentials: error updating github credentials";
+
+/// Numbers in an RSA key of PKCS#1: version, modulus, both exponents, primes, and what speeds it up.
+const RSA_NUMBERS: usize = 9;
+
+impl World {
+    pub(super) fn route_credentials(
+        &mut self,
+        request: Request<'_>,
+        rest: &[&str],
+    ) -> Result<Reply, Refusal> {
+        match (request.method, rest) {
+            ("GET", []) => {
+                let rows = self.credentials.values();
+                Ok(Reply::json(list(rows.map(|it| self.show_credentials_with_limit(it)))))
+            }
+            ("POST", []) => self.create_credentials(request.body),
+            ("GET", [id]) => {
+                let found = self.find_credentials(id)?.ok_or_else(|| {
+                    Refusal::NotFound(
+                        "failed to get github credentials: github credentials not found: not found"
+                            .into(),
+                    )
+                })?;
+                Ok(Reply::json(self.show_credentials_alone(found)))
+            }
+            ("PUT", [id]) => self.update_credentials(id, request.body),
+            ("DELETE", [id]) => self.delete_credentials(id),
+            _ => Err(Refusal::NoRoute),
+        }
+    }
+
+    /// GARM's credentials, each as `NAME (DESCRIPTION) made of …`: what no answer tells.
+    pub fn credentials_made_of(&self) -> Vec<String> {
+        let shown = |it: &Credentials| format!("{} ({}) {}", it.name, it.description, it.made_of);
+        self.credentials.values().map(shown).collect()
+    }
+
+    fn find_credentials(&self, id: &str) -> Result<Option<&Credentials>, Refusal> {
+        let id: u64 = id.parse().map_err(|_| Refusal::body())?;
+        Ok(self.credentials.get(&id))
+    }
+
+    /// A name is unique at all endpoints together, whatever its case.
+    fn create_credentials(&mut self, body: &[u8]) -> Result<Reply, Refusal> {
+        let body = Body::read(body)?;
+        let text = |key| body.text(key).map(Option::unwrap_or_default);
+        let (name, endpoint, auth_type) = (text("name")?, text("endpoint")?, text("auth_type")?);
+        let description = text("description")?;
+        let app = App::read(&body)?;
+        let token = token(&body)?;
+        let invalid = |what: &str| Refusal::bad(format!("{INVALID}: {what}"));
+        if name.is_empty() {
+            return Err(invalid("missing name"));
+        }
+        if endpoint.is_empty() {
+            return Err(invalid("missing endpoint"));
+        }
+        let made_of = match auth_type.as_str() {
+            "app" => app.unwrap_or_default().check()?,
+            "pat" if token.as_deref().unwrap_or_default().is_empty() => {
+                return Err(invalid("missing oauth2_token"));
+            }
+            "pat" => "a token".to_owned(),
+            _ => return Err(invalid("invalid auth_type")),
+        };
+        if self.endpoint_named(&endpoint).is_none() {
+            let details = format!("{CREATE}: github endpoint not found: not found");
+            return Err(Refusal::NotFound(details));
+        }
+        if self.is_taken(&name, None) {
+            let details = format!("{CREATE}: github credentials already exists: duplicate");
+            return Err(Refusal::Conflict(details));
+        }
+        self.credentials_made += 1;
+        let credentials = Credentials {
+            id: self.credentials_made,
+            name,
+            description,
+            endpoint,
+            auth_type,
+            made_of,
+            created_at: self.now,
+            updated_at: self.now,
+        };
+        let shown = self.show_credentials(&credentials);
+        self.credentials.insert(credentials.id, credentials);
+        Ok(Reply::json(shown))
+    }
+
+    fn is_taken(&self, name: &str, but: Option<u64>) -> bool {
+        let mut others = self.credentials.values().filter(|it| Some(it.id) != but);
+        others.any(|it| it.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Name, description, token, App; an endpoint is ignored. A taken name is a 500.
+    fn update_credentials(&mut self, id: &str, body: &[u8]) -> Result<Reply, Refusal> {
+        let id: u64 = id.parse().map_err(|_| Refusal::body())?;
+        let body = Body::read(body)?;
+        let (name, description) = (body.text("name")?, body.text("description")?);
+        let (app, token) = (App::read(&body)?, token(&body)?);
+        let app = app.map(App::check).transpose()?;
+        let found = self.credentials.get(&id).ok_or_else(|| {
+            Refusal::NotFound(format!("{UPDATE}: github credentials not found: not found"))
+        })?;
+        let is_app = found.auth_type == "app";
+        if token.is_some() && is_app {
+            let what = "cannot update PAT credentials for app: invalid request";
+            return Err(Refusal::bad(format!("{UPDATE}: {what}")));
+        }
+        if app.is_some() && !is_app {
+            let what = "cannot update app credentials for PAT: invalid request";
+            return Err(Refusal::bad(format!("{UPDATE}: {what}")));
+        }
+        if name.as_ref().is_some_and(|it| self.is_taken(it, Some(id))) {
+            return Err(Refusal::Server);
+        }
+        let now = self.now;
+        let found = self.credentials.get_mut(&id).ok_or(Refusal::Server)?;
+        let is_changed =
+            name.is_some() || description.is_some() || app.is_some() || token.is_some();
+        found.name = name.unwrap_or_else(|| found.name.clone());
+        found.description = description.unwrap_or_else(|| found.description.clone());
+        found.made_of = app.unwrap_or_else(|| found.made_of.clone());
+        if is_changed {
+            found.updated_at = now;
+        }
+        let found = self.credentials.get(&id).ok_or(Refusal::Server)?;
+        Ok(Reply::json(self.show_credentials(found)))
+    }
+
+    /// 204, also for what never was; what is used stays.
+    fn delete_credentials(&mut self, id: &str) -> Result<Reply, Refusal> {
+        let id: u64 = id.parse().map_err(|_| Refusal::body())?;
+        if self.credentials.contains_key(&id) && self.is_used(id) {
+            let what = "cannot delete credentials with repositories: invalid request";
+            return Err(Refusal::bad(format!(
+                "failed to delete github credentials: error deleting github credentials: {what}"
+            )));
+        }
+        self.credentials.remove(&id);
+        Ok(Reply::bare(204))
+    }
+
+    /// Whether an entity has them.
+    pub(super) fn is_used(&self, credentials: u64) -> bool {
+        self.entities.values().any(|it| it.credentials == credentials)
+    }
+}
+
+/// A token of a request.
+fn token(body: &Body<'_>) -> Result<Option<String>, Refusal> {
+    let Some(pat) = body.raw("pat").filter(|it| *it != "null") else { return Ok(None) };
+    Ok(Some(Body::read(pat.as_bytes())?.text("oauth2_token")?.unwrap_or_default()))
+}
+
+/// An App of a request.
+#[derive(Default)]
+struct App {
+    app_id: u64,
+    installation_id: u64,
+    key: Vec<u8>,
+}
+
+impl App {
+    fn read(body: &Body<'_>) -> Result<Option<Self>, Refusal> {
+        let Some(app) = body.raw("app").filter(|it| *it != "null") else { return Ok(None) };
+        let app = Body::read(app.as_bytes())?;
+        let id = |key| app.number(key).map(Option::unwrap_or_default);
+        let (app_id, installation_id) = (id("app_id")?, id("installation_id")?);
+        if app_id > i64::MAX.unsigned_abs() || installation_id > i64::MAX.unsigned_abs() {
+            return Err(Refusal::body());
+        }
+        let key = app.text("private_key_bytes")?.unwrap_or_default();
+        let key = STANDARD.decode(key).map_err(|_| Refusal::body())?;
+        Ok(Some(Self { app_id, installation_id, key }))
+    }
+
+    /// What it is made of, the key by its length alone. A key that is no RSA key of PKCS#1 is a
+    /// 500, whatever else it is.
+    fn check(self) -> Result<String, Refusal> {
+        let invalid = |what: &str| Err(Refusal::bad(format!("{INVALID}: invalid app: {what}")));
+        if self.app_id == 0 {
+            return invalid("missing app_id");
+        }
+        if self.installation_id == 0 {
+            return invalid("missing installation_id");
+        }
+        if self.key.is_empty() {
+            return invalid("missing private_key_bytes");
+        }
+        let Some(der) = first_block(&self.key) else {
+            return invalid("invalid private_key_bytes");
+        };
+        let modulus = modulus(&der).ok_or(Refusal::Server)?;
+        let print: String = modulus.iter().rev().take(4).map(|it| format!("{it:02x}")).collect();
+        let Self { app_id, installation_id, .. } = self;
+        Ok(format!("app {app_id}, installation {installation_id}, key …{print}"))
+    }
+}
+
+/// The first block of PEM, whatever its label.
+fn first_block(pem: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(pem).ok()?;
+    let (_, rest) = text.split_once("-----BEGIN ")?;
+    let (_, rest) = rest.split_once("-----\n")?;
+    let (digits, _) = rest.split_once("-----END ")?;
+    STANDARD.decode(digits.split_whitespace().collect::<String>()).ok()
+}
+
+/// The modulus of an RSA key of PKCS#1.
+fn modulus(der: &[u8]) -> Option<&[u8]> {
+    let mut numbers = Der::new(Der::new(der).take(SEQUENCE)?);
+    let found: Option<Vec<&[u8]>> = (0..RSA_NUMBERS).map(|_| numbers.take(INTEGER)).collect();
+    found?.get(1).copied()
+}
