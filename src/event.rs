@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::name::{PoolName, RunnerName};
-use crate::plan::Action;
+use crate::plan::{About, Action};
 
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,8 +44,8 @@ impl OutcomeKind {
 /// The end of one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// Which pool; absent for the controller.
-    pub pool: Option<PoolName>,
+    /// What it was about.
+    pub about: About,
     /// What was to be done.
     pub action: Action,
     /// How it ended.
@@ -61,15 +61,15 @@ pub struct Outcome {
 pub enum Event {
     /// A step begins.
     StepBegan {
-        /// Which pool; absent for the controller.
-        pool: Option<PoolName>,
+        /// What it is about.
+        about: About,
         /// What is to be done.
         action: Action,
     },
     /// What the step is doing now, in a few words.
     Doing {
-        /// Which pool; absent for the controller.
-        pool: Option<PoolName>,
+        /// What it is about.
+        about: About,
         /// `create`, `wait for 3 busy runners`, …
         what: String,
     },

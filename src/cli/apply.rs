@@ -149,7 +149,7 @@ fn rotated(survey: &Survey, targets: &[PoolName]) -> Vec<PoolName> {
         })
     };
     let is_changed =
-        |name: &PoolName| survey.plan.steps.iter().any(|it| it.pool.as_ref() == Some(name));
+        |name: &PoolName| survey.plan.steps.iter().any(|it| it.about.pool() == Some(name));
     let names = survey.desired.pools.iter().map(|it| &it.name);
     names.filter(|it| is_meant(it) && (is_old(it) || is_changed(it))).cloned().collect()
 }

@@ -1,9 +1,10 @@
 //! Whether an `apply` may begin: everything that refuses it before the first write.
 
 use crate::domain::name::PoolName;
+use crate::domain::text::code;
 use crate::plan::consent::{Leave, Need, need};
 use crate::plan::saved::Saved;
-use crate::plan::{Action, Plan};
+use crate::plan::{About, Action, Plan};
 use crate::view::plan::{Heading, opening, summary};
 use crate::view::style::{NAME, REMOVED, paint};
 
@@ -29,7 +30,11 @@ pub fn check_saved(saved: &Saved, plan: &Plan, heading: &Heading) -> Result<(), 
     }
     let names: Vec<String> = differing
         .iter()
-        .map(|it| it.as_ref().map_or("the controller's settings".into(), quoted))
+        .map(|it| match it {
+            About::Controller => "the controller's settings".to_owned(),
+            About::Credential(name) => format!("the credential {}", code(name)),
+            About::Pool(pool) => quoted(pool),
+        })
         .collect();
     let text = format!("the saved plan is stale: it differs now for {}", names.join(", "));
     Err(Failure::refused(text).help(again))

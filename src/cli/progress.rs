@@ -8,7 +8,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::domain::name::PoolName;
 use crate::event::{Event, Listener};
-use crate::view::progress::{doing, line, pool_of, subject};
+use crate::plan::About;
+use crate::view::progress::{about, doing, line, subject};
 
 use super::print::Printer;
 
@@ -69,7 +70,7 @@ pub struct Bars<'a> {
     print: &'a Printer,
     all: MultiProgress,
     total: ProgressBar,
-    pools: Mutex<BTreeMap<Option<PoolName>, ProgressBar>>,
+    pools: Mutex<BTreeMap<About, ProgressBar>>,
 }
 
 impl<'a> Bars<'a> {
@@ -84,9 +85,9 @@ impl<'a> Bars<'a> {
     }
 
     fn hear(&self, event: &Event) {
-        let pool = pool_of(event);
+        let about = about(event);
         if let Event::StepEnded(_) = event {
-            if let Some(bar) = locked(&self.pools).remove(&pool.cloned()) {
+            if let Some(bar) = locked(&self.pools).remove(&about) {
                 bar.finish_and_clear();
                 self.all.remove(&bar);
             }
@@ -95,7 +96,7 @@ impl<'a> Bars<'a> {
             return;
         }
         let mut pools = locked(&self.pools);
-        let bar = pools.entry(pool.cloned()).or_insert_with(|| self.bar(subject(pool)));
+        let bar = pools.entry(about.clone()).or_insert_with(|| self.bar(&subject(&about)));
         bar.set_message(self.print.dressed_for_stderr(&doing(event)));
     }
 
@@ -129,7 +130,7 @@ pub struct News {
     /// What was last told of each drain: busy, leaving, and when.
     drains: Mutex<BTreeMap<PoolName, (usize, usize, Duration)>>,
     /// The last line of each pool: a step often begins with a write of the same name.
-    last: Mutex<BTreeMap<Option<PoolName>, String>>,
+    last: Mutex<BTreeMap<About, String>>,
 }
 
 impl News {
@@ -147,7 +148,7 @@ impl News {
             drains.insert(pool.clone(), (*busy, *leaving, *waited));
         }
         let line = line(event);
-        let before = locked(&self.last).insert(pool_of(event).cloned(), line.clone());
+        let before = locked(&self.last).insert(about(event), line.clone());
         (before.as_ref() != Some(&line)).then_some(line)
     }
 }
@@ -174,8 +175,8 @@ mod tests {
             waited: Duration::from_secs(seconds),
         };
         let events = [
-            Event::StepBegan { pool: Some(pool.clone()), action: Action::Create },
-            Event::Doing { pool: Some(pool.clone()), what: "create".into() },
+            Event::StepBegan { about: About::Pool(pool.clone()), action: Action::Create },
+            Event::Doing { about: About::Pool(pool.clone()), what: "create".into() },
             drain(2, 0),
             drain(2, 5),
             drain(1, 10),

@@ -3,6 +3,7 @@
 //! Pools are independent of one another and go in parallel; the steps of one pool go one after
 //! another, and the first that does not end well ends them. GARM's own settings come first.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use super::site::Site;
 use super::step::{self, End};
 use crate::domain::name::{PoolName, RunnerName};
 use crate::event::{Event, Listener, Outcome, OutcomeKind};
-use crate::plan::{Action, Plan, Step};
+use crate::plan::{About, Action, Plan, Step};
 
 /// How a plan is carried out.
 #[derive(Debug, Clone)]
@@ -63,7 +64,7 @@ pub async fn apply(
     let site = Site { writer, options, listener, fleet: &plan.fleet };
     let mut ended: Vec<(usize, Outcome)> = Vec::new();
     let (first, rest): (Vec<_>, Vec<_>) =
-        groups(plan, &options.rotate).into_iter().partition(|it| it.pool.is_none());
+        groups(plan, &options.rotate).into_iter().partition(|it| it.about.pool().is_none());
     for group in &first {
         ended.extend(carry_out(&site, group).await);
     }
@@ -73,41 +74,41 @@ pub async fn apply(
     while let Some(outcomes) = pools.next().await {
         ended.extend(outcomes);
     }
-    ended.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.pool.cmp(&b.1.pool)));
+    ended.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.about.cmp(&b.1.about)));
     ended.into_iter().map(|it| it.1).collect()
 }
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// The steps of one pool, with their places in the plan.
+/// The steps about one thing, with their places in the plan.
 struct Group<'a> {
-    pool: Option<&'a PoolName>,
+    about: About,
     steps: Vec<(usize, &'a Step)>,
     is_rotated: bool,
 }
 
-/// By pool, in the order in which the plan first names them.
-fn groups<'a>(plan: &'a Plan, rotated: &'a [PoolName]) -> Vec<Group<'a>> {
-    let mut places = std::collections::BTreeMap::new();
+/// By what they are about, in the order in which the plan first names it.
+fn groups<'a>(plan: &'a Plan, rotated: &[PoolName]) -> Vec<Group<'a>> {
+    let mut places: BTreeMap<About, usize> = BTreeMap::new();
     let mut groups: Vec<Group<'a>> = Vec::new();
-    let mut place_of = |groups: &mut Vec<Group<'a>>, pool: Option<&'a PoolName>| -> usize {
-        *places.entry(pool).or_insert_with(|| {
-            groups.push(Group { pool, steps: Vec::new(), is_rotated: false });
+    let mut place_of = |groups: &mut Vec<Group<'a>>, about: &About| -> usize {
+        *places.entry(about.clone()).or_insert_with(|| {
+            groups.push(Group { about: about.clone(), steps: Vec::new(), is_rotated: false });
             groups.len() - 1
         })
     };
     for (index, step) in plan.steps.iter().enumerate() {
-        let place = place_of(&mut groups, step.pool.as_ref());
+        let place = place_of(&mut groups, &step.about);
         groups[place].steps.push((index, step));
     }
     for pool in rotated {
-        let place = place_of(&mut groups, Some(pool));
+        let place = place_of(&mut groups, &About::Pool(pool.clone()));
         groups[place].is_rotated = true;
     }
     groups
 }
 
-/// One pool, one step after another.
+/// One thing, one step after another.
 async fn carry_out(site: &Site<'_>, group: &Group<'_>) -> Vec<(usize, Outcome)> {
     let mut outcomes = Vec::new();
     let mut is_good = true;
@@ -117,26 +118,26 @@ async fn carry_out(site: &Site<'_>, group: &Group<'_>) -> Vec<(usize, Outcome)> 
         } else if site.is_stopped() {
             End::new(OutcomeKind::Interrupted, "not begun")
         } else if is_good {
-            let pool = step.pool.clone();
-            site.listener.hear(&Event::StepBegan { pool, action: step.action });
+            let about = step.about.clone();
+            site.listener.hear(&Event::StepBegan { about, action: step.action });
             step::carry_out(site, step).await
         } else {
             End::new(OutcomeKind::Blocked, "not begun: the pool's step before this one failed")
         };
         is_good &= end.kind.is_good();
-        outcomes.push((*index, report(site, step.pool.clone(), step.action, end)));
+        outcomes.push((*index, report(site, step.about.clone(), step.action, end)));
     }
-    if let Some(pool) = group.pool.filter(|_| group.is_rotated && is_good)
+    if let Some(pool) = group.about.pool().filter(|_| group.is_rotated && is_good)
         && let Some(end) = rotate::rotate(site, pool).await
     {
-        let outcome = report(site, Some(pool.clone()), Action::Update, end);
+        let outcome = report(site, About::Pool(pool.clone()), Action::Update, end);
         outcomes.push((usize::MAX, outcome));
     }
     outcomes
 }
 
-fn report(site: &Site<'_>, pool: Option<PoolName>, action: Action, end: End) -> Outcome {
-    let outcome = Outcome { pool, action, kind: end.kind, detail: end.detail, help: end.help };
+fn report(site: &Site<'_>, about: About, action: Action, end: End) -> Outcome {
+    let outcome = Outcome { about, action, kind: end.kind, detail: end.detail, help: end.help };
     site.listener.hear(&Event::StepEnded(outcome.clone()));
     outcome
 }

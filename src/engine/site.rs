@@ -7,6 +7,7 @@ use super::apply::Options;
 use crate::domain::label::Mark;
 use crate::domain::name::{FleetName, PoolId, PoolName};
 use crate::event::{Event, Listener};
+use crate::plan::About;
 
 /// What every step needs at hand.
 pub(super) struct Site<'a> {
@@ -32,7 +33,7 @@ impl Site<'_> {
 
     /// Tells what the step is doing.
     pub(super) fn say(&self, pool: &PoolName, what: impl Into<String>) {
-        self.listener.hear(&Event::Doing { pool: Some(pool.clone()), what: what.into() });
+        self.listener.hear(&Event::Doing { about: About::Pool(pool.clone()), what: what.into() });
     }
 
     /// The label of the pool in force under this name.

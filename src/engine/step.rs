@@ -48,7 +48,7 @@ pub(super) async fn carry_out(site: &Site<'_>, step: &Step) -> End {
 }
 
 async fn work(site: &Site<'_>, step: &Step) -> Result<End, Trouble> {
-    let Some(name) = &step.pool else { return without_pool(site, &step.work).await };
+    let Some(name) = step.about.pool() else { return without_pool(site, &step.work).await };
     match &step.work {
         Work::Nothing | Work::Controller { .. } => Ok(End::blocked(step)),
         Work::Create(creation) => {

@@ -42,7 +42,7 @@ pub fn need(plan: &Plan) -> Need {
         .steps
         .iter()
         .filter(|it| it.consent == Consent::Destroy)
-        .filter_map(|it| it.pool.clone())
+        .filter_map(|it| it.about.pool().cloned())
         .collect();
     pools.sort();
     let gone = pools.len();

@@ -1,7 +1,7 @@
 //! GARM's own settings: one set for all fleets on it.
 
 use super::make::Desk;
-use super::{Action, Change, Consent, Shown, Step, Work};
+use super::{About, Action, Change, Consent, Shown, Step, Work};
 use crate::domain::duration;
 use crate::domain::text::{code, count};
 
@@ -23,7 +23,7 @@ pub(super) fn step(desk: &Desk<'_>) -> Option<Step> {
     let change = Change { field: BACKOFF.to_owned(), before: value(live), after: value(wanted) };
     let step = Step {
         action: Action::Update,
-        pool: None,
+        about: About::Controller,
         pool_id: None,
         changes: vec![change],
         reason: "GARM's own setting differs".to_owned(),

@@ -7,8 +7,8 @@ use super::obstacle::Obstacle;
 use super::settle::{Case, Origin, Picture, Settled};
 use super::wanted::{self, LeftAlone};
 use super::{
-    Action, Change, Consent, Creation, Options, Plan, Shown, Step, Work, controller, follow, level,
-    notes, retire, sentence, stranded,
+    About, Action, Change, Consent, Creation, Options, Plan, Shown, Step, Work, controller, follow,
+    level, notes, retire, sentence, stranded,
 };
 use crate::domain::desired::{Desired, DesiredPool};
 use crate::domain::entity::{Entity, EntityKey, EntityRef};
@@ -224,7 +224,7 @@ impl Desk<'_> {
 pub(super) fn step(pool: &PoolName, reason: String) -> Step {
     Step {
         action: Action::Blocked,
-        pool: Some(pool.clone()),
+        about: About::Pool(pool.clone()),
         pool_id: None,
         changes: Vec::new(),
         reason,

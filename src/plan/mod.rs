@@ -41,9 +41,9 @@ use crate::domain::pool::{PoolChange, PoolSpec};
 /// What a step does to one pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
-    /// A pool that is declared and not there.
+    /// A pool, or credentials, declared and not there.
     Create,
-    /// Fields that GARM changes in place. Without a pool: the controller's own settings.
+    /// Fields that GARM changes in place.
     Update,
     /// A pool made by hand, or one of ours under an old name, gets this fleet's label.
     Adopt,
@@ -69,6 +69,35 @@ impl Action {
             Self::Replace => "replace",
             Self::Delete => "delete",
             Self::Blocked => "blocked",
+        }
+    }
+}
+
+/// What a step is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum About {
+    /// GARM's own settings.
+    Controller,
+    /// GARM's credentials of this name.
+    Credential(String),
+    /// A pool.
+    Pool(PoolName),
+}
+
+impl About {
+    /// The pool, if it is about one.
+    pub fn pool(&self) -> Option<&PoolName> {
+        match self {
+            Self::Pool(pool) => Some(pool),
+            Self::Controller | Self::Credential(_) => None,
+        }
+    }
+
+    /// The credentials, if it is about some.
+    pub fn credential(&self) -> Option<&str> {
+        match self {
+            Self::Credential(name) => Some(name),
+            Self::Controller | Self::Pool(_) => None,
         }
     }
 }
@@ -167,8 +196,8 @@ pub enum Work {
 pub struct Step {
     /// What it does.
     pub action: Action,
-    /// To which pool; absent for the controller.
-    pub pool: Option<PoolName>,
+    /// To what.
+    pub about: About,
     /// GARM's id of the pool that is there, if one is.
     pub pool_id: Option<PoolId>,
     /// The fields that differ.
@@ -250,9 +279,9 @@ impl Options {
 /// How many steps of each kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Pools to create.
+    /// Pools and credentials to create.
     pub create: usize,
-    /// Pools (and the controller) to update.
+    /// Pools, credentials and controller to update.
     pub update: usize,
     /// Pools to adopt.
     pub adopt: usize,

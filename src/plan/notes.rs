@@ -144,7 +144,7 @@ fn raised(desk: &Desk<'_>, steps: &[Step]) -> Option<Note> {
     let lowered: BTreeSet<&PoolName> = steps
         .iter()
         .filter(|it| it.changes.iter().any(|it| matches!(it.after, Shown::Level(_))))
-        .filter_map(|it| it.pool.as_ref())
+        .filter_map(|it| it.about.pool())
         .collect();
     let above: Vec<(&PoolName, u32, u32)> = desk
         .settled
@@ -181,7 +181,7 @@ fn raised(desk: &Desk<'_>, steps: &[Step]) -> Option<Note> {
 
 /// Idle runners of an older generation that no step of this plan is about.
 fn outdated(desk: &Desk<'_>, steps: &[Step]) -> Option<Note> {
-    let touched: BTreeSet<_> = steps.iter().filter_map(|it| it.pool.as_ref()).collect();
+    let touched: BTreeSet<_> = steps.iter().filter_map(|it| it.about.pool()).collect();
     let found: Vec<(&PoolName, usize)> = desk
         .settled
         .iter()

@@ -1,6 +1,6 @@
 //! What stands in the way of a step: a reason, and what to do about it.
 
-use super::{Action, Change, Consent, Step, Work};
+use super::{About, Action, Change, Consent, Step, Work};
 use crate::domain::name::PoolName;
 use crate::domain::pool::Pool;
 use crate::domain::text::code;
@@ -71,7 +71,7 @@ impl<'a> Obstacle<'a> {
     pub(super) fn step(self, name: &PoolName) -> Step {
         Step {
             action: Action::Blocked,
-            pool: Some(name.clone()),
+            about: About::Pool(name.clone()),
             pool_id: self.pool.map(|it| it.id.clone()),
             changes: self.changes,
             reason: self.reason,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::{Action, Change, Plan, Shown, Step, specs};
+use super::{About, Action, Change, Plan, Shown, Step, specs};
 use crate::domain::name::PoolName;
 use crate::domain::text::code;
 
@@ -77,8 +77,7 @@ pub enum SavedError {
 /// What of a step counts when two plans are compared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Remembered {
-    /// Absent for the controller.
-    pool: Option<PoolName>,
+    about: About,
     pool_id: Option<String>,
     action: String,
     /// Field → before and after, each as compact JSON.
@@ -140,22 +139,21 @@ pub fn read(text: &str) -> Result<Saved, SavedError> {
 }
 
 impl Saved {
-    /// The pools whose steps are not the same in `plan`, by name; nothing for the controller. A
-    /// level that is raised counts as raised, whatever its number. Reasons, consequences and notes
+    /// What has other steps in `plan`, in order. A level that is raised counts as raised, whatever its number. Reasons, consequences and notes
     /// do not count, nor does the order of steps.
-    pub fn differences(&self, plan: &Plan) -> Vec<Option<PoolName>> {
+    pub fn differences(&self, plan: &Plan) -> Vec<About> {
         let fresh: BTreeSet<Remembered> = plan
             .steps
             .iter()
             .map(|it| Remembered {
-                pool: it.pool.clone(),
+                about: it.about.clone(),
                 pool_id: it.pool_id.as_ref().map(ToString::to_string),
                 action: it.action.word().to_owned(),
                 changes: it.changes.iter().map(|it| (it.field.clone(), sides(it))).collect(),
             })
             .collect();
         let different = self.steps.symmetric_difference(&fresh);
-        different.map(|it| it.pool.clone()).collect::<BTreeSet<_>>().into_iter().collect()
+        different.map(|it| it.about.clone()).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Whether `plan` is for the same fleet on the same GARM.
@@ -165,12 +163,16 @@ impl Saved {
 }
 
 fn step_json(step: &Step) -> Value {
-    json!({
+    let mut document = json!({
         "action": step.action.word(),
-        "pool": step.pool.as_ref().map(PoolName::as_str),
+        "pool": step.about.pool().map(PoolName::as_str),
         "pool_id": step.pool_id.as_ref().map(ToString::to_string),
         "changes": step.changes.iter().map(change_json).collect::<Vec<_>>(),
-    })
+    });
+    if let Some(name) = step.about.credential() {
+        document["credential"] = json!(name);
+    }
+    document
 }
 
 fn change_json(change: &Change) -> Value {
@@ -208,9 +210,12 @@ fn remembered(step: &Place<'_>) -> Result<Remembered, SavedError> {
         return Err(action.is_not("an action of a plan"));
     }
     let pool = step.get("pool");
-    let name = match pool.text_or_null()? {
-        None => None,
-        Some(text) => Some(PoolName::new(&text).map_err(|_| pool.is_not("the name of a pool"))?),
+    let about = match (pool.text_or_null()?, step.get("credential").text_or_null()?) {
+        (None, None) => About::Controller,
+        (None, Some(name)) => About::Credential(name),
+        (Some(text), _) => {
+            About::Pool(PoolName::new(&text).map_err(|_| pool.is_not("the name of a pool"))?)
+        }
     };
     let mut changes = BTreeMap::new();
     for change in step.get("changes").list()? {
@@ -220,12 +225,7 @@ fn remembered(step: &Place<'_>) -> Result<Remembered, SavedError> {
             return Err(field.is_not("named once in its step"));
         }
     }
-    Ok(Remembered {
-        pool: name,
-        pool_id: step.get("pool_id").text_or_null()?,
-        action: word,
-        changes,
-    })
+    Ok(Remembered { about, pool_id: step.get("pool_id").text_or_null()?, action: word, changes })
 }
 
 /// A value of the document, and where it stands.
@@ -341,7 +341,9 @@ mod tests {
         let differs = |change: fn(&mut Desired, &mut Fleet), expected: &[Option<&str>]| {
             let (mut wanted, mut there) = (wanted.clone(), there.clone());
             change(&mut wanted, &mut there);
-            let expected: Vec<_> = expected.iter().map(|it| it.map(name)).collect();
+            let about =
+                |it: &Option<&str>| it.map_or(About::Controller, |pool| About::Pool(name(pool)));
+            let expected: Vec<About> = expected.iter().map(about).collect();
             assert_eq!(read.differences(&plan(&wanted, &there, &Options::default())), expected);
         };
         differs(|_, there| there.runners.push(runner(&there.pools[0], 1, "idle")), &[]);

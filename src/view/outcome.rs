@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::style::{self, paint};
 use super::table::{Cell, table};
-use super::words;
+use super::{progress, words};
 use crate::domain::text;
 use crate::event::{Outcome, OutcomeKind};
+use crate::plan::About;
 
 /// Every kind, in the order of the closing line.
 const KINDS: [OutcomeKind; 6] = [
@@ -55,9 +56,14 @@ fn row(outcome: &Outcome) -> Vec<Cell> {
     ]
 }
 
-/// The pool, or GARM's own settings.
+/// The pool; in brackets what is no pool.
 fn name(outcome: &Outcome) -> String {
-    outcome.pool.as_ref().map_or_else(|| "(controller)".to_owned(), ToString::to_string)
+    match &outcome.about {
+        About::Pool(pool) => pool.to_string(),
+        about @ (About::Controller | About::Credential(_)) => {
+            format!("({})", progress::subject(about))
+        }
+    }
 }
 
 fn style_of(kind: OutcomeKind) -> Style {
@@ -80,17 +86,22 @@ pub fn summary(outcomes: &[Outcome]) -> String {
     format!("{}: {}", words::count(outcomes.len(), "step"), counts.join(", "))
 }
 
-/// `[{pool, action, outcome, detail}]`; `pool` is null for GARM's own settings.
+/// `[{pool, action, outcome, detail}]`; `pool` is null for GARM's own settings, and for credentials,
+/// which stand in `credential`.
 pub fn json(outcomes: &[Outcome]) -> Value {
     outcomes
         .iter()
         .map(|it| {
-            json!({
-                "pool": it.pool.as_ref().map(ToString::to_string),
+            let mut document = json!({
+                "pool": it.about.pool().map(ToString::to_string),
                 "action": it.action.word(),
                 "outcome": it.kind.word(),
                 "detail": detail(it),
-            })
+            });
+            if let Some(name) = it.about.credential() {
+                document["credential"] = json!(name);
+            }
+            document
         })
         .collect()
 }
@@ -132,7 +143,7 @@ mod tests {
 
     fn outcomes() -> Vec<Outcome> {
         let outcome = |pool: &str, action, kind, detail: &str| Outcome {
-            pool: PoolName::new(pool).ok(),
+            about: PoolName::new(pool).map_or(About::Controller, About::Pool),
             action,
             kind,
             detail: detail.into(),

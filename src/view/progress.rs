@@ -2,24 +2,28 @@
 
 use std::time::Duration;
 
-use crate::domain::name::PoolName;
 use crate::domain::text;
 use crate::event::{Event, Outcome, OutcomeKind};
+use crate::plan::About;
 
 use super::style::{ERROR, GOOD, NAME, QUIET, WARNING, paint};
 use super::words::{count, span};
 
-/// Who a line is about: a pool, or GARM's own settings.
-pub fn subject(pool: Option<&PoolName>) -> &str {
-    pool.map_or("controller", PoolName::as_str)
+/// Who a line is about: a pool, credentials, or GARM's own settings.
+pub fn subject(about: &About) -> String {
+    match about {
+        About::Controller => "controller".to_owned(),
+        About::Credential(name) => format!("credential {}", text::quote(name)),
+        About::Pool(pool) => pool.to_string(),
+    }
 }
 
-/// The pool that an event is about; nothing for GARM's own settings.
-pub fn pool_of(event: &Event) -> Option<&PoolName> {
+/// What an event is about.
+pub fn about(event: &Event) -> About {
     match event {
-        Event::StepBegan { pool, .. } | Event::Doing { pool, .. } => pool.as_ref(),
-        Event::Draining { pool, .. } | Event::Runner { pool, .. } => Some(pool),
-        Event::StepEnded(outcome) => outcome.pool.as_ref(),
+        Event::StepBegan { about, .. } | Event::Doing { about, .. } => about.clone(),
+        Event::Draining { pool, .. } | Event::Runner { pool, .. } => About::Pool(pool.clone()),
+        Event::StepEnded(outcome) => outcome.about.clone(),
     }
 }
 
@@ -64,7 +68,7 @@ fn ended(outcome: &Outcome) -> String {
 
 /// A whole line for a log: `default: create done`.
 pub fn line(event: &Event) -> String {
-    let subject = paint(NAME, subject(pool_of(event)));
+    let subject = paint(NAME, subject(&about(event)));
     let doing = doing(event);
     match event {
         Event::StepEnded(_) => format!("{subject}: {doing}"),
@@ -80,7 +84,7 @@ mod tests {
     use anstream::adapter::strip_str;
 
     use super::*;
-    use crate::domain::name::RunnerName;
+    use crate::domain::name::{PoolName, RunnerName};
     use crate::plan::Action;
 
     fn check(event: &Event, expected: &str) {
@@ -90,9 +94,12 @@ mod tests {
     #[test]
     fn each_event_is_one_line() {
         let pool = PoolName::new("gpu").unwrap();
-        check(&Event::StepBegan { pool: None, action: Action::Update }, "controller: update");
+        check(
+            &Event::StepBegan { about: About::Controller, action: Action::Update },
+            "controller: update",
+        );
         let what = "wait\u{1b}".into();
-        check(&Event::Doing { pool: Some(pool.clone()), what }, "gpu: wait\\u{1b}");
+        check(&Event::Doing { about: About::Pool(pool.clone()), what }, "gpu: wait\\u{1b}");
         let waited = Duration::from_secs(75);
         let draining =
             |busy, leaving| Event::Draining { pool: pool.clone(), busy, leaving, waited };
@@ -102,7 +109,7 @@ mod tests {
         let what = "removed".into();
         check(&Event::Runner { pool: pool.clone(), runner, what }, "gpu: runner `gpu-1` removed");
         let outcome = Outcome {
-            pool: Some(pool.clone()),
+            about: About::Pool(pool.clone()),
             action: Action::Delete,
             kind: OutcomeKind::TimedOut,
             detail: "2 busy runners are left".into(),

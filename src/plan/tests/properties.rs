@@ -128,7 +128,7 @@ proptest! {
         let target = Options { target: vec![name("a"), name("b")], ..Options::default() };
         let declared = |it: &str| desired.pools.iter().any(|pool| pool.name.as_str() == it);
         for step in plan(&desired, &fleet, &target).steps {
-            let about = step.pool.as_ref().map_or("", |it| it.as_str()).to_owned();
+            let about = step.about.pool().map_or("", |it| it.as_str()).to_owned();
             prop_assert!(["a", "b"].contains(&about.as_str()) && declared(&about), "{step:#?}");
         }
     }

@@ -26,14 +26,18 @@ pub fn json(plan: &Plan) -> Value {
 }
 
 fn step(step: &Step) -> Value {
-    json!({
+    let mut document = json!({
         "action": step.action.word(),
-        "pool": step.pool.as_ref().map(PoolName::as_str),
+        "pool": step.about.pool().map(PoolName::as_str),
         "pool_id": step.pool_id.as_ref().map(ToString::to_string),
         "changes": step.changes.iter().map(change).collect::<Vec<_>>(),
         "reason": step.reason,
         "consequences": step.consequences,
-    })
+    });
+    if let Some(name) = step.about.credential() {
+        document["credential"] = json!(name);
+    }
+    document
 }
 
 fn change(change: &Change) -> Value {

@@ -18,7 +18,8 @@ pub use self::text::text;
 use crate::domain::name::FleetName;
 use crate::domain::text::escape;
 use crate::plan::consent::{self, Leave};
-use crate::plan::{Action, Plan, Step, Summary};
+use crate::plan::{About, Action, Plan, Step, Summary};
+use crate::view::progress;
 use crate::view::words::count;
 
 /// Which GARM a plan is for, and which file said so: nobody shall plan against the wrong one.
@@ -73,9 +74,14 @@ fn leave(plan: &Plan) -> Option<String> {
     Some(format!("this deletes or replaces {gone}{why}: `apply` wants {wanted}"))
 }
 
-/// The pool of a step, or GARM's own settings.
+/// The pool of a step; in brackets what is no pool.
 fn subject(step: &Step) -> String {
-    step.pool.as_ref().map_or_else(|| "(controller)".to_owned(), ToString::to_string)
+    match &step.about {
+        About::Pool(pool) => pool.to_string(),
+        about @ (About::Controller | About::Credential(_)) => {
+            format!("({})", progress::subject(about))
+        }
+    }
 }
 
 /// The sign of an action, as people read them in Terraform.

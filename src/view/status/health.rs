@@ -178,7 +178,7 @@ fn drift(line: &Line, plan: Option<&Plan>) -> Option<Remark> {
     if let Some(blocked) = blocked(&line.name, plan) {
         return Some(blocked);
     }
-    let steps = plan.steps.iter().filter(|it| is_about(it.pool.as_ref(), &line.name));
+    let steps = plan.steps.iter().filter(|it| is_about(it.about.pool(), &line.name));
     let fields: Vec<String> = steps
         .flat_map(|it| &it.changes)
         .map(|it| format!("`{}`", text::quote(&it.field)))
@@ -193,7 +193,7 @@ fn blocked(pool: &str, plan: &Plan) -> Option<Remark> {
     let step = plan
         .steps
         .iter()
-        .find(|it| it.action == Action::Blocked && is_about(it.pool.as_ref(), pool))?;
+        .find(|it| it.action == Action::Blocked && is_about(it.about.pool(), pool))?;
     Some(remark(Weight::Look, "blocked", step.reason.clone()))
 }
 

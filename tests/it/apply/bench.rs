@@ -18,7 +18,7 @@ use runnerctl::event::{Event, Listener, Outcome};
 use runnerctl::garm::{Client, Login, Transport};
 use runnerctl::host::clock::Clock;
 use runnerctl::host::ledger::Book;
-use runnerctl::plan::{Action, Consent, Creation, Plan, Step, Work};
+use runnerctl::plan::{About, Action, Consent, Creation, Plan, Step, Work};
 use runnerctl::sim::memory::Memory;
 use runnerctl::sim::{Config, World};
 use secrecy::SecretString;
@@ -210,7 +210,7 @@ pub(crate) fn labels(pool: &str) -> Labels {
 pub(crate) fn step(action: Action, pool: &str, id: Option<&PoolId>, work: Work) -> Step {
     Step {
         action,
-        pool: PoolName::new(pool).ok(),
+        about: PoolName::new(pool).map_or(About::Controller, About::Pool),
         pool_id: id.cloned(),
         changes: Vec::new(),
         reason: "a reason".into(),
@@ -246,7 +246,7 @@ pub(crate) fn plan(steps: Vec<Step>) -> Plan {
 /// Outcomes as `pool action outcome: detail`.
 pub(crate) fn told(outcomes: &[Outcome]) -> Vec<String> {
     let one = |it: &Outcome| {
-        let pool = it.pool.as_ref().map_or("-", PoolName::as_str);
+        let pool = it.about.pool().map_or("-", PoolName::as_str);
         let mut text = format!("{pool} {} {}", it.action.word(), it.kind.word());
         if !it.detail.is_empty() {
             write!(text, ": {}", it.detail).unwrap();
