@@ -1,8 +1,5 @@
 //! `apply`: plans, asks, carries out, tells.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
-
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -12,7 +9,6 @@ use crate::engine::act::Writer;
 use crate::engine::apply::{Options, apply};
 use crate::event::Outcome;
 use crate::host::signals::{Signal, Signals};
-use crate::plan::saved::{self, SAVED_MAX, Saved};
 use crate::view;
 
 use super::Context;
@@ -23,6 +19,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::places::{Places, Surroundings};
 use super::progress::Progress;
+use super::saved_plan::{inputs, read};
 use super::step_summary;
 use super::survey::{Survey, survey};
 
@@ -62,8 +59,11 @@ enum Prepared {
 
 /// Everything before the first write. Fails with 1, 3, 4 or 6.
 async fn prepare(args: &ApplyArgs, cx: Context<'_>) -> Result<Prepared, Failure> {
-    let saved = args.plan_file.as_deref().map(|it| read_saved(it, args, cx)).transpose()?;
-    let (places, targets) = inputs(saved.as_ref(), args, cx)?;
+    let saved = args.plan_file.as_deref().map(|it| read(it, args, cx)).transpose()?;
+    let (places, targets) = match &saved {
+        Some(saved) => inputs(saved, cx)?,
+        None => (Places::find(cx.globals, &Surroundings::read()), args.targets.clone()),
+    };
     let survey = Box::new(survey(places, &targets, cx).await?);
     if let Some(saved) = &saved {
         check_saved(saved, &survey.plan, &survey.heading)?;
@@ -80,46 +80,6 @@ async fn prepare(args: &ApplyArgs, cx: Context<'_>) -> Result<Prepared, Failure>
     }
     let writer = Box::new(Writer::new(survey.client.clone(), warrant));
     Ok(Prepared::Work { survey, writer, rotate })
-}
-
-fn read_saved(path: &Path, args: &ApplyArgs, cx: Context<'_>) -> Result<Saved, Failure> {
-    let globals = cx.globals;
-    let is_named = globals.pools_are_on_the_line || globals.policy_is_on_the_line;
-    if !args.targets.is_empty() || is_named {
-        let text = "a saved plan brings its own `-f`, `--target` and `--policy`";
-        return Err(Failure::usage(text).help("leave them out, or apply without the plan file"));
-    }
-    let shown = path.display();
-    let unreadable = |why: String| {
-        Failure::input(format!("cannot read the saved plan `{shown}`: {why}"))
-            .help("`runnerctl plan --out FILE` makes one")
-    };
-    let mut text = String::new();
-    // One more byte than it may have, so that a larger one is told from one that fits.
-    std::fs::File::open(path)
-        .and_then(|it| it.take(SAVED_MAX as u64 + 1).read_to_string(&mut text))
-        .map_err(|error| unreadable(error.to_string()))?;
-    saved::read(&text).map_err(|error| unreadable(error.to_string()))
-}
-
-/// Which files and which pools: the saved plan's, else the command line's.
-fn inputs(
-    saved: Option<&Saved>,
-    args: &ApplyArgs,
-    cx: Context<'_>,
-) -> Result<(Places, Vec<PoolName>), Failure> {
-    let here = Places::find(cx.globals, &Surroundings::read());
-    let Some(saved) = saved else { return Ok((here, args.targets.clone())) };
-    let path = |it: &Option<String>| it.as_ref().map(PathBuf::from);
-    let places = Places {
-        fleet: cx.globals.config.clone().or_else(|| path(&saved.inputs.config)),
-        pools: path(&saved.inputs.pools).unwrap_or(here.pools),
-        // The environment's holds, too, where the plan was made without one.
-        policy: path(&saved.inputs.policy).or(here.policy),
-    };
-    let targets = saved.inputs.target.iter().map(|it| PoolName::new(it)).collect();
-    let targets: Result<Vec<PoolName>, String> = targets;
-    Ok((places, targets.map_err(|it| Failure::input(format!("in the saved plan: {it}")))?))
 }
 
 /// The plan, before it is agreed to: on stdout for people, and on stderr where a document follows.

@@ -28,6 +28,7 @@ pub mod print;
 pub mod progress;
 pub mod reference;
 pub mod sandbox;
+pub mod saved_plan;
 pub mod schema;
 pub mod status;
 pub mod step_summary;

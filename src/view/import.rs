@@ -190,7 +190,9 @@ fn free_name(wanted: &str, taken: &BTreeSet<String>) -> String {
 /// A pool that cannot be written as YAML, as a comment in its place.
 pub fn left_out(draft: &Draft, why: &str) -> String {
     let id = text::quote(draft.id.as_str());
-    format!("  # {id} ({}) is left out: {}\n", draft.name, text::quote(why))
+    let comment = format!("{id} ({}) is left out: {}", draft.name, text::quote(why));
+    // GitHub Actions reads `##[` anywhere in a line of a log as a command.
+    format!("  # {}\n", comment.replace("##", "#\\u{23}"))
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ pub fn annotations(problems: &[Problem]) -> Vec<String> {
 }
 
 fn annotation(problem: &Problem) -> String {
-    let mut properties = format!("file={}", property(&problem.place.file));
+    let mut properties = format!("file={}", property(&escape(&problem.place.file)));
     if let Some(spot) = problem.place.spot {
         properties.push_str(&format!(",line={},col={}", spot.line, spot.column));
     }

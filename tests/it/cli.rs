@@ -1,6 +1,6 @@
 //! The program from its command line, against `sandbox`: what a newcomer, cron and CI meet.
 
-mod bench;
+pub(crate) mod bench;
 mod canary;
 mod codes;
 mod destroy;

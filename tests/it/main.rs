@@ -3,6 +3,7 @@
 
 mod apply;
 mod architecture;
+mod attacks;
 mod audit;
 mod cli;
 mod conformance;

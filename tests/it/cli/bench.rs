@@ -16,28 +16,28 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What the program printed and how it ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Said {
-    pub(super) code: i32,
-    pub(super) out: String,
-    pub(super) err: String,
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Said {
     /// The document on stdout.
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
     /// Asserts the exit code, and shows everything when it is another.
     #[track_caller]
-    pub(super) fn ends(self, code: i32) -> Self {
+    pub(crate) fn ends(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{}\n{}", self.out, self.err);
         self
     }
 }
 
 /// A folder to work in, and perhaps a GARM.
-pub(super) struct Bench {
+pub(crate) struct Bench {
     folder: TempDir,
     sandbox: Option<Child>,
 }
@@ -53,7 +53,7 @@ impl Drop for Bench {
 }
 
 /// A pool that starts no runner by itself.
-pub(super) fn pool(name: &str) -> String {
+pub(crate) fn pool(name: &str) -> String {
     format!(
         "pools:\n  - name: {name}\n    min_runners: 0\n    max_runners: 4\n    \
          instance_type: m5.large\n"
@@ -62,17 +62,17 @@ pub(super) fn pool(name: &str) -> String {
 
 impl Bench {
     /// Without a GARM.
-    pub(super) fn bare() -> Self {
+    pub(crate) fn bare() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), sandbox: None }
     }
 
     /// With a sandbox that `rc.yaml` connects to.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(&[])
     }
 
     /// The same, with more arguments for the sandbox.
-    pub(super) fn with(arguments: &[&str]) -> Self {
+    pub(crate) fn with(arguments: &[&str]) -> Self {
         let mut bench = Self::bare();
         let child = bench
             .command(&["sandbox", "--listen", "127.0.0.1:0", "--write-config", "rc.yaml"])
@@ -86,33 +86,33 @@ impl Bench {
         bench
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub(super) fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
-    pub(super) fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    pub(super) fn remove(&self, name: &str) {
+    pub(crate) fn remove(&self, name: &str) {
         fs::remove_file(self.path(name)).unwrap();
     }
 
     /// One file a pool below `pools/`.
-    pub(super) fn declare(&self, pools: &[&str]) {
+    pub(crate) fn declare(&self, pools: &[&str]) {
         for name in pools {
             self.write(&format!("pools/{name}.yaml"), &pool(name));
         }
     }
 
     /// The program in the folder, with nothing of this machine's environment.
-    pub(super) fn command(&self, line: &[&str]) -> Command {
+    pub(crate) fn command(&self, line: &[&str]) -> Command {
         let mut command = Command::new(cargo_bin("runnerctl"));
         command.args(line).current_dir(self.folder.path()).env_clear();
         command.env("HOME", self.folder.path()).env("PATH", "/usr/bin:/bin");
@@ -121,12 +121,12 @@ impl Bench {
     }
 
     /// Runs `line` with the sandbox's fleet file.
-    pub(super) fn run(&self, line: &[&str]) -> Said {
+    pub(crate) fn run(&self, line: &[&str]) -> Said {
         self.run_with(line, &[])
     }
 
     /// The same with some variables set.
-    pub(super) fn run_with(&self, line: &[&str], variables: &[(&str, &str)]) -> Said {
+    pub(crate) fn run_with(&self, line: &[&str], variables: &[(&str, &str)]) -> Said {
         let mut command = self.command(line);
         if self.path("rc.yaml").exists() {
             command.env("RUNNERCTL_CONFIG", "rc.yaml");
@@ -136,7 +136,7 @@ impl Bench {
     }
 
     /// Starts `line` and lets it run; stderr goes to a file of that name.
-    pub(super) fn start(&self, line: &[&str], stderr: &str) -> Child {
+    pub(crate) fn start(&self, line: &[&str], stderr: &str) -> Child {
         let log = fs::File::create(self.path(stderr)).unwrap();
         let mut command = self.command(line);
         command.env("RUNNERCTL_CONFIG", "rc.yaml").stdout(Stdio::piped()).stderr(log);
@@ -144,22 +144,39 @@ impl Bench {
     }
 
     /// Carries the files out and asserts that it worked.
-    pub(super) fn apply(&self) -> Said {
+    pub(crate) fn apply(&self) -> Said {
         self.run(&["apply", "--auto-approve"]).ends(0)
     }
 
     /// What GARM has, asked past the program.
-    pub(super) fn garm(&self, path: &str) -> Value {
+    pub(crate) fn garm(&self, path: &str) -> Value {
+        self.ask("GET", &format!("/api/v1{path}"), "", &self.token())
+    }
+
+    /// The header that says that we are the admin.
+    fn token(&self) -> String {
         let login = serde_json::json!({
             "username": "admin", "password": self.read("rc.yaml.password").trim_end(),
         });
         let token = self.ask("POST", "/api/v1/auth/login", &login.to_string(), "");
-        let token = format!("Authorization: Bearer {}\r\n", token["token"].as_str().unwrap());
-        self.ask("GET", &format!("/api/v1{path}"), "", &token)
+        format!("Authorization: Bearer {}\r\n", token["token"].as_str().unwrap())
+    }
+
+    /// A pool made by hand with these labels, past the program; its id.
+    pub(crate) fn pool_by_hand(&self, labels: &[&str]) -> String {
+        let organization = self.garm("/organizations")[0]["id"].as_str().unwrap().to_owned();
+        let pool = serde_json::json!({
+            "provider_name": "sim", "image": "ubuntu-24.04", "flavor": "m5.large",
+            "os_type": "linux", "os_arch": "amd64", "tags": labels, "enabled": true,
+            "max_runners": 3, "runner_prefix": "hand",
+        });
+        let path = format!("/api/v1/organizations/{organization}/pools");
+        let made = self.ask("POST", &path, &pool.to_string(), &self.token());
+        made["id"].as_str().unwrap().to_owned()
     }
 
     /// Queues a job for `label` that runs for so many seconds.
-    pub(super) fn queue(&self, label: &str, seconds: u32) {
+    pub(crate) fn queue(&self, label: &str, seconds: u32) {
         let body = serde_json::json!({ "labels": [label], "duration_s": seconds });
         self.ask("POST", "/_lab/jobs", &body.to_string(), "");
     }
@@ -183,7 +200,7 @@ impl Bench {
     }
 
     /// The pools in GARM by the name in our mark, sorted.
-    pub(super) fn owned(&self) -> Vec<String> {
+    pub(crate) fn owned(&self) -> Vec<String> {
         let pools = self.garm("/pools");
         let tags = pools.as_array().unwrap().iter().flat_map(|it| it["tags"].as_array().unwrap());
         let mut names: Vec<String> = tags
@@ -195,7 +212,7 @@ impl Bench {
     }
 
     /// Waits until GARM shows so many runners in `status` of a field.
-    pub(super) fn wait_for_runners(&self, count: usize, field: &str, word: &str) {
+    pub(crate) fn wait_for_runners(&self, count: usize, field: &str, word: &str) {
         eventually("runners", || {
             let runners = self.garm("/instances");
             let all = runners.as_array().unwrap();
@@ -205,14 +222,14 @@ impl Bench {
     }
 
     /// Waits until a file of [`Self::start`] holds a text.
-    pub(super) fn wait_for_text(&self, file: &str, text: &str) {
+    pub(crate) fn wait_for_text(&self, file: &str, text: &str) {
         let path = self.path(file);
         eventually(text, || fs::read_to_string(&path).ok()?.contains(text).then_some(()));
     }
 }
 
 /// Waits for a process to its deadline and brings what it said.
-pub(super) fn finish(mut child: Child) -> Said {
+pub(crate) fn finish(mut child: Child) -> Said {
     let reader = |stream: Option<Box<dyn Read + Send>>| {
         std::thread::spawn(move || {
             let mut bytes = Vec::new();
@@ -230,13 +247,13 @@ pub(super) fn finish(mut child: Child) -> Said {
 }
 
 /// Sends a signal by its name.
-pub(super) fn signal(child: &Child, name: &str) {
+pub(crate) fn signal(child: &Child, name: &str) {
     let id = child.id().to_string();
     assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
 }
 
 /// Polls an outside process to a deadline.
-pub(super) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look() {
@@ -248,7 +265,7 @@ pub(super) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
 }
 
 /// A document without what differs from run to run.
-pub(super) fn settled(mut document: Value) -> Value {
+pub(crate) fn settled(mut document: Value) -> Value {
     settle(&mut document);
     document
 }
@@ -273,6 +290,6 @@ fn settle(value: &mut Value) {
 }
 
 /// The repository.
-pub(super) fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

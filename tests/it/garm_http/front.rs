@@ -20,11 +20,11 @@ use super::*;
 const CONFIGURATION: &str = include_str!("../../../deploy/nginx/garm.conf");
 
 /// GARM behind nginx, and the certificates of everybody.
-struct Front {
-    url: String,
-    operators: Authority,
-    runners: Authority,
-    servers: Authority,
+pub(super) struct Front {
+    pub(super) url: String,
+    pub(super) operators: Authority,
+    pub(super) runners: Authority,
+    pub(super) servers: Authority,
     folder: TempDir,
     nginx: Child,
 }
@@ -37,7 +37,7 @@ impl Drop for Front {
 }
 
 impl Front {
-    async fn open() -> Self {
+    pub(super) async fn open() -> Self {
         let address = "127.0.0.1:0".parse().unwrap();
         let server = Server::bind(address, World::new(Config::default()), 1).await.unwrap();
         let garm = server.address();

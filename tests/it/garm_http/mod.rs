@@ -7,6 +7,7 @@ mod input;
 mod probe;
 mod server;
 mod stage;
+mod stolen;
 
 use std::sync::Arc;
 use std::time::Duration;

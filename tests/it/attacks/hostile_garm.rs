@@ -1,0 +1,163 @@
+//! A GARM that has fallen into wrong hands, or serves what strangers gave it: every text in its
+//! answers means harm. What has no bound or end is in `garm_http`.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::reading::{PAYLOAD, calls_nobody, is_harmless};
+use crate::cli::bench::Bench;
+
+/// How many texts of an answer are hostile.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Harm {
+    /// Those that GARM or a stranger may choose freely. Ids, times and states lead on, so that
+    /// everything behind them is shown, too.
+    Free,
+    /// All of them.
+    All,
+}
+
+/// The recorded answers of a real GARM, their texts poisoned, one of the pools ours.
+fn answers(harm: Harm) -> impl Fn(&str) -> (u16, Value) + Send + 'static {
+    move |path| {
+        let (name, status) = match path {
+            "/auth/login" => return (200, json!({ "token": "canary-token" })),
+            "/controller" | "/controller-info" => ("controller", 200),
+            "/organizations" | "/repositories" | "/enterprises" | "/pools" | "/instances"
+            | "/jobs" | "/providers" | "/templates" | "/credentials" => (&path[1..], 200),
+            it if it.starts_with("/pools/") => ("pool", 200),
+            _ => ("pool_get_unknown", 404),
+        };
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/garm/{name}.json"));
+        let text = std::fs::read_to_string(file).unwrap();
+        let mut answer: Value = serde_json::from_str(&text).unwrap();
+        poison(&mut answer["body"], "", harm);
+        (status, answer["body"].take())
+    }
+}
+
+fn poison(value: &mut Value, key: &str, harm: Harm) {
+    let leads = ["id", "_id", "_at", "status", "heartbeat", "locked_by", "action"];
+    match value {
+        Value::String(text) if harm == Harm::Free && is_known(text) => {}
+        Value::String(_) if harm == Harm::Free && leads.iter().any(|it| key.ends_with(it)) => {}
+        Value::String(text) => text.push_str(PAYLOAD),
+        Value::Array(items) => items.iter_mut().for_each(|it| poison(it, key, harm)),
+        Value::Object(map) => map.iter_mut().for_each(|(key, it)| poison(it, key, harm)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// What the files name, so that the pool of ours is found.
+fn is_known(text: &str) -> bool {
+    ["lab-org", "lab"].contains(&text) || text.starts_with("runnerctl=")
+}
+
+/// Serves until the test process ends.
+fn serve(answers: impl Fn(&str) -> (u16, Value) + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            // Whoever leaves before the answer has had enough.
+            let _ = stream.and_then(|it| answer(it, &answers));
+        }
+    });
+    url
+}
+
+fn answer(mut stream: TcpStream, answers: &impl Fn(&str) -> (u16, Value)) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8_lossy(&head).to_lowercase();
+    let length = head.lines().find_map(|it| it.strip_prefix("content-length: "));
+    let mut body = vec![0; length.map_or(0, |it| it.trim().parse().unwrap())];
+    stream.read_exact(&mut body)?;
+    let path = head.split(' ').nth(1).unwrap_or_default();
+    let path = path.strip_prefix("/api/v1").unwrap_or(path);
+    let (status, body) = answers(path.split('?').next().unwrap_or_default());
+    let body = body.to_string();
+    write!(
+        stream,
+        "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nConnection: close\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// The fleet of the recorded answers: `default` is there, `new` is not.
+fn bench(url: &str) -> Bench {
+    let bench = Bench::bare();
+    bench.write(
+        "rc.yaml",
+        &format!(
+            "fleet: acme\ngarm: {{ url: '{url}', username: admin, password: 'env:P' }}\n\
+             defaults: {{ organization: lab-org, provider: lab, image: new }}\n"
+        ),
+    );
+    bench.declare(&["default", "new"]);
+    bench
+}
+
+const LINES: &[&[&str]] = &[
+    &["validate", "--online"],
+    &["validate", "--online", "-o", "json"],
+    &["plan"],
+    &["plan", "-o", "json"],
+    &["plan", "-o", "markdown"],
+    &["status", "--runners"],
+    &["status", "-o", "json"],
+    &["import"],
+    &["apply", "--auto-approve", "--allow-destroy=all"],
+    &["watch", "--once", "--dry-run", "--listen", "127.0.0.1:0"],
+];
+
+#[test]
+fn texts_of_a_hostile_garm_do_nothing_to_terminal_workflow_or_page() {
+    let mut shown = 0;
+    for harm in [Harm::Free, Harm::All] {
+        let bench = bench(&serve(answers(harm)));
+        for line in LINES {
+            for host in ["", "true"] {
+                let page = bench.path("page.md");
+                let set = [
+                    ("P", "secret"),
+                    ("GITHUB_ACTIONS", host),
+                    ("GITHUB_STEP_SUMMARY", page.to_str().unwrap()),
+                    ("RUST_LOG", "runnerctl=trace"),
+                ];
+                let whole = [line, &["-v"][..]].concat();
+                let said = bench.run_with(&whole, &set);
+                assert!([0, 1, 2, 3, 4, 5].contains(&said.code), "{line:?}: {said:?}");
+                if host == "true" {
+                    is_harmless(&format!("{line:?}"), &said);
+                }
+                if line.ends_with(&["markdown"]) {
+                    calls_nobody("plan", &said.out);
+                }
+                shown += usize::from(said.out.contains("pwned"));
+                if page.exists() {
+                    let text = bench.read("page.md");
+                    super::reading::moves_no_cursor("the page of the step", &text);
+                    calls_nobody("the page of the step", &text);
+                    bench.remove("page.md");
+                }
+            }
+        }
+        let state = bench.path(".local/state/runnerctl/audit.jsonl");
+        if state.exists() {
+            super::reading::moves_no_cursor(
+                "the audit file",
+                &std::fs::read_to_string(state).unwrap(),
+            );
+        }
+    }
+    assert!(shown >= 8, "what was quoted was hostile: {shown}");
+}

@@ -1,0 +1,109 @@
+//! Whose a pool is: the reserved labels cannot be claimed by a pool file, and one that somebody
+//! put on a pool by hand leads to no guess.
+
+use crate::cli::bench::{Bench, Said};
+
+/// The plan's step for `pool`: action and reason.
+fn step(said: &Said, pool: &str) -> (String, String) {
+    let document = said.json();
+    let steps = document["steps"].as_array().unwrap();
+    let step = steps.iter().find(|it| it["pool"] == pool).unwrap();
+    let text = |key: &str| step[key].as_str().unwrap().to_owned();
+    (text("action"), text("reason"))
+}
+
+#[test]
+fn a_pool_file_cannot_bear_a_mark() {
+    for label in
+        ["runnerctl=other/a", "RunnerCtl=sandbox/a", "runnerctl-old=sandbox/a", " runnerctl=x/y"]
+    {
+        let bench = Bench::new();
+        bench.write(
+            "pools/a.yaml",
+            &format!(
+                "pools: [{{ name: a, max_runners: 1, instance_type: m5, labels: ['{label}'] }}]\n"
+            ),
+        );
+        let said = bench.run(&["apply", "--auto-approve"]).ends(3);
+        assert!(said.err.contains("pools/a.yaml:1:"), "{}", said.err);
+        assert_eq!(bench.garm("/pools").as_array().unwrap().len(), 0);
+    }
+}
+
+#[test]
+fn a_pool_of_another_fleet_is_never_touched_and_not_to_be_adopted() {
+    let bench = Bench::new();
+    // The controller's settings are everybody's: with another fleet there they would be blocked.
+    let fleet_file = bench.read("rc.yaml");
+    let settings = "controller:\n  minimum_job_age_backoff: 5m\n";
+    assert!(fleet_file.contains(settings));
+    bench.write("rc.yaml", &fleet_file.replace(settings, ""));
+    let id = bench.pool_by_hand(&["x", "runnerctl=other/a"]);
+    let before = bench.garm("/pools");
+    for adopt in ["", &format!("    adopt: {id}\n")] {
+        bench.write("pools/a.yaml", &(crate::cli::bench::pool("a") + adopt));
+        let code = if adopt.is_empty() { 0 } else { 5 };
+        bench.run(&["apply", "--auto-approve", "--allow-destroy=all"]).ends(code);
+        if adopt.is_empty() {
+            bench.write("pools/a.yaml", "pools: []\n");
+            bench.run(&["apply", "--auto-approve", "--allow-destroy=all"]).ends(0);
+        } else {
+            let plan = bench.run(&["plan", "-o", "json"]).ends(0);
+            let (action, reason) = step(&plan, "a");
+            assert_eq!(action, "blocked");
+            assert_eq!(
+                reason,
+                "`adopt` names a pool of another fleet: it bears `runnerctl=other/a`"
+            );
+        }
+        assert_eq!(bench.garm("/pools"), before);
+    }
+}
+
+/// Somebody with access to GARM marks a pool of his as ours: it becomes a twin, and nothing is
+/// done to either until a person has looked.
+#[test]
+fn a_second_pool_with_our_mark_blocks_instead_of_being_taken_for_ours() {
+    let bench = Bench::new();
+    bench.declare(&["a"]);
+    bench.apply();
+    bench.pool_by_hand(&["x", "runnerctl=sandbox/a"]);
+    let before = bench.garm("/pools");
+    bench.write(
+        "pools/a.yaml",
+        &crate::cli::bench::pool("a").replace("max_runners: 4", "max_runners: 9"),
+    );
+    let said = bench.run(&["plan", "-o", "json"]).ends(0);
+    let (action, reason) = step(&said, "a");
+    assert_eq!(action, "blocked", "{reason}");
+    assert!(reason.starts_with("2 pools bear one label of this fleet"), "{reason}");
+    bench.run(&["apply", "--auto-approve", "--allow-destroy=all"]).ends(5);
+    assert_eq!(bench.garm("/pools"), before);
+}
+
+/// One that bears our mark and no file's name would be deleted: never without leave.
+#[test]
+fn a_stranger_marked_as_ours_is_not_deleted_without_leave() {
+    let bench = Bench::new();
+    bench.declare(&["a"]);
+    bench.apply();
+    bench.pool_by_hand(&["x", "runnerctl=sandbox/ghost"]);
+    let before = bench.garm("/pools");
+    let said = bench.run(&["apply", "--auto-approve"]).ends(6);
+    assert!(said.err.contains("deletes or replaces `ghost`"), "{}", said.err);
+    assert_eq!(bench.garm("/pools"), before);
+}
+
+#[test]
+fn a_pool_with_marks_of_two_fleets_is_left_to_a_person() {
+    let bench = Bench::new();
+    bench.pool_by_hand(&["x", "runnerctl=sandbox/a", "runnerctl=other/a"]);
+    bench.declare(&["a"]);
+    let before = bench.garm("/pools");
+    let said = bench.run(&["plan", "-o", "json"]).ends(0);
+    let (action, reason) = step(&said, "a");
+    assert_eq!(action, "blocked", "{reason}");
+    assert!(reason.starts_with("one pool bears `runnerctl="), "{reason}");
+    bench.run(&["apply", "--auto-approve", "--allow-destroy=all"]).ends(5);
+    assert_eq!(bench.garm("/pools"), before);
+}

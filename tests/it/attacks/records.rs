@@ -1,0 +1,132 @@
+//! An audit file that was tampered with: what `audit verify` finds by itself, what it finds with a
+//! key or a remembered head, and what it cannot find.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use runnerctl::audit::{Actor, Cause, Entry, Head, Key, Kind, Subject};
+use runnerctl::host::clock::Clock;
+use runnerctl::host::ledger::{Folders, Ledger, Scribe};
+use secrecy::SecretString;
+
+use crate::cli::bench::Bench;
+
+fn actor() -> Actor {
+    Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0".into() }
+}
+
+/// Writes records of these details; the head.
+fn write(path: &Path, key: Option<&str>, details: &[&str]) -> Head {
+    let key = key.map(|it| Key::new(SecretString::from(it)));
+    let scribe = Scribe { actor: actor(), clock: Clock::Real, key };
+    let ledger = Ledger::open(path, scribe, Folders::Leave).unwrap();
+    let entry = |detail: &str| Entry {
+        time: "2026-01-02T03:04:05Z".parse().unwrap(),
+        actor: actor(),
+        kind: Kind::Event,
+        act: "test".into(),
+        subject: Subject::Log,
+        before: None,
+        after: None,
+        cause: Cause::default(),
+        seen: None,
+        intent: None,
+        verdict: None,
+        detail: detail.into(),
+    };
+    details.iter().map(|it| ledger.append(&entry(it)).unwrap()).last().unwrap()
+}
+
+const TRUE: &[&str] = &["made", "deleted by eve", "made again"];
+const FALSE: &[&str] = &["made", "nothing to see", "made again"];
+
+/// What the attacker leaves, and what three readers say: one with nothing, one with the key, one
+/// with the head that was remembered (`watch` logs it every five minutes).
+struct Found {
+    plain: (i32, &'static str),
+    keyed: (i32, &'static str),
+    headed: (i32, &'static str),
+}
+
+#[track_caller]
+fn check(key: Option<&str>, tamper: impl Fn(&Path), found: &Found) {
+    let bench = Bench::bare();
+    let path = bench.path("audit.jsonl");
+    let head = write(&path, key, TRUE).to_string();
+    bench.write("key", "secret");
+    fs::set_permissions(bench.path("key"), fs::Permissions::from_mode(0o600)).unwrap();
+    tamper(&path);
+    let line = ["audit", "verify", "audit.jsonl"];
+    for (more, (code, says)) in [
+        (&[][..], found.plain),
+        (&["--key", "file:key"][..], found.keyed),
+        (&["--head", &head][..], found.headed),
+    ] {
+        let said = bench.run(&[&line[..], more].concat()).ends(code);
+        assert!(said.out.contains(says), "{more:?}: {}{}", said.out, said.err);
+    }
+}
+
+fn edit(path: &Path, change: impl Fn(&str) -> String) {
+    let text = fs::read_to_string(path).unwrap();
+    fs::write(path, change(&text)).unwrap();
+}
+
+#[test]
+fn an_edited_record_is_found_by_everybody() {
+    let broken = (1, "audit.jsonl:2: record 2: its hash is not that of its bytes");
+    let found = Found { plain: broken, keyed: broken, headed: broken };
+    check(Some("secret"), |it| edit(it, |text| text.replace("by eve", "by bob")), &found);
+}
+
+#[test]
+fn a_record_that_was_cut_out_is_found_by_everybody() {
+    let broken = (1, "audit.jsonl:2: record 2: records 2 to 2 are missing");
+    let found = Found { plain: broken, keyed: broken, headed: broken };
+    let cut = |text: &str| {
+        let lines: Vec<&str> = text.lines().collect();
+        format!("{}\n{}\n", lines[0], lines[2])
+    };
+    check(Some("secret"), |it| edit(it, cut), &found);
+}
+
+/// A cut end leaves a whole, shorter log: only who remembers the head can tell.
+#[test]
+fn a_cut_end_is_found_by_the_remembered_head_alone() {
+    let cut = |text: &str| text.lines().take(1).map(|it| format!("{it}\n")).collect();
+    let whole = (0, "whole: 1 record in 1 file");
+    let found =
+        Found { plain: whole, keyed: whole, headed: (1, "records 2 to 3 are missing at the end") };
+    check(Some("secret"), |it| edit(it, cut), &found);
+}
+
+/// Whoever may write the file can write a whole new one. Without a key nothing in it tells.
+#[test]
+fn a_log_written_anew_is_found_by_the_remembered_head_and_without_a_key_by_nothing_else() {
+    let anew = |path: &Path| {
+        fs::remove_file(path).unwrap();
+        write(path, None, FALSE);
+    };
+    let other = (1, "record 3 is not the one whose hash was given");
+    let unsigned = (1, "record 1: its HMAC is missing or made with another key");
+    let found = Found { plain: (0, "whole: 3 records"), keyed: unsigned, headed: other };
+    check(None, anew, &found);
+}
+
+/// With `watch.audit_key` the one who writes anew lacks the key.
+#[test]
+fn a_log_written_anew_is_found_by_the_key() {
+    let anew = |key: Option<&'static str>| {
+        move |path: &Path| {
+            fs::remove_file(path).unwrap();
+            write(path, key, FALSE);
+        }
+    };
+    let other = (1, "record 3 is not the one whose hash was given");
+    let forged = (1, "record 1: its HMAC is missing or made with another key");
+    for key in [None, Some("guessed")] {
+        let found = Found { plain: (0, "whole: 3 records"), keyed: forged, headed: other };
+        check(Some("secret"), anew(key), &found);
+    }
+}

@@ -1,0 +1,83 @@
+//! Tokens and certificates in the wrong hands, at the shipped front.
+
+use std::fs;
+use std::path::PathBuf;
+
+use runnerctl::sim::Config;
+use serde_json::{Value, json};
+
+use super::front::Front;
+use super::*;
+
+/// What a runner's machine has: a token like GARM's for instances, which the admin's API refuses
+/// (GARM.md §i). Whose it is, is for its signature to say, and nobody but GARM can sign.
+const OF_A_RUNNER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpZCI6IjQzZWU2NWRjIiwibmFtZSI6Imdhcm0teCIsInByb3ZpZGVyX2lkIjoibGFiIn0.c2lnbmVkLWJ5LXNvbWVib2R5";
+
+type Pair = (PathBuf, PathBuf);
+
+fn client(front: &Front, certificate: Option<&Pair>) -> reqwest::Client {
+    let ca = fs::read(front.servers.path("ca.pem")).unwrap();
+    let mut builder = reqwest::Client::builder()
+        .no_proxy()
+        .tls_certs_only([reqwest::Certificate::from_pem(&ca).unwrap()]);
+    if let Some((cert, key)) = certificate {
+        let pem = [cert, key].map(|it| fs::read_to_string(it).unwrap()).concat();
+        builder = builder.identity(reqwest::Identity::from_pem(pem.as_bytes()).unwrap());
+    }
+    builder.build().unwrap()
+}
+
+async fn status(front: &Front, certificate: Option<&Pair>, token: &str, path: &str) -> u16 {
+    let request = client(front, certificate).get(format!("{}/api/v1{path}", front.url));
+    request.bearer_auth(token).send().await.unwrap().status().as_u16()
+}
+
+async fn admin_token(front: &Front, operator: &Pair) -> String {
+    let login = json!({ "username": "admin", "password": Config::default().password });
+    let request = client(front, Some(operator)).post(format!("{}/api/v1/auth/login", front.url));
+    let reply = request.body(login.to_string()).send().await.unwrap().text().await.unwrap();
+    let reply: Value = serde_json::from_str(&reply).unwrap();
+    reply["token"].as_str().unwrap().to_owned()
+}
+
+/// The front asks for the certificate first, GARM for the token then: one without the other opens
+/// nothing, and a runner has neither of an operator's.
+#[tokio::test]
+async fn a_stolen_token_opens_nothing_without_an_operators_certificate() {
+    let front = Front::open().await;
+    let operator = front.operators.sign("operator", &CLIENT);
+    let runner = front.runners.sign("runner", &CLIENT);
+    let stranger = Authority::new();
+    let foreign = stranger.sign("stranger", &CLIENT);
+    let admin = admin_token(&front, &operator).await;
+    for path in ["/pools", "/controller", "/metrics-token", "/ws/events"] {
+        for (who, certificate, token, expected) in [
+            ("a stolen admin's token alone", None, &*admin, 400),
+            ("the same from a runner", Some(&runner), &*admin, 403),
+            ("the same with a foreign certificate", Some(&foreign), &*admin, 400),
+            ("a runner's token alone", None, OF_A_RUNNER, 400),
+            ("a runner with all that it has", Some(&runner), OF_A_RUNNER, 403),
+            ("an operator's certificate with a runner's token", Some(&operator), OF_A_RUNNER, 401),
+        ] {
+            assert_eq!(status(&front, certificate, token, path).await, expected, "{who}: {path}");
+        }
+    }
+    // The same token in the hands that it was given to.
+    assert_eq!(status(&front, Some(&operator), &admin, "/pools").await, 200);
+}
+
+/// Without TLS there is no certificate to show: nginx answers by itself, and GARM hears nothing.
+#[tokio::test]
+async fn plain_http_at_the_front_is_refused() {
+    let front = Front::open().await;
+    let operator = front.operators.sign("operator", &CLIENT);
+    let admin = admin_token(&front, &operator).await;
+    let url = front.url.replace("https://", "http://");
+    for path in ["/api/v1/pools", "/api/v1/callbacks/status", "/api/v1/metadata/x"] {
+        let request = client(&front, None).get(format!("{url}{path}")).bearer_auth(&admin);
+        let reply = request.send().await.unwrap();
+        assert_eq!(reply.status().as_u16(), 400, "{path}");
+        let page = reply.text().await.unwrap();
+        assert!(page.contains("plain HTTP request was sent to HTTPS port"), "{path}: {page}");
+    }
+}
