@@ -53,6 +53,16 @@ pub enum Reading {
     Listed,
 }
 
+/// A state of what GARM's lists leave out of a pool: two rows of one pool with equal editions have
+/// equal `extra_specs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Edition {
+    /// `generation`, which grows with every change of `extra_specs` (GARM.md §b).
+    Numbered(u64),
+    /// Before GARM 0.2: when the row was last written, for whatever reason.
+    Written(Timestamp),
+}
+
 /// A pool as GARM reports it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pool {
@@ -77,6 +87,17 @@ pub struct Pool {
 }
 
 impl Pool {
+    /// Which state of its `extra_specs` this row goes with.
+    pub fn edition(&self) -> Edition {
+        self.generation.map_or(Edition::Written(self.updated_at), Edition::Numbered)
+    }
+
+    /// Takes `extra_specs` over, which a list has left out.
+    pub fn complete(&mut self, extra_specs: Map<String, Value>) {
+        self.spec.extra_specs = extra_specs;
+        self.reading = Reading::Whole;
+    }
+
     /// Whether the pool bears exactly this mark.
     pub fn bears(&self, mark: &Mark) -> bool {
         self.spec.labels.contains(&mark.to_string())

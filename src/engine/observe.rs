@@ -202,12 +202,12 @@ fn if_there<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
     }
 }
 
-fn fill(pools: &mut [Pool], found: SpecsByPool) {
+/// Completes the pools of a list with what single answers told of them.
+pub(super) fn fill(pools: &mut [Pool], found: SpecsByPool) {
     let mut found: HashMap<_, _> = found.into_iter().collect();
     for pool in pools.iter_mut().filter(|it| it.reading == Reading::Listed) {
         if let Some(specs) = found.remove(&pool.id) {
-            pool.spec.extra_specs = specs;
-            pool.reading = Reading::Whole;
+            pool.complete(specs);
         }
     }
 }

@@ -7,3 +7,4 @@ mod leash;
 mod modes;
 mod retiring;
 mod scaling;
+mod specs;

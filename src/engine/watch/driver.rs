@@ -6,21 +6,17 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::audience::Audience;
-use super::clock::Span;
-use super::input::{Effect, Health, Input, Read, Reading, Scope, What, Write, Written};
+use super::input::{Effect, Input, Read, What, Write, Written};
 use super::machine::Machine;
 use super::order::{Order, Settings};
+use super::reading::read_fleet;
 use super::roll::Roll;
-use crate::domain::entity::{Entity, EntityKind};
-use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolName};
-use crate::domain::pool::Pool;
 use crate::domain::runner::Runner;
 use crate::engine::act::{LevelOrder, With, Writer};
 use crate::engine::guard::Guard;
@@ -69,7 +65,7 @@ pub async fn watch(doors: Doors<'_>, settings: Settings, roll: Roll) -> Result<E
         for effect in machine.handle(input, Instant::now()) {
             works.push(match effect {
                 Effect::Write(it) => write(writer, &fleet, it),
-                Effect::Read(it) => read(&client, &fleet, it, machine.health()),
+                Effect::Read(it) => read(&client, it, &machine),
             });
         }
         if let Some(end) = machine.ended() {
@@ -103,17 +99,12 @@ async fn sleep_until(deadline: Option<Instant>) {
 }
 
 /// A read in a task of its own: decoding a large fleet must not keep events waiting.
-fn read<'a>(
-    client: &Arc<Client>,
-    fleet: &FleetName,
-    what: Read,
-    health: Option<Health>,
-) -> Work<'a> {
+fn read<'a>(client: &Arc<Client>, what: Read, machine: &Machine<'_>) -> Work<'a> {
     let client = Arc::clone(client);
     match what {
         Read::Fleet(scope) => {
-            let fleet = fleet.clone();
-            let task = async move { read_fleet(&client, &fleet, scope, health).await };
+            let (owner, known) = (machine.roll.fleet.clone(), machine.known(scope));
+            let task = async move { read_fleet(&client, &owner, known).await };
             apart(task, |it| Input::Fleet(it.map(Box::new)))
         }
         Read::Runners(id) => {
@@ -145,59 +136,6 @@ fn apart<'a, T: Send + 'static>(
             },
         }
     })
-}
-
-/// Pools, instances, jobs, in this order: an instance's pool is there already, and a job that came
-/// last is merely unknown. GARM's settings before them and the entities after, if asked for.
-async fn read_fleet(
-    client: &Client,
-    owner: &FleetName,
-    scope: Scope,
-    health: Option<Health>,
-) -> Result<Reading, Error> {
-    let began = Instant::now();
-    let known = health.filter(|_| scope == Scope::Lists);
-    let (controller, known) = match known {
-        Some(health) => (health.controller.clone(), Some(health)),
-        None => (client.controller().await?.0, None),
-    };
-    let sent = Instant::now();
-    let (pools, date) = client.pools_and_date().await?;
-    let span = Span { sent, answered: Instant::now() };
-    let runners = client.runners().await?;
-    let jobs = client.jobs().await?;
-    let scope = if known.is_some() { Scope::Lists } else { Scope::Health };
-    let (entities, entity_kinds) = match known {
-        Some(health) => (health.entities, health.kinds),
-        None => entities(client, owner, &pools).await?,
-    };
-    let fleet = Fleet {
-        observed_at: Timestamp::UNIX_EPOCH,
-        controller,
-        entities,
-        entity_kinds,
-        pools,
-        runners,
-        jobs,
-        templates: Vec::new(),
-    };
-    Ok(Reading { fleet, scope, date, span, took: began.elapsed() })
-}
-
-/// The entities of those kinds that have a pool of this fleet.
-async fn entities(
-    client: &Client,
-    owner: &FleetName,
-    pools: &[Pool],
-) -> Result<(Vec<Entity>, Vec<EntityKind>), Error> {
-    let is_used =
-        |kind: &EntityKind| pools.iter().any(|it| it.entity.kind == *kind && it.is_owned_by(owner));
-    let kinds: Vec<EntityKind> = EntityKind::ALL.into_iter().filter(is_used).collect();
-    let mut entities = Vec::new();
-    for kind in &kinds {
-        entities.extend(client.entities(*kind).await?);
-    }
-    Ok((entities, kinds))
 }
 
 /// One write, through the one writer.

@@ -1,10 +1,12 @@
 //! What comes into the loop, and what is to be done about it: values, so that the one who decides
 //! needs no GARM and no clock.
 
+use std::collections::HashMap;
+
 use crate::domain::entity::{Entity, EntityKind};
 use crate::domain::fleet::{Controller, Fleet};
 use crate::domain::name::{PoolId, RunnerName};
-use crate::domain::pool::Pool;
+use crate::domain::pool::{Edition, Pool};
 use crate::domain::runner::Runner;
 use crate::engine::act::{Removal, Target};
 use crate::engine::trouble::Trouble;
@@ -52,8 +54,18 @@ pub(super) struct Reading {
 pub(super) enum Scope {
     /// Pools, instances and jobs: three requests.
     Lists,
-    /// GARM's settings and the entities of the declared pools as well.
+    /// GARM's settings and the entities of the declared pools as well, and what lists leave out of
+    /// the pools of ours of which it is not known.
     Health,
+}
+
+/// What a full read need not read again.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Known {
+    /// GARM's settings and entities: [`Scope::Lists`].
+    Health(Health),
+    /// The state of each pool of which `extra_specs` are known: [`Scope::Health`].
+    Specs(HashMap<PoolId, Edition>),
 }
 
 /// GARM's own state as it was read last.

@@ -59,6 +59,9 @@ impl Machine<'_> {
             self.phase = Phase::Over(Err(Error::old_line("scale the pools")));
             return;
         }
+        if let Some(picture) = &mut self.picture {
+            picture.hand_over_specs(&mut fleet.pools);
+        }
         self.audience.read(&fleet, took);
         let findings = self.auditor.read(&fleet, at);
         self.tell_findings(&findings);

@@ -10,12 +10,13 @@ use super::audience::{Audience, Incident, Stream};
 use super::clock::GarmClock;
 use super::freeze::Ice;
 use super::hand::Hand;
-use super::input::{Effect, Health, Input};
+use super::input::{Effect, Health, Input, Known, Scope};
 use super::order::{Course, Order, Settings, Writes};
 use super::reads::{Reads, is_final_at_start};
 use super::roll::{Found, Roll};
 use crate::domain::entity::EntityKey;
 use crate::domain::name::{PoolId, PoolName, RunnerName};
+use crate::domain::pool::Reading as PoolReading;
 use crate::garm::Error;
 use crate::garm::events::Signal;
 use crate::host::clock::Clock;
@@ -253,9 +254,16 @@ impl<'a> Machine<'a> {
         self.settings.writes == Writes::Sent
     }
 
-    /// GARM's own state as it was read last.
-    pub(super) fn health(&self) -> Option<Health> {
-        self.health.clone()
+    /// What a full read of this scope need not read again.
+    pub(super) fn known(&self, scope: Scope) -> Known {
+        match (scope, &self.health) {
+            (Scope::Lists, Some(health)) => Known::Health(health.clone()),
+            (Scope::Lists, None) | (Scope::Health, _) => {
+                let pools = self.picture.iter().flat_map(|it| it.pools().values());
+                let whole = pools.filter(|it| it.reading == PoolReading::Whole);
+                Known::Specs(whole.map(|it| (it.id.clone(), it.edition())).collect())
+            }
+        }
     }
 
     /// How it ended, once it has.

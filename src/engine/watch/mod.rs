@@ -19,6 +19,7 @@ mod leash;
 mod look;
 mod machine;
 mod order;
+mod reading;
 mod reads;
 mod roll;
 mod steer;

@@ -11,7 +11,7 @@ use runnerctl::domain::entity::{EntityKey, EntityKind};
 use runnerctl::domain::fleet::{Fleet, Line};
 use runnerctl::domain::label::Mark;
 use runnerctl::domain::name::{FleetName, PoolId, PoolName};
-use runnerctl::domain::pool::{Pool, PoolChange, PoolSpec};
+use runnerctl::domain::pool::{Pool, PoolChange, PoolSpec, Reading};
 use runnerctl::engine::act::Writer;
 use runnerctl::engine::record::Warrant;
 use runnerctl::engine::watch::{
@@ -27,6 +27,7 @@ use runnerctl::sim::memory::Memory;
 use runnerctl::sim::{Config, Exchange, Fault, Order as Jobs, Rule, What, World};
 use runnerctl::watchdog::Finding;
 use secrecy::SecretString;
+use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -97,7 +98,7 @@ impl Bench {
             priority: 0,
             template_id: None,
             enable_shell: false,
-            extra_specs: serde_json::Map::new(),
+            extra_specs: Map::new(),
         };
         let made = self.client.create_pool(&self.entity, &spec).await.unwrap();
         self.pools.insert(name(pool), (made.id.clone(), policy.clone()));
@@ -221,7 +222,7 @@ impl Bench {
     /// The levels that were written, in order.
     pub(crate) fn levels(&self) -> Vec<u64> {
         let level = |it: &Exchange| {
-            let body: serde_json::Value = serde_json::from_str(&it.body).ok()?;
+            let body: Value = serde_json::from_str(&it.body).ok()?;
             body["min_idle_runners"].as_u64()
         };
         let writes = self.requests();
@@ -330,6 +331,8 @@ struct Told {
     changes: usize,
     findings: Vec<Finding>,
     beats: usize,
+    /// The `extra_specs` of the first pool in the last full read.
+    specs: Option<(Reading, Map<String, Value>)>,
 }
 
 impl Heard {
@@ -356,6 +359,10 @@ impl Heard {
 
     pub(crate) fn findings(&self) -> Vec<Finding> {
         self.0.lock().unwrap().findings.clone()
+    }
+
+    pub(crate) fn specs(&self) -> Option<(Reading, Map<String, Value>)> {
+        self.0.lock().unwrap().specs.clone()
     }
 
     pub(crate) fn beats(&self) -> usize {
@@ -386,8 +393,10 @@ fn said(act: &Act) -> String {
 }
 
 impl Audience for Heard {
-    fn read(&self, _fleet: &Fleet, _took: Duration) {
-        self.0.lock().unwrap().reads += 1;
+    fn read(&self, fleet: &Fleet, _took: Duration) {
+        let mut told = self.0.lock().unwrap();
+        told.reads += 1;
+        told.specs = fleet.pools.first().map(|it| (it.reading, it.spec.extra_specs.clone()));
     }
 
     fn changed(&self, _change: &Change, _now: Timestamp) {

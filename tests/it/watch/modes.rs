@@ -96,10 +96,12 @@ async fn once_without_work_reads_and_leaves() {
     let watch = bench.start(once());
     assert_eq!(watch.end().await.unwrap().left_raised, []);
     let asked = bench.asked();
+    let one = format!("GET /organizations/{}", bench.entity.id);
     let expected = [
         "POST /auth/login",
         "GET /controller-info",
         "GET /pools",
+        &one,
         "GET /instances",
         "GET /jobs",
         "GET /organizations",
@@ -147,9 +149,11 @@ async fn a_dry_run_decides_and_writes_nothing_and_asks_no_more_than_in_a_quiet_f
     assert_eq!(watch.heard.deeds(), [""; 0]);
     let kinds = kinds(&bench);
     let known = ["GET /controller-info", "GET /instances", "GET /jobs", "GET /organizations"];
+    let one = format!("GET /organizations/{}", bench.entity.id);
     assert!(
         kinds.keys().all(|it| known.contains(&it.as_str())
             || it == "GET /pools"
+            || *it == one
             || it == "POST /auth/login"),
         "{kinds:?}"
     );
