@@ -5,7 +5,7 @@ use crate::domain::entity::EntityKind;
 use crate::domain::name::PoolName;
 use crate::engine::observe::{Ask, Claim, Specs, Templates};
 use crate::manifest::{FleetFile, Manifest, Problem, Severity, has_error};
-use crate::plan;
+use crate::plan::{self, RunnerKit};
 use crate::policy::Others;
 use crate::view::problem;
 use crate::view::words::count;
@@ -81,12 +81,13 @@ impl Loaded {
     }
 
     /// What a plan is made with besides files and fleet.
-    pub fn options(&self, target: &[PoolName]) -> Result<plan::Options, Failure> {
+    pub fn options(&self, target: &[PoolName], kit: RunnerKit) -> Result<plan::Options, Failure> {
         let policy = &self.fleet_file()?.policy;
         Ok(plan::Options {
             target: target.to_vec(),
             protected: policy.protected_pools.clone(),
             show_keys: policy.extra_specs_show.clone(),
+            kit,
         })
     }
 

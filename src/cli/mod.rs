@@ -17,6 +17,7 @@ pub mod demo;
 pub mod exit;
 pub mod failure;
 pub mod import;
+pub mod kit;
 pub mod load;
 pub mod log;
 pub mod manual;

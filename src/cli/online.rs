@@ -18,6 +18,13 @@ pub struct Known {
     templates: Vec<Template>,
 }
 
+impl Known {
+    /// The entities of the kinds that pools use.
+    pub fn entities(&self) -> &[Entity] {
+        &self.entities
+    }
+}
+
 /// Asks GARM, and only for what the pools use.
 pub async fn ask(client: &Client, pools: &[DeclaredPool]) -> Result<Known, garm::Error> {
     let mut known = Known { providers: client.providers().await?, ..Known::default() };

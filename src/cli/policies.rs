@@ -3,10 +3,14 @@
 use std::path::Path;
 
 use crate::host::files;
-use crate::manifest::{self, Finding, Manifest, PolicySettings, Problem, Severity};
+use crate::manifest::{self, Manifest, PolicySettings, Problem};
+use crate::policy::kit::{self, Wanted};
 use crate::policy::{Others, joined, judge};
 
-/// What binds the pools of a run; a pool has to satisfy each of them.
+use super::kit::problem;
+
+/// What binds the pools of a run, the fleet file's first if there is one; a pool has to satisfy each
+/// of them.
 #[derive(Debug, Clone, Default)]
 pub struct Policies(Vec<PolicySettings>);
 
@@ -39,17 +43,10 @@ impl Policies {
     /// What the pools ask for and a policy forbids, each where it is asked for.
     pub fn violations(&self, manifest: &Manifest, others: Others) -> Vec<Problem> {
         let policies: Vec<&PolicySettings> = self.0.iter().collect();
-        let found = judge(&policies, &manifest.pools, others).into_iter();
-        found
-            .map(|it| {
-                let finding = Finding {
-                    code: it.code,
-                    severity: Severity::Error,
-                    message: format!("pool `{}`: {}", it.pool, it.message),
-                    help: Some(it.help),
-                };
-                manifest.problem(&it.pool, it.field, finding)
-            })
-            .collect()
+        let mut found = judge(&policies, &manifest.pools, others);
+        if let (Some(file), Some(own)) = (&manifest.fleet_file, policies.first()) {
+            found.extend(kit::objections(Wanted::by(file), own, &manifest.pools));
+        }
+        found.into_iter().map(|it| problem(manifest, it)).collect()
     }
 }

@@ -16,6 +16,7 @@ use super::args::{Output, StatusArgs};
 use super::connect::connect;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::kit::unread;
 use super::load::{Loaded, load};
 
 /// Takes the cursor home and clears the screen.
@@ -91,7 +92,7 @@ async fn look(watch: &Watch<'_>) -> Result<(Board, Option<String>), Failure> {
     let declared = &watch.loaded.manifest.pools;
     // Files that `plan` could not use yet are no reason to show nothing.
     let desired = watch.loaded.manifest.complete(watch.loaded.scope).ok();
-    let options = watch.loaded.options(&[])?;
+    let options = watch.loaded.options(&[], unread(watch.file))?;
     let plan = desired.map(|it| plan(&it, &fleet, &options));
     let sight = Sight { owner: &watch.file.fleet, declared, fleet: &fleet, plan: plan.as_ref() };
     let board = only(board(sight), &watch.args.only)?;

@@ -19,6 +19,7 @@ use crate::view::words::nearest;
 use super::Context;
 use super::connect::connect;
 use super::failure::Failure;
+use super::kit::{agents, kit};
 use super::load::{Loaded, load_from, stop_at};
 use super::places::Places;
 
@@ -54,11 +55,13 @@ pub async fn survey(
     stop_at(&loaded.violations(Others::default()), cx)?;
     check_targets(targets, &desired)?;
     let file = loaded.fleet_file()?;
+    let kit = kit(file, loaded.places.base(), cx).await?;
     let client = connect(file, loaded.places.base(), cx)?;
     let heading = Heading { garm_url: client.address(), fleet_file: file.path.clone() };
     let fleet = settled_fleet(&client, &loaded.ask(), &desired, cx).await?;
     stop_at(&loaded.violations(undeclared(&desired, &fleet)), cx)?;
-    let plan = plan(&desired, &fleet, &loaded.options(targets)?);
+    stop_at(&agents(&loaded.manifest, &fleet.entities), cx)?;
+    let plan = plan(&desired, &fleet, &loaded.options(targets, kit)?);
     Ok(Survey { loaded, desired, client, fleet, plan, heading })
 }
 

@@ -8,6 +8,7 @@ use super::args::Output;
 use super::connect::connect;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::kit::agents;
 use super::load::missing_fleet_file;
 use super::places::{Places, Surroundings};
 use super::policies::Policies;
@@ -93,6 +94,7 @@ pub async fn run_online(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Fa
     let probes = probe::prove(&Doors::of(&fleet_file.garm, &client.controller().await?.0)).await?;
     let must_prove = fleet_file.policy.require_mtls;
     gathered.problems.extend(online::problems(&gathered.manifest, &known));
+    gathered.problems.extend(agents(&gathered.manifest, known.entities()));
     show(&gathered, Some(&Asked { address: client.address(), probes: &probes }), cx)?;
     match exit(args, &gathered.problems) {
         Exit::Done if must_prove && Proof::of(&probes) != Proof::Enforced => {

@@ -13,6 +13,7 @@ pub mod http;
 pub(crate) mod pem;
 pub mod probe;
 mod refusal;
+pub mod runner_identity;
 mod session;
 mod socket;
 pub mod tls;

@@ -37,6 +37,23 @@ pub(super) fn facts(der: &[u8]) -> Option<Facts> {
     })
 }
 
+/// The content of a certificate's public key (`SubjectPublicKeyInfo`), of whatever version it is:
+/// certificates of version 1, as `openssl x509 -req` makes them, are refused by rustls and taken by
+/// everybody else.
+pub(super) fn public_key(der: &[u8]) -> Option<&[u8]> {
+    let mut certificate = Der::new(Der::new(der).take(SEQUENCE)?);
+    let mut body = Der::new(certificate.take(SEQUENCE)?);
+    body.skip(VERSION);
+    body.take(INTEGER)?;
+    let [_algorithm, _issuer, _validity, _subject] = [(); 4].map(|()| body.take(SEQUENCE));
+    body.take(SEQUENCE)
+}
+
+/// The content of a DER sequence.
+pub(super) fn sequence(der: &[u8]) -> Option<&[u8]> {
+    Der::new(der).take(SEQUENCE)
+}
+
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 const VERSION: u8 = 0xa0;

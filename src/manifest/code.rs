@@ -173,6 +173,10 @@ codes! {
     ForbiddenNetwork = "RC0805",
     /// All pools together may have more runners than the policy allows.
     TooManyRunners = "RC0806",
+    /// The pool cannot have the runner kit that the fleet file orders.
+    NoKit = "RC0807",
+    /// The pool brings a script of its own, which could read the runner kit's key and undo its work.
+    OwnScripts = "RC0808",
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use super::obstacle::Obstacle;
 use super::settle::{Case, Origin, Picture, Settled};
 use super::wanted::{self, LeftAlone};
 use super::{
-    About, Action, Change, Consent, Creation, Options, Plan, Shown, Step, Work, controller, follow,
-    level, notes, retire, sentence, stranded,
+    About, Action, Change, Consent, Creation, Options, Plan, RunnerKit, Shown, Step, Work,
+    controller, follow, level, notes, retire, sentence, stranded,
 };
 use crate::domain::desired::{Desired, DesiredPool};
 use crate::domain::entity::{Entity, EntityKey, EntityRef};
@@ -18,6 +18,7 @@ use crate::domain::label::Mark;
 use crate::domain::name::{PoolId, PoolName};
 use crate::domain::pool::{Pool, PoolSpec, Reading};
 use crate::domain::text::code;
+use crate::policy::kit;
 
 /// Everything that would make `fleet` what `desired` asks for. Never fails: what cannot be done is
 /// a blocked step. The order of pools, runners and jobs in the input does not count.
@@ -111,6 +112,8 @@ impl Desk<'_> {
         if pool.reading == Reading::Listed {
             // Unknown is no difference.
             wanted.extra_specs.clone_from(&pool.spec.extra_specs);
+        } else if self.options.kit == RunnerKit::Unread {
+            wanted.extra_specs = kit::carried(&pool.spec.extra_specs, &wanted.extra_specs);
         }
         let owner = if desired.scale.autoscale { LevelOwner::Scaler } else { LevelOwner::Manifest };
         let found = diff::difference(&pool.spec, &wanted, owner, &self.show);
@@ -210,7 +213,11 @@ impl Desk<'_> {
 
     fn spec(&self, settled: &Settled<'_>, left: LeftAlone, level: u32) -> PoolSpec {
         let fleet = &self.picture.desired.fleet;
-        wanted::spec(settled.desired, fleet, settled.template_id, left, level)
+        let mut spec = wanted::spec(settled.desired, fleet, settled.template_id, left, level);
+        if let RunnerKit::Ready(kit) = &self.options.kit {
+            spec.extra_specs = kit.merged(&spec.extra_specs);
+        }
+        spec
     }
 
     /// The glob of the policy that protects this name, if one does.

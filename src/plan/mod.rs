@@ -15,6 +15,7 @@ mod notes;
 mod obstacle;
 mod owners;
 mod retire;
+mod runner_kit;
 pub mod saved;
 mod sentence;
 mod settle;
@@ -37,6 +38,7 @@ use crate::domain::entity::EntityKey;
 use crate::domain::label::Labels;
 use crate::domain::name::{FleetName, PoolId, PoolName};
 use crate::domain::pool::{PoolChange, PoolSpec};
+use crate::policy::kit::Kit;
 
 /// What a step does to one pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,6 +119,11 @@ pub enum Shown {
         /// Bytes of its JSON.
         bytes: usize,
         /// First 16 hex digits of the SHA-256 of its canonical JSON: two plans can be compared.
+        digest: String,
+    },
+    /// The runner kit, which holds a private key.
+    Kit {
+        /// First 16 hex digits of the SHA-256 of all of it. Nobody guesses a key from that.
         digest: String,
     },
 }
@@ -266,6 +273,20 @@ pub struct Options {
     pub protected: Vec<String>,
     /// `policy.extra_specs.show`: keys of `extra_specs` whose scalar values may be shown.
     pub show_keys: Vec<String>,
+    /// What every pool's runners get besides their pool's own `extra_specs`.
+    pub kit: RunnerKit,
+}
+
+/// The runner kit, as far as a caller knows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum RunnerKit {
+    /// There is none: one that stands in GARM is to go.
+    #[default]
+    None,
+    /// There is one, and the caller has not read its key: one that stands in GARM is right.
+    Unread,
+    /// This one.
+    Ready(Kit),
 }
 
 impl Options {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::make::Desk;
 use super::retire::Place;
+use super::runner_kit;
 use super::settle::{Case, Origin};
 use super::{Note, Shown, Step, Weight, Work, controller, level};
 use crate::domain::desired::DesiredPool;
@@ -33,6 +34,7 @@ pub(super) fn all(desk: &Desk<'_>, steps: &[Step]) -> Vec<Note> {
     notes.extend(old_line(desk));
     notes.extend(managers(desk));
     notes.extend(backoff(desk, steps));
+    notes.extend(runner_kit::notes(desk));
     notes.extend(raised(desk, steps));
     notes.extend(outdated(desk, steps));
     notes.extend(groups(desk));
@@ -47,7 +49,7 @@ fn remark(text: String) -> Note {
     Note { weight: Weight::Remark, pool: None, text, help: None }
 }
 
-fn warning(text: String, help: impl Into<String>) -> Note {
+pub(super) fn warning(text: String, help: impl Into<String>) -> Note {
     Note { weight: Weight::Warning, pool: None, text, help: Some(help.into()) }
 }
 

@@ -198,7 +198,7 @@ fn sides_json(change: &Change) -> (Value, Value) {
         Shown::Value(value) if is_secret => json!({ "digest": specs::digest(value) }),
         Shown::Value(value) => json!({ "value": value }),
         Shown::Level(level) => json!({ "level": level }),
-        Shown::Hidden { digest, .. } => json!({ "digest": digest }),
+        Shown::Hidden { digest, .. } | Shown::Kit { digest } => json!({ "digest": digest }),
     };
     (side(&change.before), side(&change.after))
 }

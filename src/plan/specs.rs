@@ -7,6 +7,7 @@ use serde_json::{Map, Number, Value};
 use sha2::{Digest, Sha256};
 
 use super::{Change, Shown};
+use crate::policy::kit;
 
 /// From here on a store may spell a number in another way: PostgreSQL gives `1e16` back as
 /// `10000000000000000`.
@@ -25,14 +26,28 @@ pub(super) fn changes(
     after: &Map<String, Value>,
     show: &BTreeSet<&str>,
 ) -> Vec<Change> {
-    keys(before, after)
-        .filter(|key| !is_same_entry(entry(before, key), entry(after, key)))
+    let (own_before, own_after) = (kit::without(before), kit::without(after));
+    let own = keys(&own_before, &own_after)
+        .filter(|key| !is_same_entry(entry(&own_before, key), entry(&own_after, key)))
         .map(|key| Change {
             field: format!("extra_specs.{key}"),
-            before: shown(key, entry(before, key), show),
-            after: shown(key, entry(after, key), show),
-        })
-        .collect()
+            before: shown(key, entry(&own_before, key), show),
+            after: shown(key, entry(&own_after, key), show),
+        });
+    own.chain(kit_change(kit::entry(before), kit::entry(after))).collect()
+}
+
+/// The runner kit by itself: it comes, goes and is renewed whatever else the pool runs.
+fn kit_change(before: Option<&Value>, after: Option<&Value>) -> Option<Change> {
+    let side = |it: Option<&Value>| match it {
+        None => Shown::Absent,
+        Some(entry) => Shown::Kit { digest: digest(entry) },
+    };
+    (before != after).then(|| Change {
+        field: format!("extra_specs.{}.{}", kit::SCRIPTS, kit::ENTRY),
+        before: side(before),
+        after: side(after),
+    })
 }
 
 /// First 16 hex digits of the SHA-256 of a value's canonical JSON (keys sorted, no blanks).

@@ -3,10 +3,11 @@
 //!
 //! Judges a pool as it will stand in GARM: defaults merged, `extra_specs` whole. Never reads a file,
 //! never decides what becomes of a violation. What GARM still has of pools that are not declared
-//! comes in as a number.
+//! comes in as a number. The kit that runners get, and which pools cannot have it, is [`kit`].
 
 mod join;
 mod judge;
+pub mod kit;
 mod networks;
 
 pub use join::joined;

@@ -75,7 +75,7 @@ fn below<'v>(value: &'v Value, path: &str, all: &mut Vec<&'v Value>) {
 }
 
 /// As Go's JSON compares names: also the Kelvin sign is a `k`, and the long s an `s`.
-fn folded(key: &str) -> String {
+pub(super) fn folded(key: &str) -> String {
     key.to_uppercase().to_lowercase()
 }
 

@@ -13,6 +13,7 @@ use crate::domain::name::{POOL_NAME_MAX, PoolId};
 use crate::domain::pool::Pool;
 use crate::domain::text;
 use crate::manifest::DeclaredPool;
+use crate::policy::kit;
 
 /// Longest name that is made up, without the number that sets two of one kind apart.
 const NAME_MAX: usize = 24;
@@ -98,6 +99,8 @@ fn fields(
     base: &DeclaredPool,
 ) -> Vec<(&'static str, Value)> {
     let spec = &pool.spec;
+    // The runner kit holds a private key, and a plan brings it back.
+    let specs = kit::without(&spec.extra_specs);
     let mut fields = vec![("name", json!(name)), ("adopt", json!(pool.id.as_str()))];
     fields.extend(entity(pool, fleet));
     fields.extend([
@@ -130,9 +133,9 @@ fn fields(
         (template.is_some() && template != base.template, "template", json!(template)),
         (base.enable_shell != spec.enable_shell, "enable_shell", json!(spec.enable_shell)),
         (
-            base.extra_specs != spec.extra_specs,
+            base.extra_specs != specs,
             "extra_specs",
-            Value::Object(merged_away(&base.extra_specs, &spec.extra_specs)),
+            Value::Object(merged_away(&base.extra_specs, &specs)),
         ),
     ];
     fields.extend(differing.into_iter().filter(|it| it.0).map(|(_, key, value)| (key, value)));

@@ -85,6 +85,7 @@ fn planned(folder: &Path) -> Plan {
         target: Vec::new(),
         protected: policy.protected_pools.clone(),
         show_keys: policy.extra_specs_show.clone(),
+        ..Options::default()
     };
     plan(&desired, &read(folder), &options)
 }

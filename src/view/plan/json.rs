@@ -55,6 +55,7 @@ fn side(shown: &Shown) -> Value {
         Shown::Value(value) => value.clone(),
         Shown::Level(level) => json!(level),
         Shown::Hidden { bytes, .. } => json!({ "hidden": true, "bytes": bytes }),
+        Shown::Kit { digest } => json!({ "kit": format!("sha256:{digest}") }),
     }
 }
 

@@ -12,6 +12,9 @@ const VALUE_MAX: usize = 1_000;
 /// What stands for "not there".
 const NONE: &str = "(none)";
 
+/// What a script with a private key in it is called.
+const KIT: &str = "the runner kit";
+
 /// A change in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Told {
@@ -29,7 +32,12 @@ pub(super) fn told(change: &Change, step: &Step) -> Told {
         (Shown::Hidden { bytes: old, .. }, Shown::Hidden { bytes: new, .. }) => {
             one(format!("(changed, {old} → {new} bytes)"))
         }
+        (Shown::Kit { digest: old }, Shown::Kit { digest: new }) => {
+            one(format!("{KIT}, sha256:{old} → sha256:{new}"))
+        }
+        (Shown::Kit { digest }, Shown::Absent) => one(format!("({KIT}, sha256:{digest}, removed)")),
         (Shown::Absent, after) if step.pool_id.is_none() => one(side(&change.field, after)),
+        (Shown::Absent, after @ Shown::Kit { .. }) => one(side(&change.field, after)),
         (Shown::Absent, Shown::Hidden { bytes, .. }) => {
             one(format!("(added, {})", count(*bytes, "byte")))
         }
@@ -48,6 +56,7 @@ fn side(field: &str, shown: &Shown) -> String {
         Shown::Absent => NONE.to_owned(),
         Shown::Level(level) => level.to_string(),
         Shown::Hidden { bytes, .. } => format!("(hidden, {})", count(*bytes, "byte")),
+        Shown::Kit { digest } => format!("{KIT}, sha256:{digest}"),
         // `"1"` and `1` are two things for a provider.
         Shown::Value(Value::String(text)) if field.starts_with("extra_specs.") => {
             quote(&Value::from(text.as_str()).to_string())

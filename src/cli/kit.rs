@@ -1,0 +1,73 @@
+//! From the fleet file to the runner kit.
+
+use std::path::PathBuf;
+
+use super::Context;
+use super::failure::Failure;
+use crate::domain::entity::Entity;
+use crate::domain::text::quote;
+use crate::garm::runner_identity::runner_identity;
+use crate::host::clock::Clock;
+use crate::manifest::{Finding, FleetFile, Manifest, Problem, Severity};
+use crate::plan::RunnerKit;
+use crate::policy::Violation;
+use crate::policy::kit::{self, Kit, Parts, Wanted};
+use crate::secrets;
+
+/// The kit that the fleet file asks for; `base` is its folder. Resolves the key's reference: fails
+/// with 3 when reference, key or certificates cannot be used, with 4 when a secrets manager is out
+/// of reach.
+pub async fn kit(file: &FleetFile, base: PathBuf, cx: Context<'_>) -> Result<RunnerKit, Failure> {
+    if Wanted::by(file) == Wanted::Nothing {
+        return Ok(RunnerKit::None);
+    }
+    let identity = match &file.runner_mtls {
+        None => None,
+        Some(mtls) => {
+            let allowed = secrets::Options { allow_exec: cx.globals.allow_exec, base_dir: base };
+            let key = secrets::resolve(&mtls.key, &allowed).await.map_err(|error| {
+                let failure = Failure::from(error);
+                Failure { message: format!("`runner_mtls.key`: {}", failure.message), ..failure }
+            })?;
+            let reference = quote(&mtls.key.to_string());
+            let now = Clock::Real.now();
+            Some(runner_identity((&mtls.cert, &mtls.ca), (&key, &reference), now)?)
+        }
+    };
+    let must_not_reach = file.policy.must_not_reach.clone();
+    Ok(RunnerKit::Ready(Kit::new(&Parts { identity, must_not_reach })))
+}
+
+/// The kit where only GARM is looked at, and no secret is wanted.
+pub fn unread(file: &FleetFile) -> RunnerKit {
+    match Wanted::by(file) {
+        Wanted::Nothing => RunnerKit::None,
+        Wanted::Reach | Wanted::Certificate => RunnerKit::Unread,
+    }
+}
+
+/// The pools whose entity is in agent mode, which the certificate does not go together with: only
+/// GARM knows.
+pub fn agents(manifest: &Manifest, entities: &[Entity]) -> Vec<Problem> {
+    let wants = manifest.fleet_file.as_ref().map(Wanted::by);
+    if wants != Some(Wanted::Certificate) {
+        return Vec::new();
+    }
+    let is_agents = |named: &_| entities.iter().any(|it| it.agent_mode && it.is(named));
+    let found = manifest.pools.iter().filter_map(|pool| {
+        let entity = pool.entity.as_ref().filter(|it| is_agents(it))?;
+        Some(problem(manifest, kit::agent_mode(&pool.name, entity.kind.word())))
+    });
+    found.collect()
+}
+
+/// A violation where it is asked for.
+pub fn problem(manifest: &Manifest, violation: Violation) -> Problem {
+    let finding = Finding {
+        code: violation.code,
+        severity: Severity::Error,
+        message: format!("pool `{}`: {}", violation.pool, violation.message),
+        help: Some(violation.help),
+    };
+    manifest.problem(&violation.pool, violation.field, finding)
+}

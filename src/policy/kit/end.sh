@@ -1,0 +1,3 @@
+
+mv -f "$installer.kept" "$installer"
+why=

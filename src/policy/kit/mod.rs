@@ -1,0 +1,284 @@
+//! The runner kit (DESIGN §7): one entry of `pre_install_scripts`, merged into the `extra_specs` of
+//! every pool. It gives a runner the certificate with which it speaks to GARM, proves from the
+//! runner's own network that GARM lets nobody in without one and that forbidden places are out of
+//! reach, and takes the certificate away before a job's first step.
+//!
+//! Decides what the script says and which pools cannot have it. Never reads a file, never resolves
+//! a secret. Holds a private key: nothing here prints one.
+
+mod objections;
+mod script;
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+pub use objections::{agent_mode, objections};
+pub use script::{Place, script};
+
+use crate::manifest::{FleetFile, HostPort};
+
+/// The key of `extra_specs` that providers take scripts from, by name, in base64. They run as root
+/// and in the order of their names (GARM.md §i).
+pub const SCRIPTS: &str = "pre_install_scripts";
+
+/// The name of ours, before all others.
+pub const ENTRY: &str = "00-runnerctl";
+
+/// Runners' certificate, its key and the authority of GARM's front, each PEM and nothing else.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The certificate with its chain.
+    pub cert: String,
+    /// Its private key.
+    pub key: SecretString,
+    /// The authority of GARM's front.
+    pub ca: String,
+    /// When the certificate ends.
+    pub holds_until: Timestamp,
+}
+
+/// What a kit is made of.
+#[derive(Debug, Clone, Default)]
+pub struct Parts {
+    /// `runner_mtls`; absent: runners speak to GARM as they please.
+    pub identity: Option<Identity>,
+    /// `policy.networks.must_not_reach`.
+    pub must_not_reach: Vec<HostPort>,
+}
+
+/// What a fleet file asks the kit for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// No kit.
+    Nothing,
+    /// The check of forbidden places alone: it holds no secret.
+    Reach,
+    /// The certificate, and perhaps the check.
+    Certificate,
+}
+
+impl Wanted {
+    /// What this fleet file, with all policies joined, asks for.
+    pub fn by(file: &FleetFile) -> Self {
+        match (&file.runner_mtls, file.policy.must_not_reach.as_slice()) {
+            (Some(_), _) => Self::Certificate,
+            (None, []) => Self::Nothing,
+            (None, _) => Self::Reach,
+        }
+    }
+}
+
+/// The kit, ready to be merged.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Kit {
+    /// The script in base64.
+    entry: Zeroizing<String>,
+    /// Bytes of the script.
+    size: usize,
+    holds_until: Option<Timestamp>,
+}
+
+impl fmt::Debug for Kit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kit").field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+impl Kit {
+    /// The kit for runners; the same parts make the same kit, byte for byte.
+    pub fn new(parts: &Parts) -> Self {
+        let text = script(parts, &Place::runner());
+        Self {
+            entry: Zeroizing::new(STANDARD.encode(text.as_bytes())),
+            size: text.len(),
+            holds_until: parts.identity.as_ref().map(|it| it.holds_until),
+        }
+    }
+
+    /// Bytes of the script, which become a third more in the user data of a VM.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// When the runners' certificate ends; absent when it has none.
+    pub fn holds_until(&self) -> Option<Timestamp> {
+        self.holds_until
+    }
+
+    /// `extra_specs` with the kit in it. Every other key, and every other script, stays.
+    pub fn merged(&self, specs: &Map<String, Value>) -> Map<String, Value> {
+        put(specs, Value::from(self.entry.as_str()))
+    }
+}
+
+fn put(specs: &Map<String, Value>, entry: Value) -> Map<String, Value> {
+    let mut merged = specs.clone();
+    let scripts = merged.entry(SCRIPTS).or_insert(Value::Null);
+    // Anything but scripts by name has been refused by `objections`.
+    if !scripts.is_object() {
+        *scripts = Value::Object(Map::new());
+    }
+    if let Some(scripts) = scripts.as_object_mut() {
+        scripts.insert(ENTRY.to_owned(), entry);
+    }
+    merged
+}
+
+/// `specs` with the kit that stands in `from`, if one does.
+pub fn carried(from: &Map<String, Value>, specs: &Map<String, Value>) -> Map<String, Value> {
+    entry(from).map_or_else(|| specs.clone(), |it| put(specs, it.clone()))
+}
+
+/// `extra_specs` without the kit: whatever else is there stays.
+pub fn without(specs: &Map<String, Value>) -> Map<String, Value> {
+    let mut rest = specs.clone();
+    if let Some(scripts) = rest.get_mut(SCRIPTS).and_then(Value::as_object_mut)
+        && scripts.remove(ENTRY).is_some()
+        && scripts.is_empty()
+    {
+        rest.remove(SCRIPTS);
+    }
+    rest
+}
+
+/// The kit in `extra_specs`, as it stands there.
+pub fn entry(specs: &Map<String, Value>) -> Option<&Value> {
+    specs.get(SCRIPTS)?.get(ENTRY)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    const CANARY: &str = "canary-key-2c61";
+
+    fn parts() -> Parts {
+        let pem = |it: &str| format!("-----BEGIN X-----\n{it}\n-----END X-----\n");
+        Parts {
+            identity: Some(Identity {
+                cert: pem("cert"),
+                key: SecretString::from(pem(CANARY)),
+                ca: pem("ca"),
+                holds_until: Timestamp::UNIX_EPOCH,
+            }),
+            must_not_reach: vec![
+                HostPort { host: "db.example.com".into(), port: 5432 },
+                HostPort { host: "fd00::1".into(), port: 443 },
+            ],
+        }
+    }
+
+    fn map(value: Value) -> Map<String, Value> {
+        match value {
+            Value::Object(map) => map,
+            other => panic!("{other} is no object"),
+        }
+    }
+
+    /// What people may have in `extra_specs`, scripts of their own included.
+    fn some_specs() -> impl Strategy<Value = Map<String, Value>> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            ".{0,8}".prop_map(Value::from),
+        ];
+        let value = leaf.prop_recursive(3, 12, 3, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+                prop::collection::btree_map(".{0,6}", inner, 0..3)
+                    .prop_map(|it| Value::Object(it.into_iter().collect())),
+            ]
+        });
+        let scripts = prop::collection::btree_map("[0-9a-z.-]{1,9}", "[A-Za-z0-9+/]{0,8}", 1..4);
+        let scripts = scripts.prop_map(|it| {
+            Value::Object(it.into_iter().map(|(name, text)| (name, Value::from(text))).collect())
+        });
+        let specs = prop::collection::btree_map("[a-z_]{1,9}|.{1,4}", value, 0..5);
+        (specs, prop::option::of(scripts)).prop_map(|(specs, scripts)| {
+            let own = scripts.map(|it| (SCRIPTS.to_owned(), it));
+            specs.into_iter().filter(|it| it.0 != SCRIPTS).chain(own).collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_merged_and_taken_out_again_leaves_every_letter(specs in some_specs()) {
+            let kit = Kit::new(&parts());
+            let merged = kit.merged(&specs);
+            prop_assert_eq!(entry(&merged).and_then(Value::as_str), Some(kit.entry.as_str()));
+            let text = |it: &Map<String, Value>| serde_json::to_string(it).unwrap();
+            prop_assert_eq!(text(&without(&merged)), text(&specs));
+            // Twice is once, a newer one takes the place of the older, and one is carried whole.
+            prop_assert_eq!(kit.merged(&merged), merged.clone());
+            let newer = Kit::new(&Parts { must_not_reach: Vec::new(), ..parts() });
+            prop_assert_eq!(newer.merged(&merged), newer.merged(&specs));
+            prop_assert_eq!(carried(&merged, &specs), merged);
+            prop_assert_eq!(carried(&specs, &specs), specs);
+        }
+    }
+
+    #[test]
+    fn a_kit_stands_beside_the_pools_own_scripts() {
+        let kit = Kit::new(&Parts { identity: None, ..parts() });
+        let specs = map(json!({ "disk_gb": 20, "pre_install_scripts": { "10-proxy": "eA==" } }));
+        let merged = kit.merged(&specs);
+        assert_eq!(merged["disk_gb"], json!(20));
+        let names: Vec<_> = merged[SCRIPTS].as_object().unwrap().keys().collect();
+        assert_eq!(names, [ENTRY, "10-proxy"]);
+        let text = STANDARD.decode(merged[SCRIPTS][ENTRY].as_str().unwrap()).unwrap();
+        assert!(text.starts_with(b"#!/bin/bash\n"));
+    }
+
+    #[test]
+    fn nothing_shows_the_key() {
+        let parts = parts();
+        let kit = Kit::new(&parts);
+        assert!(script(&parts, &Place::runner()).contains(CANARY));
+        for shown in [format!("{parts:?}"), format!("{kit:?}"), format!("{kit:#?}")] {
+            assert!(!shown.contains(CANARY) && !shown.contains("Y2FuYXJ5"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn the_kit_of_a_runner_is_as_it_was() {
+        insta::assert_snapshot!(script(&parts(), &Place::runner()).as_str());
+    }
+
+    #[test]
+    fn without_a_certificate_the_kit_holds_the_check_alone() {
+        let check = script(&Parts { identity: None, ..parts() }, &Place::runner());
+        assert!(check.contains("'db.example.com/5432' 'fd00::1/443'"), "{}", *check);
+        assert!(!check.contains("PEM") && !check.contains("@CERT@"), "{}", *check);
+        let certificate =
+            script(&Parts { must_not_reach: Vec::new(), ..parts() }, &Place::runner());
+        assert!(
+            !certificate.contains("/dev/tcp") && !certificate.contains('@'),
+            "{}",
+            *certificate
+        );
+    }
+
+    #[test]
+    fn an_ordinary_kit_leaves_room_in_16_kib_of_user_data() {
+        // RSA of 2048 bits: a certificate of 1,300 bytes, a key of 1,704, an authority of 1,300.
+        let pem = |bytes: usize| "x".repeat(bytes);
+        let identity = Identity {
+            cert: pem(1300),
+            key: SecretString::from(pem(1704)),
+            ca: pem(1300),
+            holds_until: Timestamp::UNIX_EPOCH,
+        };
+        let kit = Kit::new(&Parts { identity: Some(identity), ..parts() });
+        assert!(kit.entry.len() + 4096 < 16 << 10, "{}", kit.entry.len());
+    }
+}

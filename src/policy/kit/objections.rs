@@ -1,0 +1,237 @@
+//! Pools that cannot have the kit, or whose own scripts would get at the key in it.
+
+use serde_json::Value;
+
+use super::{ENTRY, SCRIPTS, Wanted};
+use crate::domain::name::PoolName;
+use crate::domain::text::code;
+use crate::manifest::{Code, DeclaredPool, PolicySettings};
+use crate::policy::Violation;
+use crate::policy::networks::folded;
+
+/// The key with which a pool brings an installer of its own, which runs while the key is there.
+const TEMPLATE: &str = "runner_install_template";
+
+/// What speaks against the kit, in the order of the pools. `policy` is the fleet file's own: what
+/// it does not allow by name, no other policy can.
+pub fn objections(
+    wanted: Wanted,
+    policy: &PolicySettings,
+    pools: &[DeclaredPool],
+) -> Vec<Violation> {
+    let all = |it| {
+        let system = system(it, wanted).into_iter();
+        let shell = (wanted == Wanted::Certificate).then(|| shell(it)).flatten();
+        system.chain(shell).chain(scripts(it, policy))
+    };
+    match wanted {
+        Wanted::Nothing => Vec::new(),
+        Wanted::Reach | Wanted::Certificate => pools.iter().flat_map(all).collect(),
+    }
+}
+
+/// A pool of an entity in agent mode, as only GARM knows. `field` names the entity.
+pub fn agent_mode(pool: &PoolName, field: &'static str) -> Violation {
+    Violation {
+        pool: pool.clone(),
+        field,
+        code: Code::NoKit,
+        message: "`runner_mtls` does not go together with GARM's agent mode, which this entity is \
+                  in: the agent calls home without the certificate, and can read its key"
+            .to_owned(),
+        help: "switch agent mode off for it, or take `runner_mtls` out of the fleet file"
+            .to_owned(),
+    }
+}
+
+fn violation(pool: &DeclaredPool, field: &'static str, code: Code, message: String) -> Violation {
+    Violation { pool: pool.name.clone(), field, code, message, help: String::new() }
+}
+
+fn with(violation: Violation, help: impl Into<String>) -> Violation {
+    Violation { help: help.into(), ..violation }
+}
+
+/// The kit is a script of bash.
+fn system(pool: &DeclaredPool, wanted: Wanted) -> Option<Violation> {
+    if pool.os_type == "linux" {
+        return None;
+    }
+    let (key, why) = match wanted {
+        Wanted::Certificate => ("runner_mtls", "gives no certificate to"),
+        Wanted::Reach | Wanted::Nothing => ("policy.networks.must_not_reach", "checks nothing on"),
+    };
+    let message = format!("`{key}` {why} {} runners: its kit is for linux", code(&pool.os_type));
+    Some(with(
+        violation(pool, "os_type", Code::NoKit, message),
+        format!("declare the pool in a fleet without `{key}`"),
+    ))
+}
+
+fn shell(pool: &DeclaredPool) -> Option<Violation> {
+    pool.enable_shell.then(|| {
+        let message =
+            "`runner_mtls` does not go together with shell access, through which the key can be read";
+        with(
+            violation(pool, "enable_shell", Code::NoKit, message.to_owned()),
+            "leave `enable_shell` out",
+        )
+    })
+}
+
+/// Scripts and an installer of the pool's own. GARM and its providers read keys without case.
+fn scripts(pool: &DeclaredPool, policy: &PolicySettings) -> Vec<Violation> {
+    let own = pool.extra_specs.iter().filter(|(_, value)| !value.is_null());
+    own.filter_map(|(key, value)| {
+        let name = [SCRIPTS, TEMPLATE].into_iter().find(|it| folded(key) == *it)?;
+        let is_allowed = policy.extra_specs_allow_keys.iter().flatten().any(|it| it == key);
+        let found = |message, help: String| {
+            Some(with(violation(pool, "extra_specs", Code::OwnScripts, message), help))
+        };
+        if !is_allowed {
+            return found(
+                format!(
+                    "{} of `extra_specs` runs beside the runner kit, which it could read and undo",
+                    code(key)
+                ),
+                format!(
+                    "leave it out, or allow `{name}` by name in `policy.extra_specs.allow_keys`"
+                ),
+            );
+        }
+        if key != name {
+            let message = format!("{} of `extra_specs` means `{name}`", code(key));
+            return found(message, format!("write `{name}`"));
+        }
+        if name == SCRIPTS { clash(value).and_then(|it| found(it.0, it.1)) } else { None }
+    })
+    .collect()
+}
+
+/// What would be lost when the kit is merged into these scripts.
+fn clash(scripts: &Value) -> Option<(String, String)> {
+    let Some(map) = scripts.as_object() else {
+        let message = format!("`{SCRIPTS}` of `extra_specs` is no mapping of names to scripts");
+        return Some((message, "write `NAME: SCRIPT`, the script in base64".to_owned()));
+    };
+    map.contains_key(ENTRY).then(|| {
+        let message = format!("`{ENTRY}` of `{SCRIPTS}` is the name of the runner kit");
+        (message, "give the script another name".to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::{Source, load};
+
+    /// What is said about a pool with these fields; `allow_keys` may name keys.
+    #[track_caller]
+    fn check(wanted: Wanted, allowed: &[&str], fields: &str, expected: &[&str]) {
+        let text = format!("pools: [{{ name: a, max_runners: 1, instance_type: m5, {fields} }}]");
+        let manifest = load(None, &[Source { path: "a.yaml".into(), text }]);
+        let policy = PolicySettings {
+            extra_specs_allow_keys: Some(allowed.iter().map(|it| (*it).to_owned()).collect())
+                .filter(|it: &Vec<String>| !it.is_empty()),
+            ..PolicySettings::default()
+        };
+        let said: Vec<String> = objections(wanted, &policy, &manifest.pools)
+            .into_iter()
+            .map(|it| format!("{} {}: {}; {}", it.code.text(), it.field, it.message, it.help))
+            .collect();
+        assert_eq!(said, expected, "{fields}");
+    }
+
+    const OWN: &str = "RC0808 extra_specs: `pre_install_scripts` of `extra_specs` runs beside the \
+                       runner kit, which it could read and undo; leave it out, or allow \
+                       `pre_install_scripts` by name in `policy.extra_specs.allow_keys`";
+
+    #[test]
+    fn an_ordinary_pool_gets_the_kit() {
+        for fields in ["extra_specs: { disk_gb: 20 }", "extra_specs: { pre_install_scripts: null }"]
+        {
+            check(Wanted::Certificate, &[], fields, &[]);
+            check(Wanted::Reach, &[], fields, &[]);
+        }
+        check(Wanted::Nothing, &[], "os_type: windows, enable_shell: true", &[]);
+        check(Wanted::Nothing, &[], "extra_specs: { pre_install_scripts: { x: eA== } }", &[]);
+    }
+
+    #[test]
+    fn a_pools_own_scripts_need_leave_by_name() {
+        let fields = "extra_specs: { pre_install_scripts: { x: eA== } }";
+        for wanted in [Wanted::Certificate, Wanted::Reach] {
+            check(wanted, &[], fields, &[OWN]);
+            check(wanted, &["disk_gb"], fields, &[OWN]);
+            check(wanted, &["pre_install_scripts"], fields, &[]);
+        }
+        check(
+            Wanted::Certificate,
+            &[],
+            "extra_specs: { runner_install_template: eA== }",
+            &["RC0808 extra_specs: `runner_install_template` of `extra_specs` runs beside the \
+               runner kit, which it could read and undo; leave it out, or allow \
+               `runner_install_template` by name in `policy.extra_specs.allow_keys`"],
+        );
+    }
+
+    #[test]
+    fn another_spelling_is_another_way_to_the_same_key() {
+        let fields = "extra_specs: { Pre_Install_\u{17f}cripts: { x: eA== } }";
+        let own = OWN.replacen("`pre_install_scripts`", "`Pre_Install_\u{17f}cripts`", 1);
+        check(Wanted::Certificate, &["pre_install_scripts"], fields, &[&own]);
+        check(
+            Wanted::Certificate,
+            &["Pre_Install_\u{17f}cripts"],
+            fields,
+            &["RC0808 extra_specs: `Pre_Install_\u{17f}cripts` of `extra_specs` means \
+               `pre_install_scripts`; write `pre_install_scripts`"],
+        );
+    }
+
+    #[test]
+    fn scripts_that_are_none_or_bear_our_name_are_refused() {
+        let check = |fields, expected: &str| {
+            check(Wanted::Certificate, &["pre_install_scripts"], fields, &[expected]);
+        };
+        check(
+            "extra_specs: { pre_install_scripts: [eA==] }",
+            "RC0808 extra_specs: `pre_install_scripts` of `extra_specs` is no mapping of names to \
+             scripts; write `NAME: SCRIPT`, the script in base64",
+        );
+        check(
+            "extra_specs: { pre_install_scripts: { 00-runnerctl: eA== } }",
+            "RC0808 extra_specs: `00-runnerctl` of `pre_install_scripts` is the name of the runner \
+             kit; give the script another name",
+        );
+    }
+
+    #[test]
+    fn where_the_kit_cannot_work_a_pool_is_refused() {
+        check(
+            Wanted::Certificate,
+            &[],
+            "os_type: windows, enable_shell: true",
+            &[
+                "RC0807 os_type: `runner_mtls` gives no certificate to `windows` runners: its kit is \
+               for linux; declare the pool in a fleet without `runner_mtls`",
+                "RC0807 enable_shell: `runner_mtls` does not go together with shell access, through \
+               which the key can be read; leave `enable_shell` out",
+            ],
+        );
+        check(
+            Wanted::Reach,
+            &[],
+            "os_type: windows, enable_shell: true",
+            &["RC0807 os_type: `policy.networks.must_not_reach` checks nothing on `windows` \
+               runners: its kit is for linux; declare the pool in a fleet without \
+               `policy.networks.must_not_reach`"],
+        );
+    }
+
+    #[test]
+    fn the_names_are_what_garm_and_its_providers_read() {
+        assert_eq!(folded(SCRIPTS), SCRIPTS);
+        assert_eq!(folded(TEMPLATE), TEMPLATE);
+    }
+}
