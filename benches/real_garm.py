@@ -6,11 +6,12 @@
 Each JSON file describes a GARM that is there for this alone, with a GitHub whose jobs can be
 scripted (tests/README.md, "With a real GARM"; also `org_id` and `org_name`). Ours gets a backoff of
 300 s and the pool's own policy, the other one GARM's default of 30 s and as many idle runners.
-Prints one line of a table for each load: median wait / longest wait / VM-seconds, jobs that were
-killed, and what was left over. Python 3.11, nothing else.
+Prints one line of a table for each load: median wait / longest wait / VM-seconds, how many of these
+were idle beyond the runners to be kept (R2's hold, or a surplus), jobs that were killed, and what was
+left over. A load may be named several times. Python 3.11, nothing else.
 """
-import argparse, concurrent.futures, json, os, pathlib, signal, socket, statistics, subprocess
-import tempfile, time, urllib.error, urllib.request
+import argparse, concurrent.futures, http.server, json, os, pathlib, signal, socket, statistics, subprocess
+import tempfile, threading, time, urllib.error, urllib.request
 
 DELAYS = "    scale_up_delay: 10s\n    scale_down_delay: 60s\n"
 
@@ -27,6 +28,11 @@ LOADS = {
               "    min_runners: 2\n    scale_up_threshold: 1\n" + DELAYS, 2),
     "hundred": ("100 jobs of 3 s; `min_runners: 2`", [(0, 100, 3)],
                 "    min_runners: 2\n    scale_up_threshold: 1\n" + DELAYS, 2),
+    "seven": ("7 jobs of 60 s; `min_runners: 2`, threshold 5, `max_queue_wait` 2m", [(0, 7, 60)],
+              "    min_runners: 2\n    scale_up_threshold: 5\n    max_queue_wait: 2m\n" + DELAYS, 2),
+    "silent": ("10 jobs of 10 s, from zero, no events", [(0, 10, 10)], "    scale_up_threshold: 1\n" + DELAYS, 0),
+    "default": ("12 jobs of 20 s; 2 kept idle, GARM's backoff left at 30 s, delay 30 s", [(0, 12, 20)],
+                "    min_idle_runners: 2\n    scale_up_threshold: 1\n    scale_down_delay: 60s\n", 2),
 }
 
 
@@ -53,6 +59,52 @@ def until(what, holds, seconds):
         time.sleep(0.5)
     print(f"  gave up waiting for {what}", flush=True)
     return False
+
+
+def without_events(url):
+    """A way to GARM on which the event stream is not to be had."""
+    class Door(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0))) or None
+            status, text = 503, b""
+            if "/ws/" not in self.path:
+                head = {k: v for k, v in self.headers.items() if k in ("Authorization", "Content-Type")}
+                request = urllib.request.Request(url + self.path, body, head, method=self.command)
+                try:
+                    with urllib.request.urlopen(request, timeout=30) as answer:
+                        status, text = answer.status, answer.read()
+                except urllib.error.HTTPError as error:
+                    status, text = error.code, error.read()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        do_GET = do_POST = do_PUT = do_DELETE = do
+
+        def log_message(self, *_):
+            pass
+
+    door = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Door)
+    threading.Thread(target=door.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{door.server_port}"
+
+
+def beyond(log, label, idle, began, ended):
+    """Seconds of idle runners beyond the `idle` ones that are to be kept."""
+    there, spare, last = set(), 0.0, began
+    for entry in sorted((e for e in log if str(e.get("name", "")).startswith(label + "-")), key=lambda e: e["t"]):
+        if entry["t"] > began:
+            spare += max(0, len(there) - idle) * (entry["t"] - last)
+            last = entry["t"]
+        if entry["ev"] == "runner_online":
+            there.add(entry["name"])
+        elif entry["ev"] in ("job_started", "runner_removed", "vm_deleted"):
+            there.discard(entry["name"])
+    return spare + max(0, len(there) - idle) * (ended - last)
 
 
 class Site:
@@ -98,6 +150,7 @@ class Site:
     def load(self, label, pool, batches, idle):
         """Queues the batches, waits for their ends and for rest, and says what it took."""
         until("idle runners", lambda: self.idle(pool) >= idle, 60)
+        kept = {i["name"] for i in self.instances(pool)}
         began, ids = time.time(), []
         for second, count, duration in batches:
             time.sleep(max(0, began + second - time.time()))
@@ -113,18 +166,22 @@ class Site:
         until("rest", lambda: len(self.instances(pool)) <= idle, 240)
         ended = time.time()
         waits = sorted(e["waited"] for e in log() if e["ev"] == "job_started" and e["job"] in ids)
-        mine = [e for e in log() if str(e.get("name", "")).startswith(label + "-")]
-        born = {e["name"]: max(e["t"], began) for e in mine if e["ev"] == "vm_created"}
+        mine = [e for e in log() if e["t"] > began and str(e.get("name", "")).startswith(label + "-")]
+        born = dict.fromkeys(kept, began) | {e["name"]: e["t"] for e in mine if e["ev"] == "vm_created"}
         died = {e["name"]: e["t"] for e in mine if e["ev"] == "vm_deleted"}
         seconds = sum(max(0, died.get(name, ended) - t) for name, t in born.items())
         killed = sum(bool(e.get("killed_job")) for e in mine if e["ev"] == "vm_deleted")
         left = len(self.instances(pool)) - idle
         return {"median": statistics.median_low(waits) if waits else -1, "longest": waits[-1] if waits else -1,
-                "seconds": seconds, "vms": len(born), "killed": killed, "left": left, "unserved": len(ids) - len(waits)}
+                "seconds": seconds, "held": beyond(log(), label, idle, began, ended),
+                "vms": len(born), "killed": killed, "left": left, "unserved": len(ids) - len(waits)}
 
 
 def ours(site, args, key):
     _, batches, fields, idle = LOADS[key]
+    url = without_events(site.it["garm_url"]) if key == "silent" else site.it["garm_url"]
+    backoff = 30 if key == "default" else site.backoff
+    site.api("PUT", "/controller", {"minimum_job_age_backoff": backoff})
     label = f"{key}-ours"
     pool = site.make_pool(label, [label, f"runnerctl=bench/{key}"], idle)
     with tempfile.TemporaryDirectory() as folder:
@@ -135,8 +192,8 @@ def ours(site, args, key):
         (folder / "pools/pool.yaml").write_text(
             f"pools:\n  - name: {key}\n    max_runners: 20\n    instance_type: m5.large\n    labels: [{label}]\n{fields}")
         (folder / "runnerctl.yaml").write_text(
-            f"fleet: bench\ngarm:\n  url: {site.it['garm_url']}\n  username: {site.it['admin_user']}\n  password: file:password\n"
-            f"controller:\n  minimum_job_age_backoff: {site.backoff}s\n"
+            f"fleet: bench\ngarm:\n  url: {url}\n  username: {site.it['admin_user']}\n  password: file:password\n"
+            f"controller:\n  minimum_job_age_backoff: {backoff}s\n"
             f"defaults:\n  organization: {site.it['org_name']}\n  provider: {site.it['providers'][0]}\n  image: ubuntu-24.04\n"
             f"  default_labels: false\n  runner_prefix: {label}\n"
             f"watch:\n  listen: 127.0.0.1:{free_port()}\n  audit: audit.jsonl\n")
@@ -165,7 +222,7 @@ def alone(site, key):
 
 
 def cell(it):
-    text = f"{it['median']:.1f} / {it['longest']:.1f} / {it['seconds']:.0f}, {it['vms']} VMs"
+    text = f"{it['median']:.1f} / {it['longest']:.1f} / {it['seconds']:.0f}, of which {it['held']:.0f}, {it['vms']} VMs"
     bad = {"killed": it["killed"], "left": it["left"], "unserved": it["unserved"]}
     return text + "".join(f", **{count} {what}**" for what, count in bad.items() if count)
 

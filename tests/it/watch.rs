@@ -8,3 +8,4 @@ mod modes;
 mod retiring;
 mod scaling;
 mod specs;
+mod waits;

@@ -33,7 +33,7 @@ pub(super) fn acted(act: &Act) -> Line {
         Deed::Raise { from, to } => (format!("level raised from {from} to {to}"), None),
         Deed::Lower { from, to } => (format!("level lowered from {from} to {to}"), None),
         Deed::Resend { level } => {
-            (format!("level {level} sent again: GARM did not act on it"), None)
+            (format!("level {level} sent again: GARM does not follow it"), None)
         }
         Deed::Retire { runner } => {
             (format!("idle runner {} removed", code(runner.as_str())), Some(runner))

@@ -15,6 +15,7 @@ use super::order::Writes;
 use crate::domain::entity::EntityKey;
 use crate::domain::job::JobStatus;
 use crate::domain::name::{PoolId, RunnerName};
+use crate::domain::runner::RunnerStatus;
 use crate::engine::act::{Deed as Needed, Removal};
 use crate::engine::trouble::Trouble;
 use crate::garm::Kind;
@@ -115,7 +116,8 @@ impl Machine<'_> {
         let (what, reason) = match next {
             Next::Level { from, to } => (What::Level { from, to }, reason),
             Next::Resend { sign: Sign::Busy, .. }
-                if is_explained(picture, &hand.entity, clock.now(now)) =>
+                if is_explained(picture, &hand.entity, clock.now(now))
+                    || is_of_pick_ups(picture, id) =>
             {
                 hand.healing.explain();
                 return None;
@@ -335,4 +337,19 @@ fn is_explained(picture: &Picture, entity: &EntityKey, now: jiff::Timestamp) -> 
         let age = std::time::Duration::try_from(now.duration_since(it.created_at));
         it.is_locked || (it.status == JobStatus::Queued && age.is_ok_and(|it| it >= backoff))
     })
+}
+
+/// GARM counts before it builds, so that pick-ups of one moment each make their own replacements
+/// and together more than the level asks for.
+const ONE_MOMENT: jiff::SignedDuration = jiff::SignedDuration::from_secs(2);
+
+/// Whether the pool's newest runner is one of those that pick-ups of one moment make.
+fn is_of_pick_ups(picture: &Picture, pool: &PoolId) -> bool {
+    let runners = || picture.runners().filter(|it| it.pool.as_ref() == Some(pool));
+    let Some(newest) = runners().map(|it| it.created_at).max() else { return false };
+    let picked_up = runners().filter(|it| {
+        it.runner_status == RunnerStatus::Active
+            && newest.duration_since(it.updated_at).abs() <= ONE_MOMENT
+    });
+    picked_up.count() > 1
 }

@@ -170,6 +170,42 @@ fn the_pulse_falls_by_itself_as_rows_appear() {
 }
 
 #[test]
+fn a_pulse_is_divided_among_pick_ups_about_to_happen() {
+    let mut scene = Scene::without_floor();
+    scene.queue(10, 0);
+    scene.add(4, "running/idle", 29);
+    let decision = scene.look(30);
+    assert_eq!((need(&decision), decision.rules.starting), (pressed(6), 4));
+    assert_eq!(decision.level, 2, "each of the 4 makes 2 at most");
+    assert_eq!(decision.until, Some(crate::scale::testing::at(34)));
+    for (job, name) in [(1, "a01"), (2, "a02"), (3, "a03")] {
+        scene.start(job, name, 31);
+    }
+    scene.add(4, "pending_create/pending", 31);
+    assert_eq!(scene.look(31).level, 6, "the 2 that are missing besides 4");
+}
+
+#[test]
+fn a_pulse_does_not_wait_for_pick_ups_that_do_not_happen() {
+    let mut scene = Scene::without_floor();
+    scene.queue(10, 0);
+    scene.add(4, "running/idle", 29);
+    scene.look(30);
+    let decision = scene.wait(34);
+    assert_eq!((decision.rules.starting, decision.level), (0, 6));
+}
+
+#[test]
+fn a_young_job_beside_an_old_idle_runner_is_about_to_be_picked_up() {
+    let mut scene = Scene::without_floor();
+    scene.policy().scale_up_delay = secs(0);
+    scene.add(2, "running/idle", 0);
+    scene.queue(8, 100);
+    let decision = scene.look(101);
+    assert_eq!((decision.rules.need, decision.rules.starting, decision.level), (6, 2, 3));
+}
+
+#[test]
 fn jobs_elsewhere_that_would_fit_count_for_pressure_and_not_for_need() {
     let mut scene = Scene::without_floor();
     scene.add_pool(crate::scale::testing::pool("b", &["x"]));

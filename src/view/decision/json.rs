@@ -65,6 +65,7 @@ fn numbers(it: &Rules) -> Value {
         "late": it.late,
         "ours": it.ours,
         "covered": it.covered,
+        "starting": it.starting,
         "unserved": it.unserved,
         "wanted": it.wanted,
         "room": it.room,

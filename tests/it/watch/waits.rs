@@ -1,0 +1,303 @@
+//! The loads of DESIGN §5 under the loop, beside a GARM left to its own scaling, over many seeds:
+//! the bounds of DESIGN §9 on waits and on VM time. `RUNNERCTL_SEEDS` gives more seeds than 8, and
+//! `cargo test --test it watch::waits -- --nocapture` prints the figures.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use runnerctl::domain::desired::ScalePolicy;
+use runnerctl::sim::{Config, Entry, Knobs, What};
+
+use super::bench::{Bench, RESYNC, policy, steady};
+
+/// One load, and how it is met.
+struct Load {
+    what: &'static str,
+    /// Second, jobs, seconds each.
+    batches: Vec<(u64, usize, u64)>,
+    policy: ScalePolicy,
+    /// How many runners GARM alone keeps idle.
+    garms_idle: u32,
+    /// GARM's backoff under the loop.
+    backoff: u64,
+    stream: Stream,
+}
+
+#[derive(PartialEq)]
+enum Stream {
+    Open,
+    Refused,
+}
+
+impl Load {
+    fn of(policy: ScalePolicy, garms_idle: u32) -> Self {
+        let batches = Vec::new();
+        Self { what: "", batches, policy, garms_idle, backoff: 300, stream: Stream::Open }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Who {
+    Ours,
+    Alone,
+}
+
+fn fast() -> ScalePolicy {
+    ScalePolicy {
+        scale_up_threshold: 1,
+        scale_up_delay: Duration::from_secs(10),
+        scale_down_delay: Duration::from_secs(60),
+        ..policy()
+    }
+}
+
+fn two_idle() -> ScalePolicy {
+    ScalePolicy { min_idle_runners: 2, ..fast() }
+}
+
+/// What a load took: seconds, of one run or the means of several.
+#[derive(Debug, Clone, Copy, Default)]
+struct Figures {
+    median: f64,
+    longest: f64,
+    vm: f64,
+    /// Of these: idle runners beyond those to be kept, which R2 asks to be held.
+    held: f64,
+    vms: f64,
+}
+
+fn seeds() -> u64 {
+    std::env::var("RUNNERCTL_SEEDS").ok().and_then(|it| it.parse().ok()).unwrap_or(8)
+}
+
+/// The machine of the measurements: boot 5 to 6 s, a job handed out 1.5 s after a runner is free.
+fn config(seed: u64, backoff: u64) -> Config {
+    let knobs = Knobs {
+        boot_delay: Duration::from_secs(5),
+        boot_jitter: Duration::from_secs(1),
+        install_delay: Duration::from_millis(300),
+        assign_delay: Duration::from_millis(1500),
+        ..Knobs::default()
+    };
+    Config { seed, backoff, knobs, ..Config::default() }
+}
+
+/// The load at a GARM: under the loop, or left alone.
+async fn run(load: &Load, seed: u64, who: Who) -> Figures {
+    let (idle, backoff) = match who {
+        Who::Ours => (load.policy.min_idle_runners, load.backoff),
+        Who::Alone => (load.garms_idle, 30),
+    };
+    let floor = ScalePolicy { min_runners: idle, ..load.policy.clone() };
+    let mut bench = Bench::of(config(seed, backoff), &[("default", floor)]).await;
+    bench.pools.values_mut().for_each(|it| it.1 = load.policy.clone());
+    if load.stream == Stream::Refused {
+        bench.mute();
+    }
+    let watch = (who == Who::Ours).then(|| bench.start(steady()));
+    // The burst comes at another moment of GARM's five seconds each time.
+    tokio::time::sleep(Duration::from_millis(40_000 + seed * 1_370 % 5_000)).await;
+    let from = bench.memory.with(|it| it.log().len());
+    let began = bench.memory.with(|it| it.now());
+    let mut second = 0;
+    for (at, count, seconds) in &load.batches {
+        tokio::time::sleep(Duration::from_secs(at - second)).await;
+        second = *at;
+        bench.jobs(*count, *seconds);
+    }
+    tokio::time::sleep(Duration::from_secs(400)).await;
+    let jobs: usize = load.batches.iter().map(|it| it.1).sum();
+    let tally = bench.tally();
+    assert_eq!((tally.done, tally.killed), (jobs, 0), "{}, seed {seed}", load.what);
+    assert!(tally.most <= 20, "{}, seed {seed}: {tally:?}", load.what);
+    let figures = bench.memory.with(|it| {
+        let since = |at: jiff::Timestamp| it.now().duration_since(at).as_secs_f64();
+        measure(&it.log()[..from], &it.log()[from..], since(began), idle, &since)
+    });
+    if let Some(watch) = watch {
+        watch.stop().await;
+    }
+    figures
+}
+
+fn measure(
+    before: &[Entry],
+    log: &[Entry],
+    span: f64,
+    kept: u32,
+    since: &dyn Fn(jiff::Timestamp) -> f64,
+) -> Figures {
+    let mut figures = Figures::default();
+    let (mut waits, mut idle, mut beyond, mut last) = (Vec::new(), 0_i64, 0.0, span);
+    let mut alive: HashMap<&str, f64> = HashMap::new();
+    for entry in before {
+        match &entry.what {
+            What::VmCreated { name, .. } => drop(alive.insert(name, span)),
+            What::VmDeleted { name, .. } => drop(alive.remove(name.as_str())),
+            What::RunnerOnline { .. } => idle += 1,
+            What::JobStarted { .. } => idle -= 1,
+            What::RunnerRemoved { why, .. } if *why == "api" => idle -= 1,
+            _ => {}
+        }
+    }
+    for entry in log {
+        let left = since(entry.at);
+        #[expect(clippy::cast_precision_loss, reason = "a number of runners")]
+        let spare = (idle - i64::from(kept)).max(0) as f64;
+        beyond += (last - left) * spare;
+        last = left;
+        match &entry.what {
+            What::JobStarted { waited_ms, .. } => {
+                waits.push(*waited_ms);
+                idle -= 1;
+            }
+            What::RunnerOnline { .. } => idle += 1,
+            What::RunnerRemoved { why, .. } if *why == "api" => idle -= 1,
+            What::VmCreated { name, .. } => {
+                figures.vms += 1.0;
+                alive.insert(name, left);
+            }
+            What::VmDeleted { name, .. } => {
+                figures.vm += alive.remove(name.as_str()).unwrap_or(left) - left;
+            }
+            _ => {}
+        }
+    }
+    waits.sort_unstable();
+    let seconds = |it: u64| Duration::from_millis(it).as_secs_f64();
+    figures.median = seconds(waits[(waits.len() - 1) / 2]);
+    figures.longest = seconds(waits[waits.len() - 1]);
+    figures.vm += alive.values().sum::<f64>();
+    figures.held = beyond;
+    figures
+}
+
+/// The means over all seeds: ours, and GARM alone.
+#[expect(clippy::print_stdout, reason = "figures for whoever asks for them")]
+async fn compare(load: Load) -> (Figures, Figures) {
+    let mut both = (Figures::default(), Figures::default());
+    #[expect(clippy::cast_precision_loss, reason = "a number of seeds")]
+    let share = 1.0 / seeds() as f64;
+    for seed in 1..=seeds() {
+        let (ours, alone) = (run(&load, seed, Who::Ours).await, run(&load, seed, Who::Alone).await);
+        for (sum, it) in [(&mut both.0, ours), (&mut both.1, alone)] {
+            sum.median += it.median * share;
+            sum.longest += it.longest * share;
+            sum.vm += it.vm * share;
+            sum.held += it.held * share;
+            sum.vms += it.vms * share;
+        }
+    }
+    for (who, it) in [("ours", both.0), ("alone", both.1)] {
+        println!(
+            "{} | {who} | {:.1} / {:.1} / {:.0}, {:.0} of them held | {:.1} VMs",
+            load.what, it.median, it.longest, it.vm, it.held, it.vms
+        );
+    }
+    both
+}
+
+/// The bounds where GARM alone keeps as many idle: its waits, its cost, what is held aside.
+fn like_for_like((ours, alone): (Figures, Figures)) {
+    assert!(ours.median <= 1.02 * alone.median, "{ours:?} {alone:?}");
+    assert!(ours.longest <= alone.longest, "{ours:?} {alone:?}");
+    no_dearer((ours, alone));
+}
+
+fn no_dearer((ours, alone): (Figures, Figures)) {
+    assert!(ours.vm - ours.held <= 1.05 * (alone.vm - alone.held), "{ours:?} {alone:?}");
+}
+
+/// `scale_up_delay`, two of GARM's ticks, boot and assignment; where `max_runners` does not bind.
+fn near_the_floor(ours: Figures, delay: f64) {
+    assert!(ours.longest <= 1.05 * (delay + 10.0 + 5.8 + 1.5), "{ours:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn twelve_jobs_with_two_kept_idle() {
+    let batches = vec![(0, 12, 20), (75, 3, 3)];
+    let what = "12 jobs of 20 s, later 3; 2 kept idle";
+    let both = compare(Load { what, batches, ..Load::of(two_idle(), 2) }).await;
+    like_for_like(both);
+    near_the_floor(both.0, 10.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn thirty_jobs_with_two_kept_idle() {
+    let what = "30 jobs of 20 s; 2 kept idle";
+    let batches = vec![(0, 30, 20)];
+    like_for_like(compare(Load { what, batches, ..Load::of(two_idle(), 2) }).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_each_three_seconds_with_two_kept_idle() {
+    let policy = ScalePolicy { scale_up_delay: Duration::from_secs(30), ..two_idle() };
+    let batches = (0..30).map(|it| (3 * it, 1, 10)).collect();
+    let what = "a job each 3 s, 30 of 10 s; 2 kept idle, delay 30 s";
+    let both = compare(Load { what, batches, ..Load::of(policy, 2) }).await;
+    like_for_like(both);
+    near_the_floor(both.0, 30.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn eighteen_jobs_from_zero() {
+    let what = "18 jobs of 20 s, from zero";
+    let both = compare(Load { what, batches: vec![(0, 18, 20)], ..Load::of(fast(), 0) }).await;
+    assert!(both.0.median <= 0.6 * both.1.median, "{both:?}");
+    assert!(both.0.longest <= 0.6 * both.1.longest, "{both:?}");
+    no_dearer(both);
+    near_the_floor(both.0, 10.0);
+}
+
+/// Without events the loop has its full reads alone.
+#[tokio::test(start_paused = true)]
+async fn ten_jobs_from_zero_without_any_event() {
+    let what = "10 jobs of 10 s, from zero, no events";
+    let batches = vec![(0, 10, 10)];
+    let load = Load { what, batches, stream: Stream::Refused, ..Load::of(fast(), 0) };
+    let both = compare(load).await;
+    assert!(both.0.longest <= 27.3 + RESYNC.as_secs_f64(), "{both:?}");
+    assert!(both.0.vms < 10.5, "one runner a job: {both:?}");
+    no_dearer(both);
+}
+
+/// `min_runners` counts busy runners in, so that nothing is kept idle beside them: jobs wait for
+/// the policy's own pulse, and for less VM time than two runners kept idle take.
+#[tokio::test(start_paused = true)]
+async fn twelve_jobs_with_min_runners_two() {
+    let policy = ScalePolicy { min_runners: 2, ..fast() };
+    let batches = vec![(0, 12, 20), (75, 3, 3)];
+    let what = "12 jobs of 20 s, later 3; `min_runners: 2`";
+    let both = compare(Load { what, batches, ..Load::of(policy, 2) }).await;
+    near_the_floor(both.0, 10.0);
+    no_dearer(both);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_short_jobs() {
+    let policy = ScalePolicy { min_runners: 2, ..fast() };
+    let what = "100 jobs of 3 s; `min_runners: 2`";
+    let both = compare(Load { what, batches: vec![(0, 100, 3)], ..Load::of(policy, 2) }).await;
+    like_for_like(both);
+}
+
+/// The policy's own wait: five jobs at most, each for `max_queue_wait` at most.
+#[tokio::test(start_paused = true)]
+async fn seven_long_jobs_at_the_threshold_of_the_specification() {
+    let policy = ScalePolicy { min_runners: 2, scale_up_threshold: 5, ..fast() };
+    let what = "7 jobs of 60 s; `min_runners: 2`, threshold 5";
+    let both = compare(Load { what, batches: vec![(0, 7, 60)], ..Load::of(policy, 2) }).await;
+    assert!(both.0.longest <= 120.0 + 17.3, "{both:?}");
+    no_dearer(both);
+}
+
+/// GARM's own backoff as GARM sets it: its own scaling serves, ours does not stand in its way.
+#[tokio::test(start_paused = true)]
+async fn twelve_jobs_under_garms_default_backoff() {
+    let policy = ScalePolicy { scale_up_delay: Duration::from_secs(30), ..two_idle() };
+    let what = "12 jobs of 20 s; 2 kept idle, GARM's backoff left as it is";
+    let load = Load { what, batches: vec![(0, 12, 20)], backoff: 30, ..Load::of(policy, 2) };
+    let both = compare(load).await;
+    assert!(both.0.longest <= 1.05 * both.1.longest, "{both:?}");
+    no_dearer(both);
+}
