@@ -19,6 +19,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::places::{Places, Surroundings};
 use super::progress::Progress;
+use super::proven;
 use super::saved_plan::{inputs, read};
 use super::step_summary;
 use super::survey::{Survey, survey};
@@ -73,6 +74,7 @@ async fn prepare(args: &ApplyArgs, cx: Context<'_>) -> Result<Prepared, Failure>
     if !has_work(&survey.plan) && rotate.is_empty() {
         return Ok(Prepared::Nothing(survey));
     }
+    proven::check(survey.probes.as_deref())?;
     let word = word_to_type(&survey.plan, args, cx)?;
     let warrant = warrant(&survey, args, cx).await?;
     if !args.auto_approve {

@@ -27,6 +27,7 @@ pub mod plan;
 pub mod policies;
 pub mod print;
 pub mod progress;
+mod proven;
 pub mod reference;
 pub mod sandbox;
 pub mod saved_plan;

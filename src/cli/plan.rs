@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use crate::domain::text::escape;
 use crate::host::replace::replace;
 use crate::plan::saved;
 use crate::view;
-use crate::view::style::{HELP, paint};
+use crate::view::style::{HELP, WARNING, paint};
 use crate::view::words::count;
 use anyhow::Context as _;
 
@@ -14,6 +15,7 @@ use super::args::{Output, PlanArgs};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::places::{Places, Surroundings};
+use super::proven;
 use super::step_summary;
 use super::survey::{Survey, inputs, survey};
 
@@ -30,6 +32,10 @@ pub async fn run(args: &PlanArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     if warnings > 0 {
         let warnings = count(warnings, "warning");
         cx.print.say(&format!("{warnings} about the files: `runnerctl validate` shows them"));
+    }
+    if let Err(refusal) = proven::check(survey.probes.as_deref()) {
+        let warning = paint(WARNING, "warning:");
+        cx.print.say(&format!("{warning} `apply` is refused: {}", escape(&refusal.message)));
     }
     if let Some(path) = args.out.as_deref().filter(|_| cx.globals.output == Output::Text) {
         let help = paint(HELP, "help:");

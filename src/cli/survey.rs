@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::domain::desired::{Desired, Scope};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolName;
+use crate::domain::proof::Probe;
 use crate::engine::observe::{Ask, read_fleet};
 use crate::garm::Client;
 use crate::host::clock::Clock;
@@ -22,6 +23,7 @@ use super::failure::Failure;
 use super::kit::{agents, kit};
 use super::load::{Loaded, load_from, stop_at};
 use super::places::Places;
+use super::proven;
 
 /// How often the fleet is read again while another run is in the middle of a create, and how long
 /// is waited in between: 10 s in all (DESIGN §4).
@@ -42,6 +44,8 @@ pub struct Survey {
     pub plan: Plan,
     /// Which GARM this is about.
     pub heading: Heading,
+    /// What shows whether mTLS is enforced; absent unless `policy.require_mtls` asks for it.
+    pub probes: Option<Vec<Probe>>,
 }
 
 /// Reads the files at `places`, the fleet, and plans. Fails with 3 or 4; writes nothing.
@@ -62,7 +66,8 @@ pub async fn survey(
     stop_at(&loaded.violations(undeclared(&desired, &fleet)), cx)?;
     stop_at(&agents(&loaded.manifest, &fleet.entities), cx)?;
     let plan = plan(&desired, &fleet, &loaded.options(targets, kit)?);
-    Ok(Survey { loaded, desired, client, fleet, plan, heading })
+    let probes = proven::probes(loaded.fleet_file()?, &fleet.controller).await?;
+    Ok(Survey { loaded, desired, client, fleet, plan, heading, probes })
 }
 
 /// The fleet, when no create of ours is in flight any more: another run is about to name its pool

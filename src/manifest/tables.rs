@@ -296,7 +296,7 @@ const POLICY: &[Entry] = &[
         "require_mtls",
         FLAG,
         Need::Default("false"),
-        "nothing is done unless client certificates are proven to be enforced",
+        "nothing is written to GARM unless client certificates are proven to be enforced",
     ),
     entry(
         "accept",

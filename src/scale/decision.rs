@@ -210,4 +210,7 @@ pub enum Freeze {
     Unreachable,
     /// GARM's worker for the pool's entity has stopped, in GARM's words.
     ManagerStopped(String),
+    /// `policy.require_mtls` is set and mTLS is not proven: what the probes have shown, a few words
+    /// without full stop.
+    Unproven(String),
 }

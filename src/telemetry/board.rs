@@ -82,9 +82,9 @@ impl Board {
         self.tallies().keep(|pool| snapshot.pools.contains_key(pool));
     }
 
-    /// Replaces what holds for the process.
-    pub fn process(&self, process: Process) {
-        self.now().process = process;
+    /// Changes what holds for the process.
+    pub fn process(&self, change: impl FnOnce(&mut Process)) {
+        change(&mut self.now().process);
     }
 
     /// Why nothing is written to GARM, or to a part of it, one sentence each; empty: all is well.

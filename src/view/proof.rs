@@ -18,6 +18,30 @@ pub fn text(probes: &[Probe]) -> String {
     text
 }
 
+/// The verdict in one sentence without full stop: how much was refused, or the first door that was
+/// not shut and how many more there are.
+pub fn sentence(probes: &[Probe]) -> String {
+    let proof = Proof::of(probes);
+    let said = match proof {
+        Proof::Enforced => "mTLS is enforced",
+        Proof::Unreachable => "mTLS is not proven",
+        Proof::NotEnforced => "mTLS is not enforced",
+    };
+    let mut worst = probes.iter().filter(|it| it.proof == proof);
+    match (proof, worst.next()) {
+        (Proof::Enforced, _) => format!("{said}{}", summary(proof, probes)),
+        (Proof::Unreachable | Proof::NotEnforced, None) => format!("{said}: nothing was probed"),
+        (Proof::Unreachable | Proof::NotEnforced, Some(first)) => {
+            let Probe { place, url, attempt, evidence, .. } = first;
+            let more = match worst.count() {
+                0 => String::new(),
+                n => format!("; and {n} more of {}", count(probes.len(), "probe")),
+            };
+            format!("{said}: {place} {url}, {}: {evidence}{more}", with(*attempt))
+        }
+    }
+}
+
 /// The object `mtls`.
 pub fn json(probes: &[Probe]) -> Value {
     let rows = probes.iter().map(|it| {
@@ -77,7 +101,16 @@ mod tests {
         let refused = probe("callbacks", Attempt::NoCertificate, Proof::Enforced);
         let wrong = probe("API", Attempt::WrongKind, Proof::Enforced);
         let open = probe("metadata", Attempt::PlainHttp, Proof::NotEnforced);
+        assert_eq!(
+            sentence(&[refused.clone(), wrong.clone()]),
+            "mTLS is enforced, 2 probes refused"
+        );
         assert_eq!(plain(&[refused.clone(), wrong]), "mTLS: enforced, 2 probes refused");
+        assert_eq!(
+            sentence(&[refused.clone(), open.clone(), open.clone()]),
+            "mTLS is not enforced: metadata https://garm.test/x, by plain HTTP: refused with 403; \
+             and 1 more of 3 probes"
+        );
         assert_eq!(
             plain(&[refused.clone(), open]),
             "mTLS: not enforced, 1 of 2 probes not refused\n  \
@@ -88,6 +121,7 @@ mod tests {
             "mTLS: enforced, 1 probe refused; a runner's certificate was not tried on the API: \
              name one in `garm.probe_runner_cert`"
         );
+        assert_eq!(sentence(&[]), "mTLS is not proven: nothing was probed");
         assert_eq!(plain(&[]), "mTLS: unreachable, 0 of 0 probes not refused");
     }
 }

@@ -6,6 +6,7 @@
 //! and times come in, findings and transitions go out as data.
 
 pub mod alerts;
+pub mod enforcement;
 pub mod finding;
 mod floors;
 pub mod isolation;

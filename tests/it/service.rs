@@ -3,6 +3,7 @@
 mod alerts;
 mod demo;
 mod end;
+mod mtls;
 mod pages;
 mod reload;
 mod stage;

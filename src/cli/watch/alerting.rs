@@ -30,7 +30,6 @@ pub(super) struct Facts {
     began: Instant,
     /// An observation that is older tells nothing of the pools any more.
     fresh: Duration,
-    client_cert_expires_at: Option<Timestamp>,
     known: Mutex<Known>,
 }
 
@@ -40,6 +39,9 @@ struct Known {
     read_at: Option<Instant>,
     violations: Lately,
     gaps: Lately,
+    client_cert_expires_at: Option<Timestamp>,
+    /// Absent while nobody can tell.
+    is_mtls_enforced: Option<bool>,
 }
 
 /// What there is of each pool.
@@ -52,8 +54,8 @@ struct Numbers {
 }
 
 impl Facts {
-    pub(super) fn new(fresh: Duration, client_cert_expires_at: Option<Timestamp>) -> Self {
-        Self { began: Instant::now(), fresh, client_cert_expires_at, known: Mutex::default() }
+    pub(super) fn new(fresh: Duration) -> Self {
+        Self { began: Instant::now(), fresh, known: Mutex::default() }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -84,6 +86,16 @@ impl Facts {
         self.known().violations.note(at);
     }
 
+    /// The client certificate for GARM is another one; absent: there is none.
+    pub(super) fn note_client_cert(&self, expires_at: Option<Timestamp>) {
+        self.known().client_cert_expires_at = expires_at;
+    }
+
+    /// The probes of mTLS have ended so.
+    pub(super) fn note_mtls(&self, is_enforced: Option<bool>) {
+        self.known().is_mtls_enforced = is_enforced;
+    }
+
     /// The audit log has a gap.
     pub(super) fn note_gap(&self, at: Timestamp) {
         self.known().gaps.note(at);
@@ -110,7 +122,10 @@ impl Facts {
         let (violations, gaps) = (known.violations.count(now), known.gaps.count(now));
         all.insert(Series::EphemeralViolations, Reading::Fleet(Some(violations.into())));
         all.insert(Series::AuditGaps, Reading::Fleet(Some(gaps.into())));
-        let expires_in = self.client_cert_expires_at.map(|it| it.duration_since(now).as_secs_f64());
+        let enforced = known.is_mtls_enforced.map(|it| f64::from(u8::from(it)));
+        all.insert(Series::MtlsEnforced, Reading::Fleet(enforced));
+        let expires_in =
+            known.client_cert_expires_at.map(|it| it.duration_since(now).as_secs_f64());
         all.insert(Series::ClientCertExpiresInSeconds, Reading::Fleet(expires_in));
         all
     }

@@ -9,6 +9,7 @@ mod explain;
 mod gauges;
 mod journal;
 mod opening;
+mod proving;
 mod records;
 mod reload;
 mod reporter;

@@ -18,11 +18,12 @@ use crate::cli::connect::connect_through;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::print::Printer;
+use crate::cli::proven;
 use crate::engine::watch::{Course, Settings, Writes};
 use crate::garm::{Client, tls};
 use crate::host::ledger::Book;
 use crate::manifest::WatchSettings;
-use crate::telemetry::{Board, Certificates, Counter, Limits, Metered, Process, bind};
+use crate::telemetry::{Board, Certificates, Counter, Limits, Metered, bind};
 use crate::view::words::count;
 use crate::watchdog;
 
@@ -62,10 +63,19 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<Opened, Fa
     let client = connect_through(&setup.file, setup.base.clone(), cx, |inner| {
         Arc::new(Metered::new(inner, counted))
     })?;
+    if (args.course(), args.writes()) == (Course::Once, Writes::Sent)
+        && setup.file.policy.require_mtls
+    {
+        let controller = client.controller().await?.0;
+        proven::check(proven::probes(&setup.file, &controller).await?.as_deref())?;
+    }
     let look = Look::new(cx.globals.output, cx.globals.verbose);
     let (journal, press) = Journal::open(Printer::new(cx.globals.color), look)
         .map_err(|error| anyhow::Error::new(error).context("cannot start the log's thread"))?;
-    let facts = Arc::new(Facts::new(setup.watch.resync * 2, client_cert(&setup)));
+    let facts = Arc::new(Facts::new(setup.watch.resync * 2));
+    let expires_at = client_cert(&setup);
+    facts.note_client_cert(expires_at);
+    board.process(|it| it.client_cert_expires_at = expires_at);
     let wires =
         Wires { board: Arc::clone(&board), journal: journal.clone(), facts: Arc::clone(&facts) };
     let desk = Desk {
@@ -134,12 +144,6 @@ fn client_cert(setup: &Setup) -> Option<Timestamp> {
 }
 
 impl Opened {
-    /// What is known of the process from the start.
-    pub(super) fn process(&self) -> Process {
-        let client_cert_expires_at = client_cert(&self.setup);
-        Process { client_cert_expires_at, ..Process::default() }
-    }
-
     /// What it is about to do, and what a person should know first.
     fn greet(&self) {
         let say = |weight, text: String| self.journal.say(Line::new(weight, "start", text));

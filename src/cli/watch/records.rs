@@ -12,6 +12,7 @@ use tokio::time::{Instant, interval_at};
 
 use super::alerting::Facts;
 use super::journal::{Journal, Line, Weight};
+use super::proving::Shown;
 use crate::audit::lifecycle::{Last, Lifecycle, Stream, shows_watching};
 use crate::audit::{Cause, Entry, Kind, Subject};
 use crate::domain::fleet::Fleet;
@@ -116,6 +117,26 @@ impl Records {
     pub(super) fn found(&self, finding: &Finding) {
         let Some(inner) = &self.0 else { return };
         let entry = inner.finding(finding);
+        inner.tell(|_, _| vec![entry]);
+    }
+
+    /// The probes of mTLS have another word.
+    pub(super) fn proven(&self, shown: &Shown) {
+        let Some(inner) = &self.0 else { return };
+        let entry = Entry {
+            time: Clock::Real.now(),
+            actor: state::actor(),
+            kind: Kind::Event,
+            act: format!("mtls {}", shown.word.word()),
+            subject: Subject::Controller,
+            before: None,
+            after: None,
+            cause: inner.diary.cause().clone(),
+            seen: None,
+            intent: None,
+            verdict: None,
+            detail: shown.sentence.clone(),
+        };
         inner.tell(|_, _| vec![entry]);
     }
 

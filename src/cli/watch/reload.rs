@@ -4,14 +4,16 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::watch::Sender;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::alerting::Alerting;
 use super::journal::{Journal, Line, Weight};
+use super::proving::Demand;
 use super::setup::{Refused, Setup, read};
 use crate::cli::args::Globals;
-use crate::engine::watch::{Order, Roll};
+use crate::engine::watch::{Order, Roll, Writes};
 use crate::host::systemd::{self, Notice};
 use crate::telemetry::{Board, Certificates, Config};
 use crate::view::words::count;
@@ -36,6 +38,11 @@ pub(super) struct Reloader {
     pub(super) orders: mpsc::Sender<Order>,
     pub(super) alerting: Arc<Alerting>,
     pub(super) certificates: Option<Arc<Certificates>>,
+    /// What the policy asks of mTLS, for the probes.
+    pub(super) demands: Sender<Demand>,
+    /// A round of probes is wanted.
+    pub(super) again: Arc<Notify>,
+    pub(super) writes: Writes,
     /// As it was at the start: what of it needs a restart is still in force.
     pub(super) started: Setup,
     /// As it was read last.
@@ -68,6 +75,7 @@ impl Reloader {
         }
         if cause == Cause::Hangup {
             systemd::tell(&Notice::Reloading);
+            self.again.notify_one();
         }
         let said = if found == self.read { AS_BEFORE } else { ANEW };
         self.read = found;
@@ -100,6 +108,10 @@ impl Reloader {
             return self.journal.say(line);
         }
         self.board.config(Config::Taken);
+        self.demands.send_if_modified(|it| {
+            let before = std::mem::replace(it, Demand::of(&fresh.file.policy, self.writes));
+            before != *it
+        });
         for name in self.started.needs_restart(fresh) {
             let text = format!("`{name}` has changed and takes a restart to be in force");
             self.journal.say(Line::new(Weight::Warning, "reload", text));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::alerting::Facts;
 use super::explain::Kept;
@@ -16,11 +16,11 @@ use super::journal::{Journal, Line, Weight};
 use super::records::Records;
 use super::timings::{Timings, Took};
 use super::words;
-use crate::domain::fleet::Fleet;
+use crate::domain::fleet::{Controller, Fleet};
 use crate::domain::name::{FleetName, PoolId, PoolName};
 use crate::engine::watch::{Act, ActEnd, Audience, Deed, Incident, Sight, Stream};
 use crate::scale::{Change, Decision, Direction, Site};
-use crate::telemetry::{Board, Counter, Process, Timing};
+use crate::telemetry::{Board, Counter, Timing};
 use crate::view::decision::freeze;
 use crate::view::status::impatience;
 use crate::watchdog::Finding;
@@ -33,6 +33,7 @@ pub(super) struct Reporter {
     records: Records,
     /// What the alert rules are held against.
     facts: Arc<Facts>,
+    controllers: watch::Sender<Option<Controller>>,
     /// What `/decisions` shows.
     kept: Arc<Mutex<Kept>>,
     /// A full read has succeeded or failed: the first one makes the service ready, each is the
@@ -47,7 +48,6 @@ struct State {
     timings: Timings,
     outdated: Outdated,
     names: BTreeMap<PoolId, PoolName>,
-    process: Process,
     /// The last words about GARM's own backoff.
     impatience: Option<String>,
     is_ready: bool,
@@ -59,17 +59,17 @@ pub(super) struct Outlets {
     pub(super) journal: Journal,
     pub(super) records: Records,
     pub(super) facts: Arc<Facts>,
-    pub(super) process: Process,
+    /// GARM's settings as they were read last, for the probes of its URLs.
+    pub(super) controllers: watch::Sender<Option<Controller>>,
 }
 
 impl Reporter {
     pub(super) fn new(fleet: FleetName, outlets: Outlets) -> Self {
-        let Outlets { board, journal, records, facts, process } = outlets;
+        let Outlets { board, journal, records, facts, controllers } = outlets;
         let kept = Arc::new(Mutex::new(Kept::default()));
-        board.process(process);
-        let state = Mutex::new(State { process, ..State::default() });
+        let state = Mutex::new(State::default());
         let looked = Arc::new(Notify::new());
-        Self { fleet, board, journal, records, facts, kept, looked, state }
+        Self { fleet, board, journal, records, facts, controllers, kept, looked, state }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -126,6 +126,13 @@ impl Audience for Reporter {
         self.time(&state, times);
         state.outdated = gauges::outdated(fleet);
         self.records.read(fleet);
+        self.controllers.send_if_modified(|it| {
+            let is_news = it.as_ref() != Some(&fleet.controller);
+            if is_news {
+                *it = Some(fleet.controller.clone());
+            }
+            is_news
+        });
         self.looked.notify_one();
     }
 
@@ -146,8 +153,8 @@ impl Audience for Reporter {
             state.names = names().map(|(id, name)| (id.clone(), name.clone())).collect();
         }
         self.board.frozen(frozen(sight));
-        state.process.is_stream_connected = Some(sight.stream == Stream::Up);
-        self.board.process(state.process);
+        let is_connected = Some(sight.stream == Stream::Up);
+        self.board.process(|it| it.is_stream_connected = is_connected);
         let snapshot = gauges::snapshot(sight, &state.outdated);
         self.facts.take(&snapshot);
         self.board.publish(snapshot);
@@ -212,9 +219,8 @@ impl Audience for Reporter {
             self.looked.notify_one();
         }
         if let Incident::StreamLost(_) | Incident::StreamUp = incident {
-            let mut state = self.state();
-            state.process.is_stream_connected = Some(matches!(incident, Incident::StreamUp));
-            self.board.process(state.process);
+            let is_connected = Some(matches!(incident, Incident::StreamUp));
+            self.board.process(|it| it.is_stream_connected = is_connected);
         }
         self.records.trouble(incident);
         self.journal.say(words::incident(incident));

@@ -4,29 +4,35 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use serde_json::json;
+use tokio::sync::watch::{Receiver, Sender};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::journal::{Journal, Line, Weight};
 use super::opening::Opened;
+use super::proving::{Demand, Prover, Shown};
 use super::reload::{Cause, Reloader};
 use super::reporter::{Outlets, Reporter};
 use crate::audit;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::domain::fleet::Line as GarmLine;
+use crate::cli::proven;
+use crate::domain::fleet::{Controller, Line as GarmLine};
 use crate::domain::name::PoolName;
+use crate::domain::proof::Proof;
 use crate::engine::act::Writer;
 use crate::engine::record::Warrant;
 use crate::engine::watch::{Course, Doors, End, Order, watch};
-use crate::garm::events;
+use crate::garm::{events, probe};
 use crate::host::clock::Clock;
 use crate::host::signals::{Hangups, Signal, Signals};
 use crate::host::state;
 use crate::host::systemd::{self, Notice};
 use crate::telemetry::{Board, Door, serve as answer};
+use crate::watchdog::enforcement::{Change, Enforcement};
 
 /// How long the loop has to finish after the first signal; the rest of the ten seconds is for the
 /// alerts and the audit file.
@@ -45,9 +51,10 @@ pub(super) async fn serve(mut opened: Opened) -> Result<Exit, Failure> {
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     let (orders, taken) = mpsc::channel(ORDERS_MAX);
-    let reporter = reporter(&opened);
+    let (controllers, known) = tokio::sync::watch::channel(None);
+    let reporter = reporter(&opened, controllers);
     let (looks, look) = mpsc::channel(1);
-    begin(&mut opened, &tasks, &stop, (orders.clone(), look));
+    let refused = begin(&mut opened, &tasks, &stop, Begun { orders: orders.clone(), look, known });
     let Opened { settings, setup, client, journal, .. } = &opened;
     tasks.spawn(announce(Arc::clone(&reporter.looked), looks.clone(), stop.clone()));
     let writer = Writer::new(Arc::clone(client), warrant(&opened));
@@ -59,7 +66,7 @@ pub(super) async fn serve(mut opened: Opened) -> Result<Exit, Failure> {
         audience: &reporter,
         clock: Clock::Real,
     };
-    let running = Running { signals, hangups, orders, looks, journal: journal.clone() };
+    let running = Running { signals, hangups, orders, looks, refused, journal: journal.clone() };
     let ended = running.until_ended(watch(doors, *settings, setup.roll())).await;
     systemd::tell(&Notice::Stopping);
     drop(reporter);
@@ -86,25 +93,33 @@ fn warrant(opened: &Opened) -> Warrant {
     }
 }
 
-fn reporter(opened: &Opened) -> Reporter {
+fn reporter(opened: &Opened, controllers: Sender<Option<Controller>>) -> Reporter {
     let outlets = Outlets {
         board: Arc::clone(&opened.board),
         journal: opened.journal.clone(),
         facts: Arc::clone(&opened.facts),
         records: opened.records.clone(),
-        process: opened.process(),
+        controllers,
     };
     Reporter::new(opened.setup.file.fleet.clone(), outlets)
 }
 
-/// Starts what runs beside the loop: the listener, the alerts, the watchdog, and whoever looks
-/// after the files.
+/// The ends of what leads from and to the loop.
+struct Begun {
+    orders: mpsc::Sender<Order>,
+    look: mpsc::Receiver<Cause>,
+    known: Receiver<Option<Controller>>,
+}
+
+/// Starts what runs beside the loop: the listener, the alerts, the watchdog, whoever looks after
+/// the files, and the probes of mTLS; brings where those refuse.
 fn begin(
     opened: &mut Opened,
     tasks: &TaskTracker,
     stop: &CancellationToken,
-    (orders, looks): (mpsc::Sender<Order>, mpsc::Receiver<Cause>),
-) {
+    begun: Begun,
+) -> Option<oneshot::Receiver<Shown>> {
+    let Begun { orders, look, known } = begun;
     let board = &opened.board;
     tasks.spawn(keep_alive(Arc::clone(board), stop.clone()));
     tasks.spawn(Arc::clone(&opened.alerting).run(stop.clone()));
@@ -116,18 +131,72 @@ fn begin(
         let door = Door { listener, board: Arc::clone(board), certificates };
         tasks.spawn(answer(door, stop.clone()));
     }
-    if opened.settings.course == Course::Steady {
-        let reloader = Reloader {
-            globals: opened.globals.clone(),
-            journal: opened.journal.clone(),
-            board: Arc::clone(board),
-            orders,
-            alerting: Arc::clone(&opened.alerting),
-            certificates: opened.certificates.clone(),
-            started: opened.setup.clone(),
-            read: Ok(opened.setup.clone()),
+    if opened.settings.course != Course::Steady {
+        return None;
+    }
+    let demand = Demand::of(&opened.setup.file.policy, opened.settings.writes);
+    if let Some(why) = demand.at_start() {
+        // The queue is empty, and the loop has not begun.
+        let _ = orders.try_send(Order::Hold(why.to_owned()));
+    }
+    let (demands, demanded) = tokio::sync::watch::channel(demand);
+    let (refuse, refused) = oneshot::channel();
+    let again = Arc::new(Notify::new());
+    let garm = opened.setup.file.garm.clone();
+    let prover = Prover {
+        probe: Box::new(move |controller| {
+            let doors = probe::Doors::of(&garm, &controller);
+            Box::pin(async move { probe::prove(&doors).await })
+        }),
+        tell: Box::new(herald(opened)),
+        controllers: known,
+        demand: demanded,
+        again: Arc::clone(&again),
+        orders: orders.clone(),
+        refuse: Some(refuse),
+        began: Instant::now(),
+        standing: Enforcement::default(),
+        held: demand.at_start(),
+    };
+    tasks.spawn(prover.run(stop.clone()));
+    let reloader = Reloader {
+        globals: opened.globals.clone(),
+        journal: opened.journal.clone(),
+        board: Arc::clone(board),
+        orders,
+        alerting: Arc::clone(&opened.alerting),
+        certificates: opened.certificates.clone(),
+        started: opened.setup.clone(),
+        read: Ok(opened.setup.clone()),
+        demands,
+        again,
+        writes: opened.settings.writes,
+    };
+    tasks.spawn(reloader.run(look, stop.clone()));
+    Some(refused)
+}
+
+/// Tells what a round of probes has shown: the board and the alert rules each time, log and audit
+/// file when the word is another.
+fn herald(opened: &Opened) -> impl Fn(&Shown) + Send + use<> {
+    let (board, facts) = (Arc::clone(&opened.board), Arc::clone(&opened.facts));
+    let (journal, records) = (opened.journal.clone(), opened.records.clone());
+    move |it| {
+        board.process(|process| process.is_mtls_enforced = it.is_enforced);
+        facts.note_mtls(it.is_enforced);
+        let weight = match (it.change, it.word) {
+            (Change::Same, _) => Weight::Detail,
+            (Change::New, Proof::Enforced) => Weight::Note,
+            (Change::New, Proof::Unreachable | Proof::NotEnforced) => Weight::Warning,
         };
-        tasks.spawn(reloader.run(looks, stop.clone()));
+        if it.change == Change::New {
+            records.proven(it);
+        }
+        let line = Line::new(weight, "mtls", it.sentence.clone())
+            .with(json!({ "result": it.word.word() }));
+        let help = "`runnerctl validate --online` shows every probe";
+        let is_open = it.word != Proof::Enforced;
+        journal.say(if is_open { line.help(help) } else { line });
     }
 }
 
@@ -170,6 +239,7 @@ struct Running {
     hangups: Hangups,
     orders: mpsc::Sender<Order>,
     looks: mpsc::Sender<Cause>,
+    refused: Option<oneshot::Receiver<Shown>>,
     journal: Journal,
 }
 
@@ -179,6 +249,8 @@ struct Ended {
     result: Option<Result<End, crate::garm::Error>>,
     /// The first signal.
     signal: Option<Signal>,
+    /// What the first probes have shown, where the policy ends the service for it.
+    refused: Option<Shown>,
 }
 
 impl Running {
@@ -189,26 +261,34 @@ impl Running {
         looping: impl Future<Output = Result<End, crate::garm::Error>>,
     ) -> Ended {
         let mut looping = pin!(looping);
-        let mut first: Option<(Signal, Instant)> = None;
+        let mut ended = Ended { result: None, signal: None, refused: None };
+        let mut stopped: Option<Instant> = None;
         loop {
-            let patience = first.map_or_else(Instant::now, |it| it.1 + LOOP_PATIENCE);
+            let patience = stopped.map_or_else(Instant::now, |it| it + LOOP_PATIENCE);
             tokio::select! {
                 result = &mut looping => {
-                    return Ended { result: Some(result), signal: first.map(|it| it.0) };
+                    ended.result = Some(result);
+                    return ended;
                 }
-                signal = self.signals.next() => match first {
-                    Some((signal, _)) => return Ended { result: None, signal: Some(signal) },
+                signal = self.signals.next() => match ended.signal {
+                    Some(_) => return ended,
                     None => {
-                        first = Some((signal, Instant::now()));
+                        ended.signal = Some(signal);
+                        stopped.get_or_insert_with(Instant::now);
                         self.stop();
                     }
                 },
+                shown = refusal(&mut self.refused) => {
+                    ended.refused = Some(shown);
+                    stopped.get_or_insert_with(Instant::now);
+                    self.stop();
+                }
                 () = self.hangups.next() => self.look(),
-                () = sleep_until(patience), if first.is_some() => {
+                () = sleep_until(patience), if stopped.is_some() => {
                     let text = "the loop did not end in time: levels may still be raised";
                     self.journal.say(Line::new(Weight::Error, "stop", text)
                         .help("`runnerctl watch --release` lowers them"));
-                    return Ended { result: None, signal: first.map(|it| it.0) };
+                    return ended;
                 }
             }
         }
@@ -227,6 +307,18 @@ impl Running {
         // One look may be under way, at which the change may not have been there yet.
         tokio::spawn(async move { looks.send(Cause::Hangup).await });
     }
+}
+
+/// Waits until the probes refuse, for ever when they never do.
+async fn refusal(refused: &mut Option<oneshot::Receiver<Shown>>) -> Shown {
+    if let Some(receiver) = refused
+        && let Ok(shown) = receiver.await
+    {
+        *refused = None;
+        return shown;
+    }
+    *refused = None;
+    std::future::pending().await
 }
 
 /// Ends everything beside the loop, in time, and picks the code.
@@ -262,6 +354,9 @@ fn outcome(ended: Ended, course: Course, journal: &Journal) -> Result<Exit, Fail
             Line::new(Weight::Error, "stop", text)
                 .help("`runnerctl watch --release` lowers it when GARM answers"),
         );
+    }
+    if let Some(shown) = &ended.refused {
+        return Err(proven::refusal(&shown.sentence));
     }
     match (ended.signal, course) {
         (Some(Signal::Interrupt), _) => Ok(Exit::Interrupted),

@@ -110,7 +110,7 @@ pub struct Act {
     /// What was to be done.
     pub deed: Deed,
     /// The rule that led to it; absent for what follows from no decision: the end of all pulses
-    /// at a stop, a level sent again.
+    /// at a stop or while held, a level sent again.
     pub reason: Option<Reason>,
     /// What came of it.
     pub end: ActEnd,

@@ -60,7 +60,8 @@ pub async fn watch(doors: Doors<'_>, settings: Settings, roll: Roll) -> Result<E
     let mut machine = Machine::new(settings, roll, clock, audience, Instant::now());
     let mut works = FuturesUnordered::new();
     let (mut is_fed, mut is_ordered) = (true, true);
-    let mut input = Input::Tick;
+    // An order that was given before the start holds from the start.
+    let mut input = orders.try_recv().map_or(Input::Tick, Input::Order);
     loop {
         for effect in machine.handle(input, Instant::now()) {
             works.push(match effect {
@@ -179,7 +180,7 @@ fn decision(write: &Write) -> String {
     let reason = write.reason.map(Reason::word);
     match &write.what {
         What::Level { from, to } => {
-            format!("{}: level {from} to {to}", reason.unwrap_or("end of watch"))
+            format!("{}: level {from} to {to}", reason.unwrap_or("end of all pulses"))
         }
         What::Resend { level } => format!("level {level} sent again: GARM does not follow it"),
         What::Retire(_) => "idle".to_owned(),

@@ -18,6 +18,8 @@ pub(super) struct Ice {
     pub(super) all: Option<Freeze>,
     /// The pools of an entity.
     pub(super) stopped: BTreeMap<EntityKey, Freeze>,
+    /// Somebody has ordered to hold, and why.
+    pub(super) held: Option<String>,
 }
 
 /// Whether something has frozen or thawed.
@@ -30,7 +32,7 @@ pub(super) enum Weather {
 impl Ice {
     /// Nothing is known yet.
     pub(super) fn new() -> Self {
-        Self { all: Some(Freeze::Unread), stopped: BTreeMap::new() }
+        Self { all: Some(Freeze::Unread), stopped: BTreeMap::new(), held: None }
     }
 
     /// Judges the reads so far.
@@ -40,7 +42,8 @@ impl Ice {
         resync: Duration,
         (now, audience): (Instant, &dyn Audience),
     ) -> Weather {
-        let why = why(reads, resync, now);
+        let held = || self.held.clone().map(Freeze::Unproven);
+        let why = why(reads, resync, now).or_else(held);
         let is_news = kind(why.as_ref()) != kind(self.all.as_ref());
         match (&why, &self.all) {
             // That nothing has been read at the start needs no word.
@@ -100,5 +103,6 @@ fn kind(freeze: Option<&Freeze>) -> u8 {
         Some(Freeze::Unreachable) => 2,
         Some(Freeze::Stale(_)) => 3,
         Some(Freeze::ManagerStopped(_)) => 4,
+        Some(Freeze::Unproven(_)) => 5,
     }
 }

@@ -179,6 +179,8 @@ impl<'a> Machine<'a> {
                 self.roll = roll;
                 self.find(now);
             }
+            Order::Hold(why) => self.ice.held = Some(why),
+            Order::Go => self.ice.held = None,
             Order::Stop => self.stop(now),
         }
     }

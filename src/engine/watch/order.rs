@@ -44,6 +44,11 @@ pub enum Order {
     Reload(Roll),
     /// Read the whole fleet now.
     ReadNow,
+    /// Until [`Order::Go`]: end all pulses; levels only fall, and nothing else is written. Why: what
+    /// the probes of mTLS have shown, a few words.
+    Hold(String),
+    /// Write again.
+    Go,
     /// Finish the write in flight, end all pulses, keep what is held, leave within 10 s.
     Stop,
 }

@@ -54,6 +54,7 @@ impl Machine<'_> {
     pub(super) fn aim(&self) -> Option<Aim> {
         match (&self.phase, self.settings.writes) {
             (_, Writes::Withheld) | (Phase::Starting | Phase::Over(_), Writes::Sent) => None,
+            (Phase::Running, Writes::Sent) if self.ice.held.is_some() => Some(Aim::Rest),
             (Phase::Running, Writes::Sent) => Some(Aim::Decided),
             (Phase::Settling(_), Writes::Sent) => Some(Aim::Once),
             (Phase::Releasing(_), Writes::Sent) => Some(Aim::Floor),
@@ -69,6 +70,7 @@ impl Machine<'_> {
     /// | its manager has stopped | no |
     /// | the fleet was not read for too long, this pool was a moment ago | a slack pulse is ended |
     /// | the fleet was not read for too long | no |
+    /// | held | yes: the aim lets levels only fall |
     /// | else | yes |
     pub(super) fn gate(&self, hand: &Hand, now: Instant) -> Gate {
         if matches!(self.phase, Phase::Stopping(_)) {
@@ -78,7 +80,8 @@ impl Machine<'_> {
             return Gate::Shut;
         }
         match &self.ice.all {
-            None => Gate::Open,
+            // While held the aim ends pulses and does nothing else.
+            None | Some(Freeze::Unproven(_)) => Gate::Open,
             Some(Freeze::Stale(_) | Freeze::Unreachable) if hand.leash.sees(now) => Gate::Slack,
             Some(
                 Freeze::Stale(_) | Freeze::Unreachable | Freeze::Unread | Freeze::ManagerStopped(_),
@@ -111,7 +114,8 @@ impl Machine<'_> {
         let picture = self.picture.as_ref()?;
         let clock = self.clock?;
         let hand = self.hands.get_mut(id)?;
-        let is_decided = matches!(self.phase, Phase::Running | Phase::Settling(_));
+        let is_decided =
+            matches!(self.phase, Phase::Running | Phase::Settling(_)) && self.ice.held.is_none();
         let reason = Some(hand.decision.reason).filter(|_| is_decided);
         let (what, reason) = match next {
             Next::Level { from, to } => (What::Level { from, to }, reason),

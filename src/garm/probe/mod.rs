@@ -85,7 +85,7 @@ impl Doors {
 /// Tries every door in every way, all at once; takes at most about ten seconds. Errors when a
 /// certificate file of ours cannot be used ([`super::Kind::Input`]).
 pub async fn prove(doors: &Doors) -> Result<Vec<Probe>, Error> {
-    let callers = Callers::new(doors)?;
+    let callers = Callers::made_apart(doors.clone()).await?;
     let mut tries = Vec::new();
     for front in &doors.fronts {
         let Ok(url) = Url::parse(&front.url) else {
@@ -144,6 +144,19 @@ struct Callers {
 }
 
 impl Callers {
+    /// Reads files and makes keys on a thread of its own: with the platform's roots that takes
+    /// hundreds of milliseconds, for which nobody else must wait.
+    async fn made_apart(doors: Doors) -> Result<Self, Error> {
+        match tokio::task::spawn_blocking(move || Self::new(&doors)).await {
+            Ok(callers) => callers,
+            Err(error) => Err(Error::input(
+                "make clients for the mTLS probes",
+                error.to_string(),
+                "this is a bug: report it",
+            )),
+        }
+    }
+
     fn new(doors: &Doors) -> Result<Self, Error> {
         let ca = doors.ca.as_deref();
         let showing = |key: Option<CertifiedKey>| Caller::new(Some(Tls::showing(ca, key)?));

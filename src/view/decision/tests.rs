@@ -114,6 +114,7 @@ fn what_is_frozen_says_why() {
         Freeze::Unread,
         Freeze::Unreachable,
         Freeze::ManagerStopped(String::new()),
+        Freeze::Unproven("mTLS is not enforced".into()),
     ]
     .map(|it| freeze(&it));
     let expected = [
@@ -121,6 +122,7 @@ fn what_is_frozen_says_why() {
         "GARM has not been read yet",
         "GARM does not answer",
         "GARM's worker for the entity has stopped and does not say why",
+        "`policy.require_mtls` is set, and mTLS is not enforced",
     ];
     assert_eq!(said, expected);
 }

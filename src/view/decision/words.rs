@@ -175,6 +175,7 @@ pub fn freeze(it: &Freeze) -> String {
         Freeze::ManagerStopped(reason) => {
             format!("GARM's worker for the entity has stopped: {}", text::quote(reason))
         }
+        Freeze::Unproven(why) => format!("`policy.require_mtls` is set, and {}", text::quote(why)),
     }
 }
 

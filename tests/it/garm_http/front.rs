@@ -1,7 +1,8 @@
 //! `deploy/nginx/garm.conf` under a real nginx, with the simulated GARM behind it.
 
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
@@ -20,7 +21,7 @@ use super::*;
 const CONFIGURATION: &str = include_str!("../../../deploy/nginx/garm.conf");
 
 /// GARM behind nginx, and the certificates of everybody.
-pub(super) struct Front {
+pub(crate) struct Front {
     pub(super) url: String,
     pub(super) operators: Authority,
     pub(super) runners: Authority,
@@ -37,7 +38,7 @@ impl Drop for Front {
 }
 
 impl Front {
-    pub(super) async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let address = "127.0.0.1:0".parse().unwrap();
         let server = Server::bind(address, World::new(Config::default()), 1).await.unwrap();
         let garm = server.address();
@@ -50,12 +51,66 @@ impl Front {
         let folder = tempfile::tempdir().unwrap();
         let nginx = start(folder.path(), port, &garm.to_string(), [&operators, &runners, &servers]);
         let front = Self { url, operators, runners, servers, folder, nginx };
-        front.until_it_answers(port).await;
+        front.until_it_answers().await;
         front
     }
 
+    fn port(&self) -> u16 {
+        self.url.rsplit_once(':').unwrap().1.parse().unwrap()
+    }
+
+    /// Writes a fleet file that leads here, its password beside it, with pools of the simulated
+    /// GARM's entity.
+    pub(crate) fn describe(&self, fleet_file: &Path, listen: std::net::SocketAddr) {
+        let (cert, key) = self.operators.sign("operator", &CLIENT);
+        let ca = self.servers.path("ca.pem");
+        let password = fleet_file.with_extension("password");
+        fs::write(&password, Config::default().password).unwrap();
+        fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
+        let text = format!(
+            "fleet: acme\n\
+             garm:\n  url: {}\n  password: file:{}\n  tls: {{ ca: {}, cert: {}, key: {} }}\n\
+             controller:\n  minimum_job_age_backoff: 5m\n\
+             defaults: {{ organization: acme, provider: sim, image: ubuntu }}\n\
+             watch:\n  listen: {listen}\n  resync: 5s\n  audit: audit.jsonl\n",
+            self.url,
+            password.display(),
+            ca.display(),
+            cert.display(),
+            key.display()
+        );
+        fs::write(fleet_file, text).unwrap();
+    }
+
+    /// The same front, but for what it asks: nothing.
+    pub(crate) async fn leave_open(&mut self) {
+        let configured = self.folder.path().join("nginx.conf");
+        let text = fs::read_to_string(&configured).unwrap();
+        fs::write(self.folder.path().join("shut.conf"), &text).unwrap();
+        let asks = |it: &str| it.starts_with("if ($") || it.starts_with("ssl_verify_client ");
+        let open: Vec<&str> = text.lines().filter(|it| !asks(it.trim_start())).collect();
+        assert_eq!(text.lines().count() - open.len(), 9);
+        fs::write(&configured, open.join("\n")).unwrap();
+        self.restart().await;
+    }
+
+    /// The front as it is shipped again.
+    pub(crate) async fn shut(&mut self) {
+        let folder = self.folder.path();
+        fs::rename(folder.join("shut.conf"), folder.join("nginx.conf")).unwrap();
+        self.restart().await;
+    }
+
+    async fn restart(&mut self) {
+        self.nginx.kill().unwrap();
+        self.nginx.wait().unwrap();
+        self.nginx = run(self.folder.path());
+        self.until_it_answers().await;
+    }
+
     /// Polls an outside process to a deadline.
-    async fn until_it_answers(&self, port: u16) {
+    async fn until_it_answers(&self) {
+        let port = self.port();
         let end = Instant::now() + PATIENCE;
         while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
             let log = fs::read_to_string(self.folder.path().join("error.log")).unwrap_or_default();
@@ -110,7 +165,7 @@ async fn put_urls(token: &str, garm: std::net::SocketAddr, url: &str, server: &S
 }
 
 /// The shipped configuration with only the values changed that it says are to be adapted.
-fn start(folder: &std::path::Path, port: u16, garm: &str, cas: [&Authority; 3]) -> Child {
+fn start(folder: &Path, port: u16, garm: &str, cas: [&Authority; 3]) -> Child {
     let [operators, runners, servers] = cas;
     let (cert, key) = servers.sign("server", &SERVER);
     let ca = |it: &Authority| fs::read_to_string(it.path("ca.pem")).unwrap();
@@ -139,10 +194,13 @@ fn start(folder: &std::path::Path, port: u16, garm: &str, cas: [&Authority; 3]) 
          fastcgi_temp_path {at}/f; uwsgi_temp_path {at}/u; scgi_temp_path {at}/s;\n{text}}}\n"
     );
     fs::write(folder.join("nginx.conf"), main).unwrap();
+    run(folder)
+}
+
+fn run(folder: &Path) -> Child {
     // Debian keeps it where only root's PATH leads.
-    let program = ["/usr/sbin/nginx", "/usr/local/sbin/nginx"]
-        .iter()
-        .find(|it| std::path::Path::new(it).exists());
+    let program =
+        ["/usr/sbin/nginx", "/usr/local/sbin/nginx"].iter().find(|it| Path::new(it).exists());
     Command::new(program.unwrap_or(&"nginx"))
         .arg("-p")
         .arg(folder)

@@ -2,7 +2,7 @@
 
 mod authority;
 mod events;
-mod front;
+pub(crate) mod front;
 mod input;
 mod probe;
 mod server;

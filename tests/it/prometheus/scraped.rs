@@ -52,7 +52,8 @@ pub(super) fn queue(board: &Board, depth: u32) {
 async fn state(api: &str, alert: &str, pool: &str) -> Option<String> {
     let alerts = json(&format!("{api}/alerts")).await?;
     let alerts = alerts["data"]["alerts"].as_array()?;
-    let is_meant = |it: &&Value| it["labels"]["alertname"] == alert && it["labels"]["pool"] == pool;
+    let labels = |it: &Value| it["labels"]["pool"].as_str().unwrap_or_default().to_owned();
+    let is_meant = |it: &&Value| it["labels"]["alertname"] == alert && labels(it) == pool;
     Some(alerts.iter().find(is_meant)?["state"].as_str()?.to_owned())
 }
 
@@ -77,6 +78,7 @@ async fn a_real_prometheus_fires_r6_and_lets_go() {
     prometheus.until("the alert fires", firing).await;
     assert_eq!(state(&api, "QueueDepthHigh", "quiet").await, None);
     assert_eq!(state(&api, "CircuitOpen", "default").await.as_deref(), Some("pending"));
+    assert_eq!(state(&api, "MtlsNotEnforced", "").await.as_deref(), Some("firing"));
     has_an_answer_to_every_panel(&mut prometheus, &api).await;
     queue(&served.board, 20);
     let over = async || {

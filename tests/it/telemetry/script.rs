@@ -63,10 +63,12 @@ pub(crate) fn publish(board: &Board) {
         (pool("default"), default_pool()),
         (pool("quiet"), PoolGauges::default()),
     ]));
-    board.process(Process {
-        is_stream_connected: Some(true),
-        is_mtls_enforced: Some(false),
-        client_cert_expires_at: Some("2027-01-01T00:00:00Z".parse().unwrap()),
+    board.process(|it| {
+        *it = Process {
+            is_stream_connected: Some(true),
+            is_mtls_enforced: Some(false),
+            client_cert_expires_at: Some("2027-01-01T00:00:00Z".parse().unwrap()),
+        };
     });
 }
 

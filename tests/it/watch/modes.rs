@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use runnerctl::domain::desired::ScalePolicy;
-use runnerctl::engine::watch::{Course, Settings, Writes};
+use runnerctl::engine::watch::{Course, Incident, Order, Settings, Writes};
+use runnerctl::scale::Freeze;
 use runnerctl::sim::{Config, Order as Jobs};
 
 use super::bench::{Bench, RESYNC, name, policy, steady, wait};
@@ -225,4 +226,37 @@ async fn other_pools_of_the_entity_are_supply_and_are_never_written_to() {
     let path = format!("/pools/{other}");
     assert!(bench.writes().iter().all(|it| it.path != path));
     assert_eq!(bench.tally().vms, 12);
+}
+
+#[tokio::test(start_paused = true)]
+async fn held_from_the_start_it_decides_and_writes_nothing_until_it_may() {
+    let bench = Bench::new(policy()).await;
+    let watch = bench.start(steady());
+    watch.order(Order::Hold("mTLS is not proven to be enforced".into())).await;
+    wait(5).await;
+    bench.jobs(12, 20);
+    wait(60).await;
+    assert!(watch.heard.has(|it| matches!(it, Incident::Frozen { why: Freeze::Unproven(_), .. })));
+    assert_eq!((watch.heard.deeds(), bench.writes().len()), (vec![], 0));
+    watch.order(Order::Go).await;
+    wait(10).await;
+    assert!(watch.heard.has(|it| matches!(it, Incident::Thawed { entity: None })));
+    assert_eq!(watch.heard.deeds(), ["raise 0 12 done", "lower 12 0 done"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn held_later_levels_only_fall_and_nobody_is_removed() {
+    let bench = held_and_pulsing().await;
+    let watch = bench.start(steady());
+    wait(45).await;
+    assert_eq!(levels(&bench).await, (12, 3), "{:?}", watch.heard.deeds());
+    watch.order(Order::Hold("mTLS is not enforced".into())).await;
+    wait(2).await;
+    assert_eq!(levels(&bench).await, (0, 3), "{:?}", watch.heard.deeds());
+    let before = watch.heard.deeds().len();
+    // Ten minutes of idleness and more: the idle ones of `held` would go.
+    bench.jobs(12, 20);
+    wait(900).await;
+    let since = watch.heard.deeds().split_off(before);
+    assert!(since.iter().all(|it| it.starts_with("lower ")), "{since:?}");
 }

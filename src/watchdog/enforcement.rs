@@ -1,0 +1,168 @@
+//! How mTLS stands by the negative probes, and when to probe again (DESIGN §7).
+//!
+//! Three words: *enforced*, *not enforced*, *unreachable*. Under `policy.require_mtls` nothing is
+//! written without a proof; a proof stands until it is refuted or two hours old.
+
+use std::time::Duration;
+
+use crate::domain::backoff::Backoff;
+use crate::domain::proof::Proof;
+
+/// Between two rounds of probes while mTLS is proven to be enforced.
+pub const EVERY: Duration = Duration::from_hours(1);
+
+/// After a round that proved nothing or found a door open, doubling up to [`EVERY`]: somebody may
+/// be mending it.
+pub const SOON: Duration = Duration::from_mins(1);
+
+/// How long a proof stands while later probes can tell nothing: one round may be missed.
+pub const STANDS: Duration = Duration::from_hours(2);
+
+/// What the rounds so far have shown. Times are measured from any fixed moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Enforcement {
+    word: Option<Proof>,
+    proven_at: Option<Duration>,
+    /// Rounds in a row that did not end in a proof.
+    failures: u32,
+}
+
+/// Whether a round has changed the word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// The first word, or another than before.
+    New,
+    /// The word is as it was.
+    Same,
+}
+
+impl Enforcement {
+    /// A round of probes has ended so.
+    pub fn take(&mut self, word: Proof, now: Duration) -> Change {
+        match word {
+            Proof::Enforced => {
+                self.proven_at = Some(now);
+                self.failures = 0;
+            }
+            Proof::NotEnforced => {
+                self.proven_at = None;
+                self.failures += 1;
+            }
+            Proof::Unreachable => self.failures += 1,
+        }
+        let before = self.word.replace(word);
+        if before == Some(word) { Change::Same } else { Change::New }
+    }
+
+    /// How long to wait until the next round.
+    pub fn pause(&self) -> Duration {
+        match self.failures.checked_sub(1) {
+            None => EVERY,
+            Some(before) => Backoff::new(SOON, EVERY).delay(before),
+        }
+    }
+
+    /// The last word; absent before the first round.
+    pub fn word(&self) -> Option<Proof> {
+        self.word
+    }
+
+    /// 1 or 0 of `runnerctl_mtls_enforced`; absent while nobody can tell.
+    pub fn is_enforced(&self) -> Option<bool> {
+        match self.word? {
+            Proof::Enforced => Some(true),
+            Proof::NotEnforced => Some(false),
+            Proof::Unreachable => None,
+        }
+    }
+
+    /// Why nothing may be written at `now` under `policy.require_mtls`; absent while a proof
+    /// stands.
+    ///
+    /// | last word | last proof | |
+    /// |---|---|---|
+    /// | none yet | – | held |
+    /// | enforced | younger than [`STANDS`] | written |
+    /// | not enforced | – | held |
+    /// | unreachable | younger than [`STANDS`], not refuted since | written |
+    /// | any | older, or none | held |
+    pub fn holds(&self, now: Duration) -> Option<&'static str> {
+        let stands = self.proven_at.is_some_and(|it| now.saturating_sub(it) < STANDS);
+        match (stands, self.word) {
+            (true, _) => None,
+            (false, Some(Proof::NotEnforced)) => Some("mTLS is not enforced"),
+            (false, None | Some(Proof::Enforced | Proof::Unreachable)) => {
+                Some("mTLS is not proven to be enforced")
+            }
+        }
+    }
+
+    /// When a proof that stands at `now` ceases to, if nothing renews it.
+    pub fn stands_until(&self) -> Option<Duration> {
+        self.proven_at.map(|it| it + STANDS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Proof::{Enforced, NotEnforced, Unreachable};
+
+    fn hours(hours: u64) -> Duration {
+        Duration::from_hours(hours)
+    }
+
+    #[test]
+    fn a_word_is_told_when_it_is_another_one() {
+        let mut it = Enforcement::default();
+        let told: Vec<Change> = [Enforced, Enforced, Unreachable, Unreachable, NotEnforced]
+            .into_iter()
+            .map(|word| it.take(word, Duration::ZERO))
+            .collect();
+        assert_eq!(told, [Change::New, Change::Same, Change::New, Change::Same, Change::New]);
+    }
+
+    #[test]
+    fn probes_are_hourly_and_after_trouble_sooner() {
+        let mut it = Enforcement::default();
+        let mut pause = |word| {
+            it.take(word, Duration::ZERO);
+            it.pause().as_secs() / 60
+        };
+        assert_eq!(pause(Enforced), 60);
+        let waits: Vec<u64> = (0..8).map(|_| pause(Unreachable)).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!([pause(Enforced), pause(NotEnforced), pause(NotEnforced)], [60, 1, 2]);
+    }
+
+    #[test]
+    fn the_gauge_is_absent_while_nobody_can_tell() {
+        let mut it = Enforcement::default();
+        assert_eq!(it.is_enforced(), None);
+        for (word, expected) in
+            [(Enforced, Some(true)), (Unreachable, None), (NotEnforced, Some(false))]
+        {
+            it.take(word, Duration::ZERO);
+            assert_eq!(it.is_enforced(), expected);
+        }
+    }
+
+    #[test]
+    fn nothing_is_written_without_a_proof_and_a_proof_stands_for_two_hours() {
+        let held = Some("mTLS is not proven to be enforced");
+        let mut it = Enforcement::default();
+        assert_eq!(it.holds(hours(0)), held);
+        it.take(Unreachable, hours(0));
+        assert_eq!(it.holds(hours(0)), held);
+        it.take(Enforced, hours(1));
+        assert_eq!(it.holds(hours(1)), None);
+        it.take(Unreachable, hours(2));
+        assert_eq!((it.holds(hours(2)), it.stands_until()), (None, Some(hours(3))));
+        assert_eq!(it.holds(hours(3)), held);
+        it.take(Enforced, hours(3));
+        it.take(NotEnforced, hours(3));
+        assert_eq!(it.holds(hours(3)), Some("mTLS is not enforced"));
+        it.take(Unreachable, hours(3));
+        assert_eq!(it.holds(hours(3)), held, "what was refuted needs a new proof");
+    }
+}

@@ -1,0 +1,82 @@
+//! The proof of mTLS in `watch`, `plan` and `apply`, by the sandbox's open door and by a real nginx
+//! in front.
+
+use super::stage::{Stage, eventually};
+use crate::garm_http::front::Front;
+
+const REQUIRED: &str = "policy: { require_mtls: true }\n";
+
+impl Stage {
+    fn require_mtls(&self) {
+        let config = self.read("runnerctl.yaml");
+        self.write("runnerctl.yaml", &format!("{config}{REQUIRED}"));
+    }
+
+    /// The audit records of this act.
+    fn records(&self, act: &str) -> usize {
+        let act = format!(r#""act":"{act}""#);
+        self.read("audit.jsonl").lines().filter(|it| it.contains(&act)).count()
+    }
+}
+
+#[test]
+fn watch_tells_that_garm_is_open_by_metric_log_and_record() {
+    let stage = Stage::set();
+    let mut watch = stage.watch();
+    stage.metrics_with("runnerctl_mtls_enforced 0");
+    let said = stage.read("watch.err");
+    assert!(said.contains("warning: mTLS is not enforced: "), "{said}");
+    assert!(said.contains("by plain HTTP: GARM answered 401"), "{said}");
+    eventually("the record", || (stage.records("mtls not enforced") == 1).then_some(()));
+    assert_eq!(watch.end("-TERM"), Some(0));
+}
+
+#[test]
+fn what_must_be_proven_and_is_not_is_6_before_the_first_write() {
+    let stage = Stage::with_garm();
+    stage.require_mtls();
+    let refusal = "`policy.require_mtls` is set, and mTLS is not enforced: ";
+    let planned = stage.run(&["plan"]);
+    let said = String::from_utf8(planned.stderr).unwrap();
+    assert_eq!(planned.status.code(), Some(0), "{said}");
+    assert!(said.contains(&format!("warning: `apply` is refused: {refusal}")), "{said}");
+    for line in [&["apply", "--auto-approve", "--no-audit"][..], &["watch", "--once"], &["watch"]] {
+        let output = stage.run(line);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(6), "{line:?}: {said}");
+        assert!(said.contains(&format!("error: {refusal}")), "{line:?}: {said}");
+        assert!(said.contains("help: `runnerctl validate --online` shows every probe"), "{said}");
+    }
+    // A look writes nothing, and the pool that `apply` would have made is not there.
+    let level = &stage.status()["pool_id"];
+    assert!(level.is_null(), "{level}");
+    assert_eq!(stage.run(&["watch", "--once", "--dry-run"]).status.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_the_front_watch_scales_and_is_held_when_the_front_lets_anybody_in() {
+    let mut front = Front::open().await;
+    let stage = Stage::with_garm();
+    front.describe(&stage.path("runnerctl.yaml"), stage.watch);
+    stage.require_mtls();
+    let applied = stage.run(&["apply", "--auto-approve", "--no-audit"]);
+    assert!(applied.status.success(), "{applied:?}");
+    let mut watch = stage.watch();
+    stage.metrics_with("runnerctl_mtls_enforced 1");
+    eventually("the record", || (stage.records("mtls enforced") == 1).then_some(()));
+
+    front.leave_open().await;
+    watch.signal("-HUP");
+    stage.metrics_with("runnerctl_mtls_enforced 0");
+    let held = "nothing is written to any pool: `policy.require_mtls` is set, and mTLS is not";
+    eventually(held, || stage.read("watch.err").contains(held).then_some(()));
+    assert_eq!(stage.records("mtls not enforced"), 1);
+
+    front.shut().await;
+    watch.signal("-HUP");
+    stage.metrics_with("runnerctl_mtls_enforced 1");
+    eventually("writing again", || {
+        stage.read("watch.err").contains("writing again to any pool").then_some(())
+    });
+    assert_eq!(watch.end("-TERM"), Some(0));
+}
