@@ -70,7 +70,7 @@ def without_events(url):
             body = self.rfile.read(int(self.headers.get("Content-Length", 0))) or None
             status, text = 503, b""
             if "/ws/" not in self.path:
-                head = {k: v for k, v in self.headers.items() if k in ("Authorization", "Content-Type")}
+                head = {k: v for k, v in self.headers.items() if k.lower() in ("authorization", "content-type")}
                 request = urllib.request.Request(url + self.path, body, head, method=self.command)
                 try:
                     with urllib.request.urlopen(request, timeout=30) as answer:
@@ -96,14 +96,17 @@ def without_events(url):
 def beyond(log, label, idle, began, ended):
     """Seconds of idle runners beyond the `idle` ones that are to be kept."""
     there, spare, last = set(), 0.0, began
-    for entry in sorted((e for e in log if str(e.get("name", "")).startswith(label + "-")), key=lambda e: e["t"]):
+    for entry in sorted(log, key=lambda e: e["t"]):
+        runner = str(entry.get("runner", ""))
+        if not runner.startswith(label + "-"):
+            continue
         if entry["t"] > began:
             spare += max(0, len(there) - idle) * (entry["t"] - last)
             last = entry["t"]
         if entry["ev"] == "runner_online":
-            there.add(entry["name"])
-        elif entry["ev"] in ("job_started", "runner_removed", "vm_deleted"):
-            there.discard(entry["name"])
+            there.add(runner)
+        elif entry["ev"] in ("job_started", "runner_removed"):
+            there.discard(runner)
     return spare + max(0, len(there) - idle) * (ended - last)
 
 

@@ -246,16 +246,18 @@ fn levels(inputs: &Inputs, rules: &mut Rules, retired: usize) -> (u32, u32) {
     let share = rules.need.div_ceil(rules.starting.max(1));
     let pulse = rules.dead + census.booting + census.idle - rules.covered + share;
     let level = if rules.need > 0 { resting.max(pulse) } else { resting };
-    let ceiling = ceiling(inputs, rules.room);
+    let ceiling = ceiling(inputs, rules);
     (level.min(ceiling), resting.min(ceiling))
 }
 
 /// The highest level: the smaller `max_runners`. Where ours is smaller than GARM's, GARM would
-/// not stop at ours by itself, so the level leaves it no more to build than there is room for.
-fn ceiling(inputs: &Inputs, room: u32) -> u32 {
+/// not stop at ours by itself, so the level leaves it no more to build than there is room for,
+/// although each pick-up that is to come builds by itself.
+fn ceiling(inputs: &Inputs, rules: &Rules) -> u32 {
     let ours = inputs.policy.max_runners;
     if ours < inputs.garm_max {
-        ours.min(inputs.census.garm_idle.saturating_add(room))
+        let left = inputs.census.garm_idle.saturating_sub(rules.covered);
+        ours.min(left.saturating_add(rules.room / rules.covered.max(1)))
     } else {
         inputs.garm_max
     }
