@@ -7,6 +7,8 @@ mod attacks;
 mod audit;
 mod cli;
 mod conformance;
+mod deploy;
+mod fuzzed;
 mod garm;
 mod garm_http;
 mod manifest;

@@ -1,0 +1,83 @@
+//! What is shipped in `deploy/` to run the program: the unit for systemd and the image.
+
+use std::process::Command;
+
+use assert_cmd::cargo::cargo_bin;
+
+use crate::cli::bench::{Bench, root};
+
+/// Most exposure that `systemd-analyze security` may find, in tenths of its scale from 0 to 10.
+/// What is left is the network, which the work needs, and the host's own file tree, read only.
+const EXPOSURE_MAX: u8 = 12;
+
+fn unit() -> String {
+    std::fs::read_to_string(root().join("deploy/systemd/runnerctl.service")).unwrap()
+}
+
+/// Runs systemd-analyze on the unit as it would be installed, with our own binary.
+fn analyze(line: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("runnerctl.service");
+    let program = cargo_bin("runnerctl").display().to_string();
+    std::fs::write(&file, unit().replace("/usr/local/bin/runnerctl", &program)).unwrap();
+    let output = Command::new("systemd-analyze")
+        .args(line)
+        .arg(&file)
+        .output()
+        .expect("systemd-analyze is needed: `./test` installs it");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success() && err.is_empty(), "{line:?}: {out}{err}");
+}
+
+#[test]
+fn systemd_understands_every_line_of_the_unit() {
+    analyze(&["verify", "--man=no"]);
+}
+
+#[test]
+fn the_service_is_as_little_exposed_as_documented() {
+    let most = format!("--threshold={EXPOSURE_MAX}");
+    analyze(&["security", "--offline=yes", "--no-pager", &most]);
+}
+
+/// The unit is a promise to keep what DESIGN and `docs/security.md` say of it.
+#[test]
+fn the_service_has_no_rights_beyond_its_state_folder() {
+    let unit = unit();
+    for line in [
+        "DynamicUser=yes",
+        "LoadCredential=garm-password:/etc/runnerctl/garm-password",
+        "ProtectSystem=strict",
+        "CapabilityBoundingSet=",
+        "NoNewPrivileges=yes",
+        "SystemCallFilter=@system-service",
+        "StateDirectory=runnerctl",
+        "LimitCORE=0",
+    ] {
+        assert!(unit.lines().any(|it| it == line), "{line}");
+    }
+    assert!(!unit.contains("ReadWritePaths"));
+}
+
+/// With a fleet file that is not there the program ends with 3: its command line is understood.
+#[test]
+fn unit_and_image_start_the_program_with_arguments_that_it_has() {
+    let image = std::fs::read_to_string(root().join("deploy/container/Containerfile")).unwrap();
+    let started = unit()
+        .lines()
+        .find_map(|it| it.strip_prefix("ExecStart=/usr/local/bin/runnerctl "))
+        .map(str::to_owned);
+    let command = image
+        .lines()
+        .find_map(|it| it.strip_prefix("CMD "))
+        .map(|it| serde_json::from_str::<Vec<String>>(it).unwrap().join(" "));
+    for line in [started.unwrap(), command.unwrap()] {
+        let arguments: Vec<&str> = line.split(' ').collect();
+        assert_eq!(arguments[..2], ["watch", "--config"], "{line}");
+        let said = Bench::bare().run(&arguments).ends(3);
+        assert!(said.err.contains("/etc/runnerctl/runnerctl.yaml"), "{}", said.err);
+        // And one that it does not have is told from them.
+        Bench::bare().run(&[&arguments[..], &["--no-such-flag"]].concat()).ends(64);
+    }
+}
