@@ -13,7 +13,7 @@ use runnerctl::domain::desired::ScalePolicy;
 use runnerctl::domain::fleet::Fleet;
 use runnerctl::domain::job::JobStatus;
 use runnerctl::domain::runner::RunnerStatus;
-use runnerctl::engine::observe::{Ask, Specs, Templates, read_fleet};
+use runnerctl::engine::observe::{Ask, Credentials, Specs, Templates, read_fleet};
 use runnerctl::garm::{Client, Login, Reply, Request, Response, Transport};
 use runnerctl::host::clock::Clock;
 use runnerctl::scale::{Change, Memory, Picture, Policies, turn, turn_all};
@@ -59,7 +59,12 @@ fn client(load: Load) -> Client {
 }
 
 async fn read(client: &Client) -> Fleet {
-    let ask = Ask { kinds: Vec::new(), templates: Templates::Unwanted, specs: Specs::Unwanted };
+    let ask = Ask {
+        credentials: Credentials::Unwanted,
+        kinds: Vec::new(),
+        templates: Templates::Unwanted,
+        specs: Specs::Unwanted,
+    };
     read_fleet(client, &ask, &Clock::Real).await.unwrap()
 }
 

@@ -154,6 +154,13 @@ pub enum Subject {
     Log,
     /// GARM's own settings.
     Controller,
+    /// GARM's credentials for GitHub.
+    Credential {
+        /// Their name in GARM.
+        name: String,
+        /// GARM's id; absent before they exist.
+        id: Option<u64>,
+    },
     /// A pool.
     Pool {
         /// Its name in the fleet.
@@ -291,6 +298,9 @@ fn subject(subject: &Subject) -> Value {
     match subject {
         Subject::Log => json!({ "log": true }),
         Subject::Controller => json!({ "controller": true }),
+        Subject::Credential { name, id } => {
+            json!({ "credential": text::quote(name), "credential_id": id })
+        }
         Subject::Pool { name, id } => {
             json!({ "pool": name.as_str(), "pool_id": id.as_ref().map(PoolId::as_str) })
         }

@@ -137,6 +137,7 @@ async fn carry_out(
         stop: stop.clone(),
         own_runner: own_runner(),
         rotate: work.rotate.clone(),
+        keys: work.survey.keys.clone(),
     };
     let progress = Progress::new(cx.print, work.survey.plan.steps.len());
     let mut applying = std::pin::pin!(apply(&work.survey.plan, work.writer, &options, &progress));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::domain::entity::EntityKind;
 use crate::domain::fleet::{Fleet, Line};
 use crate::domain::text;
-use crate::engine::observe::{Ask, Specs, Templates, read_fleet};
+use crate::engine::observe::{Ask, Credentials, Specs, Templates, read_fleet};
 use crate::garm::Client;
 use crate::host::clock::Clock;
 use crate::host::files;
@@ -68,6 +68,7 @@ fn parts(probed: &Manifest) -> Result<(&FleetFile, &DeclaredPool), Failure> {
 /// Pools, every kind of entity, and the templates where GARM has any.
 async fn read(client: &Client) -> Result<Fleet, Failure> {
     let ask = Ask {
+        credentials: Credentials::Unwanted,
         kinds: EntityKind::ALL.to_vec(),
         templates: Templates::Unwanted,
         specs: Specs::Unowned,

@@ -3,7 +3,7 @@
 use crate::domain::desired::{Desired, Scope};
 use crate::domain::entity::EntityKind;
 use crate::domain::name::PoolName;
-use crate::engine::observe::{Ask, Claim, Specs, Templates};
+use crate::engine::observe::{Ask, Claim, Credentials, Specs, Templates};
 use crate::manifest::{FleetFile, Manifest, Problem, Severity, has_error};
 use crate::plan::{self, RunnerKit};
 use crate::policy::Others;
@@ -116,6 +116,7 @@ impl Loaded {
         };
         let has_template = self.manifest.pools.iter().any(|it| it.template.is_some());
         Ask {
+            credentials: Credentials::Unwanted,
             kinds: EntityKind::ALL.into_iter().filter(is_used).collect(),
             templates: if has_template { Templates::Wanted } else { Templates::Unwanted },
             specs: self.specs(),

@@ -13,6 +13,7 @@ pub mod books;
 pub mod completions;
 pub mod connect;
 pub mod consent;
+pub mod credentials;
 pub mod demo;
 pub mod exit;
 pub mod failure;

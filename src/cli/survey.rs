@@ -1,5 +1,6 @@
 //! What `plan` and `apply` begin with: the files, the fleet as it is, and the plan between them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,17 +9,19 @@ use crate::domain::desired::{Desired, Scope};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolName;
 use crate::domain::proof::Probe;
-use crate::engine::observe::{Ask, read_fleet};
+use crate::engine::observe::{Ask, Credentials, read_fleet};
 use crate::garm::Client;
 use crate::host::clock::Clock;
 use crate::plan::saved::Inputs;
 use crate::plan::{Plan, create_in_flight, plan};
 use crate::policy::Others;
+use crate::secrets::AppKey;
 use crate::view::plan::Heading;
 use crate::view::words::nearest;
 
 use super::Context;
 use super::connect::connect;
+use super::credentials::{Apps, resolve};
 use super::failure::Failure;
 use super::kit::{agents, kit};
 use super::load::{Loaded, load_from, stop_at};
@@ -46,6 +49,8 @@ pub struct Survey {
     pub heading: Heading,
     /// What shows whether mTLS is enforced; absent unless `policy.require_mtls` asks for it.
     pub probes: Option<Vec<Probe>>,
+    /// The keys of the plan's credentials, by their names.
+    pub keys: BTreeMap<String, AppKey>,
 }
 
 /// Reads the files at `places`, the fleet, and plans. Fails with 3 or 4; writes nothing.
@@ -55,19 +60,26 @@ pub async fn survey(
     cx: Context<'_>,
 ) -> Result<Survey, Failure> {
     let loaded = load_from(places, cx)?;
-    let desired = loaded.desired(cx)?;
+    let mut desired = loaded.desired(cx)?;
     stop_at(&loaded.violations(Others::default()), cx)?;
     check_targets(targets, &desired)?;
     let file = loaded.fleet_file()?;
     let kit = kit(file, loaded.places.base(), cx).await?;
     let client = connect(file, loaded.places.base(), cx)?;
+    // With `--target` nothing is looked at that is no pool.
+    let apps = if targets.is_empty() { resolve(&loaded, cx).await? } else { Apps::default() };
+    let mut ask = loaded.ask();
+    if !apps.wanted.is_empty() {
+        ask.credentials = Credentials::Wanted;
+    }
+    desired.credentials = apps.wanted;
     let heading = Heading { garm_url: client.address(), fleet_file: file.path.clone() };
-    let fleet = settled_fleet(&client, &loaded.ask(), &desired, cx).await?;
+    let fleet = settled_fleet(&client, &ask, &desired, cx).await?;
     stop_at(&loaded.violations(undeclared(&desired, &fleet)), cx)?;
     stop_at(&agents(&loaded.manifest, &fleet.entities), cx)?;
     let plan = plan(&desired, &fleet, &loaded.options(targets, kit)?);
     let probes = proven::probes(loaded.fleet_file()?, &fleet.controller).await?;
-    Ok(Survey { loaded, desired, client, fleet, plan, heading, probes })
+    Ok(Survey { loaded, desired, client, fleet, plan, heading, probes, keys: apps.keys })
 }
 
 /// The fleet, when no create of ours is in flight any more: another run is about to name its pool

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::credential::DesiredCredential;
 use super::entity::EntityRef;
 use super::label::Labels;
 use super::name::{FleetName, PoolName};
@@ -110,6 +111,8 @@ pub struct Desired {
     pub fleet: FleetName,
     /// GARM itself.
     pub controller: ControllerSettings,
+    /// GitHub Apps that GARM is to use.
+    pub credentials: Vec<DesiredCredential>,
     /// The pools, by name.
     pub pools: Vec<DesiredPool>,
     /// Whether what is absent is to go.

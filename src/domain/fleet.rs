@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::credential::Credential;
 use super::entity::{Entity, EntityKind, EntityRef};
 use super::job::Job;
 use super::name::PoolId;
@@ -77,6 +78,8 @@ pub struct Fleet {
     pub jobs: Vec<Job>,
     /// The install templates, read only when a manifest names one.
     pub templates: Vec<Template>,
+    /// GARM's credentials for GitHub; absent when they were not asked for.
+    pub credentials: Option<Vec<Credential>>,
 }
 
 impl Fleet {

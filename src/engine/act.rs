@@ -5,6 +5,7 @@
 //! whose answer was lost is read back and judged by what is there. Nothing is forced, and a POST
 //! is never sent twice.
 
+mod credential;
 mod level;
 mod put;
 
@@ -27,6 +28,7 @@ use crate::domain::runner::Runner;
 use crate::garm::{Client, Error, Kind};
 use crate::plan::Creation;
 
+pub(super) use credential::CredentialOrder;
 pub(super) use level::{LevelOrder, With};
 
 /// Least time between two writes to one pool. GARM's loops read a cache that is fed by unordered

@@ -19,6 +19,7 @@ use super::step::{self, End};
 use crate::domain::name::{PoolName, RunnerName};
 use crate::event::{Event, Listener, Outcome, OutcomeKind};
 use crate::plan::{About, Action, Plan, Step};
+use crate::secrets::AppKey;
 
 /// How a plan is carried out.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ pub struct Options {
     pub own_runner: Option<RunnerName>,
     /// The pools whose outdated idle runners are replaced afterwards (`--rotate`).
     pub rotate: Vec<PoolName>,
+    /// The private keys of the plan's credentials, by their names.
+    pub keys: BTreeMap<String, AppKey>,
 }
 
 /// Most pools at a time when nothing is said.
@@ -49,6 +52,7 @@ impl Default for Options {
             stop: CancellationToken::new(),
             own_runner: None,
             rotate: Vec::new(),
+            keys: BTreeMap::new(),
         }
     }
 }

@@ -14,14 +14,16 @@ use crate::host::clock::Clock;
 /// How many entities or pools are read at once.
 const AT_ONCE: usize = 8;
 
-/// What of GARM is wanted besides pools, instances and jobs. Each kind and the templates cost one
-/// request.
+/// What of GARM is wanted besides pools, instances and jobs. Each kind, the templates and the
+/// credentials cost one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
     /// The kinds of entities.
     pub kinds: Vec<EntityKind>,
     /// The install templates.
     pub templates: Templates,
+    /// GARM's credentials for GitHub.
+    pub credentials: Credentials,
     /// Whose `extra_specs`, which GARM's lists leave out.
     pub specs: Specs,
 }
@@ -32,6 +34,15 @@ pub enum Templates {
     /// A manifest names one.
     Wanted,
     /// None does.
+    Unwanted,
+}
+
+/// Whether GARM's credentials for GitHub are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credentials {
+    /// The fleet file has some.
+    Wanted,
+    /// It has none, or they do not matter here.
     Unwanted,
 }
 
@@ -97,7 +108,7 @@ impl Specs {
     }
 }
 
-/// Reads all that a plan needs: the controller, templates if wanted, then pools, their entities,
+/// Reads all that a plan needs: the controller, templates and credentials if wanted, then pools, their entities,
 /// instances and jobs, in this order: an instance's pool is there already, and a job that came
 /// last is merely unknown. The time is GARM's own (its `Date`), else this machine's.
 pub async fn read_fleet(client: &Client, ask: &Ask, clock: &Clock) -> Result<Fleet, Error> {
@@ -106,6 +117,10 @@ pub async fn read_fleet(client: &Client, ask: &Ask, clock: &Clock) -> Result<Fle
     let templates = match ask.templates {
         Templates::Wanted => client.templates().await?,
         Templates::Unwanted => Vec::new(),
+    };
+    let credentials = match ask.credentials {
+        Credentials::Wanted => Some(client.credentials().await?),
+        Credentials::Unwanted => None,
     };
     let mut pools = client.pools().await?;
     let wanted = ask.specs.wanted(&pools);
@@ -124,6 +139,7 @@ pub async fn read_fleet(client: &Client, ask: &Ask, clock: &Clock) -> Result<Fle
         runners: client.runners().await?,
         jobs: client.jobs().await?,
         templates,
+        credentials,
     })
 }
 

@@ -1,12 +1,13 @@
 //! One step: its work, and how it ended.
 
-use super::act::{Deed, Deletion, Target};
+use super::act::{CredentialOrder, Deed, Deletion, Target};
 use super::create::{self, Made};
 use super::guard::Guard;
 use super::retire::{self, Retired};
 use super::site::{Site, target};
 use super::trouble::Trouble;
 use super::twin;
+use crate::domain::credential::DesiredCredential;
 use crate::domain::name::{PoolId, PoolName};
 use crate::domain::pool::{Pool, PoolChange};
 use crate::event::OutcomeKind;
@@ -50,7 +51,7 @@ pub(super) async fn carry_out(site: &Site<'_>, step: &Step) -> End {
 async fn work(site: &Site<'_>, step: &Step) -> Result<End, Trouble> {
     let Some(name) = step.about.pool() else { return without_pool(site, &step.work).await };
     match &step.work {
-        Work::Nothing | Work::Controller { .. } => Ok(End::blocked(step)),
+        Work::Nothing | Work::Controller { .. } | Work::Credential { .. } => Ok(End::blocked(step)),
         Work::Create(creation) => {
             site.say(name, "create");
             Ok(made(&create::create(site, name, creation).await?))
@@ -87,6 +88,7 @@ async fn without_pool(site: &Site<'_>, work: &Work) -> Result<End, Trouble> {
             Deed::Done => Ok(End::done()),
             Deed::Already => Ok(already()),
         },
+        Work::Credential { id, wanted } => credential(site, *id, wanted).await,
         Work::Nothing
         | Work::Create(_)
         | Work::Change { .. }
@@ -94,6 +96,28 @@ async fn without_pool(site: &Site<'_>, work: &Work) -> Result<End, Trouble> {
         | Work::Retire { .. }
         | Work::RemoveTwin { .. } => Ok(End::new(OutcomeKind::Blocked, "the step names no pool")),
     }
+}
+
+/// A credential that GARM is given, with the key that the plan was made with.
+async fn credential(
+    site: &Site<'_>,
+    id: Option<u64>,
+    wanted: &DesiredCredential,
+) -> Result<End, Trouble> {
+    let key = site.options.keys.get(&wanted.name).filter(|it| it.fingerprint == wanted.key);
+    let Some(key) = key else {
+        return Ok(End::new(OutcomeKind::Blocked, "the key that was planned is not at hand"));
+    };
+    let order = CredentialOrder { fleet: site.fleet, wanted, key: &key.pem };
+    let deed = match id {
+        None => site.writer.create_credential(order).await?,
+        Some(id) => site.writer.update_credential(id, order).await?,
+    };
+    Ok(match (deed, id) {
+        (Deed::Done, _) => End::done(),
+        (Deed::Already, Some(_)) => already(),
+        (Deed::Already, None) => made(&Made::ByAnother),
+    })
 }
 
 fn already() -> End {

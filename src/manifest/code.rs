@@ -153,6 +153,8 @@ codes! {
     LiteralSecret = "RC0601",
     /// The reference to a secret is not complete.
     BadReference = "RC0602",
+    /// What a reference leads to is not the key that is wanted there.
+    UnfitKey = "RC0603",
     /// GARM has no provider of this name.
     UnknownProvider = "RC0701",
     /// GARM has no such organization, repository or enterprise.
@@ -161,6 +163,8 @@ codes! {
     AmbiguousEntity = "RC0703",
     /// GARM has no template of this name.
     UnknownTemplate = "RC0704",
+    /// GARM has no GitHub endpoint of this name.
+    UnknownEndpoint = "RC0705",
     /// The pool's provider is not one of those that the policy allows.
     ForbiddenProvider = "RC0801",
     /// The pool's instance type is not one of those that the policy allows.

@@ -1,6 +1,6 @@
 //! The fleet file's items → typed settings, and what must agree in them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::code::Code;
@@ -147,9 +147,16 @@ fn records<'r>(record: &'r Record, key: &str) -> impl Iterator<Item = &'r Record
     })
 }
 
+/// GARM folds the case of the names of credentials (measured).
 fn credentials(reader: &Reader<'_>, record: &Record, desk: &mut Desk) -> Vec<CredentialSettings> {
-    distinct(records(record, "credentials"), "credentials", desk);
+    distinct(records(record, "credentials"), ("credentials", str::to_lowercase), desk);
     records(record, "credentials").filter_map(|it| reader.credential(it)).collect()
+}
+
+/// Where the fields of each entry of `credentials` stand, by its name.
+pub(super) fn credential_places(record: &Record) -> HashMap<String, HashMap<&'static str, At>> {
+    let places = |it: &Record| it.iter().map(|(key, item)| (key, item.at)).collect();
+    records(record, "credentials").filter_map(|it| Some((it.text("name")?, places(it)))).collect()
 }
 
 fn host_ports(record: &Record, key: &str) -> Vec<HostPort> {
@@ -163,18 +170,22 @@ fn host_ports(record: &Record, key: &str) -> Vec<HostPort> {
         .collect()
 }
 
-/// Every `name` of a list stands once.
-fn distinct<'r>(records: impl Iterator<Item = &'r Record>, list: &str, desk: &mut Desk) {
-    let mut seen: BTreeMap<&str, At> = BTreeMap::new();
+/// Every `name` of a list stands once, as far as `folded` tells them apart.
+fn distinct<'r>(
+    records: impl Iterator<Item = &'r Record>,
+    (list, folded): (&str, fn(&str) -> String),
+    desk: &mut Desk,
+) {
+    let mut seen: BTreeMap<String, At> = BTreeMap::new();
     for item in records.filter_map(|it| it.get("name")) {
         let Some(name) = item.text() else { continue };
-        match seen.get(name) {
+        match seen.get(&folded(name)) {
             Some(first) => {
                 let message = format!("two entries of `{list}` have the name `{}`", quote(name));
                 let draft = Draft::error(Code::DuplicateName, item.at, message);
                 desk.report(draft.context(*first, "first here"));
             }
-            None => drop(seen.insert(name, item.at)),
+            None => drop(seen.insert(folded(name), item.at)),
         }
     }
 }
@@ -205,7 +216,7 @@ fn receivers(record: &Record) -> Vec<Receiver> {
 }
 
 fn alerts(record: &Record, receivers: &[Receiver], desk: &mut Desk) -> Vec<AlertRule> {
-    distinct(records(record, "alerts"), "alerts", desk);
+    distinct(records(record, "alerts"), ("alerts", str::to_owned), desk);
     let known: Vec<&str> = match record.get("receivers").map(|it| &it.value) {
         Some(Value::Named(named, _)) => named.iter().map(|it| it.0.as_str()).collect(),
         Some(Value::Broken) => return Vec::new(),

@@ -34,6 +34,8 @@ pub struct Manifest {
     places: Vec<Fields>,
     /// Where the fields of the defaults stand.
     defaults: HashMap<&'static str, At>,
+    /// Where the fields of each entry of `credentials` stand, by its name.
+    credentials: HashMap<String, HashMap<&'static str, At>>,
 }
 
 /// Where the fields of one pool stand.
@@ -104,8 +106,9 @@ fn load_onto(
         Defaults::Known(record) => record.iter().map(|(key, item)| (key, item.at)).collect(),
         Defaults::Unknown => HashMap::new(),
     };
+    let credentials = fleet.map(|it| fleet::credential_places(it.1)).unwrap_or_default();
     let (files, problems) = desk.finish();
-    Manifest { fleet_file, pools, problems, files, places, defaults }
+    Manifest { fleet_file, pools, problems, files, places, defaults, credentials }
 }
 
 /// Parses a file and reports what is wrong with its YAML. Nothing when there is no document.
@@ -273,6 +276,8 @@ impl Manifest {
         Ok(Desired {
             fleet: fleet_file.fleet.clone(),
             controller: fleet_file.controller.clone(),
+            // Known only once their keys are: whoever resolves them adds them.
+            credentials: Vec::new(),
             pools,
             scope,
         })
@@ -287,9 +292,20 @@ impl Manifest {
     /// A problem about a field of a pool, with its source line. Without a place when the pool is
     /// not declared.
     pub fn problem(&self, pool: &PoolName, field: &str, finding: Finding) -> Problem {
+        self.placed(self.at(pool, field), pool.as_str(), finding)
+    }
+
+    /// A problem about a field of an entry of `credentials`, with its source line.
+    pub fn credential_problem(&self, name: &str, field: &str, finding: Finding) -> Problem {
+        let fields = self.credentials.get(name);
+        let at = fields.and_then(|it| it.get(field).or_else(|| it.get("name")));
+        self.placed(at.copied(), name, finding)
+    }
+
+    fn placed(&self, at: Option<At>, otherwise: &str, finding: Finding) -> Problem {
         let Finding { code, severity, message, help } = finding;
-        let Some(at) = self.at(pool, field) else {
-            let problem = Problem::of_file(code, pool.as_str(), message);
+        let Some(at) = at else {
+            let problem = Problem::of_file(code, otherwise, message);
             return Problem { severity, help, ..problem };
         };
         let draft = match severity {

@@ -8,7 +8,7 @@ use super::settle::{Case, Origin, Picture, Settled};
 use super::wanted::{self, LeftAlone};
 use super::{
     About, Action, Change, Consent, Creation, Options, Plan, RunnerKit, Shown, Step, Work,
-    controller, follow, level, notes, retire, sentence, stranded,
+    controller, credentials, follow, level, notes, retire, sentence, stranded,
 };
 use crate::domain::desired::{Desired, DesiredPool};
 use crate::domain::entity::{Entity, EntityKey, EntityRef};
@@ -64,10 +64,12 @@ pub(super) struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    /// Controller first, since the pools' policies depend on it; what only goes comes last, so that
+    /// Controller first, since the pools' policies depend on it, then what GARM needs for anything
+    /// at GitHub; what only goes comes last, so that
     /// a fleet never has less room than before and after.
     fn steps(&self) -> Vec<Step> {
         let mut steps: Vec<Step> = controller::step(self).into_iter().collect();
+        steps.extend(credentials::steps(self));
         steps.extend(retire::twins(self));
         steps.extend(self.settled.iter().filter_map(|it| self.declared_step(it)));
         steps.extend(retire::leftovers(self));

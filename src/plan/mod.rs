@@ -6,6 +6,7 @@
 mod adopt;
 pub mod consent;
 mod controller;
+mod credentials;
 mod diff;
 mod follow;
 mod index;
@@ -33,6 +34,7 @@ use serde_json::Value;
 pub use self::make::plan;
 pub use self::owners::{age, create_in_flight};
 
+use crate::domain::credential::DesiredCredential;
 use crate::domain::desired::Desired;
 use crate::domain::entity::EntityKey;
 use crate::domain::label::Labels;
@@ -166,6 +168,14 @@ pub enum Work {
     Controller {
         /// `minimum_job_age_backoff`, in seconds.
         backoff_s: u64,
+    },
+    /// `POST /github/credentials`, or `PUT` where GARM has them. The private key is not here: it
+    /// is given to whoever carries the plan out, and must have this fingerprint.
+    Credential {
+        /// GARM's id; absent where they are new.
+        id: Option<u64>,
+        /// As they shall be.
+        wanted: DesiredCredential,
     },
     /// A new pool.
     Create(Creation),

@@ -7,7 +7,7 @@ use super::make::Desk;
 use super::retire::Place;
 use super::runner_kit;
 use super::settle::{Case, Origin};
-use super::{Note, Shown, Step, Weight, Work, controller, level};
+use super::{Note, Shown, Step, Weight, Work, controller, credentials, level};
 use crate::domain::desired::DesiredPool;
 use crate::domain::duration;
 use crate::domain::entity::PoolManager;
@@ -39,6 +39,7 @@ pub(super) fn all(desk: &Desk<'_>, steps: &[Step]) -> Vec<Note> {
     notes.extend(outdated(desk, steps));
     notes.extend(groups(desk));
     notes.extend(controller_left_alone(desk));
+    notes.extend(credentials::notes(desk).into_iter().map(remark));
     notes.extend(outside(desk));
     notes.extend(nameless(desk));
     notes.extend(unowned(desk));
@@ -108,6 +109,7 @@ fn backoff(desk: &Desk<'_>, steps: &[Step]) -> Option<Note> {
     let planned = steps.iter().find_map(|it| match it.work {
         Work::Controller { backoff_s } => Some(Duration::from_secs(backoff_s)),
         Work::Nothing
+        | Work::Credential { .. }
         | Work::Create(_)
         | Work::Change { .. }
         | Work::Replace { .. }

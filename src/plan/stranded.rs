@@ -51,7 +51,11 @@ fn loser(step: &Step) -> Option<&PoolId> {
         Work::Change { id, change } => {
             (change.labels.is_some() || change.enabled == Some(false)).then_some(id)
         }
-        Work::Nothing | Work::Controller { .. } | Work::Create(_) | Work::RemoveTwin { .. } => None,
+        Work::Nothing
+        | Work::Controller { .. }
+        | Work::Credential { .. }
+        | Work::Create(_)
+        | Work::RemoveTwin { .. } => None,
     }
 }
 
@@ -72,7 +76,7 @@ fn supply<'a>(steps: &'a [Step], fleet: &'a Fleet) -> Shelf<'a> {
                 touched.insert(id, Some(&step.work));
             }
             Work::Create(creation) => new.push(creation),
-            Work::Nothing | Work::Controller { .. } => {}
+            Work::Nothing | Work::Controller { .. } | Work::Credential { .. } => {}
         }
     }
     let stays = fleet.pools.iter().filter_map(|pool| match touched.get(&pool.id) {

@@ -4,6 +4,7 @@ mod bench;
 mod change;
 mod converge;
 mod create;
+mod credentials;
 mod deletes;
 mod drain;
 mod reading;

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use runnerctl::domain::desired::{Desired, Scope};
 use runnerctl::domain::entity::EntityKind;
 use runnerctl::domain::fleet::Fleet;
-use runnerctl::engine::observe::{Ask, Specs, Templates, read_fleet};
+use runnerctl::engine::observe::{Ask, Credentials, Specs, Templates, read_fleet};
 use runnerctl::garm::{Client, Login, Reply, Request, Response, Transport};
 use runnerctl::host::clock::Clock;
 use runnerctl::host::files;
@@ -70,6 +70,7 @@ fn read(folder: &Path) -> Fleet {
     let login = Login::new("admin", SecretString::from("password"));
     let client = Client::new(Arc::new(Answers(answers)), login);
     let ask = Ask {
+        credentials: Credentials::Unwanted,
         kinds: EntityKind::ALL.to_vec(),
         templates: Templates::Wanted,
         specs: Specs::Unwanted,

@@ -71,6 +71,7 @@ impl Settings {
             Subject::Controller => None,
             Subject::Pool { id: None, .. }
             | Subject::Log
+            | Subject::Credential { .. }
             | Subject::Runner { .. }
             | Subject::Instance { .. }
             | Subject::OtherPool(_) => return,

@@ -16,7 +16,7 @@ use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolName};
 use crate::engine::act::Writer;
 use crate::engine::apply::{Options, apply};
-use crate::engine::observe::{Ask, Specs, Templates, read_fleet};
+use crate::engine::observe::{Ask, Credentials, Specs, Templates, read_fleet};
 use crate::engine::record::Warrant;
 use crate::event::{Event, Listener};
 use crate::garm::{Client, Method, Request, Transport};
@@ -82,6 +82,7 @@ pub(super) fn config() -> Config {
 /// What is read of GARM.
 pub(super) fn ask() -> Ask {
     Ask {
+        credentials: Credentials::Unwanted,
         kinds: vec![EntityKind::Organization],
         templates: Templates::Unwanted,
         specs: Specs::Unwanted,

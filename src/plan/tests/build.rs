@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Map;
 
+use crate::domain::credential::{Auth, Credential, DesiredCredential, Fingerprint};
 use crate::domain::desired::{ControllerSettings, Desired, DesiredPool, ScalePolicy, Scope};
 use crate::domain::entity::{Entity, EntityKey, EntityKind, EntityRef, PoolManager};
 use crate::domain::fleet::{Controller, Fleet};
@@ -67,6 +68,7 @@ pub(crate) fn fleet() -> Fleet {
         runners: Vec::new(),
         jobs: Vec::new(),
         templates: Vec::new(),
+        credentials: None,
     }
 }
 
@@ -77,8 +79,35 @@ pub(crate) fn desired(pools: impl IntoIterator<Item = DesiredPool>) -> Desired {
             minimum_job_age_backoff: Some(Duration::from_secs(300)),
             shared: false,
         },
+        credentials: Vec::new(),
         pools: pools.into_iter().collect(),
         scope: Scope::Whole,
+    }
+}
+
+/// A credential that is asked for; each letter is a key.
+pub(crate) fn app(name: &str, app_id: u64, key: char) -> DesiredCredential {
+    DesiredCredential {
+        name: name.to_owned(),
+        endpoint: "github.com".to_owned(),
+        app_id,
+        installation_id: 9,
+        key: fingerprint(key),
+    }
+}
+
+pub(crate) fn fingerprint(letter: char) -> Fingerprint {
+    Fingerprint::parse(&format!("SHA256:{}=", letter.to_string().repeat(43))).unwrap()
+}
+
+/// An App's credential in GARM.
+pub(crate) fn credential(id: u64, name: &str, description: &str) -> Credential {
+    Credential {
+        id,
+        name: name.to_owned(),
+        description: description.to_owned(),
+        endpoint: "github.com".to_owned(),
+        auth: Auth::App,
     }
 }
 

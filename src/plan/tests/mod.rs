@@ -1,6 +1,7 @@
 //! The table of steps, row by row; then what holds for every plan.
 
 pub(crate) mod build;
+mod credentials;
 mod kit;
 mod model;
 mod properties;

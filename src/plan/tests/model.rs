@@ -1,6 +1,8 @@
 //! What carrying out a plan comes to, as a pure model: small writes, each of which may be the last
 //! one before an interruption.
 
+use super::build::acme;
+use crate::domain::credential::{Auth, Credential, DesiredCredential};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolId;
 use crate::domain::pool::{Pool, PoolChange, PoolSpec, Reading};
@@ -10,6 +12,7 @@ use crate::plan::{Creation, Plan, Work};
 #[derive(Debug, Clone)]
 pub(crate) enum Write {
     Backoff(u64),
+    Credential(Option<u64>, DesiredCredential),
     /// The pool as it is made first: disabled, at level 0.
     Post(Creation),
     /// The rest of a create: found by its labels, like the real one.
@@ -36,6 +39,7 @@ fn of(work: &Work) -> Vec<Write> {
     };
     match work {
         Work::Nothing => vec![],
+        Work::Credential { id, wanted } => vec![Write::Credential(*id, wanted.clone())],
         Work::Controller { backoff_s } => vec![Write::Backoff(*backoff_s)],
         Work::Create(creation) => create(creation).into(),
         Work::Change { id, change } => vec![Write::Put(id.clone(), change.clone())],
@@ -55,6 +59,7 @@ fn of(work: &Work) -> Vec<Write> {
 /// GARM after one write.
 pub(crate) fn carry_out(fleet: &mut Fleet, write: &Write) {
     match write {
+        Write::Credential(id, wanted) => credential(fleet, *id, wanted),
         Write::Backoff(seconds) => {
             fleet.controller.backoff = std::time::Duration::from_secs(*seconds);
         }
@@ -83,6 +88,28 @@ pub(crate) fn carry_out(fleet: &mut Fleet, write: &Write) {
             assert!(!pool.spec.enabled && pool.spec.min_idle_runners == 0);
             assert_eq!(fleet.runners_of(id).count(), 0);
             fleet.pools.retain(|it| it.id != *id);
+        }
+    }
+}
+
+fn credential(fleet: &mut Fleet, id: Option<u64>, wanted: &DesiredCredential) {
+    let mark = wanted.mark(&acme());
+    let all = fleet.credentials.as_mut().expect("read, or there would be no step");
+    match id {
+        Some(id) => {
+            let there = all.iter_mut().find(|it| it.id == id).expect("one of the plan");
+            assert_eq!((&there.auth, &there.endpoint), (&Auth::App, &wanted.endpoint));
+            there.description = mark;
+        }
+        None => {
+            assert!(all.iter().all(|it| !it.is_named(&wanted.name)), "GARM refuses: duplicate");
+            all.push(Credential {
+                id: all.len() as u64 + 100,
+                name: wanted.name.clone(),
+                description: mark,
+                endpoint: wanted.endpoint.clone(),
+                auth: Auth::App,
+            });
         }
     }
 }

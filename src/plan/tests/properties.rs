@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::build::{acme, name};
 use super::model::{carry_out, writes};
 use super::some::some_case;
+use crate::domain::credential::Credential;
 use crate::domain::desired::Desired;
 use crate::domain::fleet::Fleet;
 use crate::domain::pool::Pool;
@@ -32,6 +33,7 @@ fn is_done(plan: &Plan) -> bool {
 fn essence(fleet: &Fleet) -> Vec<String> {
     let of = |it: &Pool| format!("{:?} {:?}", it.entity, it.spec);
     let mut pools: Vec<String> = fleet.pools.iter().map(of).collect();
+    pools.extend(fleet.credentials.iter().flatten().map(|it| format!("{it:?}")));
     pools.sort();
     pools
 }
@@ -45,6 +47,10 @@ fn shuffled(desired: &Desired, fleet: &Fleet, by: usize) -> (Desired, Fleet) {
         }
     }
     turn(&mut desired.pools, by);
+    turn(&mut desired.credentials, by);
+    if let Some(credentials) = &mut fleet.credentials {
+        turn(credentials, by);
+    }
     turn(&mut fleet.pools, by);
     turn(&mut fleet.runners, by);
     turn(&mut fleet.jobs, by);
@@ -106,6 +112,13 @@ proptest! {
         for step in plan(&desired, &fleet, &Options::default()).steps {
             let (id, may_adopt) = match &step.work {
                 Work::Nothing | Work::Controller { .. } | Work::Create(_) => continue,
+                Work::Credential { id, .. } => {
+                    let there = fleet.credentials.iter().flatten().find(|it| Some(it.id) == *id);
+                    let mark = there.and_then(Credential::mark);
+                    prop_assert!(mark.as_ref().is_none_or(|it| it.fleet == acme().as_str()), "{step:#?}");
+                    prop_assert_eq!(id.is_some(), mark.is_some());
+                    continue;
+                }
                 Work::Change { id, .. } => (id, step.action == Action::Adopt),
                 Work::Replace { old: id, .. } | Work::Retire { id } | Work::RemoveTwin { id } => {
                     (id, false)

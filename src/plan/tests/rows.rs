@@ -14,7 +14,8 @@ use crate::plan::{Action, Consent, Options, Plan, Shown, Work, plan};
 fn lines(plan: &Plan) -> Vec<String> {
     let line = |it: &crate::plan::Step| {
         let fields: Vec<&str> = it.changes.iter().map(|it| it.field.as_str()).collect();
-        let name = it.about.pool().map_or("-", |it| it.as_str());
+        let pool = it.about.pool().map(crate::domain::name::PoolName::as_str);
+        let name = pool.or(it.about.credential()).unwrap_or("-");
         let fields = match it.action {
             Action::Create => String::new(),
             _ => fields.join(" "),

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::build::*;
+use crate::domain::credential::{Auth, Credential, DesiredCredential};
 use crate::domain::desired::{Desired, DesiredPool, Scope};
 use crate::domain::entity::Entity;
 use crate::domain::fleet::Fleet;
@@ -26,10 +27,38 @@ pub(crate) fn some_case() -> impl Strategy<Value = (Desired, Fleet)> {
     (some_desired(), some_fleet())
 }
 
+/// As they may stand in GARM: of any mark, kind and endpoint, or not asked for.
+fn some_credentials() -> impl Strategy<Value = Option<Vec<Credential>>> {
+    let marks = select(vec!["", "by hand", "runnerctl=acme", "runnerctl=other app=1", "1x", "2y"]);
+    let one = (marks, any::<bool>(), prop::bool::weighted(0.8));
+    let all = vec(one, 0..3).prop_map(|all| {
+        let of = |((id, name), (mark, is_app, is_here)): ((u64, &str), (&str, bool, bool))| {
+            let description = match mark {
+                "1x" => app(name, 1, 'x').mark(&acme()),
+                "2y" => app(name, 2, 'y').mark(&acme()),
+                other => other.to_owned(),
+            };
+            let mut it = credential(id, name, &description);
+            it.auth = if is_app { Auth::App } else { Auth::Other("pat".to_owned()) };
+            it.endpoint = if is_here { "github.com" } else { "ghes" }.to_owned();
+            it
+        };
+        (1..).zip(["App-A", "app-b", "old"]).zip(all).map(of).collect()
+    });
+    prop::option::weighted(0.8, all)
+}
+
+fn some_apps() -> impl Strategy<Value = Vec<DesiredCredential>> {
+    let one = |name| (1..3_u64, select(vec!['x', 'y'])).prop_map(move |it| app(name, it.0, it.1));
+    let names = subsequence(vec!["app-a", "app-b", "app-c"], 0..=3);
+    names.prop_flat_map(move |names| names.into_iter().map(one).collect::<Vec<_>>())
+}
+
 fn some_desired() -> impl Strategy<Value = Desired> {
     let names = subsequence(NAMES.to_vec(), 0..=NAMES.len());
     let pools = names.prop_flat_map(|names| names.into_iter().map(some_pool).collect::<Vec<_>>());
-    (pools, any::<bool>()).prop_map(|(pools, whole)| Desired {
+    (pools, some_apps(), any::<bool>()).prop_map(|(pools, credentials, whole)| Desired {
+        credentials,
         scope: if whole { Scope::Whole } else { Scope::Part },
         ..desired(pools)
     })
@@ -132,8 +161,9 @@ fn some_live() -> impl Strategy<Value = (Pool, Vec<Runner>)> {
 fn some_fleet() -> impl Strategy<Value = Fleet> {
     let labels = vec(select(vec!["linux", "a", "b", "c", "d"]), 0..3);
     let jobs = vec((labels, select(vec!["org-1", "org-2"])), 0..6);
-    (vec(some_live(), 0..6), jobs, prop::bool::ANY).prop_map(|(pools, jobs, short)| {
-        let mut read = Fleet { entities: entities(), ..fleet() };
+    let parts = (vec(some_live(), 0..6), jobs, some_credentials(), prop::bool::ANY);
+    parts.prop_map(|(pools, jobs, credentials, short)| {
+        let mut read = Fleet { entities: entities(), credentials, ..fleet() };
         for (number, (mut pool, mut runners)) in pools.into_iter().enumerate() {
             pool.id = PoolId::new(format!("pool-{number}"));
             for runner in &mut runners {

@@ -12,7 +12,7 @@ use runnerctl::domain::name::{FleetName, PoolId, PoolName};
 use runnerctl::domain::pool::{Pool, PoolChange, PoolSpec};
 use runnerctl::engine::act::Writer;
 use runnerctl::engine::apply::{Options, apply};
-use runnerctl::engine::observe::{Ask, Specs, Templates, read_fleet};
+use runnerctl::engine::observe::{Ask, Credentials, Specs, Templates, read_fleet};
 use runnerctl::engine::record::Warrant;
 use runnerctl::event::{Event, Listener, Outcome};
 use runnerctl::garm::{Client, Login, Transport};
@@ -146,6 +146,7 @@ impl Bench {
 
     pub(crate) async fn fleet(&self) -> Fleet {
         let ask = Ask {
+            credentials: Credentials::Unwanted,
             kinds: EntityKind::ALL.to_vec(),
             templates: Templates::Unwanted,
             specs: Specs::Unwanted,

@@ -77,7 +77,7 @@ fn wish(dice: &mut Dice) -> Desired {
     }
     let backoff = Duration::from_secs(86_400 + dice.below(2));
     let controller = ControllerSettings { minimum_job_age_backoff: Some(backoff), shared: true };
-    Desired { fleet: fleet(), controller, pools, scope: Scope::Whole }
+    Desired { fleet: fleet(), controller, credentials: Vec::new(), pools, scope: Scope::Whole }
 }
 
 async fn planned(bench: &Bench, desired: &Desired) -> Plan {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use runnerctl::domain::entity::{EntityKind, EntityRef};
 use runnerctl::domain::fleet::Fleet;
 use runnerctl::domain::pool::{PoolSpec, Reading};
-use runnerctl::engine::observe::{Ask, Claim, Specs, Templates, read_fleet};
+use runnerctl::engine::observe::{Ask, Claim, Credentials, Specs, Templates, read_fleet};
 use runnerctl::garm::{Method, Reply, Request, Transport, TransportError};
 use runnerctl::host::clock::Clock;
 use serde_json::{Value, json};
@@ -29,6 +29,7 @@ fn organization() -> String {
 
 async fn read(bench: &Bench, claims: Vec<Claim>) -> Fleet {
     let ask = Ask {
+        credentials: Credentials::Unwanted,
         kinds: vec![EntityKind::Organization],
         templates: Templates::Unwanted,
         specs: Specs::Declared { fleet: fleet(), pools: claims },

@@ -11,7 +11,7 @@ use runnerctl::domain::fleet::Fleet;
 use runnerctl::domain::name::{FleetName, PoolId};
 use runnerctl::domain::pool::{PoolChange, PoolSpec};
 use runnerctl::domain::runner::Runner;
-use runnerctl::engine::observe::{Ask, Specs, Templates, read_fleet};
+use runnerctl::engine::observe::{Ask, Credentials, Specs, Templates, read_fleet};
 use runnerctl::garm::Client;
 use runnerctl::host::clock::Clock;
 use runnerctl::scale::{Change, Picture, Policies};
@@ -134,7 +134,12 @@ impl Bench {
         self.happen(second).await;
         let fleet = read_fleet(
             &self.client,
-            &Ask { kinds: Vec::new(), templates: Templates::Unwanted, specs: Specs::Unwanted },
+            &Ask {
+                credentials: Credentials::Unwanted,
+                kinds: Vec::new(),
+                templates: Templates::Unwanted,
+                specs: Specs::Unwanted,
+            },
             &Clock::Real,
         )
         .await

@@ -1,0 +1,72 @@
+//! The keys of the fleet file's GitHub Apps: resolved for a plan and the apply that follows it,
+//! and kept nowhere else.
+
+use std::collections::BTreeMap;
+
+use crate::domain::credential::DesiredCredential;
+use crate::domain::text::code;
+use crate::manifest::{Code, CredentialSettings, Finding, Severity};
+use crate::secrets::{self, AppKey};
+
+use super::Context;
+use super::failure::Failure;
+use super::load::{Loaded, stop_at};
+
+/// Apps to be planned, and their keys by name.
+#[derive(Debug, Clone, Default)]
+pub struct Apps {
+    /// What GARM is to have.
+    pub wanted: Vec<DesiredCredential>,
+    /// With these keys.
+    pub keys: BTreeMap<String, AppKey>,
+}
+
+/// Resolves each key, one after another. Fails with 3 when a reference leads nowhere or to
+/// something that is no App's key, with 4 when a secrets manager is out of reach or refuses.
+pub async fn resolve(loaded: &Loaded, cx: Context<'_>) -> Result<Apps, Failure> {
+    let allowed =
+        secrets::Options { allow_exec: cx.globals.allow_exec, base_dir: loaded.places.base() };
+    let mut apps = Apps::default();
+    let mut problems = Vec::new();
+    for settings in &loaded.fleet_file()?.credentials {
+        let secret = secrets::resolve(&settings.private_key, &allowed).await.map_err(|error| {
+            let name = code(&settings.name);
+            let failure = Failure::from(error);
+            let message = format!("`private_key` of the credential {name}: {}", failure.message);
+            Failure { message, ..failure }
+        })?;
+        match AppKey::read(&secret) {
+            Ok(key) => {
+                apps.wanted.push(wanted(settings, &key));
+                apps.keys.insert(settings.name.clone(), key);
+            }
+            Err(unfit) => {
+                let reference = code(settings.private_key.to_string());
+                let finding = Finding {
+                    code: Code::UnfitKey,
+                    severity: Severity::Error,
+                    message: format!(
+                        "the credential {}: what {reference} leads to is no key of a GitHub App: {}",
+                        code(&settings.name),
+                        unfit.got
+                    ),
+                    help: Some(unfit.help.to_owned()),
+                };
+                let manifest = &loaded.manifest;
+                problems.push(manifest.credential_problem(&settings.name, "private_key", finding));
+            }
+        }
+    }
+    stop_at(&problems, cx)?;
+    Ok(apps)
+}
+
+fn wanted(settings: &CredentialSettings, key: &AppKey) -> DesiredCredential {
+    DesiredCredential {
+        name: settings.name.clone(),
+        endpoint: settings.endpoint.clone(),
+        app_id: settings.app_id,
+        installation_id: settings.installation_id,
+        key: key.fingerprint.clone(),
+    }
+}

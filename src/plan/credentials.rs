@@ -1,0 +1,229 @@
+//! GitHub App credentials: given to GARM, kept as declared, never deleted (DESIGN §7).
+//!
+//! GARM shows neither an App's ids nor its key, so what it has is read from the mark that its
+//! description holds.
+
+use super::make::Desk;
+use super::{About, Action, Change, Consent, Shown, Step, Work};
+use crate::domain::credential::{Auth, Credential, CredentialMark, DesiredCredential};
+use crate::domain::text::{code, count};
+
+/// The field by which a rotation shows.
+const KEY: &str = "private_key";
+
+/// How many names are said one by one.
+const NAMES_MAX: usize = 5;
+
+/// The steps, by name. A `--target` leaves them out, as it does everything that is no pool.
+pub(super) fn steps(desk: &Desk<'_>) -> Vec<Step> {
+    let Some(live) = live(desk) else { return Vec::new() };
+    let mut wanted: Vec<_> = desk.picture.desired.credentials.iter().collect();
+    wanted.sort_by(|a, b| a.name.cmp(&b.name));
+    wanted.into_iter().filter_map(|it| step(desk, it, live)).collect()
+}
+
+fn live<'a>(desk: &Desk<'a>) -> Option<&'a [Credential]> {
+    let live = desk.picture.index.fleet().credentials.as_deref();
+    live.filter(|_| desk.options.target.is_empty())
+}
+
+fn step(desk: &Desk<'_>, wanted: &DesiredCredential, live: &[Credential]) -> Option<Step> {
+    let found: Vec<&Credential> = live.iter().filter(|it| it.is_named(&wanted.name)).collect();
+    match found.as_slice() {
+        [] => Some(create(wanted)),
+        [there] => match obstacle(desk, wanted, there) {
+            Err((reason, help)) => Some(blocked(wanted, reason, help)),
+            Ok(mark) => update(desk, wanted, (there, &mark)),
+        },
+        [_, _, ..] => Some(blocked(
+            wanted,
+            format!("GARM has {} of this name", count(found.len(), "credential")),
+            "rename all but one of them in GARM".to_owned(),
+        )),
+    }
+}
+
+fn create(wanted: &DesiredCredential) -> Step {
+    let change = |field: &str, after| change(field, Shown::Absent, after);
+    Step {
+        changes: vec![
+            change("endpoint", text(&wanted.endpoint)),
+            change("app_id", number(Some(wanted.app_id))),
+            change("installation_id", number(Some(wanted.installation_id))),
+            change(KEY, text(wanted.key.as_str())),
+        ],
+        consequences: vec![
+            "GARM uses it once an organization, repository or enterprise is told to: `garm-cli \
+             organization update ID --credentials NAME`"
+                .to_owned(),
+        ],
+        work: Work::Credential { id: None, wanted: wanted.clone() },
+        ..about(
+            wanted,
+            Action::Create,
+            "declared, and GARM has no credential of this name".to_owned(),
+        )
+    }
+}
+
+/// The mark of what is ours, or why it is left alone and what to do about it.
+fn obstacle(
+    desk: &Desk<'_>,
+    wanted: &DesiredCredential,
+    there: &Credential,
+) -> Result<CredentialMark, (String, String)> {
+    let fleet = &desk.picture.desired.fleet;
+    let Some(mark) = there.mark() else {
+        let id = there.id;
+        return Err((
+            "a credential of this name is there, and does not bear this fleet's mark".to_owned(),
+            format!(
+                "declare another name, or give it to this fleet: `garm-cli github credentials \
+                 update {id} --description runnerctl={fleet}`"
+            ),
+        ));
+    };
+    if mark.fleet != fleet.as_str() {
+        return Err((
+            format!("the credential of this name is the fleet {}'s", code(&mark.fleet)),
+            "declare another name".to_owned(),
+        ));
+    }
+    if let Auth::Other(word) = &there.auth {
+        return Err((
+            format!(
+                "the credential is of the kind {}, which GARM cannot make an App's",
+                code(word)
+            ),
+            "declare another name, and tell GARM's organizations to use that".to_owned(),
+        ));
+    }
+    if there.endpoint != wanted.endpoint {
+        return Err((
+            format!(
+                "GARM cannot move a credential from the endpoint {} to {}",
+                code(&there.endpoint),
+                code(&wanted.endpoint)
+            ),
+            "declare it under another name, and tell GARM's organizations to use that".to_owned(),
+        ));
+    }
+    Ok(mark)
+}
+
+fn update(
+    desk: &Desk<'_>,
+    wanted: &DesiredCredential,
+    (there, mark): (&Credential, &CredentialMark),
+) -> Option<Step> {
+    let ids = [
+        ("app_id", mark.app_id, wanted.app_id),
+        ("installation_id", mark.installation_id, wanted.installation_id),
+    ];
+    let differ = ids.into_iter().filter(|(_, live, wanted)| *live != Some(*wanted));
+    let mut changes: Vec<Change> = differ
+        .map(|(field, live, wanted)| change(field, number(live), number(Some(wanted))))
+        .collect();
+    if mark.key.as_ref() != Some(&wanted.key) {
+        let live = mark.key.as_ref().map_or(Shown::Absent, |it| text(it.as_str()));
+        changes.push(change(KEY, live, text(wanted.key.as_str())));
+    }
+    let reason = match (changes.as_slice(), &mark.key) {
+        ([], _) => return None,
+        ([only], Some(_)) if only.field == KEY => "the key has been rotated".to_owned(),
+        ([only], _) => format!("{} differs", code(&only.field)),
+        (several, _) => format!("{} fields differ", several.len()),
+    };
+    let is_rotated = mark.key.is_some() && changes.iter().any(|it| it.field == KEY);
+    let mut consequences = vec![users(desk, there)];
+    if is_rotated {
+        consequences.push(
+            "once GARM works with the new key, the old one can be deleted on the App's page at \
+             GitHub"
+                .to_owned(),
+        );
+    }
+    Some(Step {
+        changes,
+        consequences,
+        work: Work::Credential { id: Some(there.id), wanted: wanted.clone() },
+        ..about(wanted, Action::Update, reason)
+    })
+}
+
+/// Who is affected, as far as the entities were read.
+fn users(desk: &Desk<'_>, there: &Credential) -> String {
+    let entities = desk.picture.index.fleet().entities.iter();
+    let mut names: Vec<String> = entities
+        .filter(|it| there.is_named(&it.credentials))
+        .map(|it| format!("{} {}", it.key.kind.word(), code(&it.name)))
+        .collect();
+    names.sort();
+    let rest = names.len().saturating_sub(NAMES_MAX);
+    names.truncate(NAMES_MAX);
+    match (names.is_empty(), rest) {
+        (true, _) => "GARM signs in to GitHub with it from then on".to_owned(),
+        (false, 0) => {
+            format!("GARM signs in to GitHub with it from then on, for {}", names.join(", "))
+        }
+        (false, rest) => format!(
+            "GARM signs in to GitHub with it from then on, for {} and {rest} more",
+            names.join(", ")
+        ),
+    }
+}
+
+/// Credentials of this fleet that are not declared: they stay.
+pub(super) fn notes(desk: &Desk<'_>) -> Option<String> {
+    let desired = desk.picture.desired;
+    let is_left = |it: &&Credential| {
+        it.mark().is_some_and(|mark| mark.fleet == desired.fleet.as_str())
+            && !desired.credentials.iter().any(|wanted| it.is_named(&wanted.name))
+    };
+    let mut names: Vec<String> =
+        live(desk)?.iter().filter(is_left).map(|it| code(&it.name)).collect();
+    names.sort();
+    let all = names.len();
+    names.truncate(NAMES_MAX);
+    let rest = all - names.len();
+    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    (all > 0).then(|| {
+        format!(
+            "{} of this fleet not declared any more: {}{more}; credentials are never deleted, \
+             `garm-cli github credentials delete ID` does",
+            count(all, "credential"),
+            names.join(", ")
+        )
+    })
+}
+
+fn blocked(wanted: &DesiredCredential, reason: String, help: String) -> Step {
+    Step { help: Some(help), ..about(wanted, Action::Blocked, reason) }
+}
+
+fn about(wanted: &DesiredCredential, action: Action, reason: String) -> Step {
+    Step {
+        action,
+        about: About::Credential(wanted.name.clone()),
+        pool_id: None,
+        changes: Vec::new(),
+        reason,
+        consequences: Vec::new(),
+        policy: None,
+        help: None,
+        consent: Consent::None,
+        work: Work::Nothing,
+    }
+}
+
+fn change(field: &str, before: Shown, after: Shown) -> Change {
+    Change { field: field.to_owned(), before, after }
+}
+
+fn text(text: &str) -> Shown {
+    Shown::Value(text.into())
+}
+
+fn number(number: Option<u64>) -> Shown {
+    number.map_or(Shown::Absent, |it| Shown::Value(it.into()))
+}
