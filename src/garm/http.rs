@@ -1,6 +1,7 @@
 //! HTTP in earnest: one reqwest client, bounded in time and size, that follows no redirect.
 
 use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -53,12 +54,15 @@ pub struct HttpOptions {
     pub tls: Files,
     /// The usual ones but for tests.
     pub timeouts: Timeouts,
+    /// What time it is, to hold our certificate against; absent: it is not held against any.
+    pub now: Option<Timestamp>,
 }
 
 impl HttpOptions {
     /// The platform's roots, no client certificate, the usual time-outs.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), tls: Files::default(), timeouts: Timeouts::default() }
+        let (tls, timeouts) = (Files::default(), Timeouts::default());
+        Self { url: url.into(), tls, timeouts, now: None }
     }
 }
 
@@ -66,24 +70,55 @@ impl HttpOptions {
 /// as the fleet file says, and its event stream could not go through them.
 #[derive(Debug)]
 pub struct Http {
-    pub(super) client: reqwest::Client,
-    pub(super) tls: Option<Tls>,
+    link: Mutex<Arc<Link>>,
     pub(super) base: String,
     address: String,
     pub(super) timeouts: Timeouts,
 }
+
+/// What new connections are made with. Whoever has begun with one ends with it.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) client: reqwest::Client,
+    tls: Option<Tls>,
+}
+
+impl Link {
+    fn new(url: &str, files: &Files, (timeouts, now): Moment) -> Result<Self, Error> {
+        // Plain HTTP, to this machine only, works without any root to trust.
+        let tls = match url.starts_with("https:") {
+            true => Some(Tls::new(files, now)?),
+            false => None,
+        };
+        Ok(Self { client: build(tls.as_ref(), timeouts)?, tls })
+    }
+}
+
+type Moment = (Timeouts, Option<Timestamp>);
 
 impl Http {
     /// Opens no connection yet. Errors with [`super::Kind::Input`] when the URL or a TLS file
     /// cannot be used.
     pub fn new(options: &HttpOptions) -> Result<Self, Error> {
         let url = check_url(&options.url)?;
-        // Plain HTTP, to this machine only, works without any root to trust.
-        let tls = if url.scheme() == "https" { Some(Tls::new(&options.tls)?) } else { None };
-        let client = build(tls.as_ref(), options.timeouts)?;
         let address = url.as_str().trim_end_matches('/').to_owned();
+        let link = Link::new(&address, &options.tls, (options.timeouts, options.now))?;
         let base = format!("{address}/api/v1");
-        Ok(Self { client, tls, base, address, timeouts: options.timeouts })
+        let link = Mutex::new(Arc::new(link));
+        Ok(Self { link, base, address, timeouts: options.timeouts })
+    }
+
+    /// Reads the TLS files again. Connections made from now on use what is in them; those that
+    /// stand, the event stream among them, go on. Errors as [`Self::new`] does; what was in force
+    /// stays in force then.
+    pub fn renew(&self, files: &Files, now: Timestamp) -> Result<(), Error> {
+        let fresh = Link::new(&self.address, files, (self.timeouts, Some(now)))?;
+        *self.link.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
+        Ok(())
+    }
+
+    pub(super) fn link(&self) -> Arc<Link> {
+        Arc::clone(&self.link.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn exchange(&self, request: Request) -> Result<Response, TransportError> {
@@ -93,24 +128,29 @@ impl Http {
             Method::Put => reqwest::Method::PUT,
             Method::Delete => reqwest::Method::DELETE,
         };
-        let mut builder = self.client.request(method, format!("{}{}", self.base, request.path));
+        let link = self.link();
+        let mut builder = link.client.request(method, format!("{}{}", self.base, request.path));
         if let Some(token) = &request.token {
             builder = builder.header(AUTHORIZATION, bearer(token)?);
         }
         if let Some(body) = &request.body {
             builder = builder.json(body);
         }
-        let response = self.head(builder).await?;
+        let response = self.head(&link, builder).await?;
         self.whole(response).await
     }
 
     /// Sends, and brings the head of an answer that is no redirect.
     pub(super) async fn head(
         &self,
+        link: &Link,
         builder: reqwest::RequestBuilder,
     ) -> Result<reqwest::Response, TransportError> {
-        let response = builder.send().await.map_err(|error| self.unanswered(&error))?;
-        if let Some(tls) = &self.tls {
+        let response = builder.send().await.map_err(|error| {
+            let asked = link.tls.as_ref().and_then(Tls::asked);
+            fault::unanswered(&error, Setting { timeouts: &self.timeouts, asked })
+        })?;
+        if let Some(tls) = &link.tls {
             tls.met();
         }
         match redirect_target(&response) {
@@ -140,11 +180,6 @@ impl Http {
             body.extend_from_slice(&chunk);
         }
         Ok(Response { status, content_type, date: date.and_then(|it| parse_date(&it)), body })
-    }
-
-    fn unanswered(&self, error: &reqwest::Error) -> TransportError {
-        let asked = self.tls.as_ref().and_then(Tls::asked);
-        fault::unanswered(error, Setting { timeouts: &self.timeouts, asked })
     }
 }
 

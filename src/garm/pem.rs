@@ -36,6 +36,13 @@ impl Pem<'_> {
             true if holds(&pem, "PRIVATE KEY-----") => {
                 Err(self.unfit("it holds a key and no certificate", help))
             }
+            true if is_binary(&pem) => Err(self.unfit(
+                BINARY,
+                format!(
+                    "turn it into PEM: `openssl x509 -inform DER -in {0} -out {0}.pem`",
+                    shown(self.path)
+                ),
+            )),
             true => Err(self.unfit("it holds no certificate in PEM", help)),
             false => Ok(certificates),
         }
@@ -55,6 +62,13 @@ impl Pem<'_> {
             Err(_) if holds(&pem, "-----BEGIN CERTIFICATE-----") => {
                 Err(self.unfit("it holds a certificate and no key", help))
             }
+            Err(_) if is_binary(&pem) => Err(self.unfit(
+                BINARY,
+                format!(
+                    "turn it into PEM: `openssl pkey -inform DER -in {0} -out {0}.pem`",
+                    shown(self.path)
+                ),
+            )),
             Err(_) => Err(self.unfit("it holds no private key in PEM", help)),
         }
     }
@@ -65,7 +79,7 @@ impl Pem<'_> {
     }
 
     /// Opened without waiting, so that a FIFO is refused and not waited for.
-    fn read(self) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub(super) fn read(self) -> Result<Zeroizing<Vec<u8>>, Error> {
         let help =
             format!("check the path in `{}`; it is relative to the fleet file", self.setting);
         let failed = |error: io::Error| self.unfit(error.to_string(), help.as_str());
@@ -82,6 +96,13 @@ impl Pem<'_> {
         }
         Ok(pem)
     }
+}
+
+const BINARY: &str = "it is in DER or PKCS #12, not in PEM";
+
+/// Whether it begins as a DER sequence does, and is no text.
+fn is_binary(content: &[u8]) -> bool {
+    content.first() == Some(&0x30) && std::str::from_utf8(content).is_err()
 }
 
 /// A path for people.

@@ -26,7 +26,8 @@ impl Http {
     /// Asks for the stream and sends the filter.
     pub(super) async fn upgrade(&self, wish: Wish) -> Result<Opening, TransportError> {
         let key = generate_key();
-        let builder = self
+        let link = self.link();
+        let builder = link
             .client
             .get(format!("{}/ws/events", self.base))
             .header(AUTHORIZATION, bearer(&wish.token)?)
@@ -34,7 +35,7 @@ impl Http {
             .header(UPGRADE, "websocket")
             .header(SEC_WEBSOCKET_VERSION, "13")
             .header(SEC_WEBSOCKET_KEY, &key);
-        let response = self.head(builder).await?;
+        let response = self.head(&link, builder).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return self.whole(response).await.map(Opening::Refused);
         }

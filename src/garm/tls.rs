@@ -10,6 +10,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, SignatureScheme};
 use rustls_platform_verifier::BuilderVerifierExt;
+use sha2::{Digest, Sha256};
 
 use super::error::Error;
 use super::pem::{Pem, shown};
@@ -25,6 +26,19 @@ pub struct Files {
     pub cert: Option<PathBuf>,
     /// The key of `cert`, not encrypted.
     pub key: Option<PathBuf>,
+}
+
+impl Files {
+    /// A digest of what is in the files; the same for one that cannot be read as for an empty one.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        for path in [&self.ca, &self.cert, &self.key].into_iter().flatten() {
+            let content = Pem { path, setting: "garm.tls" }.read().unwrap_or_default();
+            digest.update(content.len().to_be_bytes());
+            digest.update(&content);
+        }
+        digest.finalize().into()
+    }
 }
 
 /// Until when a certificate holds; nothing when the file does not hold one.
@@ -44,11 +58,12 @@ pub struct Tls {
 
 impl Tls {
     /// Reads the files. Errors with [`super::Kind::Input`] when one is missing or is not what it
-    /// should be, when certificate and key do not fit, or when there is no root to trust.
-    pub fn new(files: &Files) -> Result<Self, Error> {
+    /// should be, when certificate and key do not fit, when our certificate is not for clients or
+    /// does not hold at `now`, or when there is no root to trust.
+    pub fn new(files: &Files, now: Option<Timestamp>) -> Result<Self, Error> {
         // A provider by hand: with two in the dependency graph the default one panics.
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let identity = Identity::new(files, &provider)?;
+        let identity = Identity::new(files, now, &provider)?;
         Self::with(files.ca.as_deref(), identity, provider)
     }
 
@@ -108,7 +123,11 @@ impl Identity {
         Self { key: key.map(Arc::new), presented, asked: AtomicBool::new(false) }
     }
 
-    fn new(files: &Files, provider: &CryptoProvider) -> Result<Self, Error> {
+    fn new(
+        files: &Files,
+        now: Option<Timestamp>,
+        provider: &CryptoProvider,
+    ) -> Result<Self, Error> {
         let (cert, key) = match (&files.cert, &files.key) {
             (Some(cert), Some(key)) => (cert, key),
             (None, None) => {
@@ -118,12 +137,13 @@ impl Identity {
             (Some(_), None) => return Err(half("garm.tls.cert", "garm.tls.key")),
             (None, Some(_)) => return Err(half("garm.tls.key", "garm.tls.cert")),
         };
-        let chain = Pem { path: cert, setting: "garm.tls.cert" }.certificates()?;
+        let file = Pem { path: cert, setting: "garm.tls.cert" };
+        let chain = file.certificates()?;
         let der = Pem { path: key, setting: "garm.tls.key" }.key()?;
-        let validity =
-            chain.first().and_then(|it| x509::facts(it)).map_or_else(String::new, |it| {
-                format!(" (valid from {} until {})", it.not_before, it.not_after)
-            });
+        let facts = chain.first().and_then(|it| x509::facts(it));
+        let validity = facts.as_ref().map_or_else(String::new, |it| {
+            format!(" (valid from {} until {})", it.not_before, it.not_after)
+        });
         let presented = Presented::Certificate(format!("`{}`{validity}", shown(cert)));
         let certified = CertifiedKey::from_der(chain, der, provider).map_err(|error| {
             let tried = format!("use `garm.tls.cert` `{}` with `{}`", shown(cert), shown(key));
@@ -133,8 +153,36 @@ impl Identity {
             };
             Error::input(tried, got, "give `garm.tls.key` the key of `garm.tls.cert`")
         })?;
+        if let Some(facts) = facts {
+            fit_for_a_client(file, &facts, now)?;
+        }
         Ok(Self { key: Some(Arc::new(certified)), presented, asked: AtomicBool::new(false) })
     }
+}
+
+/// A certificate that every front refuses is refused here, where the reason can be told: under
+/// TLS 1.3 a refusal is only a closed connection.
+fn fit_for_a_client(
+    file: Pem<'_>,
+    facts: &x509::Facts,
+    now: Option<Timestamp>,
+) -> Result<(), Error> {
+    if !facts.is_for_clients {
+        let got = "its certificate is not for clients: its extended key usage leaves \
+                   `clientAuth` out";
+        return Err(file.unfit(got, "put a client certificate there, not a server's"));
+    }
+    let Some(now) = now else { return Ok(()) };
+    let span = format!("from {} until {}; now it is {now:.0}", facts.not_before, facts.not_after);
+    if now > facts.not_after {
+        let help = "renew it, or correct this machine's clock";
+        return Err(file.unfit(format!("its certificate has expired: it held {span}"), help));
+    }
+    if now < facts.not_before {
+        let help = "wait, or correct this machine's clock";
+        return Err(file.unfit(format!("its certificate is not valid yet: it holds {span}"), help));
+    }
+    Ok(())
 }
 
 impl ResolvesClientCert for Identity {

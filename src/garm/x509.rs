@@ -1,5 +1,5 @@
-//! The three facts of a certificate that people are told: from when, until when, and whether it
-//! may sign others. Everything else is rustls's business.
+//! The facts of a certificate that people are told: from when, until when, whether it may sign
+//! others, and whether it is for clients. Everything else is rustls's business.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -14,6 +14,8 @@ pub(super) struct Facts {
     pub(super) not_after: Timestamp,
     /// A CA's, or signed by itself: it can be what other certificates lead to.
     pub(super) can_be_root: bool,
+    /// Its extended key usage names clients, or there is none.
+    pub(super) is_for_clients: bool,
 }
 
 /// Reads DER (RFC 5280 §4.1); nothing when it is not a certificate.
@@ -29,9 +31,12 @@ pub(super) fn facts(der: &[u8]) -> Option<Facts> {
     let _key = body.take(SEQUENCE)?;
     body.skip(ISSUER_ID);
     body.skip(SUBJECT_ID);
-    let is_ca = body.take(EXTENSIONS).and_then(is_ca).unwrap_or(false);
+    let extensions = body.take(EXTENSIONS).unwrap_or_default();
+    let constraints = extension(extensions, &BASIC_CONSTRAINTS);
+    let usage = extension(extensions, &EXTENDED_KEY_USAGE);
     Some(Facts {
-        can_be_root: issuer == subject || is_ca,
+        can_be_root: issuer == subject || constraints.and_then(is_ca).unwrap_or(false),
+        is_for_clients: usage.is_none_or(is_for_clients),
         not_before: time(validity.next()?)?,
         not_after: time(validity.next()?)?,
     })
@@ -64,19 +69,37 @@ const EXTENSIONS: u8 = 0xa3;
 /// `2.5.29.19`.
 const BASIC_CONSTRAINTS: [u8; 3] = [0x55, 0x1d, 0x13];
 
-fn is_ca(extensions: &[u8]) -> Option<bool> {
+/// `2.5.29.37`.
+const EXTENDED_KEY_USAGE: [u8; 3] = [0x55, 0x1d, 0x25];
+
+/// `clientAuth`, `1.3.6.1.5.5.7.3.2`, and `anyExtendedKeyUsage`, `2.5.29.37.0`.
+const FOR_CLIENTS: [&[u8]; 2] =
+    [&[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02], &[0x55, 0x1d, 0x25, 0x00]];
+
+/// The value of the extension with this name.
+fn extension<'a>(extensions: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
     let mut extensions = Der::new(Der::new(extensions).take(SEQUENCE)?);
     while !extensions.is_at_end() {
         let mut extension = Der::new(extensions.take(SEQUENCE)?);
         let id = extension.take(OID)?;
         extension.skip(BOOLEAN);
         let value = extension.take(OCTETS)?;
-        if id == BASIC_CONSTRAINTS {
-            let mut constraints = Der::new(Der::new(value).take(SEQUENCE)?);
-            return Some(constraints.take(BOOLEAN).is_some_and(|it| it != [0]));
+        if id == wanted {
+            return Some(value);
         }
     }
-    Some(false)
+    None
+}
+
+fn is_ca(constraints: &[u8]) -> Option<bool> {
+    let mut constraints = Der::new(Der::new(constraints).take(SEQUENCE)?);
+    Some(constraints.take(BOOLEAN).is_some_and(|it| it != [0]))
+}
+
+fn is_for_clients(usage: &[u8]) -> bool {
+    let Some(usages) = Der::new(usage).take(SEQUENCE) else { return false };
+    let mut usages = Der::new(usages);
+    std::iter::from_fn(|| usages.take(OID)).any(|it| FOR_CLIENTS.contains(&it))
 }
 
 /// `YYMMDDhhmmssZ` or `YYYYMMDDhhmmssZ`; two digits mean 1950 to 2049.
@@ -127,8 +150,27 @@ mod tests {
                 not_before: format!("{from}-01-02T00:00:00Z").parse().unwrap(),
                 not_after: format!("{until}-12-31T00:00:00Z").parse().unwrap(),
                 can_be_root,
+                is_for_clients: true,
             };
             assert_eq!(facts(&der), Some(expected));
+        }
+    }
+
+    #[test]
+    fn the_extended_key_usage_says_for_whom_it_is() {
+        use rcgen::ExtendedKeyUsagePurpose::{Any, ClientAuth, ServerAuth};
+        for (usages, expected) in [
+            (vec![], true),
+            (vec![ClientAuth], true),
+            (vec![ServerAuth, ClientAuth], true),
+            (vec![Any], true),
+            (vec![ServerAuth], false),
+        ] {
+            let key = KeyPair::generate().unwrap();
+            let mut params = CertificateParams::new(vec!["garm.test".into()]).unwrap();
+            params.extended_key_usages = usages;
+            let der = params.self_signed(&key).unwrap().der().to_vec();
+            assert_eq!(facts(&der).unwrap().is_for_clients, expected);
         }
     }
 

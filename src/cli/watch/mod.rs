@@ -7,6 +7,7 @@
 mod alerting;
 mod explain;
 mod gauges;
+mod identity;
 mod journal;
 mod opening;
 mod proving;

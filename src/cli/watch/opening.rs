@@ -14,13 +14,14 @@ use super::setup::Setup;
 use crate::cli::Context;
 use crate::cli::args::Globals;
 use crate::cli::books::{self, Named};
-use crate::cli::connect::connect_through;
+use crate::cli::connect::{RENEW, connect_through, expiry};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::print::Printer;
 use crate::cli::proven;
 use crate::engine::watch::{Course, Settings, Writes};
-use crate::garm::{Client, tls};
+use crate::garm::{Client, Http, tls};
+use crate::host::clock::Clock;
 use crate::host::ledger::Book;
 use crate::manifest::WatchSettings;
 use crate::telemetry::{Board, Certificates, Counter, Limits, Metered, bind};
@@ -36,6 +37,8 @@ pub(super) struct Opened {
     pub(super) listener: Option<TcpListener>,
     pub(super) certificates: Option<Arc<Certificates>>,
     pub(super) client: Arc<Client>,
+    /// The client's door, where certificates are renewed.
+    pub(super) http: Arc<Http>,
     pub(super) book: Book,
     pub(super) records: Records,
     /// What writes the records; taken by the service.
@@ -60,7 +63,7 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<Opened, Fa
     board.declare(watchdog::Kind::ALL.map(violation));
     let book = book(args, &setup, cx).await?;
     let counted = Arc::clone(&board);
-    let client = connect_through(&setup.file, setup.base.clone(), cx, |inner| {
+    let (client, http) = connect_through(&setup.file, setup.base.clone(), cx, |inner| {
         Arc::new(Metered::new(inner, counted))
     })?;
     if (args.course(), args.writes()) == (Course::Once, Writes::Sent)
@@ -96,6 +99,7 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<Opened, Fa
         listener,
         certificates,
         client,
+        http,
         book,
         records,
         work,
@@ -138,7 +142,7 @@ async fn book(args: &WatchArgs, setup: &Setup, cx: Context<'_>) -> Result<Book, 
 }
 
 /// When the client certificate for GARM expires; absent without one.
-fn client_cert(setup: &Setup) -> Option<Timestamp> {
+pub(super) fn client_cert(setup: &Setup) -> Option<Timestamp> {
     let client = setup.file.garm.tls.as_ref()?.client.as_ref()?;
     tls::holds_until(&client.cert)
 }
@@ -171,6 +175,9 @@ impl Opened {
         }
         if self.settings.writes == Writes::Withheld {
             say(Weight::Warning, "nothing is written to GARM (`--dry-run`)".into());
+        }
+        if let Some(expiry) = expiry(file, Clock::Real.now()) {
+            self.journal.say(Line::new(Weight::Warning, "start", expiry).help(RENEW));
         }
         if file.receivers.is_empty() && self.settings.course == Course::Steady {
             self.journal.say(

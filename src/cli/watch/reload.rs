@@ -9,6 +9,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::alerting::Alerting;
+use super::identity::Identity;
 use super::journal::{Journal, Line, Weight};
 use super::proving::Demand;
 use super::setup::{Refused, Setup, read};
@@ -43,6 +44,8 @@ pub(super) struct Reloader {
     /// A round of probes is wanted.
     pub(super) again: Arc<Notify>,
     pub(super) writes: Writes,
+    /// Our certificate for GARM, and what it is trusted by.
+    pub(super) identity: Identity,
     /// As it was at the start: what of it needs a restart is still in force.
     pub(super) started: Setup,
     /// As it was read last.
@@ -65,6 +68,7 @@ impl Reloader {
 
     /// Looks at the files, and takes over what has changed in them.
     async fn look(&mut self, cause: Cause) {
+        self.identity.look(&self.started).await;
         let globals = self.globals.clone();
         let Ok(found) = tokio::task::spawn_blocking(move || read(&globals)).await else {
             // Reading files does not panic, and nothing but the end of the program aborts it.

@@ -11,6 +11,7 @@ use tokio::time::{Instant, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::identity::Identity;
 use super::journal::{Journal, Line, Weight};
 use super::opening::Opened;
 use super::proving::{Demand, Prover, Shown};
@@ -171,6 +172,7 @@ fn begin(
         demands,
         again,
         writes: opened.settings.writes,
+        identity: Identity::new(opened),
     };
     tasks.spawn(reloader.run(look, stop.clone()));
     Some(refused)

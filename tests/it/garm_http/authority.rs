@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    PKCS_ECDSA_P256_SHA256, date_time_ymd,
 };
 use runnerctl::garm::tls;
 use tempfile::TempDir;
@@ -50,6 +50,21 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, wanted.name);
         params.not_before = date_time_ymd(wanted.years.0, 1, 1);
         params.not_after = date_time_ymd(wanted.years.1, 1, 1);
+        let paths = (self.path(&format!("{file}.pem")), self.path(&format!("{file}.key")));
+        std::fs::write(&paths.0, params.signed_by(&key, &self.issuer).unwrap().pem()).unwrap();
+        std::fs::write(&paths.1, key.serialize_pem()).unwrap();
+        paths
+    }
+
+    /// The same, for those alone whom this usage names.
+    pub(super) fn sign_for(
+        &self,
+        file: &str,
+        usage: ExtendedKeyUsagePurpose,
+    ) -> (PathBuf, PathBuf) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        params.extended_key_usages = vec![usage];
         let paths = (self.path(&format!("{file}.pem")), self.path(&format!("{file}.key")));
         std::fs::write(&paths.0, params.signed_by(&key, &self.issuer).unwrap().pem()).unwrap();
         std::fs::write(&paths.1, key.serialize_pem()).unwrap();

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
+use jiff::{SignedDuration, Timestamp};
+use runnerctl::domain::entity::EntityKind;
+use runnerctl::domain::pool::PoolSpec;
 use runnerctl::domain::proof::{Attempt, Proof};
 use runnerctl::garm::events::{Limits, Signal};
 use runnerctl::garm::probe::{Doors, prove};
@@ -80,6 +83,12 @@ impl Front {
             key.display()
         );
         fs::write(fleet_file, text).unwrap();
+    }
+
+    /// Signs the operator's certificate of [`Self::describe`] anew, in the same files, until this
+    /// year.
+    pub(crate) fn renew(&self, until: i32) {
+        self.operators.sign("operator", &Wanted { name: "operator", years: (2020, until) });
     }
 
     /// The same front, but for what it asks: nothing.
@@ -294,4 +303,61 @@ async fn the_front_is_proven_to_enforce_mtls() {
         probes.iter().filter(|it| it.attempt == Attempt::WrongKind).map(|it| it.place).collect();
     assert_eq!(wrong, ["callbacks", "metadata", "API", "event stream"]);
     assert_eq!(probes.len(), 20, "four doors, five ways: {probes:#?}");
+}
+
+#[tokio::test]
+async fn a_certificate_is_renewed_under_a_stream_that_goes_on() {
+    let front = Front::open().await;
+    let operator = front.operators.sign("operator", &CLIENT);
+    let mine = front.operators.sign("mine", &CLIENT);
+    let files = front.files(Some(mine.clone()));
+    let http = Arc::new(Http::new(&options(front.url.clone(), files.clone())).unwrap());
+    let login = || Login::new("admin", SecretString::from(Config::default().password));
+    let client = Client::new(Arc::<Http>::clone(&http), login());
+    let mut feed = client.events(Limits::default());
+    let signal = tokio::time::timeout(PATIENCE, feed.next()).await.unwrap().unwrap();
+    assert_eq!(signal, Signal::Connected);
+
+    let put = |(cert, key): (PathBuf, PathBuf)| {
+        fs::copy(cert, &mine.0).unwrap();
+        fs::copy(key, &mine.1).unwrap();
+        http.renew(&files, Timestamp::UNIX_EPOCH + SignedDuration::from_hours(500_000))
+    };
+    let before = files.digest();
+    put(front.runners.sign("runner", &CLIENT)).unwrap();
+    assert_ne!(files.digest(), before);
+    client.pools().await.expect_err("a runner's certificate opens no API");
+
+    // Half of a renewal: what was in force stays in force.
+    fs::copy(&operator.0, &mine.0).unwrap();
+    let error = http.renew(&files, Timestamp::UNIX_EPOCH).unwrap_err();
+    assert!(error.got.contains("the key is of another certificate"), "{error}");
+    client.pools().await.unwrap_err();
+
+    put(operator).unwrap();
+    let entity = client.entities(EntityKind::Organization).await.unwrap().remove(0).key;
+    client.create_pool(&entity, &pool_spec()).await.unwrap();
+    let signal = tokio::time::timeout(PATIENCE, feed.next()).await.unwrap().unwrap();
+    assert!(matches!(signal, Signal::Changes(_)), "the same stream: {signal:?}");
+}
+
+fn pool_spec() -> PoolSpec {
+    PoolSpec {
+        provider: "sim".into(),
+        image: "ubuntu".into(),
+        flavor: "small".into(),
+        os_type: "linux".into(),
+        os_arch: "amd64".into(),
+        labels: ["x".to_owned()].into_iter().collect(),
+        enabled: false,
+        max_runners: 1,
+        min_idle_runners: 0,
+        runner_prefix: "x".into(),
+        runner_group: String::new(),
+        bootstrap_timeout_min: 20,
+        priority: 0,
+        template_id: None,
+        enable_shell: false,
+        extra_specs: serde_json::Map::new(),
+    }
 }

@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use runnerctl::garm::{Http, Transport, tls};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rcgen::ExtendedKeyUsagePurpose;
+use runnerctl::garm::{Http, HttpOptions, Transport, tls};
 
-use super::authority::{Authority, CLIENT};
+use super::authority::{Authority, CLIENT, Wanted};
 use super::{options, words};
 
 #[test]
@@ -148,5 +151,70 @@ fn a_certificate_and_a_key_that_cannot_be_used_are_told_by_what_they_are() {
     help: decrypt it (`openssl pkey -in … -out …`) and keep the file to yourself
     use `garm.tls.cert` `FOLDER/client.pem` with `FOLDER/other.key`: the key is of another certificate
     help: give `garm.tls.key` the key of `garm.tls.cert`
+    ");
+}
+
+#[test]
+fn a_certificate_that_every_front_refuses_is_told_by_what_is_wrong_with_it() {
+    let ca = Authority::new();
+    let now = "2026-11-25T10:00:00Z".parse().unwrap();
+    let expired = ca.sign("expired", &Wanted { name: "operator", years: (2020, 2021) });
+    let early = ca.sign("early", &Wanted { name: "operator", years: (2080, 2090) });
+    let server = ca.sign_for("server", ExtendedKeyUsagePurpose::ServerAuth);
+    let client = ca.sign_for("client", ExtendedKeyUsagePurpose::ClientAuth);
+    let says = |pair| {
+        let tls = ca.presenting(pair);
+        let options = HttpOptions { now: Some(now), ..options("https://garm.test".into(), tls) };
+        Http::new(&options).map(drop)
+    };
+    says(client.clone()).unwrap();
+    let swapped = (client.1.clone(), client.0.clone());
+    let folder = ca.folder.path().display().to_string();
+    let mut report = String::new();
+    for pair in [expired, early, server, swapped] {
+        let error = says(pair).unwrap_err();
+        assert!(error.is_input());
+        report.push_str(&format!("{}\n", words(&error).replace(&folder, "FOLDER")));
+    }
+    insta::assert_snapshot!(report, @"
+    read `garm.tls.cert` from `FOLDER/expired.pem`: its certificate has expired: it held from 2020-01-01T00:00:00Z until 2021-01-01T00:00:00Z; now it is 2026-11-25T10:00:00Z
+    help: renew it, or correct this machine's clock
+    read `garm.tls.cert` from `FOLDER/early.pem`: its certificate is not valid yet: it holds from 2080-01-01T00:00:00Z until 2090-01-01T00:00:00Z; now it is 2026-11-25T10:00:00Z
+    help: wait, or correct this machine's clock
+    read `garm.tls.cert` from `FOLDER/server.pem`: its certificate is not for clients: its extended key usage leaves `clientAuth` out
+    help: put a client certificate there, not a server's
+    read `garm.tls.cert` from `FOLDER/client.key`: it holds a key and no certificate
+    help: a certificate in PEM begins with `-----BEGIN CERTIFICATE-----`
+    ");
+}
+
+#[test]
+fn files_that_are_not_in_pem_are_told_by_the_command_that_turns_them() {
+    let ca = Authority::new();
+    let (cert, key) = ca.sign("client", &CLIENT);
+    let der = |path: &Path, name: &str| {
+        let text = std::fs::read_to_string(path).unwrap();
+        let lines = text.lines().filter(|it| !it.starts_with("-----"));
+        let bytes = STANDARD.decode(lines.collect::<String>()).unwrap();
+        let path = ca.folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let (cert_der, key_der) = (der(&cert, "client.der"), der(&key, "key.der"));
+    let ca_der = der(&ca.path("ca.pem"), "ca.der");
+    let mut report = String::new();
+    let from_der = tls::Files { ca: Some(ca_der), ..tls::Files::default() };
+    for files in
+        [from_der, ca.presenting((cert_der, key.clone())), ca.presenting((cert.clone(), key_der))]
+    {
+        report.push_str(&complaint(&ca, files));
+    }
+    insta::assert_snapshot!(report, @"
+    read `garm.tls.ca` from `FOLDER/ca.der`: it is in DER or PKCS #12, not in PEM
+    help: turn it into PEM: `openssl x509 -inform DER -in FOLDER/ca.der -out FOLDER/ca.der.pem`
+    read `garm.tls.cert` from `FOLDER/client.der`: it is in DER or PKCS #12, not in PEM
+    help: turn it into PEM: `openssl x509 -inform DER -in FOLDER/client.der -out FOLDER/client.der.pem`
+    read `garm.tls.key` from `FOLDER/key.der`: it is in DER or PKCS #12, not in PEM
+    help: turn it into PEM: `openssl pkey -inform DER -in FOLDER/key.der -out FOLDER/key.der.pem`
     ");
 }

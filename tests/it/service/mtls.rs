@@ -24,9 +24,9 @@ fn watch_tells_that_garm_is_open_by_metric_log_and_record() {
     let stage = Stage::set();
     let mut watch = stage.watch();
     stage.metrics_with("runnerctl_mtls_enforced 0");
-    let said = stage.read("watch.err");
-    assert!(said.contains("warning: mTLS is not enforced: "), "{said}");
-    assert!(said.contains("by plain HTTP: GARM answered 401"), "{said}");
+    let said = ["warning: mTLS is not enforced: ", "by plain HTTP: GARM answered 401"];
+    let has_all = |log: String| said.iter().all(|it| log.contains(it));
+    eventually("both words", || has_all(stage.read("watch.err")).then_some(()));
     eventually("the record", || (stage.records("mtls not enforced") == 1).then_some(()));
     assert_eq!(watch.end("-TERM"), Some(0));
 }
@@ -79,4 +79,36 @@ async fn behind_the_front_watch_scales_and_is_held_when_the_front_lets_anybody_i
         stage.read("watch.err").contains("writing again to any pool").then_some(())
     });
     assert_eq!(watch.end("-TERM"), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewed_certificate_is_taken_over_and_the_stream_goes_on() {
+    let front = Front::open().await;
+    let stage = Stage::with_garm();
+    front.describe(&stage.path("runnerctl.yaml"), stage.watch);
+    assert!(stage.run(&["apply", "--auto-approve", "--no-audit"]).status.success());
+    let mut watch = stage.watch();
+    let expiry =
+        |seconds: u64| format!("runnerctl_tls_client_cert_expiry_timestamp_seconds {seconds}");
+    // The first day of 2090, and then of 2080.
+    stage.metrics_with(&expiry(3_786_912_000));
+    stage.metrics_with("runnerctl_event_stream_connected 1");
+    front.renew(2080);
+    watch.signal("-HUP");
+    stage.metrics_with(&expiry(3_471_292_800));
+    let said = "the certificate files for GARM have changed and are in force, it holds until 2080";
+    eventually(said, || stage.read("watch.err").contains(said).then_some(()));
+    let page = stage.metrics_with("runnerctl_event_stream_connected 1");
+    assert!(page.contains("runnerctl_mtls_enforced 1"), "{page}");
+    assert_eq!(stage.read("watch.err").matches("listening to GARM's events").count(), 1);
+    // One that has expired is refused, named, and leaves the old in force.
+    front.renew(2021);
+    watch.signal("-HUP");
+    let said = "its certificate has expired: it held from 2020-01-01T00:00:00Z until 2021-01-01";
+    eventually(said, || stage.read("watch.err").contains(said).then_some(()));
+    stage.metrics_with(&expiry(3_471_292_800));
+    assert_eq!(watch.end("-TERM"), Some(0));
+    let output = stage.run(&["status"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), told.contains(said)), (Some(3), true), "{told}");
 }

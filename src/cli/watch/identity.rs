@@ -1,0 +1,78 @@
+//! The client certificate for GARM while the loop runs: taken over when its files change. The event
+//! stream goes on; connections made afterwards show the new one.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::alerting::Facts;
+use super::journal::{Journal, Line, Weight};
+use super::opening::{Opened, client_cert};
+use super::setup::Setup;
+use crate::cli::connect::{RENEW, expiry, tls_files};
+use crate::garm::Http;
+use crate::host::clock::Clock;
+use crate::telemetry::Board;
+
+/// What is in force, by its digest.
+pub(super) struct Identity {
+    http: Arc<Http>,
+    board: Arc<Board>,
+    facts: Arc<Facts>,
+    journal: Journal,
+    /// Of the files as they were looked at last; absent before the first look.
+    seen: [u8; 32],
+}
+
+impl Identity {
+    pub(super) fn new(opened: &Opened) -> Self {
+        Self {
+            http: Arc::clone(&opened.http),
+            board: Arc::clone(&opened.board),
+            facts: Arc::clone(&opened.facts),
+            journal: opened.journal.clone(),
+            seen: tls_files(&opened.setup.file).digest(),
+        }
+    }
+
+    /// Looks at the files, and takes over what has changed in them. Files that do not go together,
+    /// because one is written and the other not yet, are looked at again when they change again.
+    pub(super) async fn look(&mut self, setup: &Setup) {
+        let files = tls_files(&setup.file);
+        if files.ca.is_none() && files.cert.is_none() {
+            return;
+        }
+        let (http, seen) = (Arc::clone(&self.http), self.seen);
+        let work = move || {
+            let digest = files.digest();
+            let renewed = (digest != seen).then(|| http.renew(&files, Clock::Real.now()));
+            (digest, renewed)
+        };
+        // Reading files does not panic, and nothing but the end of the program aborts it.
+        let Ok((digest, renewed)) = tokio::task::spawn_blocking(work).await else { return };
+        self.seen = digest;
+        match renewed {
+            None => {}
+            Some(Ok(())) => self.renewed(setup),
+            Some(Err(error)) => {
+                let text = format!("{error}: what was in force stays in force");
+                let line = Line::new(Weight::Error, "reload", text);
+                let line = line.with(json!({ "outcome": "refused" }));
+                self.journal.say(error.help.map_or(line.clone(), |it| line.help(it)));
+            }
+        }
+    }
+
+    fn renewed(&self, setup: &Setup) {
+        let expires_at = client_cert(setup);
+        self.facts.note_client_cert(expires_at);
+        self.board.process(|it| it.client_cert_expires_at = expires_at);
+        let holds = expires_at.map_or_else(String::new, |it| format!(", it holds until {it}"));
+        let text = format!("the certificate files for GARM have changed and are in force{holds}");
+        self.journal
+            .say(Line::new(Weight::Note, "reload", text).with(json!({ "outcome": "done" })));
+        if let Some(expiry) = expiry(&setup.file, Clock::Real.now()) {
+            self.journal.say(Line::new(Weight::Warning, "reload", expiry).help(RENEW));
+        }
+    }
+}
