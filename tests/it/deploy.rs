@@ -81,3 +81,22 @@ fn unit_and_image_start_the_program_with_arguments_that_it_has() {
         Bench::bare().run(&[&arguments[..], &["--no-such-flag"]].concat()).ends(64);
     }
 }
+
+/// The image is built from what it copies, and from nothing else: every target of `Cargo.toml` and
+/// every file that the sources take in has to be among it.
+#[test]
+fn the_image_copies_everything_that_it_is_built_from() {
+    let image = std::fs::read_to_string(root().join("deploy/container/Containerfile")).unwrap();
+    let copied: Vec<&str> = image
+        .lines()
+        .filter_map(|it| it.strip_prefix("COPY ").filter(|it| !it.starts_with("--from")))
+        .flat_map(|it| it.split(' '))
+        .collect();
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let paths = manifest.lines().filter_map(|it| it.strip_prefix("path = "));
+    for path in paths.map(|it| it.trim_matches('"')) {
+        let is_there = copied.iter().any(|it| std::path::Path::new(path).starts_with(it));
+        assert!(is_there, "`{path}` of {copied:?}");
+    }
+    assert!(copied.contains(&"benches") && copied.contains(&"Cargo.lock"), "{copied:?}");
+}
