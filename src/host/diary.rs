@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::ledger::{Ledger, LedgerError};
+use super::ledger::{Appended, Ledger, LedgerError};
 use crate::audit::{Cause, Entry, Head, Kind, Subject};
 
 /// What a diary tells while it is kept. Told from a thread that may block.
@@ -15,6 +15,8 @@ use crate::audit::{Cause, Entry, Head, Kind, Subject};
 pub enum Kept<'a> {
     /// This is about to be written.
     Asked(&'a Entry),
+    /// The file is a new one: where the one before ended.
+    Rotated(&'a Head),
     /// It stands in the file.
     Written(&'a Entry),
     /// It does not, and why.
@@ -77,38 +79,45 @@ impl Diary {
     /// Writes a record, and one about what is missing before it. Blocks. Fails only with
     /// [`LedgerError::Locked`]: try again.
     pub fn append(&self, entry: &Entry) -> Result<Option<Head>, LedgerError> {
-        (self.ear)(&Kept::Asked(entry));
-        let missing = *held(&self.missing);
-        if missing.count > 0 {
-            let gap = self.gap(entry, missing);
-            if self.write(&gap, entry.time)?.is_none() {
-                self.miss(1, entry.time);
-                return Ok(None);
-            }
-            let mut now = held(&self.missing);
-            now.count -= missing.count;
-            now.since = None;
-        }
-        let head = self.write(entry, entry.time)?;
-        if head.is_none() {
-            self.miss(1, entry.time);
-        }
-        Ok(head)
+        self.append_all(std::slice::from_ref(entry))
     }
 
-    fn write(&self, entry: &Entry, _time: Timestamp) -> Result<Option<Head>, LedgerError> {
-        match self.ledger.append(entry) {
-            Ok(head) => {
-                (self.ear)(&Kept::Written(entry));
+    /// Writes records with one `fsync`, all of them or none, and one about what is missing before
+    /// them. Brings the place of the last; nothing when they could not be written. Blocks. Fails
+    /// only with [`LedgerError::Locked`]: try again.
+    pub fn append_all(&self, entries: &[Entry]) -> Result<Option<Head>, LedgerError> {
+        let Some(first) = entries.first() else { return Ok(None) };
+        entries.iter().for_each(|it| (self.ear)(&Kept::Asked(it)));
+        // Taken out, so that nobody else tells of them meanwhile.
+        let missing = std::mem::take(&mut *held(&self.missing));
+        let gap = (missing.count > 0).then(|| self.gap(first, missing));
+        let all: Vec<Entry> = gap.into_iter().chain(entries.iter().cloned()).collect();
+        match self.ledger.append_all(&all) {
+            Ok(Appended { head, rotated }) => {
+                if let Some(ended) = &rotated {
+                    (self.ear)(&Kept::Rotated(ended));
+                }
+                all.iter().for_each(|it| (self.ear)(&Kept::Written(it)));
                 *held(&self.head) = Some(head.clone());
                 Ok(Some(head))
             }
-            Err(error @ LedgerError::Locked(_)) => Err(error),
+            Err(error @ LedgerError::Locked(_)) => {
+                self.miss_still(missing);
+                Err(error)
+            }
             Err(error) => {
-                (self.ear)(&Kept::Lost(&error));
+                self.miss_still(missing);
+                entries.iter().for_each(|_| (self.ear)(&Kept::Lost(&error)));
+                self.miss(entries.len() as u64, first.time);
                 Ok(None)
             }
         }
+    }
+
+    fn miss_still(&self, before: Missing) {
+        let mut missing = held(&self.missing);
+        missing.count += before.count;
+        missing.since = before.since.or(missing.since);
     }
 
     fn gap(&self, next: &Entry, missing: Missing) -> Entry {
@@ -156,20 +165,33 @@ mod tests {
         }
     }
 
+    fn file(bytes: &[u8]) -> crate::audit::File<'_> {
+        crate::audit::File { name: "log", bytes }
+    }
+
+    /// A diary, and what it tells.
+    fn diary(path: &std::path::Path, told: &Arc<Mutex<Vec<String>>>) -> Diary {
+        let scribe = Scribe { actor: actor(), clock: Clock::Real, key: None };
+        let ledger = Arc::new(Ledger::open(path, scribe, Folders::Leave).unwrap());
+        let noted = Arc::clone(told);
+        let ear: Ear = Box::new(move |it| {
+            let line = match it {
+                Kept::Asked(_) => return,
+                Kept::Rotated(ended) => format!("rotated {ended}"),
+                Kept::Written(entry) => format!("written {}", entry.act),
+                Kept::Lost(_) => "lost".to_owned(),
+            };
+            noted.lock().unwrap().push(line);
+        });
+        Diary::new(ledger, Cause::default(), ear)
+    }
+
     #[test]
     fn what_could_not_be_written_is_told_of_by_the_next_record() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.jsonl");
-        let scribe = Scribe { actor: actor(), clock: Clock::Real, key: None };
-        let ledger = Arc::new(Ledger::open(&path, scribe, Folders::Leave).unwrap());
-        let lost = Arc::new(Mutex::new(0));
-        let counted = Arc::clone(&lost);
-        let ear: Ear = Box::new(move |it| {
-            if matches!(it, Kept::Lost(_)) {
-                *counted.lock().unwrap() += 1;
-            }
-        });
-        let diary = Diary::new(ledger, Cause::default(), ear);
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let diary = diary(&path, &told);
         diary.append(&entry("one")).unwrap();
         // A folder where the file was: nothing can be written there.
         std::fs::rename(&path, folder.path().join("kept")).unwrap();
@@ -179,9 +201,58 @@ mod tests {
         std::fs::remove_dir(&path).unwrap();
         std::fs::rename(folder.path().join("kept"), &path).unwrap();
         let head = diary.append(&entry("four")).unwrap().unwrap();
-        assert_eq!((head.seq, *lost.lock().unwrap()), (3, 2));
+        let lost = told.lock().unwrap().iter().filter(|it| *it == "lost").count();
+        assert_eq!((head.seq, lost), (3, 2));
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains("2 records could not be written"), "{text}");
         assert_eq!(text.lines().count(), 3);
+    }
+
+    #[test]
+    fn a_batch_stands_in_the_file_in_order_or_is_lost_as_a_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jsonl");
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let (diary, noted) = (diary(&path, &told), Arc::clone(&told));
+        let batch = |acts: &[&str]| acts.iter().map(|it| entry(it)).collect::<Vec<_>>();
+        assert_eq!(diary.append_all(&[]).unwrap(), None);
+        diary.append_all(&batch(&["one", "two", "three"])).unwrap();
+        std::fs::rename(&path, folder.path().join("kept")).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert_eq!(diary.append_all(&batch(&["four", "five"])).unwrap(), None);
+        std::fs::remove_dir(&path).unwrap();
+        std::fs::rename(folder.path().join("kept"), &path).unwrap();
+        assert_eq!(diary.append_all(&batch(&["six", "seven"])).unwrap().unwrap().seq, 6);
+        let expected = [
+            "written one",
+            "written two",
+            "written three",
+            "lost",
+            "lost",
+            "written records lost",
+            "written six",
+            "written seven",
+        ];
+        assert_eq!(*noted.lock().unwrap(), expected);
+        let bytes = std::fs::read(&path).unwrap();
+        let report = crate::audit::verify(&[file(&bytes)], None, None);
+        assert_eq!((report.records, report.gaps.len(), report.broken), (6, 1, None));
+    }
+
+    #[test]
+    fn a_new_file_is_told_of_with_the_end_of_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jsonl");
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let diary = diary(&path, &told);
+        let head = diary.append(&entry("one")).unwrap().unwrap();
+        std::fs::rename(&path, folder.path().join("a.jsonl.1")).unwrap();
+        diary.append(&entry("two")).unwrap();
+        diary.append(&entry("three")).unwrap();
+        let rotated = format!("rotated {head}");
+        assert_eq!(
+            *told.lock().unwrap(),
+            ["written one", rotated.as_str(), "written two", "written three"]
+        );
     }
 }

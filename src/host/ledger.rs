@@ -62,6 +62,15 @@ pub struct Ledger {
     mind: Mutex<Mind>,
 }
 
+/// Where records stand now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Appended {
+    /// The place of the last of them.
+    pub head: Head,
+    /// They begin a new file: where the one before ended.
+    pub rotated: Option<Head>,
+}
+
 /// Where the chain goes on when the file is a new one.
 #[derive(Debug, Default)]
 struct Mind {
@@ -132,6 +141,12 @@ impl Ledger {
 
     /// Appends one record and brings it to the disk. Blocks, for the time of an `fsync`.
     pub fn append(&self, entry: &Entry) -> Result<Head, LedgerError> {
+        self.append_all(std::slice::from_ref(entry)).map(|it| it.head)
+    }
+
+    /// Appends records, in this order, and brings all of them to the disk at once; or none. Blocks,
+    /// for the time of an `fsync`.
+    pub fn append_all(&self, entries: &[Entry]) -> Result<Appended, LedgerError> {
         let mut mind = self.mind.lock().unwrap_or_else(PoisonError::into_inner);
         let mut file = self.file()?;
         self.lock(&file)?;
@@ -139,7 +154,8 @@ impl Ledger {
             // Renamed between opening and locking: nobody may add to it any more.
             return Err(LedgerError::Locked(self.shown()));
         }
-        let (previous, mut text) = match self.end(&mut file, &mind)? {
+        let (tail, rotated) = self.end(&mut file, &mind)?;
+        let (mut head, mut text) = match tail {
             Tail::Empty => (Head::start(), String::new()),
             Tail::Sound { head, ending } => (head, ending.repair().to_owned()),
             Tail::Torn { head, bytes, ending } => {
@@ -149,30 +165,35 @@ impl Ledger {
             }
             Tail::Foreign => return Err(LedgerError::Foreign(self.shown())),
         };
-        let (line, head) = audit::seal(entry, &previous, self.scribe.key.as_ref());
-        text.push_str(&line);
+        for entry in entries {
+            let (line, next) = audit::seal(entry, &head, self.scribe.key.as_ref());
+            text.push_str(&line);
+            head = next;
+        }
         self.write(&mut file, text.as_bytes())?;
         // Kept open, and no longer locked: whether that succeeds shows at the next lock.
         let _ = file.unlock();
         *mind = Mind { head: Some(head.clone()), file: Some(file) };
-        Ok(head)
+        Ok(Appended { head, rotated })
     }
 
-    /// How the log ends: this file, or when it is a new one, the one before it. What is torn there
-    /// is told of here, because nobody adds to that file any more.
-    fn end(&self, file: &mut File, mind: &Mind) -> Result<Tail, LedgerError> {
+    /// How the log ends: this file, or when it is a new one, the one before it, whose end is told
+    /// as well. What is torn there is told of here, because nobody adds to that file any more.
+    fn end(&self, file: &mut File, mind: &Mind) -> Result<(Tail, Option<Head>), LedgerError> {
         let tail = self.tail(file)?;
         if tail != Tail::Empty {
-            return Ok(tail);
+            return Ok((tail, None));
         }
         let before = rotation::predecessor(&self.path, mind.file.as_ref())
             .map_err(|()| LedgerError::Locked(self.shown()))?;
         let known = mind.head.clone().unwrap_or_else(Head::start);
         let is_newer = |it: &Tail| it.head().is_some_and(|it| it.seq >= known.seq);
-        Ok(match before.filter(is_newer) {
+        let tail = match before.filter(is_newer) {
             Some(tail) => tail.in_new_file(),
             None => Tail::Sound { head: known, ending: audit::Ending::Newline },
-        })
+        };
+        let rotated = tail.head().filter(|it| it.seq > 0).cloned();
+        Ok((tail, rotated))
     }
 
     /// A gap record for a torn end, into `text`.

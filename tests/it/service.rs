@@ -2,6 +2,7 @@
 
 mod alerts;
 mod demo;
+mod disk;
 mod end;
 mod mtls;
 mod pages;

@@ -14,7 +14,7 @@ use super::alerting::Facts;
 use super::journal::{Journal, Line, Weight};
 use super::proving::Shown;
 use crate::audit::lifecycle::{Last, Lifecycle, Stream, shows_watching};
-use crate::audit::{Cause, Entry, Kind, Subject};
+use crate::audit::{Cause, Entry, Head, Kind, Subject};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::FleetName;
 use crate::engine::watch::Incident;
@@ -28,6 +28,9 @@ use crate::watchdog::Finding;
 
 /// Records that may wait to be written: a burst of a large fleet.
 const WAITING_MAX: usize = 16_384;
+
+/// Records that are brought to the disk at once, each of which may wait for this many others.
+const BATCH_MAX: usize = 256;
 
 /// How often the head of the chain is said, so that a copy of the log can hold it against the file.
 const HEAD_EVERY: Duration = Duration::from_mins(5);
@@ -202,6 +205,11 @@ fn ear(
             Kind::Intent | Kind::Outcome => held(&lifecycle).wrote(entry),
             Kind::Event | Kind::Gap => {}
         },
+        Kept::Rotated(ended) => {
+            let text =
+                format!("the audit log goes on in a new file; the one before ends at {ended}");
+            journal.say(Line::new(Weight::Note, "audit", text));
+        }
         Kept::Written(entry) => {
             board.count(Counter::AuditRecord { kind: entry.kind.word() });
             if entry.kind == Kind::Gap {
@@ -227,11 +235,12 @@ impl Work {
     /// Writes until every clone of the records is gone and nothing waits any more.
     pub(super) async fn run(mut self) {
         let mut beat = interval_at(Instant::now() + HEAD_EVERY, HEAD_EVERY);
+        let mut batch = Vec::new();
         loop {
             tokio::select! {
-                entry = self.queue.recv() => match entry {
-                    Some(entry) => self.write(entry).await,
-                    None => break,
+                count = self.queue.recv_many(&mut batch, BATCH_MAX) => match count {
+                    0 => break,
+                    _ => self.write(std::mem::take(&mut batch)).await,
                 },
                 _ = beat.tick() => self.say_head(),
             }
@@ -239,11 +248,11 @@ impl Work {
         self.say_head();
     }
 
-    async fn write(&self, entry: Entry) {
-        let entry = Arc::new(entry);
+    async fn write(&self, entries: Vec<Entry>) {
+        let entries = Arc::new(entries);
         loop {
-            let (diary, written) = (Arc::clone(&self.diary), Arc::clone(&entry));
-            match tokio::task::spawn_blocking(move || diary.append(&written)).await {
+            let (diary, written) = (Arc::clone(&self.diary), Arc::clone(&entries));
+            match tokio::task::spawn_blocking(move || diary.append_all(&written)).await {
                 Ok(Err(LedgerError::Locked(_))) => tokio::time::sleep(LOCK_WAIT).await,
                 // Whatever else can go wrong the diary has counted and said.
                 Ok(_) | Err(_) => return,
@@ -253,10 +262,14 @@ impl Work {
 
     fn say_head(&self) {
         if let Some(head) = self.diary.head() {
-            let text = format!("the audit log stands at {}:{}", head.seq, head.hash);
-            self.journal.say(Line::new(Weight::Note, "audit", text));
+            self.journal.say(stands_at(&head));
         }
     }
+}
+
+/// For whoever holds a copy of the log against the file: `audit verify --head`.
+fn stands_at(head: &Head) -> Line {
+    Line::new(Weight::Note, "audit", format!("the audit log stands at {head}"))
 }
 
 /// The last record that shows this fleet being watched.

@@ -41,6 +41,10 @@ impl Drop for Process {
 }
 
 impl Process {
+    pub(crate) fn id(&self) -> i32 {
+        self.0.id().cast_signed()
+    }
+
     /// Sends a signal by its name.
     pub(crate) fn signal(&self, signal: &str) {
         let id = self.0.id().to_string();
@@ -135,8 +139,19 @@ impl Stage {
 
     /// Begins to watch; what it says goes to `NAME.out` and `NAME.err`.
     pub(crate) fn start_watch(&self, name: &str, arguments: &[&str]) -> Process {
+        self.start_watch_by(command(self.folder.path()), name, arguments)
+    }
+
+    /// The same, by a shell that is to run its arguments in the end.
+    pub(crate) fn start_watch_in(&self, shell: &str, name: &str) -> Process {
+        let mut outer = in_folder(Command::new("sh"), self.folder.path());
+        outer.args(["-c", shell, "sh"]).arg(cargo_bin("runnerctl"));
+        self.start_watch_by(outer, name, &[])
+    }
+
+    fn start_watch_by(&self, mut command: Command, name: &str, arguments: &[&str]) -> Process {
         let file = |end: &str| std::fs::File::create(self.path(&format!("{name}.{end}"))).unwrap();
-        let child = command(self.folder.path())
+        let child = command
             .arg("watch")
             .args(arguments)
             .stdout(file("out"))
@@ -193,7 +208,10 @@ impl Stage {
 }
 
 fn command(folder: &Path) -> Command {
-    let mut command = Command::new(cargo_bin("runnerctl"));
+    in_folder(Command::new(cargo_bin("runnerctl")), folder)
+}
+
+fn in_folder(mut command: Command, folder: &Path) -> Command {
     command.current_dir(folder).env("XDG_STATE_HOME", folder).env("HOME", folder);
     for name in ["RUNNERCTL_CONFIG", "RUNNERCTL_POOLS", "RUNNERCTL_OUTPUT", "NOTIFY_SOCKET"] {
         command.env_remove(name);
