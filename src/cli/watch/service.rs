@@ -70,7 +70,8 @@ pub(super) async fn serve(mut opened: Opened) -> Result<Exit, Failure> {
     let running = Running { signals, hangups, orders, looks, refused, journal: journal.clone() };
     let ended = running.until_ended(watch(doors, *settings, setup.roll())).await;
     systemd::tell(&Notice::Stopping);
-    drop(reporter);
+    // The log ends when nobody can write to it any more.
+    drop((reporter, writer));
     close(opened, (stop, tasks), ended).await
 }
 
@@ -329,8 +330,9 @@ async fn close(
     (stop, tasks): (CancellationToken, TaskTracker),
     ended: Ended,
 ) -> Result<Exit, Failure> {
-    let Opened { journal, press, settings, alerting, records, .. } = opened;
+    let Opened { journal, press, settings, alerting, records, book, .. } = opened;
     records.end();
+    drop(book);
     stop.cancel();
     tasks.close();
     // Whatever has not ended by then is cut off with the process.
