@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use super::name::{FleetName, PoolName};
 
@@ -13,9 +14,10 @@ pub const OWNED_PREFIX: &str = "runnerctl=";
 /// Prefix of the label on a pool that a replace has retired and that is being drained.
 pub const RETIRED_PREFIX: &str = "runnerctl-old=";
 
-/// A set of labels, equal without regard to case; remembers the first spelling of each.
+/// A set of labels, equal without regard to case; remembers the first spelling of each. Its clones
+/// share one set until one of them changes.
 #[derive(Debug, Clone, Default)]
-pub struct Labels(BTreeMap<String, String>);
+pub struct Labels(Arc<BTreeMap<String, String>>);
 
 impl Labels {
     /// No label at all.
@@ -26,12 +28,12 @@ impl Labels {
     /// Adds one label; an equal one that is there already keeps its spelling.
     pub fn insert(&mut self, label: impl Into<String>) {
         let label = label.into();
-        self.0.entry(label.to_lowercase()).or_insert(label);
+        Arc::make_mut(&mut self.0).entry(label.to_lowercase()).or_insert(label);
     }
 
     /// Takes one label out; says whether it was there.
     pub fn remove(&mut self, label: &str) -> bool {
-        self.0.remove(&label.to_lowercase()).is_some()
+        Arc::make_mut(&mut self.0).remove(&label.to_lowercase()).is_some()
     }
 
     /// Whether the label is in the set, in whatever case.

@@ -1,6 +1,7 @@
 //! Names that must not be swapped for one another.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Longest pool name: with the longest fleet name and the longer prefix, the reserved label still
 /// has at most 64 characters, where some of GARM's database back ends cut.
@@ -72,16 +73,17 @@ fn check_characters(text: &str, what: &str) -> Result<(), String> {
     }
 }
 
-/// An identifier that GARM gives out; compared, never interpreted.
+/// An identifier that GARM gives out; compared, never interpreted. Its clones share one text: a
+/// fleet has ten thousand runners, and each is known by its pool in a dozen places.
 macro_rules! identifier {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Any text is accepted: it is GARM's.
-            pub fn new(text: impl Into<String>) -> Self {
+            pub fn new(text: impl Into<Arc<str>>) -> Self {
                 Self(text.into())
             }
 

@@ -12,7 +12,7 @@ use super::alerting::Alerting;
 use super::identity::Identity;
 use super::journal::{Journal, Line, Weight};
 use super::proving::Demand;
-use super::setup::{Refused, Setup, read};
+use super::setup::{Refused, Setup, digest, read};
 use crate::cli::args::Globals;
 use crate::engine::watch::{Order, Roll, Writes};
 use crate::host::systemd::{self, Notice};
@@ -50,6 +50,8 @@ pub(super) struct Reloader {
     pub(super) started: Setup,
     /// As it was read last.
     pub(super) read: Result<Setup, Refused>,
+    /// What the files held then; absent before the first look.
+    pub(super) digest: Option<[u8; 32]>,
 }
 
 impl Reloader {
@@ -69,11 +71,15 @@ impl Reloader {
     /// Looks at the files, and takes over what has changed in them.
     async fn look(&mut self, cause: Cause) {
         self.identity.look(&self.started).await;
-        let globals = self.globals.clone();
-        let Ok(found) = tokio::task::spawn_blocking(move || read(&globals)).await else {
-            // Reading files does not panic, and nothing but the end of the program aborts it.
-            return;
-        };
+        let (globals, before) = (self.globals.clone(), self.digest);
+        let looking = tokio::task::spawn_blocking(move || {
+            let digest = digest(&globals);
+            let is_same = cause == Cause::Read && before == Some(digest);
+            (!is_same).then(|| (digest, read(&globals)))
+        });
+        // Reading files does not panic, and nothing but the end of the program aborts it.
+        let Ok(Some((digest, found))) = looking.await else { return };
+        self.digest = Some(digest);
         if cause == Cause::Read && found == self.read {
             return;
         }

@@ -170,6 +170,7 @@ fn begin(
         certificates: opened.certificates.clone(),
         started: opened.setup.clone(),
         read: Ok(opened.setup.clone()),
+        digest: None,
         demands,
         again,
         writes: opened.settings.writes,

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
 
 use crate::cli::Context;
 use crate::cli::args::Globals;
@@ -10,6 +13,7 @@ use crate::cli::load::missing_fleet_file;
 use crate::cli::places::{Places, Surroundings};
 use crate::cli::validate::{Gathered, judged};
 use crate::engine::watch::{Enrolled, Roll};
+use crate::host::files;
 use crate::manifest::{DeclaredPool, FleetFile, Problem, WatchSettings, has_error};
 use crate::secrets;
 use crate::view::problem;
@@ -21,7 +25,7 @@ pub(super) struct Setup {
     pub(super) file: FleetFile,
     /// `watch:` of the fleet file, or its defaults.
     pub(super) watch: WatchSettings,
-    pub(super) pools: Vec<DeclaredPool>,
+    pub(super) pools: Arc<[DeclaredPool]>,
     /// The folder of the fleet file.
     pub(super) base: PathBuf,
     /// Warnings about the files; `validate` shows them.
@@ -81,6 +85,25 @@ impl Setup {
     }
 }
 
+/// What the files hold, as one number. Files with equal ones need not be understood anew: that
+/// takes twenty times the memory of their text. Blocks for as long as the disk does.
+pub(super) fn digest(globals: &Globals) -> [u8; 32] {
+    let places = Places::find(globals, &Surroundings::read());
+    let (sources, problems) = files::read_all(std::slice::from_ref(&places.pools));
+    let others = [places.fleet.as_deref(), places.policy.as_deref()].into_iter().flatten();
+    let others: Vec<_> = others.map(files::read_fleet).collect();
+    let mut digest = Sha256::new();
+    for source in sources.iter().chain(others.iter().flatten()) {
+        digest.update(format!("{:?} {}\n", source.path, source.text.len()));
+        digest.update(&source.text);
+    }
+    for problem in problems.iter().chain(others.iter().filter_map(|it| it.as_ref().err())) {
+        digest.update(format!("{problem:?}\n"));
+    }
+    digest.update(format!("{places:?}"));
+    digest.finalize().into()
+}
+
 /// Reads the files where flags and environment say. Blocks for as long as the disk does.
 pub(super) fn read(globals: &Globals) -> Result<Setup, Refused> {
     let places = Places::find(globals, &Surroundings::read());
@@ -101,7 +124,7 @@ fn judge(gathered: Gathered, places: &Places) -> Result<Setup, Refused> {
     Ok(Setup {
         watch,
         file,
-        pools: gathered.manifest.pools,
+        pools: gathered.manifest.pools.into(),
         base: places.base(),
         warnings: gathered.problems.len(),
     })

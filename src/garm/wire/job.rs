@@ -1,12 +1,15 @@
 //! Workflow jobs.
 
+use std::collections::{HashMap, HashSet};
+
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::lenient::{or_default, time, zero_time};
-use super::{Misread, decode, list};
+use super::{Misread, decode, list_of};
 use crate::domain::entity::{EntityKey, EntityKind};
 use crate::domain::job::{Job, JobStatus};
+use crate::domain::label::Labels;
 use crate::domain::name::{EntityId, RunnerName};
 
 #[derive(Deserialize)]
@@ -43,7 +46,21 @@ struct WireJob {
 
 /// `GET /jobs`.
 pub(in crate::garm) fn jobs(body: &[u8]) -> Result<Vec<Job>, Misread> {
-    Ok(list::<WireJob>(body)?.into_iter().map(job).collect())
+    let mut labels: HashMap<Vec<String>, Labels> = HashMap::new();
+    let mut entities: HashSet<EntityKey> = HashSet::new();
+    list_of(body, |mut wire: WireJob| {
+        // Thousands of jobs ask for a few sets of labels, in a few entities.
+        let spelt = std::mem::take(&mut wire.labels);
+        let mut job = job(wire);
+        job.labels = labels.get(&spelt).cloned().unwrap_or_else(|| {
+            let made: Labels = spelt.iter().map(String::as_str).collect();
+            labels.insert(spelt, made.clone());
+            made
+        });
+        job.entity = job.entity.map(|it| entities.get(&it).cloned().unwrap_or(it));
+        entities.extend(job.entity.clone());
+        job
+    })
 }
 
 /// One job, as an event carries it.
@@ -80,7 +97,6 @@ fn job(wire: WireJob) -> Job {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::label::Labels;
 
     #[test]
     fn what_garm_leaves_out_is_zero() {

@@ -1,12 +1,14 @@
 //! Instances.
 
+use std::collections::HashSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::lenient::{or_default, time, zero_time};
-use super::{Misread, decode, list};
+use super::{Misread, decode, list_of};
 use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::runner::{Runner, RunnerStatus, Status, StatusMessage};
 
@@ -67,7 +69,14 @@ pub(super) struct WireRunner {
 
 /// `GET /instances`, `GET /pools/ID/instances`.
 pub(in crate::garm) fn runners(body: &[u8]) -> Result<Vec<Runner>, Misread> {
-    Ok(list::<WireRunner>(body)?.into_iter().map(decode_runner).collect())
+    let mut pools: HashSet<PoolId> = HashSet::new();
+    list_of(body, |wire| {
+        let mut runner = decode_runner(wire);
+        // One text for all runners of a pool.
+        runner.pool = runner.pool.map(|it| pools.get(&it).cloned().unwrap_or(it));
+        pools.extend(runner.pool.clone());
+        runner
+    })
 }
 
 /// `GET /instances/NAME`.
