@@ -109,3 +109,110 @@ fn pem(label: &str, der: &[u8]) -> Zeroizing<String> {
     text.push_str(&format!("-----END {label}-----\n"));
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{
+        BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PKCS_RSA_SHA256,
+        date_time_ymd,
+    };
+
+    use super::*;
+
+    const NOW: &str = "2026-11-25T12:00:00Z";
+
+    /// An authority, what it signed for these years, and the key of that.
+    struct Files {
+        folder: tempfile::TempDir,
+        key: String,
+    }
+
+    fn files(key: &KeyPair, years: (i32, i32)) -> Files {
+        let folder = tempfile::tempdir().unwrap();
+        let ca_key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let ca = params.self_signed(&ca_key).unwrap().pem();
+        let mut wanted = CertificateParams::new(vec!["runner".to_owned()]).unwrap();
+        wanted.distinguished_name.push(DnType::CommonName, "runner");
+        wanted.not_before = date_time_ymd(years.0, 1, 1);
+        wanted.not_after = date_time_ymd(years.1, 1, 1);
+        let cert = wanted.signed_by(key, &Issuer::new(params, ca_key)).unwrap().pem();
+        std::fs::write(folder.path().join("ca.pem"), ca).unwrap();
+        let talkative = format!("subject=runner\n{cert}\n# end\n");
+        std::fs::write(folder.path().join("runner.pem"), talkative).unwrap();
+        Files { folder, key: key.serialize_pem() }
+    }
+
+    impl Files {
+        fn read(&self, cert: &str, key: &str, ca: &str) -> Result<Identity, String> {
+            let path = |it: &str| self.folder.path().join(it);
+            let key = SecretString::from(key);
+            let now = NOW.parse().unwrap();
+            runner_identity((&path(cert), &path(ca)), (&key, "env:KEY"), now).map_err(|it| {
+                let folder = self.folder.path().to_str().unwrap();
+                format!("{it}; {}", it.help.clone().unwrap_or_default()).replace(folder, "DIR")
+            })
+        }
+
+        fn check(&self, cert: &str, key: &str, ca: &str, expected: &str) {
+            let said = self.read(cert, key, ca).map(drop).unwrap_err();
+            assert_eq!(said, expected);
+            assert!(!said.contains(&key[..key.len().min(60)]) || key.len() < 30, "{said}");
+        }
+    }
+
+    #[test]
+    fn a_pair_that_fits_becomes_pem_and_nothing_else() {
+        let rsa = KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap();
+        for key in [KeyPair::generate().unwrap(), rsa] {
+            let files = files(&key, (2020, 2030));
+            let identity = files.read("runner.pem", &files.key, "ca.pem").unwrap();
+            assert!(identity.cert.starts_with("-----BEGIN CERTIFICATE-----\nMII"));
+            assert!(identity.cert.ends_with("\n-----END CERTIFICATE-----\n"));
+            let text = std::fs::read_to_string(files.folder.path().join("runner.pem")).unwrap();
+            assert!(text.replace("\r\n", "\n").contains(&identity.cert), "letter by letter");
+            let same = |text: &str| text.lines().map(str::trim).collect::<Vec<_>>().join("\n");
+            assert_eq!(same(identity.key.expose_secret()), same(&files.key));
+            assert_eq!(identity.holds_until.to_string(), "2030-01-01T00:00:00Z");
+        }
+    }
+
+    #[test]
+    fn what_would_fail_on_every_runner_is_refused_here() {
+        let files = files(&KeyPair::generate().unwrap(), (2020, 2030));
+        let other = KeyPair::generate().unwrap().serialize_pem();
+        let help = "give `runner_mtls.key` the key of `runner_mtls.cert`, in PEM and not encrypted";
+        let use_key = "use `runner_mtls.key` (`env:KEY`) with `DIR/runner.pem`";
+        let check = |cert, key, ca, expected: &str| files.check(cert, key, ca, expected);
+        let foreign = format!("{use_key}: the key is of another certificate; {help}");
+        check("runner.pem", &other, "ca.pem", &foreign);
+        let no_key = format!("{use_key}: it is no private key in PEM; {help}");
+        check("runner.pem", "hunter2", "ca.pem", &no_key);
+        check(
+            "runner.pem",
+            &files.key,
+            "runner.pem",
+            "read `runner_mtls.ca` from `DIR/runner.pem`: its certificate is not a CA's: it signs \
+             no other; put the CA that signed the certificate of GARM's front there",
+        );
+    }
+
+    #[test]
+    fn a_certificate_out_of_its_time_is_refused() {
+        for years in [(2020, 2021), (2027, 2030)] {
+            let files = files(&KeyPair::generate().unwrap(), years);
+            files.check(
+                "runner.pem",
+                &files.key,
+                "ca.pem",
+                &format!(
+                    "read `runner_mtls.cert` from `DIR/runner.pem`: it holds from \
+                     {}-01-01T00:00:00Z until {}-01-01T00:00:00Z, and now it is {NOW}; renew it, \
+                     or correct this machine's clock",
+                    years.0, years.1
+                ),
+            );
+        }
+    }
+}

@@ -68,7 +68,7 @@ pub(super) static FLEET_FILE: &[Entry] = &[
         "runner_mtls",
         Shape::Record(RUNNER_MTLS, Tie::Free),
         Need::Optional,
-        "the kit with which runners speak to GARM by client certificate",
+        "the kit with which runners speak to GARM by client certificate, for all pools; see `docs/runner-kit.md`",
     ),
     entry(
         "credentials",
@@ -265,7 +265,7 @@ const POLICY: &[Entry] = &[
                 "must_not_reach",
                 Shape::List(&Shape::Setting(Setting::HostPort), 0),
                 Need::Optional,
-                "addresses that a runner must not be able to reach",
+                "addresses that a runner must not be able to reach: an install that can connect is stopped",
             )],
         ),
         Need::Optional,

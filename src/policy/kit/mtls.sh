@@ -43,7 +43,7 @@ for url in "${metadata%/}/install-script/" "$callback"; do
   esac
   try "$before" "$url"
   case $code:$answer in
-    16:* | 35:* | 52:* | 55:* | 56:*) ;;
+    16:* | 35:* | 52:* | 55:* | 56:* | 98:*) ;;
     0:400 | 0:403 | 0:495 | 0:496)
       ! grep -q '"error"' "$kit/answer" || stop "GARM answers without a certificate (HTTP $answer)" ;;
     0:*) stop "GARM answers without a certificate (HTTP $answer)" ;;

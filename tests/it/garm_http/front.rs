@@ -1,6 +1,7 @@
 //! `deploy/nginx/garm.conf` under a real nginx, with the simulated GARM behind it.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -21,7 +22,7 @@ use tempfile::TempDir;
 use super::events::PATIENCE;
 use super::*;
 
-const CONFIGURATION: &str = include_str!("../../../deploy/nginx/garm.conf");
+pub(super) const CONFIGURATION: &str = include_str!("../../../deploy/nginx/garm.conf");
 
 /// GARM behind nginx, and the certificates of everybody.
 pub(crate) struct Front {
@@ -45,14 +46,21 @@ impl Front {
         let address = "127.0.0.1:0".parse().unwrap();
         let server = Server::bind(address, World::new(Config::default()), 1).await.unwrap();
         let garm = server.address();
-        // Free a moment ago: nginx has no way to choose one and tell which.
-        let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        let port = free_port().await;
         let url = format!("https://127.0.0.1:{port}");
         put_urls(&server.shared().with(World::admin_token), garm, &url, &server).await;
         tokio::spawn(server.serve(std::future::pending()));
+        Self::before(garm, port, CONFIGURATION).await
+    }
+
+    /// nginx with this configuration before something that stands for GARM.
+    pub(super) async fn before(garm: SocketAddr, port: u16, configuration: &str) -> Self {
+        let url = format!("https://127.0.0.1:{port}");
         let [operators, runners, servers] = [(); 3].map(|()| Authority::new());
         let folder = tempfile::tempdir().unwrap();
-        let nginx = start(folder.path(), port, &garm.to_string(), [&operators, &runners, &servers]);
+        let text =
+            adapted(configuration, folder.path(), port, garm, [&operators, &runners, &servers]);
+        let nginx = start(folder.path(), &text);
         let front = Self { url, operators, runners, servers, folder, nginx };
         front.until_it_answers().await;
         front
@@ -64,7 +72,7 @@ impl Front {
 
     /// Writes a fleet file that leads here, its password beside it, with pools of the simulated
     /// GARM's entity.
-    pub(crate) fn describe(&self, fleet_file: &Path, listen: std::net::SocketAddr) {
+    pub(crate) fn describe(&self, fleet_file: &Path, listen: SocketAddr) {
         let (cert, key) = self.operators.sign("operator", &CLIENT);
         let ca = self.servers.path("ca.pem");
         let password = fleet_file.with_extension("password");
@@ -156,7 +164,7 @@ impl Front {
 }
 
 /// Tells the simulated GARM that it is reached through the front.
-async fn put_urls(token: &str, garm: std::net::SocketAddr, url: &str, server: &Server) {
+async fn put_urls(token: &str, garm: SocketAddr, url: &str, server: &Server) {
     let body = json!({
         "callback_url": format!("{url}/api/v1/callbacks"),
         "metadata_url": format!("{url}/api/v1/metadata"),
@@ -173,15 +181,26 @@ async fn put_urls(token: &str, garm: std::net::SocketAddr, url: &str, server: &S
     assert_eq!(reply.status, 200, "{garm}: {}", reply.body);
 }
 
+/// Free a moment ago: nginx has no way to choose one and tell which.
+pub(super) async fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
+}
+
 /// The shipped configuration with only the values changed that it says are to be adapted.
-fn start(folder: &Path, port: u16, garm: &str, cas: [&Authority; 3]) -> Child {
+fn adapted(
+    configuration: &str,
+    folder: &Path,
+    port: u16,
+    garm: SocketAddr,
+    cas: [&Authority; 3],
+) -> String {
     let [operators, runners, servers] = cas;
     let (cert, key) = servers.sign("server", &SERVER);
     let ca = |it: &Authority| fs::read_to_string(it.path("ca.pem")).unwrap();
     fs::write(folder.join("client-cas.pem"), ca(operators) + &ca(runners)).unwrap();
     let shown = |it: PathBuf| it.to_str().unwrap().to_owned();
     let issuer = |it: &Authority| format!("CN=CA {}", it.folder.path().display());
-    let mut text = CONFIGURATION.to_owned();
+    let mut text = configuration.to_owned();
     for (from, to) in [
         ("127.0.0.1:9997;", format!("{garm};")),
         ("listen 443 ssl;", format!("listen 127.0.0.1:{port} ssl;")),
@@ -195,6 +214,10 @@ fn start(folder: &Path, port: u16, garm: &str, cas: [&Authority; 3]) -> Child {
         assert_eq!(text.matches(from).count(), 1, "{from}");
         text = text.replace(from, &to);
     }
+    text
+}
+
+fn start(folder: &Path, text: &str) -> Child {
     let at = folder.display();
     let main = format!(
         "daemon off; master_process off; pid {at}/pid; error_log {at}/error.log;\n\

@@ -4,6 +4,7 @@ mod authority;
 mod events;
 pub(crate) mod front;
 mod input;
+mod kit;
 mod probe;
 mod server;
 mod stage;

@@ -1,0 +1,69 @@
+//! What stands for GARM behind the front: it answers a runner with a good token, and remembers.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use tokio::net::TcpListener;
+
+use super::TOKEN;
+
+const INSTALL: &str = include_str!("install.sh");
+
+/// GARM's answer to a bad token (GARM.md §b).
+const REFUSAL: &str = r#"{"error":"Authentication failed","details":""}"#;
+
+/// Where it listens, and what a runner with its token has asked so far: method, path, body.
+pub(super) struct Garm {
+    pub(super) address: SocketAddr,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+#[derive(Clone)]
+struct Known {
+    install: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Garm {
+    /// Its install script sends runners to `url`, and to `github` for the runner itself.
+    pub(super) async fn open(url: &str, github: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let install = INSTALL.replace("@URL@", url).replace("@TOKEN@", TOKEN);
+        let install = install.replace("@GITHUB@", github);
+        let known = Known { install, asked: Arc::clone(&asked) };
+        let router = Router::new().fallback(answer).with_state(known);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { address, asked }
+    }
+
+    /// What runners have asked since the last time.
+    pub(super) fn heard(&self) -> Vec<String> {
+        std::mem::take(&mut self.asked.lock().unwrap())
+    }
+}
+
+async fn answer(
+    State(known): State<Known>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> (StatusCode, String) {
+    let token = headers.get("authorization").and_then(|it| it.to_str().ok());
+    if token != Some(&format!("Bearer {TOKEN}")) {
+        return (StatusCode::UNAUTHORIZED, REFUSAL.to_owned());
+    }
+    let path = uri.path().trim_start_matches("/api/v1");
+    let body = String::from_utf8_lossy(&body);
+    known.asked.lock().unwrap().push(format!("{method} {path} {body}").trim_end().to_owned());
+    match path {
+        "/metadata/install-script/" => (StatusCode::OK, known.install),
+        _ => (StatusCode::OK, "{}".to_owned()),
+    }
+}

@@ -1,0 +1,109 @@
+//! A runner's machine, as far as the kit sees one: a folder that stands for `/`, with what
+//! cloud-init and GARM have put there.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use runnerctl::policy::kit::{Parts, Place, script};
+use tempfile::TempDir;
+
+use super::super::authority::Authority;
+use super::TOKEN;
+
+const WRAPPER: &str = include_str!("wrapper.sh");
+
+pub(super) struct Machine {
+    folder: TempDir,
+}
+
+impl Machine {
+    /// A fresh one, whose system trusts `system` and whose installer goes to `url`.
+    pub(super) fn new(url: &str, system: &Authority) -> Self {
+        let machine = Self { folder: tempfile::tempdir().unwrap() };
+        fs::create_dir_all(machine.path("home/runner")).unwrap();
+        let bundle = fs::read_to_string(system.path("ca.pem")).unwrap();
+        machine.write("etc/ssl/certs/ca-certificates.crt", &bundle);
+        let wrapper = WRAPPER.replace("@URL@", url).replace("@TOKEN@", TOKEN);
+        machine.write("install_runner.sh", &wrapper);
+        let mode = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(machine.path("install_runner.sh"), mode).unwrap();
+        machine
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(super) fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    pub(super) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// Runs the kit as cloud-init does. What it says, and whether it let the install go on.
+    pub(super) fn prepare(&self, parts: &Parts) -> (bool, String) {
+        let user = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
+        let place =
+            Place { root: self.folder.path().to_owned(), owner: format!("{}:{}", user.0, user.1) };
+        self.write("garm-pre-install/00-runnerctl", &script(parts, &place));
+        let output = self.bash("/", &["garm-pre-install/00-runnerctl"]);
+        // GARM's cloud-init removes its folder right after.
+        fs::remove_dir_all(self.path("garm-pre-install")).unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    }
+
+    /// Runs the installer as `su -l` does for the job's user. Trusting an authority besides the
+    /// system's is what an administrator could have done without any kit.
+    pub(super) fn install(&self, trusted: Option<&Authority>) -> Output {
+        let home = self.path("home/runner");
+        let mut command = self.command(home.to_str().unwrap());
+        let bundle = self.path("etc/ssl/certs/ca-certificates.crt");
+        let ca = trusted.map_or(bundle, |it| it.path("ca.pem"));
+        command.arg(self.path("install_runner.sh")).env("CURL_CA_BUNDLE", ca).output().unwrap()
+    }
+
+    /// Runs the job-started hook that the runner's service would be told of.
+    pub(super) fn start_job(&self) -> Output {
+        let conf = self.read("etc/systemd/system/service.d/50-runnerctl.conf");
+        let line = "[Service]\nEnvironment=ACTIONS_RUNNER_HOOK_JOB_STARTED=";
+        let hook = conf.strip_prefix(line).unwrap().trim_end();
+        assert!(Path::new(hook).starts_with(self.folder.path()), "{hook}");
+        self.bash("/nowhere", &[hook])
+    }
+
+    /// Every file of the machine whose content holds `text`.
+    pub(super) fn holding(&self, text: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.folder.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if String::from_utf8_lossy(&fs::read(&path).unwrap()).contains(text) {
+                    let path = path.strip_prefix(self.folder.path()).unwrap();
+                    found.push(path.to_str().unwrap().to_owned());
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    fn bash(&self, home: &str, line: &[&str]) -> Output {
+        let mut command = self.command(home);
+        command.current_dir(self.folder.path()).args(line).output().unwrap()
+    }
+
+    fn command(&self, home: &str) -> Command {
+        let mut command = Command::new("/bin/bash");
+        command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", home).stdin(Stdio::null());
+        command
+    }
+}
