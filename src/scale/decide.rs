@@ -170,8 +170,6 @@ fn rules(
     let covered = queued.min(census.idle);
     let starting = starting(seen.stock, &jobs[..covered as usize], moment);
     let floor = floor(policy, census.active, covered);
-    let beyond_floor = census.idle.saturating_sub(floor.saturating_add(covered));
-    let beyond_min = (census.active + census.idle).saturating_sub(policy.min_runners);
     Rules {
         pressure,
         circuit,
@@ -185,7 +183,8 @@ fn rules(
         need: asked.min(room),
         floor,
         dead: 0,
-        surplus: beyond_floor.min(beyond_min),
+        // The floor holds `min_runners` too: without these, active and idle ones stay as many.
+        surplus: census.idle.saturating_sub(floor.saturating_add(covered)),
         due: 0,
         keep: 0,
     }

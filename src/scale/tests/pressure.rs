@@ -112,6 +112,17 @@ fn pressure_ends_when_fewer_than_5_jobs_are_all_served_for_30_seconds() {
 }
 
 #[test]
+fn pressure_stays_while_as_many_jobs_as_the_threshold_fit_though_all_are_served() {
+    let mut scene = Scene::without_floor();
+    scene.queue(6, 0);
+    scene.look(30);
+    scene.jobs.truncate(5);
+    scene.add(5, "creating/pending", 31);
+    assert!(scene.look(31).rules.pressure.is_on());
+    assert!(scene.look(90).rules.pressure.is_on());
+}
+
+#[test]
 fn a_runner_whose_creation_failed_a_moment_ago_serves_nobody() {
     let mut scene = Scene::without_floor();
     scene.queue(6, 0);
@@ -225,6 +236,18 @@ fn garm_with_a_short_backoff_serves_jobs_until_15_seconds_after_it() {
     assert_eq!(need(&scene.look(30)), waits);
     assert_eq!(need(&scene.look(44)), waits);
     assert_eq!(need(&scene.look(45)), pressed(6));
+}
+
+#[test]
+fn a_late_job_is_left_to_a_garm_with_a_short_backoff_for_as_long() {
+    let mut scene = Scene::without_floor();
+    scene.backoff = 30;
+    scene.policy().max_queue_wait = Some(secs(20));
+    scene.queue(2, 0);
+    let waits = (0, Direction::Stay, Reason::NativeBackoff);
+    assert_eq!(need(&scene.look(20)), waits);
+    assert_eq!(need(&scene.look(44)), waits);
+    assert_eq!(need(&scene.look(45)), late(2));
 }
 
 #[test]
