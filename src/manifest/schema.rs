@@ -1,26 +1,29 @@
-//! The JSON Schema of both kinds of file, from the tables.
+//! The JSON Schema of every kind of file, from the tables.
 
 use serde_json::{Map, Value, json};
 
 use super::patterns::{self, Span};
 use super::reference::FORMS;
 use super::shape::{Entry, Need, Setting, Shape, Tie};
-use super::tables::{DEFAULTS, FLEET_FILE, POOL, POOL_FILE};
+use super::tables::{DEFAULTS, FLEET_FILE, POLICY_FILE, POOL, POOL_FILE};
 use crate::domain::entity::EntityKind;
 use crate::domain::field::{Kind, LABEL_MAX, TEXT_MAX};
 use crate::domain::name::POOL_NAME_MAX;
 
-/// One document: `$defs.pool_file`, `$defs.fleet_file`, and a root that accepts either. It accepts
-/// all that the decoder accepts, and refuses every wrong type, key, pattern and range; what only
+/// One document: `$defs.pool_file`, `$defs.fleet_file`, `$defs.policy_file`, and a root that accepts
+/// any of them. It accepts all that the decoder accepts, and refuses every wrong type, key, pattern and range; what only
 /// shows when several values are seen together stays with the decoder.
 pub fn schema() -> Value {
+    let roots = ["pool_file", "fleet_file", "policy_file"];
+    let roots = roots.map(|it| json!({ "$ref": format!("#/$defs/{it}") }));
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "runnerctl: pool files and the fleet file",
-        "oneOf": [{ "$ref": "#/$defs/pool_file" }, { "$ref": "#/$defs/fleet_file" }],
+        "title": "runnerctl: pool files, the fleet file and policy files",
+        "oneOf": roots,
         "$defs": {
             "pool_file": titled("a pool file", record(POOL_FILE, Tie::Free)),
             "fleet_file": titled("the fleet file", record(FLEET_FILE, Tie::Free)),
+            "policy_file": titled("a policy file", record(POLICY_FILE, Tie::Free)),
             "pool": titled("a pool", record(&POOL, Tie::OneEntity)),
             "defaults": titled("fields for every pool", record(&DEFAULTS, Tie::OneEntity)),
             "reference": titled("a reference to a secret", reference()),

@@ -6,10 +6,11 @@ use std::sync::LazyLock;
 use jsonschema::Validator;
 use proptest::prelude::*;
 use runnerctl::domain::field::FIELDS;
-use runnerctl::manifest::{Manifest, Severity, Source, load, schema};
+use runnerctl::manifest::{Manifest, Severity, Source, load, load_policy, schema};
 use serde_json::{Value, json};
 
 static POOL_FILE: LazyLock<Validator> = LazyLock::new(|| validator("pool_file"));
+static POLICY_FILE: LazyLock<Validator> = LazyLock::new(|| validator("policy_file"));
 static FLEET_FILE: LazyLock<Validator> = LazyLock::new(|| validator("fleet_file"));
 
 fn validator(which: &str) -> Validator {
@@ -35,6 +36,12 @@ fn pool_file(document: &Value) -> (bool, bool) {
 
 fn fleet_file(document: &Value) -> (bool, bool) {
     (is_accepted(&load(Some(&source(document)), &[])), FLEET_FILE.is_valid(document))
+}
+
+fn policy_file(document: &Value) -> (bool, bool) {
+    let (policy, problems) = load_policy(&source(document));
+    let is_good = policy.is_some() && problems.iter().all(|it| it.severity != Severity::Error);
+    (is_good, POLICY_FILE.is_valid(document))
 }
 
 fn pool_with(key: &str, value: &Value) -> Value {
@@ -329,6 +336,40 @@ fn every_value_of_the_fleet_file_takes_the_same() {
             agree(parent, &json!("(colour)"), fleet_file(&changed));
         }
     }
+}
+
+#[test]
+fn every_value_of_a_policy_file_takes_the_same() {
+    let document = json!({ "policy": fleet()["policy"] });
+    assert_eq!(policy_file(&document), (true, true));
+    let mut paths = Vec::new();
+    collect(&document, String::new(), &mut paths);
+    assert!(paths.len() > 10, "{paths:?}");
+    for path in &paths {
+        for value in probes() {
+            let mut changed = document.clone();
+            *changed.pointer_mut(path).expect("the path is the document's own") = value.clone();
+            agree(path, &value, policy_file(&changed));
+        }
+        let (parent, _) = path.rsplit_once('/').expect("paths begin with a slash");
+        let mut changed = document.clone();
+        if let Some(Value::Object(map)) = changed.pointer_mut(parent) {
+            map.insert("colour".into(), json!({}));
+            agree(parent, &json!("(colour)"), policy_file(&changed));
+        }
+    }
+    for other in [json!({}), json!({ "pools": [] }), json!({ "policy": {}, "fleet": "acme" })] {
+        assert_eq!(policy_file(&other), (false, false), "{other}");
+    }
+}
+
+#[test]
+fn the_examples_policy_is_one_and_nothing_else() {
+    let text = include_str!("../../../examples/policy.yaml");
+    let whole = jsonschema::validator_for(&schema()).unwrap();
+    let document: Value = serde_yaml::from_str(text).unwrap();
+    assert!(whole.is_valid(&document) && POLICY_FILE.is_valid(&document));
+    assert!(!POOL_FILE.is_valid(&document) && !FLEET_FILE.is_valid(&document));
 }
 
 fn collect(value: &Value, path: String, paths: &mut Vec<String>) {
