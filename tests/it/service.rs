@@ -7,5 +7,6 @@ mod end;
 mod mtls;
 mod pages;
 mod reload;
-mod stage;
+mod rotation;
+pub(crate) mod stage;
 mod start;

@@ -2,8 +2,14 @@
 //! file, whatever goes wrong.
 
 use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 
-use super::bench::{Bench, Said};
+use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize};
+
+use super::bench::{Bench, Said, eventually, finish, signal};
+use crate::service::stage::get;
 
 /// Stands in `extra_specs`, where people put what they should not.
 const IN_SPECS: &str = "canary-in-specs-7f3a";
@@ -118,11 +124,9 @@ fn a_secret_is_in_no_error_either() {
     let broken = pool("    scale_up_delay: soon\n");
     let half = good.replace("      nested", "     nested");
     bench.write("loud", &format!("#!/bin/sh\necho {WRONG}\necho {WRONG} >&2\nexit 1\n"));
-    fs::set_permissions(bench.path("loud"), std::os::unix::fs::PermissionsExt::from_mode(0o755))
-        .unwrap();
+    fs::set_permissions(bench.path("loud"), fs::Permissions::from_mode(0o755)).unwrap();
     bench.write("wrong", WRONG);
-    fs::set_permissions(bench.path("wrong"), std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .unwrap();
+    fs::set_permissions(bench.path("wrong"), fs::Permissions::from_mode(0o644)).unwrap();
     for (case, fleet, pools) in [
         ("refused by GARM", password("env:WRONG"), good.as_str()),
         ("a literal", password(LITERAL), good.as_str()),
@@ -145,5 +149,153 @@ fn a_secret_is_in_no_error_either() {
             }
         }
         assert!(failures >= 6, "{case}: {failures} failures");
+    }
+}
+
+/// The key of the audit records.
+const AUDIT_KEY: &str = "canary-audit-key-31f0";
+
+/// A webhook's URL is a secret by itself.
+const HOOK: &str = "http://127.0.0.1:9/canary-hook-58d1";
+
+/// A token of Vault's.
+const VAULT: &str = "canary-vault-token-c2d9";
+
+/// Every variable that could make something talk, and the policy file.
+const LOUD: [(&str, &str); 5] = [
+    ("RUNNERCTL_POLICY", "policy.yaml"),
+    ("RUST_LOG", "trace"),
+    ("RUST_BACKTRACE", "1"),
+    ("VAULT_ADDR", "http://127.0.0.1:9"),
+    ("VAULT_TOKEN", VAULT),
+];
+
+/// A fleet file with every kind of secret, and their values: an App's key, the audit key, the URL
+/// of a webhook, the password. Brings where `watch` listens.
+fn everything(bench: &Bench) -> (std::net::SocketAddr, Ears) {
+    let listen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
+    let pem = key.serialize_pem();
+    for (file, text) in [("app.pem", pem.as_str()), ("audit.key", AUDIT_KEY), ("hook.url", HOOK)] {
+        bench.write(file, text);
+        fs::set_permissions(bench.path(file), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let fleet_file = bench.read("rc.yaml").replace(
+        "  listen: 127.0.0.1:9477",
+        &format!(
+            "  listen: {listen}\n  audit: audit.jsonl\n  audit_key: file:audit.key\nalerts:\n  \
+             - {{ name: Always, when: observation_age_seconds, below: 100000, notify: [hook] }}\n\
+             receivers:\n  hook: {{ webhook: {{ url: file:hook.url }} }}\ncredentials:\n  \
+             - {{ name: app, endpoint: simhub, app_id: 1, installation_id: 2, \
+             private_key: file:app.pem }}"
+        ),
+    );
+    bench.write("rc.yaml", &fleet_file);
+    bench.write("pools/a.yaml", &pool(""));
+    bench.write("policy.yaml", "policy: { max_total_runners: 100 }\n");
+    let password = bench.read("rc.yaml.password").trim_end().to_owned();
+    let mut secrets: Vec<String> =
+        [AUDIT_KEY, "canary-hook-58d1", VAULT, IN_SPECS].map(str::to_owned).into();
+    // The key, whatever form it is in: PKCS#1 is the inside of PKCS#8, cut at other places.
+    let digits: String = pem.lines().filter(|it| !it.starts_with('-')).collect();
+    secrets.extend([password, digits[100..120].to_owned(), digits[1200..1220].to_owned()]);
+    secrets.push("PRIVATE KEY-----\nMII".to_owned());
+    (listen, Ears { secrets, heard: 0 })
+}
+
+#[test]
+fn a_key_of_an_app_and_all_other_secrets_are_in_no_output_log_or_file() {
+    let bench = Bench::new();
+    let (listen, mut ears) = everything(&bench);
+    for line in LINES {
+        let whole = [line, &["-vvv"][..]].concat();
+        let said = bench.run_with(&whole, &LOUD);
+        assert!([0, 2].contains(&said.code), "{line:?}: {}", said.err);
+        ears.hear(&format!("{line:?}"), &said);
+    }
+    let credentials = bench.garm("/github/credentials").to_string();
+    assert!(credentials.contains("runnerctl=sandbox app=1 installation=2 key=SHA256:"));
+
+    let log = fs::File::create(bench.path("watch.err")).unwrap();
+    let mut watch = bench.command(&["watch", "-vvv", "-o", "json"]);
+    watch.env("RUNNERCTL_CONFIG", "rc.yaml").envs(LOUD).stderr(log).stdout(Stdio::piped());
+    let watch = watch.spawn().unwrap();
+    let failed = "runnerctl_alert_deliveries_total{receiver=\"hook\",outcome=\"failed\"}";
+    let page = eventually("an alert that cannot be delivered", || {
+        let page = get(listen, "/metrics")?.1;
+        let has_failed = |it: &str| it.starts_with(failed) && !it.ends_with(" 0");
+        page.lines().any(has_failed).then_some(page)
+    });
+    ears.read("/metrics", &page);
+    for path in ["/decisions", "/readyz", "/healthz"] {
+        ears.read(path, &get(listen, path).unwrap().1);
+    }
+    signal(&watch, "-TERM");
+    ears.hear("watch", &finish(watch).ends(0));
+    ears.hear("audit verify", &bench.run_with(&["audit", "verify", "audit.jsonl", "-vvv"], &LOUD));
+    for file in ["it.plan", "audit.jsonl", "watch.err"] {
+        ears.read(file, &bench.read(file));
+    }
+}
+
+#[test]
+fn a_key_of_an_app_is_in_no_error_either() {
+    let bench = Bench::new();
+    let (_, mut ears) = everything(&bench);
+    ears.secrets.extend([WRONG, LITERAL].map(str::to_owned));
+    let (fleet_file, pem) = (bench.read("rc.yaml"), bench.read("app.pem"));
+    bench.write("loud", "#!/bin/sh\ncat app.pem\ncat app.pem >&2\nexit 1\n");
+    fs::set_permissions(bench.path("loud"), fs::Permissions::from_mode(0o755)).unwrap();
+    let reference = |it: &str| fleet_file.replace("file:app.pem", it);
+    let encrypted = pem.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+    let half = &pem[..pem.len() / 2];
+    let escaped = pem.replace('\n', "\\n");
+    for (case, fleet, key) in [
+        ("a program that fails and talks", reference("exec:./loud"), pem.as_str()),
+        ("a Vault that is not there", reference("vault:secret/app#key"), &pem),
+        ("an encrypted key", fleet_file.clone(), &encrypted),
+        ("half a key", fleet_file.clone(), half),
+        ("a key on one line", fleet_file.clone(), &escaped),
+        ("two keys", fleet_file.clone(), &format!("{pem}{pem}")),
+        ("a literal", reference(LITERAL), &pem),
+        ("a literal key", reference(&format!("\"{escaped}\"")), &pem),
+        ("a slip beside it", fleet_file.replace("app_id", "ap_id"), &pem),
+        ("a wrong password", fleet_file.replace("file:rc.yaml.password", "env:WRONG"), &pem),
+    ] {
+        bench.write("rc.yaml", &fleet);
+        bench.write("app.pem", key);
+        let lines: [&[&str]; 4] = [
+            &["plan"],
+            &["plan", "-o", "json"],
+            &["apply", "--auto-approve"],
+            &["validate", "-o", "json"],
+        ];
+        let mut failures = 0;
+        for line in lines {
+            for host in ["", "true"] {
+                let whole = [line, &["-vvv", "--allow-exec"][..]].concat();
+                let more = [("WRONG", WRONG), ("GITHUB_ACTIONS", host)];
+                let said = bench.run_with(&whole, &[&LOUD[..], &more].concat());
+                failures += usize::from(said.code == 3 || said.code == 4);
+                ears.hear(&format!("{case}: {line:?}"), &said);
+            }
+        }
+        assert!(failures >= 6, "{case}: {failures} failures");
+    }
+}
+
+#[test]
+fn the_sandboxs_password_stands_in_its_own_file_alone() {
+    let bench = Bench::bare();
+    let line = ["sandbox", "--listen", "127.0.0.1:0", "--write-config", "rc.yaml", "-vvv"];
+    let sandbox = bench.start(&line, "sandbox.err");
+    eventually("the fleet file", || bench.path("rc.yaml").exists().then_some(()));
+    let password = bench.read("rc.yaml.password").trim_end().to_owned();
+    bench.garm("/pools");
+    let mut ears = Ears { secrets: vec![password], heard: 0 };
+    signal(&sandbox, "-TERM");
+    ears.hear("sandbox", &finish(sandbox));
+    for file in ["rc.yaml", "sandbox.err"] {
+        ears.read(file, &bench.read(file));
     }
 }

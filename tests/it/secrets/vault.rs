@@ -10,7 +10,7 @@ use runnerctl::secrets::Blame;
 use runnerctl::secrets::vault::{self, Access, Settings};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 /// What must never be seen.
@@ -33,21 +33,26 @@ impl Double {
         let asked = Arc::<Mutex<Vec<String>>>::default();
         let seen = Arc::clone(&asked);
         tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let (head, body) = request(&mut stream).await;
-                let line = head.lines().next().unwrap_or_default().to_owned();
-                seen.lock().unwrap().push(format!("{head}{body}"));
-                let asked = line.trim_end_matches(" HTTP/1.1");
-                let missing = (404, json!({ "errors": [] }).to_string());
-                let (status, body) = answers.get(asked).unwrap_or(&missing);
-                let answer = format!(
-                    "HTTP/1.1 {status} Thus\r\nContent-Type: application/json\r\n\
-                     Location: https://other.test/\r\nContent-Length: {}\r\n\
-                     Connection: close\r\n\r\n{body}",
-                    body.len()
-                );
-                stream.write_all(answer.as_bytes()).await.ok();
-                stream.shutdown().await.ok();
+            while let Ok((stream, _)) = listener.accept().await {
+                answer(stream, &answers, &seen).await;
+            }
+        });
+        Self { address, asked }
+    }
+
+    /// The same behind TLS, with this certificate.
+    async fn open_tls(answers: Answers, tls: rustls::ServerConfig) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = Arc::<Mutex<Vec<String>>>::default();
+        let seen = Arc::clone(&asked);
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(tls));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                // A client that does not trust us ends the handshake.
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    answer(stream, &answers, &seen).await;
+                }
             }
         });
         Self { address, asked }
@@ -64,7 +69,29 @@ impl Double {
     }
 }
 
-async fn request(stream: &mut tokio::net::TcpStream) -> (String, String) {
+/// Reads one request and answers it.
+async fn answer(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    answers: &Answers,
+    seen: &Mutex<Vec<String>>,
+) {
+    let (head, body) = request(&mut stream).await;
+    let line = head.lines().next().unwrap_or_default().to_owned();
+    seen.lock().unwrap().push(format!("{head}{body}"));
+    let asked = line.trim_end_matches(" HTTP/1.1");
+    let missing = (404, json!({ "errors": [] }).to_string());
+    let (status, body) = answers.get(asked).unwrap_or(&missing);
+    let answer = format!(
+        "HTTP/1.1 {status} Thus\r\nContent-Type: application/json\r\n\
+         Location: https://other.test/\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(answer.as_bytes()).await.ok();
+    stream.shutdown().await.ok();
+}
+
+async fn request(stream: &mut (impl AsyncRead + Unpin)) -> (String, String) {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).await.unwrap_or(0) > 0 {
@@ -295,4 +322,49 @@ async fn a_vault_that_is_not_there_is_the_managers_fault() {
         assert_eq!(error.blame, Blame::Reference);
         assert!(error.got.contains(expected), "{error}");
     }
+}
+
+/// A certificate for 127.0.0.1 by an authority of its own; the authority goes to `ca`.
+fn tls(ca: &std::path::Path) -> rustls::ServerConfig {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    std::fs::write(ca, params.self_signed(&key).unwrap().pem()).unwrap();
+    let issuer = Issuer::new(params, key);
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["127.0.0.1".into()]).unwrap();
+    let chain = vec![params.signed_by(&key, &issuer).unwrap().der().clone()];
+    let key = rustls_pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap()
+}
+
+#[tokio::test]
+async fn vault_cacert_is_trusted_instead_of_the_systems_authorities() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ca, other) = (folder.path().join("ca.pem"), folder.path().join("other.pem"));
+    let double = Double::open_tls(store(secret(&json!({ "password": CANARY }))), tls(&ca)).await;
+    tls(&other);
+    let address = format!("https://{}", double.address);
+    let resolve = async |ca: Option<&PathBuf>| {
+        let settings =
+            Settings { address: address.clone(), ca: ca.cloned(), ..double.settings(token()) };
+        vault::resolve(&settings, "secret/garm", "password").await
+    };
+    assert_eq!(resolve(Some(&ca)).await.unwrap().expose_secret(), CANARY);
+    assert_eq!(double.lines().len(), 2);
+    for wrong in [None, Some(&other)] {
+        let error = resolve(wrong).await.unwrap_err();
+        assert_eq!(error.blame, Blame::Manager, "{error}");
+        let text = format!("{error} {:?}", error.help);
+        assert!(text.contains("certificate") && !text.contains("canary"), "{text}");
+    }
+    // Nothing was asked of a server that is not known, the token least of all.
+    assert_eq!(double.lines().len(), 2);
 }

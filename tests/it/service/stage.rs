@@ -139,7 +139,19 @@ impl Stage {
 
     /// Begins to watch; what it says goes to `NAME.out` and `NAME.err`.
     pub(crate) fn start_watch(&self, name: &str, arguments: &[&str]) -> Process {
-        self.start_watch_by(command(self.folder.path()), name, arguments)
+        self.start_watch_with(name, arguments, &[])
+    }
+
+    /// The same with some variables set.
+    pub(crate) fn start_watch_with(
+        &self,
+        name: &str,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Process {
+        let mut command = command(self.folder.path());
+        command.envs(variables.iter().copied());
+        self.start_watch_by(command, name, arguments)
     }
 
     /// The same, by a shell that is to run its arguments in the end.
