@@ -91,8 +91,8 @@ fn load_onto(
     let pool_files: Vec<PoolFile> = pools.iter().map(|it| read_pools(it, &mut desk)).collect();
     let fleet_file =
         fleet.and_then(|(source, record)| fleet::settings(record, &source.path, &mut desk));
-    let declared: Vec<Declared> = pool_files.iter().flat_map(|it| it.pools.clone()).collect();
     no_pools(&pool_files, &mut desk);
+    let declared: Vec<Declared> = pool_files.into_iter().flat_map(|it| it.pools).collect();
     one_name_each(&declared, &mut desk);
     let mut merger = Merger::new(defaults, &mut desk);
     let merged = declared.iter().filter_map(|it| Some((merger.merge(&it.record, it.at)?, it)));

@@ -8,6 +8,7 @@ pub mod consent;
 mod controller;
 mod credentials;
 mod diff;
+mod drift;
 mod follow;
 mod index;
 mod level;
@@ -31,6 +32,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde_json::Value;
 
+pub use self::drift::drifts;
 pub use self::make::plan;
 pub use self::owners::{age, create_in_flight};
 

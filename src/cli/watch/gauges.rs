@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::drifts::Drifts;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{PoolId, PoolName};
 use crate::engine::watch::{Managed, Sight};
@@ -35,11 +36,13 @@ pub(super) fn outdated(fleet: &Fleet) -> Outdated {
 }
 
 /// The picture of every managed pool.
-pub(super) fn snapshot(sight: &Sight<'_>, outdated: &Outdated) -> Snapshot {
+pub(super) fn snapshot(sight: &Sight<'_>, outdated: &Outdated, drifts: &Drifts) -> Snapshot {
     let decisions = sight.decisions();
     let queues = queues(sight);
     let stocks: HashMap<&PoolId, &Stock> =
         sight.picture.sites().values().flat_map(Site::stocks).map(|it| (it.id(), it)).collect();
+    let row = |(name, it): (_, &Managed)| Some((name, sight.picture.pools().get(&it.id)?));
+    let drifts = drifts.look(sight.managed.iter().filter_map(row));
     let gauges = |(name, managed): (&PoolName, &Managed)| {
         let stock = stocks.get(&managed.id)?;
         let seen = Seen {
@@ -49,7 +52,8 @@ pub(super) fn snapshot(sight: &Sight<'_>, outdated: &Outdated) -> Snapshot {
             now: sight.now,
         };
         let outdated_runners = outdated.get(&managed.id).copied();
-        Some((name.clone(), PoolGauges { outdated_runners, ..pool(&seen) }))
+        let has_drift = drifts.get(name).copied();
+        Some((name.clone(), PoolGauges { outdated_runners, has_drift, ..pool(&seen) }))
     };
     Snapshot {
         pools: sight.managed.iter().filter_map(gauges).collect(),
@@ -151,7 +155,7 @@ mod tests {
             stream: Stream::Up,
             watched: &crate::watchdog::Watched::default(),
         };
-        snapshot(&sight, &outdated)
+        snapshot(&sight, &outdated, &Drifts::none())
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! alerts and the audit file have a task each behind a bounded queue.
 
 mod alerting;
+mod drifts;
 mod explain;
 mod gauges;
 mod identity;

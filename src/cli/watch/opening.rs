@@ -8,9 +8,10 @@ use tokio::net::TcpListener;
 
 use super::WatchArgs;
 use super::alerting::{Alerting, Facts, Wires};
+use super::drifts::Drifts;
 use super::journal::{Journal, Line, Look, Press, Weight};
 use super::records::{Desk, Records, Work};
-use super::setup::Setup;
+use super::setup::{self, Setup};
 use crate::cli::Context;
 use crate::cli::args::Globals;
 use crate::cli::books::{self, Named};
@@ -32,6 +33,9 @@ use crate::watchdog;
 pub(super) struct Opened {
     pub(super) globals: Globals,
     pub(super) setup: Setup,
+    /// What the files held just before they were read.
+    pub(super) digest: [u8; 32],
+    pub(super) drifts: Drifts,
     pub(super) settings: Settings,
     pub(super) board: Arc<Board>,
     pub(super) listener: Option<TcpListener>,
@@ -51,27 +55,21 @@ pub(super) struct Opened {
 
 /// Opens everything. The address comes first: a second `watch` on it changes nothing.
 pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<Opened, Failure> {
+    let digest = setup::digest(cx.globals);
     let setup = Setup::load(cx)?;
+    let drifts = Drifts::new(&setup);
     let listener = listen(args, &setup.watch).await?;
     let certificates = match &setup.watch.tls {
         Some(files) => Some(Arc::new(Certificates::read(files)?)),
         None => None,
     };
-    let board = Arc::new(Board::new(Limits::of(setup.watch.resync)));
-    // The first finding must raise an alert, too.
-    let violation = |it: watchdog::Kind| Counter::EphemeralViolation { reason: it.word() };
-    board.declare(watchdog::Kind::ALL.map(violation));
+    let board = empty_board(&setup.watch);
     let book = book(args, &setup, cx).await?;
     let counted = Arc::clone(&board);
     let (client, http) = connect_through(&setup.file, setup.base.clone(), cx, |inner| {
         Arc::new(Metered::new(inner, counted))
     })?;
-    if (args.course(), args.writes()) == (Course::Once, Writes::Sent)
-        && setup.file.policy.require_mtls
-    {
-        let controller = client.controller().await?.0;
-        proven::check(proven::probes(&setup.file, &controller).await?.as_deref())?;
-    }
+    prove(args, &setup, &client).await?;
     let look = Look::new(cx.globals.output, cx.globals.verbose);
     let (journal, press) = Journal::open(Printer::new(cx.globals.color), look)
         .map_err(|error| anyhow::Error::new(error).context("cannot start the log's thread"))?;
@@ -94,6 +92,8 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<Opened, Fa
     let opened = Opened {
         globals: cx.globals.clone(),
         setup,
+        digest,
+        drifts,
         settings,
         board,
         listener,
@@ -110,6 +110,26 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<Opened, Fa
     };
     opened.greet();
     Ok(opened)
+}
+
+/// One look is over before the first round of probes is: its own comes first.
+async fn prove(args: &WatchArgs, setup: &Setup, client: &Client) -> Result<(), Failure> {
+    if (args.course(), args.writes()) == (Course::Once, Writes::Sent)
+        && setup.file.policy.require_mtls
+    {
+        let controller = client.controller().await?.0;
+        proven::check(proven::probes(&setup.file, &controller).await?.as_deref())?;
+    }
+    Ok(())
+}
+
+/// A board without pools.
+fn empty_board(watch: &WatchSettings) -> Arc<Board> {
+    let board = Arc::new(Board::new(Limits::of(watch.resync)));
+    // The first finding must raise an alert, too.
+    let violation = |it: watchdog::Kind| Counter::EphemeralViolation { reason: it.word() };
+    board.declare(watchdog::Kind::ALL.map(violation));
+    board
 }
 
 /// Takes the address. `--once` and `--release` are over before anybody could ask, and run beside a

@@ -9,6 +9,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::alerting::Alerting;
+use super::drifts::Drifts;
 use super::identity::Identity;
 use super::journal::{Journal, Line, Weight};
 use super::proving::Demand;
@@ -50,8 +51,10 @@ pub(super) struct Reloader {
     pub(super) started: Setup,
     /// As it was read last.
     pub(super) read: Result<Setup, Refused>,
-    /// What the files held then; absent before the first look.
-    pub(super) digest: Option<[u8; 32]>,
+    /// What the files held then.
+    pub(super) digest: [u8; 32],
+    /// What the pools are held against.
+    pub(super) drifts: Drifts,
 }
 
 impl Reloader {
@@ -74,12 +77,12 @@ impl Reloader {
         let (globals, before) = (self.globals.clone(), self.digest);
         let looking = tokio::task::spawn_blocking(move || {
             let digest = digest(&globals);
-            let is_same = cause == Cause::Read && before == Some(digest);
+            let is_same = cause == Cause::Read && before == digest;
             (!is_same).then(|| (digest, read(&globals)))
         });
         // Reading files does not panic, and nothing but the end of the program aborts it.
         let Ok(Some((digest, found))) = looking.await else { return };
-        self.digest = Some(digest);
+        self.digest = digest;
         if cause == Cause::Read && found == self.read {
             return;
         }
@@ -118,6 +121,7 @@ impl Reloader {
             return self.journal.say(line);
         }
         self.board.config(Config::Taken);
+        self.drifts.reload(fresh);
         self.demands.send_if_modified(|it| {
             let before = std::mem::replace(it, Demand::of(&fresh.file.policy, self.writes));
             before != *it

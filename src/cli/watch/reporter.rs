@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::sync::{Notify, watch};
 
 use super::alerting::Facts;
+use super::drifts::Drifts;
 use super::explain::Kept;
 use super::gauges::{self, Outdated};
 use super::journal::{Journal, Line, Weight};
@@ -33,6 +34,8 @@ pub(super) struct Reporter {
     records: Records,
     /// What the alert rules are held against.
     facts: Arc<Facts>,
+    /// What the pools are held against.
+    drifts: Drifts,
     controllers: watch::Sender<Option<Controller>>,
     /// What `/decisions` shows.
     kept: Arc<Mutex<Kept>>,
@@ -59,17 +62,18 @@ pub(super) struct Outlets {
     pub(super) journal: Journal,
     pub(super) records: Records,
     pub(super) facts: Arc<Facts>,
+    pub(super) drifts: Drifts,
     /// GARM's settings as they were read last, for the probes of its URLs.
     pub(super) controllers: watch::Sender<Option<Controller>>,
 }
 
 impl Reporter {
     pub(super) fn new(fleet: FleetName, outlets: Outlets) -> Self {
-        let Outlets { board, journal, records, facts, controllers } = outlets;
+        let Outlets { board, journal, records, facts, drifts, controllers } = outlets;
         let kept = Arc::new(Mutex::new(Kept::default()));
         let state = Mutex::new(State::default());
         let looked = Arc::new(Notify::new());
-        Self { fleet, board, journal, records, facts, controllers, kept, looked, state }
+        Self { fleet, board, journal, records, facts, drifts, controllers, kept, looked, state }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -155,7 +159,7 @@ impl Audience for Reporter {
         self.board.frozen(frozen(sight));
         let is_connected = Some(sight.stream == Stream::Up);
         self.board.process(|it| it.is_stream_connected = is_connected);
-        let snapshot = gauges::snapshot(sight, &state.outdated);
+        let snapshot = gauges::snapshot(sight, &state.outdated, &self.drifts);
         self.facts.take(&snapshot);
         self.board.publish(snapshot);
         self.explain(sight);

@@ -101,6 +101,7 @@ fn reporter(opened: &Opened, controllers: Sender<Option<Controller>>) -> Reporte
         journal: opened.journal.clone(),
         facts: Arc::clone(&opened.facts),
         records: opened.records.clone(),
+        drifts: opened.drifts.clone(),
         controllers,
     };
     Reporter::new(opened.setup.file.fleet.clone(), outlets)
@@ -170,7 +171,8 @@ fn begin(
         certificates: opened.certificates.clone(),
         started: opened.setup.clone(),
         read: Ok(opened.setup.clone()),
-        digest: None,
+        digest: opened.digest,
+        drifts: opened.drifts.clone(),
         demands,
         again,
         writes: opened.settings.writes,

@@ -36,3 +36,14 @@ fn changed_files_are_taken_without_a_signal_and_what_needs_a_restart_is_named() 
     let said = stage.read("watch.err");
     assert!(said.contains("`garm` has changed and takes a restart to be in force"), "{said}");
 }
+
+#[test]
+fn a_pool_that_is_not_what_its_file_says_is_drift() {
+    let stage = Stage::set();
+    let _watch = stage.watch();
+    stage.metrics_with("runnerctl_config_drift{pool=\"default\"} 0");
+    stage.pools(&POOLS.replace("max_runners: 20", "max_runners: 21"));
+    stage.metrics_with("runnerctl_config_drift{pool=\"default\"} 1");
+    assert!(stage.run(&["apply", "--auto-approve", "--no-audit"]).status.success());
+    stage.metrics_with("runnerctl_config_drift{pool=\"default\"} 0");
+}

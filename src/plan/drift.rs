@@ -1,0 +1,147 @@
+//! Whether a pool in GARM is what its manifest says, for whoever only wants to know that.
+
+use std::collections::BTreeSet;
+
+use super::RunnerKit;
+use super::diff::{self, LevelOwner};
+use super::wanted::{self, LeftAlone};
+use crate::domain::desired::DesiredPool;
+use crate::domain::name::FleetName;
+use crate::domain::pool::{Pool, Reading};
+use crate::policy::kit;
+
+/// Whether a plan would change this pool, which bears the pool's name. Nothing while that cannot be
+/// told: all that is known is the same, and `extra_specs` are not known.
+///
+/// The level of a pool that autoscales is the scaler's and no drift. An install template is not
+/// compared: the manifest knows its name only, and GARM's pools its number. A runner kit that is
+/// there is taken for the right one unless `kit` says which that is.
+pub fn drifts(
+    desired: &DesiredPool,
+    fleet: &FleetName,
+    pool: &Pool,
+    kit: &RunnerKit,
+) -> Option<bool> {
+    let level = match desired.scale.autoscale {
+        true => pool.spec.min_idle_runners,
+        false => desired.plain_level(),
+    };
+    let mut wanted = wanted::spec(desired, fleet, None, LeftAlone::from(&pool.spec), level);
+    match kit {
+        _ if pool.reading == Reading::Listed => {
+            wanted.extra_specs.clone_from(&pool.spec.extra_specs);
+        }
+        RunnerKit::None => {}
+        RunnerKit::Unread => {
+            wanted.extra_specs = kit::carried(&pool.spec.extra_specs, &wanted.extra_specs);
+        }
+        RunnerKit::Ready(kit) => wanted.extra_specs = kit.merged(&wanted.extra_specs),
+    }
+    let found = diff::difference(&pool.spec, &wanted, LevelOwner::Manifest, &BTreeSet::new());
+    match pool.reading {
+        _ if is_elsewhere(desired, pool) || !found.changes.is_empty() => Some(true),
+        Reading::Listed => None,
+        Reading::Whole => Some(false),
+    }
+}
+
+/// Provider or entity are others: a plan would replace it.
+fn is_elsewhere(desired: &DesiredPool, pool: &Pool) -> bool {
+    let entity = &desired.entity;
+    pool.spec.provider != desired.provider
+        || pool.entity.kind != entity.kind
+        || !pool.entity_name.eq_ignore_ascii_case(&entity.name)
+        || entity.endpoint.as_ref().is_some_and(|it| *it != pool.endpoint)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::desired::ScalePolicy;
+    use crate::domain::entity::EntityKind;
+    use crate::domain::entity::EntityRef;
+    use crate::domain::name::PoolName;
+    use crate::scale::testing;
+
+    /// The pool that `testing::pool("a", &["x"])` is, as a manifest declares it.
+    fn declared() -> DesiredPool {
+        let pool = live();
+        DesiredPool {
+            name: PoolName::new("a").unwrap(),
+            entity: EntityRef {
+                kind: EntityKind::Organization,
+                name: pool.entity_name.to_uppercase(),
+                endpoint: None,
+            },
+            provider: pool.spec.provider.clone(),
+            image: pool.spec.image.clone(),
+            instance_type: pool.spec.flavor.clone(),
+            labels: pool.spec.labels.without_marks(),
+            os_type: pool.spec.os_type.clone(),
+            os_arch: pool.spec.os_arch.clone(),
+            enabled: true,
+            runner_prefix: pool.spec.runner_prefix.clone(),
+            runner_group: None,
+            bootstrap_timeout_min: pool.spec.bootstrap_timeout_min,
+            priority: pool.spec.priority,
+            template: None,
+            enable_shell: false,
+            extra_specs: pool.spec.extra_specs.clone(),
+            scale: ScalePolicy { max_runners: pool.spec.max_runners, ..testing::policy() },
+            adopt: None,
+        }
+    }
+
+    fn live() -> Pool {
+        let mut pool = testing::pool("a", &["x"]);
+        pool.reading = Reading::Whole;
+        pool.spec.runner_group = "builders".into();
+        pool.spec.min_idle_runners = 7;
+        pool
+    }
+
+    #[track_caller]
+    fn check(change: impl Fn(&mut DesiredPool, &mut Pool), expected: Option<bool>) {
+        let (mut desired, mut pool) = (declared(), live());
+        change(&mut desired, &mut pool);
+        assert_eq!(
+            drifts(&desired, &FleetName::new("acme").unwrap(), &pool, &RunnerKit::None),
+            expected
+        );
+    }
+
+    #[test]
+    fn what_a_plan_would_change_is_drift() {
+        check(|_, _| {}, Some(false));
+        check(|_, it| it.spec.max_runners = 1, Some(true));
+        check(|_, it| it.spec.enabled = false, Some(true));
+        check(
+            |_, it| it.spec.extra_specs = serde_json::from_value(json!({ "a": 1 })).unwrap(),
+            Some(true),
+        );
+        check(|it, _| it.provider = "other".into(), Some(true));
+        check(|it, _| it.entity.name = "octo".into(), Some(true));
+        check(|it, _| it.runner_group = Some("others".into()), Some(true));
+        check(|it, _| it.labels.insert("gpu"), Some(true));
+    }
+
+    #[test]
+    fn the_level_is_the_scalers_unless_the_pool_does_not_autoscale() {
+        check(|_, it| it.spec.min_idle_runners = 3, Some(false));
+        check(|it, _| it.scale.autoscale = false, Some(true));
+    }
+
+    #[test]
+    fn what_was_not_read_cannot_be_told_unless_something_else_differs() {
+        check(|_, it| it.reading = Reading::Listed, None);
+        check(
+            |_, it| {
+                it.reading = Reading::Listed;
+                it.spec.image = "old".into();
+            },
+            Some(true),
+        );
+    }
+}
