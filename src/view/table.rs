@@ -72,12 +72,20 @@ fn hue(color: AnsiColor) -> Color {
 const LOOK: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
-/// A table under its header, at most `width` columns wide: the widest columns wrap, but never the
-/// first one, which names the row, unless it takes more than a third of the width. Lines have no
+/// A table of more columns than this stands closer together where it does not fit otherwise.
+const FEW: usize = 8;
+
+/// A table under its header, at most `width` columns wide: the widest columns wrap, but never the first one, which names the row,
+/// unless it takes more than a third of the width. Lines have no
 /// trailing blanks; the last one ends in a line feed.
 pub fn table(header: Vec<Cell>, rows: Vec<Vec<Cell>>, width: usize) -> String {
-    let first = rows.iter().chain([&header]).filter_map(|it| it.first());
-    let first = first.map(|it| it.text.chars().count()).max().unwrap_or(0);
+    let widest = |column: usize| {
+        let cells = rows.iter().chain([&header]).filter_map(|it| it.get(column));
+        cells.map(|it| it.text.chars().count()).max().unwrap_or(0)
+    };
+    let first = widest(0);
+    let natural: usize = (0..header.len()).map(|it| widest(it) + 2).sum();
+    let is_close = header.len() > FEW && natural > width + 2;
     let mut grid = Grid::new();
     grid.load_style(LOOK)
         .set_content_arrangement(ContentArrangement::Dynamic)
@@ -88,7 +96,7 @@ pub fn table(header: Vec<Cell>, rows: Vec<Vec<Cell>>, width: usize) -> String {
         grid.add_row(row.into_iter().map(Cell::drawn));
     }
     for column in grid.column_iter_mut() {
-        column.set_padding((0, 1));
+        column.set_padding(if is_close { (0, 0) } else { (0, 1) });
     }
     if let Some(column) = grid.column_mut(0).filter(|_| first * 3 <= width) {
         column.set_constraint(ColumnConstraint::ContentWidth);

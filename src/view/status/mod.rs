@@ -18,6 +18,7 @@ use super::decision;
 use super::style::{ADDED, ERROR, GOOD, NAME, QUIET, REMOVED, WARNING, paint};
 use super::table::{Cell, table};
 use super::words::{count, span};
+use super::wrap::hanging;
 use crate::domain::text;
 use crate::scale::{Class, Direction, Reason};
 
@@ -32,16 +33,16 @@ pub enum Detail {
 
 /// The board as text, at most `width` columns wide.
 pub fn text(board: &Board, detail: Detail, width: usize) -> String {
-    let mut text = format!("{}\n", summary(board));
+    let mut text = format!("{}\n", summary(board, width));
     if !board.lines.is_empty() {
         text.push('\n');
         text.push_str(&pools(board, width));
     }
-    let remarks = remarks(board);
+    let remarks = remarks(board, width);
     if !remarks.is_empty() {
         text.push_str(&format!("\n{remarks}"));
     }
-    let scaling = scaling(board);
+    let scaling = scaling(board, width);
     if !scaling.is_empty() {
         text.push_str(&format!("\n{scaling}"));
     }
@@ -58,7 +59,7 @@ pub fn text(board: &Board, detail: Detail, width: usize) -> String {
 }
 
 /// `3 pools: 2 active, 1 idle, …` and how many of them a person should look at.
-fn summary(board: &Board) -> String {
+fn summary(board: &Board, width: usize) -> String {
     let sum = |of: fn(&Line) -> u32| board.lines.iter().map(of).sum::<u32>();
     let waiting = sum(|it| it.glance.queue_depth);
     let oldest = board.lines.iter().filter_map(|it| it.glance.oldest_wait).max();
@@ -69,29 +70,37 @@ fn summary(board: &Board) -> String {
         }
     };
     let is_ill = |it: &&Line| it.remarks.iter().any(|it| it.weight != Weight::Aside);
-    let verdict = match board.lines.iter().filter(is_ill).count() {
-        0 => paint(GOOD, "healthy"),
-        1 => paint(WARNING, "1 pool needs a look"),
-        ill => paint(WARNING, format!("{ill} pools need a look")),
+    let (style, verdict) = match board.lines.iter().filter(is_ill).count() {
+        0 => (GOOD, "healthy".to_owned()),
+        1 => (WARNING, "1 pool needs a look".to_owned()),
+        ill => (WARNING, format!("{ill} pools need a look")),
     };
-    format!(
-        "{}: {} active, {} idle, {} booting, {} failed; {jobs}; {verdict}",
+    let numbers = format!(
+        "{}: {} active, {} idle, {} booting, {} failed; {jobs};",
         count(board.lines.len(), "pool"),
         sum(|it| it.glance.active),
         sum(|it| it.glance.idle),
         sum(|it| it.glance.booting),
         sum(|it| it.glance.failed),
-    )
+    );
+    let numbers = hanging("", &numbers, width);
+    let last = numbers.lines().last().unwrap_or_default();
+    let fits = last.chars().count() + 1 + verdict.chars().count() <= width;
+    format!("{numbers}{}{}", if fits { " " } else { "\n" }, paint(style, verdict))
 }
 
+/// From this width on the whole words of the header have room beside a short name.
+const WIDE: usize = 100;
+
 fn pools(board: &Board, width: usize) -> String {
+    let word = |whole: &'static str, short| if width < WIDE { short } else { whole };
     let header = [
         ("POOL", Cell::text as fn(&'static str) -> Cell),
-        ("ENABLED", Cell::text),
-        ("ACTIVE", Cell::number),
+        (word("ENABLED", "ON"), Cell::text),
+        (word("ACTIVE", "ACT"), Cell::number),
         ("IDLE", Cell::number),
-        ("BOOTING", Cell::number),
-        ("FAILED", Cell::number),
+        (word("BOOTING", "BOOT"), Cell::number),
+        (word("FAILED", "FAIL"), Cell::number),
         ("MIN–MAX", Cell::number),
         ("LEVEL", Cell::number),
         ("QUEUE", Cell::number),
@@ -165,7 +174,7 @@ fn style_of(weight: Weight) -> Style {
 }
 
 /// Every remark as a sentence, gravest first within each pool.
-fn remarks(board: &Board) -> String {
+fn remarks(board: &Board, width: usize) -> String {
     let mut text = String::new();
     for line in &board.lines {
         for remark in &line.remarks {
@@ -174,16 +183,15 @@ fn remarks(board: &Board) -> String {
                 Weight::Look => "!",
                 Weight::Aside => "·",
             };
-            let sign = paint(style_of(remark.weight), sign);
-            let name = paint(NAME, text::quote(&line.name));
-            text.push_str(&format!("{sign} {name}: {}\n", remark.text));
+            let sign = (sign, style_of(remark.weight));
+            text.push_str(&about(sign, &line.name, &remark.text, width));
         }
     }
     text
 }
 
 /// What the scaler would do and why, for each pool where that is more than nothing.
-fn scaling(board: &Board) -> String {
+fn scaling(board: &Board, width: usize) -> String {
     let mut all = String::new();
     for line in &board.lines {
         let Some(it) = &line.decision else { continue };
@@ -194,11 +202,20 @@ fn scaling(board: &Board) -> String {
             .frozen
             .as_ref()
             .map_or_else(String::new, |it| format!("; frozen: {}", decision::freeze(it)));
-        let sign = paint(style_of_direction(it.direction), "→");
-        let name = paint(NAME, text::quote(&line.name));
-        all.push_str(&format!("{sign} {name}: {}{frozen}\n", decision::sentence(it)));
+        let sign = ("→", style_of_direction(it.direction));
+        let said = format!("{}{frozen}", decision::sentence(it));
+        all.push_str(&about(sign, &line.name, &said, width));
     }
     all
+}
+
+/// `! pool: a sentence`, folded under its sign.
+fn about((sign, style): (&str, Style), pool: &str, said: &str, width: usize) -> String {
+    let name = text::quote(pool);
+    let folded = hanging(&format!("{sign} "), &format!("{name}: {said}"), width);
+    // Styles take no room: they come after the folding.
+    let rest = folded.strip_prefix(&format!("{sign} {name}")).unwrap_or(&folded);
+    format!("{} {}{rest}\n", paint(style, sign), paint(NAME, name))
 }
 
 fn all_runners(board: &Board, width: usize) -> String {

@@ -94,6 +94,36 @@ fn one_look_says_what_the_pools_do_and_which_are_ill() {
 }
 
 #[test]
+fn everything_but_a_fault_fits_into_80_columns() {
+    let text = strip_str(&text(&everything(), Detail::Pools, 80)).to_string();
+    assert!(text.lines().all(|it| it.chars().count() <= 80), "{text}");
+    insta::assert_snapshot!(text, @r"
+        5 pools: 1 active, 1 idle, 0 booting, 1 failed; 2 jobs waiting, the oldest for
+        3m 5s; 5 pools need a look
+
+        POOL    ON  ACT IDLE BOOT FAIL MIN–MAX LEVEL QUEUE OLDEST SCALER HEALTH
+        ────────────────────────────────────────────────────────────────────────────
+        default yes   1    1    0    0    2–20     0     2  3m 5s wait   late
+        default yes   0    0    0    0    0–20     0     0      – –      retired
+        lost    yes   0    0    0    0    0–20     0     0      – –      undeclared
+        new     –     0    0    0    0    2–20     –     0      – –      not in GARM
+        off     no    0    0    0    1    2–20     0     0      – –      failing
+
+        ! default: a job waits for 3m 5s, longer than `max_queue_wait` (2m)
+        ! default: replaced by a new pool: `apply` drains it and deletes it
+        ! lost: ours, and in none of the files that were read
+        ! new: not in GARM yet: `apply` creates it
+        ✗ off: runner `off-1` failed: its provider says: quota exceeded\u{1b}[2J
+        · off: starts no runners; those it has take jobs
+
+        → default: starts none yet: 1 job has no runner, and no more than 5 wait
+          (`scale_up_threshold`)
+
+        1 pool in this GARM that this fleet does not own, not shown
+        ");
+}
+
+#[test]
 fn the_document_has_the_keys_of_the_design() {
     let healthy = look(
         &[declared("default")],
