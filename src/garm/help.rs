@@ -67,6 +67,10 @@ fn transport(error: &TransportError) -> Option<&'static str> {
             "check that the certificate is valid and of a CA that GARM's front trusts"
         }
         TransportError::Body(_) => "try again; if it stays, look for a proxy that cuts answers",
+        TransportError::TooLarge(_) => {
+            "check that `garm.url` leads to GARM; if it does, it has more jobs or runners than this \
+             program can hold: look at them with `garm-cli job list`"
+        }
         TransportError::Redirect(_) => {
             "redirects are never followed: write where it leads as `garm.url`, if you trust it"
         }

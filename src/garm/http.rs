@@ -167,7 +167,7 @@ impl Http {
             |name| response.headers().get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
         let (content_type, date) = (header(CONTENT_TYPE), header(DATE));
         let status = response.status().as_u16();
-        let too_large = || TransportError::Body(format!("it has more than {ANSWER_MAX} bytes"));
+        let too_large = || TransportError::TooLarge(ANSWER_MAX);
         if response.content_length().is_some_and(|it| it > ANSWER_MAX as u64) {
             return Err(too_large());
         }

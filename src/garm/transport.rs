@@ -102,9 +102,12 @@ pub enum TransportError {
     /// What came back is not HTTP.
     #[error("the answer is not HTTP: {0}")]
     NotHttp(String),
-    /// The answer broke off, or is larger than the bound.
+    /// The answer broke off.
     #[error("the answer is not whole: {0}")]
     Body(String),
+    /// The answer is larger than this many bytes, which is all that is read of one.
+    #[error("the answer has more than {0} bytes")]
+    TooLarge(usize),
     /// A redirect, which is never followed: it would carry the password elsewhere.
     #[error("redirected to {0}")]
     Redirect(String),
@@ -124,7 +127,8 @@ impl TransportError {
             | Self::Closed(_)
             | Self::ClosedOnCertificate(_)
             | Self::NotHttp(_)
-            | Self::Body(_) => true,
+            | Self::Body(_)
+            | Self::TooLarge(_) => true,
         }
     }
 }

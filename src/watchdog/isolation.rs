@@ -30,7 +30,9 @@ use crate::scale::{Change, Picture};
 /// rule (GARM.md §f).
 const AFTERLIFE_MAX: Duration = Duration::from_mins(2);
 
-/// How long GARM may take to delete it. Some clouds need minutes to destroy a VM.
+/// How long GARM may take to delete it. It is off GitHub's list by then and can get no second job,
+/// nobody but GARM can go on with its deletion, and some clouds need minutes to destroy a VM: a
+/// finding after two would be one of every slow cloud, and lead to nothing.
 const DELETING_MAX: Duration = Duration::from_mins(10);
 
 /// Most jobs kept, until the next reading, of runners that are not known yet.

@@ -151,7 +151,12 @@ impl Reads {
 
 /// Whether waiting does not help: what is wrong is ours, or GARM was never set up.
 pub(super) fn is_final_at_start(error: &Error) -> bool {
-    let Kind::Transport(fault) = &error.kind else { return !error.may_pass() };
+    let fault = match &error.kind {
+        Kind::Transport(fault) => fault,
+        // A GARM that has just been started with another secret, or one of several at one address.
+        Kind::Token => return false,
+        _ => return !error.may_pass(),
+    };
     match fault {
         TransportError::Tls(_)
         | TransportError::Redirect(_)
@@ -162,6 +167,7 @@ pub(super) fn is_final_at_start(error: &Error) -> bool {
         | TransportError::Timeout(_)
         | TransportError::Closed(_)
         | TransportError::NotHttp(_)
-        | TransportError::Body(_) => false,
+        | TransportError::Body(_)
+        | TransportError::TooLarge(_) => false,
     }
 }

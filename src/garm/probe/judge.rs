@@ -52,6 +52,7 @@ fn unanswered(error: &TransportError) -> Proof {
         | TransportError::ConnectTimeout(_)
         | TransportError::Timeout(_)
         | TransportError::Body(_)
+        | TransportError::TooLarge(_)
         | TransportError::Redirect(_)
         | TransportError::Tls(_) => Proof::Unreachable,
     }
@@ -63,6 +64,7 @@ fn backend(error: &TransportError) -> (Proof, String) {
     let proof = match error {
         TransportError::Resolve(_)
         | TransportError::Body(_)
+        | TransportError::TooLarge(_)
         | TransportError::Redirect(_)
         | TransportError::Tls(
             TlsFault::UnknownIssuer

@@ -231,7 +231,7 @@ async fn an_answer_that_breaks_off_is_told() {
 }
 
 fn too_large() -> TransportError {
-    TransportError::Body(format!("it has more than {ANSWER_MAX} bytes"))
+    TransportError::TooLarge(ANSWER_MAX)
 }
 
 #[tokio::test]
