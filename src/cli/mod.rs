@@ -124,7 +124,8 @@ fn wait(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failu
 /// The same with two threads: the loop on this one, and what must not wait for it beside it.
 fn wait_on_threads(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        // One is enough, and a second would have memory of its own for each full read.
+        .worker_threads(1)
         .enable_all()
         .build()
         .map_err(|error| anyhow::Error::new(error).context("cannot start the runtime"))?;

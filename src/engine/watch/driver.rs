@@ -4,8 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -69,10 +69,18 @@ pub async fn watch(doors: Doors<'_>, settings: Settings, roll: Roll) -> Result<E
                 Effect::Read(it) => read(&client, it, &machine),
             });
         }
+        // What is to be written is on its way before anybody is told: in a large fleet that takes
+        // longer than the decision. Whatever wakes it finds it in the next look below.
+        let done = works.next().now_or_never().flatten();
+        let now = Instant::now();
+        machine.tell(now);
         if let Some(end) = machine.ended() {
             return end.map(|()| End { left_raised: machine.left_raised() });
         }
-        let now = Instant::now();
+        if let Some(done) = done {
+            input = done;
+            continue;
+        }
         let deadline = machine.deadline(now);
         input = tokio::select! {
             order = orders.recv(), if is_ordered => {

@@ -249,9 +249,7 @@ impl Machine<'_> {
         if !touched.is_empty() {
             self.audit(now);
         }
-        if !touched.is_empty() || weather == Weather::Changed {
-            self.tell(now);
-        }
+        self.is_untold |= !touched.is_empty() || weather == Weather::Changed;
     }
 
     /// Lets the isolation auditor look at the pools, and takes over which runners it wants gone.
@@ -330,7 +328,11 @@ impl Machine<'_> {
         hand.follow(Arc::clone(decision), admission, now);
     }
 
-    fn tell(&self, now: Instant) {
+    /// Tells how everything stands, if that is news.
+    pub(super) fn tell(&mut self, now: Instant) {
+        if !std::mem::take(&mut self.is_untold) {
+            return;
+        }
         let (Some(picture), Some(clock)) = (&self.picture, &self.clock) else { return };
         let succeeded = self.reads.succeeded().unwrap_or(now);
         self.audience.turned(&Sight {

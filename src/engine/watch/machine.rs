@@ -70,6 +70,8 @@ pub(super) struct Machine<'a> {
     pub(super) writing: usize,
     pub(super) auditor: Auditor,
     pub(super) beat_at: Instant,
+    /// A turn was taken, and nobody knows.
+    pub(super) is_untold: bool,
 }
 
 /// What the loop is about.
@@ -101,6 +103,7 @@ impl<'a> Machine<'a> {
         Self {
             auditor,
             beat_at: now,
+            is_untold: false,
             reads: Reads::new(settings.resync, now),
             settings,
             roll,
