@@ -71,3 +71,47 @@ pub fn problem(manifest: &Manifest, violation: Violation) -> Problem {
     };
     manifest.problem(&violation.pool, violation.field, finding)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::entity::{EntityKey, EntityKind, PoolManager};
+    use crate::domain::name::EntityId;
+    use crate::manifest::{Source, load};
+
+    fn check(fleet_file: &str, expected: &[&str]) {
+        let source = |path: &str, text: &str| Source { path: path.into(), text: text.into() };
+        let fleet =
+            format!("fleet: a\ngarm: {{ url: 'https://a', password: 'env:P' }}\n{fleet_file}");
+        let pools = "pools:\n- { name: a, max_runners: 1, instance_type: m, organization: acme }\n\
+                     - { name: b, max_runners: 1, instance_type: m, organization: Agents }\n";
+        let manifest = load(Some(&source("rc.yaml", &fleet)), &[source("a.yaml", pools)]);
+        let entity = |name: &str, agent_mode| Entity {
+            key: EntityKey { kind: EntityKind::Organization, id: EntityId::new(name) },
+            name: name.into(),
+            endpoint: "github.com".into(),
+            credentials: String::new(),
+            manager: PoolManager::Running,
+            agent_mode,
+        };
+        let entities = [entity("acme", false), entity("agents", true)];
+        let said: Vec<String> = agents(&manifest, &entities)
+            .iter()
+            .map(|it| format!("{} {} {}", it.code.text(), it.place, it.message))
+            .collect();
+        assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn a_pool_of_an_entity_in_agent_mode_is_named_with_its_line() {
+        let mtls = "runner_mtls: { cert: c, key: 'env:K', ca: c }";
+        check(
+            mtls,
+            &["RC0807 a.yaml:3:62 pool `b`: `runner_mtls` does not go together with GARM's agent \
+               mode, which this entity is in: the agent calls home without the certificate, and can \
+               read its key"],
+        );
+        check("", &[]);
+        check("policy: { networks: { must_not_reach: ['a:1'] } }", &[]);
+    }
+}

@@ -316,6 +316,25 @@ mod tests {
             "#);
     }
 
+    /// It holds a key, and a fleet file with `runner_mtls` brings it back.
+    #[test]
+    fn the_runner_kit_is_left_out() {
+        let mut kept = by_hand("p1", &["x"]);
+        kept.spec.extra_specs = serde_json::from_value(json!({
+            "pre_install_scripts": { "00-runnerctl": "canary", "10-own": "eA==" }
+        }))
+        .unwrap();
+        let mut bare = by_hand("p2", &["y"]);
+        bare.spec.extra_specs = serde_json::from_value(json!({
+            "pre_install_scripts": { "00-runnerctl": "canary" }
+        }))
+        .unwrap();
+        let text = written(&fleet(0, vec![kept, bare], vec![], vec![]), &base());
+        assert!(!text.contains("canary") && !text.contains("00-runnerctl"), "{text}");
+        assert_eq!(text.matches("10-own").count(), 1, "{text}");
+        assert_eq!(text.matches("extra_specs").count(), 1, "{text}");
+    }
+
     #[test]
     fn an_endpoint_is_named_only_where_one_name_stands_at_two() {
         let at = |endpoint: &str| Entity {

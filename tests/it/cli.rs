@@ -5,6 +5,7 @@ mod canary;
 mod codes;
 mod destroy;
 mod forms;
+mod kit;
 mod runners;
 mod saved;
 mod story;
