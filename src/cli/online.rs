@@ -6,7 +6,9 @@ use crate::domain::entity::{Entity, EntityKind, EntityRef};
 use crate::domain::fleet::{Provider, Template};
 use crate::domain::text::quote;
 use crate::garm::{self, Client};
-use crate::manifest::{Code, DeclaredPool, Finding, Manifest, Problem, Severity};
+use crate::manifest::{
+    Code, CredentialSettings, DeclaredPool, Finding, Manifest, Problem, Severity,
+};
 use crate::view::words::nearest;
 
 /// What GARM has of the things that pools name.
@@ -16,6 +18,8 @@ pub struct Known {
     /// Of the kinds that pools use.
     entities: Vec<Entity>,
     templates: Vec<Template>,
+    /// Names of GitHub endpoints, if there are credentials.
+    endpoints: Vec<String>,
 }
 
 impl Known {
@@ -25,8 +29,9 @@ impl Known {
     }
 }
 
-/// Asks GARM, and only for what the pools use.
-pub async fn ask(client: &Client, pools: &[DeclaredPool]) -> Result<Known, garm::Error> {
+/// Asks GARM, and only for what the files use.
+pub async fn ask(client: &Client, manifest: &Manifest) -> Result<Known, garm::Error> {
+    let pools = &manifest.pools;
     let mut known = Known { providers: client.providers().await?, ..Known::default() };
     for kind in EntityKind::ALL {
         if pools.iter().filter_map(|it| it.entity.as_ref()).any(|it| it.kind == kind) {
@@ -35,6 +40,9 @@ pub async fn ask(client: &Client, pools: &[DeclaredPool]) -> Result<Known, garm:
     }
     if pools.iter().any(|it| it.template.is_some()) {
         known.templates = client.templates().await?;
+    }
+    if manifest.fleet_file.as_ref().is_some_and(|it| !it.credentials.is_empty()) {
+        known.endpoints = client.endpoints().await?;
     }
     Ok(known)
 }
@@ -56,7 +64,22 @@ pub fn problems(manifest: &Manifest, known: &Known) -> Vec<Problem> {
             }
         }
     }
+    problems.extend(endpoints(manifest, known));
     problems
+}
+
+/// Credentials at endpoints that GARM does not have.
+fn endpoints(manifest: &Manifest, known: &Known) -> Vec<Problem> {
+    let names: Vec<&str> = known.endpoints.iter().map(String::as_str).collect();
+    let declared = manifest.fleet_file.iter().flat_map(|it| &it.credentials);
+    let lost = declared.filter(|it| !names.contains(&it.endpoint.as_str()));
+    let problem = |it: &CredentialSettings| {
+        let wanted = quote(&it.endpoint);
+        let message = format!("GARM has no GitHub endpoint `{wanted}`");
+        let finding = unknown(Code::UnknownEndpoint, message, &it.endpoint, &names);
+        manifest.credential_problem(&it.name, "endpoint", finding)
+    };
+    lost.map(problem).collect()
 }
 
 fn provider(pool: &DeclaredPool, known: &Known) -> Found {
@@ -176,6 +199,7 @@ mod tests {
                 entity(EntityKind::Repository, "octo/tools", "github.com"),
             ],
             templates: vec![Template { id: 1, name: "plain".into(), os_type: "linux".into() }],
+            endpoints: vec!["github.com".into(), "ghes".into()],
         }
     }
 
@@ -222,6 +246,22 @@ mod tests {
             &["RC0703 GARM has 2 entities that are organization `acme`; add `endpoint:` with one \
                of `github.com`, `ghes`"],
         );
+    }
+
+    #[test]
+    fn an_endpoint_of_credentials_is_looked_up_where_it_stands() {
+        let text = "fleet: a\ngarm: { url: https://a, password: env:P }\ncredentials:\n\
+                    - { name: a, app_id: 1, installation_id: 2, private_key: env:K }\n\
+                    - { name: b, app_id: 1, installation_id: 2, private_key: env:K, \
+                    endpoint: gehs }\n";
+        let fleet = Source { path: "runnerctl.yaml".into(), text: text.into() };
+        let pools = Source { path: "a.yaml".into(), text: "pools: []\n".into() };
+        let manifest = load(Some(&fleet), &[pools]);
+        let said: Vec<String> = problems(&manifest, &known())
+            .into_iter()
+            .map(|it| format!("{} {} {}", it.place, it.code.text(), it.help.unwrap_or_default()))
+            .collect();
+        assert_eq!(said, ["runnerctl.yaml:5:75 RC0705 did you mean `ghes`?"]);
     }
 
     #[test]

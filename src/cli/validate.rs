@@ -90,7 +90,7 @@ pub async fn run_online(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Fa
     }
     let fleet_file = gathered.manifest.fleet_file.as_ref().ok_or_else(missing_fleet_file)?;
     let client = connect(fleet_file, places.base(), cx)?;
-    let known = online::ask(&client, &gathered.manifest.pools).await?;
+    let known = online::ask(&client, &gathered.manifest).await?;
     let probes = probe::prove(&Doors::of(&fleet_file.garm, &client.controller().await?.0)).await?;
     let must_prove = fleet_file.policy.require_mtls;
     gathered.problems.extend(online::problems(&gathered.manifest, &known));

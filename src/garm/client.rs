@@ -82,6 +82,11 @@ impl Client {
         self.get(CREDENTIALS.into(), wire::credentials).await
     }
 
+    /// The names of the GitHubs that GARM knows.
+    pub async fn endpoints(&self) -> Result<Vec<String>, Error> {
+        self.get("/github/endpoints".into(), wire::endpoints).await
+    }
+
     /// Every pool of an organization, a repository or an enterprise, `extra_specs` left out.
     pub async fn pools(&self) -> Result<Vec<Pool>, Error> {
         self.get("/pools".into(), wire::pools).await

@@ -1,5 +1,6 @@
 //! The program from its command line, against `sandbox`: what a newcomer, cron and CI meet.
 
+mod apps;
 pub(crate) mod bench;
 mod canary;
 mod codes;

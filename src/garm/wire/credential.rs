@@ -47,6 +47,11 @@ pub(in crate::garm) fn credentials(body: &[u8]) -> Result<Vec<Credential>, Misre
     Ok(list::<WireCredential>(body)?.into_iter().map(Credential::from).collect())
 }
 
+/// `GET /github/endpoints`.
+pub(in crate::garm) fn endpoints(body: &[u8]) -> Result<Vec<String>, Misread> {
+    Ok(list::<WireEndpoint>(body)?.into_iter().map(|it| it.name).collect())
+}
+
 /// What POST and PUT answer.
 pub(in crate::garm) fn credential(body: &[u8]) -> Result<Credential, Misread> {
     decode::<WireCredential>(body).map(Credential::from)

@@ -22,7 +22,9 @@ use serde_json::Value;
 
 pub(super) use body::{change_body, create_body};
 pub(super) use controller::{controller, providers, templates};
-pub(super) use credential::{credential, credential_body, credentials, new_credential_body};
+pub(super) use credential::{
+    credential, credential_body, credentials, endpoints, new_credential_body,
+};
 pub use entity::SpecsByPool;
 pub(super) use entity::{entities, entity_with_specs};
 pub(super) use event::event;
