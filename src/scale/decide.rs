@@ -168,8 +168,12 @@ fn rules(
         (Some(_), Probe::No) => 0,
     };
     let covered = queued.min(census.idle);
-    let starting = starting(seen.stock, &jobs[..covered as usize], moment);
     let floor = floor(policy, census.active, covered);
+    let need = asked.min(room);
+    let starting = match need {
+        0 => 0,
+        1.. => starting(seen.stock, &jobs[..covered as usize], moment),
+    };
     Rules {
         pressure,
         circuit,
@@ -180,7 +184,7 @@ fn rules(
         unserved: queued.saturating_sub(supply),
         wanted,
         room,
-        need: asked.min(room),
+        need,
         floor,
         dead: 0,
         // The floor holds `min_runners` too: without these, active and idle ones stay as many.

@@ -81,8 +81,8 @@ pub struct Rules {
     pub ours: u32,
     /// Queued jobs about to be picked up by an idle runner.
     pub covered: u32,
-    /// Those of them that an idle runner has been waiting beside for no more than a moment: GARM
-    /// builds up to the level inside each of these pick-ups.
+    /// Those of them that an idle runner has been waiting beside for no more than a moment, when
+    /// runners are asked for: GARM builds up to the level inside each of these pick-ups.
     pub starting: u32,
     /// Queued jobs without an idle or booting runner.
     pub unserved: u32,
