@@ -6,7 +6,11 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize};
+use runnerctl::secrets::AppKey;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::bench::{Bench, Said, eventually, finish, signal};
 use crate::service::stage::get;
@@ -196,10 +200,14 @@ fn everything(bench: &Bench) -> (std::net::SocketAddr, Ears) {
     let password = bench.read("rc.yaml.password").trim_end().to_owned();
     let mut secrets: Vec<String> =
         [AUDIT_KEY, "canary-hook-58d1", VAULT, IN_SPECS].map(str::to_owned).into();
-    // The key, whatever form it is in: PKCS#1 is the inside of PKCS#8, cut at other places.
-    let digits: String = pem.lines().filter(|it| !it.starts_with('-')).collect();
-    secrets.extend([password, digits[100..120].to_owned(), digits[1200..1220].to_owned()]);
-    secrets.push("PRIVATE KEY-----\nMII".to_owned());
+    // The key as it is kept, as it is sent on, and as it is sent.
+    let kept: String = pem.lines().filter(|it| !it.starts_with('-')).collect();
+    let sent = AppKey::read(&SecretString::from(pem)).unwrap().pem;
+    let sent = sent.expose_secret();
+    let wire = STANDARD.encode(sent);
+    secrets.extend([&kept[100..120], &kept[1200..1220], &wire[400..430]].map(str::to_owned));
+    secrets.extend([5, 15].map(|it| sent.lines().nth(it).unwrap()[..20].to_owned()));
+    secrets.push(password);
     (listen, Ears { secrets, heard: 0 })
 }
 
