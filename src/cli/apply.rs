@@ -173,7 +173,7 @@ fn tell(survey: &Survey, outcomes: &[Outcome], cx: Context<'_>) -> Result<Exit, 
             let table = view::outcome::text(outcomes, cx.print.width());
             cx.print.result(&format!("\n{table}"))?;
         }
-        Output::Json => cx.print.document("apply", document(survey, outcomes))?,
+        Output::Json => cx.print.document("apply", document(survey, outcomes)?)?,
         Output::Markdown => cx.print.result(&markdown)?,
     }
     step_summary::write(&markdown, cx);
@@ -191,8 +191,9 @@ fn markdown(survey: &Survey, outcomes: &[Outcome]) -> String {
     format!("{}\n{plan}", view::outcome::markdown(outcomes))
 }
 
-fn document(survey: &Survey, outcomes: &[Outcome]) -> Value {
+fn document(survey: &Survey, outcomes: &[Outcome]) -> Result<Value, Failure> {
     let mut document = view::plan::json(&survey.plan);
+    document["requirements"] = view::requirements::json(&survey.requirements()?);
     document["outcomes"] = json!(view::outcome::json(outcomes));
-    document
+    Ok(document)
 }

@@ -69,7 +69,10 @@ pub fn problem(manifest: &Manifest, violation: Violation) -> Problem {
         message: format!("pool `{}`: {}", violation.pool, violation.message),
         help: Some(violation.help),
     };
-    manifest.problem(&violation.pool, violation.field, finding)
+    match &violation.key {
+        Some(key) => manifest.problem_in_specs(&violation.pool, key, finding),
+        None => manifest.problem(&violation.pool, violation.field, finding),
+    }
 }
 
 #[cfg(test)]

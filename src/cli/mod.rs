@@ -30,6 +30,7 @@ pub mod print;
 pub mod progress;
 mod proven;
 pub mod reference;
+mod requirements;
 pub mod sandbox;
 pub mod saved_plan;
 pub mod schema;

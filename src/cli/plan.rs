@@ -8,6 +8,7 @@ use crate::plan::saved;
 use crate::view;
 use crate::view::style::{HELP, WARNING, paint};
 use crate::view::words::count;
+use crate::watchdog::requirements::Verdict;
 use anyhow::Context as _;
 
 use super::Context;
@@ -26,8 +27,9 @@ pub async fn run(args: &PlanArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     if let Some(path) = &args.out {
         save(path, &survey, args)?;
     }
-    show(&survey, cx)?;
-    step_summary::write(&view::plan::markdown(&survey.plan, &survey.heading), cx);
+    let requirements = survey.requirements()?;
+    show(&survey, &requirements, cx)?;
+    step_summary::write(&markdown(&survey, &requirements), cx);
     let warnings = survey.loaded.warnings;
     if warnings > 0 {
         let warnings = count(warnings, "warning");
@@ -47,13 +49,26 @@ pub async fn run(args: &PlanArgs, cx: Context<'_>) -> Result<Exit, Failure> {
 }
 
 /// The plan in the form asked for, on stdout.
-fn show(survey: &Survey, cx: Context<'_>) -> Result<(), Failure> {
+fn show(survey: &Survey, requirements: &[Verdict], cx: Context<'_>) -> Result<(), Failure> {
     let Survey { plan, heading, .. } = survey;
+    let width = cx.print.width();
     match cx.globals.output {
-        Output::Text => cx.print.result(&view::plan::text(plan, heading, cx.print.width())),
-        Output::Json => cx.print.document("plan", view::plan::json(plan)),
-        Output::Markdown => cx.print.result(&view::plan::markdown(plan, heading)),
+        Output::Text => {
+            let report = view::requirements::text(requirements, width);
+            cx.print.result(&format!("{}\n{report}", view::plan::text(plan, heading, width)))
+        }
+        Output::Json => {
+            let mut document = view::plan::json(plan);
+            document["requirements"] = view::requirements::json(requirements);
+            cx.print.document("plan", document)
+        }
+        Output::Markdown => cx.print.result(&markdown(survey, requirements)),
     }
+}
+
+fn markdown(survey: &Survey, requirements: &[Verdict]) -> String {
+    let plan = view::plan::markdown(&survey.plan, &survey.heading);
+    plan + &view::requirements::markdown(requirements)
 }
 
 /// Writes the plan file, for its owner alone, whole or not at all.

@@ -2,19 +2,26 @@
 
 use std::path::Path;
 
+use crate::domain::name::FleetName;
+use crate::domain::pool::Pool;
 use crate::host::files;
 use crate::manifest::{self, Manifest, PolicySettings, Problem};
 use crate::policy::kit::{self, Wanted};
-use crate::policy::{Others, joined, judge};
+use crate::policy::{Others, Violation, joined, judge, judge_live};
 
 use super::kit::problem;
 
 /// What binds the pools of a run, the fleet file's first if there is one; a pool has to satisfy each
 /// of them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Policies(Vec<PolicySettings>);
 
 impl Policies {
+    #[cfg(test)]
+    pub(super) fn of(policies: Vec<PolicySettings>) -> Self {
+        Self(policies)
+    }
+
     /// Reads the policy file, if one is named, and lays it over the policy of the fleet file, for
     /// all who look there. Adds what is wrong with it to the problems.
     pub fn gather(
@@ -38,6 +45,11 @@ impl Policies {
             file.policy = joined(&file.policy, over);
         }
         Self(base.into_iter().chain(over).collect())
+    }
+
+    /// What this fleet's pools ask for as they stand in GARM and a policy forbids.
+    pub fn live(&self, fleet: &FleetName, pools: &[Pool]) -> Vec<Violation> {
+        judge_live(&self.0.iter().collect::<Vec<_>>(), fleet, pools)
     }
 
     /// What the pools ask for and a policy forbids, each where it is asked for.

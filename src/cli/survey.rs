@@ -1,6 +1,6 @@
 //! What `plan` and `apply` begin with: the files, the fleet as it is, and the plan between them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +18,7 @@ use crate::policy::Others;
 use crate::secrets::AppKey;
 use crate::view::plan::Heading;
 use crate::view::words::nearest;
+use crate::watchdog::requirements::{Facts, Verdict, report};
 
 use super::Context;
 use super::connect::connect;
@@ -26,7 +27,7 @@ use super::failure::Failure;
 use super::kit::{agents, kit};
 use super::load::{Loaded, load_from, stop_at};
 use super::places::Places;
-use super::proven;
+use super::{proven, requirements};
 
 /// How often the fleet is read again while another run is in the middle of a create, and how long
 /// is waited in between: 10 s in all (DESIGN §4).
@@ -80,6 +81,23 @@ pub async fn survey(
     let plan = plan(&desired, &fleet, &loaded.options(targets, kit)?);
     let probes = proven::probes(loaded.fleet_file()?, &fleet.controller).await?;
     Ok(Survey { loaded, desired, client, fleet, plan, heading, probes, keys: apps.keys })
+}
+
+impl Survey {
+    /// The report on the requirements, as far as this run has asked.
+    pub fn requirements(&self) -> Result<Vec<Verdict>, Failure> {
+        let file = self.loaded.fleet_file()?;
+        let pools = &self.loaded.manifest.pools;
+        let facts = Facts {
+            // Pools that break a rule have ended the run.
+            networks: Some(requirements::networks(pools, file, BTreeSet::new())),
+            credentials: (self.fleet.credentials.as_deref())
+                .map(|it| requirements::credentials(it, file)),
+            mtls: self.probes.as_deref().map(requirements::mtls),
+            ..Facts::default()
+        };
+        Ok(report(&facts, &file.policy.accept))
+    }
 }
 
 /// The fleet, when no create of ours is in flight any more: another run is about to name its pool

@@ -12,15 +12,17 @@ use super::kit::agents;
 use super::load::missing_fleet_file;
 use super::places::{Places, Surroundings};
 use super::policies::Policies;
-use super::{Context, online};
+use super::{Context, online, requirements};
 use crate::domain::proof::{Probe, Proof};
-use crate::domain::text::escape;
+use crate::domain::text::{code, escape};
+use crate::engine::observe::read_owned;
 use crate::garm::probe::{self, Doors};
 use crate::host::files;
-use crate::manifest::{self, Manifest, Problem, has_error};
-use crate::policy::Others;
+use crate::manifest::{self, Code, Manifest, Problem, has_error};
+use crate::policy::{Others, Violation};
 use crate::view::words::count;
-use crate::view::{problem, proof};
+use crate::view::{self, problem, proof};
+use crate::watchdog::requirements::{Facts, Verdict, report};
 
 /// `validate`
 #[derive(Debug, clap::Args)]
@@ -93,9 +95,28 @@ pub async fn run_online(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Fa
     let known = online::ask(&client, &gathered.manifest).await?;
     let probes = probe::prove(&Doors::of(&fleet_file.garm, &client.controller().await?.0)).await?;
     let must_prove = fleet_file.policy.require_mtls;
+    let credentials = requirements::credentials(&client.credentials().await?, fleet_file);
+    let live = read_owned(&client, &fleet_file.fleet).await?;
+    let live = gathered.policies.live(&fleet_file.fleet, &live);
+    let wrong = live.iter().filter(|it| it.code == Code::ForbiddenNetwork);
+    let wrong = wrong.map(|it| it.pool.to_string()).collect();
+    let pools = &gathered.manifest.pools;
+    let facts = Facts {
+        networks: Some(requirements::networks(pools, fleet_file, wrong)),
+        credentials: Some(credentials),
+        mtls: Some(requirements::mtls(&probes)),
+        ..Facts::default()
+    };
+    let verdicts = report(&facts, &fleet_file.policy.accept);
     gathered.problems.extend(online::problems(&gathered.manifest, &known));
     gathered.problems.extend(agents(&gathered.manifest, known.entities()));
-    show(&gathered, Some(&Asked { address: client.address(), probes: &probes }), cx)?;
+    if !live.is_empty() {
+        gathered.files.push(client.address());
+        gathered.problems.extend(live.iter().map(|it| as_it_stands(it, client.address())));
+    }
+    let asked = Asked { address: client.address(), probes: &probes, verdicts: &verdicts };
+    show(&gathered, Some(&asked), cx)?;
+    let is_unmet = args.strict && verdicts.iter().any(Verdict::is_warning);
     match exit(args, &gathered.problems) {
         Exit::Done if must_prove && Proof::of(&probes) != Proof::Enforced => {
             cx.print.say(
@@ -103,14 +124,23 @@ pub async fn run_online(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Fa
             );
             Ok(Exit::Refused)
         }
+        Exit::Done if is_unmet => Ok(Exit::Input),
         exit => Ok(exit),
     }
+}
+
+/// A pool of ours that breaks the policy in GARM, whatever the files say by now.
+fn as_it_stands(it: &Violation, garm: String) -> Problem {
+    let message = format!("pool {} as it stands in GARM: {}", code(it.pool.as_str()), it.message);
+    let help = format!("{}; `runnerctl plan` shows whether the files differ", it.help);
+    Problem::of_file(it.code, garm, message).with_help(help)
 }
 
 /// What GARM was asked, besides.
 struct Asked<'a> {
     address: String,
     probes: &'a [Probe],
+    verdicts: &'a [Verdict],
 }
 
 /// All that is known without GARM: what is read, and what the policy says to it.
@@ -140,13 +170,15 @@ fn show(gathered: &Gathered, asked: Option<&Asked<'_>>, cx: Context<'_>) -> Resu
             let mut document = json!({ "problems": problems });
             if let Some(asked) = asked {
                 document["mtls"] = proof::json(asked.probes);
+                document["requirements"] = view::requirements::json(asked.verdicts);
             }
             cx.print.document("validate", document)
         }
         Output::Text | Output::Markdown => {
             let mut text = text(gathered, asked.map(|it| it.address.as_str()));
             if let Some(asked) = asked {
-                text.push_str(&format!("\n{}", proof::text(asked.probes)));
+                let report = view::requirements::text(asked.verdicts, cx.print.width());
+                text.push_str(&format!("\n{}\n\n{report}", proof::text(asked.probes)));
             }
             cx.print.result(&text)
         }

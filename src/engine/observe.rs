@@ -143,6 +143,24 @@ pub async fn read_fleet(client: &Client, ask: &Ask, clock: &Clock) -> Result<Fle
     })
 }
 
+/// The pools that bear this fleet's mark, whole.
+pub async fn read_owned(client: &Client, fleet: &FleetName) -> Result<Vec<Pool>, Error> {
+    let mut pools = client.pools().await?;
+    pools.retain(|it| it.is_owned_by(fleet));
+    let listed = pools.iter().filter(|it| it.reading == Reading::Listed);
+    let keys: BTreeSet<EntityKey> = listed.map(|it| it.entity.clone()).collect();
+    let mut found = SpecsByPool::new();
+    let mut answers = stream::iter(&keys).map(|it| client.entity(it)).buffered(AT_ONCE);
+    while let Some(answer) = answers.next().await {
+        found.extend(if_there(answer)?.into_iter().flat_map(|it| it.1));
+    }
+    drop(answers);
+    fill(&mut pools, found);
+    let wanted: HashSet<PoolId> = pools.iter().map(|it| it.id.clone()).collect();
+    read_rest(client, &wanted, &mut pools).await?;
+    Ok(pools)
+}
+
 /// The entities of one kind, and the wanted `extra_specs` of their pools. The list is left out
 /// where the pools that are there say already which entities the manifests mean.
 async fn read_entities(

@@ -32,8 +32,9 @@ pub(super) enum Value {
     HostPort(HostPort),
     Listen(SocketAddr),
     Labels(Labels),
-    /// `extra_specs`, top-level nulls included: they remove keys of the defaults.
-    Specs(Map<String, serde_json::Value>),
+    /// `extra_specs`, top-level nulls included: they remove keys of the defaults; and where its
+    /// top-level keys stand.
+    Specs(Map<String, serde_json::Value>, BTreeMap<String, At>),
     List(Vec<Item>),
     Record(Record),
     /// Names with their places and values, and the keys of fixed meaning among them.

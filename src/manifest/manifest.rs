@@ -1,6 +1,6 @@
 //! The manifest: everything that the files say, and every problem in them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::checks::{self, Placed};
 use super::code::{Code, Severity};
@@ -34,6 +34,8 @@ pub struct Manifest {
     places: Vec<Fields>,
     /// Where the fields of the defaults stand.
     defaults: HashMap<&'static str, At>,
+    /// Where the top-level keys of their `extra_specs` stand.
+    default_specs: BTreeMap<String, At>,
     /// Where the fields of each entry of `credentials` stand, by its name.
     credentials: HashMap<String, HashMap<&'static str, At>>,
 }
@@ -43,6 +45,23 @@ pub struct Manifest {
 struct Fields {
     name: At,
     values: HashMap<&'static str, At>,
+    /// Of its `extra_specs`, by top-level key.
+    specs: BTreeMap<String, At>,
+}
+
+impl Fields {
+    fn of(name: At, record: &Record) -> Self {
+        let values = record.iter().map(|(key, item)| (key, item.at)).collect();
+        Self { name, values, specs: keys_of_specs(record) }
+    }
+}
+
+/// Where the top-level keys of `extra_specs` stand.
+fn keys_of_specs(record: &Record) -> BTreeMap<String, At> {
+    match record.get("extra_specs").map(|it| &it.value) {
+        Some(Value::Specs(_, keys)) => keys.clone(),
+        Some(_) | None => BTreeMap::new(),
+    }
 }
 
 /// A finding about a field that another floor has made: policy, or what GARM answered.
@@ -96,19 +115,22 @@ fn load_onto(
     one_name_each(&declared, &mut desk);
     let mut merger = Merger::new(defaults, &mut desk);
     let merged = declared.iter().filter_map(|it| Some((merger.merge(&it.record, it.at)?, it)));
-    let (pools, places): (Vec<_>, Vec<_>) = merged.map(|(pool, it)| (pool, fields(it))).unzip();
+    let (pools, places): (Vec<_>, Vec<_>) =
+        merged.map(|(pool, it)| (pool, Fields::of(it.at, &it.record))).unzip();
     together(&placed(&pools, &places), defaults, &mut desk);
     match fleet {
         Some((_, record)) => watched(record, &pools, &mut desk),
         None => desk.help_on(Code::NeededForPlan, "; `plan` needs such a file in any case"),
     }
-    let defaults = match defaults {
-        Defaults::Known(record) => record.iter().map(|(key, item)| (key, item.at)).collect(),
-        Defaults::Unknown => HashMap::new(),
+    let (defaults, default_specs) = match defaults {
+        Defaults::Known(record) => {
+            (record.iter().map(|(key, item)| (key, item.at)).collect(), keys_of_specs(record))
+        }
+        Defaults::Unknown => (HashMap::new(), BTreeMap::new()),
     };
     let credentials = fleet.map(|it| fleet::credential_places(it.1)).unwrap_or_default();
     let (files, problems) = desk.finish();
-    Manifest { fleet_file, pools, problems, files, places, defaults, credentials }
+    Manifest { fleet_file, pools, problems, files, places, defaults, default_specs, credentials }
 }
 
 /// Parses a file and reports what is wrong with its YAML. Nothing when there is no document.
@@ -194,11 +216,6 @@ fn declared(item: &Item) -> Option<Declared> {
         }
         _ => None,
     }
-}
-
-fn fields(declared: &Declared) -> Fields {
-    let values = declared.record.iter().map(|(key, item)| (key, item.at)).collect();
-    Fields { name: declared.at, values }
 }
 
 fn no_pools(files: &[PoolFile], desk: &mut Desk) {
@@ -293,6 +310,14 @@ impl Manifest {
     /// not declared.
     pub fn problem(&self, pool: &PoolName, field: &str, finding: Finding) -> Problem {
         self.placed(self.at(pool, field), pool.as_str(), finding)
+    }
+
+    /// A problem about a top-level key of a pool's `extra_specs`, where the key stands.
+    pub fn problem_in_specs(&self, pool: &PoolName, key: &str, finding: Finding) -> Problem {
+        let index = self.pools.iter().position(|it| it.name == *pool);
+        let own = index.and_then(|it| self.places[it].specs.get(key));
+        let at = own.or_else(|| self.default_specs.get(key)).copied();
+        self.placed(at.or_else(|| self.at(pool, "extra_specs")), pool.as_str(), finding)
     }
 
     /// A problem about a field of an entry of `credentials`, with its source line.

@@ -226,7 +226,7 @@ impl<'m> Merged<'m> {
     /// Merged by top-level key; `null` removes.
     fn extra_specs(&self) -> serde_json::Map<String, serde_json::Value> {
         let of = |record: &Record| match record.get("extra_specs").map(|it| &it.value) {
-            Some(Value::Specs(map)) => map.clone(),
+            Some(Value::Specs(map, _)) => map.clone(),
             Some(_) | None => serde_json::Map::new(),
         };
         let mut merged = of(self.defaults);

@@ -1,22 +1,27 @@
 //! `extra_specs`: any YAML as JSON, exactly or not at all. May hold secrets: values are never
 //! shown, keys are.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Number, Value as Json};
 
 use super::code::Code;
 use super::decode::{Decoder, Subject};
 use super::desk::Draft;
 use super::item::Value;
-use super::node::{Kind as NodeKind, Meaning, Node, Scalar};
+use super::node::{Key, Kind as NodeKind, Meaning, Node, Scalar};
 
 /// Reads the mapping; `null` is an empty one.
 pub(super) fn read(d: &mut Decoder<'_>, node: &Node<'_>, subject: Subject<'_>) -> Value {
     match &node.value().kind {
-        NodeKind::Map(_) => match json(d, node) {
-            Some(Json::Object(map)) => Value::Specs(map),
+        NodeKind::Map(pairs) => match json(d, node) {
+            Some(Json::Object(map)) => {
+                let at = |it: &Key<'_>| (it.text.to_string(), d.at(it.span));
+                Value::Specs(map, pairs.iter().map(|(key, _)| at(key)).collect())
+            }
             Some(_) | None => Value::Broken,
         },
-        NodeKind::Scalar(_) if node.is_null() => Value::Specs(Map::new()),
+        NodeKind::Scalar(_) if node.is_null() => Value::Specs(Map::new(), BTreeMap::new()),
         NodeKind::Broken => Value::Broken,
         NodeKind::Scalar(_) | NodeKind::List(_) | NodeKind::Shared(_) => {
             d.wrong_type(node, subject, "a mapping");

@@ -1,8 +1,13 @@
 //! Holds declared pools against policies.
 
-use super::networks;
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use super::{kit, networks};
 use crate::domain::glob;
-use crate::domain::name::PoolName;
+use crate::domain::name::{FleetName, PoolName};
+use crate::domain::pool::{Pool, Reading};
 use crate::domain::text::{code, count};
 use crate::manifest::{Code, DeclaredPool, PolicySettings};
 
@@ -13,6 +18,8 @@ pub struct Violation {
     pub pool: PoolName,
     /// The field that is to blame.
     pub field: &'static str,
+    /// The top-level key of `extra_specs` that is to blame, where one is.
+    pub key: Option<String>,
     /// Which kind of problem.
     pub code: Code,
     /// One sentence without full stop.
@@ -28,6 +35,18 @@ pub struct Others {
     pub runners: u32,
 }
 
+/// What a pool asks for, declared or as it stands in GARM.
+struct Asks<'a> {
+    name: PoolName,
+    provider: Option<&'a str>,
+    instance_type: &'a str,
+    enable_shell: bool,
+    enabled: bool,
+    max_runners: u32,
+    /// Absent where nobody has read them.
+    extra_specs: Option<Cow<'a, Map<String, Value>>>,
+}
+
 /// Every violation, in the order of the pools. Each policy is held by itself: a pool has to satisfy
 /// all of them. What a pool does not say yet (a provider, offline) is not judged.
 pub fn judge(
@@ -35,6 +54,41 @@ pub fn judge(
     pools: &[DeclaredPool],
     others: Others,
 ) -> Vec<Violation> {
+    let asks = pools.iter().map(|it| Asks {
+        name: it.name.clone(),
+        provider: it.provider.as_deref(),
+        instance_type: &it.instance_type,
+        enable_shell: it.enable_shell,
+        enabled: it.enabled,
+        max_runners: it.scale.max_runners,
+        extra_specs: Some(Cow::Borrowed(&it.extra_specs)),
+    });
+    judge_all(policies, &asks.collect::<Vec<_>>(), others)
+}
+
+/// The same of this fleet's pools as they stand in GARM, whoever made them so. What the runner kit
+/// has put into them is its own; `extra_specs` that were not read are not judged.
+pub fn judge_live(
+    policies: &[&PolicySettings],
+    fleet: &FleetName,
+    pools: &[Pool],
+) -> Vec<Violation> {
+    let asks = pools.iter().filter_map(|it| {
+        let is_read = it.reading == Reading::Whole;
+        Some(Asks {
+            name: it.owned_name(fleet)?,
+            provider: Some(&it.spec.provider),
+            instance_type: &it.spec.flavor,
+            enable_shell: it.spec.enable_shell,
+            enabled: it.spec.enabled,
+            max_runners: it.spec.max_runners,
+            extra_specs: is_read.then(|| Cow::Owned(kit::without(&it.spec.extra_specs))),
+        })
+    });
+    judge_all(policies, &asks.collect::<Vec<_>>(), Others::default())
+}
+
+fn judge_all(policies: &[&PolicySettings], pools: &[Asks<'_>], others: Others) -> Vec<Violation> {
     let mut all = Vec::new();
     for pool in pools {
         for policy in policies {
@@ -56,54 +110,59 @@ pub fn judge(
     seen
 }
 
-fn provider(policy: &PolicySettings, pool: &DeclaredPool) -> Option<Violation> {
+fn provider(policy: &PolicySettings, pool: &Asks<'_>) -> Option<Violation> {
     let allowed = policy.allowed_providers.as_ref()?;
-    let provider = pool.provider.as_ref()?;
-    if allowed.contains(provider) {
+    let provider = pool.provider?;
+    if allowed.iter().any(|it| it == provider) {
         return None;
     }
     Some(Violation {
         pool: pool.name.clone(),
         field: "provider",
+        key: None,
         code: Code::ForbiddenProvider,
         message: format!("provider {} is not in `policy.allowed_providers`", code(provider)),
         help: one_of(allowed),
     })
 }
 
-fn instance_type(policy: &PolicySettings, pool: &DeclaredPool) -> Option<Violation> {
+fn instance_type(policy: &PolicySettings, pool: &Asks<'_>) -> Option<Violation> {
     let allowed = policy.allowed_instance_types.as_ref()?;
-    if allowed.iter().any(|it| glob::matches(it, &pool.instance_type)) {
+    if allowed.iter().any(|it| glob::matches(it, pool.instance_type)) {
         return None;
     }
     Some(Violation {
         pool: pool.name.clone(),
         field: "instance_type",
+        key: None,
         code: Code::ForbiddenInstanceType,
         message: format!(
             "instance type {} is not in `policy.allowed_instance_types`",
-            code(&pool.instance_type)
+            code(pool.instance_type)
         ),
         help: one_of(allowed),
     })
 }
 
-fn shell(policy: &PolicySettings, pool: &DeclaredPool) -> Option<Violation> {
+fn shell(policy: &PolicySettings, pool: &Asks<'_>) -> Option<Violation> {
     (policy.forbid_enable_shell && pool.enable_shell).then(|| Violation {
         pool: pool.name.clone(),
         field: "enable_shell",
+        key: None,
         code: Code::ForbiddenShell,
         message: "shell access to runners is forbidden by `policy.forbid_enable_shell`".into(),
         help: "leave `enable_shell` out".into(),
     })
 }
 
-fn specs_keys(policy: &PolicySettings, pool: &DeclaredPool) -> Vec<Violation> {
+fn specs_keys(policy: &PolicySettings, pool: &Asks<'_>) -> Vec<Violation> {
     let Some(allowed) = &policy.extra_specs_allow_keys else { return Vec::new() };
-    let strange = pool.extra_specs.keys().filter(|it| !allowed.contains(it));
+    let keys = pool.extra_specs.iter().flat_map(|it| it.keys());
+    let strange = keys.filter(|it| !allowed.contains(it));
     let violation = |key: &String| Violation {
         pool: pool.name.clone(),
         field: "extra_specs",
+        key: Some(key.clone()),
         code: Code::ForbiddenSpec,
         message: format!(
             "key {} of `extra_specs` is not in `policy.extra_specs.allow_keys`",
@@ -114,14 +173,17 @@ fn specs_keys(policy: &PolicySettings, pool: &DeclaredPool) -> Vec<Violation> {
     strange.map(violation).collect()
 }
 
-fn network(policy: &PolicySettings, pool: &DeclaredPool) -> Vec<Violation> {
-    let Some(provider) = &pool.provider else { return Vec::new() };
-    let rules = policy.networks.iter().filter(|it| it.provider == *provider);
-    let found = rules.flat_map(|it| networks::violations(&pool.extra_specs, it));
+fn network(policy: &PolicySettings, pool: &Asks<'_>) -> Vec<Violation> {
+    let (Some(provider), Some(specs)) = (pool.provider, &pool.extra_specs) else {
+        return Vec::new();
+    };
+    let rules = policy.networks.iter().filter(|it| it.provider == provider);
+    let found = rules.flat_map(|it| networks::violations(specs, it));
     found
-        .map(|(message, help)| Violation {
+        .map(|(message, help, key)| Violation {
             pool: pool.name.clone(),
             field: "extra_specs",
+            key,
             code: Code::ForbiddenNetwork,
             message,
             help,
@@ -131,14 +193,14 @@ fn network(policy: &PolicySettings, pool: &DeclaredPool) -> Vec<Violation> {
 
 /// The pool whose runners are one too many is named, in the order of the files. A disabled pool
 /// starts none.
-fn total(bound: u32, pools: &[DeclaredPool], others: Others) -> Option<Violation> {
+fn total(bound: u32, pools: &[Asks<'_>], others: Others) -> Option<Violation> {
     let enabled = || pools.iter().filter(|it| it.enabled);
     let mut sum = u64::from(others.runners);
     let culprit = enabled().find(|it| {
-        sum += u64::from(it.scale.max_runners);
+        sum += u64::from(it.max_runners);
         sum > u64::from(bound)
     })?;
-    let all = enabled().map(|it| u64::from(it.scale.max_runners)).sum::<u64>();
+    let all = enabled().map(|it| u64::from(it.max_runners)).sum::<u64>();
     let whose = match others.runners {
         0 => "all pools together".to_owned(),
         n => format!("all pools together, with {n} of pools of ours that are not declared here,"),
@@ -147,6 +209,7 @@ fn total(bound: u32, pools: &[DeclaredPool], others: Others) -> Option<Violation
     Some(Violation {
         pool: culprit.name.clone(),
         field: "max_runners",
+        key: None,
         code: Code::TooManyRunners,
         message: format!(
             "{whose} may have {}, and `policy.max_total_runners` is {bound}",

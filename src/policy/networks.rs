@@ -6,12 +6,15 @@ use crate::domain::glob;
 use crate::domain::text::{code, count};
 use crate::manifest::NetworkRule;
 
-/// What is wrong with `extra_specs` under a rule, and what to do, once for each key.
-pub(super) fn violations(specs: &Map<String, Value>, rule: &NetworkRule) -> Vec<(String, String)> {
+/// What is wrong, what to do, and the top-level key that is to blame, where one is.
+type Wrong = (String, String, Option<String>);
+
+/// What is wrong with `extra_specs` under a rule, once for each key of the rule.
+pub(super) fn violations(specs: &Map<String, Value>, rule: &NetworkRule) -> Vec<Wrong> {
     rule.keys.iter().filter_map(|key| one(specs, key, rule)).collect()
 }
 
-fn one(specs: &Map<String, Value>, key: &str, rule: &NetworkRule) -> Option<(String, String)> {
+fn one(specs: &Map<String, Value>, key: &str, rule: &NetworkRule) -> Option<Wrong> {
     let provider = &rule.provider;
     let mut values = Vec::new();
     for found in found(specs, key) {
@@ -30,7 +33,7 @@ fn one(specs: &Map<String, Value>, key: &str, rule: &NetworkRule) -> Option<(Str
                 code(key),
                 code(provider)
             );
-            (message, format!("give it; {allowed}"))
+            (message, format!("give it; {allowed}"), None)
         });
     }
     let bad: Vec<&String> =
@@ -46,7 +49,14 @@ fn one(specs: &Map<String, Value>, key: &str, rule: &NetworkRule) -> Option<(Str
         code(first),
         code(provider)
     );
-    Some((message, allowed))
+    let is_bad = |it: &&String| {
+        let alone = Map::from_iter(specs.get_key_value(*it).map(|(k, v)| (k.clone(), v.clone())));
+        let mut named = Vec::new();
+        found(&alone, key).into_iter().for_each(|it| spread(it, &mut named));
+        named.contains(first)
+    };
+    let blamed = specs.keys().find(is_bad).cloned();
+    Some((message, allowed, blamed))
 }
 
 /// Every value at this path. Providers are Go programs that read keys without regard to case, so

@@ -124,6 +124,12 @@ pub const CONFIG_DRIFT: Series = gauge(
     POOL,
     "Whether the pool in GARM differs from the declared one (1) or not (0)",
 );
+/// Of the pool as it stands in GARM, whoever made it so.
+pub const POLICY_VIOLATIONS: Series = gauge(
+    "runnerctl_pool_policy_violations",
+    POOL,
+    "Number of rules of the policy that the pool in GARM breaks",
+);
 /// Of the files as they were read last.
 pub const CONFIG_TAKEN: Series = gauge(
     "runnerctl_config_last_reload_successful",
@@ -252,7 +258,7 @@ pub const GARM_REQUEST_DURATION: Series = Series {
 };
 
 /// Every series, in the order of `/metrics`.
-pub const ALL: [Series; 39] = [
+pub const ALL: [Series; 40] = [
     RUNNER_ACTIVE,
     RUNNER_IDLE,
     QUEUE_DEPTH,
@@ -270,6 +276,7 @@ pub const ALL: [Series; 39] = [
     POOL_BELOW_MIN,
     CIRCUIT_OPEN,
     CONFIG_DRIFT,
+    POLICY_VIOLATIONS,
     CONFIG_TAKEN,
     LAST_RECONCILE,
     OBSERVATION_AGE,

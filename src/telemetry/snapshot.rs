@@ -58,6 +58,9 @@ pub struct PoolGauges {
     pub is_circuit_open: bool,
     /// The pool differs from its declaration; absent while nobody has compared.
     pub has_drift: Option<bool>,
+    /// Rules of the policy that the pool breaks as it stands in GARM; absent while nobody has held
+    /// it against them.
+    pub policy_violations: Option<u32>,
 }
 
 /// What holds for the process and not for a pool. It changes apart from the picture: the event

@@ -7,9 +7,24 @@ use super::wrap::hanging;
 use crate::domain::text::escape;
 use crate::watchdog::requirements::{Answer, Known, Verdict};
 
-/// One line for each requirement, folded to `width` columns.
+/// A heading, and one line for each requirement, folded to `width` columns.
 pub fn text(verdicts: &[Verdict], width: usize) -> String {
-    verdicts.iter().map(|it| line(it, width)).collect()
+    let lines: String = verdicts.iter().map(|it| line(it, width)).collect();
+    format!("{}\n{lines}", paint(NAME, "Requirements"))
+}
+
+/// The same as a list. The sentences stand in code spans and cannot end them.
+pub fn markdown(verdicts: &[Verdict]) -> String {
+    let line = |it: &Verdict| {
+        let said = sentence(it).replace('`', "'");
+        format!("- {} {}: `{said}`\n", it.requirement.id(), it.answer.word())
+    };
+    format!("\n#### Requirements\n\n{}", verdicts.iter().map(line).collect::<String>())
+}
+
+/// One line of a log, without the word of the answer's weight.
+pub fn log_line(verdict: &Verdict) -> String {
+    format!("{} {}: {}", verdict.requirement.id(), verdict.answer.word(), sentence(verdict))
 }
 
 fn line(verdict: &Verdict, width: usize) -> String {
@@ -74,6 +89,17 @@ mod tests {
     fn every_requirement_has_a_line() {
         let said = anstream::adapter::strip_str(&text(&some(), 72)).to_string();
         insta::assert_snapshot!(said);
+    }
+
+    #[test]
+    fn the_report_as_markdown_and_as_lines_of_a_log() {
+        let markdown = markdown(&some());
+        assert!(
+            markdown.contains("- R10 met: `mTLS from runners to GARM: 6 probes were refused`\n")
+        );
+        assert_eq!(markdown.matches('`').count(), 12, "{markdown}");
+        let lines: Vec<String> = some().iter().map(log_line).collect();
+        assert_eq!(lines[4], "R10 met: mTLS from runners to GARM: 6 probes were refused");
     }
 
     #[test]

@@ -59,8 +59,8 @@ impl Requirement {
     const fn teller(self) -> &'static str {
         match self {
             Self::R3 | Self::R4 | Self::R11 => "runnerctl watch",
-            Self::R8 | Self::R9 => "runnerctl plan",
-            Self::R10 => "runnerctl validate --online",
+            Self::R8 => "runnerctl plan",
+            Self::R9 | Self::R10 => "runnerctl validate --online",
         }
     }
 }
@@ -358,7 +358,7 @@ mod tests {
                 unknown("R3", "runnerctl watch", Known::Open),
                 unknown("R4", "runnerctl watch", Known::Open),
                 unknown("R8", "runnerctl plan", Known::Accepted),
-                unknown("R9", "runnerctl plan", Known::Open),
+                unknown("R9", "runnerctl validate --online", Known::Open),
                 unknown("R10", "runnerctl validate --online", Known::Open),
                 unknown("R11", "runnerctl watch", Known::Open),
             ]

@@ -90,7 +90,7 @@ fn each_violation_has_its_line_and_what_would_be_allowed() {
     let expected = [
         ("RC0801", 9),
         ("RC0802", 12),
-        ("RC0804", 14),
+        ("RC0804", 15),
         ("RC0805", 14),
         ("RC0803", 19),
         ("RC0805", 16),

@@ -4,6 +4,7 @@ mod alerts;
 mod demo;
 mod disk;
 mod end;
+mod guardrails;
 mod mtls;
 mod pages;
 mod reload;

@@ -36,7 +36,12 @@ pub(super) fn outdated(fleet: &Fleet) -> Outdated {
 }
 
 /// The picture of every managed pool.
-pub(super) fn snapshot(sight: &Sight<'_>, outdated: &Outdated, drifts: &Drifts) -> Snapshot {
+pub(super) fn snapshot(
+    sight: &Sight<'_>,
+    outdated: &Outdated,
+    drifts: &Drifts,
+    violated: &BTreeMap<PoolName, u32>,
+) -> Snapshot {
     let decisions = sight.decisions();
     let queues = queues(sight);
     let stocks: HashMap<&PoolId, &Stock> =
@@ -52,8 +57,13 @@ pub(super) fn snapshot(sight: &Sight<'_>, outdated: &Outdated, drifts: &Drifts) 
             now: sight.now,
         };
         let outdated_runners = outdated.get(&managed.id).copied();
-        let has_drift = drifts.get(name).copied();
-        Some((name.clone(), PoolGauges { outdated_runners, has_drift, ..pool(&seen) }))
+        let gauges = PoolGauges {
+            outdated_runners,
+            has_drift: drifts.get(name).copied(),
+            policy_violations: violated.get(name).copied(),
+            ..pool(&seen)
+        };
+        Some((name.clone(), gauges))
     };
     Snapshot {
         pools: sight.managed.iter().filter_map(gauges).collect(),
@@ -110,6 +120,7 @@ fn pool(seen: &Seen<'_>) -> PoolGauges {
         is_below_min: serving < min_runners,
         is_circuit_open: seen.decision.is_some_and(|it| it.rules.circuit.open.is_some()),
         has_drift: None,
+        policy_violations: None,
     }
 }
 
@@ -155,7 +166,7 @@ mod tests {
             stream: Stream::Up,
             watched: &crate::watchdog::Watched::default(),
         };
-        snapshot(&sight, &outdated, &Drifts::none())
+        snapshot(&sight, &outdated, &Drifts::none(), &BTreeMap::new())
     }
 
     #[test]

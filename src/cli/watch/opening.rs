@@ -12,6 +12,7 @@ use super::drifts::Drifts;
 use super::journal::{Journal, Line, Look, Press, Weight};
 use super::records::{Desk, Records, Work};
 use super::setup::{self, Setup};
+use super::verdicts::Verdicts;
 use crate::cli::Context;
 use crate::cli::args::Globals;
 use crate::cli::books::{self, Named};
@@ -49,6 +50,7 @@ pub(super) struct Opened {
     pub(super) work: Option<Work>,
     pub(super) alerting: Arc<Alerting>,
     pub(super) facts: Arc<Facts>,
+    pub(super) verdicts: Arc<Verdicts>,
     pub(super) journal: Journal,
     pub(super) press: Press,
 }
@@ -89,6 +91,7 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<Opened, Fa
     let alerting = Alerting::start(&setup, &setup.allowed(cx.globals), wires).await?;
     let settings =
         Settings { resync: setup.watch.resync, course: args.course(), writes: args.writes() };
+    let verdicts = Arc::new(Verdicts::new(journal.clone(), &setup));
     let opened = Opened {
         globals: cx.globals.clone(),
         setup,
@@ -105,6 +108,7 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<Opened, Fa
         work,
         alerting: Arc::new(alerting),
         facts,
+        verdicts,
         journal,
         press,
     };

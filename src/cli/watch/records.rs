@@ -22,6 +22,7 @@ use crate::host::clock::Clock;
 use crate::host::diary::{Diary, Kept};
 use crate::host::ledger::{Book, Ledger, LedgerError};
 use crate::host::state;
+use crate::policy::Violation;
 use crate::scale::Change;
 use crate::telemetry::{Board, Counter};
 use crate::watchdog::Finding;
@@ -126,20 +127,20 @@ impl Records {
     /// The probes of mTLS have another word.
     pub(super) fn proven(&self, shown: &Shown) {
         let Some(inner) = &self.0 else { return };
-        let entry = Entry {
-            time: Clock::Real.now(),
-            actor: state::actor(),
-            kind: Kind::Event,
-            act: format!("mtls {}", shown.word.word()),
-            subject: Subject::Controller,
-            before: None,
-            after: None,
-            cause: inner.diary.cause().clone(),
-            seen: None,
-            intent: None,
-            verdict: None,
-            detail: shown.sentence.clone(),
+        let act = format!("mtls {}", shown.word.word());
+        let entry = inner.event(act, Subject::Controller, shown.sentence.clone());
+        inner.tell(|_, _| vec![entry]);
+    }
+
+    /// A pool has begun to break the policy as it stands in GARM, or does so no more.
+    pub(super) fn violation(&self, it: &Violation, turn: Turn) {
+        let Some(inner) = &self.0 else { return };
+        let act = match turn {
+            Turn::Begins => "policy violation",
+            Turn::Ends => "policy violation over",
         };
+        let subject = Subject::Pool { name: it.pool.clone(), id: None };
+        let entry = inner.event(act.to_owned(), subject, it.message.clone());
         inner.tell(|_, _| vec![entry]);
     }
 
@@ -155,28 +156,42 @@ impl Records {
     }
 }
 
+/// Whether something begins or ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    Begins,
+    Ends,
+}
+
 impl Inner {
-    /// A finding as a record; its time is this machine's, as that of every record.
+    /// What was found, as a record; its time is this machine's, as that of every record.
+    fn event(&self, act: String, subject: Subject, detail: String) -> Entry {
+        Entry {
+            time: Clock::Real.now(),
+            actor: state::actor(),
+            kind: Kind::Event,
+            act,
+            subject,
+            before: None,
+            after: None,
+            cause: self.diary.cause().clone(),
+            seen: None,
+            intent: None,
+            verdict: None,
+            detail,
+        }
+    }
+
+    /// A finding as a record.
     fn finding(&self, it: &Finding) -> Entry {
         let (pool, pool_id) = (it.pool.clone(), it.pool_id.clone());
         let subject = match &it.runner {
             Some(name) => Subject::Runner { name: name.clone(), pool, pool_id },
             None => Subject::Pool { name: pool, id: Some(pool_id) },
         };
-        Entry {
-            time: Clock::Real.now(),
-            actor: state::actor(),
-            kind: Kind::Event,
-            act: format!("finding {}", it.kind.word()),
-            subject,
-            before: None,
-            after: Some(json!({ "garm_time": it.at.to_string() })),
-            cause: self.diary.cause().clone(),
-            seen: None,
-            intent: None,
-            verdict: None,
-            detail: it.evidence.clone(),
-        }
+        let act = format!("finding {}", it.kind.word());
+        let after = Some(json!({ "garm_time": it.at.to_string() }));
+        Entry { after, ..self.event(act, subject, it.evidence.clone()) }
     }
 
     fn tell(&self, of: impl FnOnce(&mut Lifecycle, Timestamp) -> Vec<Entry>) {

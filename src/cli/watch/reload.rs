@@ -14,7 +14,9 @@ use super::identity::Identity;
 use super::journal::{Journal, Line, Weight};
 use super::proving::Demand;
 use super::setup::{Refused, Setup, digest, read};
+use super::verdicts::Verdicts;
 use crate::cli::args::Globals;
+use crate::cli::policies::Policies;
 use crate::engine::watch::{Order, Roll, Writes};
 use crate::host::systemd::{self, Notice};
 use crate::telemetry::{Board, Certificates, Config};
@@ -47,6 +49,9 @@ pub(super) struct Reloader {
     pub(super) writes: Writes,
     /// Our certificate for GARM, and what it is trusted by.
     pub(super) identity: Identity,
+    /// The report on the requirements.
+    pub(super) verdicts: Arc<Verdicts>,
+    pub(super) policies: Sender<Policies>,
     /// As it was at the start: what of it needs a restart is still in force.
     pub(super) started: Setup,
     /// As it was read last.
@@ -122,6 +127,8 @@ impl Reloader {
         }
         self.board.config(Config::Taken);
         self.drifts.reload(fresh);
+        self.policies.send_replace(fresh.policies.clone());
+        self.verdicts.files(fresh);
         self.demands.send_if_modified(|it| {
             let before = std::mem::replace(it, Demand::of(&fresh.file.policy, self.writes));
             before != *it

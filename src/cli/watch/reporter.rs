@@ -6,17 +6,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
 use super::alerting::Facts;
 use super::drifts::Drifts;
 use super::explain::Kept;
 use super::gauges::{self, Outdated};
+use super::guardrails::{Guardrails, News};
 use super::journal::{Journal, Line, Weight};
-use super::records::Records;
+use super::records::{Records, Turn};
 use super::timings::{Timings, Took};
+use super::verdicts::Verdicts;
 use super::words;
+use crate::cli::policies::Policies;
 use crate::domain::fleet::{Controller, Fleet};
 use crate::domain::name::{FleetName, PoolId, PoolName};
 use crate::engine::watch::{Act, ActEnd, Audience, Deed, Incident, Sight, Stream};
@@ -37,6 +40,9 @@ pub(super) struct Reporter {
     /// What the pools are held against.
     drifts: Drifts,
     controllers: watch::Sender<Option<Controller>>,
+    /// In force.
+    policies: watch::Receiver<Policies>,
+    verdicts: Arc<Verdicts>,
     /// What `/decisions` shows.
     kept: Arc<Mutex<Kept>>,
     /// A full read has succeeded or failed: the first one makes the service ready, each is the
@@ -50,6 +56,7 @@ pub(super) struct Reporter {
 struct State {
     timings: Timings,
     outdated: Outdated,
+    guardrails: Guardrails,
     names: BTreeMap<PoolId, PoolName>,
     /// The last words about GARM's own backoff.
     impatience: Option<String>,
@@ -65,15 +72,31 @@ pub(super) struct Outlets {
     pub(super) drifts: Drifts,
     /// GARM's settings as they were read last, for the probes of its URLs.
     pub(super) controllers: watch::Sender<Option<Controller>>,
+    pub(super) policies: watch::Receiver<Policies>,
+    pub(super) verdicts: Arc<Verdicts>,
 }
 
 impl Reporter {
     pub(super) fn new(fleet: FleetName, outlets: Outlets) -> Self {
-        let Outlets { board, journal, records, facts, drifts, controllers } = outlets;
+        let Outlets { board, journal, records, facts, drifts, controllers, policies, verdicts } =
+            outlets;
         let kept = Arc::new(Mutex::new(Kept::default()));
         let state = Mutex::new(State::default());
         let looked = Arc::new(Notify::new());
-        Self { fleet, board, journal, records, facts, drifts, controllers, kept, looked, state }
+        Self {
+            fleet,
+            board,
+            journal,
+            records,
+            facts,
+            drifts,
+            controllers,
+            policies,
+            verdicts,
+            kept,
+            looked,
+            state,
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -116,6 +139,20 @@ impl Reporter {
         state.impatience = said;
     }
 
+    fn tell_violations(&self, news: &News) {
+        for it in &news.begun {
+            let text = format!("breaks the policy as it stands in GARM: {}", it.message);
+            let line = Line::new(Weight::Warning, "policy", text).of(&it.pool);
+            self.journal.say(line.help(it.help.clone()).with(json!({ "field": it.field })));
+            self.records.violation(it, Turn::Begins);
+        }
+        for it in &news.ended {
+            let text = format!("breaks the policy no more: {}", it.message);
+            self.journal.say(Line::new(Weight::Note, "policy", text).of(&it.pool));
+            self.records.violation(it, Turn::Ends);
+        }
+    }
+
     fn explain(&self, sight: &Sight<'_>) {
         let kept = Kept::of(&self.fleet, sight);
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
@@ -129,6 +166,9 @@ impl Audience for Reporter {
         let times = state.timings.read(fleet);
         self.time(&state, times);
         state.outdated = gauges::outdated(fleet);
+        let news = state.guardrails.read(&self.policies.borrow(), &self.fleet, fleet);
+        self.verdicts.networks(state.guardrails.in_wrong_networks());
+        self.tell_violations(&news);
         self.records.read(fleet);
         self.controllers.send_if_modified(|it| {
             let is_news = it.as_ref() != Some(&fleet.controller);
@@ -159,17 +199,25 @@ impl Audience for Reporter {
         self.board.frozen(frozen(sight));
         let is_connected = Some(sight.stream == Stream::Up);
         self.board.process(|it| it.is_stream_connected = is_connected);
-        let snapshot = gauges::snapshot(sight, &state.outdated, &self.drifts);
+        let violated = &state.guardrails.counts;
+        let snapshot = gauges::snapshot(sight, &state.outdated, &self.drifts, violated);
         self.facts.take(&snapshot);
         self.board.publish(snapshot);
         self.explain(sight);
+        self.verdicts.watched(sight.watched);
         if !state.is_ready {
             state.is_ready = true;
             let kept = Arc::clone(&self.kept);
+            // The board outlives the log, which the verdicts write to.
+            let verdicts = Arc::downgrade(&self.verdicts);
             self.board.explain(Arc::new(move || -> Value {
                 // Copied out, so that making the page holds nobody up.
                 let kept = kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                kept.value()
+                let mut page = kept.value();
+                if let Some(verdicts) = verdicts.upgrade() {
+                    page["requirements"] = verdicts.json();
+                }
+                page
             }));
         }
         self.warn_of_impatience(&mut state, sight);

@@ -4,7 +4,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
 use tokio::sync::watch::{Receiver, Sender};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, interval, sleep_until};
@@ -17,23 +16,24 @@ use super::opening::Opened;
 use super::proving::{Demand, Prover, Shown};
 use super::reload::{Cause, Reloader};
 use super::reporter::{Outlets, Reporter};
+use super::rounds::{herald, round};
 use crate::audit;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::policies::Policies;
 use crate::cli::proven;
 use crate::domain::fleet::{Controller, Line as GarmLine};
 use crate::domain::name::PoolName;
-use crate::domain::proof::Proof;
 use crate::engine::act::Writer;
 use crate::engine::record::Warrant;
 use crate::engine::watch::{Course, Doors, End, Order, watch};
-use crate::garm::{events, probe};
+use crate::garm::events;
 use crate::host::clock::Clock;
 use crate::host::signals::{Hangups, Signal, Signals};
 use crate::host::state;
 use crate::host::systemd::{self, Notice};
 use crate::telemetry::{Board, Door, serve as answer};
-use crate::watchdog::enforcement::{Change, Enforcement};
+use crate::watchdog::enforcement::Enforcement;
 
 /// How long the loop has to finish after the first signal; the rest of the ten seconds is for the
 /// alerts and the audit file.
@@ -53,9 +53,11 @@ pub(super) async fn serve(mut opened: Opened) -> Result<Exit, Failure> {
     let tasks = TaskTracker::new();
     let (orders, taken) = mpsc::channel(ORDERS_MAX);
     let (controllers, known) = tokio::sync::watch::channel(None);
-    let reporter = reporter(&opened, controllers);
+    let (policies, policies_in_force) = tokio::sync::watch::channel(opened.setup.policies.clone());
+    let reporter = reporter(&opened, (controllers, policies_in_force));
     let (looks, look) = mpsc::channel(1);
-    let refused = begin(&mut opened, &tasks, &stop, Begun { orders: orders.clone(), look, known });
+    let refused =
+        begin(&mut opened, &tasks, &stop, Begun { orders: orders.clone(), look, known, policies });
     let Opened { settings, setup, client, journal, .. } = &opened;
     tasks.spawn(announce(Arc::clone(&reporter.looked), looks.clone(), stop.clone()));
     let writer = Writer::new(Arc::clone(client), warrant(&opened));
@@ -95,7 +97,10 @@ fn warrant(opened: &Opened) -> Warrant {
     }
 }
 
-fn reporter(opened: &Opened, controllers: Sender<Option<Controller>>) -> Reporter {
+fn reporter(
+    opened: &Opened,
+    (controllers, policies): (Sender<Option<Controller>>, Receiver<Policies>),
+) -> Reporter {
     let outlets = Outlets {
         board: Arc::clone(&opened.board),
         journal: opened.journal.clone(),
@@ -103,6 +108,8 @@ fn reporter(opened: &Opened, controllers: Sender<Option<Controller>>) -> Reporte
         records: opened.records.clone(),
         drifts: opened.drifts.clone(),
         controllers,
+        policies,
+        verdicts: Arc::clone(&opened.verdicts),
     };
     Reporter::new(opened.setup.file.fleet.clone(), outlets)
 }
@@ -112,6 +119,7 @@ struct Begun {
     orders: mpsc::Sender<Order>,
     look: mpsc::Receiver<Cause>,
     known: Receiver<Option<Controller>>,
+    policies: Sender<Policies>,
 }
 
 /// Starts what runs beside the loop: the listener, the alerts, the watchdog, whoever looks after
@@ -122,7 +130,7 @@ fn begin(
     stop: &CancellationToken,
     begun: Begun,
 ) -> Option<oneshot::Receiver<Shown>> {
-    let Begun { orders, look, known } = begun;
+    let Begun { orders, look, known, policies } = begun;
     let board = &opened.board;
     tasks.spawn(keep_alive(Arc::clone(board), stop.clone()));
     tasks.spawn(Arc::clone(&opened.alerting).run(stop.clone()));
@@ -145,12 +153,8 @@ fn begin(
     let (demands, demanded) = tokio::sync::watch::channel(demand);
     let (refuse, refused) = oneshot::channel();
     let again = Arc::new(Notify::new());
-    let garm = opened.setup.file.garm.clone();
     let prover = Prover {
-        probe: Box::new(move |controller| {
-            let doors = probe::Doors::of(&garm, &controller);
-            Box::pin(async move { probe::prove(&doors).await })
-        }),
+        probe: round(opened),
         tell: Box::new(herald(opened)),
         controllers: known,
         demand: demanded,
@@ -177,33 +181,11 @@ fn begin(
         again,
         writes: opened.settings.writes,
         identity: Identity::new(opened),
+        verdicts: Arc::clone(&opened.verdicts),
+        policies,
     };
     tasks.spawn(reloader.run(look, stop.clone()));
     Some(refused)
-}
-
-/// Tells what a round of probes has shown: the board and the alert rules each time, log and audit
-/// file when the word is another.
-fn herald(opened: &Opened) -> impl Fn(&Shown) + Send + use<> {
-    let (board, facts) = (Arc::clone(&opened.board), Arc::clone(&opened.facts));
-    let (journal, records) = (opened.journal.clone(), opened.records.clone());
-    move |it| {
-        board.process(|process| process.is_mtls_enforced = it.is_enforced);
-        facts.note_mtls(it.is_enforced);
-        let weight = match (it.change, it.word) {
-            (Change::Same, _) => Weight::Detail,
-            (Change::New, Proof::Enforced) => Weight::Note,
-            (Change::New, Proof::Unreachable | Proof::NotEnforced) => Weight::Warning,
-        };
-        if it.change == Change::New {
-            records.proven(it);
-        }
-        let line = Line::new(weight, "mtls", it.sentence.clone())
-            .with(json!({ "result": it.word.word() }));
-        let help = "`runnerctl validate --online` shows every probe";
-        let is_open = it.word != Proof::Enforced;
-        journal.say(if is_open { line.help(help) } else { line });
-    }
 }
 
 /// Says `Ready` at the first word of the loop, be it that GARM does not answer: the service runs
@@ -333,9 +315,9 @@ async fn close(
     (stop, tasks): (CancellationToken, TaskTracker),
     ended: Ended,
 ) -> Result<Exit, Failure> {
-    let Opened { journal, press, settings, alerting, records, book, .. } = opened;
+    let Opened { journal, press, settings, alerting, records, book, verdicts, .. } = opened;
     records.end();
-    drop(book);
+    drop((book, verdicts));
     stop.cancel();
     tasks.close();
     // Whatever has not ended by then is cut off with the process.

@@ -11,6 +11,7 @@ use crate::cli::args::Globals;
 use crate::cli::failure::Failure;
 use crate::cli::load::missing_fleet_file;
 use crate::cli::places::{Places, Surroundings};
+use crate::cli::policies::Policies;
 use crate::cli::validate::{Gathered, judged};
 use crate::engine::watch::{Enrolled, Roll};
 use crate::host::files;
@@ -26,6 +27,8 @@ pub(super) struct Setup {
     /// `watch:` of the fleet file, or its defaults.
     pub(super) watch: WatchSettings,
     pub(super) pools: Arc<[DeclaredPool]>,
+    /// What binds the pools.
+    pub(super) policies: Policies,
     /// The folder of the fleet file.
     pub(super) base: PathBuf,
     /// Warnings about the files; `validate` shows them.
@@ -125,6 +128,7 @@ fn judge(gathered: Gathered, places: &Places) -> Result<Setup, Refused> {
         watch,
         file,
         pools: gathered.manifest.pools.into(),
+        policies: gathered.policies,
         base: places.base(),
         warnings: gathered.problems.len(),
     })

@@ -35,6 +35,7 @@ pub fn agent_mode(pool: &PoolName, field: &'static str) -> Violation {
     Violation {
         pool: pool.clone(),
         field,
+        key: None,
         code: Code::NoKit,
         message: "`runner_mtls` does not go together with GARM's agent mode, which this entity is \
                   in: the agent calls home without the certificate, and can read its key"
@@ -45,7 +46,7 @@ pub fn agent_mode(pool: &PoolName, field: &'static str) -> Violation {
 }
 
 fn violation(pool: &DeclaredPool, field: &'static str, code: Code, message: String) -> Violation {
-    Violation { pool: pool.name.clone(), field, code, message, help: String::new() }
+    Violation { pool: pool.name.clone(), field, key: None, code, message, help: String::new() }
 }
 
 fn with(violation: Violation, help: impl Into<String>) -> Violation {
@@ -86,7 +87,8 @@ fn scripts(pool: &DeclaredPool, policy: &PolicySettings) -> Vec<Violation> {
         let name = [SCRIPTS, TEMPLATE].into_iter().find(|it| folded(key) == *it)?;
         let is_allowed = policy.extra_specs_allow_keys.iter().flatten().any(|it| it == key);
         let found = |message, help: String| {
-            Some(with(violation(pool, "extra_specs", Code::OwnScripts, message), help))
+            let violation = violation(pool, "extra_specs", Code::OwnScripts, message);
+            Some(with(Violation { key: Some(key.clone()), ..violation }, help))
         };
         if !is_allowed {
             return found(

@@ -14,7 +14,9 @@ fn the_specifications_file_plans_applies_and_then_holds() {
     bench.write("pools/default.yaml", SPECIFICATION);
     let line = ["plan", "--config", "rc.yaml", "-f", "pools", "--detailed-exitcode"];
     let plan = bench.run(&line).ends(2);
-    assert!(plan.out.ends_with("\nPlan: 1 to create, 1 to update\n"), "{}", plan.out);
+    assert!(plan.out.contains("\nPlan: 1 to create, 1 to update\n"), "{}", plan.out);
+    let last = plan.out.lines().rfind(|it| it.starts_with("  R")).unwrap();
+    assert!(last.starts_with("  R11  cannot tell"), "{}", plan.out);
     assert!(
         plan.out.contains(
             "policy: keeps 2 to 20 runners; starts more when more than 5 jobs have waited 30s"

@@ -44,6 +44,7 @@ pub(crate) fn default_pool() -> PoolGauges {
         is_below_min: false,
         is_circuit_open: true,
         has_drift: Some(true),
+        policy_violations: Some(2),
     }
 }
 

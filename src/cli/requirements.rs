@@ -1,0 +1,120 @@
+//! What this run knows of the requirements about safety, for the report that `plan`, `watch` and
+//! `validate --online` end with (DESIGN §1).
+
+use std::collections::BTreeSet;
+
+use crate::domain::credential::Credential as Found;
+use crate::domain::proof::{Probe, Proof};
+use crate::domain::secret::SecretRef;
+use crate::manifest::{DeclaredPool, FleetFile};
+use crate::view::proof;
+use crate::watchdog::requirements::{Credential, Mtls, Networks, Origin};
+
+/// The networks of these pools; `violations` are the pools that break a rule.
+pub(super) fn networks(
+    pools: &[DeclaredPool],
+    file: &FleetFile,
+    violations: BTreeSet<String>,
+) -> Networks {
+    Networks {
+        providers: pools.iter().filter_map(|it| it.provider.clone()).collect(),
+        ruled: file.policy.networks.iter().map(|it| it.provider.clone()).collect(),
+        violations,
+    }
+}
+
+/// Where GARM's credentials come from, as far as this fleet file tells.
+pub(super) fn credentials(found: &[Found], file: &FleetFile) -> Vec<Credential> {
+    let origin = |it: &Found| {
+        let is_ours = it.mark().is_some_and(|mark| mark.fleet == file.fleet.as_str());
+        let setting = file.credentials.iter().find(|setting| it.is_named(&setting.name));
+        match setting.filter(|_| is_ours).map(|it| &it.private_key) {
+            None => Origin::Unmarked,
+            Some(SecretRef::Vault { .. } | SecretRef::Exec(_)) => Origin::SecretsManager,
+            Some(SecretRef::File(_)) => Origin::Elsewhere("file".into()),
+            Some(SecretRef::Env(_)) => Origin::Elsewhere("env".into()),
+        }
+    };
+    found.iter().map(|it| Credential { name: it.name.clone(), origin: origin(it) }).collect()
+}
+
+/// What these probes have shown.
+pub(super) fn mtls(probes: &[Probe]) -> Mtls {
+    let sentence = proof::sentence(probes);
+    match Proof::of(probes) {
+        Proof::Enforced => Mtls::Enforced(sentence),
+        Proof::NotEnforced => Mtls::NotEnforced(sentence),
+        Proof::Unreachable => Mtls::Unproven(sentence),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::credential::Auth;
+    use crate::manifest::{Source, load};
+
+    fn file(credentials: &str) -> FleetFile {
+        let text = format!(
+            "fleet: acme\ngarm: {{ url: https://garm.test, password: env:P }}\n{credentials}"
+        );
+        let source = Source { path: "runnerctl.yaml".into(), text };
+        let manifest = load(Some(&source), &[]);
+        manifest.fleet_file.unwrap()
+    }
+
+    fn found(name: &str, description: &str) -> Found {
+        Found {
+            id: 1,
+            name: name.into(),
+            description: description.into(),
+            endpoint: "github.com".into(),
+            auth: Auth::App,
+        }
+    }
+
+    #[test]
+    fn a_credential_comes_from_where_its_reference_leads_when_it_bears_our_mark() {
+        let one = |name: &str, key: &str| {
+            format!(
+                "- {{ name: {name}, endpoint: github.com, app_id: 1, installation_id: 2, \
+                 private_key: \"{key}\" }}\n"
+            )
+        };
+        let settings = format!(
+            "credentials:\n{}{}",
+            one("vaulted", "vault:secret/app#key"),
+            one("filed", "file:app.pem")
+        );
+        let file = file(&settings);
+        let all = [
+            found("Vaulted", "runnerctl=acme app=1"),
+            found("filed", "runnerctl=acme app=1"),
+            found("vaulted", "made by hand"),
+            found("vaulted", "runnerctl=other app=1"),
+            found("else", "runnerctl=acme app=1"),
+        ];
+        let origins: Vec<Origin> =
+            credentials(&all, &file).into_iter().map(|it| it.origin).collect();
+        let expected = [
+            Origin::SecretsManager,
+            Origin::Elsewhere("file".into()),
+            Origin::Unmarked,
+            Origin::Unmarked,
+            Origin::Unmarked,
+        ];
+        assert_eq!(origins, expected);
+    }
+
+    #[test]
+    fn providers_of_pools_and_rules_of_the_policy_are_held_side_by_side() {
+        let pools = Source {
+            path: "a.yaml".into(),
+            text: "pools: [{ name: a, max_runners: 1, instance_type: m, provider: aws }]\n".into(),
+        };
+        let file = file("policy: { networks: { gcp: { keys: [net], allow: [x] } } }\n");
+        let found = networks(&load(None, &[pools]).pools, &file, BTreeSet::new());
+        let set = |name: &str| BTreeSet::from([name.to_owned()]);
+        assert_eq!((found.providers, found.ruled), (set("aws"), set("gcp")));
+    }
+}
