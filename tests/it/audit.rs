@@ -18,13 +18,15 @@ fn actor() -> Actor {
     Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0".into() }
 }
 
-fn ledger(path: &Path, key: Option<&str>) -> Ledger {
+/// The log of one who is called ada.
+pub(crate) fn ledger(path: &Path, key: Option<&str>) -> Ledger {
     let key = key.map(|it| Key::new(SecretString::from(it)));
     let scribe = Scribe { actor: actor(), clock: Clock::Real, key };
     Ledger::open(path, scribe, Folders::Leave).unwrap()
 }
 
-fn entry(detail: &str) -> Entry {
+/// A record that says so, and nothing else.
+pub(crate) fn entry(detail: &str) -> Entry {
     Entry {
         time: "2026-01-02T03:04:05Z".parse().unwrap(),
         actor: actor(),

@@ -5,36 +5,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use runnerctl::audit::{Actor, Cause, Entry, Head, Key, Kind, Subject};
-use runnerctl::host::clock::Clock;
-use runnerctl::host::ledger::{Folders, Ledger, Scribe};
-use secrecy::SecretString;
+use runnerctl::audit::Head;
 
+use crate::audit::{entry, ledger};
 use crate::cli::bench::Bench;
-
-fn actor() -> Actor {
-    Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0".into() }
-}
 
 /// Writes records of these details; the head.
 fn write(path: &Path, key: Option<&str>, details: &[&str]) -> Head {
-    let key = key.map(|it| Key::new(SecretString::from(it)));
-    let scribe = Scribe { actor: actor(), clock: Clock::Real, key };
-    let ledger = Ledger::open(path, scribe, Folders::Leave).unwrap();
-    let entry = |detail: &str| Entry {
-        time: "2026-01-02T03:04:05Z".parse().unwrap(),
-        actor: actor(),
-        kind: Kind::Event,
-        act: "test".into(),
-        subject: Subject::Log,
-        before: None,
-        after: None,
-        cause: Cause::default(),
-        seen: None,
-        intent: None,
-        verdict: None,
-        detail: detail.into(),
-    };
+    let ledger = ledger(path, key);
     details.iter().map(|it| ledger.append(&entry(it)).unwrap()).last().unwrap()
 }
 
