@@ -106,6 +106,8 @@ impl Run {
             }
             if self.chance.one_in(10) {
                 self.trouble.strike(&mut self.rig, &mut self.chance).await;
+                // What one that was stopped wrote last is no write of the next one's.
+                self.check();
                 self.written.clear();
             }
             self.trouble.pass(&mut self.rig, pause).await;

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::super::entry::Entry;
+use super::EVENT_PATIENCE;
 use super::pen::{Pen, times};
 use crate::domain::text::quote;
 
@@ -112,8 +113,10 @@ impl Watch {
                 Vec::new()
             }
             State::New | State::Whole => {
+                // The stream is unordered: what happened shortly before the last event that came
+                // may have been on its way behind it.
                 let earliest = now - SILENCE_MAX;
-                let from = self.heard_at.map_or(earliest, |it| it.max(earliest));
+                let from = self.heard_at.map_or(earliest, |it| (it - EVENT_PATIENCE).max(earliest));
                 self.state = next(Some(from));
                 vec![pen.gap(now, act, (Some(from), None), detail)]
             }

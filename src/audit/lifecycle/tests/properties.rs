@@ -276,3 +276,22 @@ proptest! {
         prop_assert_eq!(bad, Vec::<String>::new());
     }
 }
+
+/// The event of r0's beginning is behind that of r1's when the stream is lost, and both are gone
+/// when it is back.
+#[test]
+fn a_life_whose_events_were_on_their_way_when_the_stream_was_lost_is_within_the_gap() {
+    let truth = |name: &str, states: &[(i64, &'static str)], gone| Truth {
+        name: name.to_owned(),
+        states: states.to_vec(),
+        gone,
+    };
+    let truths = [
+        truth("r0", &[(128, STATES[0]), (130, STATES[1]), (132, STATES[8])], 134),
+        truth("r1", &[(129, STATES[0]), (130, STATES[8])], 132),
+    ];
+    let mut fates = vec![Fate::Prompt; 40];
+    fates[0] = Fate::Late(2);
+    let outage = Outage { from: 130, length: 4, is_overflow: false };
+    check(&truths, &run(&truths, &fates, &[outage])).unwrap();
+}

@@ -215,7 +215,7 @@ fn a_lost_stream_is_an_open_gap_until_a_read_after_it_is_back() {
     assert_eq!(log.stream(&Stream::Connected, at(70)), []);
     let closed = log.read(&listed(71, vec![]), at(71));
     assert_eq!(told(&closed), ["event gap closed"]);
-    let span = json!({ "from": at(0).to_string(), "until": at(71).to_string() });
+    let span = json!({ "from": at(-5).to_string(), "until": at(71).to_string() });
     assert_eq!(closed[0].after, Some(span));
     assert_eq!(log.read(&listed(90, vec![]), at(90)), []);
     assert_eq!(told(&log.stream(&Stream::Overflow, at(95))), ["gap events lost, open"]);
