@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::error::Error;
 use super::pem::{Pem, shown};
+use super::tls::fit_for_a_client;
 use super::x509;
 use crate::policy::kit::Identity;
 
@@ -40,13 +41,7 @@ pub fn runner_identity(
     let Some(facts) = facts else {
         return Err(cert_file.unfit("its first certificate is broken", "make it anew"));
     };
-    if !(facts.not_before..=facts.not_after).contains(&now) {
-        let got = format!(
-            "it holds from {} until {}, and now it is {now}",
-            facts.not_before, facts.not_after
-        );
-        return Err(cert_file.unfit(got, "renew it, or correct this machine's clock"));
-    }
+    fit_for_a_client(cert_file, &facts, Some(now))?;
     let key = fitting(key, key_reference, &chain, cert)?;
     Ok(Identity {
         cert: certificates(&chain),
@@ -113,8 +108,8 @@ fn pem(label: &str, der: &[u8]) -> Zeroizing<String> {
 #[cfg(test)]
 mod tests {
     use rcgen::{
-        BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PKCS_RSA_SHA256,
-        date_time_ymd,
+        BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+        KeyPair, PKCS_RSA_SHA256, date_time_ymd,
     };
 
     use super::*;
@@ -198,21 +193,39 @@ mod tests {
         );
     }
 
+    #[track_caller]
+    fn check_certificate(files: &Files, expected: &str) {
+        let expected =
+            format!("read `runner_mtls.cert` from `DIR/runner.pem`: its certificate {expected}");
+        files.check("runner.pem", &files.key, "ca.pem", &expected);
+    }
+
     #[test]
     fn a_certificate_out_of_its_time_is_refused() {
-        for years in [(2020, 2021), (2027, 2030)] {
-            let files = files(&KeyPair::generate().unwrap(), years);
-            files.check(
-                "runner.pem",
-                &files.key,
-                "ca.pem",
-                &format!(
-                    "read `runner_mtls.cert` from `DIR/runner.pem`: it holds from \
-                     {}-01-01T00:00:00Z until {}-01-01T00:00:00Z, and now it is {NOW}; renew it, \
-                     or correct this machine's clock",
-                    years.0, years.1
-                ),
-            );
-        }
+        check_certificate(
+            &files(&KeyPair::generate().unwrap(), (2020, 2021)),
+            "has expired: it held from 2020-01-01T00:00:00Z until 2021-01-01T00:00:00Z; now it is \
+             2026-11-25T12:00:00Z; renew it, or correct this machine's clock",
+        );
+        check_certificate(
+            &files(&KeyPair::generate().unwrap(), (2027, 2030)),
+            "is not valid yet: it holds from 2027-01-01T00:00:00Z until 2030-01-01T00:00:00Z; now \
+             it is 2026-11-25T12:00:00Z; wait, or correct this machine's clock",
+        );
+    }
+
+    #[test]
+    fn a_servers_certificate_is_refused() {
+        let key = KeyPair::generate().unwrap();
+        let made = files(&key, (2020, 2030));
+        let mut server = CertificateParams::default();
+        server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let server = server.self_signed(&key).unwrap().pem();
+        std::fs::write(made.folder.path().join("runner.pem"), server).unwrap();
+        check_certificate(
+            &made,
+            "is not for clients: its extended key usage leaves `clientAuth` out; put a client \
+             certificate there, not a server's",
+        );
     }
 }

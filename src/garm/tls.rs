@@ -162,7 +162,7 @@ impl Identity {
 
 /// A certificate that every front refuses is refused here, where the reason can be told: under
 /// TLS 1.3 a refusal is only a closed connection.
-fn fit_for_a_client(
+pub(super) fn fit_for_a_client(
     file: Pem<'_>,
     facts: &x509::Facts,
     now: Option<Timestamp>,
