@@ -76,7 +76,7 @@ pub fn decide(
     let remove = std::mem::take(&mut circuit.remove);
     let mut rules = rules(seen, &inputs, (pressure, circuit), &mut moment);
     rules.dead = inputs.census.failed.saturating_sub(count(remove.len()));
-    let (retire, ask) = retire(seen, &mut rules, &mut moment);
+    let (retire, reserve, ask) = retire(seen, &mut rules, &mut moment);
     let (level, resting_level) = levels(&inputs, &mut rules, retire.len());
     let (direction, reason) = reason(&inputs, &rules, (level, &retire, &remove));
     let decision = Decision {
@@ -85,6 +85,7 @@ pub fn decide(
         level,
         resting_level,
         retire,
+        reserve,
         remove,
         ask,
         direction,
@@ -195,15 +196,15 @@ fn rules(
 }
 
 /// The idle runners to let go: of those beyond the floor that have been idle for
-/// `scale_down_delay` a quarter, at least one, at most [`RETIRE_MAX`], longest idle first. And
-/// those that may have been idle for longer than their row says.
+/// `scale_down_delay` a quarter, at least one, at most [`RETIRE_MAX`], longest idle first; then
+/// those after them; and those that may have been idle for longer than their row says.
 fn retire(
     seen: &Observation<'_>,
     rules: &mut Rules,
     moment: &mut Moment,
-) -> (Vec<RunnerName>, Vec<RunnerName>) {
+) -> (Vec<RunnerName>, Vec<RunnerName>, Vec<RunnerName>) {
     if rules.surplus == 0 {
-        return (Vec::new(), Vec::new());
+        return (Vec::new(), Vec::new(), Vec::new());
     }
     let delay = seen.policy.scale_down_delay;
     // GARM may link a job to a runner a moment before it calls the runner active.
@@ -213,10 +214,13 @@ fn retire(
     rules.due = rules.surplus.min(count(due.len()));
     let quota = (rules.due as usize).div_ceil(4).clamp(1, RETIRE_MAX).min(rules.due as usize);
     due.sort_unstable_by(|a, b| (a.idle_since(), &a.name).cmp(&(b.idle_since(), &b.name)));
-    let retire: Vec<RunnerName> = due.iter().take(quota).map(|it| it.name.clone()).collect();
+    let mut retire: Vec<RunnerName> =
+        due.iter().take(rules.due as usize).map(|it| it.name.clone()).collect();
+    let mut reserve = retire.split_off(quota);
+    reserve.truncate(RETIRE_MAX);
     let is_unsure = |it: &&Unit| it.idle.is_some_and(|it| it.source == Source::Row);
     let ask = idle.filter(is_unsure).map(|it| it.name.clone()).collect();
-    (retire, ask)
+    (retire, reserve, ask)
 }
 
 /// How many of the `covered` jobs (when they were created, oldest first) are about to be picked

@@ -26,6 +26,9 @@ pub struct Decision {
     pub resting_level: u32,
     /// Idle runners to let go, longest idle first; the level does not demand them any more.
     pub retire: Vec<RunnerName>,
+    /// Who goes in the place of one of `retire` that GitHub calls busy, in this order; as long idle,
+    /// and no more than are beyond the floor.
+    pub reserve: Vec<RunnerName>,
     /// Failed runners to remove, by name.
     pub remove: Vec<RunnerName>,
     /// Idle runners whose history would tell for how long they have been idle, which their row

@@ -24,8 +24,9 @@ pub(super) struct Exits {
     due: BTreeMap<RunnerName, (Instant, Why)>,
     /// What the isolation auditor wants gone.
     outlived: Vec<RunnerName>,
-    asked: BTreeMap<RunnerName, Instant>,
+    asked: BTreeMap<RunnerName, (Instant, Answer)>,
     last: Option<Instant>,
+    admission: Admission,
 }
 
 /// Why a runner is to go.
@@ -39,9 +40,19 @@ pub(super) enum Why {
     Outlived,
 }
 
-/// Whether runners that were not due before are let in.
+/// What came of asking a runner to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It goes, or went before.
+    Goes,
+    /// GitHub calls it busy: it stays.
+    Stays,
+}
+
+/// Whether runners that were not due before are let in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Admission {
+    #[default]
     Open,
     Closed,
 }
@@ -49,8 +60,14 @@ pub(super) enum Admission {
 impl Exits {
     /// What a new decision says.
     pub(super) fn follow(&mut self, decision: &Decision, admission: Admission, now: Instant) {
+        self.admission = admission;
+        self.asked.retain(|_, it| it.0 > now);
         let before = std::mem::take(&mut self.due);
-        let idle = decision.retire.iter().map(|it| (it, Why::Idle));
+        // Who was refused a moment ago keeps nobody else.
+        let stays = |it: &&RunnerName| self.asked.get(*it).is_some_and(|it| it.1 == Answer::Stays);
+        let refused = decision.retire.iter().filter(stays).count();
+        let others = decision.reserve.iter().filter(|it| !self.asked.contains_key(*it));
+        let idle = decision.retire.iter().chain(others.take(refused)).map(|it| (it, Why::Idle));
         let failed = decision.remove.iter().map(|it| (it, Why::Failed));
         let outlived = self.outlived.iter().map(|it| (it, Why::Outlived));
         for (name, why) in idle.chain(failed).chain(outlived) {
@@ -63,7 +80,6 @@ impl Exits {
                 self.due.insert(name.clone(), (since, why));
             }
         }
-        self.asked.retain(|_, until| *until > now);
     }
 
     /// The runners that live on after their job, as the isolation auditor has them now.
@@ -77,22 +93,30 @@ impl Exits {
 
     /// Who goes next, and when.
     pub(super) fn next(&self, decision: &Decision) -> Option<(Instant, RunnerName, Why)> {
-        let order = decision.retire.iter().chain(&decision.remove).chain(&self.outlived);
+        let idle = decision.retire.iter().chain(&decision.reserve);
+        let order = idle.chain(&decision.remove).chain(&self.outlived);
         let due = order.filter_map(|name| {
             let (since, why) = self.due.get(name)?;
             let mut at = *since + SEEN_FOR;
             at = self.last.map_or(at, |it| at.max(it + APART));
-            at = self.asked.get(name).map_or(at, |it| at.max(*it));
+            at = self.asked.get(name).map_or(at, |it| at.max(it.0));
             Some((at, name.clone(), *why))
         });
         due.min_by_key(|it| it.0)
     }
 
-    /// One was asked to go, and this time it is done with.
-    pub(super) fn asked(&mut self, name: &RunnerName, now: Instant) {
-        self.due.remove(name);
-        self.asked.insert(name.clone(), now + ASK_AGAIN);
+    /// One was asked to go, and this time it is done with; if it stays, the next one's time begins.
+    pub(super) fn asked(
+        &mut self,
+        name: &RunnerName,
+        answer: Answer,
+        decision: &Decision,
+        now: Instant,
+    ) {
+        self.asked.insert(name.clone(), (now + ASK_AGAIN, answer));
         self.last = Some(now);
+        self.follow(decision, self.admission, now);
+        self.due.remove(name);
     }
 
     /// The attempt told nothing.
@@ -159,12 +183,35 @@ mod tests {
         let mut exits = Exits::default();
         let failed = decision(&[("a1", "running/failed"), ("a2", "running/failed")]);
         exits.follow(&failed, Admission::Open, start);
-        exits.asked(&name("a1"), start + secs(2));
+        exits.asked(&name("a1"), Answer::Goes, &failed, start + secs(2));
         exits.follow(&failed, Admission::Open, start + secs(3));
         assert_eq!(exits.next(&failed), Some((start + secs(7), name("a2"), Why::Failed)));
-        exits.asked(&name("a2"), start + secs(7));
+        exits.asked(&name("a2"), Answer::Goes, &failed, start + secs(7));
         exits.follow(&failed, Admission::Open, start + secs(8));
         assert_eq!(exits.next(&failed), Some((start + secs(62), name("a1"), Why::Failed)));
+    }
+
+    #[test]
+    fn one_that_is_refused_keeps_nobody_else() {
+        let start = Instant::now();
+        let mut exits = Exits::default();
+        let idle = decision(&IDLE);
+        exits.follow(&idle, Admission::Open, start);
+        exits.asked(&name("a1"), Answer::Stays, &idle, start + secs(2));
+        assert_eq!(exits.next(&idle), Some((start + secs(7), name("a2"), Why::Idle)));
+        exits.asked(&name("a2"), Answer::Stays, &idle, start + secs(7));
+        exits.follow(&idle, Admission::Open, start + secs(8));
+        assert_eq!(exits.next(&idle), Some((start + secs(62), name("a1"), Why::Idle)));
+    }
+
+    #[test]
+    fn one_that_goes_brings_nobody_forward_before_the_next_decision() {
+        let start = Instant::now();
+        let mut exits = Exits::default();
+        let idle = decision(&IDLE);
+        exits.follow(&idle, Admission::Open, start);
+        exits.asked(&name("a1"), Answer::Goes, &idle, start + secs(2));
+        assert_eq!((exits.next(&idle), exits.is_empty()), (None, true));
     }
 
     #[test]

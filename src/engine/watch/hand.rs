@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::exits::{Admission, Exits, Why};
+use super::exits::{Admission, Answer, Exits, Why};
 use super::healing::{Healing, Sign};
 use super::input::What;
 use super::leash::{Leash, Raised};
@@ -178,9 +178,9 @@ impl Hand {
     }
 
     /// A runner was asked to go.
-    pub(super) fn exit_asked(&mut self, name: &RunnerName, now: Instant) {
+    pub(super) fn exit_asked(&mut self, name: &RunnerName, answer: Answer, now: Instant) {
         self.ended_well();
-        self.exits.asked(name, now);
+        self.exits.asked(name, answer, &self.decision, now);
     }
 
     fn ended_well(&mut self) {

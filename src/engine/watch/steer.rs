@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use tokio::time::Instant;
 
 use super::audience::{Act, ActEnd, Deed};
-use super::exits::Why;
+use super::exits::{Answer, Why};
 use super::freeze::Ice;
 use super::hand::{Aim, Doubt, Gate, Hand, Next};
 use super::healing::Sign;
@@ -207,7 +207,11 @@ impl Machine<'_> {
             }
             Ok(Written::Runner(removal)) => {
                 if let (Some(hand), Some(name)) = (self.hands.get_mut(&id), write.what.runner()) {
-                    hand.exit_asked(name, now);
+                    let answer = match removal {
+                        Removal::Removed | Removal::Leaving => Answer::Goes,
+                        Removal::Kept => Answer::Stays,
+                    };
+                    hand.exit_asked(name, answer, now);
                 }
                 self.look_at.insert(id.clone());
                 match removal {

@@ -91,12 +91,12 @@ proptest! {
     fn who_is_busy_or_elsewhere_is_never_let_go_or_removed(sight in some_sight()) {
         for it in first_look(&sight) {
             let grace = sight.policy(&it.pool).boot_grace;
-            for name in it.retire.iter().chain(&it.remove) {
+            for name in it.retire.iter().chain(&it.reserve).chain(&it.remove) {
                 let row = sight.runner(name);
                 prop_assert_eq!(row.pool.as_ref(), Some(&it.pool));
                 prop_assert!(!row.is_busy(), "{row:#?}");
             }
-            for name in &it.retire {
+            for name in it.retire.iter().chain(&it.reserve) {
                 let row = sight.runner(name);
                 prop_assert!(row.is_idle() && row.job.is_none(), "{row:#?}");
             }
@@ -124,6 +124,8 @@ proptest! {
             prop_assert!(up - retired >= it.inputs.policy.min_runners.min(up), "{it:#?}");
             let bound = (rules.floor + rules.covered).min(census.idle);
             prop_assert!(retired == 0 || census.idle - retired >= bound, "{it:#?}");
+            let all = retired + u32::try_from(it.reserve.len()).unwrap();
+            prop_assert!(all <= rules.surplus, "{it:#?}");
             prop_assert!(retired == 0 || it.level <= census.garm_idle, "GARM rebuilds: {it:#?}");
         }
     }

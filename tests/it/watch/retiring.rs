@@ -84,6 +84,22 @@ async fn busy_is_a_normal_answer_and_the_job_lives() {
     assert!((1..=4).contains(&busy), "a busy runner is not asked again and again: {asks:?}");
 }
 
+/// One of three has a job that GARM has not heard of: the two others go in their time.
+#[tokio::test(start_paused = true)]
+async fn one_that_is_busy_keeps_nobody_else() {
+    let bench = four_idle().await;
+    let watch = bench.start(steady());
+    wait(43).await;
+    bench.memory.with(|it| it.knobs_mut().webhook_delay = Duration::from_secs(120));
+    bench.jobs(1, 100);
+    wait(60).await;
+    let deeds = watch.heard.deeds();
+    let retired: Vec<&String> = deeds.iter().filter(|it| it.starts_with("retire")).collect();
+    assert_eq!(retired, ["retire done", "retire busy", "retire done"], "{deeds:?}");
+    wait(300).await;
+    assert_eq!((bench.tally().killed, bench.tally().done), (0, 1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_failed_runner_goes_after_its_grace_and_its_fault_is_told_first() {
     let bench = Bench::new(ScalePolicy { min_runners: 1, ..policy() }).await;
