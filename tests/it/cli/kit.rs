@@ -140,7 +140,7 @@ fn whoever_cannot_have_the_kit_is_named_with_the_line_before_garm_is_asked() {
     for line in [&["validate"][..], &["plan"], &["apply", "--auto-approve"]] {
         let said = bench.run(line).ends(3);
         let text = format!("{}{}", said.out, said.err);
-        for place in ["RC0808", "a.yaml:5:18", "RC0807", "a.yaml:6:66", "a.yaml:7:71"] {
+        for place in ["RC0808", "a.yaml:5:20", "RC0807", "a.yaml:6:66", "a.yaml:7:71"] {
             assert!(text.contains(place), "{place} in {text}");
         }
     }
