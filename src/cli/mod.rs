@@ -46,6 +46,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use serde_json::json;
 
+use crate::host::heap;
 use crate::host::signals::Signals;
 use crate::secrets;
 use args::{Cli, Color, Command, Globals, Output};
@@ -101,7 +102,10 @@ fn dispatch(command: &Command, cx: Context<'_>) -> Result<Exit, Failure> {
         Command::Plan(args) => wait(until_stopped(plan::run(args, cx))),
         Command::Apply(args) => wait(apply::run(args, cx)),
         Command::Status(args) => wait(until_stopped(status::run(args, cx))),
-        Command::Watch(args) => wait_on_threads(watch::run(args, cx)),
+        Command::Watch(args) => {
+            heap::settle();
+            wait_on_threads(watch::run(args, cx))
+        }
         Command::Audit(args) => wait(audit::run(args, cx)),
         Command::Import => wait(until_stopped(import::run(cx))),
         Command::Demo => wait_in_virtual_time(until_stopped(demo::run(cx))),

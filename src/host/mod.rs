@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod diary;
 pub mod files;
+pub mod heap;
 pub mod ledger;
 pub mod logs;
 pub mod replace;

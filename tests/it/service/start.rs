@@ -97,3 +97,29 @@ fn two_watchers_agree() {
     });
     assert!(agreed <= 20, "{agreed}");
 }
+
+/// glibc reads them at the start of a process alone, so the process starts itself anew.
+#[cfg(target_env = "gnu")]
+#[test]
+fn memory_of_large_answers_is_given_back_unless_somebody_has_set_it_otherwise() {
+    let stage = Stage::with_garm();
+    let said = |watch: &super::stage::Process| {
+        let file = format!("/proc/{}/environ", watch.id());
+        let text = String::from_utf8(std::fs::read(file).unwrap()).unwrap();
+        let lines = text.split('\0').filter(|it| it.starts_with("MALLOC_"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mut watch = stage.watch();
+    let mut settings = said(&watch);
+    settings.sort();
+    let expected =
+        ["MALLOC_ARENA_MAX=2", "MALLOC_MMAP_THRESHOLD_=131072", "MALLOC_TRIM_THRESHOLD_=131072"];
+    assert_eq!(settings, expected);
+    let name = std::fs::read_to_string(format!("/proc/{}/comm", watch.id())).unwrap();
+    assert_eq!(name, "runnerctl\n", "under its own name");
+    assert_eq!(watch.end("-TERM"), Some(0));
+    let mut watch = stage.start_watch_with("watch2", &[], &[("MALLOC_ARENA_MAX", "1")]);
+    stage.until_ready(stage.watch);
+    assert_eq!(said(&watch), ["MALLOC_ARENA_MAX=1"]);
+    assert_eq!(watch.end("-TERM"), Some(0));
+}
