@@ -91,13 +91,13 @@ impl Diary {
         // Taken out, so that nobody else tells of them meanwhile.
         let missing = std::mem::take(&mut *held(&self.missing));
         let gap = (missing.count > 0).then(|| self.gap(first, missing));
-        let all: Vec<Entry> = gap.into_iter().chain(entries.iter().cloned()).collect();
+        let all: Vec<&Entry> = gap.iter().chain(entries).collect();
         match self.ledger.append_all(&all) {
             Ok(Appended { head, rotated }) => {
                 if let Some(ended) = &rotated {
                     (self.ear)(&Kept::Rotated(ended));
                 }
-                all.iter().for_each(|it| (self.ear)(&Kept::Written(it)));
+                all.into_iter().for_each(|it| (self.ear)(&Kept::Written(it)));
                 *held(&self.head) = Some(head.clone());
                 Ok(Some(head))
             }

@@ -141,12 +141,12 @@ impl Ledger {
 
     /// Appends one record and brings it to the disk. Blocks, for the time of an `fsync`.
     pub fn append(&self, entry: &Entry) -> Result<Head, LedgerError> {
-        self.append_all(std::slice::from_ref(entry)).map(|it| it.head)
+        self.append_all(&[entry]).map(|it| it.head)
     }
 
     /// Appends records, in this order, and brings all of them to the disk at once; or none. Blocks,
     /// for the time of an `fsync`.
-    pub fn append_all(&self, entries: &[Entry]) -> Result<Appended, LedgerError> {
+    pub fn append_all(&self, entries: &[&Entry]) -> Result<Appended, LedgerError> {
         let mut mind = self.mind.lock().unwrap_or_else(PoisonError::into_inner);
         let mut file = self.file()?;
         self.lock(&file)?;
