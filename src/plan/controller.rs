@@ -1,7 +1,7 @@
 //! GARM's own settings: one set for all fleets on it.
 
 use super::make::Desk;
-use super::{About, Action, Change, Consent, Shown, Step, Work};
+use super::{About, Action, Change, Shown, Step, Work};
 use crate::domain::duration;
 use crate::domain::text::{code, count};
 
@@ -21,17 +21,12 @@ pub(super) fn step(desk: &Desk<'_>) -> Option<Step> {
     }
     let value = |it| Shown::Value(duration::format(it).into());
     let change = Change { field: BACKOFF.to_owned(), before: value(live), after: value(wanted) };
+    let reason = "GARM's own setting differs".to_owned();
     let step = Step {
-        action: Action::Update,
-        about: About::Controller,
-        pool_id: None,
         changes: vec![change],
-        reason: "GARM's own setting differs".to_owned(),
         consequences: affected(desk.picture.owners.unowned).into_iter().collect(),
-        policy: None,
-        help: None,
-        consent: Consent::None,
         work: Work::Controller { backoff_s: wanted.as_secs() },
+        ..Step::bare(Action::Update, About::Controller, reason)
     };
     Some(match obstacle(desk, wanted.as_secs()) {
         None => step,

@@ -4,7 +4,7 @@
 //! description holds.
 
 use super::make::Desk;
-use super::{About, Action, Change, Consent, Shown, Step, Work};
+use super::{About, Action, Change, Shown, Step, Work};
 use crate::domain::credential::{Auth, Credential, CredentialMark, DesiredCredential};
 use crate::domain::text::{code, count};
 
@@ -202,18 +202,7 @@ fn blocked(wanted: &DesiredCredential, reason: String, help: String) -> Step {
 }
 
 fn about(wanted: &DesiredCredential, action: Action, reason: String) -> Step {
-    Step {
-        action,
-        about: About::Credential(wanted.name.clone()),
-        pool_id: None,
-        changes: Vec::new(),
-        reason,
-        consequences: Vec::new(),
-        policy: None,
-        help: None,
-        consent: Consent::None,
-        work: Work::Nothing,
-    }
+    Step::bare(action, About::Credential(wanted.name.clone()), reason)
 }
 
 fn change(field: &str, before: Shown, after: Shown) -> Change {

@@ -231,18 +231,7 @@ impl Desk<'_> {
 
 /// A step of one pool with nothing in it yet.
 pub(super) fn step(pool: &PoolName, reason: String) -> Step {
-    Step {
-        action: Action::Blocked,
-        about: About::Pool(pool.clone()),
-        pool_id: None,
-        changes: Vec::new(),
-        reason,
-        consequences: Vec::new(),
-        policy: None,
-        help: None,
-        consent: Consent::None,
-        work: Work::Nothing,
-    }
+    Step::bare(Action::Blocked, About::Pool(pool.clone()), reason)
 }
 
 fn uncleared<'a>(pool: &'a Pool, wanted: &PoolSpec) -> Option<Obstacle<'a>> {

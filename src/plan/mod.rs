@@ -235,6 +235,24 @@ pub struct Step {
     pub work: Work,
 }
 
+impl Step {
+    /// One with nothing in it yet.
+    fn bare(action: Action, about: About, reason: String) -> Self {
+        Self {
+            action,
+            about,
+            pool_id: None,
+            changes: Vec::new(),
+            reason,
+            consequences: Vec::new(),
+            policy: None,
+            help: None,
+            consent: Consent::None,
+            work: Work::Nothing,
+        }
+    }
+}
+
 /// How much a note asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Weight {
