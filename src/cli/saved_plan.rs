@@ -70,29 +70,35 @@ pub fn inputs(saved: &Saved, cx: Context<'_>) -> Result<(Places, Vec<PoolName>),
 /// The plan's where this run finds none; one that is found has to be the plan's.
 fn fleet_file(saved: &Saved, found: Option<PathBuf>) -> Result<Option<PathBuf>, Failure> {
     let planned = saved.inputs.config.as_ref().map(PathBuf::from);
-    match (planned, found) {
-        (Some(planned), Some(found)) if !are_one(&planned, &found) => {
-            let (planned, found) = (shown(&planned), shown(&found));
-            let text = format!(
-                "the saved plan was made with the fleet file {planned}, and this run finds {found}"
-            );
-            Err(Failure::refused(text).help("say which one is meant: `--config FILE`"))
-        }
-        (planned, found) => Ok(found.or(planned)),
-    }
+    one_of(planned, found, |planned, found| {
+        let text = format!(
+            "the saved plan was made with the fleet file {planned}, and this run finds {found}"
+        );
+        Failure::refused(text).help("say which one is meant: `--config FILE`")
+    })
 }
 
 /// The plan's and the environment's have to be one, where both are named.
 fn policy_file(planned: Option<PathBuf>, set: Option<PathBuf>) -> Result<Option<PathBuf>, Failure> {
-    match (planned, set) {
-        (Some(planned), Some(set)) if !are_one(&planned, &set) => {
-            let (planned, set) = (shown(&planned), shown(&set));
-            let text = format!(
-                "the saved plan was made with the policy file {planned}, and `RUNNERCTL_POLICY` is {set}"
-            );
-            Err(Failure::refused(text).help("`runnerctl plan --out FILE` makes a new plan"))
+    one_of(planned, set, |planned, set| {
+        let text = format!(
+            "the saved plan was made with the policy file {planned}, and `RUNNERCTL_POLICY` is {set}"
+        );
+        Failure::refused(text).help("`runnerctl plan --out FILE` makes a new plan")
+    })
+}
+
+/// The run's file, else the plan's; refused when there are two and they are not one.
+fn one_of(
+    planned: Option<PathBuf>,
+    run: Option<PathBuf>,
+    refuse: impl FnOnce(String, String) -> Failure,
+) -> Result<Option<PathBuf>, Failure> {
+    match (planned, run) {
+        (Some(planned), Some(run)) if !are_one(&planned, &run) => {
+            Err(refuse(shown(&planned), shown(&run)))
         }
-        (planned, set) => Ok(set.or(planned)),
+        (planned, run) => Ok(run.or(planned)),
     }
 }
 
