@@ -50,6 +50,28 @@ pub(crate) fn policy() -> ScalePolicy {
     }
 }
 
+/// A pool as `apply` makes it, at the level of its minimum.
+pub(crate) fn spec(pool: &str, labels: Labels, policy: &ScalePolicy) -> PoolSpec {
+    PoolSpec {
+        provider: "sim".into(),
+        image: "ubuntu:24.04".into(),
+        flavor: "m5.large".into(),
+        os_type: "linux".into(),
+        os_arch: "amd64".into(),
+        labels,
+        enabled: true,
+        max_runners: policy.max_runners,
+        min_idle_runners: policy.min_runners.max(policy.min_idle_runners),
+        runner_prefix: pool.into(),
+        runner_group: String::new(),
+        bootstrap_timeout_min: 20,
+        priority: 0,
+        template_id: None,
+        enable_shell: false,
+        extra_specs: serde_json::Map::new(),
+    }
+}
+
 /// A GARM whose own backoff leaves the pools to us, as every example has it, and a GitHub that
 /// hands a job out 1.5 s after a runner is free for it.
 pub(crate) fn config(seed: u64) -> Config {
@@ -106,24 +128,7 @@ impl Rig {
     pub(crate) async fn add_pool(&mut self, pool: &str, policy: ScalePolicy) -> Pool {
         let mark = Mark::owned(&fleet(), &name(pool)).to_string();
         let labels: Labels = [pool.to_owned(), mark].into_iter().collect();
-        let spec = PoolSpec {
-            provider: "sim".into(),
-            image: "ubuntu:24.04".into(),
-            flavor: "m5.large".into(),
-            os_type: "linux".into(),
-            os_arch: "amd64".into(),
-            labels,
-            enabled: true,
-            max_runners: policy.max_runners,
-            min_idle_runners: policy.min_runners.max(policy.min_idle_runners),
-            runner_prefix: pool.into(),
-            runner_group: String::new(),
-            bootstrap_timeout_min: 20,
-            priority: 0,
-            template_id: None,
-            enable_shell: false,
-            extra_specs: serde_json::Map::new(),
-        };
+        let spec = spec(pool, labels, &policy);
         self.pools.insert(name(pool), Enrolled { enabled: true, policy });
         self.client.create_pool(&self.entity, &spec).await.unwrap()
     }

@@ -1,8 +1,10 @@
 //! The table of steps, row by row; then what holds for every plan.
 
 pub(crate) mod build;
+mod claims;
 mod credentials;
 mod kit;
+mod levels;
 mod model;
 mod properties;
 mod rows;

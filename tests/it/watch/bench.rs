@@ -11,7 +11,7 @@ use runnerctl::domain::entity::{EntityKey, EntityKind};
 use runnerctl::domain::fleet::{Fleet, Line};
 use runnerctl::domain::label::Mark;
 use runnerctl::domain::name::{FleetName, PoolId, PoolName};
-use runnerctl::domain::pool::{Pool, PoolChange, PoolSpec, Reading};
+use runnerctl::domain::pool::{Pool, PoolChange, Reading};
 use runnerctl::engine::act::Writer;
 use runnerctl::engine::record::Warrant;
 use runnerctl::engine::watch::{
@@ -82,24 +82,7 @@ impl Bench {
     /// Makes a pool as `apply` does, at the level of its minimum.
     pub(crate) async fn make(&mut self, pool: &str, policy: &ScalePolicy) -> Pool {
         let labels = [pool.to_owned(), Mark::owned(&fleet(), &name(pool)).to_string()];
-        let spec = PoolSpec {
-            provider: "sim".into(),
-            image: "ubuntu:24.04".into(),
-            flavor: "small".into(),
-            os_type: "linux".into(),
-            os_arch: "amd64".into(),
-            labels: labels.into_iter().collect(),
-            enabled: true,
-            max_runners: policy.max_runners,
-            min_idle_runners: policy.min_runners.max(policy.min_idle_runners),
-            runner_prefix: pool.into(),
-            runner_group: String::new(),
-            bootstrap_timeout_min: 20,
-            priority: 0,
-            template_id: None,
-            enable_shell: false,
-            extra_specs: Map::new(),
-        };
+        let spec = rig::spec(pool, labels.into_iter().collect(), policy);
         let made = self.client.create_pool(&self.entity, &spec).await.unwrap();
         self.pools.insert(name(pool), (made.id.clone(), policy.clone()));
         made

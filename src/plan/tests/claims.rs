@@ -1,0 +1,235 @@
+//! Whose a pool is: labels, twins, adoptions, and what blocks a step.
+
+use super::build::*;
+use super::rows::{changed, check, with};
+use crate::domain::desired::{ControllerSettings, Desired, Scope};
+use crate::domain::fleet::{Fleet, Template};
+use crate::domain::pool::PoolChange;
+use crate::plan::{Consent, Options, Work, plan};
+
+#[test]
+fn pools_without_this_fleets_label_are_never_touched() {
+    let hand_made = relabelled(&live(&pool("a")), "x", &["linux", "a"]);
+    let others = relabelled(&live(&pool("a")), "y", &["linux", "runnerctl=beta/a"]);
+    let plan = check(&desired([]), &with([hand_made, others]), &[]);
+    assert_eq!(
+        plan.notes[0].text,
+        "2 pools are not this fleet's and are left alone (fleet `beta` owns some)"
+    );
+}
+
+#[test]
+fn two_pools_with_one_label_are_blocked() {
+    let a = live(&pool("a"));
+    let b = relabelled(&a, "b-id", &["linux", &owned("a")]);
+    let expected = "2 pools bear one label of this fleet: `a-id`, `b-id`";
+    for pools in [vec![pool("a")], vec![]] {
+        let line = format!("blocked a [] {expected}");
+        check(&desired(pools), &with([b.clone(), a.clone()]), &[&line]);
+    }
+}
+
+#[test]
+fn a_later_twin_that_is_empty_and_disabled_is_a_create_in_flight() {
+    let a = live(&pool("a"));
+    let mut twin = relabelled(&a, "0-later", &["linux", "a", &owned("a")]);
+    twin.spec.enabled = false;
+    twin.spec.min_idle_runners = 0;
+    twin.created_at = at(-1);
+    let both = with([twin.clone(), a]);
+    let reason =
+        "the later of two pools with one label, empty and disabled: a create that was interrupted";
+    let line = format!("delete a [] {reason}");
+    let plan = check(&desired([pool("a")]), &both, &[&line]);
+    assert_eq!(plan.steps[0].work, Work::RemoveTwin { id: twin.id.clone() });
+    assert_eq!(plan.steps[0].consent, Consent::None);
+    assert!(crate::plan::create_in_flight(&both, &acme()));
+
+    let busy = Fleet { runners: vec![runner(&twin, 1, "idle")], ..both };
+    assert!(!crate::plan::create_in_flight(&busy, &acme()));
+    check(
+        &desired([pool("a")]),
+        &busy,
+        &["blocked a [] 2 pools bear one label of this fleet: `a-id`, `0-later`"],
+    );
+}
+
+#[test]
+fn one_pool_with_two_labels_is_blocked_under_each_declared_name() {
+    let torn = relabelled(&live(&pool("a")), "x", &["linux", &owned("a"), &owned("b")]);
+    let reason = "one pool bears `runnerctl=acme/a` and `runnerctl=acme/b`";
+    let lines = [format!("blocked a [] {reason}"), format!("blocked b [] {reason}")];
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    check(&desired([pool("a"), pool("b")]), &with([torn.clone()]), &lines);
+
+    let foreign = relabelled(&torn, "x", &["linux", &owned("a"), "runnerctl=beta/z"]);
+    check(
+        &Desired { controller: ControllerSettings::default(), ..desired([]) },
+        &with([foreign]),
+        &["blocked a [] one pool bears `runnerctl=acme/a` and `runnerctl=beta/z`"],
+    );
+}
+
+#[test]
+fn adopting_a_pool_made_by_hand_is_one_step_that_adds_the_label() {
+    let adopting = changed(pool("a"), |it| it.adopt = Some("X-ID".to_owned()));
+    let by_hand = relabelled(&live(&pool("a")), "x-id", &["linux", "a"]);
+    let plan = check(
+        &desired([adopting.clone()]),
+        &with([by_hand.clone()]),
+        &["adopt a [labels] takes over a pool made by hand"],
+    );
+    let labels = Some(["linux", "a", &owned("a")].into_iter().collect());
+    let change = PoolChange { labels, ..PoolChange::default() };
+    assert_eq!(plan.steps[0].work, Work::Change { id: by_hand.id.clone(), change });
+    assert_eq!(plan.steps[0].consequences, Vec::<String>::new());
+    assert_eq!(plan.notes, []);
+
+    let done = relabelled(&by_hand, "x-id", &["linux", "a", &owned("a")]);
+    check(&desired([adopting]), &with([done]), &[]);
+}
+
+#[test]
+fn adopting_an_old_name_renames() {
+    let adopting = changed(pool("new"), |it| it.adopt = Some("old".to_owned()));
+    let mut there = live(&pool("new"));
+    there.spec.labels = ["linux", "new", &owned("old")].into_iter().collect();
+    check(
+        &desired([adopting]),
+        &with([there]),
+        &["adopt new [labels] takes over the pool that was `old`"],
+    );
+}
+
+#[test]
+fn an_adoption_that_must_not_be_is_blocked() {
+    let adopting = |target: &str| changed(pool("a"), |it| it.adopt = Some(target.to_owned()));
+    let labelled = |labels: &[&str]| relabelled(&live(&pool("a")), "x", labels);
+    let mut other_provider = labelled(&["linux"]);
+    other_provider.spec.provider = "gcp".to_owned();
+    for (target, there, reason) in [
+        ("gone", vec![], "`adopt` names a pool that is not in GARM"),
+        (
+            "x",
+            vec![labelled(&["linux", "runnerctl=beta/z"])],
+            "`adopt` names a pool of another fleet: it bears `runnerctl=beta/z`",
+        ),
+        (
+            "x",
+            vec![labelled(&["linux", &retired("z")])],
+            "`adopt` names a pool that is being retired: it bears `runnerctl-old=acme/z`",
+        ),
+        (
+            "x",
+            vec![labelled(&["linux", &owned("y"), "runnerctl=beta/z"])],
+            "one pool bears `runnerctl=acme/y` and `runnerctl=beta/z`",
+        ),
+        (
+            "x",
+            vec![other_provider],
+            "`adopt` names a pool with another `provider`, which GARM cannot change",
+        ),
+    ] {
+        let wanted = Desired {
+            controller: ControllerSettings::default(),
+            scope: Scope::Part,
+            ..desired([adopting(target)])
+        };
+        check(&wanted, &with(there), &[&format!("blocked a [] {reason}")]);
+    }
+    check(
+        &desired([adopting("b"), pool("b")]),
+        &with([live(&pool("b"))]),
+        &["blocked a [] `adopt` names the pool of `b`, which is declared, too"],
+    );
+    let rival = changed(pool("b"), |it| it.adopt = Some("x".to_owned()));
+    check(
+        &desired([adopting("x"), rival]),
+        &with([labelled(&["linux"])]),
+        &[
+            "blocked a [] `adopt` of `b` names the same pool",
+            "blocked b [] `adopt` of `a` names the same pool",
+        ],
+    );
+}
+
+#[test]
+fn a_blocked_adoption_does_not_let_its_pool_be_deleted() {
+    let adopting = changed(pool("new"), |it| {
+        it.adopt = Some("old".to_owned());
+        it.provider = "gcp".to_owned();
+    });
+    check(
+        &desired([adopting]),
+        &with([live(&pool("old"))]),
+        &["blocked new [] `adopt` names a pool with another `provider`, which GARM cannot change"],
+    );
+}
+
+#[test]
+fn an_adoption_that_a_replace_has_followed_is_done() {
+    let moved = changed(pool("a"), |it| {
+        it.adopt = Some("x".to_owned());
+        it.provider = "gcp".to_owned();
+    });
+    let old = relabelled(&live(&pool("a")), "x", &["linux", "a", &retired("a")]);
+    check(
+        &desired([moved]),
+        &with([old]),
+        &[
+            "create a [] follows pool `x`, which is retired",
+            "delete a [] retired by a replace that was begun before",
+        ],
+    );
+}
+
+#[test]
+fn an_entity_that_garm_does_not_know_or_knows_twice_blocks() {
+    let lost = changed(pool("a"), |it| it.entity.name = "beta".to_owned());
+    check(&desired([lost]), &fleet(), &["blocked a [] GARM does not know organization `beta`"]);
+    let twice = Fleet {
+        entities: vec![
+            organization("org-2", "acme", "ghes"),
+            organization("org-1", "acme", "github.com"),
+        ],
+        ..fleet()
+    };
+    check(
+        &desired([pool("a")]),
+        &twice,
+        &[
+            "blocked a [] organization `acme` is known to GARM at several endpoints: `ghes`, `github.com`",
+        ],
+    );
+    let chosen = changed(pool("a"), |it| it.entity.endpoint = Some("ghes".to_owned()));
+    let plan = plan(&desired([chosen]), &twice, &Options::default());
+    assert!(matches!(&plan.steps[0].work, Work::Create(it) if it.entity == key("org-2")));
+}
+
+#[test]
+fn a_template_is_found_by_name_or_blocks() {
+    let templates = vec![Template { id: 9, name: "mine".into(), os_type: "linux".into() }];
+    let named = |text: &str| changed(pool("a"), |it| it.template = Some(text.to_owned()));
+    let there = Fleet { templates, ..with([live(&pool("a"))]) };
+    let plan =
+        check(&desired([named("mine")]), &there, &["update a [template] `template` differs"]);
+    let change = PoolChange { template_id: Some(9), ..PoolChange::default() };
+    assert_eq!(plan.steps[0].work, Work::Change { id: live(&pool("a")).id, change });
+    check(
+        &desired([named("yours")]),
+        &there,
+        &["blocked a [] GARM does not know the template `yours`"],
+    );
+}
+
+#[test]
+fn what_garm_cannot_clear_is_blocked() {
+    let cleared = changed(pool("a"), |it| it.runner_prefix = String::new());
+    check(
+        &desired([cleared]),
+        &with([live(&pool("a"))]),
+        &[
+            "blocked a [runner_prefix] GARM cannot clear `runner_prefix`: it takes an empty text for \"unchanged\"",
+        ],
+    );
+}
