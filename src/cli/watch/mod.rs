@@ -15,6 +15,7 @@ mod opening;
 mod proving;
 mod records;
 mod reload;
+mod repeats;
 mod reporter;
 mod rounds;
 mod service;

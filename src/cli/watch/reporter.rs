@@ -16,6 +16,7 @@ use super::gauges::{self, Outdated};
 use super::guardrails::{Guardrails, News};
 use super::journal::{Journal, Line, Weight};
 use super::records::{Records, Turn};
+use super::repeats::Repeats;
 use super::timings::{Timings, Took};
 use super::verdicts::Verdicts;
 use super::words;
@@ -57,6 +58,7 @@ struct State {
     timings: Timings,
     outdated: Outdated,
     guardrails: Guardrails,
+    repeats: Repeats,
     names: BTreeMap<PoolId, PoolName>,
     /// The last words about GARM's own backoff.
     impatience: Option<String>,
@@ -195,6 +197,7 @@ impl Audience for Reporter {
         let names = || sight.managed.iter().map(|(name, it)| (&it.id, name));
         if !state.names.iter().eq(names()) {
             state.names = names().map(|(id, name)| (id.clone(), name.clone())).collect();
+            state.repeats.keep(|it| sight.managed.contains_key(it));
         }
         self.board.frozen(frozen(sight));
         let is_connected = Some(sight.stream == Stream::Up);
@@ -221,6 +224,9 @@ impl Audience for Reporter {
             }));
         }
         self.warn_of_impatience(&mut state, sight);
+        for line in state.repeats.overdue(sight.now) {
+            self.journal.say(line);
+        }
     }
 
     fn decided(&self, pool: &PoolName, decision: &Decision) {
@@ -231,7 +237,7 @@ impl Audience for Reporter {
                 reason: decision.reason.word(),
             });
         }
-        self.journal.say(words::decided(pool, decision));
+        self.journal.say(self.state().repeats.decided(pool, decision));
     }
 
     fn acted(&self, act: &Act) {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::stage::{Stage, get};
+use super::stage::{Stage, eventually, get};
 
 #[test]
 fn the_three_gauges_of_the_specification_stand_first_and_to_the_letter() {
@@ -50,4 +50,29 @@ fn decisions_say_what_and_why_in_the_words_of_status() {
     let shape = |it: &Value| -> Vec<String> { it.as_object().unwrap().keys().cloned().collect() };
     assert_eq!(shape(decision), shape(of_status));
     assert_eq!(of_status["pool"], "default");
+}
+
+#[test]
+fn the_log_gives_a_reason_once_in_ten_seconds_and_then_how_it_stands() {
+    let stage = Stage::set();
+    let _watch = stage.start_watch("watch", &["--dry-run"]);
+    stage.until_ready(stage.watch);
+    stage.queue_held(9);
+    let ups = |count: usize| {
+        stage.metrics_with(&format!(
+            "runnerctl_scaling_decisions_total{{pool=\"default\",direction=\"up\",reason=\"pressure\"}} {count}"
+        ));
+    };
+    ups(1);
+    for more in 1..=3 {
+        stage.queue_held(1);
+        ups(1 + more);
+    }
+    let said = || {
+        let log = stage.read("watch.err");
+        log.lines().filter(|it| it.contains("jobs wait")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(matches!(&said()[..], [one] if one.contains(" 9 jobs wait")), "{:?}", said());
+    let lines = eventually("the last word", || Some(said()).filter(|it| it.len() > 1));
+    assert!(matches!(&lines[..], [_, last] if last.contains(" 12 jobs wait")), "{lines:?}");
 }
