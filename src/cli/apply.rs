@@ -166,7 +166,6 @@ fn own_runner() -> Option<RunnerName> {
 
 /// Tells how it went, and picks the code: 5 unless everything is as the plan wanted it.
 fn tell(survey: &Survey, outcomes: &[Outcome], cx: Context<'_>) -> Result<Exit, Failure> {
-    let markdown = markdown(survey, outcomes);
     match cx.globals.output {
         Output::Text if outcomes.is_empty() => {}
         Output::Text => {
@@ -174,9 +173,9 @@ fn tell(survey: &Survey, outcomes: &[Outcome], cx: Context<'_>) -> Result<Exit, 
             cx.print.result(&format!("\n{table}"))?;
         }
         Output::Json => cx.print.document("apply", document(survey, outcomes)?)?,
-        Output::Markdown => cx.print.result(&markdown)?,
+        Output::Markdown => cx.print.result(&markdown(survey, outcomes))?,
     }
-    step_summary::write(&markdown, cx);
+    step_summary::write(|| markdown(survey, outcomes), cx);
     let is_whole = outcomes.iter().all(|it| it.kind.is_good());
     let is_blocked = outcomes.is_empty() && !survey.plan.is_empty();
     Ok(if is_whole && !is_blocked { Exit::Done } else { Exit::Incomplete })

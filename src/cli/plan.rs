@@ -29,7 +29,7 @@ pub async fn run(args: &PlanArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     }
     let requirements = survey.requirements()?;
     show(&survey, &requirements, cx)?;
-    step_summary::write(&markdown(&survey, &requirements), cx);
+    step_summary::write(|| markdown(&survey, &requirements), cx);
     let warnings = survey.loaded.warnings;
     if warnings > 0 {
         let warnings = count(warnings, "warning");

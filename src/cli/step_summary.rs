@@ -13,14 +13,14 @@ use super::Context;
 /// a page of this size can still be read.
 const CHARACTERS_MAX: usize = 60_000;
 
-/// Appends `markdown` where GitHub Actions wants it; does nothing elsewhere. That it cannot be
-/// written is a warning: the command has done its work.
-pub fn write(markdown: &str, cx: Context<'_>) {
+/// Appends what `markdown` makes where GitHub Actions wants it; does nothing elsewhere. That it
+/// cannot be written is a warning: the command has done its work.
+pub fn write(markdown: impl FnOnce() -> String, cx: Context<'_>) {
     let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|it: &OsString| !it.is_empty())
     else {
         return;
     };
-    let text = cut(markdown, CHARACTERS_MAX);
+    let text = cut(&markdown(), CHARACTERS_MAX);
     let written = OpenOptions::new()
         .create(true)
         .append(true)

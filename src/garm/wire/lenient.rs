@@ -1,6 +1,5 @@
 //! Values that GARM leaves out, sends as `null`, or sends larger than the domain has them.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -23,8 +22,26 @@ where
 /// A time; what is none, or none that we can hold, is [`zero_time`]. An age reckoned from it is
 /// long, which shows, and one odd row does not hide the others.
 pub(super) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-    let text = Option::<Cow<'de, str>>::deserialize(deserializer)?;
-    Ok(text.and_then(|it| it.parse().ok()).unwrap_or_else(zero_time))
+    deserializer.deserialize_any(Time)
+}
+
+/// Reads the text where it stands: a large fleet's lists have a hundred thousand of them.
+struct Time;
+
+impl Visitor<'_> for Time {
+    type Value = Timestamp;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Timestamp, E> {
+        Ok(text.parse().unwrap_or_else(|_| zero_time()))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Timestamp, E> {
+        Ok(zero_time())
+    }
 }
 
 /// A number that GARM holds in 64 bits and we in 32: larger ones are read as the largest, those
