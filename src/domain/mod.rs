@@ -4,6 +4,7 @@
 //! Never reads a clock, a file or a socket, and derives no serde: YAML's shapes live in
 //! `manifest`, GARM's JSON in `garm::wire`.
 
+pub mod address;
 pub mod backoff;
 pub mod credential;
 pub(crate) mod der;

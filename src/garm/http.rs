@@ -8,12 +8,13 @@ use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, LOCATION};
 use reqwest::redirect;
 use secrecy::{ExposeSecret, SecretString};
-use url::{Host, ParseError, Url};
+use url::{ParseError, Url};
 
 use super::error::Error;
 use super::fault::{self, Setting};
 use super::tls::{Files, Tls};
 use super::transport::{Method, Opened, Reply, Request, Response, Transport, TransportError, Wish};
+use crate::domain::address::is_loopback;
 use crate::domain::text;
 
 /// Largest answer, in bytes after decompression. 10,000 instances have about 5 MB and 5,000 jobs
@@ -237,9 +238,7 @@ fn check_url(text: &str) -> Result<Url, Error> {
     })?;
     let is_loopback = match url.host() {
         None => return Err(bad("it names no host".into())),
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(host) => is_loopback(&host),
     };
     match url.scheme() {
         "https" => {}

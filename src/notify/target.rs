@@ -1,10 +1,11 @@
 //! Where alerts go.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use secrecy::{ExposeSecret, SecretString};
-use url::{Host, Url};
+use url::Url;
+
+use crate::domain::address::is_loopback;
 
 /// What kind of receiver it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,14 +114,6 @@ impl Target {
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Target({}, {:?}, …)", self.name, self.kind)
-    }
-}
-
-fn is_loopback(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => *name == "localhost",
-        Host::Ipv4(ip) => IpAddr::from(*ip).is_loopback(),
-        Host::Ipv6(ip) => IpAddr::from(*ip).is_loopback(),
     }
 }
 

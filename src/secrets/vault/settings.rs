@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
-use url::{Host, Url};
+use url::Url;
 
 use super::super::error::Why;
+use crate::domain::address::is_loopback;
 use crate::domain::text::quote;
 
 /// Where Kubernetes puts a pod's token.
@@ -111,9 +112,7 @@ fn checked(address: &str) -> Result<String, Why> {
     let url = Url::parse(address).map_err(|error| bad(&error.to_string()))?;
     let is_loopback = match url.host() {
         None => return Err(bad("it names no host")),
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(host) => is_loopback(&host),
     };
     match url.scheme() {
         "https" => {}
