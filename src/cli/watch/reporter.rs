@@ -257,7 +257,7 @@ impl Audience for Reporter {
             let pool = act.pool.clone();
             self.board.count(Counter::ScaledownRefused { pool, reason: "busy" });
         }
-        self.journal.say(words::acted(act));
+        self.journal.say(self.state().repeats.acted(act));
     }
 
     fn found(&self, finding: &Finding) {
