@@ -105,12 +105,11 @@ impl Repeats {
         self.held.retain(|(pool, _), _| is_managed(pool));
     }
 
-    /// Whether this was said a moment ago. After the clock was set back: no.
+    /// Whether this was said a moment ago, or a moment from now: a write ends before the turn that
+    /// tells of it. After the clock was set back: no.
     fn is_recent(&self, pool: &PoolName, topic: Topic, now: Timestamp) -> bool {
         let then = self.said.get(pool).and_then(|it| it.get(&topic));
-        then.is_some_and(|then| {
-            Duration::try_from(now.duration_since(*then)).is_ok_and(|it| it < QUIET)
-        })
+        then.is_some_and(|then| now.duration_since(*then).unsigned_abs() < QUIET)
     }
 
     fn say(&mut self, pool: &PoolName, topic: Topic, now: Timestamp) {
@@ -206,6 +205,7 @@ mod tests {
         assert_eq!(moved(&mut repeats, Deed::Lower { from: 5, to: 0 }, 2), Weight::Detail);
         weigh(&mut repeats, Reason::Served, 3, "a decision is something else");
         assert_eq!(texts(repeats.overdue(at(10))), ["level lowered from 5 to 0"]);
+        assert_eq!(moved(&mut repeats, Deed::Raise { from: 0, to: 1 }, 9), Weight::Detail);
     }
 
     #[test]
