@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use crate::domain::credential::Credential as Found;
 use crate::domain::proof::{Probe, Proof};
 use crate::domain::secret::SecretRef;
-use crate::manifest::{DeclaredPool, FleetFile};
+use crate::manifest::{Code, DeclaredPool, FleetFile};
+use crate::policy::Violation;
 use crate::view::proof;
 use crate::watchdog::requirements::{Credential, Mtls, Networks, Origin};
 
@@ -40,12 +41,13 @@ pub(super) fn credentials(found: &[Found], file: &FleetFile) -> Vec<Credential> 
 
 /// What these probes have shown.
 pub(super) fn mtls(probes: &[Probe]) -> Mtls {
-    let sentence = proof::sentence(probes);
-    match Proof::of(probes) {
-        Proof::Enforced => Mtls::Enforced(sentence),
-        Proof::NotEnforced => Mtls::NotEnforced(sentence),
-        Proof::Unreachable => Mtls::Unproven(sentence),
-    }
+    Mtls::of(Proof::of(probes), proof::sentence(probes))
+}
+
+/// The pools with runners in a network that the policy does not allow, of all that break it.
+pub(super) fn in_wrong_networks(violations: &[Violation]) -> BTreeSet<String> {
+    let wrong = violations.iter().filter(|it| it.code == Code::ForbiddenNetwork);
+    wrong.map(|it| it.pool.to_string()).collect()
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::domain::text::{code, escape};
 use crate::engine::observe::read_owned;
 use crate::garm::probe::{self, Doors};
 use crate::host::files;
-use crate::manifest::{self, Code, Manifest, Problem, has_error};
+use crate::manifest::{self, Manifest, Problem, has_error};
 use crate::policy::{Others, Violation};
 use crate::view::words::count;
 use crate::view::{self, problem, proof};
@@ -98,8 +98,7 @@ pub async fn run_online(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Fa
     let credentials = requirements::credentials(&client.credentials().await?, fleet_file);
     let live = read_owned(&client, &fleet_file.fleet).await?;
     let live = gathered.policies.live(&fleet_file.fleet, &live);
-    let wrong = live.iter().filter(|it| it.code == Code::ForbiddenNetwork);
-    let wrong = wrong.map(|it| it.pool.to_string()).collect();
+    let wrong = requirements::in_wrong_networks(&live);
     let pools = &gathered.manifest.pools;
     let facts = Facts {
         networks: Some(requirements::networks(pools, fleet_file, wrong)),

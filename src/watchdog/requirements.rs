@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use super::finding::{Kind, Weight};
 use super::isolation::Watched;
+use crate::domain::proof::Proof;
 use crate::domain::text::{code, count};
 
 /// A requirement of the report.
@@ -174,6 +175,17 @@ pub enum Mtls {
     NotEnforced(String),
     /// No proof either way; why.
     Unproven(String),
+}
+
+impl Mtls {
+    /// What probes with this outcome have shown, and `sentence` tells.
+    pub fn of(outcome: Proof, sentence: String) -> Self {
+        match outcome {
+            Proof::Enforced => Self::Enforced(sentence),
+            Proof::NotEnforced => Self::NotEnforced(sentence),
+            Proof::Unreachable => Self::Unproven(sentence),
+        }
+    }
 }
 
 /// How the audit log stands.

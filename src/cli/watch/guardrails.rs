@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cli::policies::Policies;
+use crate::cli::requirements;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolName};
 use crate::domain::pool::{Pool, Reading};
-use crate::manifest::Code;
 use crate::policy::Violation;
 
 /// What was found at the last read.
@@ -59,8 +59,7 @@ impl Guardrails {
 
     /// The pools whose runners may be in a network that the policy does not allow.
     pub(super) fn in_wrong_networks(&self) -> BTreeSet<String> {
-        let wrong = self.known.iter().filter(|it| it.code == Code::ForbiddenNetwork);
-        wrong.map(|it| it.pool.to_string()).collect()
+        requirements::in_wrong_networks(&self.known)
     }
 }
 

@@ -19,7 +19,6 @@ use crate::garm;
 use crate::manifest::PolicySettings;
 use crate::view::proof;
 use crate::watchdog::enforcement::{Change, Enforcement};
-use crate::watchdog::requirements::Mtls;
 
 /// Whether anything may be written without a proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,17 +59,6 @@ pub(super) struct Shown {
     /// One sentence without full stop.
     pub(super) sentence: String,
     pub(super) is_enforced: Option<bool>,
-}
-
-impl Shown {
-    /// For the report on the requirements.
-    pub(super) fn mtls(&self) -> Mtls {
-        match self.word {
-            Proof::Enforced => Mtls::Enforced(self.sentence.clone()),
-            Proof::NotEnforced => Mtls::NotEnforced(self.sentence.clone()),
-            Proof::Unreachable => Mtls::Unproven(self.sentence.clone()),
-        }
-    }
 }
 
 /// Whoever probes.

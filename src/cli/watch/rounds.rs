@@ -13,6 +13,7 @@ use crate::domain::fleet::Controller;
 use crate::domain::proof::Proof;
 use crate::garm::probe;
 use crate::watchdog::enforcement::Change;
+use crate::watchdog::requirements::Mtls;
 
 /// A round: the probes, and beside them what else the report on the requirements needs to know.
 pub(super) fn round(opened: &Opened) -> Box<dyn FnMut(Controller) -> Round + Send> {
@@ -55,6 +56,6 @@ pub(super) fn herald(opened: &Opened) -> impl Fn(&Shown) + Send + use<> {
         let help = "`runnerctl validate --online` shows every probe";
         let is_open = it.word != Proof::Enforced;
         journal.say(if is_open { line.help(help) } else { line });
-        verdicts.proven(it.mtls());
+        verdicts.proven(Mtls::of(it.word, it.sentence.clone()));
     }
 }

@@ -100,13 +100,7 @@ impl Verdicts {
     /// A round of probes has ended.
     pub(super) fn proven(&self, mtls: Mtls) {
         let mut state = self.state();
-        let is_first = state.mtls.replace(mtls).is_none();
-        if is_first {
-            for verdict in state.report() {
-                self.tell(&verdict);
-                state.said.insert(verdict.requirement, verdict.answer);
-            }
-        }
+        state.mtls = Some(mtls);
         self.say(&mut state);
     }
 
@@ -115,9 +109,9 @@ impl Verdicts {
         view::json(&self.state().report())
     }
 
-    /// Says what has another word than before.
+    /// Says what has another word than before; nothing before the first round.
     fn say(&self, state: &mut State) {
-        if state.said.is_empty() {
+        if state.mtls.is_none() {
             return;
         }
         for verdict in state.report() {
