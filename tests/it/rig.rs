@@ -50,19 +50,20 @@ pub(crate) fn policy() -> ScalePolicy {
     }
 }
 
-/// A pool as `apply` makes it, at the level of its minimum.
-pub(crate) fn spec(pool: &str, labels: Labels, policy: &ScalePolicy) -> PoolSpec {
+/// An enabled pool of the simulated provider with nothing special, at this level and with so many
+/// runners at most.
+pub(crate) fn plain(prefix: &str, labels: Labels, (level, most): (u32, u32)) -> PoolSpec {
     PoolSpec {
         provider: "sim".into(),
         image: "ubuntu:24.04".into(),
-        flavor: "m5.large".into(),
+        flavor: "small".into(),
         os_type: "linux".into(),
         os_arch: "amd64".into(),
         labels,
         enabled: true,
-        max_runners: policy.max_runners,
-        min_idle_runners: policy.min_runners.max(policy.min_idle_runners),
-        runner_prefix: pool.into(),
+        max_runners: most,
+        min_idle_runners: level,
+        runner_prefix: prefix.into(),
         runner_group: String::new(),
         bootstrap_timeout_min: 20,
         priority: 0,
@@ -70,6 +71,12 @@ pub(crate) fn spec(pool: &str, labels: Labels, policy: &ScalePolicy) -> PoolSpec
         enable_shell: false,
         extra_specs: serde_json::Map::new(),
     }
+}
+
+/// A pool as `apply` makes it, at the level of its minimum.
+pub(crate) fn spec(pool: &str, labels: Labels, policy: &ScalePolicy) -> PoolSpec {
+    let level = policy.min_runners.max(policy.min_idle_runners);
+    PoolSpec { flavor: "m5.large".into(), ..plain(pool, labels, (level, policy.max_runners)) }
 }
 
 /// A GARM whose own backoff leaves the pools to us, as every example has it, and a GitHub that

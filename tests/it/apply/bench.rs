@@ -23,6 +23,8 @@ use runnerctl::sim::memory::Memory;
 use runnerctl::sim::{Config, World};
 use secrecy::SecretString;
 
+use crate::rig::plain;
+
 pub(crate) fn fleet() -> FleetName {
     FleetName::new("acme").unwrap()
 }
@@ -102,24 +104,7 @@ impl Bench {
 
     /// The spec of a pool of this name, in force.
     pub(crate) fn spec(&self, pool: &str) -> PoolSpec {
-        PoolSpec {
-            provider: "sim".into(),
-            image: "ubuntu:24.04".into(),
-            flavor: "small".into(),
-            os_type: "linux".into(),
-            os_arch: "amd64".into(),
-            labels: labels(pool),
-            enabled: true,
-            max_runners: 20,
-            min_idle_runners: 2,
-            runner_prefix: pool.into(),
-            runner_group: String::new(),
-            bootstrap_timeout_min: 20,
-            priority: 0,
-            template_id: None,
-            enable_shell: false,
-            extra_specs: serde_json::Map::new(),
-        }
+        plain(pool, labels(pool), (2, 20))
     }
 
     pub(crate) fn create(&self, pool: &str) -> Step {

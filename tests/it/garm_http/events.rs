@@ -22,6 +22,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use super::authority::{Authority, CLIENT, SERVER};
 use super::server::{Greeting, greeting};
 use super::stage::{Seen, Stage, Turn, says};
+use crate::rig::plain;
 
 /// How long anything may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
@@ -143,24 +144,8 @@ async fn changes_of_the_simulated_garm_arrive_and_a_broken_stream_comes_back() {
 }
 
 fn spec() -> PoolSpec {
-    PoolSpec {
-        provider: "sim".into(),
-        image: "ubuntu:24.04".into(),
-        flavor: "small".into(),
-        os_type: "linux".into(),
-        os_arch: "amd64".into(),
-        labels: ["linux".to_owned()].into_iter().collect(),
-        enabled: false,
-        max_runners: 4,
-        min_idle_runners: 0,
-        runner_prefix: "garm".into(),
-        runner_group: String::new(),
-        bootstrap_timeout_min: 20,
-        priority: 0,
-        template_id: None,
-        enable_shell: false,
-        extra_specs: serde_json::Map::new(),
-    }
+    let labels = ["linux".to_owned()].into_iter().collect();
+    PoolSpec { enabled: false, ..plain("garm", labels, (0, 4)) }
 }
 
 #[tokio::test]

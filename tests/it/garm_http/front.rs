@@ -21,6 +21,7 @@ use tempfile::TempDir;
 
 use super::events::PATIENCE;
 use super::*;
+use crate::rig::plain;
 
 pub(super) const CONFIGURATION: &str = include_str!("../../../deploy/nginx/garm.conf");
 
@@ -365,22 +366,6 @@ async fn a_certificate_is_renewed_under_a_stream_that_goes_on() {
 }
 
 fn pool_spec() -> PoolSpec {
-    PoolSpec {
-        provider: "sim".into(),
-        image: "ubuntu".into(),
-        flavor: "small".into(),
-        os_type: "linux".into(),
-        os_arch: "amd64".into(),
-        labels: ["x".to_owned()].into_iter().collect(),
-        enabled: false,
-        max_runners: 1,
-        min_idle_runners: 0,
-        runner_prefix: "x".into(),
-        runner_group: String::new(),
-        bootstrap_timeout_min: 20,
-        priority: 0,
-        template_id: None,
-        enable_shell: false,
-        extra_specs: serde_json::Map::new(),
-    }
+    let labels = ["x".to_owned()].into_iter().collect();
+    PoolSpec { image: "ubuntu".into(), enabled: false, ..plain("x", labels, (0, 1)) }
 }

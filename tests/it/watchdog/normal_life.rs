@@ -19,6 +19,8 @@ use runnerctl::sim::memory::Memory;
 use runnerctl::sim::{Config, Knobs, Order, World};
 use runnerctl::watchdog::{Auditor, Finding};
 
+use crate::rig::plain;
+
 const RESYNC: u64 = 30;
 
 /// Seconds between two looks at the world, from which the events are made.
@@ -39,24 +41,8 @@ impl Dice {
 }
 
 fn spec(label: &str, level: u32) -> PoolSpec {
-    PoolSpec {
-        provider: "sim".into(),
-        image: "ubuntu:24.04".into(),
-        flavor: "small".into(),
-        os_type: "linux".into(),
-        os_arch: "amd64".into(),
-        labels: [label.to_owned(), format!("runnerctl=acme/{label}")].into_iter().collect(),
-        enabled: true,
-        max_runners: 8,
-        min_idle_runners: level,
-        runner_prefix: label.into(),
-        runner_group: String::new(),
-        bootstrap_timeout_min: 20,
-        priority: 0,
-        template_id: None,
-        enable_shell: false,
-        extra_specs: serde_json::Map::new(),
-    }
+    let labels = [label.to_owned(), format!("runnerctl=acme/{label}")].into_iter().collect();
+    plain(label, labels, (level, 8))
 }
 
 fn policy(min_runners: u32) -> ScalePolicy {
