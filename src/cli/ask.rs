@@ -12,12 +12,16 @@ use super::failure::Failure;
 pub async fn ask(question: &str, cx: Context<'_>) -> Result<String, Failure> {
     cx.print.prompt(question);
     let (sender, answer) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || {
+    let read = move || {
         let mut line = String::new();
         let read = stdin().read_line(&mut line).map(|_| line);
         // The receiver is gone only when the command has ended.
         let _ = sender.send(read);
-    });
+    };
+    let thread = std::thread::Builder::new().name("question".into()).spawn(read);
+    thread.map_err(|error| {
+        anyhow::Error::new(error).context("cannot start the thread that reads the answer")
+    })?;
     let line = answer.await.map_err(anyhow::Error::new)?;
     let line = line.map_err(|error| anyhow::Error::new(error).context("cannot read the answer"))?;
     Ok(line.trim().to_owned())

@@ -31,6 +31,7 @@ pub mod progress;
 mod proven;
 pub mod reference;
 mod requirements;
+mod runtime;
 pub mod sandbox;
 pub mod saved_plan;
 pub mod schema;
@@ -53,6 +54,7 @@ use args::{Cli, Color, Command, Globals, Output};
 use exit::Exit;
 use failure::Failure;
 use print::Printer;
+use runtime::{wait, wait_in_virtual_time, wait_on_threads};
 
 /// What every command is given: the global flags and the printer.
 #[derive(Clone, Copy)]
@@ -115,41 +117,6 @@ fn dispatch(command: &Command, cx: Context<'_>) -> Result<Exit, Failure> {
         Command::Man => manual::run(cx),
         Command::Reference(args) => reference::run(args.file, cx),
     }
-}
-
-/// Runs what waits on the world, on this thread alone.
-fn wait(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| anyhow::Error::new(error).context("cannot start the runtime"))?;
-    runtime.block_on(work)
-}
-
-/// The same with two threads: the loop on this one, and what must not wait for it beside it.
-fn wait_on_threads(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        // One is enough, and a second would have memory of its own for each full read.
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .map_err(|error| anyhow::Error::new(error).context("cannot start the runtime"))?;
-    let ended = runtime.block_on(work);
-    // A read of the disk that hangs must not keep the process.
-    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
-    ended
-}
-
-/// The same with the clock paused: it jumps to the next thing that is waited for.
-fn wait_in_virtual_time(
-    work: impl Future<Output = Result<Exit, Failure>>,
-) -> Result<Exit, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .map_err(|error| anyhow::Error::new(error).context("cannot start the runtime"))?;
-    runtime.block_on(work)
 }
 
 /// Work that reads only, and so may end anywhere: the first signal ends it, with its code.

@@ -1,7 +1,8 @@
 //! Progress of an `apply` on stderr: bars at a terminal, quiet lines elsewhere.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -70,7 +71,9 @@ pub struct Bars<'a> {
     print: &'a Printer,
     all: MultiProgress,
     total: ProgressBar,
-    pools: Mutex<BTreeMap<About, ProgressBar>>,
+    pools: Arc<Mutex<BTreeMap<About, ProgressBar>>>,
+    /// Ends the thread of [`turn`] when it is dropped.
+    _turning: Sender<()>,
 }
 
 impl<'a> Bars<'a> {
@@ -80,8 +83,9 @@ impl<'a> Bars<'a> {
             .expect("the template above is well formed")
             .progress_chars("━╸─");
         let total = all.add(ProgressBar::new(steps as u64).with_style(look));
-        total.enable_steady_tick(TICK);
-        Self { print, all, total, pools: Mutex::default() }
+        let pools = Arc::default();
+        let turning = turn(total.clone(), Arc::clone(&pools));
+        Self { print, all, total, pools, _turning: turning }
     }
 
     fn hear(&self, event: &Event) {
@@ -104,10 +108,24 @@ impl<'a> Bars<'a> {
         let look = ProgressStyle::with_template("  {spinner} {prefix}  {wide_msg}")
             .expect("the template above is well formed");
         let bar = ProgressBar::new_spinner().with_style(look).with_prefix(name.to_owned());
-        let bar = self.all.insert_before(&self.total, bar);
-        bar.enable_steady_tick(TICK);
-        bar
+        self.all.insert_before(&self.total, bar)
     }
+}
+
+/// Turns the wheels of all bars, on a thread that ends when what this returns is dropped. Where the
+/// system refuses the thread (indicatif's own ticks would panic then) the wheels stand still.
+fn turn(total: ProgressBar, pools: Arc<Mutex<BTreeMap<About, ProgressBar>>>) -> Sender<()> {
+    let (turning, ended) = channel();
+    let work = move || {
+        while ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+            let pools = locked(&pools);
+            for bar in pools.values().chain([&total]).filter(|it| !it.is_finished()) {
+                bar.tick();
+            }
+        }
+    };
+    let _ = std::thread::Builder::new().name("progress".into()).spawn(work);
+    turning
 }
 
 /// Lines in a log.

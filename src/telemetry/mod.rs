@@ -11,6 +11,7 @@ pub mod certificates;
 pub mod count;
 pub mod metered;
 pub mod pages;
+mod places;
 mod render;
 pub mod series;
 pub mod serve;

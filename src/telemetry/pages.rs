@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::board::Board;
+use super::places::Phase;
 
 /// Every page, over one board.
 pub(super) fn router(board: Arc<Board>) -> Router {
@@ -25,6 +26,19 @@ pub(super) fn router(board: Arc<Board>) -> Router {
             text(StatusCode::NOT_FOUND, "there are /metrics, /healthz, /readyz and /decisions\n")
         })
         .with_state(board)
+}
+
+/// What a request for this path counts as.
+pub(super) fn phase(path: &str) -> Phase {
+    match path {
+        "/healthz" | "/readyz" => Phase::Health,
+        _ => Phase::Page,
+    }
+}
+
+/// The answer when too many peers are reading pages.
+pub(super) fn busy() -> Response {
+    text(StatusCode::SERVICE_UNAVAILABLE, "too many pages are being read at this moment\n")
 }
 
 async fn metrics(State(board): State<Arc<Board>>) -> Response {

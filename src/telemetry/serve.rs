@@ -1,16 +1,21 @@
 //! The listener: accepts, shakes hands, answers, within bounds.
 
+use std::convert::Infallible;
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::response::Response;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -19,21 +24,18 @@ use tokio_util::task::TaskTracker;
 use super::board::Board;
 use super::certificates::Certificates;
 use super::pages;
+use super::places::{Full, Place, Places};
 
-/// Connections at one time. A few scrapers and probes need a handful; more wait in the kernel.
-pub const CONNECTIONS_MAX: usize = 64;
+pub use super::places::SILENT_MAX;
 
 /// How long a TLS handshake may take.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long the head of a request may take, and so how long a connection may be idle. Not one of
-/// the intervals at which Prometheus is commonly told to scrape, so that a connection is not
-/// closed just when it is used again.
-pub const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long the head of a request may take. A connection carries one request: none is idle.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a connection lives: a peer that reads nothing does not keep its place for ever, and a
-/// certificate authority that is no longer accepted is out after this.
-pub const LIFE: Duration = Duration::from_secs(300);
+/// How long a connection lives: a peer that reads nothing does not keep its place for ever.
+pub const LIFE: Duration = Duration::from_secs(60);
 
 /// How long an answer under way may still take when its connection is to end.
 pub const GRACE: Duration = Duration::from_secs(5);
@@ -52,30 +54,35 @@ pub struct Door {
     pub certificates: Option<Arc<Certificates>>,
 }
 
+type Pages = TowerToHyperService<axum::Router>;
+
 /// Serves until `stop`; then accepts nothing more, lets answers under way end for [`GRACE`], and
 /// returns when every connection is closed.
 pub async fn serve(door: Door, stop: CancellationToken) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Arc::new(Places::default());
     let tasks = TaskTracker::new();
-    let service = TowerToHyperService::new(pages::router(Arc::clone(&door.board)));
+    let pages = TowerToHyperService::new(pages::router(Arc::clone(&door.board)));
     loop {
-        let accepted = tokio::select! {
+        let (stream, peer) = tokio::select! {
             () = stop.cancelled() => break,
-            accepted = accept(&door.listener, &places) => accepted,
+            accepted = accept(&door.listener) => accepted,
         };
-        let (stream, place) = accepted;
+        let place = places.admit(peer.ip());
         let config = door.certificates.as_ref().map(|it| it.current());
-        let (service, stop) = (service.clone(), stop.clone());
+        let (pages, stop) = (pages.clone(), stop.clone());
         tasks.spawn(async move {
-            let _place = place;
             // An answer in many small segments otherwise waits for the peer's delayed
             // acknowledgement. A socket that refuses the option serves all the same.
             let _ = stream.set_nodelay(true);
-            let Some(config) = config else { return connection(stream, service, stop).await };
+            let Some(config) = config else { return connection(stream, place, pages, stop).await };
             let handshake = timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(config).accept(stream));
+            let shaken = tokio::select! {
+                shaken = handshake => shaken,
+                () = place.closing.cancelled() => return,
+            };
             // A handshake that fails is the peer's business: it is told by a TLS alert.
-            if let Ok(Ok(stream)) = handshake.await {
-                connection(stream, service, stop).await;
+            if let Ok(Ok(stream)) = shaken {
+                connection(stream, place, pages, stop).await;
             }
         });
     }
@@ -84,15 +91,11 @@ pub async fn serve(door: Door, stop: CancellationToken) {
     tasks.wait().await;
 }
 
-/// The next connection and its place. Dropping it half way loses none.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> (TcpStream, OwnedSemaphorePermit) {
-    let place = Arc::clone(places).acquire_owned().await.expect("the semaphore is never closed");
+/// The next connection. Dropping it half way loses none.
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, place),
+            Ok(accepted) => return accepted,
             // The peer has left already; the next one may be there.
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
             Err(_) => sleep(ACCEPT_PAUSE).await,
@@ -100,27 +103,40 @@ async fn accept(
     }
 }
 
-async fn connection<S>(
-    stream: S,
-    service: TowerToHyperService<axum::Router>,
-    stop: CancellationToken,
-) where
+async fn connection<S>(stream: S, place: Place, pages: Pages, stop: CancellationToken)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let place = Arc::new(place);
+    let service = service_fn(|request| answer(request, Arc::clone(&place), pages.clone()));
     let mut connection = pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
+            // An idle connection would hold a place, and a new one costs next to nothing.
+            .keep_alive(false)
             .serve_connection(TokioIo::new(stream), service)
     );
     // Errors are a peer that left or spoke no HTTP: there is nobody to tell.
     tokio::select! {
         _ = connection.as_mut() => return,
+        () = place.closing.cancelled() => return,
         () = stop.cancelled() => {}
         () = sleep(LIFE) => {}
     }
     connection.as_mut().graceful_shutdown();
     let _ = timeout(GRACE, connection).await;
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    place: Arc<Place>,
+    pages: Pages,
+) -> Result<Response, Infallible> {
+    match place.asks(pages::phase(request.uri().path())) {
+        Ok(()) => pages.call(request).await,
+        Err(Full) => Ok(pages::busy()),
+    }
 }
 
 #[cfg(test)]
@@ -135,17 +151,18 @@ mod tests {
     /// A served connection, without a socket, so that time can be virtual.
     fn served(room: usize) -> (DuplexStream, CancellationToken, JoinHandle<()>) {
         let board = Arc::new(Board::new(Limits::of(Duration::from_secs(30))));
-        let service = TowerToHyperService::new(pages::router(board));
+        let pages = TowerToHyperService::new(pages::router(board));
         let (ours, theirs) = duplex(room);
         let stop = CancellationToken::new();
-        let task = tokio::spawn(connection(theirs, service, stop.clone()));
+        let place = Arc::new(Places::default()).admit([127, 0, 0, 1].into());
+        let task = tokio::spawn(connection(theirs, place, pages, stop.clone()));
         (ours, stop, task)
     }
 
     const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
 
     #[tokio::test(start_paused = true)]
-    async fn half_a_head_keeps_its_place_for_twenty_seconds() {
+    async fn half_a_head_keeps_its_place_for_five_seconds() {
         let began = Instant::now();
         let (mut peer, _stop, task) = served(1 << 16);
         peer.write_all(&REQUEST[..20]).await.unwrap();

@@ -58,6 +58,15 @@ const IMPURE_WORDS: &[&str] = &[
 const CLOCK_WORDS: &[&str] =
     &["SystemTime::now", "std::time::Instant", "Timestamp::now", "Zoned::now"];
 
+/// What panics where the system refuses a thread. `thread::Builder` and the runtimes of
+/// `cli/runtime.rs` do not.
+const UNSAFE_THREADS: &[&str] = &[
+    "thread::spawn",
+    "enable_steady_tick",
+    "Builder::new_current_thread",
+    "Builder::new_multi_thread",
+];
+
 /// The methods of the client that change GARM.
 const WRITES: &[&str] =
     &[".create_pool(", ".update_pool(", ".delete_pool(", ".delete_runner(", ".update_controller("];
@@ -87,7 +96,7 @@ const FILE_MAX: usize = 400;
 
 /// Every finding in one source.
 fn findings(source: &Source) -> Vec<String> {
-    let rules = [floors, purity, clocks, writers, libraries, shapes];
+    let rules = [floors, purity, clocks, threads, writers, libraries, shapes];
     rules.iter().flat_map(|rule| rule(source)).collect()
 }
 
@@ -199,6 +208,15 @@ fn clocks(source: &Source) -> Vec<String> {
     match source.room() {
         Some("host") | None => Vec::new(),
         Some(_) => named(source, CLOCK_WORDS, "reads a clock outside `host`"),
+    }
+}
+
+fn threads(source: &Source) -> Vec<String> {
+    match source.room() {
+        Some(_) if source.path != "src/cli/runtime.rs" => {
+            named(source, UNSAFE_THREADS, "panics where the system refuses a thread")
+        }
+        Some(_) | None => Vec::new(),
     }
 }
 
@@ -362,6 +380,12 @@ fn pure_rooms_writers_libraries_and_shapes_are_held() {
     );
     check("src/scale/mod.rs", "// tokio, SystemTime\nlet text = \"std::fs\";\n", &[]);
     check("src/scale/mod.rs", "#[cfg(test)]\nmod tests {\n    use crate::sim::World;\n}\n", &[]);
+    check(
+        "src/cli/ask.rs",
+        "std::thread::spawn(read);\n",
+        &["src/cli/ask.rs:1: `thread::spawn` panics where the system refuses a thread"],
+    );
+    check("src/cli/ask.rs", "std::thread::Builder::new().spawn(read)?;\n", &[]);
     check(
         "src/engine/apply.rs",
         "client.delete_pool(&id).await?;\n",

@@ -11,3 +11,4 @@ mod reload;
 mod rotation;
 pub(crate) mod stage;
 mod start;
+mod threads;

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -95,9 +94,9 @@ pub(super) struct Journal {
     lost: Arc<AtomicU64>,
 }
 
-/// The thread that writes.
+/// The thread that writes, and when it has written everything.
 pub(super) struct Press {
-    thread: JoinHandle<()>,
+    written: tokio::sync::oneshot::Receiver<()>,
 }
 
 /// How lines look.
@@ -132,9 +131,14 @@ impl Journal {
         let (sender, receiver) = sync_channel(WAITING_MAX);
         let lost = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&lost);
-        let work = move || write_all(&receiver, &counter, &print, look);
-        let thread = std::thread::Builder::new().name("journal".into()).spawn(work)?;
-        Ok((Self { sender, lost }, Press { thread }))
+        let (done, written) = tokio::sync::oneshot::channel();
+        let work = move || {
+            write_all(&receiver, &counter, &print, look);
+            // Nobody waits for it when the process ends in another way.
+            let _ = done.send(());
+        };
+        std::thread::Builder::new().name("journal".into()).spawn(work)?;
+        Ok((Self { sender, lost }, Press { written }))
     }
 
     /// Says one line.
@@ -148,13 +152,8 @@ impl Journal {
 impl Press {
     /// Waits until everything is written, or until nobody has read for so long.
     pub(super) async fn close(self, patience: Duration) {
-        let (done, waited) = tokio::sync::oneshot::channel();
-        // The thread is left to itself when its reader stands still: the process ends anyway.
-        std::thread::spawn(move || {
-            let _ = self.thread.join();
-            let _ = done.send(());
-        });
-        let _ = tokio::time::timeout(patience, waited).await;
+        // A thread whose reader stands still is left to itself: the process ends anyway.
+        let _ = tokio::time::timeout(patience, self.written).await;
     }
 }
 

@@ -134,7 +134,13 @@ impl Stage {
 
     /// Runs a command to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        command(self.folder.path()).args(arguments).output().unwrap()
+        self.run_with(arguments, &[])
+    }
+
+    /// The same with some variables set.
+    pub(crate) fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+        let mut command = command(self.folder.path());
+        command.args(arguments).envs(variables.iter().copied()).output().unwrap()
     }
 
     /// Begins to watch; what it says goes to `NAME.out` and `NAME.err`.

@@ -4,12 +4,13 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use reqwest::{Certificate, Client, Identity, StatusCode};
 use runnerctl::garm::Kind;
 use runnerctl::manifest::{CertFiles, ListenerTls};
-use runnerctl::telemetry::serve::CONNECTIONS_MAX;
+use runnerctl::telemetry::serve::{HEAD_TIMEOUT, SILENT_MAX};
 use runnerctl::telemetry::{Board, Certificates, Door, bind, serve};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -106,20 +107,72 @@ async fn an_idle_connection_does_not_hold_up_the_end() {
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens");
 }
 
-#[tokio::test]
-async fn more_connections_than_there_are_places_wait_for_one() {
-    let served = Served::start(None).await;
-    let mut silent = Vec::new();
-    for _ in 0..CONNECTIONS_MAX {
-        silent.push(TcpStream::connect(served.address).await.unwrap());
-    }
-    let mut late = TcpStream::connect(served.address).await.unwrap();
-    late.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").await.unwrap();
-    silent.pop();
+/// The status line of an answer in the clear.
+async fn status_line(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
-    late.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.0 200 OK"), "{answer}");
-    drop(silent);
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer.lines().next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn silent_sockets_blind_neither_health_nor_pages() {
+    let authority = Authority::new();
+    let files = ListenerTls { server: authority.server(), client_ca: None };
+    for certificates in [None, Some(Arc::new(Certificates::read(&files).unwrap()))] {
+        let is_plain = certificates.is_none();
+        let served = Served::start(certificates).await;
+        let mut silent = Vec::new();
+        for n in 0..4 * SILENT_MAX {
+            let mut stream = TcpStream::connect(served.address).await.unwrap();
+            if n % 2 == 0 {
+                stream.write_all(b"GET /heal").await.unwrap();
+            }
+            silent.push(stream);
+        }
+        // Well within the five seconds after which a silent peer is cut off anyway.
+        let began = Instant::now();
+        for path in ["/healthz", "/metrics"] {
+            if is_plain {
+                assert_eq!(status_line(served.address, path).await, "HTTP/1.1 200 OK");
+            } else {
+                let url = format!("https://{}{path}", served.address);
+                assert_eq!(page(&authority.client(None), &url).await.0, StatusCode::OK);
+            }
+        }
+        assert!(began.elapsed() < HEAD_TIMEOUT, "{:?}", began.elapsed());
+        drop(silent);
+        served.end().await;
+    }
+}
+
+/// A large page stays in its place until its peer has read it.
+#[tokio::test]
+async fn slow_readers_of_pages_leave_health_alone() {
+    let served = Served::start(None).await;
+    script::publish(&served.board);
+    let large = "x".repeat(16 << 20);
+    served.board.explain(Arc::new(move || json!({ "decisions": large })));
+    let mut slow = Vec::new();
+    for _ in 0..8 {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(b"GET /decisions HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut start = [0; 15];
+        stream.read_exact(&mut start).await.unwrap();
+        assert_eq!(&start, b"HTTP/1.1 200 OK");
+        slow.push(stream);
+    }
+    assert_eq!(status_line(served.address, "/healthz").await, "HTTP/1.1 200 OK");
+    let busy = status_line(served.address, "/metrics").await;
+    assert_eq!(busy, "HTTP/1.1 503 Service Unavailable");
+    drop(slow.pop());
+    let end = Instant::now() + Duration::from_secs(20);
+    while status_line(served.address, "/metrics").await == busy {
+        assert!(Instant::now() < end, "the place of a reader that has gone is free again");
+    }
+    drop(slow);
     served.end().await;
 }
 
