@@ -91,8 +91,8 @@ async fn key(args: &VerifyArgs, cx: Context<'_>) -> Result<Option<Key>, Failure>
         // On the command line a path starts from the working folder.
         (Some(reference), _) => (Some(reference.clone()), PathBuf::new()),
         (None, None) => (None, PathBuf::new()),
-        (None, Some(path)) => {
-            let source = files::read_fleet(path).map_err(|it| stop_at(&[it], cx));
+        (None, Some(start)) => {
+            let source = files::read_fleet(start).map_err(|it| stop_at(&[it], cx));
             let source = match source {
                 Ok(source) => source,
                 Err(stopped) => {

@@ -44,8 +44,8 @@ pub async fn run(cx: Context<'_>) -> Result<Exit, Failure> {
 }
 
 fn fleet_source(places: &Places, cx: Context<'_>) -> Result<Source, Failure> {
-    let path = places.fleet.as_deref().ok_or_else(missing_fleet_file)?;
-    files::read_fleet(path).or_else(|problem| {
+    let start = places.fleet.as_ref().ok_or_else(missing_fleet_file)?;
+    files::read_fleet(start).or_else(|problem| {
         stop_at(&[problem], cx)?;
         Err(missing_fleet_file())
     })
@@ -83,8 +83,8 @@ async fn read(client: &Client) -> Result<Fleet, Failure> {
 /// Names that the pool files use already. Without pool files, or with broken ones, there are none
 /// to be seen, and the next `plan` says if a name stands twice.
 fn declared_names(fleet: &Source, places: &Places) -> BTreeSet<String> {
-    let (pools, _) = files::read_pools(&places.pools);
-    manifest::load(Some(fleet), &pools).pools.iter().map(|it| it.name.to_string()).collect()
+    let pools = files::read_pools(std::slice::from_ref(&places.pools));
+    manifest::load(Some(fleet), &pools.sources).pools.iter().map(|it| it.name.to_string()).collect()
 }
 
 /// Names that this fleet's pools bear in GARM.

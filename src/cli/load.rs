@@ -39,8 +39,7 @@ pub fn load_from(places: Places, cx: Context<'_>) -> Result<Loaded, Failure> {
     let gathered = gather(&places, std::slice::from_ref(&places.pools));
     stop_at(&gathered.problems, cx)?;
     let warnings = gathered.problems.len();
-    let scope = if places.pools.is_dir() { Scope::Whole } else { Scope::Part };
-    let Gathered { manifest, policies, .. } = gathered;
+    let Gathered { manifest, scope, policies, .. } = gathered;
     Ok(Loaded { manifest, places, scope, warnings, policies })
 }
 

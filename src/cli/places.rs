@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::args::Globals;
+use crate::host::files::Start;
 
 /// The environment that decides, so that tests bring their own.
 #[derive(Debug, Clone, Default)]
@@ -23,12 +24,16 @@ impl Surroundings {
         Self { config_home: absolute("XDG_CONFIG_HOME"), home: set("HOME").map(PathBuf::from) }
     }
 
-    /// Where a fleet file is looked for, in this order, when none is named.
-    pub fn fleet_files(&self) -> Vec<PathBuf> {
+    /// Where a fleet file is looked for, in this order, when none is named. The working folder may
+    /// be a checkout of what somebody else proposes; the user's and the system's folders are
+    /// trusted, links in them included.
+    pub fn fleet_files(&self) -> Vec<Start> {
+        let here = Start::Below { folder: PathBuf::new(), rest: "runnerctl.yaml".into() };
         let config = self.config_home.clone().or_else(|| Some(self.home.as_ref()?.join(".config")));
         let user = config.map(|it| it.join("runnerctl/runnerctl.yaml"));
         let system = PathBuf::from("/etc/runnerctl/runnerctl.yaml");
-        [PathBuf::from("runnerctl.yaml")].into_iter().chain(user).chain([system]).collect()
+        let trusted = user.into_iter().chain([system]).map(Start::Named);
+        [here].into_iter().chain(trusted).collect()
     }
 }
 
@@ -36,32 +41,35 @@ impl Surroundings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Places {
     /// The fleet file: the one named, else the first that is there. It need not exist when named.
-    pub fleet: Option<PathBuf>,
+    pub fleet: Option<Start>,
     /// The pool file or folder: the one named, else `pools` beside the fleet file.
-    pub pools: PathBuf,
+    pub pools: Start,
     /// The policy file, if one is named.
-    pub policy: Option<PathBuf>,
+    pub policy: Option<Start>,
 }
 
 impl Places {
     /// From the flags, the environment and what is there, in this order.
     pub fn find(globals: &Globals, surroundings: &Surroundings) -> Self {
-        let there = || surroundings.fleet_files().into_iter().find(|it| it.exists());
-        let fleet = globals.config.clone().or_else(there);
-        let pools = globals.pools.clone().unwrap_or_else(|| beside(fleet.as_deref(), "pools"));
-        Self { fleet, pools, policy: globals.policy.clone() }
+        // A link to nothing is there: passing over it would take another fleet file instead.
+        let is_there = |it: &Start| std::fs::symlink_metadata(it.path()).is_ok();
+        let found = || surroundings.fleet_files().into_iter().find(is_there);
+        let fleet = globals.config.clone().map(Start::Named).or_else(found);
+        let pools = globals.pools.clone().map_or_else(
+            || Start::Below { folder: base(fleet.as_ref()), rest: "pools".into() },
+            Start::Named,
+        );
+        Self { fleet, pools, policy: globals.policy.clone().map(Start::Named) }
     }
 
     /// The folder that relative paths of the fleet file start from; empty for the working folder.
     pub fn base(&self) -> PathBuf {
-        beside(self.fleet.as_deref(), "")
+        base(self.fleet.as_ref())
     }
 }
 
-/// `name` in the folder of `file`, or in the working folder. Without `./` in front, as a person
-/// would write it.
-fn beside(file: Option<&Path>, name: &str) -> PathBuf {
-    file.and_then(Path::parent).map_or_else(|| PathBuf::from(name), |it| it.join(name))
+fn base(fleet: Option<&Start>) -> PathBuf {
+    fleet.and_then(|it| it.path().parent().map(Path::to_owned)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -78,8 +86,10 @@ mod tests {
     fn a_fleet_file_is_looked_for_here_then_at_the_users_then_at_the_systems() {
         let home = Some(PathBuf::from("/home/ada"));
         let here = Surroundings { home, ..Surroundings::default() };
+        let paths =
+            |it: &Surroundings| it.fleet_files().iter().map(Start::path).collect::<Vec<_>>();
         assert_eq!(
-            here.fleet_files(),
+            paths(&here),
             [
                 "runnerctl.yaml",
                 "/home/ada/.config/runnerctl/runnerctl.yaml",
@@ -88,16 +98,20 @@ mod tests {
             .map(PathBuf::from)
         );
         let xdg = Surroundings { config_home: Some("/c".into()), ..here.clone() };
-        assert_eq!(xdg.fleet_files()[1], PathBuf::from("/c/runnerctl/runnerctl.yaml"));
+        assert_eq!(paths(&xdg)[1], PathBuf::from("/c/runnerctl/runnerctl.yaml"));
     }
 
     #[test]
     fn pool_files_stand_beside_the_fleet_file_unless_they_are_named() {
         let nowhere = Surroundings::default();
         let find = |line: &[&str]| Places::find(&globals(line), &nowhere);
-        assert_eq!(find(&["--config", "a/rc.yaml"]).pools, PathBuf::from("a/pools"));
-        assert_eq!(find(&["--config", "rc.yaml"]).pools, PathBuf::from("pools"));
-        assert_eq!(find(&["--config", "a/rc.yaml"]).base(), PathBuf::from("a/"));
-        assert_eq!(find(&["--config", "a/rc.yaml", "-f", "p"]).pools, PathBuf::from("p"));
+        let below =
+            |folder: &str| Start::Below { folder: folder.into(), rest: PathBuf::from("pools") };
+        assert_eq!(find(&["--config", "a/rc.yaml"]).pools, below("a"));
+        assert_eq!(find(&["--config", "rc.yaml"]).pools, below(""));
+        assert_eq!(find(&["--config", "rc.yaml"]).pools.path(), PathBuf::from("pools"));
+        assert_eq!(find(&["--config", "a/rc.yaml"]).base(), PathBuf::from("a"));
+        let named = Start::Named("p".into());
+        assert_eq!(find(&["--config", "a/rc.yaml", "-f", "p"]).pools, named);
     }
 }

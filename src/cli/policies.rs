@@ -1,10 +1,8 @@
 //! The policies of a run: the fleet file's, and the one of `--policy`.
 
-use std::path::Path;
-
 use crate::domain::name::FleetName;
 use crate::domain::pool::Pool;
-use crate::host::files;
+use crate::host::files::{self, Start};
 use crate::manifest::{self, Manifest, PolicySettings, Problem};
 use crate::policy::kit::{self, Wanted};
 use crate::policy::{Others, Violation, joined, judge, judge_live};
@@ -25,12 +23,12 @@ impl Policies {
     /// Reads the policy file, if one is named, and lays it over the policy of the fleet file, for
     /// all who look there. Adds what is wrong with it to the problems.
     pub fn gather(
-        over: Option<&Path>,
+        over: Option<&Start>,
         manifest: &mut Manifest,
         problems: &mut Vec<Problem>,
     ) -> Self {
         let base = manifest.fleet_file.as_ref().map(|it| it.policy.clone());
-        let over = over.and_then(|path| match files::read_fleet(path) {
+        let over = over.and_then(|start| match files::read_fleet(start) {
             Ok(source) => {
                 let (policy, more) = manifest::load_policy(&source);
                 problems.extend(more);

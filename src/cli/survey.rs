@@ -1,7 +1,6 @@
 //! What `plan` and `apply` begin with: the files, the fleet as it is, and the plan between them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use crate::domain::proof::Probe;
 use crate::engine::observe::{Ask, Credentials, read_fleet};
 use crate::garm::Client;
 use crate::host::clock::Clock;
+use crate::host::files::Start;
 use crate::plan::saved::Inputs;
 use crate::plan::{Plan, create_in_flight, plan};
 use crate::policy::Others;
@@ -150,13 +150,14 @@ fn check_targets(targets: &[PoolName], desired: &Desired) -> Result<(), Failure>
 
 /// What a saved plan keeps of where it came from, so that `apply` can be run from anywhere.
 pub fn inputs(places: &Places, targets: &[PoolName]) -> Inputs {
-    let whole = |it: &Path| {
-        std::path::absolute(it).unwrap_or_else(|_| it.to_owned()).to_string_lossy().into_owned()
+    let whole = |it: &Start| {
+        let path = it.path();
+        std::path::absolute(&path).unwrap_or(path).to_string_lossy().into_owned()
     };
     Inputs {
-        config: places.fleet.as_deref().map(whole),
+        config: places.fleet.as_ref().map(whole),
         pools: Some(whole(&places.pools)),
-        policy: places.policy.as_deref().map(whole),
+        policy: places.policy.as_ref().map(whole),
         target: targets.iter().map(ToString::to_string).collect(),
     }
 }

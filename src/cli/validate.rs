@@ -13,11 +13,12 @@ use super::load::missing_fleet_file;
 use super::places::{Places, Surroundings};
 use super::policies::Policies;
 use super::{Context, online, requirements};
+use crate::domain::desired::Scope;
 use crate::domain::proof::{Probe, Proof};
 use crate::domain::text::{code, escape};
 use crate::engine::observe::read_owned;
 use crate::garm::probe::{self, Doors};
-use crate::host::files;
+use crate::host::files::{self, Pools, Start};
 use crate::manifest::{self, Manifest, Problem, has_error};
 use crate::policy::{Others, Violation};
 use crate::view::words::count;
@@ -48,14 +49,16 @@ pub struct Gathered {
     pub problems: Vec<Problem>,
     /// The files that were read, as they are shown.
     pub files: Vec<String>,
+    /// How much of the fleet they speak for.
+    pub scope: Scope,
     /// What binds the pools.
     pub policies: Policies,
 }
 
 /// Reads the fleet file and the policy file, if there are any, and pool files or folders of them.
-pub fn gather(places: &Places, pools: &[PathBuf]) -> Gathered {
-    let fleet = places.fleet.as_deref();
-    let (sources, mut problems) = files::read_all(pools);
+pub fn gather(places: &Places, pools: &[Start]) -> Gathered {
+    let fleet = places.fleet.as_ref();
+    let Pools { sources, mut problems, is_folder } = files::read_pools(pools);
     let mut paths: Vec<String> = sources.iter().map(|it| it.path.clone()).collect();
     let mut manifest = match fleet.map(files::read_fleet).transpose() {
         Ok(fleet) => {
@@ -68,9 +71,10 @@ pub fn gather(places: &Places, pools: &[PathBuf]) -> Gathered {
         }
     };
     problems.extend(manifest.problems.iter().cloned());
-    let policies = Policies::gather(places.policy.as_deref(), &mut manifest, &mut problems);
-    paths.extend(places.policy.iter().map(|it| it.display().to_string()));
-    Gathered { manifest, problems, files: paths, policies }
+    let policies = Policies::gather(places.policy.as_ref(), &mut manifest, &mut problems);
+    paths.extend(places.policy.iter().map(|it| it.path().display().to_string()));
+    let scope = if is_folder { Scope::Whole } else { Scope::Part };
+    Gathered { manifest, problems, files: paths, scope, policies }
 }
 
 /// Checks the files. Opens no socket, resolves no secret, starts no process.
@@ -143,15 +147,18 @@ struct Asked<'a> {
 }
 
 /// All that is known without GARM: what is read, and what the policy says to it.
-pub fn judged(places: &Places, pools: &[PathBuf]) -> Gathered {
+pub fn judged(places: &Places, pools: &[Start]) -> Gathered {
     let mut gathered = gather(places, pools);
     let violations = gathered.policies.violations(&gathered.manifest, Others::default());
     gathered.problems.extend(violations);
     gathered
 }
 
-fn pools(args: &ValidateArgs, places: &Places) -> Vec<PathBuf> {
-    if args.paths.is_empty() { vec![places.pools.clone()] } else { args.paths.clone() }
+fn pools(args: &ValidateArgs, places: &Places) -> Vec<Start> {
+    match args.paths.as_slice() {
+        [] => vec![places.pools.clone()],
+        named => named.iter().cloned().map(Start::Named).collect(),
+    }
 }
 
 fn exit(args: &ValidateArgs, problems: &[Problem]) -> Exit {

@@ -1,45 +1,118 @@
 //! Reads pool files and the fleet file: regular files only, bounded, whole or not at all.
 //!
 //! A folder may be a pull request's: nothing in it can make the program wait (a pipe), read for
-//! ever (a device) or read what lies elsewhere (a link out of it).
+//! ever (a device) or read what lies elsewhere (a link out of it). Files are found and opened by
+//! handles ([`walk`](super::walk)), so that exchanging one while it is read changes nothing, and a
+//! file that is no pool file by its name is not opened at all.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
+use super::walk::{End, Folder, Found, Identity, Links, Refusal};
 use crate::manifest::{Code, FILE_MAX, Problem, Source, TOTAL_MAX};
 
-/// The pool files of a file or a folder, in path order, and what could not be read. A folder is
-/// read with one level of sub-folders; hidden names are skipped.
-pub fn read_pools(path: &Path) -> (Vec<Source>, Vec<Problem>) {
-    read_all(&[path])
+/// A path to start reading at, and how far it is trusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// The operator named it: it may be a link.
+    Named(PathBuf),
+    /// It is looked for by its usual name, or a saved plan names it: nothing on the way from the
+    /// trusted folder to it may be a link.
+    Below {
+        /// The trusted folder; empty for the working folder.
+        folder: PathBuf,
+        /// The way from there.
+        rest: PathBuf,
+    },
 }
 
-/// The same of several files and folders; a file that is named twice is read once.
-pub fn read_all(paths: &[impl AsRef<Path>]) -> (Vec<Source>, Vec<Problem>) {
-    let mut reader = Reader::default();
-    for path in paths {
-        reader.start(path.as_ref());
+impl Start {
+    /// The whole path. Without `./` in front, as a person would write it.
+    pub fn path(&self) -> PathBuf {
+        match self {
+            Self::Named(path) => path.clone(),
+            Self::Below { folder, rest } => folder.join(rest),
+        }
     }
-    (reader.sources, reader.problems)
+
+    fn open(&self) -> Result<End, Refusal> {
+        match self {
+            Self::Named(path) => Folder::trusted(Path::new(""))?.walk(path, Links::Followed),
+            Self::Below { folder, rest } => Folder::trusted(folder)?.walk(rest, Links::Refused),
+        }
+    }
 }
 
-/// The fleet file.
-pub fn read_fleet(path: &Path) -> Result<Source, Problem> {
-    let bytes = read(path).map_err(|refusal| refusal.problem(path))?;
-    Source::decode(shown(path), bytes)
+/// What was read.
+#[derive(Debug, Default)]
+pub struct Pools {
+    /// The pool files, in path order.
+    pub sources: Vec<Source>,
+    /// What could not be read.
+    pub problems: Vec<Problem>,
+    /// Whether a folder of them was named, and not single files alone.
+    pub is_folder: bool,
+}
+
+/// The pool files of some files and folders; a file that is named twice is read once. A folder is
+/// read with one level of sub-folders; hidden names are skipped.
+pub fn read_pools(starts: &[Start]) -> Pools {
+    let mut reader = Reader::default();
+    for start in starts {
+        reader.start(start);
+    }
+    reader.pools
+}
+
+/// The fleet file, or a policy file. A link to it leads to a YAML file by its name.
+pub fn read_fleet(start: &Start) -> Result<Source, Problem> {
+    let path = start.path();
+    let bytes = match start.open() {
+        Ok(End::File(found)) if found.is_linked && !is_yaml(&found.name) => {
+            let message = "the link leads to a file that is no YAML file by its name";
+            let problem = Problem::of_file(Code::NotByName, shown(&path), message);
+            return Err(problem.with_help("name the file itself: `--config FILE`"));
+        }
+        Ok(End::File(found)) => content(&found).map(|it| it.0),
+        Ok(End::Folder(_)) => Err(Refusal::NotAFile("a folder")),
+        Err(refusal) => Err(refusal),
+    };
+    match bytes {
+        Ok(bytes) => Source::decode(shown(&path), bytes),
+        Err(Refusal::Link) => {
+            let help = format!("name it if it is meant: `--config {}`", path.display());
+            Err(problem(Refusal::Link, &path).with_help(help))
+        }
+        Err(refusal) => Err(problem(refusal, &path)),
+    }
+}
+
+/// Opens a file that the operator named, through links, if it is a regular one; a pipe is not
+/// waited for.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = options.read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::other("it is not a regular file"))
+    }
 }
 
 #[derive(Default)]
 struct Reader {
-    sources: Vec<Source>,
-    problems: Vec<Problem>,
-    /// Files that were read, by their resolved paths.
-    seen: BTreeSet<PathBuf>,
+    pools: Pools,
+    /// Files that were read.
+    seen: BTreeSet<Identity>,
+    /// How many files were met, whether they were read or not.
+    met: usize,
     total: u64,
 }
 
@@ -51,174 +124,151 @@ enum Level {
 }
 
 impl Reader {
-    fn start(&mut self, path: &Path) {
-        match fs::metadata(path) {
-            Ok(metadata) if metadata.is_dir() => self.folder(path),
-            Ok(_) => self.file(path),
-            Err(error) => self.problems.push(
-                Refusal::from(error)
-                    .problem(path)
-                    .with_help("`-f PATH` names a pool file, or a folder of them"),
-            ),
+    fn start(&mut self, start: &Start) {
+        let path = start.path();
+        match start.open() {
+            Ok(End::Folder(folder)) => self.folder(&path, &folder),
+            Ok(End::File(found)) => self.file(&path, &found),
+            Err(refusal) => {
+                let help = match refusal {
+                    Refusal::Link => format!(
+                        "name it if its content may be read and shown: `-f {}`",
+                        path.display()
+                    ),
+                    _ => "`-f PATH` names a pool file, or a folder of them".to_owned(),
+                };
+                self.refuse(problem(refusal, &path).with_help(help));
+            }
         }
     }
 
-    fn folder(&mut self, path: &Path) {
-        let before = (self.sources.len(), self.problems.len());
-        match path.canonicalize() {
-            Ok(root) => self.entries(path, &root, Level::Top),
-            Err(error) => self.problems.push(Refusal::from(error).problem(path)),
-        }
-        if before == (self.sources.len(), self.problems.len()) && !self.holds_seen(path) {
+    fn refuse(&mut self, problem: Problem) {
+        self.met += 1;
+        self.pools.problems.push(problem);
+    }
+
+    fn folder(&mut self, path: &Path, folder: &Folder) {
+        self.pools.is_folder = true;
+        let before = self.met;
+        // The folder is where links have to stay below, so it is where their ways start.
+        self.entries(path, &folder.as_root(), Level::Top);
+        if before == self.met {
             let problem =
                 Problem::of_file(Code::NoPoolFiles, shown(path), "the folder holds no pool file");
-            self.problems.push(problem.with_help("pool files are named `*.yaml` or `*.yml`"));
+            self.pools.problems.push(problem.with_help(BY_NAME));
         }
     }
 
-    /// Whether files of this folder have been read already, under another name.
-    fn holds_seen(&self, path: &Path) -> bool {
-        path.canonicalize().is_ok_and(|root| self.seen.iter().any(|it| it.starts_with(&root)))
-    }
-
-    fn entries(&mut self, folder: &Path, root: &Path, level: Level) {
-        let names = fs::read_dir(folder).and_then(|entries| {
-            entries.map(|it| it.map(|it| it.file_name())).collect::<io::Result<BTreeSet<_>>>()
-        });
-        let names = match names {
+    fn entries(&mut self, path: &Path, folder: &Folder, level: Level) {
+        let names = match folder.names() {
             Ok(names) => names,
-            Err(error) => return self.problems.push(Refusal::from(error).problem(folder)),
+            Err(refusal) => return self.refuse(problem(refusal, path)),
         };
         for name in names {
             if !name.to_string_lossy().starts_with('.') {
-                self.entry(&folder.join(name), root, level);
+                self.entry(&path.join(&name), folder, &name, level);
             }
         }
     }
 
-    fn entry(&mut self, path: &Path, root: &Path, level: Level) {
-        let is_pool_file = path.extension().is_some_and(|it| it == "yaml" || it == "yml");
-        let is_folder = match fs::metadata(path) {
-            Ok(metadata) => metadata.is_dir(),
+    fn entry(&mut self, path: &Path, folder: &Folder, name: &OsStr, level: Level) {
+        match folder.walk(Path::new(name), Links::Beneath) {
             // What is no pool file by its name does not matter, readable or not.
-            Err(_) if !is_pool_file => return,
-            Err(error) => return self.problems.push(Refusal::from(error).problem(path)),
-        };
-        if !is_folder && !is_pool_file {
-            return;
-        }
-        let inside = path.canonicalize().is_ok_and(|it| it.starts_with(root) && it != root);
-        if !inside {
-            let message = "the link leads out of the folder that is read, or in a circle";
-            let problem = Problem::of_file(Code::BadLink, shown(path), message);
-            return self.problems.push(problem.with_help("put the file itself here"));
-        }
-        match (is_folder, level) {
-            (false, _) => self.file(path),
-            (true, Level::Top) => self.entries(path, root, Level::Team),
-            (true, Level::Team) => {
+            Ok(End::File(_)) if !is_yaml(name) => {}
+            Err(Refusal::Io(_) | Refusal::NotAFile(_)) if !is_yaml(name) => {}
+            Err(Refusal::Outside) if !is_yaml(name) && folder.leads_to_a_file(name) => {}
+            Ok(End::File(found)) => self.file(path, &found),
+            Ok(End::Folder(inner)) if inner.is(folder) => {
+                self.refuse(problem(Refusal::Circle, path));
+            }
+            Ok(End::Folder(inner)) if level == Level::Top => {
+                self.entries(path, &inner, Level::Team);
+            }
+            Ok(End::Folder(_)) => {
                 let message = "folders this deep are not read";
                 let problem = Problem::of_file(Code::TooDeep, shown(path), message);
-                self.problems.push(problem.with_help("move its pool files one folder up"));
+                self.refuse(problem.with_help("move its pool files one folder up"));
+            }
+            Err(refusal) => {
+                let found = problem(refusal, path);
+                let is_link = found.code == Code::BadLink;
+                self.refuse(if is_link {
+                    found.with_help("put the file itself here")
+                } else {
+                    found
+                });
             }
         }
     }
 
-    fn file(&mut self, path: &Path) {
+    fn file(&mut self, path: &Path, found: &Found) {
         if self.total > TOTAL_MAX {
             // Said once, by the file that was too much; no more is read.
             return;
         }
-        if path.canonicalize().is_ok_and(|it| !self.seen.insert(it)) {
-            return;
+        self.met += 1;
+        if !is_yaml(&found.name) {
+            let what = if found.is_linked { "the link leads to a file that" } else { "the file" };
+            let message = format!("{what} is no pool file by its name");
+            let problem = Problem::of_file(Code::NotByName, shown(path), message);
+            return self.pools.problems.push(problem.with_help(BY_NAME));
         }
-        let read = read(path).map_err(|refusal| refusal.problem(path));
-        let source = read.and_then(|bytes| {
-            self.total += bytes.len() as u64;
-            if self.total > TOTAL_MAX {
-                let message = "all pool files together are larger than 32 MiB";
-                return Err(Problem::of_file(Code::TooLarge, shown(path), message));
-            }
-            Source::decode(shown(path), bytes)
-        });
-        match source {
-            Ok(source) => self.sources.push(source),
-            Err(problem) => self.problems.push(problem),
-        }
-    }
-}
-
-/// Why a file is not read.
-enum Refusal {
-    NotAFile(&'static str),
-    TooLarge,
-    Io(io::Error),
-}
-
-impl From<io::Error> for Refusal {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-impl Refusal {
-    fn problem(self, path: &Path) -> Problem {
-        let (code, message) = match self {
-            Self::NotAFile(what) => (Code::NotAFile, format!("this is {what}, not a file")),
-            Self::TooLarge => (Code::TooLarge, "the file is larger than 4 MiB".to_owned()),
-            Self::Io(error) => match error.kind() {
-                ErrorKind::NotFound if path.is_symlink() => {
-                    (Code::BadLink, "the link leads to nothing".to_owned())
-                }
-                ErrorKind::NotFound => {
-                    (Code::Missing, "there is no such file or folder".to_owned())
-                }
-                ErrorKind::PermissionDenied => {
-                    (Code::Unreadable, "no permission to read it".to_owned())
-                }
-                _ if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
-                    (Code::BadLink, "the link leads in a circle".to_owned())
-                }
-                _ => (Code::Unreadable, format!("cannot be read: {error}")),
-            },
+        let source = match content(found) {
+            Ok((_, identity)) if !self.seen.insert(identity) => return,
+            Ok((bytes, _)) => self.source(path, bytes),
+            Err(refusal) => Err(problem(refusal, path)),
         };
-        Problem::of_file(code, shown(path), message)
+        match source {
+            Ok(source) => self.pools.sources.push(source),
+            Err(problem) => self.pools.problems.push(problem),
+        }
+    }
+
+    fn source(&mut self, path: &Path, bytes: Vec<u8>) -> Result<Source, Problem> {
+        self.total += bytes.len() as u64;
+        if self.total > TOTAL_MAX {
+            let message = "all pool files together are larger than 32 MiB";
+            return Err(Problem::of_file(Code::TooLarge, shown(path), message));
+        }
+        Source::decode(shown(path), bytes)
     }
 }
 
-/// The whole file. Looked at before it is opened, because opening a device may do something, and
-/// again afterwards, because it may be another one by then.
-fn read(path: &Path) -> Result<Vec<u8>, Refusal> {
-    regular(&fs::metadata(path)?)?;
-    let mut options = OpenOptions::new();
-    // A pipe that nobody writes to would wait for ever.
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let file: File = options.read(true).custom_flags(flags).open(path)?;
-    regular(&file.metadata()?)?;
+const BY_NAME: &str = "pool files are named `*.yaml` or `*.yml`";
+
+fn is_yaml(name: &OsStr) -> bool {
+    Path::new(name).extension().is_some_and(|it| it == "yaml" || it == "yml")
+}
+
+/// The whole file, and which one it is.
+fn content(found: &Found) -> Result<(Vec<u8>, Identity), Refusal> {
+    let (file, identity) = found.open()?;
     let mut bytes = Vec::new();
-    file.take(FILE_MAX + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > FILE_MAX { Err(Refusal::TooLarge) } else { Ok(bytes) }
+    file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(Refusal::Io)?;
+    if bytes.len() as u64 > FILE_MAX { Err(Refusal::TooLarge) } else { Ok((bytes, identity)) }
 }
 
-fn regular(metadata: &fs::Metadata) -> Result<(), Refusal> {
-    use std::os::unix::fs::FileTypeExt;
-    let kind = metadata.file_type();
-    if kind.is_dir() {
-        return Err(Refusal::NotAFile("a folder"));
+fn problem(refusal: Refusal, path: &Path) -> Problem {
+    let (code, message) = match refusal {
+        Refusal::Link => (Code::BadLink, "this is a link, and it is not followed".to_owned()),
+        Refusal::Outside => {
+            (Code::BadLink, "the link leads out of the folder that is read".to_owned())
+        }
+        Refusal::Dangling => (Code::BadLink, "the link leads to nothing".to_owned()),
+        Refusal::Circle => (Code::BadLink, "the link leads in a circle".to_owned()),
+        Refusal::NotAFile(what) => (Code::NotAFile, format!("this is {what}, not a file")),
+        Refusal::TooLarge => (Code::TooLarge, "the file is larger than 4 MiB".to_owned()),
+        Refusal::Io(error) => unread(&error),
+    };
+    Problem::of_file(code, shown(path), message)
+}
+
+fn unread(error: &io::Error) -> (Code, String) {
+    match error.kind() {
+        ErrorKind::NotFound => (Code::Missing, "there is no such file or folder".to_owned()),
+        ErrorKind::PermissionDenied => (Code::Unreadable, "no permission to read it".to_owned()),
+        _ => (Code::Unreadable, format!("cannot be read: {error}")),
     }
-    if kind.is_fifo() {
-        return Err(Refusal::NotAFile("a pipe"));
-    }
-    if kind.is_socket() {
-        return Err(Refusal::NotAFile("a socket"));
-    }
-    if !kind.is_file() {
-        return Err(Refusal::NotAFile("a device"));
-    }
-    if metadata.len() > FILE_MAX {
-        return Err(Refusal::TooLarge);
-    }
-    Ok(())
 }
 
 fn shown(path: &Path) -> String {
@@ -227,6 +277,7 @@ fn shown(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -237,7 +288,7 @@ mod tests {
         let root = folder.path().join("pools");
         fs::create_dir(&root).unwrap();
         build(&root);
-        let (sources, problems) = read_pools(&root);
+        let Pools { sources, problems, .. } = read_pools(&[Start::Named(root.clone())]);
         let below = |path: &str| path.trim_start_matches(root.to_str().unwrap()).to_owned();
         let read: Vec<String> = sources.iter().map(|it| below(&it.path)).collect();
         let refused: Vec<String> = problems
@@ -301,6 +352,9 @@ mod tests {
                 write(root.join("ok.yaml"));
                 symlink("ok.yaml", root.join("ok2.yaml")).unwrap();
                 symlink("/dev/zero", root.join("zero.yaml")).unwrap();
+                symlink("../outside.yaml", root.join("README")).unwrap();
+                symlink("notes.txt", root.join("notes.yaml")).unwrap();
+                fs::write(root.join("notes.txt"), "canary").unwrap();
                 let pipe = root.join("pipe.yaml");
                 let mode = rustix::fs::Mode::from_raw_mode(0o644);
                 rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0)
@@ -309,13 +363,14 @@ mod tests {
             (
                 &["/ok.yaml"],
                 &[
-                    "RC0105 /a.yaml: the link leads out of the folder that is read, or in a circle",
+                    "RC0105 /a.yaml: the link leads out of the folder that is read",
                     "RC0105 /loop.yaml: the link leads in a circle",
                     "RC0105 /none.yaml: the link leads to nothing",
+                    "RC0109 /notes.yaml: the link leads to a file that is no pool file by its name",
                     "RC0103 /pipe.yaml: this is a pipe, not a file",
-                    "RC0105 /self: the link leads out of the folder that is read, or in a circle",
-                    "RC0105 /up: the link leads out of the folder that is read, or in a circle",
-                    "RC0105 /zero.yaml: the link leads out of the folder that is read, or in a circle",
+                    "RC0105 /self: the link leads in a circle",
+                    "RC0105 /up: the link leads out of the folder that is read",
+                    "RC0105 /zero.yaml: the link leads out of the folder that is read",
                 ],
             ),
         );
@@ -343,13 +398,140 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.yaml");
         write(file.clone());
-        let (sources, problems) = read_all(&[folder.path(), &file, &folder.path().join("no")]);
-        assert_eq!(sources.len(), 1);
-        assert_eq!(problems.iter().map(|it| it.code).collect::<Vec<_>>(), [Code::Missing]);
-        assert_eq!(read_fleet(folder.path()).unwrap_err().code, Code::NotAFile);
+        let named = |path: &Path| Start::Named(path.to_owned());
+        let read =
+            read_pools(&[named(folder.path()), named(&file), named(&folder.path().join("no"))]);
+        assert_eq!(read.sources.len(), 1);
+        assert_eq!(read.problems.iter().map(|it| it.code).collect::<Vec<_>>(), [Code::Missing]);
+        assert!(read.is_folder && !read_pools(&[named(&file)]).is_folder);
+        assert_eq!(read_fleet(&named(folder.path())).unwrap_err().code, Code::NotAFile);
         assert_eq!(
-            read_fleet(Path::new("/dev/null")).unwrap_err().message,
+            read_fleet(&named(Path::new("/dev/null"))).unwrap_err().message,
             "this is a device, not a file"
         );
+    }
+
+    /// As Kubernetes mounts a volume of configuration: links that stay inside the folder.
+    #[test]
+    fn links_inside_the_folder_are_followed() {
+        check(
+            |root| {
+                for version in ["..2026_1", "..2026_2"] {
+                    fs::create_dir(root.join(version)).unwrap();
+                    write(root.join(version).join("a.yaml"));
+                }
+                symlink("..2026_2", root.join("..data")).unwrap();
+                symlink("..data/a.yaml", root.join("a.yaml")).unwrap();
+                fs::create_dir(root.join("team")).unwrap();
+                symlink("../..data/../..2026_1/a.yaml", root.join("team/b.yaml")).unwrap();
+            },
+            (&["/a.yaml", "/team/b.yaml"], &[]),
+        );
+    }
+
+    /// `message` of the one problem, for a start of each kind.
+    fn check_start(build: impl FnOnce(&Path), path: &str, expected: (Option<&str>, Option<&str>)) {
+        let folder = tempfile::tempdir().unwrap();
+        build(folder.path());
+        let said = |start: Start| {
+            let read = read_pools(&[start]);
+            assert!(read.sources.iter().all(|it| it.text == "pools: []\n"), "{read:?}");
+            read.problems.first().map(|it| it.message.clone())
+        };
+        let named = said(Start::Named(folder.path().join(path)));
+        let below = said(Start::Below { folder: folder.path().to_owned(), rest: path.into() });
+        assert_eq!((named.as_deref(), below.as_deref()), expected);
+    }
+
+    #[test]
+    fn a_start_that_is_a_link_is_read_only_where_it_is_named() {
+        let link = Some("this is a link, and it is not followed");
+        let is_folder = |root: &Path| {
+            fs::create_dir(root.join("real")).unwrap();
+            write(root.join("real/a.yaml"));
+            symlink("real", root.join("pools")).unwrap();
+        };
+        check_start(is_folder, "pools", (None, link));
+        check_start(is_folder, "pools/a.yaml", (None, link));
+        check_start(is_folder, "real", (None, None));
+        check_start(is_folder, "real/../real/a.yaml", (None, None));
+        let is_file = |root: &Path| {
+            fs::write(root.join("shadow"), "root:canary").unwrap();
+            symlink("shadow", root.join("pools")).unwrap();
+            symlink("shadow", root.join("pools.yaml")).unwrap();
+        };
+        let other = Some("the link leads to a file that is no pool file by its name");
+        check_start(is_file, "pools", (other, link));
+        check_start(is_file, "pools.yaml", (other, link));
+        let file = Some("the file is no pool file by its name");
+        check_start(is_file, "shadow", (file, file));
+        check_start(
+            is_file,
+            "../x",
+            (
+                Some("there is no such file or folder"),
+                Some("the link leads out of the folder that is read"),
+            ),
+        );
+    }
+
+    /// A fleet file decides where passwords go.
+    #[test]
+    fn a_fleet_file_that_is_a_link_is_read_only_where_it_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("real.yaml"), "fleet: a\n").unwrap();
+        fs::write(path("shadow"), "root:canary").unwrap();
+        symlink("real.yaml", path("a.yaml")).unwrap();
+        symlink("shadow", path("b.yaml")).unwrap();
+        let below = |name: &str| Start::Below { folder: folder.path().into(), rest: name.into() };
+        assert!(read_fleet(&Start::Named(path("a.yaml"))).is_ok());
+        assert!(read_fleet(&below("real.yaml")).is_ok());
+        assert_eq!(read_fleet(&below("a.yaml")).unwrap_err().code, Code::BadLink);
+        assert_eq!(read_fleet(&Start::Named(path("b.yaml"))).unwrap_err().code, Code::NotByName);
+    }
+
+    /// What is exchanged while it is read is read before or after, and never followed out: of each
+    /// pair one name is a file or a folder of ours and the other a link to what nobody may see.
+    #[test]
+    fn no_race_of_a_file_and_a_link_shows_what_lies_outside() {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir_all(path("secret/team")).unwrap();
+        fs::write(path("secret/a.yaml"), "canary").unwrap();
+        fs::write(path("secret/team/a.yaml"), "canary").unwrap();
+        fs::create_dir_all(path("pools/team")).unwrap();
+        write(path("pools/a.yaml"));
+        write(path("pools/team/a.yaml"));
+        symlink("../secret/a.yaml", path("pools/.a")).unwrap();
+        symlink("../secret/team", path("pools/.team")).unwrap();
+        symlink("secret", path(".pools")).unwrap();
+        let pairs =
+            [("pools/a.yaml", "pools/.a"), ("pools/team", "pools/.team"), ("pools", ".pools")];
+        let is_done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_done.load(Ordering::Relaxed) {
+                    for (one, other) in pairs {
+                        let (one, other) = (path(one), path(other));
+                        // While `pools` is the link, what lies below it is exchanged elsewhere.
+                        let _ = renameat_with(CWD, &one, CWD, &other, RenameFlags::EXCHANGE);
+                    }
+                }
+            });
+            let mut read = 0;
+            let mut refused = 0;
+            for _ in 0..3_000 {
+                let start = Start::Below { folder: folder.path().into(), rest: "pools".into() };
+                let pools = read_pools(&[start]);
+                assert!(pools.sources.iter().all(|it| it.text == "pools: []\n"), "{pools:?}");
+                read += pools.sources.len();
+                refused += pools.problems.len();
+            }
+            is_done.store(true, Ordering::Relaxed);
+            assert!(read > 0 && refused > 0, "{read} read, {refused} refused: no race was run");
+        });
     }
 }

@@ -13,3 +13,4 @@ mod rotation;
 pub mod signals;
 pub mod state;
 pub mod systemd;
+mod walk;

@@ -56,7 +56,7 @@ codes! {
     NotAFile = "RC0103",
     /// The file is larger than 4 MiB, or all files together are larger than 32 MiB.
     TooLarge = "RC0104",
-    /// A link leads out of the folder that is read, to nothing, or in a circle.
+    /// A link where none is followed, or one out of the folder that is read, to nothing or in a circle.
     BadLink = "RC0105",
     /// A pool file lies deeper than one level of sub-folders, where it would never be read.
     TooDeep = "RC0106",
@@ -64,6 +64,8 @@ codes! {
     NoPoolFiles = "RC0107",
     /// The file is not UTF-8 text.
     NotText = "RC0108",
+    /// The file is no pool file by its name, so nothing of it is read or shown.
+    NotByName = "RC0109",
     /// The file is not YAML.
     Syntax = "RC0201",
     /// A tab stands where YAML wants spaces.

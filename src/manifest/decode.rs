@@ -8,6 +8,7 @@ use super::item::{Item, Record, Value};
 use super::node::{Key, Kind as NodeKind, Node, Scalar};
 use super::shape::{Entry, Need, Shape, Tie};
 use super::tables::{DEFAULTS, POOL};
+use super::text::is_word;
 use super::{leaf, reference, specs, suggest, ties};
 use crate::domain::field::{Kind, field};
 use crate::domain::text::quote;
@@ -252,7 +253,11 @@ impl Decoder<'_> {
             None if keys.len() > LISTED_MAX => "`runnerctl schema` lists the keys".to_owned(),
             None => format!("known here: {}", suggest::listed(&keys)),
         };
-        let message = format!("unknown key `{name}` in {subject}");
+        let message = if is_word(&key.text) {
+            format!("unknown key `{name}` in {subject}")
+        } else {
+            format!("unknown key in {subject}, which is no word and is not shown")
+        };
         self.report(Draft::error(Code::UnknownKey, at, message).help(help));
     }
 }

@@ -1,9 +1,10 @@
 //! The text of one file, and what of it may be shown.
 //!
-//! **Invariant:** of a file that could be parsed, only keys, punctuation and those values that the
-//! decoder has declared harmless ([`FileText::show`]) ever reach an excerpt; everything else is
-//! masked, comments are cut off. Of a fleet file that could not be parsed nothing is shown, and of
-//! such a pool file only what stands before any key that we do not know.
+//! **Invariant:** of a file that could be parsed, only keys that are words ([`is_word`]), punctuation
+//! and those values that the decoder has declared harmless ([`FileText::show`]) ever reach an
+//! excerpt; everything else is masked, comments are cut off. Of a fleet file that could not be parsed
+//! nothing is shown, and of such a pool file only what begins with `pools` and stands before any key
+//! that we do not know.
 
 use std::ops::Range;
 
@@ -62,7 +63,8 @@ impl FileText {
     pub(super) fn new(path: &str, text: &str, tokens: Vec<Token>, knowledge: Knowledge) -> Self {
         // Of a broken file the tokens end somewhere: what may be shown is judged by lines.
         let tokens = if knowledge == Knowledge::Parsed { tokens } else { Vec::new() };
-        let shown = tokens.iter().map(|it| it.is_key).collect();
+        let word = |it: &Token| text.get(it.start as usize..it.end as usize).unwrap_or_default();
+        let shown = tokens.iter().map(|it| it.is_key && is_word(unquoted(word(it)))).collect();
         let lines = line_starts(text);
         Self { path: path.to_owned(), text: text.to_owned(), lines, tokens, shown, knowledge }
     }
@@ -217,7 +219,22 @@ impl FileText {
             Some(at) => text[..at].trim_end().len(),
             None => text.len(),
         };
-        push_plain(&self.text, bytes.start..bytes.start + visible, pieces);
+        let bytes = bytes.start..bytes.start + visible;
+        // Of a broken file there are no scalars: its lines have been judged by their keys.
+        if self.knowledge != Knowledge::Parsed {
+            return push_plain(&self.text, bytes, pieces);
+        }
+        let ends = |c: char| c.is_whitespace() || "[]{},".contains(c);
+        let mut at = bytes.start;
+        for sign in self.text[bytes.clone()].split_inclusive(ends) {
+            let end = at + sign.len();
+            if is_sign(sign.trim_end_matches(ends)) {
+                push_plain(&self.text, at..end, pieces);
+            } else {
+                self.masked(at..end, pieces);
+            }
+            at = end;
+        }
     }
 
     /// A scalar that is not shown: its quotes and its indentation are.
@@ -243,16 +260,61 @@ impl FileText {
     }
 }
 
+/// Most characters and digits of a word.
+const WORD_MAX: usize = 40;
+const WORD_DIGITS_MAX: usize = 3;
+
+/// So few characters hold no secret: `~`, `<<`, `1.5`.
+const SHORT_MAX: usize = 4;
+
+/// Whether a key is written as keys are, whatever it means. A line of a file that is no YAML may be
+/// taken for a key, too: hashes, tokens and the like are no words.
+pub(super) fn is_word(key: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let is_short = key.chars().count() <= SHORT_MAX;
+    is_short
+        || key.len() <= WORD_MAX
+            && key.chars().all(is_part)
+            && key.chars().filter(char::is_ascii_digit).count() <= WORD_DIGITS_MAX
+}
+
+/// `the alias `x``, or `an alias` where its name is no word.
+pub(super) fn named(text: &str, what: &str) -> String {
+    match what.starts_with('a') {
+        _ if is_word(text) => format!("the {what} `{}`", escape(text)),
+        true => format!("an {what}"),
+        false => format!("a {what}"),
+    }
+}
+
+/// Whether what stands between two scalars is punctuation, an anchor, an alias or a tag of words.
+fn is_sign(text: &str) -> bool {
+    let inner = text.trim_start_matches(['*', '&', '!', '<', '%']).trim_end_matches('>');
+    inner.split(['!', ':', '/']).all(is_word)
+}
+
+fn unquoted(text: &str) -> &str {
+    text.trim_matches(['"', '\''])
+}
+
 /// Whether every key in these lines is one whose value is harmless, as far as can be told without
 /// a parse. From the first bracket on, each word before a colon may be a key.
 fn have_only_plain_keys<'t>(lines: impl Iterator<Item = &'t str>) -> bool {
     let mut in_brackets = false;
+    let mut has_begun = false;
     for line in lines {
         let code = match line.split_once(" #") {
             Some((code, _)) if !code.contains(['"', '\'']) => code,
             Some(_) | None => line,
         };
-        let code = if code.starts_with('#') { "" } else { code };
+        let code = if code.starts_with(['#', '%']) || code.trim_end() == "---" { "" } else { code };
+        let first = code.trim_start_matches(|c: char| c.is_whitespace() || "{\"'".contains(c));
+        if !has_begun && !first.is_empty() {
+            has_begun = true;
+            if !first.starts_with("pools") {
+                return false;
+            }
+        }
         in_brackets |= code.contains(['{', '[']);
         let keys = code.match_indices(':').map(|(at, _)| word_before(&code[..at]));
         let most = if in_brackets { usize::MAX } else { 1 };

@@ -6,6 +6,7 @@ mod hostile_garm;
 mod marks;
 mod pull_request;
 mod reading;
+mod recipe;
 mod records;
 mod secrets;
 mod table;

@@ -14,7 +14,7 @@ use runnerctl::domain::fleet::Fleet;
 use runnerctl::engine::observe::{Ask, Credentials, Specs, Templates, read_fleet};
 use runnerctl::garm::{Client, Login, Reply, Request, Response, Transport};
 use runnerctl::host::clock::Clock;
-use runnerctl::host::files;
+use runnerctl::host::files::{self, Pools, Start};
 use runnerctl::manifest::{self, Manifest, has_error};
 use runnerctl::plan::{Options, Plan, plan};
 use runnerctl::view::plan::{Heading, json, markdown, text};
@@ -56,8 +56,8 @@ fn declared(folder: &Path) -> (Manifest, Desired) {
         whole if whole.is_dir() => (whole, Scope::Whole),
         _ => (folder.join("pools.yaml"), Scope::Part),
     };
-    let fleet = files::read_fleet(&folder.join("runnerctl.yaml")).unwrap();
-    let (pools, unread) = files::read_pools(&pools);
+    let fleet = files::read_fleet(&Start::Named(folder.join("runnerctl.yaml"))).unwrap();
+    let Pools { sources: pools, problems: unread, .. } = files::read_pools(&[Start::Named(pools)]);
     assert_eq!(unread, []);
     let manifest = manifest::load(Some(&fleet), &pools);
     assert!(!has_error(&manifest.problems), "{:#?}", manifest.problems);

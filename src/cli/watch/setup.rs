@@ -14,7 +14,7 @@ use crate::cli::places::{Places, Surroundings};
 use crate::cli::policies::Policies;
 use crate::cli::validate::{Gathered, judged};
 use crate::engine::watch::{Enrolled, Roll};
-use crate::host::files;
+use crate::host::files::{self, Pools};
 use crate::manifest::{DeclaredPool, FleetFile, Problem, WatchSettings, has_error};
 use crate::secrets;
 use crate::view::problem;
@@ -92,8 +92,8 @@ impl Setup {
 /// takes twenty times the memory of their text. Blocks for as long as the disk does.
 pub(super) fn digest(globals: &Globals) -> [u8; 32] {
     let places = Places::find(globals, &Surroundings::read());
-    let (sources, problems) = files::read_all(std::slice::from_ref(&places.pools));
-    let others = [places.fleet.as_deref(), places.policy.as_deref()].into_iter().flatten();
+    let Pools { sources, problems, .. } = files::read_pools(std::slice::from_ref(&places.pools));
+    let others = [places.fleet.as_ref(), places.policy.as_ref()].into_iter().flatten();
     let others: Vec<_> = others.map(files::read_fleet).collect();
     let mut digest = Sha256::new();
     for source in sources.iter().chain(others.iter().flatten()) {

@@ -7,6 +7,7 @@ use super::{Flaw, flaw};
 use crate::domain::text::quote;
 use crate::manifest::code::Code;
 use crate::manifest::node::{Key, Kind, Meaning, Node, Span};
+use crate::manifest::text::{is_word, named};
 
 /// What a mapping waits for.
 pub(super) enum Next<'a> {
@@ -32,9 +33,15 @@ pub(super) fn take_key<'a>(
         }
     };
     let Meaning::Text(_) = scalar.meaning() else {
-        let text = quote(&scalar.text);
-        let message = format!("a key is text, and `{text}` is not");
-        flaws.push(flaw(Code::KeyNotText, span, message).help(format!("write it as `\"{text}\"`")));
+        let found = if is_word(&scalar.text) {
+            let text = quote(&scalar.text);
+            flaw(Code::KeyNotText, span, format!("a key is text, and `{text}` is not"))
+                .help(format!("write it as `\"{text}\"`"))
+        } else {
+            flaw(Code::KeyNotText, span, "a key is text, and this is not")
+                .help("put it into quotes to make it text")
+        };
+        flaws.push(found);
         return Next::Dropped;
     };
     if scalar.is_plain && scalar.text == "<<" {
@@ -44,7 +51,7 @@ pub(super) fn take_key<'a>(
         return Next::Dropped;
     }
     if let Some(first) = seen.get(&scalar.text) {
-        let message = format!("the key `{}` stands twice", quote(&scalar.text));
+        let message = format!("{} stands twice", named(&scalar.text, "key"));
         flaws.push(Flaw {
             context: Some((*first, "first here")),
             ..flaw(Code::DuplicateKey, span, message).help("keep one of them")

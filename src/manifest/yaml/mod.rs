@@ -16,7 +16,7 @@ use serde_yaml::granit_parser as granit;
 use self::keys::{Next, take_key};
 use super::code::Code;
 use super::node::{CoreTag, Key, Kind, Node, Scalar, Span};
-use crate::domain::text::quote;
+use super::text::{is_word, named};
 
 /// Deepest nesting of lists and mappings, aliases followed.
 pub(super) const NESTING_MAX: usize = 64;
@@ -152,7 +152,7 @@ impl<'a> Builder<'a> {
             granit::Event::SequenceEnd | granit::Event::MappingEnd => self.end()?,
             granit::Event::Alias(id) => self.alias(id, at)?,
             granit::Event::UnresolvedAlias(name) => {
-                let message = format!("`*{}` names no anchor above it", quote(&name));
+                let message = format!("{} names no anchor above it", named(&name, "alias"));
                 let found = flaw(Code::Alias, at, message)
                     .help("an anchor `&name` stands before the aliases `*name` that repeat it");
                 self.flaws.push(found);
@@ -310,13 +310,18 @@ impl<'a> Builder<'a> {
             Some("null") => Some(CoreTag::Null),
             Some(_) => None,
             None => {
-                let message =
-                    format!("the tag `{}` is not understood here", quote(&tag.original()));
+                let message = format!("{} is not understood here", tag_word(&tag.original()));
                 self.flaws.push(flaw(Code::Tag, at, message).help("take the tag away"));
                 None
             }
         }
     }
+}
+
+/// A tag of words between its marks, else that it is one.
+fn tag_word(tag: &str) -> String {
+    let is_shown = tag.split(['!', ':', '/', ',']).all(is_word);
+    if is_shown { format!("the tag `{tag}`") } else { "a tag".to_owned() }
 }
 
 const SCALAR_TAGS: &[&str] = &["str", "int", "float", "bool", "null"];

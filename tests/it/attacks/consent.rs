@@ -90,6 +90,66 @@ fn a_plan_file_that_names_other_pool_files_consents_to_their_steps_only() {
     nothing_written(&bench);
 }
 
+/// What a plan file names is shown where it has problems: it names nothing out of the fleet file's
+/// folder unless the run does, too, and no link.
+#[test]
+fn a_plan_file_that_names_files_of_the_machine_shows_nothing_of_them() {
+    let bench = planned();
+    let elsewhere = Bench::bare();
+    elsewhere.write("shadow", "canary: 1\n");
+    elsewhere.write("pools/a.yaml", "canary: 1\n");
+    let text = bench.read("it.plan");
+    let own = format!("{:?}", bench.path("pools"));
+    let line = ["apply", "it.plan", "--auto-approve"];
+    for other in [elsewhere.path("shadow"), elsewhere.path("pools"), "/etc/shadow".into()] {
+        let edited = text.replace(&own, &format!("{other:?}"));
+        assert_ne!(edited, text);
+        bench.write("it.plan", &edited);
+        let said = bench.run(&line).ends(6);
+        assert!(said.err.contains("outside of the fleet file's folder"), "{}", said.err);
+        assert!(!said.err.contains("canary"), "{}", said.err);
+    }
+    std::os::unix::fs::symlink(elsewhere.path("pools"), bench.path("link")).unwrap();
+    for inside in ["link", "link/a.yaml", "pools/../../x"] {
+        bench.write("it.plan", &text.replace(&own, &format!("{:?}", bench.path(inside))));
+        let said = bench.run(&line).ends(3);
+        assert!(said.err.contains("RC0105") && !said.err.contains("canary"), "{}", said.err);
+    }
+    nothing_written(&bench);
+}
+
+#[test]
+fn a_plan_of_files_elsewhere_is_carried_out_where_the_run_names_them_too() {
+    let bench = Bench::new();
+    let elsewhere = Bench::bare();
+    elsewhere.declare(&["a"]);
+    let pools = elsewhere.path("pools").display().to_string();
+    bench.run(&["plan", "-f", &pools, "--out", "it.plan"]).ends(0);
+    let line = ["apply", "it.plan", "--auto-approve"];
+    let said = bench.run(&line).ends(6);
+    assert!(said.err.contains(&format!("`-f {pools}`")), "{}", said.err);
+    nothing_written(&bench);
+    bench.run(&[&line[..], &["-f", &pools]].concat()).ends(0);
+    assert_eq!(bench.owned(), ["a"]);
+}
+
+/// A pipe would be waited for, and what another user owns may have been written by them.
+#[test]
+fn a_plan_file_of_another_user_or_a_pipe_is_not_read() {
+    let bench = planned();
+    let mode = rustix::fs::Mode::RUSR;
+    let pipe = bench.path("pipe.plan");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    let said = bench.run(&["apply", "pipe.plan", "--auto-approve"]).ends(3);
+    assert!(said.err.contains("it is not a regular file"), "{}", said.err);
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(bench.path("it.plan"), Some(65_534), None).unwrap();
+        let said = bench.run(&["apply", "it.plan", "--auto-approve"]).ends(6);
+        assert!(said.err.contains("belongs to the user with uid 65534"), "{}", said.err);
+    }
+    nothing_written(&bench);
+}
+
 fn ends(mut command: std::process::Command, code: i32) -> String {
     let output = command.stderr(std::process::Stdio::piped()).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();

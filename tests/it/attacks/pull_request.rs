@@ -107,6 +107,73 @@ fn a_link_out_of_the_folder_is_not_followed_and_shows_nothing() {
     assert_eq!(bench.owned(), Vec::<String>::new());
 }
 
+/// What a file of the machine might hold that pool files are confused with.
+const SHADOW: &str = "root:$6$canary:20228:0:99999:7:::\ncanary-token-4711\n";
+
+/// Every line ends with 3 and shows nothing of what the links lead to.
+fn shows_nothing(bench: &Bench, code: &str) {
+    for line in LINES {
+        let said = bench.run_with(line, &[("GITHUB_ACTIONS", "true")]).ends(3);
+        let all = format!("{}{}", said.out, said.err);
+        assert!(all.contains(code) && !all.contains("canary"), "{line:?}: {all}");
+    }
+}
+
+/// Where pool files are looked for, a pull request may put a link to what its job can read.
+#[test]
+fn the_pools_folder_as_a_link_shows_nothing() {
+    let bench = Bench::new();
+    bench.write("elsewhere/shadow", SHADOW);
+    bench.write("elsewhere/kube.yaml", SHADOW);
+    for target in ["elsewhere/shadow", "elsewhere/kube.yaml", "elsewhere", "/etc/shadow", "/"] {
+        symlink(target, bench.path("pools")).unwrap();
+        shows_nothing(&bench, "RC0105");
+        // Named by the operator, it is followed, and a file is still a pool file by its name.
+        let said = bench.run(&["validate", "-f", "pools"]).ends(3);
+        assert!(!format!("{}{}", said.out, said.err).contains("canary"), "{target}: {said:?}");
+        bench.remove("pools");
+    }
+}
+
+/// Nor where a fleet file is looked for, which no one has named.
+#[test]
+fn the_fleet_file_as_a_link_shows_nothing() {
+    let bench = Bench::bare();
+    bench.declare(&["a"]);
+    bench.write("elsewhere/shadow", SHADOW);
+    bench.write("elsewhere/kube.yaml", SHADOW);
+    for target in ["elsewhere/shadow", "elsewhere/kube.yaml", "/etc/shadow", "nothing"] {
+        symlink(target, bench.path("runnerctl.yaml")).unwrap();
+        shows_nothing(&bench, "RC0105");
+        let said = bench.run(&["validate", "--config", "runnerctl.yaml"]).ends(3);
+        assert!(!format!("{}{}", said.out, said.err).contains("canary"), "{target}: {said:?}");
+        bench.remove("runnerctl.yaml");
+    }
+}
+
+/// A file in the folder that is not YAML, or not ours: its lines are no keys.
+#[test]
+fn lines_that_are_no_words_are_not_shown() {
+    let bench = Bench::new();
+    for text in [
+        SHADOW,
+        "-----BEGIN PRIVATE KEY-----\ncanary\n\t-----END PRIVATE KEY-----\n",
+        "canary: [\n",
+        "- canary\nfoo: {\n",
+        "pools: []\n*canary0001 : 1\n",
+        "pools: []\ncanary/0001=: 1\n",
+        "pools: []\n\"canary 1\": 1\n\"canary 1\": 2\n",
+        "pools: []\ncolour: canary\n",
+        "pools: !<!canary+0001> []\n",
+    ] {
+        bench.write("pools/a.yaml", text);
+        shows_nothing(&bench, "error");
+    }
+    bench.write("pools/a.yaml", "pools: []\ncolour: 1\n");
+    assert!(bench.run(&["validate"]).ends(3).err.is_empty());
+    assert!(bench.run(&["validate"]).out.contains("unknown key `colour`"));
+}
+
 /// What runnerctl cannot know is whose a pool without a mark is: the plan says that it is taken
 /// over, by its id, and changes nothing about it but the mark.
 #[test]

@@ -71,7 +71,8 @@ fn a_saved_plan_for_another_garm_is_refused() {
     let other = Bench::new();
     other.declare(&["a", "b"]);
     let plan = bench.path("it.plan");
-    let line = ["apply", plan.to_str().unwrap(), "--auto-approve"];
+    let pools = bench.path("pools");
+    let line = ["apply", plan.to_str().unwrap(), "--auto-approve", "-f", pools.to_str().unwrap()];
     let said = other.run(&line).ends(6);
     assert!(said.err.contains("on another GARM"), "{}", said.err);
 }
@@ -79,7 +80,7 @@ fn a_saved_plan_for_another_garm_is_refused() {
 #[test]
 fn a_saved_plan_takes_no_other_choice_of_pools() {
     let bench = planned();
-    for more in [&["-f", "pools"][..], &["--target", "a"]] {
+    for more in [&["-f", "elsewhere"][..], &["--target", "a"]] {
         let line = [&["apply", "it.plan", "--auto-approve"], more].concat();
         let said = bench.run(&line).ends(64);
         assert!(said.err.contains("a saved plan brings its own"), "{}", said.err);

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anstream::adapter::strip_str;
-use runnerctl::host::files;
+use runnerctl::host::files::{self, Pools, Start};
 use runnerctl::manifest::{Problem, load};
 use runnerctl::view::problem;
 
@@ -24,8 +24,10 @@ fn cases() -> Vec<PathBuf> {
 fn read(case: &Path) -> Vec<Problem> {
     let relative = |path: &str| path.trim_start_matches(&format!("{}/", case.display())).to_owned();
     let fleet = case.join("runnerctl.yaml");
-    let mut fleet = fleet.exists().then(|| files::read_fleet(&fleet).unwrap());
-    let (mut pools, unread) = files::read_pools(&case.join("pools"));
+    let mut fleet =
+        fleet.exists().then(|| files::read_fleet(&Start::Named(fleet.clone())).unwrap());
+    let Pools { sources: mut pools, problems: unread, .. } =
+        files::read_pools(&[Start::Named(case.join("pools"))]);
     assert_eq!(unread, []);
     for source in pools.iter_mut().chain(&mut fleet) {
         source.path = relative(&source.path);

@@ -1,0 +1,26 @@
+//! The workflow that the README recommends is what people run.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+const README: &str = include_str!("../../../README.md");
+
+/// The fleet file says which GARM gets the password, and a pull request can change it.
+#[test]
+fn no_job_of_a_pull_request_holds_the_password() {
+    let block = README.split("```yaml\n# .github/workflows/runners.yaml\n").nth(1).unwrap();
+    let text = block.split("```").next().unwrap();
+    let workflow: Value = serde_yaml::from_str(text).unwrap();
+    let jobs: BTreeMap<String, Value> = serde_json::from_value(workflow["jobs"].clone()).unwrap();
+    let mut conditions = BTreeMap::new();
+    for (name, job) in &jobs {
+        let condition = job["if"].as_str().unwrap();
+        assert!(!condition.contains("||"), "{name}: {condition}");
+        conditions.insert(job.to_string().contains("secrets."), condition);
+    }
+    assert!(workflow["env"].is_null(), "a variable of the workflow is one of every job");
+    assert_eq!(conditions[&false], "github.event_name == 'pull_request'");
+    assert_eq!(conditions[&true], "github.event_name == 'push'");
+    assert_eq!(workflow["on"]["push"]["branches"], serde_json::json!(["main"]));
+}
