@@ -12,7 +12,9 @@ use super::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use crate::domain::text;
+use crate::host;
 use crate::host::clock::Clock;
+use crate::host::replace::{End, end_of};
 use crate::host::signals::{Signal, Signals};
 use crate::sim::http::Server;
 use crate::sim::{Config, Load, World};
@@ -49,6 +51,9 @@ const BACKOFF: &str = "5m";
 /// Serves until stopped.
 pub async fn run(args: &SandboxArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let address = address(&args.listen).await?;
+    if let Some(file) = &args.write_config {
+        check_files(file)?;
+    }
     let mut signals = Signals::catch().context("cannot catch signals")?;
     let config = Config {
         seed: random(),
@@ -188,6 +193,22 @@ fn plain_or_quoted(value: &str) -> String {
     if is_plain { value.to_owned() } else { serde_json::Value::from(value).to_string() }
 }
 
+/// Refuses a fleet file that would be written to a terminal, a pipe or a device: the password's file
+/// stands beside it.
+fn check_files(file: &Path) -> Result<(), Failure> {
+    for path in [file, &password_file(file)] {
+        let quoted = text::quote(&path.display().to_string());
+        match end_of(path).with_context(|| format!("cannot write {quoted}"))? {
+            End::File(_) => {}
+            End::Stream(_) => {
+                return Err(Failure::usage(format!("`--write-config` cannot write to {quoted}"))
+                    .help("name a file: the password is written to FILE.password beside it"));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Readable by its owner only, from the first byte on.
 fn write_password(file: &Path, password: &str) -> anyhow::Result<()> {
     replace(file, &format!("{password}\n"), 0o600)
@@ -198,7 +219,7 @@ fn write_config(file: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 fn replace(file: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
-    crate::host::replace::replace(file, text, mode)
+    host::replace::replace(file, text, mode)
         .with_context(|| format!("cannot write {}", text::quote(&file.display().to_string())))
 }
 

@@ -1,20 +1,98 @@
-//! Writing a file whole or not at all.
+//! Writing a file whole or not at all, and never over anything that is not a regular file.
 
-use std::fs::{Permissions, metadata};
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions, Permissions, metadata, symlink_metadata};
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
-/// Puts a file with this text and mode in the place of `path`: whoever waits for it never reads a
-/// part. What is there and is no file (a device, a pipe, a folder) is left as it is: a rename would
-/// take its place, also behind a link.
+use rustix::fs::{
+    CWD, FileType, Mode, OFlags, PROC_SUPER_MAGIC, fstat, fstatfs, openat, readlinkat,
+};
+use rustix::io::Errno;
+use rustix::process::geteuid;
+
+/// Symbolic links followed at most; the kernel's own limit.
+const LINKS_MAX: usize = 40;
+
+/// Where a path leads once its symbolic links are followed.
+#[derive(Debug, PartialEq, Eq)]
+pub enum End {
+    /// A regular file, or nothing yet.
+    File(PathBuf),
+    /// A terminal, a pipe, a character device, or a file that a process has open.
+    Stream(PathBuf),
+}
+
+/// Writes `text` where `path` leads. A regular file is replaced by rename and has `mode` from its
+/// first byte on, so that a reader never sees a part of it; a symbolic link to it stays. A terminal,
+/// a pipe or a character device is written to. Anything else is an error and stays as it is.
 pub fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
-    if metadata(path).is_ok_and(|it| !it.is_file()) {
-        return Err(io::Error::other("something is there that is no file"));
+    match end_of(path)? {
+        End::File(end) => rename_into(&end, text, mode),
+        End::Stream(end) => open_stream(&end)?.write_all(text.as_bytes()),
     }
-    let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+}
+
+/// Follows the symbolic links of `path`. Errors when it leads to a folder, a socket or a block
+/// device, and where the kernel would not follow it.
+pub fn end_of(path: &Path) -> io::Result<End> {
+    let end = follow(path)?;
+    let there = match symlink_metadata(&end) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(End::File(end)),
+        there => there?,
+    };
+    let kind = metadata(&end)?.file_type();
+    let is_stream = kind.is_fifo() || kind.is_char_device();
+    // A link that is left is one of /proc: it stands for an open file and not for a path.
+    if is_stream || (there.is_symlink() && kind.is_file()) || own_stream(&end).is_some() {
+        return Ok(End::Stream(end));
+    }
+    if kind.is_file() { Ok(End::File(end)) } else { Err(io::Error::other("not a regular file")) }
+}
+
+/// `path` with its last component's symbolic links followed, up to one of /proc: what that one
+/// reads is not always a path.
+fn follow(path: &Path) -> io::Result<PathBuf> {
+    let mut end = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let there = match openat(CWD, &end, flags, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(end),
+            there => there?,
+        };
+        let about = fstat(&there)?;
+        let kind = FileType::from_raw_mode(about.st_mode);
+        let folder = metadata(folder_of(&end))?;
+        let is_planted =
+            is_planted(about.st_uid, (folder.uid(), folder.mode()), geteuid().as_raw());
+        if kind != FileType::RegularFile && is_planted {
+            let why = "it belongs to another user, in a folder that every user may write to";
+            return Err(io::Error::new(ErrorKind::PermissionDenied, why));
+        }
+        if kind != FileType::Symlink || fstatfs(&there)?.f_type == PROC_SUPER_MAGIC {
+            return Ok(end);
+        }
+        let target = readlinkat(&there, "", Vec::new())?;
+        end = folder_of(&end).join(OsStr::from_bytes(target.as_bytes()));
+    }
+    Err(Errno::LOOP.into())
+}
+
+/// Whether another user than `us` may have put something of `owner`'s into a shared folder such as
+/// `/tmp` for us to follow: the rule of the kernel's `fs.protected_symlinks`, which does not see
+/// links that we read. `folder` is its owner and its mode.
+fn is_planted(owner: u32, folder: (u32, u32), us: u32) -> bool {
+    const STICKY_AND_SHARED: u32 = 0o1002;
+    let is_shared = folder.1 & STICKY_AND_SHARED == STICKY_AND_SHARED;
+    is_shared && owner != us && owner != folder.0
+}
+
+fn rename_into(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     // A temporary file is for its owner alone from the first byte on.
-    let mut draft = tempfile::NamedTempFile::new_in(folder)?;
+    let mut draft = tempfile::NamedTempFile::new_in(folder_of(path))?;
     draft.write_all(text.as_bytes())?;
     draft.as_file().set_permissions(Permissions::from_mode(mode))?;
     draft.as_file().sync_all()?;
@@ -22,12 +100,54 @@ pub fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     Ok(())
 }
 
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Opens a stream for writing. A pipe that nothing reads from is an error: it would be waited for.
+fn open_stream(path: &Path) -> io::Result<File> {
+    if let Some(own) = own_stream(path) {
+        return Ok(own);
+    }
+    let is_file = metadata(path)?.is_file();
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let opened = OpenOptions::new().write(true).truncate(is_file).custom_flags(flags).open(path);
+    let stream = opened.map_err(|error| match error.raw_os_error() {
+        Some(code) if code == Errno::NXIO.raw_os_error() => {
+            io::Error::other("it is a pipe that no process reads from")
+        }
+        _ => error,
+    })?;
+    rustix::fs::fcntl_setfl(&stream, OFlags::empty())?;
+    Ok(stream)
+}
+
+/// Our own stdout or stderr, where `path` is the same file: opened a second time it would be
+/// written from its beginning, and what is printed afterwards would overwrite that.
+fn own_stream(path: &Path) -> Option<File> {
+    let there = metadata(path).ok()?;
+    let (out, err) = (io::stdout(), io::stderr());
+    [out.as_fd(), err.as_fd()].into_iter().find_map(|it| {
+        let own = File::from(it.try_clone_to_owned().ok()?);
+        let about = own.metadata().ok()?;
+        ((about.dev(), about.ino()) == (there.dev(), there.ino())).then_some(own)
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use std::fs::{read_dir, read_to_string, symlink_metadata};
+    use std::fs::{create_dir, read_dir, read_link, read_to_string};
+    use std::io::Read;
     use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    use rustix::fs::mknodat;
 
     use super::*;
+
+    fn pipe(path: &Path) {
+        mknodat(CWD, path, FileType::Fifo, Mode::RWXU, 0).unwrap();
+    }
 
     #[test]
     fn a_file_is_replaced_with_its_mode() {
@@ -41,14 +161,89 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_stays_as_it_is() {
+    fn a_link_stays_and_the_file_behind_it_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        let link = folder.path().join("null");
-        symlink("/dev/null", &link).unwrap();
-        for path in [&link, folder.path()] {
-            let error = replace(path, "text", 0o600).unwrap_err();
-            assert_eq!(error.to_string(), "something is there that is no file");
+        let at = |name: &str| folder.path().join(name);
+        create_dir(at("kept")).unwrap();
+        symlink("second", at("first")).unwrap();
+        symlink(at("kept/plan"), at("second")).unwrap();
+        // The first time the last link dangles.
+        for text in ["one", "two"] {
+            replace(&at("first"), text, 0o600).unwrap();
+            assert_eq!(read_to_string(at("kept/plan")).unwrap(), text);
         }
+        assert_eq!(read_link(at("first")).unwrap(), Path::new("second"));
+        assert_eq!(read_link(at("second")).unwrap(), at("kept/plan"));
+        assert_eq!(read_dir(folder.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn links_in_a_circle_are_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        symlink("a", &path).unwrap();
+        let error = replace(&path, "text", 0o600).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(Errno::LOOP.raw_os_error()));
+    }
+
+    #[test]
+    fn a_device_and_a_pipe_are_written_to_and_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let (null, fifo) = (folder.path().join("null"), folder.path().join("fifo"));
+        symlink("/dev/null", &null).unwrap();
+        replace(&null, "text", 0o600).unwrap();
+        assert_eq!(read_link(&null).unwrap(), Path::new("/dev/null"));
+        assert!(metadata(&null).unwrap().file_type().is_char_device());
+
+        pipe(&fifo);
+        let error = replace(&fifo, "text", 0o600).unwrap_err();
+        assert_eq!(error.to_string(), "it is a pipe that no process reads from");
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
+        let mut reader = OpenOptions::new().read(true).custom_flags(flags).open(&fifo).unwrap();
+        replace(&fifo, "text", 0o600).unwrap();
+        let mut read = String::new();
+        reader.read_to_string(&mut read).unwrap();
+        assert_eq!(read, "text");
+    }
+
+    #[test]
+    fn a_file_that_a_process_has_open_is_written_to_and_not_renamed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("open"), folder.path().join("link"));
+        std::fs::write(&path, "longer than the text").unwrap();
+        let open = File::open(&path).unwrap();
+        let descriptor = std::os::fd::AsRawFd::as_raw_fd(&open);
+        symlink(format!("/proc/self/fd/{descriptor}"), &link).unwrap();
+        replace(&link, "text", 0o600).unwrap();
+        assert_eq!(read_to_string(&path).unwrap(), "text");
+        assert_eq!(open.metadata().unwrap().ino(), metadata(&path).unwrap().ino());
         assert!(symlink_metadata(&link).unwrap().is_symlink());
+    }
+
+    #[test]
+    fn a_folder_and_a_socket_stay_as_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("socket");
+        let _listener = UnixListener::bind(&socket).unwrap();
+        for path in [folder.path(), &socket] {
+            let error = replace(path, "text", 0o600).unwrap_err();
+            assert_eq!(error.to_string(), "not a regular file");
+        }
+        assert!(metadata(&socket).unwrap().file_type().is_socket());
+    }
+
+    #[test]
+    fn what_another_user_left_in_a_shared_folder_is_not_followed() {
+        const TMP: (u32, u32) = (0, 0o41777);
+        for (owner, folder, us, expected) in [
+            (1001, TMP, 0, true),
+            (1001, TMP, 1000, true),
+            (1000, TMP, 1000, false),
+            // The folder's owner could replace anything in it all the same.
+            (0, TMP, 1000, false),
+            (1001, (0, 0o40755), 0, false),
+        ] {
+            assert_eq!(is_planted(owner, folder, us), expected, "{owner} {folder:?} {us}");
+        }
     }
 }

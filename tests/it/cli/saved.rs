@@ -1,6 +1,7 @@
 //! A saved plan is consent, not instructions.
 
-use std::os::unix::fs::PermissionsExt;
+use std::fs::File;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::bench::{Bench, pool};
 
@@ -22,6 +23,36 @@ fn a_saved_plan_is_carried_out_from_anywhere_and_is_its_owners_alone() {
     let said = command.current_dir(bench.path("elsewhere")).output().unwrap();
     assert_eq!(said.status.code(), Some(0), "{}", String::from_utf8_lossy(&said.stderr));
     assert_eq!(bench.owned(), ["a", "b"]);
+}
+
+#[test]
+fn a_plan_is_written_through_a_link_and_to_a_stream_and_neither_is_replaced() {
+    let bench = Bench::new();
+    bench.declare(&["a"]);
+    bench.write("kept/it.plan", "");
+    symlink("kept/it.plan", bench.path("link.plan")).unwrap();
+    bench.run(&["plan", "--out", "link.plan"]).ends(0);
+    assert!(bench.path("link.plan").symlink_metadata().unwrap().is_symlink());
+    let saved = bench.read("kept/it.plan");
+    bench.run(&["apply", "link.plan", "--auto-approve"]).ends(0);
+
+    // As /dev/stdout is one; first a pipe, then a file.
+    bench.declare(&["b"]);
+    let stdout = bench.path("stdout");
+    symlink("/proc/self/fd/1", &stdout).unwrap();
+    let said = bench.run(&["plan", "--out", "stdout"]).ends(0);
+    assert!(said.out.starts_with(saved.lines().next().unwrap()), "{}", said.out);
+    let mut command = bench.command(&["plan", "--out", "stdout", "--config", "rc.yaml"]);
+    command.stdout(File::create(bench.path("out")).unwrap());
+    assert!(command.status().unwrap().success());
+    assert!(stdout.symlink_metadata().unwrap().is_symlink());
+    assert_eq!(bench.read("out").lines().count(), said.out.lines().count());
+    let said = bench.run(&["plan", "--out", "kept"]).ends(1);
+    assert!(
+        said.err.contains("cannot write the plan to `kept`: not a regular file"),
+        "{}",
+        said.err
+    );
 }
 
 #[test]

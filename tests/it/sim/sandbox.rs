@@ -1,7 +1,7 @@
 //! `runnerctl sandbox` as a process.
 
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -93,6 +93,33 @@ async fn a_sandbox_writes_its_files_answers_and_ends() {
     }
     assert_eq!(sandbox.end("-TERM"), (Some(143), String::new()));
     assert!(file.exists() && password.exists(), "both stay");
+}
+
+#[test]
+fn a_fleet_file_behind_a_link_is_written_and_the_link_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let (link, file) = (folder.path().join("link.yaml"), folder.path().join("rc.yaml"));
+    symlink("rc.yaml", &link).unwrap();
+    let sandbox = Sandbox::start(&["--write-config", link.to_str().unwrap()]);
+    eventually(|| file.exists().then_some(()));
+    assert!(link.symlink_metadata().unwrap().is_symlink());
+    assert!(folder.path().join("link.yaml.password").exists());
+    sandbox.end("-TERM");
+}
+
+#[test]
+fn a_fleet_file_is_not_written_to_a_device_and_no_password_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("null");
+    symlink("/dev/null", &link).unwrap();
+    let output = Command::new(cargo_bin("runnerctl"))
+        .args(["sandbox", "--listen", "127.0.0.1:0", "--write-config", link.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("help: name a file"), "{said}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[test]
