@@ -60,7 +60,7 @@ fn looked_at(manifest: &Manifest) {
     for it in &manifest.problems {
         is_quiet(&it.message);
     }
-    for it in problem::annotations(&manifest.problems) {
+    for it in problem::annotations(&manifest.problems, None) {
         is_quiet(&it);
     }
     if let Err(problems) = manifest.complete(Scope::Whole) {

@@ -14,6 +14,7 @@ use super::Context;
 use super::failure::Failure;
 use super::places::{Places, Surroundings};
 use super::policies::Policies;
+use super::step_summary;
 use super::validate::{Gathered, gather};
 
 /// The files of a run, without errors.
@@ -48,7 +49,9 @@ pub fn stop_at(problems: &[Problem], cx: Context<'_>) -> Result<(), Failure> {
     if has_error(problems) {
         cx.print.say(&problem::text(problems));
         let errors = problems.iter().filter(|it| it.severity == Severity::Error).count();
-        return Err(Failure::input(format!("{} in the files", count(errors, "problem")))
+        let errors = format!("{} in the files", count(errors, "problem"));
+        step_summary::problems(problems, &errors, cx);
+        return Err(Failure::input(errors)
             .help("correct what is marked above; `runnerctl validate` shows it again"));
     }
     Ok(())
@@ -74,7 +77,9 @@ impl Loaded {
         self.fleet_file()?;
         self.manifest.complete(self.scope).map_err(|problems| {
             cx.print.say(&problem::text(&problems));
-            Failure::input(format!("the files leave {} open", count(problems.len(), "thing")))
+            let open = format!("the files leave {} open", count(problems.len(), "thing"));
+            step_summary::problems(&problems, &open, cx);
+            Failure::input(open)
                 .help("say it for each pool, or once for all under `defaults` in the fleet file")
         })
     }

@@ -82,7 +82,10 @@ fn run(cli: &Cli) -> Exit {
     log::start(cli.globals.verbose);
     let cx = Context { globals: &cli.globals, print: &print };
     let ended = offered(cli).and_then(|()| dispatch(&cli.command, cx));
-    ended.unwrap_or_else(|failure| report(&failure, cli.command.word(), cx))
+    ended.unwrap_or_else(|failure| {
+        step_summary::failed(&failure, &cli.command, cx);
+        report(&failure, cli.command.word(), cx)
+    })
 }
 
 /// Refuses a form of output that the command does not have.

@@ -8,6 +8,11 @@ use crate::view::style::{WARNING, paint};
 use crate::view::words::count;
 
 use super::Context;
+use super::args::Command;
+use super::failure::Failure;
+use crate::manifest::Problem;
+use crate::view;
+use crate::view::problem::Step;
 
 /// Most characters that are written: GitHub takes 1 MiB a step and shows nothing of a larger one;
 /// a page of this size can still be read.
@@ -30,6 +35,31 @@ pub fn write(markdown: impl FnOnce() -> String, cx: Context<'_>) {
         let warning = paint(WARNING, "warning:");
         cx.print.say(&format!("{warning} cannot write `$GITHUB_STEP_SUMMARY`: {error}"));
     }
+}
+
+/// Appends why a command of a workflow has failed: the commands whose results stand there, too.
+pub fn failed(failure: &Failure, command: &Command, cx: Context<'_>) {
+    if matches!(command, Command::Validate(_) | Command::Plan(_) | Command::Apply(_)) {
+        write(
+            || view::problem::failure(command.word(), &failure.message, failure.help.as_deref()),
+            cx,
+        );
+    }
+}
+
+/// Appends problems of the files.
+pub fn problems(problems: &[Problem], heading: &str, cx: Context<'_>) {
+    if !problems.is_empty() {
+        write(|| view::problem::markdown(problems, heading), cx);
+    }
+}
+
+/// Where this step runs; nothing outside of GitHub Actions.
+pub fn step(cx: Context<'_>) -> Option<Step> {
+    let workspace = std::env::var_os("GITHUB_WORKSPACE")
+        .filter(|it| cx.print.is_on_actions() && !it.is_empty())?;
+    let working = std::env::current_dir().ok()?;
+    Some(Step { workspace: workspace.into(), working })
 }
 
 /// Whole lines up to `most` characters, and how many are left out.

@@ -12,7 +12,7 @@ use super::kit::agents;
 use super::load::missing_fleet_file;
 use super::places::{Places, Surroundings};
 use super::policies::Policies;
-use super::{Context, online, requirements};
+use super::{Context, online, requirements, step_summary};
 use crate::domain::desired::Scope;
 use crate::domain::proof::{Probe, Proof};
 use crate::domain::text::{code, escape};
@@ -167,9 +167,11 @@ fn exit(args: &ValidateArgs, problems: &[Problem]) -> Exit {
 }
 
 fn show(gathered: &Gathered, asked: Option<&Asked<'_>>, cx: Context<'_>) -> Result<(), Failure> {
-    for annotation in problem::annotations(&gathered.problems) {
+    let step = step_summary::step(cx);
+    for annotation in problem::annotations(&gathered.problems, step.as_ref()) {
         cx.print.annotate(&annotation);
     }
+    step_summary::problems(&gathered.problems, &counted(gathered), cx);
     match cx.globals.output {
         Output::Json => {
             let problems = problem::json(&gathered.problems);
@@ -197,10 +199,13 @@ fn text(gathered: &Gathered, asked: Option<&str>) -> String {
     match (gathered.problems.as_slice(), gathered.files.as_slice()) {
         ([], [file]) => format!("{}: {pools}, no problems{asked}", escape(file)),
         ([], files) => format!("{pools} in {}, no problems{asked}", count(files.len(), "file")),
-        (problems, files) => {
-            let unread = problems.iter().filter(|it| !files.contains(&it.place.file)).count();
-            let summary = problem::summary(problems, files.len() + unread);
-            format!("{}{summary}{asked}", problem::text(problems))
-        }
+        (problems, _) => format!("{}{}{asked}", problem::text(problems), counted(gathered)),
     }
+}
+
+/// How many problems there are in how many files, those that could not be read included.
+fn counted(gathered: &Gathered) -> String {
+    let Gathered { problems, files, .. } = gathered;
+    let unread = problems.iter().filter(|it| !files.contains(&it.place.file)).count();
+    problem::summary(problems, files.len() + unread)
 }

@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod decision;
 pub mod import;
+mod markdown;
 pub mod outcome;
 pub mod plan;
 pub mod problem;

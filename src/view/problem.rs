@@ -1,9 +1,12 @@
-//! Problems as text, as JSON and as annotations of GitHub Actions. Everything shown of a file
-//! comes from excerpts, in which secrets are masked already.
+//! Problems as text, as JSON, as Markdown and as annotations of GitHub Actions. Everything shown of a
+//! file comes from excerpts, in which secrets are masked already.
+
+use std::path::{Component, Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde_json::{Value, json};
 
+use super::markdown::{sentence, span};
 use super::words::count;
 use crate::domain::text::escape;
 use crate::manifest::{Excerpt, Place, Problem, Role, Severity};
@@ -51,13 +54,80 @@ fn one(problem: &Problem) -> Value {
     })
 }
 
-/// One workflow command of GitHub Actions for each problem, escaped.
-pub fn annotations(problems: &[Problem]) -> Vec<String> {
-    problems.iter().map(annotation).collect()
+/// The problems as a Markdown list below `heading`, for the summary page of a workflow run.
+pub fn markdown(problems: &[Problem], heading: &str) -> String {
+    let mut text = format!("### {}\n\n", sentence(heading));
+    for problem in problems {
+        let word = problem.severity.word();
+        let place = span(&problem.place.to_string());
+        text.push_str(&format!("- **{word}** {place}: {}\n", sentence(&problem.message)));
+        for help in problem.help.iter().flat_map(|it| it.lines()) {
+            text.push_str(&format!("  - help: {}\n", sentence(help)));
+        }
+    }
+    text
 }
 
-fn annotation(problem: &Problem) -> String {
-    let mut properties = format!("file={}", property(&escape(&problem.place.file)));
+/// Why a command could not do its work, for the same page.
+pub fn failure(command: &str, message: &str, help: Option<&str>) -> String {
+    let mut text = format!("### `runnerctl {command}` has failed\n\n{}\n", sentence(message));
+    for help in help.iter().flat_map(|it| it.lines()) {
+        text.push_str(&format!("\nhelp: {}\n", sentence(help)));
+    }
+    text
+}
+
+/// Where a step of a workflow runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// `GITHUB_WORKSPACE`: the top of the repository.
+    pub workspace: PathBuf,
+    /// The working folder, which shown paths are relative to.
+    pub working: PathBuf,
+}
+
+/// As many errors and as many warnings of one step are shown by GitHub; it drops the rest without
+/// a word. Source: <https://docs.github.com/en/actions/reference/limits>.
+const ANNOTATIONS_MAX: usize = 10;
+
+/// One workflow command of GitHub Actions for each problem, escaped. Where GitHub would drop some,
+/// the last one of the severity says how many are missing. GitHub finds a file by its path from the
+/// top of the repository; without a `step`, paths stay as they are shown.
+pub fn annotations(problems: &[Problem], step: Option<&Step>) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut rest = Vec::new();
+    for severity in [Severity::Error, Severity::Warning] {
+        let count = problems.iter().filter(|it| it.severity == severity).count();
+        if count > ANNOTATIONS_MAX {
+            rest.push((severity, count - (ANNOTATIONS_MAX - 1)));
+        }
+    }
+    let mut told = [0, 0];
+    for problem in problems {
+        let told = &mut told[usize::from(problem.severity == Severity::Warning)];
+        let most = match rest.iter().any(|it| it.0 == problem.severity) {
+            true => ANNOTATIONS_MAX - 1,
+            false => ANNOTATIONS_MAX,
+        };
+        if *told < most {
+            *told += 1;
+            lines.push(annotation(problem, step));
+        }
+    }
+    lines.extend(rest.into_iter().map(|(severity, missing)| {
+        let word = severity.word();
+        let missing = count(missing, &format!("more {word}"));
+        format!("::{word} title=runnerctl::{missing}: the log of this step shows all of them")
+    }));
+    lines
+}
+
+fn annotation(problem: &Problem, step: Option<&Step>) -> String {
+    let file = match step {
+        Some(step) => step.path(&problem.place.file),
+        None => problem.place.file.clone(),
+    };
+    let mut properties = format!("file={}", property(&escape(&file)));
     if let Some(spot) = problem.place.spot {
         properties.push_str(&format!(",line={},col={}", spot.line, spot.column));
     }
@@ -68,6 +138,36 @@ fn annotation(problem: &Problem) -> String {
     }
     let word = problem.severity.word();
     format!("::{word} {properties},title={title}::{}", value(&message))
+}
+
+impl Step {
+    /// A shown path as seen from the top of the repository; as it is shown when it is outside, or
+    /// no path but an address.
+    fn path(&self, shown: &str) -> String {
+        if shown.contains("://") {
+            return shown.to_owned();
+        }
+        let whole = without_dots(&self.working.join(shown));
+        match whole.strip_prefix(without_dots(&self.workspace)) {
+            Ok(path) => path.to_string_lossy().into_owned(),
+            Err(_) => shown.to_owned(),
+        }
+    }
+}
+
+/// A path without `.` and `..`, by its text alone.
+fn without_dots(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => plain.push(part),
+        }
+    }
+    plain
 }
 
 /// The escapes of GitHub's workflow commands for what follows the second `::`.
@@ -136,4 +236,66 @@ fn snippet<'a>(excerpt: &'a Excerpt, path: &str) -> Snippet<'a, annotate_snippet
         .line_start(excerpt.first_line as usize)
         .path(path.to_owned())
         .annotations(marks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::Code;
+
+    fn problem(file: &str, n: usize) -> Problem {
+        Problem::of_file(Code::UnknownKey, file, format!("error {n}"))
+    }
+
+    fn step(workspace: &str, working: &str) -> Step {
+        Step { workspace: workspace.into(), working: working.into() }
+    }
+
+    #[test]
+    fn an_annotation_names_its_file_from_the_top_of_the_repository() {
+        let path = |shown: &str, working: &str| step("/w/app", working).path(shown);
+        for (shown, working, expected) in [
+            ("pools/a.yaml", "/w/app", "pools/a.yaml"),
+            ("pools/a.yaml", "/w/app/fleet", "fleet/pools/a.yaml"),
+            ("./pools/a.yaml", "/w/app/fleet", "fleet/pools/a.yaml"),
+            ("../pools/a.yaml", "/w/app/fleet", "pools/a.yaml"),
+            ("/w/app/pools/a.yaml", "/w/app/fleet", "pools/a.yaml"),
+            ("/etc/runnerctl/runnerctl.yaml", "/w/app", "/etc/runnerctl/runnerctl.yaml"),
+            ("../../other/a.yaml", "/w/app/fleet", "../../other/a.yaml"),
+            ("https://garm.example.com", "/w/app", "https://garm.example.com"),
+        ] {
+            assert_eq!(path(shown, working), expected, "{shown} in {working}");
+        }
+        let shown = annotations(&[problem("a.yaml", 1)], Some(&step("/w", "/w/fleet")));
+        assert!(shown[0].starts_with("::error file=fleet/a.yaml,title="), "{shown:?}");
+    }
+
+    #[test]
+    fn what_github_would_drop_is_counted_in_the_last_annotation() {
+        let many = |count| (0..count).map(|it| problem("a.yaml", it)).collect::<Vec<_>>();
+        assert_eq!(annotations(&many(10), None).len(), 10);
+        let shown = annotations(&many(12), None);
+        assert_eq!(shown.len(), 10);
+        assert!(shown[8].ends_with("::error 8"), "{}", shown[8]);
+        assert_eq!(
+            shown[9],
+            "::error title=runnerctl::3 more errors: the log of this step shows all of them"
+        );
+        // Warnings have ten places of their own.
+        let warned = many(12).into_iter().map(|it| Problem { severity: Severity::Warning, ..it });
+        let shown = annotations(&many(2).into_iter().chain(warned).collect::<Vec<_>>(), None);
+        assert_eq!(shown.len(), 12);
+        assert!(shown[11].starts_with("::warning title=runnerctl::3 more warnings"), "{shown:?}");
+    }
+
+    #[test]
+    fn markdown_quotes_and_cannot_be_escaped_from() {
+        let odd = Problem::of_file(Code::UnknownKey, "a`@all.yaml", "unknown field `x` <b>")
+            .with_help("write `y`\nor @nothing");
+        assert_eq!(
+            markdown(&[odd], "1 error in 1 file"),
+            "### 1 error in 1 file\n\n- **error** `` a`@all.yaml ``: `` unknown field `x` <b> ``\n  \
+             - help: write `y`\n  - help: `or @nothing`\n"
+        );
+    }
 }

@@ -134,6 +134,20 @@ fn on_github_actions_problems_are_annotations_and_quoted_text_is_no_command() {
 }
 
 #[test]
+fn on_github_actions_files_are_named_from_the_top_of_the_repository() {
+    let folder = folder(&[("fleet/pools/a.yaml", "pools: 1\n"), ("b.yaml", "pools: 1\n")]);
+    let whole = folder.path().canonicalize().unwrap();
+    let (code, _, stderr) = run(runnerctl(&folder.path().join("fleet"))
+        .args(["validate", "pools/a.yaml", "../b.yaml"])
+        .env("GITHUB_ACTIONS", "true")
+        .env("GITHUB_WORKSPACE", whole));
+    assert_eq!(code, 3);
+    for file in ["::error file=fleet/pools/a.yaml,line=1,", "::error file=b.yaml,line=1,"] {
+        assert!(stderr.contains(file), "{stderr}");
+    }
+}
+
+#[test]
 fn markdown_is_not_offered() {
     let folder = folder(&[("a.yaml", SPECIFICATION)]);
     let (code, ..) = run(runnerctl(folder.path()).args(["validate", "-o", "markdown", "a.yaml"]));

@@ -5,8 +5,8 @@
 
 use super::value::{Told, told};
 use super::{Heading, leave, subject, summary};
-use crate::domain::text::escape;
 use crate::plan::{Change, Note, Plan, Step, Weight};
+use crate::view::markdown::{sentence, span};
 use crate::view::words::count;
 
 /// Most characters: GitHub takes 65,536 in a comment.
@@ -89,27 +89,4 @@ fn note(note: &Note) -> Vec<String> {
     let mut lines = vec![format!("- {word}: {}", sentence(&note.text))];
     lines.extend(note.help.as_ref().map(|it| format!("  - help: {}", sentence(it))));
     lines
-}
-
-/// A code span that its own text cannot end: its fence is longer than any run of backticks inside.
-fn span(text: &str) -> String {
-    let safe = escape(text);
-    let longest = safe.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest + 1);
-    match (safe.is_empty(), longest) {
-        (true, _) => "` `".to_owned(),
-        (false, 0) => format!("{fence}{safe}{fence}"),
-        (false, _) => format!("{fence} {safe} {fence}"),
-    }
-}
-
-/// A sentence of a plan: our own words, and what is quoted between backticks. Should anything
-/// stand outside of them that Markdown could read, the whole becomes one code span.
-fn sentence(text: &str) -> String {
-    let parts: Vec<&str> = text.split('`').collect();
-    let is_plain =
-        |it: &str| !it.contains(['@', '<', '>', '[', ']', '*', '_', '#', '|', '~', '&', '\\']);
-    let is_ours = parts.len() % 2 == 1 && parts.iter().step_by(2).all(|it| is_plain(it));
-    let is_whole = parts.iter().skip(1).step_by(2).all(|it| !it.is_empty());
-    if is_ours && is_whole && escape(text) == text { text.to_owned() } else { span(text) }
 }

@@ -102,6 +102,41 @@ fn on_github_actions_plan_and_apply_write_the_step_summary() {
 }
 
 #[test]
+fn on_github_actions_a_failure_stands_in_the_step_summary_with_its_problems() {
+    let bench = Bench::new();
+    bench.write("pools/a.yaml", "pools:\n  - name: a\n    max_runers: 4\n    instance_type: m5\n");
+    let summary = bench.path("summary.md");
+    let here = [("GITHUB_ACTIONS", "true"), ("GITHUB_STEP_SUMMARY", summary.to_str().unwrap())];
+    let problem = "- **error** `pools/a.yaml:3:5`: unknown key `max_runers` in a pool\n";
+    bench.run_with(&["validate"], &here).ends(3);
+    let page = bench.read("summary.md");
+    assert!(
+        page.starts_with("### 1 error, 1 warning in 2 files\n\n") && page.contains(problem),
+        "{page}"
+    );
+    for line in [&["plan"][..], &["apply", "--auto-approve"]] {
+        bench.remove("summary.md");
+        bench.run_with(line, &here).ends(3);
+        let page = bench.read("summary.md");
+        assert!(page.starts_with("### 1 problem in the files\n\n"), "{page}");
+        assert!(page.contains(problem), "{page}");
+        let failed = format!("### `runnerctl {}` has failed\n\n1 problem in the files\n", line[0]);
+        assert!(page.contains(&failed), "{page}");
+    }
+    // What is no problem of a file: a refusal, a GARM that is not there.
+    bench.write("pools/a.yaml", &super::bench::pool("a"));
+    let url = bench.read("rc.yaml").lines().find(|it| it.contains("url:")).unwrap().to_owned();
+    bench.write("rc.yaml", &bench.read("rc.yaml").replace(&url, "  url: http://127.0.0.1:1"));
+    for line in [&["plan"][..], &["validate", "--online"]] {
+        bench.remove("summary.md");
+        bench.run_with(line, &here).ends(4);
+        let page = bench.read("summary.md");
+        assert!(page.starts_with(&format!("### `runnerctl {}` has failed\n", line[0])), "{page}");
+        assert!(page.contains("http://127.0.0.1:1"), "{page}");
+    }
+}
+
+#[test]
 fn help_names_every_command_and_fits_a_terminal() {
     let help = Bench::bare().run(&["--help"]).ends(0);
     assert_eq!(help.err, "");

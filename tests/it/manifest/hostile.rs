@@ -110,7 +110,9 @@ fn directives_are_harmless() {
 #[test]
 fn quoted_text_cannot_move_the_cursor() {
     let problems = pools("pools:\n- name: \"a\\e[31m\u{202e}\"\n  \"\\e[2J\": 1\n").problems;
-    for output in [problem::json(&problems).to_string(), problem::annotations(&problems).concat()] {
+    for output in
+        [problem::json(&problems).to_string(), problem::annotations(&problems, None).concat()]
+    {
         assert!(!output.contains(['\u{1b}', '\u{202e}']), "{output}");
     }
     let text = problem::text(&problems);

@@ -59,7 +59,7 @@ fn no_output_of_any_scenario_holds_its_secret() {
         let outputs = [
             problem::text(&problems),
             problem::json(&problems).to_string(),
-            problem::annotations(&problems).join("\n"),
+            problem::annotations(&problems, None).join("\n"),
             format!("{problems:?}"),
         ];
         for output in outputs {
