@@ -29,7 +29,10 @@ pub async fn run(args: &ApplyArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let mut signals = Signals::catch().context("cannot catch signals")?;
     let prepared = tokio::select! {
         prepared = prepare(args, cx) => prepared?,
-        signal = signals.next() => return Ok(Exit::of(signal)),
+        signal = signals.next() => {
+            cx.print.say("stopped: nothing was changed");
+            return Ok(Exit::of(signal));
+        }
     };
     match prepared {
         Prepared::Nothing(survey) => tell(&survey, &[], cx),

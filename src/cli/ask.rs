@@ -7,8 +7,7 @@ use super::failure::Failure;
 
 /// Asks, and brings what was typed, without blanks around it. To be called only where
 /// [`super::print::Printer::can_ask`]. The answer is awaited on a thread of its own, so that a
-/// signal can end the command in the meantime; nothing is typed into the void then, because the
-/// process ends.
+/// signal can end the command in the meantime.
 pub async fn ask(question: &str, cx: Context<'_>) -> Result<String, Failure> {
     cx.print.prompt(question);
     let (sender, answer) = tokio::sync::oneshot::channel();
@@ -24,5 +23,9 @@ pub async fn ask(question: &str, cx: Context<'_>) -> Result<String, Failure> {
     })?;
     let line = answer.await.map_err(anyhow::Error::new)?;
     let line = line.map_err(|error| anyhow::Error::new(error).context("cannot read the answer"))?;
+    // Ctrl-D ends the input and not the line.
+    if line.ends_with('\n') {
+        cx.print.answered();
+    }
     Ok(line.trim().to_owned())
 }

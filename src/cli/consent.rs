@@ -79,6 +79,16 @@ impl Word {
             Self::Destroy => "destroy",
         }
     }
+
+    /// What to type, for an answer that is neither this word nor a no.
+    fn help(self) -> &'static str {
+        match self {
+            Self::Yes => "only the word `yes` confirms",
+            Self::Destroy => {
+                "the plan deletes or replaces pools: only the word `destroy` confirms it, not `yes`"
+            }
+        }
+    }
 }
 
 /// Asks for `word`. Fails (1) on any other answer.
@@ -99,10 +109,13 @@ pub async fn confirm(
         summary(plan),
         paint(NAME, format!("`{}`", word.text())),
     );
-    if ask(&question, cx).await? == word.text() {
+    let answer = ask(&question, cx).await?;
+    if answer == word.text() {
         return Ok(());
     }
-    Err(Failure::new(Exit::Failed, "not confirmed: nothing was changed"))
+    let failure = Failure::new(Exit::Failed, "not confirmed: nothing was changed");
+    let is_no = ["", "n", "no"].contains(&answer.to_lowercase().as_str());
+    Err(if is_no { failure } else { failure.help(word.help()) })
 }
 
 /// Whether the plan has a step that can be carried out.

@@ -20,6 +20,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::load::{missing_fleet_file, stop_at};
 use super::places::{Places, Surroundings};
+use super::reading::reading;
 
 /// A pool that says nothing: with `defaults` merged it tells what an imported pool need not say.
 const PROBE: &str = "pools: [{ name: probe, instance_type: probe, max_runners: 1 }]\n";
@@ -33,7 +34,7 @@ pub async fn run(cx: Context<'_>) -> Result<Exit, Failure> {
     stop_at(&errors.cloned().collect::<Vec<_>>(), cx)?;
     let (settings, base) = parts(&probed)?;
     let client = connect(settings, places.base(), cx)?;
-    let fleet = read(&client).await?;
+    let fleet = reading(&client.address(), read(&client), cx).await?;
     let mut taken = declared_names(&source, &places);
     taken.extend(owned_names(&fleet, settings));
     let drafts = drafts(&fleet, &taken, base);

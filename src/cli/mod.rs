@@ -29,6 +29,7 @@ pub mod policies;
 pub mod print;
 pub mod progress;
 mod proven;
+mod reading;
 pub mod reference;
 mod requirements;
 mod runtime;

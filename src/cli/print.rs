@@ -43,6 +43,8 @@ pub struct Printer {
     err_ink: Ink,
     host: Host,
     out_is_gone: AtomicBool,
+    /// The cursor stands behind a question that nobody has answered.
+    is_asking: AtomicBool,
 }
 
 impl Printer {
@@ -56,6 +58,7 @@ impl Printer {
             err: Mutex::new(Box::new(stderr())),
             host: if in_actions { Host::Actions } else { Host::Plain },
             out_is_gone: AtomicBool::new(false),
+            is_asking: AtomicBool::new(false),
         }
     }
 
@@ -97,9 +100,16 @@ impl Printer {
         self.to_stderr(&text);
     }
 
-    /// A question on stderr, with the cursor left behind it.
+    /// A question on stderr, with the cursor left behind it. Until [`Printer::answered`], the next
+    /// text begins on a line of its own.
     pub fn prompt(&self, text: &str) {
         self.to_stderr(&dressed(text, self.err_ink));
+        self.is_asking.store(true, Ordering::Relaxed);
+    }
+
+    /// The answer to the question has ended its line.
+    pub fn answered(&self) {
+        self.is_asking.store(false, Ordering::Relaxed);
     }
 
     /// `text` as stderr takes it, for whoever draws there by itself.
@@ -135,18 +145,14 @@ impl Printer {
         stderr().is_terminal() && self.host == Host::Plain
     }
 
-    /// Whether stdout is a terminal whose screen may be redrawn.
-    pub fn redraws(&self) -> bool {
-        stdout().is_terminal()
-    }
-
     /// Columns of the terminal on stdout; a fixed number elsewhere.
     pub fn width(&self) -> usize {
-        rustix::termios::tcgetwinsize(stdout())
-            .ok()
-            .map(|it| usize::from(it.ws_col))
-            .filter(|it| *it > 0)
-            .unwrap_or(WIDTH)
+        screen().map_or(WIDTH, |it| it.0)
+    }
+
+    /// Lines of the terminal on stdout, whose screen may then be redrawn; nothing elsewhere.
+    pub fn height(&self) -> Option<usize> {
+        screen().map(|it| it.1)
     }
 
     /// Between `::stop-commands::` and its end on GitHub Actions, unless no line could be taken
@@ -186,9 +192,18 @@ impl Printer {
     }
 
     fn to_stderr(&self, text: &str) {
+        if self.is_asking.swap(false, Ordering::Relaxed) {
+            let _ = write(&self.err, "\n");
+        }
         // Nobody reads it, or nobody can: there is no other place to say so.
         let _ = write(&self.err, text);
     }
+}
+
+/// Columns and lines of the terminal on stdout, if it is one and tells.
+fn screen() -> Option<(usize, usize)> {
+    let size = rustix::termios::tcgetwinsize(stdout()).ok()?;
+    (size.ws_col > 0 && size.ws_row > 0).then(|| (size.ws_col.into(), size.ws_row.into()))
 }
 
 fn write(stream: &Mutex<Box<dyn Write + Send>>, text: &str) -> std::io::Result<()> {
@@ -272,6 +287,7 @@ mod tests {
             err_ink: Ink::Plain,
             host,
             out_is_gone: AtomicBool::new(false),
+            is_asking: AtomicBool::new(false),
         }
     }
 
@@ -323,6 +339,18 @@ mod tests {
         let printer = printer(&page, Host::Plain);
         assert_eq!(printer.result("x"), Ok(()));
         assert!(printer.is_unread());
+    }
+
+    #[test]
+    fn what_follows_an_unanswered_question_begins_a_line() {
+        let page = Page::default();
+        let printer = printer(&page, Host::Plain);
+        printer.prompt("Go on? ");
+        printer.say("stopped");
+        printer.prompt("Again? ");
+        printer.answered();
+        printer.say("done");
+        assert_eq!(text(&page), "Go on? \nstopped\nAgain? done\n");
     }
 
     #[test]

@@ -9,7 +9,8 @@ use crate::manifest::FleetFile;
 use crate::plan::plan;
 use crate::view::status::{self, Board, Detail, Sight, board, impatience};
 use crate::view::style::{HELP, WARNING, paint};
-use crate::view::words::nearest;
+use crate::view::words::{count, nearest};
+use crate::view::wrap::on_screen;
 
 use super::Context;
 use super::args::{Output, StatusArgs};
@@ -18,6 +19,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::kit::unread;
 use super::load::{Loaded, load};
+use super::reading::reading;
 
 /// Takes the cursor home and clears the screen.
 const CLEAR: &str = "\u{1b}[H\u{1b}[2J\u{1b}[3J";
@@ -36,7 +38,7 @@ pub async fn run(args: &StatusArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let file = loaded.fleet_file()?;
     let client = connect(file, loaded.places.base(), cx)?;
     let watch = Watch { loaded: &loaded, file, client, args };
-    let (board, hint) = look(&watch).await?;
+    let (board, hint) = reading(&watch.client.address(), look(&watch), cx).await?;
     if let Some(hint) = hint {
         cx.print.say(&hint);
     }
@@ -68,7 +70,13 @@ async fn follow(watch: &Watch<'_>, first: Board, cx: Context<'_>) -> Result<Exit
             return Ok(Exit::Done);
         }
         tokio::time::sleep(watch.args.interval).await;
-        next = look(watch).await.map(|it| it.0);
+        let look = look(watch);
+        // In a log the board before says enough.
+        let looked = match cx.print.draws() {
+            true => reading(&watch.client.address(), look, cx).await,
+            false => look.await,
+        };
+        next = looked.map(|it| it.0);
     }
 }
 
@@ -77,13 +85,38 @@ fn show_in_stream(board: &Board, args: &StatusArgs, cx: Context<'_>) -> Result<(
     match cx.globals.output {
         Output::Json => cx.print.document_line("status", status::json(board, detail)),
         Output::Text | Output::Markdown => {
-            let text = status::text(board, detail, cx.print.width());
-            if cx.print.redraws() {
-                cx.print.raw(CLEAR)?;
+            let dated = |it: &Board| {
+                format!("{}  {}", it.observed_at, status::text(it, detail, cx.print.width()))
+            };
+            match cx.print.height() {
+                Some(lines) => {
+                    cx.print.raw(CLEAR)?;
+                    cx.print.result(&screenful(board, dated, (cx.print.width(), lines)))
+                }
+                None => cx.print.result(&dated(board)),
             }
-            cx.print.result(&format!("{}  {text}", board.observed_at))
         }
     }
+}
+
+/// The board as far as it fits a screen, so that its summary and its header stay in sight. Where it
+/// does not fit, pools that need a look come first.
+fn screenful(
+    board: &Board,
+    text: impl Fn(&Board) -> String,
+    (width, lines): (usize, usize),
+) -> String {
+    // One line says what is missing, and the cursor stands below.
+    let room = lines.saturating_sub(2);
+    let (whole, rest) = on_screen(&text(board), width, room);
+    if rest == 0 {
+        return whole;
+    }
+    let mut sorted = board.clone();
+    sorted.lines.sort_by_key(|it| it.remarks.is_empty());
+    let (kept, rest) = on_screen(&text(&sorted), width, room);
+    let rest = count(rest, "more line");
+    format!("{kept}… {rest}; `runnerctl status POOL…` shows single pools\n")
 }
 
 /// One reading of GARM as a board, and the hint that goes with it.

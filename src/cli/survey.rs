@@ -27,6 +27,7 @@ use super::failure::Failure;
 use super::kit::{agents, kit};
 use super::load::{Loaded, load_from, stop_at};
 use super::places::Places;
+use super::reading::reading;
 use super::{proven, requirements};
 
 /// How often the fleet is read again while another run is in the middle of a create, and how long
@@ -108,14 +109,16 @@ async fn settled_fleet(
     desired: &Desired,
     cx: Context<'_>,
 ) -> Result<Fleet, Failure> {
-    let mut fleet = read_fleet(client, ask, &Clock::Real).await?;
+    let address = client.address();
+    let read = || reading(&address, read_fleet(client, ask, &Clock::Real), cx);
+    let mut fleet = read().await?;
     for _ in 0..RE_READS {
         if !create_in_flight(&fleet, &desired.fleet) {
             break;
         }
         cx.print.say_quietly("another run is creating a pool: reading the fleet again");
         tokio::time::sleep(RE_READ_PAUSE).await;
-        fleet = read_fleet(client, ask, &Clock::Real).await?;
+        fleet = read().await?;
     }
     Ok(fleet)
 }

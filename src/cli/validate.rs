@@ -12,6 +12,7 @@ use super::kit::agents;
 use super::load::missing_fleet_file;
 use super::places::{Places, Surroundings};
 use super::policies::Policies;
+use super::reading::reading;
 use super::{Context, online, requirements, step_summary};
 use crate::domain::desired::Scope;
 use crate::domain::proof::{Probe, Proof};
@@ -96,11 +97,17 @@ pub async fn run_online(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Fa
     }
     let fleet_file = gathered.manifest.fleet_file.as_ref().ok_or_else(missing_fleet_file)?;
     let client = connect(fleet_file, places.base(), cx)?;
-    let known = online::ask(&client, &gathered.manifest).await?;
-    let probes = probe::prove(&Doors::of(&fleet_file.garm, &client.controller().await?.0)).await?;
+    let asked = async {
+        let known = online::ask(&client, &gathered.manifest).await?;
+        let (controller, _) = client.controller().await?;
+        let credentials = client.credentials().await?;
+        let live = read_owned(&client, &fleet_file.fleet).await?;
+        Ok::<_, Failure>((known, controller, credentials, live))
+    };
+    let (known, controller, credentials, live) = reading(&client.address(), asked, cx).await?;
+    let probes = probe::prove(&Doors::of(&fleet_file.garm, &controller)).await?;
     let must_prove = fleet_file.policy.require_mtls;
-    let credentials = requirements::credentials(&client.credentials().await?, fleet_file);
-    let live = read_owned(&client, &fleet_file.fleet).await?;
+    let credentials = requirements::credentials(&credentials, fleet_file);
     let live = gathered.policies.live(&fleet_file.fleet, &live);
     let wrong = requirements::in_wrong_networks(&live);
     let pools = &gathered.manifest.pools;

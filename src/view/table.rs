@@ -3,7 +3,7 @@
 use anstyle::{AnsiColor, Color as Ansi, Effects, Style};
 use comfy_table::{
     Attribute, Cell as Drawn, CellAlignment, Color, ColumnConstraint, ContentArrangement,
-    LineStyle, Table as Grid, TableStyle,
+    LineStyle, Table as Grid, TableStyle, Width,
 };
 
 /// One cell.
@@ -11,12 +11,14 @@ pub struct Cell {
     text: String,
     style: Style,
     side: CellAlignment,
+    /// Where its text may be wrapped.
+    gap: char,
 }
 
 impl Cell {
     /// Words, at the left edge of their column.
     pub fn text(text: impl Into<String>) -> Self {
-        Self { text: text.into(), style: Style::new(), side: CellAlignment::Left }
+        Self { text: text.into(), style: Style::new(), side: CellAlignment::Left, gap: ' ' }
     }
 
     /// A number, or words about one, at the right edge of its column.
@@ -30,8 +32,19 @@ impl Cell {
         Self { style, ..self }
     }
 
+    /// The same, wrapped at `gap` instead of at blanks; a wrapped line does not show it.
+    #[must_use]
+    pub fn wrapped_at(self, gap: char) -> Self {
+        Self { gap, ..self }
+    }
+
+    /// Characters of its longest word.
+    fn longest_word(&self) -> usize {
+        self.text.split(self.gap).map(|it| it.chars().count()).max().unwrap_or(0)
+    }
+
     fn drawn(self) -> Drawn {
-        let mut cell = Drawn::new(self.text).set_alignment(self.side);
+        let mut cell = Drawn::new(self.text).set_alignment(self.side).set_delimiter(self.gap);
         if let Some(Ansi::Ansi(color)) = self.style.get_fg_color() {
             cell = cell.fg(hue(color));
         }
@@ -76,8 +89,9 @@ const LOOK: TableStyle =
 const FEW: usize = 8;
 
 /// A table under its header, at most `width` columns wide: the widest columns wrap, but never the first one, which names the row,
-/// unless it takes more than a third of the width. Lines have no
-/// trailing blanks; the last one ends in a line feed.
+/// unless it takes more than a third of the width. Words are broken only where they do not fit
+/// whole beside one another, the longest of them first. Lines have no trailing blanks; the last one
+/// ends in a line feed.
 pub fn table(header: Vec<Cell>, rows: Vec<Vec<Cell>>, width: usize) -> String {
     let widest = |column: usize| {
         let cells = rows.iter().chain([&header]).filter_map(|it| it.get(column));
@@ -86,6 +100,15 @@ pub fn table(header: Vec<Cell>, rows: Vec<Vec<Cell>>, width: usize) -> String {
     let first = widest(0);
     let natural: usize = (0..header.len()).map(|it| widest(it) + 2).sum();
     let is_close = header.len() > FEW && natural > width + 2;
+    let longest = |column: usize| {
+        let cells = rows.iter().chain([&header]).filter_map(|it| it.get(column));
+        cells.map(Cell::longest_word).max().unwrap_or(0)
+    };
+    let padding = u16::from(!is_close);
+    let least = least_widths(
+        (0..header.len()).map(|it| longest(it) + usize::from(padding)).collect(),
+        width,
+    );
     let mut grid = Grid::new();
     grid.load_style(LOOK)
         .set_content_arrangement(ContentArrangement::Dynamic)
@@ -95,8 +118,11 @@ pub fn table(header: Vec<Cell>, rows: Vec<Vec<Cell>>, width: usize) -> String {
     for row in rows {
         grid.add_row(row.into_iter().map(Cell::drawn));
     }
-    for column in grid.column_iter_mut() {
-        column.set_padding(if is_close { (0, 0) } else { (0, 1) });
+    for (column, least) in grid.column_iter_mut().zip(least) {
+        column.set_padding((0, padding));
+        if let Some(least) = least {
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
+        }
     }
     if let Some(column) = grid.column_mut(0).filter(|_| first * 3 <= width) {
         column.set_constraint(ColumnConstraint::ContentWidth);
@@ -107,6 +133,19 @@ pub fn table(header: Vec<Cell>, rows: Vec<Vec<Cell>>, width: usize) -> String {
         text.push('\n');
     }
     text
+}
+
+/// The width that each column needs for its longest word; none for the columns whose words are the
+/// longest, as many as it takes until the others fit `width`.
+fn least_widths(words: Vec<usize>, width: usize) -> Vec<Option<u16>> {
+    let mut least: Vec<_> = words.into_iter().map(Some).collect();
+    // A column and the gap before it take three at least, whatever is in it.
+    let sum = |all: &[Option<usize>]| all.iter().map(|it| it.map_or(3, |it| it + 1)).sum::<usize>();
+    while sum(&least) > width + 1 {
+        let Some(longest) = least.iter_mut().filter(|it| it.is_some()).max() else { break };
+        *longest = None;
+    }
+    least.into_iter().map(|it| it.and_then(|it| u16::try_from(it).ok())).collect()
 }
 
 /// Blanks at the end go, also those before a style's end.
@@ -147,6 +186,39 @@ mod tests {
                        runners
         ");
     }
+
+    #[test]
+    fn words_are_not_broken_while_they_fit() {
+        let header = ["RUNNER", "STATE", "FAULT"].map(Cell::text).into();
+        let row = |fault: &str| {
+            let state = Cell::text("pending_create/pending").wrapped_at('/');
+            vec![vec![Cell::text("web-a1b2c3"), state, Cell::text(fault)]]
+        };
+        let fault = "no machine of this size is left in the zone that was asked for";
+        insta::assert_snapshot!(table(header, row(fault), 40), @r"
+        RUNNER      STATE           FAULT
+        ────────────────────────────────────────
+        web-a1b2c3  pending_create  no machine
+                    pending         of this
+                                    size is
+                                    left in the
+                                    zone that
+                                    was asked
+                                    for
+        ");
+        // A word that is too long is the one that is broken.
+        let header = ["RUNNER", "STATE", "FAULT"].map(Cell::text).into();
+        let address = "https://cloud.example.com/zones/one";
+        insta::assert_snapshot!(table(header, row(address), 40), @r"
+        RUNNER      STATE           FAULT
+        ────────────────────────────────────────
+        web-a1b2c3  pending_create  https://clo
+                    pending         ud.example.
+                                    com/zones/o
+                                    ne
+        ");
+    }
+
     #[test]
     fn a_name_does_not_wrap_while_other_columns_can() {
         let row = vec![Cell::text("web-nightly"), Cell::text("below its minimum of runners")];

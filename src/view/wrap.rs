@@ -1,4 +1,6 @@
-//! Sentences folded to a width.
+//! Text made to fit: sentences folded to a width, and what a screen has room for.
+
+use anstream::adapter::strip_str;
 
 /// Folds `text` at its blanks so that no line is wider than `width`, the first line after `first`
 /// and the others after as many blanks. A word that is wider keeps a line to itself, whole: it may
@@ -26,6 +28,26 @@ pub fn hanging(first: &str, text: &str, width: usize) -> String {
     format!("{first}{}", lines.join(&format!("\n{}", " ".repeat(indent))))
 }
 
+/// The first lines of `text` that fit a screen of so many lines, `width` columns wide, and how many
+/// more lines there are. A line that is wider takes several. Styles take no room.
+pub fn on_screen(text: &str, width: usize, lines: usize) -> (String, usize) {
+    let taken = |line: &str| strip_str(line).to_string().chars().count().div_ceil(width).max(1);
+    let mut left = lines;
+    let mut kept = String::new();
+    let mut rest = 0;
+    for line in text.lines() {
+        match left.checked_sub(taken(line)).filter(|_| rest == 0) {
+            Some(after) => {
+                left = after;
+                kept.push_str(line);
+                kept.push('\n');
+            }
+            None => rest += 1,
+        }
+    }
+    (kept, rest)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,5 +58,14 @@ mod tests {
         assert_eq!(hanging("- ", "one", 9), "- one");
         assert_eq!(hanging("", "unbreakable word", 4), "unbreakable\nword");
         assert_eq!(hanging("note: ", "a b", 0), "note: a\n      b");
+    }
+
+    #[test]
+    fn a_screen_keeps_the_first_lines_and_the_rest_is_counted() {
+        assert_eq!(on_screen("a\nb\nc\n", 10, 3), ("a\nb\nc\n".into(), 0));
+        assert_eq!(on_screen("a\nb\nc\n", 10, 2), ("a\nb\n".into(), 1));
+        // A wide line takes two; a style takes none.
+        assert_eq!(on_screen("\u{1b}[1mabcd\u{1b}[0m\nabcdef\nc\n", 4, 3).1, 1);
+        assert_eq!(on_screen("a\n\nb\n", 4, 2), ("a\n\n".into(), 1));
     }
 }

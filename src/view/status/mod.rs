@@ -244,7 +244,8 @@ fn runner_row(pool: &str, runner: &RunnerLine) -> Vec<Cell> {
         Cell::text(text::quote(&runner.name)),
         Cell::text(text::quote(pool)),
         Cell::text(runner.class.word()).styled(style),
-        Cell::text(text::quote(&format!("{}/{}", runner.status, runner.runner_status))),
+        Cell::text(text::quote(&format!("{}/{}", runner.status, runner.runner_status)))
+            .wrapped_at('/'),
         Cell::number(span(runner.age)),
         Cell::text(about),
     ]

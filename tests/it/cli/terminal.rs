@@ -1,58 +1,111 @@
-//! The question, asked at a terminal: the program's stdin and stderr are a pseudo-terminal.
+//! The program at a terminal: its stdin and stderr, and for `status --follow` its stdout, are a
+//! pseudo-terminal.
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::os::fd::OwnedFd;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 
-use super::bench::{Bench, Said, eventually, finish};
+use super::bench::{Bench, Said, eventually, finish, signal};
+
+/// Columns and lines of the terminal.
+const SIZE: (u16, u16) = (100, 24);
+
+/// A terminal that a program runs at.
+struct Terminal {
+    ours: File,
+    screen: Arc<Mutex<String>>,
+    reader: JoinHandle<()>,
+}
+
+/// Which streams of the program are the terminal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Streams {
+    InAndErr,
+    All,
+}
+
+impl Terminal {
+    /// Starts `command` at a new terminal.
+    fn start(mut command: Command, streams: Streams) -> (Self, Child) {
+        let ours: OwnedFd = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&ours).unwrap();
+        unlockpt(&ours).unwrap();
+        let (ws_col, ws_row) = SIZE;
+        tcsetwinsize(&ours, Winsize { ws_col, ws_row, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+        let name = ptsname(&ours, Vec::new()).unwrap();
+        let theirs =
+            || rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+        command.env("NO_COLOR", "1").env("TERM", "xterm");
+        command.stdin(theirs()).stderr(theirs());
+        match streams {
+            Streams::InAndErr => command.stdout(Stdio::piped()),
+            Streams::All => command.stdout(theirs()),
+        };
+        let child = command.spawn().unwrap();
+        // The command holds the terminal's other end, too; it goes with it.
+        drop(command);
+        let screen = Arc::new(Mutex::new(String::new()));
+        let ours = File::from(ours);
+        let mut eyes = ours.try_clone().unwrap();
+        let seen = Arc::clone(&screen);
+        let reader = std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            // An error is the end: the other side has been closed.
+            while let Ok(count @ 1..) = eyes.read(&mut bytes) {
+                seen.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
+            }
+        });
+        (Self { ours, screen, reader }, child)
+    }
+
+    fn shows(&self) -> String {
+        self.screen.lock().unwrap().clone()
+    }
+
+    fn wait_for(&self, text: &str) {
+        eventually(text, || self.shows().contains(text).then_some(()));
+    }
+
+    /// What the program said when it has ended, with all that the terminal showed as `err`.
+    fn end(self, child: Child) -> Said {
+        let mut said = finish(child);
+        self.reader.join().unwrap();
+        said.err = self.screen.lock().unwrap().clone();
+        said
+    }
+}
+
+fn at_a_terminal(bench: &Bench, line: &[&str], streams: Streams) -> (Terminal, Child) {
+    Terminal::start(bench.command(&[line, &["--config", "rc.yaml"]].concat()), streams)
+}
 
 /// Runs `apply` at a terminal and types `answer` when it asks. Brings what the terminal showed as
 /// `err`.
 fn answered(bench: &Bench, line: &[&str], answer: &str) -> Said {
-    let ours: OwnedFd = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&ours).unwrap();
-    unlockpt(&ours).unwrap();
-    let name = ptsname(&ours, Vec::new()).unwrap();
-    let theirs = || rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
-    let mut command = bench.command(&[&["apply", "--config", "rc.yaml"], line].concat());
-    command.env("NO_COLOR", "1").env("TERM", "xterm");
-    command.stdin(theirs()).stderr(theirs()).stdout(Stdio::piped());
-    let child = command.spawn().unwrap();
-    // The command holds the terminal's other end, too; it goes with it.
-    drop(command);
-    let screen = Arc::new(Mutex::new(String::new()));
-    let mut terminal = File::from(ours);
-    let mut eyes = terminal.try_clone().unwrap();
-    let seen = Arc::clone(&screen);
-    let reader = std::thread::spawn(move || {
-        let mut bytes = [0; 4096];
-        // An error is the end: the other side has been closed.
-        while let Ok(count @ 1..) = eyes.read(&mut bytes) {
-            seen.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
-        }
-    });
-    eventually("the question", || {
-        screen.lock().unwrap().contains("to carry it out: ").then_some(())
-    });
-    writeln!(terminal, "{answer}").unwrap();
-    let mut said = finish(child);
-    reader.join().unwrap();
-    said.err = screen.lock().unwrap().clone();
-    said
+    let (mut terminal, child) =
+        at_a_terminal(bench, &[&["apply"], line].concat(), Streams::InAndErr);
+    terminal.wait_for("to carry it out: ");
+    writeln!(terminal.ours, "{answer}").unwrap();
+    terminal.end(child)
 }
 
 #[test]
 fn yes_confirms_and_nothing_else_does() {
     let bench = Bench::new();
     bench.declare(&["a"]);
-    for answer in ["no", "", "y", "YES", "destroy"] {
+    for (answer, help) in [("no", false), ("", false), ("y", true), ("YES", true)] {
         let said = answered(&bench, &[], answer).ends(1);
         assert!(said.err.contains("not confirmed: nothing was changed"), "{}", said.err);
+        let has_help = said.err.contains("help: only the word `yes` confirms\r\n");
+        assert_eq!(has_help, help, "{answer}: {}", said.err);
     }
     assert_eq!(bench.owned(), Vec::<String>::new());
     let said = answered(&bench, &[], "yes").ends(0);
@@ -68,9 +121,95 @@ fn a_plan_that_destroys_wants_the_word() {
     bench.declare(&["a", "b"]);
     bench.apply();
     bench.remove("pools/b.yaml");
-    answered(&bench, &[], "yes").ends(1);
+    let said = answered(&bench, &[], "yes").ends(1);
+    assert!(said.err.contains("only the word `destroy` confirms it, not `yes`"), "{}", said.err);
     assert_eq!(bench.owned(), ["a", "b"]);
     let said = answered(&bench, &[], "destroy").ends(0);
     assert!(said.err.contains("These pools go: `b`"), "{}", said.err);
     assert_eq!(bench.owned(), ["a"]);
+}
+
+#[test]
+fn ctrl_c_and_ctrl_d_at_the_question_say_on_a_line_of_their_own_that_nothing_was_changed() {
+    let bench = Bench::new();
+    bench.declare(&["a"]);
+    let ask = || {
+        let asked = at_a_terminal(&bench, &["apply"], Streams::InAndErr);
+        asked.0.wait_for("to carry it out: ");
+        asked
+    };
+    let (terminal, child) = ask();
+    signal(&child, "-INT");
+    let said = terminal.end(child).ends(130);
+    let end = "Type `yes` to carry it out: \r\nstopped: nothing was changed\r\n";
+    assert!(said.err.ends_with(end), "{:?}", said.err);
+    let (mut terminal, child) = ask();
+    terminal.ours.write_all(b"\x04").unwrap();
+    let said = terminal.end(child).ends(1);
+    let end = "carry it out: \r\nerror: not confirmed: nothing was changed\r\n";
+    assert!(said.err.replace("\u{8}", "").replace("^D", "").ends_with(end), "{:?}", said.err);
+    assert_eq!(bench.owned(), Vec::<String>::new());
+}
+
+/// A GARM that takes connections and answers nothing, and a fleet file that connects to it.
+fn hung() -> (TcpListener, Bench) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let bench = Bench::bare();
+    bench.declare(&["a"]);
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    bench.write(
+        "rc.yaml",
+        &format!(
+            "fleet: acme\ngarm:\n  url: {url}\n  username: admin\n  password: env:PASSWORD\n\
+             defaults:\n  organization: acme\n  provider: sim\n  image: ubuntu\n"
+        ),
+    );
+    (listener, bench)
+}
+
+#[test]
+fn a_garm_that_does_not_answer_is_seen_to_be_waited_for() {
+    let (listener, bench) = hung();
+    let text = format!("reading GARM at http://{}", listener.local_addr().unwrap());
+    for line in [&["plan"][..], &["status"], &["import"], &["validate", "--online"]] {
+        let mut command = bench.command(&[line, &["--config", "rc.yaml"]].concat());
+        command.env("PASSWORD", "x");
+        let (terminal, child) = Terminal::start(command, Streams::InAndErr);
+        terminal.wait_for(&text);
+        signal(&child, "-INT");
+        let said = terminal.end(child).ends(130);
+        // The line is taken off the screen again.
+        assert!(said.err.trim_end().ends_with("\u{1b}[2K"), "{line:?}: {:?}", said.err);
+    }
+    let mut command = bench.command(&["plan", "--config", "rc.yaml"]);
+    let log = File::create(bench.path("log")).unwrap();
+    let child = command.env("PASSWORD", "x").stderr(log).spawn().unwrap();
+    bench.wait_for_text("log", &text);
+    signal(&child, "-INT");
+    finish(child).ends(130);
+    assert_eq!(bench.read("log"), format!("{text}…\n"));
+}
+
+#[test]
+fn more_pools_than_lines_leave_summary_and_header_on_the_screen() {
+    let bench = Bench::new();
+    let names: Vec<String> = (0..40).map(|it| format!("pool-{it:02}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    bench.declare(&names[..39]);
+    bench.apply();
+    // The last one is not in GARM yet, which is to be seen.
+    bench.declare(&names[39..]);
+    let (terminal, child) =
+        at_a_terminal(&bench, &["status", "--follow", "--interval", "1s"], Streams::All);
+    terminal.wait_for("shows single pools");
+    signal(&child, "-INT");
+    let said = terminal.end(child).ends(130);
+    let screens: Vec<&str> = said.err.split("\u{1b}[H\u{1b}[2J\u{1b}[3J").collect();
+    let lines: Vec<&str> = screens[1].lines().collect();
+    assert!(lines.len() < usize::from(SIZE.1), "{lines:?}");
+    assert!(lines[0].contains("Z  40 pools: 0 active"), "{lines:?}");
+    let first = lines.iter().position(|it| it.starts_with("POOL ")).unwrap() + 2;
+    assert!(lines[first].starts_with("pool-39"), "{lines:?}");
+    assert!(lines[first + 1].starts_with("pool-00"), "{lines:?}");
+    assert!(lines.last().unwrap().contains(" more lines; `runnerctl status POOL…` shows"));
 }
