@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::secret::SecretRef;
 use crate::domain::text::code;
 use crate::garm::http::{Http, HttpOptions};
-use crate::garm::{self, Client, Login, tls};
+use crate::garm::{self, Client, Login, crl, tls};
 use crate::garm::{Password, PasswordReply, Transport};
 use crate::host::clock::Clock;
 use crate::manifest::FleetFile;
@@ -25,9 +25,11 @@ use super::failure::Failure;
 /// used.
 pub fn connect(file: &FleetFile, base: PathBuf, cx: Context<'_>) -> Result<Arc<Client>, Failure> {
     let client = connect_through(file, base, cx, |it| it)?.0;
-    if let Some(expiry) = expiry(file, Clock::Real.now()) {
+    let now = Clock::Real.now();
+    let lists = lists(file, now).warning.map(|it| (it, RENEW_LISTS));
+    for (text, cure) in expiry(file, now).map(|it| (it, RENEW)).into_iter().chain(lists) {
         let (warning, help) = (paint(WARNING, "warning:"), paint(HELP, "help:"));
-        cx.print.say(&format!("{warning} {expiry}\n{help} {RENEW}"));
+        cx.print.say(&format!("{warning} {text}\n{help} {cure}"));
     }
     Ok(client)
 }
@@ -51,6 +53,40 @@ pub fn expiry(file: &FleetFile, now: Timestamp) -> Option<String> {
         Ok(left) => format!("the client certificate {cert} expires in {}, at {until}", span(left)),
         Err(_) => format!("the client certificate {cert} has expired at {until}"),
     })
+}
+
+/// What to do about a revocation list that ends soon.
+pub const RENEW_LISTS: &str = "let its CA issue it anew, and reload GARM's front";
+
+/// How long before its end a revocation list is told of: many are issued every week.
+const LISTS_SOON: SignedDuration = SignedDuration::from_hours(3 * 24);
+
+/// How the revocation lists of the front stand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lists {
+    /// When the first of them ends.
+    pub ends_at: Option<Timestamp>,
+    /// That one ends soon, has ended, or cannot be read, in a sentence.
+    pub warning: Option<String>,
+}
+
+/// Reads the revocation lists of `garm.crls`.
+pub fn lists(file: &FleetFile, now: Timestamp) -> Lists {
+    let ends = match crl::ends_first(&file.garm.crls) {
+        Ok(None) => return Lists::default(),
+        Ok(Some(ends)) => ends,
+        Err(error) => return Lists { ends_at: None, warning: Some(error.to_string()) },
+    };
+    let (list, at) = (code(ends.path.to_string_lossy()), ends.at);
+    let left = at.duration_since(now);
+    let warning = (left <= LISTS_SOON).then(|| match Duration::try_from(left) {
+        Ok(left) => format!("the revocation list {list} ends in {}, at {at}", span(left)),
+        Err(_) => format!(
+            "the revocation list {list} has ended at {at}: the front refuses every certificate of \
+             its CA"
+        ),
+    });
+    Lists { ends_at: Some(at), warning }
 }
 
 /// The TLS files of a fleet file.
@@ -103,5 +139,61 @@ impl Password for ByReference {
                 help: error.help,
             })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{
+        BasicConstraints, CertificateParams, CertificateRevocationListParams, IsCa, Issuer,
+        KeyIdMethod, KeyPair, KeyUsagePurpose, SerialNumber, date_time_ymd,
+    };
+
+    use super::*;
+    use crate::manifest::{Source, load};
+
+    #[test]
+    fn a_revocation_list_is_told_of_three_days_before_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::CrlSign];
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2026, 11, 1),
+            next_update: date_time_ymd(2026, 12, 8),
+            crl_number: SerialNumber::from(1_u64),
+            issuing_distribution_point: None,
+            revoked_certs: Vec::new(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let issuer = Issuer::new(params, KeyPair::generate().unwrap());
+        let pem = list.signed_by(&issuer).unwrap().pem().unwrap();
+        std::fs::write(folder.path().join("operators.crl"), pem).unwrap();
+        let fleet = |name: &str| {
+            let text =
+                format!("fleet: a\ngarm: {{ url: https://a, password: env:P, crls: [{name}] }}\n");
+            let path = folder.path().join("rc.yaml").display().to_string();
+            load(Some(&Source { path, text }), &[]).fleet_file.unwrap()
+        };
+        let file = fleet("operators.crl");
+        let told = |now: &str| {
+            let lists = lists(&file, now.parse().unwrap());
+            assert_eq!(lists.ends_at, Some("2026-12-08T00:00:00Z".parse().unwrap()));
+            lists.warning.map(|it| it.replace(folder.path().to_str().unwrap(), "DIR"))
+        };
+        assert_eq!(told("2026-12-04T23:59:59Z"), None);
+        assert_eq!(
+            told("2026-12-06T12:00:00Z").unwrap(),
+            "the revocation list `DIR/operators.crl` ends in 1d 12h, at 2026-12-08T00:00:00Z"
+        );
+        assert_eq!(
+            told("2026-12-08T00:00:01Z").unwrap(),
+            "the revocation list `DIR/operators.crl` has ended at 2026-12-08T00:00:00Z: the front \
+             refuses every certificate of its CA"
+        );
+        let lost = lists(&fleet("absent.crl"), Timestamp::UNIX_EPOCH);
+        let warning = lost.warning.unwrap().replace(folder.path().to_str().unwrap(), "DIR");
+        let said = "read `garm.crls` from `DIR/absent.crl`: No such file or directory (os error 2)";
+        assert_eq!((lost.ends_at, warning.as_str()), (None, said));
     }
 }

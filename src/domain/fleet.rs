@@ -20,6 +20,8 @@ pub struct Controller {
     pub version: String,
     /// `minimum_job_age_backoff`: GARM starts a runner for each job older than this.
     pub backoff: Duration,
+    /// The name of GARM's machine; empty where GARM does not say.
+    pub hostname: String,
     /// Where runners fetch metadata; empty when not set.
     pub metadata_url: String,
     /// Where runners report to; empty when not set.

@@ -1,14 +1,18 @@
-//! What negative probes prove about mTLS (DESIGN §7).
+//! What probes prove about mTLS (DESIGN §7).
 
 use std::fmt;
 
 /// What a probe proves, and what all of them prove together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Proof {
-    /// The request was refused before GARM saw it.
+    /// The server asked for a client certificate and refused what it got; or it let in, as it
+    /// must, the right one.
     Enforced,
-    /// It cannot be told: nobody answers, or what answers is neither a refusal nor GARM.
+    /// Nobody answers, or what answers is neither a refusal nor GARM.
     Unreachable,
+    /// A refusal that does not prove mTLS: of a server that never asked for a certificate, or of
+    /// the right certificate.
+    CannotTell,
     /// GARM itself answered.
     NotEnforced,
 }
@@ -19,6 +23,7 @@ impl Proof {
         match self {
             Self::Enforced => "enforced",
             Self::Unreachable => "unreachable",
+            Self::CannotTell => "cannot tell",
             Self::NotEnforced => "not enforced",
         }
     }
@@ -41,6 +46,9 @@ pub enum Attempt {
     Expired,
     /// A good certificate of the other kind: a runner's for the API, an operator's for callbacks.
     WrongKind,
+    /// The certificate that must be let in, so that a server that refuses everybody is told from
+    /// one that enforces mTLS.
+    RightKind,
     /// No TLS at all.
     PlainHttp,
     /// Past the front, at GARM's own port.
@@ -55,6 +63,7 @@ impl Attempt {
             Self::SelfSigned => "a self-signed certificate",
             Self::Expired => "an expired certificate",
             Self::WrongKind => "a certificate of the other kind",
+            Self::RightKind => "the right certificate",
             Self::PlainHttp => "plain HTTP",
             Self::Backend => "GARM's own port",
         }

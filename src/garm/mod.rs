@@ -5,6 +5,7 @@
 //! fleet. Nothing is retried here but a request whose token had expired, and the event stream.
 
 pub mod client;
+pub mod crl;
 pub mod error;
 pub mod events;
 mod fault;

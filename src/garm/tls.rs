@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
-use rustls::client::ResolvesClientCert;
+use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::CryptoProvider;
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, SignatureScheme};
@@ -73,6 +73,23 @@ impl Tls {
         Self::with(ca, Identity::showing(key), provider)
     }
 
+    /// With these settings, and no certificate to show.
+    pub(super) fn of(config: ClientConfig) -> Self {
+        Self { config, identity: Arc::new(Identity::showing(None)) }.afresh()
+    }
+
+    /// The same for one connection: with a note of its own whether it was asked for a certificate,
+    /// and without a session to resume, in which a server would not ask.
+    pub(super) fn afresh(&self) -> Self {
+        let Identity { key, presented, .. } = &*self.identity;
+        let (key, presented) = (key.clone(), presented.clone());
+        let identity = Arc::new(Identity { key, presented, asked: AtomicBool::new(false) });
+        let mut config = self.config.clone();
+        config.client_auth_cert_resolver = Arc::clone(&identity) as _;
+        config.resumption = Resumption::disabled();
+        Self { config, identity }
+    }
+
     fn with(
         ca: Option<&Path>,
         identity: Identity,
@@ -117,7 +134,7 @@ struct Identity {
 impl Identity {
     fn showing(key: Option<CertifiedKey>) -> Self {
         let presented = match key {
-            Some(_) => Presented::Certificate("one that it must refuse".into()),
+            Some(_) => Presented::Certificate("one made or given for a probe".into()),
             None => Presented::Nothing,
         };
         Self { key: key.map(Arc::new), presented, asked: AtomicBool::new(false) }

@@ -54,6 +54,19 @@ pub(super) fn public_key(der: &[u8]) -> Option<&[u8]> {
     body.take(SEQUENCE)
 }
 
+/// When a revocation list ends (RFC 5280 §5.1), if it ever does; nothing when it is not one.
+pub(super) fn list_ends(der: &[u8]) -> Option<Option<Timestamp>> {
+    let mut list = Der::new(Der::new(der).take(SEQUENCE)?);
+    let mut body = Der::new(list.take(SEQUENCE)?);
+    body.skip(INTEGER);
+    let [_algorithm, _issuer] = [body.take(SEQUENCE)?, body.take(SEQUENCE)?];
+    let _this_update = time(body.next()?)?;
+    match body.next() {
+        Some((tag @ (UTC_TIME | GENERALIZED_TIME), digits)) => Some(Some(time((tag, digits))?)),
+        Some(_) | None => Some(None),
+    }
+}
+
 /// The content of a DER sequence.
 pub(super) fn sequence(der: &[u8]) -> Option<&[u8]> {
     Der::new(der).take(SEQUENCE)

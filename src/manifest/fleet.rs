@@ -100,6 +100,12 @@ impl Reader<'_> {
             tls: tls.map(|it| TlsFiles { ca: self.path(it, "ca"), client: self.cert(it) }),
             backend: host_ports(record, "backend"),
             probe_runner_cert: record.record("probe_runner_cert").and_then(|it| self.cert(it)),
+            crls: record
+                .texts("crls")
+                .unwrap_or_default()
+                .iter()
+                .map(|it| self.folder.join(it))
+                .collect(),
         })
     }
 

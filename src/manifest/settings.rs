@@ -47,8 +47,10 @@ pub struct GarmSettings {
     pub tls: Option<TlsFiles>,
     /// GARM's own ports, which must not answer from here.
     pub backend: Vec<HostPort>,
-    /// A runner's certificate, with which the API must be refused.
+    /// A runner's certificate, with which the API must be refused, and callbacks must not.
     pub probe_runner_cert: Option<CertFiles>,
+    /// The revocation lists of GARM's front, whose dates are watched.
+    pub crls: Vec<PathBuf>,
 }
 
 /// Certificates for a connection; `cert` and `key` come together.

@@ -103,7 +103,13 @@ const GARM: &[Entry] = &[
         "probe_runner_cert",
         Shape::Record(CERT, Tie::Free),
         Need::Optional,
-        "a runner's certificate, with which the API must be refused",
+        "a runner's certificate, with which the API must be refused, and callbacks must not",
+    ),
+    entry(
+        "crls",
+        Shape::List(&Shape::Setting(Setting::Path), 0),
+        Need::Optional,
+        "the revocation lists of GARM's front, PEM; their end is warned of",
     ),
 ];
 

@@ -128,6 +128,7 @@ pub(crate) fn fleet(now: i64, pools: Vec<Pool>, runners: Vec<Runner>, jobs: Vec<
             id: "controller".into(),
             version: "v0.2.1".into(),
             backoff: secs(300),
+            hostname: String::new(),
             metadata_url: String::new(),
             callback_url: String::new(),
             webhook_url: String::new(),

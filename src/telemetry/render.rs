@@ -55,7 +55,7 @@ struct Facts<'a> {
 type ReadFacts = fn(&Facts<'_>) -> Option<f64>;
 
 /// The gauges that have one number.
-const PROCESS_GAUGES: [(Series, ReadFacts); 7] = [
+const PROCESS_GAUGES: [(Series, ReadFacts); 8] = [
     (series::LAST_RECONCILE, |it| seconds(it.snapshot.reconciled_at)),
     (series::OBSERVATION_AGE, |it| number(it.age.as_secs_f64())),
     (series::EVENT_STREAM_CONNECTED, |it| it.process.is_stream_connected.and_then(number)),
@@ -63,6 +63,7 @@ const PROCESS_GAUGES: [(Series, ReadFacts); 7] = [
     (series::CLOCK_SKEW, |it| it.snapshot.clock_skew_s),
     (series::MTLS_ENFORCED, |it| it.process.is_mtls_enforced.and_then(number)),
     (series::TLS_CLIENT_CERT_EXPIRY, |it| it.process.client_cert_expires_at.and_then(seconds)),
+    (series::TLS_CRL_EXPIRY, |it| it.process.crl_ends_at.and_then(seconds)),
 ];
 
 fn seconds(time: Timestamp) -> Option<f64> {

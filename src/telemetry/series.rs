@@ -167,6 +167,13 @@ pub const TLS_CLIENT_CERT_EXPIRY: Series = gauge(
     "Unix time at which the client certificate for GARM expires",
 );
 
+/// Seconds since 1970.
+pub const TLS_CRL_EXPIRY: Series = gauge(
+    "runnerctl_tls_crl_expiry_timestamp_seconds",
+    &[],
+    "Unix time at which the first of the revocation lists of `garm.crls` ends",
+);
+
 /// By direction and reason.
 pub const SCALING_DECISIONS: Series = counter(
     "runnerctl_scaling_decisions_total",
@@ -258,7 +265,7 @@ pub const GARM_REQUEST_DURATION: Series = Series {
 };
 
 /// Every series, in the order of `/metrics`.
-pub const ALL: [Series; 40] = [
+pub const ALL: [Series; 41] = [
     RUNNER_ACTIVE,
     RUNNER_IDLE,
     QUEUE_DEPTH,
@@ -284,6 +291,7 @@ pub const ALL: [Series; 40] = [
     CLOCK_SKEW,
     MTLS_ENFORCED,
     TLS_CLIENT_CERT_EXPIRY,
+    TLS_CRL_EXPIRY,
     SCALING_DECISIONS,
     SCALING_ACTIONS,
     SCALEDOWN_REFUSED,

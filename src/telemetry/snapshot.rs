@@ -73,4 +73,6 @@ pub struct Process {
     pub is_mtls_enforced: Option<bool>,
     /// When the client certificate for GARM expires.
     pub client_cert_expires_at: Option<Timestamp>,
+    /// When the first of the front's revocation lists ends.
+    pub crl_ends_at: Option<Timestamp>,
 }

@@ -24,14 +24,16 @@ pub fn sentence(probes: &[Probe]) -> String {
     let proof = Proof::of(probes);
     let said = match proof {
         Proof::Enforced => "mTLS is enforced",
-        Proof::Unreachable => "mTLS is not proven",
+        Proof::Unreachable | Proof::CannotTell => "mTLS is not proven",
         Proof::NotEnforced => "mTLS is not enforced",
     };
     let mut worst = probes.iter().filter(|it| it.proof == proof);
     match (proof, worst.next()) {
         (Proof::Enforced, _) => format!("{said}{}", summary(proof, probes)),
-        (Proof::Unreachable | Proof::NotEnforced, None) => format!("{said}: nothing was probed"),
-        (Proof::Unreachable | Proof::NotEnforced, Some(first)) => {
+        (Proof::Unreachable | Proof::CannotTell | Proof::NotEnforced, None) => {
+            format!("{said}: nothing was probed")
+        }
+        (Proof::Unreachable | Proof::CannotTell | Proof::NotEnforced, Some(first)) => {
             let Probe { place, url, attempt, evidence, .. } = first;
             let more = match worst.count() {
                 0 => String::new(),
@@ -57,29 +59,35 @@ pub fn json(probes: &[Probe]) -> Value {
 }
 
 fn summary(proof: Proof, probes: &[Probe]) -> String {
-    let all = count(probes.len(), "probe");
-    let rest = probes.iter().filter(|it| it.proof != Proof::Enforced).count();
-    let untried = match probes.iter().any(|it| it.place == "API" && it.attempt == WRONG) {
-        true => "",
-        false => {
-            "; a runner's certificate was not tried on the API: name one in \
-                  `garm.probe_runner_cert`"
-        }
-    };
-    match proof {
-        Proof::Enforced => format!(", {all} refused{untried}"),
-        Proof::Unreachable | Proof::NotEnforced => format!(", {rest} of {all} not refused"),
+    let open = probes.iter().filter(|it| it.proof != Proof::Enforced).count();
+    if proof != Proof::Enforced {
+        return format!(", {open} of {} not as it must be", count(probes.len(), "probe"));
     }
+    let came_with = |wanted| probes.iter().filter(move |it| it.attempt == wanted);
+    let let_in = came_with(Attempt::RightKind).count();
+    let mut text = format!(", {} refused", count(probes.len() - let_in, "probe"));
+    if let_in > 0 {
+        text.push_str(&format!(" and {let_in} with the right certificate let in"));
+    }
+    if !came_with(Attempt::WrongKind).any(|it| it.place == "API") {
+        text.push_str(
+            "; a runner's certificate was not tried: name one in `garm.probe_runner_cert`",
+        );
+    }
+    if came_with(Attempt::Backend).next().is_none() {
+        text.push_str("; GARM's own port was not looked at: name it in `garm.backend`");
+    }
+    text
 }
-
-const WRONG: Attempt = Attempt::WrongKind;
 
 fn with(attempt: Attempt) -> String {
     match attempt {
         Attempt::PlainHttp | Attempt::Backend => format!("by {attempt}"),
-        Attempt::NoCertificate | Attempt::SelfSigned | Attempt::Expired | Attempt::WrongKind => {
-            format!("with {attempt}")
-        }
+        Attempt::NoCertificate
+        | Attempt::SelfSigned
+        | Attempt::Expired
+        | Attempt::WrongKind
+        | Attempt::RightKind => format!("with {attempt}"),
     }
 }
 
@@ -100,28 +108,46 @@ mod tests {
     fn what_was_refused_is_counted_and_what_was_not_is_named() {
         let refused = probe("callbacks", Attempt::NoCertificate, Proof::Enforced);
         let wrong = probe("API", Attempt::WrongKind, Proof::Enforced);
+        let right = probe("API", Attempt::RightKind, Proof::Enforced);
+        let backend = probe("backend", Attempt::Backend, Proof::Enforced);
         let open = probe("metadata", Attempt::PlainHttp, Proof::NotEnforced);
-        assert_eq!(
-            sentence(&[refused.clone(), wrong.clone()]),
-            "mTLS is enforced, 2 probes refused"
-        );
-        assert_eq!(plain(&[refused.clone(), wrong]), "mTLS: enforced, 2 probes refused");
+        let all = [refused.clone(), wrong, right, backend];
+        let said = "enforced, 3 probes refused and 1 with the right certificate let in";
+        assert_eq!(sentence(&all), format!("mTLS is {said}"));
+        assert_eq!(plain(&all), format!("mTLS: {said}"));
         assert_eq!(
             sentence(&[refused.clone(), open.clone(), open.clone()]),
             "mTLS is not enforced: metadata https://garm.test/x, by plain HTTP: refused with 403; \
              and 1 more of 3 probes"
         );
         assert_eq!(
-            plain(&[refused.clone(), open]),
-            "mTLS: not enforced, 1 of 2 probes not refused\n  \
+            plain(&[refused, open]),
+            "mTLS: not enforced, 1 of 2 probes not as it must be\n  \
              metadata https://garm.test/x, by plain HTTP: refused with 403"
         );
+        assert_eq!(sentence(&[]), "mTLS is not proven: nothing was probed");
+        assert_eq!(plain(&[]), "mTLS: unreachable, 0 of 0 probes not as it must be");
+    }
+
+    #[test]
+    fn what_nobody_looked_at_is_told() {
+        let refused = probe("callbacks", Attempt::NoCertificate, Proof::Enforced);
         assert_eq!(
             plain(&[refused]),
-            "mTLS: enforced, 1 probe refused; a runner's certificate was not tried on the API: \
-             name one in `garm.probe_runner_cert`"
+            "mTLS: enforced, 1 probe refused; a runner's certificate was not tried: name one in \
+             `garm.probe_runner_cert`; GARM's own port was not looked at: name it in `garm.backend`"
         );
-        assert_eq!(sentence(&[]), "mTLS is not proven: nothing was probed");
-        assert_eq!(plain(&[]), "mTLS: unreachable, 0 of 0 probes not refused");
+    }
+
+    #[test]
+    fn a_refusal_that_proves_nothing_is_told_with_its_reason() {
+        let refused = probe("callbacks", Attempt::NoCertificate, Proof::Enforced);
+        let unasked = probe("API", Attempt::RightKind, Proof::CannotTell);
+        assert_eq!(
+            sentence(&[refused.clone(), unasked.clone()]),
+            "mTLS is not proven: API https://garm.test/x, with the right certificate: refused with \
+             403"
+        );
+        assert!(plain(&[refused, unasked]).starts_with("mTLS: cannot tell, 1 of 2 probes"));
     }
 }

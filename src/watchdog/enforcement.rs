@@ -1,6 +1,6 @@
 //! How mTLS stands by the negative probes, and when to probe again (DESIGN §7).
 //!
-//! Three words: *enforced*, *not enforced*, *unreachable*. Under `policy.require_mtls` nothing is
+//! Four words: *enforced*, *not enforced*, *unreachable*, *cannot tell*. Under `policy.require_mtls` nothing is
 //! written without a proof; a proof stands until it is refuted or two hours old.
 
 use std::time::Duration;
@@ -48,7 +48,7 @@ impl Enforcement {
                 self.proven_at = None;
                 self.failures += 1;
             }
-            Proof::Unreachable => self.failures += 1,
+            Proof::Unreachable | Proof::CannotTell => self.failures += 1,
         }
         let before = self.word.replace(word);
         if before == Some(word) { Change::Same } else { Change::New }
@@ -72,7 +72,7 @@ impl Enforcement {
         match self.word? {
             Proof::Enforced => Some(true),
             Proof::NotEnforced => Some(false),
-            Proof::Unreachable => None,
+            Proof::Unreachable | Proof::CannotTell => None,
         }
     }
 
@@ -84,14 +84,14 @@ impl Enforcement {
     /// | none yet | – | held |
     /// | enforced | younger than [`STANDS`] | written |
     /// | not enforced | – | held |
-    /// | unreachable | younger than [`STANDS`], not refuted since | written |
+    /// | unreachable, cannot tell | younger than [`STANDS`], not refuted since | written |
     /// | any | older, or none | held |
     pub fn holds(&self, now: Duration) -> Option<&'static str> {
         let stands = self.proven_at.is_some_and(|it| now.saturating_sub(it) < STANDS);
         match (stands, self.word) {
             (true, _) => None,
             (false, Some(Proof::NotEnforced)) => Some("mTLS is not enforced"),
-            (false, None | Some(Proof::Enforced | Proof::Unreachable)) => {
+            (false, None | Some(Proof::Enforced | Proof::Unreachable | Proof::CannotTell)) => {
                 Some("mTLS is not proven to be enforced")
             }
         }
@@ -106,7 +106,7 @@ impl Enforcement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Proof::{Enforced, NotEnforced, Unreachable};
+    use Proof::{CannotTell, Enforced, NotEnforced, Unreachable};
 
     fn hours(hours: u64) -> Duration {
         Duration::from_hours(hours)
@@ -139,9 +139,12 @@ mod tests {
     fn the_gauge_is_absent_while_nobody_can_tell() {
         let mut it = Enforcement::default();
         assert_eq!(it.is_enforced(), None);
-        for (word, expected) in
-            [(Enforced, Some(true)), (Unreachable, None), (NotEnforced, Some(false))]
-        {
+        for (word, expected) in [
+            (Enforced, Some(true)),
+            (Unreachable, None),
+            (CannotTell, None),
+            (NotEnforced, Some(false)),
+        ] {
             it.take(word, Duration::ZERO);
             assert_eq!(it.is_enforced(), expected);
         }
@@ -158,6 +161,8 @@ mod tests {
         assert_eq!(it.holds(hours(1)), None);
         it.take(Unreachable, hours(2));
         assert_eq!((it.holds(hours(2)), it.stands_until()), (None, Some(hours(3))));
+        assert_eq!(it.holds(hours(3)), held);
+        it.take(CannotTell, hours(3));
         assert_eq!(it.holds(hours(3)), held);
         it.take(Enforced, hours(3));
         it.take(NotEnforced, hours(3));

@@ -183,7 +183,7 @@ impl Mtls {
         match outcome {
             Proof::Enforced => Self::Enforced(sentence),
             Proof::NotEnforced => Self::NotEnforced(sentence),
-            Proof::Unreachable => Self::Unproven(sentence),
+            Proof::Unreachable | Proof::CannotTell => Self::Unproven(sentence),
         }
     }
 }

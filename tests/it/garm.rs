@@ -125,6 +125,7 @@ async fn the_controller_decodes() {
         id: "fab6e48a-df7b-4853-81ea-695c4f5a06a7".into(),
         version: "v0.2.1-main".into(),
         backoff: Duration::from_secs(86_400),
+        hostname: "garm".into(),
         metadata_url: "http://127.0.0.1:35925/api/v1/metadata".into(),
         callback_url: "http://127.0.0.1:35925/api/v1/callbacks".into(),
         webhook_url: "http://127.0.0.1:35925/webhooks".into(),

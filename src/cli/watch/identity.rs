@@ -1,5 +1,6 @@
 //! The client certificate for GARM while the loop runs: taken over when its files change. The event
-//! stream goes on; connections made afterwards show the new one.
+//! stream goes on; connections made afterwards show the new one. Beside it, the end of the
+//! revocation lists of GARM's front.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use super::alerting::Facts;
 use super::journal::{Journal, Line, Weight};
 use super::opening::{Opened, client_cert};
 use super::setup::Setup;
-use crate::cli::connect::{RENEW, expiry, tls_files};
+use crate::cli::connect::{RENEW, RENEW_LISTS, expiry, lists, tls_files};
 use crate::garm::Http;
 use crate::host::clock::Clock;
 use crate::telemetry::Board;
@@ -22,6 +23,8 @@ pub(super) struct Identity {
     journal: Journal,
     /// Of the files as they were looked at last; absent before the first look.
     seen: [u8; 32],
+    /// The warning about the revocation lists that was logged last.
+    lists_warning: Option<String>,
 }
 
 impl Identity {
@@ -32,12 +35,14 @@ impl Identity {
             facts: Arc::clone(&opened.facts),
             journal: opened.journal.clone(),
             seen: tls_files(&opened.setup.file).digest(),
+            lists_warning: None,
         }
     }
 
     /// Looks at the files, and takes over what has changed in them. Files that do not go together,
     /// because one is written and the other not yet, are looked at again when they change again.
     pub(super) async fn look(&mut self, setup: &Setup) {
+        self.look_at_lists(setup).await;
         let files = tls_files(&setup.file);
         if files.ca.is_none() && files.cert.is_none() {
             return;
@@ -59,6 +64,22 @@ impl Identity {
                 let line = Line::new(Weight::Error, "reload", text);
                 let line = line.with(json!({ "outcome": "refused" }));
                 self.journal.say(error.help.map_or(line.clone(), |it| line.help(it)));
+            }
+        }
+    }
+
+    /// Publishes when the revocation lists end, and warns once of each thing that is wrong.
+    async fn look_at_lists(&mut self, setup: &Setup) {
+        let file = setup.file.clone();
+        let work = move || lists(&file, Clock::Real.now());
+        // Reading files does not panic, and nothing but the end of the program aborts it.
+        let Ok(lists) = tokio::task::spawn_blocking(work).await else { return };
+        self.board.process(|it| it.crl_ends_at = lists.ends_at);
+        if lists.warning != self.lists_warning {
+            self.lists_warning.clone_from(&lists.warning);
+            if let Some(warning) = lists.warning {
+                let line = Line::new(Weight::Warning, "front", warning).help(RENEW_LISTS);
+                self.journal.say(line);
             }
         }
     }

@@ -170,6 +170,7 @@ mod tests {
             id: "c".into(),
             version: String::new(),
             backoff: Duration::ZERO,
+            hostname: String::new(),
             metadata_url: String::new(),
             callback_url: String::new(),
             webhook_url: String::new(),

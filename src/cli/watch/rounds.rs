@@ -46,7 +46,9 @@ pub(super) fn herald(opened: &Opened) -> impl Fn(&Shown) + Send + use<> {
         let weight = match (it.change, it.word) {
             (Change::Same, _) => Weight::Detail,
             (Change::New, Proof::Enforced) => Weight::Note,
-            (Change::New, Proof::Unreachable | Proof::NotEnforced) => Weight::Warning,
+            (Change::New, Proof::Unreachable | Proof::CannotTell | Proof::NotEnforced) => {
+                Weight::Warning
+            }
         };
         if it.change == Change::New {
             records.proven(it);

@@ -1,16 +1,57 @@
 //! What an answer proves.
 
-use super::Answer;
-use crate::domain::proof::{Attempt, Proof};
+use super::{Answer, Outcome};
+use crate::domain::proof::{Attempt, Probe, Proof};
 use crate::domain::text;
 use crate::garm::transport::{TlsFault, TransportError};
 
 /// What came back, judged, and in words.
-pub(super) fn judge(attempt: Attempt, result: &Result<Answer, TransportError>) -> (Proof, String) {
-    match (attempt, result) {
+///
+/// | attempt | came back | asked for a certificate | proves |
+/// |---|---|---|---|
+/// | a certificate that must be refused, or none | GARM | – | not enforced |
+/// | the same | a refusal | yes | enforced |
+/// | the same | a refusal | no | cannot tell |
+/// | the right certificate | GARM | yes | enforced |
+/// | the same | GARM | no | cannot tell |
+/// | the same | a refusal | – | cannot tell |
+/// | plain HTTP at the port of TLS | a refusal | – | enforced |
+/// | GARM's own port | nothing | – | enforced |
+/// | any | neither a refusal nor GARM | – | unreachable |
+pub(super) fn judge(attempt: Attempt, outcome: &Outcome) -> (Proof, String) {
+    let (proof, evidence) = match (attempt, &outcome.result) {
         (_, Ok(answer)) => answered(attempt, answer),
         (Attempt::Backend, Err(error)) => backend(error),
         (_, Err(error)) => (unanswered(error), error.to_string()),
+    };
+    let unasked = "the server did not ask for a client certificate";
+    match (attempt, proof) {
+        (Attempt::RightKind, Proof::NotEnforced) if outcome.asked => {
+            (Proof::Enforced, format!("let in: {evidence}"))
+        }
+        (Attempt::RightKind, Proof::NotEnforced) => {
+            (Proof::CannotTell, format!("{unasked}: {evidence}"))
+        }
+        (Attempt::RightKind, Proof::Enforced) => {
+            (Proof::CannotTell, format!("it was not let in either: {evidence}"))
+        }
+        (
+            Attempt::NoCertificate | Attempt::SelfSigned | Attempt::Expired | Attempt::WrongKind,
+            Proof::Enforced,
+        ) if !outcome.asked => (Proof::CannotTell, format!("{evidence}, but {unasked}")),
+        (_, proof) => (proof, evidence),
+    }
+}
+
+/// A door whose URL itself is plain HTTP: no refusal there is about a certificate.
+pub(super) fn without_tls(probe: Probe) -> Probe {
+    match probe.proof {
+        Proof::Enforced => Probe {
+            proof: Proof::CannotTell,
+            evidence: format!("{}, and by plain HTTP no certificate can be shown", probe.evidence),
+            ..probe
+        },
+        Proof::Unreachable | Proof::CannotTell | Proof::NotEnforced => probe,
     }
 }
 
@@ -58,8 +99,7 @@ fn unanswered(error: &TransportError) -> Proof {
     }
 }
 
-/// Whoever cannot even connect to GARM's own port is kept out. A certificate that we do not trust
-/// means that somebody listens there, and not whether he would answer.
+/// Whoever cannot even connect to GARM's own port is kept out.
 fn backend(error: &TransportError) -> (Proof, String) {
     let proof = match error {
         TransportError::Resolve(_)
@@ -98,15 +138,54 @@ mod tests {
         Ok(Answer { status, content_type, body })
     }
 
-    fn proof(attempt: Attempt, result: &Result<Answer, TransportError>) -> Proof {
-        judge(attempt, result).0
+    /// What is proven where the server has asked for a certificate.
+    fn proof(attempt: Attempt, result: Result<Answer, TransportError>) -> Proof {
+        judge(attempt, &Outcome { result, asked: true }).0
+    }
+
+    /// The same where it has not.
+    fn unasked(attempt: Attempt, result: Result<Answer, TransportError>) -> (Proof, String) {
+        judge(attempt, &Outcome { result, asked: false })
+    }
+
+    const REFUSABLE: [Attempt; 4] =
+        [Attempt::NoCertificate, Attempt::SelfSigned, Attempt::Expired, Attempt::WrongKind];
+
+    #[test]
+    fn a_refusal_by_a_server_that_does_not_ask_proves_nothing() {
+        for attempt in REFUSABLE {
+            let (proof, evidence) = unasked(attempt, answer(403, "text/html", "no"));
+            assert_eq!(proof, Proof::CannotTell);
+            let said = "refused with 403, but the server did not ask for a client certificate";
+            assert_eq!(evidence, said);
+            let closed = Err(TransportError::Closed("reset".into()));
+            assert_eq!(unasked(attempt, closed).0, Proof::CannotTell);
+            // Who gets through has got through.
+            let open = answer(401, "application/json", r#"{"error":"x"}"#);
+            assert_eq!(unasked(attempt, open).0, Proof::NotEnforced);
+        }
+        // Where no certificate can be asked for, none has to be.
+        let page = answer(400, "text/html", "plain HTTP request was sent to HTTPS port");
+        assert_eq!(unasked(Attempt::PlainHttp, page).0, Proof::Enforced);
+    }
+
+    #[test]
+    fn the_right_certificate_must_be_let_in() {
+        let garms = || answer(401, "application/json", r#"{"error":"Not Authorized"}"#);
+        assert_eq!(proof(Attempt::RightKind, garms()), Proof::Enforced);
+        assert_eq!(unasked(Attempt::RightKind, garms()).0, Proof::CannotTell);
+        let refused = || answer(403, "text/html", "no");
+        assert_eq!(proof(Attempt::RightKind, refused()), Proof::CannotTell);
+        assert_eq!(unasked(Attempt::RightKind, refused()).0, Proof::CannotTell);
+        let down = answer(502, "text/html", "Bad Gateway");
+        assert_eq!(proof(Attempt::RightKind, down), Proof::Unreachable);
     }
 
     #[test]
     fn a_refusal_of_the_front_is_proof() {
         for status in [400, 403, 495, 496] {
             let page = answer(status, "text/html", "<html>No required SSL certificate</html>");
-            assert_eq!(proof(Attempt::NoCertificate, &page), Proof::Enforced, "{status}");
+            assert_eq!(proof(Attempt::NoCertificate, page), Proof::Enforced, "{status}");
         }
     }
 
@@ -115,11 +194,11 @@ mod tests {
         let body = r#"{"error":"Not Authorized","details":"…"}"#;
         for status in [400, 401, 403, 404, 500] {
             let json = answer(status, "application/json", body);
-            assert_eq!(proof(Attempt::SelfSigned, &json), Proof::NotEnforced, "{status}");
+            assert_eq!(proof(Attempt::SelfSigned, json), Proof::NotEnforced, "{status}");
         }
         for status in [200, 204, 401, 404, 405] {
             let plain = answer(status, "text/plain", "404 page not found");
-            assert_eq!(proof(Attempt::Expired, &plain), Proof::NotEnforced, "{status}");
+            assert_eq!(proof(Attempt::Expired, plain), Proof::NotEnforced, "{status}");
         }
     }
 
@@ -127,7 +206,7 @@ mod tests {
     fn what_is_neither_leaves_it_open() {
         for status in [301, 302, 429, 500, 502, 503] {
             let page = answer(status, "text/html", "<html>Bad Gateway</html>");
-            assert_eq!(proof(Attempt::PlainHttp, &page), Proof::Unreachable, "{status}");
+            assert_eq!(proof(Attempt::PlainHttp, page), Proof::Unreachable, "{status}");
         }
         for error in [
             TransportError::Connect("refused".into()),
@@ -135,7 +214,7 @@ mod tests {
             TransportError::Tls(TlsFault::UnknownIssuer),
             TransportError::Tls(TlsFault::NotTls),
         ] {
-            assert_eq!(proof(Attempt::NoCertificate, &Err(error)), Proof::Unreachable);
+            assert_eq!(proof(Attempt::NoCertificate, Err(error)), Proof::Unreachable);
         }
     }
 
@@ -147,21 +226,21 @@ mod tests {
             TransportError::ClosedOnCertificate(presented.clone()),
             TransportError::Tls(TlsFault::ClientCertificate { presented, alert: "x".into() }),
         ] {
-            assert_eq!(proof(Attempt::SelfSigned, &Err(error)), Proof::Enforced);
+            assert_eq!(proof(Attempt::SelfSigned, Err(error)), Proof::Enforced);
         }
     }
 
     #[test]
     fn garms_own_port_must_not_answer_at_all() {
         let refused = Err(TransportError::Connect("refused".into()));
-        assert_eq!(proof(Attempt::Backend, &refused), Proof::Enforced);
+        assert_eq!(proof(Attempt::Backend, refused), Proof::Enforced);
         let lost = Err(TransportError::Resolve("no such name".into()));
-        assert_eq!(proof(Attempt::Backend, &lost), Proof::Unreachable);
+        assert_eq!(proof(Attempt::Backend, lost), Proof::Unreachable);
         let strange = Err(TransportError::Tls(TlsFault::UnknownIssuer));
-        assert_eq!(proof(Attempt::Backend, &strange), Proof::Unreachable);
+        assert_eq!(proof(Attempt::Backend, strange), Proof::Unreachable);
         let page = answer(403, "text/html", "no");
-        assert_eq!(proof(Attempt::Backend, &page), Proof::Unreachable);
+        assert_eq!(proof(Attempt::Backend, page), Proof::Unreachable);
         let open = answer(401, "application/json", r#"{"error":"Not Authorized"}"#);
-        assert_eq!(proof(Attempt::Backend, &open), Proof::NotEnforced);
+        assert_eq!(proof(Attempt::Backend, open), Proof::NotEnforced);
     }
 }

@@ -1,10 +1,16 @@
-//! Proof of mTLS: requests that must be refused (DESIGN §7).
+//! Proof of mTLS: requests that must be refused, and one for each door that must not (DESIGN §7).
+//!
+//! That a server refuses proves nothing by itself: a list of addresses or a filter refuses, too. So
+//! each refusal counts only from a server that asked for a client certificate in the handshake,
+//! and the right certificate, where it is known, must be let in at the same URL.
 //!
 //! Nothing secret is sent: a probe is a `GET` without token and body, and the certificates it
 //! shows are made on the spot, but for those whose refusal is the question. Decides what an answer
 //! proves; never what to do about it.
 
+mod anyone;
 mod judge;
+mod listener;
 mod made;
 
 use std::path::PathBuf;
@@ -37,26 +43,29 @@ const LOOK_MAX: usize = 4096;
 pub struct Doors {
     /// The CA that signs the front's certificate; absent: the platform's roots.
     pub ca: Option<PathBuf>,
-    /// Our own certificate: of the wrong kind for callbacks and metadata.
+    /// Our own certificate: right for API and event stream, wrong for callbacks and metadata.
     pub operator: Option<CertFiles>,
-    /// A runner's: of the wrong kind for API and event stream.
+    /// A runner's: the other way round.
     pub runner: Option<CertFiles>,
     /// Callbacks, metadata, API and event stream.
     fronts: Vec<Front>,
-    /// GARM's own ports.
+    /// GARM's own ports, as the fleet file names them.
     backend: Vec<HostPort>,
+    /// Machines that may be GARM's, where it names none.
+    hosts: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
 struct Front {
     place: &'static str,
     url: String,
-    /// Who must be kept out besides strangers.
-    wrong: Wrong,
+    /// Who must be let in, and nobody else.
+    right: Kind,
 }
 
+/// Kinds of certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wrong {
+enum Kind {
     Operator,
     Runner,
 }
@@ -66,63 +75,37 @@ impl Doors {
     pub fn of(garm: &GarmSettings, controller: &Controller) -> Self {
         let api = format!("{}/api/v1", garm.url);
         let fronts = [
-            ("callbacks", controller.callback_url.clone(), Wrong::Operator),
-            ("metadata", controller.metadata_url.clone(), Wrong::Operator),
-            ("API", format!("{api}/controller-info"), Wrong::Runner),
-            ("event stream", format!("{api}/ws/events"), Wrong::Runner),
+            ("callbacks", controller.callback_url.clone(), Kind::Runner),
+            ("metadata", controller.metadata_url.clone(), Kind::Runner),
+            ("API", format!("{api}/controller-info"), Kind::Operator),
+            ("event stream", format!("{api}/ws/events"), Kind::Operator),
         ];
-        let front = |(place, url, wrong)| Front { place, url, wrong };
+        let front = |(place, url, right)| Front { place, url, right };
+        let hosts = match garm.backend.as_slice() {
+            [] => listener::hosts(&garm.url, controller),
+            _ => Vec::new(),
+        };
         Self {
             ca: garm.tls.as_ref().and_then(|it| it.ca.clone()),
             operator: garm.tls.as_ref().and_then(|it| it.client.clone()),
             runner: garm.probe_runner_cert.clone(),
             fronts: fronts.map(front).into_iter().filter(|it| !it.url.is_empty()).collect(),
             backend: garm.backend.clone(),
+            hosts,
         }
     }
 }
 
-/// Tries every door in every way, all at once; takes at most about ten seconds. Errors when a
+/// Tries every door in every way, all at once; takes at most about twelve seconds. Errors when a
 /// certificate file of ours cannot be used ([`super::Kind::Input`]).
 pub async fn prove(doors: &Doors) -> Result<Vec<Probe>, Error> {
     let callers = Callers::made_apart(doors.clone()).await?;
-    let mut tries = Vec::new();
-    for front in &doors.fronts {
-        let Ok(url) = Url::parse(&front.url) else {
-            continue;
-        };
-        if url.scheme() == "http" {
-            tries.push(callers.plain.go(front.place, url, Attempt::PlainHttp));
-            continue;
-        }
-        tries.push(callers.nobody.go(front.place, url.clone(), Attempt::NoCertificate));
-        tries.push(callers.self_signed.go(front.place, url.clone(), Attempt::SelfSigned));
-        tries.push(callers.expired.go(front.place, url.clone(), Attempt::Expired));
-        let wrong = match front.wrong {
-            Wrong::Operator => callers.operator.as_ref(),
-            Wrong::Runner => callers.runner.as_ref(),
-        };
-        if let Some(wrong) = wrong {
-            tries.push(wrong.go(front.place, url.clone(), Attempt::WrongKind));
-        }
-        if let Some(url) = in_clear(&url) {
-            tries.push(callers.plain.go(front.place, url, Attempt::PlainHttp));
-        }
-    }
-    for backend in &doors.backend {
-        let host = match backend.host.contains(':') {
-            true => format!("[{}]", backend.host),
-            false => backend.host.clone(),
-        };
-        let path = format!("{host}:{}/api/v1/controller-info", backend.port);
-        if let Ok(url) = Url::parse(&format!("http://{path}")) {
-            tries.push(callers.plain.go("backend", url, Attempt::Backend));
-        }
-        if let Ok(url) = Url::parse(&format!("https://{path}")) {
-            tries.push(callers.nobody.go("backend", url, Attempt::Backend));
-        }
-    }
-    Ok(join_all(tries).await)
+    let fronts = doors.fronts.iter().map(|it| callers.at_front(it));
+    let (fronts, backends) = tokio::join!(join_all(fronts), async {
+        let found = listener::listeners(&doors.hosts).await;
+        join_all(doors.backend.iter().chain(&found).map(|it| callers.at_backend(it))).await
+    });
+    Ok(fronts.into_iter().chain(backends).flatten().collect())
 }
 
 /// The same host and port, spoken to without TLS.
@@ -133,7 +116,7 @@ fn in_clear(url: &Url) -> Option<Url> {
     Some(plain)
 }
 
-/// Clients, one for each thing to show.
+/// One caller for each thing to show.
 struct Callers {
     plain: Caller,
     nobody: Caller,
@@ -141,6 +124,8 @@ struct Callers {
     expired: Caller,
     operator: Option<Caller>,
     runner: Option<Caller>,
+    /// For GARM's own port, whose certificate may be anybody's: what counts is whether it answers.
+    trusting: Caller,
 }
 
 impl Callers {
@@ -159,25 +144,63 @@ impl Callers {
 
     fn new(doors: &Doors) -> Result<Self, Error> {
         let ca = doors.ca.as_deref();
-        let showing = |key: Option<CertifiedKey>| Caller::new(Some(Tls::showing(ca, key)?));
+        let showing = |key: Option<CertifiedKey>| Ok(Caller { tls: Some(Tls::showing(ca, key)?) });
         let file = |files: &Option<CertFiles>, setting| match files {
             None => Ok(None),
             Some(it) => showing(Some(made::from_files(it, setting)?)).map(Some),
         };
         Ok(Self {
-            plain: Caller::new(None)?,
+            plain: Caller { tls: None },
             nobody: showing(None)?,
             self_signed: showing(Some(made::certificate(made::Validity::Current)?))?,
             expired: showing(Some(made::certificate(made::Validity::Past)?))?,
             operator: file(&doors.operator, "garm.tls")?,
             runner: file(&doors.runner, "garm.probe_runner_cert")?,
+            trusting: Caller { tls: Some(anyone::tls()) },
         })
+    }
+
+    /// Every way of knocking at a door of the front.
+    async fn at_front(&self, front: &Front) -> Vec<Probe> {
+        let Ok(url) = Url::parse(&front.url) else { return Vec::new() };
+        if url.scheme() == "http" {
+            let probe = self.plain.go(front.place, url, Attempt::PlainHttp).await;
+            return vec![judge::without_tls(probe)];
+        }
+        let (right, wrong) = match front.right {
+            Kind::Operator => (&self.operator, &self.runner),
+            Kind::Runner => (&self.runner, &self.operator),
+        };
+        let ways = [
+            (Some(&self.nobody), Attempt::NoCertificate),
+            (Some(&self.self_signed), Attempt::SelfSigned),
+            (Some(&self.expired), Attempt::Expired),
+            (wrong.as_ref(), Attempt::WrongKind),
+            (right.as_ref(), Attempt::RightKind),
+        ];
+        let ways = ways.into_iter().filter_map(|(caller, attempt)| Some((caller?, attempt)));
+        let plain = in_clear(&url).map(|it| self.plain.go(front.place, it, Attempt::PlainHttp));
+        let over_tls = ways.map(|(caller, attempt)| caller.go(front.place, url.clone(), attempt));
+        join_all(over_tls.chain(plain)).await
+    }
+
+    /// GARM's own port, in clear and by TLS.
+    async fn at_backend(&self, backend: &HostPort) -> Vec<Probe> {
+        let host = match backend.host.contains(':') {
+            true => format!("[{}]", backend.host),
+            false => backend.host.clone(),
+        };
+        let ways = [("http", &self.plain), ("https", &self.trusting)].map(|(scheme, caller)| {
+            let path = format!("{scheme}://{host}:{}/api/v1/controller-info", backend.port);
+            Url::parse(&path).map(|url| caller.go("backend", url, Attempt::Backend))
+        });
+        join_all(ways.into_iter().flatten()).await
     }
 }
 
-/// One client and what it has to show.
+/// What a caller has to show.
 struct Caller {
-    client: reqwest::Client,
+    /// Absent: plain HTTP.
     tls: Option<Tls>,
 }
 
@@ -188,44 +211,50 @@ struct Answer {
     body: Vec<u8>,
 }
 
-impl Caller {
-    fn new(tls: Option<Tls>) -> Result<Self, Error> {
-        let builder = http::builder(tls.as_ref(), TIMEOUTS)
-            .pool_max_idle_per_host(0)
-            .user_agent(concat!("runnerctl/", env!("CARGO_PKG_VERSION"), " (mTLS probe)"));
-        let client = builder.build().map_err(|error| {
-            let help = "this is a bug: report it";
-            Error::input("build a client for the mTLS probes", fault::innermost(&error), help)
-        })?;
-        Ok(Self { client, tls })
-    }
+/// What came of a probe.
+struct Outcome {
+    result: Result<Answer, TransportError>,
+    /// Whether the server asked for a client certificate.
+    asked: bool,
+}
 
+impl Caller {
+    /// One probe, by a client and a connection of its own.
     async fn go(&self, place: &'static str, url: Url, attempt: Attempt) -> Probe {
         let shown = text::quote(url.as_str());
-        let result = self.ask(url).await;
-        let (proof, evidence) = judge::judge(attempt, &result);
+        let tls = self.tls.as_ref().map(Tls::afresh);
+        let result = ask(url, tls.as_ref()).await;
+        let asked = tls.is_some_and(|it| it.asked().is_some());
+        let (proof, evidence) = judge::judge(attempt, &Outcome { result, asked });
         Probe { place, url: shown, attempt, proof, evidence }
     }
+}
 
-    async fn ask(&self, url: Url) -> Result<Answer, TransportError> {
-        let mut response = self.client.get(url).send().await.map_err(|error| {
-            let asked = self.tls.as_ref().and_then(Tls::asked);
-            fault::unanswered(&error, Setting { timeouts: &TIMEOUTS, asked })
-        })?;
-        let content_type = response
-            .headers()
-            .get(CONTENT_TYPE)
-            .map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned())
-            .unwrap_or_default();
-        let mut body = Vec::new();
-        // A body that breaks off is no matter: the status has told.
-        while let Ok(Some(chunk)) = response.chunk().await {
-            let room = LOOK_MAX - body.len();
-            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-            if body.len() == LOOK_MAX {
-                break;
-            }
+async fn ask(url: Url, tls: Option<&Tls>) -> Result<Answer, TransportError> {
+    let builder = http::builder(tls, TIMEOUTS).pool_max_idle_per_host(0).user_agent(concat!(
+        "runnerctl/",
+        env!("CARGO_PKG_VERSION"),
+        " (mTLS probe)"
+    ));
+    let failed = |error: reqwest::Error| {
+        let asked = tls.and_then(Tls::asked);
+        fault::unanswered(&error, Setting { timeouts: &TIMEOUTS, asked })
+    };
+    let client = builder.build().map_err(failed)?;
+    let mut response = client.get(url).send().await.map_err(failed)?;
+    let content_type = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned())
+        .unwrap_or_default();
+    let mut body = Vec::new();
+    // A body that breaks off is no matter: the status has told.
+    while let Ok(Some(chunk)) = response.chunk().await {
+        let room = LOOK_MAX - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if body.len() == LOOK_MAX {
+            break;
         }
-        Ok(Answer { status: response.status().as_u16(), content_type, body })
     }
+    Ok(Answer { status: response.status().as_u16(), content_type, body })
 }

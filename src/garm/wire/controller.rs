@@ -16,6 +16,8 @@ struct WireController {
     #[serde(default, deserialize_with = "or_default")]
     minimum_job_age_backoff: u64,
     #[serde(default, deserialize_with = "or_default")]
+    hostname: String,
+    #[serde(default, deserialize_with = "or_default")]
     metadata_url: String,
     #[serde(default, deserialize_with = "or_default")]
     callback_url: String,
@@ -50,6 +52,7 @@ pub(in crate::garm) fn controller(body: &[u8]) -> Result<Controller, Misread> {
         id: wire.controller_id,
         version: wire.version,
         backoff: Duration::from_secs(wire.minimum_job_age_backoff),
+        hostname: wire.hostname,
         metadata_url: wire.metadata_url,
         callback_url: wire.callback_url,
         webhook_url: wire.webhook_url,
@@ -85,6 +88,7 @@ mod tests {
             id: "c".into(),
             version: String::new(),
             backoff: Duration::ZERO,
+            hostname: String::new(),
             metadata_url: String::new(),
             callback_url: String::new(),
             webhook_url: String::new(),

@@ -58,6 +58,7 @@ pub(crate) fn fleet() -> Fleet {
             id: "c0ffee".to_owned(),
             version: "v0.2.1".to_owned(),
             backoff: Duration::from_secs(300),
+            hostname: String::new(),
             metadata_url: String::new(),
             callback_url: String::new(),
             webhook_url: String::new(),

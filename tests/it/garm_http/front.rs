@@ -1,4 +1,5 @@
-//! `deploy/nginx/garm.conf` under a real nginx, with the simulated GARM behind it.
+//! What is shipped in `deploy/` to stand before GARM, under a real nginx and a real HAProxy, with the
+//! simulated GARM behind it.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -9,8 +10,9 @@ use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 use runnerctl::domain::entity::EntityKind;
+use runnerctl::domain::fleet::Controller;
 use runnerctl::domain::pool::PoolSpec;
-use runnerctl::domain::proof::{Attempt, Proof};
+use runnerctl::domain::proof::{Attempt, Probe, Proof};
 use runnerctl::garm::events::{Limits, Signal};
 use runnerctl::garm::probe::{Doors, prove};
 use runnerctl::manifest::{CertFiles, GarmSettings, TlsFiles};
@@ -23,52 +25,124 @@ use super::events::PATIENCE;
 use super::*;
 use crate::rig::plain;
 
-pub(super) const CONFIGURATION: &str = include_str!("../../../deploy/nginx/garm.conf");
+/// A program that a configuration is shipped for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Program {
+    Nginx,
+    Haproxy,
+}
 
-/// GARM behind nginx, and the certificates of everybody.
+impl Program {
+    pub(super) const ALL: [Self; 2] = [Self::Nginx, Self::Haproxy];
+
+    /// The shipped configuration.
+    pub(super) fn configuration(self) -> &'static str {
+        match self {
+            Self::Nginx => include_str!("../../../deploy/nginx/garm.conf"),
+            Self::Haproxy => include_str!("../../../deploy/haproxy/garm.cfg"),
+        }
+    }
+
+    /// What it says is to be adapted, but for the files.
+    fn adaptations(self, [port, api]: [u16; 2], garm: SocketAddr) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Nginx => vec![
+                ("server 127.0.0.1:9997;", format!("server {garm};")),
+                ("listen 443 ssl;", format!("listen 127.0.0.1:{port} ssl;")),
+                ("listen [::]:443 ssl;", String::new()),
+                ("listen 8443 ssl;", format!("listen 127.0.0.1:{api} ssl;")),
+                ("listen [::]:8443 ssl;", String::new()),
+            ],
+            Self::Haproxy => vec![
+                ("server garm 127.0.0.1:9997", format!("server garm {garm}")),
+                ("bind :443,:::443 v6only ", format!("bind 127.0.0.1:{port} ")),
+                ("bind :8443,:::8443 v6only ", format!("bind 127.0.0.1:{api} ")),
+                // Only root can become another user.
+                ("    user haproxy\n    group haproxy\n", String::new()),
+                // Waited for by a test.
+                ("hard-stop-after 30s", "hard-stop-after 1s".to_owned()),
+            ],
+        }
+    }
+
+    /// The folder of its files.
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Nginx => "/etc/nginx/garm",
+            Self::Haproxy => "/etc/haproxy/garm",
+        }
+    }
+}
+
+/// Free a moment ago: neither program has a way to choose a port and tell which.
+pub(super) fn free_ports() -> [u16; 2] {
+    let listeners = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|it| it.local_addr().unwrap().port())
+}
+
+/// GARM behind a front, and the certificates of everybody.
 pub(crate) struct Front {
+    /// Where GitHub and runners come in.
     pub(super) url: String,
+    /// Where operators come in.
+    pub(super) api: String,
     pub(super) operators: Authority,
     pub(super) runners: Authority,
     pub(super) servers: Authority,
     folder: TempDir,
-    nginx: Child,
+    program: Program,
+    process: Child,
 }
 
 impl Drop for Front {
     fn drop(&mut self) {
-        let _ = self.nginx.kill();
-        let _ = self.nginx.wait();
+        self.stop();
     }
 }
 
 impl Front {
+    /// nginx before the simulated GARM.
     pub(crate) async fn open() -> Self {
+        Self::of(Program::Nginx).await
+    }
+
+    pub(super) async fn of(program: Program) -> Self {
         let address = "127.0.0.1:0".parse().unwrap();
         let server = Server::bind(address, World::new(Config::default()), 1).await.unwrap();
         let garm = server.address();
-        let port = free_port().await;
-        let url = format!("https://127.0.0.1:{port}");
+        let ports = free_ports();
+        let url = format!("https://127.0.0.1:{}", ports[0]);
         put_urls(&server.shared().with(World::admin_token), garm, &url, &server).await;
         tokio::spawn(server.serve(std::future::pending()));
-        Self::before(garm, port, CONFIGURATION).await
+        Self::before(garm, ports, program, program.configuration()).await
     }
 
-    /// nginx with this configuration before something that stands for GARM.
-    pub(super) async fn before(garm: SocketAddr, port: u16, configuration: &str) -> Self {
-        let url = format!("https://127.0.0.1:{port}");
+    /// This configuration before something that stands for GARM.
+    pub(super) async fn before(
+        garm: SocketAddr,
+        ports: [u16; 2],
+        program: Program,
+        configuration: &str,
+    ) -> Self {
+        let [url, api] = ports.map(|it| format!("https://127.0.0.1:{it}"));
         let [operators, runners, servers] = [(); 3].map(|()| Authority::new());
         let folder = tempfile::tempdir().unwrap();
-        let text =
-            adapted(configuration, folder.path(), port, garm, [&operators, &runners, &servers]);
-        let nginx = start(folder.path(), &text);
-        let front = Self { url, operators, runners, servers, folder, nginx };
+        let (cert, key) = servers.sign("server", &SERVER);
+        let pem = [cert, key].map(|it| fs::read_to_string(it).unwrap());
+        fs::write(folder.path().join("server.pem"), pem.concat()).unwrap();
+        fs::write(folder.path().join("server.key"), &pem[1]).unwrap();
+        let mut text = configuration.to_owned();
+        for (from, to) in program.adaptations(ports, garm) {
+            assert_eq!(text.matches(from).count(), 1, "{from}");
+            text = text.replace(from, &to);
+        }
+        text = text.replace(program.folder(), folder.path().to_str().unwrap());
+        fs::write(folder.path().join("garm.conf"), text).unwrap();
+        put_clients(folder.path(), &operators, &runners);
+        let process = start(program, folder.path());
+        let front = Self { url, api, operators, runners, servers, folder, program, process };
         front.until_it_answers().await;
         front
-    }
-
-    fn port(&self) -> u16 {
-        self.url.rsplit_once(':').unwrap().1.parse().unwrap()
     }
 
     /// Writes a fleet file that leads here, its password beside it, with pools of the simulated
@@ -85,7 +159,7 @@ impl Front {
              controller:\n  minimum_job_age_backoff: 5m\n\
              defaults: {{ organization: acme, provider: sim, image: ubuntu }}\n\
              watch:\n  listen: {listen}\n  resync: 5s\n  audit: audit.jsonl\n",
-            self.url,
+            self.api,
             password.display(),
             ca.display(),
             cert.display(),
@@ -102,38 +176,72 @@ impl Front {
 
     /// The same front, but for what it asks: nothing.
     pub(crate) async fn leave_open(&mut self) {
-        let configured = self.folder.path().join("nginx.conf");
+        let asks = |it: &str| it.starts_with("if ($ssl") || it.starts_with("ssl_verify_client ");
+        self.change(|text| {
+            let open: Vec<&str> = text.lines().filter(|it| !asks(it.trim_start())).collect();
+            assert_eq!(text.lines().count() - open.len(), 4);
+            open.join("\n")
+        })
+        .await;
+    }
+
+    /// The same front with another configuration.
+    pub(super) async fn change(&mut self, change: impl FnOnce(&str) -> String) {
+        let configured = self.folder.path().join("garm.conf");
         let text = fs::read_to_string(&configured).unwrap();
-        fs::write(self.folder.path().join("shut.conf"), &text).unwrap();
-        let asks = |it: &str| it.starts_with("if ($") || it.starts_with("ssl_verify_client ");
-        let open: Vec<&str> = text.lines().filter(|it| !asks(it.trim_start())).collect();
-        assert_eq!(text.lines().count() - open.len(), 9);
-        fs::write(&configured, open.join("\n")).unwrap();
+        fs::write(self.folder.path().join("shipped"), &text).unwrap();
+        let changed = change(&text);
+        assert_ne!(changed, text);
+        fs::write(&configured, changed).unwrap();
         self.restart().await;
     }
 
     /// The front as it is shipped again.
     pub(crate) async fn shut(&mut self) {
         let folder = self.folder.path();
-        fs::rename(folder.join("shut.conf"), folder.join("nginx.conf")).unwrap();
+        fs::rename(folder.join("shipped"), folder.join("garm.conf")).unwrap();
         self.restart().await;
     }
 
     async fn restart(&mut self) {
-        self.nginx.kill().unwrap();
-        self.nginx.wait().unwrap();
-        self.nginx = run(self.folder.path());
+        self.stop();
+        self.process = start(self.program, self.folder.path());
         self.until_it_answers().await;
+    }
+
+    fn stop(&mut self) {
+        if self.process.try_wait().is_ok_and(|it| it.is_none()) {
+            // The first process ends the others with it.
+            self.signal("-TERM");
+            let _ = self.process.wait();
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.process.id().to_string();
+        let _ = Command::new("kill").args([name, &id]).status();
+    }
+
+    /// Takes over the revocation lists as they are now, in the way that the file says.
+    pub(super) fn reload(&self) {
+        put_clients(self.folder.path(), &self.operators, &self.runners);
+        self.signal(match self.program {
+            Program::Nginx => "-HUP",
+            Program::Haproxy => "-USR2",
+        });
     }
 
     /// Polls an outside process to a deadline.
     async fn until_it_answers(&self) {
-        let port = self.port();
         let end = Instant::now() + PATIENCE;
-        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-            let log = fs::read_to_string(self.folder.path().join("error.log")).unwrap_or_default();
-            assert!(Instant::now() < end, "nginx does not answer: {log}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
+        for url in [&self.url, &self.api] {
+            let address = url.strip_prefix("https://").unwrap();
+            while tokio::net::TcpStream::connect(address).await.is_err() {
+                let log = self.folder.path().join("error.log");
+                let log = fs::read_to_string(log).unwrap_or_default();
+                assert!(Instant::now() < end, "{:?} does not answer: {log}", self.program);
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
         }
     }
 
@@ -143,24 +251,65 @@ impl Front {
     }
 
     fn client(&self, certificate: Option<(PathBuf, PathBuf)>) -> Client {
-        let options = options(self.url.clone(), self.files(certificate));
+        let options = options(self.api.clone(), self.files(certificate));
         let password = SecretString::from(Config::default().password);
         Client::new(Arc::new(Http::new(&options).unwrap()), Login::new("admin", password))
     }
 
-    /// The status of a request with this certificate.
-    async fn status(&self, certificate: &(PathBuf, PathBuf), method: &str, path: &str) -> u16 {
-        let pem = [&certificate.0, &certificate.1].map(|it| fs::read_to_string(it).unwrap());
+    /// Whether a request with this certificate gets to GARM: neither the handshake nor the answer
+    /// is a refusal. The simulated GARM says neither 400 nor 403 to such requests.
+    async fn passes(
+        &self,
+        certificate: Option<&(PathBuf, PathBuf)>,
+        method: &str,
+        url: String,
+    ) -> bool {
         let ca = fs::read(self.servers.path("ca.pem")).unwrap();
-        let client = reqwest::Client::builder()
+        let mut builder = reqwest::Client::builder()
             .no_proxy()
-            .identity(reqwest::Identity::from_pem(pem.concat().as_bytes()).unwrap())
-            .tls_certs_only([reqwest::Certificate::from_pem(&ca).unwrap()])
-            .build()
-            .unwrap();
-        let method = method.parse().unwrap();
-        let request = client.request(method, format!("{}{path}", self.url));
-        request.send().await.unwrap().status().as_u16()
+            .tls_certs_only([reqwest::Certificate::from_pem(&ca).unwrap()]);
+        if let Some((cert, key)) = certificate {
+            let pem = [cert, key].map(|it| fs::read_to_string(it).unwrap()).concat();
+            builder = builder.identity(reqwest::Identity::from_pem(pem.as_bytes()).unwrap());
+        }
+        let client = builder.build().unwrap();
+        match client.request(method.parse().unwrap(), url).send().await {
+            Ok(answer) => !matches!(answer.status().as_u16(), 400 | 403),
+            Err(_) => false,
+        }
+    }
+
+    /// The probes of `validate --online` and `watch`, with the certificates of both kinds.
+    async fn prove(&self) -> Vec<Probe> {
+        let files = |(cert, key)| CertFiles { cert, key };
+        let operator = files(self.operators.sign("operator", &CLIENT));
+        let tls = TlsFiles { ca: Some(self.servers.path("ca.pem")), client: Some(operator) };
+        let runner = files(self.runners.sign("runner", &CLIENT));
+        prove(&Doors::of(&self.settings(tls, Some(runner)), &self.controller())).await.unwrap()
+    }
+
+    fn settings(&self, tls: TlsFiles, runner: Option<CertFiles>) -> GarmSettings {
+        GarmSettings {
+            url: self.api.clone(),
+            username: "admin".into(),
+            password: runnerctl::domain::secret::SecretRef::Env("P".into()),
+            tls: Some(tls),
+            backend: Vec::new(),
+            probe_runner_cert: runner,
+            crls: Vec::new(),
+        }
+    }
+
+    fn controller(&self) -> Controller {
+        Controller {
+            id: String::new(),
+            version: String::new(),
+            backoff: Duration::ZERO,
+            hostname: String::new(),
+            metadata_url: format!("{}/api/v1/metadata", self.url),
+            callback_url: format!("{}/api/v1/callbacks", self.url),
+            webhook_url: String::new(),
+        }
     }
 }
 
@@ -182,151 +331,242 @@ async fn put_urls(token: &str, garm: SocketAddr, url: &str, server: &Server) {
     assert_eq!(reply.status, 200, "{garm}: {}", reply.body);
 }
 
-/// Free a moment ago: nginx has no way to choose one and tell which.
-pub(super) async fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
-}
-
-/// The shipped configuration with only the values changed that it says are to be adapted.
-fn adapted(
-    configuration: &str,
-    folder: &Path,
-    port: u16,
-    garm: SocketAddr,
-    cas: [&Authority; 3],
-) -> String {
-    let [operators, runners, servers] = cas;
-    let (cert, key) = servers.sign("server", &SERVER);
-    let ca = |it: &Authority| fs::read_to_string(it.path("ca.pem")).unwrap();
-    fs::write(folder.join("client-cas.pem"), ca(operators) + &ca(runners)).unwrap();
-    let shown = |it: PathBuf| it.to_str().unwrap().to_owned();
-    let issuer = |it: &Authority| format!("CN=CA {}", it.folder.path().display());
-    let mut text = configuration.to_owned();
-    for (from, to) in [
-        ("127.0.0.1:9997;", format!("{garm};")),
-        ("listen 443 ssl;", format!("listen 127.0.0.1:{port} ssl;")),
-        ("listen [::]:443 ssl;", String::new()),
-        ("/etc/nginx/garm/server.pem", shown(cert)),
-        ("/etc/nginx/garm/server.key", shown(key)),
-        ("/etc/nginx/garm/client-cas.pem", shown(folder.join("client-cas.pem"))),
-        ("CN=GARM operators CA", issuer(operators)),
-        ("CN=GARM runners CA", issuer(runners)),
-    ] {
-        assert_eq!(text.matches(from).count(), 1, "{from}");
-        text = text.replace(from, &to);
+/// The authorities of clients, and what each has revoked, under their shipped names.
+fn put_clients(folder: &Path, operators: &Authority, runners: &Authority) {
+    for (name, authority) in [("operators", operators), ("runners", runners)] {
+        fs::copy(authority.path("ca.pem"), folder.join(format!("{name}-ca.pem"))).unwrap();
+        fs::copy(authority.path("ca.crl"), folder.join(format!("{name}.crl"))).unwrap();
     }
-    text
 }
 
-fn start(folder: &Path, text: &str) -> Child {
+fn start(program: Program, folder: &Path) -> Child {
     let at = folder.display();
-    let main = format!(
-        "daemon off; master_process off; pid {at}/pid; error_log {at}/error.log;\n\
-         events {{}}\n\
-         http {{ access_log off; client_body_temp_path {at}/b; proxy_temp_path {at}/p;\n\
-         fastcgi_temp_path {at}/f; uwsgi_temp_path {at}/u; scgi_temp_path {at}/s;\n{text}}}\n"
-    );
-    fs::write(folder.join("nginx.conf"), main).unwrap();
-    run(folder)
+    let mut command = match program {
+        Program::Nginx => {
+            let belongs_outside = include_str!("../../../deploy/nginx/main.conf");
+            // Waited for by a test.
+            assert_eq!(belongs_outside.matches("timeout 30s;").count(), 1);
+            let main = format!(
+                "daemon off; worker_processes 1; pid {at}/pid; error_log {at}/error.log;\n{}\n\
+                 events {{}}\n\
+                 http {{ access_log off; client_body_temp_path {at}/b; proxy_temp_path {at}/p;\n\
+                 fastcgi_temp_path {at}/f; uwsgi_temp_path {at}/u; scgi_temp_path {at}/s;\n\
+                 include {at}/garm.conf; }}\n",
+                belongs_outside.replace("timeout 30s;", "timeout 1s;")
+            );
+            fs::write(folder.join("nginx.conf"), main).unwrap();
+            let mut command = Command::new(installed("nginx"));
+            command.arg("-p").arg(folder).arg("-c").arg(folder.join("nginx.conf"));
+            command
+        }
+        Program::Haproxy => {
+            let mut command = Command::new(installed("haproxy"));
+            command.arg("-W").arg("-f").arg(folder.join("garm.conf"));
+            command
+        }
+    };
+    let log = fs::File::create(folder.join("stderr.log")).unwrap();
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    command.spawn().unwrap_or_else(|_| panic!("{program:?} is needed: `./test` installs it"))
 }
 
-fn run(folder: &Path) -> Child {
-    // Debian keeps it where only root's PATH leads.
-    let program =
-        ["/usr/sbin/nginx", "/usr/local/sbin/nginx"].iter().find(|it| Path::new(it).exists());
-    Command::new(program.unwrap_or(&"nginx"))
-        .arg("-p")
-        .arg(folder)
-        .arg("-c")
-        .arg(folder.join("nginx.conf"))
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("nginx is needed: `./test` installs it")
+/// Debian keeps servers where only root's PATH leads.
+fn installed(name: &str) -> PathBuf {
+    let folders = ["/usr/sbin", "/usr/local/sbin"];
+    let paths = folders.map(|it| Path::new(it).join(name));
+    paths.into_iter().find(|it| it.exists()).unwrap_or_else(|| name.into())
 }
 
 #[tokio::test]
 async fn an_operator_reaches_the_api_and_hears_events() {
-    let front = Front::open().await;
-    let client = Arc::new(front.client(Some(front.operators.sign("operator", &CLIENT))));
-    assert_eq!(client.pools().await.unwrap(), []);
-    let mut feed = client.events(Limits::default());
-    let signal = tokio::time::timeout(PATIENCE, feed.next()).await.unwrap().unwrap();
-    assert_eq!(signal, Signal::Connected);
+    for program in Program::ALL {
+        let front = Front::of(program).await;
+        let client = Arc::new(front.client(Some(front.operators.sign("operator", &CLIENT))));
+        assert_eq!(client.pools().await.unwrap(), []);
+        let mut feed = client.events(Limits::default());
+        let signal = tokio::time::timeout(PATIENCE, feed.next()).await.unwrap().unwrap();
+        assert_eq!(signal, Signal::Connected);
+    }
 }
 
 #[tokio::test]
 async fn without_a_certificate_the_refusal_says_what_is_missing() {
-    let front = Front::open().await;
-    let error = front.client(None).pools().await.unwrap_err();
-    assert_eq!(error.kind, Kind::ClientCertificate, "{}", words(&error));
-    let shown = words(&error).replace(&front.url, "URL");
-    assert!(shown.contains("garm.tls"), "{shown}");
+    for program in Program::ALL {
+        let front = Front::of(program).await;
+        let error = front.client(None).pools().await.unwrap_err();
+        assert_eq!(error.kind, Kind::ClientCertificate, "{program:?}: {}", words(&error));
+        let shown = words(&error).replace(&front.api, "URL");
+        assert!(shown.contains("garm.tls"), "{shown}");
+    }
 }
 
 #[tokio::test]
 async fn each_kind_of_certificate_opens_its_own_doors_only() {
-    let front = Front::open().await;
-    let operator = front.operators.sign("operator", &CLIENT);
-    let runner = front.runners.sign("runner", &CLIENT);
-    let stranger = Authority::new();
-    let foreign = stranger.sign("stranger", &CLIENT);
-    let doors = [
-        // method, path, operator, runner, stranger
-        ("GET", "/api/v1/controller-info", true, false, false),
-        ("GET", "/api/v1/pools", true, false, false),
-        ("DELETE", "/api/v1/instances/x", true, false, false),
-        ("GET", "/api/v1/ws/events", true, false, false),
-        ("POST", "/api/v1/callbacks/status", false, true, false),
-        ("GET", "/api/v1/metadata/runner-registration-token", false, true, false),
-        ("GET", "/ui/", false, false, false),
-        ("GET", "/", false, false, false),
-        // Whoever shows a bad certificate is refused even where none is needed.
-        ("POST", "/webhooks/1", true, true, false),
-        ("GET", "/webhooks/1", false, false, false),
-        // Tricks with the path lead to the same doors.
-        ("GET", "/api/v1/callbacks/../pools", true, false, false),
-        ("GET", "/api/v1//pools", true, false, false),
-        ("GET", "/api/v1/metadata/%2e%2e/pools", true, false, false),
-    ];
-    for (method, path, for_operator, for_runner, for_stranger) in doors {
-        for (who, certificate, is_open) in [
-            ("operator", &operator, for_operator),
-            ("runner", &runner, for_runner),
-            ("stranger", &foreign, for_stranger),
-        ] {
-            let status = front.status(certificate, method, path).await;
-            // nginx's own refusals; the simulated GARM says neither to such requests.
-            let is_refused = matches!(status, 400 | 403);
-            assert_eq!(!is_refused, is_open, "{who}: {method} {path}: {status}");
+    for program in Program::ALL {
+        let front = Front::of(program).await;
+        let operator = front.operators.sign("operator", &CLIENT);
+        let runner = front.runners.sign("runner", &CLIENT);
+        let stranger = Authority::new();
+        let foreign = stranger.sign("stranger", &CLIENT);
+        // Where runners come in: an operator's certificate is as good as a stranger's.
+        let for_runners = [
+            // method, path, nobody, runner
+            ("GET", "/api/v1/controller-info", false, false),
+            ("GET", "/api/v1/pools", false, false),
+            ("GET", "/api/v1/ws/events", false, false),
+            ("POST", "/api/v1/callbacks/status", false, true),
+            ("GET", "/api/v1/metadata/runner-registration-token", false, true),
+            ("GET", "/ui/", false, false),
+            ("GET", "/", false, false),
+            ("POST", "/webhooks/1", true, true),
+            ("POST", "/webhooks", true, true),
+            ("GET", "/webhooks/1", false, false),
+            // Tricks with the path lead to the same doors, or nowhere.
+            ("GET", "/api/v1/callbacks/../pools", false, false),
+            ("GET", "/api/v1/metadata/%2e%2e/pools", false, false),
+            ("GET", "/api/v1/callbacks/..%2fpools", false, false),
+            ("POST", "/webhooks/../api/v1/auth/login", false, false),
+            ("POST", "/webhooks/%2e%2e/api/v1/callbacks/status", false, true),
+        ];
+        for (method, path, for_nobody, for_runner) in for_runners {
+            for (who, certificate, is_open) in [
+                ("nobody", None, for_nobody),
+                ("operator", Some(&operator), false),
+                ("runner", Some(&runner), for_runner),
+                ("stranger", Some(&foreign), false),
+            ] {
+                let passes =
+                    front.passes(certificate, method, format!("{}{path}", front.url)).await;
+                assert_eq!(passes, is_open, "{program:?}, {who}: {method} {path}");
+            }
         }
+        let for_operators = [
+            ("GET", "/api/v1/controller-info", true),
+            ("GET", "/api/v1/pools", true),
+            ("DELETE", "/api/v1/instances/x", true),
+            ("GET", "/api/v1/ws/events", true),
+            ("POST", "/api/v1/callbacks/status", false),
+            ("GET", "/api/v1/metadata/runner-registration-token", false),
+            ("GET", "/api/v1/x/../callbacks/status", false),
+            ("GET", "/ui/", false),
+            ("POST", "/webhooks/1", false),
+        ];
+        for (method, path, for_operator) in for_operators {
+            for (who, certificate, is_open) in [
+                ("nobody", None, false),
+                ("operator", Some(&operator), for_operator),
+                ("runner", Some(&runner), false),
+                ("stranger", Some(&foreign), false),
+            ] {
+                let passes =
+                    front.passes(certificate, method, format!("{}{path}", front.api)).await;
+                assert_eq!(passes, is_open, "{program:?}, {who}: {method} {path}");
+            }
+        }
+    }
+}
+
+/// Who may sign for runners may also sign an authority that bears the operators' name.
+#[tokio::test]
+async fn an_authority_below_the_runners_opens_no_api_whatever_its_name() {
+    for program in Program::ALL {
+        let front = Front::of(program).await;
+        let forger = front.runners.sub(&front.operators.name());
+        let forged = forger.sign("forged", &CLIENT);
+        let teams = front.operators.sub("teams");
+        let below = teams.sign("below", &CLIENT);
+        let good = front.operators.sign("operator", &CLIENT);
+        let api = format!("{}/api/v1/pools", front.api);
+        let metadata = format!("{}/api/v1/metadata/x", front.url);
+        assert!(front.passes(Some(&good), "GET", api.clone()).await);
+        for (who, certificate) in [("forged", &forged), ("below the operators", &below)] {
+            assert!(
+                !front.passes(Some(certificate), "GET", api.clone()).await,
+                "{program:?}: {who}"
+            );
+        }
+        assert!(!front.passes(Some(&forged), "GET", metadata).await, "{program:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_operator_is_out_and_so_is_its_stream() {
+    for program in Program::ALL {
+        let front = Front::of(program).await;
+        let (leaver, other) =
+            (front.operators.sign("leaver", &CLIENT), front.operators.sign("other", &CLIENT));
+        let client = front.client(Some(leaver.clone()));
+        let mut feed = client.events(Limits::default());
+        let signal = tokio::time::timeout(PATIENCE, feed.next()).await.unwrap().unwrap();
+        assert_eq!(signal, Signal::Connected);
+        front.operators.revoke(&[&leaver.0]);
+        front.reload();
+        let signal = tokio::time::timeout(PATIENCE, feed.next()).await.unwrap().unwrap();
+        assert!(matches!(signal, Signal::Lost(_)), "{program:?}: {signal:?}");
+        let api = format!("{}/api/v1/pools", front.api);
+        assert!(!front.passes(Some(&leaver), "GET", api.clone()).await, "{program:?}");
+        assert!(front.passes(Some(&other), "GET", api.clone()).await, "{program:?}");
+        // The other authority's list is its own.
+        let runner = front.runners.sign("runner", &CLIENT);
+        let metadata = format!("{}/api/v1/metadata/x", front.url);
+        assert!(front.passes(Some(&runner), "GET", metadata.clone()).await, "{program:?}");
+        // One that has ended refuses everybody of its authority.
+        front.operators.list_until(2021, &[]);
+        front.reload();
+        let end = Instant::now() + PATIENCE;
+        while front.passes(Some(&other), "GET", api.clone()).await {
+            assert!(Instant::now() < end, "{program:?}");
+        }
+        assert!(front.passes(Some(&runner), "GET", metadata).await, "{program:?}");
     }
 }
 
 #[tokio::test]
 async fn the_front_is_proven_to_enforce_mtls() {
-    let front = Front::open().await;
-    let files = |(cert, key)| CertFiles { cert, key };
-    let operator = files(front.operators.sign("operator", &CLIENT));
-    let garm = GarmSettings {
-        url: front.url.clone(),
-        username: "admin".into(),
-        password: runnerctl::domain::secret::SecretRef::Env("P".into()),
-        tls: Some(TlsFiles {
-            ca: Some(front.servers.path("ca.pem")),
-            client: Some(operator.clone()),
-        }),
-        backend: Vec::new(),
-        probe_runner_cert: Some(files(front.runners.sign("runner", &CLIENT))),
-    };
-    let client = front.client(Some((operator.cert, operator.key)));
-    let controller = client.controller().await.unwrap().0;
-    let probes = prove(&Doors::of(&garm, &controller)).await.unwrap();
-    assert_eq!(Proof::of(&probes), Proof::Enforced, "{probes:#?}");
-    let wrong: Vec<_> =
-        probes.iter().filter(|it| it.attempt == Attempt::WrongKind).map(|it| it.place).collect();
-    assert_eq!(wrong, ["callbacks", "metadata", "API", "event stream"]);
-    assert_eq!(probes.len(), 20, "four doors, five ways: {probes:#?}");
+    for program in Program::ALL {
+        let front = Front::of(program).await;
+        let probes = front.prove().await;
+        assert_eq!(Proof::of(&probes), Proof::Enforced, "{program:?}: {probes:#?}");
+        for attempt in [Attempt::WrongKind, Attempt::RightKind] {
+            let places = probes.iter().filter(|it| it.attempt == attempt).map(|it| it.place);
+            let all = ["callbacks", "metadata", "API", "event stream"];
+            assert_eq!(places.collect::<Vec<_>>(), all, "{program:?}");
+        }
+        assert_eq!(probes.len(), 24, "four doors, six ways: {probes:#?}");
+    }
+}
+
+/// Three fronts that refuse everybody, of which none enforces mTLS, and one that is not there.
+#[tokio::test]
+async fn a_front_that_refuses_everybody_is_no_proof_of_mtls() {
+    let mut front = Front::open().await;
+    // It never asks: a list of addresses, or a filter.
+    front
+        .change(|it| it.replace("ssl_verify_client", "deny all; #").replace("if ($ssl", "#"))
+        .await;
+    let probes = front.prove().await;
+    assert_eq!(Proof::of(&probes), Proof::CannotTell, "{probes:#?}");
+    let unasked = "refused with 403, but the server did not ask for a client certificate";
+    assert!(probes.iter().any(|it| it.evidence == unasked), "{probes:#?}");
+    front.shut().await;
+
+    // It asks, and refuses whatever it gets.
+    front.change(|it| it.replace("    server_tokens off;", "    deny all;")).await;
+    let probes = front.prove().await;
+    assert_eq!(Proof::of(&probes), Proof::CannotTell, "{probes:#?}");
+    let open = probes.iter().filter(|it| it.proof != Proof::Enforced);
+    let open: Vec<_> = open.map(|it| (it.place, it.attempt)).collect();
+    let all = ["callbacks", "metadata", "API", "event stream"];
+    assert_eq!(open, all.map(|it| (it, Attempt::RightKind)));
+    front.shut().await;
+
+    // Open: GARM answers.
+    front.leave_open().await;
+    assert_eq!(Proof::of(&front.prove().await), Proof::NotEnforced);
+    front.shut().await;
+    assert_eq!(Proof::of(&front.prove().await), Proof::Enforced);
+    front.stop();
+    assert_eq!(Proof::of(&front.prove().await), Proof::Unreachable);
 }
 
 #[tokio::test]
@@ -335,7 +575,7 @@ async fn a_certificate_is_renewed_under_a_stream_that_goes_on() {
     let operator = front.operators.sign("operator", &CLIENT);
     let mine = front.operators.sign("mine", &CLIENT);
     let files = front.files(Some(mine.clone()));
-    let http = Arc::new(Http::new(&options(front.url.clone(), files.clone())).unwrap());
+    let http = Arc::new(Http::new(&options(front.api.clone(), files.clone())).unwrap());
     let login = || Login::new("admin", SecretString::from(Config::default().password));
     let client = Client::new(Arc::<Http>::clone(&http), login());
     let mut feed = client.events(Limits::default());

@@ -28,11 +28,13 @@ fn doors(url: &str, ca: &Authority, operator: Option<CertFiles>, backend: &[Host
         tls: Some(TlsFiles { ca: Some(ca.path("ca.pem")), client: operator }),
         backend: backend.to_vec(),
         probe_runner_cert: None,
+        crls: Vec::new(),
     };
     let controller = Controller {
         id: String::new(),
         version: String::new(),
         backoff: Duration::ZERO,
+        hostname: String::new(),
         metadata_url: format!("{url}/api/v1/metadata"),
         callback_url: format!("{url}/api/v1/callbacks"),
         webhook_url: String::new(),
@@ -108,6 +110,21 @@ async fn garms_own_port_is_proven_shut_or_found_open() {
     assert_eq!(through.len(), 1, "{probes:#?}");
     assert_eq!(through[0].url, format!("http://{open}/api/v1/controller-info"));
     assert_eq!(through[0].evidence, "GARM answered 401");
+}
+
+/// GARM's own TLS, with a certificate that nobody has to trust: it answers all the same.
+#[tokio::test]
+async fn garms_own_port_is_found_open_behind_any_certificate() {
+    let (ca, own) = (Authority::new(), Authority::new());
+    let front =
+        serve(greeting(ca.sign("server", &SERVER), Some(&ca), &version::TLS13), garm()).await;
+    let elsewhere = Wanted { name: "garm.internal", years: (2020, 2021) };
+    let open = serve(greeting(own.sign("own", &elsewhere), None, &version::TLS12), garm()).await;
+    let backend = [HostPort { host: open.ip().to_string(), port: open.port() }];
+    let probes = prove(&doors(&format!("https://{front}"), &ca, None, &backend)).await.unwrap();
+    let through: Vec<_> = probes.iter().filter(|it| it.proof == Proof::NotEnforced).collect();
+    assert_eq!(through.len(), 1, "{probes:#?}");
+    assert_eq!(through[0].url, format!("https://{open}/api/v1/controller-info"));
 }
 
 #[tokio::test]

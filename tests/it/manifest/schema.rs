@@ -58,7 +58,8 @@ fn fleet() -> Value {
             "url": "https://garm.example.com", "username": "admin", "password": "env:GARM",
             "tls": { "ca": "ca.pem", "cert": "c.pem", "key": "k.pem" },
             "backend": ["10.0.0.1:9997"],
-            "probe_runner_cert": { "cert": "c.pem", "key": "k.pem" }
+            "probe_runner_cert": { "cert": "c.pem", "key": "k.pem" },
+            "crls": ["operators.crl"]
         },
         "controller": { "minimum_job_age_backoff": "5m", "shared": true },
         "defaults": { "organization": "acme", "provider": "aws", "image": "ami-1" },

@@ -69,6 +69,7 @@ pub(crate) fn publish(board: &Board) {
             is_stream_connected: Some(true),
             is_mtls_enforced: Some(false),
             client_cert_expires_at: Some("2027-01-01T00:00:00Z".parse().unwrap()),
+            crl_ends_at: Some("2026-12-08T00:00:00Z".parse().unwrap()),
         };
     });
 }

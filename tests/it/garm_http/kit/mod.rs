@@ -14,7 +14,7 @@ use runnerctl::manifest::HostPort;
 use runnerctl::policy::kit::Parts;
 use secrecy::ExposeSecret;
 
-use super::front::{CONFIGURATION, Front, free_port};
+use super::front::{Front, Program, free_ports};
 use super::*;
 
 /// The token of the runner's machine.
@@ -29,13 +29,18 @@ struct Scene {
 }
 
 impl Scene {
-    async fn open(configuration: &str) -> Self {
+    /// Behind nginx with the shipped configuration.
+    async fn open() -> Self {
+        Self::behind(Program::Nginx, Program::Nginx.configuration()).await
+    }
+
+    async fn behind(program: Program, configuration: &str) -> Self {
         let system = Authority::new();
         let greeting = greeting(system.sign("github", &SERVER), None, &version::TLS13);
         let github = format!("https://{}/runner.tar.gz", serve(greeting, answer("tar")).await);
-        let port = free_port().await;
-        let garm = Garm::open(&format!("https://127.0.0.1:{port}"), &github).await;
-        let front = Front::before(garm.address, port, configuration).await;
+        let ports = free_ports();
+        let garm = Garm::open(&format!("https://127.0.0.1:{}", ports[0]), &github).await;
+        let front = Front::before(garm.address, ports, program, configuration).await;
         Self { garm, front, system }
     }
 
@@ -65,8 +70,7 @@ fn key_line(parts: &Parts) -> String {
 
 /// The front with every demand for a certificate taken out.
 fn open_front() -> String {
-    let demands = ["return 496", "$garm_client != runner"];
-    let lines = CONFIGURATION.lines().filter(|line| !demands.iter().any(|it| line.contains(it)));
+    let lines = Program::Nginx.configuration().lines().filter(|it| !it.contains("return 496"));
     lines.map(|it| format!("{it}\n")).collect()
 }
 
@@ -100,7 +104,7 @@ const EVERY_CALL: [&str; 9] = [
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_the_kit_every_call_passes_and_without_it_none_does() {
-    let scene = Scene::open(CONFIGURATION).await;
+    let scene = Scene::open().await;
     let bare = scene.machine();
     // Neither as the image is, nor when it trusts the front.
     for trusted in [None, Some(&scene.front.servers)] {
@@ -126,7 +130,7 @@ async fn with_the_kit_every_call_passes_and_without_it_none_does() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn before_a_jobs_first_step_neither_key_nor_curlrc_is_left() {
-    let scene = Scene::open(CONFIGURATION).await;
+    let scene = Scene::open().await;
     let parts = scene.kit();
     for own in [None, Some("silent\n")] {
         let machine = scene.machine();
@@ -167,7 +171,7 @@ async fn before_a_jobs_first_step_neither_key_nor_curlrc_is_left() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_install_against_a_front_that_demands_no_certificate_is_stopped() {
-    let scene = Scene::open(&open_front()).await;
+    let scene = Scene::behind(Program::Nginx, &open_front()).await;
     let machine = scene.machine();
     let why = "GARM answers without a certificate (HTTP 401)";
     check_stopped(&machine, &scene.kit(), why);
@@ -180,14 +184,14 @@ async fn an_install_against_a_front_that_demands_no_certificate_is_stopped() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_front_that_guards_callbacks_only_half_is_found_out() {
-    let half = CONFIGURATION.replacen(
-        "location /api/v1/callbacks {\n        if ($ssl_client_verify = NONE) { return 496; }\n        \
-         if ($garm_client != runner) { return 403; }",
+    let shipped = Program::Nginx.configuration();
+    let half = shipped.replacen(
+        "location /api/v1/callbacks {\n        if ($ssl_client_verify != SUCCESS) { return 496; }",
         "location /api/v1/callbacks {",
         1,
     );
-    assert_ne!(half, CONFIGURATION);
-    let scene = Scene::open(&half).await;
+    assert_ne!(half, shipped);
+    let scene = Scene::behind(Program::Nginx, &half).await;
     let machine = scene.machine();
     let why = "GARM answers without a certificate (HTTP 401)";
     check_stopped(&machine, &scene.kit(), why);
@@ -195,11 +199,11 @@ async fn a_front_that_guards_callbacks_only_half_is_found_out() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_certificate_that_the_front_refuses_stops_the_install_with_the_reason() {
-    let scene = Scene::open(CONFIGURATION).await;
+    let scene = Scene::open().await;
     let stranger = Authority::new();
     for (pair, servers, why) in [
         (stranger.sign("runner", &CLIENT), &scene.front.servers, "HTTP 400, curl 0"),
-        (scene.front.operators.sign("op", &CLIENT), &scene.front.servers, "HTTP 403, curl 0"),
+        (scene.front.operators.sign("op", &CLIENT), &scene.front.servers, "HTTP 400, curl 0"),
         (scene.front.runners.sign("r", &CLIENT), &stranger, "HTTP 000, curl 60"),
     ] {
         let machine = scene.machine();
@@ -235,7 +239,7 @@ async fn a_refusal_in_the_handshake_counts_and_plain_http_does_not() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_image_that_the_kit_cannot_work_in_is_stopped() {
-    let scene = Scene::open(CONFIGURATION).await;
+    let scene = Scene::open().await;
     let machine = scene.machine();
     machine.write("home/runner/actions-runner/.env", "ACTIONS_RUNNER_HOOK_JOB_STARTED=/x.sh\n");
     let why = "the image has a job-started hook of its own, which would leave the key to the job";
@@ -264,7 +268,7 @@ async fn an_install_that_can_reach_a_forbidden_place_is_stopped() {
         place("no-such-host.invalid", 443),
         place("::1", shut.port()),
     ];
-    let scene = Scene::open(CONFIGURATION).await;
+    let scene = Scene::open().await;
     for parts in [Parts::default(), scene.kit()] {
         let with = |places: &[HostPort]| Parts { must_not_reach: places.to_vec(), ..parts.clone() };
         let machine = scene.machine();

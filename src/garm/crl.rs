@@ -1,0 +1,101 @@
+//! The certificate revocation lists of GARM's front. A front refuses every certificate of an
+//! authority whose list has ended, so the dates are worth watching.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rustls_pki_types::CertificateRevocationListDer;
+use rustls_pki_types::pem::PemObject;
+
+use super::error::Error;
+use super::pem::Pem;
+use super::x509;
+
+/// A list, and when it ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ends {
+    /// The file that it stands in.
+    pub path: PathBuf,
+    /// Its `nextUpdate`.
+    pub at: Timestamp,
+}
+
+/// The list that ends first; absent when none of them ever ends. Errors ([`super::Kind::Input`])
+/// when a file cannot be read or holds no list.
+pub fn ends_first(paths: &[PathBuf]) -> Result<Option<Ends>, Error> {
+    let mut all = Vec::new();
+    for path in paths {
+        all.extend(ends(path)?.into_iter().map(|at| Ends { path: path.clone(), at }));
+    }
+    Ok(all.into_iter().min_by_key(|it| it.at))
+}
+
+fn ends(path: &Path) -> Result<Vec<Timestamp>, Error> {
+    let file = Pem { path, setting: "garm.crls" };
+    let pem = file.read()?;
+    let help = "a revocation list in PEM begins with `-----BEGIN X509 CRL-----`";
+    let lists: Vec<CertificateRevocationListDer<'_>> =
+        CertificateRevocationListDer::pem_slice_iter(&pem)
+            .collect::<Result<_, _>>()
+            .map_err(|_| file.unfit("its PEM is cut or broken", help))?;
+    if lists.is_empty() {
+        return Err(file.unfit("it holds no revocation list in PEM", help));
+    }
+    let ends = lists.iter().map(|it| x509::list_ends(it));
+    let ends: Option<Vec<_>> = ends.collect();
+    let ends = ends.ok_or_else(|| file.unfit("a revocation list in it is broken", help))?;
+    Ok(ends.into_iter().flatten().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{
+        BasicConstraints, CertificateParams, CertificateRevocationListParams, IsCa, Issuer,
+        KeyIdMethod, KeyPair, KeyUsagePurpose, SerialNumber, date_time_ymd,
+    };
+
+    use super::*;
+
+    fn list(year: i32) -> String {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::CrlSign];
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(year, 1, 1),
+            crl_number: SerialNumber::from(1_u64),
+            issuing_distribution_point: None,
+            revoked_certs: Vec::new(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let issuer = Issuer::new(params, KeyPair::generate().unwrap());
+        list.signed_by(&issuer).unwrap().pem().unwrap()
+    }
+
+    #[test]
+    fn the_list_that_ends_first_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let operators = write("operators.crl", &list(2060));
+        let both = write("both.crl", &(list(2070) + &list(2030)));
+        let ends = ends_first(&[operators.clone(), both.clone()]).unwrap().unwrap();
+        assert_eq!((ends.path, ends.at.to_string()), (both, "2030-01-01T00:00:00Z".into()));
+        let ends = ends_first(std::slice::from_ref(&operators)).unwrap().unwrap();
+        assert_eq!(ends.at.to_string(), "2060-01-01T00:00:00Z");
+        assert_eq!(ends_first(&[]), Ok(None));
+
+        let cut = write("cut.crl", &list(2030)[..200]);
+        let none = write("none.crl", "no list\n");
+        for (path, got) in [
+            (cut, "its PEM is cut or broken"),
+            (none, "it holds no revocation list in PEM"),
+            (folder.path().join("absent"), "No such file or directory (os error 2)"),
+        ] {
+            assert_eq!(ends_first(&[operators.clone(), path]).unwrap_err().got, got);
+        }
+    }
+}

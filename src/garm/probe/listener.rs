@@ -1,0 +1,95 @@
+//! GARM's own listener, where the fleet file does not name it.
+//!
+//! GARM tells the name of its machine and the URLs under which it is reached, and not the port
+//! that it listens at. So its default port is tried on each of those machines.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::net::lookup_host;
+use tokio::time::timeout;
+use url::Url;
+
+use crate::domain::fleet::Controller;
+use crate::manifest::HostPort;
+
+/// `[apiserver] port` of GARM's sample configuration.
+const PORT: u16 = 9997;
+
+/// How long a name may take to resolve.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Addresses that are tried at most: GARM says which.
+const ADDRESSES_MAX: usize = 8;
+
+/// The machines that may be GARM's own, by what it reports and by its URL.
+pub(super) fn hosts(url: &str, controller: &Controller) -> Vec<String> {
+    let urls = [url, &controller.callback_url, &controller.metadata_url, &controller.webhook_url];
+    let urls: Vec<Url> = urls.into_iter().filter_map(|it| Url::parse(it).ok()).collect();
+    // A front that itself is at GARM's port has been tried as such.
+    let fronts: BTreeSet<&str> = urls
+        .iter()
+        .filter(|it| it.port_or_known_default() == Some(PORT))
+        .filter_map(Url::host_str)
+        .collect();
+    let named = urls.iter().filter_map(Url::host_str).chain([controller.hostname.as_str()]);
+    let hosts: BTreeSet<&str> = named.filter(|it| !it.is_empty() && !fronts.contains(it)).collect();
+    hosts.into_iter().map(|it| it.trim_matches(['[', ']']).to_owned()).collect()
+}
+
+/// Where a listener of these machines could be reached. A name that leads nowhere is left out; so
+/// is loopback, where GARM is to listen behind a front on the same machine.
+pub(super) async fn listeners(hosts: &[String]) -> Vec<HostPort> {
+    let lookups = hosts.iter().map(|it| async move {
+        let found = timeout(LOOKUP_TIMEOUT, lookup_host((it.as_str(), PORT))).await;
+        found
+            .ok()
+            .and_then(Result::ok)
+            .map(Iterator::collect::<Vec<SocketAddr>>)
+            .unwrap_or_default()
+    });
+    let found = join_all(lookups).await.into_iter().flatten().map(|it| it.ip().to_canonical());
+    let elsewhere: BTreeSet<IpAddr> =
+        found.filter(|it| !it.is_loopback() && !it.is_unspecified()).collect();
+    let listener = |it: IpAddr| HostPort { host: it.to_string(), port: PORT };
+    elsewhere.into_iter().take(ADDRESSES_MAX).map(listener).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn controller(hostname: &str, callback: &str, metadata: &str) -> Controller {
+        Controller {
+            id: String::new(),
+            version: String::new(),
+            backoff: Duration::ZERO,
+            hostname: hostname.into(),
+            metadata_url: metadata.into(),
+            callback_url: callback.into(),
+            webhook_url: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_machines_are_those_that_garm_reports_and_that_are_not_tried_as_fronts() {
+        let reported =
+            controller("garm-1", "https://garm.test/api/v1/callbacks", "https://[2001:db8::1]/m");
+        assert_eq!(
+            hosts("https://garm.test:8443", &reported),
+            ["2001:db8::1", "garm-1", "garm.test"]
+        );
+        assert_eq!(hosts("http://garm.test:9997", &reported), ["2001:db8::1", "garm-1"]);
+        assert_eq!(hosts("https://a", &controller("", "", "no URL")), ["a"]);
+    }
+
+    #[tokio::test]
+    async fn loopback_and_names_that_lead_nowhere_are_left_out() {
+        let hosts =
+            ["127.0.0.1", "::1", "::ffff:127.0.0.1", "0.0.0.0", "192.0.2.7", "no-such.invalid"];
+        let found = listeners(&hosts.map(str::to_owned)).await;
+        assert_eq!(found, [HostPort { host: "192.0.2.7".into(), port: 9997 }]);
+    }
+}
