@@ -5,7 +5,7 @@ umask 077
 export LC_ALL=C
 r=@ROOT@
 home=$r/home/runner
-kit=$home/.runnerctl
+kit=$r/run/runnerctl
 installer=$r/install_runner.sh
 why='the kit did not come to its end'
 

@@ -254,6 +254,16 @@ mod tests {
         insta::assert_snapshot!(script(&parts(), &Place::runner()).as_str());
     }
 
+    /// Older shells write here-documents to a file on the disk.
+    #[test]
+    fn the_key_stands_in_no_here_document() {
+        let text = script(&parts(), &Place::runner());
+        let key = text.find(CANARY).unwrap();
+        let command = text[..key].rfind("printf '%s\\n' '").unwrap();
+        assert!(!text[command..key].contains("<<"), "{}", *text);
+        assert!(text[key..].contains("' >\"$kit/key.pem\"\n"), "{}", *text);
+    }
+
     #[test]
     fn without_a_certificate_the_kit_holds_the_check_alone() {
         let check = script(&Parts { identity: None, ..parts() }, &Place::runner());

@@ -1,30 +1,63 @@
 
 # cloud-init keeps copies of this script.
 rm -f "$r"/var/lib/cloud/instances/*/{user-data.txt,user-data.txt.i,cloud-config.txt,obj.pkl} \
-  "$r"/var/lib/cloud/seed/*/user-data "$r"/run/cloud-init/combined-cloud-config.json
+  "$r"/var/lib/cloud/seed/*/user-data "$r"/run/cloud-init/{combined-cloud-config,instance-data-sensitive}.json
 
+started=ACTIONS_RUNNER_HOOK_JOB_STARTED
 [ -n "$metadata" ] || stop 'GARM has no address in /install_runner.sh'
-! grep -qs ACTIONS_RUNNER_HOOK_JOB_STARTED "$home/actions-runner/.env" ||
+! grep -qs $started "$home/actions-runner/.env" ||
   stop 'the image has a job-started hook of its own, which would leave the key to the job'
 
+# Takes key and certificate away: before a job's first step, and at the end of the install. Both may
+# come at one time.
+lib=$r/usr/local/lib/runnerctl
+hook=$lib/job-started.sh
+umask 022
+conf=$r/etc/systemd/system.conf.d
+mkdir -p "$lib" "$conf"
+cat >"$hook" <<HOOK
+#!/bin/bash
+set -eu
+exec 9<"$hook"
+flock -w 30 9
+rm -rf "$kit"/*
+if grep -qsF "$kit/key.pem" "$home/.curlrc"; then
+  if [ -e "$home/.curlrc.image" ]; then mv -f "$home/.curlrc.image" "$home/.curlrc"; else rm -f "$home/.curlrc"; fi
+fi
+[ ! -e "$kit/key.pem" ]
+HOOK
+chmod 755 "$hook"
+# Drop-ins for all services need systemd 244; this works on every one, for all services, too.
+printf '[Manager]\nDefaultEnvironment=%s\n' "$started=$hook" >"$conf/50-runnerctl.conf"
+umask 077
+! command -v restorecon >/dev/null || restorecon -RF "$lib" "$conf" || :
+# A service like the runner's must have it, before there is a key.
+command -v flock >/dev/null || stop 'the image has no flock command, which the job-started hook needs'
+systemctl daemon-reload || stop 'systemd cannot be told of the job-started hook'
+seen=$(systemd-run --quiet --wait --pipe printenv $started </dev/null) || :
+[ "$seen" = "$hook" ] || stop 'the job-started hook is not in force: systemd gives services none of it'
+
+# Key and certificate are in memory alone. printf and no here-document: older shells write those to
+# a file in /tmp.
+case $(stat -f -c %T "$r/run") in
+  tmpfs | ramfs) ;;
+  *) stop '/run is not in memory, so that the key would be on a disk' ;;
+esac
 rm -rf "$kit"
 mkdir "$kit"
-cat >"$kit/cert.pem" <<'PEM'
-@CERT@PEM
-cat >"$kit/key.pem" <<'PEM'
-@KEY@PEM
+printf '%s\n' @CERT@ >"$kit/cert.pem"
+printf '%s\n' @KEY@ >"$kit/key.pem"
 # The same curl fetches the runner from GitHub: the system's authorities, then ours.
 for bundle in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt \
   /etc/ssl/ca-bundle.pem /etc/ssl/cert.pem ''; do
   [ -n "$bundle" ] || stop 'the image has no bundle of certificate authorities'
   [ ! -s "$r$bundle" ] || break
 done
-{ cat "$r$bundle" && echo && cat; } >"$kit/ca.pem" <<'PEM'
-@CA@PEM
+{ cat "$r$bundle" && printf '\n%s\n' @CA@; } >"$kit/ca.pem"
 before=/dev/null
 if [ -e "$home/.curlrc" ]; then
-  before=$kit/curlrc
-  cp "$home/.curlrc" "$before"
+  before=$home/.curlrc.image
+  mv "$home/.curlrc" "$before"
 fi
 { cat "$before" && printf '\n%s = "%s"\n' cert "$kit/cert.pem" key "$kit/key.pem" cacert "$kit/ca.pem"; } >"$home/.curlrc"
 chown -R @OWNER@ "$kit" "$home/.curlrc"
@@ -52,19 +85,8 @@ for url in "${metadata%/}/install-script/" "$callback"; do
 done
 rm -f "$kit/answer"
 
-# Before a job's first step nothing of it is left.
-umask 022
-mkdir -p "$r/usr/local/lib/runnerctl" "$r/etc/systemd/system/service.d"
-cat >"$r/usr/local/lib/runnerctl/job-started.sh" <<HOOK
-#!/bin/bash
-set -eu
-cd "$home"
-rm -rf .runnerctl/key.pem .curlrc
-[ ! -e .runnerctl/curlrc ] || mv .runnerctl/curlrc .curlrc
-rm -rf .runnerctl
-HOOK
-chmod 755 "$r/usr/local/lib/runnerctl/job-started.sh"
-cat >"$r/etc/systemd/system/service.d/50-runnerctl.conf" <<CONF
-[Service]
-Environment=ACTIONS_RUNNER_HOOK_JOB_STARTED=$r/usr/local/lib/runnerctl/job-started.sh
-CONF
+# The key is gone with the end of the install, whenever a job comes. An installer that is no shell
+# script leaves that to the hook.
+case $(head -n 1 "$installer.kept") in
+  '#!'*sh*) sed -i "1a trap '$hook' EXIT" "$installer.kept" ;;
+esac

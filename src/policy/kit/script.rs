@@ -33,19 +33,20 @@ impl Place {
 /// ports.
 pub fn script(parts: &Parts, place: &Place) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(16 << 10));
-    text.push_str(&BEGIN.replace("@ROOT@", &quoted(&shown(&place.root))));
+    text.push_str(&lean(BEGIN).replace("@ROOT@", &quoted(&shown(&place.root))));
     if !parts.must_not_reach.is_empty() {
         let places: Vec<String> = parts.must_not_reach.iter().map(target).collect();
-        text.push_str(&REACH.replace("@PLACES@", &places.join(" ")));
+        text.push_str(&lean(REACH).replace("@PLACES@", &places.join(" ")));
     }
     if let Some(identity) = &parts.identity {
         let fill = [
-            ("@CERT@", lines(&identity.cert)),
-            ("@KEY@", lines(identity.key.expose_secret())),
-            ("@CA@", lines(&identity.ca)),
-            ("@OWNER@", Zeroizing::new(quoted(&place.owner))),
+            ("@CERT@", word(&identity.cert)),
+            ("@KEY@", word(identity.key.expose_secret())),
+            ("@CA@", word(&identity.ca)),
+            ("@OWNER@", word(&place.owner)),
         ];
-        let mut rest = MTLS;
+        let part = lean(MTLS);
+        let mut rest = part.as_str();
         for (mark, value) in &fill {
             // The marks stand in this order.
             let Some((before, after)) = rest.split_once(mark) else { continue };
@@ -55,8 +56,15 @@ pub fn script(parts: &Parts, place: &Place) -> Zeroizing<String> {
         }
         text.push_str(rest);
     }
-    text.push_str(END);
+    text.push_str(&lean(END));
     text
+}
+
+/// A part without what only its readers need: user data is small.
+fn lean(part: &str) -> String {
+    let lines = part.lines().map(str::trim_start);
+    let lines = lines.filter(|it| !it.is_empty() && (!it.starts_with('#') || it.starts_with("#!")));
+    lines.map(|it| format!("{it}\n")).collect()
 }
 
 /// As bash's `/dev/tcp/` takes it.
@@ -73,10 +81,7 @@ fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// PEM that ends its last line.
-fn lines(pem: &str) -> Zeroizing<String> {
-    let mut text = Zeroizing::new(String::with_capacity(pem.len() + 1));
-    text.push_str(pem.trim_end());
-    text.push('\n');
-    text
+/// A word of the shell, without the line feeds at its end.
+fn word(text: &str) -> Zeroizing<String> {
+    Zeroizing::new(quoted(text.trim_end()))
 }

@@ -14,15 +14,30 @@ use super::TOKEN;
 
 const WRAPPER: &str = include_str!("wrapper.sh");
 
+/// Stands for `systemctl`: takes over the drop-in at a reload.
+const SYSTEMCTL: &str = "#!/bin/sh\n[ \"$1\" = daemon-reload ] && cp -r @ROOT@/etc/systemd/system.conf.d @ROOT@/loaded\n";
+
+/// Stands for `systemd-run`: starts a command with what the manager gives every service.
+const SYSTEMD_RUN: &str = "#!/bin/sh\n\
+    while [ \"${1#--}\" != \"$1\" ]; do shift; done\n\
+    exec env $(sed -n 's/^DefaultEnvironment=//p' @ROOT@/loaded/*.conf) \"$@\"\n";
+
 pub(super) struct Machine {
     folder: TempDir,
+    /// `/run`, which is in memory.
+    _run: TempDir,
 }
 
 impl Machine {
     /// A fresh one, whose system trusts `system` and whose installer goes to `url`.
     pub(super) fn new(url: &str, system: &Authority) -> Self {
-        let machine = Self { folder: tempfile::tempdir().unwrap() };
+        let run = TempDir::new_in("/dev/shm").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(run.path(), folder.path().join("run")).unwrap();
+        let machine = Self { folder, _run: run };
         fs::create_dir_all(machine.path("home/runner")).unwrap();
+        machine.program("systemctl", SYSTEMCTL);
+        machine.program("systemd-run", SYSTEMD_RUN);
         let bundle = fs::read_to_string(system.path("ca.pem")).unwrap();
         machine.write("etc/ssl/certs/ca-certificates.crt", &bundle);
         let wrapper = WRAPPER.replace("@URL@", url).replace("@TOKEN@", TOKEN);
@@ -30,6 +45,14 @@ impl Machine {
         let mode = fs::Permissions::from_mode(0o755);
         fs::set_permissions(machine.path("install_runner.sh"), mode).unwrap();
         machine
+    }
+
+    /// Puts a program before those of this machine.
+    pub(super) fn program(&self, name: &str, text: &str) {
+        let path = format!("programs/{name}");
+        self.write(&path, &text.replace("@ROOT@", self.folder.path().to_str().unwrap()));
+        let mode = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(self.path(&path), mode).unwrap();
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -68,10 +91,10 @@ impl Machine {
         command.arg(self.path("install_runner.sh")).env("CURL_CA_BUNDLE", ca).output().unwrap()
     }
 
-    /// Runs the job-started hook that the runner's service would be told of.
+    /// Runs the job-started hook that every service is told of.
     pub(super) fn start_job(&self) -> Output {
-        let conf = self.read("etc/systemd/system/service.d/50-runnerctl.conf");
-        let line = "[Service]\nEnvironment=ACTIONS_RUNNER_HOOK_JOB_STARTED=";
+        let conf = self.read("etc/systemd/system.conf.d/50-runnerctl.conf");
+        let line = "[Manager]\nDefaultEnvironment=ACTIONS_RUNNER_HOOK_JOB_STARTED=";
         let hook = conf.strip_prefix(line).unwrap().trim_end();
         assert!(Path::new(hook).starts_with(self.folder.path()), "{hook}");
         self.bash("/nowhere", &[hook])
@@ -103,7 +126,8 @@ impl Machine {
 
     fn command(&self, home: &str) -> Command {
         let mut command = Command::new("/bin/bash");
-        command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", home).stdin(Stdio::null());
+        let path = format!("{}:/usr/bin:/bin", self.path("programs").display());
+        command.env_clear().env("PATH", path).env("HOME", home).stdin(Stdio::null());
         command
     }
 }

@@ -82,7 +82,7 @@ fn check_stopped(machine: &Machine, parts: &Parts, why: &str) {
     assert_eq!(said.trim_end(), format!("runnerctl: {why}"));
     let install = machine.install(None);
     assert_eq!(install.status.code(), Some(1), "{install:?}");
-    let left = ["home/runner/.curlrc", "home/runner/.runnerctl", "install_runner.sh.kept"];
+    let left = ["home/runner/.curlrc", "run/runnerctl", "install_runner.sh.kept"];
     for name in left {
         assert!(!machine.path(name).exists(), "{name} is left");
     }
@@ -104,7 +104,14 @@ const EVERY_CALL: [&str; 9] = [
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_the_kit_every_call_passes_and_without_it_none_does() {
-    let scene = Scene::open().await;
+    for program in Program::ALL {
+        let scene = Scene::behind(program, program.configuration()).await;
+        check_install(&scene);
+    }
+}
+
+#[track_caller]
+fn check_install(scene: &Scene) {
     let bare = scene.machine();
     // Neither as the image is, nor when it trusts the front.
     for trusted in [None, Some(&scene.front.servers)] {
@@ -128,6 +135,15 @@ async fn with_the_kit_every_call_passes_and_without_it_none_does() {
     assert_eq!(machine.read("home/runner/runner.tar.gz"), "tar", "GitHub is trusted, too");
 }
 
+/// Asserts that neither the key nor the kit's `.curlrc` is left, and that the image's own is.
+#[track_caller]
+fn check_taken_away(machine: &Machine, parts: &Parts, own: Option<&str>) {
+    assert_eq!(machine.holding(&key_line(parts)), [""; 0]);
+    assert_eq!(machine.holding("PRIVATE KEY"), [""; 0]);
+    let curlrc = std::fs::read_to_string(machine.path("home/runner/.curlrc"));
+    assert_eq!(curlrc.ok().as_deref(), own, "the image's own comes back");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn before_a_jobs_first_step_neither_key_nor_curlrc_is_left() {
     let scene = Scene::open().await;
@@ -142,6 +158,7 @@ async fn before_a_jobs_first_step_neither_key_nor_curlrc_is_left() {
             "var/lib/cloud/instances/i-1/obj.pkl",
             "var/lib/cloud/seed/nocloud-net/user-data",
             "run/cloud-init/combined-cloud-config.json",
+            "run/cloud-init/instance-data-sensitive.json",
         ] {
             machine.write(copy, &key_line(&parts));
         }
@@ -150,23 +167,58 @@ async fn before_a_jobs_first_step_neither_key_nor_curlrc_is_left() {
         }
         let (went_on, said) = machine.prepare(&parts);
         assert!(went_on, "{said}");
-        let key = "home/runner/.runnerctl/key.pem";
-        assert_eq!(machine.holding(&key_line(&parts)), [key], "the installer needs it");
-        assert_eq!(machine.install(None).status.code(), Some(0));
+        // In memory alone, for the installer.
+        assert_eq!(machine.holding(&key_line(&parts)), ["run/runnerctl/key.pem"]);
+        // A job may come before the installer has ended.
         let hook = machine.start_job();
         assert!(hook.status.success(), "{hook:?}");
-        assert_eq!(machine.holding(&key_line(&parts)), [""; 0]);
-        assert_eq!(machine.holding("PRIVATE KEY"), [""; 0]);
-        assert!(!machine.path("home/runner/.runnerctl").exists());
-        let curlrc = machine.path("home/runner/.curlrc");
-        assert_eq!(
-            std::fs::read_to_string(curlrc).ok().as_deref(),
-            own,
-            "the image's own comes back"
-        );
-        // A second job would find it done.
+        check_taken_away(&machine, &parts, own);
+        // A second time it finds everything done.
         assert!(machine.start_job().status.success());
+        check_taken_away(&machine, &parts, own);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_the_end_of_the_install_the_key_is_gone_whether_a_job_comes_or_not() {
+    let scene = Scene::open().await;
+    let parts = scene.kit();
+    for own in [None, Some("silent\n")] {
+        let machine = scene.machine();
+        if let Some(text) = own {
+            machine.write("home/runner/.curlrc", text);
+        }
+        let (went_on, said) = machine.prepare(&parts);
+        assert!(went_on, "{said}");
+        assert_eq!(machine.install(None).status.code(), Some(0));
+        check_taken_away(&machine, &parts, own);
+        assert!(machine.start_job().status.success());
+        check_taken_away(&machine, &parts, own);
+    }
+}
+
+/// A systemd that does not know such a drop-in, or is not told, would leave the key to the job.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hook_that_is_not_in_force_stops_the_install() {
+    let scene = Scene::open().await;
+    let machine = scene.machine();
+    machine.program("systemctl", "#!/bin/sh\nmkdir -p @ROOT@/loaded\n");
+    let why = "the job-started hook is not in force: systemd gives services none of it";
+    check_stopped(&machine, &scene.kit(), why);
+
+    let machine = scene.machine();
+    machine.program("systemctl", "#!/bin/sh\nexit 1\n");
+    check_stopped(&machine, &scene.kit(), "systemd cannot be told of the job-started hook");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_would_be_on_a_disk_stops_the_install() {
+    let scene = Scene::open().await;
+    let machine = scene.machine();
+    // What a machine says whose `/run` is a folder of its disk.
+    machine.program("stat", "#!/bin/sh\necho ext2/ext3\n");
+    let why = "/run is not in memory, so that the key would be on a disk";
+    check_stopped(&machine, &scene.kit(), why);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
