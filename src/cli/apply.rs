@@ -4,7 +4,8 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::name::{PoolName, RunnerName};
+use crate::domain::name::{PoolId, PoolName, RunnerName};
+use crate::domain::owners::{Holder, Owners};
 use crate::engine::act::Writer;
 use crate::engine::apply::{Options, apply};
 use crate::event::Outcome;
@@ -103,15 +104,14 @@ fn show(survey: &Survey, cx: Context<'_>) -> Result<(), Failure> {
 /// that the plan changes: their runners may be outdated afterwards.
 fn rotated(survey: &Survey, targets: &[PoolName]) -> Vec<PoolName> {
     let is_meant = |it: &PoolName| targets.is_empty() || targets.contains(it);
-    let is_old = |name: &PoolName| {
-        survey.fleet.pools.iter().any(|pool| {
-            let owned = pool.owned_name(&survey.desired.fleet);
-            owned.as_ref() == Some(name)
-                && survey
-                    .fleet
-                    .runners_of(&pool.id)
-                    .any(|it| it.is_idle() && it.is_outdated(pool.generation))
-        })
+    let owners = Owners::new(&survey.fleet.pools, &survey.desired.fleet);
+    let runners = |id: &PoolId| survey.fleet.runners_of(id).count();
+    let is_old = |name: &PoolName| match owners.of(name).map(|it| it.holder(runners)) {
+        Some(Holder::Pool { pool, .. }) => {
+            let mut runners = survey.fleet.runners_of(&pool.id);
+            runners.any(|it| it.is_idle() && it.is_outdated(pool.generation))
+        }
+        None | Some(Holder::Nobody | Holder::Torn(_) | Holder::Several(_)) => false,
     };
     let is_changed =
         |name: &PoolName| survey.plan.steps.iter().any(|it| it.about.pool() == Some(name));

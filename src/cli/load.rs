@@ -106,6 +106,7 @@ impl Loaded {
             name: it.name.clone(),
             adopt: it.adopt.clone(),
             entity: it.entity.clone(),
+            provider: it.provider.clone(),
         });
         Specs::Declared { fleet: file.fleet.clone(), pools: claims.collect() }
     }

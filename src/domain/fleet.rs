@@ -80,6 +80,8 @@ pub struct Fleet {
     pub jobs: Vec<Job>,
     /// The install templates, read only when a manifest names one.
     pub templates: Vec<Template>,
+    /// The names of GARM's providers; absent when they were not asked for.
+    pub providers: Option<Vec<String>>,
     /// GARM's credentials for GitHub; absent when they were not asked for.
     pub credentials: Option<Vec<Credential>>,
 }

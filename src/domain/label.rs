@@ -14,6 +14,9 @@ pub const OWNED_PREFIX: &str = "runnerctl=";
 /// Prefix of the label on a pool that a replace has retired and that is being drained.
 pub const RETIRED_PREFIX: &str = "runnerctl-old=";
 
+/// Prefix of the label on a pool that a replace has created and not yet put in force.
+pub const REPLACEMENT_PREFIX: &str = "runnerctl-new=";
+
 /// A set of labels, equal without regard to case; remembers the first spelling of each. Its clones
 /// share one set until one of them changes.
 #[derive(Debug, Clone, Default)]
@@ -71,6 +74,13 @@ impl Labels {
         self.keys().filter_map(Mark::parse).collect()
     }
 
+    /// The labels that a person wrote, and exactly this reserved one.
+    pub fn with_mark(&self, mark: &Mark) -> Labels {
+        let mut labels = self.without_marks();
+        labels.insert(mark.to_string());
+        labels
+    }
+
     /// The set without reserved labels: what a person wrote.
     pub fn without_marks(&self) -> Labels {
         self.iter().filter(|it| !is_reserved(it)).collect()
@@ -118,7 +128,7 @@ impl<S: Into<String>> FromIterator<S> for Labels {
 /// Whether a label is one that only `runnerctl` may set.
 pub fn is_reserved(label: &str) -> bool {
     let label = label.to_lowercase();
-    label.starts_with(OWNED_PREFIX) || label.starts_with(RETIRED_PREFIX)
+    [OWNED_PREFIX, RETIRED_PREFIX, REPLACEMENT_PREFIX].iter().any(|it| label.starts_with(it))
 }
 
 /// A reserved label, read. The fleet and the pool are text: another tool, or another version,
@@ -139,6 +149,13 @@ pub enum Mark {
         /// Which of the fleet's pools it was.
         pool: String,
     },
+    /// `runnerctl-new=<fleet>/<pool>`: created by a replace, disabled, not yet in force.
+    Replacement {
+        /// Whose it is.
+        fleet: String,
+        /// Which of the fleet's pools it is to be.
+        pool: String,
+    },
 }
 
 impl Mark {
@@ -150,6 +167,11 @@ impl Mark {
     /// The mark of a pool that a replace has retired.
     pub fn retired(fleet: &FleetName, pool: &PoolName) -> Self {
         Self::Retired { fleet: fleet.to_string(), pool: pool.to_string() }
+    }
+
+    /// The mark of a pool that a replace has created and not yet put in force.
+    pub fn replacement(fleet: &FleetName, pool: &PoolName) -> Self {
+        Self::Replacement { fleet: fleet.to_string(), pool: pool.to_string() }
     }
 
     /// Reads a label; nothing when it is not a reserved one. A reserved one without `/` names a
@@ -164,6 +186,10 @@ impl Mark {
             let (fleet, pool) = split(rest);
             return Some(Self::Owned { fleet, pool });
         }
+        if let Some(rest) = label.strip_prefix(REPLACEMENT_PREFIX) {
+            let (fleet, pool) = split(rest);
+            return Some(Self::Replacement { fleet, pool });
+        }
         let (fleet, pool) = split(label.strip_prefix(RETIRED_PREFIX)?);
         Some(Self::Retired { fleet, pool })
     }
@@ -171,14 +197,18 @@ impl Mark {
     /// Whose pool it marks.
     pub fn fleet(&self) -> &str {
         match self {
-            Self::Owned { fleet, .. } | Self::Retired { fleet, .. } => fleet,
+            Self::Owned { fleet, .. }
+            | Self::Retired { fleet, .. }
+            | Self::Replacement { fleet, .. } => fleet,
         }
     }
 
     /// Which pool it marks.
     pub fn pool(&self) -> &str {
         match self {
-            Self::Owned { pool, .. } | Self::Retired { pool, .. } => pool,
+            Self::Owned { pool, .. }
+            | Self::Retired { pool, .. }
+            | Self::Replacement { pool, .. } => pool,
         }
     }
 }
@@ -188,6 +218,7 @@ impl fmt::Display for Mark {
         match self {
             Self::Owned { fleet, pool } => write!(f, "{OWNED_PREFIX}{fleet}/{pool}"),
             Self::Retired { fleet, pool } => write!(f, "{RETIRED_PREFIX}{fleet}/{pool}"),
+            Self::Replacement { fleet, pool } => write!(f, "{REPLACEMENT_PREFIX}{fleet}/{pool}"),
         }
     }
 }
@@ -216,7 +247,8 @@ mod tests {
     fn the_longest_mark_has_64_characters_at_most() {
         let fleet = FleetName::new(&"f".repeat(20)).unwrap();
         let pool = PoolName::new(&"p".repeat(28)).unwrap();
-        for mark in [Mark::owned(&fleet, &pool), Mark::retired(&fleet, &pool)] {
+        let of = [Mark::owned, Mark::retired, Mark::replacement];
+        for mark in of.map(|it| it(&fleet, &pool)) {
             assert!(mark.to_string().len() <= 64, "{mark}");
             assert_eq!(Mark::parse(&mark.to_string()), Some(mark));
         }
@@ -229,7 +261,9 @@ mod tests {
         assert_eq!(parse("RunnerCtl=Acme/Default"), Some(("acme".into(), "default".into())));
         assert_eq!(parse("runnerctl=acme"), Some(("acme".into(), String::new())));
         assert_eq!(parse("runnerctl-old=a/b"), Some(("a".into(), "b".into())));
+        assert_eq!(parse("runnerctl-new=a/b"), Some(("a".into(), "b".into())));
         assert_eq!(parse("runnerctl"), None);
+        assert!(is_reserved("RunnerCtl-New=x"));
         assert!(is_reserved("RUNNERCTL-OLD=x"));
         assert!(!is_reserved("runnerctl-pool"));
     }

@@ -112,7 +112,7 @@ impl Pool {
     pub fn owned_name(&self, fleet: &FleetName) -> Option<PoolName> {
         self.spec.labels.marks().iter().find_map(|mark| match mark {
             Mark::Owned { fleet: of, pool } if of == fleet.as_str() => PoolName::new(pool).ok(),
-            Mark::Owned { .. } | Mark::Retired { .. } => None,
+            Mark::Owned { .. } | Mark::Retired { .. } | Mark::Replacement { .. } => None,
         })
     }
 }

@@ -4,20 +4,26 @@
 //! answered into the void, would make two pools with one label. So a pool is made disabled and at
 //! level 0, then the list is read, and only the one that ranks first of all that bear the label is
 //! switched on. Every run ranks alike, so exactly one stays, whatever the order of their requests.
+//!
+//! The pool that a replace creates bears a label of its own until it is put in force: until then
+//! the old pool has lost nothing, and a refusal of GARM's changes nothing.
 
 use tokio::time::Instant;
 
-use super::act::{Deletion, Target};
-use super::guard::{Guard, is_fresh};
+use super::act::{Deed, Deletion, Target};
+use super::guard::Guard;
 use super::retire::{self, Retired};
 use super::site::{Site, target};
+use super::step::{self, LevelRule};
 use super::trouble::Trouble;
 use super::twin::{self, TWIN_PATIENCE, TWIN_WAIT};
 use crate::audit::fields;
-use crate::domain::name::PoolName;
+use crate::domain::label::Mark;
+use crate::domain::name::{PoolId, PoolName};
+use crate::domain::owners::is_switched_off;
 use crate::domain::pool::{Pool, PoolChange, PoolSpec};
 use crate::garm::{Error, Kind};
-use crate::plan::Creation;
+use crate::plan::{Creation, Promotion};
 
 /// How a creation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +79,7 @@ fn last_write(spec: &PoolSpec) -> PoolChange {
 }
 
 async fn bearing(site: &Site<'_>, name: &PoolName) -> Result<Vec<Pool>, Trouble> {
-    site.writer.roster.bearing(&site.mark(name)).await.map_err(Trouble::Garm)
+    twin::bearing(site, &site.mark(name)).await
 }
 
 /// Our POST was answered: does our pool rank first?
@@ -94,7 +100,7 @@ async fn settle(site: &Site<'_>, name: &PoolName, mine: Pool) -> Result<Settled,
 
 /// Deletes our own pool, which does not rank first.
 async fn give_way(site: &Site<'_>, mine: &Target) -> Result<(), Trouble> {
-    let guard = Guard::fresh(site.fleet, &mine.name);
+    let guard = Guard::unused(site.fleet, &mine.name);
     match site.writer.remove_pool(mine, &guard).await? {
         Deletion::Deleted | Deletion::WasGone => Ok(()),
         Deletion::NotEmpty => {
@@ -116,7 +122,8 @@ async fn look_for(
         let twins = bearing(site, name).await?;
         // With a twin in flight it is not known which one is ours, nor does it matter: the one
         // that ranks first stays, and its twin goes, by its maker or by us.
-        if let Some(first) = twin::wait_for_one(site, name, twins).await? {
+        let again = || bearing(site, name);
+        if let Some(first) = twin::wait_for_one(site, name, twins, again).await? {
             let is_ours = fields::missing_of_new(&begun(&creation.spec), &first).is_empty();
             return Ok(if is_ours { Settled::Ours(first) } else { Settled::Theirs(first) });
         }
@@ -193,9 +200,9 @@ async fn follow(
     let wants_more = fields::missing(&last_write(&creation.spec), &begun(&creation.spec));
     let mut seen = first;
     let deadline = Instant::now() + TWIN_PATIENCE;
-    while is_fresh(&seen) && !wants_more.is_empty() {
+    while is_switched_off(&seen) && !wants_more.is_empty() {
         if Instant::now() >= deadline {
-            let guard = Guard::fresh(site.fleet, name);
+            let guard = Guard::unused(site.fleet, name);
             let left = target(name, &seen.id);
             site.writer.change(&left, &guard, |_| last_write(&creation.spec)).await?;
             break;
@@ -207,4 +214,154 @@ async fn follow(
         }
     }
     Ok(Made::ByAnother)
+}
+
+/// Where the pool that replaces another one is.
+pub(super) enum Comes {
+    /// It waits, and this puts it in force.
+    Waiting(Promotion),
+    /// Another run has put it in force.
+    InForce,
+}
+
+/// Creates the pool that is to replace `old`, or finds the one that another run has created.
+pub(super) async fn replacement(
+    site: &Site<'_>,
+    old: &Target,
+    creation: &Creation,
+) -> Result<Comes, Trouble> {
+    let waits = |id: &PoolId| {
+        let change =
+            PoolChange { labels: Some(creation.spec.labels.clone()), ..last_write(&creation.spec) };
+        Ok(Comes::Waiting(Promotion { id: id.clone(), change, is_retired: false }))
+    };
+    if is_replaced(site, old).await? {
+        return Ok(Comes::InForce);
+    }
+    if let Some(first) = waiting(site, &old.name, creation).await?.first() {
+        return waits(&first.id);
+    }
+    let mark = Mark::replacement(site.fleet, &old.name);
+    let labels = creation.spec.labels.with_mark(&mark);
+    let spec = PoolSpec { labels, ..begun(&creation.spec) };
+    let begun = Creation { entity: creation.entity.clone(), spec };
+    let mine = match site.writer.create(&old.name, &begun).await {
+        Ok(pool) => target(&old.name, &pool.id),
+        Err(Trouble::Unknown(error)) => {
+            return waits(&find_replacement(site, &old.name, creation, error).await?);
+        }
+        Err(trouble) => return Err(trouble),
+    };
+    site.writer.keep_pace(&mine.id).await;
+    if is_replaced(site, old).await? {
+        give_way(site, &mine).await?;
+        return Ok(Comes::InForce);
+    }
+    match waiting(site, &old.name, creation).await?.first() {
+        // Another run may have put it in force in this moment.
+        None if is_replaced(site, old).await? => Ok(Comes::InForce),
+        None => Err(Trouble::Gone),
+        Some(first) => {
+            if first.id != mine.id {
+                give_way(site, &mine).await?;
+            }
+            waits(&first.id)
+        }
+    }
+}
+
+/// Whether another run has replaced the pool already. Two pools in use under one name are not for
+/// a replace to sort out.
+async fn is_replaced(site: &Site<'_>, old: &Target) -> Result<bool, Trouble> {
+    let bearing = bearing(site, &old.name).await?;
+    let mut in_use = bearing.iter().filter(|it| it.id == old.id || !is_switched_off(it));
+    match (in_use.next(), in_use.next()) {
+        (Some(first), Some(second)) => {
+            Err(taken(if first.id == old.id { &second.id } else { &first.id }))
+        }
+        (Some(only), None) => Ok(only.id != old.id),
+        (None, _) => Ok(false),
+    }
+}
+
+/// The pools of this creation that wait to be put in force, by rank.
+async fn waiting(
+    site: &Site<'_>,
+    name: &PoolName,
+    creation: &Creation,
+) -> Result<Vec<Pool>, Trouble> {
+    let mut found = twin::bearing(site, &Mark::replacement(site.fleet, name)).await?;
+    found.retain(|it| it.entity == creation.entity && it.spec.provider == creation.spec.provider);
+    Ok(found)
+}
+
+/// Our POST was not answered: the replacement that it may have made.
+async fn find_replacement(
+    site: &Site<'_>,
+    name: &PoolName,
+    creation: &Creation,
+    error: Error,
+) -> Result<PoolId, Trouble> {
+    site.say(name, "look whether the pool was created");
+    let deadline = Instant::now() + TWIN_PATIENCE;
+    loop {
+        let again = || waiting(site, name, creation);
+        let found = again().await?;
+        if let Some(first) = twin::wait_for_one(site, name, found, again).await? {
+            return Ok(first.id);
+        }
+        // GARM's own 500 is an answer: nothing is under way any more.
+        if error.kind == Kind::Server(500) || Instant::now() >= deadline {
+            return Err(Trouble::Garm(error));
+        }
+        tokio::time::sleep(TWIN_WAIT).await;
+    }
+}
+
+/// Puts a pool in force that a replace has created or retired, and looks once more.
+pub(super) async fn promote(
+    site: &Site<'_>,
+    name: &PoolName,
+    promotion: &Promotion,
+) -> Result<Made, Trouble> {
+    let mine = target(name, &promotion.id);
+    if let Some(other) = in_use_beside(site, &mine).await? {
+        return outrun(site, &mine, promotion, other).await;
+    }
+    let guard = Guard::promotable(site.fleet, name);
+    let change = |live: &Pool| step::fitted(&promotion.change, LevelRule::Exact, live);
+    let deed = site.writer.change(&mine, &guard, change).await?;
+    let made = match promotion.is_retired {
+        false => stand(site, &mine).await?,
+        true => match in_use_beside(site, &mine).await? {
+            None => Made::Created,
+            Some(other) => return Err(taken(&other)),
+        },
+    };
+    Ok(if deed == Deed::Already { Made::ByAnother } else { made })
+}
+
+/// Another run has put its pool in force: ours goes if nobody can have used it.
+async fn outrun(
+    site: &Site<'_>,
+    mine: &Target,
+    promotion: &Promotion,
+    other: PoolId,
+) -> Result<Made, Trouble> {
+    if promotion.is_retired {
+        return Err(taken(&other));
+    }
+    give_way(site, mine).await?;
+    Ok(Made::ByAnother)
+}
+
+/// Another pool in use that bears the name of `mine`.
+async fn in_use_beside(site: &Site<'_>, mine: &Target) -> Result<Option<PoolId>, Trouble> {
+    let bearing = bearing(site, &mine.name).await?;
+    let other = bearing.into_iter().find(|it| it.id != mine.id && !is_switched_off(it));
+    Ok(other.map(|it| it.id))
+}
+
+fn taken(other: &PoolId) -> Trouble {
+    Trouble::Changed(format!("pool {other} bears this label now"))
 }

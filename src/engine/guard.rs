@@ -2,23 +2,17 @@
 
 use crate::domain::label::Mark;
 use crate::domain::name::{FleetName, PoolName};
+use crate::domain::owners::is_switched_off;
 use crate::domain::pool::Pool;
 use crate::domain::text;
 
 /// Whose the pool must be.
 #[derive(Debug, Clone)]
 pub(super) enum Owner {
-    /// It bears this reserved label and no other.
-    Exactly(Mark),
+    /// It bears one of these reserved labels and no other.
+    OneOf(Vec<Mark>),
     /// It is to bear this label: it bears none, or one of the same fleet that is in force.
     Adoptable(Mark),
-    /// It bears the label of this pool in force or its label as a retired one, and no other.
-    Leaving {
-        /// In force.
-        owned: Mark,
-        /// Retired.
-        retired: Mark,
-    },
 }
 
 /// In what state it must be.
@@ -26,8 +20,9 @@ pub(super) enum Owner {
 pub(super) enum Form {
     /// Any.
     Any,
-    /// Disabled and at level 0, as a create leaves it before its last write.
-    Fresh,
+    /// Disabled and at level 0, as a create leaves it before its last write. The caller sees to it
+    /// that it has no runners.
+    Unused,
     /// Enabled.
     Enabled,
 }
@@ -42,24 +37,29 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// In force under this name.
-    pub(super) fn owned(fleet: &FleetName, pool: &PoolName) -> Self {
-        Self { owner: Owner::Exactly(Mark::owned(fleet, pool)), form: Form::Any }
+    fn of(marks: impl Into<Vec<Mark>>) -> Self {
+        Self { owner: Owner::OneOf(marks.into()), form: Form::Any }
     }
 
-    /// As a create left it, in force under this name.
-    pub(super) fn fresh(fleet: &FleetName, pool: &PoolName) -> Self {
-        Self { owner: Owner::Exactly(Mark::owned(fleet, pool)), form: Form::Fresh }
+    /// In force under this name.
+    pub(super) fn owned(fleet: &FleetName, pool: &PoolName) -> Self {
+        Self::of([Mark::owned(fleet, pool)])
+    }
+
+    /// As a create or a replace left it under this name, before its last write.
+    pub(super) fn unused(fleet: &FleetName, pool: &PoolName) -> Self {
+        let marks = [Mark::owned(fleet, pool), Mark::replacement(fleet, pool)];
+        Self { form: Form::Unused, ..Self::of(marks) }
     }
 
     /// In force under this name and at work.
     pub(super) fn steered(fleet: &FleetName, pool: &PoolName) -> Self {
-        Self { owner: Owner::Exactly(Mark::owned(fleet, pool)), form: Form::Enabled }
+        Self { form: Form::Enabled, ..Self::owned(fleet, pool) }
     }
 
     /// Retired under this name.
     pub(super) fn retired(fleet: &FleetName, pool: &PoolName) -> Self {
-        Self { owner: Owner::Exactly(Mark::retired(fleet, pool)), form: Form::Any }
+        Self::of([Mark::retired(fleet, pool)])
     }
 
     /// To be adopted under this name.
@@ -67,21 +67,24 @@ impl Guard {
         Self { owner: Owner::Adoptable(Mark::owned(fleet, pool)), form: Form::Any }
     }
 
+    /// To be put in force under this name, or already put there by another run.
+    pub(super) fn promotable(fleet: &FleetName, pool: &PoolName) -> Self {
+        Self::of([Mark::replacement, Mark::retired, Mark::owned].map(|it| it(fleet, pool)))
+    }
+
     /// To be deleted, under this name.
     pub(super) fn leaving(fleet: &FleetName, pool: &PoolName) -> Self {
-        let owner =
-            Owner::Leaving { owned: Mark::owned(fleet, pool), retired: Mark::retired(fleet, pool) };
-        Self { owner, form: Form::Any }
+        Self::of([Mark::owned, Mark::retired].map(|it| it(fleet, pool)))
     }
 
     /// The same guard, narrowed to the mark that the pool bears now: a retired pool that comes
     /// into force again is not to be deleted.
     pub(super) fn narrowed(&self, pool: &Pool) -> Self {
         match (&self.owner, pool.spec.labels.marks().as_slice()) {
-            (Owner::Leaving { .. }, [mark]) => {
-                Self { owner: Owner::Exactly(mark.clone()), form: self.form }
+            (Owner::OneOf(marks), [mark]) if marks.contains(mark) => {
+                Self { owner: Owner::OneOf(vec![mark.clone()]), form: self.form }
             }
-            (Owner::Leaving { .. } | Owner::Exactly(_) | Owner::Adoptable(_), _) => self.clone(),
+            (Owner::OneOf(_) | Owner::Adoptable(_), _) => self.clone(),
         }
     }
 
@@ -89,15 +92,14 @@ impl Guard {
     pub(super) fn check(&self, pool: &Pool) -> Result<(), String> {
         let marks = pool.spec.labels.marks();
         let is_owner = match &self.owner {
-            Owner::Exactly(mark) => marks == [mark.clone()],
+            Owner::OneOf(allowed) => {
+                matches!(marks.as_slice(), [mark] if allowed.contains(mark))
+            }
             Owner::Adoptable(mark) => match marks.as_slice() {
                 [] => true,
                 [Mark::Owned { fleet, .. }] => fleet == mark.fleet(),
                 [_, ..] => false,
             },
-            Owner::Leaving { owned, retired } => {
-                marks == [owned.clone()] || marks == [retired.clone()]
-            }
         };
         if !is_owner {
             return Err(match marks.as_slice() {
@@ -112,18 +114,13 @@ impl Guard {
             });
         }
         match self.form {
-            Form::Fresh if !is_fresh(pool) => {
+            Form::Unused if !is_switched_off(pool) => {
                 Err("the pool is in use by now: it is enabled or keeps runners".to_owned())
             }
             Form::Enabled if !pool.spec.enabled => {
                 Err("the pool is switched off by now".to_owned())
             }
-            Form::Any | Form::Fresh | Form::Enabled => Ok(()),
+            Form::Any | Form::Unused | Form::Enabled => Ok(()),
         }
     }
-}
-
-/// Disabled and at level 0.
-pub(super) fn is_fresh(pool: &Pool) -> bool {
-    !pool.spec.enabled && pool.spec.min_idle_runners == 0
 }

@@ -72,6 +72,8 @@ pub struct Claim {
     pub adopt: Option<String>,
     /// Whose jobs it serves; absent while the manifests leave it open.
     pub entity: Option<EntityRef>,
+    /// GARM's provider that it is to be made by; absent while the manifests leave it open.
+    pub provider: Option<String>,
 }
 
 impl Specs {
@@ -87,12 +89,21 @@ impl Specs {
                 let names: HashSet<String> =
                     names.chain(adopts).map(str::to_ascii_lowercase).collect();
                 Box::new(move |pool| {
-                    pool.owned_name(fleet).is_some_and(|it| names.contains(it.as_str()))
+                    let marks = pool.spec.labels.marks();
+                    let mut ours = marks.iter().filter(|it| it.fleet() == fleet.as_str());
+                    ours.any(|it| names.contains(it.pool()))
                         || names.contains(&pool.id.as_str().to_ascii_lowercase())
                 })
             }
         };
         lacking.filter(|it| is_wanted(it)).map(|it| it.id.clone()).collect()
+    }
+
+    /// Whether manifests name a provider that no pool has. One that has a pool is known to GARM.
+    fn has_new_provider(&self, listed: &[Pool]) -> bool {
+        let Self::Declared { pools, .. } = self else { return false };
+        let known: HashSet<&str> = listed.iter().map(|it| it.spec.provider.as_str()).collect();
+        pools.iter().filter_map(|it| it.provider.as_deref()).any(|it| !known.contains(it))
     }
 
     /// The entities that manifests name.
@@ -108,8 +119,9 @@ impl Specs {
     }
 }
 
-/// Reads all that a plan needs: the controller, templates and credentials if wanted, then pools, their entities,
-/// instances and jobs, in this order: an instance's pool is there already, and a job that came
+/// Reads all that a plan needs: the controller, templates and credentials if wanted, then pools,
+/// the providers if manifests name one that has no pool, then the pools' entities, instances and
+/// jobs, in this order: an instance's pool is there already, and a job that came
 /// last is merely unknown. The time is GARM's own (its `Date`), else this machine's.
 pub async fn read_fleet(client: &Client, ask: &Ask, clock: &Clock) -> Result<Fleet, Error> {
     let (controller, date) = client.controller().await?;
@@ -123,6 +135,10 @@ pub async fn read_fleet(client: &Client, ask: &Ask, clock: &Clock) -> Result<Fle
         Credentials::Unwanted => None,
     };
     let mut pools = client.pools().await?;
+    let providers = match ask.specs.has_new_provider(&pools) {
+        true => Some(client.providers().await?.into_iter().map(|it| it.name).collect()),
+        false => None,
+    };
     let wanted = ask.specs.wanted(&pools);
     let mut entities = Vec::new();
     for kind in &ask.kinds {
@@ -139,6 +155,7 @@ pub async fn read_fleet(client: &Client, ask: &Ask, clock: &Clock) -> Result<Fle
         runners: client.runners().await?,
         jobs: client.jobs().await?,
         templates,
+        providers,
         credentials,
     })
 }

@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use crate::domain::backoff::Backoff;
 use crate::domain::label::Mark;
 use crate::domain::name::PoolId;
+use crate::domain::owners::{age, is_switched_off};
 use crate::domain::pool::Pool;
 use crate::domain::runner::Runner;
 use crate::garm::{Client, Error, Kind};
@@ -79,17 +80,21 @@ impl Roster {
         Ok(pools)
     }
 
-    /// The pools that bear a mark, by [`rank`].
+    /// The pools that bear a mark: one in use before one that is not, then the earlier one. That is
+    /// the order of [`Claims::holder`](crate::domain::owners::Claims::holder).
     pub(super) async fn bearing(&self, mark: &Mark) -> Result<Vec<Pool>, Error> {
         let pools = self.now().await?;
-        let mut found: Vec<Pool> = pools.iter().filter(|it| it.bears(mark)).cloned().collect();
-        found.sort_by(|a, b| rank(a).cmp(&rank(b)));
-        Ok(found)
+        let found: Vec<&Pool> = pools.iter().filter(|it| it.bears(mark)).collect();
+        let is_alone = found.len() == 1;
+        let mut ranked = Vec::new();
+        for found in found {
+            // A list tells of no runners. They matter only where it has to be chosen.
+            let is_unused = is_switched_off(found)
+                && !is_alone
+                && pool(&self.client, &found.id).await?.is_none_or(|it| it.1.is_empty());
+            ranked.push((is_unused, found));
+        }
+        ranked.sort_by(|a, b| (a.0, age(a.1)).cmp(&(b.0, age(b.1))));
+        Ok(ranked.into_iter().map(|it| it.1.clone()).collect())
     }
-}
-
-/// Which of two pools with one label stays: one that is in use before one that a create has not
-/// finished, then the earlier one. The id decides between equal times, so that all runs agree.
-fn rank(pool: &Pool) -> (bool, jiff::Timestamp, &PoolId) {
-    (super::guard::is_fresh(pool), pool.created_at, &pool.id)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::act::{Deletion, Removal, Target};
+use super::act::{Deletion, LevelOrder, Removal, Target, With};
 use super::guard::Guard;
 use super::idle::{IdleWatch, is_free};
 use super::read;
@@ -17,11 +17,15 @@ use super::trouble::Trouble;
 use crate::domain::backoff::Backoff;
 use crate::domain::name::RunnerName;
 use crate::domain::pool::{Pool, PoolChange};
-use crate::domain::runner::Runner;
+use crate::domain::runner::{Runner, Status};
 use crate::event::Event;
 
 /// Between two looks at a pool that drains, from and to.
 const DRAIN_WAIT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
+
+/// A pool that has been switched off for so long and still gets new runners is one that GARM's loops
+/// know by an older row (GARM.md §0.10).
+const STALE_AFTER: Duration = Duration::from_secs(10);
 
 /// So many failed removals of one runner end the step. "Busy" is not a failure.
 const REMOVAL_TRIES: u32 = 3;
@@ -52,6 +56,8 @@ pub(super) enum Retired {
 /// What is known of the runners of a pool that drains.
 struct Drain {
     began: Instant,
+    /// When the pool was last switched off, or its labels were sent again.
+    off_at: Instant,
     idle: IdleWatch,
     failures: BTreeMap<RunnerName, u32>,
     removed: usize,
@@ -65,6 +71,7 @@ pub(super) async fn retire(
 ) -> Result<Retired, Trouble> {
     let mut drain = Drain {
         began: Instant::now(),
+        off_at: Instant::now(),
         idle: IdleWatch::default(),
         failures: BTreeMap::new(),
         removed: 0,
@@ -114,6 +121,14 @@ async fn look(
     if live.spec.enabled || live.spec.min_idle_runners > 0 {
         // Somebody has switched it on again: a `watch` that has not heard yet, for example.
         site.writer.change(pool, guard, |_| off()).await?;
+        drain.off_at = Instant::now();
+    }
+    let is_built = runners.iter().any(|it| it.status == Status::PendingCreate);
+    if is_built && drain.off_at.elapsed() >= STALE_AFTER {
+        let decision = "GARM builds runners for a pool that is switched off".to_owned();
+        let order = LevelOrder { level: 0, with: With::Labels, decision };
+        site.writer.set_level(pool, guard, &order).await?;
+        drain.off_at = Instant::now();
     }
     if runners.is_empty() {
         site.say(&pool.name, "delete it");

@@ -1,17 +1,18 @@
 //! One step: its work, and how it ended.
 
 use super::act::{CredentialOrder, Deed, Deletion, Target};
-use super::create::{self, Made};
+use super::create::{self, Comes, Made};
 use super::guard::Guard;
 use super::retire::{self, Retired};
 use super::site::{Site, target};
 use super::trouble::Trouble;
 use super::twin;
 use crate::domain::credential::DesiredCredential;
+use crate::domain::label::Labels;
 use crate::domain::name::{PoolId, PoolName};
 use crate::domain::pool::{Pool, PoolChange};
 use crate::event::OutcomeKind;
-use crate::plan::{Action, Consent, Creation, Shown, Step, Work};
+use crate::plan::{Action, Shown, Step, Work};
 use crate::view::words;
 
 /// How a step ended, without its name.
@@ -61,22 +62,32 @@ async fn work(site: &Site<'_>, step: &Step) -> Result<End, Trouble> {
             let rule = LevelRule::of(step);
             self::change(site, step.action, &target(name, id), (change, rule)).await
         }
-        Work::Replace { old, retired_labels, new } => {
-            let relabel =
-                PoolChange { labels: Some(retired_labels.clone()), ..PoolChange::default() };
-            replace(site, &target(name, old), &relabel, new).await
+        Work::Promote(promotion) => {
+            site.say(name, step.action.word());
+            Ok(made(&create::promote(site, name, promotion).await?))
         }
-        Work::Retire { id } => {
+        Work::Replace { old, retired_labels, new, successor } => {
+            let old = target(name, old);
+            let comes = match successor {
+                Some(promotion) => Comes::Waiting(promotion.clone()),
+                None => {
+                    site.say(name, "create the new pool");
+                    create::replacement(site, &old, new).await?
+                }
+            };
+            replace(site, &old, retired_labels, comes).await
+        }
+        Work::Retire { id, is_retired } => {
             // What was retired when the plan was made must still be; what was in force may have
             // been retired by another run meanwhile.
-            let guard = match step.consent {
-                Consent::None => Guard::retired(site.fleet, name),
-                Consent::Destroy => Guard::leaving(site.fleet, name),
+            let guard = match is_retired {
+                true => Guard::retired(site.fleet, name),
+                false => Guard::leaving(site.fleet, name),
             };
             Ok(retired(retire::retire(site, &target(name, id), &guard).await?))
         }
-        Work::RemoveTwin { id } => {
-            site.say(name, "remove the twin that a create has left");
+        Work::RemoveLeftover { id } => {
+            site.say(name, "remove what an interrupted run has left");
             twin::remove(site, &target(name, id)).await
         }
     }
@@ -92,9 +103,12 @@ async fn without_pool(site: &Site<'_>, work: &Work) -> Result<End, Trouble> {
         Work::Nothing
         | Work::Create(_)
         | Work::Change { .. }
+        | Work::Promote(_)
         | Work::Replace { .. }
         | Work::Retire { .. }
-        | Work::RemoveTwin { .. } => Ok(End::new(OutcomeKind::Blocked, "the step names no pool")),
+        | Work::RemoveLeftover { .. } => {
+            Ok(End::new(OutcomeKind::Blocked, "the step names no pool"))
+        }
     }
 }
 
@@ -162,7 +176,7 @@ fn retired(retired: Retired) -> End {
 
 /// What is right when the live level is not any more what the plan saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LevelRule {
+pub(super) enum LevelRule {
     /// As planned.
     Exact,
     /// `watch` owns the level: a plan only ever raises it, and a level that has been raised above
@@ -178,7 +192,7 @@ impl LevelRule {
 }
 
 /// The change as it is right for the pool as it stands now.
-fn fitted(change: &PoolChange, rule: LevelRule, live: &Pool) -> PoolChange {
+pub(super) fn fitted(change: &PoolChange, rule: LevelRule, live: &Pool) -> PoolChange {
     let mut fitted = change.clone();
     let max = fitted.max_runners.unwrap_or(live.spec.max_runners);
     let level = match (fitted.min_idle_runners, rule) {
@@ -223,25 +237,31 @@ async fn unclaimed(site: &Site<'_>, name: &PoolName, id: &PoolId) -> Result<(), 
     }
 }
 
-/// Relabel, create, retire: after any of them the next run knows how to go on.
+/// Relabel, put in force, drain: after any of them the next run knows how to go on.
 async fn replace(
     site: &Site<'_>,
     old: &Target,
-    relabel: &PoolChange,
-    new: &Creation,
+    retired_labels: &Labels,
+    comes: Comes,
 ) -> Result<End, Trouble> {
+    if site.is_stopped() {
+        let said = "the old pool is as it was, and the next run goes on with the new one";
+        return Ok(End::new(OutcomeKind::Interrupted, said));
+    }
     site.say(&old.name, "retire the old pool's label");
     let guard = Guard::leaving(site.fleet, &old.name);
+    let relabel = PoolChange { labels: Some(retired_labels.clone()), ..PoolChange::default() };
     match site.writer.change(old, &guard, |_| relabel.clone()).await {
         // Gone already: another run has carried the replacement further.
         Ok(_) | Err(Trouble::Gone) => {}
         Err(trouble) => return Err(trouble),
     }
-    if site.is_stopped() {
-        return Ok(End::new(OutcomeKind::Interrupted, "the next run goes on"));
-    }
-    site.say(&old.name, "create the new pool");
-    let made = create::create(site, &old.name, new).await?;
+    // No stop in between: the name is to stand on a pool.
+    site.say(&old.name, "put the new pool in force");
+    let made = match comes {
+        Comes::Waiting(promotion) => create::promote(site, &old.name, &promotion).await?,
+        Comes::InForce => Made::ByAnother,
+    };
     if site.is_stopped() {
         return Ok(End::new(OutcomeKind::Interrupted, "the next run drains the old pool"));
     }

@@ -1,16 +1,18 @@
-//! Two pools with one label, of which the later is disabled, empty and at level 0: a create in
-//! flight, or one that was interrupted.
+//! Unused pools beside one with the same label: a create in flight, or one that was interrupted.
 
+use std::future::Future;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::act::{Deletion, Target};
-use super::guard::{Guard, is_fresh};
+use super::guard::Guard;
 use super::site::{Site, target};
 use super::step::End;
 use super::trouble::Trouble;
+use crate::domain::label::Mark;
 use crate::domain::name::PoolName;
+use crate::domain::owners::is_switched_off;
 use crate::domain::pool::Pool;
 use crate::event::OutcomeKind;
 
@@ -21,16 +23,20 @@ pub(super) const TWIN_PATIENCE: Duration = Duration::from_secs(10);
 pub(super) const TWIN_WAIT: Duration = Duration::from_millis(500);
 
 /// Waits until one pool bears the label, and deletes what a create has left beside it. Begins with
-/// the list as it was just read; brings nothing when there is no pool.
-pub(super) async fn wait_for_one(
+/// the list as it was just read and reads it `again`; brings nothing when there is no pool.
+pub(super) async fn wait_for_one<F>(
     site: &Site<'_>,
     name: &PoolName,
     mut twins: Vec<Pool>,
-) -> Result<Option<Pool>, Trouble> {
+    again: impl Fn() -> F,
+) -> Result<Option<Pool>, Trouble>
+where
+    F: Future<Output = Result<Vec<Pool>, Trouble>>,
+{
     let deadline = Instant::now() + TWIN_PATIENCE;
     while twins.len() > 1 && Instant::now() < deadline {
         tokio::time::sleep(TWIN_WAIT).await;
-        twins = bearing(site, name).await?;
+        twins = again().await?;
     }
     remove_leftovers(site, name, &twins).await?;
     Ok(twins.into_iter().next())
@@ -43,7 +49,7 @@ pub(super) async fn remove_leftovers(
     twins: &[Pool],
 ) -> Result<(), Trouble> {
     for left in twins.iter().skip(1) {
-        let guard = Guard::fresh(site.fleet, name);
+        let guard = Guard::unused(site.fleet, name);
         match site.writer.remove_pool(&target(name, &left.id), &guard).await? {
             Deletion::Deleted | Deletion::WasGone => {}
             Deletion::NotEmpty => {
@@ -57,17 +63,17 @@ pub(super) async fn remove_leftovers(
     Ok(())
 }
 
-/// The step that removes one leftover. It goes only while another pool bears the label and it is
-/// not in use itself.
+/// The step that removes what an interrupted create or replace has left. It goes only while it is
+/// unused, and not the pool in force itself.
 pub(super) async fn remove(site: &Site<'_>, left: &Target) -> Result<End, Trouble> {
     let deadline = Instant::now() + TWIN_PATIENCE;
     loop {
-        let twins = bearing(site, &left.name).await?;
-        let Some(place) = twins.iter().position(|it| it.id == left.id) else {
-            return Ok(End::new(OutcomeKind::AlreadyDone, "it was gone already"));
-        };
-        if place == 0 || !is_fresh(&twins[place]) {
-            return Err(Trouble::Changed("it is not a create in flight any more".into()));
+        match find(site, left).await? {
+            None => return Ok(End::new(OutcomeKind::AlreadyDone, "it was gone already")),
+            Some(pool) if !is_switched_off(&pool) => {
+                return Err(Trouble::Changed("it is in use by now".into()));
+            }
+            Some(_) => {}
         }
         if Instant::now() >= deadline {
             break;
@@ -77,10 +83,26 @@ pub(super) async fn remove(site: &Site<'_>, left: &Target) -> Result<End, Troubl
         }
         site.pause(TWIN_WAIT).await;
     }
-    let guard = Guard::fresh(site.fleet, &left.name);
+    let guard = Guard::unused(site.fleet, &left.name);
     site.writer.remove_pool(left, &guard).await.map(End::from)
 }
 
-async fn bearing(site: &Site<'_>, name: &PoolName) -> Result<Vec<Pool>, Trouble> {
-    site.writer.roster.bearing(&site.mark(name)).await.map_err(Trouble::Garm)
+/// The pool, if it bears a label of the name and another one is in force or none is to be.
+async fn find(site: &Site<'_>, left: &Target) -> Result<Option<Pool>, Trouble> {
+    let in_force = bearing(site, &site.mark(&left.name)).await?;
+    match in_force.into_iter().enumerate().find(|(_, it)| it.id == left.id) {
+        Some((0, pool)) if is_switched_off(&pool) => {
+            Err(Trouble::Changed("it is the pool in force by now".into()))
+        }
+        Some((_, pool)) => Ok(Some(pool)),
+        None => {
+            let replacements = bearing(site, &Mark::replacement(site.fleet, &left.name)).await?;
+            Ok(replacements.into_iter().find(|it| it.id == left.id))
+        }
+    }
+}
+
+/// The pools that bear a mark, by rank.
+pub(super) async fn bearing(site: &Site<'_>, mark: &Mark) -> Result<Vec<Pool>, Trouble> {
+    site.writer.roster.bearing(mark).await.map_err(Trouble::Garm)
 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::index::Index;
 use super::obstacle::Obstacle;
-use super::owners::Owners;
 use crate::domain::desired::Desired;
 use crate::domain::label::Mark;
 use crate::domain::name::{FleetName, PoolId, PoolName};
+use crate::domain::owners::Owners;
 use crate::domain::pool::Pool;
 use crate::domain::text::code;
 
@@ -122,8 +122,8 @@ fn may_adopt<'a>(
             blocked(format!("`adopt` names the pool of {}, which is declared, too", code(name)))
         }
         [Mark::Owned { .. }] => Ok(true),
-        [mark @ Mark::Retired { .. }] => blocked(format!(
-            "`adopt` names a pool that is being retired: it bears {}",
+        [mark @ (Mark::Retired { .. } | Mark::Replacement { .. })] => blocked(format!(
+            "`adopt` names a pool of a replace that is not finished: it bears {}",
             code(mark.to_string())
         )),
         [_, _, ..] => Err(Obstacle::torn(pool)),

@@ -98,8 +98,8 @@ mod tests {
     #[test]
     fn finishing_a_retirement_needs_no_new_leave() {
         let old = relabelled(&live(&pool("a")), "old", &["linux", &retired("a")]);
-        let there = Fleet { pools: vec![old], ..fleet() };
-        let found = need(&plan(&desired([]), &there, &Options::default()));
+        let there = Fleet { pools: vec![live(&pool("a")), old], ..fleet() };
+        let found = need(&plan(&desired([pool("a")]), &there, &Options::default()));
         assert_eq!(found, Need { leave: Leave::None, pools: vec![], because: None });
     }
 }

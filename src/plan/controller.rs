@@ -24,7 +24,7 @@ pub(super) fn step(desk: &Desk<'_>) -> Option<Step> {
     let reason = "GARM's own setting differs".to_owned();
     let step = Step {
         changes: vec![change],
-        consequences: affected(desk.picture.owners.unowned).into_iter().collect(),
+        consequences: affected(desk.picture.owners.unowned.len()).into_iter().collect(),
         work: Work::Controller { backoff_s: wanted.as_secs() },
         ..Step::bare(Action::Update, About::Controller, reason)
     };

@@ -17,9 +17,7 @@ pub(super) fn floors<'a>(fleet: &'a Fleet, settled: &[Settled<'a>]) -> HashMap<&
             Case::Keep { pool, .. } if it.desired.scale.autoscale => {
                 Some(Managed { pool, policy: &it.desired.scale })
             }
-            Case::Keep { .. } | Case::Create { .. } | Case::Replace { .. } | Case::Blocked(_) => {
-                None
-            }
+            Case::Keep { .. } | Case::Create { .. } | Case::Replace(_) | Case::Blocked(_) => None,
         })
         .collect();
     let glances = scale::glance(fleet, &managed);

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::diff::{self, LevelOwner};
+use super::diff::{self, Difference, LevelOwner};
 use super::obstacle::Obstacle;
-use super::settle::{Case, Origin, Picture, Settled};
+use super::settle::{Begun, Case, Origin, Picture, Replacing, Settled};
 use super::wanted::{self, LeftAlone};
 use super::{
-    About, Action, Change, Consent, Creation, Options, Plan, RunnerKit, Shown, Step, Work,
-    controller, credentials, follow, level, notes, retire, sentence, stranded,
+    About, Action, Change, Consent, Creation, Options, Plan, Promotion, RunnerKit, Shown, Step,
+    Work, controller, credentials, follow, level, notes, retire, sentence, stranded,
 };
 use crate::domain::desired::{Desired, DesiredPool};
 use crate::domain::entity::{Entity, EntityKey, EntityRef};
@@ -70,31 +70,25 @@ impl Desk<'_> {
     fn steps(&self) -> Vec<Step> {
         let mut steps: Vec<Step> = controller::step(self).into_iter().collect();
         steps.extend(credentials::steps(self));
-        steps.extend(retire::twins(self));
-        steps.extend(self.settled.iter().filter_map(|it| self.declared_step(it)));
         steps.extend(retire::leftovers(self));
+        steps.extend(self.settled.iter().filter_map(|it| self.declared_step(it)));
+        steps.extend(retire::leaving(self));
         steps
     }
 
     fn declared_step(&self, settled: &Settled<'_>) -> Option<Step> {
         match &settled.case {
             Case::Blocked(obstacle) => Some(obstacle.clone().step(&settled.desired.name)),
-            Case::Create { entity, predecessor } => {
-                let creation =
-                    self.creation(settled, entity, predecessor.map(|it| (&it.entity, &it.spec)));
-                Some(self.create(settled.desired, creation, *predecessor))
-            }
+            Case::Create { entity } => Some(self.create(settled, entity)),
             Case::Keep { pool, origin } => self.keep(settled, pool, *origin),
-            Case::Replace { pool, entity } => Some(self.replace(settled, pool, entity)),
+            Case::Replace(replacing) => Some(self.replace(settled, replacing)),
         }
     }
 
-    fn create(&self, pool: &DesiredPool, creation: Creation, predecessor: Option<&Pool>) -> Step {
+    fn create(&self, settled: &Settled<'_>, entity: &EntityKey) -> Step {
+        let pool = settled.desired;
         let mark = code(Mark::owned(&self.picture.desired.fleet, &pool.name).to_string());
-        let reason = match predecessor {
-            None => format!("declared, and no pool in GARM bears {mark}"),
-            Some(old) => format!("follows pool {}, which is retired", code(old.id.as_str())),
-        };
+        let creation = self.creation(settled, entity, None);
         let mut changes = entity_change(None, &pool.entity);
         changes.extend(diff::whole(&creation.spec, &self.show));
         Step {
@@ -102,14 +96,55 @@ impl Desk<'_> {
             changes,
             policy: Some(sentence::policy(pool)),
             work: Work::Create(creation),
-            ..step(&pool.name, reason)
+            ..step(&pool.name, format!("declared, and no pool in GARM bears {mark}"))
         }
     }
 
     fn keep(&self, settled: &Settled<'_>, pool: &Pool, origin: Origin) -> Option<Step> {
         let desired = settled.desired;
         let floor = self.floors.get(&pool.id).copied();
-        let level = level::wanted(desired, pool, floor);
+        let found = match self.difference(settled, pool, level::wanted(desired, pool, floor)) {
+            Ok(found) if found.changes.is_empty() => return None,
+            Ok(found) => found,
+            Err(obstacle) => return Some(obstacle.step(&desired.name)),
+        };
+        let change = &found.change;
+        let says_policy = origin != Origin::Owned
+            || change.max_runners.is_some()
+            || change.min_idle_runners.is_some()
+            || change.enabled.is_some();
+        Some(Step {
+            action: match origin {
+                Origin::Owned | Origin::Retired => Action::Update,
+                Origin::ByHand | Origin::Renamed => Action::Adopt,
+                Origin::Replacement => Action::Create,
+            },
+            pool_id: Some(pool.id.clone()),
+            consequences: follow::of_change(pool, self.picture.index.counts(&pool.id), &found),
+            policy: says_policy.then(|| sentence::policy(desired)),
+            reason: keep_reason(pool, origin, &found.changes, floor),
+            work: match origin {
+                Origin::Owned | Origin::ByHand | Origin::Renamed => {
+                    Work::Change { id: pool.id.clone(), change: found.change }
+                }
+                Origin::Retired | Origin::Replacement => Work::Promote(Promotion {
+                    id: pool.id.clone(),
+                    change: found.change,
+                    is_retired: origin == Origin::Retired,
+                }),
+            },
+            changes: found.changes,
+            ..step(&desired.name, String::new())
+        })
+    }
+
+    /// What makes a pool that is there as declared.
+    fn difference<'p>(
+        &self,
+        settled: &Settled<'_>,
+        pool: &'p Pool,
+        level: u32,
+    ) -> Result<Difference, Obstacle<'p>> {
         let mut wanted = self.spec(settled, LeftAlone::from(&pool.spec), level);
         if pool.reading == Reading::Listed {
             // Unknown is no difference.
@@ -117,61 +152,59 @@ impl Desk<'_> {
         } else if self.options.kit == RunnerKit::Unread {
             wanted.extra_specs = kit::carried(&pool.spec.extra_specs, &wanted.extra_specs);
         }
-        let owner = if desired.scale.autoscale { LevelOwner::Scaler } else { LevelOwner::Manifest };
+        let is_scaled = settled.desired.scale.autoscale;
+        let owner = if is_scaled { LevelOwner::Scaler } else { LevelOwner::Manifest };
         let found = diff::difference(&pool.spec, &wanted, owner, &self.show);
-        if found.changes.is_empty() {
-            return None;
+        match uncleared(pool, &wanted) {
+            Some(obstacle) => Err(obstacle.changes(found.changes)),
+            None => Ok(found),
         }
-        if let Some(obstacle) = uncleared(pool, &wanted) {
-            return Some(obstacle.changes(found.changes).step(&desired.name));
-        }
-        let change = &found.change;
-        let says_policy = origin != Origin::Owned
-            || change.max_runners.is_some()
-            || change.min_idle_runners.is_some()
-            || change.enabled.is_some();
-        Some(Step {
-            action: if origin == Origin::Owned { Action::Update } else { Action::Adopt },
-            pool_id: Some(pool.id.clone()),
-            consequences: follow::of_change(pool, self.picture.index.counts(&pool.id), &found),
-            policy: says_policy.then(|| sentence::policy(desired)),
-            reason: keep_reason(pool, origin, &found.changes, floor),
-            work: Work::Change { id: pool.id.clone(), change: found.change },
-            changes: found.changes,
-            ..step(&desired.name, String::new())
-        })
     }
 
-    fn replace(&self, settled: &Settled<'_>, pool: &Pool, entity: &Entity) -> Step {
+    fn replace(&self, settled: &Settled<'_>, replacing: &Replacing<'_>) -> Step {
         let desired = settled.desired;
-        let new = self.creation(settled, &entity.key, Some((&pool.entity, &pool.spec)));
-        let mut changes = self.moved(settled, pool, entity);
+        let Replacing { old, entity, successor, begun } = *replacing;
+        let new = self.creation(settled, &entity.key, Some(old));
+        let mut changes = self.moved(settled, old, entity);
         let fixed = changes.iter().filter(|it| it.before != Shown::Absent);
         let fields: Vec<String> = fixed.map(|it| code(&it.field)).collect();
-        let found = diff::difference(&pool.spec, &new.spec, LevelOwner::Manifest, &self.show);
+        let found = diff::difference(&old.spec, &new.spec, LevelOwner::Manifest, &self.show);
         // Without a template of its own a new pool gets GARM's: that is not a loss to be shown.
         let is_lost_template = |it: &Change| it.field == "template" && it.after == Shown::Absent;
         changes.extend(found.changes.into_iter().filter(|it| !is_lost_template(it)));
         if let Some(glob) = self.protection(&desired.name) {
             let reason = format!("to be replaced, but `policy.protected_pools` has {}", code(glob));
-            return Obstacle::new(reason).at(pool).changes(changes).step(&desired.name);
+            return Obstacle::new(reason).at(old).changes(changes).step(&desired.name);
         }
+        let promotion = successor.map(|it| {
+            let found = self.difference(settled, it, desired.plain_level())?;
+            let is_retired = matches!(it.spec.labels.marks().first(), Some(Mark::Retired { .. }));
+            Ok(Promotion { id: it.id.clone(), change: found.change, is_retired })
+        });
+        let successor = match promotion.transpose() {
+            Ok(successor) => successor,
+            Err(obstacle) => return Obstacle::step(obstacle, &desired.name),
+        };
         let retired = Mark::retired(&self.picture.desired.fleet, &desired.name);
-        let mut consequences = vec![follow::of_replacing(&pool.spec, &new.spec)];
-        consequences.extend(follow::of_retiring(self.picture.index.counts(&pool.id)));
+        let mut consequences = vec![follow::of_replacing(&old.spec, &new.spec)];
+        consequences.extend(follow::of_retiring(self.picture.index.counts(&old.id)));
         Step {
             action: Action::Replace,
-            pool_id: Some(pool.id.clone()),
+            pool_id: Some(old.id.clone()),
             changes,
             consequences,
             policy: Some(sentence::policy(desired)),
-            consent: Consent::Destroy,
-            work: Work::Replace {
-                old: pool.id.clone(),
-                retired_labels: wanted::with_mark(&pool.spec.labels, &retired),
-                new,
+            consent: match begun {
+                Begun::Yes => Consent::None,
+                Begun::No | Begun::Otherwise => Consent::Destroy,
             },
-            ..step(&desired.name, format!("GARM cannot change {} of a pool", fields.join(" and ")))
+            work: Work::Replace {
+                old: old.id.clone(),
+                retired_labels: old.spec.labels.with_mark(&retired),
+                new,
+                successor,
+            },
+            ..step(&desired.name, replace_reason(begun, &fields))
         }
     }
 
@@ -198,13 +231,14 @@ impl Desk<'_> {
         &self,
         settled: &Settled<'_>,
         entity: &EntityKey,
-        before: Option<(&EntityKey, &PoolSpec)>,
+        before: Option<&Pool>,
     ) -> Creation {
         let desired = settled.desired;
         let left = match before {
-            Some((key, spec)) if key == entity => {
-                let mut left = LeftAlone::from(spec);
-                left.template_id = left.template_id.filter(|_| spec.os_type == desired.os_type);
+            Some(before) if before.entity == *entity => {
+                let mut left = LeftAlone::from(&before.spec);
+                let is_of_one_system = before.spec.os_type == desired.os_type;
+                left.template_id = left.template_id.filter(|_| is_of_one_system);
                 left
             }
             Some(_) | None => LeftAlone::default(),
@@ -262,6 +296,10 @@ fn keep_reason(pool: &Pool, origin: Origin, changes: &[Change], floor: Option<u3
                 Some(old) => format!("takes over the pool that was {}", code(old)),
             }
         }
+        Origin::Retired => {
+            "retired by a replace, and declared as it was: it is taken back".to_owned()
+        }
+        Origin::Replacement => "created by a replace that was interrupted".to_owned(),
         Origin::Owned => match (floor, changes) {
             (Some(floor), [only]) if matches!(only.after, Shown::Level(level) if level == floor) => {
                 format!("the live level is below the floor of {floor}")
@@ -272,6 +310,17 @@ fn keep_reason(pool: &Pool, origin: Origin, changes: &[Change], floor: Option<u3
                 several => format!("{} fields differ", several.len()),
             },
         },
+    }
+}
+
+fn replace_reason(begun: Begun, fields: &[String]) -> String {
+    let fixed = format!("GARM cannot change {} of a pool", fields.join(" and "));
+    match begun {
+        Begun::No => fixed,
+        Begun::Yes => "a replace that was begun before goes on".to_owned(),
+        Begun::Otherwise => {
+            format!("{fixed}, and the pool that an earlier replace retired has no other successor")
+        }
     }
 }
 

@@ -15,7 +15,6 @@ mod level;
 mod make;
 mod notes;
 mod obstacle;
-mod owners;
 mod retire;
 mod runner_kit;
 pub mod saved;
@@ -34,7 +33,7 @@ use serde_json::Value;
 
 pub use self::drift::drifts;
 pub use self::make::plan;
-pub use self::owners::{age, create_in_flight};
+pub use self::settle::create_in_flight;
 
 use crate::domain::credential::DesiredCredential;
 use crate::domain::desired::Desired;
@@ -161,6 +160,17 @@ pub struct Creation {
     pub spec: PoolSpec,
 }
 
+/// A pool that is put in force under a name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Promotion {
+    /// Which pool.
+    pub id: PoolId,
+    /// What makes it as declared, the label among it.
+    pub change: PoolChange,
+    /// Whether a replace had retired it, so that it may have runners; else one has created it.
+    pub is_retired: bool,
+}
+
 /// The writes of a step, settled to the last value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Work {
@@ -188,7 +198,10 @@ pub enum Work {
         /// What.
         change: PoolChange,
     },
-    /// Relabel the old pool as retired, create the new one, drain and delete the old one.
+    /// `PUT /pools/ID` that puts a pool in force which a replace has created or retired.
+    Promote(Promotion),
+    /// Create the new pool under a label of its own, retire the label of the old one, put the new
+    /// one in force, drain and delete the old one.
     Replace {
         /// The pool that goes.
         old: PoolId,
@@ -196,16 +209,20 @@ pub enum Work {
         retired_labels: Labels,
         /// The pool that comes.
         new: Creation,
+        /// The pool that comes, where it is there already: it is not created then.
+        successor: Option<Promotion>,
     },
     /// Disable, remove idle runners, wait for busy ones, delete.
     Retire {
         /// The pool that goes.
         id: PoolId,
+        /// Whether a replace had retired it when the plan was made: then it must still be.
+        is_retired: bool,
     },
-    /// Delete the later of two pools with one label, which is disabled, empty and at level 0: a
-    /// create that was interrupted. If it is anything else by then, it is left alone.
-    RemoveTwin {
-        /// The later one.
+    /// Delete a pool that an interrupted create or replace has left: disabled, empty and at level
+    /// 0. If it is anything else by then, it is left alone.
+    RemoveLeftover {
+        /// Which pool.
         id: PoolId,
     },
 }

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::make::Desk;
-use super::retire::Place;
 use super::runner_kit;
-use super::settle::{Case, Origin};
+use super::settle::{Case, Origin, Settled};
 use super::{Note, Shown, Step, Weight, Work, controller, credentials, level};
 use crate::domain::desired::DesiredPool;
 use crate::domain::duration;
@@ -41,6 +40,7 @@ pub(super) fn all(desk: &Desk<'_>, steps: &[Step]) -> Vec<Note> {
     notes.extend(controller_left_alone(desk));
     notes.extend(credentials::notes(desk).into_iter().map(remark));
     notes.extend(outside(desk));
+    notes.extend(undeleted(desk));
     notes.extend(nameless(desk));
     notes.extend(unowned(desk));
     notes
@@ -112,9 +112,10 @@ fn backoff(desk: &Desk<'_>, steps: &[Step]) -> Option<Note> {
         | Work::Credential { .. }
         | Work::Create(_)
         | Work::Change { .. }
+        | Work::Promote(_)
         | Work::Replace { .. }
         | Work::Retire { .. }
-        | Work::RemoveTwin { .. } => None,
+        | Work::RemoveLeftover { .. } => None,
     });
     let backoff = planned.unwrap_or(live);
     let mut steered: Vec<&DesiredPool> = desk
@@ -163,7 +164,7 @@ fn raised(desk: &Desk<'_>, steps: &[Step]) -> Option<Note> {
                     floor,
                 ))
             }
-            Case::Create { .. } | Case::Replace { .. } | Case::Blocked(_) => None,
+            Case::Create { .. } | Case::Replace(_) | Case::Blocked(_) => None,
         })
         .collect();
     let said: Vec<String> = above
@@ -195,7 +196,7 @@ fn outdated(desk: &Desk<'_>, steps: &[Step]) -> Option<Note> {
                 let outdated = desk.picture.index.counts(&pool.id).outdated;
                 (outdated > 0).then_some((&it.desired.name, outdated))
             }
-            Case::Create { .. } | Case::Replace { .. } | Case::Blocked(_) => None,
+            Case::Create { .. } | Case::Replace(_) | Case::Blocked(_) => None,
         })
         .collect();
     let names: Vec<&PoolName> = found.iter().map(|it| it.0).collect();
@@ -250,14 +251,12 @@ fn controller_left_alone(desk: &Desk<'_>) -> Option<Note> {
 
 /// Pools of this fleet that a part of the manifests, or a `--target`, leaves out.
 fn outside(desk: &Desk<'_>) -> Option<Note> {
-    let looked_at = desk.looked_at();
-    let names: Vec<&PoolName> = desk
-        .picture
-        .owners
-        .named
-        .keys()
-        .filter(|it| desk.place(it, &looked_at) == Place::Outside)
-        .collect();
+    let names: Vec<&PoolName> = match desk.is_whole() {
+        true => Vec::new(),
+        false => {
+            desk.picture.owners.named.keys().filter(|it| desk.looked_at(it).is_none()).collect()
+        }
+    };
     let (verb, them) = if names.len() == 1 { ("was", "it") } else { ("were", "them") };
     let cause = if desk.options.target.is_empty() {
         format!("{verb} not looked at, since one file does not speak for {them}")
@@ -266,6 +265,29 @@ fn outside(desk: &Desk<'_>) -> Option<Note> {
     };
     (!names.is_empty()).then(|| {
         remark(format!("{} of this fleet {cause}: {}", count(names.len(), "pool"), list(&names)))
+    })
+}
+
+/// Pools that a run over the whole fleet would delete beside those that are looked at.
+fn undeleted(desk: &Desk<'_>) -> Option<Note> {
+    if desk.is_whole() {
+        return None;
+    }
+    let gone = |it: &Settled<'_>| desk.outlived(it).len() + it.leftovers.len();
+    let found: Vec<(&PoolName, usize)> =
+        desk.settled.iter().map(|it| (&it.desired.name, gone(it))).filter(|it| it.1 > 0).collect();
+    let names: Vec<&PoolName> = found.iter().map(|it| it.0).collect();
+    let pools: usize = found.iter().map(|it| it.1).sum();
+    let verb = if pools == 1 { "is" } else { "are" };
+    let part = if desk.options.target.is_empty() { "a part of the files" } else { "`--target`" };
+    (pools > 0).then(|| Note {
+        pool: single(&names),
+        help: Some("a run over the whole fleet deletes what is left".to_owned()),
+        ..remark(format!(
+            "{} left by a replace or a create of {} {verb} not deleted with {part}",
+            count(pools, "pool"),
+            list(&names)
+        ))
     })
 }
 
@@ -294,7 +316,7 @@ fn unowned(desk: &Desk<'_>) -> Option<Note> {
         .iter()
         .filter(|it| matches!(it.case, Case::Keep { origin: Origin::ByHand, .. }))
         .count();
-    let left = owners.unowned.saturating_sub(adopted);
+    let left = owners.unowned.len().saturating_sub(adopted);
     let verb = if left == 1 { "is" } else { "are" };
     let fleets: Vec<String> = owners.others.iter().take(NAMES_MAX).map(code).collect();
     let others = match fleets.as_slice() {

@@ -1,98 +1,133 @@
-//! What goes: pools that are not declared any more, pools that a replace has retired, and the
-//! later of two pools that one interrupted create left behind.
-
-use std::collections::BTreeSet;
+//! What goes: pools that are not declared any more, pools that a replace has retired, and what an
+//! interrupted create or replace has left behind.
 
 use super::make::{Desk, step};
 use super::obstacle::Obstacle;
-use super::owners::Claims;
-use super::settle::in_force;
+use super::settle::{Begun, Case, Settled, in_force};
 use super::{Action, Consent, Step, Work, follow};
 use crate::domain::desired::Scope;
+use crate::domain::label::Mark;
 use crate::domain::name::PoolName;
+use crate::domain::owners::{Claims, is_switched_off};
 use crate::domain::pool::Pool;
 use crate::domain::text::code;
 
-/// How far a name of the fleet is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// It is declared and wanted.
-    Declared,
-    /// It is not declared in the whole of the fleet: it goes.
-    Undeclared,
-    /// Only a part of the fleet is looked at, and it is outside.
-    Outside,
-}
+impl<'a> Desk<'a> {
+    /// Whether all of the fleet is looked at. In a part of it nothing is deleted.
+    pub(super) fn is_whole(&self) -> bool {
+        self.picture.desired.scope == Scope::Whole && self.options.target.is_empty()
+    }
 
-impl Desk<'_> {
-    /// How far `name` is looked at.
-    pub(super) fn place(&self, name: &PoolName, looked_at: &BTreeSet<&PoolName>) -> Place {
-        let whole = self.picture.desired.scope == Scope::Whole && self.options.target.is_empty();
-        if looked_at.contains(name) {
-            Place::Declared
-        } else if whole {
-            Place::Undeclared
-        } else {
-            Place::Outside
+    /// The declared pool of this name, if it is looked at.
+    pub(super) fn looked_at(&self, name: &PoolName) -> Option<&Settled<'a>> {
+        let found = self.settled.binary_search_by(|it| it.desired.name.cmp(name));
+        found.ok().map(|at| &self.settled[at])
+    }
+
+    /// Retired pools of a declared name that no other step is about. None where the name is
+    /// blocked: nothing is known to take their place.
+    pub(super) fn outlived(&self, settled: &Settled<'a>) -> Vec<&'a Pool> {
+        let claims = self.picture.owners.of(&settled.desired.name);
+        match (&settled.case, claims) {
+            (Case::Blocked(_), _) | (_, None) => Vec::new(),
+            (Case::Create { .. } | Case::Keep { .. } | Case::Replace(_), Some(claims)) => {
+                let retired = claims.retired.iter().copied();
+                retired.filter(|it| !settled.uses(it)).collect()
+            }
         }
     }
-
-    /// The declared names that are looked at.
-    pub(super) fn looked_at(&self) -> BTreeSet<&PoolName> {
-        self.settled.iter().map(|it| &it.desired.name).collect()
-    }
 }
 
-/// Later twins of the declared pools that are looked at.
-pub(super) fn twins(desk: &Desk<'_>) -> Vec<Step> {
-    let mut steps = Vec::new();
-    for settled in &desk.settled {
-        steps.extend(settled.twins.iter().map(|it| remove_twin(&settled.desired.name, it)));
-    }
-    steps
-}
-
-/// Everything that goes, by name.
+/// What interrupted creates and replaces have left beside the declared pools.
 pub(super) fn leftovers(desk: &Desk<'_>) -> Vec<Step> {
-    let looked_at = desk.looked_at();
+    if !desk.is_whole() {
+        return Vec::new();
+    }
+    let of = |it: &Settled<'_>| -> Vec<Step> {
+        let leftovers = it.leftovers.iter();
+        leftovers.map(|left| remove_leftover(desk, &it.desired.name, left)).collect()
+    };
+    desk.settled.iter().flat_map(of).collect()
+}
+
+/// Everything that goes after what comes, by name.
+pub(super) fn leaving(desk: &Desk<'_>) -> Vec<Step> {
+    if !desk.is_whole() {
+        return Vec::new();
+    }
     let mut steps = Vec::new();
     for (name, claims) in &desk.picture.owners.named {
-        match desk.place(name, &looked_at) {
-            Place::Outside => continue,
-            Place::Declared => {}
-            Place::Undeclared => steps.extend(undeclared(desk, name, claims)),
+        match desk.looked_at(name) {
+            Some(settled) => {
+                let consent = consent_to_outlived(settled);
+                let outlived = desk.outlived(settled).into_iter();
+                steps.extend(outlived.map(|it| finish(desk, name, it, consent)));
+            }
+            None => steps.extend(undeclared(desk, name, claims)),
         }
-        steps.extend(claims.retired.iter().map(|it| finish(desk, name, it)));
-        steps.extend(claims.torn_retired.iter().map(|it| Obstacle::torn(it).step(name)));
+        steps.extend(claims.torn_others.iter().map(|it| Obstacle::torn(it).step(name)));
     }
     steps
+}
+
+/// A retired pool goes without being asked for again when the pool that replaced it is in force, or
+/// is put in force by this plan.
+fn consent_to_outlived(settled: &Settled<'_>) -> Consent {
+    match &settled.case {
+        Case::Replace(it) if it.begun == Begun::Otherwise => Consent::Destroy,
+        Case::Replace(_) | Case::Keep { .. } | Case::Create { .. } | Case::Blocked(_) => {
+            Consent::None
+        }
+    }
 }
 
 fn undeclared(desk: &Desk<'_>, name: &PoolName, claims: &Claims<'_>) -> Vec<Step> {
     let is_taken_over = |it: &&Pool| desk.picture.adoptions.want(&it.id);
-    if claims.owned.iter().chain(&claims.torn).any(is_taken_over) {
-        return Vec::new();
+    let in_force = in_force(claims, &desk.picture.index);
+    let has_successor = matches!(&in_force, Ok((Some(_), _)));
+    let consent = if has_successor { Consent::None } else { Consent::Destroy };
+    let mut steps: Vec<Step> = Vec::new();
+    if !claims.owned.iter().chain(&claims.torn).any(is_taken_over) {
+        match in_force {
+            Ok((live, leftovers)) => {
+                let leftovers = leftovers.into_iter();
+                steps.extend(leftovers.map(|it| remove_leftover(desk, name, it)));
+                steps.extend(live.map(|it| delete(desk, name, it)));
+            }
+            Err(obstacle) => steps.push(obstacle.step(name)),
+        }
     }
-    let (live, twins) = match in_force(claims, &desk.picture.index) {
-        Ok(found) => found,
-        Err(obstacle) => return vec![obstacle.step(name)],
-    };
-    let mut steps: Vec<Step> = twins.into_iter().map(|it| remove_twin(name, it)).collect();
-    steps.extend(live.map(|pool| match desk.protection(name) {
-        None => retire(desk, name, pool, Consent::Destroy),
+    let replacements = claims.replacements.iter();
+    steps.extend(replacements.map(|it| remove_leftover(desk, name, it)));
+    steps.extend(claims.retired.iter().map(|it| finish(desk, name, it, consent)));
+    steps
+}
+
+fn delete(desk: &Desk<'_>, name: &PoolName, pool: &Pool) -> Step {
+    match desk.protection(name) {
+        None => Step {
+            work: Work::Retire { id: pool.id.clone(), is_retired: false },
+            ..retire(desk, name, (pool, Consent::Destroy), "not declared any more")
+        },
         Some(glob) => {
             let reason =
                 format!("not declared any more, but `policy.protected_pools` has {}", code(glob));
             Obstacle::new(reason).at(pool).help("declare it again, or change the policy").step(name)
         }
-    }));
-    steps
+    }
 }
 
-/// The rest of a replace that was begun: it was consented to then.
-fn finish(desk: &Desk<'_>, name: &PoolName, pool: &Pool) -> Step {
+/// The rest of a replace that was begun.
+fn finish(desk: &Desk<'_>, name: &PoolName, pool: &Pool, consent: Consent) -> Step {
+    let reason = match consent {
+        Consent::None => "retired by a replace that was begun before",
+        Consent::Destroy => "retired by a replace, and no pool has taken its place",
+    };
     match desk.protection(name) {
-        None => retire(desk, name, pool, Consent::None),
+        None => Step {
+            work: Work::Retire { id: pool.id.clone(), is_retired: true },
+            ..retire(desk, name, (pool, consent), reason)
+        },
         Some(glob) => {
             let reason =
                 format!("retired by a replace, but `policy.protected_pools` has {}", code(glob));
@@ -104,26 +139,39 @@ fn finish(desk: &Desk<'_>, name: &PoolName, pool: &Pool) -> Step {
     }
 }
 
-fn retire(desk: &Desk<'_>, name: &PoolName, pool: &Pool, consent: Consent) -> Step {
-    let reason = match consent {
-        Consent::Destroy => "not declared any more",
-        Consent::None => "retired by a replace that was begun before",
-    };
+fn retire(
+    desk: &Desk<'_>,
+    name: &PoolName,
+    (pool, consent): (&Pool, Consent),
+    reason: &str,
+) -> Step {
     Step {
         action: Action::Delete,
         pool_id: Some(pool.id.clone()),
         consequences: follow::of_retiring(desk.picture.index.counts(&pool.id)),
         consent,
-        work: Work::Retire { id: pool.id.clone() },
         ..step(name, reason.to_owned())
     }
 }
 
-fn remove_twin(name: &PoolName, twin: &Pool) -> Step {
+/// One that has come into use is left alone: only somebody who knows why can say what it is for.
+fn remove_leftover(desk: &Desk<'_>, name: &PoolName, left: &Pool) -> Step {
+    let is_unused = is_switched_off(left) && desk.picture.index.counts(&left.id).live == 0;
+    if !is_unused {
+        let mark = Mark::replacement(&desk.picture.desired.fleet, name).to_string();
+        let reason = format!("a pool with {} is in use, and no replace needs it", code(mark));
+        return Obstacle::new(reason)
+            .at(left)
+            .help("delete it, or take the label off it")
+            .step(name);
+    }
     Step {
         action: Action::Delete,
-        pool_id: Some(twin.id.clone()),
-        work: Work::RemoveTwin { id: twin.id.clone() },
-        ..step(name, "the later of two pools with one label, empty and disabled: a create that was interrupted".to_owned())
+        pool_id: Some(left.id.clone()),
+        work: Work::RemoveLeftover { id: left.id.clone() },
+        ..step(
+            name,
+            "left by a create that was interrupted: disabled and without runners".to_owned(),
+        )
     }
 }

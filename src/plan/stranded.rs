@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Step, Work};
+use super::{Promotion, Step, Work};
 use crate::domain::entity::EntityKey;
 use crate::domain::fleet::Fleet;
 use crate::domain::job::{Job, JobStatus};
 use crate::domain::label::Labels;
 use crate::domain::name::PoolId;
-use crate::domain::pool::Pool;
+use crate::domain::pool::{Pool, PoolChange};
 use crate::domain::text::{code, count};
 
 /// How many kinds of jobs are named.
@@ -46,7 +46,7 @@ pub(super) fn tell(steps: &mut [Step], fleet: &Fleet) {
 /// The pool whose labels, or whose readiness, a step takes away.
 fn loser(step: &Step) -> Option<&PoolId> {
     match &step.work {
-        Work::Retire { id } => Some(id),
+        Work::Retire { id, .. } => Some(id),
         Work::Replace { old, .. } => Some(old),
         Work::Change { id, change } => {
             (change.labels.is_some() || change.enabled == Some(false)).then_some(id)
@@ -55,25 +55,27 @@ fn loser(step: &Step) -> Option<&PoolId> {
         | Work::Controller { .. }
         | Work::Credential { .. }
         | Work::Create(_)
-        | Work::RemoveTwin { .. } => None,
+        | Work::Promote(_)
+        | Work::RemoveLeftover { .. } => None,
     }
 }
 
 /// The enabled pools as they stand after the plan.
 fn supply<'a>(steps: &'a [Step], fleet: &'a Fleet) -> Shelf<'a> {
-    let mut touched: HashMap<&PoolId, Option<&Work>> = HashMap::new();
+    let mut touched: HashMap<&PoolId, Option<&PoolChange>> = HashMap::new();
     let mut new = Vec::new();
     for step in steps {
         match &step.work {
-            Work::Retire { id } | Work::RemoveTwin { id } => {
+            Work::Retire { id, .. } | Work::RemoveLeftover { id } => {
                 touched.insert(id, None);
             }
-            Work::Replace { old, new: creation, .. } => {
+            Work::Replace { old, new: creation, successor, .. } => {
                 touched.insert(old, None);
+                touched.extend(successor.iter().map(|it| (&it.id, None)));
                 new.push(creation);
             }
-            Work::Change { id, .. } => {
-                touched.insert(id, Some(&step.work));
+            Work::Change { id, change } | Work::Promote(Promotion { id, change, .. }) => {
+                touched.insert(id, Some(change));
             }
             Work::Create(creation) => new.push(creation),
             Work::Nothing | Work::Controller { .. } | Work::Credential { .. } => {}
@@ -82,12 +84,11 @@ fn supply<'a>(steps: &'a [Step], fleet: &'a Fleet) -> Shelf<'a> {
     let stays = fleet.pools.iter().filter_map(|pool| match touched.get(&pool.id) {
         None => Some((pool, pool.spec.enabled, &pool.spec.labels)),
         Some(None) => None,
-        Some(Some(Work::Change { change, .. })) => Some((
+        Some(Some(change)) => Some((
             pool,
             change.enabled.unwrap_or(pool.spec.enabled),
             change.labels.as_ref().unwrap_or(&pool.spec.labels),
         )),
-        Some(Some(_)) => None,
     });
     let stays =
         stays.filter(|(_, enabled, _)| *enabled).map(|(it, _, labels)| (&it.entity, labels));

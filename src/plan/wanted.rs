@@ -1,7 +1,7 @@
 //! A declared pool as GARM should store it.
 
 use crate::domain::desired::DesiredPool;
-use crate::domain::label::{Labels, Mark};
+use crate::domain::label::Mark;
 use crate::domain::name::FleetName;
 use crate::domain::pool::PoolSpec;
 
@@ -33,7 +33,7 @@ pub(super) fn spec(
         flavor: pool.instance_type.clone(),
         os_type: pool.os_type.clone(),
         os_arch: pool.os_arch.clone(),
-        labels: with_mark(&pool.labels, &Mark::owned(fleet, &pool.name)),
+        labels: pool.labels.with_mark(&Mark::owned(fleet, &pool.name)),
         enabled: pool.enabled,
         max_runners: pool.scale.max_runners,
         min_idle_runners: level,
@@ -45,11 +45,4 @@ pub(super) fn spec(
         enable_shell: pool.enable_shell,
         extra_specs: pool.extra_specs.clone(),
     }
-}
-
-/// The labels a person wrote, and exactly this reserved one.
-pub(super) fn with_mark(labels: &Labels, mark: &Mark) -> Labels {
-    let mut labels = labels.without_marks();
-    labels.insert(mark.to_string());
-    labels
 }

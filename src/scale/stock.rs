@@ -54,7 +54,7 @@ impl Stock {
         let spec = &pool.spec;
         let name = spec.labels.marks().into_iter().find_map(|mark| match mark {
             Mark::Owned { pool, .. } => Some(pool),
-            Mark::Retired { .. } => None,
+            Mark::Retired { .. } | Mark::Replacement { .. } => None,
         });
         Self {
             place: Place {

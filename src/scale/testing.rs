@@ -122,6 +122,7 @@ pub(crate) fn job(id: i64, labels: &[&str], since: i64) -> Job {
 /// The fleet at second `now`.
 pub(crate) fn fleet(now: i64, pools: Vec<Pool>, runners: Vec<Runner>, jobs: Vec<Job>) -> Fleet {
     Fleet {
+        providers: None,
         credentials: None,
         observed_at: at(now),
         controller: Controller {

@@ -207,10 +207,8 @@ impl Auditor {
 
     fn home(&self, pool: &Pool) -> Home {
         let marks = pool.spec.labels.marks();
-        let name = marks.iter().filter(|it| it.fleet() == self.fleet.as_str()).find_map(|it| {
-            let (Mark::Owned { pool, .. } | Mark::Retired { pool, .. }) = it;
-            PoolName::new(pool).ok()
-        });
+        let ours = marks.iter().filter(|it| it.fleet() == self.fleet.as_str());
+        let name = ours.map(Mark::pool).find_map(|it| PoolName::new(it).ok());
         Home { provider: pool.spec.provider.clone(), name }
     }
 

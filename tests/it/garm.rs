@@ -392,6 +392,7 @@ fn every_recorded_answer_has_its_test() {
 async fn the_old_line_is_known_by_what_it_does_not_say() {
     async fn line(pools: Value) -> Line {
         let fleet = Fleet {
+            providers: None,
             credentials: None,
             observed_at: pool().created_at,
             controller: client("controller").controller().await.unwrap().0,

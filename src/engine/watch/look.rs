@@ -70,7 +70,7 @@ impl Machine<'_> {
                 meet(&mut self.hands, picture, runner, now);
             }
         }
-        let found = self.roll.find(fleet.pools.iter());
+        let found = self.roll.find(fleet.pools.iter(), |it| fleet.runners_of(it).count());
         let policies = self.roll.policies(&found);
         match &mut self.picture {
             None => self.picture = Some(Picture::new(fleet, policies)),
@@ -115,7 +115,9 @@ impl Machine<'_> {
     /// Finds the declared pools anew among those that are known.
     pub(super) fn find(&mut self, now: Instant) {
         let (Some(picture), Some(clock)) = (&mut self.picture, &self.clock) else { return };
-        let found = self.roll.find(picture.pools().values());
+        let runners =
+            |id: &PoolId| picture.runners().filter(|it| it.pool.as_ref() == Some(id)).count();
+        let found = self.roll.find(picture.pools().values(), runners);
         picture.manage(self.roll.policies(&found), clock.now(now));
         self.found(found);
         self.touch_all();

@@ -50,6 +50,7 @@ pub(super) async fn read_fleet(
         }
     };
     let fleet = Fleet {
+        providers: None,
         credentials: None,
         observed_at: Timestamp::UNIX_EPOCH,
         controller,

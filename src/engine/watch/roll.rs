@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 
 use crate::domain::desired::ScalePolicy;
 use crate::domain::entity::EntityKey;
-use crate::domain::label::Mark;
 use crate::domain::name::{FleetName, PoolId, PoolName};
+use crate::domain::owners::{Holder, Owners};
 use crate::domain::pool::Pool;
-use crate::engine::guard::is_fresh;
 use crate::scale::Policies;
 
 /// The declared pools.
@@ -75,28 +74,28 @@ pub struct Found {
 }
 
 impl Roll {
-    /// Finds the declared pools among those of GARM.
-    pub fn find<'a>(&self, pools: impl Iterator<Item = &'a Pool>) -> Found {
-        let mut claims: BTreeMap<String, Vec<&Pool>> = BTreeMap::new();
-        for pool in pools {
-            for mark in pool.spec.labels.marks() {
-                if let Mark::Owned { fleet, pool: name } = mark
-                    && fleet == self.fleet.as_str()
-                {
-                    claims.entry(name).or_default().push(pool);
-                }
-            }
-        }
+    /// Finds the declared pools among those of GARM. `runners` counts those of a pool; it is asked
+    /// only where pools share a label.
+    pub fn find<'a>(
+        &self,
+        pools: impl Iterator<Item = &'a Pool>,
+        runners: impl Fn(&PoolId) -> usize,
+    ) -> Found {
+        let owners = Owners::new(pools, &self.fleet);
         let mut found = Found::default();
         for name in self.pools.keys() {
-            let claims = claims.get(name.as_str()).map_or(&[][..], Vec::as_slice);
-            match the_one(claims) {
-                Ok(pool) => {
+            let holder = owners.of(name).map_or(Holder::Nobody, |it| it.holder(&runners));
+            let why = match holder {
+                Holder::Pool { pool, .. } => {
                     let managed = Managed { id: pool.id.clone(), entity: pool.entity.clone() };
                     found.managed.insert(name.clone(), managed);
+                    continue;
                 }
-                Err(why) => drop(found.unmanaged.insert(name.clone(), why)),
-            }
+                Holder::Nobody => Unmanaged::Absent,
+                Holder::Torn(pool) => Unmanaged::Torn(pool.id.clone()),
+                Holder::Several(pools) => Unmanaged::Twins(pools.len()),
+            };
+            found.unmanaged.insert(name.clone(), why);
         }
         found
     }
@@ -113,19 +112,6 @@ impl Roll {
     }
 }
 
-/// The pool that all claims mean. One that a create has not finished yet is no claim beside
-/// another.
-fn the_one<'a>(claims: &[&'a Pool]) -> Result<&'a Pool, Unmanaged> {
-    let settled: Vec<&Pool> = claims.iter().copied().filter(|it| !is_fresh(it)).collect();
-    let claims = if settled.is_empty() { claims } else { &settled };
-    match claims {
-        [] => Err(Unmanaged::Absent),
-        [pool] if pool.spec.labels.marks().len() > 1 => Err(Unmanaged::Torn(pool.id.clone())),
-        [pool] => Ok(pool),
-        twins => Err(Unmanaged::Twins(twins.len())),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,7 +125,7 @@ mod tests {
 
     #[track_caller]
     fn check(pools: &[Pool], expected: Result<&str, Unmanaged>) {
-        let found = roll(&["a"]).find(pools.iter());
+        let found = roll(&["a"]).find(pools.iter(), |_| 0);
         let name = PoolName::new("a").unwrap();
         let managed = found.managed.get(&name).map(|it| it.id.as_str());
         let unmanaged = found.unmanaged.get(&name).cloned();
@@ -173,17 +159,18 @@ mod tests {
     }
 
     #[test]
-    fn a_create_in_flight_beside_the_pool_does_not_matter() {
+    fn a_create_in_flight_beside_the_pool_does_not_matter_whichever_is_older() {
         check(&[twin("a1"), fresh("a2")], Ok("a1"));
+        check(&[fresh("a1"), twin("a2")], Ok("a2"));
         check(&[fresh("a1")], Ok("a1"));
-        check(&[fresh("a1"), fresh("a2")], Err(Unmanaged::Twins(2)));
+        check(&[fresh("a1"), fresh("a2")], Ok("a1"));
     }
 
     #[test]
     fn a_pool_switched_off_in_its_file_has_a_policy_and_is_not_scaled() {
         let mut roll = roll(&["a"]);
         roll.pools.values_mut().for_each(|it| it.enabled = false);
-        let found = roll.find([twin("a1")].iter());
+        let found = roll.find([twin("a1")].iter(), |_| 0);
         let policies = roll.policies(&found);
         assert_eq!(policies[&PoolId::new("a1")], ScalePolicy { autoscale: false, ..policy() });
     }

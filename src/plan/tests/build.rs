@@ -35,6 +35,10 @@ pub(crate) fn retired(pool: &str) -> String {
     Mark::retired(&acme(), &name(pool)).to_string()
 }
 
+pub(crate) fn replacement(pool: &str) -> String {
+    Mark::replacement(&acme(), &name(pool)).to_string()
+}
+
 pub(crate) fn key(id: &str) -> EntityKey {
     EntityKey { kind: EntityKind::Organization, id: EntityId::new(id) }
 }
@@ -69,6 +73,7 @@ pub(crate) fn fleet() -> Fleet {
         runners: Vec::new(),
         jobs: Vec::new(),
         templates: Vec::new(),
+        providers: None,
         credentials: None,
     }
 }

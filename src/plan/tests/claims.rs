@@ -1,11 +1,14 @@
 //! Whose a pool is: labels, twins, adoptions, and what blocks a step.
 
+use std::collections::BTreeSet;
+
 use super::build::*;
 use super::rows::{changed, check, with};
 use crate::domain::desired::{ControllerSettings, Desired, Scope};
 use crate::domain::fleet::{Fleet, Template};
-use crate::domain::pool::PoolChange;
-use crate::plan::{Consent, Options, Work, plan};
+use crate::domain::pool::{Pool, PoolChange};
+use crate::domain::runner::Runner;
+use crate::plan::{Action, Consent, Options, Work, plan};
 
 #[test]
 fn pools_without_this_fleets_label_are_never_touched() {
@@ -29,29 +32,65 @@ fn two_pools_with_one_label_are_blocked() {
     }
 }
 
-#[test]
-fn a_later_twin_that_is_empty_and_disabled_is_a_create_in_flight() {
-    let a = live(&pool("a"));
-    let mut twin = relabelled(&a, "0-later", &["linux", "a", &owned("a")]);
-    twin.spec.enabled = false;
-    twin.spec.min_idle_runners = 0;
-    twin.created_at = at(-1);
-    let both = with([twin.clone(), a]);
-    let reason =
-        "the later of two pools with one label, empty and disabled: a create that was interrupted";
-    let line = format!("delete a [] {reason}");
-    let plan = check(&desired([pool("a")]), &both, &[&line]);
-    assert_eq!(plan.steps[0].work, Work::RemoveTwin { id: twin.id.clone() });
-    assert_eq!(plan.steps[0].consent, Consent::None);
-    assert!(crate::plan::create_in_flight(&both, &acme()));
+/// Three kinds of pools with one label: in use, switched off with a runner, unused.
+fn twin(id: &str, kind: char, created: i64) -> (Pool, Option<Runner>) {
+    let mut twin = relabelled(&live(&pool("a")), id, &["linux", "a", &owned("a")]);
+    twin.created_at = at(created);
+    if kind != 'u' {
+        twin.spec.enabled = false;
+        twin.spec.min_idle_runners = 0;
+    }
+    let runner = (kind == 'r').then(|| runner(&twin, 1, "idle"));
+    (twin, runner)
+}
 
-    let busy = Fleet { runners: vec![runner(&twin, 1, "idle")], ..both };
-    assert!(!crate::plan::create_in_flight(&busy, &acme()));
-    check(
-        &desired([pool("a")]),
-        &busy,
-        &["blocked a [] 2 pools bear one label of this fleet: `a-id`, `0-later`"],
-    );
+#[test]
+fn whatever_the_order_of_twins_the_one_in_use_is_in_force_and_the_unused_ones_go() {
+    // `u` is in use, `r` is switched off and has a runner, `f` is as a create has left it.
+    for (kinds, in_force) in [
+        ("u", Some("0")),
+        ("f", Some("0")),
+        ("uf", Some("0")),
+        ("fu", Some("1")),
+        ("rf", Some("0")),
+        ("fr", Some("1")),
+        ("ff", Some("0")),
+        ("fuf", Some("1")),
+        ("fff", Some("0")),
+        ("uu", None),
+        ("ur", None),
+        ("ru", None),
+        ("ufr", None),
+        ("fuu", None),
+    ] {
+        let twins: Vec<_> = (kinds.chars().zip(0..))
+            .map(|(kind, n): (char, i64)| twin(&n.to_string(), kind, n - 100))
+            .collect();
+        let there = Fleet {
+            runners: twins.iter().filter_map(|it| it.1.clone()).collect(),
+            pools: twins.into_iter().rev().map(|it| it.0).collect(),
+            ..fleet()
+        };
+        let plan = plan(&desired([pool("a")]), &there, &Options::default());
+        let removed: BTreeSet<&str> = (plan.steps.iter())
+            .filter_map(|it| match &it.work {
+                Work::RemoveLeftover { id } => Some(id.as_str()),
+                _ => None,
+            })
+            .collect();
+        let Some(in_force) = in_force else {
+            assert_eq!(plan.summary().blocked, 1, "{kinds}");
+            assert_eq!(plan.steps.len(), 1, "{kinds}");
+            assert!(!crate::plan::create_in_flight(&there, &acme()), "{kinds}");
+            continue;
+        };
+        let others: BTreeSet<&str> =
+            there.pools.iter().map(|it| it.id.as_str()).filter(|it| *it != in_force).collect();
+        assert_eq!(removed, others, "{kinds}");
+        assert!(plan.steps.iter().all(|it| it.consent == Consent::None), "{kinds}");
+        let is_in_flight = kinds.len() > 1;
+        assert_eq!(crate::plan::create_in_flight(&there, &acme()), is_in_flight, "{kinds}");
+    }
 }
 
 #[test]
@@ -117,7 +156,7 @@ fn an_adoption_that_must_not_be_is_blocked() {
         (
             "x",
             vec![labelled(&["linux", &retired("z")])],
-            "`adopt` names a pool that is being retired: it bears `runnerctl-old=acme/z`",
+            "`adopt` names a pool of a replace that is not finished: it bears `runnerctl-old=acme/z`",
         ),
         (
             "x",
@@ -173,14 +212,11 @@ fn an_adoption_that_a_replace_has_followed_is_done() {
         it.provider = "gcp".to_owned();
     });
     let old = relabelled(&live(&pool("a")), "x", &["linux", "a", &retired("a")]);
-    check(
-        &desired([moved]),
-        &with([old]),
-        &[
-            "create a [] follows pool `x`, which is retired",
-            "delete a [] retired by a replace that was begun before",
-        ],
-    );
+    let new = relabelled(&live(&moved), "y", &["linux", "a", &replacement("a")]);
+    let there = with([old, new]);
+    let plan = plan(&desired([moved]), &there, &Options::default());
+    let [step] = plan.steps.as_slice() else { panic!("{:#?}", plan.steps) };
+    assert_eq!((step.action, step.consent), (Action::Replace, Consent::None));
 }
 
 #[test]

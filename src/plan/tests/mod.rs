@@ -7,5 +7,6 @@ mod kit;
 mod levels;
 mod model;
 mod properties;
+mod replaces;
 mod rows;
 pub(crate) mod some;

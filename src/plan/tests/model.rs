@@ -4,7 +4,8 @@
 use super::build::acme;
 use crate::domain::credential::{Auth, Credential, DesiredCredential};
 use crate::domain::fleet::Fleet;
-use crate::domain::name::PoolId;
+use crate::domain::label::{Labels, Mark};
+use crate::domain::name::{PoolId, PoolName};
 use crate::domain::pool::{Pool, PoolChange, PoolSpec, Reading};
 use crate::plan::{Creation, Plan, Work};
 
@@ -15,14 +16,18 @@ pub(crate) enum Write {
     Credential(Option<u64>, DesiredCredential),
     /// The pool as it is made first: disabled, at level 0.
     Post(Creation),
+    /// The pool that a replace creates, under its own label.
+    PostReplacement(Creation),
     /// The rest of a create: found by its labels, like the real one.
     Enable(Creation),
+    /// The rest of the creation of a replacement, found in the same way.
+    Promote(Creation),
     Put(PoolId, PoolChange),
     /// Whoever is idle goes; whoever is busy ends its job and goes.
     Drain(PoolId),
     Delete(PoolId),
     /// Delete, if it is still disabled, empty and at level 0.
-    DeleteTwin(PoolId),
+    DeleteLeftover(PoolId),
 }
 
 /// The writes of a plan, in order.
@@ -43,16 +48,22 @@ fn of(work: &Work) -> Vec<Write> {
         Work::Controller { backoff_s } => vec![Write::Backoff(*backoff_s)],
         Work::Create(creation) => create(creation).into(),
         Work::Change { id, change } => vec![Write::Put(id.clone(), change.clone())],
-        Work::Replace { old, retired_labels, new } => {
+        Work::Promote(it) => vec![Write::Put(it.id.clone(), it.change.clone())],
+        Work::Replace { old, retired_labels, new, successor } => {
             let relabel =
                 PoolChange { labels: Some(retired_labels.clone()), ..PoolChange::default() };
-            let mut writes = vec![Write::Put(old.clone(), relabel)];
-            writes.extend(create(new));
+            let relabel = Write::Put(old.clone(), relabel);
+            let mut writes = match successor {
+                Some(it) => vec![relabel, Write::Put(it.id.clone(), it.change.clone())],
+                None => {
+                    vec![Write::PostReplacement(new.clone()), relabel, Write::Promote(new.clone())]
+                }
+            };
             writes.extend(retire(old));
             writes
         }
-        Work::Retire { id } => retire(id).into(),
-        Work::RemoveTwin { id } => vec![Write::DeleteTwin(id.clone())],
+        Work::Retire { id, .. } => retire(id).into(),
+        Work::RemoveLeftover { id } => vec![Write::DeleteLeftover(id.clone())],
     }
 }
 
@@ -63,7 +74,18 @@ pub(crate) fn carry_out(fleet: &mut Fleet, write: &Write) {
         Write::Backoff(seconds) => {
             fleet.controller.backoff = std::time::Duration::from_secs(*seconds);
         }
-        Write::Post(creation) => post(fleet, creation),
+        Write::Post(creation) => post(fleet, creation, creation.spec.labels.clone()),
+        Write::PostReplacement(creation) => post(fleet, creation, waiting(creation)),
+        Write::Promote(creation) => {
+            let labels = waiting(creation);
+            let is_it = |it: &&mut Pool| {
+                it.spec.labels == labels
+                    && it.entity == creation.entity
+                    && it.spec.provider == creation.spec.provider
+            };
+            let made = fleet.pools.iter_mut().find(is_it).expect("posted before");
+            made.spec = creation.spec.clone();
+        }
         Write::Enable(creation) => {
             let made = fleet.pools.iter_mut().find(|it| it.spec.labels == creation.spec.labels);
             let made = made.expect("posted before");
@@ -83,7 +105,7 @@ pub(crate) fn carry_out(fleet: &mut Fleet, write: &Write) {
             assert_eq!(fleet.runners_of(id).count(), 0, "GARM refuses: pool has runners");
             fleet.pools.retain(|it| it.id != *id);
         }
-        Write::DeleteTwin(id) => {
+        Write::DeleteLeftover(id) => {
             let pool = fleet.pool(id).expect("a pool of the plan");
             assert!(!pool.spec.enabled && pool.spec.min_idle_runners == 0);
             assert_eq!(fleet.runners_of(id).count(), 0);
@@ -114,7 +136,14 @@ fn credential(fleet: &mut Fleet, id: Option<u64>, wanted: &DesiredCredential) {
     }
 }
 
-fn post(fleet: &mut Fleet, creation: &Creation) {
+/// The labels of a pool that waits to replace another one.
+fn waiting(creation: &Creation) -> Labels {
+    let marks = creation.spec.labels.marks();
+    let name = PoolName::new(marks.first().expect("marked").pool()).expect("a name");
+    creation.spec.labels.with_mark(&Mark::replacement(&acme(), &name))
+}
+
+fn post(fleet: &mut Fleet, creation: &Creation, labels: Labels) {
     let entity = fleet.entities.iter().find(|it| it.key == creation.entity).expect("known");
     let number = fleet.pools.len();
     let pool = Pool {
@@ -122,7 +151,7 @@ fn post(fleet: &mut Fleet, creation: &Creation) {
         entity: creation.entity.clone(),
         entity_name: entity.name.clone(),
         endpoint: entity.endpoint.clone(),
-        spec: PoolSpec { enabled: false, min_idle_runners: 0, ..creation.spec.clone() },
+        spec: PoolSpec { enabled: false, min_idle_runners: 0, labels, ..creation.spec.clone() },
         reading: Reading::Whole,
         generation: Some(0),
         created_at: fleet.observed_at,

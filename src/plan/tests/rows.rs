@@ -134,7 +134,9 @@ fn another_provider_or_entity_makes_a_replace() {
         &["replace a [provider] GARM cannot change `provider` of a pool"],
     );
     let [step] = plan.steps.as_slice() else { panic!("one step") };
-    let Work::Replace { old, retired_labels, new } = &step.work else { panic!("a replace") };
+    let Work::Replace { old, retired_labels, new, successor: None } = &step.work else {
+        panic!("a replace")
+    };
     assert_eq!(old.as_str(), "a-id");
     assert_eq!(*retired_labels, ["linux", "a", &retired("a")].into_iter().collect());
     assert_eq!((new.spec.provider.as_str(), new.spec.template_id), ("gcp", Some(1)));
@@ -153,27 +155,6 @@ fn another_provider_or_entity_makes_a_replace() {
         &other,
         &["replace a [organization] GARM cannot change `organization` of a pool"],
     );
-}
-
-#[test]
-fn a_replace_goes_on_where_it_was_stopped() {
-    let moved = changed(pool("a"), |it| it.provider = "gcp".to_owned());
-    let old = relabelled(&live(&pool("a")), "old", &["linux", "a", &retired("a")]);
-    let plan = check(
-        &desired([moved.clone()]),
-        &with([old.clone()]),
-        &[
-            "create a [] follows pool `old`, which is retired",
-            "delete a [] retired by a replace that was begun before",
-        ],
-    );
-    assert!(plan.steps.iter().all(|it| it.consent == Consent::None));
-    check(
-        &desired([moved.clone()]),
-        &with([old, live(&moved)]),
-        &["delete a [] retired by a replace that was begun before"],
-    );
-    check(&desired([moved.clone()]), &with([live(&moved)]), &[]);
 }
 
 #[test]

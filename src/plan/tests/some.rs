@@ -119,6 +119,7 @@ fn some_labels() -> impl Strategy<Value = Vec<String>> {
         2 => Just(vec![]),
         10 => name().prop_map(|it| vec![owned(it)]),
         2 => name().prop_map(|it| vec![retired(it)]),
+        2 => name().prop_map(|it| vec![replacement(it)]),
         1 => name().prop_map(|it| vec![format!("runnerctl=other/{it}")]),
         1 => (name(), name()).prop_map(|(a, b)| vec![owned(a), retired(b)]),
         1 => (name(), name()).prop_map(|(a, b)| vec![owned(a), owned(b)]),

@@ -1,6 +1,7 @@
 //! What `status` shows, as values: one line a pool, put together from the files, the fleet and the
 //! plan between them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::domain::entity::PoolManager;
 use crate::domain::fleet::Fleet;
 use crate::domain::label::Mark;
 use crate::domain::name::{FleetName, PoolId};
+use crate::domain::owners::{Holder, Owners};
 use crate::domain::pool::Pool;
 use crate::manifest::DeclaredPool;
 use crate::plan::Plan;
@@ -29,6 +31,10 @@ pub enum Standing {
     Undeclared,
     /// Retired by a replace; being drained.
     Retired,
+    /// Created by a replace that is not finished.
+    Replacement,
+    /// Left beside the pool of its name by a create that was interrupted.
+    Leftover,
 }
 
 impl Standing {
@@ -39,6 +45,8 @@ impl Standing {
             Self::Absent => "absent",
             Self::Undeclared => "undeclared",
             Self::Retired => "retired",
+            Self::Replacement => "replacement",
+            Self::Leftover => "leftover",
         }
     }
 }
@@ -114,8 +122,11 @@ struct Ours<'a> {
 /// Puts the board together.
 pub fn board(sight: Sight<'_>) -> Board {
     let Sight { owner, declared, fleet, .. } = sight;
-    let ours: Vec<Ours<'_>> =
-        fleet.pools.iter().filter_map(|pool| recognise(pool, owner, declared)).collect();
+    let owners = Owners::new(&fleet.pools, owner);
+    let runners = |id: &PoolId| fleet.runners_of(id).count();
+    let holders = owners.named.iter().map(|it| (it.0.as_str(), it.1.holder(runners))).collect();
+    let recognise = |pool| recognise(pool, owner, declared, &holders);
+    let ours: Vec<Ours<'_>> = fleet.pools.iter().filter_map(recognise).collect();
     let managed: Vec<Managed<'_>> =
         ours.iter().map(|it| Managed { pool: it.pool, policy: &it.policy }).collect();
     let glances = glance(fleet, &managed);
@@ -140,19 +151,35 @@ pub fn board(sight: Sight<'_>) -> Board {
     }
 }
 
-fn recognise<'a>(pool: &'a Pool, owner: &FleetName, declared: &[DeclaredPool]) -> Option<Ours<'a>> {
+fn recognise<'a>(
+    pool: &'a Pool,
+    owner: &FleetName,
+    declared: &[DeclaredPool],
+    holders: &HashMap<&str, Holder<'_>>,
+) -> Option<Ours<'a>> {
     let marks = pool.spec.labels.marks();
     let mark = marks.iter().find(|it| it.fleet() == owner.as_str())?;
     let name = mark.pool().to_owned();
     let file = declared.iter().find(|it| it.name.as_str() == name);
+    let holder = holders.get(name.as_str());
+    let is_left = |it: &&Holder<'_>| match it {
+        Holder::Pool { leftovers, .. } => leftovers.iter().any(|it| it.id == pool.id),
+        Holder::Nobody | Holder::Torn(_) | Holder::Several(_) => false,
+    };
     let (standing, policy) = match (mark, file) {
+        (Mark::Owned { .. }, _) if holder.is_some_and(|it| is_left(&it)) => {
+            (Standing::Leftover, plain(pool))
+        }
         (Mark::Owned { .. }, Some(file)) => {
-            // A pool that is switched off in its file is not steered, whatever GARM says.
-            let autoscale = file.scale.autoscale && file.enabled;
+            // A pool that is switched off in its file is not steered, whatever GARM says; nor is
+            // one of which it is not certain that it is the one.
+            let is_certain = matches!(holder, Some(Holder::Pool { .. }));
+            let autoscale = file.scale.autoscale && file.enabled && is_certain;
             (Standing::Declared, ScalePolicy { autoscale, ..file.scale.clone() })
         }
         (Mark::Owned { .. }, None) => (Standing::Undeclared, plain(pool)),
         (Mark::Retired { .. }, _) => (Standing::Retired, plain(pool)),
+        (Mark::Replacement { .. }, _) => (Standing::Replacement, plain(pool)),
     };
     Some(Ours { name, standing, pool, policy })
 }

@@ -166,6 +166,16 @@ fn standing(line: &Line) -> Option<Remark> {
             "retired",
             "replaced by a new pool: `apply` drains it and deletes it",
         )),
+        Standing::Replacement => Some(remark(
+            Weight::Look,
+            "replacement",
+            "created by a replace that is not finished: `apply` finishes it",
+        )),
+        Standing::Leftover => Some(remark(
+            Weight::Look,
+            "left over",
+            "left by a create that was interrupted: `apply` removes it",
+        )),
     }
 }
 

@@ -120,7 +120,7 @@ impl Bench {
         let mut retired_labels: Labels = [pool].into_iter().collect();
         retired_labels.insert(Mark::retired(&fleet(), &name(pool)).to_string());
         let new = Creation { entity: self.entity.clone(), spec };
-        let work = Work::Replace { old: old.clone(), retired_labels, new };
+        let work = Work::Replace { old: old.clone(), retired_labels, new, successor: None };
         step(Action::Replace, pool, Some(old), work)
     }
 
@@ -213,7 +213,7 @@ pub(crate) fn change(pool: &str, id: &PoolId, change: PoolChange) -> Step {
 }
 
 pub(crate) fn retire(pool: &str, id: &PoolId) -> Step {
-    let work = Work::Retire { id: id.clone() };
+    let work = Work::Retire { id: id.clone(), is_retired: false };
     Step { consent: Consent::Destroy, ..step(Action::Delete, pool, Some(id), work) }
 }
 

@@ -16,10 +16,10 @@ use super::twins::seeds;
 use super::wire::{Delays, Last, Tripwire};
 
 /// A small source of chance for the tests' own choices.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn below(&mut self, n: u64) -> u64 {
+    pub(super) fn below(&mut self, n: u64) -> u64 {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % n
@@ -30,7 +30,7 @@ impl Dice {
     }
 }
 
-fn declared(pool: &str, dice: &mut Dice) -> DesiredPool {
+pub(super) fn declared(pool: &str, dice: &mut Dice) -> DesiredPool {
     DesiredPool {
         name: name(pool),
         entity: EntityRef { kind: EntityKind::Organization, name: "acme".into(), endpoint: None },
@@ -80,7 +80,7 @@ fn wish(dice: &mut Dice) -> Desired {
     Desired { fleet: fleet(), controller, credentials: Vec::new(), pools, scope: Scope::Whole }
 }
 
-async fn planned(bench: &Bench, desired: &Desired) -> Plan {
+pub(super) async fn planned(bench: &Bench, desired: &Desired) -> Plan {
     plan::plan(desired, &bench.fleet().await, &plan::Options::default())
 }
 

@@ -239,12 +239,3 @@ async fn a_replaced_pool_drains_while_the_new_one_serves() {
     let pools: Vec<_> = fleet.pools.iter().map(|it| it.spec.provider.as_str()).collect();
     assert_eq!((pools, bench.killed_jobs()), (vec!["sim2"], 0));
 }
-
-#[tokio::test(start_paused = true)]
-async fn a_replacement_whose_create_fails_leaves_the_old_pool_at_work() {
-    let (bench, old) = idle_pool().await;
-    let spec = PoolSpec { provider: "nope".into(), ..bench.spec("default") };
-    let told = bench.apply(vec![bench.replace("default", &old, spec)]).await;
-    assert!(told[0].starts_with("default replace failed: POST "), "{told:?}");
-    assert_eq!(bench.pools().await, ["default,runnerctl-old=acme/default on 2/20 2"]);
-}

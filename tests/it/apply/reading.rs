@@ -19,7 +19,12 @@ fn specs(value: &Value) -> serde_json::Map<String, Value> {
 
 fn claim(pool: &str, adopt: Option<&str>) -> Claim {
     let entity = EntityRef { kind: EntityKind::Organization, name: organization(), endpoint: None };
-    Claim { name: name(pool), adopt: adopt.map(str::to_owned), entity: Some(entity) }
+    Claim {
+        name: name(pool),
+        adopt: adopt.map(str::to_owned),
+        entity: Some(entity),
+        provider: Some("sim".into()),
+    }
 }
 
 /// The organization of a new world.

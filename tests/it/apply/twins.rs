@@ -166,8 +166,12 @@ async fn the_twin_of_an_interrupted_create_is_removed_after_ten_seconds() {
     let mut fresh = bench.spec("default");
     (fresh.enabled, fresh.min_idle_runners) = (false, 0);
     let twin = bench.make(&fresh).await;
-    let remove =
-        step(Action::Delete, "default", Some(&twin.id), Work::RemoveTwin { id: twin.id.clone() });
+    let remove = step(
+        Action::Delete,
+        "default",
+        Some(&twin.id),
+        Work::RemoveLeftover { id: twin.id.clone() },
+    );
     let began = tokio::time::Instant::now();
     assert_eq!(bench.apply(vec![remove.clone()]).await, ["default delete done"]);
     assert!(began.elapsed().as_secs() >= 10);
@@ -181,8 +185,8 @@ async fn a_twin_that_has_come_into_use_is_left_alone() {
     let bench = Bench::new().await;
     bench.make(&bench.spec("default")).await;
     let twin = bench.make(&bench.spec("default")).await;
-    let work = Work::RemoveTwin { id: twin.id.clone() };
+    let work = Work::RemoveLeftover { id: twin.id.clone() };
     let told = bench.apply(vec![step(Action::Delete, "default", Some(&twin.id), work)]).await;
-    assert_eq!(told, ["default delete blocked: it is not a create in flight any more"]);
+    assert_eq!(told, ["default delete blocked: it is in use by now"]);
     assert_eq!(bench.pools().await.len(), 2);
 }

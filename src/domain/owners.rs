@@ -1,0 +1,147 @@
+//! Which pool of GARM a name of the fleet means. `plan`, `apply`, `status` and `watch` all ask here,
+//! so that they cannot disagree.
+//!
+//! GARM knows no uniqueness (GARM.md §b): a create that was interrupted, or two runs at once, can
+//! leave several pools with one label. A pool is *unused* as a create leaves it before its last
+//! write: disabled, at level 0, without runners. The pool in force is the one that is in use, or
+//! the oldest when none is; every unused pool beside it is left over from a create, whatever their
+//! order. Two pools in use, or one pool with two reserved labels, are nobody's guess.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::label::Mark;
+use super::name::{FleetName, PoolId, PoolName};
+use super::pool::Pool;
+
+/// The pools that bear one name of the fleet, each list oldest first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Claims<'a> {
+    /// `runnerctl=<fleet>/<name>` and no other reserved label.
+    pub owned: Vec<&'a Pool>,
+    /// `runnerctl-new=<fleet>/<name>` and no other reserved label.
+    pub replacements: Vec<&'a Pool>,
+    /// `runnerctl-old=<fleet>/<name>` and no other reserved label.
+    pub retired: Vec<&'a Pool>,
+    /// `runnerctl=<fleet>/<name>` and another reserved label.
+    pub torn: Vec<&'a Pool>,
+    /// One of the other two labels and another reserved one.
+    pub torn_others: Vec<&'a Pool>,
+}
+
+/// What a name of the fleet means.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Holder<'a> {
+    /// No pool is in force under it.
+    Nobody,
+    /// This one.
+    Pool {
+        /// The pool in force.
+        pool: &'a Pool,
+        /// Unused pools with the same label, oldest first: left over from a create.
+        leftovers: Vec<&'a Pool>,
+    },
+    /// The pool with its label bears another reserved label, too.
+    Torn(&'a Pool),
+    /// Several pools with its label are in use.
+    Several(Vec<&'a Pool>),
+}
+
+/// Every pool of GARM, sorted by its reserved labels.
+#[derive(Debug, Default)]
+pub struct Owners<'a> {
+    /// This fleet's pools.
+    pub named: BTreeMap<PoolName, Claims<'a>>,
+    /// Pools with a label of this fleet that names no pool; never touched.
+    pub nameless: Vec<&'a Pool>,
+    /// The pools that bear no label of this fleet, oldest first.
+    pub unowned: Vec<&'a Pool>,
+    /// The other fleets whose labels are in GARM.
+    pub others: BTreeSet<String>,
+}
+
+/// Disabled and at level 0.
+pub fn is_switched_off(pool: &Pool) -> bool {
+    !pool.spec.enabled && pool.spec.min_idle_runners == 0
+}
+
+/// The order in which pools of one label came to be. GARM lists in this order, too; the id decides
+/// between equal times, so that every run decides alike.
+pub fn age(pool: &Pool) -> (Timestamp, &PoolId) {
+    (pool.created_at, &pool.id)
+}
+
+impl<'a> Claims<'a> {
+    /// What the name means. `runners` counts those of a pool; it is asked only where pools share a
+    /// label.
+    pub fn holder(&self, runners: impl Fn(&PoolId) -> usize) -> Holder<'a> {
+        if let Some(torn) = self.torn.first() {
+            return Holder::Torn(torn);
+        }
+        if let [only] = self.owned.as_slice() {
+            return Holder::Pool { pool: only, leftovers: Vec::new() };
+        }
+        let (unused, used): (Vec<&Pool>, Vec<&Pool>) =
+            self.owned.iter().copied().partition(|it| is_switched_off(it) && runners(&it.id) == 0);
+        match (used.as_slice(), unused.as_slice()) {
+            ([], []) => Holder::Nobody,
+            ([], [oldest, rest @ ..]) => Holder::Pool { pool: oldest, leftovers: rest.to_vec() },
+            ([only], _) => Holder::Pool { pool: only, leftovers: unused },
+            _ => Holder::Several(used),
+        }
+    }
+}
+
+impl<'a> Owners<'a> {
+    /// Sorts `pools` as the fleet of this name sees them.
+    pub fn new(pools: impl IntoIterator<Item = &'a Pool>, fleet: &FleetName) -> Self {
+        let mut owners = Self::default();
+        let mut pools: Vec<&Pool> = pools.into_iter().collect();
+        pools.sort_by(|a, b| age(a).cmp(&age(b)));
+        for pool in pools {
+            owners.add(pool, fleet.as_str());
+        }
+        owners
+    }
+
+    fn add(&mut self, pool: &'a Pool, fleet: &str) {
+        let marks = pool.spec.labels.marks();
+        let foreign = marks.iter().map(Mark::fleet).filter(|it| *it != fleet);
+        self.others.extend(foreign.map(str::to_owned));
+        let ours: Vec<&Mark> = marks.iter().filter(|it| it.fleet() == fleet).collect();
+        if ours.is_empty() {
+            self.unowned.push(pool);
+            return;
+        }
+        let named: Vec<(PoolName, &Mark)> = ours
+            .iter()
+            .filter_map(|it| PoolName::new(it.pool()).ok().map(|name| (name, *it)))
+            .collect();
+        if named.is_empty() {
+            self.nameless.push(pool);
+        }
+        let is_torn = marks.len() > 1;
+        for (name, mark) in named {
+            let claims = self.named.entry(name).or_default();
+            let list = match (mark, is_torn) {
+                (Mark::Owned { .. }, false) => &mut claims.owned,
+                (Mark::Owned { .. }, true) => &mut claims.torn,
+                (Mark::Retired { .. }, false) => &mut claims.retired,
+                (Mark::Replacement { .. }, false) => &mut claims.replacements,
+                (Mark::Retired { .. } | Mark::Replacement { .. }, true) => &mut claims.torn_others,
+            };
+            list.push(pool);
+        }
+    }
+
+    /// How many of the fleet's names stand on a pool in force.
+    pub fn in_force(&self) -> usize {
+        self.named.values().filter(|it| !it.owned.is_empty() || !it.torn.is_empty()).count()
+    }
+
+    /// The claims on one name.
+    pub fn of(&self, name: &PoolName) -> Option<&Claims<'a>> {
+        self.named.get(name)
+    }
+}

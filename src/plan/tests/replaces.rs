@@ -1,0 +1,168 @@
+//! What a replace comes to from every state that an interruption, or a change of mind, can leave.
+
+use super::build::*;
+use super::rows::{changed, check, check_with, with};
+use crate::domain::desired::{Desired, DesiredPool, Scope};
+use crate::domain::fleet::Fleet;
+use crate::domain::name::PoolId;
+use crate::domain::pool::{Pool, PoolChange};
+use crate::plan::consent::{Leave, need};
+use crate::plan::{Consent, Options, Plan, Work, plan};
+
+/// The pool `a`, moved to another provider.
+fn moved() -> DesiredPool {
+    changed(pool("a"), |it| it.provider = "gcp".to_owned())
+}
+
+fn old() -> Pool {
+    live(&pool("a"))
+}
+
+fn retired_old() -> Pool {
+    relabelled(&old(), "a-id", &["linux", "a", &retired("a")])
+}
+
+/// As a replace has created it.
+fn waiting(of: &DesiredPool) -> Pool {
+    let mut new = relabelled(&live(of), "new", &["linux", "a", &replacement("a")]);
+    new.spec.enabled = false;
+    new.spec.min_idle_runners = 0;
+    new.created_at = at(-1);
+    new
+}
+
+fn in_force() -> Pool {
+    relabelled(&live(&moved()), "new", &["linux", "a", &owned("a")])
+}
+
+fn leave(plan: &Plan) -> Leave {
+    need(plan).leave
+}
+
+const CANNOT: &str = "replace a [provider] GARM cannot change `provider` of a pool";
+const GOES_ON: &str = "replace a [provider labels] a replace that was begun before goes on";
+const RETIRED: &str = "delete a [] retired by a replace that was begun before";
+const LEFT: &str =
+    "delete a [] left by a create that was interrupted: disabled and without runners";
+
+#[test]
+fn a_replace_goes_on_where_it_was_stopped() {
+    let wanted = desired([moved()]);
+    // The new pool is there, and the old one has lost nothing yet: that was not consented to for
+    // good.
+    let plan = check(&wanted, &with([old(), waiting(&moved())]), &[CANNOT]);
+    assert_eq!(leave(&plan), Leave::Destroy);
+    let Work::Replace { successor: Some(it), .. } = &plan.steps[0].work else { panic!("{plan:?}") };
+    let labels = Some(["linux", "a", &owned("a")].into_iter().collect());
+    let change = PoolChange {
+        labels,
+        enabled: Some(true),
+        min_idle_runners: Some(2),
+        ..PoolChange::default()
+    };
+    assert_eq!((it.id.as_str(), &it.change), ("new", &change));
+    // The old one is retired: this is what was consented to.
+    let plan = check(&wanted, &with([retired_old(), waiting(&moved())]), &[GOES_ON]);
+    assert_eq!(leave(&plan), Leave::None);
+    let plan = check(&wanted, &with([retired_old(), in_force()]), &[RETIRED]);
+    assert_eq!(leave(&plan), Leave::None);
+    check(&wanted, &with([in_force()]), &[]);
+    // The old one was deleted by hand meanwhile.
+    let plan = check(
+        &wanted,
+        &with([waiting(&moved())]),
+        &["create a [] created by a replace that was interrupted"],
+    );
+    assert!(matches!(&plan.steps[0].work, Work::Promote(it) if it.id.as_str() == "new"));
+}
+
+#[test]
+fn a_replacement_that_is_not_wanted_any_more_is_removed_and_the_old_pool_stays() {
+    let plan = check(&desired([pool("a")]), &with([old(), waiting(&moved())]), &[LEFT]);
+    assert_eq!((leave(&plan), plan.steps[0].consent), (Leave::None, Consent::None));
+}
+
+#[test]
+fn a_retired_pool_whose_file_is_what_it_was_is_taken_back() {
+    let back = "update a [labels] retired by a replace, and declared as it was: it is taken back";
+    for (there, lines) in [
+        (vec![retired_old()], vec![back]),
+        (vec![retired_old(), waiting(&moved())], vec![LEFT, back]),
+    ] {
+        let plan = check(&desired([pool("a")]), &with(there), &lines);
+        assert_eq!(leave(&plan), Leave::None);
+        let Work::Promote(it) = &plan.steps.last().unwrap().work else { panic!("{plan:?}") };
+        let labels = Some(["linux", "a", &owned("a")].into_iter().collect());
+        assert_eq!(it.id.as_str(), "a-id");
+        assert_eq!(it.change, PoolChange { labels, ..PoolChange::default() });
+    }
+    // Its successor is in force already: they change places, and that takes one away.
+    let plan = check(
+        &desired([pool("a")]),
+        &with([retired_old(), in_force()]),
+        &["replace a [provider] GARM cannot change `provider` of a pool"],
+    );
+    assert_eq!(leave(&plan), Leave::Destroy);
+    let Work::Replace { old, successor: Some(it), .. } = &plan.steps[0].work else { panic!() };
+    assert_eq!((old.as_str(), it.id.as_str()), ("new", "a-id"));
+}
+
+/// What the release before this one left when GARM refused the new pool: the healthy one retired
+/// and nothing in its place.
+#[test]
+fn a_pool_that_a_failure_has_retired_never_goes_without_consent() {
+    let third = changed(pool("a"), |it| it.provider = "azure".to_owned());
+    for wanted in [desired([moved()]), desired([third]), desired([])] {
+        for there in [vec![retired_old()], vec![retired_old(), waiting(&pool("b"))]] {
+            let plan = plan(&wanted, &with(there), &Options::default());
+            let takes = |it: &crate::plan::Step| {
+                matches!(&it.work, Work::Retire { id, .. } | Work::Replace { old: id, .. }
+                    if id.as_str() == "a-id")
+            };
+            assert!(plan.steps.iter().any(takes), "{:#?}", plan.steps);
+            assert_ne!(leave(&plan), Leave::None, "{:#?}", plan.steps);
+        }
+    }
+}
+
+#[test]
+fn an_unknown_provider_is_blocked_and_nothing_is_retired_or_deleted() {
+    let known = |there: Vec<Pool>| Fleet { providers: Some(vec!["aws".into()]), ..with(there) };
+    let line = "blocked a [] GARM does not know the provider `gcp`";
+    for there in [vec![], vec![old()], vec![retired_old()]] {
+        let plan = check(&desired([moved()]), &known(there), &[line]);
+        assert_eq!(plan.steps[0].help.as_deref(), Some("correct `provider`; GARM has `aws`"));
+    }
+    // Where the pool is there already, GARM has shown that it knows the provider.
+    check(&desired([moved()]), &known(vec![in_force()]), &[]);
+}
+
+#[test]
+fn a_part_of_the_files_and_a_target_leave_a_retired_pool_and_say_so() {
+    let waiting = Pool { id: PoolId::new("left"), ..waiting(&moved()) };
+    let there = with([retired_old(), in_force(), waiting]);
+    let part = Desired { scope: Scope::Part, ..desired([moved()]) };
+    let target = Options { target: vec![name("a")], ..Options::default() };
+    for (wanted, options, said) in [
+        (part, Options::default(), "a part of the files"),
+        (desired([moved()]), target, "`--target`"),
+    ] {
+        let plan = check_with(&wanted, &there, &options, &[]);
+        let note = plan.notes.iter().find(|it| it.pool == Some(name("a"))).unwrap();
+        assert_eq!(
+            note.text,
+            format!("2 pools left by a replace or a create of `a` are not deleted with {said}")
+        );
+    }
+}
+
+#[test]
+fn a_replacement_in_use_that_nothing_needs_is_blocked() {
+    let mut used = waiting(&moved());
+    used.spec.enabled = true;
+    check(
+        &desired([pool("a")]),
+        &with([old(), used]),
+        &["blocked a [] a pool with `runnerctl-new=acme/a` is in use, and no replace needs it"],
+    );
+}

@@ -1,0 +1,155 @@
+//! Which of several pools with one label is the one: `plan`, `apply`, `status` and `watch` give one
+//! answer, in whatever order the pools were made.
+
+use std::collections::BTreeMap;
+
+use runnerctl::domain::desired::{ControllerSettings, Desired, DesiredPool, Scope};
+use runnerctl::domain::fleet::Fleet;
+use runnerctl::domain::name::PoolId;
+use runnerctl::domain::pool::{PoolChange, PoolSpec};
+use runnerctl::engine::apply::{Options, apply};
+use runnerctl::engine::watch::{Enrolled, Roll, Unmanaged};
+use runnerctl::event::Silence;
+use runnerctl::manifest;
+use runnerctl::plan::{self, Work};
+use runnerctl::view::status::{Sight, Standing, board};
+
+use super::bench::{Bench, fleet, name, plan as plan_of, told, wait};
+use super::converge::{Dice, declared};
+
+/// In use, switched off with its runners, unused.
+const KINDS: [char; 3] = ['u', 'r', 'f'];
+
+/// A world with one pool of each of these kinds, in this order, all with one label.
+async fn world(kinds: &[char]) -> (Bench, Vec<PoolId>) {
+    let bench = Bench::new().await;
+    let mut ids = Vec::new();
+    for kind in kinds {
+        let spec = match kind {
+            'f' => PoolSpec { enabled: false, min_idle_runners: 0, ..bench.spec("default") },
+            _ => bench.spec("default"),
+        };
+        ids.push(bench.make(&spec).await.id);
+        wait(1).await;
+    }
+    wait(30).await;
+    for (kind, id) in kinds.iter().zip(&ids) {
+        if *kind == 'r' {
+            let off = PoolChange {
+                enabled: Some(false),
+                min_idle_runners: Some(0),
+                ..PoolChange::default()
+            };
+            bench.client.update_pool(id, &off).await.unwrap();
+        }
+    }
+    (bench, ids)
+}
+
+fn wish() -> Desired {
+    let pool = DesiredPool { provider: "sim".into(), ..declared("default", &mut Dice(1)) };
+    Desired {
+        fleet: fleet(),
+        controller: ControllerSettings::default(),
+        credentials: Vec::new(),
+        pools: vec![pool],
+        scope: Scope::Whole,
+    }
+}
+
+/// What `plan` takes for the pool in force: nothing where it is blocked. All others are removed.
+fn planned(fleet: &Fleet) -> Option<PoolId> {
+    let plan = plan::plan(&wish(), fleet, &plan::Options::default());
+    if plan.summary().blocked > 0 {
+        assert_eq!(plan.steps.len(), 1);
+        return None;
+    }
+    let removed: Vec<&PoolId> = (plan.steps.iter())
+        .filter_map(|it| match &it.work {
+            Work::RemoveLeftover { id } => Some(id),
+            _ => None,
+        })
+        .collect();
+    let mut left = fleet.pools.iter().map(|it| &it.id).filter(|it| !removed.contains(it));
+    let only = left.next().cloned();
+    assert_eq!(left.next(), None, "one is in force, all others go");
+    only
+}
+
+/// What `watch` steers.
+fn watched(fleet: &Fleet) -> Option<PoolId> {
+    let policy = wish().pools.remove(0).scale;
+    let enrolled = Enrolled { enabled: true, policy };
+    let roll = Roll { fleet: super::bench::fleet(), pools: [(name("default"), enrolled)].into() };
+    let found = roll.find(fleet.pools.iter(), |it| fleet.runners_of(it).count());
+    match found.unmanaged.get(&name("default")) {
+        None => Some(found.managed[&name("default")].id.clone()),
+        Some(Unmanaged::Twins(_)) => None,
+        Some(other) => panic!("{other:?}"),
+    }
+}
+
+/// What `status` shows as the pool; nothing where it shows that no pool is certain.
+fn shown(fleet: &Fleet) -> Option<PoolId> {
+    let file = "pools: [{ name: default, instance_type: small, max_runners: 4 }]";
+    let source = manifest::Source { path: "pools.yaml".into(), text: file.into() };
+    let declared = manifest::load(None, &[source]).pools;
+    let owner = super::bench::fleet();
+    let lines = board(Sight { owner: &owner, declared: &declared, fleet, plan: None }).lines;
+    let mut by: BTreeMap<Standing, Vec<_>> = BTreeMap::new();
+    for line in lines {
+        by.entry(line.standing).or_default().push(line);
+    }
+    let ours = by.remove(&Standing::Declared).unwrap_or_default();
+    let others = by.into_keys().filter(|it| *it != Standing::Leftover).count();
+    assert_eq!(others, 0);
+    match ours.as_slice() {
+        [only] => only.pool_id.clone(),
+        several => {
+            assert!(several.iter().all(|it| it.decision.is_none()), "none is steered");
+            None
+        }
+    }
+}
+
+fn orders() -> Vec<Vec<char>> {
+    let mut all: Vec<Vec<char>> = KINDS.iter().map(|it| vec![*it]).collect();
+    for length in 2..=3 {
+        let longer: Vec<Vec<char>> = all
+            .iter()
+            .filter(|it| it.len() == length - 1)
+            .flat_map(|it| KINDS.map(|kind| it.iter().copied().chain([kind]).collect()))
+            .collect();
+        all.extend(longer);
+    }
+    all
+}
+
+#[tokio::test(start_paused = true)]
+async fn plan_apply_status_and_watch_agree_in_every_order_of_twins() {
+    for kinds in orders() {
+        let (bench, ids) = world(&kinds).await;
+        let fleet = bench.fleet().await;
+        let in_use = kinds.iter().filter(|it| **it != 'f').count();
+        let expected = match (in_use, kinds.iter().position(|it| *it != 'f')) {
+            (0, _) => Some(ids[0].clone()),
+            (1, Some(at)) => Some(ids[at].clone()),
+            _ => None,
+        };
+        assert_eq!(planned(&fleet), expected, "plan, {kinds:?}");
+        assert_eq!(watched(&fleet), expected, "watch, {kinds:?}");
+        assert_eq!(shown(&fleet), expected, "status, {kinds:?}");
+        let Some(expected) = expected else { continue };
+        // A create of another run follows the same pool, and `apply` leaves it alone.
+        let followed = bench.apply(vec![bench.create("default")]).await;
+        assert_eq!(followed, ["default create already done: created by another run"], "{kinds:?}");
+        let plan = plan::plan(&wish(), &fleet, &plan::Options::default());
+        let steps = plan_of(plan.steps);
+        let writer = bench.writer(bench.door());
+        let outcomes = apply(&steps, &writer, &Options::default(), &Silence).await;
+        let told = told(&outcomes);
+        assert!(outcomes.iter().all(|it| it.kind.is_good()), "{kinds:?}: {told:?}");
+        let left = bench.fleet().await.pools;
+        assert_eq!(left.iter().map(|it| &it.id).collect::<Vec<_>>(), [&expected], "{kinds:?}");
+    }
+}

@@ -1,0 +1,239 @@
+//! A replace creates the new pool before the old one loses anything, and goes on from wherever it
+//! was stopped.
+
+use std::sync::Arc;
+
+use runnerctl::domain::desired::{ControllerSettings, Desired, DesiredPool, Scope};
+use runnerctl::domain::name::PoolId;
+use runnerctl::domain::pool::PoolSpec;
+use runnerctl::engine::apply::{Options, apply};
+use runnerctl::event::Silence;
+use runnerctl::garm::Transport;
+use runnerctl::plan::consent::{Leave, need};
+use runnerctl::plan::{Action, Plan, Promotion, Work};
+use runnerctl::sim::{Fault, Rule};
+
+use super::bench::{Bench, fleet, labels, step, told, wait};
+use super::converge::{Dice, declared, planned};
+use super::twins::seeds;
+use super::wire::{Delays, Last, Tripwire};
+
+/// The pool `default` of the provider `sim`, with two idle runners.
+async fn idle_pool() -> (Bench, PoolId) {
+    let bench = Bench::new().await;
+    let pool = bench.make(&bench.spec("default")).await;
+    wait(30).await;
+    bench.forget();
+    (bench, pool.id)
+}
+
+fn moved(bench: &Bench) -> PoolSpec {
+    PoolSpec { provider: "sim2".into(), ..bench.spec("default") }
+}
+
+/// The writes to pools so far: the method, and what of the body tells them apart.
+fn pool_writes(bench: &Bench) -> Vec<String> {
+    let writes = bench.writes();
+    let told = |it: &String| {
+        let (method, rest) = it.split_once(' ').unwrap();
+        let (path, body) = rest.split_once(' ').unwrap();
+        let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+        let tags = body["tags"].as_array().into_iter().flatten();
+        let mark = tags.filter_map(|it| it.as_str()).find(|it| it.starts_with("runnerctl"));
+        let enabled = body["enabled"].as_bool().map(|it| if it { "on" } else { "off" });
+        path.contains("/pools").then(|| {
+            let words = [Some(method), mark, enabled];
+            words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+        })
+    };
+    writes.iter().filter_map(told).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_new_pool_is_created_before_the_old_one_loses_its_label() {
+    let (bench, old) = idle_pool().await;
+    let told = bench.apply(vec![bench.replace("default", &old, moved(&bench))]).await;
+    assert_eq!(told, ["default replace done: 2 runners removed"]);
+    assert_eq!(
+        pool_writes(&bench),
+        [
+            "POST runnerctl-new=acme/default off",
+            "PUT runnerctl-old=acme/default",
+            "PUT runnerctl=acme/default on",
+            "PUT off",
+            "DELETE",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replacement_that_garm_refuses_changes_nothing() {
+    let (bench, old) = idle_pool().await;
+    let spec = PoolSpec { provider: "nope".into(), ..bench.spec("default") };
+    let told = bench.apply(vec![bench.replace("default", &old, spec)]).await;
+    assert!(told[0].starts_with("default replace failed: POST "), "{told:?}");
+    assert_eq!(bench.pools().await, ["default,runnerctl=acme/default on 2/20 2"]);
+    assert_eq!(bench.writes().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_post_whose_answer_is_lost_makes_one_replacement() {
+    for fault in [Fault::LoseAnswer, Fault::Truncate] {
+        let (bench, old) = idle_pool().await;
+        bench.memory.with(|it| it.faults.add(Rule::once("POST", "/pools", fault)));
+        let told = bench.apply(vec![bench.replace("default", &old, moved(&bench))]).await;
+        assert_eq!(told, ["default replace done: 2 runners removed"]);
+        assert_eq!(bench.pools().await.len(), 1);
+    }
+    let (bench, old) = idle_pool().await;
+    bench.memory.with(|it| it.faults.add(Rule::once("POST", "/pools", Fault::Drop)));
+    let told = bench.apply(vec![bench.replace("default", &old, moved(&bench))]).await;
+    assert!(told[0].starts_with("default replace failed: POST "), "{told:?}");
+    assert_eq!(bench.pools().await, ["default,runnerctl=acme/default on 2/20 2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_signal_never_leaves_a_name_without_a_pool() {
+    for write in 0..5 {
+        let (bench, old) = idle_pool().await;
+        let options = Options::default();
+        let stop = options.stop.clone();
+        let door = super::wire::Ambush::new(
+            bench.door(),
+            |it| it.method.is_write() && it.path.contains("/pools"),
+            write,
+            move || stop.cancel(),
+        );
+        let plan = super::bench::plan(vec![bench.replace("default", &old, moved(&bench))]);
+        let writer = bench.writer(door);
+        let told = told(&apply(&plan, &writer, &options, &Silence).await);
+        let pools = bench.pools().await;
+        let in_force = pools.iter().filter(|it| it.contains(",runnerctl=acme/default on"));
+        assert_eq!(in_force.count(), 1, "{write}: {pools:?}: {told:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_that_was_retired_is_taken_back_with_its_runners() {
+    let (bench, old) = idle_pool().await;
+    let retired = super::bench::change(
+        "default",
+        &old,
+        runnerctl::domain::pool::PoolChange {
+            labels: Some(["default", "runnerctl-old=acme/default"].into_iter().collect()),
+            ..Default::default()
+        },
+    );
+    bench.apply(vec![retired]).await;
+    let change = runnerctl::domain::pool::PoolChange {
+        labels: Some(labels("default")),
+        enabled: Some(true),
+        ..Default::default()
+    };
+    let promote = || {
+        let it = Promotion { id: old.clone(), change: change.clone(), is_retired: true };
+        step(Action::Update, "default", Some(&old), Work::Promote(it))
+    };
+    assert_eq!(bench.apply(vec![promote()]).await, ["default update done"]);
+    assert_eq!(bench.pools().await, ["default,runnerctl=acme/default on 2/20 2"]);
+    let again = bench.apply(vec![promote()]).await;
+    assert_eq!(again, ["default update already done: created by another run"]);
+    // Beside another pool in use it stays as it is.
+    let other = bench.make(&bench.spec("default")).await;
+    let told = bench.apply(vec![promote()]).await;
+    let taken = format!("default update blocked: pool {} bears this label now", other.id);
+    assert_eq!(told, [taken]);
+}
+
+/// One pool, of one provider or the other.
+fn wish(provider: &str) -> Desired {
+    let pool = DesiredPool {
+        provider: provider.into(),
+        enabled: true,
+        ..declared("default", &mut Dice(5))
+    };
+    Desired {
+        fleet: fleet(),
+        controller: ControllerSettings::default(),
+        credentials: Vec::new(),
+        pools: vec![pool],
+        scope: Scope::Whole,
+    }
+}
+
+async fn carried_out(bench: &Bench, plan: &Plan, seed: u64) -> Vec<String> {
+    let writer = bench.writer(Delays::new(bench.door(), seed));
+    let outcomes = apply(plan, &writer, &Options::default(), &Silence).await;
+    assert!(outcomes.iter().all(|it| it.kind.is_good()), "seed {seed}: {:?}", told(&outcomes));
+    told(&outcomes)
+}
+
+/// Every write of a replace, stopped before or after it; then the file as it was, or as it is.
+#[tokio::test(start_paused = true)]
+async fn stopped_at_any_write_it_goes_on_or_is_taken_back_and_asks_before_anything_goes() {
+    for (at, last) in (0..6).flat_map(|at| [(at, Last::CarriedOut), (at, Last::NeverSent)]) {
+        for next in ["sim2", "sim"] {
+            let bench = Bench::new().await;
+            carried_out(&bench, &planned(&bench, &wish("sim")).await, 1).await;
+            wait(30).await;
+            let plan = planned(&bench, &wish("sim2")).await;
+            assert_eq!(need(&plan).leave, Leave::Destroy);
+            let wire = Tripwire::new(bench.door(), at, last);
+            let writer = bench.writer(Arc::<Tripwire>::clone(&wire) as Arc<dyn Transport>);
+            let options = Options::default();
+            tokio::select! {
+                _ = apply(&plan, &writer, &options, &Silence) => {}
+                () = wire.tripped() => {}
+            }
+            let resumed = planned(&bench, &wish(next)).await;
+            // With the same file: once the old pool is retired, no new consent is needed. With the
+            // former file: nothing is asked for as long as the new pool is not in force.
+            let (post, relabel, promote) = match last {
+                Last::CarriedOut => (at > 0, at > 0, at > 1),
+                Last::NeverSent => (at > 1, at > 1, at > 2),
+            };
+            let leave = match (next, post && relabel, promote) {
+                ("sim2", true, _) | ("sim", _, false) => Leave::None,
+                _ => Leave::Destroy,
+            };
+            assert_eq!(need(&resumed).leave, leave, "{at} {last:?} {next}: {:#?}", resumed.steps);
+            carried_out(&bench, &resumed, 2).await;
+            let left = planned(&bench, &wish(next)).await;
+            assert_eq!(left.steps, [], "{at} {last:?} {next}");
+            let pools = bench.fleet().await.pools;
+            let providers: Vec<&str> = pools.iter().map(|it| it.spec.provider.as_str()).collect();
+            assert_eq!(providers, [next], "{at} {last:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_replaces_at_once_leave_one_pool_whichever_dies() {
+    for seed in 0..seeds() * 6 {
+        let bench = Bench::new().await;
+        carried_out(&bench, &planned(&bench, &wish("sim")).await, seed).await;
+        wait(30).await;
+        let plan = planned(&bench, &wish("sim2")).await;
+        let options = Options::default();
+        let last = if seed % 2 == 0 { Last::CarriedOut } else { Last::NeverSent };
+        let wire = Tripwire::new(Delays::new(bench.door(), seed), (seed / 2 % 7) as usize, last);
+        let doomed = async {
+            let writer = bench.writer(Arc::<Tripwire>::clone(&wire) as Arc<dyn Transport>);
+            tokio::select! {
+                _ = apply(&plan, &writer, &options, &Silence) => {}
+                () = wire.tripped() => {}
+            }
+        };
+        let writer = bench.writer(Delays::new(bench.door(), seed + 1_000));
+        let other = apply(&plan, &writer, &options, &Silence);
+        let ((), outcomes) = tokio::join!(doomed, other);
+        assert!(outcomes.iter().all(|it| it.kind.is_good()), "seed {seed}: {:?}", told(&outcomes));
+        // What the one that died has left behind, if anything, is unused and goes.
+        carried_out(&bench, &planned(&bench, &wish("sim2")).await, seed).await;
+        let pools = bench.pools().await;
+        assert_eq!(pools.len(), 1, "seed {seed}: {pools:?}");
+        let is_on = pools[0].contains(",runnerctl=acme/default,") && pools[0].contains(" on ");
+        assert!(is_on, "seed {seed}: {pools:?}");
+        assert_eq!(bench.killed_jobs(), 0);
+    }
+}
