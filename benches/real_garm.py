@@ -9,6 +9,12 @@ scripted (tests/README.md, "With a real GARM"; also `org_id` and `org_name`). Ou
 Prints one line of a table for each load: median wait / longest wait / VM-seconds, how many of these
 were idle beyond the runners to be kept (R2's hold, or a surplus), jobs that were killed, and what was
 left over. A load may be named several times. Python 3.11, nothing else.
+
+    … --before OLD --before-garm C.json late held lost offline equal hooks unsteered deletions
+
+runs situations in which runners, GitHub or GARM misbehave, and with `--before` another runnerctl at a
+third GARM beside the two. Prints for each: median wait / longest wait of the jobs that started within the
+time given, how many did not, VMs made.
 """
 import argparse, concurrent.futures, http.server, json, os, pathlib, signal, socket, statistics, subprocess
 import tempfile, threading, time, urllib.error, urllib.request
@@ -33,6 +39,26 @@ LOADS = {
     "silent": ("10 jobs of 10 s, from zero, no events", [(0, 10, 10)], "    scale_up_threshold: 1\n" + DELAYS, 0),
     "default": ("12 jobs of 20 s; 2 kept idle, GARM's backoff left at 30 s, delay 30 s", [(0, 12, 20)],
                 "    min_idle_runners: 2\n    scale_up_threshold: 1\n    scale_down_delay: 60s\n", 2),
+}
+
+
+# What the fake GitHub and the provider do when nothing else is said, and what situations change of it.
+CALM = {"boot_delay_s": 5, "boot_jitter_s": 1, "install_delay_s": 0.3, "online_delay_s": 0.1, "assign_delay_s": 1.5,
+        "delete_delay_s": 0, "webhooks": True}
+FAST = "    scale_up_threshold: 1\n    scale_up_delay: 10s\n"
+SPEC = "    scale_up_threshold: 5\n    scale_up_delay: 30s\n"
+
+# name: what it is, fields of the pool, `max_runners`, idle runners at the start, seconds to look
+SITUATIONS = {
+    "late": ("6 jobs beside 4 idle runners, handed out after 60 s", SPEC + "    min_idle_runners: 4\n", 20, 4, 240),
+    "held": ("8 jobs beside 2 idle runners, held for 90 s", SPEC + "    min_idle_runners: 2\n", 20, 2, 200),
+    "lost": ("6 jobs beside 3 runners whose `in_progress` was lost", SPEC + "    min_idle_runners: 3\n", 20, 3, 400),
+    "offline": ("30 jobs of 30 s, one each 5 s, beside 4 idle runners that never connect, at most 10",
+                FAST + "    min_idle_runners: 4\n", 10, 4, 320),
+    "equal": ("3 jobs, two pools with equal labels, the preferred fails every create", FAST, 20, 0, 420),
+    "hooks": ("8 jobs of a repository's pool, told of by its organization's hook, too", SPEC, 20, 0, 420),
+    "unsteered": ("8 jobs that fit a pool which nobody steers, too", SPEC, 20, 0, 420),
+    "deletions": ("8 jobs beside 10 idle runners in deletion, each for 60 s", SPEC, 20, 0, 300),
 }
 
 
@@ -126,11 +152,23 @@ class Site:
     def github(self, path, body=None):
         return call(self.it["github_url"] + "/_lab" + path, "POST" if body is not None else "GET", body)
 
-    def make_pool(self, label, labels, idle):
+    def make_pool(self, label, labels, idle, most=20, entity=None, **more):
         spec = {"provider_name": self.it["providers"][0], "image": "ubuntu-24.04", "flavor": "m5.large",
-                "os_type": "linux", "os_arch": "amd64", "tags": labels, "enabled": True, "max_runners": 20,
-                "min_idle_runners": idle, "runner_prefix": label, "runner_bootstrap_timeout": 20}
-        return self.api("POST", f"/organizations/{self.it['org_id']}/pools", spec)["id"]
+                "os_type": "linux", "os_arch": "amd64", "tags": labels, "enabled": True, "max_runners": most,
+                "min_idle_runners": idle, "runner_prefix": label, "runner_bootstrap_timeout": 20} | more
+        return self.api("POST", f"{entity or '/organizations/' + self.it['org_id']}/pools", spec)["id"]
+
+    def repository_with_hook(self):
+        """A repository of the organization in GARM, with a hook of its own beside the organization's."""
+        organization = self.api("GET", f"/organizations/{self.it['org_id']}")
+        spec = {"owner": self.it["org_name"], "name": "both", "credentials_name": organization["credentials_name"],
+                "webhook_secret": "0123456789abcdef0123456789abcdef"}
+        known = [r for r in self.api("GET", "/repositories") if r["name"] == "both"]
+        if known:
+            return f"/repositories/{known[0]['id']}", self.it["org_name"] + "/both"
+        path = f"/repositories/{self.api('POST', '/repositories', spec)['id']}"
+        self.api("POST", path + "/webhook", {"insecure_ssl": True})
+        return path, self.it["org_name"] + "/both"
 
     def instances(self, pool):
         return self.api("GET", f"/pools/{pool}/instances") or []
@@ -224,6 +262,168 @@ def alone(site, key):
     return found
 
 
+class Situation:
+    """One situation at one GARM: under a `watch`, or left alone."""
+
+    def __init__(self, site, args, key, who, binary):
+        self.site, self.args, self.key, self.binary = site, args, key, binary
+        self.label, self.pools, self.repository = f"{key}-{who}", [], None
+        _, self.fields, self.most, self.idle, self.span = SITUATIONS[key]
+        self.files = []
+
+    def pool(self, name, tags=(), **more):
+        mark = [f"runnerctl=bench/{name}"] if self.binary else []
+        made = self.site.make_pool(self.label, [self.label, *tags, *mark], self.idle, self.most, **more)
+        self.pools.append(made)
+        if self.binary:
+            of = f"    repository: {self.repository}\n" if self.repository else ""
+            more = f"    priority: {more['priority']}\n" if "priority" in more else ""
+            self.files.append(f"  - name: {name}\n    max_runners: {self.most}\n    instance_type: m5.large\n"
+                              f"    labels: [{self.label}]\n{of}{more}{self.fields}")
+        return made
+
+    def turn(self, **knobs):
+        self.site.github("/config", knobs)
+
+    def queue(self, count, seconds, **more):
+        made = self.site.github("/jobs", {"count": count, "labels": [self.label], "duration_s": seconds} | more)
+        return made["ids"] if isinstance(made, dict) else made
+
+    def log(self, since):
+        found = self.site.github(f"/log?since={since}")
+        return found["log"] if isinstance(found, dict) else found
+
+    def make(self):
+        if self.key == "equal":
+            self.pool("first", priority=1, extra_specs={"lab_create_fail_rate": 1})
+            self.pool("second")
+        elif self.key == "hooks":
+            entity, self.repository = self.site.repository_with_hook()
+            self.pool("only", entity=entity)
+        else:
+            if self.key == "unsteered":
+                self.pools.append(self.site.make_pool("by-hand", [self.label], 0, 20, priority=1))
+            self.pool("only")
+
+    def play(self):
+        """Lets it happen; returns the jobs to be measured."""
+        if self.key == "late":
+            self.turn(assign_delay_s=60)
+            return self.queue(6, 20)
+        if self.key == "held":
+            jobs = self.queue(8, 20, hold=True)
+            time.sleep(90)
+            for job in jobs:
+                self.site.github(f"/jobs/{job}/release", {})
+            return jobs
+        if self.key == "lost":
+            self.turn(assign_delay_s=3)
+            self.queue(3, 600)
+            time.sleep(1.5)
+            self.turn(webhooks=False)
+            time.sleep(6)
+            self.turn(webhooks=True, assign_delay_s=1.5)
+            time.sleep(20)
+            return self.queue(6, 20)
+        if self.key == "offline":
+            jobs = []
+            for _ in range(30):
+                jobs += self.queue(1, 30)
+                time.sleep(5)
+            return jobs
+        if self.key == "hooks":
+            jobs = self.queue(8, 20, repo=self.repository)
+            for job in jobs:
+                self.site.github(f"/jobs/{job}/redeliver?action=queued", {})
+            return jobs
+        return self.queue(3 if self.key == "equal" else 8, 20)
+
+    def before_watch(self):
+        if self.key == "offline":
+            self.turn(online_delay_s=86400)
+        self.make()
+        until("idle runners", lambda: self.site.idle(self.pools[-1]) >= self.idle, 60)
+        self.turn(online_delay_s=0.1)
+        if self.key == "deletions":
+            pool = self.pools[-1]
+            self.site.api("PUT", f"/pools/{pool}", {"min_idle_runners": 10})
+            until("ten idle runners", lambda: self.site.idle(pool) >= 10, 60)
+            self.turn(delete_delay_s=60)
+            self.site.api("PUT", f"/pools/{pool}", {"min_idle_runners": 0})
+            for it in self.site.instances(pool):
+                self.site.api("DELETE", f"/instances/{it['name']}")
+
+    def start(self, folder):
+        folder = pathlib.Path(folder)
+        (folder / "password").touch(mode=0o600)
+        (folder / "password").write_text(self.site.it["admin_password"])
+        (folder / "pools").mkdir()
+        (folder / "state").mkdir()
+        (folder / "pools/pool.yaml").write_text("pools:\n" + "".join(self.files))
+        (folder / "runnerctl.yaml").write_text(
+            f"fleet: bench\ngarm:\n  url: {self.site.it['garm_url']}\n  username: {self.site.it['admin_user']}\n"
+            f"  password: file:password\ncontroller:\n  minimum_job_age_backoff: 300s\n"
+            f"defaults:\n  organization: {self.site.it['org_name']}\n  provider: {self.site.it['providers'][0]}\n"
+            f"  image: ubuntu-24.04\n  default_labels: false\n  runner_prefix: {self.label}\n"
+            f"watch:\n  listen: 127.0.0.1:{free_port()}\n  audit: audit.jsonl\n")
+        with open(self.args.log, "ab") as log:
+            env = os.environ | {"STATE_DIRECTORY": str(folder / "state")}
+            return subprocess.Popen([self.binary, "watch"], cwd=folder, env=env, stdout=log, stderr=log)
+
+    def run(self):
+        self.site.api("PUT", "/controller", {"minimum_job_age_backoff": 300 if self.binary else 30})
+        self.turn(**CALM)
+        self.before_watch()
+        with tempfile.TemporaryDirectory() as folder:
+            watch = self.start(folder) if self.binary else None
+            try:
+                time.sleep(5 if self.key == "deletions" else 15)
+                began = time.time()
+                jobs = set(self.play())
+                def done():
+                    return sum(e["ev"] == "job_started" and e["job"] in jobs for e in self.log(began)) == len(jobs)
+                until("all jobs to start", done, began + self.span - time.time())
+                time.sleep(2)
+                log = self.log(began)
+            finally:
+                if watch:
+                    watch.send_signal(signal.SIGTERM)
+                    if watch.wait(30) != 0:
+                        print(f"  watch ended {watch.returncode}", flush=True)
+        self.clean()
+        waits = sorted(e["waited"] for e in log if e["ev"] == "job_started" and e["job"] in jobs)
+        made = [e for e in log if e["ev"] == "vm_created" and e["name"].startswith((self.label, "by-hand"))]
+        killed = sum(bool(e.get("killed_job")) for e in log if e["ev"] == "vm_deleted")
+        return {"waits": waits, "left": len(jobs) - len(waits), "vms": len(made), "killed": killed}
+
+    def clean(self):
+        self.turn(**CALM)
+        for job in self.site.github("/jobs?status=queued") or []:
+            self.site.github(f"/jobs/{job['id']}/cancel", {})
+        for job in self.site.github("/jobs?status=in_progress") or []:
+            self.site.github(f"/jobs/{job['id']}/complete", {})
+        for pool in self.pools:
+            self.site.clear(pool)
+
+
+def situation_cell(it):
+    waits = it["waits"]
+    text = f"{statistics.median_low(waits):.0f} / {waits[-1]:.0f}" if waits else "–"
+    text += f", **{it['left']} of {it['left'] + len(waits)} not started**" if it["left"] else ""
+    text += f", {it['vms']} VMs"
+    return text + (f", **{it['killed']} killed**" if it["killed"] else "")
+
+
+def situations(sites, args, keys):
+    binaries = {"ours": args.runnerctl, "alone": None, "before": args.before}
+    print("| situation | " + " | ".join(sites) + " |\n|---" + "|---" * len(sites) + "|", flush=True)
+    with concurrent.futures.ThreadPoolExecutor(3) as all_at_once:
+        for key in keys:
+            runs = [all_at_once.submit(Situation(site, args, key, who, binaries[who]).run)
+                    for who, site in sites.items()]
+            print(f"| {SITUATIONS[key][0]} | " + " | ".join(situation_cell(it.result()) for it in runs) + " |", flush=True)
+
+
 def cell(it):
     text = f"{it['median']:.1f} / {it['longest']:.1f} / {it['seconds']:.0f}, of which {it['held']:.0f}, {it['vms']} VMs"
     bad = {"killed": it["killed"], "left": it["left"], "unserved": it["unserved"]}
@@ -236,9 +436,20 @@ def main():
     parser.add_argument("--alone", required=True)
     parser.add_argument("--runnerctl", required=True, type=lambda it: str(pathlib.Path(it).resolve()))
     parser.add_argument("--log", default=os.devnull, help="where the words of `watch` go")
+    parser.add_argument("--before", help="another runnerctl, for the situations")
+    parser.add_argument("--before-garm", help="a third GARM, for that one")
     parser.add_argument("loads", nargs="*", default=list(LOADS))
     args = parser.parse_args()
     sites = Site(args.ours, 300), Site(args.alone, 30)
+    chosen = [it for it in args.loads if it in SITUATIONS]
+    if chosen:
+        named = {"ours": sites[0], "alone": sites[1]}
+        if args.before_garm:
+            named = {"before": Site(args.before_garm, 300)} | named
+        situations(named, args, chosen)
+    args.loads = [it for it in args.loads if it not in SITUATIONS]
+    if not args.loads:
+        return
     print("| load | ours | GARM alone |\n|---|---|---|", flush=True)
     with concurrent.futures.ThreadPoolExecutor(2) as both:
         for key in args.loads:

@@ -16,7 +16,7 @@ use runnerctl::domain::runner::RunnerStatus;
 use runnerctl::engine::observe::{Ask, Credentials, Specs, Templates, read_fleet};
 use runnerctl::garm::{Client, Login, Reply, Request, Response, Transport};
 use runnerctl::host::clock::Clock;
-use runnerctl::scale::{Change, Memory, Picture, Policies, turn, turn_all};
+use runnerctl::scale::{Around, Change, Memory, Picture, Policies, turn, turn_all};
 use runnerctl::sim::memory::Memory as Door;
 use runnerctl::sim::{Config, Load, World};
 use tokio::runtime::Runtime;
@@ -144,9 +144,10 @@ fn event(
     c.bench_function(name, |b| {
         b.iter(|| {
             count += 1;
-            let entity = picture.apply(events[count % 2].clone(), now).unwrap();
+            let entity = picture.apply(events[count % 2].clone(), now).remove(0);
             let memory = all.remove(&entity).unwrap_or_default();
-            let (turn, after) = turn(picture.site_mut(&entity).unwrap(), memory, backoff, now);
+            let around = Around { backoff, others: &all };
+            let (turn, after) = turn(picture.site_mut(&entity).unwrap(), memory, around, now);
             all.insert(entity, after);
             turn
         });

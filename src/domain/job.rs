@@ -62,8 +62,11 @@ pub struct Job {
     pub runner: Option<RunnerName>,
     /// `owner/name` of its repository.
     pub repository: String,
-    /// The entity whose webhook brought it.
-    pub entity: Option<EntityKey>,
+    /// The entities whose webhooks brought it. Where an organization and one of its repositories
+    /// both have one, GARM's row names both.
+    pub entities: Vec<EntityKey>,
+    /// A scale set has it: no pool is to serve it.
+    pub is_of_scale_set: bool,
     /// GARM's own loop has taken it in hand.
     pub is_locked: bool,
     /// When GARM first heard of it.

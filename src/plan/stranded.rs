@@ -28,11 +28,11 @@ pub(super) fn tell(steps: &mut [Step], fleet: &Fleet) {
     let supply = supply(steps, fleet);
     let losing = Shelf::new(losers.iter().map(|(at, it)| (&it.entity, &it.spec.labels, *at)));
     let mut stranded: BTreeMap<usize, Vec<&Job>> = BTreeMap::new();
-    for (asked, jobs) in queued(fleet) {
-        if supply.fitting(asked).next().is_some() {
+    for ((entities, labels), jobs) in queued(fleet) {
+        if entities.iter().any(|it| supply.fitting((it, labels)).next().is_some()) {
             continue;
         }
-        for at in losing.fitting(asked) {
+        for at in entities.iter().flat_map(|it| losing.fitting((it, labels))) {
             stranded.entry(at).or_default().extend(&jobs);
         }
     }
@@ -99,12 +99,14 @@ fn supply<'a>(steps: &'a [Step], fleet: &'a Fleet) -> Shelf<'a> {
 /// What jobs ask for: whose they are, and with which labels.
 type Asked<'a> = (&'a EntityKey, &'a Labels);
 
-fn queued(fleet: &Fleet) -> BTreeMap<Asked<'_>, Vec<&Job>> {
-    let mut groups: BTreeMap<Asked<'_>, Vec<&Job>> = BTreeMap::new();
-    for job in fleet.jobs.iter().filter(|it| it.status == JobStatus::Queued) {
-        if let Some(entity) = &job.entity {
-            groups.entry((entity, &job.labels)).or_default().push(job);
-        }
+/// Queued jobs by the entities that they wait for and the labels that they ask for.
+type Groups<'a> = BTreeMap<(&'a [EntityKey], &'a Labels), Vec<&'a Job>>;
+
+fn queued(fleet: &Fleet) -> Groups<'_> {
+    let mut groups = Groups::new();
+    let is_for_pools = |it: &&Job| it.status == JobStatus::Queued && !it.is_of_scale_set;
+    for job in fleet.jobs.iter().filter(is_for_pools) {
+        groups.entry((job.entities.as_slice(), &job.labels)).or_default().push(job);
     }
     groups
 }

@@ -8,9 +8,13 @@ use super::moment::{Moment, later};
 use super::unit::Unit;
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 
-/// An `error` younger than this still boots: GARM retries a failed create six times in a minute
-/// (GARM.md §d).
+/// An `error` younger than this still boots: GARM main retries a failed create six times in a
+/// minute (GARM.md §d).
 pub const ERROR_FINAL: Duration = Duration::from_secs(75);
+
+/// A GARM that retries writes the row of a failed create within 5 to 10 s. Release v0.2.1 tries
+/// once: its row stays as it is (GARM.md §k).
+pub const ERROR_QUIET: Duration = Duration::from_secs(20);
 
 /// What one runner is, for scaling. Rows are tried in this order:
 ///
@@ -19,10 +23,11 @@ pub const ERROR_FINAL: Duration = Duration::from_secs(75);
 /// | `terminated` | any | any | ended |
 /// | `active` | any | any | active |
 /// | any | on its way out | any | leaving |
+/// | `idle` | `running`, passed over by a job | any | suspect |
 /// | `idle` | `running` | any | idle |
 /// | `failed` | any | any | failed |
 /// | any | any | `boot_grace` or more | failed |
-/// | any | `error` | 75 s or more | failed |
+/// | any | `error` | 75 s or more, or not written for 20 s | failed |
 /// | any | `error` | less | retrying |
 /// | any | any | less | booting |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +36,9 @@ pub enum Class {
     Active,
     /// Up and waiting for a job.
     Idle,
+    /// Idle by its row, while a younger runner of the pool took a job that had waited beside it:
+    /// serves nobody, while GARM counts it as idle.
+    Suspect,
     /// On its way to idle.
     Booting,
     /// Its creation failed a moment ago and GARM tries again: booting, though nobody should count
@@ -50,6 +58,7 @@ impl Class {
         match self {
             Self::Active => "active",
             Self::Idle => "idle",
+            Self::Suspect => "suspect",
             Self::Booting | Self::Retrying => "booting",
             Self::Failed => "failed",
             Self::Leaving | Self::Ended => "leaving",
@@ -57,15 +66,16 @@ impl Class {
     }
 }
 
-/// What the runner is at `moment`, in a pool with this `boot_grace`.
+/// What the runner is at `moment` by its row alone, in a pool with this `boot_grace`: nothing of
+/// it is known from before, so an idle one is never suspect.
 pub fn classify(runner: &Runner, boot_grace: Duration, moment: &mut Moment) -> Class {
-    class_of(&runner.status, &runner.runner_status, runner.created_at, (boot_grace, moment))
+    let row = (&runner.status, &runner.runner_status);
+    class_of(row, (runner.created_at, runner.updated_at), (boot_grace, moment))
 }
 
 fn class_of(
-    status: &Status,
-    inside: &RunnerStatus,
-    created_at: Timestamp,
+    (status, inside): (&Status, &RunnerStatus),
+    (created_at, written_at): (Timestamp, Timestamp),
     (boot_grace, moment): (Duration, &mut Moment),
 ) -> Class {
     match (status, inside) {
@@ -76,6 +86,7 @@ fn class_of(
         (_, RunnerStatus::Failed) => Class::Failed,
         _ if moment.reached(later(created_at, boot_grace)) => Class::Failed,
         (Status::Error, _) if moment.reached(later(created_at, ERROR_FINAL)) => Class::Failed,
+        (Status::Error, _) if moment.reached(later(written_at, ERROR_QUIET)) => Class::Failed,
         (Status::Error, _) => Class::Retrying,
         _ => Class::Booting,
     }
@@ -88,6 +99,8 @@ pub struct Census {
     pub active: u32,
     /// Waiting for one.
     pub idle: u32,
+    /// Idle by their rows, and passed over.
+    pub suspect: u32,
     /// On their way to idle, those that GARM creates again included.
     pub booting: u32,
     /// Those of `booting` whose creation failed a moment ago.
@@ -133,6 +146,7 @@ impl Census {
                 let since = unit.idle_since();
                 self.oldest_idle = Some(self.oldest_idle.map_or(since, |it| it.min(since)));
             }
+            Class::Suspect => self.suspect += 1,
             Class::Booting => self.booting += 1,
             Class::Retrying => {
                 self.booting += 1;
@@ -153,6 +167,9 @@ impl Census {
 impl Unit {
     /// What this runner is.
     pub(super) fn class(&self, boot_grace: Duration, moment: &mut Moment) -> Class {
-        class_of(&self.status, &self.runner_status, self.created_at, (boot_grace, moment))
+        let row = (&self.status, &self.runner_status);
+        let times = (self.created_at, self.written_at);
+        let class = class_of(row, times, (boot_grace, moment));
+        if class == Class::Idle && self.is_suspect(moment) { Class::Suspect } else { class }
     }
 }

@@ -43,6 +43,10 @@ impl Site {
             let fact = self.fact(job, stage, before.and_then(|it| it.started));
             self.queue.facts.insert(id, fact);
             self.review(id, now);
+            // The runner's row may have come first.
+            for place in self.carriers.get(&id).into_iter().flatten() {
+                self.stocks[*place as usize].starts.is_news = true;
+            }
         }
     }
 

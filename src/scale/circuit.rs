@@ -104,6 +104,16 @@ impl Circuit {
         (Verdict { open: self.open, failures, probe, remove }, self)
     }
 
+    /// Whether it is open, as it was judged last.
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Whether the next probe is due.
+    pub(super) fn is_probe_due(&self, moment: &mut Moment) -> bool {
+        self.open.is_some_and(|it| moment.reached(it.probe_at))
+    }
+
     fn note_failures(&mut self, failed: &[&RunnerName], now: Timestamp) {
         if failed.is_empty() && self.failed_at.is_empty() {
             return;

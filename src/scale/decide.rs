@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use super::circuit::{Probe, Sight, Verdict};
 use super::decision::{Decision, Direction, Inputs, Reason, Rules};
 use super::glance::floor;
+use super::handout::{HandOut, Waits, given_up};
+use super::level::levels;
 use super::memory::PoolMemory;
 use super::moment::Moment;
 use super::pressure::{Load, Pressure};
@@ -72,13 +74,28 @@ pub fn decide(
     let mut moment = Moment::new(now);
     let inputs = inputs(seen, &mut moment);
     let (mut circuit, circuit_memory) = memory.circuit.next(&sight(seen, now), &mut moment);
-    let pressure = memory.pressure.next(seen.policy, load(&inputs), &mut moment);
+    let jobs = seen.routing.jobs(seen.place);
+    let given_up = given_up(seen.stock, jobs, &mut moment);
+    let asking = &jobs[given_up.saturating_sub(1) as usize..];
+    let load = load(&inputs, asking.len());
+    let pressure = memory.pressure.next(seen.policy, load, &mut moment);
+    let waits = Waits {
+        jobs,
+        oldest_stuck: inputs.tally.oldest_stuck,
+        patience: (!pressure.is_on()).then(|| Waits::patience(seen.policy.max_queue_wait)),
+    };
+    let (hand_out, newest) =
+        HandOut::look(seen.stock, &waits, (given_up, memory.newest), &mut moment);
     let remove = std::mem::take(&mut circuit.remove);
-    let mut rules = rules(seen, &inputs, (pressure, circuit), &mut moment);
-    rules.dead = inputs.census.failed.saturating_sub(count(remove.len()));
+    let suspects = suspects(seen, &mut moment);
+    let dismiss = suspects.due;
+    let mut rules = rules(seen, asking, (pressure, circuit, hand_out), &mut moment);
+    rules.dead_idle = inputs.census.suspect.saturating_sub(count(dismiss.len()));
+    rules.dead = inputs.census.failed.saturating_sub(count(remove.len())) + rules.dead_idle;
     let (retire, reserve, ask) = retire(seen, &mut rules, &mut moment);
-    let (level, resting_level) = levels(&inputs, &mut rules, retire.len());
-    let (direction, reason) = reason(&inputs, &rules, (level, &retire, &remove));
+    rules.keep = inputs.census.idle.saturating_sub(rules.covered + count(retire.len()));
+    let (level, resting_level) = levels(&inputs, &rules);
+    let (direction, reason) = reason(&inputs, &rules, (level, &retire, &remove, &dismiss));
     let decision = Decision {
         pool: seen.stock.id().clone(),
         at: now,
@@ -87,6 +104,8 @@ pub fn decide(
         retire,
         reserve,
         remove,
+        dismiss,
+        suspects: suspects.all,
         ask,
         direction,
         reason,
@@ -94,7 +113,7 @@ pub fn decide(
         rules,
         until: moment.next(),
     };
-    (decision, PoolMemory { pressure, circuit: circuit_memory })
+    (decision, PoolMemory { pressure, circuit: circuit_memory, newest })
 }
 
 fn inputs(seen: &Observation<'_>, moment: &mut Moment) -> Inputs {
@@ -132,26 +151,52 @@ fn sight<'a>(seen: &Observation<'a>, now: Timestamp) -> Sight<'a> {
     }
 }
 
-fn load(inputs: &Inputs) -> Load {
+fn load(inputs: &Inputs, asking: usize) -> Load {
     let census = &inputs.census;
     Load {
         fits: inputs.fits as usize,
         fits_waited: inputs.fits_waited as usize,
-        is_served: inputs.queued <= census.idle + census.booting - census.retrying,
+        is_served: count(asking) <= census.idle + census.booting - census.retrying,
     }
 }
 
+/// The runners that are suspect.
+#[derive(Default)]
+struct Suspects {
+    all: Vec<RunnerName>,
+    /// Those of them that have been for `failed_runner_grace`.
+    due: Vec<RunnerName>,
+}
+
+fn suspects(seen: &Observation<'_>, moment: &mut Moment) -> Suspects {
+    let mut suspects = Suspects::default();
+    if seen.stock.census.suspect == 0 {
+        return suspects;
+    }
+    for unit in &seen.stock.units {
+        if let Some(since) = unit.passed_over.filter(|_| unit.is_suspect(moment)) {
+            suspects.all.push(unit.name.clone());
+            // GARM may link a job to a runner a moment before it calls the runner active.
+            if unit.job.is_none() && moment.passed(since, seen.policy.failed_runner_grace) {
+                suspects.due.push(unit.name.clone());
+            }
+        }
+    }
+    suspects
+}
+
+/// `jobs`: those that ask for a runner.
 fn rules(
     seen: &Observation<'_>,
-    inputs: &Inputs,
-    (pressure, circuit): (Pressure, Verdict),
+    jobs: &[Timestamp],
+    (pressure, circuit, hand_out): (Pressure, Verdict, HandOut),
     moment: &mut Moment,
 ) -> Rules {
-    let (policy, census, queued) = (seen.policy, &inputs.census, inputs.queued);
-    let jobs = seen.routing.jobs(seen.place);
+    let (policy, census) = (seen.policy, &seen.stock.census);
+    let asking = count(jobs.len());
     let late = policy.max_queue_wait.map_or(0, |it| count(moment.count_passed(jobs, it)));
     let ours = if seen.backoff >= policy.scale_up_delay.saturating_add(OUR_TURN) {
-        queued
+        asking
     } else {
         count(moment.count_passed(jobs, seen.backoff.saturating_add(COURTESY)))
     };
@@ -163,12 +208,13 @@ fn rules(
     };
     let wanted = pressed.max(late.min(ours).saturating_sub(supply));
     let room = seen.stock.room();
+    let is_tried = hand_out.probe == Probe::Now;
     let asked = match (&circuit.open, circuit.probe) {
-        (None, _) => wanted,
+        (None, _) => wanted.max(u32::from(is_tried)),
         (Some(_), Probe::Now) => 1,
         (Some(_), Probe::No) => 0,
     };
-    let covered = queued.min(census.idle);
+    let covered = asking.min(census.idle);
     let floor = floor(policy, census.active, covered);
     let need = asked.min(room);
     let starting = match need {
@@ -178,16 +224,19 @@ fn rules(
     Rules {
         pressure,
         circuit,
+        hand_out,
         late,
         ours,
+        asking,
         covered,
         starting,
-        unserved: queued.saturating_sub(supply),
+        unserved: asking.saturating_sub(supply),
         wanted,
         room,
         need,
         floor,
         dead: 0,
+        dead_idle: 0,
         // The floor holds `min_runners` too: without these, active and idle ones stay as many.
         surplus: census.idle.saturating_sub(floor.saturating_add(covered)),
         due: 0,
@@ -203,14 +252,16 @@ fn retire(
     rules: &mut Rules,
     moment: &mut Moment,
 ) -> (Vec<RunnerName>, Vec<RunnerName>, Vec<RunnerName>) {
-    if rules.surplus == 0 {
+    // One that is about to get a job is not let go while a runner is asked for.
+    if rules.surplus == 0 || rules.need > 0 {
         return (Vec::new(), Vec::new(), Vec::new());
     }
     let delay = seen.policy.scale_down_delay;
     // GARM may link a job to a runner a moment before it calls the runner active.
-    let idle = seen.stock.units.iter().filter(|it| it.idle.is_some() && it.job.is_none());
+    let idle = seen.stock.idle_units(moment.now()).map(|it| it.0).filter(|it| it.job.is_none());
     let is_due = |it: &&Unit| moment.passed(it.idle_since(), delay);
-    let mut due: Vec<&Unit> = idle.clone().filter(is_due).collect();
+    let idle: Vec<&Unit> = idle.collect();
+    let mut due: Vec<&Unit> = idle.iter().copied().filter(is_due).collect();
     rules.due = rules.surplus.min(count(due.len()));
     let quota = (rules.due as usize).div_ceil(4).clamp(1, RETIRE_MAX).min(rules.due as usize);
     due.sort_unstable_by(|a, b| (a.idle_since(), &a.name).cmp(&(b.idle_since(), &b.name)));
@@ -219,7 +270,7 @@ fn retire(
     let mut reserve = retire.split_off(quota);
     reserve.truncate(RETIRE_MAX);
     let is_unsure = |it: &&Unit| it.idle.is_some_and(|it| it.source == Source::Row);
-    let ask = idle.filter(is_unsure).map(|it| it.name.clone()).collect();
+    let ask = idle.into_iter().filter(is_unsure).map(|it| it.name.clone()).collect();
     (retire, reserve, ask)
 }
 
@@ -230,47 +281,14 @@ fn starting(stock: &Stock, covered: &[Timestamp], moment: &mut Moment) -> u32 {
     if covered.is_empty() {
         return 0;
     }
-    let mut idle: Vec<Timestamp> =
-        stock.units.iter().filter_map(|it| it.idle).map(|it| it.since).collect();
+    let mut idle: Vec<Timestamp> = stock.idle_units(moment.now()).map(|it| it.1.since).collect();
     idle.sort_unstable();
     let together = idle.iter().zip(covered).map(|(runner, job)| *runner.max(job));
     count(together.filter(|it| !moment.passed(*it, PICK_UP)).count())
 }
 
-/// The level, and the level without a pulse.
-///
-/// GARM builds up to the level inside each pick-up, and pick-ups of one moment do not see each
-/// other's new runners: four of them at a level of 6 were seen to build 18 (BENCHMARKS.md). So a
-/// pulse is divided among those about to happen; what they leave is asked for right after them.
-fn levels(inputs: &Inputs, rules: &mut Rules, retired: usize) -> (u32, u32) {
-    let census = &inputs.census;
-    rules.keep = census.idle.saturating_sub(rules.covered + count(retired));
-    let resting = match rules.circuit.open {
-        None => rules.keep.max(rules.floor + rules.dead),
-        // GARM counts the dead ones as idle: with no more than this it has no reason to build.
-        Some(_) => rules.keep.max(rules.floor).min(census.supply()),
-    };
-    let share = rules.need.div_ceil(rules.starting.max(1));
-    let pulse = rules.dead + census.booting + census.idle - rules.covered + share;
-    let level = if rules.need > 0 { resting.max(pulse) } else { resting };
-    let ceiling = ceiling(inputs, rules);
-    (level.min(ceiling), resting.min(ceiling))
-}
-
-/// The highest level: the smaller `max_runners`. Where ours is smaller than GARM's, GARM would
-/// not stop at ours by itself, so the level leaves it no more to build than there is room for,
-/// although each pick-up that is to come builds by itself.
-fn ceiling(inputs: &Inputs, rules: &Rules) -> u32 {
-    let ours = inputs.policy.max_runners;
-    if ours < inputs.garm_max {
-        let left = inputs.census.garm_idle.saturating_sub(rules.covered);
-        ours.min(left.saturating_add(rules.room / rules.covered.max(1)))
-    } else {
-        inputs.garm_max
-    }
-}
-
-type Outcome<'a> = (u32, &'a [RunnerName], &'a [RunnerName]);
+/// The level; who is let go, who has failed, who is suspect.
+type Outcome<'a> = (u32, &'a [RunnerName], &'a [RunnerName], &'a [RunnerName]);
 
 /// What the pool is about to become, and the rule that decided or stands in the way: the first
 /// row that holds.
@@ -280,19 +298,22 @@ type Outcome<'a> = (u32, &'a [RunnerName], &'a [RunnerName]);
 /// | a runner is asked for, circuit open | up, probe |
 /// | runners are wanted, circuit open | stay, circuit open |
 /// | runners are asked for | up, pressure or late |
+/// | one more than the jobs need | up, hand-out probe |
 /// | runners are wanted, no room | stay, max runners |
 /// | the floor is above what GARM counts, with room | up, floor |
 /// | idle runners go | down, idle |
 /// | failed runners go | down, failed |
+/// | suspect runners go | down, suspect |
 /// | the floor is above what GARM counts | stay, circuit open or max runners |
 /// | jobs have no runner | stay, native backoff, target or threshold |
+/// | jobs have stood beside an idle runner for a minute | stay, not handed out |
 /// | jobs have a runner | stay, served |
 /// | idle runners are held | stay, hold |
 /// | else | stay, steady |
 fn reason(
     inputs: &Inputs,
     rules: &Rules,
-    (level, retire, remove): Outcome<'_>,
+    (level, retire, remove, dismiss): Outcome<'_>,
 ) -> (Direction, Reason) {
     use Direction::{Down, Stay, Up};
     let is_open = rules.circuit.open.is_some();
@@ -300,6 +321,7 @@ fn reason(
     if rules.need > 0 {
         return match is_open {
             true => (Up, Reason::Probe),
+            false if rules.wanted == 0 => (Up, Reason::HandOutProbe),
             false if rules.pressure.is_on() => (Up, Reason::Pressure),
             false => (Up, Reason::Late),
         };
@@ -316,6 +338,9 @@ fn reason(
     if !remove.is_empty() {
         return (Down, Reason::Failed);
     }
+    if !dismiss.is_empty() {
+        return (Down, Reason::Suspect);
+    }
     if lacks {
         return (Stay, if is_open { Reason::CircuitOpen } else { Reason::MaxRunners });
     }
@@ -327,11 +352,14 @@ fn at_rest(inputs: &Inputs, rules: &Rules) -> Reason {
     let is_pressed = rules.pressure.is_on();
     if rules.unserved > 0 {
         return match is_pressed {
-            true if rules.ours < inputs.queued => Reason::NativeBackoff,
+            true if rules.ours < rules.asking => Reason::NativeBackoff,
             true => Reason::Target,
             false if rules.late > rules.ours => Reason::NativeBackoff,
             false => Reason::Threshold,
         };
+    }
+    if rules.hand_out.untaken > 0 {
+        return Reason::NotHandedOut;
     }
     match (inputs.queued, rules.surplus) {
         (1.., _) => Reason::Served,

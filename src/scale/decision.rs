@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::census::Census;
 use super::circuit::Verdict;
+use super::handout::HandOut;
 use super::pressure::Pressure;
 use super::route::Tally;
 use crate::domain::desired::ScalePolicy;
@@ -31,6 +32,11 @@ pub struct Decision {
     pub reserve: Vec<RunnerName>,
     /// Failed runners to remove, by name.
     pub remove: Vec<RunnerName>,
+    /// Suspect runners to remove, by name; each only with GitHub's consent, as an idle one.
+    pub dismiss: Vec<RunnerName>,
+    /// All suspect runners, by name: idle by their rows, while younger ones take the jobs that wait
+    /// beside them.
+    pub suspects: Vec<RunnerName>,
     /// Idle runners whose history would tell for how long they have been idle, which their row
     /// does not; only where it matters.
     pub ask: Vec<RunnerName>,
@@ -78,16 +84,21 @@ pub struct Rules {
     pub pressure: Pressure,
     /// How the circuit breaker stands. Its `remove` is the decision's.
     pub circuit: Verdict,
-    /// Queued jobs older than `max_queue_wait`.
+    /// Which queued jobs idle runners do not get.
+    pub hand_out: HandOut,
+    /// Queued jobs that ask for a runner each: all but those that are given up, which together
+    /// hold one.
+    pub asking: u32,
+    /// Those of them older than `max_queue_wait`.
     pub late: u32,
-    /// Queued jobs that are ours to serve; GARM serves the others by itself, sooner.
+    /// Those of them that are ours to serve; GARM serves the others by itself, sooner.
     pub ours: u32,
-    /// Queued jobs about to be picked up by an idle runner.
+    /// Those of them that have an idle runner beside them.
     pub covered: u32,
     /// Those of them that an idle runner has been waiting beside for no more than a moment, when
     /// runners are asked for: GARM builds up to the level inside each of these pick-ups.
     pub starting: u32,
-    /// Queued jobs without an idle or booting runner.
+    /// Jobs that ask for a runner, and none is idle or booting for them.
     pub unserved: u32,
     /// Runners asked for by pressure and late jobs, whatever stands in the way.
     pub wanted: u32,
@@ -97,8 +108,10 @@ pub struct Rules {
     pub need: u32,
     /// The level below which the pool must not be.
     pub floor: u32,
-    /// Failed runners that stay for now: GARM counts them as idle.
+    /// Failed and suspect runners that stay for now: GARM counts them as idle.
     pub dead: u32,
+    /// The suspect ones of these, which GARM would let go like any idle runner.
+    pub dead_idle: u32,
     /// Idle runners beyond the floor and those about to work.
     pub surplus: u32,
     /// Those of the surplus that have been idle for `scale_down_delay`.
@@ -140,6 +153,8 @@ pub enum Reason {
     Floor,
     /// Up: one runner, to see whether the provider works again.
     Probe,
+    /// Up: one runner more than jobs need, to see whether GitHub hands them out to a new one.
+    HandOutProbe,
     /// Stay: runners are wanted, and the provider fails.
     CircuitOpen,
     /// Stay: runners are wanted, and there is no room.
@@ -150,12 +165,16 @@ pub enum Reason {
     Target,
     /// Stay: jobs wait, too few or too short.
     Threshold,
+    /// Stay: each waiting job has a runner, and idle ones have not got theirs for a minute.
+    NotHandedOut,
     /// Stay: each waiting job has a runner, idle or booting.
     Served,
     /// Down: runners have been idle for `scale_down_delay`.
     Idle,
     /// Down: failed runners have been kept long enough.
     Failed,
+    /// Down: suspect runners have been kept long enough.
+    Suspect,
     /// Stay: runners beyond the floor have not been idle long enough.
     Hold,
     /// Stay: nothing waits, nothing is to go.
@@ -164,19 +183,22 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of their declaration.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::Pressure,
         Self::Late,
         Self::Floor,
         Self::Probe,
+        Self::HandOutProbe,
         Self::CircuitOpen,
         Self::MaxRunners,
         Self::NativeBackoff,
         Self::Target,
         Self::Threshold,
+        Self::NotHandedOut,
         Self::Served,
         Self::Idle,
         Self::Failed,
+        Self::Suspect,
         Self::Hold,
         Self::Steady,
     ];
@@ -188,14 +210,17 @@ impl Reason {
             Self::Late => "late",
             Self::Floor => "floor",
             Self::Probe => "probe",
+            Self::HandOutProbe => "hand_out_probe",
             Self::CircuitOpen => "circuit_open",
             Self::MaxRunners => "max_runners",
             Self::NativeBackoff => "native_backoff",
             Self::Target => "target",
             Self::Threshold => "threshold",
+            Self::NotHandedOut => "not_handed_out",
             Self::Served => "served",
             Self::Idle => "idle",
             Self::Failed => "failed",
+            Self::Suspect => "suspect",
             Self::Hold => "hold",
             Self::Steady => "steady",
         }

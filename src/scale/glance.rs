@@ -1,14 +1,15 @@
 //! One look at a fleet, without memory: what `plan` and `status` need of scaling.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use super::memory::SiteMemory;
+use super::memory::{Memory, SiteMemory};
 use super::moment::Moment;
-use super::route::route;
+use super::route::{Around, route};
 use super::site::{Policies, Rows, Site};
 use super::stock::Stock;
 use crate::domain::desired::ScalePolicy;
+use crate::domain::entity::EntityKey;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolId;
 use crate::domain::pool::Pool;
@@ -31,6 +32,8 @@ pub struct Glance {
     pub active: u32,
     /// Waiting for one.
     pub idle: u32,
+    /// Idle by their rows, and passed over by younger ones.
+    pub suspect: u32,
     /// On their way to idle.
     pub booting: u32,
     /// Failed or hung.
@@ -52,10 +55,36 @@ pub struct Glance {
 pub fn glance(fleet: &Fleet, managed: &[Managed<'_>]) -> Vec<Glance> {
     let policies: Policies =
         managed.iter().map(|it| (it.pool.id.clone(), it.policy.clone())).collect();
-    let mut seen: HashMap<PoolId, Glance> = HashMap::new();
-    for rows in Rows::by_entity(&fleet.pools, &fleet.runners, &fleet.jobs).values() {
-        let mut site = Site::read(rows, &policies, None, fleet.observed_at);
-        let (routing, _) = route(&mut site, SiteMemory::default(), fleet.observed_at);
+    let now = fleet.observed_at;
+    let rows = Rows::by_entity(&fleet.pools, &fleet.runners, &fleet.jobs);
+    let read = |(entity, rows): (&EntityKey, &Rows<'_>)| {
+        (entity.clone(), Site::read(rows, &policies, None, now))
+    };
+    let mut sites: BTreeMap<EntityKey, Site> =
+        rows.iter().map(|(entity, rows)| read((entity, rows))).collect();
+    let mut memory = Memory::new();
+    let mut seen = HashMap::new();
+    glance_at(&mut sites, &mut memory, &mut seen, fleet);
+    if memory.values().any(SiteMemory::shares_jobs) {
+        glance_at(&mut sites, &mut memory, &mut seen, fleet);
+    }
+    let of = |it: &Managed<'_>| seen.get(&it.pool.id).cloned().unwrap_or_else(|| absent(*it));
+    managed.iter().map(of).collect()
+}
+
+/// Looks at every pool that is ours. What one entity takes of the jobs that wait for several, those
+/// before it see when they are looked at again.
+fn glance_at(
+    sites: &mut BTreeMap<EntityKey, Site>,
+    memory: &mut Memory,
+    seen: &mut HashMap<PoolId, Glance>,
+    fleet: &Fleet,
+) {
+    for (entity, site) in sites {
+        let before = memory.remove(entity).unwrap_or_default();
+        let around = Around { backoff: fleet.controller.backoff, others: memory };
+        let (routing, after) = route(site, before, around, fleet.observed_at);
+        memory.insert(entity.clone(), after);
         let moment = Moment::new(fleet.observed_at);
         for (place, stock) in site.stocks.iter().enumerate() {
             if let Some(policy) = &stock.policy {
@@ -66,8 +95,6 @@ pub fn glance(fleet: &Fleet, managed: &[Managed<'_>]) -> Vec<Glance> {
             }
         }
     }
-    let of = |it: &Managed<'_>| seen.get(&it.pool.id).cloned().unwrap_or_else(|| absent(*it));
-    managed.iter().map(of).collect()
 }
 
 fn look(stock: &Stock, policy: &ScalePolicy, jobs: (usize, Option<Duration>)) -> Glance {
@@ -77,6 +104,7 @@ fn look(stock: &Stock, policy: &ScalePolicy, jobs: (usize, Option<Duration>)) ->
         pool: stock.id().clone(),
         active: census.active,
         idle: census.idle,
+        suspect: census.suspect,
         booting: census.booting,
         failed: census.failed,
         leaving: census.leaving + census.ended,
@@ -104,6 +132,7 @@ mod tests {
     use super::*;
     use crate::domain::job::JobStatus;
     use crate::domain::name::RunnerName;
+    use crate::domain::runner::Runner;
     use crate::scale::testing::{at, entity, fleet, job, policy, pool, runner, secs};
 
     fn nothing(pool: &str) -> Glance {
@@ -111,6 +140,7 @@ mod tests {
             pool: PoolId::new(pool),
             active: 0,
             idle: 0,
+            suspect: 0,
             booting: 0,
             failed: 0,
             leaving: 0,
@@ -165,7 +195,10 @@ mod tests {
             ("l2", "deleting/terminated", 0),
             ("t1", "running/terminated", 0),
         ];
-        let runners = runners.map(|(name, state, since)| runner("a", name, state, since));
+        let runners = runners.map(|(name, state, since)| {
+            // GARM has written the row of a create that it tries again a moment ago.
+            Runner { updated_at: at(since.max(-9)), ..runner("a", name, state, since) }
+        });
         let fleet = fleet(0, vec![pool("a", &["x"])], runners.to_vec(), vec![job(1, &["X"], -40)]);
         let policy = ScalePolicy { min_runners: 4, ..policy() };
         let seen = glance(&fleet, &[Managed { pool: &fleet.pools[0], policy: &policy }]);

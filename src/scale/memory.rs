@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::circuit::Circuit;
+use super::deal::Held;
 use super::pressure::Pressure;
 use super::site::Site;
 use super::stock::Place;
@@ -28,6 +29,8 @@ pub struct SiteMemory {
     pub(super) places: Arc<[Place]>,
     /// Which pool each waiting job was given to: creation, id, place, in the order of the queue.
     pub(super) former: Vec<(Timestamp, i64, u32)>,
+    /// The jobs given out here that wait for other entities, too.
+    pub(super) held: Held,
     /// What jobs are stuck beside each pool.
     pub(super) stuck: Vec<Stuck>,
     /// What is remembered of each pool for itself.
@@ -36,14 +39,30 @@ pub struct SiteMemory {
     pub(super) last: Option<Last>,
 }
 
+/// How an entity has taken a job that waits for several: it counts for one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Hold {
+    /// It has neither a runner nor room for it: another entity may take it.
+    Forced,
+    /// It has a runner or room for it.
+    Served,
+}
+
 /// What is remembered of one pool.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PoolMemory {
     pub(super) pressure: Pressure,
     pub(super) circuit: Circuit,
+    /// When its youngest runner was made, for as long as jobs wait beside idle ones in vain.
+    pub(super) newest: Option<Timestamp>,
 }
 
 impl SiteMemory {
+    /// Whether jobs were given out that wait for other entities, too.
+    pub(super) fn shares_jobs(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     /// Brings the memory into the order in which the site's pools are now. A pool that has come
     /// is remembered as nothing; what was stuck beside a pool is forgotten when what makes it fit
     /// has changed.

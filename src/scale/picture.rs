@@ -113,16 +113,18 @@ impl Picture {
         self.backoff = backoff;
     }
 
-    /// Takes one change in at `now`; returns the entity whose jobs are to be given out anew, or
-    /// nothing when the change is old or concerns no entity that is known.
-    pub fn apply(&mut self, change: Change, now: Timestamp) -> Option<EntityKey> {
+    /// Takes one change in at `now`; returns the entities whose jobs are to be given out anew:
+    /// none when the change is old or concerns no entity that is known, several for a job that
+    /// names several.
+    pub fn apply(&mut self, change: Change, now: Timestamp) -> Vec<EntityKey> {
+        let one = |it: Option<EntityKey>| it.into_iter().collect();
         match change {
-            Change::Runner(runner) => self.see_runner(runner, now),
-            Change::RunnerGone(id) => self.lose_runner(id, now),
+            Change::Runner(runner) => one(self.see_runner(runner, now)),
+            Change::RunnerGone(id) => one(self.lose_runner(id, now)),
             Change::Job(job) => self.see_job(job, now),
             Change::JobGone(id) => self.lose_job(id, now),
-            Change::Pool(pool) => self.see_pool(pool, now),
-            Change::PoolGone(id) => self.lose_pool(id, now),
+            Change::Pool(pool) => one(self.see_pool(pool, now)),
+            Change::PoolGone(id) => one(self.lose_pool(id, now)),
         }
     }
 
@@ -152,27 +154,34 @@ impl Picture {
         Some(pool.entity.clone())
     }
 
-    fn see_job(&mut self, job: Job, now: Timestamp) -> Option<EntityKey> {
+    fn see_job(&mut self, job: Job, now: Timestamp) -> Vec<EntityKey> {
         let known = self.jobs.get(&job.id);
         if self.gone_jobs.contains(&job.id)
             || known.is_some_and(|it| it.updated_at > job.updated_at)
         {
-            return None;
+            return Vec::new();
         }
-        let entity = job.entity.clone().filter(|it| self.sites.contains_key(it));
-        if let Some(site) = entity.as_ref().and_then(|it| self.sites.get_mut(it)) {
-            site.see_job(&job, now);
-        }
+        let touched = self.at_each_site(&job, |site| site.see_job(&job, now));
         self.jobs.insert(job.id, job);
-        entity
+        touched
     }
 
-    fn lose_job(&mut self, id: i64, now: Timestamp) -> Option<EntityKey> {
+    fn lose_job(&mut self, id: i64, now: Timestamp) -> Vec<EntityKey> {
         self.gone_jobs.insert(id);
-        let lost = self.jobs.remove(&id)?;
-        let site = self.sites.get_mut(lost.entity.as_ref()?)?;
-        site.lose_job(&lost, now);
-        lost.entity
+        let Some(lost) = self.jobs.remove(&id) else { return Vec::new() };
+        self.at_each_site(&lost, |site| site.lose_job(&lost, now))
+    }
+
+    /// Does it at each entity that the job names and that is known; returns those.
+    fn at_each_site(&mut self, job: &Job, mut act: impl FnMut(&mut Site)) -> Vec<EntityKey> {
+        let mut touched = Vec::with_capacity(1);
+        for entity in &job.entities {
+            if let Some(site) = self.sites.get_mut(entity) {
+                act(site);
+                touched.push(entity.clone());
+            }
+        }
+        touched
     }
 
     fn see_pool(&mut self, pool: Pool, now: Timestamp) -> Option<EntityKey> {

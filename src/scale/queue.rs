@@ -1,11 +1,13 @@
 //! The jobs of one entity that wait for a runner, in the order in which they are served.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::moment::later;
+use crate::domain::entity::EntityKey;
 use crate::domain::job::{Job, JobStatus};
 use crate::domain::label::Labels;
 
@@ -50,9 +52,16 @@ pub(super) struct Waiting {
     /// Which set of labels it asks for.
     pub(super) group: u32,
     pub(super) term: Term,
+    /// The other entities that it waits for.
+    pub(super) others: Option<Arc<[EntityKey]>>,
 }
 
 impl Waiting {
+    pub(super) fn new(workflow_job_id: i64, fact: &Fact, term: Term) -> Self {
+        let (created_at, id, group) = (fact.created_at, fact.id, fact.group);
+        Self { created_at, id, workflow_job_id, group, term, others: fact.others.clone() }
+    }
+
     /// The order in which jobs are served: oldest first.
     pub(super) fn rank(&self) -> (Timestamp, i64) {
         (self.created_at, self.id)
@@ -82,6 +91,8 @@ pub(super) struct Fact {
     /// How many starts had been seen in the entity when it started, itself included; absent until
     /// that was seen.
     pub(super) started: Option<u64>,
+    /// The other entities that its row names.
+    pub(super) others: Option<Arc<[EntityKey]>>,
 }
 
 impl Fact {
@@ -167,8 +178,7 @@ impl Queue {
 
     /// Makes the job wait, if it does and is not waiting already under that term.
     pub(super) fn enter(&mut self, workflow_job_id: i64, fact: &Fact, term: Term) {
-        let (created_at, id, group) = (fact.created_at, fact.id, fact.group);
-        let job = Waiting { created_at, id, workflow_job_id, group, term };
+        let job = Waiting::new(workflow_job_id, fact, term);
         self.note_end(term);
         match self.waiting.binary_search_by_key(&job.rank(), Waiting::rank) {
             Ok(at) => self.waiting[at] = job,
@@ -214,8 +224,11 @@ impl Queue {
     }
 }
 
-/// Where a job stands by its row; nothing when it is over, or not for a runner yet.
+/// Where a job stands by its row; nothing when it is over, not for a runner yet, or a scale set's.
 pub(super) fn stage(job: &Job) -> Option<Stage> {
+    if job.is_of_scale_set {
+        return None;
+    }
     match &job.status {
         JobStatus::Queued => Some(Stage::Queued),
         JobStatus::InProgress if job.runner.is_some() => Some(Stage::BegunOn),

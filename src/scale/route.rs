@@ -1,11 +1,14 @@
 //! Gives each waiting job of an entity to one pool.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::deal::Deal;
-use super::memory::{NOWHERE, SiteMemory};
+use super::memory::{Memory, NOWHERE, SiteMemory};
 use super::moment::Moment;
 use super::queue::{Term, Waiting};
+use super::share::shares;
 use super::site::Site;
 use super::stuck;
 
@@ -48,13 +51,29 @@ pub struct Tally {
     pub stale: u32,
     /// Given to this pool although GARM has forgotten them.
     pub forgotten: u32,
+    /// When the oldest of `stuck` was created.
+    pub oldest_stuck: Option<Timestamp>,
 }
 
-/// Gives each waiting job to one pool, oldest first, in two passes. First every idle or booting
-/// runner takes one: the job's former pool if it has one free, else the first in order. Then the
-/// rest: the former pool if it has room, else the first with room, else the first that fits. No
-/// job is counted twice.
-pub fn route(site: &mut Site, mut memory: SiteMemory, now: Timestamp) -> (Routing, SiteMemory) {
+/// What is around an entity.
+#[derive(Debug, Clone, Copy)]
+pub struct Around<'a> {
+    /// GARM's `minimum_job_age_backoff`.
+    pub backoff: Duration,
+    /// What is remembered of the other entities: a job may wait for several.
+    pub others: &'a Memory,
+}
+
+/// Gives each waiting job to one pool, oldest first. First every idle or booting runner takes one:
+/// the job's former pool if it has one free, else the first in order. Then the rest: the former
+/// pool if it has room, else the first with room, pools that only GARM's backoff serves and those
+/// whose circuit is open last; else the first that fits. No job is counted twice.
+pub fn route(
+    site: &mut Site,
+    mut memory: SiteMemory,
+    around: Around<'_>,
+    now: Timestamp,
+) -> (Routing, SiteMemory) {
     let mut moment = Moment::new(now);
     site.look(&mut moment);
     memory.align(site);
@@ -68,7 +87,10 @@ pub fn route(site: &mut Site, mut memory: SiteMemory, now: Timestamp) -> (Routin
         }
     }
     let former = former_places(site, &memory);
-    let places = Deal::new(site, &bars).all(&former);
+    let shares = shares(site, &memory.pools, around.backoff, &mut moment);
+    let dealt = Deal::new(site, &bars, &shares, around.others).all(&former, &mut moment);
+    let (places, held) = (dealt.places, dealt.held);
+    memory.held = held;
     for (job, place) in site.queue.waiting.iter().zip(&places) {
         if *place != NOWHERE && matches!(job.term, Term::Forgotten(_)) {
             tallies[*place as usize].forgotten += 1;
@@ -144,7 +166,7 @@ fn by_group(site: &Site) -> Parts {
 
 fn bars(site: &Site, memory: &SiteMemory, moment: &mut Moment) -> Vec<Bar> {
     let waiting = &site.queue.waiting;
-    let mut known: Vec<(std::time::Duration, Timestamp)> = Vec::new();
+    let mut known: Vec<(Duration, Timestamp)> = Vec::new();
     let mut bars = Vec::with_capacity(site.stocks.len());
     for (stock, stuck) in site.stocks.iter().zip(&memory.stuck) {
         let age = stock.stale_job_age();
@@ -178,6 +200,10 @@ fn tallies(site: &Site, bars: &[Bar], by_group: &Parts) -> Vec<Tally> {
             let stuck = jobs.partition_point(|it| *it < bar.stuck_before).saturating_sub(stale);
             tally.stale += u32::try_from(stale).unwrap_or(u32::MAX);
             tally.stuck += u32::try_from(stuck).unwrap_or(u32::MAX);
+            if stuck > 0 {
+                let oldest = jobs[stale];
+                tally.oldest_stuck = Some(tally.oldest_stuck.map_or(oldest, |it| it.min(oldest)));
+            }
         }
         tally
     };

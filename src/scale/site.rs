@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::moment::Moment;
+use super::passed;
 use super::queue::{Carried, Fact, Queue, Stage, Waiting, stage};
 use super::starts::Starts;
 use super::stock::{Place, Stock};
@@ -24,6 +25,8 @@ pub type Policies = BTreeMap<PoolId, ScalePolicy>;
 /// whose webhook brought it.
 #[derive(Debug, Clone, Default)]
 pub struct Site {
+    /// Which one; absent while it has no pool.
+    entity: Option<EntityKey>,
     /// Every pool in routing order: priority falling, then rank, then id.
     pub(super) stocks: Vec<Stock>,
     /// Their places, in the same order.
@@ -50,8 +53,9 @@ pub(super) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// Sorts rows by entity; those of an entity without a pool, which nothing can serve, and
-    /// instances of scale sets, which are not ours to look at, are left out.
+    /// Sorts rows by entity, a job to each one that it names; those of an entity without a pool,
+    /// which nothing can serve, and instances of scale sets, which are not ours to look at, are
+    /// left out.
     pub(super) fn by_entity(
         pools: impl IntoIterator<Item = &'a Pool>,
         runners: impl IntoIterator<Item = &'a Runner>,
@@ -70,8 +74,10 @@ impl<'a> Rows<'a> {
             }
         }
         for job in jobs {
-            if let Some(rows) = job.entity.as_ref().and_then(|it| rows.get_mut(it)) {
-                rows.jobs.push(job);
+            for entity in &job.entities {
+                if let Some(rows) = rows.get_mut(entity) {
+                    rows.jobs.push(job);
+                }
             }
         }
         rows
@@ -87,7 +93,8 @@ impl Site {
         before: Option<&Self>,
         now: Timestamp,
     ) -> Self {
-        let mut site = Self::default();
+        let entity = rows.pools.first().map(|it| it.entity.clone());
+        let mut site = Self { entity, ..Self::default() };
         for pool in &rows.pools {
             site.stocks.push(Stock::new(pool, policies.get(&pool.id)));
         }
@@ -167,7 +174,10 @@ impl Site {
 
     /// What one job's row says.
     pub(super) fn fact(&mut self, job: &Job, stage: Stage, started: Option<u64>) -> Fact {
+        let is_other = |it: &&EntityKey| self.entity.as_ref() != Some(*it);
+        let others: Arc<[EntityKey]> = job.entities.iter().filter(is_other).cloned().collect();
         Fact {
+            others: Some(others).filter(|it| !it.is_empty()),
             created_at: job.created_at,
             updated_at: job.updated_at,
             id: job.id,
@@ -183,13 +193,7 @@ impl Site {
         for (workflow_job_id, fact) in &self.queue.facts {
             let workflow_job_id = *workflow_job_id;
             match fact.term(self.carried(workflow_job_id)) {
-                Some(term) => waiting.push(Waiting {
-                    created_at: fact.created_at,
-                    id: fact.id,
-                    workflow_job_id,
-                    group: fact.group,
-                    term,
-                }),
+                Some(term) => waiting.push(Waiting::new(workflow_job_id, fact, term)),
                 None => begun.push(workflow_job_id),
             }
         }
@@ -228,6 +232,7 @@ impl Site {
     /// Brings what depends on age alone up to `moment`.
     pub(super) fn look(&mut self, moment: &mut Moment) {
         let now = moment.now();
+        passed::judge(self, now);
         for stock in &mut self.stocks {
             if stock.census.until.is_some_and(|it| it <= now) {
                 stock.recount(now);

@@ -18,6 +18,8 @@ pub struct States {
     pub installing: u32,
     /// Waits for a job.
     pub idle: u32,
+    /// Idle by its row, and takes no job.
+    pub suspect: u32,
     /// Runs a job.
     pub active: u32,
     /// Failed or hung.
@@ -28,12 +30,13 @@ pub struct States {
 
 impl States {
     /// Word and count of every state, zeros included.
-    pub fn by_state(&self) -> [(&'static str, u32); 7] {
+    pub fn by_state(&self) -> [(&'static str, u32); 8] {
         [
             ("pending", self.pending),
             ("creating", self.creating),
             ("installing", self.installing),
             ("idle", self.idle),
+            ("suspect", self.suspect),
             ("active", self.active),
             ("failed", self.failed),
             ("deleting", self.deleting),
@@ -50,6 +53,7 @@ impl Stock {
             let state = match unit.class(self.boot_grace(), &mut moment) {
                 Class::Active => &mut states.active,
                 Class::Idle => &mut states.idle,
+                Class::Suspect => &mut states.suspect,
                 Class::Failed => &mut states.failed,
                 Class::Leaving | Class::Ended => &mut states.deleting,
                 Class::Retrying => &mut states.creating,
@@ -94,6 +98,7 @@ mod tests {
             creating: 2,
             installing: 1,
             idle: 1,
+            suspect: 0,
             active: 1,
             failed: 1,
             deleting: 2,

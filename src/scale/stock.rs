@@ -5,8 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::census::{Census, Class};
-use super::moment::Moment;
-use super::unit::Unit;
+use super::moment::{Moment, later};
+use super::passed::PoolStarts;
+use super::queue::PICK_UP;
+use super::unit::{Idle, Unit};
 use crate::domain::desired::ScalePolicy;
 use crate::domain::label::{Labels, Mark};
 use crate::domain::name::{PoolId, RunnerName};
@@ -46,6 +48,8 @@ pub struct Stock {
     pub(super) arrivals: u64,
     /// Grows with each change of a runner since the pools of the site were read.
     pub(super) version: u64,
+    /// What the starts of jobs in it have shown.
+    pub(super) starts: PoolStarts,
 }
 
 impl Stock {
@@ -72,6 +76,7 @@ impl Stock {
             census: Census::default(),
             arrivals: 0,
             version: 0,
+            starts: PoolStarts::default(),
         }
     }
 
@@ -135,6 +140,8 @@ impl Stock {
     /// Takes all of the pool's runners in at once, and what was known of them before.
     pub(super) fn fill(&mut self, runners: &[&Runner], before: Option<&Self>, now: Timestamp) {
         self.arrivals = before.map_or(0, |it| it.arrivals);
+        self.starts = before.map_or_else(PoolStarts::default, |it| it.starts.clone());
+        self.starts.is_news = true;
         self.units.clear();
         for runner in runners {
             let previous = before.and_then(|it| it.unit(&runner.name));
@@ -153,6 +160,7 @@ impl Stock {
         let unit = Unit::seen(runner, previous.as_ref(), now);
         self.note_arrival(&unit, previous.as_ref());
         self.version += 1;
+        self.starts.is_news = true;
         match at {
             Ok(at) => self.units[at] = unit,
             Err(at) => self.units.insert(at, unit),
@@ -176,6 +184,22 @@ impl Stock {
         let grace = self.boot_grace();
         let has_failed = move |it: &&Unit| it.class(grace, &mut moment) == Class::Failed;
         self.units.iter().filter(has_failed).map(|it| &it.name)
+    }
+
+    /// The idle runners that may take a job, and since when each is idle, in the order of names.
+    pub(super) fn idle_units(&self, now: Timestamp) -> impl Iterator<Item = (&Unit, Idle)> {
+        let mut moment = Moment::new(now);
+        let idle = self.units.iter().filter_map(|it| Some((it, it.idle?)));
+        idle.filter(move |it| !it.0.is_suspect(&mut moment))
+    }
+
+    /// When the latest of its suspect runners became suspect.
+    pub(super) fn suspect_since(&self, moment: &mut Moment) -> Option<Timestamp> {
+        if self.census.suspect == 0 {
+            return None;
+        }
+        let suspect = self.units.iter().filter(|it| it.is_suspect(moment));
+        suspect.filter_map(|it| it.passed_over).map(|it| later(it, PICK_UP)).max()
     }
 
     pub(super) fn recount(&mut self, now: Timestamp) {

@@ -2,12 +2,13 @@
 //!
 //! A job still waiting beside an idle runner of a fitting pool a minute after another job of the
 //! entity started, both present by then, is stuck for that pool until it waits no more: a webhook
-//! was lost, or a runner group excludes it. Without such a start nothing is stuck: GitHub may be
-//! down.
+//! was lost, or a runner group excludes it. So is one that had waited there for a minute when a
+//! younger job of the pool started. Without such a start nothing is stuck: GitHub may be down.
 //!
 //! With `t` the latest start that is a minute old, these are the jobs created before `t` beside a
 //! pool with a runner idle since before `t`. So what is stuck beside a pool is one bound on the
-//! jobs' creation, however many there are.
+//! jobs' creation, however many there are. A suspect runner is no idle one: which jobs were stuck
+//! beside it is open again when it becomes suspect.
 
 use jiff::Timestamp;
 
@@ -57,12 +58,18 @@ pub(super) fn mark(site: &mut Site, stuck: &mut [Stuck], moment: &mut Moment) {
         if stuck.bound.is_some_and(|it| took_one(site, stock, it)) {
             *stuck = Stuck { bound: None, lifted_at: Some(moment.now()) };
         }
+        let suspect_since = stock.suspect_since(moment);
+        if suspect_since > stuck.lifted_at {
+            *stuck = Stuck { bound: None, lifted_at: Some(moment.now()) };
+        }
+        let is_after_the_lift = |start: Timestamp| stuck.lifted_at.is_none_or(|it| it < start);
         let is_proof = |start: &Timestamp| {
-            stock.census.oldest_idle.is_some_and(|it| it < *start)
-                && stuck.lifted_at.is_none_or(|it| it < *start)
+            stock.census.oldest_idle.is_some_and(|it| it < *start) && is_after_the_lift(*start)
         };
-        if let Some(start) = evidence.filter(is_proof) {
-            stuck.raise(start, starts);
+        let past = stock.starts.past_jobs.filter(|it| is_after_the_lift(it.at));
+        let bounds = [evidence.filter(is_proof), past.map(|it| it.created_before)];
+        if let Some(bound) = bounds.into_iter().flatten().max() {
+            stuck.raise(bound, starts);
         }
     }
 }

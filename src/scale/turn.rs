@@ -1,16 +1,18 @@
 //! One turn: give out the jobs of an entity, decide about its pools.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::deal::Held;
 use super::decide::{Observation, decide};
 use super::decision::Decision;
 use super::memory::{Memory, SiteMemory};
 use super::picture::Picture;
-use super::route::{Routing, Tally, route};
+use super::route::{Around, Routing, Tally, route};
 use super::site::Site;
+use crate::domain::entity::EntityKey;
 use crate::domain::name::PoolId;
 
 /// What a turn found.
@@ -21,6 +23,9 @@ pub struct Turn {
     pub decisions: Vec<Arc<Decision>>,
     /// When the next turn is due if nothing is heard.
     pub until: Option<Timestamp>,
+    /// Entities whose turn it is now: what was taken or let go here of the jobs that wait for them,
+    /// too, is another thing.
+    pub touched: BTreeSet<EntityKey>,
 }
 
 /// The last turn of an entity.
@@ -35,38 +40,82 @@ pub(super) struct Last {
     decisions: Vec<Option<Arc<Decision>>>,
 }
 
+/// Entities that share jobs settle who takes them in two rounds; a third changes nothing.
+const ROUNDS_MAX: usize = 3;
+
 /// Takes one turn of every entity of the fleet at `now`.
 pub fn turn_all(picture: &mut Picture, mut memory: Memory, now: Timestamp) -> (Turn, Memory) {
-    let entities: Vec<_> = picture.sites().keys().cloned().collect();
     let backoff = picture.backoff();
     memory.retain(|entity, _| picture.sites().contains_key(entity));
     let mut all = Turn::default();
-    for entity in entities {
-        let Some(site) = picture.site_mut(&entity) else { continue };
-        let (turn, after) = turn(site, memory.remove(&entity).unwrap_or_default(), backoff, now);
-        memory.insert(entity, after);
-        all.decisions.extend(turn.decisions);
-        all.until = earliest(all.until, turn.until);
+    let mut due: BTreeSet<EntityKey> = picture.sites().keys().cloned().collect();
+    for _ in 0..ROUNDS_MAX {
+        for entity in std::mem::take(&mut due) {
+            let Some(site) = picture.site_mut(&entity) else { continue };
+            let before = memory.remove(&entity).unwrap_or_default();
+            let (turn, after) = turn(site, before, Around { backoff, others: &memory }, now);
+            memory.insert(entity, after);
+            all.add(turn.decisions);
+            all.until = earliest(all.until, turn.until);
+            due.extend(turn.touched);
+        }
     }
     (all, memory)
 }
 
-/// Takes one turn of an entity at `now`. `backoff` is GARM's `minimum_job_age_backoff`.
+impl Turn {
+    /// Takes decisions in, in place of earlier ones about the same pools.
+    fn add(&mut self, decisions: Vec<Arc<Decision>>) {
+        if !self.decisions.is_empty() {
+            self.decisions.retain(|old| decisions.iter().all(|it| it.pool != old.pool));
+        }
+        self.decisions.extend(decisions);
+    }
+}
+
+/// Takes one turn of an entity at `now`.
 pub fn turn(
     site: &mut Site,
     memory: SiteMemory,
-    backoff: Duration,
+    around: Around<'_>,
     now: Timestamp,
 ) -> (Turn, SiteMemory) {
-    let (routing, mut memory) = route(site, memory, now);
+    let held = memory.held.clone();
+    let (mut all, mut memory, circuits) = turn_once(site, memory, around, now);
+    // A pool whose circuit has just opened gives its jobs back, and takes them when it closes.
+    if circuits == Circuits::Changed {
+        let (again, after, _) = turn_once(site, memory, around, now);
+        memory = after;
+        all.until = again.until;
+        all.add(again.decisions);
+    }
+    all.touched = difference(&held, &memory.held);
+    (all, memory)
+}
+
+/// Whether a circuit has opened or closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Circuits {
+    Changed,
+    Same,
+}
+
+fn turn_once(
+    site: &mut Site,
+    memory: SiteMemory,
+    around: Around<'_>,
+    now: Timestamp,
+) -> (Turn, SiteMemory, Circuits) {
+    let (routing, mut memory) = route(site, memory, around, now);
     let last = memory.last.take().filter(|it| Arc::ptr_eq(&it.reading, &site.reading));
     let last = last.unwrap_or_default();
     let moved = routing.groups_that_differ(&last.routing);
-    let mut turn = Turn { decisions: Vec::new(), until: routing.until() };
+    let mut turn = Turn { until: routing.until(), ..Turn::default() };
+    let mut circuits = Circuits::Same;
     let mut decisions = Vec::with_capacity(site.stocks.len());
     for place in 0..site.stocks.len() {
         let before = last.decisions.get(place).cloned().flatten();
-        let Some(seen) = Observation::new(site, &routing, place, backoff) else {
+        let Some(seen) = Observation::new(site, &routing, place, around.backoff) else {
             decisions.push(None);
             continue;
         };
@@ -80,7 +129,11 @@ pub fn turn(
         let decision = match before.filter(|_| is_settled) {
             Some(decision) => decision,
             None => {
+                let was_open = memory.pools[place].circuit.is_open();
                 let (decision, after) = decide(&seen, memory.pools[place].clone(), now);
+                if after.circuit.is_open() != was_open {
+                    circuits = Circuits::Changed;
+                }
                 memory.pools[place] = after;
                 let decision = Arc::new(decision);
                 turn.decisions.push(Arc::clone(&decision));
@@ -92,7 +145,19 @@ pub fn turn(
     }
     let versions = site.stocks.iter().map(|it| it.version).collect();
     memory.last = Some(Last { reading: Arc::clone(&site.reading), routing, versions, decisions });
-    (turn, memory)
+    (turn, memory, circuits)
+}
+
+/// The entities that wait for what has changed.
+fn difference(before: &Held, after: &Held) -> BTreeSet<EntityKey> {
+    let mut touched = BTreeSet::new();
+    for (one, other) in [(before, after), (after, before)] {
+        let hold = |held: &Held, job: &i64| held.get(job).map(|it| it.0);
+        for (_, (_, others)) in one.iter().filter(|it| hold(one, it.0) != hold(other, it.0)) {
+            touched.extend(others.iter().cloned());
+        }
+    }
+    touched
 }
 
 impl SiteMemory {

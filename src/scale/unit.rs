@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use super::moment::{Moment, later};
+use super::queue::PICK_UP;
 use crate::domain::name::RunnerName;
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 
@@ -12,10 +14,28 @@ pub(super) struct Unit {
     pub(super) status: Status,
     pub(super) runner_status: RunnerStatus,
     pub(super) created_at: Timestamp,
+    /// When GARM last wrote the row.
+    pub(super) written_at: Timestamp,
     /// `workflow_job_id` of the job that it carries.
     pub(super) job: Option<i64>,
     /// Set while it is idle.
     pub(super) idle: Option<Idle>,
+    /// Set while it is idle and has been passed over: when the job started that a younger runner
+    /// took.
+    pub(super) passed_over: Option<Timestamp>,
+    /// Set from the moment at which it has a job.
+    pub(super) work: Option<Work>,
+}
+
+/// How a runner came to its job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Work {
+    /// When it was picked up, by the runner's row.
+    pub(super) began: Timestamp,
+    /// Since when the runner had been idle; its creation where that was not seen, which is earlier.
+    pub(super) idle_since: Timestamp,
+    /// The runner was suspect by then: it is not, and neither may the others be.
+    pub(super) was_suspect: bool,
 }
 
 /// Since when a runner is idle.
@@ -46,9 +66,18 @@ impl Unit {
             status: runner.status.clone(),
             runner_status: runner.runner_status.clone(),
             created_at: runner.created_at,
+            written_at: runner.updated_at,
             job: runner.job,
             idle: runner.is_idle().then(|| idle(runner, previous, now)),
+            passed_over: previous.and_then(|it| it.passed_over).filter(|_| runner.is_idle()),
+            work: work(runner, previous, now),
         }
+    }
+
+    /// Whether it is idle, and younger runners take the jobs that wait beside it.
+    pub(super) fn is_suspect(&self, moment: &mut Moment) -> bool {
+        // Its own job may have been told of a moment after the other one's.
+        self.passed_over.is_some_and(|it| moment.passed(it, PICK_UP))
     }
 
     /// Whether it is or was idle: its provider works. Who has a job, or had one, was idle before,
@@ -63,6 +92,23 @@ impl Unit {
     pub(super) fn idle_since(&self) -> Timestamp {
         self.idle.map_or(Timestamp::MAX, |it| it.since)
     }
+}
+
+fn work(runner: &Runner, previous: Option<&Unit>, now: Timestamp) -> Option<Work> {
+    let known = previous.and_then(|it| it.work);
+    if let (Some(known), RunnerStatus::Active | RunnerStatus::Terminated) =
+        (known, &runner.runner_status)
+    {
+        return Some(Work { began: known.began.min(now), ..known });
+    }
+    if runner.runner_status != RunnerStatus::Active {
+        return None;
+    }
+    let began = runner.updated_at.min(now);
+    let idle = previous.and_then(|it| it.idle).map(|it| it.since);
+    let was_suspect =
+        previous.and_then(|it| it.passed_over).is_some_and(|it| later(it, PICK_UP) <= began);
+    Some(Work { began, idle_since: idle.unwrap_or(runner.created_at), was_suspect })
 }
 
 /// Since when an idle runner is idle:

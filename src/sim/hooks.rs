@@ -153,6 +153,7 @@ impl World {
         let row = JobRow {
             id,
             workflow_job_id: hook.job,
+            scale_set_job_id: String::new(),
             run_id,
             status: hook.action,
             conclusion: hook.conclusion.clone(),

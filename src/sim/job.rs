@@ -11,6 +11,8 @@ pub(crate) struct JobRow {
     /// GARM's id: in order of arrival.
     pub(crate) id: i64,
     pub(crate) workflow_job_id: i64,
+    /// GitHub's id of a job that came by the queue of a scale set; empty for all others.
+    pub(crate) scale_set_job_id: String,
     pub(crate) run_id: i64,
     /// `queued`, `in_progress`, `completed`; `action` and `status` say the same.
     pub(crate) status: &'static str,

@@ -40,6 +40,7 @@ mod query;
 mod reap;
 mod reply;
 mod routes;
+mod scale_sets;
 mod settings;
 mod show;
 mod show_settings;

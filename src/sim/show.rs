@@ -174,7 +174,8 @@ impl World {
         let lock = job.locked_by.and_then(|it| self.entities.get(&it));
         Object::new()
             .number("id", job.id)
-            .number("workflow_job_id", job.workflow_job_id)
+            .number_if("workflow_job_id", job.workflow_job_id)
+            .text_if("scaleset_job_id", &job.scale_set_job_id)
             .number_if("run_id", job.run_id)
             .text("action", job.status)
             .text_if("conclusion", &job.conclusion)

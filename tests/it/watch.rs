@@ -2,10 +2,14 @@
 
 mod absence;
 mod bench;
+mod equal_labels;
+mod handed_out;
 mod healing;
 mod leash;
 mod modes;
+mod not_connected;
 mod retiring;
 mod scaling;
 mod specs;
+mod unseen;
 mod waits;

@@ -112,6 +112,7 @@ impl Records {
             | Incident::Unmanaged { .. }
             | Incident::Managed(_)
             | Incident::RunnerFailed { .. }
+            | Incident::RunnerSuspect { .. }
             | Incident::HistoryUnread { .. } => return,
         };
         self.tell(|it, now| it.stream(&stream, now));

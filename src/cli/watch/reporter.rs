@@ -244,7 +244,10 @@ impl Audience for Reporter {
         let outcome = words::outcome(&act.end);
         let direction = match act.deed {
             Deed::Raise { .. } => Some(Direction::Up),
-            Deed::Lower { .. } | Deed::Retire { .. } | Deed::Remove { .. } => Some(Direction::Down),
+            Deed::Lower { .. }
+            | Deed::Retire { .. }
+            | Deed::Remove { .. }
+            | Deed::Dismiss { .. } => Some(Direction::Down),
             Deed::Resend { .. } | Deed::Clear { .. } => None,
         };
         if let Some(direction) = direction {

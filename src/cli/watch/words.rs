@@ -16,7 +16,7 @@ use crate::watchdog::Finding;
 pub(in crate::cli) fn decided(pool: &PoolName, it: &Decision) -> Line {
     let weight = match (it.direction, it.reason) {
         (Direction::Up | Direction::Down, _) => Weight::Note,
-        (Direction::Stay, Reason::CircuitOpen) => Weight::Warning,
+        (Direction::Stay, Reason::CircuitOpen | Reason::NotHandedOut) => Weight::Warning,
         (Direction::Stay, Reason::MaxRunners | Reason::NativeBackoff) => Weight::Note,
         (Direction::Stay, _) => Weight::Detail,
     };
@@ -42,6 +42,9 @@ pub(super) fn acted(act: &Act) -> Line {
             format!("failed runner {} removed; {}", code(runner.as_str()), why(fault)),
             Some(runner),
         ),
+        Deed::Dismiss { runner } => {
+            (format!("suspect runner {} removed", code(runner.as_str())), Some(runner))
+        }
         Deed::Clear { runner } => (
             format!("runner {} removed: it lived on after its job", code(runner.as_str())),
             Some(runner),
@@ -85,6 +88,7 @@ pub(super) fn word(deed: &Deed) -> &'static str {
         Deed::Resend { .. } => "resend",
         Deed::Retire { .. } => "retire",
         Deed::Remove { .. } => "remove",
+        Deed::Dismiss { .. } => "dismiss",
         Deed::Clear { .. } => "clear",
     }
 }
@@ -165,6 +169,16 @@ pub(in crate::cli) fn incident(it: &Incident) -> Line {
         Incident::Managed(pool) => line(Weight::Note, "is steered now".into()).of(pool),
         Incident::RunnerFailed { pool, runner, fault } => {
             let text = format!("runner {} has failed: {}", code(runner.as_str()), why(fault));
+            line(Weight::Warning, text).of(pool)
+        }
+        Incident::RunnerSuspect { pool, runner, grace } => {
+            let text = format!(
+                "runner {} is suspect: it is idle by GARM's row, and a younger runner took a job that \
+                 had waited beside it; it is not connected to GitHub, or it is busy and a webhook was \
+                 lost. It is removed after {}, if GitHub agrees, unless it takes a job",
+                code(runner.as_str()),
+                span(*grace)
+            );
             line(Weight::Warning, text).of(pool)
         }
         Incident::HistoryUnread { runner, error } => {

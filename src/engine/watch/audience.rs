@@ -150,6 +150,11 @@ pub enum Deed {
         /// Why its provider failed, as GARM has it, bounded; absent when it does not say.
         fault: Option<String>,
     },
+    /// A suspect runner goes.
+    Dismiss {
+        /// Its name.
+        runner: RunnerName,
+    },
     /// A runner goes that lives on after its job.
     Clear {
         /// Its name.
@@ -229,6 +234,16 @@ pub enum Incident {
         runner: RunnerName,
         /// Why its provider failed, as GARM has it, bounded; absent when it does not say.
         fault: Option<String>,
+    },
+    /// A runner is suspect: idle by its row, while a younger runner of the pool took a job that had
+    /// waited beside it.
+    RunnerSuspect {
+        /// Its pool.
+        pool: PoolName,
+        /// Which runner.
+        runner: RunnerName,
+        /// For how long it stays before it is removed.
+        grace: Duration,
     },
     /// A runner's history could not be read: its idle time is taken from its row.
     HistoryUnread {

@@ -163,7 +163,7 @@ async fn send(writer: &Writer, guard: &Guard, write: &Write) -> Result<Written, 
     let order = match &write.what {
         What::Level { to, .. } => level(*to, With::Nothing),
         What::Resend { level: it } => level(*it, With::Labels),
-        What::Retire(name) => {
+        What::Retire(name) | What::Dismiss(name) => {
             let still_is: (_, fn(&Runner) -> bool) = (name, Runner::is_idle);
             let removal = writer.dismiss(target, guard, still_is, &decision).await?;
             return Ok(Written::Runner(removal));
@@ -192,6 +192,7 @@ fn decision(write: &Write) -> String {
         }
         What::Resend { level } => format!("level {level} sent again: GARM does not follow it"),
         What::Retire(_) => "idle".to_owned(),
+        What::Dismiss(_) => "suspect: a younger runner took a job that waited beside it".to_owned(),
         What::Remove(..) => "failed".to_owned(),
         What::Clear(_) => "it lives on after its job".to_owned(),
     }

@@ -36,6 +36,8 @@ pub(super) enum Why {
     Idle,
     /// It has failed.
     Failed,
+    /// It is suspect: idle by its row, and passed over by younger ones.
+    Suspect,
     /// It lives on after its job.
     Outlived,
 }
@@ -69,8 +71,9 @@ impl Exits {
         let others = decision.reserve.iter().filter(|it| !self.asked.contains_key(*it));
         let idle = decision.retire.iter().chain(others.take(refused)).map(|it| (it, Why::Idle));
         let failed = decision.remove.iter().map(|it| (it, Why::Failed));
+        let suspect = decision.dismiss.iter().map(|it| (it, Why::Suspect));
         let outlived = self.outlived.iter().map(|it| (it, Why::Outlived));
-        for (name, why) in idle.chain(failed).chain(outlived) {
+        for (name, why) in idle.chain(failed).chain(suspect).chain(outlived) {
             let known = before.get(name).filter(|it| it.1 == why);
             let since = match admission {
                 Admission::Open => Some(known.map_or(now, |it| it.0)),
@@ -94,7 +97,7 @@ impl Exits {
     /// Who goes next, and when.
     pub(super) fn next(&self, decision: &Decision) -> Option<(Instant, RunnerName, Why)> {
         let idle = decision.retire.iter().chain(&decision.reserve);
-        let order = idle.chain(&decision.remove).chain(&self.outlived);
+        let order = idle.chain(&decision.remove).chain(&decision.dismiss).chain(&self.outlived);
         let due = order.filter_map(|name| {
             let (since, why) = self.due.get(name)?;
             let mut at = *since + SEEN_FOR;

@@ -199,7 +199,9 @@ impl Hand {
                 self.put_at = Some(now);
                 self.is_in_doubt |= doubt == Doubt::Open;
             }
-            What::Retire(_) | What::Remove(..) | What::Clear(_) => self.exits.failed(now),
+            What::Retire(_) | What::Remove(..) | What::Dismiss(_) | What::Clear(_) => {
+                self.exits.failed(now);
+            }
         }
     }
 

@@ -114,6 +114,8 @@ pub(super) enum What {
     Retire(RunnerName),
     /// A failed runner goes.
     Remove(RunnerName, Option<String>),
+    /// A suspect runner goes.
+    Dismiss(RunnerName),
     /// A runner goes that lives on after its job.
     Clear(RunnerName),
 }

@@ -21,11 +21,14 @@ use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::runner::Runner;
 use crate::engine::act::Target;
 use crate::garm::{Error, Kind};
-use crate::scale::{self, Change, Decision, Picture};
+use crate::scale::{self, Around, Change, Decision, Picture};
 use crate::watchdog::Finding;
 
 /// Clocks further apart than this are worth a warning.
 const SKEW_MAX: SignedDuration = SignedDuration::from_secs(30);
+
+/// Two rounds settle which entity takes a job that waits for several; one more changes nothing.
+const SETTLE_MAX: usize = 2;
 
 impl Machine<'_> {
     /// The whole fleet was read.
@@ -172,14 +175,14 @@ impl Machine<'_> {
         };
         let was_known = is_known(picture, &change);
         let told = change.clone();
-        let entity = picture.apply(change, at);
-        let is_news = entity.is_some() || (!was_known && is_known(picture, &told));
+        let touched = picture.apply(change, at);
+        let is_news = !touched.is_empty() || (!was_known && is_known(picture, &told));
         if is_news {
             self.audience.changed(&told, at);
             let findings = self.auditor.changed(&told, at);
             findings.iter().for_each(|it| self.audience.found(it));
         }
-        self.touched.extend(entity);
+        self.touched.extend(touched);
         if moves_marks && is_news {
             self.find(now);
         }
@@ -243,6 +246,12 @@ impl Machine<'_> {
         for entity in &touched {
             self.turn_entity(entity, now);
         }
+        // Entities that share jobs settle at once which of them takes each.
+        for _ in 0..SETTLE_MAX {
+            for entity in std::mem::take(&mut self.touched) {
+                self.turn_entity(&entity, now);
+            }
+        }
         for hand in self.hands.values_mut() {
             if hand.leash.slackens(now) {
                 self.audience.trouble(&Incident::LeashSlack(hand.target.name.clone()));
@@ -284,7 +293,9 @@ impl Machine<'_> {
             return;
         };
         let memory = self.memory.remove(entity).unwrap_or_default();
-        let (turn, memory) = scale::turn(site, memory, backoff, clock.now(now));
+        let around = Around { backoff, others: &self.memory };
+        let (turn, memory) = scale::turn(site, memory, around, clock.now(now));
+        self.touched.extend(turn.touched);
         match turn.until {
             Some(until) => drop(self.due.insert(entity.clone(), until)),
             None => drop(self.due.remove(entity)),
@@ -308,6 +319,11 @@ impl Machine<'_> {
             .filter(|name| before.is_none_or(|it| !it.remove.contains(name)))
             .cloned()
             .collect();
+        let suspects = decision.suspects.iter();
+        let suspects: Vec<RunnerName> = suspects
+            .filter(|name| before.is_none_or(|it| !it.suspects.contains(name)))
+            .cloned()
+            .collect();
         let is_news = before.is_none_or(|it| {
             (it.direction, it.reason, it.level)
                 != (decision.direction, decision.reason, decision.level)
@@ -322,6 +338,11 @@ impl Machine<'_> {
         for runner in failed {
             let fault = self.picture.as_ref().and_then(|it| fault(it, &decision.pool, &runner));
             self.audience.trouble(&Incident::RunnerFailed { pool: name.clone(), runner, fault });
+        }
+        let grace = decision.inputs.policy.failed_runner_grace;
+        for runner in suspects {
+            let pool = name.clone();
+            self.audience.trouble(&Incident::RunnerSuspect { pool, runner, grace });
         }
         let hand = self.hands.entry(decision.pool.clone()).or_insert_with(|| {
             let target = Target { name: name.clone(), id: decision.pool.clone() };

@@ -135,6 +135,7 @@ impl Machine<'_> {
                 (What::Resend { level }, None)
             }
             Next::Exit(runner, Why::Idle) => (What::Retire(runner), Some(Reason::Idle)),
+            Next::Exit(runner, Why::Suspect) => (What::Dismiss(runner), Some(Reason::Suspect)),
             Next::Exit(runner, Why::Outlived) => (What::Clear(runner), None),
             Next::Exit(runner, Why::Failed) => {
                 let fault = fault(picture, id, &runner);
@@ -306,7 +307,10 @@ impl Machine<'_> {
 impl What {
     fn runner(&self) -> Option<&RunnerName> {
         match self {
-            Self::Retire(name) | Self::Remove(name, _) | Self::Clear(name) => Some(name),
+            Self::Retire(name)
+            | Self::Remove(name, _)
+            | Self::Dismiss(name)
+            | Self::Clear(name) => Some(name),
             Self::Level { .. } | Self::Resend { .. } => None,
         }
     }
@@ -315,7 +319,7 @@ impl What {
     fn fit(&mut self, level: u32) {
         match self {
             Self::Level { to, .. } | Self::Resend { level: to } => *to = level,
-            Self::Retire(_) | Self::Remove(..) | Self::Clear(_) => {}
+            Self::Retire(_) | Self::Remove(..) | Self::Dismiss(_) | Self::Clear(_) => {}
         }
     }
 
@@ -326,6 +330,7 @@ impl What {
             Self::Resend { level } => Deed::Resend { level },
             Self::Retire(runner) => Deed::Retire { runner },
             Self::Remove(runner, fault) => Deed::Remove { runner, fault },
+            Self::Dismiss(runner) => Deed::Dismiss { runner },
             Self::Clear(runner) => Deed::Clear { runner },
         }
     }
@@ -341,7 +346,7 @@ pub(super) fn fault(picture: &Picture, pool: &PoolId, name: &RunnerName) -> Opti
 /// Whether GARM may have made a runner for a job that has waited for its backoff.
 fn is_explained(picture: &Picture, entity: &EntityKey, now: jiff::Timestamp) -> bool {
     let backoff = picture.backoff();
-    picture.jobs().filter(|it| it.entity.as_ref() == Some(entity)).any(|it| {
+    picture.jobs().filter(|it| it.entities.contains(entity)).any(|it| {
         let age = std::time::Duration::try_from(now.duration_since(it.created_at));
         it.is_locked || (it.status == JobStatus::Queued && age.is_ok_and(|it| it >= backoff))
     })

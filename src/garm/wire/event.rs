@@ -146,7 +146,7 @@ mod tests {
                 }
                 Some(Change::RunnerGone(_)) => 1,
                 Some(Change::Job(it)) => {
-                    assert!(it.entity.is_some() && it.updated_at.as_second() > 0, "{line}");
+                    assert!(!it.entities.is_empty() && it.updated_at.as_second() > 0, "{line}");
                     2
                 }
                 Some(Change::JobGone(_)) => 3,

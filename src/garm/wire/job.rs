@@ -37,6 +37,8 @@ struct WireJob {
     repo_id: Option<String>,
     enterprise_id: Option<String>,
     #[serde(default, deserialize_with = "or_default")]
+    scaleset_job_id: String,
+    #[serde(default, deserialize_with = "or_default")]
     locked_by: String,
     #[serde(default = "zero_time", deserialize_with = "time")]
     created_at: Timestamp,
@@ -57,8 +59,12 @@ pub(in crate::garm) fn jobs(body: &[u8]) -> Result<Vec<Job>, Misread> {
             labels.insert(spelt, made.clone());
             made
         });
-        job.entity = job.entity.map(|it| entities.get(&it).cloned().unwrap_or(it));
-        entities.extend(job.entity.clone());
+        for entity in &mut job.entities {
+            match entities.get(entity) {
+                Some(known) => *entity = known.clone(),
+                None => drop(entities.insert(entity.clone())),
+            }
+        }
         job
     })
 }
@@ -69,12 +75,15 @@ pub(super) fn one_job(body: &[u8]) -> Result<Job, Misread> {
 }
 
 fn job(wire: WireJob) -> Job {
-    let entity = match (wire.org_id, wire.repo_id, wire.enterprise_id) {
-        (Some(id), _, _) => Some((EntityKind::Organization, id)),
-        (None, Some(id), _) => Some((EntityKind::Repository, id)),
-        (None, None, Some(id)) => Some((EntityKind::Enterprise, id)),
-        (None, None, None) => None,
-    };
+    let entities = [
+        (EntityKind::Organization, wire.org_id),
+        (EntityKind::Repository, wire.repo_id),
+        (EntityKind::Enterprise, wire.enterprise_id),
+    ];
+    let entities = entities.into_iter().filter_map(|(kind, id)| {
+        let id = id.filter(|it| !it.is_empty())?;
+        Some(EntityKey { kind, id: EntityId::new(id) })
+    });
     Job {
         id: wire.id,
         // GARM 0.1 had one id for both.
@@ -86,7 +95,8 @@ fn job(wire: WireJob) -> Job {
         labels: wire.labels.into_iter().collect(),
         runner: Some(wire.runner_name).filter(|it| !it.is_empty()).map(RunnerName::new),
         repository: format!("{}/{}", wire.repository_owner, wire.repository_name),
-        entity: entity.map(|(kind, id)| EntityKey { kind, id: EntityId::new(id) }),
+        entities: entities.collect(),
+        is_of_scale_set: !wire.scaleset_job_id.is_empty(),
         // GARM's word for "nobody" is the UUID of zeros.
         is_locked: wire.locked_by.chars().any(|it| it != '0' && it != '-'),
         created_at: wire.created_at,
@@ -110,7 +120,8 @@ mod tests {
             labels: Labels::new(),
             runner: None,
             repository: "/".into(),
-            entity: None,
+            entities: Vec::new(),
+            is_of_scale_set: false,
             is_locked: false,
             created_at: zero_time(),
             updated_at: zero_time(),
@@ -120,6 +131,20 @@ mod tests {
         let nulls =
             br#"[{"id":1,"labels":null,"runner_name":null,"locked_by":null,"org_id":null}]"#;
         assert_eq!(jobs(nulls).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_job_that_two_webhooks_brought_names_both_entities() {
+        let body = br#"[{"id":1,"repo_id":"r","org_id":"o","enterprise_id":""}]"#;
+        let key = |kind, id: &str| EntityKey { kind, id: EntityId::new(id) };
+        let expected = [key(EntityKind::Organization, "o"), key(EntityKind::Repository, "r")];
+        assert_eq!(jobs(body).unwrap()[0].entities, expected);
+    }
+
+    #[test]
+    fn a_job_with_a_scale_sets_id_is_a_scale_sets() {
+        let body = br#"[{"id":1,"org_id":"o","scaleset_job_id":"5a1c"}]"#;
+        assert!(jobs(body).unwrap()[0].is_of_scale_set);
     }
 
     #[test]

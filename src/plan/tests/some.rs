@@ -176,7 +176,7 @@ fn some_fleet() -> impl Strategy<Value = Fleet> {
         }
         for (id, (labels, entity)) in (0..).zip(jobs) {
             let mut job = queued_job(id, &labels);
-            job.entity = Some(key(entity));
+            job.entities = vec![key(entity)];
             read.jobs.push(job);
         }
         if short {

@@ -13,6 +13,8 @@ fn is_open(decision: &Decision) -> bool {
 fn a_create_that_failed_is_a_failure_after_75_seconds_and_goes_2_minutes_later() {
     let mut scene = Scene::without_floor();
     scene.add(1, "error/pending", 0);
+    // GARM tries again and again, and writes the row each time.
+    scene.runner("a01").updated_at = at(60);
     let decision = scene.look(74);
     assert_eq!((decision.inputs.census.retrying, decision.inputs.census.failed), (1, 0));
     assert_eq!(decision.inputs.census.until, Some(at(75)));
@@ -20,6 +22,16 @@ fn a_create_that_failed_is_a_failure_after_75_seconds_and_goes_2_minutes_later()
     assert_eq!((decision.inputs.census.retrying, decision.inputs.census.failed), (0, 1));
     assert_eq!(names(&scene.wait(194).remove), [""; 0]);
     assert_eq!(names(&scene.wait(195).remove), ["a01"]);
+}
+
+#[test]
+fn a_create_that_garm_does_not_try_again_is_a_failure_after_20_seconds() {
+    let mut scene = Scene::without_floor();
+    scene.add(1, "error/pending", 0);
+    let decision = scene.look(19);
+    assert_eq!((decision.inputs.census.retrying, decision.inputs.census.failed), (1, 0));
+    assert_eq!(scene.wait(20).inputs.census.failed, 1);
+    assert_eq!(names(&scene.wait(140).remove), ["a01"]);
 }
 
 #[test]
@@ -32,15 +44,17 @@ fn a_runner_that_outlives_boot_grace_has_failed() {
 }
 
 #[test]
-fn a_failed_runner_that_stays_for_now_is_made_up_for_and_one_that_goes_is_not() {
+fn a_failed_runner_is_made_up_for_at_once_and_the_level_falls_before_it_goes() {
     let mut scene = Scene::new();
     scene.add(1, "running/failed", 0);
     scene.add(1, "running/idle", 0);
     // GARM counts the failed one as idle: 2 to be kept and 1 dead.
     let decision = scene.look(0);
     assert_eq!((decision.rules.dead, decision.level), (1, 3));
+    scene.add(1, "running/idle", 20);
+    assert_eq!(scene.look(20).level, 3);
     let decision = scene.look(120);
-    assert_eq!((decision.rules.dead, decision.level), (0, 2));
+    assert_eq!((names(&decision.remove), decision.level), (vec!["a01"], 2));
 }
 
 #[test]

@@ -4,8 +4,10 @@ mod circuit;
 mod pressure;
 mod properties;
 
+mod routing;
 mod runners;
 mod scene;
 mod some;
+mod suspects;
 
 mod waiting;

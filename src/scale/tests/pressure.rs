@@ -1,7 +1,7 @@
 //! When a pool starts more runners, and how many: R1, `max_queue_wait`, GARM's own backoff.
 
 use super::scene::Scene;
-use crate::scale::testing::secs;
+use crate::scale::testing::{at, secs};
 use crate::scale::{Decision, Direction, Reason};
 
 /// Asked for, and why.
@@ -130,6 +130,7 @@ fn a_runner_whose_creation_failed_a_moment_ago_serves_nobody() {
     scene.jobs.truncate(1);
     scene.add(1, "error/pending", 31);
     scene.look(31);
+    scene.runner("a01").updated_at = at(80);
     let decision = scene.look(90);
     assert!(decision.rules.pressure.is_on());
     assert_eq!(decision.rules.need, 0, "it boots nevertheless: GARM tries again");
@@ -165,8 +166,8 @@ fn runners_that_are_idle_or_on_their_way_are_not_asked_for_again() {
     scene.add(3, "creating/pending", 29);
     let decision = scene.look(30);
     assert_eq!(need(&decision), pressed(5));
-    // 3 that boot, 2 idle about to be picked up, 5 more.
-    assert_eq!((decision.level, decision.resting_level), (8, 0));
+    // 3 that boot, 2 idle that are not being picked up, 5 more.
+    assert_eq!((decision.level, decision.resting_level), (10, 0));
 }
 
 #[test]
@@ -188,7 +189,7 @@ fn a_pulse_is_divided_among_pick_ups_about_to_happen() {
     let decision = scene.look(30);
     assert_eq!((need(&decision), decision.rules.starting), (pressed(6), 4));
     assert_eq!(decision.level, 2, "each of the 4 makes 2 at most");
-    assert_eq!(decision.until, Some(crate::scale::testing::at(34)));
+    assert_eq!(decision.until, Some(at(34)));
     for (job, name) in [(1, "a01"), (2, "a02"), (3, "a03")] {
         scene.start(job, name, 31);
     }
@@ -203,7 +204,23 @@ fn a_pulse_does_not_wait_for_pick_ups_that_do_not_happen() {
     scene.add(4, "running/idle", 29);
     scene.look(30);
     let decision = scene.wait(34);
-    assert_eq!((decision.rules.starting, decision.level), (0, 6));
+    // GARM counts the 4 as idle until they are picked up, and builds what is beyond.
+    assert_eq!((decision.rules.starting, decision.level), (0, 10));
+}
+
+#[test]
+fn eight_held_jobs_beside_two_idle_runners_get_six_more_and_no_fewer() {
+    let mut scene = Scene::new();
+    scene.add(2, "running/idle", -600);
+    scene.queue(8, 0);
+    let decision = scene.look(30);
+    assert_eq!((need(&decision), decision.level), (pressed(6), 8));
+    // Some rows have come, the rest is still asked for.
+    scene.add(4, "pending_create/pending", 33);
+    let decision = scene.look(33);
+    assert_eq!((need(&decision), decision.level), (pressed(2), 8));
+    scene.add(2, "pending_create/pending", 38);
+    assert_eq!(scene.look(38).rules.need, 0);
 }
 
 #[test]
@@ -265,6 +282,6 @@ fn a_decision_says_when_age_alone_changes_it() {
     let mut scene = Scene::without_floor();
     scene.queue(6, 0);
     let decision = scene.look(10);
-    assert_eq!(decision.until, Some(crate::scale::testing::at(30)));
+    assert_eq!(decision.until, Some(at(30)));
     assert_eq!(decision.inputs.policy.scale_up_delay, secs(30));
 }

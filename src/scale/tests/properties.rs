@@ -104,6 +104,10 @@ proptest! {
                 let class = classify(sight.runner(name), grace, &mut Moment::new(at(0)));
                 prop_assert_eq!(class, Class::Failed);
             }
+            for name in &it.dismiss {
+                let row = sight.runner(name);
+                prop_assert!(row.is_idle() && row.job.is_none(), "{row:#?}");
+            }
         }
     }
 
@@ -191,6 +195,10 @@ proptest! {
         let mut sight = Sight { fleet: empty, ..sight };
         let mut heard = picture(&sight);
         let (_, now) = pass(&mut sight, &mut heard, Memory::new(), &run);
+        // Since when a busy runner had been idle before is known to the one that heard of it.
+        let stocks = heard.sites().values().flat_map(|it| &it.stocks);
+        let mut units = stocks.flat_map(|it| &it.units);
+        prop_assume!(units.all(|it| it.passed_over.is_none()));
         sight.fleet.observed_at = now;
         let read = turn(&mut picture(&sight), Memory::new(), now).0;
         prop_assert_eq!(turn(&mut heard, Memory::new(), now).0, read);

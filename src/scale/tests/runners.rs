@@ -98,7 +98,19 @@ fn runners_on_their_way_out_are_neither_supply_nor_room() {
     scene.add(18, "pending_delete/idle", 0);
     scene.queue(6, 0);
     let decision = scene.look(30);
-    assert_eq!((decision.rules.room, decision.rules.need, decision.level), (2, 2, 2));
+    // GARM counts the 18 as idle: it builds what is beyond them.
+    assert_eq!((decision.rules.room, decision.rules.need, decision.level), (2, 2, 20));
+    assert_eq!(decision.resting_level, 0);
+}
+
+#[test]
+fn runners_on_their_way_out_are_made_up_for_while_the_floor_is_not_met_and_no_longer() {
+    let mut scene = Scene::new();
+    scene.add(4, "deleting/idle", 0);
+    assert_eq!((scene.look(0).level, scene.look(0).resting_level), (6, 2));
+    scene.add(2, "pending_create/pending", 3);
+    // They go by themselves, and GARM would make up for each.
+    assert_eq!(scene.look(3).level, 2);
 }
 
 #[test]

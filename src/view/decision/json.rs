@@ -27,6 +27,8 @@ pub fn json(pool: &PoolName, it: &Decision, frozen: Option<&Freeze>) -> Value {
         "start": it.rules.need,
         "retire": names(&it.retire),
         "remove": names(&it.remove),
+        "dismiss": names(&it.dismiss),
+        "suspects": names(&it.suspects),
         "frozen": frozen.map(freeze),
         "binding": binding(it).map(|it| json!({ "name": it.name, "value": it.value })),
         "until": it.until.map(|it| it.to_string()),
@@ -62,6 +64,9 @@ pub fn report(
 
 fn numbers(it: &Rules) -> Value {
     json!({
+        "untaken": it.hand_out.untaken,
+        "given_up": it.hand_out.given_up,
+        "asking": it.asking,
         "late": it.late,
         "ours": it.ours,
         "covered": it.covered,
@@ -72,6 +77,7 @@ fn numbers(it: &Rules) -> Value {
         "need": it.need,
         "floor": it.floor,
         "dead": it.dead,
+        "dead_idle": it.dead_idle,
         "surplus": it.surplus,
         "due": it.due,
         "keep": it.keep,
@@ -91,6 +97,7 @@ fn inputs(it: &Inputs, now: Timestamp) -> Value {
         "runners": {
             "active": census.active,
             "idle": census.idle,
+            "suspect": census.suspect,
             "booting": census.booting,
             "retrying": census.retrying,
             "failed": census.failed,

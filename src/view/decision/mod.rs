@@ -6,7 +6,7 @@ mod rules;
 mod words;
 
 pub use json::{json, report};
-pub use words::{Binding, binding, freeze, next, sentence, short};
+pub use words::{Binding, binding, freeze, next, sentence, short, untaken};
 
 #[cfg(test)]
 mod tests;

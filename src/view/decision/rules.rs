@@ -23,6 +23,8 @@ pub(super) fn said(it: &Decision) -> Vec<Said> {
         floor(it),
         idle(it),
         failed(it),
+        suspect(it),
+        hand_out(it),
         apart(it),
     ]
 }
@@ -59,7 +61,7 @@ fn late(it: &Decision) -> Said {
 }
 
 fn native(it: &Decision) -> Said {
-    let theirs = it.inputs.queued.saturating_sub(it.rules.ours);
+    let theirs = it.rules.asking.saturating_sub(it.rules.ours);
     let backoff = span(it.inputs.backoff);
     let (verdict, says) = match theirs {
         0 => ("ours", format!("every job is served by this policy; GARM's backoff is {backoff}")),
@@ -144,6 +146,35 @@ fn failed(it: &Decision) -> Said {
         (_, _) => "remove",
     };
     Said { rule: "failed_runner_grace", verdict, says }
+}
+
+fn suspect(it: &Decision) -> Said {
+    let says = format!(
+        "{}, {} to be removed now",
+        count_of(it.inputs.census.suspect, "suspect runner"),
+        it.dismiss.len()
+    );
+    let verdict = match (it.inputs.census.suspect, it.dismiss.len()) {
+        (0, _) => "none",
+        (_, 0) => "wait",
+        (_, _) => "remove",
+    };
+    Said { rule: "suspect_runners", verdict, says }
+}
+
+fn hand_out(it: &Decision) -> Said {
+    let hand_out = &it.rules.hand_out;
+    let says = format!(
+        "{} beside an idle runner for a minute or more; {} given up, which hold one runner together",
+        has(hand_out.untaken, "job waits", "jobs wait"),
+        hand_out.given_up
+    );
+    let verdict = match (hand_out.probe, hand_out.untaken) {
+        (Probe::Now, _) => "probe",
+        (Probe::No, 0) => "none",
+        (Probe::No, _) => "wait",
+    };
+    Said { rule: "hand_out", verdict, says }
 }
 
 fn apart(it: &Decision) -> Said {

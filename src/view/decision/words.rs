@@ -20,6 +20,11 @@ pub fn sentence(it: &Decision) -> String {
             "starts 1 runner to see whether the provider works again, after {}",
             count_of(rules.circuit.failures, "failure")
         ),
+        Reason::HandOutProbe => format!(
+            "starts 1 runner more than its jobs need, to see whether GitHub hands them out to a new \
+             one: {}",
+            untaken(it)
+        ),
         Reason::CircuitOpen => format!(
             "starts none, because runners keep failing; tries one {}",
             at(it, rules.circuit.open.map(|it| it.probe_at))
@@ -40,6 +45,11 @@ pub fn sentence(it: &Decision) -> String {
             policy.scale_up_target
         ),
         Reason::Threshold => format!("starts none yet: {}", threshold(it)),
+        Reason::NotHandedOut => format!(
+            "starts none: {}; a webhook was lost, the runner group or its visibility excludes their \
+             repository, or GitHub is down",
+            untaken(it)
+        ),
         Reason::Served => {
             format!("starts none: {}, each with an idle or booting runner", waiting(inputs.queued))
         }
@@ -54,6 +64,11 @@ pub fn sentence(it: &Decision) -> String {
             count_of(number(it.remove.len()), "failed runner"),
             span(policy.failed_runner_grace)
         ),
+        Reason::Suspect => format!(
+            "removes {}: idle by GARM's row, while younger ones took jobs that had waited beside {}",
+            count_of(number(it.dismiss.len()), "suspect runner"),
+            if it.dismiss.len() == 1 { "it" } else { "them" }
+        ),
         Reason::Hold => format!(
             "holds {} beyond the floor of {}, until idle for {}",
             count_of(rules.surplus, "idle runner"),
@@ -61,6 +76,23 @@ pub fn sentence(it: &Decision) -> String {
             span(policy.scale_down_delay)
         ),
         Reason::Steady => format!("nothing to do: no job waits, {} idle", inputs.census.idle),
+    }
+}
+
+/// Which jobs idle runners do not get, and for how long.
+pub fn untaken(it: &Decision) -> String {
+    let hand_out = &it.rules.hand_out;
+    let waited = span(hand_out.since.map_or(Duration::ZERO, |since| between(since, it.at)));
+    let idle = if it.inputs.census.idle == 1 { "an idle runner" } else { "idle runners" };
+    match hand_out.untaken {
+        0 => {
+            let stuck = has(it.inputs.tally.stuck, "job is", "jobs are");
+            format!("{stuck} stuck beside {idle}")
+        }
+        1 => format!("1 job has waited beside {idle} for {waited} and is not handed out to it"),
+        n => format!(
+            "{n} jobs have waited beside {idle}, for up to {waited}, and are not handed out to them"
+        ),
     }
 }
 
@@ -84,12 +116,14 @@ pub fn short(it: &Decision) -> String {
     match (it.direction, it.reason) {
         (Direction::Up, Reason::Floor) => format!("start {}", lacking(it)),
         (Direction::Up, _) => format!("start {}", it.rules.need),
+        (Direction::Down, Reason::Suspect) => format!("remove {} suspect", it.dismiss.len()),
         (Direction::Down, Reason::Failed) => format!("remove {} failed", it.remove.len()),
         (Direction::Down, _) => format!("remove {}", it.retire.len()),
         (Direction::Stay, Reason::CircuitOpen) => "suspended".into(),
         (Direction::Stay, Reason::MaxRunners) => "full".into(),
         (Direction::Stay, Reason::NativeBackoff) => "left to GARM".into(),
         (Direction::Stay, Reason::Target | Reason::Threshold) => "wait".into(),
+        (Direction::Stay, Reason::NotHandedOut) => "not handed out".into(),
         (Direction::Stay, Reason::Served) => "served".into(),
         (Direction::Stay, Reason::Hold) => format!("hold {}", it.rules.surplus),
         (Direction::Stay, _) => "steady".into(),
@@ -113,7 +147,7 @@ pub fn binding(it: &Decision) -> Option<Binding> {
         Reason::Pressure | Reason::Late if it.rules.need < it.rules.wanted => {
             bound("max_runners", limit(it).to_string())
         }
-        Reason::Pressure | Reason::Late => None,
+        Reason::Pressure | Reason::Late | Reason::HandOutProbe | Reason::NotHandedOut => None,
         Reason::MaxRunners => bound("max_runners", limit(it).to_string()),
         Reason::Floor => floor_setting(it),
         Reason::Probe | Reason::CircuitOpen => {
@@ -129,7 +163,7 @@ pub fn binding(it: &Decision) -> Option<Binding> {
         Reason::Idle if it.rules.surplus > number(it.retire.len()) => {
             bound("a quarter at a time, at most 5", it.retire.len().to_string())
         }
-        Reason::Idle | Reason::Served | Reason::Failed | Reason::Steady => None,
+        Reason::Idle | Reason::Served | Reason::Failed | Reason::Suspect | Reason::Steady => None,
     }
 }
 
@@ -152,9 +186,12 @@ pub fn next(it: &Decision) -> String {
         Reason::Hold => "a job, or the end of the hold".into(),
         Reason::NativeBackoff => "a larger `controller.minimum_job_age_backoff`, or time".into(),
         Reason::Target => "more waiting jobs, or a job that is late".into(),
-        Reason::Pressure | Reason::Late | Reason::Floor => "the new runners' rows in GARM".into(),
+        Reason::NotHandedOut => "a job that starts, or time: one more runner is tried then".into(),
+        Reason::HandOutProbe | Reason::Pressure | Reason::Late | Reason::Floor => {
+            "the new runners' rows in GARM".into()
+        }
         Reason::Served => "a job beyond those, or a runner that fails".into(),
-        Reason::Idle | Reason::Failed => "the removal".into(),
+        Reason::Idle | Reason::Failed | Reason::Suspect => "the removal".into(),
         Reason::Steady => "a job".into(),
     };
     match it.until {

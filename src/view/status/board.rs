@@ -131,9 +131,9 @@ pub fn board(sight: Sight<'_>) -> Board {
         ours.iter().map(|it| Managed { pool: it.pool, policy: &it.policy }).collect();
     let glances = glance(fleet, &managed);
     let decisions = foresee(fleet, &managed);
-    let present = ours.iter().zip(glances).map(|(ours, glance)| Line {
-        decision: decisions.get(&ours.pool.id).cloned(),
-        ..line(ours, glance, sight)
+    let present = ours.iter().zip(glances).map(|(ours, glance)| {
+        let decision = decisions.get(&ours.pool.id).cloned();
+        line(ours, glance, decision, sight)
     });
     let is_there =
         |name: &str| ours.iter().any(|it| it.standing == Standing::Declared && it.name == name);
@@ -202,9 +202,15 @@ fn plain(pool: &Pool) -> ScalePolicy {
     }
 }
 
-fn line(ours: &Ours<'_>, glance: Glance, sight: Sight<'_>) -> Line {
+fn line(
+    ours: &Ours<'_>,
+    glance: Glance,
+    decision: Option<Arc<Decision>>,
+    sight: Sight<'_>,
+) -> Line {
     let pool = ours.pool;
-    let runners = runner_lines(pool, ours.policy.boot_grace, sight.fleet);
+    let suspects = decision.as_ref().map_or(&[][..], |it| &it.suspects);
+    let runners = runner_lines(pool, ours.policy.boot_grace, suspects, sight.fleet);
     let mut line = Line {
         name: ours.name.clone(),
         standing: ours.standing,
@@ -214,7 +220,7 @@ fn line(ours: &Ours<'_>, glance: Glance, sight: Sight<'_>) -> Line {
         min_runners: ours.policy.min_runners,
         max_runners: ours.policy.max_runners,
         level: Some(pool.spec.min_idle_runners),
-        decision: None,
+        decision,
         frozen: frozen(pool, sight.fleet),
         remarks: Vec::new(),
         runners,
@@ -237,6 +243,7 @@ fn absent(declared: &DeclaredPool, sight: Sight<'_>) -> Line {
         pool: PoolId::new(""),
         active: 0,
         idle: 0,
+        suspect: 0,
         booting: 0,
         failed: 0,
         leaving: 0,

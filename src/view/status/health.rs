@@ -8,6 +8,7 @@ use crate::domain::text;
 use crate::manifest::DeclaredPool;
 use crate::plan::{Action, Plan};
 use crate::scale::Class;
+use crate::view::decision::untaken;
 use crate::view::words::{count, span};
 
 /// Most failed runners that are told of one by one.
@@ -50,6 +51,8 @@ pub(super) fn present(
         manager(pool, sight),
         below_minimum(line),
         waiting(line, policy),
+        not_handed_out(line),
+        suspect(line),
         full(line),
         standing(line),
         drift(line, sight.plan),
@@ -140,6 +143,29 @@ fn waiting(line: &Line, policy: &ScalePolicy) -> Option<Remark> {
         );
         remark(Weight::Look, "late", text)
     })
+}
+
+fn not_handed_out(line: &Line) -> Option<Remark> {
+    let decision = line.decision.as_ref().filter(|it| it.rules.hand_out.untaken > 0)?;
+    let text = format!(
+        "{}: a webhook may have been lost, or the runner group or its visibility at GitHub excludes \
+         their repository",
+        untaken(decision)
+    );
+    Some(remark(Weight::Look, "not handed out", text))
+}
+
+fn suspect(line: &Line) -> Option<Remark> {
+    let suspect = line.runners.iter().filter(|it| it.class == Class::Suspect);
+    let names: Vec<String> = suspect.map(|it| format!("`{}`", text::quote(&it.name))).collect();
+    let (first, more) = (names.first()?, names.len() - 1);
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let text = format!(
+        "{} by GARM's row, while a younger runner took a job that had waited beside: {first}{rest}; \
+         not connected to GitHub, or busy and a webhook was lost",
+        count(names.len(), "idle runner")
+    );
+    Some(remark(Weight::Look, "suspect", text))
 }
 
 fn full(line: &Line) -> Option<Remark> {

@@ -28,6 +28,7 @@ fn pool(line: &Line, detail: Detail) -> Value {
         "idle": glance.idle,
         "booting": glance.booting,
         "failed": glance.failed,
+        "suspect": glance.suspect,
         "min_runners": line.min_runners,
         "max_runners": line.max_runners,
         "level": line.level,

@@ -231,6 +231,7 @@ fn runner_row(pool: &str, runner: &RunnerLine) -> Vec<Cell> {
     let style = match runner.class {
         Class::Active => ADDED,
         Class::Failed => ERROR,
+        Class::Suspect => WARNING,
         Class::Leaving | Class::Ended => QUIET,
         Class::Idle | Class::Booting | Class::Retrying => Style::new(),
     };

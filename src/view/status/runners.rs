@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::fleet::Fleet;
+use crate::domain::name::RunnerName;
 use crate::domain::pool::Pool;
 use crate::domain::runner::Runner;
 use crate::domain::text;
@@ -29,17 +30,27 @@ pub struct RunnerLine {
     pub fault: Option<String>,
 }
 
-/// The runners of `pool`, by name.
-pub(super) fn runner_lines(pool: &Pool, boot_grace: Duration, fleet: &Fleet) -> Vec<RunnerLine> {
+/// The runners of `pool`, by name. Which of them are suspect the pool's decision tells.
+pub(super) fn runner_lines(
+    pool: &Pool,
+    boot_grace: Duration,
+    suspects: &[RunnerName],
+    fleet: &Fleet,
+) -> Vec<RunnerLine> {
     let mut moment = Moment::new(fleet.observed_at);
+    let mut class = |runner: &Runner| match suspects.contains(&runner.name) {
+        true => Class::Suspect,
+        false => classify(runner, boot_grace, &mut moment),
+    };
+    let now = Moment::new(fleet.observed_at);
     let mut lines: Vec<RunnerLine> = fleet
         .runners_of(&pool.id)
         .map(|runner| RunnerLine {
             name: runner.name.to_string(),
-            class: classify(runner, boot_grace, &mut moment),
+            class: class(runner),
             status: runner.status.word().to_owned(),
             runner_status: runner.runner_status.word().to_owned(),
-            age: moment.age(runner.created_at),
+            age: now.age(runner.created_at),
             job: job(runner, fleet),
             is_outdated: runner.is_outdated(pool.generation),
             fault: runner.provider_fault.as_deref().map(|it| text::quote(it.trim())),

@@ -31,6 +31,7 @@ pub(crate) fn default_pool() -> PoolGauges {
             creating: 1,
             installing: 2,
             idle: 2,
+            suspect: 1,
             active: 5,
             failed: 1,
             deleting: 1,

@@ -1,6 +1,6 @@
 //! A simulated GARM with pools, loops that steer them, and what came of it in a few words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use runnerctl::domain::entity::{EntityKey, EntityKind};
 use runnerctl::domain::fleet::{Fleet, Line};
 use runnerctl::domain::label::Mark;
 use runnerctl::domain::name::{FleetName, PoolId, PoolName};
-use runnerctl::domain::pool::{Pool, PoolChange, Reading};
+use runnerctl::domain::pool::{Pool, PoolChange, PoolSpec, Reading};
 use runnerctl::engine::act::Writer;
 use runnerctl::engine::record::Warrant;
 use runnerctl::engine::watch::{
@@ -22,9 +22,9 @@ use runnerctl::garm::events::Limits;
 use runnerctl::garm::{Client, Error, Login, Transport};
 use runnerctl::host::clock::Clock;
 use runnerctl::host::ledger::Book;
-use runnerctl::scale::{Change, Decision};
+use runnerctl::scale::{Change, Decision, Reason, SiteMemory};
 use runnerctl::sim::memory::Memory;
-use runnerctl::sim::{Config, Exchange, Fault, Order as Jobs, Rule, What, World};
+use runnerctl::sim::{Config, Entry, Exchange, Fault, Knobs, Order as Jobs, Rule, What, World};
 use runnerctl::watchdog::Finding;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
@@ -81,11 +81,39 @@ impl Bench {
 
     /// Makes a pool as `apply` does, at the level of its minimum.
     pub(crate) async fn make(&mut self, pool: &str, policy: &ScalePolicy) -> Pool {
+        self.make_as(pool, policy, |it| it).await
+    }
+
+    /// The same, with something of it changed.
+    pub(crate) async fn make_as(
+        &mut self,
+        pool: &str,
+        policy: &ScalePolicy,
+        change: impl FnOnce(PoolSpec) -> PoolSpec,
+    ) -> Pool {
+        let entity = self.entity.clone();
+        self.make_in(&entity, pool, (policy, change)).await
+    }
+
+    /// The same, of this entity.
+    pub(crate) async fn make_in(
+        &mut self,
+        entity: &EntityKey,
+        pool: &str,
+        (policy, change): (&ScalePolicy, impl FnOnce(PoolSpec) -> PoolSpec),
+    ) -> Pool {
         let labels = [pool.to_owned(), Mark::owned(&fleet(), &name(pool)).to_string()];
-        let spec = rig::spec(pool, labels.into_iter().collect(), policy);
-        let made = self.client.create_pool(&self.entity, &spec).await.unwrap();
+        let spec = change(rig::spec(pool, labels.into_iter().collect(), policy));
+        let made = self.client.create_pool(entity, &spec).await.unwrap();
         self.pools.insert(name(pool), (made.id.clone(), policy.clone()));
         made
+    }
+
+    /// Makes a pool that nobody steers: by hand, for jobs that ask for `label`.
+    pub(crate) async fn make_by_hand(&self, label: &str, (level, most): (u32, u32)) -> Pool {
+        let spec = rig::plain("by-hand", [label].into_iter().collect(), (level, most));
+        let spec = PoolSpec { priority: 1, ..spec };
+        self.client.create_pool(&self.entity, &spec).await.unwrap()
     }
 
     pub(crate) fn id(&self, pool: &str) -> PoolId {
@@ -150,10 +178,31 @@ impl Bench {
         Clock::starting_at(self.memory.with(|it| it.now()))
     }
 
-    /// Queues so many jobs for `default`, of so many seconds each.
-    pub(crate) fn jobs(&self, count: usize, seconds: u64) {
+    /// Queues so many jobs for `default`, of so many seconds each; brings GitHub's ids of them.
+    pub(crate) fn jobs(&self, count: usize, seconds: u64) -> Vec<i64> {
         let jobs = Jobs::new(count, &["default"]).lasting(Duration::from_secs(seconds));
-        self.memory.with(|it| it.queue_jobs(&jobs));
+        self.memory.with(|it| it.queue_jobs(&jobs))
+    }
+
+    /// Turns the knobs of the world.
+    pub(crate) fn turn(&self, turn: impl FnOnce(&mut Knobs)) {
+        self.memory.with(|it| turn(it.knobs_mut()));
+    }
+
+    /// Whole seconds that each of these jobs waited, the longest last; those that still wait are
+    /// not among them.
+    pub(crate) fn waits(&self, jobs: &[i64]) -> Vec<u64> {
+        self.memory.with(|world| {
+            let wait = |it: &Entry| match &it.what {
+                What::JobStarted { job, waited_ms, .. } if jobs.contains(job) => {
+                    Some(waited_ms / 1000)
+                }
+                _ => None,
+            };
+            let mut waits: Vec<u64> = world.log().iter().filter_map(wait).collect();
+            waits.sort_unstable();
+            waits
+        })
     }
 
     /// GARM's events are not to be had.
@@ -316,6 +365,12 @@ struct Told {
     beats: usize,
     /// The `extra_specs` of the first pool in the last full read.
     specs: Option<(Reading, Map<String, Value>)>,
+    /// Most jobs at a time that were called stuck.
+    stuck: u32,
+    /// Whether there were ever decisions for this reason.
+    reasons: BTreeSet<Reason>,
+    /// Jobs that wait for all pools together, in the last turn.
+    queued: usize,
 }
 
 impl Heard {
@@ -352,6 +407,30 @@ impl Heard {
         self.0.lock().unwrap().beats
     }
 
+    /// Most jobs at a time that were called stuck.
+    pub(crate) fn stuck(&self) -> u32 {
+        self.0.lock().unwrap().stuck
+    }
+
+    /// The reasons of all decisions so far.
+    pub(crate) fn reasons(&self) -> BTreeSet<Reason> {
+        self.0.lock().unwrap().reasons.clone()
+    }
+
+    /// Jobs that wait for all pools together.
+    pub(crate) fn queued(&self) -> usize {
+        self.0.lock().unwrap().queued
+    }
+
+    /// The suspect runners that were told of.
+    pub(crate) fn suspects(&self) -> Vec<String> {
+        let name = |it: &Incident| match it {
+            Incident::RunnerSuspect { runner, .. } => Some(runner.to_string()),
+            _ => None,
+        };
+        self.incidents().iter().filter_map(name).collect()
+    }
+
     pub(crate) fn changes(&self) -> usize {
         self.0.lock().unwrap().changes
     }
@@ -364,6 +443,7 @@ fn said(act: &Act) -> String {
         Deed::Resend { level } => format!("resend {level}"),
         Deed::Retire { .. } => "retire".into(),
         Deed::Remove { .. } => "remove".into(),
+        Deed::Dismiss { .. } => "dismiss".into(),
         Deed::Clear { .. } => "clear".into(),
     };
     let end = match &act.end {
@@ -386,9 +466,16 @@ impl Audience for Heard {
         self.0.lock().unwrap().changes += 1;
     }
 
-    fn turned(&self, _sight: &Sight<'_>) {}
+    fn turned(&self, sight: &Sight<'_>) {
+        let mut told = self.0.lock().unwrap();
+        let waiting = || sight.memory.values().flat_map(SiteMemory::waiting);
+        told.stuck = waiting().map(|it| it.2.stuck).sum::<u32>().max(told.stuck);
+        told.queued = waiting().map(|it| it.1.len()).sum();
+    }
 
-    fn decided(&self, _pool: &PoolName, _decision: &Decision) {}
+    fn decided(&self, _pool: &PoolName, decision: &Decision) {
+        self.0.lock().unwrap().reasons.insert(decision.reason);
+    }
 
     fn acted(&self, act: &Act) {
         self.0.lock().unwrap().acts.push(act.clone());

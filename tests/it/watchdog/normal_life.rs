@@ -228,7 +228,7 @@ impl Bench {
     /// An event; what the picture discards, the auditor does not hear of.
     fn take(&mut self, change: &Change, now: Timestamp) {
         let Some(picture) = &mut self.picture else { return };
-        if picture.apply(change.clone(), now).is_some() {
+        if !picture.apply(change.clone(), now).is_empty() {
             self.found.extend(self.auditor.changed(change, now));
         }
     }

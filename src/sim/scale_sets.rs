@@ -1,0 +1,46 @@
+//! Jobs of scale sets, as far as pools see them: a row in GARM's list of jobs (GARM.md §scale-sets).
+//! The sets themselves, which serve them, are not simulated.
+
+use super::entity::Kind;
+use super::job::JobRow;
+use super::json::zero_time;
+use super::show::Depth;
+use super::world::World;
+
+impl World {
+    /// Jobs of a scale set of the first organization come by its queue: GARM records each with its
+    /// id there, without one of a webhook.
+    pub fn queue_scale_set_jobs(&mut self, count: usize, labels: &[&str]) {
+        let organization = self.entities.iter().find(|it| it.1.kind == Kind::Organization);
+        let Some((entity, owner)) = organization.map(|it| (*it.0, it.1.name.clone())) else {
+            return;
+        };
+        for _ in 0..count {
+            self.jobs_made += 1;
+            let id = self.jobs_made;
+            let row = JobRow {
+                id,
+                workflow_job_id: 0,
+                scale_set_job_id: self.dice.ids.uuid(),
+                run_id: id,
+                status: "queued",
+                conclusion: String::new(),
+                name: "build".into(),
+                started_at: zero_time(),
+                completed_at: zero_time(),
+                runner_id: 0,
+                repository: "app".into(),
+                owner: owner.clone(),
+                run_url: String::new(),
+                labels: labels.iter().map(|it| (*it).to_owned()).collect(),
+                entities: vec![(Kind::Organization, entity)],
+                locked_by: None,
+                created_at: self.now,
+                updated_at: self.now,
+                instance: None,
+            };
+            self.jobs.insert(id, row);
+            self.emit_job("create", id, Depth::Event);
+        }
+    }
+}

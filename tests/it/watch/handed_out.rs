@@ -1,0 +1,140 @@
+//! Jobs that wait beside idle runners: handed out late, never, or long ago without a word of it.
+
+use std::time::Duration;
+
+use runnerctl::domain::desired::ScalePolicy;
+use runnerctl::scale::Reason;
+use runnerctl::sim::{Config, Knobs, Order};
+
+use super::bench::{Bench, Loop, policy, steady, wait};
+
+/// Who scales: the loop under a backoff of 5 minutes, or GARM alone with its default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Who {
+    Ours,
+    Alone,
+}
+
+/// A pool under this policy, with as many runners idle as it says, whoever scales.
+pub(super) async fn bench(policy: &ScalePolicy, knobs: Knobs, who: Who) -> (Bench, Option<Loop>) {
+    let backoff = if who == Who::Ours { 300 } else { 30 };
+    let config = Config { backoff, knobs, ..Config::default() };
+    let bench = Bench::of(config, &[("default", policy.clone())]).await;
+    let watch = (who == Who::Ours).then(|| bench.start(steady()));
+    wait(40).await;
+    (bench, watch)
+}
+
+async fn six_jobs_handed_out_after_a_minute(who: Who) -> (Vec<u64>, usize) {
+    let policy = ScalePolicy { min_idle_runners: 4, ..policy() };
+    let knobs = Knobs { assign_delay: Duration::from_secs(60), ..Knobs::default() };
+    let (bench, _watch) = bench(&policy, knobs, who).await;
+    let jobs = bench.jobs(6, 20);
+    wait(300).await;
+    assert_eq!(bench.tally().killed, 0);
+    (bench.waits(&jobs), bench.tally().vms)
+}
+
+#[tokio::test(start_paused = true)]
+async fn six_jobs_beside_four_idle_runners_that_github_hands_out_after_a_minute() {
+    let (ours, _) = six_jobs_handed_out_after_a_minute(Who::Ours).await;
+    let (alone, _) = six_jobs_handed_out_after_a_minute(Who::Alone).await;
+    assert_eq!((ours.len(), alone.len()), (6, 6));
+    // The two that find no runner get theirs while the others are still waiting for GitHub.
+    assert!(ours[5] <= 61 && ours[5] <= alone[5], "{ours:?} {alone:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn eight_held_jobs_beside_two_idle_runners_have_eight_runners() {
+    let policy = ScalePolicy { min_runners: 2, ..policy() };
+    let (bench, _watch) = bench(&policy, Knobs::default(), Who::Ours).await;
+    assert_eq!(bench.runners().await, (0, 2, 0));
+    bench.memory.with(|it| it.queue_jobs(&Order::new(8, &["default"]).held()));
+    wait(50).await;
+    assert_eq!(bench.runners().await, (0, 8, 0));
+    assert!(bench.levels().iter().all(|it| *it <= 8), "{:?}", bench.levels());
+}
+
+/// Three runners work, and GARM has not heard of it: they look idle and their jobs queued.
+async fn three_lost_starts_and_six_new_jobs(who: Who) -> (Vec<u64>, Bench, Option<Loop>) {
+    let policy = ScalePolicy { min_idle_runners: 3, ..policy() };
+    let knobs = Knobs { assign_delay: Duration::from_secs(1), ..Knobs::default() };
+    let (bench, watch) = bench(&policy, knobs, who).await;
+    bench.jobs(3, 900);
+    bench.turn(|it| it.webhooks = false);
+    wait(5).await;
+    bench.turn(|it| it.webhooks = true);
+    wait(20).await;
+    let jobs = bench.jobs(6, 20);
+    wait(400).await;
+    (bench.waits(&jobs), bench, watch)
+}
+
+#[tokio::test(start_paused = true)]
+async fn six_new_jobs_beside_three_runners_whose_start_was_lost() {
+    let (ours, bench, watch) = three_lost_starts_and_six_new_jobs(Who::Ours).await;
+    let (alone, ..) = three_lost_starts_and_six_new_jobs(Who::Alone).await;
+    assert_eq!((ours.len(), alone.len()), (6, 6));
+    assert!(ours[5] <= alone[5] && ours[5] <= 30 + 10 + 6, "{ours:?} {alone:?}");
+    // They are found out, and GitHub does not let them be removed.
+    let watch = watch.unwrap();
+    assert_eq!(watch.heard.suspects().len(), 3, "{:?}", watch.heard.incidents());
+    let deeds = watch.heard.deeds();
+    assert!(deeds.iter().any(|it| it == "dismiss busy"), "{deeds:?}");
+    assert!(!deeds.iter().any(|it| it == "dismiss done"), "{deeds:?}");
+    let tally = bench.tally();
+    assert!(tally.killed == 0 && tally.most <= 20, "{tally:?}");
+}
+
+/// Eight jobs are cancelled while they wait, and GARM is not told.
+async fn cancelled_unheard(who: Who) -> (Bench, Option<Loop>) {
+    let policy = ScalePolicy { min_runners: 1, ..policy() };
+    let (bench, watch) = bench(&policy, Knobs::default(), who).await;
+    let jobs = bench.memory.with(|it| it.queue_jobs(&Order::new(8, &["default"]).held()));
+    wait(20).await;
+    bench.turn(|it| it.webhooks = false);
+    bench.memory.with(|it| jobs.iter().for_each(|job| it.end_job(*job, "cancelled")));
+    bench.turn(|it| it.webhooks = true);
+    (bench, watch)
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_cancelled_unheard_in_a_quiet_pool_hold_two_runners_and_are_named() {
+    let (bench, watch) = cancelled_unheard(Who::Ours).await;
+    let heard = watch.unwrap().heard;
+    wait(200).await;
+    // Nobody can know yet: each has its runner, and one more was tried, and a minute later another.
+    assert_eq!(bench.runners().await.1, 8 + 2);
+    assert_eq!(heard.queued(), 8, "the queue is what GARM says");
+    assert!(heard.reasons().contains(&Reason::NotHandedOut), "{:?}", heard.reasons());
+    wait(20 * 60).await;
+    let (active, idle, other) = bench.runners().await;
+    assert!(active == 0 && idle + other <= 2, "{active} {idle} {other}");
+    assert_eq!(heard.queued(), 8);
+    // A job that is real is served at once and by itself.
+    let real = bench.jobs(1, 20);
+    wait(5).await;
+    assert_eq!(bench.waits(&real), [0]);
+    wait(10 * 60).await;
+    let (_, idle, other) = bench.runners().await;
+    assert!(idle + other <= 2, "none is built for the others: {idle} {other}");
+    assert!(bench.tally().vms <= 8 + 8, "{:?}", bench.tally());
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_an_outage_of_github_every_job_is_served() {
+    let policy = ScalePolicy { min_runners: 1, ..policy() };
+    let (bench, _watch) = bench(&policy, Knobs::default(), Who::Ours).await;
+    bench.turn(|it| it.assign = false);
+    let jobs = bench.jobs(8, 20);
+    for minutes in [5, 25] {
+        wait(minutes * 60).await;
+    }
+    bench.turn(|it| it.assign = true);
+    wait(60).await;
+    let waits = bench.waits(&jobs);
+    assert_eq!(waits.len(), 8);
+    // Two had their runner still; the others' were let go after 10 minutes and come again.
+    assert!(waits[0] <= 1_801 && waits[7] <= 1_800 + 20, "{waits:?}");
+    assert_eq!(bench.tally().killed, 0);
+}
