@@ -82,7 +82,7 @@ pub fn decide(
     let waits = Waits {
         jobs,
         oldest_stuck: inputs.tally.oldest_stuck,
-        patience: (!pressure.is_on()).then(|| Waits::patience(seen.policy.max_queue_wait)),
+        max_queue_wait: seen.policy.max_queue_wait,
     };
     let (hand_out, newest) =
         HandOut::look(seen.stock, &waits, (given_up, memory.newest), &mut moment);

@@ -44,16 +44,8 @@ pub(super) struct Waits<'a> {
     pub(super) jobs: &'a [Timestamp],
     /// The oldest of those that are stuck beside it.
     pub(super) oldest_stuck: Option<Timestamp>,
-    /// How long a job may wait for a runner to be started; nothing under pressure, when each one
-    /// gets a runner.
-    pub(super) patience: Option<Duration>,
-}
-
-impl Waits<'_> {
-    /// `max_queue_wait` and what stands for it.
-    pub(super) fn patience(max_queue_wait: Option<Duration>) -> Duration {
-        max_queue_wait.unwrap_or(PATIENCE)
-    }
+    /// How long a job may wait for a runner to be started.
+    pub(super) max_queue_wait: Option<Duration>,
 }
 
 impl HandOut {
@@ -90,10 +82,9 @@ impl Waits<'_> {
     /// Since when the first job that has lost its patience has stood beside the runner that is
     /// idle since `idle`.
     fn first_in_vain(&self, idle: Timestamp, moment: &mut Moment) -> Option<Timestamp> {
-        let patience = self.patience.unwrap_or_default();
-        let queued = self.jobs.first().filter(|it| moment.passed(**it, patience)).copied();
-        let stuck = self.oldest_stuck.filter(|it| moment.passed(*it, patience.max(SIDE)));
-        queued.into_iter().chain(stuck).min().map(|it| it.max(idle))
+        let patience = self.max_queue_wait.unwrap_or(PATIENCE);
+        let oldest = self.jobs.first().copied().into_iter().chain(self.oldest_stuck).min()?;
+        moment.passed(oldest, patience).then(|| oldest.max(idle))
     }
 }
 

@@ -76,7 +76,7 @@ async fn r1_a_queue_that_is_deep_for_less_than_30_s_is_no_pressure() {
 /// 10 runners that are idle: jobs were queued, held back by GitHub, and cancelled in the end.
 async fn ten_idle() -> Rig {
     let rig = Rig::of_the_specification().await;
-    let queued = rig.memory.with(|it| it.queue_jobs(&jobs(12, 1_200).held()));
+    let queued = rig.memory.with(|it| it.queue_jobs(&jobs(10, 1_200).held()));
     rig.wait(60).await;
     rig.memory.with(|it| queued.iter().for_each(|job| it.end_job(*job, "cancelled")));
     rig.wait(1).await;

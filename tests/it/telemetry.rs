@@ -73,7 +73,7 @@ async fn a_known_pool_has_zeros_and_no_series_without_a_source() {
     let page = board.metrics();
     assert_eq!(lines(&page, "runner_active"), ["runner_active{pool=\"quiet\"} 0"]);
     assert_eq!(lines(&page, "queue_depth"), ["queue_depth{pool=\"quiet\"} 0"]);
-    assert_eq!(lines(&page, "runnerctl_pool_runners").len(), 7);
+    assert_eq!(lines(&page, "runnerctl_pool_runners").len(), 8);
     for absent in [
         "runnerctl_pool_level",
         "runnerctl_pool_outdated_runners",

@@ -1,10 +1,12 @@
 //! What the loop tells, as lines of the log.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::journal::{Line, Weight};
 use crate::domain::entity::EntityKey;
-use crate::domain::name::PoolName;
+use crate::domain::name::{PoolName, RunnerName};
 use crate::domain::text::{code, quote};
 use crate::engine::watch::{Act, ActEnd, Deed, Incident, Unmanaged};
 use crate::scale::{Decision, Direction, Reason};
@@ -171,21 +173,23 @@ pub(in crate::cli) fn incident(it: &Incident) -> Line {
             let text = format!("runner {} has failed: {}", code(runner.as_str()), why(fault));
             line(Weight::Warning, text).of(pool)
         }
-        Incident::RunnerSuspect { pool, runner, grace } => {
-            let text = format!(
-                "runner {} is suspect: it is idle by GARM's row, and a younger runner took a job that \
-                 had waited beside it; it is not connected to GitHub, or it is busy and a webhook was \
-                 lost. It is removed after {}, if GitHub agrees, unless it takes a job",
-                code(runner.as_str()),
-                span(*grace)
-            );
-            line(Weight::Warning, text).of(pool)
-        }
+        Incident::RunnerSuspect { pool, runner, grace } => suspect(pool, runner, *grace),
         Incident::HistoryUnread { runner, error } => {
             let text = format!("the history of {} cannot be read: {error}", code(runner.as_str()));
             line(Weight::Detail, text)
         }
     }
+}
+
+fn suspect(pool: &PoolName, runner: &RunnerName, grace: Duration) -> Line {
+    let text = format!(
+        "runner {} is suspect: it is idle by GARM's row, and a younger runner took a job that had \
+         waited beside it; it is not connected to GitHub, or it is busy and a webhook was lost. It is \
+         removed after {}, if GitHub agrees, unless it takes a job",
+        code(runner.as_str()),
+        span(grace)
+    );
+    Line::new(Weight::Warning, "trouble", text).of(pool)
 }
 
 fn unmanaged(pool: &PoolName, why: &Unmanaged) -> Line {

@@ -218,6 +218,20 @@ mod tests {
     }
 
     #[test]
+    fn a_suspect_runner_goes_like_any_other_and_stays_where_github_calls_it_busy() {
+        let start = Instant::now();
+        let mut exits = Exits::default();
+        let none = decision(&[]);
+        let suspect = Decision { dismiss: vec![name("a1")], ..Decision::clone(&none) };
+        exits.follow(&suspect, Admission::Open, start);
+        let due = Some((start + secs(2), name("a1"), Why::Suspect));
+        assert_eq!(exits.next(&suspect), due);
+        exits.asked(&name("a1"), Answer::Stays, &suspect, start + secs(2));
+        exits.follow(&suspect, Admission::Open, start + secs(3));
+        assert_eq!(exits.next(&suspect), Some((start + secs(62), name("a1"), Why::Suspect)));
+    }
+
+    #[test]
     fn behind_a_closed_door_nobody_new_is_let_in() {
         let start = Instant::now();
         let mut exits = Exits::default();

@@ -135,14 +135,6 @@ fn a_job_that_waits_beside_an_idle_runner_for_max_queue_wait_brings_one_runner_m
     assert_eq!((decision.rules.need, decision.level), (0, 0), "one is on its way");
 }
 
-#[test]
-fn under_pressure_the_runner_more_comes_after_a_minute() {
-    let mut scene = quiet();
-    scene.policy().scale_up_threshold = 0;
-    assert_eq!(scene.look(59).rules.need, 0);
-    assert_eq!(scene.look(60).reason, Reason::HandOutProbe);
-}
-
 /// The seconds at which a runner more is asked for; each boots at once and is idle 5 s later.
 fn probes(scene: &mut Scene, until: i64) -> Vec<i64> {
     let mut probes = Vec::new();

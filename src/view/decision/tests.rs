@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::domain::desired::ScalePolicy;
 use crate::domain::fleet::Fleet;
-use crate::domain::job::Job;
+use crate::domain::job::{Job, JobStatus};
 use crate::domain::name::{PoolId, PoolName};
 use crate::domain::runner::Runner;
 use crate::scale::testing::{at, fleet, job, policy, pool, runner, secs};
@@ -71,6 +71,27 @@ fn every_reason_has_its_words() {
         seen(&plain, idle(6, -700), vec![]),
         seen(&plain, idle(6, -10), vec![]),
         seen(&plain, idle(2, -700), vec![]),
+    ];
+    insta::assert_snapshot!(told(&decisions));
+}
+
+/// Two idle runners past which a younger one took job 1, 3 minutes ago.
+fn passed_over() -> Decision {
+    let mut runners = many(2, "running/idle", -400);
+    let busy = runner("default", "busy", "running/active", -200);
+    runners.push(Runner { job: Some(1_001), updated_at: at(-180), ..busy });
+    let begun = Job { status: JobStatus::InProgress, ..job(1, &["x"], -300) };
+    seen(&ScalePolicy { min_runners: 0, ..policy() }, runners, vec![begun])
+}
+
+#[test]
+fn jobs_that_are_not_handed_out_and_suspect_runners_have_their_words() {
+    let idle = |n| many(n, "running/idle", -400);
+    let decisions = [
+        seen(&policy(), idle(2), waiting(1, -70)),
+        seen(&policy(), idle(2), waiting(3, -70)),
+        seen(&policy(), idle(2), waiting(2, -130)),
+        passed_over(),
     ];
     insta::assert_snapshot!(told(&decisions));
 }

@@ -20,11 +20,7 @@ pub fn sentence(it: &Decision) -> String {
             "starts 1 runner to see whether the provider works again, after {}",
             count_of(rules.circuit.failures, "failure")
         ),
-        Reason::HandOutProbe => format!(
-            "starts 1 runner more than its jobs need, to see whether GitHub hands them out to a new \
-             one: {}",
-            untaken(it)
-        ),
+        Reason::HandOutProbe => hand_out_probe(it),
         Reason::CircuitOpen => format!(
             "starts none, because runners keep failing; tries one {}",
             at(it, rules.circuit.open.map(|it| it.probe_at))
@@ -45,11 +41,7 @@ pub fn sentence(it: &Decision) -> String {
             policy.scale_up_target
         ),
         Reason::Threshold => format!("starts none yet: {}", threshold(it)),
-        Reason::NotHandedOut => format!(
-            "starts none: {}; a webhook was lost, the runner group or its visibility excludes their \
-             repository, or GitHub is down",
-            untaken(it)
-        ),
+        Reason::NotHandedOut => not_handed_out(it),
         Reason::Served => {
             format!("starts none: {}, each with an idle or booting runner", waiting(inputs.queued))
         }
@@ -64,11 +56,7 @@ pub fn sentence(it: &Decision) -> String {
             count_of(number(it.remove.len()), "failed runner"),
             span(policy.failed_runner_grace)
         ),
-        Reason::Suspect => format!(
-            "removes {}: idle by GARM's row, while younger ones took jobs that had waited beside {}",
-            count_of(number(it.dismiss.len()), "suspect runner"),
-            if it.dismiss.len() == 1 { "it" } else { "them" }
-        ),
+        Reason::Suspect => suspect(it),
         Reason::Hold => format!(
             "holds {} beyond the floor of {}, until idle for {}",
             count_of(rules.surplus, "idle runner"),
@@ -77,6 +65,30 @@ pub fn sentence(it: &Decision) -> String {
         ),
         Reason::Steady => format!("nothing to do: no job waits, {} idle", inputs.census.idle),
     }
+}
+
+fn hand_out_probe(it: &Decision) -> String {
+    format!(
+        "starts 1 runner more than its jobs need, to see whether GitHub hands them out to a new one: \
+         {}",
+        untaken(it)
+    )
+}
+
+fn not_handed_out(it: &Decision) -> String {
+    format!(
+        "starts none: {}; a webhook was lost, the runner group or its visibility excludes their \
+         repository, or GitHub is down",
+        untaken(it)
+    )
+}
+
+fn suspect(it: &Decision) -> String {
+    format!(
+        "removes {}: idle by GARM's row, while younger ones took jobs that had waited beside {}",
+        count_of(number(it.dismiss.len()), "suspect runner"),
+        if it.dismiss.len() == 1 { "it" } else { "them" }
+    )
 }
 
 /// Which jobs idle runners do not get, and for how long.
@@ -89,10 +101,10 @@ pub fn untaken(it: &Decision) -> String {
             let stuck = has(it.inputs.tally.stuck, "job is", "jobs are");
             format!("{stuck} stuck beside {idle}")
         }
-        1 => format!("1 job has waited beside {idle} for {waited} and is not handed out to it"),
-        n => format!(
-            "{n} jobs have waited beside {idle}, for up to {waited}, and are not handed out to them"
-        ),
+        1 => format!("1 job has waited beside {idle} for {waited} and is not handed out"),
+        n => {
+            format!("{n} jobs have waited beside {idle} for up to {waited} and are not handed out")
+        }
     }
 }
 

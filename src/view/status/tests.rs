@@ -54,7 +54,7 @@ fn everything() -> Board {
     let mut failed = runner("off", "off-1", "error/pending", -90);
     failed.provider_fault = Some("quota exceeded\u{1b}[2J\n".into());
     let runners =
-        vec![busy("default-1", 1_009), runner("default", "default-2", "running/idle", -60), failed];
+        vec![busy("default-1", 1_009), runner("default", "default-2", "running/idle", -59), failed];
     let jobs = vec![job(1, &["x"], -185), job(2, &["x"], -40), job(9, &["x"], -400)];
     let pools = vec![pool("default", &["x"]), off, old, pool("lost", &["y"]), foreign];
     look(&[declared("default"), declared("off"), declared("new")], &fleet(0, pools, runners, jobs))
@@ -86,7 +86,7 @@ fn one_look_says_what_the_pools_do_and_which_are_ill() {
         RUNNER     POOL     DOES    STATE           AGE     JOB OR FAULT
         ────────────────────────────────────────────────────────────────────────────
         default-1  default  active  running/active      5m  build (acme/app)
-        default-2  default  idle    running/idle        1m
+        default-2  default  idle    running/idle       59s
         off-1      off      failed  error/pending   1m 30s  quota exceeded\u{1b}[2J
 
         1 pool in this GARM that this fleet does not own, not shown
@@ -147,6 +147,7 @@ fn the_document_has_the_keys_of_the_design() {
             "idle": 1,
             "booting": 0,
             "failed": 0,
+            "suspect": 0,
             "min_runners": 2,
             "max_runners": 20,
             "level": 0,
