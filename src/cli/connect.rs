@@ -12,7 +12,7 @@ use crate::garm::http::{Http, HttpOptions};
 use crate::garm::{self, Client, Login, crl, tls};
 use crate::garm::{Password, PasswordReply, Transport};
 use crate::host::clock::Clock;
-use crate::manifest::FleetFile;
+use crate::manifest::{DeclaredPool, FleetFile};
 use crate::secrets;
 use crate::view::style::{HELP, WARNING, paint};
 use crate::view::words::span;
@@ -32,6 +32,19 @@ pub fn connect(file: &FleetFile, base: PathBuf, cx: Context<'_>) -> Result<Arc<C
         cx.print.say(&format!("{warning} {text}\n{help} {cure}"));
     }
     Ok(client)
+}
+
+/// Tells the client how large a fleet the files declare, so that it expects answers of that size.
+pub fn expect(client: &Client, pools: &[DeclaredPool]) {
+    let runners = pools.iter().map(|it| u64::from(it.scale.max_runners)).sum();
+    client.expect(pools.len() as u64, runners);
+}
+
+/// Warns of what could not be read of GARM's lists.
+pub fn tell_remarks(client: &Client, cx: Context<'_>) {
+    for remark in client.remarks() {
+        cx.print.say(&format!("{} {remark}", paint(WARNING, "warning:")));
+    }
 }
 
 /// What to do about a certificate that expires soon.

@@ -14,7 +14,7 @@ use crate::view::wrap::on_screen;
 
 use super::Context;
 use super::args::{Output, StatusArgs};
-use super::connect::connect;
+use super::connect::{connect, expect, tell_remarks};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::kit::unread;
@@ -37,8 +37,10 @@ pub async fn run(args: &StatusArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let loaded = load(cx)?;
     let file = loaded.fleet_file()?;
     let client = connect(file, loaded.places.base(), cx)?;
+    expect(&client, &loaded.manifest.pools);
     let watch = Watch { loaded: &loaded, file, client, args };
     let (board, hint) = reading(&watch.client.address(), look(&watch), cx).await?;
+    tell_remarks(&watch.client, cx);
     if let Some(hint) = hint {
         cx.print.say(&hint);
     }

@@ -21,7 +21,7 @@ use crate::view::words::nearest;
 use crate::watchdog::requirements::{Facts, Verdict, report};
 
 use super::Context;
-use super::connect::connect;
+use super::connect::{connect, expect, tell_remarks};
 use super::credentials::{Apps, resolve};
 use super::failure::Failure;
 use super::kit::{agents, kit};
@@ -68,6 +68,7 @@ pub async fn survey(
     let file = loaded.fleet_file()?;
     let kit = kit(file, loaded.places.base(), cx).await?;
     let client = connect(file, loaded.places.base(), cx)?;
+    expect(&client, &loaded.manifest.pools);
     // With `--target` nothing is looked at that is no pool.
     let apps = if targets.is_empty() { resolve(&loaded, cx).await? } else { Apps::default() };
     let mut ask = loaded.ask();
@@ -77,6 +78,7 @@ pub async fn survey(
     desired.credentials = apps.wanted;
     let heading = Heading { garm_url: client.address(), fleet_file: file.path.clone() };
     let fleet = settled_fleet(&client, &ask, &desired, cx).await?;
+    tell_remarks(&client, cx);
     stop_at(&loaded.violations(undeclared(&desired, &fleet)), cx)?;
     stop_at(&agents(&loaded.manifest, &fleet.entities), cx)?;
     let plan = plan(&desired, &fleet, &loaded.options(targets, kit)?);

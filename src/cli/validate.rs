@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::args::Output;
-use super::connect::connect;
+use super::connect::{connect, expect, tell_remarks};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::kit::agents;
@@ -97,6 +97,7 @@ pub async fn run_online(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Fa
     }
     let fleet_file = gathered.manifest.fleet_file.as_ref().ok_or_else(missing_fleet_file)?;
     let client = connect(fleet_file, places.base(), cx)?;
+    expect(&client, &gathered.manifest.pools);
     let asked = async {
         let known = online::ask(&client, &gathered.manifest).await?;
         let (controller, _) = client.controller().await?;
@@ -124,6 +125,7 @@ pub async fn run_online(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Fa
         gathered.files.push(client.address());
         gathered.problems.extend(live.iter().map(|it| as_it_stands(it, client.address())));
     }
+    tell_remarks(&client, cx);
     let asked = Asked { address: client.address(), probes: &probes, verdicts: &verdicts };
     show(&gathered, Some(&asked), cx)?;
     let is_unmet = args.strict && verdicts.iter().any(Verdict::is_warning);

@@ -1,17 +1,19 @@
 //! The client: one method per call of GARM's API that we use.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
+use super::budget::Budget;
 use super::error::{Error, Kind};
 use super::events::{self, Feed, Limits};
 use super::session::{Login, Session, What};
 use super::transport::{Method, Transport};
-use super::wire::{self, Misread, SpecsByPool};
+use super::wire::{self, Document, Misread, Reader, SpecsByPool};
 use crate::domain::credential::{Credential, DesiredCredential};
 use crate::domain::entity::{Entity, EntityKey, EntityKind};
 use crate::domain::fleet::{Controller, Provider, Template};
@@ -25,12 +27,32 @@ use crate::domain::text;
 /// expired; a refused request is otherwise never repeated.
 pub struct Client {
     session: Arc<Session>,
+    budget: Mutex<Budget>,
+    /// What was left out of the last answer at each of these paths.
+    remarks: Mutex<BTreeMap<String, String>>,
 }
 
 impl Client {
     /// Opens no connection yet.
     pub fn new(transport: Arc<dyn Transport>, login: Login) -> Self {
-        Self { session: Arc::new(Session::new(transport, login)) }
+        let session = Arc::new(Session::new(transport, login));
+        Self { session, budget: Mutex::default(), remarks: Mutex::default() }
+    }
+
+    /// How many pools with how many runners in all the files declare: answers may be as large as
+    /// that needs.
+    pub fn expect(&self, pools: u64, runners: u64) {
+        *lock(&self.budget) = Budget::of(pools, runners);
+    }
+
+    fn budget(&self) -> Budget {
+        *lock(&self.budget)
+    }
+
+    /// What was left out of the lists as they were read last, a sentence each: entries that cannot
+    /// be read, jobs beyond the bound.
+    pub fn remarks(&self) -> Vec<String> {
+        lock(&self.remarks).iter().map(|(path, text)| format!("GET {path}: {text}")).collect()
     }
 
     /// Where it goes, for people.
@@ -41,30 +63,37 @@ impl Client {
     /// GARM's events from now on. To be called inside a tokio runtime: a task of its own reads the
     /// stream until the [`Feed`] is dropped.
     pub fn events(&self, limits: Limits) -> Feed {
-        events::open(Arc::clone(&self.session), limits)
+        let event = self.budget().event;
+        let message_max = limits.message_max.min(event);
+        let taken_max = limits.taken_max.max(event.saturating_mul(2));
+        events::open(Arc::clone(&self.session), Limits { message_max, taken_max, ..limits })
     }
 
     /// GARM's own settings, and GARM's clock.
     pub async fn controller(&self) -> Result<(Controller, Option<Timestamp>), Error> {
         let what = What { method: Method::Get, path: "/controller-info".into(), body: None };
-        self.session.ask(&what, |it| Ok((wire::controller(&it.body)?, it.date))).await
+        let answer = self.session.ask(&what, Document::new(wire::controller)).await?;
+        Ok((answer.output, answer.date))
     }
 
     /// Sets `minimum_job_age_backoff`, in seconds.
     pub async fn update_controller(&self, backoff_s: u64) -> Result<Controller, Error> {
         let body = json!({ "minimum_job_age_backoff": backoff_s });
-        self.send(Method::Put, "/controller".into(), Some(body), wire::controller).await
+        let reader = Document::new(wire::controller);
+        self.send(Method::Put, "/controller".into(), Some(body), reader).await
     }
 
     /// All entities of one kind.
     pub async fn entities(&self, kind: EntityKind) -> Result<Vec<Entity>, Error> {
-        self.get(entity_path(kind).into(), |body| wire::entities(kind, body)).await
+        let reader = wire::entities(kind, self.budget().others);
+        self.list(entity_path(kind).into(), reader).await.map(|it| it.0)
     }
 
     /// One entity, with `extra_specs` of each of its pools, which GARM's lists leave out.
     pub async fn entity(&self, key: &EntityKey) -> Result<(Entity, SpecsByPool), Error> {
         let path = format!("{}/{}", entity_path(key.kind), segment("entity", key.id.as_str())?);
-        self.get(path, |body| wire::entity_with_specs(key.kind, body)).await
+        let reader = wire::entity_with_specs(key.kind, self.budget().specs);
+        self.list(path, reader).await.map(|it| it.0)
     }
 
     /// The providers of GARM's configuration.
@@ -89,28 +118,30 @@ impl Client {
 
     /// Every pool of an organization, a repository or an enterprise, `extra_specs` left out.
     pub async fn pools(&self) -> Result<Vec<Pool>, Error> {
-        self.get("/pools".into(), wire::pools).await
+        self.pools_and_date().await.map(|it| it.0)
     }
 
     /// The same, and GARM's clock.
     pub async fn pools_and_date(&self) -> Result<(Vec<Pool>, Option<Timestamp>), Error> {
-        let what = What { method: Method::Get, path: "/pools".into(), body: None };
-        self.session.ask(&what, |it| Ok((wire::pools(&it.body)?, it.date))).await
+        self.list("/pools".into(), wire::pools(self.budget().pools)).await
     }
 
     /// One pool with its instances.
     pub async fn pool(&self, id: &PoolId) -> Result<(Pool, Vec<Runner>), Error> {
-        self.get(pool_path(id)?, wire::pool_with_runners).await
+        let reader = wire::pool_with_runners(self.budget().runners);
+        self.send(Method::Get, pool_path(id)?, None, reader).await
     }
 
     /// Every instance.
     pub async fn runners(&self) -> Result<Vec<Runner>, Error> {
-        self.get("/instances".into(), wire::runners).await
+        let reader = wire::runners(self.budget().runners);
+        self.list("/instances".into(), reader).await.map(|it| it.0)
     }
 
     /// The instances of one pool.
     pub async fn runners_of(&self, id: &PoolId) -> Result<Vec<Runner>, Error> {
-        self.get(format!("{}/instances", pool_path(id)?), wire::runners).await
+        let reader = wire::runners(self.budget().runners);
+        self.send(Method::Get, format!("{}/instances", pool_path(id)?), None, reader).await
     }
 
     /// One instance with its history.
@@ -120,7 +151,7 @@ impl Client {
 
     /// Every job that GARM has recorded.
     pub async fn jobs(&self) -> Result<Vec<Job>, Error> {
-        self.get("/jobs".into(), wire::jobs).await
+        self.list("/jobs".into(), wire::jobs(self.budget().jobs)).await.map(|it| it.0)
     }
 
     /// Creates a pool. Never retried: on an error that is not certain, read the list.
@@ -128,24 +159,26 @@ impl Client {
         let id = segment("entity", entity.id.as_str())?;
         let path = format!("{}/{id}/pools", entity_path(entity.kind));
         let body = Some(wire::create_body(spec));
-        self.send(Method::Post, path, body, wire::pool_with_runners).await.map(|it| it.0)
+        let reader = wire::pool_with_runners(self.budget().runners);
+        self.send(Method::Post, path, body, reader).await.map(|it| it.0)
     }
 
     /// Changes a pool and brings what GARM made of it.
     pub async fn update_pool(&self, id: &PoolId, change: &PoolChange) -> Result<Pool, Error> {
         let body = Some(wire::change_body(change));
-        self.send(Method::Put, pool_path(id)?, body, wire::pool_with_runners).await.map(|it| it.0)
+        let reader = wire::pool_with_runners(self.budget().runners);
+        self.send(Method::Put, pool_path(id)?, body, reader).await.map(|it| it.0)
     }
 
     /// Deletes an empty pool. Deleting an absent one succeeds, as GARM has it.
     pub async fn delete_pool(&self, id: &PoolId) -> Result<(), Error> {
-        self.send(Method::Delete, pool_path(id)?, None, nothing).await
+        self.send(Method::Delete, pool_path(id)?, None, Document::new(nothing)).await
     }
 
     /// Removes one runner that is not busy; a busy one is [`Kind::Refused`]. Never forced, and
     /// `bypassGHUnauthorized` is never sent: it kills a running job (GARM.md §0.7).
     pub async fn delete_runner(&self, name: &RunnerName) -> Result<(), Error> {
-        self.send(Method::Delete, runner_path(name)?, None, nothing).await
+        self.send(Method::Delete, runner_path(name)?, None, Document::new(nothing)).await
     }
 
     /// Gives GARM a GitHub App, described by `mark`. Never retried: on an error that is not
@@ -157,7 +190,8 @@ impl Client {
         key: &SecretString,
     ) -> Result<Credential, Error> {
         let body = Some(wire::new_credential_body(wanted, mark, key));
-        self.send(Method::Post, CREDENTIALS.into(), body, wire::credential).await
+        let reader = Document::new(wire::credential);
+        self.send(Method::Post, CREDENTIALS.into(), body, reader).await
     }
 
     /// Gives a GitHub App that GARM has other ids, another key and another description.
@@ -169,27 +203,48 @@ impl Client {
         key: &SecretString,
     ) -> Result<Credential, Error> {
         let body = Some(wire::credential_body(wanted, mark, key));
-        self.send(Method::Put, format!("{CREDENTIALS}/{id}"), body, wire::credential).await
+        let reader = Document::new(wire::credential);
+        self.send(Method::Put, format!("{CREDENTIALS}/{id}"), body, reader).await
     }
 
     async fn get<T>(
         &self,
         path: String,
-        read: impl FnOnce(&[u8]) -> Result<T, Misread>,
+        read: impl FnOnce(&[u8]) -> Result<T, Misread> + Send,
     ) -> Result<T, Error> {
-        self.send(Method::Get, path, None, read).await
+        self.send(Method::Get, path, None, Document::new(read)).await
     }
 
-    async fn send<T>(
+    /// A list, with what is left out of it remembered, and GARM's clock.
+    async fn list<R: Reader>(
+        &self,
+        path: String,
+        reader: R,
+    ) -> Result<(R::Output, Option<Timestamp>), Error> {
+        let what = What { method: Method::Get, path, body: None };
+        let answer = self.session.ask(&what, reader).await?;
+        let mut remarks = lock(&self.remarks);
+        match answer.remark {
+            Some(remark) => drop(remarks.insert(what.path, remark)),
+            None => drop(remarks.remove(&what.path)),
+        }
+        Ok((answer.output, answer.date))
+    }
+
+    async fn send<R: Reader>(
         &self,
         method: Method,
         path: String,
         body: Option<Value>,
-        read: impl FnOnce(&[u8]) -> Result<T, Misread>,
-    ) -> Result<T, Error> {
+        reader: R,
+    ) -> Result<R::Output, Error> {
         let what = What { method, path, body };
-        self.session.ask(&what, |response| read(&response.body)).await
+        Ok(self.session.ask(&what, reader).await?.output)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 const CREDENTIALS: &str = "/github/credentials";
@@ -241,8 +296,6 @@ fn nothing(body: &[u8]) -> Result<(), Misread> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use futures_util::future::join_all;
     use secrecy::{ExposeSecret, SecretString};
 

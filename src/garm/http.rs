@@ -1,6 +1,7 @@
 //! HTTP in earnest: one reqwest client, bounded in time and size, that follows no redirect.
 
 use std::borrow::Cow;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,13 +14,19 @@ use url::{ParseError, Url};
 use super::error::Error;
 use super::fault::{self, Setting};
 use super::tls::{Files, Tls};
-use super::transport::{Method, Opened, Reply, Request, Response, Transport, TransportError, Wish};
+use super::transport::{
+    Method, Opened, Reply, Request, Response, Sink, Transport, TransportError, Wish,
+};
 use crate::domain::address::is_loopback;
 use crate::domain::text;
 
-/// Largest answer, in bytes after decompression. 10,000 instances have about 5 MB and 5,000 jobs
-/// 3 MB (GARM.md §a): ten times that is nobody's fleet, and still fits in memory.
-pub const ANSWER_MAX: usize = 64 << 20;
+/// Largest answer that is brought whole, in bytes after decompression; GARM's lists are streamed
+/// within a [`Budget`](super::budget::Budget).
+pub const ANSWER_MAX: usize = 4 << 20;
+
+/// How much is read of an answer that is no success, in bytes after decompression: GARM's own
+/// refusals have a few hundred.
+const REFUSAL_MAX: usize = 64 << 10;
 
 /// How long a connection may take to stand, TLS included.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -122,7 +129,11 @@ impl Http {
         Arc::clone(&self.link.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn exchange(&self, request: Request) -> Result<Response, TransportError> {
+    async fn exchange(
+        &self,
+        request: Request,
+        sink: &mut dyn Sink,
+    ) -> Result<Response, TransportError> {
         let method = match request.method {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
@@ -138,7 +149,7 @@ impl Http {
             builder = builder.json(body);
         }
         let response = self.head(&link, builder).await?;
-        self.whole(response).await
+        self.body(response, sink).await
     }
 
     /// Sends, and brings the head of an answer that is no redirect.
@@ -160,27 +171,62 @@ impl Http {
         }
     }
 
-    pub(super) async fn whole(
+    /// The body of a success into `sink`; of another answer what fits of it.
+    async fn body(
         &self,
         mut response: reqwest::Response,
+        sink: &mut dyn Sink,
     ) -> Result<Response, TransportError> {
         let header =
             |name| response.headers().get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
         let (content_type, date) = (header(CONTENT_TYPE), header(DATE));
         let status = response.status().as_u16();
-        let too_large = || TransportError::TooLarge(ANSWER_MAX);
-        if response.content_length().is_some_and(|it| it > ANSWER_MAX as u64) {
-            return Err(too_large());
+        let is_success = response.status().is_success();
+        let max = sink.max();
+        if is_success && response.content_length().is_some_and(|it| it > max as u64) {
+            return Err(TransportError::TooLarge(max));
         }
-        let mut body = Vec::new();
+        let mut refusal = Collected { body: Vec::new(), max: REFUSAL_MAX };
+        let mut taken = 0;
         let broken_off = |error| fault::broken_off(&error, &self.timeouts);
         while let Some(chunk) = response.chunk().await.map_err(broken_off)? {
-            if body.len() + chunk.len() > ANSWER_MAX {
-                return Err(too_large());
+            taken += chunk.len();
+            if is_success && taken > max {
+                return Err(TransportError::TooLarge(max));
             }
-            body.extend_from_slice(&chunk);
+            let next = if is_success { sink.take(&chunk) } else { refusal.take(&chunk) };
+            if next.is_break() {
+                break;
+            }
         }
-        Ok(Response { status, content_type, date: date.and_then(|it| parse_date(&it)), body })
+        let date = date.and_then(|it| parse_date(&it));
+        Ok(Response { status, content_type, date, body: refusal.body })
+    }
+
+    /// An answer that was to be a stream: what it says of that.
+    pub(super) async fn refused(
+        &self,
+        response: reqwest::Response,
+    ) -> Result<Response, TransportError> {
+        self.body(response, &mut Collected { body: Vec::new(), max: REFUSAL_MAX }).await
+    }
+}
+
+/// Collects what is wanted whole, up to a bound.
+struct Collected {
+    body: Vec<u8>,
+    max: usize,
+}
+
+impl Sink for Collected {
+    fn max(&self) -> usize {
+        self.max
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> ControlFlow<()> {
+        let room = self.max - self.body.len();
+        self.body.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        if bytes.len() > room { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 
@@ -211,7 +257,19 @@ pub(super) fn builder(tls: Option<&Tls>, timeouts: Timeouts) -> reqwest::ClientB
 
 impl Transport for Http {
     fn send(&self, request: Request) -> Reply<'_> {
-        Box::pin(self.exchange(request))
+        Box::pin(async move {
+            let mut sink = Collected { body: Vec::new(), max: ANSWER_MAX };
+            let response = self.exchange(request, &mut sink).await?;
+            Ok(if response.is_success() {
+                Response { body: sink.body, ..response }
+            } else {
+                response
+            })
+        })
+    }
+
+    fn stream<'a>(&'a self, request: Request, sink: &'a mut dyn Sink) -> Reply<'a> {
+        Box::pin(self.exchange(request, sink))
     }
 
     fn listen(&self, wish: Wish) -> Opened<'_> {

@@ -4,6 +4,7 @@
 //! Decides how GARM's answers are read and which failures mean what; never what to do about the
 //! fleet. Nothing is retried here but a request whose token had expired, and the event stream.
 
+pub mod budget;
 pub mod client;
 pub mod crl;
 pub mod error;
@@ -11,6 +12,7 @@ pub mod events;
 mod fault;
 mod help;
 pub mod http;
+mod mask;
 pub(crate) mod pem;
 pub mod probe;
 mod refusal;
@@ -27,7 +29,7 @@ pub use error::{Error, Kind};
 pub use http::{Http, HttpOptions};
 pub use session::{Login, Password, PasswordReply};
 pub use transport::{
-    Frame, Frames, Method, NextFrame, Opened, Opening, Presented, Reply, Request, Response,
+    Frame, Frames, Method, NextFrame, Opened, Opening, Presented, Reply, Request, Response, Sink,
     TlsFault, Transport, TransportError, Wish,
 };
 pub use wire::SpecsByPool;

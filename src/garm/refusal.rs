@@ -22,6 +22,42 @@ pub(super) struct Refusal {
     pub(super) got: String,
 }
 
+impl Refusal {
+    /// The same without a word of the answer that is not one of those known here.
+    pub(super) fn own_words(&self) -> String {
+        let status = self.got.split(' ').next().unwrap_or_default();
+        let known = KNOWN.iter().find(|it| {
+            let rest = self.got.strip_prefix(status).unwrap_or_default();
+            rest.contains(**it)
+        });
+        match known {
+            Some(words) => format!("{status} {words}"),
+            None => format!("{status} with an answer that is not shown"),
+        }
+    }
+}
+
+/// What GARM and the fronts before it say when they refuse a login, the longer before the shorter.
+const KNOWN: &[&str] = &[
+    "Not Authorized",
+    "Authentication failed",
+    "init_required",
+    "urls_required",
+    "Not Found",
+    "Server error",
+    "No required SSL certificate was sent",
+    "The SSL certificate error",
+    "The plain HTTP request was sent to HTTPS port",
+    "it wants HTTPS on this port",
+    "without a word",
+    "Bad Gateway",
+    "Service Temporarily Unavailable",
+    "Gateway Time-out",
+    "Forbidden",
+    "Authorization Required",
+    "Too Many Requests",
+];
+
 /// GARM's shape of an error.
 #[derive(Deserialize)]
 struct Wire {
@@ -33,7 +69,7 @@ struct Wire {
 /// Sorts an answer by its status and whose it is; a success passes.
 pub(super) fn check(asked: Asked, response: &Response) -> Result<(), Refusal> {
     let status = response.status;
-    if (200..300).contains(&status) {
+    if response.is_success() {
         return Ok(());
     }
     let body = &response.body;
@@ -91,7 +127,7 @@ fn strangers(status: u16, body: &[u8]) -> Refusal {
 }
 
 /// How much of a page is searched for its title, in bytes.
-const PAGE_MAX: usize = 8 << 10;
+pub(super) const PAGE_MAX: usize = 8 << 10;
 
 /// The title of an HTML page, if the body is one.
 pub(super) fn page(body: &[u8]) -> Option<String> {

@@ -1,21 +1,23 @@
 //! A session with one GARM: the token, the one retry, and the making of errors.
 
-use std::borrow::Cow;
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::error::{Error, Kind};
 use super::help;
-use super::refusal::{self, Asked};
+use super::mask::without;
+use super::refusal::{self, Asked, PAGE_MAX};
 use super::transport::{
-    Frames, Method, Opening, Request, Response, TlsFault, Transport, TransportError, Wish,
+    Frames, Method, Opening, Request, Response, Sink, TlsFault, Transport, TransportError, Wish,
 };
-use super::wire::{self, Misread};
+use super::wire::{self, Document, Misread, Reader};
 use crate::domain::text;
 
 /// A password under way.
@@ -67,27 +69,34 @@ impl Session {
         Self { transport, login, ticket: Mutex::default() }
     }
 
-    /// One request and what it brings, decoded by `read`.
-    pub(super) async fn ask<T>(
+    /// One request and what `reader` makes of the answer, as it arrives.
+    pub(super) async fn ask<R: Reader>(
         &self,
         what: &What,
-        read: impl FnOnce(&Response) -> Result<T, Misread>,
-    ) -> Result<T, Error> {
+        reader: R,
+    ) -> Result<Answer<R::Output>, Error> {
+        let mut intake = Intake::new(reader);
         let ticket = self.ticket();
         let token = self.token(&ticket).await?;
-        let (token, response) = match self.send(what, &token).await {
+        let (token, response) = match self.send(what, &token, &mut intake).await {
             // GARM looks at the token before anything else, so the request was not carried out
             // and may be sent again, also when it is a write. Once: a second refusal is final.
             Err(error) if error.kind == Kind::Token => {
                 self.tear_up(&ticket);
                 let token = self.token(&self.ticket()).await?;
-                let response = self.send(what, &token).await?;
+                let response = self.send(what, &token, &mut intake).await?;
                 (token, response)
             }
             Err(error) => return Err(error),
             Ok(response) => (token, response),
         };
-        read(&response).map_err(|misread| self.misread(what.tried(), &response, misread, &token))
+        let Intake { reader, misread, head } = intake;
+        let remark = reader.remark().map(|it| text::quote(&without(&it, &token)));
+        let read = misread.map_or_else(|| reader.finish(), Err);
+        match read {
+            Ok(output) => Ok(Answer { output, date: response.date, remark }),
+            Err(why) => Err(self.misread(what.tried(), (&response, &head), why, &token)),
+        }
     }
 
     /// Opens the event stream; `wish` makes the wish of a token. Logs in again when the token has
@@ -123,32 +132,38 @@ impl Session {
         Err(self.failure(kind, TRIED, got))
     }
 
-    async fn send(&self, what: &What, token: &SecretString) -> Result<Response, Error> {
+    async fn send(
+        &self,
+        what: &What,
+        token: &SecretString,
+        sink: &mut dyn Sink,
+    ) -> Result<Response, Error> {
         let request = Request {
             method: what.method,
             path: what.path.clone(),
             body: what.body.clone(),
             token: Some(token.clone()),
         };
-        self.exchange(request, Asked::Other, &what.tried(), token).await
+        self.exchange(request, (Asked::Other, &what.tried()), token, sink).await
     }
 
     /// Brings a successful answer. `secret` is what the request carried, to be kept out of errors.
     async fn exchange(
         &self,
         request: Request,
-        asked: Asked,
-        tried: &str,
+        (asked, tried): (Asked, &str),
         secret: &SecretString,
+        sink: &mut dyn Sink,
     ) -> Result<Response, Error> {
-        let response = match self.transport.send(request).await {
+        let response = match self.transport.stream(request, sink).await {
             Ok(response) => response,
             Err(error) => return Err(self.unanswered(tried, error, secret)),
         };
         match refusal::check(asked, &response) {
             Ok(()) => Ok(response),
             Err(refusal) => {
-                let got = text::quote(&without(&refusal.got, secret));
+                let said = if asked == Asked::Login { refusal.own_words() } else { refusal.got };
+                let got = text::quote(&without(&said, secret));
                 Err(self.failure(refusal.kind, tried, got))
             }
         }
@@ -193,9 +208,14 @@ impl Session {
             body: Some(body),
             token: None,
         };
-        let response = self.exchange(request, Asked::Login, &tried, &password).await?;
-        wire::token(&response.body)
-            .map_err(|misread| self.misread(tried, &response, misread, &password))
+        let mut intake = Intake::new(Document::new(wire::token));
+        let asked = (Asked::Login, tried.as_str());
+        let response = self.exchange(request, asked, &password, &mut intake).await?;
+        // Nothing of it is quoted: it holds a token, and may hold the password.
+        intake.reader.finish().map_err(|_| {
+            let got = format!("{} with an answer that holds no token", response.status);
+            self.failure(Kind::NotGarm, &tried, got)
+        })
     }
 
     fn unanswered(&self, tried: &str, error: TransportError, secret: &SecretString) -> Error {
@@ -211,11 +231,11 @@ impl Session {
     fn misread(
         &self,
         tried: impl AsRef<str>,
-        response: &Response,
+        (response, head): (&Response, &[u8]),
         misread: Misread,
         secret: &SecretString,
     ) -> Error {
-        let got = match refusal::page(&response.body) {
+        let got = match refusal::page(head) {
             Some(title) => format!("{} with a page titled `{title}`", response.status),
             None => misread.0,
         };
@@ -231,6 +251,49 @@ impl Session {
         };
         let help = help::advice(&kind).map(str::to_owned);
         Error { kind, tried, got, help }
+    }
+}
+
+/// What a request has brought.
+pub(super) struct Answer<T> {
+    pub(super) output: T,
+    /// GARM's clock.
+    pub(super) date: Option<Timestamp>,
+    /// What was left out of the answer.
+    pub(super) remark: Option<String>,
+}
+
+/// Leads the bytes of an answer to its reader and keeps the first of them: what cannot be read may
+/// be a page with a title.
+struct Intake<R> {
+    reader: R,
+    misread: Option<Misread>,
+    head: Vec<u8>,
+}
+
+impl<R> Intake<R> {
+    fn new(reader: R) -> Self {
+        Self { reader, misread: None, head: Vec::new() }
+    }
+}
+
+impl<R: Reader> Sink for Intake<R> {
+    fn max(&self) -> usize {
+        self.reader.max()
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> ControlFlow<()> {
+        let room = PAGE_MAX - self.head.len();
+        self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        if self.misread.is_none() {
+            self.misread = self.reader.take(bytes).err();
+        }
+        let has_failed = self.misread.is_some() && self.head.len() == PAGE_MAX;
+        if has_failed || self.reader.is_full() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 }
 
@@ -267,16 +330,4 @@ fn tells_address(kind: &Kind) -> bool {
         | Kind::Secrets
         | Kind::Input => false,
     }
-}
-
-/// Shorter than any password that GARM accepts; hiding a shorter one would only garble texts.
-const HIDDEN_MIN: usize = 6;
-
-/// The text without the secret: an answer may quote the request that it answers.
-fn without<'a>(text: &'a str, secret: &SecretString) -> Cow<'a, str> {
-    let secret = secret.expose_secret();
-    if secret.len() < HIDDEN_MIN || !text.contains(secret) {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(text.replace(secret, "…"))
 }

@@ -37,7 +37,7 @@ impl Http {
             .header(SEC_WEBSOCKET_KEY, &key);
         let response = self.head(&link, builder).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return self.whole(response).await.map(Opening::Refused);
+            return self.refused(response).await.map(Opening::Refused);
         }
         let accepted = response.headers().get(SEC_WEBSOCKET_ACCEPT);
         if accepted.is_none_or(|it| it != derive_accept_key(key.as_bytes()).as_str()) {

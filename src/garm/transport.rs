@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -70,6 +71,13 @@ pub struct Response {
     pub date: Option<Timestamp>,
     /// The whole body, bounded by the transport.
     pub body: Vec<u8>,
+}
+
+impl Response {
+    /// Whether its status is a success.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
 }
 
 /// Why nothing came back, or not all of it. Texts are bounded and escaped.
@@ -228,11 +236,37 @@ pub trait Frames: Send {
     fn next(&mut self) -> NextFrame<'_>;
 }
 
+/// Takes the body of a successful answer in as it arrives.
+pub trait Sink: Send {
+    /// Most bytes that it takes; an answer that has more is [`TransportError::TooLarge`].
+    fn max(&self) -> usize;
+
+    /// The next bytes, and whether more are wanted.
+    fn take(&mut self, bytes: &[u8]) -> ControlFlow<()>;
+}
+
 /// Carries requests. Implemented by HTTP and by the simulator's in-memory door, so that one
 /// client, one decoder and one reading of GARM's refusals serve both.
 pub trait Transport: Send + Sync {
     /// Sends one request and brings the whole answer.
     fn send(&self, request: Request) -> Reply<'_>;
+
+    /// The same, but the body of a success goes into `sink` and not into the response. A transport
+    /// that has answers whole hands them on whole.
+    fn stream<'a>(&'a self, request: Request, sink: &'a mut dyn Sink) -> Reply<'a> {
+        Box::pin(async move {
+            let mut response = self.send(request).await?;
+            if response.is_success() {
+                let body = std::mem::take(&mut response.body);
+                if body.len() > sink.max() {
+                    return Err(TransportError::TooLarge(sink.max()));
+                }
+                // All of it is here: there is nothing to stop.
+                let _ = sink.take(&body);
+            }
+            Ok(response)
+        })
+    }
 
     /// Opens GARM's event stream. A transport without one says that nobody listens there.
     fn listen(&self, wish: Wish) -> Opened<'_> {

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::board::Board;
 use super::count::{Counter, Timing};
-use crate::garm::{Opened, Opening, Reply, Request, Transport, Wish};
+use crate::garm::{Opened, Opening, Reply, Request, Sink, Transport, Wish};
 
 /// What HTTP answers when a stream begins.
 const SWITCHED: u16 = 101;
@@ -24,17 +24,28 @@ impl Metered {
     }
 }
 
-impl Transport for Metered {
-    fn send(&self, request: Request) -> Reply<'_> {
+impl Metered {
+    fn counted<'a>(&'a self, method: &'static str, reply: Reply<'a>) -> Reply<'a> {
         Box::pin(async move {
-            let method = request.method.word();
             let began = Instant::now();
-            let reply = self.inner.send(request).await;
+            let reply = reply.await;
             let code = reply.as_ref().ok().map(|it| it.status);
             self.board.count(Counter::GarmRequest { method, code });
             self.board.observe(Timing::GarmRequest { method }, began.elapsed());
             reply
         })
+    }
+}
+
+impl Transport for Metered {
+    fn send(&self, request: Request) -> Reply<'_> {
+        let method = request.method.word();
+        self.counted(method, self.inner.send(request))
+    }
+
+    fn stream<'a>(&'a self, request: Request, sink: &'a mut dyn Sink) -> Reply<'a> {
+        let method = request.method.word();
+        self.counted(method, self.inner.stream(request, sink))
     }
 
     /// Counted as the GET that it begins with.

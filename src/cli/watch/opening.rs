@@ -16,7 +16,7 @@ use super::verdicts::Verdicts;
 use crate::cli::Context;
 use crate::cli::args::Globals;
 use crate::cli::books::{self, Named};
-use crate::cli::connect::{RENEW, connect_through, expiry};
+use crate::cli::connect::{RENEW, connect_through, expect, expiry};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::print::Printer;
@@ -71,6 +71,7 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<Opened, Fa
     let (client, http) = connect_through(&setup.file, setup.base.clone(), cx, |inner| {
         Arc::new(Metered::new(inner, counted))
     })?;
+    expect(&client, &setup.pools);
     prove(args, &setup, &client).await?;
     let look = Look::new(cx.globals.output, cx.globals.verbose);
     let (journal, press) = Journal::open(Printer::new(cx.globals.color), look)

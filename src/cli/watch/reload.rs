@@ -16,8 +16,10 @@ use super::proving::Demand;
 use super::setup::{Refused, Setup, digest, read};
 use super::verdicts::Verdicts;
 use crate::cli::args::Globals;
+use crate::cli::connect::expect;
 use crate::cli::policies::Policies;
 use crate::engine::watch::{Order, Roll, Writes};
+use crate::garm::Client;
 use crate::host::systemd::{self, Notice};
 use crate::telemetry::{Board, Certificates, Config};
 use crate::view::words::count;
@@ -40,6 +42,7 @@ pub(super) struct Reloader {
     pub(super) journal: Journal,
     pub(super) board: Arc<Board>,
     pub(super) orders: mpsc::Sender<Order>,
+    pub(super) client: Arc<Client>,
     pub(super) alerting: Arc<Alerting>,
     pub(super) certificates: Option<Arc<Certificates>>,
     /// What the policy asks of mTLS, for the probes.
@@ -126,6 +129,7 @@ impl Reloader {
             return self.journal.say(line);
         }
         self.board.config(Config::Taken);
+        expect(&self.client, &fresh.pools);
         self.drifts.reload(fresh);
         self.policies.send_replace(fresh.policies.clone());
         self.verdicts.files(fresh);

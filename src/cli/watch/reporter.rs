@@ -24,6 +24,7 @@ use crate::cli::policies::Policies;
 use crate::domain::fleet::{Controller, Fleet};
 use crate::domain::name::{FleetName, PoolId, PoolName};
 use crate::engine::watch::{Act, ActEnd, Audience, Deed, Incident, Sight, Stream};
+use crate::garm::Client;
 use crate::scale::{Change, Decision, Direction, Site};
 use crate::telemetry::{Board, Counter, Timing};
 use crate::view::decision::freeze;
@@ -33,6 +34,7 @@ use crate::watchdog::Finding;
 /// Whom the loop's words reach.
 pub(super) struct Reporter {
     fleet: FleetName,
+    client: Arc<Client>,
     board: Arc<Board>,
     journal: Journal,
     records: Records,
@@ -62,11 +64,15 @@ struct State {
     names: BTreeMap<PoolId, PoolName>,
     /// The last words about GARM's own backoff.
     impatience: Option<String>,
+    /// What could not be read of GARM's lists, as it was said last.
+    remarks: Vec<String>,
     is_ready: bool,
 }
 
 /// What a reporter writes to.
 pub(super) struct Outlets {
+    /// Knows what could not be read of GARM's lists.
+    pub(super) client: Arc<Client>,
     pub(super) board: Arc<Board>,
     pub(super) journal: Journal,
     pub(super) records: Records,
@@ -80,13 +86,15 @@ pub(super) struct Outlets {
 
 impl Reporter {
     pub(super) fn new(fleet: FleetName, outlets: Outlets) -> Self {
-        let Outlets { board, journal, records, facts, drifts, controllers, policies, verdicts } =
-            outlets;
+        let Outlets { client, board, journal, records, facts, drifts, .. } = outlets;
+        let (controllers, policies) = (outlets.controllers, outlets.policies);
+        let verdicts = outlets.verdicts;
         let kept = Arc::new(Mutex::new(Kept::default()));
         let state = Mutex::new(State::default());
         let looked = Arc::new(Notify::new());
         Self {
             fleet,
+            client,
             board,
             journal,
             records,
@@ -115,6 +123,14 @@ impl Reporter {
                 self.board.observe(timing(pool.clone()), span);
             }
         }
+    }
+
+    fn tell_remarks(&self, state: &mut State) {
+        let remarks = self.client.remarks();
+        for remark in remarks.iter().filter(|it| !state.remarks.contains(it)) {
+            self.journal.say(Line::new(Weight::Warning, "read", remark.clone()));
+        }
+        state.remarks = remarks;
     }
 
     /// Loud, once, and again when it changes: whose hands scaling is in.
@@ -165,6 +181,7 @@ impl Audience for Reporter {
     fn read(&self, fleet: &Fleet, took: Duration) {
         let mut state = self.state();
         self.board.observe(Timing::Reconcile, took);
+        self.tell_remarks(&mut state);
         let times = state.timings.read(fleet);
         self.time(&state, times);
         state.outdated = gauges::outdated(fleet);

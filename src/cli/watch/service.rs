@@ -102,6 +102,7 @@ fn reporter(
     (controllers, policies): (Sender<Option<Controller>>, Receiver<Policies>),
 ) -> Reporter {
     let outlets = Outlets {
+        client: Arc::clone(&opened.client),
         board: Arc::clone(&opened.board),
         journal: opened.journal.clone(),
         facts: Arc::clone(&opened.facts),
@@ -171,6 +172,7 @@ fn begin(
         journal: opened.journal.clone(),
         board: Arc::clone(board),
         orders,
+        client: Arc::clone(&opened.client),
         alerting: Arc::clone(&opened.alerting),
         certificates: opened.certificates.clone(),
         started: opened.setup.clone(),

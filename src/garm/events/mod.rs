@@ -5,6 +5,7 @@
 //! rows without any (GARM.md §0.8, §g). So each connection begins with nothing known of what was
 //! missed, and whoever listens reads the fleet as a whole then, and every so often.
 
+mod meter;
 mod queue;
 mod reader;
 
@@ -55,6 +56,8 @@ pub struct Limits {
     pub message_max: usize,
     /// So many changes wait to be taken.
     pub waiting_max: usize,
+    /// What events may weigh together in half a minute, in bytes of memory.
+    pub taken_max: usize,
     /// How long to wait before the stream is opened again.
     pub backoff: Backoff,
     /// When a connection has stood for so long, the back-off begins anew.
@@ -69,6 +72,7 @@ impl Default for Limits {
             silence: SILENCE_MAX,
             message_max: MESSAGE_MAX,
             waiting_max: WAITING_MAX,
+            taken_max: meter::TAKEN_MAX,
             backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(30)),
             settled_after: SETTLED_AFTER,
             seed: 0,

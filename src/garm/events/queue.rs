@@ -12,6 +12,9 @@ use crate::scale::Change;
 /// Signals that may wait beside the changes: a stream that comes and goes while nobody looks.
 const SIGNALS_MAX: usize = 64;
 
+/// What the changes that wait may weigh together, in bytes.
+const WEIGHT_MAX: usize = 8 << 20;
+
 /// Filled by one task, emptied by another. The lock is never held over an `await`.
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -23,8 +26,9 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     signals: VecDeque<Signal>,
-    /// How many changes wait in `signals`.
+    /// How many changes wait in `signals`, and what they weigh, in bytes.
     changes: usize,
+    weight: usize,
     /// The reason that was told last, while the stream is gone.
     lost: Option<String>,
     misread: u64,
@@ -51,17 +55,24 @@ impl Queue {
         }
     }
 
-    pub(super) fn change(&self, change: Change) {
+    pub(super) fn change(&self, change: Change, weight: usize) {
         let mut state = self.state();
-        if state.changes >= self.waiting_max {
+        if state.changes >= self.waiting_max || state.weight + weight > WEIGHT_MAX {
             state.overflow();
         }
         state.changes += 1;
+        state.weight += weight;
         if let Some(Signal::Changes(changes)) = state.signals.back_mut() {
             changes.push(change);
         } else {
             self.push(state, Signal::Changes(vec![change]));
         }
+    }
+
+    /// Something was not taken: all that waits is thrown away, too.
+    pub(super) fn overflow(&self) {
+        self.state().overflow();
+        self.news.notify_one();
     }
 
     pub(super) fn pass_over(&self) {
@@ -85,6 +96,9 @@ impl Queue {
                 if let Some(signal) = state.signals.pop_front() {
                     if let Signal::Changes(changes) = &signal {
                         state.changes -= changes.len();
+                        if state.changes == 0 {
+                            state.weight = 0;
+                        }
                     }
                     return Some(signal);
                 }
@@ -123,6 +137,7 @@ impl State {
         self.signals.extend(last);
         self.signals.push_back(Signal::Overflow);
         self.changes = 0;
+        self.weight = 0;
     }
 }
 
@@ -145,8 +160,8 @@ mod tests {
     fn changes_that_wait_come_together() {
         let queue = Queue::new(10);
         queue.connected();
-        queue.change(gone(1));
-        queue.change(gone(2));
+        queue.change(gone(1), 1);
+        queue.change(gone(2), 1);
         queue.lost("closed".into());
         let expected = [
             Signal::Connected,
@@ -161,12 +176,23 @@ mod tests {
         let queue = Queue::new(3);
         queue.connected();
         assert_eq!(waiting(&queue), [Signal::Connected]);
-        (1..=8).for_each(|id| queue.change(gone(id)));
+        (1..=8).for_each(|id| queue.change(gone(id), 1));
         let expected = [Signal::Overflow, Signal::Changes(vec![gone(7), gone(8)])];
         assert_eq!(waiting(&queue), expected);
         // What was taken makes room.
-        (1..=3).for_each(|id| queue.change(gone(id)));
+        (1..=3).for_each(|id| queue.change(gone(id), 1));
         assert_eq!(waiting(&queue), [Signal::Changes(vec![gone(1), gone(2), gone(3)])]);
+    }
+
+    #[test]
+    fn what_waits_is_bounded_by_its_weight_too() {
+        let queue = Queue::new(10);
+        queue.change(gone(1), WEIGHT_MAX);
+        queue.change(gone(2), 1);
+        queue.change(gone(3), 1);
+        assert_eq!(waiting(&queue), [Signal::Overflow, Signal::Changes(vec![gone(2), gone(3)])]);
+        queue.change(gone(4), WEIGHT_MAX);
+        assert_eq!(waiting(&queue), [Signal::Changes(vec![gone(4)])]);
     }
 
     #[test]
@@ -174,8 +200,8 @@ mod tests {
         let queue = Queue::new(1);
         queue.connected();
         queue.lost("a".into());
-        queue.change(gone(1));
-        queue.change(gone(2));
+        queue.change(gone(1), 1);
+        queue.change(gone(2), 1);
         let expected = [Signal::Lost("a".into()), Signal::Overflow, Signal::Changes(vec![gone(2)])];
         assert_eq!(waiting(&queue), expected);
     }

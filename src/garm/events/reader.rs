@@ -8,6 +8,7 @@ use super::super::session::Session;
 use super::super::transport::{Frame, Frames, Wish};
 use super::super::wire;
 use super::Limits;
+use super::meter::{Flow, Meter, ROW_MAX, weight};
 use super::queue::Queue;
 
 /// The rows that we follow. Anything else that GARM has events of would only be thrown away here.
@@ -29,12 +30,13 @@ pub(super) async fn read(session: Arc<Session>, queue: Arc<Queue>, limits: Limit
     let wish = |token| Wish { token, filter: FILTER, message_max: limits.message_max };
     let mut dice = limits.seed;
     let mut attempt = 0;
+    let mut meter = Meter::new(limits.taken_max);
     loop {
         let why = match session.listen(wish).await {
             Ok(mut frames) => {
                 queue.connected();
                 let since = Instant::now();
-                let why = drain(&mut *frames, &queue, &limits).await;
+                let why = drain(&mut *frames, (&queue, &mut meter), &limits).await;
                 if since.elapsed() >= limits.settled_after {
                     attempt = 0;
                 }
@@ -50,7 +52,11 @@ pub(super) async fn read(session: Arc<Session>, queue: Arc<Queue>, limits: Limit
 }
 
 /// Takes frames until there are none any more, and says why.
-async fn drain(frames: &mut dyn Frames, queue: &Queue, limits: &Limits) -> String {
+async fn drain(
+    frames: &mut dyn Frames,
+    (queue, meter): (&Queue, &mut Meter),
+    limits: &Limits,
+) -> String {
     loop {
         let Ok(frame) = timeout(limits.silence, frames.next()).await else {
             return format!("GARM was silent for {:?}, pings included", limits.silence);
@@ -58,7 +64,19 @@ async fn drain(frames: &mut dyn Frames, queue: &Queue, limits: &Limits) -> Strin
         match frame {
             Ok(Frame::Sign) => {}
             Ok(Frame::Text(text)) => match wire::event(text.as_bytes()) {
-                Ok(Some(change)) => queue.change(change),
+                Ok(Some(change)) => {
+                    let weight = weight(&change);
+                    match meter.judge(weight, Instant::now()) {
+                        _ if weight > ROW_MAX => queue.pass_over(),
+                        Flow::Taken => queue.change(change, weight),
+                        Flow::Again => {
+                            queue.overflow();
+                            queue.change(change, weight);
+                        }
+                        Flow::Flood => queue.overflow(),
+                        Flow::Dropped => {}
+                    }
+                }
                 Ok(None) => {}
                 // One odd message says nothing of the next, and the next full read heals it.
                 Err(_) => queue.pass_over(),

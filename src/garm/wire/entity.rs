@@ -3,11 +3,13 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::lenient::or_default;
+use super::decode;
+use super::lenient::{or_default, tree};
 use super::pool::extra_specs;
-use super::{Misread, decode, list};
+use super::rows::{Around, Reader, Rows};
 use crate::domain::entity::{Entity, EntityKey, EntityKind, PoolManager};
 use crate::domain::name::{EntityId, PoolId};
+use crate::garm::budget::Bound;
 
 #[derive(Default, Deserialize)]
 struct WireManager {
@@ -27,6 +29,7 @@ struct Named {
 #[derive(Deserialize)]
 struct WireInside {
     id: String,
+    #[serde(default, deserialize_with = "tree")]
     extra_specs: Option<Value>,
 }
 
@@ -45,9 +48,6 @@ struct WireEntity {
     endpoint: Named,
     #[serde(default, deserialize_with = "or_default")]
     agent_mode: bool,
-    /// Only in the answer about a single one.
-    #[serde(default, rename = "pool", deserialize_with = "or_default")]
-    pools: Vec<WireInside>,
 }
 
 /// What only a single entity's answer tells of its pools.
@@ -57,17 +57,21 @@ pub type SpecsByPool = Vec<(PoolId, Map<String, Value>)>;
 /// each of its pools.
 pub(in crate::garm) fn entity_with_specs(
     kind: EntityKind,
-    body: &[u8],
-) -> Result<(Entity, SpecsByPool), Misread> {
-    let mut wire: WireEntity = decode(body)?;
-    let pools = std::mem::take(&mut wire.pools);
-    let specs = pools.into_iter().map(|it| (PoolId::new(it.id), extra_specs(it.extra_specs)));
-    Ok((entity(kind, wire), specs.collect()))
+    bound: Bound,
+) -> impl Reader<Output = (Entity, SpecsByPool)> {
+    let specs = |it: WireInside| Ok(Some((PoolId::new(it.id), extra_specs(it.extra_specs))));
+    Around {
+        rows: Rows::below("pool", bound, specs),
+        read: move |head: &[u8], specs| Ok((entity(kind, decode(head)?), specs)),
+    }
 }
 
 /// `GET /organizations`, `/repositories`, `/enterprises`.
-pub(in crate::garm) fn entities(kind: EntityKind, body: &[u8]) -> Result<Vec<Entity>, Misread> {
-    Ok(list::<WireEntity>(body)?.into_iter().map(|it| entity(kind, it)).collect())
+pub(in crate::garm) fn entities(
+    kind: EntityKind,
+    bound: Bound,
+) -> impl Reader<Output = Vec<Entity>> {
+    Rows::new(bound, move |it: WireEntity| Ok(Some(entity(kind, it))))
 }
 
 fn entity(kind: EntityKind, wire: WireEntity) -> Entity {
@@ -93,20 +97,24 @@ fn entity(kind: EntityKind, wire: WireEntity) -> Entity {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::garm::budget::Budget;
+    use crate::garm::wire::rows::read;
 
     #[test]
     fn an_entity_alone_tells_the_extra_specs_of_its_pools() {
         let body = br#"{"id":"e","name":"n","pool_manager_status":{"running":true},"pool":[
             {"id":"a","extra_specs":{"zone":"b","n":12345678901234567}},{"id":"b"},
             {"id":"c","extra_specs":null}]}"#;
-        let (entity, specs) = entity_with_specs(EntityKind::Organization, body).unwrap();
+        let bound = Budget::default().specs;
+        let one = |body: &[u8]| read(entity_with_specs(EntityKind::Organization, bound), body);
+        let (entity, specs) = one(body).unwrap();
         assert_eq!((entity.name.as_str(), &entity.manager), ("n", &PoolManager::Running));
         let specs: Vec<_> =
             specs.into_iter().map(|(id, it)| (id.to_string(), Value::Object(it))).collect();
         let zone = serde_json::json!({ "zone": "b", "n": 12_345_678_901_234_567_u64 });
         let none = || Value::Object(Map::new());
         assert_eq!(specs, [("a".into(), zone), ("b".into(), none()), ("c".into(), none())]);
-        let bare = entity_with_specs(EntityKind::Organization, br#"{"id":"e"}"#).unwrap();
+        let bare = one(br#"{"id":"e"}"#).unwrap();
         assert!(bare.1.is_empty());
     }
 
@@ -115,7 +123,8 @@ mod tests {
     fn a_manager_that_does_not_say_that_it_runs_has_stopped() {
         let manager = |status: &str| {
             let body = format!(r#"[{{"id":"e","name":"n","pool_manager_status":{status}}}]"#);
-            entities(EntityKind::Enterprise, body.as_bytes()).unwrap()[0].manager.clone()
+            let reader = entities(EntityKind::Enterprise, Budget::default().others);
+            read(reader, body.as_bytes()).unwrap()[0].manager.clone()
         };
         let stopped = |reason: &str| PoolManager::Stopped { reason: reason.into() };
         assert_eq!(manager(r#"{"running":true}"#), PoolManager::Running);

@@ -5,12 +5,14 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::lenient::{or_default, time, zero_time};
-use super::{Misread, decode, list_of};
+use super::lenient::{few, or_default, time, zero_time};
+use super::rows::{Excess, Reader, Rows};
+use super::{Misread, decode};
 use crate::domain::entity::{EntityKey, EntityKind};
 use crate::domain::job::{Job, JobStatus};
 use crate::domain::label::Labels;
 use crate::domain::name::{EntityId, RunnerName};
+use crate::garm::budget::Bound;
 
 #[derive(Deserialize)]
 struct WireJob {
@@ -25,7 +27,7 @@ struct WireJob {
     conclusion: String,
     #[serde(default, deserialize_with = "or_default")]
     name: String,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "few")]
     labels: Vec<String>,
     #[serde(default, deserialize_with = "or_default")]
     runner_name: String,
@@ -47,10 +49,10 @@ struct WireJob {
 }
 
 /// `GET /jobs`.
-pub(in crate::garm) fn jobs(body: &[u8]) -> Result<Vec<Job>, Misread> {
+pub(in crate::garm) fn jobs(bound: Bound) -> impl Reader<Output = Vec<Job>> {
     let mut labels: HashMap<Vec<String>, Labels> = HashMap::new();
     let mut entities: HashSet<EntityKey> = HashSet::new();
-    list_of(body, |mut wire: WireJob| {
+    let rows = Rows::new(bound, move |mut wire: WireJob| {
         // Thousands of jobs ask for a few sets of labels, in a few entities.
         let spelt = std::mem::take(&mut wire.labels);
         let mut job = job(wire);
@@ -65,8 +67,10 @@ pub(in crate::garm) fn jobs(body: &[u8]) -> Result<Vec<Job>, Misread> {
                 None => drop(entities.insert(entity.clone())),
             }
         }
-        job
-    })
+        Ok(Some(job))
+    });
+    // SQLite lists the oldest first. Jobs beyond so many change nothing that could be done now.
+    rows.excess(Excess::LeftOut)
 }
 
 /// One job, as an event carries it.
@@ -107,6 +111,12 @@ fn job(wire: WireJob) -> Job {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::garm::budget::Budget;
+    use crate::garm::wire::rows::read;
+
+    fn all(body: &[u8]) -> Vec<Job> {
+        read(jobs(Budget::default().jobs), body).unwrap()
+    }
 
     #[test]
     fn what_garm_leaves_out_is_zero() {
@@ -127,10 +137,10 @@ mod tests {
             updated_at: zero_time(),
         };
         let expected = [expected];
-        assert_eq!(jobs(br#"[{"id":1}]"#).unwrap(), expected);
+        assert_eq!(all(br#"[{"id":1}]"#), expected);
         let nulls =
             br#"[{"id":1,"labels":null,"runner_name":null,"locked_by":null,"org_id":null}]"#;
-        assert_eq!(jobs(nulls).unwrap(), expected);
+        assert_eq!(all(nulls), expected);
     }
 
     #[test]
@@ -138,20 +148,20 @@ mod tests {
         let body = br#"[{"id":1,"repo_id":"r","org_id":"o","enterprise_id":""}]"#;
         let key = |kind, id: &str| EntityKey { kind, id: EntityId::new(id) };
         let expected = [key(EntityKind::Organization, "o"), key(EntityKind::Repository, "r")];
-        assert_eq!(jobs(body).unwrap()[0].entities, expected);
+        assert_eq!(all(body)[0].entities, expected);
     }
 
     #[test]
     fn a_job_with_a_scale_sets_id_is_a_scale_sets() {
         let body = br#"[{"id":1,"org_id":"o","scaleset_job_id":"5a1c"}]"#;
-        assert!(jobs(body).unwrap()[0].is_of_scale_set);
+        assert!(all(body)[0].is_of_scale_set);
     }
 
     #[test]
     fn a_job_is_locked_by_any_id_but_the_zero_one() {
         let locked = |by: &str| {
             let body = format!(r#"[{{"id":1,"locked_by":"{by}"}}]"#);
-            jobs(body.as_bytes()).unwrap()[0].is_locked
+            all(body.as_bytes())[0].is_locked
         };
         assert!(!locked(""));
         assert!(!locked("00000000-0000-0000-0000-000000000000"));

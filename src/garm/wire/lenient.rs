@@ -1,9 +1,13 @@
 //! Values that GARM leaves out, sends as `null`, or sends larger than the domain has them.
 
+use std::collections::VecDeque;
 use std::fmt;
+use std::marker::PhantomData;
 
 use jiff::Timestamp;
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// GARM's own zero, `0001-01-01T00:00:00Z`: "never".
 pub(super) fn zero_time() -> Timestamp {
@@ -81,6 +85,95 @@ impl Visitor<'_> for Count {
     }
 }
 
+/// Most entries of a list inside a row, such as labels.
+const FEW: usize = 1_000;
+
+/// A list inside a row, `null` being an empty one; one of more than [`FEW`] entries is an error.
+pub(super) fn few<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    let Last { newest, count } = deserializer.deserialize_any(Newest(FEW, PhantomData))?;
+    if count > FEW {
+        return Err(D::Error::custom(format_args!("a list of more than {FEW} entries")));
+    }
+    Ok(newest.into())
+}
+
+/// Most messages of a row that are kept.
+const LAST: usize = 100;
+
+/// The last [`LAST`] entries of a list inside a row, which grows while the row lives.
+pub(super) fn last<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Ok(deserializer.deserialize_any(Newest(LAST, PhantomData))?.newest.into())
+}
+
+struct Newest<T>(usize, PhantomData<T>);
+
+struct Last<T> {
+    newest: VecDeque<T>,
+    count: usize,
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Newest<T> {
+    type Value = Last<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a sequence")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Last<T>, E> {
+        Ok(Last { newest: VecDeque::new(), count: 0 })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Last<T>, A::Error> {
+        let mut last = Last { newest: VecDeque::new(), count: 0 };
+        while let Some(entry) = entries.next_element()? {
+            if last.newest.len() == self.0 {
+                last.newest.pop_front();
+            }
+            last.newest.push_back(entry);
+            last.count += 1;
+        }
+        Ok(last)
+    }
+}
+
+/// Fewest bytes that a value of a tree has on average, beyond the first thousand: a value takes up
+/// to 150 in memory, so that a tree has no more than ten times its text.
+const VALUE_MIN: usize = 16;
+
+/// Any JSON. One of very many tiny values is an error.
+pub(super) fn tree<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    let Some(raw) = Option::<Box<RawValue>>::deserialize(deserializer)? else { return Ok(None) };
+    let text = raw.get();
+    let values = values(text);
+    if values > FEW + text.len() / VALUE_MIN {
+        return Err(D::Error::custom(format_args!("a tree of some {values} tiny values")));
+    }
+    serde_json::from_str(text).map_err(D::Error::custom)
+}
+
+/// How many values a JSON text has, to within those that are empty.
+fn values(text: &str) -> usize {
+    let (mut count, mut is_text, mut is_escaped) = (0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = is_text,
+            b'"' => is_text = !is_text,
+            b',' | b'[' | b'{' if !is_text => count += 1,
+            _ => {}
+        }
+    }
+    count
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -109,6 +202,29 @@ mod tests {
             let mut reader = serde_json::Deserializer::from_str(bad);
             assert!(count(&mut reader).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn lists_inside_a_row_are_bounded() {
+        let read = |json: &str| few::<u32, _>(&mut serde_json::Deserializer::from_str(json));
+        assert_eq!(read("[1,2]").unwrap(), [1, 2]);
+        assert_eq!(read("null").unwrap(), [0; 0]);
+        let many = |n: usize| serde_json::to_string(&(0..n).collect::<Vec<_>>()).unwrap();
+        assert_eq!(read(&many(FEW)).unwrap().len(), FEW);
+        assert!(read(&many(FEW + 1)).is_err() && read("7").is_err());
+        let text = many(1_000_000);
+        let kept = last::<u32, _>(&mut serde_json::Deserializer::from_str(&text)).unwrap();
+        assert_eq!((kept.len(), kept[99]), (LAST, 999_999));
+    }
+
+    #[test]
+    fn a_tree_is_bounded_by_its_values() {
+        let read = |json: &str| tree(&mut serde_json::Deserializer::from_str(json));
+        assert_eq!(read(r#"{"a":[1,null]}"#).unwrap(), Some(json!({"a": [1, null]})));
+        assert_eq!(read("null").unwrap(), None);
+        let script = json!({ "script": "a, b, [c]\n".repeat(10_000) });
+        assert_eq!(read(&script.to_string()).unwrap(), Some(script));
+        assert!(read(&format!("[{}1]", "1,".repeat(5_000))).is_err());
     }
 
     #[test]

@@ -1,24 +1,23 @@
 //! GARM's JSON: zero values are absent, lists may be null, unknown fields are tolerated
 //! (GARM.md §0.3, §a). Odd numbers and times are read as the nearest that the domain has, so that
-//! one row of a stranger cannot hide all others; a row that cannot be understood is named.
+//! one row of a stranger cannot hide all others; a row that cannot be read at all is left out and
+//! named. Lists are read row by row as they arrive, within a budget.
 
 mod body;
 mod controller;
 mod credential;
+mod cutter;
 mod entity;
 mod event;
 mod job;
 mod lenient;
 mod pool;
+mod rows;
 mod runner;
-
-use std::fmt;
-use std::marker::PhantomData;
 
 use secrecy::SecretString;
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, SeqAccess, Visitor};
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 
 pub(super) use body::{change_body, create_body};
 pub(super) use controller::{controller, providers, templates};
@@ -30,6 +29,7 @@ pub(super) use entity::{entities, entity_with_specs};
 pub(super) use event::event;
 pub(super) use job::jobs;
 pub(super) use pool::{pool_with_runners, pools};
+pub(super) use rows::{Document, Reader};
 pub(super) use runner::{runner, runners};
 
 /// Longest token, in bytes: a header line has to hold it.
@@ -53,59 +53,10 @@ pub(super) fn token(body: &[u8]) -> Result<SecretString, Misread> {
     Ok(SecretString::from(token))
 }
 
+use rows::list;
+
 fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Misread> {
     serde_json::from_slice(body).map_err(|error| Misread(not_json(body, &error)))
-}
-
-/// A list, `null` being an empty one. A row that cannot be read is named by its place and id.
-fn list<T: DeserializeOwned>(body: &[u8]) -> Result<Vec<T>, Misread> {
-    list_of(body, |row: T| row)
-}
-
-/// A list of what its rows are made into, one by one: the ten thousand rows of a large fleet never
-/// stand in memory twice.
-fn list_of<T: DeserializeOwned, U>(
-    body: &[u8],
-    make: impl FnMut(T) -> U,
-) -> Result<Vec<U>, Misread> {
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    let rows = reader.deserialize_any(Rows(make, PhantomData));
-    let rows = rows.and_then(|rows| reader.end().map(|()| rows));
-    rows.map_err(|error| Misread(bad_row::<T>(body).unwrap_or_else(|| not_json(body, &error))))
-}
-
-struct Rows<T, F>(F, PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>, U, F: FnMut(T) -> U> Visitor<'de> for Rows<T, F> {
-    type Value = Vec<U>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a sequence")
-    }
-
-    fn visit_unit<E: serde::de::Error>(self) -> Result<Vec<U>, E> {
-        Ok(Vec::new())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut rows: A) -> Result<Vec<U>, A::Error> {
-        let mut made = Vec::new();
-        while let Some(row) = rows.next_element()? {
-            made.push(self.0(row));
-        }
-        made.shrink_to_fit();
-        Ok(made)
-    }
-}
-
-/// Reads once more, row by row; only ever after a failure.
-fn bad_row<T: DeserializeOwned>(body: &[u8]) -> Option<String> {
-    let rows: Vec<Value> = serde_json::from_slice(body).ok()?;
-    rows.into_iter().enumerate().find_map(|(place, row)| {
-        let name = ["id", "name"].iter().find_map(|&key| row.get(key).map(Value::to_string));
-        let error = T::deserialize(row).err()?;
-        let name = name.map(|it| format!(" ({it})")).unwrap_or_default();
-        Some(format!("entry {}{name} of the list cannot be read: {error}", place + 1))
-    })
 }
 
 fn not_json(body: &[u8], error: &serde_json::Error) -> String {
@@ -121,26 +72,42 @@ fn not_json(body: &[u8], error: &serde_json::Error) -> String {
 #[cfg(test)]
 mod tests {
     use secrecy::ExposeSecret;
+    use serde_json::Value;
 
+    use super::rows::{Excess, Rows, read};
     use super::*;
+    use crate::garm::budget::{Bound, Budget};
 
+    const BOUND: Bound = Bound { rows: 3, bytes: 1 << 20 };
+
+    fn names() -> Rows<Named, String, impl FnMut(Named) -> Result<Option<String>, Misread>> {
+        Rows::new(BOUND, |it: Named| Ok(Some(it.name)))
+    }
+
+    /// The names of the rows and what is remarked, in whatever pieces the answer arrives.
     #[track_caller]
-    fn check(body: &str, expected: Result<usize, &str>) {
-        let got = list::<Named>(body.as_bytes()).map(|it| it.len());
-        assert_eq!(got, expected.map_err(|it| Misread(it.into())));
+    fn check(body: &str, expected: Result<(&str, Option<&str>), &str>) {
+        for size in [1, 5, 1 << 20] {
+            let mut reader = names();
+            let taken = body.as_bytes().chunks(size).try_for_each(|it| reader.take(it));
+            let remark = reader.remark();
+            let got = taken.and_then(|()| reader.finish()).map(|it| it.join(" "));
+            let got = got.map(|it| (it, remark));
+            let expected = expected.map(|(names, remark)| (names.into(), remark.map(Into::into)));
+            assert_eq!(got, expected.map_err(|it| Misread(it.into())), "{size}");
+        }
     }
 
     #[derive(Deserialize)]
     struct Named {
-        #[expect(dead_code, reason = "only its type matters here")]
         name: String,
     }
 
     #[test]
     fn null_is_an_empty_list() {
-        check("null", Ok(0));
-        check("[]", Ok(0));
-        check(r#"[{"name":"a","new":{"x":[1]}}]"#, Ok(1));
+        check("null", Ok(("", None)));
+        check("[]", Ok(("", None)));
+        check(r#"[{"name":"a","new":{"x":[1]}}]"#, Ok(("a", None)));
     }
 
     #[test]
@@ -148,41 +115,69 @@ mod tests {
         check("", Err("an empty answer"));
         check(" \n", Err("an empty answer"));
         check("<html>", Err("not JSON: expected value at line 1 column 1"));
-        check(
-            r#"[{"name":"a"#,
-            Err("JSON that breaks off: EOF while parsing a string at line 1 column 11"),
-        );
+        check(r#"[{"name":"a"},{"nam"#, Err("JSON that breaks off after 1 entries"));
         check(
             r#"{"name":"a"}"#,
             Err(
-                "JSON of an unexpected shape: invalid type: map, expected a sequence at line 1 column 1",
+                "JSON of an unexpected shape: invalid type: map, expected a sequence at line 1 column 0",
             ),
+        );
+        check(
+            r#"[{"name":"a"},<html>]"#,
+            Err("entry 2 of the list: not JSON: expected value at line 1 column 1"),
+        );
+        check(
+            r#"[{"name":"a"},{"name":"b"},{"name":"c"},{"name":"d"}]"#,
+            Err("more than 3 entries"),
         );
     }
 
     #[test]
-    fn a_row_that_cannot_be_read_is_named() {
+    fn a_row_that_cannot_be_read_is_named_and_costs_that_row() {
         check(
-            r#"[{"name":"a"},{"id":"7f","name":5}]"#,
-            Err(
-                r#"entry 2 ("7f") of the list cannot be read: invalid type: integer `5`, expected a string"#,
-            ),
+            r#"[{"name":"a"},{"id":"7f","name":5},{"name":"b"}]"#,
+            Ok((
+                "a b",
+                Some(
+                    r#"1 entry left out that cannot be read: entry 2 ("7f") of the list cannot be read: invalid type: integer `5`, expected a string at line 1 column 19"#,
+                ),
+            )),
         );
         check(
             "[7]",
             Err(
-                "entry 1 of the list cannot be read: invalid type: integer `7`, expected struct Named",
+                "entry 1 of the list cannot be read: invalid type: integer `7`, expected struct Named at line 1 column 1",
             ),
         );
     }
 
     #[test]
-    fn nesting_without_end_is_refused() {
+    fn a_vital_row_is_never_left_out() {
+        let body = br#"[{"name":"a"},{"name":["mine"]}]"#;
+        let mut reader = names().vital(|it| it.windows(4).any(|it| it == b"mine"));
+        let why = reader.take(body).unwrap_err().0;
+        assert!(why.starts_with("entry 2 ([\"mine\"]) of the list cannot be read"), "{why}");
+    }
+
+    #[test]
+    fn a_list_may_end_at_its_bound() {
+        let mut reader = names().excess(Excess::LeftOut);
+        reader.take(br#"[{"name":"a"},{"name":"b"},{"name":"c"},{"name":"d"},"#).unwrap();
+        assert!(reader.is_full());
+        assert_eq!(reader.remark().unwrap(), "only the first 3 entries are read");
+        assert_eq!(reader.finish().unwrap(), ["a", "b", "c"]);
+    }
+
+    /// A neighbour's pool may hold anything.
+    #[test]
+    fn nesting_without_end_costs_its_row() {
         let nest = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
-        let body = format!(r#"[{{"id":"p","org_id":"o","extra_specs":{nest}}}]"#);
-        let got = pools(body.as_bytes()).map(|it| it.len());
-        let expected = "not JSON: recursion limit exceeded at line 1 column 164";
-        assert_eq!(got, Err(Misread(expected.into())));
+        let body = format!(r#"[{{"id":"p","org_id":"o","x":{nest}}},{{"id":"q","org_id":"o"}}]"#);
+        let mut reader = pools(BOUND);
+        reader.take(body.as_bytes()).unwrap();
+        let why = "1 entry left out that cannot be read: entry 1 (\"p\") of the list cannot be read: it is nested too deeply";
+        assert_eq!(reader.remark().as_deref(), Some(why));
+        assert_eq!(reader.finish().unwrap().len(), 1);
     }
 
     #[test]
@@ -200,7 +195,8 @@ mod tests {
     #[test]
     fn the_objects_of_recorded_events_decode() {
         let events = include_str!("../../../tests/garm/events.jsonl");
-        let mut read = (0, 0, 0);
+        let budget = Budget::default();
+        let mut seen = (0, 0, 0);
         let mut faults = 0;
         for line in events.lines() {
             let event: Value = serde_json::from_str(line).unwrap();
@@ -209,16 +205,16 @@ mod tests {
             }
             let body = format!("[{}]", event["payload"]).into_bytes();
             match event["entity-type"].as_str().unwrap() {
-                "pool" => read.0 += pools(&body).unwrap().len(),
+                "pool" => seen.0 += read(pools(budget.pools), &body).unwrap().len(),
                 "instance" => {
-                    let runner = runners(&body).unwrap().remove(0);
-                    read.1 += 1;
+                    let runner = read(runners(budget.runners), &body).unwrap().remove(0);
+                    seen.1 += 1;
                     let fault = runner.provider_fault.unwrap_or_default();
                     faults += usize::from(fault.contains("stderr: lab: injected create failure"));
                 }
-                _ => read.2 += jobs(&body).unwrap().len(),
+                _ => seen.2 += read(jobs(budget.jobs), &body).unwrap().len(),
             }
         }
-        assert_eq!((read, faults), ((5, 62, 5), 2));
+        assert_eq!((seen, faults), ((5, 62, 5), 2));
     }
 }

@@ -4,14 +4,16 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::lenient::{count, or_default, time, zero_time};
+use super::lenient::{count, few, or_default, time, tree, zero_time};
+use super::rows::{Around, Reader, Rows};
 use super::runner::{WireRunner, decode_runner};
-use super::{Misread, decode, list};
+use super::{Misread, decode};
 use crate::domain::entity::{EntityKey, EntityKind};
 use crate::domain::label::Labels;
 use crate::domain::name::{EntityId, PoolId};
 use crate::domain::pool::{Pool, PoolSpec, Reading};
 use crate::domain::runner::Runner;
+use crate::garm::budget::Bound;
 
 /// What GARM takes a stored 0 for, which a pool made without a timeout has. Its lists leave the
 /// field out then, and single answers say this (`RunnerTimeout` in GARM's `params`).
@@ -43,12 +45,10 @@ struct WirePool {
     os_type: String,
     #[serde(default, deserialize_with = "or_default")]
     os_arch: String,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "few")]
     tags: Vec<Named>,
     #[serde(default, deserialize_with = "or_default")]
     enabled: bool,
-    #[serde(default, deserialize_with = "or_default")]
-    instances: Vec<WireRunner>,
     org_id: Option<String>,
     #[serde(default, deserialize_with = "or_default")]
     org_name: String,
@@ -62,6 +62,7 @@ struct WirePool {
     endpoint: Named,
     #[serde(default, deserialize_with = "count")]
     runner_bootstrap_timeout: u32,
+    #[serde(default, deserialize_with = "tree")]
     extra_specs: Option<Value>,
     #[serde(default, rename = "github-runner-group", deserialize_with = "or_default")]
     runner_group: String,
@@ -80,44 +81,59 @@ struct WirePool {
 
 /// `GET /pools`, whose rows lack `extra_specs`. Pools that belong to none of our three kinds of entity are left out: GARM has
 /// them for whole Gitea servers, whose jobs are not ours to count. One that bears our label all
-/// the same is an error, because nobody may then say that it is not there.
-pub(in crate::garm) fn pools(body: &[u8]) -> Result<Vec<Pool>, Misread> {
-    let mut pools = Vec::new();
-    for wire in list::<WirePool>(body)? {
+/// the same is an error, because nobody may then say that it is not there; so is one that cannot be
+/// read.
+pub(in crate::garm) fn pools(bound: Bound) -> impl Reader<Output = Vec<Pool>> {
+    let rows = Rows::new(bound, |wire: WirePool| {
         let id = wire.id.clone();
         let is_marked = !labels(&wire.tags).marks().is_empty();
         let carries_specs = wire.extra_specs.is_some();
         match pool(wire) {
-            Some((mut pool, _)) => {
+            Some(mut pool) => {
                 if !carries_specs {
                     pool.reading = Reading::Listed;
                 }
-                pools.push(pool);
+                Ok(Some(pool))
             }
-            None if is_marked => return Err(no_entity(&id)),
-            None => {}
+            None if is_marked => Err(no_entity(&id)),
+            None => Ok(None),
         }
-    }
-    Ok(pools)
+    });
+    rows.vital(may_be_marked)
 }
 
+/// Whether the text of a row may hold one of our labels.
+fn may_be_marked(row: &[u8]) -> bool {
+    let row = row.to_ascii_lowercase();
+    row.windows(MARK.len()).any(|it| it == MARK)
+}
+
+/// How every label of ours begins, whether its pool is retired or not.
+const MARK: &[u8] = b"runnerctl";
+
 /// `GET /pools/ID`, and what POST and PUT of a pool answer.
-pub(in crate::garm) fn pool_with_runners(body: &[u8]) -> Result<(Pool, Vec<Runner>), Misread> {
-    let wire: WirePool = decode(body)?;
-    let id = wire.id.clone();
-    pool(wire).ok_or_else(|| no_entity(&id))
+pub(in crate::garm) fn pool_with_runners(
+    bound: Bound,
+) -> impl Reader<Output = (Pool, Vec<Runner>)> {
+    let runner = |it: WireRunner| Ok(Some(decode_runner(it)));
+    let read = |head: &[u8], runners| {
+        let wire: WirePool = decode(head)?;
+        let id = wire.id.clone();
+        Ok((pool(wire).ok_or_else(|| no_entity(&id))?, runners))
+    };
+    Around { rows: Rows::below("instances", bound, runner), read }
 }
 
 /// One pool, as an event carries it; nothing for one that belongs to none of our kinds of entity.
 pub(super) fn one_pool(body: &[u8]) -> Result<Option<Pool>, Misread> {
-    Ok(pool(decode(body)?).map(|it| it.0))
+    Ok(pool(decode(body)?))
 }
 
 fn no_entity(id: &str) -> Misread {
     Misread(format!("pool `{id}` has no organization, repository or enterprise"))
 }
 
-fn pool(wire: WirePool) -> Option<(Pool, Vec<Runner>)> {
+fn pool(wire: WirePool) -> Option<Pool> {
     let named = |id: Option<String>| id.filter(|it| !it.is_empty());
     let (kind, id, entity_name) =
         match (named(wire.org_id), named(wire.repo_id), named(wire.enterprise_id)) {
@@ -147,7 +163,7 @@ fn pool(wire: WirePool) -> Option<(Pool, Vec<Runner>)> {
         enable_shell: wire.enable_shell,
         extra_specs: extra_specs(wire.extra_specs),
     };
-    let pool = Pool {
+    Some(Pool {
         id: PoolId::new(wire.id),
         entity: EntityKey { kind, id: EntityId::new(id) },
         entity_name,
@@ -157,8 +173,7 @@ fn pool(wire: WirePool) -> Option<(Pool, Vec<Runner>)> {
         generation: wire.generation,
         created_at: wire.created_at,
         updated_at: wire.updated_at,
-    };
-    Some((pool, wire.instances.into_iter().map(decode_runner).collect()))
+    })
 }
 
 fn labels(tags: &[Named]) -> Labels {
@@ -180,6 +195,12 @@ pub(super) fn extra_specs(value: Option<Value>) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::garm::budget::Budget;
+    use crate::garm::wire::rows::read;
+
+    fn pools(body: &[u8]) -> Result<Vec<Pool>, Misread> {
+        read(super::pools(Budget::default().pools), body)
+    }
 
     fn one(body: &str) -> Pool {
         let mut pools = pools(format!("[{body}]").as_bytes()).unwrap();
@@ -254,7 +275,8 @@ mod tests {
     fn only_a_pool_alone_is_known_to_have_no_extra_specs() {
         let row = r#"{"id":"p","org_id":"o"}"#;
         assert_eq!(one(row).reading, Reading::Listed);
-        assert_eq!(pool_with_runners(row.as_bytes()).unwrap().0.reading, Reading::Whole);
+        let alone = pool_with_runners(Budget::default().runners);
+        assert_eq!(read(alone, row.as_bytes()).unwrap().0.reading, Reading::Whole);
     }
 
     #[test]

@@ -7,10 +7,12 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::lenient::{or_default, time, zero_time};
-use super::{Misread, decode, list_of};
+use super::lenient::{last, or_default, time, zero_time};
+use super::rows::{Reader, Rows};
+use super::{Misread, decode};
 use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::runner::{Runner, RunnerStatus, Status, StatusMessage};
+use crate::garm::budget::Bound;
 
 /// Longest provider fault that is kept, in bytes of text; a multiple of 3, so that the base64 of
 /// it ends evenly. Providers put whole tool outputs there.
@@ -63,19 +65,19 @@ pub(super) struct WireRunner {
     #[serde(default, deserialize_with = "or_default")]
     capabilities: Capabilities,
     generation: Option<u64>,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "last")]
     status_messages: Vec<WireMessage>,
 }
 
 /// `GET /instances`, `GET /pools/ID/instances`.
-pub(in crate::garm) fn runners(body: &[u8]) -> Result<Vec<Runner>, Misread> {
+pub(in crate::garm) fn runners(bound: Bound) -> impl Reader<Output = Vec<Runner>> {
     let mut pools: HashSet<PoolId> = HashSet::new();
-    list_of(body, |wire| {
+    Rows::new(bound, move |wire| {
         let mut runner = decode_runner(wire);
         // One text for all runners of a pool.
         runner.pool = runner.pool.map(|it| pools.get(&it).cloned().unwrap_or(it));
         pools.extend(runner.pool.clone());
-        runner
+        Ok(Some(runner))
     })
 }
 

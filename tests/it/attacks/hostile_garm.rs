@@ -58,6 +58,13 @@ fn is_known(text: &str) -> bool {
 
 /// Serves until the test process ends.
 fn serve(answers: impl Fn(&str) -> (u16, Value) + Send + 'static) -> String {
+    serve_text(move |path| {
+        let (status, body) = answers(path);
+        (status, body.to_string())
+    })
+}
+
+fn serve_text(answers: impl Fn(&str) -> (u16, String) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -69,7 +76,7 @@ fn serve(answers: impl Fn(&str) -> (u16, Value) + Send + 'static) -> String {
     url
 }
 
-fn answer(mut stream: TcpStream, answers: &impl Fn(&str) -> (u16, Value)) -> std::io::Result<()> {
+fn answer(mut stream: TcpStream, answers: &impl Fn(&str) -> (u16, String)) -> std::io::Result<()> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -83,7 +90,6 @@ fn answer(mut stream: TcpStream, answers: &impl Fn(&str) -> (u16, Value)) -> std
     let path = head.split(' ').nth(1).unwrap_or_default();
     let path = path.strip_prefix("/api/v1").unwrap_or(path);
     let (status, body) = answers(path.split('?').next().unwrap_or_default());
-    let body = body.to_string();
     write!(
         stream,
         "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nConnection: close\r\n\
@@ -104,6 +110,55 @@ fn bench(url: &str) -> Bench {
     );
     bench.declare(&["default", "new"]);
     bench
+}
+
+/// The recorded answers, with another one at a path.
+fn with_answer(path: &'static str, body: String) -> String {
+    let recorded = answers(Harm::Free);
+    serve_text(move |asked| {
+        if asked == path {
+            (200, body.clone())
+        } else {
+            {
+                let (status, body) = recorded(asked);
+                (status, body.to_string())
+            }
+        }
+    })
+}
+
+/// Runs `plan` with so little address space that neither the answer nor a tree of it fits in.
+fn plan_in_little_memory(bench: &Bench) -> (Option<i32>, String) {
+    let script = "ulimit -v 700000; exec \"$0\" plan";
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", script]).arg(assert_cmd::cargo::cargo_bin("runnerctl"));
+    command.current_dir(bench.path(".")).env_clear().env("RUNNERCTL_CONFIG", "rc.yaml");
+    let said = command.env("P", "secret").output().unwrap();
+    (said.status.code(), String::from_utf8(said.stderr).unwrap())
+}
+
+#[test]
+fn lists_without_end_cost_bounded_memory() {
+    let minimal = format!("[{}]", vec![r#"{"name":"r"}"#; 2_000_000].join(","));
+    let odd = format!("[{}]", vec![r#"{"name":[]}"#; 2_000_000].join(","));
+    let long = format!(r#"[{{"name":"{}"}}]"#, "x".repeat(40 << 20));
+    for (body, expected) in [
+        (minimal, "more than 20000 entries"),
+        (odd, "more than 20000 entries"),
+        (long, "the answer has more than 16777216 bytes"),
+    ] {
+        let (code, err) = plan_in_little_memory(&bench(&with_answer("/instances", body)));
+        assert!(code == Some(4) && err.contains(expected), "{code:?}: {err}");
+    }
+}
+
+/// What a stranger's row holds is no reason to read none of the others.
+#[test]
+fn an_odd_row_costs_that_row_and_is_told_of() {
+    let body = r#"[{"name":"a"},{"id":"7f","name":{}},{"name":"b"}]"#.to_owned();
+    let said = bench(&with_answer("/instances", body)).run_with(&["plan"], &[("P", "secret")]);
+    let told = "warning: GET /instances: 1 entry left out that cannot be read: entry 2 (\"7f\")";
+    assert!(said.code == 0 && said.err.contains(told), "{said:?}");
 }
 
 const LINES: &[&[&str]] = &[

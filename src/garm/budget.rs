@@ -1,0 +1,74 @@
+//! How much of GARM's answers is kept in memory: enough for several times the fleet that the files
+//! declare, and no more than that whatever GARM answers.
+
+/// The bounds of each kind of answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Instances, all of GARM's or one pool's.
+    pub runners: Bound,
+    /// Jobs.
+    pub jobs: Bound,
+    /// Pools.
+    pub pools: Bound,
+    /// The pools of one entity, with their `extra_specs`.
+    pub specs: Bound,
+    /// Entities, providers, templates, credentials, endpoints.
+    pub others: Bound,
+    /// Longest event, in bytes. One of a pool embeds its instances.
+    pub event: usize,
+}
+
+/// A bound of one answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bound {
+    /// Most rows.
+    pub rows: usize,
+    /// Most bytes, after decompression.
+    pub bytes: usize,
+}
+
+/// So many declared runners and pools need no more than the smallest budget.
+const RUNNERS: u64 = 5_000;
+const POOLS: u64 = 1_000;
+
+impl Budget {
+    /// For files that declare so many pools with so many runners in all. GARM's instances have half
+    /// a kilobyte each, jobs and pools some 700 bytes (GARM.md §a), and may belong to other fleets.
+    pub fn of(pools: u64, runners: u64) -> Self {
+        let times = runners.div_ceil(RUNNERS).max(pools.div_ceil(POOLS)).max(1);
+        let times = usize::try_from(times).unwrap_or(usize::MAX);
+        let bound = |rows: usize, mib: usize| Bound {
+            rows: rows.saturating_mul(times),
+            bytes: (mib << 20).saturating_mul(times),
+        };
+        Self {
+            runners: bound(20_000, 16),
+            jobs: bound(20_000, 12),
+            pools: bound(4_000, 8),
+            specs: bound(4_000, 24),
+            others: bound(4_000, 4),
+            event: (4_usize << 20).saturating_mul(times),
+        }
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self::of(0, 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_budget_grows_with_what_is_declared() {
+        let rows = |pools, runners| Budget::of(pools, runners).runners.rows;
+        assert_eq!(rows(0, 0), 20_000);
+        assert_eq!(rows(10, 5_000), 20_000);
+        assert_eq!(rows(10, 30_000), 120_000);
+        assert_eq!(rows(3_000, 0), 60_000);
+        assert_eq!(rows(u64::MAX, u64::MAX), usize::MAX);
+    }
+}

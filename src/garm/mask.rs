@@ -1,0 +1,247 @@
+//! Takes a secret out of a text that may quote it, in whatever form GARM, or a proxy before it, has
+//! written it: as it is, as JSON, as HTML, in a URL, in base64 or in hexadecimal digits.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use secrecy::{ExposeSecret, SecretString};
+
+/// Shorter than any password that GARM accepts; hiding a shorter one would only garble texts.
+const HIDDEN_MIN: usize = 6;
+
+/// What stands for a secret.
+const HIDDEN: &str = "…";
+
+/// The text without the secret.
+pub(super) fn without<'a>(text: &'a str, secret: &SecretString) -> Cow<'a, str> {
+    let secret = secret.expose_secret();
+    if secret.len() < HIDDEN_MIN {
+        return Cow::Borrowed(text);
+    }
+    let mut hidden = spelt(text, secret);
+    let wanted = secret.as_bytes();
+    for skip in 0..3 {
+        hidden = encoded(&hidden, &base64_core(wanted, skip), is_base64, Case::Exact);
+    }
+    let hex: String = wanted.iter().map(|it| format!("{it:02x}")).collect();
+    hidden = encoded(&hidden, &hex, |it| it.is_ascii_hexdigit(), Case::Folded);
+    if hidden == text { Cow::Borrowed(text) } else { Cow::Owned(hidden) }
+}
+
+/// Without the secret where each of its characters stands as it is or escaped in some way.
+fn spelt(text: &str, secret: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        match matched(rest, secret) {
+            Some(length) => {
+                out.push_str(HIDDEN);
+                rest = &rest[length..];
+            }
+            None => {
+                out.push(c);
+                rest = &rest[c.len_utf8()..];
+            }
+        }
+    }
+    out
+}
+
+/// How many bytes at the start of the text spell the secret.
+fn matched(text: &str, secret: &str) -> Option<usize> {
+    let mut at = 0;
+    for c in secret.chars() {
+        at += one(&text[at..], c)?;
+    }
+    Some(at)
+}
+
+/// How many bytes at the start of the text spell this character.
+fn one(text: &str, c: char) -> Option<usize> {
+    if text.starts_with(c) {
+        return Some(c.len_utf8());
+    }
+    // JSON within JSON doubles the backslashes.
+    let slashes = text.len() - text.trim_start_matches('\\').len();
+    let inner = &text[slashes..];
+    let escaped = if slashes > 0 { json(inner, c) } else { None };
+    escaped.map(|it| slashes + it).or_else(|| percent(text, c)).or_else(|| html(text, c))
+}
+
+/// Behind a backslash: itself, a letter that stands for it, or its number.
+fn json(text: &str, c: char) -> Option<usize> {
+    let letter = match c {
+        '\n' => 'n',
+        '\r' => 'r',
+        '\t' => 't',
+        '\u{8}' => 'b',
+        '\u{c}' => 'f',
+        other => other,
+    };
+    if text.starts_with(letter) {
+        return Some(letter.len_utf8());
+    }
+    let mut at = 0;
+    for (index, unit) in c.encode_utf16(&mut [0; 2]).iter().enumerate() {
+        let prefix = if index == 0 { "u" } else { "\\u" };
+        let digits = text.get(at..)?.strip_prefix(prefix)?.get(..4)?;
+        if u16::from_str_radix(digits, 16) != Ok(*unit) {
+            return None;
+        }
+        at += prefix.len() + 4;
+    }
+    Some(at)
+}
+
+/// `%41`, and `+` for a blank.
+fn percent(text: &str, c: char) -> Option<usize> {
+    if c == ' ' && text.starts_with('+') {
+        return Some(1);
+    }
+    let mut at = 0;
+    for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+        // A percent sign may be encoded once more.
+        let mut digits = text.get(at..)?.strip_prefix('%')?;
+        at += 1;
+        while let Some(rest) = digits.strip_prefix("25").filter(|_| byte != b'%') {
+            digits = rest;
+            at += 2;
+        }
+        if u8::from_str_radix(digits.get(..2)?, 16) != Ok(byte) {
+            return None;
+        }
+        at += 2;
+    }
+    Some(at)
+}
+
+/// `&#65;`, `&#x41;`, `&amp;`.
+fn html(text: &str, c: char) -> Option<usize> {
+    let inner = text.strip_prefix('&')?;
+    let end = inner.char_indices().take(12).find(|it| it.1 == ';')?.0;
+    let mut name = &inner[..end];
+    let mut more = 0;
+    // An ampersand may be escaped once more.
+    while name == "amp" && c != '&' {
+        let after = &inner[end + 1 + more..];
+        let next = after.char_indices().take(12).find(|it| it.1 == ';')?.0;
+        name = &after[..next];
+        more += next + 1;
+    }
+    let number = match name {
+        "amp" => Some('&'),
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "quot" => Some('"'),
+        "apos" => Some('\''),
+        _ => {
+            let digits = name.strip_prefix('#')?;
+            let number = match digits.strip_prefix(['x', 'X']) {
+                Some(hex) => u32::from_str_radix(hex, 16),
+                None => digits.parse(),
+            };
+            number.ok().and_then(char::from_u32)
+        }
+    };
+    (number == Some(c)).then_some(1 + end + 1 + more)
+}
+
+/// The characters of the secret's base64 that it alone decides, when it begins `skip` bytes into a
+/// group of three.
+fn base64_core(secret: &[u8], skip: usize) -> String {
+    let mut bytes = vec![0; skip];
+    bytes.extend_from_slice(secret);
+    let text = STANDARD_NO_PAD.encode(&bytes);
+    let first = (skip * 8).div_ceil(6);
+    let last = bytes.len() * 8 / 6;
+    text[first..last].to_owned()
+}
+
+fn is_base64(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_' | '=')
+}
+
+/// How letters are compared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Case {
+    /// As they are, but for the two alphabets of base64.
+    Exact,
+    /// Capital or small.
+    Folded,
+}
+
+/// Without each run of characters of a kind that holds the core.
+fn encoded(text: &str, core: &str, is_part: fn(char) -> bool, case: Case) -> String {
+    let plain = match case {
+        Case::Exact => text.replace('-', "+").replace('_', "/"),
+        Case::Folded => text.to_ascii_lowercase(),
+    };
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(found) = plain[at..].find(core) {
+        let (from, to) = (at + found, at + found + core.len());
+        let start = text[at..from].trim_end_matches(is_part).len() + at;
+        let end = text.len() - text[to..].trim_start_matches(is_part).len();
+        out.push_str(&text[at..start]);
+        out.push_str(HIDDEN);
+        at = end;
+    }
+    out.push_str(&text[at..]);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+
+    use super::*;
+
+    const SECRET: &str = "p&\"<é>/ä+ canary%'\\x\n7";
+
+    fn check(text: &str, expected: &str) {
+        assert_eq!(without(text, &SecretString::from(SECRET)), expected, "{text}");
+    }
+
+    #[test]
+    fn a_secret_is_taken_out_in_every_form() {
+        check(&format!("you sent {SECRET}."), "you sent ….");
+        let json = serde_json::to_string(SECRET).unwrap();
+        check(&json, "\"…\"");
+        check(&serde_json::to_string(&json).unwrap().replace("\\\"\\\"", "\\\""), "\"\\\"…\\\"\"");
+        let all: String = SECRET.encode_utf16().map(|it| format!("\\u{it:04X}")).collect();
+        check(&format!("<{all}>"), "<…>");
+        let url: String = SECRET.bytes().map(|it| format!("%{it:02x}")).collect();
+        check(&format!("/login?p={url}&x"), "/login?p=…&x");
+        check(&url.replace('%', "%25"), "…");
+        let form: String = url::form_urlencoded::byte_serialize(SECRET.as_bytes()).collect();
+        check(&format!("a={form}"), "a=…");
+        let html: String = SECRET.chars().map(|it| format!("&#{};", u32::from(it))).collect();
+        check(&html, "…");
+        check(&html.replace('&', "&amp;"), "…");
+        let named = SECRET.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        check(&named.replace('"', "&#34;").replace('\'', "&#x27;"), "…");
+    }
+
+    #[test]
+    fn a_secret_is_taken_out_of_base64_wherever_it_stands_in_it() {
+        for before in ["", "a", "ab", "abc", "admin:"] {
+            for after in ["", "x", "xy"] {
+                let text = format!("{before}{SECRET}{after}");
+                check(&format!("Basic {}.", STANDARD.encode(&text)), "Basic ….");
+                check(&format!("Basic {}.", URL_SAFE.encode(&text)), "Basic ….");
+            }
+        }
+        let hex: String = SECRET.bytes().map(|it| format!("{it:02X}")).collect();
+        check(&format!("0x {hex} y"), "0x … y");
+    }
+
+    #[test]
+    fn other_texts_stay_as_they_are() {
+        for text in ["", "p&", "&#;", "&amp", "%", "%2", "\\", "\\u", "é…", "canary"] {
+            check(text, text);
+        }
+        let short = SecretString::from("short");
+        assert_eq!(without("short", &short), "short");
+    }
+}

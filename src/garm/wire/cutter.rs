@@ -1,0 +1,405 @@
+//! Cuts a list of GARM's into its rows as the bytes arrive. Finds where each row ends and nothing
+//! else: whether a row is JSON is judged when it is decoded.
+
+use super::Misread;
+use super::rows::no_list;
+
+/// Longest row, in bytes: a pool's `extra_specs` hold scripts and certificates.
+const ROW_MAX: usize = 1 << 20;
+
+/// Deepest nesting within a row; the decoder gives up at 128.
+const DEPTH_MAX: u32 = 100;
+
+/// Largest object around a list, in bytes without the list.
+const AROUND_MAX: usize = 1 << 20;
+
+/// How much is kept of a document of another shape, to say what it is.
+const OTHER_MAX: usize = 8 << 10;
+
+/// How much is kept of a row that is too long.
+const BEGINNING: usize = 4 << 10;
+
+/// A row of the list.
+pub(super) enum Piece<'a> {
+    /// All of it.
+    Whole(&'a [u8]),
+    /// All of it, nested deeper than is decoded.
+    TooDeep(&'a [u8]),
+    /// Its beginning.
+    TooLong(&'a [u8]),
+}
+
+/// Where in the document the next byte stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Spot {
+    Start,
+    /// In the object around the list.
+    Object,
+    Rows,
+    /// After the end.
+    End,
+    /// In a document that is neither.
+    Other,
+}
+
+/// Cuts one document.
+pub(super) struct Cutter {
+    /// The key of an object that the list stands below.
+    key: Option<&'static str>,
+    spot: Spot,
+    scan: Scan,
+    /// The beginning of a row whose end has not arrived.
+    row: Vec<u8>,
+    is_long: bool,
+    rows: usize,
+    /// The object around the list with an empty one in its place, or a document of another shape.
+    head: Vec<u8>,
+    /// The last text at the top of the object, and whether it is our key.
+    word: Vec<u8>,
+    is_key: bool,
+    taken: usize,
+}
+
+impl Cutter {
+    /// The document is the list, or `null` for an empty one.
+    pub(super) fn list() -> Self {
+        Self {
+            key: None,
+            spot: Spot::Start,
+            scan: Scan::default(),
+            row: Vec::new(),
+            is_long: false,
+            rows: 0,
+            head: Vec::new(),
+            word: Vec::new(),
+            is_key: false,
+            taken: 0,
+        }
+    }
+
+    /// The document is an object, and the list stands below this key.
+    pub(super) fn below(key: &'static str) -> Self {
+        Self { key: Some(key), ..Self::list() }
+    }
+
+    /// How many bytes have come.
+    pub(super) fn taken(&self) -> usize {
+        self.taken
+    }
+
+    /// Takes the next bytes and hands out each row whose end is among them.
+    pub(super) fn take(
+        &mut self,
+        mut bytes: &[u8],
+        row: &mut dyn FnMut(Piece<'_>) -> Result<(), Misread>,
+    ) -> Result<(), Misread> {
+        self.taken += bytes.len();
+        while let Some(&first) = bytes.first() {
+            let used = match self.spot {
+                Spot::Start => self.start(first),
+                Spot::Object => self.object(bytes)?,
+                Spot::Rows => self.rows(bytes, row)?,
+                Spot::End if first.is_ascii_whitespace() => 1,
+                Spot::End => return Err(Misread("more follows the end of the answer".into())),
+                Spot::Other => self.other(bytes)?,
+            };
+            bytes = &bytes[used..];
+        }
+        Ok(())
+    }
+
+    /// The document is whole: brings what is around the list.
+    pub(super) fn finish(self) -> Result<Vec<u8>, Misread> {
+        match self.spot {
+            Spot::Start => Err(Misread("an empty answer".into())),
+            Spot::End => Ok(self.head),
+            Spot::Rows => Err(Misread(format!("JSON that breaks off after {} entries", self.rows))),
+            Spot::Object => Err(Misread("JSON that breaks off".into())),
+            Spot::Other if self.key.is_none() && self.head.trim_ascii() == b"null" => {
+                Ok(Vec::new())
+            }
+            // What is around a list is decoded by others, who will say what this is instead.
+            Spot::Other if self.key.is_some() => Ok(self.head),
+            Spot::Other => Err(no_list(&self.head)),
+        }
+    }
+
+    fn start(&mut self, first: u8) -> usize {
+        match (first, self.key) {
+            (b' ' | b'\t' | b'\r' | b'\n', _) => return 1,
+            (b'[', None) => self.spot = Spot::Rows,
+            (b'{', Some(_)) => {
+                self.head.push(first);
+                self.spot = Spot::Object;
+                self.scan.depth = 1;
+            }
+            (_, _) => {
+                self.spot = Spot::Other;
+                return 0;
+            }
+        }
+        1
+    }
+
+    fn other(&mut self, bytes: &[u8]) -> Result<usize, Misread> {
+        self.head.extend_from_slice(bytes);
+        if self.head.len() > OTHER_MAX {
+            return Err(match self.head.first() {
+                Some(b'{') => Misread("an object where a list is expected".into()),
+                _ => no_list(&self.head),
+            });
+        }
+        Ok(bytes.len())
+    }
+
+    /// The object up to the list, or to where the bytes end.
+    fn object(&mut self, bytes: &[u8]) -> Result<usize, Misread> {
+        for (at, &byte) in bytes.iter().enumerate() {
+            if self.scan.is_text {
+                self.scan.text(byte);
+                if self.scan.is_text && self.scan.depth == 1 && self.word.len() < BEGINNING {
+                    self.word.push(byte);
+                }
+            } else {
+                match (byte, self.scan.depth) {
+                    (b'"', 1) => self.word.clear(),
+                    (b':', 1) => self.is_key = self.key.map(str::as_bytes) == Some(&self.word),
+                    (b',', 1) => self.is_key = false,
+                    (b'[', 1) if self.is_key => {
+                        self.head.extend_from_slice(b"[]");
+                        self.is_key = false;
+                        self.spot = Spot::Rows;
+                        self.scan = Scan::default();
+                        return Ok(at + 1);
+                    }
+                    (_, _) => {}
+                }
+                self.scan.other(byte);
+            }
+            self.head.push(byte);
+            if self.head.len() > AROUND_MAX {
+                return Err(Misread(format!("an object of more than {AROUND_MAX} bytes")));
+            }
+            if self.scan.depth == 0 {
+                self.spot = Spot::End;
+                return Ok(at + 1);
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    /// One row up to its end, or to where the bytes end.
+    fn rows(
+        &mut self,
+        bytes: &[u8],
+        row: &mut dyn FnMut(Piece<'_>) -> Result<(), Misread>,
+    ) -> Result<usize, Misread> {
+        let Some(end) = self.scan.end_of_row(bytes) else {
+            self.keep(bytes);
+            return Ok(bytes.len());
+        };
+        let is_last = match bytes[end] {
+            b',' => false,
+            b']' => true,
+            _ => return Err(self.broken()),
+        };
+        let whole = if self.row.is_empty() && !self.is_long {
+            &bytes[..end]
+        } else {
+            self.keep(&bytes[..end]);
+            &self.row
+        };
+        let is_blank = whole.trim_ascii().is_empty();
+        if is_blank && !(is_last && self.rows == 0) {
+            return Err(self.broken());
+        }
+        if !is_blank {
+            self.rows += 1;
+            let is_long = self.is_long || whole.len() > ROW_MAX;
+            row(match (is_long, self.scan.deepest > DEPTH_MAX) {
+                (true, _) => Piece::TooLong(&whole[..whole.len().min(BEGINNING)]),
+                (false, true) => Piece::TooDeep(whole),
+                (false, false) => Piece::Whole(whole),
+            })?;
+        }
+        self.row.clear();
+        self.is_long = false;
+        self.scan = Scan::default();
+        if is_last {
+            self.after_list();
+        }
+        Ok(end + 1)
+    }
+
+    fn after_list(&mut self) {
+        if self.key.is_none() {
+            self.spot = Spot::End;
+        } else {
+            self.spot = Spot::Object;
+            self.scan.depth = 1;
+        }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = if self.is_long { 0 } else { ROW_MAX - self.row.len() };
+        if bytes.len() > room {
+            self.is_long = true;
+            self.row.extend_from_slice(&bytes[..room.min(BEGINNING)]);
+            self.row.truncate(BEGINNING);
+            self.row.shrink_to_fit();
+        } else {
+            self.row.extend_from_slice(bytes);
+        }
+    }
+
+    fn broken(&self) -> Misread {
+        Misread(format!("not JSON: after {} entries of the list", self.rows))
+    }
+}
+
+/// How deep, and whether in a text.
+#[derive(Default)]
+struct Scan {
+    depth: u32,
+    deepest: u32,
+    is_text: bool,
+    is_escaped: bool,
+}
+
+impl Scan {
+    /// The comma or bracket that ends the row, if it is among the bytes.
+    fn end_of_row(&mut self, bytes: &[u8]) -> Option<usize> {
+        let mut at = 0;
+        while at < bytes.len() {
+            if self.is_text {
+                if !self.is_escaped {
+                    at += bytes[at..].iter().position(|it| matches!(it, b'"' | b'\\'))?;
+                }
+                self.text(bytes[at]);
+            } else {
+                match bytes[at] {
+                    b',' | b']' | b'}' if self.depth == 0 => return Some(at),
+                    byte => self.other(byte),
+                }
+            }
+            at += 1;
+        }
+        None
+    }
+
+    fn text(&mut self, byte: u8) {
+        match (self.is_escaped, byte) {
+            (true, _) => self.is_escaped = false,
+            (false, b'\\') => self.is_escaped = true,
+            (false, b'"') => self.is_text = false,
+            (false, _) => {}
+        }
+    }
+
+    fn other(&mut self, byte: u8) {
+        match byte {
+            b'"' => self.is_text = true,
+            b'{' | b'[' => {
+                self.depth = self.depth.saturating_add(1);
+                self.deepest = self.deepest.max(self.depth);
+            }
+            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rows and what is around them, whatever the pieces that the bytes arrive in.
+    fn check(key: Option<&'static str>, text: &str, expected: Result<(&[&str], &str), &str>) {
+        for size in [1, 2, 3, 7, 1 << 20] {
+            let mut cutter = key.map_or_else(Cutter::list, Cutter::below);
+            let mut rows = Vec::new();
+            let mut take = |piece: Piece<'_>| {
+                let (Piece::Whole(it) | Piece::TooDeep(it) | Piece::TooLong(it)) = piece;
+                rows.push(String::from_utf8_lossy(it).trim().to_owned());
+                Ok(())
+            };
+            let taken = text.as_bytes().chunks(size).try_for_each(|it| cutter.take(it, &mut take));
+            let got = taken.and_then(|()| cutter.finish());
+            let got = got.map(|head| String::from_utf8(head).unwrap()).map_err(|it| it.0);
+            let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+            match expected {
+                Ok((all, head)) => {
+                    assert_eq!((rows.as_slice(), got.as_deref()), (all, Ok(head)), "{text} {size}");
+                }
+                Err(why) => assert_eq!(got.as_deref(), Err(&why.to_owned()), "{text} {size}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_is_cut_at_its_own_commas() {
+        check(None, "[]", Ok((&[], "")));
+        check(None, " null\n", Ok((&[], "")));
+        check(
+            None,
+            "[ 1 , \"a,]\\\"\" ,[2,[3]], {\"a\":[4,5]}]\n",
+            Ok((&["1", "\"a,]\\\"\"", "[2,[3]]", "{\"a\":[4,5]}"], "")),
+        );
+        check(None, "[\"\\\\\",2]", Ok((&["\"\\\\\"", "2"], "")));
+    }
+
+    #[test]
+    fn the_list_of_an_object_is_cut_and_the_rest_is_around_it() {
+        let rows: &[&str] = &["1", "{\"pool\":[2]}"];
+        check(
+            Some("pool"),
+            r#"{"a":{"pool":[7]},"b":"pool","pool":[1,{"pool":[2]}],"c":["pool"]}"#,
+            Ok((rows, r#"{"a":{"pool":[7]},"b":"pool","pool":[],"c":["pool"]}"#)),
+        );
+        check(Some("pool"), r#"{"pool":null}"#, Ok((&[], r#"{"pool":null}"#)));
+        check(Some("pool"), "7", Ok((&[], "7")));
+    }
+
+    #[test]
+    fn what_is_no_list_or_breaks_off_is_said() {
+        check(None, " ", Err("an empty answer"));
+        check(None, "[1,", Err("JSON that breaks off after 1 entries"));
+        check(None, "[1,]", Err("not JSON: after 1 entries of the list"));
+        check(None, "[,1]", Err("not JSON: after 0 entries of the list"));
+        check(None, "[1}", Err("not JSON: after 0 entries of the list"));
+        check(None, "[1]x", Err("more follows the end of the answer"));
+        check(None, "<html>", Err("not JSON: expected value at line 1 column 1"));
+        check(Some("pool"), "{\"pool\":[1]", Err("JSON that breaks off"));
+    }
+
+    #[test]
+    fn a_row_too_long_or_too_deep_is_told_from_the_others() {
+        let long = format!("[1,\"{}\",2]", "x".repeat(3 << 20));
+        let deep = format!("[1,{}{},2]", "[".repeat(101), "]".repeat(101));
+        for (text, mark) in [(long, "long"), (deep, "deep")] {
+            for size in [1000, 4 << 20] {
+                let mut cutter = Cutter::list();
+                let mut seen = Vec::new();
+                let mut take = |piece: Piece<'_>| {
+                    seen.push(match piece {
+                        Piece::Whole(_) => "whole",
+                        Piece::TooDeep(_) => "deep",
+                        Piece::TooLong(it) => {
+                            if it.len() == BEGINNING {
+                                "long"
+                            } else {
+                                "?"
+                            }
+                        }
+                    });
+                    Ok(())
+                };
+                for chunk in text.as_bytes().chunks(size) {
+                    cutter.take(chunk, &mut take).unwrap();
+                    assert!(cutter.row.capacity() <= 2 * ROW_MAX);
+                }
+                assert_eq!(seen, ["whole", mark, "whole"]);
+            }
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! A list of GARM's, row by row as its bytes arrive: neither the answer nor a tree of it is ever in
+//! memory as a whole, and a row that cannot be read costs that row alone.
+
+use std::marker::PhantomData;
+
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::error::Category;
+
+use super::cutter::{Cutter, Piece};
+use super::{Misread, decode, not_json};
+use crate::domain::text::count;
+use crate::garm::budget::Bound;
+
+/// Takes an answer in as it arrives and makes something of it.
+pub(in crate::garm) trait Reader: Send {
+    /// What it makes.
+    type Output;
+
+    /// Most bytes that an answer may have.
+    fn max(&self) -> usize;
+
+    /// The next bytes. An error ends the reading.
+    fn take(&mut self, bytes: &[u8]) -> Result<(), Misread>;
+
+    /// Whether it has all that it wants, so that the rest need not be waited for.
+    fn is_full(&self) -> bool {
+        false
+    }
+
+    /// What was left out, for people.
+    fn remark(&self) -> Option<String> {
+        None
+    }
+
+    /// The answer is whole.
+    fn finish(self) -> Result<Self::Output, Misread>;
+}
+
+/// Longest document that is no list, in bytes.
+pub(in crate::garm) const DOCUMENT_MAX: usize = 2 << 20;
+
+/// An answer that is read as a whole, and is small.
+pub(in crate::garm) struct Document<F> {
+    body: Vec<u8>,
+    read: F,
+}
+
+impl<F> Document<F> {
+    pub(in crate::garm) fn new(read: F) -> Self {
+        Self { body: Vec::new(), read }
+    }
+}
+
+impl<T, F: FnOnce(&[u8]) -> Result<T, Misread> + Send> Reader for Document<F> {
+    type Output = T;
+
+    fn max(&self) -> usize {
+        DOCUMENT_MAX
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<(), Misread> {
+        self.body.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finish(self) -> Result<T, Misread> {
+        (self.read)(&self.body)
+    }
+}
+
+/// What becomes of rows beyond the bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Excess {
+    /// The list cannot be read: without one of its rows something wrong would be done.
+    Refused,
+    /// The list ends there.
+    LeftOut,
+}
+
+/// A list, made of rows of the shape `T`.
+pub(in crate::garm) struct Rows<T, U, F> {
+    cutter: Cutter,
+    pile: Pile<T, U, F>,
+}
+
+/// What is made of the rows so far.
+struct Pile<T, U, F> {
+    make: F,
+    bound: Bound,
+    excess: Excess,
+    is_vital: fn(&[u8]) -> bool,
+    made: Vec<U>,
+    /// Rows that came, and those of them that could not be read.
+    seen: usize,
+    odd: usize,
+    /// Why the first of those could not be read.
+    why: String,
+    is_full: bool,
+    shape: PhantomData<fn() -> T>,
+}
+
+impl<T, U, F> Rows<T, U, F>
+where
+    T: DeserializeOwned,
+    F: FnMut(T) -> Result<Option<U>, Misread>,
+{
+    /// A list of what `make` makes of its rows, without those of which it makes nothing.
+    pub(super) fn new(bound: Bound, make: F) -> Self {
+        Self::cut(Cutter::list(), bound, make)
+    }
+
+    /// The same of the list below `key` of an object.
+    pub(super) fn below(key: &'static str, bound: Bound, make: F) -> Self {
+        Self::cut(Cutter::below(key), bound, make)
+    }
+
+    fn cut(cutter: Cutter, bound: Bound, make: F) -> Self {
+        let pile = Pile {
+            make,
+            bound,
+            excess: Excess::Refused,
+            is_vital: |_| false,
+            made: Vec::new(),
+            seen: 0,
+            odd: 0,
+            why: String::new(),
+            is_full: false,
+            shape: PhantomData,
+        };
+        Self { cutter, pile }
+    }
+
+    /// What becomes of rows beyond the bound.
+    pub(super) fn excess(mut self, excess: Excess) -> Self {
+        self.pile.excess = excess;
+        self
+    }
+
+    /// Rows that may not be passed over although they cannot be read.
+    pub(super) fn vital(mut self, is_vital: fn(&[u8]) -> bool) -> Self {
+        self.pile.is_vital = is_vital;
+        self
+    }
+
+    /// The list, and what is around it.
+    pub(super) fn parts(self) -> Result<(Vec<U>, Vec<u8>), Misread> {
+        let Self { cutter, pile } = self;
+        if pile.is_full {
+            return Ok((pile.made, Vec::new()));
+        }
+        let head = cutter.finish()?;
+        if pile.odd > 0 && pile.odd == pile.seen {
+            return Err(Misread(pile.why));
+        }
+        let mut made = pile.made;
+        made.shrink_to_fit();
+        Ok((made, head))
+    }
+}
+
+impl<T, U, F> Reader for Rows<T, U, F>
+where
+    T: DeserializeOwned,
+    U: Send,
+    F: FnMut(T) -> Result<Option<U>, Misread> + Send,
+{
+    type Output = Vec<U>;
+
+    fn max(&self) -> usize {
+        match self.pile.excess {
+            Excess::Refused => self.pile.bound.bytes,
+            Excess::LeftOut => usize::MAX,
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<(), Misread> {
+        let pile = &mut self.pile;
+        self.cutter.take(bytes, &mut |piece| pile.row(piece))?;
+        if pile.excess == Excess::LeftOut && self.cutter.taken() > pile.bound.bytes {
+            pile.is_full = true;
+        }
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.pile.is_full
+    }
+
+    fn remark(&self) -> Option<String> {
+        let pile = &self.pile;
+        if pile.odd > 0 {
+            let entries = count(pile.odd, "entry").replace("entrys", "entries");
+            return Some(format!("{entries} left out that cannot be read: {}", pile.why));
+        }
+        pile.is_full.then(|| format!("only the first {} entries are read", pile.made.len()))
+    }
+
+    fn finish(self) -> Result<Vec<U>, Misread> {
+        self.parts().map(|it| it.0)
+    }
+}
+
+impl<T, U, F> Pile<T, U, F>
+where
+    T: DeserializeOwned,
+    F: FnMut(T) -> Result<Option<U>, Misread>,
+{
+    fn row(&mut self, piece: Piece<'_>) -> Result<(), Misread> {
+        if self.is_full {
+            return Ok(());
+        }
+        self.seen += 1;
+        if self.seen > self.bound.rows {
+            if self.excess == Excess::Refused {
+                return Err(Misread(format!("more than {} entries", self.bound.rows)));
+            }
+            self.is_full = true;
+            return Ok(());
+        }
+        let (row, why) = match piece {
+            Piece::Whole(row) => match serde_json::from_slice::<T>(row) {
+                Ok(wire) => {
+                    self.made.extend((self.make)(wire)?);
+                    return Ok(());
+                }
+                // What is not even JSON says nothing of the rows that follow it.
+                Err(error) if error.classify() != Category::Data => {
+                    return Err(Misread(format!(
+                        "entry {} of the list: {}",
+                        self.seen,
+                        not_json(row, &error)
+                    )));
+                }
+                Err(error) => (row, error.to_string()),
+            },
+            Piece::TooDeep(row) => (row, "it is nested too deeply".to_owned()),
+            Piece::TooLong(row) => (row, "it is too long".to_owned()),
+        };
+        let name = name(row).map(|it| format!(" ({it})")).unwrap_or_default();
+        let why = format!("entry {}{name} of the list cannot be read: {why}", self.seen);
+        if (self.is_vital)(row) {
+            return Err(Misread(why));
+        }
+        self.odd += 1;
+        if self.odd == 1 {
+            self.why = why;
+        }
+        Ok(())
+    }
+}
+
+/// The id or name of a row that cannot be read, for people.
+fn name(row: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow)]
+        id: Option<&'a serde_json::value::RawValue>,
+        #[serde(borrow)]
+        name: Option<&'a serde_json::value::RawValue>,
+    }
+    let named: Named<'_> = serde_json::from_slice(row).ok()?;
+    Some(named.id.or(named.name)?.get().to_owned())
+}
+
+/// The object around a list, decoded by `read`.
+pub(in crate::garm) struct Around<R, F> {
+    pub(super) rows: R,
+    pub(super) read: F,
+}
+
+impl<T, U, F, O, G> Reader for Around<Rows<T, U, F>, G>
+where
+    T: DeserializeOwned,
+    U: Send,
+    F: FnMut(T) -> Result<Option<U>, Misread> + Send,
+    G: FnOnce(&[u8], Vec<U>) -> Result<O, Misread> + Send,
+{
+    type Output = O;
+
+    fn max(&self) -> usize {
+        self.rows.max()
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<(), Misread> {
+        self.rows.take(bytes)
+    }
+
+    fn remark(&self) -> Option<String> {
+        self.rows.remark()
+    }
+
+    fn finish(self) -> Result<O, Misread> {
+        let (rows, head) = self.rows.parts()?;
+        (self.read)(&head, rows)
+    }
+}
+
+/// A list in memory already, in which no row may be left out.
+pub(super) fn list<T: DeserializeOwned + Send>(body: &[u8]) -> Result<Vec<T>, Misread> {
+    let bound = Bound { rows: LIST_MAX, bytes: DOCUMENT_MAX };
+    read(Rows::new(bound, |row: T| Ok(Some(row))).vital(|_| true), body)
+}
+
+/// Most rows of a list that comes as a whole: providers, templates, credentials, endpoints.
+const LIST_MAX: usize = 4_000;
+
+/// Reads what is in memory already.
+pub(super) fn read<R: Reader>(mut reader: R, body: &[u8]) -> Result<R::Output, Misread> {
+    reader.take(body)?;
+    reader.finish()
+}
+
+/// What is wrong with a document that is no list, in words.
+pub(super) fn no_list(body: &[u8]) -> Misread {
+    match decode::<Vec<IgnoredAny>>(body) {
+        Ok(_) => Misread("more follows the end of the list".into()),
+        Err(misread) => misread,
+    }
+}
