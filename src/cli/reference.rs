@@ -180,16 +180,22 @@ fn rows(mapping: &Value, above: &str, page: &mut String) {
 }
 
 /// What a key takes, in a word or two.
-fn shape(value: &Value) -> &'static str {
+fn shape(value: &Value) -> String {
     if value["$ref"] == "#/$defs/reference" {
-        return "reference";
+        return "reference".into();
     }
-    match value["type"].as_str() {
+    if let Some(words) = value["enum"].as_array() {
+        let words: Vec<String> =
+            words.iter().filter_map(Value::as_str).map(|it| format!("`{it}`")).collect();
+        return words.join(", ");
+    }
+    let word = match value["type"].as_str() {
         None if value["$ref"].is_string() => "mapping",
         Some("array") => "list",
         Some("object") => "mapping",
         Some("integer") => "whole number",
         Some("boolean") => "`true`, `false`",
         Some("string" | _) | None => "text",
-    }
+    };
+    word.into()
 }

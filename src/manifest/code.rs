@@ -151,6 +151,8 @@ codes! {
     Together = "RC0513",
     /// A pool without any label: no job can ask for it.
     NoLabels = "RC0514",
+    /// An alert has the name of a built-in rule and would switch it off.
+    BuiltInAlert = "RC0515",
     /// The secret itself stands in the file.
     LiteralSecret = "RC0601",
     /// The reference to a secret is not complete.

@@ -22,7 +22,7 @@ use crate::domain::text::quote;
 pub(super) fn settings(record: &Record, path: &str, desk: &mut Desk) -> Option<FleetFile> {
     let folder = Path::new(path).parent().unwrap_or(Path::new(""));
     let reader = Reader { folder };
-    let receivers = receivers(record);
+    let receivers = receivers(&reader, record);
     let alerts = alerts(record, &receivers, desk);
     let credentials = credentials(&reader, record, desk);
     let watch = record.record("watch").map(|it| reader.watch(it));
@@ -196,7 +196,7 @@ fn distinct<'r>(
     }
 }
 
-fn receivers(record: &Record) -> Vec<Receiver> {
+fn receivers(reader: &Reader<'_>, record: &Record) -> Vec<Receiver> {
     let Some(Value::Named(named, _)) = record.get("receivers").map(|it| &it.value) else {
         return Vec::new();
     };
@@ -209,7 +209,7 @@ fn receivers(record: &Record) -> Vec<Receiver> {
         let webhook = || {
             let url = match &fields.record("webhook")?.get("url")?.value {
                 Value::Text(url) => WebhookUrl::Plain(url.clone()),
-                Value::Reference(reference) => WebhookUrl::Secret(reference.clone()),
+                Value::Reference(reference) => WebhookUrl::Secret(reader.secret(reference.clone())),
                 _ => return None,
             };
             Some(ReceiverKind::Webhook { url })
@@ -232,9 +232,29 @@ fn alerts(record: &Record, receivers: &[Receiver], desk: &mut Desk) -> Vec<Alert
     for item in record.list("alerts").unwrap_or(&[]) {
         let Value::Record(fields) = &item.value else { continue };
         known_receivers(fields, &known, desk);
-        alerts.extend(alert(fields));
+        let rule = alert(fields);
+        if let Some(rule) = &rule {
+            replaces_built_in(rule, item.at, desk);
+        }
+        alerts.extend(rule);
     }
     alerts
+}
+
+/// A rule with the name of a built-in one replaces it, so it must watch the same series on the
+/// same side: about anything else it would switch the built-in rule off in silence.
+fn replaces_built_in(rule: &AlertRule, at: At, desk: &mut Desk) {
+    let built_in = AlertRule::built_in().into_iter().find(|it| it.name == rule.name);
+    let Some(built_in) = built_in else { return };
+    let is_above = |it: &AlertRule| matches!(it.bound, Bound::Above(_));
+    if (rule.when, is_above(rule)) == (built_in.when, is_above(&built_in)) {
+        return;
+    }
+    let (name, when) = (quote(&built_in.name), built_in.when.word());
+    let message =
+        format!("`{name}` is built in and watches `{when}`; this rule would switch it off");
+    let help = format!("write `when: {when}` with `above`, or give the rule another name");
+    desk.report(Draft::error(Code::BuiltInAlert, at, message).help(help));
 }
 
 fn known_receivers(alert: &Record, known: &[&str], desk: &mut Desk) {
@@ -297,4 +317,29 @@ fn network((provider, _, item): &(String, At, Item)) -> Option<NetworkRule> {
         allow: rule.texts("allow")?,
         required: rule.flag("required").unwrap_or(false),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::manifest::{Source, load};
+
+    /// A service is started in `/`: a reference that were left as it stands would be looked for
+    /// there.
+    #[test]
+    fn every_file_that_is_referred_to_is_looked_for_beside_the_fleet_file() {
+        let text = "\
+fleet: acme
+garm: { url: https://garm.example.com, password: file:secret }
+watch: { audit_key: file:secret }
+receivers: { oncall: { webhook: { url: file:secret } } }
+runner_mtls: { cert: c.pem, key: file:secret, ca: ca.pem }
+credentials:
+  - { name: a, app_id: 1, installation_id: 2, private_key: file:secret }
+";
+        let source = Source { path: "etc/runnerctl.yaml".into(), text: text.into() };
+        let file = format!("{:?}", load(Some(&source), &[]).fleet_file.unwrap());
+        let count = |what: &str| file.matches(what).count();
+        assert_eq!(count("etc/secret"), text.matches("file:secret").count(), "{file}");
+        assert_eq!(count("secret"), count("etc/secret"), "{file}");
+    }
 }

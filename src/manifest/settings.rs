@@ -122,12 +122,14 @@ pub struct ListenerTls {
 pub enum Series {
     /// Jobs that wait for a runner, per pool.
     QueueDepth,
-    /// Age of the oldest of them, in seconds, per pool.
+    /// Age of the oldest of them, in seconds, stuck ones included, per pool.
     OldestQueuedJobAgeSeconds,
     /// Jobs without a runner of their own, per pool.
     UnservedJobs,
     /// 1 while a pool's circuit is open, per pool.
     CircuitOpen,
+    /// 1 while GARM does not create the runners that a pool's level asks for, per pool.
+    LevelNotFollowed,
     /// Age of the last full read, in seconds.
     ObservationAgeSeconds,
     /// Findings of the isolation auditor.
@@ -142,11 +144,12 @@ pub enum Series {
 
 impl Series {
     /// Every series, in the order of the documentation.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::QueueDepth,
         Self::OldestQueuedJobAgeSeconds,
         Self::UnservedJobs,
         Self::CircuitOpen,
+        Self::LevelNotFollowed,
         Self::ObservationAgeSeconds,
         Self::EphemeralViolations,
         Self::MtlsEnforced,
@@ -161,6 +164,7 @@ impl Series {
             Self::OldestQueuedJobAgeSeconds => "oldest_queued_job_age_seconds",
             Self::UnservedJobs => "unserved_jobs",
             Self::CircuitOpen => "circuit_open",
+            Self::LevelNotFollowed => "level_not_followed",
             Self::ObservationAgeSeconds => "observation_age_seconds",
             Self::EphemeralViolations => "ephemeral_violations",
             Self::MtlsEnforced => "mtls_enforced",
@@ -182,7 +186,7 @@ pub enum Bound {
 /// One alert rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlertRule {
-    /// Its name; `QueueDepthHigh` replaces the built-in rule.
+    /// Its name; one of [`Self::built_in`] replaces that rule.
     pub name: String,
     /// What it watches.
     pub when: Series,
@@ -192,6 +196,25 @@ pub struct AlertRule {
     pub lasting: Duration,
     /// Names of receivers; empty: every receiver.
     pub notify: Vec<String>,
+}
+
+impl AlertRule {
+    /// The rules that are in force without being written down. Each notifies every receiver; a
+    /// rule of the file with the same name about the same series replaces it.
+    pub fn built_in() -> [Self; 2] {
+        let rule = |name: &str, when, above, lasting| Self {
+            name: name.to_owned(),
+            when,
+            bound: Bound::Above(above),
+            lasting,
+            notify: Vec::new(),
+        };
+        [
+            // R6.
+            rule("QueueDepthHigh", Series::QueueDepth, 20, Duration::from_mins(5)),
+            rule("GarmNotFollowing", Series::LevelNotFollowed, 0, Duration::ZERO),
+        ]
+    }
 }
 
 /// Where alerts go.

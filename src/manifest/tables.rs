@@ -50,7 +50,7 @@ pub(super) static FLEET_FILE: &[Entry] = &[
         "alerts",
         Shape::List(&Shape::Record(ALERT, Tie::Either("above", "below")), 0),
         Need::Optional,
-        "alert rules; `QueueDepthHigh` is built in, a rule of that name replaces it",
+        "alert rules; `QueueDepthHigh` and `GarmNotFollowing` are built in, a rule with the same name and `when` replaces one",
     ),
     entry(
         "receivers",
@@ -193,17 +193,15 @@ const LISTENER_TLS: &[Entry] = &[
     ),
 ];
 
-const SERIES: &[&str] = &[
-    Series::QueueDepth.word(),
-    Series::OldestQueuedJobAgeSeconds.word(),
-    Series::UnservedJobs.word(),
-    Series::CircuitOpen.word(),
-    Series::ObservationAgeSeconds.word(),
-    Series::EphemeralViolations.word(),
-    Series::MtlsEnforced.word(),
-    Series::AuditGaps.word(),
-    Series::ClientCertExpiresInSeconds.word(),
-];
+const SERIES: &[&str] = &{
+    let mut words = [""; Series::ALL.len()];
+    let mut at = 0;
+    while at < words.len() {
+        words[at] = Series::ALL[at].word();
+        at += 1;
+    }
+    words
+};
 
 const BOUND: Shape = Shape::Field(Kind::Count { min: 0, max: u32::MAX });
 

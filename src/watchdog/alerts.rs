@@ -18,20 +18,6 @@ use crate::manifest::{AlertRule, Bound, Series};
 /// The longest unknown time that does not break a pending condition.
 pub const BRIDGE: Duration = Duration::from_mins(2);
 
-/// The name of the rule that is always in force.
-pub const QUEUE_DEPTH_HIGH: &str = "QueueDepthHigh";
-
-/// R6: `queue_depth` above 20 for more than 5 minutes; every receiver is told.
-pub fn queue_depth_high() -> AlertRule {
-    AlertRule {
-        name: QUEUE_DEPTH_HIGH.to_owned(),
-        when: Series::QueueDepth,
-        bound: Bound::Above(20),
-        lasting: Duration::from_mins(5),
-        notify: Vec::new(),
-    }
-}
-
 /// What a series shows.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reading {
@@ -121,7 +107,7 @@ struct State {
 }
 
 impl Rules {
-    /// The rules of a fleet file, and [`queue_depth_high`] unless one of that name is among them.
+    /// The rules of a fleet file, and those of [`AlertRule::built_in`] that it does not replace.
     pub fn new(rules: &[AlertRule]) -> Self {
         let mut all = Self { rules: BTreeMap::new() };
         for rule in in_force(rules) {
@@ -175,11 +161,11 @@ impl Rules {
     }
 }
 
-/// The built-in rule first, so that one of the file replaces it.
+/// The rules of a fleet file and the built-in ones that none of them replaces.
 fn in_force(rules: &[AlertRule]) -> Vec<AlertRule> {
-    let is_replaced = rules.iter().any(|it| it.name == QUEUE_DEPTH_HIGH);
-    let built_in = Some(queue_depth_high()).filter(|_| !is_replaced);
-    built_in.into_iter().chain(rules.iter().cloned()).collect()
+    let is_replaced = |it: &AlertRule| rules.iter().any(|rule| rule.name == it.name);
+    let built_in = AlertRule::built_in().into_iter().filter(|it| !is_replaced(it));
+    built_in.chain(rules.iter().cloned()).collect()
 }
 
 impl Standing {
@@ -345,6 +331,11 @@ fn advice(series: Series) -> &'static str {
         Series::CircuitOpen => {
             "runners of this pool fail again and again: `runnerctl status --runners` has the \
              provider's words"
+        }
+        Series::LevelNotFollowed => {
+            "GARM does not create the runners that it is asked for: look for an unknown runner \
+             group, GitHub's rate limit, revoked credentials, a missing provider; GARM's log says \
+             which"
         }
         Series::ObservationAgeSeconds => {
             "GARM has not been read for so long, and nothing is scaled: see `/readyz` and the log \

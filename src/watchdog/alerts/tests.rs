@@ -46,6 +46,22 @@ fn check(steps: &[(i64, Readings, &[&str])]) {
     }
 }
 
+#[test]
+fn a_garm_that_does_not_follow_fires_at_once_and_a_rule_of_that_name_can_make_it_wait() {
+    let stalled = |is_stalled: f64| {
+        let pools = [(name("a"), Some(is_stalled))].into();
+        Readings::from([(Series::LevelNotFollowed, Reading::Pools(pools))])
+    };
+    let mut rules = Rules::new(&[]);
+    assert_eq!(short(&rules.look(&stalled(0.0), at(0))), [""; 0]);
+    assert_eq!(short(&rules.look(&stalled(1.0), at(1))), ["+GarmNotFollowing a"]);
+    assert_eq!(short(&rules.look(&stalled(0.0), at(2))), ["-GarmNotFollowing a"]);
+    let later = rule("GarmNotFollowing", Series::LevelNotFollowed, Bound::Above(0), 60);
+    let mut rules = Rules::new(&[later]);
+    assert_eq!(short(&rules.look(&stalled(1.0), at(0))), [""; 0]);
+    assert_eq!(short(&rules.look(&stalled(1.0), at(60))), ["+GarmNotFollowing a"]);
+}
+
 /// R6: `queue_depth` above 20 for more than 5 minutes.
 #[test]
 fn a_queue_above_20_for_5_minutes_fires_for_its_pool_and_tells_everybody() {

@@ -100,3 +100,17 @@ fn a_receivers_address_that_was_rotated_is_read_again_at_a_hangup() {
     assert_eq!(*told_old.lock().unwrap(), [""; 0]);
     assert!(!stage.read("watch.err").contains("secret-path"));
 }
+
+/// The shipped unit for systemd starts it in `/`.
+#[test]
+fn a_receivers_file_is_looked_for_beside_the_fleet_file_wherever_it_is_started() {
+    let stage = Stage::set();
+    let (url, _) = receiver();
+    address(&stage, &url);
+    tell_on_call(&stage);
+    let config = stage.path("runnerctl.yaml");
+    let shell = format!("cd / && exec \"$@\" --config {}", config.display());
+    let mut watch = stage.start_watch_in(&shell, "watch");
+    stage.until_ready(stage.watch);
+    assert_eq!(watch.end("-TERM"), Some(0));
+}
