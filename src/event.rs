@@ -84,6 +84,15 @@ pub enum Event {
         /// How long it has been waiting.
         waited: Duration,
     },
+    /// A runner on its way out cannot be deleted.
+    Undeletable {
+        /// Which pool.
+        pool: PoolName,
+        /// Which runner.
+        runner: RunnerName,
+        /// What its provider says, as GARM has it.
+        fault: String,
+    },
     /// A runner was removed, or GARM said that it is busy.
     Runner {
         /// Which pool.

@@ -90,6 +90,10 @@ impl<'a> Bars<'a> {
 
     fn hear(&self, event: &Event) {
         let about = about(event);
+        if let Event::Undeletable { .. } = event {
+            // It would be gone from its bar a moment later.
+            return self.all.suspend(|| self.print.say(&line(event)));
+        }
         if let Event::StepEnded(_) = event {
             if let Some(bar) = locked(&self.pools).remove(&about) {
                 bar.finish_and_clear();

@@ -1,13 +1,25 @@
 //! `status`: reads the fleet and shows it, once or again and again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::domain::entity::{EntityKey, PoolManager};
+use crate::domain::fleet::Fleet;
+use crate::domain::name::{FleetName, PoolName};
+use crate::domain::text::code;
 use crate::engine::observe::read_fleet;
+use crate::engine::watch::first_decisions;
 use crate::garm::Client;
 use crate::host::clock::Clock;
-use crate::manifest::FleetFile;
+use crate::manifest::{DeclaredPool, FleetFile};
 use crate::plan::plan;
-use crate::view::status::{self, Board, Detail, Sight, board, impatience};
+use crate::scale::{Decision, Freeze};
+use crate::telemetry::ask::{Place, Silence};
+use crate::view::decision::{Fate, Told};
+use crate::view::status::{self, Board, Decisions, Detail, Sight, Source, board, impatience};
 use crate::view::style::{HELP, WARNING, paint};
 use crate::view::words::{count, nearest};
 use crate::view::wrap::on_screen;
@@ -20,6 +32,7 @@ use super::failure::Failure;
 use super::kit::unread;
 use super::load::{Loaded, load};
 use super::reading::reading;
+use super::watch::setup::roll;
 
 /// Takes the cursor home and clears the screen.
 const CLEAR: &str = "\u{1b}[H\u{1b}[2J\u{1b}[3J";
@@ -129,13 +142,88 @@ async fn look(watch: &Watch<'_>) -> Result<(Board, Option<String>), Failure> {
     let desired = watch.loaded.manifest.complete(watch.loaded.scope).ok();
     let options = watch.loaded.options(&[], unread(watch.file))?;
     let plan = desired.map(|it| plan(&it, &fleet, &options));
-    let sight = Sight { owner: &watch.file.fleet, declared, fleet: &fleet, plan: plan.as_ref() };
+    let decisions = decisions(watch, &fleet).await;
+    let owner = &watch.file.fleet;
+    let sight =
+        Sight { owner, declared, fleet: &fleet, plan: plan.as_ref(), decisions: &decisions };
     let board = only(board(sight), &watch.args.only)?;
     let delays = declared
         .iter()
         .filter(|it| it.scale.autoscale && it.enabled)
         .map(|it| it.scale.scale_up_delay);
     Ok((board, impatience(fleet.controller.backoff, delays).map(|it| hint(&it))))
+}
+
+/// The decisions of the `watch` that runs, completed by what one would decide that starts now.
+async fn decisions(watch: &Watch<'_>, fleet: &Fleet) -> Decisions {
+    let settings = watch.file.watch.clone().unwrap_or_default();
+    let identity = watch.file.garm.tls.as_ref().and_then(|it| it.client.clone());
+    let place = Place::new(&settings, identity);
+    let address = place.to_string();
+    let (source, told) = match place.decisions().await {
+        Ok(page) => match told(&page, &watch.file.fleet, fleet) {
+            Ok((at, is_applied, told)) => (Source::Watch { address, at, is_applied }, told),
+            Err(why) => (Source::Unclear { address, why }, BTreeMap::new()),
+        },
+        Err(Silence::Nobody) => (Source::Nobody { address }, BTreeMap::new()),
+        Err(Silence::Unclear(why)) => (Source::Unclear { address, why }, BTreeMap::new()),
+    };
+    let mut all = first(&watch.file.fleet, &watch.loaded.manifest.pools, fleet);
+    all.extend(told);
+    Decisions { source: Some(source), told: all }
+}
+
+/// What a `watch` would decide that starts now.
+pub(super) fn first(
+    owner: &FleetName,
+    declared: &[DeclaredPool],
+    fleet: &Fleet,
+) -> BTreeMap<PoolName, Told> {
+    let roll = roll(owner, declared);
+    let stopped = |it: &EntityKey| {
+        let entity = fleet.entities.iter().find(|entity| entity.key == *it)?;
+        match &entity.manager {
+            PoolManager::Running => None,
+            PoolManager::Stopped { reason } => Some(Freeze::ManagerStopped(reason.clone())),
+        }
+    };
+    let tell = |(name, decision): (PoolName, Arc<Decision>)| {
+        let pool = fleet.pools.iter().find(|it| it.id == decision.pool);
+        let freeze = pool.and_then(|it| stopped(&it.entity));
+        let fate = freeze.as_ref().map_or(Fate::Withheld, Fate::Frozen);
+        let told = Told::of(&name, &decision, fate);
+        (name, told)
+    };
+    first_decisions(&roll, fleet).into_iter().map(tell).collect()
+}
+
+type Answer = (Timestamp, bool, BTreeMap<PoolName, Told>);
+
+/// What the page `/decisions` tells, if it is about this fleet at this GARM.
+fn told(page: &Value, owner: &FleetName, fleet: &Fleet) -> Result<Answer, String> {
+    let text = |key: &str| page[key].as_str();
+    match (text("fleet"), text("controller_id")) {
+        (Some(theirs), _) if theirs != owner.as_str() => {
+            return Err(format!("the one there is of the fleet {}", code(theirs)));
+        }
+        (_, Some(theirs)) if theirs != fleet.controller.id => {
+            return Err(format!(
+                "the one there scales another GARM, {}",
+                code(text("garm").unwrap_or("?"))
+            ));
+        }
+        (Some(_), Some(_)) => {}
+        (None, _) | (_, None) => {
+            return Err("what answers there is no `watch` of this version".into());
+        }
+    }
+    let at = text("at").and_then(|it| it.parse().ok()).unwrap_or(fleet.observed_at);
+    let pools = page["pools"].as_array().into_iter().flatten();
+    let told = pools.filter_map(|it| {
+        let name = PoolName::new(it["pool"].as_str()?).ok()?;
+        Some((name, Told::read(it.clone())?))
+    });
+    Ok((at, page["applied"] == true, told.collect()))
 }
 
 fn hint(text: &str) -> String {

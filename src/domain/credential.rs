@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
+
 use super::name::FleetName;
 
 /// The first word of a mark, before the fleet's name.
@@ -96,6 +98,18 @@ impl Credential {
     pub fn mark(&self) -> Option<CredentialMark> {
         CredentialMark::read(&self.description)
     }
+}
+
+/// What GitHub lets a credential ask, as GARM saw it last. GARM asks every 30 s, and keeps the last
+/// answer while GitHub refuses the credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Requests in an hour.
+    pub limit: u64,
+    /// Those of them that are left.
+    pub remaining: u64,
+    /// When the hour ends, on GitHub's clock.
+    pub resets_at: Option<Timestamp>,
 }
 
 /// A mark, read. What it leaves out or garbles is unknown, and so a difference.

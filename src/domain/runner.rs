@@ -185,6 +185,12 @@ impl Runner {
         !matches!(self.runner_status, RunnerStatus::Active | RunnerStatus::Terminated)
     }
 
+    /// Why its provider has failed to delete it, if that is so: GARM writes the words down with
+    /// each attempt, and nothing else of a runner on its way out.
+    pub fn deletion_fault(&self) -> Option<&str> {
+        self.provider_fault.as_deref().filter(|_| self.status.is_leaving())
+    }
+
     /// Made from an older version of its pool.
     pub fn is_outdated(&self, generation: Option<u64>) -> bool {
         match (self.generation, generation) {

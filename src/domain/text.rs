@@ -31,6 +31,25 @@ pub fn quote(text: &str) -> String {
     }
 }
 
+/// Longest words of a program that are kept whole, in characters.
+const SAID_MAX: usize = 600;
+
+/// So many characters of longer words are kept from their beginning; the rest is their end.
+const SAID_HEAD: usize = 200;
+
+/// [`escape`] of what a program has said, on one line and bounded: cut in the middle, because what
+/// went wrong mostly stands at the end, behind who called whom.
+pub fn said(words: &str) -> String {
+    let safe = escape(words.trim());
+    let count = safe.chars().count();
+    if count <= SAID_MAX {
+        return safe.into_owned();
+    }
+    let head: String = safe.chars().take(SAID_HEAD).collect();
+    let tail: String = safe.chars().skip(count - (SAID_MAX - SAID_HEAD)).collect();
+    format!("{head}…{tail}")
+}
+
 /// A JSON document with the same characters as [`escape`] spelt as `\uXXXX`: it still means the
 /// same, and does nothing to the terminal or editor that shows it. Such characters stand only
 /// inside the strings of a document; its line breaks stay.
@@ -102,6 +121,14 @@ mod tests {
     fn a_quotation_cannot_be_ended_from_inside() {
         assert_eq!(code("a`@all\n`b"), "`a'@all\\n'b`");
         assert_eq!((count(1, "job"), count(0, "job")), ("1 job".into(), "0 jobs".into()));
+    }
+
+    #[test]
+    fn of_long_words_the_end_is_kept() {
+        assert_eq!(said(" line 1\nline 2\u{1b}[2J\n"), "line 1\\nline 2\\u{1b}[2J");
+        let long = said(&format!("{}: no such image", "é".repeat(5_000)));
+        assert_eq!(long.chars().count(), SAID_MAX + 1);
+        assert!(long.starts_with("ééé") && long.ends_with("é: no such image"), "{long}");
     }
 
     #[test]

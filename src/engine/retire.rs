@@ -46,6 +46,8 @@ pub(super) enum Retired {
         left: usize,
         /// After what time.
         after: Duration,
+        /// One that cannot be deleted, and what its provider says.
+        fault: Option<(RunnerName, String)>,
     },
     /// We run on one of its runners; the pool is switched off.
     OwnRunner(RunnerName),
@@ -61,6 +63,8 @@ struct Drain {
     idle: IdleWatch,
     failures: BTreeMap<RunnerName, u32>,
     removed: usize,
+    /// What was told of runners that cannot be deleted.
+    faults: BTreeMap<RunnerName, String>,
 }
 
 /// Retires the pool. Any prefix of it can be continued by the next run.
@@ -75,6 +79,7 @@ pub(super) async fn retire(
         idle: IdleWatch::default(),
         failures: BTreeMap::new(),
         removed: 0,
+        faults: BTreeMap::new(),
     };
     let Some((live, _)) = read_pool(site, pool).await? else { return Ok(Retired::WasGone) };
     let guard = guard.narrowed(&live);
@@ -148,6 +153,7 @@ async fn look(
         remove(site, pool, guard, (name, &mut *drain)).await?;
     }
     tell(site, pool, &runners, drain.began.elapsed());
+    tell_faults(site, pool, &runners, &mut drain.faults);
     Ok(drain.end(site, &runners))
 }
 
@@ -200,7 +206,9 @@ impl Drain {
         }
         let after = self.began.elapsed();
         let is_over = after >= site.options.drain_timeout;
-        is_over.then_some(Retired::TimedOut { left: runners.len(), after })
+        let mut faults = self.faults.iter().filter(|it| runners.iter().any(|r| r.name == *it.0));
+        let fault = faults.next().map(|(name, fault)| (name.clone(), fault.clone()));
+        is_over.then_some(Retired::TimedOut { left: runners.len(), after, fault })
     }
 }
 
@@ -210,5 +218,23 @@ fn tell(site: &Site<'_>, pool: &Target, runners: &[Runner], waited: Duration) {
     if !runners.is_empty() {
         let pool = pool.name.clone();
         site.listener.hear(&Event::Draining { pool, busy, leaving, waited });
+    }
+}
+
+/// Tells what providers say of runners that they do not delete: at once, and once as long as they
+/// say the same. GARM has no words during an attempt.
+pub(super) fn tell_faults(
+    site: &Site<'_>,
+    pool: &Target,
+    runners: &[Runner],
+    told: &mut BTreeMap<RunnerName, String>,
+) {
+    for runner in runners {
+        let Some(fault) = runner.deletion_fault() else { continue };
+        let before = told.insert(runner.name.clone(), fault.to_owned());
+        if before.as_deref() != Some(fault) {
+            let (pool, runner) = (pool.name.clone(), runner.name.clone());
+            site.listener.hear(&Event::Undeletable { pool, runner, fault: fault.to_owned() });
+        }
     }
 }

@@ -13,6 +13,7 @@ use super::act::{Removal, Target};
 use super::guard::Guard;
 use super::idle::{IdleWatch, is_broken, is_free};
 use super::read;
+use super::retire::tell_faults;
 use super::site::{Site, target};
 use super::step::End;
 use super::trouble::Trouble;
@@ -58,6 +59,8 @@ struct Rotation {
     error_since: BTreeMap<RunnerName, Instant>,
     /// Batches whose replacements did not become idle in time.
     late: usize,
+    /// What was told of runners that cannot be deleted.
+    faults: BTreeMap<RunnerName, String>,
 }
 
 /// Replaces the outdated idle runners of one pool. Brings nothing when there is none.
@@ -80,6 +83,7 @@ async fn rotate_pool(site: &Site<'_>, name: &PoolName) -> Result<Option<End>, Tr
         failed: BTreeSet::new(),
         error_since: BTreeMap::new(),
         late: 0,
+        faults: BTreeMap::new(),
     };
     let (live, runners) = rotation.read(site).await?;
     if !runners.iter().any(|it| it.is_outdated(live.generation)) {
@@ -173,6 +177,7 @@ impl Rotation {
             let (live, runners) = self.read(site).await?;
             let left = runners.iter().filter(|it| it.is_outdated(live.generation)).count();
             self.note_failures(&live, &runners);
+            tell_faults(site, &self.pool, &runners, &mut self.faults);
             let is_over = self.failed.len() + self.late >= FAILURES_MAX || site.is_stopped();
             if is_over || self.is_settled(&live, &runners) {
                 return Ok(left);

@@ -13,6 +13,7 @@ use crate::domain::name::{PoolId, PoolName};
 use crate::domain::pool::{Pool, PoolChange};
 use crate::event::OutcomeKind;
 use crate::plan::{Action, Shown, Step, Work};
+use crate::view::progress::undeletable;
 use crate::view::words;
 
 /// How a step ended, without its name.
@@ -152,14 +153,14 @@ fn retired(retired: Retired) -> End {
             End::new(OutcomeKind::Done, format!("{} removed", words::count(removed, "runner")))
         }
         Retired::WasGone => End::new(OutcomeKind::AlreadyDone, "it was gone already"),
-        Retired::TimedOut { left, after } => End::new(
-            OutcomeKind::TimedOut,
-            format!(
-                "{} left after {}; the pool stays disabled, and the next run goes on",
-                words::count(left, "runner"),
-                words::span(after)
-            ),
-        ),
+        Retired::TimedOut { left, after, fault } => {
+            let fault = fault
+                .map(|(runner, fault)| format!("; {}", undeletable(&runner, &fault)))
+                .unwrap_or_default();
+            let (left, after) = (words::count(left, "runner"), words::span(after));
+            let goes_on = "the pool stays disabled, and the next run goes on";
+            End::new(OutcomeKind::TimedOut, format!("{left} left after {after}; {goes_on}{fault}"))
+        }
         Retired::OwnRunner(runner) => End::new(
             OutcomeKind::Blocked,
             format!(

@@ -14,7 +14,7 @@ use super::events::{self, Feed, Limits};
 use super::session::{Login, Session, What};
 use super::transport::{Method, Transport};
 use super::wire::{self, Document, Misread, Reader, SpecsByPool};
-use crate::domain::credential::{Credential, DesiredCredential};
+use crate::domain::credential::{Credential, DesiredCredential, RateLimit};
 use crate::domain::entity::{Entity, EntityKey, EntityKind};
 use crate::domain::fleet::{Controller, Provider, Template};
 use crate::domain::job::Job;
@@ -104,6 +104,11 @@ impl Client {
     /// The install templates.
     pub async fn templates(&self) -> Result<Vec<Template>, Error> {
         self.get("/templates".into(), wire::templates).await
+    }
+
+    /// What GitHub lets each of GARM's credentials ask, by their name.
+    pub async fn rate_limits(&self) -> Result<BTreeMap<String, RateLimit>, Error> {
+        self.get(CREDENTIALS.into(), wire::rate_limits).await
     }
 
     /// GARM's credentials for GitHub.

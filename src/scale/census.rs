@@ -117,6 +117,8 @@ pub struct Census {
     pub garm_idle: u32,
     /// Since when the longest-idle runner is idle.
     pub oldest_idle: Option<Timestamp>,
+    /// Since when the runner is leaving that has been leaving or over for longest.
+    pub leaving_since: Option<Timestamp>,
     /// When the first of the counts changes by age alone.
     pub until: Option<Timestamp>,
 }
@@ -153,9 +155,19 @@ impl Census {
                 self.retrying += 1;
             }
             Class::Failed => self.failed += 1,
-            Class::Leaving => self.leaving += 1,
-            Class::Ended => self.ended += 1,
+            Class::Leaving => {
+                self.leaving += 1;
+                self.note_leaving(unit);
+            }
+            Class::Ended => {
+                self.ended += 1;
+                self.note_leaving(unit);
+            }
         }
+    }
+
+    fn note_leaving(&mut self, unit: &Unit) {
+        self.leaving_since = self.leaving_since.into_iter().chain(unit.leaving_since).min();
     }
 
     /// Idle or booting: what a waiting job may count on.

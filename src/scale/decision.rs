@@ -132,6 +132,9 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// Every direction.
+    pub const ALL: [Self; 3] = [Self::Up, Self::Down, Self::Stay];
+
     /// The word of output and of metrics.
     pub fn word(self) -> &'static str {
         match self {
@@ -236,6 +239,8 @@ pub enum Freeze {
     Unread,
     /// GARM does not answer.
     Unreachable,
+    /// GARM answers, and does not let itself be read: a wrong password, a refused certificate.
+    Refused,
     /// GARM's worker for the pool's entity has stopped, in GARM's words.
     ManagerStopped(String),
     /// `policy.require_mtls` is set and mTLS is not proven: what the probes have shown, a few words

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::memory::{Memory, SiteMemory};
 use super::moment::Moment;
 use super::route::{Around, route};
@@ -40,6 +42,8 @@ pub struct Glance {
     pub failed: u32,
     /// On their way out, those included whose job is over.
     pub leaving: u32,
+    /// Since when the first of those is leaving, as far as their rows tell.
+    pub leaving_since: Option<Timestamp>,
     /// All of them.
     pub live: u32,
     /// Jobs that wait for this pool.
@@ -108,6 +112,7 @@ fn look(stock: &Stock, policy: &ScalePolicy, jobs: (usize, Option<Duration>)) ->
         booting: census.booting,
         failed: census.failed,
         leaving: census.leaving + census.ended,
+        leaving_since: census.leaving_since,
         live: census.live,
         queue_depth,
         oldest_wait: jobs.1,
@@ -144,6 +149,7 @@ mod tests {
             booting: 0,
             failed: 0,
             leaving: 0,
+            leaving_since: None,
             live: 0,
             queue_depth: 0,
             oldest_wait: None,
@@ -208,6 +214,7 @@ mod tests {
             booting: 3,
             failed: 3,
             leaving: 3,
+            leaving_since: Some(at(0)),
             live: 12,
             queue_depth: 1,
             oldest_wait: Some(secs(40)),

@@ -25,6 +25,9 @@ pub(super) struct Unit {
     pub(super) passed_over: Option<Timestamp>,
     /// Set from the moment at which it has a job.
     pub(super) work: Option<Work>,
+    /// Since when its job is over or its deletion is under way, as far as is known: GARM writes
+    /// the row anew at each attempt to delete the VM.
+    pub(super) leaving_since: Option<Timestamp>,
 }
 
 /// How a runner came to its job.
@@ -71,6 +74,10 @@ impl Unit {
             idle: runner.is_idle().then(|| idle(runner, previous, now)),
             passed_over: previous.and_then(|it| it.passed_over).filter(|_| runner.is_idle()),
             work: work(runner, previous, now),
+            leaving_since: is_leaving(runner).then(|| {
+                let known = previous.and_then(|it| it.leaving_since);
+                known.unwrap_or(runner.updated_at).min(now)
+            }),
         }
     }
 
@@ -109,6 +116,11 @@ fn work(runner: &Runner, previous: Option<&Unit>, now: Timestamp) -> Option<Work
     let was_suspect =
         previous.and_then(|it| it.passed_over).is_some_and(|it| later(it, PICK_UP) <= began);
     Some(Work { began, idle_since: idle.unwrap_or(runner.created_at), was_suspect })
+}
+
+/// Its job is over, or its deletion is under way.
+fn is_leaving(runner: &Runner) -> bool {
+    runner.status.is_leaving() || runner.runner_status == RunnerStatus::Terminated
 }
 
 /// Since when an idle runner is idle:

@@ -186,12 +186,16 @@ impl World {
         let knobs = &self.config.knobs;
         let rate = knobs.of(&provider).delete_fail_rate.unwrap_or(knobs.delete_fail_rate);
         if before == Vm::PendingDelete && self.dice.provider.chance(rate) {
-            // GARM puts the state back and tries again at a later tick.
-            self.set_vm(key, before);
+            // GARM puts the state back, with what the provider said, and tries again at a later
+            // tick (measured).
+            let now = self.now;
             if let Some(instance) = self.instances.get_mut(&key) {
-                instance.fault = "failed to remove instance from provider".into();
+                instance.vm = before;
+                instance.fault = DELETE_FAULT.into();
                 instance.is_locked = false;
+                instance.updated_at = now;
             }
+            self.emit_instance("update", key);
             return;
         }
         self.agenda.add(self.now + delay, Due::Deleted(key));
@@ -232,6 +236,9 @@ impl World {
         }
     }
 }
+
+const DELETE_FAULT: &str = "failed to remove instance from provider: error removing instance: \
+    provider binary returned error: sim: injected delete failure";
 
 /// A pool may bring its own rate: `extra_specs: {"sim_create_fail_rate": 1}`; `lab_…` is taken too.
 fn own_rate(extra_specs: Option<&str>) -> Option<f64> {

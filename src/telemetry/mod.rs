@@ -5,6 +5,7 @@
 //! waits for a reader; whoever asks gets the last that was written, with the age of the
 //! observation measured at that moment.
 
+pub mod ask;
 pub mod bind;
 pub mod board;
 pub mod certificates;

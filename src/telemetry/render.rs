@@ -24,7 +24,7 @@ const LABEL_MAX: usize = 128;
 type Read = fn(&PoolGauges) -> Option<f64>;
 
 /// The gauges that have one number per pool.
-const POOL_GAUGES: [(Series, Read); 16] = [
+const POOL_GAUGES: [(Series, Read); 17] = [
     (series::RUNNER_ACTIVE, |it| number(it.active)),
     (series::RUNNER_IDLE, |it| number(it.idle)),
     (series::QUEUE_DEPTH, |it| number(it.queue_depth)),
@@ -39,6 +39,7 @@ const POOL_GAUGES: [(Series, Read); 16] = [
     (series::POOL_OUTDATED_RUNNERS, |it| it.outdated_runners.and_then(number)),
     (series::POOL_BELOW_MIN, |it| number(it.is_below_min)),
     (series::CIRCUIT_OPEN, |it| number(it.is_circuit_open)),
+    (series::LEVEL_NOT_FOLLOWED, |it| number(it.is_stalled)),
     (series::CONFIG_DRIFT, |it| it.has_drift.and_then(number)),
     (series::POLICY_VIOLATIONS, |it| it.policy_violations.and_then(number)),
 ];

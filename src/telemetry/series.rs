@@ -94,11 +94,11 @@ pub const POOL_FORGOTTEN_JOBS: Series = gauge(
     POOL,
     "Number of waiting jobs that GARM has forgotten and runners are still kept for",
 );
-/// 0 when nothing waits.
+/// 0 when nothing waits. Stuck jobs included: they are served worst.
 pub const POOL_OLDEST_QUEUED_JOB_AGE: Series = gauge(
     "runnerctl_pool_oldest_queued_job_age_seconds",
     POOL,
-    "Time since the oldest waiting job was queued, 0 when none waits",
+    "Time since the oldest waiting job was queued, stuck ones included, 0 when none waits",
 );
 /// Only where GARM reports generations.
 pub const POOL_OUTDATED_RUNNERS: Series = gauge(
@@ -117,6 +117,12 @@ pub const CIRCUIT_OPEN: Series = gauge(
     "runnerctl_circuit_open",
     POOL,
     "Whether scaling up is suspended because runners keep failing (1) or not (0)",
+);
+/// 1 or 0.
+pub const LEVEL_NOT_FOLLOWED: Series = gauge(
+    "runnerctl_level_not_followed",
+    POOL,
+    "Whether GARM creates none of the runners that the level of the pool asks for (1) or not (0)",
 );
 /// 1 or 0.
 pub const CONFIG_DRIFT: Series = gauge(
@@ -265,7 +271,7 @@ pub const GARM_REQUEST_DURATION: Series = Series {
 };
 
 /// Every series, in the order of `/metrics`.
-pub const ALL: [Series; 41] = [
+pub const ALL: [Series; 42] = [
     RUNNER_ACTIVE,
     RUNNER_IDLE,
     QUEUE_DEPTH,
@@ -282,6 +288,7 @@ pub const ALL: [Series; 41] = [
     POOL_OUTDATED_RUNNERS,
     POOL_BELOW_MIN,
     CIRCUIT_OPEN,
+    LEVEL_NOT_FOLLOWED,
     CONFIG_DRIFT,
     POLICY_VIOLATIONS,
     CONFIG_TAKEN,

@@ -48,7 +48,7 @@ pub struct PoolGauges {
     pub stale_jobs: u32,
     /// Waiting jobs that GARM has forgotten.
     pub forgotten_jobs: u32,
-    /// Age of the oldest waiting job; zero when none waits.
+    /// Age of the oldest waiting job, stuck ones included; zero when none waits.
     pub oldest_wait: Duration,
     /// Runners older than their pool's last change; absent where GARM counts no generations.
     pub outdated_runners: Option<u32>,
@@ -56,6 +56,8 @@ pub struct PoolGauges {
     pub is_below_min: bool,
     /// Scaling up is suspended.
     pub is_circuit_open: bool,
+    /// GARM does not create the runners that the level asks for.
+    pub is_stalled: bool,
     /// The pool differs from its declaration; absent while nobody has compared.
     pub has_drift: Option<bool>,
     /// Rules of the policy that the pool breaks as it stands in GARM; absent while nobody has held

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::name::RunnerName;
 use crate::domain::text;
 use crate::event::{Event, Outcome, OutcomeKind};
 use crate::plan::About;
@@ -22,7 +23,9 @@ pub fn subject(about: &About) -> String {
 pub fn about(event: &Event) -> About {
     match event {
         Event::StepBegan { about, .. } | Event::Doing { about, .. } => about.clone(),
-        Event::Draining { pool, .. } | Event::Runner { pool, .. } => About::Pool(pool.clone()),
+        Event::Draining { pool, .. }
+        | Event::Undeletable { pool, .. }
+        | Event::Runner { pool, .. } => About::Pool(pool.clone()),
         Event::StepEnded(outcome) => outcome.about.clone(),
     }
 }
@@ -36,8 +39,15 @@ pub fn doing(event: &Event) -> String {
         Event::Runner { runner, what, .. } => {
             format!("runner `{}` {}", text::quote(runner.as_str()), text::quote(what))
         }
+        Event::Undeletable { runner, fault, .. } => undeletable(runner, fault),
         Event::StepEnded(outcome) => ended(outcome),
     }
+}
+
+/// That a runner cannot be deleted, in the words of its provider.
+pub fn undeletable(runner: &RunnerName, fault: &str) -> String {
+    let said = text::said(fault);
+    format!("runner {} cannot be deleted: its provider says: {said}", text::code(runner.as_str()))
 }
 
 /// `drain: 3 busy runners, 1 leaving, waited 2m`.
@@ -72,6 +82,7 @@ pub fn line(event: &Event) -> String {
     let doing = doing(event);
     match event {
         Event::StepEnded(_) => format!("{subject}: {doing}"),
+        Event::Undeletable { .. } => format!("{subject}: {}", paint(WARNING, doing)),
         Event::StepBegan { .. }
         | Event::Doing { .. }
         | Event::Draining { .. }
@@ -84,7 +95,7 @@ mod tests {
     use anstream::adapter::strip_str;
 
     use super::*;
-    use crate::domain::name::{PoolName, RunnerName};
+    use crate::domain::name::PoolName;
     use crate::plan::Action;
 
     fn check(event: &Event, expected: &str) {
@@ -106,6 +117,12 @@ mod tests {
         check(&draining(1, 2), "gpu: drain: 1 busy runner, 2 leaving, waited 1m 15s");
         check(&draining(0, 0), "gpu: drain: waited 1m 15s");
         let runner = RunnerName::new("gpu-1");
+        let fault = "no route\u{1b} to vcenter\n".to_owned();
+        let stuck = Event::Undeletable { pool: pool.clone(), runner: runner.clone(), fault };
+        check(
+            &stuck,
+            "gpu: runner `gpu-1` cannot be deleted: its provider says: no route\\u{1b} to vcenter",
+        );
         let what = "removed".into();
         check(&Event::Runner { pool: pool.clone(), runner, what }, "gpu: runner `gpu-1` removed");
         let outcome = Outcome {

@@ -17,8 +17,8 @@ use runnerctl::domain::runner::Runner;
 use runnerctl::engine::act::Writer;
 use runnerctl::engine::record::Warrant;
 use runnerctl::engine::watch::{
-    Act, Audience, Course, Doors, End, Enrolled, Incident, Order, Roll, Settings, Sight, Writes,
-    watch,
+    Act, Applied, Audience, Course, Doors, End, Enrolled, Incident, Order, Roll, Settings, Sight,
+    Writes, watch,
 };
 use runnerctl::garm::{Client, Error};
 use runnerctl::host::clock::Clock;
@@ -295,7 +295,7 @@ impl Audience for Heard {
         *self.gauges.lock().unwrap() = gauges.collect();
     }
 
-    fn decided(&self, _: &PoolName, _: &Decision) {}
+    fn decided(&self, _: &PoolName, _: &Decision, _: Applied) {}
 
     fn acted(&self, _: &Act) {}
 

@@ -11,4 +11,5 @@ mod reload;
 mod rotation;
 pub(crate) mod stage;
 mod start;
+mod status;
 mod threads;

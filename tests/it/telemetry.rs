@@ -1,5 +1,6 @@
 //! What `/metrics` says, and when.
 
+mod ask;
 pub(crate) mod door;
 pub(crate) mod script;
 

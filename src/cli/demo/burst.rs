@@ -17,8 +17,8 @@ use crate::engine::act::Writer;
 use crate::engine::apply::{Options, apply};
 use crate::engine::observe::read_fleet;
 use crate::engine::watch::{
-    Act, Audience, Course, Doors, Enrolled, Incident, Order as Command, Roll, Settings, Sight,
-    Writes, watch,
+    Act, Applied, Audience, Course, Doors, Enrolled, Incident, Order as Command, Roll, Settings,
+    Sight, Writes, watch,
 };
 use crate::event::Silence;
 use crate::garm::{Client, events};
@@ -295,7 +295,7 @@ impl Audience for Teller<'_> {
 
     fn turned(&self, _sight: &Sight<'_>) {}
 
-    fn decided(&self, pool: &PoolName, decision: &Decision) {
+    fn decided(&self, pool: &PoolName, decision: &Decision, applied: Applied) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let is_same = last.insert(pool.clone(), decision.reason) == Some(decision.reason);
         let is_told = decision.direction != Direction::Stay || decision.reason == Reason::Hold;
@@ -303,7 +303,7 @@ impl Audience for Teller<'_> {
             self.stage.beat(&format!(
                 "{}: {}",
                 paint(NAME, pool),
-                words::decided(pool, decision).text
+                words::decided(pool, decision, applied).text
             ));
         }
     }

@@ -28,13 +28,14 @@ use crate::sim::memory::Memory;
 use crate::sim::{Config, Knobs, Order, What, World};
 use crate::view;
 use crate::view::plan::Heading;
-use crate::view::status::{Detail, Sight, board};
+use crate::view::status::{Decisions, Detail, Sight, board};
 use crate::view::style::{ADDED, GOOD, HELP, NAME, QUIET, REMOVED, paint};
 use crate::view::words::{count, span};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::progress::News;
+use crate::cli::status::first;
 
 /// How long a person gets to read a passage, at a terminal only.
 const PAUSE: Duration = Duration::from_millis(700);
@@ -217,11 +218,13 @@ impl<'a> Stage<'a> {
         let fleet = self.read().await?;
         let manifest = self.manifest();
         let plan = self.plan_now().await?;
+        let told = first(&plan.fleet, &manifest.pools, &fleet);
         let sight = Sight {
             owner: &plan.fleet,
             declared: &manifest.pools,
             fleet: &fleet,
             plan: Some(&plan),
+            decisions: &Decisions { source: None, told },
         };
         let detail = if command.contains("--runners") { Detail::Runners } else { Detail::Pools };
         self.print(&view::status::text(&board(sight), detail, self.cx.print.width()))

@@ -51,6 +51,7 @@ struct Numbers {
     unserved: u32,
     oldest_s: f64,
     is_circuit_open: bool,
+    is_stalled: bool,
 }
 
 impl Facts {
@@ -75,6 +76,7 @@ impl Facts {
                     unserved: it.unserved_jobs,
                     oldest_s: it.oldest_wait.as_secs_f64(),
                     is_circuit_open: it.is_circuit_open,
+                    is_stalled: it.is_stalled,
                 };
                 (name.clone(), numbers)
             })
@@ -117,6 +119,7 @@ impl Facts {
             (Series::UnservedJobs, pools(|it| it.unserved.into())),
             (Series::OldestQueuedJobAgeSeconds, pools(|it| it.oldest_s)),
             (Series::CircuitOpen, pools(|it| it.is_circuit_open.into())),
+            (Series::LevelNotFollowed, pools(|it| it.is_stalled.into())),
             (Series::ObservationAgeSeconds, Reading::Fleet(Some(age.as_secs_f64()))),
         ]);
         let (violations, gaps) = (known.violations.count(now), known.gaps.count(now));

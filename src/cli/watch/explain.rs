@@ -3,30 +3,47 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::domain::name::{FleetName, PoolId, PoolName};
-use crate::engine::watch::Sight;
+use crate::engine::watch::{Applied, Sight};
 use crate::scale::{Decision, Freeze, SiteMemory};
-use crate::view::decision;
+use crate::view::decision::{self, Fate, Report, Stall};
+
+/// Whose decisions they are.
+#[derive(Debug, Clone)]
+pub(super) struct Origin {
+    pub(super) fleet: FleetName,
+    /// Address of GARM.
+    pub(super) garm: String,
+}
 
 /// Everything that the page is made from; made into a page when somebody asks.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Kept {
-    fleet: String,
-    at: Option<Timestamp>,
-    decisions: BTreeMap<PoolName, (Arc<Decision>, Option<Freeze>)>,
-    left_alone: Vec<(String, String)>,
+    report: Report,
+    decisions: BTreeMap<PoolName, Held>,
+}
+
+/// One decision, and what becomes of it.
+#[derive(Debug, Clone)]
+struct Held {
+    decision: Arc<Decision>,
+    frozen: Option<Freeze>,
+    stall: Option<Stall>,
 }
 
 impl Kept {
-    pub(super) fn of(fleet: &FleetName, sight: &Sight<'_>) -> Self {
+    pub(super) fn of(origin: &Origin, controller: Option<String>, sight: &Sight<'_>) -> Self {
         let all = sight.memory.values().flat_map(SiteMemory::decisions);
         let by_id: BTreeMap<&PoolId, &Arc<Decision>> = all.map(|it| (&it.pool, it)).collect();
         let kept = sight.managed.iter().filter_map(|(name, it)| {
-            let decision = Arc::clone(by_id.get(&it.id)?);
-            Some((name.clone(), (decision, sight.freeze_of(&it.entity).cloned())))
+            let held = Held {
+                decision: Arc::clone(by_id.get(&it.id)?),
+                frozen: sight.freeze_of(&it.entity).cloned(),
+                stall: sight.stalls.get(&it.id).cloned(),
+            };
+            Some((name.clone(), held))
         });
         let is_scaled = |id: &PoolId| by_id.contains_key(id);
         let at_rest = sight.managed.iter().filter(|it| !is_scaled(&it.1.id)).map(|(name, _)| {
@@ -34,20 +51,23 @@ impl Kept {
         });
         let unmanaged =
             sight.unmanaged.iter().map(|(name, why)| (name.to_string(), why.sentence()));
-        Self {
-            fleet: fleet.to_string(),
-            at: Some(sight.now),
-            decisions: kept.collect(),
+        let report = Report {
+            fleet: origin.fleet.to_string(),
+            garm: origin.garm.clone(),
+            controller_id: controller,
+            at: sight.now,
+            is_applied: sight.applied == Applied::Yes,
             left_alone: unmanaged.chain(at_rest).collect(),
-        }
+        };
+        Self { report, decisions: kept.collect() }
     }
 
     pub(super) fn value(&self) -> Value {
-        let pools = self
-            .decisions
-            .iter()
-            .map(|(name, (it, frozen))| decision::json(name, it, frozen.as_ref()));
-        let at = self.at.unwrap_or(Timestamp::UNIX_EPOCH);
-        decision::report(&self.fleet, at, &pools.collect::<Vec<_>>(), &self.left_alone)
+        let at_large = if self.report.is_applied { Fate::Applied } else { Fate::Withheld };
+        let pools = self.decisions.iter().map(|(name, it)| {
+            let fate = it.frozen.as_ref().map_or(at_large, Fate::Frozen);
+            decision::json(name, &it.decision, fate, it.stall.as_ref())
+        });
+        self.report.value(&pools.collect::<Vec<_>>())
     }
 }

@@ -60,6 +60,7 @@ pub(super) fn snapshot(
         let gauges = PoolGauges {
             outdated_runners,
             has_drift: drifts.get(name).copied(),
+            is_stalled: sight.stalls.contains_key(&managed.id),
             policy_violations: violated.get(name).copied(),
             ..pool(&seen)
         };
@@ -102,6 +103,8 @@ fn pool(seen: &Seen<'_>) -> PoolGauges {
     let (stock, queue) = (seen.stock, seen.queue);
     let census = stock.census();
     let min_runners = stock.policy().map_or(0, |it| it.min_runners);
+    // Nobody is served worse than those whom GitHub gives no runner.
+    let oldest = queue.oldest.into_iter().chain(queue.tally.oldest_stuck).min();
     let serving = census.active + census.idle + census.booting;
     PoolGauges {
         active: census.active,
@@ -115,10 +118,11 @@ fn pool(seen: &Seen<'_>) -> PoolGauges {
         stuck_jobs: queue.tally.stuck,
         stale_jobs: queue.tally.stale,
         forgotten_jobs: queue.tally.forgotten,
-        oldest_wait: queue.oldest.map_or(Duration::ZERO, |it| Moment::new(seen.now).age(it)),
+        oldest_wait: oldest.map_or(Duration::ZERO, |it| Moment::new(seen.now).age(it)),
         outdated_runners: None,
         is_below_min: serving < min_runners,
         is_circuit_open: seen.decision.is_some_and(|it| it.rules.circuit.open.is_some()),
+        is_stalled: false,
         has_drift: None,
         policy_violations: None,
     }
@@ -129,7 +133,7 @@ mod tests {
     use super::*;
     use crate::domain::job::Job;
     use crate::domain::runner::Runner;
-    use crate::engine::watch::Stream;
+    use crate::engine::watch::{Applied, Stream};
     use crate::scale::testing::{at, entity, fleet, job, policy, pool, runner};
     use crate::scale::{Memory, Picture, States, turn_all};
 
@@ -160,10 +164,12 @@ mod tests {
             managed: &managed(&["default", "off", "gone"]),
             unmanaged: &BTreeMap::new(),
             freeze: None,
+            applied: Applied::Yes,
             stopped: &BTreeMap::new(),
             read_at: at(-1),
             read_age: Duration::from_secs(1),
             stream: Stream::Up,
+            stalls: &BTreeMap::new(),
             watched: &crate::watchdog::Watched::default(),
         };
         snapshot(&sight, &outdated, &Drifts::none(), &BTreeMap::new())

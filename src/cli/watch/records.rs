@@ -109,6 +109,8 @@ impl Records {
             | Incident::Skewed(_)
             | Incident::InStep
             | Incident::LeashSlack(_)
+            | Incident::NotFollowed { .. }
+            | Incident::Followed(_)
             | Incident::Unmanaged { .. }
             | Incident::Managed(_)
             | Incident::RunnerFailed { .. }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::journal::{Line, Weight};
 use super::words;
 use crate::domain::name::PoolName;
-use crate::engine::watch::{Act, ActEnd, Deed};
+use crate::engine::watch::{Act, ActEnd, Applied, Deed};
 use crate::scale::{Decision, Reason};
 
 /// The same is said of a pool once in so long; with `-v` each time.
@@ -24,96 +24,146 @@ enum Topic {
     Level,
 }
 
-/// What of a pool is in force: one decision and one level, whatever the topics were.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Slot {
-    Decision,
-    Level,
-}
-
-impl Topic {
-    fn slot(self) -> Slot {
-        match self {
-            Self::Reason(_) => Slot::Decision,
-            Self::Level => Slot::Level,
-        }
-    }
+/// How much is told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Volume {
+    /// The same once in [`QUIET`].
+    #[default]
+    Usual,
+    /// All of it (`-v`).
+    All,
 }
 
 /// What was said of each pool, and what waits to be said.
 #[derive(Debug, Default)]
 pub(super) struct Repeats {
+    volume: Volume,
     /// When a topic was last spoken of.
     said: BTreeMap<PoolName, BTreeMap<Topic, Timestamp>>,
-    /// What is in force and was not said, because its topic had just been spoken of.
-    held: BTreeMap<(PoolName, Slot), (Topic, Line)>,
+    /// The decision in force where it was not said, because its reason had just been given.
+    held: BTreeMap<PoolName, (Reason, Line)>,
+    /// Writes of the level that were not said yet.
+    moves: BTreeMap<PoolName, Moves>,
+}
+
+/// Writes of one pool's level, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Moves {
+    /// The level before the first.
+    from: u32,
+    /// The level after the last.
+    to: u32,
+    writes: u32,
 }
 
 impl Repeats {
+    pub(super) fn new(volume: Volume) -> Self {
+        Self { volume, ..Self::default() }
+    }
+
     /// A decision that differs from the one before, as a line. One that repeats the reason given a
     /// moment ago weighs less, and is said later if it is still in force then.
-    pub(super) fn decided(&mut self, pool: &PoolName, decision: &Decision) -> Line {
-        let line = words::decided(pool, decision);
-        self.weigh(pool, Topic::Reason(decision.reason), decision.at, line)
+    pub(super) fn decided(
+        &mut self,
+        pool: &PoolName,
+        decision: &Decision,
+        applied: Applied,
+    ) -> Line {
+        let line = words::decided(pool, decision, applied);
+        self.weigh(pool, decision.reason, decision.at, line)
     }
 
-    /// A write as a line. A level that a decision has moved is treated as decisions are; runners,
-    /// failures and the end of all pulses are always said.
-    pub(super) fn acted(&mut self, act: &Act) -> Line {
-        let line = words::acted(act);
-        match (&act.deed, &act.end, act.reason) {
-            (Deed::Raise { .. } | Deed::Lower { .. }, ActEnd::Done, Some(_)) => {
-                self.weigh(&act.pool, Topic::Level, act.at, line)
-            }
-            (_, _, _) => line,
-        }
+    /// A decision that is not written although others are, as a line: what was to be said of the
+    /// one before is void.
+    pub(super) fn withheld(&mut self, pool: &PoolName, decision: &Decision) -> Line {
+        self.held.remove(pool);
+        Line { weight: Weight::Detail, ..words::decided(pool, decision, Applied::No) }
     }
 
-    fn weigh(&mut self, pool: &PoolName, topic: Topic, at: Timestamp, line: Line) -> Line {
-        let place = (pool.clone(), topic.slot());
-        self.held.remove(&place);
+    fn weigh(&mut self, pool: &PoolName, reason: Reason, at: Timestamp, line: Line) -> Line {
+        self.held.remove(pool);
         if line.weight == Weight::Detail {
             return line;
         }
-        if self.is_recent(pool, topic, at) {
-            self.held.insert(place, (topic, line.clone()));
+        if self.is_recent(pool, Topic::Reason(reason), at) {
+            self.held.insert(pool.clone(), (reason, line.clone()));
             return Line { weight: Weight::Detail, ..line };
         }
-        self.say(pool, topic, at);
+        self.say(pool, Topic::Reason(reason), at);
         line
+    }
+
+    /// A write as a line. A level that a decision has moved is treated as decisions are; runners,
+    /// failures and the end of all pulses are always said. A line about the level begins where the
+    /// last one ended, whatever was written between them.
+    pub(super) fn acted(&mut self, act: &Act) -> Line {
+        let (Deed::Raise { from, to } | Deed::Lower { from, to }) = act.deed else {
+            return words::acted(act);
+        };
+        if act.end != ActEnd::Done {
+            return words::acted(act);
+        }
+        let before = self.moves.remove(&act.pool);
+        let moves = match before {
+            Some(it) => Moves { to, writes: it.writes + 1, ..it },
+            None => Moves { from, to, writes: 1 },
+        };
+        if act.reason.is_some() && self.is_recent(&act.pool, Topic::Level, act.at) {
+            self.moves.insert(act.pool.clone(), moves);
+            return Line { weight: Weight::Detail, ..words::acted(act) };
+        }
+        self.say(&act.pool, Topic::Level, act.at);
+        Line { text: moves.text(), ..words::acted(act) }
     }
 
     /// What has waited long enough by `now`, on the clock of the decisions.
     pub(super) fn overdue(&mut self, now: Timestamp) -> Vec<Line> {
-        if self.held.is_empty() {
-            return Vec::new();
+        let mut lines = Vec::new();
+        for (pool, (reason, line)) in std::mem::take(&mut self.held) {
+            if self.is_recent(&pool, Topic::Reason(reason), now) {
+                self.held.insert(pool, (reason, line));
+            } else {
+                self.say(&pool, Topic::Reason(reason), now);
+                lines.push(line);
+            }
         }
-        let (held, due): (BTreeMap<_, _>, BTreeMap<_, _>) = std::mem::take(&mut self.held)
-            .into_iter()
-            .partition(|((pool, _), (topic, _))| self.is_recent(pool, *topic, now));
-        self.held = held;
-        let say = |((pool, _), (topic, line)): ((PoolName, Slot), (Topic, Line))| {
-            self.say(&pool, topic, now);
-            line
-        };
-        due.into_iter().map(say).collect()
+        for (pool, moves) in std::mem::take(&mut self.moves) {
+            if self.is_recent(&pool, Topic::Level, now) {
+                self.moves.insert(pool, moves);
+            } else if moves.from != moves.to {
+                self.say(&pool, Topic::Level, now);
+                lines.push(Line::new(Weight::Note, "action", moves.text()).of(&pool));
+            }
+        }
+        lines
     }
 
     /// Forgets the pools that are not managed any more.
     pub(super) fn keep(&mut self, is_managed: impl Fn(&PoolName) -> bool) {
         self.said.retain(|pool, _| is_managed(pool));
-        self.held.retain(|(pool, _), _| is_managed(pool));
+        self.held.retain(|pool, _| is_managed(pool));
+        self.moves.retain(|pool, _| is_managed(pool));
     }
 
     /// Whether this was said a moment ago, or a moment from now: a write ends before the turn that
     /// tells of it. After the clock was set back: no.
     fn is_recent(&self, pool: &PoolName, topic: Topic, now: Timestamp) -> bool {
-        let then = self.said.get(pool).and_then(|it| it.get(&topic));
-        then.is_some_and(|then| now.duration_since(*then).unsigned_abs() < QUIET)
+        let said = self.said.get(pool).and_then(|it| it.get(&topic));
+        self.volume == Volume::Usual
+            && said.is_some_and(|it| now.duration_since(*it).unsigned_abs() < QUIET)
     }
 
     fn say(&mut self, pool: &PoolName, topic: Topic, now: Timestamp) {
         self.said.entry(pool.clone()).or_default().insert(topic, now);
+    }
+}
+
+impl Moves {
+    fn text(self) -> String {
+        match self.from == self.to {
+            true => format!("level is {} again after {} writes", self.to, self.writes),
+            false => words::moved((self.from, self.to), self.writes, &ActEnd::Done),
+        }
     }
 }
 
@@ -133,7 +183,7 @@ mod tests {
     fn weigh(repeats: &mut Repeats, reason: Reason, second: i64, text: &str) -> Weight {
         let weight = if reason == Reason::Served { Weight::Detail } else { Weight::Note };
         let line = Line::new(weight, "decision", text);
-        repeats.weigh(&pool(), Topic::Reason(reason), at(second), line).weight
+        repeats.weigh(&pool(), reason, at(second), line).weight
     }
 
     fn texts(lines: Vec<Line>) -> Vec<String> {
@@ -206,6 +256,51 @@ mod tests {
         weigh(&mut repeats, Reason::Served, 3, "a decision is something else");
         assert_eq!(texts(repeats.overdue(at(10))), ["level lowered from 5 to 0"]);
         assert_eq!(moved(&mut repeats, Deed::Raise { from: 0, to: 1 }, 9), Weight::Detail);
+    }
+
+    /// The numbers of what is said, one line after the other.
+    #[test]
+    fn each_line_about_the_level_begins_where_the_one_before_ended() {
+        let mut repeats = Repeats::default();
+        let mut said = Vec::new();
+        let levels = [0, 5, 0, 3, 2, 7, 7, 1];
+        for (second, move_) in (0..).zip(levels.windows(2)) {
+            let (from, to) = (move_[0], move_[1]);
+            let deed = if to > from { Deed::Raise { from, to } } else { Deed::Lower { from, to } };
+            let reason = Some(Reason::Pressure).filter(|_| second < 6);
+            let line = repeats.acted(&act(deed, ActEnd::Done, reason, second * 4));
+            said.extend(Some(line).filter(|it| it.weight > Weight::Detail).map(|it| it.text));
+        }
+        let expected = [
+            "level raised from 0 to 5",
+            "level lowered from 5 to 2 by 3 writes",
+            "level lowered from 2 to 1 by 3 writes",
+        ];
+        assert_eq!(said, expected);
+        assert_eq!(texts(repeats.overdue(at(60))), [""; 0]);
+    }
+
+    #[test]
+    fn a_level_that_is_back_where_it_was_said_to_be_is_not_said_again() {
+        let mut repeats = Repeats::default();
+        let pressure = Some(Reason::Pressure);
+        for (second, (from, to)) in (0..).zip([(0, 5), (5, 0), (0, 5)]) {
+            let deed = if to > from { Deed::Raise { from, to } } else { Deed::Lower { from, to } };
+            repeats.acted(&act(deed, ActEnd::Done, pressure, second));
+        }
+        assert_eq!(texts(repeats.overdue(at(60))), [""; 0]);
+    }
+
+    #[test]
+    fn all_is_said_where_all_is_asked_for() {
+        let mut repeats = Repeats::new(Volume::All);
+        for second in 0..3 {
+            assert_eq!(weigh(&mut repeats, Reason::Pressure, second, "starts 1"), Weight::Note);
+            let deed = Deed::Raise { from: 0, to: 5 };
+            let line = repeats.acted(&act(deed, ActEnd::Done, Some(Reason::Pressure), second));
+            assert_eq!(line.weight, Weight::Note);
+        }
+        assert_eq!(texts(repeats.overdue(at(60))), [""; 0]);
     }
 
     #[test]

@@ -11,19 +11,20 @@ use tokio::sync::{Notify, watch};
 
 use super::alerting::Facts;
 use super::drifts::Drifts;
-use super::explain::Kept;
+use super::explain::{Kept, Origin};
 use super::gauges::{self, Outdated};
 use super::guardrails::{Guardrails, News};
 use super::journal::{Journal, Line, Weight};
+use super::leaving::Leaving;
 use super::records::{Records, Turn};
-use super::repeats::Repeats;
+use super::repeats::{Repeats, Volume};
 use super::timings::{Timings, Took};
 use super::verdicts::Verdicts;
 use super::words;
 use crate::cli::policies::Policies;
 use crate::domain::fleet::{Controller, Fleet};
-use crate::domain::name::{FleetName, PoolId, PoolName};
-use crate::engine::watch::{Act, ActEnd, Audience, Deed, Incident, Sight, Stream};
+use crate::domain::name::{PoolId, PoolName};
+use crate::engine::watch::{Act, ActEnd, Applied, Audience, Deed, Incident, Sight, Stream, Writes};
 use crate::garm::Client;
 use crate::scale::{Change, Decision, Direction, Site};
 use crate::telemetry::{Board, Counter, Timing};
@@ -33,7 +34,8 @@ use crate::watchdog::Finding;
 
 /// Whom the loop's words reach.
 pub(super) struct Reporter {
-    fleet: FleetName,
+    origin: Origin,
+    writes: Writes,
     client: Arc<Client>,
     board: Arc<Board>,
     journal: Journal,
@@ -61,6 +63,7 @@ struct State {
     outdated: Outdated,
     guardrails: Guardrails,
     repeats: Repeats,
+    leaving: Leaving,
     names: BTreeMap<PoolId, PoolName>,
     /// The last words about GARM's own backoff.
     impatience: Option<String>,
@@ -84,16 +87,27 @@ pub(super) struct Outlets {
     pub(super) verdicts: Arc<Verdicts>,
 }
 
+/// Whose loop is heard, and how it is told.
+pub(super) struct Profile {
+    pub(super) origin: Origin,
+    /// Whether the loop writes.
+    pub(super) writes: Writes,
+    pub(super) volume: Volume,
+}
+
 impl Reporter {
-    pub(super) fn new(fleet: FleetName, outlets: Outlets) -> Self {
+    pub(super) fn new(profile: Profile, outlets: Outlets) -> Self {
+        let Profile { origin, writes, volume } = profile;
         let Outlets { client, board, journal, records, facts, drifts, .. } = outlets;
         let (controllers, policies) = (outlets.controllers, outlets.policies);
         let verdicts = outlets.verdicts;
         let kept = Arc::new(Mutex::new(Kept::default()));
-        let state = Mutex::new(State::default());
+        let state = State { repeats: Repeats::new(volume), ..State::default() };
+        let state = Mutex::new(state);
         let looked = Arc::new(Notify::new());
         Self {
-            fleet,
+            origin,
+            writes,
             client,
             board,
             journal,
@@ -172,7 +186,8 @@ impl Reporter {
     }
 
     fn explain(&self, sight: &Sight<'_>) {
-        let kept = Kept::of(&self.fleet, sight);
+        let controller = self.controllers.borrow().as_ref().map(|it| it.id.clone());
+        let kept = Kept::of(&self.origin, controller, sight);
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
     }
 }
@@ -185,9 +200,12 @@ impl Audience for Reporter {
         let times = state.timings.read(fleet);
         self.time(&state, times);
         state.outdated = gauges::outdated(fleet);
-        let news = state.guardrails.read(&self.policies.borrow(), &self.fleet, fleet);
+        let news = state.guardrails.read(&self.policies.borrow(), &self.origin.fleet, fleet);
         self.verdicts.networks(state.guardrails.in_wrong_networks());
         self.tell_violations(&news);
+        for line in state.leaving.read(fleet, &self.origin.fleet) {
+            self.journal.say(line);
+        }
         self.records.read(fleet);
         self.controllers.send_if_modified(|it| {
             let is_news = it.as_ref() != Some(&fleet.controller);
@@ -207,6 +225,10 @@ impl Audience for Reporter {
         let mut state = self.state();
         let times = state.timings.changed(change);
         self.time(&state, times);
+        let State { leaving, names, .. } = &mut *state;
+        if let Some(line) = leaving.changed(change, names) {
+            self.journal.say(line);
+        }
     }
 
     fn turned(&self, sight: &Sight<'_>) {
@@ -246,7 +268,7 @@ impl Audience for Reporter {
         }
     }
 
-    fn decided(&self, pool: &PoolName, decision: &Decision) {
+    fn decided(&self, pool: &PoolName, decision: &Decision, applied: Applied) {
         if decision.direction != Direction::Stay {
             self.board.count(Counter::ScalingDecision {
                 pool: pool.clone(),
@@ -254,7 +276,11 @@ impl Audience for Reporter {
                 reason: decision.reason.word(),
             });
         }
-        self.journal.say(self.state().repeats.decided(pool, decision));
+        let repeats = &mut self.state().repeats;
+        self.journal.say(match (applied, self.writes) {
+            (Applied::Yes, _) | (_, Writes::Withheld) => repeats.decided(pool, decision, applied),
+            (Applied::No, Writes::Sent) => repeats.withheld(pool, decision),
+        });
     }
 
     fn acted(&self, act: &Act) {

@@ -10,12 +10,14 @@ use tokio::time::{Instant, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::explain::Origin;
 use super::identity::Identity;
 use super::journal::{Journal, Line, Weight};
 use super::opening::Opened;
 use super::proving::{Demand, Prover, Shown};
 use super::reload::{Cause, Reloader};
-use super::reporter::{Outlets, Reporter};
+use super::repeats::Volume;
+use super::reporter::{Outlets, Profile, Reporter};
 use super::rounds::{herald, round};
 use crate::audit;
 use crate::cli::exit::Exit;
@@ -112,7 +114,12 @@ fn reporter(
         policies,
         verdicts: Arc::clone(&opened.verdicts),
     };
-    Reporter::new(opened.setup.file.fleet.clone(), outlets)
+    let profile = Profile {
+        origin: Origin { fleet: opened.setup.file.fleet.clone(), garm: opened.client.address() },
+        writes: opened.settings.writes,
+        volume: if opened.globals.verbose > 0 { Volume::All } else { Volume::Usual },
+    };
+    Reporter::new(profile, outlets)
 }
 
 /// The ends of what leads from and to the loop.

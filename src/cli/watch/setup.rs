@@ -13,6 +13,7 @@ use crate::cli::load::missing_fleet_file;
 use crate::cli::places::{Places, Surroundings};
 use crate::cli::policies::Policies;
 use crate::cli::validate::{Gathered, judged};
+use crate::domain::name::FleetName;
 use crate::engine::watch::{Enrolled, Roll};
 use crate::host::files::{self, Pools};
 use crate::manifest::{DeclaredPool, FleetFile, Problem, WatchSettings, has_error};
@@ -33,6 +34,13 @@ pub(super) struct Setup {
     pub(super) base: PathBuf,
     /// Warnings about the files; `validate` shows them.
     pub(super) warnings: usize,
+}
+
+/// The declared pools as the loop takes them.
+pub(in crate::cli) fn roll(fleet: &FleetName, pools: &[DeclaredPool]) -> Roll {
+    let enrolled = |it: &DeclaredPool| Enrolled { enabled: it.enabled, policy: it.scale.clone() };
+    let pools: BTreeMap<_, _> = pools.iter().map(|it| (it.name.clone(), enrolled(it))).collect();
+    Roll { fleet: fleet.clone(), pools }
 }
 
 /// Files that cannot be used.
@@ -60,11 +68,7 @@ impl Setup {
 
     /// The pools of the loop.
     pub(super) fn roll(&self) -> Roll {
-        let enrolled =
-            |it: &DeclaredPool| Enrolled { enabled: it.enabled, policy: it.scale.clone() };
-        let pools: BTreeMap<_, _> =
-            self.pools.iter().map(|it| (it.name.clone(), enrolled(it))).collect();
-        Roll { fleet: self.file.fleet.clone(), pools }
+        roll(&self.file.fleet, &self.pools)
     }
 
     /// What resolving the file's secrets may do.

@@ -11,6 +11,7 @@ use crate::domain::fleet::Fleet;
 use crate::domain::name::{PoolId, PoolName, RunnerName};
 use crate::garm::Error;
 use crate::scale::{Change, Decision, Freeze, Memory, Picture, Reason};
+use crate::view::decision::{Fate, Stall};
 use crate::watchdog::{Finding, Watched};
 
 /// Hears what the loop sees, decides and does. Called from the loop itself: every call is cheap
@@ -32,7 +33,7 @@ pub trait Audience: Send + Sync {
     fn turned(&self, sight: &Sight<'_>);
 
     /// A decision about a pool has another direction, reason or level than the one before.
-    fn decided(&self, pool: &PoolName, decision: &Decision);
+    fn decided(&self, pool: &PoolName, decision: &Decision, applied: Applied);
 
     /// Something was written, or was to be, and this came of it.
     fn acted(&self, act: &Act);
@@ -64,6 +65,8 @@ pub struct Sight<'a> {
     pub unmanaged: &'a BTreeMap<PoolName, Unmanaged>,
     /// Why nothing is written to any pool; absent when all is well.
     pub freeze: Option<&'a Freeze>,
+    /// Whether decisions are written where nothing is frozen.
+    pub applied: Applied,
     /// Why nothing is written to the pools of an entity.
     pub stopped: &'a BTreeMap<EntityKey, Freeze>,
     /// When the fleet was last read as a whole.
@@ -72,6 +75,8 @@ pub struct Sight<'a> {
     pub read_age: Duration,
     /// Whether events arrive.
     pub stream: Stream,
+    /// Pools whose level GARM does not follow.
+    pub stalls: &'a BTreeMap<PoolId, Stall>,
     /// What the isolation auditor has watched.
     pub watched: &'a Watched,
 }
@@ -82,11 +87,29 @@ impl<'a> Sight<'a> {
         self.freeze.or_else(|| self.stopped.get(entity))
     }
 
+    /// What becomes of the decision about a pool of this entity.
+    pub fn fate_of(&self, entity: &EntityKey) -> Fate<'a> {
+        match (self.freeze_of(entity), self.applied) {
+            (Some(why), _) => Fate::Frozen(why),
+            (None, Applied::Yes) => Fate::Applied,
+            (None, Applied::No) => Fate::Withheld,
+        }
+    }
+
     /// The decision in force about each pool that is scaled, by id.
     pub fn decisions(&self) -> BTreeMap<&'a PoolId, &'a Decision> {
         let all = self.memory.values().flat_map(crate::scale::SiteMemory::decisions);
         all.map(|it| (&it.pool, it.as_ref())).collect()
     }
+}
+
+/// Whether what is decided is written to GARM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// It is.
+    Yes,
+    /// It is not: nothing is written at the moment, or levels only fall.
+    No,
 }
 
 /// Whether events arrive.
@@ -204,6 +227,10 @@ pub enum Incident {
     Thawed {
         /// Which entity; absent for all.
         entity: Option<EntityKey>,
+        /// Why it was so.
+        was: Freeze,
+        /// The entities whose pools are still not written to.
+        still: Vec<EntityKey>,
     },
     /// Events arrive no more; the reason in a few words.
     StreamLost(String),
@@ -217,6 +244,16 @@ pub enum Incident {
     InStep,
     /// No read of a pool with a raised level has succeeded for 10 s: the next write lowers it.
     LeashSlack(PoolName),
+    /// GARM does not create the runners that a pool's level asks for, although the level was sent
+    /// again.
+    NotFollowed {
+        /// Which pool.
+        pool: PoolName,
+        /// What is known of it.
+        stall: Box<Stall>,
+    },
+    /// It has created one, or none is asked for any more.
+    Followed(PoolName),
     /// A declared pool cannot be steered.
     Unmanaged {
         /// Which.

@@ -51,9 +51,9 @@ pub struct End {
 
 /// Runs the loop until it is told to stop, or has done what its settings say.
 ///
-/// Waits for a GARM that is not there. Errors only before the first full read, when waiting does
-/// not help: a wrong password, a CA or a client certificate that is refused, a GARM that was never
-/// set up.
+/// Waits for a GARM that is not there, `--once` and `--release` for half a minute. Errors only
+/// before the first full read, when that time is over or waiting does not help: a wrong password, a
+/// CA or a client certificate that is refused, a GARM that was never set up.
 pub async fn watch(doors: Doors<'_>, settings: Settings, roll: Roll) -> Result<End, Error> {
     let Doors { client, writer, mut feed, mut orders, audience, clock } = doors;
     let fleet = roll.fleet.clone();

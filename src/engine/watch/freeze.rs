@@ -8,7 +8,6 @@ use tokio::time::Instant;
 use super::audience::{Audience, Incident};
 use super::reads::Reads;
 use crate::domain::entity::{Entity, EntityKey, PoolManager};
-use crate::garm::Error;
 use crate::scale::Freeze;
 
 /// What is frozen.
@@ -52,12 +51,19 @@ impl Ice {
                 audience.trouble(&Incident::Frozen { entity: None, why: why.clone() });
             }
             (None, Some(before)) if *before != Freeze::Unread => {
-                audience.trouble(&Incident::Thawed { entity: None });
+                let still = self.stopped.keys().cloned().collect();
+                let was = before.clone();
+                audience.trouble(&Incident::Thawed { entity: None, was, still });
             }
             (Some(_) | None, _) => {}
         }
         self.all = why;
         if is_news { Weather::Changed } else { Weather::Same }
+    }
+
+    /// Why nothing is written to the pools of this entity, if that is so.
+    pub(super) fn of(&self, entity: &EntityKey) -> Option<&Freeze> {
+        self.all.as_ref().or_else(|| self.stopped.get(entity))
     }
 
     /// When time alone freezes everything.
@@ -80,16 +86,18 @@ impl Ice {
                 audience.trouble(&Incident::Frozen { entity, why: why.clone() });
             }
         }
-        for entity in before.into_keys().filter(|it| !self.stopped.contains_key(it)) {
-            audience.trouble(&Incident::Thawed { entity: Some(entity) });
+        for (entity, was) in before.into_iter().filter(|it| !self.stopped.contains_key(&it.0)) {
+            let (entity, still) = (Some(entity), Vec::new());
+            audience.trouble(&Incident::Thawed { entity, was, still });
         }
     }
 }
 
 fn why(reads: &Reads, resync: Duration, now: Instant) -> Option<Freeze> {
     let Some(succeeded) = reads.succeeded() else { return Some(Freeze::Unread) };
-    if reads.fault().is_some_and(Error::may_pass) {
-        return Some(Freeze::Unreachable);
+    // A GARM that refuses to be read refuses to be written to as well.
+    if let Some(fault) = reads.fault() {
+        return Some(if fault.may_pass() { Freeze::Unreachable } else { Freeze::Refused });
     }
     let age = now.saturating_duration_since(succeeded);
     (age >= resync * 2).then_some(Freeze::Stale(age))
@@ -104,5 +112,6 @@ fn kind(freeze: Option<&Freeze>) -> u8 {
         Some(Freeze::Stale(_)) => 3,
         Some(Freeze::ManagerStopped(_)) => 4,
         Some(Freeze::Unproven(_)) => 5,
+        Some(Freeze::Refused) => 6,
     }
 }

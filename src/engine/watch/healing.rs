@@ -15,6 +15,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Longest wait between two answers to one sign.
 const PATIENCE_MAX: Duration = Duration::from_mins(5);
 
+/// A level sent again so often, without a runner that came, is a state of the pool: GARM cannot, or
+/// GitHub does not let it.
+const STALLED: u32 = 2;
+
 /// A runner made so long after the last write cannot be explained by the level before it.
 const AFTERMATH: Duration = Duration::from_secs(6);
 
@@ -25,8 +29,12 @@ const DOUBT: Duration = Duration::from_secs(5);
 /// The signs in one pool.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Healing {
-    /// Since when GARM does not build what the level asks for.
+    /// Since when GARM does not build what the level asks for, or since the level was last written.
     lacks: Option<Instant>,
+    /// The same, whatever was written meanwhile.
+    lacking_since: Option<Instant>,
+    /// The pool's runners when they were last looked at.
+    live: u32,
     /// How often that has been answered.
     answers: u32,
     /// Since when there is a runner that nothing explains.
@@ -54,11 +62,15 @@ impl Healing {
     /// How the pool stands by its decision.
     pub(super) fn look(&mut self, decision: &Decision, now: Instant) {
         let inputs = &decision.inputs;
-        if inputs.garm_level > inputs.census.garm_idle && decision.rules.room > 0 {
+        let is_lacking = inputs.garm_level > inputs.census.garm_idle && decision.rules.room > 0;
+        let grows = inputs.census.live > self.live;
+        self.live = inputs.census.live;
+        if grows || !is_lacking {
+            (self.lacks, self.lacking_since, self.answers) = (None, None, 0);
+        }
+        if is_lacking {
             self.lacks.get_or_insert(now);
-        } else {
-            self.lacks = None;
-            self.answers = 0;
+            self.lacking_since.get_or_insert(now);
         }
         if inputs.census.garm_idle <= inputs.garm_level {
             self.puzzled = None;
@@ -73,6 +85,12 @@ impl Healing {
         [idle, busy].into_iter().flatten().min_by_key(|it| it.0)
     }
 
+    /// Since when GARM builds nothing of what the level asks for, once the level was sent again
+    /// [`STALLED`] times.
+    pub(super) fn stalled_since(&self) -> Option<Instant> {
+        self.lacking_since.filter(|_| self.answers >= STALLED)
+    }
+
     /// There is an explanation after all.
     pub(super) fn explain(&mut self) {
         self.puzzled = None;
@@ -83,6 +101,11 @@ impl Healing {
         self.puzzled = None;
         // GARM's loop has its time again.
         self.lacks = self.lacks.map(|_| now);
+    }
+
+    /// Whether the level was sent again because GARM builds nothing.
+    pub(super) fn is_answered(&self) -> bool {
+        self.lacks.is_some() && self.answers > 0
     }
 
     /// The signs were answered.

@@ -1,8 +1,9 @@
 //! What comes into the loop, and what is to be done about it: values, so that the one who decides
 //! needs no GARM and no clock.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use crate::domain::credential::RateLimit;
 use crate::domain::entity::{Entity, EntityKind};
 use crate::domain::fleet::{Controller, Fleet};
 use crate::domain::name::{PoolId, RunnerName};
@@ -41,6 +42,8 @@ pub(super) struct Reading {
     pub(super) fleet: Fleet,
     /// Whether they were read now.
     pub(super) scope: Scope,
+    /// GitHub's rate limits; empty where they were not read now.
+    pub(super) limits: BTreeMap<String, RateLimit>,
     /// GARM's clock, if the answer with the pools told it.
     pub(super) date: Option<jiff::Timestamp>,
     /// When the pools were asked for and came.
@@ -65,7 +68,16 @@ pub(super) enum Known {
     /// GARM's settings and entities: [`Scope::Lists`].
     Health(Health),
     /// The state of each pool of which `extra_specs` are known: [`Scope::Health`].
-    Specs(HashMap<PoolId, Edition>),
+    Specs(HashMap<PoolId, Edition>, Limits),
+}
+
+/// Whether GitHub's rate limits are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Limits {
+    /// GARM builds nothing somewhere: they may be why.
+    Wanted,
+    /// Nobody needs them.
+    Unwanted,
 }
 
 /// GARM's own state as it was read last.
@@ -74,6 +86,8 @@ pub(super) struct Health {
     pub(super) controller: Controller,
     pub(super) entities: Vec<Entity>,
     pub(super) kinds: Vec<EntityKind>,
+    /// What GitHub lets GARM's credentials ask, by their name, where it was asked for.
+    pub(super) limits: BTreeMap<String, RateLimit>,
 }
 
 /// Something is to be done.

@@ -33,7 +33,7 @@ const SETTLE_MAX: usize = 2;
 impl Machine<'_> {
     /// The whole fleet was read.
     pub(super) fn fleet_read(&mut self, reading: Reading, now: Instant) {
-        let Reading { mut fleet, scope, date, span, took } = reading;
+        let Reading { mut fleet, scope, limits, date, span, took } = reading;
         let failures = self.reads.failures();
         let heard = self.reads.succeed(scope, now);
         let date = date.unwrap_or_else(|| self.ours.now());
@@ -53,6 +53,7 @@ impl Machine<'_> {
                 controller: fleet.controller.clone(),
                 entities: fleet.entities.clone(),
                 kinds: fleet.entity_kinds.clone(),
+                limits,
             });
         }
         if !self.ice.stopped.is_empty() {
@@ -252,8 +253,9 @@ impl Machine<'_> {
                 self.turn_entity(&entity, now);
             }
         }
+        let is_writing = self.is_writing();
         for hand in self.hands.values_mut() {
-            if hand.leash.slackens(now) {
+            if is_writing && hand.leash.slackens(now) {
                 self.audience.trouble(&Incident::LeashSlack(hand.target.name.clone()));
             }
         }
@@ -333,7 +335,8 @@ impl Machine<'_> {
             (_, _) => Admission::Open,
         };
         if is_news {
-            self.audience.decided(name, decision);
+            let applied = self.applies(entity, before.map(Arc::as_ref));
+            self.audience.decided(name, decision, applied);
         }
         for runner in failed {
             let fault = self.picture.as_ref().and_then(|it| fault(it, &decision.pool, &runner));
@@ -356,6 +359,8 @@ impl Machine<'_> {
         if !std::mem::take(&mut self.is_untold) {
             return;
         }
+        let stalls = self.stalls(now);
+        self.tell_stalls(&stalls);
         let (Some(picture), Some(clock)) = (&self.picture, &self.clock) else { return };
         let succeeded = self.reads.succeeded().unwrap_or(now);
         self.audience.turned(&Sight {
@@ -366,10 +371,12 @@ impl Machine<'_> {
             managed: &self.found.managed,
             unmanaged: &self.found.unmanaged,
             freeze: self.ice.all.as_ref(),
+            applied: self.applied(),
             stopped: &self.ice.stopped,
             read_at: self.read_at,
             read_age: now.saturating_duration_since(succeeded),
             stream: self.stream,
+            stalls: &stalls,
             watched: self.auditor.watched(),
         });
     }

@@ -10,15 +10,15 @@ use super::audience::{Audience, Incident, Stream};
 use super::clock::GarmClock;
 use super::freeze::Ice;
 use super::hand::Hand;
-use super::input::{Effect, Health, Input, Known, Scope};
+use super::input::{Effect, Health, Input, Known, Limits, Scope};
 use super::order::{Course, Order, Settings, Writes};
 use super::reads::{Reads, is_final_at_start};
 use super::roll::{Found, Roll};
 use crate::domain::entity::EntityKey;
 use crate::domain::name::{PoolId, PoolName, RunnerName};
 use crate::domain::pool::Reading as PoolReading;
-use crate::garm::Error;
 use crate::garm::events::Signal;
+use crate::garm::{Error, Kind, TransportError};
 use crate::host::clock::Clock;
 use crate::scale::{Memory, Picture};
 use crate::watchdog::Auditor;
@@ -35,6 +35,10 @@ const BEAT: Duration = Duration::from_secs(10);
 /// How long `--release` tries.
 const RELEASE_MAX: Duration = Duration::from_secs(30);
 
+/// How long `--once` and `--release` wait for a GARM that does not answer: a restart of GARM takes
+/// a few seconds, and cron must not pile up runs that wait for ever.
+const ABSENT_MAX: Duration = Duration::from_secs(30);
+
 /// The loop, but for its I/O.
 pub(super) struct Machine<'a> {
     pub(super) settings: Settings,
@@ -45,6 +49,8 @@ pub(super) struct Machine<'a> {
     pub(super) reads: Reads,
     pub(super) ice: Ice,
     pub(super) phase: Phase,
+    /// When waiting for the first full read ends; absent: never.
+    pub(super) absent_until: Option<Instant>,
     pub(super) stream: Stream,
     /// Set with the first full read, as the next three.
     pub(super) clock: Option<GarmClock>,
@@ -72,6 +78,8 @@ pub(super) struct Machine<'a> {
     pub(super) beat_at: Instant,
     /// A turn was taken, and nobody knows.
     pub(super) is_untold: bool,
+    /// The pools of which was told that GARM does not follow their level.
+    pub(super) stalled: BTreeMap<PoolId, PoolName>,
 }
 
 /// What the loop is about.
@@ -100,10 +108,12 @@ impl<'a> Machine<'a> {
         now: Instant,
     ) -> Self {
         let auditor = Auditor::new(roll.fleet.clone(), settings.resync);
+        let absent_until = (settings.course != Course::Steady).then(|| now + ABSENT_MAX);
         Self {
             auditor,
             beat_at: now,
             is_untold: false,
+            stalled: BTreeMap::new(),
             reads: Reads::new(settings.resync, now),
             settings,
             roll,
@@ -111,6 +121,7 @@ impl<'a> Machine<'a> {
             ours,
             ice: Ice::new(),
             phase: Phase::Starting,
+            absent_until,
             stream: Stream::Down,
             clock: None,
             picture: None,
@@ -238,6 +249,9 @@ impl<'a> Machine<'a> {
             Phase::Releasing(until) if now >= *until => Phase::Over(Ok(())),
             Phase::Stopping(_) if self.hands.values().all(Hand::is_at_rest) => Phase::Over(Ok(())),
             Phase::Stopping(until) if now >= *until => Phase::Over(Ok(())),
+            Phase::Starting if self.absent_until.is_some_and(|it| now >= it) => {
+                Phase::Over(Err(self.reads.fault().cloned().unwrap_or_else(no_answer)))
+            }
             Phase::Starting
             | Phase::Running
             | Phase::Settling(_)
@@ -266,7 +280,9 @@ impl<'a> Machine<'a> {
             (Scope::Lists, None) | (Scope::Health, _) => {
                 let pools = self.picture.iter().flat_map(|it| it.pools().values());
                 let whole = pools.filter(|it| it.reading == PoolReading::Whole);
-                Known::Specs(whole.map(|it| (it.id.clone(), it.edition())).collect())
+                let known = whole.map(|it| (it.id.clone(), it.edition())).collect();
+                let is_slow = self.hands.values().any(|it| it.healing.is_answered());
+                Known::Specs(known, if is_slow { Limits::Wanted } else { Limits::Unwanted })
             }
         }
     }
@@ -283,9 +299,24 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// The pools whose level is left above the one that it rests at.
+    /// The pools whose level is left above the one that it rests at; none where nothing was
+    /// written, because whatever raised them was not this process.
     pub(super) fn left_raised(&self) -> Vec<PoolName> {
+        if !self.is_writing() {
+            return Vec::new();
+        }
         let raised = self.hands.values().filter(|it| it.live() > it.decision.resting_level);
         raised.map(|it| it.target.name.clone()).collect()
+    }
+}
+
+/// The first full read has not even failed.
+fn no_answer() -> Error {
+    let fault = TransportError::Timeout(ABSENT_MAX);
+    Error {
+        tried: "read GARM".into(),
+        got: fault.to_string(),
+        kind: Kind::Transport(fault),
+        help: Some("look whether GARM is overloaded; its log says what it does".into()),
     }
 }

@@ -1,13 +1,13 @@
 //! One full read of GARM.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::clock::Span;
-use super::input::{Known, Reading, Scope};
+use super::input::{Known, Limits, Reading, Scope};
 use crate::domain::entity::{Entity, EntityKey, EntityKind};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolId};
@@ -32,20 +32,25 @@ pub(super) async fn read_fleet(
     let began = Instant::now();
     let controller = match &known {
         Known::Health(health) => health.controller.clone(),
-        Known::Specs(_) => client.controller().await?.0,
+        Known::Specs(..) => client.controller().await?.0,
     };
     let sent = Instant::now();
     let (mut pools, date) = client.pools_and_date().await?;
     let span = Span { sent, answered: Instant::now() };
-    if let Known::Specs(known) = &known {
+    if let Known::Specs(known, _) = &known {
         read_specs(client, lacking(&pools, owner, known), &mut pools).await;
     }
     let runners = client.runners().await?;
     let jobs = client.jobs().await?;
+    let mut limits = BTreeMap::new();
     let (scope, entities, entity_kinds) = match known {
         Known::Health(health) => (Scope::Lists, health.entities, health.kinds),
-        Known::Specs(_) => {
+        Known::Specs(_, wanted) => {
             let (entities, kinds) = entities(client, owner, &pools).await?;
+            if wanted == Limits::Wanted {
+                // They explain and decide nothing: a read without them is whole.
+                limits = client.rate_limits().await.unwrap_or_default();
+            }
             (Scope::Health, entities, kinds)
         }
     };
@@ -61,7 +66,7 @@ pub(super) async fn read_fleet(
         jobs,
         templates: Vec::new(),
     };
-    Ok(Reading { fleet, scope, date, span, took: began.elapsed() })
+    Ok(Reading { fleet, scope, limits, date, span, took: began.elapsed() })
 }
 
 /// The entities of those kinds that have a pool of this fleet.

@@ -39,6 +39,8 @@ pub(super) struct Reads {
     heard: Vec<Change>,
     /// Another one is wanted after the one under way.
     is_wanted_again: bool,
+    /// When GARM's settings and entities were last read.
+    health_read: Option<Instant>,
     health_next: Instant,
 }
 
@@ -53,6 +55,7 @@ impl Reads {
             fault: None,
             heard: Vec::new(),
             is_wanted_again: false,
+            health_read: None,
             health_next: now,
         }
     }
@@ -88,6 +91,7 @@ impl Reads {
         self.fault = None;
         self.next = now + if self.is_wanted_again { GAP } else { self.resync };
         if scope == Scope::Health {
+            self.health_read = Some(now);
             self.health_next = now + HEALTH_EVERY;
         }
         std::mem::take(&mut self.heard)
@@ -120,11 +124,12 @@ impl Reads {
         self.next = now;
     }
 
-    /// GARM's settings and entities are to be looked at soon: something does not work.
+    /// GARM's settings and entities are to be read soon because something does not work:
+    /// [`HEALTH_SOON`] after they were last read, however often this is asked for.
     pub(super) fn want_health(&mut self, now: Instant) {
         let soonest = self.succeeded.map_or(now, |it| it + GAP).max(now);
-        let last = self.health_next.checked_sub(HEALTH_EVERY).unwrap_or(now);
-        self.health_next = self.health_next.min((last + HEALTH_SOON).max(soonest));
+        let due = self.health_read.map_or(soonest, |it| (it + HEALTH_SOON).max(soonest));
+        self.health_next = self.health_next.min(due);
         self.next = self.next.min(self.health_next);
     }
 
@@ -169,5 +174,32 @@ pub(super) fn is_final_at_start(error: &Error) -> bool {
         | TransportError::NotHttp(_)
         | TransportError::Body(_)
         | TransportError::TooLarge(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How often health is read within ten minutes while something is wrong all the time.
+    fn health_reads(resync_s: u64) -> usize {
+        let start = Instant::now();
+        let mut reads = Reads::new(Duration::from_secs(resync_s), start);
+        let mut seconds = 0..600;
+        let scopes = seconds.by_ref().filter_map(|second| {
+            let now = start + Duration::from_secs(second);
+            let scope = reads.begin(now)?;
+            reads.succeed(scope, now);
+            // Each read finds it, and so does each write that fails.
+            reads.want_health(now);
+            reads.want_health(now);
+            Some(scope)
+        });
+        scopes.filter(|it| *it == Scope::Health).count()
+    }
+
+    #[test]
+    fn while_something_is_wrong_health_is_read_every_half_minute_whatever_the_resync() {
+        assert_eq!([5, 30, 300].map(health_reads), [20, 20, 20]);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use tokio::time::Instant;
 
-use super::audience::{Act, ActEnd, Deed};
+use super::audience::{Act, ActEnd, Applied, Deed};
 use super::exits::{Answer, Why};
 use super::freeze::Ice;
 use super::hand::{Aim, Doubt, Gate, Hand, Next};
@@ -19,7 +19,7 @@ use crate::domain::runner::RunnerStatus;
 use crate::engine::act::{Deed as Needed, Removal};
 use crate::engine::trouble::Trouble;
 use crate::garm::Kind;
-use crate::scale::{Change, Freeze, Picture, Reason};
+use crate::scale::{Change, Decision, Freeze, Picture, Reason};
 
 /// Writes at a time, over all pools.
 const WRITES_MAX: usize = 16;
@@ -62,6 +62,23 @@ impl Machine<'_> {
         }
     }
 
+    /// Whether decisions are written where nothing is frozen.
+    pub(super) fn applied(&self) -> Applied {
+        match self.aim() {
+            Some(Aim::Decided | Aim::Once) => Applied::Yes,
+            Some(Aim::Rest | Aim::Floor) | None => Applied::No,
+        }
+    }
+
+    /// Whether a new decision about a pool of this entity is written. `--once` carries out the
+    /// first one only.
+    pub(super) fn applies(&self, entity: &EntityKey, before: Option<&Decision>) -> Applied {
+        match (self.ice.of(entity), self.aim(), before) {
+            (None, Some(Aim::Once), Some(_)) | (Some(_), _, _) => Applied::No,
+            (None, _, _) => self.applied(),
+        }
+    }
+
     /// Whether a pool may be written to.
     ///
     /// | | |
@@ -82,9 +99,17 @@ impl Machine<'_> {
         match &self.ice.all {
             // While held the aim ends pulses and does nothing else.
             None | Some(Freeze::Unproven(_)) => Gate::Open,
-            Some(Freeze::Stale(_) | Freeze::Unreachable) if hand.leash.sees(now) => Gate::Slack,
+            Some(Freeze::Stale(_) | Freeze::Unreachable | Freeze::Refused)
+                if hand.leash.sees(now) =>
+            {
+                Gate::Slack
+            }
             Some(
-                Freeze::Stale(_) | Freeze::Unreachable | Freeze::Unread | Freeze::ManagerStopped(_),
+                Freeze::Stale(_)
+                | Freeze::Unreachable
+                | Freeze::Refused
+                | Freeze::Unread
+                | Freeze::ManagerStopped(_),
             ) => Gate::Shut,
         }
     }
@@ -131,6 +156,8 @@ impl Machine<'_> {
                 if sign == Sign::Idle {
                     // A GARM that builds nothing may have lost its credentials.
                     self.reads.want_health(now);
+                    // It may have been the last time before that becomes a state of the pool.
+                    self.is_untold = true;
                 }
                 (What::Resend { level }, None)
             }
@@ -278,7 +305,8 @@ impl Machine<'_> {
                 Phase::Settling(until) | Phase::Releasing(until) | Phase::Stopping(until) => {
                     Some(until)
                 }
-                Phase::Starting | Phase::Running | Phase::Over(_) => None,
+                Phase::Starting => self.absent_until,
+                Phase::Running | Phase::Over(_) => None,
             },
         ];
         if !matches!(self.phase, Phase::Stopping(_)) {

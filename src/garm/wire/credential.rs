@@ -1,15 +1,18 @@
 //! GARM's credentials for GitHub. Answers never hold what they are made of, nor an App's ids
 //! (measured); requests hold the private key as base64 of its PEM.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::lenient::or_default;
 use super::{Misread, decode, list};
-use crate::domain::credential::{Auth, Credential, DesiredCredential};
+use crate::domain::credential::{Auth, Credential, DesiredCredential, RateLimit};
 
 #[derive(Deserialize)]
 struct WireCredential {
@@ -45,6 +48,34 @@ impl From<WireCredential> for Credential {
 /// `GET /github/credentials`.
 pub(in crate::garm) fn credentials(body: &[u8]) -> Result<Vec<Credential>, Misread> {
     Ok(list::<WireCredential>(body)?.into_iter().map(Credential::from).collect())
+}
+
+#[derive(Deserialize)]
+struct WireLimited {
+    #[serde(default, deserialize_with = "or_default")]
+    name: String,
+    rate_limit: Option<WireRateLimit>,
+}
+
+#[derive(Deserialize)]
+struct WireRateLimit {
+    #[serde(default, deserialize_with = "or_default")]
+    limit: u64,
+    #[serde(default, deserialize_with = "or_default")]
+    remaining: u64,
+    #[serde(default, deserialize_with = "or_default")]
+    reset: i64,
+}
+
+/// `GET /github/credentials`, their rate limits alone, by name; nothing of those that GARM has not
+/// used yet.
+pub(in crate::garm) fn rate_limits(body: &[u8]) -> Result<BTreeMap<String, RateLimit>, Misread> {
+    let limit = |it: WireLimited| {
+        let WireRateLimit { limit, remaining, reset } = it.rate_limit?;
+        let resets_at = Timestamp::from_second(reset).ok().filter(|_| reset > 0);
+        Some((it.name, RateLimit { limit, remaining, resets_at }))
+    };
+    Ok(list::<WireLimited>(body)?.into_iter().filter_map(limit).collect())
 }
 
 /// `GET /github/endpoints`.
@@ -115,6 +146,13 @@ mod tests {
             auth: Auth::App,
         };
         assert_eq!(got, Ok(vec![bare, app]));
+        let limited = rate_limits(
+            br#"[{"name":"a","rate_limit":{"limit":5000,"used":5000,"reset":1795480897}},
+                 {"name":"b","rate_limit":null},{"name":"c"}]"#,
+        );
+        let resets_at = Timestamp::from_second(1_795_480_897).ok();
+        let used_up = RateLimit { limit: 5_000, remaining: 0, resets_at };
+        assert_eq!(limited, Ok([("a".to_owned(), used_up)].into()));
         assert_eq!(credentials(b"null"), Ok(vec![]));
         assert!(credential(b"{}").is_err());
     }

@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 pub(super) use body::{change_body, create_body};
 pub(super) use controller::{controller, providers, templates};
 pub(super) use credential::{
-    credential, credential_body, credentials, endpoints, new_credential_body,
+    credential, credential_body, credentials, endpoints, new_credential_body, rate_limits,
 };
 pub use entity::SpecsByPool;
 pub(super) use entity::{entities, entity_with_specs};

@@ -201,7 +201,14 @@ proptest! {
         prop_assume!(units.all(|it| it.passed_over.is_none()));
         sight.fleet.observed_at = now;
         let read = turn(&mut picture(&sight), Memory::new(), now).0;
-        prop_assert_eq!(turn(&mut heard, Memory::new(), now).0, read);
+        // Since when a runner is leaving its row does not tell at first sight.
+        let at_first_sight = |decisions: &[Arc<Decision>]| -> Vec<Decision> {
+            let mut decisions: Vec<_> = decisions.iter().map(|it| it.as_ref().clone()).collect();
+            decisions.iter_mut().for_each(|it| it.inputs.census.leaving_since = None);
+            decisions
+        };
+        let heard = turn(&mut heard, Memory::new(), now).0;
+        prop_assert_eq!(at_first_sight(&heard), at_first_sight(&read));
     }
 
     #[test]

@@ -4,14 +4,44 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::rules::said;
-use super::words::{between, binding, freeze, next, sentence};
+use super::stall::Stall;
+use super::words::{Mood, between, binding, freeze, next, sentence, short, untaken};
 use crate::domain::desired::ScalePolicy;
 use crate::domain::name::{PoolName, RunnerName};
 use crate::domain::text;
 use crate::scale::{Decision, Freeze, Inputs, Rules};
 
-/// The object of `/decisions` and of `status`. Seconds are whole.
-pub fn json(pool: &PoolName, it: &Decision, frozen: Option<&Freeze>) -> Value {
+/// What becomes of a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate<'a> {
+    /// It is carried out.
+    Applied,
+    /// Nothing is written to the pool, for this reason.
+    Frozen(&'a Freeze),
+    /// The process that decides writes nothing: a dry run, or a look without a `watch`.
+    Withheld,
+}
+
+impl Fate<'_> {
+    /// How the decision is told.
+    pub fn mood(self) -> Mood {
+        match self {
+            Self::Applied => Mood::Does,
+            Self::Frozen(_) | Self::Withheld => Mood::Would,
+        }
+    }
+
+    fn freeze(&self) -> Option<&Freeze> {
+        match self {
+            Self::Frozen(why) => Some(why),
+            Self::Applied | Self::Withheld => None,
+        }
+    }
+}
+
+/// The object of `/decisions` and of `status`. Seconds are whole. `stall` tells that GARM does not
+/// follow the level.
+pub fn json(pool: &PoolName, it: &Decision, fate: Fate<'_>, stall: Option<&Stall>) -> Value {
     let names = |all: &[RunnerName]| -> Vec<String> {
         all.iter().map(|it| text::escape(it.as_str()).to_string()).collect()
     };
@@ -21,7 +51,9 @@ pub fn json(pool: &PoolName, it: &Decision, frozen: Option<&Freeze>) -> Value {
         "at": it.at.to_string(),
         "direction": it.direction.word(),
         "reason": it.reason.word(),
-        "sentence": sentence(it),
+        "short": short(it),
+        "sentence": sentence(it, fate.mood()),
+        "applied": fate == Fate::Applied,
         "level": it.level,
         "resting_level": it.resting_level,
         "start": it.rules.need,
@@ -29,7 +61,9 @@ pub fn json(pool: &PoolName, it: &Decision, frozen: Option<&Freeze>) -> Value {
         "remove": names(&it.remove),
         "dismiss": names(&it.dismiss),
         "suspects": names(&it.suspects),
-        "frozen": frozen.map(freeze),
+        "frozen": fate.freeze().map(freeze),
+        "not_followed": stall.map(Stall::json),
+        "not_handed_out": (it.rules.hand_out.untaken > 0).then(|| untaken(it)),
         "binding": binding(it).map(|it| json!({ "name": it.name, "value": it.value })),
         "until": it.until.map(|it| it.to_string()),
         "next": next(it),
@@ -42,24 +76,41 @@ pub fn json(pool: &PoolName, it: &Decision, frozen: Option<&Freeze>) -> Value {
     })
 }
 
-/// What `/decisions` answers: `pools` are objects of [`json`], `left_alone` pairs of a declared
-/// pool and why it is not steered.
-pub fn report(
-    fleet: &str,
-    at: Timestamp,
-    pools: &[Value],
-    left_alone: &[(String, String)],
-) -> Value {
-    let left: Vec<Value> =
-        left_alone.iter().map(|(pool, why)| json!({ "pool": pool, "why": why })).collect();
-    json!({
-        "format_version": "1",
-        "command": "watch",
-        "fleet": fleet,
-        "at": at.to_string(),
-        "pools": pools,
-        "left_alone": left,
-    })
+/// What `/decisions` says beside the decisions.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Report {
+    /// Whose pools they are.
+    pub fleet: String,
+    /// Address of their GARM.
+    pub garm: String,
+    /// GARM's id of itself.
+    pub controller_id: Option<String>,
+    /// When the last turn was taken, on GARM's clock.
+    pub at: Timestamp,
+    /// Whether decisions are written where nothing is frozen: not in a dry run, not while pools
+    /// are held.
+    pub is_applied: bool,
+    /// Declared pools that are not steered, and why.
+    pub left_alone: Vec<(String, String)>,
+}
+
+impl Report {
+    /// The page, with `pools` as objects of [`json`].
+    pub fn value(&self, pools: &[Value]) -> Value {
+        let left = self.left_alone.iter().map(|(pool, why)| json!({ "pool": pool, "why": why }));
+        json!({
+            "format_version": "1",
+            "command": "watch",
+            "version": env!("CARGO_PKG_VERSION"),
+            "fleet": self.fleet,
+            "garm": self.garm,
+            "controller_id": self.controller_id,
+            "at": self.at.to_string(),
+            "applied": self.is_applied,
+            "pools": pools,
+            "left_alone": left.collect::<Vec<_>>(),
+        })
+    }
 }
 
 fn numbers(it: &Rules) -> Value {
@@ -105,11 +156,14 @@ fn inputs(it: &Inputs, now: Timestamp) -> Value {
             "ended": census.ended,
             "live": census.live,
             "counted_idle_by_garm": census.garm_idle,
+            "leaving_since": census.leaving_since.map(|it| it.to_string()),
             "longest_idle_seconds": age(census.oldest_idle),
         },
         "jobs": {
             "queued": it.queued,
             "oldest_wait_seconds": age(it.oldest_queued),
+            "oldest_queued_at": it.oldest_queued.map(|it| it.to_string()),
+            "oldest_stuck_at": it.tally.oldest_stuck.map(|it| it.to_string()),
             "fits": it.fits,
             "fits_older_than_delay": it.fits_waited,
             "stuck": it.tally.stuck,

@@ -3,10 +3,14 @@
 
 mod json;
 mod rules;
+mod stall;
+mod told;
 mod words;
 
-pub use json::{json, report};
-pub use words::{Binding, binding, freeze, next, sentence, short, untaken};
+pub use json::{Fate, Report, json};
+pub use stall::Stall;
+pub use told::Told;
+pub use words::{Binding, Mood, Occupancy, binding, freeze, next, occupied, sentence, short};
 
 #[cfg(test)]
 mod tests;

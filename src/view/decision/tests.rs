@@ -38,7 +38,7 @@ fn told(decisions: &[Decision]) -> String {
             "{} | {} | {}\n    bound by {bound}; changed by {}\n",
             it.reason.word(),
             short(it),
-            sentence(it),
+            sentence(it, Mood::Does),
             next(it)
         ));
     }
@@ -124,7 +124,7 @@ fn the_object_holds_every_input_and_every_verdict() {
     let decision = seen(&policy(), many(2, "running/idle", -10), waiting(9, -40));
     let frozen = Freeze::ManagerStopped("bad\u{1b} credentials".into());
     let name = PoolName::new("default").unwrap();
-    let value = json(&name, &decision, Some(&frozen));
+    let value = json(&name, &decision, Fate::Frozen(&frozen), None);
     insta::assert_snapshot!(format!("{value:#}"));
 }
 
@@ -134,6 +134,7 @@ fn what_is_frozen_says_why() {
         Freeze::Stale(secs(75)),
         Freeze::Unread,
         Freeze::Unreachable,
+        Freeze::Refused,
         Freeze::ManagerStopped(String::new()),
         Freeze::Unproven("mTLS is not enforced".into()),
     ]
@@ -142,6 +143,7 @@ fn what_is_frozen_says_why() {
         "GARM was last read 1m 15s ago",
         "GARM has not been read yet",
         "GARM does not answer",
+        "GARM refuses to be read",
         "GARM's worker for the entity has stopped and does not say why",
         "`policy.require_mtls` is set, and mTLS is not enforced",
     ];
@@ -149,12 +151,80 @@ fn what_is_frozen_says_why() {
 }
 
 #[test]
-fn the_report_names_the_pools_that_are_left_alone() {
-    let left = [("new".to_owned(), "not in GARM".to_owned())];
-    let report = report("acme", Timestamp::UNIX_EPOCH, &[], &left);
+fn the_report_says_whose_it_is_and_names_the_pools_that_are_left_alone() {
+    let report = Report {
+        fleet: "acme".into(),
+        garm: "https://garm".into(),
+        controller_id: Some("c-1".into()),
+        at: Timestamp::UNIX_EPOCH,
+        is_applied: true,
+        left_alone: vec![("new".into(), "not in GARM".into())],
+    };
     let expected = serde_json::json!({
-        "format_version": "1", "command": "watch", "fleet": "acme", "at": "1970-01-01T00:00:00Z",
+        "format_version": "1", "command": "watch", "version": env!("CARGO_PKG_VERSION"),
+        "fleet": "acme", "garm": "https://garm", "controller_id": "c-1",
+        "at": "1970-01-01T00:00:00Z", "applied": true,
         "pools": [], "left_alone": [{ "pool": "new", "why": "not in GARM" }],
     });
-    assert_eq!(report, expected);
+    assert_eq!(report.value(&[]), expected);
+}
+
+/// The same decisions where they are carried out and where they are not.
+#[test]
+fn what_is_not_written_is_told_as_what_would_be_done() {
+    let idle = |n, since| many(n, "running/idle", since);
+    let free = ScalePolicy { min_runners: 0, ..policy() };
+    let decisions = [
+        seen(&policy(), idle(2, 0), waiting(9, -40)),
+        seen(&policy(), idle(6, -700), vec![]),
+        seen(&policy(), idle(6, -10), vec![]),
+        seen(&free, vec![], waiting(3, -40)),
+    ];
+    let said: Vec<String> = decisions.iter().map(|it| sentence(it, Mood::Would)).collect();
+    let expected = [
+        "would start 7 runners: 9 jobs wait and 2 runners are idle or booting",
+        "would remove 1 idle runner: idle for 10m and more than the floor of 2",
+        "would hold 4 idle runners beyond the floor of 2, until idle for 10m",
+        "would start none yet: 3 jobs have no runner, and no more than 5 wait \
+         (`scale_up_threshold`)",
+    ];
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn a_pool_whose_runners_do_not_go_says_for_how_long_they_have_been_leaving() {
+    let small = ScalePolicy { max_runners: 3, ..policy() };
+    let leaving = many(3, "pending_delete/terminated", -240);
+    let decision = seen(&small, leaving, waiting(9, -40));
+    assert_eq!(
+        sentence(&decision, Mood::Does),
+        "starts none: 9 more are wanted, and all 3 that `max_runners` allows are there, each of \
+         them leaving, for up to 4m"
+    );
+    let one = Occupancy { limit: 1, live: 1, leaving: 1, leaving_since: Some(at(-5)) };
+    let few = Occupancy { limit: 20, live: 20, leaving: 2, leaving_since: Some(at(-5)) };
+    let none = Occupancy { leaving: 0, leaving_since: None, ..few };
+    assert_eq!(
+        [one, few, none].map(|it| occupied(&it, at(0))),
+        [
+            "the one that `max_runners` allows is there, and has been leaving for 5s",
+            "all 20 that `max_runners` allows are there, 2 of them leaving, for up to 5s",
+            "all 20 that `max_runners` allows are there",
+        ]
+    );
+}
+
+/// `status` shows what `/decisions` says, letter by letter.
+#[test]
+fn a_decision_that_is_read_from_the_page_is_told_as_by_the_one_who_made_it() {
+    let decision = seen(&policy(), many(2, "running/idle", -10), waiting(9, -40));
+    let name = PoolName::new("default").unwrap();
+    let told = Told::of(&name, &decision, Fate::Applied);
+    let page = serde_json::to_string(&json(&name, &decision, Fate::Applied, None)).unwrap();
+    let read = Told::read(serde_json::from_str(&page).unwrap()).unwrap();
+    assert_eq!(told, read);
+    let (short, sentence) = (short(&decision), sentence(&decision, Mood::Does));
+    assert_eq!((read.short, read.sentence, read.queued), (short, sentence, 9));
+    assert_eq!(read.oldest, Some(at(-40)));
+    assert_eq!(Told::read(serde_json::json!({ "pool": "default" })), None);
 }

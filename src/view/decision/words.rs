@@ -8,68 +8,79 @@ use crate::domain::text;
 use crate::scale::{Decision, Direction, Freeze, Moment, Reason};
 use crate::view::words::{count, span};
 
-/// What the scaler does now and why: one sentence without full stop, fit to follow the pool's name.
-pub fn sentence(it: &Decision) -> String {
+/// Whether what a decision says is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mood {
+    /// It is: "starts 3 runners".
+    Does,
+    /// It is not, because nothing is written to GARM: "would start 3 runners".
+    Would,
+}
+
+impl Mood {
+    /// The verb, given in the infinitive.
+    fn verb(self, infinitive: &str) -> String {
+        match (self, infinitive.strip_suffix('y')) {
+            (Self::Would, _) => format!("would {infinitive}"),
+            (Self::Does, Some(stem)) => format!("{stem}ies"),
+            (Self::Does, None) => format!("{infinitive}s"),
+        }
+    }
+}
+
+/// What the scaler does now, or would do, and why: one sentence without full stop, fit to follow
+/// the pool's name.
+pub fn sentence(it: &Decision, mood: Mood) -> String {
     let (inputs, rules) = (&it.inputs, &it.rules);
-    let policy = &inputs.policy;
+    let start = mood.verb("start");
     match it.reason {
-        Reason::Pressure => pressure(it),
-        Reason::Late => late(it),
-        Reason::Floor => format!("starts {}: {}", runners(lacking(it)), floor(it)),
+        Reason::Pressure => format!("{start} {}", pressure(it)),
+        Reason::Late => format!("{start} {}", late(it)),
+        Reason::Floor => format!("{start} {}: {}", runners(lacking(it)), floor(it)),
         Reason::Probe => format!(
-            "starts 1 runner to see whether the provider works again, after {}",
+            "{start} 1 runner to see whether the provider works again, after {}",
             count_of(rules.circuit.failures, "failure")
         ),
-        Reason::HandOutProbe => hand_out_probe(it),
+        Reason::HandOutProbe => format!("{start} {}", hand_out_probe(it)),
         Reason::CircuitOpen => format!(
-            "starts none, because runners keep failing; tries one {}",
+            "{start} none, because runners keep failing; {} one {}",
+            mood.verb("try"),
             at(it, rules.circuit.open.map(|it| it.probe_at))
         ),
-        Reason::MaxRunners => format!(
-            "starts none: {} wanted, and all {} that `max_runners` allows are there",
-            has(rules.wanted.max(lacking(it)), "more is", "more are"),
-            limit(it)
-        ),
+        Reason::MaxRunners => format!("{start} none: {}", full(it)),
         Reason::NativeBackoff => format!(
-            "leaves {} to GARM, which itself starts a runner for each job older than {}",
+            "{} {} to GARM, which itself starts a runner for each job older than {}",
+            mood.verb("leave"),
             jobs(rules.unserved),
             span(inputs.backoff)
         ),
         Reason::Target => format!(
-            "starts none: {} without a runner, and `scale_up_target` lets {} wait",
+            "{start} none: {} without a runner, and `scale_up_target` lets {} wait",
             has(rules.unserved, "job is", "jobs are"),
-            policy.scale_up_target
+            inputs.policy.scale_up_target
         ),
-        Reason::Threshold => format!("starts none yet: {}", threshold(it)),
-        Reason::NotHandedOut => not_handed_out(it),
+        Reason::Threshold => format!("{start} none yet: {}", threshold(it)),
+        Reason::NotHandedOut => format!("{start} none: {}", not_handed_out(it)),
         Reason::Served => {
-            format!("starts none: {}, each with an idle or booting runner", waiting(inputs.queued))
+            format!("{start} none: {}, each with an idle or booting runner", waiting(inputs.queued))
         }
         Reason::Idle => format!(
-            "removes {}: idle for {} and more than the floor of {}",
+            "{} {}: idle for {} and more than the floor of {}",
+            mood.verb("remove"),
             count_of(number(it.retire.len()), "idle runner"),
-            span(policy.scale_down_delay),
+            span(inputs.policy.scale_down_delay),
             rules.floor
         ),
-        Reason::Failed => format!(
-            "removes {}, {} after the failure",
-            count_of(number(it.remove.len()), "failed runner"),
-            span(policy.failed_runner_grace)
-        ),
-        Reason::Suspect => suspect(it),
-        Reason::Hold => format!(
-            "holds {} beyond the floor of {}, until idle for {}",
-            count_of(rules.surplus, "idle runner"),
-            rules.floor,
-            span(policy.scale_down_delay)
-        ),
+        Reason::Failed => failed(it, mood),
+        Reason::Suspect => format!("{} {}", mood.verb("remove"), suspect(it)),
+        Reason::Hold => hold(it, mood),
         Reason::Steady => format!("nothing to do: no job waits, {} idle", inputs.census.idle),
     }
 }
 
 fn hand_out_probe(it: &Decision) -> String {
     format!(
-        "starts 1 runner more than its jobs need, to see whether GitHub hands them out to a new one: \
+        "1 runner more than its jobs need, to see whether GitHub hands them out to a new one: \
          {}",
         untaken(it)
     )
@@ -77,7 +88,7 @@ fn hand_out_probe(it: &Decision) -> String {
 
 fn not_handed_out(it: &Decision) -> String {
     format!(
-        "starts none: {}; a webhook was lost, the runner group or its visibility excludes their \
+        "{}; a webhook was lost, the runner group or its visibility excludes their \
          repository, or GitHub is down",
         untaken(it)
     )
@@ -85,14 +96,14 @@ fn not_handed_out(it: &Decision) -> String {
 
 fn suspect(it: &Decision) -> String {
     format!(
-        "removes {}: idle by GARM's row, while younger ones took jobs that had waited beside {}",
+        "{}: idle by GARM's row, while younger ones took jobs that had waited beside {}",
         count_of(number(it.dismiss.len()), "suspect runner"),
         if it.dismiss.len() == 1 { "it" } else { "them" }
     )
 }
 
 /// Which jobs idle runners do not get, and for how long.
-pub fn untaken(it: &Decision) -> String {
+pub(super) fn untaken(it: &Decision) -> String {
     let hand_out = &it.rules.hand_out;
     let waited = span(hand_out.since.map_or(Duration::ZERO, |since| between(since, it.at)));
     let idle = if it.inputs.census.idle == 1 { "an idle runner" } else { "idle runners" };
@@ -108,18 +119,46 @@ pub fn untaken(it: &Decision) -> String {
     }
 }
 
+fn failed(it: &Decision, mood: Mood) -> String {
+    format!(
+        "{} {}, {} after the failure",
+        mood.verb("remove"),
+        count_of(number(it.remove.len()), "failed runner"),
+        span(it.inputs.policy.failed_runner_grace)
+    )
+}
+
+fn hold(it: &Decision, mood: Mood) -> String {
+    format!(
+        "{} {} beyond the floor of {}, until idle for {}",
+        mood.verb("hold"),
+        count_of(it.rules.surplus, "idle runner"),
+        it.rules.floor,
+        span(it.inputs.policy.scale_down_delay)
+    )
+}
+
 fn pressure(it: &Decision) -> String {
     let (need, queued) = (runners(it.rules.need), waiting(it.inputs.queued));
-    format!("starts {need}: {queued} and {}{}", supply(it), cut(it))
+    format!("{need}: {queued} and {}{}", supply(it), cut(it))
 }
 
 fn late(it: &Decision) -> String {
     format!(
-        "starts {}: {} longer than `max_queue_wait` ({}){}",
+        "{}: {} longer than `max_queue_wait` ({}){}",
         runners(it.rules.need),
         has(it.rules.late, "job has waited", "jobs have waited"),
         span(it.inputs.policy.max_queue_wait.unwrap_or_default()),
         cut(it)
+    )
+}
+
+/// That there is no room, and what takes it.
+fn full(it: &Decision) -> String {
+    format!(
+        "{} wanted, and {}",
+        has(it.rules.wanted.max(lacking(it)), "more is", "more are"),
+        occupied(&occupancy(it), it.at)
     )
 }
 
@@ -218,6 +257,7 @@ pub fn freeze(it: &Freeze) -> String {
         Freeze::Stale(age) => format!("GARM was last read {} ago", span(*age)),
         Freeze::Unread => "GARM has not been read yet".into(),
         Freeze::Unreachable => "GARM does not answer".into(),
+        Freeze::Refused => "GARM refuses to be read".into(),
         Freeze::ManagerStopped(reason) if reason.is_empty() => {
             "GARM's worker for the entity has stopped and does not say why".into()
         }
@@ -296,6 +336,47 @@ fn waiting(n: u32) -> String {
     match n {
         0 => "no job waits".into(),
         n => has(n, "job waits", "jobs wait"),
+    }
+}
+
+fn occupancy(it: &Decision) -> Occupancy {
+    let census = &it.inputs.census;
+    Occupancy {
+        limit: limit(it),
+        live: census.live,
+        leaving: census.leaving + census.ended,
+        leaving_since: census.leaving_since,
+    }
+}
+
+/// What takes the room of a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Occupancy {
+    /// `max_runners`.
+    pub limit: u32,
+    /// Runners that are there.
+    pub live: u32,
+    /// Those of them on their way out, jobs over or not.
+    pub leaving: u32,
+    /// Since when the first of those is leaving.
+    pub leaving_since: Option<Timestamp>,
+}
+
+/// That as many runners as may be are there, and how many of them are on their way out.
+pub fn occupied(it: &Occupancy, now: Timestamp) -> String {
+    let all = match it.limit {
+        1 => "the one that `max_runners` allows is there".to_owned(),
+        several => format!("all {several} that `max_runners` allows are there"),
+    };
+    let Some(since) = it.leaving_since.filter(|_| it.leaving > 0) else { return all };
+    let longest = span(between(since, now));
+    match it.leaving {
+        1 if it.live == 1 => format!("{all}, and has been leaving for {longest}"),
+        1 => format!("{all}, 1 of them leaving for {longest}"),
+        several if several >= it.live => {
+            format!("{all}, each of them leaving, for up to {longest}")
+        }
+        several => format!("{all}, {several} of them leaving, for up to {longest}"),
     }
 }
 

@@ -1,8 +1,7 @@
 //! What `status` shows, as values: one line a pool, put together from the files, the fleet and the
 //! plan between them.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,15 +9,15 @@ use jiff::Timestamp;
 use super::health::{self, Remark};
 use super::runners::{RunnerLine, runner_lines};
 use crate::domain::desired::ScalePolicy;
-use crate::domain::entity::PoolManager;
 use crate::domain::fleet::Fleet;
 use crate::domain::label::Mark;
-use crate::domain::name::{FleetName, PoolId};
+use crate::domain::name::{FleetName, PoolId, PoolName};
 use crate::domain::owners::{Holder, Owners};
 use crate::domain::pool::Pool;
 use crate::manifest::DeclaredPool;
 use crate::plan::Plan;
-use crate::scale::{Decision, Freeze, Glance, Managed, foresee, glance};
+use crate::scale::{Glance, Managed, Moment, glance};
+use crate::view::decision::Told;
 
 /// Where a pool stands between the files and GARM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,15 +69,58 @@ pub struct Line {
     pub max_runners: u32,
     /// GARM's `min_idle_runners`; absent for an absent pool.
     pub level: Option<u32>,
-    /// What the scaler would do now, seeing the fleet for the first time; absent for a pool that
-    /// it leaves alone.
-    pub decision: Option<Arc<Decision>>,
-    /// Why it would write nothing all the same.
-    pub frozen: Option<Freeze>,
+    /// What the scaler does, or would do; absent for a pool that it leaves alone.
+    pub decision: Option<Told>,
     /// What a person should know, gravest first. Empty: healthy.
     pub remarks: Vec<Remark>,
     /// Every runner, by name.
     pub runners: Vec<RunnerLine>,
+}
+
+/// Where decisions come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// From a `watch` that runs.
+    Watch {
+        /// Where it was asked.
+        address: String,
+        /// When it took its last turn, on GARM's clock.
+        at: Timestamp,
+        /// Whether it writes what it decides.
+        is_applied: bool,
+    },
+    /// No `watch` answers there: what one would decide that starts now.
+    Nobody {
+        /// Where it was asked.
+        address: String,
+    },
+    /// Whether one runs is not known: what one would decide that starts now.
+    Unclear {
+        /// Where it was asked.
+        address: String,
+        /// Why it told nothing: one sentence, escaped.
+        why: String,
+    },
+}
+
+impl Source {
+    /// Where a `watch` was asked.
+    pub fn address(&self) -> &str {
+        match self {
+            Self::Watch { address, .. }
+            | Self::Nobody { address }
+            | Self::Unclear { address, .. } => address,
+        }
+    }
+}
+
+/// The decision about each pool that is scaled, by name, and where they come from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decisions {
+    /// Where from; absent where nobody was asked.
+    pub source: Option<Source>,
+    /// Those that a running `watch` does not know are what it would decide.
+    pub told: BTreeMap<PoolName, Told>,
 }
 
 /// Everything that `status` shows.
@@ -92,6 +134,8 @@ pub struct Board {
     pub version: String,
     /// When the fleet was read, on GARM's clock.
     pub observed_at: Timestamp,
+    /// Where the decisions come from; absent when no pool is to be scaled, or nobody was asked.
+    pub source: Option<Source>,
     /// The pools, by name.
     pub lines: Vec<Line>,
     /// Pools in GARM that are not this fleet's.
@@ -109,6 +153,8 @@ pub struct Sight<'a> {
     pub fleet: &'a Fleet,
     /// What `plan` would do; absent when the files are not complete enough to plan.
     pub plan: Option<&'a Plan>,
+    /// What the scaler does, or would do.
+    pub decisions: &'a Decisions,
 }
 
 /// A pool of ours in GARM, with what the files say about it.
@@ -130,18 +176,17 @@ pub fn board(sight: Sight<'_>) -> Board {
     let managed: Vec<Managed<'_>> =
         ours.iter().map(|it| Managed { pool: it.pool, policy: &it.policy }).collect();
     let glances = glance(fleet, &managed);
-    let decisions = foresee(fleet, &managed);
-    let present = ours.iter().zip(glances).map(|(ours, glance)| {
-        let decision = decisions.get(&ours.pool.id).cloned();
-        line(ours, glance, decision, sight)
-    });
+    let present = ours.iter().zip(glances).map(|(ours, glance)| line(ours, glance, sight));
     let is_there =
         |name: &str| ours.iter().any(|it| it.standing == Standing::Declared && it.name == name);
     let absent =
         declared.iter().filter(|it| !is_there(it.name.as_str())).map(|it| absent(it, sight));
     let mut lines: Vec<Line> = present.chain(absent).collect();
     lines.sort_by(|a, b| (&a.name, a.standing, &a.pool_id).cmp(&(&b.name, b.standing, &b.pool_id)));
+    let is_scaled = |it: &DeclaredPool| it.enabled && it.scale.autoscale;
+    let source = sight.decisions.source.clone().filter(|_| declared.iter().any(is_scaled));
     Board {
+        source,
         fleet: owner.to_string(),
         controller_id: fleet.controller.id.clone(),
         version: fleet.controller.version.clone(),
@@ -202,13 +247,16 @@ fn plain(pool: &Pool) -> ScalePolicy {
     }
 }
 
-fn line(
-    ours: &Ours<'_>,
-    glance: Glance,
-    decision: Option<Arc<Decision>>,
-    sight: Sight<'_>,
-) -> Line {
+fn line(ours: &Ours<'_>, mut glance: Glance, sight: Sight<'_>) -> Line {
     let pool = ours.pool;
+    let decision = decision(ours, sight).cloned();
+    if let Some(told) = &decision {
+        // The jobs of one pool by the same count as its decision: a running `watch` remembers
+        // which pool a job was given to, and which jobs are stuck.
+        glance.queue_depth = told.queued;
+        glance.leaving_since = glance.leaving_since.into_iter().chain(told.leaving_since).min();
+        glance.oldest_wait = told.oldest.map(|it| Moment::new(sight.fleet.observed_at).age(it));
+    }
     let suspects = decision.as_ref().map_or(&[][..], |it| &it.suspects);
     let runners = runner_lines(pool, ours.policy.boot_grace, suspects, sight.fleet);
     let mut line = Line {
@@ -221,7 +269,6 @@ fn line(
         max_runners: ours.policy.max_runners,
         level: Some(pool.spec.min_idle_runners),
         decision,
-        frozen: frozen(pool, sight.fleet),
         remarks: Vec::new(),
         runners,
     };
@@ -229,13 +276,10 @@ fn line(
     line
 }
 
-/// GARM does nothing for the pool's entity.
-fn frozen(pool: &Pool, fleet: &Fleet) -> Option<Freeze> {
-    let entity = fleet.entities.iter().find(|it| it.key == pool.entity)?;
-    match &entity.manager {
-        PoolManager::Running => None,
-        PoolManager::Stopped { reason } => Some(Freeze::ManagerStopped(reason.clone())),
-    }
+/// The decision about this very pool.
+fn decision<'a>(ours: &Ours<'_>, sight: Sight<'a>) -> Option<&'a Told> {
+    let name = PoolName::new(&ours.name).ok().filter(|_| ours.standing == Standing::Declared)?;
+    sight.decisions.told.get(&name).filter(|it| it.pool_id == ours.pool.id.as_str())
 }
 
 fn absent(declared: &DeclaredPool, sight: Sight<'_>) -> Line {
@@ -247,6 +291,7 @@ fn absent(declared: &DeclaredPool, sight: Sight<'_>) -> Line {
         booting: 0,
         failed: 0,
         leaving: 0,
+        leaving_since: None,
         live: 0,
         queue_depth: 0,
         oldest_wait: None,
@@ -262,7 +307,6 @@ fn absent(declared: &DeclaredPool, sight: Sight<'_>) -> Line {
         max_runners: declared.scale.max_runners,
         level: None,
         decision: None,
-        frozen: None,
         remarks: health::absent(declared, sight),
         runners: Vec::new(),
     }

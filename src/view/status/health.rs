@@ -1,6 +1,9 @@
 //! What a person should know about a pool, from one look at it.
 
+use jiff::Timestamp;
+
 use super::board::{Line, Sight, Standing};
+use super::runners::RunnerLine;
 use crate::domain::desired::ScalePolicy;
 use crate::domain::entity::{EntityRef, PoolManager};
 use crate::domain::pool::Pool;
@@ -8,7 +11,7 @@ use crate::domain::text;
 use crate::manifest::DeclaredPool;
 use crate::plan::{Action, Plan};
 use crate::scale::Class;
-use crate::view::decision::untaken;
+use crate::view::decision::{Occupancy, occupied};
 use crate::view::words::{count, span};
 
 /// Most failed runners that are told of one by one.
@@ -49,11 +52,13 @@ pub(super) fn present(
 ) -> Vec<Remark> {
     let mut remarks: Vec<Remark> = [
         manager(pool, sight),
+        stalled(line),
         below_minimum(line),
         waiting(line, policy),
         not_handed_out(line),
         suspect(line),
-        full(line),
+        full(line, sight.fleet.observed_at),
+        stuck(line),
         standing(line),
         drift(line, sight.plan),
         switched_off(line),
@@ -62,6 +67,7 @@ pub(super) fn present(
     .into_iter()
     .flatten()
     .chain(failed(line))
+    .chain(undeletable(line))
     .collect();
     remarks.sort_by_key(|it| it.weight);
     remarks
@@ -103,6 +109,12 @@ fn stop_remark(manager: &PoolManager, entity: &str) -> Option<Remark> {
     }
 }
 
+/// GARM does not create what the running `watch` asks it for.
+fn stalled(line: &Line) -> Option<Remark> {
+    let stall = line.decision.as_ref()?.stall.as_ref()?;
+    Some(remark(Weight::Grave, "GARM stalls", stall.clone()))
+}
+
 fn failed(line: &Line) -> Vec<Remark> {
     let failed: Vec<_> = line.runners.iter().filter(|it| it.class == Class::Failed).collect();
     let told = failed.iter().take(FAULTS_MAX).map(|it| {
@@ -120,6 +132,24 @@ fn failed(line: &Line) -> Vec<Remark> {
     let rest = failed.len().saturating_sub(FAULTS_MAX);
     let more = (rest > 0).then(|| {
         remark(Weight::Grave, "failing", format!("{} more failed", count(rest, "runner")))
+    });
+    told.chain(more).collect()
+}
+
+/// Runners on their way out that their provider does not delete.
+fn undeletable(line: &Line) -> Vec<Remark> {
+    let is_leaving = |it: &&RunnerLine| matches!(it.class, Class::Leaving | Class::Ended);
+    let all = line.runners.iter().filter(is_leaving);
+    let failing: Vec<_> = all.filter_map(|it| Some((&it.name, it.fault.as_ref()?))).collect();
+    let told = failing.iter().take(FAULTS_MAX).map(|(name, fault)| {
+        let runner = text::code(name);
+        let text = format!("runner {runner} cannot be deleted: its provider says: {fault}");
+        remark(Weight::Look, "undeletable", text)
+    });
+    let rest = failing.len().saturating_sub(FAULTS_MAX);
+    let more = (rest > 0).then(|| {
+        let text = format!("{} more cannot be deleted", count(rest, "runner"));
+        remark(Weight::Look, "undeletable", text)
     });
     told.chain(more).collect()
 }
@@ -146,11 +176,10 @@ fn waiting(line: &Line, policy: &ScalePolicy) -> Option<Remark> {
 }
 
 fn not_handed_out(line: &Line) -> Option<Remark> {
-    let decision = line.decision.as_ref().filter(|it| it.rules.hand_out.untaken > 0)?;
+    let untaken = line.decision.as_ref()?.untaken.as_ref()?;
     let text = format!(
-        "{}: a webhook may have been lost, or the runner group or its visibility at GitHub excludes \
-         their repository",
-        untaken(decision)
+        "{untaken}: a webhook may have been lost, or the runner group or its visibility at GitHub \
+         excludes their repository"
     );
     Some(remark(Weight::Look, "not handed out", text))
 }
@@ -168,14 +197,35 @@ fn suspect(line: &Line) -> Option<Remark> {
     Some(remark(Weight::Look, "suspect", text))
 }
 
-fn full(line: &Line) -> Option<Remark> {
+fn full(line: &Line, now: Timestamp) -> Option<Remark> {
     let glance = &line.glance;
     let is_short = glance.queue_depth > glance.idle + glance.booting;
     (line.enabled && is_short && glance.live >= line.max_runners).then(|| {
         let jobs = count(glance.queue_depth as usize, "job");
-        let text =
-            format!("all {} that `max_runners` allows are there; {jobs} waiting", line.max_runners);
-        remark(Weight::Look, "full", text)
+        let there = Occupancy {
+            limit: line.max_runners,
+            live: glance.live,
+            leaving: glance.leaving,
+            leaving_since: glance.leaving_since,
+        };
+        let there = occupied(&there, now);
+        remark(Weight::Look, "full", format!("{there}; {jobs} waiting"))
+    })
+}
+
+/// Jobs that GitHub does not give to the runners that wait for them.
+fn stuck(line: &Line) -> Option<Remark> {
+    let stuck = line.decision.as_ref().map_or(0, |it| it.stuck);
+    (stuck > 0).then(|| {
+        let jobs = match stuck {
+            1 => "1 job waits beside idle runners that do not get it".to_owned(),
+            n => format!("{n} jobs wait beside idle runners that do not get them"),
+        };
+        let text = format!(
+            "{jobs}: their webhooks were lost, or the runner group or its visibility keeps them \
+             from this pool"
+        );
+        remark(Weight::Look, "stuck jobs", text)
     })
 }
 

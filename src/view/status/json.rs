@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::Detail;
-use super::board::{Board, Line};
+use super::board::{Board, Line, Source};
 use super::runners::RunnerLine;
-use crate::domain::name::{PoolId, PoolName};
+use crate::domain::name::PoolId;
 
 /// The fields of `status`' document. Seconds are whole.
 pub fn json(board: &Board, detail: Detail) -> Value {
@@ -13,7 +13,24 @@ pub fn json(board: &Board, detail: Detail) -> Value {
         "fleet": board.fleet,
         "controller_id": board.controller_id,
         "observed_at": board.observed_at.to_string(),
+        "watch": board.source.as_ref().map(source),
         "pools": board.lines.iter().map(|it| pool(it, detail)).collect::<Vec<_>>(),
+    })
+}
+
+/// Where the decisions come from.
+fn source(it: &Source) -> Value {
+    let (is_running, why, at, is_applied) = match it {
+        Source::Watch { at, is_applied, .. } => (Some(true), None, Some(at), Some(is_applied)),
+        Source::Nobody { .. } => (Some(false), None, None, None),
+        Source::Unclear { why, .. } => (None, Some(why), None, None),
+    };
+    json!({
+        "address": it.address(),
+        "running": is_running,
+        "why": why,
+        "at": at.map(ToString::to_string),
+        "applied": is_applied,
     })
 }
 
@@ -34,20 +51,14 @@ fn pool(line: &Line, detail: Detail) -> Value {
         "level": line.level,
         "queue_depth": glance.queue_depth,
         "oldest_wait_seconds": glance.oldest_wait.map(|it| it.as_secs()),
-        "decision": decision(line),
+        "stuck_jobs": line.decision.as_ref().map(|it| it.stuck),
+        "decision": line.decision.as_ref().map(|it| &it.value),
         "remarks": line.remarks.iter().map(|it| it.text.as_str()).collect::<Vec<_>>(),
     });
     if detail == Detail::Runners {
         pool["runners"] = line.runners.iter().map(runner).collect();
     }
     pool
-}
-
-/// The object of `/decisions`; nothing for a pool that the scaler leaves alone.
-fn decision(line: &Line) -> Option<Value> {
-    let name = PoolName::new(&line.name).ok()?;
-    let it = line.decision.as_ref()?;
-    Some(crate::view::decision::json(&name, it, line.frozen.as_ref()))
 }
 
 fn runner(runner: &RunnerLine) -> Value {

@@ -8,19 +8,19 @@ mod runners;
 use std::time::Duration;
 
 use anstyle::Style;
+use jiff::Timestamp;
 
-pub use board::{Board, Line, Sight, Standing, board};
+pub use board::{Board, Decisions, Line, Sight, Source, Standing, board};
 pub use health::{Remark, Weight};
 pub use json::json;
 pub use runners::RunnerLine;
 
-use super::decision;
 use super::style::{ADDED, ERROR, GOOD, NAME, QUIET, REMOVED, WARNING, paint};
 use super::table::{Cell, table};
 use super::words::{count, span};
 use super::wrap::hanging;
 use crate::domain::text;
-use crate::scale::{Class, Direction, Reason};
+use crate::scale::{Class, Direction, Moment};
 
 /// Whether every runner is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,12 +141,10 @@ fn row(line: &Line) -> Vec<Cell> {
 
 /// What the scaler would do now, in a word or three.
 fn scaler(line: &Line) -> Cell {
-    match (&line.decision, &line.frozen) {
-        (None, _) => Cell::text("–").styled(QUIET),
-        (Some(_), Some(_)) => Cell::text("frozen").styled(WARNING),
-        (Some(it), None) => {
-            Cell::text(decision::short(it)).styled(style_of_direction(it.direction))
-        }
+    match &line.decision {
+        None => Cell::text("–").styled(QUIET),
+        Some(it) if it.frozen.is_some() => Cell::text("frozen").styled(WARNING),
+        Some(it) => Cell::text(it.short.clone()).styled(style_of_direction(it.direction)),
     }
 }
 
@@ -190,23 +188,42 @@ fn remarks(board: &Board, width: usize) -> String {
     text
 }
 
-/// What the scaler would do and why, for each pool where that is more than nothing.
+/// Where the decisions come from; then what the scaler does or would do and why, for each pool
+/// where that is more than nothing.
 fn scaling(board: &Board, width: usize) -> String {
-    let mut all = String::new();
+    let mut told = String::new();
     for line in &board.lines {
         let Some(it) = &line.decision else { continue };
-        if it.reason == Reason::Steady && line.frozen.is_none() {
+        if it.is_steady && it.frozen.is_none() {
             continue;
         }
-        let frozen = line
-            .frozen
-            .as_ref()
-            .map_or_else(String::new, |it| format!("; frozen: {}", decision::freeze(it)));
+        let frozen = it.frozen.as_ref().map_or_else(String::new, |it| format!("; frozen: {it}"));
         let sign = ("→", style_of_direction(it.direction));
-        let said = format!("{}{frozen}", decision::sentence(it));
-        all.push_str(&about(sign, &line.name, &said, width));
+        told.push_str(&about(sign, &line.name, &format!("{}{frozen}", it.sentence), width));
     }
-    all
+    let Some(source) = &board.source else { return told };
+    let (style, mut text) = who_decides(source, board.observed_at);
+    if !told.is_empty() && !matches!(source, Source::Watch { .. }) {
+        text.push_str("; one that starts now:");
+    }
+    format!("{}\n{told}", paint(style, hanging("", &text, width)))
+}
+
+/// One sentence, and how it is painted.
+fn who_decides(source: &Source, now: Timestamp) -> (Style, String) {
+    match source {
+        Source::Watch { address, at, is_applied: true } => {
+            let age = span(Moment::new(now).age(*at));
+            (QUIET, format!("scaled by the `watch` at {address}, as it stood {age} ago"))
+        }
+        Source::Watch { address, is_applied: false, .. } => {
+            (WARNING, format!("the `watch` at {address} decides and writes nothing at the moment"))
+        }
+        Source::Nobody { address } => (WARNING, format!("no `watch` is running at {address}")),
+        Source::Unclear { address, why } => {
+            (WARNING, format!("whether a `watch` is running at {address} is not known: {why}"))
+        }
+    }
 }
 
 /// `! pool: a sentence`, folded under its sign.

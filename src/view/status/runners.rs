@@ -26,7 +26,7 @@ pub struct RunnerLine {
     pub job: Option<String>,
     /// Made before the pool was last changed.
     pub is_outdated: bool,
-    /// Why the provider failed; escaped, cut.
+    /// Why the provider failed, to make it or to delete it; escaped, cut.
     pub fault: Option<String>,
 }
 
@@ -53,7 +53,7 @@ pub(super) fn runner_lines(
             age: now.age(runner.created_at),
             job: job(runner, fleet),
             is_outdated: runner.is_outdated(pool.generation),
-            fault: runner.provider_fault.as_deref().map(|it| text::quote(it.trim())),
+            fault: runner.provider_fault.as_deref().map(text::said),
         })
         .collect();
     lines.sort_by(|a, b| a.name.cmp(&b.name));

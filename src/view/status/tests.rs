@@ -1,5 +1,7 @@
 //! The board of one fleet that has a bit of everything.
 
+use std::collections::BTreeMap;
+
 use anstream::adapter::strip_str;
 use serde_json::{Map, json};
 
@@ -11,6 +13,8 @@ use crate::domain::name::{FleetName, PoolName};
 use crate::domain::runner::Runner;
 use crate::manifest::DeclaredPool;
 use crate::scale::testing::{entity, fleet, job, policy, pool, runner};
+use crate::scale::{Managed, foresee};
+use crate::view::decision::{Fate, Told};
 
 fn declared(name: &str) -> DeclaredPool {
     DeclaredPool {
@@ -35,9 +39,27 @@ fn declared(name: &str) -> DeclaredPool {
     }
 }
 
+/// The board where no `watch` runs.
 fn look(declared: &[DeclaredPool], fleet: &Fleet) -> Board {
+    let managed: Vec<Managed<'_>> = declared
+        .iter()
+        .filter_map(|it| {
+            let pool = fleet.pools.iter().find(|pool| pool.id.as_str() == it.name.as_str())?;
+            Some(Managed { pool, policy: &it.scale })
+        })
+        .collect();
+    let told = foresee(fleet, &managed).into_iter().map(|(id, decision)| {
+        let name = PoolName::new(id.as_str()).unwrap();
+        let told = Told::of(&name, &decision, Fate::Withheld);
+        (name, told)
+    });
+    let source = Some(Source::Nobody { address: "http://127.0.0.1:9477".into() });
+    look_with(declared, fleet, &Decisions { source, told: told.collect() })
+}
+
+fn look_with(declared: &[DeclaredPool], fleet: &Fleet, decisions: &Decisions) -> Board {
     let owner = FleetName::new("acme").unwrap();
-    board(Sight { owner: &owner, declared, fleet, plan: None })
+    board(Sight { owner: &owner, declared, fleet, plan: None, decisions })
 }
 
 fn busy(name: &str, job: i64) -> Runner {
@@ -81,7 +103,8 @@ fn one_look_says_what_the_pools_do_and_which_are_ill() {
         ✗ off: runner `off-1` failed: its provider says: quota exceeded\u{1b}[2J
         · off: starts no runners; those it has take jobs
 
-        → default: starts none yet: 1 job has no runner, and no more than 5 wait (`scale_up_threshold`)
+        no `watch` is running at http://127.0.0.1:9477; one that starts now:
+        → default: would start none yet: 1 job has no runner, and no more than 5 wait (`scale_up_threshold`)
 
         RUNNER     POOL     DOES    STATE           AGE     JOB OR FAULT
         ────────────────────────────────────────────────────────────────────────────
@@ -116,7 +139,8 @@ fn everything_but_a_fault_fits_into_80_columns() {
         ✗ off: runner `off-1` failed: its provider says: quota exceeded\u{1b}[2J
         · off: starts no runners; those it has take jobs
 
-        → default: starts none yet: 1 job has no runner, and no more than 5 wait
+        no `watch` is running at http://127.0.0.1:9477; one that starts now:
+        → default: would start none yet: 1 job has no runner, and no more than 5 wait
           (`scale_up_threshold`)
 
         1 pool in this GARM that this fleet does not own, not shown
@@ -138,6 +162,13 @@ fn the_document_has_the_keys_of_the_design() {
         "fleet": "acme",
         "controller_id": "controller",
         "observed_at": "2026-09-21T14:13:20Z",
+        "watch": {
+            "address": "http://127.0.0.1:9477",
+            "running": false,
+            "why": null,
+            "at": null,
+            "applied": null,
+        },
         "pools": [{
             "name": "default",
             "pool_id": "default",
@@ -153,6 +184,7 @@ fn the_document_has_the_keys_of_the_design() {
             "level": 0,
             "queue_depth": 1,
             "oldest_wait_seconds": 40,
+            "stuck_jobs": 0,
             "remarks": [],
         }],
     });
@@ -201,4 +233,64 @@ fn garms_own_impatience_is_told_only_where_it_matters() {
         )
     );
     assert_eq!(impatience(Duration::from_secs(720), delays()), None);
+}
+
+/// Decisions of a running `watch`, which remembers what one look does not show.
+#[test]
+fn the_numbers_of_a_pool_are_those_of_the_watch_that_scales_it() {
+    let jobs: Vec<_> = (1..=8).map(|it| job(it, &["x"], -300)).collect();
+    let leaving =
+        (1..=2).map(|it| runner("default", &format!("l{it}"), "pending_delete/idle", -9)).collect();
+    let fleet = fleet(0, vec![pool("default", &["x"])], leaving, jobs);
+    let scale = policy();
+    let managed = Managed { pool: &fleet.pools[0], policy: &scale };
+    let decision = foresee(&fleet, &[managed]).into_values().next().unwrap();
+    let name = PoolName::new("default").unwrap();
+    let mut value = Told::of(&name, &decision, Fate::Applied).value;
+    value["inputs"]["jobs"] = json!({
+        "queued": 3, "stuck": 5,
+        "oldest_queued_at": "2026-09-21T14:13:00Z", "oldest_stuck_at": "2026-09-21T14:03:20Z",
+    });
+    value["not_followed"] = json!({ "sentence": "GARM has not created 3 runners" });
+    value["short"] = json!("start 3");
+    value["sentence"] = json!("starts 3 runners: \u{1b}[2J");
+    let told = Told::read(value).unwrap();
+    let decisions = Decisions {
+        source: Some(Source::Watch {
+            address: "https://127.0.0.1:9477".into(),
+            at: "2026-09-21T14:13:17Z".parse().unwrap(),
+            is_applied: true,
+        }),
+        told: [(name, told)].into(),
+    };
+    let board = look_with(&[declared("default")], &fleet, &decisions);
+    let text = text(&board, Detail::Pools, 120);
+    insta::assert_snapshot!(strip_str(&text).to_string(), @r"
+        1 pool: 0 active, 0 idle, 0 booting, 0 failed; 3 jobs waiting, the oldest for 10m; 1 pool needs a look
+
+        POOL     ENABLED  ACTIVE  IDLE  BOOTING  FAILED  MIN–MAX  LEVEL  QUEUE  OLDEST  SCALER   HEALTH
+        ─────────────────────────────────────────────────────────────────────────────────────────────────────
+        default  yes           0     0        0       0     2–20      0      3     10m  start 3  GARM stalls
+
+        ✗ default: GARM has not created 3 runners
+        ! default: 0 of the 2 that `min_runners` asks for
+        ! default: a job waits for 10m, longer than `max_queue_wait` (2m)
+        ! default: 5 jobs wait beside idle runners that do not get them: their webhooks were lost, or the runner group or its
+          visibility keeps them from this pool
+
+        scaled by the `watch` at https://127.0.0.1:9477, as it stood 3s ago
+        → default: starts 3 runners: \u{1b}[2J
+        ");
+}
+
+#[test]
+fn a_watch_that_does_not_tell_is_said_to_be_unknown() {
+    let fleet = fleet(0, vec![pool("default", &["x"])], vec![], vec![]);
+    let source = Source::Unclear { address: "https://[::1]:9477".into(), why: "no".into() };
+    let decisions = Decisions { source: Some(source), told: BTreeMap::new() };
+    let board = look_with(&[declared("default")], &fleet, &decisions);
+    let text = strip_str(&text(&board, Detail::Pools, 120)).to_string();
+    let expected = "whether a `watch` is running at https://[::1]:9477 is not known: no\n";
+    assert!(text.ends_with(expected), "{text}");
+    assert_eq!(json(&board, Detail::Pools)["watch"]["running"], serde_json::Value::Null);
 }

@@ -41,6 +41,37 @@ async fn idle_runners_go_and_the_pool_after_them() {
     assert_eq!(bench.records().len(), 8);
 }
 
+/// The provider cannot delete its VMs: the drain waits, and says why from the first time on.
+#[tokio::test(start_paused = true)]
+async fn what_keeps_a_runner_from_being_deleted_is_told_at_once_and_once_by_its_provider() {
+    let (bench, id) = idle_pool().await;
+    bench.memory.with(|it| it.knobs_mut().delete_fail_rate = 1.0);
+    let heard = Heard::default();
+    let writer = bench.writer(bench.door());
+    let options = Options { drain_timeout: Duration::from_secs(120), ..Options::default() };
+    let plan = plan(vec![retire("default", &id)]);
+    let mut run = std::pin::pin!(apply(&plan, &writer, &options, &heard));
+    let early = tokio::time::timeout(Duration::from_secs(15), &mut run).await;
+    assert!(early.is_err(), "{early:?}");
+    let is_told = |it: &Event| matches!(it, Event::Undeletable { .. });
+    assert!(heard.events().iter().any(is_told), "{:?}", heard.events());
+    let outcomes = run.await;
+    let faults: Vec<String> = heard
+        .events()
+        .iter()
+        .filter_map(|it| match it {
+            Event::Undeletable { fault, .. } => Some(fault.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(faults.len(), 2, "one a runner: {faults:?}");
+    assert!(faults[0].ends_with("sim: injected delete failure"), "{faults:?}");
+    let told = told(&outcomes);
+    assert!(told[0].starts_with("default delete timed out: 2 runners left after 2m"), "{told:?}");
+    assert!(told[0].contains("cannot be deleted: its provider says:"), "{told:?}");
+    assert!(told[0].ends_with("sim: injected delete failure"), "{told:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_empty_pool_goes_at_once() {
     let bench = Bench::new().await;

@@ -8,11 +8,12 @@ use runnerctl::domain::fleet::Fleet;
 use runnerctl::domain::name::PoolId;
 use runnerctl::domain::pool::{PoolChange, PoolSpec};
 use runnerctl::engine::apply::{Options, apply};
-use runnerctl::engine::watch::{Enrolled, Roll, Unmanaged};
+use runnerctl::engine::watch::{Enrolled, Roll, Unmanaged, first_decisions};
 use runnerctl::event::Silence;
 use runnerctl::manifest;
 use runnerctl::plan::{self, Work};
-use runnerctl::view::status::{Sight, Standing, board};
+use runnerctl::view::decision::{Fate, Told};
+use runnerctl::view::status::{Decisions, Sight, Standing, board};
 
 use super::bench::{Bench, fleet, name, plan as plan_of, told, wait};
 use super::converge::{Dice, declared};
@@ -76,12 +77,15 @@ fn planned(fleet: &Fleet) -> Option<PoolId> {
     only
 }
 
-/// What `watch` steers.
-fn watched(fleet: &Fleet) -> Option<PoolId> {
+fn roll() -> Roll {
     let policy = wish().pools.remove(0).scale;
     let enrolled = Enrolled { enabled: true, policy };
-    let roll = Roll { fleet: super::bench::fleet(), pools: [(name("default"), enrolled)].into() };
-    let found = roll.find(fleet.pools.iter(), |it| fleet.runners_of(it).count());
+    Roll { fleet: fleet(), pools: [(name("default"), enrolled)].into() }
+}
+
+/// What `watch` steers.
+fn watched(fleet: &Fleet) -> Option<PoolId> {
+    let found = roll().find(fleet.pools.iter(), |it| fleet.runners_of(it).count());
     match found.unmanaged.get(&name("default")) {
         None => Some(found.managed[&name("default")].id.clone()),
         Some(Unmanaged::Twins(_)) => None,
@@ -95,7 +99,15 @@ fn shown(fleet: &Fleet) -> Option<PoolId> {
     let source = manifest::Source { path: "pools.yaml".into(), text: file.into() };
     let declared = manifest::load(None, &[source]).pools;
     let owner = super::bench::fleet();
-    let lines = board(Sight { owner: &owner, declared: &declared, fleet, plan: None }).lines;
+    let first = first_decisions(&roll(), fleet).into_iter();
+    let told = first.map(|(name, it)| {
+        let told = Told::of(&name, &it, Fate::Withheld);
+        (name, told)
+    });
+    let decisions = Decisions { source: None, told: told.collect() };
+    let sight =
+        Sight { owner: &owner, declared: &declared, fleet, plan: None, decisions: &decisions };
+    let lines = board(sight).lines;
     let mut by: BTreeMap<Standing, Vec<_>> = BTreeMap::new();
     for line in lines {
         by.entry(line.standing).or_default().push(line);

@@ -75,9 +75,8 @@ async fn behind_the_front_watch_scales_and_is_held_when_the_front_lets_anybody_i
     front.shut().await;
     watch.signal("-HUP");
     stage.metrics_with("runnerctl_mtls_enforced 1");
-    eventually("writing again", || {
-        stage.read("watch.err").contains("writing again to any pool").then_some(())
-    });
+    let again = "mTLS is proven to be enforced: no longer frozen";
+    eventually(again, || stage.read("watch.err").contains(again).then_some(()));
     assert_eq!(watch.end("-TERM"), Some(0));
 }
 

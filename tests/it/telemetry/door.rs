@@ -180,14 +180,14 @@ async fn slow_readers_of_pages_leave_health_alone() {
 }
 
 /// An authority, and what it signs, as files.
-struct Authority {
+pub(super) struct Authority {
     folder: TempDir,
     issuer: Issuer<'static, KeyPair>,
     pem: String,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -197,7 +197,7 @@ impl Authority {
         Self { folder, issuer: Issuer::new(params, key), pem }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -209,9 +209,18 @@ impl Authority {
         (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
     }
 
-    fn server(&self) -> CertFiles {
-        let (cert, key) = self.sign(ExtendedKeyUsagePurpose::ServerAuth);
-        let files = CertFiles { cert: self.path("server.pem"), key: self.path("server.key") };
+    pub(super) fn server(&self) -> CertFiles {
+        self.files("server", ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
+    pub(super) fn operator(&self) -> CertFiles {
+        self.files("operator", ExtendedKeyUsagePurpose::ClientAuth)
+    }
+
+    fn files(&self, name: &str, purpose: ExtendedKeyUsagePurpose) -> CertFiles {
+        let (cert, key) = self.sign(purpose);
+        let path = |end: &str| self.path(&format!("{name}.{end}"));
+        let files = CertFiles { cert: path("pem"), key: path("key") };
         fs::write(&files.cert, cert).unwrap();
         fs::write(&files.key, key).unwrap();
         files

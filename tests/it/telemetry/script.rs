@@ -44,6 +44,7 @@ pub(crate) fn default_pool() -> PoolGauges {
         outdated_runners: Some(3),
         is_below_min: false,
         is_circuit_open: true,
+        is_stalled: true,
         has_drift: Some(true),
         policy_violations: Some(2),
     }

@@ -21,7 +21,7 @@ fn is_frozen(it: &Incident) -> bool {
 }
 
 fn is_thawed(it: &Incident) -> bool {
-    matches!(it, Incident::Thawed { entity: None })
+    matches!(it, Incident::Thawed { entity: None, .. })
 }
 
 #[tokio::test(start_paused = true)]
@@ -46,6 +46,27 @@ async fn garm_away_for_an_hour_freezes_and_all_goes_on_when_it_is_back() {
     let tally = bench.tally();
     assert_eq!((tally.done, tally.killed), (16, 0), "{:?}", watch.heard.deeds());
     assert!(!watch.stop().await.left_raised.contains(&super::bench::name("default")));
+}
+
+/// GARM restarts with another password: it answers again, and lets nobody in.
+#[tokio::test(start_paused = true)]
+async fn a_garm_that_is_back_and_refuses_us_is_not_said_to_be_written_to() {
+    let bench = Bench::new(policy()).await;
+    let watch = bench.start(steady());
+    wait(40).await;
+    bench.go_away();
+    wait(60).await;
+    bench.come_back();
+    bench.fault(Rule::always("GET", "/", Fault::Status(401)));
+    bench.fault(Rule::always("POST", "/auth/login", Fault::Status(401)));
+    wait(120).await;
+    let is_refused = |it: &Incident| matches!(it, Incident::Frozen { why: Freeze::Refused, .. });
+    assert!(watch.heard.has(is_refused), "{:?}", watch.heard.incidents());
+    assert!(!watch.heard.has(is_thawed), "{:?}", watch.heard.incidents());
+    bench.come_back();
+    wait(40).await;
+    let is_over = |it: &Incident| matches!(it, Incident::Thawed { was: Freeze::Refused, .. });
+    assert!(watch.heard.has(is_over), "{:?}", watch.heard.incidents());
 }
 
 #[tokio::test(start_paused = true)]
@@ -86,10 +107,8 @@ async fn a_wrong_password_at_the_start_is_an_error_and_later_is_not() {
     bench.fault(Rule::always("GET", "/", Fault::Status(401)));
     wait(200).await;
     assert!(!watch.has_ended());
-    let is_stale = |it: &Incident| {
-        matches!(it, Incident::Frozen { why: Freeze::Stale(_) | Freeze::Unreachable, .. })
-    };
-    assert!(watch.heard.has(is_stale), "{:?}", watch.heard.incidents());
+    let is_refused = |it: &Incident| matches!(it, Incident::Frozen { why: Freeze::Refused, .. });
+    assert!(watch.heard.has(is_refused), "{:?}", watch.heard.incidents());
 }
 
 #[tokio::test(start_paused = true)]
@@ -208,6 +227,6 @@ async fn pools_of_a_stopped_manager_are_left_alone_until_it_works_again() {
     assert_eq!(bench.level().await, 5, "nothing is written");
     bench.memory.with(|it| it.knobs_mut().pat = String::new());
     wait(400).await;
-    assert!(watch.heard.has(|it| matches!(it, Incident::Thawed { entity: Some(_) })));
+    assert!(watch.heard.has(|it| matches!(it, Incident::Thawed { entity: Some(_), .. })));
     assert_eq!(bench.level().await, u32::try_from(bench.runners().await.1).unwrap());
 }

@@ -15,8 +15,8 @@ use runnerctl::domain::pool::{Pool, PoolChange, PoolSpec, Reading};
 use runnerctl::engine::act::Writer;
 use runnerctl::engine::record::Warrant;
 use runnerctl::engine::watch::{
-    Act, ActEnd, Audience, Course, Deed, Doors, End, Enrolled, Incident, Order, Roll, Settings,
-    Sight, Writes, watch,
+    Act, ActEnd, Applied, Audience, Course, Deed, Doors, End, Enrolled, Incident, Order, Roll,
+    Settings, Sight, Writes, watch,
 };
 use runnerctl::garm::events::Limits;
 use runnerctl::garm::{Client, Error, Login, Transport};
@@ -473,7 +473,7 @@ impl Audience for Heard {
         told.queued = waiting().map(|it| it.1.len()).sum();
     }
 
-    fn decided(&self, _pool: &PoolName, decision: &Decision) {
+    fn decided(&self, _: &PoolName, decision: &Decision, _: Applied) {
         self.0.lock().unwrap().reasons.insert(decision.reason);
     }
 

@@ -3,7 +3,7 @@
 use runnerctl::domain::pool::PoolChange;
 use runnerctl::engine::watch::Incident;
 
-use super::bench::{Bench, policy, steady, wait};
+use super::bench::{Bench, Heard, policy, steady, wait};
 use crate::apply::wire::Ambush;
 
 #[tokio::test(start_paused = true)]
@@ -28,6 +28,41 @@ async fn a_level_that_garm_does_not_follow_is_sent_again_with_the_labels() {
     assert_eq!(resent, 3, "{:?}", watch.heard.deeds());
     // And GARM's credentials are looked at sooner than in five minutes.
     assert!(bench.asked().contains(&"GET /organizations".to_owned()));
+}
+
+fn stalled(heard: &Heard) -> Vec<String> {
+    let told = |it: &Incident| match it {
+        Incident::NotFollowed { stall, .. } => Some(stall.sentence()),
+        Incident::Followed(_) => Some("followed".into()),
+        _ => None,
+    };
+    heard.incidents().iter().filter_map(told).collect()
+}
+
+/// GitHub answers 403 to whatever registers a runner, and GARM's API tells nothing of it.
+#[tokio::test(start_paused = true)]
+async fn a_garm_that_does_not_follow_twice_is_told_once_with_what_to_check() {
+    let bench = Bench::new(policy()).await;
+    let change = PoolChange { runner_group: Some("gpu".into()), ..PoolChange::default() };
+    bench.change("default", change).await;
+    bench.memory.with(|it| it.knobs_mut().api_fail_rate = 1.0);
+    let watch = bench.start(steady());
+    wait(5).await;
+    bench.jobs(12, 20);
+    // 30 s until the level is raised, 20 s until it is sent again.
+    wait(31 + 24).await;
+    assert_eq!(stalled(&watch.heard), [""; 0], "once may be GARM's cache");
+    wait(40).await;
+    let told = stalled(&watch.heard);
+    assert_eq!(told.len(), 1, "{told:?}");
+    for part in ["12 runners that level 12 asks for", "runner group `gpu`", "rate limit:"] {
+        assert!(told[0].contains(part), "{told:?}");
+    }
+    wait(600).await;
+    assert_eq!(stalled(&watch.heard), told, "and is said no more while it lasts");
+    bench.memory.with(|it| it.knobs_mut().api_fail_rate = 0.0);
+    wait(30).await;
+    assert_eq!(stalled(&watch.heard)[1..], ["followed"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use runnerctl::domain::desired::ScalePolicy;
 use runnerctl::engine::watch::{Course, Incident, Order, Settings, Writes};
+use runnerctl::garm::Kind;
 use runnerctl::scale::Freeze;
-use runnerctl::sim::{Config, Order as Jobs};
+use runnerctl::sim::{Config, Fault, Order as Jobs, Rule};
 
 use super::bench::{Bench, RESYNC, name, policy, steady, wait};
 
@@ -144,9 +145,13 @@ async fn release_lowers_every_level_to_its_floor_and_leaves() {
 #[tokio::test(start_paused = true)]
 async fn a_dry_run_decides_and_writes_nothing_and_asks_no_more_than_in_a_quiet_fleet() {
     let bench = held_and_pulsing().await;
+    bench.set_level(7).await;
+    bench.forget();
     let watch = bench.start(Settings { writes: Writes::Withheld, ..steady() });
     wait(300).await;
     assert_eq!(bench.writes(), []);
+    let slack = |it: &Incident| matches!(it, Incident::LeashSlack(_));
+    assert!(!watch.heard.has(slack), "no write of ours will lower it");
     assert_eq!(watch.heard.deeds(), [""; 0]);
     let kinds = kinds(&bench);
     let known = ["GET /controller-info", "GET /instances", "GET /jobs", "GET /organizations"];
@@ -159,6 +164,46 @@ async fn a_dry_run_decides_and_writes_nothing_and_asks_no_more_than_in_a_quiet_f
         "{kinds:?}"
     );
     assert_eq!(watch.stop().await.left_raised, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_dry_look_is_not_to_blame_for_the_level_of_somebody_else() {
+    for course in [Course::Once, Course::Release] {
+        let bench = Bench::new(policy()).await;
+        bench.set_level(7).await;
+        let settings = Settings { course, writes: Writes::Withheld, ..steady() };
+        assert_eq!(bench.start(settings).end().await.unwrap().left_raised, []);
+        assert_eq!(bench.level().await, 7);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_and_release_give_up_a_garm_that_stays_away_for_half_a_minute() {
+    for course in [Course::Once, Course::Release] {
+        let settings = Settings { course, ..steady() };
+        let bench = Bench::new(policy()).await;
+        bench.go_away();
+        let began = tokio::time::Instant::now();
+        let error = bench.start(settings).end().await.unwrap_err();
+        assert!(matches!(error.kind, Kind::Transport(_)), "{error}");
+        assert_eq!(began.elapsed().as_secs(), 30);
+
+        // One that is merely restarted is waited for.
+        let watch = bench.start(settings);
+        wait(9).await;
+        bench.come_back();
+        assert_eq!(watch.end().await.unwrap().left_raised, []);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_gives_up_a_garm_that_takes_the_question_and_never_answers() {
+    let bench = Bench::new(policy()).await;
+    bench.fault(Rule::always("GET", "/", Fault::Slow(Duration::from_secs(55))));
+    let began = tokio::time::Instant::now();
+    let error = bench.start(once()).end().await.unwrap_err();
+    assert_eq!(began.elapsed().as_secs(), 30);
+    assert_eq!(error.to_string(), "read GARM: no answer within 30s");
 }
 
 /// Requests by method and path.
@@ -240,7 +285,7 @@ async fn held_from_the_start_it_decides_and_writes_nothing_until_it_may() {
     assert_eq!((watch.heard.deeds(), bench.writes().len()), (vec![], 0));
     watch.order(Order::Go).await;
     wait(10).await;
-    assert!(watch.heard.has(|it| matches!(it, Incident::Thawed { entity: None })));
+    assert!(watch.heard.has(|it| matches!(it, Incident::Thawed { entity: None, .. })));
     assert_eq!(watch.heard.deeds(), ["raise 0 12 done", "lower 12 0 done"]);
 }
 
