@@ -6,12 +6,14 @@ use super::Context;
 use super::failure::Failure;
 use crate::domain::entity::Entity;
 use crate::domain::text::quote;
-use crate::garm::runner_identity::runner_identity;
+use crate::garm::runner_identity::{front_authority, runner_identity};
 use crate::host::clock::Clock;
-use crate::manifest::{Finding, FleetFile, Manifest, Problem, Severity};
+use crate::manifest::{
+    Finding, FleetFile, Manifest, Problem, RunnerCertificate, RunnerMtls, Severity,
+};
 use crate::plan::RunnerKit;
 use crate::policy::Violation;
-use crate::policy::kit::{self, Kit, Parts, Wanted};
+use crate::policy::kit::{self, Kit, Parts, Signer, Wanted};
 use crate::secrets;
 
 /// The kit that the fleet file asks for; `base` is its folder. Resolves the key's reference: fails
@@ -21,21 +23,25 @@ pub async fn kit(file: &FleetFile, base: PathBuf, cx: Context<'_>) -> Result<Run
     if Wanted::by(file) == Wanted::Nothing {
         return Ok(RunnerKit::None);
     }
-    let identity = match &file.runner_mtls {
-        None => None,
-        Some(mtls) => {
+    let mut parts =
+        Parts { must_not_reach: file.policy.must_not_reach.clone(), ..Parts::default() };
+    match &file.runner_mtls {
+        None => {}
+        Some(RunnerMtls { certificate: RunnerCertificate::Signed { signer }, ca }) => {
+            parts.signer = Some(Signer { url: signer.clone(), ca: front_authority(ca)? });
+        }
+        Some(RunnerMtls { certificate: RunnerCertificate::Shared { cert, key }, ca }) => {
             let allowed = secrets::Options { allow_exec: cx.globals.allow_exec, base_dir: base };
-            let key = secrets::resolve(&mtls.key, &allowed).await.map_err(|error| {
+            let secret = secrets::resolve(key, &allowed).await.map_err(|error| {
                 let failure = Failure::from(error);
                 Failure { message: format!("`runner_mtls.key`: {}", failure.message), ..failure }
             })?;
-            let reference = quote(&mtls.key.to_string());
+            let reference = quote(&key.to_string());
             let now = Clock::Real.now();
-            Some(runner_identity((&mtls.cert, &mtls.ca), (&key, &reference), now)?)
+            parts.identity = Some(runner_identity((cert, ca), (&secret, &reference), now)?);
         }
-    };
-    let must_not_reach = file.policy.must_not_reach.clone();
-    Ok(RunnerKit::Ready(Kit::new(&Parts { identity, must_not_reach })))
+    }
+    Ok(RunnerKit::Ready(Kit::new(&parts)))
 }
 
 /// The kit where only GARM is looked at, and no secret is wanted.

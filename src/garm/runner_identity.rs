@@ -30,25 +30,26 @@ pub fn runner_identity(
 ) -> Result<Identity, Error> {
     let cert_file = Pem { path: cert, setting: "runner_mtls.cert" };
     let chain = cert_file.certificates()?;
-    let ca_file = Pem { path: ca, setting: "runner_mtls.ca" };
-    let authorities = ca_file.certificates()?;
-    let help = "put the CA that signed the certificate of GARM's front there";
-    if authorities.iter().all(|it| x509::facts(it).is_some_and(|it| !it.can_be_root)) {
-        let got = "its certificate is not a CA's: it signs no other";
-        return Err(ca_file.unfit(got, help));
-    }
+    let ca = front_authority(ca)?;
     let facts = chain.first().and_then(|it| x509::facts(it));
     let Some(facts) = facts else {
         return Err(cert_file.unfit("its first certificate is broken", "make it anew"));
     };
     fit_for_a_client(cert_file, &facts, Some(now))?;
     let key = fitting(key, key_reference, &chain, cert)?;
-    Ok(Identity {
-        cert: certificates(&chain),
-        key,
-        ca: certificates(&authorities),
-        holds_until: facts.not_after,
-    })
+    Ok(Identity { cert: certificates(&chain), key, ca, holds_until: facts.not_after })
+}
+
+/// The authority of GARM's front as PEM without any comment. Errors ([`super::Kind::Input`]) when the
+/// file holds none.
+pub fn front_authority(ca: &Path) -> Result<String, Error> {
+    let file = Pem { path: ca, setting: "runner_mtls.ca" };
+    let authorities = file.certificates()?;
+    if authorities.iter().all(|it| x509::facts(it).is_some_and(|it| !it.can_be_root)) {
+        let help = "put the CA that signed the certificate of GARM's front there";
+        return Err(file.unfit("its certificate is not a CA's: it signs no other", help));
+    }
+    Ok(certificates(&authorities))
 }
 
 /// The key in PEM, when it is the certificate's.

@@ -8,8 +8,8 @@ use super::desk::{At, Desk, Draft};
 use super::item::{Item, Record, Value};
 use super::settings::{
     AlertRule, Bound, CertFiles, CredentialSettings, FleetFile, GarmSettings, HostPort,
-    ListenerTls, NetworkRule, PolicySettings, Receiver, ReceiverKind, RunnerMtls, Series, TlsFiles,
-    WatchSettings, WebhookUrl,
+    ListenerTls, NetworkRule, PolicySettings, Receiver, ReceiverKind, RunnerCertificate,
+    RunnerMtls, Series, TlsFiles, WatchSettings, WebhookUrl,
 };
 use super::suggest;
 use crate::domain::desired::ControllerSettings;
@@ -128,11 +128,14 @@ impl Reader<'_> {
     }
 
     fn runner_mtls(&self, record: &Record) -> Option<RunnerMtls> {
-        Some(RunnerMtls {
-            cert: self.path(record, "cert")?,
-            key: self.reference(record, "key")?,
-            ca: self.path(record, "ca")?,
-        })
+        let certificate = match record.text("signer") {
+            Some(signer) => RunnerCertificate::Signed { signer },
+            None => RunnerCertificate::Shared {
+                cert: self.path(record, "cert")?,
+                key: self.reference(record, "key")?,
+            },
+        };
+        Some(RunnerMtls { certificate, ca: self.path(record, "ca")? })
     }
 
     fn credential(&self, record: &Record) -> Option<CredentialSettings> {

@@ -41,7 +41,7 @@ pub use reference::parse_reference;
 pub use schema::schema;
 pub use settings::{
     AlertRule, Bound, CertFiles, CredentialSettings, FleetFile, GarmSettings, HostPort,
-    ListenerTls, NetworkRule, PolicySettings, Receiver, ReceiverKind, RunnerMtls, Series, TlsFiles,
-    WatchSettings, WebhookUrl,
+    ListenerTls, NetworkRule, PolicySettings, Receiver, ReceiverKind, RunnerCertificate,
+    RunnerMtls, Series, TlsFiles, WatchSettings, WebhookUrl,
 };
 pub use source::{FILE_MAX, Source, TOTAL_MAX};

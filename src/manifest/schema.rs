@@ -58,6 +58,13 @@ fn record(entries: &[Entry], tie: Tie) -> Value {
         Tie::Either(one, other) => {
             schema["oneOf"] = json!([{ "required": [one] }, { "required": [other] }]);
         }
+        Tie::PairOr(one, other, instead) => {
+            let any = json!({ "anyOf": [{ "required": [one] }, { "required": [other] }] });
+            schema["oneOf"] = json!([
+                { "required": [one, other], "not": { "required": [instead] } },
+                { "required": [instead], "not": any },
+            ]);
+        }
         Tie::OneEntity => {
             let [a, b, c] = EntityKind::ALL.map(EntityKind::word);
             let pairs = [[a, b], [a, c], [b, c]].map(|it| json!({ "required": it }));

@@ -262,12 +262,27 @@ impl std::fmt::Debug for WebhookUrl {
 /// The kit that runners get, to speak to GARM with a client certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunnerMtls {
-    /// Certificate, PEM.
-    pub cert: PathBuf,
-    /// Private key.
-    pub key: SecretRef,
+    /// Where a runner's certificate comes from.
+    pub certificate: RunnerCertificate,
     /// Authority of GARM's front, PEM.
     pub ca: PathBuf,
+}
+
+/// Where a runner's certificate comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunnerCertificate {
+    /// All runners of the fleet have the same.
+    Shared {
+        /// Certificate, PEM.
+        cert: PathBuf,
+        /// Private key.
+        key: SecretRef,
+    },
+    /// Each has its own, for a key that is made on its machine.
+    Signed {
+        /// Where signing requests go.
+        signer: String,
+    },
 }
 
 /// A GitHub App that GARM is to use.

@@ -55,6 +55,8 @@ pub(super) enum Tie {
     Both(&'static str, &'static str),
     /// Exactly one of the two.
     Either(&'static str, &'static str),
+    /// The first two keys together, or the third.
+    PairOr(&'static str, &'static str, &'static str),
     /// At most one of the entity's three keys.
     OneEntity,
 }

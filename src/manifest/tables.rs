@@ -66,7 +66,7 @@ pub(super) static FLEET_FILE: &[Entry] = &[
     ),
     entry(
         "runner_mtls",
-        Shape::Record(RUNNER_MTLS, Tie::Free),
+        Shape::Record(RUNNER_MTLS, Tie::PairOr("cert", "key", "signer")),
         Need::Optional,
         "the kit with which runners speak to GARM by client certificate, for all pools; see `docs/runner-kit.md`",
     ),
@@ -327,8 +327,19 @@ const EXTRA_SPECS: &[Entry] = &[
 ];
 
 const RUNNER_MTLS: &[Entry] = &[
-    entry("cert", Shape::Setting(Setting::Path), Need::Required, "the runners' certificate, PEM"),
-    entry("key", Shape::Reference, Need::Required, "a reference to its private key"),
+    entry(
+        "cert",
+        Shape::Setting(Setting::Path),
+        Need::Optional,
+        "the runners' certificate, PEM; with `key`",
+    ),
+    entry("key", Shape::Reference, Need::Optional, "a reference to its private key; with `cert`"),
+    entry(
+        "signer",
+        Shape::Setting(Setting::GarmUrl),
+        Need::Optional,
+        "instead of both: where each runner has a certificate of its own signed",
+    ),
     entry("ca", Shape::Setting(Setting::Path), Need::Required, "authority of GARM's front, PEM"),
 ];
 

@@ -27,6 +27,19 @@ pub(super) fn check(d: &mut Decoder<'_>, record: &Record, tie: Tie, at: At) {
                 d.report(Draft::error(Code::Together, at, message));
             }
         }
+        Tie::PairOr(one, other, instead) => {
+            let present = if record.has(one) { one } else { other };
+            match (record.has(present), record.has(instead)) {
+                (true, true) => at_most_one(d, record, &[present, instead], Code::Together),
+                (true, false) => check(d, record, Tie::Both(one, other), at),
+                (false, true) => {}
+                (false, false) => {
+                    let message =
+                        format!("either `{one}` and `{other}` are needed, or `{instead}`");
+                    d.report(Draft::error(Code::Together, at, message));
+                }
+            }
+        }
         Tie::OneEntity => {
             at_most_one(d, record, &EntityKind::ALL.map(EntityKind::word), Code::TwoEntities);
         }

@@ -6,6 +6,7 @@ use super::make::Desk;
 use super::notes::warning;
 use super::{Note, RunnerKit};
 use crate::domain::text::{code, count};
+use crate::policy::kit::Wanted;
 
 /// Bytes of a kit beyond which a warning is due: it grows by a third on its way into a VM's user
 /// data, where GARM's own part needs 4 KiB, and the smallest cloud takes 16 KiB in all (EC2).
@@ -22,7 +23,7 @@ pub(super) fn notes(desk: &Desk<'_>) -> Vec<Note> {
     let RunnerKit::Ready(kit) = &desk.options.kit else { return Vec::new() };
     let fleet = desk.picture.index.fleet();
     let mut notes = Vec::new();
-    if let Some(end) = kit.holds_until() {
+    if kit.gives() == Wanted::Certificate {
         let urls = [&fleet.controller.metadata_url, &fleet.controller.callback_url];
         if let Some(url) = urls.into_iter().find(|it| it.starts_with("http://")) {
             notes.push(warning(
@@ -35,6 +36,8 @@ pub(super) fn notes(desk: &Desk<'_>) -> Vec<Note> {
                  that asks for one",
             ));
         }
+    }
+    if let Some(end) = kit.holds_until() {
         let left = end.as_second() - fleet.observed_at.as_second();
         if left < i64::try_from(EXPIRY.as_secs()).unwrap_or(i64::MAX) {
             let days = usize::try_from(left / DAY).unwrap_or(0);

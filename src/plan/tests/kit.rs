@@ -22,7 +22,7 @@ fn ready(cert: &str, days: i64) -> RunnerKit {
         ca: "ca".to_owned(),
         holds_until: at(days * 24 * 3600),
     };
-    RunnerKit::Ready(Kit::new(&Parts { identity: Some(identity), must_not_reach: Vec::new() }))
+    RunnerKit::Ready(Kit::new(&Parts { identity: Some(identity), ..Parts::default() }))
 }
 
 fn planned(desired: &Desired, fleet: &Fleet, kit: &RunnerKit) -> Plan {

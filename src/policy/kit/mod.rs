@@ -43,11 +43,22 @@ pub struct Identity {
     pub holds_until: Timestamp,
 }
 
+/// Who signs a certificate for each runner, whose key is made on its machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signer {
+    /// Where signing requests go.
+    pub url: String,
+    /// The authority of GARM's front, and of the signer.
+    pub ca: String,
+}
+
 /// What a kit is made of.
 #[derive(Debug, Clone, Default)]
 pub struct Parts {
-    /// `runner_mtls`; absent: runners speak to GARM as they please.
+    /// `runner_mtls` with a certificate for the fleet.
     pub identity: Option<Identity>,
+    /// `runner_mtls` with one for each runner; without either runners speak to GARM as they please.
+    pub signer: Option<Signer>,
     /// `policy.networks.must_not_reach`.
     pub must_not_reach: Vec<HostPort>,
 }
@@ -82,6 +93,7 @@ pub struct Kit {
     /// Bytes of the script.
     size: usize,
     holds_until: Option<Timestamp>,
+    wanted: Wanted,
 }
 
 impl fmt::Debug for Kit {
@@ -98,6 +110,10 @@ impl Kit {
             entry: Zeroizing::new(STANDARD.encode(text.as_bytes())),
             size: text.len(),
             holds_until: parts.identity.as_ref().map(|it| it.holds_until),
+            wanted: match (&parts.identity, &parts.signer) {
+                (None, None) => Wanted::Reach,
+                (Some(_), _) | (None, Some(_)) => Wanted::Certificate,
+            },
         }
     }
 
@@ -106,7 +122,12 @@ impl Kit {
         self.size
     }
 
-    /// When the runners' certificate ends; absent when it has none.
+    /// What it gives a runner.
+    pub fn gives(&self) -> Wanted {
+        self.wanted
+    }
+
+    /// When the runners' certificate ends; absent when they share none.
     pub fn holds_until(&self) -> Option<Timestamp> {
         self.holds_until
     }
@@ -170,6 +191,7 @@ mod tests {
                 ca: pem("ca"),
                 holds_until: Timestamp::UNIX_EPOCH,
             }),
+            signer: None,
             must_not_reach: vec![
                 HostPort { host: "db.example.com".into(), port: 5432 },
                 HostPort { host: "fd00::1".into(), port: 443 },
@@ -275,6 +297,20 @@ mod tests {
             !certificate.contains("/dev/tcp") && !certificate.contains('@'),
             "{}",
             *certificate
+        );
+    }
+
+    #[test]
+    fn with_a_signer_the_kit_holds_no_key() {
+        let signer =
+            Signer { url: "https://garm.test/it's".into(), ca: "-----BEGIN X-----".into() };
+        let parts = Parts { identity: None, signer: Some(signer), must_not_reach: Vec::new() };
+        let text = script(&parts, &Place::runner());
+        assert!(!text.contains(CANARY) && !text.contains("@"), "{}", *text);
+        assert!(text.contains(r"'https://garm.test/it'\''s'"), "{}", *text);
+        assert_eq!(
+            (Kit::new(&parts).holds_until(), Kit::new(&parts).gives()),
+            (None, Wanted::Certificate)
         );
     }
 

@@ -11,6 +11,9 @@ use crate::manifest::HostPort;
 const BEGIN: &str = include_str!("begin.sh");
 const REACH: &str = include_str!("reach.sh");
 const MTLS: &str = include_str!("mtls.sh");
+const SHARED: &str = include_str!("shared.sh");
+const SIGNED: &str = include_str!("signed.sh");
+const PROVE: &str = include_str!("prove.sh");
 const END: &str = include_str!("end.sh");
 
 /// Where a kit is at work.
@@ -29,8 +32,8 @@ impl Place {
     }
 }
 
-/// The script. It holds the private key, and nothing of it comes from outside but PEM, hosts and
-/// ports.
+/// The script. It may hold the private key, and nothing of it comes from outside but PEM, a URL,
+/// hosts and ports.
 pub fn script(parts: &Parts, place: &Place) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(16 << 10));
     text.push_str(&lean(BEGIN).replace("@ROOT@", &quoted(&shown(&place.root))));
@@ -38,26 +41,36 @@ pub fn script(parts: &Parts, place: &Place) -> Zeroizing<String> {
         let places: Vec<String> = parts.must_not_reach.iter().map(target).collect();
         text.push_str(&lean(REACH).replace("@PLACES@", &places.join(" ")));
     }
-    if let Some(identity) = &parts.identity {
-        let fill = [
-            ("@CERT@", word(&identity.cert)),
-            ("@KEY@", word(identity.key.expose_secret())),
-            ("@CA@", word(&identity.ca)),
-            ("@OWNER@", word(&place.owner)),
-        ];
-        let part = lean(MTLS);
-        let mut rest = part.as_str();
-        for (mark, value) in &fill {
-            // The marks stand in this order.
-            let Some((before, after)) = rest.split_once(mark) else { continue };
-            text.push_str(before);
-            text.push_str(value);
-            rest = after;
+    let (ca, certificate, fill) = match (&parts.identity, &parts.signer) {
+        (Some(it), _) => (
+            &it.ca,
+            SHARED,
+            vec![("@CERT@", word(&it.cert)), ("@KEY@", word(it.key.expose_secret()))],
+        ),
+        (None, Some(it)) => (&it.ca, SIGNED, vec![("@SIGNER@", word(&it.url))]),
+        (None, None) => {
+            text.push_str(&lean(END));
+            return text;
         }
-        text.push_str(rest);
-    }
+    };
+    push(&mut text, MTLS, &[("@CA@", word(ca))]);
+    push(&mut text, certificate, &fill);
+    push(&mut text, PROVE, &[("@OWNER@", word(&place.owner))]);
     text.push_str(&lean(END));
     text
+}
+
+/// Appends a part, its marks filled in; they stand in this order.
+fn push(text: &mut Zeroizing<String>, part: &str, fill: &[(&str, Zeroizing<String>)]) {
+    let part = lean(part);
+    let mut rest = part.as_str();
+    for (mark, value) in fill {
+        let Some((before, after)) = rest.split_once(mark) else { continue };
+        text.push_str(before);
+        text.push_str(value);
+        rest = after;
+    }
+    text.push_str(rest);
 }
 
 /// A part without what only its readers need: user data is small.

@@ -4,6 +4,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use serde_json::{Value, json};
 
@@ -47,6 +49,30 @@ fn pool(specs: &str) -> String {
         "pools:\n  - name: a\n    max_runners: 2\n    instance_type: m5.large\n    \
          extra_specs: {specs}\n"
     )
+}
+
+#[test]
+fn with_a_signer_no_key_gets_into_garm() {
+    let signed = "runner_mtls: { signer: 'https://garm.test/runner-certificate', ca: ca.pem }\n";
+    let bench = bench(signed);
+    fs::remove_file(bench.path("runner.key")).unwrap();
+    bench.write("pools/a.yaml", &pool("{}"));
+    bench.apply();
+    let kit = specs(&bench)["pre_install_scripts"]["00-runnerctl"].as_str().unwrap().to_owned();
+    let script = String::from_utf8(STANDARD.decode(kit).unwrap()).unwrap();
+    assert!(script.contains("'https://garm.test/runner-certificate'"), "{script}");
+    assert!(!script.contains("PRIVATE KEY"), "{script}");
+
+    let fleet_file = bench.read("rc.yaml").replace(signed, "");
+    for (mtls, said) in [
+        ("{ ca: ca.pem }", "either `cert` and `key` are needed, or `signer`"),
+        ("{ ca: ca.pem, cert: runner.pem }", "`cert` is here and `key` is not"),
+        ("{ ca: ca.pem, cert: a, key: 'env:K', signer: https://a }", "exclude each other"),
+    ] {
+        bench.write("rc.yaml", &format!("{fleet_file}runner_mtls: {mtls}\n"));
+        let refused = bench.run(&["validate"]).ends(3);
+        assert!(refused.out.contains(said), "{mtls}: {}", refused.out);
+    }
 }
 
 #[test]

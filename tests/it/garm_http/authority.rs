@@ -46,6 +46,7 @@ impl Authority {
         let folder = tempfile::tempdir().unwrap();
         let (params, key) = authority(&format!("CA {}", folder.path().display()));
         let pem = params.self_signed(&key).unwrap().pem();
+        std::fs::write(folder.path().join("ca.key"), key.serialize_pem()).unwrap();
         Self::with(folder, Issuer::new(params, key), &pem, String::new())
     }
 

@@ -74,6 +74,9 @@ impl Program {
     }
 }
 
+/// What the front shows the signer.
+pub(super) const VAULT_TOKEN: &str = "s.of-the-front";
+
 /// Free a moment ago: neither program has a way to choose a port and tell which.
 pub(super) fn free_ports() -> [u16; 2] {
     let listeners = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
@@ -337,6 +340,8 @@ fn put_clients(folder: &Path, operators: &Authority, runners: &Authority) {
         fs::copy(authority.path("ca.pem"), folder.join(format!("{name}-ca.pem"))).unwrap();
         fs::copy(authority.path("ca.crl"), folder.join(format!("{name}.crl"))).unwrap();
     }
+    let token = format!("proxy_set_header X-Vault-Token \"{VAULT_TOKEN}\";\n");
+    fs::write(folder.join("vault-token.conf"), token).unwrap();
 }
 
 fn start(program: Program, folder: &Path) -> Child {

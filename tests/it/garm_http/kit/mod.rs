@@ -3,6 +3,7 @@
 
 mod garm;
 mod machine;
+mod signer;
 
 use std::path::PathBuf;
 
@@ -59,7 +60,7 @@ fn kit((cert, key): (PathBuf, PathBuf), servers: &Authority) -> Parts {
     let ca = servers.path("ca.pem");
     let now: Timestamp = "2026-11-25T00:00:00Z".parse().unwrap();
     let identity = runner_identity((&cert, &ca), (&key, "file:runner.key"), now).unwrap();
-    Parts { identity: Some(identity), must_not_reach: Vec::new() }
+    Parts { identity: Some(identity), ..Parts::default() }
 }
 
 /// A line of the key, which stands nowhere else.
@@ -137,8 +138,8 @@ fn check_install(scene: &Scene) {
 
 /// Asserts that neither the key nor the kit's `.curlrc` is left, and that the image's own is.
 #[track_caller]
-fn check_taken_away(machine: &Machine, parts: &Parts, own: Option<&str>) {
-    assert_eq!(machine.holding(&key_line(parts)), [""; 0]);
+fn check_taken_away(machine: &Machine, key: &str, own: Option<&str>) {
+    assert_eq!(machine.holding(key), [""; 0]);
     assert_eq!(machine.holding("PRIVATE KEY"), [""; 0]);
     let curlrc = std::fs::read_to_string(machine.path("home/runner/.curlrc"));
     assert_eq!(curlrc.ok().as_deref(), own, "the image's own comes back");
@@ -172,10 +173,10 @@ async fn before_a_jobs_first_step_neither_key_nor_curlrc_is_left() {
         // A job may come before the installer has ended.
         let hook = machine.start_job();
         assert!(hook.status.success(), "{hook:?}");
-        check_taken_away(&machine, &parts, own);
+        check_taken_away(&machine, &key_line(&parts), own);
         // A second time it finds everything done.
         assert!(machine.start_job().status.success());
-        check_taken_away(&machine, &parts, own);
+        check_taken_away(&machine, &key_line(&parts), own);
     }
 }
 
@@ -191,9 +192,9 @@ async fn with_the_end_of_the_install_the_key_is_gone_whether_a_job_comes_or_not(
         let (went_on, said) = machine.prepare(&parts);
         assert!(went_on, "{said}");
         assert_eq!(machine.install(None).status.code(), Some(0));
-        check_taken_away(&machine, &parts, own);
+        check_taken_away(&machine, &key_line(&parts), own);
         assert!(machine.start_job().status.success());
-        check_taken_away(&machine, &parts, own);
+        check_taken_away(&machine, &key_line(&parts), own);
     }
 }
 
