@@ -471,6 +471,42 @@ async fn each_kind_of_certificate_opens_its_own_doors_only() {
     }
 }
 
+/// Paths as they stand, which other clients tidy up before they send them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_path_that_climbs_leads_to_no_other_door() {
+    for program in Program::ALL {
+        let front = Front::of(program).await;
+        let (cert, key) = front.runners.sign("runner", &CLIENT);
+        let status = |path: &str| {
+            let output = Command::new("curl")
+                .args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--path-as-is", "--cacert"])
+                .arg(front.servers.path("ca.pem"))
+                .arg("--cert")
+                .arg(&cert)
+                .arg("--key")
+                .arg(&key)
+                .arg(format!("{}{path}", front.url))
+                .output()
+                .expect("curl is needed: `./test` installs it");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let passes = status("/api/v1/metadata/x");
+        assert!(!["000", "400", "403"].contains(&passes.as_str()), "{program:?}: {passes}");
+        for path in [
+            "/api/v1/callbacks/../pools",
+            "/api/v1/metadata/%2e%2e/pools",
+            "/api/v1/metadata/%2E./pools",
+            "/api/v1/callbacks/..%2fpools",
+            "/webhooks/../api/v1/pools",
+            "//api/v1/pools",
+            "/api//v1/pools",
+        ] {
+            let status = status(path);
+            assert!(["400", "403"].contains(&status.as_str()), "{program:?}: {path}: {status}");
+        }
+    }
+}
+
 /// Who may sign for runners may also sign an authority that bears the operators' name.
 #[tokio::test]
 async fn an_authority_below_the_runners_opens_no_api_whatever_its_name() {
