@@ -349,6 +349,8 @@ pub fn command() -> clap::Command {
     command = command.mut_subcommands(|it| it.after_help(codes.clone()));
     let unset: Vec<clap::Id> = command
         .get_arguments()
+        // An empty `RUNNERCTL_POLICY` stays: a policy that was meant to bind would be none.
+        .filter(|it| it.get_id() != "policy")
         .filter(|it| it.get_env().and_then(std::env::var_os).is_some_and(|it| it.is_empty()))
         .map(|it| it.get_id().clone())
         .collect();

@@ -15,6 +15,7 @@ use super::Context;
 use super::args::{Output, PlanArgs};
 use super::exit::Exit;
 use super::failure::Failure;
+use super::print::token;
 use super::places::{Places, Surroundings};
 use super::proven;
 use super::step_summary;
@@ -74,7 +75,7 @@ fn markdown(survey: &Survey, requirements: &[Verdict]) -> String {
 /// Writes the plan file, for its owner alone, whole or not at all.
 fn save(path: &Path, survey: &Survey, args: &PlanArgs) -> Result<(), Failure> {
     let inputs = inputs(&survey.loaded.places, &args.targets);
-    let text = saved::write(&survey.plan, &survey.heading.garm_url, &inputs);
+    let text = saved::write(&survey.plan, &survey.heading.garm_url, &inputs, &token());
     replace(path, &text, 0o600)
         .with_context(|| format!("cannot write the plan to `{}`", path.display()))?;
     Ok(())

@@ -247,7 +247,7 @@ fn with_newline(mut text: String) -> String {
 
 /// A word that nobody can guess who does not see this process: the standard library keys its
 /// hashers from the operating system's random numbers.
-fn token() -> String {
+pub(super) fn token() -> String {
     let half = || RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", half(), half())
 }

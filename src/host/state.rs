@@ -38,24 +38,54 @@ pub fn create_folder(path: &Path) -> std::io::Result<()> {
 /// Who is at work: user, host, process, version.
 pub fn actor() -> Actor {
     let variable = |name| std::env::var(name).ok().filter(|it| !it.is_empty());
-    let uid = rustix::process::getuid().as_raw();
-    let user = variable("USER").or_else(|| variable("LOGNAME"));
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
         .ok()
         .map(|it| it.trim().to_owned())
         .or_else(|| variable("HOSTNAME"));
     Actor {
-        // The name is what the environment claims; the number is what the system knows.
-        user: user.map_or_else(|| format!("uid {uid}"), |it| format!("{it} (uid {uid})")),
+        user: user(
+            rustix::process::getuid().as_raw(),
+            std::fs::read_to_string("/proc/self/loginuid").ok().as_deref(),
+            &std::fs::read_to_string("/etc/passwd").unwrap_or_default(),
+        ),
         host: host.unwrap_or_default(),
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }
 
+/// Who is at work, as the system knows: the user of the process, and who has logged in where that
+/// is somebody else (`sudo` changes the one and not the other). Variables such as `$USER` are what
+/// the caller claims and are not asked.
+fn user(uid: u32, login: Option<&str>, passwd: &str) -> String {
+    let name = |uid: u32| {
+        let is_it = |line: &&str| line.split(':').nth(2) == Some(uid.to_string().as_str());
+        passwd.lines().find(is_it).and_then(|it| it.split(':').next()).map(str::to_owned)
+    };
+    let shown = |uid: u32| {
+        name(uid).map_or_else(|| format!("uid {uid}"), |it| format!("{it} (uid {uid})"))
+    };
+    // Services have never logged in: all bits are set then.
+    let login = login.and_then(|it| it.trim().parse().ok()).filter(|it| *it != u32::MAX);
+    match login.filter(|it| *it != uid) {
+        Some(login) => format!("{}, logged in as {}", shown(uid), shown(login)),
+        None => shown(uid),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_user_is_who_the_system_knows() {
+        let passwd = "root:x:0:0:root:/root:/bin/sh\nada:x:1000:1000::/home/ada:/bin/sh\n";
+        assert_eq!(user(1000, None, passwd), "ada (uid 1000)");
+        assert_eq!(user(0, Some("1000\n"), passwd), "root (uid 0), logged in as ada (uid 1000)");
+        assert_eq!(user(0, Some("4294967295"), passwd), "root (uid 0)");
+        assert_eq!(user(0, Some("0"), passwd), "root (uid 0)");
+        assert_eq!(user(7, Some("garbage"), ""), "uid 7");
+    }
 
     fn check(variables: &[(&str, &str)], expected: Option<&str>) {
         let found = folder(|name| {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use super::{About, Action, Change, Plan, Shown, Step, specs};
 use crate::domain::name::PoolName;
@@ -41,6 +42,8 @@ pub struct Saved {
     pub observed_at: String,
     /// What it was made from.
     pub inputs: Inputs,
+    /// What the digests in it were made with.
+    salt: String,
     steps: BTreeSet<Remembered>,
 }
 
@@ -84,8 +87,10 @@ struct Remembered {
     changes: BTreeMap<String, (String, String)>,
 }
 
-/// The text of a saved plan. Whoever writes it makes the file readable by its owner alone.
-pub fn write(plan: &Plan, garm_url: &str, inputs: &Inputs) -> String {
+/// The text of a saved plan. Whoever writes it makes the file readable by its owner alone. `salt` is
+/// another random text for each plan: what is shown by its digest alone cannot be looked up in a
+/// table of digests, nor compared from one plan to the next.
+pub fn write(plan: &Plan, garm_url: &str, inputs: &Inputs, salt: &str) -> String {
     let document = json!({
         "format_version": FORMAT_VERSION,
         "kind": "plan",
@@ -99,7 +104,8 @@ pub fn write(plan: &Plan, garm_url: &str, inputs: &Inputs) -> String {
             "policy": inputs.policy,
             "target": inputs.target,
         },
-        "steps": plan.steps.iter().map(step_json).collect::<Vec<_>>(),
+        "salt": salt,
+        "steps": plan.steps.iter().map(|it| step_json(it, salt)).collect::<Vec<_>>(),
     });
     format!("{document:#}\n")
 }
@@ -134,6 +140,7 @@ pub fn read(text: &str) -> Result<Saved, SavedError> {
             policy: inputs.get("policy").text_or_null()?,
             target: target.iter().map(Place::text).collect::<Result<_, _>>()?,
         },
+        salt: top.get("salt").text()?,
         steps: steps.iter().map(remembered).collect::<Result<_, _>>()?,
     })
 }
@@ -149,7 +156,9 @@ impl Saved {
                 about: it.about.clone(),
                 pool_id: it.pool_id.as_ref().map(ToString::to_string),
                 action: it.action.word().to_owned(),
-                changes: it.changes.iter().map(|it| (it.field.clone(), sides(it))).collect(),
+                changes: (it.changes.iter())
+                    .map(|it| (it.field.clone(), sides(it, &self.salt)))
+                    .collect(),
             })
             .collect();
         let different = self.steps.symmetric_difference(&fresh);
@@ -162,12 +171,12 @@ impl Saved {
     }
 }
 
-fn step_json(step: &Step) -> Value {
+fn step_json(step: &Step, salt: &str) -> Value {
     let mut document = json!({
         "action": step.action.word(),
         "pool": step.about.pool().map(PoolName::as_str),
         "pool_id": step.pool_id.as_ref().map(ToString::to_string),
-        "changes": step.changes.iter().map(change_json).collect::<Vec<_>>(),
+        "changes": step.changes.iter().map(|it| change_json(it, salt)).collect::<Vec<_>>(),
     });
     if let Some(name) = step.about.credential() {
         document["credential"] = json!(name);
@@ -175,30 +184,34 @@ fn step_json(step: &Step) -> Value {
     document
 }
 
-fn change_json(change: &Change) -> Value {
-    let (before, after) = sides_json(change);
+fn change_json(change: &Change, salt: &str) -> Value {
+    let (before, after) = sides_json(change, salt);
     json!({ "field": change.field, "before": before, "after": after })
 }
 
-fn sides(change: &Change) -> (String, String) {
-    let (before, after) = sides_json(change);
+fn sides(change: &Change, salt: &str) -> (String, String) {
+    let (before, after) = sides_json(change, salt);
     (before.to_string(), after.to_string())
 }
 
 /// Both sides, as far as they count.
-fn sides_json(change: &Change) -> (Value, Value) {
+fn sides_json(change: &Change, salt: &str) -> (Value, Value) {
     if let (Shown::Level(before), Shown::Level(after)) = (&change.before, &change.after)
         && after > before
     {
         return (Value::Null, json!({ "raised": true }));
     }
     let is_secret = change.field.starts_with("extra_specs.");
+    let salted = |digest: &str| {
+        let digest = Sha256::digest(format!("{salt}\n{digest}"));
+        json!({ "digest": digest.iter().map(|it| format!("{it:02x}")).collect::<String>() })
+    };
     let side = |it: &Shown| match it {
         Shown::Absent => Value::Null,
-        Shown::Value(value) if is_secret => json!({ "digest": specs::digest(value) }),
+        Shown::Value(value) if is_secret => salted(&specs::digest(value)),
         Shown::Value(value) => json!({ "value": value }),
         Shown::Level(level) => json!({ "level": level }),
-        Shown::Hidden { digest, .. } | Shown::Kit { digest } => json!({ "digest": digest }),
+        Shown::Hidden { digest, .. } | Shown::Kit { digest } => salted(digest),
     };
     (side(&change.before), side(&change.after))
 }
@@ -319,7 +332,7 @@ mod tests {
     fn saved(wanted: &Desired, there: &Fleet) -> (Plan, String) {
         let options = Options { show_keys: vec!["subnet".to_owned()], ..Options::default() };
         let plan = plan(wanted, there, &options);
-        let text = write(&plan, "https://garm.example.com", &inputs());
+        let text = write(&plan, "https://garm.example.com", &inputs(), "salt-1");
         (plan, text)
     }
 
@@ -332,6 +345,20 @@ mod tests {
         assert!(read.is_for(&plan));
         assert_eq!((read.inputs, read.garm_url.as_str()), (inputs(), "https://garm.example.com"));
         assert!(!text.contains("hunter2") && !text.contains("subnet-77"), "{text}");
+    }
+
+    #[test]
+    fn digests_of_two_plans_are_not_comparable() {
+        let (wanted, there) = wanted();
+        let plan = saved(&wanted, &there).0;
+        let digests = |salt: &str| {
+            let text = write(&plan, "https://garm.example.com", &inputs(), salt);
+            let split = text.split("\"digest\": \"").skip(1);
+            split.map(|it| it[..64].to_owned()).collect::<BTreeSet<_>>()
+        };
+        let (one, other) = (digests("a"), digests("b"));
+        assert!(!one.is_empty() && one.is_disjoint(&other));
+        assert!(!one.contains(&specs::digest(&"hunter2".into())));
     }
 
     #[test]

@@ -1,4 +1,9 @@
-//! `file:PATH`: a file that nobody else can read.
+//! `file:PATH`: a file that nobody else can read or write.
+//!
+//! It belongs to the user of this run or to root, and others have no access to it. Nor has a group,
+//! but for root's own: systemd hands out credentials by an access list, whose mask stands in the
+//! place of the group's rights. Kubernetes hands secrets out by a group of the pod (`fsGroup`);
+//! `RUNNERCTL_GROUP_SECRETS=true` allows that.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -49,13 +54,54 @@ fn judge(file: &File) -> Result<(), Why> {
         };
         return Err(Why::new(format!("it is {word}, not a regular file")));
     }
-    let mode = meta.mode() & 0o7777;
+    let access = Access { mode: meta.mode() & 0o7777, owner: meta.uid(), group: meta.gid() };
+    allowed(&access, rustix::process::geteuid().as_raw(), Groups::read())?;
+    if meta.len() > VALUE_MAX as u64 {
+        return Err(Why::new("the value is longer than 64 KiB"));
+    }
+    Ok(())
+}
+
+/// Who may do what with a file.
+struct Access {
+    mode: u32,
+    owner: u32,
+    group: u32,
+}
+
+/// Whether a group may have access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Groups {
+    Refused,
+    Allowed,
+}
+
+impl Groups {
+    fn read() -> Self {
+        match std::env::var(GROUPS).as_deref() {
+            Ok("true" | "1") => Self::Allowed,
+            Ok(_) | Err(_) => Self::Refused,
+        }
+    }
+}
+
+/// The variable that allows a group.
+const GROUPS: &str = "RUNNERCTL_GROUP_SECRETS";
+
+fn allowed(access: &Access, user: u32, groups: Groups) -> Result<(), Why> {
+    let &Access { mode, owner, group } = access;
+    if owner != user && owner != 0 {
+        return Err(Why::new(format!("it belongs to the user with uid {owner}"))
+            .help("it has to belong to the user of this run, or to root"));
+    }
     if mode & 0o007 != 0 {
         return Err(Why::new(format!("its mode {mode:04o} gives everybody access"))
             .help("take it away: `chmod o-rwx` and the path"));
     }
-    if meta.len() > VALUE_MAX as u64 {
-        return Err(Why::new("the value is longer than 64 KiB"));
+    if mode & 0o020 != 0 || (mode & 0o070 != 0 && group != 0 && groups == Groups::Refused) {
+        return Err(Why::new(format!("its mode {mode:04o} gives the group {group} access")).help(
+            format!("take it away: `chmod g-rwx` and the path; or `{GROUPS}=true` if it may read"),
+        ));
     }
     Ok(())
 }
@@ -86,7 +132,7 @@ mod tests {
     #[test]
     fn a_private_file_gives_its_content_without_the_last_newline() {
         let folder = tempfile::tempdir().unwrap();
-        for mode in [0o400, 0o600, 0o640, 0o440] {
+        for mode in [0o400, 0o600] {
             let path = secret_file(&folder, b"s3cret\n", mode);
             assert_eq!(read_now(&path).unwrap().expose_secret(), "s3cret", "{mode:o}");
             std::fs::remove_file(path).unwrap();
@@ -100,6 +146,27 @@ mod tests {
             let path = secret_file(&folder, CANARY.as_bytes(), mode);
             check(&path, &format!("its mode {text} gives everybody access"));
         }
+    }
+
+    #[test]
+    fn a_secret_is_its_owners_alone_but_for_systemd_and_kubernetes() {
+        let check = |mode, owner, group, groups, expected: &str| {
+            let got = allowed(&Access { mode, owner, group }, 1000, groups);
+            let got = got.map_or_else(|it| it.got, |()| "read".into());
+            assert_eq!(got, expected, "{mode:o} {owner}:{group} {groups:?}");
+        };
+        use Groups::{Allowed, Refused};
+        check(0o600, 1000, 1000, Refused, "read");
+        check(0o400, 0, 0, Refused, "read");
+        check(0o440, 0, 0, Refused, "read");
+        check(0o640, 1000, 1000, Refused, "its mode 0640 gives the group 1000 access");
+        check(0o640, 0, 2000, Refused, "its mode 0640 gives the group 2000 access");
+        check(0o640, 0, 2000, Allowed, "read");
+        check(0o440, 0, 2000, Allowed, "read");
+        check(0o660, 0, 2000, Allowed, "its mode 0660 gives the group 2000 access");
+        check(0o620, 0, 0, Refused, "its mode 0620 gives the group 0 access");
+        check(0o644, 1000, 1000, Allowed, "its mode 0644 gives everybody access");
+        check(0o600, 1001, 1001, Allowed, "it belongs to the user with uid 1001");
     }
 
     #[test]

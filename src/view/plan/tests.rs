@@ -133,7 +133,7 @@ proptest! {
             text(&plan, &heading(), 90),
             json(&plan).to_string(),
             markdown(&plan, &heading()),
-            saved::write(&plan, "https://garm.example.com", &saved::Inputs::default()),
+            saved::write(&plan, "https://garm.example.com", &saved::Inputs::default(), "salt"),
         ];
         for form in forms {
             prop_assert!(!form.contains(SECRET), "{form}");

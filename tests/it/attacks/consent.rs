@@ -76,6 +76,17 @@ fn a_plan_file_does_not_loosen_the_policy() {
     nothing_written(&bench);
 }
 
+/// A variable that a broken script has left empty must not take the policy away.
+#[test]
+fn an_empty_policy_variable_is_no_run_without_a_policy() {
+    let bench = planned();
+    for line in [&["plan"][..], &["apply", "--auto-approve"], &["validate"]] {
+        let said = bench.run_with(line, &[("RUNNERCTL_POLICY", "")]).ends(64);
+        assert!(said.err.contains("--policy"), "{}", said.err);
+    }
+    nothing_written(&bench);
+}
+
 /// Other files may be named; what they ask for is shown, and has to be the same steps.
 #[test]
 fn a_plan_file_that_names_other_pool_files_consents_to_their_steps_only() {

@@ -5,6 +5,25 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 const README: &str = include_str!("../../../README.md");
+const RELEASE: &str = include_str!("../../../.github/workflows/release.yml");
+
+/// What signs a release: an action that has moved since could sign anything.
+#[test]
+fn release_binaries_are_attested_by_pinned_actions() {
+    let workflow: Value = serde_yaml::from_str(RELEASE).unwrap();
+    assert_eq!(workflow["permissions"], serde_json::json!({}));
+    let jobs: BTreeMap<String, Value> = serde_json::from_value(workflow["jobs"].clone()).unwrap();
+    let steps = jobs.values().flat_map(|it| it["steps"].as_array().unwrap());
+    let used: Vec<&str> = steps.filter_map(|it| it["uses"].as_str()).collect();
+    for action in &used {
+        let pin = action.split_once('@').unwrap().1;
+        let is_commit = pin.len() == 40 && pin.bytes().all(|it| it.is_ascii_hexdigit());
+        assert!(is_commit, "{action}");
+    }
+    for wanted in ["actions/attest-build-provenance@", "actions/attest-sbom@"] {
+        assert!(used.iter().any(|it| it.starts_with(wanted)), "{wanted}");
+    }
+}
 
 /// The fleet file says which GARM gets the password, and a pull request can change it.
 #[test]
