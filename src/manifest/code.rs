@@ -185,6 +185,8 @@ codes! {
     NoKit = "RC0807",
     /// The pool brings a script of its own, which could read the runner kit's key and undo its work.
     OwnScripts = "RC0808",
+    /// The image, a label, the entity, the runner group or the template is not allowed by the policy.
+    ForbiddenWord = "RC0809",
 }
 
 #[cfg(test)]

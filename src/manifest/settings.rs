@@ -316,6 +316,16 @@ pub struct PolicySettings {
     pub allowed_providers: Option<Vec<String>>,
     /// Globs of instance types that may be used; absent: any.
     pub allowed_instance_types: Option<Vec<String>>,
+    /// Globs of images that may be used; absent: any.
+    pub allowed_images: Option<Vec<String>>,
+    /// Globs that each label of a pool has to match one of; absent: any.
+    pub allowed_labels: Option<Vec<String>>,
+    /// Globs of organizations, repositories and enterprises that pools may serve; absent: any.
+    pub allowed_entities: Option<Vec<String>>,
+    /// Globs of runner groups that may be named; absent: any.
+    pub allowed_runner_groups: Option<Vec<String>>,
+    /// Globs of install templates that may be named; absent: any.
+    pub allowed_templates: Option<Vec<String>>,
     /// Most runners of all pools together.
     pub max_total_runners: Option<u32>,
     /// No pool may have shell access.

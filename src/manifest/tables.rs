@@ -288,6 +288,36 @@ const POLICY: &[Entry] = &[
         Need::Optional,
         "globs of instance types that may be used; absent: any",
     ),
+    entry(
+        "allowed_images",
+        TEXTS,
+        Need::Optional,
+        "globs of images that may be used; absent: any",
+    ),
+    entry(
+        "allowed_labels",
+        TEXTS,
+        Need::Optional,
+        "globs, one of which each label has to match; absent: any",
+    ),
+    entry(
+        "allowed_entities",
+        TEXTS,
+        Need::Optional,
+        "globs of organizations, repositories, enterprises that pools may serve; absent: any",
+    ),
+    entry(
+        "allowed_runner_groups",
+        TEXTS,
+        Need::Optional,
+        "globs of runner groups that may be named; absent: any",
+    ),
+    entry(
+        "allowed_templates",
+        TEXTS,
+        Need::Optional,
+        "globs of install templates that may be named; absent: any",
+    ),
     entry("max_total_runners", BOUND, Need::Optional, "most runners of all pools together"),
     entry("forbid_enable_shell", FLAG, Need::Default("false"), "no pool may have shell access"),
     entry(

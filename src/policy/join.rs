@@ -18,10 +18,12 @@ pub fn joined(base: &PolicySettings, over: &PolicySettings) -> PolicySettings {
             base.allowed_providers.as_deref(),
             over.allowed_providers.as_deref(),
         ),
-        allowed_instance_types: base
-            .allowed_instance_types
-            .clone()
-            .or_else(|| over.allowed_instance_types.clone()),
+        allowed_instance_types: either(&base.allowed_instance_types, &over.allowed_instance_types),
+        allowed_images: either(&base.allowed_images, &over.allowed_images),
+        allowed_labels: either(&base.allowed_labels, &over.allowed_labels),
+        allowed_entities: either(&base.allowed_entities, &over.allowed_entities),
+        allowed_runner_groups: either(&base.allowed_runner_groups, &over.allowed_runner_groups),
+        allowed_templates: either(&base.allowed_templates, &over.allowed_templates),
         max_total_runners: [base.max_total_runners, over.max_total_runners]
             .into_iter()
             .flatten()
@@ -37,6 +39,11 @@ pub fn joined(base: &PolicySettings, over: &PolicySettings) -> PolicySettings {
 fn both<T: Clone + PartialEq>(base: &[T], over: &[T]) -> Vec<T> {
     let more = over.iter().filter(|it| !base.contains(it));
     base.iter().chain(more).cloned().collect()
+}
+
+/// Globs cannot be joined: the base's, or those of the other where it has none.
+fn either(base: &Option<Vec<String>>, over: &Option<Vec<String>>) -> Option<Vec<String>> {
+    base.as_ref().or(over.as_ref()).cloned()
 }
 
 /// What both allow is allowed; a policy without the list allows everything.

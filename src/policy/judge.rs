@@ -40,6 +40,13 @@ struct Asks<'a> {
     name: PoolName,
     provider: Option<&'a str>,
     instance_type: &'a str,
+    image: Option<&'a str>,
+    labels: Vec<&'a str>,
+    /// The field that names it, and its name.
+    entity: Option<(&'static str, &'a str)>,
+    runner_group: Option<&'a str>,
+    /// Absent also as it stands in GARM, where it is a number.
+    template: Option<&'a str>,
     enable_shell: bool,
     enabled: bool,
     max_runners: u32,
@@ -58,6 +65,11 @@ pub fn judge(
         name: it.name.clone(),
         provider: it.provider.as_deref(),
         instance_type: &it.instance_type,
+        image: it.image.as_deref(),
+        labels: it.labels.iter().collect(),
+        entity: it.entity.as_ref().map(|it| (it.kind.word(), it.name.as_str())),
+        runner_group: it.runner_group.as_deref(),
+        template: it.template.as_deref(),
         enable_shell: it.enable_shell,
         enabled: it.enabled,
         max_runners: it.scale.max_runners,
@@ -79,6 +91,11 @@ pub fn judge_live(
             name: it.owned_name(fleet)?,
             provider: Some(&it.spec.provider),
             instance_type: &it.spec.flavor,
+            image: Some(&it.spec.image),
+            labels: it.spec.labels.iter().filter(|it| !is_mark(it)).collect(),
+            entity: Some((it.entity.kind.word(), &it.entity_name)),
+            runner_group: Some(it.spec.runner_group.as_str()).filter(|it| !it.is_empty()),
+            template: None,
             enable_shell: it.spec.enable_shell,
             enabled: it.spec.enabled,
             max_runners: it.spec.max_runners,
@@ -94,6 +111,7 @@ fn judge_all(policies: &[&PolicySettings], pools: &[Asks<'_>], others: Others) -
         for policy in policies {
             let rules = [provider, instance_type, shell];
             all.extend(rules.iter().filter_map(|rule| rule(policy, pool)));
+            all.extend(words(policy, pool));
             all.extend(specs_keys(policy, pool));
             all.extend(network(policy, pool));
         }
@@ -142,6 +160,55 @@ fn instance_type(policy: &PolicySettings, pool: &Asks<'_>) -> Option<Violation> 
         ),
         help: one_of(allowed),
     })
+}
+
+/// The fields that a policy has a list of globs for. GitHub takes names of labels and accounts in
+/// either case, so they are compared without regard to it; so are the others.
+fn words(policy: &PolicySettings, pool: &Asks<'_>) -> Vec<Violation> {
+    let (entity_field, entity) = pool.entity.unzip();
+    let one = |it: Option<&'_ str>| it.into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let labels = pool.labels.iter().map(|it| (*it).to_owned()).collect();
+    let rows = [
+        ("image", "image", "allowed_images", &policy.allowed_images, one(pool.image)),
+        ("labels", "label", "allowed_labels", &policy.allowed_labels, labels),
+        (
+            entity_field.unwrap_or("organization"),
+            entity_field.unwrap_or("organization"),
+            "allowed_entities",
+            &policy.allowed_entities,
+            one(entity),
+        ),
+        (
+            "runner_group",
+            "runner group",
+            "allowed_runner_groups",
+            &policy.allowed_runner_groups,
+            one(pool.runner_group),
+        ),
+        ("template", "template", "allowed_templates", &policy.allowed_templates, one(pool.template)),
+    ];
+    let mut found = Vec::new();
+    for (field, what, key, globs, values) in rows {
+        let Some(globs) = globs else { continue };
+        let is_allowed = |value: &str| {
+            let value = value.to_lowercase();
+            globs.iter().any(|it| glob::matches(&it.to_lowercase(), &value))
+        };
+        found.extend(values.iter().filter(|it| !is_allowed(it)).map(|value| Violation {
+            pool: pool.name.clone(),
+            field,
+            key: None,
+            code: Code::ForbiddenWord,
+            message: format!("{what} {} is not in `policy.{key}`", code(value)),
+            help: one_of(globs),
+        }));
+    }
+    found
+}
+
+fn is_mark(label: &str) -> bool {
+    let label = label.to_ascii_lowercase();
+    label.starts_with("runnerctl=") || label.starts_with("runnerctl-old=")
 }
 
 fn shell(policy: &PolicySettings, pool: &Asks<'_>) -> Option<Violation> {

@@ -73,6 +73,34 @@ fn said(output: &Output) -> String {
     format!("{}{}", text(&output.stdout), text(&output.stderr))
 }
 
+/// What else a pool file chooses, each with the line that chooses it.
+#[test]
+fn image_labels_entity_group_and_template_have_their_lists() {
+    let policy = "policy:\n  allowed_images: ['ami-*']\n  allowed_labels: [ci-*, big]\n  \
+                  allowed_entities: [acme, 'acme/*']\n  allowed_runner_groups: [ci]\n  \
+                  allowed_templates: [linux]\n";
+    let check = |field: &str, code: i32, expected: &str| {
+        let pools = format!(
+            "pools:\n  - name: big\n    max_runners: 1\n    instance_type: m5.large\n    {field}\n"
+        );
+        let folder = folder(&format!("{FLEET}{policy}"), &pools);
+        let output = run(folder.path(), &["validate"]);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(code), "{field}: {said}");
+        assert!(said.contains(expected), "{field}: {said}");
+        assert_eq!(said.contains("RC0809") && said.contains("a.yaml:5"), code == 3, "{said}");
+    };
+    check("image: ami-2", 0, "");
+    check("image: evil-1", 3, "image `evil-1` is not in `policy.allowed_images`");
+    check("image: 'ami-1,evil'", 3, "image `ami-1,evil` is not in");
+    check("labels: [CI-a]", 0, "");
+    check("labels: [ci-a, prod]", 3, "label `prod` is not in `policy.allowed_labels`");
+    check("repository: acme/app", 0, "");
+    check("repository: evil/app", 3, "repository `evil/app` is not in `policy.allowed_entities`");
+    check("runner_group: prod", 3, "runner group `prod` is not in `policy.allowed_runner_groups`");
+    check("template: windows", 3, "template `windows` is not in `policy.allowed_templates`");
+}
+
 #[test]
 fn each_violation_has_its_line_and_what_would_be_allowed() {
     let folder = folder(&format!("{FLEET}{POLICY}"), POOLS);

@@ -79,6 +79,8 @@ fn fleet() -> Value {
             },
             "extra_specs": { "allow_keys": ["a"], "show": ["a"] },
             "allowed_providers": ["aws"], "allowed_instance_types": ["m5.*"],
+            "allowed_images": ["ami-*"], "allowed_labels": ["*"], "allowed_entities": ["acme"],
+            "allowed_runner_groups": ["ci-*"], "allowed_templates": ["linux"],
             "max_total_runners": 100, "forbid_enable_shell": true, "protected_pools": ["prod-*"],
             "require_mtls": true, "accept": ["R8"]
         },
