@@ -1,9 +1,12 @@
 //! The policies of a run: the fleet file's, and the one of `--policy`.
 
+use std::collections::BTreeSet;
+
 use crate::domain::name::FleetName;
 use crate::domain::pool::Pool;
+use crate::domain::text::code;
 use crate::host::files::{self, Start};
-use crate::manifest::{self, Manifest, PolicySettings, Problem};
+use crate::manifest::{self, Code, Manifest, PolicySettings, Problem, Severity};
 use crate::policy::kit::{self, Wanted};
 use crate::policy::{Others, Violation, joined, judge, judge_live};
 
@@ -48,6 +51,30 @@ impl Policies {
     /// What this fleet's pools ask for as they stand in GARM and a policy forbids.
     pub fn live(&self, fleet: &FleetName, pools: &[Pool]) -> Vec<Violation> {
         judge_live(&self.0.iter().collect::<Vec<_>>(), fleet, pools)
+    }
+
+    /// Rules for providers that no pool uses, beside pools of providers that no rule binds: a name
+    /// that is written otherwise than GARM has it binds nothing, in silence.
+    pub fn unbound(&self, manifest: &Manifest) -> Vec<Problem> {
+        let Some(file) = &manifest.fleet_file else { return Vec::new() };
+        let used: BTreeSet<&str> =
+            manifest.pools.iter().filter_map(|it| it.provider.as_deref()).collect();
+        let ruled: BTreeSet<&str> =
+            self.0.iter().flat_map(|it| &it.networks).map(|it| it.provider.as_str()).collect();
+        let idle: Vec<String> = ruled.difference(&used).map(code).collect();
+        let free: Vec<String> = used.difference(&ruled).map(code).collect();
+        if idle.is_empty() || free.is_empty() {
+            return Vec::new();
+        }
+        let message = format!(
+            "`policy.networks` has rules for {}, which no pool uses, and none for {}: its pools may be in any network",
+            idle.join(", "),
+            free.join(", ")
+        );
+        let problem = Problem::of_file(Code::UnboundRule, file.path.as_str(), message).with_help(
+            "a rule is named as `provider` of the pools; `garm-cli provider list` names them",
+        );
+        vec![Problem { severity: Severity::Warning, ..problem }]
     }
 
     /// What the pools ask for and a policy forbids, each where it is asked for.

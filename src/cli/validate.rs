@@ -160,6 +160,7 @@ pub fn judged(places: &Places, pools: &[Start]) -> Gathered {
     let mut gathered = gather(places, pools);
     let violations = gathered.policies.violations(&gathered.manifest, Others::default());
     gathered.problems.extend(violations);
+    gathered.problems.extend(gathered.policies.unbound(&gathered.manifest));
     gathered
 }
 

@@ -2,6 +2,7 @@
 //! written it: as it is, as JSON, as HTML, in a URL, in base64 or in hexadecimal digits.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -48,25 +49,33 @@ fn spelt(text: &str, secret: &str) -> String {
     out
 }
 
-/// How many bytes at the start of the text spell the secret.
+/// How many bytes at the start of the text spell the secret, at most. A backslash may be one, or the
+/// beginning of another character, so that several readings go on side by side.
 fn matched(text: &str, secret: &str) -> Option<usize> {
-    let mut at = 0;
+    let mut ends = BTreeSet::from([0]);
     for c in secret.chars() {
-        at += one(&text[at..], c)?;
+        let next = |at: &usize| one(&text[*at..], c).into_iter().flatten().map(move |it| at + it);
+        ends = ends.iter().flat_map(next).collect();
+        if ends.is_empty() {
+            return None;
+        }
     }
-    Some(at)
+    ends.last().copied()
 }
 
-/// How many bytes at the start of the text spell this character.
-fn one(text: &str, c: char) -> Option<usize> {
-    if text.starts_with(c) {
-        return Some(c.len_utf8());
-    }
+/// How many bytes at the start of the text spell this character, in each way in which they do.
+fn one(text: &str, c: char) -> [Option<usize>; 4] {
+    let plain = text.starts_with(c).then_some(c.len_utf8());
     // JSON within JSON doubles the backslashes.
     let slashes = text.len() - text.trim_start_matches('\\').len();
     let inner = &text[slashes..];
-    let escaped = if slashes > 0 { json(inner, c) } else { None };
-    escaped.map(|it| slashes + it).or_else(|| percent(text, c)).or_else(|| html(text, c))
+    let escaped = match (slashes, c) {
+        (0, _) => None,
+        // All of them are one, doubled as often.
+        (_, '\\') => json(inner, c).map(|it| slashes + it).or(Some(slashes)),
+        (_, _) => json(inner, c).map(|it| slashes + it),
+    };
+    [plain, escaped, percent(text, c), html(text, c)]
 }
 
 /// Behind a backslash: itself, a letter that stands for it, or its number.

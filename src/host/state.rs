@@ -62,9 +62,8 @@ fn user(uid: u32, login: Option<&str>, passwd: &str) -> String {
         let is_it = |line: &&str| line.split(':').nth(2) == Some(uid.to_string().as_str());
         passwd.lines().find(is_it).and_then(|it| it.split(':').next()).map(str::to_owned)
     };
-    let shown = |uid: u32| {
-        name(uid).map_or_else(|| format!("uid {uid}"), |it| format!("{it} (uid {uid})"))
-    };
+    let shown =
+        |uid: u32| name(uid).map_or_else(|| format!("uid {uid}"), |it| format!("{it} (uid {uid})"));
     // Services have never logged in: all bits are set then.
     let login = login.and_then(|it| it.trim().parse().ok()).filter(|it| *it != u32::MAX);
     match login.filter(|it| *it != uid) {

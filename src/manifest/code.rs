@@ -187,6 +187,8 @@ codes! {
     OwnScripts = "RC0808",
     /// The image, a label, the entity, the runner group or the template is not allowed by the policy.
     ForbiddenWord = "RC0809",
+    /// A rule for networks is for a provider that no pool uses, beside pools that no rule binds.
+    UnboundRule = "RC0810",
 }
 
 #[cfg(test)]

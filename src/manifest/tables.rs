@@ -288,12 +288,7 @@ const POLICY: &[Entry] = &[
         Need::Optional,
         "globs of instance types that may be used; absent: any",
     ),
-    entry(
-        "allowed_images",
-        TEXTS,
-        Need::Optional,
-        "globs of images that may be used; absent: any",
-    ),
+    entry("allowed_images", TEXTS, Need::Optional, "globs of images that may be used; absent: any"),
     entry(
         "allowed_labels",
         TEXTS,

@@ -185,7 +185,13 @@ fn words(policy: &PolicySettings, pool: &Asks<'_>) -> Vec<Violation> {
             &policy.allowed_runner_groups,
             one(pool.runner_group),
         ),
-        ("template", "template", "allowed_templates", &policy.allowed_templates, one(pool.template)),
+        (
+            "template",
+            "template",
+            "allowed_templates",
+            &policy.allowed_templates,
+            one(pool.template),
+        ),
     ];
     let mut found = Vec::new();
     for (field, what, key, globs, values) in rows {

@@ -102,6 +102,24 @@ fn image_labels_entity_group_and_template_have_their_lists() {
 }
 
 #[test]
+fn a_rule_for_a_provider_that_no_pool_uses_is_told_of() {
+    let check = |rule: &str, code: i32| {
+        let policy = format!(
+            "policy: {{ networks: {{ {rule}: {{ keys: [subnet_id], allow: ['*'] }} }} }}\n"
+        );
+        let pools = "pools:\n  - { name: a, max_runners: 1, instance_type: m5.large }\n";
+        let folder = folder(&format!("{FLEET}{policy}"), pools);
+        let output = run(folder.path(), &["validate", "--strict"]);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert_eq!(said.contains("RC0810"), code == 3, "{said}");
+    };
+    check("aws", 0);
+    check("AWS", 3);
+    check("aws-prod", 3);
+}
+
+#[test]
 fn each_violation_has_its_line_and_what_would_be_allowed() {
     let folder = folder(&format!("{FLEET}{POLICY}"), POOLS);
     let output = run(folder.path(), &["validate"]);

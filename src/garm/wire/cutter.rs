@@ -20,6 +20,7 @@ const OTHER_MAX: usize = 8 << 10;
 const BEGINNING: usize = 4 << 10;
 
 /// A row of the list.
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Piece<'a> {
     /// All of it.
     Whole(&'a [u8]),
