@@ -48,6 +48,10 @@ pub struct SandboxArgs {
 /// the pool's own policy and stays the safety net.
 const BACKOFF: &str = "5m";
 
+/// So many requests, log entries and ended jobs are remembered, for `/_lab`: a sandbox may run for
+/// weeks.
+const HISTORY: usize = 10_000;
+
 /// Serves until stopped.
 pub async fn run(args: &SandboxArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let address = address(&args.listen).await?;
@@ -58,6 +62,7 @@ pub async fn run(args: &SandboxArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let config = Config {
         seed: random(),
         start: Clock::Real.now(),
+        history: HISTORY,
         password: format!("{:016x}{:016x}", random(), random()),
         ..Config::default()
     };

@@ -59,6 +59,8 @@ impl World {
         let head = base64::url(br#"{"alg":"HS256","typ":"JWT"}"#);
         let signed = format!("{head}.{}", base64::url(claims.as_bytes()));
         let signature = self.sign(&signed);
+        let now = self.now;
+        self.controller.tokens.retain(|_, (_, expires)| *expires > now);
         self.controller.tokens.insert(signature.clone(), (is_admin, expires));
         format!("{signed}.{signature}")
     }

@@ -61,6 +61,11 @@ impl<'a> Body<'a> {
     }
 }
 
+/// The members of an object, in order, each as often as it stands there.
+pub(crate) fn pairs(text: &str) -> Option<Vec<(String, &RawValue)>> {
+    serde_json::from_str::<Pairs<'_>>(text).ok().map(|it| it.0)
+}
+
 /// The members of an object, in order.
 struct Pairs<'a>(Vec<(String, &'a RawValue)>);
 

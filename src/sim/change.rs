@@ -22,7 +22,7 @@ pub(crate) struct Change {
     os_arch: String,
     group: Option<String>,
     has_shell: Option<bool>,
-    extra_specs: Option<String>,
+    pub(crate) extra_specs: Option<String>,
     proxy: Option<u64>,
 }
 

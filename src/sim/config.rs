@@ -34,8 +34,55 @@ pub struct Config {
     pub backoff: u64,
     /// How long a token lives; GARM's least is 24 h (GARM.md §h).
     pub token_lifetime: Duration,
+    /// At least so many requests, log entries and ended jobs are remembered, the latest, and at most
+    /// twice as many.
+    pub history: usize,
+    /// Which GARM it is.
+    pub flavour: Flavour,
     /// How GitHub and the providers behave.
     pub knobs: Knobs,
+}
+
+/// Which GARM a world is, as far as they differ (GARM.md §k).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Flavour {
+    /// Its version.
+    pub version: Version,
+    /// Where it keeps its rows.
+    pub database: Database,
+}
+
+/// A version of GARM.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Version {
+    /// Release v0.2.1: a create that fails is not tried again, and a webhook about a job that no pool
+    /// serves is answered with 500.
+    V0_2_1,
+    /// What comes after it: six tries, and 422.
+    #[default]
+    Main,
+}
+
+impl Version {
+    /// As the controller tells it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::V0_2_1 => "v0.2.1",
+            Self::Main => "v0.2.1-main",
+        }
+    }
+}
+
+/// A database of GARM's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Database {
+    /// Keeps what it is given.
+    #[default]
+    Sqlite,
+    /// Keeps `extra_specs` in a form and order of its own, so that the same JSON spelt otherwise is a
+    /// change; refuses labels of more than 64 characters (500); cuts times to microseconds; lists a
+    /// runner's messages in any order.
+    Postgresql,
 }
 
 /// How far GARM has been set up (GARM.md §b).
@@ -67,6 +114,8 @@ impl Default for Config {
             providers: vec!["sim".into(), "sim2".into()],
             backoff: 30,
             token_lifetime: Duration::from_secs(24 * 3600),
+            history: usize::MAX,
+            flavour: Flavour::default(),
             knobs: Knobs::default(),
         }
     }

@@ -99,6 +99,7 @@ impl World {
                 given.push((key, url));
             }
         }
+        check_agent(&body)?;
         if self.controller.is_bricked() {
             return Err(Refusal::Server);
         }
@@ -152,6 +153,25 @@ impl World {
             self.controller.set_urls(url);
         }
     }
+}
+
+/// Where GARM's agent comes from, and which one: judged, and not used here.
+fn check_agent(body: &Body<'_>) -> Result<(), Refusal> {
+    let releases = body.text("garm_agent_releases_url")?.unwrap_or_default();
+    if !releases.is_empty() && !is_url(&releases) {
+        let why = format!("Get {releases:?}: unsupported protocol scheme \"\"");
+        return Err(Refusal::bad(format!("failed to fetch garm_agent_releases_url: {why:?}")));
+    }
+    let version = body.text("garm_agent_version")?.unwrap_or_default();
+    let is_semver = version.strip_prefix('v').is_some_and(|it| {
+        it.split('.').count() == 3 && it.split('.').all(|it| it.parse::<u32>().is_ok())
+    });
+    if version.is_empty() || version == "latest" || is_semver {
+        return Ok(());
+    }
+    Err(Refusal::bad(format!(
+        "invalid garm_agent_version {version:?}: must be \"latest\" or a semver version (e.g. v1.2.3)"
+    )))
 }
 
 /// What GARM takes for a URL: a scheme and a host.

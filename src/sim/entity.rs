@@ -95,6 +95,8 @@ pub(crate) struct Entity {
     pub(crate) name: String,
     pub(crate) credentials: u64,
     pub(crate) balancer: String,
+    /// Whether its runners run GARM's agent.
+    pub(crate) agent_mode: bool,
     /// Whether the pool manager's loops run.
     pub(crate) is_running: bool,
     /// Why they do not.

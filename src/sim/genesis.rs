@@ -14,6 +14,9 @@ pub(crate) const GITHUB_URL: &str = "http://github.sim.invalid";
 /// Name of the endpoint that entities use.
 pub(crate) const ENDPOINT: &str = "simhub";
 
+/// Whose the templates are that GARM brings along.
+pub(crate) const SYSTEM: &str = "system";
+
 pub(crate) fn endpoints(now: Timestamp) -> Vec<Endpoint> {
     let endpoint = |name: &str, description: &str, urls: [&str; 3]| Endpoint {
         name: name.into(),
@@ -68,7 +71,7 @@ pub(crate) fn templates(now: Timestamp) -> BTreeMap<u64, Template> {
                 ),
                 os_type: os.into(),
                 forge_type: forge.into(),
-                owner: "system".into(),
+                owner: SYSTEM.into(),
                 body: "#!/bin/bash\n# A simulated install script.\n".into(),
                 created_at: now,
                 updated_at: now,
@@ -102,6 +105,7 @@ impl World {
             name,
             credentials: 1,
             balancer: "roundrobin".into(),
+            agent_mode: false,
             is_running: true,
             failure: String::new(),
             created_at: self.now,

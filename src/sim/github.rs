@@ -46,6 +46,9 @@ pub(crate) struct Registered {
 #[derive(Debug, Default)]
 pub(crate) struct GitHub {
     pub(crate) jobs: BTreeMap<i64, Work>,
+    /// The jobs that have ended and are remembered, in this order.
+    ended: Vec<i64>,
+    jobs_made: i64,
     /// First come, first served.
     pub(crate) queued: Vec<i64>,
     /// The last look for runners that is due.
@@ -142,8 +145,8 @@ impl World {
         let (owner, name) = repository.split_once('/').unwrap_or((repository.as_str(), ""));
         let mut ids = Vec::with_capacity(order.count);
         for _ in 0..order.count {
-            let made = i64::try_from(self.github.jobs.len()).unwrap_or(i64::MAX);
-            let id = 5_000_000_001 + made;
+            self.github.jobs_made += 1;
+            let id = 5_000_000_000 + self.github.jobs_made;
             let work = Work {
                 name: order.name.clone(),
                 labels: order.labels.clone(),
@@ -270,6 +273,17 @@ impl World {
         let runner = runner.map(|it| it.1).unwrap_or_default();
         self.note(What::JobCompleted { job, conclusion, runner });
         self.send_hooks(job, "completed");
+        self.forget_ended(job);
+    }
+
+    fn forget_ended(&mut self, job: i64) {
+        let (github, most) = (&mut self.github, self.config.history);
+        github.ended.push(job);
+        if github.ended.len() >= most.saturating_mul(2) {
+            for old in github.ended.drain(..github.ended.len() - most) {
+                github.jobs.remove(&old);
+            }
+        }
     }
 
     /// A runner that GARM does not own takes jobs of this entity (by its name) too.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::config::Version;
 use super::entity::EntityKey;
 use super::genesis::GITHUB_URL;
 use super::instance::{Phase, Vm};
@@ -120,7 +121,12 @@ impl World {
                 }
                 self.update_job(row, &hook);
             }
-            None if !self.is_worth_recording(&hook, &work.labels) => return 422,
+            None if !self.is_worth_recording(&hook, &work.labels) => {
+                return match self.config.flavour.version {
+                    Version::V0_2_1 => 500,
+                    Version::Main => 422,
+                };
+            }
             None => self.record_job(&hook, &work),
         }
         match hook.action {

@@ -189,13 +189,15 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
         authorization: authorization.as_deref(),
         body: &body,
     };
+    if let Some(moved) = super::paths::redirect(&path) {
+        return Ok(respond(shared.with(|it| (moved, it.now()))));
+    }
     if let Some(path) = path.strip_prefix("/_lab") {
         let request = super::routes::Request { path, ..request };
         return Ok(respond(shared.with(|it| (it.handle_lab(request), it.now()))));
     }
     let Some(path) = path.strip_prefix("/api/v1").filter(|it| it.starts_with('/')) else {
-        // The metrics want a token of their own (GARM.md §h); the rest is not GARM's.
-        let reply = if path == "/metrics" { Reply::token_expired() } else { Reply::not_found() };
+        let reply = outside(&path);
         return Ok(respond(shared.with(|it| (reply, it.now()))));
     };
     let request = super::routes::Request { path, ..request };
@@ -219,6 +221,19 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
             tokio::time::sleep(span).await;
             Ok(response)
         }
+    }
+}
+
+/// What GARM answers outside of its API. The metrics want a token of their own (GARM.md §h), an agent
+/// one of its runner's; webhooks come from the simulated GitHub by a shorter way, and one that is not
+/// signed is passed over.
+fn outside(path: &str) -> Reply {
+    let path = path.split_once('?').map_or(path, |it| it.0);
+    match path.trim_end_matches('/') {
+        "/metrics" | "/agent" => Reply::token_expired(),
+        "/webhooks" => Reply::bare(200),
+        path if path.starts_with("/webhooks/") => Reply::bare(200),
+        _ => Reply::not_found(),
     }
 }
 
@@ -261,12 +276,15 @@ fn respond((reply, now): (Reply, Timestamp)) -> Response<Body> {
     if let Some(kind) = reply.content_type {
         response = response.header(header::CONTENT_TYPE, kind);
     }
+    if let Some(location) = reply.location {
+        response = response.header(header::LOCATION, location);
+    }
     if let Ok(date) = DateTimePrinter::new().timestamp_to_rfc9110_string(&now) {
         response = response.header(header::DATE, date);
     }
     response
         .body(Body::from(reply.body))
-        .expect("a status from 200 to 599 and three plain headers make a response")
+        .expect("a status from 200 to 599 and plain headers make a response")
 }
 
 /// Says the whole length, sends half and breaks off.

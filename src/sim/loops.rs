@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::config::Version;
 use super::entity::EntityKey;
 use super::github::Trouble;
 use super::instance::{Instance, InstanceKey, Phase, Vm};
@@ -225,7 +226,11 @@ impl World {
         }
     }
 
+    /// The release tries a failed create no second time: it does not let the row leave `error` (GARM.md §k).
     fn retry_failed(&mut self, entity: EntityKey) {
+        if self.config.flavour.version == Version::V0_2_1 {
+            return;
+        }
         let failed = |it: &Instance, pool: &Pool| {
             it.vm == Vm::Error && !it.is_locked && it.retries < RETRIES && pool.seen.is_enabled
         };

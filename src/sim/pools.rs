@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::body::Body;
+use super::config::Database;
 use super::entity::{EntityKey, Kind};
 use super::pool::{Pool, PoolKey, TagKey};
 use super::reply::{Refusal, Reply};
@@ -16,6 +17,9 @@ const SEEN_AFTER: Duration = Duration::from_micros(800);
 /// How late at worst. With 50 ms between two writes none is overtaken (GARM.md §0.10).
 const SEEN_LATE: Duration = Duration::from_millis(30);
 
+/// The width of the column of labels, in characters.
+const LABEL_MAX: usize = 64;
+
 /// The share of late events: of 200 pools written twice within 2 ms, 2 stayed stale.
 const SEEN_LATE_RATE: f64 = 0.01;
 
@@ -27,7 +31,7 @@ impl World {
         body: &[u8],
     ) -> Result<Reply, Refusal> {
         let body = Body::read(body)?;
-        let draft = Draft::read(&body)?;
+        let mut draft = Draft::read(&body)?;
         // GARM says this differently for each kind.
         let checking = match kind {
             Kind::Organization => "error fetching pool params",
@@ -50,6 +54,8 @@ impl World {
             (_, timeout) => timeout,
         };
         check_proxy(body.number("proxy_id")?).map_err(|it| it.within("error creating pool"))?;
+        self.check_labels(&draft.tags)?;
+        draft.extra_specs = draft.extra_specs.map(|it| self.kept(it)).transpose()?;
         let key = self.insert_pool(entity, draft, template, timeout);
         self.emit_pool("create", key);
         let pool = self.pools.get(&key).ok_or(Refusal::Server)?;
@@ -89,7 +95,9 @@ impl World {
                 .templates
                 .values()
                 .find(|it| {
-                    it.os_type == draft.os_type && it.forge_type == "github" && it.owner == "system"
+                    it.os_type == draft.os_type
+                        && it.forge_type == "github"
+                        && it.owner == super::genesis::SYSTEM
                 })
                 .map(|it| it.id)
                 .ok_or_else(|| {
@@ -206,10 +214,15 @@ impl World {
         if change.template.is_some_and(|it| !self.templates.contains_key(&it)) {
             return Err(Refusal::Server);
         }
+        self.check_labels(&change.tags)?;
+        let specs = change.extra_specs.clone().map(|it| self.kept(it)).transpose()?;
         let tags = self.tags_of(&change.tags);
         let now = self.now;
         let pool = self.pools.get_mut(&key).ok_or(Refusal::Server)?;
         let is_changed = change.apply(pool);
+        if specs.is_some() {
+            pool.extra_specs = specs;
+        }
         if !tags.is_empty() {
             pool.tags = tags;
         }
@@ -221,6 +234,23 @@ impl World {
         }
         let pool = self.pools.get(&key).ok_or(Refusal::Server)?;
         Ok(Reply::json(self.show_pool(pool, Depth::Write)))
+    }
+
+    /// `extra_specs` as the database keeps them.
+    fn kept(&self, specs: String) -> Result<String, Refusal> {
+        match self.config.flavour.database {
+            Database::Sqlite => Ok(specs),
+            Database::Postgresql => super::jsonb::canonical(&specs).ok_or(Refusal::Server),
+        }
+    }
+
+    /// SQLite does not hold a column's width, nor a NUL against a text.
+    fn check_labels(&self, labels: &[String]) -> Result<(), Refusal> {
+        let fits = |it: &String| it.chars().count() <= LABEL_MAX && !it.contains('\0');
+        match self.config.flavour.database {
+            Database::Postgresql if !labels.iter().all(fits) => Err(Refusal::Server),
+            Database::Sqlite | Database::Postgresql => Ok(()),
+        }
     }
 
     /// Each write's event reaches the loops' cache on its own way, so that a later write can be

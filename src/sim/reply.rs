@@ -9,6 +9,8 @@ pub struct Reply {
     pub status: u16,
     /// `Content-Type`; GARM leaves it out where its router answers by itself.
     pub content_type: Option<&'static str>,
+    /// `Location`, of a redirect.
+    pub location: Option<String>,
     /// The body; empty, or JSON that ends with a line break, as Go writes it.
     pub body: String,
 }
@@ -24,12 +26,17 @@ impl Reply {
 
     /// 200 without a body: what DELETE answers (GARM.md §b).
     pub(crate) fn done() -> Self {
-        Self { status: 200, content_type: Some(JSON), body: String::new() }
+        Self { content_type: Some(JSON), ..Self::bare(200) }
     }
 
     /// A status alone: what GARM's router answers by itself.
     pub(crate) fn bare(status: u16) -> Self {
-        Self { status, content_type: None, body: String::new() }
+        Self { status, content_type: None, location: None, body: String::new() }
+    }
+
+    /// 301: the path is to be asked for in another spelling.
+    pub(crate) fn moved(location: String) -> Self {
+        Self { location: Some(location), ..Self::bare(301) }
     }
 
     /// A fault's answer: a status with GARM's kind of JSON.
@@ -41,13 +48,13 @@ impl Reply {
     /// A fault's answer: a proxy's page.
     pub(crate) fn page(status: u16) -> Self {
         let body = format!("<html><body><h1>{status}</h1></body></html>\n");
-        Self { status, content_type: Some("text/html"), body }
+        Self { content_type: Some("text/html"), body, ..Self::bare(status) }
     }
 
     /// What GARM's router answers outside its API.
     pub(crate) fn not_found() -> Self {
         let body = "404 page not found\n".into();
-        Self { status: 404, content_type: Some("text/plain; charset=utf-8"), body }
+        Self { content_type: Some("text/plain; charset=utf-8"), body, ..Self::bare(404) }
     }
 
     /// A fault's answer: the token is too old.
@@ -57,7 +64,7 @@ impl Reply {
 
     pub(crate) fn with_status(status: u16, mut text: String) -> Self {
         text.push('\n');
-        Self { status, content_type: Some(JSON), body: text }
+        Self { content_type: Some(JSON), body: text, ..Self::bare(status) }
     }
 }
 

@@ -1,5 +1,6 @@
 //! GARM's API: from a request to what answers it.
 
+use super::config::Version;
 use super::entity::{EntityKey, Kind};
 use super::json::list;
 use super::pool::PoolKey;
@@ -26,7 +27,7 @@ impl World {
         let reply = self.answer(request).unwrap_or_else(Reply::from);
         let secret = ["/auth/", "/first-run", "/github/credentials"];
         let is_secret = secret.iter().any(|it| request.path.starts_with(it));
-        self.requests.push(Exchange {
+        self.remember(Exchange {
             at: self.now,
             method: request.method.to_owned(),
             path: request.path.to_owned(),
@@ -52,6 +53,9 @@ impl World {
     }
 
     fn answer(&mut self, request: Request<'_>) -> Result<Reply, Refusal> {
+        if let Some(moved) = super::paths::redirect(&format!("/api/v1{}", request.path)) {
+            return Ok(moved);
+        }
         let (path, query) = request.path.split_once('?').unwrap_or((request.path, ""));
         let names: Vec<String> =
             path.trim_matches('/').split('/').map(super::query::decode).collect();
@@ -106,10 +110,13 @@ impl World {
             ))),
             ("GET", ["instances", name]) => self.get_instance(name),
             ("DELETE", ["instances", name]) => self.delete_instance(name, query),
-            ("GET", ["scalesets" | "proxies" | "forge-instances"]) => Ok(Reply::json("[]".into())),
-            ("GET", ["scalesets", _]) => Err(Refusal::NotFound(
-                "error fetching scale set: error fetching scale set by ID: not found".into(),
-            )),
+            // The release has neither.
+            (_, ["proxies" | "forge-instances", ..])
+                if self.config.flavour.version == Version::V0_2_1 =>
+            {
+                Err(Refusal::NoRoute)
+            }
+            ("GET", ["proxies"]) => Ok(Reply::json("[]".into())),
             (_, ["organizations" | "repositories" | "enterprises", rest @ ..]) => {
                 let kind = Kind::of_path(segments[0]).ok_or(Refusal::NoRoute)?;
                 self.route_entity(request, kind, rest, query)
@@ -117,7 +124,7 @@ impl World {
             (_, ["templates" | "github" | "credentials", ..]) => {
                 self.route_settings(request, segments, query)
             }
-            _ => Err(Refusal::NoRoute),
+            (method, _) => self.route_absent(method, segments),
         }
     }
 
@@ -143,6 +150,8 @@ impl World {
                 });
                 Ok(Reply::json(list(rows.map(|(key, it)| self.show_entity(*key, it, Depth::List)))))
             }
+            ("POST", []) => self.create_entity(kind, body),
+            ("PUT", [id]) => self.update_entity(kind, id, body),
             ("GET", [id]) => {
                 let what =
                     format!("error fetching {}: error fetching {}", kind.long(), kind.short());
@@ -158,9 +167,19 @@ impl World {
                 let rows = self.pools.values().filter(|it| it.entity == key);
                 Ok(Reply::json(list(rows.map(|it| self.show_pool(it, Depth::List)))))
             }
+            ("GET", [id, "scalesets"]) => {
+                let what = "error fetching scale sets: error fetching scale sets";
+                self.existing_entity(kind, id).map_err(|it| it.within(what))?;
+                Ok(Reply::json("[]".into()))
+            }
             ("GET", [id, "instances"]) => {
-                let what = "error fetching instances: error fetching entity";
-                let key = self.existing_entity(kind, id).map_err(|it| it.within(what))?;
+                let what = match kind {
+                    Kind::Organization | Kind::Enterprise => "error fetching instances",
+                    // Letter by letter.
+                    Kind::Repository => "error , errfetching instances",
+                };
+                let what = format!("{what}: error fetching entity");
+                let key = self.existing_entity(kind, id).map_err(|it| it.within(&what))?;
                 Ok(Reply::json(list(self.entity_instances(key).into_iter())))
             }
             (method, [id, "pools", pool]) => self.entity_pool(method, (kind, id), pool, body),
@@ -187,20 +206,27 @@ impl World {
         body: &[u8],
     ) -> Result<Reply, Refusal> {
         let owner = self.find_entity(kind, entity);
-        let found = self.find_pool(id).ok().filter(|key| {
-            let of = self.pools.get(key).map(|it| it.entity);
-            owner.as_ref().is_ok_and(|it| Some(*it) == of)
-        });
+        let pool = self.find_pool(id).ok();
+        let of = pool.and_then(|it| self.pools.get(&it)).map(|it| it.entity);
+        let found = pool.filter(|_| owner.as_ref().is_ok_and(|it| Some(*it) == of));
+        let none = "error fetching pool: fetching pool: error finding pool: not found";
         match (method, found) {
             ("GET" | "PUT" | "DELETE", _) if uuid(id).is_none() => Err(Refusal::bad(
                 "error fetching pool: fetching pool: error parsing id: invalid request",
             )),
+            // The only call that asks for the entity by itself.
+            ("PUT", _) if owner.is_err() => {
+                let what = format!(
+                    "failed to get repo: error failed to get entity from db: error fetching {}",
+                    kind.short()
+                );
+                owner.map_err(|it| it.within(&what)).and(Err(Refusal::Server))
+            }
             ("PUT", Some(key)) => self.update_entity_pool(key, body),
             ("GET" | "DELETE", Some(_)) => self.one_pool(method, id, body),
-            ("DELETE", None) => Ok(Reply::done()),
-            ("GET" | "PUT", None) => Err(Refusal::NotFound(
-                "error fetching pool: fetching pool: error finding pool: not found".into(),
-            )),
+            // What never was can be deleted; what hangs on another entity is not found.
+            ("DELETE", None) if pool.is_none() => Ok(Reply::done()),
+            ("GET" | "PUT" | "DELETE", None) => Err(Refusal::NotFound(none.into())),
             _ => Err(Refusal::NoRoute),
         }
     }

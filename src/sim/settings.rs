@@ -1,11 +1,7 @@
-//! Templates, endpoints, and the removal of entities.
+//! Where the paths of GARM's settings lead: templates, endpoints, credentials, and what there is none of.
 
-use super::entity::Kind;
-use super::json::list;
-use super::query;
 use super::reply::{Refusal, Reply};
 use super::routes::Request;
-use super::show::Depth;
 use super::world::World;
 
 impl World {
@@ -16,63 +12,34 @@ impl World {
         query: &str,
     ) -> Result<Reply, Refusal> {
         match (request.method, segments) {
-            ("GET", ["templates"]) => Ok(Reply::json(self.list_templates(query))),
-            ("GET", ["templates", id]) => self.get_template(id),
+            (method, ["templates", rest @ ..]) => {
+                self.route_templates(method, (rest, query), request.body)
+            }
             ("GET", ["credentials"]) => self.route_credentials(request, &[]),
             (_, ["github", "credentials", rest @ ..]) => self.route_credentials(request, rest),
-            ("GET", ["github", "endpoints"]) => {
-                Ok(Reply::json(list(self.endpoints.iter().map(|it| self.show_endpoint(it)))))
-            }
-            ("GET", ["github", "endpoints", name]) => {
-                let found = self.endpoint_named(name).ok_or_else(|| {
-                    Refusal::NotFound(
-                        "failed to get github endpoint: github endpoint not found: not found"
-                            .into(),
-                    )
-                })?;
-                Ok(Reply::json(self.show_endpoint(found)))
+            (method, ["github", "endpoints", rest @ ..]) => {
+                self.route_endpoints(method, rest, request.body)
             }
             _ => Err(Refusal::NoRoute),
         }
     }
 
-    fn list_templates(&self, query: &str) -> String {
-        let fits = |key: &str, value: &str| {
-            query::value(query, key).is_none_or(|it| it.is_empty() || it == value)
-        };
-        let part = query::value(query, "partialName").unwrap_or_default().to_lowercase();
-        let rows = self.templates.values().filter(|it| {
-            fits("osType", &it.os_type)
-                && fits("forgeType", &it.forge_type)
-                && it.name.to_lowercase().contains(&part)
-        });
-        list(rows.map(|it| self.show_template(it, Depth::List)))
-    }
-
-    fn get_template(&self, id: &str) -> Result<Reply, Refusal> {
-        let number: u64 = id
-            .parse()
-            .map_err(|_| Refusal::bad(format!("invalid value for \"templateID\": \"{id}\"")))?;
-        let found = self.templates.get(&number).ok_or_else(|| {
-            Refusal::NotFound("failed to get template: failed to get template: not found".into())
-        })?;
-        Ok(Reply::json(self.show_template(found, Depth::One)))
-    }
-
-    /// An entity with pools stays (GARM.md §b).
-    pub(super) fn delete_entity(&mut self, kind: Kind, id: &str) -> Result<Reply, Refusal> {
-        let what = format!("error fetching {0}: error fetching {0}", kind.short());
-        let key = self.find_entity(kind, id).map_err(|it| it.within(&what))?;
-        let pools: Vec<_> =
-            self.pools.values().filter(|it| it.entity == key).map(|it| it.id.clone()).collect();
-        if !pools.is_empty() {
-            return Err(Refusal::bad(format!(
-                "{} has pools defined ({})",
-                kind.short(),
-                pools.join(", ")
-            )));
+    /// Scale sets, Gitea and stored objects: there are none, and none can be made here.
+    pub(super) fn route_absent(&self, method: &str, segments: &[&str]) -> Result<Reply, Refusal> {
+        const NO_SET: &str = "error fetching scale set: error fetching scale set by ID: not found";
+        match (method, segments) {
+            ("GET", ["scalesets" | "forge-instances"]) => Ok(Reply::json("[]".into())),
+            (_, ["scalesets", id, ..]) if id.parse::<u64>().is_err() => Err(Refusal::body()),
+            ("GET", ["scalesets", _, "instances"]) => Ok(Reply::json("[]".into())),
+            ("GET" | "PUT", ["scalesets", _]) => Err(Refusal::NotFound(NO_SET.into())),
+            ("DELETE", ["scalesets", _]) => Ok(Reply::done()),
+            // An empty list of Go's that was never made.
+            ("GET", ["gitea", "endpoints" | "credentials"]) => Ok(Reply::json("null".into())),
+            ("GET", ["objects"]) => {
+                let none = r#"{"total_count":0,"pages":0,"current_page":1,"results":[]}"#;
+                Ok(Reply::json(none.into()))
+            }
+            _ => Err(Refusal::NoRoute),
         }
-        self.entities.remove(&key);
-        Ok(Reply::done())
     }
 }

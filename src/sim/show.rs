@@ -1,6 +1,7 @@
 //! Rows as GARM shows them: which fields a list has, which only a single answer (GARM.md §a).
 
 use super::base64;
+use super::config::Database;
 use super::entity::{Entity, EntityKey, Kind};
 use super::instance::Instance;
 use super::job::JobRow;
@@ -138,7 +139,8 @@ impl World {
             .text_if("pool_id", pool)
             .text_if("provider_fault", &base64::standard(it.fault.as_bytes()));
         if is_full {
-            let messages = it.messages.iter().map(|(at, message)| {
+            let order = in_order(it.messages.len(), self.config.flavour.database);
+            let messages = order.filter_map(|at| it.messages.get(at)).map(|(at, message)| {
                 Object::new()
                     .time("created_at", *at)
                     .text("message", message)
@@ -232,7 +234,7 @@ impl World {
             shown
                 .number("credentials_id", entity.credentials)
                 .raw("credentials", &credentials_shown)
-                .raw("agent_mode", "false")
+                .truth("agent_mode", Truth(entity.agent_mode))
         } else {
             shown
                 .raw("credentials", &credentials_shown)
@@ -246,8 +248,22 @@ impl World {
             .time("updated_at", entity.updated_at);
         let events = (depth == Depth::One).then(|| tools_event(entity));
         let shown = shown.list_if("events", events.into_iter());
-        if is_repository { shown.end() } else { shown.raw("agent_mode", "false").end() }
+        if is_repository {
+            shown.end()
+        } else {
+            shown.truth("agent_mode", Truth(entity.agent_mode)).end()
+        }
     }
+}
+
+/// The places of a runner's messages as the database lists them. PostgreSQL keeps no order (measured:
+/// the newest was once not the last one); here it begins with the newest.
+fn in_order(count: usize, database: Database) -> impl Iterator<Item = usize> {
+    let first = match database {
+        Database::Sqlite => 0,
+        Database::Postgresql => count.saturating_sub(1),
+    };
+    (first..count).chain(0..first)
 }
 
 /// The one event that every entity has.

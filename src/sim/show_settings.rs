@@ -20,7 +20,7 @@ impl World {
     }
 
     pub(super) fn endpoint_named(&self, name: &str) -> Option<&Endpoint> {
-        self.endpoints.iter().find(|it| it.name == name)
+        self.endpoints.iter().find(|it| it.name.eq_ignore_ascii_case(name))
     }
 
     pub(super) fn show_no_endpoint(&self) -> String {
@@ -154,7 +154,7 @@ impl World {
             .text("garm_agent_version", "")
             .raw("allow_insecure_garm_agent", "false")
             .number_if("minimum_job_age_backoff", it.backoff)
-            .text("version", "v0.2.1-main")
+            .text("version", self.config.flavour.version.word())
             .end()
     }
 

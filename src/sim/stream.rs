@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::entity::EntityKey;
 use super::instance::InstanceKey;
 use super::json::{Object, zero_time};
 use super::pool::PoolKey;
@@ -117,6 +118,13 @@ impl World {
         if let Some(job) = self.jobs.get(&id).filter(|_| self.stream.is_open) {
             let payload = self.show_job(job, depth);
             self.emit("job", operation, payload);
+        }
+    }
+
+    pub(super) fn emit_entity(&mut self, operation: &'static str, key: EntityKey) {
+        if let Some(entity) = self.entities.get(&key).filter(|_| self.stream.is_open) {
+            let (kind, payload) = (entity.kind.long(), self.show_entity(key, entity, Depth::Write));
+            self.emit(kind, operation, payload);
         }
     }
 

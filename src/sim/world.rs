@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::agenda::Agenda;
-use super::config::{Config, Knobs};
+use super::config::{Config, Database, Knobs};
 use super::controller::Controller;
 use super::dice::Dice;
 use super::entity::{Credentials, Endpoint, Entity, EntityKey, Kind, Template};
@@ -176,10 +176,18 @@ impl World {
     /// error: nothing happens.
     pub fn advance_to(&mut self, to: Timestamp) {
         while let Some((at, due)) = self.agenda.take_due(to) {
-            self.now = self.now.max(at);
+            self.now = self.now.max(self.kept_time(at));
             self.carry_out(due);
         }
-        self.now = self.now.max(to);
+        self.now = self.now.max(self.kept_time(to));
+    }
+
+    /// A time as the database keeps it.
+    fn kept_time(&self, at: Timestamp) -> Timestamp {
+        match self.config.flavour.database {
+            Database::Sqlite => at,
+            Database::Postgresql => Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at),
+        }
     }
 
     /// Lets `span` pass.
@@ -230,7 +238,7 @@ impl World {
         &mut self.config.knobs
     }
 
-    /// Everything that happened so far.
+    /// What happened so far, as far as it is remembered ([`Config::history`]).
     pub fn log(&self) -> &[Entry] {
         &self.log
     }
@@ -246,7 +254,8 @@ impl World {
             .collect()
     }
 
-    /// Every request that was answered so far, oldest first.
+    /// The requests that were answered so far, oldest first, as far as they are remembered
+    /// ([`Config::history`]).
     pub fn requests(&self) -> &[Exchange] {
         &self.requests
     }
@@ -269,6 +278,12 @@ impl World {
 
     pub(super) fn note(&mut self, what: What) {
         self.log.push(Entry { at: self.now, what });
+        forget(&mut self.log, self.config.history);
+    }
+
+    pub(super) fn remember(&mut self, exchange: Exchange) {
+        self.requests.push(exchange);
+        forget(&mut self.requests, self.config.history);
     }
 
     pub(super) fn next_row(&mut self) -> u64 {
@@ -282,5 +297,56 @@ impl World {
 
     pub(super) fn instance_named(&self, name: &str) -> Option<InstanceKey> {
         self.instance_names.get(name).copied()
+    }
+}
+
+/// Drops the oldest beyond `most`, but only once there are twice as many: each costs a move of the
+/// rest.
+fn forget<T>(all: &mut Vec<T>, most: usize) {
+    if all.len() >= most.saturating_mul(2).max(1) {
+        all.drain(..all.len() - most);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::{HandOut, Order, Request};
+
+    #[test]
+    fn a_world_with_a_history_forgets_what_is_older() {
+        let mut world = World::new(Config { history: 10, ..Config::default() });
+        let order = Order {
+            count: 40,
+            labels: vec!["x".into()],
+            duration: Duration::from_secs(1),
+            repository: String::new(),
+            name: "build".into(),
+            hand_out: HandOut::Held,
+            conclusion: "success".into(),
+        };
+        let jobs = world.queue_jobs(&order);
+        for job in &jobs {
+            let request = Request { method: "GET", path: "/pools", authorization: None, body: b"" };
+            world.handle(request);
+            world.end_job(*job, "cancelled");
+        }
+        assert!((10..20).contains(&world.requests().len()));
+        assert!((10..20).contains(&world.log().len()));
+        assert!((10..20).contains(&world.github.jobs.len()));
+        let last = jobs.last().unwrap();
+        assert!(world.github.jobs.contains_key(last));
+        // A forgotten number is not given out again.
+        assert_eq!(world.queue_jobs(&Order { count: 1, ..order }), [last + 1]);
+    }
+
+    #[test]
+    fn tokens_that_have_expired_are_forgotten_at_the_next_login() {
+        let mut world = World::new(Config::default());
+        let old = world.admin_token();
+        world.advance(Duration::from_secs(25 * 3600));
+        let new = world.admin_token();
+        assert_ne!(old, new);
+        assert_eq!(world.controller.tokens.len(), 1);
     }
 }

@@ -13,12 +13,23 @@ mod jobs;
 mod pools;
 mod refusals;
 mod scaling;
+mod settings;
 
 use garm::Garm;
+use runnerctl::sim::{Database, Flavour, Version};
 
-/// Runs one assertion on the simulated GARM and, when one is given, on a real one.
+/// The GARMs that are simulated: release and main, and main on PostgreSQL, which the release does not
+/// know.
+const FLAVOURS: [Flavour; 3] = [
+    Flavour { version: Version::V0_2_1, database: Database::Sqlite },
+    Flavour { version: Version::Main, database: Database::Sqlite },
+    Flavour { version: Version::Main, database: Database::Postgresql },
+];
+
+/// Runs one assertion on each simulated GARM and, when one is given, on a real one.
 async fn on_each<F: AsyncFn(&Garm)>(assertion: F) {
-    assertion(&Garm::simulated().await).await;
+    let simulated = FLAVOURS.map(async |flavour| assertion(&Garm::simulated(flavour).await).await);
+    futures_util::future::join_all(simulated).await;
     if let Some((garm, _turn)) = Garm::real().await {
         assertion(&garm).await;
     }
