@@ -11,6 +11,7 @@ use crate::engine::apply::{Options, apply};
 use crate::event::Outcome;
 use crate::host::signals::{Signal, Signals};
 use crate::view;
+use crate::view::style::{HELP, paint};
 
 use super::Context;
 use super::args::{ApplyArgs, Output};
@@ -181,6 +182,11 @@ fn tell(survey: &Survey, outcomes: &[Outcome], cx: Context<'_>) -> Result<Exit, 
     step_summary::write(|| markdown(survey, outcomes), cx);
     let is_whole = outcomes.iter().all(|it| it.kind.is_good());
     let is_blocked = outcomes.is_empty() && !survey.plan.is_empty();
+    if let Some(next) = view::outcome::next_step(&survey.desired, &survey.plan)
+        .filter(|_| is_whole && !outcomes.is_empty())
+    {
+        cx.print.say(&format!("{} {next}", paint(HELP, "help:")));
+    }
     Ok(if is_whole && !is_blocked { Exit::Done } else { Exit::Incomplete })
 }
 

@@ -1,11 +1,13 @@
 //! Reading again what is about to be written: patiently, and the list once for many.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::domain::backoff::Backoff;
 use crate::domain::label::Mark;
@@ -51,13 +53,27 @@ pub(super) async fn pool(
     }
 }
 
+/// How much longer than it took to read it a list is good for a first look: lists then take a tenth
+/// of an apply's time, however many pools there are.
+const LATELY: u32 = 10;
+
 /// The list of all pools, read again on demand. Those who ask while it is being read wait and
 /// share the next one: a thousand creates cost far fewer than a thousand lists.
 pub(super) struct Roster {
     client: Arc<Client>,
     /// Counts the reads that have begun.
     begun: AtomicU64,
-    last: Mutex<Option<(u64, Arc<Vec<Pool>>)>>,
+    last: Mutex<Option<Listed>>,
+}
+
+/// One reading of the list.
+#[derive(Clone)]
+struct Listed {
+    ticket: u64,
+    at: Instant,
+    took: Duration,
+    /// By reserved label, in lower case.
+    bearing: Arc<HashMap<String, Vec<Pool>>>,
 }
 
 impl Roster {
@@ -66,25 +82,47 @@ impl Roster {
     }
 
     /// The list by a read that begins after this call.
-    pub(super) async fn now(&self) -> Result<Arc<Vec<Pool>>, Error> {
+    async fn now(&self) -> Result<Listed, Error> {
         let asked_at = self.begun.load(Ordering::SeqCst);
         let mut last = self.last.lock().await;
-        if let Some((ticket, pools)) = &*last
-            && *ticket > asked_at
+        if let Some(listed) = &*last
+            && listed.ticket > asked_at
         {
-            return Ok(Arc::clone(pools));
+            return Ok(listed.clone());
         }
         let ticket = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
-        let pools = Arc::new(patiently(|| self.client.pools()).await?);
-        *last = Some((ticket, Arc::clone(&pools)));
-        Ok(pools)
+        let began = Instant::now();
+        let mut bearing: HashMap<String, Vec<Pool>> = HashMap::new();
+        for pool in patiently(|| self.client.pools()).await? {
+            for mark in pool.spec.labels.marks() {
+                bearing.entry(mark.to_string()).or_default().push(pool.clone());
+            }
+        }
+        let (at, bearing) = (Instant::now(), Arc::new(bearing));
+        let listed = Listed { ticket, at, took: at.duration_since(began), bearing };
+        *last = Some(listed.clone());
+        Ok(listed)
     }
 
-    /// The pools that bear a mark: one in use before one that is not, then the earlier one. That is
-    /// the order of [`Claims::holder`](crate::domain::owners::Claims::holder).
+    /// The pools that bear a mark, by a read that begins after this call: one in use before one that
+    /// is not, then the earlier one. That is the order of
+    /// [`Claims::holder`](crate::domain::owners::Claims::holder).
     pub(super) async fn bearing(&self, mark: &Mark) -> Result<Vec<Pool>, Error> {
-        let pools = self.now().await?;
-        let found: Vec<&Pool> = pools.iter().filter(|it| it.bears(mark)).collect();
+        self.ranked(self.now().await?, mark).await
+    }
+
+    /// The same by the last list, if that is not much older than reading it takes: for a look that
+    /// another one follows, or that cannot be exact in any case.
+    pub(super) async fn lately_bearing(&self, mark: &Mark) -> Result<Vec<Pool>, Error> {
+        let last = self.last.lock().await.clone();
+        match last.filter(|it| it.at.elapsed() < it.took * LATELY) {
+            Some(listed) => self.ranked(listed, mark).await,
+            None => self.bearing(mark).await,
+        }
+    }
+
+    async fn ranked(&self, listed: Listed, mark: &Mark) -> Result<Vec<Pool>, Error> {
+        let found = listed.bearing.get(&mark.to_string()).map_or(&[][..], Vec::as_slice);
         let is_alone = found.len() == 1;
         let mut ranked = Vec::new();
         for found in found {

@@ -3,7 +3,7 @@
 //! A busy runner is never removed. Every destructive call is preceded by a fresh read, and GARM
 //! itself asks GitHub, which refuses to let a busy runner go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -26,6 +26,12 @@ const DRAIN_WAIT: (Duration, Duration) = (Duration::from_secs(1), Duration::from
 /// A pool that has been switched off for so long and still gets new runners is one that GARM's loops
 /// know by an older row (GARM.md §0.10).
 const STALE_AFTER: Duration = Duration::from_secs(10);
+
+/// Between two looks at idle runners for which the time given was too short to have been asked to go.
+const LAST_LOOK: Duration = Duration::from_millis(500);
+
+/// How much longer than the time given runners are waited for that GARM is removing already.
+const LEAVING_WAIT: Duration = Duration::from_secs(60);
 
 /// So many failed removals of one runner end the step. "Busy" is not a failure.
 const REMOVAL_TRIES: u32 = 3;
@@ -61,6 +67,8 @@ struct Drain {
     /// When the pool was last switched off, or its labels were sent again.
     off_at: Instant,
     idle: IdleWatch,
+    /// The runners that were asked to go.
+    asked: BTreeSet<RunnerName>,
     failures: BTreeMap<RunnerName, u32>,
     removed: usize,
     /// What was told of runners that cannot be deleted.
@@ -77,6 +85,7 @@ pub(super) async fn retire(
         began: Instant::now(),
         off_at: Instant::now(),
         idle: IdleWatch::default(),
+        asked: BTreeSet::new(),
         failures: BTreeMap::new(),
         removed: 0,
         faults: BTreeMap::new(),
@@ -96,7 +105,8 @@ pub(super) async fn retire(
             return Ok(end);
         }
         let left = site.options.drain_timeout.saturating_sub(drain.began.elapsed());
-        site.pause(backoff.delay(attempt).min(left)).await;
+        let pause = backoff.delay(attempt);
+        site.pause(if left.is_zero() { LAST_LOOK } else { pause.min(left) }).await;
         attempt += 1;
     }
 }
@@ -150,6 +160,7 @@ async fn look(
         if site.is_stopped() {
             return Ok(Some(Retired::Stopped));
         }
+        drain.asked.insert(name.clone());
         remove(site, pool, guard, (name, &mut *drain)).await?;
     }
     tell(site, pool, &runners, drain.began.elapsed());
@@ -200,12 +211,15 @@ impl Drain {
         let own = runners.iter().find(|it| site.options.own_runner.as_ref() == Some(&it.name));
         let mut others =
             runners.iter().filter(|it| site.options.own_runner.as_ref() != Some(&it.name));
-        let is_all_tried = !others.any(is_free);
+        let is_all_tried = !others.any(|it| is_free(it) && !self.asked.contains(&it.name));
         if let Some(own) = own.filter(|_| is_all_tried) {
             return Some(Retired::OwnRunner(own.name.clone()));
         }
         let after = self.began.elapsed();
-        let is_over = after >= site.options.drain_timeout;
+        // The time given is for busy runners: idle ones are asked to go however short it is.
+        let is_leaving = runners.iter().all(|it| it.status.is_leaving());
+        let extra = if is_leaving { LEAVING_WAIT } else { Duration::ZERO };
+        let is_over = is_all_tried && after >= site.options.drain_timeout + extra;
         let mut faults = self.faults.iter().filter(|it| runners.iter().any(|r| r.name == *it.0));
         let fault = faults.next().map(|(name, fault)| (name.clone(), fault.clone()));
         is_over.then_some(Retired::TimedOut { left: runners.len(), after, fault })

@@ -55,6 +55,13 @@ struct Rotation {
     removed: BTreeSet<RunnerName>,
     /// Replacements that have failed.
     failed: BTreeSet<RunnerName>,
+    /// The runners that were there at the start: what is wrong with them is not the rotation's doing.
+    at_start: BTreeSet<RunnerName>,
+    /// The runners that were there when the last batch was removed, and how many that were.
+    before_batch: BTreeSet<RunnerName>,
+    batch: usize,
+    /// Runners that have become idle since, or have got a job by now.
+    arrived: BTreeSet<RunnerName>,
     /// When each replacement in `error` was first seen so.
     error_since: BTreeMap<RunnerName, Instant>,
     /// Batches whose replacements did not become idle in time.
@@ -81,6 +88,10 @@ async fn rotate_pool(site: &Site<'_>, name: &PoolName) -> Result<Option<End>, Tr
         asked: BTreeMap::new(),
         removed: BTreeSet::new(),
         failed: BTreeSet::new(),
+        at_start: BTreeSet::new(),
+        before_batch: BTreeSet::new(),
+        batch: 0,
+        arrived: BTreeSet::new(),
         error_since: BTreeMap::new(),
         late: 0,
         faults: BTreeMap::new(),
@@ -89,6 +100,7 @@ async fn rotate_pool(site: &Site<'_>, name: &PoolName) -> Result<Option<End>, Tr
     if !runners.iter().any(|it| it.is_outdated(live.generation)) {
         return Ok(None);
     }
+    rotation.at_start = names(&runners);
     let backoff = Backoff::new(LOOK_WAIT.0, LOOK_WAIT.1);
     loop {
         for attempt in 0.. {
@@ -141,6 +153,8 @@ impl Rotation {
     ) -> Result<usize, Trouble> {
         let most = (runners.len() / BATCH_PART).max(1);
         let due = self.idle.due(runners.iter().filter(|it| left.contains(&it.name)));
+        self.before_batch = names(runners);
+        self.arrived.clear();
         let mut count = 0;
         for name in due {
             if count == most || site.is_stopped() {
@@ -162,6 +176,7 @@ impl Rotation {
             let pool = self.pool.name.clone();
             site.listener.hear(&Event::Runner { pool, runner: name, what: what.to_owned() });
         }
+        self.batch = count;
         Ok(count)
     }
 
@@ -178,6 +193,7 @@ impl Rotation {
             let left = runners.iter().filter(|it| it.is_outdated(live.generation)).count();
             self.note_failures(&live, &runners);
             tell_faults(site, &self.pool, &runners, &mut self.faults);
+            self.note_arrivals(&live, &runners);
             let is_over = self.failed.len() + self.late >= FAILURES_MAX || site.is_stopped();
             if is_over || self.is_settled(&live, &runners) {
                 return Ok(left);
@@ -192,7 +208,9 @@ impl Rotation {
 
     fn note_failures(&mut self, live: &Pool, runners: &[Runner]) {
         let now = Instant::now();
-        for runner in runners.iter().filter(|it| !it.is_outdated(live.generation)) {
+        let fresh =
+            |it: &&Runner| !it.is_outdated(live.generation) && !self.at_start.contains(&it.name);
+        for runner in runners.iter().filter(fresh) {
             let name = &runner.name;
             if runner.runner_status == RunnerStatus::Failed {
                 self.failed.insert(name.clone());
@@ -207,7 +225,23 @@ impl Rotation {
         }
     }
 
-    /// What was removed is gone, GARM owes no runner, and no replacement is still booting.
+    /// Remembers which runners have come since the last batch: one that takes a job at once is a
+    /// replacement, too.
+    fn note_arrivals(&mut self, live: &Pool, runners: &[Runner]) {
+        let has_arrived = |it: &&Runner| {
+            let is_up = matches!(
+                it.runner_status,
+                RunnerStatus::Idle | RunnerStatus::Active | RunnerStatus::Terminated
+            );
+            is_up && !it.is_outdated(live.generation) && !self.before_batch.contains(&it.name)
+        };
+        let arrived: Vec<RunnerName> =
+            runners.iter().filter(has_arrived).map(|it| it.name.clone()).collect();
+        self.arrived.extend(arrived);
+    }
+
+    /// What was removed is gone, and as many have come, or GARM owes no runner and none of those that
+    /// it began since is still booting. Others boot all the time in a pool that is busy.
     fn is_settled(&self, live: &Pool, runners: &[Runner]) -> bool {
         let is_gone = !runners.iter().any(|it| self.removed.contains(&it.name));
         let counted = runners.iter().filter(|it| it.counts_as_idle()).count();
@@ -215,10 +249,10 @@ impl Rotation {
         let is_owed =
             live.spec.enabled && has_room && counted < live.spec.min_idle_runners as usize;
         let is_booting = runners.iter().any(|it| {
-            let is_new = !it.is_outdated(live.generation);
+            let is_new = !it.is_outdated(live.generation) && !self.before_batch.contains(&it.name);
             is_new && is_coming(it) && !self.failed.contains(&it.name)
         });
-        is_gone && !is_owed && !is_booting
+        is_gone && (self.arrived.len() >= self.batch || !is_owed && !is_booting)
     }
 
     fn over(&self, live: &Pool, runners: &[Runner]) -> End {
@@ -244,6 +278,10 @@ impl Rotation {
         }
         End::new(kind, said)
     }
+}
+
+fn names(runners: &[Runner]) -> BTreeSet<RunnerName> {
+    runners.iter().map(|it| it.name.clone()).collect()
 }
 
 /// Not idle yet, and not given up.

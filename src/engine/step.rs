@@ -231,8 +231,8 @@ async fn change(
 
 /// Nobody else has come to bear the label that is about to be put on a pool.
 async fn unclaimed(site: &Site<'_>, name: &PoolName, id: &PoolId) -> Result<(), Trouble> {
-    let bearing = site.writer.roster.bearing(&site.mark(name)).await.map_err(Trouble::Garm)?;
-    match bearing.iter().find(|it| it.id != *id) {
+    let bearing = site.writer.roster.lately_bearing(&site.mark(name)).await;
+    match bearing.map_err(Trouble::Garm)?.iter().find(|it| it.id != *id) {
         None => Ok(()),
         Some(other) => Err(Trouble::Changed(format!("pool {} bears this label now", other.id))),
     }

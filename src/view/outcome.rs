@@ -6,9 +6,14 @@ use serde_json::{Value, json};
 use super::style::{self, paint};
 use super::table::{Cell, table};
 use super::{progress, words};
+use crate::domain::desired::{Desired, DesiredPool};
+use crate::domain::name::PoolName;
 use crate::domain::text;
 use crate::event::{Outcome, OutcomeKind};
-use crate::plan::About;
+use crate::plan::{About, Action, Plan, Step};
+
+/// How many pools are named.
+const NAMES_MAX: usize = 5;
 
 /// Every kind, in the order of the closing line.
 const KINDS: [OutcomeKind; 6] = [
@@ -34,6 +39,37 @@ pub fn text(outcomes: &[Outcome], width: usize) -> String {
         .collect();
     let helps = if helps.is_empty() { String::new() } else { format!("\n{}", helps.concat()) };
     format!("{}{helps}\n{}\n", table(header, rows, width), summary(outcomes))
+}
+
+/// What comes next after a plan was carried out, as one sentence without full stop. The order is
+/// the one in which no job ever waits longer than before: adopt, turn `autoscale` on, start
+/// `watch`, then raise GARM's own backoff.
+pub fn next_step(desired: &Desired, plan: &Plan) -> Option<String> {
+    let come = |it: &&Step| matches!(it.action, Action::Adopt | Action::Create);
+    let came: Vec<&PoolName> =
+        plan.steps.iter().filter(come).filter_map(|it| it.about.pool()).collect();
+    let of = |autoscale: bool| -> Vec<String> {
+        let is_it = |it: &&DesiredPool| {
+            it.enabled && it.scale.autoscale == autoscale && came.contains(&&it.name)
+        };
+        desired.pools.iter().filter(is_it).map(|it| text::code(it.name.as_str())).collect()
+    };
+    let few = |names: &[String]| match names.len().saturating_sub(NAMES_MAX) {
+        0 => names.join(", "),
+        rest => format!("{} and {rest} more", names[..NAMES_MAX].join(", ")),
+    };
+    let last = "raise `controller.minimum_job_age_backoff` only when `watch` runs";
+    match (of(false).as_slice(), of(true).as_slice()) {
+        ([], []) => None,
+        ([], scaled) => Some(format!(
+            "next, start `runnerctl watch`, if it does not run yet: it scales {}; {last}",
+            few(scaled)
+        )),
+        (unscaled, _) => Some(format!(
+            "next, turn `autoscale` on for {}, and start `runnerctl watch`; {last}",
+            few(unscaled)
+        )),
+    }
 }
 
 /// Each help once, in the order of the outcomes.
@@ -138,8 +174,7 @@ fn code(content: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::name::PoolName;
-    use crate::plan::Action;
+    use crate::plan::{Options, plan, tests::build};
 
     fn outcomes() -> Vec<Outcome> {
         let outcome = |pool: &str, action, kind, detail: &str| Outcome {
@@ -162,6 +197,26 @@ mod tests {
         let text = anstream::adapter::strip_str(&text(&outcomes(), 100)).to_string();
         insta::assert_snapshot!(text);
         assert_eq!(super::text(&[], 80), "");
+    }
+
+    #[test]
+    fn an_apply_says_what_comes_next() {
+        let next = |autoscale: bool, there: bool| {
+            let mut pool = build::pool("a");
+            pool.scale.autoscale = autoscale;
+            let mut fleet = build::fleet();
+            fleet.pools.extend(there.then(|| build::live(&pool)));
+            let desired = build::desired([pool]);
+            next_step(&desired, &plan(&desired, &fleet, &Options::default()))
+        };
+        let last = "raise `controller.minimum_job_age_backoff` only when `watch` runs";
+        let expected =
+            format!("next, turn `autoscale` on for `a`, and start `runnerctl watch`; {last}");
+        assert_eq!(next(false, false), Some(expected));
+        let expected =
+            format!("next, start `runnerctl watch`, if it does not run yet: it scales `a`; {last}");
+        assert_eq!(next(true, false), Some(expected));
+        assert_eq!(next(true, true), None);
     }
 
     #[test]

@@ -29,7 +29,7 @@ use crate::garm::Client;
 use crate::scale::{Change, Decision, Direction, Site};
 use crate::telemetry::{Board, Counter, Timing};
 use crate::view::decision::freeze;
-use crate::view::status::impatience;
+use crate::view::status::{impatience, left_to_garm};
 use crate::watchdog::Finding;
 
 /// Whom the loop's words reach.
@@ -69,6 +69,8 @@ struct State {
     impatience: Option<String>,
     /// What could not be read of GARM's lists, as it was said last.
     remarks: Vec<String>,
+    /// The last words about pools that nobody scales, and when they were said.
+    left_to_garm: Option<(String, Timestamp)>,
     is_ready: bool,
 }
 
@@ -171,6 +173,38 @@ impl Reporter {
         state.impatience = said;
     }
 
+    /// Pools that nobody but a long backoff serves: said when that changes, and every hour.
+    fn warn_of_slow_pools(&self, state: &mut State, sight: &Sight<'_>) {
+        const AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
+        let pools = sight.picture.pools();
+        let unscaled = sight.picture.sites().values().flat_map(Site::stocks).filter_map(|it| {
+            let policy = it.policy().filter(|it| !it.autoscale)?;
+            let is_enabled = pools.get(it.id()).is_some_and(|it| it.spec.enabled);
+            let name = state.names.get(it.id()).filter(|_| is_enabled)?;
+            Some((name.as_str(), policy.scale_up_delay))
+        });
+        let said = left_to_garm(sight.picture.backoff(), unscaled);
+        let is_news = match (&said, &state.left_to_garm) {
+            (Some(said), Some((before, at))) => {
+                said != before || sight.now.duration_since(*at) >= AGAIN
+            }
+            (said, before) => said.is_some() != before.is_some(),
+        };
+        if !is_news {
+            return;
+        }
+        let line = match &said {
+            Some(text) => Line::new(Weight::Warning, "backoff", text.clone()).help(
+                "turn `autoscale` on for them, or lower `controller.minimum_job_age_backoff`",
+            ),
+            None => {
+                Line::new(Weight::Note, "backoff", "no pool is left to GARM's backoff any more")
+            }
+        };
+        self.journal.say(line);
+        state.left_to_garm = said.map(|it| (it, sight.now));
+    }
+
     fn tell_violations(&self, news: &News) {
         for it in &news.begun {
             let text = format!("breaks the policy as it stands in GARM: {}", it.message);
@@ -263,6 +297,7 @@ impl Audience for Reporter {
             }));
         }
         self.warn_of_impatience(&mut state, sight);
+        self.warn_of_slow_pools(&mut state, sight);
         for line in state.repeats.overdue(sight.now) {
             self.journal.say(line);
         }

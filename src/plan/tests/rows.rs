@@ -247,6 +247,43 @@ fn the_controllers_backoff_is_global_and_blocked_beside_another_fleet() {
     check(&wanted, &with([theirs]), &[&line]);
 }
 
+/// Adopting by the README's own path made a job wait 314 s where GARM alone took 42 s.
+#[test]
+fn raising_the_backoff_names_the_pools_that_it_slows_and_is_blocked_for_those_of_others() {
+    let mut unscaled = changed(pool("a"), |it| it.scale.autoscale = false);
+    unscaled.adopt = Some("x".to_owned());
+    let off = changed(pool("off"), |it| (it.enabled, it.scale.autoscale) = (false, false));
+    let wanted = desired([unscaled, off.clone(), pool("b")]);
+    let by_hand = relabelled(&live(&wanted.pools[0]), "x", &["linux", "a"]);
+    let mut there = with([by_hand.clone(), live(&off), live(&pool("b"))]);
+    there.controller.backoff = Duration::from_secs(30);
+    let first = |wanted: &Desired, there: &Fleet| {
+        plan(wanted, there, &Options::default()).steps.swap_remove(0)
+    };
+    let slow =
+        "that finds no idle runner waits 5m for GARM to start a runner, where it waits 30s now";
+    let step = first(&wanted, &there);
+    assert_eq!(step.action, Action::Update);
+    assert!(step.consequences.contains(&format!("a job for `a` (`autoscale: false`) {slow}")));
+    // A pool that nobody adopts.
+    there.pools.push(relabelled(&by_hand, "y", &["linux", "theirs"]));
+    let step = first(&wanted, &there);
+    assert_eq!((step.action, &step.work), (Action::Blocked, &Work::Nothing));
+    assert!(step.reason.contains("slows 1 enabled pool that this fleet does not own: `y`"));
+    let said = format!("a job for `y` (not this fleet's) {slow}");
+    assert!(step.consequences.contains(&said), "{:?}", step.consequences);
+    let mut shared = wanted.clone();
+    shared.controller.shared = true;
+    assert_eq!(first(&shared, &there).action, Action::Update);
+    // One that is switched off is not slowed, and a shorter backoff slows nobody.
+    there.pools.last_mut().unwrap().spec.enabled = false;
+    assert_eq!(first(&wanted, &there).action, Action::Update);
+    there.pools.last_mut().unwrap().spec.enabled = true;
+    there.controller.backoff = Duration::from_secs(600);
+    let step = first(&wanted, &there);
+    assert_eq!((step.action, step.consequences.len()), (Action::Update, 1));
+}
+
 #[test]
 fn a_garm_of_the_old_line_is_read_and_not_written_to() {
     let mut there = live(&pool("a"));

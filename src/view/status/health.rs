@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::board::{Line, Sight, Standing};
 use super::runners::RunnerLine;
+use super::is_long;
 use crate::domain::desired::ScalePolicy;
 use crate::domain::entity::{EntityRef, PoolManager};
 use crate::domain::pool::Pool;
@@ -59,6 +60,7 @@ pub(super) fn present(
         suspect(line),
         full(line, sight.fleet.observed_at),
         stuck(line),
+        left_to_garm(line, policy, sight),
         standing(line),
         drift(line, sight.plan),
         switched_off(line),
@@ -195,6 +197,20 @@ fn suspect(line: &Line) -> Option<Remark> {
         count(names.len(), "idle runner")
     );
     Some(remark(Weight::Look, "suspect", text))
+}
+
+/// GARM alone starts its runners, and not soon.
+fn left_to_garm(line: &Line, policy: &ScalePolicy, sight: Sight<'_>) -> Option<Remark> {
+    let backoff = sight.fleet.controller.backoff;
+    let is_left = line.enabled && line.standing == Standing::Declared && !policy.autoscale;
+    (is_left && is_long(backoff, policy.scale_up_delay)).then(|| {
+        let text = format!(
+            "only GARM starts runners for its jobs, each after {} (`minimum_job_age_backoff`): turn \
+             `autoscale` on, or lower the backoff",
+            span(backoff)
+        );
+        remark(Weight::Look, "slow", text)
+    })
 }
 
 fn full(line: &Line, now: Timestamp) -> Option<Remark> {

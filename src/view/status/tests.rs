@@ -294,3 +294,30 @@ fn a_watch_that_does_not_tell_is_said_to_be_unknown() {
     assert!(text.ends_with(expected), "{text}");
     assert_eq!(json(&board, Detail::Pools)["watch"]["running"], serde_json::Value::Null);
 }
+
+#[test]
+fn a_pool_that_only_a_slow_backoff_serves_is_ill() {
+    let mut unscaled = declared("default");
+    unscaled.scale.autoscale = false;
+    let runners =
+        vec![runner("default", "a", "running/idle", 0), runner("default", "b", "running/idle", 0)];
+    let mut fleet = fleet(0, vec![pool("default", &["x"])], runners, vec![]);
+    let words = |fleet: &Fleet| -> Vec<_> {
+        let lines = look(std::slice::from_ref(&unscaled), fleet).lines;
+        lines[0].remarks.iter().map(|it| it.word).collect()
+    };
+    fleet.controller.backoff = Duration::from_secs(300);
+    assert_eq!(words(&fleet), ["slow"]);
+    fleet.controller.backoff = Duration::from_secs(30);
+    assert_eq!(words(&fleet), [""; 0]);
+    let pools = || [("b", 30), ("a", 30), ("c", 600)].map(|it| (it.0, Duration::from_secs(it.1)));
+    let said = left_to_garm(Duration::from_secs(300), pools().into_iter());
+    assert_eq!(
+        said.as_deref(),
+        Some(
+            "nobody scales `a`, `b`: only GARM starts runners for their jobs, each after 5m \
+             (`minimum_job_age_backoff`)"
+        )
+    );
+    assert_eq!(left_to_garm(Duration::from_secs(30), pools().into_iter()), None);
+}

@@ -270,3 +270,13 @@ async fn a_replaced_pool_drains_while_the_new_one_serves() {
     let pools: Vec<_> = fleet.pools.iter().map(|it| it.spec.provider.as_str()).collect();
     assert_eq!((pools, bench.killed_jobs()), (vec!["sim2"], 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn idle_runners_are_removed_however_short_the_drain_timeout() {
+    let (bench, id) = idle_pool().await;
+    let options =
+        Options { drain_timeout: std::time::Duration::from_secs(1), ..Options::default() };
+    let told = bench.apply_with(vec![retire("default", &id)], &options).await;
+    assert_eq!(told, ["default delete done: 2 runners removed"]);
+    assert_eq!(bench.pools().await, [""; 0]);
+}

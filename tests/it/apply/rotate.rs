@@ -107,3 +107,26 @@ async fn a_stop_signal_ends_it_between_two_runners() {
     let (told, ()) = tokio::join!(bench.apply_with(vec![update], &options), signal);
     assert!(told[1].starts_with("default update interrupted: "), "{told:?}");
 }
+
+/// It waited until no runner booted anywhere in the pool, which never came, and called the pool failed.
+#[tokio::test(start_paused = true)]
+async fn a_pool_that_is_busy_all_the_time_is_rotated_to_its_end() {
+    let (bench, update) = pool(10).await;
+    let load = async {
+        loop {
+            let order = Order::new(1, &["default"]).lasting(Duration::from_secs(20));
+            bench.memory.with(|it| it.queue_jobs(&order));
+            wait(3).await;
+        }
+    };
+    let began = tokio::time::Instant::now();
+    let options = rotating();
+    let told = tokio::select! {
+        told = bench.apply_with(vec![update], &options) => told,
+        () = load => unreachable!("it never ends"),
+    };
+    assert!(told[1].starts_with("default update done: "), "{told:?}");
+    assert!(!told[1].contains("failed"), "{told:?}");
+    assert!(began.elapsed() < Duration::from_secs(20 * 60), "{:?}", began.elapsed());
+    assert_eq!(bench.killed_jobs(), 0);
+}
