@@ -177,7 +177,7 @@ impl Rig {
             course: Course::Steady,
             writes: Writes::Sent,
         };
-        let roll = Roll { fleet: fleet(), pools: self.pools.clone() };
+        let roll = Roll { fleet: fleet(), pools: self.pools.clone(), is_whole: true };
         let task = tokio::spawn(async move {
             let feed = client.events(runnerctl::garm::events::Limits::default());
             let doors = Doors {

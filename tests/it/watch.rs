@@ -6,6 +6,7 @@ mod equal_labels;
 mod handed_out;
 mod healing;
 mod leash;
+mod letting_go;
 mod modes;
 mod not_connected;
 mod retiring;

@@ -193,7 +193,7 @@ fn roll(desired: &Desired) -> Roll {
         .pools
         .iter()
         .map(|it| (it.name.clone(), Enrolled { enabled: it.enabled, policy: it.scale.clone() }));
-    Roll { fleet: desired.fleet.clone(), pools: enrolled.collect() }
+    Roll { fleet: desired.fleet.clone(), pools: enrolled.collect(), is_whole: true }
 }
 
 /// Lets runners come up for two minutes, lets the jobs come, and looks on.

@@ -32,6 +32,8 @@ pub(super) struct Setup {
     pub(super) policies: Policies,
     /// The folder of the fleet file.
     pub(super) base: PathBuf,
+    /// Whether the pools are all of the fleet.
+    pub(super) is_whole: bool,
     /// Warnings about the files; `validate` shows them.
     pub(super) warnings: usize,
 }
@@ -40,7 +42,7 @@ pub(super) struct Setup {
 pub(in crate::cli) fn roll(fleet: &FleetName, pools: &[DeclaredPool]) -> Roll {
     let enrolled = |it: &DeclaredPool| Enrolled { enabled: it.enabled, policy: it.scale.clone() };
     let pools: BTreeMap<_, _> = pools.iter().map(|it| (it.name.clone(), enrolled(it))).collect();
-    Roll { fleet: fleet.clone(), pools }
+    Roll { fleet: fleet.clone(), pools, is_whole: false }
 }
 
 /// Files that cannot be used.
@@ -68,7 +70,7 @@ impl Setup {
 
     /// The pools of the loop.
     pub(super) fn roll(&self) -> Roll {
-        roll(&self.file.fleet, &self.pools)
+        Roll { is_whole: self.is_whole, ..roll(&self.file.fleet, &self.pools) }
     }
 
     /// What resolving the file's secrets may do.
@@ -134,6 +136,7 @@ fn judge(gathered: Gathered, places: &Places) -> Result<Setup, Refused> {
         pools: gathered.manifest.pools.into(),
         policies: gathered.policies,
         base: places.base(),
+        is_whole: places.pools.is_dir(),
         warnings: gathered.problems.len(),
     })
 }

@@ -149,7 +149,15 @@ fn apart<'a, T: Send + 'static>(
 
 /// One write, through the one writer.
 fn write<'a>(writer: &'a Writer, fleet: &FleetName, write: Write) -> Work<'a> {
-    let guard = Guard::steered(fleet, &write.target.name);
+    let guard = match &write.what {
+        What::Release { .. } => Guard::leaving(fleet, &write.target.name),
+        What::Level { .. }
+        | What::Resend { .. }
+        | What::Retire(_)
+        | What::Remove(..)
+        | What::Dismiss(_)
+        | What::Clear(_) => Guard::steered(fleet, &write.target.name),
+    };
     Box::pin(async move {
         let result = send(writer, &guard, &write).await;
         Input::Written(write, result)
@@ -161,7 +169,7 @@ async fn send(writer: &Writer, guard: &Guard, write: &Write) -> Result<Written, 
     let decision = decision(write);
     let level = |level: u32, with: With| LevelOrder { level, with, decision: decision.clone() };
     let order = match &write.what {
-        What::Level { to, .. } => level(*to, With::Nothing),
+        What::Level { to, .. } | What::Release { to, .. } => level(*to, With::Nothing),
         What::Resend { level: it } => level(*it, With::Labels),
         What::Retire(name) | What::Dismiss(name) => {
             let still_is: (_, fn(&Runner) -> bool) = (name, Runner::is_idle);
@@ -190,6 +198,7 @@ fn decision(write: &Write) -> String {
         What::Level { from, to } => {
             format!("{}: level {from} to {to}", reason.unwrap_or("end of all pulses"))
         }
+        What::Release { from, to } => format!("not scaled any more: level {from} to {to}"),
         What::Resend { level } => format!("level {level} sent again: GARM does not follow it"),
         What::Retire(_) => "idle".to_owned(),
         What::Dismiss(_) => "suspect: a younger runner took a job that waited beside it".to_owned(),

@@ -195,7 +195,7 @@ impl Hand {
         self.not_before = Some(now + Backoff::new(RETRY.0, RETRY.1).delay(self.failures));
         self.failures += 1;
         match what {
-            What::Level { .. } | What::Resend { .. } => {
+            What::Level { .. } | What::Release { .. } | What::Resend { .. } => {
                 self.put_at = Some(now);
                 self.is_in_doubt |= doubt == Doubt::Open;
             }
@@ -221,6 +221,11 @@ impl Hand {
     /// Nothing is under way, and no pulse stands.
     pub(super) fn is_at_rest(&self) -> bool {
         !self.is_writing && !self.is_in_doubt && self.live() <= self.decision.resting_level
+    }
+
+    /// A write is under way.
+    pub(super) fn is_writing(&self) -> bool {
+        self.is_writing
     }
 
     /// Nothing is under way.

@@ -122,6 +122,8 @@ pub(super) struct Write {
 pub(super) enum What {
     /// The level, as far as it was known and as it shall be.
     Level { from: u32, to: u32 },
+    /// The level of a pool that is not scaled any more.
+    Release { from: u32, to: u32 },
     /// The level once more, with the labels.
     Resend { level: u32 },
     /// An idle runner goes.

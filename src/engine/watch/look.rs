@@ -84,7 +84,10 @@ impl Machine<'_> {
             }
         }
         self.start(now);
-        self.found(found);
+        self.found(found, now);
+        if matches!(self.phase, Phase::Releasing(_)) {
+            self.release_all(now);
+        }
         for change in heard {
             self.apply(change, now);
         }
@@ -123,12 +126,12 @@ impl Machine<'_> {
             |id: &PoolId| picture.runners().filter(|it| it.pool.as_ref() == Some(id)).count();
         let found = self.roll.find(picture.pools().values(), runners);
         picture.manage(self.roll.policies(&found), clock.now(now));
-        self.found(found);
+        self.found(found, now);
         self.touch_all();
     }
 
     /// Takes over which pools are steered, and tells what has changed in that.
-    fn found(&mut self, found: Found) {
+    fn found(&mut self, found: Found, now: Instant) {
         for (pool, why) in &found.unmanaged {
             if self.found.unmanaged.get(pool) != Some(why) {
                 let (pool, why) = (pool.clone(), why.clone());
@@ -145,7 +148,11 @@ impl Machine<'_> {
         };
         self.names = found.managed.iter().map(name).collect();
         let names = &self.names;
-        self.hands.retain(|id, hand| names.get(id).is_some_and(|it| it.0 == hand.target.name));
+        let is_gone = |(id, hand): &(&PoolId, &Hand)| {
+            names.get(*id).is_none_or(|it| it.0 != hand.target.name)
+        };
+        let gone: Vec<PoolId> = self.hands.iter().filter(is_gone).map(|it| it.0.clone()).collect();
+        self.let_go(gone, now);
         self.found = found;
     }
 
@@ -303,7 +310,10 @@ impl Machine<'_> {
             None => drop(self.due.remove(entity)),
         }
         let in_force: HashSet<&PoolId> = memory.decisions().map(|it| &it.pool).collect();
-        self.hands.retain(|id, it| it.entity != *entity || in_force.contains(id));
+        let is_gone =
+            |(id, hand): &(&PoolId, &Hand)| hand.entity == *entity && !in_force.contains(*id);
+        let gone: Vec<PoolId> = self.hands.iter().filter(is_gone).map(|it| it.0.clone()).collect();
+        self.let_go(gone, now);
         for decision in memory.decisions() {
             self.follow(decision, now);
         }
@@ -347,6 +357,7 @@ impl Machine<'_> {
             let pool = name.clone();
             self.audience.trouble(&Incident::RunnerSuspect { pool, runner, grace });
         }
+        self.releases.remove(&decision.pool);
         let hand = self.hands.entry(decision.pool.clone()).or_insert_with(|| {
             let target = Target { name: name.clone(), id: decision.pool.clone() };
             Hand::new(target, entity.clone(), Arc::clone(decision))

@@ -13,6 +13,7 @@ use super::hand::Hand;
 use super::input::{Effect, Health, Input, Known, Limits, Scope};
 use super::order::{Course, Order, Settings, Writes};
 use super::reads::{Reads, is_final_at_start};
+use super::release::Release;
 use super::roll::{Found, Roll};
 use crate::domain::entity::EntityKey;
 use crate::domain::name::{PoolId, PoolName, RunnerName};
@@ -62,6 +63,8 @@ pub(super) struct Machine<'a> {
     pub(super) found: Found,
     pub(super) names: HashMap<PoolId, (PoolName, EntityKey)>,
     pub(super) hands: BTreeMap<PoolId, Hand>,
+    /// Levels to be lowered of pools that are not in `hands` any more.
+    pub(super) releases: BTreeMap<PoolId, Release>,
     /// When each entity's next turn is due.
     pub(super) due: BTreeMap<EntityKey, Timestamp>,
     /// Entities in which something has changed.
@@ -132,6 +135,7 @@ impl<'a> Machine<'a> {
             found: Found::default(),
             names: HashMap::new(),
             hands: BTreeMap::new(),
+            releases: BTreeMap::new(),
             due: BTreeMap::new(),
             touched: BTreeSet::new(),
             looks: HashMap::new(),
@@ -159,6 +163,7 @@ impl<'a> Machine<'a> {
             self.audience.beat();
         }
         self.turn(now);
+        self.forget_releases();
         self.end_phase(now);
         self.effects(now)
     }
@@ -200,6 +205,7 @@ impl<'a> Machine<'a> {
     }
 
     fn stop(&mut self, now: Instant) {
+        self.releases.values_mut().for_each(|it| it.hurry(now));
         let is_idle = !self.is_writing();
         self.phase = match &self.phase {
             Phase::Starting => Phase::Over(Ok(())),
@@ -238,16 +244,23 @@ impl<'a> Machine<'a> {
     fn end_phase(&mut self, now: Instant) {
         let is_withheld = !self.is_writing();
         let is_settled = |it: &Hand| it.is_at_rest() && it.exits.is_empty();
+        let has_let_go = self.releases.is_empty();
         let is_released = |it: &Hand| it.is_free() && it.live() <= it.decision.rules.floor;
         let next = match &self.phase {
             Phase::Settling(_) | Phase::Releasing(_) if is_withheld => Phase::Over(Ok(())),
-            Phase::Settling(_) if self.hands.values().all(is_settled) && !self.is_pending(now) => {
+            Phase::Settling(_)
+                if has_let_go && self.hands.values().all(is_settled) && !self.is_pending(now) =>
+            {
                 Phase::Over(Ok(()))
             }
             Phase::Settling(until) if now >= *until => Phase::Stopping(now + STOP_MAX),
-            Phase::Releasing(_) if self.hands.values().all(is_released) => Phase::Over(Ok(())),
+            Phase::Releasing(_) if has_let_go && self.hands.values().all(is_released) => {
+                Phase::Over(Ok(()))
+            }
             Phase::Releasing(until) if now >= *until => Phase::Over(Ok(())),
-            Phase::Stopping(_) if self.hands.values().all(Hand::is_at_rest) => Phase::Over(Ok(())),
+            Phase::Stopping(_) if has_let_go && self.hands.values().all(Hand::is_at_rest) => {
+                Phase::Over(Ok(()))
+            }
             Phase::Stopping(until) if now >= *until => Phase::Over(Ok(())),
             Phase::Starting if self.absent_until.is_some_and(|it| now >= it) => {
                 Phase::Over(Err(self.reads.fault().cloned().unwrap_or_else(no_answer)))
@@ -306,7 +319,7 @@ impl<'a> Machine<'a> {
             return Vec::new();
         }
         let raised = self.hands.values().filter(|it| it.live() > it.decision.resting_level);
-        raised.map(|it| it.target.name.clone()).collect()
+        raised.map(|it| &it.target.name).chain(self.unreleased()).cloned().collect()
     }
 }
 

@@ -22,6 +22,7 @@ mod machine;
 mod order;
 mod reading;
 mod reads;
+mod release;
 mod roll;
 mod stalls;
 mod steer;

@@ -17,6 +17,8 @@ pub struct Roll {
     pub fleet: FleetName,
     /// How each is to scale.
     pub pools: BTreeMap<PoolName, Enrolled>,
+    /// Whether they are all of the fleet: then a pool with its label and no file is to have no level.
+    pub is_whole: bool,
 }
 
 /// A declared pool.
@@ -120,7 +122,7 @@ mod tests {
     fn roll(names: &[&str]) -> Roll {
         let enrolled = Enrolled { enabled: true, policy: policy() };
         let pools = names.iter().map(|it| (PoolName::new(it).unwrap(), enrolled.clone()));
-        Roll { fleet: FleetName::new("acme").unwrap(), pools: pools.collect() }
+        Roll { fleet: FleetName::new("acme").unwrap(), pools: pools.collect(), is_whole: true }
     }
 
     #[track_caller]

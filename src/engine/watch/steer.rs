@@ -126,11 +126,21 @@ impl Machine<'_> {
                 due.push((id.clone(), next));
             }
         }
+        let room = WRITES_MAX.saturating_sub(self.writing + due.len());
+        let released: Vec<PoolId> = (self.due_releases())
+            .filter(|it| it.1 <= now)
+            .map(|it| it.0.clone())
+            .take(room)
+            .collect();
         for (id, next) in due {
             if let Some(write) = self.begin(&id, next, now) {
                 self.writing += 1;
                 effects.push(Effect::Write(write));
             }
+        }
+        for write in released.iter().filter_map(|it| self.begin_release(it)).collect::<Vec<_>>() {
+            self.writing += 1;
+            effects.push(Effect::Write(write));
         }
     }
 
@@ -224,6 +234,9 @@ impl Machine<'_> {
                 if let Some(hand) = self.hands.get_mut(&id) {
                     hand.level_written(now);
                 }
+                if let Some(release) = self.releases.get_mut(&id) {
+                    release.written();
+                }
                 let level = pool.spec.min_idle_runners;
                 write.what.fit(level);
                 self.take(Change::Pool(*pool), now);
@@ -294,6 +307,9 @@ impl Machine<'_> {
         if let Some(hand) = self.hands.get_mut(&write.target.id) {
             hand.write_failed(&write.what, doubt, now);
         }
+        if let Some(release) = self.releases.get_mut(&write.target.id) {
+            release.write_failed(now);
+        }
         ActEnd::Failed(trouble.to_string())
     }
 
@@ -328,6 +344,9 @@ impl Machine<'_> {
                 at.push(hand.leash.look_at().filter(|_| self.looks.len() < LOOKS_MAX));
             }
         }
+        if self.writing < WRITES_MAX {
+            at.extend(self.due_releases().map(|it| Some(it.1)));
+        }
         at.into_iter().flatten().min()
     }
 }
@@ -339,14 +358,16 @@ impl What {
             | Self::Remove(name, _)
             | Self::Dismiss(name)
             | Self::Clear(name) => Some(name),
-            Self::Level { .. } | Self::Resend { .. } => None,
+            Self::Level { .. } | Self::Release { .. } | Self::Resend { .. } => None,
         }
     }
 
     /// The level that GARM has set: `max_runners` may have been lowered meanwhile.
     fn fit(&mut self, level: u32) {
         match self {
-            Self::Level { to, .. } | Self::Resend { level: to } => *to = level,
+            Self::Level { to, .. } | Self::Release { to, .. } | Self::Resend { level: to } => {
+                *to = level;
+            }
             Self::Retire(_) | Self::Remove(..) | Self::Dismiss(_) | Self::Clear(_) => {}
         }
     }
@@ -354,7 +375,7 @@ impl What {
     fn deed(self) -> Deed {
         match self {
             Self::Level { from, to } if to > from => Deed::Raise { from, to },
-            Self::Level { from, to } => Deed::Lower { from, to },
+            Self::Level { from, to } | Self::Release { from, to } => Deed::Lower { from, to },
             Self::Resend { level } => Deed::Resend { level },
             Self::Retire(runner) => Deed::Retire { runner },
             Self::Remove(runner, fault) => Deed::Remove { runner, fault },

@@ -80,7 +80,7 @@ fn planned(fleet: &Fleet) -> Option<PoolId> {
 fn roll() -> Roll {
     let policy = wish().pools.remove(0).scale;
     let enrolled = Enrolled { enabled: true, policy };
-    Roll { fleet: fleet(), pools: [(name("default"), enrolled)].into() }
+    Roll { fleet: fleet(), pools: [(name("default"), enrolled)].into(), is_whole: true }
 }
 
 /// What `watch` steers.

@@ -134,7 +134,7 @@ impl Bench {
         let enrolled =
             |it: &(PoolId, ScalePolicy)| Enrolled { enabled: true, policy: it.1.clone() };
         let pools = self.pools.iter().map(|(name, it)| (name.clone(), enrolled(it)));
-        Roll { fleet: fleet(), pools: pools.collect() }
+        Roll { fleet: fleet(), pools: pools.collect(), is_whole: true }
     }
 
     /// The way to GARM without anything between.
@@ -154,10 +154,22 @@ impl Bench {
         self.start_with(client, settings, self.clock())
     }
 
+    /// Starts a loop with other files.
+    pub(crate) fn start_by(&self, settings: Settings, roll: Roll) -> Loop {
+        let config = Config::default();
+        let login = Login::new(config.username, SecretString::from(config.password));
+        let client = Arc::new(Client::new(self.door(), login));
+        self.run(client, settings, self.clock(), roll)
+    }
+
     pub(crate) fn start_with(&self, client: Arc<Client>, settings: Settings, clock: Clock) -> Loop {
+        self.run(client, settings, clock, self.roll())
+    }
+
+    fn run(&self, client: Arc<Client>, settings: Settings, clock: Clock, roll: Roll) -> Loop {
         let heard = Arc::new(Heard::default());
         let (orders, inbox) = mpsc::channel(8);
-        let (book, roll) = (Book::memory(), self.roll());
+        let book = Book::memory();
         let (audience, log) = (Arc::clone(&heard), book.clone());
         let task = tokio::spawn(async move {
             let actor =

@@ -1,0 +1,88 @@
+//! What the loop has raised it lowers, whatever has become of the pool.
+
+use runnerctl::domain::desired::ScalePolicy;
+use runnerctl::domain::pool::PoolChange;
+use runnerctl::engine::watch::{Course, Enrolled, Order, Roll, Settings};
+
+use super::bench::{Bench, name, policy, steady, wait};
+
+/// A loop that holds 12 idle runners, ten of them beyond the minimum.
+async fn held() -> (Bench, super::bench::Loop) {
+    let bench = Bench::new(policy()).await;
+    bench.set_level(12).await;
+    wait(30).await;
+    let watch = bench.start(steady());
+    wait(20).await;
+    assert_eq!((bench.level().await, bench.runners().await), (12, (0, 12, 0)));
+    (bench, watch)
+}
+
+fn changed(roll: Roll, change: impl FnOnce(&mut Enrolled)) -> Roll {
+    let mut roll = roll;
+    roll.pools.entry(name("default")).and_modify(change);
+    roll
+}
+
+/// Twelve idle runners were kept for good.
+#[tokio::test(start_paused = true)]
+async fn a_held_level_is_lowered_when_the_pool_leaves_by_a_reload() {
+    for case in ["gone", "autoscale", "disabled"] {
+        let (bench, watch) = held().await;
+        let roll = match case {
+            "gone" => Roll { pools: [].into(), ..bench.roll() },
+            "autoscale" => changed(bench.roll(), |it| it.policy.autoscale = false),
+            _ => changed(bench.roll(), |it| it.enabled = false),
+        };
+        watch.order(Order::Reload(roll)).await;
+        wait(10).await;
+        // The minimum, or what of it is not idle already for a pool of which no file speaks.
+        let level = bench.level().await;
+        assert!(level <= 2, "{case}: {level}");
+        assert_eq!(watch.heard.deeds().last().unwrap(), &format!("lower 12 {level} done"));
+        assert_eq!(watch.stop().await.left_raised, [], "{case}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_level_that_cannot_be_lowered_any_more_is_named_at_the_end() {
+    let (bench, watch) = held().await;
+    watch.order(Order::Reload(Roll { pools: [].into(), ..bench.roll() })).await;
+    bench.go_away();
+    wait(10).await;
+    assert_eq!(watch.stop().await.left_raised, [name("default")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_that_comes_back_is_scaled_and_not_lowered() {
+    let (bench, watch) = held().await;
+    watch.order(Order::Reload(Roll { pools: [].into(), ..bench.roll() })).await;
+    watch.order(Order::Reload(bench.roll())).await;
+    wait(10).await;
+    assert_eq!(bench.level().await, 12);
+    watch.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn release_lowers_every_pool_of_the_fleets_label() {
+    for (is_whole, expected) in [(true, 0), (false, 9)] {
+        let mut bench = Bench::new(policy()).await;
+        let unscaled = ScalePolicy { autoscale: false, ..policy() };
+        bench.make("plain", &unscaled).await;
+        bench.make("gone", &policy()).await;
+        let level = |level| PoolChange { min_idle_runners: Some(level), ..PoolChange::default() };
+        for pool in ["default", "plain", "gone"] {
+            bench.change(pool, level(9)).await;
+        }
+        let mut roll = Roll { is_whole, ..bench.roll() };
+        roll.pools.remove(&name("gone"));
+        let settings = Settings { course: Course::Release, ..steady() };
+        let end = bench.start_by(settings, roll).end().await.unwrap();
+        assert_eq!(end.left_raised, []);
+        let pools = bench.client.pools().await.unwrap();
+        let levels: Vec<u32> = ["default", "plain", "gone"]
+            .map(|it| bench.id(it))
+            .map(|id| pools.iter().find(|it| it.id == id).unwrap().spec.min_idle_runners)
+            .to_vec();
+        assert_eq!(levels, [2, 2, expected]);
+    }
+}
