@@ -219,7 +219,7 @@ async fn follow(
 /// Where the pool that replaces another one is.
 pub(super) enum Comes {
     /// It waits, and this puts it in force.
-    Waiting(Promotion),
+    Waiting(Box<Promotion>),
     /// Another run has put it in force.
     InForce,
 }
@@ -233,7 +233,8 @@ pub(super) async fn replacement(
     let waits = |id: &PoolId| {
         let change =
             PoolChange { labels: Some(creation.spec.labels.clone()), ..last_write(&creation.spec) };
-        Ok(Comes::Waiting(Promotion { id: id.clone(), change, is_retired: false }))
+        let promotion = Promotion { id: id.clone(), change, is_retired: false };
+        Ok(Comes::Waiting(Box::new(promotion)))
     };
     if is_replaced(site, old).await? {
         return Ok(Comes::InForce);

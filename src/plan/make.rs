@@ -179,7 +179,7 @@ impl Desk<'_> {
         let promotion = successor.map(|it| {
             let found = self.difference(settled, it, desired.plain_level())?;
             let is_retired = matches!(it.spec.labels.marks().first(), Some(Mark::Retired { .. }));
-            Ok(Promotion { id: it.id.clone(), change: found.change, is_retired })
+            Ok(Box::new(Promotion { id: it.id.clone(), change: found.change, is_retired }))
         });
         let successor = match promotion.transpose() {
             Ok(successor) => successor,

@@ -210,7 +210,7 @@ pub enum Work {
         /// The pool that comes.
         new: Creation,
         /// The pool that comes, where it is there already: it is not created then.
-        successor: Option<Promotion>,
+        successor: Option<Box<Promotion>>,
     },
     /// Disable, remove idle runners, wait for busy ones, delete.
     Retire {
