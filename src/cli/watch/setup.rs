@@ -13,6 +13,7 @@ use crate::cli::load::missing_fleet_file;
 use crate::cli::places::{Places, Surroundings};
 use crate::cli::policies::Policies;
 use crate::cli::validate::{Gathered, judged};
+use crate::domain::desired::Scope;
 use crate::domain::name::FleetName;
 use crate::engine::watch::{Enrolled, Roll};
 use crate::host::files::{self, Pools};
@@ -136,7 +137,7 @@ fn judge(gathered: Gathered, places: &Places) -> Result<Setup, Refused> {
         pools: gathered.manifest.pools.into(),
         policies: gathered.policies,
         base: places.base(),
-        is_whole: places.pools.is_dir(),
+        is_whole: gathered.scope == Scope::Whole,
         warnings: gathered.problems.len(),
     })
 }

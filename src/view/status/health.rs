@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::board::{Line, Sight, Standing};
-use super::runners::RunnerLine;
 use super::is_long;
+use super::runners::RunnerLine;
 use crate::domain::desired::ScalePolicy;
 use crate::domain::entity::{EntityRef, PoolManager};
 use crate::domain::pool::Pool;

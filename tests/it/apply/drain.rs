@@ -274,8 +274,7 @@ async fn a_replaced_pool_drains_while_the_new_one_serves() {
 #[tokio::test(start_paused = true)]
 async fn idle_runners_are_removed_however_short_the_drain_timeout() {
     let (bench, id) = idle_pool().await;
-    let options =
-        Options { drain_timeout: std::time::Duration::from_secs(1), ..Options::default() };
+    let options = Options { drain_timeout: Duration::from_secs(1), ..Options::default() };
     let told = bench.apply_with(vec![retire("default", &id)], &options).await;
     assert_eq!(told, ["default delete done: 2 runners removed"]);
     assert_eq!(bench.pools().await, [""; 0]);
