@@ -1,13 +1,13 @@
 //! The audit file: lock, continue what is there, `fsync`. Several processes share one file.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::clock::Clock;
 use super::diary::Diary;
+use super::disk;
 use super::rotation;
 use super::state;
 use crate::audit::{self, Actor, Cause, Entry, Head, Key, RECORD_MAX, Tail};
@@ -206,13 +206,7 @@ impl Ledger {
     }
 
     fn file(&self) -> Result<File, LedgerError> {
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(&self.path)
-            .map_err(|it| self.io("open", it))?;
+        let file = disk::open(&self.path).map_err(|it| self.io("open", it))?;
         if file.metadata().map_err(|it| self.io("look at", it))?.is_file() {
             Ok(file)
         } else {
@@ -235,25 +229,17 @@ impl Ledger {
     /// All of it, on the disk; or nothing, as far as the system lets us take it back.
     fn write(&self, file: &mut File, text: &[u8]) -> Result<(), LedgerError> {
         let length = file.metadata().map_err(|it| self.io("look at", it))?.len();
-        if let Err(error) = file.write_all(text).and_then(|()| file.sync_data()) {
+        if let Err(error) = disk::append(file, text).and_then(|()| disk::sync(file)) {
             // A full disk cuts a record in half. If this fails as well, the torn end is told of by
             // the next record.
-            let _ = file.set_len(length);
+            let _ = disk::cut(file, length);
             return Err(self.io("write to", error));
         }
         if length == 0 {
-            self.sync_folder();
+            // The file may be a new one, whose name is not on the disk.
+            disk::sync_folder(&self.path).map_err(|it| self.io("sync the folder of", it))?;
         }
         Ok(())
-    }
-
-    /// A new file must survive a crash of the machine under its name. Some file systems cannot
-    /// sync a folder; the record itself is on the disk by then.
-    fn sync_folder(&self) {
-        let folder = self.path.parent().filter(|it| !it.as_os_str().is_empty());
-        if let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) {
-            let _ = folder.sync_all();
-        }
     }
 
     fn shown(&self) -> String {
@@ -492,7 +478,7 @@ mod tests {
     fn a_full_disk_is_an_error() {
         let ledger = Ledger { path: "/dev/full".into(), scribe: scribe(), mind: Mutex::default() };
         assert!(matches!(ledger.append(&entry("x")), Err(LedgerError::NotAFile(_))));
-        let mut full = OpenOptions::new().append(true).open("/dev/full").unwrap();
+        let mut full = std::fs::OpenOptions::new().append(true).open("/dev/full").unwrap();
         insta::assert_snapshot!(
             ledger.write(&mut full, b"x").unwrap_err(),
             @"cannot write to the audit file `/dev/full`: No space left on device (os error 28)"

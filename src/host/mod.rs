@@ -3,7 +3,10 @@
 //! Decides nothing about the fleet. The only room that reads a clock or the environment.
 
 pub mod clock;
+#[cfg(test)]
+mod crash;
 pub mod diary;
+mod disk;
 pub mod files;
 pub mod heap;
 pub mod ledger;

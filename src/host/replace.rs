@@ -1,11 +1,11 @@
 //! Writing a file whole or not at all, and never over anything that is not a regular file.
 
 use std::ffi::OsStr;
-use std::fs::{File, OpenOptions, Permissions, metadata, symlink_metadata};
+use std::fs::{File, OpenOptions, metadata, symlink_metadata};
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
@@ -13,6 +13,8 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 use rustix::process::geteuid;
+
+use super::disk::{self, folder_of};
 
 /// Symbolic links followed at most; the kernel's own limit.
 const LINKS_MAX: usize = 40;
@@ -31,7 +33,7 @@ pub enum End {
 /// a pipe or a character device is written to. Anything else is an error and stays as it is.
 pub fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     match end_of(path)? {
-        End::File(end) => rename_into(&end, text, mode),
+        End::File(end) => disk::put(&end, text, mode),
         End::Stream(end) => open_stream(&end)?.write_all(text.as_bytes()),
     }
 }
@@ -90,20 +92,6 @@ fn is_planted(owner: u32, folder: (u32, u32), us: u32) -> bool {
     is_shared && owner != us && owner != folder.0
 }
 
-fn rename_into(path: &Path, text: &str, mode: u32) -> io::Result<()> {
-    // A temporary file is for its owner alone from the first byte on.
-    let mut draft = tempfile::NamedTempFile::new_in(folder_of(path))?;
-    draft.write_all(text.as_bytes())?;
-    draft.as_file().set_permissions(Permissions::from_mode(mode))?;
-    draft.as_file().sync_all()?;
-    draft.persist(path).map_err(|it| it.error)?;
-    Ok(())
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
 /// Opens a stream for writing. A pipe that nothing reads from is an error: it would be waited for.
 fn open_stream(path: &Path) -> io::Result<File> {
     if let Some(own) = own_stream(path) {
@@ -138,7 +126,7 @@ fn own_stream(path: &Path) -> Option<File> {
 mod tests {
     use std::fs::{create_dir, read_dir, read_link, read_to_string};
     use std::io::Read;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
     use std::os::unix::net::UnixListener;
 
     use rustix::fs::mknodat;

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use super::disk;
 use crate::audit::Actor;
 
 /// The audit file of a fleet that names none, inside the state folder.
@@ -30,9 +31,12 @@ pub fn folder_here() -> Option<PathBuf> {
     folder(|name| std::env::var_os(name))
 }
 
-/// Makes a folder and its missing parents, for its owner alone.
+/// Makes a folder and its missing parents, for its owner alone, and brings their names to the disk.
 pub fn create_folder(path: &Path) -> std::io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    let missing: Vec<&Path> = path.ancestors().take_while(|it| !it.exists()).collect();
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    // Outermost first: a folder whose own name is lost takes the names in it along.
+    missing.into_iter().rev().try_for_each(disk::sync_folder)
 }
 
 /// Who is at work: user, host, process, version.

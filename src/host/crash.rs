@@ -1,0 +1,281 @@
+//! A simulated disk that loses power: the writes of [`super::disk`] are logged, and everything that
+//! a disk may hold after a crash at any point of the log is put into a folder of its own, where the
+//! program is started again.
+//!
+//! The disk of this model keeps no promise but those of POSIX. What is not synced is there or not:
+//! a file's bytes up to any place, with zeros in the place of any sector, and any selection of the
+//! names that were made or changed. What is synced is there.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// What is written as a whole or not at all, in bytes.
+const SECTOR: usize = 512;
+
+/// Device and number.
+pub(super) type Inode = (u64, u64);
+
+/// One call, in the order of the calls.
+#[derive(Debug, Clone)]
+pub(super) enum Op {
+    /// The file was opened under this name, and made if it was not there.
+    Open(PathBuf, Inode),
+    Append(Inode, Vec<u8>),
+    Cut(Inode, u64),
+    Sync(Inode),
+    Rename(PathBuf, PathBuf),
+    /// Of the one folder that there is.
+    SyncFolder,
+    /// The program has said that this is done: it must be there after a crash.
+    Said(String),
+}
+
+thread_local! {
+    static LOG: RefCell<Option<Vec<Op>>> = const { RefCell::new(None) };
+}
+
+pub(super) fn log(op: impl FnOnce() -> Op) {
+    LOG.with_borrow_mut(|log| {
+        if let Some(log) = log {
+            log.push(op());
+        }
+    });
+}
+
+pub(super) fn inode(file: &File) -> Inode {
+    let about = file.metadata().unwrap();
+    (about.dev(), about.ino())
+}
+
+pub(super) fn said(what: &str) {
+    log(|| Op::Said(what.to_owned()));
+}
+
+/// What the files of a folder hold.
+type Image = BTreeMap<PathBuf, Vec<u8>>;
+
+/// The disk between two calls.
+#[derive(Default)]
+struct Disk {
+    /// Names as they are seen.
+    names: BTreeMap<PathBuf, Inode>,
+    /// Names that are on the disk.
+    synced: BTreeMap<PathBuf, Inode>,
+    /// Changes of names since the folder was synced: the old name, the new one.
+    pending: Vec<(Option<PathBuf>, PathBuf, Inode)>,
+    files: BTreeMap<Inode, Content>,
+    said: Vec<String>,
+}
+
+#[derive(Default)]
+struct Content {
+    synced: Vec<u8>,
+    pending: Vec<Change>,
+}
+
+#[derive(Clone)]
+enum Change {
+    Append(Vec<u8>),
+    Cut(u64),
+}
+
+impl Change {
+    fn apply(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Append(more) => bytes.extend_from_slice(more),
+            Self::Cut(length) => bytes.truncate(usize::try_from(*length).unwrap()),
+        }
+    }
+}
+
+impl Content {
+    fn now(&self) -> Vec<u8> {
+        let mut bytes = self.synced.clone();
+        self.pending.iter().for_each(|it| it.apply(&mut bytes));
+        bytes
+    }
+
+    /// Everything that the disk may hold of it.
+    fn outcomes(&self) -> BTreeSet<Vec<u8>> {
+        let mut bytes = self.synced.clone();
+        let mut all = BTreeSet::from([bytes.clone()]);
+        for change in &self.pending {
+            if let Change::Append(more) = change {
+                all.extend(torn(more).into_iter().map(|it| [bytes.clone(), it].concat()));
+            }
+            change.apply(&mut bytes);
+            all.insert(bytes.clone());
+        }
+        all
+    }
+}
+
+/// A write that did not reach the disk as a whole.
+fn torn(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let cut = [1, bytes.len() / 2, bytes.len().saturating_sub(1)].into_iter();
+    let mut all: Vec<Vec<u8>> = cut.map(|it| bytes[..it].to_vec()).collect();
+    all.push(vec![0; bytes.len()]);
+    let sectors: Vec<usize> = (0..bytes.len()).step_by(SECTOR).collect();
+    let middle = sectors.len() / 2;
+    for start in [sectors.first(), sectors.get(middle), sectors.last()].into_iter().flatten() {
+        let mut holed = bytes.to_vec();
+        holed[*start..bytes.len().min(start + SECTOR)].fill(0);
+        all.push(holed);
+    }
+    all
+}
+
+impl Disk {
+    /// As the folder stands, all of it on the disk.
+    fn of(root: &Path) -> Self {
+        let mut disk = Self::default();
+        for entry in fs::read_dir(root).unwrap() {
+            let path = entry.unwrap().path();
+            let key = inode(&File::open(&path).unwrap());
+            let synced = fs::read(&path).unwrap();
+            disk.files.insert(key, Content { synced, pending: Vec::new() });
+            disk.names.insert(path, key);
+        }
+        disk.synced.clone_from(&disk.names);
+        disk
+    }
+
+    fn apply(&mut self, op: &Op) {
+        match op {
+            Op::Open(path, inode) => {
+                self.files.entry(*inode).or_default();
+                if self.names.insert(path.clone(), *inode) != Some(*inode) {
+                    self.pending.push((None, path.clone(), *inode));
+                }
+            }
+            Op::Append(inode, bytes) => self.change(*inode, Change::Append(bytes.clone())),
+            Op::Cut(inode, length) => self.change(*inode, Change::Cut(*length)),
+            Op::Sync(inode) => {
+                let file = self.files.get_mut(inode).unwrap();
+                file.synced = file.now();
+                file.pending.clear();
+            }
+            Op::Rename(from, to) => {
+                let inode = self.names.remove(from).unwrap();
+                self.names.insert(to.clone(), inode);
+                self.pending.push((Some(from.clone()), to.clone(), inode));
+            }
+            Op::SyncFolder => {
+                self.synced.clone_from(&self.names);
+                self.pending.clear();
+            }
+            Op::Said(what) => self.said.push(what.clone()),
+        }
+    }
+
+    fn change(&mut self, inode: Inode, change: Change) {
+        self.files.get_mut(&inode).unwrap().pending.push(change);
+    }
+
+    /// Everything that may be found after a crash at this moment.
+    fn images(&self) -> BTreeSet<Image> {
+        let mut all = BTreeSet::new();
+        for selection in 0..1_u32 << self.pending.len() {
+            let mut names = self.synced.clone();
+            for (i, (from, to, inode)) in self.pending.iter().enumerate() {
+                if selection & (1 << i) != 0 {
+                    if let Some(from) = from.as_ref().filter(|it| names.get(*it) == Some(inode)) {
+                        names.remove(from);
+                    }
+                    names.insert(to.clone(), *inode);
+                }
+            }
+            let mut images = BTreeSet::from([Image::new()]);
+            for (path, inode) in names {
+                let outcomes = self.files[&inode].outcomes();
+                let with = |image: &Image, bytes: &Vec<u8>| {
+                    let mut image = image.clone();
+                    image.insert(path.clone(), bytes.clone());
+                    image
+                };
+                images = images
+                    .iter()
+                    .flat_map(|image| outcomes.iter().map(move |bytes| with(image, bytes)))
+                    .collect();
+            }
+            all.extend(images);
+        }
+        all
+    }
+}
+
+/// Runs a program on the files of `root`, and then, for everything that the disk may hold after a
+/// crash at any point of it, `check` on a folder that holds that, with what the program had said by
+/// then. Brings the number of these folders.
+pub(super) fn replay(root: &Path, run: impl FnOnce(), check: impl Fn(&Path, &[String])) -> usize {
+    let mut disk = Disk::of(root);
+    LOG.set(Some(Vec::new()));
+    run();
+    let ops = LOG.take().unwrap();
+    let mut seen: BTreeSet<(Vec<String>, Image)> = BTreeSet::new();
+    for op in &ops {
+        disk.apply(op);
+        seen.extend(disk.images().into_iter().map(|it| (disk.said.clone(), it)));
+    }
+    for (said, image) in &seen {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, bytes) in image {
+            fs::write(folder.path().join(path.strip_prefix(root).unwrap()), bytes).unwrap();
+        }
+        check(folder.path(), said);
+    }
+    seen.len()
+}
+
+#[test]
+fn a_plan_file_is_the_old_one_or_the_new_one_and_the_new_one_once_it_is_said_to_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plan");
+    let (old, new) = ("old".to_owned(), "a new plan\n".repeat(200));
+    fs::write(&path, &old).unwrap();
+    let run = || {
+        super::replace::replace(&path, &new, 0o600).unwrap();
+        said("written");
+    };
+    let count = replay(folder.path(), run, |root, said| {
+        let found = fs::read_to_string(root.join("plan")).unwrap();
+        assert!(found == new || (found == old && said.is_empty()), "{said:?}: {found}");
+    });
+    assert!(count > 10, "{count}");
+}
+
+/// The same for a file that was not there: its name must be on the disk, too.
+#[test]
+fn a_new_file_is_absent_or_whole_and_there_once_it_is_said_to_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plan");
+    let run = || {
+        super::replace::replace(&path, "the plan", 0o600).unwrap();
+        said("written");
+    };
+    replay(folder.path(), run, |root, said| match fs::read_to_string(root.join("plan")) {
+        Ok(found) => assert_eq!(found, "the plan"),
+        Err(_) => assert!(said.is_empty()),
+    });
+}
+
+/// The model itself: each of the two syncs is needed, so that leaving one out would be found.
+#[test]
+fn the_model_finds_a_missing_sync() {
+    let lost = |ops: &[Op]| {
+        let mut disk = Disk::default();
+        ops.iter().for_each(|it| disk.apply(it));
+        disk.images().iter().any(|it| it.get(Path::new("/plan")) != Some(&b"new".to_vec()))
+    };
+    let (draft, plan) = (PathBuf::from("/draft"), PathBuf::from("/plan"));
+    let written = [Op::Open(draft.clone(), (0, 1)), Op::Append((0, 1), b"new".to_vec())];
+    let (sync, folder) = (Op::Sync((0, 1)), Op::SyncFolder);
+    let renamed = Op::Rename(draft, plan);
+    let all = |more: &[Op]| [&written[..], more].concat();
+    assert!(!lost(&all(&[sync.clone(), renamed.clone(), folder.clone()])));
+    assert!(lost(&all(&[renamed.clone(), folder])));
+    assert!(lost(&all(&[sync, renamed])));
+}
