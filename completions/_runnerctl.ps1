@@ -163,7 +163,10 @@ Register-ArgumentCompleter -Native -CommandName 'runnerctl' -ScriptBlock {
         }
         'runnerctl;audit;verify' {
             [CompletionResult]::new('--head', '--head', [CompletionResultType]::ParameterName, 'A record that must be there, as `watch` logs it: shows what is cut off at the end')
-            [CompletionResult]::new('--key', '--key', [CompletionResultType]::ParameterName, 'Key of the HMACs: env:NAME, file:PATH, vault:PATH#FIELD or exec:COMMAND [default: `watch.audit_key` of the fleet file, if there is one]')
+            [CompletionResult]::new('--since', '--since', [CompletionResultType]::ParameterName, 'Where the files that are archived elsewhere end, as `watch` logs it when it goes on in a new file')
+            [CompletionResult]::new('--key', '--key', [CompletionResultType]::ParameterName, 'Key of the HMACs; repeated after a change of keys: env:NAME, file:PATH, vault:PATH#FIELD or exec:COMMAND [default: those of the fleet file, if there is one]')
+            [CompletionResult]::new('--anchor', '--anchor', [CompletionResultType]::ParameterName, 'Signed statements of `watch.audit_anchor`, one a line: they prove that nothing before the last one was changed')
+            [CompletionResult]::new('--anchor-key', '--anchor-key', [CompletionResultType]::ParameterName, 'Public key of the statements, PEM')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]')
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Pool file or folder of them [default: `pools` beside the fleet file]')
             [CompletionResult]::new('--pools', '--pools', [CompletionResultType]::ParameterName, 'Pool file or folder of them [default: `pools` beside the fleet file]')

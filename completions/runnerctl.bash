@@ -211,7 +211,7 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__audit__subcmd__verify)
-            opts="-f -o -v -h --head --key --config --pools --policy --allow-exec --output --color --verbose --help"
+            opts="-f -o -v -h --head --since --key --anchor --anchor-key --config --pools --policy --allow-exec --output --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -221,7 +221,19 @@ _runnerctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --anchor)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --anchor-key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -153,7 +153,10 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
         }
         &'runnerctl;audit;verify'= {
             cand --head 'A record that must be there, as `watch` logs it: shows what is cut off at the end'
-            cand --key 'Key of the HMACs: env:NAME, file:PATH, vault:PATH#FIELD or exec:COMMAND [default: `watch.audit_key` of the fleet file, if there is one]'
+            cand --since 'Where the files that are archived elsewhere end, as `watch` logs it when it goes on in a new file'
+            cand --key 'Key of the HMACs; repeated after a change of keys: env:NAME, file:PATH, vault:PATH#FIELD or exec:COMMAND [default: those of the fleet file, if there is one]'
+            cand --anchor 'Signed statements of `watch.audit_anchor`, one a line: they prove that nothing before the last one was changed'
+            cand --anchor-key 'Public key of the statements, PEM'
             cand --config 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]'
             cand -f 'Pool file or folder of them [default: `pools` beside the fleet file]'
             cand --pools 'Pool file or folder of them [default: `pools` beside the fleet file]'

@@ -6,7 +6,8 @@ use std::future::{pending, ready};
 use std::sync::{Arc, Mutex};
 
 use runnerctl::audit::{
-    Actor, Cause, Entry, File, Head, Key, Kind, Subject, Whole, read_tail, seal, verify,
+    Actor, Cause, Demands, Entry, File, Head, Key, Keys, Kind, Subject, Whole, read_tail, seal,
+    verify,
 };
 use runnerctl::domain::desired::Scope;
 use runnerctl::domain::entity::{EntityKey, EntityKind};
@@ -227,23 +228,29 @@ fn sound(key: &Key) -> String {
 pub fn audit(data: &[u8]) {
     let key = Key::new(SecretString::from("k"));
     let halves = data.split_at(data.iter().position(|it| *it == 0x1d).unwrap_or(data.len()));
-    for key in [None, Some(&key)] {
+    let keys = Keys::checking(vec![key.clone()]);
+    for keys in [None, Some(&keys)] {
         let file = |name, bytes| File { name, bytes };
-        let report = verify(&[file("a", data)], key, None);
+        let demands = Demands { keys, ..Demands::default() };
+        let report = verify(&[file("a", data)], demands);
         if let Some(it) = &report.broken {
             is_quiet(&it.reason);
         }
-        let _ = verify(&[file("b", halves.1), file("a", halves.0)], key, Some(&Head::start()));
+        let demands = Demands { head: Some(&Head::start()), ..demands };
+        let _ = verify(&[file("b", halves.1), file("a", halves.0)], demands);
     }
     for whole in [Whole::Yes, Whole::No] {
-        let _ = read_tail(data, whole);
+        let _ = read_tail(data, whole, &keys);
     }
     let [at, length, rest @ ..] = data else { return };
     let log = sound(&key).into_bytes();
     let at = (usize::from(*at) * log.len()) >> 8;
     let end = (at + usize::from(*length) * 8).min(log.len());
     let edited = [&log[..at], rest, &log[end..]].concat();
-    let report = verify(&[File { name: "a", bytes: &edited }], Some(&key), None);
+    let report = verify(
+        &[File { name: "a", bytes: &edited }],
+        Demands { keys: Some(&keys), ..Demands::default() },
+    );
     if report.broken.is_none() && !edited.is_empty() {
         let is_part = log.windows(edited.len()).any(|it| it == edited);
         assert!(is_part && edited.ends_with(b"\n"), "{}", String::from_utf8_lossy(&edited));

@@ -6,18 +6,32 @@
 //! A record is one line of JSON. **Invariant:** its `hash` is the SHA-256 of the bytes of its own
 //! line before `,"hash":`, which contain the hash of the record before; so no byte of a file can
 //! change, and no record leave it, without a break at that place. What is missing at the end only
-//! a remembered head shows.
+//! a remembered head or a signed statement about one shows.
 
+pub mod anchor;
 mod chain;
+mod check;
 mod entry;
 pub mod fields;
+mod keys;
 pub mod lifecycle;
+mod note;
+mod pending;
+mod report;
+mod tail;
 mod verify;
+mod vouch;
 
-pub use chain::{
-    Ending, Flaw, Head, Key, RECORD_MAX, Record, Tail, Whole, open, read_tail, seal, torn_entry,
-};
+pub use chain::{Draft, Flaw, Head, RECORD_MAX, Record, open, seal};
+pub use check::{Check, Line, Next};
 pub use entry::{
     Actor, By, Cause, Entry, Kind, Owner, Seen, Sight, Source, Subject, Verdict, shrink,
 };
-pub use verify::{Break, Check, File, GAPS_MAX, Gap, Line, Macs, Next, Report, first_seq, verify};
+pub use keys::{KEY_MIN, Key, KeyId, Keys, ShortKey, Signer, Standoff};
+pub use note::{Damage, Harm, Note};
+pub use report::{Anchored, Break, GAPS_MAX, Gap, Macs, Report, Unfinished};
+pub use tail::{Ending, Last, Tail, Torn, Whole, read_tail};
+pub use verify::{Demands, File, first_seq, verify};
+
+#[cfg(test)]
+mod tests;

@@ -6,11 +6,13 @@ use clap::{Args, Subcommand};
 
 use super::Context;
 use super::args::Output;
+use super::books;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::load::stop_at;
 use super::places::{Places, Surroundings};
-use crate::audit::{Check, Head, Key, Report};
+use crate::audit::anchor::{PublicKey, STATEMENT_MAX, Statement, Statements};
+use crate::audit::{Check, Demands, Head, Keys, Report};
 use crate::domain::secret::SecretRef;
 use crate::host::{files, logs};
 use crate::manifest;
@@ -41,10 +43,21 @@ pub struct VerifyArgs {
     /// A record that must be there, as `watch` logs it: shows what is cut off at the end
     #[arg(long, value_name = "SEQ:HASH", value_parser = head)]
     pub head: Option<Head>,
-    /// Key of the HMACs: env:NAME, file:PATH, vault:PATH#FIELD or exec:COMMAND [default:
-    /// `watch.audit_key` of the fleet file, if there is one]
+    /// Where the files that are archived elsewhere end, as `watch` logs it when it goes on in a
+    /// new file
+    #[arg(long, value_name = "SEQ:HASH", value_parser = head)]
+    pub since: Option<Head>,
+    /// Key of the HMACs; repeated after a change of keys: env:NAME, file:PATH, vault:PATH#FIELD or
+    /// exec:COMMAND [default: those of the fleet file, if there is one]
     #[arg(long, value_name = "REF", value_parser = manifest::parse_reference)]
-    pub key: Option<SecretRef>,
+    pub key: Vec<SecretRef>,
+    /// Signed statements of `watch.audit_anchor`, one a line: they prove that nothing before the
+    /// last one was changed
+    #[arg(long, value_name = "FILE", requires = "anchor_key")]
+    pub anchor: Vec<PathBuf>,
+    /// Public key of the statements, PEM
+    #[arg(long, value_name = "FILE", requires = "anchor")]
+    pub anchor_key: Vec<PathBuf>,
 }
 
 fn head(text: &str) -> Result<Head, String> {
@@ -59,14 +72,20 @@ pub async fn run(args: &AuditArgs, cx: Context<'_>) -> Result<Exit, Failure> {
 }
 
 async fn verify(args: &VerifyArgs, cx: Context<'_>) -> Result<Exit, Failure> {
-    let mut logs = logs::open(&args.files).map_err(Failure::input)?;
+    let logs = logs::open(&args.files).map_err(Failure::input)?;
     if logs.iter().all(logs::Log::is_empty) && args.head.is_none() {
         let names: Vec<&str> = logs.iter().map(|it| it.name.as_str()).collect();
         return Err(Failure::input(format!("there is no record in {}", names.join(", "))));
     }
-    let key = key(args, cx).await?;
-    let mut check = Check::new(key.as_ref(), args.head.as_ref());
-    for log in &mut logs {
+    let keys = keys(args, cx).await?;
+    let anchors = anchors(args)?;
+    let mut check = Check::new(Demands {
+        keys: Some(&keys),
+        head: args.head.as_ref(),
+        since: args.since.as_ref(),
+        anchors: anchors.as_ref(),
+    });
+    for log in &logs {
         let fed = log.feed(&mut check);
         fed.map_err(|it| Failure::input(format!("cannot read `{}`: {it}", log.name)))?;
     }
@@ -83,30 +102,64 @@ fn show(report: &Report, names: &[&str], cx: Context<'_>) -> Result<(), Failure>
     }
 }
 
-/// The key that is named, else the fleet file's. Without a fleet file there is none; one with
+/// The keys that are named, else the fleet file's. Without a fleet file there is none; one with
 /// errors is not passed over, because then nothing would be checked with it.
-async fn key(args: &VerifyArgs, cx: Context<'_>) -> Result<Option<Key>, Failure> {
-    let places = Places::find(cx.globals, &Surroundings::read());
-    let (reference, base_dir) = match (&args.key, &places.fleet) {
+async fn keys(args: &VerifyArgs, cx: Context<'_>) -> Result<Keys, Failure> {
+    let allow_exec = cx.globals.allow_exec;
+    if !args.key.is_empty() {
         // On the command line a path starts from the working folder.
-        (Some(reference), _) => (Some(reference.clone()), PathBuf::new()),
-        (None, None) => (None, PathBuf::new()),
-        (None, Some(start)) => {
-            let source = files::read_fleet(start).map_err(|it| stop_at(&[it], cx));
-            let source = match source {
-                Ok(source) => source,
-                Err(stopped) => {
-                    stopped?;
-                    return Ok(None);
-                }
-            };
-            let manifest = manifest::load(Some(&source), &[]);
-            stop_at(&manifest.problems, cx)?;
-            let watch = manifest.fleet_file.and_then(|it| it.watch);
-            (watch.and_then(|it| it.audit_key), places.base())
+        let allowed = secrets::Options { allow_exec, base_dir: PathBuf::new() };
+        return Ok(Keys::checking(books::resolved(&args.key, &allowed).await?));
+    }
+    let places = Places::find(cx.globals, &Surroundings::read());
+    let Some(start) = &places.fleet else { return Ok(Keys::default()) };
+    let source = match files::read_fleet(start).map_err(|it| stop_at(&[it], cx)) {
+        Ok(source) => source,
+        Err(stopped) => {
+            stopped?;
+            return Ok(Keys::default());
         }
     };
-    let Some(reference) = reference else { return Ok(None) };
-    let allowed = secrets::Options { allow_exec: cx.globals.allow_exec, base_dir };
-    Ok(Some(Key::new(secrets::resolve(&reference, &allowed).await?)))
+    let manifest = manifest::load(Some(&source), &[]);
+    stop_at(&manifest.problems, cx)?;
+    let watch = manifest.fleet_file.and_then(|it| it.watch).unwrap_or_default();
+    let references: Vec<SecretRef> =
+        watch.audit_key.into_iter().chain(watch.previous_audit_keys).collect();
+    let allowed = secrets::Options { allow_exec, base_dir: places.base() };
+    Ok(Keys::checking(books::resolved(&references, &allowed).await?))
+}
+
+/// The statements that are named; absent when none is.
+fn anchors(args: &VerifyArgs) -> Result<Option<Statements>, Failure> {
+    if args.anchor.is_empty() {
+        return Ok(None);
+    }
+    let mut keys = Vec::new();
+    for path in &args.anchor_key {
+        let pem = logs::read_small(path).map_err(Failure::input)?;
+        let key = PublicKey::from_pem(&pem);
+        keys.push(key.map_err(|why| {
+            Failure::input(format!("cannot use `{}`: {why}", path.display()))
+                .help("`openssl pkey -in KEY -pubout` writes the public half of a key")
+        })?);
+    }
+    let mut statements = Statements::default();
+    for path in &args.anchor {
+        let mut bad = None;
+        let read = logs::each_line(path, STATEMENT_MAX, |number, line| {
+            match Statement::open(line, &keys) {
+                Ok(statement) => statements.add(statement),
+                Err(why) => bad = bad.take().or(Some((number, why))),
+            }
+        });
+        read.map_err(Failure::input)?;
+        if let Some((number, why)) = bad {
+            let message = format!("`{}`, line {number}: {why}", path.display());
+            return Err(Failure::new(Exit::Failed, message));
+        }
+    }
+    if statements.is_empty() {
+        return Err(Failure::input("there is no statement in the files of `--anchor`"));
+    }
+    Ok(Some(statements))
 }

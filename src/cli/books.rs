@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::audit::{Cause, Key};
+use crate::audit::{Cause, Key, Keys};
 use crate::domain::secret::SecretRef;
 use crate::engine::record::Warrant;
+use crate::host::book::Book;
 use crate::host::clock::Clock;
-use crate::host::ledger::{Book, Folders, Ledger, LedgerError, Scribe};
+use crate::host::ledger::{Folders, Ledger, LedgerError, Scribe};
 use crate::host::state::{self, AUDIT_FILE};
 use crate::plan::saved;
 use crate::secrets;
@@ -42,6 +43,7 @@ async fn book(survey: &Survey, args: &ApplyArgs, cx: Context<'_>) -> Result<Book
     let named = Named {
         path: args.audit.clone().or_else(|| watch?.audit.clone()),
         key: watch.and_then(|it| it.audit_key.as_ref()),
+        previous_keys: watch.map_or(&[][..], |it| &it.previous_audit_keys),
         help: "`--audit FILE` names another file, `--no-audit` records nothing",
     };
     let help = named.help;
@@ -60,8 +62,10 @@ fn refusal(error: &LedgerError, help: &'static str) -> Failure {
 pub struct Named<'a> {
     /// Which file; absent: in the state folder.
     pub path: Option<PathBuf>,
-    /// The key of its HMAC.
+    /// The key of its HMACs.
     pub key: Option<&'a SecretRef>,
+    /// Keys that earlier records were signed with.
+    pub previous_keys: &'a [SecretRef],
     /// What to do when it cannot be written to.
     pub help: &'static str,
 }
@@ -73,14 +77,44 @@ pub async fn open(named: Named<'_>, base: PathBuf, cx: Context<'_>) -> Result<Bo
         None => (in_state_folder(named.help)?, Folders::Create),
     };
     let allowed = secrets::Options { allow_exec: cx.globals.allow_exec, base_dir: base };
-    let key = match named.key {
-        None => None,
-        Some(reference) => Some(Key::new(secrets::resolve(reference, &allowed).await?)),
-    };
-    let scribe = Scribe { actor: state::actor(), clock: Clock::Real, key };
+    let keys = keys(named.key, named.previous_keys, &allowed).await?;
+    let scribe = Scribe { actor: state::actor(), clock: Clock::Real, keys };
     let ledger =
         Ledger::open(&path, scribe, folders).map_err(|error| refusal(&error, named.help))?;
     Ok(Book::File(Arc::new(ledger)))
+}
+
+/// The keys behind these references. Fails (3) when the one that signs is too short.
+async fn keys(
+    signing: Option<&SecretRef>,
+    previous: &[SecretRef],
+    allowed: &secrets::Options,
+) -> Result<Keys, Failure> {
+    let signing = match signing {
+        None => None,
+        Some(reference) => {
+            let key = Key::signing(secrets::resolve(reference, allowed).await?);
+            Some(key.map_err(|short| {
+                Failure::input(format!("{short} (`watch.audit_key` is `{reference}`)")).help(
+                    "make another one (`openssl rand -hex 32`), and name the short one under \
+                     `watch.previous_audit_keys`",
+                )
+            })?)
+        }
+    };
+    Ok(Keys::new(signing, resolved(previous, allowed).await?))
+}
+
+/// The keys behind these references, to check records with.
+pub async fn resolved(
+    references: &[SecretRef],
+    allowed: &secrets::Options,
+) -> Result<Vec<Key>, Failure> {
+    let mut keys = Vec::new();
+    for reference in references {
+        keys.push(Key::new(secrets::resolve(reference, allowed).await?));
+    }
+    Ok(keys)
 }
 
 fn in_state_folder(help: &str) -> Result<PathBuf, Failure> {

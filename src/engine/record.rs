@@ -8,8 +8,9 @@ use tokio::time::Instant;
 use super::trouble::Trouble;
 use crate::audit::{Actor, Cause, Entry, Head, Kind, Subject, Verdict};
 use crate::domain::fleet::Line;
+use crate::host::book::Book;
 use crate::host::clock::Clock;
-use crate::host::ledger::{Book, LedgerError};
+use crate::host::ledger::LedgerError;
 
 /// How long to wait for other processes to let go of the audit file. Each holds it for one
 /// `fsync`.

@@ -3,8 +3,8 @@
 //! program is started again.
 //!
 //! The disk of this model keeps no promise but those of POSIX. What is not synced is there or not:
-//! a file's bytes up to any place, with zeros in the place of any sector, and any selection of the
-//! names that were made or changed. What is synced is there.
+//! a file's bytes up to any place, with zeros in the place of any sector, and the names that were
+//! made or changed up to any of them. What is synced is there.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,7 +50,13 @@ pub(super) fn inode(file: &File) -> Inode {
     (about.dev(), about.ino())
 }
 
-pub(super) fn said(what: &str) {
+/// A rename by another program, `logrotate` for example.
+fn rename(from: &Path, to: &Path) {
+    log(|| Op::Rename(from.to_owned(), to.to_owned()));
+    fs::rename(from, to).unwrap();
+}
+
+fn said(what: &str) {
     log(|| Op::Said(what.to_owned()));
 }
 
@@ -178,15 +184,13 @@ impl Disk {
     /// Everything that may be found after a crash at this moment.
     fn images(&self) -> BTreeSet<Image> {
         let mut all = BTreeSet::new();
-        for selection in 0..1_u32 << self.pending.len() {
+        for count in 0..=self.pending.len() {
             let mut names = self.synced.clone();
-            for (i, (from, to, inode)) in self.pending.iter().enumerate() {
-                if selection & (1 << i) != 0 {
-                    if let Some(from) = from.as_ref().filter(|it| names.get(*it) == Some(inode)) {
-                        names.remove(from);
-                    }
-                    names.insert(to.clone(), *inode);
+            for (from, to, inode) in &self.pending[..count] {
+                if let Some(from) = from {
+                    names.remove(from);
                 }
+                names.insert(to.clone(), *inode);
             }
             let mut images = BTreeSet::from([Image::new()]);
             for (path, inode) in names {
@@ -210,7 +214,7 @@ impl Disk {
 /// Runs a program on the files of `root`, and then, for everything that the disk may hold after a
 /// crash at any point of it, `check` on a folder that holds that, with what the program had said by
 /// then. Brings the number of these folders.
-pub(super) fn replay(root: &Path, run: impl FnOnce(), check: impl Fn(&Path, &[String])) -> usize {
+fn replay(root: &Path, run: impl FnOnce(), check: impl Fn(&Path, &[String])) -> usize {
     let mut disk = Disk::of(root);
     LOG.set(Some(Vec::new()));
     run();
@@ -260,6 +264,108 @@ fn a_new_file_is_absent_or_whole_and_there_once_it_is_said_to_be_written() {
         Ok(found) => assert_eq!(found, "the plan"),
         Err(_) => assert!(said.is_empty()),
     });
+}
+
+mod records {
+    //! The audit file through a loss of power.
+
+    use super::*;
+    use crate::audit::{Cause, Check, Demands, Draft, Entry, Keys, Kind, Subject};
+    use crate::host::clock::Clock;
+    use crate::host::ledger::{Folders, Ledger, Scribe};
+    use crate::host::{logs, state};
+
+    /// A gap, because a check lists those.
+    fn entry(detail: &str) -> Entry {
+        Entry {
+            time: Clock::Real.now(),
+            actor: state::actor(),
+            kind: Kind::Gap,
+            act: "test".into(),
+            subject: Subject::Log,
+            before: None,
+            after: None,
+            cause: Cause::default(),
+            seen: None,
+            intent: None,
+            verdict: None,
+            detail: detail.into(),
+        }
+    }
+
+    /// Another process that writes records with one call, and says so.
+    fn write(path: &Path, details: &[&str]) {
+        let scribe = Scribe { actor: state::actor(), clock: Clock::Real, keys: Keys::default() };
+        let ledger = Ledger::open(path, scribe, Folders::Leave).unwrap();
+        let drafts: Vec<Draft> = details.iter().map(|it| (&entry(it)).into()).collect();
+        ledger.append_all(&drafts.iter().collect::<Vec<_>>(), &Cause::default()).unwrap();
+        details.iter().for_each(|it| said(it));
+    }
+
+    /// After a crash the next process writes, the chain is whole, and what was said is in it.
+    fn check(root: &Path, due: &[String]) {
+        write(&root.join("log"), &["after"]);
+        let paths: Vec<PathBuf> =
+            fs::read_dir(root).unwrap().map(|it| it.unwrap().path()).collect();
+        let mut check = Check::new(Demands::default());
+        logs::open(&paths).unwrap().iter().for_each(|it| it.feed(&mut check).unwrap());
+        let report = check.finish();
+        assert_eq!(report.broken, None, "{due:?}");
+        let gaps: Vec<&str> = report.gaps.iter().map(|it| it.detail.as_str()).collect();
+        for due in due {
+            assert!(gaps.contains(&due.as_str()), "{due} is lost: {gaps:?}");
+        }
+    }
+
+    /// Long enough for several sectors.
+    fn long(letter: &str) -> String {
+        letter.repeat(700)
+    }
+
+    #[test]
+    fn what_was_said_to_be_on_record_is_there_after_a_loss_of_power_at_any_point() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let run = || {
+            write(&path, &["first"]);
+            write(&path, &[&long("a"), &long("b"), &long("c")]);
+            rename(&path, &folder.path().join("log.1"));
+            write(&path, &[&long("d"), "e"]);
+            write(&path, &["last"]);
+        };
+        let count = replay(folder.path(), run, check);
+        assert!(count > 50, "{count}");
+    }
+
+    #[test]
+    fn a_second_loss_of_power_while_the_first_is_told_of_loses_nothing_either() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let run = || {
+            write(&path, &["first"]);
+            write(&path, &[&long("a"), &long("b")]);
+        };
+        replay(folder.path(), run, |root, due| {
+            // Every point of the recovery, from every point of the first loss.
+            let again = || {
+                due.iter().for_each(|it| said(it));
+                write(&root.join("log"), &[&long("d")]);
+            };
+            replay(root, again, check);
+        });
+    }
+
+    #[test]
+    fn the_first_write_after_a_rotation_is_torn_and_told_of_behind_the_file_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        write(&path, &["first"]);
+        fs::write(folder.path().join("log.1"), fs::read(&path).unwrap()).unwrap();
+        for torn in [&b"{\"v\":1,\"se"[..], &[0; 900]] {
+            fs::write(&path, torn).unwrap();
+            check(folder.path(), &["first".to_owned()]);
+        }
+    }
 }
 
 /// The model itself: each of the two syncs is needed, so that leaving one out would be found.

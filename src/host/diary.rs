@@ -1,258 +1,374 @@
-//! The audit file of a program that goes on when the file cannot be written: what is lost is
-//! counted, and the first record after it says so.
+//! The audit file of a program that goes on when the file cannot be written. One thread writes, so
+//! that neither a slow disk nor a process that holds the file's lock keeps the program waiting for
+//! longer than its patience; what is lost by that is counted, and a record says so.
 
+mod manner;
+
+use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use serde_json::json;
+use tokio::sync::oneshot;
 
-use super::ledger::{Appended, Ledger, LedgerError};
-use crate::audit::{Cause, Entry, Head, Kind, Subject};
+use super::ledger::{Appended, Ledger, LedgerError, Scribe};
+use crate::audit::{Cause, Draft, Entry, Head, Kind, Note};
 
-/// What a diary tells while it is kept. Told from a thread that may block.
-#[derive(Debug)]
-pub enum Kept<'a> {
-    /// This is about to be written.
-    Asked(&'a Entry),
-    /// The file is a new one: where the one before ended.
-    Rotated(&'a Head),
-    /// It stands in the file.
-    Written(&'a Entry),
-    /// It does not, and why.
-    Lost(&'a LedgerError),
+pub use manner::{Ear, Kept, Manner, Rule};
+
+/// Between two tries to lock the file.
+const LOCK_WAIT: Duration = Duration::from_millis(20);
+
+/// How much is brought to the disk at once, in bytes. The more, the less a slow `fsync` matters;
+/// [`super::rotation::TAIL_MAX`] must hold more.
+const BATCH_MAX: usize = 1 << 20;
+
+/// The same while it is unknown whether anything can be written: a full disk may have room for it.
+const PROBE_MAX: usize = 16 << 10;
+
+/// Records of writes that may wait. A write waits for its record, so there are no more than that.
+const URGENT_MAX: usize = 1_024;
+
+/// A ledger that never keeps its owner waiting for long.
+pub struct Diary {
+    shared: Arc<Shared>,
+    /// Ends with the thread.
+    ended: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
-/// Hears what becomes of records.
-pub type Ear = Box<dyn Fn(&Kept<'_>) + Send + Sync>;
-
-/// A ledger that never keeps its owner from going on.
-pub struct Diary {
+struct Shared {
     ledger: Arc<Ledger>,
     cause: Cause,
+    manner: Manner,
     ear: Ear,
-    missing: Mutex<Missing>,
-    head: Mutex<Option<Head>>,
+    inbox: Mutex<Inbox>,
+    bell: Condvar,
 }
 
-/// Records that are not in the file, since the last one that is.
-#[derive(Debug, Clone, Copy, Default)]
+/// What waits to be written.
+#[derive(Default)]
+struct Inbox {
+    /// Records that a write waits for.
+    urgent: VecDeque<Urgent>,
+    others: VecDeque<Draft>,
+    /// Size of `others`.
+    bytes: usize,
+    missing: Missing,
+    trouble: Option<Trouble>,
+    is_closing: bool,
+    head: Option<Head>,
+}
+
+struct Urgent {
+    draft: Draft,
+    /// Dropped by a writer that has waited long enough.
+    reply: oneshot::Sender<Result<Head, String>>,
+}
+
+/// Records that are not in the file, since the last one that tells of such.
+#[derive(Default)]
 struct Missing {
     count: u64,
     since: Option<Timestamp>,
 }
 
+/// Why nothing can be written.
+struct Trouble {
+    why: String,
+    since: Instant,
+    retry_at: Instant,
+    /// It has lasted long enough to be told.
+    is_told: bool,
+}
+
+/// What is written at once.
+struct Load {
+    /// About what is missing, or that the file can be written again.
+    note: Option<Draft>,
+    /// How many records the note says are missing.
+    missing: u64,
+    urgent: Vec<Urgent>,
+    others: Vec<Draft>,
+}
+
 impl fmt::Debug for Diary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Diary").field(&self.ledger).finish_non_exhaustive()
+        f.debug_tuple("Diary").field(&self.shared.ledger).finish_non_exhaustive()
     }
 }
 
 impl Diary {
-    /// `cause` stands in the records of gaps.
-    pub fn new(ledger: Arc<Ledger>, cause: Cause, ear: Ear) -> Self {
-        Self { ledger, cause, ear, missing: Mutex::default(), head: Mutex::default() }
+    /// Begins to write. `cause` stands in the records about the log itself. Fails when the system
+    /// has no thread to give.
+    pub fn start(ledger: Arc<Ledger>, cause: Cause, manner: Manner, ear: Ear) -> io::Result<Self> {
+        let head = ledger.head();
+        let inbox = Mutex::new(Inbox { head, ..Inbox::default() });
+        let shared = Arc::new(Shared { ledger, cause, manner, ear, inbox, bell: Condvar::new() });
+        let (ending, ended) = oneshot::channel();
+        let writer = Arc::clone(&shared);
+        std::thread::Builder::new().name("audit".into()).spawn(move || {
+            writer.write_all();
+            // Nobody may be waiting for it.
+            let _ = ending.send(());
+        })?;
+        Ok(Self { shared, ended: Mutex::new(Some(ended)) })
     }
 
     /// The file below.
     pub fn ledger(&self) -> &Ledger {
-        &self.ledger
+        &self.shared.ledger
     }
 
     /// What stands in its own records as their cause.
     pub fn cause(&self) -> &Cause {
-        &self.cause
+        &self.shared.cause
     }
 
-    /// The place of the last record that this diary has written.
+    /// The place of the last record that is known to be in the log.
     pub fn head(&self) -> Option<Head> {
-        held(&self.head).clone()
+        self.shared.inbox().head.clone()
     }
 
-    /// So many records could not even be handed over.
-    pub fn miss(&self, count: u64, since: Timestamp) {
-        let mut missing = held(&self.missing);
-        missing.count += count;
-        missing.since.get_or_insert(since);
+    /// So many records are not in the file and not told of in it yet.
+    pub fn missing(&self) -> u64 {
+        self.shared.inbox().missing.count
     }
 
-    /// Writes a record, and one about what is missing before it. Blocks. Fails only with
-    /// [`LedgerError::Locked`]: try again.
-    pub fn append(&self, entry: &Entry) -> Result<Option<Head>, LedgerError> {
-        self.append_all(std::slice::from_ref(entry))
-    }
-
-    /// Writes records with one `fsync`, all of them or none, and one about what is missing before
-    /// them. Brings the place of the last; nothing when they could not be written. Blocks. Fails
-    /// only with [`LedgerError::Locked`]: try again.
-    pub fn append_all(&self, entries: &[Entry]) -> Result<Option<Head>, LedgerError> {
-        let Some(first) = entries.first() else { return Ok(None) };
-        entries.iter().for_each(|it| (self.ear)(&Kept::Asked(it)));
-        // Taken out, so that nobody else tells of them meanwhile.
-        let missing = std::mem::take(&mut *held(&self.missing));
-        let gap = (missing.count > 0).then(|| self.gap(first, missing));
-        let all: Vec<&Entry> = gap.iter().chain(entries).collect();
-        match self.ledger.append_all(&all) {
-            Ok(Appended { head, rotated }) => {
-                if let Some(ended) = &rotated {
-                    (self.ear)(&Kept::Rotated(ended));
-                }
-                all.into_iter().for_each(|it| (self.ear)(&Kept::Written(it)));
-                *held(&self.head) = Some(head.clone());
-                Ok(Some(head))
-            }
-            Err(error @ LedgerError::Locked(_)) => {
-                self.miss_still(missing);
-                Err(error)
-            }
-            Err(error) => {
-                self.miss_still(missing);
-                entries.iter().for_each(|_| (self.ear)(&Kept::Lost(&error)));
-                self.miss(entries.len() as u64, first.time);
-                Ok(None)
+    /// Writes the record of a write, and waits for it no longer than its patience. Brings its place;
+    /// nothing when it is lost. Errors under [`Rule::Required`] instead of losing it.
+    pub async fn append(&self, entry: &Entry) -> Result<Option<Head>, LedgerError> {
+        let shared = &self.shared;
+        (shared.ear)(&Kept::Asked(entry));
+        let answer = match shared.hand_in(entry.into()) {
+            Ok(answer) => answer,
+            Err(why) => return shared.give_up(why),
+        };
+        match tokio::time::timeout(shared.manner.patience, answer).await {
+            Ok(Ok(Ok(head))) => Ok(Some(head)),
+            Ok(Ok(Err(why))) => shared.give_up(why),
+            // The thread counts what it finds withdrawn.
+            Ok(Err(_)) | Err(_) => {
+                let path = shared.ledger.path().display();
+                shared.give_up(format!("the audit file `{path}` was not written in time"))
             }
         }
     }
 
-    fn miss_still(&self, before: Missing) {
-        let mut missing = held(&self.missing);
-        missing.count += before.count;
-        missing.since = before.since.or(missing.since);
+    /// Takes records that nothing waits for.
+    pub fn enqueue(&self, entries: &[Entry]) {
+        let drafts: Vec<Draft> = entries.iter().map(Draft::from).collect();
+        let mut inbox = self.shared.inbox();
+        inbox.bytes += drafts.iter().map(Draft::size).sum::<usize>();
+        inbox.others.extend(drafts);
+        self.shared.bell.notify_one();
     }
 
-    fn gap(&self, next: &Entry, missing: Missing) -> Entry {
-        Entry {
-            kind: Kind::Gap,
-            act: "records lost".into(),
-            subject: Subject::Log,
-            before: Some(json!({ "from": missing.since.map(|it| it.to_string()) })),
-            after: Some(json!({ "to": next.time.to_string(), "records": missing.count })),
-            cause: self.cause.clone(),
-            seen: None,
-            intent: None,
-            verdict: None,
-            detail: format!("{} records could not be written", missing.count),
-            ..next.clone()
+    /// Whether more can be taken without holding too much in memory.
+    pub fn has_room(&self) -> bool {
+        self.shared.inbox().bytes < self.shared.manner.waiting_max
+    }
+
+    /// Writes what waits, for at most so long; brings how many records are left.
+    pub async fn close(&self, patience: Duration) -> usize {
+        self.shared.close();
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(ended) = ended {
+            // What is left is told by the number.
+            let _ = tokio::time::timeout(patience, ended).await;
+        }
+        let inbox = self.shared.inbox();
+        inbox.others.len() + inbox.urgent.len()
+    }
+}
+
+impl Drop for Diary {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+impl Shared {
+    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self) {
+        self.inbox().is_closing = true;
+        self.bell.notify_one();
+    }
+
+    /// Errors when there is no use in waiting.
+    fn hand_in(&self, draft: Draft) -> Result<oneshot::Receiver<Result<Head, String>>, String> {
+        let mut inbox = self.inbox();
+        let told = inbox.trouble.as_ref().filter(|it| it.is_told).map(|it| it.why.clone());
+        let full = (inbox.urgent.len() >= URGENT_MAX).then(|| "too many records wait".to_owned());
+        if let Some(why) = told.or(full) {
+            self.miss(&mut inbox, &draft, &why);
+            return Err(why);
+        }
+        let (reply, answer) = oneshot::channel();
+        inbox.urgent.push_back(Urgent { draft, reply });
+        self.bell.notify_one();
+        Ok(answer)
+    }
+
+    /// A record is not written. An intent under [`Rule::Required`] is none that is missing: nothing
+    /// is sent then.
+    fn miss(&self, inbox: &mut Inbox, draft: &Draft, why: &str) {
+        (self.ear)(&Kept::Lost(why));
+        if (self.manner.rule, draft.kind) != (Rule::Required, Kind::Intent) {
+            inbox.missing.count += 1;
+            inbox.missing.since.get_or_insert(draft.time);
+        }
+    }
+
+    fn give_up(&self, why: String) -> Result<Option<Head>, LedgerError> {
+        match self.manner.rule {
+            Rule::GoOn => Ok(None),
+            Rule::Required => Err(LedgerError::Unwritable(why)),
+        }
+    }
+
+    /// The thread.
+    fn write_all(&self) {
+        while let Some(load) = self.next() {
+            let drafts: Vec<&Draft> = load.drafts().collect();
+            match self.ledger.append_all(&drafts, &self.cause) {
+                Ok(appended) => self.settle(load, appended),
+                Err(error) => self.fail(load, &error),
+            }
+        }
+    }
+
+    /// Waits for something to write; nothing at the end.
+    fn next(&self) -> Option<Load> {
+        let mut inbox = self.inbox();
+        loop {
+            self.drop_withdrawn(&mut inbox);
+            let now = Instant::now();
+            let wait = match &inbox.trouble {
+                Some(trouble) if trouble.retry_at > now => trouble.retry_at - now,
+                None if inbox.is_empty() => self.manner.retry,
+                Some(_) | None => return Some(self.load(&mut inbox)),
+            };
+            if inbox.is_closing && (inbox.is_empty() || inbox.is_stuck()) {
+                return None;
+            }
+            let woken = self.bell.wait_timeout(inbox, wait);
+            inbox = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Counts the records that a write has stopped waiting for.
+    fn drop_withdrawn(&self, inbox: &mut Inbox) {
+        let (withdrawn, kept) =
+            std::mem::take(&mut inbox.urgent).into_iter().partition(|it| it.reply.is_closed());
+        inbox.urgent = kept;
+        let withdrawn: VecDeque<Urgent> = withdrawn;
+        for it in withdrawn {
+            self.miss(inbox, &it.draft, "it was not written in time");
+        }
+    }
+
+    fn load(&self, inbox: &mut Inbox) -> Load {
+        let note = self.note(inbox);
+        let urgent: Vec<Urgent> = inbox.urgent.drain(..).collect();
+        let most = if inbox.is_stuck() { PROBE_MAX } else { BATCH_MAX };
+        let (mut others, mut size) = (Vec::new(), 0);
+        while size < most
+            && let Some(draft) = inbox.others.pop_front()
+        {
+            size += draft.size();
+            others.push(draft);
+        }
+        inbox.bytes -= size;
+        Load { note, missing: inbox.missing.count, urgent, others }
+    }
+
+    /// What must be said before anything else.
+    fn note(&self, inbox: &Inbox) -> Option<Draft> {
+        let Scribe { actor, clock, .. } = self.ledger.scribe();
+        let note = Note { time: clock.now(), actor: actor.clone(), cause: self.cause.clone() };
+        let why = inbox.trouble.as_ref().map_or("they came too late", |it| it.why.as_str());
+        match (&inbox.missing, self.manner.rule) {
+            (Missing { count: 1.., since }, _) => {
+                Some((&note.lost(inbox.missing.count, *since, why)).into())
+            }
+            // Only a record shows whether the file can be written.
+            (_, Rule::Required) if inbox.is_stuck() => Some((&note.free(why)).into()),
+            (_, Rule::GoOn | Rule::Required) => None,
+        }
+    }
+
+    fn settle(&self, load: Load, appended: Appended) {
+        appended.rotated.iter().for_each(|it| (self.ear)(&Kept::Rotated(it)));
+        appended.damage.iter().for_each(|it| (self.ear)(&Kept::Damaged(it)));
+        appended.kinds.iter().for_each(|it| (self.ear)(&Kept::Written(*it)));
+        let mut inbox = self.inbox();
+        let heads = appended.heads.into_iter().skip(usize::from(load.note.is_some()));
+        for (urgent, head) in load.urgent.into_iter().zip(heads) {
+            // A write that waits no longer does without the number.
+            let _ = urgent.reply.send(Ok(head));
+        }
+        inbox.head = Some(appended.head);
+        inbox.missing.count -= load.missing;
+        if inbox.missing.count == 0 {
+            inbox.missing.since = None;
+        }
+        let was_told = inbox.trouble.take().is_some_and(|it| it.is_told);
+        // Told without the lock: who hears it may wait for one who waits for the lock.
+        drop(inbox);
+        if was_told {
+            (self.ear)(&Kept::Free);
+        }
+    }
+
+    fn fail(&self, load: Load, error: &LedgerError) {
+        let mut inbox = self.inbox();
+        let (now, why) = (Instant::now(), error.to_string());
+        inbox.bytes += load.others.iter().map(Draft::size).sum::<usize>();
+        load.others.into_iter().rev().for_each(|it| inbox.others.push_front(it));
+        let is_locked = matches!(error, LedgerError::Locked(_));
+        for urgent in load.urgent.into_iter().rev() {
+            if is_locked {
+                inbox.urgent.push_front(urgent);
+            } else {
+                self.miss(&mut inbox, &urgent.draft, &why);
+                // A write that waits no longer knows already.
+                let _ = urgent.reply.send(Err(why.clone()));
+            }
+        }
+        let before = inbox.trouble.take();
+        let since = before.as_ref().map_or(now, |it| it.since);
+        let was_told = before.is_some_and(|it| it.is_told);
+        let is_told = was_told || !is_locked || now - since >= self.manner.patience;
+        let retry_at = now + if is_locked { LOCK_WAIT } else { self.manner.retry };
+        inbox.trouble = Some(Trouble { why: why.clone(), since, retry_at, is_told });
+        drop(inbox);
+        if is_told && !was_told {
+            (self.ear)(&Kept::Stuck(&why));
         }
     }
 }
 
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+impl Inbox {
+    fn is_empty(&self) -> bool {
+        self.urgent.is_empty() && self.others.is_empty() && self.missing.count == 0
+    }
+
+    /// Whether it has been told that nothing can be written.
+    fn is_stuck(&self) -> bool {
+        self.trouble.as_ref().is_some_and(|it| it.is_told)
+    }
+}
+
+impl Load {
+    fn drafts(&self) -> impl Iterator<Item = &Draft> {
+        self.note.iter().chain(self.urgent.iter().map(|it| &it.draft)).chain(&self.others)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::host::clock::Clock;
-    use crate::host::ledger::{Folders, Scribe};
-    use crate::host::state::actor;
-
-    fn entry(act: &str) -> Entry {
-        Entry {
-            time: Timestamp::UNIX_EPOCH,
-            actor: actor(),
-            kind: Kind::Intent,
-            act: act.into(),
-            subject: Subject::Log,
-            before: None,
-            after: None,
-            cause: Cause::default(),
-            seen: None,
-            intent: None,
-            verdict: None,
-            detail: String::new(),
-        }
-    }
-
-    fn file(bytes: &[u8]) -> crate::audit::File<'_> {
-        crate::audit::File { name: "log", bytes }
-    }
-
-    /// A diary, and what it tells.
-    fn diary(path: &std::path::Path, told: &Arc<Mutex<Vec<String>>>) -> Diary {
-        let scribe = Scribe { actor: actor(), clock: Clock::Real, key: None };
-        let ledger = Arc::new(Ledger::open(path, scribe, Folders::Leave).unwrap());
-        let noted = Arc::clone(told);
-        let ear: Ear = Box::new(move |it| {
-            let line = match it {
-                Kept::Asked(_) => return,
-                Kept::Rotated(ended) => format!("rotated {ended}"),
-                Kept::Written(entry) => format!("written {}", entry.act),
-                Kept::Lost(_) => "lost".to_owned(),
-            };
-            noted.lock().unwrap().push(line);
-        });
-        Diary::new(ledger, Cause::default(), ear)
-    }
-
-    #[test]
-    fn what_could_not_be_written_is_told_of_by_the_next_record() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.jsonl");
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let diary = diary(&path, &told);
-        diary.append(&entry("one")).unwrap();
-        // A folder where the file was: nothing can be written there.
-        std::fs::rename(&path, folder.path().join("kept")).unwrap();
-        std::fs::create_dir(&path).unwrap();
-        assert_eq!(diary.append(&entry("two")).unwrap(), None);
-        assert_eq!(diary.append(&entry("three")).unwrap(), None);
-        std::fs::remove_dir(&path).unwrap();
-        std::fs::rename(folder.path().join("kept"), &path).unwrap();
-        let head = diary.append(&entry("four")).unwrap().unwrap();
-        let lost = told.lock().unwrap().iter().filter(|it| *it == "lost").count();
-        assert_eq!((head.seq, lost), (3, 2));
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.contains("2 records could not be written"), "{text}");
-        assert_eq!(text.lines().count(), 3);
-    }
-
-    #[test]
-    fn a_batch_stands_in_the_file_in_order_or_is_lost_as_a_whole() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.jsonl");
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let (diary, noted) = (diary(&path, &told), Arc::clone(&told));
-        let batch = |acts: &[&str]| acts.iter().map(|it| entry(it)).collect::<Vec<_>>();
-        assert_eq!(diary.append_all(&[]).unwrap(), None);
-        diary.append_all(&batch(&["one", "two", "three"])).unwrap();
-        std::fs::rename(&path, folder.path().join("kept")).unwrap();
-        std::fs::create_dir(&path).unwrap();
-        assert_eq!(diary.append_all(&batch(&["four", "five"])).unwrap(), None);
-        std::fs::remove_dir(&path).unwrap();
-        std::fs::rename(folder.path().join("kept"), &path).unwrap();
-        assert_eq!(diary.append_all(&batch(&["six", "seven"])).unwrap().unwrap().seq, 6);
-        let expected = [
-            "written one",
-            "written two",
-            "written three",
-            "lost",
-            "lost",
-            "written records lost",
-            "written six",
-            "written seven",
-        ];
-        assert_eq!(*noted.lock().unwrap(), expected);
-        let bytes = std::fs::read(&path).unwrap();
-        let report = crate::audit::verify(&[file(&bytes)], None, None);
-        assert_eq!((report.records, report.gaps.len(), report.broken), (6, 1, None));
-    }
-
-    #[test]
-    fn a_new_file_is_told_of_with_the_end_of_the_one_before() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.jsonl");
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let diary = diary(&path, &told);
-        let head = diary.append(&entry("one")).unwrap().unwrap();
-        std::fs::rename(&path, folder.path().join("a.jsonl.1")).unwrap();
-        diary.append(&entry("two")).unwrap();
-        diary.append(&entry("three")).unwrap();
-        let rotated = format!("rotated {head}");
-        assert_eq!(
-            *told.lock().unwrap(),
-            ["written one", rotated.as_str(), "written two", "written three"]
-        );
-    }
-}
+mod tests;

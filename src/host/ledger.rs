@@ -1,22 +1,29 @@
 //! The audit file: lock, continue what is there, `fsync`. Several processes share one file.
 
 use std::fs::{File, TryLockError};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use jiff::{SignedDuration, Timestamp};
 
 use super::clock::Clock;
-use super::diary::Diary;
 use super::disk;
-use super::rotation;
+use super::mark::Mark;
+use super::rotation::{self, TAIL_MAX};
+use super::standing::{Obstacle, Standing, standing};
 use super::state;
-use crate::audit::{self, Actor, Cause, Entry, Head, Key, RECORD_MAX, Tail};
+use crate::audit::{
+    Actor, Cause, Damage, Draft, Ending, Entry, Head, Key, Keys, Kind, Last, Note, Signer,
+    Standoff, Tail, Torn,
+};
 
 /// What a full disk must still hold before `apply` begins, in bytes.
 const FIRST_RECORDS: u64 = 8 << 10;
 
-/// How much of the end of a file is read to find its last record, in bytes: two of the longest.
-pub(super) const TAIL_MAX: usize = 2 * RECORD_MAX;
+/// How far the clock may go back without a record of it.
+const SET_BACK_MIN: SignedDuration = SignedDuration::from_secs(1);
 
 /// Why a record is not in the file.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +39,7 @@ pub enum LedgerError {
         /// Which file.
         path: String,
         /// The system's words.
-        error: std::io::Error,
+        error: io::Error,
     },
     /// It is a folder, a device, a pipe.
     #[error("the audit file `{0}` is not a regular file")]
@@ -40,20 +47,34 @@ pub enum LedgerError {
     /// It holds something, and that is not an audit log.
     #[error("`{0}` does not end with an audit record: it is not an audit file")]
     Foreign(String),
+    /// Records cannot be written, and the rule is that nothing is done without one.
+    #[error("{0}, and `watch.audit_required` is set")]
+    Unwritable(String),
+    /// Its records have an HMAC, and new ones would have none.
+    #[error(
+        "the records in `{0}` have an HMAC, and there is no key: name it with `watch.audit_key`"
+    )]
+    Unsigned(String),
+    /// Its records have an HMAC made with a key that is not at hand.
+    #[error(
+        "the records in `{0}` are signed with another key: name it under \
+         `watch.previous_audit_keys`, or restart the process that has the old key"
+    )]
+    OtherKey(String),
 }
 
-/// Who writes, and with what clock and key.
+/// Who writes, and with what clock and keys.
 #[derive(Debug, Clone)]
 pub struct Scribe {
     /// Who.
     pub actor: Actor,
     /// The clock of the records.
     pub clock: Clock,
-    /// Makes an HMAC for each record.
-    pub key: Option<Key>,
+    /// Keys of the HMACs.
+    pub keys: Keys,
 }
 
-/// One audit file. It is opened anew for each record, so that a rotation by rename is noticed.
+/// One audit file. It is opened anew for each write, so that a rotation by rename is noticed.
 #[derive(Debug)]
 pub struct Ledger {
     path: PathBuf,
@@ -67,17 +88,35 @@ pub struct Ledger {
 pub struct Appended {
     /// The place of the last of them.
     pub head: Head,
+    /// The places of those that were asked for.
+    pub heads: Vec<Head>,
     /// They begin a new file: where the one before ended.
     pub rotated: Option<Head>,
+    /// The log was not as this process had left it; a record tells of it.
+    pub damage: Option<Damage>,
+    /// The kinds of all records that were written, those about the log itself included.
+    pub kinds: Vec<Kind>,
 }
 
-/// Where the chain goes on when the file is a new one.
+/// What is remembered from one write to the next.
 #[derive(Debug, Default)]
 struct Mind {
-    /// The head after our last record.
-    head: Option<Head>,
-    /// The file that it is in. Under another name it still has what others have written since.
-    file: Option<File>,
+    /// The last record that is known to be in the log.
+    mark: Option<Mark>,
+    /// When the last write was, by this machine's clock and by one that is never set.
+    wrote: Option<(Timestamp, Instant)>,
+    /// Where the file before ended, when this process has begun the present one.
+    began_after: Option<Head>,
+}
+
+/// What this process knows of the log.
+pub(super) struct Known {
+    /// The last record.
+    pub(super) head: Option<Head>,
+    /// The file that it is in.
+    pub(super) file: Option<File>,
+    /// Where the file before ended, when this process has begun the present one.
+    pub(super) began_after: Option<Head>,
 }
 
 impl Ledger {
@@ -88,13 +127,14 @@ impl Ledger {
         if let (Folders::Create, Some(folder)) = (folders, path.parent()) {
             state::create_folder(folder).map_err(|it| ledger.io("create the folder of", it))?;
         }
-        let mut file = ledger.file()?;
+        let file = ledger.file()?;
         match ledger.lock(&file) {
-            Ok(()) if ledger.tail(&mut file)? == Tail::Foreign => {
-                return Err(LedgerError::Foreign(ledger.shown()));
+            Ok(()) => {
+                ledger.look(&file)?;
+                // What was kept of it shares the lock, and would hold it.
+                file.unlock().map_err(|it| ledger.io("unlock", it))?;
             }
-            Ok(()) => {}
-            // Somebody else is writing to it, so it can be written to.
+            // Another process is writing to it, so it can be written to.
             Err(LedgerError::Locked(_)) => {}
             Err(error) => return Err(error),
         }
@@ -106,21 +146,37 @@ impl Ledger {
         &self.path
     }
 
-    /// The end of a file, from the beginning of a line on, at most so many bytes; nothing when it
-    /// cannot be read. Blocks.
-    pub fn end_of(path: &Path, most: usize) -> String {
-        let read = || {
-            let mut file = File::open(path)?;
-            let length = file.seek(SeekFrom::End(0))?;
-            let start = length.saturating_sub(most as u64);
-            file.seek(SeekFrom::Start(start))?;
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes)?;
-            let text = String::from_utf8_lossy(&bytes).into_owned();
-            let cut = if start == 0 { 0 } else { text.find('\n').map_or(text.len(), |it| it + 1) };
-            Ok::<_, std::io::Error>(text[cut..].to_owned())
-        };
-        read().unwrap_or_default()
+    /// Who writes.
+    pub fn scribe(&self) -> &Scribe {
+        &self.scribe
+    }
+
+    /// The last record that this process knows to be in the log.
+    pub fn head(&self) -> Option<Head> {
+        self.mind().mark.as_ref().map(|it| it.head.clone())
+    }
+
+    /// The same with the file that it is in.
+    pub(super) fn known(&self) -> io::Result<Known> {
+        let mind = self.mind();
+        let file = mind.mark.as_ref().map(|it| it.file.try_clone()).transpose()?;
+        let head = mind.mark.as_ref().map(|it| it.head.clone());
+        Ok(Known { head, file, began_after: mind.began_after.clone() })
+    }
+
+    /// How this file ends, to be held against it at the first write.
+    fn look(&self, file: &File) -> Result<(), LedgerError> {
+        let (tail, offset) = self.tail(file, TAIL_MAX)?;
+        if tail == Tail::Foreign {
+            return Err(LedgerError::Foreign(self.shown()));
+        }
+        let Some(last) = tail.last() else { return Ok(()) };
+        let note = self.note(Cause::default());
+        let next = self.scribe.keys.succession(&last.signer, &last.head, &note);
+        next.map_err(|it| self.standoff(it))?;
+        let file = file.try_clone().map_err(|it| self.io("open", it))?;
+        self.mind().mark = Some(Mark::of(last, file, offset));
+        Ok(())
     }
 
     /// Asks the disk for room for the first records, so that a full one is known before anything is
@@ -141,68 +197,122 @@ impl Ledger {
 
     /// Appends one record and brings it to the disk. Blocks, for the time of an `fsync`.
     pub fn append(&self, entry: &Entry) -> Result<Head, LedgerError> {
-        self.append_all(&[entry]).map(|it| it.head)
+        self.append_all(&[&entry.into()], &Cause::default()).map(|it| it.head)
     }
 
-    /// Appends records, in this order, and brings all of them to the disk at once; or none. Blocks,
-    /// for the time of an `fsync`.
-    pub fn append_all(&self, entries: &[&Entry]) -> Result<Appended, LedgerError> {
-        let mut mind = self.mind.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Appends records, in this order, and brings all of them to the disk at once; or none. Before
+    /// them go those that the log needs about itself, which have this cause. Blocks, for the time
+    /// of an `fsync`.
+    pub fn append_all(&self, drafts: &[&Draft], cause: &Cause) -> Result<Appended, LedgerError> {
+        let mut mind = self.mind();
         let mut file = self.file()?;
         self.lock(&file)?;
         if !rotation::is_at(&file, &self.path) {
-            // Renamed between opening and locking: nobody may add to it any more.
+            // Renamed between opening and locking: nothing may be added to it any more.
             return Err(LedgerError::Locked(self.shown()));
         }
-        let (tail, rotated) = self.end(&mut file, &mind)?;
-        let (mut head, mut text) = match tail {
-            Tail::Empty => (Head::start(), String::new()),
-            Tail::Sound { head, ending } => (head, ending.repair().to_owned()),
-            Tail::Torn { head, bytes, ending } => {
-                let mut text = ending.repair().to_owned();
-                let head = self.tell_of(&bytes, &head, &mut text);
-                (head, text)
-            }
-            Tail::Foreign => return Err(LedgerError::Foreign(self.shown())),
-        };
-        for entry in entries {
-            let (line, next) = audit::seal(entry, &head, self.scribe.key.as_ref());
-            text.push_str(&line);
-            head = next;
+        let Standing { tail, rotated, damage } = self.standing(&file, mind.mark.as_ref())?;
+        let note = self.note(cause.clone());
+        let set_back = self.set_back(note.time, &mind, tail.last());
+        let mut pen = self.continued(tail, &note, damage.as_ref())?;
+        let key = self.scribe.keys.signing();
+        let of_clock = set_back.map(|(from, by)| note.set_back(from, by));
+        let of_damage = damage.as_ref().map(|it| note.damaged(it));
+        for entry in of_damage.iter().chain(&of_clock) {
+            pen.write(&entry.into(), key);
         }
-        self.write(&mut file, text.as_bytes())?;
+        let mut heads = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            pen.write(draft, key);
+            heads.push(pen.head.clone());
+        }
+        let length = self.write(&mut file, pen.text.as_bytes())?;
         // Kept open, and no longer locked: whether that succeeds shows at the next lock.
         let _ = file.unlock();
-        *mind = Mind { head: Some(head.clone()), file: Some(file) };
-        Ok(Appended { head, rotated })
-    }
-
-    /// How the log ends: this file, or when it is a new one, the one before it, whose end is told
-    /// as well. What is torn there is told of here, because nobody adds to that file any more.
-    fn end(&self, file: &mut File, mind: &Mind) -> Result<(Tail, Option<Head>), LedgerError> {
-        let tail = self.tail(file)?;
-        if tail != Tail::Empty {
-            return Ok((tail, None));
+        let end = length + pen.text.len() as u64;
+        let head = pen.head.clone();
+        let signer = key.map_or(Signer::Nobody, |it| Signer::Known(it.id().clone()));
+        let start = end - pen.last_line as u64;
+        mind.mark = Some(Mark { head: head.clone(), signer, written: None, file, start, end });
+        mind.wrote = Some((self.scribe.clock.now(), Instant::now()));
+        if rotated.is_some() {
+            mind.began_after.clone_from(&rotated);
         }
-        let before = rotation::predecessor(&self.path, mind.file.as_ref())
-            .map_err(|()| LedgerError::Locked(self.shown()))?;
-        let known = mind.head.clone().unwrap_or_else(Head::start);
-        let is_newer = |it: &Tail| it.head().is_some_and(|it| it.seq >= known.seq);
-        let tail = match before.filter(is_newer) {
-            Some(tail) => tail.in_new_file(),
-            None => Tail::Sound { head: known, ending: audit::Ending::Newline },
-        };
-        let rotated = tail.head().filter(|it| it.seq > 0).cloned();
-        Ok((tail, rotated))
+        Ok(Appended { head, heads, rotated, damage, kinds: pen.kinds })
     }
 
-    /// A gap record for a torn end, into `text`.
-    fn tell_of(&self, torn: &[u8], previous: &Head, text: &mut String) -> Head {
-        let Scribe { actor, clock, key } = &self.scribe;
-        let gap = audit::torn_entry(torn, clock.now(), actor.clone(), Cause::default());
-        let (line, head) = audit::seal(&gap, previous, key.as_ref());
-        text.push_str(&line);
-        head
+    fn mind(&self) -> MutexGuard<'_, Mind> {
+        self.mind.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, cause: Cause) -> Note {
+        let Scribe { actor, clock, .. } = &self.scribe;
+        Note { time: clock.now(), actor: actor.clone(), cause }
+    }
+
+    /// From when and by how much the clock was set back since the last record.
+    fn set_back(&self, now: Timestamp, mind: &Mind, last: Option<&Last>) -> Option<SetBack> {
+        let ours = mind.wrote.filter(|_| matches!(self.scribe.clock, Clock::Real));
+        let due = ours.and_then(|(time, at)| time.checked_add(at.elapsed()).ok());
+        // Another process of this machine, or the one before this.
+        let theirs = last.and_then(|it| it.written.as_ref());
+        let theirs = theirs.filter(|it| it.1 == self.scribe.actor.host).map(|it| it.0);
+        let due = due.into_iter().chain(theirs).max()?;
+        let by = due.duration_since(now);
+        (by > SET_BACK_MIN).then_some((due, by))
+    }
+
+    fn standing(&self, file: &File, mark: Option<&Mark>) -> Result<Standing, LedgerError> {
+        standing(&self.path, file, &self.scribe.keys, mark).map_err(|it| match it {
+            Obstacle::Io(error) => self.io("read", error),
+            Obstacle::Foreign => LedgerError::Foreign(self.shown()),
+            Obstacle::OtherKey => LedgerError::OtherKey(self.shown()),
+        })
+    }
+
+    /// A pen behind the end of the log, and behind what must be said of that first.
+    fn continued(
+        &self,
+        tail: Tail,
+        note: &Note,
+        damage: Option<&Damage>,
+    ) -> Result<Pen, LedgerError> {
+        let keys = &self.scribe.keys;
+        let (last, torn, ending) = match tail {
+            Tail::Sound { last, ending } => (last, None, ending),
+            Tail::Torn { last, bytes, ending } => {
+                (last.unwrap_or_else(Last::start), Some(bytes), ending)
+            }
+            Tail::Empty | Tail::Foreign => return Err(LedgerError::Foreign(self.shown())),
+        };
+        let is_start = last.head.seq == 0;
+        let mut pen = Pen::new(last.head, ending);
+        if let Some(torn) = torn {
+            // It must be the very next record, so the key that is due signs it.
+            let due = keys
+                .due(&last.signer)
+                .filter(|_| !is_start)
+                .or_else(|| keys.signing().filter(|_| is_start));
+            pen.write(&(&note.torn(&Torn::of(&torn))).into(), due);
+        }
+        if is_start {
+            return Ok(pen);
+        }
+        match keys.succession(&last.signer, &pen.head, note) {
+            Ok(Some((entry, key))) => pen.write(&(&entry).into(), Some(key)),
+            Ok(None) => {}
+            // What stands there is no longer ours: the records from here on are.
+            Err(_) if damage.is_some_and(Damage::is_altered) => {}
+            Err(standoff) => return Err(self.standoff(standoff)),
+        }
+        Ok(pen)
+    }
+
+    fn standoff(&self, standoff: Standoff) -> LedgerError {
+        match standoff {
+            Standoff::Unsigned => LedgerError::Unsigned(self.shown()),
+            Standoff::UnknownKey => LedgerError::OtherKey(self.shown()),
+        }
     }
 
     fn file(&self) -> Result<File, LedgerError> {
@@ -222,12 +332,13 @@ impl Ledger {
         })
     }
 
-    fn tail(&self, file: &mut File) -> Result<Tail, LedgerError> {
-        rotation::tail(file).map_err(|it| self.io("read", it))
+    fn tail(&self, file: &File, most: usize) -> Result<(Tail, u64), LedgerError> {
+        rotation::tail(file, &self.scribe.keys, most).map_err(|it| self.io("read", it))
     }
 
-    /// All of it, on the disk; or nothing, as far as the system lets us take it back.
-    fn write(&self, file: &mut File, text: &[u8]) -> Result<(), LedgerError> {
+    /// All of it, on the disk; or nothing, as far as the system lets us take it back. Brings the
+    /// length before.
+    fn write(&self, file: &mut File, text: &[u8]) -> Result<u64, LedgerError> {
         let length = file.metadata().map_err(|it| self.io("look at", it))?.len();
         if let Err(error) = disk::append(file, text).and_then(|()| disk::sync(file)) {
             // A full disk cuts a record in half. If this fails as well, the torn end is told of by
@@ -239,15 +350,43 @@ impl Ledger {
             // The file may be a new one, whose name is not on the disk.
             disk::sync_folder(&self.path).map_err(|it| self.io("sync the folder of", it))?;
         }
-        Ok(())
+        Ok(length)
     }
 
     fn shown(&self) -> String {
         self.path.display().to_string()
     }
 
-    fn io(&self, what: &'static str, error: std::io::Error) -> LedgerError {
+    fn io(&self, what: &'static str, error: io::Error) -> LedgerError {
+        if error.kind() == ErrorKind::WouldBlock {
+            return LedgerError::Locked(self.shown());
+        }
         LedgerError::Io { what, path: self.shown(), error }
+    }
+}
+
+/// From when, and by how much.
+type SetBack = (Timestamp, SignedDuration);
+
+/// What is about to be written.
+struct Pen {
+    head: Head,
+    text: String,
+    /// Length of the last line, its newline included.
+    last_line: usize,
+    kinds: Vec<Kind>,
+}
+
+impl Pen {
+    fn new(head: Head, ending: Ending) -> Self {
+        Self { head, text: ending.repair().to_owned(), last_line: 0, kinds: Vec::new() }
+    }
+
+    fn write(&mut self, draft: &Draft, key: Option<&Key>) {
+        let (line, head) = draft.seal(&self.head, key);
+        self.text.push_str(&line);
+        (self.head, self.last_line) = (head, line.len());
+        self.kinds.push(draft.kind);
     }
 }
 
@@ -260,240 +399,5 @@ pub enum Folders {
     Leave,
 }
 
-/// Where records go.
-#[derive(Debug, Clone)]
-pub enum Book {
-    /// To a file.
-    File(Arc<Ledger>),
-    /// To a file, and on when that fails: for `watch`.
-    Diary(Arc<Diary>),
-    /// To memory, as lines: for the demo and for tests.
-    Memory(Arc<Mutex<Memory>>),
-    /// Nowhere: `--no-audit`.
-    Off,
-}
-
-/// A log in memory.
-#[derive(Debug)]
-pub struct Memory {
-    /// All records, as they would stand in a file.
-    pub text: String,
-    head: Head,
-}
-
-impl Book {
-    /// An empty log in memory.
-    pub fn memory() -> Self {
-        Self::Memory(Arc::new(Mutex::new(Memory { text: String::new(), head: Head::start() })))
-    }
-
-    /// Appends one record; brings its place, if records are kept. [`LedgerError::Locked`] asks for
-    /// another attempt.
-    pub async fn append(&self, entry: Entry) -> Result<Option<Head>, LedgerError> {
-        match self {
-            Self::File(ledger) => {
-                let ledger = Arc::clone(ledger);
-                tokio::task::spawn_blocking(move || ledger.append(&entry))
-                    .await
-                    .expect("append does not panic, and nobody aborts it")
-                    .map(Some)
-            }
-            Self::Diary(diary) => {
-                let diary = Arc::clone(diary);
-                tokio::task::spawn_blocking(move || diary.append(&entry))
-                    .await
-                    .expect("append does not panic, and nobody aborts it")
-            }
-            Self::Memory(memory) => {
-                let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
-                let (line, head) = audit::seal(&entry, &memory.head, None);
-                memory.text.push_str(&line);
-                memory.head = head.clone();
-                Ok(Some(head))
-            }
-            Self::Off => Ok(None),
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
-    use super::*;
-    use crate::audit::{Kind, Subject, verify};
-
-    fn scribe() -> Scribe {
-        let actor =
-            Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0.1.0".into() };
-        Scribe { actor, clock: Clock::Real, key: None }
-    }
-
-    fn entry(detail: &str) -> Entry {
-        Entry {
-            time: jiff::Timestamp::UNIX_EPOCH,
-            actor: scribe().actor,
-            kind: Kind::Intent,
-            act: "create pool".into(),
-            subject: Subject::Log,
-            before: None,
-            after: None,
-            cause: Cause::default(),
-            seen: None,
-            intent: None,
-            verdict: None,
-            detail: detail.into(),
-        }
-    }
-
-    fn open(path: &Path) -> Ledger {
-        Ledger::open(path, scribe(), Folders::Leave).unwrap()
-    }
-
-    /// Records, gaps, and the line that is bad.
-    fn check(path: &Path) -> (u64, usize, Option<usize>) {
-        let bytes = std::fs::read(path).unwrap();
-        let report = verify(&[audit::File { name: "log", bytes: &bytes }], None, None);
-        (report.records, report.gaps.len(), report.broken.map(|it| it.line))
-    }
-
-    #[test]
-    fn records_of_two_writers_make_one_chain_for_their_owner_alone() {
-        let temporary = tempfile::tempdir().unwrap();
-        let path = temporary.path().join("a.jsonl");
-        let (one, two) = (open(&path), open(&path));
-        for round in 0..3 {
-            one.append(&entry(&format!("one {round}"))).unwrap();
-            two.append(&entry(&format!("two {round}"))).unwrap();
-        }
-        assert_eq!(check(&path), (6, 0, None));
-        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-    }
-
-    #[test]
-    fn asking_for_room_leaves_the_file_as_it_is() {
-        let temporary = tempfile::tempdir().unwrap();
-        let path = temporary.path().join("a.jsonl");
-        let ledger = open(&path);
-        ledger.append(&entry("one")).unwrap();
-        let before = std::fs::read(&path).unwrap();
-        ledger.find_room().unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), before);
-        ledger.append(&entry("two")).unwrap();
-        assert_eq!(check(&path), (2, 0, None));
-    }
-
-    #[test]
-    fn many_threads_share_one_file() {
-        let temporary = tempfile::tempdir().unwrap();
-        let path = temporary.path().join("a.jsonl");
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    let ledger = open(&path);
-                    let mut left = 10;
-                    while left > 0 {
-                        match ledger.append(&entry("x")) {
-                            Ok(_) => left -= 1,
-                            Err(LedgerError::Locked(_)) => std::thread::yield_now(),
-                            Err(error) => panic!("{error}"),
-                        }
-                    }
-                });
-            }
-        });
-        assert_eq!(check(&path), (40, 0, None));
-    }
-
-    #[test]
-    fn a_torn_end_is_told_of_and_the_chain_goes_on() {
-        let temporary = tempfile::tempdir().unwrap();
-        let path = temporary.path().join("a.jsonl");
-        let ledger = open(&path);
-        for _ in 0..3 {
-            ledger.append(&entry("x")).unwrap();
-            let whole = std::fs::read(&path).unwrap();
-            std::fs::write(&path, &whole[..whole.len() - 20]).unwrap();
-        }
-        ledger.append(&entry("x")).unwrap();
-        assert_eq!(check(&path), (4, 3, None));
-        // Only the newline was lost: nothing is missing.
-        let whole = std::fs::read(&path).unwrap();
-        std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
-        ledger.append(&entry("x")).unwrap();
-        assert_eq!(check(&path), (5, 3, None));
-    }
-
-    #[test]
-    fn an_altered_end_is_not_excused() {
-        let temporary = tempfile::tempdir().unwrap();
-        let path = temporary.path().join("a.jsonl");
-        let ledger = open(&path);
-        ledger.append(&entry("one")).unwrap();
-        ledger.append(&entry("two")).unwrap();
-        let text = std::fs::read_to_string(&path).unwrap();
-        std::fs::write(&path, text.replace("two", "2")).unwrap();
-        ledger.append(&entry("three")).unwrap();
-        assert_eq!(check(&path), (1, 0, Some(2)));
-    }
-
-    #[test]
-    fn after_a_rotation_the_chain_goes_on_in_the_new_file() {
-        let temporary = tempfile::tempdir().unwrap();
-        let path = temporary.path().join("a.jsonl");
-        let ledger = open(&path);
-        ledger.append(&entry("x")).unwrap();
-        std::fs::rename(&path, temporary.path().join("a.jsonl.1")).unwrap();
-        let head = ledger.append(&entry("x")).unwrap();
-        assert_eq!((head.seq, check(&path)), (2, (1, 0, None)));
-    }
-
-    #[test]
-    fn what_is_not_an_audit_file_is_not_written_to() {
-        let temporary = tempfile::tempdir().unwrap();
-        let path = temporary.path().join("notes.txt");
-        std::fs::write(&path, "my notes\n").unwrap();
-        let refused = |path: &Path| {
-            let error = Ledger::open(path, scribe(), Folders::Leave).unwrap_err().to_string();
-            error.replace(&temporary.path().display().to_string(), "DIR")
-        };
-        insta::assert_snapshot!(
-            refused(&path),
-            @"`DIR/notes.txt` does not end with an audit record: it is not an audit file"
-        );
-        insta::assert_snapshot!(
-            refused(temporary.path()),
-            @"cannot open the audit file `DIR`: Is a directory (os error 21)"
-        );
-        insta::assert_snapshot!(
-            refused(&temporary.path().join("absent/a.jsonl")),
-            @"cannot open the audit file `DIR/absent/a.jsonl`: No such file or directory (os error 2)"
-        );
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "my notes\n");
-        let below = temporary.path().join("made/a.jsonl");
-        Ledger::open(&below, scribe(), Folders::Create).unwrap();
-    }
-
-    #[test]
-    fn a_full_disk_is_an_error() {
-        let ledger = Ledger { path: "/dev/full".into(), scribe: scribe(), mind: Mutex::default() };
-        assert!(matches!(ledger.append(&entry("x")), Err(LedgerError::NotAFile(_))));
-        let mut full = std::fs::OpenOptions::new().append(true).open("/dev/full").unwrap();
-        insta::assert_snapshot!(
-            ledger.write(&mut full, b"x").unwrap_err(),
-            @"cannot write to the audit file `/dev/full`: No space left on device (os error 28)"
-        );
-    }
-
-    #[test]
-    fn a_held_file_asks_for_another_attempt() {
-        let temporary = tempfile::tempdir().unwrap();
-        let path = temporary.path().join("a.jsonl");
-        let ledger = open(&path);
-        let holder = File::open(&path).unwrap();
-        holder.lock().unwrap();
-        assert!(matches!(ledger.append(&entry("x")), Err(LedgerError::Locked(_))));
-        drop(holder);
-        ledger.append(&entry("x")).unwrap();
-    }
-}
+mod tests;

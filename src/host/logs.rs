@@ -2,11 +2,15 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::ops::Range;
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use super::rotation::open_regular;
-use crate::audit::{Check, Line, Next, RECORD_MAX, first_seq};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::rotation::{TAIL_MIN, open_regular};
+use crate::audit::{Check, Head, Keys, Line, Next, RECORD_MAX, first_seq, open as open_record};
 
 /// How much is read at once, in bytes.
 const READ_MAX: usize = 256 * 1024;
@@ -44,21 +48,24 @@ pub fn open(paths: &[impl AsRef<Path>]) -> Result<Vec<Log>, String> {
     Ok(logs)
 }
 
+/// Opens one file, as [`open`] does.
+pub(super) fn open_own(path: &Path) -> io::Result<Log> {
+    open_one(path).map(|it| it.0)
+}
+
 fn open_one(path: &Path) -> io::Result<(Log, (u64, u64))> {
-    let mut file = open_regular(path)?;
+    let file = open_regular(path)?;
     // Whoever writes holds the lock until the line is whole. A file system without locks, or one
     // that is not let go: then what is there is checked.
     let _ = file.try_lock_shared();
     let metadata = file.metadata()?;
     let _ = file.unlock();
     let mut start = Vec::new();
-    (&mut file).take(RECORD_MAX as u64).read_to_end(&mut start)?;
+    (&file).take(TAIL_MIN as u64).read_to_end(&mut start)?;
     if start.starts_with(&GZIP) {
         return Err(io::Error::other("it is compressed: unpack it first (`gunzip -k`)"));
     }
-    file.seek(SeekFrom::Start(0))?;
-    let line = start.split(|it| *it == b'\n').next().unwrap_or_default();
-    let first_seq = first_seq(line);
+    let first_seq = first_seq(&start);
     let name = path.display().to_string();
     let log = Log { name, file, length: metadata.len(), first_seq };
     Ok((log, (metadata.dev(), metadata.ino())))
@@ -86,42 +93,139 @@ fn words(path: &Path, error: &io::Error) -> String {
     }
 }
 
+/// A small text file. Errors in words.
+pub fn read_small(path: &Path) -> Result<String, String> {
+    let mut text = String::new();
+    let read =
+        open_regular(path).and_then(|it| it.take(RECORD_MAX as u64).read_to_string(&mut text));
+    match read {
+        Ok(_) => Ok(text),
+        Err(error) => Err(format!("cannot read `{}`: {}", path.display(), words(path, &error))),
+    }
+}
+
+/// Hands every line of a text file on, empty ones aside, with its number. Errors in words, also
+/// when a line is longer than `most` bytes.
+pub fn each_line(
+    path: &Path,
+    most: usize,
+    mut take: impl FnMut(usize, &str),
+) -> Result<(), String> {
+    let bad = |why: String| format!("cannot read `{}`: {why}", path.display());
+    let file = open_regular(path).map_err(|it| bad(words(path, &it)))?;
+    let mut reader = BufReader::new(file);
+    for number in 1.. {
+        let mut line = String::new();
+        let read = (&mut reader).take(most as u64 + 1).read_line(&mut line);
+        match read.map_err(|it| bad(it.to_string()))? {
+            0 => break,
+            long if long > most => return Err(bad(format!("line {number} is too long"))),
+            _ if line.trim().is_empty() => {}
+            _ => take(number, line.trim()),
+        }
+    }
+    Ok(())
+}
+
+/// What a search for a record has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// One of this time.
+    At(Timestamp),
+    /// None in what was searched.
+    Nothing,
+    /// The file is empty, or cannot be read.
+    Empty,
+}
+
+/// The time of the last record for whose members `is` holds, and that the keys vouch for, in the
+/// last so many bytes of a file. Blocks.
+pub fn last_time(path: &Path, most: usize, keys: &Keys, is: impl Fn(&Value) -> bool) -> Found {
+    let read = || {
+        let file = File::open(path)?;
+        let start = file.metadata()?.len().saturating_sub(most as u64);
+        let mut bytes = Vec::new();
+        (&file).seek(SeekFrom::Start(start))?;
+        file.take(most as u64).read_to_end(&mut bytes)?;
+        Ok::<_, io::Error>(bytes)
+    };
+    let bytes = read().unwrap_or_default();
+    let time = |line: &[u8]| -> Option<Timestamp> {
+        let record = open_record(line).ok().filter(|it| keys.vouch_for(it) && is(&it.members))?;
+        record.members["time"].as_str()?.parse().ok()
+    };
+    match bytes.rsplit(|it| *it == b'\n').find_map(time) {
+        Some(time) => Found::At(time),
+        None if bytes.is_empty() => Found::Empty,
+        None => Found::Nothing,
+    }
+}
+
 impl Log {
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }
 
-    /// Hands every line to the check, until that has found a break.
-    pub fn feed(&mut self, check: &mut Check<'_>) -> io::Result<()> {
-        check.begin(&self.name);
-        let mut reader = BufReader::with_capacity(READ_MAX, (&mut self.file).take(self.length));
-        let mut line = Vec::new();
-        let mut is_long = false;
-        loop {
-            let part = reader.fill_buf()?;
-            if part.is_empty() {
-                break;
-            }
-            let end = part.iter().position(|it| *it == b'\n');
-            let text = &part[..end.unwrap_or(part.len())];
-            is_long |= line.len() + text.len() > RECORD_MAX;
-            if !is_long {
-                line.extend_from_slice(text);
-            }
-            let used = text.len() + usize::from(end.is_some());
-            reader.consume(used);
-            if end.is_some() || is_long {
-                let whole = if is_long { Line::TooLong } else { Line::Whole(&line) };
-                if check.line(whole) == Next::Stop {
-                    return Ok(());
-                }
-                line.clear();
-            }
-        }
-        if !line.is_empty() {
-            check.line(Line::Cut(&line));
-        }
-        Ok(())
+    /// How many bytes are checked.
+    pub(super) fn length(&self) -> u64 {
+        self.length
     }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// What the first record says that it continues; absent when no record is there.
+    pub(super) fn before(&self) -> io::Result<Option<Head>> {
+        let mut start = vec![0; TAIL_MIN];
+        let read = self.file.read_at(&mut start, 0)?;
+        let found = start[..read].split(|it| *it == b'\n').find_map(|it| open_record(it).ok());
+        Ok(found.map(|it| Head { seq: it.head.seq.saturating_sub(1), hash: it.previous }))
+    }
+
+    /// Hands every line to the check, until that has found a break.
+    pub fn feed(&self, check: &mut Check<'_>) -> io::Result<()> {
+        check.begin(&self.name);
+        feed(&self.file, 0..self.length, check)
+    }
+}
+
+/// Hands the lines of a part of a file to the check, until that has found a break. The part begins
+/// with a line.
+pub(super) fn feed(file: &File, part: Range<u64>, check: &mut Check<'_>) -> io::Result<()> {
+    let mut line = Vec::new();
+    let mut is_long = false;
+    let mut buffer = vec![0; READ_MAX];
+    let mut at = part.start;
+    while at < part.end {
+        let most = usize::try_from(part.end - at).unwrap_or(READ_MAX).min(READ_MAX);
+        let read = file.read_at(&mut buffer[..most], at)?;
+        if read == 0 {
+            break;
+        }
+        at += read as u64;
+        for piece in buffer[..read].split_inclusive(|it| *it == b'\n') {
+            let text = piece.strip_suffix(b"\n");
+            line.extend_from_slice(text.unwrap_or(piece));
+            let next = match (is_long, text) {
+                (false, Some(_)) => check.line(Line::Whole(&line)),
+                (false, None) if line.len() > RECORD_MAX => {
+                    is_long = true;
+                    check.line(Line::Begun(&line))
+                }
+                (true, _) => check.line(Line::More(&line)),
+                (false, None) => continue,
+            };
+            is_long &= text.is_none();
+            line.clear();
+            if next == Next::Stop {
+                return Ok(());
+            }
+        }
+    }
+    if !line.is_empty() {
+        check.line(Line::Cut(&line));
+    }
+    Ok(())
 }

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::code::Code;
 use super::desk::{At, Desk, Draft};
 use super::item::{Item, Record, Value};
 use super::settings::{
-    AlertRule, Bound, CertFiles, CredentialSettings, FleetFile, GarmSettings, HostPort,
-    ListenerTls, NetworkRule, PolicySettings, Receiver, ReceiverKind, RunnerCertificate,
+    AlertRule, AuditAnchor, Bound, CertFiles, CredentialSettings, FleetFile, GarmSettings,
+    HostPort, ListenerTls, NetworkRule, PolicySettings, Receiver, ReceiverKind, RunnerCertificate,
     RunnerMtls, Series, TlsFiles, WatchSettings, WebhookUrl,
 };
 use super::suggest;
@@ -26,6 +27,7 @@ pub(super) fn settings(record: &Record, path: &str, desk: &mut Desk) -> Option<F
     let alerts = alerts(record, &receivers, desk);
     let credentials = credentials(&reader, record, desk);
     let watch = record.record("watch").map(|it| reader.watch(it));
+    anchor_goes_somewhere(record, desk);
     if let Some(at) = record.key_at("watch").filter(|_| !has_receiver(record)) {
         let draft = Draft::warning(Code::NoReceiver, at, "alerts have no receiver");
         desk.report(draft.help("name one under `receivers:`; `QueueDepthHigh` is always in force"));
@@ -87,6 +89,33 @@ impl Reader<'_> {
         record.reference(key).map(|it| self.secret(it))
     }
 
+    fn references(&self, record: &Record, key: &str) -> Vec<SecretRef> {
+        let items = record.list(key).unwrap_or(&[]);
+        let references = items.iter().filter_map(|it| match &it.value {
+            Value::Reference(reference) => Some(reference.clone()),
+            _ => None,
+        });
+        references.map(|it| self.secret(it)).collect()
+    }
+
+    fn webhook_url(&self, item: Option<&Item>) -> Option<WebhookUrl> {
+        match &item?.value {
+            Value::Text(url) => Some(WebhookUrl::Plain(url.clone())),
+            Value::Reference(it) => Some(WebhookUrl::Secret(self.secret(it.clone()))),
+            _ => None,
+        }
+    }
+
+    fn anchor(&self, record: &Record) -> Option<AuditAnchor> {
+        Some(AuditAnchor {
+            key: self.reference(record, "key")?,
+            every: record.duration("every").unwrap_or(Duration::from_mins(5)),
+            file: self.path(record, "file"),
+            webhook: self.webhook_url(record.get("webhook")),
+            alerts: record.flag("alerts").unwrap_or(false),
+        })
+    }
+
     fn cert(&self, record: &Record) -> Option<CertFiles> {
         Some(CertFiles { cert: self.path(record, "cert")?, key: self.path(record, "key")? })
     }
@@ -123,6 +152,9 @@ impl Reader<'_> {
             resync: record.duration("resync").unwrap_or(usual.resync),
             audit: self.path(record, "audit"),
             audit_key: self.reference(record, "audit_key"),
+            previous_audit_keys: self.references(record, "previous_audit_keys"),
+            audit_required: record.flag("audit_required").unwrap_or(false),
+            audit_anchor: record.record("audit_anchor").and_then(|it| self.anchor(it)),
             tls,
         }
     }
@@ -210,11 +242,7 @@ fn receivers(reader: &Reader<'_>, record: &Record) -> Vec<Receiver> {
             .record("alertmanager")
             .and_then(|it| Some(ReceiverKind::Alertmanager { url: it.text("url")? }));
         let webhook = || {
-            let url = match &fields.record("webhook")?.get("url")?.value {
-                Value::Text(url) => WebhookUrl::Plain(url.clone()),
-                Value::Reference(reference) => WebhookUrl::Secret(reader.secret(reference.clone())),
-                _ => return None,
-            };
+            let url = reader.webhook_url(fields.record("webhook")?.get("url"))?;
             Some(ReceiverKind::Webhook { url })
         };
         if let Some(kind) = alertmanager.or_else(webhook) {
@@ -222,6 +250,21 @@ fn receivers(reader: &Reader<'_>, record: &Record) -> Vec<Receiver> {
         }
     }
     receivers
+}
+
+/// An anchor that goes nowhere proves nothing.
+fn anchor_goes_somewhere(record: &Record, desk: &mut Desk) {
+    let Some(watch) = record.record("watch") else { return };
+    let (Some(anchor), Some(at)) = (watch.record("audit_anchor"), watch.key_at("audit_anchor"))
+    else {
+        return;
+    };
+    let is_named = ["file", "webhook"].iter().any(|it| anchor.get(it).is_some());
+    if !is_named && anchor.flag("alerts") != Some(true) {
+        let message = "`audit_anchor` names no place for its statements";
+        let draft = Draft::error(Code::MissingKey, at, message);
+        desk.report(draft.help("add `file: PATH`, `webhook: URL`, or `alerts: true`"));
+    }
 }
 
 fn alerts(record: &Record, receivers: &[Receiver], desk: &mut Desk) -> Vec<AlertRule> {

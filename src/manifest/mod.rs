@@ -40,8 +40,8 @@ pub use problem::{Excerpt, Mark, Place, Problem, Role, Spot, has_error};
 pub use reference::parse_reference;
 pub use schema::schema;
 pub use settings::{
-    AlertRule, Bound, CertFiles, CredentialSettings, FleetFile, GarmSettings, HostPort,
-    ListenerTls, NetworkRule, PolicySettings, Receiver, ReceiverKind, RunnerCertificate,
+    AlertRule, AuditAnchor, Bound, CertFiles, CredentialSettings, FleetFile, GarmSettings,
+    HostPort, ListenerTls, NetworkRule, PolicySettings, Receiver, ReceiverKind, RunnerCertificate,
     RunnerMtls, Series, TlsFiles, WatchSettings, WebhookUrl,
 };
 pub use source::{FILE_MAX, Source, TOTAL_MAX};

@@ -89,8 +89,14 @@ pub struct WatchSettings {
     pub resync: Duration,
     /// The audit file; absent: in the state folder.
     pub audit: Option<PathBuf>,
-    /// Key of the audit records' HMAC.
+    /// Key of the audit records' HMACs.
     pub audit_key: Option<SecretRef>,
+    /// Keys that earlier records were signed with.
+    pub previous_audit_keys: Vec<SecretRef>,
+    /// Nothing is written to GARM that cannot be recorded.
+    pub audit_required: bool,
+    /// Where signed statements about the audit log go; absent: nowhere.
+    pub audit_anchor: Option<AuditAnchor>,
     /// TLS of the listener; absent: plain HTTP.
     pub tls: Option<ListenerTls>,
 }
@@ -103,9 +109,28 @@ impl Default for WatchSettings {
             resync: Duration::from_secs(30),
             audit: None,
             audit_key: None,
+            previous_audit_keys: Vec::new(),
+            audit_required: false,
+            audit_anchor: None,
             tls: None,
         }
     }
+}
+
+/// Where signed statements about the audit log go, so that its proof does not rest on the machine
+/// that it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditAnchor {
+    /// The Ed25519 key that signs them.
+    pub key: SecretRef,
+    /// Between two statements; 5 min by default.
+    pub every: Duration,
+    /// A file that they are appended to.
+    pub file: Option<PathBuf>,
+    /// Where they are posted to.
+    pub webhook: Option<WebhookUrl>,
+    /// Whether each message to the alert receivers carries the newest one.
+    pub alerts: bool,
 }
 
 /// TLS of the listener.
@@ -136,15 +161,19 @@ pub enum Series {
     EphemeralViolations,
     /// 1 when enforced, 0 when not.
     MtlsEnforced,
-    /// Open gaps in the audit log.
+    /// Gaps in the audit log within the last hour.
     AuditGaps,
+    /// How often records of the audit log were found cut or changed within the last hour.
+    AuditBreaks,
+    /// Age of the last signed statement about the audit log that was delivered, in seconds.
+    AuditAnchorAgeSeconds,
     /// Seconds until the client certificate expires.
     ClientCertExpiresInSeconds,
 }
 
 impl Series {
     /// Every series, in the order of the documentation.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::QueueDepth,
         Self::OldestQueuedJobAgeSeconds,
         Self::UnservedJobs,
@@ -154,6 +183,8 @@ impl Series {
         Self::EphemeralViolations,
         Self::MtlsEnforced,
         Self::AuditGaps,
+        Self::AuditBreaks,
+        Self::AuditAnchorAgeSeconds,
         Self::ClientCertExpiresInSeconds,
     ];
 
@@ -169,6 +200,8 @@ impl Series {
             Self::EphemeralViolations => "ephemeral_violations",
             Self::MtlsEnforced => "mtls_enforced",
             Self::AuditGaps => "audit_gaps",
+            Self::AuditBreaks => "audit_breaks",
+            Self::AuditAnchorAgeSeconds => "audit_anchor_age_seconds",
             Self::ClientCertExpiresInSeconds => "client_cert_expires_in_seconds",
         }
     }
@@ -201,7 +234,7 @@ pub struct AlertRule {
 impl AlertRule {
     /// The rules that are in force without being written down. Each notifies every receiver; a
     /// rule of the file with the same name about the same series replaces it.
-    pub fn built_in() -> [Self; 2] {
+    pub fn built_in() -> [Self; 3] {
         let rule = |name: &str, when, above, lasting| Self {
             name: name.to_owned(),
             when,
@@ -213,6 +246,7 @@ impl AlertRule {
             // R6.
             rule("QueueDepthHigh", Series::QueueDepth, 20, Duration::from_mins(5)),
             rule("GarmNotFollowing", Series::LevelNotFollowed, 0, Duration::ZERO),
+            rule("AuditLogChanged", Series::AuditBreaks, 0, Duration::ZERO),
         ]
     }
 }

@@ -50,7 +50,7 @@ pub(super) static FLEET_FILE: &[Entry] = &[
         "alerts",
         Shape::List(&Shape::Record(ALERT, Tie::Either("above", "below")), 0),
         Need::Optional,
-        "alert rules; `QueueDepthHigh` and `GarmNotFollowing` are built in, a rule with the same name and `when` replaces one",
+        "alert rules; `QueueDepthHigh`, `GarmNotFollowing` and `AuditLogChanged` are built in, a rule with the same name and `when` replaces one",
     ),
     entry(
         "receivers",
@@ -172,13 +172,64 @@ const WATCH: &[Entry] = &[
         "audit_key",
         Shape::Reference,
         Need::Optional,
-        "a reference to the key of the audit records' HMAC",
+        "a reference to the key of the audit records' HMACs, 32 bytes at least",
+    ),
+    entry(
+        "previous_audit_keys",
+        Shape::List(&Shape::Reference, 0),
+        Need::Optional,
+        "references to keys that signed earlier records: the log goes on with `audit_key`",
+    ),
+    entry(
+        "audit_required",
+        FLAG,
+        Need::Default("false"),
+        "nothing is written to GARM that cannot be recorded; else scaling goes on without",
+    ),
+    entry(
+        "audit_anchor",
+        Shape::Record(AUDIT_ANCHOR, Tie::Free),
+        Need::Optional,
+        "where signed statements about the audit log go, outside of this machine",
     ),
     entry(
         "tls",
         Shape::Record(LISTENER_TLS, Tie::Free),
         Need::Optional,
         "TLS for metrics and health",
+    ),
+];
+
+const AUDIT_ANCHOR: &[Entry] = &[
+    entry(
+        "key",
+        Shape::Reference,
+        Need::Required,
+        "a reference to the Ed25519 key that signs them, PKCS #8 in PEM",
+    ),
+    entry(
+        "every",
+        Shape::Field(Kind::Duration { min_s: 10, whole_minutes: false }),
+        Need::Default("5m"),
+        "time between two of them, 10s at least",
+    ),
+    entry(
+        "file",
+        Shape::Setting(Setting::Path),
+        Need::Optional,
+        "a file that they are appended to, on another mount",
+    ),
+    entry(
+        "webhook",
+        Shape::UrlOrReference,
+        Need::Optional,
+        "where they are posted to: the URL, or a reference to it",
+    ),
+    entry(
+        "alerts",
+        FLAG,
+        Need::Default("false"),
+        "each message to the alert receivers carries the newest one",
     ),
 ];
 

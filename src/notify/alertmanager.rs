@@ -12,11 +12,11 @@ const SEVERITY: (&str, &str) = ("severity", "page");
 ///
 /// A firing alert bears no end: Alertmanager then ends it by its own clock, `resolve_timeout` (5 m
 /// by default) after the last time it was sent, whatever ours shows.
-pub(super) fn body(notifications: &[Notification]) -> Value {
-    notifications.iter().map(alert).collect()
+pub(super) fn body(notifications: &[Notification], enclosed: Option<&str>) -> Value {
+    notifications.iter().map(|it| alert(it, enclosed)).collect()
 }
 
-fn alert(notification: &Notification) -> Value {
+fn alert(notification: &Notification, enclosed: Option<&str>) -> Value {
     let mut labels: Map<String, Value> =
         notification.labels.iter().map(|(name, it)| (name.clone(), json!(it))).collect();
     labels.entry(SEVERITY.0).or_insert(json!(SEVERITY.1));
@@ -30,6 +30,9 @@ fn alert(notification: &Notification) -> Value {
         },
         "startsAt": notification.state.since().to_string(),
     });
+    if let Some(enclosed) = enclosed {
+        alert["annotations"]["audit_anchor"] = enclosed.into();
+    }
     match notification.state {
         State::Firing { .. } => {}
         // It refuses an alert that ends before it starts, which a clock set back could make.
@@ -45,7 +48,8 @@ mod tests {
 
     #[test]
     fn a_firing_alert_has_no_end_and_a_resolved_one_has() {
-        let text = serde_json::to_string_pretty(&body(&[firing("a"), resolved("b")])).unwrap();
+        let text =
+            serde_json::to_string_pretty(&body(&[firing("a"), resolved("b")], None)).unwrap();
         insta::assert_snapshot!(text, @r#"
         [
           {
@@ -79,5 +83,11 @@ mod tests {
           }
         ]
         "#);
+    }
+
+    #[test]
+    fn what_is_enclosed_is_an_annotation() {
+        let body = body(&[firing("a")], Some("{}"));
+        assert_eq!(body[0]["annotations"]["audit_anchor"], "{}");
     }
 }

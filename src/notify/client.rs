@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::RETRY_AFTER;
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::redirect;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
@@ -63,14 +63,23 @@ impl Client {
         &self.target
     }
 
-    /// Sends one message.
-    pub(super) async fn tell(&self, notifications: &[Notification]) -> Answer {
+    /// Sends one message, and what is enclosed with it.
+    pub(super) async fn tell(
+        &self,
+        notifications: &[Notification],
+        enclosed: Option<&str>,
+    ) -> Answer {
         let body = match self.target.kind() {
-            Kind::Alertmanager => alertmanager::body(notifications),
-            Kind::Webhook => webhook::body(notifications),
+            Kind::Alertmanager => alertmanager::body(notifications, enclosed),
+            Kind::Webhook => webhook::body(notifications, enclosed),
         };
-        let sent = self.http.post(self.target.url()).json(&body).send().await;
-        match sent {
+        self.post(body.to_string()).await
+    }
+
+    /// Posts this JSON as it is.
+    pub(super) async fn post(&self, json: String) -> Answer {
+        let request = self.http.post(self.target.url()).header(CONTENT_TYPE, "application/json");
+        match request.body(json).send().await {
             Ok(response) => self.judge(response).await,
             Err(error) => Answer { fate: Fate::Failed(None), detail: cause(error) },
         }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::client::Client;
 use super::notification::Notification;
-use super::notifier::{Delivery, Outcome, Report};
+use super::notifier::{Delivery, Enclosure, Outcome, Report};
 use super::outbox::{Fate, Next, Outbox};
 use super::target::{Target, TargetError};
 
@@ -18,13 +18,18 @@ pub(super) struct Courier {
     outbox: Mutex<Outbox>,
     news: Notify,
     report: Report,
+    enclosure: Enclosure,
 }
 
 impl Courier {
-    pub(super) fn new(target: Target, report: Report) -> Result<Arc<Self>, TargetError> {
+    pub(super) fn new(
+        target: Target,
+        report: Report,
+        enclosure: Enclosure,
+    ) -> Result<Arc<Self>, TargetError> {
         let outbox = Mutex::new(Outbox::new(target.kind()));
         let client = Client::new(target)?;
-        Ok(Arc::new(Self { client, outbox, news: Notify::new(), report }))
+        Ok(Arc::new(Self { client, outbox, news: Notify::new(), report, enclosure }))
     }
 
     pub(super) fn target(&self) -> &Target {
@@ -61,7 +66,8 @@ impl Courier {
     }
 
     async fn send(&self, batch: &[Notification]) {
-        let answer = self.client.tell(batch).await;
+        let enclosed = self.enclosure.read();
+        let answer = self.client.tell(batch, enclosed.as_deref()).await;
         let given_up = self.outbox().settle(batch, answer.fate, Instant::now());
         let outcome = match answer.fate {
             Fate::Delivered => Outcome::Delivered,

@@ -10,9 +10,11 @@ mod courier;
 pub mod notification;
 pub mod notifier;
 mod outbox;
+mod post;
 pub mod target;
 mod webhook;
 
 pub use notification::{Notification, State};
-pub use notifier::{Delivery, Notifier, Outcome, Report};
+pub use notifier::{Delivery, Enclosure, Notifier, Outcome, Report};
+pub use post::Post;
 pub use target::{Kind, Target, TargetError};

@@ -1,7 +1,7 @@
 //! All receivers.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -14,6 +14,22 @@ use super::target::{Target, TargetError};
 
 /// Hears what becomes of every attempt. Called from several tasks; must not block.
 pub type Report = Arc<dyn Fn(&Delivery) + Send + Sync>;
+
+/// What goes with every message: the newest signed statement about the audit log, if there is one.
+/// Its clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Enclosure(Arc<Mutex<Option<String>>>);
+
+impl Enclosure {
+    /// Takes the place of the one before.
+    pub fn replace(&self, line: String) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
+    }
+
+    pub(super) fn read(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 /// One attempt to tell a receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +75,7 @@ impl Outcome {
 /// The receivers, each with a task of its own, so that one that hangs holds up no other.
 pub struct Notifier {
     report: Report,
+    enclosure: Enclosure,
     receivers: BTreeMap<String, Running>,
     /// What fires now and whom it concerns, for receivers that come later.
     firing: BTreeMap<Key, (Notification, Vec<String>)>,
@@ -76,8 +93,17 @@ impl Notifier {
     /// Begins a task per target; needs a running tokio. Errors with the first target that cannot
     /// be used.
     pub fn start(targets: Vec<Target>, report: Report) -> Result<Self, TargetError> {
+        Self::enclosing(targets, report, Enclosure::default())
+    }
+
+    /// The same with something that goes with every message.
+    pub fn enclosing(
+        targets: Vec<Target>,
+        report: Report,
+        enclosure: Enclosure,
+    ) -> Result<Self, TargetError> {
         let (receivers, firing) = (BTreeMap::new(), BTreeMap::new());
-        let mut notifier = Self { report, receivers, firing, leaving: Vec::new() };
+        let mut notifier = Self { report, enclosure, receivers, firing, leaving: Vec::new() };
         notifier.reload(targets)?;
         Ok(notifier)
     }
@@ -91,7 +117,7 @@ impl Notifier {
         let (kept, fresh): (Vec<Target>, Vec<Target>) = targets.into_iter().partition(is_kept);
         let couriers: Vec<Arc<Courier>> = fresh
             .into_iter()
-            .map(|it| Courier::new(it, Arc::clone(&self.report)))
+            .map(|it| Courier::new(it, Arc::clone(&self.report), self.enclosure.clone()))
             .collect::<Result<_, _>>()?;
         self.leaving.retain(|it| !it.is_finished());
         let old = std::mem::take(&mut self.receivers);

@@ -10,14 +10,19 @@ use crate::domain::text;
 const LINES_MAX: usize = 20;
 
 /// The body of the `POST`.
-pub(super) fn body(notifications: &[Notification]) -> Value {
+pub(super) fn body(notifications: &[Notification], enclosed: Option<&str>) -> Value {
     let is_firing = notifications.iter().any(|it| it.state.is_firing());
-    json!({
+    let mut body = json!({
         "format_version": "1",
         "text": message(notifications),
         "status": if is_firing { "firing" } else { "resolved" },
         "alerts": notifications.iter().map(alert).collect::<Vec<_>>(),
-    })
+    });
+    if let Some(enclosed) = enclosed {
+        // As text: its signature is of these very bytes.
+        body["audit_anchor"] = enclosed.into();
+    }
+    body
 }
 
 fn alert(notification: &Notification) -> Value {
@@ -67,7 +72,7 @@ mod tests {
 
     #[test]
     fn one_alert_is_told_with_its_description() {
-        let text = serde_json::to_string_pretty(&body(&[firing("default")])).unwrap();
+        let text = serde_json::to_string_pretty(&body(&[firing("default")], None)).unwrap();
         insta::assert_snapshot!(text, @r#"
         {
           "alerts": [
@@ -96,9 +101,9 @@ mod tests {
     fn many_alerts_are_told_in_one_message_that_is_cut() {
         let pools: Vec<String> = (0..23).map(|it| format!("p{it}")).collect();
         let mut all: Vec<Notification> = pools.iter().map(|it| resolved(it)).collect();
-        assert_eq!(body(&all)["status"], "resolved");
+        assert_eq!(body(&all, None)["status"], "resolved");
         all[0] = firing("p0");
-        let body = body(&all);
+        let body = body(&all, None);
         let lines: Vec<&str> = body["text"].as_str().unwrap().lines().collect();
         assert_eq!(lines.len(), 21);
         assert_eq!(
@@ -109,6 +114,12 @@ mod tests {
         assert_eq!(lines[20], "and 3 more");
         assert_eq!(body["alerts"].as_array().unwrap().len(), 23);
         assert_eq!(body["status"], "firing");
+    }
+
+    #[test]
+    fn what_is_enclosed_goes_as_the_text_that_it_is() {
+        let body = body(&[firing("a")], Some(r#"{"v":1}"#));
+        assert_eq!(body["audit_anchor"], r#"{"v":1}"#);
     }
 
     #[test]

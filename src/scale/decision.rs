@@ -246,4 +246,6 @@ pub enum Freeze {
     /// `policy.require_mtls` is set and mTLS is not proven: what the probes have shown, a few words
     /// without full stop.
     Unproven(String),
+    /// `watch.audit_required` is set and writes cannot be recorded: why, without full stop.
+    Unrecorded(String),
 }

@@ -55,6 +55,15 @@ pub enum Counter {
     AuditGap,
     /// An audit record could not be written.
     AuditWriteError,
+    /// What stood in the audit log was changed.
+    AuditBreak,
+    /// A signed statement about the audit log was sent.
+    AuditAnchor {
+        /// `file` or `webhook`.
+        place: &'static str,
+        /// What became of it.
+        outcome: &'static str,
+    },
     /// A finding of the isolation auditor.
     EphemeralViolation {
         /// Which of its rules.
@@ -72,8 +81,13 @@ pub enum Counter {
 impl Counter {
     /// The counters that have no labels: they stand at 0 from the start, so that their first
     /// increase can be seen as one.
-    pub(super) const PLAIN: [Self; 4] =
-        [Self::LevelResent, Self::ReconcileError, Self::AuditGap, Self::AuditWriteError];
+    pub(super) const PLAIN: [Self; 5] = [
+        Self::LevelResent,
+        Self::ReconcileError,
+        Self::AuditGap,
+        Self::AuditWriteError,
+        Self::AuditBreak,
+    ];
 
     pub(super) fn series(&self) -> &'static Series {
         match self {
@@ -86,6 +100,8 @@ impl Counter {
             Self::AuditRecord { .. } => &series::AUDIT_RECORDS,
             Self::AuditGap => &series::AUDIT_GAPS,
             Self::AuditWriteError => &series::AUDIT_WRITE_ERRORS,
+            Self::AuditBreak => &series::AUDIT_BREAKS,
+            Self::AuditAnchor { .. } => &series::AUDIT_ANCHORS,
             Self::EphemeralViolation { .. } => &series::EPHEMERAL_VIOLATIONS,
             Self::AlertDelivery { .. } => &series::ALERT_DELIVERIES,
         }
@@ -102,6 +118,8 @@ impl Counter {
             | Self::AuditRecord { .. }
             | Self::AuditGap
             | Self::AuditWriteError
+            | Self::AuditBreak
+            | Self::AuditAnchor { .. }
             | Self::EphemeralViolation { .. }
             | Self::AlertDelivery { .. } => None,
         }
@@ -118,9 +136,12 @@ impl Counter {
                 own(&[pool.as_str(), direction, outcome])
             }
             Self::ScaledownRefused { pool, reason } => own(&[pool.as_str(), reason]),
-            Self::LevelResent | Self::ReconcileError | Self::AuditGap | Self::AuditWriteError => {
-                Vec::new()
-            }
+            Self::LevelResent
+            | Self::ReconcileError
+            | Self::AuditGap
+            | Self::AuditWriteError
+            | Self::AuditBreak => Vec::new(),
+            Self::AuditAnchor { place, outcome } => own(&[place, outcome]),
             Self::GarmRequest { method, code } => {
                 vec![(*method).to_owned(), code.map_or("none".into(), |it| it.to_string())]
             }

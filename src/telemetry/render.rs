@@ -56,7 +56,7 @@ struct Facts<'a> {
 type ReadFacts = fn(&Facts<'_>) -> Option<f64>;
 
 /// The gauges that have one number.
-const PROCESS_GAUGES: [(Series, ReadFacts); 8] = [
+const PROCESS_GAUGES: [(Series, ReadFacts); 9] = [
     (series::LAST_RECONCILE, |it| seconds(it.snapshot.reconciled_at)),
     (series::OBSERVATION_AGE, |it| number(it.age.as_secs_f64())),
     (series::EVENT_STREAM_CONNECTED, |it| it.process.is_stream_connected.and_then(number)),
@@ -65,6 +65,7 @@ const PROCESS_GAUGES: [(Series, ReadFacts); 8] = [
     (series::MTLS_ENFORCED, |it| it.process.is_mtls_enforced.and_then(number)),
     (series::TLS_CLIENT_CERT_EXPIRY, |it| it.process.client_cert_expires_at.and_then(seconds)),
     (series::TLS_CRL_EXPIRY, |it| it.process.crl_ends_at.and_then(seconds)),
+    (series::AUDIT_ANCHORED, |it| it.process.audit_anchored_at.and_then(seconds)),
 ];
 
 fn seconds(time: Timestamp) -> Option<f64> {

@@ -180,6 +180,13 @@ pub const TLS_CRL_EXPIRY: Series = gauge(
     "Unix time at which the first of the revocation lists of `garm.crls` ends",
 );
 
+/// Seconds since 1970.
+pub const AUDIT_ANCHORED: Series = gauge(
+    "runnerctl_audit_anchored_timestamp_seconds",
+    &[],
+    "Unix time of the last signed statement about the audit log that reached every place",
+);
+
 /// By direction and reason.
 pub const SCALING_DECISIONS: Series = counter(
     "runnerctl_scaling_decisions_total",
@@ -228,6 +235,18 @@ pub const AUDIT_WRITE_ERRORS: Series = counter(
     &[],
     "Number of audit records that could not be written",
 );
+/// Changes of what stood there.
+pub const AUDIT_BREAKS: Series = counter(
+    "runnerctl_audit_breaks_total",
+    &[],
+    "Number of times that records of the audit log were found cut, changed or deleted",
+);
+/// One per statement and place.
+pub const AUDIT_ANCHORS: Series = counter(
+    "runnerctl_audit_anchors_total",
+    &["place", "outcome"],
+    "Number of signed statements about the audit log, by place and outcome",
+);
 /// Findings of the isolation auditor.
 pub const EPHEMERAL_VIOLATIONS: Series = counter(
     "runnerctl_ephemeral_violations_total",
@@ -271,7 +290,7 @@ pub const GARM_REQUEST_DURATION: Series = Series {
 };
 
 /// Every series, in the order of `/metrics`.
-pub const ALL: [Series; 42] = [
+pub const ALL: [Series; 45] = [
     RUNNER_ACTIVE,
     RUNNER_IDLE,
     QUEUE_DEPTH,
@@ -299,6 +318,7 @@ pub const ALL: [Series; 42] = [
     MTLS_ENFORCED,
     TLS_CLIENT_CERT_EXPIRY,
     TLS_CRL_EXPIRY,
+    AUDIT_ANCHORED,
     SCALING_DECISIONS,
     SCALING_ACTIONS,
     SCALEDOWN_REFUSED,
@@ -308,6 +328,8 @@ pub const ALL: [Series; 42] = [
     AUDIT_RECORDS,
     AUDIT_GAPS,
     AUDIT_WRITE_ERRORS,
+    AUDIT_BREAKS,
+    AUDIT_ANCHORS,
     EPHEMERAL_VIOLATIONS,
     ALERT_DELIVERIES,
     JOB_QUEUE_DURATION,

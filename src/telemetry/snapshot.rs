@@ -77,4 +77,6 @@ pub struct Process {
     pub client_cert_expires_at: Option<Timestamp>,
     /// When the first of the front's revocation lists ends.
     pub crl_ends_at: Option<Timestamp>,
+    /// When the last signed statement about the audit log reached every place that is named.
+    pub audit_anchored_at: Option<Timestamp>,
 }

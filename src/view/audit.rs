@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::style::{ERROR, GOOD, HELP, WARNING, paint};
 use super::words::count;
-use crate::audit::{Macs, Report};
+use crate::audit::{Anchored, Macs, Report};
 use crate::domain::text::quote;
 
 /// Gaps that are listed in text.
@@ -35,13 +35,18 @@ pub fn text(report: &Report, files: usize) -> String {
         lines.push(format!("head: {head}"));
     }
     lines.push(format!("HMAC: {}", macs_words(report.macs)));
+    lines.extend(report.anchored.as_ref().map(|it| anchored(it, report)));
     lines.extend(gaps(report));
-    if let Some(first) = report.first.filter(|it| *it > 1) {
+    lines.extend(unfinished(report));
+    let note = |text: String| format!("{} {text}", paint(WARNING, "note:"));
+    if report.lost > 0 {
+        let lost = count(usize::try_from(report.lost).unwrap_or(usize::MAX), "record");
+        lines.push(note(format!("{lost} could not be written: the log is not complete")));
+    }
+    if let Some(first) = report.first.filter(|it| *it > 1 && report.broken.is_none()) {
         let before = first - 1;
-        lines.push(format!(
-            "{} records 1 to {before} are in files that were not named",
-            paint(WARNING, "note:")
-        ));
+        lines
+            .push(note(format!("records 1 to {before} are archived: what is here continues them")));
     }
     if report.macs == Macs::Unchecked {
         lines.push(format!(
@@ -64,6 +69,43 @@ fn gaps(report: &Report) -> Vec<String> {
         let open = if is_open { paint(WARNING, " (open)") } else { String::new() };
         format!("  record {} at {}: {}{open}", it.seq, quote(&it.time), quote(&it.detail))
     }));
+    if all > SHOWN_MAX {
+        lines.push(format!("  and {} more: `-o json` lists them", all - SHOWN_MAX));
+    }
+    lines
+}
+
+/// What statements from elsewhere prove.
+fn anchored(it: &Anchored, report: &Report) -> String {
+    let count = |n: u64| count(usize::try_from(n).unwrap_or(usize::MAX), "statement");
+    let earlier = match it.earlier {
+        0 => String::new(),
+        n => format!("; {} about earlier records not compared", count(n)),
+    };
+    match &it.last {
+        None => format!("anchored: no statement is about a record that is here{earlier}"),
+        Some((seq, time)) => {
+            let after = report.head.as_ref().map_or(0, |it| it.seq - seq);
+            format!(
+                "anchored: {} agree; records up to {seq} are as they were at {}, {after} came \
+                 later{earlier}",
+                count(it.statements),
+                quote(time)
+            )
+        }
+    }
+}
+
+fn unfinished(report: &Report) -> Vec<String> {
+    let all = usize::try_from(report.unfinished_count).unwrap_or(usize::MAX);
+    if all == 0 {
+        return Vec::new();
+    }
+    let mut lines = vec![format!("{} without an outcome on record:", count(all, "write"))];
+    let shown = report.unfinished.iter().take(SHOWN_MAX);
+    lines.extend(
+        shown.map(|it| format!("  record {} at {}: {}", it.seq, quote(&it.time), quote(&it.what))),
+    );
     if all > SHOWN_MAX {
         lines.push(format!("  and {} more: `-o json` lists them", all - SHOWN_MAX));
     }
@@ -98,6 +140,19 @@ pub fn json(report: &Report, files: &[&str]) -> Value {
                 "open": report.open_gaps.contains(&it.seq),
             }))
             .collect::<Vec<_>>(),
+        "lost_records": report.lost,
+        "unfinished_count": report.unfinished_count,
+        "unfinished": report
+            .unfinished
+            .iter()
+            .map(|it| json!({ "seq": it.seq, "time": it.time, "what": it.what }))
+            .collect::<Vec<_>>(),
+        "anchored": report.anchored.as_ref().map(|it| json!({
+            "statements": it.statements,
+            "earlier": it.earlier,
+            "seq": it.last.as_ref().map(|it| it.0),
+            "time": it.last.as_ref().map(|it| &it.1),
+        })),
         "break": report.broken.as_ref().map(|it| json!({
             "file": it.file,
             "line": Some(it.line).filter(|it| *it > 0),
@@ -110,7 +165,7 @@ pub fn json(report: &Report, files: &[&str]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::{Break, Gap, Head};
+    use crate::audit::{Break, Gap, Head, Unfinished};
 
     fn report(broken: Option<Break>) -> Report {
         Report {
@@ -124,6 +179,18 @@ mod tests {
             }],
             gap_count: 1,
             open_gaps: vec![3],
+            lost: 2,
+            unfinished: vec![Unfinished {
+                seq: 4,
+                time: "2026-01-02T03:04:06Z".into(),
+                what: "delete runner a\u{1b}".into(),
+            }],
+            unfinished_count: 1,
+            anchored: Some(Anchored {
+                statements: 2,
+                earlier: 1,
+                last: Some((3, "2026-01-02T03:04:05Z".into())),
+            }),
             macs: Macs::Unchecked,
             broken,
         }

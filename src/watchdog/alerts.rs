@@ -348,6 +348,14 @@ fn advice(series: Series) -> &'static str {
         Series::AuditGaps => {
             "`runnerctl audit verify` names the gaps; look at the disk of the audit log"
         }
+        Series::AuditBreaks => {
+            "records of the audit log were cut, changed or deleted: compare it with a copy from \
+             elsewhere, or with the statements of `watch.audit_anchor`"
+        }
+        Series::AuditAnchorAgeSeconds => {
+            "no signed statement about the audit log has been delivered for so long: the log of \
+             `runnerctl watch` says why"
+        }
         Series::ClientCertExpiresInSeconds => {
             "renew the client certificate `garm.tls.cert`; it is read again when it changes"
         }

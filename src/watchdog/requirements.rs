@@ -197,9 +197,35 @@ pub enum Audit {
         records: u64,
         /// Gaps that are still open.
         open_gaps: u64,
+        /// Records that could not be written.
+        lost: u64,
     },
     /// It does not; where and how.
     Broken(String),
+    /// The chain verifies from here on, and what was before is not at hand; what is missing.
+    Headless(String),
+}
+
+/// How the recording stands at this moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recording {
+    /// The log tells of a gap that has not ended.
+    pub has_open_gap: bool,
+    /// Records that could not be written, and that the log does not tell of yet.
+    pub missing: u64,
+}
+
+impl Audit {
+    /// The same with what has happened since the file was read.
+    #[must_use]
+    pub fn since(self, recording: Option<Recording>) -> Self {
+        match (self, recording) {
+            (Self::Whole { records, lost, .. }, Some(Recording { has_open_gap, missing })) => {
+                Self::Whole { records, open_gaps: has_open_gap.into(), lost: lost + missing }
+            }
+            (audit, _) => audit,
+        }
+    }
 }
 
 /// One line for each requirement, in order. `accepted` is `policy.accept`.
@@ -309,12 +335,17 @@ fn mtls(mtls: &Mtls) -> (Answer, String) {
     }
 }
 
-/// Met when the chain verifies and no gap is open.
+/// Met when the chain verifies, no gap is open, and no record is lost.
 fn audit(audit: &Audit) -> (Answer, String) {
     match audit {
-        Audit::Whole { records, open_gaps: 0 } => {
+        Audit::Whole { records, open_gaps: 0, lost: 0 } => {
             (Answer::Met, format!("the chain of {records} records verifies, no gap is open"))
         }
+        Audit::Whole { lost: lost @ 1.., .. } => {
+            let lost = count(usize::try_from(*lost).unwrap_or(usize::MAX), "record");
+            (Answer::NotMet, format!("the chain verifies, but {lost} could not be written"))
+        }
+        Audit::Headless(what) => (Answer::CannotTell, what.clone()),
         Audit::Whole { open_gaps, .. } => {
             let gaps = count(usize::try_from(*open_gaps).unwrap_or(usize::MAX), "open gap");
             (Answer::NotMet, format!("the chain verifies, but has {gaps}"))
@@ -458,13 +489,29 @@ mod tests {
         let facts = probed(Mtls::Unproven("unreachable".into()));
         check(Requirement::R10, &facts, Answer::CannotTell, "unreachable");
         let kept = |audit| Facts { audit: Some(audit), ..Facts::default() };
-        let facts = kept(Audit::Whole { records: 7, open_gaps: 0 });
+        let facts = kept(Audit::Whole { records: 7, open_gaps: 0, lost: 0 });
         let evidence = "the chain of 7 records verifies, no gap is open";
         check(Requirement::R11, &facts, Answer::Met, evidence);
-        let facts = kept(Audit::Whole { records: 7, open_gaps: 2 });
+        let facts = kept(Audit::Whole { records: 7, open_gaps: 2, lost: 0 });
         check(Requirement::R11, &facts, Answer::NotMet, "the chain verifies, but has 2 open gaps");
+        // Lost for good, whatever else is well.
+        let lost = Audit::Whole { records: 7, open_gaps: 0, lost: 3 };
+        let evidence = "the chain verifies, but 3 records could not be written";
+        check(Requirement::R11, &kept(lost), Answer::NotMet, evidence);
+        let headless = Audit::Headless("records 1 to 4 are in no file beside it".into());
+        let evidence = "records 1 to 4 are in no file beside it";
+        check(Requirement::R11, &kept(headless), Answer::CannotTell, evidence);
         let facts = kept(Audit::Broken("record 3 does not follow record 2".into()));
         check(Requirement::R11, &facts, Answer::NotMet, "record 3 does not follow record 2");
+    }
+
+    #[test]
+    fn what_has_happened_since_the_file_was_read_counts_too() {
+        let read = || Audit::Whole { records: 7, open_gaps: 1, lost: 1 };
+        let now = |has_open_gap, missing| read().since(Some(Recording { has_open_gap, missing }));
+        assert_eq!(read().since(None), read());
+        assert_eq!(now(false, 0), Audit::Whole { records: 7, open_gaps: 0, lost: 1 });
+        assert_eq!(now(true, 4), Audit::Whole { records: 7, open_gaps: 1, lost: 5 });
     }
 
     #[test]

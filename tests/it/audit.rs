@@ -8,7 +8,9 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
-use runnerctl::audit::{Actor, Cause, Entry, File, Head, Key, Kind, Subject, verify};
+use runnerctl::audit::{
+    Actor, Cause, Demands, Entry, File, Head, Key, Keys, Kind, Subject, verify,
+};
 use runnerctl::host::clock::Clock;
 use runnerctl::host::ledger::{Folders, Ledger, LedgerError, Scribe};
 use secrecy::SecretString;
@@ -21,7 +23,7 @@ fn actor() -> Actor {
 /// The log of one who is called ada.
 pub(crate) fn ledger(path: &Path, key: Option<&str>) -> Ledger {
     let key = key.map(|it| Key::new(SecretString::from(it)));
-    let scribe = Scribe { actor: actor(), clock: Clock::Real, key };
+    let scribe = Scribe { actor: actor(), clock: Clock::Real, keys: Keys::new(key, vec![]) };
     Ledger::open(path, scribe, Folders::Leave).unwrap()
 }
 
@@ -70,7 +72,7 @@ fn rotated_files_are_one_chain_whoever_wrote_last() {
     let (watch, apply) = (ledger(&path, None), ledger(&path, None));
     append(&watch, "1");
     // The other process writes last, then the file is rotated.
-    append(&apply, "2");
+    let archived = append(&apply, "2");
     fs::rename(&path, folder.path().join("audit.jsonl.1")).unwrap();
     append(&watch, "3");
     fs::rename(folder.path().join("audit.jsonl.1"), folder.path().join("audit.jsonl.2")).unwrap();
@@ -90,10 +92,24 @@ fn rotated_files_are_one_chain_whoever_wrote_last() {
         stdout.starts_with("broken: audit.jsonl:1: record 3: records 3 to 3 are missing\n"),
         "{stdout}"
     );
-    // Without the oldest, and the same file twice.
-    let (code, stdout, _) = run(folder.path(), &[names[0], names[1], "./audit.jsonl"]);
+    // The same file twice, and without the oldest: that is archived, or it is missing.
+    let lately = [names[0], names[1], "./audit.jsonl"];
+    let (code, stdout, _) = run(folder.path(), &lately);
+    assert_eq!(code, 1, "{stdout}");
+    assert!(
+        stdout.contains("record 1: records 1 to 2 are missing: name the files that hold them"),
+        "{stdout}"
+    );
+    let since = |head: &str| run(folder.path(), &[&lately[..], &["--since", head]].concat());
+    let (code, stdout, _) = since(&archived.to_string());
     assert_eq!(code, 0, "{stdout}");
-    assert!(stdout.contains("note: records 1 to 2 are in files that were not named"), "{stdout}");
+    assert!(
+        stdout.contains("note: records 1 to 2 are archived: what is here continues them"),
+        "{stdout}"
+    );
+    let (code, stdout, _) = since(&head.to_string());
+    assert_eq!(code, 1, "{stdout}");
+    assert!(stdout.contains("it does not continue the archive"), "{stdout}");
 }
 
 #[test]
@@ -120,13 +136,16 @@ fn every_byte_that_changes_is_found() {
         append(&log, detail);
     }
     let whole = fs::read(&path).unwrap();
-    let key = Key::new(SecretString::from("key"));
-    for key in [None, Some(&key)] {
+    let keys = Keys::checking(vec![Key::new(SecretString::from("key"))]);
+    for keys in [None, Some(&keys)] {
         for at in 0..whole.len() {
             let mut bytes = whole.clone();
             bytes[at] ^= 1;
             let line = whole[..at].iter().filter(|it| **it == b'\n').count() as u64;
-            let report = verify(&[File { name: "log", bytes: &bytes }], key, None);
+            let report = verify(
+                &[File { name: "log", bytes: &bytes }],
+                Demands { keys, ..Demands::default() },
+            );
             assert_eq!(report.broken.map(|it| it.seq), Some(line + 1), "byte {at}");
         }
     }

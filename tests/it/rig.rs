@@ -21,8 +21,8 @@ use runnerctl::engine::watch::{
     Writes, watch,
 };
 use runnerctl::garm::{Client, Error};
+use runnerctl::host::book::Book;
 use runnerctl::host::clock::Clock;
-use runnerctl::host::ledger::Book;
 use runnerctl::scale::{Change, Decision};
 use runnerctl::sim::memory::Memory;
 use runnerctl::sim::{Config, Knobs, What, World};

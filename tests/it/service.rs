@@ -7,6 +7,7 @@ mod end;
 mod guardrails;
 mod mtls;
 mod pages;
+mod records;
 mod reload;
 mod rotation;
 pub(crate) mod stage;

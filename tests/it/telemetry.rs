@@ -62,6 +62,7 @@ async fn before_the_first_full_read_the_process_tells_only_of_itself() {
             "runnerctl_garm_requests_total{method=\"POST\",code=\"none\"} 1",
             "runnerctl_audit_gaps_total 0",
             "runnerctl_audit_write_errors_total 0",
+            "runnerctl_audit_breaks_total 0",
         ]
     );
     assert_eq!(board.readiness(), Err(vec!["GARM has not been read yet".to_owned()]));

@@ -28,8 +28,8 @@ use crate::scale::Change;
 use life::{Claim, Life, Place, Stage};
 use pen::Pen;
 use settings::Settings;
-use stream::Watch;
 pub use stream::{Last, Stream};
+use stream::{STARTED, Watch};
 
 /// The command that stands in the cause of these records.
 const COMMAND: &str = "watch";
@@ -89,11 +89,22 @@ struct Moment {
     now: Timestamp,
 }
 
+/// What a `watch` says of the log before it has seen anything of the fleet.
+const BLIND: [&str; 7] = [
+    STARTED,
+    "torn",
+    "records lost",
+    "clock set back",
+    "audit key added",
+    "audit key changed",
+    "audit file writable again",
+];
+
 /// Whether a record shows that this fleet was watched when it was written: the gap at the next
 /// start begins at the last such one.
 pub fn shows_watching(members: &Value, fleet: &FleetName) -> bool {
-    let cause = &members["cause"];
-    cause["command"] == COMMAND && cause["fleet"] == fleet.as_str()
+    let (cause, act) = (&members["cause"], members["act"].as_str().unwrap_or_default());
+    cause["command"] == COMMAND && cause["fleet"] == fleet.as_str() && !BLIND.contains(&act)
 }
 
 impl Lifecycle {
@@ -113,7 +124,8 @@ impl Lifecycle {
         }
     }
 
-    /// The watching begins: the time since the last record of it is a gap.
+    /// The watching begins: the time from the last record of it to the first full read is a gap,
+    /// which that read tells of.
     pub fn begin(&mut self, last: Last, now: Timestamp) -> Vec<Entry> {
         self.watch.begin(last, &self.pen, now)
     }
@@ -121,6 +133,11 @@ impl Lifecycle {
     /// The watching ends as it should.
     pub fn end(&mut self, now: Timestamp) -> Vec<Entry> {
         vec![self.pen.log(now, "watch stopped", Value::Null)]
+    }
+
+    /// Whether the log tells of a gap that has not ended.
+    pub fn has_open_gap(&self) -> bool {
+        self.watch.has_open_gap()
     }
 
     /// The stream of events has come, gone, or lost some.

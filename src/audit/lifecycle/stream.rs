@@ -12,6 +12,9 @@ use crate::domain::text::quote;
 /// after 75 s (DESIGN §5); a margin on top.
 const SILENCE_MAX: SignedDuration = SignedDuration::from_secs(90);
 
+/// The event at the start.
+pub(super) const STARTED: &str = "watch started";
+
 /// What has happened to the stream of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream<'a> {
@@ -35,19 +38,38 @@ pub enum Last {
 }
 
 /// Whether everything that happens is seen.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 enum State {
-    /// Nothing is known of the stream yet.
-    #[default]
-    Silent,
+    /// Nothing is known of the stream yet, and nothing was read.
+    Silent(Last),
     /// No events; a gap record tells of it since `from`.
     Away { from: Option<Timestamp> },
     /// Events again, but no full read since.
     Back { from: Option<Timestamp> },
     /// Connected before the first read, and no gap is told.
-    New,
+    New(Last),
     /// Everything is seen.
     Whole,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Silent(Last::None)
+    }
+}
+
+impl Last {
+    /// What was not watched before the first read at `now`; nothing where the log begins. It is
+    /// told once it is over: until then the next start tells of it.
+    fn gap(self, pen: &Pen, now: Timestamp) -> Option<Entry> {
+        let from = match self {
+            Self::None => return None,
+            Self::Unknown => None,
+            Self::At(time) => Some(time),
+        };
+        let detail = "nothing was recorded in this time: `watch` did not run".to_owned();
+        Some(pen.gap(now, "not watched", (from, Some(now)), detail))
+    }
 }
 
 /// Stream and reads over time.
@@ -63,24 +85,17 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn begin(&mut self, last: Last, pen: &Pen, now: Timestamp) -> Vec<Entry> {
-        let started = pen.log(now, "watch started", Value::Null);
-        let from = match last {
-            Last::None => return vec![started],
-            Last::Unknown => None,
-            Last::At(time) => Some(time),
-        };
-        self.state = State::Away { from };
-        let detail = "nothing was recorded in this time: `watch` did not run".to_owned();
-        vec![started, pen.gap(now, "not watched", (from, None), detail)]
+        self.state = State::Silent(last);
+        vec![pen.log(now, STARTED, Value::Null)]
     }
 
     pub(super) fn hear(&mut self, stream: &Stream<'_>, pen: &Pen, now: Timestamp) -> Vec<Entry> {
         let entries = match stream {
             Stream::Connected => {
                 self.state = match self.state {
-                    State::Silent => State::New,
+                    State::Silent(last) => State::New(last),
                     State::Away { from } => State::Back { from },
-                    State::Back { .. } | State::New | State::Whole => return Vec::new(),
+                    State::Back { .. } | State::New(_) | State::Whole => return Vec::new(),
                 };
                 Vec::new()
             }
@@ -107,12 +122,18 @@ impl Watch {
         next: impl Fn(Option<Timestamp>) -> State,
     ) -> Vec<Entry> {
         match self.state {
-            State::Silent => Vec::new(),
+            State::Silent(_) => Vec::new(),
             State::Away { from } | State::Back { from } => {
                 self.state = next(from);
                 Vec::new()
             }
-            State::New | State::Whole => {
+            // What was before the first read is told of at that.
+            State::New(last) => {
+                let is_away = matches!(next(None), State::Away { .. });
+                self.state = if is_away { State::Silent(last) } else { State::New(last) };
+                Vec::new()
+            }
+            State::Whole => {
                 // The stream is unordered: what happened shortly before the last event that came
                 // may have been on its way behind it.
                 let earliest = now - SILENCE_MAX;
@@ -134,18 +155,19 @@ impl Watch {
         self.read_at.rotate_left(1);
         self.read_at[3] = Some(now);
         match self.state {
-            State::Silent => {
+            State::Silent(last) => {
                 self.state = State::Away { from: Some(now) };
                 let detail = "there is no event stream yet: reads alone tell".to_owned();
-                vec![pen.gap(now, "stream lost", (Some(now), None), detail)]
+                let open = pen.gap(now, "stream lost", (Some(now), None), detail);
+                last.gap(pen, now).into_iter().chain([open]).collect()
             }
             State::Back { from } => {
                 self.state = State::Whole;
                 vec![pen.log(now, "gap closed", times((from, Some(now))))]
             }
-            State::New => {
+            State::New(last) => {
                 self.state = State::Whole;
-                Vec::new()
+                last.gap(pen, now).into_iter().collect()
             }
             State::Away { .. } | State::Whole => Vec::new(),
         }
@@ -157,6 +179,11 @@ impl Watch {
 
     pub(super) fn has_read(&self) -> bool {
         self.reads > 0
+    }
+
+    /// Whether a gap record tells of a gap that has not ended.
+    pub(super) fn has_open_gap(&self) -> bool {
+        matches!(self.state, State::Away { .. } | State::Back { .. })
     }
 
     /// Whether no gap is open.

@@ -22,8 +22,8 @@ use crate::engine::watch::{
 };
 use crate::event::Silence;
 use crate::garm::{Client, events};
+use crate::host::book::Book;
 use crate::host::clock::Clock;
-use crate::host::ledger::Book;
 use crate::plan;
 use crate::scale::{Change, Decision, Direction, Managed, Reason, glance};
 use crate::sim::memory::Memory;

@@ -20,8 +20,8 @@ use crate::engine::observe::{Ask, Credentials, Specs, Templates, read_fleet};
 use crate::engine::record::Warrant;
 use crate::event::{Event, Listener};
 use crate::garm::{Client, Method, Request, Transport};
+use crate::host::book::Book;
 use crate::host::clock::Clock;
-use crate::host::ledger::Book;
 use crate::manifest::{self, Manifest, Source, has_error};
 use crate::plan::{self, Plan};
 use crate::sim::memory::Memory;
@@ -284,7 +284,7 @@ impl<'a> Stage<'a> {
             Book::File(_) | Book::Diary(_) | Book::Off => String::new(),
         };
         let file = audit::File { name: "demo", bytes: text.as_bytes() };
-        let report = audit::verify(&[file], None, None);
+        let report = audit::verify(&[file], audit::Demands::default());
         let is_chain_whole = report.broken.is_none() && report.gaps.is_empty();
         Proof { completed, killed, records: report.records, is_chain_whole }
     }

@@ -17,7 +17,9 @@ use crate::domain::name::PoolName;
 use crate::domain::text::code;
 use crate::host::clock::Clock;
 use crate::manifest::{Receiver, ReceiverKind, Series, WebhookUrl};
-use crate::notify::{Delivery, Kind, Notification, Notifier, Outcome, State, Target, TargetError};
+use crate::notify::{
+    Delivery, Enclosure, Kind, Notification, Notifier, Outcome, State, Target, TargetError,
+};
 use crate::secrets;
 use crate::telemetry::{Board, Counter, Snapshot};
 use crate::watchdog::{Lately, Reading, Readings, Rules, Transition, Turn};
@@ -39,6 +41,9 @@ struct Known {
     read_at: Option<Instant>,
     violations: Lately,
     gaps: Lately,
+    breaks: Lately,
+    /// Absent where there is no anchor.
+    anchored_at: Option<Timestamp>,
     client_cert_expires_at: Option<Timestamp>,
     /// Absent while nobody can tell.
     is_mtls_enforced: Option<bool>,
@@ -103,6 +108,16 @@ impl Facts {
         self.known().gaps.note(at);
     }
 
+    /// What stood in the audit log was changed.
+    pub(super) fn note_break(&self, at: Timestamp) {
+        self.known().breaks.note(at);
+    }
+
+    /// A signed statement about the audit log has reached every place, or the first one is due.
+    pub(super) fn note_anchor(&self, at: Timestamp) {
+        self.known().anchored_at = Some(at);
+    }
+
     /// What every series shows at `now`; one without a source is left out.
     fn readings(&self, now: Timestamp) -> Readings {
         let mut known = self.known();
@@ -125,6 +140,10 @@ impl Facts {
         let (violations, gaps) = (known.violations.count(now), known.gaps.count(now));
         all.insert(Series::EphemeralViolations, Reading::Fleet(Some(violations.into())));
         all.insert(Series::AuditGaps, Reading::Fleet(Some(gaps.into())));
+        let breaks = known.breaks.count(now);
+        all.insert(Series::AuditBreaks, Reading::Fleet(Some(breaks.into())));
+        let age = known.anchored_at.map(|it| now.duration_since(it).as_secs_f64());
+        all.insert(Series::AuditAnchorAgeSeconds, Reading::Fleet(age));
         let enforced = known.is_mtls_enforced.map(|it| f64::from(u8::from(it)));
         all.insert(Series::MtlsEnforced, Reading::Fleet(enforced));
         let expires_in =
@@ -146,11 +165,14 @@ pub(super) struct Alerting {
     notifier: tokio::sync::Mutex<Option<Notifier>>,
 }
 
-/// What alerts tell and are told.
+/// What alerts and records tell and are told.
+#[derive(Clone)]
 pub(super) struct Wires {
     pub(super) board: Arc<Board>,
     pub(super) journal: Journal,
     pub(super) facts: Arc<Facts>,
+    /// What goes with every alert.
+    pub(super) enclosure: Enclosure,
 }
 
 impl Alerting {
@@ -160,7 +182,7 @@ impl Alerting {
         allowed: &secrets::Options,
         wires: Wires,
     ) -> Result<Self, Failure> {
-        let Wires { board, journal, facts } = wires;
+        let Wires { board, journal, facts, enclosure } = wires;
         for receiver in &setup.file.receivers {
             let delivery = |outcome: Outcome| Counter::AlertDelivery {
                 receiver: receiver.name.clone(),
@@ -169,8 +191,8 @@ impl Alerting {
             board.declare(Outcome::ALL.map(delivery));
         }
         let report = report(board, journal.clone());
-        let notifier =
-            Notifier::start(targets(setup, allowed).await?, report).map_err(|it| unusable(&it))?;
+        let notifier = Notifier::enclosing(targets(setup, allowed).await?, report, enclosure)
+            .map_err(|it| unusable(&it))?;
         Ok(Self {
             fleet: setup.file.fleet.to_string(),
             journal,

@@ -5,7 +5,9 @@
 //! alerts and the audit file have a task each behind a bounded queue.
 
 mod alerting;
+mod anchoring;
 mod drifts;
+mod ear;
 mod explain;
 mod gauges;
 mod guardrails;

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 use super::WatchArgs;
 use super::alerting::{Alerting, Facts, Wires};
+use super::anchoring::Anchor;
 use super::drifts::Drifts;
 use super::journal::{Journal, Line, Look, Press, Weight};
 use super::records::{Desk, Records, Work};
@@ -21,14 +23,20 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::print::Printer;
 use crate::cli::proven;
-use crate::engine::watch::{Course, Settings, Writes};
+use crate::engine::watch::{Course, Order, Settings, Writes};
 use crate::garm::{Client, Http, tls};
+use crate::host::book::Book;
 use crate::host::clock::Clock;
-use crate::host::ledger::Book;
+use crate::host::diary::Rule;
 use crate::manifest::WatchSettings;
+use crate::notify::Enclosure;
+use crate::secrets;
 use crate::telemetry::{Board, Certificates, Counter, Limits, Metered, bind};
 use crate::view::words::count;
 use crate::watchdog;
+
+/// Orders that may wait for the loop: it takes them at each turn.
+const ORDERS_MAX: usize = 8;
 
 /// Everything that the service needs.
 pub(super) struct Opened {
@@ -46,8 +54,12 @@ pub(super) struct Opened {
     pub(super) http: Arc<Http>,
     pub(super) book: Book,
     pub(super) records: Records,
-    /// What writes the records; taken by the service.
+    /// What is to be done beside the records; taken by the service.
     pub(super) work: Option<Work>,
+    /// What the loop is told.
+    pub(super) orders: mpsc::Sender<Order>,
+    /// Where the loop takes it; taken by the service.
+    pub(super) taken: Option<mpsc::Receiver<Order>>,
     pub(super) alerting: Arc<Alerting>,
     pub(super) facts: Arc<Facts>,
     pub(super) verdicts: Arc<Verdicts>,
@@ -76,20 +88,12 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<Opened, Fa
     let look = Look::new(cx.globals.output, cx.globals.verbose);
     let (journal, press) = Journal::open(Printer::new(cx.globals.color), look)
         .map_err(|error| anyhow::Error::new(error).context("cannot start the log's thread"))?;
-    let facts = Arc::new(Facts::new(setup.watch.resync * 2));
-    let expires_at = client_cert(&setup);
-    facts.note_client_cert(expires_at);
-    board.process(|it| it.client_cert_expires_at = expires_at);
-    let wires =
-        Wires { board: Arc::clone(&board), journal: journal.clone(), facts: Arc::clone(&facts) };
-    let desk = Desk {
-        fleet: &setup.file.fleet,
-        board: Arc::clone(&board),
-        journal: journal.clone(),
-        facts: Arc::clone(&facts),
-    };
-    let (records, book, work) = Records::open(book, desk);
-    let alerting = Alerting::start(&setup, &setup.allowed(cx.globals), wires).await?;
+    let wires = wires(&setup, &board, &journal);
+    let allowed = setup.allowed(cx.globals);
+    let (orders, taken) = mpsc::channel(ORDERS_MAX);
+    let (records, book, work) = record(book, (&setup, &allowed), &wires, orders.clone()).await?;
+    let facts = Arc::clone(&wires.facts);
+    let alerting = Alerting::start(&setup, &allowed, wires).await?;
     let settings =
         Settings { resync: setup.watch.resync, course: args.course(), writes: args.writes() };
     let verdicts = Arc::new(Verdicts::new(journal.clone(), &setup));
@@ -107,6 +111,8 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<Opened, Fa
         book,
         records,
         work,
+        orders,
+        taken: Some(taken),
         alerting: Arc::new(alerting),
         facts,
         verdicts,
@@ -115,6 +121,38 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<Opened, Fa
     };
     opened.greet();
     Ok(opened)
+}
+
+/// What alerts and records tell and are told.
+fn wires(setup: &Setup, board: &Arc<Board>, journal: &Journal) -> Wires {
+    let facts = Arc::new(Facts::new(setup.watch.resync * 2));
+    let expires_at = client_cert(setup);
+    facts.note_client_cert(expires_at);
+    board.process(|it| it.client_cert_expires_at = expires_at);
+    let (board, journal) = (Arc::clone(board), journal.clone());
+    Wires { board, journal, facts, enclosure: Enclosure::default() }
+}
+
+/// The records of the runners' lives and of the loop's writes, and the anchor of them.
+async fn record(
+    book: Book,
+    (setup, allowed): (&Setup, &secrets::Options),
+    wires: &Wires,
+    orders: mpsc::Sender<Order>,
+) -> Result<(Records, Book, Option<Work>), Failure> {
+    let desk = Desk {
+        fleet: &setup.file.fleet,
+        board: Arc::clone(&wires.board),
+        journal: wires.journal.clone(),
+        facts: Arc::clone(&wires.facts),
+        rule: if setup.watch.audit_required { Rule::Required } else { Rule::GoOn },
+        orders,
+    };
+    let (records, book, mut work) = Records::open(book, desk)?;
+    if let Some(work) = &mut work {
+        work.anchor = Anchor::open(setup, &book, allowed, wires.clone()).await?;
+    }
+    Ok((records, book, work))
 }
 
 /// One look is over before the first round of probes is: its own comes first.
@@ -159,6 +197,7 @@ async fn book(args: &WatchArgs, setup: &Setup, cx: Context<'_>) -> Result<Book, 
             let named = Named {
                 path: setup.watch.audit.clone(),
                 key: setup.watch.audit_key.as_ref(),
+                previous_keys: &setup.watch.previous_audit_keys,
                 help: "name another file with `watch.audit` in the fleet file",
             };
             books::open(named, setup.base.clone(), cx).await

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::fleet::Controller;
 use crate::domain::proof::{Probe, Proof};
-use crate::engine::watch::{Order, Writes};
+use crate::engine::watch::{Hold, Order, Writes};
 use crate::garm;
 use crate::manifest::PolicySettings;
 use crate::view::proof;
@@ -150,7 +150,10 @@ impl Prover {
             return;
         }
         self.held = held;
-        let order = held.map_or(Order::Go, |why| Order::Hold(why.to_owned()));
+        let order = match held {
+            None => Order::Go(Hold::Unproven),
+            Some(why) => Order::Hold(Hold::Unproven, why.to_owned()),
+        };
         // Nobody takes it when the loop has ended: there is nothing to hold then.
         let _ = self.orders.send(order).await;
     }
@@ -287,11 +290,11 @@ mod tests {
         sleep(Duration::from_secs(30)).await;
         assert_eq!(bench.ordered(), [], "held from the start, and nothing is proven");
         minutes(1).await;
-        assert_eq!(bench.ordered(), [Order::Go]);
+        assert_eq!(bench.ordered(), [Order::Go(Hold::Unproven)]);
         minutes(60).await;
-        assert_eq!(bench.ordered(), [Order::Hold("mTLS is not enforced".into())]);
+        assert_eq!(bench.ordered(), [Order::Hold(Hold::Unproven, "mTLS is not enforced".into())]);
         minutes(1).await;
-        assert_eq!(bench.ordered(), [Order::Go]);
+        assert_eq!(bench.ordered(), [Order::Go(Hold::Unproven)]);
         assert!(bench.refused.try_recv().is_err(), "only the first round refuses");
     }
 
@@ -299,9 +302,12 @@ mod tests {
     async fn a_proof_that_nobody_can_renew_stands_for_two_hours() {
         let mut bench = start(Demand::Proof, &[Proof::Enforced, Proof::Unreachable]);
         minutes(119).await;
-        assert_eq!(bench.ordered(), [Order::Go]);
+        assert_eq!(bench.ordered(), [Order::Go(Hold::Unproven)]);
         minutes(1).await;
-        assert_eq!(bench.ordered(), [Order::Hold("mTLS is not proven to be enforced".into())]);
+        assert_eq!(
+            bench.ordered(),
+            [Order::Hold(Hold::Unproven, "mTLS is not proven to be enforced".into())]
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -310,9 +316,9 @@ mod tests {
         minutes(0).await;
         bench.demand.send_replace(Demand::Proof);
         sleep(Duration::from_secs(1)).await;
-        assert_eq!(bench.ordered(), [Order::Hold("mTLS is not enforced".into())]);
+        assert_eq!(bench.ordered(), [Order::Hold(Hold::Unproven, "mTLS is not enforced".into())]);
         bench.demand.send_replace(Demand::Nothing);
         sleep(Duration::from_secs(1)).await;
-        assert_eq!(bench.ordered(), [Order::Go]);
+        assert_eq!(bench.ordered(), [Order::Go(Hold::Unproven)]);
     }
 }

@@ -1,46 +1,58 @@
 //! The audit file while the loop runs: the life of every runner that GARM lists, beside the writes
-//! of the loop. A task writes; what does not fit into its queue becomes a gap in the file.
+//! of the loop. A thread writes. While more waits for it than may be held in memory, events are not
+//! taken in: a gap says so, and the next full read brings what they would have told.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, interval_at};
+use tokio::time::{Instant, interval_at, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 use super::alerting::Facts;
+use super::anchoring::Anchor;
+use super::ear::Ear;
 use super::journal::{Journal, Line, Weight};
 use super::proving::Shown;
 use crate::audit::lifecycle::{Last, Lifecycle, Stream, shows_watching};
-use crate::audit::{Cause, Entry, Head, Kind, Subject};
+use crate::audit::{Cause, Entry, Head, Keys, Kind, Subject};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::FleetName;
-use crate::engine::watch::Incident;
+use crate::engine::watch::{Incident, Order};
+use crate::host::book::Book;
 use crate::host::clock::Clock;
-use crate::host::diary::{Diary, Kept};
-use crate::host::ledger::{Book, Ledger, LedgerError};
-use crate::host::state;
+use crate::host::diary::{Diary, Kept, Manner, Rule};
+use crate::host::{logs, state};
 use crate::policy::Violation;
 use crate::scale::Change;
-use crate::telemetry::{Board, Counter};
+use crate::telemetry::Board;
+use crate::view::words::count;
 use crate::watchdog::Finding;
+use crate::watchdog::requirements::Recording;
 
-/// Records that may wait to be written: a burst of a large fleet.
-const WAITING_MAX: usize = 16_384;
-
-/// Records that are brought to the disk at once, each of which may wait for this many others.
-const BATCH_MAX: usize = 256;
-
-/// How often the head of the chain is said, so that a copy of the log can hold it against the file.
+/// How often the head of the chain is said, so that a copy of the log can be held against the file.
 const HEAD_EVERY: Duration = Duration::from_mins(5);
+
+/// How soon it is looked for again before there is a record.
+const HEAD_WAIT: Duration = Duration::from_secs(1);
+
+/// Ends of renamed files that may wait to be anchored.
+const ROTATIONS_MAX: usize = 8;
 
 /// How much of the end of the file is searched for the last sign of a `watch`, in bytes.
 const TAIL_MAX: usize = 256 << 10;
 
-/// Between two tries to write to a file that another process holds for the time of one record.
-const LOCK_WAIT: Duration = Duration::from_millis(20);
+/// How long what waits may take to be written at the end.
+const LAST_PATIENCE: Duration = Duration::from_millis(1_200);
+
+/// How long the last statement may take.
+const ANCHOR_PATIENCE: Duration = Duration::from_millis(600);
 
 /// Where the life of the runners goes in. Cheap to clone; never blocks.
 #[derive(Clone)]
@@ -48,15 +60,18 @@ pub(super) struct Records(Option<Arc<Inner>>);
 
 struct Inner {
     lifecycle: Arc<Mutex<Lifecycle>>,
-    queue: mpsc::Sender<Entry>,
     diary: Arc<Diary>,
+    /// Events have not been taken in since the last one that was.
+    has_skipped: AtomicBool,
 }
 
-/// What the task needs.
+/// What the task beside needs.
 pub(super) struct Work {
-    queue: mpsc::Receiver<Entry>,
     diary: Arc<Diary>,
     journal: Journal,
+    /// Where files ended that were renamed.
+    ended: mpsc::Receiver<Head>,
+    pub(super) anchor: Option<Anchor>,
 }
 
 /// What records tell and are told.
@@ -65,13 +80,16 @@ pub(super) struct Desk<'a> {
     pub(super) board: Arc<Board>,
     pub(super) journal: Journal,
     pub(super) facts: Arc<Facts>,
+    pub(super) rule: Rule,
+    /// Where the loop is held while nothing can be recorded.
+    pub(super) orders: mpsc::Sender<Order>,
 }
 
 impl Records {
     /// Records into the file of `book`; brings the book that the loop's writes go to, and the work
     /// of the task. Nothing is recorded where the book is no file.
-    pub(super) fn open(book: Book, desk: Desk<'_>) -> (Self, Book, Option<Work>) {
-        let Book::File(ledger) = book else { return (Self(None), book, None) };
+    pub(super) fn open(book: Book, desk: Desk<'_>) -> Result<(Self, Book, Option<Work>), Failure> {
+        let Book::File(ledger) = book else { return Ok((Self(None), book, None)) };
         let actor = state::actor();
         let lifecycle = Arc::new(Mutex::new(Lifecycle::new(actor, desk.fleet.clone())));
         let cause = Cause {
@@ -79,22 +97,49 @@ impl Records {
             fleet: Some(desk.fleet.to_string()),
             ..Cause::default()
         };
-        let last = last_sign(ledger.path(), desk.fleet);
-        let ear = ear(&desk, Arc::clone(&lifecycle));
-        let diary = Arc::new(Diary::new(ledger, cause, Box::new(ear)));
-        let (queue, taken) = mpsc::channel(WAITING_MAX);
-        let inner = Inner { lifecycle, queue, diary: Arc::clone(&diary) };
+        let last = last_sign(ledger.path(), &ledger.scribe().keys, desk.fleet);
+        let (journal, manner) = (desk.journal.clone(), Manner::usual(desk.rule));
+        let (ends, ended) = mpsc::channel(ROTATIONS_MAX);
+        let ear = Ear::new(desk, Arc::clone(&lifecycle), ends);
+        let ear = Box::new(move |it: &Kept<'_>| ear.hear(it));
+        let diary = Diary::start(ledger, cause, manner, ear).map_err(|error| {
+            Failure::new(
+                Exit::Failed,
+                format!("cannot start the thread of the audit file: {error}"),
+            )
+        })?;
+        let diary = Arc::new(diary);
+        let has_skipped = AtomicBool::new(false);
+        let inner = Inner { lifecycle, diary: Arc::clone(&diary), has_skipped };
         inner.tell(|it, now| it.begin(last, now));
-        let work = Work { queue: taken, diary: Arc::clone(&diary), journal: desk.journal };
-        (Self(Some(Arc::new(inner))), Book::Diary(diary), Some(work))
+        let work = Work { diary: Arc::clone(&diary), journal, ended, anchor: None };
+        Ok((Self(Some(Arc::new(inner))), Book::Diary(diary), Some(work)))
     }
 
     pub(super) fn read(&self, fleet: &Fleet) {
-        self.tell(|it, now| it.read(fleet, now));
+        if self.has_room() {
+            self.tell(|it, now| it.read(fleet, now));
+        }
     }
 
     pub(super) fn changed(&self, change: &Change) {
-        self.tell(|it, now| it.changed(change, now));
+        if self.has_room() {
+            self.tell(|it, now| it.changed(change, now));
+        } else if let Some(inner) = &self.0 {
+            inner.has_skipped.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether more may wait to be written. The next full read makes up for what is passed over.
+    fn has_room(&self) -> bool {
+        self.0.as_ref().is_none_or(|it| it.diary.has_room())
+    }
+
+    /// How the recording stands; absent where nothing is recorded.
+    pub(super) fn standing(&self) -> Option<Recording> {
+        let inner = self.0.as_ref()?;
+        let has_open_gap = held(&inner.lifecycle).has_open_gap();
+        Some(Recording { has_open_gap, missing: inner.diary.missing() })
     }
 
     pub(super) fn trouble(&self, incident: &Incident) {
@@ -147,7 +192,7 @@ impl Records {
         inner.tell(|_, _| vec![entry]);
     }
 
-    /// The watching ends. The task ends with the last clone of this.
+    /// The watching ends.
     pub(super) fn end(self) {
         self.tell(Lifecycle::end);
     }
@@ -199,82 +244,59 @@ impl Inner {
 
     fn tell(&self, of: impl FnOnce(&mut Lifecycle, Timestamp) -> Vec<Entry>) {
         let now = Clock::Real.now();
-        let entries = of(&mut held(&self.lifecycle), now);
-        let mut lost = 0;
-        for entry in entries {
-            lost += u64::from(self.queue.try_send(entry).is_err());
+        let mut lifecycle = held(&self.lifecycle);
+        if self.has_skipped.swap(false, Ordering::Relaxed) {
+            self.diary.enqueue(&lifecycle.stream(&Stream::Overflow, now));
         }
-        if lost > 0 {
-            self.diary.miss(lost, now);
-        }
-    }
-}
-
-/// Counts what becomes of records, and lets the life of the runners know of our own writes.
-fn ear(
-    desk: &Desk<'_>,
-    lifecycle: Arc<Mutex<Lifecycle>>,
-) -> impl Fn(&Kept<'_>) + Send + Sync + use<> {
-    let (board, journal, facts) =
-        (Arc::clone(&desk.board), desk.journal.clone(), Arc::clone(&desk.facts));
-    let was_lost = std::sync::atomic::AtomicBool::new(false);
-    move |it| match it {
-        Kept::Asked(entry) => match entry.kind {
-            Kind::Intent | Kind::Outcome => held(&lifecycle).wrote(entry),
-            Kind::Event | Kind::Gap => {}
-        },
-        Kept::Rotated(ended) => {
-            let text =
-                format!("the audit log goes on in a new file; the one before ends at {ended}");
-            journal.say(Line::new(Weight::Note, "audit", text));
-        }
-        Kept::Written(entry) => {
-            board.count(Counter::AuditRecord { kind: entry.kind.word() });
-            if entry.kind == Kind::Gap {
-                board.count(Counter::AuditGap);
-                facts.note_gap(entry.time);
-            }
-            if was_lost.swap(false, std::sync::atomic::Ordering::Relaxed) {
-                let text = "the audit file can be written again; the gap is on record";
-                journal.say(Line::new(Weight::Note, "audit", text));
-            }
-        }
-        Kept::Lost(error) => {
-            board.count(Counter::AuditWriteError);
-            if !was_lost.swap(true, std::sync::atomic::Ordering::Relaxed) {
-                let text = format!("{error}: scaling goes on without a record");
-                journal.say(Line::new(Weight::Error, "audit", text));
-            }
+        let entries = of(&mut lifecycle, now);
+        if !entries.is_empty() {
+            self.diary.enqueue(&entries);
         }
     }
 }
 
 impl Work {
-    /// Writes until every clone of the records is gone and nothing waits any more.
-    pub(super) async fn run(mut self) {
-        let mut beat = interval_at(Instant::now() + HEAD_EVERY, HEAD_EVERY);
-        let mut batch = Vec::new();
-        loop {
-            tokio::select! {
-                count = self.queue.recv_many(&mut batch, BATCH_MAX) => match count {
-                    0 => break,
-                    _ => self.write(std::mem::take(&mut batch)).await,
-                },
-                _ = beat.tick() => self.say_head(),
-            }
+    /// Says and anchors the head from time to time, until `stop`; then lets all be written that
+    /// waits.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        tokio::select! {
+            () = self.beat() => {}
+            () = stop.cancelled() => {}
+        }
+        let left = self.diary.close(LAST_PATIENCE).await;
+        if left > 0 {
+            let text = format!("{} could not be written in time", count(left, "audit record"));
+            let help = "the next `watch` tells of the time as a gap";
+            self.journal.say(Line::new(Weight::Error, "audit", text).help(help));
         }
         self.say_head();
+        // What is not delivered by then is not: the next `watch` states where the log stands.
+        let _ = tokio::time::timeout(ANCHOR_PATIENCE, self.state(self.diary.head())).await;
     }
 
-    async fn write(&self, entries: Vec<Entry>) {
-        let entries = Arc::new(entries);
+    async fn beat(&mut self) {
+        let mut beat = interval_at(Instant::now() + HEAD_EVERY, HEAD_EVERY);
+        let mut anchor_at = Instant::now();
         loop {
-            let (diary, written) = (Arc::clone(&self.diary), Arc::clone(&entries));
-            match tokio::task::spawn_blocking(move || diary.append_all(&written)).await {
-                Ok(Err(LedgerError::Locked(_))) => tokio::time::sleep(LOCK_WAIT).await,
-                // Whatever else can go wrong the diary has counted and said.
-                Ok(_) | Err(_) => return,
+            tokio::select! {
+                _ = beat.tick() => self.say_head(),
+                Some(ended) = self.ended.recv() => {
+                    self.state(Some(ended)).await;
+                }
+                () = sleep_until(anchor_at), if self.anchor.is_some() => {
+                    anchor_at = Instant::now() + self.state(self.diary.head()).await;
+                }
             }
+        }
+    }
+
+    /// States this head outside of the machine, where that is asked for; brings when to do so again.
+    async fn state(&mut self, head: Option<Head>) -> Duration {
+        match (&mut self.anchor, head) {
+            (Some(anchor), Some(head)) => anchor.state(&head).await,
+            // There is no record yet.
+            (Some(_), None) => HEAD_WAIT,
+            (None, _) => HEAD_EVERY,
         }
     }
 
@@ -285,23 +307,21 @@ impl Work {
     }
 }
 
-/// For whoever holds a copy of the log against the file: `audit verify --head`.
+/// For a copy of the log to be held against the file: `audit verify --head`.
 fn stands_at(head: &Head) -> Line {
     Line::new(Weight::Note, "audit", format!("the audit log stands at {head}"))
 }
 
-/// The last record that shows this fleet being watched.
-fn last_sign(path: &Path, fleet: &FleetName) -> Last {
-    let text = Ledger::end_of(path, TAIL_MAX);
-    let mut lines = text.lines().rev().filter_map(|it| serde_json::from_str::<Value>(it).ok());
-    let found = lines.find(|it| shows_watching(it, fleet));
-    match found.and_then(|it| it["time"].as_str()?.parse().ok()) {
-        Some(time) => Last::At(time),
-        None if text.is_empty() => Last::None,
-        None => Last::Unknown,
+/// The last record that shows this fleet being watched, and that the keys vouch for.
+fn last_sign(path: &Path, keys: &Keys, fleet: &FleetName) -> Last {
+    let is_sign = |it: &serde_json::Value| shows_watching(it, fleet);
+    match logs::last_time(path, TAIL_MAX, keys, is_sign) {
+        logs::Found::At(time) => Last::At(time),
+        logs::Found::Nothing => Last::Unknown,
+        logs::Found::Empty => Last::None,
     }
 }
 
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -281,6 +281,7 @@ impl Audience for Reporter {
         self.board.publish(snapshot);
         self.explain(sight);
         self.verdicts.watched(sight.watched);
+        self.verdicts.recording(self.records.standing());
         if !state.is_ready {
             state.is_ready = true;
             let kept = Arc::clone(&self.kept);

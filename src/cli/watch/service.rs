@@ -28,7 +28,7 @@ use crate::domain::fleet::{Controller, Line as GarmLine};
 use crate::domain::name::PoolName;
 use crate::engine::act::Writer;
 use crate::engine::record::Warrant;
-use crate::engine::watch::{Course, Doors, End, Order, watch};
+use crate::engine::watch::{Course, Doors, End, Hold, Order, watch};
 use crate::garm::events;
 use crate::host::clock::Clock;
 use crate::host::signals::{Hangups, Signal, Signals};
@@ -44,16 +44,14 @@ const LOOP_PATIENCE: Duration = Duration::from_secs(7);
 /// How long what comes after the loop has.
 const REST_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Orders that may wait for the loop: it takes them at each turn.
-const ORDERS_MAX: usize = 8;
-
 /// Runs until the loop ends, by itself or because a signal asks for it.
 pub(super) async fn serve(mut opened: Opened) -> Result<Exit, Failure> {
     let signals = Signals::catch().map_err(|it| no_signals(&it))?;
     let hangups = Hangups::catch().map_err(|it| no_signals(&it))?;
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
-    let (orders, taken) = mpsc::channel(ORDERS_MAX);
+    let orders = opened.orders.clone();
+    let taken = opened.taken.take().expect("it was put there at the opening, for this");
     let (controllers, known) = tokio::sync::watch::channel(None);
     let (policies, policies_in_force) = tokio::sync::watch::channel(opened.setup.policies.clone());
     let reporter = reporter(&opened, (controllers, policies_in_force));
@@ -143,7 +141,7 @@ fn begin(
     tasks.spawn(keep_alive(Arc::clone(board), stop.clone()));
     tasks.spawn(Arc::clone(&opened.alerting).run(stop.clone()));
     if let Some(work) = opened.work.take() {
-        tasks.spawn(work.run());
+        tasks.spawn(work.run(stop.clone()));
     }
     if let Some(listener) = opened.listener.take() {
         let certificates = opened.certificates.clone();
@@ -156,7 +154,7 @@ fn begin(
     let demand = Demand::of(&opened.setup.file.policy, opened.settings.writes);
     if let Some(why) = demand.at_start() {
         // The queue is empty, and the loop has not begun.
-        let _ = orders.try_send(Order::Hold(why.to_owned()));
+        let _ = orders.try_send(Order::Hold(Hold::Unproven, why.to_owned()));
     }
     let (demands, demanded) = tokio::sync::watch::channel(demand);
     let (refuse, refused) = oneshot::channel();

@@ -89,6 +89,9 @@ impl Setup {
             ("watch.resync", old.resync != new.resync),
             ("watch.audit", old.audit != new.audit),
             ("watch.audit_key", old.audit_key != new.audit_key),
+            ("watch.previous_audit_keys", old.previous_audit_keys != new.previous_audit_keys),
+            ("watch.audit_required", old.audit_required != new.audit_required),
+            ("watch.audit_anchor", old.audit_anchor != new.audit_anchor),
             ("watch.tls", old.tls.is_some() != new.tls.is_some()),
         ];
         rows.into_iter().filter(|it| it.1).map(|it| it.0).collect()

@@ -2,20 +2,19 @@
 //! again of whatever has another word.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
 use super::journal::{Journal, Line, Weight};
 use super::setup::Setup;
-use crate::audit::Check;
 use crate::cli::requirements;
-use crate::host::ledger::Book;
-use crate::host::logs;
+use crate::host::book::Book;
+use crate::host::own;
 use crate::view::requirements as view;
 use crate::watchdog::Watched;
 use crate::watchdog::requirements::{
-    Answer, Audit, Credential, Facts, Mtls, Networks, Requirement, Verdict, report,
+    Answer, Audit, Credential, Facts, Mtls, Networks, Recording, Requirement, Verdict, report,
 };
 
 /// A larger audit file is not read whole while the loop runs, in bytes: `audit verify` takes its
@@ -36,6 +35,8 @@ struct State {
     credentials: Option<Vec<Credential>>,
     mtls: Option<Mtls>,
     audit: Option<Audit>,
+    /// How the recording stands since then.
+    recording: Option<Recording>,
     /// The words that were said; empty before the first round.
     said: BTreeMap<Requirement, Answer>,
 }
@@ -47,7 +48,7 @@ impl State {
             networks: Some(self.networks.clone()),
             credentials: self.credentials.clone(),
             mtls: self.mtls.clone(),
-            audit: self.audit.clone(),
+            audit: self.audit.clone().map(|it| it.since(self.recording)),
         };
         report(&facts, &self.accepted)
     }
@@ -87,6 +88,15 @@ impl Verdicts {
         let mut state = self.state();
         if state.isolation != *watched {
             state.isolation = watched.clone();
+            self.say(&mut state);
+        }
+    }
+
+    /// How the recording stands.
+    pub(super) fn recording(&self, recording: Option<Recording>) {
+        let mut state = self.state();
+        if state.recording != recording {
+            state.recording = recording;
             self.say(&mut state);
         }
     }
@@ -133,23 +143,21 @@ impl Verdicts {
 /// How the audit log stands; nothing where there is none, or it is too large to read it now.
 pub(super) async fn audited(book: &Book) -> Option<Audit> {
     let Book::Diary(diary) = book else { return None };
-    let path = diary.ledger().path().to_owned();
+    let diary = Arc::clone(diary);
     let work = move || {
-        let size = std::fs::metadata(&path).ok()?.len();
-        if size > AUDIT_MAX {
-            return None;
-        }
-        let mut logs = logs::open(&[&path]).ok()?;
-        let mut check = Check::new(None, None);
-        for log in &mut logs {
-            log.feed(&mut check).ok()?;
-        }
-        let report = check.finish();
-        Some(match report.broken {
-            Some(it) => Audit::Broken(format!("line {}: {}", it.line, it.reason)),
-            None => {
-                Audit::Whole { records: report.records, open_gaps: report.open_gaps.len() as u64 }
-            }
+        let Ok(own) = own::check(diary.ledger(), AUDIT_MAX) else { return None };
+        let own = own?;
+        Some(match (own.report.broken, own.unvouched) {
+            (Some(it), _) => Audit::Broken(format!("line {}: {}", it.line, it.reason)),
+            (None, Some(before)) => Audit::Headless(format!(
+                "the chain verifies, but records 1 to {before} are in no file beside it: \
+                 `audit verify` with all of them tells"
+            )),
+            (None, None) => Audit::Whole {
+                records: own.report.records,
+                open_gaps: own.report.open_gaps.len() as u64,
+                lost: own.report.lost,
+            },
         })
     };
     // Reading a file does not panic, and nothing but the end of the program aborts it.

@@ -254,6 +254,7 @@ fn scope(entity: &Option<EntityKey>) -> String {
 fn thawed(was: &Freeze, still: &[EntityKey]) -> String {
     let over = match was {
         Freeze::Unproven(_) => "mTLS is proven to be enforced",
+        Freeze::Unrecorded(_) => "writes can be recorded",
         Freeze::Stale(_)
         | Freeze::Unread
         | Freeze::Unreachable

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::audience::{Audience, Incident};
+use super::order::Hold;
 use super::reads::Reads;
 use crate::domain::entity::{Entity, EntityKey, PoolManager};
 use crate::scale::Freeze;
@@ -17,8 +18,8 @@ pub(super) struct Ice {
     pub(super) all: Option<Freeze>,
     /// The pools of an entity.
     pub(super) stopped: BTreeMap<EntityKey, Freeze>,
-    /// Somebody has ordered to hold, and why.
-    pub(super) held: Option<String>,
+    /// Why writing is held, in the order in which it matters.
+    pub(super) held: BTreeMap<Hold, String>,
 }
 
 /// Whether something has frozen or thawed.
@@ -31,7 +32,7 @@ pub(super) enum Weather {
 impl Ice {
     /// Nothing is known yet.
     pub(super) fn new() -> Self {
-        Self { all: Some(Freeze::Unread), stopped: BTreeMap::new(), held: None }
+        Self { all: Some(Freeze::Unread), stopped: BTreeMap::new(), held: BTreeMap::new() }
     }
 
     /// Judges the reads so far.
@@ -41,7 +42,13 @@ impl Ice {
         resync: Duration,
         (now, audience): (Instant, &dyn Audience),
     ) -> Weather {
-        let held = || self.held.clone().map(Freeze::Unproven);
+        // Where nothing may be written at all, that is what is to be known.
+        let held = || {
+            self.held.last_key_value().map(|(hold, why)| match hold {
+                Hold::Unproven => Freeze::Unproven(why.clone()),
+                Hold::Unrecorded => Freeze::Unrecorded(why.clone()),
+            })
+        };
         let why = why(reads, resync, now).or_else(held);
         let is_news = kind(why.as_ref()) != kind(self.all.as_ref());
         match (&why, &self.all) {
@@ -113,5 +120,6 @@ fn kind(freeze: Option<&Freeze>) -> u8 {
         Some(Freeze::ManagerStopped(_)) => 4,
         Some(Freeze::Unproven(_)) => 5,
         Some(Freeze::Refused) => 6,
+        Some(Freeze::Unrecorded(_)) => 7,
     }
 }

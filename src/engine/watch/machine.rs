@@ -198,8 +198,8 @@ impl<'a> Machine<'a> {
                 self.roll = roll;
                 self.find(now);
             }
-            Order::Hold(why) => self.ice.held = Some(why),
-            Order::Go => self.ice.held = None,
+            Order::Hold(hold, why) => drop(self.ice.held.insert(hold, why)),
+            Order::Go(hold) => drop(self.ice.held.remove(&hold)),
             Order::Stop => self.stop(now),
         }
     }

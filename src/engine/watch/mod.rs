@@ -30,5 +30,5 @@ mod steer;
 pub use audience::{Act, ActEnd, Applied, Audience, Deed, Incident, Sight, Stream};
 pub use driver::{Doors, End, watch};
 pub use first::first_decisions;
-pub use order::{Course, Order, Settings, Writes};
+pub use order::{Course, Hold, Order, Settings, Writes};
 pub use roll::{Enrolled, Found, Managed, Roll, Unmanaged};

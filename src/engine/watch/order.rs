@@ -44,11 +44,20 @@ pub enum Order {
     Reload(Roll),
     /// Read the whole fleet now.
     ReadNow,
-    /// Until [`Order::Go`]: end all pulses; levels only fall, and nothing else is written. Why: what
-    /// the probes of mTLS have shown, a few words.
-    Hold(String),
-    /// Write again.
-    Go,
+    /// Write no more until [`Order::Go`]; why, in a few words.
+    Hold(Hold, String),
+    /// Write again, as far as this one is concerned.
+    Go(Hold),
     /// Finish the write in flight, end all pulses, keep what is held, leave within 10 s.
     Stop,
+}
+
+/// What keeps the loop from writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hold {
+    /// Client certificates are not proven to be enforced: all pulses end; levels only fall, and
+    /// nothing else is written.
+    Unproven,
+    /// Writes cannot be recorded (`watch.audit_required`): nothing is written at all.
+    Unrecorded,
 }

@@ -54,7 +54,7 @@ impl Machine<'_> {
     pub(super) fn aim(&self) -> Option<Aim> {
         match (&self.phase, self.settings.writes) {
             (_, Writes::Withheld) | (Phase::Starting | Phase::Over(_), Writes::Sent) => None,
-            (Phase::Running, Writes::Sent) if self.ice.held.is_some() => Some(Aim::Rest),
+            (Phase::Running, Writes::Sent) if !self.ice.held.is_empty() => Some(Aim::Rest),
             (Phase::Running, Writes::Sent) => Some(Aim::Decided),
             (Phase::Settling(_), Writes::Sent) => Some(Aim::Once),
             (Phase::Releasing(_), Writes::Sent) => Some(Aim::Floor),
@@ -87,6 +87,7 @@ impl Machine<'_> {
     /// | its manager has stopped | no |
     /// | the fleet was not read for too long, this pool was a moment ago | a slack pulse is ended |
     /// | the fleet was not read for too long | no |
+    /// | held, because writes cannot be recorded | no |
     /// | held | yes: the aim lets levels only fall |
     /// | else | yes |
     pub(super) fn gate(&self, hand: &Hand, now: Instant) -> Gate {
@@ -109,7 +110,8 @@ impl Machine<'_> {
                 | Freeze::Unreachable
                 | Freeze::Refused
                 | Freeze::Unread
-                | Freeze::ManagerStopped(_),
+                | Freeze::ManagerStopped(_)
+                | Freeze::Unrecorded(_),
             ) => Gate::Shut,
         }
     }
@@ -150,7 +152,7 @@ impl Machine<'_> {
         let clock = self.clock?;
         let hand = self.hands.get_mut(id)?;
         let is_decided =
-            matches!(self.phase, Phase::Running | Phase::Settling(_)) && self.ice.held.is_none();
+            matches!(self.phase, Phase::Running | Phase::Settling(_)) && self.ice.held.is_empty();
         let reason = Some(hand.decision.reason).filter(|_| is_decided);
         let (what, reason) = match next {
             Next::Level { from, to } => (What::Level { from, to }, reason),

@@ -137,6 +137,7 @@ fn what_is_frozen_says_why() {
         Freeze::Refused,
         Freeze::ManagerStopped(String::new()),
         Freeze::Unproven("mTLS is not enforced".into()),
+        Freeze::Unrecorded("the disk is full".into()),
     ]
     .map(|it| freeze(&it));
     let expected = [
@@ -146,6 +147,7 @@ fn what_is_frozen_says_why() {
         "GARM refuses to be read",
         "GARM's worker for the entity has stopped and does not say why",
         "`policy.require_mtls` is set, and mTLS is not enforced",
+        "`watch.audit_required` is set, and writes cannot be recorded: the disk is full",
     ];
     assert_eq!(said, expected);
 }

@@ -265,6 +265,12 @@ pub fn freeze(it: &Freeze) -> String {
             format!("GARM's worker for the entity has stopped: {}", text::quote(reason))
         }
         Freeze::Unproven(why) => format!("`policy.require_mtls` is set, and {}", text::quote(why)),
+        Freeze::Unrecorded(why) => {
+            format!(
+                "`watch.audit_required` is set, and writes cannot be recorded: {}",
+                text::quote(why)
+            )
+        }
     }
 }
 

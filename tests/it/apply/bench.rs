@@ -16,8 +16,8 @@ use runnerctl::engine::observe::{Ask, Credentials, Specs, Templates, read_fleet}
 use runnerctl::engine::record::Warrant;
 use runnerctl::event::{Event, Listener, Outcome};
 use runnerctl::garm::{Client, Login, Transport};
+use runnerctl::host::book::Book;
 use runnerctl::host::clock::Clock;
-use runnerctl::host::ledger::Book;
 use runnerctl::plan::{About, Action, Consent, Creation, Plan, Step, Work};
 use runnerctl::sim::memory::Memory;
 use runnerctl::sim::{Config, World};

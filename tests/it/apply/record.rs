@@ -1,17 +1,18 @@
 //! Every write is on record, or is not made.
 
-use runnerctl::audit::{Actor, File, verify};
+use runnerctl::audit::{Actor, Demands, File, Keys, verify};
 use runnerctl::engine::apply::{Options, apply};
 use runnerctl::event::Silence;
+use runnerctl::host::book::Book;
 use runnerctl::host::clock::Clock;
-use runnerctl::host::ledger::{Book, Folders, Ledger, Scribe};
+use runnerctl::host::ledger::{Folders, Ledger, Scribe};
 use serde_json::{Value, json};
 
 use super::bench::{Bench, plan, told};
 
 fn ledger(path: &std::path::Path) -> Book {
     let actor = Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0".into() };
-    let scribe = Scribe { actor, clock: Clock::Real, key: None };
+    let scribe = Scribe { actor, clock: Clock::Real, keys: Keys::default() };
     Book::File(Ledger::open(path, scribe, Folders::Leave).unwrap().into())
 }
 
@@ -33,7 +34,7 @@ async fn runs_at_once_share_one_file_that_verifies() {
     );
     assert!(a.iter().chain(&b).all(|it| it.kind.is_good()), "{:?} {:?}", told(&a), told(&b));
     let bytes = std::fs::read(&path).unwrap();
-    let report = verify(&[File { name: "audit", bytes: &bytes }], None, None);
+    let report = verify(&[File { name: "audit", bytes: &bytes }], Demands::default());
     assert_eq!((report.broken, report.gaps), (None, vec![]));
     assert_eq!(report.records, 2 * u64::try_from(bench.writes().len()).unwrap());
 }

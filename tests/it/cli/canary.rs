@@ -157,7 +157,7 @@ fn a_secret_is_in_no_error_either() {
 }
 
 /// The key of the audit records.
-const AUDIT_KEY: &str = "canary-audit-key-31f0";
+const AUDIT_KEY: &str = "canary-audit-key-31f0-of-40-letters-or-so";
 
 /// A webhook's URL is a secret by itself.
 const HOOK: &str = "http://127.0.0.1:9/canary-hook-58d1";

@@ -122,6 +122,6 @@ fn every_write_is_on_record_in_the_state_folder() {
     assert!(log.contains("\"pool.create\"") || log.contains("create"), "{log}");
     let bytes = fs::read(bench.path(".local/state/runnerctl/audit.jsonl")).unwrap();
     let file = runnerctl::audit::File { name: "audit.jsonl", bytes: &bytes };
-    let report = runnerctl::audit::verify(&[file], None, None);
+    let report = runnerctl::audit::verify(&[file], runnerctl::audit::Demands::default());
     assert!(report.broken.is_none() && report.records >= 4, "{report:?}");
 }

@@ -72,6 +72,7 @@ pub(crate) fn publish(board: &Board) {
             is_mtls_enforced: Some(false),
             client_cert_expires_at: Some("2027-01-01T00:00:00Z".parse().unwrap()),
             crl_ends_at: Some("2026-12-08T00:00:00Z".parse().unwrap()),
+            audit_anchored_at: Some("2026-11-25T09:59:00Z".parse().unwrap()),
         };
     });
 }
@@ -91,6 +92,8 @@ pub(crate) fn count(board: &Board) {
         Counter::GarmRequest { method: "PUT", code: None },
         Counter::AuditRecord { kind: "lifecycle" },
         Counter::AuditGap,
+        Counter::AuditBreak,
+        Counter::AuditAnchor { place: "file", outcome: "delivered" },
         Counter::AuditWriteError,
         Counter::EphemeralViolation { reason: "second_job" },
         Counter::AlertDelivery { receiver: "oncall".into(), outcome: Outcome::Delivered.word() },

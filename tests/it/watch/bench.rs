@@ -20,8 +20,8 @@ use runnerctl::engine::watch::{
 };
 use runnerctl::garm::events::Limits;
 use runnerctl::garm::{Client, Error, Login, Transport};
+use runnerctl::host::book::Book;
 use runnerctl::host::clock::Clock;
-use runnerctl::host::ledger::Book;
 use runnerctl::scale::{Change, Decision, Reason, SiteMemory};
 use runnerctl::sim::memory::Memory;
 use runnerctl::sim::{Config, Entry, Exchange, Fault, Knobs, Order as Jobs, Rule, What, World};

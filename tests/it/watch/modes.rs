@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use runnerctl::domain::desired::ScalePolicy;
-use runnerctl::engine::watch::{Course, Incident, Order, Settings, Writes};
+use runnerctl::engine::watch::{Course, Hold, Incident, Order, Settings, Writes};
 use runnerctl::garm::Kind;
 use runnerctl::scale::Freeze;
 use runnerctl::sim::{Config, Fault, Order as Jobs, Rule};
@@ -277,13 +277,13 @@ async fn other_pools_of_the_entity_are_supply_and_are_never_written_to() {
 async fn held_from_the_start_it_decides_and_writes_nothing_until_it_may() {
     let bench = Bench::new(policy()).await;
     let watch = bench.start(steady());
-    watch.order(Order::Hold("mTLS is not proven to be enforced".into())).await;
+    watch.order(Order::Hold(Hold::Unproven, "mTLS is not proven to be enforced".into())).await;
     wait(5).await;
     bench.jobs(12, 20);
     wait(60).await;
     assert!(watch.heard.has(|it| matches!(it, Incident::Frozen { why: Freeze::Unproven(_), .. })));
     assert_eq!((watch.heard.deeds(), bench.writes().len()), (vec![], 0));
-    watch.order(Order::Go).await;
+    watch.order(Order::Go(Hold::Unproven)).await;
     wait(10).await;
     assert!(watch.heard.has(|it| matches!(it, Incident::Thawed { entity: None, .. })));
     assert_eq!(watch.heard.deeds(), ["raise 0 12 done", "lower 12 0 done"]);
@@ -295,7 +295,7 @@ async fn held_later_levels_only_fall_and_nobody_is_removed() {
     let watch = bench.start(steady());
     wait(45).await;
     assert_eq!(levels(&bench).await, (12, 3), "{:?}", watch.heard.deeds());
-    watch.order(Order::Hold("mTLS is not enforced".into())).await;
+    watch.order(Order::Hold(Hold::Unproven, "mTLS is not enforced".into())).await;
     wait(2).await;
     assert_eq!(levels(&bench).await, (0, 3), "{:?}", watch.heard.deeds());
     let before = watch.heard.deeds().len();

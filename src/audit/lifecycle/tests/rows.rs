@@ -223,18 +223,51 @@ fn a_lost_stream_is_an_open_gap_until_a_read_after_it_is_back() {
 }
 
 #[test]
-fn the_time_before_the_start_is_a_gap_until_everything_is_seen_again() {
+fn the_time_before_the_start_is_a_gap_that_the_first_read_closes() {
     let mut log = Lifecycle::new(actor(), FleetName::new("acme").unwrap());
-    let entries = log.begin(Last::At(at(-500)), at(0));
-    assert_eq!(told(&entries), ["event watch started", "gap not watched, open"]);
-    assert_eq!(entries[1].after, Some(json!({ "from": at(-500).to_string(), "until": null })));
+    assert_eq!(told(&log.begin(Last::At(at(-500)), at(0))), ["event watch started"]);
     assert_eq!(log.stream(&Stream::Connected, at(1)), []);
+    // More events than could be taken in, before there was anything to compare them with.
+    assert_eq!(log.stream(&Stream::Overflow, at(1)), []);
     let found = log.read(&listed(2, vec![row("running/idle", -900)]), at(2));
     assert_eq!(
         told(&found),
-        ["event runner found a by unknown from resync, reconstructed", "event gap closed"]
+        ["event runner found a by unknown from resync, reconstructed", "gap not watched"]
     );
+    let span = json!({ "from": at(-500).to_string(), "until": at(2).to_string() });
+    assert_eq!(found[1].after, Some(span));
+    assert!(!log.has_open_gap());
     assert_eq!(told(&log.end(at(9))), ["event watch stopped"]);
+}
+
+#[test]
+fn a_first_read_without_a_stream_closes_one_gap_and_opens_another() {
+    let mut log = Lifecycle::new(actor(), FleetName::new("acme").unwrap());
+    log.begin(Last::Unknown, at(0));
+    log.stream(&Stream::Connected, at(1));
+    assert_eq!(log.stream(&Stream::Lost("gone"), at(1)), []);
+    let found = log.read(&listed(2, vec![]), at(2));
+    assert_eq!(told(&found), ["gap not watched", "gap stream lost, open"]);
+    assert!(log.has_open_gap());
+    log.stream(&Stream::Connected, at(3));
+    log.read(&listed(4, vec![]), at(4));
+    assert!(!log.has_open_gap());
+}
+
+#[test]
+fn what_a_watch_says_before_its_first_read_is_no_sign_that_the_fleet_was_watched() {
+    let mut log = Lifecycle::new(actor(), FleetName::new("acme").unwrap());
+    let fleet = FleetName::new("acme").unwrap();
+    let shows = |entry: &Entry| {
+        let (line, _) = seal(entry, &Head::start(), None);
+        super::super::shows_watching(&serde_json::from_str(&line).unwrap(), &fleet)
+    };
+    let started = log.begin(Last::At(at(-500)), at(0));
+    assert!(!shows(&started[0]));
+    log.stream(&Stream::Connected, at(1));
+    let read = log.read(&listed(2, vec![]), at(2));
+    assert!(shows(&read[0]));
+    assert!(shows(&log.end(at(3))[0]));
 }
 
 #[test]

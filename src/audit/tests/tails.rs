@@ -1,0 +1,85 @@
+//! The ends of files, and what a loss of power leaves of them.
+
+use super::*;
+
+fn tail(bytes: &[u8]) -> Tail {
+    read_tail(bytes, Whole::Yes, &Keys::default())
+}
+
+/// Number of the last record, the bytes behind it, whether a newline ends all.
+fn end(bytes: &[u8]) -> (Option<u64>, Vec<u8>, Ending) {
+    match tail(bytes) {
+        Tail::Sound { last, ending } => (Some(last.head.seq), vec![], ending),
+        Tail::Torn { last, bytes, ending } => (last.map(|it| it.head.seq), bytes, ending),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_end_of_a_file_is_found_whatever_stands_there() {
+    let (text, head) = log(2, None);
+    let bytes = text.as_bytes();
+    assert_eq!(tail(b""), Tail::Empty);
+    let Tail::Sound { last, ending } = tail(bytes) else { panic!() };
+    assert_eq!((&last.head, &last.signer, ending), (&head, &Signer::Nobody, Ending::Newline));
+    assert_eq!(last.written.unwrap().1, "box");
+    assert_eq!(&bytes[last.line], text.lines().nth(1).unwrap().as_bytes());
+    let whole = bytes.len();
+    assert_eq!(end(&bytes[..whole - 1]), (Some(2), vec![], Ending::Cut));
+    let from = text.find('\n').unwrap() + 1;
+    let rest = bytes[from..whole - 10].to_vec();
+    assert_eq!(end(&bytes[..whole - 10]), (Some(1), rest, Ending::Cut));
+    assert_eq!(end(&bytes[..20]), (None, bytes[..20].to_vec(), Ending::Cut));
+    for foreign in [&b"root:x:0:0\n"[..], b"{}\n", b"\n", b"a\nb", b"root\0"] {
+        assert_eq!(tail(foreign), Tail::Foreign, "{foreign:?}");
+    }
+}
+
+/// Records, some bytes of which the disk has left as zeros.
+fn holed(records: usize, hole: std::ops::Range<usize>) -> Vec<u8> {
+    let mut bytes = log(records, None).0.into_bytes();
+    bytes[hole].fill(0);
+    bytes
+}
+
+#[test]
+fn what_stands_behind_a_hole_is_torn_off_with_it() {
+    let (text, _) = log(5, None);
+    let starts: Vec<usize> = text.match_indices('\n').map(|it| it.0 + 1).collect();
+    // The third record and the newline behind it.
+    let bytes = holed(5, starts[1]..starts[2]);
+    let torn = bytes[starts[1]..bytes.len() - 1].to_vec();
+    assert_eq!(end(&bytes), (Some(2), torn.clone(), Ending::Newline));
+    // All of a first write.
+    let zeros = vec![0; 600];
+    assert_eq!(end(&zeros), (None, zeros.clone(), Ending::Cut));
+    let first = holed(3, 0..starts[0]);
+    assert_eq!(end(&first), (None, first[..first.len() - 1].to_vec(), Ending::Newline));
+
+    // The next record tells of it, and all is whole; also for one who reads on later.
+    let head = check(text[..starts[1]].as_bytes()).head.unwrap();
+    let (gap, next) = seal(&note().torn(&Torn::of(&torn)), &head, None);
+    let mut mended = [bytes.as_slice(), gap.as_bytes()].concat();
+    let report = check(&mended);
+    assert_eq!((report.broken, report.records, report.head.as_ref()), (None, 3, Some(&next)));
+    let (more, last) = seal(&entry(Kind::Event, ""), &next, None);
+    mended.extend_from_slice(more.as_bytes());
+    assert_eq!(end(&mended), (Some(last.seq), vec![], Ending::Newline));
+}
+
+#[test]
+fn a_hole_that_no_record_tells_of_is_a_break() {
+    let (text, _) = log(4, None);
+    let starts: Vec<usize> = text.match_indices('\n').map(|it| it.0 + 1).collect();
+    let report = check(&holed(4, starts[0] + 5..starts[0] + 9));
+    assert_eq!(broken(&report), (2, 2, "the line is not a whole record"));
+}
+
+/// A process that begins behind a cut has no reason to excuse it.
+#[test]
+fn records_that_were_cut_out_are_no_hole() {
+    let (text, _) = log(5, None);
+    let lines: Vec<&str> = text.lines().collect();
+    let cut = format!("{}\n{}\n{}\n", lines[0], lines[3], lines[4]);
+    assert_eq!(end(cut.as_bytes()), (Some(5), vec![], Ending::Newline));
+}

@@ -1,0 +1,394 @@
+//! Several writers, rotation, damage, keys and the clock.
+
+use std::os::unix::fs::PermissionsExt;
+
+use secrecy::SecretString;
+
+use super::*;
+use crate::audit::{self, Demands, Kind, Subject, verify};
+
+fn scribe() -> Scribe {
+    let actor = Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0.1.0".into() };
+    Scribe { actor, clock: Clock::Real, keys: Keys::default() }
+}
+
+fn entry(detail: &str) -> Entry {
+    Entry {
+        time: Timestamp::UNIX_EPOCH,
+        actor: scribe().actor,
+        kind: Kind::Intent,
+        act: "create pool".into(),
+        subject: Subject::Log,
+        before: None,
+        after: None,
+        cause: Cause::default(),
+        seen: None,
+        intent: None,
+        verdict: None,
+        detail: detail.into(),
+    }
+}
+
+fn open(path: &Path) -> Ledger {
+    Ledger::open(path, scribe(), Folders::Leave).unwrap()
+}
+
+/// Records, gaps, and the line that is bad.
+fn check(path: &Path) -> (u64, usize, Option<usize>) {
+    let bytes = std::fs::read(path).unwrap();
+    let report = verify(&[audit::File { name: "log", bytes: &bytes }], Demands::default());
+    (report.records, report.gaps.len(), report.broken.map(|it| it.line))
+}
+
+#[test]
+fn records_of_two_writers_make_one_chain_for_their_owner_alone() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("a.jsonl");
+    let (one, two) = (open(&path), open(&path));
+    for round in 0..3 {
+        one.append(&entry(&format!("one {round}"))).unwrap();
+        two.append(&entry(&format!("two {round}"))).unwrap();
+    }
+    assert_eq!(check(&path), (6, 0, None));
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn asking_for_room_leaves_the_file_as_it_is() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("a.jsonl");
+    let ledger = open(&path);
+    ledger.append(&entry("one")).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    ledger.find_room().unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    ledger.append(&entry("two")).unwrap();
+    assert_eq!(check(&path), (2, 0, None));
+}
+
+#[test]
+fn many_threads_share_one_file() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("a.jsonl");
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let ledger = open(&path);
+                let mut left = 10;
+                while left > 0 {
+                    match ledger.append(&entry("x")) {
+                        Ok(_) => left -= 1,
+                        Err(LedgerError::Locked(_)) => std::thread::yield_now(),
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(check(&path), (40, 0, None));
+}
+
+#[test]
+fn a_torn_end_is_told_of_and_the_chain_goes_on() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("a.jsonl");
+    for _ in 0..3 {
+        // Each time another process: the one before has died in the middle of a write.
+        open(&path).append(&entry("x")).unwrap();
+        let mut file = disk::open(&path).unwrap();
+        disk::append(&mut file, br#"{"v":1,"seq":"#).unwrap();
+    }
+    let ledger = open(&path);
+    ledger.append(&entry("x")).unwrap();
+    assert_eq!(check(&path), (7, 3, None));
+    // Only the newline was lost: nothing is missing.
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+    ledger.append(&entry("x")).unwrap();
+    assert_eq!(check(&path), (8, 3, None));
+}
+
+#[test]
+fn an_altered_end_is_not_excused() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("a.jsonl");
+    let ledger = open(&path);
+    ledger.append(&entry("one")).unwrap();
+    ledger.append(&entry("two")).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("two", "2")).unwrap();
+    // Also by a process that has not seen what stood there.
+    open(&path).append(&entry("three")).unwrap();
+    assert_eq!(check(&path), (1, 0, Some(2)));
+}
+
+#[test]
+fn after_a_rotation_the_chain_goes_on_in_the_new_file() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("a.jsonl");
+    let ledger = open(&path);
+    ledger.append(&entry("x")).unwrap();
+    std::fs::rename(&path, temporary.path().join("a.jsonl.1")).unwrap();
+    let head = ledger.append(&entry("x")).unwrap();
+    // By itself the new file lacks what is before it.
+    assert_eq!((head.seq, check(&path)), (2, (1, 0, Some(1))));
+}
+
+#[test]
+fn what_is_not_an_audit_file_is_not_written_to() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("notes.txt");
+    std::fs::write(&path, "my notes\n").unwrap();
+    let refused = |path: &Path| {
+        let error = Ledger::open(path, scribe(), Folders::Leave).unwrap_err().to_string();
+        error.replace(&temporary.path().display().to_string(), "DIR")
+    };
+    insta::assert_snapshot!(
+        refused(&path),
+        @"`DIR/notes.txt` does not end with an audit record: it is not an audit file"
+    );
+    insta::assert_snapshot!(
+        refused(temporary.path()),
+        @"cannot open the audit file `DIR`: Is a directory (os error 21)"
+    );
+    insta::assert_snapshot!(
+        refused(&temporary.path().join("absent/a.jsonl")),
+        @"cannot open the audit file `DIR/absent/a.jsonl`: No such file or directory (os error 2)"
+    );
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "my notes\n");
+    let below = temporary.path().join("made/a.jsonl");
+    Ledger::open(&below, scribe(), Folders::Create).unwrap();
+}
+
+#[test]
+fn a_full_disk_is_an_error() {
+    let ledger = Ledger { path: "/dev/full".into(), scribe: scribe(), mind: Mutex::default() };
+    assert!(matches!(ledger.append(&entry("x")), Err(LedgerError::NotAFile(_))));
+    let mut full = std::fs::OpenOptions::new().append(true).open("/dev/full").unwrap();
+    insta::assert_snapshot!(
+        ledger.write(&mut full, b"x").unwrap_err(),
+        @"cannot write to the audit file `/dev/full`: No space left on device (os error 28)"
+    );
+}
+
+#[test]
+fn a_held_file_asks_for_another_attempt() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("a.jsonl");
+    let ledger = open(&path);
+    let holder = File::open(&path).unwrap();
+    holder.lock().unwrap();
+    assert!(matches!(ledger.append(&entry("x")), Err(LedgerError::Locked(_))));
+    drop(holder);
+    ledger.append(&entry("x")).unwrap();
+}
+
+/// What the last write found, in the words of its record; the break that a check finds, and the
+/// act of the last record but one.
+#[track_caller]
+fn damaged(tamper: impl Fn(&Path), expected: (&str, Option<usize>)) {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("a.jsonl");
+    let ledger = open(&path);
+    for detail in ["one", "two", "three"] {
+        ledger.append(&entry(detail)).unwrap();
+    }
+    let known = ledger.head().unwrap();
+    tamper(&path);
+    let appended = ledger.append_all(&[&(&entry("four")).into()], &Cause::default()).unwrap();
+    let damage = appended.damage.expect("the damage is found");
+    assert_eq!(damage.known, known);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let acts: Vec<String> = text
+        .lines()
+        .filter_map(|it| {
+            Some(serde_json::from_str::<serde_json::Value>(it).ok()?["act"].to_string())
+        })
+        .collect();
+    assert_eq!(acts[acts.len() - 2], format!("\"{}\"", expected.0));
+    let bytes = text.as_bytes();
+    let report = verify(&[audit::File { name: "log", bytes }], Demands::default());
+    assert_eq!(report.broken.map(|it| it.line), expected.1, "{text}");
+    // It is told once: from here on the log is what this process knows it to be.
+    let next = ledger.append_all(&[&(&entry("five")).into()], &Cause::default()).unwrap();
+    assert_eq!(next.damage, None);
+}
+
+fn edit(path: &Path, change: impl Fn(&str) -> String) {
+    let text = std::fs::read_to_string(path).unwrap();
+    std::fs::write(path, change(&text)).unwrap();
+}
+
+fn first(text: &str, records: usize) -> String {
+    text.lines().take(records).map(|it| format!("{it}\n")).collect()
+}
+
+#[test]
+fn a_log_that_was_cut_while_it_was_written_is_told_of_with_both_heads() {
+    damaged(|it| edit(it, |text| first(text, 1)), ("log altered", Some(2)));
+    // In the middle of a record: what is torn is told of as well.
+    damaged(|it| edit(it, |text| text[..text.len() - 300].to_owned()), ("log altered", Some(5)));
+}
+
+#[test]
+fn a_log_that_was_written_anew_is_told_of() {
+    let anew = |path: &Path| {
+        std::fs::remove_file(path).unwrap();
+        let other = open(path);
+        ["a", "b", "c", "d", "e"].iter().for_each(|it| drop(other.append(&entry(it)).unwrap()));
+    };
+    damaged(anew, ("log altered", Some(6)));
+    // In the same file, with a chain that verifies.
+    let in_place = |path: &Path| {
+        edit(path, |text| {
+            let second = text.lines().nth(1).unwrap();
+            let second = audit::open(second.as_bytes()).unwrap().head;
+            first(text, 2) + &audit::seal(&entry("other"), &second, None).0
+        });
+    };
+    damaged(in_place, ("log altered", Some(4)));
+}
+
+#[test]
+fn a_log_that_was_emptied_or_deleted_goes_on_where_it_was() {
+    damaged(|it| std::fs::write(it, "").unwrap(), ("log emptied", Some(1)));
+    damaged(|it| std::fs::remove_file(it).unwrap(), ("log removed", Some(1)));
+}
+
+#[test]
+fn records_of_others_between_two_of_ours_are_no_damage() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("a.jsonl");
+    let (one, two) = (open(&path), open(&path));
+    let append = |ledger: &Ledger| {
+        let appended = ledger.append_all(&[&(&entry("x")).into()], &Cause::default()).unwrap();
+        assert_eq!(appended.damage, None);
+    };
+    append(&one);
+    append(&two);
+    // The other process writes last, then the file is renamed twice.
+    std::fs::rename(&path, temporary.path().join("a.jsonl.1")).unwrap();
+    append(&two);
+    append(&two);
+    std::fs::rename(temporary.path().join("a.jsonl.1"), temporary.path().join("a.jsonl.2"))
+        .unwrap();
+    std::fs::rename(&path, temporary.path().join("a.jsonl.1")).unwrap();
+    append(&two);
+    append(&one);
+    let read = |it: &str| std::fs::read(temporary.path().join(it)).unwrap();
+    let all = [read("a.jsonl.2"), read("a.jsonl.1"), read("a.jsonl")];
+    let files = all.each_ref().map(|bytes| audit::File { name: "log", bytes });
+    let report = verify(&files, Demands::default());
+    assert_eq!((report.records, report.gap_count, report.broken), (6, 0, None));
+}
+
+/// `gzip` puts a file with the same times and another name there, and deletes the one it has read.
+#[test]
+fn a_file_that_was_compressed_is_not_a_deleted_one() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("a.jsonl");
+    let ledger = open(&path);
+    let head = ledger.append(&entry("x")).unwrap();
+    let packed = temporary.path().join("a.jsonl.1.gz");
+    std::fs::write(&packed, "").unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let appended = ledger.append_all(&[&(&entry("y")).into()], &Cause::default()).unwrap();
+    assert_eq!((appended.damage, appended.rotated), (None, Some(head)));
+}
+
+fn keyed(path: &Path, signing: &str, earlier: &[&str]) -> Result<Ledger, LedgerError> {
+    let key = |it: &&str| Key::new(SecretString::from(it.repeat(32)));
+    let signing = Some(key(&signing));
+    let keys = Keys::new(signing, earlier.iter().map(key).collect());
+    Ledger::open(path, Scribe { keys, ..scribe() }, Folders::Leave)
+}
+
+fn check_with(path: &Path, keys: &[&str]) -> Option<(usize, String)> {
+    let keys = keys.iter().map(|it| Key::new(SecretString::from(it.repeat(32)))).collect();
+    let keys = Keys::checking(keys);
+    let bytes = std::fs::read(path).unwrap();
+    let demands = Demands { keys: Some(&keys), ..Demands::default() };
+    let report = verify(&[audit::File { name: "log", bytes: &bytes }], demands);
+    report.broken.map(|it| (it.line, it.reason))
+}
+
+#[test]
+fn keys_are_added_and_changed_by_the_process_that_has_them() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("a.jsonl");
+    open(&path).append(&entry("unsigned")).unwrap();
+    let old = keyed(&path, "a", &[]).unwrap();
+    old.append(&entry("signed")).unwrap();
+    keyed(&path, "b", &["a"]).unwrap().append(&entry("signed anew")).unwrap();
+    // Unsigned, added, signed, changed, signed anew.
+    assert_eq!(check(&path), (5, 0, None));
+    assert_eq!(check_with(&path, &["a", "b"]), None);
+    assert_eq!(check_with(&path, &["a"]).unwrap().0, 4);
+    // The one that has only the old key cannot go on, and damages nothing.
+    let error = old.append(&entry("too late")).unwrap_err();
+    assert!(matches!(error, LedgerError::OtherKey(_)), "{error}");
+    assert_eq!(check_with(&path, &["a", "b"]), None);
+    let refused = |ledger: Result<Ledger, LedgerError>| {
+        let error = ledger.unwrap_err().to_string();
+        error.replace(&temporary.path().display().to_string(), "DIR")
+    };
+    insta::assert_snapshot!(
+        refused(keyed(&path, "c", &["a"])),
+        @"the records in `DIR/a.jsonl` are signed with another key: name it under `watch.previous_audit_keys`, or restart the process that has the old key"
+    );
+    insta::assert_snapshot!(
+        refused(Ledger::open(&path, scribe(), Folders::Leave)),
+        @"the records in `DIR/a.jsonl` have an HMAC, and there is no key: name it with `watch.audit_key`"
+    );
+}
+
+#[test]
+fn records_that_were_added_without_the_key_are_told_of() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("a.jsonl");
+    let ledger = keyed(&path, "a", &[]).unwrap();
+    let head = ledger.append(&entry("one")).unwrap();
+    let (line, _) = audit::seal(&entry("forged"), &head, None);
+    edit(&path, |text| format!("{text}{line}"));
+    let appended = ledger.append_all(&[&(&entry("two")).into()], &Cause::default()).unwrap();
+    assert_eq!(
+        appended.damage.unwrap().harm,
+        audit::Harm::Altered("its HMAC is missing or made with another key".into())
+    );
+    assert_eq!(check_with(&path, &["a"]).unwrap().0, 2);
+}
+
+#[test]
+fn a_clock_that_was_set_back_is_a_record() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("a.jsonl");
+    let at = |time: &str| {
+        let clock =
+            Clock::Virtual { epoch: time.parse().unwrap(), began: tokio::time::Instant::now() };
+        let ledger = Ledger::open(&path, Scribe { clock, ..scribe() }, Folders::Leave).unwrap();
+        let entry = Entry { time: time.parse().unwrap(), ..entry("x") };
+        ledger.append(&entry).unwrap();
+    };
+    at("2026-01-02T10:00:00Z");
+    at("2026-01-02T10:00:00Z");
+    assert_eq!(check(&path).0, 2);
+    at("2026-01-02T09:00:00Z");
+    at("2026-01-02T09:00:01Z");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let acts = text.matches("\"act\":\"clock set back\"").count();
+    assert_eq!((check(&path).0, acts), (5, 1), "{text}");
+    assert!(text.contains("the clock of this machine was set back by "), "{text}");
+}
+
+#[test]
+fn a_running_process_notices_a_clock_that_is_set_back_by_less_than_it_has_waited() {
+    let ledger = open(&tempfile::tempdir().unwrap().path().join("a.jsonl"));
+    let time: Timestamp = "2026-01-02T10:00:00Z".parse().unwrap();
+    let minute = std::time::Duration::from_secs(60);
+    let wrote = Instant::now().checked_sub(minute).map(|it| (time, it));
+    let mind = Mind { wrote, ..Mind::default() };
+    let seconds = |it: i64| time + SignedDuration::from_secs(it);
+    assert_eq!(ledger.set_back(seconds(60), &mind, None), None);
+    let (_, by) = ledger.set_back(seconds(30), &mind, None).unwrap();
+    assert_eq!(by.as_secs(), 30);
+}

@@ -1,0 +1,134 @@
+//! The last record that this process knows to be in the log, and whether the log still continues it.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::logs;
+use super::rotation::{self, is_same_file};
+use crate::audit::{Check, Demands, Harm, Head, Keys, Last, Signer, open};
+
+/// A record and its place.
+#[derive(Debug)]
+pub(super) struct Mark {
+    pub(super) head: Head,
+    /// Who signs what follows it.
+    pub(super) signer: Signer,
+    /// When another process has written it, and on which machine.
+    pub(super) written: Option<(Timestamp, String)>,
+    /// The file that it is in, under whatever name.
+    pub(super) file: File,
+    /// Where its line begins in the file.
+    pub(super) start: u64,
+    /// Where the line after it begins.
+    pub(super) end: u64,
+}
+
+/// What has become of the log since the mark.
+#[derive(Debug)]
+pub(super) struct Course {
+    /// What is wrong: it does not continue the mark.
+    pub(super) harm: Option<Harm>,
+    /// It goes on with another key, which is not at hand.
+    pub(super) is_signed_by_others: bool,
+    /// The last file with records, when the one under the log's own name has none.
+    pub(super) before: Option<File>,
+    /// Whether nothing was added.
+    pub(super) is_unchanged: bool,
+    /// The last record that continues the mark, and who signs what follows it.
+    pub(super) last: (Head, Signer),
+}
+
+impl Mark {
+    /// The record that ends a file; `offset` is where the bytes begin in which it was found.
+    pub(super) fn of(last: &Last, file: File, offset: u64) -> Self {
+        let at = |it: usize| offset + it as u64;
+        let (start, end) = (at(last.line.start), at(last.line.end) + 1);
+        Self {
+            head: last.head.clone(),
+            signer: last.signer.clone(),
+            written: last.written.clone(),
+            file,
+            start,
+            end,
+        }
+    }
+
+    /// Whether the record stands where it was, as it was.
+    fn is_in_place(&self) -> io::Result<bool> {
+        let length = usize::try_from(self.end - self.start - 1).unwrap_or(usize::MAX);
+        let mut line = vec![0; length];
+        match self.file.read_exact_at(&mut line, self.start) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+            read => read?,
+        }
+        Ok(open(&line).is_ok_and(|it| it.head == self.head))
+    }
+
+    /// Reads on from the mark to the end of the log, of which `file` is under its own name, and
+    /// checks that every record continues the one before. Errors with `WouldBlock` when a process
+    /// is still writing to a file that was renamed.
+    pub(super) fn course(&self, path: &Path, file: &File, keys: &Keys) -> io::Result<Course> {
+        let length = file.metadata()?.len();
+        let is_same = is_same_file(&self.file, file)?;
+        let mut course = Course {
+            harm: None,
+            is_signed_by_others: false,
+            before: None,
+            is_unchanged: false,
+            last: (self.head.clone(), self.signer.clone()),
+        };
+        if is_same && length == 0 {
+            course.harm = Some(Harm::Emptied);
+        } else if !self.is_in_place()? {
+            let reason = format!("record {} is not in its place any more", self.head.seq);
+            course.harm = Some(Harm::Altered(reason));
+        } else if is_same && length <= self.end {
+            course.is_unchanged = true;
+        } else {
+            self.read_on(path, file, keys, &mut course)?;
+        }
+        Ok(course)
+    }
+
+    fn read_on(
+        &self,
+        path: &Path,
+        file: &File,
+        keys: &Keys,
+        course: &mut Course,
+    ) -> io::Result<()> {
+        let is_same = is_same_file(&self.file, file)?;
+        let length = file.metadata()?.len();
+        let demands = Demands { keys: Some(keys), ..Demands::default() };
+        let mut check = Check::after(self.head.clone(), self.signer.clone(), demands);
+        let mut files = vec![(self.file.try_clone()?, self.end)];
+        if !is_same {
+            rotation::wait_for_writer(&self.file)?;
+            let later = rotation::after(path, self.head.seq, [&self.file, file])?;
+            files.extend(later.into_iter().map(|it| (it, 0)));
+            if length > 0 {
+                files.push((file.try_clone()?, 0));
+            }
+        }
+        for (file, from) in &files {
+            check.begin("");
+            logs::feed(file, *from..file.metadata()?.len(), &mut check)?;
+        }
+        course.before = files.pop().map(|it| it.0).filter(|_| length == 0);
+        course.is_signed_by_others = check.is_signed_by_others();
+        let is_removed = !is_same && rotation::is_removed(&self.file, path)?;
+        course.harm = match check.broken() {
+            Some(_) if course.is_signed_by_others => None,
+            Some(reason) => Some(Harm::Altered(reason.to_owned())),
+            None => Some(Harm::Removed).filter(|_| is_removed),
+        };
+        if let Some(last) = check.last() {
+            course.last = last;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,217 @@
+//! The audit log of a running `watch` under attack: cut, held, required, anchored elsewhere.
+
+use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
+
+use super::stage::{Stage, eventually, get};
+
+/// Adds lines below `watch:` of the fleet file.
+fn set(stage: &Stage, lines: &[&str]) {
+    let config = stage.read("runnerctl.yaml");
+    let more: String = lines.iter().map(|it| format!("\n  {it}")).collect();
+    let listen = "  audit: audit.jsonl";
+    stage.write("runnerctl.yaml", &config.replace(listen, &format!("{listen}{more}")));
+}
+
+fn secret(stage: &Stage, name: &str, text: &str) {
+    stage.write(name, text);
+    let owner = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(stage.path(name), owner).unwrap();
+}
+
+fn verify(stage: &Stage, more: &[&str]) -> (Option<i32>, String) {
+    let output = stage.run(&[&["audit", "verify", "audit.jsonl"], more].concat());
+    let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr);
+    (output.status.code(), text)
+}
+
+fn records(stage: &Stage) -> usize {
+    stage.read("audit.jsonl").lines().count()
+}
+
+#[test]
+fn a_log_that_is_cut_under_a_running_watch_is_told_of_and_no_longer_met() {
+    let stage = Stage::set();
+    set(&stage, &["audit_key: file:audit.key"]);
+    secret(&stage, "audit.key", &"k".repeat(32));
+    let mut watch = stage.watch();
+    eventually("some records", || (records(&stage) > 4).then_some(()));
+    let text = stage.read("audit.jsonl");
+    let first: String = text.lines().take(2).map(|it| format!("{it}\n")).collect();
+    stage.write("audit.jsonl", &first);
+    stage.queue_held(9);
+    stage.metrics_with("runnerctl_audit_breaks_total 1");
+    let (code, said) = verify(&stage, &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("it tells that records were cut or changed: the log stood at "),
+        "{said}"
+    );
+    let gap = stage.read("audit.jsonl");
+    let gap = gap.lines().find(|it| it.contains("\"act\":\"log altered\"")).unwrap();
+    let gap: serde_json::Value = serde_json::from_str(gap).unwrap();
+    let head = |it: &serde_json::Value| it["head"].as_str().unwrap().to_owned();
+    assert!(head(&gap["before"]) != head(&gap["after"]), "{gap}");
+    assert!(head(&gap["after"]).starts_with("2:"), "{gap}");
+    assert_eq!(watch.end("-TERM"), Some(0));
+    let said = stage.read("watch.err");
+    assert!(said.contains("the audit log was cut or changed: it stood at "), "{said}");
+    assert!(said.contains("alert `AuditLogChanged` fires"), "{said}");
+}
+
+/// R11 was said to be met for a chain that was made without the key.
+#[test]
+fn a_chain_that_was_made_without_the_key_is_not_met() {
+    let stage = Stage::set();
+    secret(&stage, "audit.key", &"k".repeat(32));
+    let mut unsigned = stage.watch();
+    assert_eq!(unsigned.end("-TERM"), Some(0));
+    set(&stage, &["audit_key: file:audit.key"]);
+    let mut watch = stage.start_watch("signed", &[]);
+    stage.until_ready(stage.watch);
+    // The key is added by a record, which vouches for what was before.
+    eventually("a record of the key", || {
+        stage.read("audit.jsonl").contains("audit key added").then_some(())
+    });
+    assert_eq!(watch.end("-TERM"), Some(0));
+    assert_eq!(verify(&stage, &[]).0, Some(0));
+    // The same log again by one who has no key.
+    let plain: String =
+        stage.read("audit.jsonl").lines().take(3).map(|it| format!("{it}\n")).collect();
+    stage.write("audit.jsonl", &plain);
+    let (code, said) = verify(&stage, &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("its HMAC is missing or made with another key"), "{said}");
+}
+
+#[test]
+fn a_key_that_is_too_short_or_not_the_logs_is_refused_at_the_start() {
+    let stage = Stage::set();
+    set(&stage, &["audit_key: file:audit.key"]);
+    secret(&stage, "audit.key", "secret");
+    let refused = stage.run(&["watch", "--once"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(3), "{said}");
+    assert!(said.contains("the audit key has 6 bytes, and at least 32 are needed"), "{said}");
+    secret(&stage, "audit.key", &"a".repeat(32));
+    assert_eq!(stage.run(&["watch", "--once"]).status.code(), Some(0));
+    secret(&stage, "audit.key", &"b".repeat(32));
+    let refused = stage.run(&["watch", "--once"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(6), "{said}");
+    assert!(said.contains("are signed with another key: name it under"), "{said}");
+    // With both of them the log goes on, and so does a check.
+    secret(&stage, "old.key", &"a".repeat(32));
+    set(&stage, &["previous_audit_keys: [file:old.key]"]);
+    assert_eq!(stage.run(&["watch", "--once"]).status.code(), Some(0));
+    let (code, said) = verify(&stage, &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("HMAC: checked"), "{said}");
+    let both = ["--key", "file:old.key", "--key", "file:audit.key"];
+    assert_eq!(verify(&stage, &both).0, Some(0));
+    assert_eq!(verify(&stage, &both[..2]).0, Some(1));
+}
+
+const UP: &str =
+    "runnerctl_scaling_actions_total{pool=\"default\",direction=\"up\",outcome=\"done\"} 1";
+
+#[test]
+fn scaling_goes_on_while_another_process_holds_the_audit_file() {
+    let stage = Stage::set();
+    let mut watch = stage.watch();
+    let holder = File::open(stage.path("audit.jsonl")).unwrap();
+    holder.lock().unwrap();
+    let begun = std::time::Instant::now();
+    stage.queue_held(9);
+    stage.metrics_with(UP);
+    // The pool's own delay is a second, and a write waits two for its record.
+    assert!(begun.elapsed().as_secs() < 15, "{:?}", begun.elapsed());
+    assert_eq!(get(stage.watch, "/readyz").unwrap().0, 200);
+    let page = get(stage.watch, "/metrics").unwrap().1;
+    let errors = page.lines().find(|it| it.starts_with("runnerctl_audit_write_errors_total "));
+    assert!(errors.is_some_and(|it| !it.ends_with(" 0")), "{errors:?}");
+    drop(holder);
+    eventually("the gap", || stage.read("audit.jsonl").contains("records lost").then_some(()));
+    assert_eq!(watch.end("-TERM"), Some(0));
+    let said = stage.read("watch.err");
+    assert!(
+        said.contains("is held by another process: scaling goes on without a record"),
+        "{said}"
+    );
+    let (code, said) = verify(&stage, &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("could not be written: the log is not complete"), "{said}");
+}
+
+#[test]
+fn where_records_are_required_nothing_is_written_while_the_file_is_held_and_it_is_not_ready() {
+    let stage = Stage::set();
+    set(&stage, &["audit_required: true"]);
+    let mut watch = stage.watch();
+    let holder = File::open(stage.path("audit.jsonl")).unwrap();
+    holder.lock().unwrap();
+    let level = stage.status()["level"].clone();
+    stage.queue_held(9);
+    let reason =
+        eventually("an end of readiness", || get(stage.watch, "/readyz").filter(|it| it.0 == 503));
+    assert!(reason.1.contains("`watch.audit_required` is set, and writes cannot be"), "{reason:?}");
+    assert_eq!(stage.status()["level"], level);
+    drop(holder);
+    stage.until_ready(stage.watch);
+    stage.metrics_with(UP);
+    assert_eq!(watch.end("-TERM"), Some(0));
+    let said = stage.read("watch.err");
+    assert!(said.contains("nothing is written to GARM until it can be"), "{said}");
+    let (code, said) = verify(&stage, &[]);
+    assert_eq!((code, said.contains("not complete")), (Some(0), false), "{said}");
+}
+
+/// RFC 8410, sections 10.1 and 10.3.
+const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----\n\
+    MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+    -----END PRIVATE KEY-----\n";
+const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----\n\
+    MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n\
+    -----END PUBLIC KEY-----\n";
+
+#[test]
+fn statements_elsewhere_prove_that_nothing_before_them_was_changed() {
+    let stage = Stage::set();
+    std::fs::create_dir(stage.path("mount")).unwrap();
+    secret(&stage, "anchor.key", PRIVATE);
+    stage.write("anchor.pub", PUBLIC);
+    set(&stage, &["audit_anchor: { key: file:anchor.key, every: 10s, file: mount/anchor.jsonl }"]);
+    let mut watch = stage.watch();
+    eventually("a statement", || {
+        std::fs::read_to_string(stage.path("mount/anchor.jsonl")).ok().filter(|it| !it.is_empty())
+    });
+    // The last one is made at the end.
+    assert_eq!(watch.end("-TERM"), Some(0));
+    let anchor = ["--anchor", "mount/anchor.jsonl", "--anchor-key", "anchor.pub"];
+    let (code, said) = verify(&stage, &anchor);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("0 came later"), "{said}");
+
+    // Cut, and written anew with a chain that verifies: found without any key of the log.
+    let whole = stage.read("audit.jsonl");
+    let count = whole.lines().count();
+    let cut: String = whole.lines().take(count - 1).map(|it| format!("{it}\n")).collect();
+    stage.write("audit.jsonl", &cut);
+    assert_eq!(verify(&stage, &[]).0, Some(0));
+    let (code, said) = verify(&stage, &anchor);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("are missing at the end, which were anchored at "), "{said}");
+    std::fs::remove_file(stage.path("audit.jsonl")).unwrap();
+    let log = crate::audit::ledger(&stage.path("audit.jsonl"), None);
+    (0..count).for_each(|_| drop(log.append(&crate::audit::entry("anew")).unwrap()));
+    let (code, said) = verify(&stage, &anchor);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("is not the one that was anchored at "), "{said}");
+
+    // Who can check cannot make one.
+    let statement = stage.read("mount/anchor.jsonl");
+    stage.write("mount/anchor.jsonl", &statement.replace("\"seq\":", "\"seq\":1"));
+    let (code, said) = verify(&stage, &anchor);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("its signature is not good: it was changed or made up"), "{said}");
+}
