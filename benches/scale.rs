@@ -13,7 +13,7 @@ use runnerctl::domain::desired::ScalePolicy;
 use runnerctl::domain::fleet::Fleet;
 use runnerctl::domain::job::JobStatus;
 use runnerctl::domain::runner::RunnerStatus;
-use runnerctl::engine::observe::{Ask, Credentials, Specs, Templates, read_fleet};
+use runnerctl::engine::observe::{Ask, Credentials, Proxies, Specs, Templates, read_fleet};
 use runnerctl::garm::{Client, Login, Reply, Request, Response, Transport};
 use runnerctl::host::clock::Clock;
 use runnerctl::scale::{Around, Change, Memory, Picture, Policies, turn, turn_all};
@@ -63,6 +63,7 @@ async fn read(client: &Client) -> Fleet {
         credentials: Credentials::Unwanted,
         kinds: Vec::new(),
         templates: Templates::Unwanted,
+        proxies: Proxies::Unwanted,
         specs: Specs::Unwanted,
     };
     read_fleet(client, &ask, &Clock::Real).await.unwrap()

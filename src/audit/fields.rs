@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::shrink;
 use crate::domain::label::Labels;
-use crate::domain::pool::{Pool, PoolChange, PoolSpec, Reading};
+use crate::domain::pool::{NO_PROXY, Pool, PoolChange, PoolSpec, Reading};
 
 /// One field: its name in the manifests, what a change asks for it, and how it stands.
 struct Field {
@@ -24,7 +24,7 @@ macro_rules! plain {
     };
 }
 
-const FIELDS: [Field; 15] = [
+const FIELDS: [Field; 16] = [
     Field {
         key: "labels",
         asked: |it| it.labels.as_ref().map(labels),
@@ -46,6 +46,11 @@ const FIELDS: [Field; 15] = [
         asked: |it| it.template_id.map(Value::from),
         live: |it| it.template_id.map_or(Value::Null, Value::from),
     },
+    Field {
+        key: "proxy",
+        asked: |it| it.proxy_id.map(|id| proxy(Some(id).filter(|it| *it != NO_PROXY))),
+        live: |it| proxy(it.proxy_id),
+    },
     plain!("enable_shell", enable_shell),
     Field {
         key: SPECS,
@@ -56,6 +61,10 @@ const FIELDS: [Field; 15] = [
 
 /// May hold secrets: shown by digest only.
 pub const SPECS: &str = "extra_specs";
+
+fn proxy(id: Option<u64>) -> Value {
+    id.map_or(Value::Null, Value::from)
+}
 
 /// GARM folds the case of labels and answers with the spelling that it saw first.
 fn labels(labels: &Labels) -> Value {
@@ -97,6 +106,7 @@ fn whole(spec: &PoolSpec) -> PoolChange {
         bootstrap_timeout_min: Some(spec.bootstrap_timeout_min),
         priority: Some(spec.priority),
         template_id: spec.template_id,
+        proxy_id: spec.proxy_id,
         enable_shell: Some(spec.enable_shell),
         extra_specs: Some(spec.extra_specs.clone()),
     }

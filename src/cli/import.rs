@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::entity::EntityKind;
+use crate::domain::entity::{EntityKey, EntityKind};
 use crate::domain::fleet::{Fleet, Line};
+use crate::domain::name::PoolId;
 use crate::domain::text;
-use crate::engine::observe::{Ask, Credentials, Specs, Templates, read_fleet};
-use crate::garm::Client;
+use crate::domain::text::code;
+use crate::engine::observe::{Ask, Credentials, Proxies, Specs, Templates, read_fleet};
+use crate::garm::{Client, Unknown};
 use crate::host::clock::Clock;
 use crate::host::files;
 use crate::manifest::{self, DeclaredPool, FleetFile, Manifest, Severity, Source};
@@ -35,12 +37,14 @@ pub async fn run(cx: Context<'_>) -> Result<Exit, Failure> {
     let (settings, base) = parts(&probed)?;
     let client = connect(settings, places.base(), cx)?;
     let fleet = reading(&client.address(), read(&client), cx).await?;
+    let beyond = Beyond::read(&client, &fleet).await?;
     let mut taken = declared_names(&source, &places);
     taken.extend(owned_names(&fleet, settings));
     let drafts = drafts(&fleet, &taken, base);
     let checked = checked(&drafts, &source);
     cx.print.raw(&file(&checked.items))?;
     tell(&drafts, &checked.taken, cx);
+    beyond.tell(&checked.taken, cx);
     Ok(Exit::Done)
 }
 
@@ -72,6 +76,7 @@ async fn read(client: &Client) -> Result<Fleet, Failure> {
         credentials: Credentials::Unwanted,
         kinds: EntityKind::ALL.to_vec(),
         templates: Templates::Unwanted,
+        proxies: Proxies::Wanted,
         specs: Specs::Unowned,
     };
     let mut fleet = read_fleet(client, &ask, &Clock::Real).await?;
@@ -79,6 +84,53 @@ async fn read(client: &Client) -> Result<Fleet, Failure> {
         fleet.templates = client.templates().await?;
     }
     Ok(fleet)
+}
+
+/// What GARM has of pools and no file can say: it is left alone, and the user is told.
+struct Beyond {
+    /// Of the list of pools.
+    unknown: Unknown,
+    /// Pools whose `extra_specs` are no mapping.
+    without_map: Vec<PoolId>,
+}
+
+impl Beyond {
+    async fn read(client: &Client, fleet: &Fleet) -> Result<Self, Failure> {
+        let unowned = fleet.pools.iter().filter(|it| it.spec.labels.marks().is_empty());
+        let bare = unowned.filter(|it| it.spec.extra_specs.is_empty());
+        let entities: BTreeSet<&EntityKey> = bare.map(|it| &it.entity).collect();
+        let mut without_map = Vec::new();
+        for entity in entities {
+            without_map.extend(client.without_map(entity).await?);
+        }
+        Ok(Self { unknown: client.unknown_of_pools().await?, without_map })
+    }
+
+    fn tell(&self, taken: &[&Draft], cx: Context<'_>) {
+        let warn = |text: String| cx.print.say(&format!("{} {text}", paint(WARNING, "warning:")));
+        let odd: Vec<String> = taken
+            .iter()
+            .filter(|it| self.without_map.contains(&it.id))
+            .map(|it| code(&it.name))
+            .collect();
+        if !odd.is_empty() {
+            let names = few(&odd);
+            warn(format!(
+                "`extra_specs` of {names} are no mapping in GARM: YAML cannot say them, and they stay as they are until it says others"
+            ));
+        }
+        if self.unknown.of_servers > 0 {
+            let pools = count(self.unknown.of_servers, "pool");
+            warn(format!("{pools} of whole Gitea servers cannot be declared, and are left out"));
+        }
+        if !self.unknown.keys.is_empty() {
+            let keys: Vec<String> = self.unknown.keys.iter().map(code).collect();
+            let keys = few(&keys);
+            warn(format!(
+                "this GARM's pools have {keys}, which this version does not know: it is left alone, and lost when a pool is replaced"
+            ));
+        }
+    }
 }
 
 /// Names that the pool files use already. Without pool files, or with broken ones, there are none
@@ -110,6 +162,10 @@ struct Checked<'a> {
 fn checked<'a>(drafts: &'a [Draft], fleet: &Source) -> Checked<'a> {
     let mut checked = Checked::default();
     for draft in drafts {
+        if let Some(obstacle) = &draft.obstacle {
+            checked.items.push(left_out(draft, obstacle));
+            continue;
+        }
         let item = draft.text();
         let read = load(fleet, &file(std::slice::from_ref(&item)));
         match read.problems.iter().find(|it| it.severity == Severity::Error) {

@@ -101,6 +101,7 @@ mod tests {
             endpoint: "github.com".into(),
             credentials: String::new(),
             manager: PoolManager::Running,
+            forge: "github".into(),
             agent_mode,
         };
         let entities = [entity("acme", false), entity("agents", true)];

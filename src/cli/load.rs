@@ -3,8 +3,8 @@
 use crate::domain::desired::{Desired, Scope};
 use crate::domain::entity::EntityKind;
 use crate::domain::name::PoolName;
-use crate::engine::observe::{Ask, Claim, Credentials, Specs, Templates};
-use crate::manifest::{FleetFile, Manifest, Problem, Severity, has_error};
+use crate::engine::observe::{Ask, Claim, Credentials, Proxies, Specs, Templates};
+use crate::manifest::{DeclaredPool, FleetFile, Manifest, Problem, Severity, has_error};
 use crate::plan::{self, RunnerKit};
 use crate::policy::Others;
 use crate::view::problem;
@@ -107,6 +107,7 @@ impl Loaded {
             adopt: it.adopt.clone(),
             entity: it.entity.clone(),
             provider: it.provider.clone(),
+            os_type: it.os_type.clone(),
         });
         Specs::Declared { fleet: file.fleet.clone(), pools: claims.collect() }
     }
@@ -120,10 +121,13 @@ impl Loaded {
                 .any(|it| it.entity.as_ref().is_some_and(|it| it.kind == *kind))
         };
         let has_template = self.manifest.pools.iter().any(|it| it.template.is_some());
+        let names_proxy = |it: &DeclaredPool| it.proxy.as_ref().is_some_and(|it| !it.is_empty());
+        let has_proxy = self.manifest.pools.iter().any(names_proxy);
         Ask {
             credentials: Credentials::Unwanted,
             kinds: EntityKind::ALL.into_iter().filter(is_used).collect(),
             templates: if has_template { Templates::Wanted } else { Templates::Unwanted },
+            proxies: if has_proxy { Proxies::Wanted } else { Proxies::Unwanted },
             specs: self.specs(),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::domain::entity::{Entity, EntityKind, EntityRef};
-use crate::domain::fleet::{Provider, Template};
+use crate::domain::fleet::{Provider, Proxy, Template};
 use crate::domain::text::quote;
 use crate::garm::{self, Client};
 use crate::manifest::{
@@ -18,6 +18,7 @@ pub struct Known {
     /// Of the kinds that pools use.
     entities: Vec<Entity>,
     templates: Vec<Template>,
+    proxies: Vec<Proxy>,
     /// Names of GitHub endpoints, if there are credentials.
     endpoints: Vec<String>,
 }
@@ -41,6 +42,9 @@ pub async fn ask(client: &Client, manifest: &Manifest) -> Result<Known, garm::Er
     if pools.iter().any(|it| it.template.is_some()) {
         known.templates = client.templates().await?;
     }
+    if pools.iter().any(|it| proxy_of(it).is_some()) {
+        known.proxies = client.proxies().await?;
+    }
     if manifest.fleet_file.as_ref().is_some_and(|it| !it.credentials.is_empty()) {
         known.endpoints = client.endpoints().await?;
     }
@@ -56,7 +60,8 @@ pub fn problems(manifest: &Manifest, known: &Known) -> Vec<Problem> {
     let mut seen = BTreeSet::new();
     let mut problems = Vec::new();
     for pool in &manifest.pools {
-        let found: [Found; 3] = [provider(pool, known), entity(pool, known), template(pool, known)];
+        let found: [Found; 4] =
+            [provider(pool, known), entity(pool, known), template(pool, known), proxy(pool, known)];
         for (field, finding) in found.into_iter().flatten() {
             let problem = manifest.problem(&pool.name, field, finding);
             if seen.insert((problem.place.clone(), problem.code)) {
@@ -94,12 +99,57 @@ fn provider(pool: &DeclaredPool, known: &Known) -> Found {
 
 fn template(pool: &DeclaredPool, known: &Known) -> Found {
     let wanted = pool.template.as_deref()?;
-    let names: Vec<&str> = known.templates.iter().map(|it| it.name.as_str()).collect();
-    if names.contains(&wanted) {
-        return None;
+    let forge = forge(pool, known);
+    if let Some(template) = known.templates.iter().find(|it| it.name == wanted) {
+        return unfit(template, pool, forge);
     }
+    let fitting = known.templates.iter().filter(|it| it.fits(&pool.os_type, forge));
+    let names: Vec<&str> = fitting.map(|it| it.name.as_str()).collect();
     let message = format!("GARM has no template `{}`", quote(wanted));
     Some(("template", unknown(Code::UnknownTemplate, message, wanted, &names)))
+}
+
+/// A template that GARM has, and takes for other pools only.
+fn unfit(template: &Template, pool: &DeclaredPool, forge: &str) -> Found {
+    let (is, wants) = template.misfit(&pool.os_type, forge)?;
+    let message = format!(
+        "the template `{}` is for {}, and the pool is for {}",
+        quote(&template.name),
+        quote(is),
+        quote(wants)
+    );
+    let finding = Finding {
+        code: Code::UnfitTemplate,
+        severity: Severity::Error,
+        message,
+        help: Some("name a template for that, or leave `template` out".to_owned()),
+    };
+    Some(("template", finding))
+}
+
+/// The kind of server that the pool's entity is at; empty where that is not known.
+fn forge<'k>(pool: &DeclaredPool, known: &'k Known) -> &'k str {
+    let found = pool.entity.as_ref().and_then(|it| known.entities.iter().find(|to| to.is(it)));
+    found.map_or("", |it| &it.forge)
+}
+
+fn proxy_of(pool: &DeclaredPool) -> Option<&str> {
+    pool.proxy.as_deref().filter(|it| !it.is_empty())
+}
+
+fn proxy(pool: &DeclaredPool, known: &Known) -> Found {
+    let wanted = proxy_of(pool)?;
+    if known.proxies.iter().any(|it| it.is_named(wanted)) {
+        return None;
+    }
+    let names: Vec<&str> = known.proxies.iter().map(|it| it.name.as_str()).collect();
+    let message = format!("GARM has no proxy `{}`", quote(wanted));
+    let finding = unknown(Code::UnknownProxy, message, wanted, &names);
+    let help = finding.help.map(|it| match names.is_empty() {
+        true => format!("{it}; up to v0.2.1 there are none"),
+        false => it,
+    });
+    Some(("proxy", Finding { help, ..finding }))
 }
 
 fn entity(pool: &DeclaredPool, known: &Known) -> Found {
@@ -185,6 +235,7 @@ mod tests {
             endpoint: endpoint.into(),
             credentials: String::new(),
             manager: PoolManager::Running,
+            forge: "github".into(),
             agent_mode: false,
         };
         Known {
@@ -198,9 +249,15 @@ mod tests {
                 entity(EntityKind::Organization, "acme", "ghes"),
                 entity(EntityKind::Repository, "octo/tools", "github.com"),
             ],
-            templates: vec![Template { id: 1, name: "plain".into(), os_type: "linux".into() }],
+            templates: vec![template(1, "plain", "linux"), template(2, "panes", "windows")],
+            proxies: vec![Proxy { id: 1, name: "Squid".into() }],
             endpoints: vec!["github.com".into(), "ghes".into()],
         }
+    }
+
+    fn template(id: u64, name: &str, os_type: &str) -> Template {
+        let (name, os_type) = (name.to_owned(), os_type.to_owned());
+        Template { id, name, os_type, forge: "github".into(), is_system: false }
     }
 
     /// What is said about one pool with these fields.
@@ -220,6 +277,9 @@ mod tests {
     fn what_garm_knows_is_no_problem() {
         check("provider: aws, organization: ACME, endpoint: ghes, template: plain", &[]);
         check("provider: aws, repository: octo/tools", &[]);
+        check("provider: aws, repository: octo/tools, proxy: squid", &[]);
+        check("provider: aws, repository: octo/tools, proxy: ''", &[]);
+        check("provider: aws, repository: octo/tools, os_type: windows, template: panes", &[]);
     }
 
     #[test]
@@ -230,6 +290,12 @@ mod tests {
                 "RC0701 GARM has no provider `asw`; did you mean `aws`?",
                 "RC0704 GARM has no template `x`; GARM has `plain`",
             ],
+        );
+        check("proxy: squit", &["RC0707 GARM has no proxy `squit`; did you mean `Squid`?"]);
+        check(
+            "repository: octo/tools, template: panes",
+            &["RC0706 the template `panes` is for windows, and the pool is for linux; name a \
+               template for that, or leave `template` out"],
         );
         check(
             "repository: acme/app",

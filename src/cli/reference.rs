@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Context;
 use super::exit::Exit;
 use super::failure::Failure;
-use crate::domain::field::{Absent, FIELDS, Field, Kind, Mutability};
+use crate::domain::field::{Absent, FIELDS, Field, Kind, Mutability, PREFIX_MAX, UNMANAGED};
 use crate::manifest;
 use crate::view::words::span;
 
@@ -98,12 +98,15 @@ fn takes(kind: Kind) -> String {
         }
         Kind::DurationOrOff => "duration, or `off`".to_owned(),
         Kind::Text { max } => format!("text, at most {max} characters"),
+        Kind::TextOrNone { max } => format!("text, at most {max} characters, or `\"\"`"),
+        Kind::Prefix => format!("text, at most {PREFIX_MAX} characters"),
         Kind::Account => "name of an account".to_owned(),
         Kind::Repository => "`owner/name`".to_owned(),
         Kind::Choice(words) => {
             words.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ")
         }
         Kind::Flag => "`true`, `false`".to_owned(),
+        Kind::FlagOrUnmanaged => format!("`true`, `false`, `{UNMANAGED}`"),
         Kind::Labels => "list of labels".to_owned(),
         Kind::Map => "mapping".to_owned(),
     }

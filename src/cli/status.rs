@@ -149,7 +149,7 @@ async fn look(watch: &Watch<'_>) -> Result<(Board, Option<String>), Failure> {
     let board = only(board(sight), &watch.args.only)?;
     let delays = declared
         .iter()
-        .filter(|it| it.scale.autoscale && it.enabled)
+        .filter(|it| it.scale.autoscale && it.may_be_enabled())
         .map(|it| it.scale.scale_up_delay);
     Ok((board, impatience(fleet.controller.backoff, delays).map(|it| hint(&it))))
 }

@@ -57,11 +57,11 @@ pub struct DesiredPool {
     pub os_type: String,
     /// `amd64`, `arm64`, …
     pub os_arch: String,
-    /// Whether it takes part at all.
-    pub enabled: bool,
+    /// Whether it takes part at all; absent: left as it is in GARM.
+    pub enabled: Option<bool>,
     /// First part of runner names.
     pub runner_prefix: String,
-    /// GitHub's runner group; absent: left alone.
+    /// GitHub's runner group, empty for the default one; absent: left alone.
     pub runner_group: Option<String>,
     /// Minutes until GARM gives a silent runner up.
     pub bootstrap_timeout_min: u32,
@@ -69,6 +69,8 @@ pub struct DesiredPool {
     pub priority: u32,
     /// Name of an install template; absent: left alone.
     pub template: Option<String>,
+    /// Name of a proxy of GARM's, empty for none; absent: left alone.
+    pub proxy: Option<String>,
     /// Shell access through GARM's agent.
     pub enable_shell: bool,
     /// The provider's own settings.
@@ -80,6 +82,11 @@ pub struct DesiredPool {
 }
 
 impl DesiredPool {
+    /// Whether the file lets the pool take part: GARM decides where the file leaves it alone.
+    pub fn may_be_enabled(&self) -> bool {
+        self.enabled != Some(false)
+    }
+
     /// The level of a new pool, and of one that does not autoscale.
     pub fn plain_level(&self) -> u32 {
         self.scale.min_runners.max(self.scale.min_idle_runners)

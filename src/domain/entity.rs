@@ -72,6 +72,8 @@ pub struct Entity {
     pub credentials: String,
     /// Whether GARM's loops for this entity run.
     pub manager: PoolManager,
+    /// The kind of server it is at: `github` or `gitea`; empty if GARM did not say.
+    pub forge: String,
     /// GARM's agent mode: runners keep a channel to GARM.
     pub agent_mode: bool,
 }

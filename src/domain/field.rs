@@ -27,6 +27,13 @@ pub enum Kind {
         /// Most characters.
         max: usize,
     },
+    /// The same, or `""` for none at all.
+    TextOrNone {
+        /// Most characters.
+        max: usize,
+    },
+    /// First part of the names of runners, to which GARM adds its own; see [`PREFIX_MAX`].
+    Prefix,
     /// `acme` (organization, enterprise).
     Account,
     /// `acme/app`.
@@ -35,6 +42,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// `true` or `false`.
     Flag,
+    /// The same, or the word [`UNMANAGED`].
+    FlagOrUnmanaged,
     /// A list of labels.
     Labels,
     /// A mapping with text keys and any YAML values inside.
@@ -99,8 +108,25 @@ pub const TEXT_MAX: usize = 1_024;
 /// Longest label: GitHub's own bound, in characters.
 pub const LABEL_MAX: usize = 256;
 
+/// Most labels of a pool: GitHub takes 100 of a runner, of which two are GARM's and one is ours.
+pub const LABELS_MAX: usize = 97;
+
+/// Longest prefix of runners' names, in characters: GitHub takes names of 64, of which up to 15
+/// are GARM's, as in `-2ixij5txjpwodk`.
+pub const PREFIX_MAX: usize = 49;
+
+/// The word for what is left as it is in GARM, whatever `defaults` say.
+pub const UNMANAGED: &str = "unmanaged";
+
+/// The systems of which GARM makes runners.
+pub const GARM_SYSTEMS: &[&str] = &["linux", "windows"];
+
+/// The architectures of which GARM makes runners.
+pub const GARM_ARCHITECTURES: &[&str] = &["amd64", "arm64", "arm"];
+
 const COUNT: Kind = Kind::Count { min: 0, max: RUNNERS_MAX };
 const TEXT: Kind = Kind::Text { max: TEXT_MAX };
+const TEXT_OR_NONE: Kind = Kind::TextOrNone { max: TEXT_MAX };
 const DURATION: Kind = Kind::Duration { min_s: 0, whole_minutes: false };
 
 const fn row(
@@ -233,24 +259,25 @@ pub const FIELDS: &[Field] = &[
     ),
     row(
         "os_type",
-        Kind::Choice(&["linux", "windows"]),
+        // What GARM makes no runners of is known all the same: it is a problem of its pool alone.
+        Kind::Choice(&["linux", "windows", "macos"]),
         Absent::Default("linux"),
         Mutability::UpdateAndOutdate,
-        "operating system",
+        "operating system; GARM makes no runners with `macos`",
     ),
     row(
         "os_arch",
         Kind::Choice(&["amd64", "i386", "arm64", "arm"]),
         Absent::Default("amd64"),
         Mutability::UpdateAndOutdate,
-        "architecture",
+        "architecture; GARM makes no runners with `i386`",
     ),
     row(
         "enabled",
-        Kind::Flag,
+        Kind::FlagOrUnmanaged,
         Absent::Default("true"),
         Mutability::Update,
-        "a disabled pool starts no runners; those it has still take jobs",
+        "a disabled pool starts no runners, those it has still take jobs; `unmanaged` leaves it as it is in GARM, where another tool may decide",
     ),
     row(
         "autoscale",
@@ -261,17 +288,17 @@ pub const FIELDS: &[Field] = &[
     ),
     row(
         "runner_prefix",
-        Kind::Text { max: 64 },
+        Kind::Prefix,
         Absent::Derived("the pool's name"),
         Mutability::Update,
         "first part of the runners' names",
     ),
     row(
         "runner_group",
-        TEXT,
+        TEXT_OR_NONE,
         Absent::LeftAlone,
         Mutability::UpdateAndOutdate,
-        "GitHub's runner group",
+        "GitHub's runner group; `\"\"` for none, which is GitHub's default group",
     ),
     row(
         "bootstrap_timeout",
@@ -309,6 +336,13 @@ pub const FIELDS: &[Field] = &[
         "the pool with the higher priority is used first",
     ),
     row("template", TEXT, Absent::LeftAlone, Mutability::Update, "name of GARM's install template"),
+    row(
+        "proxy",
+        TEXT_OR_NONE,
+        Absent::LeftAlone,
+        Mutability::UpdateAndOutdate,
+        "name of the proxy in GARM that runners use, `\"\"` for none; GARM has proxies since after v0.2.1",
+    ),
     row(
         "extra_specs",
         Kind::Map,

@@ -39,6 +39,41 @@ pub struct Template {
     pub name: String,
     /// `linux` or `windows`.
     pub os_type: String,
+    /// `github` or `gitea`; empty if GARM did not say.
+    pub forge: String,
+    /// Whether GARM itself brings it, as what pools without a template of their own get.
+    pub is_system: bool,
+}
+
+impl Template {
+    /// Whether GARM lets pools of this system, at an entity of this forge, use it. What GARM does
+    /// not say is no obstacle.
+    pub fn fits(&self, os_type: &str, forge: &str) -> bool {
+        self.misfit(os_type, forge).is_none()
+    }
+
+    /// What it is for and what such a pool is for, where the two differ.
+    pub fn misfit<'a>(&'a self, os_type: &'a str, forge: &'a str) -> Option<(&'a str, &'a str)> {
+        [(self.os_type.as_str(), os_type), (self.forge.as_str(), forge)]
+            .into_iter()
+            .find(|(is, wants)| !is.is_empty() && !wants.is_empty() && is != wants)
+    }
+}
+
+/// A proxy that runners can be told to use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// GARM's id.
+    pub id: u64,
+    /// Unique name, whatever its case.
+    pub name: String,
+}
+
+impl Proxy {
+    /// Whether this name is its own, in whatever case.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.name.to_lowercase() == name.to_lowercase()
+    }
 }
 
 /// A provider in GARM's configuration.
@@ -78,8 +113,10 @@ pub struct Fleet {
     pub runners: Vec<Runner>,
     /// Every job that GARM has recorded.
     pub jobs: Vec<Job>,
-    /// The install templates, read only when a manifest names one.
+    /// The install templates, read only when a plan needs them.
     pub templates: Vec<Template>,
+    /// The proxies, read only when a manifest names one.
+    pub proxies: Vec<Proxy>,
     /// The names of GARM's providers; absent when they were not asked for.
     pub providers: Option<Vec<String>>,
     /// GARM's credentials for GitHub; absent when they were not asked for.

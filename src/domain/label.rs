@@ -131,6 +131,15 @@ pub fn is_reserved(label: &str) -> bool {
     [OWNED_PREFIX, RETIRED_PREFIX, REPLACEMENT_PREFIX].iter().any(|it| label.starts_with(it))
 }
 
+/// What the labels begin with that GARM gives each runner besides its pool's.
+pub const GARM_PREFIXES: [&str; 2] = ["runner-controller-id=", "runner-pool-id="];
+
+/// Whether a label is one that only GARM may set.
+pub fn is_garms(label: &str) -> bool {
+    let label = label.to_lowercase();
+    GARM_PREFIXES.iter().any(|it| label.starts_with(it))
+}
+
 /// A reserved label, read. The fleet and the pool are text: another tool, or another version,
 /// may have written a name that we would refuse.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,6 +1,6 @@
 //! A pool as it stands in GARM, and the two ways to ask for another one.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use super::entity::EntityKey;
@@ -38,6 +38,8 @@ pub struct PoolSpec {
     pub priority: u32,
     /// GARM's install template; absent for the system one.
     pub template_id: Option<u64>,
+    /// The proxy that runners use; absent for none. GARM knows proxies since after v0.2.1.
+    pub proxy_id: Option<u64>,
     /// Shell access through GARM's agent.
     pub enable_shell: bool,
     /// The provider's own settings. Absent, `null` and `{}` are one: empty.
@@ -103,9 +105,24 @@ impl Pool {
         self.spec.labels.contains(&mark.to_string())
     }
 
+    /// Whether a create of some fleet was interrupted before its last write, which enables the pool:
+    /// nobody has written to it since.
+    pub fn is_unfinished(&self) -> bool {
+        let written_after = self.updated_at.duration_since(self.created_at);
+        !self.spec.enabled
+            && self.spec.min_idle_runners == 0
+            && !self.spec.labels.marks().is_empty()
+            && written_after < SignedDuration::from_secs(1)
+    }
+
     /// Whether any reserved label of this fleet is on the pool. Only such pools are ever touched.
     pub fn is_owned_by(&self, fleet: &FleetName) -> bool {
         self.spec.labels.marks().iter().any(|it| it.fleet() == fleet.as_str())
+    }
+
+    /// Whether a replace has retired the pool.
+    pub fn is_retired(&self) -> bool {
+        self.spec.labels.marks().iter().any(|it| matches!(it, Mark::Retired { .. }))
     }
 
     /// The name under which this fleet owns the pool, if it does: the one in force.
@@ -117,8 +134,8 @@ impl Pool {
     }
 }
 
-/// A partial update: what is absent stays as it is. GARM reads an empty text or an empty set of
-/// labels as "unchanged" (GARM.md §b), so neither is ever put in here.
+/// A partial update: what is absent stays as it is. GARM reads an empty set of labels and any empty
+/// text but the runner group's as "unchanged" (GARM.md §b), so those are never put in here.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PoolChange {
     /// The whole new set of labels.
@@ -139,7 +156,7 @@ pub struct PoolChange {
     pub os_arch: Option<String>,
     /// New prefix.
     pub runner_prefix: Option<String>,
-    /// New runner group.
+    /// New runner group; empty for the default one.
     pub runner_group: Option<String>,
     /// New time-out in minutes, not 0.
     pub bootstrap_timeout_min: Option<u32>,
@@ -147,11 +164,16 @@ pub struct PoolChange {
     pub priority: Option<u32>,
     /// New template.
     pub template_id: Option<u64>,
+    /// New proxy; [`NO_PROXY`] for none.
+    pub proxy_id: Option<u64>,
     /// Shell access on or off.
     pub enable_shell: Option<bool>,
     /// The whole new map; empty clears it.
     pub extra_specs: Option<Map<String, Value>>,
 }
+
+/// What GARM takes for "no proxy" in a change.
+pub const NO_PROXY: u64 = 0;
 
 impl PoolChange {
     /// Whether nothing would be asked.
@@ -177,6 +199,9 @@ impl PoolChange {
             bootstrap_timeout_min: self.bootstrap_timeout_min.unwrap_or(spec.bootstrap_timeout_min),
             priority: self.priority.unwrap_or(spec.priority),
             template_id: self.template_id.or(spec.template_id),
+            proxy_id: self
+                .proxy_id
+                .map_or(spec.proxy_id, |id| Some(id).filter(|it| *it != NO_PROXY)),
             enable_shell: self.enable_shell.unwrap_or(spec.enable_shell),
             extra_specs: self.extra_specs.clone().unwrap_or_else(|| spec.extra_specs.clone()),
         }

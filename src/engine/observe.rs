@@ -14,14 +14,16 @@ use crate::host::clock::Clock;
 /// How many entities or pools are read at once.
 const AT_ONCE: usize = 8;
 
-/// What of GARM is wanted besides pools, instances and jobs. Each kind, the templates and the
-/// credentials cost one request.
+/// What of GARM is wanted besides pools, instances and jobs. Each kind, the templates, the proxies
+/// and the credentials cost one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
     /// The kinds of entities.
     pub kinds: Vec<EntityKind>,
     /// The install templates.
     pub templates: Templates,
+    /// The proxies.
+    pub proxies: Proxies,
     /// GARM's credentials for GitHub.
     pub credentials: Credentials,
     /// Whose `extra_specs`, which GARM's lists leave out.
@@ -31,6 +33,16 @@ pub struct Ask {
 /// Whether the install templates are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Templates {
+    /// A manifest names one.
+    Wanted,
+    /// None does: they are read only if a declared pool moves to another system, provider or
+    /// entity, where the template that it has may not fit.
+    Unwanted,
+}
+
+/// Whether the proxies are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proxies {
     /// A manifest names one.
     Wanted,
     /// None does.
@@ -74,6 +86,22 @@ pub struct Claim {
     pub entity: Option<EntityRef>,
     /// GARM's provider that it is to be made by; absent while the manifests leave it open.
     pub provider: Option<String>,
+    /// The system of its runners.
+    pub os_type: String,
+}
+
+impl Claim {
+    /// Whether this pool would come to another system, provider or entity.
+    fn moves(&self, pool: &Pool) -> bool {
+        let is_elsewhere = |it: &EntityRef| {
+            pool.entity.kind != it.kind
+                || !pool.entity_name.eq_ignore_ascii_case(&it.name)
+                || it.endpoint.as_ref().is_some_and(|at| *at != pool.endpoint)
+        };
+        pool.spec.os_type != self.os_type
+            || self.provider.as_ref().is_some_and(|it| *it != pool.spec.provider)
+            || self.entity.as_ref().is_some_and(is_elsewhere)
+    }
 }
 
 impl Specs {
@@ -106,6 +134,27 @@ impl Specs {
         pools.iter().filter_map(|it| it.provider.as_deref()).any(|it| !known.contains(it))
     }
 
+    /// Whether a declared pool moves away from what its install template was made for.
+    fn moves(&self, listed: &[Pool]) -> bool {
+        let Self::Declared { fleet, pools } = self else { return false };
+        let by_name: HashMap<&str, &Claim> =
+            pools.iter().map(|it| (it.name.as_str(), it)).collect();
+        let by_id: HashMap<String, &Claim> = pools
+            .iter()
+            .filter_map(|it| Some((it.adopt.as_ref()?.to_ascii_lowercase(), it)))
+            .collect();
+        let claims = |pool: &Pool| {
+            let marks = pool.spec.labels.marks();
+            let ours = marks.iter().filter(|it| it.fleet() == fleet.as_str());
+            let named =
+                ours.filter_map(|it| by_name.get(it.pool()).or_else(|| by_id.get(it.pool())));
+            let named: Vec<&Claim> = named.copied().collect();
+            let adopted = by_id.get(&pool.id.as_str().to_ascii_lowercase()).copied();
+            named.into_iter().chain(adopted).any(|it| it.moves(pool))
+        };
+        listed.iter().any(|it| it.spec.template_id.is_some() && claims(it))
+    }
+
     /// The entities that manifests name.
     fn refs(&self, kind: EntityKind) -> BTreeSet<&EntityRef> {
         match self {
@@ -119,22 +168,27 @@ impl Specs {
     }
 }
 
-/// Reads all that a plan needs: the controller, templates and credentials if wanted, then pools,
-/// the providers if manifests name one that has no pool, then the pools' entities, instances and
+/// Reads all that a plan needs: the controller, proxies and credentials if wanted, then pools,
+/// the templates if wanted, the providers if manifests name one that has no pool, then the pools' entities, instances and
 /// jobs, in this order: an instance's pool is there already, and a job that came
 /// last is merely unknown. The time is GARM's own (its `Date`), else this machine's.
 pub async fn read_fleet(client: &Client, ask: &Ask, clock: &Clock) -> Result<Fleet, Error> {
     let (controller, date) = client.controller().await?;
     let observed_at = date.unwrap_or_else(|| clock.now());
-    let templates = match ask.templates {
-        Templates::Wanted => client.templates().await?,
-        Templates::Unwanted => Vec::new(),
+    let proxies = match ask.proxies {
+        Proxies::Wanted => client.proxies().await?,
+        Proxies::Unwanted => Vec::new(),
     };
     let credentials = match ask.credentials {
         Credentials::Wanted => Some(client.credentials().await?),
         Credentials::Unwanted => None,
     };
     let mut pools = client.pools().await?;
+    let templates = match ask.templates {
+        Templates::Wanted => client.templates().await?,
+        Templates::Unwanted if ask.specs.moves(&pools) => client.templates().await?,
+        Templates::Unwanted => Vec::new(),
+    };
     let providers = match ask.specs.has_new_provider(&pools) {
         true => Some(client.providers().await?.into_iter().map(|it| it.name).collect()),
         false => None,
@@ -155,6 +209,7 @@ pub async fn read_fleet(client: &Client, ask: &Ask, clock: &Clock) -> Result<Fle
         runners: client.runners().await?,
         jobs: client.jobs().await?,
         templates,
+        proxies,
         providers,
         credentials,
     })

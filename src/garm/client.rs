@@ -13,10 +13,10 @@ use super::error::{Error, Kind};
 use super::events::{self, Feed, Limits};
 use super::session::{Login, Session, What};
 use super::transport::{Method, Transport};
-use super::wire::{self, Document, Misread, Reader, SpecsByPool};
+use super::wire::{self, Document, Misread, Reader, SpecsByPool, Unknown};
 use crate::domain::credential::{Credential, DesiredCredential, RateLimit};
 use crate::domain::entity::{Entity, EntityKey, EntityKind};
-use crate::domain::fleet::{Controller, Provider, Template};
+use crate::domain::fleet::{Controller, Provider, Proxy, Template};
 use crate::domain::job::Job;
 use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::pool::{Pool, PoolChange, PoolSpec};
@@ -96,6 +96,18 @@ impl Client {
         self.list(path, reader).await.map(|it| it.0)
     }
 
+    /// The pools of an entity whose `extra_specs` are no mapping: [`Self::entity`] reads them as
+    /// empty.
+    pub async fn without_map(&self, key: &EntityKey) -> Result<Vec<PoolId>, Error> {
+        let path = format!("{}/{}", entity_path(key.kind), segment("entity", key.id.as_str())?);
+        self.get(path, wire::without_map).await
+    }
+
+    /// What GARM's list of pools has and [`Self::pools`] passes over.
+    pub async fn unknown_of_pools(&self) -> Result<Unknown, Error> {
+        self.get("/pools".into(), wire::unknown).await
+    }
+
     /// The providers of GARM's configuration.
     pub async fn providers(&self) -> Result<Vec<Provider>, Error> {
         self.get("/providers".into(), wire::providers).await
@@ -109,6 +121,14 @@ impl Client {
     /// What GitHub lets each of GARM's credentials ask, by their name.
     pub async fn rate_limits(&self) -> Result<BTreeMap<String, RateLimit>, Error> {
         self.get(CREDENTIALS.into(), wire::rate_limits).await
+    }
+
+    /// The proxies that runners can be told to use. GARM has none up to v0.2.1, nor the path.
+    pub async fn proxies(&self) -> Result<Vec<Proxy>, Error> {
+        match self.get("/proxies".into(), wire::proxies).await {
+            Err(error) if error.kind == Kind::NotFound => Ok(Vec::new()),
+            answer => answer,
+        }
     }
 
     /// GARM's credentials for GitHub.

@@ -32,4 +32,4 @@ pub use transport::{
     Frame, Frames, Method, NextFrame, Opened, Opening, Presented, Reply, Request, Response, Sink,
     TlsFault, Transport, TransportError, Wish,
 };
-pub use wire::SpecsByPool;
+pub use wire::{Kept, POOL_KEYS, SpecsByPool, Unknown};

@@ -122,6 +122,14 @@ codes! {
     NotJson = "RC0411",
     /// YAML 1.1 tools read this text as `true` or `false`.
     AmbiguousText = "RC0412",
+    /// A placeholder such as `${{ … }}` stands where nothing fills it in.
+    Placeholder = "RC0413",
+    /// The path begins with `~` or a variable, which nothing expands.
+    UnexpandedPath = "RC0414",
+    /// An entry of a list holds a comma: it is several entries in one text.
+    CommaList = "RC0415",
+    /// With this prefix the names of runners are too long for GitHub, or nothing for a provider.
+    RunnerPrefix = "RC0416",
     /// `min_runners` is greater than `max_runners`.
     MinOverMax = "RC0501",
     /// `min_idle_runners` is greater than `max_runners`.
@@ -153,6 +161,12 @@ codes! {
     NoLabels = "RC0514",
     /// An alert has the name of a built-in rule and would switch it off.
     BuiltInAlert = "RC0515",
+    /// With GARM's and ours a runner of the pool would have more labels than GitHub takes.
+    TooManyLabels = "RC0516",
+    /// A runner group for a repository's pool: GitHub has runner groups of organizations and enterprises.
+    NoRunnerGroups = "RC0517",
+    /// GARM makes no runners of this system or architecture: `plan` blocks the pool.
+    NoSuchRunners = "RC0518",
     /// The secret itself stands in the file.
     LiteralSecret = "RC0601",
     /// The reference to a secret is not complete.
@@ -169,6 +183,10 @@ codes! {
     UnknownTemplate = "RC0704",
     /// GARM has no GitHub endpoint of this name.
     UnknownEndpoint = "RC0705",
+    /// The template is for another system, or for another forge than the pool's.
+    UnfitTemplate = "RC0706",
+    /// GARM has no proxy of this name.
+    UnknownProxy = "RC0707",
     /// The pool's provider is not one of those that the policy allows.
     ForbiddenProvider = "RC0801",
     /// The pool's instance type is not one of those that the policy allows.

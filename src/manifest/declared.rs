@@ -26,11 +26,11 @@ pub struct DeclaredPool {
     pub os_type: String,
     /// `amd64`, `arm64`, …
     pub os_arch: String,
-    /// Whether it takes part at all.
-    pub enabled: bool,
+    /// Whether it takes part at all; absent: left as it is in GARM.
+    pub enabled: Option<bool>,
     /// First part of runner names.
     pub runner_prefix: String,
-    /// GitHub's runner group; absent: left alone.
+    /// GitHub's runner group, empty for the default one; absent: left alone.
     pub runner_group: Option<String>,
     /// Minutes until GARM gives a silent runner up.
     pub bootstrap_timeout_min: u32,
@@ -38,6 +38,8 @@ pub struct DeclaredPool {
     pub priority: u32,
     /// Name of an install template; absent: left alone.
     pub template: Option<String>,
+    /// Name of a proxy of GARM's, empty for none; absent: left alone.
+    pub proxy: Option<String>,
     /// Shell access through GARM's agent.
     pub enable_shell: bool,
     /// The provider's own settings, merged.
@@ -49,6 +51,11 @@ pub struct DeclaredPool {
 }
 
 impl DeclaredPool {
+    /// Whether the file lets the pool take part: GARM decides where the file leaves it alone.
+    pub fn may_be_enabled(&self) -> bool {
+        self.enabled != Some(false)
+    }
+
     /// What `plan` still needs, in the words of the files.
     pub fn missing(&self) -> Vec<&'static str> {
         let mut missing = Vec::new();
@@ -81,6 +88,7 @@ impl DeclaredPool {
             bootstrap_timeout_min: self.bootstrap_timeout_min,
             priority: self.priority,
             template: self.template.clone(),
+            proxy: self.proxy.clone(),
             enable_shell: self.enable_shell,
             extra_specs: self.extra_specs.clone(),
             scale: self.scale.clone(),

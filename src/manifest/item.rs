@@ -28,6 +28,8 @@ pub(super) enum Value {
     Duration(Duration),
     /// The word `off` where a duration may stand.
     Off,
+    /// The word `unmanaged` where a flag may stand.
+    Unmanaged,
     Reference(SecretRef),
     HostPort(HostPort),
     Listen(SocketAddr),

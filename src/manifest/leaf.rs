@@ -8,8 +8,8 @@ use super::item::Value;
 use super::node::{Kind as NodeKind, Meaning, Node, Scalar};
 use super::shape::Setting;
 use super::{number, rules, time};
-use crate::domain::field::{Kind, LABEL_MAX, TEXT_MAX};
-use crate::domain::label::{Labels, is_reserved};
+use crate::domain::field::{Kind, TEXT_MAX, UNMANAGED};
+use crate::domain::label::Labels;
 use crate::domain::name::FleetName;
 use crate::domain::text::quote;
 
@@ -54,9 +54,13 @@ pub(super) fn field(
     };
     d.show(scalar);
     let at = d.at(node.span);
+    if let Err(misfit) = rules::no_placeholder(&scalar.text, subject) {
+        return refuse(d, node, misfit);
+    }
     let read = match kind {
         Kind::Count { min, max } => number::read(scalar, (min.into(), max.into()), subject),
         Kind::Flag => flag(scalar, subject),
+        Kind::FlagOrUnmanaged => flag_or_unmanaged(scalar, subject),
         Kind::Duration { min_s, whole_minutes } => {
             let rule = time::Rule { min_s, whole_minutes, ..time::Rule::PLAIN };
             time::read(scalar, rule, subject)
@@ -64,11 +68,15 @@ pub(super) fn field(
         Kind::DurationOrOff => {
             time::read(scalar, time::Rule { may_be_off: true, ..time::Rule::PLAIN }, subject)
         }
-        Kind::Name | Kind::Text { .. } | Kind::Account | Kind::Repository | Kind::Choice(_) => {
-            text(d, scalar, at, subject).and_then(|text| {
-                rules::judge(text, kind, subject).map(|()| Value::Text(text.to_owned()))
-            })
-        }
+        Kind::Name
+        | Kind::Text { .. }
+        | Kind::TextOrNone { .. }
+        | Kind::Prefix
+        | Kind::Account
+        | Kind::Repository
+        | Kind::Choice(_) => text(d, scalar, at, subject).and_then(|text| {
+            rules::judge(text, kind, subject).map(|()| Value::Text(text.to_owned()))
+        }),
         Kind::Labels | Kind::Map => Ok(Value::Broken),
     };
     settle(d, node, read)
@@ -89,6 +97,9 @@ pub(super) fn setting(
         d.show(scalar);
     }
     let at = d.at(node.span);
+    if let Err(misfit) = rules::no_placeholder(&scalar.text, subject) {
+        return refuse(d, node, misfit);
+    }
     let read = match setting {
         Setting::Id => number::read(scalar, (1, i64::MAX as u64), subject),
         Setting::Backoff => time::read(scalar, time::Rule::BACKOFF, subject),
@@ -97,6 +108,7 @@ pub(super) fn setting(
         | Setting::Url
         | Setting::Listen
         | Setting::HostPort
+        | Setting::Entry
         | Setting::Path => {
             text(d, scalar, at, subject).and_then(|text| written_setting(text, setting, subject))
         }
@@ -113,7 +125,11 @@ fn written_setting(text: &str, setting: Setting, subject: Subject<'_>) -> Result
         Setting::Url => address::url(text, address::Plain::Anywhere).map(Value::Text),
         Setting::HostPort => address::host_port(text).map(Value::HostPort),
         Setting::Listen => address::listen(text).map(Value::Listen),
-        Setting::Path | Setting::Id | Setting::Backoff => {
+        Setting::Path => rules::path(text, subject).map(|()| Value::Text(text.to_owned())),
+        Setting::Entry => {
+            rules::entry(text, TEXT_MAX, subject).map(|()| Value::Text(text.to_owned()))
+        }
+        Setting::Id | Setting::Backoff => {
             rules::plain_text(text, TEXT_MAX, subject).map(|()| Value::Text(text.to_owned()))
         }
     }
@@ -151,13 +167,8 @@ fn label(d: &mut Decoder<'_>, node: &Node<'_>) -> Option<String> {
     d.show(scalar);
     let at = d.at(node.span);
     let read = text(d, scalar, at, subject).and_then(|text| {
-        if is_reserved(text) {
-            let message = format!("the label `{}` is reserved", quote(text));
-            return Err(Misfit::new(Code::ReservedLabel, message)
-                .help("labels that begin with `runnerctl=` say whose a pool is; take it away"));
-        }
-        rules::plain_text(text, LABEL_MAX, subject)
-            .map_err(|misfit| Misfit { code: Code::Label, ..misfit })?;
+        rules::no_placeholder(text, subject)?;
+        rules::label(text, subject)?;
         Ok(text.to_owned())
     });
     match read {
@@ -234,6 +245,20 @@ fn flag(scalar: &Scalar<'_>, subject: Subject<'_>) -> Result<Value, Misfit> {
         "no" | "off" | "n" | "0" => misfit.help("write `false`"),
         _ => misfit,
     })
+}
+
+fn flag_or_unmanaged(scalar: &Scalar<'_>, subject: Subject<'_>) -> Result<Value, Misfit> {
+    match scalar.meaning() {
+        Meaning::Text(UNMANAGED) => Ok(Value::Unmanaged),
+        Meaning::Text(_)
+        | Meaning::Null
+        | Meaning::Bool(_)
+        | Meaning::Int(_)
+        | Meaning::Float(_) => flag(scalar, subject).map_err(|misfit| match misfit.help {
+            Some(_) => misfit,
+            None => misfit.help(format!("or `{UNMANAGED}`, which leaves it as it is in GARM")),
+        }),
+    }
 }
 
 /// A scalar as it stands in the file, as far as its quotes matter.

@@ -4,6 +4,7 @@
 use super::shape::Setting;
 use super::time::BACKOFF_MAX_S;
 use crate::domain::duration::DURATION_MAX_S;
+use crate::domain::label::{GARM_PREFIXES, OWNED_PREFIX, RETIRED_PREFIX};
 
 /// Any character but a control.
 const ANY: &str = r"[^\u0000-\u001f\u007f-\u009f]";
@@ -14,17 +15,44 @@ const EDGE: &str = r"[^ \u0000-\u001f\u007f-\u009f]";
 /// A name, an IPv4 address or an IPv6 address in brackets.
 const HOST: &str = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253})";
 
-/// Text without controls and without blanks at its ends.
+/// What nothing fills in.
+const NO_PLACEHOLDER: &str = r"(?!.*\$\{)";
+
+/// Text without controls, without blanks at its ends and without placeholders.
 pub(super) fn text() -> String {
-    format!("^{}$", inner_text())
+    format!("^{NO_PLACEHOLDER}{}$", inner_text())
+}
+
+/// The same, or nothing.
+pub(super) fn text_or_none() -> String {
+    format!("^(?:{NO_PLACEHOLDER}{})?$", inner_text())
+}
+
+/// One entry of a list: text without a comma.
+pub(super) fn entry() -> String {
+    format!("^(?!.*,){NO_PLACEHOLDER}{}$", inner_text())
+}
+
+/// A path, which is taken as it stands.
+fn path() -> String {
+    format!("^(?![~$]){NO_PLACEHOLDER}{}$", inner_text())
 }
 
 fn inner_text() -> String {
     format!("{EDGE}(?:{ANY}*{EDGE})?")
 }
 
-/// A label that only runnerctl may set.
-pub(super) const RESERVED: &str = "^[Rr][Uu][Nn][Nn][Ee][Rr][Cc][Tt][Ll](?:-[Oo][Ll][Dd])?=";
+/// A label that only runnerctl or GARM may set.
+pub(super) fn reserved() -> String {
+    let either = |c: char| match (c.to_ascii_lowercase(), c.to_ascii_uppercase()) {
+        (low, up) if low != up => format!("[{up}{low}]"),
+        (other, _) => other.to_string(),
+    };
+    let any_case = |text: &str| text.chars().map(either).collect::<String>();
+    let ours = [OWNED_PREFIX, RETIRED_PREFIX];
+    let all: Vec<String> = ours.into_iter().chain(GARM_PREFIXES).map(any_case).collect();
+    format!("^(?:{})", all.join("|"))
+}
 
 pub(super) const POOL_NAME: &str = "^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$";
 
@@ -112,24 +140,26 @@ pub(super) fn setting(setting: Setting) -> String {
     let tail = r#"(?:/[!"$->A-~]*)?"#;
     match setting {
         Setting::FleetName => "^[a-z0-9-]{1,20}$".to_owned(),
+        Setting::Entry => entry(),
         Setting::Backoff => duration(Span::Backoff),
         Setting::GarmUrl => {
             let loopback = format!(r"(?:localhost|\[::1\]|127(?:\.{}){{3}})", up_to(255));
-            format!("^(?:https://{HOST}|http://{loopback})(?::{port})?{tail}$")
+            format!("^{NO_PLACEHOLDER}(?:https://{HOST}|http://{loopback})(?::{port})?{tail}$")
         }
-        Setting::Url => format!("^https?://{HOST}(?::{port})?{tail}$"),
+        Setting::Url => format!("^{NO_PLACEHOLDER}https?://{HOST}(?::{port})?{tail}$"),
         Setting::Listen => {
             let v4 = format!(r"{0}(?:\.{0}){{3}}", up_to(255));
             format!(r"^(?:{v4}|\[[0-9A-Fa-f:.]+(?:%[0-9]+)?\]):{port}$")
         }
         Setting::HostPort => format!("^{HOST}:{port}$"),
-        Setting::Path | Setting::Id => text(),
+        Setting::Path => path(),
+        Setting::Id => text(),
     }
 }
 
 /// A URL that may hold a secret behind its host.
 pub(super) fn webhook() -> String {
-    format!("^https?://{HOST}(?::{})?(?:[/?#][!-~]*)?$", from_one_to(65_535))
+    format!("^{NO_PLACEHOLDER}https?://{HOST}(?::{})?(?:[/?#][!-~]*)?$", from_one_to(65_535))
 }
 
 /// A reference to a secret, written as text.
@@ -137,7 +167,9 @@ pub(super) fn reference() -> String {
     let text = inner_text();
     let part = r"(?!\.{1,2}[/#])[^/?#%\u0000-\u001f\u007f-\u009f]+";
     let path = format!("(?! )(?:{part}/)+{part}(?<! )");
-    format!("^(?:env:[A-Za-z_][A-Za-z0-9_]*|file:{text}|vault:{path}#{text}|exec:{})$", words())
+    let file = format!("file:(?![~$]){NO_PLACEHOLDER}{text}");
+    let vault = format!("vault:{NO_PLACEHOLDER}{path}#{text}");
+    format!("^(?:env:[A-Za-z_][A-Za-z0-9_]*|{file}|{vault}|exec:{})$", words())
 }
 
 /// A command line with a word in it.

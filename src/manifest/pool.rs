@@ -11,9 +11,10 @@ use super::suggest;
 use crate::domain::desired::ScalePolicy;
 use crate::domain::duration;
 use crate::domain::entity::{EntityKind, EntityRef};
-use crate::domain::field::{Absent, FIELDS, field};
+use crate::domain::field::{Absent, FIELDS, GARM_ARCHITECTURES, GARM_SYSTEMS, LABELS_MAX, field};
 use crate::domain::label::Labels;
 use crate::domain::name::PoolName;
+use crate::domain::text::quote;
 
 /// What the fleet file fills into pools.
 #[derive(Debug, Clone)]
@@ -50,13 +51,78 @@ impl<'m> Merger<'m> {
         self.at_most_max(&merged, "min_runners", Code::MinOverMax);
         self.at_most_max(&merged, "min_idle_runners", Code::MinIdleOverMax);
         let pool = merged.pool()?;
-        if pool.labels.is_empty() {
-            let at = own.key_at("labels").unwrap_or(at);
-            let draft =
-                Draft::error(Code::NoLabels, at, "the pool has no label: no job can ask for it");
-            self.desk.report(draft.help("leave `labels` out to use the pool's name"));
-        }
+        self.labels(&pool, own.key_at("labels").unwrap_or(at));
+        self.group(&pool, &merged);
+        self.runners_exist(&merged);
+        self.prefix_is_a_name(&pool, &merged);
         Some(pool)
+    }
+
+    fn labels(&mut self, pool: &DeclaredPool, at: At) {
+        let draft = match pool.labels.len() {
+            0 => Draft::error(Code::NoLabels, at, "the pool has no label: no job can ask for it")
+                .help("leave `labels` out to use the pool's name"),
+            count if count > LABELS_MAX => {
+                let message = format!(
+                    "the pool has {count} labels: with GARM's two and ours, GitHub refuses its runners"
+                );
+                let help = format!("GitHub takes 100 for a runner: leave at most {LABELS_MAX}");
+                Draft::error(Code::TooManyLabels, at, message).help(help)
+            }
+            _ => return,
+        };
+        self.desk.report(draft);
+    }
+
+    /// A runner group that GARM passes over.
+    fn group(&mut self, pool: &DeclaredPool, merged: &Merged<'_>) {
+        let is_repository =
+            pool.entity.as_ref().is_some_and(|it| it.kind == EntityKind::Repository);
+        let named = pool.runner_group.as_ref().is_some_and(|it| !it.is_empty());
+        let Some(item) = merged.own.get("runner_group").filter(|_| is_repository && named) else {
+            return;
+        };
+        let message = "a repository has no runner groups: GARM passes over this one";
+        let draft = Draft::warning(Code::NoRunnerGroups, item.at, message)
+            .help("runner groups belong to an organization or an enterprise; take the line away");
+        self.desk.report(draft);
+    }
+
+    /// Words that GARM knows and makes no runners of: a problem of the pool, not of the fleet.
+    fn runners_exist(&mut self, merged: &Merged<'_>) {
+        for (key, known) in [("os_type", GARM_SYSTEMS), ("os_arch", GARM_ARCHITECTURES)] {
+            let Some(item) = merged.item(key) else { continue };
+            let Some(word) = item.text().filter(|it| !known.contains(it)) else { continue };
+            let place = (item.at.span.start, item.at.span.end);
+            if !merged.own.has(key) && !self.reported.insert(place) {
+                continue;
+            }
+            let message =
+                format!("GARM makes no runners with `{key}: {word}`: `plan` blocks the pool");
+            let draft = Draft::warning(Code::NoSuchRunners, item.at, message)
+                .help(format!("GARM takes {}; or take the pool out", suggest::listed(known)));
+            self.desk.report(draft);
+        }
+    }
+
+    /// What GARM and GitHub take, and most providers do not take for the name of a VM.
+    fn prefix_is_a_name(&mut self, pool: &DeclaredPool, merged: &Merged<'_>) {
+        let Some(item) = merged.item("runner_prefix") else { return };
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let Some(odd) = pool.runner_prefix.chars().find(|it| !fits(*it)) else { return };
+        let place = (item.at.span.start, item.at.span.end);
+        if !merged.own.has("runner_prefix") && !self.reported.insert(place) {
+            return;
+        }
+        let what = if odd == ' ' {
+            "a blank".to_owned()
+        } else {
+            format!("`{}`", quote(&odd.to_string()))
+        };
+        let message =
+            format!("`runner_prefix` has {what}: most providers refuse a VM of that name");
+        let draft = Draft::warning(Code::RunnerPrefix, item.at, message);
+        self.desk.report(draft.help("letters, digits, `-`, `_` and `.` fit everywhere"));
     }
 
     /// What is needed already to make sense of a pool.
@@ -138,6 +204,20 @@ impl<'m> Merged<'m> {
         }
     }
 
+    /// Nothing where it is left as it is in GARM.
+    fn enabled(&self) -> Option<bool> {
+        match self.item("enabled").map(|it| &it.value) {
+            Some(Value::Unmanaged) => None,
+            Some(_) | None => Some(self.flag("enabled")),
+        }
+    }
+
+    /// GitHub has none for repositories: what comes from the defaults is passed over there.
+    fn runner_group(&self) -> Option<String> {
+        let is_repository = self.entity().is_some_and(|it| it.kind == EntityKind::Repository);
+        if is_repository { self.own.text("runner_group") } else { self.text("runner_group") }
+    }
+
     /// A duration that has a default; nothing for `off`.
     fn duration(&self, key: &str) -> Option<Duration> {
         match self.item(key).map(|it| &it.value) {
@@ -162,12 +242,13 @@ impl<'m> Merged<'m> {
             labels: self.labels(&name),
             os_type: self.word("os_type"),
             os_arch: self.word("os_arch"),
-            enabled: self.flag("enabled"),
+            enabled: self.enabled(),
             runner_prefix: self.text("runner_prefix").unwrap_or_else(|| name.to_string()),
-            runner_group: self.text("runner_group"),
+            runner_group: self.runner_group(),
             bootstrap_timeout_min: u32::try_from(timeout_min).ok()?,
             priority: self.number("priority")?,
             template: self.text("template"),
+            proxy: self.text("proxy"),
             enable_shell: self.flag("enable_shell"),
             extra_specs: self.extra_specs(),
             scale: self.scale()?,

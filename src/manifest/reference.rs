@@ -7,6 +7,7 @@ use super::decode::{Decoder, Subject};
 use super::item::Value;
 use super::leaf::{Misfit, refuse};
 use super::node::{Kind as NodeKind, Meaning, Node};
+use super::rules;
 use crate::domain::secret::SecretRef;
 
 /// What becomes of text that is no reference.
@@ -82,12 +83,17 @@ fn one(text: &str, rule: Text, subject: Subject<'_>) -> Result<Value, Misfit> {
                 "letters, digits and `_`, such as `env:GARM_PASSWORD`",
             );
         }
-        Some(("file", path)) if is_clean(path) => SecretRef::File(path.to_owned()),
+        Some(("file", path)) if is_clean(path) => {
+            rules::no_placeholder(path, subject)?;
+            rules::expanded(path, subject)?;
+            SecretRef::File(path.to_owned())
+        }
         Some(("file", _)) => {
             return incomplete("`file:` is followed by no path", "such as `file:garm.password`");
         }
         Some(("vault", rest)) => match rest.split_once('#') {
             Some((path, field)) if is_vault_path(path) && is_clean(field) => {
+                rules::no_placeholder(rest, subject)?;
                 SecretRef::Vault { path: path.to_owned(), field: field.to_owned() }
             }
             Some(_) | None => {
@@ -99,13 +105,19 @@ fn one(text: &str, rule: Text, subject: Subject<'_>) -> Result<Value, Misfit> {
         },
         Some(("exec", line)) => words(line.split_ascii_whitespace(), subject)?,
         Some(("http" | "https", _)) if rule == Text::Url => {
+            rules::no_placeholder(text, subject)?;
             return address::url_with_secret(text).map(|()| Value::Text(text.to_owned()));
         }
         Some(_) | None if rule == Text::Url => {
             let message = format!("{subject} takes a URL, or a reference to one");
             return Err(Misfit::new(Code::Url, message).help(FORMS));
         }
-        Some(_) | None => return Err(literal(subject)),
+        Some(_) | None => {
+            rules::no_placeholder(text, subject).map_err(|misfit| {
+                misfit.help("let the workflow set a variable from its secret, and write `env:NAME`")
+            })?;
+            return Err(literal(subject));
+        }
     };
     Ok(Value::Reference(reference))
 }

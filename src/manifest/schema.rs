@@ -7,7 +7,7 @@ use super::reference::FORMS;
 use super::shape::{Entry, Need, Setting, Shape, Tie};
 use super::tables::{DEFAULTS, FLEET_FILE, POLICY_FILE, POOL, POOL_FILE};
 use crate::domain::entity::EntityKind;
-use crate::domain::field::{Kind, LABEL_MAX, TEXT_MAX};
+use crate::domain::field::{Kind, LABEL_MAX, PREFIX_MAX, TEXT_MAX, UNMANAGED};
 use crate::domain::name::POOL_NAME_MAX;
 
 /// One document: `$defs.pool_file`, `$defs.fleet_file`, `$defs.policy_file`, and a root that accepts
@@ -86,7 +86,7 @@ fn property(entry: &Entry) -> Value {
 /// A default of the table as a value.
 fn default(shape: &Shape, written: &str) -> Value {
     match shape {
-        Shape::Field(Kind::Count { .. } | Kind::Flag | Kind::Map) => {
+        Shape::Field(Kind::Count { .. } | Kind::Flag | Kind::FlagOrUnmanaged | Kind::Map) => {
             serde_json::from_str(written).unwrap_or(Value::Null)
         }
         _ => json!(written),
@@ -99,7 +99,11 @@ fn shape(shape: &Shape) -> Value {
         Shape::Setting(Setting::Id) => {
             json!({ "type": "integer", "minimum": 1, "maximum": i64::MAX })
         }
-        Shape::Setting(Setting::Path) => bounded_text(TEXT_MAX),
+        Shape::Setting(setting @ (Setting::Path | Setting::Entry)) => {
+            let mut text = pattern(&patterns::setting(*setting));
+            text["maxLength"] = json!(TEXT_MAX);
+            text
+        }
         Shape::Setting(setting) => pattern(&patterns::setting(*setting)),
         Shape::Reference => json!({ "$ref": "#/$defs/reference" }),
         Shape::UrlOrReference => {
@@ -139,13 +143,19 @@ fn field(kind: Kind) -> Value {
         }
         Kind::DurationOrOff => pattern(&patterns::duration(Span::OrOff)),
         Kind::Text { max } => bounded_text(max),
+        Kind::TextOrNone { max } => {
+            json!({ "type": "string", "pattern": patterns::text_or_none(), "maxLength": max })
+        }
+        Kind::Prefix => bounded_text(PREFIX_MAX),
         Kind::Account => pattern(patterns::ACCOUNT),
         Kind::Repository => pattern(patterns::REPOSITORY),
         Kind::Choice(words) => json!({ "enum": words }),
         Kind::Flag => json!({ "type": "boolean" }),
+        Kind::FlagOrUnmanaged => json!({ "enum": [true, false, UNMANAGED] }),
         Kind::Labels => {
-            let mut label = bounded_text(LABEL_MAX);
-            label["not"] = json!({ "pattern": patterns::RESERVED });
+            let mut label = pattern(&patterns::entry());
+            label["maxLength"] = json!(LABEL_MAX);
+            label["not"] = json!({ "pattern": patterns::reserved() });
             json!({ "type": "array", "items": label })
         }
         Kind::Map => json!({ "type": ["object", "null"] }),

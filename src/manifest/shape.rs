@@ -44,6 +44,8 @@ pub(super) enum Setting {
     HostPort,
     /// A path, relative to the file.
     Path,
+    /// An entry of a list of texts.
+    Entry,
 }
 
 /// Keys of a mapping that are tied to one another.

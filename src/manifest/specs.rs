@@ -22,12 +22,22 @@ pub(super) fn read(d: &mut Decoder<'_>, node: &Node<'_>, subject: Subject<'_>) -
             Some(_) | None => Value::Broken,
         },
         NodeKind::Scalar(_) if node.is_null() => Value::Specs(Map::new(), BTreeMap::new()),
+        NodeKind::Scalar(scalar) if looks_like_json(scalar) => {
+            let message = format!("{subject} takes a mapping, not JSON in a text");
+            let help = "take the quotes, or the `|`, away: JSON is YAML as it stands";
+            d.report(Draft::error(Code::WrongType, d.at(node.span), message).help(help));
+            Value::Broken
+        }
         NodeKind::Broken => Value::Broken,
         NodeKind::Scalar(_) | NodeKind::List(_) | NodeKind::Shared(_) => {
             d.wrong_type(node, subject, "a mapping");
             Value::Broken
         }
     }
+}
+
+fn looks_like_json(scalar: &Scalar<'_>) -> bool {
+    matches!(scalar.meaning(), Meaning::Text(text) if text.trim_start().starts_with('{'))
 }
 
 /// A value as JSON; nothing when some part of it was refused.

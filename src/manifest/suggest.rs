@@ -25,11 +25,35 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("template_id", "template"),
     ("user", "username"),
     ("level", "min_idle_runners"),
+    ("os", "os_type"),
+    ("arch", "os_arch"),
+    ("proxy_name", "proxy"),
+    ("proxy_id", "proxy"),
+    ("template_name", "template"),
+    ("prefix", "runner_prefix"),
+    ("group", "runner_group"),
+    // Values: what others call the systems and architectures.
+    ("x64", "amd64"),
+    ("x86_64", "amd64"),
+    ("aarch64", "arm64"),
+    ("armv8", "arm64"),
+    ("arm32", "arm"),
+    ("armhf", "arm"),
+    ("armv7", "arm"),
+    ("armv7l", "arm"),
+    ("x86", "i386"),
+    ("i686", "i386"),
+    ("ubuntu", "linux"),
+    ("debian", "linux"),
+    ("win", "windows"),
+    ("darwin", "macos"),
+    ("osx", "macos"),
+    ("mac", "macos"),
 ];
 
 /// The known word that was probably meant.
 pub(super) fn near<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
-    let folded = written.to_lowercase().replace('-', "_");
+    let folded = snake(written);
     let synonym = SYNONYMS.iter().find(|(word, _)| *word == folded).map(|it| it.1);
     if let Some(key) = synonym.and_then(|it| known.iter().find(|key| **key == it)) {
         return Some(key);
@@ -44,6 +68,20 @@ pub(super) fn near<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
         .filter(|(distance, key)| *distance <= (key.len().max(3)) / 3)
         .min()
         .map(|it| it.1)
+}
+
+/// `providerName`, `provider-name` and `Provider_Name` as `provider_name`.
+fn snake(written: &str) -> String {
+    let mut folded = String::new();
+    let mut before = '_';
+    for c in written.chars() {
+        if c.is_ascii_uppercase() && before.is_ascii_lowercase() {
+            folded.push('_');
+        }
+        folded.extend(if c == '-' { '_' } else { c }.to_lowercase());
+        before = c;
+    }
+    folded
 }
 
 /// A key that exists, but not in this mapping: where it belongs.
@@ -94,6 +132,11 @@ mod tests {
         assert_eq!(near("max-runners", &keys), Some("max_runners"));
         assert_eq!(near("flavor", &keys), Some("instance_type"));
         assert_eq!(near("tags", &keys), Some("labels"));
+        assert_eq!(near("providerName", &["provider"]), Some("provider"));
+        assert_eq!(near("githubRunnerGroup", &["runner_group"]), Some("runner_group"));
+        assert_eq!(near("instanceType", &keys), Some("instance_type"));
+        assert_eq!(near("X64", &["amd64", "arm64"]), Some("amd64"));
+        assert_eq!(near("aarch64", &["amd64", "arm64"]), Some("arm64"));
         assert_eq!(near("colour", &keys), None);
         assert_eq!(near("", &keys), None);
         assert_eq!(near(&"x".repeat(100_000), &keys), None);

@@ -13,7 +13,7 @@ const fn entry(key: &'static str, shape: Shape, need: Need, help: &'static str) 
 
 const TEXT: Shape = Shape::Field(Kind::Text { max: TEXT_MAX });
 const FLAG: Shape = Shape::Field(Kind::Flag);
-const TEXTS: Shape = Shape::List(&TEXT, 0);
+const TEXTS: Shape = Shape::List(&Shape::Setting(Setting::Entry), 0);
 const SECONDS: Kind = Kind::Duration { min_s: 0, whole_minutes: false };
 
 /// A pool file.
@@ -389,11 +389,11 @@ const POLICY: &[Entry] = &[
 const NETWORK: &[Entry] = &[
     entry(
         "keys",
-        Shape::List(&TEXT, 1),
+        Shape::List(&Shape::Setting(Setting::Entry), 1),
         Need::Required,
         "exact paths of keys in `extra_specs` that choose a network",
     ),
-    entry("allow", TEXTS, Need::Required, "globs of values that are allowed"),
+    entry("allow", Shape::List(&TEXT, 0), Need::Required, "globs of values that are allowed"),
     entry("required", FLAG, Need::Default("false"), "none of the keys may be absent"),
 ];
 

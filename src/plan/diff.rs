@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{Change, Shown, specs};
 use crate::domain::duration;
 use crate::domain::field::{self, Mutability};
-use crate::domain::pool::{PoolChange, PoolSpec};
+use crate::domain::pool::{NO_PROXY, PoolChange, PoolSpec};
 
 /// Who owns the level of a pool: how a change of it is remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +110,11 @@ const COLUMNS: &[Column] = &[
         ask: |it, change| change.template_id = it.template_id,
     },
     Column {
+        key: "proxy",
+        value: |it| it.proxy_id.map_or(Value::Null, |id| json!(id)),
+        ask: |it, change| change.proxy_id = Some(it.proxy_id.unwrap_or(NO_PROXY)),
+    },
+    Column {
         key: "enable_shell",
         value: |it| it.enable_shell.into(),
         ask: |it, change| change.enable_shell = Some(it.enable_shell),
@@ -164,14 +169,15 @@ pub(super) fn whole(spec: &PoolSpec, show: &BTreeSet<&str>) -> Vec<Change> {
     changes
 }
 
-/// The fields that would have to become empty: GARM reads an empty text as "unchanged"
-/// (GARM.md §b), so asking for it would go on for ever.
+/// The fields that would have to become empty: GARM reads an empty text as "unchanged" (GARM.md
+/// §b), so asking for it would go on for ever. It clears the runner group.
 pub(super) fn cannot_clear(live: &PoolSpec, wanted: &PoolSpec) -> Vec<&'static str> {
     let is_empty = |value: Value| value.as_str().is_some_and(str::is_empty);
     COLUMNS
         .iter()
         .filter(|it| is_empty((it.value)(wanted)) && !is_empty((it.value)(live)))
         .map(|it| it.key)
+        .filter(|it| *it != "runner_group")
         .collect()
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::RunnerKit;
 use super::diff::{self, LevelOwner};
-use super::wanted::{self, LeftAlone};
+use super::wanted::{self, Ids, LeftAlone};
 use crate::domain::desired::DesiredPool;
 use crate::domain::name::FleetName;
 use crate::domain::pool::{Pool, Reading};
@@ -13,8 +13,8 @@ use crate::policy::kit;
 /// Whether a plan would change this pool, which bears the pool's name. Nothing while that cannot be
 /// told: all that is known is the same, and `extra_specs` are not known.
 ///
-/// The level of a pool that autoscales is the scaler's and no drift. An install template is not
-/// compared: the manifest knows its name only, and GARM's pools its number. A runner kit that is
+/// The level of a pool that autoscales is the scaler's and no drift. Install templates and proxies
+/// are not compared: the manifest knows their names only, and GARM's pools their numbers. A runner kit that is
 /// there is taken for the right one unless `kit` says which that is.
 pub fn drifts(
     desired: &DesiredPool,
@@ -26,7 +26,11 @@ pub fn drifts(
         true => pool.spec.min_idle_runners,
         false => desired.plain_level(),
     };
-    let mut wanted = wanted::spec(desired, fleet, None, LeftAlone::from(&pool.spec), level);
+    // The ids of a declared template and proxy are not known here.
+    let proxy =
+        pool.spec.proxy_id.filter(|_| desired.proxy.as_ref().is_some_and(|it| !it.is_empty()));
+    let ids = Ids { template: None, proxy };
+    let mut wanted = wanted::spec(desired, fleet, ids, LeftAlone::of(pool, None), level);
     match kit {
         _ if pool.reading == Reading::Listed => {
             wanted.extra_specs.clone_from(&pool.spec.extra_specs);
@@ -81,12 +85,13 @@ mod tests {
             labels: pool.spec.labels.without_marks(),
             os_type: pool.spec.os_type.clone(),
             os_arch: pool.spec.os_arch.clone(),
-            enabled: true,
+            enabled: Some(true),
             runner_prefix: pool.spec.runner_prefix.clone(),
             runner_group: None,
             bootstrap_timeout_min: pool.spec.bootstrap_timeout_min,
             priority: pool.spec.priority,
             template: None,
+            proxy: None,
             enable_shell: false,
             extra_specs: pool.spec.extra_specs.clone(),
             scale: ScalePolicy { max_runners: pool.spec.max_runners, ..testing::policy() },

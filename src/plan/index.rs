@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::domain::entity::{Entity, EntityKind, EntityRef};
-use crate::domain::fleet::Fleet;
+use crate::domain::entity::{Entity, EntityKey, EntityKind, EntityRef};
+use crate::domain::fleet::{Fleet, Proxy, Template};
 use crate::domain::name::PoolId;
 use crate::domain::pool::Pool;
 
@@ -26,7 +26,7 @@ pub(super) struct Index<'a> {
     pools: HashMap<String, &'a Pool>,
     counts: HashMap<&'a PoolId, Counts>,
     entities: HashMap<(EntityKind, String), Vec<&'a Entity>>,
-    templates: HashMap<&'a str, u64>,
+    templates: HashMap<&'a str, &'a Template>,
 }
 
 impl<'a> Index<'a> {
@@ -39,7 +39,7 @@ impl<'a> Index<'a> {
         }
         let pools =
             fleet.pools.iter().map(|it| (it.id.as_str().to_ascii_lowercase(), it)).collect();
-        let templates = fleet.templates.iter().map(|it| (it.name.as_str(), it.id)).collect();
+        let templates = fleet.templates.iter().map(|it| (it.name.as_str(), it)).collect();
         Self { fleet, pools, counts: counts(fleet), entities, templates }
     }
 
@@ -70,9 +70,30 @@ impl<'a> Index<'a> {
         found
     }
 
-    /// GARM's id of a template.
-    pub(super) fn template(&self, name: &str) -> Option<u64> {
+    /// The template of this name.
+    pub(super) fn template(&self, name: &str) -> Option<&'a Template> {
         self.templates.get(name).copied()
+    }
+
+    /// The template with this id; nothing where templates were not read.
+    pub(super) fn template_with(&self, id: u64) -> Option<&'a Template> {
+        self.fleet.templates.iter().find(|it| it.id == id)
+    }
+
+    /// The one that GARM brings for pools of this system and forge.
+    pub(super) fn system_template(&self, os_type: &str, forge: &str) -> Option<&'a Template> {
+        self.fleet.templates.iter().find(|it| it.is_system && it.fits(os_type, forge))
+    }
+
+    /// The proxy of this name, in whatever case.
+    pub(super) fn proxy(&self, name: &str) -> Option<&'a Proxy> {
+        self.fleet.proxies.iter().find(|it| it.is_named(name))
+    }
+
+    /// The kind of server that an entity is at; empty where that is not known.
+    pub(super) fn forge(&self, entity: &EntityKey) -> &'a str {
+        let found = self.fleet.entities.iter().find(|it| it.key == *entity);
+        found.map_or("", |it| &it.forge)
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn floors<'a>(fleet: &'a Fleet, settled: &[Settled<'a>]) -> HashMap<&
 
 /// Whether `watch` moves the level of such a pool.
 pub(super) fn is_steered(pool: &DesiredPool) -> bool {
-    pool.enabled && pool.scale.autoscale
+    pool.may_be_enabled() && pool.scale.autoscale
 }
 
 /// The level that a pool in GARM should have.

@@ -8,7 +8,7 @@ use super::settle::{Begun, Case, Origin, Picture, Replacing, Settled};
 use super::wanted::{self, LeftAlone};
 use super::{
     About, Action, Change, Consent, Creation, Options, Plan, Promotion, RunnerKit, Shown, Step,
-    Work, controller, credentials, follow, level, notes, retire, sentence, stranded,
+    Work, controller, credentials, follow, level, notes, retire, sentence, stranded, systems,
 };
 use crate::domain::desired::{Desired, DesiredPool};
 use crate::domain::entity::{Entity, EntityKey, EntityRef};
@@ -103,7 +103,8 @@ impl Desk<'_> {
     fn keep(&self, settled: &Settled<'_>, pool: &Pool, origin: Origin) -> Option<Step> {
         let desired = settled.desired;
         let floor = self.floors.get(&pool.id).copied();
-        let found = match self.difference(settled, pool, level::wanted(desired, pool, floor)) {
+        let level = level::wanted(desired, pool, floor);
+        let found = match self.difference(settled, pool, LeftAlone::of(pool, None), level) {
             Ok(found) if found.changes.is_empty() => return None,
             Ok(found) => found,
             Err(obstacle) => return Some(obstacle.step(&desired.name)),
@@ -143,9 +144,11 @@ impl Desk<'_> {
         &self,
         settled: &Settled<'_>,
         pool: &'p Pool,
+        left: LeftAlone,
         level: u32,
     ) -> Result<Difference, Obstacle<'p>> {
-        let mut wanted = self.spec(settled, LeftAlone::from(&pool.spec), level);
+        let left = systems::after_change(&self.picture.index, settled.desired, pool, left)?;
+        let mut wanted = self.spec(settled, left, level);
         if pool.reading == Reading::Listed {
             // Unknown is no difference.
             wanted.extra_specs.clone_from(&pool.spec.extra_specs);
@@ -177,7 +180,8 @@ impl Desk<'_> {
             return Obstacle::new(reason).at(old).changes(changes).step(&desired.name);
         }
         let promotion = successor.map(|it| {
-            let found = self.difference(settled, it, desired.plain_level())?;
+            let left = LeftAlone::of(it, Some(old));
+            let found = self.difference(settled, it, left, desired.plain_level())?;
             let is_retired = matches!(it.spec.labels.marks().first(), Some(Mark::Retired { .. }));
             Ok(Box::new(Promotion { id: it.id.clone(), change: found.change, is_retired }))
         });
@@ -226,7 +230,7 @@ impl Desk<'_> {
     }
 
     /// A new pool. What is left alone is carried over from the pool before it, where it still
-    /// means something: a runner group belongs to the entity, a template to entity and system.
+    /// means something: a runner group belongs to its entity, a template to a system and a forge.
     fn creation(
         &self,
         settled: &Settled<'_>,
@@ -234,22 +238,22 @@ impl Desk<'_> {
         before: Option<&Pool>,
     ) -> Creation {
         let desired = settled.desired;
-        let left = match before {
-            Some(before) if before.entity == *entity => {
-                let mut left = LeftAlone::from(&before.spec);
-                let is_of_one_system = before.spec.os_type == desired.os_type;
-                left.template_id = left.template_id.filter(|_| is_of_one_system);
-                left
+        let index = &self.picture.index;
+        let left = before.map_or_else(LeftAlone::nothing, |old| {
+            let all = LeftAlone::of(old, None);
+            LeftAlone {
+                runner_group: if old.entity == *entity { all.runner_group } else { String::new() },
+                template_id: systems::carried_template(index, desired, old, index.forge(entity)),
+                ..all
             }
-            Some(_) | None => LeftAlone::default(),
-        };
+        });
         let spec = self.spec(settled, left, desired.plain_level());
         Creation { entity: entity.clone(), spec }
     }
 
     fn spec(&self, settled: &Settled<'_>, left: LeftAlone, level: u32) -> PoolSpec {
         let fleet = &self.picture.desired.fleet;
-        let mut spec = wanted::spec(settled.desired, fleet, settled.template_id, left, level);
+        let mut spec = wanted::spec(settled.desired, fleet, settled.ids, left, level);
         if let RunnerKit::Ready(kit) = &self.options.kit {
             spec.extra_specs = kit.merged(&spec.extra_specs);
         }

@@ -22,6 +22,7 @@ mod sentence;
 mod settle;
 mod specs;
 mod stranded;
+mod systems;
 #[cfg(test)]
 pub(crate) mod tests;
 mod wanted;

@@ -23,7 +23,11 @@ pub(super) fn policy(pool: &DesiredPool) -> String {
             scale.max_runners
         )
     };
-    if pool.enabled { said } else { format!("starts no runners while it is disabled; then {said}") }
+    if pool.may_be_enabled() {
+        said
+    } else {
+        format!("starts no runners while it is disabled; then {said}")
+    }
 }
 
 fn keeps(scale: &ScalePolicy) -> String {

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use super::adopt::{Adopted, Adoptions};
 use super::index::Index;
 use super::obstacle::Obstacle;
+use super::systems;
+use super::wanted::Ids;
 use crate::domain::desired::{Desired, DesiredPool};
 use crate::domain::entity::{Entity, EntityKey, EntityRef};
 use crate::domain::fleet::Fleet;
@@ -69,7 +71,7 @@ pub(super) enum Begun {
 #[derive(Debug)]
 pub(super) struct Settled<'a> {
     pub(super) desired: &'a DesiredPool,
-    pub(super) template_id: Option<u64>,
+    pub(super) ids: Ids,
     /// Pools that a create or a replace has left behind and that are not needed.
     pub(super) leftovers: Vec<&'a Pool>,
     pub(super) case: Case<'a>,
@@ -120,7 +122,7 @@ impl<'a> Picture<'a> {
     pub(super) fn settle(&self, pool: &'a DesiredPool) -> Settled<'a> {
         self.try_settle(pool).unwrap_or_else(|obstacle| Settled {
             desired: pool,
-            template_id: None,
+            ids: Ids::default(),
             leftovers: Vec::new(),
             case: Case::Blocked(obstacle),
         })
@@ -133,14 +135,16 @@ impl<'a> Picture<'a> {
             None => obstacle,
         };
         let entity = self.entity(&pool.entity).map_err(at_live)?;
-        let template_id = self.template(pool).map_err(at_live)?;
+        let ids = self.ids(pool, &entity.forge).map_err(at_live)?;
         let case = found.case(pool, entity)?;
+        let live = found.live.map(|it| it.pool);
+        systems::check(pool, live).map_err(at_live)?;
         let creates =
             matches!(case, Case::Create { .. } | Case::Replace(Replacing { successor: None, .. }));
         if creates {
             self.provider(&pool.provider).map_err(at_live)?;
         }
-        let mut settled = Settled { desired: pool, template_id, leftovers: Vec::new(), case };
+        let mut settled = Settled { desired: pool, ids, leftovers: Vec::new(), case };
         let unneeded = found.claims.replacements.into_iter().filter(|it| !settled.uses(it));
         settled.leftovers = found.leftovers.into_iter().chain(unneeded).collect();
         Ok(settled)
@@ -196,12 +200,19 @@ impl<'a> Picture<'a> {
         }
     }
 
-    fn template(&self, pool: &DesiredPool) -> Result<Option<u64>, Obstacle<'a>> {
-        let Some(name) = &pool.template else { return Ok(None) };
-        match self.index.template(name) {
-            Some(id) => Ok(Some(id)),
-            None => Err(Obstacle::new(format!("GARM does not know the template {}", code(name)))
-                .help("`garm-cli template list` names those it knows")),
+    fn ids(&self, pool: &DesiredPool, forge: &str) -> Result<Ids, Obstacle<'a>> {
+        Ok(Ids {
+            template: systems::declared_template(&self.index, pool, forge)?,
+            proxy: self.proxy(pool)?,
+        })
+    }
+
+    fn proxy(&self, pool: &DesiredPool) -> Result<Option<u64>, Obstacle<'a>> {
+        let Some(name) = pool.proxy.as_ref().filter(|it| !it.is_empty()) else { return Ok(None) };
+        match self.index.proxy(name) {
+            Some(proxy) => Ok(Some(proxy.id)),
+            None => Err(Obstacle::new(format!("GARM does not know the proxy {}", code(name)))
+                .help("`garm-cli proxy list` names those it knows; GARM has none up to v0.2.1")),
         }
     }
 }

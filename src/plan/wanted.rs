@@ -3,27 +3,53 @@
 use crate::domain::desired::DesiredPool;
 use crate::domain::label::Mark;
 use crate::domain::name::FleetName;
-use crate::domain::pool::PoolSpec;
+use crate::domain::pool::{Pool, PoolSpec};
 
 /// What an absent field leaves as it is, taken from the pool that is there or was there.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LeftAlone {
+    pub(super) enabled: bool,
     pub(super) runner_group: String,
     pub(super) template_id: Option<u64>,
+    pub(super) proxy_id: Option<u64>,
 }
 
 impl LeftAlone {
-    /// Everything that a declared pool may leave alone.
-    pub(super) fn from(spec: &PoolSpec) -> Self {
-        Self { runner_group: spec.runner_group.clone(), template_id: spec.template_id }
+    /// Nothing: what GARM gives a new pool.
+    pub(super) fn nothing() -> Self {
+        Self { enabled: true, runner_group: String::new(), template_id: None, proxy_id: None }
+    }
+
+    /// Everything that a declared pool may leave alone. A pool that is disabled because it was
+    /// retired is enabled again, and so is one whose create was interrupted before its last write,
+    /// if the pool that it replaces was enabled.
+    pub(super) fn of(pool: &Pool, replaces: Option<&Pool>) -> Self {
+        let spec = &pool.spec;
+        let enabled = match pool.is_unfinished() {
+            true => replaces.is_none_or(|it| it.spec.enabled),
+            false => spec.enabled,
+        };
+        Self {
+            enabled: enabled || pool.is_retired(),
+            runner_group: spec.runner_group.clone(),
+            template_id: spec.template_id,
+            proxy_id: spec.proxy_id,
+        }
     }
 }
 
-/// The whole spec; `template_id` is the declared template's.
+/// GARM's ids of what a declared pool names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Ids {
+    pub(super) template: Option<u64>,
+    pub(super) proxy: Option<u64>,
+}
+
+/// The whole spec.
 pub(super) fn spec(
     pool: &DesiredPool,
     fleet: &FleetName,
-    template_id: Option<u64>,
+    ids: Ids,
     left: LeftAlone,
     level: u32,
 ) -> PoolSpec {
@@ -34,14 +60,15 @@ pub(super) fn spec(
         os_type: pool.os_type.clone(),
         os_arch: pool.os_arch.clone(),
         labels: pool.labels.with_mark(&Mark::owned(fleet, &pool.name)),
-        enabled: pool.enabled,
+        enabled: pool.enabled.unwrap_or(left.enabled),
         max_runners: pool.scale.max_runners,
         min_idle_runners: level,
         runner_prefix: pool.runner_prefix.clone(),
         runner_group: pool.runner_group.clone().unwrap_or(left.runner_group),
         bootstrap_timeout_min: pool.bootstrap_timeout_min,
         priority: pool.priority,
-        template_id: template_id.or(left.template_id),
+        template_id: ids.template.or(left.template_id),
+        proxy_id: if pool.proxy.is_some() { ids.proxy } else { left.proxy_id },
         enable_shell: pool.enable_shell,
         extra_specs: pool.extra_specs.clone(),
     }

@@ -71,7 +71,7 @@ pub fn judge(
         runner_group: it.runner_group.as_deref(),
         template: it.template.as_deref(),
         enable_shell: it.enable_shell,
-        enabled: it.enabled,
+        enabled: it.may_be_enabled(),
         max_runners: it.scale.max_runners,
         extra_specs: Some(Cow::Borrowed(&it.extra_specs)),
     });

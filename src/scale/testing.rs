@@ -67,6 +67,7 @@ pub(crate) fn pool(id: &str, labels: &[&str]) -> Pool {
             bootstrap_timeout_min: 20,
             priority: 0,
             template_id: None,
+            proxy_id: None,
             enable_shell: false,
             extra_specs: Map::new(),
         },
@@ -141,5 +142,6 @@ pub(crate) fn fleet(now: i64, pools: Vec<Pool>, runners: Vec<Runner>, jobs: Vec<
         runners,
         jobs,
         templates: Vec::new(),
+        proxies: Vec::new(),
     }
 }

@@ -232,6 +232,7 @@ mod tests {
             bootstrap_timeout_min: 20,
             priority: 0,
             template_id: None,
+            proxy_id: None,
             enable_shell: false,
             extra_specs: serde_json::Map::new(),
         }

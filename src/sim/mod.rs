@@ -40,6 +40,7 @@ pub mod memory;
 mod paths;
 mod pool;
 mod pools;
+mod proxies;
 mod query;
 mod reap;
 mod reply;

@@ -38,6 +38,8 @@ pub(crate) struct Pool {
     pub(crate) group: String,
     pub(crate) priority: u64,
     pub(crate) template: u64,
+    /// 0 for none.
+    pub(crate) proxy: u64,
     pub(crate) has_shell: bool,
     pub(crate) generation: u64,
     pub(crate) created_at: Timestamp,

@@ -53,7 +53,7 @@ impl World {
             (Kind::Repository, 0) => 20,
             (_, timeout) => timeout,
         };
-        check_proxy(body.number("proxy_id")?).map_err(|it| it.within("error creating pool"))?;
+        self.check_proxy(Some(draft.proxy)).map_err(|it| it.within("error creating pool"))?;
         self.check_labels(&draft.tags)?;
         draft.extra_specs = draft.extra_specs.map(|it| self.kept(it)).transpose()?;
         let key = self.insert_pool(entity, draft, template, timeout);
@@ -161,6 +161,7 @@ impl World {
             group: draft.group,
             priority: draft.priority,
             template,
+            proxy: draft.proxy,
             has_shell: draft.has_shell,
             generation: 0,
             created_at: self.now,
@@ -210,6 +211,8 @@ impl World {
     ) -> Result<Reply, Refusal> {
         let pool = self.pools.get(&key).ok_or(Refusal::Server)?;
         change.check(pool)?;
+        self.check_proxy(change.proxy)
+            .map_err(|it| it.within("error updating pool: error updating pool"))?;
         // An unknown template fails at the database's foreign key (GARM.md §b).
         if change.template.is_some_and(|it| !self.templates.contains_key(&it)) {
             return Err(Refusal::Server);
@@ -283,16 +286,6 @@ impl World {
     }
 }
 
-/// There is no proxy here to point at.
-pub(crate) fn check_proxy(id: Option<u64>) -> Result<(), Refusal> {
-    match id {
-        Some(0) | None => Ok(()),
-        Some(id) => Err(Refusal::bad(format!(
-            "error checking pool proxy: proxy with ID {id} does not exist"
-        ))),
-    }
-}
-
 /// What a POST asks for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Draft {
@@ -311,6 +304,7 @@ pub(crate) struct Draft {
     pub(crate) group: String,
     pub(crate) priority: u64,
     pub(crate) template: Option<u64>,
+    pub(crate) proxy: u64,
     pub(crate) has_shell: bool,
 }
 
@@ -335,6 +329,7 @@ impl Draft {
             group: text("github-runner-group")?,
             priority: number("priority")?,
             template: body.number("template_id")?,
+            proxy: number("proxy_id")?,
             has_shell: truth("enable_shell")?,
         })
     }

@@ -116,7 +116,7 @@ impl World {
             {
                 Err(Refusal::NoRoute)
             }
-            ("GET", ["proxies"]) => Ok(Reply::json("[]".into())),
+            (method, ["proxies", rest @ ..]) => self.route_proxies(method, rest, body),
             (_, ["organizations" | "repositories" | "enterprises", rest @ ..]) => {
                 let kind = Kind::of_path(segments[0]).ok_or(Refusal::NoRoute)?;
                 self.route_entity(request, kind, rest, query)

@@ -74,6 +74,11 @@ impl World {
             let template = self.templates.get(&pool.template);
             shown = shown.text_if("template_name", template.map_or("", |it| &it.name));
         }
+        shown = shown.number_if("proxy_id", pool.proxy);
+        if !is_list && !is_inner {
+            let proxy = self.proxies.get(&pool.proxy);
+            shown = shown.text_if("proxy_name", proxy.map_or("", |it| &it.name));
+        }
         shown.end()
     }
 

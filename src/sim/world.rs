@@ -18,6 +18,7 @@ use super::job::JobRow;
 use super::log::{Entry, What};
 use super::loops::Loop;
 use super::pool::{Pool, PoolKey, Seen, Tags};
+use super::proxies::Proxy;
 use super::stream::{Event, Stream};
 use super::vms::Machine;
 
@@ -35,6 +36,7 @@ pub struct World {
     /// The highest id of credentials so far.
     pub(super) credentials_made: u64,
     pub(super) templates: BTreeMap<u64, Template>,
+    pub(super) proxies: BTreeMap<u64, Proxy>,
     pub(super) entities: BTreeMap<EntityKey, Entity>,
     pub(super) tags: Tags,
     pub(super) pools: BTreeMap<PoolKey, Pool>,
@@ -143,6 +145,7 @@ impl World {
             credentials: super::genesis::credentials(now),
             credentials_made: 1,
             templates: super::genesis::templates(now),
+            proxies: BTreeMap::new(),
             entities: BTreeMap::new(),
             tags: Tags::default(),
             pools: BTreeMap::new(),

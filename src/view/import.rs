@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::yaml;
 use crate::domain::duration;
-use crate::domain::entity::{Entity, EntityRef};
-use crate::domain::fleet::Fleet;
+use crate::domain::entity::{Entity, EntityKind, EntityRef};
+use crate::domain::fleet::{Fleet, Proxy, Template};
 use crate::domain::name::{POOL_NAME_MAX, PoolId};
 use crate::domain::pool::Pool;
 use crate::domain::text;
@@ -45,6 +45,8 @@ pub struct Draft {
     pub name: String,
     /// Its fields, in the order of writing.
     pub fields: Vec<(&'static str, Value)>,
+    /// Why no fields say what the pool is, if none do.
+    pub obstacle: Option<String>,
 }
 
 impl Draft {
@@ -95,7 +97,8 @@ pub fn drafts(fleet: &Fleet, taken: &BTreeSet<String>, base: &DeclaredPool) -> V
         let name = free_name(&made_up_name(pool), &taken);
         taken.insert(name.clone());
         let fields = fields(&name, pool, fleet, base);
-        drafts.push(Draft { id: pool.id.clone(), name, fields });
+        let obstacle = obstacle(pool, fleet, base);
+        drafts.push(Draft { id: pool.id.clone(), name, fields, obstacle });
     }
     drafts
 }
@@ -123,22 +126,27 @@ fn fields(
         ("runner_prefix", json!(spec.runner_prefix)),
     ]);
     let minutes = |it: u32| duration::format(Duration::from_secs(u64::from(it) * 60));
-    let template = spec.template_id.and_then(|id| fleet.templates.iter().find(|it| it.id == id));
-    let template = template.map(|it| it.name.clone()).filter(|_| base.template.is_some());
-    let group = Some(&spec.runner_group).filter(|it| !it.is_empty());
+    // Defaults say nothing about the group of a repository's pool: it has none.
+    let is_repository = pool.entity.kind == EntityKind::Repository;
+    let group = base.runner_group.as_deref().filter(|_| !is_repository);
+    let template = template(pool, fleet);
+    let named = template.filter(|it| base.template.is_some() || !it.is_system);
+    let named = named.map(|it| it.name.as_str());
+    let proxy = proxy(pool, fleet).map_or("", |it| &it.name);
     let differing = [
         (base.scale.min_runners != 0, "min_runners", json!(0)),
         (base.os_type != spec.os_type, "os_type", json!(spec.os_type)),
         (base.os_arch != spec.os_arch, "os_arch", json!(spec.os_arch)),
-        (base.enabled != spec.enabled, "enabled", json!(spec.enabled)),
-        (group.is_some() && base.runner_group.as_ref() != group, "runner_group", json!(group)),
+        (base.enabled.is_some_and(|it| it != spec.enabled), "enabled", json!(spec.enabled)),
+        (group.unwrap_or_default() != spec.runner_group, "runner_group", json!(spec.runner_group)),
         (
             base.bootstrap_timeout_min != spec.bootstrap_timeout_min,
             "bootstrap_timeout",
             json!(minutes(spec.bootstrap_timeout_min)),
         ),
         (base.priority != spec.priority, "priority", json!(spec.priority)),
-        (template.is_some() && template != base.template, "template", json!(template)),
+        (named.is_some() && named != base.template.as_deref(), "template", json!(named)),
+        (base.proxy.as_deref().unwrap_or_default() != proxy, "proxy", json!(proxy)),
         (base.enable_shell != spec.enable_shell, "enable_shell", json!(spec.enable_shell)),
         (
             base.extra_specs != specs,
@@ -148,6 +156,30 @@ fn fields(
     ];
     fields.extend(differing.into_iter().filter(|it| it.0).map(|(_, key, value)| (key, value)));
     fields
+}
+
+fn template<'f>(pool: &Pool, fleet: &'f Fleet) -> Option<&'f Template> {
+    fleet.templates.iter().find(|it| Some(it.id) == pool.spec.template_id)
+}
+
+fn proxy<'f>(pool: &Pool, fleet: &'f Fleet) -> Option<&'f Proxy> {
+    fleet.proxies.iter().find(|it| Some(it.id) == pool.spec.proxy_id)
+}
+
+/// What defaults would change and no field of the pool can keep.
+fn obstacle(pool: &Pool, fleet: &Fleet, base: &DeclaredPool) -> Option<String> {
+    let is_lost = |default: &Option<String>, is_named: bool| default.is_some() && !is_named;
+    let would = |key: &str| {
+        Some(format!("its `{key}` in GARM has no name, and `defaults.{key}` would change it"))
+    };
+    if is_lost(&base.template, template(pool, fleet).is_some()) {
+        return would("template");
+    }
+    let has_proxy = pool.spec.proxy_id.is_some();
+    if is_lost(&base.proxy, !has_proxy || proxy(pool, fleet).is_some()) {
+        return would("proxy");
+    }
+    None
 }
 
 /// The pool's own settings, and `null` for each that `defaults` would add.
@@ -212,7 +244,6 @@ mod tests {
 
     use super::*;
     use crate::domain::entity::PoolManager;
-    use crate::domain::fleet::Template;
     use crate::domain::label::Labels;
     use crate::domain::name::PoolName;
     use crate::scale::testing::{fleet, policy, pool};
@@ -228,12 +259,13 @@ mod tests {
             labels: Labels::new(),
             os_type: "linux".into(),
             os_arch: "amd64".into(),
-            enabled: true,
+            enabled: Some(true),
             runner_prefix: "probe".into(),
             runner_group: None,
             bootstrap_timeout_min: 20,
             priority: 0,
             template: None,
+            proxy: None,
             enable_shell: false,
             extra_specs: Map::new(),
             scale: crate::domain::desired::ScalePolicy { min_runners: 0, ..policy() },
@@ -290,7 +322,13 @@ mod tests {
         odd.spec.extra_specs =
             serde_json::from_value(json!({"disk": {"size": 20}, "tags": ["a"]})).unwrap();
         let mut fleet = fleet(0, vec![odd], vec![], vec![]);
-        fleet.templates = vec![Template { id: 7, name: "mine".into(), os_type: "windows".into() }];
+        fleet.templates = vec![Template {
+            id: 7,
+            name: "mine".into(),
+            os_type: "windows".into(),
+            forge: "github".into(),
+            is_system: false,
+        }];
         let mut base = base();
         base.scale.min_runners = 1;
         base.template = Some("theirs".into());
@@ -347,13 +385,14 @@ mod tests {
     fn an_endpoint_is_named_only_where_one_name_stands_at_two() {
         let at = |endpoint: &str| Entity {
             key: crate::domain::entity::EntityKey {
-                kind: crate::domain::entity::EntityKind::Organization,
+                kind: EntityKind::Organization,
                 id: crate::domain::name::EntityId::new(endpoint),
             },
             name: "acme".into(),
             endpoint: endpoint.into(),
             credentials: String::new(),
             manager: PoolManager::Running,
+            forge: String::new(),
             agent_mode: false,
         };
         let (mut here, mut there) = (by_hand("p1", &["a"]), by_hand("p2", &["b"]));

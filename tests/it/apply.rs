@@ -7,6 +7,7 @@ mod create;
 mod credentials;
 mod deletes;
 mod drain;
+mod fields;
 mod one_answer;
 mod reading;
 mod record;

@@ -1,16 +1,19 @@
 //! The answers of a real GARM, recorded in `tests/garm`, read through the client.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use runnerctl::domain::entity::{Entity, EntityKey, EntityKind, PoolManager};
-use runnerctl::domain::fleet::{Controller, Fleet, Line, Provider, Template};
+use runnerctl::domain::fleet::{Controller, Fleet, Line, Provider, Proxy, Template};
 use runnerctl::domain::job::{Job, JobStatus};
 use runnerctl::domain::name::{EntityId, PoolId, RunnerName};
 use runnerctl::domain::pool::{Pool, PoolChange, PoolSpec, Reading};
 use runnerctl::domain::runner::{Runner, RunnerStatus, Status, StatusMessage};
-use runnerctl::garm::{Client, Error, Kind, Login, Reply, Request, Response, Transport};
+use runnerctl::garm::{
+    Client, Error, Kind, Login, POOL_KEYS, Reply, Request, Response, Transport, Unknown,
+};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
@@ -86,6 +89,7 @@ fn pool() -> Pool {
             bootstrap_timeout_min: 20,
             priority: 0,
             template_id: Some(2),
+            proxy_id: None,
             enable_shell: false,
             extra_specs: Map::new(),
         },
@@ -141,6 +145,7 @@ async fn the_entities_decode() {
         endpoint: "labhub".into(),
         credentials: "lab-pat".into(),
         manager: PoolManager::Running,
+        forge: "github".into(),
         agent_mode: false,
     };
     for (file, kind, expected) in [
@@ -164,8 +169,10 @@ async fn the_providers_and_templates_decode() {
     let expected = [provider("lab2"), provider("lab")];
     assert_eq!(client("providers").providers().await.unwrap(), expected);
 
-    let template =
-        |id, name: &str, os_type: &str| Template { id, name: name.into(), os_type: os_type.into() };
+    let template = |id, name: &str, os_type: &str| {
+        let forge = name.split('_').next().unwrap().to_owned();
+        Template { id, name: name.into(), os_type: os_type.into(), forge, is_system: true }
+    };
     let expected = [
         template(1, "github_windows", "windows"),
         template(2, "github_linux", "linux"),
@@ -173,6 +180,10 @@ async fn the_providers_and_templates_decode() {
         template(4, "gitea_windows", "windows"),
     ];
     assert_eq!(client("templates").templates().await.unwrap(), expected);
+
+    let proxy = |id, name: &str| Proxy { id, name: name.into() };
+    let expected = [proxy(1, "Squid"), proxy(2, "other")];
+    assert_eq!(client("proxies").proxies().await.unwrap(), expected);
 }
 
 #[tokio::test]
@@ -388,6 +399,29 @@ fn every_recorded_answer_has_its_test() {
     }
 }
 
+/// A key that a later GARM adds to its pools has to be decided about: a field, or GARM's own.
+#[tokio::test]
+async fn every_key_of_a_recorded_pool_is_a_field_or_garms_own() {
+    let recorded = ["pool", "pool_update", "pool_whole"].map(|it| recording(it)["body"].take());
+    let listed = recording("pools")["body"].take();
+    let mut seen = BTreeSet::new();
+    for pool in recorded.iter().chain(listed.as_array().unwrap()) {
+        seen.extend(pool.as_object().unwrap().keys().cloned());
+    }
+    let known = |key: &String| POOL_KEYS.iter().any(|it| it.0 == key);
+    let unknown: Vec<_> = seen.iter().filter(|it| !known(it)).collect();
+    assert!(unknown.is_empty(), "neither a field nor GARM's own: {unknown:?}");
+    // What no recording has: the other kinds of entity.
+    let others = ["enterprise_id", "enterprise_name", "forge_instance_id"];
+    let unseen: Vec<_> = POOL_KEYS.iter().map(|it| it.0).filter(|it| !seen.contains(*it)).collect();
+    assert_eq!(unseen, others);
+    let whole = PoolId::new("da6aa512-5a3b-4441-82d7-bc48d3835acb");
+    let (pool, _) = client("pool_whole").pool(&whole).await.unwrap();
+    assert_eq!((pool.spec.proxy_id, pool.spec.runner_group.as_str()), (Some(1), "builders"));
+    let list = client("pools").unknown_of_pools().await.unwrap();
+    assert_eq!(list, Unknown::default());
+}
+
 /// The recorded pools as GARM 0.1 would send them: without `generation` (GARM.md §k).
 #[tokio::test]
 async fn the_old_line_is_known_by_what_it_does_not_say() {
@@ -403,6 +437,7 @@ async fn the_old_line_is_known_by_what_it_does_not_say() {
             runners: vec![],
             jobs: vec![],
             templates: vec![],
+            proxies: vec![],
         };
         fleet.line()
     }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use runnerctl::domain::desired::{Desired, Scope};
 use runnerctl::domain::entity::EntityKind;
 use runnerctl::domain::fleet::Fleet;
-use runnerctl::engine::observe::{Ask, Credentials, Specs, Templates, read_fleet};
+use runnerctl::engine::observe::{Ask, Credentials, Proxies, Specs, Templates, read_fleet};
 use runnerctl::garm::{Client, Login, Reply, Request, Response, Transport};
 use runnerctl::host::clock::Clock;
 use runnerctl::host::files::{self, Pools, Start};
@@ -73,6 +73,7 @@ fn read(folder: &Path) -> Fleet {
         credentials: Credentials::Unwanted,
         kinds: EntityKind::ALL.to_vec(),
         templates: Templates::Wanted,
+        proxies: Proxies::Wanted,
         specs: Specs::Unwanted,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

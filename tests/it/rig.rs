@@ -68,6 +68,7 @@ pub(crate) fn plain(prefix: &str, labels: Labels, (level, most): (u32, u32)) -> 
         bootstrap_timeout_min: 20,
         priority: 0,
         template_id: None,
+        proxy_id: None,
         enable_shell: false,
         extra_specs: serde_json::Map::new(),
     }

@@ -189,10 +189,9 @@ fn policy(desired: &Desired, pool: &PoolName) -> Result<ScalePolicy, Failure> {
 }
 
 fn roll(desired: &Desired) -> Roll {
-    let enrolled = desired
-        .pools
-        .iter()
-        .map(|it| (it.name.clone(), Enrolled { enabled: it.enabled, policy: it.scale.clone() }));
+    let enrolled = desired.pools.iter().map(|it| {
+        (it.name.clone(), Enrolled { enabled: it.may_be_enabled(), policy: it.scale.clone() })
+    });
     Roll { fleet: desired.fleet.clone(), pools: enrolled.collect(), is_whole: true }
 }
 

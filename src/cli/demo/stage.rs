@@ -16,7 +16,7 @@ use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolName};
 use crate::engine::act::Writer;
 use crate::engine::apply::{Options, apply};
-use crate::engine::observe::{Ask, Credentials, Specs, Templates, read_fleet};
+use crate::engine::observe::{Ask, Credentials, Proxies, Specs, Templates, read_fleet};
 use crate::engine::record::Warrant;
 use crate::event::{Event, Listener};
 use crate::garm::{Client, Method, Request, Transport};
@@ -86,6 +86,7 @@ pub(super) fn ask() -> Ask {
         credentials: Credentials::Unwanted,
         kinds: vec![EntityKind::Organization],
         templates: Templates::Unwanted,
+        proxies: Proxies::Unwanted,
         specs: Specs::Unwanted,
     }
 }

@@ -264,7 +264,7 @@ impl Opened {
 
     fn pools(&self) -> String {
         let pools = &self.setup.pools;
-        let scaled = pools.iter().filter(|it| it.enabled && it.scale.autoscale).count();
+        let scaled = pools.iter().filter(|it| it.may_be_enabled() && it.scale.autoscale).count();
         match pools.len() - scaled {
             0 => format!("scales {}", count(scaled, "pool")),
             rest => format!("scales {}, leaves {rest} at their level", count(scaled, "pool")),

@@ -65,6 +65,7 @@ pub(super) async fn read_fleet(
         runners,
         jobs,
         templates: Vec::new(),
+        proxies: Vec::new(),
     };
     Ok(Reading { fleet, scope, limits, date, span, took: began.elapsed() })
 }

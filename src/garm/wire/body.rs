@@ -28,6 +28,9 @@ pub(in crate::garm) fn create_body(spec: &PoolSpec) -> Value {
     if let Some(id) = spec.template_id {
         map.insert("template_id".into(), json!(id));
     }
+    if let Some(id) = spec.proxy_id {
+        map.insert("proxy_id".into(), json!(id));
+    }
     if !spec.extra_specs.is_empty() {
         map.insert("extra_specs".into(), Value::Object(spec.extra_specs.clone()));
     }
@@ -50,6 +53,7 @@ pub(in crate::garm) fn change_body(change: &PoolChange) -> Value {
         ("runner_bootstrap_timeout", change.bootstrap_timeout_min.map(Value::from)),
         ("priority", change.priority.map(Value::from)),
         ("template_id", change.template_id.map(Value::from)),
+        ("proxy_id", change.proxy_id.map(Value::from)),
         ("enable_shell", change.enable_shell.map(Value::from)),
         ("extra_specs", change.extra_specs.clone().map(Value::Object)),
     ];

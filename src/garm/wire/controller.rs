@@ -6,7 +6,10 @@ use serde::Deserialize;
 
 use super::lenient::or_default;
 use super::{Misread, decode, list};
-use crate::domain::fleet::{Controller, Provider, Template};
+use crate::domain::fleet::{Controller, Provider, Proxy, Template};
+
+/// The owner of the templates that GARM brings.
+const SYSTEM: &str = "system";
 
 #[derive(Deserialize)]
 struct WireController {
@@ -32,6 +35,17 @@ struct WireTemplate {
     name: String,
     #[serde(default, deserialize_with = "or_default")]
     os_type: String,
+    #[serde(default, deserialize_with = "or_default")]
+    forge_type: String,
+    #[serde(default, deserialize_with = "or_default")]
+    owner_id: String,
+}
+
+#[derive(Deserialize)]
+struct WireProxy {
+    id: u64,
+    #[serde(default, deserialize_with = "or_default")]
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -73,8 +87,20 @@ pub(in crate::garm) fn templates(body: &[u8]) -> Result<Vec<Template>, Misread> 
     let wire = list::<WireTemplate>(body)?;
     Ok(wire
         .into_iter()
-        .map(|it| Template { id: it.id, name: it.name, os_type: it.os_type })
+        .map(|it| Template {
+            id: it.id,
+            name: it.name,
+            os_type: it.os_type,
+            forge: it.forge_type,
+            is_system: it.owner_id == SYSTEM,
+        })
         .collect())
+}
+
+/// `GET /proxies`.
+pub(in crate::garm) fn proxies(body: &[u8]) -> Result<Vec<Proxy>, Misread> {
+    let wire = list::<WireProxy>(body)?;
+    Ok(wire.into_iter().map(|it| Proxy { id: it.id, name: it.name }).collect())
 }
 
 #[cfg(test)]

@@ -20,9 +20,11 @@ struct WireManager {
 }
 
 #[derive(Default, Deserialize)]
-struct Named {
+struct WireEndpoint {
     #[serde(default, deserialize_with = "or_default")]
     name: String,
+    #[serde(default, deserialize_with = "or_default")]
+    endpoint_type: String,
 }
 
 /// A pool inside an entity: without its labels and its own entity, but with its `extra_specs`.
@@ -45,13 +47,21 @@ struct WireEntity {
     #[serde(default, deserialize_with = "or_default")]
     pool_manager_status: WireManager,
     #[serde(default, deserialize_with = "or_default")]
-    endpoint: Named,
+    endpoint: WireEndpoint,
     #[serde(default, deserialize_with = "or_default")]
     agent_mode: bool,
 }
 
 /// What only a single entity's answer tells of its pools.
 pub type SpecsByPool = Vec<(PoolId, Map<String, Value>)>;
+
+/// The same answer: the pools whose `extra_specs` are neither a mapping nor absent. GARM takes any
+/// JSON, which we read as none.
+pub(in crate::garm) fn without_map(body: &[u8]) -> Result<Vec<PoolId>, Misread> {
+    let wire: WireEntity = decode(body)?;
+    let is_odd = |it: &WireInside| !matches!(it.extra_specs, None | Some(Value::Object(_)));
+    Ok(wire.pools.into_iter().filter(is_odd).map(|it| PoolId::new(it.id)).collect())
+}
 
 /// `GET /organizations/ID`, `/repositories/ID`, `/enterprises/ID`: the entity, and `extra_specs` of
 /// each of its pools.
@@ -90,6 +100,7 @@ fn entity(kind: EntityKind, wire: WireEntity) -> Entity {
         endpoint: wire.endpoint.name,
         credentials: wire.credentials_name,
         manager,
+        forge: wire.endpoint.endpoint_type,
         agent_mode: wire.agent_mode,
     }
 }

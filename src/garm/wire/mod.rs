@@ -10,6 +10,7 @@ mod cutter;
 mod entity;
 mod event;
 mod job;
+mod keys;
 mod lenient;
 mod pool;
 mod rows;
@@ -20,14 +21,16 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 pub(super) use body::{change_body, create_body};
-pub(super) use controller::{controller, providers, templates};
+pub(super) use controller::{controller, providers, proxies, templates};
 pub(super) use credential::{
     credential, credential_body, credentials, endpoints, new_credential_body, rate_limits,
 };
 pub use entity::SpecsByPool;
-pub(super) use entity::{entities, entity_with_specs};
+pub(super) use entity::{entities, entity_with_specs, without_map};
 pub(super) use event::event;
 pub(super) use job::jobs;
+pub(super) use keys::unknown;
+pub use keys::{Kept, POOL_KEYS, Unknown};
 pub(super) use pool::{pool_with_runners, pools};
 pub(super) use rows::{Document, Reader};
 pub(super) use runner::{runner, runners};

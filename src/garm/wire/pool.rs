@@ -11,7 +11,7 @@ use super::{Misread, decode};
 use crate::domain::entity::{EntityKey, EntityKind};
 use crate::domain::label::Labels;
 use crate::domain::name::{EntityId, PoolId};
-use crate::domain::pool::{Pool, PoolSpec, Reading};
+use crate::domain::pool::{NO_PROXY, Pool, PoolSpec, Reading};
 use crate::domain::runner::Runner;
 use crate::garm::budget::Bound;
 
@@ -69,6 +69,7 @@ struct WirePool {
     #[serde(default, deserialize_with = "count")]
     priority: u32,
     template_id: Option<u64>,
+    proxy_id: Option<u64>,
     #[serde(default, deserialize_with = "or_default")]
     enable_shell: bool,
     /// Absent before GARM 0.2, never left out since (GARM.md §k).
@@ -160,6 +161,7 @@ fn pool(wire: WirePool) -> Option<Pool> {
         },
         priority: wire.priority,
         template_id: wire.template_id.filter(|it| *it != 0),
+        proxy_id: wire.proxy_id.filter(|it| *it != NO_PROXY),
         enable_shell: wire.enable_shell,
         extra_specs: extra_specs(wire.extra_specs),
     };
@@ -230,6 +232,7 @@ mod tests {
                 bootstrap_timeout_min: 20,
                 priority: 0,
                 template_id: None,
+                proxy_id: None,
                 enable_shell: false,
                 extra_specs: Map::new(),
             },

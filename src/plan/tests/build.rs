@@ -8,7 +8,7 @@ use serde_json::Map;
 use crate::domain::credential::{Auth, Credential, DesiredCredential, Fingerprint};
 use crate::domain::desired::{ControllerSettings, Desired, DesiredPool, ScalePolicy, Scope};
 use crate::domain::entity::{Entity, EntityKey, EntityKind, EntityRef, PoolManager};
-use crate::domain::fleet::{Controller, Fleet};
+use crate::domain::fleet::{Controller, Fleet, Proxy, Template};
 use crate::domain::job::{Job, JobStatus};
 use crate::domain::label::Mark;
 use crate::domain::name::{EntityId, FleetName, PoolId, PoolName, RunnerName};
@@ -50,8 +50,19 @@ pub(crate) fn organization(id: &str, name: &str, endpoint: &str) -> Entity {
         endpoint: endpoint.to_owned(),
         credentials: "app".to_owned(),
         manager: PoolManager::Running,
+        forge: "github".to_owned(),
         agent_mode: false,
     }
+}
+
+pub(crate) fn template(id: u64, name: &str, os_type: &str) -> Template {
+    let (name, os_type) = (name.to_owned(), os_type.to_owned());
+    Template { id, name, os_type, forge: "github".to_owned(), is_system: false }
+}
+
+pub(crate) fn proxies() -> Vec<Proxy> {
+    let proxy = |(id, name): (u64, &str)| Proxy { id, name: name.to_owned() };
+    [(1, "Squid"), (2, "other")].map(proxy).into()
 }
 
 /// A GARM with one organization, `acme`, and nothing else; its backoff lets policies act.
@@ -73,6 +84,7 @@ pub(crate) fn fleet() -> Fleet {
         runners: Vec::new(),
         jobs: Vec::new(),
         templates: Vec::new(),
+        proxies: Vec::new(),
         providers: None,
         credentials: None,
     }
@@ -132,12 +144,13 @@ pub(crate) fn pool(text: &str) -> DesiredPool {
         labels: ["linux", text].into_iter().collect(),
         os_type: "linux".to_owned(),
         os_arch: "amd64".to_owned(),
-        enabled: true,
+        enabled: Some(true),
         runner_prefix: text.to_owned(),
         runner_group: None,
         bootstrap_timeout_min: 20,
         priority: 0,
         template: None,
+        proxy: None,
         enable_shell: false,
         extra_specs: Map::new(),
         scale: ScalePolicy {
@@ -174,7 +187,7 @@ pub(crate) fn live(of: &DesiredPool) -> Pool {
             os_type: of.os_type.clone(),
             os_arch: of.os_arch.clone(),
             labels,
-            enabled: of.enabled,
+            enabled: of.may_be_enabled(),
             max_runners: of.scale.max_runners,
             min_idle_runners: of.plain_level(),
             runner_prefix: of.runner_prefix.clone(),
@@ -182,6 +195,7 @@ pub(crate) fn live(of: &DesiredPool) -> Pool {
             bootstrap_timeout_min: of.bootstrap_timeout_min,
             priority: of.priority,
             template_id: Some(1),
+            proxy_id: None,
             enable_shell: of.enable_shell,
             extra_specs: of.extra_specs.clone(),
         },

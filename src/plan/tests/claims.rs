@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::build::*;
 use super::rows::{changed, check, with};
 use crate::domain::desired::{ControllerSettings, Desired, Scope};
-use crate::domain::fleet::{Fleet, Template};
+use crate::domain::fleet::Fleet;
 use crate::domain::pool::{Pool, PoolChange};
 use crate::domain::runner::Runner;
 use crate::plan::{Action, Consent, Options, Work, plan};
@@ -244,7 +244,7 @@ fn an_entity_that_garm_does_not_know_or_knows_twice_blocks() {
 
 #[test]
 fn a_template_is_found_by_name_or_blocks() {
-    let templates = vec![Template { id: 9, name: "mine".into(), os_type: "linux".into() }];
+    let templates = vec![template(9, "mine", "linux")];
     let named = |text: &str| changed(pool("a"), |it| it.template = Some(text.to_owned()));
     let there = Fleet { templates, ..with([live(&pool("a"))]) };
     let plan =

@@ -64,7 +64,7 @@ fn a_maximum_below_the_live_level_lowers_both_in_one_request() {
 
 #[test]
 fn the_level_of_a_disabled_pool_is_no_exception() {
-    let off = changed(pool("a"), |it| it.enabled = false);
+    let off = changed(pool("a"), |it| it.enabled = Some(false));
     let mut there = live(&off);
     there.spec.min_idle_runners = 9;
     check(&desired([off.clone()]), &with([there.clone()]), &[]);

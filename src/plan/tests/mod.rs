@@ -3,6 +3,7 @@
 pub(crate) mod build;
 mod claims;
 mod credentials;
+mod fields;
 mod kit;
 mod levels;
 mod model;

@@ -72,15 +72,20 @@ fn some_pool(name: &'static str) -> impl Strategy<Value = DesiredPool> {
     ];
     let numbers = (1..5_u32, 0..5_u32, 0..5_u32);
     let words = (some_provider(), some_organization(), 1..3_u32, 0..3_u32);
-    (numbers, words, any::<bool>(), prop::bool::weighted(0.8), adopt).prop_map(
+    let enabled = prop_oneof![8 => Just(Some(true)), 2 => Just(Some(false)), 3 => Just(None)];
+    let alone =
+        (select(vec![None, Some(""), Some("group")]), select(vec![None, Some(""), Some("squid")]));
+    (numbers, words, any::<bool>(), (enabled, alone), adopt).prop_map(
         move |(
             (max, min, idle),
             (provider, organization, image, secret),
             autoscale,
-            enabled,
+            (enabled, (group, proxy)),
             adopt,
         )| {
             let mut it = pool(name);
+            it.runner_group = group.map(str::to_owned);
+            it.proxy = proxy.map(str::to_owned);
             it.scale.max_runners = max;
             it.scale.min_runners = min.min(max);
             it.scale.min_idle_runners = idle.min(max);
@@ -149,7 +154,8 @@ fn some_live() -> impl Strategy<Value = (Pool, Vec<Runner>)> {
             it.spec.extra_specs = some_specs(secret);
             it.spec.provider = provider.to_owned();
             it.spec.enabled = enabled;
-            it.spec.runner_group = "group".to_owned();
+            it.spec.runner_group = if image == 1 { "group" } else { "" }.to_owned();
+            it.spec.proxy_id = Some(u64::from(secret)).filter(|it| *it > 0);
             it.entity = key(if organization == "acme" { "org-1" } else { "org-2" });
             it.entity_name = organization.to_owned();
             it.created_at = at(-3600 - age);
@@ -164,7 +170,7 @@ fn some_fleet() -> impl Strategy<Value = Fleet> {
     let jobs = vec((labels, select(vec!["org-1", "org-2"])), 0..6);
     let parts = (vec(some_live(), 0..6), jobs, some_credentials(), prop::bool::ANY);
     parts.prop_map(|(pools, jobs, credentials, short)| {
-        let mut read = Fleet { entities: entities(), credentials, ..fleet() };
+        let mut read = Fleet { entities: entities(), credentials, proxies: proxies(), ..fleet() };
         for (number, (mut pool, mut runners)) in pools.into_iter().enumerate() {
             pool.id = PoolId::new(format!("pool-{number}"));
             for runner in &mut runners {

@@ -219,7 +219,7 @@ fn recognise<'a>(
             // A pool that is switched off in its file is not steered, whatever GARM says; nor is
             // one of which it is not certain that it is the one.
             let is_certain = matches!(holder, Some(Holder::Pool { .. }));
-            let autoscale = file.scale.autoscale && file.enabled && is_certain;
+            let autoscale = file.scale.autoscale && file.may_be_enabled() && is_certain;
             (Standing::Declared, ScalePolicy { autoscale, ..file.scale.clone() })
         }
         (Mark::Owned { .. }, None) => (Standing::Undeclared, plain(pool)),

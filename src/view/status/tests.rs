@@ -26,12 +26,13 @@ fn declared(name: &str) -> DeclaredPool {
         labels: Labels::new(),
         os_type: "linux".into(),
         os_arch: "amd64".into(),
-        enabled: true,
+        enabled: Some(true),
         runner_prefix: name.into(),
         runner_group: None,
         bootstrap_timeout_min: 20,
         priority: 0,
         template: None,
+        proxy: None,
         enable_shell: false,
         extra_specs: Map::new(),
         scale: policy(),
@@ -204,6 +205,7 @@ fn a_stopped_pool_manager_is_the_gravest() {
         endpoint: "github.com".into(),
         credentials: "app".into(),
         manager: PoolManager::Stopped { reason: "bad credentials".into() },
+        forge: String::new(),
         agent_mode: false,
     });
     let board = look(&[declared("default")], &fleet);

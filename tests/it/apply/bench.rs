@@ -12,7 +12,7 @@ use runnerctl::domain::name::{FleetName, PoolId, PoolName};
 use runnerctl::domain::pool::{Pool, PoolChange, PoolSpec};
 use runnerctl::engine::act::Writer;
 use runnerctl::engine::apply::{Options, apply};
-use runnerctl::engine::observe::{Ask, Credentials, Specs, Templates, read_fleet};
+use runnerctl::engine::observe::{Ask, Credentials, Proxies, Specs, Templates, read_fleet};
 use runnerctl::engine::record::Warrant;
 use runnerctl::event::{Event, Listener, Outcome};
 use runnerctl::garm::{Client, Login, Transport};
@@ -134,6 +134,7 @@ impl Bench {
             credentials: Credentials::Unwanted,
             kinds: EntityKind::ALL.to_vec(),
             templates: Templates::Unwanted,
+            proxies: Proxies::Unwanted,
             specs: Specs::Unwanted,
         };
         read_fleet(&self.client, &ask, &Clock::Real).await.unwrap()

@@ -25,8 +25,12 @@ impl Dice {
         (self.0 >> 33) % n
     }
 
+    fn pick<T: Copy>(&mut self, all: &[T]) -> T {
+        all[usize::try_from(self.below(all.len() as u64)).unwrap()]
+    }
+
     fn one_of<'a>(&mut self, words: &[&'a str]) -> &'a str {
-        words[usize::try_from(self.below(words.len() as u64)).unwrap()]
+        self.pick(words)
     }
 }
 
@@ -40,12 +44,13 @@ pub(super) fn declared(pool: &str, dice: &mut Dice) -> DesiredPool {
         labels: [pool, dice.one_of(&["x", "y"])].into_iter().collect(),
         os_type: "linux".into(),
         os_arch: "amd64".into(),
-        enabled: dice.below(6) > 0,
+        enabled: dice.pick(&[Some(true), Some(true), Some(true), Some(false), None]),
         runner_prefix: pool.into(),
         runner_group: None,
         bootstrap_timeout_min: 20,
         priority: u32::try_from(dice.below(2)).unwrap(),
         template: None,
+        proxy: None,
         enable_shell: false,
         extra_specs: serde_json::Map::new(),
         scale: ScalePolicy {

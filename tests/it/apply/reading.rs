@@ -6,7 +6,7 @@ use std::time::Duration;
 use runnerctl::domain::entity::{EntityKind, EntityRef};
 use runnerctl::domain::fleet::Fleet;
 use runnerctl::domain::pool::{PoolSpec, Reading};
-use runnerctl::engine::observe::{Ask, Claim, Credentials, Specs, Templates, read_fleet};
+use runnerctl::engine::observe::{Ask, Claim, Credentials, Proxies, Specs, Templates, read_fleet};
 use runnerctl::garm::{Method, Reply, Request, Transport, TransportError};
 use runnerctl::host::clock::Clock;
 use serde_json::{Value, json};
@@ -24,6 +24,7 @@ fn claim(pool: &str, adopt: Option<&str>) -> Claim {
         adopt: adopt.map(str::to_owned),
         entity: Some(entity),
         provider: Some("sim".into()),
+        os_type: "linux".to_owned(),
     }
 }
 
@@ -37,6 +38,7 @@ async fn read(bench: &Bench, claims: Vec<Claim>) -> Fleet {
         credentials: Credentials::Unwanted,
         kinds: vec![EntityKind::Organization],
         templates: Templates::Unwanted,
+        proxies: Proxies::Unwanted,
         specs: Specs::Declared { fleet: fleet(), pools: claims },
     };
     bench.forget();

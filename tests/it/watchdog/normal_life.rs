@@ -11,7 +11,7 @@ use runnerctl::domain::fleet::Fleet;
 use runnerctl::domain::name::{FleetName, PoolId};
 use runnerctl::domain::pool::{PoolChange, PoolSpec};
 use runnerctl::domain::runner::Runner;
-use runnerctl::engine::observe::{Ask, Credentials, Specs, Templates, read_fleet};
+use runnerctl::engine::observe::{Ask, Credentials, Proxies, Specs, Templates, read_fleet};
 use runnerctl::garm::Client;
 use runnerctl::host::clock::Clock;
 use runnerctl::scale::{Change, Picture, Policies};
@@ -124,6 +124,7 @@ impl Bench {
                 credentials: Credentials::Unwanted,
                 kinds: Vec::new(),
                 templates: Templates::Unwanted,
+                proxies: Proxies::Unwanted,
                 specs: Specs::Unwanted,
             },
             &Clock::Real,

@@ -1,0 +1,97 @@
+//! Operating systems, architectures and the install templates that go with them: what GARM takes,
+//! and what it takes and then cannot use.
+
+use super::index::Index;
+use super::obstacle::Obstacle;
+use super::wanted::LeftAlone;
+use crate::domain::desired::DesiredPool;
+use crate::domain::field::{GARM_ARCHITECTURES, GARM_SYSTEMS};
+use crate::domain::fleet::Template;
+use crate::domain::pool::Pool;
+use crate::domain::text::code;
+
+/// Why GARM does not make such a pool. It refuses to create one, and takes the same by an update
+/// and then starts no runner (measured). A pool that is so already stays as it is.
+pub(super) fn check<'a>(pool: &DesiredPool, live: Option<&Pool>) -> Result<(), Obstacle<'a>> {
+    let has = |differs: fn(&DesiredPool, &Pool) -> bool| live.is_some_and(|it| !differs(pool, it));
+    let refusal = |key: &str, value: &str, known: &[&str]| {
+        let known: Vec<String> = known.iter().map(code).collect();
+        Obstacle::new(format!("GARM makes no runners with `{key}: {value}`"))
+            .help(format!("`{key}` that GARM takes: {}", known.join(", ")))
+    };
+    let os_differs = |it: &DesiredPool, live: &Pool| live.spec.os_type != it.os_type;
+    let arch_differs = |it: &DesiredPool, live: &Pool| live.spec.os_arch != it.os_arch;
+    if !GARM_SYSTEMS.contains(&pool.os_type.as_str()) && !has(os_differs) {
+        return Err(refusal("os_type", &pool.os_type, GARM_SYSTEMS));
+    }
+    if !GARM_ARCHITECTURES.contains(&pool.os_arch.as_str()) && !has(arch_differs) {
+        return Err(refusal("os_arch", &pool.os_arch, GARM_ARCHITECTURES));
+    }
+    Ok(())
+}
+
+/// The declared template, which has to be for the pool's system and forge: GARM checks that when
+/// a pool is created, and not when it is changed.
+pub(super) fn declared_template<'a>(
+    index: &Index<'_>,
+    pool: &DesiredPool,
+    forge: &str,
+) -> Result<Option<u64>, Obstacle<'a>> {
+    let Some(name) = &pool.template else { return Ok(None) };
+    let Some(template) = index.template(name) else {
+        return Err(Obstacle::new(format!("GARM does not know the template {}", code(name)))
+            .help("`garm-cli template list` names those it knows"));
+    };
+    match misfit(template, &pool.os_type, forge) {
+        None => Ok(Some(template.id)),
+        Some(reason) => {
+            Err(Obstacle::new(reason).help("name a template for that, or leave `template` out"))
+        }
+    }
+}
+
+/// What a pool that stays has left alone, once its system is another one: GARM's own template for
+/// the new system takes the place of one for the old.
+pub(super) fn after_change<'a>(
+    index: &Index<'_>,
+    desired: &DesiredPool,
+    pool: &'a Pool,
+    left: LeftAlone,
+) -> Result<LeftAlone, Obstacle<'a>> {
+    let forge = index.forge(&pool.entity);
+    if desired.template.is_some() || pool.spec.os_type == desired.os_type {
+        return Ok(left);
+    }
+    let template = left.template_id.and_then(|id| index.template_with(id));
+    let Some(reason) = template.and_then(|it| misfit(it, &desired.os_type, forge)) else {
+        return Ok(left);
+    };
+    match index.system_template(&desired.os_type, forge) {
+        Some(own) => Ok(LeftAlone { template_id: Some(own.id), ..left }),
+        None => Err(Obstacle::new(reason)
+            .at(pool)
+            .help("GARM has none of its own for that: name one with `template`")),
+    }
+}
+
+/// The template of a retired pool, as far as the pool that follows may have it; without one GARM
+/// gives it its own. One that was not read is kept if the system is the same.
+pub(super) fn carried_template(
+    index: &Index<'_>,
+    desired: &DesiredPool,
+    old: &Pool,
+    forge: &str,
+) -> Option<u64> {
+    let id = old.spec.template_id?;
+    let fits = match index.template_with(id) {
+        Some(template) => template.fits(&desired.os_type, forge),
+        None => old.spec.os_type == desired.os_type,
+    };
+    fits.then_some(id)
+}
+
+fn misfit(template: &Template, os_type: &str, forge: &str) -> Option<String> {
+    let (is, wants) = template.misfit(os_type, forge)?;
+    let name = code(&template.name);
+    Some(format!("template {name} is for {}, and the pool is for {}", code(is), code(wants)))
+}

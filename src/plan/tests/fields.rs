@@ -1,0 +1,208 @@
+//! Fields with a meaning of their own: what is left alone, what GARM clears, what it makes no
+//! runners of, and the templates and proxies that are named.
+
+use super::build::*;
+use super::rows::{changed, check, with};
+use crate::domain::desired::DesiredPool;
+use crate::domain::fleet::{Fleet, Template};
+use crate::domain::pool::{NO_PROXY, Pool, PoolChange, PoolSpec};
+use crate::plan::{Options, Work, plan};
+
+/// GARM's own templates for Linux (1) and Windows (2), and one of somebody's for Linux (9).
+fn templates() -> Vec<Template> {
+    let own = |id, name, os_type| Template { is_system: true, ..template(id, name, os_type) };
+    vec![
+        own(1, "github_linux", "linux"),
+        own(2, "github_windows", "windows"),
+        template(9, "mine", "linux"),
+    ]
+}
+
+fn there(pools: impl IntoIterator<Item = Pool>) -> Fleet {
+    Fleet { templates: templates(), proxies: proxies(), ..with(pools) }
+}
+
+/// The one change that a plan asks of the pool.
+fn change(declared: DesiredPool, live: Pool) -> PoolChange {
+    let made = plan(&desired([declared]), &there([live]), &Options::default());
+    match made.steps.as_slice() {
+        [step] => match &step.work {
+            Work::Change { change, .. } => change.clone(),
+            other => panic!("{other:?}"),
+        },
+        steps => panic!("{steps:#?}"),
+    }
+}
+
+/// The pool that a plan creates.
+fn created(declared: DesiredPool, live: impl IntoIterator<Item = Pool>) -> PoolSpec {
+    let made = plan(&desired([declared]), &there(live), &Options::default());
+    let new = made.steps.into_iter().find_map(|it| match it.work {
+        Work::Create(new) | Work::Replace { new, .. } => Some(new.spec),
+        _ => None,
+    });
+    new.expect("a plan that creates")
+}
+
+#[test]
+fn no_group_and_no_proxy_are_asked_for_and_absent_ones_are_left_alone() {
+    let live = changed_live(|it| {
+        it.spec.runner_group = "builders".to_owned();
+        it.spec.proxy_id = Some(2);
+    });
+    check(&desired([pool("a")]), &there([live.clone()]), &[]);
+    let none = changed(pool("a"), |it| {
+        it.runner_group = Some(String::new());
+        it.proxy = Some(String::new());
+    });
+    let asked = PoolChange {
+        runner_group: Some(String::new()),
+        proxy_id: Some(NO_PROXY),
+        ..PoolChange::default()
+    };
+    assert_eq!(change(none.clone(), live), asked);
+    check(&desired([none]), &there([changed_live(|_| {})]), &[]);
+}
+
+#[test]
+fn a_proxy_is_found_by_name_in_any_case_or_blocks() {
+    let named = |text: &str| changed(pool("a"), |it| it.proxy = Some(text.to_owned()));
+    let live = || changed_live(|it| it.spec.proxy_id = Some(2));
+    let asked = PoolChange { proxy_id: Some(1), ..PoolChange::default() };
+    assert_eq!(change(named("SQUID"), live()), asked);
+    check(&desired([named("other")]), &there([live()]), &[]);
+    check(
+        &desired([named("gone")]),
+        &there([live()]),
+        &["blocked a [] GARM does not know the proxy `gone`"],
+    );
+}
+
+#[test]
+fn an_unmanaged_switch_makes_no_difference_and_a_new_pool_is_on() {
+    let unmanaged = changed(pool("a"), |it| it.enabled = None);
+    let off = || changed_live(|it| it.spec.enabled = false);
+    check(&desired([unmanaged.clone()]), &there([off()]), &[]);
+    check(&desired([unmanaged.clone()]), &there([changed_live(|_| {})]), &[]);
+    assert!(created(unmanaged.clone(), []).enabled);
+    // A pool that follows one is as that one is.
+    let moved = changed(unmanaged.clone(), |it| it.provider = "gcp".to_owned());
+    assert!(!created(moved, [off()]).enabled);
+    // A create that was interrupted has yet to switch its pool on.
+    let unfinished = changed_live(|it| {
+        it.spec.enabled = false;
+        it.spec.min_idle_runners = 0;
+        it.updated_at = it.created_at;
+    });
+    assert_eq!(change(unmanaged, unfinished).enabled, Some(true));
+}
+
+#[test]
+fn a_replace_keeps_all_that_files_leave_alone_and_still_means_something() {
+    let old = || {
+        changed_live(|it| {
+            it.spec.runner_group = "builders".to_owned();
+            it.spec.template_id = Some(9);
+            it.spec.proxy_id = Some(2);
+        })
+    };
+    let kept = |it: &PoolSpec| (it.runner_group.clone(), it.template_id, it.proxy_id);
+    let moved = |f: fn(&mut DesiredPool)| kept(&created(changed(pool("a"), f), [old()]));
+    let group = || "builders".to_owned();
+    assert_eq!(moved(|it| it.provider = "gcp".to_owned()), (group(), Some(9), Some(2)));
+    let elsewhere = |it: &mut DesiredPool| it.entity.name = "beta".to_owned();
+    let organization = organization("org-2", "beta", "github.com");
+    let mut fleet = there([old()]);
+    fleet.entities.push(organization);
+    let made = plan(&desired([changed(pool("a"), elsewhere)]), &fleet, &Options::default());
+    let Work::Replace { new, .. } = &made.steps[0].work else { panic!("{made:#?}") };
+    assert_eq!(kept(&new.spec), (String::new(), Some(9), Some(2)));
+}
+
+/// GARM takes the new system, keeps the template of the old one, and refuses that pair in the POST
+/// of every later replace.
+#[test]
+fn a_pool_of_another_system_gets_a_template_for_it() {
+    let windows = || changed(pool("a"), |it| it.os_type = "windows".to_owned());
+    let mine = |it: &mut Pool| it.spec.template_id = Some(9);
+    let asked = |template_id| PoolChange {
+        os_type: Some("windows".to_owned()),
+        template_id,
+        ..PoolChange::default()
+    };
+    assert_eq!(change(windows(), changed_live(mine)), asked(Some(2)));
+    assert_eq!(change(windows(), changed_live(|it| it.spec.template_id = Some(2))), asked(None));
+    let mut bare = there([changed_live(mine)]);
+    bare.templates.retain(|it| it.os_type == "linux");
+    check(
+        &desired([windows()]),
+        &bare,
+        &["blocked a [] template `mine` is for `linux`, and the pool is for `windows`"],
+    );
+}
+
+#[test]
+fn a_replace_drops_a_template_that_does_not_fit() {
+    let moved = changed(pool("a"), |it| {
+        it.provider = "gcp".to_owned();
+        it.os_type = "windows".to_owned();
+    });
+    let stuck = |it: &mut Pool| {
+        it.spec.os_type = "windows".to_owned();
+        it.spec.template_id = Some(9);
+    };
+    assert_eq!(created(moved.clone(), [changed_live(stuck)]).template_id, None);
+    let fitting = changed_live(|it| it.spec.template_id = Some(2));
+    assert_eq!(created(moved, [fitting]).template_id, Some(2));
+}
+
+#[test]
+fn a_declared_template_has_to_be_for_the_pools_system_and_forge() {
+    let named = |os_type: &str| {
+        changed(pool("a"), |it| {
+            it.template = Some("mine".to_owned());
+            it.os_type = os_type.to_owned();
+        })
+    };
+    check(
+        &desired([named("windows")]),
+        &there([]),
+        &["blocked a [] template `mine` is for `linux`, and the pool is for `windows`"],
+    );
+    let mut gitea = there([]);
+    gitea.entities[0].forge = "gitea".to_owned();
+    check(
+        &desired([named("linux")]),
+        &gitea,
+        &["blocked a [] template `mine` is for `github`, and the pool is for `gitea`"],
+    );
+    assert_eq!(created(named("linux"), []).template_id, Some(9));
+}
+
+#[test]
+fn what_garm_makes_no_runners_of_is_blocked_and_the_rest_plans() {
+    let old = changed(pool("a"), |it| it.os_arch = "i386".to_owned());
+    let apple = changed(pool("b"), |it| it.os_type = "macos".to_owned());
+    check(
+        &desired([old.clone(), apple, pool("c")]),
+        &there([]),
+        &[
+            "blocked a [] GARM makes no runners with `os_arch: i386`",
+            "blocked b [] GARM makes no runners with `os_type: macos`",
+            "create c [] declared, and no pool in GARM bears `runnerctl=acme/c`",
+        ],
+    );
+    check(
+        &desired([old.clone()]),
+        &there([changed_live(|_| {})]),
+        &["blocked a [] GARM makes no runners with `os_arch: i386`"],
+    );
+    // One that was made so by an update is as declared.
+    check(&desired([old]), &there([changed_live(|it| it.spec.os_arch = "i386".to_owned())]), &[]);
+}
+
+fn changed_live(change: impl FnOnce(&mut Pool)) -> Pool {
+    let mut live = live(&pool("a"));
+    change(&mut live);
+    live
+}

@@ -1,0 +1,157 @@
+//! What GARM has of a pool, whole: nothing of it is lost when the pool is replaced.
+
+use runnerctl::domain::desired::{Desired, Scope};
+use runnerctl::domain::fleet::Fleet;
+use runnerctl::domain::name::FleetName;
+use runnerctl::engine::observe::{Ask, Claim, Credentials, Proxies, Specs, Templates, read_fleet};
+use runnerctl::garm::{Kept, POOL_KEYS};
+use runnerctl::host::clock::Clock;
+use runnerctl::manifest::{Manifest, Source, has_error, load};
+use runnerctl::plan::{self, Action, plan};
+use runnerctl::sim::Request;
+use serde_json::{Value, json};
+
+use super::bench::Bench;
+
+/// The JSON of an answer that is a success.
+fn ask(bench: &Bench, method: &str, path: &str, body: &Value) -> Value {
+    bench.memory.with(|world| {
+        let token = format!("Bearer {}", world.admin_token());
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let authorization = Some(token.as_str());
+        let reply = world.handle(Request { method, path, authorization, body: body.as_bytes() });
+        assert_eq!(reply.status, 200, "{method} {path}: {}", reply.body);
+        serde_json::from_str(&reply.body).unwrap_or(Value::Null)
+    })
+}
+
+/// A pool of the fleet that says all that GARM takes.
+fn whole(bench: &Bench) -> Value {
+    let proxy = json!({ "name": "squid", "http_proxy": "http://10.0.0.1:3128" });
+    ask(bench, "POST", "/proxies", &proxy);
+    let body = json!({
+        "provider_name": "sim", "image": "ubuntu:24.04", "flavor": "small", "os_type": "linux",
+        "os_arch": "arm64", "tags": ["arm", "runnerctl=acme/arm"], "max_runners": 5,
+        "min_idle_runners": 1, "enabled": true, "priority": 7, "runner_prefix": "odd",
+        "runner_bootstrap_timeout": 25, "enable_shell": true, "github-runner-group": "builders",
+        "proxy_id": 1, "template_id": 2, "extra_specs": { "disk": 20 },
+    });
+    let made = ask(bench, "POST", &format!("/organizations/{}/pools", bench.entity.id), &body);
+    ask(bench, "GET", &format!("/pools/{}", made["id"].as_str().unwrap()), &Value::Null)
+}
+
+fn declared(pool: &str) -> (Manifest, Desired) {
+    let source = |path: &str, text: &str| Source { path: path.into(), text: text.into() };
+    let fleet = "fleet: acme\ngarm: { url: https://garm.example.com, password: env:P }\n";
+    let pools = source("pools.yaml", &format!("pools: [{{ name: arm, {pool} }}]\n"));
+    let manifest = load(Some(&source("runnerctl.yaml", fleet)), &[pools]);
+    assert!(!has_error(&manifest.problems), "{:#?}", manifest.problems);
+    let desired = manifest.complete(Scope::Whole).unwrap();
+    (manifest, desired)
+}
+
+async fn read(bench: &Bench, manifest: &Manifest) -> Fleet {
+    let claim = |it: &runnerctl::manifest::DeclaredPool| Claim {
+        name: it.name.clone(),
+        adopt: it.adopt.clone(),
+        entity: it.entity.clone(),
+        provider: it.provider.clone(),
+        os_type: it.os_type.clone(),
+    };
+    let ask = Ask {
+        kinds: vec![bench.entity.kind],
+        templates: Templates::Unwanted,
+        proxies: Proxies::Unwanted,
+        credentials: Credentials::Unwanted,
+        specs: Specs::Declared {
+            fleet: FleetName::new("acme").unwrap(),
+            pools: manifest.pools.iter().map(claim).collect(),
+        },
+    };
+    read_fleet(&bench.client, &ask, &Clock::Real).await.unwrap()
+}
+
+/// What files have a default for is declared as it is; the rest is left alone.
+const MANAGED: &str = "organization: acme, image: 'ubuntu:24.04', instance_type: small, \
+    labels: [arm], os_arch: arm64, max_runners: 5, min_idle_runners: 1, autoscale: false, \
+    priority: 7, runner_prefix: odd, bootstrap_timeout: 25m, enable_shell: true, \
+    extra_specs: { disk: 20 }, enabled: unmanaged";
+
+#[tokio::test(start_paused = true)]
+async fn a_replace_carries_over_every_key_that_garm_has_of_a_pool() {
+    let bench = Bench::new().await;
+    let old = whole(&bench);
+    let (manifest, desired) = declared(&format!("{MANAGED}, provider: sim2"));
+    let made = plan(&desired, &read(&bench, &manifest).await, &plan::Options::default());
+    assert_eq!(made.steps.iter().map(|it| it.action).collect::<Vec<_>>(), [Action::Replace]);
+    assert_eq!(bench.apply(made.steps).await, ["arm replace done: old pool deleted"]);
+    let all = ask(&bench, "GET", "/pools", &Value::Null);
+    let [new] = all.as_array().unwrap().as_slice() else { panic!("{all}") };
+    let new = ask(&bench, "GET", &format!("/pools/{}", new["id"].as_str().unwrap()), &Value::Null);
+    let names = |tags: &Value| {
+        let mut names: Vec<String> =
+            tags.as_array().unwrap().iter().map(|it| it["name"].to_string()).collect();
+        names.sort();
+        names
+    };
+    let mut kept = 0;
+    for (key, value) in old.as_object().unwrap() {
+        let how = POOL_KEYS.iter().find(|it| it.0 == key).map(|it| it.1);
+        match (how, key.as_str()) {
+            (Some(Kept::Garms), _) => {}
+            (Some(Kept::Owner), _) => assert_eq!(&new[key], value, "{key}"),
+            (Some(Kept::Field(_)), "provider_name") => assert_eq!(new[key], "sim2"),
+            (Some(Kept::Field(_)), "tags") => assert_eq!(names(&new[key]), names(value)),
+            (Some(Kept::Field(_)), _) => {
+                assert_eq!(&new[key], value, "{key} is lost");
+                kept += 1;
+            }
+            (None, _) => panic!("`{key}` of GARM's pools is neither a field nor GARM's own"),
+        }
+    }
+    assert_eq!(kept, 15);
+    let fields = POOL_KEYS.iter().filter(|it| matches!(it.1, Kept::Field(_))).count();
+    assert_eq!(kept, fields - 2, "all but the provider and the labels");
+    let left = plan(&desired, &read(&bench, &manifest).await, &plan::Options::default());
+    assert!(left.is_empty(), "{:#?}", left.steps);
+}
+
+/// GARM keeps the template of the old system in an update, and refuses the pair in a POST.
+#[tokio::test(start_paused = true)]
+async fn a_change_of_the_system_and_a_replace_after_it_go_through() {
+    let bench = Bench::new().await;
+    whole(&bench);
+    for (also, expected) in [
+        ("provider: sim, os_type: windows", "arm update done"),
+        ("provider: sim2, os_type: windows", "arm replace done: old pool deleted"),
+    ] {
+        let (manifest, desired) = declared(&format!("{MANAGED}, {also}"));
+        let made = plan(&desired, &read(&bench, &manifest).await, &plan::Options::default());
+        assert_eq!(bench.apply(made.steps).await, [expected]);
+        let pool = ask(&bench, "GET", "/pools", &Value::Null)[0].take();
+        assert_eq!((&pool["os_type"], &pool["template_id"]), (&json!("windows"), &json!(1)));
+        let left = plan(&desired, &read(&bench, &manifest).await, &plan::Options::default());
+        assert!(left.is_empty(), "{:#?}", left.steps);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn groups_and_proxies_are_taken_away_and_given_again() {
+    let bench = Bench::new().await;
+    whole(&bench);
+    for (also, group, proxy) in [
+        ("runner_group: '', proxy: ''", Value::Null, Value::Null),
+        ("runner_group: big, proxy: SQUID", json!("big"), json!(1)),
+    ] {
+        let (manifest, desired) = declared(&format!("{MANAGED}, provider: sim, {also}"));
+        let mut fleet = read(&bench, &manifest).await;
+        fleet.proxies = bench.client.proxies().await.unwrap();
+        let made = plan(&desired, &fleet, &plan::Options::default());
+        assert_eq!(bench.apply(made.steps).await, ["arm update done"]);
+        let pool = ask(&bench, "GET", "/pools", &Value::Null)[0].take();
+        assert_eq!((&pool["github-runner-group"], &pool["proxy_id"]), (&group, &proxy));
+        fleet.pools = read(&bench, &manifest).await.pools;
+        let left = plan(&desired, &fleet, &plan::Options::default());
+        assert!(left.is_empty(), "{:#?}", left.steps);
+    }
+}
