@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::places::{Places, Surroundings};
 use super::policies::Policies;
 use super::step_summary;
-use super::validate::{Gathered, gather};
+use super::validate::{Gathered, gather, not_read};
 
 /// The files of a run, without errors.
 pub struct Loaded {
@@ -39,6 +39,9 @@ pub fn load(cx: Context<'_>) -> Result<Loaded, Failure> {
 pub fn load_from(places: Places, cx: Context<'_>) -> Result<Loaded, Failure> {
     let gathered = gather(&places, std::slice::from_ref(&places.pools));
     stop_at(&gathered.problems, cx)?;
+    if let Some(note) = not_read(&gathered.unread).filter(|_| gathered.scope == Scope::Whole) {
+        cx.print.say_quietly(&note);
+    }
     let warnings = gathered.problems.len();
     let Gathered { manifest, scope, policies, .. } = gathered;
     Ok(Loaded { manifest, places, scope, warnings, policies })

@@ -52,6 +52,8 @@ pub struct Gathered {
     pub files: Vec<String>,
     /// How much of the fleet they speak for.
     pub scope: Scope,
+    /// What lies beside the pool files and was not read.
+    pub unread: Vec<String>,
     /// What binds the pools.
     pub policies: Policies,
 }
@@ -59,7 +61,7 @@ pub struct Gathered {
 /// Reads the fleet file and the policy file, if there are any, and pool files or folders of them.
 pub fn gather(places: &Places, pools: &[Start]) -> Gathered {
     let fleet = places.fleet.as_ref();
-    let Pools { sources, mut problems, is_folder } = files::read_pools(pools);
+    let Pools { sources, mut problems, is_folder, unread } = files::read_pools(pools);
     let mut paths: Vec<String> = sources.iter().map(|it| it.path.clone()).collect();
     let mut manifest = match fleet.map(files::read_fleet).transpose() {
         Ok(fleet) => {
@@ -75,7 +77,7 @@ pub fn gather(places: &Places, pools: &[Start]) -> Gathered {
     let policies = Policies::gather(places.policy.as_ref(), &mut manifest, &mut problems);
     paths.extend(places.policy.iter().map(|it| it.path().display().to_string()));
     let scope = if is_folder { Scope::Whole } else { Scope::Part };
-    Gathered { manifest, problems, files: paths, scope, policies }
+    Gathered { manifest, problems, files: paths, scope, unread, policies }
 }
 
 /// Checks the files. Opens no socket, resolves no secret, starts no process.
@@ -186,6 +188,9 @@ fn show(gathered: &Gathered, asked: Option<&Asked<'_>>, cx: Context<'_>) -> Resu
         Output::Json => {
             let problems = problem::json(&gathered.problems);
             let mut document = json!({ "problems": problems });
+            if !gathered.unread.is_empty() {
+                document["unread"] = json!(gathered.unread);
+            }
             if let Some(asked) = asked {
                 document["mtls"] = proof::json(asked.probes);
                 document["requirements"] = view::requirements::json(asked.verdicts);
@@ -194,6 +199,9 @@ fn show(gathered: &Gathered, asked: Option<&Asked<'_>>, cx: Context<'_>) -> Resu
         }
         Output::Text | Output::Markdown => {
             let mut text = text(gathered, asked.map(|it| it.address.as_str()));
+            if let Some(note) = not_read(&gathered.unread) {
+                text.push_str(&format!("\n{note}"));
+            }
             if let Some(asked) = asked {
                 let report = view::requirements::text(asked.verdicts, cx.print.width());
                 text.push_str(&format!("\n{}\n\n{report}", proof::text(asked.probes)));
@@ -201,6 +209,20 @@ fn show(gathered: &Gathered, asked: Option<&Asked<'_>>, cx: Context<'_>) -> Resu
             cx.print.result(&text)
         }
     }
+}
+
+/// What was not read, by name; nothing when that is nothing.
+pub fn not_read(unread: &[String]) -> Option<String> {
+    const SHOWN: usize = 8;
+    let names: Vec<String> = unread.iter().take(SHOWN).map(code).collect();
+    let more = match unread.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let names = names.join(", ");
+    (!unread.is_empty()).then(|| {
+        format!("note: not read, since pool files are named `*.yaml` or `*.yml`: {names}{more}")
+    })
 }
 
 fn text(gathered: &Gathered, asked: Option<&str>) -> String {

@@ -58,6 +58,9 @@ pub struct Pools {
     pub problems: Vec<Problem>,
     /// Whether a folder of them was named, and not single files alone.
     pub is_folder: bool,
+    /// What lies in the folders and was passed over, because it is no pool file by its name, or
+    /// holds none: pools that are declared only there count as not declared.
+    pub unread: Vec<String>,
 }
 
 /// The pool files of some files and folders; a file that is named twice is read once. A folder is
@@ -165,24 +168,39 @@ impl Reader {
             Err(refusal) => return self.refuse(problem(refusal, path)),
         };
         for name in names {
+            let path = path.join(&name);
             if !name.to_string_lossy().starts_with('.') {
-                self.entry(&path.join(&name), folder, &name, level);
+                self.entry(&path, folder, &name, level);
+            } else if is_almost_yaml(&name) {
+                self.pools.unread.push(shown(&path));
             }
         }
     }
 
     fn entry(&mut self, path: &Path, folder: &Folder, name: &OsStr, level: Level) {
         match folder.walk(Path::new(name), Links::Beneath) {
-            // What is no pool file by its name does not matter, readable or not.
-            Ok(End::File(_)) if !is_yaml(name) => {}
-            Err(Refusal::Io(_) | Refusal::NotAFile(_)) if !is_yaml(name) => {}
-            Err(Refusal::Outside) if !is_yaml(name) && folder.leads_to_a_file(name) => {}
+            Ok(End::File(_)) if !is_yaml(name) && is_almost_yaml(name) => {
+                let message = "this name is no pool file's: its ending is in capitals";
+                let problem = Problem::of_file(Code::NotByName, shown(path), message);
+                self.refuse(problem.with_help(BY_NAME));
+            }
+            // What is no pool file by its name is not looked into, readable or not.
+            Ok(End::File(_)) if !is_yaml(name) => self.pools.unread.push(shown(path)),
+            Err(Refusal::NotAFile(_)) if !is_yaml(name) => self.pools.unread.push(shown(path)),
+            Err(Refusal::Outside) if !is_yaml(name) && folder.leads_to_a_file(name) => {
+                self.pools.unread.push(shown(path));
+            }
             Ok(End::File(found)) => self.file(path, &found),
             Ok(End::Folder(inner)) if inner.is(folder) => {
                 self.refuse(problem(Refusal::Circle, path));
             }
             Ok(End::Folder(inner)) if level == Level::Top => {
+                let before = (self.met, self.pools.unread.len());
                 self.entries(path, &inner, Level::Team);
+                // As an empty folder a team's submodule shows that was not fetched.
+                if before == (self.met, self.pools.unread.len()) {
+                    self.pools.unread.push(format!("{}/", shown(path)));
+                }
             }
             Ok(End::Folder(_)) => {
                 let message = "folders this deep are not read";
@@ -236,6 +254,12 @@ impl Reader {
 
 const BY_NAME: &str = "pool files are named `*.yaml` or `*.yml`";
 
+/// Whether a name would be a pool file's but for capitals, or a dot before it.
+fn is_almost_yaml(name: &OsStr) -> bool {
+    let name = name.to_string_lossy().to_lowercase();
+    name.ends_with(".yaml") || name.ends_with(".yml")
+}
+
 fn is_yaml(name: &OsStr) -> bool {
     Path::new(name).extension().is_some_and(|it| it == "yaml" || it == "yml")
 }
@@ -288,12 +312,13 @@ mod tests {
         let root = folder.path().join("pools");
         fs::create_dir(&root).unwrap();
         build(&root);
-        let Pools { sources, problems, .. } = read_pools(&[Start::Named(root.clone())]);
+        let Pools { sources, problems, unread, .. } = read_pools(&[Start::Named(root.clone())]);
         let below = |path: &str| path.trim_start_matches(root.to_str().unwrap()).to_owned();
         let read: Vec<String> = sources.iter().map(|it| below(&it.path)).collect();
         let refused: Vec<String> = problems
             .iter()
             .map(|it| format!("{} {}: {}", it.code.text(), below(&it.place.file), it.message))
+            .chain(unread.iter().map(|it| format!("not read {}", below(it))))
             .collect();
         let seen = (
             read.iter().map(String::as_str).collect::<Vec<_>>(),
@@ -318,7 +343,38 @@ mod tests {
                     write(root.join(team).join("x.yaml"));
                 }
             },
-            (&["/a.yaml", "/b.yml", "/team/x.yaml"], &[]),
+            (
+                &["/a.yaml", "/b.yml", "/team/x.yaml"],
+                &["not read /.hidden.yaml", "not read /c.yaml.bak", "not read /notes.md"],
+            ),
+        );
+    }
+
+    /// Pools of files that nobody reads would be deleted.
+    #[test]
+    fn whatever_is_not_read_is_named() {
+        check(
+            |root| {
+                for name in ["A.YAML", "b.Yml", "pools.json", "c.yaml"] {
+                    write(root.join(name));
+                }
+                symlink("../gone", root.join("team-a")).unwrap();
+                fs::create_dir(root.join("team-b")).unwrap();
+                fs::create_dir(root.join("team-c")).unwrap();
+                fs::write(root.join("team-c/README"), "").unwrap();
+                fs::create_dir(root.join(".git")).unwrap();
+            },
+            (
+                &["/c.yaml"],
+                &[
+                    "RC0109 /A.YAML: this name is no pool file's: its ending is in capitals",
+                    "RC0109 /b.Yml: this name is no pool file's: its ending is in capitals",
+                    "RC0105 /team-a: the link leads out of the folder that is read",
+                    "not read /pools.json",
+                    "not read /team-b/",
+                    "not read /team-c/README",
+                ],
+            ),
         );
     }
 
@@ -371,6 +427,8 @@ mod tests {
                     "RC0105 /self: the link leads in a circle",
                     "RC0105 /up: the link leads out of the folder that is read",
                     "RC0105 /zero.yaml: the link leads out of the folder that is read",
+                    "not read /README",
+                    "not read /notes.txt",
                 ],
             ),
         );
