@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::shrink;
 use crate::domain::label::Labels;
 use crate::domain::pool::{NO_PROXY, Pool, PoolChange, PoolSpec, Reading};
+use crate::plan::are_same_specs;
 
 /// One field: its name in the manifests, what a change asks for it, and how it stands.
 struct Field {
@@ -71,10 +72,22 @@ fn labels(labels: &Labels) -> Value {
     labels.keys().collect::<Vec<_>>().into()
 }
 
-/// The asked fields that do not stand in `spec` as asked.
+/// The asked fields that do not stand in `spec` as asked. `extra_specs` stand as asked when they
+/// mean the same: PostgreSQL gives them back in another order, and numbers in another spelling.
 pub fn missing(change: &PoolChange, spec: &PoolSpec) -> Vec<&'static str> {
-    let differs = |it: &&Field| (it.asked)(change).is_some_and(|asked| asked != (it.live)(spec));
+    let differs = |it: &&Field| match (it.key, &change.extra_specs) {
+        (SPECS, Some(asked)) => !are_same_specs(asked, &spec.extra_specs),
+        _ => (it.asked)(change).is_some_and(|asked| asked != (it.live)(spec)),
+    };
     FIELDS.iter().filter(differs).map(|it| it.key).collect()
+}
+
+/// The change without `extra_specs` that mean what stands there: on PostgreSQL a write of the same
+/// ones makes every runner outdated.
+pub fn without_same_specs(change: PoolChange, spec: &PoolSpec) -> PoolChange {
+    let is_same = |it: &Map<String, Value>| are_same_specs(it, &spec.extra_specs);
+    let extra_specs = change.extra_specs.filter(|it| !is_same(it));
+    PoolChange { extra_specs, ..change }
 }
 
 /// What of a whole new pool does not stand as asked, as far as `pool` was read.

@@ -189,7 +189,7 @@ impl Writer {
         wish: impl Fn(&Pool) -> PoolChange,
     ) -> Result<Deed, Trouble> {
         let pool = self.checked(target, guard).await?.0;
-        let change = wish(&pool);
+        let change = fields::without_same_specs(wish(&pool), &pool.spec);
         if fields::missing(&change, &pool.spec).is_empty() {
             return Ok(Deed::Already);
         }

@@ -67,12 +67,18 @@ fn one(d: &mut Decoder<'_>, node: &Node<'_>, scalar: &Scalar<'_>) -> Option<Json
     let (message, help) = match scalar.meaning() {
         Meaning::Null => return Some(Json::Null),
         Meaning::Bool(flag) => return Some(Json::Bool(flag)),
-        Meaning::Text(text) => return Some(Json::String(text.to_owned())),
+        Meaning::Text(text) => {
+            if text.contains("${{") {
+                let message = "`${{ … }}` is sent as it stands: only workflows fill it in";
+                d.report(Draft::warning(Code::Placeholder, d.at(node.span), message));
+            }
+            return Some(Json::String(text.to_owned()));
+        }
         Meaning::Int(digits) => match whole(digits) {
             Ok(number) => return Some(Json::Number(number)),
             Err(why) => why,
         },
-        Meaning::Float(text) => match text.parse::<f64>().ok().and_then(Number::from_f64) {
+        Meaning::Float(text) => match fraction(text) {
             Some(number) => return Some(Json::Number(number)),
             None => ("JSON has no such number", "put it into quotes to send it as text"),
         },
@@ -83,21 +89,31 @@ fn one(d: &mut Decoder<'_>, node: &Node<'_>, scalar: &Scalar<'_>) -> Option<Json
     None
 }
 
-/// A whole number that 64 bits hold, in decimal digits.
+/// A whole number in decimal digits, however many.
 fn whole(digits: &str) -> Result<Number, (&'static str, &'static str)> {
     let unsigned = digits.trim_start_matches(['+', '-']);
-    if unsigned.len() > 1 && unsigned.starts_with('0') {
-        return Err((
-            "a number that begins with `0` is another one to YAML 1.1 than to YAML 1.2",
-            "write it in decimal digits, or put it into quotes to send it as text",
-        ));
-    }
-    let signed = digits.trim_start_matches('+');
-    let number = signed
-        .parse::<i64>()
-        .map(Number::from)
-        .or_else(|_| signed.parse::<u64>().map(Number::from));
-    number.map_err(|_| {
-        ("the number has more digits than JSON carries", "put it into quotes to send it as text")
-    })
+    let number = digits.trim_start_matches('+').parse();
+    number.ok().filter(|_| unsigned.len() == 1 || !unsigned.starts_with('0')).ok_or((
+        "a number that begins with `0` is another one to YAML 1.1 than to YAML 1.2",
+        "write it in decimal digits, or put it into quotes to send it as text",
+    ))
+}
+
+/// A number with a fraction or an exponent, digit by digit: JSON wants digits on both sides of the
+/// point and no zeros before them.
+fn fraction(text: &str) -> Option<Number> {
+    let (sign, unsigned) = match text.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", text.strip_prefix('+').unwrap_or(text)),
+    };
+    let at = unsigned.find(['e', 'E']).unwrap_or(unsigned.len());
+    let (mantissa, power) = unsigned.split_at(at);
+    let (before, after) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let before = match before.trim_start_matches('0') {
+        "" => "0",
+        digits => digits,
+    };
+    let point = if mantissa.contains('.') { "." } else { "" };
+    let after = if after.is_empty() && !point.is_empty() { "0" } else { after };
+    format!("{sign}{before}{point}{after}{power}").parse().ok()
 }

@@ -35,6 +35,7 @@ use serde_json::Value;
 pub use self::drift::drifts;
 pub use self::make::plan;
 pub use self::settle::create_in_flight;
+pub use self::specs::are_same as are_same_specs;
 
 use crate::domain::credential::DesiredCredential;
 use crate::domain::desired::Desired;

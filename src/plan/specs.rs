@@ -9,14 +9,10 @@ use sha2::{Digest, Sha256};
 use super::{Change, Shown};
 use crate::policy::kit;
 
-/// From here on a store may spell a number in another way: PostgreSQL gives `1e16` back as
-/// `10000000000000000`.
-const RESPELT_FROM: f64 = 1e15;
-
 /// Whether two maps mean the same. The order of keys does not count, and a key that is `null` is
 /// one that is absent. Numbers are compared as numbers, but `1` and `1.0` differ: GARM hands the
 /// text on, and a provider written in Go refuses `1.0` where it wants a whole number.
-pub(super) fn are_same(a: &Map<String, Value>, b: &Map<String, Value>) -> bool {
+pub fn are_same(a: &Map<String, Value>, b: &Map<String, Value>) -> bool {
     keys(a, b).all(|key| is_same_entry(entry(a, key), entry(b, key)))
 }
 
@@ -93,12 +89,40 @@ fn is_same(a: &Value, b: &Value) -> bool {
 }
 
 fn is_same_number(a: &Number, b: &Number) -> bool {
-    let as_float = || (a.as_f64().unwrap_or(f64::NAN), b.as_f64().unwrap_or(f64::NAN));
-    a == b
-        || a.is_f64() != b.is_f64() && {
-            let (a, b) = as_float();
-            a == b && a.abs() >= RESPELT_FROM
-        }
+    a == b || Decimal::of(a.as_str()).is_some_and(|it| Decimal::of(b.as_str()) == Some(it))
+}
+
+/// A number by its exact value, and by whether it has a fraction once it is written without an
+/// exponent: in that form PostgreSQL gives it back, `1e16` as `10000000000000000`.
+#[derive(Debug, PartialEq, Eq)]
+struct Decimal {
+    is_negative: bool,
+    /// Without zeros at either end; empty for zero.
+    digits: String,
+    /// The power of ten of the last digit.
+    exponent: i64,
+    has_fraction: bool,
+}
+
+impl Decimal {
+    /// Nothing where the exponent alone is beyond 64 bits.
+    fn of(text: &str) -> Option<Self> {
+        let unsigned = text.trim_start_matches('-');
+        let (mantissa, power) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let decimals = i64::try_from(fraction.len()).ok()?.checked_sub(power.parse().ok()?)?;
+        let all = format!("{whole}{fraction}");
+        let significant = all.trim_start_matches('0');
+        let digits = significant.trim_end_matches('0');
+        let zeros = i64::try_from(significant.len() - digits.len()).ok()?;
+        let is_zero = digits.is_empty();
+        Some(Self {
+            is_negative: !is_zero && text.starts_with('-'),
+            digits: digits.to_owned(),
+            exponent: if is_zero { 0 } else { zeros.checked_sub(decimals)? },
+            has_fraction: decimals > 0,
+        })
+    }
 }
 
 fn shown(key: &str, value: Option<&Value>, show: &BTreeSet<&str>) -> Shown {
@@ -142,6 +166,10 @@ mod tests {
 
     use super::*;
 
+    fn text(json: &str) -> Value {
+        serde_json::from_str(json).unwrap()
+    }
+
     fn map(value: &Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()
     }
@@ -154,6 +182,17 @@ mod tests {
             (json!({ "a": 1 }), json!({ "a": 1.0 }), false),
             (json!({ "a": 1e16 }), json!({ "a": 10_000_000_000_000_000_u64 }), true),
             (json!({ "a": "1" }), json!({ "a": 1 }), false),
+            (text(r#"{"a":1.10}"#), text(r#"{"a":1.1}"#), true),
+            (text(r#"{"a":1e2}"#), text(r#"{"a":100}"#), true),
+            (text(r#"{"a":1.0e1}"#), text(r#"{"a":10.0}"#), false),
+            (text(r#"{"a":1E400}"#), text(r#"{"a":1e401}"#), false),
+            (
+                text(r#"{"a":12345678901234567890123}"#),
+                text(r#"{"a":12345678901234567890124}"#),
+                false,
+            ),
+            (text(r#"{"a":-0}"#), text(r#"{"a":0}"#), true),
+            (text(r#"{"a":-2}"#), text(r#"{"a":2}"#), false),
             (json!({ "a": [1, 2] }), json!({ "a": [2, 1] }), false),
             (json!({ "a": { "x": 1, "y": [{}] } }), json!({ "a": { "y": [{}], "x": 1 } }), true),
             (json!({ "a": { "x": null } }), json!({ "a": {} }), false),

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
-use serde_json::Value;
+use serde_json::{Number, Value};
 use serde_json::value::RawValue;
 
 /// GARM's own zero, `0001-01-01T00:00:00Z`: "never".
@@ -49,39 +49,16 @@ impl Visitor<'_> for Time {
 }
 
 /// A number that GARM holds in 64 bits and we in 32: larger ones are read as the largest, those
-/// below zero as zero.
+/// below zero as zero. Fractions, which no count has, are an error.
 pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    deserializer.deserialize_any(Count)
-}
-
-struct Count;
-
-impl Visitor<'_> for Count {
-    type Value = u32;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a whole number")
+    let Some(number) = Option::<Number>::deserialize(deserializer)? else { return Ok(0) };
+    if let Some(count) = number.as_u64() {
+        return Ok(u32::try_from(count).unwrap_or(u32::MAX));
     }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<u32, E> {
-        Ok(u32::try_from(number).unwrap_or(u32::MAX))
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<u32, E> {
-        Ok(u32::try_from(number.max(0)).unwrap_or(u32::MAX))
-    }
-
-    /// JSON numbers beyond 64 bits arrive here, and fractions, which no count has.
-    fn visit_f64<E: Error>(self, number: f64) -> Result<u32, E> {
-        match number {
-            _ if number >= f64::from(u32::MAX) => Ok(u32::MAX),
-            _ if number <= 0.0 => Ok(0),
-            _ => Err(E::invalid_type(serde::de::Unexpected::Float(number), &self)),
-        }
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<u32, E> {
-        Ok(0)
+    match number.as_f64() {
+        Some(far) if far <= 0.0 => Ok(0),
+        Some(far) if far >= f64::from(u32::MAX) => Ok(u32::MAX),
+        Some(_) | None => Err(D::Error::custom("a count is a whole number")),
     }
 }
 

@@ -183,7 +183,7 @@ pub fn board(sight: Sight<'_>) -> Board {
         declared.iter().filter(|it| !is_there(it.name.as_str())).map(|it| absent(it, sight));
     let mut lines: Vec<Line> = present.chain(absent).collect();
     lines.sort_by(|a, b| (&a.name, a.standing, &a.pool_id).cmp(&(&b.name, b.standing, &b.pool_id)));
-    let is_scaled = |it: &DeclaredPool| it.enabled && it.scale.autoscale;
+    let is_scaled = |it: &DeclaredPool| it.may_be_enabled() && it.scale.autoscale;
     let source = sight.decisions.source.clone().filter(|_| declared.iter().any(is_scaled));
     Board {
         source,
