@@ -220,3 +220,238 @@ fn few(names: &[String]) -> String {
         Some(more) => format!("{} and {more} more", names[..SHOWN].join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::option;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::domain::desired::Scope;
+    use crate::engine::observe::Claim;
+    use crate::plan::{Action, Options, plan};
+    use crate::sim::memory::Memory;
+    use crate::sim::{Config, Request, World};
+
+    /// An answer that is a success.
+    fn ask(world: &mut World, method: &str, path: &str, body: &str) -> Value {
+        let token = format!("Bearer {}", world.admin_token());
+        let authorization = Some(token.as_str());
+        let reply = world.handle(Request { method, path, authorization, body: body.as_bytes() });
+        assert_eq!(reply.status, 200, "{method} {path} {body}: {}", reply.body);
+        serde_json::from_str(&reply.body).unwrap_or(Value::Null)
+    }
+
+    /// A pool made by hand: the body of its POST, one of its PUT, and whether no file can say it.
+    #[derive(Debug, Clone)]
+    struct ByHand {
+        at: &'static str,
+        post: Value,
+        /// As text: numbers of any length.
+        specs: &'static str,
+        put: Value,
+        is_odd: bool,
+    }
+
+    const SPECS: &[&str] = &[
+        "null",
+        "{}",
+        r#"{"n":12345678901234567890123,"v":1.10,"e":1e400,"neg":-0.5}"#,
+        r#"{"disk":20,"network":"prod","a b: c":"no","<<":"- x","":"  "}"#,
+        r#"{"network":null,"deep":{"list":[{"a":[]},[1,[]],{}],"t":"a\nb\u202e"}}"#,
+        r#"{"on":"off","1":"1","~":"~","k":"0x1F","s":"${HOME} #{x} # y","m":"a: b"}"#,
+        r#"[1,2]"#,
+        r#""text""#,
+    ];
+
+    fn tags() -> impl Strategy<Value = (Vec<String>, bool)> {
+        let plain =
+            vec(select(std::vec!["x", "Linux", "ubuntu:24.04", "a b", "größe", "no"]), 1..4);
+        let plain = plain.prop_map(|it| (it.into_iter().map(str::to_owned).collect(), false));
+        let odd = select(std::vec!["", " x", "a,b", "runner-pool-id=x", "a\nb"]);
+        let many = || (0..98).map(|it| format!("t{it}")).collect::<Vec<_>>();
+        prop_oneof![
+            8 => plain,
+            1 => odd.prop_map(|it| (std::vec![it.to_owned()], true)),
+            1 => Just((many(), true)),
+        ]
+    }
+
+    fn by_hand() -> impl Strategy<Value = ByHand> {
+        let at = select(std::vec!["organizations", "repositories"]);
+        let texts = (
+            select(std::vec!["ubuntu:24.04", "img-1", "off", "12"]),
+            select(std::vec!["small", "n2 big", "{x}"]),
+            select(std::vec!["", "garm", "team a", "Big_1"]),
+            select(std::vec!["", "builders", "Large machines", "~"]),
+        );
+        let numbers = (1..2_000_u32, 0..2_u32, 0..60_u32, 0..9_u32);
+        let switches = (any::<bool>(), any::<bool>(), 0..3_u64, select(std::vec![2_u64, 5]));
+        let put = prop_oneof![
+            10 => Just((json!({}), false)),
+            1 => Just((json!({ "os_type": "macos" }), false)),
+            1 => Just((json!({ "os_arch": "i386" }), false)),
+            1 => Just((json!({ "os_type": "plan9" }), true)),
+            1 => Just((json!({ "max_runners": 0, "min_idle_runners": 0 }), true)),
+            1 => Just((json!({ "runner_prefix": "p".repeat(60) }), true)),
+            1 => Just((json!({ "github-runner-group": "" }), false)),
+            1 => Just((json!({ "os_type": "windows" }), false)),
+        ];
+        let specs = select(SPECS.to_vec());
+        (at, tags(), texts, numbers, switches, specs, put).prop_map(
+            |(
+                at,
+                (tags, odd_tags),
+                (image, flavor, prefix, group),
+                numbers,
+                switches,
+                specs,
+                put,
+            )| {
+                let (max, idle, timeout, priority) = numbers;
+                let (enabled, enable_shell, proxy, template) = switches;
+                let post = json!({
+                    "provider_name": "sim", "image": image, "flavor": flavor, "tags": tags,
+                    "os_type": "linux", "os_arch": "arm64", "runner_prefix": prefix,
+                    "github-runner-group": group, "max_runners": max, "min_idle_runners": idle,
+                    "runner_bootstrap_timeout": timeout, "priority": priority, "enabled": enabled,
+                    "enable_shell": enable_shell, "proxy_id": proxy, "template_id": template,
+                });
+                ByHand { at, post, specs, put: put.0, is_odd: odd_tags || put.1 }
+            },
+        )
+    }
+
+    fn defaults() -> impl Strategy<Value = Value> {
+        let text = |all: &[&'static str]| option::of(select(all.to_vec()));
+        let words = (
+            text(&["builders", "other", ""]),
+            text(&["Squid", ""]),
+            text(&["github_linux", "mine"]),
+            text(&["windows"]),
+            text(&["pre"]),
+        );
+        let enabled = option::of(select(std::vec![json!(true), json!(false), json!("unmanaged")]));
+        let specs = option::of(select(std::vec![
+            json!({ "network": "prod" }),
+            json!({ "disk": 20, "own": { "a": 1 } }),
+        ]));
+        let numbers = option::of((1..9_u32, 1..3_u32));
+        (words, enabled, specs, numbers, any::<bool>()).prop_map(
+            |((group, proxy, template, os, prefix), enabled, specs, numbers, labels)| {
+                let mut all = serde_json::Map::new();
+                let mut set = |key: &str, value: Option<Value>| {
+                    value.map(|it| all.insert(key.to_owned(), it));
+                };
+                set("runner_group", group.map(Value::from));
+                set("proxy", proxy.map(Value::from));
+                set("template", template.map(Value::from));
+                set("os_type", os.map(Value::from));
+                set("runner_prefix", prefix.map(Value::from));
+                set("enabled", enabled);
+                set("extra_specs", specs);
+                set("priority", numbers.map(|it| it.0.into()));
+                set("min_runners", numbers.map(|it| it.1.into()));
+                set("min_idle_runners", numbers.map(|it| it.1.into()));
+                set("enable_shell", numbers.map(|it| (it.0 > 4).into()));
+                set("bootstrap_timeout", numbers.map(|it| format!("{}m", it.0).into()));
+                set("labels", labels.then(|| json!(["self-hosted"])));
+                Value::Object(all)
+            },
+        )
+    }
+
+    /// A GARM with these pools, two proxies and a template of its own.
+    fn world(pools: &[ByHand]) -> World {
+        let mut world = World::new(Config { backoff: 86_400, ..Config::default() });
+        for name in ["Squid", "other"] {
+            let proxy = json!({ "name": name, "http_proxy": "http://10.0.0.1:3128" });
+            ask(&mut world, "POST", "/proxies", &proxy.to_string());
+        }
+        world.add_template("mine", "linux");
+        for pool in pools {
+            let entity = ask(&mut world, "GET", &format!("/{}", pool.at), "")[0]["id"].take();
+            let path = format!("/{}/{}/pools", pool.at, entity.as_str().unwrap_or_default());
+            let specs = format!(r#"{{"extra_specs":{},"#, pool.specs);
+            let post = pool.post.to_string().replacen('{', &specs, 1);
+            let made = ask(&mut world, "POST", &path, &post);
+            let path = format!("/pools/{}", made["id"].as_str().unwrap_or_default());
+            ask(&mut world, "PUT", &path, &pool.put.to_string());
+        }
+        world
+    }
+
+    async fn check(pools: &[ByHand], defaults: &Value) -> Result<(), TestCaseError> {
+        let client = Memory::new(world(pools)).client();
+        let text = json!({
+            "fleet": "acme", "garm": { "url": "https://garm.example.com", "password": "env:P" },
+            "defaults": defaults,
+        });
+        let source = Source { path: "runnerctl.yaml".into(), text: text.to_string() };
+        let probed = load(&source, PROBE);
+        let Ok((_, base)) = parts(&probed) else { panic!("{:#?}", probed.problems) };
+        let Ok(fleet) = read(&client).await else { panic!("GARM answers") };
+        let drafts = drafts(&fleet, &BTreeSet::new(), base);
+        let checked = checked(&drafts, &source);
+        let text = file(&checked.items);
+        let manifest = load(&source, &text);
+        let errors: Vec<_> =
+            manifest.problems.iter().filter(|it| it.severity == Severity::Error).collect();
+        prop_assert!(errors.is_empty(), "{text}\n{errors:#?}");
+        for (draft, by_hand) in drafts.iter().zip(pools) {
+            let is_taken = checked.taken.iter().any(|it| it.id == draft.id);
+            // A template for another system can be left alone, and not be named.
+            let is_unfit = by_hand.put["os_type"] != Value::Null;
+            let is_out = by_hand.is_odd || is_unfit && !defaults["template"].is_null();
+            prop_assert_eq!(is_taken, !is_out, "{}", &text);
+        }
+        let desired = manifest.complete(Scope::Whole).unwrap();
+        let claim = |it: &DeclaredPool| Claim {
+            name: it.name.clone(),
+            adopt: it.adopt.clone(),
+            entity: it.entity.clone(),
+            provider: it.provider.clone(),
+            os_type: it.os_type.clone(),
+        };
+        let ask = Ask {
+            kinds: EntityKind::ALL.to_vec(),
+            templates: Templates::Wanted,
+            proxies: Proxies::Wanted,
+            credentials: Credentials::Unwanted,
+            specs: Specs::Declared {
+                fleet: desired.fleet.clone(),
+                pools: manifest.pools.iter().map(claim).collect(),
+            },
+        };
+        let fleet = read_fleet(&client, &ask, &Clock::Real).await.unwrap();
+        let made = plan(&desired, &fleet, &Options::default());
+        prop_assert_eq!(made.steps.len(), checked.taken.len());
+        for step in made.steps {
+            let fields: Vec<_> = step.changes.iter().map(|it| it.field.as_str()).collect();
+            prop_assert_eq!(step.action, Action::Adopt, "{}\n{:?}", &text, step);
+            prop_assert_eq!(fields, ["labels"], "{}", &text);
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Whatever a pool is in GARM and whatever the fleet file fills in.
+        #[test]
+        fn what_is_imported_is_adopted_and_nothing_else(
+            pools in vec(by_hand(), 1..5),
+            defaults in defaults(),
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .start_paused(true)
+                .build()
+                .unwrap();
+            runtime.block_on(check(&pools, &defaults))?;
+        }
+    }
+}

@@ -40,6 +40,23 @@ impl World {
         }
     }
 
+    /// A template that a user has made, besides those that GARM brings.
+    pub fn add_template(&mut self, name: &str, os_type: &str) {
+        let id = self.templates.keys().last().map_or(1, |it| it + 1);
+        let template = Template {
+            id,
+            name: name.into(),
+            description: String::new(),
+            os_type: os_type.into(),
+            forge_type: "github".into(),
+            owner: "admin".into(),
+            body: String::new(),
+            created_at: self.now,
+            updated_at: self.now,
+        };
+        self.templates.insert(id, template);
+    }
+
     fn list_templates(&self, query: &str) -> String {
         let fits = |key: &str, value: &str| {
             query::value(query, key).is_none_or(|it| it.is_empty() || it == value)

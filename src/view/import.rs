@@ -129,7 +129,7 @@ fn fields(
     // Defaults say nothing about the group of a repository's pool: it has none.
     let is_repository = pool.entity.kind == EntityKind::Repository;
     let group = base.runner_group.as_deref().filter(|_| !is_repository);
-    let template = template(pool, fleet);
+    let template = fitting_template(pool, fleet);
     let named = template.filter(|it| base.template.is_some() || !it.is_system);
     let named = named.map(|it| it.name.as_str());
     let proxy = proxy(pool, fleet).map_or("", |it| &it.name);
@@ -158,8 +158,12 @@ fn fields(
     fields
 }
 
-fn template<'f>(pool: &Pool, fleet: &'f Fleet) -> Option<&'f Template> {
-    fleet.templates.iter().find(|it| Some(it.id) == pool.spec.template_id)
+/// The template that a field may name: one that is for the pool's own system and forge.
+fn fitting_template<'f>(pool: &Pool, fleet: &'f Fleet) -> Option<&'f Template> {
+    let entity = fleet.entities.iter().find(|it| it.key == pool.entity);
+    let forge = entity.map_or("", |it| &it.forge);
+    let template = fleet.templates.iter().find(|it| Some(it.id) == pool.spec.template_id);
+    template.filter(|it| it.fits(&pool.spec.os_type, forge))
 }
 
 fn proxy<'f>(pool: &Pool, fleet: &'f Fleet) -> Option<&'f Proxy> {
@@ -170,9 +174,9 @@ fn proxy<'f>(pool: &Pool, fleet: &'f Fleet) -> Option<&'f Proxy> {
 fn obstacle(pool: &Pool, fleet: &Fleet, base: &DeclaredPool) -> Option<String> {
     let is_lost = |default: &Option<String>, is_named: bool| default.is_some() && !is_named;
     let would = |key: &str| {
-        Some(format!("its `{key}` in GARM has no name, and `defaults.{key}` would change it"))
+        Some(format!("no file can name its `{key}` in GARM, and `defaults.{key}` would change it"))
     };
-    if is_lost(&base.template, template(pool, fleet).is_some()) {
+    if is_lost(&base.template, fitting_template(pool, fleet).is_some()) {
         return would("template");
     }
     let has_proxy = pool.spec.proxy_id.is_some();

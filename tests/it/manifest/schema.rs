@@ -127,6 +127,12 @@ fn probes() -> Vec<Value> {
         json!(["RunnerCtl=a/b"]),
         json!(["runnerctl-old=a"]),
         json!(["runnerctl"]),
+        json!(["Runner-Controller-Id=x"]),
+        json!(["runner-pool-id=x"]),
+        json!(["runner-pool"]),
+        json!(["a, b"]),
+        json!(["a,"]),
+        json!(["${{ a }}"]),
         json!(["R8", "R3"]),
         json!(["R1"]),
         json!(["10.0.0.1:1", "[::1]:65535"]),
@@ -146,6 +152,8 @@ fn probes() -> Vec<Value> {
         json!({ "alertmanager": { "url": "https://a" }, "webhook": { "url": "https://a" } }),
     ];
     probes.extend(TEXTS.iter().map(|it| json!(it)));
+    probes.push(json!("x".repeat(49)));
+    probes.push(json!("x".repeat(50)));
     probes.push(json!("x".repeat(64)));
     probes.push(json!("x".repeat(65)));
     probes.push(json!(format!("{0}/{0}", "x".repeat(100))));
@@ -179,7 +187,24 @@ const TEXTS: &[&str] = &[
     "acme/",
     "linux",
     "windows",
+    "macos",
     "amd64",
+    "i386",
+    "unmanaged",
+    "Unmanaged",
+    "a,b",
+    "${{ a }}",
+    "a${B}",
+    "$a",
+    "~",
+    "~/a",
+    "./~/a",
+    "file:~/a",
+    "file:$A/b",
+    "file:${A}/b",
+    "vault:a/${B}#c",
+    "https://a/${B}",
+    "https://a/$B",
     "Linux",
     "x/y z",
     "queue_depth",
