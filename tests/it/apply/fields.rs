@@ -84,7 +84,7 @@ async fn a_replace_carries_over_every_key_that_garm_has_of_a_pool() {
     let (manifest, desired) = declared(&format!("{MANAGED}, provider: sim2"));
     let made = plan(&desired, &read(&bench, &manifest).await, &plan::Options::default());
     assert_eq!(made.steps.iter().map(|it| it.action).collect::<Vec<_>>(), [Action::Replace]);
-    assert_eq!(bench.apply(made.steps).await, ["arm replace done: old pool deleted"]);
+    assert_eq!(bench.apply(made.steps).await, ["arm replace done"]);
     let all = ask(&bench, "GET", "/pools", &Value::Null);
     let [new] = all.as_array().unwrap().as_slice() else { panic!("{all}") };
     let new = ask(&bench, "GET", &format!("/pools/{}", new["id"].as_str().unwrap()), &Value::Null);
@@ -123,7 +123,7 @@ async fn a_change_of_the_system_and_a_replace_after_it_go_through() {
     whole(&bench);
     for (also, expected) in [
         ("provider: sim, os_type: windows", "arm update done"),
-        ("provider: sim2, os_type: windows", "arm replace done: old pool deleted"),
+        ("provider: sim2, os_type: windows", "arm replace done"),
     ] {
         let (manifest, desired) = declared(&format!("{MANAGED}, {also}"));
         let made = plan(&desired, &read(&bench, &manifest).await, &plan::Options::default());
