@@ -90,6 +90,11 @@ impl<'a> Index<'a> {
         self.fleet.proxies.iter().find(|it| it.is_named(name))
     }
 
+    /// The proxy with this id; nothing where proxies were not read.
+    pub(super) fn proxy_with(&self, id: u64) -> Option<&'a Proxy> {
+        self.fleet.proxies.iter().find(|it| it.id == id)
+    }
+
     /// The kind of server that an entity is at; empty where that is not known.
     pub(super) fn forge(&self, entity: &EntityKey) -> &'a str {
         let found = self.fleet.entities.iter().find(|it| it.key == *entity);

@@ -36,6 +36,7 @@ pub fn plan(desired: &Desired, fleet: &Fleet, options: &Options) -> Plan {
     let desk = Desk { picture, settled, floors, show, options };
     let mut steps = desk.steps();
     stranded::tell(&mut steps, fleet);
+    systems::say_names(&mut steps, &desk.picture.index);
     let notes = notes::all(&desk, &steps);
     if fleet.line() == Line::Old {
         steps = steps.into_iter().map(refused_by_old_garm).collect();

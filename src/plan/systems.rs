@@ -4,6 +4,7 @@
 use super::index::Index;
 use super::obstacle::Obstacle;
 use super::wanted::LeftAlone;
+use super::{Shown, Step};
 use crate::domain::desired::DesiredPool;
 use crate::domain::field::{GARM_ARCHITECTURES, GARM_SYSTEMS};
 use crate::domain::fleet::Template;
@@ -88,6 +89,26 @@ pub(super) fn carried_template(
         None => old.spec.os_type == desired.os_type,
     };
     fits.then_some(id)
+}
+
+/// Says templates and proxies by their names, where those have been read.
+pub(super) fn say_names(steps: &mut [Step], index: &Index<'_>) {
+    for change in steps.iter_mut().flat_map(|it| &mut it.changes) {
+        for side in [&mut change.before, &mut change.after] {
+            if let Some(name) = name(index, &change.field, side) {
+                *side = Shown::Value(name.into());
+            }
+        }
+    }
+}
+
+fn name<'a>(index: &Index<'a>, field: &str, side: &Shown) -> Option<&'a str> {
+    let Shown::Value(id) = side else { return None };
+    match field {
+        "template" => Some(&index.template_with(id.as_u64()?)?.name),
+        "proxy" => Some(&index.proxy_with(id.as_u64()?)?.name),
+        _ => None,
+    }
 }
 
 fn misfit(template: &Template, os_type: &str, forge: &str) -> Option<String> {

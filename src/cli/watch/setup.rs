@@ -41,7 +41,8 @@ pub(super) struct Setup {
 
 /// The declared pools as the loop takes them.
 pub(in crate::cli) fn roll(fleet: &FleetName, pools: &[DeclaredPool]) -> Roll {
-    let enrolled = |it: &DeclaredPool| Enrolled { enabled: it.may_be_enabled(), policy: it.scale.clone() };
+    let enrolled =
+        |it: &DeclaredPool| Enrolled { enabled: it.may_be_enabled(), policy: it.scale.clone() };
     let pools: BTreeMap<_, _> = pools.iter().map(|it| (it.name.clone(), enrolled(it))).collect();
     Roll { fleet: fleet.clone(), pools, is_whole: false }
 }

@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::decode;
 use super::lenient::{or_default, tree};
 use super::pool::extra_specs;
 use super::rows::{Around, Reader, Rows};
+use super::{Misread, decode};
 use crate::domain::entity::{Entity, EntityKey, EntityKind, PoolManager};
 use crate::domain::name::{EntityId, PoolId};
 use crate::garm::budget::Bound;
@@ -58,7 +58,12 @@ pub type SpecsByPool = Vec<(PoolId, Map<String, Value>)>;
 /// The same answer: the pools whose `extra_specs` are neither a mapping nor absent. GARM takes any
 /// JSON, which we read as none.
 pub(in crate::garm) fn without_map(body: &[u8]) -> Result<Vec<PoolId>, Misread> {
-    let wire: WireEntity = decode(body)?;
+    #[derive(Deserialize)]
+    struct Wire {
+        #[serde(default, rename = "pool", deserialize_with = "or_default")]
+        pools: Vec<WireInside>,
+    }
+    let wire: Wire = decode(body)?;
     let is_odd = |it: &WireInside| !matches!(it.extra_specs, None | Some(Value::Object(_)));
     Ok(wire.pools.into_iter().filter(is_odd).map(|it| PoolId::new(it.id)).collect())
 }

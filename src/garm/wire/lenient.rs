@@ -6,8 +6,8 @@ use std::marker::PhantomData;
 
 use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
-use serde_json::{Number, Value};
 use serde_json::value::RawValue;
+use serde_json::{Number, Value};
 
 /// GARM's own zero, `0001-01-01T00:00:00Z`: "never".
 pub(super) fn zero_time() -> Timestamp {

@@ -6,7 +6,7 @@ use super::rows::{changed, check, with};
 use crate::domain::desired::DesiredPool;
 use crate::domain::fleet::{Fleet, Template};
 use crate::domain::pool::{NO_PROXY, Pool, PoolChange, PoolSpec};
-use crate::plan::{Options, Work, plan};
+use crate::plan::{Options, Shown, Work, plan};
 
 /// GARM's own templates for Linux (1) and Windows (2), and one of somebody's for Linux (9).
 fn templates() -> Vec<Template> {
@@ -131,6 +131,10 @@ fn a_pool_of_another_system_gets_a_template_for_it() {
         ..PoolChange::default()
     };
     assert_eq!(change(windows(), changed_live(mine)), asked(Some(2)));
+    let said = plan(&desired([windows()]), &there([changed_live(mine)]), &Options::default());
+    let said = said.steps[0].changes.iter().find(|it| it.field == "template").unwrap().clone();
+    let name = |text: &str| Shown::Value(text.into());
+    assert_eq!((said.before, said.after), (name("mine"), name("github_windows")));
     assert_eq!(change(windows(), changed_live(|it| it.spec.template_id = Some(2))), asked(None));
     let mut bare = there([changed_live(mine)]);
     bare.templates.retain(|it| it.os_type == "linux");

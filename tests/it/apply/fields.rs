@@ -3,6 +3,7 @@
 use runnerctl::domain::desired::{Desired, Scope};
 use runnerctl::domain::fleet::Fleet;
 use runnerctl::domain::name::FleetName;
+use runnerctl::domain::pool::{PoolChange, PoolSpec};
 use runnerctl::engine::observe::{Ask, Claim, Credentials, Proxies, Specs, Templates, read_fleet};
 use runnerctl::garm::{Kept, POOL_KEYS};
 use runnerctl::host::clock::Clock;
@@ -11,7 +12,7 @@ use runnerctl::plan::{self, Action, plan};
 use runnerctl::sim::Request;
 use serde_json::{Value, json};
 
-use super::bench::Bench;
+use super::bench::{Bench, change};
 
 /// The JSON of an answer that is a success.
 fn ask(bench: &Bench, method: &str, path: &str, body: &Value) -> Value {
@@ -154,4 +155,24 @@ async fn groups_and_proxies_are_taken_away_and_given_again() {
         let left = plan(&desired, &fleet, &plan::Options::default());
         assert!(left.is_empty(), "{:#?}", left.steps);
     }
+}
+
+/// PostgreSQL gives `extra_specs` back re-ordered and respelt, and takes the same ones again for a
+/// change that makes every runner outdated.
+#[tokio::test(start_paused = true)]
+async fn extra_specs_that_mean_the_same_are_never_sent() {
+    let bench = Bench::new().await;
+    let specs = |text: &str| serde_json::from_str(text).unwrap();
+    let stored = specs(r#"{"a":1.10,"n":12345678901234567890123,"z":100}"#);
+    let pool = bench.make(&PoolSpec { extra_specs: stored, ..bench.spec("default") }).await;
+    bench.forget();
+    let asked = |image: Option<&str>| PoolChange {
+        image: image.map(str::to_owned),
+        extra_specs: Some(specs(r#"{"z":1e2,"n":12345678901234567890123,"a":1.1}"#)),
+        ..PoolChange::default()
+    };
+    let told = bench.apply(vec![change("default", &pool.id, asked(Some("new")))]).await;
+    assert_eq!(told, ["default update done"]);
+    bench.apply(vec![change("default", &pool.id, asked(None))]).await;
+    assert_eq!(bench.writes(), [format!(r#"PUT /pools/{} {{"image":"new"}}"#, pool.id)]);
 }

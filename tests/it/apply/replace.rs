@@ -149,7 +149,7 @@ async fn a_pool_that_was_retired_is_taken_back_with_its_runners() {
 fn wish(provider: &str) -> Desired {
     let pool = DesiredPool {
         provider: provider.into(),
-        enabled: true,
+        enabled: Some(true),
         ..declared("default", &mut Dice(5))
     };
     Desired {
