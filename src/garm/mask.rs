@@ -54,7 +54,7 @@ fn spelt(text: &str, secret: &str) -> String {
 fn matched(text: &str, secret: &str) -> Option<usize> {
     let mut ends = BTreeSet::from([0]);
     for c in secret.chars() {
-        let next = |at: &usize| one(&text[*at..], c).into_iter().flatten().map(move |it| at + it);
+        let next = |&at: &usize| one(&text[at..], c).into_iter().flatten().map(move |it| at + it);
         ends = ends.iter().flat_map(next).collect();
         if ends.is_empty() {
             return None;

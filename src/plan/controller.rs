@@ -69,7 +69,7 @@ fn slowed(desk: &Desk<'_>) -> Slowed {
     let is_unscaled = |it: &&Settled<'_>| {
         let desired = it.desired;
         let is_blocked = matches!(it.case, Case::Blocked(_));
-        desired.enabled && !desired.scale.autoscale && !is_blocked
+        desired.may_be_enabled() && !desired.scale.autoscale && !is_blocked
     };
     let adopted: BTreeSet<&PoolId> = desk
         .settled

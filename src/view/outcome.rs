@@ -50,7 +50,7 @@ pub fn next_step(desired: &Desired, plan: &Plan) -> Option<String> {
         plan.steps.iter().filter(come).filter_map(|it| it.about.pool()).collect();
     let of = |autoscale: bool| -> Vec<String> {
         let is_it = |it: &&DesiredPool| {
-            it.enabled && it.scale.autoscale == autoscale && came.contains(&&it.name)
+            it.may_be_enabled() && it.scale.autoscale == autoscale && came.contains(&&it.name)
         };
         desired.pools.iter().filter(is_it).map(|it| text::code(it.name.as_str())).collect()
     };

@@ -252,7 +252,7 @@ fn the_controllers_backoff_is_global_and_blocked_beside_another_fleet() {
 fn raising_the_backoff_names_the_pools_that_it_slows_and_is_blocked_for_those_of_others() {
     let mut unscaled = changed(pool("a"), |it| it.scale.autoscale = false);
     unscaled.adopt = Some("x".to_owned());
-    let off = changed(pool("off"), |it| (it.enabled, it.scale.autoscale) = (false, false));
+    let off = changed(pool("off"), |it| (it.enabled, it.scale.autoscale) = (Some(false), false));
     let wanted = desired([unscaled, off.clone(), pool("b")]);
     let by_hand = relabelled(&live(&wanted.pools[0]), "x", &["linux", "a"]);
     let mut there = with([by_hand.clone(), live(&off), live(&pool("b"))]);
