@@ -101,8 +101,14 @@ pub(super) async fn retire(
     let mut attempt = 0;
     // Bounded by the drain's time-out, which `Drain::end` looks at.
     loop {
-        if let Some(end) = look(site, pool, &guard, &mut drain).await? {
-            return Ok(end);
+        match look(site, pool, &guard, &mut drain).await {
+            // Another run has deleted it in this moment.
+            Err(Trouble::Gone) => return Ok(Retired::Deleted { removed: drain.removed }),
+            looked => {
+                if let Some(end) = looked? {
+                    return Ok(end);
+                }
+            }
         }
         let left = site.options.drain_timeout.saturating_sub(drain.began.elapsed());
         let pause = backoff.delay(attempt);

@@ -41,8 +41,9 @@ impl Release {
     }
 
     /// A write has ended well.
-    pub(super) fn written(&mut self) {
+    pub(super) fn written(&mut self, now: Instant) {
         self.is_writing = false;
+        self.not_before = now + RETRY.0;
         self.failures = 0;
     }
 

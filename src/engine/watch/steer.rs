@@ -237,7 +237,7 @@ impl Machine<'_> {
                     hand.level_written(now);
                 }
                 if let Some(release) = self.releases.get_mut(&id) {
-                    release.written();
+                    release.written(now);
                 }
                 let level = pool.spec.min_idle_runners;
                 write.what.fit(level);
