@@ -12,7 +12,7 @@ use crate::garm::{Client, Unknown};
 use crate::host::clock::Clock;
 use crate::host::files;
 use crate::manifest::{self, DeclaredPool, FleetFile, Manifest, Severity, Source};
-use crate::view::import::{Draft, drafts, file, left_out};
+use crate::view::import::{Draft, ORDER, drafts, file, left_out};
 use crate::view::style::{HELP, WARNING, paint};
 use crate::view::words::count;
 
@@ -42,7 +42,8 @@ pub async fn run(cx: Context<'_>) -> Result<Exit, Failure> {
     taken.extend(owned_names(&fleet, settings));
     let drafts = drafts(&fleet, &taken, base);
     let checked = checked(&drafts, &source);
-    cx.print.raw(&file(&checked.items))?;
+    let order = if checked.taken.is_empty() { "" } else { ORDER };
+    cx.print.raw(&format!("{order}{}", file(&checked.items)))?;
     tell(&drafts, &checked.taken, cx);
     beyond.tell(&checked.taken, cx);
     Ok(Exit::Done)

@@ -73,8 +73,9 @@ impl Draft {
 /// How an item begins.
 const LEAD: &str = "  - ";
 
-/// The order in which no job ever waits longer than under GARM alone.
-const ORDER: &str = "\
+/// What a file of adopted pools begins with: the order in which no job ever waits longer than under
+/// GARM alone.
+pub const ORDER: &str = "\
 # Adopt these pools with `runnerctl apply`, then turn `autoscale` on, then start `runnerctl watch`, and
 # only then raise `controller.minimum_job_age_backoff`: until `watch` scales a pool, GARM alone starts
 # its runners, and a longer backoff makes its jobs wait.
@@ -83,8 +84,7 @@ const ORDER: &str = "\
 /// A whole pool file of these items, of which some may be comments.
 pub fn file(items: &[String]) -> String {
     let has_pool = items.iter().any(|it| it.starts_with(LEAD));
-    let order = if has_pool { ORDER } else { "" };
-    format!("{order}pools:{}\n{}", if has_pool { "" } else { " []" }, items.join("\n"))
+    format!("pools:{}\n{}", if has_pool { "" } else { " []" }, items.join("\n"))
 }
 
 /// A draft for every pool that bears nobody's mark, in GARM's order. `taken` are names in use;
