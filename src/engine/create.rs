@@ -236,7 +236,7 @@ pub(super) async fn replacement(
         let promotion = Promotion { id: id.clone(), change, is_retired: false };
         Ok(Comes::Waiting(Box::new(promotion)))
     };
-    if is_replaced(site, old).await? {
+    if replaced_by(site, old).await?.is_some() {
         return Ok(Comes::InForce);
     }
     if let Some(first) = waiting(site, &old.name, creation).await?.first() {
@@ -254,13 +254,16 @@ pub(super) async fn replacement(
         Err(trouble) => return Err(trouble),
     };
     site.writer.keep_pace(&mine.id).await;
-    if is_replaced(site, old).await? {
-        give_way(site, &mine).await?;
+    if let Some(other) = replaced_by(site, old).await? {
+        // Another run may have put ours in force.
+        if other != mine.id {
+            give_way(site, &mine).await?;
+        }
         return Ok(Comes::InForce);
     }
     match waiting(site, &old.name, creation).await?.first() {
         // Another run may have put it in force in this moment.
-        None if is_replaced(site, old).await? => Ok(Comes::InForce),
+        None if replaced_by(site, old).await?.is_some() => Ok(Comes::InForce),
         None => Err(Trouble::Gone),
         Some(first) => {
             if first.id != mine.id {
@@ -271,17 +274,17 @@ pub(super) async fn replacement(
     }
 }
 
-/// Whether another run has replaced the pool already. Two pools in use under one name are not for
+/// The pool by which another run has replaced this one already. Two pools in use under one name are not for
 /// a replace to sort out.
-async fn is_replaced(site: &Site<'_>, old: &Target) -> Result<bool, Trouble> {
+async fn replaced_by(site: &Site<'_>, old: &Target) -> Result<Option<PoolId>, Trouble> {
     let bearing = bearing(site, &old.name).await?;
     let mut in_use = bearing.iter().filter(|it| it.id == old.id || !is_switched_off(it));
     match (in_use.next(), in_use.next()) {
         (Some(first), Some(second)) => {
             Err(taken(if first.id == old.id { &second.id } else { &first.id }))
         }
-        (Some(only), None) => Ok(only.id != old.id),
-        (None, _) => Ok(false),
+        (Some(only), None) => Ok((only.id != old.id).then(|| only.id.clone())),
+        (None, _) => Ok(None),
     }
 }
 

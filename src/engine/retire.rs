@@ -30,7 +30,7 @@ const STALE_AFTER: Duration = Duration::from_secs(10);
 /// Between two looks at idle runners for which the time given was too short to have been asked to go.
 const LAST_LOOK: Duration = Duration::from_millis(500);
 
-/// How much longer than the time given runners are waited for that GARM is removing already.
+/// How long runners are waited for that GARM is removing already, however short the time given.
 const LEAVING_WAIT: Duration = Duration::from_secs(60);
 
 /// So many failed removals of one runner end the step. "Busy" is not a failure.
@@ -69,6 +69,8 @@ struct Drain {
     idle: IdleWatch,
     /// The runners that were asked to go.
     asked: BTreeSet<RunnerName>,
+    /// Those of them that GARM removes.
+    going: BTreeSet<RunnerName>,
     failures: BTreeMap<RunnerName, u32>,
     removed: usize,
     /// What was told of runners that cannot be deleted.
@@ -86,6 +88,7 @@ pub(super) async fn retire(
         off_at: Instant::now(),
         idle: IdleWatch::default(),
         asked: BTreeSet::new(),
+        going: BTreeSet::new(),
         failures: BTreeMap::new(),
         removed: 0,
         faults: BTreeMap::new(),
@@ -183,6 +186,7 @@ async fn remove(
     let what = match site.writer.remove_runner(pool, guard, name).await {
         Ok(Removal::Removed) => {
             drain.removed += 1;
+            drain.going.insert(name.clone());
             "removed"
         }
         Ok(Removal::Leaving) => return Ok(()),
@@ -223,9 +227,11 @@ impl Drain {
         }
         let after = self.began.elapsed();
         // The time given is for busy runners: idle ones are asked to go however short it is.
-        let is_leaving = runners.iter().all(|it| it.status.is_leaving());
-        let extra = if is_leaving { LEAVING_WAIT } else { Duration::ZERO };
-        let is_over = is_all_tried && after >= site.options.drain_timeout + extra;
+        let is_leaving = |it: &Runner| it.status.is_leaving() || self.going.contains(&it.name);
+        let is_removed = runners.iter().all(is_leaving);
+        let given = site.options.drain_timeout;
+        let limit = if is_removed { given.max(LEAVING_WAIT) } else { given };
+        let is_over = is_all_tried && after >= limit;
         let mut faults = self.faults.iter().filter(|it| runners.iter().any(|r| r.name == *it.0));
         let fault = faults.next().map(|(name, fault)| (name.clone(), fault.clone()));
         is_over.then_some(Retired::TimedOut { left: runners.len(), after, fault })

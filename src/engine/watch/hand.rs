@@ -1,5 +1,6 @@
 //! One pool in hand: what is to be written to it next, and when.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +12,10 @@ use super::input::What;
 use super::leash::{Leash, Raised};
 use crate::domain::backoff::Backoff;
 use crate::domain::entity::EntityKey;
-use crate::domain::name::RunnerName;
+use crate::domain::name::{PoolId, RunnerName};
+use crate::domain::runner::Runner;
 use crate::engine::act::{Target, WRITE_GAP};
-use crate::scale::Decision;
+use crate::scale::{Decision, Picture};
 
 /// Between two tries of a write that fails, from and to.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -239,4 +241,19 @@ impl Hand {
 pub(super) enum Doubt {
     Open,
     None,
+}
+
+/// A runner that was not known before may be one that nothing explains.
+pub(super) fn meet(
+    hands: &mut BTreeMap<PoolId, Hand>,
+    picture: &Picture,
+    runner: &Runner,
+    now: Instant,
+) {
+    if picture.runner(&runner.id).is_none()
+        && let Some(id) = &runner.pool
+        && let (Some(hand), Some(pool)) = (hands.get_mut(id), picture.pools().get(id))
+    {
+        hand.healing.meet(runner.created_at, pool.updated_at, now);
+    }
 }

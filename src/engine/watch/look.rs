@@ -1,6 +1,6 @@
 //! What the loop learns: full reads, events, single looks; and the turns that follow.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -10,7 +10,7 @@ use super::audience::{Incident, Sight};
 use super::clock::GarmClock;
 use super::exits::Admission;
 use super::freeze::Weather;
-use super::hand::Hand;
+use super::hand::{self, Hand};
 use super::input::{Health, Reading, Scope};
 use super::machine::{Machine, Phase};
 use super::roll::Found;
@@ -71,7 +71,7 @@ impl Machine<'_> {
         self.tell_findings(&findings);
         if let Some(picture) = &self.picture {
             for runner in &fleet.runners {
-                meet(&mut self.hands, picture, runner, now);
+                hand::meet(&mut self.hands, picture, runner, now);
             }
         }
         let found = self.roll.find(fleet.pools.iter(), |it| fleet.runners_of(it).count());
@@ -146,13 +146,10 @@ impl Machine<'_> {
         let name = |(name, it): (&_, &super::roll::Managed)| {
             (it.id.clone(), (Clone::clone(name), it.entity.clone()))
         };
-        self.names = found.managed.iter().map(name).collect();
-        let names = &self.names;
-        let is_gone = |(id, hand): &(&PoolId, &Hand)| {
-            names.get(*id).is_none_or(|it| it.0 != hand.target.name)
-        };
-        let gone: Vec<PoolId> = self.hands.iter().filter(is_gone).map(|it| it.0.clone()).collect();
-        self.let_go(gone, now);
+        let names: HashMap<PoolId, _> = found.managed.iter().map(name).collect();
+        let is_named = |id: &_, it: &Hand| names.get(id).is_some_and(|at| at.0 == it.target.name);
+        self.let_go_unless(is_named, now);
+        self.names = names;
         self.found = found;
     }
 
@@ -167,7 +164,7 @@ impl Machine<'_> {
         let (Some(picture), Some(clock)) = (&mut self.picture, &self.clock) else { return };
         let at = clock.now(now);
         if let Change::Runner(runner) = &change {
-            meet(&mut self.hands, picture, runner, now);
+            hand::meet(&mut self.hands, picture, runner, now);
         }
         let moves_marks = match &change {
             Change::Pool(pool) => {
@@ -310,10 +307,7 @@ impl Machine<'_> {
             None => drop(self.due.remove(entity)),
         }
         let in_force: HashSet<&PoolId> = memory.decisions().map(|it| &it.pool).collect();
-        let is_gone =
-            |(id, hand): &(&PoolId, &Hand)| hand.entity == *entity && !in_force.contains(*id);
-        let gone: Vec<PoolId> = self.hands.iter().filter(is_gone).map(|it| it.0.clone()).collect();
-        self.let_go(gone, now);
+        self.let_go_unless(|id, it| it.entity != *entity || in_force.contains(id), now);
         for decision in memory.decisions() {
             self.follow(decision, now);
         }
@@ -390,16 +384,6 @@ impl Machine<'_> {
             stalls: &stalls,
             watched: self.auditor.watched(),
         });
-    }
-}
-
-/// A runner that was not known before may be one that nothing explains.
-fn meet(hands: &mut BTreeMap<PoolId, Hand>, picture: &Picture, runner: &Runner, now: Instant) {
-    if picture.runner(&runner.id).is_none()
-        && let Some(id) = &runner.pool
-        && let (Some(hand), Some(pool)) = (hands.get_mut(id), picture.pools().get(id))
-    {
-        hand.healing.meet(runner.created_at, pool.updated_at, now);
     }
 }
 

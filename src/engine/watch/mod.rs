@@ -11,6 +11,7 @@ mod audience;
 mod clock;
 mod driver;
 mod exits;
+mod explained;
 mod first;
 mod freeze;
 mod hand;

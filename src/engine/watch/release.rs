@@ -62,7 +62,13 @@ impl Machine<'_> {
     }
 
     /// A pool is not scaled any more. Its file may still say what its level is to be.
-    pub(super) fn let_go(&mut self, gone: Vec<PoolId>, now: Instant) {
+    pub(super) fn let_go_unless(
+        &mut self,
+        is_scaled: impl Fn(&PoolId, &Hand) -> bool,
+        now: Instant,
+    ) {
+        let gone = self.hands.iter().filter(|(id, hand)| !is_scaled(id, hand));
+        let gone: Vec<PoolId> = gone.map(|it| it.0.clone()).collect();
         for id in gone {
             let Some(hand) = self.hands.remove(&id) else { continue };
             let declared = self.roll.pools.get(&hand.target.name);

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::audience::{Act, ActEnd, Applied, Deed};
 use super::exits::{Answer, Why};
+use super::explained::{is_explained, is_of_pick_ups};
 use super::freeze::Ice;
 use super::hand::{Aim, Doubt, Gate, Hand, Next};
 use super::healing::Sign;
@@ -13,9 +14,7 @@ use super::input::{Effect, Read, What, Write, Written};
 use super::machine::{Machine, Phase};
 use super::order::Writes;
 use crate::domain::entity::EntityKey;
-use crate::domain::job::JobStatus;
 use crate::domain::name::{PoolId, RunnerName};
-use crate::domain::runner::RunnerStatus;
 use crate::engine::act::{Deed as Needed, Removal};
 use crate::engine::trouble::Trouble;
 use crate::garm::Kind;
@@ -392,28 +391,4 @@ pub(super) fn fault(picture: &Picture, pool: &PoolId, name: &RunnerName) -> Opti
     let is_it =
         |it: &&crate::domain::runner::Runner| it.pool.as_ref() == Some(pool) && it.name == *name;
     picture.runners().find(is_it)?.provider_fault.clone()
-}
-
-/// Whether GARM may have made a runner for a job that has waited for its backoff.
-fn is_explained(picture: &Picture, entity: &EntityKey, now: jiff::Timestamp) -> bool {
-    let backoff = picture.backoff();
-    picture.jobs().filter(|it| it.entities.contains(entity)).any(|it| {
-        let age = std::time::Duration::try_from(now.duration_since(it.created_at));
-        it.is_locked || (it.status == JobStatus::Queued && age.is_ok_and(|it| it >= backoff))
-    })
-}
-
-/// GARM counts before it builds, so that pick-ups of one moment each make their own replacements
-/// and together more than the level asks for.
-const ONE_MOMENT: jiff::SignedDuration = jiff::SignedDuration::from_secs(2);
-
-/// Whether the pool's newest runner is one of those that pick-ups of one moment make.
-fn is_of_pick_ups(picture: &Picture, pool: &PoolId) -> bool {
-    let runners = || picture.runners().filter(|it| it.pool.as_ref() == Some(pool));
-    let Some(newest) = runners().map(|it| it.created_at).max() else { return false };
-    let picked_up = runners().filter(|it| {
-        it.runner_status == RunnerStatus::Active
-            && newest.duration_since(it.updated_at).abs() <= ONE_MOMENT
-    });
-    picked_up.count() > 1
 }

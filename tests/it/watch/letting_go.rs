@@ -65,10 +65,11 @@ async fn a_pool_that_comes_back_is_scaled_and_not_lowered() {
 #[tokio::test(start_paused = true)]
 async fn release_lowers_every_pool_of_the_fleets_label() {
     for (is_whole, expected) in [(true, 0), (false, 9)] {
-        let mut bench = Bench::new(policy()).await;
-        let unscaled = ScalePolicy { autoscale: false, ..policy() };
+        let policy = ScalePolicy { min_runners: 2, ..policy() };
+        let mut bench = Bench::new(policy.clone()).await;
+        let unscaled = ScalePolicy { autoscale: false, ..policy.clone() };
         bench.make("plain", &unscaled).await;
-        bench.make("gone", &policy()).await;
+        bench.make("gone", &policy).await;
         let level = |level| PoolChange { min_idle_runners: Some(level), ..PoolChange::default() };
         for pool in ["default", "plain", "gone"] {
             bench.change(pool, level(9)).await;
