@@ -89,10 +89,7 @@ pub(super) fn path(text: &str, subject: Subject<'_>) -> Result<(), Misfit> {
 
 /// Whether a path has what a shell would have replaced.
 pub(super) fn expanded(path: &str, subject: Subject<'_>) -> Result<(), Misfit> {
-    let begins = match path.chars().next() {
-        Some(c @ ('~' | '$')) => c,
-        Some(_) | None => return Ok(()),
-    };
+    let Some(begins @ ('~' | '$')) = path.chars().next() else { return Ok(()) };
     let message = format!("{subject} begins with `{begins}`, which is not expanded here");
     let help = format!("write the path out, or `./{begins}…` if a name begins with it");
     Err(Misfit::new(Code::UnexpandedPath, message).help(help))

@@ -190,7 +190,7 @@ fn lost_records_are_counted() {
 fn a_gap_is_open_until_it_is_closed_or_its_watch_ends() {
     let event = |act: &str| Entry { act: act.into(), ..entry(Kind::Event, "") };
     let open = Entry { after: Some(json!({ "until": null })), ..entry(Kind::Gap, "") };
-    assert_eq!(of(&[open.clone()]).open_gaps, [1]);
+    assert_eq!(of(std::slice::from_ref(&open)).open_gaps, [1]);
     for end in ["gap closed", "watch stopped", "watch started"] {
         assert_eq!(of(&[open.clone(), event(end)]).open_gaps, [0; 0], "{end}");
     }

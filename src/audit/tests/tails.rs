@@ -57,7 +57,7 @@ fn what_stands_behind_a_hole_is_torn_off_with_it() {
     assert_eq!(end(&first), (None, first[..first.len() - 1].to_vec(), Ending::Newline));
 
     // The next record tells of it, and all is whole; also for one who reads on later.
-    let head = check(text[..starts[1]].as_bytes()).head.unwrap();
+    let head = check(&text.as_bytes()[..starts[1]]).head.unwrap();
     let (gap, next) = seal(&note().torn(&Torn::of(&torn)), &head, None);
     let mut mended = [bytes.as_slice(), gap.as_bytes()].concat();
     let report = check(&mended);

@@ -85,7 +85,7 @@ impl Ear {
         self.facts.note_gap(Clock::Real.now());
         match self.rule {
             Rule::GoOn => {
-                self.say(Weight::Error, format!("{why}: scaling goes on without a record"))
+                self.say(Weight::Error, format!("{why}: scaling goes on without a record"));
             }
             Rule::Required => {
                 self.say(

@@ -15,8 +15,9 @@ use super::input::{Health, Reading, Scope};
 use super::machine::{Machine, Phase};
 use super::roll::Found;
 use super::steer::fault;
+use crate::domain::credential::RateLimit;
 use crate::domain::entity::EntityKey;
-use crate::domain::fleet::Line;
+use crate::domain::fleet::{Fleet, Line};
 use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::runner::Runner;
 use crate::engine::act::Target;
@@ -48,13 +49,7 @@ impl Machine<'_> {
             self.audience.trouble(&Incident::ReadAgain { failures });
         }
         if scope == Scope::Health {
-            self.ice.hear(&fleet.entities, self.audience);
-            self.health = Some(Health {
-                controller: fleet.controller.clone(),
-                entities: fleet.entities.clone(),
-                kinds: fleet.entity_kinds.clone(),
-                limits,
-            });
+            self.health_read(&fleet, limits);
         }
         if !self.ice.stopped.is_empty() {
             self.reads.want_health(now);
@@ -94,6 +89,16 @@ impl Machine<'_> {
         self.hands.values_mut().for_each(|it| it.settle(now));
         self.touch_all();
         self.forget_asked();
+    }
+
+    fn health_read(&mut self, fleet: &Fleet, limits: BTreeMap<String, RateLimit>) {
+        self.ice.hear(&fleet.entities, self.audience);
+        self.health = Some(Health {
+            controller: fleet.controller.clone(),
+            entities: fleet.entities.clone(),
+            kinds: fleet.entity_kinds.clone(),
+            limits,
+        });
     }
 
     fn tell_skew(&mut self, skew: SignedDuration) {

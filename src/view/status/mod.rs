@@ -296,7 +296,7 @@ pub fn left_to_garm<'a>(
 ) -> Option<String> {
     let mut names: Vec<&str> = pools.filter(|it| is_long(backoff, it.1)).map(|it| it.0).collect();
     names.sort_unstable();
-    let shown: Vec<String> = names.iter().take(5).map(|it| text::code(it)).collect();
+    let shown: Vec<String> = names.iter().take(5).copied().map(text::code).collect();
     let rest = match names.len().saturating_sub(5) {
         0 => String::new(),
         rest => format!(" and {rest} more"),
