@@ -10,8 +10,8 @@ use crate::domain::name::FleetName;
 use crate::domain::pool::{Pool, Reading};
 use crate::policy::kit;
 
-/// Whether a plan would change this pool, which bears the pool's name. Nothing while that cannot be
-/// told: all that is known is the same, and `extra_specs` are not known.
+/// The fields of this pool, which bears the pool's name, that a plan would change. Nothing while that
+/// cannot be told: all that is known is the same, and `extra_specs` are not known.
 ///
 /// The level of a pool that autoscales is the scaler's and no drift. Install templates and proxies
 /// are not compared: the manifest knows their names only, and GARM's pools their numbers. A runner kit that is
@@ -21,7 +21,7 @@ pub fn drifts(
     fleet: &FleetName,
     pool: &Pool,
     kit: &RunnerKit,
-) -> Option<bool> {
+) -> Option<Vec<String>> {
     let level = match desired.scale.autoscale {
         true => pool.spec.min_idle_runners,
         false => desired.plain_level(),
@@ -42,20 +42,23 @@ pub fn drifts(
         RunnerKit::Ready(kit) => wanted.extra_specs = kit.merged(&wanted.extra_specs),
     }
     let found = diff::difference(&pool.spec, &wanted, LevelOwner::Manifest, &BTreeSet::new());
+    let changed = found.changes.into_iter().map(|it| it.field);
+    let fields: Vec<String> = elsewhere(desired, pool).chain(changed).collect();
     match pool.reading {
-        _ if is_elsewhere(desired, pool) || !found.changes.is_empty() => Some(true),
-        Reading::Listed => None,
-        Reading::Whole => Some(false),
+        Reading::Listed if fields.is_empty() => None,
+        Reading::Listed | Reading::Whole => Some(fields),
     }
 }
 
-/// Provider or entity are others: a plan would replace it.
-fn is_elsewhere(desired: &DesiredPool, pool: &Pool) -> bool {
+/// Provider and entity, where they are others: a plan would replace the pool.
+fn elsewhere(desired: &DesiredPool, pool: &Pool) -> impl Iterator<Item = String> + use<> {
     let entity = &desired.entity;
-    pool.spec.provider != desired.provider
-        || pool.entity.kind != entity.kind
+    let is_other_entity = pool.entity.kind != entity.kind
         || !pool.entity_name.eq_ignore_ascii_case(&entity.name)
-        || entity.endpoint.as_ref().is_some_and(|it| *it != pool.endpoint)
+        || entity.endpoint.as_ref().is_some_and(|it| *it != pool.endpoint);
+    let provider = (pool.spec.provider != desired.provider).then_some("provider");
+    let entity = is_other_entity.then_some(entity.kind.word());
+    provider.into_iter().chain(entity).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -111,10 +114,19 @@ mod tests {
     fn check(change: impl Fn(&mut DesiredPool, &mut Pool), expected: Option<bool>) {
         let (mut desired, mut pool) = (declared(), live());
         change(&mut desired, &mut pool);
-        assert_eq!(
-            drifts(&desired, &FleetName::new("acme").unwrap(), &pool, &RunnerKit::None),
-            expected
-        );
+        let found = drifts(&desired, &FleetName::new("acme").unwrap(), &pool, &RunnerKit::None);
+        assert_eq!(found.map(|it| !it.is_empty()), expected);
+    }
+
+    #[test]
+    fn the_fields_that_a_plan_would_change_are_named() {
+        let (mut desired, pool) = (declared(), live());
+        desired.scale.max_runners += 1;
+        desired.provider = "other".into();
+        desired.entity.kind = EntityKind::Repository;
+        let fleet = FleetName::new("acme").unwrap();
+        let found = drifts(&desired, &fleet, &pool, &RunnerKit::None).unwrap();
+        assert_eq!(found, ["provider", "repository", "max_runners"]);
     }
 
     #[test]

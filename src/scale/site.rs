@@ -252,6 +252,11 @@ impl Site {
         &self.stocks
     }
 
+    /// Whether an enabled pool of the entity bears all these labels.
+    pub fn serves(&self, wanted: &Labels) -> bool {
+        !fitting(wanted, &self.bearers, &self.stocks).is_empty()
+    }
+
     /// One pool of the entity.
     pub fn stock(&self, id: &PoolId) -> Option<&Stock> {
         self.place_of.get(id).map(|it| &self.stocks[*it as usize])

@@ -6,7 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::drifts::Drifts;
+use super::drifts::{Drifts, Fields};
+use super::unsteered::unsteered;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{PoolId, PoolName};
 use crate::engine::watch::{Managed, Sight};
@@ -35,19 +36,22 @@ pub(super) fn outdated(fleet: &Fleet) -> Outdated {
     outdated
 }
 
-/// The picture of every managed pool.
-pub(super) fn snapshot(
-    sight: &Sight<'_>,
-    outdated: &Outdated,
-    drifts: &Drifts,
-    violated: &BTreeMap<PoolName, u32>,
-) -> Snapshot {
+/// What else is known of the pools.
+#[derive(Clone, Copy)]
+pub(super) struct Beside<'a> {
+    pub(super) outdated: &'a Outdated,
+    /// In which fields they differ from their files.
+    pub(super) drifts: &'a HashMap<&'a PoolName, Fields>,
+    /// How many rules of the policy they break.
+    pub(super) violated: &'a BTreeMap<PoolName, u32>,
+}
+
+/// The picture of every declared pool.
+pub(super) fn snapshot(sight: &Sight<'_>, beside: Beside<'_>, drifts: &Drifts) -> Snapshot {
     let decisions = sight.decisions();
     let queues = queues(sight);
     let stocks: HashMap<&PoolId, &Stock> =
         sight.picture.sites().values().flat_map(Site::stocks).map(|it| (it.id(), it)).collect();
-    let row = |(name, it): (_, &Managed)| Some((name, sight.picture.pools().get(&it.id)?));
-    let drifts = drifts.look(sight.managed.iter().filter_map(row));
     let gauges = |(name, managed): (&PoolName, &Managed)| {
         let stock = stocks.get(&managed.id)?;
         let seen = Seen {
@@ -56,18 +60,19 @@ pub(super) fn snapshot(
             decision: decisions.get(&managed.id).copied(),
             now: sight.now,
         };
-        let outdated_runners = outdated.get(&managed.id).copied();
+        let outdated_runners = beside.outdated.get(&managed.id).copied();
         let gauges = PoolGauges {
             outdated_runners,
-            has_drift: drifts.get(name).copied(),
+            has_drift: beside.drifts.get(name).map(|it| !it.is_empty()),
             is_stalled: sight.stalls.contains_key(&managed.id),
-            policy_violations: violated.get(name).copied(),
+            policy_violations: beside.violated.get(name).copied(),
             ..pool(&seen)
         };
         Some((name.clone(), gauges))
     };
+    let steered = sight.managed.iter().filter_map(gauges);
     Snapshot {
-        pools: sight.managed.iter().filter_map(gauges).collect(),
+        pools: steered.chain(unsteered(sight, drifts)).collect(),
         read_at: Instant::now().checked_sub(sight.read_age).unwrap_or_else(Instant::now),
         reconciled_at: sight.read_at,
         clock_skew_s: Some(-sight.skew.as_secs_f64()),
@@ -76,10 +81,18 @@ pub(super) fn snapshot(
 
 /// Jobs that wait for a pool.
 #[derive(Debug, Clone, Copy, Default)]
-struct Queue {
-    depth: u32,
-    oldest: Option<Timestamp>,
+pub(super) struct Queue {
+    pub(super) depth: u32,
+    first: Option<Timestamp>,
     tally: Tally,
+}
+
+impl Queue {
+    /// When the oldest waiting job was created. Nobody is served worse than those whom GitHub gives
+    /// no runner: they are counted in.
+    pub(super) fn oldest(&self) -> Option<Timestamp> {
+        self.first.into_iter().chain(self.tally.oldest_stuck).min()
+    }
 }
 
 /// One pool, ready to be counted.
@@ -90,11 +103,11 @@ struct Seen<'a> {
     now: Timestamp,
 }
 
-fn queues<'a>(sight: &Sight<'a>) -> BTreeMap<&'a PoolId, Queue> {
+pub(super) fn queues<'a>(sight: &Sight<'a>) -> BTreeMap<&'a PoolId, Queue> {
     let waiting = sight.memory.values().flat_map(SiteMemory::waiting);
     let queue = |(id, jobs, tally): (&'a PoolId, &[Timestamp], Tally)| {
         let depth = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
-        (id, Queue { depth, oldest: jobs.first().copied(), tally })
+        (id, Queue { depth, first: jobs.first().copied(), tally })
     };
     waiting.map(queue).collect()
 }
@@ -103,8 +116,6 @@ fn pool(seen: &Seen<'_>) -> PoolGauges {
     let (stock, queue) = (seen.stock, seen.queue);
     let census = stock.census();
     let min_runners = stock.policy().map_or(0, |it| it.min_runners);
-    // Nobody is served worse than those whom GitHub gives no runner.
-    let oldest = queue.oldest.into_iter().chain(queue.tally.oldest_stuck).min();
     let serving = census.active + census.idle + census.booting;
     PoolGauges {
         active: census.active,
@@ -118,7 +129,7 @@ fn pool(seen: &Seen<'_>) -> PoolGauges {
         stuck_jobs: queue.tally.stuck,
         stale_jobs: queue.tally.stale,
         forgotten_jobs: queue.tally.forgotten,
-        oldest_wait: oldest.map_or(Duration::ZERO, |it| Moment::new(seen.now).age(it)),
+        oldest_wait: queue.oldest().map_or(Duration::ZERO, |it| Moment::new(seen.now).age(it)),
         outdated_runners: None,
         is_below_min: serving < min_runners,
         is_circuit_open: seen.decision.is_some_and(|it| it.rules.circuit.open.is_some()),
@@ -172,7 +183,9 @@ mod tests {
             stalls: &BTreeMap::new(),
             watched: &crate::watchdog::Watched::default(),
         };
-        snapshot(&sight, &outdated, &Drifts::none(), &BTreeMap::new())
+        let (drifts, violated) = (HashMap::new(), BTreeMap::new());
+        let beside = Beside { outdated: &outdated, drifts: &drifts, violated: &violated };
+        snapshot(&sight, beside, &Drifts::none())
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::journal::{Journal, Line, Weight};
 use super::opening::{Opened, client_cert};
 use super::setup::Setup;
 use crate::cli::connect::{RENEW, RENEW_LISTS, expiry, lists, tls_files};
-use crate::garm::Http;
+use crate::garm::{Error, Http};
 use crate::host::clock::Clock;
 use crate::telemetry::Board;
 
@@ -21,8 +21,10 @@ pub(super) struct Identity {
     board: Arc<Board>,
     facts: Arc<Facts>,
     journal: Journal,
-    /// Of the files as they were looked at last; absent before the first look.
+    /// Of the files as they were looked at last.
     seen: [u8; 32],
+    /// Why they are not in force, if they are not.
+    refused: Option<String>,
     /// The warning about the revocation lists that was logged last.
     lists_warning: Option<String>,
 }
@@ -35,12 +37,13 @@ impl Identity {
             facts: Arc::clone(&opened.facts),
             journal: opened.journal.clone(),
             seen: tls_files(&opened.setup.file).digest(),
+            refused: None,
             lists_warning: None,
         }
     }
 
-    /// Looks at the files, and takes over what has changed in them. Files that do not go together,
-    /// because one is written and the other not yet, are looked at again when they change again.
+    /// Looks at the files, and takes over what has changed in them. What is refused is tried again
+    /// each time: one file may be written and the other not yet, a certificate becomes valid.
     pub(super) async fn look(&mut self, setup: &Setup) {
         self.look_at_lists(setup).await;
         let files = tls_files(&setup.file);
@@ -48,24 +51,36 @@ impl Identity {
             return;
         }
         let (http, seen) = (Arc::clone(&self.http), self.seen);
+        let is_refused = self.refused.is_some();
         let work = move || {
             let digest = files.digest();
-            let renewed = (digest != seen).then(|| http.renew(&files, Clock::Real.now()));
-            (digest, renewed)
+            let is_due = digest != seen || is_refused;
+            (digest, is_due.then(|| http.renew(&files, Clock::Real.now())))
         };
         // Reading files does not panic, and nothing but the end of the program aborts it.
         let Ok((digest, renewed)) = tokio::task::spawn_blocking(work).await else { return };
         self.seen = digest;
         match renewed {
             None => {}
-            Some(Ok(())) => self.renewed(setup),
-            Some(Err(error)) => {
-                let text = format!("{error}: what was in force stays in force");
-                let line = Line::new(Weight::Error, "reload", text);
-                let line = line.with(json!({ "outcome": "refused" }));
-                self.journal.say(error.help.map_or(line.clone(), |it| line.help(it)));
+            Some(Ok(())) => {
+                self.refused = None;
+                self.renewed(setup);
             }
+            Some(Err(error)) => self.refuse(error),
         }
+    }
+
+    fn refuse(&mut self, error: Error) {
+        // The moment at which it was tried is no news.
+        let why = error.to_string();
+        let is_known = self.refused.as_deref().is_some_and(|it| untimed(it) == untimed(&why));
+        if !is_known {
+            let text = format!("{why}: what was in force stays in force");
+            let line = Line::new(Weight::Error, "reload", text);
+            let line = line.with(json!({ "outcome": "refused" }));
+            self.journal.say(error.help.map_or(line.clone(), |it| line.help(it)));
+        }
+        self.refused = Some(why);
     }
 
     /// Publishes when the revocation lists end, and warns once of each thing that is wrong.
@@ -96,4 +111,9 @@ impl Identity {
             self.journal.say(Line::new(Weight::Warning, "reload", expiry).help(RENEW));
         }
     }
+}
+
+/// A refusal without the time at which it was made.
+fn untimed(why: &str) -> &str {
+    why.split_once("; now it is ").map_or(why, |it| it.0)
 }

@@ -14,6 +14,7 @@ mod guardrails;
 mod identity;
 mod journal;
 mod leaving;
+mod listening;
 mod opening;
 mod proving;
 mod records;
@@ -24,6 +25,7 @@ mod rounds;
 mod service;
 pub(super) mod setup;
 mod timings;
+mod unsteered;
 mod verdicts;
 pub(super) mod words;
 

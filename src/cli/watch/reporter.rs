@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
 use super::alerting::Facts;
-use super::drifts::Drifts;
+use super::drifts::{Drifts, Told};
 use super::explain::{Kept, Origin};
-use super::gauges::{self, Outdated};
+use super::gauges::{self, Beside, Outdated};
 use super::guardrails::{Guardrails, News};
 use super::journal::{Journal, Line, Weight};
 use super::leaving::Leaving;
@@ -24,7 +24,9 @@ use super::words;
 use crate::cli::policies::Policies;
 use crate::domain::fleet::{Controller, Fleet};
 use crate::domain::name::{PoolId, PoolName};
-use crate::engine::watch::{Act, ActEnd, Applied, Audience, Deed, Incident, Sight, Stream, Writes};
+use crate::engine::watch::{
+    Act, ActEnd, Applied, Audience, Deed, Incident, Managed, Sight, Stream, Writes,
+};
 use crate::garm::Client;
 use crate::scale::{Change, Decision, Direction, Site};
 use crate::telemetry::{Board, Counter, Timing};
@@ -64,6 +66,7 @@ struct State {
     guardrails: Guardrails,
     repeats: Repeats,
     leaving: Leaving,
+    drifting: Told,
     names: BTreeMap<PoolId, PoolName>,
     /// The last words about GARM's own backoff.
     impatience: Option<String>,
@@ -271,12 +274,19 @@ impl Audience for Reporter {
         if !state.names.iter().eq(names()) {
             state.names = names().map(|(id, name)| (id.clone(), name.clone())).collect();
             state.repeats.keep(|it| sight.managed.contains_key(it));
+            state.drifting.keep(|it| sight.managed.contains_key(it));
         }
         self.board.frozen(frozen(sight));
         let is_connected = Some(sight.stream == Stream::Up);
         self.board.process(|it| it.is_stream_connected = is_connected);
-        let violated = &state.guardrails.counts;
-        let snapshot = gauges::snapshot(sight, &state.outdated, &self.drifts, violated);
+        let row = |(name, it): (_, &Managed)| Some((name, sight.picture.pools().get(&it.id)?));
+        let drifts = self.drifts.look(sight.managed.iter().filter_map(row));
+        for line in state.drifting.look(&drifts) {
+            self.journal.say(line);
+        }
+        let (outdated, violated) = (&state.outdated, &state.guardrails.counts);
+        let beside = Beside { outdated, drifts: &drifts, violated };
+        let snapshot = gauges::snapshot(sight, beside, &self.drifts);
         self.facts.take(&snapshot);
         self.board.publish(snapshot);
         self.explain(sight);

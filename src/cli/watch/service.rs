@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::explain::Origin;
 use super::identity::Identity;
 use super::journal::{Journal, Line, Weight};
+use super::listening::Listening;
 use super::opening::Opened;
 use super::proving::{Demand, Prover, Shown};
 use super::reload::{Cause, Reloader};
@@ -179,9 +180,11 @@ fn begin(
         orders,
         client: Arc::clone(&opened.client),
         alerting: Arc::clone(&opened.alerting),
-        certificates: opened.certificates.clone(),
+        listening: listening(opened),
         started: opened.setup.clone(),
+        taken: opened.setup.clone(),
         read: Ok(opened.setup.clone()),
+        refused: None,
         digest: opened.digest,
         drifts: opened.drifts.clone(),
         demands,
@@ -193,6 +196,12 @@ fn begin(
     };
     tasks.spawn(reloader.run(look, stop.clone()));
     Some(refused)
+}
+
+fn listening(opened: &Opened) -> Option<Listening> {
+    let certificates = opened.certificates.clone()?;
+    let files = opened.setup.watch.tls.clone()?;
+    Some(Listening::new(certificates, files, opened.journal.clone()))
 }
 
 /// Says `Ready` at the first word of the loop, be it that GARM does not answer: the service runs

@@ -54,6 +54,8 @@ pub(super) struct Refused {
     pub(super) message: String,
     /// Every problem, as `validate` shows it; empty when there is nothing to show.
     pub(super) report: String,
+    /// What to type next; may be empty.
+    pub(super) help: String,
 }
 
 impl Setup {
@@ -97,6 +99,22 @@ impl Setup {
         ];
         rows.into_iter().filter(|it| it.1).map(|it| it.0).collect()
     }
+
+    /// What differs in `fresh` and is GARM's to know, pools aside, in the words of the file: only an
+    /// `apply` tells it.
+    pub(super) fn needs_apply(&self, fresh: &Self) -> Vec<&'static str> {
+        let (old, new) = (&self.file, &fresh.file);
+        let rows = [
+            ("controller", old.controller != new.controller),
+            ("credentials", old.credentials != new.credentials),
+            ("runner_mtls", old.runner_mtls != new.runner_mtls),
+            (
+                "policy.networks.must_not_reach",
+                old.policy.must_not_reach != new.policy.must_not_reach,
+            ),
+        ];
+        rows.into_iter().filter(|it| it.1).map(|it| it.0).collect()
+    }
 }
 
 /// What the files hold, as one number. Files with equal ones need not be understood anew: that
@@ -128,11 +146,12 @@ fn judge(gathered: Gathered, places: &Places) -> Result<Setup, Refused> {
     if has_error(&gathered.problems) {
         let errors = gathered.problems.iter().filter(|it| is_error(it)).count();
         let message = format!("{} in the files", count(errors, "problem"));
-        return Err(Refused { message, report: problem::text(&gathered.problems) });
+        let help = "`runnerctl validate` shows what is wrong".to_owned();
+        return Err(Refused { message, report: problem::text(&gathered.problems), help });
     }
     let Some(file) = gathered.manifest.fleet_file else {
         let message = "there is no fleet file".to_owned();
-        return Err(Refused { message, report: String::new() });
+        return Err(Refused { message, report: String::new(), help: String::new() });
     };
     let watch = file.watch.clone().unwrap_or_default();
     Ok(Setup {
