@@ -10,4 +10,4 @@ mod kit;
 mod runners;
 mod saved;
 mod story;
-mod terminal;
+pub(crate) mod terminal;

@@ -15,6 +15,7 @@ mod manifest;
 mod notify;
 mod plan;
 mod policy;
+mod printed;
 mod prometheus;
 mod rig;
 mod secrets;

@@ -19,7 +19,7 @@ use super::bench::{Bench, Said, eventually, finish, signal};
 const SIZE: (u16, u16) = (100, 24);
 
 /// A terminal that a program runs at.
-struct Terminal {
+pub(crate) struct Terminal {
     ours: File,
     screen: Arc<Mutex<String>>,
     reader: JoinHandle<()>,
@@ -27,14 +27,14 @@ struct Terminal {
 
 /// Which streams of the program are the terminal.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Streams {
+pub(crate) enum Streams {
     InAndErr,
     All,
 }
 
 impl Terminal {
     /// Starts `command` at a new terminal.
-    fn start(mut command: Command, streams: Streams) -> (Self, Child) {
+    pub(crate) fn start(mut command: Command, streams: Streams) -> (Self, Child) {
         let ours: OwnedFd = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&ours).unwrap();
         unlockpt(&ours).unwrap();
@@ -66,6 +66,12 @@ impl Terminal {
         (Self { ours, screen, reader }, child)
     }
 
+    /// Types `answer` when the program asks.
+    pub(crate) fn answer(&mut self, answer: &str) {
+        self.wait_for("to carry it out: ");
+        writeln!(self.ours, "{answer}").unwrap();
+    }
+
     fn shows(&self) -> String {
         self.screen.lock().unwrap().clone()
     }
@@ -75,7 +81,7 @@ impl Terminal {
     }
 
     /// What the program said when it has ended, with all that the terminal showed as `err`.
-    fn end(self, child: Child) -> Said {
+    pub(crate) fn end(self, child: Child) -> Said {
         let mut said = finish(child);
         self.reader.join().unwrap();
         said.err = self.screen.lock().unwrap().clone();
@@ -92,8 +98,7 @@ fn at_a_terminal(bench: &Bench, line: &[&str], streams: Streams) -> (Terminal, C
 fn answered(bench: &Bench, line: &[&str], answer: &str) -> Said {
     let (mut terminal, child) =
         at_a_terminal(bench, &[&["apply"], line].concat(), Streams::InAndErr);
-    terminal.wait_for("to carry it out: ");
-    writeln!(terminal.ours, "{answer}").unwrap();
+    terminal.answer(answer);
     terminal.end(child)
 }
 

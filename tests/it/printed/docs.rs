@@ -1,0 +1,69 @@
+//! What `docs/` prints.
+
+use std::fs;
+
+use super::blocks::{block, blocks, document};
+use super::stage::Stage;
+use crate::cli::bench::root;
+
+/// The documents of a folder of the repository, by path.
+fn documents() -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(root().join("docs"))
+        .unwrap()
+        .map(|it| format!("docs/{}", it.unwrap().file_name().to_string_lossy()))
+        .filter(|it| it.ends_with(".md"))
+        .collect();
+    names.sort();
+    assert!(!names.is_empty());
+    names
+}
+
+#[test]
+fn every_printed_command_line_is_understood() {
+    let stage = Stage::new();
+    let mut count = 0;
+    for name in documents() {
+        for block in blocks(&document(&name)) {
+            let commands = block.text.lines().map(|it| it.trim_start_matches("- run: ").trim());
+            // A value that is left out cannot be read.
+            for line in commands.filter(|it| it.starts_with("runnerctl ") && !it.contains('…')) {
+                // An unknown command or flag before it is told of first.
+                let line = line.split(" #").next().unwrap();
+                let said = stage.type_in(&format!("{line} --help"), &[]);
+                assert_eq!(said.code, 0, "{name}:{}: {line}\n{}", block.line, said.err);
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 1, "{count}");
+}
+
+#[test]
+fn the_chain_of_the_audit_log_is_checked_by_other_tools_as_printed() {
+    let mut stage = Stage::new();
+    stage.start_sandbox("runnerctl sandbox --write-config runnerctl.yaml &", &[]);
+    stage.bench.write("pools/a.yaml", &crate::cli::bench::pool("a"));
+    stage.type_in("runnerctl apply --auto-approve --audit audit.jsonl", &[]).ends(0);
+    let script = block("docs/audit.md", "prev=$(printf");
+    let whole = stage.type_in(&script, &[]).ends(0);
+    assert_eq!((whole.out.as_str(), whole.err.as_str()), ("", ""));
+    let text = stage.bench.read("audit.jsonl");
+    stage.bench.write("audit.jsonl", &text.replacen("create", "delete", 1));
+    let broken = stage.type_in(&script, &[]).ends(0);
+    assert!(broken.out.starts_with("broken: "), "{}", broken.out);
+}
+
+#[test]
+fn the_parts_of_a_fleet_file_are_valid_as_printed() {
+    let stage = Stage::new();
+    stage.bench.write("pools/default.yaml", &block("README.md", "# pools/default.yaml"));
+    let fleet_file = block("README.md", "fleet: acme");
+    for (name, first) in
+        [("docs/runner-kit.md", "# runnerctl.yaml"), ("docs/secrets.md", "credentials:")]
+    {
+        let part = block(name, first);
+        stage.bench.write("runnerctl.yaml", &format!("{fleet_file}{part}"));
+        let said = stage.type_in("runnerctl validate", &[]);
+        assert_eq!(said.code, 0, "{name}: {}", said.out);
+    }
+}

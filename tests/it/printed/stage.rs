@@ -1,0 +1,89 @@
+//! A shell in a folder of its own, in which `runnerctl` is the program under test.
+
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::{Child, Command, Stdio};
+
+use assert_cmd::cargo::cargo_bin;
+
+use crate::cli::bench::{Bench, Said, eventually, finish};
+
+/// Where the lines are typed.
+pub(super) struct Stage {
+    pub(super) bench: Bench,
+    sandbox: Option<Child>,
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if let Some(sandbox) = &mut self.sandbox {
+            // It may have ended by itself.
+            let _ = sandbox.kill();
+            let _ = sandbox.wait();
+        }
+    }
+}
+
+impl Stage {
+    pub(super) fn new() -> Self {
+        let bench = Bench::bare();
+        std::fs::create_dir(bench.path("bin")).unwrap();
+        symlink(cargo_bin("runnerctl"), bench.path("bin/runnerctl")).unwrap();
+        Self { bench, sandbox: None }
+    }
+
+    /// A script that other lines find by its name.
+    pub(super) fn tool(&self, name: &str, script: &str) {
+        let path = format!("bin/{name}");
+        self.bench.write(&path, script);
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(self.bench.path(&path), mode).unwrap();
+    }
+
+    fn shell(&self, line: &str, set: &[(&str, &str)]) -> Command {
+        let mut command = Command::new("bash");
+        let tools = format!("{}:/usr/bin:/bin", self.bench.path("bin").display());
+        command.args(["-c", line]).current_dir(self.bench.path("")).env_clear();
+        command.env("HOME", self.bench.path("")).env("PATH", tools).envs(set.iter().copied());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Types `line` and waits for its end.
+    pub(super) fn type_in(&self, line: &str, set: &[(&str, &str)]) -> Said {
+        finish(self.shell(line, set).spawn().unwrap())
+    }
+
+    /// Types a line that goes on in the background, and whose streams nobody reads.
+    pub(super) fn leave(&self, line: &str) -> Child {
+        let mut command = self.shell(&format!("exec {line}"), &[]);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// Types README's line that starts a sandbox, but for the port, which another test may have.
+    pub(super) fn start_sandbox(&mut self, line: &str, more: &[&str]) {
+        let line = line.trim().strip_suffix('&').unwrap();
+        let line = format!("{line} --listen 127.0.0.1:0 {}", more.join(" "));
+        self.sandbox = Some(self.leave(&line));
+        let file = self.bench.path("runnerctl.yaml");
+        eventually("the sandbox's fleet file", || file.exists().then_some(()));
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let text = self.bench.read("runnerctl.yaml").replace("127.0.0.1:9477", &free);
+        self.bench.write("runnerctl.yaml", &text);
+    }
+
+    /// Another fleet file with the sandbox's address and provider in it.
+    pub(super) fn with_sandbox(&self, fleet_file: &str) -> String {
+        let written = self.bench.read("runnerctl.yaml");
+        let url = written.lines().find(|it| it.starts_with("  url: ")).unwrap().to_owned();
+        let with_url = fleet_file.lines().map(|it| match it.starts_with("  url: https://garm") {
+            true => url.clone(),
+            false => it.replace("provider: aws", "provider: sim"),
+        });
+        with_url.collect::<Vec<_>>().join("\n") + "\n"
+    }
+
+    pub(super) fn password(&self) -> String {
+        self.bench.read("runnerctl.yaml.password").trim().to_owned()
+    }
+}
