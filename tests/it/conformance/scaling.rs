@@ -189,20 +189,18 @@ async fn a_create_that_fails_is_tried_six_times_by_main_and_once_by_the_release(
         };
         let (pool, failed) = failed_pool(garm, "broken", tries).await;
         assert!(failed["provider_fault"].as_str().is_some_and(|it| it.len() > 20), "{failed}");
-        // Another pool's first failure comes two ticks of GARM's loops later at the least; nothing has
-        // been tried again by then, and the row has not been written.
-        let (other, _) = failed_pool(garm, "broken-too", tries).await;
-        let still = garm.wait_for(id(&pool), 1, "error", "pending").await.remove(0);
-        assert_eq!(
-            (&still["name"], &still["updated_at"]),
-            (&failed["name"], &failed["updated_at"])
-        );
-        assert_eq!(refusals(garm, &failed["name"]).await, tries);
-        // It counts as idle: nothing is made in its place.
-        for pool in [pool, other] {
-            garm.remove(id(&pool)).await;
-            assert_eq!(vms_made(garm, id(&pool)).await, 0);
+        if garm.flavour.version == Version::V0_2_1 {
+            // Another pool's first failure comes two ticks of GARM's loops later at the least;
+            // nothing has been tried again by then, and the row has not been written.
+            let (other, _) = failed_pool(garm, "broken-too", tries).await;
+            let still = garm.wait_for(id(&pool), 1, "error", "pending").await.remove(0);
+            assert_eq!(still["updated_at"], failed["updated_at"]);
+            assert_eq!(refusals(garm, &failed["name"]).await, tries);
+            garm.remove(id(&other)).await;
         }
+        // It counts as idle: nothing is made in its place.
+        garm.remove(id(&pool)).await;
+        assert_eq!(vms_made(garm, id(&pool)).await, 0);
     })
     .await;
 }

@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use super::blocks::block;
 use super::stage::Stage;
-use crate::cli::bench::{eventually, finish, pool, signal};
+use crate::cli::bench::{Said, eventually, finish, pool, signal};
 use crate::cli::terminal::{Streams, Terminal};
 
 const SANDBOX: &str = "runnerctl sandbox --write-config runnerctl.yaml &";
@@ -15,6 +15,18 @@ fn tried(more: &[&str]) -> Stage {
     stage.bench.write("pools/default.yaml", &block("README.md", "# pools/default.yaml"));
     stage.start_sandbox(&block("README.md", SANDBOX), more);
     stage
+}
+
+/// Types a line that must succeed; `apply` asks, at a terminal.
+fn type_in(stage: &Stage, line: &str) -> Said {
+    if !line.starts_with("runnerctl apply ") {
+        return stage.type_in(line, &[]).ends(0);
+    }
+    let mut command = stage.bench.command(&["apply"]);
+    command.stdout(Stdio::piped());
+    let (mut terminal, child) = Terminal::start(command, Streams::InAndErr);
+    terminal.answer("yes");
+    terminal.end(child).ends(0)
 }
 
 #[test]
@@ -30,16 +42,7 @@ fn the_demo_prints_what_readme_shows_of_it() {
 fn the_first_commands_go_as_they_are_printed() {
     let stage = tried(&[]);
     for line in block("README.md", "runnerctl validate              # every problem").lines() {
-        if line.starts_with("runnerctl apply ") {
-            // It asks, at a terminal.
-            let mut command = stage.bench.command(&["apply"]);
-            command.stdout(Stdio::piped());
-            let (mut terminal, child) = Terminal::start(command, Streams::InAndErr);
-            terminal.answer("yes");
-            terminal.end(child).ends(0);
-        } else {
-            stage.type_in(line, &[]).ends(0);
-        }
+        type_in(&stage, line);
     }
     let status = stage.type_in("runnerctl status", &[]).ends(0);
     assert!(status.out.contains("\ndefault "), "{}", status.out);
@@ -60,10 +63,11 @@ fn pools_that_are_there_are_taken_over_without_a_change() {
     let said: Vec<_> = block("README.md", "runnerctl import > pools/imported.yaml")
         .lines()
         .filter(|it| it.starts_with("runnerctl "))
-        .map(|it| stage.type_in(it, &[]).ends(0))
+        .map(|it| type_in(&stage, it))
         .collect();
-    let plan = &said.last().unwrap().out;
-    assert_eq!(plan.lines().filter(|it| it.contains(" adopt")).count(), 3, "{plan}");
+    let last = &said.last().unwrap().out;
+    assert_eq!(last.matches(": adopt (").count(), 3, "{last}");
+    assert!(!last.contains(": create"), "{last}");
 }
 
 #[test]
