@@ -22,6 +22,10 @@ const WINDOW: Duration = Duration::from_secs(30);
 /// What a row weighs besides its texts.
 const ROW: usize = 512;
 
+/// What a pool weighs besides: each change of one is held against all of them, which takes time
+/// rather than memory.
+const POOL: usize = 8 << 10;
+
 /// What becomes of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flow {
@@ -70,7 +74,7 @@ pub(super) fn weight(change: &Change) -> usize {
     ROW + match change {
         Change::Runner(it) => runner(it),
         Change::Job(it) => job(it),
-        Change::Pool(it) => pool(it),
+        Change::Pool(it) => POOL + pool(it),
         Change::RunnerGone(_) | Change::JobGone(_) | Change::PoolGone(_) => 0,
     }
 }
