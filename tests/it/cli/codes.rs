@@ -150,7 +150,11 @@ fn six_when_mtls_is_required_and_is_not_proven() {
     let bench = Bench::new();
     bench.declare(&["a"]);
     let open = bench.run(&["validate", "--online"]).ends(0);
-    assert!(open.out.contains("mTLS: not enforced, 4 of 4 probes not refused"), "{}", open.out);
+    assert!(
+        open.out.contains("mTLS: not enforced, 4 of 4 probes not as it must be"),
+        "{}",
+        open.out
+    );
     let fleet_file = bench.read("rc.yaml");
     bench.write("rc.yaml", &format!("{fleet_file}policy: {{ require_mtls: true }}\n"));
     let said = bench.run(&["validate", "--online"]).ends(6);
