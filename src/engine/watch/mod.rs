@@ -27,6 +27,7 @@ mod release;
 mod roll;
 mod stalls;
 mod steer;
+mod turns;
 
 pub use audience::{Act, ActEnd, Applied, Audience, Deed, Incident, Sight, Stream};
 pub use driver::{Doors, End, watch};
