@@ -284,7 +284,8 @@ mod records {
             act: "test".into(),
             subject: Subject::Log,
             before: None,
-            after: None,
+            // Long enough for several sectors.
+            after: Some(serde_json::json!({ "filler": "x".repeat(700) })),
             cause: Cause::default(),
             seen: None,
             intent: None,
@@ -317,20 +318,15 @@ mod records {
         }
     }
 
-    /// Long enough for several sectors.
-    fn long(letter: &str) -> String {
-        letter.repeat(700)
-    }
-
     #[test]
     fn what_was_said_to_be_on_record_is_there_after_a_loss_of_power_at_any_point() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let run = || {
             write(&path, &["first"]);
-            write(&path, &[&long("a"), &long("b"), &long("c")]);
+            write(&path, &["a", "b", "c"]);
             rename(&path, &folder.path().join("log.1"));
-            write(&path, &[&long("d"), "e"]);
+            write(&path, &["d", "e"]);
             write(&path, &["last"]);
         };
         let count = replay(folder.path(), run, check);
@@ -343,13 +339,13 @@ mod records {
         let path = folder.path().join("log");
         let run = || {
             write(&path, &["first"]);
-            write(&path, &[&long("a"), &long("b")]);
+            write(&path, &["a", "b"]);
         };
         replay(folder.path(), run, |root, due| {
             // Every point of the recovery, from every point of the first loss.
             let again = || {
                 due.iter().for_each(|it| said(it));
-                write(&root.join("log"), &[&long("d")]);
+                write(&root.join("log"), &["d"]);
             };
             replay(root, again, check);
         });

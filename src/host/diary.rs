@@ -58,6 +58,8 @@ struct Inbox {
     missing: Missing,
     trouble: Option<Trouble>,
     is_closing: bool,
+    /// The last try has failed.
+    is_over: bool,
     head: Option<Head>,
 }
 
@@ -195,7 +197,12 @@ impl Shared {
     }
 
     fn close(&self) {
-        self.inbox().is_closing = true;
+        let mut inbox = self.inbox();
+        inbox.is_closing = true;
+        if let Some(trouble) = &mut inbox.trouble {
+            // Once more, and no more if that fails.
+            trouble.retry_at = Instant::now();
+        }
         self.bell.notify_one();
     }
 
@@ -253,7 +260,7 @@ impl Shared {
                 None if inbox.is_empty() => self.manner.retry,
                 Some(_) | None => return Some(self.load(&mut inbox)),
             };
-            if inbox.is_closing && (inbox.is_empty() || inbox.is_stuck()) {
+            if inbox.is_closing && (inbox.is_empty() || inbox.is_over) {
                 return None;
             }
             let woken = self.bell.wait_timeout(inbox, wait);
@@ -346,6 +353,7 @@ impl Shared {
         let is_told = was_told || !is_locked || now - since >= self.manner.patience;
         let retry_at = now + if is_locked { LOCK_WAIT } else { self.manner.retry };
         inbox.trouble = Some(Trouble { why: why.clone(), since, retry_at, is_told });
+        inbox.is_over = inbox.is_closing && is_told;
         drop(inbox);
         if is_told && !was_told {
             (self.ear)(&Kept::Stuck(&why));

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::clock::Clock;
 use super::disk;
 use super::mark::Mark;
+use super::own::Known;
 use super::rotation::{self, TAIL_MAX};
 use super::standing::{Obstacle, Standing, standing};
 use super::state;
@@ -107,16 +108,6 @@ struct Mind {
     wrote: Option<(Timestamp, Instant)>,
     /// Where the file before ended, when this process has begun the present one.
     began_after: Option<Head>,
-}
-
-/// What this process knows of the log.
-pub(super) struct Known {
-    /// The last record.
-    pub(super) head: Option<Head>,
-    /// The file that it is in.
-    pub(super) file: Option<File>,
-    /// Where the file before ended, when this process has begun the present one.
-    pub(super) began_after: Option<Head>,
 }
 
 impl Ledger {

@@ -1,12 +1,23 @@
 //! The audit file as the process checks it that writes to it: with its keys, and with the head that
 //! it knows.
 
+use std::fs::File;
 use std::io;
 
 use super::ledger::Ledger;
 use super::logs;
 use super::rotation::{self, is_same_file};
 use crate::audit::{Check, Demands, Head, Report};
+
+/// What this process knows of the log.
+pub(super) struct Known {
+    /// The last record.
+    pub(super) head: Option<Head>,
+    /// The file that it is in.
+    pub(super) file: Option<File>,
+    /// Where the file before ended, when this process has begun the present one.
+    pub(super) began_after: Option<Head>,
+}
 
 /// What a check of the own file has found.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -84,7 +84,6 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("hyper", &["src/garm/", "src/telemetry/", "src/sim/"]),
     ("reqwest", &["src/garm/", "src/secrets/", "src/notify/"]),
     ("rustls", &["src/garm/", "src/secrets/", "src/notify/", "src/telemetry/"]),
-    ("aws_lc_rs", &["src/audit/"]),
     ("serde_yaml", &["src/manifest/yaml.rs", "src/manifest/yaml/"]),
 ];
 
