@@ -72,7 +72,7 @@ fn gauges(sight: &Sight<'_>, desired: &DesiredPool, (claims, orphans): Seen<'_>)
         oldest = jobs().map(|it| it.created_at).min();
     }
     all.oldest_wait = oldest.map(|it| Moment::new(sight.now).age(it)).unwrap_or_default();
-    all.is_below_min = desired.enabled != Some(false) && all.active + all.idle < scale.min_runners;
+    all.is_below_min = desired.may_be_enabled() && all.active + all.idle < scale.min_runners;
     all
 }
 

@@ -87,7 +87,7 @@ fn what_waits_for_an_apply_is_named_and_so_is_that_it_is_done() {
     };
     says("`controller` has changed: GARM knows it after the next `apply`");
     says(
-        "default: GARM still has another `max_runners` than the file: `runnerctl apply` changes it",
+        "default: GARM still has another `max_runners` than the file; `runnerctl apply` changes it",
     );
     assert!(stage.run(&["apply", "--auto-approve", "--no-audit"]).status.success());
     says("default: GARM has what the file says");
