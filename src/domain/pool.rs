@@ -7,6 +7,10 @@ use super::entity::EntityKey;
 use super::label::{Labels, Mark};
 use super::name::{FleetName, PoolId, PoolName};
 
+/// A pool whose row was last written this long after it was made has been written to again. GARM
+/// itself finishes the row of a new pool within a millisecond; our own next write comes after 250.
+const WRITTEN_AGAIN: SignedDuration = SignedDuration::from_millis(200);
+
 /// What GARM stores of a pool and a caller can choose.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PoolSpec {
@@ -106,13 +110,13 @@ impl Pool {
     }
 
     /// Whether a create of some fleet was interrupted before its last write, which enables the pool:
-    /// nobody has written to it since.
+    /// it has not been written to since it was made.
     pub fn is_unfinished(&self) -> bool {
         let written_after = self.updated_at.duration_since(self.created_at);
         !self.spec.enabled
             && self.spec.min_idle_runners == 0
             && !self.spec.labels.marks().is_empty()
-            && written_after < SignedDuration::from_secs(1)
+            && written_after < WRITTEN_AGAIN
     }
 
     /// Whether any reserved label of this fleet is on the pool. Only such pools are ever touched.

@@ -64,7 +64,7 @@ fn matched(text: &str, secret: &str) -> Option<usize> {
 }
 
 /// How many bytes at the start of the text spell this character, in each way in which they do.
-fn one(text: &str, c: char) -> [Option<usize>; 4] {
+fn one(text: &str, c: char) -> Vec<Option<usize>> {
     let plain = text.starts_with(c).then_some(c.len_utf8());
     // JSON within JSON doubles the backslashes.
     let slashes = text.len() - text.trim_start_matches('\\').len();
@@ -75,7 +75,11 @@ fn one(text: &str, c: char) -> [Option<usize>; 4] {
         (_, '\\') => json(inner, c).map(|it| slashes + it).or(Some(slashes)),
         (_, _) => json(inner, c).map(|it| slashes + it),
     };
-    [plain, escaped, percent(text, c), html(text, c)]
+    let mut ways = vec![plain, escaped];
+    // Escaped up to three times.
+    ways.extend(["", "25", "2525"].map(|more| percent(text, c, more)));
+    ways.extend(["", "amp;", "amp;amp;"].map(|more| html(text, c, more)));
+    ways
 }
 
 /// Behind a backslash: itself, a letter that stands for it, or its number.
@@ -103,41 +107,27 @@ fn json(text: &str, c: char) -> Option<usize> {
     Some(at)
 }
 
-/// `%41`, and `+` for a blank.
-fn percent(text: &str, c: char) -> Option<usize> {
+/// `%41`, and `+` for a blank. A percent sign that is encoded once more has `more` behind it: `%2541`.
+fn percent(text: &str, c: char, more: &str) -> Option<usize> {
     if c == ' ' && text.starts_with('+') {
         return Some(1);
     }
     let mut at = 0;
     for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-        // A percent sign may be encoded once more.
-        let mut digits = text.get(at..)?.strip_prefix('%')?;
-        at += 1;
-        while let Some(rest) = digits.strip_prefix("25").filter(|_| byte != b'%') {
-            digits = rest;
-            at += 2;
-        }
-        if u8::from_str_radix(digits.get(..2)?, 16) != Ok(byte) {
+        let digits = text.get(at..)?.strip_prefix('%')?.strip_prefix(more)?.get(..2)?;
+        if u8::from_str_radix(digits, 16) != Ok(byte) {
             return None;
         }
-        at += 2;
+        at += 1 + more.len() + 2;
     }
     Some(at)
 }
 
-/// `&#65;`, `&#x41;`, `&amp;`.
-fn html(text: &str, c: char) -> Option<usize> {
-    let inner = text.strip_prefix('&')?;
+/// `&#65;`, `&#x41;`, `&amp;`. An ampersand that is escaped once more has `more` behind it: `&amp;#65;`.
+fn html(text: &str, c: char, more: &str) -> Option<usize> {
+    let inner = text.strip_prefix('&')?.strip_prefix(more)?;
     let end = inner.char_indices().take(12).find(|it| it.1 == ';')?.0;
-    let mut name = &inner[..end];
-    let mut more = 0;
-    // An ampersand may be escaped once more.
-    while name == "amp" && c != '&' {
-        let after = &inner[end + 1 + more..];
-        let next = after.char_indices().take(12).find(|it| it.1 == ';')?.0;
-        name = &after[..next];
-        more += next + 1;
-    }
+    let name = &inner[..end];
     let number = match name {
         "amp" => Some('&'),
         "lt" => Some('<'),
@@ -153,7 +143,7 @@ fn html(text: &str, c: char) -> Option<usize> {
             number.ok().and_then(char::from_u32)
         }
     };
-    (number == Some(c)).then_some(1 + end + 1 + more)
+    (number == Some(c)).then_some(1 + more.len() + end + 1)
 }
 
 /// The characters of the secret's base64 that it alone decides, when it begins `skip` bytes into a

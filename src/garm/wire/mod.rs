@@ -142,14 +142,14 @@ mod tests {
             Ok((
                 "a b",
                 Some(
-                    r#"1 entry left out that cannot be read: entry 2 ("7f") of the list cannot be read: invalid type: number, expected a string at line 1 column 19"#,
+                    r#"1 entry left out that cannot be read: entry 2 ("7f") of the list cannot be read: invalid type: integer `5`, expected a string at line 1 column 19"#,
                 ),
             )),
         );
         check(
             "[7]",
             Err(
-                "entry 1 of the list cannot be read: invalid type: number, expected struct Named at line 1 column 1",
+                "entry 1 of the list cannot be read: invalid type: integer `7`, expected struct Named at line 1 column 1",
             ),
         );
     }

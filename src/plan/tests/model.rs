@@ -85,12 +85,14 @@ pub(crate) fn carry_out(fleet: &mut Fleet, write: &Write) {
             };
             let made = fleet.pools.iter_mut().find(is_it).expect("posted before");
             made.spec = creation.spec.clone();
+            made.updated_at = made.created_at + std::time::Duration::from_millis(250);
         }
         Write::Enable(creation) => {
             let made = fleet.pools.iter_mut().find(|it| it.spec.labels == creation.spec.labels);
             let made = made.expect("posted before");
             made.spec.enabled = creation.spec.enabled;
             made.spec.min_idle_runners = creation.spec.min_idle_runners;
+            made.updated_at = made.created_at + std::time::Duration::from_millis(250);
         }
         Write::Put(id, change) => {
             let latest = fleet.pools.iter().map(|it| it.updated_at).max();
