@@ -75,7 +75,7 @@ pub fn decide(
     let inputs = inputs(seen, &mut moment);
     let (mut circuit, circuit_memory) = memory.circuit.next(&sight(seen, now), &mut moment);
     let jobs = seen.routing.jobs(seen.place);
-    let given_up = given_up(seen.stock, jobs, &mut moment);
+    let (given_up, kept) = given_up(seen.stock, jobs, memory.given_up, &mut moment);
     let asking = &jobs[given_up.saturating_sub(1) as usize..];
     let load = load(&inputs, asking.len());
     let pressure = memory.pressure.next(seen.policy, load, &mut moment);
@@ -113,7 +113,7 @@ pub fn decide(
         rules,
         until: moment.next(),
     };
-    (decision, PoolMemory { pressure, circuit: circuit_memory, newest })
+    (decision, PoolMemory { pressure, circuit: circuit_memory, newest, given_up: kept })
 }
 
 fn inputs(seen: &Observation<'_>, moment: &mut Moment) -> Inputs {

@@ -109,20 +109,39 @@ fn probe(
     if is_due { Probe::Now } else { Probe::No }
 }
 
-/// How many of the jobs, from the oldest, are older than an idle runner that has stood beside them
-/// for [`GIVE_UP`] while no job of the pool started.
-pub(super) fn given_up(stock: &Stock, jobs: &[Timestamp], moment: &mut Moment) -> u32 {
-    if jobs.is_empty() || stock.census.idle == 0 {
-        return 0;
-    }
-    let is_quiet = |idle: Timestamp| stock.starts.latest.is_none_or(|it| it <= idle);
+/// The jobs of a pool that are given up, until one of the pool starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct GivenUp {
+    /// Those created by then.
+    created_by: Timestamp,
+    /// When they were found; a later start in the pool proves them wrong.
+    at: Timestamp,
+}
+
+/// How many of the jobs, from the oldest, are given up: they are older than an idle runner that has
+/// stood beside them for [`GIVE_UP`] while no job of the pool started, or they were given up before.
+/// That runner may have been let go by then, and the jobs are none the better for it.
+pub(super) fn given_up(
+    stock: &Stock,
+    jobs: &[Timestamp],
+    before: Option<GivenUp>,
+    moment: &mut Moment,
+) -> (u32, Option<GivenUp>) {
+    let has_started_since = |at: Timestamp| stock.starts.latest.is_some_and(|it| it > at);
+    let before = before.filter(|it| !has_started_since(it.at));
     let mut made = None;
-    for (unit, idle) in stock.idle_units(moment.now()) {
-        if is_quiet(idle.since) && moment.passed(idle.since, GIVE_UP) {
-            made = made.max(Some(unit.created_at));
+    if !jobs.is_empty() {
+        for (unit, idle) in stock.idle_units(moment.now()) {
+            if !has_started_since(idle.since) && moment.passed(idle.since, GIVE_UP) {
+                made = made.max(Some(unit.created_at));
+            }
         }
     }
-    let Some(made) = made else { return 0 };
-    let older = &jobs[..jobs.partition_point(|it| *it <= made)];
-    u32::try_from(moment.count_passed(older, GIVE_UP)).unwrap_or(u32::MAX)
+    let older = made.map_or(0, |made| jobs.partition_point(|it| *it <= made));
+    let found = moment.count_passed(&jobs[..older], GIVE_UP).checked_sub(1).map(|it| jobs[it]);
+    let Some(created_by) = found.max(before.map(|it| it.created_by)) else { return (0, None) };
+    let count = jobs.partition_point(|it| *it <= created_by);
+    let at = before.filter(|it| it.created_by == created_by).map_or(moment.now(), |it| it.at);
+    let kept = (count > 0).then_some(GivenUp { created_by, at });
+    (u32::try_from(count).unwrap_or(u32::MAX), kept)
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::circuit::Circuit;
 use super::deal::Held;
+use super::handout::GivenUp;
 use super::pressure::Pressure;
 use super::site::Site;
 use super::stock::Place;
@@ -55,6 +56,8 @@ pub struct PoolMemory {
     pub(super) circuit: Circuit,
     /// When its youngest runner was made, for as long as jobs wait beside idle ones in vain.
     pub(super) newest: Option<Timestamp>,
+    /// The jobs that hold one runner together.
+    pub(super) given_up: Option<GivenUp>,
 }
 
 impl SiteMemory {

@@ -2,15 +2,17 @@
 //! and what would change it. `status`, `/decisions`, the log and the audit say it the same way.
 
 mod json;
+mod occupancy;
 mod rules;
 mod stall;
 mod told;
 mod words;
 
 pub use json::{Fate, Report, json};
+pub use occupancy::{Occupancy, occupied};
 pub use stall::Stall;
 pub use told::Told;
-pub use words::{Binding, Mood, Occupancy, binding, freeze, next, occupied, sentence, short};
+pub use words::{Binding, Mood, binding, freeze, next, sentence, short};
 
 #[cfg(test)]
 mod tests;

@@ -358,10 +358,10 @@ async fn what_people_read_says_what_happened_and_what_to_do() {
     log in at URL as `admin`: cannot connect: Connection refused (os error 111)
     help: check that GARM runs, and the host and port in `garm.url`
 
-    log in at URL as `admin`: 502 with a page titled `502 Bad Gateway`
+    log in at URL as `admin`: 502 Bad Gateway
     help: a front answers and GARM behind it does not: check that GARM runs
 
-    log in at URL as `admin`: JSON of an unexpected shape: missing field `token` at line 1 column 2
+    log in at URL as `admin`: 200 with an answer that holds no token
     help: check that `garm.url` leads to GARM itself, without `/api/v1`, that no proxy answers in its place, and that `garm.tls.cert` is of the kind that a front before it wants
 
     log in at URL as `admin`: the server's certificate is signed by an unknown CA

@@ -44,7 +44,7 @@ fn a_refused_thread_is_an_error_or_a_wait_and_never_a_panic() {
     let with = |allowed: &'static str| [("LD_PRELOAD", shim), ("THREADS_ALLOWED", allowed)];
     let refused = "cannot start the runtime: the system refuses another thread";
     for line in [&["plan"][..], &["validate", "--online"], &["status"], &["watch", "--once"]] {
-        for allowed in ["0", "1", "2", "3"] {
+        for allowed in ["0", "1", "2", "3", "4"] {
             let output = stage.run_with(line, &with(allowed));
             let said = String::from_utf8_lossy(&output.stderr);
             assert!(!said.contains("panicked"), "{line:?} with {allowed}: {said}");
@@ -57,8 +57,8 @@ fn a_refused_thread_is_an_error_or_a_wait_and_never_a_panic() {
                 assert!(said.contains(refused) && said.contains("TasksMax="), "{said}");
             }
         }
-        // One for the pool, and for `watch` one beside the loop and one for the log.
-        assert!(stage.run_with(line, &with("3")).status.success(), "{line:?}");
+        // One for the pool, and for `watch` one beside the loop, one for the log and one for the audit file.
+        assert!(stage.run_with(line, &with("4")).status.success(), "{line:?}");
     }
 }
 
@@ -66,7 +66,7 @@ fn a_refused_thread_is_an_error_or_a_wait_and_never_a_panic() {
 fn a_watch_whose_further_threads_are_refused_serves_pages_and_ends_as_always() {
     let stage = Stage::set();
     let shim = shim(&stage);
-    let variables = [("LD_PRELOAD", shim.to_str().unwrap()), ("THREADS_ALLOWED", "3")];
+    let variables = [("LD_PRELOAD", shim.to_str().unwrap()), ("THREADS_ALLOWED", "4")];
     let mut watch = stage.start_watch_with("few", &[], &variables);
     stage.until_ready(stage.watch);
     for path in ["/healthz", "/metrics", "/decisions"] {

@@ -107,7 +107,8 @@ async fn jobs_cancelled_unheard_in_a_quiet_pool_hold_two_runners_and_are_named()
     assert_eq!(bench.runners().await.1, 8 + 1);
     assert_eq!(heard.queued(), 8, "the queue is what GARM says");
     assert!(heard.reasons().contains(&Reason::NotHandedOut), "{:?}", heard.reasons());
-    wait(20 * 60).await;
+    // GARM itself builds for each of them at its backoff, and again a quarter of an hour later.
+    wait(16 * 60).await;
     let (active, idle, other) = bench.runners().await;
     assert!(active == 0 && idle + other <= 2, "{active} {idle} {other}");
     assert_eq!(heard.queued(), 8);
@@ -115,10 +116,11 @@ async fn jobs_cancelled_unheard_in_a_quiet_pool_hold_two_runners_and_are_named()
     let real = bench.jobs(1, 20);
     wait(5).await;
     assert_eq!(bench.waits(&real), [0]);
-    wait(10 * 60).await;
+    wait(14 * 60).await;
     let (_, idle, other) = bench.runners().await;
-    assert!(idle + other <= 2, "none is built for the others: {idle} {other}");
-    assert!(bench.tally().vms <= 8 + 8, "{:?}", bench.tally());
+    assert!(idle + other <= 2, "what GARM has built is let go: {idle} {other}");
+    // Ours, GARM's two attempts, and probes.
+    assert!(bench.tally().vms <= 3 * 8 + 8, "{:?}", bench.tally());
 }
 
 #[tokio::test(start_paused = true)]
