@@ -8,9 +8,11 @@
 //! The pool that a replace creates bears a label of its own until it is put in force: until then
 //! the old pool has lost nothing, and a refusal of GARM's changes nothing.
 
+use std::future::Future;
+
 use tokio::time::Instant;
 
-use super::act::{Deed, Deletion, Target};
+use super::act::{Deed, Target};
 use super::guard::Guard;
 use super::retire::{self, Retired};
 use super::site::{Site, target};
@@ -92,40 +94,42 @@ async fn settle(site: &Site<'_>, name: &PoolName, mine: Pool) -> Result<Settled,
         None => Err(Trouble::Gone),
         Some(first) if first.id == mine.id => Ok(Settled::Ours(mine)),
         Some(first) => {
-            give_way(site, &target(name, &mine.id)).await?;
+            twin::remove_unused(site, &target(name, &mine.id)).await?;
             Ok(Settled::Theirs(first))
         }
     }
 }
 
-/// Deletes our own pool, which does not rank first.
-async fn give_way(site: &Site<'_>, mine: &Target) -> Result<(), Trouble> {
-    let guard = Guard::unused(site.fleet, &mine.name);
-    match site.writer.remove_pool(mine, &guard).await? {
-        Deletion::Deleted | Deletion::WasGone => Ok(()),
-        Deletion::NotEmpty => {
-            Err(Trouble::Changed(format!("two pools bear this label, and {} has runners", mine.id)))
-        }
-    }
-}
-
-/// Our POST was not answered: it may have made a pool, and may still be making it.
+/// Our POST was not answered: which pool stands for it in the end?
 async fn look_for(
     site: &Site<'_>,
     name: &PoolName,
     creation: &Creation,
     error: Error,
 ) -> Result<Settled, Trouble> {
+    let first = found_after(site, name, error, || bearing(site, name)).await?;
+    let is_ours = fields::missing_of_new(&begun(&creation.spec), &first).is_empty();
+    Ok(if is_ours { Settled::Ours(first) } else { Settled::Theirs(first) })
+}
+
+/// The pool that a POST without an answer may have made, and may still be making, as `read` finds
+/// it. With a twin in flight it is not known which one is ours, nor does it matter: the one that
+/// ranks first stays, and its twin goes, by its maker or by us.
+async fn found_after<F>(
+    site: &Site<'_>,
+    name: &PoolName,
+    error: Error,
+    read: impl Fn() -> F,
+) -> Result<Pool, Trouble>
+where
+    F: Future<Output = Result<Vec<Pool>, Trouble>>,
+{
     site.say(name, "look whether the pool was created");
     let deadline = Instant::now() + TWIN_PATIENCE;
     loop {
-        let twins = bearing(site, name).await?;
-        // With a twin in flight it is not known which one is ours, nor does it matter: the one
-        // that ranks first stays, and its twin goes, by its maker or by us.
-        let again = || bearing(site, name);
-        if let Some(first) = twin::wait_for_one(site, name, twins, again).await? {
-            let is_ours = fields::missing_of_new(&begun(&creation.spec), &first).is_empty();
-            return Ok(if is_ours { Settled::Ours(first) } else { Settled::Theirs(first) });
+        let found = read().await?;
+        if let Some(first) = twin::wait_for_one(site, name, found, &read).await? {
+            return Ok(first);
         }
         // GARM's own 500 is an answer: nothing is under way any more.
         if error.kind == Kind::Server(500) || Instant::now() >= deadline {
@@ -249,7 +253,8 @@ pub(super) async fn replacement(
     let mine = match site.writer.create(&old.name, &begun).await {
         Ok(pool) => target(&old.name, &pool.id),
         Err(Trouble::Unknown(error)) => {
-            return waits(&find_replacement(site, &old.name, creation, error).await?);
+            let read = || waiting(site, &old.name, creation);
+            return waits(&found_after(site, &old.name, error, read).await?.id);
         }
         Err(trouble) => return Err(trouble),
     };
@@ -257,7 +262,7 @@ pub(super) async fn replacement(
     if let Some(other) = replaced_by(site, old).await? {
         // Another run may have put ours in force.
         if other != mine.id {
-            give_way(site, &mine).await?;
+            twin::remove_unused(site, &mine).await?;
         }
         return Ok(Comes::InForce);
     }
@@ -267,7 +272,7 @@ pub(super) async fn replacement(
         None => Err(Trouble::Gone),
         Some(first) => {
             if first.id != mine.id {
-                give_way(site, &mine).await?;
+                twin::remove_unused(site, &mine).await?;
             }
             waits(&first.id)
         }
@@ -297,29 +302,6 @@ async fn waiting(
     let mut found = twin::bearing(site, &Mark::replacement(site.fleet, name)).await?;
     found.retain(|it| it.entity == creation.entity && it.spec.provider == creation.spec.provider);
     Ok(found)
-}
-
-/// Our POST was not answered: the replacement that it may have made.
-async fn find_replacement(
-    site: &Site<'_>,
-    name: &PoolName,
-    creation: &Creation,
-    error: Error,
-) -> Result<PoolId, Trouble> {
-    site.say(name, "look whether the pool was created");
-    let deadline = Instant::now() + TWIN_PATIENCE;
-    loop {
-        let again = || waiting(site, name, creation);
-        let found = again().await?;
-        if let Some(first) = twin::wait_for_one(site, name, found, again).await? {
-            return Ok(first.id);
-        }
-        // GARM's own 500 is an answer: nothing is under way any more.
-        if error.kind == Kind::Server(500) || Instant::now() >= deadline {
-            return Err(Trouble::Garm(error));
-        }
-        tokio::time::sleep(TWIN_WAIT).await;
-    }
 }
 
 /// Puts a pool in force that a replace has created or retired, and looks once more.
@@ -355,7 +337,7 @@ async fn outrun(
     if promotion.is_retired {
         return Err(taken(&other));
     }
-    give_way(site, mine).await?;
+    twin::remove_unused(site, mine).await?;
     Ok(Made::ByAnother)
 }
 
@@ -366,6 +348,6 @@ async fn in_use_beside(site: &Site<'_>, mine: &Target) -> Result<Option<PoolId>,
     Ok(other.map(|it| it.id))
 }
 
-fn taken(other: &PoolId) -> Trouble {
+pub(super) fn taken(other: &PoolId) -> Trouble {
     Trouble::Changed(format!("pool {other} bears this label now"))
 }

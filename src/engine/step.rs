@@ -234,7 +234,7 @@ async fn unclaimed(site: &Site<'_>, name: &PoolName, id: &PoolId) -> Result<(), 
     let bearing = site.writer.roster.lately_bearing(&site.mark(name)).await;
     match bearing.map_err(Trouble::Garm)?.iter().find(|it| it.id != *id) {
         None => Ok(()),
-        Some(other) => Err(Trouble::Changed(format!("pool {} bears this label now", other.id))),
+        Some(other) => Err(create::taken(&other.id)),
     }
 }
 

@@ -49,18 +49,20 @@ pub(super) async fn remove_leftovers(
     twins: &[Pool],
 ) -> Result<(), Trouble> {
     for left in twins.iter().skip(1) {
-        let guard = Guard::unused(site.fleet, name);
-        match site.writer.remove_pool(&target(name, &left.id), &guard).await? {
-            Deletion::Deleted | Deletion::WasGone => {}
-            Deletion::NotEmpty => {
-                return Err(Trouble::Changed(format!(
-                    "two pools bear this label, and {} has runners",
-                    left.id
-                )));
-            }
-        }
+        remove_unused(site, &target(name, &left.id)).await?;
     }
     Ok(())
+}
+
+/// Deletes a pool that bears the label beside another one, as long as it is not in use.
+pub(super) async fn remove_unused(site: &Site<'_>, left: &Target) -> Result<(), Trouble> {
+    let guard = Guard::unused(site.fleet, &left.name);
+    match site.writer.remove_pool(left, &guard).await? {
+        Deletion::Deleted | Deletion::WasGone => Ok(()),
+        Deletion::NotEmpty => {
+            Err(Trouble::Changed(format!("two pools bear this label, and {} has runners", left.id)))
+        }
+    }
 }
 
 /// The step that removes what an interrupted create or replace has left. It goes only while it is
