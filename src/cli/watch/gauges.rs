@@ -72,7 +72,7 @@ pub(super) fn snapshot(sight: &Sight<'_>, beside: Beside<'_>, drifts: &Drifts) -
     };
     let steered = sight.managed.iter().filter_map(gauges);
     Snapshot {
-        pools: steered.chain(unsteered(sight, drifts)).collect(),
+        pools: steered.chain(unsteered(sight, &queues, drifts)).collect(),
         read_at: Instant::now().checked_sub(sight.read_age).unwrap_or_else(Instant::now),
         reconciled_at: sight.read_at,
         clock_skew_s: Some(-sight.skew.as_secs_f64()),
@@ -103,7 +103,7 @@ struct Seen<'a> {
     now: Timestamp,
 }
 
-pub(super) fn queues<'a>(sight: &Sight<'a>) -> BTreeMap<&'a PoolId, Queue> {
+fn queues<'a>(sight: &Sight<'a>) -> BTreeMap<&'a PoolId, Queue> {
     let waiting = sight.memory.values().flat_map(SiteMemory::waiting);
     let queue = |(id, jobs, tally): (&'a PoolId, &[Timestamp], Tally)| {
         let depth = u32::try_from(jobs.len()).unwrap_or(u32::MAX);

@@ -1,17 +1,18 @@
 //! The numbers of declared pools that the loop does not steer, because GARM has none of their label
 //! or not one alone: without series of their own their alerts could only end.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
 use super::drifts::Drifts;
-use super::gauges::queues;
+use super::gauges::Queue;
 use crate::domain::desired::DesiredPool;
 use crate::domain::entity::{EntityKey, EntityKind};
 use crate::domain::job::{Job, JobStatus};
-use crate::domain::label::{Labels, Mark};
-use crate::domain::name::PoolName;
+use crate::domain::label::Labels;
+use crate::domain::name::{PoolId, PoolName};
+use crate::domain::owners::Owners;
 use crate::domain::pool::Pool;
 use crate::engine::watch::Sight;
 use crate::scale::{Moment, Site, States};
@@ -19,31 +20,40 @@ use crate::telemetry::PoolGauges;
 
 /// The numbers of each. Jobs of a pool that is not there are those that no enabled pool of GARM
 /// serves, and that this one would.
-pub(super) fn unsteered(sight: &Sight<'_>, drifts: &Drifts) -> Vec<(PoolName, PoolGauges)> {
+pub(super) fn unsteered(
+    sight: &Sight<'_>,
+    queues: &BTreeMap<&PoolId, Queue>,
+    drifts: &Drifts,
+) -> Vec<(PoolName, PoolGauges)> {
     if sight.unmanaged.is_empty() {
         return Vec::new();
     }
     let orphans = orphans(sight);
     drifts.with(|fleet, desired| {
+        let owners = Owners::new(sight.picture.pools().values(), fleet);
         let names = sight.unmanaged.keys();
         let gauges = |name: &PoolName| {
             let desired = desired.get(name)?;
-            let is_claim = |it: &&Pool| {
-                it.spec.labels.marks().iter().any(|mark| {
-                    matches!(mark, Mark::Owned { .. })
-                        && (mark.fleet(), mark.pool()) == (fleet.as_str(), name.as_str())
-                })
-            };
-            let claims: Vec<&Pool> = sight.picture.pools().values().filter(is_claim).collect();
-            Some((name.clone(), gauges(sight, desired, (&claims, &orphans))))
+            let claims = owners.of(name).into_iter();
+            let claims = claims.flat_map(|it| it.owned.iter().chain(&it.torn)).copied();
+            let seen = Seen { claims: claims.collect(), queues, orphans: &orphans };
+            Some((name.clone(), gauges(sight, desired, &seen)))
         };
         names.filter_map(gauges).collect()
     })
 }
 
-type Seen<'a> = (&'a [&'a Pool], &'a [&'a Job]);
+/// What may be of one pool.
+struct Seen<'a> {
+    /// The pools that bear its label.
+    claims: Vec<&'a Pool>,
+    /// The jobs that wait for each pool of GARM.
+    queues: &'a BTreeMap<&'a PoolId, Queue>,
+    /// The jobs that no pool of GARM serves.
+    orphans: &'a [&'a Job],
+}
 
-fn gauges(sight: &Sight<'_>, desired: &DesiredPool, (claims, orphans): Seen<'_>) -> PoolGauges {
+fn gauges(sight: &Sight<'_>, desired: &DesiredPool, seen: &Seen<'_>) -> PoolGauges {
     let scale = &desired.scale;
     let mut all = PoolGauges {
         min_runners: scale.min_runners,
@@ -52,11 +62,11 @@ fn gauges(sight: &Sight<'_>, desired: &DesiredPool, (claims, orphans): Seen<'_>)
         ..PoolGauges::default()
     };
     let mut oldest: Option<Timestamp> = None;
-    let queues = queues(sight);
-    for claim in claims {
+    for claim in &seen.claims {
         let stock = sight.picture.sites().get(&claim.entity).and_then(|it| it.stock(&claim.id));
         let Some(stock) = stock else { continue };
-        let (census, queue) = (stock.census(), queues.get(&claim.id).copied().unwrap_or_default());
+        let (census, queue) =
+            (stock.census(), seen.queues.get(&claim.id).copied().unwrap_or_default());
         all.active += census.active;
         all.idle += census.idle;
         all.runners = sum(all.runners, stock.states(sight.now));
@@ -65,8 +75,8 @@ fn gauges(sight: &Sight<'_>, desired: &DesiredPool, (claims, orphans): Seen<'_>)
         oldest = oldest.into_iter().chain(queue.oldest()).min();
     }
     let is_ours = |it: &&&Job| is_for(it, desired) && desired.labels.covers(&it.labels);
-    if claims.is_empty() {
-        let jobs = || orphans.iter().filter(is_ours);
+    if seen.claims.is_empty() {
+        let jobs = || seen.orphans.iter().filter(is_ours);
         all.queue_depth = u32::try_from(jobs().count()).unwrap_or(u32::MAX);
         all.unserved_jobs = all.queue_depth;
         oldest = jobs().map(|it| it.created_at).min();
