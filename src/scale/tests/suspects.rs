@@ -191,14 +191,20 @@ fn jobs_that_a_newer_runner_does_not_get_either_hold_one_runner_after_10_minutes
     assert_eq!((decision.rules.asking, decision.rules.covered), (2, 2));
 }
 
-#[test]
-fn when_one_of_them_starts_all_of_them_count_again() {
+/// Eight jobs that are given up, after all runners but one were let go.
+fn given_up() -> Scene {
     let mut scene = Scene::without_floor();
     scene.queue(8, 0);
     scene.look(30);
     scene.add(8, "running/idle", 45);
     scene.look(700);
     scene.runners.truncate(1);
+    scene
+}
+
+#[test]
+fn when_one_of_them_starts_all_of_them_count_again() {
+    let mut scene = given_up();
     assert_eq!(scene.look(710).rules.wanted, 0);
     scene.start(1, "a01", 720);
     let decision = scene.look(720);
@@ -207,12 +213,7 @@ fn when_one_of_them_starts_all_of_them_count_again() {
 
 #[test]
 fn when_a_younger_one_starts_they_are_stuck_and_none_is_built_for_them() {
-    let mut scene = Scene::without_floor();
-    scene.queue(8, 0);
-    scene.look(30);
-    scene.add(8, "running/idle", 45);
-    scene.look(700);
-    scene.runners.truncate(1);
+    let mut scene = given_up();
     scene.queue(1, 720);
     scene.look(720);
     scene.start(9, "a01", 722);
