@@ -24,6 +24,9 @@ use super::load::{missing_fleet_file, stop_at};
 use super::places::{Places, Surroundings};
 use super::reading::reading;
 
+/// Most names in one remark.
+const SHOWN: usize = 5;
+
 /// A pool that says nothing: with `defaults` merged it tells what an imported pool need not say.
 const PROBE: &str = "pools: [{ name: probe, instance_type: probe, max_runners: 1 }]\n";
 
@@ -115,7 +118,7 @@ impl Beyond {
             .map(|it| code(&it.name))
             .collect();
         if !odd.is_empty() {
-            let names = few(&odd);
+            let names = text::few(&odd, SHOWN);
             warn(format!(
                 "`extra_specs` of {names} are no mapping in GARM: YAML cannot say them, and they stay as they are until it says others"
             ));
@@ -126,7 +129,7 @@ impl Beyond {
         }
         if !self.unknown.keys.is_empty() {
             let keys: Vec<String> = self.unknown.keys.iter().map(code).collect();
-            let keys = few(&keys);
+            let keys = text::few(&keys, SHOWN);
             warn(format!(
                 "this GARM's pools have {keys}, which this version does not know: it is left alone, and lost when a pool is replaced"
             ));
@@ -201,7 +204,7 @@ fn tell(drafts: &[Draft], taken: &[&Draft], cx: Context<'_>) {
             "{} `extra_specs` of {} is written out whole and may hold secrets: look before you \
              commit it",
             paint(WARNING, "warning:"),
-            few(&with_specs),
+            text::few(&with_specs, SHOWN),
         ));
     }
     if !taken.is_empty() {
@@ -210,15 +213,6 @@ fn tell(drafts: &[Draft], taken: &[&Draft], cx: Context<'_>) {
             paint(HELP, "help:"),
             count(taken.len(), "pool"),
         ));
-    }
-}
-
-/// The first few of many names.
-fn few(names: &[String]) -> String {
-    const SHOWN: usize = 5;
-    match names.len().checked_sub(SHOWN) {
-        None | Some(0) => names.join(", "),
-        Some(more) => format!("{} and {more} more", names[..SHOWN].join(", ")),
     }
 }
 

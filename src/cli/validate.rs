@@ -16,7 +16,7 @@ use super::reading::reading;
 use super::{Context, online, requirements, step_summary};
 use crate::domain::desired::Scope;
 use crate::domain::proof::{Probe, Proof};
-use crate::domain::text::{code, escape};
+use crate::domain::text::{code, escape, few};
 use crate::engine::observe::read_owned;
 use crate::garm::probe::{self, Doors};
 use crate::host::files::{self, Pools, Start};
@@ -214,15 +214,10 @@ fn show(gathered: &Gathered, asked: Option<&Asked<'_>>, cx: Context<'_>) -> Resu
 /// What was not read, by name; nothing when that is nothing.
 pub fn not_read(unread: &[String]) -> Option<String> {
     const SHOWN: usize = 8;
-    let names: Vec<String> = unread.iter().take(SHOWN).map(code).collect();
-    let more = match unread.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let names = names.join(", ");
-    (!unread.is_empty()).then(|| {
-        format!("note: not read, since pool files are named `*.yaml` or `*.yml`: {names}{more}")
-    })
+    let names: Vec<String> = unread.iter().map(code).collect();
+    let names = few(&names, SHOWN);
+    (!unread.is_empty())
+        .then(|| format!("note: not read, since pool files are named `*.yaml` or `*.yml`: {names}"))
 }
 
 fn text(gathered: &Gathered, asked: Option<&str>) -> String {

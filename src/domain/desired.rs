@@ -125,3 +125,12 @@ pub struct Desired {
     /// Whether what is absent is to go.
     pub scope: Scope,
 }
+
+/// How much longer than `scale_up_delay` GARM's own backoff has to be for a policy to act first.
+pub const BACKOFF_MARGIN: Duration = Duration::from_mins(2);
+
+/// Whether GARM's `minimum_job_age_backoff` leaves scaling to a policy with this `scale_up_delay`,
+/// so that GARM's own reaction is the safety net behind it. Source: DESIGN §5.
+pub fn leaves_scaling_to_us(backoff: Duration, scale_up_delay: Duration) -> bool {
+    backoff >= scale_up_delay.saturating_add(BACKOFF_MARGIN)
+}

@@ -50,6 +50,14 @@ pub fn said(words: &str) -> String {
     format!("{head}…{tail}")
 }
 
+/// The first `most` of the names, and how many more there are.
+pub fn few(names: &[String], most: usize) -> String {
+    match names.len().checked_sub(most) {
+        None | Some(0) => names.join(", "),
+        Some(more) => format!("{} and {more} more", names[..most].join(", ")),
+    }
+}
+
 /// A JSON document with the same characters as [`escape`] spelt as `\uXXXX`: it still means the
 /// same, and does nothing to the terminal or editor that shows it. Such characters stand only
 /// inside the strings of a document; its line breaks stay.

@@ -7,7 +7,7 @@ use super::settle::{Case, Origin, Settled};
 use super::{About, Action, Change, Shown, Step, Work};
 use crate::domain::duration;
 use crate::domain::name::PoolId;
-use crate::domain::text::{code, count};
+use crate::domain::text::{self, code, count};
 
 /// The field, in the words of the fleet file.
 pub(super) const BACKOFF: &str = "controller.minimum_job_age_backoff";
@@ -98,19 +98,14 @@ impl Slowed {
     fn sentences(&self, waits: &str) -> Vec<String> {
         let of = |names: &[String], whose: &str| {
             (!names.is_empty()).then(|| {
-                format!("a job for {} ({whose}) that finds no idle runner {waits}", list(names))
+                format!(
+                    "a job for {} ({whose}) that finds no idle runner {waits}",
+                    text::few(names, NAMES_MAX)
+                )
             })
         };
         let ours = of(&self.ours, "`autoscale: false`");
         ours.into_iter().chain(of(&self.others, "not this fleet's")).collect()
-    }
-}
-
-fn list(names: &[String]) -> String {
-    let said = names.iter().take(NAMES_MAX).cloned().collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(NAMES_MAX) {
-        0 => said,
-        rest => format!("{said} and {rest} more"),
     }
 }
 
@@ -142,7 +137,7 @@ fn obstacle(desk: &Desk<'_>, seconds: u64, slowed: &Slowed) -> Option<(String, &
                 format!(
                     "GARM's own settings are global, and a longer backoff slows {pools} that this \
                      fleet does not own: {}",
-                    list(&slowed.others)
+                    text::few(&slowed.others, NAMES_MAX)
                 ),
                 "adopt or disable them first, or say `controller.shared: true` to decide for them, too",
             )

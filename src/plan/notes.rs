@@ -7,16 +7,12 @@ use super::make::Desk;
 use super::runner_kit;
 use super::settle::{Case, Origin, Settled};
 use super::{Note, Shown, Step, Weight, Work, controller, credentials, level};
-use crate::domain::desired::DesiredPool;
+use crate::domain::desired::{BACKOFF_MARGIN, DesiredPool, leaves_scaling_to_us};
 use crate::domain::duration;
 use crate::domain::entity::PoolManager;
 use crate::domain::fleet::Line;
 use crate::domain::name::PoolName;
 use crate::domain::text::{code, count};
-
-/// How much longer than `scale_up_delay` GARM's own backoff has to be for a pool's policy to act
-/// (DESIGN §5).
-const BACKOFF_MARGIN: Duration = Duration::from_secs(120);
 
 /// The backoff that every example sets.
 const BACKOFF_CURE: Duration = Duration::from_secs(300);
@@ -125,7 +121,7 @@ fn backoff(desk: &Desk<'_>, steps: &[Step]) -> Option<Note> {
         .map(|it| it.desired)
         .filter(|it| level::is_steered(it))
         .collect();
-    steered.retain(|it| backoff < it.scale.scale_up_delay.saturating_add(BACKOFF_MARGIN));
+    steered.retain(|it| !leaves_scaling_to_us(backoff, it.scale.scale_up_delay));
     let longest = steered.iter().map(|it| it.scale.scale_up_delay).max()?;
     let cure = longest.saturating_add(BACKOFF_MARGIN).max(BACKOFF_CURE);
     let names: Vec<&PoolName> = steered.iter().map(|it| &it.name).collect();

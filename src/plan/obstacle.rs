@@ -3,7 +3,7 @@
 use super::{About, Action, Change, Consent, Step, Work};
 use crate::domain::name::PoolName;
 use crate::domain::pool::Pool;
-use crate::domain::text::code;
+use crate::domain::text::{code, few};
 
 /// How many pools or labels are named one by one.
 const NAMED_MAX: usize = 5;
@@ -36,14 +36,9 @@ impl<'a> Obstacle<'a> {
 
     /// Several pools under one name.
     pub(super) fn twins(pools: &[&'a Pool]) -> Self {
-        let ids: Vec<String> =
-            pools.iter().take(NAMED_MAX).map(|it| code(it.id.as_str())).collect();
-        let rest = match pools.len().saturating_sub(NAMED_MAX) {
-            0 => String::new(),
-            rest => format!(" and {rest} more"),
-        };
-        let reason =
-            format!("{} pools bear one label of this fleet: {}{rest}", pools.len(), ids.join(", "));
+        let ids: Vec<String> = pools.iter().map(|it| code(it.id.as_str())).collect();
+        let ids = few(&ids, NAMED_MAX);
+        let reason = format!("{} pools bear one label of this fleet: {ids}", pools.len());
         let found = Self::new(reason)
             .help("delete the ones that are not wanted, or take the label off them");
         match pools.first() {

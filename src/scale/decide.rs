@@ -17,14 +17,11 @@ use super::route::Routing;
 use super::site::Site;
 use super::stock::Stock;
 use super::unit::{Source, Unit};
-use crate::domain::desired::ScalePolicy;
+use crate::domain::desired::{ScalePolicy, leaves_scaling_to_us};
 use crate::domain::name::RunnerName;
 
 /// A job counts for us when it is so much older than GARM's own backoff: GARM had its chance.
 pub const COURTESY: Duration = Duration::from_secs(15);
-
-/// GARM's backoff is shorter than ours when it is below `scale_up_delay` and this.
-pub const OUR_TURN: Duration = Duration::from_mins(2);
 
 /// No more runners than this are let go at once.
 pub const RETIRE_MAX: usize = 5;
@@ -195,7 +192,7 @@ fn rules(
     let (policy, census) = (seen.policy, &seen.stock.census);
     let asking = count(jobs.len());
     let late = policy.max_queue_wait.map_or(0, |it| count(moment.count_passed(jobs, it)));
-    let ours = if seen.backoff >= policy.scale_up_delay.saturating_add(OUR_TURN) {
+    let ours = if leaves_scaling_to_us(seen.backoff, policy.scale_up_delay) {
         asking
     } else {
         count(moment.count_passed(jobs, seen.backoff.saturating_add(COURTESY)))

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::decide::OUR_TURN;
 use super::memory::PoolMemory;
 use super::moment::{Moment, earlier};
 use super::site::Site;
 use super::starts::SIDE;
 use super::stock::Stock;
+use crate::domain::desired::leaves_scaling_to_us;
 
 /// Who starts runners in a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,10 +42,9 @@ pub(super) fn shares(
     backoff: Duration,
     moment: &mut Moment,
 ) -> Vec<Share> {
-    let policies = site.stocks.iter().filter(|it| it.is_scaled()).filter_map(Stock::policy);
-    let delay = policies.map(|it| it.scale_up_delay).min();
+    let mut policies = site.stocks.iter().filter(|it| it.is_scaled()).filter_map(Stock::policy);
     // Where GARM acts before the loop does, it makes no difference whose pool it is.
-    let is_ours_first = delay.is_some_and(|it| backoff >= it.saturating_add(OUR_TURN));
+    let is_ours_first = policies.any(|it| leaves_scaling_to_us(backoff, it.scale_up_delay));
     let share = |(stock, memory): (&Stock, &PoolMemory)| {
         if stock.is_scaled() && memory.circuit.is_open() {
             return suspended(stock, memory, moment);

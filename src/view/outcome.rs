@@ -54,10 +54,7 @@ pub fn next_step(desired: &Desired, plan: &Plan) -> Option<String> {
         };
         desired.pools.iter().filter(is_it).map(|it| text::code(it.name.as_str())).collect()
     };
-    let few = |names: &[String]| match names.len().saturating_sub(NAMES_MAX) {
-        0 => names.join(", "),
-        rest => format!("{} and {rest} more", names[..NAMES_MAX].join(", ")),
-    };
+    let few = |names: &[String]| text::few(names, NAMES_MAX);
     let last = "raise `controller.minimum_job_age_backoff` only when `watch` runs";
     match (of(false).as_slice(), of(true).as_slice()) {
         ([], []) => None,

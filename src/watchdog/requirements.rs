@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::finding::{Kind, Weight};
 use super::isolation::Watched;
 use crate::domain::proof::Proof;
-use crate::domain::text::{code, count};
+use crate::domain::text::{code, count, few};
 
 /// A requirement of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -323,7 +323,7 @@ fn credentials(all: &[Credential]) -> (Answer, String) {
             let all = count(all.len(), "credential");
             (Answer::Met, format!("{all} handed to GARM from a secrets manager"))
         }
-        false => (Answer::NotMet, cut(bad)),
+        false => (Answer::NotMet, few(&bad, NAMED_MAX)),
     }
 }
 
@@ -358,16 +358,7 @@ fn audit(audit: &Audit) -> (Answer, String) {
 const NAMED_MAX: usize = 5;
 
 fn list<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
-    cut(names.into_iter().map(code).collect())
-}
-
-fn cut(mut all: Vec<String>) -> String {
-    let rest = all.len().saturating_sub(NAMED_MAX);
-    all.truncate(NAMED_MAX);
-    match rest {
-        0 => all.join(", "),
-        _ => format!("{} and {rest} more", all.join(", ")),
-    }
+    few(&names.into_iter().map(code).collect::<Vec<_>>(), NAMED_MAX)
 }
 
 #[cfg(test)]

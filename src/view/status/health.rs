@@ -3,9 +3,8 @@
 use jiff::Timestamp;
 
 use super::board::{Line, Sight, Standing};
-use super::is_long;
 use super::runners::RunnerLine;
-use crate::domain::desired::ScalePolicy;
+use crate::domain::desired::{ScalePolicy, leaves_scaling_to_us};
 use crate::domain::entity::{EntityRef, PoolManager};
 use crate::domain::pool::Pool;
 use crate::domain::text;
@@ -189,12 +188,12 @@ fn not_handed_out(line: &Line) -> Option<Remark> {
 fn suspect(line: &Line) -> Option<Remark> {
     let suspect = line.runners.iter().filter(|it| it.class == Class::Suspect);
     let names: Vec<String> = suspect.map(|it| format!("`{}`", text::quote(&it.name))).collect();
-    let (first, more) = (names.first()?, names.len() - 1);
-    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    names.first()?;
     let text = format!(
-        "{} by GARM's row, while a younger runner took a job that had waited beside: {first}{rest}; \
+        "{} by GARM's row, while a younger runner took a job that had waited beside: {}; \
          not connected to GitHub, or busy and a webhook was lost",
-        count(names.len(), "idle runner")
+        count(names.len(), "idle runner"),
+        text::few(&names, 1)
     );
     Some(remark(Weight::Look, "suspect", text))
 }
@@ -203,7 +202,7 @@ fn suspect(line: &Line) -> Option<Remark> {
 fn left_to_garm(line: &Line, policy: &ScalePolicy, sight: Sight<'_>) -> Option<Remark> {
     let backoff = sight.fleet.controller.backoff;
     let is_left = line.enabled && line.standing == Standing::Declared && !policy.autoscale;
-    (is_left && is_long(backoff, policy.scale_up_delay)).then(|| {
+    (is_left && leaves_scaling_to_us(backoff, policy.scale_up_delay)).then(|| {
         let text = format!(
             "only GARM starts runners for its jobs, each after {} (`minimum_job_age_backoff`): turn \
              `autoscale` on, or lower the backoff",

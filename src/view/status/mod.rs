@@ -19,6 +19,7 @@ use super::style::{ADDED, ERROR, GOOD, NAME, QUIET, REMOVED, WARNING, paint};
 use super::table::{Cell, table};
 use super::words::{count, span};
 use super::wrap::hanging;
+use crate::domain::desired::leaves_scaling_to_us;
 use crate::domain::text;
 use crate::scale::{Class, Direction, Moment};
 
@@ -272,7 +273,7 @@ fn runner_row(pool: &str, runner: &RunnerLine) -> Vec<Cell> {
 /// The sentence about GARM's own impatience, when it takes scaling out of the policy's hands.
 /// Source: DESIGN §5, "GARM's own reaction".
 pub fn impatience(backoff: Duration, delays: impl Iterator<Item = Duration>) -> Option<String> {
-    let hasty = delays.filter(|it| !is_long(backoff, *it)).count();
+    let hasty = delays.filter(|it| !leaves_scaling_to_us(backoff, *it)).count();
     (hasty > 0).then(|| {
         format!(
             "GARM itself starts a runner for each job older than {} \
@@ -283,29 +284,21 @@ pub fn impatience(backoff: Duration, delays: impl Iterator<Item = Duration>) -> 
     })
 }
 
-/// Whether GARM leaves scaling to a policy with this `scale_up_delay`.
-fn is_long(backoff: Duration, scale_up_delay: Duration) -> bool {
-    backoff >= scale_up_delay + Duration::from_secs(120)
-}
-
 /// The sentence about pools that nobody scales while GARM's own backoff is long. `pools` are the
 /// names and the `scale_up_delay` of those that are enabled and not scaled.
 pub fn left_to_garm<'a>(
     backoff: Duration,
     pools: impl Iterator<Item = (&'a str, Duration)>,
 ) -> Option<String> {
-    let mut names: Vec<&str> = pools.filter(|it| is_long(backoff, it.1)).map(|it| it.0).collect();
+    let mut names: Vec<&str> =
+        pools.filter(|it| leaves_scaling_to_us(backoff, it.1)).map(|it| it.0).collect();
     names.sort_unstable();
-    let shown: Vec<String> = names.iter().take(5).copied().map(text::code).collect();
-    let rest = match names.len().saturating_sub(5) {
-        0 => String::new(),
-        rest => format!(" and {rest} more"),
-    };
+    let names: Vec<String> = names.into_iter().map(text::code).collect();
     (!names.is_empty()).then(|| {
         format!(
-            "nobody scales {}{rest}: only GARM starts runners for their jobs, each after {} \
+            "nobody scales {}: only GARM starts runners for their jobs, each after {} \
              (`minimum_job_age_backoff`)",
-            shown.join(", "),
+            text::few(&names, 5),
             span(backoff)
         )
     })
