@@ -338,13 +338,13 @@ impl Shared {
         inbox.bytes += load.others.iter().map(Draft::size).sum::<usize>();
         load.others.into_iter().rev().for_each(|it| inbox.others.push_front(it));
         let is_locked = matches!(error, LedgerError::Locked(_));
+        let mut refused = Vec::new();
         for urgent in load.urgent.into_iter().rev() {
             if is_locked {
                 inbox.urgent.push_front(urgent);
             } else {
                 self.miss(&mut inbox, &urgent.draft, &why);
-                // A write that waits no longer knows already.
-                let _ = urgent.reply.send(Err(why.clone()));
+                refused.push(urgent.reply);
             }
         }
         let before = inbox.trouble.take();
@@ -357,6 +357,11 @@ impl Shared {
         drop(inbox);
         if is_told && !was_told {
             (self.ear)(&Kept::Stuck(&why));
+        }
+        // Last, so that the cause is reported before the write that was refused goes on.
+        for reply in refused {
+            // The receiver is gone when the write has stopped waiting: it knows already.
+            let _ = reply.send(Err(why.clone()));
         }
     }
 }

@@ -21,12 +21,16 @@ impl LeftAlone {
     }
 
     /// Everything that a declared pool may leave alone. A pool that is disabled because it was
-    /// retired is enabled again, and so is one whose create was interrupted before its last write,
-    /// if the pool that it replaces was enabled.
+    /// retired is enabled again. One whose create was interrupted before its last write becomes what
+    /// the pool that it replaces was when it was made: a replace disables a pool only after its
+    /// successor is in force, so one that was retired earlier had been disabled by that.
     pub(super) fn of(pool: &Pool, replaces: Option<&Pool>) -> Self {
         let spec = &pool.spec;
         let enabled = match pool.is_unfinished() {
-            true => replaces.is_none_or(|it| it.spec.enabled),
+            true => replaces.is_none_or(|old| {
+                let retired_before = old.is_retired() && old.updated_at <= pool.created_at;
+                old.spec.enabled || retired_before
+            }),
             false => spec.enabled,
         };
         Self {

@@ -52,8 +52,10 @@ fn bench(rule: Rule) -> Bench {
         };
         noted.lock().unwrap().push(line);
     });
-    let short = Duration::from_millis(100);
-    let manner = Manner { rule, patience: short, retry: short, waiting_max: 64 << 10 };
+    let patience = Duration::from_millis(100);
+    // Long enough that no attempt falls between two statements of a test.
+    let retry = Duration::from_millis(700);
+    let manner = Manner { rule, patience, retry, waiting_max: 64 << 10 };
     let diary = Diary::start(ledger, Cause::default(), manner, ear).unwrap();
     Bench { folder, diary, told }
 }

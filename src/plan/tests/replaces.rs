@@ -77,6 +77,33 @@ fn a_replace_goes_on_where_it_was_stopped() {
 }
 
 #[test]
+fn an_unmanaged_switch_is_what_it_was_when_the_interrupted_replace_began() {
+    let wanted = changed(moved(), |it| it.enabled = None);
+    let disabled = |mut pool: Pool, written: i64| {
+        pool.spec.enabled = false;
+        pool.updated_at = at(written);
+        pool
+    };
+    let made = Pool { created_at: at(-1), updated_at: at(-1), ..waiting(&wanted) };
+    for (old, enabled) in [
+        (old(), Some(true)),
+        (retired_old(), Some(true)),
+        (disabled(old(), -5), None),
+        // Retired by this replace, which has not disabled it yet.
+        (disabled(retired_old(), 0), None),
+        // Retired and disabled by an earlier one, whose successor is gone.
+        (disabled(retired_old(), -5), Some(true)),
+    ] {
+        let there = with([old.clone(), made.clone()]);
+        let plan = plan(&desired([wanted.clone()]), &there, &Options::default());
+        let Work::Replace { successor: Some(it), .. } = &plan.steps[0].work else {
+            panic!("{plan:?}")
+        };
+        assert_eq!(it.change.enabled, enabled, "{old:?}");
+    }
+}
+
+#[test]
 fn a_replacement_that_is_not_wanted_any_more_is_removed_and_the_old_pool_stays() {
     let plan = check(&desired([pool("a")]), &with([old(), waiting(&moved())]), &[LEFT]);
     assert_eq!((leave(&plan), plan.steps[0].consent), (Leave::None, Consent::None));
