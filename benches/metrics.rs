@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use runnerctl::domain::name::PoolName;
-use runnerctl::telemetry::{Board, Counter, Limits, PoolGauges, Snapshot, Timing};
+use runnerctl::metrics::{Board, Counter, Limits, PoolGauges, Snapshot, Timing};
 
 const POOLS: usize = 1_000;
 

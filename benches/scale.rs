@@ -13,11 +13,11 @@ use runnerctl::domain::desired::ScalePolicy;
 use runnerctl::domain::fleet::Fleet;
 use runnerctl::domain::job::JobStatus;
 use runnerctl::domain::runner::RunnerStatus;
-use runnerctl::engine::observe::{Ask, Credentials, Proxies, Specs, Templates, read_fleet};
 use runnerctl::garm::{Client, Login, Reply, Request, Response, Transport};
 use runnerctl::host::clock::Clock;
-use runnerctl::scale::{Around, Change, Memory, Picture, Policies, turn, turn_all};
-use runnerctl::sim::memory::Memory as Door;
+use runnerctl::reconcile::read_fleet::{Ask, Credentials, Proxies, Specs, Templates, read_fleet};
+use runnerctl::scaling::{Around, Change, Memory, Picture, Policies, turn, turn_all};
+use runnerctl::sim::in_memory::Memory as Door;
 use runnerctl::sim::{Config, Load, World};
 use tokio::runtime::Runtime;
 

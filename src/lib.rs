@@ -6,31 +6,31 @@
 //! | floor | rooms |
 //! |---|---|
 //! | cli | [`cli`] |
-//! | machines | [`sim`], [`engine`], [`telemetry`] |
+//! | machines | [`sim`], [`reconcile`], [`metrics`] |
 //! | doors | [`garm`], [`secrets`], [`notify`], [`host`] |
-//! | words | [`view`] |
+//! | words | [`render`] |
 //! | records | [`audit`] |
 //! | what happened | [`event`] |
-//! | watching over | [`watchdog`] |
+//! | watching over | [`monitor`] |
 //! | steps | [`plan`] |
 //! | guardrails | [`policy`] |
-//! | reading and scaling | [`manifest`], [`scale`] |
+//! | reading and scaling | [`config`], [`scaling`] |
 //! | nouns | [`domain`] |
 
 pub mod audit;
 pub mod cli;
+pub mod config;
 pub mod domain;
-pub mod engine;
 pub mod event;
 pub mod garm;
 pub mod host;
-pub mod manifest;
+pub mod metrics;
+pub mod monitor;
 pub mod notify;
 pub mod plan;
 pub mod policy;
-pub mod scale;
+pub mod reconcile;
+pub mod render;
+pub mod scaling;
 pub mod secrets;
 pub mod sim;
-pub mod telemetry;
-pub mod view;
-pub mod watchdog;

@@ -9,6 +9,7 @@ use runnerctl::audit::{
     Actor, Cause, Demands, Entry, File, Head, Key, Keys, Kind, Subject, Whole, read_tail, seal,
     verify,
 };
+use runnerctl::config::{Manifest, Source, load, load_policy};
 use runnerctl::domain::desired::Scope;
 use runnerctl::domain::entity::{EntityKey, EntityKind};
 use runnerctl::domain::name::{EntityId, PoolId, RunnerName};
@@ -16,10 +17,9 @@ use runnerctl::domain::pool::PoolChange;
 use runnerctl::garm::events::{Limits, Signal};
 use runnerctl::garm::transport::{Frame, Frames, NextFrame, Opened, Opening, Wish};
 use runnerctl::garm::{Client, Error, Login, Reply, Request, Response, Transport};
-use runnerctl::manifest::{Manifest, Source, load, load_policy};
 use runnerctl::plan::saved;
 use runnerctl::policy::{Others, judge};
-use runnerctl::view::problem;
+use runnerctl::render::problem;
 use secrecy::SecretString;
 
 /// A fleet file for pool files to be read with.

@@ -2,13 +2,13 @@
 
 use super::anchor::{Statement, Statements};
 use super::chain::{Flaw, Head, Record, open};
+use super::hmac_check::{UNSIGNED, Vouching};
 use super::keys::Signer;
 use super::note::{ALTERED, heads};
 use super::pending::Pending;
 use super::report::{Anchored, Break, Report};
 use super::tail::Torn;
 use super::verify::Demands;
-use super::vouch::{UNSIGNED, Vouching};
 
 /// One line of a file, or the next part of one.
 #[derive(Debug, Clone, Copy)]

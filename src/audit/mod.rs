@@ -1,7 +1,7 @@
 //! Audit records and the hash chain that ties them together (R11).
 //!
 //! Decides what a record says, how it is sealed and whether a file of them is whole. Never opens a
-//! file, takes a lock or reads a clock: `host::ledger` does.
+//! file, takes a lock or reads a clock: `host::audit_file` does.
 //!
 //! A record is one line of JSON. **Invariant:** its `hash` is the SHA-256 of the bytes of its own
 //! line before `,"hash":`, which contain the hash of the record before; so no byte of a file can
@@ -12,15 +12,15 @@ pub mod anchor;
 mod chain;
 mod check;
 mod entry;
-pub mod fields;
+mod hmac_check;
 mod keys;
 pub mod lifecycle;
 mod note;
 mod pending;
+pub mod pool_fields;
 mod report;
 mod tail;
 mod verify;
-mod vouch;
 
 pub use chain::{Draft, Flaw, Head, RECORD_MAX, Record, open, seal};
 pub use check::{Check, Line, Next};

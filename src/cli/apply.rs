@@ -6,25 +6,25 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::name::{PoolId, PoolName, RunnerName};
 use crate::domain::owners::{Holder, Owners};
-use crate::engine::act::Writer;
-use crate::engine::apply::{Options, apply};
 use crate::event::Outcome;
 use crate::host::signals::{Signal, Signals};
-use crate::view;
-use crate::view::style::{HELP, paint};
+use crate::reconcile::apply::{Options, apply};
+use crate::reconcile::writer::Writer;
+use crate::render;
+use crate::render::style::{HELP, paint};
 
 use super::Context;
 use super::args::{ApplyArgs, Output};
-use super::books::warrant;
+use super::audit_log::warrant;
 use super::consent::{check_saved, confirm, has_work, word_to_type};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::places::{Places, Surroundings};
+use super::paths::{Places, Surroundings};
+use super::prepare::{Survey, survey};
 use super::progress::Progress;
-use super::proven;
+use super::require_mtls;
 use super::saved_plan::{inputs, read};
 use super::step_summary;
-use super::survey::{Survey, survey};
 
 /// Carries the difference out.
 pub async fn run(args: &ApplyArgs, cx: Context<'_>) -> Result<Exit, Failure> {
@@ -79,7 +79,7 @@ async fn prepare(args: &ApplyArgs, cx: Context<'_>) -> Result<Prepared, Failure>
     if !has_work(&survey.plan) && rotate.is_empty() {
         return Ok(Prepared::Nothing(survey));
     }
-    proven::check(survey.probes.as_deref())?;
+    require_mtls::check(survey.probes.as_deref())?;
     let word = word_to_type(&survey.plan, args, cx)?;
     let warrant = warrant(&survey, args, cx).await?;
     if !args.auto_approve {
@@ -91,7 +91,7 @@ async fn prepare(args: &ApplyArgs, cx: Context<'_>) -> Result<Prepared, Failure>
 
 /// The plan, before it is agreed to: on stdout for people, and on stderr where a document follows.
 fn show(survey: &Survey, cx: Context<'_>) -> Result<(), Failure> {
-    let text = view::plan::text(&survey.plan, &survey.heading, cx.print.width());
+    let text = render::plan::text(&survey.plan, &survey.heading, cx.print.width());
     match cx.globals.output {
         Output::Text => cx.print.result(&text),
         Output::Json | Output::Markdown => {
@@ -173,7 +173,7 @@ fn tell(survey: &Survey, outcomes: &[Outcome], cx: Context<'_>) -> Result<Exit, 
     match cx.globals.output {
         Output::Text if outcomes.is_empty() => {}
         Output::Text => {
-            let table = view::outcome::text(outcomes, cx.print.width());
+            let table = render::outcome::text(outcomes, cx.print.width());
             cx.print.result(&format!("\n{table}"))?;
         }
         Output::Json => cx.print.document("apply", document(survey, outcomes)?)?,
@@ -182,7 +182,7 @@ fn tell(survey: &Survey, outcomes: &[Outcome], cx: Context<'_>) -> Result<Exit, 
     step_summary::write(|| markdown(survey, outcomes), cx);
     let is_whole = outcomes.iter().all(|it| it.kind.is_good());
     let is_blocked = outcomes.is_empty() && !survey.plan.is_empty();
-    if let Some(next) = view::outcome::next_step(&survey.desired, &survey.plan)
+    if let Some(next) = render::outcome::next_step(&survey.desired, &survey.plan)
         .filter(|_| is_whole && !outcomes.is_empty())
     {
         cx.print.say(&format!("{} {next}", paint(HELP, "help:")));
@@ -191,17 +191,17 @@ fn tell(survey: &Survey, outcomes: &[Outcome], cx: Context<'_>) -> Result<Exit, 
 }
 
 fn markdown(survey: &Survey, outcomes: &[Outcome]) -> String {
-    let plan = view::plan::markdown(&survey.plan, &survey.heading);
+    let plan = render::plan::markdown(&survey.plan, &survey.heading);
     if outcomes.is_empty() {
         return plan;
     }
     // Outcomes first: they are what somebody who opens the run wants to know.
-    format!("{}\n{plan}", view::outcome::markdown(outcomes))
+    format!("{}\n{plan}", render::outcome::markdown(outcomes))
 }
 
 fn document(survey: &Survey, outcomes: &[Outcome]) -> Result<Value, Failure> {
-    let mut document = view::plan::json(&survey.plan);
-    document["requirements"] = view::requirements::json(&survey.requirements()?);
-    document["outcomes"] = json!(view::outcome::json(outcomes));
+    let mut document = render::plan::json(&survey.plan);
+    document["requirements"] = render::requirements::json(&survey.requirements()?);
+    document["outcomes"] = json!(render::outcome::json(outcomes));
     Ok(document)
 }

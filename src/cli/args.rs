@@ -9,11 +9,11 @@ use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::audit::AuditArgs;
+use super::daemon::WatchArgs;
 use super::exit::Exit;
 use super::reference::ReferenceArgs;
 use super::sandbox::SandboxArgs;
 use super::validate::ValidateArgs;
-use super::watch::WatchArgs;
 use crate::domain::duration;
 use crate::domain::name::PoolName;
 

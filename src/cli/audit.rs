@@ -6,18 +6,18 @@ use clap::{Args, Subcommand};
 
 use super::Context;
 use super::args::Output;
-use super::books;
+use super::audit_log;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::load::stop_at;
-use super::places::{Places, Surroundings};
+use super::paths::{Places, Surroundings};
 use crate::audit::anchor::{PublicKey, STATEMENT_MAX, Statement, Statements};
 use crate::audit::{Check, Demands, Head, Keys, Report};
+use crate::config;
 use crate::domain::secret::SecretRef;
 use crate::host::{files, logs};
-use crate::manifest;
+use crate::render::audit as render;
 use crate::secrets;
-use crate::view::audit as view;
 
 /// `audit`
 #[derive(Debug, Args)]
@@ -49,7 +49,7 @@ pub struct VerifyArgs {
     pub since: Option<Head>,
     /// Key of the HMACs; repeated after a change of keys: env:NAME, file:PATH, vault:PATH#FIELD or
     /// exec:COMMAND [default: those of the fleet file, if there is one]
-    #[arg(long, value_name = "REF", value_parser = manifest::parse_reference)]
+    #[arg(long, value_name = "REF", value_parser = config::parse_reference)]
     pub key: Vec<SecretRef>,
     /// Signed statements of `watch.audit_anchor`, one a line: they prove that nothing before the
     /// last one was changed
@@ -97,8 +97,8 @@ async fn verify(args: &VerifyArgs, cx: Context<'_>) -> Result<Exit, Failure> {
 
 fn show(report: &Report, names: &[&str], cx: Context<'_>) -> Result<(), Failure> {
     match cx.globals.output {
-        Output::Json => cx.print.document("audit", view::json(report, names)),
-        Output::Text | Output::Markdown => cx.print.result(&view::text(report, names.len())),
+        Output::Json => cx.print.document("audit", render::json(report, names)),
+        Output::Text | Output::Markdown => cx.print.result(&render::text(report, names.len())),
     }
 }
 
@@ -109,7 +109,7 @@ async fn keys(args: &VerifyArgs, cx: Context<'_>) -> Result<Keys, Failure> {
     if !args.key.is_empty() {
         // On the command line a path starts from the working folder.
         let allowed = secrets::Options { allow_exec, base_dir: PathBuf::new() };
-        return Ok(Keys::checking(books::resolved(&args.key, &allowed).await?));
+        return Ok(Keys::checking(audit_log::resolved(&args.key, &allowed).await?));
     }
     let places = Places::find(cx.globals, &Surroundings::read());
     let Some(start) = &places.fleet else { return Ok(Keys::default()) };
@@ -120,13 +120,13 @@ async fn keys(args: &VerifyArgs, cx: Context<'_>) -> Result<Keys, Failure> {
             return Ok(Keys::default());
         }
     };
-    let manifest = manifest::load(Some(&source), &[]);
+    let manifest = config::load(Some(&source), &[]);
     stop_at(&manifest.problems, cx)?;
     let watch = manifest.fleet_file.and_then(|it| it.watch).unwrap_or_default();
     let references: Vec<SecretRef> =
         watch.audit_key.into_iter().chain(watch.previous_audit_keys).collect();
     let allowed = secrets::Options { allow_exec, base_dir: places.base() };
-    Ok(Keys::checking(books::resolved(&references, &allowed).await?))
+    Ok(Keys::checking(audit_log::resolved(&references, &allowed).await?))
 }
 
 /// The statements that are named; absent when none is.

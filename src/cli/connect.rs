@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::config::{DeclaredPool, FleetFile};
 use crate::domain::secret::SecretRef;
 use crate::domain::text::code;
 use crate::garm::http::{Http, HttpOptions};
 use crate::garm::{self, Client, Login, crl, tls};
 use crate::garm::{Password, PasswordReply, Transport};
 use crate::host::clock::Clock;
-use crate::manifest::{DeclaredPool, FleetFile};
+use crate::render::style::{HELP, WARNING, paint};
+use crate::render::words::span;
 use crate::secrets;
-use crate::view::style::{HELP, WARNING, paint};
-use crate::view::words::span;
 
 use super::Context;
 use super::failure::Failure;
@@ -163,7 +163,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::manifest::{Source, load};
+    use crate::config::{Source, load};
 
     #[test]
     fn a_revocation_list_is_told_of_three_days_before_its_end() {

@@ -5,14 +5,14 @@ use crate::domain::text::code;
 use crate::plan::consent::{Leave, Need, need};
 use crate::plan::saved::Saved;
 use crate::plan::{About, Action, Plan};
-use crate::view::plan::{Heading, opening, summary};
-use crate::view::style::{NAME, REMOVED, paint};
+use crate::render::plan::{Heading, opening, summary};
+use crate::render::style::{NAME, REMOVED, paint};
 
 use super::Context;
 use super::args::{AllowDestroy, ApplyArgs};
-use super::ask::ask;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::prompt::ask;
 
 /// Refuses (6) a plan that is not the saved one any more.
 pub fn check_saved(saved: &Saved, plan: &Plan, heading: &Heading) -> Result<(), Failure> {

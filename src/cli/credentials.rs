@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::config::{Code, CredentialSettings, Finding, Severity};
 use crate::domain::credential::DesiredCredential;
 use crate::domain::text::code;
-use crate::manifest::{Code, CredentialSettings, Finding, Severity};
 use crate::secrets::{self, AppKey};
 
 use super::Context;

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::exit::Exit;
 use crate::domain::text::escape;
 use crate::garm;
+use crate::render::style::{ERROR, HELP, paint};
 use crate::secrets;
-use crate::view::style::{ERROR, HELP, paint};
 
 /// Why a command ends early. Printed by `cli` alone.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,26 +2,26 @@
 
 use std::collections::BTreeSet;
 
+use crate::config::{self, DeclaredPool, FleetFile, Manifest, Severity, Source};
 use crate::domain::entity::{EntityKey, EntityKind};
 use crate::domain::fleet::{Fleet, Line};
 use crate::domain::name::PoolId;
 use crate::domain::text;
 use crate::domain::text::code;
-use crate::engine::observe::{Ask, Credentials, Proxies, Specs, Templates, read_fleet};
 use crate::garm::{Client, Unknown};
 use crate::host::clock::Clock;
 use crate::host::files;
-use crate::manifest::{self, DeclaredPool, FleetFile, Manifest, Severity, Source};
-use crate::view::import::{Draft, ORDER, drafts, file, left_out};
-use crate::view::style::{HELP, WARNING, paint};
-use crate::view::words::count;
+use crate::reconcile::read_fleet::{Ask, Credentials, Proxies, Specs, Templates, read_fleet};
+use crate::render::import::{Draft, ORDER, drafts, file, left_out};
+use crate::render::style::{HELP, WARNING, paint};
+use crate::render::words::count;
 
 use super::Context;
 use super::connect::connect;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::load::{missing_fleet_file, stop_at};
-use super::places::{Places, Surroundings};
+use super::paths::{Places, Surroundings};
 use super::reading::reading;
 
 /// Most names in one remark.
@@ -62,7 +62,7 @@ fn fleet_source(places: &Places, cx: Context<'_>) -> Result<Source, Failure> {
 
 fn load(fleet: &Source, pools: &str) -> Manifest {
     let pools = Source { path: "import".into(), text: pools.to_owned() };
-    manifest::load(Some(fleet), &[pools])
+    config::load(Some(fleet), &[pools])
 }
 
 fn parts(probed: &Manifest) -> Result<(&FleetFile, &DeclaredPool), Failure> {
@@ -141,7 +141,7 @@ impl Beyond {
 /// to be seen, and the next `plan` says if a name stands twice.
 fn declared_names(fleet: &Source, places: &Places) -> BTreeSet<String> {
     let pools = files::read_pools(std::slice::from_ref(&places.pools));
-    manifest::load(Some(fleet), &pools.sources).pools.iter().map(|it| it.name.to_string()).collect()
+    config::load(Some(fleet), &pools.sources).pools.iter().map(|it| it.name.to_string()).collect()
 }
 
 /// Names that this fleet's pools bear in GARM.
@@ -226,9 +226,9 @@ mod tests {
 
     use super::*;
     use crate::domain::desired::Scope;
-    use crate::engine::observe::Claim;
     use crate::plan::{Action, Options, plan};
-    use crate::sim::memory::Memory;
+    use crate::reconcile::read_fleet::Claim;
+    use crate::sim::in_memory::Memory;
     use crate::sim::{Config, Request, World};
 
     /// An answer that is a success.

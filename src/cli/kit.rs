@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use super::Context;
 use super::failure::Failure;
+use crate::config::{
+    Finding, FleetFile, Manifest, Problem, RunnerCertificate, RunnerMtls, Severity,
+};
 use crate::domain::entity::Entity;
 use crate::domain::text::quote;
 use crate::garm::runner_identity::{front_authority, runner_identity};
 use crate::host::clock::Clock;
-use crate::manifest::{
-    Finding, FleetFile, Manifest, Problem, RunnerCertificate, RunnerMtls, Severity,
-};
 use crate::plan::RunnerKit;
 use crate::policy::Violation;
 use crate::policy::kit::{self, Kit, Parts, Signer, Wanted};
@@ -84,9 +84,9 @@ pub fn problem(manifest: &Manifest, violation: Violation) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Source, load};
     use crate::domain::entity::{EntityKey, EntityKind, PoolManager};
     use crate::domain::name::EntityId;
-    use crate::manifest::{Source, load};
 
     fn check(fleet_file: &str, expected: &[&str]) {
         let source = |path: &str, text: &str| Source { path: path.into(), text: text.into() };

@@ -1,18 +1,18 @@
 //! Reads the files of a run and stops at problems in them.
 
+use crate::config::{DeclaredPool, FleetFile, Manifest, Problem, Severity, has_error};
 use crate::domain::desired::{Desired, Scope};
 use crate::domain::entity::EntityKind;
 use crate::domain::name::PoolName;
-use crate::engine::observe::{Ask, Claim, Credentials, Proxies, Specs, Templates};
-use crate::manifest::{DeclaredPool, FleetFile, Manifest, Problem, Severity, has_error};
 use crate::plan::{self, RunnerKit};
 use crate::policy::Others;
-use crate::view::problem;
-use crate::view::words::count;
+use crate::reconcile::read_fleet::{Ask, Claim, Credentials, Proxies, Specs, Templates};
+use crate::render::problem;
+use crate::render::words::count;
 
 use super::Context;
 use super::failure::Failure;
-use super::places::{Places, Surroundings};
+use super::paths::{Places, Surroundings};
 use super::policies::Policies;
 use super::step_summary;
 use super::validate::{Gathered, gather, not_read};

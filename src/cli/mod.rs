@@ -7,13 +7,13 @@
 
 pub mod apply;
 pub mod args;
-pub mod ask;
 pub mod audit;
-pub mod books;
+pub mod audit_log;
 pub mod completions;
 pub mod connect;
 pub mod consent;
 pub mod credentials;
+pub mod daemon;
 pub mod demo;
 pub mod exit;
 pub mod failure;
@@ -23,14 +23,16 @@ pub mod load;
 pub mod log;
 pub mod manual;
 pub mod online;
-pub mod places;
+pub mod paths;
 pub mod plan;
 pub mod policies;
+pub mod prepare;
 pub mod print;
 pub mod progress;
-mod proven;
+pub mod prompt;
 mod reading;
 pub mod reference;
+mod require_mtls;
 mod requirements;
 mod runtime;
 pub mod sandbox;
@@ -38,9 +40,7 @@ pub mod saved_plan;
 pub mod schema;
 pub mod status;
 pub mod step_summary;
-pub mod survey;
 pub mod validate;
-pub mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -48,7 +48,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use serde_json::json;
 
-use crate::host::heap;
+use crate::host::malloc_tuning;
 use crate::host::signals::Signals;
 use crate::secrets;
 use args::{Cli, Color, Command, Globals, Output};
@@ -109,8 +109,8 @@ fn dispatch(command: &Command, cx: Context<'_>) -> Result<Exit, Failure> {
         Command::Apply(args) => wait(apply::run(args, cx)),
         Command::Status(args) => wait(until_stopped(status::run(args, cx))),
         Command::Watch(args) => {
-            heap::settle();
-            wait_on_threads(watch::run(args, cx))
+            malloc_tuning::settle();
+            wait_on_threads(daemon::run(args, cx))
         }
         Command::Audit(args) => wait(audit::run(args, cx)),
         Command::Import => wait(until_stopped(import::run(cx))),

@@ -2,14 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use crate::config::{Code, CredentialSettings, DeclaredPool, Finding, Manifest, Problem, Severity};
 use crate::domain::entity::{Entity, EntityKind, EntityRef};
 use crate::domain::fleet::{Provider, Proxy, Template};
 use crate::domain::text::quote;
 use crate::garm::{self, Client};
-use crate::manifest::{
-    Code, CredentialSettings, DeclaredPool, Finding, Manifest, Problem, Severity,
-};
-use crate::view::words::nearest;
+use crate::render::words::nearest;
 
 /// What GARM has of the things that pools name.
 #[derive(Debug, Clone, Default)]
@@ -224,9 +222,9 @@ fn listed(names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Source, load};
     use crate::domain::entity::{EntityKey, PoolManager};
     use crate::domain::name::EntityId;
-    use crate::manifest::{Source, load};
 
     fn known() -> Known {
         let entity = |kind, name: &str, endpoint: &str| Entity {

@@ -3,23 +3,23 @@
 use std::path::Path;
 
 use crate::domain::text::escape;
-use crate::host::replace::replace;
+use crate::host::atomic_write::replace;
+use crate::monitor::compliance::Verdict;
 use crate::plan::saved;
-use crate::view;
-use crate::view::style::{HELP, WARNING, paint};
-use crate::view::words::count;
-use crate::watchdog::requirements::Verdict;
+use crate::render;
+use crate::render::style::{HELP, WARNING, paint};
+use crate::render::words::count;
 use anyhow::Context as _;
 
 use super::Context;
 use super::args::{Output, PlanArgs};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::places::{Places, Surroundings};
+use super::paths::{Places, Surroundings};
+use super::prepare::{Survey, inputs, survey};
 use super::print::token;
-use super::proven;
+use super::require_mtls;
 use super::step_summary;
-use super::survey::{Survey, inputs, survey};
 
 /// Shows the plan.
 pub async fn run(args: &PlanArgs, cx: Context<'_>) -> Result<Exit, Failure> {
@@ -36,7 +36,7 @@ pub async fn run(args: &PlanArgs, cx: Context<'_>) -> Result<Exit, Failure> {
         let warnings = count(warnings, "warning");
         cx.print.say(&format!("{warnings} about the files: `runnerctl validate` shows them"));
     }
-    if let Err(refusal) = proven::check(survey.probes.as_deref()) {
+    if let Err(refusal) = require_mtls::check(survey.probes.as_deref()) {
         let warning = paint(WARNING, "warning:");
         cx.print.say(&format!("{warning} `apply` is refused: {}", escape(&refusal.message)));
     }
@@ -55,12 +55,12 @@ fn show(survey: &Survey, requirements: &[Verdict], cx: Context<'_>) -> Result<()
     let width = cx.print.width();
     match cx.globals.output {
         Output::Text => {
-            let report = view::requirements::text(requirements, width);
-            cx.print.result(&format!("{}\n{report}", view::plan::text(plan, heading, width)))
+            let report = render::requirements::text(requirements, width);
+            cx.print.result(&format!("{}\n{report}", render::plan::text(plan, heading, width)))
         }
         Output::Json => {
-            let mut document = view::plan::json(plan);
-            document["requirements"] = view::requirements::json(requirements);
+            let mut document = render::plan::json(plan);
+            document["requirements"] = render::requirements::json(requirements);
             cx.print.document("plan", document)
         }
         Output::Markdown => cx.print.result(&markdown(survey, requirements)),
@@ -68,8 +68,8 @@ fn show(survey: &Survey, requirements: &[Verdict], cx: Context<'_>) -> Result<()
 }
 
 fn markdown(survey: &Survey, requirements: &[Verdict]) -> String {
-    let plan = view::plan::markdown(&survey.plan, &survey.heading);
-    plan + &view::requirements::markdown(requirements)
+    let plan = render::plan::markdown(&survey.plan, &survey.heading);
+    plan + &render::requirements::markdown(requirements)
 }
 
 /// Writes the plan file, for its owner alone, whole or not at all.

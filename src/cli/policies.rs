@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::config::{self, Code, Manifest, PolicySettings, Problem, Severity};
 use crate::domain::name::FleetName;
 use crate::domain::pool::Pool;
 use crate::domain::text::code;
 use crate::host::files::{self, Start};
-use crate::manifest::{self, Code, Manifest, PolicySettings, Problem, Severity};
 use crate::policy::kit::{self, Wanted};
 use crate::policy::{Others, Violation, joined, judge, judge_live};
 
@@ -33,7 +33,7 @@ impl Policies {
         let base = manifest.fleet_file.as_ref().map(|it| it.policy.clone());
         let over = over.and_then(|start| match files::read_fleet(start) {
             Ok(source) => {
-                let (policy, more) = manifest::load_policy(&source);
+                let (policy, more) = config::load_policy(&source);
                 problems.extend(more);
                 policy
             }

@@ -10,7 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::domain::name::PoolName;
 use crate::event::{Event, Listener};
 use crate::plan::About;
-use crate::view::progress::{about, doing, line, subject};
+use crate::render::progress::{about, doing, line, subject};
 
 use super::print::Printer;
 

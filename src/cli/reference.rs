@@ -7,9 +7,9 @@ use serde_json::Value;
 use super::Context;
 use super::exit::Exit;
 use super::failure::Failure;
+use crate::config;
 use crate::domain::field::{Absent, FIELDS, Field, Kind, Mutability, PREFIX_MAX, UNMANAGED};
-use crate::manifest;
-use crate::view::words::span;
+use crate::render::words::span;
 
 /// `reference`
 #[derive(Debug, clap::Args)]
@@ -136,7 +136,7 @@ fn change(field: &Field) -> &'static str {
 const FLEET_HEAD: &str = "\
 # The fleet file
 
-<!-- Made by `.ci/generate` from the tables in `src/manifest/tables.rs`. -->
+<!-- Made by `.ci/generate` from the tables in `src/config/tables.rs`. -->
 
 `runnerctl.yaml` says where the pools run, and everything that a pull request to a pool file must
 not decide. Paths are relative to it. `NAME` stands for a name of your own, `[]` for an entry of a
@@ -151,7 +151,7 @@ its owner only), `vault:PATH#FIELD`, or `exec:COMMAND ARGUMENT…` (with `--allo
 
 /// The fleet file, read off its JSON Schema.
 fn fleet() -> String {
-    let schema = manifest::schema();
+    let schema = config::schema();
     let mut page = String::from(FLEET_HEAD);
     rows(&schema["$defs"]["fleet_file"], "", &mut page);
     page

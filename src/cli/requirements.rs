@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use crate::config::{Code, DeclaredPool, FleetFile};
 use crate::domain::credential::Credential as Found;
 use crate::domain::proof::{Probe, Proof};
 use crate::domain::secret::SecretRef;
-use crate::manifest::{Code, DeclaredPool, FleetFile};
+use crate::monitor::compliance::{Credential, Mtls, Networks, Origin};
 use crate::policy::Violation;
-use crate::view::proof;
-use crate::watchdog::requirements::{Credential, Mtls, Networks, Origin};
+use crate::render::proof;
 
 /// The networks of these pools; `violations` are the pools that break a rule.
 pub(super) fn networks(
@@ -53,8 +53,8 @@ pub(super) fn in_wrong_networks(violations: &[Violation]) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Source, load};
     use crate::domain::credential::Auth;
-    use crate::manifest::{Source, load};
 
     fn file(credentials: &str) -> FleetFile {
         let text = format!(

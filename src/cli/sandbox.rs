@@ -13,8 +13,8 @@ use super::exit::Exit;
 use super::failure::Failure;
 use crate::domain::text;
 use crate::host;
+use crate::host::atomic_write::{End, end_of};
 use crate::host::clock::Clock;
-use crate::host::replace::{End, end_of};
 use crate::host::signals::{Signal, Signals};
 use crate::sim::http::Server;
 use crate::sim::{Config, Load, World};
@@ -224,7 +224,7 @@ fn write_config(file: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 fn replace(file: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
-    host::replace::replace(file, text, mode)
+    host::atomic_write::replace(file, text, mode)
         .with_context(|| format!("cannot write {}", text::quote(&file.display().to_string())))
 }
 

@@ -18,7 +18,7 @@ use crate::plan::saved::{self, SAVED_MAX, Saved};
 use super::Context;
 use super::args::ApplyArgs;
 use super::failure::Failure;
-use super::places::{Places, Surroundings};
+use super::paths::{Places, Surroundings};
 
 /// Reads the file. Fails with 64 when the command line chooses, too, with 3 when it is no plan, and
 /// with 6 when somebody else may have written it.

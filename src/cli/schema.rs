@@ -3,7 +3,7 @@
 use super::Context;
 use super::exit::Exit;
 use super::failure::Failure;
-use crate::manifest::schema;
+use crate::config::schema;
 
 /// Prints the schema, which is a document of its own under either form of output.
 pub fn run(cx: Context<'_>) -> Result<Exit, Failure> {

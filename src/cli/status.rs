@@ -6,33 +6,33 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::config::{DeclaredPool, FleetFile};
 use crate::domain::entity::{EntityKey, PoolManager};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolName};
 use crate::domain::text::code;
-use crate::engine::observe::read_fleet;
-use crate::engine::watch::first_decisions;
 use crate::garm::Client;
 use crate::host::clock::Clock;
-use crate::manifest::{DeclaredPool, FleetFile};
+use crate::metrics::ask::{Place, Silence};
 use crate::plan::plan;
-use crate::scale::{Decision, Freeze};
-use crate::telemetry::ask::{Place, Silence};
-use crate::view::decision::{Fate, Told};
-use crate::view::status::{self, Board, Decisions, Detail, Sight, Source, board, impatience};
-use crate::view::style::{HELP, WARNING, paint};
-use crate::view::words::{count, nearest};
-use crate::view::wrap::on_screen;
+use crate::reconcile::read_fleet::read_fleet;
+use crate::reconcile::watch::first_decisions;
+use crate::render::decision::{Fate, Told};
+use crate::render::status::{self, Board, Decisions, Detail, Sight, Source, board, impatience};
+use crate::render::style::{HELP, WARNING, paint};
+use crate::render::words::{count, nearest};
+use crate::render::wrap::on_screen;
+use crate::scaling::{Decision, Freeze};
 
 use super::Context;
 use super::args::{Output, StatusArgs};
 use super::connect::{connect, expect, tell_remarks};
+use super::daemon::setup::roll;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::kit::unread;
 use super::load::{Loaded, load};
 use super::reading::reading;
-use super::watch::setup::roll;
 
 /// Takes the cursor home and clears the screen.
 const CLEAR: &str = "\u{1b}[H\u{1b}[2J\u{1b}[3J";

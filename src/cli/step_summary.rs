@@ -4,15 +4,15 @@ use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Write;
 
-use crate::view::style::{WARNING, paint};
-use crate::view::words::count;
+use crate::render::style::{WARNING, paint};
+use crate::render::words::count;
 
 use super::Context;
 use super::args::Command;
 use super::failure::Failure;
-use crate::manifest::Problem;
-use crate::view;
-use crate::view::problem::Step;
+use crate::config::Problem;
+use crate::render;
+use crate::render::problem::Step;
 
 /// Most characters that are written: GitHub takes 1 MiB a step and shows nothing of a larger one;
 /// a page of this size can still be read.
@@ -41,7 +41,7 @@ pub fn write(markdown: impl FnOnce() -> String, cx: Context<'_>) {
 pub fn failed(failure: &Failure, command: &Command, cx: Context<'_>) {
     if matches!(command, Command::Validate(_) | Command::Plan(_) | Command::Apply(_)) {
         write(
-            || view::problem::failure(command.word(), &failure.message, failure.help.as_deref()),
+            || render::problem::failure(command.word(), &failure.message, failure.help.as_deref()),
             cx,
         );
     }
@@ -50,7 +50,7 @@ pub fn failed(failure: &Failure, command: &Command, cx: Context<'_>) {
 /// Appends problems of the files.
 pub fn problems(problems: &[Problem], heading: &str, cx: Context<'_>) {
     if !problems.is_empty() {
-        write(|| view::problem::markdown(problems, heading), cx);
+        write(|| render::problem::markdown(problems, heading), cx);
     }
 }
 

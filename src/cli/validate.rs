@@ -10,21 +10,21 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::kit::agents;
 use super::load::missing_fleet_file;
-use super::places::{Places, Surroundings};
+use super::paths::{Places, Surroundings};
 use super::policies::Policies;
 use super::reading::reading;
 use super::{Context, online, requirements, step_summary};
+use crate::config::{self, Manifest, Problem, has_error};
 use crate::domain::desired::Scope;
 use crate::domain::proof::{Probe, Proof};
 use crate::domain::text::{code, escape, few};
-use crate::engine::observe::read_owned;
 use crate::garm::probe::{self, Doors};
 use crate::host::files::{self, Pools, Start};
-use crate::manifest::{self, Manifest, Problem, has_error};
+use crate::monitor::compliance::{Facts, Verdict, report};
 use crate::policy::{Others, Violation};
-use crate::view::words::count;
-use crate::view::{self, problem, proof};
-use crate::watchdog::requirements::{Facts, Verdict, report};
+use crate::reconcile::read_fleet::read_owned;
+use crate::render::words::count;
+use crate::render::{self, problem, proof};
 
 /// `validate`
 #[derive(Debug, clap::Args)]
@@ -66,11 +66,11 @@ pub fn gather(places: &Places, pools: &[Start]) -> Gathered {
     let mut manifest = match fleet.map(files::read_fleet).transpose() {
         Ok(fleet) => {
             paths.extend(fleet.iter().map(|it| it.path.clone()));
-            manifest::load(fleet.as_ref(), &sources)
+            config::load(fleet.as_ref(), &sources)
         }
         Err(problem) => {
             problems.insert(0, problem);
-            manifest::load_in_doubt(&sources)
+            config::load_in_doubt(&sources)
         }
     };
     problems.extend(manifest.problems.iter().cloned());
@@ -193,7 +193,7 @@ fn show(gathered: &Gathered, asked: Option<&Asked<'_>>, cx: Context<'_>) -> Resu
             }
             if let Some(asked) = asked {
                 document["mtls"] = proof::json(asked.probes);
-                document["requirements"] = view::requirements::json(asked.verdicts);
+                document["requirements"] = render::requirements::json(asked.verdicts);
             }
             cx.print.document("validate", document)
         }
@@ -203,7 +203,7 @@ fn show(gathered: &Gathered, asked: Option<&Asked<'_>>, cx: Context<'_>) -> Resu
                 text.push_str(&format!("\n{note}"));
             }
             if let Some(asked) = asked {
-                let report = view::requirements::text(asked.verdicts, cx.print.width());
+                let report = render::requirements::text(asked.verdicts, cx.print.width());
                 text.push_str(&format!("\n{}\n\n{report}", proof::text(asked.probes)));
             }
             cx.print.result(&text)

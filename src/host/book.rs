@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::diary::Diary;
-use super::ledger::{Ledger, LedgerError};
+use super::audit_file::{Ledger, LedgerError};
+use super::audit_sink::Diary;
 use crate::audit::{self, Entry, Head};
 
 /// Where records go.

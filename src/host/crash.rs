@@ -241,7 +241,7 @@ fn a_plan_file_is_the_old_one_or_the_new_one_and_the_new_one_once_it_is_said_to_
     let (old, new) = ("old".to_owned(), "a new plan\n".repeat(200));
     fs::write(&path, &old).unwrap();
     let run = || {
-        super::replace::replace(&path, &new, 0o600).unwrap();
+        super::atomic_write::replace(&path, &new, 0o600).unwrap();
         said("written");
     };
     let count = replay(folder.path(), run, |root, said| {
@@ -257,7 +257,7 @@ fn a_new_file_is_absent_or_whole_and_there_once_it_is_said_to_be_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("plan");
     let run = || {
-        super::replace::replace(&path, "the plan", 0o600).unwrap();
+        super::atomic_write::replace(&path, "the plan", 0o600).unwrap();
         said("written");
     };
     replay(folder.path(), run, |root, said| match fs::read_to_string(root.join("plan")) {
@@ -271,15 +271,15 @@ mod records {
 
     use super::*;
     use crate::audit::{Cause, Check, Demands, Draft, Entry, Keys, Kind, Subject};
+    use crate::host::audit_file::{Folders, Ledger, Scribe};
     use crate::host::clock::Clock;
-    use crate::host::ledger::{Folders, Ledger, Scribe};
-    use crate::host::{logs, state};
+    use crate::host::{logs, state_dir};
 
     /// A gap, because a check lists those.
     fn entry(detail: &str) -> Entry {
         Entry {
             time: Clock::Real.now(),
-            actor: state::actor(),
+            actor: state_dir::actor(),
             kind: Kind::Gap,
             act: "test".into(),
             subject: Subject::Log,
@@ -296,7 +296,8 @@ mod records {
 
     /// Another process that writes records with one call, and says so.
     fn write(path: &Path, details: &[&str]) {
-        let scribe = Scribe { actor: state::actor(), clock: Clock::Real, keys: Keys::default() };
+        let scribe =
+            Scribe { actor: state_dir::actor(), clock: Clock::Real, keys: Keys::default() };
         let ledger = Ledger::open(path, scribe, Folders::Leave).unwrap();
         let drafts: Vec<Draft> = details.iter().map(|it| (&entry(it)).into()).collect();
         ledger.append_all(&drafts.iter().collect::<Vec<_>>(), &Cause::default()).unwrap();

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use super::walk::{End, Folder, Found, Identity, Links, Refusal};
-use crate::manifest::{Code, FILE_MAX, Problem, Source, TOTAL_MAX};
+use crate::config::{Code, FILE_MAX, Problem, Source, TOTAL_MAX};
 
 /// A path to start reading at, and how far it is trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]

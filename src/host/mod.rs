@@ -3,22 +3,22 @@
 //! Decides nothing about the fleet. The only room that reads a clock or the environment.
 
 pub mod anchor;
+pub mod atomic_write;
+pub mod audit_file;
+pub mod audit_sink;
 pub mod book;
 pub mod clock;
 #[cfg(test)]
 mod crash;
-pub mod diary;
 mod disk;
 pub mod files;
-pub mod heap;
-pub mod ledger;
 pub mod logs;
+pub mod malloc_tuning;
 mod mark;
 pub mod own;
-pub mod replace;
 mod rotation;
 pub mod signals;
 mod standing;
-pub mod state;
+pub mod state_dir;
 pub mod systemd;
 mod walk;

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io;
 
-use super::ledger::Ledger;
+use super::audit_file::Ledger;
 use super::logs;
 use super::rotation::{self, is_same_file};
 use crate::audit::{Check, Demands, Head, Report};

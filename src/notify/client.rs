@@ -9,7 +9,7 @@ use rustls_platform_verifier::BuilderVerifierExt;
 use std::sync::Arc;
 
 use super::notification::Notification;
-use super::outbox::Fate;
+use super::queue::Fate;
 use super::target::{Kind, Reach, Scheme, Target, TargetError};
 use super::{alertmanager, webhook};
 use crate::domain::text;

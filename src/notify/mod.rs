@@ -6,13 +6,13 @@
 
 mod alertmanager;
 mod client;
-mod courier;
 pub mod notification;
 pub mod notifier;
-mod outbox;
 mod post;
+mod queue;
 pub mod target;
 mod webhook;
+mod worker;
 
 pub use notification::{Notification, State};
 pub use notifier::{Delivery, Enclosure, Notifier, Outcome, Report};

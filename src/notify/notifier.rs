@@ -8,9 +8,9 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::courier::Courier;
 use super::notification::{Key, Notification};
 use super::target::{Target, TargetError};
+use super::worker::Courier;
 
 /// Hears what becomes of every attempt. Called from several tasks; must not block.
 pub type Report = Arc<dyn Fn(&Delivery) + Send + Sync>;

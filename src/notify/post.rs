@@ -1,7 +1,7 @@
 //! One body to one address, for what is no alert.
 
 use super::client::Client;
-use super::outbox::Fate;
+use super::queue::Fate;
 use super::target::{Target, TargetError};
 
 /// Posts JSON to a webhook.

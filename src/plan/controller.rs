@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::make::Desk;
-use super::settle::{Case, Origin, Settled};
+use super::resolve::{Case, Origin, Settled};
 use super::{About, Action, Change, Shown, Step, Work};
 use crate::domain::duration;
 use crate::domain::name::PoolId;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::RunnerKit;
 use super::diff::{self, LevelOwner};
-use super::wanted::{self, Ids, LeftAlone};
+use super::wanted_spec::{self, Ids, LeftAlone};
 use crate::domain::desired::DesiredPool;
 use crate::domain::name::FleetName;
 use crate::domain::pool::{Pool, Reading};
@@ -30,7 +30,7 @@ pub fn drifts(
     let proxy =
         pool.spec.proxy_id.filter(|_| desired.proxy.as_ref().is_some_and(|it| !it.is_empty()));
     let ids = Ids { template: None, proxy };
-    let mut wanted = wanted::spec(desired, fleet, ids, LeftAlone::of(pool, None), level);
+    let mut wanted = wanted_spec::spec(desired, fleet, ids, LeftAlone::of(pool, None), level);
     match kit {
         _ if pool.reading == Reading::Listed => {
             wanted.extra_specs.clone_from(&pool.spec.extra_specs);
@@ -70,7 +70,7 @@ mod tests {
     use crate::domain::entity::EntityKind;
     use crate::domain::entity::EntityRef;
     use crate::domain::name::PoolName;
-    use crate::scale::testing;
+    use crate::scaling::testing;
 
     /// The pool that `testing::pool("a", &["x"])` is, as a manifest declares it.
     fn declared() -> DesiredPool {

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::settle::{Case, Settled};
+use super::resolve::{Case, Settled};
 use crate::domain::desired::DesiredPool;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolId;
 use crate::domain::pool::Pool;
-use crate::scale::{self, Managed};
+use crate::scaling::{self, Managed};
 
 /// The scaler's floor of each pool with `autoscale: true`, for the fleet that was read.
 pub(super) fn floors<'a>(fleet: &'a Fleet, settled: &[Settled<'a>]) -> HashMap<&'a PoolId, u32> {
@@ -20,7 +20,7 @@ pub(super) fn floors<'a>(fleet: &'a Fleet, settled: &[Settled<'a>]) -> HashMap<&
             Case::Keep { .. } | Case::Create { .. } | Case::Replace(_) | Case::Blocked(_) => None,
         })
         .collect();
-    let glances = scale::glance(fleet, &managed);
+    let glances = scaling::glance(fleet, &managed);
     managed.iter().zip(glances).map(|(it, glance)| (&it.pool.id, glance.floor)).collect()
 }
 

@@ -4,11 +4,12 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::diff::{self, Difference, LevelOwner};
 use super::obstacle::Obstacle;
-use super::settle::{Begun, Case, Origin, Picture, Replacing, Settled};
-use super::wanted::{self, LeftAlone};
+use super::resolve::{Begun, Case, Origin, Picture, Replacing, Settled};
+use super::wanted_spec::{self, LeftAlone};
 use super::{
     About, Action, Change, Consent, Creation, Options, Plan, Promotion, RunnerKit, Shown, Step,
-    Work, controller, credentials, follow, level, notes, retire, sentence, stranded, systems,
+    Work, consequences, controller, credentials, level, notes, policy_text, retire, stranded,
+    systems,
 };
 use crate::domain::desired::{Desired, DesiredPool};
 use crate::domain::entity::{Entity, EntityKey, EntityRef};
@@ -95,7 +96,7 @@ impl Desk<'_> {
         Step {
             action: Action::Create,
             changes,
-            policy: Some(sentence::policy(pool)),
+            policy: Some(policy_text::policy(pool)),
             work: Work::Create(creation),
             ..step(&pool.name, format!("declared, and no pool in GARM bears {mark}"))
         }
@@ -122,8 +123,12 @@ impl Desk<'_> {
                 Origin::Replacement => Action::Create,
             },
             pool_id: Some(pool.id.clone()),
-            consequences: follow::of_change(pool, self.picture.index.counts(&pool.id), &found),
-            policy: says_policy.then(|| sentence::policy(desired)),
+            consequences: consequences::of_change(
+                pool,
+                self.picture.index.counts(&pool.id),
+                &found,
+            ),
+            policy: says_policy.then(|| policy_text::policy(desired)),
             reason: keep_reason(pool, origin, &found.changes, floor),
             work: match origin {
                 Origin::Owned | Origin::ByHand | Origin::Renamed => {
@@ -191,14 +196,14 @@ impl Desk<'_> {
             Err(obstacle) => return Obstacle::step(obstacle, &desired.name),
         };
         let retired = Mark::retired(&self.picture.desired.fleet, &desired.name);
-        let mut consequences = vec![follow::of_replacing(&old.spec, &new.spec)];
-        consequences.extend(follow::of_retiring(self.picture.index.counts(&old.id)));
+        let mut consequences = vec![consequences::of_replacing(&old.spec, &new.spec)];
+        consequences.extend(consequences::of_retiring(self.picture.index.counts(&old.id)));
         Step {
             action: Action::Replace,
             pool_id: Some(old.id.clone()),
             changes,
             consequences,
-            policy: Some(sentence::policy(desired)),
+            policy: Some(policy_text::policy(desired)),
             consent: match begun {
                 Begun::Yes => Consent::None,
                 Begun::No | Begun::Otherwise => Consent::Destroy,
@@ -254,7 +259,7 @@ impl Desk<'_> {
 
     fn spec(&self, settled: &Settled<'_>, left: LeftAlone, level: u32) -> PoolSpec {
         let fleet = &self.picture.desired.fleet;
-        let mut spec = wanted::spec(settled.desired, fleet, settled.ids, left, level);
+        let mut spec = wanted_spec::spec(settled.desired, fleet, settled.ids, left, level);
         if let RunnerKit::Ready(kit) = &self.options.kit {
             spec.extra_specs = kit.merged(&spec.extra_specs);
         }

@@ -5,27 +5,27 @@
 
 mod adopt;
 pub mod consent;
+mod consequences;
 mod controller;
 mod credentials;
 mod diff;
 mod drift;
-mod follow;
 mod index;
 mod level;
 mod make;
 mod notes;
 mod obstacle;
+mod policy_text;
+mod resolve;
 mod retire;
 mod runner_kit;
 pub mod saved;
-mod sentence;
-mod settle;
 mod specs;
 mod stranded;
 mod systems;
 #[cfg(test)]
 pub(crate) mod tests;
-mod wanted;
+mod wanted_spec;
 
 use std::collections::BTreeSet;
 
@@ -34,7 +34,7 @@ use serde_json::Value;
 
 pub use self::drift::drifts;
 pub use self::make::plan;
-pub use self::settle::create_in_flight;
+pub use self::resolve::create_in_flight;
 pub use self::specs::are_same as are_same_specs;
 
 use crate::domain::credential::DesiredCredential;

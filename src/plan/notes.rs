@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::make::Desk;
+use super::resolve::{Case, Origin, Settled};
 use super::runner_kit;
-use super::settle::{Case, Origin, Settled};
 use super::{Note, Shown, Step, Weight, Work, controller, credentials, level};
 use crate::domain::desired::{BACKOFF_MARGIN, DesiredPool, leaves_scaling_to_us};
 use crate::domain::duration;

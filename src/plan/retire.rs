@@ -3,8 +3,8 @@
 
 use super::make::{Desk, step};
 use super::obstacle::Obstacle;
-use super::settle::{Begun, Case, Settled, in_force};
-use super::{Action, Consent, Step, Work, follow};
+use super::resolve::{Begun, Case, Settled, in_force};
+use super::{Action, Consent, Step, Work, consequences};
 use crate::domain::desired::Scope;
 use crate::domain::label::Mark;
 use crate::domain::name::PoolName;
@@ -148,7 +148,7 @@ fn retire(
     Step {
         action: Action::Delete,
         pool_id: Some(pool.id.clone()),
-        consequences: follow::of_retiring(desk.picture.index.counts(&pool.id)),
+        consequences: consequences::of_retiring(desk.picture.index.counts(&pool.id)),
         consent,
         ..step(name, reason.to_owned())
     }

@@ -3,7 +3,7 @@
 
 use super::index::Index;
 use super::obstacle::Obstacle;
-use super::wanted::LeftAlone;
+use super::wanted_spec::LeftAlone;
 use super::{Shown, Step};
 use crate::domain::desired::DesiredPool;
 use crate::domain::field::{GARM_ARCHITECTURES, GARM_SYSTEMS};

@@ -1,6 +1,6 @@
 //! Two policies in force at once: the fleet file's, and one that is laid over it.
 
-use crate::manifest::PolicySettings;
+use crate::config::PolicySettings;
 
 /// Both at once, as far as one policy can say it: never looser than either. Rules for pools are not
 /// joined here, where two lists of globs have no common one; [`super::judge`] takes each policy by
@@ -65,7 +65,7 @@ fn narrowed(base: &[String], over: &[String]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::HostPort;
+    use crate::config::HostPort;
 
     fn list(words: &[&str]) -> Vec<String> {
         words.iter().map(|it| (*it).to_owned()).collect()

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::{kit, networks};
+use crate::config::{Code, DeclaredPool, PolicySettings};
 use crate::domain::glob;
 use crate::domain::name::{FleetName, PoolName};
 use crate::domain::pool::{Pool, Reading};
 use crate::domain::text::{code, count};
-use crate::manifest::{Code, DeclaredPool, PolicySettings};
 
 /// A pool that asks for what a policy forbids.
 #[derive(Debug, Clone, PartialEq, Eq)]

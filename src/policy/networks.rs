@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use crate::config::NetworkRule;
 use crate::domain::glob;
 use crate::domain::text::{code, count};
-use crate::manifest::NetworkRule;
 
 /// What is wrong, what to do, and the top-level key that is to blame, where one is.
 type Wrong = (String, String, Option<String>);

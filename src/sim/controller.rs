@@ -6,9 +6,9 @@ use jiff::Timestamp;
 
 use super::body::Body;
 use super::config::{Config, Setup};
-use super::dice::Dice;
 use super::reply::{Refusal, Reply};
-use super::show::Depth;
+use super::rest_view::Depth;
+use super::rng::Dice;
 use super::world::World;
 
 /// The greatest number of seconds that GARM can turn into a duration; one more overflows, and

@@ -4,7 +4,7 @@ use super::body::Body;
 use super::config::Version;
 use super::entity::{EntityKey, Kind};
 use super::reply::{Refusal, Reply};
-use super::show::Depth;
+use super::rest_view::Depth;
 use super::world::World;
 
 /// What GARM takes for the order in which pools of equal labels are used; empty means the first.

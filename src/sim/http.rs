@@ -20,8 +20,8 @@ use tokio::sync::broadcast;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::event_subscriber::{Hearing, KEPT};
 use super::faults::Fault;
-use super::hearing::{Hearing, KEPT};
 use super::reply::Reply;
 use super::stream::Event;
 use super::world::World;

@@ -4,7 +4,7 @@ use super::github::Trouble;
 use super::instance::{InstanceKey, Vm};
 use super::query;
 use super::reply::{Refusal, Reply};
-use super::show::Depth;
+use super::rest_view::Depth;
 use super::world::World;
 
 impl World {

@@ -6,8 +6,8 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::TryRecvError;
 use tokio::time::{Instant, sleep_until};
 
-use super::hearing::{End, Hearing, PING_EVERY};
-use super::memory::Memory;
+use super::event_subscriber::{End, Hearing, PING_EVERY};
+use super::in_memory::Memory;
 use super::stream::Event;
 use super::world::World;
 use crate::garm::{Frame, Frames, NextFrame, TransportError, Wish};

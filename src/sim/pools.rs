@@ -8,7 +8,7 @@ use super::config::Database;
 use super::entity::{EntityKey, Kind};
 use super::pool::{Pool, PoolKey, TagKey};
 use super::reply::{Refusal, Reply};
-use super::show::Depth;
+use super::rest_view::Depth;
 use super::world::{Due, World};
 
 /// How late an event usually reaches the cache that GARM's loops read.
@@ -97,7 +97,7 @@ impl World {
                 .find(|it| {
                     it.os_type == draft.os_type
                         && it.forge_type == "github"
-                        && it.owner == super::genesis::SYSTEM
+                        && it.owner == super::seed::SYSTEM
                 })
                 .map(|it| it.id)
                 .ok_or_else(|| {

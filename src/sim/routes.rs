@@ -5,7 +5,7 @@ use super::entity::{EntityKey, Kind};
 use super::json::list;
 use super::pool::PoolKey;
 use super::reply::{Refusal, Reply};
-use super::show::Depth;
+use super::rest_view::Depth;
 use super::world::{Exchange, World};
 
 /// One request to GARM's API.

@@ -4,7 +4,7 @@
 use super::entity::Kind;
 use super::job::JobRow;
 use super::json::zero_time;
-use super::show::Depth;
+use super::rest_view::Depth;
 use super::world::World;
 
 impl World {

@@ -3,7 +3,7 @@
 use super::base64;
 use super::entity::{Credentials, Endpoint, Entity, Kind, Template};
 use super::json::{Object, Truth, list, quoted, zero_time};
-use super::show::Depth;
+use super::rest_view::Depth;
 use super::world::World;
 
 impl World {

@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role};
 
-use super::hearing::{End, Hearing, PING_EVERY};
+use super::event_subscriber::{End, Hearing, PING_EVERY};
 use super::http::Shared;
 use super::stream::Event;
 

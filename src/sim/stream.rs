@@ -6,7 +6,7 @@ use super::entity::EntityKey;
 use super::instance::InstanceKey;
 use super::json::{Object, zero_time};
 use super::pool::PoolKey;
-use super::show::Depth;
+use super::rest_view::Depth;
 use super::world::World;
 
 /// One event.

@@ -6,11 +6,11 @@ use base64::engine::general_purpose::STANDARD;
 use super::body::Body;
 use super::config::Version;
 use super::entity::Template;
-use super::genesis;
 use super::json::list;
 use super::query;
 use super::reply::{Refusal, Reply};
-use super::show::Depth;
+use super::rest_view::Depth;
+use super::seed;
 use super::world::World;
 
 const UPDATING: &str = "failed to update template: failed to update template";
@@ -122,7 +122,7 @@ impl World {
     }
 
     fn is_template_taken(&self, name: &str, but: Option<u64>) -> bool {
-        let mut users = self.templates.values().filter(|it| it.owner != genesis::SYSTEM);
+        let mut users = self.templates.values().filter(|it| it.owner != seed::SYSTEM);
         users.any(|it| it.name == name && Some(it.id) != but)
     }
 
@@ -140,7 +140,7 @@ impl World {
         let found = self.templates.get(&id).ok_or_else(|| {
             Refusal::NotFound(format!("{UPDATING}: failed to get template: not found"))
         })?;
-        let is_users = found.owner != genesis::SYSTEM;
+        let is_users = found.owner != seed::SYSTEM;
         if is_users && name.as_ref().is_some_and(|it| self.is_template_taken(it, Some(id))) {
             return Err(Refusal::Server);
         }
@@ -173,7 +173,7 @@ impl World {
         let text = |key| body.text(key).map(Option::unwrap_or_default);
         let (forge, os_type) = (text("forge")?, text("os_type")?);
         let is_all = body.truth("restore_all")?.unwrap_or_default();
-        let system = genesis::templates(self.now);
+        let system = seed::templates(self.now);
         let is_meant = |it: &&Template| is_all || (it.forge_type == forge && it.os_type == os_type);
         if !system.values().any(|it| is_meant(&it)) {
             return Err(Refusal::NotFound(format!(

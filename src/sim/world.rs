@@ -5,22 +5,22 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::agenda::Agenda;
 use super::config::{Config, Database, Knobs};
 use super::controller::Controller;
-use super::dice::Dice;
 use super::entity::{Credentials, Endpoint, Entity, EntityKey, Kind, Template};
 use super::faults::Faults;
 use super::github::GitHub;
-use super::hooks::{Hook, LANES};
 use super::instance::{Instance, InstanceKey};
 use super::job::JobRow;
 use super::log::{Entry, What};
 use super::loops::Loop;
 use super::pool::{Pool, PoolKey, Seen, Tags};
 use super::proxies::Proxy;
+use super::rng::Dice;
+use super::scheduler::Agenda;
 use super::stream::{Event, Stream};
 use super::vms::Machine;
+use super::webhooks::{Hook, LANES};
 
 /// A GARM and a GitHub in virtual time. Nothing happens but in [`World::advance_to`] and
 /// [`World::handle`]; the same seed, the same calls and the same times give the same world.
@@ -141,10 +141,10 @@ impl World {
             agenda: Agenda::new(),
             dice,
             controller,
-            endpoints: super::genesis::endpoints(now),
-            credentials: super::genesis::credentials(now),
+            endpoints: super::seed::endpoints(now),
+            credentials: super::seed::credentials(now),
             credentials_made: 1,
-            templates: super::genesis::templates(now),
+            templates: super::seed::templates(now),
             proxies: BTreeMap::new(),
             entities: BTreeMap::new(),
             tags: Tags::default(),

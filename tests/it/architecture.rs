@@ -11,21 +11,21 @@ use source::Source;
 /// The floors, lowest first. Imports go down only, and none between rooms of one floor.
 const FLOORS: &[&[&str]] = &[
     &["domain"],
-    &["manifest", "scale"],
+    &["config", "scaling"],
     &["policy"],
     &["plan"],
-    &["watchdog"],
+    &["monitor"],
     &["event"],
     &["audit"],
-    &["view"],
+    &["render"],
     &["garm", "secrets", "notify", "host"],
-    &["sim", "engine", "telemetry"],
+    &["sim", "reconcile", "metrics"],
     &["cli"],
 ];
 
 /// Rooms that are values in, values out.
 const PURE: &[&str] =
-    &["domain", "manifest", "scale", "policy", "plan", "watchdog", "event", "audit", "view"];
+    &["domain", "config", "scaling", "policy", "plan", "monitor", "event", "audit", "render"];
 
 /// What no pure room says.
 const IMPURE_WORDS: &[&str] = &[
@@ -77,14 +77,14 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("clap_complete", &["src/cli/"]),
     ("clap_mangen", &["src/cli/"]),
     ("indicatif", &["src/cli/"]),
-    ("comfy_table", &["src/view/"]),
-    ("annotate_snippets", &["src/view/"]),
-    ("prometheus", &["src/telemetry/"]),
-    ("axum", &["src/telemetry/", "src/sim/"]),
-    ("hyper", &["src/garm/", "src/telemetry/", "src/sim/"]),
+    ("comfy_table", &["src/render/"]),
+    ("annotate_snippets", &["src/render/"]),
+    ("prometheus", &["src/metrics/"]),
+    ("axum", &["src/metrics/", "src/sim/"]),
+    ("hyper", &["src/garm/", "src/metrics/", "src/sim/"]),
     ("reqwest", &["src/garm/", "src/secrets/", "src/notify/"]),
-    ("rustls", &["src/garm/", "src/secrets/", "src/notify/", "src/telemetry/"]),
-    ("serde_yaml", &["src/manifest/yaml.rs", "src/manifest/yaml/"]),
+    ("rustls", &["src/garm/", "src/secrets/", "src/notify/", "src/metrics/"]),
+    ("serde_yaml", &["src/config/yaml.rs", "src/config/yaml/"]),
 ];
 
 /// Crates that must not be in the graph: unsound or archived YAML, a second TLS stack. `ring` is
@@ -221,8 +221,8 @@ fn threads(source: &Source) -> Vec<String> {
 }
 
 fn writers(source: &Source) -> Vec<String> {
-    let is_writer =
-        source.path == "src/engine/act.rs" || source.path.starts_with("src/engine/act/");
+    let is_writer = source.path == "src/reconcile/writer.rs"
+        || source.path.starts_with("src/reconcile/writer/");
     match source.room() {
         // The client itself, and the simulator, whose world has calls of the same names.
         Some("garm" | "sim") | None => Vec::new(),
@@ -342,13 +342,13 @@ fn imports_go_down_only() {
     check("src/plan/diff.rs", "use crate::domain::pool::Pool;\nuse super::Step;\n", &[]);
     check(
         "src/plan/diff.rs",
-        "use crate::view::words;\n",
+        "use crate::render::words;\n",
         &["src/plan/diff.rs:1: `plan` uses `view`"],
     );
     check(
-        "src/scale/route.rs",
-        "use crate::{\n    domain::{job::Job, view},\n    manifest::Manifest,\n};\n",
-        &["src/scale/route.rs:1: `scale` uses `manifest`"],
+        "src/scaling/route.rs",
+        "use crate::{\n    domain::{job::Job, render},\n    config::Manifest,\n};\n",
+        &["src/scaling/route.rs:1: `scale` uses `manifest`"],
     );
     check(
         "src/event.rs",
@@ -366,42 +366,42 @@ fn imports_go_down_only() {
 #[test]
 fn pure_rooms_writers_libraries_and_shapes_are_held() {
     check(
-        "src/view/plan.rs",
+        "src/render/plan.rs",
         "fn f() { println!(\"\"); }\n",
-        &["src/view/plan.rs:1: `println!` in a pure room"],
+        &["src/render/plan.rs:1: `println!` in a pure room"],
     );
     check(
-        "src/scale/mod.rs",
+        "src/scaling/mod.rs",
         "let now = Timestamp::now();\n",
         &[
-            "src/scale/mod.rs:1: `Timestamp::now` in a pure room",
-            "src/scale/mod.rs:1: `Timestamp::now` reads a clock outside `host`",
+            "src/scaling/mod.rs:1: `Timestamp::now` in a pure room",
+            "src/scaling/mod.rs:1: `Timestamp::now` reads a clock outside `host`",
         ],
     );
-    check("src/scale/mod.rs", "// tokio, SystemTime\nlet text = \"std::fs\";\n", &[]);
-    check("src/scale/mod.rs", "#[cfg(test)]\nmod tests {\n    use crate::sim::World;\n}\n", &[]);
+    check("src/scaling/mod.rs", "// tokio, SystemTime\nlet text = \"std::fs\";\n", &[]);
+    check("src/scaling/mod.rs", "#[cfg(test)]\nmod tests {\n    use crate::sim::World;\n}\n", &[]);
     check(
-        "src/cli/ask.rs",
+        "src/cli/prompt.rs",
         "std::thread::spawn(read);\n",
-        &["src/cli/ask.rs:1: `thread::spawn` panics where the system refuses a thread"],
+        &["src/cli/prompt.rs:1: `thread::spawn` panics where the system refuses a thread"],
     );
-    check("src/cli/ask.rs", "std::thread::Builder::new().spawn(read)?;\n", &[]);
+    check("src/cli/prompt.rs", "std::thread::Builder::new().spawn(read)?;\n", &[]);
     check(
-        "src/engine/apply.rs",
+        "src/reconcile/apply.rs",
         "client.delete_pool(&id).await?;\n",
-        &["src/engine/apply.rs:1: `.delete_pool(` writes to GARM outside `engine/act.rs`"],
+        &["src/reconcile/apply.rs:1: `.delete_pool(` writes to GARM outside `engine/act.rs`"],
     );
-    check("src/engine/act.rs", "client.delete_pool(&id).await?;\n", &[]);
-    check("src/engine/act.rs", "let now = tokio::time::Instant::now();\n", &[]);
+    check("src/reconcile/writer.rs", "client.delete_pool(&id).await?;\n", &[]);
+    check("src/reconcile/writer.rs", "let now = tokio::time::Instant::now();\n", &[]);
     check(
-        "src/engine/act.rs",
+        "src/reconcile/writer.rs",
         "use indicatif::ProgressBar;\n",
-        &["src/engine/act.rs:1: `indicatif::` is used outside its home"],
+        &["src/reconcile/writer.rs:1: `indicatif::` is used outside its home"],
     );
     check(
-        "src/manifest/fleet.rs",
+        "src/config/fleet.rs",
         "serde_yaml::from_str(text)\n",
-        &["src/manifest/fleet.rs:1: `serde_yaml::` is used outside its home"],
+        &["src/config/fleet.rs:1: `serde_yaml::` is used outside its home"],
     );
     check(
         "src/domain/pool.rs",

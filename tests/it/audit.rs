@@ -11,8 +11,8 @@ use assert_cmd::Command;
 use runnerctl::audit::{
     Actor, Cause, Demands, Entry, File, Head, Key, Keys, Kind, Subject, verify,
 };
+use runnerctl::host::audit_file::{Folders, Ledger, LedgerError, Scribe};
 use runnerctl::host::clock::Clock;
-use runnerctl::host::ledger::{Folders, Ledger, LedgerError, Scribe};
 use secrecy::SecretString;
 use serde_json::Value;
 

@@ -8,16 +8,16 @@ use std::sync::Arc;
 
 use anstream::adapter::strip_str;
 use jiff::Timestamp;
+use runnerctl::config::{self, Manifest, has_error};
 use runnerctl::domain::desired::{Desired, Scope};
 use runnerctl::domain::entity::EntityKind;
 use runnerctl::domain::fleet::Fleet;
-use runnerctl::engine::observe::{Ask, Credentials, Proxies, Specs, Templates, read_fleet};
 use runnerctl::garm::{Client, Login, Reply, Request, Response, Transport};
 use runnerctl::host::clock::Clock;
 use runnerctl::host::files::{self, Pools, Start};
-use runnerctl::manifest::{self, Manifest, has_error};
 use runnerctl::plan::{Options, Plan, plan};
-use runnerctl::view::plan::{Heading, json, markdown, text};
+use runnerctl::reconcile::read_fleet::{Ask, Credentials, Proxies, Specs, Templates, read_fleet};
+use runnerctl::render::plan::{Heading, json, markdown, text};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -59,7 +59,7 @@ fn declared(folder: &Path) -> (Manifest, Desired) {
     let fleet = files::read_fleet(&Start::Named(folder.join("runnerctl.yaml"))).unwrap();
     let Pools { sources: pools, problems: unread, .. } = files::read_pools(&[Start::Named(pools)]);
     assert_eq!(unread, []);
-    let manifest = manifest::load(Some(&fleet), &pools);
+    let manifest = config::load(Some(&fleet), &pools);
     assert!(!has_error(&manifest.problems), "{:#?}", manifest.problems);
     let desired = manifest.complete(scope).unwrap();
     (manifest, desired)

@@ -14,20 +14,20 @@ use runnerctl::domain::label::{Labels, Mark};
 use runnerctl::domain::name::{FleetName, PoolName};
 use runnerctl::domain::pool::{Pool, PoolSpec};
 use runnerctl::domain::runner::Runner;
-use runnerctl::engine::act::Writer;
-use runnerctl::engine::record::Warrant;
-use runnerctl::engine::watch::{
-    Act, Applied, Audience, Course, Doors, End, Enrolled, Incident, Order, Roll, Settings, Sight,
-    Writes, watch,
-};
 use runnerctl::garm::{Client, Error};
 use runnerctl::host::book::Book;
 use runnerctl::host::clock::Clock;
-use runnerctl::scale::{Change, Decision};
-use runnerctl::sim::memory::Memory;
+use runnerctl::metrics::{Board, Limits, PoolGauges, Snapshot};
+use runnerctl::monitor::Finding;
+use runnerctl::reconcile::audit_trail::Warrant;
+use runnerctl::reconcile::watch::{
+    Act, Applied, Audience, Course, Doors, End, Enrolled, Incident, Order, Roll, Settings, Sight,
+    Writes, watch,
+};
+use runnerctl::reconcile::writer::Writer;
+use runnerctl::scaling::{Change, Decision};
+use runnerctl::sim::in_memory::Memory;
 use runnerctl::sim::{Config, Knobs, What, World};
-use runnerctl::telemetry::{Board, Limits, PoolGauges, Snapshot};
-use runnerctl::watchdog::Finding;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 

@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use runnerctl::config::Series;
 use runnerctl::domain::runner::RunnerStatus;
-use runnerctl::manifest::Series;
+use runnerctl::monitor::{Reading, Readings, Rules, Turn};
 use runnerctl::sim::{Order, What};
-use runnerctl::watchdog::{Reading, Readings, Rules, Turn};
 
 use super::rig::{Rig, name};
 

@@ -190,7 +190,7 @@ fn the_schema_is_one_document() {
     let folder = folder(&[]);
     let (code, stdout, stderr) = run(runnerctl(folder.path()).args(["schema"]));
     assert_eq!((code, stderr.as_str()), (0, ""));
-    assert_eq!(serde_json::from_str::<Value>(&stdout).unwrap(), runnerctl::manifest::schema());
+    assert_eq!(serde_json::from_str::<Value>(&stdout).unwrap(), runnerctl::config::schema());
 }
 
 #[test]

@@ -8,11 +8,11 @@
 //! **Invariant:** for each state that a runner passes through there is a record of it, or a
 //! reconstructed record that spans it, or a gap record of its time.
 
-mod life;
-mod pen;
+mod coverage;
+mod record_builder;
+mod runner_history;
 mod settings;
-mod steps;
-mod stream;
+mod transitions;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -24,12 +24,12 @@ use crate::domain::fleet::Fleet;
 use crate::domain::job::{Job, JobStatus};
 use crate::domain::name::{FleetName, RunnerName};
 use crate::domain::runner::Runner;
-use crate::scale::Change;
-use life::{Claim, Life, Place, Stage};
-use pen::Pen;
+use crate::scaling::Change;
+pub use coverage::{Last, Stream};
+use coverage::{STARTED, Watch};
+use record_builder::Pen;
+use runner_history::{Claim, Life, Place, Stage};
 use settings::Settings;
-pub use stream::{Last, Stream};
-use stream::{STARTED, Watch};
 
 /// The command that stands in the cause of these records.
 const COMMAND: &str = "watch";
@@ -228,7 +228,7 @@ impl Lifecycle {
             Place::Next => {
                 let (before, by) = life.enter(stage.clone(), runner, claim);
                 let sight = match moment.source {
-                    Source::Event if steps::follows(&before, &stage) => Sight::Whole,
+                    Source::Event if transitions::follows(&before, &stage) => Sight::Whole,
                     Source::Event | Source::Resync => Sight::Reconstructed,
                 };
                 let change = (Some((&before, &*life)), &stage, runner);

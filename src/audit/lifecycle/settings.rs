@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::super::entry::{By, Entry, Owner, Sight, Subject};
-use super::super::fields::{self, SPECS};
-use super::life::Life;
-use super::pen::{Owned, Pen};
+use super::super::pool_fields::{self, SPECS};
+use super::record_builder::{Owned, Pen};
+use super::runner_history::Life;
 use super::{CLAIM_AGE, Moment};
 use crate::domain::fleet::{Controller, Fleet};
 use crate::domain::name::{PoolId, PoolName};
@@ -205,7 +205,7 @@ impl Settings {
 
 /// Every field as far as it was read: what GARM's lists leave out is as it was.
 fn image(pool: &Pool, known: Option<&Known>) -> Value {
-    let mut image = fields::all(&pool.spec);
+    let mut image = pool_fields::all(&pool.spec);
     if pool.reading == Reading::Listed {
         image[SPECS] = known.map_or(Value::Null, |it| it.image[SPECS].clone());
     }

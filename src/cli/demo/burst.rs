@@ -8,30 +8,30 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
+use crate::cli::daemon::log_lines;
 use crate::cli::failure::Failure;
-use crate::cli::watch::words;
 use crate::domain::desired::{ControllerSettings, Desired, ScalePolicy};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolName;
-use crate::engine::act::Writer;
-use crate::engine::apply::{Options, apply};
-use crate::engine::observe::read_fleet;
-use crate::engine::watch::{
-    Act, Applied, Audience, Course, Doors, Enrolled, Incident, Order as Command, Roll, Settings,
-    Sight, Writes, watch,
-};
 use crate::event::Silence;
 use crate::garm::{Client, events};
 use crate::host::book::Book;
 use crate::host::clock::Clock;
+use crate::monitor::Finding;
 use crate::plan;
-use crate::scale::{Change, Decision, Direction, Managed, Reason, glance};
-use crate::sim::memory::Memory;
+use crate::reconcile::apply::{Options, apply};
+use crate::reconcile::read_fleet::read_fleet;
+use crate::reconcile::watch::{
+    Act, Applied, Audience, Course, Doors, Enrolled, Incident, Order as Command, Roll, Settings,
+    Sight, Writes, watch,
+};
+use crate::reconcile::writer::Writer;
+use crate::render::style::{NAME, QUIET, paint};
+use crate::render::timeline::{Sample, Scale, draw, legend};
+use crate::render::words::{count, span};
+use crate::scaling::{Change, Decision, Direction, Managed, Reason, glance};
+use crate::sim::in_memory::Memory;
 use crate::sim::{Entry, Order, What, World};
-use crate::view::style::{NAME, QUIET, paint};
-use crate::view::timeline::{Sample, Scale, draw, legend};
-use crate::view::words::{count, span};
-use crate::watchdog::Finding;
 
 use super::stage::{Stage, ask, config, name, warrant};
 
@@ -302,7 +302,7 @@ impl Audience for Teller<'_> {
             self.stage.beat(&format!(
                 "{}: {}",
                 paint(NAME, pool),
-                words::decided(pool, decision, applied).text
+                log_lines::decided(pool, decision, applied).text
             ));
         }
     }
@@ -310,14 +310,14 @@ impl Audience for Teller<'_> {
     fn acted(&self, _act: &Act) {}
 
     fn found(&self, finding: &Finding) {
-        self.stage.beat(&words::found(finding).text);
+        self.stage.beat(&log_lines::found(finding).text);
     }
 
     fn beat(&self) {}
 
     fn trouble(&self, incident: &Incident) {
         if !matches!(incident, Incident::StreamUp | Incident::Managed(_)) {
-            self.stage.beat(&words::incident(incident).text);
+            self.stage.beat(&log_lines::incident(incident).text);
         }
     }
 }

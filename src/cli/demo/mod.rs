@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::engine::apply::Options;
 use crate::garm::Method;
+use crate::reconcile::apply::Options;
 use crate::sim::Order;
 
 use super::Context;

@@ -10,27 +10,27 @@ use serde_json::{Value, json};
 use similar::{ChangeTag, TextDiff};
 
 use crate::audit::{self, Actor, Cause};
+use crate::config::{self, Manifest, Source, has_error};
 use crate::domain::desired::{Desired, Scope};
 use crate::domain::entity::EntityKind;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolName};
-use crate::engine::act::Writer;
-use crate::engine::apply::{Options, apply};
-use crate::engine::observe::{Ask, Credentials, Proxies, Specs, Templates, read_fleet};
-use crate::engine::record::Warrant;
 use crate::event::{Event, Listener};
 use crate::garm::{Client, Method, Request, Transport};
 use crate::host::book::Book;
 use crate::host::clock::Clock;
-use crate::manifest::{self, Manifest, Source, has_error};
 use crate::plan::{self, Plan};
-use crate::sim::memory::Memory;
+use crate::reconcile::apply::{Options, apply};
+use crate::reconcile::audit_trail::Warrant;
+use crate::reconcile::read_fleet::{Ask, Credentials, Proxies, Specs, Templates, read_fleet};
+use crate::reconcile::writer::Writer;
+use crate::render;
+use crate::render::plan::Heading;
+use crate::render::status::{Decisions, Detail, Sight, board};
+use crate::render::style::{ADDED, GOOD, HELP, NAME, QUIET, REMOVED, paint};
+use crate::render::words::{count, span};
+use crate::sim::in_memory::Memory;
 use crate::sim::{Config, Knobs, Order, What, World};
-use crate::view;
-use crate::view::plan::Heading;
-use crate::view::status::{Decisions, Detail, Sight, board};
-use crate::view::style::{ADDED, GOOD, HELP, NAME, QUIET, REMOVED, paint};
-use crate::view::words::{count, span};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
@@ -184,7 +184,7 @@ impl<'a> Stage<'a> {
         self.command("validate")?;
         let manifest = self.manifest();
         let text = if has_error(&manifest.problems) {
-            view::problem::text(&manifest.problems)
+            render::problem::text(&manifest.problems)
         } else {
             paint(GOOD, format!("{}, no problems", count(manifest.pools.len(), "pool")))
         };
@@ -194,7 +194,7 @@ impl<'a> Stage<'a> {
     pub(super) async fn plan(&self, command: &str) -> Result<Plan, Failure> {
         self.command(command)?;
         let plan = self.plan_now().await?;
-        self.print(&view::plan::text(&plan, &self.heading(), self.cx.print.width()))?;
+        self.print(&render::plan::text(&plan, &self.heading(), self.cx.print.width()))?;
         Ok(plan)
     }
 
@@ -211,7 +211,7 @@ impl<'a> Stage<'a> {
         let writer = Writer::new(Arc::clone(&self.client), warrant);
         let narrator = Narrator { stage: self, news: News::default() };
         let outcomes = apply(plan, &writer, &options, &narrator).await;
-        self.print(&format!("\n{}", view::outcome::text(&outcomes, self.cx.print.width())))
+        self.print(&format!("\n{}", render::outcome::text(&outcomes, self.cx.print.width())))
     }
 
     pub(super) async fn status(&self, command: &str) -> Result<(), Failure> {
@@ -228,7 +228,7 @@ impl<'a> Stage<'a> {
             decisions: &Decisions { source: None, told },
         };
         let detail = if command.contains("--runners") { Detail::Runners } else { Detail::Pools };
-        self.print(&view::status::text(&board(sight), detail, self.cx.print.width()))
+        self.print(&render::status::text(&board(sight), detail, self.cx.print.width()))
     }
 
     /// Lets virtual time pass.
@@ -300,7 +300,7 @@ impl<'a> Stage<'a> {
     }
 
     fn manifest(&self) -> Manifest {
-        manifest::load(Some(&self.fleet_file), std::slice::from_ref(&self.pools))
+        config::load(Some(&self.fleet_file), std::slice::from_ref(&self.pools))
     }
 
     async fn read(&self) -> Result<Fleet, Failure> {
@@ -310,7 +310,7 @@ impl<'a> Stage<'a> {
     /// What the files ask for.
     pub(super) fn desired(&self) -> Result<Desired, Failure> {
         let complete = self.manifest().complete(Scope::Whole);
-        complete.map_err(|problems| Failure::input(view::problem::text(&problems)))
+        complete.map_err(|problems| Failure::input(render::problem::text(&problems)))
     }
 
     pub(super) fn client(&self) -> &Arc<Client> {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::domain::job::Job;
 use crate::domain::pool::Pool;
 use crate::domain::runner::Runner;
-use crate::scale::Change;
+use crate::scaling::Change;
 
 /// What events may weigh together in one [`WINDOW`], in bytes of memory: some ten thousand rows.
 pub(super) const TAKEN_MAX: usize = 8 << 20;

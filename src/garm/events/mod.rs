@@ -16,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::session::Session;
 use crate::domain::backoff::Backoff;
-use crate::scale::Change;
+use crate::scaling::Change;
 
 use queue::Queue;
 

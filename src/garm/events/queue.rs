@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::Signal;
-use crate::scale::Change;
+use crate::scaling::Change;
 
 /// Signals that may wait beside the changes: a stream that comes and goes while nobody looks.
 const SIGNALS_MAX: usize = 64;

@@ -12,8 +12,8 @@ use tokio::net::lookup_host;
 use tokio::time::timeout;
 use url::Url;
 
+use crate::config::HostPort;
 use crate::domain::fleet::Controller;
-use crate::manifest::HostPort;
 
 /// `[apiserver] port` of GARM's sample configuration.
 const PORT: u16 = 9997;

@@ -4,9 +4,9 @@ use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, date_ti
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
+use crate::config::CertFiles;
 use crate::garm::error::Error;
 use crate::garm::pem::{Pem, shown};
-use crate::manifest::CertFiles;
 
 /// When a certificate is good, by its dates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

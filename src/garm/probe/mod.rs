@@ -26,10 +26,10 @@ use super::fault::{self, Setting};
 use super::http::{self, Timeouts};
 use super::tls::Tls;
 use super::transport::TransportError;
+use crate::config::{CertFiles, GarmSettings, HostPort};
 use crate::domain::fleet::Controller;
 use crate::domain::proof::{Attempt, Probe};
 use crate::domain::text;
-use crate::manifest::{CertFiles, GarmSettings, HostPort};
 
 /// How long a probe waits. A front that refuses does so at once.
 const TIMEOUTS: Timeouts =

@@ -10,7 +10,7 @@ use super::lenient::or_default;
 use super::pool::one_pool;
 use super::{Misread, decode, runner};
 use crate::domain::name::PoolId;
-use crate::scale::Change;
+use crate::scaling::Change;
 
 #[derive(Deserialize)]
 struct WireEvent<'a> {

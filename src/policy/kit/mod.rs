@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 pub use objections::{agent_mode, objections};
 pub use script::{Place, script};
 
-use crate::manifest::{FleetFile, HostPort};
+use crate::config::{FleetFile, HostPort};
 
 /// The key of `extra_specs` that providers take scripts from, by name, in base64. They run as root
 /// and in the order of their names (GARM.md §i).

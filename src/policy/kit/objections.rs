@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::{ENTRY, SCRIPTS, Wanted};
+use crate::config::{Code, DeclaredPool, PolicySettings};
 use crate::domain::name::PoolName;
 use crate::domain::text::code;
-use crate::manifest::{Code, DeclaredPool, PolicySettings};
 use crate::policy::Violation;
 use crate::policy::networks::folded;
 
@@ -125,7 +125,7 @@ fn clash(scripts: &Value) -> Option<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::{Source, load};
+    use crate::config::{Source, load};
 
     /// What is said about a pool with these fields; `allow_keys` may name keys.
     #[track_caller]

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
 use super::Parts;
-use crate::manifest::HostPort;
+use crate::config::HostPort;
 
 const BEGIN: &str = include_str!("begin.sh");
 const REACH: &str = include_str!("reach.sh");

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use runnerctl::domain::desired::{ControllerSettings, Desired, DesiredPool, ScalePolicy, Scope};
 use runnerctl::domain::entity::{EntityKind, EntityRef};
-use runnerctl::engine::apply::{Options, apply};
 use runnerctl::event::Silence;
 use runnerctl::garm::Transport;
 use runnerctl::plan::{self, Plan};
+use runnerctl::reconcile::apply::{Options, apply};
 use runnerctl::sim::Order;
 
 use super::bench::{Bench, fleet, name, told, wait};

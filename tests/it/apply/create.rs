@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use runnerctl::domain::fleet::Line;
-use runnerctl::engine::apply::{Options, apply};
 use runnerctl::event::Silence;
+use runnerctl::reconcile::apply::{Options, apply};
 use runnerctl::sim::{Fault, Rule};
 
 use super::bench::{Bench, plan, told};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use runnerctl::domain::credential::{Auth, Credential, DesiredCredential};
-use runnerctl::engine::apply::Options;
 use runnerctl::plan::{About, Action, Step, Work};
+use runnerctl::reconcile::apply::Options;
 use runnerctl::secrets::AppKey;
 use runnerctl::sim::{Fault, Rule};
 use secrecy::{ExposeSecret, SecretString};

@@ -5,8 +5,8 @@ use std::time::Duration;
 use runnerctl::domain::name::{PoolId, RunnerName};
 use runnerctl::domain::pool::{PoolChange, PoolSpec};
 use runnerctl::domain::runner::Runner;
-use runnerctl::engine::apply::{Options, apply};
 use runnerctl::event::Event;
+use runnerctl::reconcile::apply::{Options, apply};
 use runnerctl::sim::{Fault, Knobs, Order, Rule};
 
 use super::bench::{Bench, Heard, plan, retire, told, wait};

@@ -1,14 +1,16 @@
 //! What GARM has of a pool, whole: nothing of it is lost when the pool is replaced.
 
+use runnerctl::config::{Manifest, Source, has_error, load};
 use runnerctl::domain::desired::{Desired, Scope};
 use runnerctl::domain::fleet::Fleet;
 use runnerctl::domain::name::FleetName;
 use runnerctl::domain::pool::{PoolChange, PoolSpec};
-use runnerctl::engine::observe::{Ask, Claim, Credentials, Proxies, Specs, Templates, read_fleet};
 use runnerctl::garm::{Kept, POOL_KEYS};
 use runnerctl::host::clock::Clock;
-use runnerctl::manifest::{Manifest, Source, has_error, load};
 use runnerctl::plan::{self, Action, plan};
+use runnerctl::reconcile::read_fleet::{
+    Ask, Claim, Credentials, Proxies, Specs, Templates, read_fleet,
+};
 use runnerctl::sim::Request;
 use serde_json::{Value, json};
 
@@ -52,7 +54,7 @@ fn declared(pool: &str) -> (Manifest, Desired) {
 }
 
 async fn read(bench: &Bench, manifest: &Manifest) -> Fleet {
-    let claim = |it: &runnerctl::manifest::DeclaredPool| Claim {
+    let claim = |it: &runnerctl::config::DeclaredPool| Claim {
         name: it.name.clone(),
         adopt: it.adopt.clone(),
         entity: it.entity.clone(),

@@ -3,17 +3,17 @@
 
 use std::collections::BTreeMap;
 
+use runnerctl::config;
 use runnerctl::domain::desired::{ControllerSettings, Desired, DesiredPool, Scope};
 use runnerctl::domain::fleet::Fleet;
 use runnerctl::domain::name::PoolId;
 use runnerctl::domain::pool::{PoolChange, PoolSpec};
-use runnerctl::engine::apply::{Options, apply};
-use runnerctl::engine::watch::{Enrolled, Roll, Unmanaged, first_decisions};
 use runnerctl::event::Silence;
-use runnerctl::manifest;
 use runnerctl::plan::{self, Work};
-use runnerctl::view::decision::{Fate, Told};
-use runnerctl::view::status::{Decisions, Sight, Standing, board};
+use runnerctl::reconcile::apply::{Options, apply};
+use runnerctl::reconcile::watch::{Enrolled, Roll, Unmanaged, first_decisions};
+use runnerctl::render::decision::{Fate, Told};
+use runnerctl::render::status::{Decisions, Sight, Standing, board};
 
 use super::bench::{Bench, fleet, name, plan as plan_of, told, wait};
 use super::converge::{Dice, declared};
@@ -96,8 +96,8 @@ fn watched(fleet: &Fleet) -> Option<PoolId> {
 /// What `status` shows as the pool; nothing where it shows that no pool is certain.
 fn shown(fleet: &Fleet) -> Option<PoolId> {
     let file = "pools: [{ name: default, instance_type: small, max_runners: 4 }]";
-    let source = manifest::Source { path: "pools.yaml".into(), text: file.into() };
-    let declared = manifest::load(None, &[source]).pools;
+    let source = config::Source { path: "pools.yaml".into(), text: file.into() };
+    let declared = config::load(None, &[source]).pools;
     let owner = super::bench::fleet();
     let first = first_decisions(&roll(), fleet).into_iter();
     let told = first.map(|(name, it)| {

@@ -6,9 +6,11 @@ use std::time::Duration;
 use runnerctl::domain::entity::{EntityKind, EntityRef};
 use runnerctl::domain::fleet::Fleet;
 use runnerctl::domain::pool::{PoolSpec, Reading};
-use runnerctl::engine::observe::{Ask, Claim, Credentials, Proxies, Specs, Templates, read_fleet};
 use runnerctl::garm::{Method, Reply, Request, Transport, TransportError};
 use runnerctl::host::clock::Clock;
+use runnerctl::reconcile::read_fleet::{
+    Ask, Claim, Credentials, Proxies, Specs, Templates, read_fleet,
+};
 use serde_json::{Value, json};
 
 use super::bench::{Bench, fleet, name};

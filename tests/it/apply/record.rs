@@ -1,11 +1,11 @@
 //! Every write is on record, or is not made.
 
 use runnerctl::audit::{Actor, Demands, File, Keys, verify};
-use runnerctl::engine::apply::{Options, apply};
 use runnerctl::event::Silence;
+use runnerctl::host::audit_file::{Folders, Ledger, Scribe};
 use runnerctl::host::book::Book;
 use runnerctl::host::clock::Clock;
-use runnerctl::host::ledger::{Folders, Ledger, Scribe};
+use runnerctl::reconcile::apply::{Options, apply};
 use serde_json::{Value, json};
 
 use super::bench::{Bench, plan, told};

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use runnerctl::domain::desired::{ControllerSettings, Desired, DesiredPool, Scope};
 use runnerctl::domain::name::PoolId;
 use runnerctl::domain::pool::PoolSpec;
-use runnerctl::engine::apply::{Options, apply};
 use runnerctl::event::Silence;
 use runnerctl::garm::Transport;
 use runnerctl::plan::consent::{Leave, need};
 use runnerctl::plan::{Action, Plan, Promotion, Work};
+use runnerctl::reconcile::apply::{Options, apply};
 use runnerctl::sim::{Fault, Rule};
 
 use super::bench::{Bench, fleet, labels, step, told, wait};

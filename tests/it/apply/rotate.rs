@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use runnerctl::domain::pool::{PoolChange, PoolSpec};
-use runnerctl::engine::apply::Options;
+use runnerctl::reconcile::apply::Options;
 use runnerctl::sim::{Knobs, Order};
 
 use super::bench::{Bench, change, name, wait};

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use runnerctl::engine::apply::{Options, apply};
 use runnerctl::event::{Outcome, Silence};
 use runnerctl::garm::{Reply, Request, Transport};
 use runnerctl::plan::{Action, Plan, Work};
+use runnerctl::reconcile::apply::{Options, apply};
 use runnerctl::sim::{Fault, Rule};
 
 use serde_json::Value;

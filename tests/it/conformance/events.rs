@@ -7,7 +7,7 @@ use futures_util::{SinkExt, StreamExt};
 use runnerctl::domain::name::PoolId;
 use runnerctl::garm::events::{Limits, Signal};
 use runnerctl::garm::{Client, Http, HttpOptions, Login};
-use runnerctl::scale::Change;
+use runnerctl::scaling::Change;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;

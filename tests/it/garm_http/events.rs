@@ -9,7 +9,7 @@ use runnerctl::domain::pool::{PoolChange, PoolSpec};
 use runnerctl::garm::events::{Feed, Limits, Signal};
 use runnerctl::garm::http::Timeouts;
 use runnerctl::garm::{Client, Http, HttpOptions, Login, tls};
-use runnerctl::scale::Change;
+use runnerctl::scaling::Change;
 use runnerctl::sim::http::Server;
 use runnerctl::sim::{Config, Fault, Rule, World};
 use rustls::version;

@@ -9,13 +9,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
+use runnerctl::config::{CertFiles, GarmSettings, TlsFiles};
 use runnerctl::domain::entity::EntityKind;
 use runnerctl::domain::fleet::Controller;
 use runnerctl::domain::pool::PoolSpec;
 use runnerctl::domain::proof::{Attempt, Probe, Proof};
 use runnerctl::garm::events::{Limits, Signal};
 use runnerctl::garm::probe::{Doors, prove};
-use runnerctl::manifest::{CertFiles, GarmSettings, TlsFiles};
 use runnerctl::sim::http::Server;
 use runnerctl::sim::{Config, World};
 use serde_json::json;

@@ -1,10 +1,10 @@
 //! Probes of mTLS, against fronts that demand a certificate and against some that do not.
 
+use runnerctl::config::{CertFiles, GarmSettings, HostPort, TlsFiles};
 use runnerctl::domain::fleet::Controller;
 use runnerctl::domain::proof::{Attempt, Probe, Proof};
 use runnerctl::domain::secret::SecretRef;
 use runnerctl::garm::probe::{Doors, prove};
-use runnerctl::manifest::{CertFiles, GarmSettings, HostPort, TlsFiles};
 
 use super::*;
 

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 
 use super::outside::{ALERTMANAGER, Beside, free_port, json as get, replace, shipped};
 use super::scraped::{is_firing, prometheus, queue};
+use crate::metrics::door::Served;
 use crate::notify::hook::Hook;
 use crate::notify::{Deliveries, firing, resolved, target};
-use crate::telemetry::door::Served;
 
 /// Starts Alertmanager with the example, its receivers being `hook`.
 async fn alertmanager(folder: &Path, hook: &Hook) -> (Beside, String) {

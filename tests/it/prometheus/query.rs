@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use runnerctl::telemetry::series::{self, Kind, Series};
+use runnerctl::metrics::catalog::{self, Kind, Series};
 
 /// The words of the language that our queries use.
 const LANGUAGE: &[&str] = &[
@@ -46,7 +46,7 @@ pub(super) fn series_of(query: &str) -> Result<BTreeSet<&'static str>, String> {
 
 /// The series that a word means: a histogram only by one of its parts.
 fn meant(word: &str) -> Option<&'static Series> {
-    series::ALL.iter().find(|it| match it.kind {
+    catalog::ALL.iter().find(|it| match it.kind {
         Kind::Gauge | Kind::Counter => it.name == word,
         Kind::Histogram(_) => ["_bucket", "_sum", "_count"]
             .iter()

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::outside::{AMTOOL, PROMTOOL, run, shipped};
 use super::query::series_of;
-use crate::telemetry::script;
+use crate::metrics::script;
 
 fn yaml(path: &std::path::Path) -> Value {
     serde_yaml::from_str(&fs::read_to_string(path).unwrap()).unwrap()
@@ -116,7 +116,7 @@ fn the_example_routes_every_severity_and_groups_by_alert_and_pool() {
 /// The page of a run in which everything has happened.
 #[tokio::test]
 async fn promtool_finds_nothing_to_say_about_the_metrics() {
-    let served = crate::telemetry::door::Served::start(None).await;
+    let served = crate::metrics::door::Served::start(None).await;
     script::publish(&served.board);
     script::count(&served.board);
     let url = format!("http://{}/metrics", served.address);

@@ -4,13 +4,13 @@
 use std::fs;
 use std::path::Path;
 
-use runnerctl::telemetry::{Board, PoolGauges};
+use runnerctl::metrics::{Board, PoolGauges};
 use serde_json::Value;
 
 use super::dashboard::queries;
 use super::outside::{Beside, PROMETHEUS, free_port, json, replace, shipped};
-use crate::telemetry::door::Served;
-use crate::telemetry::script::{self, default_pool, pool, snapshot};
+use crate::metrics::door::Served;
+use crate::metrics::script::{self, default_pool, pool, snapshot};
 
 /// `for: 5m` of R6's rule becomes `for: 5s`; nothing else.
 fn rules() -> String {

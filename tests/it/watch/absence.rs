@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use runnerctl::engine::watch::{Incident, Order};
 use runnerctl::garm::{Client, Kind, Login, Opened, Reply, Request, Transport, Wish};
-use runnerctl::scale::Freeze;
+use runnerctl::reconcile::watch::{Incident, Order};
+use runnerctl::scaling::Freeze;
 use runnerctl::sim::{Config, Fault, Rule};
 use secrecy::SecretString;
 

@@ -12,20 +12,20 @@ use runnerctl::domain::fleet::{Fleet, Line};
 use runnerctl::domain::label::Mark;
 use runnerctl::domain::name::{FleetName, PoolId, PoolName};
 use runnerctl::domain::pool::{Pool, PoolChange, PoolSpec, Reading};
-use runnerctl::engine::act::Writer;
-use runnerctl::engine::record::Warrant;
-use runnerctl::engine::watch::{
-    Act, ActEnd, Applied, Audience, Course, Deed, Doors, End, Enrolled, Incident, Order, Roll,
-    Settings, Sight, Writes, watch,
-};
 use runnerctl::garm::events::Limits;
 use runnerctl::garm::{Client, Error, Login, Transport};
 use runnerctl::host::book::Book;
 use runnerctl::host::clock::Clock;
-use runnerctl::scale::{Change, Decision, Reason, SiteMemory};
-use runnerctl::sim::memory::Memory;
+use runnerctl::monitor::Finding;
+use runnerctl::reconcile::audit_trail::Warrant;
+use runnerctl::reconcile::watch::{
+    Act, ActEnd, Applied, Audience, Course, Deed, Doors, End, Enrolled, Incident, Order, Roll,
+    Settings, Sight, Writes, watch,
+};
+use runnerctl::reconcile::writer::Writer;
+use runnerctl::scaling::{Change, Decision, Reason, SiteMemory};
+use runnerctl::sim::in_memory::Memory;
 use runnerctl::sim::{Config, Entry, Exchange, Fault, Knobs, Order as Jobs, Rule, What, World};
-use runnerctl::watchdog::Finding;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use runnerctl::domain::desired::ScalePolicy;
-use runnerctl::scale::Reason;
+use runnerctl::scaling::Reason;
 use runnerctl::sim::{Config, Knobs, Order};
 
 use super::bench::{Bench, Loop, policy, steady, wait};

@@ -1,7 +1,7 @@
 //! A level sent again, and one that GARM refuses.
 
 use runnerctl::domain::pool::PoolChange;
-use runnerctl::engine::watch::Incident;
+use runnerctl::reconcile::watch::Incident;
 
 use super::bench::{Bench, Heard, policy, steady, wait};
 use crate::apply::wire::Ambush;

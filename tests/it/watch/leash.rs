@@ -1,6 +1,6 @@
 //! The leash on a pulse.
 
-use runnerctl::engine::watch::Incident;
+use runnerctl::reconcile::watch::Incident;
 use runnerctl::sim::{Exchange, Fault, Rule};
 
 use super::bench::{Bench, policy, steady, wait};

@@ -2,7 +2,7 @@
 
 use runnerctl::domain::desired::ScalePolicy;
 use runnerctl::domain::pool::PoolChange;
-use runnerctl::engine::watch::{Course, Enrolled, Order, Roll, Settings};
+use runnerctl::reconcile::watch::{Course, Enrolled, Order, Roll, Settings};
 
 use super::bench::{Bench, name, policy, steady, wait};
 

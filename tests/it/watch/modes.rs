@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use runnerctl::domain::desired::ScalePolicy;
-use runnerctl::engine::watch::{Course, Hold, Incident, Order, Settings, Writes};
 use runnerctl::garm::Kind;
-use runnerctl::scale::Freeze;
+use runnerctl::reconcile::watch::{Course, Hold, Incident, Order, Settings, Writes};
+use runnerctl::scaling::Freeze;
 use runnerctl::sim::{Config, Fault, Order as Jobs, Rule};
 
 use super::bench::{Bench, RESYNC, name, policy, steady, wait};

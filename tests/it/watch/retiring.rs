@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use runnerctl::domain::desired::ScalePolicy;
-use runnerctl::engine::watch::{Deed, Incident};
+use runnerctl::reconcile::watch::{Deed, Incident};
 use runnerctl::sim::Exchange;
 
 use super::bench::{Bench, policy, steady, wait};

@@ -8,8 +8,8 @@ use super::{Last, Lifecycle, Stream};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::FleetName;
 use crate::domain::runner::Runner;
-use crate::scale::Change;
-use crate::scale::testing::{at, fleet, pool, runner};
+use crate::scaling::Change;
+use crate::scaling::testing::{at, fleet, pool, runner};
 
 fn actor() -> Actor {
     Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0.1.0".into() }

@@ -7,7 +7,7 @@ use crate::audit::{Cause, Head, Verdict, seal};
 use crate::domain::job::{Job, JobStatus};
 use crate::domain::name::{PoolId, PoolName, RunnerName};
 use crate::domain::pool::Pool;
-use crate::scale::testing::job;
+use crate::scaling::testing::job;
 
 /// A life as GARM's stream showed it (GARM.md §e).
 const LIFE: [&str; 9] = [

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use garm::Garm;
 use jiff::Timestamp;
 use machine::Machine;
+use runnerctl::config::HostPort;
 use runnerctl::garm::runner_identity::runner_identity;
-use runnerctl::manifest::HostPort;
 use runnerctl::policy::kit::Parts;
 use secrecy::ExposeSecret;
 

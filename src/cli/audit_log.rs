@@ -1,0 +1,134 @@
+//! Where `apply` and `watch` record what they write.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::audit::{Cause, Key, Keys};
+use crate::domain::secret::SecretRef;
+use crate::host::audit_file::{Folders, Ledger, LedgerError, Scribe};
+use crate::host::book::Book;
+use crate::host::clock::Clock;
+use crate::host::state_dir::{self, AUDIT_FILE};
+use crate::plan::saved;
+use crate::reconcile::audit_trail::Warrant;
+use crate::secrets;
+
+use super::Context;
+use super::args::ApplyArgs;
+use super::failure::Failure;
+use super::prepare::{Survey, inputs};
+
+/// The warrant of an `apply`: who, why, and the audit file. Refuses (6) when the file cannot be
+/// written: what is not on record is not done.
+pub async fn warrant(
+    survey: &Survey,
+    args: &ApplyArgs,
+    cx: Context<'_>,
+) -> Result<Warrant, Failure> {
+    let cause = Cause {
+        command: "apply".into(),
+        plan: Some(digest(survey, args)),
+        fleet: Some(survey.plan.fleet.to_string()),
+        decision: None,
+    };
+    let actor = state_dir::actor();
+    let book = if args.no_audit { Book::Off } else { book(survey, args, cx).await? };
+    Ok(Warrant { book, actor, cause, clock: Clock::Real, line: survey.fleet.line() })
+}
+
+async fn book(survey: &Survey, args: &ApplyArgs, cx: Context<'_>) -> Result<Book, Failure> {
+    let watch = survey.loaded.fleet_file()?.watch.as_ref();
+    let named = Named {
+        path: args.audit.clone().or_else(|| watch?.audit.clone()),
+        key: watch.and_then(|it| it.audit_key.as_ref()),
+        previous_keys: watch.map_or(&[][..], |it| &it.previous_audit_keys),
+        help: "`--audit FILE` names another file, `--no-audit` records nothing",
+    };
+    let help = named.help;
+    let book = open(named, survey.loaded.places.base(), cx).await?;
+    if let Book::File(ledger) = &book {
+        ledger.find_room().map_err(|error| refusal(&error, help))?;
+    }
+    Ok(book)
+}
+
+fn refusal(error: &LedgerError, help: &'static str) -> Failure {
+    Failure::refused(format!("{error}: nothing was changed")).help(help)
+}
+
+/// An audit file as the command line or the fleet file names it.
+pub struct Named<'a> {
+    /// Which file; absent: in the state folder.
+    pub path: Option<PathBuf>,
+    /// The key of its HMACs.
+    pub key: Option<&'a SecretRef>,
+    /// Keys that earlier records were signed with.
+    pub previous_keys: &'a [SecretRef],
+    /// What to do when it cannot be written to.
+    pub help: &'static str,
+}
+
+/// Opens an audit file. `base` is the fleet file's folder. Refuses (6) when it cannot be written.
+pub async fn open(named: Named<'_>, base: PathBuf, cx: Context<'_>) -> Result<Book, Failure> {
+    let (path, folders) = match named.path {
+        Some(path) => (path, Folders::Leave),
+        None => (in_state_folder(named.help)?, Folders::Create),
+    };
+    let allowed = secrets::Options { allow_exec: cx.globals.allow_exec, base_dir: base };
+    let keys = keys(named.key, named.previous_keys, &allowed).await?;
+    let scribe = Scribe { actor: state_dir::actor(), clock: Clock::Real, keys };
+    let ledger =
+        Ledger::open(&path, scribe, folders).map_err(|error| refusal(&error, named.help))?;
+    Ok(Book::File(Arc::new(ledger)))
+}
+
+/// The keys behind these references. Fails (3) when the one that signs is too short.
+async fn keys(
+    signing: Option<&SecretRef>,
+    previous: &[SecretRef],
+    allowed: &secrets::Options,
+) -> Result<Keys, Failure> {
+    let signing = match signing {
+        None => None,
+        Some(reference) => {
+            let key = Key::signing(secrets::resolve(reference, allowed).await?);
+            Some(key.map_err(|short| {
+                Failure::input(format!("{short} (`watch.audit_key` is `{reference}`)")).help(
+                    "make another one (`openssl rand -hex 32`), and name the short one under \
+                     `watch.previous_audit_keys`",
+                )
+            })?)
+        }
+    };
+    Ok(Keys::new(signing, resolved(previous, allowed).await?))
+}
+
+/// The keys behind these references, to check records with.
+pub async fn resolved(
+    references: &[SecretRef],
+    allowed: &secrets::Options,
+) -> Result<Vec<Key>, Failure> {
+    let mut keys = Vec::new();
+    for reference in references {
+        keys.push(Key::new(secrets::resolve(reference, allowed).await?));
+    }
+    Ok(keys)
+}
+
+fn in_state_folder(help: &str) -> Result<PathBuf, Failure> {
+    let folder = state_dir::folder_here().ok_or_else(|| {
+        Failure::refused("there is no state folder for the audit file: not even a home is known")
+            .help(help)
+    })?;
+    Ok(folder.join(AUDIT_FILE))
+}
+
+/// What ties each record to the plan that it carries out: the SHA-256 of the plan as it would be
+/// saved without a salt, so that equal plans have equal ones.
+fn digest(survey: &Survey, args: &ApplyArgs) -> String {
+    let inputs = inputs(&survey.loaded.places, &args.targets);
+    let text = saved::write(&survey.plan, &survey.heading.garm_url, &inputs, "");
+    Sha256::digest(text.as_bytes()).iter().map(|it| format!("{it:02x}")).collect()
+}

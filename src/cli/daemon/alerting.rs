@@ -1,0 +1,327 @@
+//! The alert rules while the loop runs: looked at once a second, told to the receivers.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde_json::json;
+use tokio::time::{Instant, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::log::{Journal, Line, Weight};
+use super::setup::Setup;
+use crate::cli::failure::Failure;
+use crate::config::{Receiver, ReceiverKind, Series, WebhookUrl};
+use crate::domain::name::PoolName;
+use crate::domain::text::code;
+use crate::host::clock::Clock;
+use crate::metrics::{Board, Counter, Snapshot};
+use crate::monitor::{Lately, Reading, Readings, Rules, Transition, Turn};
+use crate::notify::{
+    Delivery, Enclosure, Kind, Notification, Notifier, Outcome, State, Target, TargetError,
+};
+use crate::secrets;
+
+/// How often the rules are looked at.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// What the rules are held against. Written by the loop, read once a second.
+pub(super) struct Facts {
+    began: Instant,
+    /// An observation that is older tells nothing of the pools any more.
+    fresh: Duration,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    pools: BTreeMap<PoolName, Numbers>,
+    read_at: Option<Instant>,
+    violations: Lately,
+    gaps: Lately,
+    breaks: Lately,
+    /// Absent where there is no anchor.
+    anchored_at: Option<Timestamp>,
+    client_cert_expires_at: Option<Timestamp>,
+    /// Absent while nobody can tell.
+    is_mtls_enforced: Option<bool>,
+}
+
+/// What there is of each pool.
+#[derive(Clone, Copy)]
+struct Numbers {
+    queue_depth: u32,
+    unserved: u32,
+    oldest_s: f64,
+    is_circuit_open: bool,
+    is_stalled: bool,
+}
+
+impl Facts {
+    pub(super) fn new(fresh: Duration) -> Self {
+        Self { began: Instant::now(), fresh, known: Mutex::default() }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A picture of all pools.
+    pub(super) fn take(&self, snapshot: &Snapshot) {
+        let mut known = self.known();
+        known.read_at = Some(snapshot.read_at);
+        known.pools = snapshot
+            .pools
+            .iter()
+            .map(|(name, it)| {
+                let numbers = Numbers {
+                    queue_depth: it.queue_depth,
+                    unserved: it.unserved_jobs,
+                    oldest_s: it.oldest_wait.as_secs_f64(),
+                    is_circuit_open: it.is_circuit_open,
+                    is_stalled: it.is_stalled,
+                };
+                (name.clone(), numbers)
+            })
+            .collect();
+    }
+
+    /// The isolation auditor has found something.
+    pub(super) fn note_violation(&self, at: Timestamp) {
+        self.known().violations.note(at);
+    }
+
+    /// The client certificate for GARM is another one; absent: there is none.
+    pub(super) fn note_client_cert(&self, expires_at: Option<Timestamp>) {
+        self.known().client_cert_expires_at = expires_at;
+    }
+
+    /// The probes of mTLS have ended so.
+    pub(super) fn note_mtls(&self, is_enforced: Option<bool>) {
+        self.known().is_mtls_enforced = is_enforced;
+    }
+
+    /// The audit log has a gap.
+    pub(super) fn note_gap(&self, at: Timestamp) {
+        self.known().gaps.note(at);
+    }
+
+    /// What stood in the audit log was changed.
+    pub(super) fn note_break(&self, at: Timestamp) {
+        self.known().breaks.note(at);
+    }
+
+    /// A signed statement about the audit log has reached every place, or the first one is due.
+    pub(super) fn note_anchor(&self, at: Timestamp) {
+        self.known().anchored_at = Some(at);
+    }
+
+    /// What every series shows at `now`; one without a source is left out.
+    fn readings(&self, now: Timestamp) -> Readings {
+        let mut known = self.known();
+        let age = known.read_at.unwrap_or(self.began).elapsed();
+        let is_known = known.read_at.is_some() && age <= self.fresh;
+        let pools = |number: fn(&Numbers) -> f64| match is_known {
+            false => Reading::Unknown,
+            true => Reading::Pools(
+                known.pools.iter().map(|(name, it)| (name.clone(), Some(number(it)))).collect(),
+            ),
+        };
+        let mut all = Readings::from([
+            (Series::QueueDepth, pools(|it| it.queue_depth.into())),
+            (Series::UnservedJobs, pools(|it| it.unserved.into())),
+            (Series::OldestQueuedJobAgeSeconds, pools(|it| it.oldest_s)),
+            (Series::CircuitOpen, pools(|it| it.is_circuit_open.into())),
+            (Series::LevelNotFollowed, pools(|it| it.is_stalled.into())),
+            (Series::ObservationAgeSeconds, Reading::Fleet(Some(age.as_secs_f64()))),
+        ]);
+        let (violations, gaps) = (known.violations.count(now), known.gaps.count(now));
+        all.insert(Series::EphemeralViolations, Reading::Fleet(Some(violations.into())));
+        all.insert(Series::AuditGaps, Reading::Fleet(Some(gaps.into())));
+        let breaks = known.breaks.count(now);
+        all.insert(Series::AuditBreaks, Reading::Fleet(Some(breaks.into())));
+        let age = known.anchored_at.map(|it| now.duration_since(it).as_secs_f64());
+        all.insert(Series::AuditAnchorAgeSeconds, Reading::Fleet(age));
+        let enforced = known.is_mtls_enforced.map(|it| f64::from(u8::from(it)));
+        all.insert(Series::MtlsEnforced, Reading::Fleet(enforced));
+        let expires_in =
+            known.client_cert_expires_at.map(|it| it.duration_since(now).as_secs_f64());
+        all.insert(Series::ClientCertExpiresInSeconds, Reading::Fleet(expires_in));
+        all
+    }
+}
+
+/// Rules and receivers.
+pub(super) struct Alerting {
+    fleet: String,
+    journal: Journal,
+    facts: Arc<Facts>,
+    /// Goes on evenly whatever is done to the machine's clock.
+    clock: Clock,
+    rules: Mutex<Rules>,
+    /// Absent once it is closed.
+    notifier: tokio::sync::Mutex<Option<Notifier>>,
+}
+
+/// What alerts and records tell and are told.
+#[derive(Clone)]
+pub(super) struct Wires {
+    pub(super) board: Arc<Board>,
+    pub(super) journal: Journal,
+    pub(super) facts: Arc<Facts>,
+    /// What goes with every alert.
+    pub(super) enclosure: Enclosure,
+}
+
+impl Alerting {
+    /// Resolves the receivers and begins a task for each. Fails (3) when one cannot be used.
+    pub(super) async fn start(
+        setup: &Setup,
+        allowed: &secrets::Options,
+        wires: Wires,
+    ) -> Result<Self, Failure> {
+        let Wires { board, journal, facts, enclosure } = wires;
+        for receiver in &setup.file.receivers {
+            let delivery = |outcome: Outcome| Counter::AlertDelivery {
+                receiver: receiver.name.clone(),
+                outcome: outcome.word(),
+            };
+            board.declare(Outcome::ALL.map(delivery));
+        }
+        let report = report(board, journal.clone());
+        let notifier = Notifier::enclosing(targets(setup, allowed).await?, report, enclosure)
+            .map_err(|it| unusable(&it))?;
+        Ok(Self {
+            fleet: setup.file.fleet.to_string(),
+            journal,
+            facts,
+            clock: Clock::starting_at(Clock::Real.now()),
+            rules: Mutex::new(Rules::new(&setup.file.alerts)),
+            notifier: tokio::sync::Mutex::new(Some(notifier)),
+        })
+    }
+
+    /// Looks at the rules once a second until `stop`.
+    pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let mut beat = interval(EVERY);
+        loop {
+            tokio::select! {
+                _ = beat.tick() => {}
+                () = stop.cancelled() => return,
+            }
+            let now = self.clock.now();
+            let turned = self.rules().look(&self.facts.readings(now), now);
+            self.tell(turned).await;
+        }
+    }
+
+    /// Other rules and receivers; on an error nothing has changed.
+    pub(super) async fn reload(
+        &self,
+        setup: &Setup,
+        allowed: &secrets::Options,
+    ) -> Result<(), Failure> {
+        let targets = targets(setup, allowed).await?;
+        if let Some(notifier) = self.notifier.lock().await.as_mut() {
+            notifier.reload(targets).map_err(|it| unusable(&it))?;
+        }
+        let ended = self.rules().reload(&setup.file.alerts, self.clock.now());
+        self.tell(ended).await;
+        Ok(())
+    }
+
+    /// Tells what is still untold, for at most so long.
+    pub(super) async fn close(&self, patience: Duration) {
+        let notifier = self.notifier.lock().await.take();
+        if let Some(notifier) = notifier {
+            notifier.close(patience).await;
+        }
+    }
+
+    fn rules(&self) -> MutexGuard<'_, Rules> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn tell(&self, turned: Vec<Transition>) {
+        for transition in turned {
+            self.journal.say(line(&transition));
+            let receivers = transition.receivers.clone();
+            let notification = self.notification(transition);
+            if let Some(notifier) = self.notifier.lock().await.as_mut() {
+                notifier.tell(&notification, &receivers);
+            }
+        }
+    }
+
+    fn notification(&self, it: Transition) -> Notification {
+        let pool = it.pool.map(|it| ("pool".to_owned(), it.to_string()));
+        let fleet = ("fleet".to_owned(), self.fleet.clone());
+        Notification {
+            rule: it.rule,
+            labels: [fleet].into_iter().chain(pool).collect(),
+            state: match it.to {
+                Turn::Firing { since } => State::Firing { since },
+                Turn::Resolved { since, at } => State::Resolved { since, at },
+            },
+            summary: it.summary,
+            description: it.description,
+            value: it.value,
+        }
+    }
+}
+
+fn line(it: &Transition) -> Line {
+    let (weight, word) = match it.to {
+        Turn::Firing { .. } => (Weight::Warning, "fires"),
+        Turn::Resolved { .. } => (Weight::Note, "is over"),
+    };
+    let text = format!("alert {} {word}: {}", code(&it.rule), it.summary);
+    let line = Line::new(weight, "alert", text);
+    let line = it.pool.as_ref().map_or(line.clone(), |pool| line.of(pool));
+    line.with(json!({ "rule": it.rule, "firing": weight == Weight::Warning, "value": it.value }))
+}
+
+/// Counts every attempt to deliver, and says when one fails.
+fn report(board: Arc<Board>, journal: Journal) -> Arc<dyn Fn(&Delivery) + Send + Sync> {
+    Arc::new(move |it: &Delivery| {
+        let (receiver, outcome) = (it.receiver.clone(), it.outcome.word());
+        board.count(Counter::AlertDelivery { receiver, outcome });
+        let weight = match it.outcome {
+            Outcome::Delivered => Weight::Detail,
+            Outcome::Failed | Outcome::Refused | Outcome::Dropped => Weight::Warning,
+        };
+        let text = format!("alerts to {} {outcome}: {}", code(&it.receiver), it.detail);
+        journal.say(
+            Line::new(weight, "delivery", text)
+                .with(json!({ "receiver": it.receiver, "outcome": outcome, "alerts": it.alerts })),
+        );
+    })
+}
+
+/// Where alerts go, secret addresses resolved.
+async fn targets(setup: &Setup, allowed: &secrets::Options) -> Result<Vec<Target>, Failure> {
+    let mut targets = Vec::new();
+    for receiver in &setup.file.receivers {
+        targets.push(target(receiver, allowed).await?);
+    }
+    Ok(targets)
+}
+
+async fn target(receiver: &Receiver, options: &secrets::Options) -> Result<Target, Failure> {
+    let (kind, url) = match &receiver.kind {
+        ReceiverKind::Alertmanager { url } => (Kind::Alertmanager, SecretString::from(url.clone())),
+        ReceiverKind::Webhook { url: WebhookUrl::Plain(url) } => {
+            (Kind::Webhook, SecretString::from(url.clone()))
+        }
+        ReceiverKind::Webhook { url: WebhookUrl::Secret(reference) } => {
+            (Kind::Webhook, secrets::resolve(reference, options).await?)
+        }
+    };
+    Target::new(&receiver.name, kind, &url).map_err(|it| unusable(&it))
+}
+
+fn unusable(error: &TargetError) -> Failure {
+    Failure::input(error.to_string()).help(error.help)
+}

@@ -1,0 +1,327 @@
+//! The audit file while the loop runs: the life of every runner that GARM lists, beside the writes
+//! of the loop. A thread writes. While more waits for it than may be held in memory, events are not
+//! taken in: a gap says so, and the next full read brings what they would have told.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, interval_at, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::alerting::Facts;
+use super::anchoring::Anchor;
+use super::audit_listener::Ear;
+use super::log::{Journal, Line, Weight};
+use super::mtls_schedule::Shown;
+use crate::audit::lifecycle::{Last, Lifecycle, Stream, shows_watching};
+use crate::audit::{Cause, Entry, Head, Keys, Kind, Subject};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::domain::fleet::Fleet;
+use crate::domain::name::FleetName;
+use crate::host::audit_sink::{Diary, Kept, Manner, Rule};
+use crate::host::book::Book;
+use crate::host::clock::Clock;
+use crate::host::{logs, state_dir};
+use crate::metrics::Board;
+use crate::monitor::Finding;
+use crate::monitor::compliance::Recording;
+use crate::policy::Violation;
+use crate::reconcile::watch::{Incident, Order};
+use crate::render::words::count;
+use crate::scaling::Change;
+
+/// How often the head of the chain is said, so that a copy of the log can be held against the file.
+const HEAD_EVERY: Duration = Duration::from_mins(5);
+
+/// How soon it is looked for again before there is a record.
+const HEAD_WAIT: Duration = Duration::from_secs(1);
+
+/// Ends of renamed files that may wait to be anchored.
+const ROTATIONS_MAX: usize = 8;
+
+/// How much of the end of the file is searched for the last sign of a `watch`, in bytes.
+const TAIL_MAX: usize = 256 << 10;
+
+/// How long what waits may take to be written at the end.
+const LAST_PATIENCE: Duration = Duration::from_millis(1_200);
+
+/// How long the last statement may take.
+const ANCHOR_PATIENCE: Duration = Duration::from_millis(600);
+
+/// Where the life of the runners goes in. Cheap to clone; never blocks.
+#[derive(Clone)]
+pub(super) struct Records(Option<Arc<Inner>>);
+
+struct Inner {
+    lifecycle: Arc<Mutex<Lifecycle>>,
+    diary: Arc<Diary>,
+    /// Events have not been taken in since the last one that was.
+    has_skipped: AtomicBool,
+}
+
+/// What the task beside needs.
+pub(super) struct Work {
+    diary: Arc<Diary>,
+    journal: Journal,
+    /// Where files ended that were renamed.
+    ended: mpsc::Receiver<Head>,
+    pub(super) anchor: Option<Anchor>,
+}
+
+/// What records tell and are told.
+pub(super) struct Desk<'a> {
+    pub(super) fleet: &'a FleetName,
+    pub(super) board: Arc<Board>,
+    pub(super) journal: Journal,
+    pub(super) facts: Arc<Facts>,
+    pub(super) rule: Rule,
+    /// Where the loop is held while nothing can be recorded.
+    pub(super) orders: mpsc::Sender<Order>,
+}
+
+impl Records {
+    /// Records into the file of `book`; brings the book that the loop's writes go to, and the work
+    /// of the task. Nothing is recorded where the book is no file.
+    pub(super) fn open(book: Book, desk: Desk<'_>) -> Result<(Self, Book, Option<Work>), Failure> {
+        let Book::File(ledger) = book else { return Ok((Self(None), book, None)) };
+        let actor = state_dir::actor();
+        let lifecycle = Arc::new(Mutex::new(Lifecycle::new(actor, desk.fleet.clone())));
+        let cause = Cause {
+            command: "watch".into(),
+            fleet: Some(desk.fleet.to_string()),
+            ..Cause::default()
+        };
+        let last = last_sign(ledger.path(), &ledger.scribe().keys, desk.fleet);
+        let (journal, manner) = (desk.journal.clone(), Manner::usual(desk.rule));
+        let (ends, ended) = mpsc::channel(ROTATIONS_MAX);
+        let ear = Ear::new(desk, Arc::clone(&lifecycle), ends);
+        let ear = Box::new(move |it: &Kept<'_>| ear.hear(it));
+        let diary = Diary::start(ledger, cause, manner, ear).map_err(|error| {
+            Failure::new(
+                Exit::Failed,
+                format!("cannot start the thread of the audit file: {error}"),
+            )
+        })?;
+        let diary = Arc::new(diary);
+        let has_skipped = AtomicBool::new(false);
+        let inner = Inner { lifecycle, diary: Arc::clone(&diary), has_skipped };
+        inner.tell(|it, now| it.begin(last, now));
+        let work = Work { diary: Arc::clone(&diary), journal, ended, anchor: None };
+        Ok((Self(Some(Arc::new(inner))), Book::Diary(diary), Some(work)))
+    }
+
+    pub(super) fn read(&self, fleet: &Fleet) {
+        if self.has_room() {
+            self.tell(|it, now| it.read(fleet, now));
+        }
+    }
+
+    pub(super) fn changed(&self, change: &Change) {
+        if self.has_room() {
+            self.tell(|it, now| it.changed(change, now));
+        } else if let Some(inner) = &self.0 {
+            inner.has_skipped.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether more may wait to be written. The next full read makes up for what is passed over.
+    fn has_room(&self) -> bool {
+        self.0.as_ref().is_none_or(|it| it.diary.has_room())
+    }
+
+    /// How the recording stands; absent where nothing is recorded.
+    pub(super) fn standing(&self) -> Option<Recording> {
+        let inner = self.0.as_ref()?;
+        let has_open_gap = held(&inner.lifecycle).has_open_gap();
+        Some(Recording { has_open_gap, missing: inner.diary.missing() })
+    }
+
+    pub(super) fn trouble(&self, incident: &Incident) {
+        let stream = match incident {
+            Incident::StreamUp => Stream::Connected,
+            Incident::StreamLost(why) => Stream::Lost(why),
+            Incident::Overflow => Stream::Overflow,
+            Incident::ReadFailed { .. }
+            | Incident::ReadAgain { .. }
+            | Incident::Frozen { .. }
+            | Incident::Thawed { .. }
+            | Incident::Skewed(_)
+            | Incident::InStep
+            | Incident::LeashSlack(_)
+            | Incident::NotFollowed { .. }
+            | Incident::Followed(_)
+            | Incident::Unmanaged { .. }
+            | Incident::Managed(_)
+            | Incident::RunnerFailed { .. }
+            | Incident::RunnerSuspect { .. }
+            | Incident::HistoryUnread { .. } => return,
+        };
+        self.tell(|it, now| it.stream(&stream, now));
+    }
+
+    /// The isolation auditor has found something.
+    pub(super) fn found(&self, finding: &Finding) {
+        let Some(inner) = &self.0 else { return };
+        let entry = inner.finding(finding);
+        inner.tell(|_, _| vec![entry]);
+    }
+
+    /// The probes of mTLS have another word.
+    pub(super) fn proven(&self, shown: &Shown) {
+        let Some(inner) = &self.0 else { return };
+        let act = format!("mtls {}", shown.word.word());
+        let entry = inner.event(act, Subject::Controller, shown.sentence.clone());
+        inner.tell(|_, _| vec![entry]);
+    }
+
+    /// A pool has begun to break the policy as it stands in GARM, or does so no more.
+    pub(super) fn violation(&self, it: &Violation, turn: Turn) {
+        let Some(inner) = &self.0 else { return };
+        let act = match turn {
+            Turn::Begins => "policy violation",
+            Turn::Ends => "policy violation over",
+        };
+        let subject = Subject::Pool { name: it.pool.clone(), id: None };
+        let entry = inner.event(act.to_owned(), subject, it.message.clone());
+        inner.tell(|_, _| vec![entry]);
+    }
+
+    /// The watching ends.
+    pub(super) fn end(self) {
+        self.tell(Lifecycle::end);
+    }
+
+    fn tell(&self, of: impl FnOnce(&mut Lifecycle, Timestamp) -> Vec<Entry>) {
+        if let Some(inner) = &self.0 {
+            inner.tell(of);
+        }
+    }
+}
+
+/// Whether something begins or ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    Begins,
+    Ends,
+}
+
+impl Inner {
+    /// What was found, as a record; its time is this machine's, as that of every record.
+    fn event(&self, act: String, subject: Subject, detail: String) -> Entry {
+        Entry {
+            time: Clock::Real.now(),
+            actor: state_dir::actor(),
+            kind: Kind::Event,
+            act,
+            subject,
+            before: None,
+            after: None,
+            cause: self.diary.cause().clone(),
+            seen: None,
+            intent: None,
+            verdict: None,
+            detail,
+        }
+    }
+
+    /// A finding as a record.
+    fn finding(&self, it: &Finding) -> Entry {
+        let (pool, pool_id) = (it.pool.clone(), it.pool_id.clone());
+        let subject = match &it.runner {
+            Some(name) => Subject::Runner { name: name.clone(), pool, pool_id },
+            None => Subject::Pool { name: pool, id: Some(pool_id) },
+        };
+        let act = format!("finding {}", it.kind.word());
+        let after = Some(json!({ "garm_time": it.at.to_string() }));
+        Entry { after, ..self.event(act, subject, it.evidence.clone()) }
+    }
+
+    fn tell(&self, of: impl FnOnce(&mut Lifecycle, Timestamp) -> Vec<Entry>) {
+        let now = Clock::Real.now();
+        let mut lifecycle = held(&self.lifecycle);
+        if self.has_skipped.swap(false, Ordering::Relaxed) {
+            self.diary.enqueue(&lifecycle.stream(&Stream::Overflow, now));
+        }
+        let entries = of(&mut lifecycle, now);
+        if !entries.is_empty() {
+            self.diary.enqueue(&entries);
+        }
+    }
+}
+
+impl Work {
+    /// Says and anchors the head from time to time, until `stop`; then lets all be written that
+    /// waits.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        tokio::select! {
+            () = self.beat() => {}
+            () = stop.cancelled() => {}
+        }
+        let left = self.diary.close(LAST_PATIENCE).await;
+        if left > 0 {
+            let text = format!("{} could not be written in time", count(left, "audit record"));
+            let help = "the next `watch` tells of the time as a gap";
+            self.journal.say(Line::new(Weight::Error, "audit", text).help(help));
+        }
+        self.say_head();
+        // What is not delivered by then is not: the next `watch` states where the log stands.
+        let _ = tokio::time::timeout(ANCHOR_PATIENCE, self.state(self.diary.head())).await;
+    }
+
+    async fn beat(&mut self) {
+        let mut beat = interval_at(Instant::now() + HEAD_EVERY, HEAD_EVERY);
+        let mut anchor_at = Instant::now();
+        loop {
+            tokio::select! {
+                _ = beat.tick() => self.say_head(),
+                Some(ended) = self.ended.recv() => {
+                    self.state(Some(ended)).await;
+                }
+                () = sleep_until(anchor_at), if self.anchor.is_some() => {
+                    anchor_at = Instant::now() + self.state(self.diary.head()).await;
+                }
+            }
+        }
+    }
+
+    /// States this head outside of the machine, where that is asked for; brings when to do so again.
+    async fn state(&mut self, head: Option<Head>) -> Duration {
+        match (&mut self.anchor, head) {
+            (Some(anchor), Some(head)) => anchor.state(&head).await,
+            // There is no record yet.
+            (Some(_), None) => HEAD_WAIT,
+            (None, _) => HEAD_EVERY,
+        }
+    }
+
+    fn say_head(&self) {
+        if let Some(head) = self.diary.head() {
+            self.journal.say(stands_at(&head));
+        }
+    }
+}
+
+/// For a copy of the log to be held against the file: `audit verify --head`.
+fn stands_at(head: &Head) -> Line {
+    Line::new(Weight::Note, "audit", format!("the audit log stands at {head}"))
+}
+
+/// The last record that shows this fleet being watched, and that the keys vouch for.
+fn last_sign(path: &Path, keys: &Keys, fleet: &FleetName) -> Last {
+    let is_sign = |it: &serde_json::Value| shows_watching(it, fleet);
+    match logs::last_time(path, TAIL_MAX, keys, is_sign) {
+        logs::Found::At(time) => Last::At(time),
+        logs::Found::Nothing => Last::Unknown,
+        logs::Found::Empty => Last::None,
+    }
+}
+
+pub(super) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,121 @@
+//! What becomes of audit records, told to metrics, log, alerts and the loop.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::alerting::Facts;
+use super::audit_feed::{Desk, held};
+use super::log::{Journal, Line, Weight};
+use crate::audit::lifecycle::Lifecycle;
+use crate::audit::{Damage, Head, Kind};
+use crate::host::audit_sink::{Kept, Rule};
+use crate::host::clock::Clock;
+use crate::metrics::{Board, Counter};
+use crate::reconcile::watch::{Hold, Order};
+
+/// Counts and tells what becomes of records, and lets the life of the runners know of our own
+/// writes.
+pub(super) struct Ear {
+    lifecycle: Arc<Mutex<Lifecycle>>,
+    board: Arc<Board>,
+    journal: Journal,
+    facts: Arc<Facts>,
+    rule: Rule,
+    orders: mpsc::Sender<Order>,
+    ends: mpsc::Sender<Head>,
+}
+
+impl Ear {
+    pub(super) fn new(
+        desk: Desk<'_>,
+        lifecycle: Arc<Mutex<Lifecycle>>,
+        ends: mpsc::Sender<Head>,
+    ) -> Self {
+        let Desk { board, journal, facts, rule, orders, .. } = desk;
+        Self { lifecycle, board, journal, facts, rule, orders, ends }
+    }
+
+    pub(super) fn hear(&self, it: &Kept<'_>) {
+        match it {
+            Kept::Asked(entry) => match entry.kind {
+                Kind::Intent | Kind::Outcome => held(&self.lifecycle).wrote(entry),
+                Kind::Event | Kind::Gap => {}
+            },
+            Kept::Rotated(ended) => {
+                let text =
+                    format!("the audit log goes on in a new file; the one before ends at {ended}");
+                self.say(Weight::Note, text);
+                // With several at once the last ones are enough.
+                let _ = self.ends.try_send((*ended).clone());
+            }
+            Kept::Damaged(damage) => self.damaged(damage),
+            Kept::Written(kind) => {
+                self.board.count(Counter::AuditRecord { kind: kind.word() });
+                if *kind == Kind::Gap {
+                    self.board.count(Counter::AuditGap);
+                    self.facts.note_gap(Clock::Real.now());
+                }
+            }
+            Kept::Lost(_) => {
+                self.board.count(Counter::AuditWriteError);
+                self.facts.note_gap(Clock::Real.now());
+            }
+            Kept::Stuck(why) => self.stuck(why),
+            Kept::Free => self.free(),
+        }
+    }
+
+    fn damaged(&self, damage: &Damage) {
+        self.board.count(Counter::AuditBreak);
+        self.facts.note_break(Clock::Real.now());
+        let help =
+            "`runnerctl audit verify` shows what is left; compare it with a copy from elsewhere";
+        self.journal.say(Line::new(Weight::Error, "audit", damage.sentence()).help(help).with(
+            json!({
+                "known": damage.known.to_string(),
+                "found": damage.found.as_ref().map(Head::to_string),
+            }),
+        ));
+    }
+
+    fn stuck(&self, why: &str) {
+        self.board.count(Counter::AuditWriteError);
+        self.facts.note_gap(Clock::Real.now());
+        match self.rule {
+            Rule::GoOn => {
+                self.say(Weight::Error, format!("{why}: scaling goes on without a record"));
+            }
+            Rule::Required => {
+                self.say(
+                    Weight::Error,
+                    format!("{why}: nothing is written to GARM until it can be"),
+                );
+                self.order(Order::Hold(Hold::Unrecorded, why.to_owned()));
+            }
+        }
+    }
+
+    fn free(&self) {
+        let text = match self.rule {
+            Rule::GoOn => {
+                "the audit file can be written again; what was lost is on record as a gap"
+            }
+            Rule::Required => "the audit file can be written again: writing to GARM goes on",
+        };
+        self.say(Weight::Note, text.to_owned());
+        if self.rule == Rule::Required {
+            self.order(Order::Go(Hold::Unrecorded));
+        }
+    }
+
+    /// From the thread that writes, which may wait for the loop. After its end nothing is held.
+    fn order(&self, order: Order) {
+        let _ = self.orders.blocking_send(order);
+    }
+
+    fn say(&self, weight: Weight, text: String) {
+        self.journal.say(Line::new(weight, "audit", text));
+    }
+}

@@ -1,0 +1,165 @@
+//! The report on the requirements while the loop runs: said after the first round of probes, and
+//! again of whatever has another word.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+
+use super::log::{Journal, Line, Weight};
+use super::setup::Setup;
+use crate::cli::requirements;
+use crate::host::book::Book;
+use crate::host::own;
+use crate::monitor::Watched;
+use crate::monitor::compliance::{
+    Answer, Audit, Credential, Facts, Mtls, Networks, Recording, Requirement, Verdict, report,
+};
+use crate::render::requirements as render;
+
+/// A larger audit file is not read whole while the loop runs, in bytes: `audit verify` takes its
+/// time beside it.
+const AUDIT_MAX: u64 = 256 << 20;
+
+/// What is known of the requirements.
+pub(super) struct Verdicts {
+    journal: Journal,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    accepted: Vec<String>,
+    networks: Networks,
+    isolation: Watched,
+    credentials: Option<Vec<Credential>>,
+    mtls: Option<Mtls>,
+    audit: Option<Audit>,
+    /// How the recording stands since then.
+    recording: Option<Recording>,
+    /// The words that were said; empty before the first round.
+    said: BTreeMap<Requirement, Answer>,
+}
+
+impl State {
+    fn report(&self) -> Vec<Verdict> {
+        let facts = Facts {
+            isolation: Some(&self.isolation),
+            networks: Some(self.networks.clone()),
+            credentials: self.credentials.clone(),
+            mtls: self.mtls.clone(),
+            audit: self.audit.clone().map(|it| it.since(self.recording)),
+        };
+        report(&facts, &self.accepted)
+    }
+}
+
+impl Verdicts {
+    pub(super) fn new(journal: Journal, setup: &Setup) -> Self {
+        let verdicts = Self { journal, state: Mutex::default() };
+        verdicts.files(setup);
+        verdicts
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Other files are in force.
+    pub(super) fn files(&self, setup: &Setup) {
+        let mut state = self.state();
+        let violations = std::mem::take(&mut state.networks.violations);
+        state.networks = requirements::networks(&setup.pools, &setup.file, violations);
+        state.accepted.clone_from(&setup.file.policy.accept);
+        self.say(&mut state);
+    }
+
+    /// The pools whose runners are in a network that the policy does not allow.
+    pub(super) fn networks(&self, violations: BTreeSet<String>) {
+        let mut state = self.state();
+        if state.networks.violations != violations {
+            state.networks.violations = violations;
+            self.say(&mut state);
+        }
+    }
+
+    /// What the isolation auditor has watched.
+    pub(super) fn watched(&self, watched: &Watched) {
+        let mut state = self.state();
+        if state.isolation != *watched {
+            state.isolation = watched.clone();
+            self.say(&mut state);
+        }
+    }
+
+    /// How the recording stands.
+    pub(super) fn recording(&self, recording: Option<Recording>) {
+        let mut state = self.state();
+        if state.recording != recording {
+            state.recording = recording;
+            self.say(&mut state);
+        }
+    }
+
+    /// What was asked beside the probes; they have not ended yet.
+    pub(super) fn asked(&self, credentials: Option<Vec<Credential>>, audit: Option<Audit>) {
+        let mut state = self.state();
+        (state.credentials, state.audit) = (credentials, audit);
+    }
+
+    /// A round of probes has ended.
+    pub(super) fn proven(&self, mtls: Mtls) {
+        let mut state = self.state();
+        state.mtls = Some(mtls);
+        self.say(&mut state);
+    }
+
+    /// The report as it stands.
+    pub(super) fn json(&self) -> Value {
+        render::json(&self.state().report())
+    }
+
+    /// Says what has another word than before; nothing before the first round.
+    fn say(&self, state: &mut State) {
+        if state.mtls.is_none() {
+            return;
+        }
+        for verdict in state.report() {
+            let before = state.said.insert(verdict.requirement, verdict.answer);
+            if before != Some(verdict.answer) {
+                self.tell(&verdict);
+            }
+        }
+    }
+
+    fn tell(&self, verdict: &Verdict) {
+        let weight = if verdict.is_warning() { Weight::Warning } else { Weight::Note };
+        let fields = json!({ "id": verdict.requirement.id(), "answer": verdict.answer.word() });
+        let line = Line::new(weight, "requirement", render::log_line(verdict)).with(fields);
+        self.journal.say(line);
+    }
+}
+
+/// How the audit log stands; nothing where there is none, or it is too large to read it now.
+pub(super) async fn audited(book: &Book) -> Option<Audit> {
+    let Book::Diary(diary) = book else { return None };
+    let diary = Arc::clone(diary);
+    let work = move || {
+        let Ok(own) = own::check(diary.ledger(), AUDIT_MAX) else { return None };
+        let own = own?;
+        Some(match (own.report.broken, own.unvouched) {
+            (Some(it), _) => Audit::Broken(format!("line {}: {}", it.line, it.reason)),
+            (None, Some(before)) => Audit::Headless(format!(
+                "the chain verifies, but records 1 to {before} are in no file beside it: \
+                 `audit verify` with all of them tells"
+            )),
+            (None, None) => Audit::Whole {
+                records: own.report.records,
+                open_gaps: own.report.open_gaps.len() as u64,
+                lost: own.report.lost,
+            },
+        })
+    };
+    // Reading a file does not panic, and nothing but the end of the program aborts it.
+    tokio::task::spawn_blocking(work).await.ok().flatten()
+}

@@ -1,0 +1,73 @@
+//! What `/decisions` shows: the last decision of each pool, kept as it was made.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::domain::name::{FleetName, PoolId, PoolName};
+use crate::reconcile::watch::{Applied, Sight};
+use crate::render::decision::{self, Fate, Report, Stall};
+use crate::scaling::{Decision, Freeze, SiteMemory};
+
+/// Whose decisions they are.
+#[derive(Debug, Clone)]
+pub(super) struct Origin {
+    pub(super) fleet: FleetName,
+    /// Address of GARM.
+    pub(super) garm: String,
+}
+
+/// Everything that the page is made from; made into a page when somebody asks.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Kept {
+    report: Report,
+    decisions: BTreeMap<PoolName, Held>,
+}
+
+/// One decision, and what becomes of it.
+#[derive(Debug, Clone)]
+struct Held {
+    decision: Arc<Decision>,
+    frozen: Option<Freeze>,
+    stall: Option<Stall>,
+}
+
+impl Kept {
+    pub(super) fn of(origin: &Origin, controller: Option<String>, sight: &Sight<'_>) -> Self {
+        let all = sight.memory.values().flat_map(SiteMemory::decisions);
+        let by_id: BTreeMap<&PoolId, &Arc<Decision>> = all.map(|it| (&it.pool, it)).collect();
+        let kept = sight.managed.iter().filter_map(|(name, it)| {
+            let held = Held {
+                decision: Arc::clone(by_id.get(&it.id)?),
+                frozen: sight.freeze_of(&it.entity).cloned(),
+                stall: sight.stalls.get(&it.id).cloned(),
+            };
+            Some((name.clone(), held))
+        });
+        let is_scaled = |id: &PoolId| by_id.contains_key(id);
+        let at_rest = sight.managed.iter().filter(|it| !is_scaled(&it.1.id)).map(|(name, _)| {
+            (name.to_string(), "it is disabled, or `autoscale` is false".to_owned())
+        });
+        let unmanaged =
+            sight.unmanaged.iter().map(|(name, why)| (name.to_string(), why.sentence()));
+        let report = Report {
+            fleet: origin.fleet.to_string(),
+            garm: origin.garm.clone(),
+            controller_id: controller,
+            at: sight.now,
+            is_applied: sight.applied == Applied::Yes,
+            left_alone: unmanaged.chain(at_rest).collect(),
+        };
+        Self { report, decisions: kept.collect() }
+    }
+
+    pub(super) fn value(&self) -> Value {
+        let at_large = if self.report.is_applied { Fate::Applied } else { Fate::Withheld };
+        let pools = self.decisions.iter().map(|(name, it)| {
+            let fate = it.frozen.as_ref().map_or(at_large, Fate::Frozen);
+            decision::json(name, &it.decision, fate, it.stall.as_ref())
+        });
+        self.report.value(&pools.collect::<Vec<_>>())
+    }
+}

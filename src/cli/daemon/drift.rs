@@ -1,0 +1,135 @@
+//! Whether the pools in GARM are still what the files say.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::log::{Line, Weight};
+use super::setup::Setup;
+use crate::cli::kit;
+use crate::domain::desired::DesiredPool;
+use crate::domain::name::{FleetName, PoolName};
+use crate::domain::pool::{Pool, Reading};
+use crate::domain::text::code;
+use crate::plan::{RunnerKit, drifts};
+
+/// What the files say, for the loop to hold against what it sees. Replaced when they are reloaded.
+#[derive(Clone)]
+pub(super) struct Drifts(Arc<Mutex<Declared>>);
+
+struct Declared {
+    fleet: FleetName,
+    kit: RunnerKit,
+    pools: HashMap<PoolName, DesiredPool>,
+    /// What was found of each pool, and of which state of its row.
+    found: HashMap<PoolName, (Timestamp, Reading, Option<Fields>)>,
+}
+
+/// The fields in which a pool differs from its declaration; none: it does not.
+pub(super) type Fields = Arc<[String]>;
+
+impl Declared {
+    fn by(setup: &Setup) -> Self {
+        let complete = setup.pools.iter().filter_map(|it| Some((it.name.clone(), it.complete()?)));
+        Self {
+            fleet: setup.file.fleet.clone(),
+            kit: kit::unread(&setup.file),
+            pools: complete.collect(),
+            found: HashMap::new(),
+        }
+    }
+}
+
+impl Drifts {
+    pub(super) fn new(setup: &Setup) -> Self {
+        Self(Arc::new(Mutex::new(Declared::by(setup))))
+    }
+
+    /// Other files are in force.
+    pub(super) fn reload(&self, setup: &Setup) {
+        let fresh = Declared::by(setup);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+    }
+
+    /// The fields in which each of these pools differs from its declaration; nothing where that is
+    /// not known, or where the files leave open what `plan` needs. Compared is only what is new.
+    pub(super) fn look<'a>(
+        &self,
+        pools: impl Iterator<Item = (&'a PoolName, &'a Pool)>,
+    ) -> HashMap<&'a PoolName, Fields> {
+        let mut declared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Declared { fleet, kit, pools: desired, found } = &mut *declared;
+        let differs = |(name, pool): (&'a PoolName, &Pool)| {
+            let state = (pool.updated_at, pool.reading);
+            let known = found.get(name).filter(|it| (it.0, it.1) == state).map(|it| it.2.clone());
+            let differs = known.unwrap_or_else(|| {
+                let differs = desired.get(name).and_then(|it| drifts(it, fleet, pool, kit));
+                let differs = differs.map(Fields::from);
+                found.insert(name.clone(), (state.0, state.1, differs.clone()));
+                differs
+            });
+            Some((name, differs?))
+        };
+        pools.filter_map(differs).collect()
+    }
+}
+
+impl Drifts {
+    /// Looks at what the files say.
+    pub(super) fn with<T>(
+        &self,
+        look: impl FnOnce(&FleetName, &HashMap<PoolName, DesiredPool>) -> T,
+    ) -> T {
+        let declared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        look(&declared.fleet, &declared.pools)
+    }
+}
+
+/// What was told of the pools that differ from their files.
+#[derive(Debug, Default)]
+pub(super) struct Told(BTreeMap<PoolName, Fields>);
+
+impl Told {
+    /// What is news: a pool that differs, in other fields than before, or no more.
+    pub(super) fn look(&mut self, found: &HashMap<&PoolName, Fields>) -> Vec<Line> {
+        let mut lines = Vec::new();
+        for (name, fields) in found {
+            let before = self.0.get(*name);
+            if fields.is_empty() {
+                if self.0.remove(*name).is_some() {
+                    let text = "GARM has what the file says";
+                    lines.push(Line::new(Weight::Note, "drift", text).of(name));
+                }
+            } else if before != Some(fields) {
+                self.0.insert((*name).clone(), Arc::clone(fields));
+                lines.push(differs(name, fields));
+            }
+        }
+        lines.sort_by(|a, b| a.pool.cmp(&b.pool));
+        lines
+    }
+
+    /// Forgets the pools that are not managed any more.
+    pub(super) fn keep(&mut self, is_managed: impl Fn(&PoolName) -> bool) {
+        self.0.retain(|name, _| is_managed(name));
+    }
+}
+
+fn differs(pool: &PoolName, fields: &Fields) -> Line {
+    let names: Vec<String> = fields.iter().map(code).collect();
+    let text = format!("GARM still has another {} than the file", names.join(", "));
+    let line = Line::new(Weight::Note, "drift", text).of(pool);
+    line.help("`runnerctl apply` changes it").with(json!({ "fields": &fields[..] }))
+}
+
+#[cfg(test)]
+impl Drifts {
+    /// No file says anything.
+    pub(super) fn none() -> Self {
+        let fleet = FleetName::new("acme").unwrap();
+        let (pools, found) = (HashMap::new(), HashMap::new());
+        Self(Arc::new(Mutex::new(Declared { fleet, kit: RunnerKit::None, pools, found })))
+    }
+}

@@ -1,0 +1,230 @@
+//! What the loop sees → the numbers of `/metrics`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::drift::{Drifts, Fields};
+use super::missing_pools::unsteered;
+use crate::domain::fleet::Fleet;
+use crate::domain::name::{PoolId, PoolName};
+use crate::metrics::{PoolGauges, Snapshot};
+use crate::reconcile::watch::{Managed, Sight};
+use crate::scaling::{Decision, Moment, Site, SiteMemory, Stock, Tally};
+
+/// Runners that were made before their pool was last changed, by pool, from the last full read;
+/// only for pools whose GARM counts generations.
+pub(super) type Outdated = HashMap<PoolId, u32>;
+
+/// Counts them.
+pub(super) fn outdated(fleet: &Fleet) -> Outdated {
+    let generations: HashMap<&PoolId, Option<u64>> =
+        fleet.pools.iter().map(|it| (&it.id, it.generation)).collect();
+    let counted = generations.iter().filter(|it| it.1.is_some());
+    let mut outdated: Outdated = counted.map(|(id, _)| ((*id).clone(), 0)).collect();
+    for runner in &fleet.runners {
+        let Some(pool) = &runner.pool else { continue };
+        let generation = generations.get(pool).copied().flatten();
+        if runner.is_outdated(generation)
+            && let Some(count) = outdated.get_mut(pool)
+        {
+            *count += 1;
+        }
+    }
+    outdated
+}
+
+/// What else is known of the pools.
+#[derive(Clone, Copy)]
+pub(super) struct Beside<'a> {
+    pub(super) outdated: &'a Outdated,
+    /// In which fields they differ from their files.
+    pub(super) drifts: &'a HashMap<&'a PoolName, Fields>,
+    /// How many rules of the policy they break.
+    pub(super) violated: &'a BTreeMap<PoolName, u32>,
+}
+
+/// The picture of every declared pool.
+pub(super) fn snapshot(sight: &Sight<'_>, beside: Beside<'_>, drifts: &Drifts) -> Snapshot {
+    let decisions = sight.decisions();
+    let queues = queues(sight);
+    let stocks: HashMap<&PoolId, &Stock> =
+        sight.picture.sites().values().flat_map(Site::stocks).map(|it| (it.id(), it)).collect();
+    let gauges = |(name, managed): (&PoolName, &Managed)| {
+        let stock = stocks.get(&managed.id)?;
+        let seen = Seen {
+            stock,
+            queue: queues.get(&managed.id).copied().unwrap_or_default(),
+            decision: decisions.get(&managed.id).copied(),
+            now: sight.now,
+        };
+        let outdated_runners = beside.outdated.get(&managed.id).copied();
+        let gauges = PoolGauges {
+            outdated_runners,
+            has_drift: beside.drifts.get(name).map(|it| !it.is_empty()),
+            is_stalled: sight.stalls.contains_key(&managed.id),
+            policy_violations: beside.violated.get(name).copied(),
+            ..pool(&seen)
+        };
+        Some((name.clone(), gauges))
+    };
+    let steered = sight.managed.iter().filter_map(gauges);
+    Snapshot {
+        pools: steered.chain(unsteered(sight, &queues, drifts)).collect(),
+        read_at: Instant::now().checked_sub(sight.read_age).unwrap_or_else(Instant::now),
+        reconciled_at: sight.read_at,
+        clock_skew_s: Some(-sight.skew.as_secs_f64()),
+    }
+}
+
+/// Jobs that wait for a pool.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Queue {
+    pub(super) depth: u32,
+    first: Option<Timestamp>,
+    tally: Tally,
+}
+
+impl Queue {
+    /// When the oldest waiting job was created. Nobody is served worse than those whom GitHub gives
+    /// no runner: they are counted in.
+    pub(super) fn oldest(&self) -> Option<Timestamp> {
+        self.first.into_iter().chain(self.tally.oldest_stuck).min()
+    }
+}
+
+/// One pool, ready to be counted.
+struct Seen<'a> {
+    stock: &'a Stock,
+    queue: Queue,
+    decision: Option<&'a Decision>,
+    now: Timestamp,
+}
+
+fn queues<'a>(sight: &Sight<'a>) -> BTreeMap<&'a PoolId, Queue> {
+    let waiting = sight.memory.values().flat_map(SiteMemory::waiting);
+    let queue = |(id, jobs, tally): (&'a PoolId, &[Timestamp], Tally)| {
+        let depth = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
+        (id, Queue { depth, first: jobs.first().copied(), tally })
+    };
+    waiting.map(queue).collect()
+}
+
+fn pool(seen: &Seen<'_>) -> PoolGauges {
+    let (stock, queue) = (seen.stock, seen.queue);
+    let census = stock.census();
+    let min_runners = stock.policy().map_or(0, |it| it.min_runners);
+    let serving = census.active + census.idle + census.booting;
+    PoolGauges {
+        active: census.active,
+        idle: census.idle,
+        queue_depth: queue.depth,
+        min_runners,
+        max_runners: stock.max_runners(),
+        level: Some(stock.garm_level()),
+        runners: stock.states(seen.now),
+        unserved_jobs: queue.depth.saturating_sub(census.idle + census.booting),
+        stuck_jobs: queue.tally.stuck,
+        stale_jobs: queue.tally.stale,
+        forgotten_jobs: queue.tally.forgotten,
+        oldest_wait: queue.oldest().map_or(Duration::ZERO, |it| Moment::new(seen.now).age(it)),
+        outdated_runners: None,
+        is_below_min: serving < min_runners,
+        is_circuit_open: seen.decision.is_some_and(|it| it.rules.circuit.open.is_some()),
+        is_stalled: false,
+        has_drift: None,
+        policy_violations: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::job::Job;
+    use crate::domain::runner::Runner;
+    use crate::reconcile::watch::{Applied, Stream};
+    use crate::scaling::testing::{at, entity, fleet, job, policy, pool, runner};
+    use crate::scaling::{Memory, Picture, States, turn_all};
+
+    fn managed(names: &[&str]) -> BTreeMap<PoolName, Managed> {
+        let one = |name: &&str| {
+            let managed = Managed { id: PoolId::new(*name), entity: entity("acme") };
+            (PoolName::new(name).unwrap(), managed)
+        };
+        names.iter().map(one).collect()
+    }
+
+    /// The gauges of a pool that GARM leaves alone and of one that is scaled.
+    fn seen(runners: Vec<Runner>, jobs: Vec<Job>) -> Snapshot {
+        let mut off = pool("off", &["off"]);
+        off.spec.enabled = false;
+        let mut ours = pool("default", &["x"]);
+        ours.generation = Some(1);
+        let fleet = fleet(0, vec![ours, off], runners, jobs);
+        let outdated = outdated(&fleet);
+        let policies = ["default", "off"].map(|it| (PoolId::new(it), policy())).into();
+        let mut picture = Picture::new(fleet, policies);
+        let (_, memory) = turn_all(&mut picture, Memory::new(), at(0));
+        let sight = Sight {
+            now: at(0),
+            skew: jiff::SignedDuration::from_secs(2),
+            picture: &picture,
+            memory: &memory,
+            managed: &managed(&["default", "off", "gone"]),
+            unmanaged: &BTreeMap::new(),
+            freeze: None,
+            applied: Applied::Yes,
+            stopped: &BTreeMap::new(),
+            read_at: at(-1),
+            read_age: Duration::from_secs(1),
+            stream: Stream::Up,
+            stalls: &BTreeMap::new(),
+            watched: &crate::monitor::Watched::default(),
+        };
+        let (drifts, violated) = (HashMap::new(), BTreeMap::new());
+        let beside = Beside { outdated: &outdated, drifts: &drifts, violated: &violated };
+        snapshot(&sight, beside, &Drifts::none())
+    }
+
+    #[test]
+    fn every_pool_that_is_in_garm_has_its_numbers_scaled_or_not() {
+        let busy = Runner { job: Some(1_009), ..runner("default", "a", "running/active", -60) };
+        let runners = vec![
+            busy,
+            runner("default", "b", "running/idle", -9),
+            runner("default", "c", "pending_create/pending", -1),
+            runner("off", "d", "running/idle", -9),
+        ];
+        let jobs = (1..=4).map(|id| job(id, &["x"], -40)).chain([job(5, &["x"], -90_000)]);
+        let seen = seen(runners, jobs.collect());
+        let default = PoolGauges {
+            active: 1,
+            idle: 1,
+            queue_depth: 4,
+            min_runners: 2,
+            max_runners: 20,
+            level: Some(0),
+            runners: States { pending: 1, idle: 1, active: 1, ..States::default() },
+            unserved_jobs: 2,
+            stale_jobs: 1,
+            oldest_wait: Duration::from_secs(40),
+            outdated_runners: Some(3),
+            ..PoolGauges::default()
+        };
+        let off = PoolGauges {
+            idle: 1,
+            min_runners: 2,
+            max_runners: 20,
+            level: Some(0),
+            runners: States { idle: 1, ..States::default() },
+            outdated_runners: Some(0),
+            is_below_min: true,
+            ..PoolGauges::default()
+        };
+        let name = |it: &str| PoolName::new(it).unwrap();
+        assert_eq!(seen.pools, [(name("default"), default), (name("off"), off)].into());
+        assert_eq!((seen.reconciled_at, seen.clock_skew_s), (at(-1), Some(-2.0)));
+    }
+}

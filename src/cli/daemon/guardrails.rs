@@ -1,0 +1,133 @@
+//! The fleet's pools as they stand in GARM, held against the policy at each full read: somebody may
+//! have changed one by hand. Each violation is told once, and its end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::cli::policies::Policies;
+use crate::cli::requirements;
+use crate::domain::fleet::Fleet;
+use crate::domain::name::{FleetName, PoolName};
+use crate::domain::pool::{Pool, Reading};
+use crate::policy::Violation;
+
+/// What was found at the last read.
+#[derive(Debug, Default)]
+pub(super) struct Guardrails {
+    known: Vec<Violation>,
+    /// Violations of each pool that was held against the policy.
+    pub(super) counts: BTreeMap<PoolName, u32>,
+}
+
+/// What a read has changed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct News {
+    pub(super) begun: Vec<Violation>,
+    pub(super) ended: Vec<Violation>,
+}
+
+impl Guardrails {
+    /// Holds the pools against the policies.
+    pub(super) fn read(&mut self, policies: &Policies, owner: &FleetName, fleet: &Fleet) -> News {
+        let found = policies.live(owner, &fleet.pools);
+        let names = |is_meant: fn(&Pool) -> bool| -> BTreeSet<PoolName> {
+            let meant = fleet.pools.iter().filter(|it| is_meant(it));
+            meant.filter_map(|it| it.owned_name(owner)).collect()
+        };
+        let unread = names(|it| it.reading == Reading::Listed);
+        let before = std::mem::take(&mut self.known);
+        let begun = found.iter().filter(|it| !before.contains(it)).cloned().collect();
+        let (mut ended, mut stays) = (Vec::new(), Vec::new());
+        for before in before {
+            // Of what nobody has read just now the last word stands.
+            let is_unread = before.field == "extra_specs" && unread.contains(&before.pool);
+            match found.contains(&before) {
+                true => {}
+                false if is_unread => stays.push(before),
+                false => ended.push(before),
+            }
+        }
+        self.known = found;
+        self.known.extend(stays);
+        self.counts = names(|_| true).into_iter().map(|it| (it, 0)).collect();
+        for violation in &self.known {
+            if let Some(count) = self.counts.get_mut(&violation.pool) {
+                *count += 1;
+            }
+        }
+        News { begun, ended }
+    }
+
+    /// The pools whose runners may be in a network that the policy does not allow.
+    pub(super) fn in_wrong_networks(&self) -> BTreeSet<String> {
+        requirements::in_wrong_networks(&self.known)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{PolicySettings, Source, load_policy};
+    use crate::scaling::testing::{fleet, pool};
+
+    fn owner() -> FleetName {
+        FleetName::new("acme").unwrap()
+    }
+
+    fn policies() -> Policies {
+        let text = "policy: { networks: { aws: { keys: [net], allow: [ci-*], required: true } }, \
+                    allowed_instance_types: [small] }\n";
+        let source = Source { path: "policy.yaml".into(), text: text.into() };
+        let (policy, problems) = load_policy(&source);
+        assert_eq!(problems, []);
+        Policies::of(vec![policy.unwrap_or_else(PolicySettings::default)])
+    }
+
+    /// Our pool `a` with this network; absent: nobody has read it.
+    fn with(network: Option<&str>, flavor: &str) -> Fleet {
+        let mut ours = pool("a", &["x"]);
+        ours.spec.provider = "aws".into();
+        ours.spec.flavor = flavor.into();
+        ours.reading = Reading::Listed;
+        if let Some(network) = network {
+            let specs = serde_json::json!({ "net": network });
+            ours.complete(specs.as_object().unwrap().clone());
+        }
+        let mut others = pool("q", &["x"]);
+        others.spec.flavor = "huge".into();
+        others.spec.labels = ["x".to_owned()].into_iter().collect();
+        fleet(0, vec![ours, others], vec![], vec![])
+    }
+
+    /// What begins and ends with a read.
+    fn read(rails: &mut Guardrails, fleet: &Fleet) -> (Vec<&'static str>, Vec<&'static str>) {
+        let news = rails.read(&policies(), &owner(), fleet);
+        let fields = |all: &[Violation]| all.iter().map(|it| it.field).collect();
+        (fields(&news.begun), fields(&news.ended))
+    }
+
+    #[test]
+    fn a_violation_is_told_once_and_its_end() {
+        let mut rails = Guardrails::default();
+        let wrong = with(Some("prod"), "huge");
+        let told = (vec!["instance_type", "extra_specs"], vec![]);
+        assert_eq!(read(&mut rails, &wrong), told);
+        assert_eq!(read(&mut rails, &wrong), (vec![], vec![]));
+        assert_eq!(rails.counts, BTreeMap::from([(PoolName::new("a").unwrap(), 2)]));
+        assert_eq!(rails.in_wrong_networks(), BTreeSet::from(["a".to_owned()]));
+        let right = with(Some("ci-1"), "huge");
+        assert_eq!(read(&mut rails, &right), (vec![], vec!["extra_specs"]));
+        assert_eq!(rails.in_wrong_networks(), BTreeSet::new());
+    }
+
+    #[test]
+    fn what_nobody_has_read_keeps_its_last_word() {
+        let mut rails = Guardrails::default();
+        assert_eq!(read(&mut rails, &with(None, "small")), (vec![], vec![]));
+        assert_eq!(read(&mut rails, &with(Some("prod"), "small")), (vec!["extra_specs"], vec![]));
+        assert_eq!(read(&mut rails, &with(None, "small")), (vec![], vec![]));
+        assert_eq!(rails.in_wrong_networks(), BTreeSet::from(["a".to_owned()]));
+        let other = with(Some("prod-2"), "small");
+        let changed = (vec!["extra_specs"], vec!["extra_specs"]);
+        assert_eq!(read(&mut rails, &other), changed, "another network is news");
+    }
+}

@@ -1,0 +1,320 @@
+//! Keeps the log of a busy pool readable: where jobs come by the dozen, a decision is another with
+//! each of them, in its numbers and not in what it is about, and the level follows it up and down.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::log::{Line, Weight};
+use super::log_lines;
+use crate::domain::name::PoolName;
+use crate::reconcile::watch::{Act, ActEnd, Applied, Deed};
+use crate::scaling::{Decision, Reason};
+
+/// The same is said of a pool once in so long; with `-v` each time.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// What a line is about: two of one topic are the same but for their numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Topic {
+    /// A decision for this reason.
+    Reason(Reason),
+    /// The level as it was written.
+    Level,
+}
+
+/// How much is told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Volume {
+    /// The same once in [`QUIET`].
+    #[default]
+    Usual,
+    /// All of it (`-v`).
+    All,
+}
+
+/// What was said of each pool, and what waits to be said.
+#[derive(Debug, Default)]
+pub(super) struct Repeats {
+    volume: Volume,
+    /// When a topic was last spoken of.
+    said: BTreeMap<PoolName, BTreeMap<Topic, Timestamp>>,
+    /// The decision in force where it was not said, because its reason had just been given.
+    held: BTreeMap<PoolName, (Reason, Line)>,
+    /// Writes of the level that were not said yet.
+    moves: BTreeMap<PoolName, Moves>,
+}
+
+/// Writes of one pool's level, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Moves {
+    /// The level before the first.
+    from: u32,
+    /// The level after the last.
+    to: u32,
+    writes: u32,
+}
+
+impl Repeats {
+    pub(super) fn new(volume: Volume) -> Self {
+        Self { volume, ..Self::default() }
+    }
+
+    /// A decision that differs from the one before, as a line. One that repeats the reason given a
+    /// moment ago weighs less, and is said later if it is still in force then.
+    pub(super) fn decided(
+        &mut self,
+        pool: &PoolName,
+        decision: &Decision,
+        applied: Applied,
+    ) -> Line {
+        let line = log_lines::decided(pool, decision, applied);
+        self.weigh(pool, decision.reason, decision.at, line)
+    }
+
+    /// A decision that is not written although others are, as a line: what was to be said of the
+    /// one before is void.
+    pub(super) fn withheld(&mut self, pool: &PoolName, decision: &Decision) -> Line {
+        self.held.remove(pool);
+        Line { weight: Weight::Detail, ..log_lines::decided(pool, decision, Applied::No) }
+    }
+
+    fn weigh(&mut self, pool: &PoolName, reason: Reason, at: Timestamp, line: Line) -> Line {
+        self.held.remove(pool);
+        if line.weight == Weight::Detail {
+            return line;
+        }
+        if self.is_recent(pool, Topic::Reason(reason), at) {
+            self.held.insert(pool.clone(), (reason, line.clone()));
+            return Line { weight: Weight::Detail, ..line };
+        }
+        self.say(pool, Topic::Reason(reason), at);
+        line
+    }
+
+    /// A write as a line. A level that a decision has moved is treated as decisions are; runners,
+    /// failures and the end of all pulses are always said. A line about the level begins where the
+    /// last one ended, whatever was written between them.
+    pub(super) fn acted(&mut self, act: &Act) -> Line {
+        let (Deed::Raise { from, to } | Deed::Lower { from, to }) = act.deed else {
+            return log_lines::acted(act);
+        };
+        if act.end != ActEnd::Done {
+            return log_lines::acted(act);
+        }
+        let before = self.moves.remove(&act.pool);
+        let moves = match before {
+            Some(it) => Moves { to, writes: it.writes + 1, ..it },
+            None => Moves { from, to, writes: 1 },
+        };
+        if act.reason.is_some() && self.is_recent(&act.pool, Topic::Level, act.at) {
+            self.moves.insert(act.pool.clone(), moves);
+            return Line { weight: Weight::Detail, ..log_lines::acted(act) };
+        }
+        self.say(&act.pool, Topic::Level, act.at);
+        Line { text: moves.text(), ..log_lines::acted(act) }
+    }
+
+    /// What has waited long enough by `now`, on the clock of the decisions.
+    pub(super) fn overdue(&mut self, now: Timestamp) -> Vec<Line> {
+        let mut lines = Vec::new();
+        for (pool, (reason, line)) in std::mem::take(&mut self.held) {
+            if self.is_recent(&pool, Topic::Reason(reason), now) {
+                self.held.insert(pool, (reason, line));
+            } else {
+                self.say(&pool, Topic::Reason(reason), now);
+                lines.push(line);
+            }
+        }
+        for (pool, moves) in std::mem::take(&mut self.moves) {
+            if self.is_recent(&pool, Topic::Level, now) {
+                self.moves.insert(pool, moves);
+            } else if moves.from != moves.to {
+                self.say(&pool, Topic::Level, now);
+                lines.push(Line::new(Weight::Note, "action", moves.text()).of(&pool));
+            }
+        }
+        lines
+    }
+
+    /// Forgets the pools that are not managed any more.
+    pub(super) fn keep(&mut self, is_managed: impl Fn(&PoolName) -> bool) {
+        self.said.retain(|pool, _| is_managed(pool));
+        self.held.retain(|pool, _| is_managed(pool));
+        self.moves.retain(|pool, _| is_managed(pool));
+    }
+
+    /// Whether this was said a moment ago, or a moment from now: a write ends before the turn that
+    /// tells of it. After the clock was set back: no.
+    fn is_recent(&self, pool: &PoolName, topic: Topic, now: Timestamp) -> bool {
+        let said = self.said.get(pool).and_then(|it| it.get(&topic));
+        self.volume == Volume::Usual
+            && said.is_some_and(|it| now.duration_since(*it).unsigned_abs() < QUIET)
+    }
+
+    fn say(&mut self, pool: &PoolName, topic: Topic, now: Timestamp) {
+        self.said.entry(pool.clone()).or_default().insert(topic, now);
+    }
+}
+
+impl Moves {
+    fn text(self) -> String {
+        match self.from == self.to {
+            true => format!("level is {} again after {} writes", self.to, self.writes),
+            false => log_lines::moved((self.from, self.to), self.writes, &ActEnd::Done),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::name::{PoolId, RunnerName};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn pool() -> PoolName {
+        PoolName::new("web").unwrap()
+    }
+
+    fn weigh(repeats: &mut Repeats, reason: Reason, second: i64, text: &str) -> Weight {
+        let weight = if reason == Reason::Served { Weight::Detail } else { Weight::Note };
+        let line = Line::new(weight, "decision", text);
+        repeats.weigh(&pool(), reason, at(second), line).weight
+    }
+
+    fn texts(lines: Vec<Line>) -> Vec<String> {
+        lines.into_iter().map(|it| it.text).collect()
+    }
+
+    #[test]
+    fn a_reason_is_given_once_in_ten_seconds() {
+        let mut repeats = Repeats::default();
+        assert_eq!(weigh(&mut repeats, Reason::Pressure, 0, "starts 1"), Weight::Note);
+        assert_eq!(weigh(&mut repeats, Reason::Pressure, 1, "starts 2"), Weight::Detail);
+        assert_eq!(weigh(&mut repeats, Reason::MaxRunners, 2, "no room"), Weight::Note);
+        assert_eq!(weigh(&mut repeats, Reason::Pressure, 9, "starts 3"), Weight::Detail);
+        assert_eq!(weigh(&mut repeats, Reason::Pressure, 10, "starts 4"), Weight::Note);
+        assert_eq!(weigh(&mut repeats, Reason::Pressure, 11, "starts 5"), Weight::Detail);
+    }
+
+    #[test]
+    fn the_last_word_is_said_when_it_is_still_in_force() {
+        let mut repeats = Repeats::default();
+        weigh(&mut repeats, Reason::Pressure, 0, "starts 1");
+        weigh(&mut repeats, Reason::Pressure, 1, "starts 2");
+        weigh(&mut repeats, Reason::Pressure, 2, "starts 16");
+        assert_eq!(texts(repeats.overdue(at(9))), [""; 0]);
+        assert_eq!(texts(repeats.overdue(at(10))), ["starts 16"]);
+        assert_eq!(texts(repeats.overdue(at(30))), [""; 0]);
+        assert_eq!(weigh(&mut repeats, Reason::Pressure, 19, "starts 17"), Weight::Detail);
+    }
+
+    #[test]
+    fn what_is_in_force_no_more_is_not_said() {
+        let mut repeats = Repeats::default();
+        weigh(&mut repeats, Reason::Pressure, 0, "starts 1");
+        weigh(&mut repeats, Reason::Pressure, 1, "starts 2");
+        weigh(&mut repeats, Reason::Served, 2, "each job has a runner");
+        assert_eq!(texts(repeats.overdue(at(60))), [""; 0]);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_silences_nobody() {
+        let mut repeats = Repeats::default();
+        weigh(&mut repeats, Reason::Pressure, 3_600, "starts 1");
+        assert_eq!(weigh(&mut repeats, Reason::Pressure, 5, "starts 2"), Weight::Note);
+    }
+
+    #[test]
+    fn a_pool_that_is_gone_leaves_nothing() {
+        let mut repeats = Repeats::default();
+        weigh(&mut repeats, Reason::Pressure, 0, "starts 1");
+        weigh(&mut repeats, Reason::Pressure, 1, "starts 2");
+        repeats.keep(|_| false);
+        assert_eq!(texts(repeats.overdue(at(60))), [""; 0]);
+        assert_eq!(weigh(&mut repeats, Reason::Pressure, 2, "starts 1"), Weight::Note);
+    }
+
+    fn act(deed: Deed, end: ActEnd, reason: Option<Reason>, second: i64) -> Act {
+        let pool_id = PoolId::new("1");
+        Act { at: at(second), pool: pool(), pool_id, deed, reason, end }
+    }
+
+    #[test]
+    fn a_level_that_follows_is_said_once_in_ten_seconds_and_where_it_ended() {
+        let mut repeats = Repeats::default();
+        let pressure = Some(Reason::Pressure);
+        let moved = |repeats: &mut Repeats, deed, second| {
+            repeats.acted(&act(deed, ActEnd::Done, pressure, second)).weight
+        };
+        assert_eq!(moved(&mut repeats, Deed::Raise { from: 0, to: 5 }, 0), Weight::Note);
+        assert_eq!(moved(&mut repeats, Deed::Lower { from: 5, to: 0 }, 2), Weight::Detail);
+        weigh(&mut repeats, Reason::Served, 3, "a decision is something else");
+        assert_eq!(texts(repeats.overdue(at(10))), ["level lowered from 5 to 0"]);
+        assert_eq!(moved(&mut repeats, Deed::Raise { from: 0, to: 1 }, 9), Weight::Detail);
+    }
+
+    /// The numbers of what is said, one line after the other.
+    #[test]
+    fn each_line_about_the_level_begins_where_the_one_before_ended() {
+        let mut repeats = Repeats::default();
+        let mut said = Vec::new();
+        let levels = [0, 5, 0, 3, 2, 7, 7, 1];
+        for (second, move_) in (0..).zip(levels.windows(2)) {
+            let (from, to) = (move_[0], move_[1]);
+            let deed = if to > from { Deed::Raise { from, to } } else { Deed::Lower { from, to } };
+            let reason = Some(Reason::Pressure).filter(|_| second < 6);
+            let line = repeats.acted(&act(deed, ActEnd::Done, reason, second * 4));
+            said.extend(Some(line).filter(|it| it.weight > Weight::Detail).map(|it| it.text));
+        }
+        let expected = [
+            "level raised from 0 to 5",
+            "level lowered from 5 to 2 by 3 writes",
+            "level lowered from 2 to 1 by 3 writes",
+        ];
+        assert_eq!(said, expected);
+        assert_eq!(texts(repeats.overdue(at(60))), [""; 0]);
+    }
+
+    #[test]
+    fn a_level_that_is_back_where_it_was_said_to_be_is_not_said_again() {
+        let mut repeats = Repeats::default();
+        let pressure = Some(Reason::Pressure);
+        for (second, (from, to)) in (0..).zip([(0, 5), (5, 0), (0, 5)]) {
+            let deed = if to > from { Deed::Raise { from, to } } else { Deed::Lower { from, to } };
+            repeats.acted(&act(deed, ActEnd::Done, pressure, second));
+        }
+        assert_eq!(texts(repeats.overdue(at(60))), [""; 0]);
+    }
+
+    #[test]
+    fn all_is_said_where_all_is_asked_for() {
+        let mut repeats = Repeats::new(Volume::All);
+        for second in 0..3 {
+            assert_eq!(weigh(&mut repeats, Reason::Pressure, second, "starts 1"), Weight::Note);
+            let deed = Deed::Raise { from: 0, to: 5 };
+            let line = repeats.acted(&act(deed, ActEnd::Done, Some(Reason::Pressure), second));
+            assert_eq!(line.weight, Weight::Note);
+        }
+        assert_eq!(texts(repeats.overdue(at(60))), [""; 0]);
+    }
+
+    #[test]
+    fn what_failed_what_became_of_runners_and_the_end_of_pulses_are_always_said() {
+        let mut repeats = Repeats::default();
+        let pressure = Some(Reason::Pressure);
+        let raise = || Deed::Raise { from: 0, to: 5 };
+        let retire = || Deed::Retire { runner: RunnerName::new("r") };
+        let failed = || ActEnd::Failed("409".into());
+        for _ in 0..2 {
+            let mut weight = |it| repeats.acted(&it).weight;
+            assert_eq!(weight(act(raise(), failed(), pressure, 0)), Weight::Warning);
+            assert_eq!(weight(act(retire(), ActEnd::Done, Some(Reason::Idle), 0)), Weight::Note);
+            assert_eq!(weight(act(raise(), ActEnd::Done, None, 0)), Weight::Note);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! `watch`: the scaling loop as a service. Everything around the loop: its files, its listener,
+//! its log, its alerts, its audit file, and what signals and systemd ask of it.
+//!
+//! The loop itself is the engine's; it tells a [`reporter`], which blocks nowhere: the log, the
+//! alerts and the audit file have a task each behind a bounded queue.
+
+mod alerting;
+mod anchoring;
+mod audit_feed;
+mod audit_listener;
+mod client_cert;
+mod compliance;
+mod decisions_page;
+mod drift;
+mod gauges;
+mod guardrails;
+mod log;
+pub(super) mod log_lines;
+mod log_throttle;
+mod missing_pools;
+mod mtls_probe;
+mod mtls_schedule;
+mod observer;
+mod reload;
+mod server_cert;
+mod service;
+pub(super) mod setup;
+mod startup;
+mod timings;
+mod undeletable;
+
+use std::net::SocketAddr;
+
+use super::Context;
+use super::exit::Exit;
+use super::failure::Failure;
+use crate::reconcile::watch::{Course, Writes};
+
+/// `watch`
+#[derive(Debug, clap::Args)]
+pub struct WatchArgs {
+    /// Where metrics, health and decisions are served [default: `watch.listen` of the fleet file]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Decide, and write nothing to GARM
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Read once, decide once, write; end when the runners asked for are on their way
+    #[arg(long, conflicts_with = "release")]
+    pub once: bool,
+    /// Lower every raised level to its floor, and end
+    #[arg(long)]
+    pub release: bool,
+}
+
+impl WatchArgs {
+    fn course(&self) -> Course {
+        match (self.once, self.release) {
+            (true, _) => Course::Once,
+            (false, true) => Course::Release,
+            (false, false) => Course::Steady,
+        }
+    }
+
+    fn writes(&self) -> Writes {
+        if self.dry_run { Writes::Withheld } else { Writes::Sent }
+    }
+}
+
+/// Watches until it is told to stop, or with `--once` and `--release` until that is done.
+pub async fn run(args: &WatchArgs, cx: Context<'_>) -> Result<Exit, Failure> {
+    let opened = startup::open(args, cx).await?;
+    service::serve(opened).await
+}

@@ -1,0 +1,63 @@
+//! What a round of probes asks, and who is told what it has shown.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::compliance::audited;
+use super::log::{Line, Weight};
+use super::mtls_schedule::{Round, Shown};
+use super::startup::Opened;
+use crate::cli::requirements;
+use crate::domain::fleet::Controller;
+use crate::domain::proof::Proof;
+use crate::garm::probe;
+use crate::monitor::compliance::Mtls;
+use crate::monitor::mtls_state::Change;
+
+/// A round: the probes, and beside them what else the report on the requirements needs to know.
+pub(super) fn round(opened: &Opened) -> Box<dyn FnMut(Controller) -> Round + Send> {
+    let file = Arc::new(opened.setup.file.clone());
+    let (client, verdicts) = (Arc::clone(&opened.client), Arc::clone(&opened.verdicts));
+    let book = opened.book.clone();
+    Box::new(move |controller| {
+        let (file, book) = (Arc::clone(&file), book.clone());
+        let (client, verdicts) = (Arc::clone(&client), Arc::clone(&verdicts));
+        Box::pin(async move {
+            let doors = probe::Doors::of(&file.garm, &controller);
+            let (credentials, audit) = tokio::join!(client.credentials(), audited(&book));
+            // A GARM that does not tell leaves the question open.
+            let credentials = credentials.ok().map(|it| requirements::credentials(&it, &file));
+            verdicts.asked(credentials, audit);
+            probe::prove(&doors).await
+        })
+    })
+}
+
+/// Tells what a round of probes has shown: the board and the alert rules each time, log and audit
+/// file when the word is another.
+pub(super) fn herald(opened: &Opened) -> impl Fn(&Shown) + Send + use<> {
+    let (board, facts) = (Arc::clone(&opened.board), Arc::clone(&opened.facts));
+    let (journal, records) = (opened.journal.clone(), opened.records.clone());
+    let verdicts = Arc::clone(&opened.verdicts);
+    move |it| {
+        board.process(|process| process.is_mtls_enforced = it.is_enforced);
+        facts.note_mtls(it.is_enforced);
+        let weight = match (it.change, it.word) {
+            (Change::Same, _) => Weight::Detail,
+            (Change::New, Proof::Enforced) => Weight::Note,
+            (Change::New, Proof::Unreachable | Proof::CannotTell | Proof::NotEnforced) => {
+                Weight::Warning
+            }
+        };
+        if it.change == Change::New {
+            records.proven(it);
+        }
+        let line = Line::new(weight, "mtls", it.sentence.clone())
+            .with(json!({ "result": it.word.word() }));
+        let help = "`runnerctl validate --online` shows every probe";
+        let is_open = it.word != Proof::Enforced;
+        journal.say(if is_open { line.help(help) } else { line });
+        verdicts.proven(Mtls::of(it.word, it.sentence.clone()));
+    }
+}

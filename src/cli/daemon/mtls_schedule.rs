@@ -1,0 +1,324 @@
+//! The negative probes of mTLS while the loop runs (DESIGN §7): at the start, then hourly, sooner
+//! after trouble and at SIGHUP. A task of its own: the loop waits for none of them.
+//!
+//! Under `policy.require_mtls` the loop is held until there is a proof, and again when it is
+//! refuted or too old; a door found open by the first round ends the service instead.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::PolicySettings;
+use crate::domain::fleet::Controller;
+use crate::domain::proof::{Probe, Proof};
+use crate::garm;
+use crate::monitor::mtls_state::{Change, Enforcement};
+use crate::reconcile::watch::{Hold, Order, Writes};
+use crate::render::proof;
+
+/// Whether anything may be written without a proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Demand {
+    /// `policy.require_mtls` is set, and this `watch` writes.
+    Proof,
+    /// Not set, or nothing is written anyway.
+    Nothing,
+}
+
+impl Demand {
+    /// What a policy asks of a `watch` that writes so.
+    pub(super) fn of(policy: &PolicySettings, writes: Writes) -> Self {
+        match (policy.require_mtls, writes) {
+            (true, Writes::Sent) => Self::Proof,
+            (false, _) | (true, Writes::Withheld) => Self::Nothing,
+        }
+    }
+
+    /// What holds the loop before the first round; absent when nothing does.
+    pub(super) fn at_start(self) -> Option<&'static str> {
+        match self {
+            Self::Proof => Enforcement::default().holds(Duration::ZERO),
+            Self::Nothing => None,
+        }
+    }
+}
+
+/// A round under way.
+pub(super) type Round = Pin<Box<dyn Future<Output = Result<Vec<Probe>, garm::Error>> + Send>>;
+
+/// What a round has shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shown {
+    pub(super) word: Proof,
+    /// Whether the word is another than before.
+    pub(super) change: Change,
+    /// One sentence without full stop.
+    pub(super) sentence: String,
+    pub(super) is_enforced: Option<bool>,
+}
+
+/// Whoever probes.
+pub(super) struct Prover {
+    /// Makes a round against the URLs of this GARM.
+    pub(super) probe: Box<dyn FnMut(Controller) -> Round + Send>,
+    /// Hears of every round.
+    pub(super) tell: Box<dyn Fn(&Shown) + Send>,
+    /// GARM's settings as the loop reads them.
+    pub(super) controllers: watch::Receiver<Option<Controller>>,
+    pub(super) demand: watch::Receiver<Demand>,
+    /// Somebody wants a round now.
+    pub(super) again: Arc<Notify>,
+    pub(super) orders: mpsc::Sender<Order>,
+    /// Where it is said that the first round has found a door open; taken once it is over.
+    pub(super) refuse: Option<oneshot::Sender<Shown>>,
+    pub(super) began: Instant,
+    pub(super) standing: Enforcement,
+    /// What the loop is held for, as it was told last.
+    pub(super) held: Option<&'static str>,
+}
+
+impl Prover {
+    /// Probes until `stop`.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        tokio::select! {
+            () = self.rounds() => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    async fn rounds(&mut self) {
+        loop {
+            let known = self.controllers.wait_for(Option::is_some).await;
+            // Nobody reads GARM any more: the loop has ended.
+            let Some(controller) = known.ok().and_then(|it| it.clone()) else { return };
+            let result = (self.probe)(controller).await;
+            let shown = self.take(result);
+            (self.tell)(&shown);
+            let demand = *self.demand.borrow();
+            if let Some(refuse) = self.refuse.take()
+                && (shown.word, demand) == (Proof::NotEnforced, Demand::Proof)
+            {
+                // Nobody hears it when the service is about to end anyway.
+                let _ = refuse.send(shown);
+                return;
+            }
+            self.steer().await;
+            self.pause().await;
+        }
+    }
+
+    fn take(&mut self, result: Result<Vec<Probe>, garm::Error>) -> Shown {
+        let (word, sentence) = match result {
+            Ok(probes) => (Proof::of(&probes), proof::sentence(&probes)),
+            Err(error) => (Proof::Unreachable, format!("mTLS cannot be probed: {error}")),
+        };
+        let change = self.standing.take(word, self.began.elapsed());
+        Shown { word, change, sentence, is_enforced: self.standing.is_enforced() }
+    }
+
+    /// Waits for the next round; meanwhile a proof may grow too old, and the policy may change.
+    async fn pause(&mut self) {
+        let next = Instant::now() + self.standing.pause();
+        loop {
+            let stands_until = self.standing.stands_until().map(|it| self.began + it);
+            let turn = stands_until.filter(|it| *it > Instant::now() && *it < next);
+            tokio::select! {
+                () = sleep_until(turn.unwrap_or(next)) => {}
+                () = self.again.notified() => return,
+                changed = self.demand.changed() => if changed.is_err() {
+                    return sleep_until(next).await;
+                },
+            }
+            self.steer().await;
+            if Instant::now() >= next {
+                return;
+            }
+        }
+    }
+
+    /// Holds the loop or lets it go, when that has changed.
+    async fn steer(&mut self) {
+        let held = match *self.demand.borrow_and_update() {
+            Demand::Proof => self.standing.holds(self.began.elapsed()),
+            Demand::Nothing => None,
+        };
+        if held == self.held {
+            return;
+        }
+        self.held = held;
+        let order = match held {
+            None => Order::Go(Hold::Unproven),
+            Some(why) => Order::Hold(Hold::Unproven, why.to_owned()),
+        };
+        // Nobody takes it when the loop has ended: there is nothing to hold then.
+        let _ = self.orders.send(order).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::domain::proof::Attempt;
+
+    fn controller() -> Controller {
+        Controller {
+            id: "c".into(),
+            version: String::new(),
+            backoff: Duration::ZERO,
+            hostname: String::new(),
+            metadata_url: String::new(),
+            callback_url: String::new(),
+            webhook_url: String::new(),
+        }
+    }
+
+    fn probe(proof: Proof) -> Probe {
+        let (url, evidence) = ("https://garm.test/x".into(), "so it was".into());
+        Probe { place: "API", url, attempt: Attempt::NoCertificate, proof, evidence }
+    }
+
+    /// A prover whose rounds end as written, the last one for ever; each takes a second.
+    struct Bench {
+        /// Minutes since the start, and the word.
+        told: Arc<Mutex<Vec<(u64, &'static str)>>>,
+        orders: mpsc::Receiver<Order>,
+        demand: watch::Sender<Demand>,
+        again: Arc<Notify>,
+        refused: oneshot::Receiver<Shown>,
+        _controllers: watch::Sender<Option<Controller>>,
+        stop: CancellationToken,
+    }
+
+    fn start(demand: Demand, words: &[Proof]) -> Bench {
+        let (orders, taken) = mpsc::channel(8);
+        let (demand, demanded) = watch::channel(demand);
+        let (controllers, known) = watch::channel(Some(controller()));
+        let (refuse, refused) = oneshot::channel();
+        let (told, again, began) = (Arc::default(), Arc::new(Notify::new()), Instant::now());
+        let heard: Arc<Mutex<Vec<(u64, &'static str)>>> = Arc::clone(&told);
+        let mut words = std::collections::VecDeque::from(words.to_vec());
+        let mut next = move || match words.len() {
+            1 => words[0],
+            _ => words.pop_front().unwrap(),
+        };
+        let at_start = demand.borrow().at_start();
+        let prover = Prover {
+            probe: Box::new(move |_| {
+                let word = next();
+                Box::pin(async move {
+                    sleep(Duration::from_secs(1)).await;
+                    Ok(vec![probe(word)])
+                })
+            }),
+            tell: Box::new(move |it| {
+                heard.lock().unwrap().push((began.elapsed().as_secs() / 60, it.word.word()));
+            }),
+            controllers: known,
+            demand: demanded,
+            again: Arc::clone(&again),
+            orders,
+            refuse: Some(refuse),
+            began,
+            standing: Enforcement::default(),
+            held: at_start,
+        };
+        let stop = CancellationToken::new();
+        tokio::spawn(prover.run(stop.clone()));
+        Bench { told, orders: taken, demand, again, refused, _controllers: controllers, stop }
+    }
+
+    impl Bench {
+        fn told(&self) -> Vec<(u64, &'static str)> {
+            self.told.lock().unwrap().clone()
+        }
+
+        fn ordered(&mut self) -> Vec<Order> {
+            std::iter::from_fn(|| self.orders.try_recv().ok()).collect()
+        }
+    }
+
+    async fn minutes(minutes: u64) {
+        sleep(Duration::from_mins(minutes) + Duration::from_secs(5)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rounds_are_at_the_start_then_hourly_and_at_once_when_asked() {
+        let bench = start(Demand::Nothing, &[Proof::Enforced]);
+        minutes(150).await;
+        assert_eq!(bench.told(), [(0, "enforced"), (60, "enforced"), (120, "enforced")]);
+        bench.again.notify_one();
+        minutes(1).await;
+        assert_eq!(bench.told().len(), 4);
+        bench.stop.cancel();
+        minutes(300).await;
+        assert_eq!(bench.told().len(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_the_policy_the_loop_is_never_held() {
+        let mut bench = start(Demand::Nothing, &[Proof::NotEnforced, Proof::Unreachable]);
+        minutes(10).await;
+        let told = [(0, "not enforced"), (1, "unreachable"), (3, "unreachable")];
+        assert_eq!((&bench.told()[..3], bench.ordered()), (&told[..], vec![]));
+        assert!(bench.refused.try_recv().is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_door_found_open_at_the_start_is_refused() {
+        let mut bench = start(Demand::Proof, &[Proof::NotEnforced]);
+        minutes(1).await;
+        let shown = bench.refused.try_recv().unwrap();
+        assert_eq!(
+            shown.sentence,
+            "mTLS is not enforced: API https://garm.test/x, with no certificate: so it was"
+        );
+        assert_eq!((bench.ordered(), bench.told().len()), (vec![], 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_loop_goes_on_the_first_proof_and_is_held_when_it_is_refuted() {
+        let words = [Proof::Unreachable, Proof::Enforced, Proof::NotEnforced, Proof::Enforced];
+        let mut bench = start(Demand::Proof, &words);
+        sleep(Duration::from_secs(30)).await;
+        assert_eq!(bench.ordered(), [], "held from the start, and nothing is proven");
+        minutes(1).await;
+        assert_eq!(bench.ordered(), [Order::Go(Hold::Unproven)]);
+        minutes(60).await;
+        assert_eq!(bench.ordered(), [Order::Hold(Hold::Unproven, "mTLS is not enforced".into())]);
+        minutes(1).await;
+        assert_eq!(bench.ordered(), [Order::Go(Hold::Unproven)]);
+        assert!(bench.refused.try_recv().is_err(), "only the first round refuses");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_proof_that_nobody_can_renew_stands_for_two_hours() {
+        let mut bench = start(Demand::Proof, &[Proof::Enforced, Proof::Unreachable]);
+        minutes(119).await;
+        assert_eq!(bench.ordered(), [Order::Go(Hold::Unproven)]);
+        minutes(1).await;
+        assert_eq!(
+            bench.ordered(),
+            [Order::Hold(Hold::Unproven, "mTLS is not proven to be enforced".into())]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_policy_that_changes_takes_effect_at_once() {
+        let mut bench = start(Demand::Nothing, &[Proof::NotEnforced]);
+        minutes(0).await;
+        bench.demand.send_replace(Demand::Proof);
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(bench.ordered(), [Order::Hold(Hold::Unproven, "mTLS is not enforced".into())]);
+        bench.demand.send_replace(Demand::Nothing);
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(bench.ordered(), [Order::Go(Hold::Unproven)]);
+    }
+}

@@ -1,0 +1,386 @@
+//! Hears the loop and passes on what it tells: to the board, to the log, to the alerts and to the
+//! audit file.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::sync::{Notify, watch};
+
+use super::alerting::Facts;
+use super::audit_feed::{Records, Turn};
+use super::compliance::Verdicts;
+use super::decisions_page::{Kept, Origin};
+use super::drift::{Drifts, Told};
+use super::gauges::{self, Beside, Outdated};
+use super::guardrails::{Guardrails, News};
+use super::log::{Journal, Line, Weight};
+use super::log_lines;
+use super::log_throttle::{Repeats, Volume};
+use super::timings::{Timings, Took};
+use super::undeletable::Leaving;
+use crate::cli::policies::Policies;
+use crate::domain::fleet::{Controller, Fleet};
+use crate::domain::name::{PoolId, PoolName};
+use crate::garm::Client;
+use crate::metrics::{Board, Counter, Timing};
+use crate::monitor::Finding;
+use crate::reconcile::watch::{
+    Act, ActEnd, Applied, Audience, Deed, Incident, Managed, Sight, Stream, Writes,
+};
+use crate::render::decision::freeze;
+use crate::render::status::{impatience, left_to_garm};
+use crate::scaling::{Change, Decision, Direction, Site};
+
+/// Whom the loop's words reach.
+pub(super) struct Reporter {
+    origin: Origin,
+    writes: Writes,
+    client: Arc<Client>,
+    board: Arc<Board>,
+    journal: Journal,
+    records: Records,
+    /// What the alert rules are held against.
+    facts: Arc<Facts>,
+    /// What the pools are held against.
+    drifts: Drifts,
+    controllers: watch::Sender<Option<Controller>>,
+    /// In force.
+    policies: watch::Receiver<Policies>,
+    verdicts: Arc<Verdicts>,
+    /// What `/decisions` shows.
+    kept: Arc<Mutex<Kept>>,
+    /// A full read has succeeded or failed: the first one makes the service ready, each is the
+    /// moment to look whether the files have changed.
+    pub(super) looked: Arc<Notify>,
+    state: Mutex<State>,
+}
+
+/// What is remembered from one call to the next.
+#[derive(Default)]
+struct State {
+    timings: Timings,
+    outdated: Outdated,
+    guardrails: Guardrails,
+    repeats: Repeats,
+    leaving: Leaving,
+    drifting: Told,
+    names: BTreeMap<PoolId, PoolName>,
+    /// The last words about GARM's own backoff.
+    impatience: Option<String>,
+    /// What could not be read of GARM's lists, as it was said last.
+    remarks: Vec<String>,
+    /// The last words about pools that nobody scales, and when they were said.
+    left_to_garm: Option<(String, Timestamp)>,
+    is_ready: bool,
+}
+
+/// What a reporter writes to.
+pub(super) struct Outlets {
+    /// Knows what could not be read of GARM's lists.
+    pub(super) client: Arc<Client>,
+    pub(super) board: Arc<Board>,
+    pub(super) journal: Journal,
+    pub(super) records: Records,
+    pub(super) facts: Arc<Facts>,
+    pub(super) drifts: Drifts,
+    /// GARM's settings as they were read last, for the probes of its URLs.
+    pub(super) controllers: watch::Sender<Option<Controller>>,
+    pub(super) policies: watch::Receiver<Policies>,
+    pub(super) verdicts: Arc<Verdicts>,
+}
+
+/// Whose loop is heard, and how it is told.
+pub(super) struct Profile {
+    pub(super) origin: Origin,
+    /// Whether the loop writes.
+    pub(super) writes: Writes,
+    pub(super) volume: Volume,
+}
+
+impl Reporter {
+    pub(super) fn new(profile: Profile, outlets: Outlets) -> Self {
+        let Profile { origin, writes, volume } = profile;
+        let Outlets { client, board, journal, records, facts, drifts, .. } = outlets;
+        let (controllers, policies) = (outlets.controllers, outlets.policies);
+        let verdicts = outlets.verdicts;
+        let kept = Arc::new(Mutex::new(Kept::default()));
+        let state = State { repeats: Repeats::new(volume), ..State::default() };
+        let state = Mutex::new(state);
+        let looked = Arc::new(Notify::new());
+        Self {
+            origin,
+            writes,
+            client,
+            board,
+            journal,
+            records,
+            facts,
+            drifts,
+            controllers,
+            policies,
+            verdicts,
+            kept,
+            looked,
+            state,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn time(&self, state: &State, took: Vec<Took>) {
+        for took in took {
+            let (id, span, timing): (_, _, fn(PoolName) -> Timing) = match took {
+                Took::Queue(id, span) => (id, span, |pool| Timing::JobQueue { pool }),
+                Took::Startup(id, span) => (id, span, |pool| Timing::RunnerStartup { pool }),
+            };
+            if let Some(pool) = state.names.get(&id) {
+                self.board.observe(timing(pool.clone()), span);
+            }
+        }
+    }
+
+    fn tell_remarks(&self, state: &mut State) {
+        let remarks = self.client.remarks();
+        for remark in remarks.iter().filter(|it| !state.remarks.contains(it)) {
+            self.journal.say(Line::new(Weight::Warning, "read", remark.clone()));
+        }
+        state.remarks = remarks;
+    }
+
+    /// Loud, once, and again when it changes: whose hands scaling is in.
+    fn warn_of_impatience(&self, state: &mut State, sight: &Sight<'_>) {
+        let sites = sight.picture.sites().values();
+        let stocks = sites.flat_map(Site::stocks).filter(|it| it.is_scaled());
+        let delays = stocks.filter_map(|it| Some(it.policy()?.scale_up_delay));
+        let said = impatience(sight.picture.backoff(), delays);
+        if said == state.impatience {
+            return;
+        }
+        match &said {
+            Some(text) => self
+                .journal
+                .say(Line::new(Weight::Warning, "backoff", text.clone()).help(
+                "set `controller: { minimum_job_age_backoff: 5m }` in the fleet file and apply it",
+            )),
+            None => self.journal.say(Line::new(
+                Weight::Note,
+                "backoff",
+                "GARM leaves scaling to the policies of the pools",
+            )),
+        }
+        state.impatience = said;
+    }
+
+    /// Pools that nobody but a long backoff serves: said when that changes, and every hour.
+    fn warn_of_slow_pools(&self, state: &mut State, sight: &Sight<'_>) {
+        const AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
+        let pools = sight.picture.pools();
+        let unscaled = sight.picture.sites().values().flat_map(Site::stocks).filter_map(|it| {
+            let policy = it.policy().filter(|it| !it.autoscale)?;
+            let is_enabled = pools.get(it.id()).is_some_and(|it| it.spec.enabled);
+            let name = state.names.get(it.id()).filter(|_| is_enabled)?;
+            Some((name.as_str(), policy.scale_up_delay))
+        });
+        let said = left_to_garm(sight.picture.backoff(), unscaled);
+        let is_news = match (&said, &state.left_to_garm) {
+            (Some(said), Some((before, at))) => {
+                said != before || sight.now.duration_since(*at) >= AGAIN
+            }
+            (said, before) => said.is_some() != before.is_some(),
+        };
+        if !is_news {
+            return;
+        }
+        let line = match &said {
+            Some(text) => Line::new(Weight::Warning, "backoff", text.clone()).help(
+                "turn `autoscale` on for them, or lower `controller.minimum_job_age_backoff`",
+            ),
+            None => {
+                Line::new(Weight::Note, "backoff", "no pool is left to GARM's backoff any more")
+            }
+        };
+        self.journal.say(line);
+        state.left_to_garm = said.map(|it| (it, sight.now));
+    }
+
+    fn tell_violations(&self, news: &News) {
+        for it in &news.begun {
+            let text = format!("breaks the policy as it stands in GARM: {}", it.message);
+            let line = Line::new(Weight::Warning, "policy", text).of(&it.pool);
+            self.journal.say(line.help(it.help.clone()).with(json!({ "field": it.field })));
+            self.records.violation(it, Turn::Begins);
+        }
+        for it in &news.ended {
+            let text = format!("breaks the policy no more: {}", it.message);
+            self.journal.say(Line::new(Weight::Note, "policy", text).of(&it.pool));
+            self.records.violation(it, Turn::Ends);
+        }
+    }
+
+    fn explain(&self, sight: &Sight<'_>) {
+        let controller = self.controllers.borrow().as_ref().map(|it| it.id.clone());
+        let kept = Kept::of(&self.origin, controller, sight);
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+    }
+}
+
+impl Audience for Reporter {
+    fn read(&self, fleet: &Fleet, took: Duration) {
+        let mut state = self.state();
+        self.board.observe(Timing::Reconcile, took);
+        self.tell_remarks(&mut state);
+        let times = state.timings.read(fleet);
+        self.time(&state, times);
+        state.outdated = gauges::outdated(fleet);
+        let news = state.guardrails.read(&self.policies.borrow(), &self.origin.fleet, fleet);
+        self.verdicts.networks(state.guardrails.in_wrong_networks());
+        self.tell_violations(&news);
+        for line in state.leaving.read(fleet, &self.origin.fleet) {
+            self.journal.say(line);
+        }
+        self.records.read(fleet);
+        self.controllers.send_if_modified(|it| {
+            let is_news = it.as_ref() != Some(&fleet.controller);
+            if is_news {
+                *it = Some(fleet.controller.clone());
+            }
+            is_news
+        });
+        self.looked.notify_one();
+    }
+
+    fn heard(&self, change: &Change) {
+        self.records.changed(change);
+    }
+
+    fn changed(&self, change: &Change, _now: Timestamp) {
+        let mut state = self.state();
+        let times = state.timings.changed(change);
+        self.time(&state, times);
+        let State { leaving, names, .. } = &mut *state;
+        if let Some(line) = leaving.changed(change, names) {
+            self.journal.say(line);
+        }
+    }
+
+    fn turned(&self, sight: &Sight<'_>) {
+        let mut state = self.state();
+        let names = || sight.managed.iter().map(|(name, it)| (&it.id, name));
+        if !state.names.iter().eq(names()) {
+            state.names = names().map(|(id, name)| (id.clone(), name.clone())).collect();
+            state.repeats.keep(|it| sight.managed.contains_key(it));
+            state.drifting.keep(|it| sight.managed.contains_key(it));
+        }
+        self.board.frozen(frozen(sight));
+        let is_connected = Some(sight.stream == Stream::Up);
+        self.board.process(|it| it.is_stream_connected = is_connected);
+        let row = |(name, it): (_, &Managed)| Some((name, sight.picture.pools().get(&it.id)?));
+        let drifts = self.drifts.look(sight.managed.iter().filter_map(row));
+        for line in state.drifting.look(&drifts) {
+            self.journal.say(line);
+        }
+        let (outdated, violated) = (&state.outdated, &state.guardrails.counts);
+        let beside = Beside { outdated, drifts: &drifts, violated };
+        let snapshot = gauges::snapshot(sight, beside, &self.drifts);
+        self.facts.take(&snapshot);
+        self.board.publish(snapshot);
+        self.explain(sight);
+        self.verdicts.watched(sight.watched);
+        self.verdicts.recording(self.records.standing());
+        if !state.is_ready {
+            state.is_ready = true;
+            let kept = Arc::clone(&self.kept);
+            // The board outlives the log, which the verdicts write to.
+            let verdicts = Arc::downgrade(&self.verdicts);
+            self.board.explain(Arc::new(move || -> Value {
+                // Copied out, so that making the page holds nobody up.
+                let kept = kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let mut page = kept.value();
+                if let Some(verdicts) = verdicts.upgrade() {
+                    page["requirements"] = verdicts.json();
+                }
+                page
+            }));
+        }
+        self.warn_of_impatience(&mut state, sight);
+        self.warn_of_slow_pools(&mut state, sight);
+        for line in state.repeats.overdue(sight.now) {
+            self.journal.say(line);
+        }
+    }
+
+    fn decided(&self, pool: &PoolName, decision: &Decision, applied: Applied) {
+        if decision.direction != Direction::Stay {
+            self.board.count(Counter::ScalingDecision {
+                pool: pool.clone(),
+                direction: decision.direction.word(),
+                reason: decision.reason.word(),
+            });
+        }
+        let repeats = &mut self.state().repeats;
+        self.journal.say(match (applied, self.writes) {
+            (Applied::Yes, _) | (_, Writes::Withheld) => repeats.decided(pool, decision, applied),
+            (Applied::No, Writes::Sent) => repeats.withheld(pool, decision),
+        });
+    }
+
+    fn acted(&self, act: &Act) {
+        let outcome = log_lines::outcome(&act.end);
+        let direction = match act.deed {
+            Deed::Raise { .. } => Some(Direction::Up),
+            Deed::Lower { .. }
+            | Deed::Retire { .. }
+            | Deed::Remove { .. }
+            | Deed::Dismiss { .. } => Some(Direction::Down),
+            Deed::Resend { .. } | Deed::Clear { .. } => None,
+        };
+        if let Some(direction) = direction {
+            let (pool, direction) = (act.pool.clone(), direction.word());
+            self.board.count(Counter::ScalingAction { pool, direction, outcome });
+        } else if act.end == ActEnd::Done && matches!(act.deed, Deed::Resend { .. }) {
+            self.board.count(Counter::LevelResent);
+        }
+        if act.end == ActEnd::Busy {
+            let pool = act.pool.clone();
+            self.board.count(Counter::ScaledownRefused { pool, reason: "busy" });
+        }
+        self.journal.say(self.state().repeats.acted(act));
+    }
+
+    fn found(&self, finding: &Finding) {
+        self.board.count(Counter::EphemeralViolation { reason: finding.kind.word() });
+        self.facts.note_violation(finding.at);
+        self.records.found(finding);
+        self.journal.say(log_lines::found(finding));
+    }
+
+    fn beat(&self) {
+        self.board.turned();
+    }
+
+    fn trouble(&self, incident: &Incident) {
+        if let Incident::ReadFailed { .. } = incident {
+            self.board.count(Counter::ReconcileError);
+            self.looked.notify_one();
+        }
+        if let Incident::StreamLost(_) | Incident::StreamUp = incident {
+            let is_connected = Some(matches!(incident, Incident::StreamUp));
+            self.board.process(|it| it.is_stream_connected = is_connected);
+        }
+        self.records.trouble(incident);
+        self.journal.say(log_lines::incident(incident));
+    }
+}
+
+/// Why nothing is written, one sentence for each part of the fleet.
+fn frozen(sight: &Sight<'_>) -> Vec<String> {
+    let stopped = sight.stopped.iter().map(|(entity, why)| {
+        format!("{} {}: {}", entity.kind.word(), entity.id.as_str(), freeze(why))
+    });
+    sight.freeze.map(freeze).into_iter().chain(stopped).collect()
+}

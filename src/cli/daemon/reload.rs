@@ -1,0 +1,188 @@
+//! Files that change while the loop runs: looked at with each full read of GARM, and when SIGHUP
+//! says so. What cannot be used leaves the old in force.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use tokio::sync::watch::Sender;
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::alerting::Alerting;
+use super::client_cert::Identity;
+use super::compliance::Verdicts;
+use super::drift::Drifts;
+use super::log::{Journal, Line, Weight};
+use super::mtls_schedule::Demand;
+use super::server_cert::Listening;
+use super::setup::{Refused, Setup, digest, read};
+use crate::cli::args::Globals;
+use crate::cli::connect::expect;
+use crate::cli::policies::Policies;
+use crate::garm::Client;
+use crate::host::systemd::{self, Notice};
+use crate::metrics::{Board, Config};
+use crate::reconcile::watch::{Order, Roll, Writes};
+use crate::render::words::count;
+
+/// What brought a look about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// A full read: said is only what has changed.
+    Read,
+    /// SIGHUP: also said when nothing has.
+    Hangup,
+}
+
+const ANEW: &str = "the files have changed, and watch follows them now";
+const AS_BEFORE: &str = "the files are as they were";
+
+/// Watches the files.
+pub(super) struct Reloader {
+    pub(super) globals: Globals,
+    pub(super) journal: Journal,
+    pub(super) board: Arc<Board>,
+    pub(super) orders: mpsc::Sender<Order>,
+    pub(super) client: Arc<Client>,
+    pub(super) alerting: Arc<Alerting>,
+    /// The listener's own certificate; absent: it speaks plain HTTP.
+    pub(super) listening: Option<Listening>,
+    /// What the policy asks of mTLS, for the probes.
+    pub(super) demands: Sender<Demand>,
+    /// A round of probes is wanted.
+    pub(super) again: Arc<Notify>,
+    pub(super) writes: Writes,
+    /// Our certificate for GARM, and what it is trusted by.
+    pub(super) identity: Identity,
+    /// The report on the requirements.
+    pub(super) verdicts: Arc<Verdicts>,
+    pub(super) policies: Sender<Policies>,
+    /// As it was at the start: what of it needs a restart is still in force.
+    pub(super) started: Setup,
+    /// What is in force, but for what needs a restart.
+    pub(super) taken: Setup,
+    /// As it was read last.
+    pub(super) read: Result<Setup, Refused>,
+    /// Why that is not in force, if it is not.
+    pub(super) refused: Option<Refused>,
+    /// What the files held then.
+    pub(super) digest: [u8; 32],
+    /// What the pools are held against.
+    pub(super) drifts: Drifts,
+}
+
+impl Reloader {
+    /// Looks whenever it is asked to, until `stop`.
+    pub(super) async fn run(mut self, mut causes: mpsc::Receiver<Cause>, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                cause = causes.recv() => match cause {
+                    Some(cause) => self.look(cause).await,
+                    None => return,
+                },
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Looks at the files, and takes over what has changed in them. What was refused is tried again
+    /// each time: its cause may lie outside the files, as a secret does that a receiver refers to.
+    async fn look(&mut self, cause: Cause) {
+        self.identity.look(&self.started).await;
+        if let Some(listening) = &mut self.listening {
+            listening.look().await;
+        }
+        let (globals, before) = (self.globals.clone(), self.digest);
+        let is_refused = self.refused.is_some();
+        let looking = tokio::task::spawn_blocking(move || {
+            let digest = digest(&globals);
+            let is_settled = cause == Cause::Read && before == digest && !is_refused;
+            (!is_settled).then(|| (digest, read(&globals)))
+        });
+        // Reading files does not panic, and nothing but the end of the program aborts it.
+        let Ok(Some((digest, found))) = looking.await else { return };
+        self.digest = digest;
+        let is_new = found != self.read;
+        if cause == Cause::Read && !is_new && !is_refused {
+            return;
+        }
+        if cause == Cause::Hangup {
+            systemd::tell(&Notice::Reloading);
+            self.again.notify_one();
+        }
+        self.read = found;
+        let said = if is_new || is_refused { ANEW } else { AS_BEFORE };
+        let tried = match self.read.clone() {
+            Ok(fresh) => self.take(&fresh, said).await,
+            Err(refused) => Err(refused),
+        };
+        if let Err(refused) = &tried
+            && (cause == Cause::Hangup || is_new || self.refused.as_ref() != Some(refused))
+        {
+            self.refuse(refused);
+        }
+        self.refused = tried.err();
+        if cause == Cause::Hangup {
+            systemd::tell(&Notice::Ready);
+        }
+    }
+
+    fn refuse(&self, refused: &Refused) {
+        self.board.config(Config::Refused);
+        let text = format!("{}: what was in force stays in force", refused.message);
+        let line = Line::new(Weight::Error, "reload", text).with(json!({ "outcome": "refused" }));
+        self.journal.say(match refused.help.as_str() {
+            "" => line,
+            help => line.help(help),
+        });
+        for line in refused.report.lines().filter(|it| !it.trim().is_empty()) {
+            let line = anstream::adapter::strip_str(line).to_string();
+            self.journal.say(Line::new(Weight::Note, "reload", line));
+        }
+    }
+
+    async fn take(&mut self, fresh: &Setup, said: &str) -> Result<(), Refused> {
+        self.take_beside(fresh).await?;
+        self.board.config(Config::Taken);
+        expect(&self.client, &fresh.pools);
+        self.drifts.reload(fresh);
+        self.policies.send_replace(fresh.policies.clone());
+        self.verdicts.files(fresh);
+        self.demands.send_if_modified(|it| {
+            let before = std::mem::replace(it, Demand::of(&fresh.file.policy, self.writes));
+            before != *it
+        });
+        let pools = count(fresh.pools.len(), "pool");
+        let text = format!("{said}: {pools}");
+        self.journal
+            .say(Line::new(Weight::Note, "reload", text).with(json!({ "outcome": "done" })));
+        for name in self.started.needs_restart(fresh) {
+            let text = format!("`{name}` has changed and takes a restart to be in force");
+            self.journal.say(Line::new(Weight::Warning, "reload", text));
+        }
+        for name in self.taken.needs_apply(fresh) {
+            let text = format!("`{name}` has changed: GARM knows it after the next `apply`");
+            self.journal.say(Line::new(Weight::Note, "reload", text).help("`runnerctl plan`"));
+        }
+        self.taken = fresh.clone();
+        let roll = Roll { fleet: self.started.file.fleet.clone(), ..fresh.roll() };
+        // Nobody takes the order when the loop has ended: there is nothing to reload for then.
+        let _ = self.orders.send(Order::Reload(roll)).await;
+        Ok(())
+    }
+
+    /// The listener's certificate, alert rules and receivers; on an error the old ones stay.
+    async fn take_beside(&mut self, fresh: &Setup) -> Result<(), Refused> {
+        let refused = |message: String, help: Option<String>| Refused {
+            message,
+            report: String::new(),
+            help: help.unwrap_or_default(),
+        };
+        if let (Some(listening), Some(files)) = (&mut self.listening, &fresh.watch.tls) {
+            let taken = listening.take(files);
+            taken.map_err(|error| refused(error.to_string(), error.help))?;
+        }
+        let reloaded = self.alerting.reload(fresh, &fresh.allowed(&self.globals)).await;
+        reloaded.map_err(|failure| refused(failure.message, failure.help))
+    }
+}

@@ -1,0 +1,89 @@
+//! The listener's own certificate while the loop runs: taken over when its files change, and tried
+//! again while it is refused.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::log::{Journal, Line, Weight};
+use crate::config::ListenerTls;
+use crate::garm::Error;
+use crate::garm::tls::Files;
+use crate::metrics::Certificates;
+
+/// What is in force, by its digest.
+pub(super) struct Listening {
+    certificates: Arc<Certificates>,
+    journal: Journal,
+    files: ListenerTls,
+    /// Of the files as they were looked at last.
+    seen: [u8; 32],
+    /// Why they are not in force, if they are not.
+    refused: Option<String>,
+}
+
+impl Listening {
+    pub(super) fn new(
+        certificates: Arc<Certificates>,
+        files: ListenerTls,
+        journal: Journal,
+    ) -> Self {
+        let seen = digest(&files);
+        Self { certificates, journal, files, seen, refused: None }
+    }
+
+    /// Looks at the files, and takes over what has changed in them.
+    pub(super) async fn look(&mut self) {
+        let (files, seen) = (self.files.clone(), self.seen);
+        let (certificates, is_refused) = (Arc::clone(&self.certificates), self.refused.is_some());
+        let work = move || {
+            let digest = digest(&files);
+            let is_due = digest != seen || is_refused;
+            (digest, is_due.then(|| certificates.reload(&files)))
+        };
+        // Reading files does not panic, and nothing but the end of the program aborts it.
+        let Ok((digest, reloaded)) = tokio::task::spawn_blocking(work).await else { return };
+        self.seen = digest;
+        match reloaded {
+            None => {}
+            Some(Ok(())) => {
+                self.refused = None;
+                let text = "the certificate files of the listener have changed and are in force";
+                let line = Line::new(Weight::Note, "reload", text);
+                self.journal.say(line.with(json!({ "outcome": "done" })));
+            }
+            Some(Err(error)) => self.refuse(error),
+        }
+    }
+
+    fn refuse(&mut self, error: Error) {
+        let why = error.to_string();
+        if self.refused.as_ref() != Some(&why) {
+            let text = format!("{why}: what was in force stays in force");
+            let line = Line::new(Weight::Error, "reload", text);
+            let line = line.with(json!({ "outcome": "refused" }));
+            self.journal.say(error.help.map_or(line.clone(), |it| line.help(it)));
+        }
+        self.refused = Some(why);
+    }
+
+    /// Other files: they are in force, or the error says why not.
+    pub(super) fn take(&mut self, files: &ListenerTls) -> Result<(), Error> {
+        if *files == self.files {
+            return Ok(());
+        }
+        self.certificates.reload(files)?;
+        (self.files, self.seen, self.refused) = (files.clone(), digest(files), None);
+        Ok(())
+    }
+}
+
+fn digest(files: &ListenerTls) -> [u8; 32] {
+    let server = &files.server;
+    Files {
+        ca: files.client_ca.clone(),
+        cert: Some(server.cert.clone()),
+        key: Some(server.key.clone()),
+    }
+    .digest()
+}

@@ -1,0 +1,372 @@
+//! The service while it runs, and how it ends.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch::{Receiver, Sender};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::{Instant, interval, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::client_cert::Identity;
+use super::decisions_page::Origin;
+use super::log::{Journal, Line, Weight};
+use super::log_throttle::Volume;
+use super::mtls_probe::{herald, round};
+use super::mtls_schedule::{Demand, Prover, Shown};
+use super::observer::{Outlets, Profile, Reporter};
+use super::reload::{Cause, Reloader};
+use super::server_cert::Listening;
+use super::startup::Opened;
+use crate::audit;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::policies::Policies;
+use crate::cli::require_mtls;
+use crate::domain::fleet::{Controller, Line as GarmLine};
+use crate::domain::name::PoolName;
+use crate::garm::events;
+use crate::host::clock::Clock;
+use crate::host::signals::{Hangups, Signal, Signals};
+use crate::host::state_dir;
+use crate::host::systemd::{self, Notice};
+use crate::metrics::{Board, Door, serve as answer};
+use crate::monitor::mtls_state::Enforcement;
+use crate::reconcile::audit_trail::Warrant;
+use crate::reconcile::watch::{Course, Doors, End, Hold, Order, watch};
+use crate::reconcile::writer::Writer;
+
+/// How long the loop has to finish after the first signal; the rest of the ten seconds is for the
+/// alerts and the audit file.
+const LOOP_PATIENCE: Duration = Duration::from_secs(7);
+
+/// How long what comes after the loop has.
+const REST_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Runs until the loop ends, by itself or because a signal asks for it.
+pub(super) async fn serve(mut opened: Opened) -> Result<Exit, Failure> {
+    let signals = Signals::catch().map_err(|it| no_signals(&it))?;
+    let hangups = Hangups::catch().map_err(|it| no_signals(&it))?;
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let orders = opened.orders.clone();
+    let taken = opened.taken.take().expect("it was put there at the opening, for this");
+    let (controllers, known) = tokio::sync::watch::channel(None);
+    let (policies, policies_in_force) = tokio::sync::watch::channel(opened.setup.policies.clone());
+    let reporter = reporter(&opened, (controllers, policies_in_force));
+    let (looks, look) = mpsc::channel(1);
+    let refused =
+        begin(&mut opened, &tasks, &stop, Begun { orders: orders.clone(), look, known, policies });
+    let Opened { settings, setup, client, journal, .. } = &opened;
+    tasks.spawn(announce(Arc::clone(&reporter.looked), looks.clone(), stop.clone()));
+    let writer = Writer::new(Arc::clone(client), warrant(&opened));
+    let doors = Doors {
+        client: Arc::clone(client),
+        writer: &writer,
+        feed: client.events(events::Limits::default()),
+        orders: taken,
+        audience: &reporter,
+        clock: Clock::Real,
+    };
+    let running = Running { signals, hangups, orders, looks, refused, journal: journal.clone() };
+    let ended = running.until_ended(watch(doors, *settings, setup.roll())).await;
+    systemd::tell(&Notice::Stopping);
+    // The log ends when nobody can write to it any more.
+    drop((reporter, writer));
+    close(opened, (stop, tasks), ended).await
+}
+
+fn no_signals(error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Failed, format!("cannot catch signals: {error}"))
+}
+
+fn warrant(opened: &Opened) -> Warrant {
+    Warrant {
+        book: opened.book.clone(),
+        actor: state_dir::actor(),
+        cause: audit::Cause {
+            command: "watch".into(),
+            plan: None,
+            fleet: Some(opened.setup.file.fleet.to_string()),
+            decision: None,
+        },
+        clock: Clock::Real,
+        // Before each write the pool is read, and its row tells which line of GARM it is.
+        line: GarmLine::Current,
+    }
+}
+
+fn reporter(
+    opened: &Opened,
+    (controllers, policies): (Sender<Option<Controller>>, Receiver<Policies>),
+) -> Reporter {
+    let outlets = Outlets {
+        client: Arc::clone(&opened.client),
+        board: Arc::clone(&opened.board),
+        journal: opened.journal.clone(),
+        facts: Arc::clone(&opened.facts),
+        records: opened.records.clone(),
+        drifts: opened.drifts.clone(),
+        controllers,
+        policies,
+        verdicts: Arc::clone(&opened.verdicts),
+    };
+    let profile = Profile {
+        origin: Origin { fleet: opened.setup.file.fleet.clone(), garm: opened.client.address() },
+        writes: opened.settings.writes,
+        volume: if opened.globals.verbose > 0 { Volume::All } else { Volume::Usual },
+    };
+    Reporter::new(profile, outlets)
+}
+
+/// The ends of what leads from and to the loop.
+struct Begun {
+    orders: mpsc::Sender<Order>,
+    look: mpsc::Receiver<Cause>,
+    known: Receiver<Option<Controller>>,
+    policies: Sender<Policies>,
+}
+
+/// Starts what runs beside the loop: the listener, the alerts, the watchdog, whoever looks after
+/// the files, and the probes of mTLS; brings where those refuse.
+fn begin(
+    opened: &mut Opened,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+    begun: Begun,
+) -> Option<oneshot::Receiver<Shown>> {
+    let Begun { orders, look, known, policies } = begun;
+    let board = &opened.board;
+    tasks.spawn(keep_alive(Arc::clone(board), stop.clone()));
+    tasks.spawn(Arc::clone(&opened.alerting).run(stop.clone()));
+    if let Some(work) = opened.work.take() {
+        tasks.spawn(work.run(stop.clone()));
+    }
+    if let Some(listener) = opened.listener.take() {
+        let certificates = opened.certificates.clone();
+        let door = Door { listener, board: Arc::clone(board), certificates };
+        tasks.spawn(answer(door, stop.clone()));
+    }
+    if opened.settings.course != Course::Steady {
+        return None;
+    }
+    let demand = Demand::of(&opened.setup.file.policy, opened.settings.writes);
+    if let Some(why) = demand.at_start() {
+        // The queue is empty, and the loop has not begun.
+        let _ = orders.try_send(Order::Hold(Hold::Unproven, why.to_owned()));
+    }
+    let (demands, demanded) = tokio::sync::watch::channel(demand);
+    let (refuse, refused) = oneshot::channel();
+    let again = Arc::new(Notify::new());
+    let prover = Prover {
+        probe: round(opened),
+        tell: Box::new(herald(opened)),
+        controllers: known,
+        demand: demanded,
+        again: Arc::clone(&again),
+        orders: orders.clone(),
+        refuse: Some(refuse),
+        began: Instant::now(),
+        standing: Enforcement::default(),
+        held: demand.at_start(),
+    };
+    tasks.spawn(prover.run(stop.clone()));
+    let reloader = Reloader {
+        globals: opened.globals.clone(),
+        journal: opened.journal.clone(),
+        board: Arc::clone(board),
+        orders,
+        client: Arc::clone(&opened.client),
+        alerting: Arc::clone(&opened.alerting),
+        listening: listening(opened),
+        started: opened.setup.clone(),
+        taken: opened.setup.clone(),
+        read: Ok(opened.setup.clone()),
+        refused: None,
+        digest: opened.digest,
+        drifts: opened.drifts.clone(),
+        demands,
+        again,
+        writes: opened.settings.writes,
+        identity: Identity::new(opened),
+        verdicts: Arc::clone(&opened.verdicts),
+        policies,
+    };
+    tasks.spawn(reloader.run(look, stop.clone()));
+    Some(refused)
+}
+
+fn listening(opened: &Opened) -> Option<Listening> {
+    let certificates = opened.certificates.clone()?;
+    let files = opened.setup.watch.tls.clone()?;
+    Some(Listening::new(certificates, files, opened.journal.clone()))
+}
+
+/// Says `Ready` at the first word of the loop, be it that GARM does not answer: the service runs
+/// then, and tells so. Asks for a look at the files at each full read.
+async fn announce(looked: Arc<Notify>, looks: mpsc::Sender<Cause>, stop: CancellationToken) {
+    let mut is_ready = false;
+    loop {
+        tokio::select! {
+            () = looked.notified() => {}
+            () = stop.cancelled() => return,
+        }
+        if !is_ready {
+            systemd::tell(&Notice::Ready);
+            is_ready = true;
+        }
+        // A look that is under way or about to be will do.
+        let _ = looks.try_send(Cause::Read);
+    }
+}
+
+/// Tells systemd that the loop turns, for as long as it does.
+async fn keep_alive(board: Arc<Board>, stop: CancellationToken) {
+    let Some(every) = systemd::watchdog() else { return };
+    let mut beat = interval(every.max(Duration::from_millis(100)));
+    loop {
+        tokio::select! {
+            _ = beat.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        if board.health().is_ok() {
+            systemd::tell(&Notice::Alive);
+        }
+    }
+}
+
+/// The loop as it runs, and what may reach it.
+struct Running {
+    signals: Signals,
+    hangups: Hangups,
+    orders: mpsc::Sender<Order>,
+    looks: mpsc::Sender<Cause>,
+    refused: Option<oneshot::Receiver<Shown>>,
+    journal: Journal,
+}
+
+/// How the loop ended.
+struct Ended {
+    /// Absent: it did not end in time, or a second signal cut it off.
+    result: Option<Result<End, crate::garm::Error>>,
+    /// The first signal.
+    signal: Option<Signal>,
+    /// What the first probes have shown, where the policy ends the service for it.
+    refused: Option<Shown>,
+}
+
+impl Running {
+    /// Waits for the end of the loop. The first signal asks it to stop, a second one or the end of
+    /// patience leaves it where it is.
+    async fn until_ended(
+        mut self,
+        looping: impl Future<Output = Result<End, crate::garm::Error>>,
+    ) -> Ended {
+        let mut looping = pin!(looping);
+        let mut ended = Ended { result: None, signal: None, refused: None };
+        let mut stopped: Option<Instant> = None;
+        loop {
+            let patience = stopped.map_or_else(Instant::now, |it| it + LOOP_PATIENCE);
+            tokio::select! {
+                result = &mut looping => {
+                    ended.result = Some(result);
+                    return ended;
+                }
+                signal = self.signals.next() => match ended.signal {
+                    Some(_) => return ended,
+                    None => {
+                        ended.signal = Some(signal);
+                        stopped.get_or_insert_with(Instant::now);
+                        self.stop();
+                    }
+                },
+                shown = refusal(&mut self.refused) => {
+                    ended.refused = Some(shown);
+                    stopped.get_or_insert_with(Instant::now);
+                    self.stop();
+                }
+                () = self.hangups.next() => self.look(),
+                () = sleep_until(patience), if stopped.is_some() => {
+                    let text = "the loop did not end in time: levels may still be raised";
+                    self.journal.say(Line::new(Weight::Error, "stop", text)
+                        .help("`runnerctl watch --release` lowers them"));
+                    return ended;
+                }
+            }
+        }
+    }
+
+    fn stop(&self) {
+        let text = "stopping: the write in flight ends, raised levels are lowered";
+        self.journal.say(Line::new(Weight::Note, "stop", text));
+        systemd::tell(&Notice::Stopping);
+        // The loop empties the queue at each turn; were it full all the same, patience ends it.
+        let _ = self.orders.try_send(Order::Stop);
+    }
+
+    fn look(&self) {
+        let looks = self.looks.clone();
+        // One look may be under way, at which the change may not have been there yet.
+        tokio::spawn(async move { looks.send(Cause::Hangup).await });
+    }
+}
+
+/// Waits until the probes refuse, for ever when they never do.
+async fn refusal(refused: &mut Option<oneshot::Receiver<Shown>>) -> Shown {
+    if let Some(receiver) = refused
+        && let Ok(shown) = receiver.await
+    {
+        *refused = None;
+        return shown;
+    }
+    *refused = None;
+    std::future::pending().await
+}
+
+/// Ends everything beside the loop, in time, and picks the code.
+async fn close(
+    opened: Opened,
+    (stop, tasks): (CancellationToken, TaskTracker),
+    ended: Ended,
+) -> Result<Exit, Failure> {
+    let Opened { journal, press, settings, alerting, records, book, verdicts, .. } = opened;
+    records.end();
+    drop((book, verdicts));
+    stop.cancel();
+    tasks.close();
+    // Whatever has not ended by then is cut off with the process.
+    let rest = async { tokio::join!(alerting.close(REST_PATIENCE), tasks.wait()) };
+    let _ = tokio::time::timeout(REST_PATIENCE, rest).await;
+    drop(alerting);
+    let outcome = outcome(ended, settings.course, &journal);
+    drop(journal);
+    press.close(Duration::from_secs(1)).await;
+    outcome
+}
+
+fn outcome(ended: Ended, course: Course, journal: &Journal) -> Result<Exit, Failure> {
+    let end = match ended.result {
+        Some(Ok(end)) => end,
+        Some(Err(error)) => return Err(error.into()),
+        None => End::default(),
+    };
+    if !end.left_raised.is_empty() {
+        let names: Vec<&str> = end.left_raised.iter().map(PoolName::as_str).collect();
+        let text = format!("left above its floor: {}", names.join(", "));
+        journal.say(
+            Line::new(Weight::Error, "stop", text)
+                .help("`runnerctl watch --release` lowers it when GARM answers"),
+        );
+    }
+    if let Some(shown) = &ended.refused {
+        return Err(require_mtls::refusal(&shown.sentence));
+    }
+    match (ended.signal, course) {
+        (Some(Signal::Interrupt), _) => Ok(Exit::Interrupted),
+        (Some(Signal::Terminate), _) | (None, Course::Steady) => Ok(Exit::Done),
+        (None, Course::Once | Course::Release) if end.left_raised.is_empty() => Ok(Exit::Done),
+        (None, Course::Once | Course::Release) => Ok(Exit::Failed),
+    }
+}

@@ -1,0 +1,170 @@
+//! What the files say about the loop, and what of it can change while it runs.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::cli::Context;
+use crate::cli::args::Globals;
+use crate::cli::failure::Failure;
+use crate::cli::load::missing_fleet_file;
+use crate::cli::paths::{Places, Surroundings};
+use crate::cli::policies::Policies;
+use crate::cli::validate::{Gathered, judged};
+use crate::config::{DeclaredPool, FleetFile, Problem, WatchSettings, has_error};
+use crate::domain::desired::Scope;
+use crate::domain::name::FleetName;
+use crate::host::files::{self, Pools};
+use crate::reconcile::watch::{Enrolled, Roll};
+use crate::render::problem;
+use crate::render::words::count;
+use crate::secrets;
+
+/// Fleet file and pools, without errors.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Setup {
+    pub(super) file: FleetFile,
+    /// `watch:` of the fleet file, or its defaults.
+    pub(super) watch: WatchSettings,
+    pub(super) pools: Arc<[DeclaredPool]>,
+    /// What binds the pools.
+    pub(super) policies: Policies,
+    /// The folder of the fleet file.
+    pub(super) base: PathBuf,
+    /// Whether the pools are all of the fleet.
+    pub(super) is_whole: bool,
+    /// Warnings about the files; `validate` shows them.
+    pub(super) warnings: usize,
+}
+
+/// The declared pools as the loop takes them.
+pub(in crate::cli) fn roll(fleet: &FleetName, pools: &[DeclaredPool]) -> Roll {
+    let enrolled =
+        |it: &DeclaredPool| Enrolled { enabled: it.may_be_enabled(), policy: it.scale.clone() };
+    let pools: BTreeMap<_, _> = pools.iter().map(|it| (it.name.clone(), enrolled(it))).collect();
+    Roll { fleet: fleet.clone(), pools, is_whole: false }
+}
+
+/// Files that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refused {
+    /// One sentence.
+    pub(super) message: String,
+    /// Every problem, as `validate` shows it; empty when there is nothing to show.
+    pub(super) report: String,
+    /// What to type next; may be empty.
+    pub(super) help: String,
+}
+
+impl Setup {
+    /// Reads the files as at the start. Fails (3) when they have errors, which are on stderr then.
+    pub(super) fn load(cx: Context<'_>) -> Result<Self, Failure> {
+        match read(cx.globals) {
+            Ok(setup) => Ok(setup),
+            Err(refused) if refused.report.is_empty() => Err(missing_fleet_file()),
+            Err(refused) => {
+                cx.print.say(&refused.report);
+                Err(Failure::input(refused.message)
+                    .help("correct what is marked above; `runnerctl validate` shows it again"))
+            }
+        }
+    }
+
+    /// The pools of the loop.
+    pub(super) fn roll(&self) -> Roll {
+        Roll { is_whole: self.is_whole, ..roll(&self.file.fleet, &self.pools) }
+    }
+
+    /// What resolving the file's secrets may do.
+    pub(super) fn allowed(&self, globals: &Globals) -> secrets::Options {
+        secrets::Options { allow_exec: globals.allow_exec, base_dir: self.base.clone() }
+    }
+
+    /// What differs in `fresh` and is in force only after a restart, in the words of the file.
+    pub(super) fn needs_restart(&self, fresh: &Self) -> Vec<&'static str> {
+        let (old, new) = (&self.watch, &fresh.watch);
+        let rows = [
+            ("fleet", self.file.fleet != fresh.file.fleet),
+            ("garm", self.file.garm != fresh.file.garm),
+            ("watch.listen", old.listen != new.listen),
+            ("watch.resync", old.resync != new.resync),
+            ("watch.audit", old.audit != new.audit),
+            ("watch.audit_key", old.audit_key != new.audit_key),
+            ("watch.previous_audit_keys", old.previous_audit_keys != new.previous_audit_keys),
+            ("watch.audit_required", old.audit_required != new.audit_required),
+            ("watch.audit_anchor", old.audit_anchor != new.audit_anchor),
+            ("watch.tls", old.tls.is_some() != new.tls.is_some()),
+        ];
+        rows.into_iter().filter(|it| it.1).map(|it| it.0).collect()
+    }
+
+    /// What differs in `fresh` and is GARM's to know, pools aside, in the words of the file: only an
+    /// `apply` tells it.
+    pub(super) fn needs_apply(&self, fresh: &Self) -> Vec<&'static str> {
+        let (old, new) = (&self.file, &fresh.file);
+        let rows = [
+            ("controller", old.controller != new.controller),
+            ("credentials", old.credentials != new.credentials),
+            ("runner_mtls", old.runner_mtls != new.runner_mtls),
+            (
+                "policy.networks.must_not_reach",
+                old.policy.must_not_reach != new.policy.must_not_reach,
+            ),
+        ];
+        rows.into_iter().filter(|it| it.1).map(|it| it.0).collect()
+    }
+}
+
+/// What the files hold, as one number. Files with equal ones need not be understood anew: that
+/// takes twenty times the memory of their text. Blocks for as long as the disk does.
+pub(super) fn digest(globals: &Globals) -> [u8; 32] {
+    let places = Places::find(globals, &Surroundings::read());
+    let Pools { sources, problems, .. } = files::read_pools(std::slice::from_ref(&places.pools));
+    let others = [places.fleet.as_ref(), places.policy.as_ref()].into_iter().flatten();
+    let others: Vec<_> = others.map(files::read_fleet).collect();
+    let mut digest = Sha256::new();
+    for source in sources.iter().chain(others.iter().flatten()) {
+        digest.update(format!("{:?} {}\n", source.path, source.text.len()));
+        digest.update(&source.text);
+    }
+    for problem in problems.iter().chain(others.iter().filter_map(|it| it.as_ref().err())) {
+        digest.update(format!("{problem:?}\n"));
+    }
+    digest.update(format!("{places:?}"));
+    digest.finalize().into()
+}
+
+/// Reads the files where flags and environment say. Blocks for as long as the disk does.
+pub(super) fn read(globals: &Globals) -> Result<Setup, Refused> {
+    let places = Places::find(globals, &Surroundings::read());
+    judge(judged(&places, std::slice::from_ref(&places.pools)), &places)
+}
+
+fn judge(gathered: Gathered, places: &Places) -> Result<Setup, Refused> {
+    if has_error(&gathered.problems) {
+        let errors = gathered.problems.iter().filter(|it| is_error(it)).count();
+        let message = format!("{} in the files", count(errors, "problem"));
+        let help = "`runnerctl validate` shows what is wrong".to_owned();
+        return Err(Refused { message, report: problem::text(&gathered.problems), help });
+    }
+    let Some(file) = gathered.manifest.fleet_file else {
+        let message = "there is no fleet file".to_owned();
+        return Err(Refused { message, report: String::new(), help: String::new() });
+    };
+    let watch = file.watch.clone().unwrap_or_default();
+    Ok(Setup {
+        watch,
+        file,
+        pools: gathered.manifest.pools.into(),
+        policies: gathered.policies,
+        base: places.base(),
+        is_whole: gathered.scope == Scope::Whole,
+        warnings: gathered.problems.len(),
+    })
+}
+
+fn is_error(problem: &Problem) -> bool {
+    has_error(std::slice::from_ref(problem))
+}

@@ -1,0 +1,292 @@
+//! From the command line to a service that is about to run: whatever can be wrong with files,
+//! address, certificate, secret or audit file is found here, before GARM is asked anything.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use super::WatchArgs;
+use super::alerting::{Alerting, Facts, Wires};
+use super::anchoring::Anchor;
+use super::audit_feed::{Desk, Records, Work};
+use super::compliance::Verdicts;
+use super::drift::Drifts;
+use super::log::{Journal, Line, Look, Press, Weight};
+use super::setup::{self, Setup};
+use crate::cli::Context;
+use crate::cli::args::Globals;
+use crate::cli::audit_log::{self, Named};
+use crate::cli::connect::{RENEW, connect_through, expect, expiry};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::print::Printer;
+use crate::cli::require_mtls;
+use crate::config::WatchSettings;
+use crate::garm::{Client, Http, tls};
+use crate::host::audit_sink::Rule;
+use crate::host::book::Book;
+use crate::host::clock::Clock;
+use crate::metrics::{Board, Certificates, Counter, Limits, Metered, bind};
+use crate::monitor;
+use crate::notify::Enclosure;
+use crate::reconcile::watch::{Course, Order, Settings, Writes};
+use crate::render::words::count;
+use crate::secrets;
+
+/// Orders that may wait for the loop: it takes them at each turn.
+const ORDERS_MAX: usize = 8;
+
+/// Everything that the service needs.
+pub(super) struct Opened {
+    pub(super) globals: Globals,
+    pub(super) setup: Setup,
+    /// What the files held just before they were read.
+    pub(super) digest: [u8; 32],
+    pub(super) drifts: Drifts,
+    pub(super) settings: Settings,
+    pub(super) board: Arc<Board>,
+    pub(super) listener: Option<TcpListener>,
+    pub(super) certificates: Option<Arc<Certificates>>,
+    pub(super) client: Arc<Client>,
+    /// The client's door, where certificates are renewed.
+    pub(super) http: Arc<Http>,
+    pub(super) book: Book,
+    pub(super) records: Records,
+    /// What is to be done beside the records; taken by the service.
+    pub(super) work: Option<Work>,
+    /// What the loop is told.
+    pub(super) orders: mpsc::Sender<Order>,
+    /// Where the loop takes it; taken by the service.
+    pub(super) taken: Option<mpsc::Receiver<Order>>,
+    pub(super) alerting: Arc<Alerting>,
+    pub(super) facts: Arc<Facts>,
+    pub(super) verdicts: Arc<Verdicts>,
+    pub(super) journal: Journal,
+    pub(super) press: Press,
+}
+
+/// Opens everything. The address comes first: a second `watch` on it changes nothing.
+pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<Opened, Failure> {
+    let digest = setup::digest(cx.globals);
+    let setup = Setup::load(cx)?;
+    let drifts = Drifts::new(&setup);
+    let listener = listen(args, &setup.watch).await?;
+    let certificates = match &setup.watch.tls {
+        Some(files) => Some(Arc::new(Certificates::read(files)?)),
+        None => None,
+    };
+    let board = empty_board(&setup.watch);
+    let book = book(args, &setup, cx).await?;
+    let counted = Arc::clone(&board);
+    let (client, http) = connect_through(&setup.file, setup.base.clone(), cx, |inner| {
+        Arc::new(Metered::new(inner, counted))
+    })?;
+    expect(&client, &setup.pools);
+    prove(args, &setup, &client).await?;
+    let look = Look::new(cx.globals.output, cx.globals.verbose);
+    let (journal, press) = Journal::open(Printer::new(cx.globals.color), look)
+        .map_err(|error| anyhow::Error::new(error).context("cannot start the log's thread"))?;
+    let wires = wires(&setup, &board, &journal);
+    let allowed = setup.allowed(cx.globals);
+    let (orders, taken) = mpsc::channel(ORDERS_MAX);
+    let (records, book, work) = record(book, (&setup, &allowed), &wires, orders.clone()).await?;
+    let facts = Arc::clone(&wires.facts);
+    let alerting = Alerting::start(&setup, &allowed, wires).await?;
+    let settings =
+        Settings { resync: setup.watch.resync, course: args.course(), writes: args.writes() };
+    let verdicts = Arc::new(Verdicts::new(journal.clone(), &setup));
+    let opened = Opened {
+        globals: cx.globals.clone(),
+        setup,
+        digest,
+        drifts,
+        settings,
+        board,
+        listener,
+        certificates,
+        client,
+        http,
+        book,
+        records,
+        work,
+        orders,
+        taken: Some(taken),
+        alerting: Arc::new(alerting),
+        facts,
+        verdicts,
+        journal,
+        press,
+    };
+    opened.greet();
+    Ok(opened)
+}
+
+/// What alerts and records tell and are told.
+fn wires(setup: &Setup, board: &Arc<Board>, journal: &Journal) -> Wires {
+    let facts = Arc::new(Facts::new(setup.watch.resync * 2));
+    let expires_at = client_cert(setup);
+    facts.note_client_cert(expires_at);
+    board.process(|it| it.client_cert_expires_at = expires_at);
+    let (board, journal) = (Arc::clone(board), journal.clone());
+    Wires { board, journal, facts, enclosure: Enclosure::default() }
+}
+
+/// The records of the runners' lives and of the loop's writes, and the anchor of them.
+async fn record(
+    book: Book,
+    (setup, allowed): (&Setup, &secrets::Options),
+    wires: &Wires,
+    orders: mpsc::Sender<Order>,
+) -> Result<(Records, Book, Option<Work>), Failure> {
+    let desk = Desk {
+        fleet: &setup.file.fleet,
+        board: Arc::clone(&wires.board),
+        journal: wires.journal.clone(),
+        facts: Arc::clone(&wires.facts),
+        rule: if setup.watch.audit_required { Rule::Required } else { Rule::GoOn },
+        orders,
+    };
+    let (records, book, mut work) = Records::open(book, desk)?;
+    if let Some(work) = &mut work {
+        work.anchor = Anchor::open(setup, &book, allowed, wires.clone()).await?;
+    }
+    Ok((records, book, work))
+}
+
+/// One look is over before the first round of probes is: its own comes first.
+async fn prove(args: &WatchArgs, setup: &Setup, client: &Client) -> Result<(), Failure> {
+    if (args.course(), args.writes()) == (Course::Once, Writes::Sent)
+        && setup.file.policy.require_mtls
+    {
+        let controller = client.controller().await?.0;
+        require_mtls::check(require_mtls::probes(&setup.file, &controller).await?.as_deref())?;
+    }
+    Ok(())
+}
+
+/// A board without pools.
+fn empty_board(watch: &WatchSettings) -> Arc<Board> {
+    let board = Arc::new(Board::new(Limits::of(watch.resync)));
+    // The first finding must raise an alert, too.
+    let violation = |it: monitor::Kind| Counter::EphemeralViolation { reason: it.word() };
+    board.declare(monitor::Kind::ALL.map(violation));
+    board
+}
+
+/// Takes the address. `--once` and `--release` are over before anybody could ask, and run beside a
+/// `watch` that has the address: they listen only where they are told to.
+async fn listen(args: &WatchArgs, watch: &WatchSettings) -> Result<Option<TcpListener>, Failure> {
+    let address = match (args.listen, args.course()) {
+        (Some(address), _) => address,
+        (None, Course::Steady) => watch.listen,
+        (None, Course::Once | Course::Release) => return Ok(None),
+    };
+    bind(address)
+        .await
+        .map(Some)
+        .map_err(|error| Failure::new(Exit::Failed, error.to_string()).help(error.help))
+}
+
+/// What writes nothing to GARM records nothing either: the log is of the `watch` that acts.
+async fn book(args: &WatchArgs, setup: &Setup, cx: Context<'_>) -> Result<Book, Failure> {
+    match args.writes() {
+        Writes::Withheld => Ok(Book::Off),
+        Writes::Sent => {
+            let named = Named {
+                path: setup.watch.audit.clone(),
+                key: setup.watch.audit_key.as_ref(),
+                previous_keys: &setup.watch.previous_audit_keys,
+                help: "name another file with `watch.audit` in the fleet file",
+            };
+            audit_log::open(named, setup.base.clone(), cx).await
+        }
+    }
+}
+
+/// When the client certificate for GARM expires; absent without one.
+pub(super) fn client_cert(setup: &Setup) -> Option<Timestamp> {
+    let client = setup.file.garm.tls.as_ref()?.client.as_ref()?;
+    tls::holds_until(&client.cert)
+}
+
+impl Opened {
+    /// What it is about to do, and what a person should know first.
+    fn greet(&self) {
+        let say = |weight, text: String| self.journal.say(Line::new(weight, "start", text));
+        let file = &self.setup.file;
+        let what = match self.settings.course {
+            Course::Steady => "watches",
+            Course::Once => "looks once at",
+            Course::Release => "releases the levels of",
+        };
+        say(
+            Weight::Note,
+            format!(
+                "runnerctl {} {what} fleet `{}` on {} as {} says: {}",
+                env!("CARGO_PKG_VERSION"),
+                file.fleet,
+                self.client.address(),
+                file.path,
+                self.pools()
+            ),
+        );
+        self.greet_listener();
+        if let Book::Diary(diary) = &self.book {
+            let path = diary.ledger().path().display();
+            say(Weight::Note, format!("every write and every runner is recorded in {path}"));
+        }
+        if self.settings.writes == Writes::Withheld {
+            say(Weight::Warning, "nothing is written to GARM (`--dry-run`)".into());
+        }
+        if let Some(expiry) = expiry(file, Clock::Real.now()) {
+            self.journal.say(Line::new(Weight::Warning, "start", expiry).help(RENEW));
+        }
+        if file.receivers.is_empty() && self.settings.course == Course::Steady {
+            self.journal.say(
+                Line::new(
+                    Weight::Warning,
+                    "start",
+                    "no alert reaches anybody: there is no receiver",
+                )
+                .help("name one under `receivers` in the fleet file"),
+            );
+        }
+        if self.setup.warnings > 0 {
+            let text = count(self.setup.warnings, "warning");
+            self.journal.say(
+                Line::new(Weight::Warning, "start", format!("{text} about the files"))
+                    .help("`runnerctl validate` shows them"),
+            );
+        }
+    }
+
+    fn pools(&self) -> String {
+        let pools = &self.setup.pools;
+        let scaled = pools.iter().filter(|it| it.may_be_enabled() && it.scale.autoscale).count();
+        match pools.len() - scaled {
+            0 => format!("scales {}", count(scaled, "pool")),
+            rest => format!("scales {}, leaves {rest} at their level", count(scaled, "pool")),
+        }
+    }
+
+    fn greet_listener(&self) {
+        let Some(address) = self.listener.as_ref().and_then(|it| it.local_addr().ok()) else {
+            return;
+        };
+        let scheme = if self.certificates.is_some() { "https" } else { "http" };
+        self.journal.say(Line::new(
+            Weight::Note,
+            "start",
+            format!("answers on {scheme}://{address}: /metrics /healthz /readyz /decisions"),
+        ));
+        if !address.ip().is_loopback() && self.certificates.is_none() {
+            let text = "other machines can read metrics and decisions without a certificate";
+            self.journal.say(
+                Line::new(Weight::Warning, "start", text)
+                    .help("add `watch.tls`, or listen on 127.0.0.1"),
+            );
+        }
+    }
+}

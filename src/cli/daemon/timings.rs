@@ -1,0 +1,164 @@
+//! How long jobs waited and runners took to start, from what passes by: GARM keeps no history of
+//! either (GARM.md §f).
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::domain::fleet::Fleet;
+use crate::domain::job::{Job, JobStatus};
+use crate::domain::name::PoolId;
+use crate::domain::runner::{Runner, RunnerStatus};
+use crate::scaling::{Change, Moment};
+
+/// One thing that has taken its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Took {
+    /// A job waited so long until a runner of this pool took it.
+    Queue(PoolId, Duration),
+    /// A runner of this pool took so long from created to idle.
+    Startup(PoolId, Duration),
+}
+
+/// Jobs that wait and runners that boot. Bounded by what GARM lists: a full read forgets the rest.
+#[derive(Debug, Default)]
+pub(super) struct Timings {
+    /// Since when each waiting job waits, by `workflow_job_id`.
+    waiting: HashMap<i64, Timestamp>,
+    /// Runners that have not been idle yet, by GARM's id.
+    booting: HashSet<String>,
+    /// Whether a full read has been seen: what had begun before is not timed.
+    has_read: bool,
+}
+
+impl Timings {
+    /// The whole fleet was read.
+    pub(super) fn read(&mut self, fleet: &Fleet) -> Vec<Took> {
+        let mut took = Vec::new();
+        if self.has_read {
+            for runner in &fleet.runners {
+                self.see_runner(runner, &mut took);
+            }
+        }
+        self.has_read = true;
+        let before = std::mem::take(&mut self.waiting);
+        // The row of a job says that it began before the row of its runner does.
+        let waits = |it: &&Job| match it.status {
+            JobStatus::Queued => true,
+            JobStatus::InProgress => before.contains_key(&it.workflow_job_id),
+            JobStatus::Completed | JobStatus::Other(_) => false,
+        };
+        self.waiting =
+            fleet.jobs.iter().filter(waits).map(|it| (it.workflow_job_id, it.created_at)).collect();
+        let boots = |it: &&Runner| is_booting(it);
+        self.booting = fleet.runners.iter().filter(boots).map(|it| it.id.clone()).collect();
+        took
+    }
+
+    /// One row has changed.
+    pub(super) fn changed(&mut self, change: &Change) -> Vec<Took> {
+        let mut took = Vec::new();
+        match change {
+            Change::Runner(runner) => self.see_runner(runner, &mut took),
+            Change::RunnerGone(id) => drop(self.booting.remove(id)),
+            Change::Job(job) => self.see_job(job),
+            // A job that GARM forgets may still start, and its runner's row tells.
+            Change::JobGone(_) | Change::Pool(_) | Change::PoolGone(_) => {}
+        }
+        took
+    }
+
+    fn see_job(&mut self, job: &Job) {
+        match job.status {
+            JobStatus::Queued => {
+                self.waiting.insert(job.workflow_job_id, job.created_at);
+            }
+            JobStatus::Completed => {
+                self.waiting.remove(&job.workflow_job_id);
+            }
+            // The row of its runner comes within milliseconds and tells the pool.
+            JobStatus::InProgress | JobStatus::Other(_) => {}
+        }
+    }
+
+    fn see_runner(&mut self, runner: &Runner, took: &mut Vec<Took>) {
+        let Some(pool) = &runner.pool else { return };
+        let since = |start: Timestamp| Moment::new(runner.updated_at).age(start);
+        let waited_since = runner.job.and_then(|it| self.waiting.remove(&it));
+        if let Some(start) = waited_since {
+            took.push(Took::Queue(pool.clone(), since(start)));
+        }
+        if is_booting(runner) {
+            self.booting.insert(runner.id.clone());
+        } else if self.booting.remove(&runner.id) && runner.runner_status == RunnerStatus::Idle {
+            took.push(Took::Startup(pool.clone(), since(runner.created_at)));
+        }
+    }
+}
+
+fn is_booting(runner: &Runner) -> bool {
+    matches!(runner.runner_status, RunnerStatus::Pending | RunnerStatus::Installing)
+        && !runner.status.is_leaving()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scaling::testing::{fleet, job, pool, runner, secs};
+
+    fn at(name: &str, state: &str, created: i64, updated: i64) -> Runner {
+        let row = runner("a", name, state, updated);
+        Runner { created_at: crate::scaling::testing::at(created), ..row }
+    }
+
+    fn queue(seconds: u64) -> Took {
+        Took::Queue(PoolId::new("a"), secs(seconds))
+    }
+
+    fn startup(seconds: u64) -> Took {
+        Took::Startup(PoolId::new("a"), secs(seconds))
+    }
+
+    #[test]
+    fn a_job_is_timed_once_when_the_row_of_a_runner_names_it() {
+        let mut timings = Timings::default();
+        let read = fleet(0, vec![pool("a", &["x"])], vec![], vec![job(1, &["x"], -30)]);
+        assert_eq!(timings.read(&read), []);
+        let carrier = Runner { job: Some(1_001), ..at("r", "running/active", -20, 15) };
+        assert_eq!(timings.changed(&Change::Runner(carrier.clone())), [queue(45)]);
+        assert_eq!(timings.changed(&Change::Runner(carrier)), []);
+    }
+
+    #[test]
+    fn a_runner_is_timed_when_it_becomes_idle_by_an_event_or_by_a_read() {
+        let mut timings = Timings::default();
+        let boots = || vec![at("r", "running/pending", 0, 5), at("s", "running/pending", 0, 5)];
+        timings.read(&fleet(5, vec![pool("a", &["x"])], boots(), vec![]));
+        let idle = at("r", "running/idle", 0, 20);
+        assert_eq!(timings.changed(&Change::Runner(idle.clone())), [startup(20)]);
+        let later = vec![idle, at("s", "running/idle", 0, 33)];
+        let read = fleet(40, vec![pool("a", &["x"])], later, vec![]);
+        assert_eq!(timings.read(&read), [startup(33)]);
+    }
+
+    #[test]
+    fn what_had_begun_before_the_first_read_is_not_timed() {
+        let mut timings = Timings::default();
+        let busy = Runner { job: Some(1_001), ..at("r", "running/active", -90, -60) };
+        let read = fleet(0, vec![pool("a", &["x"])], vec![busy.clone()], vec![]);
+        assert_eq!(timings.read(&read), []);
+        assert_eq!(timings.changed(&Change::Runner(busy)), []);
+    }
+
+    #[test]
+    fn a_cancelled_job_and_a_failed_runner_are_not_timed() {
+        let mut timings = Timings::default();
+        let boots = vec![at("r", "running/pending", 0, 5)];
+        timings.read(&fleet(5, vec![pool("a", &["x"])], boots, vec![job(1, &["x"], 0)]));
+        let ended = Job { status: JobStatus::Completed, ..job(1, &["x"], 0) };
+        assert_eq!(timings.changed(&Change::Job(ended)), []);
+        let carrier = Runner { job: Some(1_001), ..at("r", "running/failed", 0, 30) };
+        assert_eq!(timings.changed(&Change::Runner(carrier)), []);
+    }
+}

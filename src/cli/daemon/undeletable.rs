@@ -1,0 +1,98 @@
+//! Runners that GARM does not get deleted: what their provider says of it, told as soon as GARM has
+//! it and once as long as it says the same.
+
+use std::collections::BTreeMap;
+
+use super::log::Line;
+use super::log_lines;
+use crate::domain::fleet::Fleet;
+use crate::domain::name::{FleetName, PoolId, PoolName};
+use crate::domain::runner::Runner;
+use crate::scaling::Change;
+
+/// What was told of each runner that is there, by GARM's id of it.
+#[derive(Debug, Default)]
+pub(super) struct Leaving {
+    told: BTreeMap<String, String>,
+}
+
+impl Leaving {
+    /// The whole fleet; brings what is news of the pools of `owner`.
+    pub(super) fn read(&mut self, fleet: &Fleet, owner: &FleetName) -> Vec<Line> {
+        let pools = || fleet.pools.iter().filter_map(|it| Some((&it.id, it.owned_name(owner)?)));
+        let failing = || fleet.runners.iter().filter(|it| it.deletion_fault().is_some());
+        if failing().next().is_none() && self.told.is_empty() {
+            return Vec::new();
+        }
+        let names: BTreeMap<&PoolId, PoolName> = pools().collect();
+        let there: BTreeMap<&str, &Runner> =
+            fleet.runners.iter().map(|it| (it.id.as_str(), it)).collect();
+        self.told.retain(|id, _| there.contains_key(id.as_str()));
+        failing().filter_map(|it| self.see(it, names.get(it.pool.as_ref()?)?)).collect()
+    }
+
+    /// One row has changed, in the pools by these names.
+    pub(super) fn changed(
+        &mut self,
+        change: &Change,
+        names: &BTreeMap<PoolId, PoolName>,
+    ) -> Option<Line> {
+        match change {
+            Change::Runner(runner) => self.see(runner, names.get(runner.pool.as_ref()?)?),
+            Change::RunnerGone(id) => {
+                self.told.remove(id);
+                None
+            }
+            Change::Job(_) | Change::JobGone(_) | Change::Pool(_) | Change::PoolGone(_) => None,
+        }
+    }
+
+    fn see(&mut self, runner: &Runner, pool: &PoolName) -> Option<Line> {
+        let fault = runner.deletion_fault()?;
+        let before = self.told.insert(runner.id.clone(), fault.to_owned());
+        (before.as_deref() != Some(fault))
+            .then(|| log_lines::undeletable(&runner.name, fault, pool))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scaling::testing::{fleet, pool, runner};
+
+    fn leaving(state: &str, fault: Option<&str>) -> Runner {
+        Runner { provider_fault: fault.map(str::to_owned), ..runner("web", "r-1", state, -9) }
+    }
+
+    #[test]
+    fn what_the_provider_says_is_told_once_as_long_as_it_is_the_same() {
+        let owner = FleetName::new("acme").unwrap();
+        let names = [(PoolId::new("web"), PoolName::new("web").unwrap())].into();
+        let mut told = Leaving::default();
+        let mut hear = |state: &str, fault| {
+            let change = Change::Runner(leaving(state, fault));
+            told.changed(&change, &names).map(|it| it.text)
+        };
+        // GARM forgets the words at each attempt.
+        assert_eq!(hear("pending_delete/idle", None), None);
+        assert_eq!(hear("deleting/idle", None), None);
+        let first = hear("pending_delete/idle", Some("volume is removed\n"));
+        let expected = "runner `r-1` cannot be deleted: its provider says: volume is removed";
+        assert_eq!(first.as_deref(), Some(expected));
+        assert_eq!(hear("deleting/idle", None), None);
+        assert_eq!(hear("pending_delete/idle", Some("volume is removed\n")), None);
+        assert!(hear("pending_delete/idle", Some("quota")).is_some());
+        assert_eq!(hear("error/pending", Some("no image")), None, "that is no deletion");
+
+        let read = |told: &mut Leaving, runners| {
+            let fleet = fleet(0, vec![pool("web", &["x"])], runners, vec![]);
+            told.read(&fleet, &owner).len()
+        };
+        let still = || vec![leaving("pending_delete/idle", Some("quota"))];
+        assert_eq!(read(&mut told, still()), 0, "told by the event");
+        assert_eq!(read(&mut told, vec![]), 0);
+        assert_eq!(read(&mut told, still()), 1, "another one of that id, or a restart");
+        assert_eq!(told.changed(&Change::RunnerGone(leaving("x/y", None).id), &names), None);
+        assert!(told.told.is_empty());
+    }
+}

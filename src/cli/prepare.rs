@@ -1,0 +1,168 @@
+//! What `plan` and `apply` begin with: the files, the fleet as it is, and the plan between them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::desired::{Desired, Scope};
+use crate::domain::fleet::Fleet;
+use crate::domain::name::PoolName;
+use crate::domain::proof::Probe;
+use crate::garm::Client;
+use crate::host::clock::Clock;
+use crate::host::files::Start;
+use crate::monitor::compliance::{Facts, Verdict, report};
+use crate::plan::saved::Inputs;
+use crate::plan::{Plan, create_in_flight, plan};
+use crate::policy::Others;
+use crate::reconcile::read_fleet::{Ask, Credentials, read_fleet};
+use crate::render::plan::Heading;
+use crate::render::words::nearest;
+use crate::secrets::AppKey;
+
+use super::Context;
+use super::connect::{connect, expect, tell_remarks};
+use super::credentials::{Apps, resolve};
+use super::failure::Failure;
+use super::kit::{agents, kit};
+use super::load::{Loaded, load_from, stop_at};
+use super::paths::Places;
+use super::reading::reading;
+use super::{require_mtls, requirements};
+
+/// How often the fleet is read again while another run is in the middle of a create, and how long
+/// is waited in between: 10 s in all (DESIGN §4).
+const RE_READS: usize = 10;
+const RE_READ_PAUSE: Duration = Duration::from_secs(1);
+
+/// Files, fleet and plan.
+pub struct Survey {
+    /// The files.
+    pub loaded: Loaded,
+    /// What they ask for.
+    pub desired: Desired,
+    /// The way to GARM.
+    pub client: Arc<Client>,
+    /// GARM as it was read.
+    pub fleet: Fleet,
+    /// What would be done.
+    pub plan: Plan,
+    /// Which GARM this is about.
+    pub heading: Heading,
+    /// What shows whether mTLS is enforced; absent unless `policy.require_mtls` asks for it.
+    pub probes: Option<Vec<Probe>>,
+    /// The keys of the plan's credentials, by their names.
+    pub keys: BTreeMap<String, AppKey>,
+}
+
+/// Reads the files at `places`, the fleet, and plans. Fails with 3 or 4; writes nothing.
+pub async fn survey(
+    places: Places,
+    targets: &[PoolName],
+    cx: Context<'_>,
+) -> Result<Survey, Failure> {
+    let loaded = load_from(places, cx)?;
+    let mut desired = loaded.desired(cx)?;
+    stop_at(&loaded.violations(Others::default()), cx)?;
+    check_targets(targets, &desired)?;
+    let file = loaded.fleet_file()?;
+    let kit = kit(file, loaded.places.base(), cx).await?;
+    let client = connect(file, loaded.places.base(), cx)?;
+    expect(&client, &loaded.manifest.pools);
+    // With `--target` nothing is looked at that is no pool.
+    let apps = if targets.is_empty() { resolve(&loaded, cx).await? } else { Apps::default() };
+    let mut ask = loaded.ask();
+    if !apps.wanted.is_empty() {
+        ask.credentials = Credentials::Wanted;
+    }
+    desired.credentials = apps.wanted;
+    let heading = Heading { garm_url: client.address(), fleet_file: file.path.clone() };
+    let fleet = settled_fleet(&client, &ask, &desired, cx).await?;
+    tell_remarks(&client, cx);
+    stop_at(&loaded.violations(undeclared(&desired, &fleet)), cx)?;
+    stop_at(&agents(&loaded.manifest, &fleet.entities), cx)?;
+    let plan = plan(&desired, &fleet, &loaded.options(targets, kit)?);
+    let probes = require_mtls::probes(loaded.fleet_file()?, &fleet.controller).await?;
+    Ok(Survey { loaded, desired, client, fleet, plan, heading, probes, keys: apps.keys })
+}
+
+impl Survey {
+    /// The report on the requirements, as far as this run has asked.
+    pub fn requirements(&self) -> Result<Vec<Verdict>, Failure> {
+        let file = self.loaded.fleet_file()?;
+        let pools = &self.loaded.manifest.pools;
+        let facts = Facts {
+            // Pools that break a rule have ended the run.
+            networks: Some(requirements::networks(pools, file, BTreeSet::new())),
+            credentials: (self.fleet.credentials.as_deref())
+                .map(|it| requirements::credentials(it, file)),
+            mtls: self.probes.as_deref().map(requirements::mtls),
+            ..Facts::default()
+        };
+        Ok(report(&facts, &file.policy.accept))
+    }
+}
+
+/// The fleet, when no create of ours is in flight any more: another run is about to name its pool
+/// or to take it away again, and a plan made in between would be wrong in a moment.
+async fn settled_fleet(
+    client: &Client,
+    ask: &Ask,
+    desired: &Desired,
+    cx: Context<'_>,
+) -> Result<Fleet, Failure> {
+    let address = client.address();
+    let read = || reading(&address, read_fleet(client, ask, &Clock::Real), cx);
+    let mut fleet = read().await?;
+    for _ in 0..RE_READS {
+        if !create_in_flight(&fleet, &desired.fleet) {
+            break;
+        }
+        cx.print.say_quietly("another run is creating a pool: reading the fleet again");
+        tokio::time::sleep(RE_READ_PAUSE).await;
+        fleet = read().await?;
+    }
+    Ok(fleet)
+}
+
+/// The enabled pools of ours that the files at hand say nothing about, and that stay. When they
+/// speak for the whole fleet, none stays.
+fn undeclared(desired: &Desired, fleet: &Fleet) -> Others {
+    if desired.scope == Scope::Whole {
+        return Others::default();
+    }
+    let is_declared = |name: &PoolName| desired.pools.iter().any(|it| it.name == *name);
+    let ours = fleet.pools.iter().filter(|it| {
+        it.spec.enabled && it.owned_name(&desired.fleet).is_some_and(|name| !is_declared(&name))
+    });
+    Others { runners: ours.map(|it| it.spec.max_runners).fold(0, u32::saturating_add) }
+}
+
+/// Every `--target` names a declared pool.
+fn check_targets(targets: &[PoolName], desired: &Desired) -> Result<(), Failure> {
+    let names = || desired.pools.iter().map(|it| it.name.as_str());
+    for target in targets {
+        if names().all(|it| it != target.as_str()) {
+            let failure = Failure::usage(format!("`--target {target}`: no such pool is declared"));
+            return Err(match nearest(target.as_str(), names()) {
+                Some(near) => failure.help(format!("did you mean `{near}`?")),
+                None => failure.help("`--target` takes the name of a pool in the pool files"),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What a saved plan keeps of where it came from, so that `apply` can be run from anywhere.
+pub fn inputs(places: &Places, targets: &[PoolName]) -> Inputs {
+    let whole = |it: &Start| {
+        let path = it.path();
+        std::path::absolute(&path).unwrap_or(path).to_string_lossy().into_owned()
+    };
+    Inputs {
+        config: places.fleet.as_ref().map(whole),
+        pools: Some(whole(&places.pools)),
+        policy: places.policy.as_ref().map(whole),
+        target: targets.iter().map(ToString::to_string).collect(),
+    }
+}

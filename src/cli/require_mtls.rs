@@ -1,0 +1,36 @@
+//! Whether mTLS is proven to be enforced, for whoever must not write otherwise.
+
+use super::failure::Failure;
+use crate::config::FleetFile;
+use crate::domain::fleet::Controller;
+use crate::domain::proof::{Probe, Proof};
+use crate::garm::probe::{self, Doors};
+use crate::render::proof;
+
+/// The probes that `policy.require_mtls` asks for; absent where it is not set. Take at most about
+/// ten seconds. Fails (3) when a certificate file of ours cannot be used.
+pub(super) async fn probes(
+    file: &FleetFile,
+    controller: &Controller,
+) -> Result<Option<Vec<Probe>>, Failure> {
+    if !file.policy.require_mtls {
+        return Ok(None);
+    }
+    Ok(Some(probe::prove(&Doors::of(&file.garm, controller)).await?))
+}
+
+/// Refuses (6) unless every probe was refused. That nobody answers is no proof.
+pub(super) fn check(probes: Option<&[Probe]>) -> Result<(), Failure> {
+    match probes {
+        Some(probes) if Proof::of(probes) != Proof::Enforced => {
+            Err(refusal(&proof::sentence(probes)))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The refusal (6), for what the probes have shown.
+pub(super) fn refusal(sentence: &str) -> Failure {
+    Failure::refused(format!("`policy.require_mtls` is set, and {sentence}"))
+        .help("`runnerctl validate --online` shows every probe")
+}

@@ -1,0 +1,196 @@
+//! URLs, hosts and ports.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use url::Url;
+
+use super::diagnostic_code::Code;
+use super::scalar::Misfit;
+use super::settings::HostPort;
+
+/// Longest host name, in characters.
+pub(super) const HOST_MAX: usize = 253;
+
+/// Where plain HTTP may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Plain {
+    /// To this machine only: a password travels in it.
+    Loopback,
+    /// Anywhere.
+    Anywhere,
+}
+
+/// Reads a base URL. No user, no query, no fragment; the trailing slash is dropped. Never quotes
+/// the text, which may hold a password.
+pub(super) fn url(text: &str, plain: Plain) -> Result<String, Misfit> {
+    let misfit = |message: &str| Misfit::new(Code::Url, message);
+    if text.contains('@') {
+        return Err(misfit("the URL has an `@`: no user and no password stand in a URL")
+            .help("put them where they belong, as references"));
+    }
+    if text.contains(['?', '#']) {
+        return Err(misfit("the URL has a `?` or a `#`").help("end it before that"));
+    }
+    let Some(parts) = parts(text) else {
+        return Err(misfit("this is no URL").help("such as `https://garm.example.com`"));
+    };
+    if parts.scheme == "http" && plain == Plain::Loopback && !is_loopback(parts.host) {
+        let message = "`http://` goes only to a loopback address: the password would travel open";
+        return Err(misfit(message).help("write `https://…`, or `http://127.0.0.1:…`"));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// Judges a URL that is a secret by itself, such as a chat's webhook: only its form.
+pub(super) fn url_with_secret(text: &str) -> Result<(), Misfit> {
+    match parts(text) {
+        Some(_) => Ok(()),
+        None => {
+            let misfit = Misfit::new(Code::Url, "this is no URL");
+            Err(misfit.help("such as `https://hooks.example.com/…`"))
+        }
+    }
+}
+
+/// What a URL is made of, as far as it matters here.
+struct Parts<'t> {
+    scheme: &'t str,
+    host: &'t str,
+}
+
+/// Takes `http://HOST`, `https://HOST:PORT/REST` and the like apart. Less than the standard
+/// allows, so that a pattern says the same: plain ASCII, lower-case scheme, no user.
+fn parts(text: &str) -> Option<Parts<'_>> {
+    let (scheme, rest) = text.split_once("://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(end);
+    let is_port = authority.rsplit_once(':').filter(|(host, _)| is_host(host));
+    let host = match is_port {
+        Some((host, digits)) => port(digits).map(|_| host)?,
+        None => Some(authority).filter(|it| is_host(it))?,
+    };
+    let fits = matches!(scheme, "http" | "https")
+        && tail.bytes().all(|b| b.is_ascii_graphic())
+        && Url::parse(text).is_ok();
+    fits.then_some(Parts { scheme, host })
+}
+
+/// A name, an IPv4 address or an IPv6 address in brackets.
+fn is_host(host: &str) -> bool {
+    if let Some(rest) = host.strip_prefix('[') {
+        return rest.strip_suffix(']').is_some_and(|it| it.parse::<Ipv6Addr>().is_ok());
+    }
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    (1..=HOST_MAX).contains(&host.len()) && host.bytes().all(is_name)
+}
+
+/// 1 to 65535, without leading zeros.
+fn port(digits: &str) -> Option<u16> {
+    let is_plain = !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit());
+    is_plain.then(|| digits.parse().ok())?
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost"
+        || host == "[::1]"
+        || host.parse::<Ipv4Addr>().is_ok_and(|it| it.is_loopback())
+}
+
+/// Reads `ADDRESS:PORT`.
+pub(super) fn listen(text: &str) -> Result<SocketAddr, Misfit> {
+    let is_plain = text.rsplit_once(':').is_some_and(|it| port(it.1).is_some());
+    text.parse().ok().filter(|_| is_plain).ok_or_else(|| {
+        Misfit::new(Code::Address, "this is no address with a port")
+            .help("such as `127.0.0.1:9477`, `0.0.0.0:9477` or `[::1]:9477`")
+    })
+}
+
+/// Reads `HOST:PORT`; an IPv6 address stands in brackets.
+pub(super) fn host_port(text: &str) -> Result<HostPort, Misfit> {
+    let split = text.rsplit_once(':').filter(|(host, _)| is_host(host));
+    split.and_then(|(host, digits)| Some((host, port(digits)?))).map_or_else(
+        || {
+            Err(Misfit::new(Code::Address, "this is no host with a port")
+                .help("such as `10.0.0.1:9997`, `db.example.com:5432` or `[fd00::1]:443`"))
+        },
+        |(host, port)| {
+            let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+            Ok(HostPort { host, port })
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_goes_to_loopback_only() {
+        for good in [
+            "https://garm.example.com",
+            "https://garm.example.com:8443/base/",
+            "https://[fd00::1]:8443",
+            "http://127.0.0.1:9997",
+            "http://127.1.2.3",
+            "http://localhost:80/",
+            "http://[::1]:9997",
+        ] {
+            assert_eq!(url(good, Plain::Loopback).as_deref(), Ok(good.trim_end_matches('/')));
+        }
+        for bad in [
+            "http://garm.example.com",
+            "http://10.0.0.1",
+            "http://127.0.0.1.example.com",
+            "http://localhost.example.com",
+            "ftp://garm.example.com",
+            "garm.example.com",
+            "https://",
+            "https://u:p@garm.example.com",
+            "https://garm.example.com?x=1",
+            "https://garm.example.com#x",
+            "https://garm .example.com",
+            "HTTPS:garm.example.com",
+            "http://127.1",
+            "http://0x7f000001",
+            "https://garm.example.com:0",
+            "https://garm.example.com:65536",
+            "https://[::1",
+            "https://é.example.com",
+            "",
+        ] {
+            assert_eq!(url(bad, Plain::Loopback).map_err(|it| it.code), Err(Code::Url), "{bad}");
+        }
+        assert!(url("http://alertmanager:9093", Plain::Anywhere).is_ok());
+    }
+
+    #[test]
+    fn hosts_come_with_ports() {
+        let host = |text| host_port(text).map(|it| (it.host, it.port)).ok();
+        assert_eq!(host("10.0.0.1:9997"), Some(("10.0.0.1".into(), 9997)));
+        assert_eq!(host("db.example.com:5432"), Some(("db.example.com".into(), 5432)));
+        assert_eq!(host("[fd00::1]:443"), Some(("fd00::1".into(), 443)));
+        for bad in [
+            "",
+            "a",
+            "a:",
+            ":1",
+            "a:0",
+            "a:65536",
+            "a:+1",
+            "a b:1",
+            "fd00::1:443",
+            "[x]:1",
+            "[::1:1",
+        ] {
+            assert_eq!(host(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn listeners_are_addresses_in_numbers() {
+        assert!(listen("127.0.0.1:9477").is_ok() && listen("[::]:1").is_ok());
+        for bad in ["localhost:1", "127.0.0.1", ":9477", "127.0.0.1:65536"] {
+            assert!(listen(bad).is_err(), "{bad}");
+        }
+    }
+}

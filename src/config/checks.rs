@@ -1,0 +1,103 @@
+//! What only shows when all pools are seen together.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::declared::DeclaredPool;
+use super::diagnostic_code::Code;
+use super::diagnostics::{At, Desk, Draft};
+
+/// A declared pool and the place of its name.
+pub(super) struct Placed<'p> {
+    pub(super) pool: &'p DeclaredPool,
+    pub(super) at: At,
+}
+
+/// Two pools of one entity with equal labels: which of them gets a job is chance.
+pub(super) fn equal_labels(pools: &[Placed<'_>], desk: &mut Desk) {
+    let mut seen: HashMap<String, &Placed<'_>> = HashMap::new();
+    for placed in pools {
+        let labels: Vec<&str> = placed.pool.labels.keys().collect();
+        let entity = placed.pool.entity.as_ref().map(|it| it.to_string().to_lowercase());
+        let key = format!("{entity:?} {labels:?}");
+        let Some(first) = seen.get(&key) else {
+            seen.insert(key, placed);
+            continue;
+        };
+        let message = format!(
+            "pools `{}` and `{}` have the same labels, so jobs go to either of them",
+            first.pool.name, placed.pool.name
+        );
+        let draft = Draft::warning(Code::EqualLabels, placed.at, message)
+            .context(first.at, "the same labels")
+            .help("give one of them a label of its own, and let jobs ask for it");
+        desk.report(draft);
+    }
+}
+
+/// Two pools that adopt the same one.
+pub(super) fn one_adopter(pools: &[Placed<'_>], desk: &mut Desk) {
+    let mut seen: HashMap<&str, &Placed<'_>> = HashMap::new();
+    for placed in pools {
+        let Some(adopt) = placed.pool.adopt.as_deref() else { continue };
+        match seen.get(adopt) {
+            Some(first) => {
+                let message = format!(
+                    "pools `{}` and `{}` adopt the same pool",
+                    first.pool.name, placed.pool.name
+                );
+                let draft = Draft::error(Code::DuplicateAdopt, placed.at, message);
+                desk.report(draft.context(first.at, "adopts it, too"));
+            }
+            None => drop(seen.insert(adopt, placed)),
+        }
+    }
+}
+
+/// What `plan` still needs, one draft for each set of fields that pools lack together.
+pub(super) fn needed(pools: &[Placed<'_>], make: fn(Code, At, String) -> Draft) -> Vec<Draft> {
+    let mut groups: BTreeMap<Vec<&str>, Vec<&Placed<'_>>> = BTreeMap::new();
+    for placed in pools {
+        let missing = placed.pool.missing();
+        if !missing.is_empty() {
+            groups.entry(missing).or_default().push(placed);
+        }
+    }
+    groups.into_iter().map(|(missing, pools)| one_needed(&missing, &pools, make)).collect()
+}
+
+fn one_needed(
+    missing: &[&str],
+    pools: &[&Placed<'_>],
+    make: fn(Code, At, String) -> Draft,
+) -> Draft {
+    let words: Vec<String> = missing
+        .iter()
+        .map(|it| match *it {
+            "organization" => "one of `organization`, `repository` and `enterprise`".to_owned(),
+            key => format!("`{key}`"),
+        })
+        .collect();
+    let message = format!("`plan` needs {} for {}", joined(&words), names(pools));
+    make(Code::NeededForPlan, pools[0].at, message)
+        .help("write that into the pool, or for all pools into `defaults:` of the fleet file")
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn joined(words: &[String]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+fn names(pools: &[&Placed<'_>]) -> String {
+    const SHOWN: usize = 3;
+    let mut words: Vec<String> =
+        pools.iter().take(SHOWN).map(|it| format!("`{}`", it.pool.name)).collect();
+    if pools.len() > SHOWN {
+        words.push(format!("{} more", pools.len() - SHOWN));
+    }
+    let noun = if pools.len() == 1 { "pool" } else { "pools" };
+    format!("{noun} {}", joined(&words))
+}

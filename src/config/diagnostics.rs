@@ -1,0 +1,145 @@
+//! Where problems are collected while files are read, and where they get their source lines.
+
+use super::diagnostic_code::{Code, Severity};
+use super::node::Span;
+use super::problem::{Excerpt, Problem, Role};
+use super::text::{FileText, Spotlight};
+use crate::domain::text::escape;
+
+/// Most problems shown of one file; the rest is counted.
+const PROBLEMS_MAX: usize = 500;
+
+/// A spot in one of the files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct At {
+    /// Index among the files.
+    pub(super) file: usize,
+    pub(super) span: Span,
+}
+
+/// A problem whose source lines are not cut out yet.
+#[derive(Debug, Clone)]
+pub(super) struct Draft {
+    code: Code,
+    severity: Severity,
+    at: At,
+    message: String,
+    label: String,
+    help: Option<String>,
+    context: Vec<(At, String)>,
+}
+
+impl Draft {
+    pub(super) fn error(code: Code, at: At, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: Severity::Error,
+            at,
+            message: message.into(),
+            label: String::new(),
+            help: None,
+            context: Vec::new(),
+        }
+    }
+
+    pub(super) fn warning(code: Code, at: At, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, at, message) }
+    }
+
+    /// What to type next.
+    pub(super) fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+
+    /// What is said beside the spot itself.
+    pub(super) fn label(self, label: impl Into<String>) -> Self {
+        Self { label: label.into(), ..self }
+    }
+
+    /// Another spot, that explains it.
+    pub(super) fn context(mut self, at: At, label: impl Into<String>) -> Self {
+        self.context.push((at, label.into()));
+        self
+    }
+}
+
+/// The desk: the files that are read, and the problems found so far.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    files: Vec<FileText>,
+    /// Problems of each file, and how many there were.
+    drafts: Vec<(Vec<Draft>, usize)>,
+}
+
+impl Desk {
+    /// Adds a file; brings its index.
+    pub(super) fn add(&mut self, file: FileText) -> usize {
+        self.files.push(file);
+        self.drafts.push((Vec::new(), 0));
+        self.files.len() - 1
+    }
+
+    pub(super) fn file(&mut self, index: usize) -> &mut FileText {
+        &mut self.files[index]
+    }
+
+    pub(super) fn report(&mut self, draft: Draft) {
+        let (drafts, count) = &mut self.drafts[draft.at.file];
+        *count += 1;
+        if drafts.len() < PROBLEMS_MAX {
+            drafts.push(draft);
+        }
+    }
+
+    /// Adds to the help of all problems of a kind.
+    pub(super) fn help_on(&mut self, code: Code, more: &str) {
+        for draft in self.drafts.iter_mut().flat_map(|it| &mut it.0).filter(|it| it.code == code) {
+            draft.help.get_or_insert_default().push_str(more);
+        }
+    }
+
+    /// Every problem, in the order of the files and their lines; the files stay for later ones.
+    pub(super) fn finish(mut self) -> (Vec<FileText>, Vec<Problem>) {
+        let mut problems = Vec::new();
+        for (index, (mut drafts, count)) in std::mem::take(&mut self.drafts).into_iter().enumerate()
+        {
+            let shown = drafts.len();
+            drafts.sort_by_key(|it| (it.at.span.line, it.at.span.column, it.code));
+            problems.extend(drafts.iter().map(|it| finished(&self.files, it)));
+            if count > shown {
+                let message = format!("{} more problems in this file are not shown", count - shown);
+                let path = self.files[index].path();
+                problems.push(Problem::of_file(Code::TooManyProblems, path, message));
+            }
+        }
+        (self.files, problems)
+    }
+}
+
+/// Cuts the source lines of a draft out of the files.
+pub(super) fn finished(files: &[FileText], draft: &Draft) -> Problem {
+    let light = |at: At, label: &str, role: Role| Spotlight {
+        span: at.span,
+        label: escape(label).into_owned(),
+        role,
+    };
+    let primary = light(draft.at, &draft.label, Role::Primary);
+    let mut spots: Vec<(usize, Vec<Spotlight>)> = vec![(draft.at.file, vec![primary])];
+    for (at, label) in &draft.context {
+        let spot = light(*at, label, Role::Context);
+        match spots.iter_mut().find(|(file, _)| *file == at.file) {
+            Some((_, group)) => group.push(spot),
+            None => spots.push((at.file, vec![spot])),
+        }
+    }
+    let excerpts: Vec<Excerpt> =
+        spots.iter().flat_map(|(file, spots)| files[*file].excerpts(spots)).collect();
+    Problem {
+        code: draft.code,
+        severity: draft.severity,
+        place: files[draft.at.file].place(draft.at.span),
+        message: escape(&draft.message).into_owned(),
+        help: draft.help.as_ref().map(|it| escape(it).into_owned()),
+        excerpts,
+    }
+}

@@ -1,0 +1,119 @@
+//! `extra_specs`: any YAML as JSON, exactly or not at all. May hold secrets: values are never
+//! shown, keys are.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Number, Value as Json};
+
+use super::decode::{Decoder, Subject};
+use super::diagnostic_code::Code;
+use super::diagnostics::Draft;
+use super::node::{Key, Kind as NodeKind, Meaning, Node, Scalar};
+use super::value::Value;
+
+/// Reads the mapping; `null` is an empty one.
+pub(super) fn read(d: &mut Decoder<'_>, node: &Node<'_>, subject: Subject<'_>) -> Value {
+    match &node.value().kind {
+        NodeKind::Map(pairs) => match json(d, node) {
+            Some(Json::Object(map)) => {
+                let at = |it: &Key<'_>| (it.text.to_string(), d.at(it.span));
+                Value::Specs(map, pairs.iter().map(|(key, _)| at(key)).collect())
+            }
+            Some(_) | None => Value::Broken,
+        },
+        NodeKind::Scalar(_) if node.is_null() => Value::Specs(Map::new(), BTreeMap::new()),
+        NodeKind::Scalar(scalar) if looks_like_json(scalar) => {
+            let message = format!("{subject} takes a mapping, not JSON in a text");
+            let help = "take the quotes, or the `|`, away: JSON is YAML as it stands";
+            d.report(Draft::error(Code::WrongType, d.at(node.span), message).help(help));
+            Value::Broken
+        }
+        NodeKind::Broken => Value::Broken,
+        NodeKind::Scalar(_) | NodeKind::List(_) | NodeKind::Shared(_) => {
+            d.wrong_type(node, subject, "a mapping");
+            Value::Broken
+        }
+    }
+}
+
+fn looks_like_json(scalar: &Scalar<'_>) -> bool {
+    matches!(scalar.meaning(), Meaning::Text(text) if text.trim_start().starts_with('{'))
+}
+
+/// A value as JSON; nothing when some part of it was refused.
+fn json(d: &mut Decoder<'_>, node: &Node<'_>) -> Option<Json> {
+    match &node.value().kind {
+        NodeKind::Scalar(scalar) => one(d, node, scalar),
+        NodeKind::List(items) => {
+            let values: Vec<Option<Json>> = items.iter().map(|it| json(d, it)).collect();
+            values.into_iter().collect::<Option<Vec<Json>>>().map(Json::Array)
+        }
+        NodeKind::Map(pairs) => {
+            let mut map = Map::new();
+            let mut is_whole = true;
+            for (key, value) in pairs {
+                match json(d, value) {
+                    Some(value) => drop(map.insert(key.text.to_string(), value)),
+                    None => is_whole = false,
+                }
+            }
+            is_whole.then_some(Json::Object(map))
+        }
+        NodeKind::Shared(_) | NodeKind::Broken => None,
+    }
+}
+
+fn one(d: &mut Decoder<'_>, node: &Node<'_>, scalar: &Scalar<'_>) -> Option<Json> {
+    let (message, help) = match scalar.meaning() {
+        Meaning::Null => return Some(Json::Null),
+        Meaning::Bool(flag) => return Some(Json::Bool(flag)),
+        Meaning::Text(text) => {
+            if text.contains("${{") {
+                let message = "`${{ … }}` is sent as it stands: only workflows fill it in";
+                d.report(Draft::warning(Code::Placeholder, d.at(node.span), message));
+            }
+            return Some(Json::String(text.to_owned()));
+        }
+        Meaning::Int(digits) => match whole(digits) {
+            Ok(number) => return Some(Json::Number(number)),
+            Err(why) => why,
+        },
+        Meaning::Float(text) => match fraction(text) {
+            Some(number) => return Some(Json::Number(number)),
+            None => ("JSON has no such number", "put it into quotes to send it as text"),
+        },
+    };
+    let code = if message.contains("YAML") { Code::Notation } else { Code::NotJson };
+    let at = d.at(node.span);
+    d.report(Draft::error(code, at, message).help(help));
+    None
+}
+
+/// A whole number in decimal digits, however many.
+fn whole(digits: &str) -> Result<Number, (&'static str, &'static str)> {
+    let unsigned = digits.trim_start_matches(['+', '-']);
+    let number = digits.trim_start_matches('+').parse();
+    number.ok().filter(|_| unsigned.len() == 1 || !unsigned.starts_with('0')).ok_or((
+        "a number that begins with `0` is another one to YAML 1.1 than to YAML 1.2",
+        "write it in decimal digits, or put it into quotes to send it as text",
+    ))
+}
+
+/// A number with a fraction or an exponent, digit by digit: JSON wants digits on both sides of the
+/// point and no zeros before them.
+fn fraction(text: &str) -> Option<Number> {
+    let (sign, unsigned) = match text.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", text.strip_prefix('+').unwrap_or(text)),
+    };
+    let at = unsigned.find(['e', 'E']).unwrap_or(unsigned.len());
+    let (mantissa, power) = unsigned.split_at(at);
+    let (before, after) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let before = match before.trim_start_matches('0') {
+        "" => "0",
+        digits => digits,
+    };
+    let point = if mantissa.contains('.') { "." } else { "" };
+    let after = if after.is_empty() && !point.is_empty() { "0" } else { after };
+    format!("{sign}{before}{point}{after}{power}").parse().ok()
+}

@@ -1,0 +1,396 @@
+//! The fleet file's items → typed settings, and what must agree in them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::diagnostic_code::Code;
+use super::diagnostics::{At, Desk, Draft};
+use super::settings::{
+    AlertRule, AuditAnchor, Bound, CertFiles, CredentialSettings, FleetFile, GarmSettings,
+    HostPort, ListenerTls, NetworkRule, PolicySettings, Receiver, ReceiverKind, RunnerCertificate,
+    RunnerMtls, Series, TlsFiles, WatchSettings, WebhookUrl,
+};
+use super::suggest;
+use super::value::{Item, Record, Value};
+use crate::domain::desired::ControllerSettings;
+use crate::domain::name::FleetName;
+use crate::domain::secret::SecretRef;
+use crate::domain::text::quote;
+
+/// Gives the items of a fleet file their meaning. Nothing when a vital part is missing or broken,
+/// which has been reported then.
+pub(super) fn settings(record: &Record, path: &str, desk: &mut Desk) -> Option<FleetFile> {
+    let folder = Path::new(path).parent().unwrap_or(Path::new(""));
+    let reader = Reader { folder };
+    let receivers = receivers(&reader, record);
+    let alerts = alerts(record, &receivers, desk);
+    let credentials = credentials(&reader, record, desk);
+    let watch = record.record("watch").map(|it| reader.watch(it));
+    anchor_goes_somewhere(record, desk);
+    if let Some(at) = record.key_at("watch").filter(|_| !has_receiver(record)) {
+        let draft = Draft::warning(Code::NoReceiver, at, "alerts have no receiver");
+        desk.report(draft.help("name one under `receivers:`; `QueueDepthHigh` is always in force"));
+    }
+    let garm = reader.garm(record.record("garm")?);
+    Some(FleetFile {
+        path: path.to_owned(),
+        fleet: FleetName::new(&record.text("fleet")?).ok()?,
+        garm: garm?,
+        controller: controller(record),
+        watch,
+        alerts,
+        receivers,
+        policy: record.record("policy").map(policy).unwrap_or_default(),
+        runner_mtls: record.record("runner_mtls").and_then(|it| reader.runner_mtls(it)),
+        credentials,
+    })
+}
+
+/// Whether the file names a receiver, broken or not.
+fn has_receiver(record: &Record) -> bool {
+    match record.get("receivers").map(|it| &it.value) {
+        Some(Value::Named(named, _)) => !named.is_empty(),
+        Some(_) => true,
+        None => false,
+    }
+}
+
+fn controller(record: &Record) -> ControllerSettings {
+    let Some(controller) = record.record("controller") else {
+        return ControllerSettings::default();
+    };
+    ControllerSettings {
+        minimum_job_age_backoff: controller.duration("minimum_job_age_backoff"),
+        shared: controller.flag("shared").unwrap_or(false),
+    }
+}
+
+/// Takes paths relative to the file.
+struct Reader<'p> {
+    folder: &'p Path,
+}
+
+impl Reader<'_> {
+    fn path(&self, record: &Record, key: &str) -> Option<PathBuf> {
+        Some(self.folder.join(record.text(key)?))
+    }
+
+    fn secret(&self, reference: SecretRef) -> SecretRef {
+        match reference {
+            SecretRef::File(path) => {
+                SecretRef::File(self.folder.join(path).to_string_lossy().into_owned())
+            }
+            SecretRef::Env(_) | SecretRef::Vault { .. } | SecretRef::Exec(_) => reference,
+        }
+    }
+
+    fn reference(&self, record: &Record, key: &str) -> Option<SecretRef> {
+        record.reference(key).map(|it| self.secret(it))
+    }
+
+    fn references(&self, record: &Record, key: &str) -> Vec<SecretRef> {
+        let items = record.list(key).unwrap_or(&[]);
+        let references = items.iter().filter_map(|it| match &it.value {
+            Value::Reference(reference) => Some(reference.clone()),
+            _ => None,
+        });
+        references.map(|it| self.secret(it)).collect()
+    }
+
+    fn webhook_url(&self, item: Option<&Item>) -> Option<WebhookUrl> {
+        match &item?.value {
+            Value::Text(url) => Some(WebhookUrl::Plain(url.clone())),
+            Value::Reference(it) => Some(WebhookUrl::Secret(self.secret(it.clone()))),
+            _ => None,
+        }
+    }
+
+    fn anchor(&self, record: &Record) -> Option<AuditAnchor> {
+        Some(AuditAnchor {
+            key: self.reference(record, "key")?,
+            every: record.duration("every").unwrap_or(Duration::from_mins(5)),
+            file: self.path(record, "file"),
+            webhook: self.webhook_url(record.get("webhook")),
+            alerts: record.flag("alerts").unwrap_or(false),
+        })
+    }
+
+    fn cert(&self, record: &Record) -> Option<CertFiles> {
+        Some(CertFiles { cert: self.path(record, "cert")?, key: self.path(record, "key")? })
+    }
+
+    fn garm(&self, record: &Record) -> Option<GarmSettings> {
+        let tls = record.record("tls");
+        Some(GarmSettings {
+            url: record.text("url")?,
+            username: record.text("username").unwrap_or_else(|| "admin".to_owned()),
+            password: self.reference(record, "password")?,
+            tls: tls.map(|it| TlsFiles { ca: self.path(it, "ca"), client: self.cert(it) }),
+            backend: host_ports(record, "backend"),
+            probe_runner_cert: record.record("probe_runner_cert").and_then(|it| self.cert(it)),
+            crls: record
+                .texts("crls")
+                .unwrap_or_default()
+                .iter()
+                .map(|it| self.folder.join(it))
+                .collect(),
+        })
+    }
+
+    fn watch(&self, record: &Record) -> WatchSettings {
+        let tls = record.record("tls").and_then(|it| {
+            Some(ListenerTls { server: self.cert(it)?, client_ca: self.path(it, "client_ca") })
+        });
+        let usual = WatchSettings::default();
+        let listen = match record.get("listen").map(|it| &it.value) {
+            Some(Value::Listen(address)) => *address,
+            _ => usual.listen,
+        };
+        WatchSettings {
+            listen,
+            resync: record.duration("resync").unwrap_or(usual.resync),
+            audit: self.path(record, "audit"),
+            audit_key: self.reference(record, "audit_key"),
+            previous_audit_keys: self.references(record, "previous_audit_keys"),
+            audit_required: record.flag("audit_required").unwrap_or(false),
+            audit_anchor: record.record("audit_anchor").and_then(|it| self.anchor(it)),
+            tls,
+        }
+    }
+
+    fn runner_mtls(&self, record: &Record) -> Option<RunnerMtls> {
+        let certificate = match record.text("signer") {
+            Some(signer) => RunnerCertificate::Signed { signer },
+            None => RunnerCertificate::Shared {
+                cert: self.path(record, "cert")?,
+                key: self.reference(record, "key")?,
+            },
+        };
+        Some(RunnerMtls { certificate, ca: self.path(record, "ca")? })
+    }
+
+    fn credential(&self, record: &Record) -> Option<CredentialSettings> {
+        Some(CredentialSettings {
+            name: record.text("name")?,
+            endpoint: record.text("endpoint").unwrap_or_else(|| "github.com".to_owned()),
+            app_id: record.number("app_id")?,
+            installation_id: record.number("installation_id")?,
+            private_key: self.reference(record, "private_key")?,
+        })
+    }
+}
+
+fn records<'r>(record: &'r Record, key: &str) -> impl Iterator<Item = &'r Record> {
+    record.list(key).unwrap_or(&[]).iter().filter_map(|it| match &it.value {
+        Value::Record(record) => Some(record),
+        _ => None,
+    })
+}
+
+/// GARM folds the case of the names of credentials (measured).
+fn credentials(reader: &Reader<'_>, record: &Record, desk: &mut Desk) -> Vec<CredentialSettings> {
+    distinct(records(record, "credentials"), ("credentials", str::to_lowercase), desk);
+    records(record, "credentials").filter_map(|it| reader.credential(it)).collect()
+}
+
+/// Where the fields of each entry of `credentials` stand, by its name.
+pub(super) fn credential_places(record: &Record) -> HashMap<String, HashMap<&'static str, At>> {
+    let places = |it: &Record| it.iter().map(|(key, item)| (key, item.at)).collect();
+    records(record, "credentials").filter_map(|it| Some((it.text("name")?, places(it)))).collect()
+}
+
+fn host_ports(record: &Record, key: &str) -> Vec<HostPort> {
+    let items: &[Item] = record.list(key).unwrap_or(&[]);
+    items
+        .iter()
+        .filter_map(|it| match &it.value {
+            Value::HostPort(host_port) => Some(host_port.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Every `name` of a list stands once, as far as `folded` tells them apart.
+fn distinct<'r>(
+    records: impl Iterator<Item = &'r Record>,
+    (list, folded): (&str, fn(&str) -> String),
+    desk: &mut Desk,
+) {
+    let mut seen: BTreeMap<String, At> = BTreeMap::new();
+    for item in records.filter_map(|it| it.get("name")) {
+        let Some(name) = item.text() else { continue };
+        match seen.get(&folded(name)) {
+            Some(first) => {
+                let message = format!("two entries of `{list}` have the name `{}`", quote(name));
+                let draft = Draft::error(Code::DuplicateName, item.at, message);
+                desk.report(draft.context(*first, "first here"));
+            }
+            None => drop(seen.insert(folded(name), item.at)),
+        }
+    }
+}
+
+fn receivers(reader: &Reader<'_>, record: &Record) -> Vec<Receiver> {
+    let Some(Value::Named(named, _)) = record.get("receivers").map(|it| &it.value) else {
+        return Vec::new();
+    };
+    let mut receivers = Vec::new();
+    for (name, _, item) in named {
+        let Value::Record(fields) = &item.value else { continue };
+        let alertmanager = fields
+            .record("alertmanager")
+            .and_then(|it| Some(ReceiverKind::Alertmanager { url: it.text("url")? }));
+        let webhook = || {
+            let url = reader.webhook_url(fields.record("webhook")?.get("url"))?;
+            Some(ReceiverKind::Webhook { url })
+        };
+        if let Some(kind) = alertmanager.or_else(webhook) {
+            receivers.push(Receiver { name: name.clone(), kind });
+        }
+    }
+    receivers
+}
+
+/// An anchor that goes nowhere proves nothing.
+fn anchor_goes_somewhere(record: &Record, desk: &mut Desk) {
+    let Some(watch) = record.record("watch") else { return };
+    let (Some(anchor), Some(at)) = (watch.record("audit_anchor"), watch.key_at("audit_anchor"))
+    else {
+        return;
+    };
+    let is_named = ["file", "webhook"].iter().any(|it| anchor.get(it).is_some());
+    if !is_named && anchor.flag("alerts") != Some(true) {
+        let message = "`audit_anchor` names no place for its statements";
+        let draft = Draft::error(Code::MissingKey, at, message);
+        desk.report(draft.help("add `file: PATH`, `webhook: URL`, or `alerts: true`"));
+    }
+}
+
+fn alerts(record: &Record, receivers: &[Receiver], desk: &mut Desk) -> Vec<AlertRule> {
+    distinct(records(record, "alerts"), ("alerts", str::to_owned), desk);
+    let known: Vec<&str> = match record.get("receivers").map(|it| &it.value) {
+        Some(Value::Named(named, _)) => named.iter().map(|it| it.0.as_str()).collect(),
+        Some(Value::Broken) => return Vec::new(),
+        _ => receivers.iter().map(|it| it.name.as_str()).collect(),
+    };
+    let mut alerts = Vec::new();
+    for item in record.list("alerts").unwrap_or(&[]) {
+        let Value::Record(fields) = &item.value else { continue };
+        known_receivers(fields, &known, desk);
+        let rule = alert(fields);
+        if let Some(rule) = &rule {
+            replaces_built_in(rule, item.at, desk);
+        }
+        alerts.extend(rule);
+    }
+    alerts
+}
+
+/// A rule with the name of a built-in one replaces it, so it must watch the same series on the
+/// same side: about anything else it would switch the built-in rule off in silence.
+fn replaces_built_in(rule: &AlertRule, at: At, desk: &mut Desk) {
+    let built_in = AlertRule::built_in().into_iter().find(|it| it.name == rule.name);
+    let Some(built_in) = built_in else { return };
+    let is_above = |it: &AlertRule| matches!(it.bound, Bound::Above(_));
+    if (rule.when, is_above(rule)) == (built_in.when, is_above(&built_in)) {
+        return;
+    }
+    let (name, when) = (quote(&built_in.name), built_in.when.word());
+    let message =
+        format!("`{name}` is built in and watches `{when}`; this rule would switch it off");
+    let help = format!("write `when: {when}` with `above`, or give the rule another name");
+    desk.report(Draft::error(Code::BuiltInAlert, at, message).help(help));
+}
+
+fn known_receivers(alert: &Record, known: &[&str], desk: &mut Desk) {
+    for item in alert.list("notify").unwrap_or(&[]) {
+        let Some(name) = item.text().filter(|it| !known.contains(it)) else { continue };
+        let message = format!("no receiver has the name `{}`", quote(name));
+        let help = match suggest::near(name, known) {
+            Some(near) => format!("did you mean `{}`?", quote(near)),
+            None => "name it under `receivers:`".to_owned(),
+        };
+        desk.report(Draft::error(Code::UnknownReceiver, item.at, message).help(help));
+    }
+}
+
+fn alert(fields: &Record) -> Option<AlertRule> {
+    let when = fields.text("when")?;
+    let number = |key| fields.number(key).and_then(|it| u32::try_from(it).ok());
+    let bound = match (number("above"), number("below")) {
+        (Some(above), _) => Bound::Above(above),
+        (None, Some(below)) => Bound::Below(below),
+        (None, None) => return None,
+    };
+    Some(AlertRule {
+        name: fields.text("name")?,
+        when: Series::ALL.into_iter().find(|it| it.word() == when)?,
+        bound,
+        lasting: fields.duration("for").unwrap_or_default(),
+        notify: fields.texts("notify").unwrap_or_default(),
+    })
+}
+
+pub(super) fn policy(record: &Record) -> PolicySettings {
+    let (networks, must_not_reach) = match record.get("networks").map(|it| &it.value) {
+        Some(Value::Named(named, fixed)) => {
+            (named.iter().filter_map(network).collect(), host_ports(fixed, "must_not_reach"))
+        }
+        _ => (Vec::new(), Vec::new()),
+    };
+    let specs = record.record("extra_specs");
+    PolicySettings {
+        networks,
+        must_not_reach,
+        extra_specs_allow_keys: specs.and_then(|it| it.texts("allow_keys")),
+        extra_specs_show: specs.and_then(|it| it.texts("show")).unwrap_or_default(),
+        allowed_providers: record.texts("allowed_providers"),
+        allowed_instance_types: record.texts("allowed_instance_types"),
+        allowed_images: record.texts("allowed_images"),
+        allowed_labels: record.texts("allowed_labels"),
+        allowed_entities: record.texts("allowed_entities"),
+        allowed_runner_groups: record.texts("allowed_runner_groups"),
+        allowed_templates: record.texts("allowed_templates"),
+        max_total_runners: record.number("max_total_runners").and_then(|it| it.try_into().ok()),
+        forbid_enable_shell: record.flag("forbid_enable_shell").unwrap_or(false),
+        protected_pools: record.texts("protected_pools").unwrap_or_default(),
+        require_mtls: record.flag("require_mtls").unwrap_or(false),
+        accept: record.texts("accept").unwrap_or_default(),
+    }
+}
+
+fn network((provider, _, item): &(String, At, Item)) -> Option<NetworkRule> {
+    let Value::Record(rule) = &item.value else { return None };
+    Some(NetworkRule {
+        provider: provider.clone(),
+        keys: rule.texts("keys")?,
+        allow: rule.texts("allow")?,
+        required: rule.flag("required").unwrap_or(false),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Source, load};
+
+    /// A service is started in `/`: a reference that were left as it stands would be looked for
+    /// there.
+    #[test]
+    fn every_file_that_is_referred_to_is_looked_for_beside_the_fleet_file() {
+        let text = "\
+fleet: acme
+garm: { url: https://garm.example.com, password: file:secret }
+watch: { audit_key: file:secret }
+receivers: { oncall: { webhook: { url: file:secret } } }
+runner_mtls: { cert: c.pem, key: file:secret, ca: ca.pem }
+credentials:
+  - { name: a, app_id: 1, installation_id: 2, private_key: file:secret }
+";
+        let source = Source { path: "etc/runnerctl.yaml".into(), text: text.into() };
+        let file = format!("{:?}", load(Some(&source), &[]).fleet_file.unwrap());
+        let count = |what: &str| file.matches(what).count();
+        assert_eq!(count("etc/secret"), text.matches("file:secret").count(), "{file}");
+        assert_eq!(count("secret"), count("etc/secret"), "{file}");
+    }
+}

@@ -1,0 +1,47 @@
+//! YAML text → what is asked for, and every problem in it with its place.
+//!
+//! Decides what the files say and whether they make sense; collects all problems of a run. Never
+//! opens a file, resolves a secret or asks GARM. The YAML library is named in one module only.
+
+mod address;
+mod checks;
+mod constraints;
+mod declared;
+mod decode;
+mod diagnostic_code;
+mod diagnostics;
+mod extra_specs;
+mod fleet;
+mod keys;
+#[expect(clippy::module_inception, reason = "the file is named for its main noun")]
+mod manifest;
+mod node;
+mod number;
+mod patterns;
+mod pool;
+mod problem;
+mod reference;
+mod scalar;
+mod schema;
+mod settings;
+mod source;
+mod suggest;
+mod tables;
+mod text;
+mod text_rules;
+mod time;
+mod value;
+mod yaml;
+
+pub use declared::DeclaredPool;
+pub use diagnostic_code::{Code, Severity};
+pub use manifest::{Finding, Manifest, load, load_in_doubt, load_policy};
+pub use problem::{Excerpt, Mark, Place, Problem, Role, Spot, has_error};
+pub use reference::parse_reference;
+pub use schema::schema;
+pub use settings::{
+    AlertRule, AuditAnchor, Bound, CertFiles, CredentialSettings, FleetFile, GarmSettings,
+    HostPort, ListenerTls, NetworkRule, PolicySettings, Receiver, ReceiverKind, RunnerCertificate,
+    RunnerMtls, Series, TlsFiles, WatchSettings, WebhookUrl,
+};
+pub use source::{FILE_MAX, Source, TOTAL_MAX};

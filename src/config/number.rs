@@ -1,0 +1,97 @@
+//! Whole numbers, and why something that looks like one is none.
+
+use super::decode::Subject;
+use super::diagnostic_code::Code;
+use super::node::{Meaning, Scalar};
+use super::scalar::{Misfit, written};
+use super::value::Value;
+use crate::domain::text::quote;
+
+/// Reads a whole number within bounds, both included. Decimal digits only: every other notation
+/// means one thing to YAML 1.1 and another to YAML 1.2.
+pub(super) fn read(
+    scalar: &Scalar<'_>,
+    bounds: (u64, u64),
+    subject: Subject<'_>,
+) -> Result<Value, Misfit> {
+    match scalar.meaning() {
+        Meaning::Int(digits) => whole(digits, bounds, subject),
+        Meaning::Text(_) | Meaning::Null | Meaning::Bool(_) | Meaning::Float(_) => {
+            Err(no_number(scalar, bounds, subject))
+        }
+    }
+}
+
+fn whole(digits: &str, bounds: (u64, u64), subject: Subject<'_>) -> Result<Value, Misfit> {
+    let unsigned = digits.trim_start_matches('+');
+    if let Some(misfit) = ambiguous(digits, subject) {
+        return Err(misfit);
+    }
+    // More digits than 64 bits hold, or a minus, is out of any range.
+    match unsigned.parse::<u64>() {
+        Ok(number) if (bounds.0..=bounds.1).contains(&number) => Ok(Value::Number(number)),
+        Ok(_) | Err(_) => {
+            let message = format!("{subject} is out of range: `{}`", quote(digits));
+            Err(Misfit::new(Code::Range, message).help(format!("{} to {}", bounds.0, bounds.1)))
+        }
+    }
+}
+
+/// `017`, `0x1F`, `0o17`.
+fn ambiguous(digits: &str, subject: Subject<'_>) -> Option<Misfit> {
+    let unsigned = digits.trim_start_matches(['+', '-']);
+    let written = quote(digits);
+    if unsigned.starts_with("0x") || unsigned.starts_with("0o") {
+        let radix = if unsigned.starts_with("0x") { 16 } else { 8 };
+        let message = format!("{subject} takes decimal digits, not `{written}`");
+        let misfit = Misfit::new(Code::Notation, message);
+        return Some(match u64::from_str_radix(&unsigned[2..], radix) {
+            Ok(number) => misfit.help(format!("write `{number}`")),
+            Err(_) => misfit,
+        });
+    }
+    let decimal = unsigned.trim_start_matches('0');
+    if unsigned.len() < 2 || !unsigned.starts_with('0') {
+        return None;
+    }
+    let decimal = if decimal.is_empty() { "0" } else { decimal };
+    let shown = quote(decimal);
+    let octal = u64::from_str_radix(decimal, 8).ok().filter(|it| it.to_string() != decimal);
+    Some(match octal {
+        Some(octal) => {
+            let message = format!("`{written}` is {shown} to YAML 1.2 and {octal} to YAML 1.1");
+            Misfit::new(Code::Notation, message)
+                .help(format!("write `{shown}`, or `{octal}` if that is meant"))
+        }
+        None => Misfit::new(Code::Notation, format!("{subject} begins with a zero: `{written}`"))
+            .help(format!("write `{shown}`")),
+    })
+}
+
+fn no_number(scalar: &Scalar<'_>, bounds: (u64, u64), subject: Subject<'_>) -> Misfit {
+    let text = scalar.text.trim();
+    let (least, most, written) = (bounds.0, bounds.1, written(scalar));
+    let message = format!("{subject} takes a whole number from {least} to {most}, not `{written}`");
+    let misfit = Misfit::new(Code::WrongType, message);
+    let digits = text.replace(['_', ',', ' '], "");
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if !scalar.is_plain && is_digits(text) {
+        return misfit.help(format!("take the quotes away: `{}`", quote(text)));
+    }
+    if digits.len() != text.len() && is_digits(&digits) {
+        return Misfit { code: Code::Notation, ..misfit }
+            .help(format!("write `{}`", quote(&digits)));
+    }
+    match exact(text) {
+        Some(number) => Misfit { code: Code::Notation, ..misfit }.help(format!("write `{number}`")),
+        None => misfit,
+    }
+}
+
+/// The whole number that a float such as `1e3` or `5.0` is, if it is one.
+fn exact(text: &str) -> Option<u64> {
+    let float: f64 = text.parse().ok()?;
+    // Up to 2^53 every whole number is exact in a float, so writing it loses nothing.
+    let is_whole = float.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&float);
+    is_whole.then(|| format!("{float:.0}").parse().ok()).flatten()
+}

@@ -1,0 +1,333 @@
+//! A pool's items and the defaults → a declared pool, and what must agree in it.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::declared::DeclaredPool;
+use super::diagnostic_code::Code;
+use super::diagnostics::{At, Desk, Draft};
+use super::suggest;
+use super::value::{Item, Record, Value};
+use crate::domain::desired::ScalePolicy;
+use crate::domain::duration;
+use crate::domain::entity::{EntityKind, EntityRef};
+use crate::domain::field::{Absent, FIELDS, GARM_ARCHITECTURES, GARM_SYSTEMS, LABELS_MAX, field};
+use crate::domain::label::Labels;
+use crate::domain::name::PoolName;
+use crate::domain::text::quote;
+
+/// What the fleet file fills into pools.
+#[derive(Debug, Clone)]
+pub(super) enum Defaults {
+    /// These fields; none without a fleet file, or when it has no defaults.
+    Known(Record),
+    /// The fleet file could not be read: nobody knows what pools lack.
+    Unknown,
+}
+
+/// Merges pools with the defaults.
+pub(super) struct Merger<'m> {
+    pub(super) defaults: &'m Defaults,
+    pub(super) desk: &'m mut Desk,
+    /// Pairs that disagree in the defaults themselves, reported once for all pools.
+    reported: HashSet<(u32, u32)>,
+}
+
+impl<'m> Merger<'m> {
+    pub(super) fn new(defaults: &'m Defaults, desk: &'m mut Desk) -> Self {
+        Self { defaults, desk, reported: HashSet::new() }
+    }
+
+    /// Merges one pool. Nothing when something of it is missing or broken, which has been
+    /// reported then.
+    pub(super) fn merge(&mut self, own: &Record, at: At) -> Option<DeclaredPool> {
+        self.required(own, at);
+        let none = Record::default();
+        let defaults = match self.defaults {
+            Defaults::Known(record) => record,
+            Defaults::Unknown => &none,
+        };
+        let merged = Merged { own, defaults };
+        self.at_most_max(&merged, "min_runners", Code::MinOverMax);
+        self.at_most_max(&merged, "min_idle_runners", Code::MinIdleOverMax);
+        let pool = merged.pool()?;
+        self.labels(&pool, own.key_at("labels").unwrap_or(at));
+        self.group(&pool, &merged);
+        self.runners_exist(&merged);
+        self.prefix_is_a_name(&pool, &merged);
+        Some(pool)
+    }
+
+    fn labels(&mut self, pool: &DeclaredPool, at: At) {
+        let draft = match pool.labels.len() {
+            0 => Draft::error(Code::NoLabels, at, "the pool has no label: no job can ask for it")
+                .help("leave `labels` out to use the pool's name"),
+            count if count > LABELS_MAX => {
+                let message = format!(
+                    "the pool has {count} labels: with GARM's two and ours, GitHub refuses its runners"
+                );
+                let help = format!("GitHub takes 100 for a runner: leave at most {LABELS_MAX}");
+                Draft::error(Code::TooManyLabels, at, message).help(help)
+            }
+            _ => return,
+        };
+        self.desk.report(draft);
+    }
+
+    /// A runner group that GARM passes over.
+    fn group(&mut self, pool: &DeclaredPool, merged: &Merged<'_>) {
+        let is_repository =
+            pool.entity.as_ref().is_some_and(|it| it.kind == EntityKind::Repository);
+        let named = pool.runner_group.as_ref().is_some_and(|it| !it.is_empty());
+        let Some(item) = merged.own.get("runner_group").filter(|_| is_repository && named) else {
+            return;
+        };
+        let message = "a repository has no runner groups: GARM passes over this one";
+        let draft = Draft::warning(Code::NoRunnerGroups, item.at, message)
+            .help("runner groups belong to an organization or an enterprise; take the line away");
+        self.desk.report(draft);
+    }
+
+    /// Words that GARM knows and makes no runners of: a problem of the pool, not of the fleet.
+    fn runners_exist(&mut self, merged: &Merged<'_>) {
+        for (key, known) in [("os_type", GARM_SYSTEMS), ("os_arch", GARM_ARCHITECTURES)] {
+            let Some(item) = merged.item(key) else { continue };
+            let Some(word) = item.text().filter(|it| !known.contains(it)) else { continue };
+            let place = (item.at.span.start, item.at.span.end);
+            if !merged.own.has(key) && !self.reported.insert(place) {
+                continue;
+            }
+            let message =
+                format!("GARM makes no runners with `{key}: {word}`: `plan` blocks the pool");
+            let draft = Draft::warning(Code::NoSuchRunners, item.at, message)
+                .help(format!("GARM takes {}; or take the pool out", suggest::listed(known)));
+            self.desk.report(draft);
+        }
+    }
+
+    /// What GARM and GitHub take, and most providers do not take for the name of a VM.
+    fn prefix_is_a_name(&mut self, pool: &DeclaredPool, merged: &Merged<'_>) {
+        let Some(item) = merged.item("runner_prefix") else { return };
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let Some(odd) = pool.runner_prefix.chars().find(|it| !fits(*it)) else { return };
+        let place = (item.at.span.start, item.at.span.end);
+        if !merged.own.has("runner_prefix") && !self.reported.insert(place) {
+            return;
+        }
+        let what = if odd == ' ' {
+            "a blank".to_owned()
+        } else {
+            format!("`{}`", quote(&odd.to_string()))
+        };
+        let message =
+            format!("`runner_prefix` has {what}: most providers refuse a VM of that name");
+        let draft = Draft::warning(Code::RunnerPrefix, item.at, message);
+        self.desk.report(draft.help("letters, digits, `-`, `_` and `.` fit everywhere"));
+    }
+
+    /// What is needed already to make sense of a pool.
+    fn required(&mut self, own: &Record, at: At) {
+        let Defaults::Known(defaults) = self.defaults else { return };
+        for field in FIELDS.iter().filter(|it| it.absent == Absent::Required && it.in_defaults) {
+            if own.has(field.key) || defaults.has(field.key) || own.is_misspelt(field.key) {
+                continue;
+            }
+            let message = format!("a pool lacks `{}`", field.key);
+            let help = format!("`{}`: {}", field.key, field.help);
+            self.desk.report(Draft::error(Code::MissingKey, at, message).help(help));
+        }
+    }
+
+    fn at_most_max(&mut self, merged: &Merged<'_>, key: &'static str, code: Code) {
+        let (Some(low), Some(high)) = (merged.item(key), merged.item("max_runners")) else {
+            return;
+        };
+        let (Value::Number(least), Value::Number(most)) = (&low.value, &high.value) else { return };
+        let mut is_new = || self.reported.insert((low.at.span.start, high.at.span.start));
+        let is_own = merged.own.has(key) || merged.own.has("max_runners");
+        if least <= most || !(is_own || is_new()) {
+            return;
+        }
+        let message = format!("`{key}` ({least}) is greater than `max_runners` ({most})");
+        let draft = Draft::error(code, low.at, message)
+            .label(format!("{least} at least"))
+            .context(high.at, format!("{most} at most"))
+            .help(format!("lower this to {most}, or raise `max_runners`"));
+        self.desk.report(draft);
+    }
+}
+
+impl Record {
+    /// Whether one of the unknown keys was probably meant to be this one.
+    fn is_misspelt(&self, key: &str) -> bool {
+        self.strangers().iter().any(|it| suggest::near(it, &[key]).is_some())
+    }
+}
+
+/// A pool above the defaults.
+struct Merged<'m> {
+    own: &'m Record,
+    defaults: &'m Record,
+}
+
+impl<'m> Merged<'m> {
+    fn item(&self, key: &str) -> Option<&'m Item> {
+        self.own.get(key).or_else(|| self.defaults.get(key))
+    }
+
+    fn is_broken(&self) -> bool {
+        let broken = |record: &Record| record.iter().any(|it| matches!(it.1.value, Value::Broken));
+        broken(self.own) || broken(self.defaults)
+    }
+
+    fn text(&self, key: &str) -> Option<String> {
+        self.item(key)?.text().map(str::to_owned)
+    }
+
+    /// A text that has a default.
+    fn word(&self, key: &str) -> String {
+        self.text(key).unwrap_or_else(|| default(key).to_owned())
+    }
+
+    fn number(&self, key: &str) -> Option<u32> {
+        match self.item(key).map(|it| &it.value) {
+            Some(Value::Number(number)) => u32::try_from(*number).ok(),
+            Some(_) => None,
+            None => default(key).parse().ok(),
+        }
+    }
+
+    fn flag(&self, key: &str) -> bool {
+        match self.item(key).map(|it| &it.value) {
+            Some(Value::Flag(flag)) => *flag,
+            Some(_) | None => default(key) == "true",
+        }
+    }
+
+    /// Nothing where it is left as it is in GARM.
+    fn enabled(&self) -> Option<bool> {
+        match self.item("enabled").map(|it| &it.value) {
+            Some(Value::Unmanaged) => None,
+            Some(_) | None => Some(self.flag("enabled")),
+        }
+    }
+
+    /// GitHub has none for repositories: what comes from the defaults is passed over there.
+    fn runner_group(&self) -> Option<String> {
+        let is_repository = self.entity().is_some_and(|it| it.kind == EntityKind::Repository);
+        if is_repository { self.own.text("runner_group") } else { self.text("runner_group") }
+    }
+
+    /// A duration that has a default; nothing for `off`.
+    fn duration(&self, key: &str) -> Option<Duration> {
+        match self.item(key).map(|it| &it.value) {
+            Some(Value::Duration(duration)) => Some(*duration),
+            Some(_) => None,
+            None => duration::parse(default(key)).ok(),
+        }
+    }
+
+    /// The pool, when nothing in it is missing or broken.
+    fn pool(&self) -> Option<DeclaredPool> {
+        if self.is_broken() {
+            return None;
+        }
+        let name = PoolName::new(&self.text("name")?).ok()?;
+        let timeout_min = self.duration("bootstrap_timeout")?.as_secs() / 60;
+        Some(DeclaredPool {
+            entity: self.entity(),
+            provider: self.text("provider"),
+            image: self.text("image"),
+            instance_type: self.text("instance_type")?,
+            labels: self.labels(&name),
+            os_type: self.word("os_type"),
+            os_arch: self.word("os_arch"),
+            enabled: self.enabled(),
+            runner_prefix: self.text("runner_prefix").unwrap_or_else(|| name.to_string()),
+            runner_group: self.runner_group(),
+            bootstrap_timeout_min: u32::try_from(timeout_min).ok()?,
+            priority: self.number("priority")?,
+            template: self.text("template"),
+            proxy: self.text("proxy"),
+            enable_shell: self.flag("enable_shell"),
+            extra_specs: self.extra_specs(),
+            scale: self.scale()?,
+            adopt: self.text("adopt"),
+            name,
+        })
+    }
+
+    fn scale(&self) -> Option<ScalePolicy> {
+        Some(ScalePolicy {
+            min_runners: self.number("min_runners")?,
+            max_runners: self.number("max_runners")?,
+            min_idle_runners: self.number("min_idle_runners")?,
+            scale_up_threshold: self.number("scale_up_threshold")?,
+            scale_up_delay: self.duration("scale_up_delay")?,
+            scale_up_target: self.number("scale_up_target")?,
+            scale_down_delay: self.duration("scale_down_delay")?,
+            max_queue_wait: self.duration("max_queue_wait"),
+            boot_grace: self.duration("boot_grace")?,
+            failed_runner_grace: self.duration("failed_runner_grace")?,
+            stale_job_age: self.duration("stale_job_age")?,
+            autoscale: self.flag("autoscale"),
+        })
+    }
+
+    /// An entity in the pool replaces the default one, its endpoint included.
+    fn entity(&self) -> Option<EntityRef> {
+        let named = |record: &Record| {
+            EntityKind::ALL.into_iter().find_map(|kind| Some((kind, record.text(kind.word())?)))
+        };
+        let own = named(self.own);
+        let endpoint = match own {
+            Some(_) => self.own.text("endpoint"),
+            None => self.text("endpoint"),
+        };
+        let (kind, name) = own.or_else(|| named(self.defaults))?;
+        Some(EntityRef { kind, name, endpoint })
+    }
+
+    fn labels(&self, name: &PoolName) -> Labels {
+        let of = |record: &'m Record| match record.get("labels").map(|it| &it.value) {
+            Some(Value::Labels(labels)) => Some(labels),
+            Some(_) | None => None,
+        };
+        let mut labels = Labels::new();
+        if self.flag("default_labels") {
+            labels = of(self.defaults).cloned().unwrap_or_default();
+        }
+        match of(self.own) {
+            Some(own) => own.iter().for_each(|it| labels.insert(it)),
+            None => labels.insert(name.as_str()),
+        }
+        labels
+    }
+
+    /// Merged by top-level key; `null` removes.
+    fn extra_specs(&self) -> serde_json::Map<String, serde_json::Value> {
+        let of = |record: &Record| match record.get("extra_specs").map(|it| &it.value) {
+            Some(Value::Specs(map, _)) => map.clone(),
+            Some(_) | None => serde_json::Map::new(),
+        };
+        let mut merged = of(self.defaults);
+        merged.extend(of(self.own));
+        merged.retain(|_, value| !value.is_null());
+        merged
+    }
+}
+
+/// The default of the table, as it would be written.
+fn default(key: &str) -> &'static str {
+    match field(key).map(|it| it.absent) {
+        Some(Absent::Default(value)) => value,
+        Some(
+            Absent::Required
+            | Absent::NeededForPlan
+            | Absent::Derived(_)
+            | Absent::LeftAlone
+            | Absent::Nothing,
+        )
+        | None => "",
+    }
+}

@@ -1,0 +1,189 @@
+//! The JSON Schema of every kind of file, from the tables.
+
+use serde_json::{Map, Value, json};
+
+use super::keys::{Entry, Need, Setting, Shape, Tie};
+use super::patterns::{self, Span};
+use super::reference::FORMS;
+use super::tables::{DEFAULTS, FLEET_FILE, POLICY_FILE, POOL, POOL_FILE};
+use crate::domain::entity::EntityKind;
+use crate::domain::field::{Kind, LABEL_MAX, PREFIX_MAX, TEXT_MAX, UNMANAGED};
+use crate::domain::name::POOL_NAME_MAX;
+
+/// One document: `$defs.pool_file`, `$defs.fleet_file`, `$defs.policy_file`, and a root that accepts
+/// any of them. It accepts all that the decoder accepts, and refuses every wrong type, key, pattern and range; what only
+/// shows when several values are seen together stays with the decoder.
+pub fn schema() -> Value {
+    let roots = ["pool_file", "fleet_file", "policy_file"];
+    let roots = roots.map(|it| json!({ "$ref": format!("#/$defs/{it}") }));
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "runnerctl: pool files, the fleet file and policy files",
+        "oneOf": roots,
+        "$defs": {
+            "pool_file": titled("a pool file", record(POOL_FILE, Tie::Free)),
+            "fleet_file": titled("the fleet file", record(FLEET_FILE, Tie::Free)),
+            "policy_file": titled("a policy file", record(POLICY_FILE, Tie::Free)),
+            "pool": titled("a pool", record(&POOL, Tie::OneEntity)),
+            "defaults": titled("fields for every pool", record(&DEFAULTS, Tie::OneEntity)),
+            "reference": titled("a reference to a secret", reference()),
+        },
+    })
+}
+
+fn titled(title: &str, mut schema: Value) -> Value {
+    schema["title"] = json!(title);
+    schema
+}
+
+/// A mapping with fixed keys.
+fn record(entries: &[Entry], tie: Tie) -> Value {
+    let properties: Map<String, Value> =
+        entries.iter().map(|it| (it.key.to_owned(), property(it))).collect();
+    let required: Vec<&str> =
+        entries.iter().filter(|it| it.need == Need::Required).map(|it| it.key).collect();
+    let mut schema = json!({
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": false,
+    });
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    match tie {
+        Tie::Free => {}
+        Tie::Both(one, other) => {
+            schema["dependentRequired"] = json!({ one: [other], other: [one] });
+        }
+        Tie::Either(one, other) => {
+            schema["oneOf"] = json!([{ "required": [one] }, { "required": [other] }]);
+        }
+        Tie::PairOr(one, other, instead) => {
+            let any = json!({ "anyOf": [{ "required": [one] }, { "required": [other] }] });
+            schema["oneOf"] = json!([
+                { "required": [one, other], "not": { "required": [instead] } },
+                { "required": [instead], "not": any },
+            ]);
+        }
+        Tie::OneEntity => {
+            let [a, b, c] = EntityKind::ALL.map(EntityKind::word);
+            let pairs = [[a, b], [a, c], [b, c]].map(|it| json!({ "required": it }));
+            schema["not"] = json!({ "anyOf": pairs });
+        }
+    }
+    schema
+}
+
+fn property(entry: &Entry) -> Value {
+    let mut schema = shape(&entry.shape);
+    schema["description"] = json!(entry.help);
+    if let Need::Default(written) = entry.need {
+        schema["default"] = default(&entry.shape, written);
+    }
+    schema
+}
+
+/// A default of the table as a value.
+fn default(shape: &Shape, written: &str) -> Value {
+    match shape {
+        Shape::Field(Kind::Count { .. } | Kind::Flag | Kind::FlagOrUnmanaged | Kind::Map) => {
+            serde_json::from_str(written).unwrap_or(Value::Null)
+        }
+        _ => json!(written),
+    }
+}
+
+fn shape(shape: &Shape) -> Value {
+    match shape {
+        Shape::Field(kind) => field(*kind),
+        Shape::Setting(Setting::Id) => {
+            json!({ "type": "integer", "minimum": 1, "maximum": i64::MAX })
+        }
+        Shape::Setting(setting @ (Setting::Path | Setting::Entry)) => {
+            let mut text = pattern(&patterns::setting(*setting));
+            text["maxLength"] = json!(TEXT_MAX);
+            text
+        }
+        Shape::Setting(setting) => pattern(&patterns::setting(*setting)),
+        Shape::Reference => json!({ "$ref": "#/$defs/reference" }),
+        Shape::UrlOrReference => {
+            json!({ "anyOf": [{ "$ref": "#/$defs/reference" }, pattern(&patterns::webhook())] })
+        }
+        Shape::List(of, at_least) => {
+            json!({ "type": "array", "items": self::shape(of), "minItems": at_least })
+        }
+        Shape::Record(entries, tie) => record(entries, *tie),
+        Shape::Named(of, fixed) => {
+            let properties: Map<String, Value> =
+                fixed.iter().map(|it| (it.key.to_owned(), property(it))).collect();
+            json!({
+                "type": "object",
+                "properties": properties,
+                "propertyNames": bounded_text(TEXT_MAX),
+                "additionalProperties": self::shape(of),
+            })
+        }
+        Shape::Pool => json!({ "$ref": "#/$defs/pool" }),
+        Shape::Defaults => json!({ "$ref": "#/$defs/defaults" }),
+    }
+}
+
+fn field(kind: Kind) -> Value {
+    match kind {
+        Kind::Name => {
+            json!({ "type": "string", "pattern": patterns::POOL_NAME, "maxLength": POOL_NAME_MAX })
+        }
+        Kind::Count { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Kind::Duration { whole_minutes: true, .. } => pattern(&patterns::duration(Span::Minutes)),
+        Kind::Duration { min_s: 0, whole_minutes: false } => {
+            pattern(&patterns::duration(Span::Plain))
+        }
+        Kind::Duration { min_s, whole_minutes: false } => {
+            pattern(&patterns::duration_of_at_least(min_s))
+        }
+        Kind::DurationOrOff => pattern(&patterns::duration(Span::OrOff)),
+        Kind::Text { max } => bounded_text(max),
+        Kind::TextOrNone { max } => {
+            json!({ "type": "string", "pattern": patterns::text_or_none(), "maxLength": max })
+        }
+        Kind::Prefix => bounded_text(PREFIX_MAX),
+        Kind::Account => pattern(patterns::ACCOUNT),
+        Kind::Repository => pattern(patterns::REPOSITORY),
+        Kind::Choice(words) => json!({ "enum": words }),
+        Kind::Flag => json!({ "type": "boolean" }),
+        Kind::FlagOrUnmanaged => json!({ "enum": [true, false, UNMANAGED] }),
+        Kind::Labels => {
+            let mut label = pattern(&patterns::entry());
+            label["maxLength"] = json!(LABEL_MAX);
+            label["not"] = json!({ "pattern": patterns::reserved() });
+            json!({ "type": "array", "items": label })
+        }
+        Kind::Map => json!({ "type": ["object", "null"] }),
+    }
+}
+
+fn pattern(pattern: &str) -> Value {
+    json!({ "type": "string", "pattern": pattern })
+}
+
+fn bounded_text(max: usize) -> Value {
+    json!({ "type": "string", "pattern": patterns::text(), "maxLength": max })
+}
+
+fn reference() -> Value {
+    let word = json!({ "type": "string", "pattern": r"^[^\u0000]*$" });
+    let program = json!({ "type": "string", "pattern": r"^[^\u0000]+$" });
+    let list = json!({ "type": "array", "prefixItems": [program], "items": word, "minItems": 1 });
+    json!({
+        "description": FORMS,
+        "anyOf": [
+            pattern(&patterns::reference()),
+            {
+                "type": "object",
+                "properties": { "exec": { "anyOf": [pattern(&patterns::command()), list] } },
+                "required": ["exec"],
+                "additionalProperties": false,
+            },
+        ],
+    })
+}

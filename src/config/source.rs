@@ -1,0 +1,99 @@
+//! A file's text, before anything is known about it.
+
+use super::diagnostic_code::Code;
+use super::problem::{Place, Problem, Spot};
+
+/// Largest file that is read, in bytes.
+pub const FILE_MAX: u64 = 4 * 1024 * 1024;
+
+/// Largest sum of all files of one run, in bytes.
+pub const TOTAL_MAX: u64 = 32 * 1024 * 1024;
+
+/// A file as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Its path, as shown to the user.
+    pub path: String,
+    /// Its text, without a leading byte order mark.
+    pub text: String,
+}
+
+impl Source {
+    /// Takes bytes as UTF-8, with or without a byte order mark. Errors when they are not: told by
+    /// the first bad byte, or by UTF-16's marks.
+    pub fn decode(path: impl Into<String>, bytes: Vec<u8>) -> Result<Self, Problem> {
+        let path = path.into();
+        if is_utf16(&bytes) {
+            let message = "the file is UTF-16, and YAML is read as UTF-8";
+            return Err(Problem::of_file(Code::NotText, path, message)
+                .with_help("save it as UTF-8: `iconv -f UTF-16 -t UTF-8`"));
+        }
+        match String::from_utf8(bytes) {
+            Ok(text) => {
+                let text = match text.strip_prefix('\u{feff}') {
+                    Some(rest) => rest.to_owned(),
+                    None => text,
+                };
+                Ok(Self { path, text })
+            }
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                let bad = error.as_bytes()[at];
+                let spot = spot_of(&String::from_utf8_lossy(&error.as_bytes()[..at]));
+                let message = format!("byte 0x{bad:02x} is not UTF-8");
+                let mut problem = Problem::of_file(Code::NotText, path.clone(), message)
+                    .with_help("save the file as UTF-8");
+                problem.place = Place { file: path, spot: Some(spot) };
+                Err(problem)
+            }
+        }
+    }
+}
+
+/// Either byte order mark of UTF-16, or a zero in one of the first two bytes of a longer text.
+fn is_utf16(bytes: &[u8]) -> bool {
+    match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
+        [0, b, ..] | [b, 0, ..] => *b != 0,
+        _ => false,
+    }
+}
+
+/// The spot after `text`.
+fn spot_of(text: &str) -> Spot {
+    let line_start = text.rfind('\n').map_or(0, |at| at + 1);
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Spot {
+        line: count(text.matches('\n').count() + 1),
+        column: count(text[line_start..].trim_start_matches('\u{feff}').chars().count() + 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(bytes: &[u8], expected: Result<&str, &str>) {
+        let seen = Source::decode("a.yaml", bytes.to_vec())
+            .map(|it| it.text)
+            .map_err(|it| format!("{}: {}", it.place, it.message));
+        assert_eq!(seen.as_deref().map_err(String::as_str), expected);
+    }
+
+    #[test]
+    fn utf8_is_read_with_and_without_its_mark() {
+        check("é: 1\r\n".as_bytes(), Ok("é: 1\r\n"));
+        check("\u{feff}a: 1".as_bytes(), Ok("a: 1"));
+        check(b"", Ok(""));
+    }
+
+    #[test]
+    fn other_encodings_are_named_with_their_place() {
+        let utf16 = Err("a.yaml: the file is UTF-16, and YAML is read as UTF-8");
+        check(&[0xff, 0xfe, b'a', 0], utf16);
+        check(&[0xfe, 0xff, 0, b'a'], utf16);
+        check(&[b'a', 0, b':', 0], utf16);
+        check(b"a: b\nc\xc3\xa9: \xe9\n", Err("a.yaml:2:5: byte 0xe9 is not UTF-8"));
+        check(b"\xef\xbb\xbf\xff", Err("a.yaml:1:1: byte 0xff is not UTF-8"));
+    }
+}

@@ -1,0 +1,76 @@
+//! Durations.
+
+use std::time::Duration;
+
+use super::decode::Subject;
+use super::diagnostic_code::Code;
+use super::node::{Meaning, Scalar};
+use super::scalar::Misfit;
+use super::value::Value;
+use crate::domain::duration::{DURATION_MAX_S, format, parse_within};
+use crate::domain::text::quote;
+
+/// Longest backoff, in seconds: one more overflows in GARM, which then starts runners at once
+/// (GARM.md §d).
+pub(super) const BACKOFF_MAX_S: u64 = 9_223_372_036;
+
+/// What a duration must be like.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rule {
+    /// Shortest, in seconds.
+    pub(super) min_s: u64,
+    /// Longest, in seconds.
+    pub(super) max_s: u64,
+    /// Only whole minutes.
+    pub(super) whole_minutes: bool,
+    /// Or the word `off`.
+    pub(super) may_be_off: bool,
+}
+
+impl Rule {
+    /// Any duration up to 30 days.
+    pub(super) const PLAIN: Self =
+        Self { min_s: 0, max_s: DURATION_MAX_S, whole_minutes: false, may_be_off: false };
+
+    /// GARM's backoff.
+    pub(super) const BACKOFF: Self = Self { max_s: BACKOFF_MAX_S, ..Self::PLAIN };
+}
+
+pub(super) fn read(scalar: &Scalar<'_>, rule: Rule, subject: Subject<'_>) -> Result<Value, Misfit> {
+    let text = match scalar.meaning() {
+        Meaning::Text("off") if rule.may_be_off => return Ok(Value::Off),
+        Meaning::Text(text) => text,
+        Meaning::Int(digits) => {
+            let digits = quote(digits);
+            let message = format!("{subject} is a duration, and `{digits}` has no unit");
+            let off = if rule.may_be_off { ", or `off`" } else { "" };
+            let help = format!("write `{digits}s` for seconds, `{digits}m` for minutes{off}");
+            return Err(Misfit::new(Code::Duration, message).help(help));
+        }
+        Meaning::Null | Meaning::Bool(_) | Meaning::Float(_) => {
+            let message = format!("{subject} is a duration, and `{}` is none", quote(&scalar.text));
+            return Err(Misfit::new(Code::Duration, message).help(EXAMPLE));
+        }
+    };
+    let duration = parse_within(text, rule.max_s).map_err(|error| {
+        let message = format!("{subject}: `{}` is no duration", quote(text));
+        Misfit::new(Code::Duration, message).help(format!("{error}; {EXAMPLE}"))
+    })?;
+    fits(duration, rule, subject)
+}
+
+const EXAMPLE: &str = "such as `30s`, `10m` or `1h30m`";
+
+fn fits(duration: Duration, rule: Rule, subject: Subject<'_>) -> Result<Value, Misfit> {
+    let misfit = |message: String| Err(Misfit::new(Code::Duration, message));
+    if duration.as_secs() < rule.min_s {
+        return misfit(format!(
+            "{subject} is at least {}",
+            format(Duration::from_secs(rule.min_s))
+        ));
+    }
+    if rule.whole_minutes && !duration.as_secs().is_multiple_of(60) {
+        return misfit(format!("{subject} takes whole minutes, not `{}`", format(duration)));
+    }
+    Ok(Value::Duration(duration))
+}

@@ -1,0 +1,156 @@
+//! What a file says, checked against its table but not yet given its meaning.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::Map;
+
+use super::diagnostics::At;
+use super::node::Span;
+use super::settings::HostPort;
+use crate::domain::label::Labels;
+use crate::domain::secret::SecretRef;
+
+/// A value and where it stands.
+#[derive(Debug, Clone)]
+pub(super) struct Item {
+    pub(super) at: At,
+    pub(super) value: Value,
+}
+
+/// A checked value.
+#[derive(Debug, Clone)]
+pub(super) enum Value {
+    Text(String),
+    Number(u64),
+    Flag(bool),
+    Duration(Duration),
+    /// The word `off` where a duration may stand.
+    Off,
+    /// The word `unmanaged` where a flag may stand.
+    Unmanaged,
+    Reference(SecretRef),
+    HostPort(HostPort),
+    Listen(SocketAddr),
+    Labels(Labels),
+    /// `extra_specs`, top-level nulls included: they remove keys of the defaults; and where its
+    /// top-level keys stand.
+    Specs(Map<String, serde_json::Value>, BTreeMap<String, At>),
+    List(Vec<Item>),
+    Record(Record),
+    /// Names with their places and values, and the keys of fixed meaning among them.
+    Named(Vec<(String, At, Item)>, Record),
+    /// Something that has been reported already.
+    Broken,
+}
+
+/// A mapping with fixed keys.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Record {
+    /// Values by key, in the order of the alphabet.
+    entries: BTreeMap<&'static str, (At, Item)>,
+    /// Keys that are not known here; each has been reported.
+    strangers: Vec<String>,
+}
+
+impl Record {
+    pub(super) fn insert(&mut self, key: &'static str, key_at: At, item: Item) {
+        self.entries.insert(key, (key_at, item));
+    }
+
+    pub(super) fn insert_stranger(&mut self, key: &str) {
+        self.strangers.push(key.to_owned());
+    }
+
+    pub(super) fn strangers(&self) -> &[String] {
+        &self.strangers
+    }
+
+    /// Whether the key is there, broken or not.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&Item> {
+        self.entries.get(key).map(|it| &it.1)
+    }
+
+    /// Where the key itself stands.
+    pub(super) fn key_at(&self, key: &str) -> Option<At> {
+        self.entries.get(key).map(|it| it.0)
+    }
+
+    /// Where the first of the known keys stands.
+    pub(super) fn first_key(&self) -> Option<Span> {
+        self.entries.values().map(|it| it.0.span).min()
+    }
+
+    /// Every value with its key, in the order of the keys.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'static str, &Item)> {
+        self.entries.iter().map(|(key, (_, item))| (*key, item))
+    }
+
+    pub(super) fn text(&self, key: &str) -> Option<String> {
+        match &self.get(key)?.value {
+            Value::Text(text) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn number(&self, key: &str) -> Option<u64> {
+        match &self.get(key)?.value {
+            Value::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    pub(super) fn flag(&self, key: &str) -> Option<bool> {
+        match &self.get(key)?.value {
+            Value::Flag(flag) => Some(*flag),
+            _ => None,
+        }
+    }
+
+    pub(super) fn duration(&self, key: &str) -> Option<Duration> {
+        match &self.get(key)?.value {
+            Value::Duration(duration) => Some(*duration),
+            _ => None,
+        }
+    }
+
+    pub(super) fn reference(&self, key: &str) -> Option<SecretRef> {
+        match &self.get(key)?.value {
+            Value::Reference(reference) => Some(reference.clone()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn record(&self, key: &str) -> Option<&Record> {
+        match &self.get(key)?.value {
+            Value::Record(record) => Some(record),
+            _ => None,
+        }
+    }
+
+    pub(super) fn list(&self, key: &str) -> Option<&[Item]> {
+        match &self.get(key)?.value {
+            Value::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The texts of a list.
+    pub(super) fn texts(&self, key: &str) -> Option<Vec<String>> {
+        Some(self.list(key)?.iter().filter_map(Item::text).map(str::to_owned).collect())
+    }
+}
+
+impl Item {
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! Text → tree. The only module that names the YAML library, and no type of it leaves here.
+//!
+//! The parser's events are taken one by one, so that one wrong key or tag does not hide the rest
+//! of the file; only a syntax error ends the reading. Aliases are shared, never copied, and what
+//! they would come to is counted, so that a small file cannot fill the memory.
+
+mod keys;
+mod syntax;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use serde_yaml::granit_parser as granit;
+
+use self::keys::{Next, take_key};
+use super::diagnostic_code::Code;
+use super::node::{CoreTag, Key, Kind, Node, Scalar, Span};
+use super::text::{is_word, named};
+
+/// Deepest nesting of lists and mappings, aliases followed.
+pub(super) const NESTING_MAX: usize = 64;
+
+/// Most that one file may come to with all aliases followed, in bytes; a value counts
+/// [`VALUE_COST`] and the bytes of its text.
+const EXPANDED_MAX: usize = 32 * 1024 * 1024;
+const VALUE_COST: usize = 64;
+
+/// A flaw of the YAML itself.
+#[derive(Debug)]
+pub(super) struct Flaw {
+    pub(super) code: Code,
+    pub(super) span: Span,
+    pub(super) message: String,
+    pub(super) help: Option<String>,
+    /// Another spot that explains it.
+    pub(super) context: Option<(Span, &'static str)>,
+}
+
+/// A scalar's bytes in the file, quotes included.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Token {
+    pub(super) start: u32,
+    pub(super) end: u32,
+    pub(super) is_key: bool,
+}
+
+/// A file, parsed.
+#[derive(Debug)]
+pub(super) struct Tree<'a> {
+    /// The document; absent when the syntax is broken, or when there is none.
+    pub(super) root: Option<Node<'a>>,
+    /// In the order in which they were met.
+    pub(super) flaws: Vec<Flaw>,
+    /// Every scalar, in the order of the file.
+    pub(super) tokens: Vec<Token>,
+    /// Whether the whole text could be parsed.
+    pub(super) is_whole: bool,
+}
+
+/// Parses one file of at most 4 GiB.
+pub(super) fn parse(text: &str) -> Tree<'_> {
+    let options = granit::options! {
+        emit_unresolved_aliases: true,
+        flow_nesting_limit: NESTING_MAX,
+        block_nesting_limit: NESTING_MAX,
+        emit_comments: false,
+    };
+    let mut parser = granit::Parser::new_from_str_with_options(text, options);
+    let mut builder = Builder::default();
+    let mut is_whole = true;
+    while let Some(next) = parser.next_event() {
+        let outcome = match next {
+            Ok((granit::Event::StreamEnd, _)) => break,
+            Ok((event, span)) => builder.take(event, &span),
+            Err(error) => Err(syntax::flaw_of(&error, text, builder.unclosed())),
+        };
+        if let Err(flaw) = outcome {
+            builder.flaws.push(flaw);
+            is_whole = false;
+            break;
+        }
+    }
+    Tree {
+        root: builder.root.filter(|_| is_whole),
+        flaws: builder.flaws,
+        tokens: builder.tokens,
+        is_whole,
+    }
+}
+
+/// A collection that is being read.
+struct Open<'a> {
+    span: Span,
+    is_flow: bool,
+    anchor: usize,
+    inside: Inside<'a>,
+    cost: usize,
+    height: usize,
+}
+
+enum Inside<'a> {
+    List(Vec<Node<'a>>),
+    Map { pairs: Vec<(Key<'a>, Node<'a>)>, seen: HashMap<Cow<'a, str>, Span>, next: Next<'a> },
+}
+
+/// A value with what it weighs.
+struct Weighed<'a> {
+    node: Node<'a>,
+    cost: usize,
+    height: usize,
+}
+
+#[derive(Default)]
+struct Builder<'a> {
+    root: Option<Node<'a>>,
+    open: Vec<Open<'a>>,
+    /// Anchored values by the parser's number, with cost and height.
+    anchors: HashMap<usize, (Rc<Node<'a>>, usize, usize)>,
+    tokens: Vec<Token>,
+    flaws: Vec<Flaw>,
+    cost: usize,
+    documents: usize,
+}
+
+impl<'a> Builder<'a> {
+    /// Takes one event. An error ends the reading.
+    fn take(&mut self, event: granit::Event<'a>, span: &granit::Span) -> Result<(), Flaw> {
+        let at = place(span);
+        match event {
+            granit::Event::DocumentStart(..) => {
+                self.documents += 1;
+                if self.documents > 1 {
+                    return Err(flaw(Code::SecondDocument, at, "a second document begins here")
+                        .help("one file holds one document; make it a file of its own"));
+                }
+            }
+            granit::Event::Scalar(text, style, anchor, tag) => {
+                let tag = self.tag(tag.as_deref(), span, SCALAR_TAGS);
+                self.scalar(text, style, at, (anchor, tag))?;
+            }
+            granit::Event::SequenceStart(style, anchor, tag) => {
+                self.tag(tag.as_deref(), span, &["seq"]);
+                self.begin(Inside::List(Vec::new()), at, style, anchor);
+            }
+            granit::Event::MappingStart(style, anchor, tag) => {
+                self.tag(tag.as_deref(), span, &["map"]);
+                let inside =
+                    Inside::Map { pairs: Vec::new(), seen: HashMap::new(), next: Next::Key };
+                self.begin(inside, at, style, anchor);
+            }
+            granit::Event::SequenceEnd | granit::Event::MappingEnd => self.end()?,
+            granit::Event::Alias(id) => self.alias(id, at)?,
+            granit::Event::UnresolvedAlias(name) => {
+                let message = format!("{} names no anchor above it", named(&name, "alias"));
+                let found = flaw(Code::Alias, at, message)
+                    .help("an anchor `&name` stands before the aliases `*name` that repeat it");
+                self.flaws.push(found);
+                self.put(weigh(Node { span: at, kind: Kind::Broken }, 0, 0), VALUE_COST)?;
+            }
+            // The rest carries no values.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn scalar(
+        &mut self,
+        text: Cow<'a, str>,
+        style: granit::ScalarStyle,
+        span: Span,
+        (anchor, tag): (usize, Option<CoreTag>),
+    ) -> Result<(), Flaw> {
+        let is_plain = style == granit::ScalarStyle::Plain;
+        let scalar = Scalar { text, is_plain, tag, token: self.tokens.len() };
+        self.tokens.push(Token { start: span.start, end: span.end, is_key: self.wants_key() });
+        if !scalar.fits_its_tag() {
+            self.flaws.push(flaw(
+                Code::Tag,
+                span,
+                "the value is not of the type that its tag says",
+            ));
+        }
+        let cost = scalar.text.len();
+        self.finish(weigh(Node { span, kind: Kind::Scalar(scalar) }, cost, 0), anchor)
+    }
+
+    fn begin(
+        &mut self,
+        inside: Inside<'a>,
+        span: Span,
+        style: granit::StructureStyle,
+        anchor: usize,
+    ) {
+        let is_flow = style == granit::StructureStyle::Flow;
+        self.open.push(Open { span, is_flow, anchor, inside, cost: 0, height: 0 });
+    }
+
+    fn end(&mut self) -> Result<(), Flaw> {
+        let Some(open) = self.open.pop() else { return Ok(()) };
+        let kind = match open.inside {
+            Inside::List(items) => Kind::List(items),
+            Inside::Map { pairs, .. } => Kind::Map(pairs),
+        };
+        let node = Node { span: open.span, kind };
+        self.finish(weigh(node, open.cost, open.height + 1), open.anchor)
+    }
+
+    /// A value is complete: remembers it under its anchor, and puts it where it belongs.
+    fn finish(&mut self, mut weighed: Weighed<'a>, anchor: usize) -> Result<(), Flaw> {
+        // What stands inside a collection has been counted when it was put there.
+        let fresh = match &weighed.node.kind {
+            Kind::List(_) | Kind::Map(_) => VALUE_COST,
+            Kind::Scalar(_) | Kind::Shared(_) | Kind::Broken => weighed.cost,
+        };
+        if anchor != 0 {
+            let span = weighed.node.span;
+            let shared = Rc::new(weighed.node);
+            self.anchors.insert(anchor, (Rc::clone(&shared), weighed.cost, weighed.height));
+            weighed.node = Node { span, kind: Kind::Shared(shared) };
+        }
+        self.put(weighed, fresh)
+    }
+
+    fn alias(&mut self, id: usize, span: Span) -> Result<(), Flaw> {
+        let Some((target, cost, height)) = self.anchors.get(&id).cloned() else {
+            let message = "the alias stands inside the value that it names";
+            self.flaws.push(flaw(Code::Alias, span, message).help("write the value out"));
+            return self.put(weigh(Node { span, kind: Kind::Broken }, 0, 0), VALUE_COST);
+        };
+        if self.open.len() + height > NESTING_MAX {
+            return Err(too_deep(span));
+        }
+        let context = Some((target.span, "repeated from here"));
+        let repeated = Weighed { node: Node { span, kind: Kind::Shared(target) }, cost, height };
+        self.put(repeated, cost).map_err(|found| Flaw {
+            message: "aliases repeat more values than a file may have".to_owned(),
+            help: None,
+            context,
+            ..found
+        })
+    }
+
+    /// Puts a value into the innermost open collection, or makes it the document. `fresh` is the
+    /// part of its cost that has not been counted yet.
+    fn put(&mut self, weighed: Weighed<'a>, fresh: usize) -> Result<(), Flaw> {
+        let Weighed { node, cost, height } = weighed;
+        self.cost = self.cost.saturating_add(fresh);
+        if self.cost > EXPANDED_MAX {
+            return Err(flaw(Code::TooMuch, node.span, "the file has too many values")
+                .help("split it into several files"));
+        }
+        let Some(open) = self.open.last_mut() else {
+            self.root = Some(node);
+            return Ok(());
+        };
+        open.cost = open.cost.saturating_add(cost);
+        open.height = open.height.max(height);
+        match &mut open.inside {
+            Inside::List(items) => items.push(node),
+            Inside::Map { pairs, seen, next } => match std::mem::replace(next, Next::Key) {
+                Next::Key => {
+                    *next = take_key(&node, seen, &mut self.flaws);
+                    // Nor of those inside a key that is a list or a mapping.
+                    if !matches!(node.value().kind, Kind::Scalar(_)) {
+                        hide_keys(&mut self.tokens, node.span.start);
+                    }
+                }
+                Next::Value(key) => pairs.push((key, node)),
+                // Nobody will say that its keys may be shown.
+                Next::Dropped => hide_keys(&mut self.tokens, node.span.start),
+            },
+        }
+        Ok(())
+    }
+
+    /// Where the innermost open bracket stands.
+    fn unclosed(&self) -> Option<Span> {
+        self.open.iter().rev().find(|it| it.is_flow).map(|it| it.span)
+    }
+
+    fn wants_key(&self) -> bool {
+        self.open.last().is_some_and(
+            |it| matches!(&it.inside, Inside::Map { next, .. } if matches!(next, Next::Key)),
+        )
+    }
+
+    /// Reads a tag; one that is not among `allowed` is a flaw, and the value goes on without it.
+    fn tag(
+        &mut self,
+        tag: Option<&granit::Tag>,
+        span: &granit::Span,
+        allowed: &[&str],
+    ) -> Option<CoreTag> {
+        let tag = tag?;
+        let at = span.tag_span().map_or_else(|| place(span), |it| place(&it));
+        let known = match tag.core_suffix() {
+            Some(suffix) => Some(suffix),
+            // The non-specific tag `!` only says that a scalar is text.
+            None if tag.original() == "!" => {
+                Some(if allowed.len() > 1 { "str" } else { allowed[0] })
+            }
+            None => None,
+        };
+        match known.filter(|it| allowed.contains(it)) {
+            Some("str") => Some(CoreTag::Text),
+            Some("int") => Some(CoreTag::Int),
+            Some("float") => Some(CoreTag::Float),
+            Some("bool") => Some(CoreTag::Bool),
+            Some("null") => Some(CoreTag::Null),
+            Some(_) => None,
+            None => {
+                let message = format!("{} is not understood here", tag_word(&tag.original()));
+                self.flaws.push(flaw(Code::Tag, at, message).help("take the tag away"));
+                None
+            }
+        }
+    }
+}
+
+/// A tag of words between its marks, else that it is one.
+fn tag_word(tag: &str) -> String {
+    let is_shown = tag.split(['!', ':', '/', ',']).all(is_word);
+    if is_shown { format!("the tag `{tag}`") } else { "a tag".to_owned() }
+}
+
+const SCALAR_TAGS: &[&str] = &["str", "int", "float", "bool", "null"];
+
+/// From here on, keys count as values.
+fn hide_keys(tokens: &mut [Token], start: u32) {
+    for token in tokens.iter_mut().rev().take_while(|it| it.start >= start) {
+        token.is_key = false;
+    }
+}
+
+fn flaw(code: Code, span: Span, message: impl Into<String>) -> Flaw {
+    Flaw { code, span, message: message.into(), help: None, context: None }
+}
+
+impl Flaw {
+    fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+}
+
+fn too_deep(span: Span) -> Flaw {
+    let message = format!("more than {NESTING_MAX} lists and mappings stand inside one another");
+    flaw(Code::Nesting, span, message)
+}
+
+fn weigh(node: Node<'_>, cost: usize, height: usize) -> Weighed<'_> {
+    Weighed { node, cost: cost.saturating_add(VALUE_COST), height }
+}
+
+fn place(span: &granit::Span) -> Span {
+    let bytes = span.byte_range().unwrap_or(0..0);
+    Span {
+        start: small(bytes.start),
+        end: small(bytes.end),
+        line: small(span.start.line()),
+        column: small(span.start.col() + 1),
+    }
+}
+
+fn small(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,103 @@
+//! The parser's errors in our words.
+
+use serde_yaml::granit_parser as granit;
+
+use super::{Flaw, flaw, small, too_deep};
+use crate::config::diagnostic_code::Code;
+use crate::config::node::Span;
+use crate::domain::text::quote;
+
+/// An error that ends the reading, as a flaw. `unclosed` is the innermost open bracket: the
+/// parser blames the line where it lost track, which may be far below.
+pub(super) fn flaw_of(error: &granit::ScanError, text: &str, unclosed: Option<Span>) -> Flaw {
+    use granit::ErrorKind as E;
+    let at = point(error.marker(), text);
+    match error.kind() {
+        E::RecursionLimitExceeded => too_deep(at),
+        E::TabNotAllowed
+        | E::TabInBlockIndentation
+        | E::TabInIndentation
+        | E::TabInPlainScalar
+        | E::TabAtBlockScalarStart => {
+            flaw(Code::Tab, tab_near(at, text), "a tab indents this line")
+                .help("YAML indents with spaces only")
+        }
+        E::BomInsideDocument => flaw(Code::Syntax, at, "a byte order mark stands inside the text")
+            .help("take the invisible character U+FEFF away"),
+        kind => {
+            let known = words(kind).or_else(|| unclosed.and(Some(IN_BRACKETS)));
+            let context = unclosed.map(|it| (it, "opened here"));
+            let found = match known {
+                Some((message, help)) => flaw(Code::Syntax, at, message).help(help),
+                None => flaw(Code::Syntax, at, quote(&kind.to_string())),
+            };
+            Flaw { context, ..found }
+        }
+    }
+}
+
+const IN_BRACKETS: (&str, &str) =
+    ("this cannot stand inside brackets", "close the bracket before it");
+
+/// What went wrong and what to do, for the mistakes that people make.
+fn words(kind: &granit::ErrorKind) -> Option<(&'static str, &'static str)> {
+    use granit::ErrorKind as E;
+    Some(match kind {
+        E::UnclosedQuotedScalar => ("the quote is never closed", "close it"),
+        E::UnexpectedEofFlowSequence
+        | E::UnexpectedEofFlowMapping
+        | E::UnexpectedEofImplicitFlowMapping
+        | E::UnclosedFlowCollection { .. } => ("the bracket is never closed", "close it"),
+        E::MismatchedFlowCollectionEnd { .. } => {
+            ("the wrong bracket closes", "`[` goes with `]`, `{` with `}`")
+        }
+        E::MappingValueNotAllowed => {
+            ("a second `:` on one line", "put the text into quotes if the `:` belongs to it")
+        }
+        E::SimpleKeyExpected | E::ExpectedBlockMappingKey => (
+            "`key: value` is expected here",
+            "put a `:` and a space behind the key, and indent as the lines above",
+        ),
+        E::ExpectedBlockSequenceEntry => ("`- ` is expected here", "indent as the lines above"),
+        E::InvalidIndentation => {
+            ("this line is indented otherwise than those above", "indent as the lines above")
+        }
+        E::UnexpectedCharacter { .. } => {
+            ("no value begins with this character", "put the text into quotes")
+        }
+        E::UnknownQuotedScalarEscape => {
+            ("unknown escape in a double-quoted text", "write `\\\\` for a backslash")
+        }
+        _ => return None,
+    })
+}
+
+fn point(marker: &granit::Marker, text: &str) -> Span {
+    let start = marker.byte_offset().unwrap_or(0).min(text.len());
+    let wide = text[start..].chars().next().filter(|it| *it != '\n' && *it != '\r');
+    Span {
+        start: small(start),
+        end: small(start + wide.map_or(0, char::len_utf8)),
+        line: small(marker.line()),
+        column: small(marker.col() + 1),
+    }
+}
+
+/// The first tab of the indentation of the line at `near` or of the one after it: the parser
+/// points somewhere beside it.
+fn tab_near(near: Span, text: &str) -> Span {
+    let mut offset = text[..near.start as usize].rfind('\n').map_or(0, |at| at + 1);
+    for (number, line) in text[offset..].split_inclusive('\n').take(2).enumerate() {
+        let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
+        if let Some(at) = line[..indent].find('\t') {
+            return Span {
+                start: small(offset + at),
+                end: small(offset + at + 1),
+                line: near.line + small(number),
+                column: small(at + 1),
+            };
+        }
+        offset += line.len();
+    }
+    near
+}

@@ -1,0 +1,280 @@
+//! Files that cannot be written, held locks, and what is told of them.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::audit::{self, Demands, Keys, Report, Subject, verify};
+use crate::host::audit_file::Folders;
+use crate::host::clock::Clock;
+use crate::host::state_dir::actor;
+
+fn entry(act: &str) -> Entry {
+    Entry {
+        time: Timestamp::UNIX_EPOCH,
+        actor: actor(),
+        kind: Kind::Intent,
+        act: act.into(),
+        subject: Subject::Log,
+        before: None,
+        after: None,
+        cause: Cause::default(),
+        seen: None,
+        intent: None,
+        verdict: None,
+        detail: String::new(),
+    }
+}
+
+/// A diary in a folder, and what it tells.
+struct Bench {
+    folder: tempfile::TempDir,
+    diary: Diary,
+    told: Arc<Mutex<Vec<String>>>,
+}
+
+fn bench(rule: Rule) -> Bench {
+    let folder = tempfile::tempdir().unwrap();
+    let scribe = Scribe { actor: actor(), clock: Clock::Real, keys: Keys::default() };
+    let path = folder.path().join("a.jsonl");
+    let ledger = Arc::new(Ledger::open(&path, scribe, Folders::Leave).unwrap());
+    let told: Arc<Mutex<Vec<String>>> = Arc::default();
+    let noted = Arc::clone(&told);
+    let ear: Ear = Box::new(move |it| {
+        let line = match it {
+            Kept::Asked(_) => return,
+            Kept::Rotated(ended) => format!("rotated {}", ended.seq),
+            Kept::Damaged(damage) => format!("damaged {}", damage.known.seq),
+            Kept::Written(kind) => format!("written {}", kind.word()),
+            Kept::Lost(_) => "lost".to_owned(),
+            Kept::Stuck(_) => "stuck".to_owned(),
+            Kept::Free => "free".to_owned(),
+        };
+        noted.lock().unwrap().push(line);
+    });
+    let patience = Duration::from_millis(100);
+    // Long enough that no attempt falls between two statements of a test.
+    let retry = Duration::from_millis(700);
+    let manner = Manner { rule, patience, retry, waiting_max: 64 << 10 };
+    let diary = Diary::start(ledger, Cause::default(), manner, ear).unwrap();
+    Bench { folder, diary, told }
+}
+
+impl Bench {
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("a.jsonl")
+    }
+
+    fn told(&self) -> Vec<String> {
+        self.told.lock().unwrap().clone()
+    }
+
+    /// The acts in the file, and what a check finds.
+    fn read(&self) -> (Vec<String>, Report) {
+        let text = fs::read_to_string(self.path()).unwrap();
+        let act = |it: &str| -> String {
+            let record: serde_json::Value = serde_json::from_str(it).unwrap();
+            record["act"].as_str().unwrap().to_owned()
+        };
+        let file = audit::File { name: "log", bytes: text.as_bytes() };
+        (text.lines().map(act).collect(), verify(&[file], Demands::default()))
+    }
+
+    async fn append(&self, act: &str) -> Option<u64> {
+        self.diary.append(&entry(act)).await.unwrap().map(|it| it.seq)
+    }
+
+    /// Waits for the thread to say so.
+    async fn until_told(&self, what: &str) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !self.told().iter().any(|it| it == what) {
+            assert!(Instant::now() < deadline, "{what} is not told: {:?}", self.told());
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn closed(&self) {
+        assert_eq!(self.diary.close(Duration::from_secs(20)).await, 0);
+    }
+}
+
+/// Nothing can be written: a folder is where the file was.
+struct Blocked(PathBuf);
+
+impl Blocked {
+    fn new(path: &Path) -> Self {
+        fs::create_dir(path.with_extension("kept")).unwrap();
+        let blocked = Self(path.to_owned());
+        blocked.exchange();
+        blocked
+    }
+
+    /// In one step: the thread would make a new file where there is none.
+    fn exchange(&self) {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        let kept = self.0.with_extension("kept");
+        renameat_with(CWD, &self.0, CWD, &kept, RenameFlags::EXCHANGE).unwrap();
+    }
+
+    fn end(self) {
+        self.exchange();
+    }
+}
+
+#[tokio::test]
+async fn what_a_write_could_not_record_is_told_of_as_soon_as_there_is_room() {
+    let bench = bench(Rule::GoOn);
+    assert_eq!(bench.append("one").await, Some(1));
+    let blocked = Blocked::new(&bench.path());
+    assert_eq!(bench.append("two").await, None);
+    assert_eq!(bench.append("three").await, None);
+    assert_eq!(bench.diary.missing(), 2);
+    blocked.end();
+    // Nothing more has to happen for that.
+    bench.until_told("free").await;
+    assert_eq!((bench.diary.missing(), bench.append("four").await), (0, Some(3)));
+    let (acts, report) = bench.read();
+    assert_eq!(acts, ["one", "records lost", "four"]);
+    assert_eq!((report.lost, report.broken), (2, None));
+    let told = ["written intent", "lost", "stuck", "lost", "written gap", "free", "written intent"];
+    assert_eq!(bench.told(), told);
+}
+
+#[tokio::test]
+async fn what_no_write_waits_for_is_kept_until_there_is_room() {
+    let bench = bench(Rule::GoOn);
+    let acts =
+        |from: usize, to: usize| (from..to).map(|it| entry(&it.to_string())).collect::<Vec<_>>();
+    bench.append("first").await;
+    let blocked = Blocked::new(&bench.path());
+    bench.diary.enqueue(&acts(0, 100));
+    bench.until_told("stuck").await;
+    bench.diary.enqueue(&acts(100, 3_000));
+    blocked.end();
+    bench.closed().await;
+    let (found, report) = bench.read();
+    let due: Vec<String> = (0..3_000).map(|it| it.to_string()).collect();
+    assert_eq!(found[1..], due);
+    assert_eq!((report.lost, report.gap_count, report.broken), (0, 0, None));
+}
+
+#[tokio::test]
+async fn a_held_lock_keeps_a_write_waiting_for_its_patience_and_no_longer() {
+    let bench = bench(Rule::GoOn);
+    bench.append("one").await;
+    let holder = File::open(bench.path()).unwrap();
+    holder.lock().unwrap();
+    bench.diary.enqueue(&[entry("a runner")]);
+    let begun = Instant::now();
+    assert_eq!(bench.append("two").await, None);
+    let waited = begun.elapsed();
+    assert!((100..2_000).contains(&waited.as_millis()), "{waited:?}");
+    bench.until_told("stuck").await;
+    // From here on none waits.
+    assert_eq!(bench.append("three").await, None);
+    drop(holder);
+    bench.until_told("free").await;
+    assert_eq!(bench.append("four").await, Some(4));
+    let (acts, report) = bench.read();
+    assert_eq!(acts, ["one", "records lost", "a runner", "four"]);
+    assert_eq!((report.lost, report.broken), (2, None));
+}
+
+#[tokio::test]
+async fn a_lock_that_is_held_for_a_moment_loses_nothing() {
+    let bench = bench(Rule::GoOn);
+    bench.append("one").await;
+    let holder = File::open(bench.path()).unwrap();
+    holder.lock().unwrap();
+    let (two, ()) = tokio::join!(bench.append("two"), async { drop(holder) });
+    assert_eq!(two, Some(2));
+    assert_eq!(bench.told(), ["written intent", "written intent"]);
+}
+
+#[tokio::test]
+async fn where_records_are_required_a_write_is_refused_and_nothing_is_missing() {
+    let bench = bench(Rule::Required);
+    bench.append("one").await;
+    let blocked = Blocked::new(&bench.path());
+    for _ in 0..2 {
+        let error = bench.diary.append(&entry("two")).await.unwrap_err().to_string();
+        assert!(error.ends_with("and `watch.audit_required` is set"), "{error}");
+    }
+    assert_eq!(bench.diary.missing(), 0);
+    // What was sent already is another matter.
+    let outcome = Entry { kind: Kind::Outcome, ..entry("outcome") };
+    bench.diary.append(&outcome).await.unwrap_err();
+    assert_eq!(bench.diary.missing(), 1);
+    blocked.end();
+    bench.until_told("free").await;
+    bench.append("three").await;
+    assert_eq!(bench.read().0, ["one", "records lost", "three"]);
+}
+
+#[tokio::test]
+async fn where_records_are_required_a_record_shows_that_they_can_be_written_again() {
+    let bench = bench(Rule::Required);
+    bench.append("one").await;
+    let blocked = Blocked::new(&bench.path());
+    bench.diary.append(&entry("two")).await.unwrap_err();
+    blocked.end();
+    bench.until_told("free").await;
+    let (acts, report) = bench.read();
+    assert_eq!(acts, ["one", "audit file writable again"]);
+    assert_eq!((report.gap_count, report.broken), (0, None));
+}
+
+#[tokio::test]
+async fn the_record_of_a_write_goes_before_those_that_nothing_waits_for() {
+    let bench = bench(Rule::GoOn);
+    bench.append("one").await;
+    let holder = File::open(bench.path()).unwrap();
+    holder.lock().unwrap();
+    bench.diary.enqueue(&[entry("a runner"), entry("another")]);
+    let (two, ()) = tokio::join!(bench.append("two"), async { drop(holder) });
+    bench.closed().await;
+    let acts = bench.read().0;
+    // The thread may have written the others between the two.
+    assert!(two == Some(2) || two == Some(4), "{two:?} {acts:?}");
+    assert_eq!(acts.len(), 4);
+}
+
+#[tokio::test]
+async fn what_waits_has_a_bound() {
+    let bench = bench(Rule::GoOn);
+    bench.append("one").await;
+    let holder = File::open(bench.path()).unwrap();
+    holder.lock().unwrap();
+    let mut count = 0;
+    while bench.diary.has_room() {
+        bench.diary.enqueue(&[entry("a runner")]);
+        count += 1;
+    }
+    assert!((50..500).contains(&count), "{count}");
+}
+
+#[tokio::test]
+async fn a_log_that_was_cut_under_a_running_diary_is_told_of() {
+    let bench = bench(Rule::GoOn);
+    for act in ["one", "two", "three"] {
+        bench.append(act).await;
+    }
+    let text = fs::read_to_string(bench.path()).unwrap();
+    let first: String = text.lines().take(1).map(|it| format!("{it}\n")).collect();
+    fs::write(bench.path(), first).unwrap();
+    assert_eq!(bench.append("four").await, Some(3));
+    let (acts, report) = bench.read();
+    assert_eq!(acts, ["one", "log altered", "four"]);
+    assert!(report.broken.is_some());
+    let told = bench.told();
+    assert_eq!(told[3..], ["damaged 3", "written gap", "written intent"]);
+}
+
+#[tokio::test]
+async fn a_new_file_is_told_of_with_the_end_of_the_one_before() {
+    let bench = bench(Rule::GoOn);
+    bench.append("one").await;
+    fs::rename(bench.path(), bench.folder.path().join("a.jsonl.1")).unwrap();
+    bench.append("two").await;
+    assert_eq!(bench.told(), ["written intent", "rotated 1", "written intent"]);
+}

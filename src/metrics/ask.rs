@@ -1,0 +1,195 @@
+//! Asks a running `watch` for its decisions, where and as its settings say that it listens.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use hyper::client::conn::http1;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::config::{CertFiles, ListenerTls, WatchSettings};
+use crate::domain::text::quote;
+use crate::garm::pem::Pem;
+
+/// How long a `watch` on this machine may take to answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Largest page, in bytes: a thousand pools have 4 MB.
+const PAGE_MAX: usize = 64 << 20;
+
+/// Why there are no decisions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Silence {
+    /// Nobody listens there.
+    Nobody,
+    /// Something listens there and did not tell: one sentence without full stop, escaped.
+    Unclear(String),
+}
+
+/// Where a `watch` with these settings is to be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    address: SocketAddr,
+    tls: Option<ListenerTls>,
+    /// Our certificate for operators, shown where the listener asks for one.
+    identity: Option<CertFiles>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        write!(f, "{scheme}://{}", self.address)
+    }
+}
+
+impl Place {
+    /// A listener on every address of this machine is asked on its loopback one.
+    pub fn new(watch: &WatchSettings, identity: Option<CertFiles>) -> Self {
+        let ip = match watch.listen.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        let address = SocketAddr::new(ip, watch.listen.port());
+        Self { address, tls: watch.tls.clone(), identity }
+    }
+
+    /// The page `/decisions`.
+    pub async fn decisions(&self) -> Result<Value, Silence> {
+        match timeout(PATIENCE, self.ask()).await {
+            Ok(answer) => answer,
+            Err(_) => Err(unclear(format!("it does not answer within {}s", PATIENCE.as_secs()))),
+        }
+    }
+
+    async fn ask(&self) -> Result<Value, Silence> {
+        let stream = match TcpStream::connect(self.address).await {
+            Ok(stream) => stream,
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                return Err(Silence::Nobody);
+            }
+            Err(error) => return Err(unclear(error)),
+        };
+        let Some(files) = &self.tls else { return self.get(stream).await };
+        let config = configuration(files, self.identity.as_ref())?;
+        let name = ServerName::IpAddress(self.address.ip().into());
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+        self.get(stream.map_err(unclear)?).await
+    }
+
+    async fn get(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> Result<Value, Silence> {
+        let handshake = http1::handshake::<_, String>(TokioIo::new(stream)).await;
+        let (mut sender, connection) = handshake.map_err(unclear)?;
+        let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
+        let request = Request::get("/decisions")
+            .header("host", self.address.to_string())
+            .body(String::new())
+            .map_err(unclear)?;
+        let response = sender.send_request(request).await.map_err(|error| refused(&error))?;
+        let status = response.status();
+        let page = to_bytes(Body::new(response.into_body()), PAGE_MAX).await.map_err(unclear)?;
+        match status {
+            StatusCode::OK => serde_json::from_slice(&page)
+                .map_err(|_| unclear("what answers there is no `watch`: it sends no JSON")),
+            StatusCode::SERVICE_UNAVAILABLE => Err(unclear(String::from_utf8_lossy(&page).trim())),
+            other => Err(unclear(format!("it answers {other}"))),
+        }
+    }
+}
+
+fn unclear(why: impl fmt::Display) -> Silence {
+    Silence::Unclear(quote(&why.to_string()))
+}
+
+/// Under TLS 1.3 a listener that wants another client certificate answers the request by an alert.
+fn refused(error: &hyper::Error) -> Silence {
+    let alert = std::error::Error::source(error).map(ToString::to_string);
+    unclear(alert.unwrap_or_else(|| error.to_string()))
+}
+
+/// Trusts the certificate in `watch.tls.cert` and no other: it may be for any name, and whoever
+/// has its key is the `watch` that is asked.
+fn configuration(
+    files: &ListenerTls,
+    identity: Option<&CertFiles>,
+) -> Result<ClientConfig, Silence> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let chain = Pem { path: &files.server.cert, setting: "watch.tls.cert" }.certificates();
+    let leaf = chain.map_err(unclear)?.swap_remove(0);
+    let pinned = Pinned { leaf, provider: Arc::clone(&provider) };
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(unclear)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(pinned));
+    let Some(identity) = identity.filter(|_| files.client_ca.is_some()) else {
+        return Ok(builder.with_no_client_auth());
+    };
+    let chain = Pem { path: &identity.cert, setting: "garm.tls.cert" }.certificates();
+    let key = Pem { path: &identity.key, setting: "garm.tls.key" }.key();
+    let (chain, key) = (chain.map_err(unclear)?, key.map_err(unclear)?);
+    builder.with_client_auth_cert(chain, key).map_err(unclear)
+}
+
+/// Takes one certificate and no other.
+#[derive(Debug)]
+struct Pinned {
+    leaf: CertificateDer<'static>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if *end_entity == self.leaf {
+            return Ok(ServerCertVerified::assertion());
+        }
+        Err(rustls::Error::General("it shows another certificate than `watch.tls.cert`".into()))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, cert, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, cert, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}

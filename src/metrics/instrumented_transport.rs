@@ -1,0 +1,69 @@
+//! A way to GARM that counts and times what travels on it.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::counters::{Counter, Timing};
+use super::state::Board;
+use crate::garm::{Opened, Opening, Reply, Request, Sink, Transport, Wish};
+
+/// What HTTP answers when a stream begins.
+const SWITCHED: u16 = 101;
+
+/// Another transport, counted on a board.
+pub struct Metered {
+    inner: Arc<dyn Transport>,
+    board: Arc<Board>,
+}
+
+impl Metered {
+    /// Everything that goes through `inner` is counted.
+    pub fn new(inner: Arc<dyn Transport>, board: Arc<Board>) -> Self {
+        Self { inner, board }
+    }
+}
+
+impl Metered {
+    fn counted<'a>(&'a self, method: &'static str, reply: Reply<'a>) -> Reply<'a> {
+        Box::pin(async move {
+            let began = Instant::now();
+            let reply = reply.await;
+            let code = reply.as_ref().ok().map(|it| it.status);
+            self.board.count(Counter::GarmRequest { method, code });
+            self.board.observe(Timing::GarmRequest { method }, began.elapsed());
+            reply
+        })
+    }
+}
+
+impl Transport for Metered {
+    fn send(&self, request: Request) -> Reply<'_> {
+        let method = request.method.word();
+        self.counted(method, self.inner.send(request))
+    }
+
+    fn stream<'a>(&'a self, request: Request, sink: &'a mut dyn Sink) -> Reply<'a> {
+        let method = request.method.word();
+        self.counted(method, self.inner.stream(request, sink))
+    }
+
+    /// Counted as the GET that it begins with.
+    fn listen(&self, wish: Wish) -> Opened<'_> {
+        Box::pin(async move {
+            let began = Instant::now();
+            let opened = self.inner.listen(wish).await;
+            let code = opened.as_ref().ok().map(|it| match it {
+                Opening::Open(_) => SWITCHED,
+                Opening::Refused(response) => response.status,
+            });
+            self.board.count(Counter::GarmRequest { method: "GET", code });
+            self.board.observe(Timing::GarmRequest { method: "GET" }, began.elapsed());
+            opened
+        })
+    }
+
+    fn address(&self) -> String {
+        self.inner.address()
+    }
+}

@@ -1,0 +1,194 @@
+//! The listener: accepts, shakes hands, answers, within bounds.
+
+use std::convert::Infallible;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::response::Response;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::certificates::Certificates;
+use super::places::{Full, Place, Places};
+use super::routes;
+use super::state::Board;
+
+pub use super::places::SILENT_MAX;
+
+/// How long a TLS handshake may take.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long the head of a request may take. A connection carries one request: none is idle.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a connection lives: a peer that reads nothing does not keep its place for ever.
+pub const LIFE: Duration = Duration::from_secs(60);
+
+/// How long an answer under way may still take when its connection is to end.
+pub const GRACE: Duration = Duration::from_secs(5);
+
+/// Pause when the system cannot accept (out of file handles): nothing gets better by asking again
+/// at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// What is served where.
+pub struct Door {
+    /// From [`super::bind`].
+    pub listener: TcpListener,
+    /// What is told.
+    pub board: Arc<Board>,
+    /// TLS; absent: plain HTTP.
+    pub certificates: Option<Arc<Certificates>>,
+}
+
+type Pages = TowerToHyperService<axum::Router>;
+
+/// Serves until `stop`; then accepts nothing more, lets answers under way end for [`GRACE`], and
+/// returns when every connection is closed.
+pub async fn serve(door: Door, stop: CancellationToken) {
+    let places = Arc::new(Places::default());
+    let tasks = TaskTracker::new();
+    let pages = TowerToHyperService::new(routes::router(Arc::clone(&door.board)));
+    loop {
+        let (stream, peer) = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = accept(&door.listener) => accepted,
+        };
+        let place = places.admit(peer.ip());
+        let config = door.certificates.as_ref().map(|it| it.current());
+        let (pages, stop) = (pages.clone(), stop.clone());
+        tasks.spawn(async move {
+            // An answer in many small segments otherwise waits for the peer's delayed
+            // acknowledgement. A socket that refuses the option serves all the same.
+            let _ = stream.set_nodelay(true);
+            let Some(config) = config else { return connection(stream, place, pages, stop).await };
+            let handshake = timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(config).accept(stream));
+            let shaken = tokio::select! {
+                shaken = handshake => shaken,
+                () = place.closing.cancelled() => return,
+            };
+            // A handshake that fails is the peer's business: it is told by a TLS alert.
+            if let Ok(Ok(stream)) = shaken {
+                connection(stream, place, pages, stop).await;
+            }
+        });
+    }
+    drop(door.listener);
+    tasks.close();
+    tasks.wait().await;
+}
+
+/// The next connection. Dropping it half way loses none.
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            // The peer has left already; the next one may be there.
+            Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+            Err(_) => sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
+async fn connection<S>(stream: S, place: Place, pages: Pages, stop: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let place = Arc::new(place);
+    let service = service_fn(|request| answer(request, Arc::clone(&place), pages.clone()));
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            // An idle connection would hold a place, and a new one costs next to nothing.
+            .keep_alive(false)
+            .serve_connection(TokioIo::new(stream), service)
+    );
+    // Errors are a peer that left or spoke no HTTP: there is nobody to tell.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = place.closing.cancelled() => return,
+        () = stop.cancelled() => {}
+        () = sleep(LIFE) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = timeout(GRACE, connection).await;
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    place: Arc<Place>,
+    pages: Pages,
+) -> Result<Response, Infallible> {
+    match place.asks(routes::phase(request.uri().path())) {
+        Ok(()) => pages.call(request).await,
+        Err(Full) => Ok(routes::busy()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::task::JoinHandle;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::metrics::state::Limits;
+
+    /// A served connection, without a socket, so that time can be virtual.
+    fn served(room: usize) -> (DuplexStream, CancellationToken, JoinHandle<()>) {
+        let board = Arc::new(Board::new(Limits::of(Duration::from_secs(30))));
+        let pages = TowerToHyperService::new(routes::router(board));
+        let (ours, theirs) = duplex(room);
+        let stop = CancellationToken::new();
+        let place = Arc::new(Places::default()).admit([127, 0, 0, 1].into());
+        let task = tokio::spawn(connection(theirs, place, pages, stop.clone()));
+        (ours, stop, task)
+    }
+
+    const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    #[tokio::test(start_paused = true)]
+    async fn half_a_head_keeps_its_place_for_five_seconds() {
+        let began = Instant::now();
+        let (mut peer, _stop, task) = served(1 << 16);
+        peer.write_all(&REQUEST[..20]).await.unwrap();
+        task.await.unwrap();
+        assert_eq!(began.elapsed().as_secs(), HEAD_TIMEOUT.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_reads_nothing_is_gone_after_the_life_of_a_connection() {
+        let began = Instant::now();
+        let (mut peer, _stop, task) = served(64);
+        peer.write_all(REQUEST).await.unwrap();
+        task.await.unwrap();
+        assert_eq!(began.elapsed().as_secs(), (LIFE + GRACE).as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_under_way_ends_before_the_connection_does() {
+        let (mut peer, stop, task) = served(64);
+        peer.write_all(REQUEST).await.unwrap();
+        let mut start = [0; 15];
+        peer.read_exact(&mut start).await.unwrap();
+        stop.cancel();
+        let mut rest = String::new();
+        peer.read_to_string(&mut rest).await.unwrap();
+        assert!(rest.ends_with("\r\n\r\nok\n"), "{rest}");
+        task.await.unwrap();
+    }
+}

@@ -1,0 +1,366 @@
+//! The alert rules: which of them fire, for which pool (DESIGN §6; R6).
+//!
+//! A rule watches one series. Where the series has a number per pool, each pool is judged for
+//! itself. What is not known is not judged: while GARM cannot be read, nothing begins to fire and
+//! nothing is over. A condition that was pending before goes on after an unknown time of at most
+//! [`BRIDGE`], since a read that fails is no recovery; after a longer one it begins anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::config::{AlertRule, Bound, Series};
+use crate::domain::duration;
+use crate::domain::name::PoolName;
+use crate::domain::text::code;
+
+/// The longest unknown time that does not break a pending condition.
+pub const BRIDGE: Duration = Duration::from_mins(2);
+
+/// What a series shows.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reading {
+    /// One number for the fleet; absent while nobody knows it.
+    Fleet(Option<f64>),
+    /// A number for every managed pool; absent while nobody knows that pool's. A pool that is not
+    /// in here is gone.
+    Pools(BTreeMap<PoolName, Option<f64>>),
+    /// Nobody knows it of any pool, nor which pools there are.
+    Unknown,
+}
+
+/// What the series show at one moment. One that is not in here is unknown.
+pub type Readings = BTreeMap<Series, Reading>;
+
+/// An alert begins or ends.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Transition {
+    /// Name of the rule.
+    pub rule: String,
+    /// What it watches.
+    pub series: Series,
+    /// Which pool; absent for the fleet.
+    pub pool: Option<PoolName>,
+    /// Where it goes.
+    pub to: Turn,
+    /// The number that was judged; at the end because of a removal, the last one.
+    pub value: f64,
+    /// Names of receivers; empty: all of them.
+    pub receivers: Vec<String>,
+    /// One sentence without full stop.
+    pub summary: String,
+    /// What to look at next.
+    pub description: String,
+}
+
+/// Whether an alert begins or ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It fires.
+    Firing {
+        /// From when: the condition had lasted long enough then.
+        since: Timestamp,
+    },
+    /// It is over.
+    Resolved {
+        /// Since when it was firing.
+        since: Timestamp,
+        /// When it ended.
+        at: Timestamp,
+    },
+}
+
+/// An alert that fires.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Firing<'a> {
+    /// Name of the rule.
+    pub rule: &'a str,
+    /// Which pool; absent for the fleet.
+    pub pool: Option<&'a PoolName>,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// The rules in force and how each stands.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    rules: BTreeMap<String, Standing>,
+}
+
+/// One rule and what it is about to do, or does.
+#[derive(Debug, Clone)]
+struct Standing {
+    rule: AlertRule,
+    subjects: BTreeMap<Option<PoolName>, State>,
+}
+
+/// How a rule stands for one pool, while its condition holds or held when last known.
+#[derive(Debug, Clone, Copy)]
+struct State {
+    /// Since when the condition holds.
+    holds_since: Timestamp,
+    /// Since when nobody knows whether it still does.
+    unknown_since: Option<Timestamp>,
+    value: f64,
+    fires_since: Option<Timestamp>,
+}
+
+impl Rules {
+    /// The rules of a fleet file, and those of [`AlertRule::built_in`] that it does not replace.
+    pub fn new(rules: &[AlertRule]) -> Self {
+        let mut all = Self { rules: BTreeMap::new() };
+        for rule in in_force(rules) {
+            let standing = Standing { rule: rule.clone(), subjects: BTreeMap::new() };
+            all.rules.insert(rule.name, standing);
+        }
+        all
+    }
+
+    /// Puts other rules in force at `now`. What fires under a rule that still watches the same
+    /// series goes on, and is judged by the new bound from the next look on; under any other it
+    /// is over.
+    pub fn reload(&mut self, rules: &[AlertRule], now: Timestamp) -> Vec<Transition> {
+        let mut ended = Vec::new();
+        let mut old = std::mem::take(&mut self.rules);
+        for rule in in_force(rules) {
+            let name = rule.name.clone();
+            let mut standing = Standing { rule, subjects: BTreeMap::new() };
+            if let Some(before) = old.remove(&name) {
+                match before.rule.when == standing.rule.when {
+                    true => standing.inherit(before, now, &mut ended),
+                    false => before.end_all(now, &mut ended),
+                }
+            }
+            self.rules.insert(name, standing);
+        }
+        for standing in old.into_values() {
+            standing.end_all(now, &mut ended);
+        }
+        ended
+    }
+
+    /// Judges every rule at `now`; returns what begins and what ends.
+    pub fn look(&mut self, readings: &Readings, now: Timestamp) -> Vec<Transition> {
+        let mut turned = Vec::new();
+        for standing in self.rules.values_mut() {
+            let reading = readings.get(&standing.rule.when).unwrap_or(&Reading::Unknown);
+            standing.look(reading, now, &mut turned);
+        }
+        turned
+    }
+
+    /// Everything that fires.
+    pub fn firing(&self) -> impl Iterator<Item = Firing<'_>> {
+        self.rules.values().flat_map(|standing| {
+            standing.subjects.iter().filter_map(|(pool, state)| {
+                let rule = standing.rule.name.as_str();
+                Some(Firing { rule, pool: pool.as_ref(), since: state.fires_since? })
+            })
+        })
+    }
+}
+
+/// The rules of a fleet file and the built-in ones that none of them replaces.
+fn in_force(rules: &[AlertRule]) -> Vec<AlertRule> {
+    let is_replaced = |it: &AlertRule| rules.iter().any(|rule| rule.name == it.name);
+    let built_in = AlertRule::built_in().into_iter().filter(|it| !is_replaced(it));
+    built_in.chain(rules.iter().cloned()).collect()
+}
+
+impl Standing {
+    fn look(&mut self, reading: &Reading, now: Timestamp, turned: &mut Vec<Transition>) {
+        match reading {
+            Reading::Unknown => {
+                self.subjects.values_mut().for_each(|it| it.lose_sight(now));
+            }
+            Reading::Fleet(value) => self.judge(None, *value, now, turned),
+            Reading::Pools(pools) => {
+                for (pool, value) in pools {
+                    self.judge(Some(pool), *value, now, turned);
+                }
+                let is_gone =
+                    |it: &&Option<PoolName>| it.as_ref().is_some_and(|it| !pools.contains_key(it));
+                let gone: BTreeSet<_> = self.subjects.keys().filter(is_gone).cloned().collect();
+                for pool in gone {
+                    self.end(pool.as_ref(), None, now, turned);
+                }
+            }
+        }
+    }
+
+    fn judge(
+        &mut self,
+        pool: Option<&PoolName>,
+        value: Option<f64>,
+        now: Timestamp,
+        turned: &mut Vec<Transition>,
+    ) {
+        let Some(value) = value.filter(|it| !it.is_nan()) else {
+            if let Some(state) = self.subjects.get_mut(&pool.cloned()) {
+                state.lose_sight(now);
+            }
+            return;
+        };
+        if !holds(self.rule.bound, value) {
+            self.end(pool, Some(value), now, turned);
+            return;
+        }
+        let fresh = State { holds_since: now, unknown_since: None, value, fires_since: None };
+        let lasting = self.rule.lasting;
+        let state = self.subjects.entry(pool.cloned()).or_insert(fresh);
+        state.hold(value, now);
+        if state.fires_since.is_none() && span(state.holds_since, now) >= lasting {
+            state.fires_since = Some(now);
+            let to = Turn::Firing { since: now };
+            turned.push(self.transition(pool, to, value));
+        }
+    }
+
+    /// The condition does not hold, or its pool is gone.
+    fn end(
+        &mut self,
+        pool: Option<&PoolName>,
+        value: Option<f64>,
+        now: Timestamp,
+        turned: &mut Vec<Transition>,
+    ) {
+        let Some(state) = self.subjects.remove(&pool.cloned()) else { return };
+        if let Some(since) = state.fires_since {
+            let to = Turn::Resolved { since, at: now.max(since) };
+            turned.push(self.transition(pool, to, value.unwrap_or(state.value)));
+        }
+    }
+
+    fn end_all(mut self, now: Timestamp, turned: &mut Vec<Transition>) {
+        let all: Vec<_> = self.subjects.keys().cloned().collect();
+        for pool in all {
+            self.end(pool.as_ref(), None, now, turned);
+        }
+    }
+
+    /// Takes over what stood under a rule of the same name and series. Who is told no more hears
+    /// the end, who is told from now on hears of what fires.
+    fn inherit(&mut self, before: Self, now: Timestamp, turned: &mut Vec<Transition>) {
+        self.subjects.clone_from(&before.subjects);
+        if before.rule.notify == self.rule.notify {
+            return;
+        }
+        before.end_all(now, turned);
+        for (pool, state) in &self.subjects {
+            if let Some(since) = state.fires_since {
+                let to = Turn::Firing { since };
+                turned.push(self.transition(pool.as_ref(), to, state.value));
+            }
+        }
+    }
+
+    fn transition(&self, pool: Option<&PoolName>, to: Turn, value: f64) -> Transition {
+        Transition {
+            rule: self.rule.name.clone(),
+            series: self.rule.when,
+            pool: pool.cloned(),
+            to,
+            value,
+            receivers: self.rule.notify.clone(),
+            summary: self.summary(pool, to, value),
+            description: advice(self.rule.when).to_owned(),
+        }
+    }
+
+    fn summary(&self, pool: Option<&PoolName>, to: Turn, value: f64) -> String {
+        let series = code(self.rule.when.word());
+        let of = pool.map(|it| format!(" of pool {}", code(it.as_str()))).unwrap_or_default();
+        let (side, bound) = match self.rule.bound {
+            Bound::Above(bound) => ("above", bound),
+            Bound::Below(bound) => ("below", bound),
+        };
+        // Whole numbers are shown as such; nobody acts on the rest.
+        let value = value.round();
+        match to {
+            Turn::Firing { .. } if self.rule.lasting.is_zero() => {
+                format!("{series}{of} is {value}, {side} {bound}")
+            }
+            Turn::Firing { .. } => {
+                let lasting = duration::format(self.rule.lasting);
+                format!("{series}{of} is {value}, {side} {bound} for {lasting}")
+            }
+            Turn::Resolved { since, at } => {
+                let lasted = duration::format(span(since, at));
+                format!("{series}{of} is {value}, no longer {side} {bound} after {lasted}")
+            }
+        }
+    }
+}
+
+impl State {
+    /// The condition holds at `now`.
+    fn hold(&mut self, value: f64, now: Timestamp) {
+        let is_broken = self.unknown_since.take().is_some_and(|it| span(it, now) > BRIDGE);
+        if is_broken && self.fires_since.is_none() {
+            self.holds_since = now;
+        }
+        // A clock that was set back must not make the wait longer than it is.
+        self.holds_since = self.holds_since.min(now);
+        self.value = value;
+    }
+
+    /// Nobody knows whether the condition holds at `now`.
+    fn lose_sight(&mut self, now: Timestamp) {
+        self.unknown_since = Some(self.unknown_since.map_or(now, |it| it.min(now)));
+    }
+}
+
+fn holds(bound: Bound, value: f64) -> bool {
+    match bound {
+        Bound::Above(bound) => value > f64::from(bound),
+        Bound::Below(bound) => value < f64::from(bound),
+    }
+}
+
+fn span(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or_default()
+}
+
+/// What to look at next.
+fn advice(series: Series) -> &'static str {
+    match series {
+        Series::QueueDepth | Series::OldestQueuedJobAgeSeconds | Series::UnservedJobs => {
+            "`runnerctl status` says what each pool does and why; its `/decisions` has every input"
+        }
+        Series::CircuitOpen => {
+            "runners of this pool fail again and again: `runnerctl status --runners` has the \
+             provider's words"
+        }
+        Series::LevelNotFollowed => {
+            "GARM does not create the runners that it is asked for: look for an unknown runner \
+             group, GitHub's rate limit, revoked credentials, a missing provider; GARM's log says \
+             which"
+        }
+        Series::ObservationAgeSeconds => {
+            "GARM has not been read for so long, and nothing is scaled: see `/readyz` and the log \
+             of `runnerctl watch`"
+        }
+        Series::EphemeralViolations => {
+            "the isolation auditor has found something: the audit log has the evidence"
+        }
+        Series::MtlsEnforced => "`runnerctl validate --online` says which address let whom in",
+        Series::AuditGaps => {
+            "`runnerctl audit verify` names the gaps; look at the disk of the audit log"
+        }
+        Series::AuditBreaks => {
+            "records of the audit log were cut, changed or deleted: compare it with a copy from \
+             elsewhere, or with the statements of `watch.audit_anchor`"
+        }
+        Series::AuditAnchorAgeSeconds => {
+            "no signed statement about the audit log has been delivered for so long: the log of \
+             `runnerctl watch` says why"
+        }
+        Series::ClientCertExpiresInSeconds => {
+            "renew the client certificate `garm.tls.cert`; it is read again when it changes"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

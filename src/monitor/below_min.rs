@@ -1,0 +1,191 @@
+//! Which pools stay below `min_runners`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::domain::desired::ScalePolicy;
+use crate::domain::duration;
+use crate::domain::name::PoolId;
+use crate::domain::pool::Pool;
+use crate::scaling::{Census, Picture, Site};
+
+/// How long a pool may stay below `min_runners`: a replacement is asked for within seconds, and a
+/// runner that boots counts.
+const BELOW_MAX: Duration = Duration::from_mins(5);
+
+/// A pool that has stayed below.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Below {
+    pub(super) pool: PoolId,
+    pub(super) evidence: String,
+}
+
+/// The pools that are below now.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Floors {
+    below: BTreeMap<PoolId, Episode>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Episode {
+    since: Timestamp,
+    is_told: bool,
+}
+
+impl Floors {
+    /// Nothing is known of what happened since the last look: all measuring begins anew.
+    pub(super) fn forget(&mut self) {
+        self.below.clear();
+    }
+
+    /// Looks at every pool at `now`; returns those that have been below without a break for
+    /// [`BELOW_MAX`], each once until it has recovered.
+    pub(super) fn look(
+        &mut self,
+        picture: &Picture,
+        open_circuits: &BTreeSet<PoolId>,
+        now: Timestamp,
+    ) -> Vec<Below> {
+        let before = std::mem::take(&mut self.below);
+        let mut found = Vec::new();
+        let stocks = picture.sites().values().flat_map(Site::stocks);
+        for stock in stocks.filter(|it| !open_circuits.contains(it.id())) {
+            let (Some(policy), Some(pool)) = (stock.policy(), picture.pools().get(stock.id()))
+            else {
+                continue;
+            };
+            let Some(lack) = Lack::of(pool, policy, stock.census()) else { continue };
+            let episode = before.get(stock.id()).copied();
+            let mut episode = episode.unwrap_or(Episode { since: now, is_told: false });
+            // A clock that was set back must not make the wait longer than it is.
+            episode.since = episode.since.min(now);
+            let lasted = Duration::try_from(now.duration_since(episode.since)).unwrap_or_default();
+            if lasted >= BELOW_MAX && !episode.is_told {
+                episode.is_told = true;
+                found.push(Below { pool: pool.id.clone(), evidence: lack.sentence(lasted) });
+            }
+            self.below.insert(pool.id.clone(), episode);
+        }
+        found
+    }
+}
+
+/// How a pool is below its minimum though it has room.
+struct Lack {
+    has: u32,
+    wants: u32,
+    live: u32,
+    max: u32,
+}
+
+impl Lack {
+    /// A pool that `watch` does not steer has the level that GARM was given: that much is kept,
+    /// not more.
+    fn of(pool: &Pool, policy: &ScalePolicy, census: &Census) -> Option<Self> {
+        let wants = match policy.autoscale {
+            true => policy.min_runners,
+            false => policy.min_runners.min(pool.spec.min_idle_runners),
+        };
+        let lack = Self {
+            has: census.active + census.idle + census.booting,
+            wants,
+            live: census.live,
+            max: policy.max_runners.min(pool.spec.max_runners),
+        };
+        (pool.spec.enabled && lack.has < lack.wants && lack.live < lack.max).then_some(lack)
+    }
+
+    fn sentence(&self, lasted: Duration) -> String {
+        let Self { has, wants, live, max } = self;
+        let lasted = duration::format(lasted);
+        format!(
+            "{has} of at least {wants} runners run, wait or boot for {lasted} now, though {live} \
+             of at most {max} are there and the circuit is closed"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::runner::Runner;
+    use crate::scaling::Policies;
+    use crate::scaling::testing::{at, fleet, policy, pool, runner};
+
+    fn picture(pool: &Pool, policy: &ScalePolicy, runners: Vec<Runner>, now: i64) -> Picture {
+        let policies = Policies::from([(pool.id.clone(), policy.clone())]);
+        Picture::new(fleet(now, vec![pool.clone()], runners, vec![]), policies)
+    }
+
+    /// How many findings come when nothing changes for ten minutes, looked at every half minute.
+    #[track_caller]
+    fn check(pool: &Pool, policy: &ScalePolicy, states: &[&str], expected: usize) {
+        let mut floors = Floors::default();
+        let mut found = 0;
+        for step in 0..=20 {
+            let now = step * 30;
+            let runners = states.iter().enumerate();
+            // Rows keep their age, so that only time passes.
+            let runners = runners.map(|(i, it)| runner("p", &format!("r{i}"), it, now - 5));
+            let picture = picture(pool, policy, runners.collect(), now);
+            found += floors.look(&picture, &BTreeSet::new(), at(now)).len();
+        }
+        assert_eq!(found, expected, "{states:?}");
+    }
+
+    #[test]
+    fn who_is_below_with_room() {
+        let some = || pool("p", &["x"]);
+        check(&some(), &policy(), &[], 1);
+        check(&some(), &policy(), &["running/idle"], 1);
+        check(&some(), &policy(), &["running/idle", "running/failed"], 1);
+        check(&some(), &policy(), &["running/active", "deleting/terminated"], 1);
+        check(&some(), &policy(), &["running/idle", "running/active"], 0);
+        check(&some(), &policy(), &["running/idle", "creating/pending"], 0);
+        check(&some(), &policy(), &["running/idle", "error/pending"], 0);
+    }
+
+    #[test]
+    fn no_room_no_wish_and_no_service_are_no_finding() {
+        let mut full = pool("p", &["x"]);
+        full.spec.max_runners = 1;
+        check(&full, &policy(), &["running/idle"], 0);
+        let mut off = pool("p", &["x"]);
+        off.spec.enabled = false;
+        check(&off, &policy(), &[], 0);
+        check(&pool("p", &["x"]), &ScalePolicy { min_runners: 0, ..policy() }, &[], 0);
+        let by_hand = || ScalePolicy { autoscale: false, ..policy() };
+        check(&pool("p", &["x"]), &by_hand(), &[], 0);
+        let mut level = pool("p", &["x"]);
+        level.spec.min_idle_runners = 1;
+        check(&level, &by_hand(), &[], 1);
+    }
+
+    #[test]
+    fn the_time_runs_without_a_break_and_each_episode_is_told_once() {
+        let mut floors = Floors::default();
+        let mut look = |now: i64, states: &[&str], open: &[&str]| {
+            let runners = states.iter().map(|it| runner("p", "r", it, now - 5)).collect();
+            let policy = ScalePolicy { min_runners: 1, ..policy() };
+            let picture = picture(&pool("p", &["x"]), &policy, runners, now);
+            let open = open.iter().map(|it| PoolId::new(*it)).collect();
+            floors.look(&picture, &open, at(now))
+        };
+        assert_eq!(look(0, &[], &[]), []);
+        assert_eq!(look(299, &["creating/pending"], &[]), []);
+        assert_eq!(look(300, &[], &[]), []);
+        assert_eq!(look(599, &[], &["p"]), []);
+        assert_eq!(look(600, &[], &[]), []);
+        assert_eq!(look(899, &[], &[]), []);
+        let evidence = "0 of at least 1 runners run, wait or boot for 5m now, though 0 of at most \
+                        20 are there and the circuit is closed";
+        let expected = Below { pool: PoolId::new("p"), evidence: evidence.into() };
+        assert_eq!(look(900, &[], &[]), [expected]);
+        assert_eq!(look(1_000, &[], &[]), []);
+        assert_eq!(look(1_010, &["running/idle"], &[]), []);
+        assert_eq!(look(1_020, &[], &[]), []);
+        assert_eq!(look(1_320, &[], &[]).len(), 1);
+    }
+}

@@ -1,0 +1,21 @@
+//! What watches over the fleet while it works: the isolation auditor, the alert rules, and the
+//! report on the requirements.
+//!
+//! Decides whether something that was seen is a finding, whether an alert fires, whether a
+//! requirement is met. Never asks GARM, never sends anything, never reads a clock: observations
+//! and times come in, findings and transitions go out as data.
+
+pub mod alerts;
+mod below_min;
+pub mod compliance;
+pub mod finding;
+pub mod isolation;
+pub mod mtls_state;
+pub mod rolling_count;
+mod track;
+mod vm_reuse;
+
+pub use alerts::{Reading, Readings, Rules, Transition, Turn};
+pub use finding::{Finding, Kind, Remedy};
+pub use isolation::{Auditor, Watched};
+pub use rolling_count::Lately;

@@ -1,0 +1,293 @@
+//! One declared pool against the fleet: which pool it means, and what kind of step that makes.
+
+use std::collections::BTreeSet;
+
+use super::adopt::{Adopted, Adoptions};
+use super::index::Index;
+use super::obstacle::Obstacle;
+use super::systems;
+use super::wanted_spec::Ids;
+use crate::domain::desired::{Desired, DesiredPool};
+use crate::domain::entity::{Entity, EntityKey, EntityRef};
+use crate::domain::fleet::Fleet;
+use crate::domain::name::{FleetName, PoolName};
+use crate::domain::owners::{Claims, Holder, Owners, age};
+use crate::domain::pool::Pool;
+use crate::domain::text::code;
+
+/// How a pool that stays has become ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It bears the name.
+    Owned,
+    /// Made by hand.
+    ByHand,
+    /// Ours under an old name.
+    Renamed,
+    /// A replace has retired it, and the file is again what it was.
+    Retired,
+    /// A replace has created it, and the pool it was to replace is gone.
+    Replacement,
+}
+
+/// What a declared pool comes to.
+#[derive(Debug)]
+pub(super) enum Case<'a> {
+    /// Not there.
+    Create { entity: EntityKey },
+    /// There, with the right provider and entity.
+    Keep { pool: &'a Pool, origin: Origin },
+    /// There, with another provider or entity.
+    Replace(Replacing<'a>),
+    /// Must not or cannot be.
+    Blocked(Obstacle<'a>),
+}
+
+/// One pool takes the place of another.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Replacing<'a> {
+    /// The pool that goes.
+    pub(super) old: &'a Pool,
+    /// Where its successor is.
+    pub(super) entity: &'a Entity,
+    /// The pool that comes, where it is there already: created by a replace that was interrupted,
+    /// or retired by an earlier one.
+    pub(super) successor: Option<&'a Pool>,
+    pub(super) begun: Begun,
+}
+
+/// How far a replace has come before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begun {
+    /// The old pool is in force.
+    No,
+    /// The old pool is retired and its replacement waits: exactly this was consented to.
+    Yes,
+    /// The old pool is retired, and what was to replace it is not there or not declared any more.
+    Otherwise,
+}
+
+/// A declared pool, settled.
+#[derive(Debug)]
+pub(super) struct Settled<'a> {
+    pub(super) desired: &'a DesiredPool,
+    pub(super) ids: Ids,
+    /// Pools that a create or a replace has left behind and that are not needed.
+    pub(super) leftovers: Vec<&'a Pool>,
+    pub(super) case: Case<'a>,
+}
+
+impl Settled<'_> {
+    /// Whether the case itself decides over a retired pool: it stays, or goes with a replace.
+    pub(super) fn uses(&self, retired: &Pool) -> bool {
+        match &self.case {
+            Case::Keep { pool, .. } => pool.id == retired.id,
+            Case::Replace(it) => {
+                it.old.id == retired.id || it.successor.is_some_and(|it| it.id == retired.id)
+            }
+            Case::Create { .. } | Case::Blocked(_) => false,
+        }
+    }
+}
+
+/// Everything that is looked up while pools are settled.
+pub(super) struct Picture<'a> {
+    pub(super) desired: &'a Desired,
+    pub(super) index: Index<'a>,
+    pub(super) owners: Owners<'a>,
+    pub(super) adoptions: Adoptions<'a>,
+    pub(super) declared: BTreeSet<&'a PoolName>,
+}
+
+/// Whether a create of this fleet is in flight: unused pools beside one with the same label. The
+/// caller reads again for 10 s before it believes a plan made from such a fleet.
+pub fn create_in_flight(fleet: &Fleet, name: &FleetName) -> bool {
+    let owners = Owners::new(&fleet.pools, name);
+    let runners = |id: &_| fleet.runners_of(id).count();
+    let mut holders = owners.named.values().map(|it| it.holder(runners));
+    holders.any(|it| matches!(it, Holder::Pool { leftovers, .. } if !leftovers.is_empty()))
+}
+
+impl<'a> Picture<'a> {
+    /// Reads both sides once.
+    pub(super) fn new(desired: &'a Desired, fleet: &'a Fleet) -> Self {
+        let index = Index::new(fleet);
+        let owners = Owners::new(&fleet.pools, &desired.fleet);
+        let adoptions = Adoptions::new(desired, &owners, &index);
+        let declared = desired.pools.iter().map(|it| &it.name).collect();
+        Self { desired, index, owners, adoptions, declared }
+    }
+
+    /// What `pool` comes to.
+    pub(super) fn settle(&self, pool: &'a DesiredPool) -> Settled<'a> {
+        self.try_settle(pool).unwrap_or_else(|obstacle| Settled {
+            desired: pool,
+            ids: Ids::default(),
+            leftovers: Vec::new(),
+            case: Case::Blocked(obstacle),
+        })
+    }
+
+    fn try_settle(&self, pool: &'a DesiredPool) -> Result<Settled<'a>, Obstacle<'a>> {
+        let found = self.find(&pool.name)?;
+        let at_live = |obstacle: Obstacle<'a>| match found.live {
+            Some(live) => obstacle.at(live.pool),
+            None => obstacle,
+        };
+        let entity = self.entity(&pool.entity).map_err(at_live)?;
+        let ids = self.ids(pool, &entity.forge).map_err(at_live)?;
+        let case = found.case(pool, entity)?;
+        let live = found.live.map(|it| it.pool);
+        systems::check(pool, live).map_err(at_live)?;
+        let creates =
+            matches!(case, Case::Create { .. } | Case::Replace(Replacing { successor: None, .. }));
+        if creates {
+            self.provider(&pool.provider).map_err(at_live)?;
+        }
+        let mut settled = Settled { desired: pool, ids, leftovers: Vec::new(), case };
+        let unneeded = found.claims.replacements.into_iter().filter(|it| !settled.uses(it));
+        settled.leftovers = found.leftovers.into_iter().chain(unneeded).collect();
+        Ok(settled)
+    }
+
+    /// The pools that a name means today.
+    fn find(&self, name: &PoolName) -> Result<Found<'a>, Obstacle<'a>> {
+        let Some(claims) = self.owners.of(name) else {
+            let adopted = self.adoptions.of(name, &self.desired.fleet, &self.declared)?;
+            let origin =
+                |it: &Adopted<'_>| if it.renamed { Origin::Renamed } else { Origin::ByHand };
+            let live = adopted.map(|it| Live { pool: it.pool, origin: origin(&it) });
+            return Ok(Found { live, leftovers: Vec::new(), claims: Claims::default() });
+        };
+        let (live, leftovers) = in_force(claims, &self.index)?;
+        let live = live.map(|pool| Live { pool, origin: Origin::Owned });
+        Ok(Found { live, leftovers, claims: claims.clone() })
+    }
+
+    /// That GARM knows a provider. Where GARM was not asked, some pool has it.
+    fn provider(&self, wanted: &str) -> Result<(), Obstacle<'a>> {
+        let fleet = self.index.fleet();
+        let Some(known) = &fleet.providers else { return Ok(()) };
+        if known.iter().any(|it| it == wanted) {
+            return Ok(());
+        }
+        let known: Vec<String> = known.iter().map(code).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        Err(Obstacle::new(format!("GARM does not know the provider {}", code(wanted)))
+            .help(format!("correct `provider`; GARM has {known}")))
+    }
+
+    fn entity(&self, wanted: &EntityRef) -> Result<&'a Entity, Obstacle<'a>> {
+        let name = code(&wanted.name);
+        let kind = wanted.kind.word();
+        match self.index.entities(wanted).as_slice() {
+            [entity] => Ok(*entity),
+            [] => {
+                let at = wanted.endpoint.as_ref().map(|it| format!(" at endpoint {}", code(it)));
+                let reason = format!("GARM does not know {kind} {name}{}", at.unwrap_or_default());
+                Err(Obstacle::new(reason).help(format!(
+                    "add it to GARM with `garm-cli {kind} add`, or correct `{kind}`"
+                )))
+            }
+            several => {
+                let endpoints: Vec<String> = several.iter().map(|it| code(&it.endpoint)).collect();
+                let reason = format!(
+                    "{kind} {name} is known to GARM at several endpoints: {}",
+                    endpoints.join(", ")
+                );
+                Err(Obstacle::new(reason).help("say which one with `endpoint`"))
+            }
+        }
+    }
+
+    fn ids(&self, pool: &DesiredPool, forge: &str) -> Result<Ids, Obstacle<'a>> {
+        Ok(Ids {
+            template: systems::declared_template(&self.index, pool, forge)?,
+            proxy: self.proxy(pool)?,
+        })
+    }
+
+    fn proxy(&self, pool: &DesiredPool) -> Result<Option<u64>, Obstacle<'a>> {
+        let Some(name) = pool.proxy.as_ref().filter(|it| !it.is_empty()) else { return Ok(None) };
+        match self.index.proxy(name) {
+            Some(proxy) => Ok(Some(proxy.id)),
+            None => Err(Obstacle::new(format!("GARM does not know the proxy {}", code(name)))
+                .help("`garm-cli proxy list` names those it knows; GARM has none up to v0.2.1")),
+        }
+    }
+}
+
+/// The pool in force, if there is one, and the unused ones beside it.
+pub(super) fn in_force<'a>(
+    claims: &Claims<'a>,
+    index: &Index<'a>,
+) -> Result<(Option<&'a Pool>, Vec<&'a Pool>), Obstacle<'a>> {
+    match claims.holder(|id| index.counts(id).live) {
+        Holder::Nobody => Ok((None, Vec::new())),
+        Holder::Pool { pool, leftovers } => Ok((Some(pool), leftovers)),
+        Holder::Torn(torn) => Err(Obstacle::torn(torn)),
+        Holder::Several(pools) => Err(Obstacle::twins(&pools)),
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Live<'a> {
+    pool: &'a Pool,
+    origin: Origin,
+}
+
+struct Found<'a> {
+    live: Option<Live<'a>>,
+    leftovers: Vec<&'a Pool>,
+    claims: Claims<'a>,
+}
+
+impl<'a> Found<'a> {
+    /// | in force | retired | replacement | case |
+    /// |---|---|---|---|
+    /// | fits | any | any | keep |
+    /// | does not fit | one fits | any | replace by the retired pool |
+    /// | does not fit | none fits | one fits | replace by the replacement |
+    /// | does not fit | none fits | none fits | replace by a new pool |
+    /// | none | one fits | any | take the retired pool back |
+    /// | none | some | one fits | go on with the replace |
+    /// | none | some, none fits | none fits | replace the last one retired |
+    /// | none | none | one fits | put the replacement in force |
+    /// | none | none | none fits | create |
+    fn case(&self, pool: &DesiredPool, entity: &'a Entity) -> Result<Case<'a>, Obstacle<'a>> {
+        let fits = |it: &&Pool| it.entity == entity.key && it.spec.provider == pool.provider;
+        let retired = last_written(self.claims.retired.iter().copied().filter(fits));
+        let replacement = self.claims.replacements.iter().copied().find(fits);
+        let replace =
+            |old, successor, begun| Ok(Case::Replace(Replacing { old, entity, successor, begun }));
+        match self.live {
+            Some(Live { pool, origin }) if fits(&pool) => Ok(Case::Keep { pool, origin }),
+            Some(Live { pool: old, origin: Origin::Owned }) => {
+                replace(old, retired.or(replacement), Begun::No)
+            }
+            Some(Live { pool: live, .. }) => {
+                let other_provider = live.spec.provider != pool.provider;
+                let what = if other_provider { "provider" } else { pool.entity.kind.word() };
+                Err(Obstacle::new(format!(
+                    "`adopt` names a pool with another `{what}`, which GARM cannot change"
+                ))
+                .at(live)
+                .help("adopt it as it is first; a later change of this field then replaces it"))
+            }
+            None => match (retired, last_written(self.claims.retired.iter().copied())) {
+                (Some(pool), _) => Ok(Case::Keep { pool, origin: Origin::Retired }),
+                (None, Some(old)) if replacement.is_some() => replace(old, replacement, Begun::Yes),
+                (None, Some(old)) => replace(old, None, Begun::Otherwise),
+                (None, None) => Ok(match replacement {
+                    Some(pool) => Case::Keep { pool, origin: Origin::Replacement },
+                    None => Case::Create { entity: entity.key.clone() },
+                }),
+            },
+        }
+    }
+}
+
+/// The one whose retirement is the last thing that was written.
+fn last_written<'a>(retired: impl Iterator<Item = &'a Pool>) -> Option<&'a Pool> {
+    retired.max_by_key(|it| (it.updated_at, age(it)))
+}

@@ -1,0 +1,147 @@
+//! Carrying a plan out: which steps wait for which, and one outcome for each.
+//!
+//! Pools are independent of one another and go in parallel; the steps of one pool go one after
+//! another, and the first that does not end well ends them. GARM's own settings come first.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use tokio_util::sync::CancellationToken;
+
+use super::context::Site;
+use super::rotate;
+use super::step::{self, End};
+use super::writer::Writer;
+use crate::domain::name::{PoolName, RunnerName};
+use crate::event::{Event, Listener, Outcome, OutcomeKind};
+use crate::plan::{About, Action, Plan, Step};
+use crate::secrets::AppKey;
+
+/// How a plan is carried out.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How many pools are worked on at a time; 0 counts as 1.
+    pub parallelism: usize,
+    /// How long busy runners are waited for, for each pool.
+    pub drain_timeout: Duration,
+    /// Cancelled to stop: the write in flight is finished (a create is one), no other is begun.
+    pub stop: CancellationToken,
+    /// The runner that we ourselves run on (`RUNNER_NAME`): it is never waited for.
+    pub own_runner: Option<RunnerName>,
+    /// The pools whose outdated idle runners are replaced afterwards (`--rotate`).
+    pub rotate: Vec<PoolName>,
+    /// The private keys of the plan's credentials, by their names.
+    pub keys: BTreeMap<String, AppKey>,
+}
+
+/// Most pools at a time when nothing is said.
+pub const PARALLELISM: usize = 8;
+
+/// How long a drain takes at most when nothing is said.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            parallelism: PARALLELISM,
+            drain_timeout: DRAIN_TIMEOUT,
+            stop: CancellationToken::new(),
+            own_runner: None,
+            rotate: Vec::new(),
+            keys: BTreeMap::new(),
+        }
+    }
+}
+
+/// Carries the plan out. Brings one outcome for each step, in the plan's order, and after them one
+/// for each pool that was rotated.
+pub async fn apply(
+    plan: &Plan,
+    writer: &Writer,
+    options: &Options,
+    listener: &dyn Listener,
+) -> Vec<Outcome> {
+    let site = Site { writer, options, listener, fleet: &plan.fleet };
+    let mut ended: Vec<(usize, Outcome)> = Vec::new();
+    let (first, rest): (Vec<_>, Vec<_>) =
+        groups(plan, &options.rotate).into_iter().partition(|it| it.about.pool().is_none());
+    for group in &first {
+        ended.extend(carry_out(&site, group).await);
+    }
+    let pools: Vec<Boxed<'_, _>> =
+        rest.iter().map(|group| Box::pin(carry_out(&site, group)) as Boxed<'_, _>).collect();
+    let mut pools = stream::iter(pools).buffer_unordered(options.parallelism.max(1));
+    while let Some(outcomes) = pools.next().await {
+        ended.extend(outcomes);
+    }
+    ended.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.about.cmp(&b.1.about)));
+    ended.into_iter().map(|it| it.1).collect()
+}
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The steps about one thing, with their places in the plan.
+struct Group<'a> {
+    about: About,
+    steps: Vec<(usize, &'a Step)>,
+    is_rotated: bool,
+}
+
+/// By what they are about, in the order in which the plan first names it.
+fn groups<'a>(plan: &'a Plan, rotated: &[PoolName]) -> Vec<Group<'a>> {
+    let mut places: BTreeMap<About, usize> = BTreeMap::new();
+    let mut groups: Vec<Group<'a>> = Vec::new();
+    let mut place_of = |groups: &mut Vec<Group<'a>>, about: &About| -> usize {
+        *places.entry(about.clone()).or_insert_with(|| {
+            groups.push(Group { about: about.clone(), steps: Vec::new(), is_rotated: false });
+            groups.len() - 1
+        })
+    };
+    for (index, step) in plan.steps.iter().enumerate() {
+        let place = place_of(&mut groups, &step.about);
+        groups[place].steps.push((index, step));
+    }
+    for pool in rotated {
+        let place = place_of(&mut groups, &About::Pool(pool.clone()));
+        groups[place].is_rotated = true;
+    }
+    groups
+}
+
+/// One thing, one step after another.
+async fn carry_out(site: &Site<'_>, group: &Group<'_>) -> Vec<(usize, Outcome)> {
+    let mut outcomes = Vec::new();
+    let mut is_good = true;
+    for (index, step) in &group.steps {
+        let end = if step.action == Action::Blocked {
+            End::blocked(step)
+        } else if site.is_stopped() {
+            End::new(OutcomeKind::Interrupted, "not begun")
+        } else if is_good {
+            let about = step.about.clone();
+            site.listener.hear(&Event::StepBegan { about, action: step.action });
+            step::carry_out(site, step).await
+        } else {
+            End::new(OutcomeKind::Blocked, "not begun: the pool's step before this one failed")
+        };
+        is_good &= end.kind.is_good();
+        outcomes.push((*index, report(site, step.about.clone(), step.action, end)));
+    }
+    if let Some(pool) = group.about.pool().filter(|_| group.is_rotated && is_good)
+        && let Some(end) = rotate::rotate(site, pool).await
+    {
+        let outcome = report(site, About::Pool(pool.clone()), Action::Update, end);
+        outcomes.push((usize::MAX, outcome));
+    }
+    outcomes
+}
+
+fn report(site: &Site<'_>, about: About, action: Action, end: End) -> Outcome {
+    let outcome = Outcome { about, action, kind: end.kind, detail: end.detail, help: end.help };
+    site.listener.hear(&Event::StepEnded(outcome.clone()));
+    outcome
+}

@@ -1,0 +1,48 @@
+//! Where work is done: what every step needs at hand.
+
+use std::time::Duration;
+
+use super::apply::Options;
+use super::writer::{Target, Writer};
+use crate::domain::label::Mark;
+use crate::domain::name::{FleetName, PoolId, PoolName};
+use crate::event::{Event, Listener};
+use crate::plan::About;
+
+/// What every step needs at hand.
+pub(super) struct Site<'a> {
+    pub(super) writer: &'a Writer,
+    pub(super) options: &'a Options,
+    pub(super) listener: &'a dyn Listener,
+    pub(super) fleet: &'a FleetName,
+}
+
+impl Site<'_> {
+    /// Whether no write is to be begun any more.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.options.stop.is_cancelled()
+    }
+
+    /// Sleeps, unless it is or becomes time to stop.
+    pub(super) async fn pause(&self, duration: Duration) {
+        tokio::select! {
+            () = self.options.stop.cancelled() => {}
+            () = tokio::time::sleep(duration) => {}
+        }
+    }
+
+    /// Tells what the step is doing.
+    pub(super) fn say(&self, pool: &PoolName, what: impl Into<String>) {
+        self.listener.hear(&Event::Doing { about: About::Pool(pool.clone()), what: what.into() });
+    }
+
+    /// The label of the pool in force under this name.
+    pub(super) fn mark(&self, pool: &PoolName) -> Mark {
+        Mark::owned(self.fleet, pool)
+    }
+}
+
+/// A pool by its two names.
+pub(super) fn target(name: &PoolName, id: &PoolId) -> Target {
+    Target { name: name.clone(), id: id.clone() }
+}

@@ -1,0 +1,266 @@
+//! The end of a pool: switch it off, remove idle runners, wait for busy ones, delete it.
+//!
+//! A busy runner is never removed. Every destructive call is preceded by a fresh read, and GARM
+//! itself asks GitHub, which refuses to let a busy runner go.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::context::Site;
+use super::idle::{IdleWatch, is_free};
+use super::preconditions::Guard;
+use super::reread;
+use super::write_error::Trouble;
+use super::writer::{Deletion, LevelOrder, Removal, Target, With};
+use crate::domain::backoff::Backoff;
+use crate::domain::name::RunnerName;
+use crate::domain::pool::{Pool, PoolChange};
+use crate::domain::runner::{Runner, Status};
+use crate::event::Event;
+
+/// Between two looks at a pool that drains, from and to.
+const DRAIN_WAIT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
+
+/// A pool that has been switched off for so long and still gets new runners is one that GARM's loops
+/// know by an older row (GARM.md §0.10).
+const STALE_AFTER: Duration = Duration::from_secs(10);
+
+/// Between two looks at idle runners for which the time given was too short to have been asked to go.
+const LAST_LOOK: Duration = Duration::from_millis(500);
+
+/// How long runners are waited for that GARM is removing already, however short the time given.
+const LEAVING_WAIT: Duration = Duration::from_secs(60);
+
+/// So many failed removals of one runner end the step. "Busy" is not a failure.
+const REMOVAL_TRIES: u32 = 3;
+
+/// How a retirement ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Retired {
+    /// The pool is gone.
+    Deleted {
+        /// Runners that we removed.
+        removed: usize,
+    },
+    /// It was gone before we began.
+    WasGone,
+    /// Runners outlasted the time given; the pool is switched off.
+    TimedOut {
+        /// How many runners are left.
+        left: usize,
+        /// After what time.
+        after: Duration,
+        /// One that cannot be deleted, and what its provider says.
+        fault: Option<(RunnerName, String)>,
+    },
+    /// We run on one of its runners; the pool is switched off.
+    OwnRunner(RunnerName),
+    /// A signal came; the pool is switched off, or was not touched yet.
+    Stopped,
+}
+
+/// What is known of the runners of a pool that drains.
+struct Drain {
+    began: Instant,
+    /// When the pool was last switched off, or its labels were sent again.
+    off_at: Instant,
+    idle: IdleWatch,
+    /// The runners that were asked to go.
+    asked: BTreeSet<RunnerName>,
+    /// Those of them that GARM removes.
+    going: BTreeSet<RunnerName>,
+    failures: BTreeMap<RunnerName, u32>,
+    removed: usize,
+    /// What was told of runners that cannot be deleted.
+    faults: BTreeMap<RunnerName, String>,
+}
+
+/// Retires the pool. Any prefix of it can be continued by the next run.
+pub(super) async fn retire(
+    site: &Site<'_>,
+    pool: &Target,
+    guard: &Guard,
+) -> Result<Retired, Trouble> {
+    let mut drain = Drain {
+        began: Instant::now(),
+        off_at: Instant::now(),
+        idle: IdleWatch::default(),
+        asked: BTreeSet::new(),
+        going: BTreeSet::new(),
+        failures: BTreeMap::new(),
+        removed: 0,
+        faults: BTreeMap::new(),
+    };
+    let Some((live, _)) = read_pool(site, pool).await? else { return Ok(Retired::WasGone) };
+    let guard = guard.narrowed(&live);
+    site.say(&pool.name, "switch it off");
+    match site.writer.change(pool, &guard, |_| off()).await {
+        Err(Trouble::Gone) => return Ok(Retired::WasGone),
+        other => drop(other?),
+    }
+    let backoff = Backoff::new(DRAIN_WAIT.0, DRAIN_WAIT.1);
+    let mut attempt = 0;
+    // Bounded by the drain's time-out, which `Drain::end` looks at.
+    loop {
+        match look(site, pool, &guard, &mut drain).await {
+            // Another run has deleted it in this moment.
+            Err(Trouble::Gone) => return Ok(Retired::Deleted { removed: drain.removed }),
+            looked => {
+                if let Some(end) = looked? {
+                    return Ok(end);
+                }
+            }
+        }
+        let left = site.options.drain_timeout.saturating_sub(drain.began.elapsed());
+        let pause = backoff.delay(attempt);
+        site.pause(if left.is_zero() { LAST_LOOK } else { pause.min(left) }).await;
+        attempt += 1;
+    }
+}
+
+fn off() -> PoolChange {
+    PoolChange { enabled: Some(false), min_idle_runners: Some(0), ..PoolChange::default() }
+}
+
+async fn read_pool(site: &Site<'_>, pool: &Target) -> Result<Option<(Pool, Vec<Runner>)>, Trouble> {
+    reread::pool(site.writer.client(), &pool.id).await.map_err(Trouble::Garm)
+}
+
+/// One look at the pool, and what can be done by it. Brings the end when there is one.
+async fn look(
+    site: &Site<'_>,
+    pool: &Target,
+    guard: &Guard,
+    drain: &mut Drain,
+) -> Result<Option<Retired>, Trouble> {
+    let Some((live, runners)) = read_pool(site, pool).await? else {
+        return Ok(Some(Retired::Deleted { removed: drain.removed }));
+    };
+    guard.check(&live).map_err(Trouble::Changed)?;
+    if site.is_stopped() {
+        return Ok(Some(Retired::Stopped));
+    }
+    if live.spec.enabled || live.spec.min_idle_runners > 0 {
+        // Somebody has switched it on again: a `watch` that has not heard yet, for example.
+        site.writer.change(pool, guard, |_| off()).await?;
+        drain.off_at = Instant::now();
+    }
+    let is_built = runners.iter().any(|it| it.status == Status::PendingCreate);
+    if is_built && drain.off_at.elapsed() >= STALE_AFTER {
+        let decision = "GARM builds runners for a pool that is switched off".to_owned();
+        let order = LevelOrder { level: 0, with: With::Labels, decision };
+        site.writer.set_level(pool, guard, &order).await?;
+        drain.off_at = Instant::now();
+    }
+    if runners.is_empty() {
+        site.say(&pool.name, "delete it");
+        match site.writer.remove_pool(pool, guard).await? {
+            Deletion::Deleted | Deletion::WasGone => {
+                return Ok(Some(Retired::Deleted { removed: drain.removed }));
+            }
+            Deletion::NotEmpty => {}
+        }
+    }
+    let own = site.options.own_runner.as_ref();
+    let due = drain.idle.due(runners.iter().filter(|it| own != Some(&it.name)));
+    for name in &due {
+        if site.is_stopped() {
+            return Ok(Some(Retired::Stopped));
+        }
+        drain.asked.insert(name.clone());
+        remove(site, pool, guard, (name, &mut *drain)).await?;
+    }
+    tell(site, pool, &runners, drain.began.elapsed());
+    tell_faults(site, pool, &runners, &mut drain.faults);
+    Ok(drain.end(site, &runners))
+}
+
+async fn remove(
+    site: &Site<'_>,
+    pool: &Target,
+    guard: &Guard,
+    (name, drain): (&RunnerName, &mut Drain),
+) -> Result<(), Trouble> {
+    let what = match site.writer.remove_runner(pool, guard, name).await {
+        Ok(Removal::Removed) => {
+            drain.removed += 1;
+            drain.going.insert(name.clone());
+            "removed"
+        }
+        Ok(Removal::Leaving) => return Ok(()),
+        Ok(Removal::Kept) => {
+            // It has a job, or GARM is not done with it: its time begins anew.
+            drain.idle.forget(name);
+            "busy, left alone"
+        }
+        // GARM or GitHub may be well again by the next look.
+        Err(Trouble::Garm(error) | Trouble::Unknown(error)) if !error.is_certain() => {
+            let failures = drain.failures.entry(name.clone()).or_default();
+            *failures += 1;
+            if *failures >= REMOVAL_TRIES {
+                return Err(Trouble::Garm(error));
+            }
+            "not removed yet"
+        }
+        Err(Trouble::Gone) => return Ok(()),
+        Err(trouble) => return Err(trouble),
+    };
+    let (pool, runner) = (pool.name.clone(), name.clone());
+    site.listener.hear(&Event::Runner { pool, runner, what: what.to_owned() });
+    Ok(())
+}
+
+impl Drain {
+    /// Whether there is nothing left to wait for, or no time.
+    fn end(&self, site: &Site<'_>, runners: &[Runner]) -> Option<Retired> {
+        if runners.is_empty() {
+            return None;
+        }
+        let own = runners.iter().find(|it| site.options.own_runner.as_ref() == Some(&it.name));
+        let mut others =
+            runners.iter().filter(|it| site.options.own_runner.as_ref() != Some(&it.name));
+        let is_all_tried = !others.any(|it| is_free(it) && !self.asked.contains(&it.name));
+        if let Some(own) = own.filter(|_| is_all_tried) {
+            return Some(Retired::OwnRunner(own.name.clone()));
+        }
+        let after = self.began.elapsed();
+        // The time given is for busy runners: idle ones are asked to go however short it is.
+        let is_leaving = |it: &Runner| it.status.is_leaving() || self.going.contains(&it.name);
+        let is_removed = runners.iter().all(is_leaving);
+        let given = site.options.drain_timeout;
+        let limit = if is_removed { given.max(LEAVING_WAIT) } else { given };
+        let is_over = is_all_tried && after >= limit;
+        let mut faults = self.faults.iter().filter(|it| runners.iter().any(|r| r.name == *it.0));
+        let fault = faults.next().map(|(name, fault)| (name.clone(), fault.clone()));
+        is_over.then_some(Retired::TimedOut { left: runners.len(), after, fault })
+    }
+}
+
+fn tell(site: &Site<'_>, pool: &Target, runners: &[Runner], waited: Duration) {
+    let busy = runners.iter().filter(|it| it.is_busy()).count();
+    let leaving = runners.len() - busy;
+    if !runners.is_empty() {
+        let pool = pool.name.clone();
+        site.listener.hear(&Event::Draining { pool, busy, leaving, waited });
+    }
+}
+
+/// Tells what providers say of runners that they do not delete: at once, and once as long as they
+/// say the same. GARM has no words during an attempt.
+pub(super) fn tell_faults(
+    site: &Site<'_>,
+    pool: &Target,
+    runners: &[Runner],
+    told: &mut BTreeMap<RunnerName, String>,
+) {
+    for runner in runners {
+        let Some(fault) = runner.deletion_fault() else { continue };
+        let before = told.insert(runner.name.clone(), fault.to_owned());
+        if before.as_deref() != Some(fault) {
+            let (pool, runner) = (pool.name.clone(), runner.name.clone());
+            site.listener.hear(&Event::Undeletable { pool, runner, fault: fault.to_owned() });
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! `--rotate`: idle runners that were made from an older version of their pool are replaced, a
+//! tenth of the pool at a time.
+//!
+//! Nothing is lowered before: GARM is meant to build anew, as the pool's level demands (GARM.md
+//! §e); where it demands nothing, the runner is merely removed. Busy runners end with their job.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::context::{Site, target};
+use super::idle::{IdleWatch, is_broken, is_free};
+use super::preconditions::Guard;
+use super::reread;
+use super::retire::tell_faults;
+use super::step::End;
+use super::write_error::Trouble;
+use super::writer::{Removal, Target};
+use crate::domain::backoff::Backoff;
+use crate::domain::name::{PoolName, RunnerName};
+use crate::domain::pool::Pool;
+use crate::domain::runner::{Runner, RunnerStatus, Status};
+use crate::event::{Event, OutcomeKind};
+use crate::render::words;
+
+/// So many failures stop a rotation: the new image may be a bad one.
+const FAILURES_MAX: usize = 2;
+
+/// The part of a pool that is replaced at a time; at least one runner.
+const BATCH_PART: usize = 10;
+
+/// GARM tries a failed creation six times within a minute; a runner that is still in `error` after
+/// this has failed (GARM.md §d).
+const ERROR_GRACE: Duration = Duration::from_secs(75);
+
+/// Between two looks, from and to.
+const LOOK_WAIT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
+
+/// How often one runner is asked to go. GARM may take for idle what GitHub knows to be busy.
+const REMOVAL_TRIES: u32 = 3;
+
+/// One minute more than GARM's own time-out for a silent runner: its loop adds up to five, and a
+/// runner that takes so long is a failed one.
+const BATCH_EXTRA: Duration = Duration::from_secs(60);
+
+/// What is known of a rotation.
+struct Rotation {
+    pool: Target,
+    guard: Guard,
+    idle: IdleWatch,
+    /// How often each runner was asked to go.
+    asked: BTreeMap<RunnerName, u32>,
+    /// All that were removed.
+    removed: BTreeSet<RunnerName>,
+    /// Replacements that have failed.
+    failed: BTreeSet<RunnerName>,
+    /// The runners that were there at the start: what is wrong with them is not the rotation's doing.
+    at_start: BTreeSet<RunnerName>,
+    /// The runners that were there when the last batch was removed, and how many that were.
+    before_batch: BTreeSet<RunnerName>,
+    batch: usize,
+    /// Runners that have become idle since, or have got a job by now.
+    arrived: BTreeSet<RunnerName>,
+    /// When each replacement in `error` was first seen so.
+    error_since: BTreeMap<RunnerName, Instant>,
+    /// Batches whose replacements did not become idle in time.
+    late: usize,
+    /// What was told of runners that cannot be deleted.
+    faults: BTreeMap<RunnerName, String>,
+}
+
+/// Replaces the outdated idle runners of one pool. Brings nothing when there is none.
+pub(super) async fn rotate(site: &Site<'_>, name: &PoolName) -> Option<End> {
+    match rotate_pool(site, name).await {
+        Ok(end) => end,
+        Err(trouble) => Some(trouble.into()),
+    }
+}
+
+async fn rotate_pool(site: &Site<'_>, name: &PoolName) -> Result<Option<End>, Trouble> {
+    let bearing = site.writer.roster.bearing(&site.mark(name)).await.map_err(Trouble::Garm)?;
+    let Some(pool) = bearing.first() else { return Ok(None) };
+    let mut rotation = Rotation {
+        pool: target(name, &pool.id),
+        guard: Guard::owned(site.fleet, name),
+        idle: IdleWatch::default(),
+        asked: BTreeMap::new(),
+        removed: BTreeSet::new(),
+        failed: BTreeSet::new(),
+        at_start: BTreeSet::new(),
+        before_batch: BTreeSet::new(),
+        batch: 0,
+        arrived: BTreeSet::new(),
+        error_since: BTreeMap::new(),
+        late: 0,
+        faults: BTreeMap::new(),
+    };
+    let (live, runners) = rotation.read(site).await?;
+    if !runners.iter().any(|it| it.is_outdated(live.generation)) {
+        return Ok(None);
+    }
+    rotation.at_start = names(&runners);
+    let backoff = Backoff::new(LOOK_WAIT.0, LOOK_WAIT.1);
+    loop {
+        for attempt in 0.. {
+            if site.is_stopped() {
+                return Ok(Some(rotation.end(OutcomeKind::Interrupted, 0)));
+            }
+            let (live, runners) = rotation.read(site).await?;
+            let left = rotation.candidates(&live, &runners);
+            if left.is_empty() {
+                return Ok(Some(rotation.over(&live, &runners)));
+            }
+            let what = format!("replace {}", words::count(left.len(), "outdated runner"));
+            site.say(name, what);
+            if rotation.remove_batch(site, &runners, &left).await? > 0 {
+                break;
+            }
+            site.pause(backoff.delay(attempt)).await;
+        }
+        let left = rotation.wait(site).await?;
+        if rotation.failed.len() + rotation.late >= FAILURES_MAX {
+            return Ok(Some(rotation.end(OutcomeKind::Failed, left)));
+        }
+    }
+}
+
+impl Rotation {
+    async fn read(&self, site: &Site<'_>) -> Result<(Pool, Vec<Runner>), Trouble> {
+        let found = reread::pool(site.writer.client(), &self.pool.id).await;
+        let (live, runners) = found.map_err(Trouble::Garm)?.ok_or(Trouble::Gone)?;
+        self.guard.check(&live).map_err(Trouble::Changed)?;
+        Ok((live, runners))
+    }
+
+    /// Outdated runners that can still be asked to go.
+    fn candidates(&self, live: &Pool, runners: &[Runner]) -> BTreeSet<RunnerName> {
+        runners
+            .iter()
+            .filter(|it| it.is_outdated(live.generation) && is_free(it))
+            .filter(|it| self.asked.get(&it.name).is_none_or(|tries| *tries < REMOVAL_TRIES))
+            .map(|it| it.name.clone())
+            .collect()
+    }
+
+    /// Removes a tenth of the pool, or none while none has been idle long enough. Says how many.
+    async fn remove_batch(
+        &mut self,
+        site: &Site<'_>,
+        runners: &[Runner],
+        left: &BTreeSet<RunnerName>,
+    ) -> Result<usize, Trouble> {
+        let most = (runners.len() / BATCH_PART).max(1);
+        let due = self.idle.due(runners.iter().filter(|it| left.contains(&it.name)));
+        self.before_batch = names(runners);
+        self.arrived.clear();
+        let mut count = 0;
+        for name in due {
+            if count == most || site.is_stopped() {
+                break;
+            }
+            *self.asked.entry(name.clone()).or_default() += 1;
+            let what = match site.writer.remove_runner(&self.pool, &self.guard, &name).await? {
+                Removal::Removed => {
+                    count += 1;
+                    self.removed.insert(name.clone());
+                    "removed: outdated"
+                }
+                Removal::Leaving => continue,
+                Removal::Kept => {
+                    self.idle.forget(&name);
+                    "busy, left alone"
+                }
+            };
+            let pool = self.pool.name.clone();
+            site.listener.hear(&Event::Runner { pool, runner: name, what: what.to_owned() });
+        }
+        self.batch = count;
+        Ok(count)
+    }
+
+    /// Waits until GARM has built what it owes and that is idle. Says how many outdated runners
+    /// are left.
+    async fn wait(&mut self, site: &Site<'_>) -> Result<usize, Trouble> {
+        let began = Instant::now();
+        let backoff = Backoff::new(LOOK_WAIT.0, LOOK_WAIT.1);
+        let mut attempt = 0;
+        loop {
+            site.pause(backoff.delay(attempt)).await;
+            attempt += 1;
+            let (live, runners) = self.read(site).await?;
+            let left = runners.iter().filter(|it| it.is_outdated(live.generation)).count();
+            self.note_failures(&live, &runners);
+            tell_faults(site, &self.pool, &runners, &mut self.faults);
+            self.note_arrivals(&live, &runners);
+            let is_over = self.failed.len() + self.late >= FAILURES_MAX || site.is_stopped();
+            if is_over || self.is_settled(&live, &runners) {
+                return Ok(left);
+            }
+            let minutes = u64::from(live.spec.bootstrap_timeout_min);
+            if began.elapsed() >= Duration::from_secs(minutes * 60) + BATCH_EXTRA {
+                self.late += 1;
+                return Ok(left);
+            }
+        }
+    }
+
+    fn note_failures(&mut self, live: &Pool, runners: &[Runner]) {
+        let now = Instant::now();
+        let fresh =
+            |it: &&Runner| !it.is_outdated(live.generation) && !self.at_start.contains(&it.name);
+        for runner in runners.iter().filter(fresh) {
+            let name = &runner.name;
+            if runner.runner_status == RunnerStatus::Failed {
+                self.failed.insert(name.clone());
+            } else if runner.status == Status::Error {
+                let since = *self.error_since.entry(name.clone()).or_insert(now);
+                if now.duration_since(since) >= ERROR_GRACE {
+                    self.failed.insert(name.clone());
+                }
+            } else {
+                self.error_since.remove(name);
+            }
+        }
+    }
+
+    /// Remembers which runners have come since the last batch: one that takes a job at once is a
+    /// replacement, too.
+    fn note_arrivals(&mut self, live: &Pool, runners: &[Runner]) {
+        let has_arrived = |it: &&Runner| {
+            let is_up = matches!(
+                it.runner_status,
+                RunnerStatus::Idle | RunnerStatus::Active | RunnerStatus::Terminated
+            );
+            is_up && !it.is_outdated(live.generation) && !self.before_batch.contains(&it.name)
+        };
+        let arrived: Vec<RunnerName> =
+            runners.iter().filter(has_arrived).map(|it| it.name.clone()).collect();
+        self.arrived.extend(arrived);
+    }
+
+    /// What was removed is gone, and as many have come, or GARM owes no runner and none of those that
+    /// it began since is still booting. Others boot all the time in a pool that is busy.
+    fn is_settled(&self, live: &Pool, runners: &[Runner]) -> bool {
+        let is_gone = !runners.iter().any(|it| self.removed.contains(&it.name));
+        let counted = runners.iter().filter(|it| it.counts_as_idle()).count();
+        let has_room = runners.len() < live.spec.max_runners as usize;
+        let is_owed =
+            live.spec.enabled && has_room && counted < live.spec.min_idle_runners as usize;
+        let is_booting = runners.iter().any(|it| {
+            let is_new = !it.is_outdated(live.generation) && !self.before_batch.contains(&it.name);
+            is_new && is_coming(it) && !self.failed.contains(&it.name)
+        });
+        is_gone && (self.arrived.len() >= self.batch || !is_owed && !is_booting)
+    }
+
+    fn over(&self, live: &Pool, runners: &[Runner]) -> End {
+        let left = runners.iter().filter(|it| it.is_outdated(live.generation)).count();
+        self.end(OutcomeKind::Done, left)
+    }
+
+    fn end(&self, kind: OutcomeKind, left: usize) -> End {
+        let mut said = format!("{} removed", words::count(self.removed.len(), "outdated runner"));
+        let failures = self.failed.len() + self.late;
+        if failures > 0 {
+            said.push_str(&format!("; {} failed", words::count(failures, "replacement")));
+        }
+        if left > 0 {
+            said.push_str(&match kind {
+                OutcomeKind::Done => format!("; {left} more end with their job"),
+                OutcomeKind::AlreadyDone
+                | OutcomeKind::Failed
+                | OutcomeKind::Blocked
+                | OutcomeKind::TimedOut
+                | OutcomeKind::Interrupted => format!("; {left} left"),
+            });
+        }
+        End::new(kind, said)
+    }
+}
+
+fn names(runners: &[Runner]) -> BTreeSet<RunnerName> {
+    runners.iter().map(|it| it.name.clone()).collect()
+}
+
+/// Not idle yet, and not given up.
+fn is_coming(runner: &Runner) -> bool {
+    let is_made = matches!(runner.status, Status::PendingCreate | Status::Creating);
+    let is_installing = matches!(
+        runner.runner_status,
+        RunnerStatus::Pending | RunnerStatus::Installing | RunnerStatus::Offline
+    );
+    let is_retried = runner.status == Status::Error;
+    is_made
+        || is_retried
+        || (runner.status == Status::Running && is_installing && !is_broken(runner))
+}

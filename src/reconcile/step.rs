@@ -1,0 +1,286 @@
+//! One step: its work, and how it ended.
+
+use super::context::{Site, target};
+use super::create::{self, Comes, Made};
+use super::duplicate_pools;
+use super::preconditions::Guard;
+use super::retire::{self, Retired};
+use super::write_error::Trouble;
+use super::writer::{CredentialOrder, Deed, Deletion, Target};
+use crate::domain::credential::DesiredCredential;
+use crate::domain::label::Labels;
+use crate::domain::name::{PoolId, PoolName};
+use crate::domain::pool::{Pool, PoolChange};
+use crate::event::OutcomeKind;
+use crate::plan::{Action, Shown, Step, Work};
+use crate::render::progress::undeletable;
+use crate::render::words;
+
+/// How a step ended, without its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct End {
+    pub(super) kind: OutcomeKind,
+    pub(super) detail: String,
+    pub(super) help: Option<String>,
+}
+
+impl End {
+    pub(super) fn new(kind: OutcomeKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), help: None }
+    }
+
+    /// As the plan has it.
+    pub(super) fn blocked(step: &Step) -> Self {
+        Self { help: step.help.clone(), ..Self::new(OutcomeKind::Blocked, step.reason.clone()) }
+    }
+
+    fn done() -> Self {
+        Self::new(OutcomeKind::Done, "")
+    }
+}
+
+impl From<Trouble> for End {
+    fn from(trouble: Trouble) -> Self {
+        Self { help: trouble.help(), ..Self::new(trouble.kind(), trouble.to_string()) }
+    }
+}
+
+/// Carries one step out, to its end.
+pub(super) async fn carry_out(site: &Site<'_>, step: &Step) -> End {
+    work(site, step).await.unwrap_or_else(End::from)
+}
+
+async fn work(site: &Site<'_>, step: &Step) -> Result<End, Trouble> {
+    let Some(name) = step.about.pool() else { return without_pool(site, &step.work).await };
+    match &step.work {
+        Work::Nothing | Work::Controller { .. } | Work::Credential { .. } => Ok(End::blocked(step)),
+        Work::Create(creation) => {
+            site.say(name, "create");
+            Ok(made(&create::create(site, name, creation).await?))
+        }
+        Work::Change { id, change } => {
+            site.say(name, step.action.word());
+            let rule = LevelRule::of(step);
+            self::change(site, step.action, &target(name, id), (change, rule)).await
+        }
+        Work::Promote(promotion) => {
+            site.say(name, step.action.word());
+            Ok(made(&create::promote(site, name, promotion).await?))
+        }
+        Work::Replace { old, retired_labels, new, successor } => {
+            let old = target(name, old);
+            let comes = match successor {
+                Some(promotion) => Comes::Waiting(promotion.clone()),
+                None => {
+                    site.say(name, "create the new pool");
+                    create::replacement(site, &old, new).await?
+                }
+            };
+            replace(site, &old, retired_labels, comes).await
+        }
+        Work::Retire { id, is_retired } => {
+            // What was retired when the plan was made must still be; what was in force may have
+            // been retired by another run meanwhile.
+            let guard = match is_retired {
+                true => Guard::retired(site.fleet, name),
+                false => Guard::leaving(site.fleet, name),
+            };
+            Ok(retired(retire::retire(site, &target(name, id), &guard).await?))
+        }
+        Work::RemoveLeftover { id } => {
+            site.say(name, "remove what an interrupted run has left");
+            duplicate_pools::remove(site, &target(name, id)).await
+        }
+    }
+}
+
+async fn without_pool(site: &Site<'_>, work: &Work) -> Result<End, Trouble> {
+    match work {
+        Work::Controller { backoff_s } => match site.writer.set_backoff(*backoff_s).await? {
+            Deed::Done => Ok(End::done()),
+            Deed::Already => Ok(already()),
+        },
+        Work::Credential { id, wanted } => credential(site, *id, wanted).await,
+        Work::Nothing
+        | Work::Create(_)
+        | Work::Change { .. }
+        | Work::Promote(_)
+        | Work::Replace { .. }
+        | Work::Retire { .. }
+        | Work::RemoveLeftover { .. } => {
+            Ok(End::new(OutcomeKind::Blocked, "the step names no pool"))
+        }
+    }
+}
+
+/// A credential that GARM is given, with the key that the plan was made with.
+async fn credential(
+    site: &Site<'_>,
+    id: Option<u64>,
+    wanted: &DesiredCredential,
+) -> Result<End, Trouble> {
+    let key = site.options.keys.get(&wanted.name).filter(|it| it.fingerprint == wanted.key);
+    let Some(key) = key else {
+        return Ok(End::new(OutcomeKind::Blocked, "the key that was planned is not at hand"));
+    };
+    let order = CredentialOrder { fleet: site.fleet, wanted, key: &key.pem };
+    let deed = match id {
+        None => site.writer.create_credential(order).await?,
+        Some(id) => site.writer.update_credential(id, order).await?,
+    };
+    Ok(match (deed, id) {
+        (Deed::Done, _) => End::done(),
+        (Deed::Already, Some(_)) => already(),
+        (Deed::Already, None) => made(&Made::ByAnother),
+    })
+}
+
+fn already() -> End {
+    End::new(OutcomeKind::AlreadyDone, "it was so already")
+}
+
+fn made(made: &Made) -> End {
+    match made {
+        Made::Created => End::done(),
+        Made::ByAnother => End::new(OutcomeKind::AlreadyDone, "created by another run"),
+    }
+}
+
+fn retired(retired: Retired) -> End {
+    match retired {
+        Retired::Deleted { removed: 0 } => End::done(),
+        Retired::Deleted { removed } => {
+            End::new(OutcomeKind::Done, format!("{} removed", words::count(removed, "runner")))
+        }
+        Retired::WasGone => End::new(OutcomeKind::AlreadyDone, "it was gone already"),
+        Retired::TimedOut { left, after, fault } => {
+            let fault = fault
+                .map(|(runner, fault)| format!("; {}", undeletable(&runner, &fault)))
+                .unwrap_or_default();
+            let (left, after) = (words::count(left, "runner"), words::span(after));
+            let goes_on = "the pool stays disabled, and the next run goes on";
+            End::new(OutcomeKind::TimedOut, format!("{left} left after {after}; {goes_on}{fault}"))
+        }
+        Retired::OwnRunner(runner) => End::new(
+            OutcomeKind::Blocked,
+            format!(
+                "this run is itself a job on `{}`, a runner of the pool, and does not wait for \
+                 it; the pool stays disabled, and the next run elsewhere goes on",
+                crate::domain::text::quote(runner.as_str())
+            ),
+        ),
+        Retired::Stopped => {
+            End::new(OutcomeKind::Interrupted, "the pool stays disabled, and the next run goes on")
+        }
+    }
+}
+
+/// What is right when the live level is not any more what the plan saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LevelRule {
+    /// As planned.
+    Exact,
+    /// `watch` owns the level: a plan only ever raises it, and a level that has been raised above
+    /// the plan's meanwhile stays.
+    AtLeast,
+}
+
+impl LevelRule {
+    fn of(step: &Step) -> Self {
+        let is_level = |it: &Shown| matches!(it, Shown::Level(_));
+        if step.changes.iter().any(|it| is_level(&it.after)) { Self::AtLeast } else { Self::Exact }
+    }
+}
+
+/// The change as it is right for the pool as it stands now.
+pub(super) fn fitted(change: &PoolChange, rule: LevelRule, live: &Pool) -> PoolChange {
+    let mut fitted = change.clone();
+    let max = fitted.max_runners.unwrap_or(live.spec.max_runners);
+    let level = match (fitted.min_idle_runners, rule) {
+        (Some(level), LevelRule::AtLeast) => level.max(live.spec.min_idle_runners),
+        (Some(level), LevelRule::Exact) => level,
+        (None, _) => live.spec.min_idle_runners,
+    };
+    // GARM checks the pair, against the stored half where only one is sent.
+    let level = level.min(max);
+    fitted.min_idle_runners = (level != live.spec.min_idle_runners).then_some(level);
+    fitted
+}
+
+/// Update and adopt.
+async fn change(
+    site: &Site<'_>,
+    action: Action,
+    target: &Target,
+    (change, rule): (&PoolChange, LevelRule),
+) -> Result<End, Trouble> {
+    let guard = match action {
+        Action::Adopt => {
+            unclaimed(site, &target.name, &target.id).await?;
+            Guard::adoptable(site.fleet, &target.name)
+        }
+        Action::Create | Action::Update | Action::Replace | Action::Delete | Action::Blocked => {
+            Guard::owned(site.fleet, &target.name)
+        }
+    };
+    match site.writer.change(target, &guard, |live| fitted(change, rule, live)).await? {
+        Deed::Done => Ok(End::done()),
+        Deed::Already => Ok(already()),
+    }
+}
+
+/// Nobody else has come to bear the label that is about to be put on a pool.
+async fn unclaimed(site: &Site<'_>, name: &PoolName, id: &PoolId) -> Result<(), Trouble> {
+    let bearing = site.writer.roster.lately_bearing(&site.mark(name)).await;
+    match bearing.map_err(Trouble::Garm)?.iter().find(|it| it.id != *id) {
+        None => Ok(()),
+        Some(other) => Err(create::taken(&other.id)),
+    }
+}
+
+/// Relabel, put in force, drain: after any of them the next run knows how to go on.
+async fn replace(
+    site: &Site<'_>,
+    old: &Target,
+    retired_labels: &Labels,
+    comes: Comes,
+) -> Result<End, Trouble> {
+    if site.is_stopped() {
+        let said = "the old pool is as it was, and the next run goes on with the new one";
+        return Ok(End::new(OutcomeKind::Interrupted, said));
+    }
+    site.say(&old.name, "retire the old pool's label");
+    let guard = Guard::leaving(site.fleet, &old.name);
+    let relabel = PoolChange { labels: Some(retired_labels.clone()), ..PoolChange::default() };
+    match site.writer.change(old, &guard, |_| relabel.clone()).await {
+        // Gone already: another run has carried the replacement further.
+        Ok(_) | Err(Trouble::Gone) => {}
+        Err(trouble) => return Err(trouble),
+    }
+    // No stop in between: the name is to stand on a pool.
+    site.say(&old.name, "put the new pool in force");
+    let made = match comes {
+        Comes::Waiting(promotion) => create::promote(site, &old.name, &promotion).await?,
+        Comes::InForce => Made::ByAnother,
+    };
+    if site.is_stopped() {
+        return Ok(End::new(OutcomeKind::Interrupted, "the next run drains the old pool"));
+    }
+    let guard = Guard::retired(site.fleet, &old.name);
+    Ok(match (retire::retire(site, old, &guard).await?, made) {
+        // That the old one was gone is as good as having deleted it.
+        (Retired::WasGone, Made::Created) => End::done(),
+        (Retired::WasGone, Made::ByAnother) => self::made(&Made::ByAnother),
+        (end, _) => retired(end),
+    })
+}
+
+impl From<Deletion> for End {
+    fn from(deletion: Deletion) -> Self {
+        match deletion {
+            Deletion::Deleted => Self::done(),
+            Deletion::WasGone => Self::new(OutcomeKind::AlreadyDone, "it was gone already"),
+            Deletion::NotEmpty => Self::new(OutcomeKind::Blocked, "it has runners by now"),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! One full read of GARM.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use futures_util::stream::{self, StreamExt};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::clock::Span;
+use super::input::{Known, Limits, Reading, Scope};
+use crate::domain::entity::{Entity, EntityKey, EntityKind};
+use crate::domain::fleet::Fleet;
+use crate::domain::name::{FleetName, PoolId};
+use crate::domain::pool::{Edition, Pool, Reading as PoolReading};
+use crate::garm::{Client, Error};
+use crate::reconcile::read_fleet::fill;
+
+/// How many entities are asked by id in one read, for the `extra_specs` of their pools. That is
+/// at the start, and after changes that no event has told: a quiet fleet asks none.
+const ASKED_MAX: usize = 64;
+
+/// How many of them at once.
+const AT_ONCE: usize = 8;
+
+/// Pools, instances, jobs, in this order: an instance's pool is there already, and a job that came
+/// last is merely unknown. Whatever else is not known is read before or after them.
+pub(super) async fn read_fleet(
+    client: &Client,
+    owner: &FleetName,
+    known: Known,
+) -> Result<Reading, Error> {
+    let began = Instant::now();
+    let controller = match &known {
+        Known::Health(health) => health.controller.clone(),
+        Known::Specs(..) => client.controller().await?.0,
+    };
+    let sent = Instant::now();
+    let (mut pools, date) = client.pools_and_date().await?;
+    let span = Span { sent, answered: Instant::now() };
+    if let Known::Specs(known, _) = &known {
+        read_specs(client, lacking(&pools, owner, known), &mut pools).await;
+    }
+    let runners = client.runners().await?;
+    let jobs = client.jobs().await?;
+    let mut limits = BTreeMap::new();
+    let (scope, entities, entity_kinds) = match known {
+        Known::Health(health) => (Scope::Lists, health.entities, health.kinds),
+        Known::Specs(_, wanted) => {
+            let (entities, kinds) = entities(client, owner, &pools).await?;
+            if wanted == Limits::Wanted {
+                // They explain and decide nothing: a read without them is whole.
+                limits = client.rate_limits().await.unwrap_or_default();
+            }
+            (Scope::Health, entities, kinds)
+        }
+    };
+    let fleet = Fleet {
+        providers: None,
+        credentials: None,
+        observed_at: Timestamp::UNIX_EPOCH,
+        controller,
+        entities,
+        entity_kinds,
+        pools,
+        runners,
+        jobs,
+        templates: Vec::new(),
+        proxies: Vec::new(),
+    };
+    Ok(Reading { fleet, scope, limits, date, span, took: began.elapsed() })
+}
+
+/// The entities of those kinds that have a pool of this fleet.
+async fn entities(
+    client: &Client,
+    owner: &FleetName,
+    pools: &[Pool],
+) -> Result<(Vec<Entity>, Vec<EntityKind>), Error> {
+    let is_used =
+        |kind: &EntityKind| pools.iter().any(|it| it.entity.kind == *kind && it.is_owned_by(owner));
+    let kinds: Vec<EntityKind> = EntityKind::ALL.into_iter().filter(is_used).collect();
+    let mut entities = Vec::new();
+    for kind in &kinds {
+        entities.extend(client.entities(*kind).await?);
+    }
+    Ok((entities, kinds))
+}
+
+/// The entities with a pool of this fleet whose `extra_specs` are not known, at most
+/// [`ASKED_MAX`]: the rest has its turn in the reads that follow.
+fn lacking(pools: &[Pool], owner: &FleetName, known: &HashMap<PoolId, Edition>) -> Vec<EntityKey> {
+    let lacks = |it: &&Pool| {
+        it.reading == PoolReading::Listed
+            && it.is_owned_by(owner)
+            && known.get(&it.id) != Some(&it.edition())
+    };
+    let entities: BTreeSet<&EntityKey> = pools.iter().filter(lacks).map(|it| &it.entity).collect();
+    entities.into_iter().take(ASKED_MAX).cloned().collect()
+}
+
+/// Completes the pools of these entities. An answer that fails is left aside: scaling needs none
+/// of it, what stays unknown is not judged, and the next read of this scope asks again.
+async fn read_specs(client: &Client, entities: Vec<EntityKey>, pools: &mut [Pool]) {
+    let ask = |key: EntityKey| async move { client.entity(&key).await };
+    let mut answers = stream::iter(entities).map(ask).buffered(AT_ONCE);
+    while let Some(answer) = answers.next().await {
+        if let Ok((_, specs)) = answer {
+            fill(pools, specs);
+        }
+    }
+}

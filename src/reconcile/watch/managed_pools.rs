@@ -1,0 +1,179 @@
+//! Which pools of GARM the loop steers: those that are declared, bear the fleet's reserved label
+//! and no other, and are the only ones to do so.
+
+use std::collections::BTreeMap;
+
+use crate::domain::desired::ScalePolicy;
+use crate::domain::entity::EntityKey;
+use crate::domain::name::{FleetName, PoolId, PoolName};
+use crate::domain::owners::{Holder, Owners};
+use crate::domain::pool::Pool;
+use crate::scaling::Policies;
+
+/// The declared pools.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roll {
+    /// Whose they are.
+    pub fleet: FleetName,
+    /// How each is to scale.
+    pub pools: BTreeMap<PoolName, Enrolled>,
+    /// Whether they are all of the fleet: then a pool with its label and no file is to have no level.
+    pub is_whole: bool,
+}
+
+/// A declared pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enrolled {
+    /// Whether it takes part at all.
+    pub enabled: bool,
+    /// How it scales.
+    pub policy: ScalePolicy,
+}
+
+/// A declared pool that was found in GARM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Managed {
+    /// GARM's id of it.
+    pub id: PoolId,
+    /// Whose jobs it serves.
+    pub entity: EntityKey,
+}
+
+/// Why a declared pool is left alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unmanaged {
+    /// No pool bears its label.
+    Absent,
+    /// So many pools bear its label.
+    Twins(usize),
+    /// The pool that bears its label bears another reserved one, too.
+    Torn(PoolId),
+}
+
+impl Unmanaged {
+    /// One sentence without full stop.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Absent => "no pool in GARM bears its label: `runnerctl apply` creates it".into(),
+            Self::Twins(count) => {
+                format!("{count} pools in GARM bear its label: `runnerctl plan` says more")
+            }
+            Self::Torn(id) => {
+                let id = crate::domain::text::quote(id.as_str());
+                format!("pool {id} bears a second reserved label: `runnerctl plan` says more")
+            }
+        }
+    }
+}
+
+/// The declared pools, found or not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// In GARM, for certain.
+    pub managed: BTreeMap<PoolName, Managed>,
+    /// Not there, or not for certain.
+    pub unmanaged: BTreeMap<PoolName, Unmanaged>,
+}
+
+impl Roll {
+    /// Finds the declared pools among those of GARM. `runners` counts those of a pool; it is asked
+    /// only where pools share a label.
+    pub fn find<'a>(
+        &self,
+        pools: impl Iterator<Item = &'a Pool>,
+        runners: impl Fn(&PoolId) -> usize,
+    ) -> Found {
+        let owners = Owners::new(pools, &self.fleet);
+        let mut found = Found::default();
+        for name in self.pools.keys() {
+            let holder = owners.of(name).map_or(Holder::Nobody, |it| it.holder(&runners));
+            let why = match holder {
+                Holder::Pool { pool, .. } => {
+                    let managed = Managed { id: pool.id.clone(), entity: pool.entity.clone() };
+                    found.managed.insert(name.clone(), managed);
+                    continue;
+                }
+                Holder::Nobody => Unmanaged::Absent,
+                Holder::Torn(pool) => Unmanaged::Torn(pool.id.clone()),
+                Holder::Several(pools) => Unmanaged::Twins(pools.len()),
+            };
+            found.unmanaged.insert(name.clone(), why);
+        }
+        found
+    }
+
+    /// The policies of the pools that were found. A pool that is switched off in its file is not
+    /// steered, whatever GARM says.
+    pub fn policies(&self, found: &Found) -> Policies {
+        let policy = |(name, managed): (&PoolName, &Managed)| {
+            let enrolled = self.pools.get(name)?;
+            let autoscale = enrolled.policy.autoscale && enrolled.enabled;
+            Some((managed.id.clone(), ScalePolicy { autoscale, ..enrolled.policy.clone() }))
+        };
+        found.managed.iter().filter_map(policy).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scaling::testing::{policy, pool};
+
+    fn roll(names: &[&str]) -> Roll {
+        let enrolled = Enrolled { enabled: true, policy: policy() };
+        let pools = names.iter().map(|it| (PoolName::new(it).unwrap(), enrolled.clone()));
+        Roll { fleet: FleetName::new("acme").unwrap(), pools: pools.collect(), is_whole: true }
+    }
+
+    #[track_caller]
+    fn check(pools: &[Pool], expected: Result<&str, Unmanaged>) {
+        let found = roll(&["a"]).find(pools.iter(), |_| 0);
+        let name = PoolName::new("a").unwrap();
+        let managed = found.managed.get(&name).map(|it| it.id.as_str());
+        let unmanaged = found.unmanaged.get(&name).cloned();
+        assert_eq!((managed, unmanaged), (expected.as_ref().ok().copied(), expected.err()));
+    }
+
+    fn twin(id: &str) -> Pool {
+        Pool { id: PoolId::new(id), ..pool("a", &["x"]) }
+    }
+
+    fn fresh(id: &str) -> Pool {
+        let mut pool = twin(id);
+        pool.spec.enabled = false;
+        pool
+    }
+
+    #[test]
+    fn a_pool_is_steered_when_it_alone_bears_the_label_and_no_other() {
+        let mut torn = twin("a1");
+        torn.spec.labels.insert("runnerctl-old=acme/b");
+        let mut foreign = twin("a1");
+        foreign.spec.labels = ["x", "runnerctl=octo/a"].into_iter().collect();
+        let mut retired = twin("a1");
+        retired.spec.labels = ["x", "runnerctl-old=acme/a"].into_iter().collect();
+        check(&[twin("a1"), pool("b", &["x"])], Ok("a1"));
+        check(&[], Err(Unmanaged::Absent));
+        check(&[foreign], Err(Unmanaged::Absent));
+        check(&[retired], Err(Unmanaged::Absent));
+        check(&[torn], Err(Unmanaged::Torn(PoolId::new("a1"))));
+        check(&[twin("a1"), twin("a2")], Err(Unmanaged::Twins(2)));
+    }
+
+    #[test]
+    fn a_create_in_flight_beside_the_pool_does_not_matter_whichever_is_older() {
+        check(&[twin("a1"), fresh("a2")], Ok("a1"));
+        check(&[fresh("a1"), twin("a2")], Ok("a2"));
+        check(&[fresh("a1")], Ok("a1"));
+        check(&[fresh("a1"), fresh("a2")], Ok("a1"));
+    }
+
+    #[test]
+    fn a_pool_switched_off_in_its_file_has_a_policy_and_is_not_scaled() {
+        let mut roll = roll(&["a"]);
+        roll.pools.values_mut().for_each(|it| it.enabled = false);
+        let found = roll.find([twin("a1")].iter(), |_| 0);
+        let policies = roll.policies(&found);
+        assert_eq!(policies[&PoolId::new("a1")], ScalePolicy { autoscale: false, ..policy() });
+    }
+}

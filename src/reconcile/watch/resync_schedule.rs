@@ -1,0 +1,205 @@
+//! When the fleet is read as a whole, and what is heard while it is.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::input::Scope;
+use crate::domain::backoff::Backoff;
+use crate::garm::{Error, Kind, TransportError};
+use crate::scaling::Change;
+
+/// Between two tries of a full read that fails, from and to, and never longer than a resync.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// Between two full reads, however often events are lost.
+const GAP: Duration = Duration::from_secs(2);
+
+/// So much is kept of what is heard during a read; beyond it another read tells.
+const HEARD_MAX: usize = 16_384;
+
+/// Between two looks at GARM's settings and entities.
+const HEALTH_EVERY: Duration = Duration::from_mins(5);
+
+/// The same while something is wrong.
+const HEALTH_SOON: Duration = Duration::from_secs(30);
+
+/// Full reads: the last, the one under way, the next.
+#[derive(Debug)]
+pub(super) struct Reads {
+    resync: Duration,
+    next: Instant,
+    began: Option<Instant>,
+    /// When the last one that succeeded was finished.
+    succeeded: Option<Instant>,
+    failures: u32,
+    /// Why the last one failed.
+    fault: Option<Error>,
+    /// What was heard while one is under way: its lists may be older.
+    heard: Vec<Change>,
+    /// Another one is wanted after the one under way.
+    is_wanted_again: bool,
+    /// When GARM's settings and entities were last read.
+    health_read: Option<Instant>,
+    health_next: Instant,
+}
+
+impl Reads {
+    pub(super) fn new(resync: Duration, now: Instant) -> Self {
+        Self {
+            resync,
+            next: now,
+            began: None,
+            succeeded: None,
+            failures: 0,
+            fault: None,
+            heard: Vec::new(),
+            is_wanted_again: false,
+            health_read: None,
+            health_next: now,
+        }
+    }
+
+    /// Whether one is to be begun now.
+    pub(super) fn begin(&mut self, now: Instant) -> Option<Scope> {
+        if self.began.is_some() || now < self.next {
+            return None;
+        }
+        self.began = Some(now);
+        self.heard.clear();
+        self.is_wanted_again = false;
+        Some(if now >= self.health_next { Scope::Health } else { Scope::Lists })
+    }
+
+    /// Something was heard of one row.
+    pub(super) fn hear(&mut self, change: &Change) {
+        if self.began.is_none() {
+            return;
+        }
+        if self.heard.len() == HEARD_MAX {
+            self.heard.clear();
+            self.is_wanted_again = true;
+        }
+        self.heard.push(change.clone());
+    }
+
+    /// A read has succeeded: what was heard meanwhile is to be applied after it.
+    pub(super) fn succeed(&mut self, scope: Scope, now: Instant) -> Vec<Change> {
+        self.began = None;
+        self.succeeded = Some(now);
+        self.failures = 0;
+        self.fault = None;
+        self.next = now + if self.is_wanted_again { GAP } else { self.resync };
+        if scope == Scope::Health {
+            self.health_read = Some(now);
+            self.health_next = now + HEALTH_EVERY;
+        }
+        std::mem::take(&mut self.heard)
+    }
+
+    /// A read has failed; says when it is tried again.
+    pub(super) fn fail(&mut self, error: Error, now: Instant) -> Duration {
+        let longest = RETRY.1.min(self.resync);
+        let wait = Backoff::new(RETRY.0.min(longest), longest).delay(self.failures);
+        self.failures += 1;
+        self.began = None;
+        self.heard.clear();
+        self.fault = Some(error);
+        self.next = now + wait;
+        wait
+    }
+
+    /// The fleet is to be read as soon as may be.
+    pub(super) fn want(&mut self, now: Instant) {
+        let last = self.succeeded.map_or(now, |it| it + GAP);
+        self.is_wanted_again = self.began.is_some();
+        if self.fault.is_none() {
+            self.next = self.next.min(last.max(now));
+        }
+    }
+
+    /// The fleet is to be read at once: a person has asked.
+    pub(super) fn want_now(&mut self, now: Instant) {
+        self.is_wanted_again = self.began.is_some();
+        self.next = now;
+    }
+
+    /// GARM's settings and entities are to be read soon because something does not work:
+    /// [`HEALTH_SOON`] after they were last read, however often this is asked for.
+    pub(super) fn want_health(&mut self, now: Instant) {
+        let soonest = self.succeeded.map_or(now, |it| it + GAP).max(now);
+        let due = self.health_read.map_or(soonest, |it| (it + HEALTH_SOON).max(soonest));
+        self.health_next = self.health_next.min(due);
+        self.next = self.next.min(self.health_next);
+    }
+
+    /// When the next one is due; nothing while one is under way.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.began.is_none().then_some(self.next)
+    }
+
+    /// How many have failed in a row.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// Why the last one failed, if it did.
+    pub(super) fn fault(&self) -> Option<&Error> {
+        self.fault.as_ref()
+    }
+
+    /// When the last one that succeeded was finished.
+    pub(super) fn succeeded(&self) -> Option<Instant> {
+        self.succeeded
+    }
+}
+
+/// Whether waiting does not help: what is wrong is ours, or GARM was never set up.
+pub(super) fn is_final_at_start(error: &Error) -> bool {
+    let fault = match &error.kind {
+        Kind::Transport(fault) => fault,
+        // A GARM that has just been started with another secret, or one of several at one address.
+        Kind::Token => return false,
+        _ => return !error.may_pass(),
+    };
+    match fault {
+        TransportError::Tls(_)
+        | TransportError::Redirect(_)
+        | TransportError::ClosedOnCertificate(_) => true,
+        TransportError::Resolve(_)
+        | TransportError::Connect(_)
+        | TransportError::ConnectTimeout(_)
+        | TransportError::Timeout(_)
+        | TransportError::Closed(_)
+        | TransportError::NotHttp(_)
+        | TransportError::Body(_)
+        | TransportError::TooLarge(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How often health is read within ten minutes while something is wrong all the time.
+    fn health_reads(resync_s: u64) -> usize {
+        let start = Instant::now();
+        let mut reads = Reads::new(Duration::from_secs(resync_s), start);
+        let mut seconds = 0..600;
+        let scopes = seconds.by_ref().filter_map(|second| {
+            let now = start + Duration::from_secs(second);
+            let scope = reads.begin(now)?;
+            reads.succeed(scope, now);
+            // Each read finds it, and so does each write that fails.
+            reads.want_health(now);
+            reads.want_health(now);
+            Some(scope)
+        });
+        scopes.filter(|it| *it == Scope::Health).count()
+    }
+
+    #[test]
+    fn while_something_is_wrong_health_is_read_every_half_minute_whatever_the_resync() {
+        assert_eq!([5, 30, 300].map(health_reads), [20, 20, 20]);
+    }
+}

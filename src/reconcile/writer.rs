@@ -1,0 +1,374 @@
+//! The one writer: every change of GARM goes through here, each in the same way.
+//!
+//! Re-read what is to be written and check that it still is what the plan saw; keep the pace;
+//! record the intent; send; compare the answer with what was asked; record the outcome. A write
+//! whose answer was lost is read back and judged by what is there. Nothing is forced, and a POST
+//! is never sent twice.
+
+mod credential;
+mod level;
+mod put;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::audit_trail::{Draft, Recorder, Warrant};
+use super::preconditions::Guard;
+use super::reread::{self, Roster};
+use super::write_error::Trouble;
+use crate::audit::{Subject, pool_fields};
+use crate::domain::fleet::Line;
+use crate::domain::name::{PoolId, PoolName, RunnerName};
+use crate::domain::pool::{Pool, PoolChange};
+use crate::domain::runner::Runner;
+use crate::garm::{Client, Error, Kind};
+use crate::plan::Creation;
+
+pub(super) use credential::CredentialOrder;
+pub(super) use level::{LevelOrder, With};
+
+/// Least time between two writes to one pool. GARM's loops read a cache that is fed by unordered
+/// events: of PUTs 2 ms apart some were acted on in the wrong order, of PUTs 50 ms apart none
+/// (GARM.md §0.10).
+pub(super) const WRITE_GAP: Duration = Duration::from_millis(250);
+
+/// Writes to one GARM.
+pub struct Writer {
+    client: Arc<Client>,
+    line: Line,
+    record: Recorder,
+    pub(super) roster: Roster,
+    last_write: Mutex<HashMap<PoolId, Instant>>,
+}
+
+/// A pool that is written to: its name in the fleet and GARM's id.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub(super) name: PoolName,
+    pub(super) id: PoolId,
+}
+
+/// Whether something had to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// Written and in force.
+    Done,
+    /// It was so already.
+    Already,
+}
+
+/// How the removal of a runner ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Removal {
+    /// GARM is removing it.
+    Removed,
+    /// It is gone, or on its way out.
+    Leaving,
+    /// It is busy, or GARM does not let it go at this moment: a normal answer.
+    Kept,
+}
+
+/// How the deletion of a pool ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deletion {
+    /// It is gone.
+    Deleted,
+    /// It was gone already.
+    WasGone,
+    /// It has runners.
+    NotEmpty,
+}
+
+/// What became of a request.
+enum Answer<T> {
+    Good(T),
+    /// Nothing has changed.
+    No(Error),
+    /// It may have been carried out.
+    Lost(Error),
+}
+
+impl<T> From<Result<T, Error>> for Answer<T> {
+    fn from(result: Result<T, Error>) -> Self {
+        match result {
+            Ok(it) => Self::Good(it),
+            Err(error) if error.is_certain() => Self::No(error),
+            Err(error) => Self::Lost(error),
+        }
+    }
+}
+
+impl Writer {
+    /// Writes by this client under this warrant.
+    pub fn new(client: Arc<Client>, warrant: Warrant) -> Self {
+        let roster = Roster::new(Arc::clone(&client));
+        let line = warrant.line;
+        let record = Recorder::new(warrant);
+        Self { client, line, record, roster, last_write: Mutex::new(HashMap::new()) }
+    }
+
+    /// The client, for reading.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// `PUT /controller`. Says whether it was needed.
+    pub(super) async fn set_backoff(&self, backoff_s: u64) -> Result<Deed, Trouble> {
+        self.refuse_old(self.line)?;
+        let read = || async { self.client.controller().await.map(|it| it.0.backoff.as_secs()) };
+        let live = reread::patiently(read).await.map_err(Trouble::Garm)?;
+        if live == backoff_s {
+            return Ok(Deed::Already);
+        }
+        let image = |it: u64| Some(json!({ "minimum_job_age_backoff_s": it }));
+        let draft = Draft {
+            act: "update controller",
+            subject: Subject::Controller,
+            before: image(live),
+            after: image(backoff_s),
+            decision: None,
+        };
+        let intent = self.record.intent(&draft).await?;
+        let answer = match Answer::from(self.client.update_controller(backoff_s).await) {
+            Answer::Good(controller) => Ok(controller.backoff.as_secs()),
+            Answer::No(error) => Err(Trouble::Garm(error)),
+            Answer::Lost(error) => match reread::patiently(read).await {
+                Ok(now) if now == live => Err(Trouble::Garm(error)),
+                Ok(now) => Ok(now),
+                Err(_) => Err(Trouble::Unknown(error)),
+            },
+        };
+        let result = answer.and_then(|now| {
+            let is_set = now == backoff_s;
+            if is_set { Ok(Deed::Done) } else { Err(Trouble::Ignored(vec![BACKOFF])) }
+        });
+        self.record.outcome(draft, intent, result).await
+    }
+
+    /// `POST …/pools`, once. [`Trouble::Unknown`]: it may be there; whoever asked reads the list.
+    /// [`Trouble::Ignored`]: it is there, disabled, and not as asked.
+    pub(super) async fn create(
+        &self,
+        name: &PoolName,
+        creation: &Creation,
+    ) -> Result<Pool, Trouble> {
+        self.refuse_old(self.line)?;
+        let draft = Draft {
+            act: "create pool",
+            subject: Subject::Pool { name: name.clone(), id: None },
+            before: None,
+            after: Some(pool_fields::all(&creation.spec)),
+            decision: None,
+        };
+        let intent = self.record.intent(&draft).await?;
+        let answer = self.client.create_pool(&creation.entity, &creation.spec).await;
+        let result = match Answer::from(answer) {
+            Answer::Good(pool) => {
+                self.note_write(&pool.id);
+                let missing = pool_fields::missing_of_new(&creation.spec, &pool);
+                if missing.is_empty() { Ok(pool) } else { Err(Trouble::Ignored(missing)) }
+            }
+            Answer::No(error) => Err(Trouble::Garm(error)),
+            Answer::Lost(error) => Err(Trouble::Unknown(error)),
+        };
+        let id = result.as_ref().ok().map(|it| it.id.clone());
+        let subject = Subject::Pool { name: name.clone(), id };
+        self.record.outcome(Draft { subject, ..draft }, intent, result).await
+    }
+
+    /// `PUT /pools/ID`: `wish` says from the pool as it is now what to ask. Sent again once when
+    /// the answer was lost and the change is not there: the values are absolute.
+    pub(super) async fn change(
+        &self,
+        target: &Target,
+        guard: &Guard,
+        wish: impl Fn(&Pool) -> PoolChange,
+    ) -> Result<Deed, Trouble> {
+        let pool = self.checked(target, guard).await?.0;
+        let change = pool_fields::without_same_specs(wish(&pool), &pool.spec);
+        if pool_fields::missing(&change, &pool.spec).is_empty() {
+            return Ok(Deed::Already);
+        }
+        let draft = Draft {
+            act: "update pool",
+            subject: target.subject(),
+            before: Some(pool_fields::before(&change, &pool.spec)),
+            after: Some(pool_fields::after(&change)),
+            decision: None,
+        };
+        self.put_on_record(target, draft, &change).await.map(|_| Deed::Done)
+    }
+
+    /// `DELETE /instances/NAME`, of one that is not busy. Never forced.
+    pub(super) async fn remove_runner(
+        &self,
+        target: &Target,
+        guard: &Guard,
+        name: &RunnerName,
+    ) -> Result<Removal, Trouble> {
+        let (_, runners) = self.checked(target, guard).await?;
+        match runners.iter().find(|it| it.name == *name) {
+            Some(runner) => self.remove(target, runner, None).await,
+            None => Ok(Removal::Leaving),
+        }
+    }
+
+    /// Removes a runner that was read a moment ago.
+    async fn remove(
+        &self,
+        target: &Target,
+        runner: &Runner,
+        decision: Option<String>,
+    ) -> Result<Removal, Trouble> {
+        if runner.is_busy() || runner.job.is_some() {
+            return Ok(Removal::Kept);
+        }
+        if runner.status.is_leaving() {
+            return Ok(Removal::Leaving);
+        }
+        let name = &runner.name;
+        let draft = Draft {
+            act: "delete runner",
+            subject: Subject::Runner {
+                name: name.clone(),
+                pool: target.name.clone(),
+                pool_id: target.id.clone(),
+            },
+            before: Some(json!({
+                "status": runner.status.word(),
+                "runner_status": runner.runner_status.word(),
+                "provider_id": runner.provider_id,
+                "provider_fault": runner.provider_fault,
+            })),
+            after: None,
+            decision,
+        };
+        let intent = self.record.intent(&draft).await?;
+        let result = match Answer::from(self.client.delete_runner(name).await) {
+            Answer::Good(()) => Ok(()),
+            Answer::No(error) if error.kind == Kind::NotFound => Ok(()),
+            Answer::No(error) => Err(Trouble::Garm(error)),
+            Answer::Lost(error) => match reread::patiently(|| self.client.runner(name)).await {
+                Err(found) if found.kind == Kind::NotFound => Ok(()),
+                Err(_) => Err(Trouble::Unknown(error)),
+                Ok(runner) if runner.status.is_leaving() => Ok(()),
+                Ok(_) => Err(Trouble::Garm(error)),
+            },
+        };
+        match self.record.outcome(draft, intent, result).await {
+            Ok(()) => Ok(Removal::Removed),
+            Err(Trouble::Garm(error)) if error.kind == Kind::Refused => Ok(Removal::Kept),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// `DELETE /pools/ID` of an empty pool, and a look whether it is gone: GARM says 200 to the
+    /// deletion of a pool that never was (GARM.md §b).
+    pub(super) async fn remove_pool(
+        &self,
+        target: &Target,
+        guard: &Guard,
+    ) -> Result<Deletion, Trouble> {
+        let (pool, runners) = match self.checked(target, guard).await {
+            Err(Trouble::Gone) => return Ok(Deletion::WasGone),
+            other => other?,
+        };
+        if !runners.is_empty() {
+            return Ok(Deletion::NotEmpty);
+        }
+        let draft = Draft {
+            act: "delete pool",
+            subject: target.subject(),
+            before: Some(pool_fields::all(&pool.spec)),
+            after: None,
+            decision: None,
+        };
+        let intent = self.record.intent(&draft).await?;
+        let result = match Answer::from(self.client.delete_pool(&target.id).await) {
+            // Two deletes at once: the slower one's reads in between fail (measured).
+            Answer::No(error) if error.kind == Kind::NotFound => Ok(()),
+            Answer::No(error) => Err(Trouble::Garm(error)),
+            Answer::Good(()) => match reread::pool(&self.client, &target.id).await {
+                Ok(None) => Ok(()),
+                Ok(Some(_)) => {
+                    Err(Trouble::Changed("GARM says that it is deleted, and lists it".into()))
+                }
+                Err(error) => Err(Trouble::Unknown(error)),
+            },
+            Answer::Lost(error) => match reread::pool(&self.client, &target.id).await {
+                Ok(None) => Ok(()),
+                Ok(Some(_)) => Err(Trouble::Garm(error)),
+                Err(_) => Err(Trouble::Unknown(error)),
+            },
+        };
+        match self.record.outcome(draft, intent, result).await {
+            Ok(()) => Ok(Deletion::Deleted),
+            Err(Trouble::Garm(error)) if error.kind == Kind::Refused => Ok(Deletion::NotEmpty),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// Reads a pool once more, in its own time, and checks that it may be written to.
+    async fn checked(
+        &self,
+        target: &Target,
+        guard: &Guard,
+    ) -> Result<(Pool, Vec<Runner>), Trouble> {
+        self.keep_pace(&target.id).await;
+        let (mut pool, mut runners) = self.read(target).await?;
+        if pool.spec.labels.is_empty() {
+            // No pool is without labels, but one that GARM is in the middle of deleting is
+            // (measured): the labels go first.
+            tokio::time::sleep(WRITE_GAP).await;
+            (pool, runners) = self.read(target).await?;
+        }
+        self.refuse_old(if pool.generation.is_none() { Line::Old } else { self.line })?;
+        guard.check(&pool).map_err(Trouble::Changed)?;
+        Ok((pool, runners))
+    }
+
+    async fn read(&self, target: &Target) -> Result<(Pool, Vec<Runner>), Trouble> {
+        let found = reread::pool(&self.client, &target.id).await.map_err(Trouble::Garm)?;
+        found.ok_or(Trouble::Gone)
+    }
+
+    fn refuse_old(&self, line: Line) -> Result<(), Trouble> {
+        match line {
+            Line::Current => Ok(()),
+            Line::Old => Err(Trouble::Garm(Error {
+                kind: Kind::OldLine,
+                tried: format!("write to {}", self.client.address()),
+                got: "this GARM is of the 0.1 line, which is only read".into(),
+                help: Some("upgrade GARM to 0.2.0 or later".into()),
+            })),
+        }
+    }
+
+    /// Sleeps until the last write to the pool is [`WRITE_GAP`] ago.
+    pub(super) async fn keep_pace(&self, id: &PoolId) {
+        let last = self.last_write().get(id).copied();
+        if let Some(last) = last {
+            tokio::time::sleep_until(last + WRITE_GAP).await;
+        }
+    }
+
+    fn note_write(&self, id: &PoolId) {
+        self.last_write().insert(id.clone(), Instant::now());
+    }
+
+    fn last_write(&self) -> std::sync::MutexGuard<'_, HashMap<PoolId, Instant>> {
+        self.last_write.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const BACKOFF: &str = "minimum_job_age_backoff";
+
+impl Target {
+    fn subject(&self) -> Subject {
+        Subject::Pool { name: self.name.clone(), id: Some(self.id.clone()) }
+    }
+}

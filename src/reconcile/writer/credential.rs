@@ -1,0 +1,195 @@
+//! Giving GARM a GitHub App, from intent to outcome. No record holds a key: its fingerprint does.
+
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{Answer, Deed, Writer};
+use crate::audit::Subject;
+use crate::domain::credential::{Auth, Credential, DesiredCredential};
+use crate::domain::name::FleetName;
+use crate::domain::text::code;
+use crate::garm::{Error, Kind};
+use crate::reconcile::audit_trail::Draft;
+use crate::reconcile::duplicate_pools::{TWIN_PATIENCE, TWIN_WAIT};
+use crate::reconcile::reread;
+use crate::reconcile::write_error::Trouble;
+
+const DESCRIPTION: &str = "description";
+
+/// What GARM is to be given.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::reconcile) struct CredentialOrder<'a> {
+    /// Whose.
+    pub(in crate::reconcile) fleet: &'a FleetName,
+    /// As it shall be.
+    pub(in crate::reconcile) wanted: &'a DesiredCredential,
+    /// The private key that `wanted` has the fingerprint of.
+    pub(in crate::reconcile) key: &'a SecretString,
+}
+
+impl CredentialOrder<'_> {
+    fn mark(&self) -> String {
+        self.wanted.mark(self.fleet)
+    }
+
+    /// By its mark, which says all that GARM does not.
+    fn is_met_by(&self, there: &Credential) -> bool {
+        there.is_named(&self.wanted.name)
+            && there.endpoint == self.wanted.endpoint
+            && there.auth == Auth::App
+            && there.description == self.mark()
+    }
+
+    fn subject(&self, id: Option<u64>) -> Subject {
+        Subject::Credential { name: self.wanted.name.clone(), id }
+    }
+
+    fn image(&self) -> Value {
+        let wanted = self.wanted;
+        json!({
+            "endpoint": wanted.endpoint,
+            "app_id": wanted.app_id,
+            "installation_id": wanted.installation_id,
+            "key": wanted.key.as_str(),
+        })
+    }
+
+    fn is_whole(&self, answer: Credential) -> Result<Credential, Trouble> {
+        if self.is_met_by(&answer) { Ok(answer) } else { Err(Trouble::Ignored(vec![DESCRIPTION])) }
+    }
+}
+
+impl Writer {
+    /// `POST /github/credentials`, once. A name is unique in GARM, so another run that is faster
+    /// is told from a stranger by what it has written. When the answer is lost the list is read
+    /// until the credential is there, for 10 s.
+    pub(in crate::reconcile) async fn create_credential(
+        &self,
+        order: CredentialOrder<'_>,
+    ) -> Result<Deed, Trouble> {
+        self.refuse_old(self.line)?;
+        if let Some(there) = self.credential_named(&order).await? {
+            return taken(&order, &there).map(|_| Deed::Already);
+        }
+        let draft = Draft {
+            act: "create credential",
+            subject: order.subject(None),
+            before: None,
+            after: Some(order.image()),
+            decision: None,
+        };
+        let intent = self.record.intent(&draft).await?;
+        let answer = self.client.create_credential(order.wanted, &order.mark(), order.key).await;
+        let mut deed = Deed::Done;
+        let result = match Answer::from(answer) {
+            Answer::Good(made) => order.is_whole(made),
+            Answer::No(error) if error.kind == Kind::Conflict => {
+                deed = Deed::Already;
+                match self.credential_named(&order).await {
+                    Ok(Some(there)) => taken(&order, &there),
+                    Ok(None) => Err(Trouble::Garm(error)),
+                    Err(trouble) => Err(trouble),
+                }
+            }
+            Answer::No(error) => Err(Trouble::Garm(error)),
+            Answer::Lost(error) => self.look_for_credential(&order, error).await,
+        };
+        let subject = order.subject(result.as_ref().ok().map(|it| it.id));
+        self.record.outcome(Draft { subject, ..draft }, intent, result).await.map(|_| deed)
+    }
+
+    /// Our POST was not answered: it may have been carried out, and may still be.
+    async fn look_for_credential(
+        &self,
+        order: &CredentialOrder<'_>,
+        error: Error,
+    ) -> Result<Credential, Trouble> {
+        let deadline = Instant::now() + TWIN_PATIENCE;
+        loop {
+            match self.credential_named(order).await {
+                Ok(Some(there)) => return taken(order, &there),
+                Ok(None) => {}
+                Err(_) => return Err(Trouble::Unknown(error)),
+            }
+            // GARM's own 500 is an answer: nothing is under way any more.
+            if error.kind == Kind::Server(500) || Instant::now() >= deadline {
+                return Err(Trouble::Garm(error));
+            }
+            tokio::time::sleep(TWIN_WAIT).await;
+        }
+    }
+
+    /// `PUT /github/credentials/ID`, when it is still ours. A lost answer is read back.
+    pub(in crate::reconcile) async fn update_credential(
+        &self,
+        id: u64,
+        order: CredentialOrder<'_>,
+    ) -> Result<Deed, Trouble> {
+        self.refuse_old(self.line)?;
+        let Some(there) = self.credential(id).await.map_err(Trouble::Garm)? else {
+            return Err(Trouble::Changed("the credential is not there any more".into()));
+        };
+        check(&order, &there).map_err(Trouble::Changed)?;
+        if order.is_met_by(&there) {
+            return Ok(Deed::Already);
+        }
+        let draft = Draft {
+            act: "update credential",
+            subject: order.subject(Some(id)),
+            before: Some(json!({ DESCRIPTION: there.description })),
+            after: Some(order.image()),
+            decision: None,
+        };
+        let intent = self.record.intent(&draft).await?;
+        let answer =
+            self.client.update_credential(id, order.wanted, &order.mark(), order.key).await;
+        let result = match Answer::from(answer) {
+            Answer::Good(now) => order.is_whole(now),
+            Answer::No(error) => Err(Trouble::Garm(error)),
+            Answer::Lost(error) => match self.credential(id).await {
+                Ok(Some(now)) if order.is_met_by(&now) => Ok(now),
+                Ok(_) => Err(Trouble::Garm(error)),
+                Err(_) => Err(Trouble::Unknown(error)),
+            },
+        };
+        self.record.outcome(draft, intent, result).await.map(|_| Deed::Done)
+    }
+
+    async fn credential(&self, id: u64) -> Result<Option<Credential>, Error> {
+        let all = reread::patiently(|| self.client.credentials()).await?;
+        Ok(all.into_iter().find(|it| it.id == id))
+    }
+
+    async fn credential_named(
+        &self,
+        order: &CredentialOrder<'_>,
+    ) -> Result<Option<Credential>, Trouble> {
+        let all = reread::patiently(|| self.client.credentials()).await.map_err(Trouble::Garm)?;
+        Ok(all.into_iter().find(|it| it.is_named(&order.wanted.name)))
+    }
+}
+
+/// What is there under our name: ours, made by this very request or by another run, or not.
+fn taken(order: &CredentialOrder<'_>, there: &Credential) -> Result<Credential, Trouble> {
+    if order.is_met_by(there) {
+        return Ok(there.clone());
+    }
+    let name = code(&there.name);
+    Err(Trouble::Changed(format!("a credential {name} is there by now, and is another")))
+}
+
+/// Errors with what it is instead of ours.
+fn check(order: &CredentialOrder<'_>, there: &Credential) -> Result<(), String> {
+    match there.mark() {
+        Some(mark) if mark.fleet == order.fleet.as_str() => {}
+        Some(mark) => {
+            return Err(format!("the credential is now the fleet {}'s", code(&mark.fleet)));
+        }
+        None => return Err("the credential does not bear this fleet's mark any more".into()),
+    }
+    if !there.is_named(&order.wanted.name) {
+        return Err(format!("the credential has the name {} by now", code(&there.name)));
+    }
+    Ok(())
+}

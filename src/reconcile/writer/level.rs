@@ -1,0 +1,95 @@
+//! The writes of the scaling loop: the level of a pool, and runners that go.
+
+use crate::domain::name::RunnerName;
+use crate::domain::pool::{Pool, PoolChange};
+use crate::domain::runner::Runner;
+use crate::garm::Kind;
+use crate::reconcile::audit_trail::Draft;
+use crate::reconcile::preconditions::Guard;
+use crate::reconcile::write_error::Trouble;
+
+use super::{Deed, Removal, Target, Writer, pool_fields};
+
+/// What a level is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::reconcile) struct LevelOrder {
+    /// `min_idle_runners`; never sent above the pool's `max_runners`.
+    pub(in crate::reconcile) level: u32,
+    /// What goes with it.
+    pub(in crate::reconcile) with: With,
+    /// Why, for the audit log.
+    pub(in crate::reconcile) decision: String,
+}
+
+/// What goes with a level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::reconcile) enum With {
+    /// Nothing: where it stands already, nothing is sent.
+    Nothing,
+    /// The labels as they have just been read. GARM writes them whatever they are, and so its
+    /// loops take notice of the pool: equal values alone do not heal them (GARM.md §0.10).
+    Labels,
+}
+
+impl Writer {
+    /// Sets the level of a pool; brings the pool as it is then. When GARM refuses, because
+    /// `max_runners` has been lowered in this moment, it is read and fitted again, once.
+    pub(in crate::reconcile) async fn set_level(
+        &self,
+        target: &Target,
+        guard: &Guard,
+        order: &LevelOrder,
+    ) -> Result<(Deed, Pool), Trouble> {
+        match self.set_level_once(target, guard, order).await {
+            Err(Trouble::Garm(error)) if error.kind == Kind::Refused => {
+                self.set_level_once(target, guard, order).await
+            }
+            other => other,
+        }
+    }
+
+    async fn set_level_once(
+        &self,
+        target: &Target,
+        guard: &Guard,
+        order: &LevelOrder,
+    ) -> Result<(Deed, Pool), Trouble> {
+        let (pool, _) = self.checked(target, guard).await?;
+        let change = PoolChange {
+            min_idle_runners: Some(order.level.min(pool.spec.max_runners)),
+            labels: match order.with {
+                With::Nothing => None,
+                With::Labels => Some(pool.spec.labels.clone()),
+            },
+            ..PoolChange::default()
+        };
+        if order.with == With::Nothing && pool_fields::missing(&change, &pool.spec).is_empty() {
+            return Ok((Deed::Already, pool));
+        }
+        let draft = Draft {
+            act: "set level",
+            subject: target.subject(),
+            before: Some(pool_fields::before(&change, &pool.spec)),
+            after: Some(pool_fields::after(&change)),
+            decision: Some(order.decision.clone()),
+        };
+        self.put_on_record(target, draft, &change).await.map(|pool| (Deed::Done, pool))
+    }
+
+    /// Lets a runner go if it still is, at the last moment, what it is to go for. Never forced.
+    pub(in crate::reconcile) async fn dismiss(
+        &self,
+        target: &Target,
+        guard: &Guard,
+        (name, still_is): (&RunnerName, fn(&Runner) -> bool),
+        decision: &str,
+    ) -> Result<Removal, Trouble> {
+        let (_, runners) = self.checked(target, guard).await?;
+        match runners.iter().find(|it| it.name == *name) {
+            None => Ok(Removal::Leaving),
+            Some(runner) if runner.status.is_leaving() => Ok(Removal::Leaving),
+            Some(runner) if !still_is(runner) => Ok(Removal::Kept),
+            Some(runner) => self.remove(target, runner, Some(decision.to_owned())).await,
+        }
+    }
+}

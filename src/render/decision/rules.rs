@@ -1,0 +1,188 @@
+//! What each rule said, as a word and a sentence.
+
+use super::words::{between, clock, count_of, has, jobs};
+use crate::render::words::span;
+use crate::scaling::Decision;
+use crate::scaling::circuit_breaker::Probe;
+
+/// One rule's verdict.
+pub(super) struct Said {
+    pub(super) rule: &'static str,
+    pub(super) verdict: &'static str,
+    pub(super) says: String,
+}
+
+/// Every rule, in the order in which they decide.
+pub(super) fn said(it: &Decision) -> Vec<Said> {
+    vec![
+        pressure(it),
+        late(it),
+        native(it),
+        circuit(it),
+        room(it),
+        floor(it),
+        idle(it),
+        failed(it),
+        suspect(it),
+        hand_out(it),
+        apart(it),
+    ]
+}
+
+fn pressure(it: &Decision) -> Said {
+    let (inputs, policy, pressure) = (&it.inputs, &it.inputs.policy, &it.rules.pressure);
+    let since = match (pressure.on, pressure.crowded) {
+        (Some(on), _) => format!("; on for {}", span(between(on, it.at))),
+        (None, Some(crowded)) => format!("; more than that for {}", span(between(crowded, it.at))),
+        (None, None) => String::new(),
+    };
+    let says = format!(
+        "{} fit, {} of them older than {}, the threshold is {}{since}",
+        jobs(inputs.fits),
+        inputs.fits_waited,
+        span(policy.scale_up_delay),
+        policy.scale_up_threshold
+    );
+    let verdict = if pressure.is_on() { "on" } else { "off" };
+    Said { rule: "pressure", verdict, says }
+}
+
+fn late(it: &Decision) -> Said {
+    let says = match it.inputs.policy.max_queue_wait {
+        None => "`max_queue_wait` is off".into(),
+        Some(most) => format!(
+            "{} longer than {}",
+            has(it.rules.late, "job has waited", "jobs have waited"),
+            span(most)
+        ),
+    };
+    let verdict = if it.rules.late > 0 { "late" } else { "none" };
+    Said { rule: "max_queue_wait", verdict, says }
+}
+
+fn native(it: &Decision) -> Said {
+    let theirs = it.rules.asking.saturating_sub(it.rules.ours);
+    let backoff = span(it.inputs.backoff);
+    let (verdict, says) = match theirs {
+        0 => ("ours", format!("every job is served by this policy; GARM's backoff is {backoff}")),
+        n => ("left to GARM", format!("{} left to GARM, whose backoff is {backoff}", jobs(n))),
+    };
+    Said { rule: "minimum_job_age_backoff", verdict, says }
+}
+
+fn circuit(it: &Decision) -> Said {
+    let circuit = &it.rules.circuit;
+    let failures = count_of(circuit.failures, "failure");
+    match (circuit.open, circuit.probe) {
+        (None, _) => {
+            let says = format!("{failures} in 10 minutes without a runner becoming idle");
+            Said { rule: "circuit", verdict: "closed", says }
+        }
+        (Some(_), Probe::Now) => Said {
+            rule: "circuit",
+            verdict: "probe",
+            says: format!("{failures}; one is tried now"),
+        },
+        (Some(open), Probe::No) => {
+            let says = format!(
+                "open for {}, {failures}; the next probe is due at {}",
+                span(between(open.since, it.at)),
+                clock(open.probe_at)
+            );
+            Said { rule: "circuit", verdict: "open", says }
+        }
+    }
+}
+
+fn room(it: &Decision) -> Said {
+    let (inputs, rules) = (&it.inputs, &it.rules);
+    let says = format!(
+        "{} live, {} allowed: room for {}, {} wanted",
+        inputs.census.live,
+        inputs.policy.max_runners.min(inputs.garm_max),
+        rules.room,
+        rules.wanted
+    );
+    let verdict = if rules.wanted > rules.room { "short" } else { "enough" };
+    Said { rule: "max_runners", verdict, says }
+}
+
+fn floor(it: &Decision) -> Said {
+    let (census, policy, rules) = (&it.inputs.census, &it.inputs.policy, &it.rules);
+    let says = format!(
+        "{} to be idle at least: `min_runners` {}, `min_idle_runners` {}, {} active, {} about to be",
+        rules.floor, policy.min_runners, policy.min_idle_runners, census.active, rules.covered
+    );
+    let is_met = census.idle + census.booting >= rules.floor;
+    Said { rule: "floor", verdict: if is_met { "met" } else { "below" }, says }
+}
+
+fn idle(it: &Decision) -> Said {
+    let rules = &it.rules;
+    let says = format!(
+        "{} beyond the floor, {} of them for {}; {} held",
+        count_of(rules.surplus, "idle runner"),
+        rules.due,
+        span(it.inputs.policy.scale_down_delay),
+        rules.keep
+    );
+    let verdict = match (rules.surplus, rules.due) {
+        (0, _) => "none",
+        (_, 0) => "hold",
+        (_, _) => "remove",
+    };
+    Said { rule: "scale_down_delay", verdict, says }
+}
+
+fn failed(it: &Decision) -> Said {
+    let says = format!(
+        "{}, {} to be removed now",
+        count_of(it.inputs.census.failed, "failed runner"),
+        it.remove.len()
+    );
+    let verdict = match (it.inputs.census.failed, it.remove.len()) {
+        (0, _) => "none",
+        (_, 0) => "wait",
+        (_, _) => "remove",
+    };
+    Said { rule: "failed_runner_grace", verdict, says }
+}
+
+fn suspect(it: &Decision) -> Said {
+    let says = format!(
+        "{}, {} to be removed now",
+        count_of(it.inputs.census.suspect, "suspect runner"),
+        it.dismiss.len()
+    );
+    let verdict = match (it.inputs.census.suspect, it.dismiss.len()) {
+        (0, _) => "none",
+        (_, 0) => "wait",
+        (_, _) => "remove",
+    };
+    Said { rule: "suspect_runners", verdict, says }
+}
+
+fn hand_out(it: &Decision) -> Said {
+    let hand_out = &it.rules.hand_out;
+    let says = format!(
+        "{} beside an idle runner for a minute or more; {} given up, which hold one runner together",
+        has(hand_out.untaken, "job waits", "jobs wait"),
+        hand_out.given_up
+    );
+    let verdict = match (hand_out.probe, hand_out.untaken) {
+        (Probe::Now, _) => "probe",
+        (Probe::No, 0) => "none",
+        (Probe::No, _) => "wait",
+    };
+    Said { rule: "hand_out", verdict, says }
+}
+
+fn apart(it: &Decision) -> Said {
+    let tally = &it.inputs.tally;
+    let says = format!(
+        "{} stuck and {} stale are not counted, {} that GARM has forgotten are",
+        tally.stuck, tally.stale, tally.forgotten
+    );
+    let none = tally.stuck + tally.stale + tally.forgotten == 0;
+    Said { rule: "jobs_apart", verdict: if none { "none" } else { "some" }, says }
+}

@@ -1,0 +1,120 @@
+//! A GARM that does not create the runners that a pool's level asks for.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::words::{clock, count_of};
+use crate::domain::credential::RateLimit;
+use crate::domain::text::code;
+
+/// What is known of it. GARM's API tells no reason: its log does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stall {
+    /// Since when the level asks for more than GARM counts, on GARM's clock.
+    pub since: Timestamp,
+    /// The level that was sent again and again.
+    pub level: u32,
+    /// What GARM compares it with.
+    pub counted: u32,
+    /// The pool's runner group; empty: GitHub's default one, which always exists.
+    pub runner_group: String,
+    /// Name of its provider.
+    pub provider: String,
+    /// Name of GARM's credentials for its entity; absent while that is not known.
+    pub credentials: Option<String>,
+    /// What GitHub lets those ask; absent while GARM has not asked.
+    pub rate_limit: Option<RateLimit>,
+}
+
+impl Stall {
+    /// What GARM does not do, since when, and what to check: one sentence without full stop.
+    pub fn sentence(&self) -> String {
+        let lacking = count_of(self.level.saturating_sub(self.counted), "runner");
+        let group = (!self.runner_group.is_empty())
+            .then(|| format!("that GitHub knows the runner group {}", code(&self.runner_group)));
+        let provider = format!("that GARM still has the provider {}", code(&self.provider));
+        let checks: Vec<String> =
+            [Some(self.credentials()), group, Some(provider)].into_iter().flatten().collect();
+        format!(
+            "GARM has not created {lacking} that level {} asks for since {}, although the level \
+             was sent again; only GARM's log says why: check {}",
+            self.level,
+            clock(self.since),
+            checks.join(", ")
+        )
+    }
+
+    /// What to check about the credentials.
+    fn credentials(&self) -> String {
+        let name = self.credentials.as_ref().map_or_else(
+            || "GARM's credentials".to_owned(),
+            |it| format!("GARM's credentials {}", code(it)),
+        );
+        let Some(limit) = &self.rate_limit else {
+            return format!("that GitHub accepts {name}");
+        };
+        let until = limit.resets_at.map_or_else(String::new, |it| format!(" until {}", clock(it)));
+        let RateLimit { limit, remaining, .. } = limit;
+        format!(
+            "that GitHub accepts {name} (rate limit: {remaining} of {limit} requests left{until})"
+        )
+    }
+
+    /// The object beside a decision.
+    pub(super) fn json(&self) -> Value {
+        let limit = self.rate_limit.map(|it| {
+            json!({
+                "limit": it.limit,
+                "remaining": it.remaining,
+                "resets_at": it.resets_at.map(|it| it.to_string()),
+            })
+        });
+        json!({
+            "since": self.since.to_string(),
+            "level": self.level,
+            "counted": self.counted,
+            "credentials": self.credentials,
+            "rate_limit": limit,
+            "sentence": self.sentence(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scaling::testing::at;
+
+    #[test]
+    fn it_names_what_to_check_and_what_is_left_of_the_rate_limit() {
+        let bare = Stall {
+            since: at(0),
+            level: 3,
+            counted: 1,
+            runner_group: String::new(),
+            provider: "aws".into(),
+            credentials: None,
+            rate_limit: None,
+        };
+        let used_up = RateLimit { limit: 5_000, remaining: 0, resets_at: Some(at(600)) };
+        let full = Stall {
+            runner_group: "gpu`s".into(),
+            credentials: Some("app".into()),
+            rate_limit: Some(used_up),
+            ..bare.clone()
+        };
+        assert_eq!(
+            [bare.sentence(), full.sentence()],
+            [
+                "GARM has not created 2 runners that level 3 asks for since 2026-09-21T14:13:20Z, \
+                 although the level was sent again; only GARM's log says why: check that GitHub \
+                 accepts GARM's credentials, that GARM still has the provider `aws`",
+                "GARM has not created 2 runners that level 3 asks for since 2026-09-21T14:13:20Z, \
+                 although the level was sent again; only GARM's log says why: check that GitHub \
+                 accepts GARM's credentials `app` (rate limit: 0 of 5000 requests left until \
+                 2026-09-21T14:23:20Z), that GitHub knows the runner group `gpu's`, that GARM \
+                 still has the provider `aws`",
+            ]
+        );
+    }
+}

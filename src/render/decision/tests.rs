@@ -1,0 +1,232 @@
+//! One pool under the specification's policy, in every situation that has a word of its own.
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::domain::desired::ScalePolicy;
+use crate::domain::fleet::Fleet;
+use crate::domain::job::{Job, JobStatus};
+use crate::domain::name::{PoolId, PoolName};
+use crate::domain::runner::Runner;
+use crate::scaling::testing::{at, fleet, job, policy, pool, runner, secs};
+use crate::scaling::{Decision, Freeze, Managed, Memory, Picture, foresee, turn_all};
+
+fn decide(fleet: &Fleet, policy: &ScalePolicy) -> Decision {
+    let managed = Managed { pool: &fleet.pools[0], policy };
+    foresee(fleet, &[managed])[&PoolId::new("default")].as_ref().clone()
+}
+
+fn seen(policy: &ScalePolicy, runners: Vec<Runner>, jobs: Vec<Job>) -> Decision {
+    decide(&fleet(0, vec![pool("default", &["x"])], runners, jobs), policy)
+}
+
+fn waiting(n: i64, since: i64) -> Vec<Job> {
+    (0..n).map(|it| job(it, &["x"], since)).collect()
+}
+
+fn many(n: usize, state: &str, since: i64) -> Vec<Runner> {
+    (0..n).map(|it| runner("default", &format!("r{it}"), state, since)).collect()
+}
+
+/// Name, word, sentence, what binds and what would change it: one passage for each decision.
+fn told(decisions: &[Decision]) -> String {
+    let mut text = String::new();
+    for it in decisions {
+        let bound =
+            binding(it).map_or_else(|| "-".into(), |it| format!("{} = {}", it.name, it.value));
+        text.push_str(&format!(
+            "{} | {} | {}\n    bound by {bound}; changed by {}\n",
+            it.reason.word(),
+            short(it),
+            sentence(it, Mood::Does),
+            next(it)
+        ));
+    }
+    text
+}
+
+#[test]
+fn every_reason_has_its_words() {
+    let idle = |n, since| many(n, "running/idle", since);
+    let plain = policy();
+    let free = ScalePolicy { min_runners: 0, ..policy() };
+    let mut hasty = fleet(0, vec![pool("default", &["x"])], vec![], waiting(8, -31));
+    hasty.controller.backoff = secs(30);
+    let decisions = [
+        seen(&plain, idle(2, 0), waiting(9, -40)),
+        seen(&ScalePolicy { max_runners: 4, ..policy() }, idle(2, 0), waiting(9, -40)),
+        seen(&plain, idle(2, 0), waiting(3, -121)),
+        seen(&plain, vec![], vec![]),
+        seen(&ScalePolicy { min_idle_runners: 3, ..policy() }, idle(1, 0), vec![]),
+        seen(
+            &ScalePolicy { max_runners: 2, ..policy() },
+            many(2, "running/active", 0),
+            waiting(9, -40),
+        ),
+        decide(&hasty, &free),
+        seen(&ScalePolicy { scale_up_target: 8, ..free.clone() }, vec![], waiting(6, -40)),
+        seen(&free, vec![], waiting(3, -40)),
+        seen(&free, vec![], waiting(9, -4)),
+        seen(&plain, idle(4, -10), waiting(3, -4)),
+        seen(&plain, idle(6, -700), vec![]),
+        seen(&plain, idle(6, -10), vec![]),
+        seen(&plain, idle(2, -700), vec![]),
+    ];
+    insta::assert_snapshot!(told(&decisions));
+}
+
+/// Two idle runners past which a younger one took job 1, 3 minutes ago.
+fn passed_over() -> Decision {
+    let mut runners = many(2, "running/idle", -400);
+    let busy = runner("default", "busy", "running/active", -200);
+    runners.push(Runner { job: Some(1_001), updated_at: at(-180), ..busy });
+    let begun = Job { status: JobStatus::InProgress, ..job(1, &["x"], -300) };
+    seen(&ScalePolicy { min_runners: 0, ..policy() }, runners, vec![begun])
+}
+
+#[test]
+fn jobs_that_are_not_handed_out_and_suspect_runners_have_their_words() {
+    let idle = |n| many(n, "running/idle", -400);
+    let decisions = [
+        seen(&policy(), idle(2), waiting(1, -70)),
+        seen(&policy(), idle(2), waiting(3, -70)),
+        seen(&policy(), idle(2), waiting(2, -130)),
+        passed_over(),
+    ];
+    insta::assert_snapshot!(told(&decisions));
+}
+
+/// A pool whose provider fails, looked at in turn at these moments.
+fn failing(moments: &[i64]) -> Vec<Decision> {
+    let free = ScalePolicy { min_runners: 0, ..policy() };
+    let pools = || vec![pool("default", &["x"])];
+    let read = |now| fleet(now, pools(), many(3, "error/pending", -80), waiting(9, -40));
+    let policies = [(PoolId::new("default"), free)].into_iter().collect();
+    let mut picture = Picture::new(read(0), policies);
+    let mut memory = Memory::new();
+    let mut decisions = Vec::new();
+    for moment in moments {
+        picture.read(read(*moment));
+        let (turn, after) = turn_all(&mut picture, memory, at(*moment));
+        memory = after;
+        decisions.extend(turn.decisions.iter().map(|it| it.as_ref().clone()));
+    }
+    decisions
+}
+
+#[test]
+fn a_failing_provider_has_its_words() {
+    insta::assert_snapshot!(told(&failing(&[0, 60, 125])));
+}
+
+#[test]
+fn the_object_holds_every_input_and_every_verdict() {
+    let decision = seen(&policy(), many(2, "running/idle", -10), waiting(9, -40));
+    let frozen = Freeze::ManagerStopped("bad\u{1b} credentials".into());
+    let name = PoolName::new("default").unwrap();
+    let value = json(&name, &decision, Fate::Frozen(&frozen), None);
+    insta::assert_snapshot!(format!("{value:#}"));
+}
+
+#[test]
+fn what_is_frozen_says_why() {
+    let said = [
+        Freeze::Stale(secs(75)),
+        Freeze::Unread,
+        Freeze::Unreachable,
+        Freeze::Refused,
+        Freeze::ManagerStopped(String::new()),
+        Freeze::Unproven("mTLS is not enforced".into()),
+        Freeze::Unrecorded("the disk is full".into()),
+    ]
+    .map(|it| freeze(&it));
+    let expected = [
+        "GARM was last read 1m 15s ago",
+        "GARM has not been read yet",
+        "GARM does not answer",
+        "GARM refuses to be read",
+        "GARM's worker for the entity has stopped and does not say why",
+        "`policy.require_mtls` is set, and mTLS is not enforced",
+        "`watch.audit_required` is set, and writes cannot be recorded: the disk is full",
+    ];
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn the_report_says_whose_it_is_and_names_the_pools_that_are_left_alone() {
+    let report = Report {
+        fleet: "acme".into(),
+        garm: "https://garm".into(),
+        controller_id: Some("c-1".into()),
+        at: Timestamp::UNIX_EPOCH,
+        is_applied: true,
+        left_alone: vec![("new".into(), "not in GARM".into())],
+    };
+    let expected = serde_json::json!({
+        "format_version": "1", "command": "watch", "version": env!("CARGO_PKG_VERSION"),
+        "fleet": "acme", "garm": "https://garm", "controller_id": "c-1",
+        "at": "1970-01-01T00:00:00Z", "applied": true,
+        "pools": [], "left_alone": [{ "pool": "new", "why": "not in GARM" }],
+    });
+    assert_eq!(report.value(&[]), expected);
+}
+
+/// The same decisions where they are carried out and where they are not.
+#[test]
+fn what_is_not_written_is_told_as_what_would_be_done() {
+    let idle = |n, since| many(n, "running/idle", since);
+    let free = ScalePolicy { min_runners: 0, ..policy() };
+    let decisions = [
+        seen(&policy(), idle(2, 0), waiting(9, -40)),
+        seen(&policy(), idle(6, -700), vec![]),
+        seen(&policy(), idle(6, -10), vec![]),
+        seen(&free, vec![], waiting(3, -40)),
+    ];
+    let said: Vec<String> = decisions.iter().map(|it| sentence(it, Mood::Would)).collect();
+    let expected = [
+        "would start 7 runners: 9 jobs wait and 2 runners are idle or booting",
+        "would remove 1 idle runner: idle for 10m and more than the floor of 2",
+        "would hold 4 idle runners beyond the floor of 2, until idle for 10m",
+        "would start none yet: 3 jobs have no runner, and no more than 5 wait \
+         (`scale_up_threshold`)",
+    ];
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn a_pool_whose_runners_do_not_go_says_for_how_long_they_have_been_leaving() {
+    let small = ScalePolicy { max_runners: 3, ..policy() };
+    let leaving = many(3, "pending_delete/terminated", -240);
+    let decision = seen(&small, leaving, waiting(9, -40));
+    assert_eq!(
+        sentence(&decision, Mood::Does),
+        "starts none: 9 more are wanted, and all 3 that `max_runners` allows are there, each of \
+         them leaving, for up to 4m"
+    );
+    let one = Occupancy { limit: 1, live: 1, leaving: 1, leaving_since: Some(at(-5)) };
+    let few = Occupancy { limit: 20, live: 20, leaving: 2, leaving_since: Some(at(-5)) };
+    let none = Occupancy { leaving: 0, leaving_since: None, ..few };
+    assert_eq!(
+        [one, few, none].map(|it| occupied(&it, at(0))),
+        [
+            "the one that `max_runners` allows is there, and has been leaving for 5s",
+            "all 20 that `max_runners` allows are there, 2 of them leaving, for up to 5s",
+            "all 20 that `max_runners` allows are there",
+        ]
+    );
+}
+
+/// `status` shows what `/decisions` says, letter by letter.
+#[test]
+fn a_decision_that_is_read_from_the_page_is_told_as_by_the_one_who_made_it() {
+    let decision = seen(&policy(), many(2, "running/idle", -10), waiting(9, -40));
+    let name = PoolName::new("default").unwrap();
+    let told = Told::of(&name, &decision, Fate::Applied);
+    let page = serde_json::to_string(&json(&name, &decision, Fate::Applied, None)).unwrap();
+    let read = Told::read(serde_json::from_str(&page).unwrap()).unwrap();
+    assert_eq!(told, read);
+    let (short, sentence) = (short(&decision), sentence(&decision, Mood::Does));
+    assert_eq!((read.short, read.sentence, read.queued), (short, sentence, 9));
+    assert_eq!(read.oldest, Some(at(-40)));
+    assert_eq!(Told::read(serde_json::json!({ "pool": "default" })), None);
+}

@@ -1,0 +1,386 @@
+//! The words of a decision.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::occupancy::{limit, occupancy, occupied};
+use crate::domain::text;
+use crate::render::words::{count, span};
+use crate::scaling::{Decision, Direction, Freeze, Moment, Reason};
+
+/// Whether what a decision says is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mood {
+    /// It is: "starts 3 runners".
+    Does,
+    /// It is not, because nothing is written to GARM: "would start 3 runners".
+    Would,
+}
+
+impl Mood {
+    /// The verb, given in the infinitive.
+    fn verb(self, infinitive: &str) -> String {
+        match (self, infinitive.strip_suffix('y')) {
+            (Self::Would, _) => format!("would {infinitive}"),
+            (Self::Does, Some(stem)) => format!("{stem}ies"),
+            (Self::Does, None) => format!("{infinitive}s"),
+        }
+    }
+}
+
+/// What the scaler does now, or would do, and why: one sentence without full stop, fit to follow
+/// the pool's name.
+pub fn sentence(it: &Decision, mood: Mood) -> String {
+    let (inputs, rules) = (&it.inputs, &it.rules);
+    let start = mood.verb("start");
+    match it.reason {
+        Reason::Pressure => format!("{start} {}", pressure(it)),
+        Reason::Late => format!("{start} {}", late(it)),
+        Reason::Floor => format!("{start} {}: {}", runners(lacking(it)), floor(it)),
+        Reason::Probe => format!(
+            "{start} 1 runner to see whether the provider works again, after {}",
+            count_of(rules.circuit.failures, "failure")
+        ),
+        Reason::HandOutProbe => format!("{start} {}", hand_out_probe(it)),
+        Reason::CircuitOpen => format!(
+            "{start} none, because runners keep failing; {} one {}",
+            mood.verb("try"),
+            at(it, rules.circuit.open.map(|it| it.probe_at))
+        ),
+        Reason::MaxRunners => format!("{start} none: {}", full(it)),
+        Reason::NativeBackoff => format!(
+            "{} {} to GARM, which itself starts a runner for each job older than {}",
+            mood.verb("leave"),
+            jobs(rules.unserved),
+            span(inputs.backoff)
+        ),
+        Reason::Target => format!(
+            "{start} none: {} without a runner, and `scale_up_target` lets {} wait",
+            has(rules.unserved, "job is", "jobs are"),
+            inputs.policy.scale_up_target
+        ),
+        Reason::Threshold => format!("{start} none yet: {}", threshold(it)),
+        Reason::NotHandedOut => format!("{start} none: {}", not_handed_out(it)),
+        Reason::Served => {
+            format!("{start} none: {}, each with an idle or booting runner", waiting(inputs.queued))
+        }
+        Reason::Idle => format!(
+            "{} {}: idle for {} and more than the floor of {}",
+            mood.verb("remove"),
+            count_of(number(it.retire.len()), "idle runner"),
+            span(inputs.policy.scale_down_delay),
+            rules.floor
+        ),
+        Reason::Failed => failed(it, mood),
+        Reason::Suspect => format!("{} {}", mood.verb("remove"), suspect(it)),
+        Reason::Hold => hold(it, mood),
+        Reason::Steady => format!("nothing to do: no job waits, {} idle", inputs.census.idle),
+    }
+}
+
+fn hand_out_probe(it: &Decision) -> String {
+    format!(
+        "1 runner more than its jobs need, to see whether GitHub hands them out to a new one: \
+         {}",
+        untaken(it)
+    )
+}
+
+fn not_handed_out(it: &Decision) -> String {
+    format!(
+        "{}; a webhook was lost, the runner group or its visibility excludes their \
+         repository, or GitHub is down",
+        untaken(it)
+    )
+}
+
+fn suspect(it: &Decision) -> String {
+    format!(
+        "{}: idle by GARM's row, while younger ones took jobs that had waited beside {}",
+        count_of(number(it.dismiss.len()), "suspect runner"),
+        if it.dismiss.len() == 1 { "it" } else { "them" }
+    )
+}
+
+/// Which jobs idle runners do not get, and for how long.
+pub(super) fn untaken(it: &Decision) -> String {
+    let hand_out = &it.rules.hand_out;
+    let waited = span(hand_out.since.map_or(Duration::ZERO, |since| between(since, it.at)));
+    let idle = if it.inputs.census.idle == 1 { "an idle runner" } else { "idle runners" };
+    match hand_out.untaken {
+        0 => {
+            let stuck = has(it.inputs.tally.stuck, "job is", "jobs are");
+            format!("{stuck} stuck beside {idle}")
+        }
+        1 => format!("1 job has waited beside {idle} for {waited} and is not handed out"),
+        n => {
+            format!("{n} jobs have waited beside {idle} for up to {waited} and are not handed out")
+        }
+    }
+}
+
+fn failed(it: &Decision, mood: Mood) -> String {
+    format!(
+        "{} {}, {} after the failure",
+        mood.verb("remove"),
+        count_of(number(it.remove.len()), "failed runner"),
+        span(it.inputs.policy.failed_runner_grace)
+    )
+}
+
+fn hold(it: &Decision, mood: Mood) -> String {
+    format!(
+        "{} {} beyond the floor of {}, until idle for {}",
+        mood.verb("hold"),
+        count_of(it.rules.surplus, "idle runner"),
+        it.rules.floor,
+        span(it.inputs.policy.scale_down_delay)
+    )
+}
+
+fn pressure(it: &Decision) -> String {
+    let (need, queued) = (runners(it.rules.need), waiting(it.inputs.queued));
+    format!("{need}: {queued} and {}{}", supply(it), cut(it))
+}
+
+fn late(it: &Decision) -> String {
+    format!(
+        "{}: {} longer than `max_queue_wait` ({}){}",
+        runners(it.rules.need),
+        has(it.rules.late, "job has waited", "jobs have waited"),
+        span(it.inputs.policy.max_queue_wait.unwrap_or_default()),
+        cut(it)
+    )
+}
+
+/// That there is no room, and what takes it.
+fn full(it: &Decision) -> String {
+    format!(
+        "{} wanted, and {}",
+        has(it.rules.wanted.max(lacking(it)), "more is", "more are"),
+        occupied(&occupancy(it), it.at)
+    )
+}
+
+/// The same in a word or three, for a column.
+pub fn short(it: &Decision) -> String {
+    match (it.direction, it.reason) {
+        (Direction::Up, Reason::Floor) => format!("start {}", lacking(it)),
+        (Direction::Up, _) => format!("start {}", it.rules.need),
+        (Direction::Down, Reason::Suspect) => format!("remove {} suspect", it.dismiss.len()),
+        (Direction::Down, Reason::Failed) => format!("remove {} failed", it.remove.len()),
+        (Direction::Down, _) => format!("remove {}", it.retire.len()),
+        (Direction::Stay, Reason::CircuitOpen) => "suspended".into(),
+        (Direction::Stay, Reason::MaxRunners) => "full".into(),
+        (Direction::Stay, Reason::NativeBackoff) => "left to GARM".into(),
+        (Direction::Stay, Reason::Target | Reason::Threshold) => "wait".into(),
+        (Direction::Stay, Reason::NotHandedOut) => "not handed out".into(),
+        (Direction::Stay, Reason::Served) => "served".into(),
+        (Direction::Stay, Reason::Hold) => format!("hold {}", it.rules.surplus),
+        (Direction::Stay, _) => "steady".into(),
+    }
+}
+
+/// The setting or the rule that keeps a decision from being more than it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// Its name: a field of the pool, a setting of GARM's, or `circuit`.
+    pub name: &'static str,
+    /// What it allows or asks for.
+    pub value: String,
+}
+
+/// What bounds the decision; nothing when nothing does.
+pub fn binding(it: &Decision) -> Option<Binding> {
+    let policy = &it.inputs.policy;
+    let bound = |name, value: String| Some(Binding { name, value });
+    match it.reason {
+        Reason::Pressure | Reason::Late if it.rules.need < it.rules.wanted => {
+            bound("max_runners", limit(it).to_string())
+        }
+        Reason::Pressure | Reason::Late | Reason::HandOutProbe | Reason::NotHandedOut => None,
+        Reason::MaxRunners => bound("max_runners", limit(it).to_string()),
+        Reason::Floor => floor_setting(it),
+        Reason::Probe | Reason::CircuitOpen => {
+            bound("circuit", count_of(it.rules.circuit.failures, "failure"))
+        }
+        Reason::NativeBackoff => bound("minimum_job_age_backoff", span(it.inputs.backoff)),
+        Reason::Target => bound("scale_up_target", policy.scale_up_target.to_string()),
+        Reason::Threshold if it.inputs.fits > policy.scale_up_threshold => {
+            bound("scale_up_delay", span(policy.scale_up_delay))
+        }
+        Reason::Threshold => bound("scale_up_threshold", policy.scale_up_threshold.to_string()),
+        Reason::Hold => bound("scale_down_delay", span(policy.scale_down_delay)),
+        Reason::Idle if it.rules.surplus > number(it.retire.len()) => {
+            bound("a quarter at a time, at most 5", it.retire.len().to_string())
+        }
+        Reason::Idle | Reason::Served | Reason::Failed | Reason::Suspect | Reason::Steady => None,
+    }
+}
+
+/// What would change the decision: a moment, news, or both. One sentence.
+pub fn next(it: &Decision) -> String {
+    let policy = &it.inputs.policy;
+    let news = match it.reason {
+        Reason::Threshold => {
+            let late =
+                policy.max_queue_wait.map(|it| format!(", or a job older than {}", span(it)));
+            format!(
+                "more than {} for {}{}",
+                jobs(policy.scale_up_threshold),
+                span(policy.scale_up_delay),
+                late.unwrap_or_default()
+            )
+        }
+        Reason::MaxRunners => "a runner that ends, or a larger `max_runners`".into(),
+        Reason::CircuitOpen | Reason::Probe => "a runner that becomes idle".into(),
+        Reason::Hold => "a job, or the end of the hold".into(),
+        Reason::NativeBackoff => "a larger `controller.minimum_job_age_backoff`, or time".into(),
+        Reason::Target => "more waiting jobs, or a job that is late".into(),
+        Reason::NotHandedOut => "a job that starts, or time: one more runner is tried then".into(),
+        Reason::HandOutProbe | Reason::Pressure | Reason::Late | Reason::Floor => {
+            "the new runners' rows in GARM".into()
+        }
+        Reason::Served => "a job beyond those, or a runner that fails".into(),
+        Reason::Idle | Reason::Failed | Reason::Suspect => "the removal".into(),
+        Reason::Steady => "a job".into(),
+    };
+    match it.until {
+        Some(until) => format!("{news}; by time alone not before {}", clock(until)),
+        None => news,
+    }
+}
+
+/// Why nothing is written, whatever is decided.
+pub fn freeze(it: &Freeze) -> String {
+    match it {
+        Freeze::Stale(age) => format!("GARM was last read {} ago", span(*age)),
+        Freeze::Unread => "GARM has not been read yet".into(),
+        Freeze::Unreachable => "GARM does not answer".into(),
+        Freeze::Refused => "GARM refuses to be read".into(),
+        Freeze::ManagerStopped(reason) if reason.is_empty() => {
+            "GARM's worker for the entity has stopped and does not say why".into()
+        }
+        Freeze::ManagerStopped(reason) => {
+            format!("GARM's worker for the entity has stopped: {}", text::quote(reason))
+        }
+        Freeze::Unproven(why) => format!("`policy.require_mtls` is set, and {}", text::quote(why)),
+        Freeze::Unrecorded(why) => {
+            format!(
+                "`watch.audit_required` is set, and writes cannot be recorded: {}",
+                text::quote(why)
+            )
+        }
+    }
+}
+
+fn threshold(it: &Decision) -> String {
+    let (inputs, policy) = (&it.inputs, &it.inputs.policy);
+    let few = has(it.rules.unserved, "job has no runner", "jobs have no runner");
+    if inputs.fits > policy.scale_up_threshold {
+        return format!(
+            "{few}; more than {} wait, and not for {} yet",
+            policy.scale_up_threshold,
+            span(policy.scale_up_delay)
+        );
+    }
+    format!("{few}, and no more than {} wait (`scale_up_threshold`)", policy.scale_up_threshold)
+}
+
+/// Why the floor is what it is.
+fn floor(it: &Decision) -> String {
+    let (policy, census) = (&it.inputs.policy, &it.inputs.census);
+    if policy.min_idle_runners >= it.rules.floor {
+        return format!("`min_idle_runners` keeps {} idle", policy.min_idle_runners);
+    }
+    let there = match census.active + census.idle + census.booting {
+        0 => "there is none".to_owned(),
+        1 => "there is 1".to_owned(),
+        several => format!("there are {several}"),
+    };
+    format!("`min_runners` is {}, and {there}", policy.min_runners)
+}
+
+fn floor_setting(it: &Decision) -> Option<Binding> {
+    let policy = &it.inputs.policy;
+    let (name, value) = if policy.min_idle_runners >= it.rules.floor {
+        ("min_idle_runners", policy.min_idle_runners)
+    } else {
+        ("min_runners", policy.min_runners)
+    };
+    Some(Binding { name, value: value.to_string() })
+}
+
+/// Runners that the level asks for beyond what GARM counts.
+fn lacking(it: &Decision) -> u32 {
+    (it.rules.floor + it.rules.dead)
+        .max(it.level)
+        .saturating_sub(it.inputs.census.garm_idle)
+        .min(it.rules.room.max(1))
+}
+
+fn cut(it: &Decision) -> String {
+    if it.rules.need < it.rules.wanted {
+        return format!(
+            "; {} wanted, `max_runners` is {}",
+            has(it.rules.wanted, "is", "are"),
+            limit(it)
+        );
+    }
+    String::new()
+}
+
+fn supply(it: &Decision) -> String {
+    let supply = it.inputs.census.supply();
+    match supply {
+        0 => "no runner is idle or booting".into(),
+        n => has(n, "runner is idle or booting", "runners are idle or booting"),
+    }
+}
+
+fn waiting(n: u32) -> String {
+    match n {
+        0 => "no job waits".into(),
+        n => has(n, "job waits", "jobs wait"),
+    }
+}
+
+/// When something is due, from the decision's own time.
+fn at(it: &Decision, when: Option<Timestamp>) -> String {
+    match when {
+        Some(when) if when > it.at => format!("in {}", span(between(it.at, when))),
+        Some(_) | None => "as soon as none is booting".into(),
+    }
+}
+
+/// From one moment to a later one.
+pub(super) fn between(from: Timestamp, to: Timestamp) -> Duration {
+    Moment::new(to).age(from)
+}
+
+/// A moment as the time of day, for a sentence that stands beside a date.
+pub(super) fn clock(at: Timestamp) -> String {
+    let whole = Timestamp::from_second(at.as_second()).unwrap_or(at);
+    whole.to_string()
+}
+
+pub(super) fn has(n: u32, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+pub(super) fn count_of(n: u32, noun: &str) -> String {
+    count(n as usize, noun)
+}
+
+pub(super) fn jobs(n: u32) -> String {
+    count_of(n, "job")
+}
+
+fn runners(n: u32) -> String {
+    count_of(n, "runner")
+}
+
+fn number(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}

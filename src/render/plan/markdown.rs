@@ -1,0 +1,92 @@
+//! The plan for a comment on a pull request and for the summary of a workflow run.
+//!
+//! Text from YAML and GARM stands in code spans only, and cannot end them: no mention, no link, no
+//! markup of its own.
+
+use super::value::{Told, told};
+use super::{Heading, leave, subject, summary};
+use crate::plan::{Change, Note, Plan, Step, Weight};
+use crate::render::markdown::{sentence, span};
+use crate::render::words::count;
+
+/// Most characters: GitHub takes 65,536 in a comment.
+pub const MARKDOWN_MAX: usize = 60_000;
+
+/// Room for the line that counts the rest.
+const REST_MAX: usize = 200;
+
+/// The whole plan, or as much as fits and a count of the rest.
+pub fn markdown(plan: &Plan, heading: &Heading) -> String {
+    let mut blocks = vec![
+        vec![format!("### {}", summary(plan))],
+        vec![format!(
+            "Fleet {} on {} ({})",
+            span(plan.fleet.as_str()),
+            span(&heading.garm_url),
+            span(&heading.fleet_file)
+        )],
+    ];
+    blocks.extend(leave(plan).map(|it| vec![sentence(&it)]));
+    blocks.extend(plan.steps.iter().map(step));
+    blocks.extend(plan.notes.iter().map(note));
+    fitted(&blocks)
+}
+
+/// Blocks with an empty line between, cut at a whole line.
+fn fitted(blocks: &[Vec<String>]) -> String {
+    let long = |it: &String| it.chars().count() + 1;
+    let all: usize = blocks.iter().map(|it| it.iter().map(long).sum::<usize>() + 1).sum();
+    let room = if all <= MARKDOWN_MAX { MARKDOWN_MAX } else { MARKDOWN_MAX - REST_MAX };
+    let mut text = String::new();
+    let mut used = 0;
+    for (at, block) in blocks.iter().enumerate() {
+        for (row, line) in block.iter().enumerate() {
+            used += long(line) + usize::from(row == 0);
+            if used > room {
+                let rest = count(blocks.len() - at, "more entry").replace("entrys", "entries");
+                text.push_str(&format!("\n… and {rest}: `runnerctl plan` shows all\n"));
+                return text;
+            }
+            if row == 0 && at > 0 {
+                text.push('\n');
+            }
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    text
+}
+
+fn step(step: &Step) -> Vec<String> {
+    let id =
+        step.pool_id.as_ref().map_or_else(String::new, |it| format!(" ({})", span(it.as_str())));
+    let mut lines = vec![format!(
+        "- **{}** {}{id}: {}",
+        step.action.word(),
+        span(&subject(step)),
+        sentence(&step.reason)
+    )];
+    lines.extend(step.changes.iter().map(|it| format!("  - {}", change(it, step))));
+    lines.extend(step.consequences.iter().map(|it| format!("  - {}", sentence(it))));
+    lines.extend(step.policy.as_ref().map(|it| format!("  - policy: {}", sentence(it))));
+    lines.extend(step.help.as_ref().map(|it| format!("  - help: {}", sentence(it))));
+    lines
+}
+
+fn change(change: &Change, step: &Step) -> String {
+    let field = span(&change.field);
+    match told(change, step) {
+        Told::One(text) => format!("{field}: {}", span(&text)),
+        Told::Two(before, after) => format!("{field}: {} → {}", span(&before), span(&after)),
+    }
+}
+
+fn note(note: &Note) -> Vec<String> {
+    let word = match note.weight {
+        Weight::Warning => "**warning**",
+        Weight::Remark => "note",
+    };
+    let mut lines = vec![format!("- {word}: {}", sentence(&note.text))];
+    lines.extend(note.help.as_ref().map(|it| format!("  - help: {}", sentence(it))));
+    lines
+}

@@ -1,0 +1,301 @@
+//! Problems as text, as JSON, as Markdown and as annotations of GitHub Actions. Everything shown of a
+//! file comes from excerpts, in which secrets are masked already.
+
+use std::path::{Component, Path, PathBuf};
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use serde_json::{Value, json};
+
+use super::markdown::{sentence, span};
+use super::words::count;
+use crate::config::{Excerpt, Place, Problem, Role, Severity};
+use crate::domain::text::escape;
+
+/// Widest report, in columns.
+const WIDTH: usize = 120;
+
+/// The problems as text, with ANSI styles, an empty line after each.
+pub fn text(problems: &[Problem]) -> String {
+    problems.iter().map(|it| format!("{}\n\n", report(it))).collect()
+}
+
+/// What came of a run, in one line: `2 errors, 1 warning in 3 files`.
+pub fn summary(problems: &[Problem], files: usize) -> String {
+    let of = |severity| problems.iter().filter(|it| it.severity == severity).count();
+    let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
+    let mut counts = Vec::new();
+    if errors > 0 {
+        counts.push(count(errors, "error"));
+    }
+    if warnings > 0 {
+        counts.push(count(warnings, "warning"));
+    }
+    if counts.is_empty() {
+        counts.push("no problems".to_owned());
+    }
+    format!("{} in {}", counts.join(", "), count(files, "file"))
+}
+
+/// The problems as JSON, in their order: `code, severity, file, line, column, message, help`.
+/// `line` and `column` are null where a whole file is meant.
+pub fn json(problems: &[Problem]) -> Value {
+    problems.iter().map(one).collect()
+}
+
+fn one(problem: &Problem) -> Value {
+    json!({
+        "code": problem.code.text(),
+        "severity": problem.severity.word(),
+        "file": problem.place.file,
+        "line": problem.place.spot.map(|it| it.line),
+        "column": problem.place.spot.map(|it| it.column),
+        "message": problem.message,
+        "help": problem.help,
+    })
+}
+
+/// The problems as a Markdown list below `heading`, for the summary page of a workflow run.
+pub fn markdown(problems: &[Problem], heading: &str) -> String {
+    let mut text = format!("### {}\n\n", sentence(heading));
+    for problem in problems {
+        let word = problem.severity.word();
+        let place = span(&problem.place.to_string());
+        text.push_str(&format!("- **{word}** {place}: {}\n", sentence(&problem.message)));
+        for help in problem.help.iter().flat_map(|it| it.lines()) {
+            text.push_str(&format!("  - help: {}\n", sentence(help)));
+        }
+    }
+    text
+}
+
+/// Why a command could not do its work, for the same page.
+pub fn failure(command: &str, message: &str, help: Option<&str>) -> String {
+    let mut text = format!("### `runnerctl {command}` has failed\n\n{}\n", sentence(message));
+    for help in help.iter().flat_map(|it| it.lines()) {
+        text.push_str(&format!("\nhelp: {}\n", sentence(help)));
+    }
+    text
+}
+
+/// Where a step of a workflow runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// `GITHUB_WORKSPACE`: the top of the repository.
+    pub workspace: PathBuf,
+    /// The working folder, which shown paths are relative to.
+    pub working: PathBuf,
+}
+
+/// As many errors and as many warnings of one step are shown by GitHub; it drops the rest without
+/// a word. Source: <https://docs.github.com/en/actions/reference/limits>.
+const ANNOTATIONS_MAX: usize = 10;
+
+/// One workflow command of GitHub Actions for each problem, escaped. Where GitHub would drop some,
+/// the last one of the severity says how many are missing. GitHub finds a file by its path from the
+/// top of the repository; without a `step`, paths stay as they are shown.
+pub fn annotations(problems: &[Problem], step: Option<&Step>) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut rest = Vec::new();
+    for severity in [Severity::Error, Severity::Warning] {
+        let count = problems.iter().filter(|it| it.severity == severity).count();
+        if count > ANNOTATIONS_MAX {
+            rest.push((severity, count - (ANNOTATIONS_MAX - 1)));
+        }
+    }
+    let mut told = [0, 0];
+    for problem in problems {
+        let told = &mut told[usize::from(problem.severity == Severity::Warning)];
+        let most = match rest.iter().any(|it| it.0 == problem.severity) {
+            true => ANNOTATIONS_MAX - 1,
+            false => ANNOTATIONS_MAX,
+        };
+        if *told < most {
+            *told += 1;
+            lines.push(annotation(problem, step));
+        }
+    }
+    lines.extend(rest.into_iter().map(|(severity, missing)| {
+        let word = severity.word();
+        let missing = count(missing, &format!("more {word}"));
+        format!("::{word} title=runnerctl::{missing}: the log of this step shows all of them")
+    }));
+    lines
+}
+
+fn annotation(problem: &Problem, step: Option<&Step>) -> String {
+    let file = match step {
+        Some(step) => step.path(&problem.place.file),
+        None => problem.place.file.clone(),
+    };
+    let mut properties = format!("file={}", property(&escape(&file)));
+    if let Some(spot) = problem.place.spot {
+        properties.push_str(&format!(",line={},col={}", spot.line, spot.column));
+    }
+    let title = property(problem.code.text());
+    let mut message = problem.message.clone();
+    if let Some(help) = &problem.help {
+        message.push_str(&format!("\nhelp: {help}"));
+    }
+    let word = problem.severity.word();
+    format!("::{word} {properties},title={title}::{}", value(&message))
+}
+
+impl Step {
+    /// A shown path as seen from the top of the repository; as it is shown when it is outside, or
+    /// no path but an address.
+    fn path(&self, shown: &str) -> String {
+        if shown.contains("://") {
+            return shown.to_owned();
+        }
+        let whole = without_dots(&self.working.join(shown));
+        match whole.strip_prefix(without_dots(&self.workspace)) {
+            Ok(path) => path.to_string_lossy().into_owned(),
+            Err(_) => shown.to_owned(),
+        }
+    }
+}
+
+/// A path without `.` and `..`, by its text alone.
+fn without_dots(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => plain.push(part),
+        }
+    }
+    plain
+}
+
+/// The escapes of GitHub's workflow commands for what follows the second `::`.
+fn value(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// The escapes for a property, which ends at a comma or a colon.
+fn property(text: &str) -> String {
+    value(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+fn report(problem: &Problem) -> String {
+    let level = match problem.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let title = level.primary_title(problem.message.as_str()).id(problem.code.text());
+    let mut group = Group::with_title(title);
+    if problem.excerpts.is_empty() {
+        group = group.element(origin(&problem.place));
+    }
+    for (index, excerpt) in problem.excerpts.iter().enumerate() {
+        group = group.element(snippet(excerpt, &stand_in(index)));
+    }
+    if let Some(help) = &problem.help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
+    let report = Renderer::styled().term_width(WIDTH).render(&[group]);
+    problem.excerpts.iter().enumerate().fold(report, |report, (index, excerpt)| {
+        with_place(&report, &stand_in(index), &excerpt.place)
+    })
+}
+
+/// What stands for the path of an excerpt while it is rendered. The renderer counts columns in
+/// the text that it is given, in which values are masked and long lines cut: the column it
+/// writes behind the path is not the file's, so both are replaced afterwards.
+fn stand_in(index: usize) -> String {
+    format!("\u{e000}{index}\u{e000}")
+}
+
+/// Puts the real place where the stand-in with its line and column is.
+fn with_place(report: &str, stand_in: &str, place: &Place) -> String {
+    let Some((before, rest)) = report.split_once(stand_in) else { return report.to_owned() };
+    let after = rest.trim_start_matches(|c: char| c == ':' || c.is_ascii_digit());
+    format!("{before}{}{after}", escape(&place.to_string()))
+}
+
+fn origin(place: &Place) -> Origin<'_> {
+    let origin = Origin::path(escape(&place.file));
+    match place.spot {
+        Some(spot) => origin.line(spot.line as usize).char_column(spot.column as usize),
+        None => origin,
+    }
+}
+
+fn snippet<'a>(excerpt: &'a Excerpt, path: &str) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+    let marks = excerpt.marks.iter().map(|mark| {
+        let kind = match mark.role {
+            Role::Primary => AnnotationKind::Primary,
+            Role::Context => AnnotationKind::Context,
+        };
+        kind.span(mark.start..mark.end).label(mark.label.as_str())
+    });
+    Snippet::source(excerpt.text.as_str())
+        .line_start(excerpt.first_line as usize)
+        .path(path.to_owned())
+        .annotations(marks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Code;
+
+    fn problem(file: &str, n: usize) -> Problem {
+        Problem::of_file(Code::UnknownKey, file, format!("error {n}"))
+    }
+
+    fn step(workspace: &str, working: &str) -> Step {
+        Step { workspace: workspace.into(), working: working.into() }
+    }
+
+    #[test]
+    fn an_annotation_names_its_file_from_the_top_of_the_repository() {
+        let path = |shown: &str, working: &str| step("/w/app", working).path(shown);
+        for (shown, working, expected) in [
+            ("pools/a.yaml", "/w/app", "pools/a.yaml"),
+            ("pools/a.yaml", "/w/app/fleet", "fleet/pools/a.yaml"),
+            ("./pools/a.yaml", "/w/app/fleet", "fleet/pools/a.yaml"),
+            ("../pools/a.yaml", "/w/app/fleet", "pools/a.yaml"),
+            ("/w/app/pools/a.yaml", "/w/app/fleet", "pools/a.yaml"),
+            ("/etc/runnerctl/runnerctl.yaml", "/w/app", "/etc/runnerctl/runnerctl.yaml"),
+            ("../../other/a.yaml", "/w/app/fleet", "../../other/a.yaml"),
+            ("https://garm.example.com", "/w/app", "https://garm.example.com"),
+        ] {
+            assert_eq!(path(shown, working), expected, "{shown} in {working}");
+        }
+        let shown = annotations(&[problem("a.yaml", 1)], Some(&step("/w", "/w/fleet")));
+        assert!(shown[0].starts_with("::error file=fleet/a.yaml,title="), "{shown:?}");
+    }
+
+    #[test]
+    fn what_github_would_drop_is_counted_in_the_last_annotation() {
+        let many = |count| (0..count).map(|it| problem("a.yaml", it)).collect::<Vec<_>>();
+        assert_eq!(annotations(&many(10), None).len(), 10);
+        let shown = annotations(&many(12), None);
+        assert_eq!(shown.len(), 10);
+        assert!(shown[8].ends_with("::error 8"), "{}", shown[8]);
+        assert_eq!(
+            shown[9],
+            "::error title=runnerctl::3 more errors: the log of this step shows all of them"
+        );
+        // Warnings have ten places of their own.
+        let warned = many(12).into_iter().map(|it| Problem { severity: Severity::Warning, ..it });
+        let shown = annotations(&many(2).into_iter().chain(warned).collect::<Vec<_>>(), None);
+        assert_eq!(shown.len(), 12);
+        assert!(shown[11].starts_with("::warning title=runnerctl::3 more warnings"), "{shown:?}");
+    }
+
+    #[test]
+    fn markdown_quotes_and_cannot_be_escaped_from() {
+        let odd = Problem::of_file(Code::UnknownKey, "a`@all.yaml", "unknown field `x` <b>")
+            .with_help("write `y`\nor @nothing");
+        assert_eq!(
+            markdown(&[odd], "1 error in 1 file"),
+            "### 1 error in 1 file\n\n- **error** `` a`@all.yaml ``: `` unknown field `x` <b> ``\n  \
+             - help: write `y`\n  - help: `or @nothing`\n"
+        );
+    }
+}

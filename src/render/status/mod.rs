@@ -1,0 +1,308 @@
+//! `status`: is the fleet healthy, and what is it doing?
+
+mod board;
+mod health;
+mod json;
+mod runners;
+
+use std::time::Duration;
+
+use anstyle::Style;
+use jiff::Timestamp;
+
+pub use board::{Board, Decisions, Line, Sight, Source, Standing, board};
+pub use health::{Remark, Weight};
+pub use json::json;
+pub use runners::RunnerLine;
+
+use super::style::{ADDED, ERROR, GOOD, NAME, QUIET, REMOVED, WARNING, paint};
+use super::table::{Cell, table};
+use super::words::{count, span};
+use super::wrap::hanging;
+use crate::domain::desired::leaves_scaling_to_us;
+use crate::domain::text;
+use crate::scaling::{Class, Direction, Moment};
+
+/// Whether every runner is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// One line a pool.
+    Pools,
+    /// And one line a runner below.
+    Runners,
+}
+
+/// The board as text, at most `width` columns wide.
+pub fn text(board: &Board, detail: Detail, width: usize) -> String {
+    let mut text = format!("{}\n", summary(board, width));
+    if !board.lines.is_empty() {
+        text.push('\n');
+        text.push_str(&pools(board, width));
+    }
+    let remarks = remarks(board, width);
+    if !remarks.is_empty() {
+        text.push_str(&format!("\n{remarks}"));
+    }
+    let scaling = scaling(board, width);
+    if !scaling.is_empty() {
+        text.push_str(&format!("\n{scaling}"));
+    }
+    let has_runners = board.lines.iter().any(|it| !it.runners.is_empty());
+    if detail == Detail::Runners && has_runners {
+        text.push_str(&format!("\n{}", all_runners(board, width)));
+    }
+    if board.foreign > 0 {
+        let others = count(board.foreign, "pool");
+        let text_of = format!("{others} in this GARM that this fleet does not own, not shown");
+        text.push_str(&format!("\n{}\n", paint(QUIET, text_of)));
+    }
+    text
+}
+
+/// `3 pools: 2 active, 1 idle, …` and how many of them a person should look at.
+fn summary(board: &Board, width: usize) -> String {
+    let sum = |of: fn(&Line) -> u32| board.lines.iter().map(of).sum::<u32>();
+    let waiting = sum(|it| it.glance.queue_depth);
+    let oldest = board.lines.iter().filter_map(|it| it.glance.oldest_wait).max();
+    let jobs = match oldest {
+        None => "no job waiting".to_owned(),
+        Some(oldest) => {
+            format!("{} waiting, the oldest for {}", count(waiting as usize, "job"), span(oldest))
+        }
+    };
+    let is_ill = |it: &&Line| it.remarks.iter().any(|it| it.weight != Weight::Aside);
+    let (style, verdict) = match board.lines.iter().filter(is_ill).count() {
+        0 => (GOOD, "healthy".to_owned()),
+        1 => (WARNING, "1 pool needs a look".to_owned()),
+        ill => (WARNING, format!("{ill} pools need a look")),
+    };
+    let numbers = format!(
+        "{}: {} active, {} idle, {} booting, {} failed; {jobs};",
+        count(board.lines.len(), "pool"),
+        sum(|it| it.glance.active),
+        sum(|it| it.glance.idle),
+        sum(|it| it.glance.booting),
+        sum(|it| it.glance.failed),
+    );
+    let numbers = hanging("", &numbers, width);
+    let last = numbers.lines().last().unwrap_or_default();
+    let fits = last.chars().count() + 1 + verdict.chars().count() <= width;
+    format!("{numbers}{}{}", if fits { " " } else { "\n" }, paint(style, verdict))
+}
+
+/// From this width on the whole words of the header have room beside a short name.
+const WIDE: usize = 100;
+
+fn pools(board: &Board, width: usize) -> String {
+    let word = |whole: &'static str, short| if width < WIDE { short } else { whole };
+    let header = [
+        ("POOL", Cell::text as fn(&'static str) -> Cell),
+        (word("ENABLED", "ON"), Cell::text),
+        (word("ACTIVE", "ACT"), Cell::number),
+        ("IDLE", Cell::number),
+        (word("BOOTING", "BOOT"), Cell::number),
+        (word("FAILED", "FAIL"), Cell::number),
+        ("MIN–MAX", Cell::number),
+        ("LEVEL", Cell::number),
+        ("QUEUE", Cell::number),
+        ("OLDEST", Cell::number),
+        ("SCALER", Cell::text),
+        ("HEALTH", Cell::text),
+    ];
+    let header = header.into_iter().map(|(word, make)| make(word).styled(QUIET)).collect();
+    table(header, board.lines.iter().map(row).collect(), width)
+}
+
+fn row(line: &Line) -> Vec<Cell> {
+    let glance = &line.glance;
+    let number = |n: u32, style: Style| {
+        let style = if n == 0 { QUIET } else { style };
+        Cell::number(n.to_string()).styled(style)
+    };
+    let enabled = match (line.standing, line.enabled) {
+        (Standing::Absent, _) => Cell::text("–").styled(QUIET),
+        (_, true) => Cell::text("yes"),
+        (_, false) => Cell::text("no").styled(QUIET),
+    };
+    vec![
+        Cell::text(text::quote(&line.name)).styled(NAME),
+        enabled,
+        number(glance.active, ADDED),
+        number(glance.idle, Style::new()),
+        number(glance.booting, Style::new()),
+        number(glance.failed, ERROR),
+        Cell::number(format!("{}–{}", line.min_runners, line.max_runners)),
+        Cell::number(line.level.map_or_else(|| "–".into(), |it| it.to_string())),
+        number(glance.queue_depth, WARNING),
+        Cell::number(glance.oldest_wait.map_or_else(|| "–".into(), span)),
+        scaler(line),
+        verdict(line),
+    ]
+}
+
+/// What the scaler would do now, in a word or three.
+fn scaler(line: &Line) -> Cell {
+    match &line.decision {
+        None => Cell::text("–").styled(QUIET),
+        Some(it) if it.frozen.is_some() => Cell::text("frozen").styled(WARNING),
+        Some(it) => Cell::text(it.short.clone()).styled(style_of_direction(it.direction)),
+    }
+}
+
+fn style_of_direction(direction: Direction) -> Style {
+    match direction {
+        Direction::Up => ADDED,
+        Direction::Down => REMOVED,
+        Direction::Stay => Style::new(),
+    }
+}
+
+fn verdict(line: &Line) -> Cell {
+    match line.remarks.first() {
+        None => Cell::text("ok").styled(GOOD),
+        Some(first) => Cell::text(first.word).styled(style_of(first.weight)),
+    }
+}
+
+fn style_of(weight: Weight) -> Style {
+    match weight {
+        Weight::Grave => ERROR,
+        Weight::Look => WARNING,
+        Weight::Aside => QUIET,
+    }
+}
+
+/// Every remark as a sentence, gravest first within each pool.
+fn remarks(board: &Board, width: usize) -> String {
+    let mut text = String::new();
+    for line in &board.lines {
+        for remark in &line.remarks {
+            let sign = match remark.weight {
+                Weight::Grave => "✗",
+                Weight::Look => "!",
+                Weight::Aside => "·",
+            };
+            let sign = (sign, style_of(remark.weight));
+            text.push_str(&about(sign, &line.name, &remark.text, width));
+        }
+    }
+    text
+}
+
+/// Where the decisions come from; then what the scaler does or would do and why, for each pool
+/// where that is more than nothing.
+fn scaling(board: &Board, width: usize) -> String {
+    let mut told = String::new();
+    for line in &board.lines {
+        let Some(it) = &line.decision else { continue };
+        if it.is_steady && it.frozen.is_none() {
+            continue;
+        }
+        let frozen = it.frozen.as_ref().map_or_else(String::new, |it| format!("; frozen: {it}"));
+        let sign = ("→", style_of_direction(it.direction));
+        told.push_str(&about(sign, &line.name, &format!("{}{frozen}", it.sentence), width));
+    }
+    let Some(source) = &board.source else { return told };
+    let (style, mut text) = who_decides(source, board.observed_at);
+    if !told.is_empty() && !matches!(source, Source::Watch { .. }) {
+        text.push_str("; one that starts now:");
+    }
+    format!("{}\n{told}", paint(style, hanging("", &text, width)))
+}
+
+/// One sentence, and how it is painted.
+fn who_decides(source: &Source, now: Timestamp) -> (Style, String) {
+    match source {
+        Source::Watch { address, at, is_applied: true } => {
+            let age = span(Moment::new(now).age(*at));
+            (QUIET, format!("scaled by the `watch` at {address}, as it stood {age} ago"))
+        }
+        Source::Watch { address, is_applied: false, .. } => {
+            (WARNING, format!("the `watch` at {address} decides and writes nothing at the moment"))
+        }
+        Source::Nobody { address } => (WARNING, format!("no `watch` is running at {address}")),
+        Source::Unclear { address, why } => {
+            (WARNING, format!("whether a `watch` is running at {address} is not known: {why}"))
+        }
+    }
+}
+
+/// `! pool: a sentence`, folded under its sign.
+fn about((sign, style): (&str, Style), pool: &str, said: &str, width: usize) -> String {
+    let name = text::quote(pool);
+    let folded = hanging(&format!("{sign} "), &format!("{name}: {said}"), width);
+    // Styles take no room: they come after the folding.
+    let rest = folded.strip_prefix(&format!("{sign} {name}")).unwrap_or(&folded);
+    format!("{} {}{rest}\n", paint(style, sign), paint(NAME, name))
+}
+
+fn all_runners(board: &Board, width: usize) -> String {
+    let header = ["RUNNER", "POOL", "DOES", "STATE", "AGE", "JOB OR FAULT"];
+    let header = header.into_iter().map(|it| Cell::text(it).styled(QUIET)).collect();
+    let of = |line: &Line| -> Vec<Vec<Cell>> {
+        line.runners.iter().map(|it| runner_row(&line.name, it)).collect()
+    };
+    table(header, board.lines.iter().flat_map(of).collect(), width)
+}
+
+fn runner_row(pool: &str, runner: &RunnerLine) -> Vec<Cell> {
+    let style = match runner.class {
+        Class::Active => ADDED,
+        Class::Failed => ERROR,
+        Class::Suspect => WARNING,
+        Class::Leaving | Class::Ended => QUIET,
+        Class::Idle | Class::Booting | Class::Retrying => Style::new(),
+    };
+    let about = match (&runner.fault, &runner.job) {
+        (Some(fault), _) => fault.clone(),
+        (None, Some(job)) => job.clone(),
+        (None, None) if runner.is_outdated => "outdated".to_owned(),
+        (None, None) => String::new(),
+    };
+    vec![
+        Cell::text(text::quote(&runner.name)),
+        Cell::text(text::quote(pool)),
+        Cell::text(runner.class.word()).styled(style),
+        Cell::text(text::quote(&format!("{}/{}", runner.status, runner.runner_status)))
+            .wrapped_at('/'),
+        Cell::number(span(runner.age)),
+        Cell::text(about),
+    ]
+}
+
+/// The sentence about GARM's own impatience, when it takes scaling out of the policy's hands.
+/// Source: DESIGN §5, "GARM's own reaction".
+pub fn impatience(backoff: Duration, delays: impl Iterator<Item = Duration>) -> Option<String> {
+    let hasty = delays.filter(|it| !leaves_scaling_to_us(backoff, *it)).count();
+    (hasty > 0).then(|| {
+        format!(
+            "GARM itself starts a runner for each job older than {} \
+             (`minimum_job_age_backoff`), so the scaling policy of {} hardly acts",
+            span(backoff),
+            count(hasty, "pool"),
+        )
+    })
+}
+
+/// The sentence about pools that nobody scales while GARM's own backoff is long. `pools` are the
+/// names and the `scale_up_delay` of those that are enabled and not scaled.
+pub fn left_to_garm<'a>(
+    backoff: Duration,
+    pools: impl Iterator<Item = (&'a str, Duration)>,
+) -> Option<String> {
+    let mut names: Vec<&str> =
+        pools.filter(|it| leaves_scaling_to_us(backoff, it.1)).map(|it| it.0).collect();
+    names.sort_unstable();
+    let names: Vec<String> = names.into_iter().map(text::code).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "nobody scales {}: only GARM starts runners for their jobs, each after {} \
+             (`minimum_job_age_backoff`)",
+            text::few(&names, 5),
+            span(backoff)
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests;

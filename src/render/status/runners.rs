@@ -1,0 +1,70 @@
+//! The runners of one pool, as `status --runners` shows them.
+
+use std::time::Duration;
+
+use crate::domain::fleet::Fleet;
+use crate::domain::name::RunnerName;
+use crate::domain::pool::Pool;
+use crate::domain::runner::Runner;
+use crate::domain::text;
+use crate::scaling::{Class, Moment, classify};
+
+/// One runner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunnerLine {
+    /// Its name.
+    pub name: String,
+    /// What it is doing.
+    pub class: Class,
+    /// GARM's word for the VM.
+    pub status: String,
+    /// GARM's word for the runner inside.
+    pub runner_status: String,
+    /// Since GARM made it.
+    pub age: Duration,
+    /// The job that it runs: its name and repository where GARM lists it, else its number.
+    pub job: Option<String>,
+    /// Made before the pool was last changed.
+    pub is_outdated: bool,
+    /// Why the provider failed, to make it or to delete it; escaped, cut.
+    pub fault: Option<String>,
+}
+
+/// The runners of `pool`, by name. Which of them are suspect the pool's decision tells.
+pub(super) fn runner_lines(
+    pool: &Pool,
+    boot_grace: Duration,
+    suspects: &[RunnerName],
+    fleet: &Fleet,
+) -> Vec<RunnerLine> {
+    let mut moment = Moment::new(fleet.observed_at);
+    let mut class = |runner: &Runner| match suspects.contains(&runner.name) {
+        true => Class::Suspect,
+        false => classify(runner, boot_grace, &mut moment),
+    };
+    let now = Moment::new(fleet.observed_at);
+    let mut lines: Vec<RunnerLine> = fleet
+        .runners_of(&pool.id)
+        .map(|runner| RunnerLine {
+            name: runner.name.to_string(),
+            class: class(runner),
+            status: runner.status.word().to_owned(),
+            runner_status: runner.runner_status.word().to_owned(),
+            age: now.age(runner.created_at),
+            job: job(runner, fleet),
+            is_outdated: runner.is_outdated(pool.generation),
+            fault: runner.provider_fault.as_deref().map(text::said),
+        })
+        .collect();
+    lines.sort_by(|a, b| a.name.cmp(&b.name));
+    lines
+}
+
+fn job(runner: &Runner, fleet: &Fleet) -> Option<String> {
+    let number = runner.job?;
+    let listed = fleet.jobs.iter().find(|it| it.workflow_job_id == number);
+    Some(match listed {
+        Some(job) => text::quote(&format!("{} ({})", job.name, job.repository)),
+        None => number.to_string(),
+    })
+}

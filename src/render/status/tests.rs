@@ -1,0 +1,325 @@
+//! The board of one fleet that has a bit of everything.
+
+use std::collections::BTreeMap;
+
+use anstream::adapter::strip_str;
+use serde_json::{Map, json};
+
+use super::*;
+use crate::config::DeclaredPool;
+use crate::domain::entity::{Entity, PoolManager};
+use crate::domain::fleet::Fleet;
+use crate::domain::label::Labels;
+use crate::domain::name::{FleetName, PoolName};
+use crate::domain::runner::Runner;
+use crate::render::decision::{Fate, Told};
+use crate::scaling::testing::{entity, fleet, job, policy, pool, runner};
+use crate::scaling::{Managed, foresee};
+
+fn declared(name: &str) -> DeclaredPool {
+    DeclaredPool {
+        name: PoolName::new(name).unwrap(),
+        entity: None,
+        provider: None,
+        image: None,
+        instance_type: "m5.large".into(),
+        labels: Labels::new(),
+        os_type: "linux".into(),
+        os_arch: "amd64".into(),
+        enabled: Some(true),
+        runner_prefix: name.into(),
+        runner_group: None,
+        bootstrap_timeout_min: 20,
+        priority: 0,
+        template: None,
+        proxy: None,
+        enable_shell: false,
+        extra_specs: Map::new(),
+        scale: policy(),
+        adopt: None,
+    }
+}
+
+/// The board where no `watch` runs.
+fn look(declared: &[DeclaredPool], fleet: &Fleet) -> Board {
+    let managed: Vec<Managed<'_>> = declared
+        .iter()
+        .filter_map(|it| {
+            let pool = fleet.pools.iter().find(|pool| pool.id.as_str() == it.name.as_str())?;
+            Some(Managed { pool, policy: &it.scale })
+        })
+        .collect();
+    let told = foresee(fleet, &managed).into_iter().map(|(id, decision)| {
+        let name = PoolName::new(id.as_str()).unwrap();
+        let told = Told::of(&name, &decision, Fate::Withheld);
+        (name, told)
+    });
+    let source = Some(Source::Nobody { address: "http://127.0.0.1:9477".into() });
+    look_with(declared, fleet, &Decisions { source, told: told.collect() })
+}
+
+fn look_with(declared: &[DeclaredPool], fleet: &Fleet, decisions: &Decisions) -> Board {
+    let owner = FleetName::new("acme").unwrap();
+    board(Sight { owner: &owner, declared, fleet, plan: None, decisions })
+}
+
+fn busy(name: &str, job: i64) -> Runner {
+    Runner { job: Some(job), ..runner("default", name, "running/active", -300) }
+}
+
+fn everything() -> Board {
+    let mut off = pool("off", &["off"]);
+    off.spec.enabled = false;
+    let mut old = pool("old", &["old"]);
+    old.spec.labels = ["runnerctl-old=acme/default"].into_iter().collect();
+    let mut foreign = pool("theirs", &[]);
+    foreign.spec.labels = ["theirs"].into_iter().collect();
+    let mut failed = runner("off", "off-1", "error/pending", -90);
+    failed.provider_fault = Some("quota exceeded\u{1b}[2J\n".into());
+    let runners =
+        vec![busy("default-1", 1_009), runner("default", "default-2", "running/idle", -59), failed];
+    let jobs = vec![job(1, &["x"], -185), job(2, &["x"], -40), job(9, &["x"], -400)];
+    let pools = vec![pool("default", &["x"]), off, old, pool("lost", &["y"]), foreign];
+    look(&[declared("default"), declared("off"), declared("new")], &fleet(0, pools, runners, jobs))
+}
+
+#[test]
+fn one_look_says_what_the_pools_do_and_which_are_ill() {
+    let text = text(&everything(), Detail::Runners, 120);
+    insta::assert_snapshot!(strip_str(&text).to_string(), @r"
+        5 pools: 1 active, 1 idle, 0 booting, 1 failed; 2 jobs waiting, the oldest for 3m 5s; 5 pools need a look
+
+        POOL     ENABLED  ACTIVE  IDLE  BOOTING  FAILED  MIN–MAX  LEVEL  QUEUE  OLDEST  SCALER  HEALTH
+        ────────────────────────────────────────────────────────────────────────────────────────────────────
+        default  yes           1     1        0       0     2–20      0      2   3m 5s  wait    late
+        default  yes           0     0        0       0     0–20      0      0       –  –       retired
+        lost     yes           0     0        0       0     0–20      0      0       –  –       undeclared
+        new      –             0     0        0       0     2–20      –      0       –  –       not in GARM
+        off      no            0     0        0       1     2–20      0      0       –  –       failing
+
+        ! default: a job waits for 3m 5s, longer than `max_queue_wait` (2m)
+        ! default: replaced by a new pool: `apply` drains it and deletes it
+        ! lost: ours, and in none of the files that were read
+        ! new: not in GARM yet: `apply` creates it
+        ✗ off: runner `off-1` failed: its provider says: quota exceeded\u{1b}[2J
+        · off: starts no runners; those it has take jobs
+
+        no `watch` is running at http://127.0.0.1:9477; one that starts now:
+        → default: would start none yet: 1 job has no runner, and no more than 5 wait (`scale_up_threshold`)
+
+        RUNNER     POOL     DOES    STATE           AGE     JOB OR FAULT
+        ────────────────────────────────────────────────────────────────────────────
+        default-1  default  active  running/active      5m  build (acme/app)
+        default-2  default  idle    running/idle       59s
+        off-1      off      failed  error/pending   1m 30s  quota exceeded\u{1b}[2J
+
+        1 pool in this GARM that this fleet does not own, not shown
+        ");
+}
+
+#[test]
+fn everything_but_a_fault_fits_into_80_columns() {
+    let text = strip_str(&text(&everything(), Detail::Pools, 80)).to_string();
+    assert!(text.lines().all(|it| it.chars().count() <= 80), "{text}");
+    insta::assert_snapshot!(text, @r"
+        5 pools: 1 active, 1 idle, 0 booting, 1 failed; 2 jobs waiting, the oldest for
+        3m 5s; 5 pools need a look
+
+        POOL    ON  ACT IDLE BOOT FAIL MIN–MAX LEVEL QUEUE OLDEST SCALER HEALTH
+        ────────────────────────────────────────────────────────────────────────────
+        default yes   1    1    0    0    2–20     0     2  3m 5s wait   late
+        default yes   0    0    0    0    0–20     0     0      – –      retired
+        lost    yes   0    0    0    0    0–20     0     0      – –      undeclared
+        new     –     0    0    0    0    2–20     –     0      – –      not in GARM
+        off     no    0    0    0    1    2–20     0     0      – –      failing
+
+        ! default: a job waits for 3m 5s, longer than `max_queue_wait` (2m)
+        ! default: replaced by a new pool: `apply` drains it and deletes it
+        ! lost: ours, and in none of the files that were read
+        ! new: not in GARM yet: `apply` creates it
+        ✗ off: runner `off-1` failed: its provider says: quota exceeded\u{1b}[2J
+        · off: starts no runners; those it has take jobs
+
+        no `watch` is running at http://127.0.0.1:9477; one that starts now:
+        → default: would start none yet: 1 job has no runner, and no more than 5 wait
+          (`scale_up_threshold`)
+
+        1 pool in this GARM that this fleet does not own, not shown
+        ");
+}
+
+#[test]
+fn the_document_has_the_keys_of_the_design() {
+    let healthy = look(
+        &[declared("default")],
+        &fleet(
+            0,
+            vec![pool("default", &["x"])],
+            vec![runner("default", "a", "running/idle", 0), busy("b", 7)],
+            vec![job(1, &["x"], -40)],
+        ),
+    );
+    let expected = json!({
+        "fleet": "acme",
+        "controller_id": "controller",
+        "observed_at": "2026-09-21T14:13:20Z",
+        "watch": {
+            "address": "http://127.0.0.1:9477",
+            "running": false,
+            "why": null,
+            "at": null,
+            "applied": null,
+        },
+        "pools": [{
+            "name": "default",
+            "pool_id": "default",
+            "standing": "declared",
+            "enabled": true,
+            "active": 1,
+            "idle": 1,
+            "booting": 0,
+            "failed": 0,
+            "suspect": 0,
+            "min_runners": 2,
+            "max_runners": 20,
+            "level": 0,
+            "queue_depth": 1,
+            "oldest_wait_seconds": 40,
+            "stuck_jobs": 0,
+            "remarks": [],
+        }],
+    });
+    let mut got = json(&healthy, Detail::Pools);
+    let decision = got["pools"][0].as_object_mut().unwrap().remove("decision").unwrap();
+    assert_eq!(got, expected);
+    let is_of = |key: &str| decision[key].as_str().unwrap();
+    assert_eq!((is_of("pool"), is_of("reason")), ("default", "served"));
+}
+
+#[test]
+fn a_stopped_pool_manager_is_the_gravest() {
+    let mut fleet = fleet(0, vec![pool("default", &["x"])], vec![], vec![]);
+    fleet.entities.push(Entity {
+        key: entity("acme"),
+        name: "acme".into(),
+        endpoint: "github.com".into(),
+        credentials: "app".into(),
+        manager: PoolManager::Stopped { reason: "bad credentials".into() },
+        forge: String::new(),
+        agent_mode: false,
+    });
+    let board = look(&[declared("default")], &fleet);
+    let words: Vec<_> =
+        board.lines[0].remarks.iter().map(|it| (it.word, it.text.as_str())).collect();
+    assert_eq!(
+        words,
+        [
+            (
+                "stopped",
+                "GARM does nothing for organization acme at the moment and says: bad credentials"
+            ),
+            ("below minimum", "0 of the 2 that `min_runners` asks for"),
+        ]
+    );
+}
+
+#[test]
+fn garms_own_impatience_is_told_only_where_it_matters() {
+    let delays = || [30, 600].into_iter().map(Duration::from_secs);
+    let said = impatience(Duration::from_secs(30), delays());
+    assert_eq!(
+        said.as_deref(),
+        Some(
+            "GARM itself starts a runner for each job older than 30s (`minimum_job_age_backoff`), \
+             so the scaling policy of 2 pools hardly acts"
+        )
+    );
+    assert_eq!(impatience(Duration::from_secs(720), delays()), None);
+}
+
+/// Decisions of a running `watch`, which remembers what one look does not show.
+#[test]
+fn the_numbers_of_a_pool_are_those_of_the_watch_that_scales_it() {
+    let jobs: Vec<_> = (1..=8).map(|it| job(it, &["x"], -300)).collect();
+    let leaving =
+        (1..=2).map(|it| runner("default", &format!("l{it}"), "pending_delete/idle", -9)).collect();
+    let fleet = fleet(0, vec![pool("default", &["x"])], leaving, jobs);
+    let scale = policy();
+    let managed = Managed { pool: &fleet.pools[0], policy: &scale };
+    let decision = foresee(&fleet, &[managed]).into_values().next().unwrap();
+    let name = PoolName::new("default").unwrap();
+    let mut value = Told::of(&name, &decision, Fate::Applied).value;
+    value["inputs"]["jobs"] = json!({
+        "queued": 3, "stuck": 5,
+        "oldest_queued_at": "2026-09-21T14:13:00Z", "oldest_stuck_at": "2026-09-21T14:03:20Z",
+    });
+    value["not_followed"] = json!({ "sentence": "GARM has not created 3 runners" });
+    value["short"] = json!("start 3");
+    value["sentence"] = json!("starts 3 runners: \u{1b}[2J");
+    let told = Told::read(value).unwrap();
+    let decisions = Decisions {
+        source: Some(Source::Watch {
+            address: "https://127.0.0.1:9477".into(),
+            at: "2026-09-21T14:13:17Z".parse().unwrap(),
+            is_applied: true,
+        }),
+        told: [(name, told)].into(),
+    };
+    let board = look_with(&[declared("default")], &fleet, &decisions);
+    let text = text(&board, Detail::Pools, 120);
+    insta::assert_snapshot!(strip_str(&text).to_string(), @r"
+        1 pool: 0 active, 0 idle, 0 booting, 0 failed; 3 jobs waiting, the oldest for 10m; 1 pool needs a look
+
+        POOL     ENABLED  ACTIVE  IDLE  BOOTING  FAILED  MIN–MAX  LEVEL  QUEUE  OLDEST  SCALER   HEALTH
+        ─────────────────────────────────────────────────────────────────────────────────────────────────────
+        default  yes           0     0        0       0     2–20      0      3     10m  start 3  GARM stalls
+
+        ✗ default: GARM has not created 3 runners
+        ! default: 0 of the 2 that `min_runners` asks for
+        ! default: a job waits for 10m, longer than `max_queue_wait` (2m)
+        ! default: 5 jobs wait beside idle runners that do not get them: their webhooks were lost, or the runner group or its
+          visibility keeps them from this pool
+
+        scaled by the `watch` at https://127.0.0.1:9477, as it stood 3s ago
+        → default: starts 3 runners: \u{1b}[2J
+        ");
+}
+
+#[test]
+fn a_watch_that_does_not_tell_is_said_to_be_unknown() {
+    let fleet = fleet(0, vec![pool("default", &["x"])], vec![], vec![]);
+    let source = Source::Unclear { address: "https://[::1]:9477".into(), why: "no".into() };
+    let decisions = Decisions { source: Some(source), told: BTreeMap::new() };
+    let board = look_with(&[declared("default")], &fleet, &decisions);
+    let text = strip_str(&text(&board, Detail::Pools, 120)).to_string();
+    let expected = "whether a `watch` is running at https://[::1]:9477 is not known: no\n";
+    assert!(text.ends_with(expected), "{text}");
+    assert_eq!(json(&board, Detail::Pools)["watch"]["running"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_pool_that_only_a_slow_backoff_serves_is_ill() {
+    let mut unscaled = declared("default");
+    unscaled.scale.autoscale = false;
+    let runners =
+        vec![runner("default", "a", "running/idle", 0), runner("default", "b", "running/idle", 0)];
+    let mut fleet = fleet(0, vec![pool("default", &["x"])], runners, vec![]);
+    let words = |fleet: &Fleet| -> Vec<_> {
+        let lines = look(std::slice::from_ref(&unscaled), fleet).lines;
+        lines[0].remarks.iter().map(|it| it.word).collect()
+    };
+    fleet.controller.backoff = Duration::from_secs(300);
+    assert_eq!(words(&fleet), ["slow"]);
+    fleet.controller.backoff = Duration::from_secs(30);
+    assert_eq!(words(&fleet), [""; 0]);
+    let pools = || [("b", 30), ("a", 30), ("c", 600)].map(|it| (it.0, Duration::from_secs(it.1)));
+    let said = left_to_garm(Duration::from_secs(300), pools().into_iter());
+    assert_eq!(
+        said.as_deref(),
+        Some(
+            "nobody scales `a`, `b`: only GARM starts runners for their jobs, each after 5m \
+             (`minimum_job_age_backoff`)"
+        )
+    );
+    assert_eq!(left_to_garm(Duration::from_secs(30), pools().into_iter()), None);
+}

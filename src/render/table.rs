@@ -1,0 +1,228 @@
+//! Columns that line up, in styles by meaning.
+
+use anstyle::{AnsiColor, Color as Ansi, Effects, Style};
+use comfy_table::{
+    Attribute, Cell as Drawn, CellAlignment, Color, ColumnConstraint, ContentArrangement,
+    LineStyle, Table as Grid, TableStyle, Width,
+};
+
+/// One cell.
+pub struct Cell {
+    text: String,
+    style: Style,
+    side: CellAlignment,
+    /// Where its text may be wrapped.
+    gap: char,
+}
+
+impl Cell {
+    /// Words, at the left edge of their column.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { text: text.into(), style: Style::new(), side: CellAlignment::Left, gap: ' ' }
+    }
+
+    /// A number, or words about one, at the right edge of its column.
+    pub fn number(text: impl Into<String>) -> Self {
+        Self { side: CellAlignment::Right, ..Self::text(text) }
+    }
+
+    /// The same in a style.
+    #[must_use]
+    pub fn styled(self, style: Style) -> Self {
+        Self { style, ..self }
+    }
+
+    /// The same, wrapped at `gap` instead of at blanks; a wrapped line does not show it.
+    #[must_use]
+    pub fn wrapped_at(self, gap: char) -> Self {
+        Self { gap, ..self }
+    }
+
+    /// Characters of its longest word.
+    fn longest_word(&self) -> usize {
+        self.text.split(self.gap).map(|it| it.chars().count()).max().unwrap_or(0)
+    }
+
+    fn drawn(self) -> Drawn {
+        let mut cell = Drawn::new(self.text).set_alignment(self.side).set_delimiter(self.gap);
+        if let Some(Ansi::Ansi(color)) = self.style.get_fg_color() {
+            cell = cell.fg(hue(color));
+        }
+        let effects = self.style.get_effects();
+        if effects.contains(Effects::BOLD) {
+            cell = cell.add_attribute(Attribute::Bold);
+        }
+        if effects.contains(Effects::DIMMED) {
+            cell = cell.add_attribute(Attribute::Dim);
+        }
+        cell
+    }
+}
+
+/// The terminal's own colour of the same name; the library calls the plain ones dark.
+fn hue(color: AnsiColor) -> Color {
+    match color {
+        AnsiColor::Black => Color::Black,
+        AnsiColor::Red => Color::DarkRed,
+        AnsiColor::Green => Color::DarkGreen,
+        AnsiColor::Yellow => Color::DarkYellow,
+        AnsiColor::Blue => Color::DarkBlue,
+        AnsiColor::Magenta => Color::DarkMagenta,
+        AnsiColor::Cyan => Color::DarkCyan,
+        AnsiColor::White => Color::Grey,
+        AnsiColor::BrightBlack => Color::DarkGrey,
+        AnsiColor::BrightRed => Color::Red,
+        AnsiColor::BrightGreen => Color::Green,
+        AnsiColor::BrightYellow => Color::Yellow,
+        AnsiColor::BrightBlue => Color::Blue,
+        AnsiColor::BrightMagenta => Color::Magenta,
+        AnsiColor::BrightCyan => Color::Cyan,
+        AnsiColor::BrightWhite => Color::White,
+    }
+}
+
+/// A line below the header and nothing else: it must read well in a log, too.
+const LOOK: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// A table of more columns than this stands closer together where it does not fit otherwise.
+const FEW: usize = 8;
+
+/// A table under its header, at most `width` columns wide: the widest columns wrap, but never the first one, which names the row,
+/// unless it takes more than a third of the width. Words are broken only where they do not fit
+/// whole beside one another, the longest of them first. Lines have no trailing blanks; the last one
+/// ends in a line feed.
+pub fn table(header: Vec<Cell>, rows: Vec<Vec<Cell>>, width: usize) -> String {
+    let widest = |column: usize| {
+        let cells = rows.iter().chain([&header]).filter_map(|it| it.get(column));
+        cells.map(|it| it.text.chars().count()).max().unwrap_or(0)
+    };
+    let first = widest(0);
+    let natural: usize = (0..header.len()).map(|it| widest(it) + 2).sum();
+    let is_close = header.len() > FEW && natural > width + 2;
+    let longest = |column: usize| {
+        let cells = rows.iter().chain([&header]).filter_map(|it| it.get(column));
+        cells.map(Cell::longest_word).max().unwrap_or(0)
+    };
+    let padding = u16::from(!is_close);
+    let least = least_widths(
+        (0..header.len()).map(|it| longest(it) + usize::from(padding)).collect(),
+        width,
+    );
+    let mut grid = Grid::new();
+    grid.load_style(LOOK)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(u16::try_from(width).unwrap_or(u16::MAX))
+        .enforce_styling()
+        .set_header(header.into_iter().map(Cell::drawn));
+    for row in rows {
+        grid.add_row(row.into_iter().map(Cell::drawn));
+    }
+    for (column, least) in grid.column_iter_mut().zip(least) {
+        column.set_padding((0, padding));
+        if let Some(least) = least {
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
+        }
+    }
+    if let Some(column) = grid.column_mut(0).filter(|_| first * 3 <= width) {
+        column.set_constraint(ColumnConstraint::ContentWidth);
+    }
+    let mut text = String::new();
+    for line in grid.lines() {
+        text.push_str(&without_trailing_blanks(&line));
+        text.push('\n');
+    }
+    text
+}
+
+/// The width that each column needs for its longest word; none for the columns whose words are the
+/// longest, as many as it takes until the others fit `width`.
+fn least_widths(words: Vec<usize>, width: usize) -> Vec<Option<u16>> {
+    let mut least: Vec<_> = words.into_iter().map(Some).collect();
+    // A column and the gap before it take three at least, whatever is in it.
+    let sum = |all: &[Option<usize>]| all.iter().map(|it| it.map_or(3, |it| it + 1)).sum::<usize>();
+    while sum(&least) > width + 1 {
+        let Some(longest) = least.iter_mut().filter(|it| it.is_some()).max() else { break };
+        *longest = None;
+    }
+    least.into_iter().map(|it| it.and_then(|it| u16::try_from(it).ok())).collect()
+}
+
+/// Blanks at the end go, also those before a style's end.
+fn without_trailing_blanks(line: &str) -> String {
+    let mut kept = line.trim_end();
+    let mut styles = String::new();
+    while let Some(at) = kept.rfind('\u{1b}').filter(|at| {
+        let code = &kept[*at..];
+        code.ends_with('m') && code.matches(|c: char| c.is_alphabetic()).count() == 1
+    }) {
+        styles.insert_str(0, &kept[at..]);
+        kept = kept[..at].trim_end();
+    }
+    format!("{kept}{styles}")
+}
+
+#[cfg(test)]
+mod tests {
+    use anstream::adapter::strip_str;
+
+    use super::*;
+    use crate::render::style::{GOOD, QUIET};
+
+    #[test]
+    fn columns_line_up_and_the_widest_wraps() {
+        let header = ["POOL", "IDLE", "HEALTH"].map(|it| Cell::text(it).styled(QUIET)).into();
+        let rows = vec![
+            vec![Cell::text("default"), Cell::number("2"), Cell::text("ok").styled(GOOD)],
+            vec![Cell::text("é"), Cell::number("10"), Cell::text("below its minimum of runners")],
+        ];
+        let text = table(header, rows, 36);
+        assert!(text.contains('\u{1b}'));
+        insta::assert_snapshot!(strip_str(&text).to_string(), @r"
+        POOL     IDLE  HEALTH
+        ────────────────────────────────────
+        default     2  ok
+        é          10  below its minimum of
+                       runners
+        ");
+    }
+
+    #[test]
+    fn words_are_not_broken_while_they_fit() {
+        let header = ["RUNNER", "STATE", "FAULT"].map(Cell::text).into();
+        let row = |fault: &str| {
+            let state = Cell::text("pending_create/pending").wrapped_at('/');
+            vec![vec![Cell::text("web-a1b2c3"), state, Cell::text(fault)]]
+        };
+        let fault = "no machine of this size is left in the zone that was asked for";
+        insta::assert_snapshot!(table(header, row(fault), 40), @r"
+        RUNNER      STATE           FAULT
+        ────────────────────────────────────────
+        web-a1b2c3  pending_create  no machine
+                    pending         of this
+                                    size is
+                                    left in the
+                                    zone that
+                                    was asked
+                                    for
+        ");
+        // A word that is too long is the one that is broken.
+        let header = ["RUNNER", "STATE", "FAULT"].map(Cell::text).into();
+        let address = "https://cloud.example.com/zones/one";
+        insta::assert_snapshot!(table(header, row(address), 40), @r"
+        RUNNER      STATE           FAULT
+        ────────────────────────────────────────
+        web-a1b2c3  pending_create  https://clo
+                    pending         ud.example.
+                                    com/zones/o
+                                    ne
+        ");
+    }
+
+    #[test]
+    fn a_name_does_not_wrap_while_other_columns_can() {
+        let row = vec![Cell::text("web-nightly"), Cell::text("below its minimum of runners")];
+        let text = table(vec![Cell::text("POOL"), Cell::text("HEALTH")], vec![row], 36);
+        assert!(text.contains("\nweb-nightly  below its"), "{text}");
+    }
+}

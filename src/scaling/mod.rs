@@ -1,0 +1,53 @@
+//! Which job waits for which pool, and how many runners a pool needs (DESIGN §5).
+//!
+//! Decides, from what GARM shows and from what is remembered, two things of a pool and nothing
+//! else: the level (`min_idle_runners`) and which runners may go. Never talks to GARM, never reads
+//! a clock: `now` is an argument, on GARM's clock, and the memory is a value.
+//!
+//! A [`Picture`] is the fleet, indexed; events change it row by row. [`route`] gives the waiting
+//! jobs of one entity to its pools, [`decide`] looks at one pool, [`turn`] does both for an entity
+//! and asks only about the pools for which something has changed. [`glance`] does without memory.
+
+mod assignment;
+mod changes;
+pub mod circuit_breaker;
+pub mod deadline;
+pub mod decide;
+pub mod decision;
+pub mod entity_index;
+pub mod evaluate;
+pub mod fleet_index;
+mod forecast;
+pub mod handout;
+mod job_starts;
+mod level;
+pub mod one_shot;
+mod passed;
+pub mod pool_index;
+pub mod pressure;
+pub mod queue;
+pub mod route;
+pub mod runner_counts;
+mod runner_state;
+mod runner_states;
+mod share;
+pub mod state;
+mod stuck_jobs;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use deadline::Moment;
+pub use decide::{Observation, decide};
+pub use decision::{Decision, Direction, Freeze, Inputs, Reason, Rules};
+pub use entity_index::{Policies, Site};
+pub use evaluate::{Turn, turn, turn_all};
+pub use fleet_index::{Change, Picture};
+pub use forecast::foresee;
+pub use one_shot::{Glance, Managed, floor, glance};
+pub use pool_index::Stock;
+pub use route::{Around, Routing, Tally, route};
+pub use runner_counts::{Census, Class, classify};
+pub use runner_states::States;
+pub use state::{Memory, PoolMemory, SiteMemory};

@@ -1,0 +1,304 @@
+//! One look at a fleet, without memory: what `plan` and `status` need of scaling.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::deadline::Moment;
+use super::entity_index::{Policies, Rows, Site};
+use super::pool_index::Stock;
+use super::route::{Around, route};
+use super::state::{Memory, SiteMemory};
+use crate::domain::desired::ScalePolicy;
+use crate::domain::entity::EntityKey;
+use crate::domain::fleet::Fleet;
+use crate::domain::name::PoolId;
+use crate::domain::pool::Pool;
+
+/// A pool that is ours, and how it scales.
+#[derive(Debug, Clone, Copy)]
+pub struct Managed<'a> {
+    /// The pool as it stands in GARM.
+    pub pool: &'a Pool,
+    /// Its policy from the manifest.
+    pub policy: &'a ScalePolicy,
+}
+
+/// What a pool looks like at one moment. All counts are of runners, but `queue_depth`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glance {
+    /// Which pool.
+    pub pool: PoolId,
+    /// Running a job.
+    pub active: u32,
+    /// Waiting for one.
+    pub idle: u32,
+    /// Idle by their rows, and passed over by younger ones.
+    pub suspect: u32,
+    /// On their way to idle.
+    pub booting: u32,
+    /// Failed or hung.
+    pub failed: u32,
+    /// On their way out, those included whose job is over.
+    pub leaving: u32,
+    /// Since when the first of those is leaving, as far as their rows tell.
+    pub leaving_since: Option<Timestamp>,
+    /// All of them.
+    pub live: u32,
+    /// Jobs that wait for this pool.
+    pub queue_depth: u32,
+    /// How long the oldest of them has waited.
+    pub oldest_wait: Option<Duration>,
+    /// The level below which the pool must not be: DESIGN §5, `floor`.
+    pub floor: u32,
+}
+
+/// Looks at each of `managed`, in the order given, as the fleet was at `fleet.observed_at`. Jobs
+/// are given out afresh: nothing is remembered.
+pub fn glance(fleet: &Fleet, managed: &[Managed<'_>]) -> Vec<Glance> {
+    let policies: Policies =
+        managed.iter().map(|it| (it.pool.id.clone(), it.policy.clone())).collect();
+    let now = fleet.observed_at;
+    let rows = Rows::by_entity(&fleet.pools, &fleet.runners, &fleet.jobs);
+    let read = |(entity, rows): (&EntityKey, &Rows<'_>)| {
+        (entity.clone(), Site::read(rows, &policies, None, now))
+    };
+    let mut sites: BTreeMap<EntityKey, Site> =
+        rows.iter().map(|(entity, rows)| read((entity, rows))).collect();
+    let mut memory = Memory::new();
+    let mut seen = HashMap::new();
+    glance_at(&mut sites, &mut memory, &mut seen, fleet);
+    if memory.values().any(SiteMemory::shares_jobs) {
+        glance_at(&mut sites, &mut memory, &mut seen, fleet);
+    }
+    let of = |it: &Managed<'_>| seen.get(&it.pool.id).cloned().unwrap_or_else(|| absent(*it));
+    managed.iter().map(of).collect()
+}
+
+/// Looks at every pool that is ours. What one entity takes of the jobs that wait for several, those
+/// before it see when they are looked at again.
+fn glance_at(
+    sites: &mut BTreeMap<EntityKey, Site>,
+    memory: &mut Memory,
+    seen: &mut HashMap<PoolId, Glance>,
+    fleet: &Fleet,
+) {
+    for (entity, site) in sites {
+        let before = memory.remove(entity).unwrap_or_default();
+        let around = Around { backoff: fleet.controller.backoff, others: memory };
+        let (routing, after) = route(site, before, around, fleet.observed_at);
+        memory.insert(entity.clone(), after);
+        let moment = Moment::new(fleet.observed_at);
+        for (place, stock) in site.stocks.iter().enumerate() {
+            if let Some(policy) = &stock.policy {
+                let jobs = routing.jobs(place);
+                let oldest_wait = jobs.first().map(|it| moment.age(*it));
+                let glance = look(stock, policy, (jobs.len(), oldest_wait));
+                seen.insert(stock.id().clone(), glance);
+            }
+        }
+    }
+}
+
+fn look(stock: &Stock, policy: &ScalePolicy, jobs: (usize, Option<Duration>)) -> Glance {
+    let census = &stock.census;
+    let queue_depth = u32::try_from(jobs.0).unwrap_or(u32::MAX);
+    Glance {
+        pool: stock.id().clone(),
+        active: census.active,
+        idle: census.idle,
+        suspect: census.suspect,
+        booting: census.booting,
+        failed: census.failed,
+        leaving: census.leaving + census.ended,
+        leaving_since: census.leaving_since,
+        live: census.live,
+        queue_depth,
+        oldest_wait: jobs.1,
+        floor: floor(policy, census.active, queue_depth.min(census.idle)),
+    }
+}
+
+/// A pool that the fleet does not hold.
+fn absent(it: Managed<'_>) -> Glance {
+    look(&Stock::new(it.pool, Some(it.policy)), it.policy, (0, None))
+}
+
+/// The level below which a pool must not be: the runners to be kept idle, or as many as are
+/// missing from `min_runners` when the `active` ones and those about to pick up a job (`covered`)
+/// are counted in, whichever is more.
+pub fn floor(policy: &ScalePolicy, active: u32, covered: u32) -> u32 {
+    policy.min_idle_runners.max(policy.min_runners.saturating_sub(active + covered))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::job::JobStatus;
+    use crate::domain::name::RunnerName;
+    use crate::domain::runner::Runner;
+    use crate::scaling::testing::{at, entity, fleet, job, policy, pool, runner, secs};
+
+    fn nothing(pool: &str) -> Glance {
+        Glance {
+            pool: PoolId::new(pool),
+            active: 0,
+            idle: 0,
+            suspect: 0,
+            booting: 0,
+            failed: 0,
+            leaving: 0,
+            leaving_since: None,
+            live: 0,
+            queue_depth: 0,
+            oldest_wait: None,
+            floor: 2,
+        }
+    }
+
+    /// The depth of each pool's queue, under the specification's policy for each.
+    fn depths(fleet: &Fleet) -> Vec<(String, u32)> {
+        let policy = policy();
+        let managed: Vec<_> =
+            fleet.pools.iter().map(|pool| Managed { pool, policy: &policy }).collect();
+        let depth = |it: Glance| (it.pool.to_string(), it.queue_depth);
+        glance(fleet, &managed).into_iter().map(depth).collect()
+    }
+
+    fn expect(fleet: &Fleet, expected: &[(&str, u32)]) {
+        let expected: Vec<_> = expected.iter().map(|it| (it.0.to_owned(), it.1)).collect();
+        assert_eq!(depths(fleet), expected);
+    }
+
+    #[test]
+    fn a_pool_without_runners_and_jobs_has_its_floor_and_nothing_else() {
+        let fleet = fleet(0, vec![pool("a", &["x"])], vec![], vec![]);
+        let managed = Managed { pool: &fleet.pools[0], policy: &policy() };
+        assert_eq!(glance(&fleet, &[managed]), [nothing("a")]);
+    }
+
+    #[test]
+    fn a_pool_that_the_fleet_does_not_hold_is_seen_as_empty() {
+        let gone = pool("gone", &["x"]);
+        let managed = Managed { pool: &gone, policy: &policy() };
+        assert_eq!(glance(&fleet(0, vec![], vec![], vec![]), &[managed]), [nothing("gone")]);
+    }
+
+    #[test]
+    fn every_runner_is_one_thing_and_jobs_about_to_be_picked_up_lower_the_floor() {
+        let runners = [
+            ("a1", "running/active", 0),
+            ("i1", "running/idle", 0),
+            ("i2", "running/idle", 0),
+            ("b1", "pending_create/pending", 0),
+            ("b2", "running/installing", -599),
+            ("e1", "error/pending", -74),
+            ("f1", "running/failed", 0),
+            ("f2", "error/pending", -75),
+            ("f3", "running/pending", -600),
+            ("l1", "pending_delete/idle", 0),
+            ("l2", "deleting/terminated", 0),
+            ("t1", "running/terminated", 0),
+        ];
+        let runners = runners.map(|(name, state, since)| {
+            // GARM has written the row of a create that it tries again a moment ago.
+            Runner { updated_at: at(since.max(-9)), ..runner("a", name, state, since) }
+        });
+        let fleet = fleet(0, vec![pool("a", &["x"])], runners.to_vec(), vec![job(1, &["X"], -40)]);
+        let policy = ScalePolicy { min_runners: 4, ..policy() };
+        let seen = glance(&fleet, &[Managed { pool: &fleet.pools[0], policy: &policy }]);
+        let expected = Glance {
+            active: 1,
+            idle: 2,
+            booting: 3,
+            failed: 3,
+            leaving: 3,
+            leaving_since: Some(at(0)),
+            live: 12,
+            queue_depth: 1,
+            oldest_wait: Some(secs(40)),
+            floor: 2,
+            ..nothing("a")
+        };
+        assert_eq!(seen, [expected]);
+    }
+
+    #[test]
+    fn glances_come_in_the_order_asked_for() {
+        let pools = vec![pool("b", &["x"]), pool("a", &["x"]), pool("c", &["x"])];
+        let names: Vec<_> = depths(&fleet(0, pools, vec![], vec![]));
+        assert_eq!(names, [("b".into(), 0), ("a".into(), 0), ("c".into(), 0)]);
+    }
+
+    #[test]
+    fn a_job_goes_to_a_pool_with_a_runner_before_one_with_room() {
+        let pools = vec![pool("a", &["x"]), pool("b", &["x"])];
+        let runners = vec![runner("b", "b1", "running/idle", 0)];
+        let jobs = vec![job(1, &["x"], 0), job(2, &["x"], 0)];
+        expect(&fleet(0, pools, runners, jobs), &[("a", 1), ("b", 1)]);
+    }
+
+    #[test]
+    fn a_pool_of_higher_priority_is_filled_first() {
+        let (a, mut b) = (pool("a", &["x"]), pool("b", &["x"]));
+        b.spec.priority = 1;
+        b.spec.max_runners = 2;
+        let jobs = vec![job(1, &["x"], 0), job(2, &["x"], 0), job(3, &["x"], 0)];
+        expect(&fleet(0, vec![a, b], vec![], jobs), &[("a", 1), ("b", 2)]);
+    }
+
+    #[test]
+    fn a_job_that_finds_room_nowhere_waits_for_the_first_pool_that_fits() {
+        let (mut a, mut b) = (pool("a", &["x"]), pool("b", &["x", "y"]));
+        a.spec.max_runners = 1;
+        b.spec.max_runners = 1;
+        let jobs = (1..=4).map(|it| job(it, &["x"], 0)).chain([job(5, &["y"], 0)]).collect();
+        expect(&fleet(0, vec![a, b], vec![], jobs), &[("a", 3), ("b", 2)]);
+    }
+
+    #[test]
+    fn a_pool_of_another_owner_takes_its_share_and_is_not_shown() {
+        let pools = vec![pool("a", &["x"]), pool("b", &["x"])];
+        let runners = vec![runner("b", "b1", "running/idle", 0)];
+        let fleet = fleet(0, pools, runners, vec![job(1, &["x"], 0)]);
+        let policy = policy();
+        let seen = glance(&fleet, &[Managed { pool: &fleet.pools[0], policy: &policy }]);
+        assert_eq!(seen, [nothing("a")]);
+    }
+
+    #[test]
+    fn disabled_pools_other_entities_and_missing_labels_get_no_job() {
+        let (mut off, mut far) = (pool("off", &["x"]), pool("far", &["x"]));
+        off.spec.enabled = false;
+        far.entity = entity("other");
+        let pools = vec![off, far, pool("near", &["y"])];
+        let jobs = vec![job(1, &["x"], 0)];
+        expect(&fleet(0, pools, vec![], jobs), &[("off", 0), ("far", 0), ("near", 0)]);
+    }
+
+    #[test]
+    fn a_job_counts_until_the_row_of_a_runner_says_that_it_has_it() {
+        let pools = || vec![pool("a", &["x"])];
+        let begun = |runner: Option<&str>, since: i64| {
+            let mut job = job(1, &["x"], -60);
+            job.status = JobStatus::InProgress;
+            job.runner = runner.map(RunnerName::new);
+            job.updated_at = at(since);
+            vec![job]
+        };
+        let mut carrier = runner("a", "a1", "running/active", -60);
+        carrier.job = Some(1_001);
+        expect(&fleet(0, pools(), vec![], begun(None, -4)), &[("a", 1)]);
+        expect(&fleet(0, pools(), vec![], begun(None, -5)), &[("a", 0)]);
+        expect(&fleet(0, pools(), vec![], begun(Some("a1"), -1)), &[("a", 0)]);
+        expect(&fleet(0, pools(), vec![carrier.clone()], begun(None, -1)), &[("a", 0)]);
+        expect(&fleet(0, pools(), vec![carrier], vec![job(1, &["x"], -60)]), &[("a", 0)]);
+    }
+
+    #[test]
+    fn a_stale_job_is_not_counted() {
+        let jobs = vec![job(1, &["x"], -86_400), job(2, &["x"], -86_399)];
+        expect(&fleet(0, vec![pool("a", &["x"])], vec![], jobs), &[("a", 1)]);
+    }
+}

@@ -1,0 +1,211 @@
+//! One runner, as little of it as scaling needs, and since when it is idle.
+
+use jiff::Timestamp;
+
+use super::deadline::{Moment, later};
+use super::queue::PICK_UP;
+use crate::domain::name::RunnerName;
+use crate::domain::runner::{Runner, RunnerStatus, Status};
+
+/// One runner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unit {
+    pub(super) name: RunnerName,
+    pub(super) status: Status,
+    pub(super) runner_status: RunnerStatus,
+    pub(super) created_at: Timestamp,
+    /// When GARM last wrote the row.
+    pub(super) written_at: Timestamp,
+    /// `workflow_job_id` of the job that it carries.
+    pub(super) job: Option<i64>,
+    /// Set while it is idle.
+    pub(super) idle: Option<Idle>,
+    /// Set while it is idle and has been passed over: when the job started that a younger runner
+    /// took.
+    pub(super) passed_over: Option<Timestamp>,
+    /// Set from the moment at which it has a job.
+    pub(super) work: Option<Work>,
+    /// Since when its job is over or its deletion is under way, as far as is known: GARM writes
+    /// the row anew at each attempt to delete the VM.
+    pub(super) leaving_since: Option<Timestamp>,
+}
+
+/// How a runner came to its job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Work {
+    /// When it was picked up, by the runner's row.
+    pub(super) began: Timestamp,
+    /// Since when the runner had been idle; its creation where that was not seen, which is earlier.
+    pub(super) idle_since: Timestamp,
+    /// The runner was suspect by then: it is not, and neither may the others be.
+    pub(super) was_suspect: bool,
+}
+
+/// Since when a runner is idle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Idle {
+    /// Never ahead of the time at which it was seen.
+    pub(super) since: Timestamp,
+    pub(super) source: Source,
+}
+
+/// What tells since when a runner is idle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Source {
+    /// The runner was seen to become idle, or its row has not been written since, or its history
+    /// was read.
+    Known,
+    /// First seen idle, with a heartbeat that writes the row again and again: it has been idle for
+    /// longer. Its history, which only a single read has, would tell (GARM.md §e).
+    Row,
+}
+
+impl Unit {
+    /// The runner as it is at `now`, after it was `previous`.
+    pub(super) fn seen(runner: &Runner, previous: Option<&Self>, now: Timestamp) -> Self {
+        let previous = previous.filter(|it| it.created_at == runner.created_at);
+        Self {
+            name: runner.name.clone(),
+            status: runner.status.clone(),
+            runner_status: runner.runner_status.clone(),
+            created_at: runner.created_at,
+            written_at: runner.updated_at,
+            job: runner.job,
+            idle: runner.is_idle().then(|| idle(runner, previous, now)),
+            passed_over: previous.and_then(|it| it.passed_over).filter(|_| runner.is_idle()),
+            work: work(runner, previous, now),
+            leaving_since: is_leaving(runner).then(|| {
+                let known = previous.and_then(|it| it.leaving_since);
+                known.unwrap_or(runner.updated_at).min(now)
+            }),
+        }
+    }
+
+    /// Whether it is idle, and younger runners take the jobs that wait beside it.
+    pub(super) fn is_suspect(&self, moment: &mut Moment) -> bool {
+        // Its own job may have been told of a moment after the other one's.
+        self.passed_over.is_some_and(|it| moment.passed(it, PICK_UP))
+    }
+
+    /// Whether it is or was idle: its provider works. Who has a job, or had one, was idle before,
+    /// seen or not.
+    pub(super) fn has_arrived(&self) -> bool {
+        let has_worked =
+            matches!(self.runner_status, RunnerStatus::Active | RunnerStatus::Terminated);
+        self.idle.is_some() || has_worked
+    }
+
+    /// Since when it is idle, or the end of time if it is not.
+    pub(super) fn idle_since(&self) -> Timestamp {
+        self.idle.map_or(Timestamp::MAX, |it| it.since)
+    }
+}
+
+fn work(runner: &Runner, previous: Option<&Unit>, now: Timestamp) -> Option<Work> {
+    let known = previous.and_then(|it| it.work);
+    if let (Some(known), RunnerStatus::Active | RunnerStatus::Terminated) =
+        (known, &runner.runner_status)
+    {
+        return Some(Work { began: known.began.min(now), ..known });
+    }
+    if runner.runner_status != RunnerStatus::Active {
+        return None;
+    }
+    let began = runner.updated_at.min(now);
+    let idle = previous.and_then(|it| it.idle).map(|it| it.since);
+    let was_suspect =
+        previous.and_then(|it| it.passed_over).is_some_and(|it| later(it, PICK_UP) <= began);
+    Some(Work { began, idle_since: idle.unwrap_or(runner.created_at), was_suspect })
+}
+
+/// Its job is over, or its deletion is under way.
+fn is_leaving(runner: &Runner) -> bool {
+    runner.status.is_leaving() || runner.runner_status == RunnerStatus::Terminated
+}
+
+/// Since when an idle runner is idle:
+///
+/// | before | row | since |
+/// |---|---|---|
+/// | not seen | no heartbeat | last write |
+/// | not seen | heartbeat, with history | last message |
+/// | not seen | heartbeat, without history | last write, and the history would tell more |
+/// | not idle | any | last write: that was the change |
+/// | idle | any | as before; but a history tells what the row could not |
+fn idle(runner: &Runner, previous: Option<&Unit>, now: Timestamp) -> Idle {
+    let told = runner.messages.iter().map(|it| it.at).max();
+    let known = |since: Timestamp| Idle { since: since.min(now), source: Source::Known };
+    match (previous.map(|it| it.idle), told) {
+        (Some(Some(Idle { source: Source::Row, .. })), Some(at)) => known(at),
+        (Some(Some(before)), _) => Idle { since: before.since.min(now), ..before },
+        (Some(None), _) => known(runner.updated_at),
+        (None, _) if runner.heartbeat.is_none() => known(runner.updated_at),
+        (None, Some(at)) => known(at),
+        (None, None) => Idle { since: runner.updated_at.min(now), source: Source::Row },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::runner::StatusMessage;
+    use crate::scaling::testing::{at, runner};
+
+    fn since(runner: &Runner, previous: Option<&Unit>, now: i64) -> (Timestamp, Source) {
+        let idle = Unit::seen(runner, previous, at(now)).idle.unwrap();
+        (idle.since, idle.source)
+    }
+
+    fn beating(since: i64) -> Runner {
+        let row = runner("a", "a1", "running/idle", since);
+        Runner { heartbeat: Some(at(since)), created_at: at(0), ..row }
+    }
+
+    fn told(since: i64) -> Runner {
+        let message = |second| StatusMessage {
+            at: at(second),
+            text: "runner successfully installed".into(),
+            level: "info".into(),
+        };
+        let messages = vec![message(since), message(since - 9)];
+        Runner { messages, ..beating(90) }
+    }
+
+    #[test]
+    fn at_first_sight_the_last_write_tells_and_lies_never_ahead() {
+        let row = runner("a", "a1", "running/idle", 50);
+        assert_eq!(since(&row, None, 100), (at(50), Source::Known));
+        assert_eq!(since(&row, None, 40), (at(40), Source::Known));
+    }
+
+    #[test]
+    fn with_a_heartbeat_only_the_history_tells() {
+        assert_eq!(since(&beating(90), None, 100), (at(90), Source::Row));
+        assert_eq!(since(&told(20), None, 100), (at(20), Source::Known));
+        let before = Unit::seen(&beating(80), None, at(80));
+        assert_eq!(since(&beating(90), Some(&before), 100), (at(80), Source::Row));
+        assert_eq!(since(&told(20), Some(&before), 100), (at(20), Source::Known));
+    }
+
+    #[test]
+    fn a_change_that_was_seen_counts_from_its_write_and_later_writes_do_not() {
+        let mut row = runner("a", "a1", "running/installing", 0);
+        let booting = Unit::seen(&row, None, at(10));
+        row.runner_status = RunnerStatus::Idle;
+        row.updated_at = at(12);
+        row.heartbeat = Some(at(12));
+        let idle = Unit::seen(&row, Some(&booting), at(13));
+        assert_eq!(idle.idle, Some(Idle { since: at(12), source: Source::Known }));
+        row.updated_at = at(60);
+        assert_eq!(since(&row, Some(&idle), 61), (at(12), Source::Known));
+        row.created_at = at(55);
+        assert_eq!(since(&row, Some(&idle), 61).0, at(60), "another runner of that name");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_takes_the_idle_time_with_it() {
+        let row = runner("a", "a1", "running/idle", 50);
+        let idle = Unit::seen(&row, None, at(100));
+        assert_eq!(since(&row, Some(&idle), 20), (at(20), Source::Known));
+    }
+}

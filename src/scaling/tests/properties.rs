@@ -1,0 +1,307 @@
+//! What holds for every sight and every run of changes. More cases by `PROPTEST_CASES`.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use super::some::{Next, Sight, some_policy, some_run, some_sight};
+use crate::domain::desired::ScalePolicy;
+use crate::domain::fleet::Fleet;
+use crate::domain::name::PoolId;
+use crate::scaling::circuit_breaker::Probe;
+use crate::scaling::testing::{at, fleet, job, pool, runner, secs};
+use crate::scaling::{
+    Class, Decision, Memory, Moment, Picture, Policies, SiteMemory, classify, turn_all,
+};
+
+fn picture(sight: &Sight) -> Picture {
+    Picture::new(sight.fleet.clone(), sight.policies.clone())
+}
+
+/// Takes a turn; the decisions in force, by pool.
+fn turn(picture: &mut Picture, memory: Memory, now: Timestamp) -> (Vec<Arc<Decision>>, Memory) {
+    let (_, memory) = turn_all(picture, memory, now);
+    let mut all: Vec<_> = memory.values().flat_map(SiteMemory::decisions).cloned().collect();
+    all.sort_by(|a, b| a.pool.cmp(&b.pool));
+    (all, memory)
+}
+
+fn first_look(sight: &Sight) -> Vec<Arc<Decision>> {
+    turn(&mut picture(sight), Memory::new(), at(0)).0
+}
+
+/// Decisions without the time at which they were made, and until which they hold.
+fn timeless(decisions: &[Arc<Decision>]) -> Vec<Decision> {
+    let timeless = |it: &Arc<Decision>| Decision { at: at(0), until: None, ..Decision::clone(it) };
+    decisions.iter().map(timeless).collect()
+}
+
+/// Lets a run of changes pass, event by event, with a turn after each; ends at the time returned.
+fn pass(
+    sight: &mut Sight,
+    picture: &mut Picture,
+    mut memory: Memory,
+    run: &[Next],
+) -> (Memory, Timestamp) {
+    let mut second = 0;
+    for next in run {
+        second += next.after;
+        for change in sight.change(next, at(second)) {
+            picture.apply(change, at(second));
+        }
+        memory = turn(picture, memory, at(second)).1;
+    }
+    (memory, at(second))
+}
+
+fn shuffled(sight: &Sight, by: usize) -> Sight {
+    fn turn<T>(rows: &mut [T], by: usize) {
+        rows.reverse();
+        if !rows.is_empty() {
+            rows.rotate_left(by % rows.len());
+        }
+    }
+    let mut sight = sight.clone();
+    turn(&mut sight.fleet.pools, by);
+    turn(&mut sight.fleet.runners, by);
+    turn(&mut sight.fleet.jobs, by);
+    sight
+}
+
+/// How many runners GARM creates at this level before anything else happens.
+fn created(decision: &Decision, level: u32) -> u32 {
+    let (census, garm_max) = (&decision.inputs.census, decision.inputs.garm_max);
+    level.saturating_sub(census.garm_idle).min(garm_max.saturating_sub(census.live))
+}
+
+proptest! {
+    #[test]
+    fn nothing_ever_goes_beyond_the_smaller_max_runners(sight in some_sight()) {
+        for it in first_look(&sight) {
+            let max = it.inputs.policy.max_runners.min(it.inputs.garm_max);
+            prop_assert!(it.level <= max, "{it:#?}");
+            prop_assert!(it.resting_level <= it.level, "{it:#?}");
+            let beyond = max.max(it.inputs.census.live);
+            prop_assert!(it.inputs.census.live + created(&it, it.level) <= beyond, "{it:#?}");
+        }
+    }
+
+    #[test]
+    fn who_is_busy_or_elsewhere_is_never_let_go_or_removed(sight in some_sight()) {
+        for it in first_look(&sight) {
+            let grace = sight.policy(&it.pool).boot_grace;
+            for name in it.retire.iter().chain(&it.reserve).chain(&it.remove) {
+                let row = sight.runner(name);
+                prop_assert_eq!(row.pool.as_ref(), Some(&it.pool));
+                prop_assert!(!row.is_busy(), "{row:#?}");
+            }
+            for name in it.retire.iter().chain(&it.reserve) {
+                let row = sight.runner(name);
+                prop_assert!(row.is_idle() && row.job.is_none(), "{row:#?}");
+            }
+            for name in &it.remove {
+                let class = classify(sight.runner(name), grace, &mut Moment::new(at(0)));
+                prop_assert_eq!(class, Class::Failed);
+            }
+            for name in &it.dismiss {
+                let row = sight.runner(name);
+                prop_assert!(row.is_idle() && row.job.is_none(), "{row:#?}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_pools_of_ours_that_scale_are_decided_about(sight in some_sight()) {
+        for it in first_look(&sight) {
+            let pool = sight.fleet.pool(&it.pool).unwrap();
+            prop_assert!(pool.spec.enabled && sight.policies.contains_key(&it.pool));
+        }
+    }
+
+    #[test]
+    fn letting_go_leaves_min_runners_and_the_floor(sight in some_sight()) {
+        for it in first_look(&sight) {
+            let (census, rules) = (&it.inputs.census, &it.rules);
+            let retired = u32::try_from(it.retire.len()).unwrap();
+            let up = census.active + census.idle;
+            prop_assert!(up - retired >= it.inputs.policy.min_runners.min(up), "{it:#?}");
+            let bound = (rules.floor + rules.covered).min(census.idle);
+            prop_assert!(retired == 0 || census.idle - retired >= bound, "{it:#?}");
+            let all = retired + u32::try_from(it.reserve.len()).unwrap();
+            prop_assert!(all <= rules.surplus, "{it:#?}");
+            prop_assert!(retired == 0 || it.level <= census.garm_idle, "GARM rebuilds: {it:#?}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_rows_changes_nothing(sight in some_sight(), by in 0..9_usize) {
+        prop_assert_eq!(first_look(&sight), first_look(&shuffled(&sight, by)));
+    }
+
+    #[test]
+    fn a_level_that_is_applied_is_decided_again(sight in some_sight()) {
+        let mut picture = picture(&sight);
+        let (before, memory) = turn(&mut picture, Memory::new(), at(0));
+        let mut applied = sight.fleet.clone();
+        for it in &before {
+            let pool = applied.pools.iter_mut().find(|row| row.id == it.pool).unwrap();
+            pool.spec.min_idle_runners = it.level;
+        }
+        picture.read(applied);
+        let (after, _) = turn(&mut picture, memory, at(0));
+        let what = |it: &Arc<Decision>| (it.level, it.resting_level, it.retire.clone(), it.reason);
+        let before: Vec<_> = before.iter().map(what).collect();
+        prop_assert_eq!(before, after.iter().map(what).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_kept_decision_is_what_a_fresh_one_would_be(sight in some_sight(), run in some_run(24, 40)) {
+        let (mut sight, mut memory) = (sight, Memory::new());
+        let mut picture = picture(&sight);
+        let mut second = 0;
+        for next in &run {
+            second += next.after;
+            for change in sight.change(next, at(second)) {
+                picture.apply(change, at(second));
+            }
+            let mut forgetful = memory.clone();
+            forgetful.values_mut().for_each(|it| it.last = None);
+            let (fresh, _) = turn(&mut picture.clone(), forgetful, at(second));
+            let (kept, after) = turn(&mut picture, memory, at(second));
+            memory = after;
+            prop_assert_eq!(timeless(&kept), timeless(&fresh));
+        }
+    }
+
+    #[test]
+    fn reading_everything_again_changes_nothing(sight in some_sight(), run in some_run(40, 40)) {
+        let mut sight = sight;
+        let mut picture = picture(&sight);
+        let (memory, now) = pass(&mut sight, &mut picture, Memory::new(), &run);
+        let (before, memory) = turn(&mut picture, memory, now);
+        sight.fleet.observed_at = now;
+        picture.read(sight.fleet);
+        prop_assert_eq!(timeless(&before), timeless(&turn(&mut picture, memory, now).0));
+    }
+
+    #[test]
+    fn changes_one_by_one_come_to_what_a_first_reading_shows(
+        sight in some_sight(),
+        run in some_run(40, 1),
+    ) {
+        // Within a minute nothing is stuck, failed or forgotten: those need a memory.
+        let empty = Fleet { runners: Vec::new(), jobs: Vec::new(), ..sight.fleet.clone() };
+        let mut sight = Sight { fleet: empty, ..sight };
+        let mut heard = picture(&sight);
+        let (_, now) = pass(&mut sight, &mut heard, Memory::new(), &run);
+        // Since when a busy runner had been idle before is known to the one that heard of it.
+        let stocks = heard.sites().values().flat_map(|it| &it.stocks);
+        let mut units = stocks.flat_map(|it| &it.units);
+        prop_assume!(units.all(|it| it.passed_over.is_none()));
+        sight.fleet.observed_at = now;
+        let read = turn(&mut picture(&sight), Memory::new(), now).0;
+        // Since when a runner is leaving its row does not tell at first sight.
+        let at_first_sight = |decisions: &[Arc<Decision>]| -> Vec<Decision> {
+            let mut decisions: Vec<_> = decisions.iter().map(|it| it.as_ref().clone()).collect();
+            decisions.iter_mut().for_each(|it| it.inputs.census.leaving_since = None);
+            decisions
+        };
+        let heard = turn(&mut heard, Memory::new(), now).0;
+        prop_assert_eq!(at_first_sight(&heard), at_first_sight(&read));
+    }
+
+    #[test]
+    fn events_twice_or_late_change_nothing(sight in some_sight(), run in some_run(30, 20)) {
+        let mut sight = sight;
+        let mut picture = picture(&sight);
+        let (mut heard, mut second) = (Vec::new(), 0);
+        for next in &run {
+            second += next.after + 1;
+            for change in sight.change(next, at(second)) {
+                picture.apply(change.clone(), at(second));
+                heard.push(change);
+            }
+        }
+        let before = turn(&mut picture.clone(), Memory::new(), at(second)).0;
+        for change in heard.into_iter().rev() {
+            picture.apply(change, at(second));
+        }
+        let after = turn(&mut picture, Memory::new(), at(second)).0;
+        prop_assert_eq!(timeless(&before), timeless(&after));
+    }
+
+    #[test]
+    fn an_open_circuit_lets_garm_create_one_runner_for_each_probe(
+        sight in some_sight(),
+        failed in 3..6_usize,
+        waits in prop::collection::vec(1..400_i64, 1..20),
+    ) {
+        let mut sight = sight;
+        let mut picture = picture(&sight);
+        let (_, mut memory) = turn(&mut picture, Memory::new(), at(0));
+        let home = sight.fleet.pools[0].id.clone();
+        for number in 0..failed {
+            let name = format!("f{number}");
+            sight.fleet.runners.push(runner(home.as_str(), &name, "running/failed", 1));
+        }
+        sight.fleet.observed_at = at(1);
+        picture.read(sight.fleet.clone());
+        let mut second = 1;
+        for wait in waits {
+            let (decisions, after) = turn(&mut picture, memory, at(second));
+            memory = after;
+            for it in decisions.iter().filter(|it| it.rules.circuit.open.is_some()) {
+                let probes = u32::from(it.rules.circuit.probe == Probe::Now);
+                prop_assert!(created(it, it.level) <= probes, "{it:#?}");
+                prop_assert_eq!(created(it, it.resting_level), 0);
+            }
+            second += wait;
+        }
+        let is_decided = sight.policies.contains_key(&home) && sight.fleet.pools[0].spec.enabled;
+        let is_open = memory.values().flat_map(SiteMemory::decisions).any(|it| {
+            it.pool == home && it.rules.circuit.open.is_some()
+        });
+        prop_assert_eq!(is_decided, is_open);
+    }
+
+    /// One pool, whatever the one watcher has seen of its queue before. Whoever remembers pressure
+    /// serves the tail of its burst at once, and whoever does not after `max_queue_wait`; with
+    /// `off` the text itself depends on the past.
+    #[test]
+    fn two_watchers_of_one_sight_come_to_agree(
+        policy in some_policy(),
+        queues in prop::collection::vec((0..12_i64, 1..50_i64), 0..8),
+        states in prop::collection::vec(prop::sample::select(vec!["running/idle", "running/active"]), 0..8),
+        jobs in 0..12_i64,
+    ) {
+        let wait = Some(policy.max_queue_wait.unwrap_or(secs(120)));
+        let policy = ScalePolicy { max_queue_wait: wait, ..policy };
+        let policies = Policies::from([(PoolId::new("a"), policy)]);
+        let rows = |now, jobs: i64, first: i64| {
+            let runner = |(n, state): (usize, &&str)| runner("a", &format!("r{n}"), state, -90);
+            let runners = states.iter().enumerate().map(runner).collect();
+            let jobs = (first..first + jobs).map(|id| job(id, &["x"], now)).collect();
+            fleet(now, vec![pool("a", &["x"])], runners, jobs)
+        };
+        let (mut old, mut memory) = (Picture::new(rows(0, 0, 0), policies.clone()), Memory::new());
+        let (mut second, mut first) = (0, 100);
+        for (count, wait) in queues {
+            old.read(rows(second, count, first));
+            memory = turn(&mut old, memory, at(second)).1;
+            second += wait;
+            first += count;
+        }
+        let last = rows(second, jobs, 1);
+        old.read(last.clone());
+        let (mut new, mut fresh) = (Picture::new(last, policies), Memory::new());
+        let mut levels = (Vec::new(), Vec::new());
+        for wait in [0, 10, 30, 30, 60, 120, 300, 600] {
+            second += wait;
+            (levels.0, memory) = turn(&mut old, memory, at(second));
+            (levels.1, fresh) = turn(&mut new, fresh, at(second));
+        }
+        let what = |it: &Vec<Arc<Decision>>| (it[0].level, it[0].resting_level, it[0].retire.clone());
+        prop_assert_eq!(what(&levels.0), what(&levels.1));
+    }
+}

@@ -1,0 +1,158 @@
+//! The floor, the ceiling, and which runners are held or let go: R2.
+
+use super::scene::{Scene, names};
+use crate::scaling::testing::{at, pool};
+use crate::scaling::{Decision, Direction, Reason};
+
+fn level(decision: &Decision) -> (u32, Direction, Reason) {
+    (decision.level, decision.direction, decision.reason)
+}
+
+#[test]
+fn an_empty_pool_is_filled_to_min_runners() {
+    assert_eq!(level(&Scene::new().look(0)), (2, Direction::Up, Reason::Floor));
+}
+
+#[test]
+fn busy_runners_count_for_min_runners_and_not_for_min_idle_runners() {
+    let mut scene = Scene::new();
+    scene.add(2, "running/active", 0);
+    assert_eq!(level(&scene.look(0)), (0, Direction::Stay, Reason::Steady));
+    scene.policy().min_idle_runners = 1;
+    assert_eq!(level(&scene.look(0)), (1, Direction::Up, Reason::Floor));
+}
+
+#[test]
+fn a_job_about_to_be_picked_up_makes_its_runner_busy_in_advance() {
+    let mut scene = Scene::new();
+    scene.add(2, "running/idle", 0);
+    scene.queue(1, 10);
+    let decision = scene.look(10);
+    assert_eq!((decision.rules.covered, decision.rules.floor, decision.level), (1, 1, 1));
+}
+
+#[test]
+fn idle_runners_are_held_for_10_minutes_and_then_let_go_down_to_the_minimum() {
+    let mut scene = Scene::new();
+    scene.add(3, "running/idle", 0);
+    assert_eq!(level(&scene.look(599)), (3, Direction::Stay, Reason::Hold));
+    let decision = scene.look(600);
+    assert_eq!(level(&decision), (2, Direction::Down, Reason::Idle));
+    assert_eq!(names(&decision.retire), ["a01"]);
+    scene.remove("a01");
+    assert_eq!(level(&scene.look(601)), (2, Direction::Stay, Reason::Steady));
+}
+
+#[test]
+fn a_decision_says_when_a_runner_has_been_idle_long_enough() {
+    let mut scene = Scene::new();
+    scene.add(3, "running/idle", 0);
+    assert_eq!(scene.look(100).until, Some(at(600)));
+}
+
+#[test]
+fn a_quarter_of_those_due_goes_at_once_the_longest_idle_first_never_more_than_5() {
+    let mut scene = Scene::new();
+    scene.policy().max_runners = 50;
+    scene.pools[0].spec.max_runners = 50;
+    scene.add(4, "running/idle", 30);
+    scene.add(6, "running/idle", 10);
+    // 10 idle, 2 of them the floor: 8 due.
+    let decision = scene.look(700);
+    assert_eq!((decision.rules.surplus, decision.rules.due), (8, 8));
+    assert_eq!(names(&decision.retire), ["a05", "a06"]);
+    assert_eq!(decision.level, 8);
+    scene.add(40, "running/idle", 20);
+    let decision = scene.look(700);
+    assert_eq!(names(&decision.retire), ["a05", "a06", "a07", "a08", "a09"]);
+    assert_eq!(decision.level, 45);
+}
+
+#[test]
+fn busy_and_idle_together_never_fall_below_min_runners() {
+    let mut scene = Scene::new();
+    scene.policy().min_runners = 4;
+    scene.add(3, "running/active", 0);
+    scene.add(3, "running/idle", 0);
+    // 6 runners, 4 to stay: of 3 idle ones 1 is the floor.
+    assert_eq!(scene.look(600).rules.surplus, 2);
+    scene.queue(2, 600);
+    // 2 of the 3 idle ones are about to work, so the third is one too many.
+    let decision = scene.look(601);
+    assert_eq!((decision.rules.surplus, decision.retire.len()), (1, 1));
+}
+
+#[test]
+fn a_runner_that_a_job_is_linked_to_is_not_let_go_though_its_row_says_idle() {
+    let mut scene = Scene::new();
+    scene.add(3, "running/idle", 0);
+    scene.add(1, "running/idle", 5);
+    scene.runner("a01").job = Some(1_001);
+    let decision = scene.look(700);
+    assert_eq!(names(&decision.retire), ["a02"]);
+}
+
+#[test]
+fn runners_on_their_way_out_are_neither_supply_nor_room() {
+    let mut scene = Scene::without_floor();
+    scene.add(18, "pending_delete/idle", 0);
+    scene.queue(6, 0);
+    let decision = scene.look(30);
+    // GARM counts the 18 as idle: it builds what is beyond them.
+    assert_eq!((decision.rules.room, decision.rules.need, decision.level), (2, 2, 20));
+    assert_eq!(decision.resting_level, 0);
+}
+
+#[test]
+fn runners_on_their_way_out_are_made_up_for_while_the_floor_is_not_met_and_no_longer() {
+    let mut scene = Scene::new();
+    scene.add(4, "deleting/idle", 0);
+    assert_eq!((scene.look(0).level, scene.look(0).resting_level), (6, 2));
+    scene.add(2, "pending_create/pending", 3);
+    // They go by themselves, and GARM would make up for each.
+    assert_eq!(scene.look(3).level, 2);
+}
+
+#[test]
+fn nothing_is_asked_for_beyond_the_smaller_max_runners() {
+    for (ours, garms) in [(4, 20), (20, 4)] {
+        let mut scene = Scene::without_floor();
+        scene.policy().max_runners = ours;
+        scene.pools[0].spec.max_runners = garms;
+        scene.add(3, "running/active", 0);
+        scene.queue(9, 0);
+        let decision = scene.look(30);
+        assert_eq!(level(&decision), (1, Direction::Up, Reason::Pressure));
+        scene.add(1, "creating/pending", 31);
+        assert_eq!(level(&scene.look(31)), (0, Direction::Stay, Reason::MaxRunners));
+    }
+}
+
+#[test]
+fn garm_is_not_led_beyond_a_max_runners_of_ours_that_it_does_not_know() {
+    let mut scene = Scene::new();
+    scene.policy().max_runners = 10;
+    scene.policy().min_idle_runners = 5;
+    scene.add(8, "running/active", 0);
+    // GARM, with 20, would build 5 at a level of 5 and have 13.
+    assert_eq!(level(&scene.look(0)), (2, Direction::Up, Reason::Floor));
+    scene.add(2, "running/idle", 1);
+    assert_eq!(level(&scene.look(1)), (2, Direction::Stay, Reason::MaxRunners));
+    scene.pools[0].spec.max_runners = 10;
+    assert_eq!(scene.look(1).level, 5, "GARM stops by itself at its own");
+}
+
+#[test]
+fn pools_that_are_disabled_not_ours_or_not_autoscaled_are_not_decided_about() {
+    let mut scene = Scene::new();
+    scene.pools.push(pool("foreign", &["x"]));
+    scene.add_pool(pool("off", &["x"]));
+    scene.pools[2].spec.enabled = false;
+    scene.add_pool(pool("still", &["x"]));
+    scene.policies.get_mut(&crate::domain::name::PoolId::new("still")).unwrap().autoscale = false;
+    let fleet = scene.fleet(0);
+    let mut picture = crate::scaling::Picture::new(fleet, scene.policies.clone());
+    let (turn, _) = crate::scaling::turn_all(&mut picture, Default::default(), at(0));
+    let about: Vec<&str> = turn.decisions.iter().map(|it| it.pool.as_str()).collect();
+    assert_eq!(about, ["a"]);
+}

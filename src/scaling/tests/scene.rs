@@ -1,0 +1,149 @@
+//! A small fleet of the entity `acme`, looked at again and again.
+
+use std::sync::Arc;
+
+use crate::domain::fleet::{Controller, Fleet};
+use crate::domain::job::{Job, JobStatus};
+use crate::domain::name::{PoolId, RunnerName};
+use crate::domain::pool::Pool;
+use crate::domain::runner::{Runner, RunnerStatus, Status};
+use crate::scaling::testing::{at, fleet, job, policy, pool, runner, secs};
+use crate::scaling::{Change, Decision, Memory, Picture, Policies, SiteMemory, turn_all};
+
+/// The pool `a` with the label `x`, ours under the specification's policy, and what a test adds.
+pub(super) struct Scene {
+    pub(super) pools: Vec<Pool>,
+    pub(super) policies: Policies,
+    pub(super) runners: Vec<Runner>,
+    pub(super) jobs: Vec<Job>,
+    pub(super) backoff: u64,
+    picture: Option<Picture>,
+    memory: Memory,
+}
+
+impl Scene {
+    pub(super) fn new() -> Self {
+        Self {
+            pools: vec![pool("a", &["x"])],
+            policies: Policies::from([(PoolId::new("a"), policy())]),
+            runners: Vec::new(),
+            jobs: Vec::new(),
+            backoff: 300,
+            picture: None,
+            memory: Memory::new(),
+        }
+    }
+
+    /// The same without a floor: nothing moves but what a test moves.
+    pub(super) fn without_floor() -> Self {
+        let mut scene = Self::new();
+        scene.policy().min_runners = 0;
+        scene
+    }
+
+    pub(super) fn policy(&mut self) -> &mut crate::domain::desired::ScalePolicy {
+        self.policies.get_mut(&PoolId::new("a")).unwrap()
+    }
+
+    /// One more pool of ours under the same policy.
+    pub(super) fn add_pool(&mut self, it: Pool) {
+        let policy = self.policy().clone();
+        self.policies.insert(it.id.clone(), policy);
+        self.pools.push(it);
+    }
+
+    /// So many more jobs for `x`, queued since `since`.
+    pub(super) fn queue(&mut self, count: i64, since: i64) {
+        let first = self.jobs.iter().map(|it| it.id).max().unwrap_or(0) + 1;
+        self.jobs.extend((first..first + count).map(|it| job(it, &["x"], since)));
+    }
+
+    /// So many more runners of `a` in this state, since `since`.
+    pub(super) fn add(&mut self, count: usize, state: &str, since: i64) {
+        self.add_to("a", count, state, since);
+    }
+
+    pub(super) fn add_to(&mut self, pool: &str, count: usize, state: &str, since: i64) {
+        for _ in 0..count {
+            let name = format!("{pool}{:02}", self.runners.len() + 1);
+            self.runners.push(runner(pool, &name, state, since));
+        }
+    }
+
+    /// The runner is in this state from `since` on.
+    pub(super) fn set(&mut self, name: &str, state: &str, since: i64) {
+        let (status, inside) = state.split_once('/').unwrap();
+        let runner = self.runner(name);
+        runner.status = Status::parse(status);
+        runner.runner_status = RunnerStatus::parse(inside);
+        runner.updated_at = at(since);
+    }
+
+    pub(super) fn runner(&mut self, name: &str) -> &mut Runner {
+        self.runners.iter_mut().find(|it| it.name.as_str() == name).unwrap()
+    }
+
+    /// GARM lists the runner no more.
+    pub(super) fn remove(&mut self, name: &str) {
+        self.runners.retain(|it| it.name.as_str() != name);
+    }
+
+    /// The job starts on the runner; both rows say so.
+    pub(super) fn start(&mut self, job: i64, name: &str, now: i64) {
+        self.set(name, "running/active", now);
+        self.runner(name).job = Some(job + 1_000);
+        let job = self.jobs.iter_mut().find(|it| it.id == job).unwrap();
+        job.status = JobStatus::InProgress;
+        job.runner = Some(RunnerName::new(name));
+        job.updated_at = at(now);
+    }
+
+    /// Everything as GARM lists it.
+    pub(super) fn fleet(&self, now: i64) -> Fleet {
+        let read = fleet(now, self.pools.clone(), self.runners.clone(), self.jobs.clone());
+        let controller = Controller { backoff: secs(self.backoff), ..read.controller };
+        Fleet { controller, ..read }
+    }
+
+    /// Reads everything and decides; the decision about the pool `a`.
+    pub(super) fn look(&mut self, now: i64) -> Decision {
+        self.look_at("a", now)
+    }
+
+    pub(super) fn look_at(&mut self, id: &str, now: i64) -> Decision {
+        let fleet = self.fleet(now);
+        match &mut self.picture {
+            Some(picture) => {
+                picture.manage(self.policies.clone(), at(now));
+                picture.read(fleet);
+            }
+            None => self.picture = Some(Picture::new(fleet, self.policies.clone())),
+        }
+        self.turn(id, now)
+    }
+
+    /// Takes one change in and decides.
+    pub(super) fn hear(&mut self, change: Change, now: i64) -> Decision {
+        self.picture.as_mut().unwrap().apply(change, at(now));
+        self.turn("a", now)
+    }
+
+    /// Decides again with nothing heard.
+    pub(super) fn wait(&mut self, now: i64) -> Decision {
+        self.turn("a", now)
+    }
+
+    fn turn(&mut self, id: &str, now: i64) -> Decision {
+        let memory = std::mem::take(&mut self.memory);
+        let (_, memory) = turn_all(self.picture.as_mut().unwrap(), memory, at(now));
+        self.memory = memory;
+        let mut all = self.memory.values().flat_map(SiteMemory::decisions);
+        let found = all.find(|it| it.pool.as_str() == id).map(Arc::clone);
+        Decision::clone(&found.unwrap())
+    }
+}
+
+/// Names as text.
+pub(super) fn names(of: &[RunnerName]) -> Vec<&str> {
+    of.iter().map(RunnerName::as_str).collect()
+}

@@ -1,0 +1,278 @@
+//! What one client of the event stream hears: what its filter asks for, not quite in order and not
+//! quite all of it (GARM.md §g).
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::faults::Fault;
+use super::rng::Dice;
+use super::stream::Event;
+use super::world::World;
+
+/// GARM keeps so many messages for a client that does not read, and loses the rest silently.
+pub(crate) const KEPT: usize = 1024;
+
+/// GARM pings so often, and does not mind if nobody answers.
+pub(crate) const PING_EVERY: Duration = Duration::from_secs(54);
+
+/// Everything that GARM has events of.
+const KINDS: [&str; 16] = [
+    "repository",
+    "organization",
+    "enterprise",
+    "forge_instance",
+    "pool",
+    "user",
+    "instance",
+    "job",
+    "controller",
+    "github_credentials",
+    "gitea_credentials",
+    "github_endpoint",
+    "scaleset",
+    "template",
+    "file_object",
+    "proxy",
+];
+
+/// What a client sends.
+#[derive(Deserialize)]
+struct Wish {
+    #[serde(default, rename = "send-everything")]
+    everything: bool,
+    #[serde(default)]
+    filters: Vec<Filter>,
+}
+
+#[derive(Deserialize)]
+struct Filter {
+    #[serde(default, rename = "entity-type")]
+    kind: String,
+    #[serde(default)]
+    operations: Vec<String>,
+}
+
+impl Filter {
+    fn is_good(&self) -> bool {
+        let known = ["create", "update", "delete"];
+        KINDS.contains(&self.kind.as_str())
+            && self.operations.iter().all(|it| known.contains(&it.as_str()))
+    }
+}
+
+/// What a client is sent.
+enum Taste {
+    Nothing,
+    Everything,
+    Some(Vec<Filter>),
+}
+
+impl Taste {
+    fn wants(&self, event: &Event) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Everything => true,
+            Self::Some(filters) => filters.iter().any(|it| {
+                let is_named = it.operations.iter().any(|it| it == event.operation);
+                it.kind == event.entity_type && (it.operations.is_empty() || is_named)
+            }),
+        }
+    }
+}
+
+/// Why a client hears no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// GARM has closed the stream, in good order and without a word.
+    Closed,
+    /// The connection broke.
+    Broken,
+}
+
+/// What happens to one event on its way.
+pub(crate) struct Weather {
+    fault: Option<Fault>,
+    loss_rate: f64,
+    late_rate: f64,
+    late_by: Duration,
+}
+
+/// One client.
+pub(crate) struct Hearing {
+    taste: Taste,
+    losses: Dice,
+    delays: Dice,
+    ready: VecDeque<String>,
+    late: Vec<(Instant, String)>,
+}
+
+impl World {
+    /// Lets a client in, with chances of its own.
+    pub(crate) fn admit(&mut self) -> Hearing {
+        let nth = self.stream.open();
+        Hearing {
+            taste: Taste::Nothing,
+            losses: Dice::new(self.config.seed, 5_000 + nth),
+            delays: Dice::new(self.config.seed, 6_000_000 + nth),
+            ready: VecDeque::new(),
+            late: Vec::new(),
+        }
+    }
+
+    /// What happens to this event on its way to a client. Each client is asked for by itself.
+    pub(crate) fn weather(&mut self, event: &Event) -> Weather {
+        let path = format!("{}/{}", event.entity_type, event.operation);
+        let knobs = &self.config.knobs;
+        Weather {
+            loss_rate: knobs.event_loss_rate,
+            late_rate: knobs.event_late_rate,
+            late_by: knobs.event_late_by,
+            fault: self.faults.strike("EVENT", &path),
+        }
+    }
+
+    /// Whether a ping that is due goes out.
+    pub(crate) fn pings(&mut self) -> bool {
+        self.faults.strike("PING", "").is_none()
+    }
+}
+
+impl Hearing {
+    /// Takes a client's message: an empty wish changes nothing, a bad one ends the stream.
+    pub(crate) fn ask(&mut self, message: &str) -> Result<(), End> {
+        let wish: Wish = serde_json::from_str(message).map_err(|_| End::Closed)?;
+        if wish.everything {
+            self.taste = Taste::Everything;
+        } else if !wish.filters.iter().all(Filter::is_good) {
+            return Err(End::Closed);
+        } else if !wish.filters.is_empty() {
+            self.taste = Taste::Some(wish.filters);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn wants(&self, event: &Event) -> bool {
+        self.taste.wants(event)
+    }
+
+    /// An event is on its way.
+    pub(crate) fn hear(
+        &mut self,
+        event: &Event,
+        weather: &Weather,
+        now: Instant,
+    ) -> Result<(), End> {
+        let text = event.to_json();
+        let is_lost = self.losses.chance(weather.loss_rate);
+        let is_late = self.delays.chance(weather.late_rate);
+        match &weather.fault {
+            Some(Fault::Refuse | Fault::Drop) => return Err(End::Broken),
+            Some(Fault::Status(_) | Fault::Page(_) | Fault::TokenExpired) => {
+                return Err(End::Closed);
+            }
+            Some(Fault::LoseAnswer) => {}
+            Some(Fault::Truncate) => {
+                let half = text.chars().take(text.chars().count() / 2).collect();
+                self.ready.push_back(half);
+            }
+            Some(Fault::Slow(span)) => self.late.push((now + *span, text)),
+            None if is_lost => {}
+            None if is_late => self.late.push((now + weather.late_by, text)),
+            None => self.ready.push_back(text),
+        }
+        Ok(())
+    }
+
+    /// The next message, if one has arrived by now.
+    pub(crate) fn next(&mut self, now: Instant) -> Option<String> {
+        self.ready.pop_front().or_else(|| {
+            let at = self.late.iter().position(|it| it.0 <= now)?;
+            Some(self.late.remove(at).1)
+        })
+    }
+
+    /// When the next late one arrives.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.late.iter().map(|it| it.0).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::{Config, Rule};
+
+    fn event(kind: &'static str, operation: &'static str) -> Event {
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        Event { at, entity_type: kind, operation, payload: "{}".into() }
+    }
+
+    fn wants(wish: &str, kind: &'static str, operation: &'static str) -> Result<bool, End> {
+        let mut hearing = World::new(Config::default()).admit();
+        hearing.ask(wish)?;
+        Ok(hearing.wants(&event(kind, operation)))
+    }
+
+    #[test]
+    fn a_filter_chooses_and_a_bad_one_ends_the_connection() {
+        let jobs = r#"{"filters":[{"entity-type":"job","operations":["create"]}]}"#;
+        assert_eq!(wants(jobs, "job", "create"), Ok(true));
+        assert_eq!(wants(jobs, "job", "update"), Ok(false));
+        assert_eq!(wants(jobs, "instance", "create"), Ok(false));
+        assert_eq!(wants(r#"{"send-everything":true}"#, "pool", "delete"), Ok(true));
+        assert_eq!(wants(r#"{"filters":[]}"#, "pool", "delete"), Ok(false));
+        for bad in ["nonsense", r#"{"filters":[{"entity-type":"nothing"}]}"#, r#"{"filters":[{}]}"#]
+        {
+            assert_eq!(wants(bad, "pool", "delete"), Err(End::Closed), "{bad}");
+        }
+    }
+
+    /// What of 1,000 events arrives at once, after how long the rest, and what never does.
+    fn arrivals(seed: u64, loss_rate: f64, late_rate: f64) -> (usize, usize) {
+        let mut world = World::new(Config { seed, ..Config::default() });
+        world.knobs_mut().event_loss_rate = loss_rate;
+        world.knobs_mut().event_late_rate = late_rate;
+        world.knobs_mut().event_late_by = Duration::from_secs(3);
+        let mut hearing = world.admit();
+        let start = Instant::now();
+        for _ in 0..1000 {
+            let event = event("job", "update");
+            let weather = world.weather(&event);
+            hearing.hear(&event, &weather, start).unwrap();
+        }
+        let mut count = |at| std::iter::from_fn(|| hearing.next(at)).count();
+        (count(start), count(start + Duration::from_secs(3)))
+    }
+
+    #[test]
+    fn losses_and_lateness_are_seeded() {
+        assert_eq!(arrivals(1, 0.0, 0.0), (1000, 0));
+        let (at_once, late) = arrivals(1, 0.2, 0.1);
+        assert!((650..790).contains(&at_once) && (40..120).contains(&late), "{at_once} {late}");
+        assert_eq!(arrivals(1, 0.2, 0.1), (at_once, late));
+        assert_ne!(arrivals(2, 0.2, 0.1), (at_once, late));
+        assert_eq!(arrivals(1, 1.0, 0.5), (0, 0));
+    }
+
+    #[test]
+    fn a_rule_hits_the_events_that_it_names() {
+        let mut world = World::new(Config::default());
+        world.knobs_mut().event_late_rate = 0.0;
+        world.faults.add(Rule::once("EVENT", "job/", Fault::LoseAnswer));
+        world.faults.add(Rule::once("EVENT", "job/update", Fault::Truncate).after(1));
+        world.faults.add(Rule::once("EVENT", "pool/delete", Fault::Drop));
+        let mut hearing = world.admit();
+        let now = Instant::now();
+        let mut arrives = |event: Event| {
+            let weather = world.weather(&event);
+            hearing.hear(&event, &weather, now).map(|()| hearing.next(now).map_or(0, |it| it.len()))
+        };
+        let whole = event("job", "update").to_json().len();
+        let seen: Vec<_> = (0..4).map(|_| arrives(event("job", "update"))).collect();
+        assert_eq!(seen, [Ok(0), Ok(whole), Ok(whole / 2), Ok(whole)]);
+        assert_eq!(arrives(event("pool", "delete")), Err(End::Broken));
+    }
+}

@@ -1,0 +1,300 @@
+//! The door in memory: GARM's API as function calls, on tokio's clock.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::{Notify, broadcast};
+use tokio::time::Instant;
+
+use super::event_subscriber::KEPT;
+use super::faults::Fault;
+use super::listener::Listener;
+use super::reply::Reply as Answer;
+use super::stream::Event;
+use super::world::World;
+use crate::garm::{
+    Client, Login, Opened, Opening, Reply, Request, Response, Transport, TransportError, Wish,
+};
+
+/// A world behind a lock. Its clock is tokio's, from the moment this is made: with paused time,
+/// hours pass in milliseconds. The lock is never held over an `await`.
+#[derive(Debug)]
+pub struct Memory {
+    itself: Weak<Self>,
+    world: Mutex<World>,
+    start: Timestamp,
+    since: Instant,
+    events: broadcast::Sender<Event>,
+    /// Somebody has looked at the world, or cut the streams.
+    touched: Notify,
+    cuts: Mutex<u64>,
+}
+
+impl Memory {
+    /// Opens the door. To be called inside a tokio runtime whose time is enabled.
+    pub fn new(world: World) -> Arc<Self> {
+        let start = world.now();
+        Arc::new_cyclic(|itself| Self {
+            itself: Weak::clone(itself),
+            world: Mutex::new(world),
+            start,
+            since: Instant::now(),
+            events: broadcast::Sender::new(KEPT),
+            touched: Notify::new(),
+            cuts: Mutex::new(0),
+        })
+    }
+
+    /// A client that goes through this door, with the world's own admin.
+    pub fn client(self: &Arc<Self>) -> Client {
+        let login = self.with(|it| {
+            Login::new(it.config.username.clone(), SecretString::from(it.config.password.clone()))
+        });
+        Client::new(Arc::<Self>::clone(self), login)
+    }
+
+    /// Looks at the world, or scripts it, at the present instant.
+    pub fn with<T>(&self, script: impl FnOnce(&mut World) -> T) -> T {
+        let result = self.look(script);
+        self.touched.notify_waiters();
+        result
+    }
+
+    /// Breaks every event stream that stands, as a crash of GARM does.
+    pub fn cut_streams(&self) {
+        *self.cuts.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.touched.notify_waiters();
+    }
+
+    /// How often the streams were cut.
+    pub(super) fn cuts(&self) -> u64 {
+        *self.cuts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes when somebody has looked at the world: there may be more to do, or sooner.
+    pub(super) fn touched(&self) -> &Notify {
+        &self.touched
+    }
+
+    /// [`Memory::with`], without waking those who listen: for those themselves.
+    pub(super) fn look<T>(&self, script: impl FnOnce(&mut World) -> T) -> T {
+        let mut world = self.world_now();
+        let result = script(&mut world);
+        for event in world.take_events() {
+            // Nobody may be listening any more.
+            self.events.send(event).ok();
+        }
+        result
+    }
+
+    /// When the world does something by itself.
+    pub(super) fn next_at(&self) -> Option<Instant> {
+        let next = self.look(|it| it.next_at())?;
+        Some(self.since + next.duration_since(self.start).unsigned_abs())
+    }
+
+    /// The world, advanced to the present instant.
+    fn world_now(&self) -> MutexGuard<'_, World> {
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        world.advance_to(self.start + self.since.elapsed());
+        world
+    }
+
+    fn answer(&self, request: &Request) -> (Answer, Timestamp) {
+        let authorization =
+            request.token.as_ref().map(|it| format!("Bearer {}", it.expose_secret()));
+        let body = request.body.as_ref().map(ToString::to_string).unwrap_or_default();
+        self.with(|world| {
+            let reply = world.handle(super::routes::Request {
+                method: request.method.word(),
+                path: &request.path,
+                authorization: authorization.as_deref(),
+                body: body.as_bytes(),
+            });
+            (reply, world.now())
+        })
+    }
+
+    async fn open(&self, wish: Wish) -> Result<Opening, TransportError> {
+        let fault = self.with(|it| it.faults.strike("GET", "/ws/events"));
+        let made_up = |reply| Ok(Opening::Refused(self.made_up(reply)));
+        match fault {
+            None => {}
+            Some(Fault::Refuse) => return Err(refused()),
+            Some(Fault::Drop | Fault::LoseAnswer | Fault::Truncate) => return Err(dropped()),
+            Some(Fault::Status(status)) => return made_up(Answer::made_up(status)),
+            Some(Fault::Page(status)) => return made_up(Answer::page(status)),
+            Some(Fault::TokenExpired) => return made_up(Answer::token_expired()),
+            Some(Fault::Slow(span)) => tokio::time::sleep(span).await,
+        }
+        let authorization = format!("Bearer {}", wish.token.expose_secret());
+        if let Err(refusal) = self.with(|it| it.check_entry(Some(&authorization))) {
+            return made_up(refusal.into());
+        }
+        let memory = self.itself.upgrade().expect("`self` is behind the pointer that upgrades");
+        let listener = Listener::new(memory, self.events.subscribe(), &wish)?;
+        Ok(Opening::Open(Box::new(listener)))
+    }
+
+    async fn answer_or_fail(&self, request: Request) -> Result<Response, TransportError> {
+        let method = request.method.word();
+        let fault = self.with(|it| it.faults.strike(method, &request.path));
+        match fault {
+            None => Ok(self.good(&request)),
+            Some(Fault::Refuse) => Err(refused()),
+            Some(Fault::Drop) => Err(dropped()),
+            Some(Fault::LoseAnswer) => {
+                self.answer(&request);
+                Err(dropped())
+            }
+            Some(Fault::Truncate) => {
+                self.answer(&request);
+                Err(TransportError::Body("simulated".into()))
+            }
+            Some(Fault::Status(status)) => Ok(self.made_up(Answer::made_up(status))),
+            Some(Fault::Page(status)) => Ok(self.made_up(Answer::page(status))),
+            Some(Fault::TokenExpired) => Ok(self.made_up(Answer::token_expired())),
+            Some(Fault::Slow(span)) => {
+                let response = self.good(&request);
+                tokio::time::sleep(span).await;
+                Ok(response)
+            }
+        }
+    }
+
+    fn good(&self, request: &Request) -> Response {
+        let (reply, now) = self.answer(request);
+        response(reply, now)
+    }
+
+    fn made_up(&self, reply: Answer) -> Response {
+        response(reply, self.with(|it| it.now()))
+    }
+}
+
+impl Transport for Memory {
+    fn send(&self, request: Request) -> Reply<'_> {
+        Box::pin(self.answer_or_fail(request))
+    }
+
+    fn listen(&self, wish: Wish) -> Opened<'_> {
+        Box::pin(self.open(wish))
+    }
+
+    fn address(&self) -> String {
+        self.with(|it| it.config.url.clone())
+    }
+}
+
+fn refused() -> TransportError {
+    TransportError::Connect("connection refused".into())
+}
+
+fn dropped() -> TransportError {
+    TransportError::Closed("simulated".into())
+}
+
+/// GARM's `Date` has whole seconds.
+fn response(reply: Answer, now: Timestamp) -> Response {
+    Response {
+        status: reply.status,
+        content_type: reply.content_type.map(str::to_owned),
+        date: Timestamp::from_second(now.as_second()).ok(),
+        body: reply.body.into_bytes(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::entity::{EntityKey, EntityKind};
+    use crate::domain::pool::{PoolChange, PoolSpec};
+    use crate::domain::runner::{Runner, RunnerStatus, Status};
+    use crate::garm::Kind;
+    use crate::sim::{Config, Order, Rule};
+
+    fn spec(labels: &[&str]) -> PoolSpec {
+        PoolSpec {
+            provider: "sim".into(),
+            image: "ubuntu:24.04".into(),
+            flavor: "small".into(),
+            os_type: "linux".into(),
+            os_arch: "amd64".into(),
+            labels: labels.iter().map(|it| (*it).to_owned()).collect(),
+            enabled: true,
+            max_runners: 4,
+            min_idle_runners: 0,
+            runner_prefix: "garm".into(),
+            runner_group: String::new(),
+            bootstrap_timeout_min: 20,
+            priority: 0,
+            template_id: None,
+            proxy_id: None,
+            enable_shell: false,
+            extra_specs: serde_json::Map::new(),
+        }
+    }
+
+    async fn organization(client: &Client) -> EntityKey {
+        client.entities(EntityKind::Organization).await.unwrap().remove(0).key
+    }
+
+    fn states(runners: &[Runner]) -> Vec<(Status, RunnerStatus)> {
+        runners.iter().map(|it| (it.status.clone(), it.runner_status.clone())).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_runner_boots_takes_a_job_and_is_gone_after_it() {
+        let memory = Memory::new(World::new(Config::default()));
+        let client = memory.client();
+        let entity = organization(&client).await;
+        let level = PoolSpec { min_idle_runners: 1, ..spec(&["linux"]) };
+        let pool = client.create_pool(&entity, &level).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        let idle = client.runners().await.unwrap();
+        assert_eq!(states(&idle), [(Status::Running, RunnerStatus::Idle)]);
+
+        let change = PoolChange { min_idle_runners: Some(0), ..PoolChange::default() };
+        client.update_pool(&pool.id, &change).await.unwrap();
+        let order = Order::new(1, &["linux"]).lasting(Duration::from_secs(5));
+        memory.with(|it| it.queue_jobs(&order));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let busy = client.runners().await.unwrap();
+        assert_eq!(states(&busy), [(Status::Running, RunnerStatus::Active)]);
+        assert_eq!(busy[0].job, Some(5_000_000_001));
+        let refused = client.delete_runner(&busy[0].name).await.unwrap_err();
+        assert_eq!(refused.kind, Kind::Refused);
+
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        assert_eq!(client.runners().await.unwrap(), []);
+        assert_eq!(client.jobs().await.unwrap(), []);
+        client.delete_pool(&pool.id).await.unwrap();
+        assert!(memory.with(|it| it.killed_jobs()).is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_answer_leaves_a_pool_behind() {
+        let memory = Memory::new(World::new(Config::default()));
+        let client = memory.client();
+        let entity = organization(&client).await;
+        memory.with(|it| it.faults.add(Rule::once("POST", "/pools", Fault::LoseAnswer)));
+        let error = client.create_pool(&entity, &spec(&["linux"])).await.unwrap_err();
+        assert!(!error.is_certain());
+        assert_eq!(client.pools().await.unwrap().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_old_token_is_renewed() {
+        let memory = Memory::new(World::new(Config::default()));
+        let client = memory.client();
+        client.pools().await.unwrap();
+        tokio::time::sleep(Duration::from_secs(25 * 3600)).await;
+        client.pools().await.unwrap();
+        let logins =
+            memory.with(|it| it.requests().iter().filter(|it| it.path == "/auth/login").count());
+        assert_eq!(logins, 2);
+    }
+}

@@ -1,0 +1,176 @@
+//! What GARM does with the jobs it has recorded: a runner for each that has waited, and which
+//! rows go (GARM.md §d, §f).
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::entity::EntityKey;
+use super::pool::{PoolKey, Seen, Wanted};
+use super::rest_view::Depth;
+use super::world::World;
+
+/// A job that is still queued so long after its row was written is unlocked and tried again; and
+/// one so old is forgotten when a scale-down removes a runner it would fit.
+const STALE: Duration = Duration::from_secs(600);
+
+/// A row that nobody needs goes after this.
+const GRACE: Duration = Duration::from_secs(300);
+
+/// Jobs older than this are looked up at GitHub.
+const CHECKED: Duration = Duration::from_secs(3600);
+
+impl World {
+    /// GARM's ids of an entity's queued jobs, in order of arrival.
+    pub(super) fn queued_jobs(&self, entity: EntityKey) -> Vec<i64> {
+        self.jobs
+            .iter()
+            .filter(|(_, it)| it.status == "queued" && it.is_of(entity))
+            .map(|it| *it.0)
+            .collect()
+    }
+
+    /// The enabled pools of an entity that serve these labels, highest priority first.
+    pub(super) fn pools_serving(&self, entity: EntityKey, labels: &[String]) -> Vec<PoolKey> {
+        let labels = Wanted::new(labels);
+        let mut pools: Vec<_> = self
+            .pools
+            .iter()
+            .filter(|(_, it)| it.entity == entity && it.is_enabled)
+            .filter(|(_, it)| self.tags.serve(&it.tags, &labels))
+            .map(|(key, it)| (std::cmp::Reverse(it.priority), *key))
+            .collect();
+        pools.sort();
+        pools.into_iter().map(|it| it.1).collect()
+    }
+
+    /// GARM's own scaling: a runner for each job whose row is older than the backoff.
+    pub(super) fn consume_jobs(&mut self, entity: EntityKey) {
+        let is_round_robin =
+            self.entities.get(&entity).is_some_and(|it| it.balancer == "roundrobin");
+        // GARM keeps the pools of each set of labels for one run, and whose turn it is.
+        let mut turns: HashMap<Vec<String>, (Vec<PoolKey>, usize)> = HashMap::new();
+        for id in self.queued_jobs(entity) {
+            let Some(labels) = self.take_in_hand(entity, id) else {
+                continue;
+            };
+            let (pools, turn) = turns
+                .entry(labels)
+                .or_insert_with_key(|labels| (self.pools_serving(entity, labels), 0));
+            if pools.is_empty() {
+                continue;
+            }
+            self.lock_job(id, Some(entity));
+            let mut is_made = false;
+            for step in 0..pools.len() {
+                let place = if is_round_robin { *turn % pools.len() } else { step };
+                *turn += 1;
+                let job = self.jobs.get(&id).map(|it| it.workflow_job_id);
+                if self.add_runner(pools[place], job).is_ok() {
+                    is_made = true;
+                    break;
+                }
+            }
+            if !is_made {
+                self.lock_job(id, None);
+            }
+        }
+        self.drop_inactionable_jobs();
+    }
+
+    /// The labels of a job that is this entity's to serve now.
+    fn take_in_hand(&mut self, entity: EntityKey, id: i64) -> Option<Vec<String>> {
+        let job = self.jobs.get(&id)?;
+        if job.locked_by.is_some_and(|it| it != entity) {
+            return None;
+        }
+        let waited = self.now.duration_since(job.updated_at).unsigned_abs();
+        if waited < Duration::from_secs(self.controller.backoff_s()) {
+            return None;
+        }
+        let (is_ours, labels) = (job.locked_by == Some(entity), job.labels.clone());
+        if waited >= STALE {
+            self.lock_job(id, None);
+        }
+        // GARM reads the lock from the picture it took before this loop: a job that was just
+        // unlocked waits for the next round.
+        if is_ours { None } else { Some(labels) }
+    }
+
+    fn lock_job(&mut self, id: i64, by: Option<EntityKey>) {
+        let now = self.now;
+        if let Some(job) = self.jobs.get_mut(&id).filter(|it| it.locked_by != by) {
+            job.locked_by = by;
+            job.updated_at = now;
+            self.emit_job("update", id, Depth::List);
+        }
+    }
+
+    /// Rows that nobody needs: picked up by a runner that is not GARM's or cancelled in the queue,
+    /// and finished ones, 5 minutes after they were made (GARM.md §f).
+    fn drop_inactionable_jobs(&mut self) {
+        let edge = self.now - GRACE;
+        let going: Vec<_> = self
+            .jobs
+            .iter()
+            .filter(|(_, it)| it.created_at < edge)
+            .filter(|(_, it)| match it.instance {
+                None => it.status != "queued",
+                Some(_) => it.status == "completed",
+            })
+            .map(|it| *it.0)
+            .collect();
+        for id in going {
+            self.drop_job(id);
+        }
+    }
+
+    /// Jobs that a scale-down makes GARM forget (GARM.md §d).
+    pub(super) fn forget_jobs(&mut self, entity: EntityKey, seen: &Seen) {
+        let edge = self.now - STALE;
+        let going: Vec<_> = self
+            .queued_jobs(entity)
+            .into_iter()
+            .filter(|id| {
+                self.jobs.get(id).is_some_and(|it| {
+                    it.created_at < edge && self.tags.serve(&seen.tags, &Wanted::new(&it.labels))
+                })
+            })
+            .collect();
+        for id in going {
+            self.drop_job(id);
+        }
+    }
+
+    /// Every 5 minutes GARM asks GitHub about up to five jobs that are queued for over an hour, and
+    /// drops those that are not queued there any more.
+    pub(super) fn drop_stale_jobs(&mut self, entity: EntityKey) {
+        let edge = self.now - CHECKED;
+        let old: Vec<_> = self
+            .queued_jobs(entity)
+            .into_iter()
+            .filter_map(|id| self.jobs.get(&id).filter(|it| it.created_at <= edge))
+            .map(|it| (it.id, it.workflow_job_id))
+            .take(5)
+            .collect();
+        for (id, workflow_job_id) in old {
+            if self.call_github().is_err() {
+                return;
+            }
+            let status = self.github.jobs.get(&workflow_job_id).map(|it| it.status);
+            if status != Some("queued") {
+                self.drop_job(id);
+            }
+        }
+    }
+
+    /// Drops a row with an event. Rows that go with their instance have none (GARM.md §g).
+    fn drop_job(&mut self, id: i64) {
+        self.emit_job("delete", id, Depth::List);
+        if let Some(job) = self.jobs.remove(&id) {
+            self.job_ids.remove(&job.workflow_job_id);
+            if let Some(instance) = job.instance.and_then(|it| self.instances.get_mut(&it)) {
+                instance.job = None;
+            }
+        }
+    }
+}

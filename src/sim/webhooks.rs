@@ -1,0 +1,295 @@
+//! Webhooks: what GitHub tells GARM about jobs, and what GARM makes of it (GARM.md §f).
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::config::Version;
+use super::entity::EntityKey;
+use super::instance::{Phase, Vm};
+use super::job::JobRow;
+use super::json::zero_time;
+use super::log::What;
+use super::pool::{Pool, PoolKey};
+use super::rest_view::Depth;
+use super::seed::GITHUB_URL;
+use super::world::{Due, World};
+
+/// GitHub delivers so many webhooks at once, those of one job in order.
+pub(crate) const LANES: usize = 4;
+
+/// What a pick-up takes a busy GARM (measured: 23 to 62 ms).
+const PICK_UP_TAKES: Duration = Duration::from_millis(40);
+
+/// From the runner's row to the count of what is idle, at least, and at most so much more.
+const COUNTED_AFTER: Duration = Duration::from_millis(8);
+const COUNTED_SPREAD: Duration = Duration::from_millis(14);
+
+/// From the count to the first new row, and to each further one.
+const MADE_AFTER: Duration = Duration::from_millis(8);
+const MADE_EACH: Duration = Duration::from_millis(6);
+
+fn lane_of(job: i64) -> usize {
+    usize::try_from(job.unsigned_abs() % LANES as u64).unwrap_or(0)
+}
+
+/// One delivery: the job as it was when the hook was made.
+#[derive(Debug, Clone)]
+pub(crate) struct Hook {
+    entity: EntityKey,
+    job: i64,
+    action: &'static str,
+    conclusion: String,
+    started_at: Timestamp,
+    completed_at: Timestamp,
+    runner: Option<(i64, String)>,
+}
+
+impl World {
+    /// Sends a job's change to every entity that covers its repository.
+    pub(super) fn send_hooks(&mut self, job: i64, action: &'static str) {
+        let Some(work) = self.github.jobs.get(&job) else {
+            return;
+        };
+        let whole_second = |at: Timestamp| {
+            // GitHub's times have whole seconds (GARM.md §f).
+            Timestamp::from_second(at.as_second()).unwrap_or(at)
+        };
+        let conclusion =
+            if action == "completed" { work.conclusion.clone() } else { String::new() };
+        let hooks: Vec<_> = self
+            .entities
+            .iter()
+            .filter(|(_, it)| it.covers(&work.owner, &work.repository))
+            .map(|(key, _)| Hook {
+                entity: *key,
+                job,
+                action,
+                conclusion: conclusion.clone(),
+                started_at: whole_second(work.started_at.unwrap_or(work.queued_at)),
+                completed_at: work.completed_at.map_or_else(zero_time, whole_second),
+                runner: work.runner.clone(),
+            })
+            .collect();
+        for hook in hooks {
+            let knobs = &self.config.knobs;
+            if !knobs.webhooks || self.dice.github.chance(knobs.webhook_drop_rate) {
+                self.note(What::WebhookDropped { job, action });
+            } else if knobs.webhook_delay.is_zero() {
+                self.deliver(hook);
+            } else {
+                self.agenda.add(self.now + knobs.webhook_delay, Due::Hook(hook));
+            }
+        }
+    }
+
+    /// Sends the last change of a job once more, as GitHub's "redeliver" does.
+    pub fn redeliver(&mut self, job: i64) {
+        if let Some(action) = self.github.jobs.get(&job).map(|it| it.status) {
+            self.send_hooks(job, action);
+        }
+    }
+
+    pub(super) fn deliver(&mut self, hook: Hook) {
+        let (job, action) = (hook.job, hook.action);
+        if action == "in_progress" {
+            // A pick-up keeps a connection busy until its replacements are made.
+            let free_at = self.lanes[lane_of(job)];
+            if free_at > self.now {
+                self.agenda.add(free_at, Due::Hook(hook));
+                return;
+            }
+            self.lanes[lane_of(job)] = self.now + PICK_UP_TAKES;
+        }
+        let status = self.take_hook(hook);
+        self.note(What::WebhookAnswered { job, action, status });
+    }
+
+    /// GARM's answer to one webhook, as a status.
+    fn take_hook(&mut self, hook: Hook) -> u16 {
+        let Some(work) = self.github.jobs.get(&hook.job).cloned() else {
+            return 200;
+        };
+        if work.labels.is_empty() {
+            return 200;
+        }
+        match self.job_ids.get(&hook.job).copied() {
+            Some(row) => {
+                let known = self.jobs.get(&row).map_or("", |it| it.status);
+                if JobRow::rank(hook.action) < JobRow::rank(known) {
+                    return 400;
+                }
+                self.update_job(row, &hook);
+            }
+            None if !self.is_worth_recording(&hook, &work.labels) => {
+                return match self.config.flavour.version {
+                    Version::V0_2_1 => 500,
+                    Version::Main => 422,
+                };
+            }
+            None => self.record_job(&hook, &work),
+        }
+        match hook.action {
+            "in_progress" if hook.runner.is_some() => {
+                // The runner's row follows the job's by 2 to 11 ms (GARM.md §f).
+                let gap = Duration::from_millis(2) + self.dice.garm.up_to(Duration::from_millis(9));
+                self.agenda.add(self.now + gap, Due::PickedUp(hook));
+            }
+            "completed" => self.runner_done(&hook),
+            _ => {}
+        }
+        200
+    }
+
+    /// A job that no enabled pool of the entity serves is never recorded (GARM.md §0.9, §f).
+    fn is_worth_recording(&self, hook: &Hook, labels: &[String]) -> bool {
+        if hook.action == "queued" {
+            return !self.pools_serving(hook.entity, labels).is_empty();
+        }
+        hook.runner.as_ref().is_some_and(|it| self.instance_named(&it.1).is_some())
+    }
+
+    fn record_job(&mut self, hook: &Hook, work: &super::github::Work) {
+        self.jobs_made += 1;
+        let id = self.jobs_made;
+        let Some(kind) = self.entities.get(&hook.entity).map(|it| it.kind) else {
+            return;
+        };
+        let run_id = hook.job / 10;
+        let row = JobRow {
+            id,
+            workflow_job_id: hook.job,
+            scale_set_job_id: String::new(),
+            run_id,
+            status: hook.action,
+            conclusion: hook.conclusion.clone(),
+            name: work.name.clone(),
+            started_at: hook.started_at,
+            completed_at: hook.completed_at,
+            runner_id: hook.runner.as_ref().map_or(0, |it| it.0),
+            repository: work.repository.clone(),
+            owner: work.owner.clone(),
+            run_url: format!(
+                "{GITHUB_URL}/{}/{}/actions/runs/{run_id}",
+                work.owner, work.repository
+            ),
+            labels: work.labels.clone(),
+            entities: vec![(kind, hook.entity)],
+            locked_by: None,
+            created_at: self.now,
+            updated_at: self.now,
+            instance: None,
+        };
+        self.jobs.insert(id, row);
+        self.job_ids.insert(hook.job, id);
+        self.link_runner(id, hook);
+        self.emit_job("create", id, Depth::Event);
+    }
+
+    fn update_job(&mut self, id: i64, hook: &Hook) {
+        let kind = self.entities.get(&hook.entity).map(|it| it.kind);
+        // GARM reads the runner's row along only when the job had one before this write.
+        let mut depth = Depth::Event;
+        if let (Some(row), Some(kind)) = (self.jobs.get_mut(&id), kind) {
+            row.status = hook.action;
+            row.conclusion.clone_from(&hook.conclusion);
+            row.started_at = hook.started_at;
+            row.completed_at = hook.completed_at;
+            row.runner_id = hook.runner.as_ref().map_or(0, |it| it.0);
+            row.updated_at = self.now;
+            row.entities.retain(|it| it.0 != kind);
+            row.entities.push((kind, hook.entity));
+            if row.instance.is_some() {
+                depth = Depth::List;
+            }
+        }
+        self.link_runner(id, hook);
+        self.emit_job("update", id, depth);
+    }
+
+    fn link_runner(&mut self, id: i64, hook: &Hook) {
+        let instance = hook.runner.as_ref().and_then(|it| self.instance_named(&it.1));
+        if let (Some(key), Some(row)) = (instance, self.jobs.get_mut(&id)) {
+            row.instance = Some(key);
+            if let Some(instance) = self.instances.get_mut(&key) {
+                instance.job = Some(id);
+            }
+        }
+    }
+
+    /// The second half of an `in_progress` webhook: the runner is `active`, and GARM makes the
+    /// replacement at once, not in a loop (GARM.md §0.1, §d).
+    pub(super) fn picked_up(&mut self, hook: &Hook) {
+        let Some(key) = hook.runner.as_ref().and_then(|it| self.instance_named(&it.1)) else {
+            return;
+        };
+        let Some(instance) = self.instances.get_mut(&key) else {
+            return;
+        };
+        if instance.phase != Phase::Terminated {
+            instance.phase = Phase::Active;
+        }
+        instance.fault.clear();
+        instance.updated_at = self.now;
+        let (pool, made_for) = (instance.pool, instance.made_for);
+        self.emit_instance("update", key);
+        if self.pools.get(&pool).is_none_or(|it| it.entity != hook.entity) {
+            return;
+        }
+        let pause = COUNTED_AFTER + self.dice.garm.up_to(COUNTED_SPREAD);
+        self.agenda.add(self.now + pause, Due::Replace(pool));
+        if let Some(other) = made_for.filter(|it| *it != hook.job) {
+            self.unlock_job(other);
+        }
+    }
+
+    /// The replacement of a runner that was picked up. GARM counts first and registers each new
+    /// runner at GitHub then, so that pick-ups that come together all miss the same runners and
+    /// make more than they need (measured: two at once made four, four made six). Here GARM reads
+    /// the pool itself, not the loops' cache.
+    pub(super) fn replace(&mut self, pool: PoolKey) {
+        let Some(seen) = self.pools.get(&pool).map(Pool::to_be_seen) else {
+            return;
+        };
+        let mut at = self.now + MADE_AFTER;
+        for _ in 0..self.lacking(pool, &seen) {
+            self.agenda.add(at, Due::AddRunner(pool));
+            at += MADE_EACH;
+        }
+    }
+
+    /// A `completed` webhook: the runner is `terminated`, its VM to be deleted.
+    fn runner_done(&mut self, hook: &Hook) {
+        let Some(key) = hook.runner.as_ref().and_then(|it| self.instance_named(&it.1)) else {
+            return;
+        };
+        let entity =
+            self.instances.get(&key).and_then(|it| self.pools.get(&it.pool)).map(|it| it.entity);
+        if entity != Some(hook.entity) {
+            return;
+        }
+        let now = self.now;
+        if let Some(instance) = self.instances.get_mut(&key) {
+            instance.phase = Phase::Terminated;
+            instance.fault.clear();
+            instance.updated_at = now;
+        }
+        self.emit_instance("update", key);
+        if let Some(instance) = self.instances.get_mut(&key).filter(|it| it.vm == Vm::Running) {
+            instance.vm = Vm::PendingDelete;
+        }
+        self.emit_instance("update", key);
+    }
+
+    pub(super) fn unlock_job(&mut self, workflow_job_id: i64) {
+        let now = self.now;
+        let row = self.job_ids.get(&workflow_job_id).copied();
+        let job = row.and_then(|it| self.jobs.get_mut(&it));
+        if let Some(job) = job.filter(|it| it.status == "queued" && it.locked_by.is_some()) {
+            job.locked_by = None;
+            job.updated_at = now;
+            let id = job.id;
+            self.emit_job("update", id, Depth::List);
+        }
+    }
+}

@@ -1,0 +1,495 @@
+//! The JSON Schema and the decoder say the same: what one takes the other takes, but for the few
+//! rules that a schema cannot hold (`GAPS`).
+
+use std::sync::LazyLock;
+
+use jsonschema::Validator;
+use proptest::prelude::*;
+use runnerctl::config::{Manifest, Severity, Source, load, load_policy, schema};
+use runnerctl::domain::field::FIELDS;
+use serde_json::{Value, json};
+
+static POOL_FILE: LazyLock<Validator> = LazyLock::new(|| validator("pool_file"));
+static POLICY_FILE: LazyLock<Validator> = LazyLock::new(|| validator("policy_file"));
+static FLEET_FILE: LazyLock<Validator> = LazyLock::new(|| validator("fleet_file"));
+
+fn validator(which: &str) -> Validator {
+    let mut document = schema();
+    document["oneOf"] = json!([{ "$ref": format!("#/$defs/{which}") }]);
+    jsonschema::validator_for(&document).expect("the schema is a schema")
+}
+
+/// JSON is YAML, so one text serves both.
+fn source(document: &Value) -> Source {
+    Source { path: "a.yaml".into(), text: document.to_string() }
+}
+
+/// Errors that only show when several values are seen together are not a schema's.
+fn is_accepted(manifest: &Manifest) -> bool {
+    let is_leaf = |code: &str| !code.starts_with("RC05") || code == "RC0503" || code == "RC0513";
+    !manifest.problems.iter().any(|it| it.severity == Severity::Error && is_leaf(it.code.text()))
+}
+
+fn pool_file(document: &Value) -> (bool, bool) {
+    (is_accepted(&load(None, &[source(document)])), POOL_FILE.is_valid(document))
+}
+
+fn fleet_file(document: &Value) -> (bool, bool) {
+    (is_accepted(&load(Some(&source(document)), &[])), FLEET_FILE.is_valid(document))
+}
+
+fn policy_file(document: &Value) -> (bool, bool) {
+    let (policy, problems) = load_policy(&source(document));
+    let is_good = policy.is_some() && problems.iter().all(|it| it.severity != Severity::Error);
+    (is_good, POLICY_FILE.is_valid(document))
+}
+
+fn pool_with(key: &str, value: &Value) -> Value {
+    let mut pool = json!({ "name": "a", "max_runners": 100_000, "instance_type": "m5.large" });
+    pool[key] = value.clone();
+    json!({ "pools": [pool] })
+}
+
+/// A fleet file that says everything once.
+fn fleet() -> Value {
+    json!({
+        "fleet": "acme",
+        "garm": {
+            "url": "https://garm.example.com", "username": "admin", "password": "env:GARM",
+            "tls": { "ca": "ca.pem", "cert": "c.pem", "key": "k.pem" },
+            "backend": ["10.0.0.1:9997"],
+            "probe_runner_cert": { "cert": "c.pem", "key": "k.pem" },
+            "crls": ["operators.crl"]
+        },
+        "controller": { "minimum_job_age_backoff": "5m", "shared": true },
+        "defaults": { "organization": "acme", "provider": "aws", "image": "ami-1" },
+        "watch": {
+            "listen": "127.0.0.1:9477", "resync": "30s", "audit": "a.jsonl",
+            "audit_key": "file:key", "tls": { "cert": "c", "key": "k", "client_ca": "ca" }
+        },
+        "alerts": [{ "name": "A", "when": "queue_depth", "above": 20, "for": "5m", "notify": ["r"] }],
+        "receivers": {
+            "r": { "alertmanager": { "url": "http://alertmanager:9093" } },
+            "w": { "webhook": { "url": "https://hooks.example.com/x?y=z" } }
+        },
+        "policy": {
+            "networks": {
+                "aws": { "keys": ["subnet_id"], "allow": ["subnet-*"], "required": true },
+                "must_not_reach": ["db.example.com:5432"]
+            },
+            "extra_specs": { "allow_keys": ["a"], "show": ["a"] },
+            "allowed_providers": ["aws"], "allowed_instance_types": ["m5.*"],
+            "allowed_images": ["ami-*"], "allowed_labels": ["*"], "allowed_entities": ["acme"],
+            "allowed_runner_groups": ["ci-*"], "allowed_templates": ["linux"],
+            "max_total_runners": 100, "forbid_enable_shell": true, "protected_pools": ["prod-*"],
+            "require_mtls": true, "accept": ["R8"]
+        },
+        "runner_mtls": { "cert": "c.pem", "key": "vault:secret/runner#key", "ca": "ca.pem" },
+        "credentials": [{
+            "name": "app", "endpoint": "github.com", "app_id": 1, "installation_id": 2,
+            "private_key": "exec:op read x"
+        }]
+    })
+}
+
+/// The same with one section besides what must be there: the less there is, the faster.
+fn part_of_fleet(section: &str) -> Value {
+    let whole = fleet();
+    let mut part = json!({
+        "fleet": "acme",
+        "garm": { "url": "https://garm.example.com", "password": "env:GARM" },
+        "receivers": { "r": { "alertmanager": { "url": "http://alertmanager:9093" } } }
+    });
+    part[section] = whole[section].clone();
+    part
+}
+
+/// Values of every kind, near and far from what keys take.
+fn probes() -> Vec<Value> {
+    let mut probes = vec![
+        json!(null),
+        json!(true),
+        json!(0),
+        json!(1),
+        json!(-1),
+        json!(100_000),
+        json!(100_001),
+        json!(4_294_967_295_u64),
+        json!(4_294_967_296_u64),
+        json!(i64::MAX),
+        json!(u64::MAX),
+        json!(1.5),
+        json!([]),
+        json!(["a"]),
+        json!(["a", "a", "A"]),
+        json!([1]),
+        json!([""]),
+        json!(["RunnerCtl=a/b"]),
+        json!(["runnerctl-old=a"]),
+        json!(["runnerctl"]),
+        json!(["Runner-Controller-Id=x"]),
+        json!(["runner-pool-id=x"]),
+        json!(["runner-pool"]),
+        json!(["a, b"]),
+        json!(["a,"]),
+        json!(["${{ a }}"]),
+        json!(["R8", "R3"]),
+        json!(["R1"]),
+        json!(["10.0.0.1:1", "[::1]:65535"]),
+        json!([{}]),
+        json!({}),
+        json!({ "a": null, "b": [1, { "c": "d" }] }),
+        json!({ "exec": ["op", "read", "op://a b/c"] }),
+        json!({ "exec": [] }),
+        json!({ "exec": [""] }),
+        json!({ "exec": [1] }),
+        json!({ "exec": "op read" }),
+        json!({ "exec": " " }),
+        json!({ "exec": "a", "x": 1 }),
+        json!({ "cert": "a" }),
+        json!({ "cert": "a", "key": "b" }),
+        json!({ "url": "https://a" }),
+        json!({ "alertmanager": { "url": "https://a" }, "webhook": { "url": "https://a" } }),
+    ];
+    probes.extend(TEXTS.iter().map(|it| json!(it)));
+    probes.push(json!("x".repeat(49)));
+    probes.push(json!("x".repeat(50)));
+    probes.push(json!("x".repeat(64)));
+    probes.push(json!("x".repeat(65)));
+    probes.push(json!(format!("{0}/{0}", "x".repeat(100))));
+    probes.push(json!("é".repeat(1_024)));
+    probes.push(json!("é".repeat(1_025)));
+    probes
+}
+
+const TEXTS: &[&str] = &[
+    "",
+    " ",
+    "a",
+    " a",
+    "a ",
+    "a b",
+    "A",
+    "-",
+    "a-",
+    "0",
+    "no",
+    "true",
+    "off",
+    "a\nb",
+    "a\u{7f}",
+    "a\u{85}b",
+    "é",
+    "\u{a0}",
+    "acme/app",
+    "acme/app/x",
+    "/app",
+    "acme/",
+    "linux",
+    "windows",
+    "macos",
+    "amd64",
+    "i386",
+    "unmanaged",
+    "Unmanaged",
+    "a,b",
+    "${{ a }}",
+    "a${B}",
+    "$a",
+    "~",
+    "~/a",
+    "./~/a",
+    "file:~/a",
+    "file:$A/b",
+    "file:${A}/b",
+    "vault:a/${B}#c",
+    "https://a/${B}",
+    "https://a/$B",
+    "Linux",
+    "x/y z",
+    "queue_depth",
+    "R3",
+    "30s",
+    "0s",
+    "00s",
+    "10m",
+    "1h30m",
+    "30m1h",
+    "1m1m",
+    "1d1h1m1s",
+    "30d",
+    "31d",
+    "030d",
+    "720h",
+    "721h",
+    "43200m",
+    "43201m",
+    "2592000s",
+    "2592001s",
+    "30",
+    "1.5h",
+    "1 h",
+    "-5s",
+    "s",
+    "5w",
+    "5S",
+    "60s",
+    "90s",
+    "120s",
+    "59s",
+    "0m",
+    "1m60s",
+    "1m30s",
+    "4s",
+    "5s",
+    "05s",
+    "0h5s",
+    "0h4s",
+    "9223372036s",
+    "9223372037s",
+    "106751d",
+    "106752d",
+    "https://a",
+    "http://a",
+    "http://127.0.0.1",
+    "http://127.0.0.1:0",
+    "http://127.0.0.1:65535/",
+    "http://127.0.0.1:65536",
+    "http://127.0.0.256",
+    "http://localhost:1/x",
+    "http://localhost.a",
+    "http://[::1]:1",
+    "http://[::2]",
+    "https://[fd00::1]/x",
+    "https://a@b",
+    "https://a?b",
+    "https://a#b",
+    "https://a b",
+    "https://a/b c",
+    "https://",
+    "ftp://a",
+    "HTTPS://a",
+    "https:/a",
+    "127.0.0.1:9477",
+    "127.0.0.1",
+    "0.0.0.0:1",
+    "[::]:1",
+    "[::1]:0",
+    ":1",
+    "a:1",
+    "256.0.0.1:1",
+    "01.0.0.1:1",
+    "a.example.com:65535",
+    "a:65536",
+    "a:0",
+    "a:01",
+    "a:b",
+    "env:A",
+    "env:_a1",
+    "env:1a",
+    "env:",
+    "env:a b",
+    "env: A",
+    "ENV:A",
+    "file:x",
+    "file:",
+    "file: x",
+    "file:x ",
+    "file:a b",
+    "vault:a/b#c",
+    "vault:a#b",
+    "vault:a/b",
+    "vault:/a/b#c",
+    "vault:a//b#c",
+    "vault:a/../b#c",
+    "vault:a/b#",
+    "vault:a/b#c#d",
+    "vault:a/b?c#d",
+    "vault:a/..b#c",
+    "vault: a/b#c",
+    "vault:a/b #c",
+    "exec:a",
+    "exec:a b",
+    "exec:",
+    "exec: ",
+    "exec: a",
+    "hunter2",
+];
+
+/// What the decoder refuses and a schema cannot: `(pool key or any, value)`.
+fn is_gap(value: &Value) -> bool {
+    // Sums of durations over the bound, and hosts that look right and are not.
+    matches!(value.as_str(), Some("30d1s" | "http://127.0.0.256" | "https://127.0.0.256"))
+}
+
+fn agree(what: &str, value: &Value, (decoder, schema): (bool, bool)) {
+    assert!(!decoder || schema, "{what}: only the decoder takes {value}");
+    assert!(decoder || !schema || is_gap(value), "{what}: only the schema takes {value}");
+}
+
+#[test]
+fn every_pool_field_takes_the_same_in_pools_and_in_defaults() {
+    for field in FIELDS {
+        for value in probes() {
+            agree(field.key, &value, pool_file(&pool_with(field.key, &value)));
+            let mut document = part_of_fleet("defaults");
+            document["defaults"] = json!({ field.key: value });
+            agree(&format!("defaults.{}", field.key), &value, fleet_file(&document));
+        }
+    }
+}
+
+#[test]
+fn every_value_of_the_fleet_file_takes_the_same() {
+    assert_eq!(fleet_file(&fleet()), (true, true));
+    let mut paths = Vec::new();
+    collect(&fleet(), String::new(), &mut paths);
+    for path in &paths {
+        let section = path.split('/').nth(1).expect("paths begin with a slash");
+        let document = part_of_fleet(section);
+        for value in probes() {
+            let mut changed = document.clone();
+            *changed.pointer_mut(path).expect("the path is the document's own") = value.clone();
+            agree(path, &value, fleet_file(&changed));
+        }
+        // And without it, and with a key beside it that nobody knows.
+        let (parent, key) = path.rsplit_once('/').expect("paths begin with a slash");
+        let mut changed = document.clone();
+        if let Some(Value::Object(map)) = changed.pointer_mut(parent) {
+            map.remove(key);
+            agree(path, &json!("(removed)"), fleet_file(&changed));
+        }
+        if let Some(Value::Object(map)) = changed.pointer_mut(parent) {
+            map.insert("colour".into(), json!({}));
+            agree(parent, &json!("(colour)"), fleet_file(&changed));
+        }
+    }
+}
+
+#[test]
+fn every_value_of_a_policy_file_takes_the_same() {
+    let document = json!({ "policy": fleet()["policy"] });
+    assert_eq!(policy_file(&document), (true, true));
+    let mut paths = Vec::new();
+    collect(&document, String::new(), &mut paths);
+    assert!(paths.len() > 10, "{paths:?}");
+    for path in &paths {
+        for value in probes() {
+            let mut changed = document.clone();
+            *changed.pointer_mut(path).expect("the path is the document's own") = value.clone();
+            agree(path, &value, policy_file(&changed));
+        }
+        let (parent, _) = path.rsplit_once('/').expect("paths begin with a slash");
+        let mut changed = document.clone();
+        if let Some(Value::Object(map)) = changed.pointer_mut(parent) {
+            map.insert("colour".into(), json!({}));
+            agree(parent, &json!("(colour)"), policy_file(&changed));
+        }
+    }
+    for other in [json!({}), json!({ "pools": [] }), json!({ "policy": {}, "fleet": "acme" })] {
+        assert_eq!(policy_file(&other), (false, false), "{other}");
+    }
+}
+
+#[test]
+fn the_examples_policy_is_one_and_nothing_else() {
+    let text = include_str!("../../../examples/policy.yaml");
+    let whole = jsonschema::validator_for(&schema()).unwrap();
+    let document: Value = serde_yaml::from_str(text).unwrap();
+    assert!(whole.is_valid(&document) && POLICY_FILE.is_valid(&document));
+    assert!(!POOL_FILE.is_valid(&document) && !FLEET_FILE.is_valid(&document));
+}
+
+fn collect(value: &Value, path: String, paths: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                collect(value, format!("{path}/{key}"), paths);
+            }
+        }
+        Value::Array(items) => {
+            for (index, value) in items.iter().enumerate() {
+                collect(value, format!("{path}/{index}"), paths);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+    if !path.is_empty() {
+        paths.push(path);
+    }
+}
+
+#[test]
+fn whole_files_are_refused_by_both() {
+    for document in [
+        json!({}),
+        json!([]),
+        json!(null),
+        json!("pools"),
+        json!({ "pools": null }),
+        json!({ "pools": {} }),
+        json!({ "pools": [null] }),
+        json!({ "pools": [], "fleet": "acme" }),
+        json!({ "pools": [{ "name": "a", "organization": "a", "enterprise": "b" }] }),
+    ] {
+        assert_eq!(pool_file(&document), (false, false), "{document}");
+    }
+    assert_eq!(pool_file(&json!({ "pools": [] })), (true, true));
+    assert_eq!(fleet_file(&json!({ "fleet": "a" })), (false, false));
+}
+
+#[test]
+fn the_root_takes_either_kind_of_file_and_nothing_else() {
+    let root = jsonschema::validator_for(&schema()).expect("the schema is a schema");
+    assert!(root.is_valid(&fleet()) && root.is_valid(&json!({ "pools": [] })));
+    assert!(!root.is_valid(&json!({})) && !root.is_valid(&json!({ "pools": [], "fleet": "a" })));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn durations_agree_but_for_sums(text in "0{0,2}[0-9]{0,4}[dhms]([0-9]{1,5}[dhms]){0,3}") {
+        for key in ["scale_up_delay", "max_queue_wait", "bootstrap_timeout"] {
+            let value = json!(text);
+            let (decoder, schema) = pool_file(&pool_with(key, &value));
+            prop_assert!(!decoder || schema, "{key}: only the decoder takes {text}");
+            let is_sum = text.chars().filter(char::is_ascii_alphabetic).count() > 1;
+            prop_assert!(decoder || !schema || is_sum, "{key}: only the schema takes {text}");
+        }
+    }
+
+    #[test]
+    fn seconds_of_whole_minutes_agree(seconds in 0_u32..3_000_000, zeros in 0_usize..3) {
+        let text = format!("{}{seconds}s", "0".repeat(zeros));
+        let (decoder, schema) = pool_file(&pool_with("bootstrap_timeout", &json!(text)));
+        prop_assert_eq!(decoder, schema, "{}", text);
+    }
+
+    #[test]
+    fn texts_agree(text in "\\PC{0,6}|[ a-z\\x00-\\xff]{0,6}") {
+        for key in ["image", "name", "organization", "repository"] {
+            let (decoder, schema) = pool_file(&pool_with(key, &json!(text)));
+            prop_assert_eq!(decoder, schema, "{} {:?}", key, text);
+        }
+        let (decoder, schema) = pool_file(&pool_with("labels", &json!([text])));
+        prop_assert_eq!(decoder, schema, "labels {:?}", text);
+    }
+
+    #[test]
+    fn references_agree(text in "(env|file|vault|exec|https|x):[a-c/#.? %_1-]{0,12}") {
+        let mut document = part_of_fleet("garm");
+        document["garm"]["password"] = json!(text);
+        let (decoder, schema) = fleet_file(&document);
+        prop_assert_eq!(decoder, schema, "{}", text);
+    }
+
+    #[test]
+    fn urls_that_the_decoder_takes_the_schema_takes(text in "https?://[a-c0-9.:\\[\\]@/?#_-]{0,20}") {
+        let mut document = fleet();
+        document["garm"]["url"] = json!(text);
+        document["receivers"]["w"]["webhook"]["url"] = json!(text);
+        let (decoder, schema) = fleet_file(&document);
+        prop_assert!(!decoder || schema, "only the decoder takes {text}");
+    }
+}

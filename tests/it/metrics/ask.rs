@@ -1,0 +1,84 @@
+//! A running `watch` is asked for its decisions as its settings say that it listens.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use runnerctl::config::{CertFiles, ListenerTls, WatchSettings};
+use runnerctl::metrics::Certificates;
+use runnerctl::metrics::ask::{Place, Silence};
+use serde_json::{Value, json};
+
+use super::door::{Authority, Served};
+use crate::service::stage::free_address;
+
+/// What a `watch` answers that has these certificates, asked by these settings.
+async fn asked(
+    served: Option<ListenerTls>,
+    asking: Option<ListenerTls>,
+    identity: Option<CertFiles>,
+) -> Result<Value, Silence> {
+    let certificates = served.map(|it| Arc::new(Certificates::read(&it).unwrap()));
+    let served = Served::start(certificates).await;
+    served.board.explain(Arc::new(|| json!({ "pools": [7] })));
+    let answer = ask(served.address, asking, identity).await;
+    served.end().await;
+    answer
+}
+
+async fn ask(
+    listen: SocketAddr,
+    tls: Option<ListenerTls>,
+    identity: Option<CertFiles>,
+) -> Result<Value, Silence> {
+    let settings = WatchSettings { listen, tls, ..WatchSettings::default() };
+    Place::new(&settings, identity).decisions().await
+}
+
+fn page() -> Result<Value, Silence> {
+    Ok(json!({ "pools": [7] }))
+}
+
+#[tokio::test]
+async fn in_the_clear_and_over_tls_the_answer_is_the_same() {
+    assert_eq!(asked(None, None, None).await, page());
+    let authority = Authority::new();
+    let files = || ListenerTls { server: authority.server(), client_ca: None };
+    let files = files();
+    assert_eq!(asked(Some(files.clone()), Some(files), None).await, page());
+}
+
+#[tokio::test]
+async fn where_operators_are_asked_for_their_certificate_ours_is_shown() {
+    let (authority, operators) = (Authority::new(), Authority::new());
+    let files =
+        ListenerTls { server: authority.server(), client_ca: Some(operators.path("ca.pem")) };
+    let both = || (Some(files.clone()), Some(files.clone()));
+    let (served, asking) = both();
+    assert_eq!(asked(served, asking, Some(operators.operator())).await, page());
+    for identity in [None, Some(Authority::new().operator())] {
+        let (served, asking) = both();
+        let answer = asked(served, asking, identity).await;
+        assert!(matches!(answer, Err(Silence::Unclear(_))), "{answer:?}");
+    }
+}
+
+/// Another program, or another machine, has taken the address.
+#[tokio::test]
+async fn a_listener_with_another_certificate_is_not_believed() {
+    let (ours, theirs) = (Authority::new(), Authority::new());
+    let files = |of: &Authority| ListenerTls { server: of.server(), client_ca: None };
+    let answer = asked(Some(files(&theirs)), Some(files(&ours)), None).await;
+    let Err(Silence::Unclear(why)) = answer else { panic!("{answer:?}") };
+    assert!(why.contains("another certificate than `watch.tls.cert`"), "{why}");
+}
+
+#[tokio::test]
+async fn nobody_and_something_else_are_told_apart() {
+    assert_eq!(ask(free_address(), None, None).await, Err(Silence::Nobody));
+    let served = Served::start(None).await;
+    let undecided = Err(Silence::Unclear("nothing has been decided yet".into()));
+    assert_eq!(ask(served.address, None, None).await, undecided);
+    let any: SocketAddr = ([0, 0, 0, 0], served.address.port()).into();
+    assert_eq!(ask(any, None, None).await, undecided, "on every address of this machine");
+    served.end().await;
+}

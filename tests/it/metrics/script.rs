@@ -1,0 +1,109 @@
+//! A board on which everything has happened once, for those who look at the page.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use runnerctl::domain::name::PoolName;
+use runnerctl::metrics::{Board, Counter, Limits, PoolGauges, Process, Snapshot, Timing};
+use runnerctl::notify::Outcome;
+use runnerctl::scaling::States;
+use tokio::time::Instant;
+
+pub(crate) fn pool(name: &str) -> PoolName {
+    PoolName::new(name).unwrap()
+}
+
+pub(crate) fn board() -> Board {
+    Board::new(Limits::of(Duration::from_secs(30)))
+}
+
+/// R5's own numbers: 5 active, 2 idle, 3 waiting.
+pub(crate) fn default_pool() -> PoolGauges {
+    PoolGauges {
+        active: 5,
+        idle: 2,
+        queue_depth: 3,
+        min_runners: 2,
+        max_runners: 20,
+        level: Some(4),
+        runners: States {
+            pending: 1,
+            creating: 1,
+            installing: 2,
+            idle: 2,
+            suspect: 1,
+            active: 5,
+            failed: 1,
+            deleting: 1,
+        },
+        unserved_jobs: 1,
+        stuck_jobs: 1,
+        stale_jobs: 2,
+        forgotten_jobs: 1,
+        oldest_wait: Duration::from_millis(42_500),
+        outdated_runners: Some(3),
+        is_below_min: false,
+        is_circuit_open: true,
+        is_stalled: true,
+        has_drift: Some(true),
+        policy_violations: Some(2),
+    }
+}
+
+/// A picture of these pools, read just now.
+pub(crate) fn snapshot(pools: impl IntoIterator<Item = (PoolName, PoolGauges)>) -> Snapshot {
+    Snapshot {
+        pools: pools.into_iter().collect::<BTreeMap<_, _>>(),
+        read_at: Instant::now(),
+        reconciled_at: "2026-11-25T10:00:00.5Z".parse().unwrap(),
+        clock_skew_s: Some(-0.25),
+    }
+}
+
+/// Two pools, the specification's and one of which nothing is known; every gauge has a source.
+pub(crate) fn publish(board: &Board) {
+    board.publish(snapshot([
+        (pool("default"), default_pool()),
+        (pool("quiet"), PoolGauges::default()),
+    ]));
+    board.process(|it| {
+        *it = Process {
+            is_stream_connected: Some(true),
+            is_mtls_enforced: Some(false),
+            client_cert_expires_at: Some("2027-01-01T00:00:00Z".parse().unwrap()),
+            crl_ends_at: Some("2026-12-08T00:00:00Z".parse().unwrap()),
+            audit_anchored_at: Some("2026-11-25T09:59:00Z".parse().unwrap()),
+        };
+    });
+}
+
+/// Every counter and every histogram, once or more.
+pub(crate) fn count(board: &Board) {
+    let default = || pool("default");
+    for counter in [
+        Counter::ScalingDecision { pool: default(), direction: "up", reason: "pressure" },
+        Counter::ScalingDecision { pool: default(), direction: "down", reason: "idle" },
+        Counter::ScalingAction { pool: default(), direction: "up", outcome: "done" },
+        Counter::ScaledownRefused { pool: default(), reason: "busy" },
+        Counter::LevelResent,
+        Counter::ReconcileError,
+        Counter::GarmRequest { method: "GET", code: Some(200) },
+        Counter::GarmRequest { method: "GET", code: Some(200) },
+        Counter::GarmRequest { method: "PUT", code: None },
+        Counter::AuditRecord { kind: "lifecycle" },
+        Counter::AuditGap,
+        Counter::AuditBreak,
+        Counter::AuditAnchor { place: "file", outcome: "delivered" },
+        Counter::AuditWriteError,
+        Counter::EphemeralViolation { reason: "second_job" },
+        Counter::AlertDelivery { receiver: "oncall".into(), outcome: Outcome::Delivered.word() },
+    ] {
+        board.count(counter);
+    }
+    for seconds in [1, 10, 45, 4_000] {
+        board.observe(Timing::JobQueue { pool: default() }, Duration::from_secs(seconds));
+    }
+    board.observe(Timing::RunnerStartup { pool: default() }, Duration::from_secs(31));
+    board.observe(Timing::Reconcile, Duration::from_millis(140));
+    board.observe(Timing::GarmRequest { method: "GET" }, Duration::from_millis(3));
+}
