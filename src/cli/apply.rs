@@ -19,8 +19,8 @@ use super::audit_log::warrant;
 use super::consent::{check_saved, confirm, has_work, word_to_type};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::paths::{Places, Surroundings};
-use super::prepare::{Survey, survey};
+use super::paths::{FilePaths, PathEnvironment};
+use super::prepare::{PreparedPlan, survey};
 use super::progress::Progress;
 use super::require_mtls;
 use super::saved_plan::{inputs, read};
@@ -37,9 +37,9 @@ pub async fn run(args: &ApplyArgs, cx: Context<'_>) -> Result<Exit, Failure> {
         }
     };
     match prepared {
-        Prepared::Nothing(survey) => tell(&survey, &[], cx),
-        Prepared::Work { survey, writer, rotate } => {
-            let work = Work { survey: &survey, writer: &writer, rotate };
+        Prepared::NoWork(survey) => tell(&survey, &[], cx),
+        Prepared::Ready { survey, writer, rotate } => {
+            let work = ApplyRun { survey: &survey, writer: &writer, rotate };
             let (outcomes, stopped) = carry_out(&work, args, &mut signals, cx).await;
             let Some(outcomes) = outcomes else {
                 return Ok(stopped.map_or(Exit::Failed, Exit::of));
@@ -53,10 +53,10 @@ pub async fn run(args: &ApplyArgs, cx: Context<'_>) -> Result<Exit, Failure> {
 /// What is known when the writing may begin.
 enum Prepared {
     /// Nothing can be done, or nothing is to be.
-    Nothing(Box<Survey>),
+    NoWork(Box<PreparedPlan>),
     /// Everything has been agreed to.
-    Work {
-        survey: Box<Survey>,
+    Ready {
+        survey: Box<PreparedPlan>,
         writer: Box<Writer>,
         /// Pools whose outdated idle runners are replaced.
         rotate: Vec<PoolName>,
@@ -68,7 +68,7 @@ async fn prepare(args: &ApplyArgs, cx: Context<'_>) -> Result<Prepared, Failure>
     let saved = args.plan_file.as_deref().map(|it| read(it, args, cx)).transpose()?;
     let (places, targets) = match &saved {
         Some(saved) => inputs(saved, cx)?,
-        None => (Places::find(cx.globals, &Surroundings::read()), args.targets.clone()),
+        None => (FilePaths::find(cx.globals, &PathEnvironment::read()), args.targets.clone()),
     };
     let survey = Box::new(survey(places, &targets, cx).await?);
     if let Some(saved) = &saved {
@@ -77,7 +77,7 @@ async fn prepare(args: &ApplyArgs, cx: Context<'_>) -> Result<Prepared, Failure>
     show(&survey, cx)?;
     let rotate = if args.rotate { rotated(&survey, &targets) } else { Vec::new() };
     if !has_work(&survey.plan) && rotate.is_empty() {
-        return Ok(Prepared::Nothing(survey));
+        return Ok(Prepared::NoWork(survey));
     }
     require_mtls::check(survey.probes.as_deref())?;
     let word = word_to_type(&survey.plan, args, cx)?;
@@ -86,11 +86,11 @@ async fn prepare(args: &ApplyArgs, cx: Context<'_>) -> Result<Prepared, Failure>
         confirm(&survey.plan, &survey.heading, word, cx).await?;
     }
     let writer = Box::new(Writer::new(survey.client.clone(), warrant));
-    Ok(Prepared::Work { survey, writer, rotate })
+    Ok(Prepared::Ready { survey, writer, rotate })
 }
 
 /// The plan, before it is agreed to: on stdout for people, and on stderr where a document follows.
-fn show(survey: &Survey, cx: Context<'_>) -> Result<(), Failure> {
+fn show(survey: &PreparedPlan, cx: Context<'_>) -> Result<(), Failure> {
     let text = render::plan::text(&survey.plan, &survey.heading, cx.print.width());
     match cx.globals.output {
         Output::Text => cx.print.result(&text),
@@ -103,7 +103,7 @@ fn show(survey: &Survey, cx: Context<'_>) -> Result<(), Failure> {
 
 /// The declared pools that are looked at and have idle runners of an older generation, and those
 /// that the plan changes: their runners may be outdated afterwards.
-fn rotated(survey: &Survey, targets: &[PoolName]) -> Vec<PoolName> {
+fn rotated(survey: &PreparedPlan, targets: &[PoolName]) -> Vec<PoolName> {
     let is_meant = |it: &PoolName| targets.is_empty() || targets.contains(it);
     let owners = Owners::new(&survey.fleet.pools, &survey.desired.fleet);
     let runners = |id: &PoolId| survey.fleet.runners_of(id).count();
@@ -120,8 +120,8 @@ fn rotated(survey: &Survey, targets: &[PoolName]) -> Vec<PoolName> {
     names.filter(|it| is_meant(it) && (is_old(it) || is_changed(it))).cloned().collect()
 }
 
-struct Work<'a> {
-    survey: &'a Survey,
+struct ApplyRun<'a> {
+    survey: &'a PreparedPlan,
     writer: &'a Writer,
     rotate: Vec<PoolName>,
 }
@@ -129,7 +129,7 @@ struct Work<'a> {
 /// Carries the plan out. The first signal stops it after the write in flight, the second at once:
 /// then there are no outcomes to tell of.
 async fn carry_out(
-    work: &Work<'_>,
+    work: &ApplyRun<'_>,
     args: &ApplyArgs,
     signals: &mut Signals,
     cx: Context<'_>,
@@ -169,7 +169,7 @@ fn own_runner() -> Option<RunnerName> {
 }
 
 /// Tells how it went, and picks the code: 5 unless everything is as the plan wanted it.
-fn tell(survey: &Survey, outcomes: &[Outcome], cx: Context<'_>) -> Result<Exit, Failure> {
+fn tell(survey: &PreparedPlan, outcomes: &[Outcome], cx: Context<'_>) -> Result<Exit, Failure> {
     match cx.globals.output {
         Output::Text if outcomes.is_empty() => {}
         Output::Text => {
@@ -190,7 +190,7 @@ fn tell(survey: &Survey, outcomes: &[Outcome], cx: Context<'_>) -> Result<Exit, 
     Ok(if is_whole && !is_blocked { Exit::Done } else { Exit::Incomplete })
 }
 
-fn markdown(survey: &Survey, outcomes: &[Outcome]) -> String {
+fn markdown(survey: &PreparedPlan, outcomes: &[Outcome]) -> String {
     let plan = render::plan::markdown(&survey.plan, &survey.heading);
     if outcomes.is_empty() {
         return plan;
@@ -199,7 +199,7 @@ fn markdown(survey: &Survey, outcomes: &[Outcome]) -> String {
     format!("{}\n{plan}", render::outcome::markdown(outcomes))
 }
 
-fn document(survey: &Survey, outcomes: &[Outcome]) -> Result<Value, Failure> {
+fn document(survey: &PreparedPlan, outcomes: &[Outcome]) -> Result<Value, Failure> {
     let mut document = render::plan::json(&survey.plan);
     document["requirements"] = render::requirements::json(&survey.requirements()?);
     document["outcomes"] = json!(render::outcome::json(outcomes));

@@ -319,7 +319,7 @@ fn interval(text: &str) -> Result<Duration, String> {
 /// `completions`
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
-    /// Which shell
+    /// ReferenceFile shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
 }

@@ -10,7 +10,7 @@ use super::audit_log;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::load::stop_at;
-use super::paths::{Places, Surroundings};
+use super::paths::{FilePaths, PathEnvironment};
 use crate::audit::anchor::{PublicKey, STATEMENT_MAX, Statement, Statements};
 use crate::audit::{Check, Demands, Head, Keys, Report};
 use crate::config;
@@ -111,7 +111,7 @@ async fn keys(args: &VerifyArgs, cx: Context<'_>) -> Result<Keys, Failure> {
         let allowed = secrets::Options { allow_exec, base_dir: PathBuf::new() };
         return Ok(Keys::checking(audit_log::resolved(&args.key, &allowed).await?));
     }
-    let places = Places::find(cx.globals, &Surroundings::read());
+    let places = FilePaths::find(cx.globals, &PathEnvironment::read());
     let Some(start) = &places.fleet else { return Ok(Keys::default()) };
     let source = match files::read_fleet(start).map_err(|it| stop_at(&[it], cx)) {
         Ok(source) => source,

@@ -18,12 +18,12 @@ use crate::secrets;
 use super::Context;
 use super::args::ApplyArgs;
 use super::failure::Failure;
-use super::prepare::{Survey, inputs};
+use super::prepare::{PreparedPlan, inputs};
 
 /// The warrant of an `apply`: who, why, and the audit file. Refuses (6) when the file cannot be
 /// written: what is not on record is not done.
 pub async fn warrant(
-    survey: &Survey,
+    survey: &PreparedPlan,
     args: &ApplyArgs,
     cx: Context<'_>,
 ) -> Result<Warrant, Failure> {
@@ -38,9 +38,9 @@ pub async fn warrant(
     Ok(Warrant { book, actor, cause, clock: Clock::Real, line: survey.fleet.line() })
 }
 
-async fn book(survey: &Survey, args: &ApplyArgs, cx: Context<'_>) -> Result<Book, Failure> {
+async fn book(survey: &PreparedPlan, args: &ApplyArgs, cx: Context<'_>) -> Result<Book, Failure> {
     let watch = survey.loaded.fleet_file()?.watch.as_ref();
-    let named = Named {
+    let named = AuditFileSettings {
         path: args.audit.clone().or_else(|| watch?.audit.clone()),
         key: watch.and_then(|it| it.audit_key.as_ref()),
         previous_keys: watch.map_or(&[][..], |it| &it.previous_audit_keys),
@@ -59,7 +59,7 @@ fn refusal(error: &LedgerError, help: &'static str) -> Failure {
 }
 
 /// An audit file as the command line or the fleet file names it.
-pub struct Named<'a> {
+pub struct AuditFileSettings<'a> {
     /// Which file; absent: in the state folder.
     pub path: Option<PathBuf>,
     /// The key of its HMACs.
@@ -71,7 +71,11 @@ pub struct Named<'a> {
 }
 
 /// Opens an audit file. `base` is the fleet file's folder. Refuses (6) when it cannot be written.
-pub async fn open(named: Named<'_>, base: PathBuf, cx: Context<'_>) -> Result<Book, Failure> {
+pub async fn open(
+    named: AuditFileSettings<'_>,
+    base: PathBuf,
+    cx: Context<'_>,
+) -> Result<Book, Failure> {
     let (path, folders) = match named.path {
         Some(path) => (path, Folders::Leave),
         None => (in_state_folder(named.help)?, Folders::Create),
@@ -127,7 +131,7 @@ fn in_state_folder(help: &str) -> Result<PathBuf, Failure> {
 
 /// What ties each record to the plan that it carries out: the SHA-256 of the plan as it would be
 /// saved without a salt, so that equal plans have equal ones.
-fn digest(survey: &Survey, args: &ApplyArgs) -> String {
+fn digest(survey: &PreparedPlan, args: &ApplyArgs) -> String {
     let inputs = inputs(&survey.loaded.places, &args.targets);
     let text = saved::write(&survey.plan, &survey.heading.garm_url, &inputs, "");
     Sha256::digest(text.as_bytes()).iter().map(|it| format!("{it:02x}")).collect()

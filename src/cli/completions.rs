@@ -28,7 +28,7 @@ mod tests {
 
     use super::*;
     use crate::cli::manual;
-    use crate::cli::reference::{self, Which};
+    use crate::cli::reference::{self, ReferenceFile};
 
     #[test]
     fn generated_files_are_fresh() {
@@ -40,8 +40,8 @@ mod tests {
             ("completions/_runnerctl.ps1", script(Shell::PowerShell)),
             ("completions/runnerctl.elv", script(Shell::Elvish)),
             ("completions/runnerctl.1", manual::page().unwrap()),
-            ("docs/pools.md", reference::page(Which::Pools)),
-            ("docs/fleet.md", reference::page(Which::Fleet)),
+            ("docs/pools.md", reference::page(ReferenceFile::Pools)),
+            ("docs/fleet.md", reference::page(ReferenceFile::Fleet)),
         ] {
             let there = fs::read_to_string(root.join(file)).unwrap_or_default();
             assert!(there == text, "{file} is stale: run `.ci/generate` and commit what it writes");

@@ -76,7 +76,7 @@ const LISTS_SOON: SignedDuration = SignedDuration::from_hours(3 * 24);
 
 /// How the revocation lists of the front stand.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Lists {
+pub struct RevocationLists {
     /// When the first of them ends.
     pub ends_at: Option<Timestamp>,
     /// That one ends soon, has ended, or cannot be read, in a sentence.
@@ -84,11 +84,11 @@ pub struct Lists {
 }
 
 /// Reads the revocation lists of `garm.crls`.
-pub fn lists(file: &FleetFile, now: Timestamp) -> Lists {
+pub fn lists(file: &FleetFile, now: Timestamp) -> RevocationLists {
     let ends = match crl::ends_first(&file.garm.crls) {
-        Ok(None) => return Lists::default(),
+        Ok(None) => return RevocationLists::default(),
         Ok(Some(ends)) => ends,
-        Err(error) => return Lists { ends_at: None, warning: Some(error.to_string()) },
+        Err(error) => return RevocationLists { ends_at: None, warning: Some(error.to_string()) },
     };
     let (list, at) = (code(ends.path.to_string_lossy()), ends.at);
     let left = at.duration_since(now);
@@ -99,7 +99,7 @@ pub fn lists(file: &FleetFile, now: Timestamp) -> Lists {
              its CA"
         ),
     });
-    Lists { ends_at: Some(at), warning }
+    RevocationLists { ends_at: Some(at), warning }
 }
 
 /// The TLS files of a fleet file.
@@ -124,7 +124,7 @@ pub fn connect_through(
     let now = Some(Clock::Real.now());
     let options = HttpOptions { tls: tls_files(file), now, ..HttpOptions::new(garm.url.clone()) };
     let http = Arc::new(Http::new(&options)?);
-    let password = ByReference {
+    let password = PasswordReference {
         reference: garm.password.clone(),
         options: secrets::Options { allow_exec: cx.globals.allow_exec, base_dir: base },
     };
@@ -134,12 +134,12 @@ pub fn connect_through(
 }
 
 /// A password that is looked up at each login.
-struct ByReference {
+struct PasswordReference {
     reference: SecretRef,
     options: secrets::Options,
 }
 
-impl Password for ByReference {
+impl Password for PasswordReference {
     fn resolve(&self) -> PasswordReply<'_> {
         Box::pin(async {
             secrets::resolve(&self.reference, &self.options).await.map_err(|error| garm::Error {

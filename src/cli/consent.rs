@@ -42,7 +42,11 @@ pub fn check_saved(saved: &Saved, plan: &Plan, heading: &Heading) -> Result<(), 
 
 /// Refuses (6) what needs a leave that was not given and cannot be asked for. Brings the word
 /// that confirms at a terminal.
-pub fn word_to_type(plan: &Plan, args: &ApplyArgs, cx: Context<'_>) -> Result<Word, Failure> {
+pub fn word_to_type(
+    plan: &Plan,
+    args: &ApplyArgs,
+    cx: Context<'_>,
+) -> Result<ConfirmationWord, Failure> {
     let need = need(plan);
     let given = match args.allow_destroy {
         None => Leave::None,
@@ -55,24 +59,24 @@ pub fn word_to_type(plan: &Plan, args: &ApplyArgs, cx: Context<'_>) -> Result<Wo
         return Err(Failure::refused(text).help(no_terminal_help(&need)));
     }
     if need.leave <= given {
-        return Ok(Word::Yes);
+        return Ok(ConfirmationWord::Yes);
     }
     match need.leave {
-        Leave::Destroy if is_asked => Ok(Word::Destroy),
+        Leave::Destroy if is_asked => Ok(ConfirmationWord::Destroy),
         Leave::None | Leave::Destroy | Leave::All => Err(no_leave(&need)),
     }
 }
 
 /// What confirms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Word {
+pub enum ConfirmationWord {
     /// `yes`
     Yes,
     /// `destroy`, where pools go.
     Destroy,
 }
 
-impl Word {
+impl ConfirmationWord {
     fn text(self) -> &'static str {
         match self {
             Self::Yes => "yes",
@@ -95,7 +99,7 @@ impl Word {
 pub async fn confirm(
     plan: &Plan,
     heading: &Heading,
-    word: Word,
+    word: ConfirmationWord,
     cx: Context<'_>,
 ) -> Result<(), Failure> {
     let pools = need(plan).pools;

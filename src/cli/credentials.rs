@@ -1,4 +1,4 @@
-//! The keys of the fleet file's GitHub Apps: resolved for a plan and the apply that follows it,
+//! The keys of the fleet file's GitHub AppCredentials: resolved for a plan and the apply that follows it,
 //! and kept nowhere else.
 
 use std::collections::BTreeMap;
@@ -12,9 +12,9 @@ use super::Context;
 use super::failure::Failure;
 use super::load::{Loaded, stop_at};
 
-/// Apps to be planned, and their keys by name.
+/// AppCredentials to be planned, and their keys by name.
 #[derive(Debug, Clone, Default)]
-pub struct Apps {
+pub struct AppCredentials {
     /// What GARM is to have.
     pub wanted: Vec<DesiredCredential>,
     /// With these keys.
@@ -23,10 +23,10 @@ pub struct Apps {
 
 /// Resolves each key, one after another. Fails with 3 when a reference leads nowhere or to
 /// something that is no App's key, with 4 when a secrets manager is out of reach or refuses.
-pub async fn resolve(loaded: &Loaded, cx: Context<'_>) -> Result<Apps, Failure> {
+pub async fn resolve(loaded: &Loaded, cx: Context<'_>) -> Result<AppCredentials, Failure> {
     let allowed =
         secrets::Options { allow_exec: cx.globals.allow_exec, base_dir: loaded.places.base() };
-    let mut apps = Apps::default();
+    let mut apps = AppCredentials::default();
     let mut problems = Vec::new();
     for settings in &loaded.fleet_file()?.credentials {
         let secret = secrets::resolve(&settings.private_key, &allowed).await.map_err(|error| {

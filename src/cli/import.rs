@@ -21,8 +21,8 @@ use super::connect::connect;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::load::{missing_fleet_file, stop_at};
-use super::paths::{Places, Surroundings};
-use super::reading::reading;
+use super::paths::{FilePaths, PathEnvironment};
+use super::spinner::reading;
 
 /// Most names in one remark.
 const SHOWN: usize = 5;
@@ -32,7 +32,7 @@ const PROBE: &str = "pools: [{ name: probe, instance_type: probe, max_runners: 1
 
 /// Prints the pool file.
 pub async fn run(cx: Context<'_>) -> Result<Exit, Failure> {
-    let places = Places::find(cx.globals, &Surroundings::read());
+    let places = FilePaths::find(cx.globals, &PathEnvironment::read());
     let source = fleet_source(&places, cx)?;
     let probed = load(&source, PROBE);
     let errors = probed.problems.iter().filter(|it| it.severity == Severity::Error);
@@ -40,7 +40,7 @@ pub async fn run(cx: Context<'_>) -> Result<Exit, Failure> {
     let (settings, base) = parts(&probed)?;
     let client = connect(settings, places.base(), cx)?;
     let fleet = reading(&client.address(), read(&client), cx).await?;
-    let beyond = Beyond::read(&client, &fleet).await?;
+    let beyond = UndeclarableSettings::read(&client, &fleet).await?;
     let mut taken = declared_names(&source, &places);
     taken.extend(owned_names(&fleet, settings));
     let drafts = drafts(&fleet, &taken, base);
@@ -52,7 +52,7 @@ pub async fn run(cx: Context<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn fleet_source(places: &Places, cx: Context<'_>) -> Result<Source, Failure> {
+fn fleet_source(places: &FilePaths, cx: Context<'_>) -> Result<Source, Failure> {
     let start = places.fleet.as_ref().ok_or_else(missing_fleet_file)?;
     files::read_fleet(start).or_else(|problem| {
         stop_at(&[problem], cx)?;
@@ -91,14 +91,14 @@ async fn read(client: &Client) -> Result<Fleet, Failure> {
 }
 
 /// What GARM has of pools and no file can say: it is left alone, and the user is told.
-struct Beyond {
+struct UndeclarableSettings {
     /// Of the list of pools.
     unknown: Unknown,
     /// Pools whose `extra_specs` are no mapping.
     without_map: Vec<PoolId>,
 }
 
-impl Beyond {
+impl UndeclarableSettings {
     async fn read(client: &Client, fleet: &Fleet) -> Result<Self, Failure> {
         let unowned = fleet.pools.iter().filter(|it| it.spec.labels.marks().is_empty());
         let bare = unowned.filter(|it| it.spec.extra_specs.is_empty());
@@ -139,7 +139,7 @@ impl Beyond {
 
 /// Names that the pool files use already. Without pool files, or with broken ones, there are none
 /// to be seen, and the next `plan` says if a name stands twice.
-fn declared_names(fleet: &Source, places: &Places) -> BTreeSet<String> {
+fn declared_names(fleet: &Source, places: &FilePaths) -> BTreeSet<String> {
     let pools = files::read_pools(std::slice::from_ref(&places.pools));
     config::load(Some(fleet), &pools.sources).pools.iter().map(|it| it.name.to_string()).collect()
 }
@@ -155,7 +155,7 @@ fn owned_names(fleet: &Fleet, settings: &FleetFile) -> Vec<String> {
 
 /// What is written of the drafts.
 #[derive(Default)]
-struct Checked<'a> {
+struct CheckedDrafts<'a> {
     /// One item each, or a comment in its place.
     items: Vec<String>,
     /// The drafts that are not only a comment.
@@ -163,8 +163,8 @@ struct Checked<'a> {
 }
 
 /// Each draft as YAML that the manifest accepts, or as a comment that says why it does not.
-fn checked<'a>(drafts: &'a [Draft], fleet: &Source) -> Checked<'a> {
-    let mut checked = Checked::default();
+fn checked<'a>(drafts: &'a [Draft], fleet: &Source) -> CheckedDrafts<'a> {
+    let mut checked = CheckedDrafts::default();
     for draft in drafts {
         if let Some(obstacle) = &draft.obstacle {
             checked.items.push(left_out(draft, obstacle));

@@ -12,8 +12,8 @@ use crate::render::words::count;
 
 use super::Context;
 use super::failure::Failure;
-use super::paths::{Places, Surroundings};
-use super::policies::Policies;
+use super::paths::{FilePaths, PathEnvironment};
+use super::policies::PolicySet;
 use super::step_summary;
 use super::validate::{Gathered, gather, not_read};
 
@@ -22,21 +22,21 @@ pub struct Loaded {
     /// What they say.
     pub manifest: Manifest,
     /// Where they are.
-    pub places: Places,
+    pub places: FilePaths,
     /// How much of the fleet they speak for.
     pub scope: Scope,
     /// Warnings about them; `validate` shows them.
     pub warnings: usize,
-    policies: Policies,
+    policies: PolicySet,
 }
 
 /// Reads fleet file and pool files where the flags and the environment say.
 pub fn load(cx: Context<'_>) -> Result<Loaded, Failure> {
-    load_from(Places::find(cx.globals, &Surroundings::read()), cx)
+    load_from(FilePaths::find(cx.globals, &PathEnvironment::read()), cx)
 }
 
 /// Reads fleet file and pool files. Fails (3) when they have errors, which are on stderr by then.
-pub fn load_from(places: Places, cx: Context<'_>) -> Result<Loaded, Failure> {
+pub fn load_from(places: FilePaths, cx: Context<'_>) -> Result<Loaded, Failure> {
     let gathered = gather(&places, std::slice::from_ref(&places.pools));
     stop_at(&gathered.problems, cx)?;
     if let Some(note) = not_read(&gathered.unread).filter(|_| gathered.scope == Scope::Whole) {

@@ -11,7 +11,7 @@ use crate::render::words::nearest;
 
 /// What GARM has of the things that pools name.
 #[derive(Debug, Clone, Default)]
-pub struct Known {
+pub struct GarmNames {
     providers: Vec<Provider>,
     /// Of the kinds that pools use.
     entities: Vec<Entity>,
@@ -21,7 +21,7 @@ pub struct Known {
     endpoints: Vec<String>,
 }
 
-impl Known {
+impl GarmNames {
     /// The entities of the kinds that pools use.
     pub fn entities(&self) -> &[Entity] {
         &self.entities
@@ -29,9 +29,9 @@ impl Known {
 }
 
 /// Asks GARM, and only for what the files use.
-pub async fn ask(client: &Client, manifest: &Manifest) -> Result<Known, garm::Error> {
+pub async fn ask(client: &Client, manifest: &Manifest) -> Result<GarmNames, garm::Error> {
     let pools = &manifest.pools;
-    let mut known = Known { providers: client.providers().await?, ..Known::default() };
+    let mut known = GarmNames { providers: client.providers().await?, ..GarmNames::default() };
     for kind in EntityKind::ALL {
         if pools.iter().filter_map(|it| it.entity.as_ref()).any(|it| it.kind == kind) {
             known.entities.extend(client.entities(kind).await?);
@@ -50,15 +50,15 @@ pub async fn ask(client: &Client, manifest: &Manifest) -> Result<Known, garm::Er
 }
 
 /// A finding about one field of a pool.
-type Found = Option<(&'static str, Finding)>;
+type FieldFinding = Option<(&'static str, Finding)>;
 
 /// What pools name and GARM does not have, in the order of the pools; what many of them have from
 /// the defaults is said once.
-pub fn problems(manifest: &Manifest, known: &Known) -> Vec<Problem> {
+pub fn problems(manifest: &Manifest, known: &GarmNames) -> Vec<Problem> {
     let mut seen = BTreeSet::new();
     let mut problems = Vec::new();
     for pool in &manifest.pools {
-        let found: [Found; 4] =
+        let found: [FieldFinding; 4] =
             [provider(pool, known), entity(pool, known), template(pool, known), proxy(pool, known)];
         for (field, finding) in found.into_iter().flatten() {
             let problem = manifest.problem(&pool.name, field, finding);
@@ -72,7 +72,7 @@ pub fn problems(manifest: &Manifest, known: &Known) -> Vec<Problem> {
 }
 
 /// Credentials at endpoints that GARM does not have.
-fn endpoints(manifest: &Manifest, known: &Known) -> Vec<Problem> {
+fn endpoints(manifest: &Manifest, known: &GarmNames) -> Vec<Problem> {
     let names: Vec<&str> = known.endpoints.iter().map(String::as_str).collect();
     let declared = manifest.fleet_file.iter().flat_map(|it| &it.credentials);
     let lost = declared.filter(|it| !names.contains(&it.endpoint.as_str()));
@@ -85,7 +85,7 @@ fn endpoints(manifest: &Manifest, known: &Known) -> Vec<Problem> {
     lost.map(problem).collect()
 }
 
-fn provider(pool: &DeclaredPool, known: &Known) -> Found {
+fn provider(pool: &DeclaredPool, known: &GarmNames) -> FieldFinding {
     let wanted = pool.provider.as_deref()?;
     let names: Vec<&str> = known.providers.iter().map(|it| it.name.as_str()).collect();
     if names.contains(&wanted) {
@@ -95,7 +95,7 @@ fn provider(pool: &DeclaredPool, known: &Known) -> Found {
     Some(("provider", unknown(Code::UnknownProvider, message, wanted, &names)))
 }
 
-fn template(pool: &DeclaredPool, known: &Known) -> Found {
+fn template(pool: &DeclaredPool, known: &GarmNames) -> FieldFinding {
     let wanted = pool.template.as_deref()?;
     let forge = forge(pool, known);
     if let Some(template) = known.templates.iter().find(|it| it.name == wanted) {
@@ -108,7 +108,7 @@ fn template(pool: &DeclaredPool, known: &Known) -> Found {
 }
 
 /// A template that GARM has, and takes for other pools only.
-fn unfit(template: &Template, pool: &DeclaredPool, forge: &str) -> Found {
+fn unfit(template: &Template, pool: &DeclaredPool, forge: &str) -> FieldFinding {
     let (is, wants) = template.misfit(&pool.os_type, forge)?;
     let message = format!(
         "the template `{}` is for {}, and the pool is for {}",
@@ -126,7 +126,7 @@ fn unfit(template: &Template, pool: &DeclaredPool, forge: &str) -> Found {
 }
 
 /// The kind of server that the pool's entity is at; empty where that is not known.
-fn forge<'k>(pool: &DeclaredPool, known: &'k Known) -> &'k str {
+fn forge<'k>(pool: &DeclaredPool, known: &'k GarmNames) -> &'k str {
     let found = pool.entity.as_ref().and_then(|it| known.entities.iter().find(|to| to.is(it)));
     found.map_or("", |it| &it.forge)
 }
@@ -135,7 +135,7 @@ fn proxy_of(pool: &DeclaredPool) -> Option<&str> {
     pool.proxy.as_deref().filter(|it| !it.is_empty())
 }
 
-fn proxy(pool: &DeclaredPool, known: &Known) -> Found {
+fn proxy(pool: &DeclaredPool, known: &GarmNames) -> FieldFinding {
     let wanted = proxy_of(pool)?;
     if known.proxies.iter().any(|it| it.is_named(wanted)) {
         return None;
@@ -150,7 +150,7 @@ fn proxy(pool: &DeclaredPool, known: &Known) -> Found {
     Some(("proxy", Finding { help, ..finding }))
 }
 
-fn entity(pool: &DeclaredPool, known: &Known) -> Found {
+fn entity(pool: &DeclaredPool, known: &GarmNames) -> FieldFinding {
     let wanted = pool.entity.as_ref()?;
     match known.entities.iter().filter(|it| it.is(wanted)).collect::<Vec<_>>().as_slice() {
         [_] => None,
@@ -159,7 +159,7 @@ fn entity(pool: &DeclaredPool, known: &Known) -> Found {
     }
 }
 
-fn no_entity(wanted: &EntityRef, known: &Known) -> (&'static str, Finding) {
+fn no_entity(wanted: &EntityRef, known: &GarmNames) -> (&'static str, Finding) {
     let anywhere = EntityRef { endpoint: None, ..wanted.clone() };
     let elsewhere: Vec<&str> = known
         .entities
@@ -226,7 +226,7 @@ mod tests {
     use crate::domain::entity::{EntityKey, PoolManager};
     use crate::domain::name::EntityId;
 
-    fn known() -> Known {
+    fn known() -> GarmNames {
         let entity = |kind, name: &str, endpoint: &str| Entity {
             key: EntityKey { kind, id: EntityId::new(endpoint) },
             name: name.into(),
@@ -236,7 +236,7 @@ mod tests {
             forge: "github".into(),
             agent_mode: false,
         };
-        Known {
+        GarmNames {
             providers: vec![Provider {
                 name: "aws".into(),
                 kind: "external".into(),

@@ -8,14 +8,14 @@ use crate::host::files::Start;
 
 /// The environment that decides, so that tests bring their own.
 #[derive(Debug, Clone, Default)]
-pub struct Surroundings {
+pub struct PathEnvironment {
     /// `$XDG_CONFIG_HOME`
     pub config_home: Option<PathBuf>,
     /// `$HOME`
     pub home: Option<PathBuf>,
 }
 
-impl Surroundings {
+impl PathEnvironment {
     /// The process's own. An empty variable is an unset one; so is a relative `XDG_` path, as
     /// the XDG base directory specification has it.
     pub fn read() -> Self {
@@ -39,7 +39,7 @@ impl Surroundings {
 
 /// Where the files of this run are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Places {
+pub struct FilePaths {
     /// The fleet file: the one named, else the first that is there. It need not exist when named.
     pub fleet: Option<Start>,
     /// The pool file or folder: the one named, else `pools` beside the fleet file.
@@ -48,9 +48,9 @@ pub struct Places {
     pub policy: Option<Start>,
 }
 
-impl Places {
+impl FilePaths {
     /// From the flags, the environment and what is there, in this order.
-    pub fn find(globals: &Globals, surroundings: &Surroundings) -> Self {
+    pub fn find(globals: &Globals, surroundings: &PathEnvironment) -> Self {
         // A link to nothing is there: passing over it would take another fleet file instead.
         let is_there = |it: &Start| std::fs::symlink_metadata(it.path()).is_ok();
         let found = || surroundings.fleet_files().into_iter().find(is_there);
@@ -85,9 +85,9 @@ mod tests {
     #[test]
     fn a_fleet_file_is_looked_for_here_then_at_the_users_then_at_the_systems() {
         let home = Some(PathBuf::from("/home/ada"));
-        let here = Surroundings { home, ..Surroundings::default() };
+        let here = PathEnvironment { home, ..PathEnvironment::default() };
         let paths =
-            |it: &Surroundings| it.fleet_files().iter().map(Start::path).collect::<Vec<_>>();
+            |it: &PathEnvironment| it.fleet_files().iter().map(Start::path).collect::<Vec<_>>();
         assert_eq!(
             paths(&here),
             [
@@ -97,14 +97,14 @@ mod tests {
             ]
             .map(PathBuf::from)
         );
-        let xdg = Surroundings { config_home: Some("/c".into()), ..here.clone() };
+        let xdg = PathEnvironment { config_home: Some("/c".into()), ..here.clone() };
         assert_eq!(paths(&xdg)[1], PathBuf::from("/c/runnerctl/runnerctl.yaml"));
     }
 
     #[test]
     fn pool_files_stand_beside_the_fleet_file_unless_they_are_named() {
-        let nowhere = Surroundings::default();
-        let find = |line: &[&str]| Places::find(&globals(line), &nowhere);
+        let nowhere = PathEnvironment::default();
+        let find = |line: &[&str]| FilePaths::find(&globals(line), &nowhere);
         let below =
             |folder: &str| Start::Below { folder: folder.into(), rest: PathBuf::from("pools") };
         assert_eq!(find(&["--config", "a/rc.yaml"]).pools, below("a"));

@@ -15,15 +15,15 @@ use super::Context;
 use super::args::{Output, PlanArgs};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::paths::{Places, Surroundings};
-use super::prepare::{Survey, inputs, survey};
+use super::paths::{FilePaths, PathEnvironment};
+use super::prepare::{PreparedPlan, inputs, survey};
 use super::print::token;
 use super::require_mtls;
 use super::step_summary;
 
 /// Shows the plan.
 pub async fn run(args: &PlanArgs, cx: Context<'_>) -> Result<Exit, Failure> {
-    let places = Places::find(cx.globals, &Surroundings::read());
+    let places = FilePaths::find(cx.globals, &PathEnvironment::read());
     let survey = survey(places, &args.targets, cx).await?;
     if let Some(path) = &args.out {
         save(path, &survey, args)?;
@@ -50,8 +50,8 @@ pub async fn run(args: &PlanArgs, cx: Context<'_>) -> Result<Exit, Failure> {
 }
 
 /// The plan in the form asked for, on stdout.
-fn show(survey: &Survey, requirements: &[Verdict], cx: Context<'_>) -> Result<(), Failure> {
-    let Survey { plan, heading, .. } = survey;
+fn show(survey: &PreparedPlan, requirements: &[Verdict], cx: Context<'_>) -> Result<(), Failure> {
+    let PreparedPlan { plan, heading, .. } = survey;
     let width = cx.print.width();
     match cx.globals.output {
         Output::Text => {
@@ -67,13 +67,13 @@ fn show(survey: &Survey, requirements: &[Verdict], cx: Context<'_>) -> Result<()
     }
 }
 
-fn markdown(survey: &Survey, requirements: &[Verdict]) -> String {
+fn markdown(survey: &PreparedPlan, requirements: &[Verdict]) -> String {
     let plan = render::plan::markdown(&survey.plan, &survey.heading);
     plan + &render::requirements::markdown(requirements)
 }
 
 /// Writes the plan file, for its owner alone, whole or not at all.
-fn save(path: &Path, survey: &Survey, args: &PlanArgs) -> Result<(), Failure> {
+fn save(path: &Path, survey: &PreparedPlan, args: &PlanArgs) -> Result<(), Failure> {
     let inputs = inputs(&survey.loaded.places, &args.targets);
     let text = saved::write(&survey.plan, &survey.heading.garm_url, &inputs, &token());
     replace(path, &text, 0o600)

@@ -10,14 +10,14 @@ use crate::host::files::{self, Start};
 use crate::policy::kit::{self, Wanted};
 use crate::policy::{Others, Violation, joined, judge, judge_live};
 
-use super::kit::problem;
+use super::runner_kit::problem;
 
 /// What binds the pools of a run, the fleet file's first if there is one; a pool has to satisfy each
 /// of them.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Policies(Vec<PolicySettings>);
+pub struct PolicySet(Vec<PolicySettings>);
 
-impl Policies {
+impl PolicySet {
     #[cfg(test)]
     pub(super) fn of(policies: Vec<PolicySettings>) -> Self {
         Self(policies)

@@ -22,12 +22,12 @@ use crate::secrets::AppKey;
 
 use super::Context;
 use super::connect::{connect, expect, tell_remarks};
-use super::credentials::{Apps, resolve};
+use super::credentials::{AppCredentials, resolve};
 use super::failure::Failure;
-use super::kit::{agents, kit};
 use super::load::{Loaded, load_from, stop_at};
-use super::paths::Places;
-use super::reading::reading;
+use super::paths::FilePaths;
+use super::runner_kit::{agents, kit};
+use super::spinner::reading;
 use super::{require_mtls, requirements};
 
 /// How often the fleet is read again while another run is in the middle of a create, and how long
@@ -36,7 +36,7 @@ const RE_READS: usize = 10;
 const RE_READ_PAUSE: Duration = Duration::from_secs(1);
 
 /// Files, fleet and plan.
-pub struct Survey {
+pub struct PreparedPlan {
     /// The files.
     pub loaded: Loaded,
     /// What they ask for.
@@ -57,10 +57,10 @@ pub struct Survey {
 
 /// Reads the files at `places`, the fleet, and plans. Fails with 3 or 4; writes nothing.
 pub async fn survey(
-    places: Places,
+    places: FilePaths,
     targets: &[PoolName],
     cx: Context<'_>,
-) -> Result<Survey, Failure> {
+) -> Result<PreparedPlan, Failure> {
     let loaded = load_from(places, cx)?;
     let mut desired = loaded.desired(cx)?;
     stop_at(&loaded.violations(Others::default()), cx)?;
@@ -70,7 +70,8 @@ pub async fn survey(
     let client = connect(file, loaded.places.base(), cx)?;
     expect(&client, &loaded.manifest.pools);
     // With `--target` nothing is looked at that is no pool.
-    let apps = if targets.is_empty() { resolve(&loaded, cx).await? } else { Apps::default() };
+    let apps =
+        if targets.is_empty() { resolve(&loaded, cx).await? } else { AppCredentials::default() };
     let mut ask = loaded.ask();
     if !apps.wanted.is_empty() {
         ask.credentials = Credentials::Wanted;
@@ -83,10 +84,10 @@ pub async fn survey(
     stop_at(&agents(&loaded.manifest, &fleet.entities), cx)?;
     let plan = plan(&desired, &fleet, &loaded.options(targets, kit)?);
     let probes = require_mtls::probes(loaded.fleet_file()?, &fleet.controller).await?;
-    Ok(Survey { loaded, desired, client, fleet, plan, heading, probes, keys: apps.keys })
+    Ok(PreparedPlan { loaded, desired, client, fleet, plan, heading, probes, keys: apps.keys })
 }
 
-impl Survey {
+impl PreparedPlan {
     /// The report on the requirements, as far as this run has asked.
     pub fn requirements(&self) -> Result<Vec<Verdict>, Failure> {
         let file = self.loaded.fleet_file()?;
@@ -154,7 +155,7 @@ fn check_targets(targets: &[PoolName], desired: &Desired) -> Result<(), Failure>
 }
 
 /// What a saved plan keeps of where it came from, so that `apply` can be run from anywhere.
-pub fn inputs(places: &Places, targets: &[PoolName]) -> Inputs {
+pub fn inputs(places: &FilePaths, targets: &[PoolName]) -> Inputs {
     let whole = |it: &Start| {
         let path = it.path();
         std::path::absolute(&path).unwrap_or(path).to_string_lossy().into_owned()

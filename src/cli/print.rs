@@ -23,7 +23,7 @@ const WIDTH: usize = 100;
 
 /// Where the program runs, as far as printing is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Host {
+enum OutputHost {
     Plain,
     Actions,
 }
@@ -41,7 +41,7 @@ pub struct Printer {
     err: Mutex<Box<dyn Write + Send>>,
     out_ink: Ink,
     err_ink: Ink,
-    host: Host,
+    host: OutputHost,
     out_is_gone: AtomicBool,
     /// The cursor stands behind a question that nobody has answered.
     is_asking: AtomicBool,
@@ -56,7 +56,7 @@ impl Printer {
             err_ink: ink(color, AutoStream::choice(&stderr())),
             out: Mutex::new(Box::new(stdout())),
             err: Mutex::new(Box::new(stderr())),
-            host: if in_actions { Host::Actions } else { Host::Plain },
+            host: if in_actions { OutputHost::Actions } else { OutputHost::Plain },
             out_is_gone: AtomicBool::new(false),
             is_asking: AtomicBool::new(false),
         }
@@ -127,7 +127,7 @@ impl Printer {
 
     /// Whether this is a step of a GitHub Actions workflow.
     pub fn is_on_actions(&self) -> bool {
-        self.host == Host::Actions
+        self.host == OutputHost::Actions
     }
 
     /// Whether whoever read stdout has gone away: a command that would go on for ever ends.
@@ -142,7 +142,7 @@ impl Printer {
 
     /// Whether progress may be drawn over itself on stderr.
     pub fn draws(&self) -> bool {
-        stderr().is_terminal() && self.host == Host::Plain
+        stderr().is_terminal() && self.host == OutputHost::Plain
     }
 
     /// Columns of the terminal on stdout; a fixed number elsewhere.
@@ -159,7 +159,7 @@ impl Printer {
     /// for a command.
     fn guarded(&self, text: &str) -> String {
         let text = with_newline(text.to_owned());
-        if self.host == Host::Plain || text == "\n" {
+        if self.host == OutputHost::Plain || text == "\n" {
             return text;
         }
         let token = token();
@@ -172,8 +172,8 @@ impl Printer {
     fn defused(&self, text: &str) -> String {
         let text = escape_json(text).into_owned();
         match self.host {
-            Host::Plain => text,
-            Host::Actions => text.replace("##[", "#\\u0023["),
+            OutputHost::Plain => text,
+            OutputHost::Actions => text.replace("##[", "#\\u0023["),
         }
     }
 
@@ -279,7 +279,7 @@ mod tests {
         }
     }
 
-    fn printer(page: &Page, host: Host) -> Printer {
+    fn printer(page: &Page, host: OutputHost) -> Printer {
         Printer {
             out: Mutex::new(Box::new(page.clone())),
             err: Mutex::new(Box::new(page.clone())),
@@ -298,14 +298,14 @@ mod tests {
     #[test]
     fn colour_is_stripped_where_it_is_not_wanted() {
         let page = Page::default();
-        printer(&page, Host::Plain).result("\u{1b}[32mgreen\u{1b}[0m").unwrap();
+        printer(&page, OutputHost::Plain).result("\u{1b}[32mgreen\u{1b}[0m").unwrap();
         assert_eq!(text(&page), "green\n");
     }
 
     #[test]
     fn on_actions_quoted_text_stands_between_stop_commands_and_its_end() {
         let page = Page::default();
-        printer(&page, Host::Actions).result("::add-mask::x").unwrap();
+        printer(&page, OutputHost::Actions).result("::add-mask::x").unwrap();
         let text = text(&page);
         let lines: Vec<&str> = text.lines().collect();
         let token = lines[0].strip_prefix("::stop-commands::").unwrap();
@@ -317,7 +317,7 @@ mod tests {
     fn json_stays_json_on_actions_and_carries_no_command() {
         let page = Page::default();
         let fields = json!({ "note": "##[error]x" });
-        printer(&page, Host::Actions).document("plan", fields.clone()).unwrap();
+        printer(&page, OutputHost::Actions).document("plan", fields.clone()).unwrap();
         assert!(!text(&page).contains("##["));
         let read: Value = serde_json::from_str(&text(&page)).unwrap();
         assert_eq!(read["note"], fields["note"]);
@@ -327,7 +327,7 @@ mod tests {
     fn json_does_nothing_to_the_terminal_that_shows_it() {
         let page = Page::default();
         let fields = json!({ "image": "a\u{202e}b" });
-        printer(&page, Host::Plain).document("plan", fields.clone()).unwrap();
+        printer(&page, OutputHost::Plain).document("plan", fields.clone()).unwrap();
         assert!(text(&page).contains("a\\u202eb"));
         let read: Value = serde_json::from_str(&text(&page)).unwrap();
         assert_eq!(read["image"], fields["image"]);
@@ -336,7 +336,7 @@ mod tests {
     #[test]
     fn a_reader_that_went_away_is_no_failure() {
         let page = Page { error: Some(ErrorKind::BrokenPipe), ..Page::default() };
-        let printer = printer(&page, Host::Plain);
+        let printer = printer(&page, OutputHost::Plain);
         assert_eq!(printer.result("x"), Ok(()));
         assert!(printer.is_unread());
     }
@@ -344,7 +344,7 @@ mod tests {
     #[test]
     fn what_follows_an_unanswered_question_begins_a_line() {
         let page = Page::default();
-        let printer = printer(&page, Host::Plain);
+        let printer = printer(&page, OutputHost::Plain);
         printer.prompt("Go on? ");
         printer.say("stopped");
         printer.prompt("Again? ");
@@ -356,7 +356,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_a_failure() {
         let page = Page { error: Some(ErrorKind::StorageFull), ..Page::default() };
-        let failure = printer(&page, Host::Plain).result("x").unwrap_err();
+        let failure = printer(&page, OutputHost::Plain).result("x").unwrap_err();
         assert_eq!(failure.exit, super::super::exit::Exit::Failed);
     }
 }

@@ -23,20 +23,20 @@ const DRAIN_SILENCE: Duration = Duration::from_secs(60);
 /// Hears what an `apply` does and shows it.
 pub enum Progress<'a> {
     /// One bar a pool in work, and one for all steps.
-    Bars(Bars<'a>),
+    Bars(ProgressBars<'a>),
     /// One line an event.
-    Lines(Lines<'a>),
+    Lines(ProgressLines<'a>),
 }
 
 impl<'a> Progress<'a> {
-    /// Bars where they can be drawn over themselves.
+    /// ProgressBars where they can be drawn over themselves.
     pub fn new(print: &'a Printer, steps: usize) -> Self {
-        if print.draws() { Self::Bars(Bars::new(print, steps)) } else { Self::lines(print) }
+        if print.draws() { Self::Bars(ProgressBars::new(print, steps)) } else { Self::lines(print) }
     }
 
-    /// Lines, wherever it is.
+    /// ProgressLines, wherever it is.
     pub fn lines(print: &'a Printer) -> Self {
-        Self::Lines(Lines { print, news: News::default() })
+        Self::Lines(ProgressLines { print, news: ProgressFilter::default() })
     }
 
     /// Says something between two events.
@@ -66,8 +66,8 @@ impl Listener for Progress<'_> {
     }
 }
 
-/// Bars at a terminal.
-pub struct Bars<'a> {
+/// ProgressBars at a terminal.
+pub struct ProgressBars<'a> {
     print: &'a Printer,
     all: MultiProgress,
     total: ProgressBar,
@@ -76,7 +76,7 @@ pub struct Bars<'a> {
     _turning: Sender<()>,
 }
 
-impl<'a> Bars<'a> {
+impl<'a> ProgressBars<'a> {
     fn new(print: &'a Printer, steps: usize) -> Self {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         let look = ProgressStyle::with_template("  {bar:24} {pos} of {len} steps, {elapsed}")
@@ -132,13 +132,13 @@ fn turn(total: ProgressBar, pools: Arc<Mutex<BTreeMap<About, ProgressBar>>>) -> 
     turning
 }
 
-/// Lines in a log.
-pub struct Lines<'a> {
+/// ProgressLines in a log.
+pub struct ProgressLines<'a> {
     print: &'a Printer,
-    news: News,
+    news: ProgressFilter,
 }
 
-impl Lines<'_> {
+impl ProgressLines<'_> {
     fn hear(&self, event: &Event) {
         if let Some(line) = self.news.line(event) {
             self.print.say_quietly(&line);
@@ -148,14 +148,14 @@ impl Lines<'_> {
 
 /// Tells news from what has been said already.
 #[derive(Default)]
-pub struct News {
+pub struct ProgressFilter {
     /// What was last told of each drain: busy, leaving, and when.
     drains: Mutex<BTreeMap<PoolName, (usize, usize, Duration)>>,
     /// The last line of each pool: a step often begins with a write of the same name.
     last: Mutex<BTreeMap<About, String>>,
 }
 
-impl News {
+impl ProgressFilter {
     /// The event as a line; nothing when it says nothing new.
     pub fn line(&self, event: &Event) -> Option<String> {
         if let Event::Draining { pool, busy, leaving, waited } = event {
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn what_has_been_said_is_not_said_again() {
-        let news = News::default();
+        let news = ProgressFilter::default();
         let pool = PoolName::new("gpu").unwrap();
         let drain = |busy, seconds| Event::Draining {
             pool: pool.clone(),

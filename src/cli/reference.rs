@@ -14,14 +14,14 @@ use crate::render::words::span;
 /// `reference`
 #[derive(Debug, clap::Args)]
 pub struct ReferenceArgs {
-    /// Which file
+    /// ReferenceFile file
     #[arg(value_enum)]
-    pub file: Which,
+    pub file: ReferenceFile,
 }
 
-/// Which file is described.
+/// ReferenceFile file is described.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-pub enum Which {
+pub enum ReferenceFile {
     /// Pool files.
     Pools,
     /// The fleet file.
@@ -29,16 +29,16 @@ pub enum Which {
 }
 
 /// Prints the reference of one kind of file.
-pub fn run(file: Which, cx: Context<'_>) -> Result<Exit, Failure> {
+pub fn run(file: ReferenceFile, cx: Context<'_>) -> Result<Exit, Failure> {
     cx.print.raw(&page(file))?;
     Ok(Exit::Done)
 }
 
 /// The reference of one kind of file.
-pub fn page(file: Which) -> String {
+pub fn page(file: ReferenceFile) -> String {
     match file {
-        Which::Pools => pools(),
-        Which::Fleet => fleet(),
+        ReferenceFile::Pools => pools(),
+        ReferenceFile::Fleet => fleet(),
     }
 }
 

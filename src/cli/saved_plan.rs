@@ -18,7 +18,7 @@ use crate::plan::saved::{self, SAVED_MAX, Saved};
 use super::Context;
 use super::args::ApplyArgs;
 use super::failure::Failure;
-use super::paths::{Places, Surroundings};
+use super::paths::{FilePaths, PathEnvironment};
 
 /// Reads the file. Fails with 64 when the command line chooses, too, with 3 when it is no plan, and
 /// with 6 when somebody else may have written it.
@@ -61,15 +61,15 @@ fn brings_its_own() -> Failure {
 }
 
 /// The files and pools that the plan was made from.
-pub fn inputs(saved: &Saved, cx: Context<'_>) -> Result<(Places, Vec<PoolName>), Failure> {
-    let here = Places::find(cx.globals, &Surroundings::read());
+pub fn inputs(saved: &Saved, cx: Context<'_>) -> Result<(FilePaths, Vec<PoolName>), Failure> {
+    let here = FilePaths::find(cx.globals, &PathEnvironment::read());
     let path = |it: &Option<String>| it.as_ref().map(PathBuf::from);
     let fleet = match cx.globals.config.clone() {
         Some(named) => Some(Start::Named(named)),
         None => fleet_file(path(&saved.inputs.config), here.fleet)?,
     };
     let policy = policy_file(path(&saved.inputs.policy), here.policy)?;
-    let mut places = Places { fleet, pools: here.pools, policy };
+    let mut places = FilePaths { fleet, pools: here.pools, policy };
     if let Some(planned) = path(&saved.inputs.pools) {
         places.pools = pool_files(&planned, &places.base(), cx)?;
     }

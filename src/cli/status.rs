@@ -30,15 +30,15 @@ use super::connect::{connect, expect, tell_remarks};
 use super::daemon::setup::roll;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::kit::unread;
 use super::load::{Loaded, load};
-use super::reading::reading;
+use super::runner_kit::unread;
+use super::spinner::reading;
 
 /// Takes the cursor home and clears the screen.
 const CLEAR: &str = "\u{1b}[H\u{1b}[2J\u{1b}[3J";
 
 /// What one look needs.
-struct Watch<'a> {
+struct StatusRun<'a> {
     loaded: &'a Loaded,
     file: &'a FleetFile,
     client: Arc<Client>,
@@ -51,7 +51,7 @@ pub async fn run(args: &StatusArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let file = loaded.fleet_file()?;
     let client = connect(file, loaded.places.base(), cx)?;
     expect(&client, &loaded.manifest.pools);
-    let watch = Watch { loaded: &loaded, file, client, args };
+    let watch = StatusRun { loaded: &loaded, file, client, args };
     let (board, hint) = reading(&watch.client.address(), look(&watch), cx).await?;
     tell_remarks(&watch.client, cx);
     if let Some(hint) = hint {
@@ -74,7 +74,7 @@ fn show(board: &Board, args: &StatusArgs, cx: Context<'_>) -> Result<Exit, Failu
 
 /// Shows a board at each interval until a signal comes or nobody reads any more. A reading that
 /// fails is told of, and the next one is tried: whoever follows wants to see GARM come back.
-async fn follow(watch: &Watch<'_>, first: Board, cx: Context<'_>) -> Result<Exit, Failure> {
+async fn follow(watch: &StatusRun<'_>, first: Board, cx: Context<'_>) -> Result<Exit, Failure> {
     let mut next = Ok(first);
     loop {
         match next {
@@ -135,7 +135,7 @@ fn screenful(
 }
 
 /// One reading of GARM as a board, and the hint that goes with it.
-async fn look(watch: &Watch<'_>) -> Result<(Board, Option<String>), Failure> {
+async fn look(watch: &StatusRun<'_>) -> Result<(Board, Option<String>), Failure> {
     let fleet = read_fleet(&watch.client, &watch.loaded.ask(), &Clock::Real).await?;
     let declared = &watch.loaded.manifest.pools;
     // Files that `plan` could not use yet are no reason to show nothing.
@@ -155,7 +155,7 @@ async fn look(watch: &Watch<'_>) -> Result<(Board, Option<String>), Failure> {
 }
 
 /// The decisions of the `watch` that runs, completed by what one would decide that starts now.
-async fn decisions(watch: &Watch<'_>, fleet: &Fleet) -> Decisions {
+async fn decisions(watch: &StatusRun<'_>, fleet: &Fleet) -> Decisions {
     let settings = watch.file.watch.clone().unwrap_or_default();
     let identity = watch.file.garm.tls.as_ref().and_then(|it| it.client.clone());
     let place = Place::new(&settings, identity);
@@ -197,10 +197,10 @@ pub(super) fn first(
     first_decisions(&roll, fleet).into_iter().map(tell).collect()
 }
 
-type Answer = (Timestamp, bool, BTreeMap<PoolName, Told>);
+type DecisionsAnswer = (Timestamp, bool, BTreeMap<PoolName, Told>);
 
 /// What the page `/decisions` tells, if it is about this fleet at this GARM.
-fn told(page: &Value, owner: &FleetName, fleet: &Fleet) -> Result<Answer, String> {
+fn told(page: &Value, owner: &FleetName, fleet: &Fleet) -> Result<DecisionsAnswer, String> {
     let text = |key: &str| page[key].as_str();
     match (text("fleet"), text("controller_id")) {
         (Some(theirs), _) if theirs != owner.as_str() => {

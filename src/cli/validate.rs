@@ -8,11 +8,11 @@ use super::args::Output;
 use super::connect::{connect, expect, tell_remarks};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::kit::agents;
 use super::load::missing_fleet_file;
-use super::paths::{Places, Surroundings};
-use super::policies::Policies;
-use super::reading::reading;
+use super::paths::{FilePaths, PathEnvironment};
+use super::policies::PolicySet;
+use super::runner_kit::agents;
+use super::spinner::reading;
 use super::{Context, online, requirements, step_summary};
 use crate::config::{self, Manifest, Problem, has_error};
 use crate::domain::desired::Scope;
@@ -55,11 +55,11 @@ pub struct Gathered {
     /// What lies beside the pool files and was not read.
     pub unread: Vec<String>,
     /// What binds the pools.
-    pub policies: Policies,
+    pub policies: PolicySet,
 }
 
 /// Reads the fleet file and the policy file, if there are any, and pool files or folders of them.
-pub fn gather(places: &Places, pools: &[Start]) -> Gathered {
+pub fn gather(places: &FilePaths, pools: &[Start]) -> Gathered {
     let fleet = places.fleet.as_ref();
     let Pools { sources, mut problems, is_folder, unread } = files::read_pools(pools);
     let mut paths: Vec<String> = sources.iter().map(|it| it.path.clone()).collect();
@@ -74,7 +74,7 @@ pub fn gather(places: &Places, pools: &[Start]) -> Gathered {
         }
     };
     problems.extend(manifest.problems.iter().cloned());
-    let policies = Policies::gather(places.policy.as_ref(), &mut manifest, &mut problems);
+    let policies = PolicySet::gather(places.policy.as_ref(), &mut manifest, &mut problems);
     paths.extend(places.policy.iter().map(|it| it.path().display().to_string()));
     let scope = if is_folder { Scope::Whole } else { Scope::Part };
     Gathered { manifest, problems, files: paths, scope, unread, policies }
@@ -82,7 +82,7 @@ pub fn gather(places: &Places, pools: &[Start]) -> Gathered {
 
 /// Checks the files. Opens no socket, resolves no secret, starts no process.
 pub fn run(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Failure> {
-    let places = Places::find(cx.globals, &Surroundings::read());
+    let places = FilePaths::find(cx.globals, &PathEnvironment::read());
     let gathered = judged(&places, &pools(args, &places));
     show(&gathered, None, cx)?;
     Ok(exit(args, &gathered.problems))
@@ -90,7 +90,7 @@ pub fn run(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Failure> {
 
 /// Checks the files, and holds what they name against GARM when they have no errors.
 pub async fn run_online(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Failure> {
-    let places = Places::find(cx.globals, &Surroundings::read());
+    let places = FilePaths::find(cx.globals, &PathEnvironment::read());
     let mut gathered = judged(&places, &pools(args, &places));
     if has_error(&gathered.problems) {
         show(&gathered, None, cx)?;
@@ -128,7 +128,7 @@ pub async fn run_online(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Fa
         gathered.problems.extend(live.iter().map(|it| as_it_stands(it, client.address())));
     }
     tell_remarks(&client, cx);
-    let asked = Asked { address: client.address(), probes: &probes, verdicts: &verdicts };
+    let asked = OnlineResults { address: client.address(), probes: &probes, verdicts: &verdicts };
     show(&gathered, Some(&asked), cx)?;
     let is_unmet = args.strict && verdicts.iter().any(Verdict::is_warning);
     match exit(args, &gathered.problems) {
@@ -151,14 +151,14 @@ fn as_it_stands(it: &Violation, garm: String) -> Problem {
 }
 
 /// What GARM was asked, besides.
-struct Asked<'a> {
+struct OnlineResults<'a> {
     address: String,
     probes: &'a [Probe],
     verdicts: &'a [Verdict],
 }
 
 /// All that is known without GARM: what is read, and what the policy says to it.
-pub fn judged(places: &Places, pools: &[Start]) -> Gathered {
+pub fn judged(places: &FilePaths, pools: &[Start]) -> Gathered {
     let mut gathered = gather(places, pools);
     let violations = gathered.policies.violations(&gathered.manifest, Others::default());
     gathered.problems.extend(violations);
@@ -166,7 +166,7 @@ pub fn judged(places: &Places, pools: &[Start]) -> Gathered {
     gathered
 }
 
-fn pools(args: &ValidateArgs, places: &Places) -> Vec<Start> {
+fn pools(args: &ValidateArgs, places: &FilePaths) -> Vec<Start> {
     match args.paths.as_slice() {
         [] => vec![places.pools.clone()],
         named => named.iter().cloned().map(Start::Named).collect(),
@@ -178,7 +178,11 @@ fn exit(args: &ValidateArgs, problems: &[Problem]) -> Exit {
     if fails { Exit::Input } else { Exit::Done }
 }
 
-fn show(gathered: &Gathered, asked: Option<&Asked<'_>>, cx: Context<'_>) -> Result<(), Failure> {
+fn show(
+    gathered: &Gathered,
+    asked: Option<&OnlineResults<'_>>,
+    cx: Context<'_>,
+) -> Result<(), Failure> {
     let step = step_summary::step(cx);
     for annotation in problem::annotations(&gathered.problems, step.as_ref()) {
         cx.print.annotate(&annotation);

@@ -10,8 +10,8 @@ use serde_json::json;
 use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::log::{Journal, Line, Weight};
-use super::setup::Setup;
+use super::log::{Journal, LogLine, Weight};
+use super::setup::DaemonConfig;
 use crate::cli::failure::Failure;
 use crate::config::{Receiver, ReceiverKind, Series, WebhookUrl};
 use crate::domain::name::PoolName;
@@ -28,16 +28,16 @@ use crate::secrets;
 const EVERY: Duration = Duration::from_secs(1);
 
 /// What the rules are held against. Written by the loop, read once a second.
-pub(super) struct Facts {
+pub(super) struct AlertInputs {
     began: Instant,
     /// An observation that is older tells nothing of the pools any more.
     fresh: Duration,
-    known: Mutex<Known>,
+    known: Mutex<AlertInputState>,
 }
 
 #[derive(Default)]
-struct Known {
-    pools: BTreeMap<PoolName, Numbers>,
+struct AlertInputState {
+    pools: BTreeMap<PoolName, PoolNumbers>,
     read_at: Option<Instant>,
     violations: Lately,
     gaps: Lately,
@@ -51,7 +51,7 @@ struct Known {
 
 /// What there is of each pool.
 #[derive(Clone, Copy)]
-struct Numbers {
+struct PoolNumbers {
     queue_depth: u32,
     unserved: u32,
     oldest_s: f64,
@@ -59,12 +59,12 @@ struct Numbers {
     is_stalled: bool,
 }
 
-impl Facts {
+impl AlertInputs {
     pub(super) fn new(fresh: Duration) -> Self {
         Self { began: Instant::now(), fresh, known: Mutex::default() }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, AlertInputState> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -76,7 +76,7 @@ impl Facts {
             .pools
             .iter()
             .map(|(name, it)| {
-                let numbers = Numbers {
+                let numbers = PoolNumbers {
                     queue_depth: it.queue_depth,
                     unserved: it.unserved_jobs,
                     oldest_s: it.oldest_wait.as_secs_f64(),
@@ -123,7 +123,7 @@ impl Facts {
         let mut known = self.known();
         let age = known.read_at.unwrap_or(self.began).elapsed();
         let is_known = known.read_at.is_some() && age <= self.fresh;
-        let pools = |number: fn(&Numbers) -> f64| match is_known {
+        let pools = |number: fn(&PoolNumbers) -> f64| match is_known {
             false => Reading::Unknown,
             true => Reading::Pools(
                 known.pools.iter().map(|(name, it)| (name.clone(), Some(number(it)))).collect(),
@@ -157,7 +157,7 @@ impl Facts {
 pub(super) struct Alerting {
     fleet: String,
     journal: Journal,
-    facts: Arc<Facts>,
+    facts: Arc<AlertInputs>,
     /// Goes on evenly whatever is done to the machine's clock.
     clock: Clock,
     rules: Mutex<Rules>,
@@ -167,10 +167,10 @@ pub(super) struct Alerting {
 
 /// What alerts and records tell and are told.
 #[derive(Clone)]
-pub(super) struct Wires {
+pub(super) struct AlertWiring {
     pub(super) board: Arc<Board>,
     pub(super) journal: Journal,
-    pub(super) facts: Arc<Facts>,
+    pub(super) facts: Arc<AlertInputs>,
     /// What goes with every alert.
     pub(super) enclosure: Enclosure,
 }
@@ -178,11 +178,11 @@ pub(super) struct Wires {
 impl Alerting {
     /// Resolves the receivers and begins a task for each. Fails (3) when one cannot be used.
     pub(super) async fn start(
-        setup: &Setup,
+        setup: &DaemonConfig,
         allowed: &secrets::Options,
-        wires: Wires,
+        wires: AlertWiring,
     ) -> Result<Self, Failure> {
-        let Wires { board, journal, facts, enclosure } = wires;
+        let AlertWiring { board, journal, facts, enclosure } = wires;
         for receiver in &setup.file.receivers {
             let delivery = |outcome: Outcome| Counter::AlertDelivery {
                 receiver: receiver.name.clone(),
@@ -220,7 +220,7 @@ impl Alerting {
     /// Other rules and receivers; on an error nothing has changed.
     pub(super) async fn reload(
         &self,
-        setup: &Setup,
+        setup: &DaemonConfig,
         allowed: &secrets::Options,
     ) -> Result<(), Failure> {
         let targets = targets(setup, allowed).await?;
@@ -272,13 +272,13 @@ impl Alerting {
     }
 }
 
-fn line(it: &Transition) -> Line {
+fn line(it: &Transition) -> LogLine {
     let (weight, word) = match it.to {
         Turn::Firing { .. } => (Weight::Warning, "fires"),
         Turn::Resolved { .. } => (Weight::Note, "is over"),
     };
     let text = format!("alert {} {word}: {}", code(&it.rule), it.summary);
-    let line = Line::new(weight, "alert", text);
+    let line = LogLine::new(weight, "alert", text);
     let line = it.pool.as_ref().map_or(line.clone(), |pool| line.of(pool));
     line.with(json!({ "rule": it.rule, "firing": weight == Weight::Warning, "value": it.value }))
 }
@@ -294,14 +294,14 @@ fn report(board: Arc<Board>, journal: Journal) -> Arc<dyn Fn(&Delivery) + Send +
         };
         let text = format!("alerts to {} {outcome}: {}", code(&it.receiver), it.detail);
         journal.say(
-            Line::new(weight, "delivery", text)
+            LogLine::new(weight, "delivery", text)
                 .with(json!({ "receiver": it.receiver, "outcome": outcome, "alerts": it.alerts })),
         );
     })
 }
 
 /// Where alerts go, secret addresses resolved.
-async fn targets(setup: &Setup, allowed: &secrets::Options) -> Result<Vec<Target>, Failure> {
+async fn targets(setup: &DaemonConfig, allowed: &secrets::Options) -> Result<Vec<Target>, Failure> {
     let mut targets = Vec::new();
     for receiver in &setup.file.receivers {
         targets.push(target(receiver, allowed).await?);

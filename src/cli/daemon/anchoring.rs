@@ -8,9 +8,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::timeout;
 
-use super::alerting::Wires;
-use super::log::{Line, Weight};
-use super::setup::Setup;
+use super::alerting::AlertWiring;
+use super::log::{LogLine, Weight};
+use super::setup::DaemonConfig;
 use crate::audit::Head;
 use crate::audit::anchor::{About, AnchorKey};
 use crate::cli::failure::Failure;
@@ -39,17 +39,17 @@ pub(super) struct Anchor {
     enclosure: Option<Enclosure>,
     /// The last attempt failed, and that was said.
     has_failed: bool,
-    wires: Wires,
+    wires: AlertWiring,
 }
 
 impl Anchor {
     /// The anchor of the fleet file; absent without one, and where nothing is recorded. Fails (3)
     /// when its key or address cannot be used.
     pub(super) async fn open(
-        setup: &Setup,
+        setup: &DaemonConfig,
         book: &Book,
         allowed: &secrets::Options,
-        wires: Wires,
+        wires: AlertWiring,
     ) -> Result<Option<Self>, Failure> {
         let (Some(settings), Book::Diary(diary)) = (&setup.watch.audit_anchor, book) else {
             return Ok(None);
@@ -116,7 +116,7 @@ impl Anchor {
 
     fn tell(&mut self, head: &Head, now: Timestamp, faults: &[String]) -> Duration {
         let say = |weight, text: String| {
-            self.wires.journal.say(Line::new(weight, "audit", text));
+            self.wires.journal.say(LogLine::new(weight, "audit", text));
         };
         if !faults.is_empty() {
             let weight = if self.has_failed { Weight::Detail } else { Weight::Warning };

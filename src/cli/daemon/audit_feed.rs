@@ -13,11 +13,11 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, interval_at, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::alerting::Facts;
+use super::alerting::AlertInputs;
 use super::anchoring::Anchor;
-use super::audit_listener::Ear;
-use super::log::{Journal, Line, Weight};
-use super::mtls_schedule::Shown;
+use super::audit_listener::AuditListener;
+use super::log::{Journal, LogLine, Weight};
+use super::mtls_schedule::ProbeOutcome;
 use crate::audit::lifecycle::{Last, Lifecycle, Stream, shows_watching};
 use crate::audit::{Cause, Entry, Head, Keys, Kind, Subject};
 use crate::cli::exit::Exit;
@@ -56,9 +56,9 @@ const ANCHOR_PATIENCE: Duration = Duration::from_millis(600);
 
 /// Where the life of the runners goes in. Cheap to clone; never blocks.
 #[derive(Clone)]
-pub(super) struct Records(Option<Arc<Inner>>);
+pub(super) struct AuditFeed(Option<Arc<AuditFeedState>>);
 
-struct Inner {
+struct AuditFeedState {
     lifecycle: Arc<Mutex<Lifecycle>>,
     diary: Arc<Diary>,
     /// Events have not been taken in since the last one that was.
@@ -66,7 +66,7 @@ struct Inner {
 }
 
 /// What the task beside needs.
-pub(super) struct Work {
+pub(super) struct AuditHeadTask {
     diary: Arc<Diary>,
     journal: Journal,
     /// Where files ended that were renamed.
@@ -75,20 +75,23 @@ pub(super) struct Work {
 }
 
 /// What records tell and are told.
-pub(super) struct Desk<'a> {
+pub(super) struct AuditFeedContext<'a> {
     pub(super) fleet: &'a FleetName,
     pub(super) board: Arc<Board>,
     pub(super) journal: Journal,
-    pub(super) facts: Arc<Facts>,
+    pub(super) facts: Arc<AlertInputs>,
     pub(super) rule: Rule,
     /// Where the loop is held while nothing can be recorded.
     pub(super) orders: mpsc::Sender<Order>,
 }
 
-impl Records {
-    /// Records into the file of `book`; brings the book that the loop's writes go to, and the work
+impl AuditFeed {
+    /// AuditFeed into the file of `book`; brings the book that the loop's writes go to, and the work
     /// of the task. Nothing is recorded where the book is no file.
-    pub(super) fn open(book: Book, desk: Desk<'_>) -> Result<(Self, Book, Option<Work>), Failure> {
+    pub(super) fn open(
+        book: Book,
+        desk: AuditFeedContext<'_>,
+    ) -> Result<(Self, Book, Option<AuditHeadTask>), Failure> {
         let Book::File(ledger) = book else { return Ok((Self(None), book, None)) };
         let actor = state_dir::actor();
         let lifecycle = Arc::new(Mutex::new(Lifecycle::new(actor, desk.fleet.clone())));
@@ -100,7 +103,7 @@ impl Records {
         let last = last_sign(ledger.path(), &ledger.scribe().keys, desk.fleet);
         let (journal, manner) = (desk.journal.clone(), Manner::usual(desk.rule));
         let (ends, ended) = mpsc::channel(ROTATIONS_MAX);
-        let ear = Ear::new(desk, Arc::clone(&lifecycle), ends);
+        let ear = AuditListener::new(desk, Arc::clone(&lifecycle), ends);
         let ear = Box::new(move |it: &Kept<'_>| ear.hear(it));
         let diary = Diary::start(ledger, cause, manner, ear).map_err(|error| {
             Failure::new(
@@ -110,9 +113,9 @@ impl Records {
         })?;
         let diary = Arc::new(diary);
         let has_skipped = AtomicBool::new(false);
-        let inner = Inner { lifecycle, diary: Arc::clone(&diary), has_skipped };
+        let inner = AuditFeedState { lifecycle, diary: Arc::clone(&diary), has_skipped };
         inner.tell(|it, now| it.begin(last, now));
-        let work = Work { diary: Arc::clone(&diary), journal, ended, anchor: None };
+        let work = AuditHeadTask { diary: Arc::clone(&diary), journal, ended, anchor: None };
         Ok((Self(Some(Arc::new(inner))), Book::Diary(diary), Some(work)))
     }
 
@@ -173,7 +176,7 @@ impl Records {
     }
 
     /// The probes of mTLS have another word.
-    pub(super) fn proven(&self, shown: &Shown) {
+    pub(super) fn proven(&self, shown: &ProbeOutcome) {
         let Some(inner) = &self.0 else { return };
         let act = format!("mtls {}", shown.word.word());
         let entry = inner.event(act, Subject::Controller, shown.sentence.clone());
@@ -181,11 +184,11 @@ impl Records {
     }
 
     /// A pool has begun to break the policy as it stands in GARM, or does so no more.
-    pub(super) fn violation(&self, it: &Violation, turn: Turn) {
+    pub(super) fn violation(&self, it: &Violation, turn: ViolationChange) {
         let Some(inner) = &self.0 else { return };
         let act = match turn {
-            Turn::Begins => "policy violation",
-            Turn::Ends => "policy violation over",
+            ViolationChange::Begins => "policy violation",
+            ViolationChange::Ends => "policy violation over",
         };
         let subject = Subject::Pool { name: it.pool.clone(), id: None };
         let entry = inner.event(act.to_owned(), subject, it.message.clone());
@@ -206,12 +209,12 @@ impl Records {
 
 /// Whether something begins or ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum ViolationChange {
     Begins,
     Ends,
 }
 
-impl Inner {
+impl AuditFeedState {
     /// What was found, as a record; its time is this machine's, as that of every record.
     fn event(&self, act: String, subject: Subject, detail: String) -> Entry {
         Entry {
@@ -255,7 +258,7 @@ impl Inner {
     }
 }
 
-impl Work {
+impl AuditHeadTask {
     /// Says and anchors the head from time to time, until `stop`; then lets all be written that
     /// waits.
     pub(super) async fn run(mut self, stop: CancellationToken) {
@@ -267,7 +270,7 @@ impl Work {
         if left > 0 {
             let text = format!("{} could not be written in time", count(left, "audit record"));
             let help = "the next `watch` tells of the time as a gap";
-            self.journal.say(Line::new(Weight::Error, "audit", text).help(help));
+            self.journal.say(LogLine::new(Weight::Error, "audit", text).help(help));
         }
         self.say_head();
         // What is not delivered by then is not: the next `watch` states where the log stands.
@@ -308,8 +311,8 @@ impl Work {
 }
 
 /// For a copy of the log to be held against the file: `audit verify --head`.
-fn stands_at(head: &Head) -> Line {
-    Line::new(Weight::Note, "audit", format!("the audit log stands at {head}"))
+fn stands_at(head: &Head) -> LogLine {
+    LogLine::new(Weight::Note, "audit", format!("the audit log stands at {head}"))
 }
 
 /// The last record that shows this fleet being watched, and that the keys vouch for.

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::alerting::Facts;
-use super::audit_feed::{Desk, held};
-use super::log::{Journal, Line, Weight};
+use super::alerting::AlertInputs;
+use super::audit_feed::{AuditFeedContext, held};
+use super::log::{Journal, LogLine, Weight};
 use crate::audit::lifecycle::Lifecycle;
 use crate::audit::{Damage, Head, Kind};
 use crate::host::audit_sink::{Kept, Rule};
@@ -17,23 +17,23 @@ use crate::reconcile::watch::{Hold, Order};
 
 /// Counts and tells what becomes of records, and lets the life of the runners know of our own
 /// writes.
-pub(super) struct Ear {
+pub(super) struct AuditListener {
     lifecycle: Arc<Mutex<Lifecycle>>,
     board: Arc<Board>,
     journal: Journal,
-    facts: Arc<Facts>,
+    facts: Arc<AlertInputs>,
     rule: Rule,
     orders: mpsc::Sender<Order>,
     ends: mpsc::Sender<Head>,
 }
 
-impl Ear {
+impl AuditListener {
     pub(super) fn new(
-        desk: Desk<'_>,
+        desk: AuditFeedContext<'_>,
         lifecycle: Arc<Mutex<Lifecycle>>,
         ends: mpsc::Sender<Head>,
     ) -> Self {
-        let Desk { board, journal, facts, rule, orders, .. } = desk;
+        let AuditFeedContext { board, journal, facts, rule, orders, .. } = desk;
         Self { lifecycle, board, journal, facts, rule, orders, ends }
     }
 
@@ -72,7 +72,7 @@ impl Ear {
         self.facts.note_break(Clock::Real.now());
         let help =
             "`runnerctl audit verify` shows what is left; compare it with a copy from elsewhere";
-        self.journal.say(Line::new(Weight::Error, "audit", damage.sentence()).help(help).with(
+        self.journal.say(LogLine::new(Weight::Error, "audit", damage.sentence()).help(help).with(
             json!({
                 "known": damage.known.to_string(),
                 "found": damage.found.as_ref().map(Head::to_string),
@@ -116,6 +116,6 @@ impl Ear {
     }
 
     fn say(&self, weight: Weight, text: String) {
-        self.journal.say(Line::new(weight, "audit", text));
+        self.journal.say(LogLine::new(weight, "audit", text));
     }
 }

@@ -6,20 +6,20 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::alerting::Facts;
-use super::log::{Journal, Line, Weight};
-use super::setup::Setup;
-use super::startup::{Opened, client_cert};
+use super::alerting::AlertInputs;
+use super::log::{Journal, LogLine, Weight};
+use super::setup::DaemonConfig;
+use super::startup::{DaemonParts, client_cert};
 use crate::cli::connect::{RENEW, RENEW_LISTS, expiry, lists, tls_files};
 use crate::garm::{Error, Http};
 use crate::host::clock::Clock;
 use crate::metrics::Board;
 
 /// What is in force, by its digest.
-pub(super) struct Identity {
+pub(super) struct ClientCertReloader {
     http: Arc<Http>,
     board: Arc<Board>,
-    facts: Arc<Facts>,
+    facts: Arc<AlertInputs>,
     journal: Journal,
     /// Of the files as they were looked at last.
     seen: [u8; 32],
@@ -29,8 +29,8 @@ pub(super) struct Identity {
     lists_warning: Option<String>,
 }
 
-impl Identity {
-    pub(super) fn new(opened: &Opened) -> Self {
+impl ClientCertReloader {
+    pub(super) fn new(opened: &DaemonParts) -> Self {
         Self {
             http: Arc::clone(&opened.http),
             board: Arc::clone(&opened.board),
@@ -44,7 +44,7 @@ impl Identity {
 
     /// Looks at the files, and takes over what has changed in them. What is refused is tried again
     /// each time: one file may be written and the other not yet, a certificate becomes valid.
-    pub(super) async fn look(&mut self, setup: &Setup) {
+    pub(super) async fn look(&mut self, setup: &DaemonConfig) {
         self.look_at_lists(setup).await;
         let files = tls_files(&setup.file);
         if files.ca.is_none() && files.cert.is_none() {
@@ -76,7 +76,7 @@ impl Identity {
         let is_known = self.refused.as_deref().is_some_and(|it| untimed(it) == untimed(&why));
         if !is_known {
             let text = format!("{why}: what was in force stays in force");
-            let line = Line::new(Weight::Error, "reload", text);
+            let line = LogLine::new(Weight::Error, "reload", text);
             let line = line.with(json!({ "outcome": "refused" }));
             self.journal.say(error.help.map_or(line.clone(), |it| line.help(it)));
         }
@@ -84,7 +84,7 @@ impl Identity {
     }
 
     /// Publishes when the revocation lists end, and warns once of each thing that is wrong.
-    async fn look_at_lists(&mut self, setup: &Setup) {
+    async fn look_at_lists(&mut self, setup: &DaemonConfig) {
         let file = setup.file.clone();
         let work = move || lists(&file, Clock::Real.now());
         // Reading files does not panic, and nothing but the end of the program aborts it.
@@ -93,22 +93,22 @@ impl Identity {
         if lists.warning != self.lists_warning {
             self.lists_warning.clone_from(&lists.warning);
             if let Some(warning) = lists.warning {
-                let line = Line::new(Weight::Warning, "front", warning).help(RENEW_LISTS);
+                let line = LogLine::new(Weight::Warning, "front", warning).help(RENEW_LISTS);
                 self.journal.say(line);
             }
         }
     }
 
-    fn renewed(&self, setup: &Setup) {
+    fn renewed(&self, setup: &DaemonConfig) {
         let expires_at = client_cert(setup);
         self.facts.note_client_cert(expires_at);
         self.board.process(|it| it.client_cert_expires_at = expires_at);
         let holds = expires_at.map_or_else(String::new, |it| format!(", it holds until {it}"));
         let text = format!("the certificate files for GARM have changed and are in force{holds}");
         self.journal
-            .say(Line::new(Weight::Note, "reload", text).with(json!({ "outcome": "done" })));
+            .say(LogLine::new(Weight::Note, "reload", text).with(json!({ "outcome": "done" })));
         if let Some(expiry) = expiry(&setup.file, Clock::Real.now()) {
-            self.journal.say(Line::new(Weight::Warning, "reload", expiry).help(RENEW));
+            self.journal.say(LogLine::new(Weight::Warning, "reload", expiry).help(RENEW));
         }
     }
 }

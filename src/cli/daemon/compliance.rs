@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
-use super::log::{Journal, Line, Weight};
-use super::setup::Setup;
+use super::log::{Journal, LogLine, Weight};
+use super::setup::DaemonConfig;
 use crate::cli::requirements;
 use crate::host::book::Book;
 use crate::host::own;
@@ -22,13 +22,13 @@ use crate::render::requirements as render;
 const AUDIT_MAX: u64 = 256 << 20;
 
 /// What is known of the requirements.
-pub(super) struct Verdicts {
+pub(super) struct ComplianceReport {
     journal: Journal,
-    state: Mutex<State>,
+    state: Mutex<ComplianceState>,
 }
 
 #[derive(Default)]
-struct State {
+struct ComplianceState {
     accepted: Vec<String>,
     networks: Networks,
     isolation: Watched,
@@ -41,7 +41,7 @@ struct State {
     said: BTreeMap<Requirement, Answer>,
 }
 
-impl State {
+impl ComplianceState {
     fn report(&self) -> Vec<Verdict> {
         let facts = Facts {
             isolation: Some(&self.isolation),
@@ -54,19 +54,19 @@ impl State {
     }
 }
 
-impl Verdicts {
-    pub(super) fn new(journal: Journal, setup: &Setup) -> Self {
+impl ComplianceReport {
+    pub(super) fn new(journal: Journal, setup: &DaemonConfig) -> Self {
         let verdicts = Self { journal, state: Mutex::default() };
         verdicts.files(setup);
         verdicts
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ComplianceState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Other files are in force.
-    pub(super) fn files(&self, setup: &Setup) {
+    pub(super) fn files(&self, setup: &DaemonConfig) {
         let mut state = self.state();
         let violations = std::mem::take(&mut state.networks.violations);
         state.networks = requirements::networks(&setup.pools, &setup.file, violations);
@@ -120,7 +120,7 @@ impl Verdicts {
     }
 
     /// Says what has another word than before; nothing before the first round.
-    fn say(&self, state: &mut State) {
+    fn say(&self, state: &mut ComplianceState) {
         if state.mtls.is_none() {
             return;
         }
@@ -135,7 +135,7 @@ impl Verdicts {
     fn tell(&self, verdict: &Verdict) {
         let weight = if verdict.is_warning() { Weight::Warning } else { Weight::Note };
         let fields = json!({ "id": verdict.requirement.id(), "answer": verdict.answer.word() });
-        let line = Line::new(weight, "requirement", render::log_line(verdict)).with(fields);
+        let line = LogLine::new(weight, "requirement", render::log_line(verdict)).with(fields);
         self.journal.say(line);
     }
 }

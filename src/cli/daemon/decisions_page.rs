@@ -12,7 +12,7 @@ use crate::scaling::{Decision, Freeze, SiteMemory};
 
 /// Whose decisions they are.
 #[derive(Debug, Clone)]
-pub(super) struct Origin {
+pub(super) struct WatchedFleet {
     pub(super) fleet: FleetName,
     /// Address of GARM.
     pub(super) garm: String,
@@ -20,25 +20,25 @@ pub(super) struct Origin {
 
 /// Everything that the page is made from; made into a page when somebody asks.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Kept {
+pub(super) struct DecisionsPage {
     report: Report,
-    decisions: BTreeMap<PoolName, Held>,
+    decisions: BTreeMap<PoolName, PoolDecision>,
 }
 
 /// One decision, and what becomes of it.
 #[derive(Debug, Clone)]
-struct Held {
+struct PoolDecision {
     decision: Arc<Decision>,
     frozen: Option<Freeze>,
     stall: Option<Stall>,
 }
 
-impl Kept {
-    pub(super) fn of(origin: &Origin, controller: Option<String>, sight: &Sight<'_>) -> Self {
+impl DecisionsPage {
+    pub(super) fn of(origin: &WatchedFleet, controller: Option<String>, sight: &Sight<'_>) -> Self {
         let all = sight.memory.values().flat_map(SiteMemory::decisions);
         let by_id: BTreeMap<&PoolId, &Arc<Decision>> = all.map(|it| (&it.pool, it)).collect();
         let kept = sight.managed.iter().filter_map(|(name, it)| {
-            let held = Held {
+            let held = PoolDecision {
                 decision: Arc::clone(by_id.get(&it.id)?),
                 frozen: sight.freeze_of(&it.entity).cloned(),
                 stall: sight.stalls.get(&it.id).cloned(),

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::log::{Line, Weight};
-use super::setup::Setup;
-use crate::cli::kit;
+use super::log::{LogLine, Weight};
+use super::setup::DaemonConfig;
+use crate::cli::runner_kit;
 use crate::domain::desired::DesiredPool;
 use crate::domain::name::{FleetName, PoolName};
 use crate::domain::pool::{Pool, Reading};
@@ -17,39 +17,39 @@ use crate::plan::{RunnerKit, drifts};
 
 /// What the files say, for the loop to hold against what it sees. Replaced when they are reloaded.
 #[derive(Clone)]
-pub(super) struct Drifts(Arc<Mutex<Declared>>);
+pub(super) struct DriftDetector(Arc<Mutex<DeclaredFleet>>);
 
-struct Declared {
+struct DeclaredFleet {
     fleet: FleetName,
     kit: RunnerKit,
     pools: HashMap<PoolName, DesiredPool>,
     /// What was found of each pool, and of which state of its row.
-    found: HashMap<PoolName, (Timestamp, Reading, Option<Fields>)>,
+    found: HashMap<PoolName, (Timestamp, Reading, Option<DifferingFields>)>,
 }
 
 /// The fields in which a pool differs from its declaration; none: it does not.
-pub(super) type Fields = Arc<[String]>;
+pub(super) type DifferingFields = Arc<[String]>;
 
-impl Declared {
-    fn by(setup: &Setup) -> Self {
+impl DeclaredFleet {
+    fn by(setup: &DaemonConfig) -> Self {
         let complete = setup.pools.iter().filter_map(|it| Some((it.name.clone(), it.complete()?)));
         Self {
             fleet: setup.file.fleet.clone(),
-            kit: kit::unread(&setup.file),
+            kit: runner_kit::unread(&setup.file),
             pools: complete.collect(),
             found: HashMap::new(),
         }
     }
 }
 
-impl Drifts {
-    pub(super) fn new(setup: &Setup) -> Self {
-        Self(Arc::new(Mutex::new(Declared::by(setup))))
+impl DriftDetector {
+    pub(super) fn new(setup: &DaemonConfig) -> Self {
+        Self(Arc::new(Mutex::new(DeclaredFleet::by(setup))))
     }
 
     /// Other files are in force.
-    pub(super) fn reload(&self, setup: &Setup) {
-        let fresh = Declared::by(setup);
+    pub(super) fn reload(&self, setup: &DaemonConfig) {
+        let fresh = DeclaredFleet::by(setup);
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
     }
 
@@ -58,15 +58,15 @@ impl Drifts {
     pub(super) fn look<'a>(
         &self,
         pools: impl Iterator<Item = (&'a PoolName, &'a Pool)>,
-    ) -> HashMap<&'a PoolName, Fields> {
+    ) -> HashMap<&'a PoolName, DifferingFields> {
         let mut declared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Declared { fleet, kit, pools: desired, found } = &mut *declared;
+        let DeclaredFleet { fleet, kit, pools: desired, found } = &mut *declared;
         let differs = |(name, pool): (&'a PoolName, &Pool)| {
             let state = (pool.updated_at, pool.reading);
             let known = found.get(name).filter(|it| (it.0, it.1) == state).map(|it| it.2.clone());
             let differs = known.unwrap_or_else(|| {
                 let differs = desired.get(name).and_then(|it| drifts(it, fleet, pool, kit));
-                let differs = differs.map(Fields::from);
+                let differs = differs.map(DifferingFields::from);
                 found.insert(name.clone(), (state.0, state.1, differs.clone()));
                 differs
             });
@@ -76,7 +76,7 @@ impl Drifts {
     }
 }
 
-impl Drifts {
+impl DriftDetector {
     /// Looks at what the files say.
     pub(super) fn with<T>(
         &self,
@@ -89,18 +89,18 @@ impl Drifts {
 
 /// What was told of the pools that differ from their files.
 #[derive(Debug, Default)]
-pub(super) struct Told(BTreeMap<PoolName, Fields>);
+pub(super) struct ReportedDrift(BTreeMap<PoolName, DifferingFields>);
 
-impl Told {
+impl ReportedDrift {
     /// What is news: a pool that differs, in other fields than before, or no more.
-    pub(super) fn look(&mut self, found: &HashMap<&PoolName, Fields>) -> Vec<Line> {
+    pub(super) fn look(&mut self, found: &HashMap<&PoolName, DifferingFields>) -> Vec<LogLine> {
         let mut lines = Vec::new();
         for (name, fields) in found {
             let before = self.0.get(*name);
             if fields.is_empty() {
                 if self.0.remove(*name).is_some() {
                     let text = "GARM has what the file says";
-                    lines.push(Line::new(Weight::Note, "drift", text).of(name));
+                    lines.push(LogLine::new(Weight::Note, "drift", text).of(name));
                 }
             } else if before != Some(fields) {
                 self.0.insert((*name).clone(), Arc::clone(fields));
@@ -117,19 +117,19 @@ impl Told {
     }
 }
 
-fn differs(pool: &PoolName, fields: &Fields) -> Line {
+fn differs(pool: &PoolName, fields: &DifferingFields) -> LogLine {
     let names: Vec<String> = fields.iter().map(code).collect();
     let text = format!("GARM still has another {} than the file", names.join(", "));
-    let line = Line::new(Weight::Note, "drift", text).of(pool);
+    let line = LogLine::new(Weight::Note, "drift", text).of(pool);
     line.help("`runnerctl apply` changes it").with(json!({ "fields": &fields[..] }))
 }
 
 #[cfg(test)]
-impl Drifts {
+impl DriftDetector {
     /// No file says anything.
     pub(super) fn none() -> Self {
         let fleet = FleetName::new("acme").unwrap();
         let (pools, found) = (HashMap::new(), HashMap::new());
-        Self(Arc::new(Mutex::new(Declared { fleet, kit: RunnerKit::None, pools, found })))
+        Self(Arc::new(Mutex::new(DeclaredFleet { fleet, kit: RunnerKit::None, pools, found })))
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::drift::{Drifts, Fields};
+use super::drift::{DifferingFields, DriftDetector};
 use super::missing_pools::unsteered;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{PoolId, PoolName};
@@ -38,23 +38,27 @@ pub(super) fn outdated(fleet: &Fleet) -> Outdated {
 
 /// What else is known of the pools.
 #[derive(Clone, Copy)]
-pub(super) struct Beside<'a> {
+pub(super) struct ReadCounts<'a> {
     pub(super) outdated: &'a Outdated,
     /// In which fields they differ from their files.
-    pub(super) drifts: &'a HashMap<&'a PoolName, Fields>,
+    pub(super) drifts: &'a HashMap<&'a PoolName, DifferingFields>,
     /// How many rules of the policy they break.
     pub(super) violated: &'a BTreeMap<PoolName, u32>,
 }
 
 /// The picture of every declared pool.
-pub(super) fn snapshot(sight: &Sight<'_>, beside: Beside<'_>, drifts: &Drifts) -> Snapshot {
+pub(super) fn snapshot(
+    sight: &Sight<'_>,
+    beside: ReadCounts<'_>,
+    drifts: &DriftDetector,
+) -> Snapshot {
     let decisions = sight.decisions();
     let queues = queues(sight);
     let stocks: HashMap<&PoolId, &Stock> =
         sight.picture.sites().values().flat_map(Site::stocks).map(|it| (it.id(), it)).collect();
     let gauges = |(name, managed): (&PoolName, &Managed)| {
         let stock = stocks.get(&managed.id)?;
-        let seen = Seen {
+        let seen = PoolObservation {
             stock,
             queue: queues.get(&managed.id).copied().unwrap_or_default(),
             decision: decisions.get(&managed.id).copied(),
@@ -81,13 +85,13 @@ pub(super) fn snapshot(sight: &Sight<'_>, beside: Beside<'_>, drifts: &Drifts) -
 
 /// Jobs that wait for a pool.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Queue {
+pub(super) struct PoolQueue {
     pub(super) depth: u32,
     first: Option<Timestamp>,
     tally: Tally,
 }
 
-impl Queue {
+impl PoolQueue {
     /// When the oldest waiting job was created. Nobody is served worse than those whom GitHub gives
     /// no runner: they are counted in.
     pub(super) fn oldest(&self) -> Option<Timestamp> {
@@ -96,23 +100,23 @@ impl Queue {
 }
 
 /// One pool, ready to be counted.
-struct Seen<'a> {
+struct PoolObservation<'a> {
     stock: &'a Stock,
-    queue: Queue,
+    queue: PoolQueue,
     decision: Option<&'a Decision>,
     now: Timestamp,
 }
 
-fn queues<'a>(sight: &Sight<'a>) -> BTreeMap<&'a PoolId, Queue> {
+fn queues<'a>(sight: &Sight<'a>) -> BTreeMap<&'a PoolId, PoolQueue> {
     let waiting = sight.memory.values().flat_map(SiteMemory::waiting);
     let queue = |(id, jobs, tally): (&'a PoolId, &[Timestamp], Tally)| {
         let depth = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
-        (id, Queue { depth, first: jobs.first().copied(), tally })
+        (id, PoolQueue { depth, first: jobs.first().copied(), tally })
     };
     waiting.map(queue).collect()
 }
 
-fn pool(seen: &Seen<'_>) -> PoolGauges {
+fn pool(seen: &PoolObservation<'_>) -> PoolGauges {
     let (stock, queue) = (seen.stock, seen.queue);
     let census = stock.census();
     let min_runners = stock.policy().map_or(0, |it| it.min_runners);
@@ -184,8 +188,8 @@ mod tests {
             watched: &crate::monitor::Watched::default(),
         };
         let (drifts, violated) = (HashMap::new(), BTreeMap::new());
-        let beside = Beside { outdated: &outdated, drifts: &drifts, violated: &violated };
-        snapshot(&sight, beside, &Drifts::none())
+        let beside = ReadCounts { outdated: &outdated, drifts: &drifts, violated: &violated };
+        snapshot(&sight, beside, &DriftDetector::none())
     }
 
     #[test]

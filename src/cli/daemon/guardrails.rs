@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cli::policies::Policies;
+use crate::cli::policies::PolicySet;
 use crate::cli::requirements;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolName};
@@ -20,14 +20,19 @@ pub(super) struct Guardrails {
 
 /// What a read has changed.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct News {
+pub(super) struct ViolationChanges {
     pub(super) begun: Vec<Violation>,
     pub(super) ended: Vec<Violation>,
 }
 
 impl Guardrails {
     /// Holds the pools against the policies.
-    pub(super) fn read(&mut self, policies: &Policies, owner: &FleetName, fleet: &Fleet) -> News {
+    pub(super) fn read(
+        &mut self,
+        policies: &PolicySet,
+        owner: &FleetName,
+        fleet: &Fleet,
+    ) -> ViolationChanges {
         let found = policies.live(owner, &fleet.pools);
         let names = |is_meant: fn(&Pool) -> bool| -> BTreeSet<PoolName> {
             let meant = fleet.pools.iter().filter(|it| is_meant(it));
@@ -54,7 +59,7 @@ impl Guardrails {
                 *count += 1;
             }
         }
-        News { begun, ended }
+        ViolationChanges { begun, ended }
     }
 
     /// The pools whose runners may be in a network that the policy does not allow.
@@ -73,13 +78,13 @@ mod tests {
         FleetName::new("acme").unwrap()
     }
 
-    fn policies() -> Policies {
+    fn policies() -> PolicySet {
         let text = "policy: { networks: { aws: { keys: [net], allow: [ci-*], required: true } }, \
                     allowed_instance_types: [small] }\n";
         let source = Source { path: "policy.yaml".into(), text: text.into() };
         let (policy, problems) = load_policy(&source);
         assert_eq!(problems, []);
-        Policies::of(vec![policy.unwrap_or_else(PolicySettings::default)])
+        PolicySet::of(vec![policy.unwrap_or_else(PolicySettings::default)])
     }
 
     /// Our pool `a` with this network; absent: nobody has read it.

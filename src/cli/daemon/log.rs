@@ -48,7 +48,7 @@ impl Weight {
 
 /// One line.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::cli) struct Line {
+pub(in crate::cli) struct LogLine {
     pub(super) weight: Weight,
     /// What it is about, for programs: `decision`, `action`, `alert`, …
     pub(super) event: &'static str,
@@ -61,7 +61,7 @@ pub(in crate::cli) struct Line {
     pub(super) fields: Map<String, Value>,
 }
 
-impl Line {
+impl LogLine {
     pub(super) fn new(weight: Weight, event: &'static str, text: impl Into<String>) -> Self {
         let text = text.into();
         Self { weight, event, pool: None, text, help: None, fields: Map::new() }
@@ -90,7 +90,7 @@ impl Line {
 /// Where lines go in. Cheap to clone; never blocks.
 #[derive(Clone)]
 pub(super) struct Journal {
-    sender: SyncSender<Line>,
+    sender: SyncSender<LogLine>,
     lost: Arc<AtomicU64>,
 }
 
@@ -142,7 +142,7 @@ impl Journal {
     }
 
     /// Says one line.
-    pub(super) fn say(&self, line: Line) {
+    pub(super) fn say(&self, line: LogLine) {
         if self.sender.try_send(line).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -157,19 +157,19 @@ impl Press {
     }
 }
 
-fn write_all(lines: &Receiver<Line>, lost: &AtomicU64, print: &Printer, look: Look) {
+fn write_all(lines: &Receiver<LogLine>, lost: &AtomicU64, print: &Printer, look: Look) {
     for line in lines {
         let missing = lost.swap(0, Ordering::Relaxed);
         if missing > 0 {
             let missing = usize::try_from(missing).unwrap_or(usize::MAX);
             let text = format!("{} of this log are lost: nobody took them", count(missing, "line"));
-            write(&Line::new(Weight::Warning, "log", text), print, look);
+            write(&LogLine::new(Weight::Warning, "log", text), print, look);
         }
         write(&line, print, look);
     }
 }
 
-fn write(line: &Line, print: &Printer, look: Look) {
+fn write(line: &LogLine, print: &Printer, look: Look) {
     if line.weight < look.least {
         return;
     }
@@ -188,7 +188,7 @@ fn stamp(now: jiff::Timestamp, stamp: Stamp) -> String {
     }
 }
 
-fn text(line: &Line, stamp: &str) -> String {
+fn text(line: &LogLine, stamp: &str) -> String {
     let weight = match line.weight {
         Weight::Detail | Weight::Note => String::new(),
         Weight::Warning => format!("{} ", paint(WARNING, "warning:")),
@@ -204,7 +204,7 @@ fn text(line: &Line, stamp: &str) -> String {
     )
 }
 
-fn object(line: &Line, now: jiff::Timestamp) -> Value {
+fn object(line: &LogLine, now: jiff::Timestamp) -> Value {
     let mut object = json!({
         "time": now.to_string(),
         "event": line.event,
@@ -225,9 +225,9 @@ mod tests {
 
     use super::*;
 
-    fn line() -> Line {
+    fn line() -> LogLine {
         let pool = PoolName::new("web").unwrap();
-        Line::new(Weight::Warning, "trouble", "it is\u{1b} bad").of(&pool).help("look at it")
+        LogLine::new(Weight::Warning, "trouble", "it is\u{1b} bad").of(&pool).help("look at it")
     }
 
     #[test]

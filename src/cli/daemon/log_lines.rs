@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::log::{Line, Weight};
+use super::log::{LogLine, Weight};
 use crate::domain::entity::EntityKey;
 use crate::domain::name::{PoolName, RunnerName};
 use crate::domain::text::{code, quote, said};
@@ -18,7 +18,7 @@ use crate::scaling::{Decision, Direction, Freeze, Reason};
 
 /// A decision that differs from the one before. One that is not written weighs little, but where
 /// deciding is all that there is (a dry run, [`Writes::Withheld`]).
-pub(in crate::cli) fn decided(pool: &PoolName, it: &Decision, applied: Applied) -> Line {
+pub(in crate::cli) fn decided(pool: &PoolName, it: &Decision, applied: Applied) -> LogLine {
     let weight = match (it.direction, it.reason) {
         (Direction::Up | Direction::Down, _) => Weight::Note,
         (Direction::Stay, Reason::CircuitOpen | Reason::NotHandedOut) => Weight::Warning,
@@ -29,7 +29,7 @@ pub(in crate::cli) fn decided(pool: &PoolName, it: &Decision, applied: Applied) 
         Applied::Yes => Mood::Does,
         Applied::No => Mood::Would,
     };
-    Line::new(weight, "decision", decision::sentence(it, mood)).of(pool).with(json!({
+    LogLine::new(weight, "decision", decision::sentence(it, mood)).of(pool).with(json!({
         "direction": it.direction.word(),
         "reason": it.reason.word(),
         "level": it.level,
@@ -38,7 +38,7 @@ pub(in crate::cli) fn decided(pool: &PoolName, it: &Decision, applied: Applied) 
 }
 
 /// A write and what came of it.
-pub(super) fn acted(act: &Act) -> Line {
+pub(super) fn acted(act: &Act) -> LogLine {
     let weight = match &act.end {
         ActEnd::Done | ActEnd::Busy => Weight::Note,
         ActEnd::Already => Weight::Detail,
@@ -59,7 +59,7 @@ pub(super) fn acted(act: &Act) -> Line {
             (going("runner", runner, ": it lived on after its job", &act.end), Some(runner))
         }
     };
-    Line::new(weight, "action", text).of(&act.pool).with(json!({
+    LogLine::new(weight, "action", text).of(&act.pool).with(json!({
         "action": word(&act.deed),
         "outcome": outcome(&act.end),
         "reason": act.reason.map(Reason::word),
@@ -114,8 +114,8 @@ fn why(fault: &Option<String>) -> String {
 }
 
 /// A runner that GARM does not get deleted.
-pub(super) fn undeletable(runner: &RunnerName, fault: &str, pool: &PoolName) -> Line {
-    Line::new(Weight::Warning, "trouble", progress::undeletable(runner, fault)).of(pool)
+pub(super) fn undeletable(runner: &RunnerName, fault: &str, pool: &PoolName) -> LogLine {
+    LogLine::new(Weight::Warning, "trouble", progress::undeletable(runner, fault)).of(pool)
 }
 
 /// The word of a deed, for programs.
@@ -142,20 +142,20 @@ pub(super) fn outcome(end: &ActEnd) -> &'static str {
 }
 
 /// What the isolation auditor has found.
-pub(in crate::cli) fn found(it: &Finding) -> Line {
+pub(in crate::cli) fn found(it: &Finding) -> LogLine {
     let text = match &it.runner {
         Some(runner) => format!("runner {}: {}", code(runner.as_str()), it.evidence),
         None => it.evidence.clone(),
     };
-    Line::new(Weight::Warning, "finding", text).of(&it.pool).with(json!({
+    LogLine::new(Weight::Warning, "finding", text).of(&it.pool).with(json!({
         "finding": it.kind.word(),
         "runner": it.runner.as_ref().map(|it| quote(it.as_str())),
     }))
 }
 
 /// Something that is not as it should be, or is so again.
-pub(in crate::cli) fn incident(it: &Incident) -> Line {
-    let line = |weight, text: String| Line::new(weight, "trouble", text);
+pub(in crate::cli) fn incident(it: &Incident) -> LogLine {
+    let line = |weight, text: String| LogLine::new(weight, "trouble", text);
     match it {
         Incident::ReadFailed { error, failures, again_in } => unread(error, *failures, *again_in),
         Incident::ReadAgain { failures } => {
@@ -209,7 +209,7 @@ pub(in crate::cli) fn incident(it: &Incident) -> Line {
     }
 }
 
-fn suspect(pool: &PoolName, runner: &RunnerName, grace: Duration) -> Line {
+fn suspect(pool: &PoolName, runner: &RunnerName, grace: Duration) -> LogLine {
     let text = format!(
         "runner {} is suspect: it is idle by GARM's row, and a younger runner took a job that had \
          waited beside it; it is not connected to GitHub, or it is busy and a webhook was lost. It is \
@@ -217,29 +217,29 @@ fn suspect(pool: &PoolName, runner: &RunnerName, grace: Duration) -> Line {
         code(runner.as_str()),
         span(grace)
     );
-    Line::new(Weight::Warning, "trouble", text).of(pool)
+    LogLine::new(Weight::Warning, "trouble", text).of(pool)
 }
 
 /// A full read has failed.
-fn unread(error: &garm::Error, failures: u32, again_in: Duration) -> Line {
+fn unread(error: &garm::Error, failures: u32, again_in: Duration) -> LogLine {
     let row = match failures {
         0 | 1 => String::new(),
         several => format!(" ({several} times in a row)"),
     };
     let again_in = span(again_in);
     let text = format!("GARM cannot be read{row}: {error}; the next try is in {again_in}");
-    let line = Line::new(Weight::Error, "trouble", text);
+    let line = LogLine::new(Weight::Error, "trouble", text);
     error.help.as_ref().map_or(line.clone(), |help| line.help(help.clone()))
 }
 
-fn skewed(by: Duration) -> Line {
+fn skewed(by: Duration) -> LogLine {
     let text =
         format!("this machine's clock and GARM's are {} apart; ages are taken on GARM's", span(by));
-    Line::new(Weight::Warning, "trouble", text).help("set the clocks by NTP")
+    LogLine::new(Weight::Warning, "trouble", text).help("set the clocks by NTP")
 }
 
-fn unmanaged(pool: &PoolName, why: &Unmanaged) -> Line {
-    Line::new(Weight::Warning, "trouble", format!("left alone: {}", why.sentence())).of(pool)
+fn unmanaged(pool: &PoolName, why: &Unmanaged) -> LogLine {
+    LogLine::new(Weight::Warning, "trouble", format!("left alone: {}", why.sentence())).of(pool)
 }
 
 /// `to any pool`, or to those of one entity.

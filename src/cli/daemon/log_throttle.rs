@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::log::{Line, Weight};
+use super::log::{LogLine, Weight};
 use super::log_lines;
 use crate::domain::name::PoolName;
 use crate::reconcile::watch::{Act, ActEnd, Applied, Deed};
@@ -26,7 +26,7 @@ enum Topic {
 
 /// How much is told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Volume {
+pub(super) enum ThrottleMode {
     /// The same once in [`QUIET`].
     #[default]
     Usual,
@@ -36,19 +36,19 @@ pub(super) enum Volume {
 
 /// What was said of each pool, and what waits to be said.
 #[derive(Debug, Default)]
-pub(super) struct Repeats {
-    volume: Volume,
+pub(super) struct LogThrottle {
+    volume: ThrottleMode,
     /// When a topic was last spoken of.
     said: BTreeMap<PoolName, BTreeMap<Topic, Timestamp>>,
     /// The decision in force where it was not said, because its reason had just been given.
-    held: BTreeMap<PoolName, (Reason, Line)>,
+    held: BTreeMap<PoolName, (Reason, LogLine)>,
     /// Writes of the level that were not said yet.
-    moves: BTreeMap<PoolName, Moves>,
+    moves: BTreeMap<PoolName, LevelMoves>,
 }
 
 /// Writes of one pool's level, one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Moves {
+struct LevelMoves {
     /// The level before the first.
     from: u32,
     /// The level after the last.
@@ -56,8 +56,8 @@ struct Moves {
     writes: u32,
 }
 
-impl Repeats {
-    pub(super) fn new(volume: Volume) -> Self {
+impl LogThrottle {
+    pub(super) fn new(volume: ThrottleMode) -> Self {
         Self { volume, ..Self::default() }
     }
 
@@ -68,26 +68,26 @@ impl Repeats {
         pool: &PoolName,
         decision: &Decision,
         applied: Applied,
-    ) -> Line {
+    ) -> LogLine {
         let line = log_lines::decided(pool, decision, applied);
         self.weigh(pool, decision.reason, decision.at, line)
     }
 
     /// A decision that is not written although others are, as a line: what was to be said of the
     /// one before is void.
-    pub(super) fn withheld(&mut self, pool: &PoolName, decision: &Decision) -> Line {
+    pub(super) fn withheld(&mut self, pool: &PoolName, decision: &Decision) -> LogLine {
         self.held.remove(pool);
-        Line { weight: Weight::Detail, ..log_lines::decided(pool, decision, Applied::No) }
+        LogLine { weight: Weight::Detail, ..log_lines::decided(pool, decision, Applied::No) }
     }
 
-    fn weigh(&mut self, pool: &PoolName, reason: Reason, at: Timestamp, line: Line) -> Line {
+    fn weigh(&mut self, pool: &PoolName, reason: Reason, at: Timestamp, line: LogLine) -> LogLine {
         self.held.remove(pool);
         if line.weight == Weight::Detail {
             return line;
         }
         if self.is_recent(pool, Topic::Reason(reason), at) {
             self.held.insert(pool.clone(), (reason, line.clone()));
-            return Line { weight: Weight::Detail, ..line };
+            return LogLine { weight: Weight::Detail, ..line };
         }
         self.say(pool, Topic::Reason(reason), at);
         line
@@ -96,7 +96,7 @@ impl Repeats {
     /// A write as a line. A level that a decision has moved is treated as decisions are; runners,
     /// failures and the end of all pulses are always said. A line about the level begins where the
     /// last one ended, whatever was written between them.
-    pub(super) fn acted(&mut self, act: &Act) -> Line {
+    pub(super) fn acted(&mut self, act: &Act) -> LogLine {
         let (Deed::Raise { from, to } | Deed::Lower { from, to }) = act.deed else {
             return log_lines::acted(act);
         };
@@ -105,19 +105,19 @@ impl Repeats {
         }
         let before = self.moves.remove(&act.pool);
         let moves = match before {
-            Some(it) => Moves { to, writes: it.writes + 1, ..it },
-            None => Moves { from, to, writes: 1 },
+            Some(it) => LevelMoves { to, writes: it.writes + 1, ..it },
+            None => LevelMoves { from, to, writes: 1 },
         };
         if act.reason.is_some() && self.is_recent(&act.pool, Topic::Level, act.at) {
             self.moves.insert(act.pool.clone(), moves);
-            return Line { weight: Weight::Detail, ..log_lines::acted(act) };
+            return LogLine { weight: Weight::Detail, ..log_lines::acted(act) };
         }
         self.say(&act.pool, Topic::Level, act.at);
-        Line { text: moves.text(), ..log_lines::acted(act) }
+        LogLine { text: moves.text(), ..log_lines::acted(act) }
     }
 
     /// What has waited long enough by `now`, on the clock of the decisions.
-    pub(super) fn overdue(&mut self, now: Timestamp) -> Vec<Line> {
+    pub(super) fn overdue(&mut self, now: Timestamp) -> Vec<LogLine> {
         let mut lines = Vec::new();
         for (pool, (reason, line)) in std::mem::take(&mut self.held) {
             if self.is_recent(&pool, Topic::Reason(reason), now) {
@@ -132,7 +132,7 @@ impl Repeats {
                 self.moves.insert(pool, moves);
             } else if moves.from != moves.to {
                 self.say(&pool, Topic::Level, now);
-                lines.push(Line::new(Weight::Note, "action", moves.text()).of(&pool));
+                lines.push(LogLine::new(Weight::Note, "action", moves.text()).of(&pool));
             }
         }
         lines
@@ -149,7 +149,7 @@ impl Repeats {
     /// tells of it. After the clock was set back: no.
     fn is_recent(&self, pool: &PoolName, topic: Topic, now: Timestamp) -> bool {
         let said = self.said.get(pool).and_then(|it| it.get(&topic));
-        self.volume == Volume::Usual
+        self.volume == ThrottleMode::Usual
             && said.is_some_and(|it| now.duration_since(*it).unsigned_abs() < QUIET)
     }
 
@@ -158,7 +158,7 @@ impl Repeats {
     }
 }
 
-impl Moves {
+impl LevelMoves {
     fn text(self) -> String {
         match self.from == self.to {
             true => format!("level is {} again after {} writes", self.to, self.writes),
@@ -180,19 +180,19 @@ mod tests {
         PoolName::new("web").unwrap()
     }
 
-    fn weigh(repeats: &mut Repeats, reason: Reason, second: i64, text: &str) -> Weight {
+    fn weigh(repeats: &mut LogThrottle, reason: Reason, second: i64, text: &str) -> Weight {
         let weight = if reason == Reason::Served { Weight::Detail } else { Weight::Note };
-        let line = Line::new(weight, "decision", text);
+        let line = LogLine::new(weight, "decision", text);
         repeats.weigh(&pool(), reason, at(second), line).weight
     }
 
-    fn texts(lines: Vec<Line>) -> Vec<String> {
+    fn texts(lines: Vec<LogLine>) -> Vec<String> {
         lines.into_iter().map(|it| it.text).collect()
     }
 
     #[test]
     fn a_reason_is_given_once_in_ten_seconds() {
-        let mut repeats = Repeats::default();
+        let mut repeats = LogThrottle::default();
         assert_eq!(weigh(&mut repeats, Reason::Pressure, 0, "starts 1"), Weight::Note);
         assert_eq!(weigh(&mut repeats, Reason::Pressure, 1, "starts 2"), Weight::Detail);
         assert_eq!(weigh(&mut repeats, Reason::MaxRunners, 2, "no room"), Weight::Note);
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn the_last_word_is_said_when_it_is_still_in_force() {
-        let mut repeats = Repeats::default();
+        let mut repeats = LogThrottle::default();
         weigh(&mut repeats, Reason::Pressure, 0, "starts 1");
         weigh(&mut repeats, Reason::Pressure, 1, "starts 2");
         weigh(&mut repeats, Reason::Pressure, 2, "starts 16");
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn what_is_in_force_no_more_is_not_said() {
-        let mut repeats = Repeats::default();
+        let mut repeats = LogThrottle::default();
         weigh(&mut repeats, Reason::Pressure, 0, "starts 1");
         weigh(&mut repeats, Reason::Pressure, 1, "starts 2");
         weigh(&mut repeats, Reason::Served, 2, "each job has a runner");
@@ -224,14 +224,14 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_set_back_silences_nobody() {
-        let mut repeats = Repeats::default();
+        let mut repeats = LogThrottle::default();
         weigh(&mut repeats, Reason::Pressure, 3_600, "starts 1");
         assert_eq!(weigh(&mut repeats, Reason::Pressure, 5, "starts 2"), Weight::Note);
     }
 
     #[test]
     fn a_pool_that_is_gone_leaves_nothing() {
-        let mut repeats = Repeats::default();
+        let mut repeats = LogThrottle::default();
         weigh(&mut repeats, Reason::Pressure, 0, "starts 1");
         weigh(&mut repeats, Reason::Pressure, 1, "starts 2");
         repeats.keep(|_| false);
@@ -246,9 +246,9 @@ mod tests {
 
     #[test]
     fn a_level_that_follows_is_said_once_in_ten_seconds_and_where_it_ended() {
-        let mut repeats = Repeats::default();
+        let mut repeats = LogThrottle::default();
         let pressure = Some(Reason::Pressure);
-        let moved = |repeats: &mut Repeats, deed, second| {
+        let moved = |repeats: &mut LogThrottle, deed, second| {
             repeats.acted(&act(deed, ActEnd::Done, pressure, second)).weight
         };
         assert_eq!(moved(&mut repeats, Deed::Raise { from: 0, to: 5 }, 0), Weight::Note);
@@ -261,7 +261,7 @@ mod tests {
     /// The numbers of what is said, one line after the other.
     #[test]
     fn each_line_about_the_level_begins_where_the_one_before_ended() {
-        let mut repeats = Repeats::default();
+        let mut repeats = LogThrottle::default();
         let mut said = Vec::new();
         let levels = [0, 5, 0, 3, 2, 7, 7, 1];
         for (second, move_) in (0..).zip(levels.windows(2)) {
@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_level_that_is_back_where_it_was_said_to_be_is_not_said_again() {
-        let mut repeats = Repeats::default();
+        let mut repeats = LogThrottle::default();
         let pressure = Some(Reason::Pressure);
         for (second, (from, to)) in (0..).zip([(0, 5), (5, 0), (0, 5)]) {
             let deed = if to > from { Deed::Raise { from, to } } else { Deed::Lower { from, to } };
@@ -293,7 +293,7 @@ mod tests {
 
     #[test]
     fn all_is_said_where_all_is_asked_for() {
-        let mut repeats = Repeats::new(Volume::All);
+        let mut repeats = LogThrottle::new(ThrottleMode::All);
         for second in 0..3 {
             assert_eq!(weigh(&mut repeats, Reason::Pressure, second, "starts 1"), Weight::Note);
             let deed = Deed::Raise { from: 0, to: 5 };
@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn what_failed_what_became_of_runners_and_the_end_of_pulses_are_always_said() {
-        let mut repeats = Repeats::default();
+        let mut repeats = LogThrottle::default();
         let pressure = Some(Reason::Pressure);
         let raise = || Deed::Raise { from: 0, to: 5 };
         let retire = || Deed::Retire { runner: RunnerName::new("r") };

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
-use super::drift::Drifts;
-use super::gauges::Queue;
+use super::drift::DriftDetector;
+use super::gauges::PoolQueue;
 use crate::domain::desired::DesiredPool;
 use crate::domain::entity::{EntityKey, EntityKind};
 use crate::domain::job::{Job, JobStatus};
@@ -22,8 +22,8 @@ use crate::scaling::{Moment, Site, States};
 /// serves, and that this one would.
 pub(super) fn unsteered(
     sight: &Sight<'_>,
-    queues: &BTreeMap<&PoolId, Queue>,
-    drifts: &Drifts,
+    queues: &BTreeMap<&PoolId, PoolQueue>,
+    drifts: &DriftDetector,
 ) -> Vec<(PoolName, PoolGauges)> {
     if sight.unmanaged.is_empty() {
         return Vec::new();
@@ -36,7 +36,7 @@ pub(super) fn unsteered(
             let desired = desired.get(name)?;
             let claims = owners.of(name).into_iter();
             let claims = claims.flat_map(|it| it.owned.iter().chain(&it.torn)).copied();
-            let seen = Seen { claims: claims.collect(), queues, orphans: &orphans };
+            let seen = ClaimedPools { claims: claims.collect(), queues, orphans: &orphans };
             Some((name.clone(), gauges(sight, desired, &seen)))
         };
         names.filter_map(gauges).collect()
@@ -44,16 +44,16 @@ pub(super) fn unsteered(
 }
 
 /// What may be of one pool.
-struct Seen<'a> {
+struct ClaimedPools<'a> {
     /// The pools that bear its label.
     claims: Vec<&'a Pool>,
     /// The jobs that wait for each pool of GARM.
-    queues: &'a BTreeMap<&'a PoolId, Queue>,
+    queues: &'a BTreeMap<&'a PoolId, PoolQueue>,
     /// The jobs that no pool of GARM serves.
     orphans: &'a [&'a Job],
 }
 
-fn gauges(sight: &Sight<'_>, desired: &DesiredPool, seen: &Seen<'_>) -> PoolGauges {
+fn gauges(sight: &Sight<'_>, desired: &DesiredPool, seen: &ClaimedPools<'_>) -> PoolGauges {
     let scale = &desired.scale;
     let mut all = PoolGauges {
         min_runners: scale.min_runners,

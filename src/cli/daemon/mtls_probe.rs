@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::compliance::audited;
-use super::log::{Line, Weight};
-use super::mtls_schedule::{Round, Shown};
-use super::startup::Opened;
+use super::log::{LogLine, Weight};
+use super::mtls_schedule::{ProbeOutcome, ProbeRound};
+use super::startup::DaemonParts;
 use crate::cli::requirements;
 use crate::domain::fleet::Controller;
 use crate::domain::proof::Proof;
@@ -16,7 +16,7 @@ use crate::monitor::compliance::Mtls;
 use crate::monitor::mtls_state::Change;
 
 /// A round: the probes, and beside them what else the report on the requirements needs to know.
-pub(super) fn round(opened: &Opened) -> Box<dyn FnMut(Controller) -> Round + Send> {
+pub(super) fn round(opened: &DaemonParts) -> Box<dyn FnMut(Controller) -> ProbeRound + Send> {
     let file = Arc::new(opened.setup.file.clone());
     let (client, verdicts) = (Arc::clone(&opened.client), Arc::clone(&opened.verdicts));
     let book = opened.book.clone();
@@ -36,7 +36,7 @@ pub(super) fn round(opened: &Opened) -> Box<dyn FnMut(Controller) -> Round + Sen
 
 /// Tells what a round of probes has shown: the board and the alert rules each time, log and audit
 /// file when the word is another.
-pub(super) fn herald(opened: &Opened) -> impl Fn(&Shown) + Send + use<> {
+pub(super) fn herald(opened: &DaemonParts) -> impl Fn(&ProbeOutcome) + Send + use<> {
     let (board, facts) = (Arc::clone(&opened.board), Arc::clone(&opened.facts));
     let (journal, records) = (opened.journal.clone(), opened.records.clone());
     let verdicts = Arc::clone(&opened.verdicts);
@@ -53,7 +53,7 @@ pub(super) fn herald(opened: &Opened) -> impl Fn(&Shown) + Send + use<> {
         if it.change == Change::New {
             records.proven(it);
         }
-        let line = Line::new(weight, "mtls", it.sentence.clone())
+        let line = LogLine::new(weight, "mtls", it.sentence.clone())
             .with(json!({ "result": it.word.word() }));
         let help = "`runnerctl validate --online` shows every probe";
         let is_open = it.word != Proof::Enforced;

@@ -22,14 +22,14 @@ use crate::render::proof;
 
 /// Whether anything may be written without a proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Demand {
+pub(super) enum MtlsRequirement {
     /// `policy.require_mtls` is set, and this `watch` writes.
     Proof,
     /// Not set, or nothing is written anyway.
     Nothing,
 }
 
-impl Demand {
+impl MtlsRequirement {
     /// What a policy asks of a `watch` that writes so.
     pub(super) fn of(policy: &PolicySettings, writes: Writes) -> Self {
         match (policy.require_mtls, writes) {
@@ -48,11 +48,11 @@ impl Demand {
 }
 
 /// A round under way.
-pub(super) type Round = Pin<Box<dyn Future<Output = Result<Vec<Probe>, garm::Error>> + Send>>;
+pub(super) type ProbeRound = Pin<Box<dyn Future<Output = Result<Vec<Probe>, garm::Error>> + Send>>;
 
 /// What a round has shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Shown {
+pub(super) struct ProbeOutcome {
     pub(super) word: Proof,
     /// Whether the word is another than before.
     pub(super) change: Change,
@@ -62,26 +62,26 @@ pub(super) struct Shown {
 }
 
 /// Whoever probes.
-pub(super) struct Prover {
+pub(super) struct MtlsProber {
     /// Makes a round against the URLs of this GARM.
-    pub(super) probe: Box<dyn FnMut(Controller) -> Round + Send>,
+    pub(super) probe: Box<dyn FnMut(Controller) -> ProbeRound + Send>,
     /// Hears of every round.
-    pub(super) tell: Box<dyn Fn(&Shown) + Send>,
+    pub(super) tell: Box<dyn Fn(&ProbeOutcome) + Send>,
     /// GARM's settings as the loop reads them.
     pub(super) controllers: watch::Receiver<Option<Controller>>,
-    pub(super) demand: watch::Receiver<Demand>,
+    pub(super) demand: watch::Receiver<MtlsRequirement>,
     /// Somebody wants a round now.
     pub(super) again: Arc<Notify>,
     pub(super) orders: mpsc::Sender<Order>,
     /// Where it is said that the first round has found a door open; taken once it is over.
-    pub(super) refuse: Option<oneshot::Sender<Shown>>,
+    pub(super) refuse: Option<oneshot::Sender<ProbeOutcome>>,
     pub(super) began: Instant,
     pub(super) standing: Enforcement,
     /// What the loop is held for, as it was told last.
     pub(super) held: Option<&'static str>,
 }
 
-impl Prover {
+impl MtlsProber {
     /// Probes until `stop`.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         tokio::select! {
@@ -100,7 +100,7 @@ impl Prover {
             (self.tell)(&shown);
             let demand = *self.demand.borrow();
             if let Some(refuse) = self.refuse.take()
-                && (shown.word, demand) == (Proof::NotEnforced, Demand::Proof)
+                && (shown.word, demand) == (Proof::NotEnforced, MtlsRequirement::Proof)
             {
                 // Nobody hears it when the service is about to end anyway.
                 let _ = refuse.send(shown);
@@ -111,13 +111,13 @@ impl Prover {
         }
     }
 
-    fn take(&mut self, result: Result<Vec<Probe>, garm::Error>) -> Shown {
+    fn take(&mut self, result: Result<Vec<Probe>, garm::Error>) -> ProbeOutcome {
         let (word, sentence) = match result {
             Ok(probes) => (Proof::of(&probes), proof::sentence(&probes)),
             Err(error) => (Proof::Unreachable, format!("mTLS cannot be probed: {error}")),
         };
         let change = self.standing.take(word, self.began.elapsed());
-        Shown { word, change, sentence, is_enforced: self.standing.is_enforced() }
+        ProbeOutcome { word, change, sentence, is_enforced: self.standing.is_enforced() }
     }
 
     /// Waits for the next round; meanwhile a proof may grow too old, and the policy may change.
@@ -143,8 +143,8 @@ impl Prover {
     /// Holds the loop or lets it go, when that has changed.
     async fn steer(&mut self) {
         let held = match *self.demand.borrow_and_update() {
-            Demand::Proof => self.standing.holds(self.began.elapsed()),
-            Demand::Nothing => None,
+            MtlsRequirement::Proof => self.standing.holds(self.began.elapsed()),
+            MtlsRequirement::Nothing => None,
         };
         if held == self.held {
             return;
@@ -186,18 +186,18 @@ mod tests {
     }
 
     /// A prover whose rounds end as written, the last one for ever; each takes a second.
-    struct Bench {
+    struct ProberHarness {
         /// Minutes since the start, and the word.
         told: Arc<Mutex<Vec<(u64, &'static str)>>>,
         orders: mpsc::Receiver<Order>,
-        demand: watch::Sender<Demand>,
+        demand: watch::Sender<MtlsRequirement>,
         again: Arc<Notify>,
-        refused: oneshot::Receiver<Shown>,
+        refused: oneshot::Receiver<ProbeOutcome>,
         _controllers: watch::Sender<Option<Controller>>,
         stop: CancellationToken,
     }
 
-    fn start(demand: Demand, words: &[Proof]) -> Bench {
+    fn start(demand: MtlsRequirement, words: &[Proof]) -> ProberHarness {
         let (orders, taken) = mpsc::channel(8);
         let (demand, demanded) = watch::channel(demand);
         let (controllers, known) = watch::channel(Some(controller()));
@@ -210,7 +210,7 @@ mod tests {
             _ => words.pop_front().unwrap(),
         };
         let at_start = demand.borrow().at_start();
-        let prover = Prover {
+        let prover = MtlsProber {
             probe: Box::new(move |_| {
                 let word = next();
                 Box::pin(async move {
@@ -232,10 +232,18 @@ mod tests {
         };
         let stop = CancellationToken::new();
         tokio::spawn(prover.run(stop.clone()));
-        Bench { told, orders: taken, demand, again, refused, _controllers: controllers, stop }
+        ProberHarness {
+            told,
+            orders: taken,
+            demand,
+            again,
+            refused,
+            _controllers: controllers,
+            stop,
+        }
     }
 
-    impl Bench {
+    impl ProberHarness {
         fn told(&self) -> Vec<(u64, &'static str)> {
             self.told.lock().unwrap().clone()
         }
@@ -251,7 +259,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn rounds_are_at_the_start_then_hourly_and_at_once_when_asked() {
-        let bench = start(Demand::Nothing, &[Proof::Enforced]);
+        let bench = start(MtlsRequirement::Nothing, &[Proof::Enforced]);
         minutes(150).await;
         assert_eq!(bench.told(), [(0, "enforced"), (60, "enforced"), (120, "enforced")]);
         bench.again.notify_one();
@@ -264,7 +272,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn without_the_policy_the_loop_is_never_held() {
-        let mut bench = start(Demand::Nothing, &[Proof::NotEnforced, Proof::Unreachable]);
+        let mut bench = start(MtlsRequirement::Nothing, &[Proof::NotEnforced, Proof::Unreachable]);
         minutes(10).await;
         let told = [(0, "not enforced"), (1, "unreachable"), (3, "unreachable")];
         assert_eq!((&bench.told()[..3], bench.ordered()), (&told[..], vec![]));
@@ -273,7 +281,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_door_found_open_at_the_start_is_refused() {
-        let mut bench = start(Demand::Proof, &[Proof::NotEnforced]);
+        let mut bench = start(MtlsRequirement::Proof, &[Proof::NotEnforced]);
         minutes(1).await;
         let shown = bench.refused.try_recv().unwrap();
         assert_eq!(
@@ -286,7 +294,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_loop_goes_on_the_first_proof_and_is_held_when_it_is_refuted() {
         let words = [Proof::Unreachable, Proof::Enforced, Proof::NotEnforced, Proof::Enforced];
-        let mut bench = start(Demand::Proof, &words);
+        let mut bench = start(MtlsRequirement::Proof, &words);
         sleep(Duration::from_secs(30)).await;
         assert_eq!(bench.ordered(), [], "held from the start, and nothing is proven");
         minutes(1).await;
@@ -300,7 +308,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_proof_that_nobody_can_renew_stands_for_two_hours() {
-        let mut bench = start(Demand::Proof, &[Proof::Enforced, Proof::Unreachable]);
+        let mut bench = start(MtlsRequirement::Proof, &[Proof::Enforced, Proof::Unreachable]);
         minutes(119).await;
         assert_eq!(bench.ordered(), [Order::Go(Hold::Unproven)]);
         minutes(1).await;
@@ -312,12 +320,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_policy_that_changes_takes_effect_at_once() {
-        let mut bench = start(Demand::Nothing, &[Proof::NotEnforced]);
+        let mut bench = start(MtlsRequirement::Nothing, &[Proof::NotEnforced]);
         minutes(0).await;
-        bench.demand.send_replace(Demand::Proof);
+        bench.demand.send_replace(MtlsRequirement::Proof);
         sleep(Duration::from_secs(1)).await;
         assert_eq!(bench.ordered(), [Order::Hold(Hold::Unproven, "mTLS is not enforced".into())]);
-        bench.demand.send_replace(Demand::Nothing);
+        bench.demand.send_replace(MtlsRequirement::Nothing);
         sleep(Duration::from_secs(1)).await;
         assert_eq!(bench.ordered(), [Order::Go(Hold::Unproven)]);
     }

@@ -9,19 +9,19 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
-use super::alerting::Facts;
-use super::audit_feed::{Records, Turn};
-use super::compliance::Verdicts;
-use super::decisions_page::{Kept, Origin};
-use super::drift::{Drifts, Told};
-use super::gauges::{self, Beside, Outdated};
-use super::guardrails::{Guardrails, News};
-use super::log::{Journal, Line, Weight};
+use super::alerting::AlertInputs;
+use super::audit_feed::{AuditFeed, ViolationChange};
+use super::compliance::ComplianceReport;
+use super::decisions_page::{DecisionsPage, WatchedFleet};
+use super::drift::{DriftDetector, ReportedDrift};
+use super::gauges::{self, Outdated, ReadCounts};
+use super::guardrails::{Guardrails, ViolationChanges};
+use super::log::{Journal, LogLine, Weight};
 use super::log_lines;
-use super::log_throttle::{Repeats, Volume};
-use super::timings::{Timings, Took};
-use super::undeletable::Leaving;
-use crate::cli::policies::Policies;
+use super::log_throttle::{LogThrottle, ThrottleMode};
+use super::timings::{TimedEvent, Timings};
+use super::undeletable::UndeletableRunners;
+use crate::cli::policies::PolicySet;
 use crate::domain::fleet::{Controller, Fleet};
 use crate::domain::name::{PoolId, PoolName};
 use crate::garm::Client;
@@ -35,38 +35,38 @@ use crate::render::status::{impatience, left_to_garm};
 use crate::scaling::{Change, Decision, Direction, Site};
 
 /// Whom the loop's words reach.
-pub(super) struct Reporter {
-    origin: Origin,
+pub(super) struct LoopObserver {
+    origin: WatchedFleet,
     writes: Writes,
     client: Arc<Client>,
     board: Arc<Board>,
     journal: Journal,
-    records: Records,
+    records: AuditFeed,
     /// What the alert rules are held against.
-    facts: Arc<Facts>,
+    facts: Arc<AlertInputs>,
     /// What the pools are held against.
-    drifts: Drifts,
+    drifts: DriftDetector,
     controllers: watch::Sender<Option<Controller>>,
     /// In force.
-    policies: watch::Receiver<Policies>,
-    verdicts: Arc<Verdicts>,
+    policies: watch::Receiver<PolicySet>,
+    verdicts: Arc<ComplianceReport>,
     /// What `/decisions` shows.
-    kept: Arc<Mutex<Kept>>,
+    kept: Arc<Mutex<DecisionsPage>>,
     /// A full read has succeeded or failed: the first one makes the service ready, each is the
     /// moment to look whether the files have changed.
     pub(super) looked: Arc<Notify>,
-    state: Mutex<State>,
+    state: Mutex<ObserverState>,
 }
 
 /// What is remembered from one call to the next.
 #[derive(Default)]
-struct State {
+struct ObserverState {
     timings: Timings,
     outdated: Outdated,
     guardrails: Guardrails,
-    repeats: Repeats,
-    leaving: Leaving,
-    drifting: Told,
+    repeats: LogThrottle,
+    leaving: UndeletableRunners,
+    drifting: ReportedDrift,
     names: BTreeMap<PoolId, PoolName>,
     /// The last words about GARM's own backoff.
     impatience: Option<String>,
@@ -78,36 +78,36 @@ struct State {
 }
 
 /// What a reporter writes to.
-pub(super) struct Outlets {
+pub(super) struct ObserverOutputs {
     /// Knows what could not be read of GARM's lists.
     pub(super) client: Arc<Client>,
     pub(super) board: Arc<Board>,
     pub(super) journal: Journal,
-    pub(super) records: Records,
-    pub(super) facts: Arc<Facts>,
-    pub(super) drifts: Drifts,
+    pub(super) records: AuditFeed,
+    pub(super) facts: Arc<AlertInputs>,
+    pub(super) drifts: DriftDetector,
     /// GARM's settings as they were read last, for the probes of its URLs.
     pub(super) controllers: watch::Sender<Option<Controller>>,
-    pub(super) policies: watch::Receiver<Policies>,
-    pub(super) verdicts: Arc<Verdicts>,
+    pub(super) policies: watch::Receiver<PolicySet>,
+    pub(super) verdicts: Arc<ComplianceReport>,
 }
 
 /// Whose loop is heard, and how it is told.
-pub(super) struct Profile {
-    pub(super) origin: Origin,
+pub(super) struct ObserverSettings {
+    pub(super) origin: WatchedFleet,
     /// Whether the loop writes.
     pub(super) writes: Writes,
-    pub(super) volume: Volume,
+    pub(super) volume: ThrottleMode,
 }
 
-impl Reporter {
-    pub(super) fn new(profile: Profile, outlets: Outlets) -> Self {
-        let Profile { origin, writes, volume } = profile;
-        let Outlets { client, board, journal, records, facts, drifts, .. } = outlets;
+impl LoopObserver {
+    pub(super) fn new(profile: ObserverSettings, outlets: ObserverOutputs) -> Self {
+        let ObserverSettings { origin, writes, volume } = profile;
+        let ObserverOutputs { client, board, journal, records, facts, drifts, .. } = outlets;
         let (controllers, policies) = (outlets.controllers, outlets.policies);
         let verdicts = outlets.verdicts;
-        let kept = Arc::new(Mutex::new(Kept::default()));
-        let state = State { repeats: Repeats::new(volume), ..State::default() };
+        let kept = Arc::new(Mutex::new(DecisionsPage::default()));
+        let state = ObserverState { repeats: LogThrottle::new(volume), ..ObserverState::default() };
         let state = Mutex::new(state);
         let looked = Arc::new(Notify::new());
         Self {
@@ -128,15 +128,15 @@ impl Reporter {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ObserverState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn time(&self, state: &State, took: Vec<Took>) {
+    fn time(&self, state: &ObserverState, took: Vec<TimedEvent>) {
         for took in took {
             let (id, span, timing): (_, _, fn(PoolName) -> Timing) = match took {
-                Took::Queue(id, span) => (id, span, |pool| Timing::JobQueue { pool }),
-                Took::Startup(id, span) => (id, span, |pool| Timing::RunnerStartup { pool }),
+                TimedEvent::Queue(id, span) => (id, span, |pool| Timing::JobQueue { pool }),
+                TimedEvent::Startup(id, span) => (id, span, |pool| Timing::RunnerStartup { pool }),
             };
             if let Some(pool) = state.names.get(&id) {
                 self.board.observe(timing(pool.clone()), span);
@@ -144,16 +144,16 @@ impl Reporter {
         }
     }
 
-    fn tell_remarks(&self, state: &mut State) {
+    fn tell_remarks(&self, state: &mut ObserverState) {
         let remarks = self.client.remarks();
         for remark in remarks.iter().filter(|it| !state.remarks.contains(it)) {
-            self.journal.say(Line::new(Weight::Warning, "read", remark.clone()));
+            self.journal.say(LogLine::new(Weight::Warning, "read", remark.clone()));
         }
         state.remarks = remarks;
     }
 
     /// Loud, once, and again when it changes: whose hands scaling is in.
-    fn warn_of_impatience(&self, state: &mut State, sight: &Sight<'_>) {
+    fn warn_of_impatience(&self, state: &mut ObserverState, sight: &Sight<'_>) {
         let sites = sight.picture.sites().values();
         let stocks = sites.flat_map(Site::stocks).filter(|it| it.is_scaled());
         let delays = stocks.filter_map(|it| Some(it.policy()?.scale_up_delay));
@@ -164,10 +164,10 @@ impl Reporter {
         match &said {
             Some(text) => self
                 .journal
-                .say(Line::new(Weight::Warning, "backoff", text.clone()).help(
+                .say(LogLine::new(Weight::Warning, "backoff", text.clone()).help(
                 "set `controller: { minimum_job_age_backoff: 5m }` in the fleet file and apply it",
             )),
-            None => self.journal.say(Line::new(
+            None => self.journal.say(LogLine::new(
                 Weight::Note,
                 "backoff",
                 "GARM leaves scaling to the policies of the pools",
@@ -177,7 +177,7 @@ impl Reporter {
     }
 
     /// Pools that nobody but a long backoff serves: said when that changes, and every hour.
-    fn warn_of_slow_pools(&self, state: &mut State, sight: &Sight<'_>) {
+    fn warn_of_slow_pools(&self, state: &mut ObserverState, sight: &Sight<'_>) {
         const AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
         let pools = sight.picture.pools();
         let unscaled = sight.picture.sites().values().flat_map(Site::stocks).filter_map(|it| {
@@ -197,39 +197,39 @@ impl Reporter {
             return;
         }
         let line = match &said {
-            Some(text) => Line::new(Weight::Warning, "backoff", text.clone()).help(
+            Some(text) => LogLine::new(Weight::Warning, "backoff", text.clone()).help(
                 "turn `autoscale` on for them, or lower `controller.minimum_job_age_backoff`",
             ),
             None => {
-                Line::new(Weight::Note, "backoff", "no pool is left to GARM's backoff any more")
+                LogLine::new(Weight::Note, "backoff", "no pool is left to GARM's backoff any more")
             }
         };
         self.journal.say(line);
         state.left_to_garm = said.map(|it| (it, sight.now));
     }
 
-    fn tell_violations(&self, news: &News) {
+    fn tell_violations(&self, news: &ViolationChanges) {
         for it in &news.begun {
             let text = format!("breaks the policy as it stands in GARM: {}", it.message);
-            let line = Line::new(Weight::Warning, "policy", text).of(&it.pool);
+            let line = LogLine::new(Weight::Warning, "policy", text).of(&it.pool);
             self.journal.say(line.help(it.help.clone()).with(json!({ "field": it.field })));
-            self.records.violation(it, Turn::Begins);
+            self.records.violation(it, ViolationChange::Begins);
         }
         for it in &news.ended {
             let text = format!("breaks the policy no more: {}", it.message);
-            self.journal.say(Line::new(Weight::Note, "policy", text).of(&it.pool));
-            self.records.violation(it, Turn::Ends);
+            self.journal.say(LogLine::new(Weight::Note, "policy", text).of(&it.pool));
+            self.records.violation(it, ViolationChange::Ends);
         }
     }
 
     fn explain(&self, sight: &Sight<'_>) {
         let controller = self.controllers.borrow().as_ref().map(|it| it.id.clone());
-        let kept = Kept::of(&self.origin, controller, sight);
+        let kept = DecisionsPage::of(&self.origin, controller, sight);
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
     }
 }
 
-impl Audience for Reporter {
+impl Audience for LoopObserver {
     fn read(&self, fleet: &Fleet, took: Duration) {
         let mut state = self.state();
         self.board.observe(Timing::Reconcile, took);
@@ -262,7 +262,7 @@ impl Audience for Reporter {
         let mut state = self.state();
         let times = state.timings.changed(change);
         self.time(&state, times);
-        let State { leaving, names, .. } = &mut *state;
+        let ObserverState { leaving, names, .. } = &mut *state;
         if let Some(line) = leaving.changed(change, names) {
             self.journal.say(line);
         }
@@ -285,7 +285,7 @@ impl Audience for Reporter {
             self.journal.say(line);
         }
         let (outdated, violated) = (&state.outdated, &state.guardrails.counts);
-        let beside = Beside { outdated, drifts: &drifts, violated };
+        let beside = ReadCounts { outdated, drifts: &drifts, violated };
         let snapshot = gauges::snapshot(sight, beside, &self.drifts);
         self.facts.take(&snapshot);
         self.board.publish(snapshot);

@@ -9,16 +9,16 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::alerting::Alerting;
-use super::client_cert::Identity;
-use super::compliance::Verdicts;
-use super::drift::Drifts;
-use super::log::{Journal, Line, Weight};
-use super::mtls_schedule::Demand;
-use super::server_cert::Listening;
-use super::setup::{Refused, Setup, digest, read};
+use super::client_cert::ClientCertReloader;
+use super::compliance::ComplianceReport;
+use super::drift::DriftDetector;
+use super::log::{Journal, LogLine, Weight};
+use super::mtls_schedule::MtlsRequirement;
+use super::server_cert::ServerCertReloader;
+use super::setup::{ConfigError, DaemonConfig, digest, read};
 use crate::cli::args::Globals;
 use crate::cli::connect::expect;
-use crate::cli::policies::Policies;
+use crate::cli::policies::PolicySet;
 use crate::garm::Client;
 use crate::host::systemd::{self, Notice};
 use crate::metrics::{Board, Config};
@@ -27,7 +27,7 @@ use crate::render::words::count;
 
 /// What brought a look about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cause {
+pub(super) enum ReloadTrigger {
     /// A full read: said is only what has changed.
     Read,
     /// SIGHUP: also said when nothing has.
@@ -46,34 +46,38 @@ pub(super) struct Reloader {
     pub(super) client: Arc<Client>,
     pub(super) alerting: Arc<Alerting>,
     /// The listener's own certificate; absent: it speaks plain HTTP.
-    pub(super) listening: Option<Listening>,
+    pub(super) listening: Option<ServerCertReloader>,
     /// What the policy asks of mTLS, for the probes.
-    pub(super) demands: Sender<Demand>,
+    pub(super) demands: Sender<MtlsRequirement>,
     /// A round of probes is wanted.
     pub(super) again: Arc<Notify>,
     pub(super) writes: Writes,
     /// Our certificate for GARM, and what it is trusted by.
-    pub(super) identity: Identity,
+    pub(super) identity: ClientCertReloader,
     /// The report on the requirements.
-    pub(super) verdicts: Arc<Verdicts>,
-    pub(super) policies: Sender<Policies>,
+    pub(super) verdicts: Arc<ComplianceReport>,
+    pub(super) policies: Sender<PolicySet>,
     /// As it was at the start: what of it needs a restart is still in force.
-    pub(super) started: Setup,
+    pub(super) started: DaemonConfig,
     /// What is in force, but for what needs a restart.
-    pub(super) taken: Setup,
+    pub(super) taken: DaemonConfig,
     /// As it was read last.
-    pub(super) read: Result<Setup, Refused>,
+    pub(super) read: Result<DaemonConfig, ConfigError>,
     /// Why that is not in force, if it is not.
-    pub(super) refused: Option<Refused>,
+    pub(super) refused: Option<ConfigError>,
     /// What the files held then.
     pub(super) digest: [u8; 32],
     /// What the pools are held against.
-    pub(super) drifts: Drifts,
+    pub(super) drifts: DriftDetector,
 }
 
 impl Reloader {
     /// Looks whenever it is asked to, until `stop`.
-    pub(super) async fn run(mut self, mut causes: mpsc::Receiver<Cause>, stop: CancellationToken) {
+    pub(super) async fn run(
+        mut self,
+        mut causes: mpsc::Receiver<ReloadTrigger>,
+        stop: CancellationToken,
+    ) {
         loop {
             tokio::select! {
                 cause = causes.recv() => match cause {
@@ -87,7 +91,7 @@ impl Reloader {
 
     /// Looks at the files, and takes over what has changed in them. What was refused is tried again
     /// each time: its cause may lie outside the files, as a secret does that a receiver refers to.
-    async fn look(&mut self, cause: Cause) {
+    async fn look(&mut self, cause: ReloadTrigger) {
         self.identity.look(&self.started).await;
         if let Some(listening) = &mut self.listening {
             listening.look().await;
@@ -96,17 +100,17 @@ impl Reloader {
         let is_refused = self.refused.is_some();
         let looking = tokio::task::spawn_blocking(move || {
             let digest = digest(&globals);
-            let is_settled = cause == Cause::Read && before == digest && !is_refused;
+            let is_settled = cause == ReloadTrigger::Read && before == digest && !is_refused;
             (!is_settled).then(|| (digest, read(&globals)))
         });
         // Reading files does not panic, and nothing but the end of the program aborts it.
         let Ok(Some((digest, found))) = looking.await else { return };
         self.digest = digest;
         let is_new = found != self.read;
-        if cause == Cause::Read && !is_new && !is_refused {
+        if cause == ReloadTrigger::Read && !is_new && !is_refused {
             return;
         }
-        if cause == Cause::Hangup {
+        if cause == ReloadTrigger::Hangup {
             systemd::tell(&Notice::Reloading);
             self.again.notify_one();
         }
@@ -117,31 +121,32 @@ impl Reloader {
             Err(refused) => Err(refused),
         };
         if let Err(refused) = &tried
-            && (cause == Cause::Hangup || is_new || self.refused.as_ref() != Some(refused))
+            && (cause == ReloadTrigger::Hangup || is_new || self.refused.as_ref() != Some(refused))
         {
             self.refuse(refused);
         }
         self.refused = tried.err();
-        if cause == Cause::Hangup {
+        if cause == ReloadTrigger::Hangup {
             systemd::tell(&Notice::Ready);
         }
     }
 
-    fn refuse(&self, refused: &Refused) {
+    fn refuse(&self, refused: &ConfigError) {
         self.board.config(Config::Refused);
         let text = format!("{}: what was in force stays in force", refused.message);
-        let line = Line::new(Weight::Error, "reload", text).with(json!({ "outcome": "refused" }));
+        let line =
+            LogLine::new(Weight::Error, "reload", text).with(json!({ "outcome": "refused" }));
         self.journal.say(match refused.help.as_str() {
             "" => line,
             help => line.help(help),
         });
         for line in refused.report.lines().filter(|it| !it.trim().is_empty()) {
             let line = anstream::adapter::strip_str(line).to_string();
-            self.journal.say(Line::new(Weight::Note, "reload", line));
+            self.journal.say(LogLine::new(Weight::Note, "reload", line));
         }
     }
 
-    async fn take(&mut self, fresh: &Setup, said: &str) -> Result<(), Refused> {
+    async fn take(&mut self, fresh: &DaemonConfig, said: &str) -> Result<(), ConfigError> {
         self.take_beside(fresh).await?;
         self.board.config(Config::Taken);
         expect(&self.client, &fresh.pools);
@@ -149,20 +154,21 @@ impl Reloader {
         self.policies.send_replace(fresh.policies.clone());
         self.verdicts.files(fresh);
         self.demands.send_if_modified(|it| {
-            let before = std::mem::replace(it, Demand::of(&fresh.file.policy, self.writes));
+            let before =
+                std::mem::replace(it, MtlsRequirement::of(&fresh.file.policy, self.writes));
             before != *it
         });
         let pools = count(fresh.pools.len(), "pool");
         let text = format!("{said}: {pools}");
         self.journal
-            .say(Line::new(Weight::Note, "reload", text).with(json!({ "outcome": "done" })));
+            .say(LogLine::new(Weight::Note, "reload", text).with(json!({ "outcome": "done" })));
         for name in self.started.needs_restart(fresh) {
             let text = format!("`{name}` has changed and takes a restart to be in force");
-            self.journal.say(Line::new(Weight::Warning, "reload", text));
+            self.journal.say(LogLine::new(Weight::Warning, "reload", text));
         }
         for name in self.taken.needs_apply(fresh) {
             let text = format!("`{name}` has changed: GARM knows it after the next `apply`");
-            self.journal.say(Line::new(Weight::Note, "reload", text).help("`runnerctl plan`"));
+            self.journal.say(LogLine::new(Weight::Note, "reload", text).help("`runnerctl plan`"));
         }
         self.taken = fresh.clone();
         let roll = Roll { fleet: self.started.file.fleet.clone(), ..fresh.roll() };
@@ -172,8 +178,8 @@ impl Reloader {
     }
 
     /// The listener's certificate, alert rules and receivers; on an error the old ones stay.
-    async fn take_beside(&mut self, fresh: &Setup) -> Result<(), Refused> {
-        let refused = |message: String, help: Option<String>| Refused {
+    async fn take_beside(&mut self, fresh: &DaemonConfig) -> Result<(), ConfigError> {
+        let refused = |message: String, help: Option<String>| ConfigError {
             message,
             report: String::new(),
             help: help.unwrap_or_default(),

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::log::{Journal, Line, Weight};
+use super::log::{Journal, LogLine, Weight};
 use crate::config::ListenerTls;
 use crate::garm::Error;
 use crate::garm::tls::Files;
 use crate::metrics::Certificates;
 
 /// What is in force, by its digest.
-pub(super) struct Listening {
+pub(super) struct ServerCertReloader {
     certificates: Arc<Certificates>,
     journal: Journal,
     files: ListenerTls,
@@ -22,7 +22,7 @@ pub(super) struct Listening {
     refused: Option<String>,
 }
 
-impl Listening {
+impl ServerCertReloader {
     pub(super) fn new(
         certificates: Arc<Certificates>,
         files: ListenerTls,
@@ -49,7 +49,7 @@ impl Listening {
             Some(Ok(())) => {
                 self.refused = None;
                 let text = "the certificate files of the listener have changed and are in force";
-                let line = Line::new(Weight::Note, "reload", text);
+                let line = LogLine::new(Weight::Note, "reload", text);
                 self.journal.say(line.with(json!({ "outcome": "done" })));
             }
             Some(Err(error)) => self.refuse(error),
@@ -60,7 +60,7 @@ impl Listening {
         let why = error.to_string();
         if self.refused.as_ref() != Some(&why) {
             let text = format!("{why}: what was in force stays in force");
-            let line = Line::new(Weight::Error, "reload", text);
+            let line = LogLine::new(Weight::Error, "reload", text);
             let line = line.with(json!({ "outcome": "refused" }));
             self.journal.say(error.help.map_or(line.clone(), |it| line.help(it)));
         }

@@ -10,20 +10,20 @@ use tokio::time::{Instant, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::client_cert::Identity;
-use super::decisions_page::Origin;
-use super::log::{Journal, Line, Weight};
-use super::log_throttle::Volume;
+use super::client_cert::ClientCertReloader;
+use super::decisions_page::WatchedFleet;
+use super::log::{Journal, LogLine, Weight};
+use super::log_throttle::ThrottleMode;
 use super::mtls_probe::{herald, round};
-use super::mtls_schedule::{Demand, Prover, Shown};
-use super::observer::{Outlets, Profile, Reporter};
-use super::reload::{Cause, Reloader};
-use super::server_cert::Listening;
-use super::startup::Opened;
+use super::mtls_schedule::{MtlsProber, MtlsRequirement, ProbeOutcome};
+use super::observer::{LoopObserver, ObserverOutputs, ObserverSettings};
+use super::reload::{ReloadTrigger, Reloader};
+use super::server_cert::ServerCertReloader;
+use super::startup::DaemonParts;
 use crate::audit;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::policies::Policies;
+use crate::cli::policies::PolicySet;
 use crate::cli::require_mtls;
 use crate::domain::fleet::{Controller, Line as GarmLine};
 use crate::domain::name::PoolName;
@@ -46,7 +46,7 @@ const LOOP_PATIENCE: Duration = Duration::from_secs(7);
 const REST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs until the loop ends, by itself or because a signal asks for it.
-pub(super) async fn serve(mut opened: Opened) -> Result<Exit, Failure> {
+pub(super) async fn serve(mut opened: DaemonParts) -> Result<Exit, Failure> {
     let signals = Signals::catch().map_err(|it| no_signals(&it))?;
     let hangups = Hangups::catch().map_err(|it| no_signals(&it))?;
     let stop = CancellationToken::new();
@@ -57,9 +57,13 @@ pub(super) async fn serve(mut opened: Opened) -> Result<Exit, Failure> {
     let (policies, policies_in_force) = tokio::sync::watch::channel(opened.setup.policies.clone());
     let reporter = reporter(&opened, (controllers, policies_in_force));
     let (looks, look) = mpsc::channel(1);
-    let refused =
-        begin(&mut opened, &tasks, &stop, Begun { orders: orders.clone(), look, known, policies });
-    let Opened { settings, setup, client, journal, .. } = &opened;
+    let refused = begin(
+        &mut opened,
+        &tasks,
+        &stop,
+        LoopChannels { orders: orders.clone(), look, known, policies },
+    );
+    let DaemonParts { settings, setup, client, journal, .. } = &opened;
     tasks.spawn(announce(Arc::clone(&reporter.looked), looks.clone(), stop.clone()));
     let writer = Writer::new(Arc::clone(client), warrant(&opened));
     let doors = Doors {
@@ -70,7 +74,8 @@ pub(super) async fn serve(mut opened: Opened) -> Result<Exit, Failure> {
         audience: &reporter,
         clock: Clock::Real,
     };
-    let running = Running { signals, hangups, orders, looks, refused, journal: journal.clone() };
+    let running =
+        RunningLoop { signals, hangups, orders, looks, refused, journal: journal.clone() };
     let ended = running.until_ended(watch(doors, *settings, setup.roll())).await;
     systemd::tell(&Notice::Stopping);
     // The log ends when nobody can write to it any more.
@@ -82,7 +87,7 @@ fn no_signals(error: &std::io::Error) -> Failure {
     Failure::new(Exit::Failed, format!("cannot catch signals: {error}"))
 }
 
-fn warrant(opened: &Opened) -> Warrant {
+fn warrant(opened: &DaemonParts) -> Warrant {
     Warrant {
         book: opened.book.clone(),
         actor: state_dir::actor(),
@@ -99,10 +104,10 @@ fn warrant(opened: &Opened) -> Warrant {
 }
 
 fn reporter(
-    opened: &Opened,
-    (controllers, policies): (Sender<Option<Controller>>, Receiver<Policies>),
-) -> Reporter {
-    let outlets = Outlets {
+    opened: &DaemonParts,
+    (controllers, policies): (Sender<Option<Controller>>, Receiver<PolicySet>),
+) -> LoopObserver {
+    let outlets = ObserverOutputs {
         client: Arc::clone(&opened.client),
         board: Arc::clone(&opened.board),
         journal: opened.journal.clone(),
@@ -113,31 +118,34 @@ fn reporter(
         policies,
         verdicts: Arc::clone(&opened.verdicts),
     };
-    let profile = Profile {
-        origin: Origin { fleet: opened.setup.file.fleet.clone(), garm: opened.client.address() },
+    let profile = ObserverSettings {
+        origin: WatchedFleet {
+            fleet: opened.setup.file.fleet.clone(),
+            garm: opened.client.address(),
+        },
         writes: opened.settings.writes,
-        volume: if opened.globals.verbose > 0 { Volume::All } else { Volume::Usual },
+        volume: if opened.globals.verbose > 0 { ThrottleMode::All } else { ThrottleMode::Usual },
     };
-    Reporter::new(profile, outlets)
+    LoopObserver::new(profile, outlets)
 }
 
 /// The ends of what leads from and to the loop.
-struct Begun {
+struct LoopChannels {
     orders: mpsc::Sender<Order>,
-    look: mpsc::Receiver<Cause>,
+    look: mpsc::Receiver<ReloadTrigger>,
     known: Receiver<Option<Controller>>,
-    policies: Sender<Policies>,
+    policies: Sender<PolicySet>,
 }
 
 /// Starts what runs beside the loop: the listener, the alerts, the watchdog, whoever looks after
 /// the files, and the probes of mTLS; brings where those refuse.
 fn begin(
-    opened: &mut Opened,
+    opened: &mut DaemonParts,
     tasks: &TaskTracker,
     stop: &CancellationToken,
-    begun: Begun,
-) -> Option<oneshot::Receiver<Shown>> {
-    let Begun { orders, look, known, policies } = begun;
+    begun: LoopChannels,
+) -> Option<oneshot::Receiver<ProbeOutcome>> {
+    let LoopChannels { orders, look, known, policies } = begun;
     let board = &opened.board;
     tasks.spawn(keep_alive(Arc::clone(board), stop.clone()));
     tasks.spawn(Arc::clone(&opened.alerting).run(stop.clone()));
@@ -152,7 +160,7 @@ fn begin(
     if opened.settings.course != Course::Steady {
         return None;
     }
-    let demand = Demand::of(&opened.setup.file.policy, opened.settings.writes);
+    let demand = MtlsRequirement::of(&opened.setup.file.policy, opened.settings.writes);
     if let Some(why) = demand.at_start() {
         // The queue is empty, and the loop has not begun.
         let _ = orders.try_send(Order::Hold(Hold::Unproven, why.to_owned()));
@@ -160,7 +168,7 @@ fn begin(
     let (demands, demanded) = tokio::sync::watch::channel(demand);
     let (refuse, refused) = oneshot::channel();
     let again = Arc::new(Notify::new());
-    let prover = Prover {
+    let prover = MtlsProber {
         probe: round(opened),
         tell: Box::new(herald(opened)),
         controllers: known,
@@ -190,7 +198,7 @@ fn begin(
         demands,
         again,
         writes: opened.settings.writes,
-        identity: Identity::new(opened),
+        identity: ClientCertReloader::new(opened),
         verdicts: Arc::clone(&opened.verdicts),
         policies,
     };
@@ -198,15 +206,19 @@ fn begin(
     Some(refused)
 }
 
-fn listening(opened: &Opened) -> Option<Listening> {
+fn listening(opened: &DaemonParts) -> Option<ServerCertReloader> {
     let certificates = opened.certificates.clone()?;
     let files = opened.setup.watch.tls.clone()?;
-    Some(Listening::new(certificates, files, opened.journal.clone()))
+    Some(ServerCertReloader::new(certificates, files, opened.journal.clone()))
 }
 
 /// Says `Ready` at the first word of the loop, be it that GARM does not answer: the service runs
 /// then, and tells so. Asks for a look at the files at each full read.
-async fn announce(looked: Arc<Notify>, looks: mpsc::Sender<Cause>, stop: CancellationToken) {
+async fn announce(
+    looked: Arc<Notify>,
+    looks: mpsc::Sender<ReloadTrigger>,
+    stop: CancellationToken,
+) {
     let mut is_ready = false;
     loop {
         tokio::select! {
@@ -218,7 +230,7 @@ async fn announce(looked: Arc<Notify>, looks: mpsc::Sender<Cause>, stop: Cancell
             is_ready = true;
         }
         // A look that is under way or about to be will do.
-        let _ = looks.try_send(Cause::Read);
+        let _ = looks.try_send(ReloadTrigger::Read);
     }
 }
 
@@ -238,34 +250,34 @@ async fn keep_alive(board: Arc<Board>, stop: CancellationToken) {
 }
 
 /// The loop as it runs, and what may reach it.
-struct Running {
+struct RunningLoop {
     signals: Signals,
     hangups: Hangups,
     orders: mpsc::Sender<Order>,
-    looks: mpsc::Sender<Cause>,
-    refused: Option<oneshot::Receiver<Shown>>,
+    looks: mpsc::Sender<ReloadTrigger>,
+    refused: Option<oneshot::Receiver<ProbeOutcome>>,
     journal: Journal,
 }
 
 /// How the loop ended.
-struct Ended {
+struct LoopResult {
     /// Absent: it did not end in time, or a second signal cut it off.
     result: Option<Result<End, crate::garm::Error>>,
     /// The first signal.
     signal: Option<Signal>,
     /// What the first probes have shown, where the policy ends the service for it.
-    refused: Option<Shown>,
+    refused: Option<ProbeOutcome>,
 }
 
-impl Running {
+impl RunningLoop {
     /// Waits for the end of the loop. The first signal asks it to stop, a second one or the end of
     /// patience leaves it where it is.
     async fn until_ended(
         mut self,
         looping: impl Future<Output = Result<End, crate::garm::Error>>,
-    ) -> Ended {
+    ) -> LoopResult {
         let mut looping = pin!(looping);
-        let mut ended = Ended { result: None, signal: None, refused: None };
+        let mut ended = LoopResult { result: None, signal: None, refused: None };
         let mut stopped: Option<Instant> = None;
         loop {
             let patience = stopped.map_or_else(Instant::now, |it| it + LOOP_PATIENCE);
@@ -290,7 +302,7 @@ impl Running {
                 () = self.hangups.next() => self.look(),
                 () = sleep_until(patience), if stopped.is_some() => {
                     let text = "the loop did not end in time: levels may still be raised";
-                    self.journal.say(Line::new(Weight::Error, "stop", text)
+                    self.journal.say(LogLine::new(Weight::Error, "stop", text)
                         .help("`runnerctl watch --release` lowers them"));
                     return ended;
                 }
@@ -300,7 +312,7 @@ impl Running {
 
     fn stop(&self) {
         let text = "stopping: the write in flight ends, raised levels are lowered";
-        self.journal.say(Line::new(Weight::Note, "stop", text));
+        self.journal.say(LogLine::new(Weight::Note, "stop", text));
         systemd::tell(&Notice::Stopping);
         // The loop empties the queue at each turn; were it full all the same, patience ends it.
         let _ = self.orders.try_send(Order::Stop);
@@ -309,12 +321,12 @@ impl Running {
     fn look(&self) {
         let looks = self.looks.clone();
         // One look may be under way, at which the change may not have been there yet.
-        tokio::spawn(async move { looks.send(Cause::Hangup).await });
+        tokio::spawn(async move { looks.send(ReloadTrigger::Hangup).await });
     }
 }
 
 /// Waits until the probes refuse, for ever when they never do.
-async fn refusal(refused: &mut Option<oneshot::Receiver<Shown>>) -> Shown {
+async fn refusal(refused: &mut Option<oneshot::Receiver<ProbeOutcome>>) -> ProbeOutcome {
     if let Some(receiver) = refused
         && let Ok(shown) = receiver.await
     {
@@ -327,11 +339,11 @@ async fn refusal(refused: &mut Option<oneshot::Receiver<Shown>>) -> Shown {
 
 /// Ends everything beside the loop, in time, and picks the code.
 async fn close(
-    opened: Opened,
+    opened: DaemonParts,
     (stop, tasks): (CancellationToken, TaskTracker),
-    ended: Ended,
+    ended: LoopResult,
 ) -> Result<Exit, Failure> {
-    let Opened { journal, press, settings, alerting, records, book, verdicts, .. } = opened;
+    let DaemonParts { journal, press, settings, alerting, records, book, verdicts, .. } = opened;
     records.end();
     drop((book, verdicts));
     stop.cancel();
@@ -346,7 +358,7 @@ async fn close(
     outcome
 }
 
-fn outcome(ended: Ended, course: Course, journal: &Journal) -> Result<Exit, Failure> {
+fn outcome(ended: LoopResult, course: Course, journal: &Journal) -> Result<Exit, Failure> {
     let end = match ended.result {
         Some(Ok(end)) => end,
         Some(Err(error)) => return Err(error.into()),
@@ -356,7 +368,7 @@ fn outcome(ended: Ended, course: Course, journal: &Journal) -> Result<Exit, Fail
         let names: Vec<&str> = end.left_raised.iter().map(PoolName::as_str).collect();
         let text = format!("left above its floor: {}", names.join(", "));
         journal.say(
-            Line::new(Weight::Error, "stop", text)
+            LogLine::new(Weight::Error, "stop", text)
                 .help("`runnerctl watch --release` lowers it when GARM answers"),
         );
     }

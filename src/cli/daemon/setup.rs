@@ -10,8 +10,8 @@ use crate::cli::Context;
 use crate::cli::args::Globals;
 use crate::cli::failure::Failure;
 use crate::cli::load::missing_fleet_file;
-use crate::cli::paths::{Places, Surroundings};
-use crate::cli::policies::Policies;
+use crate::cli::paths::{FilePaths, PathEnvironment};
+use crate::cli::policies::PolicySet;
 use crate::cli::validate::{Gathered, judged};
 use crate::config::{DeclaredPool, FleetFile, Problem, WatchSettings, has_error};
 use crate::domain::desired::Scope;
@@ -24,13 +24,13 @@ use crate::secrets;
 
 /// Fleet file and pools, without errors.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Setup {
+pub(super) struct DaemonConfig {
     pub(super) file: FleetFile,
     /// `watch:` of the fleet file, or its defaults.
     pub(super) watch: WatchSettings,
     pub(super) pools: Arc<[DeclaredPool]>,
     /// What binds the pools.
-    pub(super) policies: Policies,
+    pub(super) policies: PolicySet,
     /// The folder of the fleet file.
     pub(super) base: PathBuf,
     /// Whether the pools are all of the fleet.
@@ -49,7 +49,7 @@ pub(in crate::cli) fn roll(fleet: &FleetName, pools: &[DeclaredPool]) -> Roll {
 
 /// Files that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refused {
+pub(super) struct ConfigError {
     /// One sentence.
     pub(super) message: String,
     /// Every problem, as `validate` shows it; empty when there is nothing to show.
@@ -58,7 +58,7 @@ pub(super) struct Refused {
     pub(super) help: String,
 }
 
-impl Setup {
+impl DaemonConfig {
     /// Reads the files as at the start. Fails (3) when they have errors, which are on stderr then.
     pub(super) fn load(cx: Context<'_>) -> Result<Self, Failure> {
         match read(cx.globals) {
@@ -120,7 +120,7 @@ impl Setup {
 /// What the files hold, as one number. Files with equal ones need not be understood anew: that
 /// takes twenty times the memory of their text. Blocks for as long as the disk does.
 pub(super) fn digest(globals: &Globals) -> [u8; 32] {
-    let places = Places::find(globals, &Surroundings::read());
+    let places = FilePaths::find(globals, &PathEnvironment::read());
     let Pools { sources, problems, .. } = files::read_pools(std::slice::from_ref(&places.pools));
     let others = [places.fleet.as_ref(), places.policy.as_ref()].into_iter().flatten();
     let others: Vec<_> = others.map(files::read_fleet).collect();
@@ -137,24 +137,24 @@ pub(super) fn digest(globals: &Globals) -> [u8; 32] {
 }
 
 /// Reads the files where flags and environment say. Blocks for as long as the disk does.
-pub(super) fn read(globals: &Globals) -> Result<Setup, Refused> {
-    let places = Places::find(globals, &Surroundings::read());
+pub(super) fn read(globals: &Globals) -> Result<DaemonConfig, ConfigError> {
+    let places = FilePaths::find(globals, &PathEnvironment::read());
     judge(judged(&places, std::slice::from_ref(&places.pools)), &places)
 }
 
-fn judge(gathered: Gathered, places: &Places) -> Result<Setup, Refused> {
+fn judge(gathered: Gathered, places: &FilePaths) -> Result<DaemonConfig, ConfigError> {
     if has_error(&gathered.problems) {
         let errors = gathered.problems.iter().filter(|it| is_error(it)).count();
         let message = format!("{} in the files", count(errors, "problem"));
         let help = "`runnerctl validate` shows what is wrong".to_owned();
-        return Err(Refused { message, report: problem::text(&gathered.problems), help });
+        return Err(ConfigError { message, report: problem::text(&gathered.problems), help });
     }
     let Some(file) = gathered.manifest.fleet_file else {
         let message = "there is no fleet file".to_owned();
-        return Err(Refused { message, report: String::new(), help: String::new() });
+        return Err(ConfigError { message, report: String::new(), help: String::new() });
     };
     let watch = file.watch.clone().unwrap_or_default();
-    Ok(Setup {
+    Ok(DaemonConfig {
         watch,
         file,
         pools: gathered.manifest.pools.into(),

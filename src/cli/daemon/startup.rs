@@ -8,16 +8,16 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::WatchArgs;
-use super::alerting::{Alerting, Facts, Wires};
+use super::alerting::{AlertInputs, AlertWiring, Alerting};
 use super::anchoring::Anchor;
-use super::audit_feed::{Desk, Records, Work};
-use super::compliance::Verdicts;
-use super::drift::Drifts;
-use super::log::{Journal, Line, Look, Press, Weight};
-use super::setup::{self, Setup};
+use super::audit_feed::{AuditFeed, AuditFeedContext, AuditHeadTask};
+use super::compliance::ComplianceReport;
+use super::drift::DriftDetector;
+use super::log::{Journal, LogLine, Look, Press, Weight};
+use super::setup::{self, DaemonConfig};
 use crate::cli::Context;
 use crate::cli::args::Globals;
-use crate::cli::audit_log::{self, Named};
+use crate::cli::audit_log::{self, AuditFileSettings};
 use crate::cli::connect::{RENEW, connect_through, expect, expiry};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -39,12 +39,12 @@ use crate::secrets;
 const ORDERS_MAX: usize = 8;
 
 /// Everything that the service needs.
-pub(super) struct Opened {
+pub(super) struct DaemonParts {
     pub(super) globals: Globals,
-    pub(super) setup: Setup,
+    pub(super) setup: DaemonConfig,
     /// What the files held just before they were read.
     pub(super) digest: [u8; 32],
-    pub(super) drifts: Drifts,
+    pub(super) drifts: DriftDetector,
     pub(super) settings: Settings,
     pub(super) board: Arc<Board>,
     pub(super) listener: Option<TcpListener>,
@@ -53,25 +53,25 @@ pub(super) struct Opened {
     /// The client's door, where certificates are renewed.
     pub(super) http: Arc<Http>,
     pub(super) book: Book,
-    pub(super) records: Records,
+    pub(super) records: AuditFeed,
     /// What is to be done beside the records; taken by the service.
-    pub(super) work: Option<Work>,
+    pub(super) work: Option<AuditHeadTask>,
     /// What the loop is told.
     pub(super) orders: mpsc::Sender<Order>,
     /// Where the loop takes it; taken by the service.
     pub(super) taken: Option<mpsc::Receiver<Order>>,
     pub(super) alerting: Arc<Alerting>,
-    pub(super) facts: Arc<Facts>,
-    pub(super) verdicts: Arc<Verdicts>,
+    pub(super) facts: Arc<AlertInputs>,
+    pub(super) verdicts: Arc<ComplianceReport>,
     pub(super) journal: Journal,
     pub(super) press: Press,
 }
 
 /// Opens everything. The address comes first: a second `watch` on it changes nothing.
-pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<Opened, Failure> {
+pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<DaemonParts, Failure> {
     let digest = setup::digest(cx.globals);
-    let setup = Setup::load(cx)?;
-    let drifts = Drifts::new(&setup);
+    let setup = DaemonConfig::load(cx)?;
+    let drifts = DriftDetector::new(&setup);
     let listener = listen(args, &setup.watch).await?;
     let certificates = match &setup.watch.tls {
         Some(files) => Some(Arc::new(Certificates::read(files)?)),
@@ -96,8 +96,8 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<Opened, Fa
     let alerting = Alerting::start(&setup, &allowed, wires).await?;
     let settings =
         Settings { resync: setup.watch.resync, course: args.course(), writes: args.writes() };
-    let verdicts = Arc::new(Verdicts::new(journal.clone(), &setup));
-    let opened = Opened {
+    let verdicts = Arc::new(ComplianceReport::new(journal.clone(), &setup));
+    let opened = DaemonParts {
         globals: cx.globals.clone(),
         setup,
         digest,
@@ -124,23 +124,23 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<Opened, Fa
 }
 
 /// What alerts and records tell and are told.
-fn wires(setup: &Setup, board: &Arc<Board>, journal: &Journal) -> Wires {
-    let facts = Arc::new(Facts::new(setup.watch.resync * 2));
+fn wires(setup: &DaemonConfig, board: &Arc<Board>, journal: &Journal) -> AlertWiring {
+    let facts = Arc::new(AlertInputs::new(setup.watch.resync * 2));
     let expires_at = client_cert(setup);
     facts.note_client_cert(expires_at);
     board.process(|it| it.client_cert_expires_at = expires_at);
     let (board, journal) = (Arc::clone(board), journal.clone());
-    Wires { board, journal, facts, enclosure: Enclosure::default() }
+    AlertWiring { board, journal, facts, enclosure: Enclosure::default() }
 }
 
 /// The records of the runners' lives and of the loop's writes, and the anchor of them.
 async fn record(
     book: Book,
-    (setup, allowed): (&Setup, &secrets::Options),
-    wires: &Wires,
+    (setup, allowed): (&DaemonConfig, &secrets::Options),
+    wires: &AlertWiring,
     orders: mpsc::Sender<Order>,
-) -> Result<(Records, Book, Option<Work>), Failure> {
-    let desk = Desk {
+) -> Result<(AuditFeed, Book, Option<AuditHeadTask>), Failure> {
+    let desk = AuditFeedContext {
         fleet: &setup.file.fleet,
         board: Arc::clone(&wires.board),
         journal: wires.journal.clone(),
@@ -148,7 +148,7 @@ async fn record(
         rule: if setup.watch.audit_required { Rule::Required } else { Rule::GoOn },
         orders,
     };
-    let (records, book, mut work) = Records::open(book, desk)?;
+    let (records, book, mut work) = AuditFeed::open(book, desk)?;
     if let Some(work) = &mut work {
         work.anchor = Anchor::open(setup, &book, allowed, wires.clone()).await?;
     }
@@ -156,7 +156,7 @@ async fn record(
 }
 
 /// One look is over before the first round of probes is: its own comes first.
-async fn prove(args: &WatchArgs, setup: &Setup, client: &Client) -> Result<(), Failure> {
+async fn prove(args: &WatchArgs, setup: &DaemonConfig, client: &Client) -> Result<(), Failure> {
     if (args.course(), args.writes()) == (Course::Once, Writes::Sent)
         && setup.file.policy.require_mtls
     {
@@ -190,11 +190,11 @@ async fn listen(args: &WatchArgs, watch: &WatchSettings) -> Result<Option<TcpLis
 }
 
 /// What writes nothing to GARM records nothing either: the log is of the `watch` that acts.
-async fn book(args: &WatchArgs, setup: &Setup, cx: Context<'_>) -> Result<Book, Failure> {
+async fn book(args: &WatchArgs, setup: &DaemonConfig, cx: Context<'_>) -> Result<Book, Failure> {
     match args.writes() {
         Writes::Withheld => Ok(Book::Off),
         Writes::Sent => {
-            let named = Named {
+            let named = AuditFileSettings {
                 path: setup.watch.audit.clone(),
                 key: setup.watch.audit_key.as_ref(),
                 previous_keys: &setup.watch.previous_audit_keys,
@@ -206,15 +206,15 @@ async fn book(args: &WatchArgs, setup: &Setup, cx: Context<'_>) -> Result<Book, 
 }
 
 /// When the client certificate for GARM expires; absent without one.
-pub(super) fn client_cert(setup: &Setup) -> Option<Timestamp> {
+pub(super) fn client_cert(setup: &DaemonConfig) -> Option<Timestamp> {
     let client = setup.file.garm.tls.as_ref()?.client.as_ref()?;
     tls::holds_until(&client.cert)
 }
 
-impl Opened {
+impl DaemonParts {
     /// What it is about to do, and what a person should know first.
     fn greet(&self) {
-        let say = |weight, text: String| self.journal.say(Line::new(weight, "start", text));
+        let say = |weight, text: String| self.journal.say(LogLine::new(weight, "start", text));
         let file = &self.setup.file;
         let what = match self.settings.course {
             Course::Steady => "watches",
@@ -241,11 +241,11 @@ impl Opened {
             say(Weight::Warning, "nothing is written to GARM (`--dry-run`)".into());
         }
         if let Some(expiry) = expiry(file, Clock::Real.now()) {
-            self.journal.say(Line::new(Weight::Warning, "start", expiry).help(RENEW));
+            self.journal.say(LogLine::new(Weight::Warning, "start", expiry).help(RENEW));
         }
         if file.receivers.is_empty() && self.settings.course == Course::Steady {
             self.journal.say(
-                Line::new(
+                LogLine::new(
                     Weight::Warning,
                     "start",
                     "no alert reaches anybody: there is no receiver",
@@ -256,7 +256,7 @@ impl Opened {
         if self.setup.warnings > 0 {
             let text = count(self.setup.warnings, "warning");
             self.journal.say(
-                Line::new(Weight::Warning, "start", format!("{text} about the files"))
+                LogLine::new(Weight::Warning, "start", format!("{text} about the files"))
                     .help("`runnerctl validate` shows them"),
             );
         }
@@ -276,7 +276,7 @@ impl Opened {
             return;
         };
         let scheme = if self.certificates.is_some() { "https" } else { "http" };
-        self.journal.say(Line::new(
+        self.journal.say(LogLine::new(
             Weight::Note,
             "start",
             format!("answers on {scheme}://{address}: /metrics /healthz /readyz /decisions"),
@@ -284,7 +284,7 @@ impl Opened {
         if !address.ip().is_loopback() && self.certificates.is_none() {
             let text = "other machines can read metrics and decisions without a certificate";
             self.journal.say(
-                Line::new(Weight::Warning, "start", text)
+                LogLine::new(Weight::Warning, "start", text)
                     .help("add `watch.tls`, or listen on 127.0.0.1"),
             );
         }

@@ -14,7 +14,7 @@ use crate::scaling::{Change, Moment};
 
 /// One thing that has taken its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Took {
+pub(super) enum TimedEvent {
     /// A job waited so long until a runner of this pool took it.
     Queue(PoolId, Duration),
     /// A runner of this pool took so long from created to idle.
@@ -34,7 +34,7 @@ pub(super) struct Timings {
 
 impl Timings {
     /// The whole fleet was read.
-    pub(super) fn read(&mut self, fleet: &Fleet) -> Vec<Took> {
+    pub(super) fn read(&mut self, fleet: &Fleet) -> Vec<TimedEvent> {
         let mut took = Vec::new();
         if self.has_read {
             for runner in &fleet.runners {
@@ -57,7 +57,7 @@ impl Timings {
     }
 
     /// One row has changed.
-    pub(super) fn changed(&mut self, change: &Change) -> Vec<Took> {
+    pub(super) fn changed(&mut self, change: &Change) -> Vec<TimedEvent> {
         let mut took = Vec::new();
         match change {
             Change::Runner(runner) => self.see_runner(runner, &mut took),
@@ -82,17 +82,17 @@ impl Timings {
         }
     }
 
-    fn see_runner(&mut self, runner: &Runner, took: &mut Vec<Took>) {
+    fn see_runner(&mut self, runner: &Runner, took: &mut Vec<TimedEvent>) {
         let Some(pool) = &runner.pool else { return };
         let since = |start: Timestamp| Moment::new(runner.updated_at).age(start);
         let waited_since = runner.job.and_then(|it| self.waiting.remove(&it));
         if let Some(start) = waited_since {
-            took.push(Took::Queue(pool.clone(), since(start)));
+            took.push(TimedEvent::Queue(pool.clone(), since(start)));
         }
         if is_booting(runner) {
             self.booting.insert(runner.id.clone());
         } else if self.booting.remove(&runner.id) && runner.runner_status == RunnerStatus::Idle {
-            took.push(Took::Startup(pool.clone(), since(runner.created_at)));
+            took.push(TimedEvent::Startup(pool.clone(), since(runner.created_at)));
         }
     }
 }
@@ -112,12 +112,12 @@ mod tests {
         Runner { created_at: crate::scaling::testing::at(created), ..row }
     }
 
-    fn queue(seconds: u64) -> Took {
-        Took::Queue(PoolId::new("a"), secs(seconds))
+    fn queue(seconds: u64) -> TimedEvent {
+        TimedEvent::Queue(PoolId::new("a"), secs(seconds))
     }
 
-    fn startup(seconds: u64) -> Took {
-        Took::Startup(PoolId::new("a"), secs(seconds))
+    fn startup(seconds: u64) -> TimedEvent {
+        TimedEvent::Startup(PoolId::new("a"), secs(seconds))
     }
 
     #[test]

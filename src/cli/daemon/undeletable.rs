@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::log::Line;
+use super::log::LogLine;
 use super::log_lines;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolId, PoolName};
@@ -12,13 +12,13 @@ use crate::scaling::Change;
 
 /// What was told of each runner that is there, by GARM's id of it.
 #[derive(Debug, Default)]
-pub(super) struct Leaving {
+pub(super) struct UndeletableRunners {
     told: BTreeMap<String, String>,
 }
 
-impl Leaving {
+impl UndeletableRunners {
     /// The whole fleet; brings what is news of the pools of `owner`.
-    pub(super) fn read(&mut self, fleet: &Fleet, owner: &FleetName) -> Vec<Line> {
+    pub(super) fn read(&mut self, fleet: &Fleet, owner: &FleetName) -> Vec<LogLine> {
         let pools = || fleet.pools.iter().filter_map(|it| Some((&it.id, it.owned_name(owner)?)));
         let failing = || fleet.runners.iter().filter(|it| it.deletion_fault().is_some());
         if failing().next().is_none() && self.told.is_empty() {
@@ -36,7 +36,7 @@ impl Leaving {
         &mut self,
         change: &Change,
         names: &BTreeMap<PoolId, PoolName>,
-    ) -> Option<Line> {
+    ) -> Option<LogLine> {
         match change {
             Change::Runner(runner) => self.see(runner, names.get(runner.pool.as_ref()?)?),
             Change::RunnerGone(id) => {
@@ -47,7 +47,7 @@ impl Leaving {
         }
     }
 
-    fn see(&mut self, runner: &Runner, pool: &PoolName) -> Option<Line> {
+    fn see(&mut self, runner: &Runner, pool: &PoolName) -> Option<LogLine> {
         let fault = runner.deletion_fault()?;
         let before = self.told.insert(runner.id.clone(), fault.to_owned());
         (before.as_deref() != Some(fault))
@@ -68,7 +68,7 @@ mod tests {
     fn what_the_provider_says_is_told_once_as_long_as_it_is_the_same() {
         let owner = FleetName::new("acme").unwrap();
         let names = [(PoolId::new("web"), PoolName::new("web").unwrap())].into();
-        let mut told = Leaving::default();
+        let mut told = UndeletableRunners::default();
         let mut hear = |state: &str, fault| {
             let change = Change::Runner(leaving(state, fault));
             told.changed(&change, &names).map(|it| it.text)
@@ -84,7 +84,7 @@ mod tests {
         assert!(hear("pending_delete/idle", Some("quota")).is_some());
         assert_eq!(hear("error/pending", Some("no image")), None, "that is no deletion");
 
-        let read = |told: &mut Leaving, runners| {
+        let read = |told: &mut UndeletableRunners, runners| {
             let fleet = fleet(0, vec![pool("web", &["x"])], runners, vec![]);
             told.read(&fleet, &owner).len()
         };

@@ -33,7 +33,7 @@ use crate::scaling::{Change, Decision, Direction, Managed, Reason, glance};
 use crate::sim::in_memory::Memory;
 use crate::sim::{Entry, Order, What, World};
 
-use super::stage::{Stage, ask, config, name, warrant};
+use super::stage::{DemoStage, ask, config, name, warrant};
 
 /// Jobs that come at once.
 const JOBS: usize = 18;
@@ -53,7 +53,7 @@ const STEP: Duration = Duration::from_secs(20);
 const COLUMNS: usize = 54;
 
 /// What a burst came to.
-pub(super) struct Figures {
+pub(super) struct BurstFigures {
     samples: Vec<Sample>,
     /// How long each job waited, shortest first.
     waits: Vec<Duration>,
@@ -62,7 +62,7 @@ pub(super) struct Figures {
 }
 
 /// A GARM with a pool that is to be burst upon.
-struct Ground<'a> {
+struct BurstSetup<'a> {
     memory: &'a Arc<Memory>,
     client: &'a Client,
     clock: Clock,
@@ -71,7 +71,7 @@ struct Ground<'a> {
 }
 
 /// Tells the scene; brings how many jobs were to run.
-pub(super) async fn burst(stage: &Stage<'_>, desired: &Desired) -> Result<usize, Failure> {
+pub(super) async fn burst(stage: &DemoStage<'_>, desired: &Desired) -> Result<usize, Failure> {
     let pool = name("web");
     stage.tell(&format!(
         "Now the scaling loop runs. {} of {} each come at once for `{pool}`; {CANCELLED} of them\n\
@@ -95,17 +95,17 @@ fn title(text: &str) -> String {
     format!("  {}", paint(NAME, text))
 }
 
-fn picture(figures: &Figures, scale: Scale) -> String {
+fn picture(figures: &BurstFigures, scale: Scale) -> String {
     draw(&figures.samples, STEP, scale)
 }
 
 /// The numbers side by side, and what each keeps ready.
-fn table(ours: &Figures, alone: &Figures) -> String {
-    let row = |what: &str, of: &dyn Fn(&Figures) -> String| {
+fn table(ours: &BurstFigures, alone: &BurstFigures) -> String {
+    let row = |what: &str, of: &dyn Fn(&BurstFigures) -> String| {
         format!("  {what:<24}{:>14}{:>14}\n", of(ours), of(alone))
     };
     let head = format!("  {:<24}{:>14}{:>14}\n", "", "runnerctl", "GARM alone");
-    let minutes = |it: &Figures| format!("{}", (it.vm_time.as_secs() + 30) / 60);
+    let minutes = |it: &BurstFigures| format!("{}", (it.vm_time.as_secs() + 30) / 60);
     [
         paint(QUIET, head),
         row("median wait of a job", &|it| span(it.wait(2))),
@@ -121,7 +121,7 @@ fn table(ours: &Figures, alone: &Figures) -> String {
     .concat()
 }
 
-impl Figures {
+impl BurstFigures {
     /// The longest wait of the shorter half (2), or of all (1).
     fn wait(&self, part: usize) -> Duration {
         let at = (self.waits.len() / part).saturating_sub(1);
@@ -131,19 +131,19 @@ impl Figures {
 
 /// The burst with the loop at work. The loop is stopped at the end, as by SIGTERM.
 async fn with_loop(
-    stage: &Stage<'_>,
+    stage: &DemoStage<'_>,
     desired: &Desired,
     pool: &PoolName,
-) -> Result<Figures, Failure> {
+) -> Result<BurstFigures, Failure> {
     let policy = policy(desired, pool)?;
-    let ground = Ground {
+    let ground = BurstSetup {
         memory: stage.memory(),
         client: stage.client(),
         clock: stage.clock(),
         pool,
         policy: &policy,
     };
-    let teller = Teller { stage, last: Mutex::default() };
+    let teller = BurstObserver { stage, last: Mutex::default() };
     let writer = Writer::new(Arc::clone(stage.client()), stage.warrant().await?);
     let (orders, taken) = mpsc::channel(1);
     let doors = Doors {
@@ -168,12 +168,12 @@ async fn with_loop(
 }
 
 /// The same on a second GARM, whose pools are the same and whose backoff is its own.
-async fn without_loop(desired: &Desired, pool: &PoolName) -> Result<Figures, Failure> {
+async fn without_loop(desired: &Desired, pool: &PoolName) -> Result<BurstFigures, Failure> {
     let memory = Memory::new(World::new(config()));
     let clock = Clock::starting_at(memory.with(|it| it.now()));
     let client = Arc::new(memory.client());
     let policy = policy(desired, pool)?;
-    let ground = Ground { memory: &memory, client: &client, clock, pool, policy: &policy };
+    let ground = BurstSetup { memory: &memory, client: &client, clock, pool, policy: &policy };
     let alone = Desired { controller: ControllerSettings::default(), ..desired.clone() };
     let fleet = ground.read().await?;
     let plan = plan::plan(&alone, &fleet, &plan::Options::default());
@@ -196,7 +196,7 @@ fn roll(desired: &Desired) -> Roll {
 }
 
 /// Lets runners come up for two minutes, lets the jobs come, and looks on.
-async fn play(ground: &Ground<'_>) -> Result<Figures, Failure> {
+async fn play(ground: &BurstSetup<'_>) -> Result<BurstFigures, Failure> {
     tokio::time::sleep(Duration::from_secs(120)).await;
     let from = ground.clock.now();
     let mut samples = vec![ground.look().await?];
@@ -214,7 +214,7 @@ async fn play(ground: &Ground<'_>) -> Result<Figures, Failure> {
     Ok(ground.memory.with(|it| figures(it.log(), &jobs, (from, to), samples)))
 }
 
-impl Ground<'_> {
+impl BurstSetup<'_> {
     async fn read(&self) -> Result<Fleet, Failure> {
         Ok(read_fleet(self.client, &ask(), &self.clock).await?)
     }
@@ -243,7 +243,7 @@ fn figures(
     jobs: &[i64],
     (from, to): (Timestamp, Timestamp),
     samples: Vec<Sample>,
-) -> Figures {
+) -> BurstFigures {
     let mut waits = Vec::new();
     let mut born: BTreeMap<&str, Timestamp> = BTreeMap::new();
     let (mut vm_time, mut vms) = (Duration::ZERO, 0);
@@ -278,16 +278,16 @@ fn figures(
     }
     vm_time += born.into_values().map(|at| within(at, to)).sum::<Duration>();
     waits.sort_unstable();
-    Figures { samples, waits, vm_time, vms }
+    BurstFigures { samples, waits, vm_time, vms }
 }
 
 /// Prints what the loop decides, each turn of events once.
-struct Teller<'a> {
-    stage: &'a Stage<'a>,
+struct BurstObserver<'a> {
+    stage: &'a DemoStage<'a>,
     last: Mutex<BTreeMap<PoolName, Reason>>,
 }
 
-impl Audience for Teller<'_> {
+impl Audience for BurstObserver<'_> {
     fn read(&self, _fleet: &Fleet, _took: Duration) {}
 
     fn changed(&self, _change: &Change, _now: Timestamp) {}

@@ -17,7 +17,7 @@ use crate::sim::Order;
 use super::Context;
 use super::exit::Exit;
 use super::failure::Failure;
-use stage::Stage;
+use stage::DemoStage;
 
 const FLEET: &str = include_str!("runnerctl.yaml");
 const FIRST: &str = include_str!("first.yaml");
@@ -32,7 +32,7 @@ const LONG: Duration = Duration::from_secs(4 * 60);
 
 /// Tells the story. To be run with tokio's clock paused.
 pub async fn run(cx: Context<'_>) -> Result<Exit, Failure> {
-    let mut stage = Stage::new(cx, FLEET);
+    let mut stage = DemoStage::new(cx, FLEET);
     stage.title("runnerctl: declare, plan and apply a fleet of runners")?;
     stage.tell("A real GARM is not needed for this: it is simulated, and so is the time.")?;
     write_down(&mut stage)?;
@@ -43,7 +43,7 @@ pub async fn run(cx: Context<'_>) -> Result<Exit, Failure> {
     end(&stage, jobs).await
 }
 
-fn write_down(stage: &mut Stage<'_>) -> Result<(), Failure> {
+fn write_down(stage: &mut DemoStage<'_>) -> Result<(), Failure> {
     stage.scene("The fleet is written down")?;
     stage.tell("The fleet file says where the runners live. It is the trusted one:")?;
     stage.file("runnerctl.yaml", FLEET)?;
@@ -56,7 +56,7 @@ fn write_down(stage: &mut Stage<'_>) -> Result<(), Failure> {
     stage.validate()
 }
 
-async fn bring_about(stage: &mut Stage<'_>) -> Result<(), Failure> {
+async fn bring_about(stage: &mut DemoStage<'_>) -> Result<(), Failure> {
     stage.scene("A plan says what would happen, and why")?;
     let plan = stage.plan("plan").await?;
     stage.tell("Nothing has been written so far. Now it is:")?;
@@ -67,13 +67,13 @@ async fn bring_about(stage: &mut Stage<'_>) -> Result<(), Failure> {
 }
 
 /// Brings how many jobs were queued.
-async fn under_load(stage: &Stage<'_>) -> Result<usize, Failure> {
+async fn under_load(stage: &DemoStage<'_>) -> Result<usize, Failure> {
     stage.scene("A burst is scaled for, and let go")?;
     burst::burst(stage, &stage.desired()?).await
 }
 
 /// Brings how many jobs were queued.
-async fn put_to_work(stage: &mut Stage<'_>) -> Result<usize, Failure> {
+async fn put_to_work(stage: &mut DemoStage<'_>) -> Result<usize, Failure> {
     stage.scene("Jobs run while the files change")?;
     stage.wait(Duration::from_secs(30)).await;
     stage.queue(&Order::new(1, &["gpu"]).lasting(LONG / 2));
@@ -86,7 +86,7 @@ async fn put_to_work(stage: &mut Stage<'_>) -> Result<usize, Failure> {
     Ok(7)
 }
 
-async fn change_mind(stage: &mut Stage<'_>) -> Result<(), Failure> {
+async fn change_mind(stage: &mut DemoStage<'_>) -> Result<(), Failure> {
     stage.tell("And somebody has changed GARM by hand.")?;
     stage.tell("By hand, `web` may now have 30 runners:")?;
     stage.by_hand(Method::Put, "web", json!({ "max_runners": 30 })).await?;
@@ -101,7 +101,7 @@ async fn change_mind(stage: &mut Stage<'_>) -> Result<(), Failure> {
     stage.status("status --runners").await
 }
 
-async fn end(stage: &Stage<'_>, jobs: usize) -> Result<Exit, Failure> {
+async fn end(stage: &DemoStage<'_>, jobs: usize) -> Result<Exit, Failure> {
     stage.scene("The end of it")?;
     let plan = stage.plan("plan").await?;
     stage.wait(LONG).await;

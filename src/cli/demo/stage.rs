@@ -34,7 +34,7 @@ use crate::sim::{Config, Knobs, Order, What, World};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
-use crate::cli::progress::News;
+use crate::cli::progress::ProgressFilter;
 use crate::cli::status::first;
 
 /// How long a person gets to read a passage, at a terminal only.
@@ -44,7 +44,7 @@ const PAUSE: Duration = Duration::from_millis(700);
 const BEAT: Duration = Duration::from_millis(90);
 
 /// Everything that the story plays with.
-pub(super) struct Stage<'a> {
+pub(super) struct DemoStage<'a> {
     cx: Context<'a>,
     memory: Arc<Memory>,
     /// The body of a login, for whoever changes GARM by hand.
@@ -58,7 +58,7 @@ pub(super) struct Stage<'a> {
 }
 
 /// What the world and the log say at the end.
-pub(super) struct Proof {
+pub(super) struct DemoResult {
     pub(super) completed: usize,
     pub(super) killed: usize,
     pub(super) records: u64,
@@ -108,7 +108,7 @@ pub(super) fn warrant(book: Book, clock: Clock, fleet: &Fleet, owner: &FleetName
     Warrant { book, actor, cause, clock, line: fleet.line() }
 }
 
-impl<'a> Stage<'a> {
+impl<'a> DemoStage<'a> {
     pub(super) fn new(cx: Context<'a>, fleet_file: &str) -> Self {
         let config = config();
         let login = json!({ "username": config.username, "password": config.password });
@@ -209,7 +209,7 @@ impl<'a> Stage<'a> {
         let fleet = self.read().await?;
         let warrant = warrant(self.book.clone(), self.clock, &fleet, &plan.fleet);
         let writer = Writer::new(Arc::clone(&self.client), warrant);
-        let narrator = Narrator { stage: self, news: News::default() };
+        let narrator = ApplyNarrator { stage: self, news: ProgressFilter::default() };
         let outcomes = apply(plan, &writer, &options, &narrator).await;
         self.print(&format!("\n{}", render::outcome::text(&outcomes, self.cx.print.width())))
     }
@@ -271,7 +271,7 @@ impl<'a> Stage<'a> {
         Ok(serde_json::from_slice(&response.body).map_err(anyhow::Error::new)?)
     }
 
-    pub(super) fn proof(&self) -> Proof {
+    pub(super) fn proof(&self) -> DemoResult {
         let (completed, killed) = self.memory.with(|it| {
             let ended = |it: &&crate::sim::Entry| {
                 matches!(&it.what, What::JobCompleted { conclusion, .. } if conclusion == "success")
@@ -287,7 +287,7 @@ impl<'a> Stage<'a> {
         let file = audit::File { name: "demo", bytes: text.as_bytes() };
         let report = audit::verify(&[file], audit::Demands::default());
         let is_chain_whole = report.broken.is_none() && report.gaps.is_empty();
-        Proof { completed, killed, records: report.records, is_chain_whole }
+        DemoResult { completed, killed, records: report.records, is_chain_whole }
     }
 
     /// How much virtual time has passed.
@@ -375,12 +375,12 @@ fn source(path: &str, text: &str) -> Source {
 }
 
 /// Tells what an apply does, each line with its virtual time.
-struct Narrator<'a> {
-    stage: &'a Stage<'a>,
-    news: News,
+struct ApplyNarrator<'a> {
+    stage: &'a DemoStage<'a>,
+    news: ProgressFilter,
 }
 
-impl Listener for Narrator<'_> {
+impl Listener for ApplyNarrator<'_> {
     fn hear(&self, event: &Event) {
         if let Some(line) = self.news.line(event) {
             self.stage.beat(&line);
