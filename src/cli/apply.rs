@@ -8,7 +8,7 @@ use crate::domain::name::{PoolId, PoolName, RunnerName};
 use crate::domain::owners::{Holder, Owners};
 use crate::event::Outcome;
 use crate::host::signals::{Signal, Signals};
-use crate::reconcile::apply::{Options, apply};
+use crate::reconcile::apply::{ApplyOptions, apply};
 use crate::reconcile::writer::Writer;
 use crate::render;
 use crate::render::style::{HELP, paint};
@@ -135,7 +135,7 @@ async fn carry_out(
     cx: Context<'_>,
 ) -> (Option<Vec<Outcome>>, Option<Signal>) {
     let stop = CancellationToken::new();
-    let options = Options {
+    let options = ApplyOptions {
         parallelism: usize::from(args.parallelism),
         drain_timeout: args.drain_timeout,
         stop: stop.clone(),

@@ -12,7 +12,7 @@ use crate::host::book::Book;
 use crate::host::clock::Clock;
 use crate::host::state_dir::{self, AUDIT_FILE};
 use crate::plan::saved;
-use crate::reconcile::audit_trail::Warrant;
+use crate::reconcile::audit_trail::AuditContext;
 use crate::secrets;
 
 use super::Context;
@@ -26,7 +26,7 @@ pub async fn warrant(
     survey: &PreparedPlan,
     args: &ApplyArgs,
     cx: Context<'_>,
-) -> Result<Warrant, Failure> {
+) -> Result<AuditContext, Failure> {
     let cause = Cause {
         command: "apply".into(),
         plan: Some(digest(survey, args)),
@@ -35,7 +35,7 @@ pub async fn warrant(
     };
     let actor = state_dir::actor();
     let book = if args.no_audit { Book::Off } else { book(survey, args, cx).await? };
-    Ok(Warrant { book, actor, cause, clock: Clock::Real, line: survey.fleet.line() })
+    Ok(AuditContext { book, actor, cause, clock: Clock::Real, line: survey.fleet.line() })
 }
 
 async fn book(survey: &PreparedPlan, args: &ApplyArgs, cx: Context<'_>) -> Result<Book, Failure> {

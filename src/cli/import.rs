@@ -11,7 +11,7 @@ use crate::domain::text::code;
 use crate::garm::{Client, Unknown};
 use crate::host::clock::Clock;
 use crate::host::files;
-use crate::reconcile::read_fleet::{Ask, Credentials, Proxies, Specs, Templates, read_fleet};
+use crate::reconcile::read_fleet::{FleetRequest, Credentials, Proxies, SpecsRequest, Templates, read_fleet};
 use crate::render::import::{Draft, ORDER, drafts, file, left_out};
 use crate::render::style::{HELP, WARNING, paint};
 use crate::render::words::count;
@@ -76,12 +76,12 @@ fn parts(probed: &Manifest) -> Result<(&FleetFile, &DeclaredPool), Failure> {
 
 /// Pools, every kind of entity, and the templates where GARM has any.
 async fn read(client: &Client) -> Result<Fleet, Failure> {
-    let ask = Ask {
+    let ask = FleetRequest {
         credentials: Credentials::Unwanted,
         kinds: EntityKind::ALL.to_vec(),
         templates: Templates::Unwanted,
         proxies: Proxies::Wanted,
-        specs: Specs::Unowned,
+        specs: SpecsRequest::Unowned,
     };
     let mut fleet = read_fleet(client, &ask, &Clock::Real).await?;
     if fleet.line() == Line::Current {
@@ -227,7 +227,7 @@ mod tests {
     use super::*;
     use crate::domain::desired::Scope;
     use crate::plan::{Action, Options, plan};
-    use crate::reconcile::read_fleet::Claim;
+    use crate::reconcile::read_fleet::DeclaredIdentity;
     use crate::sim::in_memory::Memory;
     use crate::sim::{Config, Request, World};
 
@@ -404,19 +404,19 @@ mod tests {
             prop_assert_eq!(is_taken, !is_out, "{}", &text);
         }
         let desired = manifest.complete(Scope::Whole).unwrap();
-        let claim = |it: &DeclaredPool| Claim {
+        let claim = |it: &DeclaredPool| DeclaredIdentity {
             name: it.name.clone(),
             adopt: it.adopt.clone(),
             entity: it.entity.clone(),
             provider: it.provider.clone(),
             os_type: it.os_type.clone(),
         };
-        let ask = Ask {
+        let ask = FleetRequest {
             kinds: EntityKind::ALL.to_vec(),
             templates: Templates::Wanted,
             proxies: Proxies::Wanted,
             credentials: Credentials::Unwanted,
-            specs: Specs::Declared {
+            specs: SpecsRequest::Declared {
                 fleet: desired.fleet.clone(),
                 pools: manifest.pools.iter().map(claim).collect(),
             },

@@ -6,7 +6,7 @@ use crate::domain::entity::EntityKind;
 use crate::domain::name::PoolName;
 use crate::plan::{self, RunnerKit};
 use crate::policy::Others;
-use crate::reconcile::read_fleet::{Ask, Claim, Credentials, Proxies, Specs, Templates};
+use crate::reconcile::read_fleet::{FleetRequest, DeclaredIdentity, Credentials, Proxies, SpecsRequest, Templates};
 use crate::render::problem;
 use crate::render::words::count;
 
@@ -103,20 +103,20 @@ impl Loaded {
         self.policies.violations(&self.manifest, others)
     }
 
-    fn specs(&self) -> Specs {
-        let Some(file) = &self.manifest.fleet_file else { return Specs::Unwanted };
-        let claims = self.manifest.pools.iter().map(|it| Claim {
+    fn specs(&self) -> SpecsRequest {
+        let Some(file) = &self.manifest.fleet_file else { return SpecsRequest::Unwanted };
+        let claims = self.manifest.pools.iter().map(|it| DeclaredIdentity {
             name: it.name.clone(),
             adopt: it.adopt.clone(),
             entity: it.entity.clone(),
             provider: it.provider.clone(),
             os_type: it.os_type.clone(),
         });
-        Specs::Declared { fleet: file.fleet.clone(), pools: claims.collect() }
+        SpecsRequest::Declared { fleet: file.fleet.clone(), pools: claims.collect() }
     }
 
     /// What has to be read of GARM for these files.
-    pub fn ask(&self) -> Ask {
+    pub fn ask(&self) -> FleetRequest {
         let is_used = |kind: &EntityKind| {
             self.manifest
                 .pools
@@ -126,7 +126,7 @@ impl Loaded {
         let has_template = self.manifest.pools.iter().any(|it| it.template.is_some());
         let names_proxy = |it: &DeclaredPool| it.proxy.as_ref().is_some_and(|it| !it.is_empty());
         let has_proxy = self.manifest.pools.iter().any(names_proxy);
-        Ask {
+        FleetRequest {
             credentials: Credentials::Unwanted,
             kinds: EntityKind::ALL.into_iter().filter(is_used).collect(),
             templates: if has_template { Templates::Wanted } else { Templates::Unwanted },

@@ -15,7 +15,7 @@ use crate::monitor::compliance::{Facts, Verdict, report};
 use crate::plan::saved::Inputs;
 use crate::plan::{Plan, create_in_flight, plan};
 use crate::policy::Others;
-use crate::reconcile::read_fleet::{Ask, Credentials, read_fleet};
+use crate::reconcile::read_fleet::{FleetRequest, Credentials, read_fleet};
 use crate::render::plan::Heading;
 use crate::render::words::nearest;
 use crate::secrets::AppKey;
@@ -108,7 +108,7 @@ impl PreparedPlan {
 /// or to take it away again, and a plan made in between would be wrong in a moment.
 async fn settled_fleet(
     client: &Client,
-    ask: &Ask,
+    ask: &FleetRequest,
     desired: &Desired,
     cx: Context<'_>,
 ) -> Result<Fleet, Failure> {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::domain::name::PoolName;
-use crate::scaling::States;
+use crate::scaling::RunnerStateCounts;
 
 /// One picture. A pool that is not in it has no series: neither gauges nor counters.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +39,7 @@ pub struct PoolGauges {
     /// GARM's `min_idle_runners`; absent while the pool is not in GARM.
     pub level: Option<u32>,
     /// Every instance, by state.
-    pub runners: States,
+    pub runners: RunnerStateCounts,
     /// Waiting jobs without an idle or booting runner.
     pub unserved_jobs: u32,
     /// Waiting jobs that fitting idle runners do not pick up.

@@ -9,7 +9,7 @@ use crate::domain::desired::ScalePolicy;
 use crate::domain::duration;
 use crate::domain::name::PoolId;
 use crate::domain::pool::Pool;
-use crate::scaling::{Census, Picture, Site};
+use crate::scaling::{RunnerCounts, FleetIndex, EntityIndex};
 
 /// How long a pool may stay below `min_runners`: a replacement is asked for within seconds, and a
 /// runner that boots counts.
@@ -44,13 +44,13 @@ impl Floors {
     /// [`BELOW_MAX`], each once until it has recovered.
     pub(super) fn look(
         &mut self,
-        picture: &Picture,
+        picture: &FleetIndex,
         open_circuits: &BTreeSet<PoolId>,
         now: Timestamp,
     ) -> Vec<Below> {
         let before = std::mem::take(&mut self.below);
         let mut found = Vec::new();
-        let stocks = picture.sites().values().flat_map(Site::stocks);
+        let stocks = picture.sites().values().flat_map(EntityIndex::stocks);
         for stock in stocks.filter(|it| !open_circuits.contains(it.id())) {
             let (Some(policy), Some(pool)) = (stock.policy(), picture.pools().get(stock.id()))
             else {
@@ -83,7 +83,7 @@ struct Lack {
 impl Lack {
     /// A pool that `watch` does not steer has the level that GARM was given: that much is kept,
     /// not more.
-    fn of(pool: &Pool, policy: &ScalePolicy, census: &Census) -> Option<Self> {
+    fn of(pool: &Pool, policy: &ScalePolicy, census: &RunnerCounts) -> Option<Self> {
         let wants = match policy.autoscale {
             true => policy.min_runners,
             false => policy.min_runners.min(pool.spec.min_idle_runners),
@@ -111,12 +111,12 @@ impl Lack {
 mod tests {
     use super::*;
     use crate::domain::runner::Runner;
-    use crate::scaling::Policies;
+    use crate::scaling::ScalePolicies;
     use crate::scaling::testing::{at, fleet, policy, pool, runner};
 
-    fn picture(pool: &Pool, policy: &ScalePolicy, runners: Vec<Runner>, now: i64) -> Picture {
-        let policies = Policies::from([(pool.id.clone(), policy.clone())]);
-        Picture::new(fleet(now, vec![pool.clone()], runners, vec![]), policies)
+    fn picture(pool: &Pool, policy: &ScalePolicy, runners: Vec<Runner>, now: i64) -> FleetIndex {
+        let policies = ScalePolicies::from([(pool.id.clone(), policy.clone())]);
+        FleetIndex::new(fleet(now, vec![pool.clone()], runners, vec![]), policies)
     }
 
     /// How many findings come when nothing changes for ten minutes, looked at every half minute.

@@ -24,7 +24,7 @@ use crate::domain::name::{FleetName, PoolId, PoolName, RunnerName};
 use crate::domain::pool::Pool;
 use crate::domain::runner::{Runner, RunnerStatus};
 use crate::domain::text::code;
-use crate::scaling::{Change, Picture};
+use crate::scaling::{RowChange, FleetIndex};
 
 /// How long a runner may live after its job, unless GARM is deleting it: it goes within 7 s as a
 /// rule (GARM.md §f).
@@ -128,26 +128,26 @@ impl Auditor {
     }
 
     /// One row has changed by `now`, and the change is news.
-    pub fn changed(&mut self, change: &Change, now: Timestamp) -> Vec<Finding> {
+    pub fn changed(&mut self, change: &RowChange, now: Timestamp) -> Vec<Finding> {
         match change {
-            Change::Runner(runner) => {
+            RowChange::Runner(runner) => {
                 // The row was so when it was written, not when its event came.
                 self.see_runner(runner, runner.updated_at.min(now), now);
                 self.judge_afterlife(&runner.name, now);
             }
-            Change::RunnerGone(id) => {
+            RowChange::RunnerGone(id) => {
                 if let Some(name) = self.names.get(id).cloned() {
                     self.lose(&name);
                 }
             }
-            Change::Job(job) => self.see_job(job, now),
+            RowChange::Job(job) => self.see_job(job, now),
             // A job's row goes with its runner's, and says nothing by going.
-            Change::JobGone(_) => {}
-            Change::Pool(pool) => {
+            RowChange::JobGone(_) => {}
+            RowChange::Pool(pool) => {
                 let home = self.home(pool);
                 self.pools.insert(pool.id.clone(), home);
             }
-            Change::PoolGone(id) => drop(self.pools.remove(id)),
+            RowChange::PoolGone(id) => drop(self.pools.remove(id)),
         }
         std::mem::take(&mut self.found)
     }
@@ -156,7 +156,7 @@ impl Auditor {
     /// circuit is open.
     pub fn tick(
         &mut self,
-        picture: &Picture,
+        picture: &FleetIndex,
         open: &BTreeSet<PoolId>,
         now: Timestamp,
     ) -> Vec<Finding> {

@@ -7,20 +7,20 @@ use crate::domain::desired::DesiredPool;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolId;
 use crate::domain::pool::Pool;
-use crate::scaling::{self, Managed};
+use crate::scaling::{self, ScaledPool};
 
 /// The scaler's floor of each pool with `autoscale: true`, for the fleet that was read.
 pub(super) fn floors<'a>(fleet: &'a Fleet, settled: &[Settled<'a>]) -> HashMap<&'a PoolId, u32> {
-    let managed: Vec<Managed<'a>> = settled
+    let managed: Vec<ScaledPool<'a>> = settled
         .iter()
         .filter_map(|it| match &it.case {
             Case::Keep { pool, .. } if it.desired.scale.autoscale => {
-                Some(Managed { pool, policy: &it.desired.scale })
+                Some(ScaledPool { pool, policy: &it.desired.scale })
             }
             Case::Keep { .. } | Case::Create { .. } | Case::Replace(_) | Case::Blocked(_) => None,
         })
         .collect();
-    let glances = scaling::glance(fleet, &managed);
+    let glances = scaling::snapshot(fleet, &managed);
     managed.iter().zip(glances).map(|(it, glance)| (&it.pool.id, glance.floor)).collect()
 }
 

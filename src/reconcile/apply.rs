@@ -12,9 +12,9 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use tokio_util::sync::CancellationToken;
 
-use super::context::Site;
+use super::context::StepContext;
 use super::rotate;
-use super::step::{self, End};
+use super::step::{self, StepEnd};
 use super::writer::Writer;
 use crate::domain::name::{PoolName, RunnerName};
 use crate::event::{Event, Listener, Outcome, OutcomeKind};
@@ -23,7 +23,7 @@ use crate::secrets::AppKey;
 
 /// How a plan is carried out.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct ApplyOptions {
     /// How many pools are worked on at a time; 0 counts as 1.
     pub parallelism: usize,
     /// How long busy runners are waited for, for each pool.
@@ -44,7 +44,7 @@ pub const PARALLELISM: usize = 8;
 /// How long a drain takes at most when nothing is said.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
-impl Default for Options {
+impl Default for ApplyOptions {
     fn default() -> Self {
         Self {
             parallelism: PARALLELISM,
@@ -62,18 +62,18 @@ impl Default for Options {
 pub async fn apply(
     plan: &Plan,
     writer: &Writer,
-    options: &Options,
+    options: &ApplyOptions,
     listener: &dyn Listener,
 ) -> Vec<Outcome> {
-    let site = Site { writer, options, listener, fleet: &plan.fleet };
+    let site = StepContext { writer, options, listener, fleet: &plan.fleet };
     let mut ended: Vec<(usize, Outcome)> = Vec::new();
     let (first, rest): (Vec<_>, Vec<_>) =
         groups(plan, &options.rotate).into_iter().partition(|it| it.about.pool().is_none());
     for group in &first {
         ended.extend(carry_out(&site, group).await);
     }
-    let pools: Vec<Boxed<'_, _>> =
-        rest.iter().map(|group| Box::pin(carry_out(&site, group)) as Boxed<'_, _>).collect();
+    let pools: Vec<BoxedFuture<'_, _>> =
+        rest.iter().map(|group| Box::pin(carry_out(&site, group)) as BoxedFuture<'_, _>).collect();
     let mut pools = stream::iter(pools).buffer_unordered(options.parallelism.max(1));
     while let Some(outcomes) = pools.next().await {
         ended.extend(outcomes);
@@ -82,22 +82,22 @@ pub async fn apply(
     ended.into_iter().map(|it| it.1).collect()
 }
 
-type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+type BoxedFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The steps about one thing, with their places in the plan.
-struct Group<'a> {
+struct StepGroup<'a> {
     about: About,
     steps: Vec<(usize, &'a Step)>,
     is_rotated: bool,
 }
 
 /// By what they are about, in the order in which the plan first names it.
-fn groups<'a>(plan: &'a Plan, rotated: &[PoolName]) -> Vec<Group<'a>> {
+fn groups<'a>(plan: &'a Plan, rotated: &[PoolName]) -> Vec<StepGroup<'a>> {
     let mut places: BTreeMap<About, usize> = BTreeMap::new();
-    let mut groups: Vec<Group<'a>> = Vec::new();
-    let mut place_of = |groups: &mut Vec<Group<'a>>, about: &About| -> usize {
+    let mut groups: Vec<StepGroup<'a>> = Vec::new();
+    let mut place_of = |groups: &mut Vec<StepGroup<'a>>, about: &About| -> usize {
         *places.entry(about.clone()).or_insert_with(|| {
-            groups.push(Group { about: about.clone(), steps: Vec::new(), is_rotated: false });
+            groups.push(StepGroup { about: about.clone(), steps: Vec::new(), is_rotated: false });
             groups.len() - 1
         })
     };
@@ -113,20 +113,20 @@ fn groups<'a>(plan: &'a Plan, rotated: &[PoolName]) -> Vec<Group<'a>> {
 }
 
 /// One thing, one step after another.
-async fn carry_out(site: &Site<'_>, group: &Group<'_>) -> Vec<(usize, Outcome)> {
+async fn carry_out(site: &StepContext<'_>, group: &StepGroup<'_>) -> Vec<(usize, Outcome)> {
     let mut outcomes = Vec::new();
     let mut is_good = true;
     for (index, step) in &group.steps {
         let end = if step.action == Action::Blocked {
-            End::blocked(step)
+            StepEnd::blocked(step)
         } else if site.is_stopped() {
-            End::new(OutcomeKind::Interrupted, "not begun")
+            StepEnd::new(OutcomeKind::Interrupted, "not begun")
         } else if is_good {
             let about = step.about.clone();
             site.listener.hear(&Event::StepBegan { about, action: step.action });
             step::carry_out(site, step).await
         } else {
-            End::new(OutcomeKind::Blocked, "not begun: the pool's step before this one failed")
+            StepEnd::new(OutcomeKind::Blocked, "not begun: the pool's step before this one failed")
         };
         is_good &= end.kind.is_good();
         outcomes.push((*index, report(site, step.about.clone(), step.action, end)));
@@ -140,7 +140,7 @@ async fn carry_out(site: &Site<'_>, group: &Group<'_>) -> Vec<(usize, Outcome)> 
     outcomes
 }
 
-fn report(site: &Site<'_>, about: About, action: Action, end: End) -> Outcome {
+fn report(site: &StepContext<'_>, about: About, action: Action, end: StepEnd) -> Outcome {
     let outcome = Outcome { about, action, kind: end.kind, detail: end.detail, help: end.help };
     site.listener.hear(&Event::StepEnded(outcome.clone()));
     outcome

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::write_error::Trouble;
+use super::write_error::WriteError;
 use crate::audit::{Actor, Cause, Entry, Head, Kind, Subject, Verdict};
 use crate::domain::fleet::Line;
 use crate::host::audit_file::LedgerError;
@@ -21,7 +21,7 @@ const LOCK_WAIT: Duration = Duration::from_millis(20);
 
 /// Who writes, why, and where it is recorded.
 #[derive(Debug, Clone)]
-pub struct Warrant {
+pub struct AuditContext {
     /// Where records go.
     pub book: Book,
     /// Who writes.
@@ -35,7 +35,7 @@ pub struct Warrant {
 }
 
 /// What both records of a write say.
-pub(super) struct Draft {
+pub(super) struct WriteRecord {
     pub(super) act: &'static str,
     pub(super) subject: Subject,
     pub(super) before: Option<Value>,
@@ -45,32 +45,32 @@ pub(super) struct Draft {
 }
 
 /// Records under one warrant.
-pub(super) struct Recorder {
-    warrant: Warrant,
+pub(super) struct AuditTrail {
+    warrant: AuditContext,
 }
 
-impl Recorder {
-    pub(super) fn new(warrant: Warrant) -> Self {
+impl AuditTrail {
+    pub(super) fn new(warrant: AuditContext) -> Self {
         Self { warrant }
     }
 
     /// On record before anything is sent; if it cannot be, nothing is sent.
-    pub(super) async fn intent(&self, draft: &Draft) -> Result<Option<Head>, Trouble> {
+    pub(super) async fn intent(&self, draft: &WriteRecord) -> Result<Option<Head>, WriteError> {
         let entry = Entry {
             before: draft.before.clone(),
             after: draft.after.clone(),
             ..self.entry(Kind::Intent, draft)
         };
-        self.append(entry).await.map_err(Trouble::Unaudited)
+        self.append(entry).await.map_err(WriteError::Unaudited)
     }
 
     /// On record after the answer. The result passes through, unless recording fails.
     pub(super) async fn outcome<T>(
         &self,
-        draft: Draft,
+        draft: WriteRecord,
         intent: Option<Head>,
-        result: Result<T, Trouble>,
-    ) -> Result<T, Trouble> {
+        result: Result<T, WriteError>,
+    ) -> Result<T, WriteError> {
         let (verdict, detail) = match &result {
             Ok(_) => (Verdict::Done, String::new()),
             Err(trouble) => (verdict(trouble), trouble.to_string()),
@@ -83,11 +83,11 @@ impl Recorder {
         };
         match self.append(entry).await {
             Ok(_) => result,
-            Err(error) => Err(result.err().unwrap_or(Trouble::Unrecorded(error))),
+            Err(error) => Err(result.err().unwrap_or(WriteError::Unrecorded(error))),
         }
     }
 
-    fn entry(&self, kind: Kind, draft: &Draft) -> Entry {
+    fn entry(&self, kind: Kind, draft: &WriteRecord) -> Entry {
         Entry {
             time: self.warrant.clock.now(),
             actor: self.warrant.actor.clone(),
@@ -118,14 +118,14 @@ impl Recorder {
     }
 }
 
-fn verdict(trouble: &Trouble) -> Verdict {
+fn verdict(trouble: &WriteError) -> Verdict {
     match trouble {
-        Trouble::Ignored(_) => Verdict::Ignored,
-        Trouble::Unknown(_) => Verdict::Unknown,
-        Trouble::Garm(_)
-        | Trouble::Changed(_)
-        | Trouble::Gone
-        | Trouble::Unaudited(_)
-        | Trouble::Unrecorded(_) => Verdict::Refused,
+        WriteError::Ignored(_) => Verdict::Ignored,
+        WriteError::Unknown(_) => Verdict::Unknown,
+        WriteError::Garm(_)
+        | WriteError::Changed(_)
+        | WriteError::Gone
+        | WriteError::Unaudited(_)
+        | WriteError::Unrecorded(_) => Verdict::Refused,
     }
 }

@@ -2,22 +2,22 @@
 
 use std::time::Duration;
 
-use super::apply::Options;
-use super::writer::{Target, Writer};
+use super::apply::ApplyOptions;
+use super::writer::{PoolRef, Writer};
 use crate::domain::label::Mark;
 use crate::domain::name::{FleetName, PoolId, PoolName};
 use crate::event::{Event, Listener};
 use crate::plan::About;
 
 /// What every step needs at hand.
-pub(super) struct Site<'a> {
+pub(super) struct StepContext<'a> {
     pub(super) writer: &'a Writer,
-    pub(super) options: &'a Options,
+    pub(super) options: &'a ApplyOptions,
     pub(super) listener: &'a dyn Listener,
     pub(super) fleet: &'a FleetName,
 }
 
-impl Site<'_> {
+impl StepContext<'_> {
     /// Whether no write is to be begun any more.
     pub(super) fn is_stopped(&self) -> bool {
         self.options.stop.is_cancelled()
@@ -43,6 +43,6 @@ impl Site<'_> {
 }
 
 /// A pool by its two names.
-pub(super) fn target(name: &PoolName, id: &PoolId) -> Target {
-    Target { name: name.clone(), id: id.clone() }
+pub(super) fn target(name: &PoolName, id: &PoolId) -> PoolRef {
+    PoolRef { name: name.clone(), id: id.clone() }
 }

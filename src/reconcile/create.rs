@@ -12,13 +12,13 @@ use std::future::Future;
 
 use tokio::time::Instant;
 
-use super::context::{Site, target};
+use super::context::{StepContext, target};
 use super::duplicate_pools::{self, TWIN_PATIENCE, TWIN_WAIT};
-use super::preconditions::Guard;
+use super::preconditions::Precondition;
 use super::retire::{self, Retired};
 use super::step::{self, LevelRule};
-use super::write_error::Trouble;
-use super::writer::{Deed, Target};
+use super::write_error::WriteError;
+use super::writer::{Deed, PoolRef};
 use crate::audit::pool_fields;
 use crate::domain::label::Mark;
 use crate::domain::name::{PoolId, PoolName};
@@ -29,7 +29,7 @@ use crate::plan::{Creation, Promotion};
 
 /// How a creation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Made {
+pub(super) enum CreateEnd {
     /// The pool is there, by us.
     Created,
     /// The pool is there, by another run.
@@ -37,7 +37,7 @@ pub(super) enum Made {
 }
 
 /// Which pool bears the label in the end.
-enum Settled {
+enum SettledPool {
     /// The one that we made, or must take for ours.
     Ours(Pool),
     /// Another run's.
@@ -46,10 +46,10 @@ enum Settled {
 
 /// Creates the pool, or finds that another run has.
 pub(super) async fn create(
-    site: &Site<'_>,
+    site: &StepContext<'_>,
     name: &PoolName,
     creation: &Creation,
-) -> Result<Made, Trouble> {
+) -> Result<CreateEnd, WriteError> {
     let earlier = bearing(site, name).await?;
     if let Some(first) = earlier.into_iter().next() {
         return follow(site, name, creation, first).await;
@@ -57,12 +57,12 @@ pub(super) async fn create(
     let first = Creation { entity: creation.entity.clone(), spec: begun(&creation.spec) };
     let settled = match site.writer.create(name, &first).await {
         Ok(pool) => settle(site, name, pool).await?,
-        Err(Trouble::Unknown(error)) => look_for(site, name, creation, error).await?,
+        Err(WriteError::Unknown(error)) => look_for(site, name, creation, error).await?,
         Err(trouble) => return Err(trouble),
     };
     match settled {
-        Settled::Ours(pool) => finish(site, name, creation, pool).await,
-        Settled::Theirs(pool) => follow(site, name, creation, pool).await,
+        SettledPool::Ours(pool) => finish(site, name, creation, pool).await,
+        SettledPool::Theirs(pool) => follow(site, name, creation, pool).await,
     }
 }
 
@@ -80,49 +80,49 @@ fn last_write(spec: &PoolSpec) -> PoolChange {
     }
 }
 
-async fn bearing(site: &Site<'_>, name: &PoolName) -> Result<Vec<Pool>, Trouble> {
+async fn bearing(site: &StepContext<'_>, name: &PoolName) -> Result<Vec<Pool>, WriteError> {
     duplicate_pools::bearing(site, &site.mark(name)).await
 }
 
 /// Our POST was answered: does our pool rank first?
-async fn settle(site: &Site<'_>, name: &PoolName, mine: Pool) -> Result<Settled, Trouble> {
+async fn settle(site: &StepContext<'_>, name: &PoolName, mine: Pool) -> Result<SettledPool, WriteError> {
     // The pool's next write has to wait anyway; by then every POST that GARM has dated earlier
     // is in the list.
     site.writer.keep_pace(&mine.id).await;
     let twins = bearing(site, name).await?;
     match twins.into_iter().next() {
-        None => Err(Trouble::Gone),
-        Some(first) if first.id == mine.id => Ok(Settled::Ours(mine)),
+        None => Err(WriteError::Gone),
+        Some(first) if first.id == mine.id => Ok(SettledPool::Ours(mine)),
         Some(first) => {
             duplicate_pools::remove_unused(site, &target(name, &mine.id)).await?;
-            Ok(Settled::Theirs(first))
+            Ok(SettledPool::Theirs(first))
         }
     }
 }
 
 /// Our POST was not answered: which pool stands for it in the end?
 async fn look_for(
-    site: &Site<'_>,
+    site: &StepContext<'_>,
     name: &PoolName,
     creation: &Creation,
     error: Error,
-) -> Result<Settled, Trouble> {
+) -> Result<SettledPool, WriteError> {
     let first = found_after(site, name, error, || bearing(site, name)).await?;
     let is_ours = pool_fields::missing_of_new(&begun(&creation.spec), &first).is_empty();
-    Ok(if is_ours { Settled::Ours(first) } else { Settled::Theirs(first) })
+    Ok(if is_ours { SettledPool::Ours(first) } else { SettledPool::Theirs(first) })
 }
 
 /// The pool that a POST without an answer may have made, and may still be making, as `read` finds
 /// it. With a twin in flight it is not known which one is ours, nor does it matter: the one that
 /// ranks first stays, and its twin goes, by its maker or by us.
 async fn found_after<F>(
-    site: &Site<'_>,
+    site: &StepContext<'_>,
     name: &PoolName,
     error: Error,
     read: impl Fn() -> F,
-) -> Result<Pool, Trouble>
+) -> Result<Pool, WriteError>
 where
-    F: Future<Output = Result<Vec<Pool>, Trouble>>,
+    F: Future<Output = Result<Vec<Pool>, WriteError>>,
 {
     site.say(name, "look whether the pool was created");
     let deadline = Instant::now() + TWIN_PATIENCE;
@@ -133,7 +133,7 @@ where
         }
         // GARM's own 500 is an answer: nothing is under way any more.
         if error.kind == Kind::Server(500) || Instant::now() >= deadline {
-            return Err(Trouble::Garm(error));
+            return Err(WriteError::Garm(error));
         }
         tokio::time::sleep(TWIN_WAIT).await;
     }
@@ -141,19 +141,19 @@ where
 
 /// Switches our pool on, and looks once more.
 async fn finish(
-    site: &Site<'_>,
+    site: &StepContext<'_>,
     name: &PoolName,
     creation: &Creation,
     mine: Pool,
-) -> Result<Made, Trouble> {
+) -> Result<CreateEnd, WriteError> {
     let mine = target(name, &mine.id);
-    let guard = Guard::owned(site.fleet, name);
+    let guard = Precondition::owned(site.fleet, name);
     let switched = site.writer.change(&mine, &guard, |_| last_write(&creation.spec)).await;
-    if matches!(switched, Err(Trouble::Gone)) {
+    if matches!(switched, Err(WriteError::Gone)) {
         // Another run has taken it for a twin that nobody finishes.
         return match bearing(site, name).await?.is_empty() {
-            false => Ok(Made::ByAnother),
-            true => Err(Trouble::Gone),
+            false => Ok(CreateEnd::ByAnother),
+            true => Err(WriteError::Gone),
         };
     }
     switched?;
@@ -162,7 +162,7 @@ async fn finish(
 
 /// Our pool is switched on: does it still rank first, until it is alone? A pool that was dated
 /// earlier may come to light only now.
-async fn stand(site: &Site<'_>, mine: &Target) -> Result<Made, Trouble> {
+async fn stand(site: &StepContext<'_>, mine: &PoolRef) -> Result<CreateEnd, WriteError> {
     let deadline = Instant::now() + TWIN_PATIENCE;
     loop {
         let twins = bearing(site, &mine.name).await?;
@@ -170,12 +170,12 @@ async fn stand(site: &Site<'_>, mine: &Target) -> Result<Made, Trouble> {
             return take_back(site, mine).await;
         }
         if twins.len() <= 1 {
-            return Ok(Made::Created);
+            return Ok(CreateEnd::Created);
         }
         if Instant::now() >= deadline {
             return match duplicate_pools::remove_leftovers(site, &mine.name, &twins).await {
                 // One in use is its own maker's to take back; our pool stands.
-                Ok(()) | Err(Trouble::Changed(_)) => Ok(Made::Created),
+                Ok(()) | Err(WriteError::Changed(_)) => Ok(CreateEnd::Created),
                 Err(trouble) => Err(trouble),
             };
         }
@@ -184,29 +184,29 @@ async fn stand(site: &Site<'_>, mine: &Target) -> Result<Made, Trouble> {
 }
 
 /// Ours is in use and does not rank first: it goes the way of every pool in use.
-async fn take_back(site: &Site<'_>, mine: &Target) -> Result<Made, Trouble> {
-    let guard = Guard::owned(site.fleet, &mine.name);
+async fn take_back(site: &StepContext<'_>, mine: &PoolRef) -> Result<CreateEnd, WriteError> {
+    let guard = Precondition::owned(site.fleet, &mine.name);
     match retire::retire(site, mine, &guard).await? {
-        Retired::Deleted { .. } | Retired::WasGone => Ok(Made::ByAnother),
+        Retired::Deleted { .. } | Retired::WasGone => Ok(CreateEnd::ByAnother),
         Retired::TimedOut { .. } | Retired::OwnRunner(_) | Retired::Stopped => {
-            Err(Trouble::Changed("two pools bear this label".into()))
+            Err(WriteError::Changed("two pools bear this label".into()))
         }
     }
 }
 
 /// Another run's pool: sees it switched on, and does so in the end if that run has died.
 async fn follow(
-    site: &Site<'_>,
+    site: &StepContext<'_>,
     name: &PoolName,
     creation: &Creation,
     first: Pool,
-) -> Result<Made, Trouble> {
+) -> Result<CreateEnd, WriteError> {
     let wants_more = pool_fields::missing(&last_write(&creation.spec), &begun(&creation.spec));
     let mut seen = first;
     let deadline = Instant::now() + TWIN_PATIENCE;
     while is_switched_off(&seen) && !wants_more.is_empty() {
         if Instant::now() >= deadline {
-            let guard = Guard::unused(site.fleet, name);
+            let guard = Precondition::unused(site.fleet, name);
             let left = target(name, &seen.id);
             site.writer.change(&left, &guard, |_| last_write(&creation.spec)).await?;
             break;
@@ -214,14 +214,14 @@ async fn follow(
         tokio::time::sleep(TWIN_WAIT).await;
         match bearing(site, name).await?.into_iter().next() {
             Some(pool) => seen = pool,
-            None => return Err(Trouble::Gone),
+            None => return Err(WriteError::Gone),
         }
     }
-    Ok(Made::ByAnother)
+    Ok(CreateEnd::ByAnother)
 }
 
 /// Where the pool that replaces another one is.
-pub(super) enum Comes {
+pub(super) enum Successor {
     /// It waits, and this puts it in force.
     Waiting(Box<Promotion>),
     /// Another run has put it in force.
@@ -230,18 +230,18 @@ pub(super) enum Comes {
 
 /// Creates the pool that is to replace `old`, or finds the one that another run has created.
 pub(super) async fn replacement(
-    site: &Site<'_>,
-    old: &Target,
+    site: &StepContext<'_>,
+    old: &PoolRef,
     creation: &Creation,
-) -> Result<Comes, Trouble> {
+) -> Result<Successor, WriteError> {
     let waits = |id: &PoolId| {
         let change =
             PoolChange { labels: Some(creation.spec.labels.clone()), ..last_write(&creation.spec) };
         let promotion = Promotion { id: id.clone(), change, is_retired: false };
-        Ok(Comes::Waiting(Box::new(promotion)))
+        Ok(Successor::Waiting(Box::new(promotion)))
     };
     if replaced_by(site, old).await?.is_some() {
-        return Ok(Comes::InForce);
+        return Ok(Successor::InForce);
     }
     if let Some(first) = waiting(site, &old.name, creation).await?.first() {
         return waits(&first.id);
@@ -252,7 +252,7 @@ pub(super) async fn replacement(
     let begun = Creation { entity: creation.entity.clone(), spec };
     let mine = match site.writer.create(&old.name, &begun).await {
         Ok(pool) => target(&old.name, &pool.id),
-        Err(Trouble::Unknown(error)) => {
+        Err(WriteError::Unknown(error)) => {
             let read = || waiting(site, &old.name, creation);
             return waits(&found_after(site, &old.name, error, read).await?.id);
         }
@@ -264,12 +264,12 @@ pub(super) async fn replacement(
         if other != mine.id {
             duplicate_pools::remove_unused(site, &mine).await?;
         }
-        return Ok(Comes::InForce);
+        return Ok(Successor::InForce);
     }
     match waiting(site, &old.name, creation).await?.first() {
         // Another run may have put it in force in this moment.
-        None if replaced_by(site, old).await?.is_some() => Ok(Comes::InForce),
-        None => Err(Trouble::Gone),
+        None if replaced_by(site, old).await?.is_some() => Ok(Successor::InForce),
+        None => Err(WriteError::Gone),
         Some(first) => {
             if first.id != mine.id {
                 duplicate_pools::remove_unused(site, &mine).await?;
@@ -281,7 +281,7 @@ pub(super) async fn replacement(
 
 /// The pool by which another run has replaced this one already. Two pools in use under one name are not for
 /// a replace to sort out.
-async fn replaced_by(site: &Site<'_>, old: &Target) -> Result<Option<PoolId>, Trouble> {
+async fn replaced_by(site: &StepContext<'_>, old: &PoolRef) -> Result<Option<PoolId>, WriteError> {
     let bearing = bearing(site, &old.name).await?;
     let mut in_use = bearing.iter().filter(|it| it.id == old.id || !is_switched_off(it));
     match (in_use.next(), in_use.next()) {
@@ -295,10 +295,10 @@ async fn replaced_by(site: &Site<'_>, old: &Target) -> Result<Option<PoolId>, Tr
 
 /// The pools of this creation that wait to be put in force, by rank.
 async fn waiting(
-    site: &Site<'_>,
+    site: &StepContext<'_>,
     name: &PoolName,
     creation: &Creation,
-) -> Result<Vec<Pool>, Trouble> {
+) -> Result<Vec<Pool>, WriteError> {
     let mut found = duplicate_pools::bearing(site, &Mark::replacement(site.fleet, name)).await?;
     found.retain(|it| it.entity == creation.entity && it.spec.provider == creation.spec.provider);
     Ok(found)
@@ -306,48 +306,48 @@ async fn waiting(
 
 /// Puts a pool in force that a replace has created or retired, and looks once more.
 pub(super) async fn promote(
-    site: &Site<'_>,
+    site: &StepContext<'_>,
     name: &PoolName,
     promotion: &Promotion,
-) -> Result<Made, Trouble> {
+) -> Result<CreateEnd, WriteError> {
     let mine = target(name, &promotion.id);
     if let Some(other) = in_use_beside(site, &mine).await? {
         return outrun(site, &mine, promotion, other).await;
     }
-    let guard = Guard::promotable(site.fleet, name);
+    let guard = Precondition::promotable(site.fleet, name);
     let change = |live: &Pool| step::fitted(&promotion.change, LevelRule::Exact, live);
     let deed = site.writer.change(&mine, &guard, change).await?;
     let made = match promotion.is_retired {
         false => stand(site, &mine).await?,
         true => match in_use_beside(site, &mine).await? {
-            None => Made::Created,
+            None => CreateEnd::Created,
             Some(other) => return Err(taken(&other)),
         },
     };
-    Ok(if deed == Deed::Already { Made::ByAnother } else { made })
+    Ok(if deed == Deed::Already { CreateEnd::ByAnother } else { made })
 }
 
 /// Another run has put its pool in force: ours goes if nobody can have used it.
 async fn outrun(
-    site: &Site<'_>,
-    mine: &Target,
+    site: &StepContext<'_>,
+    mine: &PoolRef,
     promotion: &Promotion,
     other: PoolId,
-) -> Result<Made, Trouble> {
+) -> Result<CreateEnd, WriteError> {
     if promotion.is_retired {
         return Err(taken(&other));
     }
     duplicate_pools::remove_unused(site, mine).await?;
-    Ok(Made::ByAnother)
+    Ok(CreateEnd::ByAnother)
 }
 
 /// Another pool in use that bears the name of `mine`.
-async fn in_use_beside(site: &Site<'_>, mine: &Target) -> Result<Option<PoolId>, Trouble> {
+async fn in_use_beside(site: &StepContext<'_>, mine: &PoolRef) -> Result<Option<PoolId>, WriteError> {
     let bearing = bearing(site, &mine.name).await?;
     let other = bearing.into_iter().find(|it| it.id != mine.id && !is_switched_off(it));
     Ok(other.map(|it| it.id))
 }
 
-pub(super) fn taken(other: &PoolId) -> Trouble {
-    Trouble::Changed(format!("pool {other} bears this label now"))
+pub(super) fn taken(other: &PoolId) -> WriteError {
+    WriteError::Changed(format!("pool {other} bears this label now"))
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::context::{Site, target};
-use super::preconditions::Guard;
-use super::step::End;
-use super::write_error::Trouble;
-use super::writer::{Deletion, Target};
+use super::context::{StepContext, target};
+use super::preconditions::Precondition;
+use super::step::StepEnd;
+use super::write_error::WriteError;
+use super::writer::{Deletion, PoolRef};
 use crate::domain::label::Mark;
 use crate::domain::name::PoolName;
 use crate::domain::owners::is_switched_off;
@@ -25,13 +25,13 @@ pub(super) const TWIN_WAIT: Duration = Duration::from_millis(500);
 /// Waits until one pool bears the label, and deletes what a create has left beside it. Begins with
 /// the list as it was just read and reads it `again`; brings nothing when there is no pool.
 pub(super) async fn wait_for_one<F>(
-    site: &Site<'_>,
+    site: &StepContext<'_>,
     name: &PoolName,
     mut twins: Vec<Pool>,
     again: impl Fn() -> F,
-) -> Result<Option<Pool>, Trouble>
+) -> Result<Option<Pool>, WriteError>
 where
-    F: Future<Output = Result<Vec<Pool>, Trouble>>,
+    F: Future<Output = Result<Vec<Pool>, WriteError>>,
 {
     let deadline = Instant::now() + TWIN_PATIENCE;
     while twins.len() > 1 && Instant::now() < deadline {
@@ -44,10 +44,10 @@ where
 
 /// Deletes all but the first of these pools, as long as they are not in use.
 pub(super) async fn remove_leftovers(
-    site: &Site<'_>,
+    site: &StepContext<'_>,
     name: &PoolName,
     twins: &[Pool],
-) -> Result<(), Trouble> {
+) -> Result<(), WriteError> {
     for left in twins.iter().skip(1) {
         remove_unused(site, &target(name, &left.id)).await?;
     }
@@ -55,25 +55,25 @@ pub(super) async fn remove_leftovers(
 }
 
 /// Deletes a pool that bears the label beside another one, as long as it is not in use.
-pub(super) async fn remove_unused(site: &Site<'_>, left: &Target) -> Result<(), Trouble> {
-    let guard = Guard::unused(site.fleet, &left.name);
+pub(super) async fn remove_unused(site: &StepContext<'_>, left: &PoolRef) -> Result<(), WriteError> {
+    let guard = Precondition::unused(site.fleet, &left.name);
     match site.writer.remove_pool(left, &guard).await? {
         Deletion::Deleted | Deletion::WasGone => Ok(()),
         Deletion::NotEmpty => {
-            Err(Trouble::Changed(format!("two pools bear this label, and {} has runners", left.id)))
+            Err(WriteError::Changed(format!("two pools bear this label, and {} has runners", left.id)))
         }
     }
 }
 
 /// The step that removes what an interrupted create or replace has left. It goes only while it is
 /// unused, and not the pool in force itself.
-pub(super) async fn remove(site: &Site<'_>, left: &Target) -> Result<End, Trouble> {
+pub(super) async fn remove(site: &StepContext<'_>, left: &PoolRef) -> Result<StepEnd, WriteError> {
     let deadline = Instant::now() + TWIN_PATIENCE;
     loop {
         match find(site, left).await? {
-            None => return Ok(End::new(OutcomeKind::AlreadyDone, "it was gone already")),
+            None => return Ok(StepEnd::new(OutcomeKind::AlreadyDone, "it was gone already")),
             Some(pool) if !is_switched_off(&pool) => {
-                return Err(Trouble::Changed("it is in use by now".into()));
+                return Err(WriteError::Changed("it is in use by now".into()));
             }
             Some(_) => {}
         }
@@ -81,20 +81,20 @@ pub(super) async fn remove(site: &Site<'_>, left: &Target) -> Result<End, Troubl
             break;
         }
         if site.is_stopped() {
-            return Ok(End::new(OutcomeKind::Interrupted, "the next run removes it"));
+            return Ok(StepEnd::new(OutcomeKind::Interrupted, "the next run removes it"));
         }
         site.pause(TWIN_WAIT).await;
     }
-    let guard = Guard::unused(site.fleet, &left.name);
-    site.writer.remove_pool(left, &guard).await.map(End::from)
+    let guard = Precondition::unused(site.fleet, &left.name);
+    site.writer.remove_pool(left, &guard).await.map(StepEnd::from)
 }
 
 /// The pool, if it bears a label of the name and another one is in force or none is to be.
-async fn find(site: &Site<'_>, left: &Target) -> Result<Option<Pool>, Trouble> {
+async fn find(site: &StepContext<'_>, left: &PoolRef) -> Result<Option<Pool>, WriteError> {
     let in_force = bearing(site, &site.mark(&left.name)).await?;
     match in_force.into_iter().enumerate().find(|(_, it)| it.id == left.id) {
         Some((0, pool)) if is_switched_off(&pool) => {
-            Err(Trouble::Changed("it is the pool in force by now".into()))
+            Err(WriteError::Changed("it is the pool in force by now".into()))
         }
         Some((_, pool)) => Ok(Some(pool)),
         None => {
@@ -105,6 +105,6 @@ async fn find(site: &Site<'_>, left: &Target) -> Result<Option<Pool>, Trouble> {
 }
 
 /// The pools that bear a mark, by rank.
-pub(super) async fn bearing(site: &Site<'_>, mark: &Mark) -> Result<Vec<Pool>, Trouble> {
-    site.writer.roster.bearing(mark).await.map_err(Trouble::Garm)
+pub(super) async fn bearing(site: &StepContext<'_>, mark: &Mark) -> Result<Vec<Pool>, WriteError> {
+    site.writer.roster.bearing(mark).await.map_err(WriteError::Garm)
 }

@@ -8,7 +8,7 @@ use crate::domain::text;
 
 /// Whose the pool must be.
 #[derive(Debug, Clone)]
-pub(super) enum Owner {
+pub(super) enum OwnerRule {
     /// It bears one of these reserved labels and no other.
     OneOf(Vec<Mark>),
     /// It is to bear this label: it bears none, or one of the same fleet that is in force.
@@ -17,7 +17,7 @@ pub(super) enum Owner {
 
 /// In what state it must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum StateRule {
     /// Any.
     Any,
     /// Disabled and at level 0, as a create leaves it before its last write. The caller sees to it
@@ -29,16 +29,16 @@ pub(super) enum Form {
 
 /// The condition of a write.
 #[derive(Debug, Clone)]
-pub(super) struct Guard {
+pub(super) struct Precondition {
     /// Whose.
-    pub(super) owner: Owner,
+    pub(super) owner: OwnerRule,
     /// In what state.
-    pub(super) form: Form,
+    pub(super) form: StateRule,
 }
 
-impl Guard {
+impl Precondition {
     fn of(marks: impl Into<Vec<Mark>>) -> Self {
-        Self { owner: Owner::OneOf(marks.into()), form: Form::Any }
+        Self { owner: OwnerRule::OneOf(marks.into()), form: StateRule::Any }
     }
 
     /// In force under this name.
@@ -49,12 +49,12 @@ impl Guard {
     /// As a create or a replace left it under this name, before its last write.
     pub(super) fn unused(fleet: &FleetName, pool: &PoolName) -> Self {
         let marks = [Mark::owned(fleet, pool), Mark::replacement(fleet, pool)];
-        Self { form: Form::Unused, ..Self::of(marks) }
+        Self { form: StateRule::Unused, ..Self::of(marks) }
     }
 
     /// In force under this name and at work.
     pub(super) fn steered(fleet: &FleetName, pool: &PoolName) -> Self {
-        Self { form: Form::Enabled, ..Self::owned(fleet, pool) }
+        Self { form: StateRule::Enabled, ..Self::owned(fleet, pool) }
     }
 
     /// Retired under this name.
@@ -64,7 +64,7 @@ impl Guard {
 
     /// To be adopted under this name.
     pub(super) fn adoptable(fleet: &FleetName, pool: &PoolName) -> Self {
-        Self { owner: Owner::Adoptable(Mark::owned(fleet, pool)), form: Form::Any }
+        Self { owner: OwnerRule::Adoptable(Mark::owned(fleet, pool)), form: StateRule::Any }
     }
 
     /// To be put in force under this name, or already put there by another run.
@@ -81,10 +81,10 @@ impl Guard {
     /// into force again is not to be deleted.
     pub(super) fn narrowed(&self, pool: &Pool) -> Self {
         match (&self.owner, pool.spec.labels.marks().as_slice()) {
-            (Owner::OneOf(marks), [mark]) if marks.contains(mark) => {
-                Self { owner: Owner::OneOf(vec![mark.clone()]), form: self.form }
+            (OwnerRule::OneOf(marks), [mark]) if marks.contains(mark) => {
+                Self { owner: OwnerRule::OneOf(vec![mark.clone()]), form: self.form }
             }
-            (Owner::OneOf(_) | Owner::Adoptable(_), _) => self.clone(),
+            (OwnerRule::OneOf(_) | OwnerRule::Adoptable(_), _) => self.clone(),
         }
     }
 
@@ -92,10 +92,10 @@ impl Guard {
     pub(super) fn check(&self, pool: &Pool) -> Result<(), String> {
         let marks = pool.spec.labels.marks();
         let is_owner = match &self.owner {
-            Owner::OneOf(allowed) => {
+            OwnerRule::OneOf(allowed) => {
                 matches!(marks.as_slice(), [mark] if allowed.contains(mark))
             }
-            Owner::Adoptable(mark) => match marks.as_slice() {
+            OwnerRule::Adoptable(mark) => match marks.as_slice() {
                 [] => true,
                 [Mark::Owned { fleet, .. }] => fleet == mark.fleet(),
                 [_, ..] => false,
@@ -114,13 +114,13 @@ impl Guard {
             });
         }
         match self.form {
-            Form::Unused if !is_switched_off(pool) => {
+            StateRule::Unused if !is_switched_off(pool) => {
                 Err("the pool is in use by now: it is enabled or keeps runners".to_owned())
             }
-            Form::Enabled if !pool.spec.enabled => {
+            StateRule::Enabled if !pool.spec.enabled => {
                 Err("the pool is switched off by now".to_owned())
             }
-            Form::Any | Form::Unused | Form::Enabled => Ok(()),
+            StateRule::Any | StateRule::Unused | StateRule::Enabled => Ok(()),
         }
     }
 }

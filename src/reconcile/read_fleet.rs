@@ -17,7 +17,7 @@ const AT_ONCE: usize = 8;
 /// What of GARM is wanted besides pools, instances and jobs. Each kind, the templates, the proxies
 /// and the credentials cost one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ask {
+pub struct FleetRequest {
     /// The kinds of entities.
     pub kinds: Vec<EntityKind>,
     /// The install templates.
@@ -27,7 +27,7 @@ pub struct Ask {
     /// GARM's credentials for GitHub.
     pub credentials: Credentials,
     /// Whose `extra_specs`, which GARM's lists leave out.
-    pub specs: Specs,
+    pub specs: SpecsRequest,
 }
 
 /// Whether the install templates are read.
@@ -61,7 +61,7 @@ pub enum Credentials {
 /// The pools whose `extra_specs` are read. An entity read by its id tells them for all its pools
 /// at once (measured), so that each entity with such a pool costs one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Specs {
+pub enum SpecsRequest {
     /// None.
     Unwanted,
     /// Those that bear nobody's mark.
@@ -71,13 +71,13 @@ pub enum Specs {
         /// Whose manifests.
         fleet: FleetName,
         /// What they declare.
-        pools: Vec<Claim>,
+        pools: Vec<DeclaredIdentity>,
     },
 }
 
 /// What a declared pool says about which pool it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
+pub struct DeclaredIdentity {
     /// Its name in the fleet.
     pub name: PoolName,
     /// GARM's id, or the former name, of a pool to take over.
@@ -90,7 +90,7 @@ pub struct Claim {
     pub os_type: String,
 }
 
-impl Claim {
+impl DeclaredIdentity {
     /// Whether this pool would come to another system, provider or entity.
     fn moves(&self, pool: &Pool) -> bool {
         let is_elsewhere = |it: &EntityRef| {
@@ -104,7 +104,7 @@ impl Claim {
     }
 }
 
-impl Specs {
+impl SpecsRequest {
     /// The pools, of those that were listed, that a declared one may be.
     fn wanted(&self, listed: &[Pool]) -> HashSet<PoolId> {
         let lacking = listed.iter().filter(|it| it.reading == Reading::Listed);
@@ -137,9 +137,9 @@ impl Specs {
     /// Whether a declared pool moves away from what its install template was made for.
     fn moves(&self, listed: &[Pool]) -> bool {
         let Self::Declared { fleet, pools } = self else { return false };
-        let by_name: HashMap<&str, &Claim> =
+        let by_name: HashMap<&str, &DeclaredIdentity> =
             pools.iter().map(|it| (it.name.as_str(), it)).collect();
-        let by_id: HashMap<String, &Claim> = pools
+        let by_id: HashMap<String, &DeclaredIdentity> = pools
             .iter()
             .filter_map(|it| Some((it.adopt.as_ref()?.to_ascii_lowercase(), it)))
             .collect();
@@ -148,7 +148,7 @@ impl Specs {
             let ours = marks.iter().filter(|it| it.fleet() == fleet.as_str());
             let named =
                 ours.filter_map(|it| by_name.get(it.pool()).or_else(|| by_id.get(it.pool())));
-            let named: Vec<&Claim> = named.copied().collect();
+            let named: Vec<&DeclaredIdentity> = named.copied().collect();
             let adopted = by_id.get(&pool.id.as_str().to_ascii_lowercase()).copied();
             named.into_iter().chain(adopted).any(|it| it.moves(pool))
         };
@@ -172,7 +172,7 @@ impl Specs {
 /// the templates if wanted, the providers if manifests name one that has no pool, then the pools' entities, instances and
 /// jobs, in this order: an instance's pool is there already, and a job that came
 /// last is merely unknown. The time is GARM's own (its `Date`), else this machine's.
-pub async fn read_fleet(client: &Client, ask: &Ask, clock: &Clock) -> Result<Fleet, Error> {
+pub async fn read_fleet(client: &Client, ask: &FleetRequest, clock: &Clock) -> Result<Fleet, Error> {
     let (controller, date) = client.controller().await?;
     let observed_at = date.unwrap_or_else(|| clock.now());
     let proxies = match ask.proxies {

@@ -59,16 +59,16 @@ const LATELY: u32 = 10;
 
 /// The list of all pools, read again on demand. Those who ask while it is being read wait and
 /// share the next one: a thousand creates cost far fewer than a thousand lists.
-pub(super) struct Roster {
+pub(super) struct PoolList {
     client: Arc<Client>,
     /// Counts the reads that have begun.
     begun: AtomicU64,
-    last: Mutex<Option<Listed>>,
+    last: Mutex<Option<PoolListing>>,
 }
 
 /// One reading of the list.
 #[derive(Clone)]
-struct Listed {
+struct PoolListing {
     ticket: u64,
     at: Instant,
     took: Duration,
@@ -76,13 +76,13 @@ struct Listed {
     bearing: Arc<HashMap<String, Vec<Pool>>>,
 }
 
-impl Roster {
+impl PoolList {
     pub(super) fn new(client: Arc<Client>) -> Self {
         Self { client, begun: AtomicU64::new(0), last: Mutex::new(None) }
     }
 
     /// The list by a read that begins after this call.
-    async fn now(&self) -> Result<Listed, Error> {
+    async fn now(&self) -> Result<PoolListing, Error> {
         let asked_at = self.begun.load(Ordering::SeqCst);
         let mut last = self.last.lock().await;
         if let Some(listed) = &*last
@@ -99,7 +99,7 @@ impl Roster {
             }
         }
         let (at, bearing) = (Instant::now(), Arc::new(bearing));
-        let listed = Listed { ticket, at, took: at.duration_since(began), bearing };
+        let listed = PoolListing { ticket, at, took: at.duration_since(began), bearing };
         *last = Some(listed.clone());
         Ok(listed)
     }
@@ -121,7 +121,7 @@ impl Roster {
         }
     }
 
-    async fn ranked(&self, listed: Listed, mark: &Mark) -> Result<Vec<Pool>, Error> {
+    async fn ranked(&self, listed: PoolListing, mark: &Mark) -> Result<Vec<Pool>, Error> {
         let found = listed.bearing.get(&mark.to_string()).map_or(&[][..], Vec::as_slice);
         let is_alone = found.len() == 1;
         let mut ranked = Vec::new();

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::context::Site;
+use super::context::StepContext;
 use super::idle::{IdleWatch, is_free};
-use super::preconditions::Guard;
+use super::preconditions::Precondition;
 use super::reread;
-use super::write_error::Trouble;
-use super::writer::{Deletion, LevelOrder, Removal, Target, With};
+use super::write_error::WriteError;
+use super::writer::{Deletion, LevelOrder, Removal, PoolRef, ResendLabels};
 use crate::domain::backoff::Backoff;
 use crate::domain::name::RunnerName;
 use crate::domain::pool::{Pool, PoolChange};
@@ -79,10 +79,10 @@ struct Drain {
 
 /// Retires the pool. Any prefix of it can be continued by the next run.
 pub(super) async fn retire(
-    site: &Site<'_>,
-    pool: &Target,
-    guard: &Guard,
-) -> Result<Retired, Trouble> {
+    site: &StepContext<'_>,
+    pool: &PoolRef,
+    guard: &Precondition,
+) -> Result<Retired, WriteError> {
     let mut drain = Drain {
         began: Instant::now(),
         off_at: Instant::now(),
@@ -97,7 +97,7 @@ pub(super) async fn retire(
     let guard = guard.narrowed(&live);
     site.say(&pool.name, "switch it off");
     match site.writer.change(pool, &guard, |_| off()).await {
-        Err(Trouble::Gone) => return Ok(Retired::WasGone),
+        Err(WriteError::Gone) => return Ok(Retired::WasGone),
         other => drop(other?),
     }
     let backoff = Backoff::new(DRAIN_WAIT.0, DRAIN_WAIT.1);
@@ -106,7 +106,7 @@ pub(super) async fn retire(
     loop {
         match look(site, pool, &guard, &mut drain).await {
             // Another run has deleted it in this moment.
-            Err(Trouble::Gone) => return Ok(Retired::Deleted { removed: drain.removed }),
+            Err(WriteError::Gone) => return Ok(Retired::Deleted { removed: drain.removed }),
             looked => {
                 if let Some(end) = looked? {
                     return Ok(end);
@@ -124,21 +124,21 @@ fn off() -> PoolChange {
     PoolChange { enabled: Some(false), min_idle_runners: Some(0), ..PoolChange::default() }
 }
 
-async fn read_pool(site: &Site<'_>, pool: &Target) -> Result<Option<(Pool, Vec<Runner>)>, Trouble> {
-    reread::pool(site.writer.client(), &pool.id).await.map_err(Trouble::Garm)
+async fn read_pool(site: &StepContext<'_>, pool: &PoolRef) -> Result<Option<(Pool, Vec<Runner>)>, WriteError> {
+    reread::pool(site.writer.client(), &pool.id).await.map_err(WriteError::Garm)
 }
 
 /// One look at the pool, and what can be done by it. Brings the end when there is one.
 async fn look(
-    site: &Site<'_>,
-    pool: &Target,
-    guard: &Guard,
+    site: &StepContext<'_>,
+    pool: &PoolRef,
+    guard: &Precondition,
     drain: &mut Drain,
-) -> Result<Option<Retired>, Trouble> {
+) -> Result<Option<Retired>, WriteError> {
     let Some((live, runners)) = read_pool(site, pool).await? else {
         return Ok(Some(Retired::Deleted { removed: drain.removed }));
     };
-    guard.check(&live).map_err(Trouble::Changed)?;
+    guard.check(&live).map_err(WriteError::Changed)?;
     if site.is_stopped() {
         return Ok(Some(Retired::Stopped));
     }
@@ -150,7 +150,7 @@ async fn look(
     let is_built = runners.iter().any(|it| it.status == Status::PendingCreate);
     if is_built && drain.off_at.elapsed() >= STALE_AFTER {
         let decision = "GARM builds runners for a pool that is switched off".to_owned();
-        let order = LevelOrder { level: 0, with: With::Labels, decision };
+        let order = LevelOrder { level: 0, with: ResendLabels::Labels, decision };
         site.writer.set_level(pool, guard, &order).await?;
         drain.off_at = Instant::now();
     }
@@ -178,11 +178,11 @@ async fn look(
 }
 
 async fn remove(
-    site: &Site<'_>,
-    pool: &Target,
-    guard: &Guard,
+    site: &StepContext<'_>,
+    pool: &PoolRef,
+    guard: &Precondition,
     (name, drain): (&RunnerName, &mut Drain),
-) -> Result<(), Trouble> {
+) -> Result<(), WriteError> {
     let what = match site.writer.remove_runner(pool, guard, name).await {
         Ok(Removal::Removed) => {
             drain.removed += 1;
@@ -196,15 +196,15 @@ async fn remove(
             "busy, left alone"
         }
         // GARM or GitHub may be well again by the next look.
-        Err(Trouble::Garm(error) | Trouble::Unknown(error)) if !error.is_certain() => {
+        Err(WriteError::Garm(error) | WriteError::Unknown(error)) if !error.is_certain() => {
             let failures = drain.failures.entry(name.clone()).or_default();
             *failures += 1;
             if *failures >= REMOVAL_TRIES {
-                return Err(Trouble::Garm(error));
+                return Err(WriteError::Garm(error));
             }
             "not removed yet"
         }
-        Err(Trouble::Gone) => return Ok(()),
+        Err(WriteError::Gone) => return Ok(()),
         Err(trouble) => return Err(trouble),
     };
     let (pool, runner) = (pool.name.clone(), name.clone());
@@ -214,7 +214,7 @@ async fn remove(
 
 impl Drain {
     /// Whether there is nothing left to wait for, or no time.
-    fn end(&self, site: &Site<'_>, runners: &[Runner]) -> Option<Retired> {
+    fn end(&self, site: &StepContext<'_>, runners: &[Runner]) -> Option<Retired> {
         if runners.is_empty() {
             return None;
         }
@@ -238,7 +238,7 @@ impl Drain {
     }
 }
 
-fn tell(site: &Site<'_>, pool: &Target, runners: &[Runner], waited: Duration) {
+fn tell(site: &StepContext<'_>, pool: &PoolRef, runners: &[Runner], waited: Duration) {
     let busy = runners.iter().filter(|it| it.is_busy()).count();
     let leaving = runners.len() - busy;
     if !runners.is_empty() {
@@ -250,8 +250,8 @@ fn tell(site: &Site<'_>, pool: &Target, runners: &[Runner], waited: Duration) {
 /// Tells what providers say of runners that they do not delete: at once, and once as long as they
 /// say the same. GARM has no words during an attempt.
 pub(super) fn tell_faults(
-    site: &Site<'_>,
-    pool: &Target,
+    site: &StepContext<'_>,
+    pool: &PoolRef,
     runners: &[Runner],
     told: &mut BTreeMap<RunnerName, String>,
 ) {

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::context::{Site, target};
+use super::context::{StepContext, target};
 use super::idle::{IdleWatch, is_broken, is_free};
-use super::preconditions::Guard;
+use super::preconditions::Precondition;
 use super::reread;
 use super::retire::tell_faults;
-use super::step::End;
-use super::write_error::Trouble;
-use super::writer::{Removal, Target};
+use super::step::StepEnd;
+use super::write_error::WriteError;
+use super::writer::{Removal, PoolRef};
 use crate::domain::backoff::Backoff;
 use crate::domain::name::{PoolName, RunnerName};
 use crate::domain::pool::Pool;
@@ -46,8 +46,8 @@ const BATCH_EXTRA: Duration = Duration::from_secs(60);
 
 /// What is known of a rotation.
 struct Rotation {
-    pool: Target,
-    guard: Guard,
+    pool: PoolRef,
+    guard: Precondition,
     idle: IdleWatch,
     /// How often each runner was asked to go.
     asked: BTreeMap<RunnerName, u32>,
@@ -71,19 +71,19 @@ struct Rotation {
 }
 
 /// Replaces the outdated idle runners of one pool. Brings nothing when there is none.
-pub(super) async fn rotate(site: &Site<'_>, name: &PoolName) -> Option<End> {
+pub(super) async fn rotate(site: &StepContext<'_>, name: &PoolName) -> Option<StepEnd> {
     match rotate_pool(site, name).await {
         Ok(end) => end,
         Err(trouble) => Some(trouble.into()),
     }
 }
 
-async fn rotate_pool(site: &Site<'_>, name: &PoolName) -> Result<Option<End>, Trouble> {
-    let bearing = site.writer.roster.bearing(&site.mark(name)).await.map_err(Trouble::Garm)?;
+async fn rotate_pool(site: &StepContext<'_>, name: &PoolName) -> Result<Option<StepEnd>, WriteError> {
+    let bearing = site.writer.roster.bearing(&site.mark(name)).await.map_err(WriteError::Garm)?;
     let Some(pool) = bearing.first() else { return Ok(None) };
     let mut rotation = Rotation {
         pool: target(name, &pool.id),
-        guard: Guard::owned(site.fleet, name),
+        guard: Precondition::owned(site.fleet, name),
         idle: IdleWatch::default(),
         asked: BTreeMap::new(),
         removed: BTreeSet::new(),
@@ -127,10 +127,10 @@ async fn rotate_pool(site: &Site<'_>, name: &PoolName) -> Result<Option<End>, Tr
 }
 
 impl Rotation {
-    async fn read(&self, site: &Site<'_>) -> Result<(Pool, Vec<Runner>), Trouble> {
+    async fn read(&self, site: &StepContext<'_>) -> Result<(Pool, Vec<Runner>), WriteError> {
         let found = reread::pool(site.writer.client(), &self.pool.id).await;
-        let (live, runners) = found.map_err(Trouble::Garm)?.ok_or(Trouble::Gone)?;
-        self.guard.check(&live).map_err(Trouble::Changed)?;
+        let (live, runners) = found.map_err(WriteError::Garm)?.ok_or(WriteError::Gone)?;
+        self.guard.check(&live).map_err(WriteError::Changed)?;
         Ok((live, runners))
     }
 
@@ -147,10 +147,10 @@ impl Rotation {
     /// Removes a tenth of the pool, or none while none has been idle long enough. Says how many.
     async fn remove_batch(
         &mut self,
-        site: &Site<'_>,
+        site: &StepContext<'_>,
         runners: &[Runner],
         left: &BTreeSet<RunnerName>,
-    ) -> Result<usize, Trouble> {
+    ) -> Result<usize, WriteError> {
         let most = (runners.len() / BATCH_PART).max(1);
         let due = self.idle.due(runners.iter().filter(|it| left.contains(&it.name)));
         self.before_batch = names(runners);
@@ -182,7 +182,7 @@ impl Rotation {
 
     /// Waits until GARM has built what it owes and that is idle. Says how many outdated runners
     /// are left.
-    async fn wait(&mut self, site: &Site<'_>) -> Result<usize, Trouble> {
+    async fn wait(&mut self, site: &StepContext<'_>) -> Result<usize, WriteError> {
         let began = Instant::now();
         let backoff = Backoff::new(LOOK_WAIT.0, LOOK_WAIT.1);
         let mut attempt = 0;
@@ -255,12 +255,12 @@ impl Rotation {
         is_gone && (self.arrived.len() >= self.batch || !is_owed && !is_booting)
     }
 
-    fn over(&self, live: &Pool, runners: &[Runner]) -> End {
+    fn over(&self, live: &Pool, runners: &[Runner]) -> StepEnd {
         let left = runners.iter().filter(|it| it.is_outdated(live.generation)).count();
         self.end(OutcomeKind::Done, left)
     }
 
-    fn end(&self, kind: OutcomeKind, left: usize) -> End {
+    fn end(&self, kind: OutcomeKind, left: usize) -> StepEnd {
         let mut said = format!("{} removed", words::count(self.removed.len(), "outdated runner"));
         let failures = self.failed.len() + self.late;
         if failures > 0 {
@@ -276,7 +276,7 @@ impl Rotation {
                 | OutcomeKind::Interrupted => format!("; {left} left"),
             });
         }
-        End::new(kind, said)
+        StepEnd::new(kind, said)
     }
 }
 

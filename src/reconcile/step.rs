@@ -1,12 +1,12 @@
 //! One step: its work, and how it ended.
 
-use super::context::{Site, target};
-use super::create::{self, Comes, Made};
+use super::context::{StepContext, target};
+use super::create::{self, Successor, CreateEnd};
 use super::duplicate_pools;
-use super::preconditions::Guard;
+use super::preconditions::Precondition;
 use super::retire::{self, Retired};
-use super::write_error::Trouble;
-use super::writer::{CredentialOrder, Deed, Deletion, Target};
+use super::write_error::WriteError;
+use super::writer::{CredentialOrder, Deed, Deletion, PoolRef};
 use crate::domain::credential::DesiredCredential;
 use crate::domain::label::Labels;
 use crate::domain::name::{PoolId, PoolName};
@@ -18,13 +18,13 @@ use crate::render::words;
 
 /// How a step ended, without its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct End {
+pub(super) struct StepEnd {
     pub(super) kind: OutcomeKind,
     pub(super) detail: String,
     pub(super) help: Option<String>,
 }
 
-impl End {
+impl StepEnd {
     pub(super) fn new(kind: OutcomeKind, detail: impl Into<String>) -> Self {
         Self { kind, detail: detail.into(), help: None }
     }
@@ -39,21 +39,21 @@ impl End {
     }
 }
 
-impl From<Trouble> for End {
-    fn from(trouble: Trouble) -> Self {
+impl From<WriteError> for StepEnd {
+    fn from(trouble: WriteError) -> Self {
         Self { help: trouble.help(), ..Self::new(trouble.kind(), trouble.to_string()) }
     }
 }
 
 /// Carries one step out, to its end.
-pub(super) async fn carry_out(site: &Site<'_>, step: &Step) -> End {
-    work(site, step).await.unwrap_or_else(End::from)
+pub(super) async fn carry_out(site: &StepContext<'_>, step: &Step) -> StepEnd {
+    work(site, step).await.unwrap_or_else(StepEnd::from)
 }
 
-async fn work(site: &Site<'_>, step: &Step) -> Result<End, Trouble> {
+async fn work(site: &StepContext<'_>, step: &Step) -> Result<StepEnd, WriteError> {
     let Some(name) = step.about.pool() else { return without_pool(site, &step.work).await };
     match &step.work {
-        Work::Nothing | Work::Controller { .. } | Work::Credential { .. } => Ok(End::blocked(step)),
+        Work::Nothing | Work::Controller { .. } | Work::Credential { .. } => Ok(StepEnd::blocked(step)),
         Work::Create(creation) => {
             site.say(name, "create");
             Ok(made(&create::create(site, name, creation).await?))
@@ -70,7 +70,7 @@ async fn work(site: &Site<'_>, step: &Step) -> Result<End, Trouble> {
         Work::Replace { old, retired_labels, new, successor } => {
             let old = target(name, old);
             let comes = match successor {
-                Some(promotion) => Comes::Waiting(promotion.clone()),
+                Some(promotion) => Successor::Waiting(promotion.clone()),
                 None => {
                     site.say(name, "create the new pool");
                     create::replacement(site, &old, new).await?
@@ -82,8 +82,8 @@ async fn work(site: &Site<'_>, step: &Step) -> Result<End, Trouble> {
             // What was retired when the plan was made must still be; what was in force may have
             // been retired by another run meanwhile.
             let guard = match is_retired {
-                true => Guard::retired(site.fleet, name),
-                false => Guard::leaving(site.fleet, name),
+                true => Precondition::retired(site.fleet, name),
+                false => Precondition::leaving(site.fleet, name),
             };
             Ok(retired(retire::retire(site, &target(name, id), &guard).await?))
         }
@@ -94,10 +94,10 @@ async fn work(site: &Site<'_>, step: &Step) -> Result<End, Trouble> {
     }
 }
 
-async fn without_pool(site: &Site<'_>, work: &Work) -> Result<End, Trouble> {
+async fn without_pool(site: &StepContext<'_>, work: &Work) -> Result<StepEnd, WriteError> {
     match work {
         Work::Controller { backoff_s } => match site.writer.set_backoff(*backoff_s).await? {
-            Deed::Done => Ok(End::done()),
+            Deed::Done => Ok(StepEnd::done()),
             Deed::Already => Ok(already()),
         },
         Work::Credential { id, wanted } => credential(site, *id, wanted).await,
@@ -108,20 +108,20 @@ async fn without_pool(site: &Site<'_>, work: &Work) -> Result<End, Trouble> {
         | Work::Replace { .. }
         | Work::Retire { .. }
         | Work::RemoveLeftover { .. } => {
-            Ok(End::new(OutcomeKind::Blocked, "the step names no pool"))
+            Ok(StepEnd::new(OutcomeKind::Blocked, "the step names no pool"))
         }
     }
 }
 
 /// A credential that GARM is given, with the key that the plan was made with.
 async fn credential(
-    site: &Site<'_>,
+    site: &StepContext<'_>,
     id: Option<u64>,
     wanted: &DesiredCredential,
-) -> Result<End, Trouble> {
+) -> Result<StepEnd, WriteError> {
     let key = site.options.keys.get(&wanted.name).filter(|it| it.fingerprint == wanted.key);
     let Some(key) = key else {
-        return Ok(End::new(OutcomeKind::Blocked, "the key that was planned is not at hand"));
+        return Ok(StepEnd::new(OutcomeKind::Blocked, "the key that was planned is not at hand"));
     };
     let order = CredentialOrder { fleet: site.fleet, wanted, key: &key.pem };
     let deed = match id {
@@ -129,39 +129,39 @@ async fn credential(
         Some(id) => site.writer.update_credential(id, order).await?,
     };
     Ok(match (deed, id) {
-        (Deed::Done, _) => End::done(),
+        (Deed::Done, _) => StepEnd::done(),
         (Deed::Already, Some(_)) => already(),
-        (Deed::Already, None) => made(&Made::ByAnother),
+        (Deed::Already, None) => made(&CreateEnd::ByAnother),
     })
 }
 
-fn already() -> End {
-    End::new(OutcomeKind::AlreadyDone, "it was so already")
+fn already() -> StepEnd {
+    StepEnd::new(OutcomeKind::AlreadyDone, "it was so already")
 }
 
-fn made(made: &Made) -> End {
+fn made(made: &CreateEnd) -> StepEnd {
     match made {
-        Made::Created => End::done(),
-        Made::ByAnother => End::new(OutcomeKind::AlreadyDone, "created by another run"),
+        CreateEnd::Created => StepEnd::done(),
+        CreateEnd::ByAnother => StepEnd::new(OutcomeKind::AlreadyDone, "created by another run"),
     }
 }
 
-fn retired(retired: Retired) -> End {
+fn retired(retired: Retired) -> StepEnd {
     match retired {
-        Retired::Deleted { removed: 0 } => End::done(),
+        Retired::Deleted { removed: 0 } => StepEnd::done(),
         Retired::Deleted { removed } => {
-            End::new(OutcomeKind::Done, format!("{} removed", words::count(removed, "runner")))
+            StepEnd::new(OutcomeKind::Done, format!("{} removed", words::count(removed, "runner")))
         }
-        Retired::WasGone => End::new(OutcomeKind::AlreadyDone, "it was gone already"),
+        Retired::WasGone => StepEnd::new(OutcomeKind::AlreadyDone, "it was gone already"),
         Retired::TimedOut { left, after, fault } => {
             let fault = fault
                 .map(|(runner, fault)| format!("; {}", undeletable(&runner, &fault)))
                 .unwrap_or_default();
             let (left, after) = (words::count(left, "runner"), words::span(after));
             let goes_on = "the pool stays disabled, and the next run goes on";
-            End::new(OutcomeKind::TimedOut, format!("{left} left after {after}; {goes_on}{fault}"))
+            StepEnd::new(OutcomeKind::TimedOut, format!("{left} left after {after}; {goes_on}{fault}"))
         }
-        Retired::OwnRunner(runner) => End::new(
+        Retired::OwnRunner(runner) => StepEnd::new(
             OutcomeKind::Blocked,
             format!(
                 "this run is itself a job on `{}`, a runner of the pool, and does not wait for \
@@ -170,7 +170,7 @@ fn retired(retired: Retired) -> End {
             ),
         ),
         Retired::Stopped => {
-            End::new(OutcomeKind::Interrupted, "the pool stays disabled, and the next run goes on")
+            StepEnd::new(OutcomeKind::Interrupted, "the pool stays disabled, and the next run goes on")
         }
     }
 }
@@ -209,30 +209,30 @@ pub(super) fn fitted(change: &PoolChange, rule: LevelRule, live: &Pool) -> PoolC
 
 /// Update and adopt.
 async fn change(
-    site: &Site<'_>,
+    site: &StepContext<'_>,
     action: Action,
-    target: &Target,
+    target: &PoolRef,
     (change, rule): (&PoolChange, LevelRule),
-) -> Result<End, Trouble> {
+) -> Result<StepEnd, WriteError> {
     let guard = match action {
         Action::Adopt => {
             unclaimed(site, &target.name, &target.id).await?;
-            Guard::adoptable(site.fleet, &target.name)
+            Precondition::adoptable(site.fleet, &target.name)
         }
         Action::Create | Action::Update | Action::Replace | Action::Delete | Action::Blocked => {
-            Guard::owned(site.fleet, &target.name)
+            Precondition::owned(site.fleet, &target.name)
         }
     };
     match site.writer.change(target, &guard, |live| fitted(change, rule, live)).await? {
-        Deed::Done => Ok(End::done()),
+        Deed::Done => Ok(StepEnd::done()),
         Deed::Already => Ok(already()),
     }
 }
 
 /// Nobody else has come to bear the label that is about to be put on a pool.
-async fn unclaimed(site: &Site<'_>, name: &PoolName, id: &PoolId) -> Result<(), Trouble> {
+async fn unclaimed(site: &StepContext<'_>, name: &PoolName, id: &PoolId) -> Result<(), WriteError> {
     let bearing = site.writer.roster.lately_bearing(&site.mark(name)).await;
-    match bearing.map_err(Trouble::Garm)?.iter().find(|it| it.id != *id) {
+    match bearing.map_err(WriteError::Garm)?.iter().find(|it| it.id != *id) {
         None => Ok(()),
         Some(other) => Err(create::taken(&other.id)),
     }
@@ -240,42 +240,42 @@ async fn unclaimed(site: &Site<'_>, name: &PoolName, id: &PoolId) -> Result<(), 
 
 /// Relabel, put in force, drain: after any of them the next run knows how to go on.
 async fn replace(
-    site: &Site<'_>,
-    old: &Target,
+    site: &StepContext<'_>,
+    old: &PoolRef,
     retired_labels: &Labels,
-    comes: Comes,
-) -> Result<End, Trouble> {
+    comes: Successor,
+) -> Result<StepEnd, WriteError> {
     if site.is_stopped() {
         let said = "the old pool is as it was, and the next run goes on with the new one";
-        return Ok(End::new(OutcomeKind::Interrupted, said));
+        return Ok(StepEnd::new(OutcomeKind::Interrupted, said));
     }
     site.say(&old.name, "retire the old pool's label");
-    let guard = Guard::leaving(site.fleet, &old.name);
+    let guard = Precondition::leaving(site.fleet, &old.name);
     let relabel = PoolChange { labels: Some(retired_labels.clone()), ..PoolChange::default() };
     match site.writer.change(old, &guard, |_| relabel.clone()).await {
         // Gone already: another run has carried the replacement further.
-        Ok(_) | Err(Trouble::Gone) => {}
+        Ok(_) | Err(WriteError::Gone) => {}
         Err(trouble) => return Err(trouble),
     }
     // No stop in between: the name is to stand on a pool.
     site.say(&old.name, "put the new pool in force");
     let made = match comes {
-        Comes::Waiting(promotion) => create::promote(site, &old.name, &promotion).await?,
-        Comes::InForce => Made::ByAnother,
+        Successor::Waiting(promotion) => create::promote(site, &old.name, &promotion).await?,
+        Successor::InForce => CreateEnd::ByAnother,
     };
     if site.is_stopped() {
-        return Ok(End::new(OutcomeKind::Interrupted, "the next run drains the old pool"));
+        return Ok(StepEnd::new(OutcomeKind::Interrupted, "the next run drains the old pool"));
     }
-    let guard = Guard::retired(site.fleet, &old.name);
+    let guard = Precondition::retired(site.fleet, &old.name);
     Ok(match (retire::retire(site, old, &guard).await?, made) {
         // That the old one was gone is as good as having deleted it.
-        (Retired::WasGone, Made::Created) => End::done(),
-        (Retired::WasGone, Made::ByAnother) => self::made(&Made::ByAnother),
+        (Retired::WasGone, CreateEnd::Created) => StepEnd::done(),
+        (Retired::WasGone, CreateEnd::ByAnother) => self::made(&CreateEnd::ByAnother),
         (end, _) => retired(end),
     })
 }
 
-impl From<Deletion> for End {
+impl From<Deletion> for StepEnd {
     fn from(deletion: Deletion) -> Self {
         match deletion {
             Deletion::Deleted => Self::done(),

@@ -7,7 +7,7 @@ use crate::garm::Error;
 
 /// Why a step stops.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum WriteError {
     /// GARM refused or was not reached, and nothing has changed.
     Garm(Error),
     /// No answer to a write, and what it did could not be read back.
@@ -24,7 +24,7 @@ pub(super) enum Trouble {
     Unrecorded(String),
 }
 
-impl Trouble {
+impl WriteError {
     /// How the step ends.
     pub(super) fn kind(&self) -> OutcomeKind {
         match self {
@@ -52,7 +52,7 @@ impl Trouble {
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Garm(error) => write!(f, "{error}"),

@@ -16,10 +16,10 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::audit_trail::{Draft, Recorder, Warrant};
-use super::preconditions::Guard;
-use super::reread::{self, Roster};
-use super::write_error::Trouble;
+use super::audit_trail::{WriteRecord, AuditTrail, AuditContext};
+use super::preconditions::Precondition;
+use super::reread::{self, PoolList};
+use super::write_error::WriteError;
 use crate::audit::{Subject, pool_fields};
 use crate::domain::fleet::Line;
 use crate::domain::name::{PoolId, PoolName, RunnerName};
@@ -29,7 +29,7 @@ use crate::garm::{Client, Error, Kind};
 use crate::plan::Creation;
 
 pub(super) use credential::CredentialOrder;
-pub(super) use level::{LevelOrder, With};
+pub(super) use level::{LevelOrder, ResendLabels};
 
 /// Least time between two writes to one pool. GARM's loops read a cache that is fed by unordered
 /// events: of PUTs 2 ms apart some were acted on in the wrong order, of PUTs 50 ms apart none
@@ -40,14 +40,14 @@ pub(super) const WRITE_GAP: Duration = Duration::from_millis(250);
 pub struct Writer {
     client: Arc<Client>,
     line: Line,
-    record: Recorder,
-    pub(super) roster: Roster,
+    record: AuditTrail,
+    pub(super) roster: PoolList,
     last_write: Mutex<HashMap<PoolId, Instant>>,
 }
 
 /// A pool that is written to: its name in the fleet and GARM's id.
 #[derive(Debug, Clone)]
-pub(super) struct Target {
+pub(super) struct PoolRef {
     pub(super) name: PoolName,
     pub(super) id: PoolId,
 }
@@ -84,7 +84,7 @@ pub(super) enum Deletion {
 }
 
 /// What became of a request.
-enum Answer<T> {
+enum Response<T> {
     Good(T),
     /// Nothing has changed.
     No(Error),
@@ -92,7 +92,7 @@ enum Answer<T> {
     Lost(Error),
 }
 
-impl<T> From<Result<T, Error>> for Answer<T> {
+impl<T> From<Result<T, Error>> for Response<T> {
     fn from(result: Result<T, Error>) -> Self {
         match result {
             Ok(it) => Self::Good(it),
@@ -104,10 +104,10 @@ impl<T> From<Result<T, Error>> for Answer<T> {
 
 impl Writer {
     /// Writes by this client under this warrant.
-    pub fn new(client: Arc<Client>, warrant: Warrant) -> Self {
-        let roster = Roster::new(Arc::clone(&client));
+    pub fn new(client: Arc<Client>, warrant: AuditContext) -> Self {
+        let roster = PoolList::new(Arc::clone(&client));
         let line = warrant.line;
-        let record = Recorder::new(warrant);
+        let record = AuditTrail::new(warrant);
         Self { client, line, record, roster, last_write: Mutex::new(HashMap::new()) }
     }
 
@@ -117,15 +117,15 @@ impl Writer {
     }
 
     /// `PUT /controller`. Says whether it was needed.
-    pub(super) async fn set_backoff(&self, backoff_s: u64) -> Result<Deed, Trouble> {
+    pub(super) async fn set_backoff(&self, backoff_s: u64) -> Result<Deed, WriteError> {
         self.refuse_old(self.line)?;
         let read = || async { self.client.controller().await.map(|it| it.0.backoff.as_secs()) };
-        let live = reread::patiently(read).await.map_err(Trouble::Garm)?;
+        let live = reread::patiently(read).await.map_err(WriteError::Garm)?;
         if live == backoff_s {
             return Ok(Deed::Already);
         }
         let image = |it: u64| Some(json!({ "minimum_job_age_backoff_s": it }));
-        let draft = Draft {
+        let draft = WriteRecord {
             act: "update controller",
             subject: Subject::Controller,
             before: image(live),
@@ -133,31 +133,31 @@ impl Writer {
             decision: None,
         };
         let intent = self.record.intent(&draft).await?;
-        let answer = match Answer::from(self.client.update_controller(backoff_s).await) {
-            Answer::Good(controller) => Ok(controller.backoff.as_secs()),
-            Answer::No(error) => Err(Trouble::Garm(error)),
-            Answer::Lost(error) => match reread::patiently(read).await {
-                Ok(now) if now == live => Err(Trouble::Garm(error)),
+        let answer = match Response::from(self.client.update_controller(backoff_s).await) {
+            Response::Good(controller) => Ok(controller.backoff.as_secs()),
+            Response::No(error) => Err(WriteError::Garm(error)),
+            Response::Lost(error) => match reread::patiently(read).await {
+                Ok(now) if now == live => Err(WriteError::Garm(error)),
                 Ok(now) => Ok(now),
-                Err(_) => Err(Trouble::Unknown(error)),
+                Err(_) => Err(WriteError::Unknown(error)),
             },
         };
         let result = answer.and_then(|now| {
             let is_set = now == backoff_s;
-            if is_set { Ok(Deed::Done) } else { Err(Trouble::Ignored(vec![BACKOFF])) }
+            if is_set { Ok(Deed::Done) } else { Err(WriteError::Ignored(vec![BACKOFF])) }
         });
         self.record.outcome(draft, intent, result).await
     }
 
-    /// `POST …/pools`, once. [`Trouble::Unknown`]: it may be there; whoever asked reads the list.
-    /// [`Trouble::Ignored`]: it is there, disabled, and not as asked.
+    /// `POST …/pools`, once. [`WriteError::Unknown`]: it may be there; whoever asked reads the list.
+    /// [`WriteError::Ignored`]: it is there, disabled, and not as asked.
     pub(super) async fn create(
         &self,
         name: &PoolName,
         creation: &Creation,
-    ) -> Result<Pool, Trouble> {
+    ) -> Result<Pool, WriteError> {
         self.refuse_old(self.line)?;
-        let draft = Draft {
+        let draft = WriteRecord {
             act: "create pool",
             subject: Subject::Pool { name: name.clone(), id: None },
             before: None,
@@ -166,34 +166,34 @@ impl Writer {
         };
         let intent = self.record.intent(&draft).await?;
         let answer = self.client.create_pool(&creation.entity, &creation.spec).await;
-        let result = match Answer::from(answer) {
-            Answer::Good(pool) => {
+        let result = match Response::from(answer) {
+            Response::Good(pool) => {
                 self.note_write(&pool.id);
                 let missing = pool_fields::missing_of_new(&creation.spec, &pool);
-                if missing.is_empty() { Ok(pool) } else { Err(Trouble::Ignored(missing)) }
+                if missing.is_empty() { Ok(pool) } else { Err(WriteError::Ignored(missing)) }
             }
-            Answer::No(error) => Err(Trouble::Garm(error)),
-            Answer::Lost(error) => Err(Trouble::Unknown(error)),
+            Response::No(error) => Err(WriteError::Garm(error)),
+            Response::Lost(error) => Err(WriteError::Unknown(error)),
         };
         let id = result.as_ref().ok().map(|it| it.id.clone());
         let subject = Subject::Pool { name: name.clone(), id };
-        self.record.outcome(Draft { subject, ..draft }, intent, result).await
+        self.record.outcome(WriteRecord { subject, ..draft }, intent, result).await
     }
 
     /// `PUT /pools/ID`: `wish` says from the pool as it is now what to ask. Sent again once when
     /// the answer was lost and the change is not there: the values are absolute.
     pub(super) async fn change(
         &self,
-        target: &Target,
-        guard: &Guard,
+        target: &PoolRef,
+        guard: &Precondition,
         wish: impl Fn(&Pool) -> PoolChange,
-    ) -> Result<Deed, Trouble> {
+    ) -> Result<Deed, WriteError> {
         let pool = self.checked(target, guard).await?.0;
         let change = pool_fields::without_same_specs(wish(&pool), &pool.spec);
         if pool_fields::missing(&change, &pool.spec).is_empty() {
             return Ok(Deed::Already);
         }
-        let draft = Draft {
+        let draft = WriteRecord {
             act: "update pool",
             subject: target.subject(),
             before: Some(pool_fields::before(&change, &pool.spec)),
@@ -206,10 +206,10 @@ impl Writer {
     /// `DELETE /instances/NAME`, of one that is not busy. Never forced.
     pub(super) async fn remove_runner(
         &self,
-        target: &Target,
-        guard: &Guard,
+        target: &PoolRef,
+        guard: &Precondition,
         name: &RunnerName,
-    ) -> Result<Removal, Trouble> {
+    ) -> Result<Removal, WriteError> {
         let (_, runners) = self.checked(target, guard).await?;
         match runners.iter().find(|it| it.name == *name) {
             Some(runner) => self.remove(target, runner, None).await,
@@ -220,10 +220,10 @@ impl Writer {
     /// Removes a runner that was read a moment ago.
     async fn remove(
         &self,
-        target: &Target,
+        target: &PoolRef,
         runner: &Runner,
         decision: Option<String>,
-    ) -> Result<Removal, Trouble> {
+    ) -> Result<Removal, WriteError> {
         if runner.is_busy() || runner.job.is_some() {
             return Ok(Removal::Kept);
         }
@@ -231,7 +231,7 @@ impl Writer {
             return Ok(Removal::Leaving);
         }
         let name = &runner.name;
-        let draft = Draft {
+        let draft = WriteRecord {
             act: "delete runner",
             subject: Subject::Runner {
                 name: name.clone(),
@@ -248,20 +248,20 @@ impl Writer {
             decision,
         };
         let intent = self.record.intent(&draft).await?;
-        let result = match Answer::from(self.client.delete_runner(name).await) {
-            Answer::Good(()) => Ok(()),
-            Answer::No(error) if error.kind == Kind::NotFound => Ok(()),
-            Answer::No(error) => Err(Trouble::Garm(error)),
-            Answer::Lost(error) => match reread::patiently(|| self.client.runner(name)).await {
+        let result = match Response::from(self.client.delete_runner(name).await) {
+            Response::Good(()) => Ok(()),
+            Response::No(error) if error.kind == Kind::NotFound => Ok(()),
+            Response::No(error) => Err(WriteError::Garm(error)),
+            Response::Lost(error) => match reread::patiently(|| self.client.runner(name)).await {
                 Err(found) if found.kind == Kind::NotFound => Ok(()),
-                Err(_) => Err(Trouble::Unknown(error)),
+                Err(_) => Err(WriteError::Unknown(error)),
                 Ok(runner) if runner.status.is_leaving() => Ok(()),
-                Ok(_) => Err(Trouble::Garm(error)),
+                Ok(_) => Err(WriteError::Garm(error)),
             },
         };
         match self.record.outcome(draft, intent, result).await {
             Ok(()) => Ok(Removal::Removed),
-            Err(Trouble::Garm(error)) if error.kind == Kind::Refused => Ok(Removal::Kept),
+            Err(WriteError::Garm(error)) if error.kind == Kind::Refused => Ok(Removal::Kept),
             Err(trouble) => Err(trouble),
         }
     }
@@ -270,17 +270,17 @@ impl Writer {
     /// deletion of a pool that never was (GARM.md §b).
     pub(super) async fn remove_pool(
         &self,
-        target: &Target,
-        guard: &Guard,
-    ) -> Result<Deletion, Trouble> {
+        target: &PoolRef,
+        guard: &Precondition,
+    ) -> Result<Deletion, WriteError> {
         let (pool, runners) = match self.checked(target, guard).await {
-            Err(Trouble::Gone) => return Ok(Deletion::WasGone),
+            Err(WriteError::Gone) => return Ok(Deletion::WasGone),
             other => other?,
         };
         if !runners.is_empty() {
             return Ok(Deletion::NotEmpty);
         }
-        let draft = Draft {
+        let draft = WriteRecord {
             act: "delete pool",
             subject: target.subject(),
             before: Some(pool_fields::all(&pool.spec)),
@@ -288,26 +288,26 @@ impl Writer {
             decision: None,
         };
         let intent = self.record.intent(&draft).await?;
-        let result = match Answer::from(self.client.delete_pool(&target.id).await) {
+        let result = match Response::from(self.client.delete_pool(&target.id).await) {
             // Two deletes at once: the slower one's reads in between fail (measured).
-            Answer::No(error) if error.kind == Kind::NotFound => Ok(()),
-            Answer::No(error) => Err(Trouble::Garm(error)),
-            Answer::Good(()) => match reread::pool(&self.client, &target.id).await {
+            Response::No(error) if error.kind == Kind::NotFound => Ok(()),
+            Response::No(error) => Err(WriteError::Garm(error)),
+            Response::Good(()) => match reread::pool(&self.client, &target.id).await {
                 Ok(None) => Ok(()),
                 Ok(Some(_)) => {
-                    Err(Trouble::Changed("GARM says that it is deleted, and lists it".into()))
+                    Err(WriteError::Changed("GARM says that it is deleted, and lists it".into()))
                 }
-                Err(error) => Err(Trouble::Unknown(error)),
+                Err(error) => Err(WriteError::Unknown(error)),
             },
-            Answer::Lost(error) => match reread::pool(&self.client, &target.id).await {
+            Response::Lost(error) => match reread::pool(&self.client, &target.id).await {
                 Ok(None) => Ok(()),
-                Ok(Some(_)) => Err(Trouble::Garm(error)),
-                Err(_) => Err(Trouble::Unknown(error)),
+                Ok(Some(_)) => Err(WriteError::Garm(error)),
+                Err(_) => Err(WriteError::Unknown(error)),
             },
         };
         match self.record.outcome(draft, intent, result).await {
             Ok(()) => Ok(Deletion::Deleted),
-            Err(Trouble::Garm(error)) if error.kind == Kind::Refused => Ok(Deletion::NotEmpty),
+            Err(WriteError::Garm(error)) if error.kind == Kind::Refused => Ok(Deletion::NotEmpty),
             Err(trouble) => Err(trouble),
         }
     }
@@ -315,9 +315,9 @@ impl Writer {
     /// Reads a pool once more, in its own time, and checks that it may be written to.
     async fn checked(
         &self,
-        target: &Target,
-        guard: &Guard,
-    ) -> Result<(Pool, Vec<Runner>), Trouble> {
+        target: &PoolRef,
+        guard: &Precondition,
+    ) -> Result<(Pool, Vec<Runner>), WriteError> {
         self.keep_pace(&target.id).await;
         let (mut pool, mut runners) = self.read(target).await?;
         if pool.spec.labels.is_empty() {
@@ -327,19 +327,19 @@ impl Writer {
             (pool, runners) = self.read(target).await?;
         }
         self.refuse_old(if pool.generation.is_none() { Line::Old } else { self.line })?;
-        guard.check(&pool).map_err(Trouble::Changed)?;
+        guard.check(&pool).map_err(WriteError::Changed)?;
         Ok((pool, runners))
     }
 
-    async fn read(&self, target: &Target) -> Result<(Pool, Vec<Runner>), Trouble> {
-        let found = reread::pool(&self.client, &target.id).await.map_err(Trouble::Garm)?;
-        found.ok_or(Trouble::Gone)
+    async fn read(&self, target: &PoolRef) -> Result<(Pool, Vec<Runner>), WriteError> {
+        let found = reread::pool(&self.client, &target.id).await.map_err(WriteError::Garm)?;
+        found.ok_or(WriteError::Gone)
     }
 
-    fn refuse_old(&self, line: Line) -> Result<(), Trouble> {
+    fn refuse_old(&self, line: Line) -> Result<(), WriteError> {
         match line {
             Line::Current => Ok(()),
-            Line::Old => Err(Trouble::Garm(Error {
+            Line::Old => Err(WriteError::Garm(Error {
                 kind: Kind::OldLine,
                 tried: format!("write to {}", self.client.address()),
                 got: "this GARM is of the 0.1 line, which is only read".into(),
@@ -367,7 +367,7 @@ impl Writer {
 
 const BACKOFF: &str = "minimum_job_age_backoff";
 
-impl Target {
+impl PoolRef {
     fn subject(&self) -> Subject {
         Subject::Pool { name: self.name.clone(), id: Some(self.id.clone()) }
     }

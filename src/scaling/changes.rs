@@ -2,13 +2,13 @@
 
 use jiff::Timestamp;
 
-use super::entity_index::Site;
+use super::entity_index::EntityIndex;
 use super::queue::stage;
 use crate::domain::job::Job;
 use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::runner::Runner;
 
-impl Site {
+impl EntityIndex {
     /// A runner is, at `now`, as its row says. One of a pool that is not known is ignored.
     pub(super) fn see_runner(&mut self, runner: &Runner, now: Timestamp) {
         let Some(place) = runner.pool.as_ref().and_then(|it| self.place_of.get(it)).copied() else {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::deadline::{Moment, earlier, later};
+use super::deadline::{EvaluationClock, earlier, later};
 use crate::domain::backoff::Backoff;
 use crate::domain::name::RunnerName;
 
@@ -20,7 +20,7 @@ pub const PROBE: (Duration, Duration) = (Duration::from_mins(1), Duration::from_
 
 /// What is remembered of a pool's failures.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Circuit {
+pub(super) struct CircuitBreaker {
     /// When each failed runner was first seen to have failed.
     failed_at: BTreeMap<RunnerName, Timestamp>,
     /// The failures of the last [`WINDOW`] since a runner became idle, oldest first. One runner is
@@ -28,12 +28,12 @@ pub(super) struct Circuit {
     failures: Vec<(Timestamp, RunnerName)>,
     /// How many runners had become idle.
     arrivals: u64,
-    open: Option<Open>,
+    open: Option<OpenCircuit>,
 }
 
 /// An open circuit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Open {
+pub struct OpenCircuit {
     /// Since when.
     pub since: Timestamp,
     /// When the next probe is due.
@@ -44,20 +44,20 @@ pub struct Open {
 
 /// How the circuit stands, and what follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
+pub struct CircuitStatus {
     /// The open circuit; absent while it is closed.
-    pub open: Option<Open>,
+    pub open: Option<OpenCircuit>,
     /// Failures that count towards opening it.
     pub failures: u32,
     /// Whether a probe is to be started now.
-    pub probe: Probe,
+    pub probe: RunnerProbe,
     /// Failed runners that have been kept long enough to be looked at, by name.
     pub remove: Vec<RunnerName>,
 }
 
 /// Whether a pulse of one runner tries the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Probe {
+pub enum RunnerProbe {
     /// Yes.
     Now,
     /// The circuit is closed, the probe is not due, or one is on its way.
@@ -65,7 +65,7 @@ pub enum Probe {
 }
 
 /// What the circuit is judged by.
-pub(super) struct Sight<'a> {
+pub(super) struct CircuitInputs<'a> {
     /// The names of the failed runners.
     pub(super) failed: Vec<&'a RunnerName>,
     /// How many runners have become idle so far.
@@ -76,10 +76,10 @@ pub(super) struct Sight<'a> {
     pub(super) grace: Duration,
 }
 
-impl Circuit {
+impl CircuitBreaker {
     /// The circuit at `moment`, after what it was. A failure is one runner; a runner that becomes
     /// idle forgives all of them and closes the circuit.
-    pub(super) fn next(mut self, sight: &Sight<'_>, moment: &mut Moment) -> (Verdict, Self) {
+    pub(super) fn next(mut self, sight: &CircuitInputs<'_>, moment: &mut EvaluationClock) -> (CircuitStatus, Self) {
         let now = moment.now();
         self.note_failures(&sight.failed, now);
         if sight.arrivals != self.arrivals {
@@ -96,12 +96,12 @@ impl Circuit {
             moment.passed(first.0, WINDOW);
         }
         if self.open.is_none() && self.failures.len() >= FAILURES {
-            self.open = Some(Open { since: now, probe_at: later(now, PROBE.0), probes: 0 });
+            self.open = Some(OpenCircuit { since: now, probe_at: later(now, PROBE.0), probes: 0 });
         }
         let probe = self.probe(sight.booting, moment);
         let remove = self.due(sight.grace, moment);
         let failures = u32::try_from(self.failures.len()).unwrap_or(u32::MAX);
-        (Verdict { open: self.open, failures, probe, remove }, self)
+        (CircuitStatus { open: self.open, failures, probe, remove }, self)
     }
 
     /// Whether it is open, as it was judged last.
@@ -110,7 +110,7 @@ impl Circuit {
     }
 
     /// Whether the next probe is due.
-    pub(super) fn is_probe_due(&self, moment: &mut Moment) -> bool {
+    pub(super) fn is_probe_due(&self, moment: &mut EvaluationClock) -> bool {
         self.open.is_some_and(|it| moment.reached(it.probe_at))
     }
 
@@ -129,24 +129,24 @@ impl Circuit {
     }
 
     /// A probe is due until a row boots; then the next one is twice as far away.
-    fn probe(&mut self, booting: u32, moment: &mut Moment) -> Probe {
-        let Some(open) = &mut self.open else { return Probe::No };
+    fn probe(&mut self, booting: u32, moment: &mut EvaluationClock) -> RunnerProbe {
+        let Some(open) = &mut self.open else { return RunnerProbe::No };
         // A clock that was set back must not put the probe off for longer than the longest wait.
         open.probe_at = open.probe_at.min(later(moment.now(), PROBE.1));
         if !moment.reached(open.probe_at) {
-            return Probe::No;
+            return RunnerProbe::No;
         }
         if booting == 0 {
-            return Probe::Now;
+            return RunnerProbe::Now;
         }
         open.probes += 1;
         let wait = Backoff::new(PROBE.0, PROBE.1).delay(open.probes);
         open.probe_at = later(moment.now(), wait);
         moment.reached(open.probe_at);
-        Probe::No
+        RunnerProbe::No
     }
 
-    fn due(&self, grace: Duration, moment: &mut Moment) -> Vec<RunnerName> {
+    fn due(&self, grace: Duration, moment: &mut EvaluationClock) -> Vec<RunnerName> {
         let due = self.failed_at.iter().filter(|it| moment.passed(*it.1, grace));
         due.map(|it| it.0.clone()).collect()
     }

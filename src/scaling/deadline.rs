@@ -8,12 +8,12 @@ use jiff::Timestamp;
 /// differently. Every rule that compares ages asks here, so that whoever waits knows for how long
 /// nothing can change by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment {
+pub struct EvaluationClock {
     now: Timestamp,
     next: Option<Timestamp>,
 }
 
-impl Moment {
+impl EvaluationClock {
     /// Nothing asked yet.
     pub fn new(now: Timestamp) -> Self {
         Self { now, next: None }
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn the_next_moment_is_the_earliest_that_was_asked_for_and_lies_ahead() {
-        let mut moment = Moment::new(at(100));
+        let mut moment = EvaluationClock::new(at(100));
         assert!(moment.reached(at(100)));
         assert_eq!(moment.next(), None);
         assert!(!moment.passed(at(90), Duration::from_secs(30)));
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn of_a_rising_row_those_long_enough_ago_are_counted_and_the_next_one_is_noted() {
-        let mut moment = Moment::new(at(100));
+        let mut moment = EvaluationClock::new(at(100));
         let row = [at(10), at(69), at(70), at(71), at(99)];
         assert_eq!(moment.count_passed(&row, Duration::from_secs(30)), 3);
         assert_eq!(moment.next(), Some(at(101)));
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn ages_are_never_negative_and_time_never_overflows() {
-        let moment = Moment::new(at(100));
+        let moment = EvaluationClock::new(at(100));
         assert_eq!(moment.age(at(160)), Duration::ZERO);
         assert_eq!(moment.age(at(40)), Duration::from_secs(60));
         assert_eq!(later(Timestamp::MAX, Duration::from_secs(1)), Timestamp::MAX);

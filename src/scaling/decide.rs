@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::circuit_breaker::{Probe, Sight, Verdict};
-use super::deadline::Moment;
-use super::decision::{Decision, Direction, Inputs, Reason, Rules};
-use super::entity_index::Site;
-use super::handout::{HandOut, Waits, given_up};
+use super::circuit_breaker::{RunnerProbe, CircuitInputs, CircuitStatus};
+use super::deadline::EvaluationClock;
+use super::decision::{Decision, Direction, DecisionInputs, Reason, RuleResults};
+use super::entity_index::EntityIndex;
+use super::handout::{HandOutState, WaitingJobs, given_up};
 use super::level::levels;
 use super::one_shot::floor;
-use super::pool_index::Stock;
-use super::pressure::{Load, Pressure};
+use super::pool_index::PoolIndex;
+use super::pressure::{PressureInputs, Pressure};
 use super::queue::PICK_UP;
 use super::route::Routing;
-use super::runner_state::{Source, Unit};
-use super::state::PoolMemory;
+use super::runner_state::{IdleSource, RunnerState};
+use super::state::PoolState;
 use crate::domain::desired::{ScalePolicy, leaves_scaling_to_us};
 use crate::domain::name::RunnerName;
 
@@ -29,10 +29,10 @@ pub const RETIRE_MAX: usize = 5;
 /// One pool of ours in one entity, after its jobs were given out.
 #[derive(Debug, Clone, Copy)]
 pub struct Observation<'a> {
-    site: &'a Site,
+    site: &'a EntityIndex,
     routing: &'a Routing,
     place: usize,
-    stock: &'a Stock,
+    stock: &'a PoolIndex,
     policy: &'a ScalePolicy,
     backoff: Duration,
 }
@@ -41,7 +41,7 @@ impl<'a> Observation<'a> {
     /// The pool at this place of the routing order, if it is ours to scale. `backoff` is GARM's
     /// `minimum_job_age_backoff`.
     pub fn new(
-        site: &'a Site,
+        site: &'a EntityIndex,
         routing: &'a Routing,
         place: usize,
         backoff: Duration,
@@ -65,10 +65,10 @@ impl<'a> Observation<'a> {
 /// Decides about one pool at `now`, on GARM's clock; returns what to remember of it.
 pub fn decide(
     seen: &Observation<'_>,
-    memory: PoolMemory,
+    memory: PoolState,
     now: Timestamp,
-) -> (Decision, PoolMemory) {
-    let mut moment = Moment::new(now);
+) -> (Decision, PoolState) {
+    let mut moment = EvaluationClock::new(now);
     let inputs = inputs(seen, &mut moment);
     let (mut circuit, circuit_memory) = memory.circuit.next(&sight(seen, now), &mut moment);
     let jobs = seen.routing.jobs(seen.place);
@@ -76,13 +76,13 @@ pub fn decide(
     let asking = &jobs[given_up.saturating_sub(1) as usize..];
     let load = load(&inputs, asking.len());
     let pressure = memory.pressure.next(seen.policy, load, &mut moment);
-    let waits = Waits {
+    let waits = WaitingJobs {
         jobs,
         oldest_stuck: inputs.tally.oldest_stuck,
         max_queue_wait: seen.policy.max_queue_wait,
     };
     let (hand_out, newest) =
-        HandOut::look(seen.stock, &waits, (given_up, memory.newest), &mut moment);
+        HandOutState::look(seen.stock, &waits, (given_up, memory.newest), &mut moment);
     let remove = std::mem::take(&mut circuit.remove);
     let suspects = suspects(seen, &mut moment);
     let dismiss = suspects.due;
@@ -110,17 +110,17 @@ pub fn decide(
         rules,
         until: moment.next(),
     };
-    (decision, PoolMemory { pressure, circuit: circuit_memory, newest, given_up: kept })
+    (decision, PoolState { pressure, circuit: circuit_memory, newest, given_up: kept })
 }
 
-fn inputs(seen: &Observation<'_>, moment: &mut Moment) -> Inputs {
+fn inputs(seen: &Observation<'_>, moment: &mut EvaluationClock) -> DecisionInputs {
     let jobs = seen.routing.jobs(seen.place);
     let (mut fits, mut waited) = (0, 0);
     for jobs in seen.routing.fits(seen.site, seen.place) {
         fits += jobs.len();
         waited += moment.count_passed(jobs, seen.policy.scale_up_delay);
     }
-    Inputs {
+    DecisionInputs {
         policy: seen.policy.clone(),
         garm_max: seen.stock.garm_max,
         garm_level: seen.stock.garm_level,
@@ -134,13 +134,13 @@ fn inputs(seen: &Observation<'_>, moment: &mut Moment) -> Inputs {
     }
 }
 
-fn sight<'a>(seen: &Observation<'a>, now: Timestamp) -> Sight<'a> {
+fn sight<'a>(seen: &Observation<'a>, now: Timestamp) -> CircuitInputs<'a> {
     let census = &seen.stock.census;
     let failed = match census.failed {
         0 => Vec::new(),
         _ => seen.stock.failed(now).collect(),
     };
-    Sight {
+    CircuitInputs {
         failed,
         arrivals: seen.stock.arrivals,
         booting: census.booting,
@@ -148,9 +148,9 @@ fn sight<'a>(seen: &Observation<'a>, now: Timestamp) -> Sight<'a> {
     }
 }
 
-fn load(inputs: &Inputs, asking: usize) -> Load {
+fn load(inputs: &DecisionInputs, asking: usize) -> PressureInputs {
     let census = &inputs.census;
-    Load {
+    PressureInputs {
         fits: inputs.fits as usize,
         fits_waited: inputs.fits_waited as usize,
         is_served: count(asking) <= census.idle + census.booting - census.retrying,
@@ -165,7 +165,7 @@ struct Suspects {
     due: Vec<RunnerName>,
 }
 
-fn suspects(seen: &Observation<'_>, moment: &mut Moment) -> Suspects {
+fn suspects(seen: &Observation<'_>, moment: &mut EvaluationClock) -> Suspects {
     let mut suspects = Suspects::default();
     if seen.stock.census.suspect == 0 {
         return suspects;
@@ -186,9 +186,9 @@ fn suspects(seen: &Observation<'_>, moment: &mut Moment) -> Suspects {
 fn rules(
     seen: &Observation<'_>,
     jobs: &[Timestamp],
-    (pressure, circuit, hand_out): (Pressure, Verdict, HandOut),
-    moment: &mut Moment,
-) -> Rules {
+    (pressure, circuit, hand_out): (Pressure, CircuitStatus, HandOutState),
+    moment: &mut EvaluationClock,
+) -> RuleResults {
     let (policy, census) = (seen.policy, &seen.stock.census);
     let asking = count(jobs.len());
     let late = policy.max_queue_wait.map_or(0, |it| count(moment.count_passed(jobs, it)));
@@ -205,11 +205,11 @@ fn rules(
     };
     let wanted = pressed.max(late.min(ours).saturating_sub(supply));
     let room = seen.stock.room();
-    let is_tried = hand_out.probe == Probe::Now;
+    let is_tried = hand_out.probe == RunnerProbe::Now;
     let asked = match (&circuit.open, circuit.probe) {
         (None, _) => wanted.max(u32::from(is_tried)),
-        (Some(_), Probe::Now) => 1,
-        (Some(_), Probe::No) => 0,
+        (Some(_), RunnerProbe::Now) => 1,
+        (Some(_), RunnerProbe::No) => 0,
     };
     let covered = asking.min(census.idle);
     let floor = floor(policy, census.active, covered);
@@ -218,7 +218,7 @@ fn rules(
         0 => 0,
         1.. => starting(seen.stock, &jobs[..covered as usize], moment),
     };
-    Rules {
+    RuleResults {
         pressure,
         circuit,
         hand_out,
@@ -246,8 +246,8 @@ fn rules(
 /// those after them; and those that may have been idle for longer than their row says.
 fn retire(
     seen: &Observation<'_>,
-    rules: &mut Rules,
-    moment: &mut Moment,
+    rules: &mut RuleResults,
+    moment: &mut EvaluationClock,
 ) -> (Vec<RunnerName>, Vec<RunnerName>, Vec<RunnerName>) {
     // One that is about to get a job is not let go while a runner is asked for.
     if rules.surplus == 0 || rules.need > 0 {
@@ -256,9 +256,9 @@ fn retire(
     let delay = seen.policy.scale_down_delay;
     // GARM may link a job to a runner a moment before it calls the runner active.
     let idle = seen.stock.idle_units(moment.now()).map(|it| it.0).filter(|it| it.job.is_none());
-    let is_due = |it: &&Unit| moment.passed(it.idle_since(), delay);
-    let idle: Vec<&Unit> = idle.collect();
-    let mut due: Vec<&Unit> = idle.iter().copied().filter(is_due).collect();
+    let is_due = |it: &&RunnerState| moment.passed(it.idle_since(), delay);
+    let idle: Vec<&RunnerState> = idle.collect();
+    let mut due: Vec<&RunnerState> = idle.iter().copied().filter(is_due).collect();
     rules.due = rules.surplus.min(count(due.len()));
     let quota = (rules.due as usize).div_ceil(4).clamp(1, RETIRE_MAX).min(rules.due as usize);
     due.sort_unstable_by(|a, b| (a.idle_since(), &a.name).cmp(&(b.idle_since(), &b.name)));
@@ -266,7 +266,7 @@ fn retire(
         due.iter().take(rules.due as usize).map(|it| it.name.clone()).collect();
     let mut reserve = retire.split_off(quota);
     reserve.truncate(RETIRE_MAX);
-    let is_unsure = |it: &&Unit| it.idle.is_some_and(|it| it.source == Source::Row);
+    let is_unsure = |it: &&RunnerState| it.idle.is_some_and(|it| it.source == IdleSource::Row);
     let ask = idle.into_iter().filter(is_unsure).map(|it| it.name.clone()).collect();
     (retire, reserve, ask)
 }
@@ -274,7 +274,7 @@ fn retire(
 /// How many of the `covered` jobs (when they were created, oldest first) are about to be picked
 /// up: such a job and an idle runner have been there side by side for less than [`PICK_UP`]. When
 /// that is over GitHub does not hand them out, for whatever reason, and nothing waits for it.
-fn starting(stock: &Stock, covered: &[Timestamp], moment: &mut Moment) -> u32 {
+fn starting(stock: &PoolIndex, covered: &[Timestamp], moment: &mut EvaluationClock) -> u32 {
     if covered.is_empty() {
         return 0;
     }
@@ -285,7 +285,7 @@ fn starting(stock: &Stock, covered: &[Timestamp], moment: &mut Moment) -> u32 {
 }
 
 /// The level; who is let go, who has failed, who is suspect.
-type Outcome<'a> = (u32, &'a [RunnerName], &'a [RunnerName], &'a [RunnerName]);
+type LevelAndRemovals<'a> = (u32, &'a [RunnerName], &'a [RunnerName], &'a [RunnerName]);
 
 /// What the pool is about to become, and the rule that decided or stands in the way: the first
 /// row that holds.
@@ -308,9 +308,9 @@ type Outcome<'a> = (u32, &'a [RunnerName], &'a [RunnerName], &'a [RunnerName]);
 /// | idle runners are held | stay, hold |
 /// | else | stay, steady |
 fn reason(
-    inputs: &Inputs,
-    rules: &Rules,
-    (level, retire, remove, dismiss): Outcome<'_>,
+    inputs: &DecisionInputs,
+    rules: &RuleResults,
+    (level, retire, remove, dismiss): LevelAndRemovals<'_>,
 ) -> (Direction, Reason) {
     use Direction::{Down, Stay, Up};
     let is_open = rules.circuit.open.is_some();
@@ -345,7 +345,7 @@ fn reason(
 }
 
 /// Why nothing changes in a pool that lacks nothing by its rules.
-fn at_rest(inputs: &Inputs, rules: &Rules) -> Reason {
+fn at_rest(inputs: &DecisionInputs, rules: &RuleResults) -> Reason {
     let is_pressed = rules.pressure.is_on();
     if rules.unserved > 0 {
         return match is_pressed {

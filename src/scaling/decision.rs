@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::circuit_breaker::Verdict;
-use super::handout::HandOut;
+use super::circuit_breaker::CircuitStatus;
+use super::handout::HandOutState;
 use super::pressure::Pressure;
-use super::route::Tally;
-use super::runner_counts::Census;
+use super::route::JobExceptions;
+use super::runner_counts::RunnerCounts;
 use crate::domain::desired::ScalePolicy;
 use crate::domain::name::{PoolId, RunnerName};
 
@@ -45,16 +45,16 @@ pub struct Decision {
     /// The rule that decided, or the one that stands in the way.
     pub reason: Reason,
     /// What went in.
-    pub inputs: Inputs,
+    pub inputs: DecisionInputs,
     /// What each rule said.
-    pub rules: Rules,
+    pub rules: RuleResults,
     /// When the decision may be another by age alone; absent when only news can change it.
     pub until: Option<Timestamp>,
 }
 
 /// What a decision is made from, memory aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Inputs {
+pub struct DecisionInputs {
     /// How the pool is to scale.
     pub policy: ScalePolicy,
     /// `max_runners` as GARM has it.
@@ -64,7 +64,7 @@ pub struct Inputs {
     /// GARM's `minimum_job_age_backoff`.
     pub backoff: Duration,
     /// The pool's runners.
-    pub census: Census,
+    pub census: RunnerCounts,
     /// Jobs that wait for this pool: the gauge `queue_depth`.
     pub queued: u32,
     /// When the oldest of them was created.
@@ -74,18 +74,18 @@ pub struct Inputs {
     /// Those of them older than `scale_up_delay`.
     pub fits_waited: u32,
     /// Jobs shown apart.
-    pub tally: Tally,
+    pub tally: JobExceptions,
 }
 
 /// What each rule said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rules {
+pub struct RuleResults {
     /// Whether the pool is under pressure.
     pub pressure: Pressure,
     /// How the circuit breaker stands. Its `remove` is the decision's.
-    pub circuit: Verdict,
+    pub circuit: CircuitStatus,
     /// Which queued jobs idle runners do not get.
-    pub hand_out: HandOut,
+    pub hand_out: HandOutState,
     /// Queued jobs that ask for a runner each: all but those that are given up, which together
     /// hold one.
     pub asking: u32,

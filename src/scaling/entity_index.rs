@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::deadline::Moment;
-use super::job_starts::Starts;
+use super::deadline::EvaluationClock;
+use super::job_starts::JobStarts;
 use super::passed;
-use super::pool_index::{Place, Stock};
-use super::queue::{Carried, Fact, Queue, Stage, Waiting, stage};
+use super::pool_index::{RoutingKey, PoolIndex};
+use super::queue::{Carried, KnownJob, JobQueue, JobStage, WaitingJob, stage};
 use crate::domain::desired::ScalePolicy;
 use crate::domain::entity::EntityKey;
 use crate::domain::job::Job;
@@ -19,23 +19,23 @@ use crate::domain::pool::Pool;
 use crate::domain::runner::Runner;
 
 /// The policies of the pools that are ours.
-pub type Policies = BTreeMap<PoolId, ScalePolicy>;
+pub type ScalePolicies = BTreeMap<PoolId, ScalePolicy>;
 
 /// One entity. Routing never crosses its border: GARM serves a job only from pools of the entity
 /// whose webhook brought it.
 #[derive(Debug, Clone, Default)]
-pub struct Site {
+pub struct EntityIndex {
     /// Which one; absent while it has no pool.
     entity: Option<EntityKey>,
     /// Every pool in routing order: priority falling, then rank, then id.
-    pub(super) stocks: Vec<Stock>,
+    pub(super) stocks: Vec<PoolIndex>,
     /// Their places, in the same order.
-    pub(super) places: Arc<[Place]>,
+    pub(super) places: Arc<[RoutingKey]>,
     /// One for each reading: what is remembered by number is meant for this one only.
     pub(super) reading: Arc<()>,
     pub(super) place_of: HashMap<PoolId, u32>,
-    pub(super) queue: Queue,
-    pub(super) starts: Starts,
+    pub(super) queue: JobQueue,
+    pub(super) starts: JobStarts,
     /// The groups of jobs that each pool fits.
     pub(super) groups_of: Vec<Vec<u32>>,
     /// The enabled pools that bear a label, in routing order.
@@ -46,13 +46,13 @@ pub struct Site {
 
 /// The rows of one entity.
 #[derive(Debug, Default)]
-pub(super) struct Rows<'a> {
+pub(super) struct EntityRows<'a> {
     pub(super) pools: Vec<&'a Pool>,
     pub(super) runners: Vec<&'a Runner>,
     pub(super) jobs: Vec<&'a Job>,
 }
 
-impl<'a> Rows<'a> {
+impl<'a> EntityRows<'a> {
     /// Sorts rows by entity, a job to each one that it names; those of an entity without a pool,
     /// which nothing can serve, and instances of scale sets, which are not ours to look at, are
     /// left out.
@@ -84,19 +84,19 @@ impl<'a> Rows<'a> {
     }
 }
 
-impl Site {
+impl EntityIndex {
     /// The entity as its rows show it at `now`, and what was known of it before: since when
     /// runners are idle, which jobs had started, which ones GARM has forgotten.
     pub(super) fn read(
-        rows: &Rows<'_>,
-        policies: &Policies,
+        rows: &EntityRows<'_>,
+        policies: &ScalePolicies,
         before: Option<&Self>,
         now: Timestamp,
     ) -> Self {
         let entity = rows.pools.first().map(|it| it.entity.clone());
         let mut site = Self { entity, ..Self::default() };
         for pool in &rows.pools {
-            site.stocks.push(Stock::new(pool, policies.get(&pool.id)));
+            site.stocks.push(PoolIndex::new(pool, policies.get(&pool.id)));
         }
         site.settle();
         site.fill(&rows.runners, before, now);
@@ -173,10 +173,10 @@ impl Site {
     }
 
     /// What one job's row says.
-    pub(super) fn fact(&mut self, job: &Job, stage: Stage, started: Option<u64>) -> Fact {
+    pub(super) fn fact(&mut self, job: &Job, stage: JobStage, started: Option<u64>) -> KnownJob {
         let is_other = |it: &&EntityKey| self.entity.as_ref() != Some(*it);
         let others: Arc<[EntityKey]> = job.entities.iter().filter(is_other).cloned().collect();
-        Fact {
+        KnownJob {
             others: Some(others).filter(|it| !it.is_empty()),
             created_at: job.created_at,
             updated_at: job.updated_at,
@@ -193,7 +193,7 @@ impl Site {
         for (workflow_job_id, fact) in &self.queue.facts {
             let workflow_job_id = *workflow_job_id;
             match fact.term(self.carried(workflow_job_id)) {
-                Some(term) => waiting.push(Waiting::new(workflow_job_id, fact, term)),
+                Some(term) => waiting.push(WaitingJob::new(workflow_job_id, fact, term)),
                 None => begun.push(workflow_job_id),
             }
         }
@@ -210,8 +210,8 @@ impl Site {
         if let Some(fact) = fact.filter(|it| it.started.is_none()) {
             // The row of a job that a runner's row has overtaken still tells of the past.
             let at = match fact.stage {
-                Stage::Begun | Stage::BegunOn => fact.updated_at.min(now),
-                Stage::Queued | Stage::Forgotten(_) => now,
+                JobStage::Begun | JobStage::BegunOn => fact.updated_at.min(now),
+                JobStage::Queued | JobStage::Forgotten(_) => now,
             };
             fact.started = Some(self.starts.note(at));
         }
@@ -222,15 +222,15 @@ impl Site {
         for job in self.queue.expire(now) {
             let id = job.workflow_job_id;
             match self.queue.facts.get(&id).map(|it| it.stage) {
-                Some(Stage::Forgotten(_)) => drop(self.queue.facts.remove(&id)),
-                Some(Stage::Queued | Stage::Begun | Stage::BegunOn) => self.note_start(id, now),
+                Some(JobStage::Forgotten(_)) => drop(self.queue.facts.remove(&id)),
+                Some(JobStage::Queued | JobStage::Begun | JobStage::BegunOn) => self.note_start(id, now),
                 None => {}
             }
         }
     }
 
     /// Brings what depends on age alone up to `moment`.
-    pub(super) fn look(&mut self, moment: &mut Moment) {
+    pub(super) fn look(&mut self, moment: &mut EvaluationClock) {
         let now = moment.now();
         passed::judge(self, now);
         for stock in &mut self.stocks {
@@ -248,7 +248,7 @@ impl Site {
     }
 
     /// The pools of the entity, in routing order.
-    pub fn stocks(&self) -> &[Stock] {
+    pub fn stocks(&self) -> &[PoolIndex] {
         &self.stocks
     }
 
@@ -258,11 +258,11 @@ impl Site {
     }
 
     /// One pool of the entity.
-    pub fn stock(&self, id: &PoolId) -> Option<&Stock> {
+    pub fn stock(&self, id: &PoolId) -> Option<&PoolIndex> {
         self.place_of.get(id).map(|it| &self.stocks[*it as usize])
     }
 
-    pub(super) fn stock_mut(&mut self, id: &PoolId) -> Option<&mut Stock> {
+    pub(super) fn stock_mut(&mut self, id: &PoolId) -> Option<&mut PoolIndex> {
         self.place_of.get(id).map(|it| &mut self.stocks[*it as usize])
     }
 
@@ -288,7 +288,7 @@ impl Site {
 }
 
 /// The enabled pools that bear every one of `wanted`, in routing order.
-fn fitting(wanted: &Labels, bearers: &HashMap<String, Vec<u32>>, stocks: &[Stock]) -> Vec<u32> {
+fn fitting(wanted: &Labels, bearers: &HashMap<String, Vec<u32>>, stocks: &[PoolIndex]) -> Vec<u32> {
     let rarest = wanted.keys().map(|it| bearers.get(it).map_or(&[][..], Vec::as_slice));
     let candidates = match rarest.min_by_key(|it| it.len()) {
         Some(places) => places.to_vec(),

@@ -5,19 +5,19 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::assignment::Held;
+use super::assignment::SharedJobs;
 use super::decide::{Observation, decide};
 use super::decision::Decision;
-use super::entity_index::Site;
-use super::fleet_index::Picture;
-use super::route::{Around, Routing, Tally, route};
-use super::state::{Memory, SiteMemory};
+use super::entity_index::EntityIndex;
+use super::fleet_index::FleetIndex;
+use super::route::{RoutingContext, Routing, JobExceptions, route};
+use super::state::{ScalingState, EntityState};
 use crate::domain::entity::EntityKey;
 use crate::domain::name::PoolId;
 
 /// What a turn found.
 #[derive(Debug, Clone, Default)]
-pub struct Turn {
+pub struct Evaluation {
     /// The decisions made in it: about the pools for which something had changed, or time had
     /// come. For all others the last decision stands.
     pub decisions: Vec<Arc<Decision>>,
@@ -30,7 +30,7 @@ pub struct Turn {
 
 /// The last turn of an entity.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Last {
+pub(super) struct LastEvaluation {
     /// The reading of the site that all numbers are meant for.
     reading: Arc<()>,
     routing: Routing,
@@ -44,26 +44,26 @@ pub(super) struct Last {
 const ROUNDS_MAX: usize = 3;
 
 /// Takes one turn of every entity of the fleet at `now`.
-pub fn turn_all(picture: &mut Picture, mut memory: Memory, now: Timestamp) -> (Turn, Memory) {
+pub fn evaluate_fleet(picture: &mut FleetIndex, mut memory: ScalingState, now: Timestamp) -> (Evaluation, ScalingState) {
     let backoff = picture.backoff();
     memory.retain(|entity, _| picture.sites().contains_key(entity));
-    let mut all = Turn::default();
+    let mut all = Evaluation::default();
     let mut due: BTreeSet<EntityKey> = picture.sites().keys().cloned().collect();
     for _ in 0..ROUNDS_MAX {
         for entity in std::mem::take(&mut due) {
             let Some(site) = picture.site_mut(&entity) else { continue };
             let before = memory.remove(&entity).unwrap_or_default();
-            let (turn, after) = turn(site, before, Around { backoff, others: &memory }, now);
+            let (evaluate_entity, after) = evaluate_entity(site, before, RoutingContext { backoff, others: &memory }, now);
             memory.insert(entity, after);
-            all.add(turn.decisions);
-            all.until = earliest(all.until, turn.until);
-            due.extend(turn.touched);
+            all.add(evaluate_entity.decisions);
+            all.until = earliest(all.until, evaluate_entity.until);
+            due.extend(evaluate_entity.touched);
         }
     }
     (all, memory)
 }
 
-impl Turn {
+impl Evaluation {
     /// Takes decisions in, in place of earlier ones about the same pools.
     fn add(&mut self, decisions: Vec<Arc<Decision>>) {
         if !self.decisions.is_empty() {
@@ -74,17 +74,17 @@ impl Turn {
 }
 
 /// Takes one turn of an entity at `now`.
-pub fn turn(
-    site: &mut Site,
-    memory: SiteMemory,
-    around: Around<'_>,
+pub fn evaluate_entity(
+    site: &mut EntityIndex,
+    memory: EntityState,
+    around: RoutingContext<'_>,
     now: Timestamp,
-) -> (Turn, SiteMemory) {
+) -> (Evaluation, EntityState) {
     let held = memory.held.clone();
-    let (mut all, mut memory, circuits) = turn_once(site, memory, around, now);
+    let (mut all, mut memory, circuits) = evaluate_once(site, memory, around, now);
     // A pool whose circuit has just opened gives its jobs back, and takes them when it closes.
     if circuits == Circuits::Changed {
-        let (again, after, _) = turn_once(site, memory, around, now);
+        let (again, after, _) = evaluate_once(site, memory, around, now);
         memory = after;
         all.until = again.until;
         all.add(again.decisions);
@@ -100,17 +100,17 @@ enum Circuits {
     Same,
 }
 
-fn turn_once(
-    site: &mut Site,
-    memory: SiteMemory,
-    around: Around<'_>,
+fn evaluate_once(
+    site: &mut EntityIndex,
+    memory: EntityState,
+    around: RoutingContext<'_>,
     now: Timestamp,
-) -> (Turn, SiteMemory, Circuits) {
+) -> (Evaluation, EntityState, Circuits) {
     let (routing, mut memory) = route(site, memory, around, now);
     let last = memory.last.take().filter(|it| Arc::ptr_eq(&it.reading, &site.reading));
     let last = last.unwrap_or_default();
     let moved = routing.groups_that_differ(&last.routing);
-    let mut turn = Turn { until: routing.until(), ..Turn::default() };
+    let mut evaluate_entity = Evaluation { until: routing.until(), ..Evaluation::default() };
     let mut circuits = Circuits::Same;
     let mut decisions = Vec::with_capacity(site.stocks.len());
     for place in 0..site.stocks.len() {
@@ -136,23 +136,23 @@ fn turn_once(
                 }
                 memory.pools[place] = after;
                 let decision = Arc::new(decision);
-                turn.decisions.push(Arc::clone(&decision));
+                evaluate_entity.decisions.push(Arc::clone(&decision));
                 decision
             }
         };
-        turn.until = earliest(turn.until, decision.until);
+        evaluate_entity.until = earliest(evaluate_entity.until, decision.until);
         decisions.push(Some(decision));
     }
     let versions = site.stocks.iter().map(|it| it.version).collect();
-    memory.last = Some(Last { reading: Arc::clone(&site.reading), routing, versions, decisions });
-    (turn, memory, circuits)
+    memory.last = Some(LastEvaluation { reading: Arc::clone(&site.reading), routing, versions, decisions });
+    (evaluate_entity, memory, circuits)
 }
 
 /// The entities that wait for what has changed.
-fn difference(before: &Held, after: &Held) -> BTreeSet<EntityKey> {
+fn difference(before: &SharedJobs, after: &SharedJobs) -> BTreeSet<EntityKey> {
     let mut touched = BTreeSet::new();
     for (one, other) in [(before, after), (after, before)] {
-        let hold = |held: &Held, job: &i64| held.get(job).map(|it| it.0);
+        let hold = |held: &SharedJobs, job: &i64| held.get(job).map(|it| it.0);
         for (_, (_, others)) in one.iter().filter(|it| hold(one, it.0) != hold(other, it.0)) {
             touched.extend(others.iter().cloned());
         }
@@ -160,10 +160,10 @@ fn difference(before: &Held, after: &Held) -> BTreeSet<EntityKey> {
     touched
 }
 
-impl SiteMemory {
+impl EntityState {
     /// For each pool of the entity, ours or not, when the jobs that wait for it were created,
     /// oldest first, and those that are shown apart.
-    pub fn waiting(&self) -> impl Iterator<Item = (&PoolId, &[Timestamp], Tally)> {
+    pub fn waiting(&self) -> impl Iterator<Item = (&PoolId, &[Timestamp], JobExceptions)> {
         let routings = self.last.iter().map(|it| &it.routing);
         routings.flat_map(|routing| {
             let places = self.places.iter().enumerate();

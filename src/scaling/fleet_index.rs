@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::entity_index::{Policies, Rows, Site};
-use super::pool_index::Stock;
+use super::entity_index::{ScalePolicies, EntityRows, EntityIndex};
+use super::pool_index::PoolIndex;
 use crate::domain::entity::EntityKey;
 use crate::domain::fleet::Fleet;
 use crate::domain::job::Job;
@@ -16,7 +16,7 @@ use crate::domain::runner::Runner;
 
 /// One row of GARM's that has changed.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Change {
+pub enum RowChange {
     /// A runner is as this row says.
     Runner(Runner),
     /// The runner with this id is gone.
@@ -36,22 +36,22 @@ pub enum Change {
 /// Events are hints: they come late, twice, in the wrong order or not at all. An older row never
 /// replaces a newer one, and what is gone stays gone until the next full reading.
 #[derive(Debug, Clone)]
-pub struct Picture {
+pub struct FleetIndex {
     read_at: Timestamp,
     backoff: Duration,
-    policies: Policies,
+    policies: ScalePolicies,
     pools: BTreeMap<PoolId, Pool>,
     runners: HashMap<String, Runner>,
     jobs: HashMap<i64, Job>,
     gone_runners: HashSet<String>,
     gone_jobs: HashSet<i64>,
     gone_pools: HashSet<PoolId>,
-    sites: BTreeMap<EntityKey, Site>,
+    sites: BTreeMap<EntityKey, EntityIndex>,
 }
 
-impl Picture {
+impl FleetIndex {
     /// The fleet as it was read, and the policies of the pools that are ours.
-    pub fn new(fleet: Fleet, policies: Policies) -> Self {
+    pub fn new(fleet: Fleet, policies: ScalePolicies) -> Self {
         let mut picture = Self {
             read_at: fleet.observed_at,
             backoff: fleet.controller.backoff,
@@ -80,9 +80,9 @@ impl Picture {
         self.gone_jobs.clear();
         self.gone_pools.clear();
         let before = std::mem::take(&mut self.sites);
-        let rows = Rows::by_entity(self.pools.values(), self.runners.values(), self.jobs.values());
+        let rows = EntityRows::by_entity(self.pools.values(), self.runners.values(), self.jobs.values());
         for (entity, rows) in rows {
-            let site = Site::read(&rows, &self.policies, before.get(entity), self.read_at);
+            let site = EntityIndex::read(&rows, &self.policies, before.get(entity), self.read_at);
             self.sites.insert(entity.clone(), site);
         }
     }
@@ -100,7 +100,7 @@ impl Picture {
     }
 
     /// Other pools are ours now, or scale in another way.
-    pub fn manage(&mut self, policies: Policies, now: Timestamp) {
+    pub fn manage(&mut self, policies: ScalePolicies, now: Timestamp) {
         self.policies = policies;
         for stock in self.sites.values_mut().flat_map(|it| &mut it.stocks) {
             stock.policy = self.policies.get(stock.id()).cloned();
@@ -116,15 +116,15 @@ impl Picture {
     /// Takes one change in at `now`; returns the entities whose jobs are to be given out anew:
     /// none when the change is old or concerns no entity that is known, several for a job that
     /// names several.
-    pub fn apply(&mut self, change: Change, now: Timestamp) -> Vec<EntityKey> {
+    pub fn apply(&mut self, change: RowChange, now: Timestamp) -> Vec<EntityKey> {
         let one = |it: Option<EntityKey>| it.into_iter().collect();
         match change {
-            Change::Runner(runner) => one(self.see_runner(runner, now)),
-            Change::RunnerGone(id) => one(self.lose_runner(id, now)),
-            Change::Job(job) => self.see_job(job, now),
-            Change::JobGone(id) => self.lose_job(id, now),
-            Change::Pool(pool) => one(self.see_pool(pool, now)),
-            Change::PoolGone(id) => one(self.lose_pool(id, now)),
+            RowChange::Runner(runner) => one(self.see_runner(runner, now)),
+            RowChange::RunnerGone(id) => one(self.lose_runner(id, now)),
+            RowChange::Job(job) => self.see_job(job, now),
+            RowChange::JobGone(id) => self.lose_job(id, now),
+            RowChange::Pool(pool) => one(self.see_pool(pool, now)),
+            RowChange::PoolGone(id) => one(self.lose_pool(id, now)),
         }
     }
 
@@ -173,7 +173,7 @@ impl Picture {
     }
 
     /// Does it at each entity that the job names and that is known; returns those.
-    fn at_each_site(&mut self, job: &Job, mut act: impl FnMut(&mut Site)) -> Vec<EntityKey> {
+    fn at_each_site(&mut self, job: &Job, mut act: impl FnMut(&mut EntityIndex)) -> Vec<EntityKey> {
         let mut touched = Vec::with_capacity(1);
         for entity in &job.entities {
             if let Some(site) = self.sites.get_mut(entity) {
@@ -192,7 +192,7 @@ impl Picture {
             return None;
         }
         let (entity, id) = (pool.entity.clone(), pool.id.clone());
-        let fresh = Stock::new(&pool, self.policies.get(&id));
+        let fresh = PoolIndex::new(&pool, self.policies.get(&id));
         self.pools.insert(id.clone(), pool);
         let stock = self.sites.get_mut(&entity).and_then(|it| it.stock_mut(&id));
         match stock.filter(|it| it.routes_like(&fresh)) {
@@ -214,9 +214,9 @@ impl Picture {
     fn rebuild(&mut self, entity: &EntityKey, now: Timestamp) {
         let before = self.sites.remove(entity);
         let pools = self.pools.values().filter(|it| it.entity == *entity);
-        let mut rows = Rows::by_entity(pools, self.runners.values(), self.jobs.values());
+        let mut rows = EntityRows::by_entity(pools, self.runners.values(), self.jobs.values());
         if let Some(rows) = rows.remove(entity) {
-            let site = Site::read(&rows, &self.policies, before.as_ref(), now);
+            let site = EntityIndex::read(&rows, &self.policies, before.as_ref(), now);
             self.sites.insert(entity.clone(), site);
         }
     }
@@ -232,12 +232,12 @@ impl Picture {
     }
 
     /// Every entity that has a pool.
-    pub fn sites(&self) -> &BTreeMap<EntityKey, Site> {
+    pub fn sites(&self) -> &BTreeMap<EntityKey, EntityIndex> {
         &self.sites
     }
 
     /// One entity, to give its jobs out.
-    pub fn site_mut(&mut self, entity: &EntityKey) -> Option<&mut Site> {
+    pub fn site_mut(&mut self, entity: &EntityKey) -> Option<&mut EntityIndex> {
         self.sites.get_mut(entity)
     }
 

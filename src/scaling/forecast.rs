@@ -4,23 +4,23 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::decision::Decision;
-use super::entity_index::Policies;
-use super::evaluate::turn_all;
-use super::fleet_index::Picture;
-use super::one_shot::Managed;
-use super::state::Memory;
+use super::entity_index::ScalePolicies;
+use super::evaluate::evaluate_fleet;
+use super::fleet_index::FleetIndex;
+use super::one_shot::ScaledPool;
+use super::state::ScalingState;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolId;
 
 /// The decision about each of `managed` that is to be scaled, as the fleet was at
 /// `fleet.observed_at`. Nothing is remembered, so what a rule wants to see for a while (a delay of
 /// jobs aside, which have an age) is not seen.
-pub fn foresee(fleet: &Fleet, managed: &[Managed<'_>]) -> BTreeMap<PoolId, Arc<Decision>> {
-    let policies: Policies =
+pub fn forecast(fleet: &Fleet, managed: &[ScaledPool<'_>]) -> BTreeMap<PoolId, Arc<Decision>> {
+    let policies: ScalePolicies =
         managed.iter().map(|it| (it.pool.id.clone(), it.policy.clone())).collect();
-    let mut picture = Picture::new(fleet.clone(), policies);
-    let (turn, _) = turn_all(&mut picture, Memory::new(), fleet.observed_at);
-    turn.decisions.into_iter().map(|it| (it.pool.clone(), it)).collect()
+    let mut picture = FleetIndex::new(fleet.clone(), policies);
+    let (evaluate_entity, _) = evaluate_fleet(&mut picture, ScalingState::new(), fleet.observed_at);
+    evaluate_entity.decisions.into_iter().map(|it| (it.pool.clone(), it)).collect()
 }
 
 #[cfg(test)]
@@ -36,10 +36,10 @@ mod tests {
         let fleet = fleet(0, vec![pool("a", &["x"]), pool("b", &["y"])], vec![], jobs);
         let (ours, off) = (policy(), ScalePolicy { autoscale: false, ..policy() });
         let managed = [
-            Managed { pool: &fleet.pools[0], policy: &ours },
-            Managed { pool: &fleet.pools[1], policy: &off },
+            ScaledPool { pool: &fleet.pools[0], policy: &ours },
+            ScaledPool { pool: &fleet.pools[1], policy: &off },
         ];
-        let seen: Vec<_> = foresee(&fleet, &managed)
+        let seen: Vec<_> = forecast(&fleet, &managed)
             .into_values()
             .map(|it| (it.pool.to_string(), it.direction, it.reason, it.level))
             .collect();

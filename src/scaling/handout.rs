@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::circuit_breaker::Probe;
-use super::deadline::Moment;
+use super::circuit_breaker::RunnerProbe;
+use super::deadline::EvaluationClock;
 use super::job_starts::SIDE;
-use super::pool_index::Stock;
+use super::pool_index::PoolIndex;
 
 /// The longest wait between two probes.
 const PROBE_MAX: Duration = Duration::from_mins(30);
@@ -27,7 +27,7 @@ pub const GIVE_UP: Duration = Duration::from_mins(10);
 
 /// What is known of the jobs of one pool that idle runners do not get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HandOut {
+pub struct HandOutState {
     /// Queued jobs that have waited beside an idle runner for a minute or more.
     pub untaken: u32,
     /// Since when the first of them has.
@@ -35,11 +35,11 @@ pub struct HandOut {
     /// Queued jobs that together hold one runner: all but the youngest of them ask for none.
     pub given_up: u32,
     /// Whether one more runner than the jobs need is to be tried now.
-    pub probe: Probe,
+    pub probe: RunnerProbe,
 }
 
 /// The jobs that are looked at, each by when it was created.
-pub(super) struct Waits<'a> {
+pub(super) struct WaitingJobs<'a> {
     /// Given to the pool, oldest first.
     pub(super) jobs: &'a [Timestamp],
     /// The oldest of those that are stuck beside it.
@@ -48,17 +48,17 @@ pub(super) struct Waits<'a> {
     pub(super) max_queue_wait: Option<Duration>,
 }
 
-impl HandOut {
+impl HandOutState {
     /// Looks at one pool at `moment`; `given_up` is what [`given_up`] says. `newest` is the creation
     /// of its youngest runner as far as it was seen before; the second value is that of now, for as
     /// long as jobs wait in vain.
     pub(super) fn look(
-        stock: &Stock,
-        waits: &Waits<'_>,
+        stock: &PoolIndex,
+        waits: &WaitingJobs<'_>,
         (given_up, newest): (u32, Option<Timestamp>),
-        moment: &mut Moment,
+        moment: &mut EvaluationClock,
     ) -> (Self, Option<Timestamp>) {
-        let mut seen = Self { untaken: 0, since: None, given_up, probe: Probe::No };
+        let mut seen = Self { untaken: 0, since: None, given_up, probe: RunnerProbe::No };
         if stock.census.idle == 0 || (waits.jobs.is_empty() && waits.oldest_stuck.is_none()) {
             return (seen, None);
         }
@@ -78,10 +78,10 @@ impl HandOut {
     }
 }
 
-impl Waits<'_> {
+impl WaitingJobs<'_> {
     /// Since when the first job that has lost its patience has stood beside the runner that is
     /// idle since `idle`.
-    fn first_in_vain(&self, idle: Timestamp, moment: &mut Moment) -> Option<Timestamp> {
+    fn first_in_vain(&self, idle: Timestamp, moment: &mut EvaluationClock) -> Option<Timestamp> {
         let patience = self.max_queue_wait.unwrap_or(PATIENCE);
         let oldest = self.jobs.first().copied().into_iter().chain(self.oldest_stuck).min()?;
         moment.passed(oldest, patience).then(|| oldest.max(idle))
@@ -94,24 +94,24 @@ impl Waits<'_> {
 ///
 /// All of it is in GARM's rows, so that two watchers, and one that starts anew, do the same.
 fn probe(
-    stock: &Stock,
+    stock: &PoolIndex,
     (since, newest): (Timestamp, Option<Timestamp>),
-    moment: &mut Moment,
-) -> Probe {
+    moment: &mut EvaluationClock,
+) -> RunnerProbe {
     let quiet_since = stock.starts.latest.map_or(since, |it| it.max(since));
     if stock.census.booting > 0 || !moment.passed(quiet_since, SIDE) {
-        return Probe::No;
+        return RunnerProbe::No;
     }
     let is_due = newest.is_none_or(|newest| {
-        let step = Moment::new(newest).age(since).clamp(SIDE, PROBE_MAX);
+        let step = EvaluationClock::new(newest).age(since).clamp(SIDE, PROBE_MAX);
         moment.passed(newest, step)
     });
-    if is_due { Probe::Now } else { Probe::No }
+    if is_due { RunnerProbe::Now } else { RunnerProbe::No }
 }
 
 /// The jobs of a pool that are given up, until one of the pool starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct GivenUp {
+pub(super) struct GivenUpJobs {
     /// Those created by then.
     created_by: Timestamp,
     /// When they were found; a later start in the pool proves them wrong.
@@ -122,11 +122,11 @@ pub(super) struct GivenUp {
 /// stood beside them for [`GIVE_UP`] while no job of the pool started, or they were given up before.
 /// That runner may have been let go by then, and the jobs are none the better for it.
 pub(super) fn given_up(
-    stock: &Stock,
+    stock: &PoolIndex,
     jobs: &[Timestamp],
-    before: Option<GivenUp>,
-    moment: &mut Moment,
-) -> (u32, Option<GivenUp>) {
+    before: Option<GivenUpJobs>,
+    moment: &mut EvaluationClock,
+) -> (u32, Option<GivenUpJobs>) {
     let has_started_since = |at: Timestamp| stock.starts.latest.is_some_and(|it| it > at);
     let before = before.filter(|it| !has_started_since(it.at));
     let mut made = None;
@@ -142,6 +142,6 @@ pub(super) fn given_up(
     let Some(created_by) = found.max(before.map(|it| it.created_by)) else { return (0, None) };
     let count = jobs.partition_point(|it| *it <= created_by);
     let at = before.filter(|it| it.created_by == created_by).map_or(moment.now(), |it| it.at);
-    let kept = (count > 0).then_some(GivenUp { created_by, at });
+    let kept = (count > 0).then_some(GivenUpJobs { created_by, at });
     (u32::try_from(count).unwrap_or(u32::MAX), kept)
 }

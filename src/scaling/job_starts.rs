@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::deadline::{Moment, earlier, later};
+use super::deadline::{EvaluationClock, earlier, later};
 
 /// How long a job may wait beside an idle runner, after another one started, before it counts as
 /// stuck.
@@ -12,7 +12,7 @@ pub(super) const SIDE: Duration = Duration::from_mins(1);
 
 /// The starts seen in one entity; only the latest that is a minute old matters, and those since.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Starts {
+pub(super) struct JobStarts {
     /// The latest start that is [`SIDE`] old.
     settled: Option<Timestamp>,
     /// The later ones, in rising order.
@@ -21,7 +21,7 @@ pub(super) struct Starts {
     count: u64,
 }
 
-impl Starts {
+impl JobStarts {
     /// A job started; returns how many have.
     pub(super) fn note(&mut self, at: Timestamp) -> u64 {
         let place = self.recent.partition_point(|it| *it <= at);
@@ -36,7 +36,7 @@ impl Starts {
     }
 
     /// The latest start that is [`SIDE`] old.
-    pub(super) fn settle(&mut self, moment: &mut Moment) -> Option<Timestamp> {
+    pub(super) fn settle(&mut self, moment: &mut EvaluationClock) -> Option<Timestamp> {
         let cut = earlier(moment.now(), SIDE);
         let old = self.recent.partition_point(|it| *it <= cut);
         if let Some(latest) = self.recent.drain(..old).next_back() {

@@ -1,6 +1,6 @@
 //! The level: what `min_idle_runners` is to be.
 
-use super::decision::{Inputs, Rules};
+use super::decision::{DecisionInputs, RuleResults};
 
 /// The level, and the level without a pulse.
 ///
@@ -13,7 +13,7 @@ use super::decision::{Inputs, Rules};
 /// GARM builds up to the level inside each pick-up, and pick-ups of one moment do not see each
 /// other's new runners: four of them at a level of 6 were seen to build 18 (BENCHMARKS.md). So a
 /// pulse is divided among those about to happen; what they leave is asked for right after them.
-pub(super) fn levels(inputs: &Inputs, rules: &Rules) -> (u32, u32) {
+pub(super) fn levels(inputs: &DecisionInputs, rules: &RuleResults) -> (u32, u32) {
     let census = &inputs.census;
     let supply = census.supply();
     let resting = match rules.circuit.open {
@@ -40,7 +40,7 @@ pub(super) fn levels(inputs: &Inputs, rules: &Rules) -> (u32, u32) {
 /// The highest level: the smaller `max_runners`. Where ours is smaller than GARM's, GARM would
 /// not stop at ours by itself, so the level leaves it no more to build than there is room for,
 /// although each pick-up that is to come builds by itself.
-fn ceiling(inputs: &Inputs, rules: &Rules) -> u32 {
+fn ceiling(inputs: &DecisionInputs, rules: &RuleResults) -> u32 {
     let ours = inputs.policy.max_runners;
     if ours < inputs.garm_max {
         let left = inputs.census.garm_idle.saturating_sub(rules.covered);

@@ -4,9 +4,9 @@
 //! else: the level (`min_idle_runners`) and which runners may go. Never talks to GARM, never reads
 //! a clock: `now` is an argument, on GARM's clock, and the memory is a value.
 //!
-//! A [`Picture`] is the fleet, indexed; events change it row by row. [`route`] gives the waiting
-//! jobs of one entity to its pools, [`decide`] looks at one pool, [`turn`] does both for an entity
-//! and asks only about the pools for which something has changed. [`glance`] does without memory.
+//! A [`FleetIndex`] is the fleet, indexed; events change it row by row. [`route`] gives the waiting
+//! jobs of one entity to its pools, [`decide`] looks at one pool, [`evaluate_entity`] does both for an entity
+//! and asks only about the pools for which something has changed. [`snapshot`] does without memory.
 
 mod assignment;
 mod changes;
@@ -38,16 +38,16 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use deadline::Moment;
+pub use deadline::EvaluationClock;
 pub use decide::{Observation, decide};
-pub use decision::{Decision, Direction, Freeze, Inputs, Reason, Rules};
-pub use entity_index::{Policies, Site};
-pub use evaluate::{Turn, turn, turn_all};
-pub use fleet_index::{Change, Picture};
-pub use forecast::foresee;
-pub use one_shot::{Glance, Managed, floor, glance};
-pub use pool_index::Stock;
-pub use route::{Around, Routing, Tally, route};
-pub use runner_counts::{Census, Class, classify};
-pub use runner_states::States;
-pub use state::{Memory, PoolMemory, SiteMemory};
+pub use decision::{Decision, Direction, Freeze, DecisionInputs, Reason, RuleResults};
+pub use entity_index::{ScalePolicies, EntityIndex};
+pub use evaluate::{Evaluation, evaluate_entity, evaluate_fleet};
+pub use fleet_index::{RowChange, FleetIndex};
+pub use forecast::forecast;
+pub use one_shot::{PoolSnapshot, ScaledPool, floor, snapshot};
+pub use pool_index::PoolIndex;
+pub use route::{RoutingContext, Routing, JobExceptions, route};
+pub use runner_counts::{RunnerCounts, RunnerClass, classify};
+pub use runner_states::RunnerStateCounts;
+pub use state::{ScalingState, PoolState, EntityState};

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::deadline::Moment;
-use super::entity_index::{Policies, Rows, Site};
-use super::pool_index::Stock;
-use super::route::{Around, route};
-use super::state::{Memory, SiteMemory};
+use super::deadline::EvaluationClock;
+use super::entity_index::{ScalePolicies, EntityRows, EntityIndex};
+use super::pool_index::PoolIndex;
+use super::route::{RoutingContext, route};
+use super::state::{ScalingState, EntityState};
 use crate::domain::desired::ScalePolicy;
 use crate::domain::entity::EntityKey;
 use crate::domain::fleet::Fleet;
@@ -18,7 +18,7 @@ use crate::domain::pool::Pool;
 
 /// A pool that is ours, and how it scales.
 #[derive(Debug, Clone, Copy)]
-pub struct Managed<'a> {
+pub struct ScaledPool<'a> {
     /// The pool as it stands in GARM.
     pub pool: &'a Pool,
     /// Its policy from the manifest.
@@ -27,7 +27,7 @@ pub struct Managed<'a> {
 
 /// What a pool looks like at one moment. All counts are of runners, but `queue_depth`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Glance {
+pub struct PoolSnapshot {
     /// Which pool.
     pub pool: PoolId,
     /// Running a job.
@@ -56,55 +56,55 @@ pub struct Glance {
 
 /// Looks at each of `managed`, in the order given, as the fleet was at `fleet.observed_at`. Jobs
 /// are given out afresh: nothing is remembered.
-pub fn glance(fleet: &Fleet, managed: &[Managed<'_>]) -> Vec<Glance> {
-    let policies: Policies =
+pub fn snapshot(fleet: &Fleet, managed: &[ScaledPool<'_>]) -> Vec<PoolSnapshot> {
+    let policies: ScalePolicies =
         managed.iter().map(|it| (it.pool.id.clone(), it.policy.clone())).collect();
     let now = fleet.observed_at;
-    let rows = Rows::by_entity(&fleet.pools, &fleet.runners, &fleet.jobs);
-    let read = |(entity, rows): (&EntityKey, &Rows<'_>)| {
-        (entity.clone(), Site::read(rows, &policies, None, now))
+    let rows = EntityRows::by_entity(&fleet.pools, &fleet.runners, &fleet.jobs);
+    let read = |(entity, rows): (&EntityKey, &EntityRows<'_>)| {
+        (entity.clone(), EntityIndex::read(rows, &policies, None, now))
     };
-    let mut sites: BTreeMap<EntityKey, Site> =
+    let mut sites: BTreeMap<EntityKey, EntityIndex> =
         rows.iter().map(|(entity, rows)| read((entity, rows))).collect();
-    let mut memory = Memory::new();
+    let mut memory = ScalingState::new();
     let mut seen = HashMap::new();
     glance_at(&mut sites, &mut memory, &mut seen, fleet);
-    if memory.values().any(SiteMemory::shares_jobs) {
+    if memory.values().any(EntityState::shares_jobs) {
         glance_at(&mut sites, &mut memory, &mut seen, fleet);
     }
-    let of = |it: &Managed<'_>| seen.get(&it.pool.id).cloned().unwrap_or_else(|| absent(*it));
+    let of = |it: &ScaledPool<'_>| seen.get(&it.pool.id).cloned().unwrap_or_else(|| absent(*it));
     managed.iter().map(of).collect()
 }
 
 /// Looks at every pool that is ours. What one entity takes of the jobs that wait for several, those
 /// before it see when they are looked at again.
 fn glance_at(
-    sites: &mut BTreeMap<EntityKey, Site>,
-    memory: &mut Memory,
-    seen: &mut HashMap<PoolId, Glance>,
+    sites: &mut BTreeMap<EntityKey, EntityIndex>,
+    memory: &mut ScalingState,
+    seen: &mut HashMap<PoolId, PoolSnapshot>,
     fleet: &Fleet,
 ) {
     for (entity, site) in sites {
         let before = memory.remove(entity).unwrap_or_default();
-        let around = Around { backoff: fleet.controller.backoff, others: memory };
+        let around = RoutingContext { backoff: fleet.controller.backoff, others: memory };
         let (routing, after) = route(site, before, around, fleet.observed_at);
         memory.insert(entity.clone(), after);
-        let moment = Moment::new(fleet.observed_at);
+        let moment = EvaluationClock::new(fleet.observed_at);
         for (place, stock) in site.stocks.iter().enumerate() {
             if let Some(policy) = &stock.policy {
                 let jobs = routing.jobs(place);
                 let oldest_wait = jobs.first().map(|it| moment.age(*it));
-                let glance = look(stock, policy, (jobs.len(), oldest_wait));
-                seen.insert(stock.id().clone(), glance);
+                let snapshot = look(stock, policy, (jobs.len(), oldest_wait));
+                seen.insert(stock.id().clone(), snapshot);
             }
         }
     }
 }
 
-fn look(stock: &Stock, policy: &ScalePolicy, jobs: (usize, Option<Duration>)) -> Glance {
+fn look(stock: &PoolIndex, policy: &ScalePolicy, jobs: (usize, Option<Duration>)) -> PoolSnapshot {
     let census = &stock.census;
     let queue_depth = u32::try_from(jobs.0).unwrap_or(u32::MAX);
-    Glance {
+    PoolSnapshot {
         pool: stock.id().clone(),
         active: census.active,
         idle: census.idle,
@@ -121,8 +121,8 @@ fn look(stock: &Stock, policy: &ScalePolicy, jobs: (usize, Option<Duration>)) ->
 }
 
 /// A pool that the fleet does not hold.
-fn absent(it: Managed<'_>) -> Glance {
-    look(&Stock::new(it.pool, Some(it.policy)), it.policy, (0, None))
+fn absent(it: ScaledPool<'_>) -> PoolSnapshot {
+    look(&PoolIndex::new(it.pool, Some(it.policy)), it.policy, (0, None))
 }
 
 /// The level below which a pool must not be: the runners to be kept idle, or as many as are
@@ -140,8 +140,8 @@ mod tests {
     use crate::domain::runner::Runner;
     use crate::scaling::testing::{at, entity, fleet, job, policy, pool, runner, secs};
 
-    fn nothing(pool: &str) -> Glance {
-        Glance {
+    fn nothing(pool: &str) -> PoolSnapshot {
+        PoolSnapshot {
             pool: PoolId::new(pool),
             active: 0,
             idle: 0,
@@ -161,9 +161,9 @@ mod tests {
     fn depths(fleet: &Fleet) -> Vec<(String, u32)> {
         let policy = policy();
         let managed: Vec<_> =
-            fleet.pools.iter().map(|pool| Managed { pool, policy: &policy }).collect();
-        let depth = |it: Glance| (it.pool.to_string(), it.queue_depth);
-        glance(fleet, &managed).into_iter().map(depth).collect()
+            fleet.pools.iter().map(|pool| ScaledPool { pool, policy: &policy }).collect();
+        let depth = |it: PoolSnapshot| (it.pool.to_string(), it.queue_depth);
+        snapshot(fleet, &managed).into_iter().map(depth).collect()
     }
 
     fn expect(fleet: &Fleet, expected: &[(&str, u32)]) {
@@ -174,15 +174,15 @@ mod tests {
     #[test]
     fn a_pool_without_runners_and_jobs_has_its_floor_and_nothing_else() {
         let fleet = fleet(0, vec![pool("a", &["x"])], vec![], vec![]);
-        let managed = Managed { pool: &fleet.pools[0], policy: &policy() };
-        assert_eq!(glance(&fleet, &[managed]), [nothing("a")]);
+        let managed = ScaledPool { pool: &fleet.pools[0], policy: &policy() };
+        assert_eq!(snapshot(&fleet, &[managed]), [nothing("a")]);
     }
 
     #[test]
     fn a_pool_that_the_fleet_does_not_hold_is_seen_as_empty() {
         let gone = pool("gone", &["x"]);
-        let managed = Managed { pool: &gone, policy: &policy() };
-        assert_eq!(glance(&fleet(0, vec![], vec![], vec![]), &[managed]), [nothing("gone")]);
+        let managed = ScaledPool { pool: &gone, policy: &policy() };
+        assert_eq!(snapshot(&fleet(0, vec![], vec![], vec![]), &[managed]), [nothing("gone")]);
     }
 
     #[test]
@@ -207,8 +207,8 @@ mod tests {
         });
         let fleet = fleet(0, vec![pool("a", &["x"])], runners.to_vec(), vec![job(1, &["X"], -40)]);
         let policy = ScalePolicy { min_runners: 4, ..policy() };
-        let seen = glance(&fleet, &[Managed { pool: &fleet.pools[0], policy: &policy }]);
-        let expected = Glance {
+        let seen = snapshot(&fleet, &[ScaledPool { pool: &fleet.pools[0], policy: &policy }]);
+        let expected = PoolSnapshot {
             active: 1,
             idle: 2,
             booting: 3,
@@ -263,7 +263,7 @@ mod tests {
         let runners = vec![runner("b", "b1", "running/idle", 0)];
         let fleet = fleet(0, pools, runners, vec![job(1, &["x"], 0)]);
         let policy = policy();
-        let seen = glance(&fleet, &[Managed { pool: &fleet.pools[0], policy: &policy }]);
+        let seen = snapshot(&fleet, &[ScaledPool { pool: &fleet.pools[0], policy: &policy }]);
         assert_eq!(seen, [nothing("a")]);
     }
 

@@ -13,11 +13,11 @@
 use jiff::Timestamp;
 
 use super::deadline::{earlier, later};
-use super::entity_index::Site;
+use super::entity_index::EntityIndex;
 use super::job_starts::SIDE;
-use super::pool_index::Stock;
+use super::pool_index::PoolIndex;
 use super::queue::PICK_UP;
-use super::runner_state::Work;
+use super::runner_state::JobPickUp;
 
 /// What the starts in one pool have shown so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,14 +27,14 @@ pub(super) struct PoolStarts {
     /// The latest start.
     pub(super) latest: Option<Timestamp>,
     /// A start that went past jobs, and before when those were created.
-    pub(super) past_jobs: Option<PastJobs>,
+    pub(super) past_jobs: Option<OvertakingStart>,
     /// When a runner that was suspect took a job: earlier starts show nothing about runners.
     cleared_at: Option<Timestamp>,
 }
 
 /// A start that went past jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct PastJobs {
+pub(super) struct OvertakingStart {
     /// When it was.
     pub(super) at: Timestamp,
     /// The jobs that had waited long enough were created before this.
@@ -42,11 +42,11 @@ pub(super) struct PastJobs {
 }
 
 /// Judges the starts in each pool in which something has changed.
-pub(super) fn judge(site: &mut Site, now: Timestamp) {
+pub(super) fn judge(site: &mut EntityIndex, now: Timestamp) {
     let facts = &site.queue.facts;
     for stock in site.stocks.iter_mut().filter(|it| it.starts.is_news) {
         stock.starts.is_news = false;
-        let works: Vec<(Work, Timestamp)> = (stock.units.iter())
+        let works: Vec<(JobPickUp, Timestamp)> = (stock.units.iter())
             .filter_map(|it| Some((it.work?, facts.get(&it.job?)?.created_at)))
             .collect();
         if stock.judge(&works) {
@@ -56,10 +56,10 @@ pub(super) fn judge(site: &mut Site, now: Timestamp) {
     }
 }
 
-impl Stock {
+impl PoolIndex {
     /// Judges these starts: how each runner came to its job, and when the job was created. Says
     /// whether a runner is suspect now, or none any more.
-    fn judge(&mut self, works: &[(Work, Timestamp)]) -> bool {
+    fn judge(&mut self, works: &[(JobPickUp, Timestamp)]) -> bool {
         let latest = works.iter().map(|it| it.0.began).max();
         self.starts.latest = self.starts.latest.max(latest);
         let redeemed = works.iter().filter(|it| it.0.was_suspect).map(|it| it.0.began).max();
@@ -78,7 +78,7 @@ impl Stock {
     }
 
     /// The runners that had been idle beside the job before its runner was.
-    fn pass_runners(&mut self, work: &Work, created_at: Timestamp) -> bool {
+    fn pass_runners(&mut self, work: &JobPickUp, created_at: Timestamp) -> bool {
         let is_shown = self.starts.cleared_at.is_none_or(|it| it < work.began);
         if !is_shown || later(created_at, PICK_UP) > work.idle_since {
             return false;
@@ -95,7 +95,7 @@ impl Stock {
     }
 
     /// The jobs that had waited beside an idle runner before this one came.
-    fn pass_jobs(&mut self, work: &Work, created_at: Timestamp) {
+    fn pass_jobs(&mut self, work: &JobPickUp, created_at: Timestamp) {
         let created_before = earlier(work.began, SIDE);
         if created_at <= created_before {
             return;
@@ -103,7 +103,7 @@ impl Stock {
         let trusted = self.units.iter().filter(|it| it.passed_over.is_none());
         let idle = trusted.filter_map(|it| it.idle).map(|it| it.since);
         if idle.chain([work.idle_since]).any(|it| it <= created_before) {
-            let past = PastJobs { at: work.began, created_before };
+            let past = OvertakingStart { at: work.began, created_before };
             self.starts.past_jobs = self.starts.past_jobs.max(Some(past));
         }
     }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::deadline::{Moment, later};
+use super::deadline::{EvaluationClock, later};
 use super::passed::PoolStarts;
 use super::queue::PICK_UP;
-use super::runner_counts::{Census, Class};
-use super::runner_state::{Idle, Unit};
+use super::runner_counts::{RunnerCounts, RunnerClass};
+use super::runner_state::{IdleSince, RunnerState};
 use crate::domain::desired::ScalePolicy;
 use crate::domain::label::{Labels, Mark};
 use crate::domain::name::{PoolId, RunnerName};
@@ -23,7 +23,7 @@ pub const STALE_JOB_AGE: Duration = Duration::from_hours(24);
 
 /// A pool's place in the routing order of its entity, and what makes it fit a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct RoutingKey {
     pub(super) id: PoolId,
     pub(super) labels: Labels,
     pub(super) runner_group: String,
@@ -31,8 +31,8 @@ pub(super) struct Place {
 
 /// One pool, ours or not, with its runners.
 #[derive(Debug, Clone)]
-pub struct Stock {
-    pub(super) place: Place,
+pub struct PoolIndex {
+    pub(super) place: RoutingKey,
     /// Decides between pools of one priority; the same whoever looks.
     pub(super) rank: String,
     pub(super) is_enabled: bool,
@@ -42,8 +42,8 @@ pub struct Stock {
     /// How it scales; absent for a pool that is not ours, which is supply and no more.
     pub(super) policy: Option<ScalePolicy>,
     /// By name.
-    pub(super) units: Vec<Unit>,
-    pub(super) census: Census,
+    pub(super) units: Vec<RunnerState>,
+    pub(super) census: RunnerCounts,
     /// How many runners were seen to be up that were not before.
     pub(super) arrivals: u64,
     /// Grows with each change of a runner since the pools of the site were read.
@@ -52,7 +52,7 @@ pub struct Stock {
     pub(super) starts: PoolStarts,
 }
 
-impl Stock {
+impl PoolIndex {
     /// The pool, with no runner yet.
     pub(super) fn new(pool: &Pool, policy: Option<&ScalePolicy>) -> Self {
         let spec = &pool.spec;
@@ -61,7 +61,7 @@ impl Stock {
             Mark::Retired { .. } | Mark::Replacement { .. } => None,
         });
         Self {
-            place: Place {
+            place: RoutingKey {
                 id: pool.id.clone(),
                 labels: spec.labels.clone(),
                 runner_group: spec.runner_group.clone(),
@@ -73,7 +73,7 @@ impl Stock {
             garm_level: spec.min_idle_runners,
             policy: policy.cloned(),
             units: Vec::new(),
-            census: Census::default(),
+            census: RunnerCounts::default(),
             arrivals: 0,
             version: 0,
             starts: PoolStarts::default(),
@@ -91,7 +91,7 @@ impl Stock {
     }
 
     /// The pool's runners, counted when the site was last looked at.
-    pub fn census(&self) -> &Census {
+    pub fn census(&self) -> &RunnerCounts {
         &self.census
     }
 
@@ -145,7 +145,7 @@ impl Stock {
         self.units.clear();
         for runner in runners {
             let previous = before.and_then(|it| it.unit(&runner.name));
-            let unit = Unit::seen(runner, previous, now);
+            let unit = RunnerState::seen(runner, previous, now);
             self.note_arrival(&unit, previous);
             self.units.push(unit);
         }
@@ -157,7 +157,7 @@ impl Stock {
     pub(super) fn see(&mut self, runner: &Runner, now: Timestamp) -> Option<i64> {
         let at = self.units.binary_search_by(|it| it.name.cmp(&runner.name));
         let previous = at.ok().map(|at| self.units[at].clone());
-        let unit = Unit::seen(runner, previous.as_ref(), now);
+        let unit = RunnerState::seen(runner, previous.as_ref(), now);
         self.note_arrival(&unit, previous.as_ref());
         self.version += 1;
         self.starts.is_news = true;
@@ -180,21 +180,21 @@ impl Stock {
 
     /// The names of the failed runners.
     pub(super) fn failed(&self, now: Timestamp) -> impl Iterator<Item = &RunnerName> {
-        let mut moment = Moment::new(now);
+        let mut moment = EvaluationClock::new(now);
         let grace = self.boot_grace();
-        let has_failed = move |it: &&Unit| it.class(grace, &mut moment) == Class::Failed;
+        let has_failed = move |it: &&RunnerState| it.class(grace, &mut moment) == RunnerClass::Failed;
         self.units.iter().filter(has_failed).map(|it| &it.name)
     }
 
     /// The idle runners that may take a job, and since when each is idle, in the order of names.
-    pub(super) fn idle_units(&self, now: Timestamp) -> impl Iterator<Item = (&Unit, Idle)> {
-        let mut moment = Moment::new(now);
+    pub(super) fn idle_units(&self, now: Timestamp) -> impl Iterator<Item = (&RunnerState, IdleSince)> {
+        let mut moment = EvaluationClock::new(now);
         let idle = self.units.iter().filter_map(|it| Some((it, it.idle?)));
         idle.filter(move |it| !it.0.is_suspect(&mut moment))
     }
 
     /// When the latest of its suspect runners became suspect.
-    pub(super) fn suspect_since(&self, moment: &mut Moment) -> Option<Timestamp> {
+    pub(super) fn suspect_since(&self, moment: &mut EvaluationClock) -> Option<Timestamp> {
         if self.census.suspect == 0 {
             return None;
         }
@@ -203,15 +203,15 @@ impl Stock {
     }
 
     pub(super) fn recount(&mut self, now: Timestamp) {
-        self.census = Census::take(&self.units, self.boot_grace(), now);
+        self.census = RunnerCounts::take(&self.units, self.boot_grace(), now);
     }
 
-    fn unit(&self, name: &RunnerName) -> Option<&Unit> {
+    fn unit(&self, name: &RunnerName) -> Option<&RunnerState> {
         let at = self.units.binary_search_by(|it| it.name.cmp(name)).ok()?;
         Some(&self.units[at])
     }
 
-    fn note_arrival(&mut self, unit: &Unit, previous: Option<&Unit>) {
+    fn note_arrival(&mut self, unit: &RunnerState, previous: Option<&RunnerState>) {
         let had_arrived =
             previous.is_some_and(|it| it.created_at == unit.created_at && it.has_arrived());
         self.arrivals += u64::from(unit.has_arrived() && !had_arrived);

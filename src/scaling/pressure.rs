@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::deadline::Moment;
+use super::deadline::EvaluationClock;
 use crate::domain::desired::ScalePolicy;
 
 /// Pressure on one pool, and since when it is about to change.
@@ -18,7 +18,7 @@ pub struct Pressure {
 
 /// What pressure is judged by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Load {
+pub(super) struct PressureInputs {
     /// Jobs that the pool could run.
     pub(super) fits: usize,
     /// Those of them that are older than `scale_up_delay`.
@@ -40,7 +40,7 @@ impl Pressure {
     ///   or more than that many are each older than that;
     /// - on → off: fewer than that fit and each one routed here is served, without a break for
     ///   `scale_up_delay`. With a threshold of 0, none fits: otherwise it would never end.
-    pub(super) fn next(self, policy: &ScalePolicy, load: Load, moment: &mut Moment) -> Self {
+    pub(super) fn next(self, policy: &ScalePolicy, load: PressureInputs, moment: &mut EvaluationClock) -> Self {
         let now = moment.now();
         let since = |before: Option<Timestamp>| before.map_or(now, |it| it.min(now));
         let threshold = policy.scale_up_threshold as usize;

@@ -24,7 +24,7 @@ pub const FORGOTTEN_FOR: Duration = Duration::from_hours(1);
 
 /// For how long a waiting job counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Term {
+pub(super) enum QueueDeadline {
     /// Until something is heard.
     Open,
     /// It began without a runner's name: until then its runner's row may come.
@@ -33,7 +33,7 @@ pub(super) enum Term {
     Forgotten(Timestamp),
 }
 
-impl Term {
+impl QueueDeadline {
     pub(super) fn end(self) -> Option<Timestamp> {
         match self {
             Self::Open => None,
@@ -44,20 +44,20 @@ impl Term {
 
 /// One job that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Waiting {
+pub(super) struct WaitingJob {
     pub(super) created_at: Timestamp,
     /// GARM's id.
     pub(super) id: i64,
     pub(super) workflow_job_id: i64,
     /// Which set of labels it asks for.
     pub(super) group: u32,
-    pub(super) term: Term,
+    pub(super) term: QueueDeadline,
     /// The other entities that it waits for.
     pub(super) others: Option<Arc<[EntityKey]>>,
 }
 
-impl Waiting {
-    pub(super) fn new(workflow_job_id: i64, fact: &Fact, term: Term) -> Self {
+impl WaitingJob {
+    pub(super) fn new(workflow_job_id: i64, fact: &KnownJob, term: QueueDeadline) -> Self {
         let (created_at, id, group) = (fact.created_at, fact.id, fact.group);
         Self { created_at, id, workflow_job_id, group, term, others: fact.others.clone() }
     }
@@ -70,7 +70,7 @@ impl Waiting {
 
 /// Where a known job stands, by its own row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum JobStage {
     Queued,
     /// `in_progress`, and no runner named.
     Begun,
@@ -82,12 +82,12 @@ pub(super) enum Stage {
 
 /// What is known of one job that is not over.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fact {
+pub(super) struct KnownJob {
     pub(super) created_at: Timestamp,
     pub(super) updated_at: Timestamp,
     pub(super) id: i64,
     pub(super) group: u32,
-    pub(super) stage: Stage,
+    pub(super) stage: JobStage,
     /// How many starts had been seen in the entity when it started, itself included; absent until
     /// that was seen.
     pub(super) started: Option<u64>,
@@ -95,7 +95,7 @@ pub(super) struct Fact {
     pub(super) others: Option<Arc<[EntityKey]>>,
 }
 
-impl Fact {
+impl KnownJob {
     /// For how long the job counts as waiting, if it does. The row of the runner decides, not
     /// that of the job:
     ///
@@ -107,13 +107,13 @@ impl Fact {
     /// | forgotten, never started | no | for [`FORGOTTEN_FOR`] since it vanished |
     /// | forgotten, started | no | no |
     /// | any | yes | no |
-    pub(super) fn term(&self, carried: Carried) -> Option<Term> {
+    pub(super) fn term(&self, carried: Carried) -> Option<QueueDeadline> {
         match (self.stage, carried) {
-            (_, Carried::Yes) | (Stage::BegunOn, Carried::No) => None,
-            (Stage::Queued, Carried::No) => Some(Term::Open),
-            (Stage::Begun, Carried::No) => Some(Term::PickUp(later(self.updated_at, PICK_UP))),
-            (Stage::Forgotten(until), Carried::No) => {
-                self.started.is_none().then_some(Term::Forgotten(until))
+            (_, Carried::Yes) | (JobStage::BegunOn, Carried::No) => None,
+            (JobStage::Queued, Carried::No) => Some(QueueDeadline::Open),
+            (JobStage::Begun, Carried::No) => Some(QueueDeadline::PickUp(later(self.updated_at, PICK_UP))),
+            (JobStage::Forgotten(until), Carried::No) => {
+                self.started.is_none().then_some(QueueDeadline::Forgotten(until))
             }
         }
     }
@@ -126,12 +126,12 @@ impl Fact {
             return None;
         }
         match (self.stage, carried) {
-            (Stage::Queued, Carried::No) if later(self.created_at, FORGETS_AFTER) <= now => {
-                self.stage = Stage::Forgotten(later(now, FORGOTTEN_FOR));
+            (JobStage::Queued, Carried::No) if later(self.created_at, FORGETS_AFTER) <= now => {
+                self.stage = JobStage::Forgotten(later(now, FORGOTTEN_FOR));
                 Some(self)
             }
-            (Stage::Forgotten(until), Carried::No) if now < until => Some(self),
-            (Stage::Queued | Stage::Forgotten(_) | Stage::Begun | Stage::BegunOn, _) => None,
+            (JobStage::Forgotten(until), Carried::No) if now < until => Some(self),
+            (JobStage::Queued | JobStage::Forgotten(_) | JobStage::Begun | JobStage::BegunOn, _) => None,
         }
     }
 }
@@ -145,7 +145,7 @@ pub(super) enum Carried {
 
 /// Jobs that ask for the same labels: what fits one fits all.
 #[derive(Debug, Clone)]
-pub(super) struct Group {
+pub(super) struct LabelSet {
     pub(super) labels: Labels,
     /// The pools that fit, in routing order.
     pub(super) fits: Vec<u32>,
@@ -153,60 +153,60 @@ pub(super) struct Group {
 
 /// The jobs of one entity: those that wait, oldest first, and the distinct sets of labels.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Queue {
-    pub(super) waiting: Vec<Waiting>,
+pub(super) struct JobQueue {
+    pub(super) waiting: Vec<WaitingJob>,
     /// What is known of each job that is not over, by `workflow_job_id`.
-    pub(super) facts: HashMap<i64, Fact>,
+    pub(super) facts: HashMap<i64, KnownJob>,
     /// The distinct sets of labels.
-    pub(super) groups: Vec<Group>,
+    pub(super) groups: Vec<LabelSet>,
     by_labels: HashMap<Labels, u32>,
     /// The earliest end of a term among those that wait.
     next_end: Option<Timestamp>,
 }
 
-impl Queue {
+impl JobQueue {
     /// The number of a set of labels; for a new one, `fits` finds the pools.
     pub(super) fn group(&mut self, labels: &Labels, fits: impl Fn(&Labels) -> Vec<u32>) -> u32 {
         if let Some(group) = self.by_labels.get(labels) {
             return *group;
         }
         let group = u32::try_from(self.groups.len()).expect("fewer than 2^32 sets of labels");
-        self.groups.push(Group { labels: labels.clone(), fits: fits(labels) });
+        self.groups.push(LabelSet { labels: labels.clone(), fits: fits(labels) });
         self.by_labels.insert(labels.clone(), group);
         group
     }
 
     /// Makes the job wait, if it does and is not waiting already under that term.
-    pub(super) fn enter(&mut self, workflow_job_id: i64, fact: &Fact, term: Term) {
-        let job = Waiting::new(workflow_job_id, fact, term);
+    pub(super) fn enter(&mut self, workflow_job_id: i64, fact: &KnownJob, term: QueueDeadline) {
+        let job = WaitingJob::new(workflow_job_id, fact, term);
         self.note_end(term);
-        match self.waiting.binary_search_by_key(&job.rank(), Waiting::rank) {
+        match self.waiting.binary_search_by_key(&job.rank(), WaitingJob::rank) {
             Ok(at) => self.waiting[at] = job,
             Err(at) => self.waiting.insert(at, job),
         }
     }
 
     /// Makes the job wait no more.
-    pub(super) fn leave(&mut self, fact: &Fact) {
+    pub(super) fn leave(&mut self, fact: &KnownJob) {
         let rank = (fact.created_at, fact.id);
-        if let Ok(at) = self.waiting.binary_search_by_key(&rank, Waiting::rank) {
+        if let Ok(at) = self.waiting.binary_search_by_key(&rank, WaitingJob::rank) {
             self.waiting.remove(at);
         }
     }
 
     /// Lines up many jobs at once.
-    pub(super) fn line_up(&mut self, waiting: Vec<Waiting>) {
+    pub(super) fn line_up(&mut self, waiting: Vec<WaitingJob>) {
         self.waiting = waiting;
-        self.waiting.sort_by_key(Waiting::rank);
+        self.waiting.sort_by_key(WaitingJob::rank);
         self.next_end = self.waiting.iter().filter_map(|it| it.term.end()).min();
     }
 
     /// Takes out the jobs whose term has ended at `now`.
-    pub(super) fn expire(&mut self, now: Timestamp) -> Vec<Waiting> {
+    pub(super) fn expire(&mut self, now: Timestamp) -> Vec<WaitingJob> {
         if self.next_end.is_none_or(|it| now < it) {
             return Vec::new();
         }
-        let has_ended = |it: &mut Waiting| it.term.end().is_some_and(|end| end <= now);
+        let has_ended = |it: &mut WaitingJob| it.term.end().is_some_and(|end| end <= now);
         let ended = self.waiting.extract_if(.., has_ended).collect();
         self.next_end = self.waiting.iter().filter_map(|it| it.term.end()).min();
         ended
@@ -217,7 +217,7 @@ impl Queue {
         self.next_end
     }
 
-    fn note_end(&mut self, term: Term) {
+    fn note_end(&mut self, term: QueueDeadline) {
         if let Some(end) = term.end() {
             self.next_end = Some(self.next_end.map_or(end, |it| it.min(end)));
         }
@@ -225,14 +225,14 @@ impl Queue {
 }
 
 /// Where a job stands by its row; nothing when it is over, not for a runner yet, or a scale set's.
-pub(super) fn stage(job: &Job) -> Option<Stage> {
+pub(super) fn stage(job: &Job) -> Option<JobStage> {
     if job.is_of_scale_set {
         return None;
     }
     match &job.status {
-        JobStatus::Queued => Some(Stage::Queued),
-        JobStatus::InProgress if job.runner.is_some() => Some(Stage::BegunOn),
-        JobStatus::InProgress => Some(Stage::Begun),
+        JobStatus::Queued => Some(JobStage::Queued),
+        JobStatus::InProgress if job.runner.is_some() => Some(JobStage::BegunOn),
+        JobStatus::InProgress => Some(JobStage::Begun),
         JobStatus::Completed | JobStatus::Other(_) => None,
     }
 }

@@ -4,38 +4,38 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::assignment::Deal;
-use super::deadline::Moment;
-use super::entity_index::Site;
-use super::queue::{Term, Waiting};
+use super::assignment::Assignment;
+use super::deadline::EvaluationClock;
+use super::entity_index::EntityIndex;
+use super::queue::{QueueDeadline, WaitingJob};
 use super::share::shares;
-use super::state::{Memory, NOWHERE, SiteMemory};
+use super::state::{ScalingState, NO_POOL, EntityState};
 use super::stuck_jobs;
 
 /// Every waiting job of one entity, given to a pool.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Routing {
     /// When the jobs of each pool were created, oldest first.
-    by_pool: Parts,
+    by_pool: TimesByRow,
     /// The same by set of labels, whatever pool they were given to.
-    by_group: Parts,
+    by_group: TimesByRow,
     /// For each pool the jobs that it does not serve although its labels fit.
-    bars: Vec<Bar>,
-    tallies: Vec<Tally>,
+    bars: Vec<Eligibility>,
+    tallies: Vec<JobExceptions>,
     /// When the jobs would be given out differently by age alone.
     until: Option<Timestamp>,
 }
 
 /// Which jobs a pool does not serve: those that are stale for it, and those stuck beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Bar {
+pub(super) struct Eligibility {
     /// Created by then: stale.
     pub(super) stale_by: Timestamp,
     /// Created before this: stuck.
     pub(super) stuck_before: Timestamp,
 }
 
-impl Bar {
+impl Eligibility {
     /// Whether a job created at this time is served.
     pub(super) fn lets(&self, created_at: Timestamp) -> bool {
         self.stale_by < created_at && self.stuck_before <= created_at
@@ -44,7 +44,7 @@ impl Bar {
 
 /// Jobs of one pool that are shown apart.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct JobExceptions {
     /// Fit, but have waited beside an idle runner in vain: not given to this pool.
     pub stuck: u32,
     /// Fit, but are older than `stale_job_age`: not given to this pool.
@@ -57,11 +57,11 @@ pub struct Tally {
 
 /// What is around an entity.
 #[derive(Debug, Clone, Copy)]
-pub struct Around<'a> {
+pub struct RoutingContext<'a> {
     /// GARM's `minimum_job_age_backoff`.
     pub backoff: Duration,
     /// What is remembered of the other entities: a job may wait for several.
-    pub others: &'a Memory,
+    pub others: &'a ScalingState,
 }
 
 /// Gives each waiting job to one pool, oldest first. First every idle or booting runner takes one:
@@ -69,12 +69,12 @@ pub struct Around<'a> {
 /// pool if it has room, else the first with room, pools that only GARM's backoff serves and those
 /// whose circuit is open last; else the first that fits. No job is counted twice.
 pub fn route(
-    site: &mut Site,
-    mut memory: SiteMemory,
-    around: Around<'_>,
+    site: &mut EntityIndex,
+    mut memory: EntityState,
+    around: RoutingContext<'_>,
     now: Timestamp,
-) -> (Routing, SiteMemory) {
-    let mut moment = Moment::new(now);
+) -> (Routing, EntityState) {
+    let mut moment = EvaluationClock::new(now);
     site.look(&mut moment);
     memory.align(site);
     stuck_jobs::mark(site, &mut memory.stuck, &mut moment);
@@ -88,18 +88,18 @@ pub fn route(
     }
     let former = former_places(site, &memory);
     let shares = shares(site, &memory.pools, around.backoff, &mut moment);
-    let dealt = Deal::new(site, &bars, &shares, around.others).all(&former, &mut moment);
+    let dealt = Assignment::new(site, &bars, &shares, around.others).all(&former, &mut moment);
     let (places, held) = (dealt.places, dealt.held);
     memory.held = held;
     for (job, place) in site.queue.waiting.iter().zip(&places) {
-        if *place != NOWHERE && matches!(job.term, Term::Forgotten(_)) {
+        if *place != NO_POOL && matches!(job.term, QueueDeadline::Forgotten(_)) {
             tallies[*place as usize].forgotten += 1;
         }
     }
     memory.former.clear();
-    let dealt = site.queue.waiting.iter().zip(&places).filter(|it| *it.1 != NOWHERE);
+    let dealt = site.queue.waiting.iter().zip(&places).filter(|it| *it.1 != NO_POOL);
     memory.former.extend(dealt.map(|(job, place)| (job.created_at, job.id, *place)));
-    let by_pool = Parts::new(site.stocks.len(), memory.former.iter().map(|it| (it.2, it.0)));
+    let by_pool = TimesByRow::new(site.stocks.len(), memory.former.iter().map(|it| (it.2, it.0)));
     (Routing { by_pool, by_group, bars, tallies, until: moment.next() }, memory)
 }
 
@@ -111,7 +111,7 @@ impl Routing {
     }
 
     /// The jobs of this pool that are shown apart.
-    pub fn tally(&self, place: usize) -> Tally {
+    pub fn tally(&self, place: usize) -> JobExceptions {
         self.tallies[place]
     }
 
@@ -124,7 +124,7 @@ impl Routing {
     /// of labels, oldest first.
     pub(super) fn fits<'a>(
         &'a self,
-        site: &'a Site,
+        site: &'a EntityIndex,
         place: usize,
     ) -> impl Iterator<Item = &'a [Timestamp]> {
         let bar = self.bars[place];
@@ -148,23 +148,23 @@ impl Routing {
     }
 }
 
-/// For each waiting job the place of its former pool, or [`NOWHERE`]: both rows are in the same
+/// For each waiting job the place of its former pool, or [`NO_POOL`]: both rows are in the same
 /// order, so one walk finds them all.
-fn former_places(site: &Site, memory: &SiteMemory) -> Vec<u32> {
+fn former_places(site: &EntityIndex, memory: &EntityState) -> Vec<u32> {
     let mut former = memory.former.iter().peekable();
-    let find = |job: &Waiting| {
+    let find = |job: &WaitingJob| {
         while former.next_if(|it| (it.0, it.1) < job.rank()).is_some() {}
-        former.next_if(|it| (it.0, it.1) == job.rank()).map_or(NOWHERE, |it| it.2)
+        former.next_if(|it| (it.0, it.1) == job.rank()).map_or(NO_POOL, |it| it.2)
     };
     site.queue.waiting.iter().map(find).collect()
 }
 
-fn by_group(site: &Site) -> Parts {
+fn by_group(site: &EntityIndex) -> TimesByRow {
     let jobs = site.queue.waiting.iter().map(|it| (it.group, it.created_at));
-    Parts::new(site.queue.groups.len(), jobs)
+    TimesByRow::new(site.queue.groups.len(), jobs)
 }
 
-fn bars(site: &Site, memory: &SiteMemory, moment: &mut Moment) -> Vec<Bar> {
+fn bars(site: &EntityIndex, memory: &EntityState, moment: &mut EvaluationClock) -> Vec<Eligibility> {
     let waiting = &site.queue.waiting;
     let mut known: Vec<(Duration, Timestamp)> = Vec::new();
     let mut bars = Vec::with_capacity(site.stocks.len());
@@ -181,16 +181,16 @@ fn bars(site: &Site, memory: &SiteMemory, moment: &mut Moment) -> Vec<Bar> {
             stale_by
         });
         let stuck_before = stuck.created_before().unwrap_or(Timestamp::MIN);
-        bars.push(Bar { stale_by, stuck_before });
+        bars.push(Eligibility { stale_by, stuck_before });
     }
     bars
 }
 
 /// Counts the jobs that fit each pool and that it does not serve.
-fn tallies(site: &Site, bars: &[Bar], by_group: &Parts) -> Vec<Tally> {
+fn tallies(site: &EntityIndex, bars: &[Eligibility], by_group: &TimesByRow) -> Vec<JobExceptions> {
     let oldest = site.queue.waiting.first().map(|it| it.created_at);
-    let count = |(bar, groups): (&Bar, &Vec<u32>)| {
-        let mut tally = Tally::default();
+    let count = |(bar, groups): (&Eligibility, &Vec<u32>)| {
+        let mut tally = JobExceptions::default();
         if oldest.is_none_or(|it| bar.lets(it)) {
             return tally;
         }
@@ -212,13 +212,13 @@ fn tallies(site: &Site, bars: &[Bar], by_group: &Parts) -> Vec<Tally> {
 
 /// Times in rows, all rows in one piece of memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Parts {
+struct TimesByRow {
     /// Where each row begins; one more than there are rows.
     begins: Vec<u32>,
     times: Vec<Timestamp>,
 }
 
-impl Parts {
+impl TimesByRow {
     /// Sorts times into rows, keeping their order within each.
     fn new(rows: usize, times: impl Iterator<Item = (u32, Timestamp)> + Clone) -> Self {
         let mut begins = vec![0_u32; rows + 1];

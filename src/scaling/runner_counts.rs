@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::deadline::{Moment, later};
-use super::runner_state::Unit;
+use super::deadline::{EvaluationClock, later};
+use super::runner_state::RunnerState;
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 
 /// An `error` younger than this still boots: GARM main retries a failed create six times in a
@@ -31,7 +31,7 @@ pub const ERROR_QUIET: Duration = Duration::from_secs(20);
 /// | any | `error` | less | retrying |
 /// | any | any | less | booting |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Class {
+pub enum RunnerClass {
     /// Runs a job.
     Active,
     /// Up and waiting for a job.
@@ -52,7 +52,7 @@ pub enum Class {
     Ended,
 }
 
-impl Class {
+impl RunnerClass {
     /// The word of output.
     pub fn word(self) -> &'static str {
         match self {
@@ -68,7 +68,7 @@ impl Class {
 
 /// What the runner is at `moment` by its row alone, in a pool with this `boot_grace`: nothing of
 /// it is known from before, so an idle one is never suspect.
-pub fn classify(runner: &Runner, boot_grace: Duration, moment: &mut Moment) -> Class {
+pub fn classify(runner: &Runner, boot_grace: Duration, moment: &mut EvaluationClock) -> RunnerClass {
     let row = (&runner.status, &runner.runner_status);
     class_of(row, (runner.created_at, runner.updated_at), (boot_grace, moment))
 }
@@ -76,25 +76,25 @@ pub fn classify(runner: &Runner, boot_grace: Duration, moment: &mut Moment) -> C
 fn class_of(
     (status, inside): (&Status, &RunnerStatus),
     (created_at, written_at): (Timestamp, Timestamp),
-    (boot_grace, moment): (Duration, &mut Moment),
-) -> Class {
+    (boot_grace, moment): (Duration, &mut EvaluationClock),
+) -> RunnerClass {
     match (status, inside) {
-        (_, RunnerStatus::Terminated) => Class::Ended,
-        (_, RunnerStatus::Active) => Class::Active,
-        (status, _) if status.is_leaving() => Class::Leaving,
-        (Status::Running, RunnerStatus::Idle) => Class::Idle,
-        (_, RunnerStatus::Failed) => Class::Failed,
-        _ if moment.reached(later(created_at, boot_grace)) => Class::Failed,
-        (Status::Error, _) if moment.reached(later(created_at, ERROR_FINAL)) => Class::Failed,
-        (Status::Error, _) if moment.reached(later(written_at, ERROR_QUIET)) => Class::Failed,
-        (Status::Error, _) => Class::Retrying,
-        _ => Class::Booting,
+        (_, RunnerStatus::Terminated) => RunnerClass::Ended,
+        (_, RunnerStatus::Active) => RunnerClass::Active,
+        (status, _) if status.is_leaving() => RunnerClass::Leaving,
+        (Status::Running, RunnerStatus::Idle) => RunnerClass::Idle,
+        (_, RunnerStatus::Failed) => RunnerClass::Failed,
+        _ if moment.reached(later(created_at, boot_grace)) => RunnerClass::Failed,
+        (Status::Error, _) if moment.reached(later(created_at, ERROR_FINAL)) => RunnerClass::Failed,
+        (Status::Error, _) if moment.reached(later(written_at, ERROR_QUIET)) => RunnerClass::Failed,
+        (Status::Error, _) => RunnerClass::Retrying,
+        _ => RunnerClass::Booting,
     }
 }
 
 /// One pool's runners, counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Census {
+pub struct RunnerCounts {
     /// Running a job.
     pub active: u32,
     /// Waiting for one.
@@ -123,10 +123,10 @@ pub struct Census {
     pub until: Option<Timestamp>,
 }
 
-impl Census {
+impl RunnerCounts {
     /// Counts the runners of one pool with this `boot_grace` at `now`.
-    pub(super) fn take(units: &[Unit], boot_grace: Duration, now: Timestamp) -> Self {
-        let mut moment = Moment::new(now);
+    pub(super) fn take(units: &[RunnerState], boot_grace: Duration, now: Timestamp) -> Self {
+        let mut moment = EvaluationClock::new(now);
         let mut census = Self::default();
         for unit in units {
             let class = unit.class(boot_grace, &mut moment);
@@ -136,37 +136,37 @@ impl Census {
         census
     }
 
-    fn add(&mut self, class: Class, unit: &Unit) {
+    fn add(&mut self, class: RunnerClass, unit: &RunnerState) {
         self.live += 1;
         let counts_as_idle =
             !matches!(unit.runner_status, RunnerStatus::Active | RunnerStatus::Terminated);
         self.garm_idle += u32::from(counts_as_idle);
         match class {
-            Class::Active => self.active += 1,
-            Class::Idle => {
+            RunnerClass::Active => self.active += 1,
+            RunnerClass::Idle => {
                 self.idle += 1;
                 let since = unit.idle_since();
                 self.oldest_idle = Some(self.oldest_idle.map_or(since, |it| it.min(since)));
             }
-            Class::Suspect => self.suspect += 1,
-            Class::Booting => self.booting += 1,
-            Class::Retrying => {
+            RunnerClass::Suspect => self.suspect += 1,
+            RunnerClass::Booting => self.booting += 1,
+            RunnerClass::Retrying => {
                 self.booting += 1;
                 self.retrying += 1;
             }
-            Class::Failed => self.failed += 1,
-            Class::Leaving => {
+            RunnerClass::Failed => self.failed += 1,
+            RunnerClass::Leaving => {
                 self.leaving += 1;
                 self.note_leaving(unit);
             }
-            Class::Ended => {
+            RunnerClass::Ended => {
                 self.ended += 1;
                 self.note_leaving(unit);
             }
         }
     }
 
-    fn note_leaving(&mut self, unit: &Unit) {
+    fn note_leaving(&mut self, unit: &RunnerState) {
         self.leaving_since = self.leaving_since.into_iter().chain(unit.leaving_since).min();
     }
 
@@ -176,12 +176,12 @@ impl Census {
     }
 }
 
-impl Unit {
+impl RunnerState {
     /// What this runner is.
-    pub(super) fn class(&self, boot_grace: Duration, moment: &mut Moment) -> Class {
+    pub(super) fn class(&self, boot_grace: Duration, moment: &mut EvaluationClock) -> RunnerClass {
         let row = (&self.status, &self.runner_status);
         let times = (self.created_at, self.written_at);
         let class = class_of(row, times, (boot_grace, moment));
-        if class == Class::Idle && self.is_suspect(moment) { Class::Suspect } else { class }
+        if class == RunnerClass::Idle && self.is_suspect(moment) { RunnerClass::Suspect } else { class }
     }
 }

@@ -2,14 +2,14 @@
 
 use jiff::Timestamp;
 
-use super::deadline::{Moment, later};
+use super::deadline::{EvaluationClock, later};
 use super::queue::PICK_UP;
 use crate::domain::name::RunnerName;
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 
 /// One runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Unit {
+pub(super) struct RunnerState {
     pub(super) name: RunnerName,
     pub(super) status: Status,
     pub(super) runner_status: RunnerStatus,
@@ -19,12 +19,12 @@ pub(super) struct Unit {
     /// `workflow_job_id` of the job that it carries.
     pub(super) job: Option<i64>,
     /// Set while it is idle.
-    pub(super) idle: Option<Idle>,
+    pub(super) idle: Option<IdleSince>,
     /// Set while it is idle and has been passed over: when the job started that a younger runner
     /// took.
     pub(super) passed_over: Option<Timestamp>,
     /// Set from the moment at which it has a job.
-    pub(super) work: Option<Work>,
+    pub(super) work: Option<JobPickUp>,
     /// Since when its job is over or its deletion is under way, as far as is known: GARM writes
     /// the row anew at each attempt to delete the VM.
     pub(super) leaving_since: Option<Timestamp>,
@@ -32,7 +32,7 @@ pub(super) struct Unit {
 
 /// How a runner came to its job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Work {
+pub(super) struct JobPickUp {
     /// When it was picked up, by the runner's row.
     pub(super) began: Timestamp,
     /// Since when the runner had been idle; its creation where that was not seen, which is earlier.
@@ -43,15 +43,15 @@ pub(super) struct Work {
 
 /// Since when a runner is idle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Idle {
+pub(super) struct IdleSince {
     /// Never ahead of the time at which it was seen.
     pub(super) since: Timestamp,
-    pub(super) source: Source,
+    pub(super) source: IdleSource,
 }
 
 /// What tells since when a runner is idle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Source {
+pub(super) enum IdleSource {
     /// The runner was seen to become idle, or its row has not been written since, or its history
     /// was read.
     Known,
@@ -60,7 +60,7 @@ pub(super) enum Source {
     Row,
 }
 
-impl Unit {
+impl RunnerState {
     /// The runner as it is at `now`, after it was `previous`.
     pub(super) fn seen(runner: &Runner, previous: Option<&Self>, now: Timestamp) -> Self {
         let previous = previous.filter(|it| it.created_at == runner.created_at);
@@ -82,7 +82,7 @@ impl Unit {
     }
 
     /// Whether it is idle, and younger runners take the jobs that wait beside it.
-    pub(super) fn is_suspect(&self, moment: &mut Moment) -> bool {
+    pub(super) fn is_suspect(&self, moment: &mut EvaluationClock) -> bool {
         // Its own job may have been told of a moment after the other one's.
         self.passed_over.is_some_and(|it| moment.passed(it, PICK_UP))
     }
@@ -101,12 +101,12 @@ impl Unit {
     }
 }
 
-fn work(runner: &Runner, previous: Option<&Unit>, now: Timestamp) -> Option<Work> {
+fn work(runner: &Runner, previous: Option<&RunnerState>, now: Timestamp) -> Option<JobPickUp> {
     let known = previous.and_then(|it| it.work);
     if let (Some(known), RunnerStatus::Active | RunnerStatus::Terminated) =
         (known, &runner.runner_status)
     {
-        return Some(Work { began: known.began.min(now), ..known });
+        return Some(JobPickUp { began: known.began.min(now), ..known });
     }
     if runner.runner_status != RunnerStatus::Active {
         return None;
@@ -115,7 +115,7 @@ fn work(runner: &Runner, previous: Option<&Unit>, now: Timestamp) -> Option<Work
     let idle = previous.and_then(|it| it.idle).map(|it| it.since);
     let was_suspect =
         previous.and_then(|it| it.passed_over).is_some_and(|it| later(it, PICK_UP) <= began);
-    Some(Work { began, idle_since: idle.unwrap_or(runner.created_at), was_suspect })
+    Some(JobPickUp { began, idle_since: idle.unwrap_or(runner.created_at), was_suspect })
 }
 
 /// Its job is over, or its deletion is under way.
@@ -132,16 +132,16 @@ fn is_leaving(runner: &Runner) -> bool {
 /// | not seen | heartbeat, without history | last write, and the history would tell more |
 /// | not idle | any | last write: that was the change |
 /// | idle | any | as before; but a history tells what the row could not |
-fn idle(runner: &Runner, previous: Option<&Unit>, now: Timestamp) -> Idle {
+fn idle(runner: &Runner, previous: Option<&RunnerState>, now: Timestamp) -> IdleSince {
     let told = runner.messages.iter().map(|it| it.at).max();
-    let known = |since: Timestamp| Idle { since: since.min(now), source: Source::Known };
+    let known = |since: Timestamp| IdleSince { since: since.min(now), source: IdleSource::Known };
     match (previous.map(|it| it.idle), told) {
-        (Some(Some(Idle { source: Source::Row, .. })), Some(at)) => known(at),
-        (Some(Some(before)), _) => Idle { since: before.since.min(now), ..before },
+        (Some(Some(IdleSince { source: IdleSource::Row, .. })), Some(at)) => known(at),
+        (Some(Some(before)), _) => IdleSince { since: before.since.min(now), ..before },
         (Some(None), _) => known(runner.updated_at),
         (None, _) if runner.heartbeat.is_none() => known(runner.updated_at),
         (None, Some(at)) => known(at),
-        (None, None) => Idle { since: runner.updated_at.min(now), source: Source::Row },
+        (None, None) => IdleSince { since: runner.updated_at.min(now), source: IdleSource::Row },
     }
 }
 
@@ -151,8 +151,8 @@ mod tests {
     use crate::domain::runner::StatusMessage;
     use crate::scaling::testing::{at, runner};
 
-    fn since(runner: &Runner, previous: Option<&Unit>, now: i64) -> (Timestamp, Source) {
-        let idle = Unit::seen(runner, previous, at(now)).idle.unwrap();
+    fn since(runner: &Runner, previous: Option<&RunnerState>, now: i64) -> (Timestamp, IdleSource) {
+        let idle = RunnerState::seen(runner, previous, at(now)).idle.unwrap();
         (idle.since, idle.source)
     }
 
@@ -174,30 +174,30 @@ mod tests {
     #[test]
     fn at_first_sight_the_last_write_tells_and_lies_never_ahead() {
         let row = runner("a", "a1", "running/idle", 50);
-        assert_eq!(since(&row, None, 100), (at(50), Source::Known));
-        assert_eq!(since(&row, None, 40), (at(40), Source::Known));
+        assert_eq!(since(&row, None, 100), (at(50), IdleSource::Known));
+        assert_eq!(since(&row, None, 40), (at(40), IdleSource::Known));
     }
 
     #[test]
     fn with_a_heartbeat_only_the_history_tells() {
-        assert_eq!(since(&beating(90), None, 100), (at(90), Source::Row));
-        assert_eq!(since(&told(20), None, 100), (at(20), Source::Known));
-        let before = Unit::seen(&beating(80), None, at(80));
-        assert_eq!(since(&beating(90), Some(&before), 100), (at(80), Source::Row));
-        assert_eq!(since(&told(20), Some(&before), 100), (at(20), Source::Known));
+        assert_eq!(since(&beating(90), None, 100), (at(90), IdleSource::Row));
+        assert_eq!(since(&told(20), None, 100), (at(20), IdleSource::Known));
+        let before = RunnerState::seen(&beating(80), None, at(80));
+        assert_eq!(since(&beating(90), Some(&before), 100), (at(80), IdleSource::Row));
+        assert_eq!(since(&told(20), Some(&before), 100), (at(20), IdleSource::Known));
     }
 
     #[test]
     fn a_change_that_was_seen_counts_from_its_write_and_later_writes_do_not() {
         let mut row = runner("a", "a1", "running/installing", 0);
-        let booting = Unit::seen(&row, None, at(10));
+        let booting = RunnerState::seen(&row, None, at(10));
         row.runner_status = RunnerStatus::Idle;
         row.updated_at = at(12);
         row.heartbeat = Some(at(12));
-        let idle = Unit::seen(&row, Some(&booting), at(13));
-        assert_eq!(idle.idle, Some(Idle { since: at(12), source: Source::Known }));
+        let idle = RunnerState::seen(&row, Some(&booting), at(13));
+        assert_eq!(idle.idle, Some(IdleSince { since: at(12), source: IdleSource::Known }));
         row.updated_at = at(60);
-        assert_eq!(since(&row, Some(&idle), 61), (at(12), Source::Known));
+        assert_eq!(since(&row, Some(&idle), 61), (at(12), IdleSource::Known));
         row.created_at = at(55);
         assert_eq!(since(&row, Some(&idle), 61).0, at(60), "another runner of that name");
     }
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn a_clock_that_was_set_back_takes_the_idle_time_with_it() {
         let row = runner("a", "a1", "running/idle", 50);
-        let idle = Unit::seen(&row, None, at(100));
-        assert_eq!(since(&row, Some(&idle), 20), (at(20), Source::Known));
+        let idle = RunnerState::seen(&row, None, at(100));
+        assert_eq!(since(&row, Some(&idle), 20), (at(20), IdleSource::Known));
     }
 }

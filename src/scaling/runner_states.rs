@@ -2,14 +2,14 @@
 
 use jiff::Timestamp;
 
-use super::deadline::Moment;
-use super::pool_index::Stock;
-use super::runner_counts::Class;
+use super::deadline::EvaluationClock;
+use super::pool_index::PoolIndex;
+use super::runner_counts::RunnerClass;
 use crate::domain::runner::Status;
 
 /// Every runner of a pool, each in one state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct States {
+pub struct RunnerStateCounts {
     /// Asked for, not yet begun.
     pub pending: u32,
     /// The provider makes the machine, or failed and is asked again.
@@ -28,7 +28,7 @@ pub struct States {
     pub deleting: u32,
 }
 
-impl States {
+impl RunnerStateCounts {
     /// Word and count of every state, zeros included.
     pub fn by_state(&self) -> [(&'static str, u32); 8] {
         [
@@ -44,20 +44,20 @@ impl States {
     }
 }
 
-impl Stock {
+impl PoolIndex {
     /// The pool's runners by state at `now`.
-    pub fn states(&self, now: Timestamp) -> States {
-        let mut moment = Moment::new(now);
-        let mut states = States::default();
+    pub fn states(&self, now: Timestamp) -> RunnerStateCounts {
+        let mut moment = EvaluationClock::new(now);
+        let mut states = RunnerStateCounts::default();
         for unit in &self.units {
             let state = match unit.class(self.boot_grace(), &mut moment) {
-                Class::Active => &mut states.active,
-                Class::Idle => &mut states.idle,
-                Class::Suspect => &mut states.suspect,
-                Class::Failed => &mut states.failed,
-                Class::Leaving | Class::Ended => &mut states.deleting,
-                Class::Retrying => &mut states.creating,
-                Class::Booting => match unit.status {
+                RunnerClass::Active => &mut states.active,
+                RunnerClass::Idle => &mut states.idle,
+                RunnerClass::Suspect => &mut states.suspect,
+                RunnerClass::Failed => &mut states.failed,
+                RunnerClass::Leaving | RunnerClass::Ended => &mut states.deleting,
+                RunnerClass::Retrying => &mut states.creating,
+                RunnerClass::Booting => match unit.status {
                     Status::PendingCreate => &mut states.pending,
                     Status::Creating => &mut states.creating,
                     _ => &mut states.installing,
@@ -72,7 +72,7 @@ impl Stock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scaling::Picture;
+    use crate::scaling::FleetIndex;
     use crate::scaling::testing::{at, fleet, pool, runner};
 
     #[test]
@@ -90,10 +90,10 @@ mod tests {
         ];
         let runners = rows.map(|(name, state, since)| runner("a", name, state, since)).to_vec();
         let fleet = fleet(0, vec![pool("a", &["x"])], runners, vec![]);
-        let picture = Picture::new(fleet, crate::scaling::Policies::new());
+        let picture = FleetIndex::new(fleet, crate::scaling::ScalePolicies::new());
         let site = picture.sites().values().next().unwrap();
         let states = site.stocks()[0].states(at(0));
-        let expected = States {
+        let expected = RunnerStateCounts {
             pending: 1,
             creating: 2,
             installing: 1,

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::deadline::{Moment, earlier};
-use super::entity_index::Site;
+use super::deadline::{EvaluationClock, earlier};
+use super::entity_index::EntityIndex;
 use super::job_starts::SIDE;
-use super::pool_index::Stock;
-use super::state::PoolMemory;
+use super::pool_index::PoolIndex;
+use super::state::PoolState;
 use crate::domain::desired::leaves_scaling_to_us;
 
 /// Who starts runners in a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum ScalingMode {
     /// The loop, or GARM if it acts sooner anyway.
     Steered,
     /// GARM alone, after its backoff: the pool is not ours, not autoscaled, or blocked.
@@ -24,8 +24,8 @@ pub(super) enum Standing {
 
 /// What one pool can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Share {
-    pub(super) standing: Standing,
+pub(super) struct JobCapacity {
+    pub(super) standing: ScalingMode,
     /// Jobs for runners that are idle or on their way.
     pub(super) runners: u32,
     /// Jobs for runners that can still be started.
@@ -37,23 +37,23 @@ pub(super) struct Share {
 
 /// The shares of the pools, in routing order. `backoff` is GARM's `minimum_job_age_backoff`.
 pub(super) fn shares(
-    site: &Site,
-    memory: &[PoolMemory],
+    site: &EntityIndex,
+    memory: &[PoolState],
     backoff: Duration,
-    moment: &mut Moment,
-) -> Vec<Share> {
-    let mut policies = site.stocks.iter().filter(|it| it.is_scaled()).filter_map(Stock::policy);
+    moment: &mut EvaluationClock,
+) -> Vec<JobCapacity> {
+    let mut policies = site.stocks.iter().filter(|it| it.is_scaled()).filter_map(PoolIndex::policy);
     // Where GARM acts before the loop does, it makes no difference whose pool it is.
     let is_ours_first = policies.any(|it| leaves_scaling_to_us(backoff, it.scale_up_delay));
-    let share = |(stock, memory): (&Stock, &PoolMemory)| {
+    let share = |(stock, memory): (&PoolIndex, &PoolState)| {
         if stock.is_scaled() && memory.circuit.is_open() {
             return suspended(stock, memory, moment);
         }
         let standing = match stock.is_scaled() || !is_ours_first {
-            true => Standing::Steered,
-            false => Standing::LeftToGarm,
+            true => ScalingMode::Steered,
+            false => ScalingMode::LeftToGarm,
         };
-        Share {
+        JobCapacity {
             standing,
             runners: stock.census.supply(),
             room: stock.room(),
@@ -64,17 +64,17 @@ pub(super) fn shares(
 }
 
 /// A pool whose circuit is open takes jobs for the runners that are up, and one for its probe.
-fn suspended(stock: &Stock, memory: &PoolMemory, moment: &mut Moment) -> Share {
+fn suspended(stock: &PoolIndex, memory: &PoolState, moment: &mut EvaluationClock) -> JobCapacity {
     let is_tried = stock.census.booting > 0 || memory.circuit.is_probe_due(moment);
-    Share {
-        standing: Standing::Suspended,
+    JobCapacity {
+        standing: ScalingMode::Suspended,
         runners: stock.census.idle,
         room: u32::from(is_tried),
         vain_by: None,
     }
 }
 
-fn vain_by(stock: &Stock, standing: Standing, moment: &mut Moment) -> Option<Timestamp> {
-    let oldest_idle = stock.census.oldest_idle.filter(|_| standing == Standing::LeftToGarm)?;
+fn vain_by(stock: &PoolIndex, standing: ScalingMode, moment: &mut EvaluationClock) -> Option<Timestamp> {
+    let oldest_idle = stock.census.oldest_idle.filter(|_| standing == ScalingMode::LeftToGarm)?;
     moment.passed(oldest_idle, SIDE).then(|| earlier(moment.now(), SIDE))
 }

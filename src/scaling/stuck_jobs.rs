@@ -12,27 +12,27 @@
 
 use jiff::Timestamp;
 
-use super::deadline::Moment;
-use super::entity_index::Site;
-use super::pool_index::Stock;
+use super::deadline::EvaluationClock;
+use super::entity_index::EntityIndex;
+use super::pool_index::PoolIndex;
 
 /// What is stuck beside one pool.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Stuck {
-    bound: Option<Bound>,
+pub(super) struct StuckJobs {
+    bound: Option<StuckBound>,
     /// When the pool last took a job that was stuck: what was seen before proves nothing.
     lifted_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Bound {
+struct StuckBound {
     /// Jobs created before this are stuck.
     created_before: Timestamp,
     /// How many starts had been seen when the first was found stuck.
     starts: u64,
 }
 
-impl Stuck {
+impl StuckJobs {
     /// Jobs created before this are stuck.
     pub(super) fn created_before(&self) -> Option<Timestamp> {
         self.bound.map(|it| it.created_before)
@@ -44,23 +44,23 @@ impl Stuck {
     }
 
     fn raise(&mut self, start: Timestamp, starts: u64) {
-        let bound = self.bound.get_or_insert(Bound { created_before: start, starts });
+        let bound = self.bound.get_or_insert(StuckBound { created_before: start, starts });
         bound.created_before = bound.created_before.max(start);
     }
 }
 
 /// Finds what is stuck now beside each pool of the site, and frees it where a stuck job was taken
 /// after all.
-pub(super) fn mark(site: &mut Site, stuck: &mut [Stuck], moment: &mut Moment) {
+pub(super) fn mark(site: &mut EntityIndex, stuck: &mut [StuckJobs], moment: &mut EvaluationClock) {
     let evidence = site.starts.settle(moment);
     let starts = site.starts.count();
     for (stock, stuck) in site.stocks.iter().zip(stuck) {
         if stuck.bound.is_some_and(|it| took_one(site, stock, it)) {
-            *stuck = Stuck { bound: None, lifted_at: Some(moment.now()) };
+            *stuck = StuckJobs { bound: None, lifted_at: Some(moment.now()) };
         }
         let suspect_since = stock.suspect_since(moment);
         if suspect_since > stuck.lifted_at {
-            *stuck = Stuck { bound: None, lifted_at: Some(moment.now()) };
+            *stuck = StuckJobs { bound: None, lifted_at: Some(moment.now()) };
         }
         let is_after_the_lift = |start: Timestamp| stuck.lifted_at.is_none_or(|it| it < start);
         let is_proof = |start: &Timestamp| {
@@ -75,7 +75,7 @@ pub(super) fn mark(site: &mut Site, stuck: &mut [Stuck], moment: &mut Moment) {
 }
 
 /// Whether a runner of the pool carries a job that was stuck beside it.
-fn took_one(site: &Site, stock: &Stock, bound: Bound) -> bool {
+fn took_one(site: &EntityIndex, stock: &PoolIndex, bound: StuckBound) -> bool {
     stock.units.iter().filter_map(|it| site.queue.facts.get(&it.job?)).any(|fact| {
         fact.created_at < bound.created_before && fact.started.is_some_and(|it| it > bound.starts)
     })

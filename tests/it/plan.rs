@@ -16,7 +16,7 @@ use runnerctl::garm::{Client, Login, Reply, Request, Response, Transport};
 use runnerctl::host::clock::Clock;
 use runnerctl::host::files::{self, Pools, Start};
 use runnerctl::plan::{Options, Plan, plan};
-use runnerctl::reconcile::read_fleet::{Ask, Credentials, Proxies, Specs, Templates, read_fleet};
+use runnerctl::reconcile::read_fleet::{FleetRequest, Credentials, Proxies, SpecsRequest, Templates, read_fleet};
 use runnerctl::render::plan::{Heading, json, markdown, text};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -69,12 +69,12 @@ fn read(folder: &Path) -> Fleet {
     let answers = serde_json::from_slice(&fs::read(folder.join("garm.json")).unwrap()).unwrap();
     let login = Login::new("admin", SecretString::from("password"));
     let client = Client::new(Arc::new(Answers(answers)), login);
-    let ask = Ask {
+    let ask = FleetRequest {
         credentials: Credentials::Unwanted,
         kinds: EntityKind::ALL.to_vec(),
         templates: Templates::Wanted,
         proxies: Proxies::Wanted,
-        specs: Specs::Unwanted,
+        specs: SpecsRequest::Unwanted,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(read_fleet(&client, &ask, &Clock::Real)).unwrap()

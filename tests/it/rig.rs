@@ -19,13 +19,13 @@ use runnerctl::host::book::Book;
 use runnerctl::host::clock::Clock;
 use runnerctl::metrics::{Board, Limits, PoolGauges, Snapshot};
 use runnerctl::monitor::Finding;
-use runnerctl::reconcile::audit_trail::Warrant;
+use runnerctl::reconcile::audit_trail::AuditContext;
 use runnerctl::reconcile::watch::{
-    Act, Applied, Audience, Course, Doors, End, Enrolled, Incident, Order, Roll, Settings, Sight,
+    WriteReport, Applied, Observer, RunMode, LoopIo, WatchEnd, DeclaredScaling, Incident, WatchCommand, DeclaredPools, LoopSettings, LoopSnapshot,
     Writes, watch,
 };
 use runnerctl::reconcile::writer::Writer;
-use runnerctl::scaling::{Change, Decision};
+use runnerctl::scaling::{RowChange, Decision};
 use runnerctl::sim::in_memory::Memory;
 use runnerctl::sim::{Config, Knobs, What, World};
 use tokio::sync::mpsc;
@@ -93,7 +93,7 @@ pub(crate) fn config(seed: u64) -> Config {
 }
 
 /// A loop that runs: where its orders go, and its end.
-type Watcher = (mpsc::Sender<Order>, JoinHandle<Result<End, Error>>);
+type Watcher = (mpsc::Sender<WatchCommand>, JoinHandle<Result<WatchEnd, Error>>);
 
 /// A GARM with pools of ours.
 pub(crate) struct Rig {
@@ -101,7 +101,7 @@ pub(crate) struct Rig {
     pub(crate) client: Client,
     pub(crate) heard: Arc<Heard>,
     entity: EntityKey,
-    pools: BTreeMap<PoolName, Enrolled>,
+    pools: BTreeMap<PoolName, DeclaredScaling>,
     watcher: Option<Watcher>,
 }
 
@@ -137,7 +137,7 @@ impl Rig {
         let mark = Mark::owned(&fleet(), &name(pool)).to_string();
         let labels: Labels = [pool.to_owned(), mark].into_iter().collect();
         let spec = spec(pool, labels, &policy);
-        self.pools.insert(name(pool), Enrolled { enabled: true, policy });
+        self.pools.insert(name(pool), DeclaredScaling { enabled: true, policy });
         self.client.create_pool(&self.entity, &spec).await.unwrap()
     }
 
@@ -161,7 +161,7 @@ impl Rig {
         };
         let (book, clock) = (Book::memory(), self.clock());
         let client = Arc::new(self.memory.client());
-        Writer::new(client, Warrant { book, actor, cause, clock, line: Line::Current })
+        Writer::new(client, AuditContext { book, actor, cause, clock, line: Line::Current })
     }
 
     fn clock(&self) -> Clock {
@@ -173,15 +173,15 @@ impl Rig {
         let (orders, receiver) = mpsc::channel(8);
         let client = Arc::new(self.memory.client());
         let (writer, clock, heard) = (self.writer(), self.clock(), Arc::clone(&self.heard));
-        let settings = Settings {
+        let settings = LoopSettings {
             resync: Duration::from_secs(30),
-            course: Course::Steady,
+            course: RunMode::Steady,
             writes: Writes::Sent,
         };
-        let roll = Roll { fleet: fleet(), pools: self.pools.clone(), is_whole: true };
+        let roll = DeclaredPools { fleet: fleet(), pools: self.pools.clone(), is_whole: true };
         let task = tokio::spawn(async move {
             let feed = client.events(runnerctl::garm::events::Limits::default());
-            let doors = Doors {
+            let doors = LoopIo {
                 client,
                 writer: &writer,
                 feed,
@@ -195,9 +195,9 @@ impl Rig {
     }
 
     /// Asks the watcher to stop, and waits until it has.
-    pub(crate) async fn stop(&mut self) -> End {
+    pub(crate) async fn stop(&mut self) -> WatchEnd {
         let (orders, task) = self.watcher.take().unwrap();
-        orders.send(Order::Stop).await.unwrap();
+        orders.send(WatchCommand::Stop).await.unwrap();
         task.await.unwrap().unwrap()
     }
 
@@ -282,12 +282,12 @@ pub(crate) struct Heard {
     pub(crate) gauges: Mutex<BTreeMap<PoolName, (u32, u32, u32)>>,
 }
 
-impl Audience for Heard {
+impl Observer for Heard {
     fn read(&self, _: &Fleet, _: Duration) {}
 
-    fn changed(&self, _: &Change, _: Timestamp) {}
+    fn changed(&self, _: &RowChange, _: Timestamp) {}
 
-    fn turned(&self, sight: &Sight<'_>) {
+    fn turned(&self, sight: &LoopSnapshot<'_>) {
         let decisions = sight.decisions();
         let gauges = sight.managed.iter().filter_map(|(name, managed)| {
             let inputs = &decisions.get(&managed.id)?.inputs;
@@ -298,7 +298,7 @@ impl Audience for Heard {
 
     fn decided(&self, _: &PoolName, _: &Decision, _: Applied) {}
 
-    fn acted(&self, _: &Act) {}
+    fn acted(&self, _: &WriteReport) {}
 
     fn found(&self, _: &Finding) {}
 

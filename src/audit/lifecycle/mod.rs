@@ -24,7 +24,7 @@ use crate::domain::fleet::Fleet;
 use crate::domain::job::{Job, JobStatus};
 use crate::domain::name::{FleetName, RunnerName};
 use crate::domain::runner::Runner;
-use crate::scaling::Change;
+use crate::scaling::RowChange;
 pub use coverage::{Last, Stream};
 use coverage::{STARTED, Watch};
 use record_builder::Pen;
@@ -179,18 +179,18 @@ impl Lifecycle {
     }
 
     /// An event, also one that shows nothing new: that it came is something to know.
-    pub fn changed(&mut self, change: &Change, now: Timestamp) -> Vec<Entry> {
+    pub fn changed(&mut self, change: &RowChange, now: Timestamp) -> Vec<Entry> {
         let moment = Moment { source: Source::Event, now };
         let mut entries = Vec::new();
         self.watch.heard(now);
         match change {
-            Change::Runner(runner) => self.see_runner(runner, moment, &mut entries),
-            Change::RunnerGone(id) => self.lose_runner(id, moment, &mut entries),
-            Change::Job(job) => self.see_job(job),
-            Change::Pool(pool) => self.settings.see_pool(pool, &self.pen, moment, &mut entries),
-            Change::PoolGone(id) => self.settings.lose_pool(id, &self.pen, moment, &mut entries),
+            RowChange::Runner(runner) => self.see_runner(runner, moment, &mut entries),
+            RowChange::RunnerGone(id) => self.lose_runner(id, moment, &mut entries),
+            RowChange::Job(job) => self.see_job(job),
+            RowChange::Pool(pool) => self.settings.see_pool(pool, &self.pen, moment, &mut entries),
+            RowChange::PoolGone(id) => self.settings.lose_pool(id, &self.pen, moment, &mut entries),
             // A job's row goes with its runner, or long after it.
-            Change::JobGone(_) => {}
+            RowChange::JobGone(_) => {}
         }
         entries
     }

@@ -32,9 +32,9 @@ use crate::metrics::Board;
 use crate::monitor::Finding;
 use crate::monitor::compliance::Recording;
 use crate::policy::Violation;
-use crate::reconcile::watch::{Incident, Order};
+use crate::reconcile::watch::{Incident, WatchCommand};
 use crate::render::words::count;
-use crate::scaling::Change;
+use crate::scaling::RowChange;
 
 /// How often the head of the chain is said, so that a copy of the log can be held against the file.
 const HEAD_EVERY: Duration = Duration::from_mins(5);
@@ -82,7 +82,7 @@ pub(super) struct AuditFeedContext<'a> {
     pub(super) facts: Arc<AlertInputs>,
     pub(super) rule: Rule,
     /// Where the loop is held while nothing can be recorded.
-    pub(super) orders: mpsc::Sender<Order>,
+    pub(super) orders: mpsc::Sender<WatchCommand>,
 }
 
 impl AuditFeed {
@@ -125,7 +125,7 @@ impl AuditFeed {
         }
     }
 
-    pub(super) fn changed(&self, change: &Change) {
+    pub(super) fn changed(&self, change: &RowChange) {
         if self.has_room() {
             self.tell(|it, now| it.changed(change, now));
         } else if let Some(inner) = &self.0 {

@@ -13,7 +13,7 @@ use crate::audit::{Damage, Head, Kind};
 use crate::host::audit_sink::{Kept, Rule};
 use crate::host::clock::Clock;
 use crate::metrics::{Board, Counter};
-use crate::reconcile::watch::{Hold, Order};
+use crate::reconcile::watch::{HoldReason, WatchCommand};
 
 /// Counts and tells what becomes of records, and lets the life of the runners know of our own
 /// writes.
@@ -23,7 +23,7 @@ pub(super) struct AuditListener {
     journal: Journal,
     facts: Arc<AlertInputs>,
     rule: Rule,
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<WatchCommand>,
     ends: mpsc::Sender<Head>,
 }
 
@@ -92,7 +92,7 @@ impl AuditListener {
                     Weight::Error,
                     format!("{why}: nothing is written to GARM until it can be"),
                 );
-                self.order(Order::Hold(Hold::Unrecorded, why.to_owned()));
+                self.order(WatchCommand::Hold(HoldReason::Unrecorded, why.to_owned()));
             }
         }
     }
@@ -106,12 +106,12 @@ impl AuditListener {
         };
         self.say(Weight::Note, text.to_owned());
         if self.rule == Rule::Required {
-            self.order(Order::Go(Hold::Unrecorded));
+            self.order(WatchCommand::Go(HoldReason::Unrecorded));
         }
     }
 
     /// From the thread that writes, which may wait for the loop. After its end nothing is held.
-    fn order(&self, order: Order) {
+    fn order(&self, order: WatchCommand) {
         let _ = self.orders.blocking_send(order);
     }
 

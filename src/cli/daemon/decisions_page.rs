@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::domain::name::{FleetName, PoolId, PoolName};
-use crate::reconcile::watch::{Applied, Sight};
+use crate::reconcile::watch::{Applied, LoopSnapshot};
 use crate::render::decision::{self, Fate, Report, Stall};
-use crate::scaling::{Decision, Freeze, SiteMemory};
+use crate::scaling::{Decision, Freeze, EntityState};
 
 /// Whose decisions they are.
 #[derive(Debug, Clone)]
@@ -34,8 +34,8 @@ struct PoolDecision {
 }
 
 impl DecisionsPage {
-    pub(super) fn of(origin: &WatchedFleet, controller: Option<String>, sight: &Sight<'_>) -> Self {
-        let all = sight.memory.values().flat_map(SiteMemory::decisions);
+    pub(super) fn of(origin: &WatchedFleet, controller: Option<String>, sight: &LoopSnapshot<'_>) -> Self {
+        let all = sight.memory.values().flat_map(EntityState::decisions);
         let by_id: BTreeMap<&PoolId, &Arc<Decision>> = all.map(|it| (&it.pool, it)).collect();
         let kept = sight.managed.iter().filter_map(|(name, it)| {
             let held = PoolDecision {

@@ -11,8 +11,8 @@ use super::missing_pools::unsteered;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{PoolId, PoolName};
 use crate::metrics::{PoolGauges, Snapshot};
-use crate::reconcile::watch::{Managed, Sight};
-use crate::scaling::{Decision, Moment, Site, SiteMemory, Stock, Tally};
+use crate::reconcile::watch::{ManagedPool, LoopSnapshot};
+use crate::scaling::{Decision, EvaluationClock, EntityIndex, EntityState, PoolIndex, JobExceptions};
 
 /// Runners that were made before their pool was last changed, by pool, from the last full read;
 /// only for pools whose GARM counts generations.
@@ -48,15 +48,15 @@ pub(super) struct ReadCounts<'a> {
 
 /// The picture of every declared pool.
 pub(super) fn snapshot(
-    sight: &Sight<'_>,
+    sight: &LoopSnapshot<'_>,
     beside: ReadCounts<'_>,
     drifts: &DriftDetector,
 ) -> Snapshot {
     let decisions = sight.decisions();
     let queues = queues(sight);
-    let stocks: HashMap<&PoolId, &Stock> =
-        sight.picture.sites().values().flat_map(Site::stocks).map(|it| (it.id(), it)).collect();
-    let gauges = |(name, managed): (&PoolName, &Managed)| {
+    let stocks: HashMap<&PoolId, &PoolIndex> =
+        sight.picture.sites().values().flat_map(EntityIndex::stocks).map(|it| (it.id(), it)).collect();
+    let gauges = |(name, managed): (&PoolName, &ManagedPool)| {
         let stock = stocks.get(&managed.id)?;
         let seen = PoolObservation {
             stock,
@@ -88,7 +88,7 @@ pub(super) fn snapshot(
 pub(super) struct PoolQueue {
     pub(super) depth: u32,
     first: Option<Timestamp>,
-    tally: Tally,
+    tally: JobExceptions,
 }
 
 impl PoolQueue {
@@ -101,15 +101,15 @@ impl PoolQueue {
 
 /// One pool, ready to be counted.
 struct PoolObservation<'a> {
-    stock: &'a Stock,
+    stock: &'a PoolIndex,
     queue: PoolQueue,
     decision: Option<&'a Decision>,
     now: Timestamp,
 }
 
-fn queues<'a>(sight: &Sight<'a>) -> BTreeMap<&'a PoolId, PoolQueue> {
-    let waiting = sight.memory.values().flat_map(SiteMemory::waiting);
-    let queue = |(id, jobs, tally): (&'a PoolId, &[Timestamp], Tally)| {
+fn queues<'a>(sight: &LoopSnapshot<'a>) -> BTreeMap<&'a PoolId, PoolQueue> {
+    let waiting = sight.memory.values().flat_map(EntityState::waiting);
+    let queue = |(id, jobs, tally): (&'a PoolId, &[Timestamp], JobExceptions)| {
         let depth = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
         (id, PoolQueue { depth, first: jobs.first().copied(), tally })
     };
@@ -133,7 +133,7 @@ fn pool(seen: &PoolObservation<'_>) -> PoolGauges {
         stuck_jobs: queue.tally.stuck,
         stale_jobs: queue.tally.stale,
         forgotten_jobs: queue.tally.forgotten,
-        oldest_wait: queue.oldest().map_or(Duration::ZERO, |it| Moment::new(seen.now).age(it)),
+        oldest_wait: queue.oldest().map_or(Duration::ZERO, |it| EvaluationClock::new(seen.now).age(it)),
         outdated_runners: None,
         is_below_min: serving < min_runners,
         is_circuit_open: seen.decision.is_some_and(|it| it.rules.circuit.open.is_some()),
@@ -148,13 +148,13 @@ mod tests {
     use super::*;
     use crate::domain::job::Job;
     use crate::domain::runner::Runner;
-    use crate::reconcile::watch::{Applied, Stream};
+    use crate::reconcile::watch::{Applied, EventStream};
     use crate::scaling::testing::{at, entity, fleet, job, policy, pool, runner};
-    use crate::scaling::{Memory, Picture, States, turn_all};
+    use crate::scaling::{ScalingState, FleetIndex, RunnerStateCounts, evaluate_fleet};
 
-    fn managed(names: &[&str]) -> BTreeMap<PoolName, Managed> {
+    fn managed(names: &[&str]) -> BTreeMap<PoolName, ManagedPool> {
         let one = |name: &&str| {
-            let managed = Managed { id: PoolId::new(*name), entity: entity("acme") };
+            let managed = ManagedPool { id: PoolId::new(*name), entity: entity("acme") };
             (PoolName::new(name).unwrap(), managed)
         };
         names.iter().map(one).collect()
@@ -169,9 +169,9 @@ mod tests {
         let fleet = fleet(0, vec![ours, off], runners, jobs);
         let outdated = outdated(&fleet);
         let policies = ["default", "off"].map(|it| (PoolId::new(it), policy())).into();
-        let mut picture = Picture::new(fleet, policies);
-        let (_, memory) = turn_all(&mut picture, Memory::new(), at(0));
-        let sight = Sight {
+        let mut picture = FleetIndex::new(fleet, policies);
+        let (_, memory) = evaluate_fleet(&mut picture, ScalingState::new(), at(0));
+        let sight = LoopSnapshot {
             now: at(0),
             skew: jiff::SignedDuration::from_secs(2),
             picture: &picture,
@@ -183,7 +183,7 @@ mod tests {
             stopped: &BTreeMap::new(),
             read_at: at(-1),
             read_age: Duration::from_secs(1),
-            stream: Stream::Up,
+            stream: EventStream::Up,
             stalls: &BTreeMap::new(),
             watched: &crate::monitor::Watched::default(),
         };
@@ -210,7 +210,7 @@ mod tests {
             min_runners: 2,
             max_runners: 20,
             level: Some(0),
-            runners: States { pending: 1, idle: 1, active: 1, ..States::default() },
+            runners: RunnerStateCounts { pending: 1, idle: 1, active: 1, ..RunnerStateCounts::default() },
             unserved_jobs: 2,
             stale_jobs: 1,
             oldest_wait: Duration::from_secs(40),
@@ -222,7 +222,7 @@ mod tests {
             min_runners: 2,
             max_runners: 20,
             level: Some(0),
-            runners: States { idle: 1, ..States::default() },
+            runners: RunnerStateCounts { idle: 1, ..RunnerStateCounts::default() },
             outdated_runners: Some(0),
             is_below_min: true,
             ..PoolGauges::default()

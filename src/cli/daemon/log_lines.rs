@@ -10,7 +10,7 @@ use crate::domain::name::{PoolName, RunnerName};
 use crate::domain::text::{code, quote, said};
 use crate::garm;
 use crate::monitor::Finding;
-use crate::reconcile::watch::{Act, ActEnd, Applied, Deed, Incident, Unmanaged};
+use crate::reconcile::watch::{WriteReport, ActEnd, Applied, Deed, Incident, UnresolvedReason};
 use crate::render::decision::{self, Mood};
 use crate::render::progress;
 use crate::render::words::{count, span};
@@ -38,7 +38,7 @@ pub(in crate::cli) fn decided(pool: &PoolName, it: &Decision, applied: Applied) 
 }
 
 /// A write and what came of it.
-pub(super) fn acted(act: &Act) -> LogLine {
+pub(super) fn acted(act: &WriteReport) -> LogLine {
     let weight = match &act.end {
         ActEnd::Done | ActEnd::Busy => Weight::Note,
         ActEnd::Already => Weight::Detail,
@@ -238,7 +238,7 @@ fn skewed(by: Duration) -> LogLine {
     LogLine::new(Weight::Warning, "trouble", text).help("set the clocks by NTP")
 }
 
-fn unmanaged(pool: &PoolName, why: &Unmanaged) -> LogLine {
+fn unmanaged(pool: &PoolName, why: &UnresolvedReason) -> LogLine {
     LogLine::new(Weight::Warning, "trouble", format!("left alone: {}", why.sentence())).of(pool)
 }
 
@@ -281,7 +281,7 @@ mod tests {
     fn told(deed: Deed, end: ActEnd) -> String {
         let (pool, pool_id) = (PoolName::new("web").unwrap(), PoolId::new("1"));
         let at = jiff::Timestamp::UNIX_EPOCH;
-        acted(&Act { at, pool, pool_id, deed, reason: None, end }).text
+        acted(&WriteReport { at, pool, pool_id, deed, reason: None, end }).text
     }
 
     #[test]

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::log::{LogLine, Weight};
 use super::log_lines;
 use crate::domain::name::PoolName;
-use crate::reconcile::watch::{Act, ActEnd, Applied, Deed};
+use crate::reconcile::watch::{WriteReport, ActEnd, Applied, Deed};
 use crate::scaling::{Decision, Reason};
 
 /// The same is said of a pool once in so long; with `-v` each time.
@@ -96,7 +96,7 @@ impl LogThrottle {
     /// A write as a line. A level that a decision has moved is treated as decisions are; runners,
     /// failures and the end of all pulses are always said. A line about the level begins where the
     /// last one ended, whatever was written between them.
-    pub(super) fn acted(&mut self, act: &Act) -> LogLine {
+    pub(super) fn acted(&mut self, act: &WriteReport) -> LogLine {
         let (Deed::Raise { from, to } | Deed::Lower { from, to }) = act.deed else {
             return log_lines::acted(act);
         };
@@ -239,9 +239,9 @@ mod tests {
         assert_eq!(weigh(&mut repeats, Reason::Pressure, 2, "starts 1"), Weight::Note);
     }
 
-    fn act(deed: Deed, end: ActEnd, reason: Option<Reason>, second: i64) -> Act {
+    fn act(deed: Deed, end: ActEnd, reason: Option<Reason>, second: i64) -> WriteReport {
         let pool_id = PoolId::new("1");
-        Act { at: at(second), pool: pool(), pool_id, deed, reason, end }
+        WriteReport { at: at(second), pool: pool(), pool_id, deed, reason, end }
     }
 
     #[test]

@@ -15,13 +15,13 @@ use crate::domain::name::{PoolId, PoolName};
 use crate::domain::owners::Owners;
 use crate::domain::pool::Pool;
 use crate::metrics::PoolGauges;
-use crate::reconcile::watch::Sight;
-use crate::scaling::{Moment, Site, States};
+use crate::reconcile::watch::LoopSnapshot;
+use crate::scaling::{EvaluationClock, EntityIndex, RunnerStateCounts};
 
 /// The numbers of each. Jobs of a pool that is not there are those that no enabled pool of GARM
 /// serves, and that this one would.
 pub(super) fn unsteered(
-    sight: &Sight<'_>,
+    sight: &LoopSnapshot<'_>,
     queues: &BTreeMap<&PoolId, PoolQueue>,
     drifts: &DriftDetector,
 ) -> Vec<(PoolName, PoolGauges)> {
@@ -53,7 +53,7 @@ struct ClaimedPools<'a> {
     orphans: &'a [&'a Job],
 }
 
-fn gauges(sight: &Sight<'_>, desired: &DesiredPool, seen: &ClaimedPools<'_>) -> PoolGauges {
+fn gauges(sight: &LoopSnapshot<'_>, desired: &DesiredPool, seen: &ClaimedPools<'_>) -> PoolGauges {
     let scale = &desired.scale;
     let mut all = PoolGauges {
         min_runners: scale.min_runners,
@@ -81,13 +81,13 @@ fn gauges(sight: &Sight<'_>, desired: &DesiredPool, seen: &ClaimedPools<'_>) -> 
         all.unserved_jobs = all.queue_depth;
         oldest = jobs().map(|it| it.created_at).min();
     }
-    all.oldest_wait = oldest.map(|it| Moment::new(sight.now).age(it)).unwrap_or_default();
+    all.oldest_wait = oldest.map(|it| EvaluationClock::new(sight.now).age(it)).unwrap_or_default();
     all.is_below_min = desired.may_be_enabled() && all.active + all.idle < scale.min_runners;
     all
 }
 
-fn sum(a: States, b: States) -> States {
-    States {
+fn sum(a: RunnerStateCounts, b: RunnerStateCounts) -> RunnerStateCounts {
+    RunnerStateCounts {
         pending: a.pending + b.pending,
         creating: a.creating + b.creating,
         installing: a.installing + b.installing,
@@ -100,11 +100,11 @@ fn sum(a: States, b: States) -> States {
 }
 
 /// The queued jobs that no enabled pool of GARM fits.
-fn orphans<'a>(sight: &Sight<'a>) -> Vec<&'a Job> {
+fn orphans<'a>(sight: &LoopSnapshot<'a>) -> Vec<&'a Job> {
     let mut known: HashMap<(&EntityKey, &Labels), bool> = HashMap::new();
     let mut is_served = |entity: &'a EntityKey, labels: &'a Labels| {
         *known.entry((entity, labels)).or_insert_with(|| {
-            let site: Option<&Site> = sight.picture.sites().get(entity);
+            let site: Option<&EntityIndex> = sight.picture.sites().get(entity);
             site.is_some_and(|it| it.serves(labels))
         })
     };

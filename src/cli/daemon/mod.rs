@@ -34,7 +34,7 @@ use std::net::SocketAddr;
 use super::Context;
 use super::exit::Exit;
 use super::failure::Failure;
-use crate::reconcile::watch::{Course, Writes};
+use crate::reconcile::watch::{RunMode, Writes};
 
 /// `watch`
 #[derive(Debug, clap::Args)]
@@ -54,11 +54,11 @@ pub struct WatchArgs {
 }
 
 impl WatchArgs {
-    fn course(&self) -> Course {
+    fn course(&self) -> RunMode {
         match (self.once, self.release) {
-            (true, _) => Course::Once,
-            (false, true) => Course::Release,
-            (false, false) => Course::Steady,
+            (true, _) => RunMode::Once,
+            (false, true) => RunMode::Release,
+            (false, false) => RunMode::Steady,
         }
     }
 

@@ -17,7 +17,7 @@ use crate::domain::fleet::Controller;
 use crate::domain::proof::{Probe, Proof};
 use crate::garm;
 use crate::monitor::mtls_state::{Change, Enforcement};
-use crate::reconcile::watch::{Hold, Order, Writes};
+use crate::reconcile::watch::{HoldReason, WatchCommand, Writes};
 use crate::render::proof;
 
 /// Whether anything may be written without a proof.
@@ -72,7 +72,7 @@ pub(super) struct MtlsProber {
     pub(super) demand: watch::Receiver<MtlsRequirement>,
     /// Somebody wants a round now.
     pub(super) again: Arc<Notify>,
-    pub(super) orders: mpsc::Sender<Order>,
+    pub(super) orders: mpsc::Sender<WatchCommand>,
     /// Where it is said that the first round has found a door open; taken once it is over.
     pub(super) refuse: Option<oneshot::Sender<ProbeOutcome>>,
     pub(super) began: Instant,
@@ -151,8 +151,8 @@ impl MtlsProber {
         }
         self.held = held;
         let order = match held {
-            None => Order::Go(Hold::Unproven),
-            Some(why) => Order::Hold(Hold::Unproven, why.to_owned()),
+            None => WatchCommand::Go(HoldReason::Unproven),
+            Some(why) => WatchCommand::Hold(HoldReason::Unproven, why.to_owned()),
         };
         // Nobody takes it when the loop has ended: there is nothing to hold then.
         let _ = self.orders.send(order).await;
@@ -189,7 +189,7 @@ mod tests {
     struct ProberHarness {
         /// Minutes since the start, and the word.
         told: Arc<Mutex<Vec<(u64, &'static str)>>>,
-        orders: mpsc::Receiver<Order>,
+        orders: mpsc::Receiver<WatchCommand>,
         demand: watch::Sender<MtlsRequirement>,
         again: Arc<Notify>,
         refused: oneshot::Receiver<ProbeOutcome>,
@@ -248,7 +248,7 @@ mod tests {
             self.told.lock().unwrap().clone()
         }
 
-        fn ordered(&mut self) -> Vec<Order> {
+        fn ordered(&mut self) -> Vec<WatchCommand> {
             std::iter::from_fn(|| self.orders.try_recv().ok()).collect()
         }
     }
@@ -298,11 +298,11 @@ mod tests {
         sleep(Duration::from_secs(30)).await;
         assert_eq!(bench.ordered(), [], "held from the start, and nothing is proven");
         minutes(1).await;
-        assert_eq!(bench.ordered(), [Order::Go(Hold::Unproven)]);
+        assert_eq!(bench.ordered(), [WatchCommand::Go(HoldReason::Unproven)]);
         minutes(60).await;
-        assert_eq!(bench.ordered(), [Order::Hold(Hold::Unproven, "mTLS is not enforced".into())]);
+        assert_eq!(bench.ordered(), [WatchCommand::Hold(HoldReason::Unproven, "mTLS is not enforced".into())]);
         minutes(1).await;
-        assert_eq!(bench.ordered(), [Order::Go(Hold::Unproven)]);
+        assert_eq!(bench.ordered(), [WatchCommand::Go(HoldReason::Unproven)]);
         assert!(bench.refused.try_recv().is_err(), "only the first round refuses");
     }
 
@@ -310,11 +310,11 @@ mod tests {
     async fn a_proof_that_nobody_can_renew_stands_for_two_hours() {
         let mut bench = start(MtlsRequirement::Proof, &[Proof::Enforced, Proof::Unreachable]);
         minutes(119).await;
-        assert_eq!(bench.ordered(), [Order::Go(Hold::Unproven)]);
+        assert_eq!(bench.ordered(), [WatchCommand::Go(HoldReason::Unproven)]);
         minutes(1).await;
         assert_eq!(
             bench.ordered(),
-            [Order::Hold(Hold::Unproven, "mTLS is not proven to be enforced".into())]
+            [WatchCommand::Hold(HoldReason::Unproven, "mTLS is not proven to be enforced".into())]
         );
     }
 
@@ -324,9 +324,9 @@ mod tests {
         minutes(0).await;
         bench.demand.send_replace(MtlsRequirement::Proof);
         sleep(Duration::from_secs(1)).await;
-        assert_eq!(bench.ordered(), [Order::Hold(Hold::Unproven, "mTLS is not enforced".into())]);
+        assert_eq!(bench.ordered(), [WatchCommand::Hold(HoldReason::Unproven, "mTLS is not enforced".into())]);
         bench.demand.send_replace(MtlsRequirement::Nothing);
         sleep(Duration::from_secs(1)).await;
-        assert_eq!(bench.ordered(), [Order::Go(Hold::Unproven)]);
+        assert_eq!(bench.ordered(), [WatchCommand::Go(HoldReason::Unproven)]);
     }
 }

@@ -28,11 +28,11 @@ use crate::garm::Client;
 use crate::metrics::{Board, Counter, Timing};
 use crate::monitor::Finding;
 use crate::reconcile::watch::{
-    Act, ActEnd, Applied, Audience, Deed, Incident, Managed, Sight, Stream, Writes,
+    WriteReport, ActEnd, Applied, Observer, Deed, Incident, ManagedPool, LoopSnapshot, EventStream, Writes,
 };
 use crate::render::decision::freeze;
 use crate::render::status::{impatience, left_to_garm};
-use crate::scaling::{Change, Decision, Direction, Site};
+use crate::scaling::{RowChange, Decision, Direction, EntityIndex};
 
 /// Whom the loop's words reach.
 pub(super) struct LoopObserver {
@@ -153,9 +153,9 @@ impl LoopObserver {
     }
 
     /// Loud, once, and again when it changes: whose hands scaling is in.
-    fn warn_of_impatience(&self, state: &mut ObserverState, sight: &Sight<'_>) {
+    fn warn_of_impatience(&self, state: &mut ObserverState, sight: &LoopSnapshot<'_>) {
         let sites = sight.picture.sites().values();
-        let stocks = sites.flat_map(Site::stocks).filter(|it| it.is_scaled());
+        let stocks = sites.flat_map(EntityIndex::stocks).filter(|it| it.is_scaled());
         let delays = stocks.filter_map(|it| Some(it.policy()?.scale_up_delay));
         let said = impatience(sight.picture.backoff(), delays);
         if said == state.impatience {
@@ -177,10 +177,10 @@ impl LoopObserver {
     }
 
     /// Pools that nobody but a long backoff serves: said when that changes, and every hour.
-    fn warn_of_slow_pools(&self, state: &mut ObserverState, sight: &Sight<'_>) {
+    fn warn_of_slow_pools(&self, state: &mut ObserverState, sight: &LoopSnapshot<'_>) {
         const AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
         let pools = sight.picture.pools();
-        let unscaled = sight.picture.sites().values().flat_map(Site::stocks).filter_map(|it| {
+        let unscaled = sight.picture.sites().values().flat_map(EntityIndex::stocks).filter_map(|it| {
             let policy = it.policy().filter(|it| !it.autoscale)?;
             let is_enabled = pools.get(it.id()).is_some_and(|it| it.spec.enabled);
             let name = state.names.get(it.id()).filter(|_| is_enabled)?;
@@ -222,14 +222,14 @@ impl LoopObserver {
         }
     }
 
-    fn explain(&self, sight: &Sight<'_>) {
+    fn explain(&self, sight: &LoopSnapshot<'_>) {
         let controller = self.controllers.borrow().as_ref().map(|it| it.id.clone());
         let kept = DecisionsPage::of(&self.origin, controller, sight);
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
     }
 }
 
-impl Audience for LoopObserver {
+impl Observer for LoopObserver {
     fn read(&self, fleet: &Fleet, took: Duration) {
         let mut state = self.state();
         self.board.observe(Timing::Reconcile, took);
@@ -254,11 +254,11 @@ impl Audience for LoopObserver {
         self.looked.notify_one();
     }
 
-    fn heard(&self, change: &Change) {
+    fn heard(&self, change: &RowChange) {
         self.records.changed(change);
     }
 
-    fn changed(&self, change: &Change, _now: Timestamp) {
+    fn changed(&self, change: &RowChange, _now: Timestamp) {
         let mut state = self.state();
         let times = state.timings.changed(change);
         self.time(&state, times);
@@ -268,7 +268,7 @@ impl Audience for LoopObserver {
         }
     }
 
-    fn turned(&self, sight: &Sight<'_>) {
+    fn turned(&self, sight: &LoopSnapshot<'_>) {
         let mut state = self.state();
         let names = || sight.managed.iter().map(|(name, it)| (&it.id, name));
         if !state.names.iter().eq(names()) {
@@ -277,9 +277,9 @@ impl Audience for LoopObserver {
             state.drifting.keep(|it| sight.managed.contains_key(it));
         }
         self.board.frozen(frozen(sight));
-        let is_connected = Some(sight.stream == Stream::Up);
+        let is_connected = Some(sight.stream == EventStream::Up);
         self.board.process(|it| it.is_stream_connected = is_connected);
-        let row = |(name, it): (_, &Managed)| Some((name, sight.picture.pools().get(&it.id)?));
+        let row = |(name, it): (_, &ManagedPool)| Some((name, sight.picture.pools().get(&it.id)?));
         let drifts = self.drifts.look(sight.managed.iter().filter_map(row));
         for line in state.drifting.look(&drifts) {
             self.journal.say(line);
@@ -329,7 +329,7 @@ impl Audience for LoopObserver {
         });
     }
 
-    fn acted(&self, act: &Act) {
+    fn acted(&self, act: &WriteReport) {
         let outcome = log_lines::outcome(&act.end);
         let direction = match act.deed {
             Deed::Raise { .. } => Some(Direction::Up),
@@ -378,7 +378,7 @@ impl Audience for LoopObserver {
 }
 
 /// Why nothing is written, one sentence for each part of the fleet.
-fn frozen(sight: &Sight<'_>) -> Vec<String> {
+fn frozen(sight: &LoopSnapshot<'_>) -> Vec<String> {
     let stopped = sight.stopped.iter().map(|(entity, why)| {
         format!("{} {}: {}", entity.kind.word(), entity.id.as_str(), freeze(why))
     });

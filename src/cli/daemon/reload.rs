@@ -22,7 +22,7 @@ use crate::cli::policies::PolicySet;
 use crate::garm::Client;
 use crate::host::systemd::{self, Notice};
 use crate::metrics::{Board, Config};
-use crate::reconcile::watch::{Order, Roll, Writes};
+use crate::reconcile::watch::{WatchCommand, DeclaredPools, Writes};
 use crate::render::words::count;
 
 /// What brought a look about.
@@ -42,7 +42,7 @@ pub(super) struct Reloader {
     pub(super) globals: Globals,
     pub(super) journal: Journal,
     pub(super) board: Arc<Board>,
-    pub(super) orders: mpsc::Sender<Order>,
+    pub(super) orders: mpsc::Sender<WatchCommand>,
     pub(super) client: Arc<Client>,
     pub(super) alerting: Arc<Alerting>,
     /// The listener's own certificate; absent: it speaks plain HTTP.
@@ -171,9 +171,9 @@ impl Reloader {
             self.journal.say(LogLine::new(Weight::Note, "reload", text).help("`runnerctl plan`"));
         }
         self.taken = fresh.clone();
-        let roll = Roll { fleet: self.started.file.fleet.clone(), ..fresh.roll() };
+        let roll = DeclaredPools { fleet: self.started.file.fleet.clone(), ..fresh.roll() };
         // Nobody takes the order when the loop has ended: there is nothing to reload for then.
-        let _ = self.orders.send(Order::Reload(roll)).await;
+        let _ = self.orders.send(WatchCommand::Reload(roll)).await;
         Ok(())
     }
 

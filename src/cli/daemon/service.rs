@@ -34,8 +34,8 @@ use crate::host::state_dir;
 use crate::host::systemd::{self, Notice};
 use crate::metrics::{Board, Door, serve as answer};
 use crate::monitor::mtls_state::Enforcement;
-use crate::reconcile::audit_trail::Warrant;
-use crate::reconcile::watch::{Course, Doors, End, Hold, Order, watch};
+use crate::reconcile::audit_trail::AuditContext;
+use crate::reconcile::watch::{RunMode, LoopIo, WatchEnd, HoldReason, WatchCommand, watch};
 use crate::reconcile::writer::Writer;
 
 /// How long the loop has to finish after the first signal; the rest of the ten seconds is for the
@@ -66,7 +66,7 @@ pub(super) async fn serve(mut opened: DaemonParts) -> Result<Exit, Failure> {
     let DaemonParts { settings, setup, client, journal, .. } = &opened;
     tasks.spawn(announce(Arc::clone(&reporter.looked), looks.clone(), stop.clone()));
     let writer = Writer::new(Arc::clone(client), warrant(&opened));
-    let doors = Doors {
+    let doors = LoopIo {
         client: Arc::clone(client),
         writer: &writer,
         feed: client.events(events::Limits::default()),
@@ -87,8 +87,8 @@ fn no_signals(error: &std::io::Error) -> Failure {
     Failure::new(Exit::Failed, format!("cannot catch signals: {error}"))
 }
 
-fn warrant(opened: &DaemonParts) -> Warrant {
-    Warrant {
+fn warrant(opened: &DaemonParts) -> AuditContext {
+    AuditContext {
         book: opened.book.clone(),
         actor: state_dir::actor(),
         cause: audit::Cause {
@@ -131,7 +131,7 @@ fn reporter(
 
 /// The ends of what leads from and to the loop.
 struct LoopChannels {
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<WatchCommand>,
     look: mpsc::Receiver<ReloadTrigger>,
     known: Receiver<Option<Controller>>,
     policies: Sender<PolicySet>,
@@ -157,13 +157,13 @@ fn begin(
         let door = Door { listener, board: Arc::clone(board), certificates };
         tasks.spawn(answer(door, stop.clone()));
     }
-    if opened.settings.course != Course::Steady {
+    if opened.settings.course != RunMode::Steady {
         return None;
     }
     let demand = MtlsRequirement::of(&opened.setup.file.policy, opened.settings.writes);
     if let Some(why) = demand.at_start() {
         // The queue is empty, and the loop has not begun.
-        let _ = orders.try_send(Order::Hold(Hold::Unproven, why.to_owned()));
+        let _ = orders.try_send(WatchCommand::Hold(HoldReason::Unproven, why.to_owned()));
     }
     let (demands, demanded) = tokio::sync::watch::channel(demand);
     let (refuse, refused) = oneshot::channel();
@@ -253,7 +253,7 @@ async fn keep_alive(board: Arc<Board>, stop: CancellationToken) {
 struct RunningLoop {
     signals: Signals,
     hangups: Hangups,
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<WatchCommand>,
     looks: mpsc::Sender<ReloadTrigger>,
     refused: Option<oneshot::Receiver<ProbeOutcome>>,
     journal: Journal,
@@ -262,7 +262,7 @@ struct RunningLoop {
 /// How the loop ended.
 struct LoopResult {
     /// Absent: it did not end in time, or a second signal cut it off.
-    result: Option<Result<End, crate::garm::Error>>,
+    result: Option<Result<WatchEnd, crate::garm::Error>>,
     /// The first signal.
     signal: Option<Signal>,
     /// What the first probes have shown, where the policy ends the service for it.
@@ -274,7 +274,7 @@ impl RunningLoop {
     /// patience leaves it where it is.
     async fn until_ended(
         mut self,
-        looping: impl Future<Output = Result<End, crate::garm::Error>>,
+        looping: impl Future<Output = Result<WatchEnd, crate::garm::Error>>,
     ) -> LoopResult {
         let mut looping = pin!(looping);
         let mut ended = LoopResult { result: None, signal: None, refused: None };
@@ -315,7 +315,7 @@ impl RunningLoop {
         self.journal.say(LogLine::new(Weight::Note, "stop", text));
         systemd::tell(&Notice::Stopping);
         // The loop empties the queue at each turn; were it full all the same, patience ends it.
-        let _ = self.orders.try_send(Order::Stop);
+        let _ = self.orders.try_send(WatchCommand::Stop);
     }
 
     fn look(&self) {
@@ -358,11 +358,11 @@ async fn close(
     outcome
 }
 
-fn outcome(ended: LoopResult, course: Course, journal: &Journal) -> Result<Exit, Failure> {
+fn outcome(ended: LoopResult, course: RunMode, journal: &Journal) -> Result<Exit, Failure> {
     let end = match ended.result {
         Some(Ok(end)) => end,
         Some(Err(error)) => return Err(error.into()),
-        None => End::default(),
+        None => WatchEnd::default(),
     };
     if !end.left_raised.is_empty() {
         let names: Vec<&str> = end.left_raised.iter().map(PoolName::as_str).collect();
@@ -377,8 +377,8 @@ fn outcome(ended: LoopResult, course: Course, journal: &Journal) -> Result<Exit,
     }
     match (ended.signal, course) {
         (Some(Signal::Interrupt), _) => Ok(Exit::Interrupted),
-        (Some(Signal::Terminate), _) | (None, Course::Steady) => Ok(Exit::Done),
-        (None, Course::Once | Course::Release) if end.left_raised.is_empty() => Ok(Exit::Done),
-        (None, Course::Once | Course::Release) => Ok(Exit::Failed),
+        (Some(Signal::Terminate), _) | (None, RunMode::Steady) => Ok(Exit::Done),
+        (None, RunMode::Once | RunMode::Release) if end.left_raised.is_empty() => Ok(Exit::Done),
+        (None, RunMode::Once | RunMode::Release) => Ok(Exit::Failed),
     }
 }

@@ -17,7 +17,7 @@ use crate::config::{DeclaredPool, FleetFile, Problem, WatchSettings, has_error};
 use crate::domain::desired::Scope;
 use crate::domain::name::FleetName;
 use crate::host::files::{self, Pools};
-use crate::reconcile::watch::{Enrolled, Roll};
+use crate::reconcile::watch::{DeclaredScaling, DeclaredPools};
 use crate::render::problem;
 use crate::render::words::count;
 use crate::secrets;
@@ -40,11 +40,11 @@ pub(super) struct DaemonConfig {
 }
 
 /// The declared pools as the loop takes them.
-pub(in crate::cli) fn roll(fleet: &FleetName, pools: &[DeclaredPool]) -> Roll {
+pub(in crate::cli) fn roll(fleet: &FleetName, pools: &[DeclaredPool]) -> DeclaredPools {
     let enrolled =
-        |it: &DeclaredPool| Enrolled { enabled: it.may_be_enabled(), policy: it.scale.clone() };
+        |it: &DeclaredPool| DeclaredScaling { enabled: it.may_be_enabled(), policy: it.scale.clone() };
     let pools: BTreeMap<_, _> = pools.iter().map(|it| (it.name.clone(), enrolled(it))).collect();
-    Roll { fleet: fleet.clone(), pools, is_whole: false }
+    DeclaredPools { fleet: fleet.clone(), pools, is_whole: false }
 }
 
 /// Files that cannot be used.
@@ -73,8 +73,8 @@ impl DaemonConfig {
     }
 
     /// The pools of the loop.
-    pub(super) fn roll(&self) -> Roll {
-        Roll { is_whole: self.is_whole, ..roll(&self.file.fleet, &self.pools) }
+    pub(super) fn roll(&self) -> DeclaredPools {
+        DeclaredPools { is_whole: self.is_whole, ..roll(&self.file.fleet, &self.pools) }
     }
 
     /// What resolving the file's secrets may do.

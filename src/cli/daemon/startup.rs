@@ -31,7 +31,7 @@ use crate::host::clock::Clock;
 use crate::metrics::{Board, Certificates, Counter, Limits, Metered, bind};
 use crate::monitor;
 use crate::notify::Enclosure;
-use crate::reconcile::watch::{Course, Order, Settings, Writes};
+use crate::reconcile::watch::{RunMode, WatchCommand, LoopSettings, Writes};
 use crate::render::words::count;
 use crate::secrets;
 
@@ -45,7 +45,7 @@ pub(super) struct DaemonParts {
     /// What the files held just before they were read.
     pub(super) digest: [u8; 32],
     pub(super) drifts: DriftDetector,
-    pub(super) settings: Settings,
+    pub(super) settings: LoopSettings,
     pub(super) board: Arc<Board>,
     pub(super) listener: Option<TcpListener>,
     pub(super) certificates: Option<Arc<Certificates>>,
@@ -57,9 +57,9 @@ pub(super) struct DaemonParts {
     /// What is to be done beside the records; taken by the service.
     pub(super) work: Option<AuditHeadTask>,
     /// What the loop is told.
-    pub(super) orders: mpsc::Sender<Order>,
+    pub(super) orders: mpsc::Sender<WatchCommand>,
     /// Where the loop takes it; taken by the service.
-    pub(super) taken: Option<mpsc::Receiver<Order>>,
+    pub(super) taken: Option<mpsc::Receiver<WatchCommand>>,
     pub(super) alerting: Arc<Alerting>,
     pub(super) facts: Arc<AlertInputs>,
     pub(super) verdicts: Arc<ComplianceReport>,
@@ -95,7 +95,7 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<DaemonPart
     let facts = Arc::clone(&wires.facts);
     let alerting = Alerting::start(&setup, &allowed, wires).await?;
     let settings =
-        Settings { resync: setup.watch.resync, course: args.course(), writes: args.writes() };
+        LoopSettings { resync: setup.watch.resync, course: args.course(), writes: args.writes() };
     let verdicts = Arc::new(ComplianceReport::new(journal.clone(), &setup));
     let opened = DaemonParts {
         globals: cx.globals.clone(),
@@ -138,7 +138,7 @@ async fn record(
     book: Book,
     (setup, allowed): (&DaemonConfig, &secrets::Options),
     wires: &AlertWiring,
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<WatchCommand>,
 ) -> Result<(AuditFeed, Book, Option<AuditHeadTask>), Failure> {
     let desk = AuditFeedContext {
         fleet: &setup.file.fleet,
@@ -157,7 +157,7 @@ async fn record(
 
 /// One look is over before the first round of probes is: its own comes first.
 async fn prove(args: &WatchArgs, setup: &DaemonConfig, client: &Client) -> Result<(), Failure> {
-    if (args.course(), args.writes()) == (Course::Once, Writes::Sent)
+    if (args.course(), args.writes()) == (RunMode::Once, Writes::Sent)
         && setup.file.policy.require_mtls
     {
         let controller = client.controller().await?.0;
@@ -180,8 +180,8 @@ fn empty_board(watch: &WatchSettings) -> Arc<Board> {
 async fn listen(args: &WatchArgs, watch: &WatchSettings) -> Result<Option<TcpListener>, Failure> {
     let address = match (args.listen, args.course()) {
         (Some(address), _) => address,
-        (None, Course::Steady) => watch.listen,
-        (None, Course::Once | Course::Release) => return Ok(None),
+        (None, RunMode::Steady) => watch.listen,
+        (None, RunMode::Once | RunMode::Release) => return Ok(None),
     };
     bind(address)
         .await
@@ -217,9 +217,9 @@ impl DaemonParts {
         let say = |weight, text: String| self.journal.say(LogLine::new(weight, "start", text));
         let file = &self.setup.file;
         let what = match self.settings.course {
-            Course::Steady => "watches",
-            Course::Once => "looks once at",
-            Course::Release => "releases the levels of",
+            RunMode::Steady => "watches",
+            RunMode::Once => "looks once at",
+            RunMode::Release => "releases the levels of",
         };
         say(
             Weight::Note,
@@ -243,7 +243,7 @@ impl DaemonParts {
         if let Some(expiry) = expiry(file, Clock::Real.now()) {
             self.journal.say(LogLine::new(Weight::Warning, "start", expiry).help(RENEW));
         }
-        if file.receivers.is_empty() && self.settings.course == Course::Steady {
+        if file.receivers.is_empty() && self.settings.course == RunMode::Steady {
             self.journal.say(
                 LogLine::new(
                     Weight::Warning,

@@ -10,7 +10,7 @@ use crate::domain::fleet::Fleet;
 use crate::domain::job::{Job, JobStatus};
 use crate::domain::name::PoolId;
 use crate::domain::runner::{Runner, RunnerStatus};
-use crate::scaling::{Change, Moment};
+use crate::scaling::{RowChange, EvaluationClock};
 
 /// One thing that has taken its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,14 +57,14 @@ impl Timings {
     }
 
     /// One row has changed.
-    pub(super) fn changed(&mut self, change: &Change) -> Vec<TimedEvent> {
+    pub(super) fn changed(&mut self, change: &RowChange) -> Vec<TimedEvent> {
         let mut took = Vec::new();
         match change {
-            Change::Runner(runner) => self.see_runner(runner, &mut took),
-            Change::RunnerGone(id) => drop(self.booting.remove(id)),
-            Change::Job(job) => self.see_job(job),
+            RowChange::Runner(runner) => self.see_runner(runner, &mut took),
+            RowChange::RunnerGone(id) => drop(self.booting.remove(id)),
+            RowChange::Job(job) => self.see_job(job),
             // A job that GARM forgets may still start, and its runner's row tells.
-            Change::JobGone(_) | Change::Pool(_) | Change::PoolGone(_) => {}
+            RowChange::JobGone(_) | RowChange::Pool(_) | RowChange::PoolGone(_) => {}
         }
         took
     }
@@ -84,7 +84,7 @@ impl Timings {
 
     fn see_runner(&mut self, runner: &Runner, took: &mut Vec<TimedEvent>) {
         let Some(pool) = &runner.pool else { return };
-        let since = |start: Timestamp| Moment::new(runner.updated_at).age(start);
+        let since = |start: Timestamp| EvaluationClock::new(runner.updated_at).age(start);
         let waited_since = runner.job.and_then(|it| self.waiting.remove(&it));
         if let Some(start) = waited_since {
             took.push(TimedEvent::Queue(pool.clone(), since(start)));
@@ -126,8 +126,8 @@ mod tests {
         let read = fleet(0, vec![pool("a", &["x"])], vec![], vec![job(1, &["x"], -30)]);
         assert_eq!(timings.read(&read), []);
         let carrier = Runner { job: Some(1_001), ..at("r", "running/active", -20, 15) };
-        assert_eq!(timings.changed(&Change::Runner(carrier.clone())), [queue(45)]);
-        assert_eq!(timings.changed(&Change::Runner(carrier)), []);
+        assert_eq!(timings.changed(&RowChange::Runner(carrier.clone())), [queue(45)]);
+        assert_eq!(timings.changed(&RowChange::Runner(carrier)), []);
     }
 
     #[test]
@@ -136,7 +136,7 @@ mod tests {
         let boots = || vec![at("r", "running/pending", 0, 5), at("s", "running/pending", 0, 5)];
         timings.read(&fleet(5, vec![pool("a", &["x"])], boots(), vec![]));
         let idle = at("r", "running/idle", 0, 20);
-        assert_eq!(timings.changed(&Change::Runner(idle.clone())), [startup(20)]);
+        assert_eq!(timings.changed(&RowChange::Runner(idle.clone())), [startup(20)]);
         let later = vec![idle, at("s", "running/idle", 0, 33)];
         let read = fleet(40, vec![pool("a", &["x"])], later, vec![]);
         assert_eq!(timings.read(&read), [startup(33)]);
@@ -148,7 +148,7 @@ mod tests {
         let busy = Runner { job: Some(1_001), ..at("r", "running/active", -90, -60) };
         let read = fleet(0, vec![pool("a", &["x"])], vec![busy.clone()], vec![]);
         assert_eq!(timings.read(&read), []);
-        assert_eq!(timings.changed(&Change::Runner(busy)), []);
+        assert_eq!(timings.changed(&RowChange::Runner(busy)), []);
     }
 
     #[test]
@@ -157,8 +157,8 @@ mod tests {
         let boots = vec![at("r", "running/pending", 0, 5)];
         timings.read(&fleet(5, vec![pool("a", &["x"])], boots, vec![job(1, &["x"], 0)]));
         let ended = Job { status: JobStatus::Completed, ..job(1, &["x"], 0) };
-        assert_eq!(timings.changed(&Change::Job(ended)), []);
+        assert_eq!(timings.changed(&RowChange::Job(ended)), []);
         let carrier = Runner { job: Some(1_001), ..at("r", "running/failed", 0, 30) };
-        assert_eq!(timings.changed(&Change::Runner(carrier)), []);
+        assert_eq!(timings.changed(&RowChange::Runner(carrier)), []);
     }
 }

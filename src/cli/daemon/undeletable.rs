@@ -8,7 +8,7 @@ use super::log_lines;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolId, PoolName};
 use crate::domain::runner::Runner;
-use crate::scaling::Change;
+use crate::scaling::RowChange;
 
 /// What was told of each runner that is there, by GARM's id of it.
 #[derive(Debug, Default)]
@@ -34,16 +34,16 @@ impl UndeletableRunners {
     /// One row has changed, in the pools by these names.
     pub(super) fn changed(
         &mut self,
-        change: &Change,
+        change: &RowChange,
         names: &BTreeMap<PoolId, PoolName>,
     ) -> Option<LogLine> {
         match change {
-            Change::Runner(runner) => self.see(runner, names.get(runner.pool.as_ref()?)?),
-            Change::RunnerGone(id) => {
+            RowChange::Runner(runner) => self.see(runner, names.get(runner.pool.as_ref()?)?),
+            RowChange::RunnerGone(id) => {
                 self.told.remove(id);
                 None
             }
-            Change::Job(_) | Change::JobGone(_) | Change::Pool(_) | Change::PoolGone(_) => None,
+            RowChange::Job(_) | RowChange::JobGone(_) | RowChange::Pool(_) | RowChange::PoolGone(_) => None,
         }
     }
 
@@ -70,7 +70,7 @@ mod tests {
         let names = [(PoolId::new("web"), PoolName::new("web").unwrap())].into();
         let mut told = UndeletableRunners::default();
         let mut hear = |state: &str, fault| {
-            let change = Change::Runner(leaving(state, fault));
+            let change = RowChange::Runner(leaving(state, fault));
             told.changed(&change, &names).map(|it| it.text)
         };
         // GARM forgets the words at each attempt.
@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(read(&mut told, still()), 0, "told by the event");
         assert_eq!(read(&mut told, vec![]), 0);
         assert_eq!(read(&mut told, still()), 1, "another one of that id, or a restart");
-        assert_eq!(told.changed(&Change::RunnerGone(leaving("x/y", None).id), &names), None);
+        assert_eq!(told.changed(&RowChange::RunnerGone(leaving("x/y", None).id), &names), None);
         assert!(told.told.is_empty());
     }
 }

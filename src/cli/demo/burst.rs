@@ -19,17 +19,17 @@ use crate::host::book::Book;
 use crate::host::clock::Clock;
 use crate::monitor::Finding;
 use crate::plan;
-use crate::reconcile::apply::{Options, apply};
+use crate::reconcile::apply::{ApplyOptions, apply};
 use crate::reconcile::read_fleet::read_fleet;
 use crate::reconcile::watch::{
-    Act, Applied, Audience, Course, Doors, Enrolled, Incident, Order as Command, Roll, Settings,
-    Sight, Writes, watch,
+    WriteReport, Applied, Observer, RunMode, LoopIo, DeclaredScaling, Incident, WatchCommand as Command, DeclaredPools, LoopSettings,
+    LoopSnapshot, Writes, watch,
 };
 use crate::reconcile::writer::Writer;
 use crate::render::style::{NAME, QUIET, paint};
 use crate::render::timeline::{Sample, Scale, draw, legend};
 use crate::render::words::{count, span};
-use crate::scaling::{Change, Decision, Direction, Managed, Reason, glance};
+use crate::scaling::{RowChange, Decision, Direction, ScaledPool, Reason, snapshot};
 use crate::sim::in_memory::Memory;
 use crate::sim::{Entry, Order, What, World};
 
@@ -146,7 +146,7 @@ async fn with_loop(
     let teller = BurstObserver { stage, last: Mutex::default() };
     let writer = Writer::new(Arc::clone(stage.client()), stage.warrant().await?);
     let (orders, taken) = mpsc::channel(1);
-    let doors = Doors {
+    let doors = LoopIo {
         client: Arc::clone(stage.client()),
         writer: &writer,
         feed: stage.client().events(events::Limits::default()),
@@ -155,7 +155,7 @@ async fn with_loop(
         clock: ground.clock,
     };
     let settings =
-        Settings { resync: Duration::from_secs(30), course: Course::Steady, writes: Writes::Sent };
+        LoopSettings { resync: Duration::from_secs(30), course: RunMode::Steady, writes: Writes::Sent };
     let script = async {
         let figures = play(&ground).await;
         // A loop that has ended by itself takes no orders: its error is told below.
@@ -178,7 +178,7 @@ async fn without_loop(desired: &Desired, pool: &PoolName) -> Result<BurstFigures
     let fleet = ground.read().await?;
     let plan = plan::plan(&alone, &fleet, &plan::Options::default());
     let writer = Writer::new(Arc::clone(&client), warrant(Book::Off, clock, &fleet, &alone.fleet));
-    apply(&plan, &writer, &Options::default(), &Silence).await;
+    apply(&plan, &writer, &ApplyOptions::default(), &Silence).await;
     play(&ground).await
 }
 
@@ -188,11 +188,11 @@ fn policy(desired: &Desired, pool: &PoolName) -> Result<ScalePolicy, Failure> {
     found.map(|it| it.scale.clone()).ok_or_else(missing)
 }
 
-fn roll(desired: &Desired) -> Roll {
+fn roll(desired: &Desired) -> DeclaredPools {
     let enrolled = desired.pools.iter().map(|it| {
-        (it.name.clone(), Enrolled { enabled: it.may_be_enabled(), policy: it.scale.clone() })
+        (it.name.clone(), DeclaredScaling { enabled: it.may_be_enabled(), policy: it.scale.clone() })
     });
-    Roll { fleet: desired.fleet.clone(), pools: enrolled.collect(), is_whole: true }
+    DeclaredPools { fleet: desired.fleet.clone(), pools: enrolled.collect(), is_whole: true }
 }
 
 /// Lets runners come up for two minutes, lets the jobs come, and looks on.
@@ -225,9 +225,9 @@ impl BurstSetup<'_> {
             it.spec.labels.marks().iter().any(|it| it.pool() == self.pool.as_str())
         };
         let found = fleet.pools.iter().find(is_ours);
-        let managed: Vec<Managed<'_>> =
-            found.map(|pool| Managed { pool, policy: self.policy }).into_iter().collect();
-        let sample = glance(&fleet, &managed).into_iter().next().map(|it| Sample {
+        let managed: Vec<ScaledPool<'_>> =
+            found.map(|pool| ScaledPool { pool, policy: self.policy }).into_iter().collect();
+        let sample = snapshot(&fleet, &managed).into_iter().next().map(|it| Sample {
             queued: it.queue_depth,
             active: it.active,
             idle: it.idle,
@@ -287,12 +287,12 @@ struct BurstObserver<'a> {
     last: Mutex<BTreeMap<PoolName, Reason>>,
 }
 
-impl Audience for BurstObserver<'_> {
+impl Observer for BurstObserver<'_> {
     fn read(&self, _fleet: &Fleet, _took: Duration) {}
 
-    fn changed(&self, _change: &Change, _now: Timestamp) {}
+    fn changed(&self, _change: &RowChange, _now: Timestamp) {}
 
-    fn turned(&self, _sight: &Sight<'_>) {}
+    fn turned(&self, _sight: &LoopSnapshot<'_>) {}
 
     fn decided(&self, pool: &PoolName, decision: &Decision, applied: Applied) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -307,7 +307,7 @@ impl Audience for BurstObserver<'_> {
         }
     }
 
-    fn acted(&self, _act: &Act) {}
+    fn acted(&self, _act: &WriteReport) {}
 
     fn found(&self, finding: &Finding) {
         self.stage.beat(&log_lines::found(finding).text);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::garm::Method;
-use crate::reconcile::apply::Options;
+use crate::reconcile::apply::ApplyOptions;
 use crate::sim::Order;
 
 use super::Context;
@@ -60,7 +60,7 @@ async fn bring_about(stage: &mut DemoStage<'_>) -> Result<(), Failure> {
     stage.scene("A plan says what would happen, and why")?;
     let plan = stage.plan("plan").await?;
     stage.tell("Nothing has been written so far. Now it is:")?;
-    stage.apply("apply", &plan, Options::default()).await?;
+    stage.apply("apply", &plan, ApplyOptions::default()).await?;
     stage.tell("Once more, to see that it holds:")?;
     stage.plan("plan").await?;
     Ok(())
@@ -96,7 +96,7 @@ async fn change_mind(stage: &mut DemoStage<'_>) -> Result<(), Failure> {
     let plan = stage.plan("plan").await?;
     stage.tell("`gpu` goes only with leave, and only when its jobs are done. Watch the clock:")?;
     let rotate = vec![stage::name("web")];
-    let options = Options { rotate, ..Options::default() };
+    let options = ApplyOptions { rotate, ..ApplyOptions::default() };
     stage.apply("apply --allow-destroy --rotate", &plan, options).await?;
     stage.status("status --runners").await
 }

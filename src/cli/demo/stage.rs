@@ -20,9 +20,9 @@ use crate::garm::{Client, Method, Request, Transport};
 use crate::host::book::Book;
 use crate::host::clock::Clock;
 use crate::plan::{self, Plan};
-use crate::reconcile::apply::{Options, apply};
-use crate::reconcile::audit_trail::Warrant;
-use crate::reconcile::read_fleet::{Ask, Credentials, Proxies, Specs, Templates, read_fleet};
+use crate::reconcile::apply::{ApplyOptions, apply};
+use crate::reconcile::audit_trail::AuditContext;
+use crate::reconcile::read_fleet::{FleetRequest, Credentials, Proxies, SpecsRequest, Templates, read_fleet};
 use crate::reconcile::writer::Writer;
 use crate::render;
 use crate::render::plan::Heading;
@@ -81,18 +81,18 @@ pub(super) fn config() -> Config {
 }
 
 /// What is read of GARM.
-pub(super) fn ask() -> Ask {
-    Ask {
+pub(super) fn ask() -> FleetRequest {
+    FleetRequest {
         credentials: Credentials::Unwanted,
         kinds: vec![EntityKind::Organization],
         templates: Templates::Unwanted,
         proxies: Proxies::Unwanted,
-        specs: Specs::Unwanted,
+        specs: SpecsRequest::Unwanted,
     }
 }
 
 /// The leave to write, in the name of the story.
-pub(super) fn warrant(book: Book, clock: Clock, fleet: &Fleet, owner: &FleetName) -> Warrant {
+pub(super) fn warrant(book: Book, clock: Clock, fleet: &Fleet, owner: &FleetName) -> AuditContext {
     let actor = Actor {
         user: "demo".into(),
         host: String::new(),
@@ -105,7 +105,7 @@ pub(super) fn warrant(book: Book, clock: Clock, fleet: &Fleet, owner: &FleetName
         fleet: Some(owner.to_string()),
         decision: None,
     };
-    Warrant { book, actor, cause, clock, line: fleet.line() }
+    AuditContext { book, actor, cause, clock, line: fleet.line() }
 }
 
 impl<'a> DemoStage<'a> {
@@ -203,7 +203,7 @@ impl<'a> DemoStage<'a> {
         &self,
         command: &str,
         plan: &Plan,
-        options: Options,
+        options: ApplyOptions,
     ) -> Result<(), Failure> {
         self.command(command)?;
         let fleet = self.read().await?;
@@ -325,7 +325,7 @@ impl<'a> DemoStage<'a> {
         self.clock
     }
 
-    pub(super) async fn warrant(&self) -> Result<Warrant, Failure> {
+    pub(super) async fn warrant(&self) -> Result<AuditContext, Failure> {
         let fleet = self.read().await?;
         Ok(warrant(self.book.clone(), self.clock, &fleet, &self.desired()?.fleet))
     }

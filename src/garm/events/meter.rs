@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::domain::job::Job;
 use crate::domain::pool::Pool;
 use crate::domain::runner::Runner;
-use crate::scaling::Change;
+use crate::scaling::RowChange;
 
 /// What events may weigh together in one [`WINDOW`], in bytes of memory: some ten thousand rows.
 pub(super) const TAKEN_MAX: usize = 8 << 20;
@@ -70,12 +70,12 @@ impl Meter {
 }
 
 /// What a change weighs in memory, in bytes.
-pub(super) fn weight(change: &Change) -> usize {
+pub(super) fn weight(change: &RowChange) -> usize {
     ROW + match change {
-        Change::Runner(it) => runner(it),
-        Change::Job(it) => job(it),
-        Change::Pool(it) => POOL + pool(it),
-        Change::RunnerGone(_) | Change::JobGone(_) | Change::PoolGone(_) => 0,
+        RowChange::Runner(it) => runner(it),
+        RowChange::Job(it) => job(it),
+        RowChange::Pool(it) => POOL + pool(it),
+        RowChange::RunnerGone(_) | RowChange::JobGone(_) | RowChange::PoolGone(_) => 0,
     }
 }
 

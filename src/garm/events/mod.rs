@@ -16,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::session::Session;
 use crate::domain::backoff::Backoff;
-use crate::scaling::Change;
+use crate::scaling::RowChange;
 
 use queue::Queue;
 
@@ -39,7 +39,7 @@ pub enum Signal {
     /// The stream stands. What happened before is not known: read the fleet as a whole.
     Connected,
     /// Rows have changed, in the order in which their events came.
-    Changes(Vec<Change>),
+    Changes(Vec<RowChange>),
     /// The stream is gone, and why, in words; it will be tried again. Said once for each reason.
     Lost(String),
     /// More came than was taken, and some of it is lost: read the fleet as a whole. Said once,

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::Signal;
-use crate::scaling::Change;
+use crate::scaling::RowChange;
 
 /// Signals that may wait beside the changes: a stream that comes and goes while nobody looks.
 const SIGNALS_MAX: usize = 64;
@@ -55,7 +55,7 @@ impl Queue {
         }
     }
 
-    pub(super) fn change(&self, change: Change, weight: usize) {
+    pub(super) fn change(&self, change: RowChange, weight: usize) {
         let mut state = self.state();
         if state.changes >= self.waiting_max || state.weight + weight > WEIGHT_MAX {
             state.overflow();
@@ -147,8 +147,8 @@ mod tests {
 
     use super::*;
 
-    fn gone(id: i64) -> Change {
-        Change::JobGone(id)
+    fn gone(id: i64) -> RowChange {
+        RowChange::JobGone(id)
     }
 
     /// All that waits.

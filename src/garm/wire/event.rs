@@ -10,7 +10,7 @@ use super::lenient::or_default;
 use super::pool::one_pool;
 use super::{Misread, decode, runner};
 use crate::domain::name::PoolId;
-use crate::scaling::Change;
+use crate::scaling::RowChange;
 
 #[derive(Deserialize)]
 struct WireEvent<'a> {
@@ -37,23 +37,23 @@ struct TextId {
 /// One event; nothing for a kind of row or an operation that we do not follow. The instances that
 /// a pool's event embeds are left aside: they lack what a list says of them (GARM.md §a), and have
 /// events of their own.
-pub(in crate::garm) fn event(body: &[u8]) -> Result<Option<Change>, Misread> {
+pub(in crate::garm) fn event(body: &[u8]) -> Result<Option<RowChange>, Misread> {
     let wire: WireEvent<'_> =
         serde_json::from_slice(body).map_err(|error| Misread(super::not_json(body, &error)))?;
     let payload = wire.payload.get().as_bytes();
     Ok(match (&*wire.kind, &*wire.operation) {
         ("instance", "create" | "update") => {
             text_id(payload)?;
-            Some(Change::Runner(runner(payload)?))
+            Some(RowChange::Runner(runner(payload)?))
         }
-        ("instance", "delete") => Some(Change::RunnerGone(text_id(payload)?)),
-        ("job", "create" | "update") => Some(Change::Job(one_job(payload)?)),
-        ("job", "delete") => Some(Change::JobGone(decode::<Stub<i64>>(payload)?.id)),
+        ("instance", "delete") => Some(RowChange::RunnerGone(text_id(payload)?)),
+        ("job", "create" | "update") => Some(RowChange::Job(one_job(payload)?)),
+        ("job", "delete") => Some(RowChange::JobGone(decode::<Stub<i64>>(payload)?.id)),
         ("pool", "create" | "update") => {
             text_id(payload)?;
-            one_pool(payload)?.map(Change::Pool)
+            one_pool(payload)?.map(RowChange::Pool)
         }
-        ("pool", "delete") => Some(Change::PoolGone(PoolId::new(text_id(payload)?))),
+        ("pool", "delete") => Some(RowChange::PoolGone(PoolId::new(text_id(payload)?))),
         (_, _) => None,
     })
 }
@@ -70,12 +70,12 @@ mod tests {
 
     use super::*;
 
-    fn read(kind: &str, operation: &str, payload: &Value) -> Result<Option<Change>, Misread> {
+    fn read(kind: &str, operation: &str, payload: &Value) -> Result<Option<RowChange>, Misread> {
         let event = json!({ "entity-type": kind, "operation": operation, "payload": payload });
         event_of(&event.to_string())
     }
 
-    fn event_of(text: &str) -> Result<Option<Change>, Misread> {
+    fn event_of(text: &str) -> Result<Option<RowChange>, Misread> {
         event(text.as_bytes())
     }
 
@@ -83,10 +83,10 @@ mod tests {
     fn deletes_are_stubs() {
         let gone = |kind, payload| read(kind, "delete", &payload).unwrap();
         let stub = json!({ "id": "i1", "name": "garm-x", "updated_at": "0001-01-01T00:00:00Z" });
-        assert_eq!(gone("instance", stub), Some(Change::RunnerGone("i1".into())));
+        assert_eq!(gone("instance", stub), Some(RowChange::RunnerGone("i1".into())));
         let pool = json!({ "id": "p1", "generation": 0 });
-        assert_eq!(gone("pool", pool), Some(Change::PoolGone(PoolId::new("p1"))));
-        assert_eq!(gone("job", json!({ "id": 7 })), Some(Change::JobGone(7)));
+        assert_eq!(gone("pool", pool), Some(RowChange::PoolGone(PoolId::new("p1"))));
+        assert_eq!(gone("job", json!({ "id": 7 })), Some(RowChange::JobGone(7)));
     }
 
     #[test]
@@ -140,21 +140,21 @@ mod tests {
         let mut counts = [0; 6];
         for line in recorded.lines() {
             let place = match event_of(line).unwrap() {
-                Some(Change::Runner(it)) => {
+                Some(RowChange::Runner(it)) => {
                     assert!(it.pool.is_some() && it.created_at.as_second() > 0, "{line}");
                     0
                 }
-                Some(Change::RunnerGone(_)) => 1,
-                Some(Change::Job(it)) => {
+                Some(RowChange::RunnerGone(_)) => 1,
+                Some(RowChange::Job(it)) => {
                     assert!(!it.entities.is_empty() && it.updated_at.as_second() > 0, "{line}");
                     2
                 }
-                Some(Change::JobGone(_)) => 3,
-                Some(Change::Pool(it)) => {
+                Some(RowChange::JobGone(_)) => 3,
+                Some(RowChange::Pool(it)) => {
                     assert!(!it.spec.image.is_empty(), "{line}");
                     4
                 }
-                Some(Change::PoolGone(_)) => 5,
+                Some(RowChange::PoolGone(_)) => 5,
                 None => continue,
             };
             counts[place] += 1;

@@ -1,7 +1,7 @@
 //! Each finding provoked, and what looks like one and is none.
 
 use super::*;
-use crate::scaling::Policies;
+use crate::scaling::ScalePolicies;
 use crate::scaling::testing::{at, fleet, job, policy, pool, runner, secs};
 
 fn auditor() -> Auditor {
@@ -46,7 +46,7 @@ fn a_runner_with_two_jobs_is_found_once() {
     let first = on("r", JobStatus::InProgress, job(1, &["x"], 0));
     let second = on("r", JobStatus::InProgress, job(2, &["x"], 10));
     assert_eq!(read(&mut it, 30, vec![active.clone()], vec![first.clone()]), []);
-    let found = it.changed(&Change::Job(second.clone()), at(40));
+    let found = it.changed(&RowChange::Job(second.clone()), at(40));
     let evidence = "it was seen with job 1001 and with job 1002";
     assert_eq!(found, [finding(Kind::TwoJobs, "r", 40, evidence)]);
     assert_eq!(read(&mut it, 60, vec![active], vec![first, second]), []);
@@ -57,7 +57,7 @@ fn the_rows_of_runners_tell_of_two_jobs_by_themselves() {
     let mut it = auditor();
     let row = |job, second| with_job(job, runner("p", "r", "running/active", second));
     assert_eq!(read(&mut it, 30, vec![row(7, 20)], vec![]), []);
-    let found = it.changed(&Change::Runner(row(8, 35)), at(40));
+    let found = it.changed(&RowChange::Runner(row(8, 35)), at(40));
     assert_eq!(found, [finding(Kind::TwoJobs, "r", 40, "it was seen with job 7 and with job 8")]);
 }
 
@@ -69,12 +69,12 @@ fn one_job_by_all_its_names_is_one_job() {
     let again = Job { id: 9, ..on("r", JobStatus::InProgress, job(1, &["x"], 0)) };
     assert_eq!(read(&mut it, 30, vec![active.clone()], vec![again.clone()]), []);
     // GARM 0.1 writes no `workflow_job_id` into the runner's row.
-    assert_eq!(it.changed(&Change::Runner(with_job(0, active.clone())), at(31)), []);
+    assert_eq!(it.changed(&RowChange::Runner(with_job(0, active.clone())), at(31)), []);
     // A queued job has no runner yet, whatever its row says.
     let queued = on("r", JobStatus::Queued, job(3, &["x"], 0));
-    assert_eq!(it.changed(&Change::Job(queued), at(32)), []);
+    assert_eq!(it.changed(&RowChange::Job(queued), at(32)), []);
     let done = Job { status: JobStatus::Completed, ..again };
-    assert_eq!(it.changed(&Change::Job(done), at(33)), []);
+    assert_eq!(it.changed(&RowChange::Job(done), at(33)), []);
 }
 
 #[test]
@@ -83,9 +83,9 @@ fn two_jobs_that_came_before_their_runner_are_found_with_it() {
     assert_eq!(read(&mut it, 30, vec![], vec![]), []);
     for id in [1, 2] {
         let job = on("r", JobStatus::InProgress, job(id, &["x"], 31));
-        assert_eq!(it.changed(&Change::Job(job), at(31)), []);
+        assert_eq!(it.changed(&RowChange::Job(job), at(31)), []);
     }
-    let found = it.changed(&Change::Runner(runner("p", "r", "running/active", 31)), at(32));
+    let found = it.changed(&RowChange::Runner(runner("p", "r", "running/active", 31)), at(32));
     assert_eq!(found.iter().map(|it| it.kind).collect::<Vec<_>>(), [Kind::TwoJobs]);
 }
 
@@ -169,7 +169,7 @@ fn nothing_is_concluded_from_a_time_without_readings() {
     assert_eq!(read(&mut it, 900, row(), done()), []);
     assert_eq!(read(&mut it, 930, row(), done()), []);
     // An event that comes late tells of the time when its row was written.
-    let late = Change::Runner(runner("p", "r", "running/idle", 40));
+    let late = RowChange::Runner(runner("p", "r", "running/idle", 40));
     assert_eq!(it.changed(&late, at(1_100)), []);
     // A row that nobody has seen again since says nothing about later.
     assert_eq!(it.to_remove(), []);
@@ -192,7 +192,7 @@ fn a_provider_without_single_job_registration_is_told_once() {
     // Later states, and rows that are leaving, say nothing about how it was registered.
     assert_eq!(read(&mut it, 30, vec![row("r", "running/installing")], vec![]), []);
     assert_eq!(read(&mut it, 60, vec![row("r", "pending_delete/pending")], vec![]), []);
-    let found = it.changed(&Change::Runner(row("s", "pending_create/pending")), at(61));
+    let found = it.changed(&RowChange::Runner(row("s", "pending_create/pending")), at(61));
     let evidence = "its row has no `agent_id` while `pending`: provider `lab` does not seem to \
                     register runners for a single job";
     assert_eq!(found, [finding(Kind::RegistrationUnknown, "s", 61, evidence)]);
@@ -206,9 +206,9 @@ fn a_vm_used_again_is_found_also_after_its_first_runner_has_gone() {
     let mut it = auditor();
     let first = vm("i-1", runner("p", "r", "running/idle", 0));
     assert_eq!(read(&mut it, 30, vec![first], vec![]), []);
-    it.changed(&Change::RunnerGone("id-r".into()), at(40));
+    it.changed(&RowChange::RunnerGone("id-r".into()), at(40));
     let second = vm("i-1", runner("p", "s", "running/pending", 50));
-    let found = it.changed(&Change::Runner(second.clone()), at(50));
+    let found = it.changed(&RowChange::Runner(second.clone()), at(50));
     let evidence = "VM `i-1` of provider `lab` is runner `s` and was runner `r` before";
     assert_eq!(found, [finding(Kind::VmReused, "s", 50, evidence)]);
     assert_eq!(read(&mut it, 60, vec![second], vec![]), []);
@@ -248,10 +248,10 @@ fn a_create_that_is_tried_again_is_the_same_runner_on_another_vm() {
     ];
     assert_eq!(read(&mut it, 0, vec![], vec![]), []);
     for row in rows {
-        assert_eq!(it.changed(&Change::Runner(row), at(6)), []);
+        assert_eq!(it.changed(&RowChange::Runner(row), at(6)), []);
     }
     let named = vm("i-1", runner("p", "r", "running/idle", 7));
-    assert_eq!(it.changed(&Change::Runner(named), at(8)), []);
+    assert_eq!(it.changed(&RowChange::Runner(named), at(8)), []);
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn a_pool_that_stays_below_its_minimum_is_found() {
         let now = n * 30;
         let fleet = fleet(now, vec![pool("p", &["x"])], vec![], vec![]);
         found.extend(it.read(&fleet, at(now)));
-        let picture = Picture::new(fleet, Policies::from([(PoolId::new("p"), policy())]));
+        let picture = FleetIndex::new(fleet, ScalePolicies::from([(PoolId::new("p"), policy())]));
         found.extend(it.tick(&picture, &BTreeSet::new(), at(now)));
         // A later look at an old picture ends the measuring.
         let late = it.clone().tick(&picture, &BTreeSet::new(), at(now + 400));
@@ -305,12 +305,12 @@ fn a_retired_pool_is_still_ours() {
     let shell = Runner { has_shell: true, ..runner("p", "r", "running/idle", 0) };
     let found = it.read(&fleet(30, vec![old.clone()], vec![], vec![]), at(30));
     assert_eq!(found, []);
-    assert_eq!(it.changed(&Change::Runner(shell.clone()), at(31)).len(), 1);
+    assert_eq!(it.changed(&RowChange::Runner(shell.clone()), at(31)).len(), 1);
     // Its mark is taken off.
     old.spec.labels = ["x"].into_iter().collect();
-    it.changed(&Change::Pool(old), at(32));
+    it.changed(&RowChange::Pool(old), at(32));
     let other = Runner { id: "id-s".into(), name: RunnerName::new("s"), ..shell };
-    assert_eq!(it.changed(&Change::Runner(other), at(33)), []);
+    assert_eq!(it.changed(&RowChange::Runner(other), at(33)), []);
 }
 
 #[test]
@@ -319,16 +319,16 @@ fn nothing_is_kept_of_what_has_gone_but_vms() {
     for n in 0..50 {
         let name = format!("r{n}");
         let row = with_job(n, vm(&name, runner("p", &name, "running/active", n)));
-        it.changed(&Change::Runner(row), at(n));
-        it.changed(&Change::RunnerGone(format!("id-{name}")), at(n));
+        it.changed(&RowChange::Runner(row), at(n));
+        it.changed(&RowChange::RunnerGone(format!("id-{name}")), at(n));
         let stray = on(&format!("s{n}"), JobStatus::InProgress, job(n, &["x"], n));
-        it.changed(&Change::Job(stray), at(n));
+        it.changed(&RowChange::Job(stray), at(n));
     }
     read(&mut it, 100, vec![], vec![]);
     assert_eq!((it.tracks.len(), it.names.len(), it.strays.len()), (0, 0, 0));
     for n in 0..2 * i64::try_from(STRAYS_MAX).unwrap() {
         let stray = on(&format!("s{n}"), JobStatus::InProgress, job(n, &["x"], n));
-        it.changed(&Change::Job(stray), at(n));
+        it.changed(&RowChange::Job(stray), at(n));
     }
     assert_eq!(it.strays.len(), STRAYS_MAX);
 }

@@ -6,19 +6,19 @@ use tokio::time::Instant;
 
 use super::command::Writes;
 use super::explained::{is_explained, is_of_pick_ups};
-use super::input::{Effect, Read, What, Write, Written};
-use super::machine::{Machine, Phase};
-use super::observer::{Act, ActEnd, Applied, Deed};
-use super::pool_controller::{Aim, Doubt, Gate, Hand, Next};
-use super::scale_down::{Answer, Why};
-use super::stale_cache::Sign;
-use super::write_freeze::Ice;
+use super::input::{Effect, ReadRequest, What, PoolWrite, Written};
+use super::machine::{ScalingLoop, LoopPhase};
+use super::observer::{WriteReport, ActEnd, Applied, Deed};
+use super::pool_controller::{LevelTarget, WriteCertainty, WriteGate, PoolController, Next};
+use super::scale_down::{Answer, RemovalReason};
+use super::stale_cache::StaleCacheSign;
+use super::write_freeze::WriteFreeze;
 use crate::domain::entity::EntityKey;
 use crate::domain::name::{PoolId, RunnerName};
 use crate::garm::Kind;
-use crate::reconcile::write_error::Trouble;
+use crate::reconcile::write_error::WriteError;
 use crate::reconcile::writer::{Deed as Needed, Removal};
-use crate::scaling::{Change, Decision, Freeze, Picture, Reason};
+use crate::scaling::{RowChange, Decision, Freeze, FleetIndex, Reason};
 
 /// Writes at a time, over all pools.
 const WRITES_MAX: usize = 16;
@@ -29,18 +29,18 @@ const LOOKS_MAX: usize = 8;
 /// Histories asked for at a time.
 const ASKS_MAX: usize = 8;
 
-impl Machine<'_> {
+impl ScalingLoop<'_> {
     /// What is to be done now.
     pub(super) fn effects(&mut self, now: Instant) -> Vec<Effect> {
         let mut effects = Vec::new();
-        if matches!(self.phase, Phase::Over(_)) {
+        if matches!(self.phase, LoopPhase::Over(_)) {
             return effects;
         }
         self.write(&mut effects, now);
-        if matches!(self.phase, Phase::Stopping(_)) {
+        if matches!(self.phase, LoopPhase::Stopping(_)) {
             return effects;
         }
-        let read = self.reads.begin(now).map(|it| Effect::Read(Read::Fleet(it)));
+        let read = self.reads.begin(now).map(|it| Effect::Read(ReadRequest::Fleet(it)));
         effects.extend(read);
         if self.is_writing() {
             self.look(&mut effects, now);
@@ -50,22 +50,22 @@ impl Machine<'_> {
     }
 
     /// What the levels are steered to; absent when nothing is written.
-    pub(super) fn aim(&self) -> Option<Aim> {
+    pub(super) fn aim(&self) -> Option<LevelTarget> {
         match (&self.phase, self.settings.writes) {
-            (_, Writes::Withheld) | (Phase::Starting | Phase::Over(_), Writes::Sent) => None,
-            (Phase::Running, Writes::Sent) if !self.ice.held.is_empty() => Some(Aim::Rest),
-            (Phase::Running, Writes::Sent) => Some(Aim::Decided),
-            (Phase::Settling(_), Writes::Sent) => Some(Aim::Once),
-            (Phase::Releasing(_), Writes::Sent) => Some(Aim::Floor),
-            (Phase::Stopping(_), Writes::Sent) => Some(Aim::Rest),
+            (_, Writes::Withheld) | (LoopPhase::Starting | LoopPhase::Over(_), Writes::Sent) => None,
+            (LoopPhase::Running, Writes::Sent) if !self.ice.held.is_empty() => Some(LevelTarget::Rest),
+            (LoopPhase::Running, Writes::Sent) => Some(LevelTarget::Decided),
+            (LoopPhase::Settling(_), Writes::Sent) => Some(LevelTarget::Once),
+            (LoopPhase::Releasing(_), Writes::Sent) => Some(LevelTarget::Floor),
+            (LoopPhase::Stopping(_), Writes::Sent) => Some(LevelTarget::Rest),
         }
     }
 
     /// Whether decisions are written where nothing is frozen.
     pub(super) fn applied(&self) -> Applied {
         match self.aim() {
-            Some(Aim::Decided | Aim::Once) => Applied::Yes,
-            Some(Aim::Rest | Aim::Floor) | None => Applied::No,
+            Some(LevelTarget::Decided | LevelTarget::Once) => Applied::Yes,
+            Some(LevelTarget::Rest | LevelTarget::Floor) | None => Applied::No,
         }
     }
 
@@ -73,7 +73,7 @@ impl Machine<'_> {
     /// first one only.
     pub(super) fn applies(&self, entity: &EntityKey, before: Option<&Decision>) -> Applied {
         match (self.ice.of(entity), self.aim(), before) {
-            (None, Some(Aim::Once), Some(_)) | (Some(_), _, _) => Applied::No,
+            (None, Some(LevelTarget::Once), Some(_)) | (Some(_), _, _) => Applied::No,
             (None, _, _) => self.applied(),
         }
     }
@@ -89,20 +89,20 @@ impl Machine<'_> {
     /// | held, because writes cannot be recorded | no |
     /// | held | yes: the aim lets levels only fall |
     /// | else | yes |
-    pub(super) fn gate(&self, hand: &Hand, now: Instant) -> Gate {
-        if matches!(self.phase, Phase::Stopping(_)) {
-            return Gate::Open;
+    pub(super) fn gate(&self, hand: &PoolController, now: Instant) -> WriteGate {
+        if matches!(self.phase, LoopPhase::Stopping(_)) {
+            return WriteGate::Open;
         }
         if self.ice.stopped.contains_key(&hand.entity) {
-            return Gate::Shut;
+            return WriteGate::Shut;
         }
         match &self.ice.all {
             // While held the aim ends pulses and does nothing else.
-            None | Some(Freeze::Unproven(_)) => Gate::Open,
+            None | Some(Freeze::Unproven(_)) => WriteGate::Open,
             Some(Freeze::Stale(_) | Freeze::Unreachable | Freeze::Refused)
                 if hand.leash.sees(now) =>
             {
-                Gate::Slack
+                WriteGate::Slack
             }
             Some(
                 Freeze::Stale(_)
@@ -111,7 +111,7 @@ impl Machine<'_> {
                 | Freeze::Unread
                 | Freeze::ManagerStopped(_)
                 | Freeze::Unrecorded(_),
-            ) => Gate::Shut,
+            ) => WriteGate::Shut,
         }
     }
 
@@ -146,16 +146,16 @@ impl Machine<'_> {
     }
 
     /// One write, ready to be sent; nothing when it turns out not to be needed.
-    fn begin(&mut self, id: &PoolId, next: Next, now: Instant) -> Option<Write> {
+    fn begin(&mut self, id: &PoolId, next: Next, now: Instant) -> Option<PoolWrite> {
         let picture = self.picture.as_ref()?;
         let clock = self.clock?;
         let hand = self.hands.get_mut(id)?;
         let is_decided =
-            matches!(self.phase, Phase::Running | Phase::Settling(_)) && self.ice.held.is_empty();
+            matches!(self.phase, LoopPhase::Running | LoopPhase::Settling(_)) && self.ice.held.is_empty();
         let reason = Some(hand.decision.reason).filter(|_| is_decided);
         let (what, reason) = match next {
             Next::Level { from, to } => (What::Level { from, to }, reason),
-            Next::Resend { sign: Sign::Busy, .. }
+            Next::Resend { sign: StaleCacheSign::Busy, .. }
                 if is_explained(picture, &hand.entity, clock.now(now))
                     || is_of_pick_ups(picture, id) =>
             {
@@ -164,7 +164,7 @@ impl Machine<'_> {
             }
             Next::Resend { level, sign } => {
                 hand.healing.answered();
-                if sign == Sign::Idle {
+                if sign == StaleCacheSign::Idle {
                     // A GARM that builds nothing may have lost its credentials.
                     self.reads.want_health(now);
                     // It may have been the last time before that becomes a state of the pool.
@@ -172,20 +172,20 @@ impl Machine<'_> {
                 }
                 (What::Resend { level }, None)
             }
-            Next::Exit(runner, Why::Idle) => (What::Retire(runner), Some(Reason::Idle)),
-            Next::Exit(runner, Why::Suspect) => (What::Dismiss(runner), Some(Reason::Suspect)),
-            Next::Exit(runner, Why::Outlived) => (What::Clear(runner), None),
-            Next::Exit(runner, Why::Failed) => {
+            Next::Exit(runner, RemovalReason::Idle) => (What::Retire(runner), Some(Reason::Idle)),
+            Next::Exit(runner, RemovalReason::Suspect) => (What::Dismiss(runner), Some(Reason::Suspect)),
+            Next::Exit(runner, RemovalReason::Outlived) => (What::Clear(runner), None),
+            Next::Exit(runner, RemovalReason::Failed) => {
                 let fault = fault(picture, id, &runner);
                 (What::Remove(runner, fault), Some(Reason::Failed))
             }
         };
         hand.begin();
-        Some(Write { target: hand.target.clone(), what, reason })
+        Some(PoolWrite { target: hand.target.clone(), what, reason })
     }
 
     fn look(&mut self, effects: &mut Vec<Effect>, now: Instant) {
-        let is_due = |it: &&Hand| it.leash.look_at().is_some_and(|it| it <= now);
+        let is_due = |it: &&PoolController| it.leash.look_at().is_some_and(|it| it <= now);
         let due: Vec<PoolId> =
             self.hands.values().filter(is_due).map(|it| it.target.id.clone()).collect();
         self.look_at.extend(due);
@@ -201,7 +201,7 @@ impl Machine<'_> {
             let known: HashSet<String> = runners.map(|it| it.id.clone()).collect();
             self.looks.insert(id.clone(), known);
             hand.leash.look(now);
-            effects.push(Effect::Read(Read::Runners(id)));
+            effects.push(Effect::Read(ReadRequest::Runners(id)));
         }
         self.look_at = later;
     }
@@ -216,15 +216,15 @@ impl Machine<'_> {
             }
             self.asking += 1;
             self.asked.insert(name.clone());
-            effects.push(Effect::Read(Read::History(name)));
+            effects.push(Effect::Read(ReadRequest::History(name)));
         }
     }
 
     /// A write has ended.
     pub(super) fn written(
         &mut self,
-        mut write: Write,
-        result: Result<Written, Trouble>,
+        mut write: PoolWrite,
+        result: Result<Written, WriteError>,
         now: Instant,
     ) {
         self.writing = self.writing.saturating_sub(1);
@@ -240,7 +240,7 @@ impl Machine<'_> {
                 }
                 let level = pool.spec.min_idle_runners;
                 write.what.fit(level);
-                self.take(Change::Pool(*pool), now);
+                self.take(RowChange::Pool(*pool), now);
                 self.check_level(&id, level, now);
                 match needed {
                     Needed::Done => ActEnd::Done,
@@ -264,7 +264,7 @@ impl Machine<'_> {
             }
             Err(trouble) => self.failed(&write, &trouble, now),
         };
-        self.audience.acted(&Act {
+        self.audience.acted(&WriteReport {
             at,
             pool: write.target.name,
             pool_id: id,
@@ -286,24 +286,24 @@ impl Machine<'_> {
         }
     }
 
-    fn failed(&mut self, write: &Write, trouble: &Trouble, now: Instant) -> ActEnd {
+    fn failed(&mut self, write: &PoolWrite, trouble: &WriteError, now: Instant) -> ActEnd {
         let doubt = match trouble {
-            Trouble::Unknown(_) => {
+            WriteError::Unknown(_) => {
                 self.reads.want(now);
-                Doubt::Open
+                WriteCertainty::Open
             }
-            Trouble::Changed(_) | Trouble::Gone => {
+            WriteError::Changed(_) | WriteError::Gone => {
                 self.reads.want(now);
-                Doubt::None
+                WriteCertainty::None
             }
-            Trouble::Garm(error) if error.kind == Kind::GithubRefused => {
+            WriteError::Garm(error) if error.kind == Kind::GithubRefused => {
                 self.reads.want_health(now);
-                Doubt::None
+                WriteCertainty::None
             }
-            Trouble::Garm(_)
-            | Trouble::Ignored(_)
-            | Trouble::Unaudited(_)
-            | Trouble::Unrecorded(_) => Doubt::None,
+            WriteError::Garm(_)
+            | WriteError::Ignored(_)
+            | WriteError::Unaudited(_)
+            | WriteError::Unrecorded(_) => WriteCertainty::None,
         };
         if let Some(hand) = self.hands.get_mut(&write.target.id) {
             hand.write_failed(&write.what, doubt, now);
@@ -319,23 +319,23 @@ impl Machine<'_> {
         let mut at: Vec<Option<Instant>> = vec![
             Some(self.beat_at),
             match self.phase {
-                Phase::Settling(until) | Phase::Releasing(until) | Phase::Stopping(until) => {
+                LoopPhase::Settling(until) | LoopPhase::Releasing(until) | LoopPhase::Stopping(until) => {
                     Some(until)
                 }
-                Phase::Starting => self.absent_until,
-                Phase::Running | Phase::Over(_) => None,
+                LoopPhase::Starting => self.absent_until,
+                LoopPhase::Running | LoopPhase::Over(_) => None,
             },
         ];
-        if !matches!(self.phase, Phase::Stopping(_)) {
+        if !matches!(self.phase, LoopPhase::Stopping(_)) {
             at.push(self.reads.deadline());
         }
-        let stale_at = Ice::stale_at(&self.reads, self.settings.resync);
+        let stale_at = WriteFreeze::stale_at(&self.reads, self.settings.resync);
         at.push(stale_at.filter(|it| *it > now));
         if let Some(clock) = self.clock {
             at.push(self.due.values().min().map(|it| clock.instant(*it)));
         }
         let aim = self.aim();
-        let looks = self.is_writing() && !matches!(self.phase, Phase::Stopping(_));
+        let looks = self.is_writing() && !matches!(self.phase, LoopPhase::Stopping(_));
         for hand in self.hands.values() {
             if let Some(aim) = aim.filter(|_| self.writing < WRITES_MAX) {
                 at.push(hand.next(aim, self.gate(hand, now), now).map(|it| it.0));
@@ -387,7 +387,7 @@ impl What {
 }
 
 /// Why the provider failed, as GARM has it.
-pub(super) fn fault(picture: &Picture, pool: &PoolId, name: &RunnerName) -> Option<String> {
+pub(super) fn fault(picture: &FleetIndex, pool: &PoolId, name: &RunnerName) -> Option<String> {
     let is_it =
         |it: &&crate::domain::runner::Runner| it.pool.as_ref() == Some(pool) && it.name == *name;
     picture.runners().find(is_it)?.provider_fault.clone()

@@ -18,7 +18,7 @@ pub(super) struct GarmClock {
 
 /// When a request was sent and answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
+pub(super) struct RequestSpan {
     pub(super) sent: Instant,
     pub(super) answered: Instant,
 }
@@ -44,7 +44,7 @@ impl GarmClock {
 
     /// An answer said that it is `date`. It was that when the answer was written, to within a
     /// second: a clock that says so already is left alone, any other is moved just as far.
-    pub(super) fn hear(&mut self, date: Timestamp, span: Span) {
+    pub(super) fn hear(&mut self, date: Timestamp, span: RequestSpan) {
         let width = GRAIN + span.answered.saturating_duration_since(span.sent);
         let latest = date.checked_add(width).unwrap_or(Timestamp::MAX);
         let now = self.now(span.answered);
@@ -76,7 +76,7 @@ mod tests {
         let start = Instant::now();
         let mut clock = GarmClock::new(at(10_000), start);
         let answered = start + ms(answered_ms);
-        clock.hear(at(date), Span { sent: answered - ms(20), answered });
+        clock.hear(at(date), RequestSpan { sent: answered - ms(20), answered });
         assert_eq!(clock.now(answered), at(expected));
         assert_eq!(clock.now(answered + ms(5)), at(expected + 5));
     }

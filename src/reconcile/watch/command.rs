@@ -2,22 +2,22 @@
 
 use std::time::Duration;
 
-use super::managed_pools::Roll;
+use super::managed_pools::DeclaredPools;
 
 /// How the loop runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
+pub struct LoopSettings {
     /// Between two full reads: `watch.resync`.
     pub resync: Duration,
     /// How long it runs.
-    pub course: Course,
+    pub course: RunMode,
     /// Whether it writes.
     pub writes: Writes,
 }
 
 /// How long the loop runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Course {
+pub enum RunMode {
     /// Until it is told to stop.
     Steady,
     /// One read, one decision, its writes; then until the pulses it raised have ended, at most a
@@ -39,22 +39,22 @@ pub enum Writes {
 
 /// An order to a loop that runs.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Order {
+pub enum WatchCommand {
     /// Other pools, or other policies.
-    Reload(Roll),
+    Reload(DeclaredPools),
     /// Read the whole fleet now.
     ReadNow,
-    /// Write no more until [`Order::Go`]; why, in a few words.
-    Hold(Hold, String),
+    /// Write no more until [`WatchCommand::Go`]; why, in a few words.
+    Hold(HoldReason, String),
     /// Write again, as far as this one is concerned.
-    Go(Hold),
+    Go(HoldReason),
     /// Finish the write in flight, end all pulses, keep what is held, leave within 10 s.
     Stop,
 }
 
 /// What keeps the loop from writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Hold {
+pub enum HoldReason {
     /// Client certificates are not proven to be enforced: all pulses end; levels only fall, and
     /// nothing else is written.
     Unproven,

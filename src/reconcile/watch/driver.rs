@@ -10,24 +10,24 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::command::{Order, Settings};
+use super::command::{WatchCommand, LoopSettings};
 use super::full_read::read_fleet;
-use super::input::{Effect, Input, Read, What, Write, Written};
-use super::machine::Machine;
-use super::managed_pools::Roll;
-use super::observer::Audience;
+use super::input::{Effect, Input, ReadRequest, What, PoolWrite, Written};
+use super::machine::ScalingLoop;
+use super::managed_pools::DeclaredPools;
+use super::observer::Observer;
 use crate::domain::name::{FleetName, PoolName};
 use crate::domain::runner::Runner;
 use crate::garm::events::{Feed, Signal};
 use crate::garm::{Client, Error};
 use crate::host::clock::Clock;
-use crate::reconcile::preconditions::Guard;
-use crate::reconcile::write_error::Trouble;
-use crate::reconcile::writer::{LevelOrder, With, Writer};
+use crate::reconcile::preconditions::Precondition;
+use crate::reconcile::write_error::WriteError;
+use crate::reconcile::writer::{LevelOrder, ResendLabels, Writer};
 use crate::scaling::Reason;
 
 /// What the loop works with.
-pub struct Doors<'a> {
+pub struct LoopIo<'a> {
     /// For reading.
     pub client: Arc<Client>,
     /// For writing.
@@ -35,16 +35,16 @@ pub struct Doors<'a> {
     /// GARM's events.
     pub feed: Feed,
     /// What it is told while it runs.
-    pub orders: mpsc::Receiver<Order>,
+    pub orders: mpsc::Receiver<WatchCommand>,
     /// Who hears of it.
-    pub audience: &'a dyn Audience,
+    pub audience: &'a dyn Observer,
     /// This machine's clock.
     pub clock: Clock,
 }
 
 /// How the loop ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct End {
+pub struct WatchEnd {
     /// The pools whose level could not be lowered in time: GARM goes on building up to it.
     pub left_raised: Vec<PoolName>,
 }
@@ -54,10 +54,10 @@ pub struct End {
 /// Waits for a GARM that is not there, `--once` and `--release` for half a minute. Errors only
 /// before the first full read, when that time is over or waiting does not help: a wrong password, a
 /// CA or a client certificate that is refused, a GARM that was never set up.
-pub async fn watch(doors: Doors<'_>, settings: Settings, roll: Roll) -> Result<End, Error> {
-    let Doors { client, writer, mut feed, mut orders, audience, clock } = doors;
+pub async fn watch(doors: LoopIo<'_>, settings: LoopSettings, roll: DeclaredPools) -> Result<WatchEnd, Error> {
+    let LoopIo { client, writer, mut feed, mut orders, audience, clock } = doors;
     let fleet = roll.fleet.clone();
-    let mut machine = Machine::new(settings, roll, clock, audience, Instant::now());
+    let mut machine = ScalingLoop::new(settings, roll, clock, audience, Instant::now());
     let mut works = FuturesUnordered::new();
     let (mut is_fed, mut is_ordered) = (true, true);
     // An order that was given before the start holds from the start.
@@ -75,7 +75,7 @@ pub async fn watch(doors: Doors<'_>, settings: Settings, roll: Roll) -> Result<E
         let now = Instant::now();
         machine.tell(now);
         if let Some(end) = machine.ended() {
-            return end.map(|()| End { left_raised: machine.left_raised() });
+            return end.map(|()| WatchEnd { left_raised: machine.left_raised() });
         }
         if let Some(done) = done {
             input = done;
@@ -98,7 +98,7 @@ pub async fn watch(doors: Doors<'_>, settings: Settings, roll: Roll) -> Result<E
     }
 }
 
-type Work<'a> = Pin<Box<dyn Future<Output = Input> + Send + 'a>>;
+type LoopTask<'a> = Pin<Box<dyn Future<Output = Input> + Send + 'a>>;
 
 async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
@@ -108,20 +108,20 @@ async fn sleep_until(deadline: Option<Instant>) {
 }
 
 /// A read in a task of its own: decoding a large fleet must not keep events waiting.
-fn read<'a>(client: &Arc<Client>, what: Read, machine: &Machine<'_>) -> Work<'a> {
+fn read<'a>(client: &Arc<Client>, what: ReadRequest, machine: &ScalingLoop<'_>) -> LoopTask<'a> {
     let client = Arc::clone(client);
     match what {
-        Read::Fleet(scope) => {
+        ReadRequest::Fleet(scope) => {
             let (owner, known) = (machine.roll.fleet.clone(), machine.known(scope));
             let task = async move { read_fleet(&client, &owner, known).await };
             apart(task, |it| Input::Fleet(it.map(Box::new)))
         }
-        Read::Runners(id) => {
+        ReadRequest::Runners(id) => {
             let pool = id.clone();
             let task = async move { client.runners_of(&pool).await };
             apart(task, move |it| Input::Runners(id, it))
         }
-        Read::History(name) => {
+        ReadRequest::History(name) => {
             let runner = name.clone();
             let task = async move { client.runner(&runner).await };
             apart(task, move |it| Input::History(name, it.map(Box::new)))
@@ -133,7 +133,7 @@ fn read<'a>(client: &Arc<Client>, what: Read, machine: &Machine<'_>) -> Work<'a>
 fn apart<'a, T: Send + 'static>(
     task: impl Future<Output = T> + Send + 'static,
     wrap: impl FnOnce(T) -> Input + Send + 'a,
-) -> Work<'a> {
+) -> LoopTask<'a> {
     let task = AbortOnDropHandle::new(tokio::spawn(task));
     Box::pin(async move {
         match task.await {
@@ -148,15 +148,15 @@ fn apart<'a, T: Send + 'static>(
 }
 
 /// One write, through the one writer.
-fn write<'a>(writer: &'a Writer, fleet: &FleetName, write: Write) -> Work<'a> {
+fn write<'a>(writer: &'a Writer, fleet: &FleetName, write: PoolWrite) -> LoopTask<'a> {
     let guard = match &write.what {
-        What::Release { .. } => Guard::leaving(fleet, &write.target.name),
+        What::Release { .. } => Precondition::leaving(fleet, &write.target.name),
         What::Level { .. }
         | What::Resend { .. }
         | What::Retire(_)
         | What::Remove(..)
         | What::Dismiss(_)
-        | What::Clear(_) => Guard::steered(fleet, &write.target.name),
+        | What::Clear(_) => Precondition::steered(fleet, &write.target.name),
     };
     Box::pin(async move {
         let result = send(writer, &guard, &write).await;
@@ -164,13 +164,13 @@ fn write<'a>(writer: &'a Writer, fleet: &FleetName, write: Write) -> Work<'a> {
     })
 }
 
-async fn send(writer: &Writer, guard: &Guard, write: &Write) -> Result<Written, Trouble> {
+async fn send(writer: &Writer, guard: &Precondition, write: &PoolWrite) -> Result<Written, WriteError> {
     let target = &write.target;
     let decision = decision(write);
-    let level = |level: u32, with: With| LevelOrder { level, with, decision: decision.clone() };
+    let level = |level: u32, with: ResendLabels| LevelOrder { level, with, decision: decision.clone() };
     let order = match &write.what {
-        What::Level { to, .. } | What::Release { to, .. } => level(*to, With::Nothing),
-        What::Resend { level: it } => level(*it, With::Labels),
+        What::Level { to, .. } | What::Release { to, .. } => level(*to, ResendLabels::Nothing),
+        What::Resend { level: it } => level(*it, ResendLabels::Labels),
         What::Retire(name) | What::Dismiss(name) => {
             let still_is: (_, fn(&Runner) -> bool) = (name, Runner::is_idle);
             let removal = writer.dismiss(target, guard, still_is, &decision).await?;
@@ -192,7 +192,7 @@ async fn send(writer: &Writer, guard: &Guard, write: &Write) -> Result<Written, 
 }
 
 /// What led to the write, for the audit log.
-fn decision(write: &Write) -> String {
+fn decision(write: &PoolWrite) -> String {
     let reason = write.reason.map(Reason::word);
     match &write.what {
         What::Level { from, to } => {

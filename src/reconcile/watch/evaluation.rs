@@ -7,21 +7,21 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::act::fault;
-use super::machine::{Machine, Phase};
-use super::observer::{Incident, Sight};
-use super::pool_controller::Hand;
-use super::scale_down::Admission;
+use super::machine::{ScalingLoop, LoopPhase};
+use super::observer::{Incident, LoopSnapshot};
+use super::pool_controller::PoolController;
+use super::scale_down::QueueAdmission;
 use super::write_freeze::Weather;
 use crate::domain::entity::EntityKey;
 use crate::domain::name::{PoolId, RunnerName};
 use crate::monitor::Finding;
-use crate::reconcile::writer::Target;
-use crate::scaling::{self, Around, Decision};
+use crate::reconcile::writer::PoolRef;
+use crate::scaling::{self, RoutingContext, Decision};
 
 /// Two rounds settle which entity takes a job that waits for several; one more changes nothing.
 const SETTLE_MAX: usize = 2;
 
-impl Machine<'_> {
+impl ScalingLoop<'_> {
     /// Takes the turns that are due: of entities in which something has changed, and of those for
     /// which time has come.
     pub(super) fn turn(&mut self, now: Instant) {
@@ -55,7 +55,7 @@ impl Machine<'_> {
     /// Lets the isolation auditor look at the pools, and takes over which runners it wants gone.
     fn audit(&mut self, now: Instant) {
         let (Some(picture), Some(clock)) = (&self.picture, &self.clock) else { return };
-        let open = |it: &&Hand| it.decision.rules.circuit.open.is_some();
+        let open = |it: &&PoolController| it.decision.rules.circuit.open.is_some();
         let open = self.hands.values().filter(open).map(|it| it.target.id.clone()).collect();
         let findings = self.auditor.tick(picture, &open, clock.now(now));
         self.tell_findings(&findings);
@@ -82,8 +82,8 @@ impl Machine<'_> {
             return;
         };
         let memory = self.memory.remove(entity).unwrap_or_default();
-        let around = Around { backoff, others: &self.memory };
-        let (turn, memory) = scaling::turn(site, memory, around, clock.now(now));
+        let around = RoutingContext { backoff, others: &self.memory };
+        let (turn, memory) = scaling::evaluate_entity(site, memory, around, clock.now(now));
         self.touched.extend(turn.touched);
         match turn.until {
             Some(until) => drop(self.due.insert(entity.clone(), until)),
@@ -118,8 +118,8 @@ impl Machine<'_> {
                 != (decision.direction, decision.reason, decision.level)
         });
         let admission = match (&self.phase, before) {
-            (Phase::Settling(_), Some(_)) => Admission::Closed,
-            (_, _) => Admission::Open,
+            (LoopPhase::Settling(_), Some(_)) => QueueAdmission::Closed,
+            (_, _) => QueueAdmission::Open,
         };
         if is_news {
             let applied = self.applies(entity, before.map(Arc::as_ref));
@@ -136,8 +136,8 @@ impl Machine<'_> {
         }
         self.releases.remove(&decision.pool);
         let hand = self.hands.entry(decision.pool.clone()).or_insert_with(|| {
-            let target = Target { name: name.clone(), id: decision.pool.clone() };
-            Hand::new(target, entity.clone(), Arc::clone(decision))
+            let target = PoolRef { name: name.clone(), id: decision.pool.clone() };
+            PoolController::new(target, entity.clone(), Arc::clone(decision))
         });
         hand.follow(Arc::clone(decision), admission, now);
     }
@@ -151,7 +151,7 @@ impl Machine<'_> {
         self.tell_stalls(&stalls);
         let (Some(picture), Some(clock)) = (&self.picture, &self.clock) else { return };
         let succeeded = self.reads.succeeded().unwrap_or(now);
-        self.audience.turned(&Sight {
+        self.audience.turned(&LoopSnapshot {
             now: clock.now(now),
             skew: clock.skew(self.ours.now(), now),
             picture,

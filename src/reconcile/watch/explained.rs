@@ -4,10 +4,10 @@ use crate::domain::entity::EntityKey;
 use crate::domain::job::JobStatus;
 use crate::domain::name::PoolId;
 use crate::domain::runner::RunnerStatus;
-use crate::scaling::Picture;
+use crate::scaling::FleetIndex;
 
 /// Whether GARM may have made a runner for a job that has waited for its backoff.
-pub(super) fn is_explained(picture: &Picture, entity: &EntityKey, now: jiff::Timestamp) -> bool {
+pub(super) fn is_explained(picture: &FleetIndex, entity: &EntityKey, now: jiff::Timestamp) -> bool {
     let backoff = picture.backoff();
     picture.jobs().filter(|it| it.entities.contains(entity)).any(|it| {
         let age = std::time::Duration::try_from(now.duration_since(it.created_at));
@@ -20,7 +20,7 @@ pub(super) fn is_explained(picture: &Picture, entity: &EntityKey, now: jiff::Tim
 const ONE_MOMENT: jiff::SignedDuration = jiff::SignedDuration::from_secs(2);
 
 /// Whether the pool's newest runner is one of those that pick-ups of one moment make.
-pub(super) fn is_of_pick_ups(picture: &Picture, pool: &PoolId) -> bool {
+pub(super) fn is_of_pick_ups(picture: &FleetIndex, pool: &PoolId) -> bool {
     let runners = || picture.runners().filter(|it| it.pool.as_ref() == Some(pool));
     let Some(newest) = runners().map(|it| it.created_at).max() else { return false };
     let picked_up = runners().filter(|it| {

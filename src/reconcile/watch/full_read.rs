@@ -6,8 +6,8 @@ use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::clock::Span;
-use super::input::{Known, Limits, Reading, Scope};
+use super::clock::RequestSpan;
+use super::input::{KnownState, RateLimitRead, FullRead, ReadScope};
 use crate::domain::entity::{Entity, EntityKey, EntityKind};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolId};
@@ -27,31 +27,31 @@ const AT_ONCE: usize = 8;
 pub(super) async fn read_fleet(
     client: &Client,
     owner: &FleetName,
-    known: Known,
-) -> Result<Reading, Error> {
+    known: KnownState,
+) -> Result<FullRead, Error> {
     let began = Instant::now();
     let controller = match &known {
-        Known::Health(health) => health.controller.clone(),
-        Known::Specs(..) => client.controller().await?.0,
+        KnownState::Health(health) => health.controller.clone(),
+        KnownState::Specs(..) => client.controller().await?.0,
     };
     let sent = Instant::now();
     let (mut pools, date) = client.pools_and_date().await?;
-    let span = Span { sent, answered: Instant::now() };
-    if let Known::Specs(known, _) = &known {
+    let span = RequestSpan { sent, answered: Instant::now() };
+    if let KnownState::Specs(known, _) = &known {
         read_specs(client, lacking(&pools, owner, known), &mut pools).await;
     }
     let runners = client.runners().await?;
     let jobs = client.jobs().await?;
     let mut limits = BTreeMap::new();
     let (scope, entities, entity_kinds) = match known {
-        Known::Health(health) => (Scope::Lists, health.entities, health.kinds),
-        Known::Specs(_, wanted) => {
+        KnownState::Health(health) => (ReadScope::Lists, health.entities, health.kinds),
+        KnownState::Specs(_, wanted) => {
             let (entities, kinds) = entities(client, owner, &pools).await?;
-            if wanted == Limits::Wanted {
+            if wanted == RateLimitRead::Wanted {
                 // They explain and decide nothing: a read without them is whole.
                 limits = client.rate_limits().await.unwrap_or_default();
             }
-            (Scope::Health, entities, kinds)
+            (ReadScope::Health, entities, kinds)
         }
     };
     let fleet = Fleet {
@@ -67,7 +67,7 @@ pub(super) async fn read_fleet(
         templates: Vec::new(),
         proxies: Vec::new(),
     };
-    Ok(Reading { fleet, scope, limits, date, span, took: began.elapsed() })
+    Ok(FullRead { fleet, scope, limits, date, span, took: began.elapsed() })
 }
 
 /// The entities of those kinds that have a pool of this fleet.

@@ -11,12 +11,12 @@ use crate::domain::pool::{Edition, Pool};
 use crate::domain::runner::Runner;
 use crate::garm::Error;
 use crate::garm::events::Signal;
-use crate::reconcile::write_error::Trouble;
-use crate::reconcile::writer::{Removal, Target};
+use crate::reconcile::write_error::WriteError;
+use crate::reconcile::writer::{Removal, PoolRef};
 use crate::scaling::Reason;
 
-use super::clock::Span;
-use super::command::Order;
+use super::clock::RequestSpan;
+use super::command::WatchCommand;
 
 /// Something has come in.
 pub(super) enum Input {
@@ -25,36 +25,36 @@ pub(super) enum Input {
     /// From the stream of events.
     Signal(Signal),
     /// An order.
-    Order(Order),
+    Order(WatchCommand),
     /// A full read has ended.
-    Fleet(Result<Box<Reading>, Error>),
+    Fleet(Result<Box<FullRead>, Error>),
     /// A read of one pool's runners has ended.
     Runners(PoolId, Result<Vec<Runner>, Error>),
     /// A read of one runner's history has ended.
     History(RunnerName, Result<Box<Runner>, Error>),
     /// A write has ended.
-    Written(Write, Result<Written, Trouble>),
+    Written(PoolWrite, Result<Written, WriteError>),
 }
 
 /// One full read.
-pub(super) struct Reading {
+pub(super) struct FullRead {
     /// GARM's settings and entities as they were read now or last.
     pub(super) fleet: Fleet,
     /// Whether they were read now.
-    pub(super) scope: Scope,
+    pub(super) scope: ReadScope,
     /// GitHub's rate limits; empty where they were not read now.
     pub(super) limits: BTreeMap<String, RateLimit>,
     /// GARM's clock, if the answer with the pools told it.
     pub(super) date: Option<jiff::Timestamp>,
     /// When the pools were asked for and came.
-    pub(super) span: Span,
+    pub(super) span: RequestSpan,
     /// How long all of it took.
     pub(super) took: std::time::Duration,
 }
 
 /// What a full read covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scope {
+pub(super) enum ReadScope {
     /// Pools, instances and jobs: three requests.
     Lists,
     /// GARM's settings and the entities of the declared pools as well, and what lists leave out of
@@ -64,16 +64,16 @@ pub(super) enum Scope {
 
 /// What a full read need not read again.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Known {
-    /// GARM's settings and entities: [`Scope::Lists`].
+pub(super) enum KnownState {
+    /// GARM's settings and entities: [`ReadScope::Lists`].
     Health(Health),
-    /// The state of each pool of which `extra_specs` are known: [`Scope::Health`].
-    Specs(HashMap<PoolId, Edition>, Limits),
+    /// The state of each pool of which `extra_specs` are known: [`ReadScope::Health`].
+    Specs(HashMap<PoolId, Edition>, RateLimitRead),
 }
 
 /// Whether GitHub's rate limits are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Limits {
+pub(super) enum RateLimitRead {
     /// GARM builds nothing somewhere: they may be why.
     Wanted,
     /// Nobody needs them.
@@ -93,15 +93,15 @@ pub(super) struct Health {
 /// Something is to be done.
 pub(super) enum Effect {
     /// Read.
-    Read(Read),
+    Read(ReadRequest),
     /// Write.
-    Write(Write),
+    Write(PoolWrite),
 }
 
 /// Something is to be read.
-pub(super) enum Read {
+pub(super) enum ReadRequest {
     /// The fleet.
-    Fleet(Scope),
+    Fleet(ReadScope),
     /// One pool's runners.
     Runners(PoolId),
     /// One runner with its history.
@@ -110,8 +110,8 @@ pub(super) enum Read {
 
 /// One write to one pool.
 #[derive(Debug, Clone)]
-pub(super) struct Write {
-    pub(super) target: Target,
+pub(super) struct PoolWrite {
+    pub(super) target: PoolRef,
     pub(super) what: What,
     /// The rule that led to it.
     pub(super) reason: Option<Reason>,

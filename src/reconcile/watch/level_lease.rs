@@ -17,14 +17,14 @@ const LOOK_MAX: Duration = Duration::from_secs(30);
 
 /// The looks at one pool.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Leash {
+pub(super) struct LevelLease {
     /// Set while the pool's level is raised.
-    taut: Option<Taut>,
+    taut: Option<ActiveLease>,
     is_looking: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Taut {
+struct ActiveLease {
     /// When the pool was last seen, or the level raised.
     seen: Instant,
     next: Instant,
@@ -40,13 +40,13 @@ pub(super) enum Raised {
     No,
 }
 
-impl Leash {
+impl LevelLease {
     /// The level is raised, or not any more.
     pub(super) fn hold(&mut self, raised: Raised, now: Instant) {
         match raised {
             Raised::No => self.taut = None,
             Raised::Yes => {
-                self.taut.get_or_insert(Taut {
+                self.taut.get_or_insert(ActiveLease {
                     seen: now,
                     next: now + LOOK,
                     failures: 0,
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn a_raised_level_is_looked_at_every_two_seconds() {
         let start = Instant::now();
-        let mut leash = Leash::default();
+        let mut leash = LevelLease::default();
         assert_eq!(leash.look_at(), None);
         leash.hold(Raised::Yes, start);
         leash.hold(Raised::Yes, start + secs(1));
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn ten_seconds_without_a_look_make_it_slack_until_the_level_is_down() {
         let start = Instant::now();
-        let mut leash = Leash::default();
+        let mut leash = LevelLease::default();
         leash.hold(Raised::Yes, start);
         leash.saw(start + secs(3));
         assert_eq!(leash.slackens_at(), Some(start + secs(13)));
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn looks_that_fail_come_rarer_after_a_while() {
         let start = Instant::now();
-        let mut leash = Leash::default();
+        let mut leash = LevelLease::default();
         leash.hold(Raised::Yes, start);
         let mut waits = Vec::new();
         for _ in 0..10 {

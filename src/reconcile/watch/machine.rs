@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::clock::GarmClock;
-use super::command::{Course, Order, Settings, Writes};
-use super::input::{Effect, Health, Input, Known, Limits, Scope};
-use super::managed_pools::{Found, Roll};
-use super::observer::{Audience, Incident, Stream};
-use super::pool_controller::Hand;
-use super::release::Release;
-use super::resync_schedule::{Reads, is_final_at_start};
-use super::write_freeze::Ice;
+use super::command::{RunMode, WatchCommand, LoopSettings, Writes};
+use super::input::{Effect, Health, Input, KnownState, RateLimitRead, ReadScope};
+use super::managed_pools::{ResolvedPools, DeclaredPools};
+use super::observer::{Observer, Incident, EventStream};
+use super::pool_controller::PoolController;
+use super::release::LevelRelease;
+use super::resync_schedule::{ResyncSchedule, is_final_at_start};
+use super::write_freeze::WriteFreeze;
 use crate::domain::entity::EntityKey;
 use crate::domain::name::{PoolId, PoolName, RunnerName};
 use crate::domain::pool::Reading as PoolReading;
@@ -22,7 +22,7 @@ use crate::garm::events::Signal;
 use crate::garm::{Error, Kind, TransportError};
 use crate::host::clock::Clock;
 use crate::monitor::Auditor;
-use crate::scaling::{Memory, Picture};
+use crate::scaling::{ScalingState, FleetIndex};
 
 /// How long `--once` stays for the pulses that it raised.
 const ONCE_MAX: Duration = Duration::from_mins(1);
@@ -41,30 +41,30 @@ const RELEASE_MAX: Duration = Duration::from_secs(30);
 const ABSENT_MAX: Duration = Duration::from_secs(30);
 
 /// The loop, but for its I/O.
-pub(super) struct Machine<'a> {
-    pub(super) settings: Settings,
-    pub(super) roll: Roll,
-    pub(super) audience: &'a dyn Audience,
+pub(super) struct ScalingLoop<'a> {
+    pub(super) settings: LoopSettings,
+    pub(super) roll: DeclaredPools,
+    pub(super) audience: &'a dyn Observer,
     /// This machine's clock, to tell how far it is from GARM's.
     pub(super) ours: Clock,
-    pub(super) reads: Reads,
-    pub(super) ice: Ice,
-    pub(super) phase: Phase,
+    pub(super) reads: ResyncSchedule,
+    pub(super) ice: WriteFreeze,
+    pub(super) phase: LoopPhase,
     /// When waiting for the first full read ends; absent: never.
     pub(super) absent_until: Option<Instant>,
-    pub(super) stream: Stream,
+    pub(super) stream: EventStream,
     /// Set with the first full read, as the next three.
     pub(super) clock: Option<GarmClock>,
-    pub(super) picture: Option<Picture>,
+    pub(super) picture: Option<FleetIndex>,
     pub(super) health: Option<Health>,
     pub(super) read_at: Timestamp,
     pub(super) is_skewed: bool,
-    pub(super) memory: Memory,
-    pub(super) found: Found,
+    pub(super) memory: ScalingState,
+    pub(super) found: ResolvedPools,
     pub(super) names: HashMap<PoolId, (PoolName, EntityKey)>,
-    pub(super) hands: BTreeMap<PoolId, Hand>,
+    pub(super) hands: BTreeMap<PoolId, PoolController>,
     /// Levels to be lowered of pools that are not in `hands` any more.
-    pub(super) releases: BTreeMap<PoolId, Release>,
+    pub(super) releases: BTreeMap<PoolId, LevelRelease>,
     /// When each entity's next turn is due.
     pub(super) due: BTreeMap<EntityKey, Timestamp>,
     /// Entities in which something has changed.
@@ -87,7 +87,7 @@ pub(super) struct Machine<'a> {
 
 /// What the loop is about.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Phase {
+pub(super) enum LoopPhase {
     /// Nothing has been read yet.
     Starting,
     /// For good.
@@ -102,37 +102,37 @@ pub(super) enum Phase {
     Over(Result<(), Error>),
 }
 
-impl<'a> Machine<'a> {
+impl<'a> ScalingLoop<'a> {
     pub(super) fn new(
-        settings: Settings,
-        roll: Roll,
+        settings: LoopSettings,
+        roll: DeclaredPools,
         ours: Clock,
-        audience: &'a dyn Audience,
+        audience: &'a dyn Observer,
         now: Instant,
     ) -> Self {
         let auditor = Auditor::new(roll.fleet.clone(), settings.resync);
-        let absent_until = (settings.course != Course::Steady).then(|| now + ABSENT_MAX);
+        let absent_until = (settings.course != RunMode::Steady).then(|| now + ABSENT_MAX);
         Self {
             auditor,
             beat_at: now,
             is_untold: false,
             stalled: BTreeMap::new(),
-            reads: Reads::new(settings.resync, now),
+            reads: ResyncSchedule::new(settings.resync, now),
             settings,
             roll,
             audience,
             ours,
-            ice: Ice::new(),
-            phase: Phase::Starting,
+            ice: WriteFreeze::new(),
+            phase: LoopPhase::Starting,
             absent_until,
-            stream: Stream::Down,
+            stream: EventStream::Down,
             clock: None,
             picture: None,
             health: None,
             read_at: Timestamp::UNIX_EPOCH,
             is_skewed: false,
-            memory: Memory::new(),
-            found: Found::default(),
+            memory: ScalingState::new(),
+            found: ResolvedPools::default(),
             names: HashMap::new(),
             hands: BTreeMap::new(),
             releases: BTreeMap::new(),
@@ -171,12 +171,12 @@ impl<'a> Machine<'a> {
     fn hear(&mut self, signal: Signal, now: Instant) {
         match signal {
             Signal::Connected => {
-                self.stream = Stream::Up;
+                self.stream = EventStream::Up;
                 self.audience.trouble(&Incident::StreamUp);
                 self.reads.want(now);
             }
             Signal::Lost(why) => {
-                self.stream = Stream::Down;
+                self.stream = EventStream::Down;
                 self.audience.trouble(&Incident::StreamLost(why));
             }
             Signal::Overflow => {
@@ -191,16 +191,16 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn obey(&mut self, order: Order, now: Instant) {
+    fn obey(&mut self, order: WatchCommand, now: Instant) {
         match order {
-            Order::ReadNow => self.reads.want_now(now),
-            Order::Reload(roll) => {
+            WatchCommand::ReadNow => self.reads.want_now(now),
+            WatchCommand::Reload(roll) => {
                 self.roll = roll;
                 self.find(now);
             }
-            Order::Hold(hold, why) => drop(self.ice.held.insert(hold, why)),
-            Order::Go(hold) => drop(self.ice.held.remove(&hold)),
-            Order::Stop => self.stop(now),
+            WatchCommand::Hold(hold, why) => drop(self.ice.held.insert(hold, why)),
+            WatchCommand::Go(hold) => drop(self.ice.held.remove(&hold)),
+            WatchCommand::Stop => self.stop(now),
         }
     }
 
@@ -208,31 +208,31 @@ impl<'a> Machine<'a> {
         self.releases.values_mut().for_each(|it| it.hurry(now));
         let is_idle = !self.is_writing();
         self.phase = match &self.phase {
-            Phase::Starting => Phase::Over(Ok(())),
-            Phase::Running | Phase::Settling(_) | Phase::Releasing(_) if is_idle => {
-                Phase::Over(Ok(()))
+            LoopPhase::Starting => LoopPhase::Over(Ok(())),
+            LoopPhase::Running | LoopPhase::Settling(_) | LoopPhase::Releasing(_) if is_idle => {
+                LoopPhase::Over(Ok(()))
             }
-            Phase::Running | Phase::Settling(_) | Phase::Releasing(_) => {
-                Phase::Stopping(now + STOP_MAX)
+            LoopPhase::Running | LoopPhase::Settling(_) | LoopPhase::Releasing(_) => {
+                LoopPhase::Stopping(now + STOP_MAX)
             }
-            stopping @ (Phase::Stopping(_) | Phase::Over(_)) => stopping.clone(),
+            stopping @ (LoopPhase::Stopping(_) | LoopPhase::Over(_)) => stopping.clone(),
         };
     }
 
     /// The first read has succeeded.
     pub(super) fn start(&mut self, now: Instant) {
-        if self.phase == Phase::Starting {
+        if self.phase == LoopPhase::Starting {
             self.phase = match self.settings.course {
-                Course::Steady => Phase::Running,
-                Course::Once => Phase::Settling(now + ONCE_MAX),
-                Course::Release => Phase::Releasing(now + RELEASE_MAX),
+                RunMode::Steady => LoopPhase::Running,
+                RunMode::Once => LoopPhase::Settling(now + ONCE_MAX),
+                RunMode::Release => LoopPhase::Releasing(now + RELEASE_MAX),
             };
         }
     }
 
     fn fleet_unread(&mut self, error: Error, now: Instant) {
-        if self.phase == Phase::Starting && is_final_at_start(&error) {
-            self.phase = Phase::Over(Err(error));
+        if self.phase == LoopPhase::Starting && is_final_at_start(&error) {
+            self.phase = LoopPhase::Over(Err(error));
             return;
         }
         let again_in = self.reads.fail(error.clone(), now);
@@ -243,34 +243,34 @@ impl<'a> Machine<'a> {
     /// Moves on when what the phase is about has been done, or its time is up.
     fn end_phase(&mut self, now: Instant) {
         let is_withheld = !self.is_writing();
-        let is_settled = |it: &Hand| it.is_at_rest() && it.exits.is_empty();
+        let is_settled = |it: &PoolController| it.is_at_rest() && it.exits.is_empty();
         let has_let_go = self.releases.is_empty();
-        let is_released = |it: &Hand| it.is_free() && it.live() <= it.decision.rules.floor;
+        let is_released = |it: &PoolController| it.is_free() && it.live() <= it.decision.rules.floor;
         let next = match &self.phase {
-            Phase::Settling(_) | Phase::Releasing(_) if is_withheld => Phase::Over(Ok(())),
-            Phase::Settling(_)
+            LoopPhase::Settling(_) | LoopPhase::Releasing(_) if is_withheld => LoopPhase::Over(Ok(())),
+            LoopPhase::Settling(_)
                 if has_let_go && self.hands.values().all(is_settled) && !self.is_pending(now) =>
             {
-                Phase::Over(Ok(()))
+                LoopPhase::Over(Ok(()))
             }
-            Phase::Settling(until) if now >= *until => Phase::Stopping(now + STOP_MAX),
-            Phase::Releasing(_) if has_let_go && self.hands.values().all(is_released) => {
-                Phase::Over(Ok(()))
+            LoopPhase::Settling(until) if now >= *until => LoopPhase::Stopping(now + STOP_MAX),
+            LoopPhase::Releasing(_) if has_let_go && self.hands.values().all(is_released) => {
+                LoopPhase::Over(Ok(()))
             }
-            Phase::Releasing(until) if now >= *until => Phase::Over(Ok(())),
-            Phase::Stopping(_) if has_let_go && self.hands.values().all(Hand::is_at_rest) => {
-                Phase::Over(Ok(()))
+            LoopPhase::Releasing(until) if now >= *until => LoopPhase::Over(Ok(())),
+            LoopPhase::Stopping(_) if has_let_go && self.hands.values().all(PoolController::is_at_rest) => {
+                LoopPhase::Over(Ok(()))
             }
-            Phase::Stopping(until) if now >= *until => Phase::Over(Ok(())),
-            Phase::Starting if self.absent_until.is_some_and(|it| now >= it) => {
-                Phase::Over(Err(self.reads.fault().cloned().unwrap_or_else(no_answer)))
+            LoopPhase::Stopping(until) if now >= *until => LoopPhase::Over(Ok(())),
+            LoopPhase::Starting if self.absent_until.is_some_and(|it| now >= it) => {
+                LoopPhase::Over(Err(self.reads.fault().cloned().unwrap_or_else(no_answer)))
             }
-            Phase::Starting
-            | Phase::Running
-            | Phase::Settling(_)
-            | Phase::Releasing(_)
-            | Phase::Stopping(_)
-            | Phase::Over(_) => return,
+            LoopPhase::Starting
+            | LoopPhase::Running
+            | LoopPhase::Settling(_)
+            | LoopPhase::Releasing(_)
+            | LoopPhase::Stopping(_)
+            | LoopPhase::Over(_) => return,
         };
         self.phase = next;
     }
@@ -287,15 +287,15 @@ impl<'a> Machine<'a> {
     }
 
     /// What a full read of this scope need not read again.
-    pub(super) fn known(&self, scope: Scope) -> Known {
+    pub(super) fn known(&self, scope: ReadScope) -> KnownState {
         match (scope, &self.health) {
-            (Scope::Lists, Some(health)) => Known::Health(health.clone()),
-            (Scope::Lists, None) | (Scope::Health, _) => {
+            (ReadScope::Lists, Some(health)) => KnownState::Health(health.clone()),
+            (ReadScope::Lists, None) | (ReadScope::Health, _) => {
                 let pools = self.picture.iter().flat_map(|it| it.pools().values());
                 let whole = pools.filter(|it| it.reading == PoolReading::Whole);
                 let known = whole.map(|it| (it.id.clone(), it.edition())).collect();
                 let is_slow = self.hands.values().any(|it| it.healing.is_answered());
-                Known::Specs(known, if is_slow { Limits::Wanted } else { Limits::Unwanted })
+                KnownState::Specs(known, if is_slow { RateLimitRead::Wanted } else { RateLimitRead::Unwanted })
             }
         }
     }
@@ -303,12 +303,12 @@ impl<'a> Machine<'a> {
     /// How it ended, once it has.
     pub(super) fn ended(&self) -> Option<Result<(), Error>> {
         match &self.phase {
-            Phase::Over(end) => Some(end.clone()),
-            Phase::Starting
-            | Phase::Running
-            | Phase::Settling(_)
-            | Phase::Releasing(_)
-            | Phase::Stopping(_) => None,
+            LoopPhase::Over(end) => Some(end.clone()),
+            LoopPhase::Starting
+            | LoopPhase::Running
+            | LoopPhase::Settling(_)
+            | LoopPhase::Releasing(_)
+            | LoopPhase::Stopping(_) => None,
         }
     }
 

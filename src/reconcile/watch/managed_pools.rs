@@ -8,22 +8,22 @@ use crate::domain::entity::EntityKey;
 use crate::domain::name::{FleetName, PoolId, PoolName};
 use crate::domain::owners::{Holder, Owners};
 use crate::domain::pool::Pool;
-use crate::scaling::Policies;
+use crate::scaling::ScalePolicies;
 
 /// The declared pools.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Roll {
+pub struct DeclaredPools {
     /// Whose they are.
     pub fleet: FleetName,
     /// How each is to scale.
-    pub pools: BTreeMap<PoolName, Enrolled>,
+    pub pools: BTreeMap<PoolName, DeclaredScaling>,
     /// Whether they are all of the fleet: then a pool with its label and no file is to have no level.
     pub is_whole: bool,
 }
 
 /// A declared pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Enrolled {
+pub struct DeclaredScaling {
     /// Whether it takes part at all.
     pub enabled: bool,
     /// How it scales.
@@ -32,7 +32,7 @@ pub struct Enrolled {
 
 /// A declared pool that was found in GARM.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Managed {
+pub struct ManagedPool {
     /// GARM's id of it.
     pub id: PoolId,
     /// Whose jobs it serves.
@@ -41,7 +41,7 @@ pub struct Managed {
 
 /// Why a declared pool is left alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unmanaged {
+pub enum UnresolvedReason {
     /// No pool bears its label.
     Absent,
     /// So many pools bear its label.
@@ -50,7 +50,7 @@ pub enum Unmanaged {
     Torn(PoolId),
 }
 
-impl Unmanaged {
+impl UnresolvedReason {
     /// One sentence without full stop.
     pub fn sentence(&self) -> String {
         match self {
@@ -68,34 +68,34 @@ impl Unmanaged {
 
 /// The declared pools, found or not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct ResolvedPools {
     /// In GARM, for certain.
-    pub managed: BTreeMap<PoolName, Managed>,
+    pub managed: BTreeMap<PoolName, ManagedPool>,
     /// Not there, or not for certain.
-    pub unmanaged: BTreeMap<PoolName, Unmanaged>,
+    pub unmanaged: BTreeMap<PoolName, UnresolvedReason>,
 }
 
-impl Roll {
+impl DeclaredPools {
     /// Finds the declared pools among those of GARM. `runners` counts those of a pool; it is asked
     /// only where pools share a label.
     pub fn find<'a>(
         &self,
         pools: impl Iterator<Item = &'a Pool>,
         runners: impl Fn(&PoolId) -> usize,
-    ) -> Found {
+    ) -> ResolvedPools {
         let owners = Owners::new(pools, &self.fleet);
-        let mut found = Found::default();
+        let mut found = ResolvedPools::default();
         for name in self.pools.keys() {
             let holder = owners.of(name).map_or(Holder::Nobody, |it| it.holder(&runners));
             let why = match holder {
                 Holder::Pool { pool, .. } => {
-                    let managed = Managed { id: pool.id.clone(), entity: pool.entity.clone() };
+                    let managed = ManagedPool { id: pool.id.clone(), entity: pool.entity.clone() };
                     found.managed.insert(name.clone(), managed);
                     continue;
                 }
-                Holder::Nobody => Unmanaged::Absent,
-                Holder::Torn(pool) => Unmanaged::Torn(pool.id.clone()),
-                Holder::Several(pools) => Unmanaged::Twins(pools.len()),
+                Holder::Nobody => UnresolvedReason::Absent,
+                Holder::Torn(pool) => UnresolvedReason::Torn(pool.id.clone()),
+                Holder::Several(pools) => UnresolvedReason::Twins(pools.len()),
             };
             found.unmanaged.insert(name.clone(), why);
         }
@@ -104,8 +104,8 @@ impl Roll {
 
     /// The policies of the pools that were found. A pool that is switched off in its file is not
     /// steered, whatever GARM says.
-    pub fn policies(&self, found: &Found) -> Policies {
-        let policy = |(name, managed): (&PoolName, &Managed)| {
+    pub fn policies(&self, found: &ResolvedPools) -> ScalePolicies {
+        let policy = |(name, managed): (&PoolName, &ManagedPool)| {
             let enrolled = self.pools.get(name)?;
             let autoscale = enrolled.policy.autoscale && enrolled.enabled;
             Some((managed.id.clone(), ScalePolicy { autoscale, ..enrolled.policy.clone() }))
@@ -119,14 +119,14 @@ mod tests {
     use super::*;
     use crate::scaling::testing::{policy, pool};
 
-    fn roll(names: &[&str]) -> Roll {
-        let enrolled = Enrolled { enabled: true, policy: policy() };
+    fn roll(names: &[&str]) -> DeclaredPools {
+        let enrolled = DeclaredScaling { enabled: true, policy: policy() };
         let pools = names.iter().map(|it| (PoolName::new(it).unwrap(), enrolled.clone()));
-        Roll { fleet: FleetName::new("acme").unwrap(), pools: pools.collect(), is_whole: true }
+        DeclaredPools { fleet: FleetName::new("acme").unwrap(), pools: pools.collect(), is_whole: true }
     }
 
     #[track_caller]
-    fn check(pools: &[Pool], expected: Result<&str, Unmanaged>) {
+    fn check(pools: &[Pool], expected: Result<&str, UnresolvedReason>) {
         let found = roll(&["a"]).find(pools.iter(), |_| 0);
         let name = PoolName::new("a").unwrap();
         let managed = found.managed.get(&name).map(|it| it.id.as_str());
@@ -153,11 +153,11 @@ mod tests {
         let mut retired = twin("a1");
         retired.spec.labels = ["x", "runnerctl-old=acme/a"].into_iter().collect();
         check(&[twin("a1"), pool("b", &["x"])], Ok("a1"));
-        check(&[], Err(Unmanaged::Absent));
-        check(&[foreign], Err(Unmanaged::Absent));
-        check(&[retired], Err(Unmanaged::Absent));
-        check(&[torn], Err(Unmanaged::Torn(PoolId::new("a1"))));
-        check(&[twin("a1"), twin("a2")], Err(Unmanaged::Twins(2)));
+        check(&[], Err(UnresolvedReason::Absent));
+        check(&[foreign], Err(UnresolvedReason::Absent));
+        check(&[retired], Err(UnresolvedReason::Absent));
+        check(&[torn], Err(UnresolvedReason::Torn(PoolId::new("a1"))));
+        check(&[twin("a1"), twin("a2")], Err(UnresolvedReason::Twins(2)));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Owns the picture of the fleet, what scaling remembers, every read, every write (through
 //! [`act`](super::act)) and every sleep. It knows no board, no alert and no file: it tells an
-//! [`Audience`], and takes [`Order`]s.
+//! [`Observer`], and takes [`WatchCommand`]s.
 //!
 //! What it does is decided by a state machine without I/O, which turns what has come in at a
 //! moment into what is to be done; a driver does that, and sleeps until the next moment.
@@ -29,8 +29,8 @@ mod stale_cache;
 mod stalls;
 mod write_freeze;
 
-pub use command::{Course, Hold, Order, Settings, Writes};
-pub use driver::{Doors, End, watch};
+pub use command::{RunMode, HoldReason, WatchCommand, LoopSettings, Writes};
+pub use driver::{LoopIo, WatchEnd, watch};
 pub use first_decisions::first_decisions;
-pub use managed_pools::{Enrolled, Found, Managed, Roll, Unmanaged};
-pub use observer::{Act, ActEnd, Applied, Audience, Deed, Incident, Sight, Stream};
+pub use managed_pools::{DeclaredScaling, ResolvedPools, ManagedPool, DeclaredPools, UnresolvedReason};
+pub use observer::{WriteReport, ActEnd, Applied, Observer, Deed, Incident, LoopSnapshot, EventStream};

@@ -6,25 +6,25 @@ use jiff::SignedDuration;
 use tokio::time::Instant;
 
 use super::clock::GarmClock;
-use super::input::{Health, Reading, Scope};
-use super::machine::{Machine, Phase};
-use super::managed_pools::Found;
+use super::input::{Health, FullRead, ReadScope};
+use super::machine::{ScalingLoop, LoopPhase};
+use super::managed_pools::ResolvedPools;
 use super::observer::Incident;
-use super::pool_controller::{self, Hand};
+use super::pool_controller::{self, PoolController};
 use crate::domain::credential::RateLimit;
 use crate::domain::fleet::{Fleet, Line};
 use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::runner::Runner;
 use crate::garm::{Error, Kind};
-use crate::scaling::{Change, Picture};
+use crate::scaling::{RowChange, FleetIndex};
 
 /// Clocks further apart than this are worth a warning.
 const SKEW_MAX: SignedDuration = SignedDuration::from_secs(30);
 
-impl Machine<'_> {
+impl ScalingLoop<'_> {
     /// The whole fleet was read.
-    pub(super) fn fleet_read(&mut self, reading: Reading, now: Instant) {
-        let Reading { mut fleet, scope, limits, date, span, took } = reading;
+    pub(super) fn fleet_read(&mut self, reading: FullRead, now: Instant) {
+        let FullRead { mut fleet, scope, limits, date, span, took } = reading;
         let failures = self.reads.failures();
         let heard = self.reads.succeed(scope, now);
         let date = date.unwrap_or_else(|| self.ours.now());
@@ -38,14 +38,14 @@ impl Machine<'_> {
         if failures > 0 {
             self.audience.trouble(&Incident::ReadAgain { failures });
         }
-        if scope == Scope::Health {
+        if scope == ReadScope::Health {
             self.health_read(&fleet, limits);
         }
         if !self.ice.stopped.is_empty() {
             self.reads.want_health(now);
         }
-        if self.phase == Phase::Starting && fleet.line() == Line::Old && self.is_writing() {
-            self.phase = Phase::Over(Err(Error::old_line("scale the pools")));
+        if self.phase == LoopPhase::Starting && fleet.line() == Line::Old && self.is_writing() {
+            self.phase = LoopPhase::Over(Err(Error::old_line("scale the pools")));
             return;
         }
         if let Some(picture) = &mut self.picture {
@@ -62,7 +62,7 @@ impl Machine<'_> {
         let found = self.roll.find(fleet.pools.iter(), |it| fleet.runners_of(it).count());
         let policies = self.roll.policies(&found);
         match &mut self.picture {
-            None => self.picture = Some(Picture::new(fleet, policies)),
+            None => self.picture = Some(FleetIndex::new(fleet, policies)),
             Some(picture) => {
                 picture.manage(policies, at);
                 picture.read(fleet);
@@ -70,7 +70,7 @@ impl Machine<'_> {
         }
         self.start(now);
         self.found(found, now);
-        if matches!(self.phase, Phase::Releasing(_)) {
+        if matches!(self.phase, LoopPhase::Releasing(_)) {
             self.release_all(now);
         }
         for change in heard {
@@ -126,7 +126,7 @@ impl Machine<'_> {
     }
 
     /// Takes over which pools are steered, and tells what has changed in that.
-    fn found(&mut self, found: Found, now: Instant) {
+    fn found(&mut self, found: ResolvedPools, now: Instant) {
         for (pool, why) in &found.unmanaged {
             if self.found.unmanaged.get(pool) != Some(why) {
                 let (pool, why) = (pool.clone(), why.clone());
@@ -138,38 +138,38 @@ impl Machine<'_> {
                 self.audience.trouble(&Incident::Managed(pool.clone()));
             }
         }
-        let name = |(name, it): (&_, &super::managed_pools::Managed)| {
+        let name = |(name, it): (&_, &super::managed_pools::ManagedPool)| {
             (it.id.clone(), (Clone::clone(name), it.entity.clone()))
         };
         let names: HashMap<PoolId, _> = found.managed.iter().map(name).collect();
-        let is_named = |id: &_, it: &Hand| names.get(id).is_some_and(|at| at.0 == it.target.name);
+        let is_named = |id: &_, it: &PoolController| names.get(id).is_some_and(|at| at.0 == it.target.name);
         self.let_go_unless(is_named, now);
         self.names = names;
         self.found = found;
     }
 
     /// One row has changed, by an event or by a look.
-    pub(super) fn take(&mut self, change: Change, now: Instant) {
+    pub(super) fn take(&mut self, change: RowChange, now: Instant) {
         self.reads.hear(&change);
         self.apply(change, now);
     }
 
-    fn apply(&mut self, change: Change, now: Instant) {
+    fn apply(&mut self, change: RowChange, now: Instant) {
         self.audience.heard(&change);
         let (Some(picture), Some(clock)) = (&mut self.picture, &self.clock) else { return };
         let at = clock.now(now);
-        if let Change::Runner(runner) = &change {
+        if let RowChange::Runner(runner) = &change {
             pool_controller::meet(&mut self.hands, picture, runner, now);
         }
         let moves_marks = match &change {
-            Change::Pool(pool) => {
+            RowChange::Pool(pool) => {
                 let known = picture.pools().get(&pool.id);
                 known.is_none_or(|it| {
                     it.spec.labels != pool.spec.labels || it.spec.enabled != pool.spec.enabled
                 })
             }
-            Change::PoolGone(id) => picture.pools().contains_key(id),
-            Change::Runner(_) | Change::RunnerGone(_) | Change::Job(_) | Change::JobGone(_) => {
+            RowChange::PoolGone(id) => picture.pools().contains_key(id),
+            RowChange::Runner(_) | RowChange::RunnerGone(_) | RowChange::Job(_) | RowChange::JobGone(_) => {
                 false
             }
         };
@@ -204,12 +204,12 @@ impl Machine<'_> {
             Ok(runners) => {
                 let there: HashSet<&String> = runners.iter().map(|it| &it.id).collect();
                 for id in known.iter().filter(|it| !there.contains(it)) {
-                    self.take(Change::RunnerGone(id.clone()), now);
+                    self.take(RowChange::RunnerGone(id.clone()), now);
                 }
                 for runner in runners {
                     let seen = self.picture.as_ref().and_then(|it| it.runner(&runner.id));
                     if seen.is_none_or(|it| it.updated_at < runner.updated_at) {
-                        self.take(Change::Runner(runner), now);
+                        self.take(RowChange::Runner(runner), now);
                     }
                 }
             }
@@ -228,7 +228,7 @@ impl Machine<'_> {
     ) {
         self.asking = self.asking.saturating_sub(1);
         match result {
-            Ok(row) => self.take(Change::Runner(*row), now),
+            Ok(row) => self.take(RowChange::Runner(*row), now),
             Err(error) if error.kind == Kind::NotFound => {}
             Err(error) => self.audience.trouble(&Incident::HistoryUnread { runner, error }),
         }
@@ -236,13 +236,13 @@ impl Machine<'_> {
 }
 
 /// Whether the picture holds exactly what the change says.
-fn is_known(picture: &Picture, change: &Change) -> bool {
+fn is_known(picture: &FleetIndex, change: &RowChange) -> bool {
     match change {
-        Change::Runner(it) => picture.runner(&it.id) == Some(it),
-        Change::RunnerGone(id) => picture.runner(id).is_none(),
-        Change::Job(it) => picture.job(it.id) == Some(it),
-        Change::JobGone(id) => picture.job(*id).is_none(),
-        Change::Pool(it) => picture.pools().get(&it.id) == Some(it),
-        Change::PoolGone(id) => !picture.pools().contains_key(id),
+        RowChange::Runner(it) => picture.runner(&it.id) == Some(it),
+        RowChange::RunnerGone(id) => picture.runner(id).is_none(),
+        RowChange::Job(it) => picture.job(it.id) == Some(it),
+        RowChange::JobGone(id) => picture.job(*id).is_none(),
+        RowChange::Pool(it) => picture.pools().get(&it.id) == Some(it),
+        RowChange::PoolGone(id) => !picture.pools().contains_key(id),
     }
 }

@@ -5,38 +5,38 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::managed_pools::{Managed, Unmanaged};
+use super::managed_pools::{ManagedPool, UnresolvedReason};
 use crate::domain::entity::EntityKey;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{PoolId, PoolName, RunnerName};
 use crate::garm::Error;
 use crate::monitor::{Finding, Watched};
 use crate::render::decision::{Fate, Stall};
-use crate::scaling::{Change, Decision, Freeze, Memory, Picture, Reason};
+use crate::scaling::{RowChange, Decision, Freeze, ScalingState, FleetIndex, Reason};
 
 /// Hears what the loop sees, decides and does. Called from the loop itself: every call is cheap
 /// and none blocks. All times are on GARM's clock.
-pub trait Audience: Send + Sync {
+pub trait Observer: Send + Sync {
     /// The whole fleet was read, in this time; nothing has been decided from it yet.
     fn read(&self, fleet: &Fleet, took: Duration);
 
     /// An event as it came, also one that shows nothing new or is older than what is known: for
     /// whoever keeps a record of all that is told. The picture is not changed yet.
-    fn heard(&self, _change: &Change) {}
+    fn heard(&self, _change: &RowChange) {}
 
     /// An event has changed the picture at `now`. Events that were older than what was known are
     /// not told of.
-    fn changed(&self, change: &Change, now: Timestamp);
+    fn changed(&self, change: &RowChange, now: Timestamp);
 
     /// A turn was taken: how everything stands. Also called when a freeze begins or ends and when
     /// the stream of events comes or goes.
-    fn turned(&self, sight: &Sight<'_>);
+    fn turned(&self, sight: &LoopSnapshot<'_>);
 
     /// A decision about a pool has another direction, reason or level than the one before.
     fn decided(&self, pool: &PoolName, decision: &Decision, applied: Applied);
 
     /// Something was written, or was to be, and this came of it.
-    fn acted(&self, act: &Act);
+    fn acted(&self, act: &WriteReport);
 
     /// The isolation auditor has found something.
     fn found(&self, finding: &Finding);
@@ -50,19 +50,19 @@ pub trait Audience: Send + Sync {
 
 /// How everything stands after a turn.
 #[derive(Debug, Clone, Copy)]
-pub struct Sight<'a> {
+pub struct LoopSnapshot<'a> {
     /// GARM's clock.
     pub now: Timestamp,
     /// How far this machine's clock is ahead of GARM's, to within a second.
     pub skew: SignedDuration,
     /// The fleet as it is known.
-    pub picture: &'a Picture,
+    pub picture: &'a FleetIndex,
     /// What is remembered, decisions in force included.
-    pub memory: &'a Memory,
+    pub memory: &'a ScalingState,
     /// The declared pools that were found in GARM.
-    pub managed: &'a BTreeMap<PoolName, Managed>,
+    pub managed: &'a BTreeMap<PoolName, ManagedPool>,
     /// The declared pools that were not, or not for certain: they are left alone.
-    pub unmanaged: &'a BTreeMap<PoolName, Unmanaged>,
+    pub unmanaged: &'a BTreeMap<PoolName, UnresolvedReason>,
     /// Why nothing is written to any pool; absent when all is well.
     pub freeze: Option<&'a Freeze>,
     /// Whether decisions are written where nothing is frozen.
@@ -74,14 +74,14 @@ pub struct Sight<'a> {
     /// How long ago that is, by a clock that nobody sets.
     pub read_age: Duration,
     /// Whether events arrive.
-    pub stream: Stream,
+    pub stream: EventStream,
     /// Pools whose level GARM does not follow.
     pub stalls: &'a BTreeMap<PoolId, Stall>,
     /// What the isolation auditor has watched.
     pub watched: &'a Watched,
 }
 
-impl<'a> Sight<'a> {
+impl<'a> LoopSnapshot<'a> {
     /// Why nothing is written to the pools of this entity, if that is so.
     pub fn freeze_of(&self, entity: &EntityKey) -> Option<&'a Freeze> {
         self.freeze.or_else(|| self.stopped.get(entity))
@@ -98,7 +98,7 @@ impl<'a> Sight<'a> {
 
     /// The decision in force about each pool that is scaled, by id.
     pub fn decisions(&self) -> BTreeMap<&'a PoolId, &'a Decision> {
-        let all = self.memory.values().flat_map(crate::scaling::SiteMemory::decisions);
+        let all = self.memory.values().flat_map(crate::scaling::EntityState::decisions);
         all.map(|it| (&it.pool, it.as_ref())).collect()
     }
 }
@@ -114,7 +114,7 @@ pub enum Applied {
 
 /// Whether events arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
+pub enum EventStream {
     /// Not connected yet, or not any more: only full reads tell.
     Down,
     /// Connected.
@@ -123,7 +123,7 @@ pub enum Stream {
 
 /// A write, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Act {
+pub struct WriteReport {
     /// When it ended.
     pub at: Timestamp,
     /// Which pool.
@@ -259,7 +259,7 @@ pub enum Incident {
         /// Which.
         pool: PoolName,
         /// Why.
-        why: Unmanaged,
+        why: UnresolvedReason,
     },
     /// A declared pool is steered.
     Managed(PoolName),

@@ -7,29 +7,29 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::input::What;
-use super::level_lease::{Leash, Raised};
-use super::scale_down::{Admission, Answer, Exits, Why};
-use super::stale_cache::{Healing, Sign};
+use super::level_lease::{LevelLease, Raised};
+use super::scale_down::{QueueAdmission, Answer, ScaleDownQueue, RemovalReason};
+use super::stale_cache::{StaleCacheDetector, StaleCacheSign};
 use crate::domain::backoff::Backoff;
 use crate::domain::entity::EntityKey;
 use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::runner::Runner;
-use crate::reconcile::writer::{Target, WRITE_GAP};
-use crate::scaling::{Decision, Picture};
+use crate::reconcile::writer::{PoolRef, WRITE_GAP};
+use crate::scaling::{Decision, FleetIndex};
 
 /// Between two tries of a write that fails, from and to.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// A pool that is scaled.
 #[derive(Debug, Clone)]
-pub(super) struct Hand {
-    pub(super) target: Target,
+pub(super) struct PoolController {
+    pub(super) target: PoolRef,
     pub(super) entity: EntityKey,
     /// In force.
     pub(super) decision: Arc<Decision>,
-    pub(super) leash: Leash,
-    pub(super) healing: Healing,
-    pub(super) exits: Exits,
+    pub(super) leash: LevelLease,
+    pub(super) healing: StaleCacheDetector,
+    pub(super) exits: ScaleDownQueue,
     /// A write is under way.
     is_writing: bool,
     /// When the last PUT ended.
@@ -40,12 +40,12 @@ pub(super) struct Hand {
     /// The last write of the level may be in force, or not.
     is_in_doubt: bool,
     /// What `--once` may raise the level to: the first decision, until that is written.
-    once: Once,
+    once: OnceProgress,
 }
 
 /// How far the one decision of `--once` has been carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Once {
+enum OnceProgress {
     /// Its level is to be written.
     First(u32),
     /// It was.
@@ -54,7 +54,7 @@ enum Once {
 
 /// What the level is steered to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Aim {
+pub(super) enum LevelTarget {
     /// What is decided.
     Decided,
     /// What is decided first; after that, only what is lower (`--once`).
@@ -67,7 +67,7 @@ pub(super) enum Aim {
 
 /// Whether the pool may be written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Gate {
+pub(super) enum WriteGate {
     /// It may.
     Open,
     /// Only a pulse that nobody has seen the end of may be ended.
@@ -80,20 +80,20 @@ pub(super) enum Gate {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Next {
     Level { from: u32, to: u32 },
-    Resend { level: u32, sign: Sign },
-    Exit(RunnerName, Why),
+    Resend { level: u32, sign: StaleCacheSign },
+    Exit(RunnerName, RemovalReason),
 }
 
-impl Hand {
-    pub(super) fn new(target: Target, entity: EntityKey, decision: Arc<Decision>) -> Self {
-        let once = Once::First(decision.level);
+impl PoolController {
+    pub(super) fn new(target: PoolRef, entity: EntityKey, decision: Arc<Decision>) -> Self {
+        let once = OnceProgress::First(decision.level);
         Self {
             target,
             entity,
             decision,
-            leash: Leash::default(),
-            healing: Healing::default(),
-            exits: Exits::default(),
+            leash: LevelLease::default(),
+            healing: StaleCacheDetector::default(),
+            exits: ScaleDownQueue::default(),
             is_writing: false,
             put_at: None,
             failures: 0,
@@ -109,7 +109,7 @@ impl Hand {
     }
 
     /// A new decision.
-    pub(super) fn follow(&mut self, decision: Arc<Decision>, admission: Admission, now: Instant) {
+    pub(super) fn follow(&mut self, decision: Arc<Decision>, admission: QueueAdmission, now: Instant) {
         self.exits.follow(&decision, admission, now);
         self.healing.look(&decision, now);
         let is_raised = decision.inputs.garm_level > decision.resting_level;
@@ -118,27 +118,27 @@ impl Hand {
     }
 
     /// What the level is to be.
-    pub(super) fn wanted(&self, aim: Aim) -> u32 {
+    pub(super) fn wanted(&self, aim: LevelTarget) -> u32 {
         let decision = &self.decision;
         let at_most = |level: u32| level.min(self.live());
         match aim {
-            Aim::Decided | Aim::Once if self.leash.is_slack() => at_most(decision.resting_level),
-            Aim::Decided => decision.level,
-            Aim::Once => match self.once {
-                Once::First(level) => decision.level.min(level),
-                Once::Over => at_most(decision.level),
+            LevelTarget::Decided | LevelTarget::Once if self.leash.is_slack() => at_most(decision.resting_level),
+            LevelTarget::Decided => decision.level,
+            LevelTarget::Once => match self.once {
+                OnceProgress::First(level) => decision.level.min(level),
+                OnceProgress::Over => at_most(decision.level),
             },
-            Aim::Rest => at_most(decision.resting_level),
-            Aim::Floor => at_most(decision.rules.floor),
+            LevelTarget::Rest => at_most(decision.resting_level),
+            LevelTarget::Floor => at_most(decision.rules.floor),
         }
     }
 
     /// What is to be written next, and when.
-    pub(super) fn next(&self, aim: Aim, gate: Gate, now: Instant) -> Option<(Instant, Next)> {
+    pub(super) fn next(&self, aim: LevelTarget, gate: WriteGate, now: Instant) -> Option<(Instant, Next)> {
         let is_barred = match gate {
-            Gate::Open => false,
-            Gate::Slack => !self.leash.is_slack(),
-            Gate::Shut => true,
+            WriteGate::Open => false,
+            WriteGate::Slack => !self.leash.is_slack(),
+            WriteGate::Shut => true,
         };
         if is_barred || self.is_writing {
             return None;
@@ -148,10 +148,10 @@ impl Hand {
             return Some((self.write_at(now), Next::Level { from, to }));
         }
         match aim {
-            Aim::Decided | Aim::Once if gate == Gate::Open => {}
-            Aim::Decided | Aim::Once | Aim::Rest | Aim::Floor => return None,
+            LevelTarget::Decided | LevelTarget::Once if gate == WriteGate::Open => {}
+            LevelTarget::Decided | LevelTarget::Once | LevelTarget::Rest | LevelTarget::Floor => return None,
         }
-        let resend = self.healing.due().filter(|_| aim == Aim::Decided);
+        let resend = self.healing.due().filter(|_| aim == LevelTarget::Decided);
         let resend = resend.map(|(at, sign)| (at, Next::Resend { level: to, sign }));
         let exit = self.exits.next(&self.decision).map(|(at, it, why)| (at, Next::Exit(it, why)));
         let (at, next) = [resend, exit].into_iter().flatten().min_by_key(|it| it.0)?;
@@ -174,7 +174,7 @@ impl Hand {
         self.ended_well();
         self.put_at = Some(now);
         self.is_in_doubt = false;
-        self.once = Once::Over;
+        self.once = OnceProgress::Over;
         self.leash.saw(now);
         self.healing.written(now);
     }
@@ -192,14 +192,14 @@ impl Hand {
     }
 
     /// A write has failed; the next one waits.
-    pub(super) fn write_failed(&mut self, what: &What, doubt: Doubt, now: Instant) {
+    pub(super) fn write_failed(&mut self, what: &What, doubt: WriteCertainty, now: Instant) {
         self.is_writing = false;
         self.not_before = Some(now + Backoff::new(RETRY.0, RETRY.1).delay(self.failures));
         self.failures += 1;
         match what {
             What::Level { .. } | What::Release { .. } | What::Resend { .. } => {
                 self.put_at = Some(now);
-                self.is_in_doubt |= doubt == Doubt::Open;
+                self.is_in_doubt |= doubt == WriteCertainty::Open;
             }
             What::Retire(_) | What::Remove(..) | What::Dismiss(_) | What::Clear(_) => {
                 self.exits.failed(now);
@@ -238,15 +238,15 @@ impl Hand {
 
 /// Whether a write that failed may have been carried out all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Doubt {
+pub(super) enum WriteCertainty {
     Open,
     None,
 }
 
 /// A runner that was not known before may be one that nothing explains.
 pub(super) fn meet(
-    hands: &mut BTreeMap<PoolId, Hand>,
-    picture: &Picture,
+    hands: &mut BTreeMap<PoolId, PoolController>,
+    picture: &FleetIndex,
     runner: &Runner,
     now: Instant,
 ) {

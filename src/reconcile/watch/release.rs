@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::input::{What, Write};
-use super::machine::{Machine, Phase};
-use super::pool_controller::{Gate, Hand};
+use super::input::{What, PoolWrite};
+use super::machine::{ScalingLoop, LoopPhase};
+use super::pool_controller::{WriteGate, PoolController};
 use crate::domain::backoff::Backoff;
 use crate::domain::entity::EntityKey;
 use crate::domain::label::Mark;
 use crate::domain::name::{PoolId, PoolName};
 use crate::domain::pool::Pool;
-use crate::reconcile::writer::Target;
+use crate::reconcile::writer::PoolRef;
 use crate::scaling::Freeze;
 
 /// Before the first write: a pool that a replace retires is switched off by `apply` in this time.
@@ -23,8 +23,8 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 
 /// A level that is to be lowered.
 #[derive(Debug, Clone)]
-pub(super) struct Release {
-    pub(super) target: Target,
+pub(super) struct LevelRelease {
+    pub(super) target: PoolRef,
     entity: EntityKey,
     /// To this, if it is above.
     pub(super) floor: u32,
@@ -34,7 +34,7 @@ pub(super) struct Release {
     is_writing: bool,
 }
 
-impl Release {
+impl LevelRelease {
     /// There is no time to wait.
     pub(super) fn hurry(&mut self, now: Instant) {
         self.not_before = now;
@@ -55,7 +55,7 @@ impl Release {
     }
 }
 
-impl Machine<'_> {
+impl ScalingLoop<'_> {
     /// The level that GARM has, as far as is known.
     fn level_of(&self, id: &PoolId) -> Option<u32> {
         self.picture.as_ref()?.pools().get(id).map(|it| it.spec.min_idle_runners)
@@ -64,7 +64,7 @@ impl Machine<'_> {
     /// A pool is not scaled any more. Its file may still say what its level is to be.
     pub(super) fn let_go_unless(
         &mut self,
-        is_scaled: impl Fn(&PoolId, &Hand) -> bool,
+        is_scaled: impl Fn(&PoolId, &PoolController) -> bool,
         now: Instant,
     ) {
         let gone = self.hands.iter().filter(|(id, hand)| !is_scaled(id, hand));
@@ -80,12 +80,12 @@ impl Machine<'_> {
         }
     }
 
-    fn release(&mut self, hand: Hand, floor: u32, now: Instant) {
+    fn release(&mut self, hand: PoolController, floor: u32, now: Instant) {
         let is_writing = hand.is_writing();
         let is_raised = self.level_of(&hand.target.id).is_some_and(|it| it > floor);
         if self.is_writing() && (is_raised || is_writing) {
-            let Hand { target, entity, .. } = hand;
-            let release = Release {
+            let PoolController { target, entity, .. } = hand;
+            let release = LevelRelease {
                 entity,
                 floor,
                 not_before: now + WAIT,
@@ -113,8 +113,8 @@ impl Machine<'_> {
         let found = picture.pools().values().filter_map(|pool| {
             let (name, is_owned) = owner(pool, self.roll.fleet.as_str())?;
             let floor = floor(&name, is_owned, pool)?;
-            (pool.spec.min_idle_runners > floor).then(|| Release {
-                target: Target { name, id: pool.id.clone() },
+            (pool.spec.min_idle_runners > floor).then(|| LevelRelease {
+                target: PoolRef { name, id: pool.id.clone() },
                 entity: pool.entity.clone(),
                 floor,
                 not_before: now,
@@ -138,30 +138,30 @@ impl Machine<'_> {
 
     /// The levels that are to be lowered, and when each may be.
     pub(super) fn due_releases(&self) -> impl Iterator<Item = (&PoolId, Instant)> {
-        let is_stopping = matches!(self.phase, Phase::Stopping(_));
+        let is_stopping = matches!(self.phase, LoopPhase::Stopping(_));
         let writes = self.aim().is_some();
-        let gate = move |it: &Release| match &self.ice.all {
-            _ if is_stopping => Gate::Open,
-            _ if self.ice.stopped.contains_key(&it.entity) => Gate::Shut,
-            None | Some(Freeze::Unproven(_)) => Gate::Open,
-            Some(_) => Gate::Shut,
+        let gate = move |it: &LevelRelease| match &self.ice.all {
+            _ if is_stopping => WriteGate::Open,
+            _ if self.ice.stopped.contains_key(&it.entity) => WriteGate::Shut,
+            None | Some(Freeze::Unproven(_)) => WriteGate::Open,
+            Some(_) => WriteGate::Shut,
         };
         self.releases
             .iter()
             .filter(move |(id, it)| {
                 let is_raised = self.level_of(id).is_some_and(|at| at > it.floor);
-                writes && is_raised && !it.is_writing && gate(it) == Gate::Open
+                writes && is_raised && !it.is_writing && gate(it) == WriteGate::Open
             })
             .map(move |(id, it)| (id, it.not_before))
     }
 
     /// One write, ready to be sent.
-    pub(super) fn begin_release(&mut self, id: &PoolId) -> Option<Write> {
+    pub(super) fn begin_release(&mut self, id: &PoolId) -> Option<PoolWrite> {
         let from = self.level_of(id)?;
         let release = self.releases.get_mut(id)?;
         release.is_writing = true;
         let what = What::Release { from, to: release.floor };
-        Some(Write { target: release.target.clone(), what, reason: None })
+        Some(PoolWrite { target: release.target.clone(), what, reason: None })
     }
 
     /// Pools that are not scaled any more and whose level is still to be lowered.

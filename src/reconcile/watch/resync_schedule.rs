@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::input::Scope;
+use super::input::ReadScope;
 use crate::domain::backoff::Backoff;
 use crate::garm::{Error, Kind, TransportError};
-use crate::scaling::Change;
+use crate::scaling::RowChange;
 
 /// Between two tries of a full read that fails, from and to, and never longer than a resync.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -26,7 +26,7 @@ const HEALTH_SOON: Duration = Duration::from_secs(30);
 
 /// Full reads: the last, the one under way, the next.
 #[derive(Debug)]
-pub(super) struct Reads {
+pub(super) struct ResyncSchedule {
     resync: Duration,
     next: Instant,
     began: Option<Instant>,
@@ -36,7 +36,7 @@ pub(super) struct Reads {
     /// Why the last one failed.
     fault: Option<Error>,
     /// What was heard while one is under way: its lists may be older.
-    heard: Vec<Change>,
+    heard: Vec<RowChange>,
     /// Another one is wanted after the one under way.
     is_wanted_again: bool,
     /// When GARM's settings and entities were last read.
@@ -44,7 +44,7 @@ pub(super) struct Reads {
     health_next: Instant,
 }
 
-impl Reads {
+impl ResyncSchedule {
     pub(super) fn new(resync: Duration, now: Instant) -> Self {
         Self {
             resync,
@@ -61,18 +61,18 @@ impl Reads {
     }
 
     /// Whether one is to be begun now.
-    pub(super) fn begin(&mut self, now: Instant) -> Option<Scope> {
+    pub(super) fn begin(&mut self, now: Instant) -> Option<ReadScope> {
         if self.began.is_some() || now < self.next {
             return None;
         }
         self.began = Some(now);
         self.heard.clear();
         self.is_wanted_again = false;
-        Some(if now >= self.health_next { Scope::Health } else { Scope::Lists })
+        Some(if now >= self.health_next { ReadScope::Health } else { ReadScope::Lists })
     }
 
     /// Something was heard of one row.
-    pub(super) fn hear(&mut self, change: &Change) {
+    pub(super) fn hear(&mut self, change: &RowChange) {
         if self.began.is_none() {
             return;
         }
@@ -84,13 +84,13 @@ impl Reads {
     }
 
     /// A read has succeeded: what was heard meanwhile is to be applied after it.
-    pub(super) fn succeed(&mut self, scope: Scope, now: Instant) -> Vec<Change> {
+    pub(super) fn succeed(&mut self, scope: ReadScope, now: Instant) -> Vec<RowChange> {
         self.began = None;
         self.succeeded = Some(now);
         self.failures = 0;
         self.fault = None;
         self.next = now + if self.is_wanted_again { GAP } else { self.resync };
-        if scope == Scope::Health {
+        if scope == ReadScope::Health {
             self.health_read = Some(now);
             self.health_next = now + HEALTH_EVERY;
         }
@@ -184,7 +184,7 @@ mod tests {
     /// How often health is read within ten minutes while something is wrong all the time.
     fn health_reads(resync_s: u64) -> usize {
         let start = Instant::now();
-        let mut reads = Reads::new(Duration::from_secs(resync_s), start);
+        let mut reads = ResyncSchedule::new(Duration::from_secs(resync_s), start);
         let mut seconds = 0..600;
         let scopes = seconds.by_ref().filter_map(|second| {
             let now = start + Duration::from_secs(second);
@@ -195,7 +195,7 @@ mod tests {
             reads.want_health(now);
             Some(scope)
         });
-        scopes.filter(|it| *it == Scope::Health).count()
+        scopes.filter(|it| *it == ReadScope::Health).count()
     }
 
     #[test]

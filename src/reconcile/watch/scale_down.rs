@@ -20,18 +20,18 @@ const ASK_AGAIN: Duration = Duration::from_mins(1);
 
 /// The runners of one pool that are to go.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Exits {
-    due: BTreeMap<RunnerName, (Instant, Why)>,
+pub(super) struct ScaleDownQueue {
+    due: BTreeMap<RunnerName, (Instant, RemovalReason)>,
     /// What the isolation auditor wants gone.
     outlived: Vec<RunnerName>,
     asked: BTreeMap<RunnerName, (Instant, Answer)>,
     last: Option<Instant>,
-    admission: Admission,
+    admission: QueueAdmission,
 }
 
 /// Why a runner is to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Why {
+pub(super) enum RemovalReason {
     /// It is idle for longer than it may be.
     Idle,
     /// It has failed.
@@ -53,15 +53,15 @@ pub(super) enum Answer {
 
 /// Whether runners that were not due before are let in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Admission {
+pub(super) enum QueueAdmission {
     #[default]
     Open,
     Closed,
 }
 
-impl Exits {
+impl ScaleDownQueue {
     /// What a new decision says.
-    pub(super) fn follow(&mut self, decision: &Decision, admission: Admission, now: Instant) {
+    pub(super) fn follow(&mut self, decision: &Decision, admission: QueueAdmission, now: Instant) {
         self.admission = admission;
         self.asked.retain(|_, it| it.0 > now);
         let before = std::mem::take(&mut self.due);
@@ -69,15 +69,15 @@ impl Exits {
         let stays = |it: &&RunnerName| self.asked.get(*it).is_some_and(|it| it.1 == Answer::Stays);
         let refused = decision.retire.iter().filter(stays).count();
         let others = decision.reserve.iter().filter(|it| !self.asked.contains_key(*it));
-        let idle = decision.retire.iter().chain(others.take(refused)).map(|it| (it, Why::Idle));
-        let failed = decision.remove.iter().map(|it| (it, Why::Failed));
-        let suspect = decision.dismiss.iter().map(|it| (it, Why::Suspect));
-        let outlived = self.outlived.iter().map(|it| (it, Why::Outlived));
+        let idle = decision.retire.iter().chain(others.take(refused)).map(|it| (it, RemovalReason::Idle));
+        let failed = decision.remove.iter().map(|it| (it, RemovalReason::Failed));
+        let suspect = decision.dismiss.iter().map(|it| (it, RemovalReason::Suspect));
+        let outlived = self.outlived.iter().map(|it| (it, RemovalReason::Outlived));
         for (name, why) in idle.chain(failed).chain(suspect).chain(outlived) {
             let known = before.get(name).filter(|it| it.1 == why);
             let since = match admission {
-                Admission::Open => Some(known.map_or(now, |it| it.0)),
-                Admission::Closed => known.map(|it| it.0),
+                QueueAdmission::Open => Some(known.map_or(now, |it| it.0)),
+                QueueAdmission::Closed => known.map(|it| it.0),
             };
             if let Some(since) = since {
                 self.due.insert(name.clone(), (since, why));
@@ -87,15 +87,15 @@ impl Exits {
 
     /// The runners that live on after their job, as the isolation auditor has them now.
     pub(super) fn outlive(&mut self, names: Vec<RunnerName>, now: Instant) {
-        self.due.retain(|name, it| it.1 != Why::Outlived || names.contains(name));
+        self.due.retain(|name, it| it.1 != RemovalReason::Outlived || names.contains(name));
         for name in &names {
-            self.due.entry(name.clone()).or_insert((now, Why::Outlived));
+            self.due.entry(name.clone()).or_insert((now, RemovalReason::Outlived));
         }
         self.outlived = names;
     }
 
     /// Who goes next, and when.
-    pub(super) fn next(&self, decision: &Decision) -> Option<(Instant, RunnerName, Why)> {
+    pub(super) fn next(&self, decision: &Decision) -> Option<(Instant, RunnerName, RemovalReason)> {
         let idle = decision.retire.iter().chain(&decision.reserve);
         let order = idle.chain(&decision.remove).chain(&decision.dismiss).chain(&self.outlived);
         let due = order.filter_map(|name| {
@@ -137,7 +137,7 @@ impl Exits {
 mod tests {
     use super::*;
     use crate::scaling::testing::{self, at, entity, policy, pool, runner};
-    use crate::scaling::{Memory, Picture, Policies};
+    use crate::scaling::{ScalingState, FleetIndex, ScalePolicies};
 
     /// The decision about a pool with these runners, all of which are due.
     fn decision(runners: &[(&str, &str)]) -> std::sync::Arc<Decision> {
@@ -148,9 +148,9 @@ mod tests {
             failed_runner_grace: Duration::ZERO,
             ..policy()
         };
-        let policies: Policies = [(crate::domain::name::PoolId::new("a"), policy)].into();
-        let mut picture = Picture::new(fleet, policies);
-        let (turn, _) = crate::scaling::turn_all(&mut picture, Memory::new(), at(0));
+        let policies: ScalePolicies = [(crate::domain::name::PoolId::new("a"), policy)].into();
+        let mut picture = FleetIndex::new(fleet, policies);
+        let (turn, _) = crate::scaling::evaluate_fleet(&mut picture, ScalingState::new(), at(0));
         assert!(picture.sites().contains_key(&entity("acme")));
         turn.decisions[0].clone()
     }
@@ -168,51 +168,51 @@ mod tests {
     #[test]
     fn a_runner_goes_when_it_has_been_due_for_two_seconds_without_a_break() {
         let start = Instant::now();
-        let mut exits = Exits::default();
+        let mut exits = ScaleDownQueue::default();
         let idle = decision(&IDLE);
-        exits.follow(&idle, Admission::Open, start);
-        exits.follow(&idle, Admission::Open, start + secs(1));
-        assert_eq!(exits.next(&idle), Some((start + secs(2), name("a1"), Why::Idle)));
+        exits.follow(&idle, QueueAdmission::Open, start);
+        exits.follow(&idle, QueueAdmission::Open, start + secs(1));
+        assert_eq!(exits.next(&idle), Some((start + secs(2), name("a1"), RemovalReason::Idle)));
         // It had a job meanwhile: its time begins anew.
-        exits.follow(&decision(&[]), Admission::Open, start + secs(3));
+        exits.follow(&decision(&[]), QueueAdmission::Open, start + secs(3));
         assert!(exits.is_empty());
-        exits.follow(&idle, Admission::Open, start + secs(4));
-        assert_eq!(exits.next(&idle), Some((start + secs(6), name("a1"), Why::Idle)));
+        exits.follow(&idle, QueueAdmission::Open, start + secs(4));
+        assert_eq!(exits.next(&idle), Some((start + secs(6), name("a1"), RemovalReason::Idle)));
     }
 
     #[test]
     fn the_next_waits_for_five_seconds_and_one_that_was_asked_for_a_minute() {
         let start = Instant::now();
-        let mut exits = Exits::default();
+        let mut exits = ScaleDownQueue::default();
         let failed = decision(&[("a1", "running/failed"), ("a2", "running/failed")]);
-        exits.follow(&failed, Admission::Open, start);
+        exits.follow(&failed, QueueAdmission::Open, start);
         exits.asked(&name("a1"), Answer::Goes, &failed, start + secs(2));
-        exits.follow(&failed, Admission::Open, start + secs(3));
-        assert_eq!(exits.next(&failed), Some((start + secs(7), name("a2"), Why::Failed)));
+        exits.follow(&failed, QueueAdmission::Open, start + secs(3));
+        assert_eq!(exits.next(&failed), Some((start + secs(7), name("a2"), RemovalReason::Failed)));
         exits.asked(&name("a2"), Answer::Goes, &failed, start + secs(7));
-        exits.follow(&failed, Admission::Open, start + secs(8));
-        assert_eq!(exits.next(&failed), Some((start + secs(62), name("a1"), Why::Failed)));
+        exits.follow(&failed, QueueAdmission::Open, start + secs(8));
+        assert_eq!(exits.next(&failed), Some((start + secs(62), name("a1"), RemovalReason::Failed)));
     }
 
     #[test]
     fn one_that_is_refused_keeps_nobody_else() {
         let start = Instant::now();
-        let mut exits = Exits::default();
+        let mut exits = ScaleDownQueue::default();
         let idle = decision(&IDLE);
-        exits.follow(&idle, Admission::Open, start);
+        exits.follow(&idle, QueueAdmission::Open, start);
         exits.asked(&name("a1"), Answer::Stays, &idle, start + secs(2));
-        assert_eq!(exits.next(&idle), Some((start + secs(7), name("a2"), Why::Idle)));
+        assert_eq!(exits.next(&idle), Some((start + secs(7), name("a2"), RemovalReason::Idle)));
         exits.asked(&name("a2"), Answer::Stays, &idle, start + secs(7));
-        exits.follow(&idle, Admission::Open, start + secs(8));
-        assert_eq!(exits.next(&idle), Some((start + secs(62), name("a1"), Why::Idle)));
+        exits.follow(&idle, QueueAdmission::Open, start + secs(8));
+        assert_eq!(exits.next(&idle), Some((start + secs(62), name("a1"), RemovalReason::Idle)));
     }
 
     #[test]
     fn one_that_goes_brings_nobody_forward_before_the_next_decision() {
         let start = Instant::now();
-        let mut exits = Exits::default();
+        let mut exits = ScaleDownQueue::default();
         let idle = decision(&IDLE);
-        exits.follow(&idle, Admission::Open, start);
+        exits.follow(&idle, QueueAdmission::Open, start);
         exits.asked(&name("a1"), Answer::Goes, &idle, start + secs(2));
         assert_eq!((exits.next(&idle), exits.is_empty()), (None, true));
     }
@@ -220,35 +220,35 @@ mod tests {
     #[test]
     fn a_suspect_runner_goes_like_any_other_and_stays_where_github_calls_it_busy() {
         let start = Instant::now();
-        let mut exits = Exits::default();
+        let mut exits = ScaleDownQueue::default();
         let none = decision(&[]);
         let suspect = Decision { dismiss: vec![name("a1")], ..Decision::clone(&none) };
-        exits.follow(&suspect, Admission::Open, start);
-        let due = Some((start + secs(2), name("a1"), Why::Suspect));
+        exits.follow(&suspect, QueueAdmission::Open, start);
+        let due = Some((start + secs(2), name("a1"), RemovalReason::Suspect));
         assert_eq!(exits.next(&suspect), due);
         exits.asked(&name("a1"), Answer::Stays, &suspect, start + secs(2));
-        exits.follow(&suspect, Admission::Open, start + secs(3));
-        assert_eq!(exits.next(&suspect), Some((start + secs(62), name("a1"), Why::Suspect)));
+        exits.follow(&suspect, QueueAdmission::Open, start + secs(3));
+        assert_eq!(exits.next(&suspect), Some((start + secs(62), name("a1"), RemovalReason::Suspect)));
     }
 
     #[test]
     fn behind_a_closed_door_nobody_new_is_let_in() {
         let start = Instant::now();
-        let mut exits = Exits::default();
+        let mut exits = ScaleDownQueue::default();
         let idle = decision(&IDLE);
-        exits.follow(&idle, Admission::Closed, start);
+        exits.follow(&idle, QueueAdmission::Closed, start);
         assert_eq!((exits.next(&idle), exits.is_empty()), (None, true));
     }
 
     #[test]
     fn one_that_lives_on_after_its_job_goes_for_as_long_as_it_is_wanted_gone() {
         let start = Instant::now();
-        let mut exits = Exits::default();
+        let mut exits = ScaleDownQueue::default();
         let none = decision(&[]);
         exits.outlive(vec![name("a9")], start);
-        exits.follow(&none, Admission::Open, start + secs(1));
+        exits.follow(&none, QueueAdmission::Open, start + secs(1));
         exits.outlive(vec![name("a9")], start + secs(1));
-        assert_eq!(exits.next(&none), Some((start + secs(2), name("a9"), Why::Outlived)));
+        assert_eq!(exits.next(&none), Some((start + secs(2), name("a9"), RemovalReason::Outlived)));
         exits.outlive(Vec::new(), start + secs(3));
         assert_eq!((exits.next(&none), exits.is_empty()), (None, true));
     }

@@ -28,7 +28,7 @@ const DOUBT: Duration = Duration::from_secs(5);
 
 /// The signs in one pool.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Healing {
+pub(super) struct StaleCacheDetector {
     /// Since when GARM does not build what the level asks for, or since the level was last written.
     lacks: Option<Instant>,
     /// The same, whatever was written meanwhile.
@@ -43,14 +43,14 @@ pub(super) struct Healing {
 
 /// What the signs say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sign {
+pub(super) enum StaleCacheSign {
     /// GARM does not build.
     Idle,
     /// GARM builds, and has no reason to.
     Busy,
 }
 
-impl Healing {
+impl StaleCacheDetector {
     /// A runner has come into sight that was created at this time, in a pool whose row was last
     /// written at that one, both on GARM's clock.
     pub(super) fn meet(&mut self, created_at: Timestamp, written_at: Timestamp, now: Instant) {
@@ -78,10 +78,10 @@ impl Healing {
     }
 
     /// What is to be answered, and when.
-    pub(super) fn due(&self) -> Option<(Instant, Sign)> {
+    pub(super) fn due(&self) -> Option<(Instant, StaleCacheSign)> {
         let patience = Backoff::new(PATIENCE, PATIENCE_MAX).delay(self.answers);
-        let idle = self.lacks.map(|it| (it + patience, Sign::Idle));
-        let busy = self.puzzled.map(|it| (it + DOUBT, Sign::Busy));
+        let idle = self.lacks.map(|it| (it + patience, StaleCacheSign::Idle));
+        let busy = self.puzzled.map(|it| (it + DOUBT, StaleCacheSign::Busy));
         [idle, busy].into_iter().flatten().min_by_key(|it| it.0)
     }
 
@@ -126,12 +126,12 @@ mod tests {
     #[test]
     fn a_runner_made_long_after_the_last_write_is_a_sign_once_it_stays() {
         let start = Instant::now();
-        let mut healing = Healing::default();
+        let mut healing = StaleCacheDetector::default();
         healing.meet(at(106), at(100), start);
         assert_eq!(healing.due(), None, "the loop may still have seen the level before");
         healing.meet(at(107), at(100), start);
         healing.meet(at(108), at(100), start + secs(3));
-        assert_eq!(healing.due(), Some((start + secs(5), Sign::Busy)));
+        assert_eq!(healing.due(), Some((start + secs(5), StaleCacheSign::Busy)));
         healing.explain();
         assert_eq!(healing.due(), None);
         healing.meet(at(107), at(100), start);

@@ -5,20 +5,20 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::machine::Machine;
+use super::machine::ScalingLoop;
 use super::observer::Incident;
-use super::pool_controller::Hand;
+use super::pool_controller::PoolController;
 use crate::domain::name::PoolId;
 use crate::render::decision::Stall;
 
-impl Machine<'_> {
+impl ScalingLoop<'_> {
     /// What is known of every such pool.
     pub(super) fn stalls(&self, now: Instant) -> BTreeMap<PoolId, Stall> {
-        let stall = |(id, hand): (&PoolId, &Hand)| Some((id.clone(), self.stall(hand, now)?));
+        let stall = |(id, hand): (&PoolId, &PoolController)| Some((id.clone(), self.stall(hand, now)?));
         self.hands.iter().filter_map(stall).collect()
     }
 
-    fn stall(&self, hand: &Hand, now: Instant) -> Option<Stall> {
+    fn stall(&self, hand: &PoolController, now: Instant) -> Option<Stall> {
         let lasted = now.saturating_duration_since(hand.healing.stalled_since()?);
         let pool = self.picture.as_ref()?.pools().get(&hand.target.id)?;
         let entities = self.health.iter().flat_map(|it| &it.entities);

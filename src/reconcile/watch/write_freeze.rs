@@ -5,21 +5,21 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::command::Hold;
-use super::observer::{Audience, Incident};
-use super::resync_schedule::Reads;
+use super::command::HoldReason;
+use super::observer::{Observer, Incident};
+use super::resync_schedule::ResyncSchedule;
 use crate::domain::entity::{Entity, EntityKey, PoolManager};
 use crate::scaling::Freeze;
 
 /// What is frozen.
 #[derive(Debug, Default)]
-pub(super) struct Ice {
+pub(super) struct WriteFreeze {
     /// All of it.
     pub(super) all: Option<Freeze>,
     /// The pools of an entity.
     pub(super) stopped: BTreeMap<EntityKey, Freeze>,
     /// Why writing is held, in the order in which it matters.
-    pub(super) held: BTreeMap<Hold, String>,
+    pub(super) held: BTreeMap<HoldReason, String>,
 }
 
 /// Whether something has frozen or thawed.
@@ -29,7 +29,7 @@ pub(super) enum Weather {
     Same,
 }
 
-impl Ice {
+impl WriteFreeze {
     /// Nothing is known yet.
     pub(super) fn new() -> Self {
         Self { all: Some(Freeze::Unread), stopped: BTreeMap::new(), held: BTreeMap::new() }
@@ -38,15 +38,15 @@ impl Ice {
     /// Judges the reads so far.
     pub(super) fn judge(
         &mut self,
-        reads: &Reads,
+        reads: &ResyncSchedule,
         resync: Duration,
-        (now, audience): (Instant, &dyn Audience),
+        (now, audience): (Instant, &dyn Observer),
     ) -> Weather {
         // Where nothing may be written at all, that is what is to be known.
         let held = || {
             self.held.last_key_value().map(|(hold, why)| match hold {
-                Hold::Unproven => Freeze::Unproven(why.clone()),
-                Hold::Unrecorded => Freeze::Unrecorded(why.clone()),
+                HoldReason::Unproven => Freeze::Unproven(why.clone()),
+                HoldReason::Unrecorded => Freeze::Unrecorded(why.clone()),
             })
         };
         let why = why(reads, resync, now).or_else(held);
@@ -74,12 +74,12 @@ impl Ice {
     }
 
     /// When time alone freezes everything.
-    pub(super) fn stale_at(reads: &Reads, resync: Duration) -> Option<Instant> {
+    pub(super) fn stale_at(reads: &ResyncSchedule, resync: Duration) -> Option<Instant> {
         reads.succeeded().map(|it| it + resync * 2)
     }
 
     /// Judges what GARM says of its workers.
-    pub(super) fn hear(&mut self, entities: &[Entity], audience: &dyn Audience) {
+    pub(super) fn hear(&mut self, entities: &[Entity], audience: &dyn Observer) {
         let before = std::mem::take(&mut self.stopped);
         for entity in entities {
             if let PoolManager::Stopped { reason } = &entity.manager {
@@ -100,7 +100,7 @@ impl Ice {
     }
 }
 
-fn why(reads: &Reads, resync: Duration, now: Instant) -> Option<Freeze> {
+fn why(reads: &ResyncSchedule, resync: Duration, now: Instant) -> Option<Freeze> {
     let Some(succeeded) = reads.succeeded() else { return Some(Freeze::Unread) };
     // A GARM that refuses to be read refuses to be written to as well.
     if let Some(fault) = reads.fault() {

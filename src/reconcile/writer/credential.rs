@@ -4,16 +4,16 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Answer, Deed, Writer};
+use super::{Response, Deed, Writer};
 use crate::audit::Subject;
 use crate::domain::credential::{Auth, Credential, DesiredCredential};
 use crate::domain::name::FleetName;
 use crate::domain::text::code;
 use crate::garm::{Error, Kind};
-use crate::reconcile::audit_trail::Draft;
+use crate::reconcile::audit_trail::WriteRecord;
 use crate::reconcile::duplicate_pools::{TWIN_PATIENCE, TWIN_WAIT};
 use crate::reconcile::reread;
-use crate::reconcile::write_error::Trouble;
+use crate::reconcile::write_error::WriteError;
 
 const DESCRIPTION: &str = "description";
 
@@ -55,8 +55,8 @@ impl CredentialOrder<'_> {
         })
     }
 
-    fn is_whole(&self, answer: Credential) -> Result<Credential, Trouble> {
-        if self.is_met_by(&answer) { Ok(answer) } else { Err(Trouble::Ignored(vec![DESCRIPTION])) }
+    fn is_whole(&self, answer: Credential) -> Result<Credential, WriteError> {
+        if self.is_met_by(&answer) { Ok(answer) } else { Err(WriteError::Ignored(vec![DESCRIPTION])) }
     }
 }
 
@@ -67,12 +67,12 @@ impl Writer {
     pub(in crate::reconcile) async fn create_credential(
         &self,
         order: CredentialOrder<'_>,
-    ) -> Result<Deed, Trouble> {
+    ) -> Result<Deed, WriteError> {
         self.refuse_old(self.line)?;
         if let Some(there) = self.credential_named(&order).await? {
             return taken(&order, &there).map(|_| Deed::Already);
         }
-        let draft = Draft {
+        let draft = WriteRecord {
             act: "create credential",
             subject: order.subject(None),
             before: None,
@@ -82,21 +82,21 @@ impl Writer {
         let intent = self.record.intent(&draft).await?;
         let answer = self.client.create_credential(order.wanted, &order.mark(), order.key).await;
         let mut deed = Deed::Done;
-        let result = match Answer::from(answer) {
-            Answer::Good(made) => order.is_whole(made),
-            Answer::No(error) if error.kind == Kind::Conflict => {
+        let result = match Response::from(answer) {
+            Response::Good(made) => order.is_whole(made),
+            Response::No(error) if error.kind == Kind::Conflict => {
                 deed = Deed::Already;
                 match self.credential_named(&order).await {
                     Ok(Some(there)) => taken(&order, &there),
-                    Ok(None) => Err(Trouble::Garm(error)),
+                    Ok(None) => Err(WriteError::Garm(error)),
                     Err(trouble) => Err(trouble),
                 }
             }
-            Answer::No(error) => Err(Trouble::Garm(error)),
-            Answer::Lost(error) => self.look_for_credential(&order, error).await,
+            Response::No(error) => Err(WriteError::Garm(error)),
+            Response::Lost(error) => self.look_for_credential(&order, error).await,
         };
         let subject = order.subject(result.as_ref().ok().map(|it| it.id));
-        self.record.outcome(Draft { subject, ..draft }, intent, result).await.map(|_| deed)
+        self.record.outcome(WriteRecord { subject, ..draft }, intent, result).await.map(|_| deed)
     }
 
     /// Our POST was not answered: it may have been carried out, and may still be.
@@ -104,17 +104,17 @@ impl Writer {
         &self,
         order: &CredentialOrder<'_>,
         error: Error,
-    ) -> Result<Credential, Trouble> {
+    ) -> Result<Credential, WriteError> {
         let deadline = Instant::now() + TWIN_PATIENCE;
         loop {
             match self.credential_named(order).await {
                 Ok(Some(there)) => return taken(order, &there),
                 Ok(None) => {}
-                Err(_) => return Err(Trouble::Unknown(error)),
+                Err(_) => return Err(WriteError::Unknown(error)),
             }
             // GARM's own 500 is an answer: nothing is under way any more.
             if error.kind == Kind::Server(500) || Instant::now() >= deadline {
-                return Err(Trouble::Garm(error));
+                return Err(WriteError::Garm(error));
             }
             tokio::time::sleep(TWIN_WAIT).await;
         }
@@ -125,16 +125,16 @@ impl Writer {
         &self,
         id: u64,
         order: CredentialOrder<'_>,
-    ) -> Result<Deed, Trouble> {
+    ) -> Result<Deed, WriteError> {
         self.refuse_old(self.line)?;
-        let Some(there) = self.credential(id).await.map_err(Trouble::Garm)? else {
-            return Err(Trouble::Changed("the credential is not there any more".into()));
+        let Some(there) = self.credential(id).await.map_err(WriteError::Garm)? else {
+            return Err(WriteError::Changed("the credential is not there any more".into()));
         };
-        check(&order, &there).map_err(Trouble::Changed)?;
+        check(&order, &there).map_err(WriteError::Changed)?;
         if order.is_met_by(&there) {
             return Ok(Deed::Already);
         }
-        let draft = Draft {
+        let draft = WriteRecord {
             act: "update credential",
             subject: order.subject(Some(id)),
             before: Some(json!({ DESCRIPTION: there.description })),
@@ -144,13 +144,13 @@ impl Writer {
         let intent = self.record.intent(&draft).await?;
         let answer =
             self.client.update_credential(id, order.wanted, &order.mark(), order.key).await;
-        let result = match Answer::from(answer) {
-            Answer::Good(now) => order.is_whole(now),
-            Answer::No(error) => Err(Trouble::Garm(error)),
-            Answer::Lost(error) => match self.credential(id).await {
+        let result = match Response::from(answer) {
+            Response::Good(now) => order.is_whole(now),
+            Response::No(error) => Err(WriteError::Garm(error)),
+            Response::Lost(error) => match self.credential(id).await {
                 Ok(Some(now)) if order.is_met_by(&now) => Ok(now),
-                Ok(_) => Err(Trouble::Garm(error)),
-                Err(_) => Err(Trouble::Unknown(error)),
+                Ok(_) => Err(WriteError::Garm(error)),
+                Err(_) => Err(WriteError::Unknown(error)),
             },
         };
         self.record.outcome(draft, intent, result).await.map(|_| Deed::Done)
@@ -164,19 +164,19 @@ impl Writer {
     async fn credential_named(
         &self,
         order: &CredentialOrder<'_>,
-    ) -> Result<Option<Credential>, Trouble> {
-        let all = reread::patiently(|| self.client.credentials()).await.map_err(Trouble::Garm)?;
+    ) -> Result<Option<Credential>, WriteError> {
+        let all = reread::patiently(|| self.client.credentials()).await.map_err(WriteError::Garm)?;
         Ok(all.into_iter().find(|it| it.is_named(&order.wanted.name)))
     }
 }
 
 /// What is there under our name: ours, made by this very request or by another run, or not.
-fn taken(order: &CredentialOrder<'_>, there: &Credential) -> Result<Credential, Trouble> {
+fn taken(order: &CredentialOrder<'_>, there: &Credential) -> Result<Credential, WriteError> {
     if order.is_met_by(there) {
         return Ok(there.clone());
     }
     let name = code(&there.name);
-    Err(Trouble::Changed(format!("a credential {name} is there by now, and is another")))
+    Err(WriteError::Changed(format!("a credential {name} is there by now, and is another")))
 }
 
 /// Errors with what it is instead of ours.

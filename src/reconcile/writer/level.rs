@@ -4,11 +4,11 @@ use crate::domain::name::RunnerName;
 use crate::domain::pool::{Pool, PoolChange};
 use crate::domain::runner::Runner;
 use crate::garm::Kind;
-use crate::reconcile::audit_trail::Draft;
-use crate::reconcile::preconditions::Guard;
-use crate::reconcile::write_error::Trouble;
+use crate::reconcile::audit_trail::WriteRecord;
+use crate::reconcile::preconditions::Precondition;
+use crate::reconcile::write_error::WriteError;
 
-use super::{Deed, Removal, Target, Writer, pool_fields};
+use super::{Deed, Removal, PoolRef, Writer, pool_fields};
 
 /// What a level is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,14 +16,14 @@ pub(in crate::reconcile) struct LevelOrder {
     /// `min_idle_runners`; never sent above the pool's `max_runners`.
     pub(in crate::reconcile) level: u32,
     /// What goes with it.
-    pub(in crate::reconcile) with: With,
+    pub(in crate::reconcile) with: ResendLabels,
     /// Why, for the audit log.
     pub(in crate::reconcile) decision: String,
 }
 
 /// What goes with a level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::reconcile) enum With {
+pub(in crate::reconcile) enum ResendLabels {
     /// Nothing: where it stands already, nothing is sent.
     Nothing,
     /// The labels as they have just been read. GARM writes them whatever they are, and so its
@@ -36,12 +36,12 @@ impl Writer {
     /// `max_runners` has been lowered in this moment, it is read and fitted again, once.
     pub(in crate::reconcile) async fn set_level(
         &self,
-        target: &Target,
-        guard: &Guard,
+        target: &PoolRef,
+        guard: &Precondition,
         order: &LevelOrder,
-    ) -> Result<(Deed, Pool), Trouble> {
+    ) -> Result<(Deed, Pool), WriteError> {
         match self.set_level_once(target, guard, order).await {
-            Err(Trouble::Garm(error)) if error.kind == Kind::Refused => {
+            Err(WriteError::Garm(error)) if error.kind == Kind::Refused => {
                 self.set_level_once(target, guard, order).await
             }
             other => other,
@@ -50,23 +50,23 @@ impl Writer {
 
     async fn set_level_once(
         &self,
-        target: &Target,
-        guard: &Guard,
+        target: &PoolRef,
+        guard: &Precondition,
         order: &LevelOrder,
-    ) -> Result<(Deed, Pool), Trouble> {
+    ) -> Result<(Deed, Pool), WriteError> {
         let (pool, _) = self.checked(target, guard).await?;
         let change = PoolChange {
             min_idle_runners: Some(order.level.min(pool.spec.max_runners)),
             labels: match order.with {
-                With::Nothing => None,
-                With::Labels => Some(pool.spec.labels.clone()),
+                ResendLabels::Nothing => None,
+                ResendLabels::Labels => Some(pool.spec.labels.clone()),
             },
             ..PoolChange::default()
         };
-        if order.with == With::Nothing && pool_fields::missing(&change, &pool.spec).is_empty() {
+        if order.with == ResendLabels::Nothing && pool_fields::missing(&change, &pool.spec).is_empty() {
             return Ok((Deed::Already, pool));
         }
-        let draft = Draft {
+        let draft = WriteRecord {
             act: "set level",
             subject: target.subject(),
             before: Some(pool_fields::before(&change, &pool.spec)),
@@ -79,11 +79,11 @@ impl Writer {
     /// Lets a runner go if it still is, at the last moment, what it is to go for. Never forced.
     pub(in crate::reconcile) async fn dismiss(
         &self,
-        target: &Target,
-        guard: &Guard,
+        target: &PoolRef,
+        guard: &Precondition,
         (name, still_is): (&RunnerName, fn(&Runner) -> bool),
         decision: &str,
-    ) -> Result<Removal, Trouble> {
+    ) -> Result<Removal, WriteError> {
         let (_, runners) = self.checked(target, guard).await?;
         match runners.iter().find(|it| it.name == *name) {
             None => Ok(Removal::Leaving),

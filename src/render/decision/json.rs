@@ -9,7 +9,7 @@ use super::words::{Mood, between, binding, freeze, next, sentence, short, untake
 use crate::domain::desired::ScalePolicy;
 use crate::domain::name::{PoolName, RunnerName};
 use crate::domain::text;
-use crate::scaling::{Decision, Freeze, Inputs, Rules};
+use crate::scaling::{Decision, Freeze, DecisionInputs, RuleResults};
 
 /// What becomes of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +113,7 @@ impl Report {
     }
 }
 
-fn numbers(it: &Rules) -> Value {
+fn numbers(it: &RuleResults) -> Value {
     json!({
         "untaken": it.hand_out.untaken,
         "given_up": it.hand_out.given_up,
@@ -135,7 +135,7 @@ fn numbers(it: &Rules) -> Value {
     })
 }
 
-fn inputs(it: &Inputs, now: Timestamp) -> Value {
+fn inputs(it: &DecisionInputs, now: Timestamp) -> Value {
     let age = |at: Option<Timestamp>| at.map(|it| between(it, now).as_secs());
     let census = &it.census;
     json!({

@@ -3,7 +3,7 @@
 use super::words::{between, clock, count_of, has, jobs};
 use crate::render::words::span;
 use crate::scaling::Decision;
-use crate::scaling::circuit_breaker::Probe;
+use crate::scaling::circuit_breaker::RunnerProbe;
 
 /// One rule's verdict.
 pub(super) struct Said {
@@ -78,12 +78,12 @@ fn circuit(it: &Decision) -> Said {
             let says = format!("{failures} in 10 minutes without a runner becoming idle");
             Said { rule: "circuit", verdict: "closed", says }
         }
-        (Some(_), Probe::Now) => Said {
+        (Some(_), RunnerProbe::Now) => Said {
             rule: "circuit",
             verdict: "probe",
             says: format!("{failures}; one is tried now"),
         },
-        (Some(open), Probe::No) => {
+        (Some(open), RunnerProbe::No) => {
             let says = format!(
                 "open for {}, {failures}; the next probe is due at {}",
                 span(between(open.since, it.at)),
@@ -170,9 +170,9 @@ fn hand_out(it: &Decision) -> Said {
         hand_out.given_up
     );
     let verdict = match (hand_out.probe, hand_out.untaken) {
-        (Probe::Now, _) => "probe",
-        (Probe::No, 0) => "none",
-        (Probe::No, _) => "wait",
+        (RunnerProbe::Now, _) => "probe",
+        (RunnerProbe::No, 0) => "none",
+        (RunnerProbe::No, _) => "wait",
     };
     Said { rule: "hand_out", verdict, says }
 }

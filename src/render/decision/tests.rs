@@ -9,11 +9,11 @@ use crate::domain::job::{Job, JobStatus};
 use crate::domain::name::{PoolId, PoolName};
 use crate::domain::runner::Runner;
 use crate::scaling::testing::{at, fleet, job, policy, pool, runner, secs};
-use crate::scaling::{Decision, Freeze, Managed, Memory, Picture, foresee, turn_all};
+use crate::scaling::{Decision, Freeze, ScaledPool, ScalingState, FleetIndex, forecast, evaluate_fleet};
 
 fn decide(fleet: &Fleet, policy: &ScalePolicy) -> Decision {
-    let managed = Managed { pool: &fleet.pools[0], policy };
-    foresee(fleet, &[managed])[&PoolId::new("default")].as_ref().clone()
+    let managed = ScaledPool { pool: &fleet.pools[0], policy };
+    forecast(fleet, &[managed])[&PoolId::new("default")].as_ref().clone()
 }
 
 fn seen(policy: &ScalePolicy, runners: Vec<Runner>, jobs: Vec<Job>) -> Decision {
@@ -102,12 +102,12 @@ fn failing(moments: &[i64]) -> Vec<Decision> {
     let pools = || vec![pool("default", &["x"])];
     let read = |now| fleet(now, pools(), many(3, "error/pending", -80), waiting(9, -40));
     let policies = [(PoolId::new("default"), free)].into_iter().collect();
-    let mut picture = Picture::new(read(0), policies);
-    let mut memory = Memory::new();
+    let mut picture = FleetIndex::new(read(0), policies);
+    let mut memory = ScalingState::new();
     let mut decisions = Vec::new();
     for moment in moments {
         picture.read(read(*moment));
-        let (turn, after) = turn_all(&mut picture, memory, at(*moment));
+        let (turn, after) = evaluate_fleet(&mut picture, memory, at(*moment));
         memory = after;
         decisions.extend(turn.decisions.iter().map(|it| it.as_ref().clone()));
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::occupancy::{limit, occupancy, occupied};
 use crate::domain::text;
 use crate::render::words::{count, span};
-use crate::scaling::{Decision, Direction, Freeze, Moment, Reason};
+use crate::scaling::{Decision, Direction, Freeze, EvaluationClock, Reason};
 
 /// Whether what a decision says is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -356,7 +356,7 @@ fn at(it: &Decision, when: Option<Timestamp>) -> String {
 
 /// From one moment to a later one.
 pub(super) fn between(from: Timestamp, to: Timestamp) -> Duration {
-    Moment::new(to).age(from)
+    EvaluationClock::new(to).age(from)
 }
 
 /// A moment as the time of day, for a sentence that stands beside a date.

@@ -17,7 +17,7 @@ use crate::domain::owners::{Holder, Owners};
 use crate::domain::pool::Pool;
 use crate::plan::Plan;
 use crate::render::decision::Told;
-use crate::scaling::{Glance, Managed, Moment, glance};
+use crate::scaling::{PoolSnapshot, ScaledPool, EvaluationClock, snapshot};
 
 /// Where a pool stands between the files and GARM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,7 +62,7 @@ pub struct Line {
     /// Whether GARM works on it.
     pub enabled: bool,
     /// Its runners and its queue; all zero for an absent pool.
-    pub glance: Glance,
+    pub snapshot: PoolSnapshot,
     /// Floor on all its runners.
     pub min_runners: u32,
     /// Ceiling.
@@ -173,10 +173,10 @@ pub fn board(sight: Sight<'_>) -> Board {
     let holders = owners.named.iter().map(|it| (it.0.as_str(), it.1.holder(runners))).collect();
     let recognise = |pool| recognise(pool, owner, declared, &holders);
     let ours: Vec<Ours<'_>> = fleet.pools.iter().filter_map(recognise).collect();
-    let managed: Vec<Managed<'_>> =
-        ours.iter().map(|it| Managed { pool: it.pool, policy: &it.policy }).collect();
-    let glances = glance(fleet, &managed);
-    let present = ours.iter().zip(glances).map(|(ours, glance)| line(ours, glance, sight));
+    let managed: Vec<ScaledPool<'_>> =
+        ours.iter().map(|it| ScaledPool { pool: it.pool, policy: &it.policy }).collect();
+    let glances = snapshot(fleet, &managed);
+    let present = ours.iter().zip(glances).map(|(ours, snapshot)| line(ours, snapshot, sight));
     let is_there =
         |name: &str| ours.iter().any(|it| it.standing == Standing::Declared && it.name == name);
     let absent =
@@ -247,15 +247,15 @@ fn plain(pool: &Pool) -> ScalePolicy {
     }
 }
 
-fn line(ours: &Ours<'_>, mut glance: Glance, sight: Sight<'_>) -> Line {
+fn line(ours: &Ours<'_>, mut snapshot: PoolSnapshot, sight: Sight<'_>) -> Line {
     let pool = ours.pool;
     let decision = decision(ours, sight).cloned();
     if let Some(told) = &decision {
         // The jobs of one pool by the same count as its decision: a running `watch` remembers
         // which pool a job was given to, and which jobs are stuck.
-        glance.queue_depth = told.queued;
-        glance.leaving_since = glance.leaving_since.into_iter().chain(told.leaving_since).min();
-        glance.oldest_wait = told.oldest.map(|it| Moment::new(sight.fleet.observed_at).age(it));
+        snapshot.queue_depth = told.queued;
+        snapshot.leaving_since = snapshot.leaving_since.into_iter().chain(told.leaving_since).min();
+        snapshot.oldest_wait = told.oldest.map(|it| EvaluationClock::new(sight.fleet.observed_at).age(it));
     }
     let suspects = decision.as_ref().map_or(&[][..], |it| &it.suspects);
     let runners = runner_lines(pool, ours.policy.boot_grace, suspects, sight.fleet);
@@ -264,7 +264,7 @@ fn line(ours: &Ours<'_>, mut glance: Glance, sight: Sight<'_>) -> Line {
         standing: ours.standing,
         pool_id: Some(pool.id.clone()),
         enabled: pool.spec.enabled,
-        glance,
+        snapshot,
         min_runners: ours.policy.min_runners,
         max_runners: ours.policy.max_runners,
         level: Some(pool.spec.min_idle_runners),
@@ -283,7 +283,7 @@ fn decision<'a>(ours: &Ours<'_>, sight: Sight<'a>) -> Option<&'a Told> {
 }
 
 fn absent(declared: &DeclaredPool, sight: Sight<'_>) -> Line {
-    let glance = Glance {
+    let snapshot = PoolSnapshot {
         pool: PoolId::new(""),
         active: 0,
         idle: 0,
@@ -302,7 +302,7 @@ fn absent(declared: &DeclaredPool, sight: Sight<'_>) -> Line {
         standing: Standing::Absent,
         pool_id: None,
         enabled: false,
-        glance,
+        snapshot,
         min_runners: declared.scale.min_runners,
         max_runners: declared.scale.max_runners,
         level: None,

@@ -12,7 +12,7 @@ use crate::domain::text;
 use crate::plan::{Action, Plan};
 use crate::render::decision::{Occupancy, occupied};
 use crate::render::words::{count, span};
-use crate::scaling::Class;
+use crate::scaling::RunnerClass;
 
 /// Most failed runners that are told of one by one.
 const FAULTS_MAX: usize = 3;
@@ -117,7 +117,7 @@ fn stalled(line: &Line) -> Option<Remark> {
 }
 
 fn failed(line: &Line) -> Vec<Remark> {
-    let failed: Vec<_> = line.runners.iter().filter(|it| it.class == Class::Failed).collect();
+    let failed: Vec<_> = line.runners.iter().filter(|it| it.class == RunnerClass::Failed).collect();
     let told = failed.iter().take(FAULTS_MAX).map(|it| {
         let state = format!("`{}`, `{}`", text::quote(&it.status), text::quote(&it.runner_status));
         let why = match &it.fault {
@@ -139,7 +139,7 @@ fn failed(line: &Line) -> Vec<Remark> {
 
 /// Runners on their way out that their provider does not delete.
 fn undeletable(line: &Line) -> Vec<Remark> {
-    let is_leaving = |it: &&RunnerLine| matches!(it.class, Class::Leaving | Class::Ended);
+    let is_leaving = |it: &&RunnerLine| matches!(it.class, RunnerClass::Leaving | RunnerClass::Ended);
     let all = line.runners.iter().filter(is_leaving);
     let failing: Vec<_> = all.filter_map(|it| Some((&it.name, it.fault.as_ref()?))).collect();
     let told = failing.iter().take(FAULTS_MAX).map(|(name, fault)| {
@@ -156,8 +156,8 @@ fn undeletable(line: &Line) -> Vec<Remark> {
 }
 
 fn below_minimum(line: &Line) -> Option<Remark> {
-    let glance = &line.glance;
-    let serving = glance.active + glance.idle + glance.booting;
+    let snapshot = &line.snapshot;
+    let serving = snapshot.active + snapshot.idle + snapshot.booting;
     (line.enabled && serving < line.min_runners).then(|| {
         let text = format!("{serving} of the {} that `min_runners` asks for", line.min_runners);
         remark(Weight::Look, "below minimum", text)
@@ -165,7 +165,7 @@ fn below_minimum(line: &Line) -> Option<Remark> {
 }
 
 fn waiting(line: &Line, policy: &ScalePolicy) -> Option<Remark> {
-    let (waited, most) = (line.glance.oldest_wait?, policy.max_queue_wait?);
+    let (waited, most) = (line.snapshot.oldest_wait?, policy.max_queue_wait?);
     (waited > most).then(|| {
         let text = format!(
             "a job waits for {}, longer than `max_queue_wait` ({})",
@@ -186,7 +186,7 @@ fn not_handed_out(line: &Line) -> Option<Remark> {
 }
 
 fn suspect(line: &Line) -> Option<Remark> {
-    let suspect = line.runners.iter().filter(|it| it.class == Class::Suspect);
+    let suspect = line.runners.iter().filter(|it| it.class == RunnerClass::Suspect);
     let names: Vec<String> = suspect.map(|it| format!("`{}`", text::quote(&it.name))).collect();
     names.first()?;
     let text = format!(
@@ -213,15 +213,15 @@ fn left_to_garm(line: &Line, policy: &ScalePolicy, sight: Sight<'_>) -> Option<R
 }
 
 fn full(line: &Line, now: Timestamp) -> Option<Remark> {
-    let glance = &line.glance;
-    let is_short = glance.queue_depth > glance.idle + glance.booting;
-    (line.enabled && is_short && glance.live >= line.max_runners).then(|| {
-        let jobs = count(glance.queue_depth as usize, "job");
+    let snapshot = &line.snapshot;
+    let is_short = snapshot.queue_depth > snapshot.idle + snapshot.booting;
+    (line.enabled && is_short && snapshot.live >= line.max_runners).then(|| {
+        let jobs = count(snapshot.queue_depth as usize, "job");
         let there = Occupancy {
             limit: line.max_runners,
-            live: glance.live,
-            leaving: glance.leaving,
-            leaving_since: glance.leaving_since,
+            live: snapshot.live,
+            leaving: snapshot.leaving,
+            leaving_since: snapshot.leaving_since,
         };
         let there = occupied(&there, now);
         remark(Weight::Look, "full", format!("{there}; {jobs} waiting"))
@@ -308,7 +308,7 @@ fn switched_off(line: &Line) -> Option<Remark> {
 }
 
 fn outdated(line: &Line) -> Option<Remark> {
-    let old = line.runners.iter().filter(|it| it.is_outdated && it.class == Class::Idle).count();
+    let old = line.runners.iter().filter(|it| it.is_outdated && it.class == RunnerClass::Idle).count();
     (old > 0).then(|| {
         let text = format!(
             "{} made before the pool was changed: `apply --rotate` replaces them",

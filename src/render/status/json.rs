@@ -35,22 +35,22 @@ fn source(it: &Source) -> Value {
 }
 
 fn pool(line: &Line, detail: Detail) -> Value {
-    let glance = &line.glance;
+    let snapshot = &line.snapshot;
     let mut pool = json!({
         "name": line.name,
         "pool_id": line.pool_id.as_ref().map(PoolId::as_str),
         "standing": line.standing.word(),
         "enabled": line.enabled,
-        "active": glance.active,
-        "idle": glance.idle,
-        "booting": glance.booting,
-        "failed": glance.failed,
-        "suspect": glance.suspect,
+        "active": snapshot.active,
+        "idle": snapshot.idle,
+        "booting": snapshot.booting,
+        "failed": snapshot.failed,
+        "suspect": snapshot.suspect,
         "min_runners": line.min_runners,
         "max_runners": line.max_runners,
         "level": line.level,
-        "queue_depth": glance.queue_depth,
-        "oldest_wait_seconds": glance.oldest_wait.map(|it| it.as_secs()),
+        "queue_depth": snapshot.queue_depth,
+        "oldest_wait_seconds": snapshot.oldest_wait.map(|it| it.as_secs()),
         "stuck_jobs": line.decision.as_ref().map(|it| it.stuck),
         "decision": line.decision.as_ref().map(|it| &it.value),
         "remarks": line.remarks.iter().map(|it| it.text.as_str()).collect::<Vec<_>>(),

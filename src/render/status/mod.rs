@@ -21,7 +21,7 @@ use super::words::{count, span};
 use super::wrap::hanging;
 use crate::domain::desired::leaves_scaling_to_us;
 use crate::domain::text;
-use crate::scaling::{Class, Direction, Moment};
+use crate::scaling::{RunnerClass, Direction, EvaluationClock};
 
 /// Whether every runner is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,8 +62,8 @@ pub fn text(board: &Board, detail: Detail, width: usize) -> String {
 /// `3 pools: 2 active, 1 idle, …` and how many of them a person should look at.
 fn summary(board: &Board, width: usize) -> String {
     let sum = |of: fn(&Line) -> u32| board.lines.iter().map(of).sum::<u32>();
-    let waiting = sum(|it| it.glance.queue_depth);
-    let oldest = board.lines.iter().filter_map(|it| it.glance.oldest_wait).max();
+    let waiting = sum(|it| it.snapshot.queue_depth);
+    let oldest = board.lines.iter().filter_map(|it| it.snapshot.oldest_wait).max();
     let jobs = match oldest {
         None => "no job waiting".to_owned(),
         Some(oldest) => {
@@ -79,10 +79,10 @@ fn summary(board: &Board, width: usize) -> String {
     let numbers = format!(
         "{}: {} active, {} idle, {} booting, {} failed; {jobs};",
         count(board.lines.len(), "pool"),
-        sum(|it| it.glance.active),
-        sum(|it| it.glance.idle),
-        sum(|it| it.glance.booting),
-        sum(|it| it.glance.failed),
+        sum(|it| it.snapshot.active),
+        sum(|it| it.snapshot.idle),
+        sum(|it| it.snapshot.booting),
+        sum(|it| it.snapshot.failed),
     );
     let numbers = hanging("", &numbers, width);
     let last = numbers.lines().last().unwrap_or_default();
@@ -114,7 +114,7 @@ fn pools(board: &Board, width: usize) -> String {
 }
 
 fn row(line: &Line) -> Vec<Cell> {
-    let glance = &line.glance;
+    let snapshot = &line.snapshot;
     let number = |n: u32, style: Style| {
         let style = if n == 0 { QUIET } else { style };
         Cell::number(n.to_string()).styled(style)
@@ -127,14 +127,14 @@ fn row(line: &Line) -> Vec<Cell> {
     vec![
         Cell::text(text::quote(&line.name)).styled(NAME),
         enabled,
-        number(glance.active, ADDED),
-        number(glance.idle, Style::new()),
-        number(glance.booting, Style::new()),
-        number(glance.failed, ERROR),
+        number(snapshot.active, ADDED),
+        number(snapshot.idle, Style::new()),
+        number(snapshot.booting, Style::new()),
+        number(snapshot.failed, ERROR),
         Cell::number(format!("{}–{}", line.min_runners, line.max_runners)),
         Cell::number(line.level.map_or_else(|| "–".into(), |it| it.to_string())),
-        number(glance.queue_depth, WARNING),
-        Cell::number(glance.oldest_wait.map_or_else(|| "–".into(), span)),
+        number(snapshot.queue_depth, WARNING),
+        Cell::number(snapshot.oldest_wait.map_or_else(|| "–".into(), span)),
         scaler(line),
         verdict(line),
     ]
@@ -214,7 +214,7 @@ fn scaling(board: &Board, width: usize) -> String {
 fn who_decides(source: &Source, now: Timestamp) -> (Style, String) {
     match source {
         Source::Watch { address, at, is_applied: true } => {
-            let age = span(Moment::new(now).age(*at));
+            let age = span(EvaluationClock::new(now).age(*at));
             (QUIET, format!("scaled by the `watch` at {address}, as it stood {age} ago"))
         }
         Source::Watch { address, is_applied: false, .. } => {
@@ -247,11 +247,11 @@ fn all_runners(board: &Board, width: usize) -> String {
 
 fn runner_row(pool: &str, runner: &RunnerLine) -> Vec<Cell> {
     let style = match runner.class {
-        Class::Active => ADDED,
-        Class::Failed => ERROR,
-        Class::Suspect => WARNING,
-        Class::Leaving | Class::Ended => QUIET,
-        Class::Idle | Class::Booting | Class::Retrying => Style::new(),
+        RunnerClass::Active => ADDED,
+        RunnerClass::Failed => ERROR,
+        RunnerClass::Suspect => WARNING,
+        RunnerClass::Leaving | RunnerClass::Ended => QUIET,
+        RunnerClass::Idle | RunnerClass::Booting | RunnerClass::Retrying => Style::new(),
     };
     let about = match (&runner.fault, &runner.job) {
         (Some(fault), _) => fault.clone(),

@@ -7,7 +7,7 @@ use crate::domain::name::RunnerName;
 use crate::domain::pool::Pool;
 use crate::domain::runner::Runner;
 use crate::domain::text;
-use crate::scaling::{Class, Moment, classify};
+use crate::scaling::{RunnerClass, EvaluationClock, classify};
 
 /// One runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct RunnerLine {
     /// Its name.
     pub name: String,
     /// What it is doing.
-    pub class: Class,
+    pub class: RunnerClass,
     /// GARM's word for the VM.
     pub status: String,
     /// GARM's word for the runner inside.
@@ -37,12 +37,12 @@ pub(super) fn runner_lines(
     suspects: &[RunnerName],
     fleet: &Fleet,
 ) -> Vec<RunnerLine> {
-    let mut moment = Moment::new(fleet.observed_at);
+    let mut moment = EvaluationClock::new(fleet.observed_at);
     let mut class = |runner: &Runner| match suspects.contains(&runner.name) {
-        true => Class::Suspect,
+        true => RunnerClass::Suspect,
         false => classify(runner, boot_grace, &mut moment),
     };
-    let now = Moment::new(fleet.observed_at);
+    let now = EvaluationClock::new(fleet.observed_at);
     let mut lines: Vec<RunnerLine> = fleet
         .runners_of(&pool.id)
         .map(|runner| RunnerLine {

@@ -14,7 +14,7 @@ use crate::domain::name::{FleetName, PoolName};
 use crate::domain::runner::Runner;
 use crate::render::decision::{Fate, Told};
 use crate::scaling::testing::{entity, fleet, job, policy, pool, runner};
-use crate::scaling::{Managed, foresee};
+use crate::scaling::{ScaledPool, forecast};
 
 fn declared(name: &str) -> DeclaredPool {
     DeclaredPool {
@@ -42,14 +42,14 @@ fn declared(name: &str) -> DeclaredPool {
 
 /// The board where no `watch` runs.
 fn look(declared: &[DeclaredPool], fleet: &Fleet) -> Board {
-    let managed: Vec<Managed<'_>> = declared
+    let managed: Vec<ScaledPool<'_>> = declared
         .iter()
         .filter_map(|it| {
             let pool = fleet.pools.iter().find(|pool| pool.id.as_str() == it.name.as_str())?;
-            Some(Managed { pool, policy: &it.scale })
+            Some(ScaledPool { pool, policy: &it.scale })
         })
         .collect();
-    let told = foresee(fleet, &managed).into_iter().map(|(id, decision)| {
+    let told = forecast(fleet, &managed).into_iter().map(|(id, decision)| {
         let name = PoolName::new(id.as_str()).unwrap();
         let told = Told::of(&name, &decision, Fate::Withheld);
         (name, told)
@@ -245,8 +245,8 @@ fn the_numbers_of_a_pool_are_those_of_the_watch_that_scales_it() {
         (1..=2).map(|it| runner("default", &format!("l{it}"), "pending_delete/idle", -9)).collect();
     let fleet = fleet(0, vec![pool("default", &["x"])], leaving, jobs);
     let scale = policy();
-    let managed = Managed { pool: &fleet.pools[0], policy: &scale };
-    let decision = foresee(&fleet, &[managed]).into_values().next().unwrap();
+    let managed = ScaledPool { pool: &fleet.pools[0], policy: &scale };
+    let decision = forecast(&fleet, &[managed]).into_values().next().unwrap();
     let name = PoolName::new("default").unwrap();
     let mut value = Told::of(&name, &decision, Fate::Applied).value;
     value["inputs"]["jobs"] = json!({

@@ -1,7 +1,7 @@
 //! Failed runners, and what follows when a provider goes on failing.
 
 use super::scene::{Scene, names};
-use crate::scaling::circuit_breaker::Probe;
+use crate::scaling::circuit_breaker::RunnerProbe;
 use crate::scaling::testing::at;
 use crate::scaling::{Decision, Reason};
 
@@ -136,7 +136,7 @@ fn a_runner_first_seen_at_work_was_idle_before_and_closes_the_circuit() {
 #[test]
 fn an_open_circuit_is_probed_after_1_minute_with_one_runner() {
     let mut scene = open();
-    assert_eq!(scene.wait(59).rules.circuit.probe, Probe::No);
+    assert_eq!(scene.wait(59).rules.circuit.probe, RunnerProbe::No);
     let decision = scene.wait(60);
     assert_eq!((decision.rules.need, decision.reason), (1, Reason::Probe));
     // 3 that failed and count as idle, and one more.
@@ -153,7 +153,7 @@ fn probes_come_ever_more_seldom_up_to_half_an_hour() {
     let mut probes = Vec::new();
     let mut second = 1;
     while probes.len() < 8 {
-        if scene.look(second).rules.circuit.probe == Probe::Now {
+        if scene.look(second).rules.circuit.probe == RunnerProbe::Now {
             probes.push(second);
             scene.add(1, "pending_create/pending", second);
             scene.look(second);

@@ -9,26 +9,26 @@ use super::some::{Next, Sight, some_policy, some_run, some_sight};
 use crate::domain::desired::ScalePolicy;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolId;
-use crate::scaling::circuit_breaker::Probe;
+use crate::scaling::circuit_breaker::RunnerProbe;
 use crate::scaling::testing::{at, fleet, job, pool, runner, secs};
 use crate::scaling::{
-    Class, Decision, Memory, Moment, Picture, Policies, SiteMemory, classify, turn_all,
+    RunnerClass, Decision, ScalingState, EvaluationClock, FleetIndex, ScalePolicies, EntityState, classify, evaluate_fleet,
 };
 
-fn picture(sight: &Sight) -> Picture {
-    Picture::new(sight.fleet.clone(), sight.policies.clone())
+fn picture(sight: &Sight) -> FleetIndex {
+    FleetIndex::new(sight.fleet.clone(), sight.policies.clone())
 }
 
 /// Takes a turn; the decisions in force, by pool.
-fn turn(picture: &mut Picture, memory: Memory, now: Timestamp) -> (Vec<Arc<Decision>>, Memory) {
-    let (_, memory) = turn_all(picture, memory, now);
-    let mut all: Vec<_> = memory.values().flat_map(SiteMemory::decisions).cloned().collect();
+fn evaluate(picture: &mut FleetIndex, memory: ScalingState, now: Timestamp) -> (Vec<Arc<Decision>>, ScalingState) {
+    let (_, memory) = evaluate_fleet(picture, memory, now);
+    let mut all: Vec<_> = memory.values().flat_map(EntityState::decisions).cloned().collect();
     all.sort_by(|a, b| a.pool.cmp(&b.pool));
     (all, memory)
 }
 
 fn first_look(sight: &Sight) -> Vec<Arc<Decision>> {
-    turn(&mut picture(sight), Memory::new(), at(0)).0
+    evaluate(&mut picture(sight), ScalingState::new(), at(0)).0
 }
 
 /// Decisions without the time at which they were made, and until which they hold.
@@ -40,32 +40,32 @@ fn timeless(decisions: &[Arc<Decision>]) -> Vec<Decision> {
 /// Lets a run of changes pass, event by event, with a turn after each; ends at the time returned.
 fn pass(
     sight: &mut Sight,
-    picture: &mut Picture,
-    mut memory: Memory,
+    picture: &mut FleetIndex,
+    mut memory: ScalingState,
     run: &[Next],
-) -> (Memory, Timestamp) {
+) -> (ScalingState, Timestamp) {
     let mut second = 0;
     for next in run {
         second += next.after;
         for change in sight.change(next, at(second)) {
             picture.apply(change, at(second));
         }
-        memory = turn(picture, memory, at(second)).1;
+        memory = evaluate(picture, memory, at(second)).1;
     }
     (memory, at(second))
 }
 
 fn shuffled(sight: &Sight, by: usize) -> Sight {
-    fn turn<T>(rows: &mut [T], by: usize) {
+    fn rotate<T>(rows: &mut [T], by: usize) {
         rows.reverse();
         if !rows.is_empty() {
             rows.rotate_left(by % rows.len());
         }
     }
     let mut sight = sight.clone();
-    turn(&mut sight.fleet.pools, by);
-    turn(&mut sight.fleet.runners, by);
-    turn(&mut sight.fleet.jobs, by);
+    rotate(&mut sight.fleet.pools, by);
+    rotate(&mut sight.fleet.runners, by);
+    rotate(&mut sight.fleet.jobs, by);
     sight
 }
 
@@ -101,8 +101,8 @@ proptest! {
                 prop_assert!(row.is_idle() && row.job.is_none(), "{row:#?}");
             }
             for name in &it.remove {
-                let class = classify(sight.runner(name), grace, &mut Moment::new(at(0)));
-                prop_assert_eq!(class, Class::Failed);
+                let class = classify(sight.runner(name), grace, &mut EvaluationClock::new(at(0)));
+                prop_assert_eq!(class, RunnerClass::Failed);
             }
             for name in &it.dismiss {
                 let row = sight.runner(name);
@@ -142,14 +142,14 @@ proptest! {
     #[test]
     fn a_level_that_is_applied_is_decided_again(sight in some_sight()) {
         let mut picture = picture(&sight);
-        let (before, memory) = turn(&mut picture, Memory::new(), at(0));
+        let (before, memory) = evaluate(&mut picture, ScalingState::new(), at(0));
         let mut applied = sight.fleet.clone();
         for it in &before {
             let pool = applied.pools.iter_mut().find(|row| row.id == it.pool).unwrap();
             pool.spec.min_idle_runners = it.level;
         }
         picture.read(applied);
-        let (after, _) = turn(&mut picture, memory, at(0));
+        let (after, _) = evaluate(&mut picture, memory, at(0));
         let what = |it: &Arc<Decision>| (it.level, it.resting_level, it.retire.clone(), it.reason);
         let before: Vec<_> = before.iter().map(what).collect();
         prop_assert_eq!(before, after.iter().map(what).collect::<Vec<_>>());
@@ -157,7 +157,7 @@ proptest! {
 
     #[test]
     fn a_kept_decision_is_what_a_fresh_one_would_be(sight in some_sight(), run in some_run(24, 40)) {
-        let (mut sight, mut memory) = (sight, Memory::new());
+        let (mut sight, mut memory) = (sight, ScalingState::new());
         let mut picture = picture(&sight);
         let mut second = 0;
         for next in &run {
@@ -167,8 +167,8 @@ proptest! {
             }
             let mut forgetful = memory.clone();
             forgetful.values_mut().for_each(|it| it.last = None);
-            let (fresh, _) = turn(&mut picture.clone(), forgetful, at(second));
-            let (kept, after) = turn(&mut picture, memory, at(second));
+            let (fresh, _) = evaluate(&mut picture.clone(), forgetful, at(second));
+            let (kept, after) = evaluate(&mut picture, memory, at(second));
             memory = after;
             prop_assert_eq!(timeless(&kept), timeless(&fresh));
         }
@@ -178,11 +178,11 @@ proptest! {
     fn reading_everything_again_changes_nothing(sight in some_sight(), run in some_run(40, 40)) {
         let mut sight = sight;
         let mut picture = picture(&sight);
-        let (memory, now) = pass(&mut sight, &mut picture, Memory::new(), &run);
-        let (before, memory) = turn(&mut picture, memory, now);
+        let (memory, now) = pass(&mut sight, &mut picture, ScalingState::new(), &run);
+        let (before, memory) = evaluate(&mut picture, memory, now);
         sight.fleet.observed_at = now;
         picture.read(sight.fleet);
-        prop_assert_eq!(timeless(&before), timeless(&turn(&mut picture, memory, now).0));
+        prop_assert_eq!(timeless(&before), timeless(&evaluate(&mut picture, memory, now).0));
     }
 
     #[test]
@@ -194,20 +194,20 @@ proptest! {
         let empty = Fleet { runners: Vec::new(), jobs: Vec::new(), ..sight.fleet.clone() };
         let mut sight = Sight { fleet: empty, ..sight };
         let mut heard = picture(&sight);
-        let (_, now) = pass(&mut sight, &mut heard, Memory::new(), &run);
+        let (_, now) = pass(&mut sight, &mut heard, ScalingState::new(), &run);
         // Since when a busy runner had been idle before is known to the one that heard of it.
         let stocks = heard.sites().values().flat_map(|it| &it.stocks);
         let mut units = stocks.flat_map(|it| &it.units);
         prop_assume!(units.all(|it| it.passed_over.is_none()));
         sight.fleet.observed_at = now;
-        let read = turn(&mut picture(&sight), Memory::new(), now).0;
+        let read = evaluate(&mut picture(&sight), ScalingState::new(), now).0;
         // Since when a runner is leaving its row does not tell at first sight.
         let at_first_sight = |decisions: &[Arc<Decision>]| -> Vec<Decision> {
             let mut decisions: Vec<_> = decisions.iter().map(|it| it.as_ref().clone()).collect();
             decisions.iter_mut().for_each(|it| it.inputs.census.leaving_since = None);
             decisions
         };
-        let heard = turn(&mut heard, Memory::new(), now).0;
+        let heard = evaluate(&mut heard, ScalingState::new(), now).0;
         prop_assert_eq!(at_first_sight(&heard), at_first_sight(&read));
     }
 
@@ -223,11 +223,11 @@ proptest! {
                 heard.push(change);
             }
         }
-        let before = turn(&mut picture.clone(), Memory::new(), at(second)).0;
+        let before = evaluate(&mut picture.clone(), ScalingState::new(), at(second)).0;
         for change in heard.into_iter().rev() {
             picture.apply(change, at(second));
         }
-        let after = turn(&mut picture, Memory::new(), at(second)).0;
+        let after = evaluate(&mut picture, ScalingState::new(), at(second)).0;
         prop_assert_eq!(timeless(&before), timeless(&after));
     }
 
@@ -239,7 +239,7 @@ proptest! {
     ) {
         let mut sight = sight;
         let mut picture = picture(&sight);
-        let (_, mut memory) = turn(&mut picture, Memory::new(), at(0));
+        let (_, mut memory) = evaluate(&mut picture, ScalingState::new(), at(0));
         let home = sight.fleet.pools[0].id.clone();
         for number in 0..failed {
             let name = format!("f{number}");
@@ -249,17 +249,17 @@ proptest! {
         picture.read(sight.fleet.clone());
         let mut second = 1;
         for wait in waits {
-            let (decisions, after) = turn(&mut picture, memory, at(second));
+            let (decisions, after) = evaluate(&mut picture, memory, at(second));
             memory = after;
             for it in decisions.iter().filter(|it| it.rules.circuit.open.is_some()) {
-                let probes = u32::from(it.rules.circuit.probe == Probe::Now);
+                let probes = u32::from(it.rules.circuit.probe == RunnerProbe::Now);
                 prop_assert!(created(it, it.level) <= probes, "{it:#?}");
                 prop_assert_eq!(created(it, it.resting_level), 0);
             }
             second += wait;
         }
         let is_decided = sight.policies.contains_key(&home) && sight.fleet.pools[0].spec.enabled;
-        let is_open = memory.values().flat_map(SiteMemory::decisions).any(|it| {
+        let is_open = memory.values().flat_map(EntityState::decisions).any(|it| {
             it.pool == home && it.rules.circuit.open.is_some()
         });
         prop_assert_eq!(is_decided, is_open);
@@ -277,29 +277,29 @@ proptest! {
     ) {
         let wait = Some(policy.max_queue_wait.unwrap_or(secs(120)));
         let policy = ScalePolicy { max_queue_wait: wait, ..policy };
-        let policies = Policies::from([(PoolId::new("a"), policy)]);
+        let policies = ScalePolicies::from([(PoolId::new("a"), policy)]);
         let rows = |now, jobs: i64, first: i64| {
             let runner = |(n, state): (usize, &&str)| runner("a", &format!("r{n}"), state, -90);
             let runners = states.iter().enumerate().map(runner).collect();
             let jobs = (first..first + jobs).map(|id| job(id, &["x"], now)).collect();
             fleet(now, vec![pool("a", &["x"])], runners, jobs)
         };
-        let (mut old, mut memory) = (Picture::new(rows(0, 0, 0), policies.clone()), Memory::new());
+        let (mut old, mut memory) = (FleetIndex::new(rows(0, 0, 0), policies.clone()), ScalingState::new());
         let (mut second, mut first) = (0, 100);
         for (count, wait) in queues {
             old.read(rows(second, count, first));
-            memory = turn(&mut old, memory, at(second)).1;
+            memory = evaluate(&mut old, memory, at(second)).1;
             second += wait;
             first += count;
         }
         let last = rows(second, jobs, 1);
         old.read(last.clone());
-        let (mut new, mut fresh) = (Picture::new(last, policies), Memory::new());
+        let (mut new, mut fresh) = (FleetIndex::new(last, policies), ScalingState::new());
         let mut levels = (Vec::new(), Vec::new());
         for wait in [0, 10, 30, 30, 60, 120, 300, 600] {
             second += wait;
-            (levels.0, memory) = turn(&mut old, memory, at(second));
-            (levels.1, fresh) = turn(&mut new, fresh, at(second));
+            (levels.0, memory) = evaluate(&mut old, memory, at(second));
+            (levels.1, fresh) = evaluate(&mut new, fresh, at(second));
         }
         let what = |it: &Vec<Arc<Decision>>| (it[0].level, it[0].resting_level, it[0].retire.clone());
         prop_assert_eq!(what(&levels.0), what(&levels.1));

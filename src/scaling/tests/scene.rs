@@ -8,29 +8,29 @@ use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::pool::Pool;
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 use crate::scaling::testing::{at, fleet, job, policy, pool, runner, secs};
-use crate::scaling::{Change, Decision, Memory, Picture, Policies, SiteMemory, turn_all};
+use crate::scaling::{RowChange, Decision, ScalingState, FleetIndex, ScalePolicies, EntityState, evaluate_fleet};
 
 /// The pool `a` with the label `x`, ours under the specification's policy, and what a test adds.
 pub(super) struct Scene {
     pub(super) pools: Vec<Pool>,
-    pub(super) policies: Policies,
+    pub(super) policies: ScalePolicies,
     pub(super) runners: Vec<Runner>,
     pub(super) jobs: Vec<Job>,
     pub(super) backoff: u64,
-    picture: Option<Picture>,
-    memory: Memory,
+    picture: Option<FleetIndex>,
+    memory: ScalingState,
 }
 
 impl Scene {
     pub(super) fn new() -> Self {
         Self {
             pools: vec![pool("a", &["x"])],
-            policies: Policies::from([(PoolId::new("a"), policy())]),
+            policies: ScalePolicies::from([(PoolId::new("a"), policy())]),
             runners: Vec::new(),
             jobs: Vec::new(),
             backoff: 300,
             picture: None,
-            memory: Memory::new(),
+            memory: ScalingState::new(),
         }
     }
 
@@ -117,27 +117,27 @@ impl Scene {
                 picture.manage(self.policies.clone(), at(now));
                 picture.read(fleet);
             }
-            None => self.picture = Some(Picture::new(fleet, self.policies.clone())),
+            None => self.picture = Some(FleetIndex::new(fleet, self.policies.clone())),
         }
-        self.turn(id, now)
+        self.evaluate(id, now)
     }
 
     /// Takes one change in and decides.
-    pub(super) fn hear(&mut self, change: Change, now: i64) -> Decision {
+    pub(super) fn hear(&mut self, change: RowChange, now: i64) -> Decision {
         self.picture.as_mut().unwrap().apply(change, at(now));
-        self.turn("a", now)
+        self.evaluate("a", now)
     }
 
     /// Decides again with nothing heard.
     pub(super) fn wait(&mut self, now: i64) -> Decision {
-        self.turn("a", now)
+        self.evaluate("a", now)
     }
 
-    fn turn(&mut self, id: &str, now: i64) -> Decision {
+    fn evaluate(&mut self, id: &str, now: i64) -> Decision {
         let memory = std::mem::take(&mut self.memory);
-        let (_, memory) = turn_all(self.picture.as_mut().unwrap(), memory, at(now));
+        let (_, memory) = evaluate_fleet(self.picture.as_mut().unwrap(), memory, at(now));
         self.memory = memory;
-        let mut all = self.memory.values().flat_map(SiteMemory::decisions);
+        let mut all = self.memory.values().flat_map(EntityState::decisions);
         let found = all.find(|it| it.pool.as_str() == id).map(Arc::clone);
         Decision::clone(&found.unwrap())
     }

@@ -12,13 +12,13 @@ use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::pool::Pool;
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 use crate::scaling::testing::{at, fleet, job, pool, runner, secs};
-use crate::scaling::{Change, Policies};
+use crate::scaling::{RowChange, ScalePolicies};
 
 /// What GARM shows at second 0, and which pools are ours.
 #[derive(Debug, Clone)]
 pub(super) struct Sight {
     pub(super) fleet: Fleet,
-    pub(super) policies: Policies,
+    pub(super) policies: ScalePolicies,
     /// How many runners were made since.
     pub(super) made: usize,
 }
@@ -193,7 +193,7 @@ pub(super) fn some_run(most: usize, apart: i64) -> impl Strategy<Value = Vec<Nex
 
 impl Sight {
     /// The sight after one change at `now`, and what events say of it.
-    pub(super) fn change(&mut self, next: &Next, now: Timestamp) -> Vec<Change> {
+    pub(super) fn change(&mut self, next: &Next, now: Timestamp) -> Vec<RowChange> {
         self.fleet.observed_at = now;
         match next.what {
             What::Nothing => Vec::new(),
@@ -208,25 +208,25 @@ impl Sight {
         }
     }
 
-    fn queue(&mut self, next: &Next, now: Timestamp) -> Vec<Change> {
+    fn queue(&mut self, next: &Next, now: Timestamp) -> Vec<RowChange> {
         let id = self.fleet.jobs.iter().map(|it| it.id).max().unwrap_or(0) + 1;
         let mut it = job(id, LABELS[next.which.index(LABELS.len())], 0);
         (it.created_at, it.updated_at) = (now, now);
         self.fleet.jobs.push(it.clone());
-        vec![Change::Job(it)]
+        vec![RowChange::Job(it)]
     }
 
-    fn create(&mut self, next: &Next, now: Timestamp) -> Vec<Change> {
+    fn create(&mut self, next: &Next, now: Timestamp) -> Vec<RowChange> {
         let home = next.which.get(&self.fleet.pools).id.clone();
         self.made += 1;
         let name = format!("n{}", self.made);
         let mut it = runner(home.as_str(), &name, "pending_create/pending", 0);
         (it.created_at, it.updated_at) = (now, now);
         self.fleet.runners.push(it.clone());
-        vec![Change::Runner(it)]
+        vec![RowChange::Runner(it)]
     }
 
-    fn step(&mut self, next: &Next, now: Timestamp) -> Vec<Change> {
+    fn step(&mut self, next: &Next, now: Timestamp) -> Vec<RowChange> {
         if self.fleet.runners.is_empty() {
             return Vec::new();
         }
@@ -241,10 +241,10 @@ impl Sight {
             (Status::Running, _) => "pending_delete/terminated",
             _ => return self.lose(next),
         };
-        vec![Change::Runner(self.write(at, state, now))]
+        vec![RowChange::Runner(self.write(at, state, now))]
     }
 
-    fn pick_up(&mut self, at: usize, next: &Next, now: Timestamp) -> Vec<Change> {
+    fn pick_up(&mut self, at: usize, next: &Next, now: Timestamp) -> Vec<RowChange> {
         let queued = |it: &&mut Job| it.status == JobStatus::Queued;
         let mut queued: Vec<&mut Job> = self.fleet.jobs.iter_mut().filter(queued).collect();
         if queued.is_empty() {
@@ -258,53 +258,53 @@ impl Sight {
         let mut runner = self.write(at, "running/active", now);
         runner.job = Some(job.workflow_job_id);
         self.fleet.runners[at] = runner.clone();
-        vec![Change::Job(job), Change::Runner(runner)]
+        vec![RowChange::Job(job), RowChange::Runner(runner)]
     }
 
-    fn fail(&mut self, next: &Next, now: Timestamp) -> Vec<Change> {
+    fn fail(&mut self, next: &Next, now: Timestamp) -> Vec<RowChange> {
         let boots = |it: &Runner| matches!(it.status, Status::PendingCreate | Status::Creating);
         let places: Vec<usize> =
             (0..self.fleet.runners.len()).filter(|at| boots(&self.fleet.runners[*at])).collect();
         match places.is_empty() {
             true => Vec::new(),
             false => {
-                vec![Change::Runner(self.write(*next.which.get(&places), "error/pending", now))]
+                vec![RowChange::Runner(self.write(*next.which.get(&places), "error/pending", now))]
             }
         }
     }
 
-    fn lose(&mut self, next: &Next) -> Vec<Change> {
+    fn lose(&mut self, next: &Next) -> Vec<RowChange> {
         if self.fleet.runners.is_empty() {
             return Vec::new();
         }
         let at = next.which.index(self.fleet.runners.len());
-        vec![Change::RunnerGone(self.fleet.runners.remove(at).id)]
+        vec![RowChange::RunnerGone(self.fleet.runners.remove(at).id)]
     }
 
-    fn cancel(&mut self, next: &Next, now: Timestamp) -> Vec<Change> {
+    fn cancel(&mut self, next: &Next, now: Timestamp) -> Vec<RowChange> {
         if self.fleet.jobs.is_empty() {
             return Vec::new();
         }
         let at = next.which.index(self.fleet.jobs.len());
         let it = &mut self.fleet.jobs[at];
         (it.status, it.updated_at) = (JobStatus::Completed, now);
-        vec![Change::Job(it.clone())]
+        vec![RowChange::Job(it.clone())]
     }
 
-    fn relevel(&mut self, next: &Next, now: Timestamp) -> Vec<Change> {
+    fn relevel(&mut self, next: &Next, now: Timestamp) -> Vec<RowChange> {
         let it = &mut self.fleet.pools[next.which.index(1)];
         it.spec.min_idle_runners = u32::try_from(next.other.index(5)).unwrap();
         it.updated_at = now;
-        vec![Change::Pool(it.clone())]
+        vec![RowChange::Pool(it.clone())]
     }
 
-    fn relabel(&mut self, next: &Next, now: Timestamp) -> Vec<Change> {
+    fn relabel(&mut self, next: &Next, now: Timestamp) -> Vec<RowChange> {
         let at = next.which.index(self.fleet.pools.len());
         let id = self.fleet.pools[at].id.clone();
         let it = &mut self.fleet.pools[at];
         it.spec.labels = pool(id.as_str(), LABELS[next.other.index(LABELS.len())]).spec.labels;
         it.updated_at = now;
-        vec![Change::Pool(it.clone())]
+        vec![RowChange::Pool(it.clone())]
     }
 
     fn write(&mut self, at: usize, state: &str, now: Timestamp) -> Runner {

@@ -1,7 +1,7 @@
 //! Idle runners that GitHub gives no job: passed over by younger ones, or with nothing started.
 
 use super::scene::{Scene, names};
-use crate::scaling::circuit_breaker::Probe;
+use crate::scaling::circuit_breaker::RunnerProbe;
 use crate::scaling::testing::secs;
 use crate::scaling::{Decision, Direction, Reason};
 
@@ -140,7 +140,7 @@ fn probes(scene: &mut Scene, until: i64) -> Vec<i64> {
     let mut probes = Vec::new();
     for second in (0..until).step_by(5) {
         let decision = scene.look(second);
-        if decision.rules.hand_out.probe == Probe::Now {
+        if decision.rules.hand_out.probe == RunnerProbe::Now {
             probes.push(second);
             scene.add(1, "running/idle", second);
         }

@@ -3,7 +3,7 @@
 use super::scene::Scene;
 use crate::domain::job::{Job, JobStatus};
 use crate::scaling::testing::{at, job, pool, runner};
-use crate::scaling::{Change, Decision};
+use crate::scaling::{RowChange, Decision};
 
 /// Waiting here, stuck, forgotten.
 fn waiting(decision: &Decision) -> (u32, u32, u32) {
@@ -32,7 +32,7 @@ fn a_job_that_began_without_a_runners_name_waits_for_5_seconds_more() {
     scene.queue(1, 0);
     assert_eq!(waiting(&scene.look(10)), (1, 0, 0));
     let begun = Job { status: JobStatus::InProgress, updated_at: at(12), ..scene.jobs[0].clone() };
-    let decision = scene.hear(Change::Job(begun), 12);
+    let decision = scene.hear(RowChange::Job(begun), 12);
     assert_eq!(waiting(&decision), (1, 0, 0));
     assert_eq!(waiting(&scene.wait(16)), (1, 0, 0));
     assert_eq!(waiting(&scene.wait(17)), (0, 0, 0));
@@ -45,7 +45,7 @@ fn the_row_of_a_runner_ends_the_wait_whatever_the_job_says() {
     scene.look(10);
     let mut carrier = runner("a", "a01", "running/active", 11);
     carrier.job = Some(1_001);
-    assert_eq!(waiting(&scene.hear(Change::Runner(carrier), 11)), (0, 0, 0));
+    assert_eq!(waiting(&scene.hear(RowChange::Runner(carrier), 11)), (0, 0, 0));
 }
 
 /// An idle runner and two jobs for it, one of which another pool's runner has taken at second 10.
@@ -136,13 +136,13 @@ fn a_forgotten_job_that_comes_back_or_starts_is_forgotten_no_more() {
     scene.add(1, "running/idle", 500);
     scene.queue(1, 0);
     scene.look(599);
-    assert_eq!(waiting(&scene.hear(Change::JobGone(1), 600)), (1, 0, 1));
+    assert_eq!(waiting(&scene.hear(RowChange::JobGone(1), 600)), (1, 0, 1));
     // Its next webhook brings it back under another number of GARM's.
     let back = Job { id: 9, created_at: at(610), updated_at: at(610), ..job(1, &["x"], 610) };
-    assert_eq!(waiting(&scene.hear(Change::Job(back), 610)), (1, 0, 0));
+    assert_eq!(waiting(&scene.hear(RowChange::Job(back), 610)), (1, 0, 0));
     let mut carrier = runner("a", "a01", "running/active", 500);
     (carrier.job, carrier.updated_at) = (Some(1_001), at(611));
-    assert_eq!(waiting(&scene.hear(Change::Runner(carrier), 611)), (0, 0, 0));
+    assert_eq!(waiting(&scene.hear(RowChange::Runner(carrier), 611)), (0, 0, 0));
 }
 
 #[test]
@@ -151,6 +151,6 @@ fn a_late_word_that_the_old_row_is_gone_does_not_take_the_new_one_away() {
     scene.queue(1, 0);
     scene.look(10);
     let anew = Job { id: 9, ..job(1, &["x"], 11) };
-    scene.hear(Change::Job(anew), 11);
-    assert_eq!(waiting(&scene.hear(Change::JobGone(1), 11)), (1, 0, 0));
+    scene.hear(RowChange::Job(anew), 11);
+    assert_eq!(waiting(&scene.hear(RowChange::JobGone(1), 11)), (1, 0, 0));
 }

@@ -15,9 +15,9 @@ use runnerctl::garm::{Client, Login, Transport};
 use runnerctl::host::book::Book;
 use runnerctl::host::clock::Clock;
 use runnerctl::plan::{About, Action, Consent, Creation, Plan, Step, Work};
-use runnerctl::reconcile::apply::{Options, apply};
-use runnerctl::reconcile::audit_trail::Warrant;
-use runnerctl::reconcile::read_fleet::{Ask, Credentials, Proxies, Specs, Templates, read_fleet};
+use runnerctl::reconcile::apply::{ApplyOptions, apply};
+use runnerctl::reconcile::audit_trail::AuditContext;
+use runnerctl::reconcile::read_fleet::{FleetRequest, Credentials, Proxies, SpecsRequest, Templates, read_fleet};
 use runnerctl::reconcile::writer::Writer;
 use runnerctl::sim::in_memory::Memory;
 use runnerctl::sim::{Config, World};
@@ -80,15 +80,15 @@ impl Bench {
         };
         let epoch = self.memory.with(|it| it.now());
         let clock = Clock::starting_at(epoch);
-        Writer::new(client, Warrant { book: self.book.clone(), actor, cause, clock, line })
+        Writer::new(client, AuditContext { book: self.book.clone(), actor, cause, clock, line })
     }
 
     /// Carries steps out, straight to GARM.
     pub(crate) async fn apply(&self, steps: Vec<Step>) -> Vec<String> {
-        self.apply_with(steps, &Options::default()).await
+        self.apply_with(steps, &ApplyOptions::default()).await
     }
 
-    pub(crate) async fn apply_with(&self, steps: Vec<Step>, options: &Options) -> Vec<String> {
+    pub(crate) async fn apply_with(&self, steps: Vec<Step>, options: &ApplyOptions) -> Vec<String> {
         let writer = self.writer(self.door());
         told(&apply(&plan(steps), &writer, options, &Heard::default()).await)
     }
@@ -99,7 +99,7 @@ impl Bench {
         steps: Vec<Step>,
     ) -> Vec<String> {
         let writer = self.writer(door);
-        told(&apply(&plan(steps), &writer, &Options::default(), &Heard::default()).await)
+        told(&apply(&plan(steps), &writer, &ApplyOptions::default(), &Heard::default()).await)
     }
 
     /// The spec of a pool of this name, in force.
@@ -130,12 +130,12 @@ impl Bench {
     }
 
     pub(crate) async fn fleet(&self) -> Fleet {
-        let ask = Ask {
+        let ask = FleetRequest {
             credentials: Credentials::Unwanted,
             kinds: EntityKind::ALL.to_vec(),
             templates: Templates::Unwanted,
             proxies: Proxies::Unwanted,
-            specs: Specs::Unwanted,
+            specs: SpecsRequest::Unwanted,
         };
         read_fleet(&self.client, &ask, &Clock::Real).await.unwrap()
     }

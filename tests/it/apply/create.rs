@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use runnerctl::domain::fleet::Line;
 use runnerctl::event::Silence;
-use runnerctl::reconcile::apply::{Options, apply};
+use runnerctl::reconcile::apply::{ApplyOptions, apply};
 use runnerctl::sim::{Fault, Rule};
 
 use super::bench::{Bench, plan, told};
@@ -118,7 +118,7 @@ async fn a_refusal_is_reported_with_what_garm_says() {
 #[tokio::test(start_paused = true)]
 async fn a_stop_signal_lets_a_create_end_and_begins_no_other() {
     let bench = Bench::new().await;
-    let options = Options { parallelism: 1, ..Options::default() };
+    let options = ApplyOptions { parallelism: 1, ..ApplyOptions::default() };
     let stop = options.stop.clone();
     let door = super::wire::Ambush::new(
         bench.door(),
@@ -138,7 +138,7 @@ async fn an_old_garm_is_not_written_to() {
     let bench = Bench::new().await;
     let writer = bench.writer_with(bench.door(), Line::Old);
     let plan = plan(vec![bench.create("default")]);
-    let told = told(&apply(&plan, &writer, &Options::default(), &Silence).await);
+    let told = told(&apply(&plan, &writer, &ApplyOptions::default(), &Silence).await);
     insta::assert_snapshot!(told.join("\n"), @"default create failed: write to http://garm.example.com: this GARM is of the 0.1 line, which is only read");
     assert_eq!((bench.writes(), bench.records()), (vec![], vec![]));
 }

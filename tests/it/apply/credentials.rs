@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use runnerctl::domain::credential::{Auth, Credential, DesiredCredential};
 use runnerctl::plan::{About, Action, Step, Work};
-use runnerctl::reconcile::apply::Options;
+use runnerctl::reconcile::apply::ApplyOptions;
 use runnerctl::secrets::AppKey;
 use runnerctl::sim::{Fault, Rule};
 use secrecy::{ExposeSecret, SecretString};
@@ -34,8 +34,8 @@ fn credential(id: Option<u64>, wanted: &DesiredCredential) -> Step {
     Step { about: About::Credential("app".into()), ..step(action, "", None, work) }
 }
 
-fn with(key: &AppKey) -> Options {
-    Options { keys: BTreeMap::from([("app".into(), key.clone())]), ..Options::default() }
+fn with(key: &AppKey) -> ApplyOptions {
+    ApplyOptions { keys: BTreeMap::from([("app".into(), key.clone())]), ..ApplyOptions::default() }
 }
 
 /// What GARM has besides the world's own token.

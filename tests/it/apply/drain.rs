@@ -6,7 +6,7 @@ use runnerctl::domain::name::{PoolId, RunnerName};
 use runnerctl::domain::pool::{PoolChange, PoolSpec};
 use runnerctl::domain::runner::Runner;
 use runnerctl::event::Event;
-use runnerctl::reconcile::apply::{Options, apply};
+use runnerctl::reconcile::apply::{ApplyOptions, apply};
 use runnerctl::sim::{Fault, Knobs, Order, Rule};
 
 use super::bench::{Bench, Heard, plan, retire, told, wait};
@@ -48,7 +48,7 @@ async fn what_keeps_a_runner_from_being_deleted_is_told_at_once_and_once_by_its_
     bench.memory.with(|it| it.knobs_mut().delete_fail_rate = 1.0);
     let heard = Heard::default();
     let writer = bench.writer(bench.door());
-    let options = Options { drain_timeout: Duration::from_secs(120), ..Options::default() };
+    let options = ApplyOptions { drain_timeout: Duration::from_secs(120), ..ApplyOptions::default() };
     let plan = plan(vec![retire("default", &id)]);
     let mut run = std::pin::pin!(apply(&plan, &writer, &options, &heard));
     let early = tokio::time::timeout(Duration::from_secs(15), &mut run).await;
@@ -90,7 +90,7 @@ async fn busy_runners_are_waited_for_and_no_job_dies() {
     let writer = bench.writer(bench.door());
     let began = tokio::time::Instant::now();
     let steps = vec![retire("default", &id)];
-    let outcomes = apply(&plan(steps), &writer, &Options::default(), &heard).await;
+    let outcomes = apply(&plan(steps), &writer, &ApplyOptions::default(), &heard).await;
     // The replacements that GARM began at the pick-up go; the two that work are waited for.
     assert_eq!(told(&outcomes).len(), 1);
     assert!(outcomes[0].kind.is_good(), "{outcomes:?}");
@@ -106,7 +106,7 @@ async fn on_time_out_the_pool_stays_disabled_and_the_next_run_goes_on() {
     jobs(&bench, 2, 600);
     wait(2).await;
     let drain_timeout = Duration::from_secs(60);
-    let options = Options { drain_timeout, ..Options::default() };
+    let options = ApplyOptions { drain_timeout, ..ApplyOptions::default() };
     let told = bench.apply_with(vec![retire("default", &id)], &options).await;
     assert_eq!(
         told,
@@ -123,7 +123,7 @@ async fn a_stop_signal_ends_a_drain_and_the_next_run_goes_on() {
     let (bench, id) = idle_pool().await;
     jobs(&bench, 2, 600);
     wait(2).await;
-    let options = Options::default();
+    let options = ApplyOptions::default();
     let stop = options.stop.clone();
     let signal = async {
         wait(20).await;
@@ -144,7 +144,7 @@ async fn a_run_inside_a_job_of_the_pool_does_not_wait_for_itself() {
     jobs(&bench, 1, 3_600);
     wait(2).await;
     let busy = bench.fleet().await.runners.into_iter().find(Runner::is_busy).unwrap().name;
-    let options = Options { own_runner: Some(busy.clone()), ..Options::default() };
+    let options = ApplyOptions { own_runner: Some(busy.clone()), ..ApplyOptions::default() };
     let began = tokio::time::Instant::now();
     let told = bench.apply_with(vec![retire("default", &id)], &options).await;
     let expected = format!(
@@ -162,7 +162,7 @@ async fn a_run_inside_a_job_of_the_pool_does_not_wait_for_itself() {
 async fn another_runner_of_that_name_does_not_matter() {
     let (bench, id) = idle_pool().await;
     let own_runner = Some(RunnerName::new("elsewhere"));
-    let options = Options { own_runner, ..Options::default() };
+    let options = ApplyOptions { own_runner, ..ApplyOptions::default() };
     let told = bench.apply_with(vec![retire("default", &id)], &options).await;
     assert_eq!(told, ["default delete done: 2 runners removed"]);
 }
@@ -274,7 +274,7 @@ async fn a_replaced_pool_drains_while_the_new_one_serves() {
 #[tokio::test(start_paused = true)]
 async fn idle_runners_are_removed_however_short_the_drain_timeout() {
     let (bench, id) = idle_pool().await;
-    let options = Options { drain_timeout: Duration::from_secs(1), ..Options::default() };
+    let options = ApplyOptions { drain_timeout: Duration::from_secs(1), ..ApplyOptions::default() };
     let told = bench.apply_with(vec![retire("default", &id)], &options).await;
     assert_eq!(told, ["default delete done: 2 runners removed"]);
     assert_eq!(bench.pools().await, [""; 0]);

@@ -9,7 +9,7 @@ use runnerctl::garm::{Kept, POOL_KEYS};
 use runnerctl::host::clock::Clock;
 use runnerctl::plan::{self, Action, plan};
 use runnerctl::reconcile::read_fleet::{
-    Ask, Claim, Credentials, Proxies, Specs, Templates, read_fleet,
+    FleetRequest, DeclaredIdentity, Credentials, Proxies, SpecsRequest, Templates, read_fleet,
 };
 use runnerctl::sim::Request;
 use serde_json::{Value, json};
@@ -54,19 +54,19 @@ fn declared(pool: &str) -> (Manifest, Desired) {
 }
 
 async fn read(bench: &Bench, manifest: &Manifest) -> Fleet {
-    let claim = |it: &runnerctl::config::DeclaredPool| Claim {
+    let claim = |it: &runnerctl::config::DeclaredPool| DeclaredIdentity {
         name: it.name.clone(),
         adopt: it.adopt.clone(),
         entity: it.entity.clone(),
         provider: it.provider.clone(),
         os_type: it.os_type.clone(),
     };
-    let ask = Ask {
+    let ask = FleetRequest {
         kinds: vec![bench.entity.kind],
         templates: Templates::Unwanted,
         proxies: Proxies::Unwanted,
         credentials: Credentials::Unwanted,
-        specs: Specs::Declared {
+        specs: SpecsRequest::Declared {
             fleet: FleetName::new("acme").unwrap(),
             pools: manifest.pools.iter().map(claim).collect(),
         },

@@ -10,8 +10,8 @@ use runnerctl::domain::name::PoolId;
 use runnerctl::domain::pool::{PoolChange, PoolSpec};
 use runnerctl::event::Silence;
 use runnerctl::plan::{self, Work};
-use runnerctl::reconcile::apply::{Options, apply};
-use runnerctl::reconcile::watch::{Enrolled, Roll, Unmanaged, first_decisions};
+use runnerctl::reconcile::apply::{ApplyOptions, apply};
+use runnerctl::reconcile::watch::{DeclaredScaling, DeclaredPools, UnresolvedReason, first_decisions};
 use runnerctl::render::decision::{Fate, Told};
 use runnerctl::render::status::{Decisions, Sight, Standing, board};
 
@@ -77,10 +77,10 @@ fn planned(fleet: &Fleet) -> Option<PoolId> {
     only
 }
 
-fn roll() -> Roll {
+fn roll() -> DeclaredPools {
     let policy = wish().pools.remove(0).scale;
-    let enrolled = Enrolled { enabled: true, policy };
-    Roll { fleet: fleet(), pools: [(name("default"), enrolled)].into(), is_whole: true }
+    let enrolled = DeclaredScaling { enabled: true, policy };
+    DeclaredPools { fleet: fleet(), pools: [(name("default"), enrolled)].into(), is_whole: true }
 }
 
 /// What `watch` steers.
@@ -88,7 +88,7 @@ fn watched(fleet: &Fleet) -> Option<PoolId> {
     let found = roll().find(fleet.pools.iter(), |it| fleet.runners_of(it).count());
     match found.unmanaged.get(&name("default")) {
         None => Some(found.managed[&name("default")].id.clone()),
-        Some(Unmanaged::Twins(_)) => None,
+        Some(UnresolvedReason::Twins(_)) => None,
         Some(other) => panic!("{other:?}"),
     }
 }
@@ -158,7 +158,7 @@ async fn plan_apply_status_and_watch_agree_in_every_order_of_twins() {
         let plan = plan::plan(&wish(), &fleet, &plan::Options::default());
         let steps = plan_of(plan.steps);
         let writer = bench.writer(bench.door());
-        let outcomes = apply(&steps, &writer, &Options::default(), &Silence).await;
+        let outcomes = apply(&steps, &writer, &ApplyOptions::default(), &Silence).await;
         let told = told(&outcomes);
         assert!(outcomes.iter().all(|it| it.kind.is_good()), "{kinds:?}: {told:?}");
         let left = bench.fleet().await.pools;

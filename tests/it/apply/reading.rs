@@ -9,7 +9,7 @@ use runnerctl::domain::pool::{PoolSpec, Reading};
 use runnerctl::garm::{Method, Reply, Request, Transport, TransportError};
 use runnerctl::host::clock::Clock;
 use runnerctl::reconcile::read_fleet::{
-    Ask, Claim, Credentials, Proxies, Specs, Templates, read_fleet,
+    FleetRequest, DeclaredIdentity, Credentials, Proxies, SpecsRequest, Templates, read_fleet,
 };
 use serde_json::{Value, json};
 
@@ -19,9 +19,9 @@ fn specs(value: &Value) -> serde_json::Map<String, Value> {
     value.as_object().unwrap().clone()
 }
 
-fn claim(pool: &str, adopt: Option<&str>) -> Claim {
+fn claim(pool: &str, adopt: Option<&str>) -> DeclaredIdentity {
     let entity = EntityRef { kind: EntityKind::Organization, name: organization(), endpoint: None };
-    Claim {
+    DeclaredIdentity {
         name: name(pool),
         adopt: adopt.map(str::to_owned),
         entity: Some(entity),
@@ -35,13 +35,13 @@ fn organization() -> String {
     runnerctl::sim::Config::default().organizations[0].clone()
 }
 
-async fn read(bench: &Bench, claims: Vec<Claim>) -> Fleet {
-    let ask = Ask {
+async fn read(bench: &Bench, claims: Vec<DeclaredIdentity>) -> Fleet {
+    let ask = FleetRequest {
         credentials: Credentials::Unwanted,
         kinds: vec![EntityKind::Organization],
         templates: Templates::Unwanted,
         proxies: Proxies::Unwanted,
-        specs: Specs::Declared { fleet: fleet(), pools: claims },
+        specs: SpecsRequest::Declared { fleet: fleet(), pools: claims },
     };
     bench.forget();
     read_fleet(&bench.client, &ask, &Clock::Real).await.unwrap()

@@ -5,7 +5,7 @@ use runnerctl::event::Silence;
 use runnerctl::host::audit_file::{Folders, Ledger, Scribe};
 use runnerctl::host::book::Book;
 use runnerctl::host::clock::Clock;
-use runnerctl::reconcile::apply::{Options, apply};
+use runnerctl::reconcile::apply::{ApplyOptions, apply};
 use serde_json::{Value, json};
 
 use super::bench::{Bench, plan, told};
@@ -27,7 +27,7 @@ async fn runs_at_once_share_one_file_that_verifies() {
     let two = bench.writer(bench.door());
     let steps: Vec<_> = ["a", "b", "c", "d"].map(|it| bench.create(it)).into();
     let plan = plan(steps);
-    let options = Options::default();
+    let options = ApplyOptions::default();
     let (a, b) = tokio::join!(
         apply(&plan, &one, &options, &Silence),
         apply(&plan, &two, &options, &Silence)

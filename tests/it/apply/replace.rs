@@ -10,7 +10,7 @@ use runnerctl::event::Silence;
 use runnerctl::garm::Transport;
 use runnerctl::plan::consent::{Leave, need};
 use runnerctl::plan::{Action, Plan, Promotion, Work};
-use runnerctl::reconcile::apply::{Options, apply};
+use runnerctl::reconcile::apply::{ApplyOptions, apply};
 use runnerctl::sim::{Fault, Rule};
 
 use super::bench::{Bench, fleet, labels, step, told, wait};
@@ -96,7 +96,7 @@ async fn a_post_whose_answer_is_lost_makes_one_replacement() {
 async fn a_stop_signal_never_leaves_a_name_without_a_pool() {
     for write in 0..5 {
         let (bench, old) = idle_pool().await;
-        let options = Options::default();
+        let options = ApplyOptions::default();
         let stop = options.stop.clone();
         let door = super::wire::Ambush::new(
             bench.door(),
@@ -163,7 +163,7 @@ fn wish(provider: &str) -> Desired {
 
 async fn carried_out(bench: &Bench, plan: &Plan, seed: u64) -> Vec<String> {
     let writer = bench.writer(Delays::new(bench.door(), seed));
-    let outcomes = apply(plan, &writer, &Options::default(), &Silence).await;
+    let outcomes = apply(plan, &writer, &ApplyOptions::default(), &Silence).await;
     assert!(outcomes.iter().all(|it| it.kind.is_good()), "seed {seed}: {:?}", told(&outcomes));
     told(&outcomes)
 }
@@ -180,7 +180,7 @@ async fn stopped_at_any_write_it_goes_on_or_is_taken_back_and_asks_before_anythi
             assert_eq!(need(&plan).leave, Leave::Destroy);
             let wire = Tripwire::new(bench.door(), at, last);
             let writer = bench.writer(Arc::<Tripwire>::clone(&wire) as Arc<dyn Transport>);
-            let options = Options::default();
+            let options = ApplyOptions::default();
             tokio::select! {
                 _ = apply(&plan, &writer, &options, &Silence) => {}
                 () = wire.tripped() => {}
@@ -214,7 +214,7 @@ async fn two_replaces_at_once_leave_one_pool_whichever_dies() {
         carried_out(&bench, &planned(&bench, &wish("sim")).await, seed).await;
         wait(30).await;
         let plan = planned(&bench, &wish("sim2")).await;
-        let options = Options::default();
+        let options = ApplyOptions::default();
         let last = if seed % 2 == 0 { Last::CarriedOut } else { Last::NeverSent };
         let wire = Tripwire::new(Delays::new(bench.door(), seed), (seed / 2 % 7) as usize, last);
         let doomed = async {

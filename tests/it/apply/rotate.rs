@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use runnerctl::domain::pool::{PoolChange, PoolSpec};
-use runnerctl::reconcile::apply::Options;
+use runnerctl::reconcile::apply::ApplyOptions;
 use runnerctl::sim::{Knobs, Order};
 
 use super::bench::{Bench, change, name, wait};
 
-fn rotating() -> Options {
-    Options { rotate: vec![name("default")], ..Options::default() }
+fn rotating() -> ApplyOptions {
+    ApplyOptions { rotate: vec![name("default")], ..ApplyOptions::default() }
 }
 
 /// A pool that keeps so many runners idle, and a step that makes them outdated.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use runnerctl::event::{Outcome, Silence};
 use runnerctl::garm::{Reply, Request, Transport};
 use runnerctl::plan::{Action, Plan, Work};
-use runnerctl::reconcile::apply::{Options, apply};
+use runnerctl::reconcile::apply::{ApplyOptions, apply};
 use runnerctl::sim::{Fault, Rule};
 
 use serde_json::Value;
@@ -21,7 +21,7 @@ pub(crate) fn seeds() -> u64 {
 
 async fn run(bench: &Bench, door: Arc<dyn Transport>, plan: &Plan) -> Vec<Outcome> {
     let writer = bench.writer(door);
-    apply(plan, &writer, &Options::default(), &Silence).await
+    apply(plan, &writer, &ApplyOptions::default(), &Silence).await
 }
 
 fn is_good(outcomes: &[Outcome]) -> bool {

@@ -7,7 +7,7 @@ use futures_util::{SinkExt, StreamExt};
 use runnerctl::domain::name::PoolId;
 use runnerctl::garm::events::{Limits, Signal};
 use runnerctl::garm::{Client, Http, HttpOptions, Login};
-use runnerctl::scaling::Change;
+use runnerctl::scaling::RowChange;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -222,7 +222,7 @@ async fn the_client_hears_what_garm_tells() {
         garm.github("POST", &format!("/jobs/{job}/cancel"), None).await;
         garm.remove(id(&pool)).await;
         let mut heard = Vec::new();
-        let end = Change::PoolGone(PoolId::new(id(&pool)));
+        let end = RowChange::PoolGone(PoolId::new(id(&pool)));
         while !heard.contains(&end) {
             match next().await {
                 Signal::Changes(changes) => heard.extend(changes),
@@ -231,14 +231,14 @@ async fn the_client_hears_what_garm_tells() {
         }
         // A row that was heard is the row that GARM lists.
         let idle = heard.iter().find_map(|it| match it {
-            Change::Runner(it) if it.is_idle() => Some(it),
+            RowChange::Runner(it) if it.is_idle() => Some(it),
             _ => None,
         });
         let idle = idle.unwrap();
         assert_eq!(idle.pool, Some(PoolId::new(id(&pool))));
         assert!(!idle.messages.is_empty());
-        assert!(heard.contains(&Change::RunnerGone(idle.id.clone())));
-        let is_job = |it: &Change| matches!(it, Change::Job(it) if it.workflow_job_id == job);
+        assert!(heard.contains(&RowChange::RunnerGone(idle.id.clone())));
+        let is_job = |it: &RowChange| matches!(it, RowChange::Job(it) if it.workflow_job_id == job);
         assert!(heard.iter().any(is_job));
         assert_eq!(feed.misread(), 0);
     })

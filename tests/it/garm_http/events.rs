@@ -9,7 +9,7 @@ use runnerctl::domain::pool::{PoolChange, PoolSpec};
 use runnerctl::garm::events::{Feed, Limits, Signal};
 use runnerctl::garm::http::Timeouts;
 use runnerctl::garm::{Client, Http, HttpOptions, Login, tls};
-use runnerctl::scaling::Change;
+use runnerctl::scaling::RowChange;
 use runnerctl::sim::http::Server;
 use runnerctl::sim::{Config, Fault, Rule, World};
 use rustls::version;
@@ -74,7 +74,7 @@ fn unauthorized(error: &str) -> Turn {
 async fn the_request_says_who_asks_and_the_filter_says_what_for() {
     let (mut stage, mut feed) = watch(limits(), vec![Turn::Plays(vec![gone(7)])]).await;
     assert_eq!(next(&mut feed).await, Signal::Connected);
-    assert_eq!(next(&mut feed).await, Signal::Changes(vec![Change::JobGone(7)]));
+    assert_eq!(next(&mut feed).await, Signal::Changes(vec![RowChange::JobGone(7)]));
     assert_eq!(stage.next().await, Seen::Login);
     let Seen::Asked(head) = stage.next().await else { panic!("no request") };
     let mut lines: Vec<_> = head
@@ -119,10 +119,10 @@ async fn changes_of_the_simulated_garm_arrive_and_a_broken_stream_comes_back() {
 
     let entity = client.entities(EntityKind::Organization).await.unwrap().remove(0).key;
     let pool = client.create_pool(&entity, &spec()).await.unwrap();
-    assert_eq!(next(&mut feed).await, Signal::Changes(vec![Change::Pool(pool.clone())]));
+    assert_eq!(next(&mut feed).await, Signal::Changes(vec![RowChange::Pool(pool.clone())]));
     let raise = PoolChange { min_idle_runners: Some(1), ..PoolChange::default() };
     let raised = client.update_pool(&pool.id, &raise).await.unwrap();
-    assert_eq!(next(&mut feed).await, Signal::Changes(vec![Change::Pool(raised)]));
+    assert_eq!(next(&mut feed).await, Signal::Changes(vec![RowChange::Pool(raised)]));
 
     // The next event breaks the connection, and the token has expired meanwhile.
     shared.with(|it| {
@@ -222,7 +222,7 @@ async fn what_cannot_be_read_is_counted_and_passed_over() {
     ])];
     let (_stage, mut feed) = watch(limits(), turns).await;
     assert_eq!(next(&mut feed).await, Signal::Connected);
-    assert_eq!(next(&mut feed).await, Signal::Changes(vec![Change::JobGone(7)]));
+    assert_eq!(next(&mut feed).await, Signal::Changes(vec![RowChange::JobGone(7)]));
     assert_eq!(feed.misread(), 4);
 }
 
@@ -239,7 +239,7 @@ async fn an_overflow_is_told_once_and_the_stream_goes_on() {
     }
     assert_eq!(next(&mut feed).await, Signal::Connected);
     assert_eq!(next(&mut feed).await, Signal::Overflow);
-    let rest = vec![Change::JobGone(11), Change::JobGone(12)];
+    let rest = vec![RowChange::JobGone(11), RowChange::JobGone(12)];
     assert_eq!(next(&mut feed).await, Signal::Changes(rest));
 }
 

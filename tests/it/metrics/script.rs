@@ -6,7 +6,7 @@ use std::time::Duration;
 use runnerctl::domain::name::PoolName;
 use runnerctl::metrics::{Board, Counter, Limits, PoolGauges, Process, Snapshot, Timing};
 use runnerctl::notify::Outcome;
-use runnerctl::scaling::States;
+use runnerctl::scaling::RunnerStateCounts;
 use tokio::time::Instant;
 
 pub(crate) fn pool(name: &str) -> PoolName {
@@ -26,7 +26,7 @@ pub(crate) fn default_pool() -> PoolGauges {
         min_runners: 2,
         max_runners: 20,
         level: Some(4),
-        runners: States {
+        runners: RunnerStateCounts {
             pending: 1,
             creating: 1,
             installing: 2,

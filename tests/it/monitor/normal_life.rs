@@ -14,8 +14,8 @@ use runnerctl::domain::runner::Runner;
 use runnerctl::garm::Client;
 use runnerctl::host::clock::Clock;
 use runnerctl::monitor::{Auditor, Finding};
-use runnerctl::reconcile::read_fleet::{Ask, Credentials, Proxies, Specs, Templates, read_fleet};
-use runnerctl::scaling::{Change, Picture, Policies};
+use runnerctl::reconcile::read_fleet::{FleetRequest, Credentials, Proxies, SpecsRequest, Templates, read_fleet};
+use runnerctl::scaling::{RowChange, FleetIndex, ScalePolicies};
 use runnerctl::sim::in_memory::Memory;
 use runnerctl::sim::{Config, Knobs, Order, World};
 
@@ -67,12 +67,12 @@ struct Bench {
     memory: std::sync::Arc<Memory>,
     client: Client,
     dice: Dice,
-    policies: Policies,
+    policies: ScalePolicies,
     auditor: Auditor,
-    picture: Option<Picture>,
+    picture: Option<FleetIndex>,
     seen: Option<Fleet>,
     /// Events on their way, by the second at which they arrive.
-    underway: BTreeMap<u64, Vec<Change>>,
+    underway: BTreeMap<u64, Vec<RowChange>>,
     found: Vec<Finding>,
     /// Until when GARM does not answer.
     away_until: u64,
@@ -97,7 +97,7 @@ impl Bench {
         let memory = Memory::new(World::new(Config { seed, knobs, ..Config::default() }));
         let client = memory.client();
         let entity = client.entities(EntityKind::Organization).await.unwrap().remove(0).key;
-        let mut policies = Policies::new();
+        let mut policies = ScalePolicies::new();
         for (label, level) in [("a", 2), ("b", 0), ("c", 1)] {
             let pool = client.create_pool(&entity, &spec(label, level)).await.unwrap();
             policies.insert(pool.id, policy(level));
@@ -120,12 +120,12 @@ impl Bench {
         self.happen(second).await;
         let fleet = read_fleet(
             &self.client,
-            &Ask {
+            &FleetRequest {
                 credentials: Credentials::Unwanted,
                 kinds: Vec::new(),
                 templates: Templates::Unwanted,
                 proxies: Proxies::Unwanted,
-                specs: Specs::Unwanted,
+                specs: SpecsRequest::Unwanted,
             },
             &Clock::Real,
         )
@@ -198,17 +198,17 @@ impl Bench {
     /// Sends what has changed since the last step: late, in any order, twice or not at all.
     fn send_events(&mut self, fleet: &Fleet, second: u64) {
         let Some(before) = self.seen.take() else { return };
-        let mut changes: Vec<Change> = Vec::new();
+        let mut changes: Vec<RowChange> = Vec::new();
         let by_id = |it: &Fleet| -> BTreeMap<String, Runner> {
             it.runners.iter().map(|it| (it.id.clone(), it.clone())).collect()
         };
         let (old, new) = (by_id(&before), by_id(fleet));
         let rows = new.values().filter(|it| old.get(&it.id) != Some(*it));
-        changes.extend(rows.map(|it| Change::Runner(it.clone())));
+        changes.extend(rows.map(|it| RowChange::Runner(it.clone())));
         let gone = old.keys().filter(|it| !new.contains_key(*it));
-        changes.extend(gone.map(|it| Change::RunnerGone(it.clone())));
+        changes.extend(gone.map(|it| RowChange::RunnerGone(it.clone())));
         let rows = fleet.jobs.iter().filter(|it| !before.jobs.contains(it));
-        changes.extend(rows.map(|it| Change::Job(it.clone())));
+        changes.extend(rows.map(|it| RowChange::Job(it.clone())));
         for change in changes {
             for _ in 0..[1, 1, 1, 1, 1, 1, 2, 0][usize::try_from(self.dice.below(8)).unwrap()] {
                 let at = second + STEP * self.dice.below(3);
@@ -222,12 +222,12 @@ impl Bench {
         self.found.extend(self.auditor.read(&fleet, now));
         match &mut self.picture {
             Some(picture) => picture.read(fleet),
-            None => self.picture = Some(Picture::new(fleet, self.policies.clone())),
+            None => self.picture = Some(FleetIndex::new(fleet, self.policies.clone())),
         }
     }
 
     /// An event; what the picture discards, the auditor does not hear of.
-    fn take(&mut self, change: &Change, now: Timestamp) {
+    fn take(&mut self, change: &RowChange, now: Timestamp) {
         let Some(picture) = &mut self.picture else { return };
         if !picture.apply(change.clone(), now).is_empty() {
             self.found.extend(self.auditor.changed(change, now));

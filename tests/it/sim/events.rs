@@ -6,7 +6,7 @@ use std::time::Duration;
 use runnerctl::domain::entity::EntityKind;
 use runnerctl::garm::Client;
 use runnerctl::garm::events::{Feed, Limits, Signal};
-use runnerctl::scaling::Change;
+use runnerctl::scaling::RowChange;
 use runnerctl::sim::in_memory::Memory;
 use runnerctl::sim::{Config, Fault, Order, Request, Rule, World};
 use serde_json::{Value, json};
@@ -31,14 +31,14 @@ async fn next(feed: &mut Feed) -> Signal {
 }
 
 /// One change as a short text.
-fn words(change: &Change) -> String {
+fn words(change: &RowChange) -> String {
     match change {
-        Change::Runner(it) => format!("runner {}/{}", it.status.word(), it.runner_status.word()),
-        Change::RunnerGone(_) => "runner gone".into(),
-        Change::Job(it) => format!("job {}", it.status.word()),
-        Change::JobGone(_) => "job gone".into(),
-        Change::Pool(it) => format!("pool of level {}", it.spec.min_idle_runners),
-        Change::PoolGone(_) => "pool gone".into(),
+        RowChange::Runner(it) => format!("runner {}/{}", it.status.word(), it.runner_status.word()),
+        RowChange::RunnerGone(_) => "runner gone".into(),
+        RowChange::Job(it) => format!("job {}", it.status.word()),
+        RowChange::JobGone(_) => "job gone".into(),
+        RowChange::Pool(it) => format!("pool of level {}", it.spec.min_idle_runners),
+        RowChange::PoolGone(_) => "pool gone".into(),
     }
 }
 
@@ -196,7 +196,7 @@ async fn heard(seed: u64, loss_rate: f64) -> (Vec<String>, usize) {
     for signal in &signals {
         let Signal::Changes(changes) = signal else { panic!("{signal:?}") };
         for change in changes {
-            if let Change::Runner(runner) = change {
+            if let RowChange::Runner(runner) = change {
                 let before = newest.entry(runner.id.clone()).or_insert(runner.updated_at);
                 inverted += usize::from(*before > runner.updated_at);
                 *before = runner.updated_at.max(*before);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use runnerctl::garm::{Client, Kind, Login, Opened, Reply, Request, Transport, Wish};
-use runnerctl::reconcile::watch::{Incident, Order};
+use runnerctl::reconcile::watch::{Incident, WatchCommand};
 use runnerctl::scaling::Freeze;
 use runnerctl::sim::{Config, Fault, Rule};
 use secrecy::SecretString;
@@ -89,7 +89,7 @@ async fn a_stop_before_garm_was_there_ends_at_once() {
     bench.go_away();
     let watch = bench.start(steady());
     wait(10).await;
-    watch.order(Order::Stop).await;
+    watch.order(WatchCommand::Stop).await;
     wait(1).await;
     assert!(watch.has_ended());
 }

@@ -17,13 +17,13 @@ use runnerctl::garm::{Client, Error, Login, Transport};
 use runnerctl::host::book::Book;
 use runnerctl::host::clock::Clock;
 use runnerctl::monitor::Finding;
-use runnerctl::reconcile::audit_trail::Warrant;
+use runnerctl::reconcile::audit_trail::AuditContext;
 use runnerctl::reconcile::watch::{
-    Act, ActEnd, Applied, Audience, Course, Deed, Doors, End, Enrolled, Incident, Order, Roll,
-    Settings, Sight, Writes, watch,
+    WriteReport, ActEnd, Applied, Observer, RunMode, Deed, LoopIo, WatchEnd, DeclaredScaling, Incident, WatchCommand, DeclaredPools,
+    LoopSettings, LoopSnapshot, Writes, watch,
 };
 use runnerctl::reconcile::writer::Writer;
-use runnerctl::scaling::{Change, Decision, Reason, SiteMemory};
+use runnerctl::scaling::{RowChange, Decision, Reason, EntityState};
 use runnerctl::sim::in_memory::Memory;
 use runnerctl::sim::{Config, Entry, Exchange, Fault, Knobs, Order as Jobs, Rule, What, World};
 use secrecy::SecretString;
@@ -36,8 +36,8 @@ use crate::rig;
 pub(crate) const RESYNC: Duration = Duration::from_secs(30);
 
 /// How a loop runs when nothing is said.
-pub(crate) fn steady() -> Settings {
-    Settings { resync: RESYNC, course: Course::Steady, writes: Writes::Sent }
+pub(crate) fn steady() -> LoopSettings {
+    LoopSettings { resync: RESYNC, course: RunMode::Steady, writes: Writes::Sent }
 }
 
 /// The specification's own numbers, from zero runners.
@@ -130,11 +130,11 @@ impl Bench {
         self.change("default", change).await
     }
 
-    pub(crate) fn roll(&self) -> Roll {
+    pub(crate) fn roll(&self) -> DeclaredPools {
         let enrolled =
-            |it: &(PoolId, ScalePolicy)| Enrolled { enabled: true, policy: it.1.clone() };
+            |it: &(PoolId, ScalePolicy)| DeclaredScaling { enabled: true, policy: it.1.clone() };
         let pools = self.pools.iter().map(|(name, it)| (name.clone(), enrolled(it)));
-        Roll { fleet: fleet(), pools: pools.collect(), is_whole: true }
+        DeclaredPools { fleet: fleet(), pools: pools.collect(), is_whole: true }
     }
 
     /// The way to GARM without anything between.
@@ -143,11 +143,11 @@ impl Bench {
     }
 
     /// Starts a loop.
-    pub(crate) fn start(&self, settings: Settings) -> Loop {
+    pub(crate) fn start(&self, settings: LoopSettings) -> Loop {
         self.start_through(self.door(), settings)
     }
 
-    pub(crate) fn start_through(&self, door: Arc<dyn Transport>, settings: Settings) -> Loop {
+    pub(crate) fn start_through(&self, door: Arc<dyn Transport>, settings: LoopSettings) -> Loop {
         let config = Config::default();
         let login = Login::new(config.username, SecretString::from(config.password));
         let client = Arc::new(Client::new(door, login));
@@ -155,18 +155,18 @@ impl Bench {
     }
 
     /// Starts a loop with other files.
-    pub(crate) fn start_by(&self, settings: Settings, roll: Roll) -> Loop {
+    pub(crate) fn start_by(&self, settings: LoopSettings, roll: DeclaredPools) -> Loop {
         let config = Config::default();
         let login = Login::new(config.username, SecretString::from(config.password));
         let client = Arc::new(Client::new(self.door(), login));
         self.run(client, settings, self.clock(), roll)
     }
 
-    pub(crate) fn start_with(&self, client: Arc<Client>, settings: Settings, clock: Clock) -> Loop {
+    pub(crate) fn start_with(&self, client: Arc<Client>, settings: LoopSettings, clock: Clock) -> Loop {
         self.run(client, settings, clock, self.roll())
     }
 
-    fn run(&self, client: Arc<Client>, settings: Settings, clock: Clock, roll: Roll) -> Loop {
+    fn run(&self, client: Arc<Client>, settings: LoopSettings, clock: Clock, roll: DeclaredPools) -> Loop {
         let heard = Arc::new(Heard::default());
         let (orders, inbox) = mpsc::channel(8);
         let book = Book::memory();
@@ -175,11 +175,11 @@ impl Bench {
             let actor =
                 Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0.1.0".into() };
             let cause = Cause { command: "watch".into(), ..Cause::default() };
-            let warrant = Warrant { book, actor, cause, clock, line: Line::Current };
+            let warrant = AuditContext { book, actor, cause, clock, line: Line::Current };
             let writer = Writer::new(Arc::clone(&client), warrant);
             let feed = client.events(Limits::default());
             let doors =
-                Doors { client, writer: &writer, feed, orders: inbox, audience: &*audience, clock };
+                LoopIo { client, writer: &writer, feed, orders: inbox, audience: &*audience, clock };
             watch(doors, settings, roll).await
         });
         Loop { heard, orders, task, log }
@@ -325,23 +325,23 @@ pub(crate) struct Tally {
 /// A loop that runs.
 pub(crate) struct Loop {
     pub(crate) heard: Arc<Heard>,
-    orders: mpsc::Sender<Order>,
-    task: JoinHandle<Result<End, Error>>,
+    orders: mpsc::Sender<WatchCommand>,
+    task: JoinHandle<Result<WatchEnd, Error>>,
     log: Book,
 }
 
 impl Loop {
-    pub(crate) async fn order(&self, order: Order) {
+    pub(crate) async fn order(&self, order: WatchCommand) {
         self.orders.send(order).await.unwrap();
     }
 
     /// Tells it to stop and waits until it has.
-    pub(crate) async fn stop(self) -> End {
-        self.order(Order::Stop).await;
+    pub(crate) async fn stop(self) -> WatchEnd {
+        self.order(WatchCommand::Stop).await;
         self.end().await.unwrap()
     }
 
-    pub(crate) async fn end(self) -> Result<End, Error> {
+    pub(crate) async fn end(self) -> Result<WatchEnd, Error> {
         self.task.await.unwrap()
     }
 
@@ -370,7 +370,7 @@ pub(crate) struct Heard(Mutex<Told>);
 #[derive(Default)]
 struct Told {
     reads: usize,
-    acts: Vec<Act>,
+    acts: Vec<WriteReport>,
     incidents: Vec<Incident>,
     changes: usize,
     findings: Vec<Finding>,
@@ -390,7 +390,7 @@ impl Heard {
         self.0.lock().unwrap().reads
     }
 
-    pub(crate) fn acts(&self) -> Vec<Act> {
+    pub(crate) fn acts(&self) -> Vec<WriteReport> {
         self.0.lock().unwrap().acts.clone()
     }
 
@@ -448,7 +448,7 @@ impl Heard {
     }
 }
 
-fn said(act: &Act) -> String {
+fn said(act: &WriteReport) -> String {
     let deed = match &act.deed {
         Deed::Raise { from, to } => format!("raise {from} {to}"),
         Deed::Lower { from, to } => format!("lower {from} {to}"),
@@ -467,20 +467,20 @@ fn said(act: &Act) -> String {
     format!("{deed} {end}")
 }
 
-impl Audience for Heard {
+impl Observer for Heard {
     fn read(&self, fleet: &Fleet, _took: Duration) {
         let mut told = self.0.lock().unwrap();
         told.reads += 1;
         told.specs = fleet.pools.first().map(|it| (it.reading, it.spec.extra_specs.clone()));
     }
 
-    fn changed(&self, _change: &Change, _now: Timestamp) {
+    fn changed(&self, _change: &RowChange, _now: Timestamp) {
         self.0.lock().unwrap().changes += 1;
     }
 
-    fn turned(&self, sight: &Sight<'_>) {
+    fn turned(&self, sight: &LoopSnapshot<'_>) {
         let mut told = self.0.lock().unwrap();
-        let waiting = || sight.memory.values().flat_map(SiteMemory::waiting);
+        let waiting = || sight.memory.values().flat_map(EntityState::waiting);
         told.stuck = waiting().map(|it| it.2.stuck).sum::<u32>().max(told.stuck);
         told.queued = waiting().map(|it| it.1.len()).sum();
     }
@@ -489,7 +489,7 @@ impl Audience for Heard {
         self.0.lock().unwrap().reasons.insert(decision.reason);
     }
 
-    fn acted(&self, act: &Act) {
+    fn acted(&self, act: &WriteReport) {
         self.0.lock().unwrap().acts.push(act.clone());
     }
 

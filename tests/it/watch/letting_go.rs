@@ -2,7 +2,7 @@
 
 use runnerctl::domain::desired::ScalePolicy;
 use runnerctl::domain::pool::PoolChange;
-use runnerctl::reconcile::watch::{Course, Enrolled, Order, Roll, Settings};
+use runnerctl::reconcile::watch::{RunMode, DeclaredScaling, WatchCommand, DeclaredPools, LoopSettings};
 
 use super::bench::{Bench, name, policy, steady, wait};
 
@@ -17,7 +17,7 @@ async fn held() -> (Bench, super::bench::Loop) {
     (bench, watch)
 }
 
-fn changed(roll: Roll, change: impl FnOnce(&mut Enrolled)) -> Roll {
+fn changed(roll: DeclaredPools, change: impl FnOnce(&mut DeclaredScaling)) -> DeclaredPools {
     let mut roll = roll;
     roll.pools.entry(name("default")).and_modify(change);
     roll
@@ -29,11 +29,11 @@ async fn a_held_level_is_lowered_when_the_pool_leaves_by_a_reload() {
     for case in ["gone", "autoscale", "disabled"] {
         let (bench, watch) = held().await;
         let roll = match case {
-            "gone" => Roll { pools: [].into(), ..bench.roll() },
+            "gone" => DeclaredPools { pools: [].into(), ..bench.roll() },
             "autoscale" => changed(bench.roll(), |it| it.policy.autoscale = false),
             _ => changed(bench.roll(), |it| it.enabled = false),
         };
-        watch.order(Order::Reload(roll)).await;
+        watch.order(WatchCommand::Reload(roll)).await;
         wait(10).await;
         // The minimum, or what of it is not idle already for a pool of which no file speaks.
         let level = bench.level().await;
@@ -46,7 +46,7 @@ async fn a_held_level_is_lowered_when_the_pool_leaves_by_a_reload() {
 #[tokio::test(start_paused = true)]
 async fn a_level_that_cannot_be_lowered_any_more_is_named_at_the_end() {
     let (bench, watch) = held().await;
-    watch.order(Order::Reload(Roll { pools: [].into(), ..bench.roll() })).await;
+    watch.order(WatchCommand::Reload(DeclaredPools { pools: [].into(), ..bench.roll() })).await;
     bench.go_away();
     wait(10).await;
     assert_eq!(watch.stop().await.left_raised, [name("default")]);
@@ -55,8 +55,8 @@ async fn a_level_that_cannot_be_lowered_any_more_is_named_at_the_end() {
 #[tokio::test(start_paused = true)]
 async fn a_pool_that_comes_back_is_scaled_and_not_lowered() {
     let (bench, watch) = held().await;
-    watch.order(Order::Reload(Roll { pools: [].into(), ..bench.roll() })).await;
-    watch.order(Order::Reload(bench.roll())).await;
+    watch.order(WatchCommand::Reload(DeclaredPools { pools: [].into(), ..bench.roll() })).await;
+    watch.order(WatchCommand::Reload(bench.roll())).await;
     wait(10).await;
     assert_eq!(bench.level().await, 12);
     watch.stop().await;
@@ -74,9 +74,9 @@ async fn release_lowers_every_pool_of_the_fleets_label() {
         for pool in ["default", "plain", "gone"] {
             bench.change(pool, level(9)).await;
         }
-        let mut roll = Roll { is_whole, ..bench.roll() };
+        let mut roll = DeclaredPools { is_whole, ..bench.roll() };
         roll.pools.remove(&name("gone"));
-        let settings = Settings { course: Course::Release, ..steady() };
+        let settings = LoopSettings { course: RunMode::Release, ..steady() };
         let end = bench.start_by(settings, roll).end().await.unwrap();
         assert_eq!(end.left_raised, []);
         let pools = bench.client.pools().await.unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use runnerctl::domain::desired::ScalePolicy;
 use runnerctl::garm::Kind;
-use runnerctl::reconcile::watch::{Course, Hold, Incident, Order, Settings, Writes};
+use runnerctl::reconcile::watch::{RunMode, HoldReason, Incident, WatchCommand, LoopSettings, Writes};
 use runnerctl::scaling::Freeze;
 use runnerctl::sim::{Config, Fault, Order as Jobs, Rule};
 
@@ -15,8 +15,8 @@ fn config() -> Config {
     Config { backoff: 300, ..Config::default() }
 }
 
-fn once() -> Settings {
-    Settings { course: Course::Once, ..steady() }
+fn once() -> LoopSettings {
+    LoopSettings { course: RunMode::Once, ..steady() }
 }
 
 /// `held` keeps three idle runners; `default` has a pulse that stands, since GitHub registers no
@@ -136,7 +136,7 @@ async fn release_lowers_every_level_to_its_floor_and_leaves() {
         bench.change(pool, level).await;
     }
     wait(15).await;
-    let watch = bench.start(Settings { course: Course::Release, ..steady() });
+    let watch = bench.start(LoopSettings { course: RunMode::Release, ..steady() });
     assert_eq!(watch.end().await.unwrap().left_raised, []);
     assert_eq!(levels(&bench).await, (0, 1));
     assert_eq!(bench.runners().await.1, 6, "runners are left to GARM");
@@ -147,7 +147,7 @@ async fn a_dry_run_decides_and_writes_nothing_and_asks_no_more_than_in_a_quiet_f
     let bench = held_and_pulsing().await;
     bench.set_level(7).await;
     bench.forget();
-    let watch = bench.start(Settings { writes: Writes::Withheld, ..steady() });
+    let watch = bench.start(LoopSettings { writes: Writes::Withheld, ..steady() });
     wait(300).await;
     assert_eq!(bench.writes(), []);
     let slack = |it: &Incident| matches!(it, Incident::LeashSlack(_));
@@ -168,10 +168,10 @@ async fn a_dry_run_decides_and_writes_nothing_and_asks_no_more_than_in_a_quiet_f
 
 #[tokio::test(start_paused = true)]
 async fn one_dry_look_is_not_to_blame_for_the_level_of_somebody_else() {
-    for course in [Course::Once, Course::Release] {
+    for course in [RunMode::Once, RunMode::Release] {
         let bench = Bench::new(policy()).await;
         bench.set_level(7).await;
-        let settings = Settings { course, writes: Writes::Withheld, ..steady() };
+        let settings = LoopSettings { course, writes: Writes::Withheld, ..steady() };
         assert_eq!(bench.start(settings).end().await.unwrap().left_raised, []);
         assert_eq!(bench.level().await, 7);
     }
@@ -179,8 +179,8 @@ async fn one_dry_look_is_not_to_blame_for_the_level_of_somebody_else() {
 
 #[tokio::test(start_paused = true)]
 async fn once_and_release_give_up_a_garm_that_stays_away_for_half_a_minute() {
-    for course in [Course::Once, Course::Release] {
-        let settings = Settings { course, ..steady() };
+    for course in [RunMode::Once, RunMode::Release] {
+        let settings = LoopSettings { course, ..steady() };
         let bench = Bench::new(policy()).await;
         bench.go_away();
         let began = tokio::time::Instant::now();
@@ -277,13 +277,13 @@ async fn other_pools_of_the_entity_are_supply_and_are_never_written_to() {
 async fn held_from_the_start_it_decides_and_writes_nothing_until_it_may() {
     let bench = Bench::new(policy()).await;
     let watch = bench.start(steady());
-    watch.order(Order::Hold(Hold::Unproven, "mTLS is not proven to be enforced".into())).await;
+    watch.order(WatchCommand::Hold(HoldReason::Unproven, "mTLS is not proven to be enforced".into())).await;
     wait(5).await;
     bench.jobs(12, 20);
     wait(60).await;
     assert!(watch.heard.has(|it| matches!(it, Incident::Frozen { why: Freeze::Unproven(_), .. })));
     assert_eq!((watch.heard.deeds(), bench.writes().len()), (vec![], 0));
-    watch.order(Order::Go(Hold::Unproven)).await;
+    watch.order(WatchCommand::Go(HoldReason::Unproven)).await;
     wait(10).await;
     assert!(watch.heard.has(|it| matches!(it, Incident::Thawed { entity: None, .. })));
     assert_eq!(watch.heard.deeds(), ["raise 0 12 done", "lower 12 0 done"]);
@@ -295,7 +295,7 @@ async fn held_later_levels_only_fall_and_nobody_is_removed() {
     let watch = bench.start(steady());
     wait(45).await;
     assert_eq!(levels(&bench).await, (12, 3), "{:?}", watch.heard.deeds());
-    watch.order(Order::Hold(Hold::Unproven, "mTLS is not enforced".into())).await;
+    watch.order(WatchCommand::Hold(HoldReason::Unproven, "mTLS is not enforced".into())).await;
     wait(2).await;
     assert_eq!(levels(&bench).await, (0, 3), "{:?}", watch.heard.deeds());
     let before = watch.heard.deeds().len();

@@ -135,12 +135,12 @@ async fn a_changed_policy_is_in_force_at_once() {
     let id = bench.id("default");
     let other = ScalePolicy { min_idle_runners: 3, ..policy() };
     bench.pools.insert(super::bench::name("default"), (id, other));
-    watch.order(runnerctl::reconcile::watch::Order::Reload(bench.roll())).await;
+    watch.order(runnerctl::reconcile::watch::WatchCommand::Reload(bench.roll())).await;
     wait(1).await;
     assert_eq!(bench.level().await, 3);
     // A pool that is declared no more is left alone.
     bench.pools.clear();
-    watch.order(runnerctl::reconcile::watch::Order::Reload(bench.roll())).await;
+    watch.order(runnerctl::reconcile::watch::WatchCommand::Reload(bench.roll())).await;
     wait(1).await;
     bench.pools.insert(super::bench::name("default"), (bench_id(&watch), policy()));
     bench.set_level(7).await;

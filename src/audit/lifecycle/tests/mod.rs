@@ -8,7 +8,7 @@ use super::{Last, Lifecycle, Stream};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::FleetName;
 use crate::domain::runner::Runner;
-use crate::scaling::Change;
+use crate::scaling::RowChange;
 use crate::scaling::testing::{at, fleet, pool, runner};
 
 fn actor() -> Actor {
@@ -41,11 +41,11 @@ fn row(state: &str, second: i64) -> Runner {
 
 fn event(log: &mut Lifecycle, runner: Runner) -> Vec<Entry> {
     let now = runner.updated_at;
-    log.changed(&Change::Runner(runner), now)
+    log.changed(&RowChange::Runner(runner), now)
 }
 
 fn gone(log: &mut Lifecycle, now: Timestamp) -> Vec<Entry> {
-    log.changed(&Change::RunnerGone("id-a".into()), now)
+    log.changed(&RowChange::RunnerGone("id-a".into()), now)
 }
 
 /// Each entry in a line: kind, act, who, how it is known.

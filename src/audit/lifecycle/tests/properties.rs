@@ -114,11 +114,11 @@ fn outages() -> impl Strategy<Value = Vec<Outage>> {
 fn run(truths: &[Truth], fates: &[Fate], outages: &[Outage]) -> Vec<Entry> {
     let mut log = fresh();
     let mut entries = log.stream(&Stream::Connected, at(0));
-    let mut due: BTreeMap<i64, Vec<Change>> = BTreeMap::new();
+    let mut due: BTreeMap<i64, Vec<RowChange>> = BTreeMap::new();
     let mut fate = fates.iter().cycle();
     for truth in truths {
-        let rows = truth.states.iter().map(|it| (it.0, truth.row(it.0).map(Change::Runner)));
-        let gone = Change::RunnerGone(format!("id-{}", truth.name));
+        let rows = truth.states.iter().map(|it| (it.0, truth.row(it.0).map(RowChange::Runner)));
+        let gone = RowChange::RunnerGone(format!("id-{}", truth.name));
         for (second, change) in rows.chain([(truth.gone, Some(gone))]) {
             let Some(change) = change else { continue };
             let times = match fate.next().unwrap() {

@@ -152,7 +152,7 @@ fn who_had_a_runner_removed_is_said_as_far_as_it_is_known() {
         runner: Some(RunnerName::new("a")),
         ..job(1, &[], 2)
     };
-    assert_eq!(done.changed(&Change::Job(ended), at(7)), []);
+    assert_eq!(done.changed(&RowChange::Job(ended), at(7)), []);
     let last = gone(&mut done, at(9));
     assert_eq!(told(&last), ["event runner gone a by GARM from event, reconstructed"]);
     assert_eq!(
@@ -289,8 +289,8 @@ fn a_runner_that_only_a_job_tells_of_is_a_gap() {
     log.stream(&Stream::Connected, at(0));
     let before = fleet(0, vec![], vec![], vec![named(1, "old")]);
     assert_eq!(log.read(&before, at(0)), [], "before anything was watched");
-    log.changed(&Change::Job(named(2, "ghost")), at(5));
-    log.changed(&Change::Job(named(3, "a")), at(5));
+    log.changed(&RowChange::Job(named(2, "ghost")), at(5));
+    log.changed(&RowChange::Job(named(3, "a")), at(5));
     event(&mut log, row("pending_create/pending", 6));
     let after = fleet(30, vec![], vec![row("pending_create/pending", 6)], vec![named(2, "ghost")]);
     let entries = log.read(&after, at(30));
@@ -317,7 +317,7 @@ fn pools_that_somebody_else_changes_are_recorded_and_our_own_writes_are_not_told
         pool.updated_at = at(second);
         pool.spec.min_idle_runners = level;
         pool.spec.image = image.into();
-        Change::Pool(pool)
+        RowChange::Pool(pool)
     };
     let mut log = watching(vec![]);
     let subject =
@@ -330,11 +330,11 @@ fn pools_that_somebody_else_changes_are_recorded_and_our_own_writes_are_not_told
     assert_eq!(entries[0].after, Some(json!({ "image": "other", "min_idle_runners": 4 })));
     assert_eq!(log.changed(&changed(6, 3, "image"), at(8)), [], "older");
     let foreign = Pool { spec: pool("x", &[]).spec, ..pool("theirs", &[]) };
-    let created = log.changed(&Change::Pool(foreign), at(9));
+    let created = log.changed(&RowChange::Pool(foreign), at(9));
     assert_eq!(told(&created), ["event pool created by unknown from event"]);
-    let gone = log.changed(&Change::PoolGone(PoolId::new("theirs")), at(9));
+    let gone = log.changed(&RowChange::PoolGone(PoolId::new("theirs")), at(9));
     assert_eq!(told(&gone), ["event pool gone by unknown from event"]);
-    assert_eq!(log.changed(&Change::PoolGone(PoolId::new("theirs")), at(9)), []);
+    assert_eq!(log.changed(&RowChange::PoolGone(PoolId::new("theirs")), at(9)), []);
 }
 
 #[test]
@@ -355,8 +355,8 @@ fn memory_grows_with_what_garm_lists_and_with_nothing_else() {
         for index in 0..200 {
             let name = format!("r{round}-{index}");
             let new = runner("default", &name, "pending_create/pending", round);
-            log.changed(&Change::Runner(new), at(round));
-            log.changed(&Change::RunnerGone(format!("id-{name}")), at(round));
+            log.changed(&RowChange::Runner(new), at(round));
+            log.changed(&RowChange::RunnerGone(format!("id-{name}")), at(round));
         }
         log.read(&listed(round, vec![]), at(round));
     }
