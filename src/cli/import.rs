@@ -11,7 +11,9 @@ use crate::domain::text::code;
 use crate::garm::{Client, Unknown};
 use crate::host::clock::Clock;
 use crate::host::files;
-use crate::reconcile::read_fleet::{FleetRequest, Credentials, Proxies, SpecsRequest, Templates, read_fleet};
+use crate::reconcile::read_fleet::{
+    Credentials, FleetRequest, Proxies, SpecsRequest, Templates, read_fleet,
+};
 use crate::render::import::{Draft, ORDER, drafts, file, left_out};
 use crate::render::style::{HELP, WARNING, paint};
 use crate::render::words::count;

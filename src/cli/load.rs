@@ -6,7 +6,9 @@ use crate::domain::entity::EntityKind;
 use crate::domain::name::PoolName;
 use crate::plan::{self, RunnerKit};
 use crate::policy::Others;
-use crate::reconcile::read_fleet::{FleetRequest, DeclaredIdentity, Credentials, Proxies, SpecsRequest, Templates};
+use crate::reconcile::read_fleet::{
+    Credentials, DeclaredIdentity, FleetRequest, Proxies, SpecsRequest, Templates,
+};
 use crate::render::problem;
 use crate::render::words::count;
 

@@ -15,7 +15,7 @@ use crate::monitor::compliance::{Facts, Verdict, report};
 use crate::plan::saved::Inputs;
 use crate::plan::{Plan, create_in_flight, plan};
 use crate::policy::Others;
-use crate::reconcile::read_fleet::{FleetRequest, Credentials, read_fleet};
+use crate::reconcile::read_fleet::{Credentials, FleetRequest, read_fleet};
 use crate::render::plan::Heading;
 use crate::render::words::nearest;
 use crate::secrets::AppKey;

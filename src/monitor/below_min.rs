@@ -9,7 +9,7 @@ use crate::domain::desired::ScalePolicy;
 use crate::domain::duration;
 use crate::domain::name::PoolId;
 use crate::domain::pool::Pool;
-use crate::scaling::{RunnerCounts, FleetIndex, EntityIndex};
+use crate::scaling::{EntityIndex, FleetIndex, RunnerCounts};
 
 /// How long a pool may stay below `min_runners`: a replacement is asked for within seconds, and a
 /// runner that boots counts.

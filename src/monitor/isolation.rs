@@ -24,7 +24,7 @@ use crate::domain::name::{FleetName, PoolId, PoolName, RunnerName};
 use crate::domain::pool::Pool;
 use crate::domain::runner::{Runner, RunnerStatus};
 use crate::domain::text::code;
-use crate::scaling::{RowChange, FleetIndex};
+use crate::scaling::{FleetIndex, RowChange};
 
 /// How long a runner may live after its job, unless GARM is deleting it: it goes within 7 s as a
 /// rule (GARM.md §f).

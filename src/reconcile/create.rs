@@ -85,7 +85,11 @@ async fn bearing(site: &StepContext<'_>, name: &PoolName) -> Result<Vec<Pool>, W
 }
 
 /// Our POST was answered: does our pool rank first?
-async fn settle(site: &StepContext<'_>, name: &PoolName, mine: Pool) -> Result<SettledPool, WriteError> {
+async fn settle(
+    site: &StepContext<'_>,
+    name: &PoolName,
+    mine: Pool,
+) -> Result<SettledPool, WriteError> {
     // The pool's next write has to wait anyway; by then every POST that GARM has dated earlier
     // is in the list.
     site.writer.keep_pace(&mine.id).await;
@@ -342,7 +346,10 @@ async fn outrun(
 }
 
 /// Another pool in use that bears the name of `mine`.
-async fn in_use_beside(site: &StepContext<'_>, mine: &PoolRef) -> Result<Option<PoolId>, WriteError> {
+async fn in_use_beside(
+    site: &StepContext<'_>,
+    mine: &PoolRef,
+) -> Result<Option<PoolId>, WriteError> {
     let bearing = bearing(site, &mine.name).await?;
     let other = bearing.into_iter().find(|it| it.id != mine.id && !is_switched_off(it));
     Ok(other.map(|it| it.id))

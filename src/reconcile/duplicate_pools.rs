@@ -55,13 +55,17 @@ pub(super) async fn remove_leftovers(
 }
 
 /// Deletes a pool that bears the label beside another one, as long as it is not in use.
-pub(super) async fn remove_unused(site: &StepContext<'_>, left: &PoolRef) -> Result<(), WriteError> {
+pub(super) async fn remove_unused(
+    site: &StepContext<'_>,
+    left: &PoolRef,
+) -> Result<(), WriteError> {
     let guard = Precondition::unused(site.fleet, &left.name);
     match site.writer.remove_pool(left, &guard).await? {
         Deletion::Deleted | Deletion::WasGone => Ok(()),
-        Deletion::NotEmpty => {
-            Err(WriteError::Changed(format!("two pools bear this label, and {} has runners", left.id)))
-        }
+        Deletion::NotEmpty => Err(WriteError::Changed(format!(
+            "two pools bear this label, and {} has runners",
+            left.id
+        ))),
     }
 }
 

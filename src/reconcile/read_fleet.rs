@@ -172,7 +172,11 @@ impl SpecsRequest {
 /// the templates if wanted, the providers if manifests name one that has no pool, then the pools' entities, instances and
 /// jobs, in this order: an instance's pool is there already, and a job that came
 /// last is merely unknown. The time is GARM's own (its `Date`), else this machine's.
-pub async fn read_fleet(client: &Client, ask: &FleetRequest, clock: &Clock) -> Result<Fleet, Error> {
+pub async fn read_fleet(
+    client: &Client,
+    ask: &FleetRequest,
+    clock: &Clock,
+) -> Result<Fleet, Error> {
     let (controller, date) = client.controller().await?;
     let observed_at = date.unwrap_or_else(|| clock.now());
     let proxies = match ask.proxies {

@@ -13,7 +13,7 @@ use super::idle::{IdleWatch, is_free};
 use super::preconditions::Precondition;
 use super::reread;
 use super::write_error::WriteError;
-use super::writer::{Deletion, LevelOrder, Removal, PoolRef, ResendLabels};
+use super::writer::{Deletion, LevelOrder, PoolRef, Removal, ResendLabels};
 use crate::domain::backoff::Backoff;
 use crate::domain::name::RunnerName;
 use crate::domain::pool::{Pool, PoolChange};
@@ -124,7 +124,10 @@ fn off() -> PoolChange {
     PoolChange { enabled: Some(false), min_idle_runners: Some(0), ..PoolChange::default() }
 }
 
-async fn read_pool(site: &StepContext<'_>, pool: &PoolRef) -> Result<Option<(Pool, Vec<Runner>)>, WriteError> {
+async fn read_pool(
+    site: &StepContext<'_>,
+    pool: &PoolRef,
+) -> Result<Option<(Pool, Vec<Runner>)>, WriteError> {
     reread::pool(site.writer.client(), &pool.id).await.map_err(WriteError::Garm)
 }
 

@@ -16,7 +16,7 @@ use super::reread;
 use super::retire::tell_faults;
 use super::step::StepEnd;
 use super::write_error::WriteError;
-use super::writer::{Removal, PoolRef};
+use super::writer::{PoolRef, Removal};
 use crate::domain::backoff::Backoff;
 use crate::domain::name::{PoolName, RunnerName};
 use crate::domain::pool::Pool;
@@ -78,7 +78,10 @@ pub(super) async fn rotate(site: &StepContext<'_>, name: &PoolName) -> Option<St
     }
 }
 
-async fn rotate_pool(site: &StepContext<'_>, name: &PoolName) -> Result<Option<StepEnd>, WriteError> {
+async fn rotate_pool(
+    site: &StepContext<'_>,
+    name: &PoolName,
+) -> Result<Option<StepEnd>, WriteError> {
     let bearing = site.writer.roster.bearing(&site.mark(name)).await.map_err(WriteError::Garm)?;
     let Some(pool) = bearing.first() else { return Ok(None) };
     let mut rotation = Rotation {

@@ -1,7 +1,7 @@
 //! One step: its work, and how it ended.
 
 use super::context::{StepContext, target};
-use super::create::{self, Successor, CreateEnd};
+use super::create::{self, CreateEnd, Successor};
 use super::duplicate_pools;
 use super::preconditions::Precondition;
 use super::retire::{self, Retired};
@@ -53,7 +53,9 @@ pub(super) async fn carry_out(site: &StepContext<'_>, step: &Step) -> StepEnd {
 async fn work(site: &StepContext<'_>, step: &Step) -> Result<StepEnd, WriteError> {
     let Some(name) = step.about.pool() else { return without_pool(site, &step.work).await };
     match &step.work {
-        Work::Nothing | Work::Controller { .. } | Work::Credential { .. } => Ok(StepEnd::blocked(step)),
+        Work::Nothing | Work::Controller { .. } | Work::Credential { .. } => {
+            Ok(StepEnd::blocked(step))
+        }
         Work::Create(creation) => {
             site.say(name, "create");
             Ok(made(&create::create(site, name, creation).await?))
@@ -159,7 +161,10 @@ fn retired(retired: Retired) -> StepEnd {
                 .unwrap_or_default();
             let (left, after) = (words::count(left, "runner"), words::span(after));
             let goes_on = "the pool stays disabled, and the next run goes on";
-            StepEnd::new(OutcomeKind::TimedOut, format!("{left} left after {after}; {goes_on}{fault}"))
+            StepEnd::new(
+                OutcomeKind::TimedOut,
+                format!("{left} left after {after}; {goes_on}{fault}"),
+            )
         }
         Retired::OwnRunner(runner) => StepEnd::new(
             OutcomeKind::Blocked,
@@ -169,9 +174,10 @@ fn retired(retired: Retired) -> StepEnd {
                 crate::domain::text::quote(runner.as_str())
             ),
         ),
-        Retired::Stopped => {
-            StepEnd::new(OutcomeKind::Interrupted, "the pool stays disabled, and the next run goes on")
-        }
+        Retired::Stopped => StepEnd::new(
+            OutcomeKind::Interrupted,
+            "the pool stays disabled, and the next run goes on",
+        ),
     }
 }
 

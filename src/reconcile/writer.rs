@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::audit_trail::{WriteRecord, AuditTrail, AuditContext};
+use super::audit_trail::{AuditContext, AuditTrail, WriteRecord};
 use super::preconditions::Precondition;
 use super::reread::{self, PoolList};
 use super::write_error::WriteError;

@@ -11,7 +11,7 @@ use super::job_starts::SIDE;
 use super::queue::{QueueDeadline, WaitingJob};
 use super::route::Eligibility;
 use super::share::{JobCapacity, ScalingMode};
-use super::state::{JobClaim, ScalingState, NO_POOL};
+use super::state::{JobClaim, NO_POOL, ScalingState};
 use crate::domain::entity::EntityKey;
 
 /// Jobs being given out.
@@ -75,7 +75,10 @@ impl<'a> Assignment<'a> {
             shares,
             others,
             young: bars.iter().map(young).max().unwrap_or(Timestamp::MIN),
-            dealt: AssignedJobs { places: vec![NO_POOL; site.queue.waiting.len()], held: HashMap::new() },
+            dealt: AssignedJobs {
+                places: vec![NO_POOL; site.queue.waiting.len()],
+                held: HashMap::new(),
+            },
             given: vec![0; site.stocks.len()],
             left: Vec::new(),
             spent: Vec::new(),
@@ -87,7 +90,12 @@ impl<'a> Assignment<'a> {
         let jobs: Vec<u32> = (0_u32..).take(self.dealt.places.len()).collect();
         let mut rest: Vec<u32> =
             jobs.into_iter().filter(|at| self.is_ours(*at as usize, former)).collect();
-        for pass in [AssignmentPass::Runners, AssignmentPass::Room, AssignmentPass::LeftToGarm, AssignmentPass::Probes] {
+        for pass in [
+            AssignmentPass::Runners,
+            AssignmentPass::Room,
+            AssignmentPass::LeftToGarm,
+            AssignmentPass::Probes,
+        ] {
             if rest.is_empty() {
                 break;
             }

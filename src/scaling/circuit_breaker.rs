@@ -79,7 +79,11 @@ pub(super) struct CircuitInputs<'a> {
 impl CircuitBreaker {
     /// The circuit at `moment`, after what it was. A failure is one runner; a runner that becomes
     /// idle forgives all of them and closes the circuit.
-    pub(super) fn next(mut self, sight: &CircuitInputs<'_>, moment: &mut EvaluationClock) -> (CircuitStatus, Self) {
+    pub(super) fn next(
+        mut self,
+        sight: &CircuitInputs<'_>,
+        moment: &mut EvaluationClock,
+    ) -> (CircuitStatus, Self) {
         let now = moment.now();
         self.note_failures(&sight.failed, now);
         if sight.arrivals != self.arrivals {

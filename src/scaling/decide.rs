@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::circuit_breaker::{RunnerProbe, CircuitInputs, CircuitStatus};
+use super::circuit_breaker::{CircuitInputs, CircuitStatus, RunnerProbe};
 use super::deadline::EvaluationClock;
-use super::decision::{Decision, Direction, DecisionInputs, Reason, RuleResults};
+use super::decision::{Decision, DecisionInputs, Direction, Reason, RuleResults};
 use super::entity_index::EntityIndex;
 use super::handout::{HandOutState, WaitingJobs, given_up};
 use super::level::levels;
 use super::one_shot::floor;
 use super::pool_index::PoolIndex;
-use super::pressure::{PressureInputs, Pressure};
+use super::pressure::{Pressure, PressureInputs};
 use super::queue::PICK_UP;
 use super::route::Routing;
 use super::runner_state::{IdleSource, RunnerState};
@@ -63,11 +63,7 @@ impl<'a> Observation<'a> {
 }
 
 /// Decides about one pool at `now`, on GARM's clock; returns what to remember of it.
-pub fn decide(
-    seen: &Observation<'_>,
-    memory: PoolState,
-    now: Timestamp,
-) -> (Decision, PoolState) {
+pub fn decide(seen: &Observation<'_>, memory: PoolState, now: Timestamp) -> (Decision, PoolState) {
     let mut moment = EvaluationClock::new(now);
     let inputs = inputs(seen, &mut moment);
     let (mut circuit, circuit_memory) = memory.circuit.next(&sight(seen, now), &mut moment);

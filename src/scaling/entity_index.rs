@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use super::deadline::EvaluationClock;
 use super::job_starts::JobStarts;
 use super::passed;
-use super::pool_index::{RoutingKey, PoolIndex};
-use super::queue::{Carried, KnownJob, JobQueue, JobStage, WaitingJob, stage};
+use super::pool_index::{PoolIndex, RoutingKey};
+use super::queue::{Carried, JobQueue, JobStage, KnownJob, WaitingJob, stage};
 use crate::domain::desired::ScalePolicy;
 use crate::domain::entity::EntityKey;
 use crate::domain::job::Job;
@@ -223,7 +223,9 @@ impl EntityIndex {
             let id = job.workflow_job_id;
             match self.queue.facts.get(&id).map(|it| it.stage) {
                 Some(JobStage::Forgotten(_)) => drop(self.queue.facts.remove(&id)),
-                Some(JobStage::Queued | JobStage::Begun | JobStage::BegunOn) => self.note_start(id, now),
+                Some(JobStage::Queued | JobStage::Begun | JobStage::BegunOn) => {
+                    self.note_start(id, now)
+                }
                 None => {}
             }
         }

@@ -10,8 +10,8 @@ use super::decide::{Observation, decide};
 use super::decision::Decision;
 use super::entity_index::EntityIndex;
 use super::fleet_index::FleetIndex;
-use super::route::{RoutingContext, Routing, JobExceptions, route};
-use super::state::{ScalingState, EntityState};
+use super::route::{JobExceptions, Routing, RoutingContext, route};
+use super::state::{EntityState, ScalingState};
 use crate::domain::entity::EntityKey;
 use crate::domain::name::PoolId;
 
@@ -44,7 +44,11 @@ pub(super) struct LastEvaluation {
 const ROUNDS_MAX: usize = 3;
 
 /// Takes one turn of every entity of the fleet at `now`.
-pub fn evaluate_fleet(picture: &mut FleetIndex, mut memory: ScalingState, now: Timestamp) -> (Evaluation, ScalingState) {
+pub fn evaluate_fleet(
+    picture: &mut FleetIndex,
+    mut memory: ScalingState,
+    now: Timestamp,
+) -> (Evaluation, ScalingState) {
     let backoff = picture.backoff();
     memory.retain(|entity, _| picture.sites().contains_key(entity));
     let mut all = Evaluation::default();
@@ -53,7 +57,8 @@ pub fn evaluate_fleet(picture: &mut FleetIndex, mut memory: ScalingState, now: T
         for entity in std::mem::take(&mut due) {
             let Some(site) = picture.site_mut(&entity) else { continue };
             let before = memory.remove(&entity).unwrap_or_default();
-            let (evaluate_entity, after) = evaluate_entity(site, before, RoutingContext { backoff, others: &memory }, now);
+            let (evaluate_entity, after) =
+                evaluate_entity(site, before, RoutingContext { backoff, others: &memory }, now);
             memory.insert(entity, after);
             all.add(evaluate_entity.decisions);
             all.until = earliest(all.until, evaluate_entity.until);
@@ -144,7 +149,8 @@ fn evaluate_once(
         decisions.push(Some(decision));
     }
     let versions = site.stocks.iter().map(|it| it.version).collect();
-    memory.last = Some(LastEvaluation { reading: Arc::clone(&site.reading), routing, versions, decisions });
+    memory.last =
+        Some(LastEvaluation { reading: Arc::clone(&site.reading), routing, versions, decisions });
     (evaluate_entity, memory, circuits)
 }
 

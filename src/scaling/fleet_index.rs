@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::entity_index::{ScalePolicies, EntityRows, EntityIndex};
+use super::entity_index::{EntityIndex, EntityRows, ScalePolicies};
 use super::pool_index::PoolIndex;
 use crate::domain::entity::EntityKey;
 use crate::domain::fleet::Fleet;
@@ -80,7 +80,8 @@ impl FleetIndex {
         self.gone_jobs.clear();
         self.gone_pools.clear();
         let before = std::mem::take(&mut self.sites);
-        let rows = EntityRows::by_entity(self.pools.values(), self.runners.values(), self.jobs.values());
+        let rows =
+            EntityRows::by_entity(self.pools.values(), self.runners.values(), self.jobs.values());
         for (entity, rows) in rows {
             let site = EntityIndex::read(&rows, &self.policies, before.get(entity), self.read_at);
             self.sites.insert(entity.clone(), site);

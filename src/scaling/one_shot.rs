@@ -6,10 +6,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::deadline::EvaluationClock;
-use super::entity_index::{ScalePolicies, EntityRows, EntityIndex};
+use super::entity_index::{EntityIndex, EntityRows, ScalePolicies};
 use super::pool_index::PoolIndex;
 use super::route::{RoutingContext, route};
-use super::state::{ScalingState, EntityState};
+use super::state::{EntityState, ScalingState};
 use crate::domain::desired::ScalePolicy;
 use crate::domain::entity::EntityKey;
 use crate::domain::fleet::Fleet;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::deadline::{EvaluationClock, later};
 use super::passed::PoolStarts;
 use super::queue::PICK_UP;
-use super::runner_counts::{RunnerCounts, RunnerClass};
+use super::runner_counts::{RunnerClass, RunnerCounts};
 use super::runner_state::{IdleSince, RunnerState};
 use crate::domain::desired::ScalePolicy;
 use crate::domain::label::{Labels, Mark};
@@ -182,12 +182,16 @@ impl PoolIndex {
     pub(super) fn failed(&self, now: Timestamp) -> impl Iterator<Item = &RunnerName> {
         let mut moment = EvaluationClock::new(now);
         let grace = self.boot_grace();
-        let has_failed = move |it: &&RunnerState| it.class(grace, &mut moment) == RunnerClass::Failed;
+        let has_failed =
+            move |it: &&RunnerState| it.class(grace, &mut moment) == RunnerClass::Failed;
         self.units.iter().filter(has_failed).map(|it| &it.name)
     }
 
     /// The idle runners that may take a job, and since when each is idle, in the order of names.
-    pub(super) fn idle_units(&self, now: Timestamp) -> impl Iterator<Item = (&RunnerState, IdleSince)> {
+    pub(super) fn idle_units(
+        &self,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (&RunnerState, IdleSince)> {
         let mut moment = EvaluationClock::new(now);
         let idle = self.units.iter().filter_map(|it| Some((it, it.idle?)));
         idle.filter(move |it| !it.0.is_suspect(&mut moment))

@@ -40,7 +40,12 @@ impl Pressure {
     ///   or more than that many are each older than that;
     /// - on → off: fewer than that fit and each one routed here is served, without a break for
     ///   `scale_up_delay`. With a threshold of 0, none fits: otherwise it would never end.
-    pub(super) fn next(self, policy: &ScalePolicy, load: PressureInputs, moment: &mut EvaluationClock) -> Self {
+    pub(super) fn next(
+        self,
+        policy: &ScalePolicy,
+        load: PressureInputs,
+        moment: &mut EvaluationClock,
+    ) -> Self {
         let now = moment.now();
         let since = |before: Option<Timestamp>| before.map_or(now, |it| it.min(now));
         let threshold = policy.scale_up_threshold as usize;

@@ -111,7 +111,9 @@ impl KnownJob {
         match (self.stage, carried) {
             (_, Carried::Yes) | (JobStage::BegunOn, Carried::No) => None,
             (JobStage::Queued, Carried::No) => Some(QueueDeadline::Open),
-            (JobStage::Begun, Carried::No) => Some(QueueDeadline::PickUp(later(self.updated_at, PICK_UP))),
+            (JobStage::Begun, Carried::No) => {
+                Some(QueueDeadline::PickUp(later(self.updated_at, PICK_UP)))
+            }
             (JobStage::Forgotten(until), Carried::No) => {
                 self.started.is_none().then_some(QueueDeadline::Forgotten(until))
             }
@@ -131,7 +133,10 @@ impl KnownJob {
                 Some(self)
             }
             (JobStage::Forgotten(until), Carried::No) if now < until => Some(self),
-            (JobStage::Queued | JobStage::Forgotten(_) | JobStage::Begun | JobStage::BegunOn, _) => None,
+            (
+                JobStage::Queued | JobStage::Forgotten(_) | JobStage::Begun | JobStage::BegunOn,
+                _,
+            ) => None,
         }
     }
 }

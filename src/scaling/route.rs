@@ -9,7 +9,7 @@ use super::deadline::EvaluationClock;
 use super::entity_index::EntityIndex;
 use super::queue::{QueueDeadline, WaitingJob};
 use super::share::shares;
-use super::state::{ScalingState, NO_POOL, EntityState};
+use super::state::{EntityState, NO_POOL, ScalingState};
 use super::stuck_jobs;
 
 /// Every waiting job of one entity, given to a pool.
@@ -164,7 +164,11 @@ fn by_group(site: &EntityIndex) -> TimesByRow {
     TimesByRow::new(site.queue.groups.len(), jobs)
 }
 
-fn bars(site: &EntityIndex, memory: &EntityState, moment: &mut EvaluationClock) -> Vec<Eligibility> {
+fn bars(
+    site: &EntityIndex,
+    memory: &EntityState,
+    moment: &mut EvaluationClock,
+) -> Vec<Eligibility> {
     let waiting = &site.queue.waiting;
     let mut known: Vec<(Duration, Timestamp)> = Vec::new();
     let mut bars = Vec::with_capacity(site.stocks.len());

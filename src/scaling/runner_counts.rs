@@ -68,7 +68,11 @@ impl RunnerClass {
 
 /// What the runner is at `moment` by its row alone, in a pool with this `boot_grace`: nothing of
 /// it is known from before, so an idle one is never suspect.
-pub fn classify(runner: &Runner, boot_grace: Duration, moment: &mut EvaluationClock) -> RunnerClass {
+pub fn classify(
+    runner: &Runner,
+    boot_grace: Duration,
+    moment: &mut EvaluationClock,
+) -> RunnerClass {
     let row = (&runner.status, &runner.runner_status);
     class_of(row, (runner.created_at, runner.updated_at), (boot_grace, moment))
 }
@@ -182,6 +186,10 @@ impl RunnerState {
         let row = (&self.status, &self.runner_status);
         let times = (self.created_at, self.written_at);
         let class = class_of(row, times, (boot_grace, moment));
-        if class == RunnerClass::Idle && self.is_suspect(moment) { RunnerClass::Suspect } else { class }
+        if class == RunnerClass::Idle && self.is_suspect(moment) {
+            RunnerClass::Suspect
+        } else {
+            class
+        }
     }
 }

@@ -74,7 +74,11 @@ fn suspended(stock: &PoolIndex, memory: &PoolState, moment: &mut EvaluationClock
     }
 }
 
-fn vain_by(stock: &PoolIndex, standing: ScalingMode, moment: &mut EvaluationClock) -> Option<Timestamp> {
+fn vain_by(
+    stock: &PoolIndex,
+    standing: ScalingMode,
+    moment: &mut EvaluationClock,
+) -> Option<Timestamp> {
     let oldest_idle = stock.census.oldest_idle.filter(|_| standing == ScalingMode::LeftToGarm)?;
     moment.passed(oldest_idle, SIDE).then(|| earlier(moment.now(), SIDE))
 }

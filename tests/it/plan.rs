@@ -16,7 +16,9 @@ use runnerctl::garm::{Client, Login, Reply, Request, Response, Transport};
 use runnerctl::host::clock::Clock;
 use runnerctl::host::files::{self, Pools, Start};
 use runnerctl::plan::{Options, Plan, plan};
-use runnerctl::reconcile::read_fleet::{FleetRequest, Credentials, Proxies, SpecsRequest, Templates, read_fleet};
+use runnerctl::reconcile::read_fleet::{
+    Credentials, FleetRequest, Proxies, SpecsRequest, Templates, read_fleet,
+};
 use runnerctl::render::plan::{Heading, json, markdown, text};
 use secrecy::SecretString;
 use serde_json::{Value, json};

@@ -21,11 +21,11 @@ use runnerctl::metrics::{Board, Limits, PoolGauges, Snapshot};
 use runnerctl::monitor::Finding;
 use runnerctl::reconcile::audit_trail::AuditContext;
 use runnerctl::reconcile::watch::{
-    WriteReport, Applied, Observer, RunMode, LoopIo, WatchEnd, DeclaredScaling, Incident, WatchCommand, DeclaredPools, LoopSettings, LoopSnapshot,
-    Writes, watch,
+    Applied, DeclaredPools, DeclaredScaling, Incident, LoopIo, LoopSettings, LoopSnapshot,
+    Observer, RunMode, WatchCommand, WatchEnd, WriteReport, Writes, watch,
 };
 use runnerctl::reconcile::writer::Writer;
-use runnerctl::scaling::{RowChange, Decision};
+use runnerctl::scaling::{Decision, RowChange};
 use runnerctl::sim::in_memory::Memory;
 use runnerctl::sim::{Config, Knobs, What, World};
 use tokio::sync::mpsc;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::domain::name::{FleetName, PoolId, PoolName};
 use crate::reconcile::watch::{Applied, LoopSnapshot};
 use crate::render::decision::{self, Fate, Report, Stall};
-use crate::scaling::{Decision, Freeze, EntityState};
+use crate::scaling::{Decision, EntityState, Freeze};
 
 /// Whose decisions they are.
 #[derive(Debug, Clone)]
@@ -34,7 +34,11 @@ struct PoolDecision {
 }
 
 impl DecisionsPage {
-    pub(super) fn of(origin: &WatchedFleet, controller: Option<String>, sight: &LoopSnapshot<'_>) -> Self {
+    pub(super) fn of(
+        origin: &WatchedFleet,
+        controller: Option<String>,
+        sight: &LoopSnapshot<'_>,
+    ) -> Self {
         let all = sight.memory.values().flat_map(EntityState::decisions);
         let by_id: BTreeMap<&PoolId, &Arc<Decision>> = all.map(|it| (&it.pool, it)).collect();
         let kept = sight.managed.iter().filter_map(|(name, it)| {

@@ -11,8 +11,10 @@ use super::missing_pools::unsteered;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{PoolId, PoolName};
 use crate::metrics::{PoolGauges, Snapshot};
-use crate::reconcile::watch::{ManagedPool, LoopSnapshot};
-use crate::scaling::{Decision, EvaluationClock, EntityIndex, EntityState, PoolIndex, JobExceptions};
+use crate::reconcile::watch::{LoopSnapshot, ManagedPool};
+use crate::scaling::{
+    Decision, EntityIndex, EntityState, EvaluationClock, JobExceptions, PoolIndex,
+};
 
 /// Runners that were made before their pool was last changed, by pool, from the last full read;
 /// only for pools whose GARM counts generations.
@@ -54,8 +56,13 @@ pub(super) fn snapshot(
 ) -> Snapshot {
     let decisions = sight.decisions();
     let queues = queues(sight);
-    let stocks: HashMap<&PoolId, &PoolIndex> =
-        sight.picture.sites().values().flat_map(EntityIndex::stocks).map(|it| (it.id(), it)).collect();
+    let stocks: HashMap<&PoolId, &PoolIndex> = sight
+        .picture
+        .sites()
+        .values()
+        .flat_map(EntityIndex::stocks)
+        .map(|it| (it.id(), it))
+        .collect();
     let gauges = |(name, managed): (&PoolName, &ManagedPool)| {
         let stock = stocks.get(&managed.id)?;
         let seen = PoolObservation {
@@ -133,7 +140,9 @@ fn pool(seen: &PoolObservation<'_>) -> PoolGauges {
         stuck_jobs: queue.tally.stuck,
         stale_jobs: queue.tally.stale,
         forgotten_jobs: queue.tally.forgotten,
-        oldest_wait: queue.oldest().map_or(Duration::ZERO, |it| EvaluationClock::new(seen.now).age(it)),
+        oldest_wait: queue
+            .oldest()
+            .map_or(Duration::ZERO, |it| EvaluationClock::new(seen.now).age(it)),
         outdated_runners: None,
         is_below_min: serving < min_runners,
         is_circuit_open: seen.decision.is_some_and(|it| it.rules.circuit.open.is_some()),
@@ -150,7 +159,7 @@ mod tests {
     use crate::domain::runner::Runner;
     use crate::reconcile::watch::{Applied, EventStream};
     use crate::scaling::testing::{at, entity, fleet, job, policy, pool, runner};
-    use crate::scaling::{ScalingState, FleetIndex, RunnerStateCounts, evaluate_fleet};
+    use crate::scaling::{FleetIndex, RunnerStateCounts, ScalingState, evaluate_fleet};
 
     fn managed(names: &[&str]) -> BTreeMap<PoolName, ManagedPool> {
         let one = |name: &&str| {
@@ -210,7 +219,12 @@ mod tests {
             min_runners: 2,
             max_runners: 20,
             level: Some(0),
-            runners: RunnerStateCounts { pending: 1, idle: 1, active: 1, ..RunnerStateCounts::default() },
+            runners: RunnerStateCounts {
+                pending: 1,
+                idle: 1,
+                active: 1,
+                ..RunnerStateCounts::default()
+            },
             unserved_jobs: 2,
             stale_jobs: 1,
             oldest_wait: Duration::from_secs(40),

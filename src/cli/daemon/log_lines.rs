@@ -10,7 +10,7 @@ use crate::domain::name::{PoolName, RunnerName};
 use crate::domain::text::{code, quote, said};
 use crate::garm;
 use crate::monitor::Finding;
-use crate::reconcile::watch::{WriteReport, ActEnd, Applied, Deed, Incident, UnresolvedReason};
+use crate::reconcile::watch::{ActEnd, Applied, Deed, Incident, UnresolvedReason, WriteReport};
 use crate::render::decision::{self, Mood};
 use crate::render::progress;
 use crate::render::words::{count, span};

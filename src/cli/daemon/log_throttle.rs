@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::log::{LogLine, Weight};
 use super::log_lines;
 use crate::domain::name::PoolName;
-use crate::reconcile::watch::{WriteReport, ActEnd, Applied, Deed};
+use crate::reconcile::watch::{ActEnd, Applied, Deed, WriteReport};
 use crate::scaling::{Decision, Reason};
 
 /// The same is said of a pool once in so long; with `-v` each time.

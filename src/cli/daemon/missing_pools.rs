@@ -16,7 +16,7 @@ use crate::domain::owners::Owners;
 use crate::domain::pool::Pool;
 use crate::metrics::PoolGauges;
 use crate::reconcile::watch::LoopSnapshot;
-use crate::scaling::{EvaluationClock, EntityIndex, RunnerStateCounts};
+use crate::scaling::{EntityIndex, EvaluationClock, RunnerStateCounts};
 
 /// The numbers of each. Jobs of a pool that is not there are those that no enabled pool of GARM
 /// serves, and that this one would.

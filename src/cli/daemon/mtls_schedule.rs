@@ -300,7 +300,10 @@ mod tests {
         minutes(1).await;
         assert_eq!(bench.ordered(), [WatchCommand::Go(HoldReason::Unproven)]);
         minutes(60).await;
-        assert_eq!(bench.ordered(), [WatchCommand::Hold(HoldReason::Unproven, "mTLS is not enforced".into())]);
+        assert_eq!(
+            bench.ordered(),
+            [WatchCommand::Hold(HoldReason::Unproven, "mTLS is not enforced".into())]
+        );
         minutes(1).await;
         assert_eq!(bench.ordered(), [WatchCommand::Go(HoldReason::Unproven)]);
         assert!(bench.refused.try_recv().is_err(), "only the first round refuses");
@@ -324,7 +327,10 @@ mod tests {
         minutes(0).await;
         bench.demand.send_replace(MtlsRequirement::Proof);
         sleep(Duration::from_secs(1)).await;
-        assert_eq!(bench.ordered(), [WatchCommand::Hold(HoldReason::Unproven, "mTLS is not enforced".into())]);
+        assert_eq!(
+            bench.ordered(),
+            [WatchCommand::Hold(HoldReason::Unproven, "mTLS is not enforced".into())]
+        );
         bench.demand.send_replace(MtlsRequirement::Nothing);
         sleep(Duration::from_secs(1)).await;
         assert_eq!(bench.ordered(), [WatchCommand::Go(HoldReason::Unproven)]);

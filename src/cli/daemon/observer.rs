@@ -28,11 +28,12 @@ use crate::garm::Client;
 use crate::metrics::{Board, Counter, Timing};
 use crate::monitor::Finding;
 use crate::reconcile::watch::{
-    WriteReport, ActEnd, Applied, Observer, Deed, Incident, ManagedPool, LoopSnapshot, EventStream, Writes,
+    ActEnd, Applied, Deed, EventStream, Incident, LoopSnapshot, ManagedPool, Observer, WriteReport,
+    Writes,
 };
 use crate::render::decision::freeze;
 use crate::render::status::{impatience, left_to_garm};
-use crate::scaling::{RowChange, Decision, Direction, EntityIndex};
+use crate::scaling::{Decision, Direction, EntityIndex, RowChange};
 
 /// Whom the loop's words reach.
 pub(super) struct LoopObserver {
@@ -180,12 +181,13 @@ impl LoopObserver {
     fn warn_of_slow_pools(&self, state: &mut ObserverState, sight: &LoopSnapshot<'_>) {
         const AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
         let pools = sight.picture.pools();
-        let unscaled = sight.picture.sites().values().flat_map(EntityIndex::stocks).filter_map(|it| {
-            let policy = it.policy().filter(|it| !it.autoscale)?;
-            let is_enabled = pools.get(it.id()).is_some_and(|it| it.spec.enabled);
-            let name = state.names.get(it.id()).filter(|_| is_enabled)?;
-            Some((name.as_str(), policy.scale_up_delay))
-        });
+        let unscaled =
+            sight.picture.sites().values().flat_map(EntityIndex::stocks).filter_map(|it| {
+                let policy = it.policy().filter(|it| !it.autoscale)?;
+                let is_enabled = pools.get(it.id()).is_some_and(|it| it.spec.enabled);
+                let name = state.names.get(it.id()).filter(|_| is_enabled)?;
+                Some((name.as_str(), policy.scale_up_delay))
+            });
         let said = left_to_garm(sight.picture.backoff(), unscaled);
         let is_news = match (&said, &state.left_to_garm) {
             (Some(said), Some((before, at))) => {

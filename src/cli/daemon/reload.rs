@@ -22,7 +22,7 @@ use crate::cli::policies::PolicySet;
 use crate::garm::Client;
 use crate::host::systemd::{self, Notice};
 use crate::metrics::{Board, Config};
-use crate::reconcile::watch::{WatchCommand, DeclaredPools, Writes};
+use crate::reconcile::watch::{DeclaredPools, WatchCommand, Writes};
 use crate::render::words::count;
 
 /// What brought a look about.

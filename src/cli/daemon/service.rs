@@ -35,7 +35,7 @@ use crate::host::systemd::{self, Notice};
 use crate::metrics::{Board, Door, serve as answer};
 use crate::monitor::mtls_state::Enforcement;
 use crate::reconcile::audit_trail::AuditContext;
-use crate::reconcile::watch::{RunMode, LoopIo, WatchEnd, HoldReason, WatchCommand, watch};
+use crate::reconcile::watch::{HoldReason, LoopIo, RunMode, WatchCommand, WatchEnd, watch};
 use crate::reconcile::writer::Writer;
 
 /// How long the loop has to finish after the first signal; the rest of the ten seconds is for the

@@ -17,7 +17,7 @@ use crate::config::{DeclaredPool, FleetFile, Problem, WatchSettings, has_error};
 use crate::domain::desired::Scope;
 use crate::domain::name::FleetName;
 use crate::host::files::{self, Pools};
-use crate::reconcile::watch::{DeclaredScaling, DeclaredPools};
+use crate::reconcile::watch::{DeclaredPools, DeclaredScaling};
 use crate::render::problem;
 use crate::render::words::count;
 use crate::secrets;
@@ -41,8 +41,10 @@ pub(super) struct DaemonConfig {
 
 /// The declared pools as the loop takes them.
 pub(in crate::cli) fn roll(fleet: &FleetName, pools: &[DeclaredPool]) -> DeclaredPools {
-    let enrolled =
-        |it: &DeclaredPool| DeclaredScaling { enabled: it.may_be_enabled(), policy: it.scale.clone() };
+    let enrolled = |it: &DeclaredPool| DeclaredScaling {
+        enabled: it.may_be_enabled(),
+        policy: it.scale.clone(),
+    };
     let pools: BTreeMap<_, _> = pools.iter().map(|it| (it.name.clone(), enrolled(it))).collect();
     DeclaredPools { fleet: fleet.clone(), pools, is_whole: false }
 }

@@ -31,7 +31,7 @@ use crate::host::clock::Clock;
 use crate::metrics::{Board, Certificates, Counter, Limits, Metered, bind};
 use crate::monitor;
 use crate::notify::Enclosure;
-use crate::reconcile::watch::{RunMode, WatchCommand, LoopSettings, Writes};
+use crate::reconcile::watch::{LoopSettings, RunMode, WatchCommand, Writes};
 use crate::render::words::count;
 use crate::secrets;
 

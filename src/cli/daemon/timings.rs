@@ -10,7 +10,7 @@ use crate::domain::fleet::Fleet;
 use crate::domain::job::{Job, JobStatus};
 use crate::domain::name::PoolId;
 use crate::domain::runner::{Runner, RunnerStatus};
-use crate::scaling::{RowChange, EvaluationClock};
+use crate::scaling::{EvaluationClock, RowChange};
 
 /// One thing that has taken its time.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -43,7 +43,10 @@ impl UndeletableRunners {
                 self.told.remove(id);
                 None
             }
-            RowChange::Job(_) | RowChange::JobGone(_) | RowChange::Pool(_) | RowChange::PoolGone(_) => None,
+            RowChange::Job(_)
+            | RowChange::JobGone(_)
+            | RowChange::Pool(_)
+            | RowChange::PoolGone(_) => None,
         }
     }
 

@@ -22,14 +22,14 @@ use crate::plan;
 use crate::reconcile::apply::{ApplyOptions, apply};
 use crate::reconcile::read_fleet::read_fleet;
 use crate::reconcile::watch::{
-    WriteReport, Applied, Observer, RunMode, LoopIo, DeclaredScaling, Incident, WatchCommand as Command, DeclaredPools, LoopSettings,
-    LoopSnapshot, Writes, watch,
+    Applied, DeclaredPools, DeclaredScaling, Incident, LoopIo, LoopSettings, LoopSnapshot,
+    Observer, RunMode, WatchCommand as Command, WriteReport, Writes, watch,
 };
 use crate::reconcile::writer::Writer;
 use crate::render::style::{NAME, QUIET, paint};
 use crate::render::timeline::{Sample, Scale, draw, legend};
 use crate::render::words::{count, span};
-use crate::scaling::{RowChange, Decision, Direction, ScaledPool, Reason, snapshot};
+use crate::scaling::{Decision, Direction, Reason, RowChange, ScaledPool, snapshot};
 use crate::sim::in_memory::Memory;
 use crate::sim::{Entry, Order, What, World};
 
@@ -154,8 +154,11 @@ async fn with_loop(
         audience: &teller,
         clock: ground.clock,
     };
-    let settings =
-        LoopSettings { resync: Duration::from_secs(30), course: RunMode::Steady, writes: Writes::Sent };
+    let settings = LoopSettings {
+        resync: Duration::from_secs(30),
+        course: RunMode::Steady,
+        writes: Writes::Sent,
+    };
     let script = async {
         let figures = play(&ground).await;
         // A loop that has ended by itself takes no orders: its error is told below.
@@ -190,7 +193,10 @@ fn policy(desired: &Desired, pool: &PoolName) -> Result<ScalePolicy, Failure> {
 
 fn roll(desired: &Desired) -> DeclaredPools {
     let enrolled = desired.pools.iter().map(|it| {
-        (it.name.clone(), DeclaredScaling { enabled: it.may_be_enabled(), policy: it.scale.clone() })
+        (
+            it.name.clone(),
+            DeclaredScaling { enabled: it.may_be_enabled(), policy: it.scale.clone() },
+        )
     });
     DeclaredPools { fleet: desired.fleet.clone(), pools: enrolled.collect(), is_whole: true }
 }

@@ -22,7 +22,9 @@ use crate::host::clock::Clock;
 use crate::plan::{self, Plan};
 use crate::reconcile::apply::{ApplyOptions, apply};
 use crate::reconcile::audit_trail::AuditContext;
-use crate::reconcile::read_fleet::{FleetRequest, Credentials, Proxies, SpecsRequest, Templates, read_fleet};
+use crate::reconcile::read_fleet::{
+    Credentials, FleetRequest, Proxies, SpecsRequest, Templates, read_fleet,
+};
 use crate::reconcile::writer::Writer;
 use crate::render;
 use crate::render::plan::Heading;

@@ -6,10 +6,10 @@ use tokio::time::Instant;
 
 use super::command::Writes;
 use super::explained::{is_explained, is_of_pick_ups};
-use super::input::{Effect, ReadRequest, What, PoolWrite, Written};
-use super::machine::{ScalingLoop, LoopPhase};
-use super::observer::{WriteReport, ActEnd, Applied, Deed};
-use super::pool_controller::{LevelTarget, WriteCertainty, WriteGate, PoolController, Next};
+use super::input::{Effect, PoolWrite, ReadRequest, What, Written};
+use super::machine::{LoopPhase, ScalingLoop};
+use super::observer::{ActEnd, Applied, Deed, WriteReport};
+use super::pool_controller::{LevelTarget, Next, PoolController, WriteCertainty, WriteGate};
 use super::scale_down::{Answer, RemovalReason};
 use super::stale_cache::StaleCacheSign;
 use super::write_freeze::WriteFreeze;
@@ -18,7 +18,7 @@ use crate::domain::name::{PoolId, RunnerName};
 use crate::garm::Kind;
 use crate::reconcile::write_error::WriteError;
 use crate::reconcile::writer::{Deed as Needed, Removal};
-use crate::scaling::{RowChange, Decision, Freeze, FleetIndex, Reason};
+use crate::scaling::{Decision, FleetIndex, Freeze, Reason, RowChange};
 
 /// Writes at a time, over all pools.
 const WRITES_MAX: usize = 16;
@@ -52,8 +52,12 @@ impl ScalingLoop<'_> {
     /// What the levels are steered to; absent when nothing is written.
     pub(super) fn aim(&self) -> Option<LevelTarget> {
         match (&self.phase, self.settings.writes) {
-            (_, Writes::Withheld) | (LoopPhase::Starting | LoopPhase::Over(_), Writes::Sent) => None,
-            (LoopPhase::Running, Writes::Sent) if !self.ice.held.is_empty() => Some(LevelTarget::Rest),
+            (_, Writes::Withheld) | (LoopPhase::Starting | LoopPhase::Over(_), Writes::Sent) => {
+                None
+            }
+            (LoopPhase::Running, Writes::Sent) if !self.ice.held.is_empty() => {
+                Some(LevelTarget::Rest)
+            }
             (LoopPhase::Running, Writes::Sent) => Some(LevelTarget::Decided),
             (LoopPhase::Settling(_), Writes::Sent) => Some(LevelTarget::Once),
             (LoopPhase::Releasing(_), Writes::Sent) => Some(LevelTarget::Floor),
@@ -150,8 +154,8 @@ impl ScalingLoop<'_> {
         let picture = self.picture.as_ref()?;
         let clock = self.clock?;
         let hand = self.hands.get_mut(id)?;
-        let is_decided =
-            matches!(self.phase, LoopPhase::Running | LoopPhase::Settling(_)) && self.ice.held.is_empty();
+        let is_decided = matches!(self.phase, LoopPhase::Running | LoopPhase::Settling(_))
+            && self.ice.held.is_empty();
         let reason = Some(hand.decision.reason).filter(|_| is_decided);
         let (what, reason) = match next {
             Next::Level { from, to } => (What::Level { from, to }, reason),
@@ -173,7 +177,9 @@ impl ScalingLoop<'_> {
                 (What::Resend { level }, None)
             }
             Next::Exit(runner, RemovalReason::Idle) => (What::Retire(runner), Some(Reason::Idle)),
-            Next::Exit(runner, RemovalReason::Suspect) => (What::Dismiss(runner), Some(Reason::Suspect)),
+            Next::Exit(runner, RemovalReason::Suspect) => {
+                (What::Dismiss(runner), Some(Reason::Suspect))
+            }
             Next::Exit(runner, RemovalReason::Outlived) => (What::Clear(runner), None),
             Next::Exit(runner, RemovalReason::Failed) => {
                 let fault = fault(picture, id, &runner);
@@ -319,9 +325,9 @@ impl ScalingLoop<'_> {
         let mut at: Vec<Option<Instant>> = vec![
             Some(self.beat_at),
             match self.phase {
-                LoopPhase::Settling(until) | LoopPhase::Releasing(until) | LoopPhase::Stopping(until) => {
-                    Some(until)
-                }
+                LoopPhase::Settling(until)
+                | LoopPhase::Releasing(until)
+                | LoopPhase::Stopping(until) => Some(until),
                 LoopPhase::Starting => self.absent_until,
                 LoopPhase::Running | LoopPhase::Over(_) => None,
             },

@@ -10,9 +10,9 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::command::{WatchCommand, LoopSettings};
+use super::command::{LoopSettings, WatchCommand};
 use super::full_read::read_fleet;
-use super::input::{Effect, Input, ReadRequest, What, PoolWrite, Written};
+use super::input::{Effect, Input, PoolWrite, ReadRequest, What, Written};
 use super::machine::ScalingLoop;
 use super::managed_pools::DeclaredPools;
 use super::observer::Observer;
@@ -54,7 +54,11 @@ pub struct WatchEnd {
 /// Waits for a GARM that is not there, `--once` and `--release` for half a minute. Errors only
 /// before the first full read, when that time is over or waiting does not help: a wrong password, a
 /// CA or a client certificate that is refused, a GARM that was never set up.
-pub async fn watch(doors: LoopIo<'_>, settings: LoopSettings, roll: DeclaredPools) -> Result<WatchEnd, Error> {
+pub async fn watch(
+    doors: LoopIo<'_>,
+    settings: LoopSettings,
+    roll: DeclaredPools,
+) -> Result<WatchEnd, Error> {
     let LoopIo { client, writer, mut feed, mut orders, audience, clock } = doors;
     let fleet = roll.fleet.clone();
     let mut machine = ScalingLoop::new(settings, roll, clock, audience, Instant::now());
@@ -164,10 +168,15 @@ fn write<'a>(writer: &'a Writer, fleet: &FleetName, write: PoolWrite) -> LoopTas
     })
 }
 
-async fn send(writer: &Writer, guard: &Precondition, write: &PoolWrite) -> Result<Written, WriteError> {
+async fn send(
+    writer: &Writer,
+    guard: &Precondition,
+    write: &PoolWrite,
+) -> Result<Written, WriteError> {
     let target = &write.target;
     let decision = decision(write);
-    let level = |level: u32, with: ResendLabels| LevelOrder { level, with, decision: decision.clone() };
+    let level =
+        |level: u32, with: ResendLabels| LevelOrder { level, with, decision: decision.clone() };
     let order = match &write.what {
         What::Level { to, .. } | What::Release { to, .. } => level(*to, ResendLabels::Nothing),
         What::Resend { level: it } => level(*it, ResendLabels::Labels),

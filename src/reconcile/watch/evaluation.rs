@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::act::fault;
-use super::machine::{ScalingLoop, LoopPhase};
+use super::machine::{LoopPhase, ScalingLoop};
 use super::observer::{Incident, LoopSnapshot};
 use super::pool_controller::PoolController;
 use super::scale_down::QueueAdmission;
@@ -16,7 +16,7 @@ use crate::domain::entity::EntityKey;
 use crate::domain::name::{PoolId, RunnerName};
 use crate::monitor::Finding;
 use crate::reconcile::writer::PoolRef;
-use crate::scaling::{self, RoutingContext, Decision};
+use crate::scaling::{self, Decision, RoutingContext};
 
 /// Two rounds settle which entity takes a job that waits for several; one more changes nothing.
 const SETTLE_MAX: usize = 2;

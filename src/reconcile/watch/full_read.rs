@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::clock::RequestSpan;
-use super::input::{KnownState, RateLimitRead, FullRead, ReadScope};
+use super::input::{FullRead, KnownState, RateLimitRead, ReadScope};
 use crate::domain::entity::{Entity, EntityKey, EntityKind};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolId};

@@ -12,7 +12,7 @@ use crate::domain::runner::Runner;
 use crate::garm::Error;
 use crate::garm::events::Signal;
 use crate::reconcile::write_error::WriteError;
-use crate::reconcile::writer::{Removal, PoolRef};
+use crate::reconcile::writer::{PoolRef, Removal};
 use crate::scaling::Reason;
 
 use super::clock::RequestSpan;

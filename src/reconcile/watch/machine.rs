@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::clock::GarmClock;
-use super::command::{RunMode, WatchCommand, LoopSettings, Writes};
+use super::command::{LoopSettings, RunMode, WatchCommand, Writes};
 use super::input::{Effect, Health, Input, KnownState, RateLimitRead, ReadScope};
-use super::managed_pools::{ResolvedPools, DeclaredPools};
-use super::observer::{Observer, Incident, EventStream};
+use super::managed_pools::{DeclaredPools, ResolvedPools};
+use super::observer::{EventStream, Incident, Observer};
 use super::pool_controller::PoolController;
 use super::release::LevelRelease;
 use super::resync_schedule::{ResyncSchedule, is_final_at_start};
@@ -22,7 +22,7 @@ use crate::garm::events::Signal;
 use crate::garm::{Error, Kind, TransportError};
 use crate::host::clock::Clock;
 use crate::monitor::Auditor;
-use crate::scaling::{ScalingState, FleetIndex};
+use crate::scaling::{FleetIndex, ScalingState};
 
 /// How long `--once` stays for the pulses that it raised.
 const ONCE_MAX: Duration = Duration::from_mins(1);
@@ -245,9 +245,12 @@ impl<'a> ScalingLoop<'a> {
         let is_withheld = !self.is_writing();
         let is_settled = |it: &PoolController| it.is_at_rest() && it.exits.is_empty();
         let has_let_go = self.releases.is_empty();
-        let is_released = |it: &PoolController| it.is_free() && it.live() <= it.decision.rules.floor;
+        let is_released =
+            |it: &PoolController| it.is_free() && it.live() <= it.decision.rules.floor;
         let next = match &self.phase {
-            LoopPhase::Settling(_) | LoopPhase::Releasing(_) if is_withheld => LoopPhase::Over(Ok(())),
+            LoopPhase::Settling(_) | LoopPhase::Releasing(_) if is_withheld => {
+                LoopPhase::Over(Ok(()))
+            }
             LoopPhase::Settling(_)
                 if has_let_go && self.hands.values().all(is_settled) && !self.is_pending(now) =>
             {
@@ -258,7 +261,9 @@ impl<'a> ScalingLoop<'a> {
                 LoopPhase::Over(Ok(()))
             }
             LoopPhase::Releasing(until) if now >= *until => LoopPhase::Over(Ok(())),
-            LoopPhase::Stopping(_) if has_let_go && self.hands.values().all(PoolController::is_at_rest) => {
+            LoopPhase::Stopping(_)
+                if has_let_go && self.hands.values().all(PoolController::is_at_rest) =>
+            {
                 LoopPhase::Over(Ok(()))
             }
             LoopPhase::Stopping(until) if now >= *until => LoopPhase::Over(Ok(())),
@@ -295,7 +300,10 @@ impl<'a> ScalingLoop<'a> {
                 let whole = pools.filter(|it| it.reading == PoolReading::Whole);
                 let known = whole.map(|it| (it.id.clone(), it.edition())).collect();
                 let is_slow = self.hands.values().any(|it| it.healing.is_answered());
-                KnownState::Specs(known, if is_slow { RateLimitRead::Wanted } else { RateLimitRead::Unwanted })
+                KnownState::Specs(
+                    known,
+                    if is_slow { RateLimitRead::Wanted } else { RateLimitRead::Unwanted },
+                )
             }
         }
     }

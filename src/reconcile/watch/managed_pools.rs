@@ -122,7 +122,11 @@ mod tests {
     fn roll(names: &[&str]) -> DeclaredPools {
         let enrolled = DeclaredScaling { enabled: true, policy: policy() };
         let pools = names.iter().map(|it| (PoolName::new(it).unwrap(), enrolled.clone()));
-        DeclaredPools { fleet: FleetName::new("acme").unwrap(), pools: pools.collect(), is_whole: true }
+        DeclaredPools {
+            fleet: FleetName::new("acme").unwrap(),
+            pools: pools.collect(),
+            is_whole: true,
+        }
     }
 
     #[track_caller]

@@ -29,8 +29,12 @@ mod stale_cache;
 mod stalls;
 mod write_freeze;
 
-pub use command::{RunMode, HoldReason, WatchCommand, LoopSettings, Writes};
+pub use command::{HoldReason, LoopSettings, RunMode, WatchCommand, Writes};
 pub use driver::{LoopIo, WatchEnd, watch};
 pub use first_decisions::first_decisions;
-pub use managed_pools::{DeclaredScaling, ResolvedPools, ManagedPool, DeclaredPools, UnresolvedReason};
-pub use observer::{WriteReport, ActEnd, Applied, Observer, Deed, Incident, LoopSnapshot, EventStream};
+pub use managed_pools::{
+    DeclaredPools, DeclaredScaling, ManagedPool, ResolvedPools, UnresolvedReason,
+};
+pub use observer::{
+    ActEnd, Applied, Deed, EventStream, Incident, LoopSnapshot, Observer, WriteReport,
+};

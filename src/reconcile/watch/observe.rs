@@ -6,8 +6,8 @@ use jiff::SignedDuration;
 use tokio::time::Instant;
 
 use super::clock::GarmClock;
-use super::input::{Health, FullRead, ReadScope};
-use super::machine::{ScalingLoop, LoopPhase};
+use super::input::{FullRead, Health, ReadScope};
+use super::machine::{LoopPhase, ScalingLoop};
 use super::managed_pools::ResolvedPools;
 use super::observer::Incident;
 use super::pool_controller::{self, PoolController};
@@ -16,7 +16,7 @@ use crate::domain::fleet::{Fleet, Line};
 use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::runner::Runner;
 use crate::garm::{Error, Kind};
-use crate::scaling::{RowChange, FleetIndex};
+use crate::scaling::{FleetIndex, RowChange};
 
 /// Clocks further apart than this are worth a warning.
 const SKEW_MAX: SignedDuration = SignedDuration::from_secs(30);
@@ -142,7 +142,8 @@ impl ScalingLoop<'_> {
             (it.id.clone(), (Clone::clone(name), it.entity.clone()))
         };
         let names: HashMap<PoolId, _> = found.managed.iter().map(name).collect();
-        let is_named = |id: &_, it: &PoolController| names.get(id).is_some_and(|at| at.0 == it.target.name);
+        let is_named =
+            |id: &_, it: &PoolController| names.get(id).is_some_and(|at| at.0 == it.target.name);
         self.let_go_unless(is_named, now);
         self.names = names;
         self.found = found;
@@ -169,9 +170,10 @@ impl ScalingLoop<'_> {
                 })
             }
             RowChange::PoolGone(id) => picture.pools().contains_key(id),
-            RowChange::Runner(_) | RowChange::RunnerGone(_) | RowChange::Job(_) | RowChange::JobGone(_) => {
-                false
-            }
+            RowChange::Runner(_)
+            | RowChange::RunnerGone(_)
+            | RowChange::Job(_)
+            | RowChange::JobGone(_) => false,
         };
         let was_known = is_known(picture, &change);
         let told = change.clone();

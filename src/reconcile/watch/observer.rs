@@ -12,7 +12,7 @@ use crate::domain::name::{PoolId, PoolName, RunnerName};
 use crate::garm::Error;
 use crate::monitor::{Finding, Watched};
 use crate::render::decision::{Fate, Stall};
-use crate::scaling::{RowChange, Decision, Freeze, ScalingState, FleetIndex, Reason};
+use crate::scaling::{Decision, FleetIndex, Freeze, Reason, RowChange, ScalingState};
 
 /// Hears what the loop sees, decides and does. Called from the loop itself: every call is cheap
 /// and none blocks. All times are on GARM's clock.

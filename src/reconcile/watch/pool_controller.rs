@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::input::What;
 use super::level_lease::{LevelLease, Raised};
-use super::scale_down::{QueueAdmission, Answer, ScaleDownQueue, RemovalReason};
+use super::scale_down::{Answer, QueueAdmission, RemovalReason, ScaleDownQueue};
 use super::stale_cache::{StaleCacheDetector, StaleCacheSign};
 use crate::domain::backoff::Backoff;
 use crate::domain::entity::EntityKey;
@@ -109,7 +109,12 @@ impl PoolController {
     }
 
     /// A new decision.
-    pub(super) fn follow(&mut self, decision: Arc<Decision>, admission: QueueAdmission, now: Instant) {
+    pub(super) fn follow(
+        &mut self,
+        decision: Arc<Decision>,
+        admission: QueueAdmission,
+        now: Instant,
+    ) {
         self.exits.follow(&decision, admission, now);
         self.healing.look(&decision, now);
         let is_raised = decision.inputs.garm_level > decision.resting_level;
@@ -122,7 +127,9 @@ impl PoolController {
         let decision = &self.decision;
         let at_most = |level: u32| level.min(self.live());
         match aim {
-            LevelTarget::Decided | LevelTarget::Once if self.leash.is_slack() => at_most(decision.resting_level),
+            LevelTarget::Decided | LevelTarget::Once if self.leash.is_slack() => {
+                at_most(decision.resting_level)
+            }
             LevelTarget::Decided => decision.level,
             LevelTarget::Once => match self.once {
                 OnceProgress::First(level) => decision.level.min(level),
@@ -134,7 +141,12 @@ impl PoolController {
     }
 
     /// What is to be written next, and when.
-    pub(super) fn next(&self, aim: LevelTarget, gate: WriteGate, now: Instant) -> Option<(Instant, Next)> {
+    pub(super) fn next(
+        &self,
+        aim: LevelTarget,
+        gate: WriteGate,
+        now: Instant,
+    ) -> Option<(Instant, Next)> {
         let is_barred = match gate {
             WriteGate::Open => false,
             WriteGate::Slack => !self.leash.is_slack(),
@@ -149,7 +161,9 @@ impl PoolController {
         }
         match aim {
             LevelTarget::Decided | LevelTarget::Once if gate == WriteGate::Open => {}
-            LevelTarget::Decided | LevelTarget::Once | LevelTarget::Rest | LevelTarget::Floor => return None,
+            LevelTarget::Decided | LevelTarget::Once | LevelTarget::Rest | LevelTarget::Floor => {
+                return None;
+            }
         }
         let resend = self.healing.due().filter(|_| aim == LevelTarget::Decided);
         let resend = resend.map(|(at, sign)| (at, Next::Resend { level: to, sign }));

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::input::{What, PoolWrite};
-use super::machine::{ScalingLoop, LoopPhase};
-use super::pool_controller::{WriteGate, PoolController};
+use super::input::{PoolWrite, What};
+use super::machine::{LoopPhase, ScalingLoop};
+use super::pool_controller::{PoolController, WriteGate};
 use crate::domain::backoff::Backoff;
 use crate::domain::entity::EntityKey;
 use crate::domain::label::Mark;

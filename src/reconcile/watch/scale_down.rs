@@ -69,7 +69,8 @@ impl ScaleDownQueue {
         let stays = |it: &&RunnerName| self.asked.get(*it).is_some_and(|it| it.1 == Answer::Stays);
         let refused = decision.retire.iter().filter(stays).count();
         let others = decision.reserve.iter().filter(|it| !self.asked.contains_key(*it));
-        let idle = decision.retire.iter().chain(others.take(refused)).map(|it| (it, RemovalReason::Idle));
+        let idle =
+            decision.retire.iter().chain(others.take(refused)).map(|it| (it, RemovalReason::Idle));
         let failed = decision.remove.iter().map(|it| (it, RemovalReason::Failed));
         let suspect = decision.dismiss.iter().map(|it| (it, RemovalReason::Suspect));
         let outlived = self.outlived.iter().map(|it| (it, RemovalReason::Outlived));
@@ -137,7 +138,7 @@ impl ScaleDownQueue {
 mod tests {
     use super::*;
     use crate::scaling::testing::{self, at, entity, policy, pool, runner};
-    use crate::scaling::{ScalingState, FleetIndex, ScalePolicies};
+    use crate::scaling::{FleetIndex, ScalePolicies, ScalingState};
 
     /// The decision about a pool with these runners, all of which are due.
     fn decision(runners: &[(&str, &str)]) -> std::sync::Arc<Decision> {
@@ -191,7 +192,10 @@ mod tests {
         assert_eq!(exits.next(&failed), Some((start + secs(7), name("a2"), RemovalReason::Failed)));
         exits.asked(&name("a2"), Answer::Goes, &failed, start + secs(7));
         exits.follow(&failed, QueueAdmission::Open, start + secs(8));
-        assert_eq!(exits.next(&failed), Some((start + secs(62), name("a1"), RemovalReason::Failed)));
+        assert_eq!(
+            exits.next(&failed),
+            Some((start + secs(62), name("a1"), RemovalReason::Failed))
+        );
     }
 
     #[test]
@@ -228,7 +232,10 @@ mod tests {
         assert_eq!(exits.next(&suspect), due);
         exits.asked(&name("a1"), Answer::Stays, &suspect, start + secs(2));
         exits.follow(&suspect, QueueAdmission::Open, start + secs(3));
-        assert_eq!(exits.next(&suspect), Some((start + secs(62), name("a1"), RemovalReason::Suspect)));
+        assert_eq!(
+            exits.next(&suspect),
+            Some((start + secs(62), name("a1"), RemovalReason::Suspect))
+        );
     }
 
     #[test]

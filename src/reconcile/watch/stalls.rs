@@ -14,7 +14,8 @@ use crate::render::decision::Stall;
 impl ScalingLoop<'_> {
     /// What is known of every such pool.
     pub(super) fn stalls(&self, now: Instant) -> BTreeMap<PoolId, Stall> {
-        let stall = |(id, hand): (&PoolId, &PoolController)| Some((id.clone(), self.stall(hand, now)?));
+        let stall =
+            |(id, hand): (&PoolId, &PoolController)| Some((id.clone(), self.stall(hand, now)?));
         self.hands.iter().filter_map(stall).collect()
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::command::HoldReason;
-use super::observer::{Observer, Incident};
+use super::observer::{Incident, Observer};
 use super::resync_schedule::ResyncSchedule;
 use crate::domain::entity::{Entity, EntityKey, PoolManager};
 use crate::scaling::Freeze;

@@ -4,7 +4,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Response, Deed, Writer};
+use super::{Deed, Response, Writer};
 use crate::audit::Subject;
 use crate::domain::credential::{Auth, Credential, DesiredCredential};
 use crate::domain::name::FleetName;
@@ -56,7 +56,11 @@ impl CredentialOrder<'_> {
     }
 
     fn is_whole(&self, answer: Credential) -> Result<Credential, WriteError> {
-        if self.is_met_by(&answer) { Ok(answer) } else { Err(WriteError::Ignored(vec![DESCRIPTION])) }
+        if self.is_met_by(&answer) {
+            Ok(answer)
+        } else {
+            Err(WriteError::Ignored(vec![DESCRIPTION]))
+        }
     }
 }
 
@@ -165,7 +169,8 @@ impl Writer {
         &self,
         order: &CredentialOrder<'_>,
     ) -> Result<Option<Credential>, WriteError> {
-        let all = reread::patiently(|| self.client.credentials()).await.map_err(WriteError::Garm)?;
+        let all =
+            reread::patiently(|| self.client.credentials()).await.map_err(WriteError::Garm)?;
         Ok(all.into_iter().find(|it| it.is_named(&order.wanted.name)))
     }
 }

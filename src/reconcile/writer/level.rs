@@ -8,7 +8,7 @@ use crate::reconcile::audit_trail::WriteRecord;
 use crate::reconcile::preconditions::Precondition;
 use crate::reconcile::write_error::WriteError;
 
-use super::{Deed, Removal, PoolRef, Writer, pool_fields};
+use super::{Deed, PoolRef, Removal, Writer, pool_fields};
 
 /// What a level is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +63,9 @@ impl Writer {
             },
             ..PoolChange::default()
         };
-        if order.with == ResendLabels::Nothing && pool_fields::missing(&change, &pool.spec).is_empty() {
+        if order.with == ResendLabels::Nothing
+            && pool_fields::missing(&change, &pool.spec).is_empty()
+        {
             return Ok((Deed::Already, pool));
         }
         let draft = WriteRecord {

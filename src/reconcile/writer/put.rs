@@ -6,7 +6,7 @@ use crate::reconcile::audit_trail::WriteRecord;
 use crate::reconcile::reread;
 use crate::reconcile::write_error::WriteError;
 
-use super::{Response, PoolRef, Writer, pool_fields};
+use super::{PoolRef, Response, Writer, pool_fields};
 
 impl Writer {
     /// One change from intent to outcome.

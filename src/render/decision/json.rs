@@ -9,7 +9,7 @@ use super::words::{Mood, between, binding, freeze, next, sentence, short, untake
 use crate::domain::desired::ScalePolicy;
 use crate::domain::name::{PoolName, RunnerName};
 use crate::domain::text;
-use crate::scaling::{Decision, Freeze, DecisionInputs, RuleResults};
+use crate::scaling::{Decision, DecisionInputs, Freeze, RuleResults};
 
 /// What becomes of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,9 @@ use crate::domain::job::{Job, JobStatus};
 use crate::domain::name::{PoolId, PoolName};
 use crate::domain::runner::Runner;
 use crate::scaling::testing::{at, fleet, job, policy, pool, runner, secs};
-use crate::scaling::{Decision, Freeze, ScaledPool, ScalingState, FleetIndex, forecast, evaluate_fleet};
+use crate::scaling::{
+    Decision, FleetIndex, Freeze, ScaledPool, ScalingState, evaluate_fleet, forecast,
+};
 
 fn decide(fleet: &Fleet, policy: &ScalePolicy) -> Decision {
     let managed = ScaledPool { pool: &fleet.pools[0], policy };

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::occupancy::{limit, occupancy, occupied};
 use crate::domain::text;
 use crate::render::words::{count, span};
-use crate::scaling::{Decision, Direction, Freeze, EvaluationClock, Reason};
+use crate::scaling::{Decision, Direction, EvaluationClock, Freeze, Reason};
 
 /// Whether what a decision says is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

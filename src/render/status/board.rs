@@ -17,7 +17,7 @@ use crate::domain::owners::{Holder, Owners};
 use crate::domain::pool::Pool;
 use crate::plan::Plan;
 use crate::render::decision::Told;
-use crate::scaling::{PoolSnapshot, ScaledPool, EvaluationClock, snapshot};
+use crate::scaling::{EvaluationClock, PoolSnapshot, ScaledPool, snapshot};
 
 /// Where a pool stands between the files and GARM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -255,7 +255,8 @@ fn line(ours: &Ours<'_>, mut snapshot: PoolSnapshot, sight: Sight<'_>) -> Line {
         // which pool a job was given to, and which jobs are stuck.
         snapshot.queue_depth = told.queued;
         snapshot.leaving_since = snapshot.leaving_since.into_iter().chain(told.leaving_since).min();
-        snapshot.oldest_wait = told.oldest.map(|it| EvaluationClock::new(sight.fleet.observed_at).age(it));
+        snapshot.oldest_wait =
+            told.oldest.map(|it| EvaluationClock::new(sight.fleet.observed_at).age(it));
     }
     let suspects = decision.as_ref().map_or(&[][..], |it| &it.suspects);
     let runners = runner_lines(pool, ours.policy.boot_grace, suspects, sight.fleet);

@@ -139,7 +139,8 @@ fn failed(line: &Line) -> Vec<Remark> {
 
 /// Runners on their way out that their provider does not delete.
 fn undeletable(line: &Line) -> Vec<Remark> {
-    let is_leaving = |it: &&RunnerLine| matches!(it.class, RunnerClass::Leaving | RunnerClass::Ended);
+    let is_leaving =
+        |it: &&RunnerLine| matches!(it.class, RunnerClass::Leaving | RunnerClass::Ended);
     let all = line.runners.iter().filter(is_leaving);
     let failing: Vec<_> = all.filter_map(|it| Some((&it.name, it.fault.as_ref()?))).collect();
     let told = failing.iter().take(FAULTS_MAX).map(|(name, fault)| {
@@ -308,7 +309,8 @@ fn switched_off(line: &Line) -> Option<Remark> {
 }
 
 fn outdated(line: &Line) -> Option<Remark> {
-    let old = line.runners.iter().filter(|it| it.is_outdated && it.class == RunnerClass::Idle).count();
+    let old =
+        line.runners.iter().filter(|it| it.is_outdated && it.class == RunnerClass::Idle).count();
     (old > 0).then(|| {
         let text = format!(
             "{} made before the pool was changed: `apply --rotate` replaces them",

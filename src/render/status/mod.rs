@@ -21,7 +21,7 @@ use super::words::{count, span};
 use super::wrap::hanging;
 use crate::domain::desired::leaves_scaling_to_us;
 use crate::domain::text;
-use crate::scaling::{RunnerClass, Direction, EvaluationClock};
+use crate::scaling::{Direction, EvaluationClock, RunnerClass};
 
 /// Whether every runner is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use crate::domain::name::RunnerName;
 use crate::domain::pool::Pool;
 use crate::domain::runner::Runner;
 use crate::domain::text;
-use crate::scaling::{RunnerClass, EvaluationClock, classify};
+use crate::scaling::{EvaluationClock, RunnerClass, classify};
 
 /// One runner.
 #[derive(Debug, Clone, PartialEq, Eq)]

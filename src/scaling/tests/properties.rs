@@ -12,7 +12,8 @@ use crate::domain::name::PoolId;
 use crate::scaling::circuit_breaker::RunnerProbe;
 use crate::scaling::testing::{at, fleet, job, pool, runner, secs};
 use crate::scaling::{
-    RunnerClass, Decision, ScalingState, EvaluationClock, FleetIndex, ScalePolicies, EntityState, classify, evaluate_fleet,
+    Decision, EntityState, EvaluationClock, FleetIndex, RunnerClass, ScalePolicies, ScalingState,
+    classify, evaluate_fleet,
 };
 
 fn picture(sight: &Sight) -> FleetIndex {
@@ -20,7 +21,11 @@ fn picture(sight: &Sight) -> FleetIndex {
 }
 
 /// Takes a turn; the decisions in force, by pool.
-fn evaluate(picture: &mut FleetIndex, memory: ScalingState, now: Timestamp) -> (Vec<Arc<Decision>>, ScalingState) {
+fn evaluate(
+    picture: &mut FleetIndex,
+    memory: ScalingState,
+    now: Timestamp,
+) -> (Vec<Arc<Decision>>, ScalingState) {
     let (_, memory) = evaluate_fleet(picture, memory, now);
     let mut all: Vec<_> = memory.values().flat_map(EntityState::decisions).cloned().collect();
     all.sort_by(|a, b| a.pool.cmp(&b.pool));

@@ -8,7 +8,9 @@ use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::pool::Pool;
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 use crate::scaling::testing::{at, fleet, job, policy, pool, runner, secs};
-use crate::scaling::{RowChange, Decision, ScalingState, FleetIndex, ScalePolicies, EntityState, evaluate_fleet};
+use crate::scaling::{
+    Decision, EntityState, FleetIndex, RowChange, ScalePolicies, ScalingState, evaluate_fleet,
+};
 
 /// The pool `a` with the label `x`, ours under the specification's policy, and what a test adds.
 pub(super) struct Scene {

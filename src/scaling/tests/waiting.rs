@@ -3,7 +3,7 @@
 use super::scene::Scene;
 use crate::domain::job::{Job, JobStatus};
 use crate::scaling::testing::{at, job, pool, runner};
-use crate::scaling::{RowChange, Decision};
+use crate::scaling::{Decision, RowChange};
 
 /// Waiting here, stuck, forgotten.
 fn waiting(decision: &Decision) -> (u32, u32, u32) {

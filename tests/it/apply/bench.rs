@@ -17,7 +17,9 @@ use runnerctl::host::clock::Clock;
 use runnerctl::plan::{About, Action, Consent, Creation, Plan, Step, Work};
 use runnerctl::reconcile::apply::{ApplyOptions, apply};
 use runnerctl::reconcile::audit_trail::AuditContext;
-use runnerctl::reconcile::read_fleet::{FleetRequest, Credentials, Proxies, SpecsRequest, Templates, read_fleet};
+use runnerctl::reconcile::read_fleet::{
+    Credentials, FleetRequest, Proxies, SpecsRequest, Templates, read_fleet,
+};
 use runnerctl::reconcile::writer::Writer;
 use runnerctl::sim::in_memory::Memory;
 use runnerctl::sim::{Config, World};

@@ -48,7 +48,8 @@ async fn what_keeps_a_runner_from_being_deleted_is_told_at_once_and_once_by_its_
     bench.memory.with(|it| it.knobs_mut().delete_fail_rate = 1.0);
     let heard = Heard::default();
     let writer = bench.writer(bench.door());
-    let options = ApplyOptions { drain_timeout: Duration::from_secs(120), ..ApplyOptions::default() };
+    let options =
+        ApplyOptions { drain_timeout: Duration::from_secs(120), ..ApplyOptions::default() };
     let plan = plan(vec![retire("default", &id)]);
     let mut run = std::pin::pin!(apply(&plan, &writer, &options, &heard));
     let early = tokio::time::timeout(Duration::from_secs(15), &mut run).await;

@@ -9,7 +9,7 @@ use runnerctl::garm::{Kept, POOL_KEYS};
 use runnerctl::host::clock::Clock;
 use runnerctl::plan::{self, Action, plan};
 use runnerctl::reconcile::read_fleet::{
-    FleetRequest, DeclaredIdentity, Credentials, Proxies, SpecsRequest, Templates, read_fleet,
+    Credentials, DeclaredIdentity, FleetRequest, Proxies, SpecsRequest, Templates, read_fleet,
 };
 use runnerctl::sim::Request;
 use serde_json::{Value, json};

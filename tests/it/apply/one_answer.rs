@@ -11,7 +11,9 @@ use runnerctl::domain::pool::{PoolChange, PoolSpec};
 use runnerctl::event::Silence;
 use runnerctl::plan::{self, Work};
 use runnerctl::reconcile::apply::{ApplyOptions, apply};
-use runnerctl::reconcile::watch::{DeclaredScaling, DeclaredPools, UnresolvedReason, first_decisions};
+use runnerctl::reconcile::watch::{
+    DeclaredPools, DeclaredScaling, UnresolvedReason, first_decisions,
+};
 use runnerctl::render::decision::{Fate, Told};
 use runnerctl::render::status::{Decisions, Sight, Standing, board};
 

@@ -9,7 +9,7 @@ use runnerctl::domain::pool::{PoolSpec, Reading};
 use runnerctl::garm::{Method, Reply, Request, Transport, TransportError};
 use runnerctl::host::clock::Clock;
 use runnerctl::reconcile::read_fleet::{
-    FleetRequest, DeclaredIdentity, Credentials, Proxies, SpecsRequest, Templates, read_fleet,
+    Credentials, DeclaredIdentity, FleetRequest, Proxies, SpecsRequest, Templates, read_fleet,
 };
 use serde_json::{Value, json};
 

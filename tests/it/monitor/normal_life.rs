@@ -14,8 +14,10 @@ use runnerctl::domain::runner::Runner;
 use runnerctl::garm::Client;
 use runnerctl::host::clock::Clock;
 use runnerctl::monitor::{Auditor, Finding};
-use runnerctl::reconcile::read_fleet::{FleetRequest, Credentials, Proxies, SpecsRequest, Templates, read_fleet};
-use runnerctl::scaling::{RowChange, FleetIndex, ScalePolicies};
+use runnerctl::reconcile::read_fleet::{
+    Credentials, FleetRequest, Proxies, SpecsRequest, Templates, read_fleet,
+};
+use runnerctl::scaling::{FleetIndex, RowChange, ScalePolicies};
 use runnerctl::sim::in_memory::Memory;
 use runnerctl::sim::{Config, Knobs, Order, World};
 

@@ -19,11 +19,11 @@ use runnerctl::host::clock::Clock;
 use runnerctl::monitor::Finding;
 use runnerctl::reconcile::audit_trail::AuditContext;
 use runnerctl::reconcile::watch::{
-    WriteReport, ActEnd, Applied, Observer, RunMode, Deed, LoopIo, WatchEnd, DeclaredScaling, Incident, WatchCommand, DeclaredPools,
-    LoopSettings, LoopSnapshot, Writes, watch,
+    ActEnd, Applied, DeclaredPools, DeclaredScaling, Deed, Incident, LoopIo, LoopSettings,
+    LoopSnapshot, Observer, RunMode, WatchCommand, WatchEnd, WriteReport, Writes, watch,
 };
 use runnerctl::reconcile::writer::Writer;
-use runnerctl::scaling::{RowChange, Decision, Reason, EntityState};
+use runnerctl::scaling::{Decision, EntityState, Reason, RowChange};
 use runnerctl::sim::in_memory::Memory;
 use runnerctl::sim::{Config, Entry, Exchange, Fault, Knobs, Order as Jobs, Rule, What, World};
 use secrecy::SecretString;
@@ -162,11 +162,22 @@ impl Bench {
         self.run(client, settings, self.clock(), roll)
     }
 
-    pub(crate) fn start_with(&self, client: Arc<Client>, settings: LoopSettings, clock: Clock) -> Loop {
+    pub(crate) fn start_with(
+        &self,
+        client: Arc<Client>,
+        settings: LoopSettings,
+        clock: Clock,
+    ) -> Loop {
         self.run(client, settings, clock, self.roll())
     }
 
-    fn run(&self, client: Arc<Client>, settings: LoopSettings, clock: Clock, roll: DeclaredPools) -> Loop {
+    fn run(
+        &self,
+        client: Arc<Client>,
+        settings: LoopSettings,
+        clock: Clock,
+        roll: DeclaredPools,
+    ) -> Loop {
         let heard = Arc::new(Heard::default());
         let (orders, inbox) = mpsc::channel(8);
         let book = Book::memory();
@@ -178,8 +189,14 @@ impl Bench {
             let warrant = AuditContext { book, actor, cause, clock, line: Line::Current };
             let writer = Writer::new(Arc::clone(&client), warrant);
             let feed = client.events(Limits::default());
-            let doors =
-                LoopIo { client, writer: &writer, feed, orders: inbox, audience: &*audience, clock };
+            let doors = LoopIo {
+                client,
+                writer: &writer,
+                feed,
+                orders: inbox,
+                audience: &*audience,
+                clock,
+            };
             watch(doors, settings, roll).await
         });
         Loop { heard, orders, task, log }

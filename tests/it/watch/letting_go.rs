@@ -2,7 +2,9 @@
 
 use runnerctl::domain::desired::ScalePolicy;
 use runnerctl::domain::pool::PoolChange;
-use runnerctl::reconcile::watch::{RunMode, DeclaredScaling, WatchCommand, DeclaredPools, LoopSettings};
+use runnerctl::reconcile::watch::{
+    DeclaredPools, DeclaredScaling, LoopSettings, RunMode, WatchCommand,
+};
 
 use super::bench::{Bench, name, policy, steady, wait};
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use runnerctl::domain::desired::ScalePolicy;
 use runnerctl::garm::Kind;
-use runnerctl::reconcile::watch::{RunMode, HoldReason, Incident, WatchCommand, LoopSettings, Writes};
+use runnerctl::reconcile::watch::{
+    HoldReason, Incident, LoopSettings, RunMode, WatchCommand, Writes,
+};
 use runnerctl::scaling::Freeze;
 use runnerctl::sim::{Config, Fault, Order as Jobs, Rule};
 
@@ -277,7 +279,9 @@ async fn other_pools_of_the_entity_are_supply_and_are_never_written_to() {
 async fn held_from_the_start_it_decides_and_writes_nothing_until_it_may() {
     let bench = Bench::new(policy()).await;
     let watch = bench.start(steady());
-    watch.order(WatchCommand::Hold(HoldReason::Unproven, "mTLS is not proven to be enforced".into())).await;
+    watch
+        .order(WatchCommand::Hold(HoldReason::Unproven, "mTLS is not proven to be enforced".into()))
+        .await;
     wait(5).await;
     bench.jobs(12, 20);
     wait(60).await;
