@@ -15,9 +15,9 @@ use runnerctl::domain::job::JobStatus;
 use runnerctl::domain::runner::RunnerStatus;
 use runnerctl::garm::{Client, Login, Reply, Request, Response, Transport};
 use runnerctl::host::clock::Clock;
-use runnerctl::reconcile::read_fleet::{Ask, Credentials, Proxies, Specs, Templates, read_fleet};
-use runnerctl::scaling::{Around, Change, Memory, Picture, Policies, turn, turn_all};
-use runnerctl::sim::in_memory::Memory as Door;
+use runnerctl::reconcile::read_fleet::{FleetRequest, Credentials, Proxies, SpecsRequest, Templates, read_fleet};
+use runnerctl::scaling::{RoutingContext, RowChange, ScalingState, FleetIndex, ScalePolicies, evaluate_entity, evaluate_fleet};
+use runnerctl::sim::in_memory::ScalingState as Door;
 use runnerctl::sim::{Config, Load, World};
 use tokio::runtime::Runtime;
 
@@ -59,18 +59,18 @@ fn client(load: Load) -> Client {
 }
 
 async fn read(client: &Client) -> Fleet {
-    let ask = Ask {
+    let ask = FleetRequest {
         credentials: Credentials::Unwanted,
         kinds: Vec::new(),
         templates: Templates::Unwanted,
         proxies: Proxies::Unwanted,
-        specs: Specs::Unwanted,
+        specs: SpecsRequest::Unwanted,
     };
     read_fleet(client, &ask, &Clock::Real).await.unwrap()
 }
 
 /// The specification's policy for every pool.
-fn policies(fleet: &Fleet) -> Policies {
+fn policies(fleet: &Fleet) -> ScalePolicies {
     let policy = ScalePolicy {
         min_runners: 2,
         max_runners: 20,
@@ -88,7 +88,7 @@ fn policies(fleet: &Fleet) -> Policies {
     fleet.pools.iter().map(|it| (it.id.clone(), policy.clone())).collect()
 }
 
-fn loaded(runtime: &Runtime, load: Load) -> (Fleet, Policies) {
+fn loaded(runtime: &Runtime, load: Load) -> (Fleet, ScalePolicies) {
     let fleet = runtime.block_on(async { read(&client(load)).await });
     let policies = policies(&fleet);
     assert_eq!(fleet.pools.len(), load.pools as usize);
@@ -100,57 +100,57 @@ fn loaded(runtime: &Runtime, load: Load) -> (Fleet, Policies) {
 fn decide(c: &mut Criterion, runtime: &Runtime) {
     let (fleet, policies) = loaded(runtime, WHOLE);
     let now = fleet.observed_at;
-    let mut picture = Picture::new(fleet, policies);
+    let mut picture = FleetIndex::new(fleet, policies);
     c.bench_function("decide for the whole fleet", |b| {
-        b.iter(|| black_box(turn_all(&mut picture, Memory::new(), now)));
+        b.iter(|| black_box(evaluate_fleet(&mut picture, ScalingState::new(), now)));
     });
-    let (first, memory) = turn_all(&mut picture, Memory::new(), now);
+    let (first, memory) = evaluate_fleet(&mut picture, ScalingState::new(), now);
     assert_eq!(first.decisions.len(), WHOLE.pools as usize);
     c.bench_function("turn of the whole fleet, nothing new", |b| {
         let begin = || memory.clone();
-        b.iter_batched(begin, |it| turn_all(&mut picture, it, now), BatchSize::LargeInput);
+        b.iter_batched(begin, |it| evaluate_fleet(&mut picture, it, now), BatchSize::LargeInput);
     });
 }
 
 /// Events that bring a job and take it away again: the queue stays as long as it is.
-fn job_events(fleet: &Fleet) -> [Change; 2] {
+fn job_events(fleet: &Fleet) -> [RowChange; 2] {
     let mut job = fleet.jobs[0].clone();
     (job.id, job.workflow_job_id) = (1 << 40, 1 << 40);
     let mut gone = job.clone();
     gone.status = JobStatus::Completed;
-    [Change::Job(job), Change::Job(gone)]
+    [RowChange::Job(job), RowChange::Job(gone)]
 }
 
 /// Events by which a runner takes a job and is idle again.
-fn runner_events(fleet: &Fleet) -> [Change; 2] {
+fn runner_events(fleet: &Fleet) -> [RowChange; 2] {
     let idle = fleet.runners[0].clone();
     let mut busy = idle.clone();
     busy.runner_status = RunnerStatus::Active;
     busy.job = Some(fleet.jobs[0].workflow_job_id);
-    [Change::Runner(busy), Change::Runner(idle)]
+    [RowChange::Runner(busy), RowChange::Runner(idle)]
 }
 
 /// One event at a time: applied, its entity's jobs given out, its pools decided about.
 fn event(
     c: &mut Criterion,
     name: &str,
-    (fleet, policies): (Fleet, Policies),
-    events: &[Change; 2],
+    (fleet, policies): (Fleet, ScalePolicies),
+    events: &[RowChange; 2],
 ) {
     let now: Timestamp = fleet.observed_at;
-    let mut picture = Picture::new(fleet, policies);
+    let mut picture = FleetIndex::new(fleet, policies);
     let backoff = picture.backoff();
-    let (_, mut all) = turn_all(&mut picture, Memory::new(), now);
+    let (_, mut all) = evaluate_fleet(&mut picture, ScalingState::new(), now);
     let mut count = 0;
     c.bench_function(name, |b| {
         b.iter(|| {
             count += 1;
             let entity = picture.apply(events[count % 2].clone(), now).remove(0);
             let memory = all.remove(&entity).unwrap_or_default();
-            let around = Around { backoff, others: &all };
-            let (turn, after) = turn(picture.site_mut(&entity).unwrap(), memory, around, now);
+            let around = RoutingContext { backoff, others: &all };
+            let (turn, after) = evaluate_entity(picture.site_mut(&entity).unwrap(), memory, around, now);
             all.insert(entity, after);
-            turn
+            evaluate_entity
         });
     });
 }
@@ -177,22 +177,22 @@ fn full_read(c: &mut Criterion, runtime: &Runtime) {
         b.iter(|| {
             let fleet = runtime.block_on(read(&client));
             let now = fleet.observed_at;
-            let mut picture = Picture::new(fleet, policies.clone());
-            turn_all(&mut picture, Memory::new(), now)
+            let mut picture = FleetIndex::new(fleet, policies.clone());
+            evaluate_fleet(&mut picture, ScalingState::new(), now)
         });
     });
     let before = runtime.block_on(read(&client));
     let now = before.observed_at;
-    let mut picture = Picture::new(before, policies);
-    let (_, memory) = turn_all(&mut picture, Memory::new(), now);
+    let mut picture = FleetIndex::new(before, policies);
+    let (_, memory) = evaluate_fleet(&mut picture, ScalingState::new(), now);
     let mut memory = Some(memory);
     c.bench_function("full read over an earlier one", |b| {
         b.iter(|| {
             let fleet = runtime.block_on(read(&client));
             picture.read(fleet);
-            let (turn, after) = turn_all(&mut picture, memory.take().unwrap_or_default(), now);
+            let (turn, after) = evaluate_fleet(&mut picture, memory.take().unwrap_or_default(), now);
             memory = Some(after);
-            turn
+            evaluate_entity
         });
     });
 }

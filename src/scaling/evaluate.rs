@@ -57,12 +57,12 @@ pub fn evaluate_fleet(
         for entity in std::mem::take(&mut due) {
             let Some(site) = picture.site_mut(&entity) else { continue };
             let before = memory.remove(&entity).unwrap_or_default();
-            let (evaluate_entity, after) =
+            let (turn, after) =
                 evaluate_entity(site, before, RoutingContext { backoff, others: &memory }, now);
             memory.insert(entity, after);
-            all.add(evaluate_entity.decisions);
-            all.until = earliest(all.until, evaluate_entity.until);
-            due.extend(evaluate_entity.touched);
+            all.add(turn.decisions);
+            all.until = earliest(all.until, turn.until);
+            due.extend(turn.touched);
         }
     }
     (all, memory)
@@ -141,11 +141,11 @@ fn evaluate_once(
                 }
                 memory.pools[place] = after;
                 let decision = Arc::new(decision);
-                evaluate_entity.decisions.push(Arc::clone(&decision));
+                turn.decisions.push(Arc::clone(&decision));
                 decision
             }
         };
-        evaluate_entity.until = earliest(evaluate_entity.until, decision.until);
+        turn.until = earliest(evaluate_entity.until, decision.until);
         decisions.push(Some(decision));
     }
     let versions = site.stocks.iter().map(|it| it.version).collect();

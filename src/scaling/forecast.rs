@@ -19,8 +19,8 @@ pub fn forecast(fleet: &Fleet, managed: &[ScaledPool<'_>]) -> BTreeMap<PoolId, A
     let policies: ScalePolicies =
         managed.iter().map(|it| (it.pool.id.clone(), it.policy.clone())).collect();
     let mut picture = FleetIndex::new(fleet.clone(), policies);
-    let (evaluate_entity, _) = evaluate_fleet(&mut picture, ScalingState::new(), fleet.observed_at);
-    evaluate_entity.decisions.into_iter().map(|it| (it.pool.clone(), it)).collect()
+    let (turn, _) = evaluate_fleet(&mut picture, ScalingState::new(), fleet.observed_at);
+    turn.decisions.into_iter().map(|it| (it.pool.clone(), it)).collect()
 }
 
 #[cfg(test)]
