@@ -15,9 +15,14 @@ use runnerctl::domain::job::JobStatus;
 use runnerctl::domain::runner::RunnerStatus;
 use runnerctl::garm::{Client, Login, Reply, Request, Response, Transport};
 use runnerctl::host::clock::Clock;
-use runnerctl::reconcile::read_fleet::{FleetRequest, Credentials, Proxies, SpecsRequest, Templates, read_fleet};
-use runnerctl::scaling::{RoutingContext, RowChange, ScalingState, FleetIndex, ScalePolicies, evaluate_entity, evaluate_fleet};
-use runnerctl::sim::in_memory::ScalingState as Door;
+use runnerctl::reconcile::read_fleet::{
+    Credentials, FleetRequest, Proxies, SpecsRequest, Templates, read_fleet,
+};
+use runnerctl::scaling::{
+    FleetIndex, RoutingContext, RowChange, ScalePolicies, ScalingState, evaluate_entity,
+    evaluate_fleet,
+};
+use runnerctl::sim::in_memory::Memory as Door;
 use runnerctl::sim::{Config, Load, World};
 use tokio::runtime::Runtime;
 
@@ -148,9 +153,10 @@ fn event(
             let entity = picture.apply(events[count % 2].clone(), now).remove(0);
             let memory = all.remove(&entity).unwrap_or_default();
             let around = RoutingContext { backoff, others: &all };
-            let (turn, after) = evaluate_entity(picture.site_mut(&entity).unwrap(), memory, around, now);
+            let (turn, after) =
+                evaluate_entity(picture.site_mut(&entity).unwrap(), memory, around, now);
             all.insert(entity, after);
-            evaluate_entity
+            turn
         });
     });
 }
@@ -190,9 +196,10 @@ fn full_read(c: &mut Criterion, runtime: &Runtime) {
         b.iter(|| {
             let fleet = runtime.block_on(read(&client));
             picture.read(fleet);
-            let (turn, after) = evaluate_fleet(&mut picture, memory.take().unwrap_or_default(), now);
+            let (turn, after) =
+                evaluate_fleet(&mut picture, memory.take().unwrap_or_default(), now);
             memory = Some(after);
-            evaluate_entity
+            turn
         });
     });
 }

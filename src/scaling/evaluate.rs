@@ -115,7 +115,7 @@ fn evaluate_once(
     let last = memory.last.take().filter(|it| Arc::ptr_eq(&it.reading, &site.reading));
     let last = last.unwrap_or_default();
     let moved = routing.groups_that_differ(&last.routing);
-    let mut evaluate_entity = Evaluation { until: routing.until(), ..Evaluation::default() };
+    let mut turn = Evaluation { until: routing.until(), ..Evaluation::default() };
     let mut circuits = Circuits::Same;
     let mut decisions = Vec::with_capacity(site.stocks.len());
     for place in 0..site.stocks.len() {
@@ -145,13 +145,13 @@ fn evaluate_once(
                 decision
             }
         };
-        turn.until = earliest(evaluate_entity.until, decision.until);
+        turn.until = earliest(turn.until, decision.until);
         decisions.push(Some(decision));
     }
     let versions = site.stocks.iter().map(|it| it.version).collect();
     memory.last =
         Some(LastEvaluation { reading: Arc::clone(&site.reading), routing, versions, decisions });
-    (evaluate_entity, memory, circuits)
+    (turn, memory, circuits)
 }
 
 /// The entities that wait for what has changed.
