@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::name::{PoolName, RunnerName};
-use crate::plan::{About, Action};
+use crate::plan::{Action, Resource};
 
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,7 +45,7 @@ impl OutcomeKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// What it was about.
-    pub about: About,
+    pub about: Resource,
     /// What was to be done.
     pub action: Action,
     /// How it ended.
@@ -62,14 +62,14 @@ pub enum Event {
     /// A step begins.
     StepBegan {
         /// What it is about.
-        about: About,
+        about: Resource,
         /// What is to be done.
         action: Action,
     },
     /// What the step is doing now, in a few words.
     Doing {
         /// What it is about.
-        about: About,
+        about: Resource,
         /// `create`, `wait for 3 busy runners`, …
         what: String,
     },

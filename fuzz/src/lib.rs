@@ -9,7 +9,7 @@ use runnerctl::audit::{
     Actor, Cause, Demands, Entry, File, Head, Key, Keys, Kind, Subject, Whole, read_tail, seal,
     verify,
 };
-use runnerctl::config::{Manifest, Source, load, load_policy};
+use runnerctl::config::{Manifest, SourceFile, load, load_policy};
 use runnerctl::domain::desired::Scope;
 use runnerctl::domain::entity::{EntityKey, EntityKind};
 use runnerctl::domain::name::{EntityId, PoolId, RunnerName};
@@ -18,7 +18,7 @@ use runnerctl::garm::events::{Limits, Signal};
 use runnerctl::garm::transport::{Frame, Frames, NextFrame, Opened, Opening, Wish};
 use runnerctl::garm::{Client, Error, Login, Reply, Request, Response, Transport};
 use runnerctl::plan::saved;
-use runnerctl::policy::{Others, judge};
+use runnerctl::policy::{UndeclaredPools, judge};
 use runnerctl::render::problem;
 use secrecy::SecretString;
 
@@ -34,13 +34,13 @@ fn is_quiet(text: &str) {
     assert_eq!(bad, None, "{text:?}");
 }
 
-fn source(text: &str) -> Source {
-    Source { path: "a.yaml".into(), text: text.into() }
+fn source(text: &str) -> SourceFile {
+    SourceFile { path: "a.yaml".into(), text: text.into() }
 }
 
 /// YAML: as pool file, as fleet file, as policy.
 pub fn manifest(data: &[u8]) {
-    let Ok(read) = Source::decode("a.yaml", data.to_vec()) else { return };
+    let Ok(read) = SourceFile::decode("a.yaml", data.to_vec()) else { return };
     let with_fleet = load(Some(&source(FLEET)), &[source(&read.text)]);
     looked_at(&load(None, &[source(&read.text)]));
     looked_at(&load(
@@ -51,7 +51,7 @@ pub fn manifest(data: &[u8]) {
     let (_, problems) = load_policy(&read);
     let _ = problem::text(&problems);
     if let Some(file) = &with_fleet.fleet_file {
-        let found = judge(&[&file.policy], &with_fleet.pools, Others::default());
+        let found = judge(&[&file.policy], &with_fleet.pools, UndeclaredPools::default());
         found.iter().for_each(|it| is_quiet(&it.message));
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::shrink;
 use crate::domain::label::Labels;
-use crate::domain::pool::{NO_PROXY, Pool, PoolChange, PoolSpec, Reading};
+use crate::domain::pool::{NO_PROXY, Pool, PoolChange, PoolDetail, PoolSpec};
 use crate::plan::are_same_specs;
 
 /// One field: its name in the manifests, what a change asks for it, and how it stands.
@@ -93,7 +93,7 @@ pub fn without_same_specs(change: PoolChange, spec: &PoolSpec) -> PoolChange {
 /// What of a whole new pool does not stand as asked, as far as `pool` was read.
 pub fn missing_of_new(asked: &PoolSpec, pool: &Pool) -> Vec<&'static str> {
     let mut asked_fields = whole(asked);
-    if pool.reading == Reading::Listed {
+    if pool.detail == PoolDetail::Listed {
         asked_fields.extra_specs = None;
     }
     let mut fields = missing(&asked_fields, &pool.spec);

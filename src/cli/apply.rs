@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::name::{PoolId, PoolName, RunnerName};
-use crate::domain::owners::{Holder, Owners};
+use crate::domain::owners::{NameResolution, Owners};
 use crate::event::Outcome;
 use crate::host::signals::{Signal, Signals};
 use crate::reconcile::apply::{ApplyOptions, apply};
@@ -108,11 +108,16 @@ fn rotated(survey: &PreparedPlan, targets: &[PoolName]) -> Vec<PoolName> {
     let owners = Owners::new(&survey.fleet.pools, &survey.desired.fleet);
     let runners = |id: &PoolId| survey.fleet.runners_of(id).count();
     let is_old = |name: &PoolName| match owners.of(name).map(|it| it.holder(runners)) {
-        Some(Holder::Pool { pool, .. }) => {
+        Some(NameResolution::Pool { pool, .. }) => {
             let mut runners = survey.fleet.runners_of(&pool.id);
             runners.any(|it| it.is_idle() && it.is_outdated(pool.generation))
         }
-        None | Some(Holder::Nobody | Holder::Torn(_) | Holder::Several(_)) => false,
+        None
+        | Some(
+            NameResolution::NoPool
+            | NameResolution::Conflicting(_)
+            | NameResolution::SeveralInUse(_),
+        ) => false,
     };
     let is_changed =
         |name: &PoolName| survey.plan.steps.iter().any(|it| it.about.pool() == Some(name));

@@ -108,7 +108,7 @@ async fn keys(args: &VerifyArgs, cx: Context<'_>) -> Result<Keys, Failure> {
     let allow_exec = cx.globals.allow_exec;
     if !args.key.is_empty() {
         // On the command line a path starts from the working folder.
-        let allowed = secrets::Options { allow_exec, base_dir: PathBuf::new() };
+        let allowed = secrets::ResolveOptions { allow_exec, base_dir: PathBuf::new() };
         return Ok(Keys::checking(audit_log::resolved(&args.key, &allowed).await?));
     }
     let places = FilePaths::find(cx.globals, &PathEnvironment::read());
@@ -125,7 +125,7 @@ async fn keys(args: &VerifyArgs, cx: Context<'_>) -> Result<Keys, Failure> {
     let watch = manifest.fleet_file.and_then(|it| it.watch).unwrap_or_default();
     let references: Vec<SecretRef> =
         watch.audit_key.into_iter().chain(watch.previous_audit_keys).collect();
-    let allowed = secrets::Options { allow_exec, base_dir: places.base() };
+    let allowed = secrets::ResolveOptions { allow_exec, base_dir: places.base() };
     Ok(Keys::checking(audit_log::resolved(&references, &allowed).await?))
 }
 

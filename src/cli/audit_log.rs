@@ -80,7 +80,7 @@ pub async fn open(
         Some(path) => (path, Folders::Leave),
         None => (in_state_folder(named.help)?, Folders::Create),
     };
-    let allowed = secrets::Options { allow_exec: cx.globals.allow_exec, base_dir: base };
+    let allowed = secrets::ResolveOptions { allow_exec: cx.globals.allow_exec, base_dir: base };
     let keys = keys(named.key, named.previous_keys, &allowed).await?;
     let scribe = Scribe { actor: state_dir::actor(), clock: Clock::Real, keys };
     let ledger =
@@ -92,7 +92,7 @@ pub async fn open(
 async fn keys(
     signing: Option<&SecretRef>,
     previous: &[SecretRef],
-    allowed: &secrets::Options,
+    allowed: &secrets::ResolveOptions,
 ) -> Result<Keys, Failure> {
     let signing = match signing {
         None => None,
@@ -112,7 +112,7 @@ async fn keys(
 /// The keys behind these references, to check records with.
 pub async fn resolved(
     references: &[SecretRef],
-    allowed: &secrets::Options,
+    allowed: &secrets::ResolveOptions,
 ) -> Result<Vec<Key>, Failure> {
     let mut keys = Vec::new();
     for reference in references {

@@ -126,7 +126,7 @@ pub fn connect_through(
     let http = Arc::new(Http::new(&options)?);
     let password = PasswordReference {
         reference: garm.password.clone(),
-        options: secrets::Options { allow_exec: cx.globals.allow_exec, base_dir: base },
+        options: secrets::ResolveOptions { allow_exec: cx.globals.allow_exec, base_dir: base },
     };
     let login = Login { username: garm.username.clone(), password: Arc::new(password) };
     let client = Client::new(wrap(Arc::<Http>::clone(&http)), login);
@@ -136,7 +136,7 @@ pub fn connect_through(
 /// A password that is looked up at each login.
 struct PasswordReference {
     reference: SecretRef,
-    options: secrets::Options,
+    options: secrets::ResolveOptions,
 }
 
 impl Password for PasswordReference {
@@ -163,7 +163,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::config::{Source, load};
+    use crate::config::{SourceFile, load};
 
     #[test]
     fn a_revocation_list_is_told_of_three_days_before_its_end() {
@@ -186,7 +186,7 @@ mod tests {
             let text =
                 format!("fleet: a\ngarm: {{ url: https://a, password: env:P, crls: [{name}] }}\n");
             let path = folder.path().join("rc.yaml").display().to_string();
-            load(Some(&Source { path, text }), &[]).fleet_file.unwrap()
+            load(Some(&SourceFile { path, text }), &[]).fleet_file.unwrap()
         };
         let file = fleet("operators.crl");
         let told = |now: &str| {

@@ -2,9 +2,9 @@
 
 use crate::domain::name::PoolName;
 use crate::domain::text::code;
-use crate::plan::consent::{Leave, Need, need};
-use crate::plan::saved::Saved;
-use crate::plan::{About, Action, Plan};
+use crate::plan::consent::{Permission, RequiredConsent, need};
+use crate::plan::saved::SavedPlan;
+use crate::plan::{Action, Plan, Resource};
 use crate::render::plan::{Heading, opening, summary};
 use crate::render::style::{NAME, REMOVED, paint};
 
@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::prompt::ask;
 
 /// Refuses (6) a plan that is not the saved one any more.
-pub fn check_saved(saved: &Saved, plan: &Plan, heading: &Heading) -> Result<(), Failure> {
+pub fn check_saved(saved: &SavedPlan, plan: &Plan, heading: &Heading) -> Result<(), Failure> {
     let again = "`runnerctl plan --out FILE` makes a new plan";
     if !saved.is_for(plan) {
         let text = format!(
@@ -31,9 +31,9 @@ pub fn check_saved(saved: &Saved, plan: &Plan, heading: &Heading) -> Result<(), 
     let names: Vec<String> = differing
         .iter()
         .map(|it| match it {
-            About::Controller => "the controller's settings".to_owned(),
-            About::Credential(name) => format!("the credential {}", code(name)),
-            About::Pool(pool) => quoted(pool),
+            Resource::Controller => "the controller's settings".to_owned(),
+            Resource::Credential(name) => format!("the credential {}", code(name)),
+            Resource::Pool(pool) => quoted(pool),
         })
         .collect();
     let text = format!("the saved plan is stale: it differs now for {}", names.join(", "));
@@ -49,9 +49,9 @@ pub fn word_to_type(
 ) -> Result<ConfirmationWord, Failure> {
     let need = need(plan);
     let given = match args.allow_destroy {
-        None => Leave::None,
-        Some(AllowDestroy::Some) => Leave::Destroy,
-        Some(AllowDestroy::All) => Leave::All,
+        None => Permission::None,
+        Some(AllowDestroy::Some) => Permission::Destroy,
+        Some(AllowDestroy::All) => Permission::All,
     };
     let is_asked = !args.auto_approve;
     if is_asked && !cx.print.can_ask() {
@@ -62,8 +62,8 @@ pub fn word_to_type(
         return Ok(ConfirmationWord::Yes);
     }
     match need.leave {
-        Leave::Destroy if is_asked => Ok(ConfirmationWord::Destroy),
-        Leave::None | Leave::Destroy | Leave::All => Err(no_leave(&need)),
+        Permission::Destroy if is_asked => Ok(ConfirmationWord::Destroy),
+        Permission::None | Permission::Destroy | Permission::All => Err(no_leave(&need)),
     }
 }
 
@@ -127,25 +127,25 @@ pub fn has_work(plan: &Plan) -> bool {
     plan.steps.iter().any(|it| it.action != Action::Blocked)
 }
 
-fn no_leave(need: &Need) -> Failure {
+fn no_leave(need: &RequiredConsent) -> Failure {
     let pools = list(&need.pools);
     match (&need.because, need.leave) {
-        (Some(because), Leave::All) => {
+        (Some(because), Permission::All) => {
             Failure::refused(format!("the plan deletes or replaces {pools}: {because}"))
                 .help("`--allow-destroy=all` allows it")
         }
-        (_, Leave::None | Leave::Destroy | Leave::All) => {
+        (_, Permission::None | Permission::Destroy | Permission::All) => {
             Failure::refused(format!("the plan deletes or replaces {pools}"))
                 .help("`--allow-destroy` allows it")
         }
     }
 }
 
-fn no_terminal_help(need: &Need) -> String {
+fn no_terminal_help(need: &RequiredConsent) -> String {
     let flags = match need.leave {
-        Leave::None => "--auto-approve",
-        Leave::Destroy => "--auto-approve --allow-destroy",
-        Leave::All => "--auto-approve --allow-destroy=all",
+        Permission::None => "--auto-approve",
+        Permission::Destroy => "--auto-approve --allow-destroy",
+        Permission::All => "--auto-approve --allow-destroy=all",
     };
     format!("`runnerctl plan` shows what would be done; `runnerctl apply {flags}` does it")
 }

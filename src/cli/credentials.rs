@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::{Code, CredentialSettings, Finding, Severity};
+use crate::config::{Code, CredentialSettings, FieldProblem, Severity};
 use crate::domain::credential::DesiredCredential;
 use crate::domain::text::code;
 use crate::secrets::{self, AppKey};
@@ -24,8 +24,10 @@ pub struct AppCredentials {
 /// Resolves each key, one after another. Fails with 3 when a reference leads nowhere or to
 /// something that is no App's key, with 4 when a secrets manager is out of reach or refuses.
 pub async fn resolve(loaded: &Loaded, cx: Context<'_>) -> Result<AppCredentials, Failure> {
-    let allowed =
-        secrets::Options { allow_exec: cx.globals.allow_exec, base_dir: loaded.places.base() };
+    let allowed = secrets::ResolveOptions {
+        allow_exec: cx.globals.allow_exec,
+        base_dir: loaded.places.base(),
+    };
     let mut apps = AppCredentials::default();
     let mut problems = Vec::new();
     for settings in &loaded.fleet_file()?.credentials {
@@ -42,7 +44,7 @@ pub async fn resolve(loaded: &Loaded, cx: Context<'_>) -> Result<AppCredentials,
             }
             Err(unfit) => {
                 let reference = code(settings.private_key.to_string());
-                let finding = Finding {
+                let finding = FieldProblem {
                     code: Code::UnfitKey,
                     severity: Severity::Error,
                     message: format!(

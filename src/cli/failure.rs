@@ -92,8 +92,8 @@ impl From<garm::Error> for Failure {
 }
 
 /// A secret reference that does not resolve.
-impl From<secrets::Error> for Failure {
-    fn from(error: secrets::Error) -> Self {
+impl From<secrets::SecretError> for Failure {
+    fn from(error: secrets::SecretError) -> Self {
         let exit = match error.blame {
             secrets::Blame::Reference => Exit::Input,
             secrets::Blame::Manager => Exit::Unavailable,

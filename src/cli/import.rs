@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::{self, DeclaredPool, FleetFile, Manifest, Severity, Source};
+use crate::config::{self, DeclaredPool, FleetFile, Manifest, Severity, SourceFile};
 use crate::domain::entity::{EntityKey, EntityKind};
-use crate::domain::fleet::{Fleet, Line};
+use crate::domain::fleet::{Fleet, ReleaseLine};
 use crate::domain::name::PoolId;
 use crate::domain::text;
 use crate::domain::text::code;
@@ -54,7 +54,7 @@ pub async fn run(cx: Context<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn fleet_source(places: &FilePaths, cx: Context<'_>) -> Result<Source, Failure> {
+fn fleet_source(places: &FilePaths, cx: Context<'_>) -> Result<SourceFile, Failure> {
     let start = places.fleet.as_ref().ok_or_else(missing_fleet_file)?;
     files::read_fleet(start).or_else(|problem| {
         stop_at(&[problem], cx)?;
@@ -62,8 +62,8 @@ fn fleet_source(places: &FilePaths, cx: Context<'_>) -> Result<Source, Failure> 
     })
 }
 
-fn load(fleet: &Source, pools: &str) -> Manifest {
-    let pools = Source { path: "import".into(), text: pools.to_owned() };
+fn load(fleet: &SourceFile, pools: &str) -> Manifest {
+    let pools = SourceFile { path: "import".into(), text: pools.to_owned() };
     config::load(Some(fleet), &[pools])
 }
 
@@ -86,7 +86,7 @@ async fn read(client: &Client) -> Result<Fleet, Failure> {
         specs: SpecsRequest::Unowned,
     };
     let mut fleet = read_fleet(client, &ask, &Clock::Real).await?;
-    if fleet.line() == Line::Current {
+    if fleet.line() == ReleaseLine::Current {
         fleet.templates = client.templates().await?;
     }
     Ok(fleet)
@@ -141,7 +141,7 @@ impl UndeclarableSettings {
 
 /// Names that the pool files use already. Without pool files, or with broken ones, there are none
 /// to be seen, and the next `plan` says if a name stands twice.
-fn declared_names(fleet: &Source, places: &FilePaths) -> BTreeSet<String> {
+fn declared_names(fleet: &SourceFile, places: &FilePaths) -> BTreeSet<String> {
     let pools = files::read_pools(std::slice::from_ref(&places.pools));
     config::load(Some(fleet), &pools.sources).pools.iter().map(|it| it.name.to_string()).collect()
 }
@@ -165,7 +165,7 @@ struct CheckedDrafts<'a> {
 }
 
 /// Each draft as YAML that the manifest accepts, or as a comment that says why it does not.
-fn checked<'a>(drafts: &'a [Draft], fleet: &Source) -> CheckedDrafts<'a> {
+fn checked<'a>(drafts: &'a [Draft], fleet: &SourceFile) -> CheckedDrafts<'a> {
     let mut checked = CheckedDrafts::default();
     for draft in drafts {
         if let Some(obstacle) = &draft.obstacle {
@@ -228,7 +228,7 @@ mod tests {
 
     use super::*;
     use crate::domain::desired::Scope;
-    use crate::plan::{Action, Options, plan};
+    use crate::plan::{Action, PlanOptions, plan};
     use crate::reconcile::read_fleet::DeclaredIdentity;
     use crate::sim::in_memory::Memory;
     use crate::sim::{Config, Request, World};
@@ -387,7 +387,7 @@ mod tests {
             "fleet": "acme", "garm": { "url": "https://garm.example.com", "password": "env:P" },
             "defaults": defaults,
         });
-        let source = Source { path: "runnerctl.yaml".into(), text: text.to_string() };
+        let source = SourceFile { path: "runnerctl.yaml".into(), text: text.to_string() };
         let probed = load(&source, PROBE);
         let Ok((_, base)) = parts(&probed) else { panic!("{:#?}", probed.problems) };
         let Ok(fleet) = read(&client).await else { panic!("GARM answers") };
@@ -424,7 +424,7 @@ mod tests {
             },
         };
         let fleet = read_fleet(&client, &ask, &Clock::Real).await.unwrap();
-        let made = plan(&desired, &fleet, &Options::default());
+        let made = plan(&desired, &fleet, &PlanOptions::default());
         prop_assert_eq!(made.steps.len(), checked.taken.len());
         for step in made.steps {
             let fields: Vec<_> = step.changes.iter().map(|it| it.field.as_str()).collect();

@@ -5,7 +5,7 @@ use crate::domain::desired::{Desired, Scope};
 use crate::domain::entity::EntityKind;
 use crate::domain::name::PoolName;
 use crate::plan::{self, RunnerKit};
-use crate::policy::Others;
+use crate::policy::UndeclaredPools;
 use crate::reconcile::read_fleet::{
     Credentials, DeclaredIdentity, FleetRequest, Proxies, SpecsRequest, Templates,
 };
@@ -90,9 +90,13 @@ impl Loaded {
     }
 
     /// What a plan is made with besides files and fleet.
-    pub fn options(&self, target: &[PoolName], kit: RunnerKit) -> Result<plan::Options, Failure> {
+    pub fn options(
+        &self,
+        target: &[PoolName],
+        kit: RunnerKit,
+    ) -> Result<plan::PlanOptions, Failure> {
         let policy = &self.fleet_file()?.policy;
-        Ok(plan::Options {
+        Ok(plan::PlanOptions {
             target: target.to_vec(),
             protected: policy.protected_pools.clone(),
             show_keys: policy.extra_specs_show.clone(),
@@ -101,7 +105,7 @@ impl Loaded {
     }
 
     /// What the pools ask for and the policy forbids, besides these pools of ours.
-    pub fn violations(&self, others: Others) -> Vec<Problem> {
+    pub fn violations(&self, others: UndeclaredPools) -> Vec<Problem> {
         self.policies.violations(&self.manifest, others)
     }
 

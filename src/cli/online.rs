@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::{Code, CredentialSettings, DeclaredPool, Finding, Manifest, Problem, Severity};
+use crate::config::{
+    Code, CredentialSettings, DeclaredPool, FieldProblem, Manifest, Problem, Severity,
+};
 use crate::domain::entity::{Entity, EntityKind, EntityRef};
 use crate::domain::fleet::{Provider, Proxy, Template};
 use crate::domain::text::quote;
@@ -50,7 +52,7 @@ pub async fn ask(client: &Client, manifest: &Manifest) -> Result<GarmNames, garm
 }
 
 /// A finding about one field of a pool.
-type FieldFinding = Option<(&'static str, Finding)>;
+type FieldFinding = Option<(&'static str, FieldProblem)>;
 
 /// What pools name and GARM does not have, in the order of the pools; what many of them have from
 /// the defaults is said once.
@@ -109,14 +111,14 @@ fn template(pool: &DeclaredPool, known: &GarmNames) -> FieldFinding {
 
 /// A template that GARM has, and takes for other pools only.
 fn unfit(template: &Template, pool: &DeclaredPool, forge: &str) -> FieldFinding {
-    let (is, wants) = template.misfit(&pool.os_type, forge)?;
+    let (is, wants) = template.mismatch(&pool.os_type, forge)?;
     let message = format!(
         "the template `{}` is for {}, and the pool is for {}",
         quote(&template.name),
         quote(is),
         quote(wants)
     );
-    let finding = Finding {
+    let finding = FieldProblem {
         code: Code::UnfitTemplate,
         severity: Severity::Error,
         message,
@@ -147,7 +149,7 @@ fn proxy(pool: &DeclaredPool, known: &GarmNames) -> FieldFinding {
         true => format!("{it}; up to v0.2.1 there are none"),
         false => it,
     });
-    Some(("proxy", Finding { help, ..finding }))
+    Some(("proxy", FieldProblem { help, ..finding }))
 }
 
 fn entity(pool: &DeclaredPool, known: &GarmNames) -> FieldFinding {
@@ -159,7 +161,7 @@ fn entity(pool: &DeclaredPool, known: &GarmNames) -> FieldFinding {
     }
 }
 
-fn no_entity(wanted: &EntityRef, known: &GarmNames) -> (&'static str, Finding) {
+fn no_entity(wanted: &EntityRef, known: &GarmNames) -> (&'static str, FieldProblem) {
     let anywhere = EntityRef { endpoint: None, ..wanted.clone() };
     let elsewhere: Vec<&str> = known
         .entities
@@ -183,9 +185,9 @@ fn no_entity(wanted: &EntityRef, known: &GarmNames) -> (&'static str, Finding) {
     (word, unknown(Code::UnknownEntity, message, &wanted.name, &names))
 }
 
-fn ambiguous(wanted: &EntityRef, several: &[&Entity]) -> Finding {
+fn ambiguous(wanted: &EntityRef, several: &[&Entity]) -> FieldProblem {
     let endpoints: Vec<String> = several.iter().map(|it| quote(&it.endpoint)).collect();
-    Finding {
+    FieldProblem {
         code: Code::AmbiguousEntity,
         severity: Severity::Error,
         message: format!(
@@ -198,7 +200,7 @@ fn ambiguous(wanted: &EntityRef, several: &[&Entity]) -> Finding {
     }
 }
 
-fn unknown(code: Code, message: String, wanted: &str, names: &[&str]) -> Finding {
+fn unknown(code: Code, message: String, wanted: &str, names: &[&str]) -> FieldProblem {
     let help = match nearest(wanted, names.iter().copied()) {
         Some(near) => format!("did you mean `{}`?", quote(near)),
         None if names.is_empty() => "GARM has none at all".to_owned(),
@@ -206,7 +208,7 @@ fn unknown(code: Code, message: String, wanted: &str, names: &[&str]) -> Finding
             format!("GARM has {}", listed(&names.iter().map(|it| quote(it)).collect::<Vec<_>>()))
         }
     };
-    Finding { code, severity: Severity::Error, message, help: Some(help) }
+    FieldProblem { code, severity: Severity::Error, message, help: Some(help) }
 }
 
 /// Names in a row, the first few of many.
@@ -222,7 +224,7 @@ fn listed(names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Source, load};
+    use crate::config::{SourceFile, load};
     use crate::domain::entity::{EntityKey, PoolManager};
     use crate::domain::name::EntityId;
 
@@ -263,7 +265,7 @@ mod tests {
         let text = format!(
             "pools: [{{ name: a, max_runners: 1, instance_type: m5, image: i, {fields} }}]"
         );
-        let manifest = load(None, &[Source { path: "a.yaml".into(), text }]);
+        let manifest = load(None, &[SourceFile { path: "a.yaml".into(), text }]);
         let said: Vec<String> = problems(&manifest, &known())
             .into_iter()
             .map(|it| format!("{} {}; {}", it.code.text(), it.message, it.help.unwrap_or_default()))
@@ -318,8 +320,8 @@ mod tests {
                     - { name: a, app_id: 1, installation_id: 2, private_key: env:K }\n\
                     - { name: b, app_id: 1, installation_id: 2, private_key: env:K, \
                     endpoint: gehs }\n";
-        let fleet = Source { path: "runnerctl.yaml".into(), text: text.into() };
-        let pools = Source { path: "a.yaml".into(), text: "pools: []\n".into() };
+        let fleet = SourceFile { path: "runnerctl.yaml".into(), text: text.into() };
+        let pools = SourceFile { path: "a.yaml".into(), text: "pools: []\n".into() };
         let manifest = load(Some(&fleet), &[pools]);
         let said: Vec<String> = problems(&manifest, &known())
             .into_iter()
@@ -330,7 +332,7 @@ mod tests {
 
     #[test]
     fn what_all_pools_have_from_the_defaults_is_said_once_where_it_stands() {
-        let source = |path: &str, text: &str| Source { path: path.into(), text: text.into() };
+        let source = |path: &str, text: &str| SourceFile { path: path.into(), text: text.into() };
         let fleet = source(
             "runnerctl.yaml",
             "fleet: a\ngarm: { url: https://a, password: env:P }\ndefaults: { provider: x }\n",

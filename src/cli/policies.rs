@@ -7,8 +7,8 @@ use crate::domain::name::FleetName;
 use crate::domain::pool::Pool;
 use crate::domain::text::code;
 use crate::host::files::{self, Start};
-use crate::policy::kit::{self, Wanted};
-use crate::policy::{Others, Violation, joined, judge, judge_live};
+use crate::policy::kit::{self, KitContents};
+use crate::policy::{UndeclaredPools, Violation, joined, judge, judge_live};
 
 use super::runner_kit::problem;
 
@@ -78,11 +78,11 @@ impl PolicySet {
     }
 
     /// What the pools ask for and a policy forbids, each where it is asked for.
-    pub fn violations(&self, manifest: &Manifest, others: Others) -> Vec<Problem> {
+    pub fn violations(&self, manifest: &Manifest, others: UndeclaredPools) -> Vec<Problem> {
         let policies: Vec<&PolicySettings> = self.0.iter().collect();
         let mut found = judge(&policies, &manifest.pools, others);
         if let (Some(file), Some(own)) = (&manifest.fleet_file, policies.first()) {
-            found.extend(kit::objections(Wanted::by(file), own, &manifest.pools));
+            found.extend(kit::objections(KitContents::by(file), own, &manifest.pools));
         }
         found.into_iter().map(|it| problem(manifest, it)).collect()
     }

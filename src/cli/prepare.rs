@@ -12,9 +12,9 @@ use crate::garm::Client;
 use crate::host::clock::Clock;
 use crate::host::files::Start;
 use crate::monitor::compliance::{Facts, Verdict, report};
-use crate::plan::saved::Inputs;
-use crate::plan::{Plan, create_in_flight, plan};
-use crate::policy::Others;
+use crate::plan::saved::SavedInputs;
+use crate::plan::{Plan, has_create_in_flight, plan};
+use crate::policy::UndeclaredPools;
 use crate::reconcile::read_fleet::{Credentials, FleetRequest, read_fleet};
 use crate::render::plan::Heading;
 use crate::render::words::nearest;
@@ -63,7 +63,7 @@ pub async fn survey(
 ) -> Result<PreparedPlan, Failure> {
     let loaded = load_from(places, cx)?;
     let mut desired = loaded.desired(cx)?;
-    stop_at(&loaded.violations(Others::default()), cx)?;
+    stop_at(&loaded.violations(UndeclaredPools::default()), cx)?;
     check_targets(targets, &desired)?;
     let file = loaded.fleet_file()?;
     let kit = kit(file, loaded.places.base(), cx).await?;
@@ -116,7 +116,7 @@ async fn settled_fleet(
     let read = || reading(&address, read_fleet(client, ask, &Clock::Real), cx);
     let mut fleet = read().await?;
     for _ in 0..RE_READS {
-        if !create_in_flight(&fleet, &desired.fleet) {
+        if !has_create_in_flight(&fleet, &desired.fleet) {
             break;
         }
         cx.print.say_quietly("another run is creating a pool: reading the fleet again");
@@ -128,15 +128,15 @@ async fn settled_fleet(
 
 /// The enabled pools of ours that the files at hand say nothing about, and that stay. When they
 /// speak for the whole fleet, none stays.
-fn undeclared(desired: &Desired, fleet: &Fleet) -> Others {
+fn undeclared(desired: &Desired, fleet: &Fleet) -> UndeclaredPools {
     if desired.scope == Scope::Whole {
-        return Others::default();
+        return UndeclaredPools::default();
     }
     let is_declared = |name: &PoolName| desired.pools.iter().any(|it| it.name == *name);
     let ours = fleet.pools.iter().filter(|it| {
         it.spec.enabled && it.owned_name(&desired.fleet).is_some_and(|name| !is_declared(&name))
     });
-    Others { runners: ours.map(|it| it.spec.max_runners).fold(0, u32::saturating_add) }
+    UndeclaredPools { runners: ours.map(|it| it.spec.max_runners).fold(0, u32::saturating_add) }
 }
 
 /// Every `--target` names a declared pool.
@@ -155,12 +155,12 @@ fn check_targets(targets: &[PoolName], desired: &Desired) -> Result<(), Failure>
 }
 
 /// What a saved plan keeps of where it came from, so that `apply` can be run from anywhere.
-pub fn inputs(places: &FilePaths, targets: &[PoolName]) -> Inputs {
+pub fn inputs(places: &FilePaths, targets: &[PoolName]) -> SavedInputs {
     let whole = |it: &Start| {
         let path = it.path();
         std::path::absolute(&path).unwrap_or(path).to_string_lossy().into_owned()
     };
-    Inputs {
+    SavedInputs {
         config: places.fleet.as_ref().map(whole),
         pools: Some(whole(&places.pools)),
         policy: places.policy.as_ref().map(whole),

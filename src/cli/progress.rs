@@ -9,7 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::domain::name::PoolName;
 use crate::event::{Event, Listener};
-use crate::plan::About;
+use crate::plan::Resource;
 use crate::render::progress::{about, doing, line, subject};
 
 use super::print::Printer;
@@ -71,7 +71,7 @@ pub struct ProgressBars<'a> {
     print: &'a Printer,
     all: MultiProgress,
     total: ProgressBar,
-    pools: Arc<Mutex<BTreeMap<About, ProgressBar>>>,
+    pools: Arc<Mutex<BTreeMap<Resource, ProgressBar>>>,
     /// Ends the thread of [`turn`] when it is dropped.
     _turning: Sender<()>,
 }
@@ -118,7 +118,7 @@ impl<'a> ProgressBars<'a> {
 
 /// Turns the wheels of all bars, on a thread that ends when what this returns is dropped. Where the
 /// system refuses the thread (indicatif's own ticks would panic then) the wheels stand still.
-fn turn(total: ProgressBar, pools: Arc<Mutex<BTreeMap<About, ProgressBar>>>) -> Sender<()> {
+fn turn(total: ProgressBar, pools: Arc<Mutex<BTreeMap<Resource, ProgressBar>>>) -> Sender<()> {
     let (turning, ended) = channel();
     let work = move || {
         while ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
@@ -152,7 +152,7 @@ pub struct ProgressFilter {
     /// What was last told of each drain: busy, leaving, and when.
     drains: Mutex<BTreeMap<PoolName, (usize, usize, Duration)>>,
     /// The last line of each pool: a step often begins with a write of the same name.
-    last: Mutex<BTreeMap<About, String>>,
+    last: Mutex<BTreeMap<Resource, String>>,
 }
 
 impl ProgressFilter {
@@ -197,8 +197,8 @@ mod tests {
             waited: Duration::from_secs(seconds),
         };
         let events = [
-            Event::StepBegan { about: About::Pool(pool.clone()), action: Action::Create },
-            Event::Doing { about: About::Pool(pool.clone()), what: "create".into() },
+            Event::StepBegan { about: Resource::Pool(pool.clone()), action: Action::Create },
+            Event::Doing { about: Resource::Pool(pool.clone()), what: "create".into() },
             drain(2, 0),
             drain(2, 5),
             drain(1, 10),

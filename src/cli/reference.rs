@@ -8,7 +8,7 @@ use super::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use crate::config;
-use crate::domain::field::{Absent, FIELDS, Field, Kind, Mutability, PREFIX_MAX, UNMANAGED};
+use crate::domain::field::{Absent, FIELDS, Field, FieldKind, Mutability, PREFIX_MAX, UNMANAGED};
 use crate::render::words::span;
 
 /// `reference`
@@ -88,27 +88,27 @@ by top-level key; `null` removes a key. A change of `min_runners` or `min_idle_r
 the number of idle runners that GARM keeps; `plan` then shows it as `min_idle_runners`.
 ";
 
-fn takes(kind: Kind) -> String {
+fn takes(kind: FieldKind) -> String {
     match kind {
-        Kind::Name => "a-z, 0-9 and `-`, at most 28 characters".to_owned(),
-        Kind::Count { min, max } => format!("whole number, {min} to {max}"),
-        Kind::Duration { min_s: 0, .. } => "duration".to_owned(),
-        Kind::Duration { min_s, .. } => {
+        FieldKind::Name => "a-z, 0-9 and `-`, at most 28 characters".to_owned(),
+        FieldKind::Count { min, max } => format!("whole number, {min} to {max}"),
+        FieldKind::Duration { min_s: 0, .. } => "duration".to_owned(),
+        FieldKind::Duration { min_s, .. } => {
             format!("duration, at least {}", span(Duration::from_secs(min_s)))
         }
-        Kind::DurationOrOff => "duration, or `off`".to_owned(),
-        Kind::Text { max } => format!("text, at most {max} characters"),
-        Kind::TextOrNone { max } => format!("text, at most {max} characters, or `\"\"`"),
-        Kind::Prefix => format!("text, at most {PREFIX_MAX} characters"),
-        Kind::Account => "name of an account".to_owned(),
-        Kind::Repository => "`owner/name`".to_owned(),
-        Kind::Choice(words) => {
+        FieldKind::DurationOrOff => "duration, or `off`".to_owned(),
+        FieldKind::Text { max } => format!("text, at most {max} characters"),
+        FieldKind::TextOrNone { max } => format!("text, at most {max} characters, or `\"\"`"),
+        FieldKind::Prefix => format!("text, at most {PREFIX_MAX} characters"),
+        FieldKind::Account => "name of an account".to_owned(),
+        FieldKind::Repository => "`owner/name`".to_owned(),
+        FieldKind::Choice(words) => {
             words.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ")
         }
-        Kind::Flag => "`true`, `false`".to_owned(),
-        Kind::FlagOrUnmanaged => format!("`true`, `false`, `{UNMANAGED}`"),
-        Kind::Labels => "list of labels".to_owned(),
-        Kind::Map => "mapping".to_owned(),
+        FieldKind::Flag => "`true`, `false`".to_owned(),
+        FieldKind::FlagOrUnmanaged => format!("`true`, `false`, `{UNMANAGED}`"),
+        FieldKind::Labels => "list of labels".to_owned(),
+        FieldKind::Map => "mapping".to_owned(),
     }
 }
 

@@ -53,14 +53,14 @@ pub(super) fn in_wrong_networks(violations: &[Violation]) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Source, load};
+    use crate::config::{SourceFile, load};
     use crate::domain::credential::Auth;
 
     fn file(credentials: &str) -> FleetFile {
         let text = format!(
             "fleet: acme\ngarm: {{ url: https://garm.test, password: env:P }}\n{credentials}"
         );
-        let source = Source { path: "runnerctl.yaml".into(), text };
+        let source = SourceFile { path: "runnerctl.yaml".into(), text };
         let manifest = load(Some(&source), &[]);
         manifest.fleet_file.unwrap()
     }
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn providers_of_pools_and_rules_of_the_policy_are_held_side_by_side() {
-        let pools = Source {
+        let pools = SourceFile {
             path: "a.yaml".into(),
             text: "pools: [{ name: a, max_runners: 1, instance_type: m, provider: aws }]\n".into(),
         };

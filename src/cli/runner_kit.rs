@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::Context;
 use super::failure::Failure;
 use crate::config::{
-    Finding, FleetFile, Manifest, Problem, RunnerCertificate, RunnerMtls, Severity,
+    FieldProblem, FleetFile, Manifest, Problem, RunnerCertificate, RunnerMtls, Severity,
 };
 use crate::domain::entity::Entity;
 use crate::domain::text::quote;
@@ -13,25 +13,27 @@ use crate::garm::runner_identity::{front_authority, runner_identity};
 use crate::host::clock::Clock;
 use crate::plan::RunnerKit;
 use crate::policy::Violation;
-use crate::policy::kit::{self, Kit, Parts, Signer, Wanted};
+use crate::policy::kit::{self, CertificateSigner, Kit, KitContents, KitParts};
 use crate::secrets;
 
 /// The kit that the fleet file asks for; `base` is its folder. Resolves the key's reference: fails
 /// with 3 when reference, key or certificates cannot be used, with 4 when a secrets manager is out
 /// of reach.
 pub async fn kit(file: &FleetFile, base: PathBuf, cx: Context<'_>) -> Result<RunnerKit, Failure> {
-    if Wanted::by(file) == Wanted::Nothing {
+    if KitContents::by(file) == KitContents::Nothing {
         return Ok(RunnerKit::None);
     }
     let mut parts =
-        Parts { must_not_reach: file.policy.must_not_reach.clone(), ..Parts::default() };
+        KitParts { must_not_reach: file.policy.must_not_reach.clone(), ..KitParts::default() };
     match &file.runner_mtls {
         None => {}
         Some(RunnerMtls { certificate: RunnerCertificate::Signed { signer }, ca }) => {
-            parts.signer = Some(Signer { url: signer.clone(), ca: front_authority(ca)? });
+            parts.signer =
+                Some(CertificateSigner { url: signer.clone(), ca: front_authority(ca)? });
         }
         Some(RunnerMtls { certificate: RunnerCertificate::Shared { cert, key }, ca }) => {
-            let allowed = secrets::Options { allow_exec: cx.globals.allow_exec, base_dir: base };
+            let allowed =
+                secrets::ResolveOptions { allow_exec: cx.globals.allow_exec, base_dir: base };
             let secret = secrets::resolve(key, &allowed).await.map_err(|error| {
                 let failure = Failure::from(error);
                 Failure { message: format!("`runner_mtls.key`: {}", failure.message), ..failure }
@@ -46,17 +48,17 @@ pub async fn kit(file: &FleetFile, base: PathBuf, cx: Context<'_>) -> Result<Run
 
 /// The kit where only GARM is looked at, and no secret is wanted.
 pub fn unread(file: &FleetFile) -> RunnerKit {
-    match Wanted::by(file) {
-        Wanted::Nothing => RunnerKit::None,
-        Wanted::Reach | Wanted::Certificate => RunnerKit::Unread,
+    match KitContents::by(file) {
+        KitContents::Nothing => RunnerKit::None,
+        KitContents::ReachCheck | KitContents::Certificate => RunnerKit::Unread,
     }
 }
 
 /// The pools whose entity is in agent mode, which the certificate does not go together with: only
 /// GARM knows.
 pub fn agents(manifest: &Manifest, entities: &[Entity]) -> Vec<Problem> {
-    let wants = manifest.fleet_file.as_ref().map(Wanted::by);
-    if wants != Some(Wanted::Certificate) {
+    let wants = manifest.fleet_file.as_ref().map(KitContents::by);
+    if wants != Some(KitContents::Certificate) {
         return Vec::new();
     }
     let is_agents = |named: &_| entities.iter().any(|it| it.agent_mode && it.is(named));
@@ -69,7 +71,7 @@ pub fn agents(manifest: &Manifest, entities: &[Entity]) -> Vec<Problem> {
 
 /// A violation where it is asked for.
 pub fn problem(manifest: &Manifest, violation: Violation) -> Problem {
-    let finding = Finding {
+    let finding = FieldProblem {
         code: violation.code,
         severity: Severity::Error,
         message: format!("pool `{}`: {}", violation.pool, violation.message),
@@ -84,12 +86,12 @@ pub fn problem(manifest: &Manifest, violation: Violation) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Source, load};
+    use crate::config::{SourceFile, load};
     use crate::domain::entity::{EntityKey, EntityKind, PoolManager};
     use crate::domain::name::EntityId;
 
     fn check(fleet_file: &str, expected: &[&str]) {
-        let source = |path: &str, text: &str| Source { path: path.into(), text: text.into() };
+        let source = |path: &str, text: &str| SourceFile { path: path.into(), text: text.into() };
         let fleet =
             format!("fleet: a\ngarm: {{ url: 'https://a', password: 'env:P' }}\n{fleet_file}");
         let pools = "pools:\n- { name: a, max_runners: 1, instance_type: m, organization: acme }\n\

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::domain::name::PoolName;
 use crate::domain::text::code;
 use crate::host::files::{self, Start};
-use crate::plan::saved::{self, SAVED_MAX, Saved};
+use crate::plan::saved::{self, SAVED_MAX, SavedPlan};
 
 use super::Context;
 use super::args::ApplyArgs;
@@ -22,7 +22,7 @@ use super::paths::{FilePaths, PathEnvironment};
 
 /// Reads the file. Fails with 64 when the command line chooses, too, with 3 when it is no plan, and
 /// with 6 when somebody else may have written it.
-pub fn read(path: &Path, args: &ApplyArgs, cx: Context<'_>) -> Result<Saved, Failure> {
+pub fn read(path: &Path, args: &ApplyArgs, cx: Context<'_>) -> Result<SavedPlan, Failure> {
     if !args.targets.is_empty() || cx.globals.policy_is_on_the_line {
         return Err(brings_its_own());
     }
@@ -61,7 +61,7 @@ fn brings_its_own() -> Failure {
 }
 
 /// The files and pools that the plan was made from.
-pub fn inputs(saved: &Saved, cx: Context<'_>) -> Result<(FilePaths, Vec<PoolName>), Failure> {
+pub fn inputs(saved: &SavedPlan, cx: Context<'_>) -> Result<(FilePaths, Vec<PoolName>), Failure> {
     let here = FilePaths::find(cx.globals, &PathEnvironment::read());
     let path = |it: &Option<String>| it.as_ref().map(PathBuf::from);
     let fleet = match cx.globals.config.clone() {

@@ -21,7 +21,7 @@ use crate::domain::text::{code, escape, few};
 use crate::garm::probe::{self, Doors};
 use crate::host::files::{self, Pools, Start};
 use crate::monitor::compliance::{Facts, Verdict, report};
-use crate::policy::{Others, Violation};
+use crate::policy::{UndeclaredPools, Violation};
 use crate::reconcile::read_fleet::read_owned;
 use crate::render::words::count;
 use crate::render::{self, problem, proof};
@@ -160,7 +160,7 @@ struct OnlineResults<'a> {
 /// All that is known without GARM: what is read, and what the policy says to it.
 pub fn judged(places: &FilePaths, pools: &[Start]) -> Gathered {
     let mut gathered = gather(places, pools);
-    let violations = gathered.policies.violations(&gathered.manifest, Others::default());
+    let violations = gathered.policies.violations(&gathered.manifest, UndeclaredPools::default());
     gathered.problems.extend(violations);
     gathered.problems.extend(gathered.policies.unbound(&gathered.manifest));
     gathered

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use url::Url;
 
 use super::diagnostic_code::Code;
-use super::scalar::Misfit;
+use super::scalar::InvalidValue;
 use super::settings::HostPort;
 
 /// Longest host name, in characters.
@@ -13,54 +13,54 @@ pub(super) const HOST_MAX: usize = 253;
 
 /// Where plain HTTP may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Plain {
+pub(super) enum PlainHttp {
     /// To this machine only: a password travels in it.
-    Loopback,
+    LoopbackOnly,
     /// Anywhere.
     Anywhere,
 }
 
 /// Reads a base URL. No user, no query, no fragment; the trailing slash is dropped. Never quotes
 /// the text, which may hold a password.
-pub(super) fn url(text: &str, plain: Plain) -> Result<String, Misfit> {
-    let misfit = |message: &str| Misfit::new(Code::Url, message);
+pub(super) fn url(text: &str, plain: PlainHttp) -> Result<String, InvalidValue> {
+    let invalid = |message: &str| InvalidValue::new(Code::Url, message);
     if text.contains('@') {
-        return Err(misfit("the URL has an `@`: no user and no password stand in a URL")
+        return Err(invalid("the URL has an `@`: no user and no password stand in a URL")
             .help("put them where they belong, as references"));
     }
     if text.contains(['?', '#']) {
-        return Err(misfit("the URL has a `?` or a `#`").help("end it before that"));
+        return Err(invalid("the URL has a `?` or a `#`").help("end it before that"));
     }
     let Some(parts) = parts(text) else {
-        return Err(misfit("this is no URL").help("such as `https://garm.example.com`"));
+        return Err(invalid("this is no URL").help("such as `https://garm.example.com`"));
     };
-    if parts.scheme == "http" && plain == Plain::Loopback && !is_loopback(parts.host) {
+    if parts.scheme == "http" && plain == PlainHttp::LoopbackOnly && !is_loopback(parts.host) {
         let message = "`http://` goes only to a loopback address: the password would travel open";
-        return Err(misfit(message).help("write `https://…`, or `http://127.0.0.1:…`"));
+        return Err(invalid(message).help("write `https://…`, or `http://127.0.0.1:…`"));
     }
     Ok(text.trim_end_matches('/').to_owned())
 }
 
 /// Judges a URL that is a secret by itself, such as a chat's webhook: only its form.
-pub(super) fn url_with_secret(text: &str) -> Result<(), Misfit> {
+pub(super) fn url_with_secret(text: &str) -> Result<(), InvalidValue> {
     match parts(text) {
         Some(_) => Ok(()),
         None => {
-            let misfit = Misfit::new(Code::Url, "this is no URL");
-            Err(misfit.help("such as `https://hooks.example.com/…`"))
+            let invalid = InvalidValue::new(Code::Url, "this is no URL");
+            Err(invalid.help("such as `https://hooks.example.com/…`"))
         }
     }
 }
 
 /// What a URL is made of, as far as it matters here.
-struct Parts<'t> {
+struct UrlParts<'t> {
     scheme: &'t str,
     host: &'t str,
 }
 
 /// Takes `http://HOST`, `https://HOST:PORT/REST` and the like apart. Less than the standard
 /// allows, so that a pattern says the same: plain ASCII, lower-case scheme, no user.
-fn parts(text: &str) -> Option<Parts<'_>> {
+fn parts(text: &str) -> Option<UrlParts<'_>> {
     let (scheme, rest) = text.split_once("://")?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at(end);
@@ -72,7 +72,7 @@ fn parts(text: &str) -> Option<Parts<'_>> {
     let fits = matches!(scheme, "http" | "https")
         && tail.bytes().all(|b| b.is_ascii_graphic())
         && Url::parse(text).is_ok();
-    fits.then_some(Parts { scheme, host })
+    fits.then_some(UrlParts { scheme, host })
 }
 
 /// A name, an IPv4 address or an IPv6 address in brackets.
@@ -97,20 +97,20 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// Reads `ADDRESS:PORT`.
-pub(super) fn listen(text: &str) -> Result<SocketAddr, Misfit> {
+pub(super) fn listen(text: &str) -> Result<SocketAddr, InvalidValue> {
     let is_plain = text.rsplit_once(':').is_some_and(|it| port(it.1).is_some());
     text.parse().ok().filter(|_| is_plain).ok_or_else(|| {
-        Misfit::new(Code::Address, "this is no address with a port")
+        InvalidValue::new(Code::Address, "this is no address with a port")
             .help("such as `127.0.0.1:9477`, `0.0.0.0:9477` or `[::1]:9477`")
     })
 }
 
 /// Reads `HOST:PORT`; an IPv6 address stands in brackets.
-pub(super) fn host_port(text: &str) -> Result<HostPort, Misfit> {
+pub(super) fn host_port(text: &str) -> Result<HostPort, InvalidValue> {
     let split = text.rsplit_once(':').filter(|(host, _)| is_host(host));
     split.and_then(|(host, digits)| Some((host, port(digits)?))).map_or_else(
         || {
-            Err(Misfit::new(Code::Address, "this is no host with a port")
+            Err(InvalidValue::new(Code::Address, "this is no host with a port")
                 .help("such as `10.0.0.1:9997`, `db.example.com:5432` or `[fd00::1]:443`"))
         },
         |(host, port)| {
@@ -135,7 +135,10 @@ mod tests {
             "http://localhost:80/",
             "http://[::1]:9997",
         ] {
-            assert_eq!(url(good, Plain::Loopback).as_deref(), Ok(good.trim_end_matches('/')));
+            assert_eq!(
+                url(good, PlainHttp::LoopbackOnly).as_deref(),
+                Ok(good.trim_end_matches('/'))
+            );
         }
         for bad in [
             "http://garm.example.com",
@@ -158,9 +161,13 @@ mod tests {
             "https://é.example.com",
             "",
         ] {
-            assert_eq!(url(bad, Plain::Loopback).map_err(|it| it.code), Err(Code::Url), "{bad}");
+            assert_eq!(
+                url(bad, PlainHttp::LoopbackOnly).map_err(|it| it.code),
+                Err(Code::Url),
+                "{bad}"
+            );
         }
-        assert!(url("http://alertmanager:9093", Plain::Anywhere).is_ok());
+        assert!(url("http://alertmanager:9093", PlainHttp::Anywhere).is_ok());
     }
 
     #[test]

@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::declared::DeclaredPool;
 use super::diagnostic_code::Code;
-use super::diagnostics::{At, Desk, Draft};
+use super::diagnostics::{Diagnostic, Diagnostics, FileSpan};
 
 /// A declared pool and the place of its name.
-pub(super) struct Placed<'p> {
+pub(super) struct LocatedPool<'p> {
     pub(super) pool: &'p DeclaredPool,
-    pub(super) at: At,
+    pub(super) at: FileSpan,
 }
 
 /// Two pools of one entity with equal labels: which of them gets a job is chance.
-pub(super) fn equal_labels(pools: &[Placed<'_>], desk: &mut Desk) {
-    let mut seen: HashMap<String, &Placed<'_>> = HashMap::new();
+pub(super) fn equal_labels(pools: &[LocatedPool<'_>], diagnostics: &mut Diagnostics) {
+    let mut seen: HashMap<String, &LocatedPool<'_>> = HashMap::new();
     for placed in pools {
         let labels: Vec<&str> = placed.pool.labels.keys().collect();
         let entity = placed.pool.entity.as_ref().map(|it| it.to_string().to_lowercase());
@@ -27,16 +27,16 @@ pub(super) fn equal_labels(pools: &[Placed<'_>], desk: &mut Desk) {
             "pools `{}` and `{}` have the same labels, so jobs go to either of them",
             first.pool.name, placed.pool.name
         );
-        let draft = Draft::warning(Code::EqualLabels, placed.at, message)
+        let draft = Diagnostic::warning(Code::EqualLabels, placed.at, message)
             .context(first.at, "the same labels")
             .help("give one of them a label of its own, and let jobs ask for it");
-        desk.report(draft);
+        diagnostics.report(draft);
     }
 }
 
 /// Two pools that adopt the same one.
-pub(super) fn one_adopter(pools: &[Placed<'_>], desk: &mut Desk) {
-    let mut seen: HashMap<&str, &Placed<'_>> = HashMap::new();
+pub(super) fn one_adopter(pools: &[LocatedPool<'_>], diagnostics: &mut Diagnostics) {
+    let mut seen: HashMap<&str, &LocatedPool<'_>> = HashMap::new();
     for placed in pools {
         let Some(adopt) = placed.pool.adopt.as_deref() else { continue };
         match seen.get(adopt) {
@@ -45,8 +45,8 @@ pub(super) fn one_adopter(pools: &[Placed<'_>], desk: &mut Desk) {
                     "pools `{}` and `{}` adopt the same pool",
                     first.pool.name, placed.pool.name
                 );
-                let draft = Draft::error(Code::DuplicateAdopt, placed.at, message);
-                desk.report(draft.context(first.at, "adopts it, too"));
+                let draft = Diagnostic::error(Code::DuplicateAdopt, placed.at, message);
+                diagnostics.report(draft.context(first.at, "adopts it, too"));
             }
             None => drop(seen.insert(adopt, placed)),
         }
@@ -54,8 +54,11 @@ pub(super) fn one_adopter(pools: &[Placed<'_>], desk: &mut Desk) {
 }
 
 /// What `plan` still needs, one draft for each set of fields that pools lack together.
-pub(super) fn needed(pools: &[Placed<'_>], make: fn(Code, At, String) -> Draft) -> Vec<Draft> {
-    let mut groups: BTreeMap<Vec<&str>, Vec<&Placed<'_>>> = BTreeMap::new();
+pub(super) fn needed(
+    pools: &[LocatedPool<'_>],
+    make: fn(Code, FileSpan, String) -> Diagnostic,
+) -> Vec<Diagnostic> {
+    let mut groups: BTreeMap<Vec<&str>, Vec<&LocatedPool<'_>>> = BTreeMap::new();
     for placed in pools {
         let missing = placed.pool.missing();
         if !missing.is_empty() {
@@ -67,9 +70,9 @@ pub(super) fn needed(pools: &[Placed<'_>], make: fn(Code, At, String) -> Draft) 
 
 fn one_needed(
     missing: &[&str],
-    pools: &[&Placed<'_>],
-    make: fn(Code, At, String) -> Draft,
-) -> Draft {
+    pools: &[&LocatedPool<'_>],
+    make: fn(Code, FileSpan, String) -> Diagnostic,
+) -> Diagnostic {
     let words: Vec<String> = missing
         .iter()
         .map(|it| match *it {
@@ -91,7 +94,7 @@ fn joined(words: &[String]) -> String {
     }
 }
 
-fn names(pools: &[&Placed<'_>]) -> String {
+fn names(pools: &[&LocatedPool<'_>]) -> String {
     const SHOWN: usize = 3;
     let mut words: Vec<String> =
         pools.iter().take(SHOWN).map(|it| format!("`{}`", it.pool.name)).collect();

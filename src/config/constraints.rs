@@ -2,59 +2,59 @@
 
 use super::decode::Decoder;
 use super::diagnostic_code::Code;
-use super::diagnostics::{At, Draft};
-use super::keys::Tie;
-use super::value::Record;
+use super::diagnostics::{Diagnostic, FileSpan};
+use super::keys::Constraint;
+use super::value::Mapping;
 use crate::domain::entity::EntityKind;
 
 /// Holds a mapping against its tie. `at` is where the mapping begins.
-pub(super) fn check(d: &mut Decoder<'_>, record: &Record, tie: Tie, at: At) {
+pub(super) fn check(d: &mut Decoder<'_>, record: &Mapping, tie: Constraint, at: FileSpan) {
     match tie {
-        Tie::Free => {}
-        Tie::Both(one, other) => {
+        Constraint::None => {}
+        Constraint::BothOrNeither(one, other) => {
             for (here, absent) in [(one, other), (other, one)] {
                 if let (Some(at), false) = (record.key_at(here), record.has(absent)) {
                     let message = format!("`{here}` is here and `{absent}` is not");
-                    let draft = Draft::error(Code::Together, at, message);
+                    let draft = Diagnostic::error(Code::Together, at, message);
                     d.report(draft.help(format!("add `{absent}`")));
                 }
             }
         }
-        Tie::Either(one, other) => {
+        Constraint::ExactlyOne(one, other) => {
             at_most_one(d, record, &[one, other], Code::Together);
             if !record.has(one) && !record.has(other) {
                 let message = format!("either `{one}` or `{other}` is needed");
-                d.report(Draft::error(Code::Together, at, message));
+                d.report(Diagnostic::error(Code::Together, at, message));
             }
         }
-        Tie::PairOr(one, other, instead) => {
+        Constraint::PairOrOther(one, other, instead) => {
             let present = if record.has(one) { one } else { other };
             match (record.has(present), record.has(instead)) {
                 (true, true) => at_most_one(d, record, &[present, instead], Code::Together),
-                (true, false) => check(d, record, Tie::Both(one, other), at),
+                (true, false) => check(d, record, Constraint::BothOrNeither(one, other), at),
                 (false, true) => {}
                 (false, false) => {
                     let message =
                         format!("either `{one}` and `{other}` are needed, or `{instead}`");
-                    d.report(Draft::error(Code::Together, at, message));
+                    d.report(Diagnostic::error(Code::Together, at, message));
                 }
             }
         }
-        Tie::OneEntity => {
+        Constraint::OneEntity => {
             at_most_one(d, record, &EntityKind::ALL.map(EntityKind::word), Code::TwoEntities);
         }
     }
 }
 
 /// Reports every key but the first.
-fn at_most_one(d: &mut Decoder<'_>, record: &Record, keys: &[&'static str], code: Code) {
-    let mut found: Vec<(At, &str)> =
+fn at_most_one(d: &mut Decoder<'_>, record: &Mapping, keys: &[&'static str], code: Code) {
+    let mut found: Vec<(FileSpan, &str)> =
         keys.iter().filter_map(|key| Some((record.key_at(key)?, *key))).collect();
     found.sort_by_key(|it| it.0.span);
     let [(first, one), rest @ ..] = found.as_slice() else { return };
     for (at, other) in rest {
         let message = format!("`{one}` and `{other}` exclude each other");
-        let draft = Draft::error(code, *at, message).context(*first, "the other one");
+        let draft = Diagnostic::error(code, *at, message).context(*first, "the other one");
         d.report(draft.help("keep one of them"));
     }
 }

@@ -1,16 +1,16 @@
-//! Tree → items: every value is held against its table, every misfit is reported where it stands.
+//! Tree → items: every value is held against its table, every invalid is reported where it stands.
 
 use std::fmt;
 
 use super::diagnostic_code::Code;
-use super::diagnostics::{At, Desk, Draft};
-use super::keys::{Entry, Need, Shape, Tie};
-use super::node::{Key, Kind as NodeKind, Node, Scalar};
+use super::diagnostics::{Diagnostic, Diagnostics, FileSpan};
+use super::keys::{Constraint, KeySpec, Presence, Shape};
+use super::node::{MapKey, Node, NodeKind, Scalar};
 use super::tables::{DEFAULTS, POOL};
 use super::text::is_word;
-use super::value::{Item, Record, Value};
+use super::value::{LocatedValue, Mapping, Value};
 use super::{constraints, extra_specs, reference, scalar, suggest};
-use crate::domain::field::{Kind, field};
+use crate::domain::field::{FieldKind, field};
 use crate::domain::text::quote;
 
 /// Most keys that a hint lists.
@@ -18,7 +18,7 @@ const LISTED_MAX: usize = 12;
 
 /// What a value belongs to, in the words of a message.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Subject<'a> {
+pub(super) enum MessageSubject<'a> {
     /// The value of a key.
     Key(&'a str),
     /// An entry of a list.
@@ -27,7 +27,7 @@ pub(super) enum Subject<'a> {
     File(&'a str),
 }
 
-impl fmt::Display for Subject<'_> {
+impl fmt::Display for MessageSubject<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key(key) => write!(f, "`{}`", quote(key)),
@@ -39,94 +39,108 @@ impl fmt::Display for Subject<'_> {
 
 /// Reads the nodes of one file.
 pub(super) struct Decoder<'d> {
-    pub(super) desk: &'d mut Desk,
+    pub(super) diagnostics: &'d mut Diagnostics,
     pub(super) file: usize,
 }
 
 impl Decoder<'_> {
-    pub(super) fn at(&self, span: super::node::Span) -> At {
-        At { file: self.file, span }
+    pub(super) fn at(&self, span: super::node::SourceSpan) -> FileSpan {
+        FileSpan { file: self.file, span }
     }
 
     /// Declares a scalar harmless: its value may be shown.
     pub(super) fn show(&mut self, scalar: &Scalar<'_>) {
-        self.desk.file(self.file).show(scalar.token);
+        self.diagnostics.file(self.file).show(scalar.token);
     }
 
     /// Hides a value with everything in it, keys included.
     pub(super) fn hide(&mut self, node: &Node<'_>) {
-        self.desk.file(self.file).hide(node.span.start, node.end());
+        self.diagnostics.file(self.file).hide(node.span.start, node.end());
     }
 
-    pub(super) fn report(&mut self, draft: Draft) {
-        self.desk.report(draft);
+    pub(super) fn report(&mut self, draft: Diagnostic) {
+        self.diagnostics.report(draft);
     }
 
     /// One value against its shape.
-    pub(super) fn decode(&mut self, node: &Node<'_>, shape: &Shape, subject: Subject<'_>) -> Item {
+    pub(super) fn decode(
+        &mut self,
+        node: &Node<'_>,
+        shape: &Shape,
+        subject: MessageSubject<'_>,
+    ) -> LocatedValue {
         let at = self.at(node.span);
         if matches!(node.value().kind, NodeKind::Broken) {
-            return Item { at, value: Value::Broken };
+            return LocatedValue { at, value: Value::Broken };
         }
         let value = match shape {
-            Shape::Field(Kind::Labels) => scalar::labels(self, node, subject),
-            Shape::Field(Kind::Map) => extra_specs::read(self, node, subject),
+            Shape::Field(FieldKind::Labels) => scalar::labels(self, node, subject),
+            Shape::Field(FieldKind::Map) => extra_specs::read(self, node, subject),
             Shape::Field(kind) => scalar::field(self, node, *kind, subject),
             Shape::List(of, at_least) => self.list(node, of, *at_least, subject),
-            Shape::Record(entries, tie) => self.record_value(node, entries, *tie, subject),
-            Shape::Pool => self.record_value(node, &POOL, Tie::OneEntity, Subject::File("a pool")),
-            Shape::Defaults => self.record_value(node, &DEFAULTS, Tie::OneEntity, subject),
+            Shape::Mapping(entries, tie) => self.record_value(node, entries, *tie, subject),
+            Shape::Pool => self.record_value(
+                node,
+                &POOL,
+                Constraint::OneEntity,
+                MessageSubject::File("a pool"),
+            ),
+            Shape::Defaults => self.record_value(node, &DEFAULTS, Constraint::OneEntity, subject),
             Shape::Named(of, fixed) => self.named(node, of, fixed, subject),
-            Shape::Reference => reference::read(self, node, subject, reference::Text::Refused),
-            Shape::UrlOrReference => reference::read(self, node, subject, reference::Text::Url),
+            Shape::Reference => {
+                reference::read(self, node, subject, reference::NonReference::Refused)
+            }
+            Shape::UrlOrReference => {
+                reference::read(self, node, subject, reference::NonReference::MayBeUrl)
+            }
             Shape::Setting(setting) => scalar::setting(self, node, *setting, subject),
         };
-        Item { at, value }
+        LocatedValue { at, value }
     }
 
     fn record_value(
         &mut self,
         node: &Node<'_>,
-        entries: &[Entry],
-        tie: Tie,
-        subject: Subject<'_>,
+        entries: &[KeySpec],
+        tie: Constraint,
+        subject: MessageSubject<'_>,
     ) -> Value {
         let Some(record) = self.record(node, entries, subject) else { return Value::Broken };
         constraints::check(self, &record, tie, self.at(record.first_key().unwrap_or(node.span)));
-        Value::Record(record)
+        Value::Mapping(record)
     }
 
     /// A mapping with fixed keys. Nothing only when it is no mapping at all.
     pub(super) fn record(
         &mut self,
         node: &Node<'_>,
-        entries: &[Entry],
-        subject: Subject<'_>,
-    ) -> Option<Record> {
+        entries: &[KeySpec],
+        subject: MessageSubject<'_>,
+    ) -> Option<Mapping> {
         let pairs = self.pairs(node, entries, subject)?;
-        let mut record = Record::default();
+        let mut record = Mapping::default();
         for (key, value) in pairs {
             match entries.iter().find(|it| it.key == key.text) {
                 Some(entry) => {
-                    let item = self.decode(value, &entry.shape, Subject::Key(entry.key));
+                    let item = self.decode(value, &entry.shape, MessageSubject::Key(entry.key));
                     record.insert(entry.key, self.at(key.span), item);
                 }
                 None => {
-                    record.insert_stranger(&key.text);
+                    record.insert_unknown(&key.text);
                     self.hide(value);
                     self.show_slip(key, value, entries);
                     self.unknown(key, entries, subject);
                 }
             }
         }
-        for entry in entries.iter().filter(|it| it.need == Need::Required) {
+        for entry in entries.iter().filter(|it| it.need == Presence::Required) {
             if !record.has(entry.key)
                 && !pairs.iter().any(|(key, _)| is_meant(&key.text, entry.key))
             {
                 let at = self.at(pairs.first().map_or(node.span, |(key, _)| key.span));
                 let message = format!("{subject} lacks `{}`", entry.key);
                 self.report(
-                    Draft::error(Code::MissingKey, at, message)
+                    Diagnostic::error(Code::MissingKey, at, message)
                         .help(format!("`{}`: {}", entry.key, entry.help)),
                 );
             }
@@ -139,19 +153,19 @@ impl Decoder<'_> {
         &mut self,
         node: &Node<'_>,
         of: &Shape,
-        fixed: &[Entry],
-        subject: Subject<'_>,
+        fixed: &[KeySpec],
+        subject: MessageSubject<'_>,
     ) -> Value {
         let Some(pairs) = self.pairs(node, &[], subject) else { return Value::Broken };
         let mut named = Vec::new();
-        let mut record = Record::default();
+        let mut record = Mapping::default();
         for (key, value) in pairs {
             let at = self.at(key.span);
             if let Some(entry) = fixed.iter().find(|it| it.key == key.text) {
-                let item = self.decode(value, &entry.shape, Subject::Key(entry.key));
+                let item = self.decode(value, &entry.shape, MessageSubject::Key(entry.key));
                 record.insert(entry.key, at, item);
             } else if scalar::name_fits(self, &key.text, at) {
-                let item = self.decode(value, of, Subject::Key(&key.text));
+                let item = self.decode(value, of, MessageSubject::Key(&key.text));
                 named.push((key.text.to_string(), at, item));
             }
         }
@@ -163,7 +177,7 @@ impl Decoder<'_> {
         node: &Node<'_>,
         of: &Shape,
         at_least: usize,
-        subject: Subject<'_>,
+        subject: MessageSubject<'_>,
     ) -> Value {
         let NodeKind::List(items) = &node.value().kind else {
             let wanted = if matches!(of, Shape::Pool) {
@@ -177,21 +191,25 @@ impl Decoder<'_> {
         if items.len() < at_least {
             let at = self.at(node.span);
             let message = format!("{subject} is an empty list");
-            self.report(Draft::error(Code::WrongType, at, message).help("leave the key out"));
+            self.report(Diagnostic::error(Code::WrongType, at, message).help("leave the key out"));
         }
         let key = match subject {
-            Subject::Key(key) | Subject::EntryOf(key) | Subject::File(key) => key,
+            MessageSubject::Key(key) | MessageSubject::EntryOf(key) | MessageSubject::File(key) => {
+                key
+            }
         };
-        Value::List(items.iter().map(|it| self.decode(it, of, Subject::EntryOf(key))).collect())
+        Value::List(
+            items.iter().map(|it| self.decode(it, of, MessageSubject::EntryOf(key))).collect(),
+        )
     }
 
     /// The pairs of a mapping, or a report that it is none.
     fn pairs<'n, 'a>(
         &mut self,
         node: &'n Node<'a>,
-        entries: &[Entry],
-        subject: Subject<'_>,
-    ) -> Option<&'n [(Key<'a>, Node<'a>)]> {
+        entries: &[KeySpec],
+        subject: MessageSubject<'_>,
+    ) -> Option<&'n [(MapKey<'a>, Node<'a>)]> {
         match &node.value().kind {
             NodeKind::Map(pairs) => Some(pairs),
             NodeKind::Broken => None,
@@ -209,27 +227,33 @@ impl Decoder<'_> {
     }
 
     /// The value is of another kind than the key takes. Never quotes the value.
-    pub(super) fn wrong_type(&mut self, node: &Node<'_>, subject: Subject<'_>, wanted: &str) {
+    pub(super) fn wrong_type(
+        &mut self,
+        node: &Node<'_>,
+        subject: MessageSubject<'_>,
+        wanted: &str,
+    ) {
         let at = self.at(node.span);
         let draft = if node.is_null() {
             if let NodeKind::Scalar(scalar) = &node.value().kind {
                 self.show(scalar);
             }
-            Draft::error(Code::WrongType, at, format!("{subject} has no value"))
+            Diagnostic::error(Code::WrongType, at, format!("{subject} has no value"))
                 .help(format!("{subject} takes {wanted}"))
         } else {
             let message = format!("{subject} takes {wanted}, not {}", node.word());
-            Draft::error(Code::WrongType, at, message)
+            Diagnostic::error(Code::WrongType, at, message)
         };
         self.report(draft);
     }
 
     /// The value of an unknown key may be a secret, unless the key is plainly a slip of a pool
     /// field that takes a harmless scalar.
-    fn show_slip(&mut self, key: &Key<'_>, value: &Node<'_>, entries: &[Entry]) {
+    fn show_slip(&mut self, key: &MapKey<'_>, value: &Node<'_>, entries: &[KeySpec]) {
         let keys: Vec<&str> = entries.iter().map(|it| it.key).collect();
         let meant = suggest::near(&key.text, &keys).and_then(field);
-        let is_harmless = meant.is_some_and(|it| !matches!(it.kind, Kind::Map | Kind::Labels));
+        let is_harmless =
+            meant.is_some_and(|it| !matches!(it.kind, FieldKind::Map | FieldKind::Labels));
         // Not through an alias: what it stands for is shown or hidden where it is written.
         if let NodeKind::Scalar(scalar) = &value.kind
             && is_harmless
@@ -239,12 +263,12 @@ impl Decoder<'_> {
         }
     }
 
-    fn unknown(&mut self, key: &Key<'_>, entries: &[Entry], subject: Subject<'_>) {
+    fn unknown(&mut self, key: &MapKey<'_>, entries: &[KeySpec], subject: MessageSubject<'_>) {
         let at = self.at(key.span);
         let name = quote(&key.text);
         if let Some(hint) = suggest::elsewhere(&key.text, entries) {
             let message = format!("`{name}` does not belong in {subject}");
-            self.report(Draft::error(Code::WrongPlace, at, message).help(hint));
+            self.report(Diagnostic::error(Code::WrongPlace, at, message).help(hint));
             return;
         }
         let keys: Vec<&str> = entries.iter().map(|it| it.key).collect();
@@ -258,7 +282,7 @@ impl Decoder<'_> {
         } else {
             format!("unknown key in {subject}, which is no word and is not shown")
         };
-        self.report(Draft::error(Code::UnknownKey, at, message).help(help));
+        self.report(Diagnostic::error(Code::UnknownKey, at, message).help(help));
     }
 }
 

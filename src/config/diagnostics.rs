@@ -1,9 +1,9 @@
 //! Where problems are collected while files are read, and where they get their source lines.
 
 use super::diagnostic_code::{Code, Severity};
-use super::node::Span;
+use super::node::SourceSpan;
 use super::problem::{Excerpt, Problem, Role};
-use super::text::{FileText, Spotlight};
+use super::text::{FileText, Highlight};
 use crate::domain::text::escape;
 
 /// Most problems shown of one file; the rest is counted.
@@ -11,26 +11,26 @@ const PROBLEMS_MAX: usize = 500;
 
 /// A spot in one of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct At {
+pub(super) struct FileSpan {
     /// Index among the files.
     pub(super) file: usize,
-    pub(super) span: Span,
+    pub(super) span: SourceSpan,
 }
 
 /// A problem whose source lines are not cut out yet.
 #[derive(Debug, Clone)]
-pub(super) struct Draft {
+pub(super) struct Diagnostic {
     code: Code,
     severity: Severity,
-    at: At,
+    at: FileSpan,
     message: String,
     label: String,
     help: Option<String>,
-    context: Vec<(At, String)>,
+    context: Vec<(FileSpan, String)>,
 }
 
-impl Draft {
-    pub(super) fn error(code: Code, at: At, message: impl Into<String>) -> Self {
+impl Diagnostic {
+    pub(super) fn error(code: Code, at: FileSpan, message: impl Into<String>) -> Self {
         Self {
             code,
             severity: Severity::Error,
@@ -42,7 +42,7 @@ impl Draft {
         }
     }
 
-    pub(super) fn warning(code: Code, at: At, message: impl Into<String>) -> Self {
+    pub(super) fn warning(code: Code, at: FileSpan, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(code, at, message) }
     }
 
@@ -57,21 +57,21 @@ impl Draft {
     }
 
     /// Another spot, that explains it.
-    pub(super) fn context(mut self, at: At, label: impl Into<String>) -> Self {
+    pub(super) fn context(mut self, at: FileSpan, label: impl Into<String>) -> Self {
         self.context.push((at, label.into()));
         self
     }
 }
 
-/// The desk: the files that are read, and the problems found so far.
+/// The diagnostics: the files that are read, and the problems found so far.
 #[derive(Debug, Default)]
-pub(super) struct Desk {
+pub(super) struct Diagnostics {
     files: Vec<FileText>,
     /// Problems of each file, and how many there were.
-    drafts: Vec<(Vec<Draft>, usize)>,
+    drafts: Vec<(Vec<Diagnostic>, usize)>,
 }
 
-impl Desk {
+impl Diagnostics {
     /// Adds a file; brings its index.
     pub(super) fn add(&mut self, file: FileText) -> usize {
         self.files.push(file);
@@ -83,7 +83,7 @@ impl Desk {
         &mut self.files[index]
     }
 
-    pub(super) fn report(&mut self, draft: Draft) {
+    pub(super) fn report(&mut self, draft: Diagnostic) {
         let (drafts, count) = &mut self.drafts[draft.at.file];
         *count += 1;
         if drafts.len() < PROBLEMS_MAX {
@@ -117,14 +117,14 @@ impl Desk {
 }
 
 /// Cuts the source lines of a draft out of the files.
-pub(super) fn finished(files: &[FileText], draft: &Draft) -> Problem {
-    let light = |at: At, label: &str, role: Role| Spotlight {
+pub(super) fn finished(files: &[FileText], draft: &Diagnostic) -> Problem {
+    let light = |at: FileSpan, label: &str, role: Role| Highlight {
         span: at.span,
         label: escape(label).into_owned(),
         role,
     };
     let primary = light(draft.at, &draft.label, Role::Primary);
-    let mut spots: Vec<(usize, Vec<Spotlight>)> = vec![(draft.at.file, vec![primary])];
+    let mut spots: Vec<(usize, Vec<Highlight>)> = vec![(draft.at.file, vec![primary])];
     for (at, label) in &draft.context {
         let spot = light(*at, label, Role::Context);
         match spots.iter_mut().find(|(file, _)| *file == at.file) {

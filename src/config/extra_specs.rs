@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Number, Value as Json};
 
-use super::decode::{Decoder, Subject};
+use super::decode::{Decoder, MessageSubject};
 use super::diagnostic_code::Code;
-use super::diagnostics::Draft;
-use super::node::{Key, Kind as NodeKind, Meaning, Node, Scalar};
+use super::diagnostics::Diagnostic;
+use super::node::{MapKey, Meaning, Node, NodeKind, Scalar};
 use super::value::Value;
 
 /// Reads the mapping; `null` is an empty one.
-pub(super) fn read(d: &mut Decoder<'_>, node: &Node<'_>, subject: Subject<'_>) -> Value {
+pub(super) fn read(d: &mut Decoder<'_>, node: &Node<'_>, subject: MessageSubject<'_>) -> Value {
     match &node.value().kind {
         NodeKind::Map(pairs) => match json(d, node) {
             Some(Json::Object(map)) => {
-                let at = |it: &Key<'_>| (it.text.to_string(), d.at(it.span));
+                let at = |it: &MapKey<'_>| (it.text.to_string(), d.at(it.span));
                 Value::Specs(map, pairs.iter().map(|(key, _)| at(key)).collect())
             }
             Some(_) | None => Value::Broken,
@@ -25,7 +25,7 @@ pub(super) fn read(d: &mut Decoder<'_>, node: &Node<'_>, subject: Subject<'_>) -
         NodeKind::Scalar(scalar) if looks_like_json(scalar) => {
             let message = format!("{subject} takes a mapping, not JSON in a text");
             let help = "take the quotes, or the `|`, away: JSON is YAML as it stands";
-            d.report(Draft::error(Code::WrongType, d.at(node.span), message).help(help));
+            d.report(Diagnostic::error(Code::WrongType, d.at(node.span), message).help(help));
             Value::Broken
         }
         NodeKind::Broken => Value::Broken,
@@ -70,7 +70,7 @@ fn one(d: &mut Decoder<'_>, node: &Node<'_>, scalar: &Scalar<'_>) -> Option<Json
         Meaning::Text(text) => {
             if text.contains("${{") {
                 let message = "`${{ … }}` is sent as it stands: only workflows fill it in";
-                d.report(Draft::warning(Code::Placeholder, d.at(node.span), message));
+                d.report(Diagnostic::warning(Code::Placeholder, d.at(node.span), message));
             }
             return Some(Json::String(text.to_owned()));
         }
@@ -85,7 +85,7 @@ fn one(d: &mut Decoder<'_>, node: &Node<'_>, scalar: &Scalar<'_>) -> Option<Json
     };
     let code = if message.contains("YAML") { Code::Notation } else { Code::NotJson };
     let at = d.at(node.span);
-    d.report(Draft::error(code, at, message).help(help));
+    d.report(Diagnostic::error(code, at, message).help(help));
     None
 }
 

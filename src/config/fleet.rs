@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::diagnostic_code::Code;
-use super::diagnostics::{At, Desk, Draft};
+use super::diagnostics::{Diagnostic, Diagnostics, FileSpan};
 use super::settings::{
-    AlertRule, AuditAnchor, Bound, CertFiles, CredentialSettings, FleetFile, GarmSettings,
+    AlertRule, AlertSeries, AuditAnchor, CertFiles, CredentialSettings, FleetFile, GarmSettings,
     HostPort, ListenerTls, NetworkRule, PolicySettings, Receiver, ReceiverKind, RunnerCertificate,
-    RunnerMtls, Series, TlsFiles, WatchSettings, WebhookUrl,
+    RunnerMtls, Threshold, TlsFiles, WatchSettings, WebhookUrl,
 };
 use super::suggest;
-use super::value::{Item, Record, Value};
+use super::value::{LocatedValue, Mapping, Value};
 use crate::domain::desired::ControllerSettings;
 use crate::domain::name::FleetName;
 use crate::domain::secret::SecretRef;
@@ -20,17 +20,22 @@ use crate::domain::text::quote;
 
 /// Gives the items of a fleet file their meaning. Nothing when a vital part is missing or broken,
 /// which has been reported then.
-pub(super) fn settings(record: &Record, path: &str, desk: &mut Desk) -> Option<FleetFile> {
+pub(super) fn settings(
+    record: &Mapping,
+    path: &str,
+    diagnostics: &mut Diagnostics,
+) -> Option<FleetFile> {
     let folder = Path::new(path).parent().unwrap_or(Path::new(""));
-    let reader = Reader { folder };
+    let reader = SettingsReader { folder };
     let receivers = receivers(&reader, record);
-    let alerts = alerts(record, &receivers, desk);
-    let credentials = credentials(&reader, record, desk);
+    let alerts = alerts(record, &receivers, diagnostics);
+    let credentials = credentials(&reader, record, diagnostics);
     let watch = record.record("watch").map(|it| reader.watch(it));
-    anchor_goes_somewhere(record, desk);
+    anchor_goes_somewhere(record, diagnostics);
     if let Some(at) = record.key_at("watch").filter(|_| !has_receiver(record)) {
-        let draft = Draft::warning(Code::NoReceiver, at, "alerts have no receiver");
-        desk.report(draft.help("name one under `receivers:`; `QueueDepthHigh` is always in force"));
+        let draft = Diagnostic::warning(Code::NoReceiver, at, "alerts have no receiver");
+        diagnostics
+            .report(draft.help("name one under `receivers:`; `QueueDepthHigh` is always in force"));
     }
     let garm = reader.garm(record.record("garm")?);
     Some(FleetFile {
@@ -48,7 +53,7 @@ pub(super) fn settings(record: &Record, path: &str, desk: &mut Desk) -> Option<F
 }
 
 /// Whether the file names a receiver, broken or not.
-fn has_receiver(record: &Record) -> bool {
+fn has_receiver(record: &Mapping) -> bool {
     match record.get("receivers").map(|it| &it.value) {
         Some(Value::Named(named, _)) => !named.is_empty(),
         Some(_) => true,
@@ -56,7 +61,7 @@ fn has_receiver(record: &Record) -> bool {
     }
 }
 
-fn controller(record: &Record) -> ControllerSettings {
+fn controller(record: &Mapping) -> ControllerSettings {
     let Some(controller) = record.record("controller") else {
         return ControllerSettings::default();
     };
@@ -67,12 +72,12 @@ fn controller(record: &Record) -> ControllerSettings {
 }
 
 /// Takes paths relative to the file.
-struct Reader<'p> {
+struct SettingsReader<'p> {
     folder: &'p Path,
 }
 
-impl Reader<'_> {
-    fn path(&self, record: &Record, key: &str) -> Option<PathBuf> {
+impl SettingsReader<'_> {
+    fn path(&self, record: &Mapping, key: &str) -> Option<PathBuf> {
         Some(self.folder.join(record.text(key)?))
     }
 
@@ -85,11 +90,11 @@ impl Reader<'_> {
         }
     }
 
-    fn reference(&self, record: &Record, key: &str) -> Option<SecretRef> {
+    fn reference(&self, record: &Mapping, key: &str) -> Option<SecretRef> {
         record.reference(key).map(|it| self.secret(it))
     }
 
-    fn references(&self, record: &Record, key: &str) -> Vec<SecretRef> {
+    fn references(&self, record: &Mapping, key: &str) -> Vec<SecretRef> {
         let items = record.list(key).unwrap_or(&[]);
         let references = items.iter().filter_map(|it| match &it.value {
             Value::Reference(reference) => Some(reference.clone()),
@@ -98,7 +103,7 @@ impl Reader<'_> {
         references.map(|it| self.secret(it)).collect()
     }
 
-    fn webhook_url(&self, item: Option<&Item>) -> Option<WebhookUrl> {
+    fn webhook_url(&self, item: Option<&LocatedValue>) -> Option<WebhookUrl> {
         match &item?.value {
             Value::Text(url) => Some(WebhookUrl::Plain(url.clone())),
             Value::Reference(it) => Some(WebhookUrl::Secret(self.secret(it.clone()))),
@@ -106,7 +111,7 @@ impl Reader<'_> {
         }
     }
 
-    fn anchor(&self, record: &Record) -> Option<AuditAnchor> {
+    fn anchor(&self, record: &Mapping) -> Option<AuditAnchor> {
         Some(AuditAnchor {
             key: self.reference(record, "key")?,
             every: record.duration("every").unwrap_or(Duration::from_mins(5)),
@@ -116,11 +121,11 @@ impl Reader<'_> {
         })
     }
 
-    fn cert(&self, record: &Record) -> Option<CertFiles> {
+    fn cert(&self, record: &Mapping) -> Option<CertFiles> {
         Some(CertFiles { cert: self.path(record, "cert")?, key: self.path(record, "key")? })
     }
 
-    fn garm(&self, record: &Record) -> Option<GarmSettings> {
+    fn garm(&self, record: &Mapping) -> Option<GarmSettings> {
         let tls = record.record("tls");
         Some(GarmSettings {
             url: record.text("url")?,
@@ -138,7 +143,7 @@ impl Reader<'_> {
         })
     }
 
-    fn watch(&self, record: &Record) -> WatchSettings {
+    fn watch(&self, record: &Mapping) -> WatchSettings {
         let tls = record.record("tls").and_then(|it| {
             Some(ListenerTls { server: self.cert(it)?, client_ca: self.path(it, "client_ca") })
         });
@@ -159,7 +164,7 @@ impl Reader<'_> {
         }
     }
 
-    fn runner_mtls(&self, record: &Record) -> Option<RunnerMtls> {
+    fn runner_mtls(&self, record: &Mapping) -> Option<RunnerMtls> {
         let certificate = match record.text("signer") {
             Some(signer) => RunnerCertificate::Signed { signer },
             None => RunnerCertificate::Shared {
@@ -170,7 +175,7 @@ impl Reader<'_> {
         Some(RunnerMtls { certificate, ca: self.path(record, "ca")? })
     }
 
-    fn credential(&self, record: &Record) -> Option<CredentialSettings> {
+    fn credential(&self, record: &Mapping) -> Option<CredentialSettings> {
         Some(CredentialSettings {
             name: record.text("name")?,
             endpoint: record.text("endpoint").unwrap_or_else(|| "github.com".to_owned()),
@@ -181,27 +186,33 @@ impl Reader<'_> {
     }
 }
 
-fn records<'r>(record: &'r Record, key: &str) -> impl Iterator<Item = &'r Record> {
+fn records<'r>(record: &'r Mapping, key: &str) -> impl Iterator<Item = &'r Mapping> {
     record.list(key).unwrap_or(&[]).iter().filter_map(|it| match &it.value {
-        Value::Record(record) => Some(record),
+        Value::Mapping(record) => Some(record),
         _ => None,
     })
 }
 
 /// GARM folds the case of the names of credentials (measured).
-fn credentials(reader: &Reader<'_>, record: &Record, desk: &mut Desk) -> Vec<CredentialSettings> {
-    distinct(records(record, "credentials"), ("credentials", str::to_lowercase), desk);
+fn credentials(
+    reader: &SettingsReader<'_>,
+    record: &Mapping,
+    diagnostics: &mut Diagnostics,
+) -> Vec<CredentialSettings> {
+    distinct(records(record, "credentials"), ("credentials", str::to_lowercase), diagnostics);
     records(record, "credentials").filter_map(|it| reader.credential(it)).collect()
 }
 
 /// Where the fields of each entry of `credentials` stand, by its name.
-pub(super) fn credential_places(record: &Record) -> HashMap<String, HashMap<&'static str, At>> {
-    let places = |it: &Record| it.iter().map(|(key, item)| (key, item.at)).collect();
+pub(super) fn credential_places(
+    record: &Mapping,
+) -> HashMap<String, HashMap<&'static str, FileSpan>> {
+    let places = |it: &Mapping| it.iter().map(|(key, item)| (key, item.at)).collect();
     records(record, "credentials").filter_map(|it| Some((it.text("name")?, places(it)))).collect()
 }
 
-fn host_ports(record: &Record, key: &str) -> Vec<HostPort> {
-    let items: &[Item] = record.list(key).unwrap_or(&[]);
+fn host_ports(record: &Mapping, key: &str) -> Vec<HostPort> {
+    let items: &[LocatedValue] = record.list(key).unwrap_or(&[]);
     items
         .iter()
         .filter_map(|it| match &it.value {
@@ -213,31 +224,31 @@ fn host_ports(record: &Record, key: &str) -> Vec<HostPort> {
 
 /// Every `name` of a list stands once, as far as `folded` tells them apart.
 fn distinct<'r>(
-    records: impl Iterator<Item = &'r Record>,
+    records: impl Iterator<Item = &'r Mapping>,
     (list, folded): (&str, fn(&str) -> String),
-    desk: &mut Desk,
+    diagnostics: &mut Diagnostics,
 ) {
-    let mut seen: BTreeMap<String, At> = BTreeMap::new();
+    let mut seen: BTreeMap<String, FileSpan> = BTreeMap::new();
     for item in records.filter_map(|it| it.get("name")) {
         let Some(name) = item.text() else { continue };
         match seen.get(&folded(name)) {
             Some(first) => {
                 let message = format!("two entries of `{list}` have the name `{}`", quote(name));
-                let draft = Draft::error(Code::DuplicateName, item.at, message);
-                desk.report(draft.context(*first, "first here"));
+                let draft = Diagnostic::error(Code::DuplicateName, item.at, message);
+                diagnostics.report(draft.context(*first, "first here"));
             }
             None => drop(seen.insert(folded(name), item.at)),
         }
     }
 }
 
-fn receivers(reader: &Reader<'_>, record: &Record) -> Vec<Receiver> {
+fn receivers(reader: &SettingsReader<'_>, record: &Mapping) -> Vec<Receiver> {
     let Some(Value::Named(named, _)) = record.get("receivers").map(|it| &it.value) else {
         return Vec::new();
     };
     let mut receivers = Vec::new();
     for (name, _, item) in named {
-        let Value::Record(fields) = &item.value else { continue };
+        let Value::Mapping(fields) = &item.value else { continue };
         let alertmanager = fields
             .record("alertmanager")
             .and_then(|it| Some(ReceiverKind::Alertmanager { url: it.text("url")? }));
@@ -253,7 +264,7 @@ fn receivers(reader: &Reader<'_>, record: &Record) -> Vec<Receiver> {
 }
 
 /// An anchor that goes nowhere proves nothing.
-fn anchor_goes_somewhere(record: &Record, desk: &mut Desk) {
+fn anchor_goes_somewhere(record: &Mapping, diagnostics: &mut Diagnostics) {
     let Some(watch) = record.record("watch") else { return };
     let (Some(anchor), Some(at)) = (watch.record("audit_anchor"), watch.key_at("audit_anchor"))
     else {
@@ -262,13 +273,17 @@ fn anchor_goes_somewhere(record: &Record, desk: &mut Desk) {
     let is_named = ["file", "webhook"].iter().any(|it| anchor.get(it).is_some());
     if !is_named && anchor.flag("alerts") != Some(true) {
         let message = "`audit_anchor` names no place for its statements";
-        let draft = Draft::error(Code::MissingKey, at, message);
-        desk.report(draft.help("add `file: PATH`, `webhook: URL`, or `alerts: true`"));
+        let draft = Diagnostic::error(Code::MissingKey, at, message);
+        diagnostics.report(draft.help("add `file: PATH`, `webhook: URL`, or `alerts: true`"));
     }
 }
 
-fn alerts(record: &Record, receivers: &[Receiver], desk: &mut Desk) -> Vec<AlertRule> {
-    distinct(records(record, "alerts"), ("alerts", str::to_owned), desk);
+fn alerts(
+    record: &Mapping,
+    receivers: &[Receiver],
+    diagnostics: &mut Diagnostics,
+) -> Vec<AlertRule> {
+    distinct(records(record, "alerts"), ("alerts", str::to_owned), diagnostics);
     let known: Vec<&str> = match record.get("receivers").map(|it| &it.value) {
         Some(Value::Named(named, _)) => named.iter().map(|it| it.0.as_str()).collect(),
         Some(Value::Broken) => return Vec::new(),
@@ -276,11 +291,11 @@ fn alerts(record: &Record, receivers: &[Receiver], desk: &mut Desk) -> Vec<Alert
     };
     let mut alerts = Vec::new();
     for item in record.list("alerts").unwrap_or(&[]) {
-        let Value::Record(fields) = &item.value else { continue };
-        known_receivers(fields, &known, desk);
+        let Value::Mapping(fields) = &item.value else { continue };
+        known_receivers(fields, &known, diagnostics);
         let rule = alert(fields);
         if let Some(rule) = &rule {
-            replaces_built_in(rule, item.at, desk);
+            replaces_built_in(rule, item.at, diagnostics);
         }
         alerts.extend(rule);
     }
@@ -289,10 +304,10 @@ fn alerts(record: &Record, receivers: &[Receiver], desk: &mut Desk) -> Vec<Alert
 
 /// A rule with the name of a built-in one replaces it, so it must watch the same series on the
 /// same side: about anything else it would switch the built-in rule off in silence.
-fn replaces_built_in(rule: &AlertRule, at: At, desk: &mut Desk) {
+fn replaces_built_in(rule: &AlertRule, at: FileSpan, diagnostics: &mut Diagnostics) {
     let built_in = AlertRule::built_in().into_iter().find(|it| it.name == rule.name);
     let Some(built_in) = built_in else { return };
-    let is_above = |it: &AlertRule| matches!(it.bound, Bound::Above(_));
+    let is_above = |it: &AlertRule| matches!(it.bound, Threshold::Above(_));
     if (rule.when, is_above(rule)) == (built_in.when, is_above(&built_in)) {
         return;
     }
@@ -300,10 +315,10 @@ fn replaces_built_in(rule: &AlertRule, at: At, desk: &mut Desk) {
     let message =
         format!("`{name}` is built in and watches `{when}`; this rule would switch it off");
     let help = format!("write `when: {when}` with `above`, or give the rule another name");
-    desk.report(Draft::error(Code::BuiltInAlert, at, message).help(help));
+    diagnostics.report(Diagnostic::error(Code::BuiltInAlert, at, message).help(help));
 }
 
-fn known_receivers(alert: &Record, known: &[&str], desk: &mut Desk) {
+fn known_receivers(alert: &Mapping, known: &[&str], diagnostics: &mut Diagnostics) {
     for item in alert.list("notify").unwrap_or(&[]) {
         let Some(name) = item.text().filter(|it| !known.contains(it)) else { continue };
         let message = format!("no receiver has the name `{}`", quote(name));
@@ -311,28 +326,28 @@ fn known_receivers(alert: &Record, known: &[&str], desk: &mut Desk) {
             Some(near) => format!("did you mean `{}`?", quote(near)),
             None => "name it under `receivers:`".to_owned(),
         };
-        desk.report(Draft::error(Code::UnknownReceiver, item.at, message).help(help));
+        diagnostics.report(Diagnostic::error(Code::UnknownReceiver, item.at, message).help(help));
     }
 }
 
-fn alert(fields: &Record) -> Option<AlertRule> {
+fn alert(fields: &Mapping) -> Option<AlertRule> {
     let when = fields.text("when")?;
     let number = |key| fields.number(key).and_then(|it| u32::try_from(it).ok());
     let bound = match (number("above"), number("below")) {
-        (Some(above), _) => Bound::Above(above),
-        (None, Some(below)) => Bound::Below(below),
+        (Some(above), _) => Threshold::Above(above),
+        (None, Some(below)) => Threshold::Below(below),
         (None, None) => return None,
     };
     Some(AlertRule {
         name: fields.text("name")?,
-        when: Series::ALL.into_iter().find(|it| it.word() == when)?,
+        when: AlertSeries::ALL.into_iter().find(|it| it.word() == when)?,
         bound,
         lasting: fields.duration("for").unwrap_or_default(),
         notify: fields.texts("notify").unwrap_or_default(),
     })
 }
 
-pub(super) fn policy(record: &Record) -> PolicySettings {
+pub(super) fn policy(record: &Mapping) -> PolicySettings {
     let (networks, must_not_reach) = match record.get("networks").map(|it| &it.value) {
         Some(Value::Named(named, fixed)) => {
             (named.iter().filter_map(network).collect(), host_ports(fixed, "must_not_reach"))
@@ -360,8 +375,8 @@ pub(super) fn policy(record: &Record) -> PolicySettings {
     }
 }
 
-fn network((provider, _, item): &(String, At, Item)) -> Option<NetworkRule> {
-    let Value::Record(rule) = &item.value else { return None };
+fn network((provider, _, item): &(String, FileSpan, LocatedValue)) -> Option<NetworkRule> {
+    let Value::Mapping(rule) = &item.value else { return None };
     Some(NetworkRule {
         provider: provider.clone(),
         keys: rule.texts("keys")?,
@@ -372,7 +387,7 @@ fn network((provider, _, item): &(String, At, Item)) -> Option<NetworkRule> {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::{Source, load};
+    use crate::config::{SourceFile, load};
 
     /// A service is started in `/`: a reference that were left as it stands would be looked for
     /// there.
@@ -387,7 +402,7 @@ runner_mtls: { cert: c.pem, key: file:secret, ca: ca.pem }
 credentials:
   - { name: a, app_id: 1, installation_id: 2, private_key: file:secret }
 ";
-        let source = Source { path: "etc/runnerctl.yaml".into(), text: text.into() };
+        let source = SourceFile { path: "etc/runnerctl.yaml".into(), text: text.into() };
         let file = format!("{:?}", load(Some(&source), &[]).fleet_file.unwrap());
         let count = |what: &str| file.matches(what).count();
         assert_eq!(count("etc/secret"), text.matches("file:secret").count(), "{file}");

@@ -1,14 +1,14 @@
 //! The words in which [`super::tables`] say what the files may hold.
 
-use crate::domain::field::Kind;
+use crate::domain::field::FieldKind;
 
 /// What a key takes.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Shape {
     /// A kind that pool fields have, too.
-    Field(Kind),
+    Field(FieldKind),
     /// A scalar that only the fleet file has.
-    Setting(Setting),
+    Setting(SettingKind),
     /// A reference to a secret.
     Reference,
     /// A URL as text, or a reference to it.
@@ -16,9 +16,9 @@ pub(super) enum Shape {
     /// A list with at least so many entries.
     List(&'static Shape, usize),
     /// A mapping with fixed keys, some of which are tied to one another.
-    Record(&'static [Entry], Tie),
+    Mapping(&'static [KeySpec], Constraint),
     /// A mapping from names to values, with some keys of fixed meaning among them.
-    Named(&'static Shape, &'static [Entry]),
+    Named(&'static Shape, &'static [KeySpec]),
     /// A pool.
     Pool,
     /// The fields of a pool that `defaults` may set.
@@ -27,7 +27,7 @@ pub(super) enum Shape {
 
 /// A scalar that only the fleet file has.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Setting {
+pub(super) enum SettingKind {
     /// A fleet name; see [`crate::domain::name::FleetName`].
     FleetName,
     /// A whole number of 63 bits, 1 or more.
@@ -50,32 +50,32 @@ pub(super) enum Setting {
 
 /// Keys of a mapping that are tied to one another.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Tie {
+pub(super) enum Constraint {
     /// None are.
-    Free,
+    None,
     /// Both or neither.
-    Both(&'static str, &'static str),
+    BothOrNeither(&'static str, &'static str),
     /// Exactly one of the two.
-    Either(&'static str, &'static str),
+    ExactlyOne(&'static str, &'static str),
     /// The first two keys together, or the third.
-    PairOr(&'static str, &'static str, &'static str),
+    PairOrOther(&'static str, &'static str, &'static str),
     /// At most one of the entity's three keys.
     OneEntity,
 }
 
 /// One key of a mapping.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Entry {
+pub(super) struct KeySpec {
     pub(super) key: &'static str,
     pub(super) shape: Shape,
-    pub(super) need: Need,
+    pub(super) need: Presence,
     /// One line of help: schema, documentation and problems quote it.
     pub(super) help: &'static str,
 }
 
 /// What the absence of a key means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Need {
+pub(super) enum Presence {
     /// A problem.
     Required,
     /// Nothing, or what the help says.

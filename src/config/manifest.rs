@@ -2,20 +2,20 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::checks::{self, Placed};
+use super::checks::{self, LocatedPool};
 use super::declared::DeclaredPool;
-use super::decode::{Decoder, Subject};
+use super::decode::{Decoder, MessageSubject};
 use super::diagnostic_code::{Code, Severity};
-use super::diagnostics::{At, Desk, Draft, finished};
+use super::diagnostics::{Diagnostic, Diagnostics, FileSpan, finished};
 use super::fleet;
-use super::node::{Node, Span};
+use super::node::{Node, SourceSpan};
 use super::pool::{Defaults, Merger};
-use super::problem::{Place, Problem};
+use super::problem::{Location, Problem};
 use super::settings::{FleetFile, PolicySettings};
-use super::source::Source;
+use super::source::SourceFile;
 use super::tables::{FLEET_FILE, POLICY_FILE, POOL_FILE};
-use super::text::{FileText, Knowledge};
-use super::value::{Item, Record, Value};
+use super::text::{FileText, ParseState};
+use super::value::{LocatedValue, Mapping, Value};
 use super::yaml;
 use crate::domain::desired::{Desired, Scope};
 use crate::domain::name::PoolName;
@@ -31,33 +31,33 @@ pub struct Manifest {
     pub problems: Vec<Problem>,
     files: Vec<FileText>,
     /// Where the fields of each pool stand, in the order of `pools`.
-    places: Vec<Fields>,
+    places: Vec<FieldSpans>,
     /// Where the fields of the defaults stand.
-    defaults: HashMap<&'static str, At>,
+    defaults: HashMap<&'static str, FileSpan>,
     /// Where the top-level keys of their `extra_specs` stand.
-    default_specs: BTreeMap<String, At>,
+    default_specs: BTreeMap<String, FileSpan>,
     /// Where the fields of each entry of `credentials` stand, by its name.
-    credentials: HashMap<String, HashMap<&'static str, At>>,
+    credentials: HashMap<String, HashMap<&'static str, FileSpan>>,
 }
 
 /// Where the fields of one pool stand.
 #[derive(Debug, Clone)]
-struct Fields {
-    name: At,
-    values: HashMap<&'static str, At>,
+struct FieldSpans {
+    name: FileSpan,
+    values: HashMap<&'static str, FileSpan>,
     /// Of its `extra_specs`, by top-level key.
-    specs: BTreeMap<String, At>,
+    specs: BTreeMap<String, FileSpan>,
 }
 
-impl Fields {
-    fn of(name: At, record: &Record) -> Self {
+impl FieldSpans {
+    fn of(name: FileSpan, record: &Mapping) -> Self {
         let values = record.iter().map(|(key, item)| (key, item.at)).collect();
         Self { name, values, specs: keys_of_specs(record) }
     }
 }
 
 /// Where the top-level keys of `extra_specs` stand.
-fn keys_of_specs(record: &Record) -> BTreeMap<String, At> {
+fn keys_of_specs(record: &Mapping) -> BTreeMap<String, FileSpan> {
     match record.get("extra_specs").map(|it| &it.value) {
         Some(Value::Specs(_, keys)) => keys.clone(),
         Some(_) | None => BTreeMap::new(),
@@ -66,7 +66,7 @@ fn keys_of_specs(record: &Record) -> BTreeMap<String, At> {
 
 /// A finding about a field that another floor has made: policy, or what GARM answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct FieldProblem {
     /// Which kind.
     pub code: Code,
     /// How much it weighs.
@@ -78,49 +78,50 @@ pub struct Finding {
 }
 
 /// Reads a fleet file and pool files. Never fails: whatever is wrong is in the problems.
-pub fn load(fleet: Option<&Source>, pools: &[Source]) -> Manifest {
-    let mut desk = Desk::default();
-    let (record, defaults) = read_fleet(fleet, &mut desk);
-    load_onto(desk, fleet.zip(record.as_ref()), &defaults, pools)
+pub fn load(fleet: Option<&SourceFile>, pools: &[SourceFile]) -> Manifest {
+    let mut diagnostics = Diagnostics::default();
+    let (record, defaults) = read_fleet(fleet, &mut diagnostics);
+    load_onto(diagnostics, fleet.zip(record.as_ref()), &defaults, pools)
 }
 
 /// Reads pool files alone, when there is a fleet file and it could not be opened: what pools lack
 /// is not judged then, because the fleet file may hold it.
-pub fn load_in_doubt(pools: &[Source]) -> Manifest {
-    load_onto(Desk::default(), None, &Defaults::Unknown, pools)
+pub fn load_in_doubt(pools: &[SourceFile]) -> Manifest {
+    load_onto(Diagnostics::default(), None, &Defaults::Unknown, pools)
 }
 
 /// Reads a policy file. Nothing when it cannot be understood; every problem in it.
-pub fn load_policy(source: &Source) -> (Option<PolicySettings>, Vec<Problem>) {
-    let mut desk = Desk::default();
-    let (file, root) = parsed(source, Knowledge::BrokenPolicy, &mut desk);
-    let mut decoder = Decoder { desk: &mut desk, file };
-    let subject = Subject::File("a policy file");
+pub fn load_policy(source: &SourceFile) -> (Option<PolicySettings>, Vec<Problem>) {
+    let mut diagnostics = Diagnostics::default();
+    let (file, root) = parsed(source, ParseState::BrokenPolicyFile, &mut diagnostics);
+    let mut decoder = Decoder { diagnostics: &mut diagnostics, file };
+    let subject = MessageSubject::File("a policy file");
     let record = root.and_then(|it| decoder.record(&it, POLICY_FILE, subject));
     let policy = record.and_then(|it| it.record("policy").map(fleet::policy));
-    (policy, desk.finish().1)
+    (policy, diagnostics.finish().1)
 }
 
 fn load_onto(
-    mut desk: Desk,
-    fleet: Option<(&Source, &Record)>,
+    mut diagnostics: Diagnostics,
+    fleet: Option<(&SourceFile, &Mapping)>,
     defaults: &Defaults,
-    pools: &[Source],
+    pools: &[SourceFile],
 ) -> Manifest {
-    let pool_files: Vec<PoolFile> = pools.iter().map(|it| read_pools(it, &mut desk)).collect();
+    let pool_files: Vec<PoolFile> =
+        pools.iter().map(|it| read_pools(it, &mut diagnostics)).collect();
     let fleet_file =
-        fleet.and_then(|(source, record)| fleet::settings(record, &source.path, &mut desk));
-    no_pools(&pool_files, &mut desk);
-    let declared: Vec<Declared> = pool_files.into_iter().flat_map(|it| it.pools).collect();
-    one_name_each(&declared, &mut desk);
-    let mut merger = Merger::new(defaults, &mut desk);
+        fleet.and_then(|(source, record)| fleet::settings(record, &source.path, &mut diagnostics));
+    no_pools(&pool_files, &mut diagnostics);
+    let declared: Vec<DeclaredMapping> = pool_files.into_iter().flat_map(|it| it.pools).collect();
+    one_name_each(&declared, &mut diagnostics);
+    let mut merger = Merger::new(defaults, &mut diagnostics);
     let merged = declared.iter().filter_map(|it| Some((merger.merge(&it.record, it.at)?, it)));
     let (pools, places): (Vec<_>, Vec<_>) =
-        merged.map(|(pool, it)| (pool, Fields::of(it.at, &it.record))).unzip();
-    together(&placed(&pools, &places), defaults, &mut desk);
+        merged.map(|(pool, it)| (pool, FieldSpans::of(it.at, &it.record))).unzip();
+    together(&placed(&pools, &places), defaults, &mut diagnostics);
     match fleet {
-        Some((_, record)) => watched(record, &pools, &mut desk),
-        None => desk.help_on(Code::NeededForPlan, "; `plan` needs such a file in any case"),
+        Some((_, record)) => watched(record, &pools, &mut diagnostics),
+        None => diagnostics.help_on(Code::NeededForPlan, "; `plan` needs such a file in any case"),
     }
     let (defaults, default_specs) = match defaults {
         Defaults::Known(record) => {
@@ -129,52 +130,61 @@ fn load_onto(
         Defaults::Unknown => (HashMap::new(), BTreeMap::new()),
     };
     let credentials = fleet.map(|it| fleet::credential_places(it.1)).unwrap_or_default();
-    let (files, problems) = desk.finish();
+    let (files, problems) = diagnostics.finish();
     Manifest { fleet_file, pools, problems, files, places, defaults, default_specs, credentials }
 }
 
 /// Parses a file and reports what is wrong with its YAML. Nothing when there is no document.
-fn parsed<'s>(source: &'s Source, broken: Knowledge, desk: &mut Desk) -> (usize, Option<Node<'s>>) {
+fn parsed<'s>(
+    source: &'s SourceFile,
+    broken: ParseState,
+    diagnostics: &mut Diagnostics,
+) -> (usize, Option<Node<'s>>) {
     let tree = yaml::parse(&source.text);
-    let knowledge = if tree.is_whole { Knowledge::Parsed } else { broken };
-    let file = desk.add(FileText::new(&source.path, &source.text, tree.tokens, knowledge));
+    let knowledge = if tree.is_whole { ParseState::Parsed } else { broken };
+    let file = diagnostics.add(FileText::new(&source.path, &source.text, tree.tokens, knowledge));
     for flaw in tree.flaws {
-        let mut draft = Draft::error(flaw.code, At { file, span: flaw.span }, flaw.message);
+        let mut draft =
+            Diagnostic::error(flaw.code, FileSpan { file, span: flaw.span }, flaw.message);
         if let Some(help) = flaw.help {
             draft = draft.help(help);
         }
         if let Some((span, label)) = flaw.context {
-            draft = draft.context(At { file, span }, label);
+            draft = draft.context(FileSpan { file, span }, label);
         }
-        desk.report(draft);
+        diagnostics.report(draft);
     }
     let root = tree.root.filter(|it| !it.is_null());
     if tree.is_whole && root.is_none() {
-        let at = At { file, span: Span { line: 1, column: 1, ..Span::default() } };
+        let at =
+            FileSpan { file, span: SourceSpan { line: 1, column: 1, ..SourceSpan::default() } };
         let (key, help) = match broken {
-            Knowledge::BrokenFleet => ("fleet", "a fleet file begins with `fleet: NAME`"),
-            Knowledge::BrokenPolicy => ("policy", "a policy file begins with `policy:`"),
-            Knowledge::BrokenPools | Knowledge::Parsed => {
+            ParseState::BrokenFleetFile => ("fleet", "a fleet file begins with `fleet: NAME`"),
+            ParseState::BrokenPolicyFile => ("policy", "a policy file begins with `policy:`"),
+            ParseState::BrokenPoolFile | ParseState::Parsed => {
                 ("pools", "write `pools: []` when there is to be no pool")
             }
         };
         let message = format!("the file holds no `{key}:`");
-        desk.report(Draft::error(Code::Empty, at, message).help(help));
+        diagnostics.report(Diagnostic::error(Code::Empty, at, message).help(help));
     }
     (file, root)
 }
 
-fn read_fleet(fleet: Option<&Source>, desk: &mut Desk) -> (Option<Record>, Defaults) {
-    let Some(source) = fleet else { return (None, Defaults::Known(Record::default())) };
-    let (file, root) = parsed(source, Knowledge::BrokenFleet, desk);
-    let mut decoder = Decoder { desk, file };
-    let subject = Subject::File("the fleet file");
+fn read_fleet(
+    fleet: Option<&SourceFile>,
+    diagnostics: &mut Diagnostics,
+) -> (Option<Mapping>, Defaults) {
+    let Some(source) = fleet else { return (None, Defaults::Known(Mapping::default())) };
+    let (file, root) = parsed(source, ParseState::BrokenFleetFile, diagnostics);
+    let mut decoder = Decoder { diagnostics, file };
+    let subject = MessageSubject::File("the fleet file");
     let record = root.and_then(|it| decoder.record(&it, FLEET_FILE, subject));
     let defaults = match &record {
         None => Defaults::Unknown,
         Some(record) => match record.get("defaults").map(|it| &it.value) {
-            None => Defaults::Known(Record::default()),
-            Some(Value::Record(defaults)) => Defaults::Known(defaults.clone()),
+            None => Defaults::Known(Mapping::default()),
+            Some(Value::Mapping(defaults)) => Defaults::Known(defaults.clone()),
             Some(_) => Defaults::Unknown,
         },
     };
@@ -183,22 +193,22 @@ fn read_fleet(fleet: Option<&Source>, desk: &mut Desk) -> (Option<Record>, Defau
 
 /// What one pool file declares.
 struct PoolFile {
-    pools: Vec<Declared>,
+    pools: Vec<DeclaredMapping>,
     /// Where its list stands, when it is an empty one.
-    empty: Option<At>,
+    empty: Option<FileSpan>,
 }
 
 /// A pool and the place that stands for it: its name's, if it has one.
 #[derive(Debug, Clone)]
-struct Declared {
-    record: Record,
-    at: At,
+struct DeclaredMapping {
+    record: Mapping,
+    at: FileSpan,
 }
 
-fn read_pools(source: &Source, desk: &mut Desk) -> PoolFile {
-    let (file, root) = parsed(source, Knowledge::BrokenPools, desk);
-    let mut decoder = Decoder { desk, file };
-    let subject = Subject::File("a pool file");
+fn read_pools(source: &SourceFile, diagnostics: &mut Diagnostics) -> PoolFile {
+    let (file, root) = parsed(source, ParseState::BrokenPoolFile, diagnostics);
+    let mut decoder = Decoder { diagnostics, file };
+    let subject = MessageSubject::File("a pool file");
     let record = root.and_then(|it| decoder.record(&it, POOL_FILE, subject)).unwrap_or_default();
     let items = record.list("pools");
     let empty = match items {
@@ -208,57 +218,57 @@ fn read_pools(source: &Source, desk: &mut Desk) -> PoolFile {
     PoolFile { pools: items.unwrap_or(&[]).iter().filter_map(declared).collect(), empty }
 }
 
-fn declared(item: &Item) -> Option<Declared> {
+fn declared(item: &LocatedValue) -> Option<DeclaredMapping> {
     match &item.value {
-        Value::Record(record) => {
+        Value::Mapping(record) => {
             let at = record.get("name").or_else(|| record.iter().next().map(|it| it.1));
-            Some(Declared { record: record.clone(), at: at.map_or(item.at, |it| it.at) })
+            Some(DeclaredMapping { record: record.clone(), at: at.map_or(item.at, |it| it.at) })
         }
         _ => None,
     }
 }
 
-fn no_pools(files: &[PoolFile], desk: &mut Desk) {
+fn no_pools(files: &[PoolFile], diagnostics: &mut Diagnostics) {
     let Some(at) = files.iter().find_map(|it| it.empty) else { return };
     if files.iter().all(|it| it.empty.is_some()) {
-        let draft = Draft::warning(Code::NoPools, at, "no pool is declared");
-        desk.report(draft.help("applied to the whole fleet, this deletes every pool of it"));
+        let draft = Diagnostic::warning(Code::NoPools, at, "no pool is declared");
+        diagnostics.report(draft.help("applied to the whole fleet, this deletes every pool of it"));
     }
 }
 
 /// Pool names are unique in the fleet, over all files.
-fn one_name_each(declared: &[Declared], desk: &mut Desk) {
-    let mut seen: HashMap<String, At> = HashMap::new();
-    for Declared { record, at } in declared {
+fn one_name_each(declared: &[DeclaredMapping], diagnostics: &mut Diagnostics) {
+    let mut seen: HashMap<String, FileSpan> = HashMap::new();
+    for DeclaredMapping { record, at } in declared {
         let Some(name) = record.text("name") else { continue };
         match seen.get(&name) {
             Some(first) => {
                 let message = format!("two pools have the name `{name}`");
-                let draft = Draft::error(Code::DuplicatePool, *at, message);
-                desk.report(draft.context(*first, "first here").help("rename one of them"));
+                let draft = Diagnostic::error(Code::DuplicatePool, *at, message);
+                diagnostics.report(draft.context(*first, "first here").help("rename one of them"));
             }
             None => drop(seen.insert(name, *at)),
         }
     }
 }
 
-fn placed<'p>(pools: &'p [DeclaredPool], places: &[Fields]) -> Vec<Placed<'p>> {
-    pools.iter().zip(places).map(|(pool, it)| Placed { pool, at: it.name }).collect()
+fn placed<'p>(pools: &'p [DeclaredPool], places: &[FieldSpans]) -> Vec<LocatedPool<'p>> {
+    pools.iter().zip(places).map(|(pool, it)| LocatedPool { pool, at: it.name }).collect()
 }
 
 /// What only shows when all pools are seen together.
-fn together(placed: &[Placed<'_>], defaults: &Defaults, desk: &mut Desk) {
-    checks::one_adopter(placed, desk);
+fn together(placed: &[LocatedPool<'_>], defaults: &Defaults, diagnostics: &mut Diagnostics) {
+    checks::one_adopter(placed, diagnostics);
     if let Defaults::Known(_) = defaults {
-        checks::equal_labels(placed, desk);
-        for draft in checks::needed(placed, Draft::warning) {
-            desk.report(draft);
+        checks::equal_labels(placed, diagnostics);
+        for draft in checks::needed(placed, Diagnostic::warning) {
+            diagnostics.report(draft);
         }
     }
 }
 
 /// Pools autoscale only while `watch` runs.
-fn watched(fleet: &Record, pools: &[DeclaredPool], desk: &mut Desk) {
+fn watched(fleet: &Mapping, pools: &[DeclaredPool], diagnostics: &mut Diagnostics) {
     let scaled = pools.iter().filter(|it| it.scale.autoscale).count();
     let Some(at) = fleet.key_at("fleet").filter(|_| scaled > 0 && !fleet.has("watch")) else {
         return;
@@ -269,8 +279,8 @@ fn watched(fleet: &Record, pools: &[DeclaredPool], desk: &mut Desk) {
         format!("{scaled} pools autoscale")
     };
     let message = format!("{noun}, and the fleet file says nothing about `watch`, which does it");
-    let draft = Draft::warning(Code::NoWatch, at, message);
-    desk.report(draft.help("add `watch: {}`, or set `autoscale: false`"));
+    let draft = Diagnostic::warning(Code::NoWatch, at, message);
+    diagnostics.report(draft.help("add `watch: {}`, or set `autoscale: false`"));
 }
 
 impl Manifest {
@@ -284,7 +294,7 @@ impl Manifest {
                 problem.with_help("it says which GARM and whose pools; `--config FILE` names it"),
             ]);
         };
-        let drafts = checks::needed(&placed(&self.pools, &self.places), Draft::error);
+        let drafts = checks::needed(&placed(&self.pools, &self.places), Diagnostic::error);
         if !drafts.is_empty() {
             return Err(drafts.iter().map(|it| finished(&self.files, it)).collect());
         }
@@ -301,19 +311,19 @@ impl Manifest {
     }
 
     /// Where a field of a pool stands: in the pool, else in the defaults, else the pool's name.
-    pub fn place(&self, pool: &PoolName, field: &str) -> Option<Place> {
+    pub fn place(&self, pool: &PoolName, field: &str) -> Option<Location> {
         let at = self.at(pool, field)?;
         Some(self.files[at.file].place(at.span))
     }
 
     /// A problem about a field of a pool, with its source line. Without a place when the pool is
     /// not declared.
-    pub fn problem(&self, pool: &PoolName, field: &str, finding: Finding) -> Problem {
+    pub fn problem(&self, pool: &PoolName, field: &str, finding: FieldProblem) -> Problem {
         self.placed(self.at(pool, field), pool.as_str(), finding)
     }
 
     /// A problem about a top-level key of a pool's `extra_specs`, where the key stands.
-    pub fn problem_in_specs(&self, pool: &PoolName, key: &str, finding: Finding) -> Problem {
+    pub fn problem_in_specs(&self, pool: &PoolName, key: &str, finding: FieldProblem) -> Problem {
         let index = self.pools.iter().position(|it| it.name == *pool);
         let own = index.and_then(|it| self.places[it].specs.get(key));
         let at = own.or_else(|| self.default_specs.get(key)).copied();
@@ -321,21 +331,21 @@ impl Manifest {
     }
 
     /// A problem about a field of an entry of `credentials`, with its source line.
-    pub fn credential_problem(&self, name: &str, field: &str, finding: Finding) -> Problem {
+    pub fn credential_problem(&self, name: &str, field: &str, finding: FieldProblem) -> Problem {
         let fields = self.credentials.get(name);
         let at = fields.and_then(|it| it.get(field).or_else(|| it.get("name")));
         self.placed(at.copied(), name, finding)
     }
 
-    fn placed(&self, at: Option<At>, otherwise: &str, finding: Finding) -> Problem {
-        let Finding { code, severity, message, help } = finding;
+    fn placed(&self, at: Option<FileSpan>, otherwise: &str, finding: FieldProblem) -> Problem {
+        let FieldProblem { code, severity, message, help } = finding;
         let Some(at) = at else {
             let problem = Problem::of_file(code, otherwise, message);
             return Problem { severity, help, ..problem };
         };
         let draft = match severity {
-            Severity::Error => Draft::error(code, at, message),
-            Severity::Warning => Draft::warning(code, at, message),
+            Severity::Error => Diagnostic::error(code, at, message),
+            Severity::Warning => Diagnostic::warning(code, at, message),
         };
         finished(
             &self.files,
@@ -346,7 +356,7 @@ impl Manifest {
         )
     }
 
-    fn at(&self, pool: &PoolName, field: &str) -> Option<At> {
+    fn at(&self, pool: &PoolName, field: &str) -> Option<FileSpan> {
         let index = self.pools.iter().position(|it| it.name == *pool)?;
         let fields = &self.places[index];
         Some(*fields.values.get(field).or_else(|| self.defaults.get(field)).unwrap_or(&fields.name))
@@ -361,7 +371,7 @@ mod tests {
 
     #[test]
     fn the_specifications_file_validates_alone_and_names_what_plan_needs() {
-        let source = Source { path: "pools/default.yaml".into(), text: SPECIFICATION.into() };
+        let source = SourceFile { path: "pools/default.yaml".into(), text: SPECIFICATION.into() };
         let manifest = load(None, &[source]);
         let said: Vec<&str> = manifest.problems.iter().map(|it| it.message.as_str()).collect();
         assert_eq!(

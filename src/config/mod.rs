@@ -35,13 +35,13 @@ mod yaml;
 
 pub use declared::DeclaredPool;
 pub use diagnostic_code::{Code, Severity};
-pub use manifest::{Finding, Manifest, load, load_in_doubt, load_policy};
-pub use problem::{Excerpt, Mark, Place, Problem, Role, Spot, has_error};
+pub use manifest::{FieldProblem, Manifest, load, load_in_doubt, load_policy};
+pub use problem::{Annotation, Excerpt, Location, Position, Problem, Role, has_error};
 pub use reference::parse_reference;
 pub use schema::schema;
 pub use settings::{
-    AlertRule, AuditAnchor, Bound, CertFiles, CredentialSettings, FleetFile, GarmSettings,
+    AlertRule, AlertSeries, AuditAnchor, CertFiles, CredentialSettings, FleetFile, GarmSettings,
     HostPort, ListenerTls, NetworkRule, PolicySettings, Receiver, ReceiverKind, RunnerCertificate,
-    RunnerMtls, Series, TlsFiles, WatchSettings, WebhookUrl,
+    RunnerMtls, Threshold, TlsFiles, WatchSettings, WebhookUrl,
 };
-pub use source::{FILE_MAX, Source, TOTAL_MAX};
+pub use source::{FILE_MAX, SourceFile, TOTAL_MAX};

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 /// Bytes of a file, and the line and column (in characters) at which they begin, both from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) struct Span {
+pub(super) struct SourceSpan {
     pub(super) start: u32,
     pub(super) end: u32,
     pub(super) line: u32,
@@ -16,17 +16,17 @@ pub(super) struct Span {
 #[derive(Debug, Clone)]
 pub(super) struct Node<'a> {
     /// Where it stands; for an alias, where the alias stands.
-    pub(super) span: Span,
-    pub(super) kind: Kind<'a>,
+    pub(super) span: SourceSpan,
+    pub(super) kind: NodeKind<'a>,
 }
 
 /// What a value is.
 #[derive(Debug, Clone)]
-pub(super) enum Kind<'a> {
+pub(super) enum NodeKind<'a> {
     Scalar(Scalar<'a>),
     List(Vec<Node<'a>>),
     /// Keys are text and each stands once: the rest has been reported.
-    Map(Vec<(Key<'a>, Node<'a>)>),
+    Map(Vec<(MapKey<'a>, Node<'a>)>),
     /// An anchored value, here or where an alias repeats it.
     Shared(Rc<Node<'a>>),
     /// Something that has been reported already.
@@ -35,9 +35,9 @@ pub(super) enum Kind<'a> {
 
 /// A key.
 #[derive(Debug, Clone)]
-pub(super) struct Key<'a> {
+pub(super) struct MapKey<'a> {
     pub(super) text: Cow<'a, str>,
-    pub(super) span: Span,
+    pub(super) span: SourceSpan,
 }
 
 /// A scalar as it is written.
@@ -76,44 +76,44 @@ impl<'a> Node<'a> {
     /// The value itself, behind any alias.
     pub(super) fn value(&self) -> &Node<'a> {
         match &self.kind {
-            Kind::Shared(target) => target.value(),
-            Kind::Scalar(_) | Kind::List(_) | Kind::Map(_) | Kind::Broken => self,
+            NodeKind::Shared(target) => target.value(),
+            NodeKind::Scalar(_) | NodeKind::List(_) | NodeKind::Map(_) | NodeKind::Broken => self,
         }
     }
 
     /// What it is, for people.
     pub(super) fn word(&self) -> &'static str {
         match &self.value().kind {
-            Kind::Scalar(scalar) => match scalar.meaning() {
+            NodeKind::Scalar(scalar) => match scalar.meaning() {
                 Meaning::Null => "nothing",
                 Meaning::Bool(_) => "`true` or `false`",
                 Meaning::Int(_) | Meaning::Float(_) => "a number",
                 Meaning::Text(_) => "text",
             },
-            Kind::List(_) => "a list",
-            Kind::Map(_) => "a mapping",
-            Kind::Shared(_) | Kind::Broken => "a broken value",
+            NodeKind::List(_) => "a list",
+            NodeKind::Map(_) => "a mapping",
+            NodeKind::Shared(_) | NodeKind::Broken => "a broken value",
         }
     }
 
     /// Where its last scalar ends, aliases not followed.
     pub(super) fn end(&self) -> u32 {
         match &self.kind {
-            Kind::Scalar(_) | Kind::Broken => self.span.end,
-            Kind::List(items) => items.iter().map(Node::end).max().unwrap_or(self.span.end),
-            Kind::Map(pairs) => {
+            NodeKind::Scalar(_) | NodeKind::Broken => self.span.end,
+            NodeKind::List(items) => items.iter().map(Node::end).max().unwrap_or(self.span.end),
+            NodeKind::Map(pairs) => {
                 pairs.iter().map(|(_, value)| value.end()).max().unwrap_or(self.span.end)
             }
-            Kind::Shared(target) if target.span == self.span => target.end(),
-            Kind::Shared(_) => self.span.end,
+            NodeKind::Shared(target) if target.span == self.span => target.end(),
+            NodeKind::Shared(_) => self.span.end,
         }
     }
 
     /// Whether it is null or not there.
     pub(super) fn is_null(&self) -> bool {
         match &self.value().kind {
-            Kind::Scalar(scalar) => scalar.meaning() == Meaning::Null,
-            Kind::List(_) | Kind::Map(_) | Kind::Shared(_) | Kind::Broken => false,
+            NodeKind::Scalar(scalar) => scalar.meaning() == Meaning::Null,
+            NodeKind::List(_) | NodeKind::Map(_) | NodeKind::Shared(_) | NodeKind::Broken => false,
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Whole numbers, and why something that looks like one is none.
 
-use super::decode::Subject;
+use super::decode::MessageSubject;
 use super::diagnostic_code::Code;
 use super::node::{Meaning, Scalar};
-use super::scalar::{Misfit, written};
+use super::scalar::{InvalidValue, written};
 use super::value::Value;
 use crate::domain::text::quote;
 
@@ -12,8 +12,8 @@ use crate::domain::text::quote;
 pub(super) fn read(
     scalar: &Scalar<'_>,
     bounds: (u64, u64),
-    subject: Subject<'_>,
-) -> Result<Value, Misfit> {
+    subject: MessageSubject<'_>,
+) -> Result<Value, InvalidValue> {
     match scalar.meaning() {
         Meaning::Int(digits) => whole(digits, bounds, subject),
         Meaning::Text(_) | Meaning::Null | Meaning::Bool(_) | Meaning::Float(_) => {
@@ -22,32 +22,37 @@ pub(super) fn read(
     }
 }
 
-fn whole(digits: &str, bounds: (u64, u64), subject: Subject<'_>) -> Result<Value, Misfit> {
+fn whole(
+    digits: &str,
+    bounds: (u64, u64),
+    subject: MessageSubject<'_>,
+) -> Result<Value, InvalidValue> {
     let unsigned = digits.trim_start_matches('+');
-    if let Some(misfit) = ambiguous(digits, subject) {
-        return Err(misfit);
+    if let Some(invalid) = ambiguous(digits, subject) {
+        return Err(invalid);
     }
     // More digits than 64 bits hold, or a minus, is out of any range.
     match unsigned.parse::<u64>() {
         Ok(number) if (bounds.0..=bounds.1).contains(&number) => Ok(Value::Number(number)),
         Ok(_) | Err(_) => {
             let message = format!("{subject} is out of range: `{}`", quote(digits));
-            Err(Misfit::new(Code::Range, message).help(format!("{} to {}", bounds.0, bounds.1)))
+            Err(InvalidValue::new(Code::Range, message)
+                .help(format!("{} to {}", bounds.0, bounds.1)))
         }
     }
 }
 
 /// `017`, `0x1F`, `0o17`.
-fn ambiguous(digits: &str, subject: Subject<'_>) -> Option<Misfit> {
+fn ambiguous(digits: &str, subject: MessageSubject<'_>) -> Option<InvalidValue> {
     let unsigned = digits.trim_start_matches(['+', '-']);
     let written = quote(digits);
     if unsigned.starts_with("0x") || unsigned.starts_with("0o") {
         let radix = if unsigned.starts_with("0x") { 16 } else { 8 };
         let message = format!("{subject} takes decimal digits, not `{written}`");
-        let misfit = Misfit::new(Code::Notation, message);
+        let invalid = InvalidValue::new(Code::Notation, message);
         return Some(match u64::from_str_radix(&unsigned[2..], radix) {
-            Ok(number) => misfit.help(format!("write `{number}`")),
-            Err(_) => misfit,
+            Ok(number) => invalid.help(format!("write `{number}`")),
+            Err(_) => invalid,
         });
     }
     let decimal = unsigned.trim_start_matches('0');
@@ -60,31 +65,35 @@ fn ambiguous(digits: &str, subject: Subject<'_>) -> Option<Misfit> {
     Some(match octal {
         Some(octal) => {
             let message = format!("`{written}` is {shown} to YAML 1.2 and {octal} to YAML 1.1");
-            Misfit::new(Code::Notation, message)
+            InvalidValue::new(Code::Notation, message)
                 .help(format!("write `{shown}`, or `{octal}` if that is meant"))
         }
-        None => Misfit::new(Code::Notation, format!("{subject} begins with a zero: `{written}`"))
-            .help(format!("write `{shown}`")),
+        None => {
+            InvalidValue::new(Code::Notation, format!("{subject} begins with a zero: `{written}`"))
+                .help(format!("write `{shown}`"))
+        }
     })
 }
 
-fn no_number(scalar: &Scalar<'_>, bounds: (u64, u64), subject: Subject<'_>) -> Misfit {
+fn no_number(scalar: &Scalar<'_>, bounds: (u64, u64), subject: MessageSubject<'_>) -> InvalidValue {
     let text = scalar.text.trim();
     let (least, most, written) = (bounds.0, bounds.1, written(scalar));
     let message = format!("{subject} takes a whole number from {least} to {most}, not `{written}`");
-    let misfit = Misfit::new(Code::WrongType, message);
+    let invalid = InvalidValue::new(Code::WrongType, message);
     let digits = text.replace(['_', ',', ' '], "");
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     if !scalar.is_plain && is_digits(text) {
-        return misfit.help(format!("take the quotes away: `{}`", quote(text)));
+        return invalid.help(format!("take the quotes away: `{}`", quote(text)));
     }
     if digits.len() != text.len() && is_digits(&digits) {
-        return Misfit { code: Code::Notation, ..misfit }
+        return InvalidValue { code: Code::Notation, ..invalid }
             .help(format!("write `{}`", quote(&digits)));
     }
     match exact(text) {
-        Some(number) => Misfit { code: Code::Notation, ..misfit }.help(format!("write `{number}`")),
-        None => misfit,
+        Some(number) => {
+            InvalidValue { code: Code::Notation, ..invalid }.help(format!("write `{number}`"))
+        }
+        None => invalid,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The rules for texts as regular expressions, for the JSON Schema. The decoder has them as code;
 //! a test holds the two against each other.
 
-use super::keys::Setting;
+use super::keys::SettingKind;
 use super::time::BACKOFF_MAX_S;
 use crate::domain::duration::DURATION_MAX_S;
 use crate::domain::label::{GARM_PREFIXES, OWNED_PREFIX, RETIRED_PREFIX};
@@ -60,9 +60,9 @@ pub(super) const ACCOUNT: &str = r"^[A-Za-z0-9._-]{1,100}$";
 
 pub(super) const REPOSITORY: &str = r"^[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}$";
 
-/// What a duration must be like; see [`super::time::Rule`].
+/// What a duration must be like; see [`super::time::DurationRule`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Span {
+pub(super) enum DurationPattern {
     /// Up to 30 days.
     Plain,
     /// The same, or the word `off`.
@@ -75,28 +75,30 @@ pub(super) enum Span {
 
 /// Durations, each number within the bound of the whole. That a sum such as `29d48h` is over the
 /// bound is beyond a regular expression; the decoder says it.
-pub(super) fn duration(span: Span) -> String {
-    let max_s = if span == Span::Backoff { BACKOFF_MAX_S } else { DURATION_MAX_S };
+pub(super) fn duration(span: DurationPattern) -> String {
+    let max_s = if span == DurationPattern::Backoff { BACKOFF_MAX_S } else { DURATION_MAX_S };
     let part = |unit: char, seconds: u64| format!("(?:0*{}{unit})?", up_to(max_s / seconds));
     let seconds = match span {
-        Span::Minutes => format!("(?:(?=0*{}s){SIXTIES}s)?", up_to(max_s)),
-        Span::Plain | Span::OrOff | Span::Backoff => part('s', 1),
+        DurationPattern::Minutes => format!("(?:(?=0*{}s){SIXTIES}s)?", up_to(max_s)),
+        DurationPattern::Plain | DurationPattern::OrOff | DurationPattern::Backoff => part('s', 1),
     };
     let ahead = match span {
-        Span::Minutes => "(?=.*[1-9])",
-        Span::Plain | Span::OrOff | Span::Backoff => "(?=[0-9])",
+        DurationPattern::Minutes => "(?=.*[1-9])",
+        DurationPattern::Plain | DurationPattern::OrOff | DurationPattern::Backoff => "(?=[0-9])",
     };
     let units =
         format!("{ahead}{}{}{}{seconds}", part('d', 86_400), part('h', 3_600), part('m', 60));
     match span {
-        Span::OrOff => format!("^(?:off|{units})$"),
-        Span::Plain | Span::Minutes | Span::Backoff => format!("^{units}$"),
+        DurationPattern::OrOff => format!("^(?:off|{units})$"),
+        DurationPattern::Plain | DurationPattern::Minutes | DurationPattern::Backoff => {
+            format!("^{units}$")
+        }
     }
 }
 
 /// A duration of at least so many seconds, fewer than 60.
 pub(super) fn duration_of_at_least(min_s: u64) -> String {
-    let plain = duration(Span::Plain);
+    let plain = duration(DurationPattern::Plain);
     let units = plain.trim_start_matches('^');
     // Too short is what has only seconds, and fewer of them.
     format!("^(?!(?:0+[dhm])*0*{}s$)(?!(?:0+[dhms])+$){units}", up_to(min_s.saturating_sub(1)))
@@ -135,25 +137,25 @@ fn from_one_to(max: u64) -> String {
 }
 
 /// A setting that is text.
-pub(super) fn setting(setting: Setting) -> String {
+pub(super) fn setting(setting: SettingKind) -> String {
     let port = from_one_to(65_535);
     let tail = r#"(?:/[!"$->A-~]*)?"#;
     match setting {
-        Setting::FleetName => "^[a-z0-9-]{1,20}$".to_owned(),
-        Setting::Entry => entry(),
-        Setting::Backoff => duration(Span::Backoff),
-        Setting::GarmUrl => {
+        SettingKind::FleetName => "^[a-z0-9-]{1,20}$".to_owned(),
+        SettingKind::Entry => entry(),
+        SettingKind::Backoff => duration(DurationPattern::Backoff),
+        SettingKind::GarmUrl => {
             let loopback = format!(r"(?:localhost|\[::1\]|127(?:\.{}){{3}})", up_to(255));
             format!("^{NO_PLACEHOLDER}(?:https://{HOST}|http://{loopback})(?::{port})?{tail}$")
         }
-        Setting::Url => format!("^{NO_PLACEHOLDER}https?://{HOST}(?::{port})?{tail}$"),
-        Setting::Listen => {
+        SettingKind::Url => format!("^{NO_PLACEHOLDER}https?://{HOST}(?::{port})?{tail}$"),
+        SettingKind::Listen => {
             let v4 = format!(r"{0}(?:\.{0}){{3}}", up_to(255));
             format!(r"^(?:{v4}|\[[0-9A-Fa-f:.]+(?:%[0-9]+)?\]):{port}$")
         }
-        Setting::HostPort => format!("^{HOST}:{port}$"),
-        Setting::Path => path(),
-        Setting::Id => text(),
+        SettingKind::HostPort => format!("^{HOST}:{port}$"),
+        SettingKind::Path => path(),
+        SettingKind::Id => text(),
     }
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::declared::DeclaredPool;
 use super::diagnostic_code::Code;
-use super::diagnostics::{At, Desk, Draft};
+use super::diagnostics::{Diagnostic, Diagnostics, FileSpan};
 use super::suggest;
-use super::value::{Item, Record, Value};
+use super::value::{LocatedValue, Mapping, Value};
 use crate::domain::desired::ScalePolicy;
 use crate::domain::duration;
 use crate::domain::entity::{EntityKind, EntityRef};
@@ -20,7 +20,7 @@ use crate::domain::text::quote;
 #[derive(Debug, Clone)]
 pub(super) enum Defaults {
     /// These fields; none without a fleet file, or when it has no defaults.
-    Known(Record),
+    Known(Mapping),
     /// The fleet file could not be read: nobody knows what pools lack.
     Unknown,
 }
@@ -28,21 +28,21 @@ pub(super) enum Defaults {
 /// Merges pools with the defaults.
 pub(super) struct Merger<'m> {
     pub(super) defaults: &'m Defaults,
-    pub(super) desk: &'m mut Desk,
+    pub(super) diagnostics: &'m mut Diagnostics,
     /// Pairs that disagree in the defaults themselves, reported once for all pools.
     reported: HashSet<(u32, u32)>,
 }
 
 impl<'m> Merger<'m> {
-    pub(super) fn new(defaults: &'m Defaults, desk: &'m mut Desk) -> Self {
-        Self { defaults, desk, reported: HashSet::new() }
+    pub(super) fn new(defaults: &'m Defaults, diagnostics: &'m mut Diagnostics) -> Self {
+        Self { defaults, diagnostics, reported: HashSet::new() }
     }
 
     /// Merges one pool. Nothing when something of it is missing or broken, which has been
     /// reported then.
-    pub(super) fn merge(&mut self, own: &Record, at: At) -> Option<DeclaredPool> {
+    pub(super) fn merge(&mut self, own: &Mapping, at: FileSpan) -> Option<DeclaredPool> {
         self.required(own, at);
-        let none = Record::default();
+        let none = Mapping::default();
         let defaults = match self.defaults {
             Defaults::Known(record) => record,
             Defaults::Unknown => &none,
@@ -58,20 +58,24 @@ impl<'m> Merger<'m> {
         Some(pool)
     }
 
-    fn labels(&mut self, pool: &DeclaredPool, at: At) {
+    fn labels(&mut self, pool: &DeclaredPool, at: FileSpan) {
         let draft = match pool.labels.len() {
-            0 => Draft::error(Code::NoLabels, at, "the pool has no label: no job can ask for it")
-                .help("leave `labels` out to use the pool's name"),
+            0 => Diagnostic::error(
+                Code::NoLabels,
+                at,
+                "the pool has no label: no job can ask for it",
+            )
+            .help("leave `labels` out to use the pool's name"),
             count if count > LABELS_MAX => {
                 let message = format!(
                     "the pool has {count} labels: with GARM's two and ours, GitHub refuses its runners"
                 );
                 let help = format!("GitHub takes 100 for a runner: leave at most {LABELS_MAX}");
-                Draft::error(Code::TooManyLabels, at, message).help(help)
+                Diagnostic::error(Code::TooManyLabels, at, message).help(help)
             }
             _ => return,
         };
-        self.desk.report(draft);
+        self.diagnostics.report(draft);
     }
 
     /// A runner group that GARM passes over.
@@ -83,9 +87,9 @@ impl<'m> Merger<'m> {
             return;
         };
         let message = "a repository has no runner groups: GARM passes over this one";
-        let draft = Draft::warning(Code::NoRunnerGroups, item.at, message)
+        let draft = Diagnostic::warning(Code::NoRunnerGroups, item.at, message)
             .help("runner groups belong to an organization or an enterprise; take the line away");
-        self.desk.report(draft);
+        self.diagnostics.report(draft);
     }
 
     /// Words that GARM knows and makes no runners of: a problem of the pool, not of the fleet.
@@ -99,9 +103,9 @@ impl<'m> Merger<'m> {
             }
             let message =
                 format!("GARM makes no runners with `{key}: {word}`: `plan` blocks the pool");
-            let draft = Draft::warning(Code::NoSuchRunners, item.at, message)
+            let draft = Diagnostic::warning(Code::NoSuchRunners, item.at, message)
                 .help(format!("GARM takes {}; or take the pool out", suggest::listed(known)));
-            self.desk.report(draft);
+            self.diagnostics.report(draft);
         }
     }
 
@@ -121,12 +125,12 @@ impl<'m> Merger<'m> {
         };
         let message =
             format!("`runner_prefix` has {what}: most providers refuse a VM of that name");
-        let draft = Draft::warning(Code::RunnerPrefix, item.at, message);
-        self.desk.report(draft.help("letters, digits, `-`, `_` and `.` fit everywhere"));
+        let draft = Diagnostic::warning(Code::RunnerPrefix, item.at, message);
+        self.diagnostics.report(draft.help("letters, digits, `-`, `_` and `.` fit everywhere"));
     }
 
     /// What is needed already to make sense of a pool.
-    fn required(&mut self, own: &Record, at: At) {
+    fn required(&mut self, own: &Mapping, at: FileSpan) {
         let Defaults::Known(defaults) = self.defaults else { return };
         for field in FIELDS.iter().filter(|it| it.absent == Absent::Required && it.in_defaults) {
             if own.has(field.key) || defaults.has(field.key) || own.is_misspelt(field.key) {
@@ -134,7 +138,7 @@ impl<'m> Merger<'m> {
             }
             let message = format!("a pool lacks `{}`", field.key);
             let help = format!("`{}`: {}", field.key, field.help);
-            self.desk.report(Draft::error(Code::MissingKey, at, message).help(help));
+            self.diagnostics.report(Diagnostic::error(Code::MissingKey, at, message).help(help));
         }
     }
 
@@ -149,34 +153,34 @@ impl<'m> Merger<'m> {
             return;
         }
         let message = format!("`{key}` ({least}) is greater than `max_runners` ({most})");
-        let draft = Draft::error(code, low.at, message)
+        let draft = Diagnostic::error(code, low.at, message)
             .label(format!("{least} at least"))
             .context(high.at, format!("{most} at most"))
             .help(format!("lower this to {most}, or raise `max_runners`"));
-        self.desk.report(draft);
+        self.diagnostics.report(draft);
     }
 }
 
-impl Record {
+impl Mapping {
     /// Whether one of the unknown keys was probably meant to be this one.
     fn is_misspelt(&self, key: &str) -> bool {
-        self.strangers().iter().any(|it| suggest::near(it, &[key]).is_some())
+        self.unknown_keys().iter().any(|it| suggest::near(it, &[key]).is_some())
     }
 }
 
 /// A pool above the defaults.
 struct Merged<'m> {
-    own: &'m Record,
-    defaults: &'m Record,
+    own: &'m Mapping,
+    defaults: &'m Mapping,
 }
 
 impl<'m> Merged<'m> {
-    fn item(&self, key: &str) -> Option<&'m Item> {
+    fn item(&self, key: &str) -> Option<&'m LocatedValue> {
         self.own.get(key).or_else(|| self.defaults.get(key))
     }
 
     fn is_broken(&self) -> bool {
-        let broken = |record: &Record| record.iter().any(|it| matches!(it.1.value, Value::Broken));
+        let broken = |record: &Mapping| record.iter().any(|it| matches!(it.1.value, Value::Broken));
         broken(self.own) || broken(self.defaults)
     }
 
@@ -276,7 +280,7 @@ impl<'m> Merged<'m> {
 
     /// An entity in the pool replaces the default one, its endpoint included.
     fn entity(&self) -> Option<EntityRef> {
-        let named = |record: &Record| {
+        let named = |record: &Mapping| {
             EntityKind::ALL.into_iter().find_map(|kind| Some((kind, record.text(kind.word())?)))
         };
         let own = named(self.own);
@@ -289,7 +293,7 @@ impl<'m> Merged<'m> {
     }
 
     fn labels(&self, name: &PoolName) -> Labels {
-        let of = |record: &'m Record| match record.get("labels").map(|it| &it.value) {
+        let of = |record: &'m Mapping| match record.get("labels").map(|it| &it.value) {
             Some(Value::Labels(labels)) => Some(labels),
             Some(_) | None => None,
         };
@@ -306,7 +310,7 @@ impl<'m> Merged<'m> {
 
     /// Merged by top-level key; `null` removes.
     fn extra_specs(&self) -> serde_json::Map<String, serde_json::Value> {
-        let of = |record: &Record| match record.get("extra_specs").map(|it| &it.value) {
+        let of = |record: &Mapping| match record.get("extra_specs").map(|it| &it.value) {
             Some(Value::Specs(map, _)) => map.clone(),
             Some(_) | None => serde_json::Map::new(),
         };

@@ -6,33 +6,33 @@ use super::diagnostic_code::{Code, Severity};
 
 /// Where something stands: a file, and a spot in it unless the whole file is meant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct Location {
     /// The file, as shown to the user.
     pub file: String,
     /// Where in it.
-    pub spot: Option<Spot>,
+    pub spot: Option<Position>,
 }
 
 /// A spot in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Spot {
+pub struct Position {
     /// Line, from 1.
     pub line: u32,
     /// Column in characters, from 1.
     pub column: u32,
 }
 
-impl Place {
+impl Location {
     /// The whole file.
     pub fn whole(file: impl Into<String>) -> Self {
         Self { file: file.into(), spot: None }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.spot {
-            Some(Spot { line, column }) => write!(f, "{}:{line}:{column}", self.file),
+            Some(Position { line, column }) => write!(f, "{}:{line}:{column}", self.file),
             None => f.write_str(&self.file),
         }
     }
@@ -43,18 +43,18 @@ impl fmt::Display for Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excerpt {
     /// Where its first mark stands.
-    pub place: Place,
+    pub place: Location,
     /// Number of the first line of `text`.
     pub first_line: u32,
     /// The lines, joined by line feeds.
     pub text: String,
     /// What is marked.
-    pub marks: Vec<Mark>,
+    pub marks: Vec<Annotation>,
 }
 
 /// A mark in an excerpt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mark {
+pub struct Annotation {
     /// Bytes of the excerpt's text, at least one column wide unless the line ends there.
     pub start: usize,
     /// End of the bytes.
@@ -82,7 +82,7 @@ pub struct Problem {
     /// How much it weighs.
     pub severity: Severity,
     /// Where.
-    pub place: Place,
+    pub place: Location,
     /// One sentence without full stop; escaped, free of secrets.
     pub message: String,
     /// What to type next; escaped, free of secrets.
@@ -97,7 +97,7 @@ impl Problem {
         Self {
             code,
             severity: Severity::Error,
-            place: Place::whole(file),
+            place: Location::whole(file),
             message: message.into(),
             help: None,
             excerpts: Vec::new(),

@@ -2,21 +2,21 @@
 //! or quoted.
 
 use super::address;
-use super::decode::{Decoder, Subject};
+use super::decode::{Decoder, MessageSubject};
 use super::diagnostic_code::Code;
-use super::node::{Kind as NodeKind, Meaning, Node};
-use super::scalar::{Misfit, refuse};
+use super::node::{Meaning, Node, NodeKind};
+use super::scalar::{InvalidValue, refuse};
 use super::text_rules;
 use super::value::Value;
 use crate::domain::secret::SecretRef;
 
 /// What becomes of text that is no reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Text {
+pub(super) enum NonReference {
     /// It is taken for the secret.
     Refused,
     /// It may be a URL.
-    Url,
+    MayBeUrl,
 }
 
 /// The forms of a reference, for people.
@@ -26,10 +26,10 @@ pub(super) const FORMS: &str =
 /// Reads a reference as the command line has it. Errors with what is wrong, and never with the
 /// text, which may be the secret.
 pub fn parse_reference(text: &str) -> Result<SecretRef, String> {
-    match one(text, Text::Refused, Subject::File("the key")) {
+    match one(text, NonReference::Refused, MessageSubject::File("the key")) {
         Ok(Value::Reference(reference)) => Ok(reference),
         Ok(_) => Err(format!("write {FORMS}")),
-        Err(misfit) => Err(format!("{}: write {FORMS}", misfit.message)),
+        Err(invalid) => Err(format!("{}: write {FORMS}", invalid.message)),
     }
 }
 
@@ -37,14 +37,16 @@ pub fn parse_reference(text: &str) -> Result<SecretRef, String> {
 pub(super) fn read(
     d: &mut Decoder<'_>,
     node: &Node<'_>,
-    subject: Subject<'_>,
-    text: Text,
+    subject: MessageSubject<'_>,
+    text: NonReference,
 ) -> Value {
     let read = match &node.value().kind {
         NodeKind::Scalar(scalar) => match scalar.meaning() {
             Meaning::Text(written) => one(written, text, subject),
-            Meaning::Null => Err(Misfit::new(Code::WrongType, format!("{subject} has no value"))
-                .help(format!("{subject} takes a reference: {FORMS}"))),
+            Meaning::Null => {
+                Err(InvalidValue::new(Code::WrongType, format!("{subject} has no value"))
+                    .help(format!("{subject} takes a reference: {FORMS}")))
+            }
             Meaning::Bool(_) | Meaning::Int(_) | Meaning::Float(_) => Err(literal(subject)),
         },
         NodeKind::Map(pairs) => {
@@ -58,22 +60,22 @@ pub(super) fn read(
         NodeKind::List(_) => Err(wrong(subject)),
         NodeKind::Shared(_) | NodeKind::Broken => return Value::Broken,
     };
-    read.unwrap_or_else(|misfit| refuse(d, node, misfit))
+    read.unwrap_or_else(|invalid| refuse(d, node, invalid))
 }
 
-fn wrong(subject: Subject<'_>) -> Misfit {
-    Misfit::new(Code::WrongType, format!("{subject} takes a reference to a secret"))
+fn wrong(subject: MessageSubject<'_>) -> InvalidValue {
+    InvalidValue::new(Code::WrongType, format!("{subject} takes a reference to a secret"))
         .help(format!("{FORMS}; a command with blanks in it as `exec: [COMMAND, ARGUMENT]`"))
 }
 
-fn literal(subject: Subject<'_>) -> Misfit {
-    Misfit::new(Code::LiteralSecret, format!("{subject} is the secret itself"))
+fn literal(subject: MessageSubject<'_>) -> InvalidValue {
+    InvalidValue::new(Code::LiteralSecret, format!("{subject} is the secret itself"))
         .help(format!("write a reference to it: {FORMS}"))
 }
 
-fn one(text: &str, rule: Text, subject: Subject<'_>) -> Result<Value, Misfit> {
+fn one(text: &str, rule: NonReference, subject: MessageSubject<'_>) -> Result<Value, InvalidValue> {
     let incomplete = |what: &str, help: &str| {
-        Err(Misfit::new(Code::BadReference, format!("{subject}: {what}")).help(help))
+        Err(InvalidValue::new(Code::BadReference, format!("{subject}: {what}")).help(help))
     };
     let reference = match text.split_once(':') {
         Some(("env", name)) if is_variable(name) => SecretRef::Env(name.to_owned()),
@@ -104,17 +106,18 @@ fn one(text: &str, rule: Text, subject: Subject<'_>) -> Result<Value, Misfit> {
             }
         },
         Some(("exec", line)) => words(line.split_ascii_whitespace(), subject)?,
-        Some(("http" | "https", _)) if rule == Text::Url => {
+        Some(("http" | "https", _)) if rule == NonReference::MayBeUrl => {
             text_rules::no_placeholder(text, subject)?;
             return address::url_with_secret(text).map(|()| Value::Text(text.to_owned()));
         }
-        Some(_) | None if rule == Text::Url => {
+        Some(_) | None if rule == NonReference::MayBeUrl => {
             let message = format!("{subject} takes a URL, or a reference to one");
-            return Err(Misfit::new(Code::Url, message).help(FORMS));
+            return Err(InvalidValue::new(Code::Url, message).help(FORMS));
         }
         Some(_) | None => {
-            text_rules::no_placeholder(text, subject).map_err(|misfit| {
-                misfit.help("let the workflow set a variable from its secret, and write `env:NAME`")
+            text_rules::no_placeholder(text, subject).map_err(|invalid| {
+                invalid
+                    .help("let the workflow set a variable from its secret, and write `env:NAME`")
             })?;
             return Err(literal(subject));
         }
@@ -123,7 +126,7 @@ fn one(text: &str, rule: Text, subject: Subject<'_>) -> Result<Value, Misfit> {
 }
 
 /// `exec:` with a list, or with text to be split at blanks.
-fn command(node: &Node<'_>, subject: Subject<'_>) -> Result<Value, Misfit> {
+fn command(node: &Node<'_>, subject: MessageSubject<'_>) -> Result<Value, InvalidValue> {
     fn text<'n>(node: &'n Node<'_>) -> Option<&'n str> {
         match &node.value().kind {
             NodeKind::Scalar(scalar) => match scalar.meaning() {
@@ -137,7 +140,9 @@ fn command(node: &Node<'_>, subject: Subject<'_>) -> Result<Value, Misfit> {
         NodeKind::List(items) => {
             let Some(list) = items.iter().map(text).collect::<Option<Vec<&str>>>() else {
                 let message = format!("{subject}: every argument of `exec` is text");
-                return Err(Misfit::new(Code::BadReference, message).help("put it into quotes"));
+                return Err(
+                    InvalidValue::new(Code::BadReference, message).help("put it into quotes")
+                );
             };
             words(list.into_iter(), subject)?
         }
@@ -150,15 +155,15 @@ fn command(node: &Node<'_>, subject: Subject<'_>) -> Result<Value, Misfit> {
 
 fn words<'w>(
     words: impl Iterator<Item = &'w str>,
-    subject: Subject<'_>,
-) -> Result<SecretRef, Misfit> {
+    subject: MessageSubject<'_>,
+) -> Result<SecretRef, InvalidValue> {
     let words: Vec<String> = words.map(str::to_owned).collect();
-    let misfit = |what: &str| Misfit::new(Code::BadReference, format!("{subject}: {what}"));
+    let invalid = |what: &str| InvalidValue::new(Code::BadReference, format!("{subject}: {what}"));
     match words.first() {
-        None => Err(misfit("`exec:` is followed by no command")),
-        Some(program) if program.is_empty() => Err(misfit("the command of `exec:` is empty")),
+        None => Err(invalid("`exec:` is followed by no command")),
+        Some(program) if program.is_empty() => Err(invalid("the command of `exec:` is empty")),
         Some(_) if words.iter().any(|it| it.contains('\0')) => {
-            Err(misfit("the command of `exec:` has a zero character"))
+            Err(invalid("the command of `exec:` has a zero character"))
         }
         Some(_) => Ok(SecretRef::Exec(words)),
     }

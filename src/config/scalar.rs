@@ -1,14 +1,14 @@
 //! Scalars: text, words, flags, names, paths.
 
 use super::address;
-use super::decode::{Decoder, Subject};
+use super::decode::{Decoder, MessageSubject};
 use super::diagnostic_code::Code;
-use super::diagnostics::{At, Draft};
-use super::keys::Setting;
-use super::node::{Kind as NodeKind, Meaning, Node, Scalar};
+use super::diagnostics::{Diagnostic, FileSpan};
+use super::keys::SettingKind;
+use super::node::{Meaning, Node, NodeKind, Scalar};
 use super::value::Value;
 use super::{number, text_rules, time};
-use crate::domain::field::{Kind, TEXT_MAX, UNMANAGED};
+use crate::domain::field::{FieldKind, TEXT_MAX, UNMANAGED};
 use crate::domain::label::Labels;
 use crate::domain::name::FleetName;
 use crate::domain::text::quote;
@@ -18,13 +18,13 @@ const OLD_FLAGS: &[&str] = &["y", "n", "yes", "no", "on", "off"];
 
 /// Why a scalar does not fit.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Misfit {
+pub(super) struct InvalidValue {
     pub(super) code: Code,
     pub(super) message: String,
     pub(super) help: Option<String>,
 }
 
-impl Misfit {
+impl InvalidValue {
     pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), help: None }
     }
@@ -33,8 +33,8 @@ impl Misfit {
         Self { help: Some(help.into()), ..self }
     }
 
-    fn draft(self, at: At) -> Draft {
-        let draft = Draft::error(self.code, at, self.message);
+    fn draft(self, at: FileSpan) -> Diagnostic {
+        let draft = Diagnostic::error(self.code, at, self.message);
         match self.help {
             Some(help) => draft.help(help),
             None => draft,
@@ -46,38 +46,40 @@ impl Misfit {
 pub(super) fn field(
     d: &mut Decoder<'_>,
     node: &Node<'_>,
-    kind: Kind,
-    subject: Subject<'_>,
+    kind: FieldKind,
+    subject: MessageSubject<'_>,
 ) -> Value {
     let Some(scalar) = scalar(d, node, subject, &text_rules::wanted(kind)) else {
         return Value::Broken;
     };
     d.show(scalar);
     let at = d.at(node.span);
-    if let Err(misfit) = text_rules::no_placeholder(&scalar.text, subject) {
-        return refuse(d, node, misfit);
+    if let Err(invalid) = text_rules::no_placeholder(&scalar.text, subject) {
+        return refuse(d, node, invalid);
     }
     let read = match kind {
-        Kind::Count { min, max } => number::read(scalar, (min.into(), max.into()), subject),
-        Kind::Flag => flag(scalar, subject),
-        Kind::FlagOrUnmanaged => flag_or_unmanaged(scalar, subject),
-        Kind::Duration { min_s, whole_minutes } => {
-            let rule = time::Rule { min_s, whole_minutes, ..time::Rule::PLAIN };
+        FieldKind::Count { min, max } => number::read(scalar, (min.into(), max.into()), subject),
+        FieldKind::Flag => flag(scalar, subject),
+        FieldKind::FlagOrUnmanaged => flag_or_unmanaged(scalar, subject),
+        FieldKind::Duration { min_s, whole_minutes } => {
+            let rule = time::DurationRule { min_s, whole_minutes, ..time::DurationRule::PLAIN };
             time::read(scalar, rule, subject)
         }
-        Kind::DurationOrOff => {
-            time::read(scalar, time::Rule { may_be_off: true, ..time::Rule::PLAIN }, subject)
-        }
-        Kind::Name
-        | Kind::Text { .. }
-        | Kind::TextOrNone { .. }
-        | Kind::Prefix
-        | Kind::Account
-        | Kind::Repository
-        | Kind::Choice(_) => text(d, scalar, at, subject).and_then(|text| {
+        FieldKind::DurationOrOff => time::read(
+            scalar,
+            time::DurationRule { may_be_off: true, ..time::DurationRule::PLAIN },
+            subject,
+        ),
+        FieldKind::Name
+        | FieldKind::Text { .. }
+        | FieldKind::TextOrNone { .. }
+        | FieldKind::Prefix
+        | FieldKind::Account
+        | FieldKind::Repository
+        | FieldKind::Choice(_) => text(d, scalar, at, subject).and_then(|text| {
             text_rules::judge(text, kind, subject).map(|()| Value::Text(text.to_owned()))
         }),
-        Kind::Labels | Kind::Map => Ok(Value::Broken),
+        FieldKind::Labels | FieldKind::Map => Ok(Value::Broken),
     };
     settle(d, node, read)
 }
@@ -86,8 +88,8 @@ pub(super) fn field(
 pub(super) fn setting(
     d: &mut Decoder<'_>,
     node: &Node<'_>,
-    setting: Setting,
-    subject: Subject<'_>,
+    setting: SettingKind,
+    subject: MessageSubject<'_>,
 ) -> Value {
     let Some(scalar) = scalar(d, node, subject, text_rules::wanted_setting(setting)) else {
         return Value::Broken;
@@ -97,46 +99,52 @@ pub(super) fn setting(
         d.show(scalar);
     }
     let at = d.at(node.span);
-    if let Err(misfit) = text_rules::no_placeholder(&scalar.text, subject) {
-        return refuse(d, node, misfit);
+    if let Err(invalid) = text_rules::no_placeholder(&scalar.text, subject) {
+        return refuse(d, node, invalid);
     }
     let read = match setting {
-        Setting::Id => number::read(scalar, (1, i64::MAX as u64), subject),
-        Setting::Backoff => time::read(scalar, time::Rule::BACKOFF, subject),
-        Setting::FleetName
-        | Setting::GarmUrl
-        | Setting::Url
-        | Setting::Listen
-        | Setting::HostPort
-        | Setting::Entry
-        | Setting::Path => {
+        SettingKind::Id => number::read(scalar, (1, i64::MAX as u64), subject),
+        SettingKind::Backoff => time::read(scalar, time::DurationRule::BACKOFF, subject),
+        SettingKind::FleetName
+        | SettingKind::GarmUrl
+        | SettingKind::Url
+        | SettingKind::Listen
+        | SettingKind::HostPort
+        | SettingKind::Entry
+        | SettingKind::Path => {
             text(d, scalar, at, subject).and_then(|text| written_setting(text, setting, subject))
         }
     };
     settle(d, node, read)
 }
 
-fn written_setting(text: &str, setting: Setting, subject: Subject<'_>) -> Result<Value, Misfit> {
+fn written_setting(
+    text: &str,
+    setting: SettingKind,
+    subject: MessageSubject<'_>,
+) -> Result<Value, InvalidValue> {
     match setting {
-        Setting::FleetName => FleetName::new(text)
+        SettingKind::FleetName => FleetName::new(text)
             .map(|it| Value::Text(it.to_string()))
             .map_err(|why| text_rules::misnamed(why, text)),
-        Setting::GarmUrl => address::url(text, address::Plain::Loopback).map(Value::Text),
-        Setting::Url => address::url(text, address::Plain::Anywhere).map(Value::Text),
-        Setting::HostPort => address::host_port(text).map(Value::HostPort),
-        Setting::Listen => address::listen(text).map(Value::Listen),
-        Setting::Path => text_rules::path(text, subject).map(|()| Value::Text(text.to_owned())),
-        Setting::Entry => {
+        SettingKind::GarmUrl => {
+            address::url(text, address::PlainHttp::LoopbackOnly).map(Value::Text)
+        }
+        SettingKind::Url => address::url(text, address::PlainHttp::Anywhere).map(Value::Text),
+        SettingKind::HostPort => address::host_port(text).map(Value::HostPort),
+        SettingKind::Listen => address::listen(text).map(Value::Listen),
+        SettingKind::Path => text_rules::path(text, subject).map(|()| Value::Text(text.to_owned())),
+        SettingKind::Entry => {
             text_rules::entry(text, TEXT_MAX, subject).map(|()| Value::Text(text.to_owned()))
         }
-        Setting::Id | Setting::Backoff => {
+        SettingKind::Id | SettingKind::Backoff => {
             text_rules::plain_text(text, TEXT_MAX, subject).map(|()| Value::Text(text.to_owned()))
         }
     }
 }
 
 /// A list of labels.
-pub(super) fn labels(d: &mut Decoder<'_>, node: &Node<'_>, subject: Subject<'_>) -> Value {
+pub(super) fn labels(d: &mut Decoder<'_>, node: &Node<'_>, subject: MessageSubject<'_>) -> Value {
     let NodeKind::List(items) = &node.value().kind else {
         let at = d.at(node.span);
         match &node.value().kind {
@@ -144,7 +152,7 @@ pub(super) fn labels(d: &mut Decoder<'_>, node: &Node<'_>, subject: Subject<'_>)
                 d.show(scalar);
                 let help = format!("write `[{}]`", quote(&scalar.text));
                 let message = format!("{subject} takes a list, not text");
-                d.report(Draft::error(Code::WrongType, at, message).help(help));
+                d.report(Diagnostic::error(Code::WrongType, at, message).help(help));
             }
             _ => d.wrong_type(node, subject, "a list of labels"),
         }
@@ -162,7 +170,7 @@ pub(super) fn labels(d: &mut Decoder<'_>, node: &Node<'_>, subject: Subject<'_>)
 }
 
 fn label(d: &mut Decoder<'_>, node: &Node<'_>) -> Option<String> {
-    let subject = Subject::EntryOf("labels");
+    let subject = MessageSubject::EntryOf("labels");
     let scalar = scalar(d, node, subject, "text")?;
     d.show(scalar);
     let at = d.at(node.span);
@@ -173,19 +181,19 @@ fn label(d: &mut Decoder<'_>, node: &Node<'_>) -> Option<String> {
     });
     match read {
         Ok(label) => Some(label),
-        Err(misfit) => {
-            refuse(d, node, misfit);
+        Err(invalid) => {
+            refuse(d, node, invalid);
             None
         }
     }
 }
 
 /// Whether a name that stands as a key fits; reports it otherwise.
-pub(super) fn name_fits(d: &mut Decoder<'_>, name: &str, at: At) -> bool {
-    match text_rules::plain_text(name, TEXT_MAX, Subject::File("a name")) {
+pub(super) fn name_fits(d: &mut Decoder<'_>, name: &str, at: FileSpan) -> bool {
+    match text_rules::plain_text(name, TEXT_MAX, MessageSubject::File("a name")) {
         Ok(()) => true,
-        Err(misfit) => {
-            d.report(misfit.draft(at));
+        Err(invalid) => {
+            d.report(invalid.draft(at));
             false
         }
     }
@@ -195,7 +203,7 @@ pub(super) fn name_fits(d: &mut Decoder<'_>, name: &str, at: At) -> bool {
 fn scalar<'n, 'a>(
     d: &mut Decoder<'_>,
     node: &'n Node<'a>,
-    subject: Subject<'_>,
+    subject: MessageSubject<'_>,
     wanted: &str,
 ) -> Option<&'n Scalar<'a>> {
     match &node.value().kind {
@@ -212,51 +220,54 @@ fn scalar<'n, 'a>(
 fn text<'s>(
     d: &mut Decoder<'_>,
     scalar: &'s Scalar<'_>,
-    at: At,
-    subject: Subject<'_>,
-) -> Result<&'s str, Misfit> {
+    at: FileSpan,
+    subject: MessageSubject<'_>,
+) -> Result<&'s str, InvalidValue> {
     match scalar.meaning() {
         Meaning::Text(text) => {
             if scalar.is_plain && OLD_FLAGS.contains(&text.to_lowercase().as_str()) {
                 let message = format!("`{text}` is text here, and a truth value to YAML 1.1 tools");
-                let draft = Draft::warning(Code::AmbiguousText, at, message);
+                let draft = Diagnostic::warning(Code::AmbiguousText, at, message);
                 d.report(draft.help(format!("write `\"{text}\"`")));
             }
             Ok(text)
         }
-        Meaning::Null => Err(Misfit::new(Code::WrongType, format!("{subject} has no value"))),
+        Meaning::Null => Err(InvalidValue::new(Code::WrongType, format!("{subject} has no value"))),
         Meaning::Bool(_) | Meaning::Int(_) | Meaning::Float(_) => {
             let message = format!("{subject} takes text, and `{}` is not", quote(&scalar.text));
             let help = format!("write `\"{}\"`", quote(&scalar.text));
-            Err(Misfit::new(Code::WrongType, message).help(help))
+            Err(InvalidValue::new(Code::WrongType, message).help(help))
         }
     }
 }
 
-fn flag(scalar: &Scalar<'_>, subject: Subject<'_>) -> Result<Value, Misfit> {
+fn flag(scalar: &Scalar<'_>, subject: MessageSubject<'_>) -> Result<Value, InvalidValue> {
     if let Meaning::Bool(flag) = scalar.meaning() {
         return Ok(Value::Flag(flag));
     }
     let message = format!("{subject} takes `true` or `false`, not `{}`", written(scalar));
-    let misfit = Misfit::new(Code::WrongType, message);
+    let invalid = InvalidValue::new(Code::WrongType, message);
     Err(match scalar.text.to_lowercase().as_str() {
-        "true" | "false" => misfit.help("take the quotes away"),
-        "yes" | "on" | "y" | "1" => misfit.help("write `true`"),
-        "no" | "off" | "n" | "0" => misfit.help("write `false`"),
-        _ => misfit,
+        "true" | "false" => invalid.help("take the quotes away"),
+        "yes" | "on" | "y" | "1" => invalid.help("write `true`"),
+        "no" | "off" | "n" | "0" => invalid.help("write `false`"),
+        _ => invalid,
     })
 }
 
-fn flag_or_unmanaged(scalar: &Scalar<'_>, subject: Subject<'_>) -> Result<Value, Misfit> {
+fn flag_or_unmanaged(
+    scalar: &Scalar<'_>,
+    subject: MessageSubject<'_>,
+) -> Result<Value, InvalidValue> {
     match scalar.meaning() {
         Meaning::Text(UNMANAGED) => Ok(Value::Unmanaged),
         Meaning::Text(_)
         | Meaning::Null
         | Meaning::Bool(_)
         | Meaning::Int(_)
-        | Meaning::Float(_) => flag(scalar, subject).map_err(|misfit| match misfit.help {
-            Some(_) => misfit,
-            None => misfit.help(format!("or `{UNMANAGED}`, which leaves it as it is in GARM")),
+        | Meaning::Float(_) => flag(scalar, subject).map_err(|invalid| match invalid.help {
+            Some(_) => invalid,
+            None => invalid.help(format!("or `{UNMANAGED}`, which leaves it as it is in GARM")),
         }),
     }
 }
@@ -267,13 +278,13 @@ pub(super) fn written(scalar: &Scalar<'_>) -> String {
     if scalar.is_plain { text } else { format!("\"{text}\"") }
 }
 
-fn settle(d: &mut Decoder<'_>, node: &Node<'_>, read: Result<Value, Misfit>) -> Value {
-    read.unwrap_or_else(|misfit| refuse(d, node, misfit))
+fn settle(d: &mut Decoder<'_>, node: &Node<'_>, read: Result<Value, InvalidValue>) -> Value {
+    read.unwrap_or_else(|invalid| refuse(d, node, invalid))
 }
 
-/// Reports a misfit where the value is used, and where an alias takes it from.
-pub(super) fn refuse(d: &mut Decoder<'_>, node: &Node<'_>, misfit: Misfit) -> Value {
-    let mut draft = misfit.draft(d.at(node.span));
+/// Reports a invalid where the value is used, and where an alias takes it from.
+pub(super) fn refuse(d: &mut Decoder<'_>, node: &Node<'_>, invalid: InvalidValue) -> Value {
+    let mut draft = invalid.draft(d.at(node.span));
     if node.value().span != node.span {
         draft = draft.context(d.at(node.value().span), "the value comes from here");
     }

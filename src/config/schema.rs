@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{Entry, Need, Setting, Shape, Tie};
-use super::patterns::{self, Span};
+use super::keys::{Constraint, KeySpec, Presence, SettingKind, Shape};
+use super::patterns::{self, DurationPattern};
 use super::reference::FORMS;
 use super::tables::{DEFAULTS, FLEET_FILE, POLICY_FILE, POOL, POOL_FILE};
 use crate::domain::entity::EntityKind;
-use crate::domain::field::{Kind, LABEL_MAX, PREFIX_MAX, TEXT_MAX, UNMANAGED};
+use crate::domain::field::{FieldKind, LABEL_MAX, PREFIX_MAX, TEXT_MAX, UNMANAGED};
 use crate::domain::name::POOL_NAME_MAX;
 
 /// One document: `$defs.pool_file`, `$defs.fleet_file`, `$defs.policy_file`, and a root that accepts
@@ -21,11 +21,11 @@ pub fn schema() -> Value {
         "title": "runnerctl: pool files, the fleet file and policy files",
         "oneOf": roots,
         "$defs": {
-            "pool_file": titled("a pool file", record(POOL_FILE, Tie::Free)),
-            "fleet_file": titled("the fleet file", record(FLEET_FILE, Tie::Free)),
-            "policy_file": titled("a policy file", record(POLICY_FILE, Tie::Free)),
-            "pool": titled("a pool", record(&POOL, Tie::OneEntity)),
-            "defaults": titled("fields for every pool", record(&DEFAULTS, Tie::OneEntity)),
+            "pool_file": titled("a pool file", record(POOL_FILE, Constraint::None)),
+            "fleet_file": titled("the fleet file", record(FLEET_FILE, Constraint::None)),
+            "policy_file": titled("a policy file", record(POLICY_FILE, Constraint::None)),
+            "pool": titled("a pool", record(&POOL, Constraint::OneEntity)),
+            "defaults": titled("fields for every pool", record(&DEFAULTS, Constraint::OneEntity)),
             "reference": titled("a reference to a secret", reference()),
         },
     })
@@ -37,11 +37,11 @@ fn titled(title: &str, mut schema: Value) -> Value {
 }
 
 /// A mapping with fixed keys.
-fn record(entries: &[Entry], tie: Tie) -> Value {
+fn record(entries: &[KeySpec], tie: Constraint) -> Value {
     let properties: Map<String, Value> =
         entries.iter().map(|it| (it.key.to_owned(), property(it))).collect();
     let required: Vec<&str> =
-        entries.iter().filter(|it| it.need == Need::Required).map(|it| it.key).collect();
+        entries.iter().filter(|it| it.need == Presence::Required).map(|it| it.key).collect();
     let mut schema = json!({
         "type": "object",
         "properties": properties,
@@ -51,21 +51,21 @@ fn record(entries: &[Entry], tie: Tie) -> Value {
         schema["required"] = json!(required);
     }
     match tie {
-        Tie::Free => {}
-        Tie::Both(one, other) => {
+        Constraint::None => {}
+        Constraint::BothOrNeither(one, other) => {
             schema["dependentRequired"] = json!({ one: [other], other: [one] });
         }
-        Tie::Either(one, other) => {
+        Constraint::ExactlyOne(one, other) => {
             schema["oneOf"] = json!([{ "required": [one] }, { "required": [other] }]);
         }
-        Tie::PairOr(one, other, instead) => {
+        Constraint::PairOrOther(one, other, instead) => {
             let any = json!({ "anyOf": [{ "required": [one] }, { "required": [other] }] });
             schema["oneOf"] = json!([
                 { "required": [one, other], "not": { "required": [instead] } },
                 { "required": [instead], "not": any },
             ]);
         }
-        Tie::OneEntity => {
+        Constraint::OneEntity => {
             let [a, b, c] = EntityKind::ALL.map(EntityKind::word);
             let pairs = [[a, b], [a, c], [b, c]].map(|it| json!({ "required": it }));
             schema["not"] = json!({ "anyOf": pairs });
@@ -74,10 +74,10 @@ fn record(entries: &[Entry], tie: Tie) -> Value {
     schema
 }
 
-fn property(entry: &Entry) -> Value {
+fn property(entry: &KeySpec) -> Value {
     let mut schema = shape(&entry.shape);
     schema["description"] = json!(entry.help);
-    if let Need::Default(written) = entry.need {
+    if let Presence::Default(written) = entry.need {
         schema["default"] = default(&entry.shape, written);
     }
     schema
@@ -86,9 +86,9 @@ fn property(entry: &Entry) -> Value {
 /// A default of the table as a value.
 fn default(shape: &Shape, written: &str) -> Value {
     match shape {
-        Shape::Field(Kind::Count { .. } | Kind::Flag | Kind::FlagOrUnmanaged | Kind::Map) => {
-            serde_json::from_str(written).unwrap_or(Value::Null)
-        }
+        Shape::Field(
+            FieldKind::Count { .. } | FieldKind::Flag | FieldKind::FlagOrUnmanaged | FieldKind::Map,
+        ) => serde_json::from_str(written).unwrap_or(Value::Null),
         _ => json!(written),
     }
 }
@@ -96,10 +96,10 @@ fn default(shape: &Shape, written: &str) -> Value {
 fn shape(shape: &Shape) -> Value {
     match shape {
         Shape::Field(kind) => field(*kind),
-        Shape::Setting(Setting::Id) => {
+        Shape::Setting(SettingKind::Id) => {
             json!({ "type": "integer", "minimum": 1, "maximum": i64::MAX })
         }
-        Shape::Setting(setting @ (Setting::Path | Setting::Entry)) => {
+        Shape::Setting(setting @ (SettingKind::Path | SettingKind::Entry)) => {
             let mut text = pattern(&patterns::setting(*setting));
             text["maxLength"] = json!(TEXT_MAX);
             text
@@ -112,7 +112,7 @@ fn shape(shape: &Shape) -> Value {
         Shape::List(of, at_least) => {
             json!({ "type": "array", "items": self::shape(of), "minItems": at_least })
         }
-        Shape::Record(entries, tie) => record(entries, *tie),
+        Shape::Mapping(entries, tie) => record(entries, *tie),
         Shape::Named(of, fixed) => {
             let properties: Map<String, Value> =
                 fixed.iter().map(|it| (it.key.to_owned(), property(it))).collect();
@@ -128,37 +128,41 @@ fn shape(shape: &Shape) -> Value {
     }
 }
 
-fn field(kind: Kind) -> Value {
+fn field(kind: FieldKind) -> Value {
     match kind {
-        Kind::Name => {
+        FieldKind::Name => {
             json!({ "type": "string", "pattern": patterns::POOL_NAME, "maxLength": POOL_NAME_MAX })
         }
-        Kind::Count { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
-        Kind::Duration { whole_minutes: true, .. } => pattern(&patterns::duration(Span::Minutes)),
-        Kind::Duration { min_s: 0, whole_minutes: false } => {
-            pattern(&patterns::duration(Span::Plain))
+        FieldKind::Count { min, max } => {
+            json!({ "type": "integer", "minimum": min, "maximum": max })
         }
-        Kind::Duration { min_s, whole_minutes: false } => {
+        FieldKind::Duration { whole_minutes: true, .. } => {
+            pattern(&patterns::duration(DurationPattern::Minutes))
+        }
+        FieldKind::Duration { min_s: 0, whole_minutes: false } => {
+            pattern(&patterns::duration(DurationPattern::Plain))
+        }
+        FieldKind::Duration { min_s, whole_minutes: false } => {
             pattern(&patterns::duration_of_at_least(min_s))
         }
-        Kind::DurationOrOff => pattern(&patterns::duration(Span::OrOff)),
-        Kind::Text { max } => bounded_text(max),
-        Kind::TextOrNone { max } => {
+        FieldKind::DurationOrOff => pattern(&patterns::duration(DurationPattern::OrOff)),
+        FieldKind::Text { max } => bounded_text(max),
+        FieldKind::TextOrNone { max } => {
             json!({ "type": "string", "pattern": patterns::text_or_none(), "maxLength": max })
         }
-        Kind::Prefix => bounded_text(PREFIX_MAX),
-        Kind::Account => pattern(patterns::ACCOUNT),
-        Kind::Repository => pattern(patterns::REPOSITORY),
-        Kind::Choice(words) => json!({ "enum": words }),
-        Kind::Flag => json!({ "type": "boolean" }),
-        Kind::FlagOrUnmanaged => json!({ "enum": [true, false, UNMANAGED] }),
-        Kind::Labels => {
+        FieldKind::Prefix => bounded_text(PREFIX_MAX),
+        FieldKind::Account => pattern(patterns::ACCOUNT),
+        FieldKind::Repository => pattern(patterns::REPOSITORY),
+        FieldKind::Choice(words) => json!({ "enum": words }),
+        FieldKind::Flag => json!({ "type": "boolean" }),
+        FieldKind::FlagOrUnmanaged => json!({ "enum": [true, false, UNMANAGED] }),
+        FieldKind::Labels => {
             let mut label = pattern(&patterns::entry());
             label["maxLength"] = json!(LABEL_MAX);
             label["not"] = json!({ "pattern": patterns::reserved() });
             json!({ "type": "array", "items": label })
         }
-        Kind::Map => json!({ "type": ["object", "null"] }),
+        FieldKind::Map => json!({ "type": ["object", "null"] }),
     }
 }
 

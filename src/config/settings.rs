@@ -144,7 +144,7 @@ pub struct ListenerTls {
 
 /// What an alert watches. The closed list of DESIGN §6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Series {
+pub enum AlertSeries {
     /// Jobs that wait for a runner, per pool.
     QueueDepth,
     /// Age of the oldest of them, in seconds, stuck ones included, per pool.
@@ -171,7 +171,7 @@ pub enum Series {
     ClientCertExpiresInSeconds,
 }
 
-impl Series {
+impl AlertSeries {
     /// Every series, in the order of the documentation.
     pub const ALL: [Self; 12] = [
         Self::QueueDepth,
@@ -209,7 +209,7 @@ impl Series {
 
 /// On which side of a number an alert fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bound {
+pub enum Threshold {
     /// Fires above this.
     Above(u32),
     /// Fires below this.
@@ -222,9 +222,9 @@ pub struct AlertRule {
     /// Its name; one of [`Self::built_in`] replaces that rule.
     pub name: String,
     /// What it watches.
-    pub when: Series,
+    pub when: AlertSeries,
     /// When it fires.
-    pub bound: Bound,
+    pub bound: Threshold,
     /// How long the condition must have lasted; nothing by default.
     pub lasting: Duration,
     /// Names of receivers; empty: every receiver.
@@ -238,15 +238,15 @@ impl AlertRule {
         let rule = |name: &str, when, above, lasting| Self {
             name: name.to_owned(),
             when,
-            bound: Bound::Above(above),
+            bound: Threshold::Above(above),
             lasting,
             notify: Vec::new(),
         };
         [
             // R6.
-            rule("QueueDepthHigh", Series::QueueDepth, 20, Duration::from_mins(5)),
-            rule("GarmNotFollowing", Series::LevelNotFollowed, 0, Duration::ZERO),
-            rule("AuditLogChanged", Series::AuditBreaks, 0, Duration::ZERO),
+            rule("QueueDepthHigh", AlertSeries::QueueDepth, 20, Duration::from_mins(5)),
+            rule("GarmNotFollowing", AlertSeries::LevelNotFollowed, 0, Duration::ZERO),
+            rule("AuditLogChanged", AlertSeries::AuditBreaks, 0, Duration::ZERO),
         ]
     }
 }

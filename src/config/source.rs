@@ -1,7 +1,7 @@
 //! A file's text, before anything is known about it.
 
 use super::diagnostic_code::Code;
-use super::problem::{Place, Problem, Spot};
+use super::problem::{Location, Position, Problem};
 
 /// Largest file that is read, in bytes.
 pub const FILE_MAX: u64 = 4 * 1024 * 1024;
@@ -11,14 +11,14 @@ pub const TOTAL_MAX: u64 = 32 * 1024 * 1024;
 
 /// A file as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
+pub struct SourceFile {
     /// Its path, as shown to the user.
     pub path: String,
     /// Its text, without a leading byte order mark.
     pub text: String,
 }
 
-impl Source {
+impl SourceFile {
     /// Takes bytes as UTF-8, with or without a byte order mark. Errors when they are not: told by
     /// the first bad byte, or by UTF-16's marks.
     pub fn decode(path: impl Into<String>, bytes: Vec<u8>) -> Result<Self, Problem> {
@@ -43,7 +43,7 @@ impl Source {
                 let message = format!("byte 0x{bad:02x} is not UTF-8");
                 let mut problem = Problem::of_file(Code::NotText, path.clone(), message)
                     .with_help("save the file as UTF-8");
-                problem.place = Place { file: path, spot: Some(spot) };
+                problem.place = Location { file: path, spot: Some(spot) };
                 Err(problem)
             }
         }
@@ -60,10 +60,10 @@ fn is_utf16(bytes: &[u8]) -> bool {
 }
 
 /// The spot after `text`.
-fn spot_of(text: &str) -> Spot {
+fn spot_of(text: &str) -> Position {
     let line_start = text.rfind('\n').map_or(0, |at| at + 1);
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    Spot {
+    Position {
         line: count(text.matches('\n').count() + 1),
         column: count(text[line_start..].trim_start_matches('\u{feff}').chars().count() + 1),
     }
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     fn check(bytes: &[u8], expected: Result<&str, &str>) {
-        let seen = Source::decode("a.yaml", bytes.to_vec())
+        let seen = SourceFile::decode("a.yaml", bytes.to_vec())
             .map(|it| it.text)
             .map_err(|it| format!("{}: {}", it.place, it.message));
         assert_eq!(seen.as_deref().map_err(String::as_str), expected);

@@ -1,6 +1,6 @@
 //! "Did you mean …?"
 
-use super::keys::Entry;
+use super::keys::KeySpec;
 use super::tables::{DEFAULTS, FLEET_FILE, POOL, POOL_FILE};
 
 /// Words that people bring from GARM and other tools, and ours.
@@ -85,9 +85,9 @@ fn snake(written: &str) -> String {
 }
 
 /// A key that exists, but not in this mapping: where it belongs.
-pub(super) fn elsewhere(key: &str, here: &[Entry]) -> Option<&'static str> {
-    let is = |table: &[Entry]| std::ptr::eq(table, here);
-    let holds = |table: &[Entry]| table.iter().any(|it| it.key == key);
+pub(super) fn elsewhere(key: &str, here: &[KeySpec]) -> Option<&'static str> {
+    let is = |table: &[KeySpec]| std::ptr::eq(table, here);
+    let holds = |table: &[KeySpec]| table.iter().any(|it| it.key == key);
     if is(POOL_FILE) {
         if holds(FLEET_FILE) {
             return Some(

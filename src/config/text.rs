@@ -8,10 +8,10 @@
 
 use std::ops::Range;
 
-use super::node::Span;
-use super::problem::{Excerpt, Mark, Place, Role, Spot};
+use super::node::SourceSpan;
+use super::problem::{Annotation, Excerpt, Location, Position, Role};
 use super::yaml::Token;
-use crate::domain::field::{Kind, field};
+use crate::domain::field::{FieldKind, field};
 use crate::domain::text::escape;
 
 /// What stands in an excerpt for a value that is not shown.
@@ -28,15 +28,15 @@ const MARK_MAX: usize = 60;
 
 /// How much is known about a file's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Knowledge {
+pub(super) enum ParseState {
     /// Parsed: every scalar is known.
     Parsed,
     /// A pool file that is not YAML.
-    BrokenPools,
+    BrokenPoolFile,
     /// A fleet file that is not YAML.
-    BrokenFleet,
+    BrokenFleetFile,
     /// A policy file that is not YAML.
-    BrokenPolicy,
+    BrokenPolicyFile,
 }
 
 /// The text of one file.
@@ -48,21 +48,21 @@ pub(super) struct FileText {
     lines: Vec<u32>,
     tokens: Vec<Token>,
     shown: Vec<bool>,
-    knowledge: Knowledge,
+    knowledge: ParseState,
 }
 
 /// A spot to be marked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Spotlight {
-    pub(super) span: Span,
+pub(super) struct Highlight {
+    pub(super) span: SourceSpan,
     pub(super) label: String,
     pub(super) role: Role,
 }
 
 impl FileText {
-    pub(super) fn new(path: &str, text: &str, tokens: Vec<Token>, knowledge: Knowledge) -> Self {
+    pub(super) fn new(path: &str, text: &str, tokens: Vec<Token>, knowledge: ParseState) -> Self {
         // Of a broken file the tokens end somewhere: what may be shown is judged by lines.
-        let tokens = if knowledge == Knowledge::Parsed { tokens } else { Vec::new() };
+        let tokens = if knowledge == ParseState::Parsed { tokens } else { Vec::new() };
         let word = |it: &Token| text.get(it.start as usize..it.end as usize).unwrap_or_default();
         let shown = tokens.iter().map(|it| it.is_key && is_word(unquoted(word(it)))).collect();
         let lines = line_starts(text);
@@ -89,21 +89,21 @@ impl FileText {
         &self.path
     }
 
-    pub(super) fn place(&self, span: Span) -> Place {
-        let spot = Spot { line: span.line, column: span.column };
-        Place { file: self.path.clone(), spot: Some(spot) }
+    pub(super) fn place(&self, span: SourceSpan) -> Location {
+        let spot = Position { line: span.line, column: span.column };
+        Location { file: self.path.clone(), spot: Some(spot) }
     }
 
     /// Excerpts with these spots marked, all of this file: one for each group of near lines, in
     /// the order of the spots.
-    pub(super) fn excerpts(&self, spots: &[Spotlight]) -> Vec<Excerpt> {
+    pub(super) fn excerpts(&self, spots: &[Highlight]) -> Vec<Excerpt> {
         let last = spots.iter().map(|it| it.span.line).max().unwrap_or(0);
         if !self.may_show(last) {
             return Vec::new();
         }
-        let mut groups: Vec<Vec<&Spotlight>> = Vec::new();
+        let mut groups: Vec<Vec<&Highlight>> = Vec::new();
         for spot in spots {
-            let near = |it: &&Spotlight| it.span.line.abs_diff(spot.span.line) <= GAP_MAX;
+            let near = |it: &&Highlight| it.span.line.abs_diff(spot.span.line) <= GAP_MAX;
             match groups.iter_mut().find(|group| group.iter().any(near)) {
                 Some(group) => group.push(spot),
                 None => groups.push(vec![spot]),
@@ -112,8 +112,8 @@ impl FileText {
         groups.iter().map(|it| self.excerpt(it)).collect()
     }
 
-    fn excerpt(&self, spots: &[&Spotlight]) -> Excerpt {
-        let line = |it: &&Spotlight| it.span.line;
+    fn excerpt(&self, spots: &[&Highlight]) -> Excerpt {
+        let line = |it: &&Highlight| it.span.line;
         let first_line = spots.iter().map(line).min().unwrap_or(1);
         let last_line = spots.iter().map(line).max().unwrap_or(1);
         let mut excerpt = Excerpt {
@@ -126,7 +126,7 @@ impl FileText {
             if number > first_line {
                 excerpt.text.push('\n');
             }
-            let here: Vec<&Spotlight> =
+            let here: Vec<&Highlight> =
                 spots.iter().copied().filter(|it| it.span.line == number).collect();
             self.line(&mut excerpt, self.bytes_of(number), &here);
         }
@@ -142,7 +142,7 @@ impl FileText {
     }
 
     /// Adds one line to an excerpt, with its marks.
-    fn line(&self, excerpt: &mut Excerpt, bytes: Range<usize>, spots: &[&Spotlight]) {
+    fn line(&self, excerpt: &mut Excerpt, bytes: Range<usize>, spots: &[&Highlight]) {
         let window = self.window(bytes, spots);
         let mut marks: Vec<Option<Range<usize>>> = vec![None; spots.len()];
         for piece in self.pieces(&window) {
@@ -162,12 +162,12 @@ impl FileText {
         for (spot, mark) in spots.iter().zip(marks) {
             let Range { start, end } = mark.unwrap_or(line_end..line_end);
             let label = spot.label.clone();
-            excerpt.marks.push(Mark { start, end, label, role: spot.role });
+            excerpt.marks.push(Annotation { start, end, label, role: spot.role });
         }
     }
 
     /// The part of a line that is shown: all of it, or what is near the first mark.
-    fn window(&self, line: Range<usize>, spots: &[&Spotlight]) -> Range<usize> {
+    fn window(&self, line: Range<usize>, spots: &[&Highlight]) -> Range<usize> {
         if line.len() <= 2 * REACH {
             return line;
         }
@@ -183,7 +183,7 @@ impl FileText {
     }
 
     /// A stretch of one line, cut into what is shown as it is and what is masked.
-    fn pieces(&self, bytes: &Range<usize>) -> Vec<Piece> {
+    fn pieces(&self, bytes: &Range<usize>) -> Vec<ExcerptPiece> {
         let mut pieces = Vec::new();
         let mut at = bytes.start;
         let first = self.tokens.partition_point(|it| (it.end as usize) <= bytes.start);
@@ -206,7 +206,7 @@ impl FileText {
     }
 
     /// Between two scalars: punctuation is shown, a comment is not.
-    fn gap(&self, bytes: Range<usize>, pieces: &mut Vec<Piece>) {
+    fn gap(&self, bytes: Range<usize>, pieces: &mut Vec<ExcerptPiece>) {
         let text = &self.text[bytes.clone()];
         let before = self.text[..bytes.start].chars().next_back();
         let mut previous = before.unwrap_or('\n');
@@ -221,7 +221,7 @@ impl FileText {
         };
         let bytes = bytes.start..bytes.start + visible;
         // Of a broken file there are no scalars: its lines have been judged by their keys.
-        if self.knowledge != Knowledge::Parsed {
+        if self.knowledge != ParseState::Parsed {
             return push_plain(&self.text, bytes, pieces);
         }
         let ends = |c: char| c.is_whitespace() || "[]{},".contains(c);
@@ -238,22 +238,26 @@ impl FileText {
     }
 
     /// A scalar that is not shown: its quotes and its indentation are.
-    fn masked(&self, bytes: Range<usize>, pieces: &mut Vec<Piece>) {
+    fn masked(&self, bytes: Range<usize>, pieces: &mut Vec<ExcerptPiece>) {
         let text = &self.text[bytes.clone()];
         let indent = text.len() - text.trim_start().len();
         let inner = bytes.start + indent..bytes.start + text.trim_end().len().max(indent);
         push_plain(&self.text, bytes.start..inner.start, pieces);
         if !inner.is_empty() {
-            pieces.push(Piece { start: inner.start, end: inner.end, shown: MASK.to_owned() });
+            pieces.push(ExcerptPiece {
+                start: inner.start,
+                end: inner.end,
+                shown: MASK.to_owned(),
+            });
         }
     }
 
     /// Whether lines up to this one may be shown at all.
     fn may_show(&self, line: u32) -> bool {
         match self.knowledge {
-            Knowledge::Parsed => true,
-            Knowledge::BrokenFleet | Knowledge::BrokenPolicy => false,
-            Knowledge::BrokenPools => {
+            ParseState::Parsed => true,
+            ParseState::BrokenFleetFile | ParseState::BrokenPolicyFile => false,
+            ParseState::BrokenPoolFile => {
                 have_only_plain_keys((1..=line).map(|it| &self.text[self.bytes_of(it)]))
             }
         }
@@ -333,7 +337,7 @@ fn word_before(text: &str) -> &str {
 
 /// `pools`, or a field of a pool but for the one that may hold secrets.
 fn is_plain_key(key: &str) -> bool {
-    key == "pools" || field(key).is_some_and(|it| it.kind != Kind::Map)
+    key == "pools" || field(key).is_some_and(|it| it.kind != FieldKind::Map)
 }
 
 /// Where each line of a text begins, by YAML's line breaks.
@@ -348,7 +352,7 @@ fn line_starts(text: &str) -> Vec<u32> {
 }
 
 /// A stretch of a line as it is shown.
-struct Piece {
+struct ExcerptPiece {
     start: usize,
     end: usize,
     shown: String,
@@ -356,11 +360,11 @@ struct Piece {
 
 /// Adds a stretch that is shown, each escaped character as a piece of its own: within every other
 /// piece, bytes shown are bytes of the file.
-fn push_plain(text: &str, bytes: Range<usize>, pieces: &mut Vec<Piece>) {
+fn push_plain(text: &str, bytes: Range<usize>, pieces: &mut Vec<ExcerptPiece>) {
     let mut start = bytes.start;
     let mut push = |start: usize, end: usize| {
         if start < end {
-            pieces.push(Piece { start, end, shown: escape(&text[start..end]).into_owned() });
+            pieces.push(ExcerptPiece { start, end, shown: escape(&text[start..end]).into_owned() });
         }
     };
     for (offset, c) in text[bytes.clone()].char_indices() {
@@ -375,7 +379,7 @@ fn push_plain(text: &str, bytes: Range<usize>, pieces: &mut Vec<Piece>) {
     push(start, bytes.end);
 }
 
-impl Piece {
+impl ExcerptPiece {
     /// The shown bytes of the file's bytes `start..end`: exact, or the whole piece where it was
     /// escaped or masked.
     fn within(&self, start: usize, end: usize) -> (usize, usize) {

@@ -1,11 +1,11 @@
 //! What a text must be like, and how that is said.
 
-use super::decode::Subject;
+use super::decode::MessageSubject;
 use super::diagnostic_code::Code;
-use super::keys::Setting;
-use super::scalar::Misfit;
+use super::keys::SettingKind;
+use super::scalar::InvalidValue;
 use super::suggest;
-use crate::domain::field::{Kind, LABEL_MAX, PREFIX_MAX, TEXT_MAX, UNMANAGED};
+use crate::domain::field::{FieldKind, LABEL_MAX, PREFIX_MAX, TEXT_MAX, UNMANAGED};
 use crate::domain::label::{is_garms, is_reserved};
 use crate::domain::name::{FLEET_NAME_MAX, PoolName};
 use crate::domain::text::quote;
@@ -14,62 +14,66 @@ use crate::domain::text::quote;
 pub(super) const ACCOUNT_MAX: usize = 100;
 
 /// What a kind takes, to follow "takes".
-pub(super) fn wanted(kind: Kind) -> String {
+pub(super) fn wanted(kind: FieldKind) -> String {
     match kind {
-        Kind::Name => "a name: `a`-`z`, `0`-`9` and `-`".to_owned(),
-        Kind::Count { min, max } => format!("a whole number from {min} to {max}"),
-        Kind::Duration { .. } => "a duration such as `30s`, `10m` or `1h30m`".to_owned(),
-        Kind::DurationOrOff => "a duration such as `30s` or `2m`, or `off`".to_owned(),
-        Kind::Text { .. } | Kind::Prefix => "text".to_owned(),
-        Kind::TextOrNone { .. } => "text, or `\"\"` for none".to_owned(),
-        Kind::Account => "a name such as `acme`".to_owned(),
-        Kind::Repository => "a name such as `acme/app`".to_owned(),
-        Kind::Choice(words) => format!("one of {}", suggest::listed(words)),
-        Kind::Flag => "`true` or `false`".to_owned(),
-        Kind::FlagOrUnmanaged => format!("`true`, `false` or `{UNMANAGED}`"),
-        Kind::Labels => "a list of labels".to_owned(),
-        Kind::Map => "a mapping".to_owned(),
+        FieldKind::Name => "a name: `a`-`z`, `0`-`9` and `-`".to_owned(),
+        FieldKind::Count { min, max } => format!("a whole number from {min} to {max}"),
+        FieldKind::Duration { .. } => "a duration such as `30s`, `10m` or `1h30m`".to_owned(),
+        FieldKind::DurationOrOff => "a duration such as `30s` or `2m`, or `off`".to_owned(),
+        FieldKind::Text { .. } | FieldKind::Prefix => "text".to_owned(),
+        FieldKind::TextOrNone { .. } => "text, or `\"\"` for none".to_owned(),
+        FieldKind::Account => "a name such as `acme`".to_owned(),
+        FieldKind::Repository => "a name such as `acme/app`".to_owned(),
+        FieldKind::Choice(words) => format!("one of {}", suggest::listed(words)),
+        FieldKind::Flag => "`true` or `false`".to_owned(),
+        FieldKind::FlagOrUnmanaged => format!("`true`, `false` or `{UNMANAGED}`"),
+        FieldKind::Labels => "a list of labels".to_owned(),
+        FieldKind::Map => "a mapping".to_owned(),
     }
 }
 
 /// What a setting takes, to follow "takes".
-pub(super) fn wanted_setting(setting: Setting) -> &'static str {
+pub(super) fn wanted_setting(setting: SettingKind) -> &'static str {
     match setting {
-        Setting::FleetName => "a name: `a`-`z`, `0`-`9` and `-`",
-        Setting::Id => "a whole number, 1 or more",
-        Setting::Backoff => "a duration such as `5m`",
-        Setting::GarmUrl | Setting::Url => "a URL such as `https://garm.example.com`",
-        Setting::Listen => "an address such as `127.0.0.1:9477`",
-        Setting::HostPort => "a host and a port such as `10.0.0.1:9997`",
-        Setting::Path => "a path",
-        Setting::Entry => "text",
+        SettingKind::FleetName => "a name: `a`-`z`, `0`-`9` and `-`",
+        SettingKind::Id => "a whole number, 1 or more",
+        SettingKind::Backoff => "a duration such as `5m`",
+        SettingKind::GarmUrl | SettingKind::Url => "a URL such as `https://garm.example.com`",
+        SettingKind::Listen => "an address such as `127.0.0.1:9477`",
+        SettingKind::HostPort => "a host and a port such as `10.0.0.1:9997`",
+        SettingKind::Path => "a path",
+        SettingKind::Entry => "text",
     }
 }
 
 /// Judges a text of a pool field.
-pub(super) fn judge(text: &str, kind: Kind, subject: Subject<'_>) -> Result<(), Misfit> {
+pub(super) fn judge(
+    text: &str,
+    kind: FieldKind,
+    subject: MessageSubject<'_>,
+) -> Result<(), InvalidValue> {
     match kind {
-        Kind::Name => PoolName::new(text).map(drop).map_err(|why| misnamed(why, text)),
-        Kind::Text { max } => plain_text(text, max, subject),
-        Kind::TextOrNone { .. } if text.is_empty() => Ok(()),
-        Kind::TextOrNone { max } => plain_text(text, max, subject),
-        Kind::Prefix => prefix(text, subject),
-        Kind::Account => account(text, subject),
-        Kind::Repository => repository(text, subject),
-        Kind::Choice(words) => choice(text, words, subject),
-        Kind::Count { .. }
-        | Kind::Duration { .. }
-        | Kind::DurationOrOff
-        | Kind::Flag
-        | Kind::FlagOrUnmanaged
-        | Kind::Labels
-        | Kind::Map => Ok(()),
+        FieldKind::Name => PoolName::new(text).map(drop).map_err(|why| misnamed(why, text)),
+        FieldKind::Text { max } => plain_text(text, max, subject),
+        FieldKind::TextOrNone { .. } if text.is_empty() => Ok(()),
+        FieldKind::TextOrNone { max } => plain_text(text, max, subject),
+        FieldKind::Prefix => prefix(text, subject),
+        FieldKind::Account => account(text, subject),
+        FieldKind::Repository => repository(text, subject),
+        FieldKind::Choice(words) => choice(text, words, subject),
+        FieldKind::Count { .. }
+        | FieldKind::Duration { .. }
+        | FieldKind::DurationOrOff
+        | FieldKind::Flag
+        | FieldKind::FlagOrUnmanaged
+        | FieldKind::Labels
+        | FieldKind::Map => Ok(()),
     }
 }
 
 /// Placeholders of workflows and shells: nothing fills them in here. Never quotes the text, which
 /// may be a URL with a password.
-pub(super) fn no_placeholder(text: &str, subject: Subject<'_>) -> Result<(), Misfit> {
+pub(super) fn no_placeholder(text: &str, subject: MessageSubject<'_>) -> Result<(), InvalidValue> {
     if !text.contains("${") {
         return Ok(());
     }
@@ -78,25 +82,29 @@ pub(super) fn no_placeholder(text: &str, subject: Subject<'_>) -> Result<(), Mis
     } else {
         ("`${…}`, which nothing fills in", "write the value itself")
     };
-    Err(Misfit::new(Code::Placeholder, format!("{subject} has {what}")).help(help))
+    Err(InvalidValue::new(Code::Placeholder, format!("{subject} has {what}")).help(help))
 }
 
 /// A path is taken as it stands: no shell has seen it.
-pub(super) fn path(text: &str, subject: Subject<'_>) -> Result<(), Misfit> {
+pub(super) fn path(text: &str, subject: MessageSubject<'_>) -> Result<(), InvalidValue> {
     expanded(text, subject)?;
     plain_text(text, TEXT_MAX, subject)
 }
 
 /// Whether a path has what a shell would have replaced.
-pub(super) fn expanded(path: &str, subject: Subject<'_>) -> Result<(), Misfit> {
+pub(super) fn expanded(path: &str, subject: MessageSubject<'_>) -> Result<(), InvalidValue> {
     let Some(begins @ ('~' | '$')) = path.chars().next() else { return Ok(()) };
     let message = format!("{subject} begins with `{begins}`, which is not expanded here");
     let help = format!("write the path out, or `./{begins}…` if a name begins with it");
-    Err(Misfit::new(Code::UnexpandedPath, message).help(help))
+    Err(InvalidValue::new(Code::UnexpandedPath, message).help(help))
 }
 
 /// An entry of a list of names.
-pub(super) fn entry(text: &str, max: usize, subject: Subject<'_>) -> Result<(), Misfit> {
+pub(super) fn entry(
+    text: &str,
+    max: usize,
+    subject: MessageSubject<'_>,
+) -> Result<(), InvalidValue> {
     let parts: Vec<&str> = text.split(',').map(str::trim).filter(|it| !it.is_empty()).collect();
     if text.contains(',') {
         let message = format!("{subject} holds a comma: `{}`", quote(text));
@@ -106,16 +114,16 @@ pub(super) fn entry(text: &str, max: usize, subject: Subject<'_>) -> Result<(), 
             [one] => format!("write `{one}`"),
             several => format!("an entry each: `{}`", several.join("`, `")),
         };
-        return Err(Misfit::new(Code::CommaList, message).help(help));
+        return Err(InvalidValue::new(Code::CommaList, message).help(help));
     }
     plain_text(text, max, subject)
 }
 
 /// A label that a person may give a pool.
-pub(super) fn label(text: &str, subject: Subject<'_>) -> Result<(), Misfit> {
+pub(super) fn label(text: &str, subject: MessageSubject<'_>) -> Result<(), InvalidValue> {
     let reserved = |help: &str| {
         let message = format!("the label `{}` is reserved", quote(text));
-        Err(Misfit::new(Code::ReservedLabel, message).help(help))
+        Err(InvalidValue::new(Code::ReservedLabel, message).help(help))
     };
     if is_reserved(text) {
         return reserved("labels that begin with `runnerctl=` say whose a pool is; take it away");
@@ -125,27 +133,27 @@ pub(super) fn label(text: &str, subject: Subject<'_>) -> Result<(), Misfit> {
             "GARM gives each runner its `runner-controller-id=` and `runner-pool-id=`; take it away",
         );
     }
-    entry(text, LABEL_MAX, subject).map_err(|misfit| match misfit.code {
-        Code::CommaList => misfit,
-        _ => Misfit { code: Code::Label, ..misfit },
+    entry(text, LABEL_MAX, subject).map_err(|invalid| match invalid.code {
+        Code::CommaList => invalid,
+        _ => InvalidValue { code: Code::Label, ..invalid },
     })
 }
 
 /// First part of the names of runners.
-fn prefix(text: &str, subject: Subject<'_>) -> Result<(), Misfit> {
+fn prefix(text: &str, subject: MessageSubject<'_>) -> Result<(), InvalidValue> {
     let length = text.chars().count();
     if length > PREFIX_MAX {
         let message = format!(
             "{subject} has {length} characters: with the 15 that GARM adds, the names of runners are too long for GitHub"
         );
         let help = format!("GitHub takes names of up to 64: write at most {PREFIX_MAX}");
-        return Err(Misfit::new(Code::RunnerPrefix, message).help(help));
+        return Err(InvalidValue::new(Code::RunnerPrefix, message).help(help));
     }
     plain_text(text, PREFIX_MAX, subject)
 }
 
 /// A name that breaks the rules, with one near it that does not.
-pub(super) fn misnamed(why: String, text: &str) -> Misfit {
+pub(super) fn misnamed(why: String, text: &str) -> InvalidValue {
     let better: String = text
         .to_lowercase()
         .chars()
@@ -153,12 +161,16 @@ pub(super) fn misnamed(why: String, text: &str) -> Misfit {
         .take(FLEET_NAME_MAX)
         .collect();
     let better = better.trim_matches('-');
-    let misfit = Misfit::new(Code::Name, why);
-    if better.is_empty() { misfit } else { misfit.help(format!("such as `{better}`")) }
+    let invalid = InvalidValue::new(Code::Name, why);
+    if better.is_empty() { invalid } else { invalid.help(format!("such as `{better}`")) }
 }
 
 /// Text that is not empty, not too long, has no control characters and no blank at its ends.
-pub(super) fn plain_text(text: &str, max: usize, subject: Subject<'_>) -> Result<(), Misfit> {
+pub(super) fn plain_text(
+    text: &str,
+    max: usize,
+    subject: MessageSubject<'_>,
+) -> Result<(), InvalidValue> {
     let why = if text.is_empty() {
         "is empty".to_owned()
     } else if text.chars().count() > max {
@@ -170,7 +182,7 @@ pub(super) fn plain_text(text: &str, max: usize, subject: Subject<'_>) -> Result
     } else {
         return Ok(());
     };
-    Err(Misfit::new(Code::Text, format!("{subject} {why}")))
+    Err(InvalidValue::new(Code::Text, format!("{subject} {why}")))
 }
 
 fn is_account(text: &str) -> bool {
@@ -178,31 +190,31 @@ fn is_account(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
-fn account(text: &str, subject: Subject<'_>) -> Result<(), Misfit> {
+fn account(text: &str, subject: MessageSubject<'_>) -> Result<(), InvalidValue> {
     if is_account(text) {
         return Ok(());
     }
     let message = format!("`{}` is no name of an account at GitHub", quote(text));
-    let misfit = Misfit::new(Code::Name, message);
+    let invalid = InvalidValue::new(Code::Name, message);
     Err(if text.split('/').count() == 2 {
-        misfit.help(format!("write `repository: {}`", quote(text)))
+        invalid.help(format!("write `repository: {}`", quote(text)))
     } else {
-        misfit.help(format!("{subject} takes a name such as `acme`"))
+        invalid.help(format!("{subject} takes a name such as `acme`"))
     })
 }
 
-fn repository(text: &str, subject: Subject<'_>) -> Result<(), Misfit> {
+fn repository(text: &str, subject: MessageSubject<'_>) -> Result<(), InvalidValue> {
     match text.split_once('/') {
         Some((owner, name)) if is_account(owner) && is_account(name) => Ok(()),
         Some(_) | None => {
             let message = format!("`{}` is no name of a repository at GitHub", quote(text));
             let help = format!("{subject} takes owner and name, such as `acme/app`");
-            Err(Misfit::new(Code::Name, message).help(help))
+            Err(InvalidValue::new(Code::Name, message).help(help))
         }
     }
 }
 
-fn choice(text: &str, words: &[&str], subject: Subject<'_>) -> Result<(), Misfit> {
+fn choice(text: &str, words: &[&str], subject: MessageSubject<'_>) -> Result<(), InvalidValue> {
     if words.contains(&text) {
         return Ok(());
     }
@@ -211,5 +223,5 @@ fn choice(text: &str, words: &[&str], subject: Subject<'_>) -> Result<(), Misfit
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("one of {}", suggest::listed(words)),
     };
-    Err(Misfit::new(Code::Choice, message).help(help))
+    Err(InvalidValue::new(Code::Choice, message).help(help))
 }

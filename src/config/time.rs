@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::decode::Subject;
+use super::decode::MessageSubject;
 use super::diagnostic_code::Code;
 use super::node::{Meaning, Scalar};
-use super::scalar::Misfit;
+use super::scalar::InvalidValue;
 use super::value::Value;
 use crate::domain::duration::{DURATION_MAX_S, format, parse_within};
 use crate::domain::text::quote;
@@ -16,7 +16,7 @@ pub(super) const BACKOFF_MAX_S: u64 = 9_223_372_036;
 
 /// What a duration must be like.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rule {
+pub(super) struct DurationRule {
     /// Shortest, in seconds.
     pub(super) min_s: u64,
     /// Longest, in seconds.
@@ -27,7 +27,7 @@ pub(super) struct Rule {
     pub(super) may_be_off: bool,
 }
 
-impl Rule {
+impl DurationRule {
     /// Any duration up to 30 days.
     pub(super) const PLAIN: Self =
         Self { min_s: 0, max_s: DURATION_MAX_S, whole_minutes: false, may_be_off: false };
@@ -36,7 +36,11 @@ impl Rule {
     pub(super) const BACKOFF: Self = Self { max_s: BACKOFF_MAX_S, ..Self::PLAIN };
 }
 
-pub(super) fn read(scalar: &Scalar<'_>, rule: Rule, subject: Subject<'_>) -> Result<Value, Misfit> {
+pub(super) fn read(
+    scalar: &Scalar<'_>,
+    rule: DurationRule,
+    subject: MessageSubject<'_>,
+) -> Result<Value, InvalidValue> {
     let text = match scalar.meaning() {
         Meaning::Text("off") if rule.may_be_off => return Ok(Value::Off),
         Meaning::Text(text) => text,
@@ -45,32 +49,36 @@ pub(super) fn read(scalar: &Scalar<'_>, rule: Rule, subject: Subject<'_>) -> Res
             let message = format!("{subject} is a duration, and `{digits}` has no unit");
             let off = if rule.may_be_off { ", or `off`" } else { "" };
             let help = format!("write `{digits}s` for seconds, `{digits}m` for minutes{off}");
-            return Err(Misfit::new(Code::Duration, message).help(help));
+            return Err(InvalidValue::new(Code::Duration, message).help(help));
         }
         Meaning::Null | Meaning::Bool(_) | Meaning::Float(_) => {
             let message = format!("{subject} is a duration, and `{}` is none", quote(&scalar.text));
-            return Err(Misfit::new(Code::Duration, message).help(EXAMPLE));
+            return Err(InvalidValue::new(Code::Duration, message).help(EXAMPLE));
         }
     };
     let duration = parse_within(text, rule.max_s).map_err(|error| {
         let message = format!("{subject}: `{}` is no duration", quote(text));
-        Misfit::new(Code::Duration, message).help(format!("{error}; {EXAMPLE}"))
+        InvalidValue::new(Code::Duration, message).help(format!("{error}; {EXAMPLE}"))
     })?;
     fits(duration, rule, subject)
 }
 
 const EXAMPLE: &str = "such as `30s`, `10m` or `1h30m`";
 
-fn fits(duration: Duration, rule: Rule, subject: Subject<'_>) -> Result<Value, Misfit> {
-    let misfit = |message: String| Err(Misfit::new(Code::Duration, message));
+fn fits(
+    duration: Duration,
+    rule: DurationRule,
+    subject: MessageSubject<'_>,
+) -> Result<Value, InvalidValue> {
+    let invalid = |message: String| Err(InvalidValue::new(Code::Duration, message));
     if duration.as_secs() < rule.min_s {
-        return misfit(format!(
+        return invalid(format!(
             "{subject} is at least {}",
             format(Duration::from_secs(rule.min_s))
         ));
     }
     if rule.whole_minutes && !duration.as_secs().is_multiple_of(60) {
-        return misfit(format!("{subject} takes whole minutes, not `{}`", format(duration)));
+        return invalid(format!("{subject} takes whole minutes, not `{}`", format(duration)));
     }
     Ok(Value::Duration(duration))
 }

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use serde_json::Map;
 
-use super::diagnostics::At;
-use super::node::Span;
+use super::diagnostics::FileSpan;
+use super::node::SourceSpan;
 use super::settings::HostPort;
 use crate::domain::label::Labels;
 use crate::domain::secret::SecretRef;
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]
-pub(super) struct Item {
-    pub(super) at: At,
+pub(super) struct LocatedValue {
+    pub(super) at: FileSpan,
     pub(super) value: Value,
 }
 
@@ -36,35 +36,35 @@ pub(super) enum Value {
     Labels(Labels),
     /// `extra_specs`, top-level nulls included: they remove keys of the defaults; and where its
     /// top-level keys stand.
-    Specs(Map<String, serde_json::Value>, BTreeMap<String, At>),
-    List(Vec<Item>),
-    Record(Record),
+    Specs(Map<String, serde_json::Value>, BTreeMap<String, FileSpan>),
+    List(Vec<LocatedValue>),
+    Mapping(Mapping),
     /// Names with their places and values, and the keys of fixed meaning among them.
-    Named(Vec<(String, At, Item)>, Record),
+    Named(Vec<(String, FileSpan, LocatedValue)>, Mapping),
     /// Something that has been reported already.
     Broken,
 }
 
 /// A mapping with fixed keys.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Record {
+pub(super) struct Mapping {
     /// Values by key, in the order of the alphabet.
-    entries: BTreeMap<&'static str, (At, Item)>,
+    entries: BTreeMap<&'static str, (FileSpan, LocatedValue)>,
     /// Keys that are not known here; each has been reported.
-    strangers: Vec<String>,
+    unknown_keys: Vec<String>,
 }
 
-impl Record {
-    pub(super) fn insert(&mut self, key: &'static str, key_at: At, item: Item) {
+impl Mapping {
+    pub(super) fn insert(&mut self, key: &'static str, key_at: FileSpan, item: LocatedValue) {
         self.entries.insert(key, (key_at, item));
     }
 
-    pub(super) fn insert_stranger(&mut self, key: &str) {
-        self.strangers.push(key.to_owned());
+    pub(super) fn insert_unknown(&mut self, key: &str) {
+        self.unknown_keys.push(key.to_owned());
     }
 
-    pub(super) fn strangers(&self) -> &[String] {
-        &self.strangers
+    pub(super) fn unknown_keys(&self) -> &[String] {
+        &self.unknown_keys
     }
 
     /// Whether the key is there, broken or not.
@@ -72,22 +72,22 @@ impl Record {
         self.entries.contains_key(key)
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<&Item> {
+    pub(super) fn get(&self, key: &str) -> Option<&LocatedValue> {
         self.entries.get(key).map(|it| &it.1)
     }
 
     /// Where the key itself stands.
-    pub(super) fn key_at(&self, key: &str) -> Option<At> {
+    pub(super) fn key_at(&self, key: &str) -> Option<FileSpan> {
         self.entries.get(key).map(|it| it.0)
     }
 
     /// Where the first of the known keys stands.
-    pub(super) fn first_key(&self) -> Option<Span> {
+    pub(super) fn first_key(&self) -> Option<SourceSpan> {
         self.entries.values().map(|it| it.0.span).min()
     }
 
     /// Every value with its key, in the order of the keys.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&'static str, &Item)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'static str, &LocatedValue)> {
         self.entries.iter().map(|(key, (_, item))| (*key, item))
     }
 
@@ -126,14 +126,14 @@ impl Record {
         }
     }
 
-    pub(super) fn record(&self, key: &str) -> Option<&Record> {
+    pub(super) fn record(&self, key: &str) -> Option<&Mapping> {
         match &self.get(key)?.value {
-            Value::Record(record) => Some(record),
+            Value::Mapping(record) => Some(record),
             _ => None,
         }
     }
 
-    pub(super) fn list(&self, key: &str) -> Option<&[Item]> {
+    pub(super) fn list(&self, key: &str) -> Option<&[LocatedValue]> {
         match &self.get(key)?.value {
             Value::List(items) => Some(items),
             _ => None,
@@ -142,11 +142,11 @@ impl Record {
 
     /// The texts of a list.
     pub(super) fn texts(&self, key: &str) -> Option<Vec<String>> {
-        Some(self.list(key)?.iter().filter_map(Item::text).map(str::to_owned).collect())
+        Some(self.list(key)?.iter().filter_map(LocatedValue::text).map(str::to_owned).collect())
     }
 }
 
-impl Item {
+impl LocatedValue {
     pub(super) fn text(&self) -> Option<&str> {
         match &self.value {
             Value::Text(text) => Some(text),

@@ -3,7 +3,7 @@
 
 /// What kind of value a field takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FieldKind {
     /// A pool name; see [`super::name::PoolName`].
     Name,
     /// A whole number within bounds, both included.
@@ -88,7 +88,7 @@ pub struct Field {
     /// The key in a pool file.
     pub key: &'static str,
     /// What it takes.
-    pub kind: Kind,
+    pub kind: FieldKind,
     /// What its absence means.
     pub absent: Absent,
     /// What changing it means.
@@ -124,14 +124,14 @@ pub const GARM_SYSTEMS: &[&str] = &["linux", "windows"];
 /// The architectures of which GARM makes runners.
 pub const GARM_ARCHITECTURES: &[&str] = &["amd64", "arm64", "arm"];
 
-const COUNT: Kind = Kind::Count { min: 0, max: RUNNERS_MAX };
-const TEXT: Kind = Kind::Text { max: TEXT_MAX };
-const TEXT_OR_NONE: Kind = Kind::TextOrNone { max: TEXT_MAX };
-const DURATION: Kind = Kind::Duration { min_s: 0, whole_minutes: false };
+const COUNT: FieldKind = FieldKind::Count { min: 0, max: RUNNERS_MAX };
+const TEXT: FieldKind = FieldKind::Text { max: TEXT_MAX };
+const TEXT_OR_NONE: FieldKind = FieldKind::TextOrNone { max: TEXT_MAX };
+const DURATION: FieldKind = FieldKind::Duration { min_s: 0, whole_minutes: false };
 
 const fn row(
     key: &'static str,
-    kind: Kind,
+    kind: FieldKind,
     absent: Absent,
     mutability: Mutability,
     help: &'static str,
@@ -147,7 +147,7 @@ const fn own(field: Field) -> Field {
 pub const FIELDS: &[Field] = &[
     own(row(
         "name",
-        Kind::Name,
+        FieldKind::Name,
         Absent::Required,
         Mutability::Identity,
         "name of the pool, unique in the fleet",
@@ -161,7 +161,7 @@ pub const FIELDS: &[Field] = &[
     ),
     row(
         "max_runners",
-        Kind::Count { min: 1, max: RUNNERS_MAX },
+        FieldKind::Count { min: 1, max: RUNNERS_MAX },
         Absent::Required,
         Mutability::Update,
         "most runners the pool may have",
@@ -196,7 +196,7 @@ pub const FIELDS: &[Field] = &[
     ),
     row(
         "max_queue_wait",
-        Kind::DurationOrOff,
+        FieldKind::DurationOrOff,
         Absent::Default("2m"),
         Mutability::Policy,
         "whatever the threshold, no job waits longer for a runner to be started; or `off`",
@@ -224,21 +224,21 @@ pub const FIELDS: &[Field] = &[
     ),
     row(
         "organization",
-        Kind::Account,
+        FieldKind::Account,
         Absent::NeededForPlan,
         Mutability::Replace,
         "GitHub organization whose jobs the pool serves",
     ),
     row(
         "repository",
-        Kind::Repository,
+        FieldKind::Repository,
         Absent::NeededForPlan,
         Mutability::Replace,
         "GitHub repository (`owner/name`) whose jobs the pool serves",
     ),
     row(
         "enterprise",
-        Kind::Account,
+        FieldKind::Account,
         Absent::NeededForPlan,
         Mutability::Replace,
         "GitHub enterprise whose jobs the pool serves",
@@ -252,7 +252,7 @@ pub const FIELDS: &[Field] = &[
     ),
     row(
         "labels",
-        Kind::Labels,
+        FieldKind::Labels,
         Absent::Derived("the pool's name"),
         Mutability::Update,
         "labels that jobs ask for with `runs-on`, besides `defaults.labels`",
@@ -260,35 +260,35 @@ pub const FIELDS: &[Field] = &[
     row(
         "os_type",
         // What GARM makes no runners of is known all the same: it is a problem of its pool alone.
-        Kind::Choice(&["linux", "windows", "macos"]),
+        FieldKind::Choice(&["linux", "windows", "macos"]),
         Absent::Default("linux"),
         Mutability::UpdateAndOutdate,
         "operating system; GARM makes no runners with `macos`",
     ),
     row(
         "os_arch",
-        Kind::Choice(&["amd64", "i386", "arm64", "arm"]),
+        FieldKind::Choice(&["amd64", "i386", "arm64", "arm"]),
         Absent::Default("amd64"),
         Mutability::UpdateAndOutdate,
         "architecture; GARM makes no runners with `i386`",
     ),
     row(
         "enabled",
-        Kind::FlagOrUnmanaged,
+        FieldKind::FlagOrUnmanaged,
         Absent::Default("true"),
         Mutability::Update,
         "a disabled pool starts no runners, those it has still take jobs; `unmanaged` leaves it as it is in GARM, where another tool may decide",
     ),
     row(
         "autoscale",
-        Kind::Flag,
+        FieldKind::Flag,
         Absent::Default("true"),
         Mutability::Policy,
         "`watch` steers the number of runners",
     ),
     row(
         "runner_prefix",
-        Kind::Prefix,
+        FieldKind::Prefix,
         Absent::Derived("the pool's name"),
         Mutability::Update,
         "first part of the runners' names",
@@ -302,7 +302,7 @@ pub const FIELDS: &[Field] = &[
     ),
     row(
         "bootstrap_timeout",
-        Kind::Duration { min_s: 60, whole_minutes: true },
+        FieldKind::Duration { min_s: 60, whole_minutes: true },
         Absent::Default("20m"),
         Mutability::Update,
         "how long GARM waits for a new runner to report, in whole minutes",
@@ -345,14 +345,14 @@ pub const FIELDS: &[Field] = &[
     ),
     row(
         "extra_specs",
-        Kind::Map,
+        FieldKind::Map,
         Absent::Default("{}"),
         Mutability::UpdateAndOutdate,
         "the provider's own settings",
     ),
     row(
         "enable_shell",
-        Kind::Flag,
+        FieldKind::Flag,
         Absent::Default("false"),
         Mutability::UpdateAndOutdate,
         "shell access to runners through GARM's agent",
@@ -366,7 +366,7 @@ pub const FIELDS: &[Field] = &[
     ),
     row(
         "default_labels",
-        Kind::Flag,
+        FieldKind::Flag,
         Absent::Default("true"),
         Mutability::Policy,
         "`false` leaves `defaults.labels` out",

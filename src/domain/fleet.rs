@@ -49,11 +49,11 @@ impl Template {
     /// Whether GARM lets pools of this system, at an entity of this forge, use it. What GARM does
     /// not say is no obstacle.
     pub fn fits(&self, os_type: &str, forge: &str) -> bool {
-        self.misfit(os_type, forge).is_none()
+        self.mismatch(os_type, forge).is_none()
     }
 
     /// What it is for and what such a pool is for, where the two differ.
-    pub fn misfit<'a>(&'a self, os_type: &'a str, forge: &'a str) -> Option<(&'a str, &'a str)> {
+    pub fn mismatch<'a>(&'a self, os_type: &'a str, forge: &'a str) -> Option<(&'a str, &'a str)> {
         [(self.os_type.as_str(), os_type), (self.forge.as_str(), forge)]
             .into_iter()
             .find(|(is, wants)| !is.is_empty() && !wants.is_empty() && is != wants)
@@ -89,7 +89,7 @@ pub struct Provider {
 
 /// Which line of GARM answers (GARM.md §k).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Line {
+pub enum ReleaseLine {
     /// 0.2.0 and later: all of it works.
     Current,
     /// 0.1.x: other rules of scaling, no generation. Reads work, writes are refused.
@@ -141,12 +141,12 @@ impl Fleet {
 
     /// Which line of GARM answers: any pool without `generation` tells; without pools, the
     /// version text does.
-    pub fn line(&self) -> Line {
+    pub fn line(&self) -> ReleaseLine {
         let old_version = self.controller.version.trim_start_matches('v').starts_with("0.1.");
         let is_old = match self.pools.first() {
             Some(_) => self.pools.iter().any(|it| it.generation.is_none()),
             None => old_version,
         };
-        if is_old { Line::Old } else { Line::Current }
+        if is_old { ReleaseLine::Old } else { ReleaseLine::Current }
     }
 }

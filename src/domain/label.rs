@@ -70,12 +70,12 @@ impl Labels {
     }
 
     /// Every reserved label in the set, whoever's it is.
-    pub fn marks(&self) -> Vec<Mark> {
-        self.keys().filter_map(Mark::parse).collect()
+    pub fn marks(&self) -> Vec<OwnerMark> {
+        self.keys().filter_map(OwnerMark::parse).collect()
     }
 
     /// The labels that a person wrote, and exactly this reserved one.
-    pub fn with_mark(&self, mark: &Mark) -> Labels {
+    pub fn with_mark(&self, mark: &OwnerMark) -> Labels {
         let mut labels = self.without_marks();
         labels.insert(mark.to_string());
         labels
@@ -143,7 +143,7 @@ pub fn is_garms(label: &str) -> bool {
 /// A reserved label, read. The fleet and the pool are text: another tool, or another version,
 /// may have written a name that we would refuse.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Mark {
+pub enum OwnerMark {
     /// `runnerctl=<fleet>/<pool>`: the pool that this name means today.
     Owned {
         /// Whose it is.
@@ -167,7 +167,7 @@ pub enum Mark {
     },
 }
 
-impl Mark {
+impl OwnerMark {
     /// The mark of a pool that is in force.
     pub fn owned(fleet: &FleetName, pool: &PoolName) -> Self {
         Self::Owned { fleet: fleet.to_string(), pool: pool.to_string() }
@@ -222,7 +222,7 @@ impl Mark {
     }
 }
 
-impl fmt::Display for Mark {
+impl fmt::Display for OwnerMark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Owned { fleet, pool } => write!(f, "{OWNED_PREFIX}{fleet}/{pool}"),
@@ -256,17 +256,17 @@ mod tests {
     fn the_longest_mark_has_64_characters_at_most() {
         let fleet = FleetName::new(&"f".repeat(20)).unwrap();
         let pool = PoolName::new(&"p".repeat(28)).unwrap();
-        let of = [Mark::owned, Mark::retired, Mark::replacement];
+        let of = [OwnerMark::owned, OwnerMark::retired, OwnerMark::replacement];
         for mark in of.map(|it| it(&fleet, &pool)) {
             assert!(mark.to_string().len() <= 64, "{mark}");
-            assert_eq!(Mark::parse(&mark.to_string()), Some(mark));
+            assert_eq!(OwnerMark::parse(&mark.to_string()), Some(mark));
         }
     }
 
     #[test]
     fn marks_are_read_in_any_case_and_shape() {
         let parse =
-            |text| Mark::parse(text).map(|it| (it.fleet().to_owned(), it.pool().to_owned()));
+            |text| OwnerMark::parse(text).map(|it| (it.fleet().to_owned(), it.pool().to_owned()));
         assert_eq!(parse("RunnerCtl=Acme/Default"), Some(("acme".into(), "default".into())));
         assert_eq!(parse("runnerctl=acme"), Some(("acme".into(), String::new())));
         assert_eq!(parse("runnerctl-old=a/b"), Some(("a".into(), "b".into())));

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::label::Mark;
+use super::label::OwnerMark;
 use super::name::{FleetName, PoolId, PoolName};
 use super::pool::Pool;
 
@@ -25,16 +25,16 @@ pub struct Claims<'a> {
     /// `runnerctl-old=<fleet>/<name>` and no other reserved label.
     pub retired: Vec<&'a Pool>,
     /// `runnerctl=<fleet>/<name>` and another reserved label.
-    pub torn: Vec<&'a Pool>,
+    pub conflicting: Vec<&'a Pool>,
     /// One of the other two labels and another reserved one.
-    pub torn_others: Vec<&'a Pool>,
+    pub conflicting_others: Vec<&'a Pool>,
 }
 
 /// What a name of the fleet means.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Holder<'a> {
+pub enum NameResolution<'a> {
     /// No pool is in force under it.
-    Nobody,
+    NoPool,
     /// This one.
     Pool {
         /// The pool in force.
@@ -43,9 +43,9 @@ pub enum Holder<'a> {
         leftovers: Vec<&'a Pool>,
     },
     /// The pool with its label bears another reserved label, too.
-    Torn(&'a Pool),
+    Conflicting(&'a Pool),
     /// Several pools with its label are in use.
-    Several(Vec<&'a Pool>),
+    SeveralInUse(Vec<&'a Pool>),
 }
 
 /// Every pool of GARM, sorted by its reserved labels.
@@ -75,20 +75,22 @@ pub fn age(pool: &Pool) -> (Timestamp, &PoolId) {
 impl<'a> Claims<'a> {
     /// What the name means. `runners` counts those of a pool; it is asked only where pools share a
     /// label.
-    pub fn holder(&self, runners: impl Fn(&PoolId) -> usize) -> Holder<'a> {
-        if let Some(torn) = self.torn.first() {
-            return Holder::Torn(torn);
+    pub fn holder(&self, runners: impl Fn(&PoolId) -> usize) -> NameResolution<'a> {
+        if let Some(conflicting) = self.conflicting.first() {
+            return NameResolution::Conflicting(conflicting);
         }
         if let [only] = self.owned.as_slice() {
-            return Holder::Pool { pool: only, leftovers: Vec::new() };
+            return NameResolution::Pool { pool: only, leftovers: Vec::new() };
         }
         let (unused, used): (Vec<&Pool>, Vec<&Pool>) =
             self.owned.iter().copied().partition(|it| is_switched_off(it) && runners(&it.id) == 0);
         match (used.as_slice(), unused.as_slice()) {
-            ([], []) => Holder::Nobody,
-            ([], [oldest, rest @ ..]) => Holder::Pool { pool: oldest, leftovers: rest.to_vec() },
-            ([only], _) => Holder::Pool { pool: only, leftovers: unused },
-            _ => Holder::Several(used),
+            ([], []) => NameResolution::NoPool,
+            ([], [oldest, rest @ ..]) => {
+                NameResolution::Pool { pool: oldest, leftovers: rest.to_vec() }
+            }
+            ([only], _) => NameResolution::Pool { pool: only, leftovers: unused },
+            _ => NameResolution::SeveralInUse(used),
         }
     }
 }
@@ -107,14 +109,14 @@ impl<'a> Owners<'a> {
 
     fn add(&mut self, pool: &'a Pool, fleet: &str) {
         let marks = pool.spec.labels.marks();
-        let foreign = marks.iter().map(Mark::fleet).filter(|it| *it != fleet);
+        let foreign = marks.iter().map(OwnerMark::fleet).filter(|it| *it != fleet);
         self.others.extend(foreign.map(str::to_owned));
-        let ours: Vec<&Mark> = marks.iter().filter(|it| it.fleet() == fleet).collect();
+        let ours: Vec<&OwnerMark> = marks.iter().filter(|it| it.fleet() == fleet).collect();
         if ours.is_empty() {
             self.unowned.push(pool);
             return;
         }
-        let named: Vec<(PoolName, &Mark)> = ours
+        let named: Vec<(PoolName, &OwnerMark)> = ours
             .iter()
             .filter_map(|it| PoolName::new(it.pool()).ok().map(|name| (name, *it)))
             .collect();
@@ -125,11 +127,13 @@ impl<'a> Owners<'a> {
         for (name, mark) in named {
             let claims = self.named.entry(name).or_default();
             let list = match (mark, is_torn) {
-                (Mark::Owned { .. }, false) => &mut claims.owned,
-                (Mark::Owned { .. }, true) => &mut claims.torn,
-                (Mark::Retired { .. }, false) => &mut claims.retired,
-                (Mark::Replacement { .. }, false) => &mut claims.replacements,
-                (Mark::Retired { .. } | Mark::Replacement { .. }, true) => &mut claims.torn_others,
+                (OwnerMark::Owned { .. }, false) => &mut claims.owned,
+                (OwnerMark::Owned { .. }, true) => &mut claims.conflicting,
+                (OwnerMark::Retired { .. }, false) => &mut claims.retired,
+                (OwnerMark::Replacement { .. }, false) => &mut claims.replacements,
+                (OwnerMark::Retired { .. } | OwnerMark::Replacement { .. }, true) => {
+                    &mut claims.conflicting_others
+                }
             };
             list.push(pool);
         }
@@ -137,7 +141,7 @@ impl<'a> Owners<'a> {
 
     /// How many of the fleet's names stand on a pool in force.
     pub fn in_force(&self) -> usize {
-        self.named.values().filter(|it| !it.owned.is_empty() || !it.torn.is_empty()).count()
+        self.named.values().filter(|it| !it.owned.is_empty() || !it.conflicting.is_empty()).count()
     }
 
     /// The claims on one name.

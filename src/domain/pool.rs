@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use super::entity::EntityKey;
-use super::label::{Labels, Mark};
+use super::label::{Labels, OwnerMark};
 use super::name::{FleetName, PoolId, PoolName};
 
 /// A pool whose row was last written this long after it was made has been written to again. GARM
@@ -52,7 +52,7 @@ pub struct PoolSpec {
 
 /// How much of a pool an answer of GARM's carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reading {
+pub enum PoolDetail {
     /// All that can be chosen.
     Whole,
     /// As in GARM's lists, which leave `extra_specs` out: they are empty here, and unknown.
@@ -62,11 +62,11 @@ pub enum Reading {
 /// A state of what GARM's lists leave out of a pool: two rows of one pool with equal editions have
 /// equal `extra_specs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Edition {
+pub enum SpecsVersion {
     /// `generation`, which grows with every change of `extra_specs` (GARM.md §b).
-    Numbered(u64),
+    Generation(u64),
     /// Before GARM 0.2: when the row was last written, for whatever reason.
-    Written(Timestamp),
+    UpdatedAt(Timestamp),
 }
 
 /// A pool as GARM reports it.
@@ -83,7 +83,7 @@ pub struct Pool {
     /// What can be chosen.
     pub spec: PoolSpec,
     /// Whether `spec.extra_specs` are known.
-    pub reading: Reading,
+    pub detail: PoolDetail,
     /// Grows by one with each change that makes older runners outdated. Absent before GARM 0.2.
     pub generation: Option<u64>,
     /// When it was created, on GARM's clock.
@@ -94,18 +94,18 @@ pub struct Pool {
 
 impl Pool {
     /// Which state of its `extra_specs` this row goes with.
-    pub fn edition(&self) -> Edition {
-        self.generation.map_or(Edition::Written(self.updated_at), Edition::Numbered)
+    pub fn specs_version(&self) -> SpecsVersion {
+        self.generation.map_or(SpecsVersion::UpdatedAt(self.updated_at), SpecsVersion::Generation)
     }
 
     /// Takes `extra_specs` over, which a list has left out.
     pub fn complete(&mut self, extra_specs: Map<String, Value>) {
         self.spec.extra_specs = extra_specs;
-        self.reading = Reading::Whole;
+        self.detail = PoolDetail::Whole;
     }
 
     /// Whether the pool bears exactly this mark.
-    pub fn bears(&self, mark: &Mark) -> bool {
+    pub fn bears(&self, mark: &OwnerMark) -> bool {
         self.spec.labels.contains(&mark.to_string())
     }
 
@@ -126,14 +126,18 @@ impl Pool {
 
     /// Whether a replace has retired the pool.
     pub fn is_retired(&self) -> bool {
-        self.spec.labels.marks().iter().any(|it| matches!(it, Mark::Retired { .. }))
+        self.spec.labels.marks().iter().any(|it| matches!(it, OwnerMark::Retired { .. }))
     }
 
     /// The name under which this fleet owns the pool, if it does: the one in force.
     pub fn owned_name(&self, fleet: &FleetName) -> Option<PoolName> {
         self.spec.labels.marks().iter().find_map(|mark| match mark {
-            Mark::Owned { fleet: of, pool } if of == fleet.as_str() => PoolName::new(pool).ok(),
-            Mark::Owned { .. } | Mark::Retired { .. } | Mark::Replacement { .. } => None,
+            OwnerMark::Owned { fleet: of, pool } if of == fleet.as_str() => {
+                PoolName::new(pool).ok()
+            }
+            OwnerMark::Owned { .. } | OwnerMark::Retired { .. } | OwnerMark::Replacement { .. } => {
+                None
+            }
         })
     }
 }

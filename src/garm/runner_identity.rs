@@ -15,7 +15,7 @@ use super::error::Error;
 use super::pem::{Pem, shown};
 use super::tls::fit_for_a_client;
 use super::x509;
-use crate::policy::kit::Identity;
+use crate::policy::kit::RunnerIdentity;
 
 /// Base64 digits of a line of PEM (RFC 7468).
 const LINE: usize = 64;
@@ -27,7 +27,7 @@ pub fn runner_identity(
     (cert, ca): (&Path, &Path),
     (key, key_reference): (&SecretString, &str),
     now: Timestamp,
-) -> Result<Identity, Error> {
+) -> Result<RunnerIdentity, Error> {
     let cert_file = Pem { path: cert, setting: "runner_mtls.cert" };
     let chain = cert_file.certificates()?;
     let ca = front_authority(ca)?;
@@ -37,7 +37,7 @@ pub fn runner_identity(
     };
     fit_for_a_client(cert_file, &facts, Some(now))?;
     let key = fitting(key, key_reference, &chain, cert)?;
-    Ok(Identity { cert: certificates(&chain), key, ca, holds_until: facts.not_after })
+    Ok(RunnerIdentity { cert: certificates(&chain), key, ca, holds_until: facts.not_after })
 }
 
 /// The authority of GARM's front as PEM without any comment. Errors ([`super::Kind::Input`]) when the
@@ -141,7 +141,7 @@ mod tests {
     }
 
     impl Files {
-        fn read(&self, cert: &str, key: &str, ca: &str) -> Result<Identity, String> {
+        fn read(&self, cert: &str, key: &str, ca: &str) -> Result<RunnerIdentity, String> {
             let path = |it: &str| self.folder.path().join(it);
             let key = SecretString::from(key);
             let now = NOW.parse().unwrap();

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use super::walk::{End, Folder, Found, Identity, Links, Refusal};
-use crate::config::{Code, FILE_MAX, Problem, Source, TOTAL_MAX};
+use crate::config::{Code, FILE_MAX, Problem, SourceFile, TOTAL_MAX};
 
 /// A path to start reading at, and how far it is trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Start {
 #[derive(Debug, Default)]
 pub struct Pools {
     /// The pool files, in path order.
-    pub sources: Vec<Source>,
+    pub sources: Vec<SourceFile>,
     /// What could not be read.
     pub problems: Vec<Problem>,
     /// Whether a folder of them was named, and not single files alone.
@@ -74,7 +74,7 @@ pub fn read_pools(starts: &[Start]) -> Pools {
 }
 
 /// The fleet file, or a policy file. A link to it leads to a YAML file by its name.
-pub fn read_fleet(start: &Start) -> Result<Source, Problem> {
+pub fn read_fleet(start: &Start) -> Result<SourceFile, Problem> {
     let path = start.path();
     let bytes = match start.open() {
         Ok(End::File(found)) if found.is_linked && !is_yaml(&found.name) => {
@@ -87,7 +87,7 @@ pub fn read_fleet(start: &Start) -> Result<Source, Problem> {
         Err(refusal) => Err(refusal),
     };
     match bytes {
-        Ok(bytes) => Source::decode(shown(&path), bytes),
+        Ok(bytes) => SourceFile::decode(shown(&path), bytes),
         Err(Refusal::Link) => {
             let help = format!("name it if it is meant: `--config {}`", path.display());
             Err(problem(Refusal::Link, &path).with_help(help))
@@ -242,13 +242,13 @@ impl Reader {
         }
     }
 
-    fn source(&mut self, path: &Path, bytes: Vec<u8>) -> Result<Source, Problem> {
+    fn source(&mut self, path: &Path, bytes: Vec<u8>) -> Result<SourceFile, Problem> {
         self.total += bytes.len() as u64;
         if self.total > TOTAL_MAX {
             let message = "all pool files together are larger than 32 MiB";
             return Err(Problem::of_file(Code::TooLarge, shown(path), message));
         }
-        Source::decode(shown(path), bytes)
+        SourceFile::decode(shown(path), bytes)
     }
 }
 

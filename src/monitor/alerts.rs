@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::config::{AlertRule, Bound, Series};
+use crate::config::{AlertRule, AlertSeries, Threshold};
 use crate::domain::duration;
 use crate::domain::name::PoolName;
 use crate::domain::text::code;
@@ -31,7 +31,7 @@ pub enum Reading {
 }
 
 /// What the series show at one moment. One that is not in here is unknown.
-pub type Readings = BTreeMap<Series, Reading>;
+pub type Readings = BTreeMap<AlertSeries, Reading>;
 
 /// An alert begins or ends.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +39,7 @@ pub struct Transition {
     /// Name of the rule.
     pub rule: String,
     /// What it watches.
-    pub series: Series,
+    pub series: AlertSeries,
     /// Which pool; absent for the fleet.
     pub pool: Option<PoolName>,
     /// Where it goes.
@@ -272,8 +272,8 @@ impl Standing {
         let series = code(self.rule.when.word());
         let of = pool.map(|it| format!(" of pool {}", code(it.as_str()))).unwrap_or_default();
         let (side, bound) = match self.rule.bound {
-            Bound::Above(bound) => ("above", bound),
-            Bound::Below(bound) => ("below", bound),
+            Threshold::Above(bound) => ("above", bound),
+            Threshold::Below(bound) => ("below", bound),
         };
         // Whole numbers are shown as such; nobody acts on the rest.
         let value = value.round();
@@ -311,10 +311,10 @@ impl State {
     }
 }
 
-fn holds(bound: Bound, value: f64) -> bool {
+fn holds(bound: Threshold, value: f64) -> bool {
     match bound {
-        Bound::Above(bound) => value > f64::from(bound),
-        Bound::Below(bound) => value < f64::from(bound),
+        Threshold::Above(bound) => value > f64::from(bound),
+        Threshold::Below(bound) => value < f64::from(bound),
     }
 }
 
@@ -323,40 +323,42 @@ fn span(from: Timestamp, to: Timestamp) -> Duration {
 }
 
 /// What to look at next.
-fn advice(series: Series) -> &'static str {
+fn advice(series: AlertSeries) -> &'static str {
     match series {
-        Series::QueueDepth | Series::OldestQueuedJobAgeSeconds | Series::UnservedJobs => {
+        AlertSeries::QueueDepth
+        | AlertSeries::OldestQueuedJobAgeSeconds
+        | AlertSeries::UnservedJobs => {
             "`runnerctl status` says what each pool does and why; its `/decisions` has every input"
         }
-        Series::CircuitOpen => {
+        AlertSeries::CircuitOpen => {
             "runners of this pool fail again and again: `runnerctl status --runners` has the \
              provider's words"
         }
-        Series::LevelNotFollowed => {
+        AlertSeries::LevelNotFollowed => {
             "GARM does not create the runners that it is asked for: look for an unknown runner \
              group, GitHub's rate limit, revoked credentials, a missing provider; GARM's log says \
              which"
         }
-        Series::ObservationAgeSeconds => {
+        AlertSeries::ObservationAgeSeconds => {
             "GARM has not been read for so long, and nothing is scaled: see `/readyz` and the log \
              of `runnerctl watch`"
         }
-        Series::EphemeralViolations => {
+        AlertSeries::EphemeralViolations => {
             "the isolation auditor has found something: the audit log has the evidence"
         }
-        Series::MtlsEnforced => "`runnerctl validate --online` says which address let whom in",
-        Series::AuditGaps => {
+        AlertSeries::MtlsEnforced => "`runnerctl validate --online` says which address let whom in",
+        AlertSeries::AuditGaps => {
             "`runnerctl audit verify` names the gaps; look at the disk of the audit log"
         }
-        Series::AuditBreaks => {
+        AlertSeries::AuditBreaks => {
             "records of the audit log were cut, changed or deleted: compare it with a copy from \
              elsewhere, or with the statements of `watch.audit_anchor`"
         }
-        Series::AuditAnchorAgeSeconds => {
+        AlertSeries::AuditAnchorAgeSeconds => {
             "no signed statement about the audit log has been delivered for so long: the log of \
              `runnerctl watch` says why"
         }
-        Series::ClientCertExpiresInSeconds => {
+        AlertSeries::ClientCertExpiresInSeconds => {
             "renew the client certificate `garm.tls.cert`; it is read again when it changes"
         }
     }

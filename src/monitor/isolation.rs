@@ -19,7 +19,7 @@ use super::track::Track;
 use super::vm_reuse::{Holder, Vms};
 use crate::domain::fleet::Fleet;
 use crate::domain::job::{Job, JobStatus};
-use crate::domain::label::Mark;
+use crate::domain::label::OwnerMark;
 use crate::domain::name::{FleetName, PoolId, PoolName, RunnerName};
 use crate::domain::pool::Pool;
 use crate::domain::runner::{Runner, RunnerStatus};
@@ -208,7 +208,7 @@ impl Auditor {
     fn home(&self, pool: &Pool) -> Home {
         let marks = pool.spec.labels.marks();
         let ours = marks.iter().filter(|it| it.fleet() == self.fleet.as_str());
-        let name = ours.map(Mark::pool).find_map(|it| PoolName::new(it).ok());
+        let name = ours.map(OwnerMark::pool).find_map(|it| PoolName::new(it).ok());
         Home { provider: pool.spec.provider.clone(), name }
     }
 

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::blocker::Blocker;
 use super::index::Index;
-use super::obstacle::Obstacle;
 use crate::domain::desired::Desired;
-use crate::domain::label::Mark;
+use crate::domain::label::OwnerMark;
 use crate::domain::name::{FleetName, PoolId, PoolName};
 use crate::domain::owners::Owners;
 use crate::domain::pool::Pool;
@@ -60,20 +60,20 @@ impl<'a> Adoptions<'a> {
         name: &PoolName,
         fleet: &FleetName,
         declared: &BTreeSet<&PoolName>,
-    ) -> Result<Option<Adopted<'a>>, Obstacle<'a>> {
+    ) -> Result<Option<Adopted<'a>>, Blocker<'a>> {
         let Some(targets) = self.targets.get(name) else { return Ok(None) };
         let pool = match targets.as_slice() {
             [pool] => *pool,
             [] => {
-                return Err(Obstacle::new("`adopt` names a pool that is not in GARM")
+                return Err(Blocker::new("`adopt` names a pool that is not in GARM")
                     .help("give GARM's id of a pool made by hand, or the old name of a pool of this fleet; or take `adopt` out to have a new pool created"));
             }
             several => {
-                return Err(Obstacle::twins(several));
+                return Err(Blocker::twins(several));
             }
         };
         if let Some(rival) = self.wanted_by[&pool.id].iter().find(|it| **it != name) {
-            return Err(Obstacle::new(format!("`adopt` of `{rival}` names the same pool")).at(pool));
+            return Err(Blocker::new(format!("`adopt` of `{rival}` names the same pool")).at(pool));
         }
         let renamed = may_adopt(pool, fleet, declared)?;
         Ok(Some(Adopted { pool, renamed }))
@@ -84,7 +84,7 @@ impl<'a> Adoptions<'a> {
 /// means is not for us to say, and the others would be left behind.
 fn with_twins<'a>(pool: &'a Pool, fleet: &FleetName, owners: &Owners<'a>) -> Vec<&'a Pool> {
     match pool.spec.labels.marks().as_slice() {
-        [Mark::Owned { fleet: of, pool: name }]
+        [OwnerMark::Owned { fleet: of, pool: name }]
             if of == fleet.as_str() && PoolName::new(name).is_ok() =>
         {
             owned_as(name, owners)
@@ -98,34 +98,34 @@ fn owned_as<'a>(text: &str, owners: &Owners<'a>) -> Vec<&'a Pool> {
     PoolName::new(text)
         .ok()
         .and_then(|name| owners.of(&name))
-        .map(|it| it.owned.iter().chain(&it.torn).copied().collect())
+        .map(|it| it.owned.iter().chain(&it.conflicting).copied().collect())
         .unwrap_or_default()
 }
 
-/// Whether the pool bears a name of this fleet already; an obstacle when it is not to be had.
+/// Whether the pool bears a name of this fleet already; an blocker when it is not to be had.
 fn may_adopt<'a>(
     pool: &'a Pool,
     fleet: &FleetName,
     declared: &BTreeSet<&PoolName>,
-) -> Result<bool, Obstacle<'a>> {
+) -> Result<bool, Blocker<'a>> {
     let marks = pool.spec.labels.marks();
-    let blocked = |reason: String| Err(Obstacle::new(reason).at(pool));
+    let blocked = |reason: String| Err(Blocker::new(reason).at(pool));
     match marks.as_slice() {
         [] => Ok(false),
         [mark] if mark.fleet() != fleet.as_str() => blocked(format!(
             "`adopt` names a pool of another fleet: it bears {}",
             code(mark.to_string())
         )),
-        [Mark::Owned { pool: name, .. }]
+        [OwnerMark::Owned { pool: name, .. }]
             if PoolName::new(name).is_ok_and(|it| declared.contains(&it)) =>
         {
             blocked(format!("`adopt` names the pool of {}, which is declared, too", code(name)))
         }
-        [Mark::Owned { .. }] => Ok(true),
-        [mark @ (Mark::Retired { .. } | Mark::Replacement { .. })] => blocked(format!(
+        [OwnerMark::Owned { .. }] => Ok(true),
+        [mark @ (OwnerMark::Retired { .. } | OwnerMark::Replacement { .. })] => blocked(format!(
             "`adopt` names a pool of a replace that is not finished: it bears {}",
             code(mark.to_string())
         )),
-        [_, _, ..] => Err(Obstacle::torn(pool)),
+        [_, _, ..] => Err(Blocker::conflicting(pool)),
     }
 }

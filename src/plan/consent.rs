@@ -8,7 +8,7 @@ const MANY: usize = 3;
 
 /// A leave to destroy, from none to the widest: each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Leave {
+pub enum Permission {
     /// None: nothing is taken away.
     None,
     /// `--allow-destroy`, or the word `destroy` at a terminal.
@@ -19,9 +19,9 @@ pub enum Leave {
 
 /// What leave a plan needs, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Need {
+pub struct RequiredConsent {
     /// The smallest that is enough.
-    pub leave: Leave,
+    pub leave: Permission,
     /// The pools that are deleted or replaced, by name.
     pub pools: Vec<PoolName>,
     /// Why [`Leave::All`] is needed, as a part of a sentence: `4 of 5 pools of the fleet`.
@@ -37,7 +37,7 @@ pub struct Need {
 /// | 1 or more | none (`pools: []`) | all |
 /// | 3 or more, over half of the fleet's pools in force | some | all |
 /// | else | some | destroy |
-pub fn need(plan: &Plan) -> Need {
+pub fn need(plan: &Plan) -> RequiredConsent {
     let mut pools: Vec<PoolName> = plan
         .steps
         .iter()
@@ -55,11 +55,11 @@ pub fn need(plan: &Plan) -> Need {
         _ => None,
     };
     let leave = match (gone, &because) {
-        (0, _) => Leave::None,
-        (_, None) => Leave::Destroy,
-        (_, Some(_)) => Leave::All,
+        (0, _) => Permission::None,
+        (_, None) => Permission::Destroy,
+        (_, Some(_)) => Permission::All,
     };
-    Need { leave, pools, because }
+    RequiredConsent { leave, pools, because }
 }
 
 #[cfg(test)]
@@ -68,13 +68,18 @@ mod tests {
     use crate::domain::desired::Desired;
     use crate::domain::fleet::Fleet;
     use crate::plan::tests::build::{desired, fleet, live, name, pool, relabelled, retired};
-    use crate::plan::{Options, plan};
+    use crate::plan::{PlanOptions, plan};
 
-    fn check(declared: &[&str], there: &[&str], leave: Leave, pools: &[&str]) -> Option<String> {
+    fn check(
+        declared: &[&str],
+        there: &[&str],
+        leave: Permission,
+        pools: &[&str],
+    ) -> Option<String> {
         let wanted: Desired = desired(declared.iter().map(|it| pool(it)));
         let pools_there = there.iter().map(|it| live(&pool(it))).collect();
         let found =
-            need(&plan(&wanted, &Fleet { pools: pools_there, ..fleet() }, &Options::default()));
+            need(&plan(&wanted, &Fleet { pools: pools_there, ..fleet() }, &PlanOptions::default()));
         let pools: Vec<PoolName> = pools.iter().map(|it| name(it)).collect();
         assert_eq!((found.leave, found.pools), (leave, pools));
         found.because
@@ -82,24 +87,27 @@ mod tests {
 
     #[test]
     fn each_row_of_the_table() {
-        check(&["a"], &["a"], Leave::None, &[]);
-        check(&["a", "b"], &["a"], Leave::None, &[]);
-        check(&["a"], &["a", "b"], Leave::Destroy, &["b"]);
-        check(&["a"], &["b", "c"], Leave::Destroy, &["b", "c"]);
+        check(&["a"], &["a"], Permission::None, &[]);
+        check(&["a", "b"], &["a"], Permission::None, &[]);
+        check(&["a"], &["a", "b"], Permission::Destroy, &["b"]);
+        check(&["a"], &["b", "c"], Permission::Destroy, &["b", "c"]);
         let half = ["a", "b", "c", "d", "e", "f"];
-        check(&["a", "b", "c"], &half, Leave::Destroy, &["d", "e", "f"]);
-        let because = check(&["a", "b"], &half[..5], Leave::All, &["c", "d", "e"]);
+        check(&["a", "b", "c"], &half, Permission::Destroy, &["d", "e", "f"]);
+        let because = check(&["a", "b"], &half[..5], Permission::All, &["c", "d", "e"]);
         assert_eq!(because.unwrap(), "3 of the fleet's 5 pools, more than half");
-        let because = check(&[], &["a"], Leave::All, &["a"]);
+        let because = check(&[], &["a"], Permission::All, &["a"]);
         assert_eq!(because.unwrap(), "no pool is declared any more");
-        check(&[], &[], Leave::None, &[]);
+        check(&[], &[], Permission::None, &[]);
     }
 
     #[test]
     fn finishing_a_retirement_needs_no_new_leave() {
         let old = relabelled(&live(&pool("a")), "old", &["linux", &retired("a")]);
         let there = Fleet { pools: vec![live(&pool("a")), old], ..fleet() };
-        let found = need(&plan(&desired([pool("a")]), &there, &Options::default()));
-        assert_eq!(found, Need { leave: Leave::None, pools: vec![], because: None });
+        let found = need(&plan(&desired([pool("a")]), &there, &PlanOptions::default()));
+        assert_eq!(
+            found,
+            RequiredConsent { leave: Permission::None, pools: vec![], because: None }
+        );
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::make::Desk;
-use super::resolve::{Case, Origin, Settled};
-use super::{About, Action, Change, Shown, Step, Work};
+use super::make::PlanContext;
+use super::resolve::{PoolOrigin, Resolution, ResolvedPool};
+use super::{Action, FieldChange, Operation, Resource, ShownValue, Step};
 use crate::domain::duration;
 use crate::domain::name::PoolId;
 use crate::domain::text::{self, code, count};
@@ -19,17 +19,18 @@ const BACKOFF_MAX_S: u64 = 9_223_372_036;
 const NAMES_MAX: usize = 5;
 
 /// The step that sets them, if they differ and were asked for. A `--target` leaves them out.
-pub(super) fn step(desk: &Desk<'_>) -> Option<Step> {
-    let settings = &desk.picture.desired.controller;
-    let live = desk.picture.index.fleet().controller.backoff;
+pub(super) fn step(context: &PlanContext<'_>) -> Option<Step> {
+    let settings = &context.resolver.desired.controller;
+    let live = context.resolver.index.fleet().controller.backoff;
     let wanted = settings.minimum_job_age_backoff?;
-    if wanted.as_secs() == live.as_secs() || !desk.options.target.is_empty() {
+    if wanted.as_secs() == live.as_secs() || !context.options.target.is_empty() {
         return None;
     }
-    let value = |it| Shown::Value(duration::format(it).into());
-    let change = Change { field: BACKOFF.to_owned(), before: value(live), after: value(wanted) };
+    let value = |it| ShownValue::Value(duration::format(it).into());
+    let change =
+        FieldChange { field: BACKOFF.to_owned(), before: value(live), after: value(wanted) };
     let reason = "GARM's own setting differs".to_owned();
-    let slowed = if wanted > live { slowed(desk) } else { Slowed::default() };
+    let slowed = if wanted > live { slowed(context) } else { Slowed::default() };
     let waits = format!(
         "waits {} for GARM to start a runner, where it waits {} now",
         duration::format(wanted),
@@ -37,20 +38,20 @@ pub(super) fn step(desk: &Desk<'_>) -> Option<Step> {
     );
     let step = Step {
         changes: vec![change],
-        consequences: affected(desk.picture.owners.unowned.len())
+        consequences: affected(context.resolver.owners.unowned.len())
             .into_iter()
             .chain(slowed.sentences(&waits))
             .collect(),
-        work: Work::Controller { backoff_s: wanted.as_secs() },
-        ..Step::bare(Action::Update, About::Controller, reason)
+        work: Operation::Controller { backoff_s: wanted.as_secs() },
+        ..Step::bare(Action::Update, Resource::Controller, reason)
     };
-    Some(match obstacle(desk, wanted.as_secs(), &slowed) {
+    Some(match blocker(context, wanted.as_secs(), &slowed) {
         None => step,
         Some((reason, help)) => Step {
             action: Action::Blocked,
             reason,
             help: Some(help.to_owned()),
-            work: Work::Nothing,
+            work: Operation::Nothing,
             ..step
         },
     })
@@ -65,24 +66,27 @@ struct Slowed {
     others: Vec<String>,
 }
 
-fn slowed(desk: &Desk<'_>) -> Slowed {
-    let is_unscaled = |it: &&Settled<'_>| {
+fn slowed(context: &PlanContext<'_>) -> Slowed {
+    let is_unscaled = |it: &&ResolvedPool<'_>| {
         let desired = it.desired;
-        let is_blocked = matches!(it.case, Case::Blocked(_));
+        let is_blocked = matches!(it.case, Resolution::Blocked(_));
         desired.may_be_enabled() && !desired.scale.autoscale && !is_blocked
     };
-    let adopted: BTreeSet<&PoolId> = desk
-        .settled
+    let adopted: BTreeSet<&PoolId> = context
+        .resolved
         .iter()
         .filter_map(|it| match it.case {
-            Case::Keep { pool, origin: Origin::ByHand } => Some(&pool.id),
-            Case::Keep { .. } | Case::Create { .. } | Case::Replace(_) | Case::Blocked(_) => None,
+            Resolution::Keep { pool, origin: PoolOrigin::ByHand } => Some(&pool.id),
+            Resolution::Keep { .. }
+            | Resolution::Create { .. }
+            | Resolution::Replace(_)
+            | Resolution::Blocked(_) => None,
         })
         .collect();
-    let others = desk.picture.owners.unowned.iter();
+    let others = context.resolver.owners.unowned.iter();
     Slowed {
-        ours: desk
-            .settled
+        ours: context
+            .resolved
             .iter()
             .filter(is_unscaled)
             .map(|it| code(it.desired.name.as_str()))
@@ -119,15 +123,19 @@ fn affected(others: usize) -> Option<String> {
     })
 }
 
-fn obstacle(desk: &Desk<'_>, seconds: u64, slowed: &Slowed) -> Option<(String, &'static str)> {
-    let others = &desk.picture.owners.others;
+fn blocker(
+    context: &PlanContext<'_>,
+    seconds: u64,
+    slowed: &Slowed,
+) -> Option<(String, &'static str)> {
+    let others = &context.resolver.owners.others;
     if seconds > BACKOFF_MAX_S {
         return Some((
             format!("GARM breaks above {BACKOFF_MAX_S} seconds"),
             "declare a shorter `controller.minimum_job_age_backoff`",
         ));
     }
-    if desk.picture.desired.controller.shared {
+    if context.resolver.desired.controller.shared {
         return None;
     }
     if others.is_empty() {

@@ -3,8 +3,8 @@
 //! GARM shows neither an App's ids nor its key, so what it has is read from the mark that its
 //! description holds.
 
-use super::make::Desk;
-use super::{About, Action, Change, Shown, Step, Work};
+use super::make::PlanContext;
+use super::{Action, FieldChange, Operation, Resource, ShownValue, Step};
 use crate::domain::credential::{Auth, Credential, CredentialMark, DesiredCredential};
 use crate::domain::text::{code, count};
 
@@ -15,25 +15,29 @@ const KEY: &str = "private_key";
 const NAMES_MAX: usize = 5;
 
 /// The steps, by name. A `--target` leaves them out, as it does everything that is no pool.
-pub(super) fn steps(desk: &Desk<'_>) -> Vec<Step> {
-    let Some(live) = live(desk) else { return Vec::new() };
-    let mut wanted: Vec<_> = desk.picture.desired.credentials.iter().collect();
+pub(super) fn steps(context: &PlanContext<'_>) -> Vec<Step> {
+    let Some(live) = live(context) else { return Vec::new() };
+    let mut wanted: Vec<_> = context.resolver.desired.credentials.iter().collect();
     wanted.sort_by(|a, b| a.name.cmp(&b.name));
-    wanted.into_iter().filter_map(|it| step(desk, it, live)).collect()
+    wanted.into_iter().filter_map(|it| step(context, it, live)).collect()
 }
 
-fn live<'a>(desk: &Desk<'a>) -> Option<&'a [Credential]> {
-    let live = desk.picture.index.fleet().credentials.as_deref();
-    live.filter(|_| desk.options.target.is_empty())
+fn live<'a>(context: &PlanContext<'a>) -> Option<&'a [Credential]> {
+    let live = context.resolver.index.fleet().credentials.as_deref();
+    live.filter(|_| context.options.target.is_empty())
 }
 
-fn step(desk: &Desk<'_>, wanted: &DesiredCredential, live: &[Credential]) -> Option<Step> {
+fn step(
+    context: &PlanContext<'_>,
+    wanted: &DesiredCredential,
+    live: &[Credential],
+) -> Option<Step> {
     let found: Vec<&Credential> = live.iter().filter(|it| it.is_named(&wanted.name)).collect();
     match found.as_slice() {
         [] => Some(create(wanted)),
-        [there] => match obstacle(desk, wanted, there) {
+        [there] => match blocker(context, wanted, there) {
             Err((reason, help)) => Some(blocked(wanted, reason, help)),
-            Ok(mark) => update(desk, wanted, (there, &mark)),
+            Ok(mark) => update(context, wanted, (there, &mark)),
         },
         [_, _, ..] => Some(blocked(
             wanted,
@@ -44,7 +48,7 @@ fn step(desk: &Desk<'_>, wanted: &DesiredCredential, live: &[Credential]) -> Opt
 }
 
 fn create(wanted: &DesiredCredential) -> Step {
-    let change = |field: &str, after| change(field, Shown::Absent, after);
+    let change = |field: &str, after| change(field, ShownValue::Absent, after);
     Step {
         changes: vec![
             change("endpoint", text(&wanted.endpoint)),
@@ -57,7 +61,7 @@ fn create(wanted: &DesiredCredential) -> Step {
              organization update ID --credentials NAME`"
                 .to_owned(),
         ],
-        work: Work::Credential { id: None, wanted: wanted.clone() },
+        work: Operation::Credential { id: None, wanted: wanted.clone() },
         ..about(
             wanted,
             Action::Create,
@@ -67,12 +71,12 @@ fn create(wanted: &DesiredCredential) -> Step {
 }
 
 /// The mark of what is ours, or why it is left alone and what to do about it.
-fn obstacle(
-    desk: &Desk<'_>,
+fn blocker(
+    context: &PlanContext<'_>,
     wanted: &DesiredCredential,
     there: &Credential,
 ) -> Result<CredentialMark, (String, String)> {
-    let fleet = &desk.picture.desired.fleet;
+    let fleet = &context.resolver.desired.fleet;
     let Some(mark) = there.mark() else {
         let id = there.id;
         return Err((
@@ -112,7 +116,7 @@ fn obstacle(
 }
 
 fn update(
-    desk: &Desk<'_>,
+    context: &PlanContext<'_>,
     wanted: &DesiredCredential,
     (there, mark): (&Credential, &CredentialMark),
 ) -> Option<Step> {
@@ -121,11 +125,11 @@ fn update(
         ("installation_id", mark.installation_id, wanted.installation_id),
     ];
     let differ = ids.into_iter().filter(|(_, live, wanted)| *live != Some(*wanted));
-    let mut changes: Vec<Change> = differ
+    let mut changes: Vec<FieldChange> = differ
         .map(|(field, live, wanted)| change(field, number(live), number(Some(wanted))))
         .collect();
     if mark.key.as_ref() != Some(&wanted.key) {
-        let live = mark.key.as_ref().map_or(Shown::Absent, |it| text(it.as_str()));
+        let live = mark.key.as_ref().map_or(ShownValue::Absent, |it| text(it.as_str()));
         changes.push(change(KEY, live, text(wanted.key.as_str())));
     }
     let reason = match (changes.as_slice(), &mark.key) {
@@ -135,7 +139,7 @@ fn update(
         (several, _) => format!("{} fields differ", several.len()),
     };
     let is_rotated = mark.key.is_some() && changes.iter().any(|it| it.field == KEY);
-    let mut consequences = vec![users(desk, there)];
+    let mut consequences = vec![users(context, there)];
     if is_rotated {
         consequences.push(
             "once GARM works with the new key, the old one can be deleted on the App's page at \
@@ -146,14 +150,14 @@ fn update(
     Some(Step {
         changes,
         consequences,
-        work: Work::Credential { id: Some(there.id), wanted: wanted.clone() },
+        work: Operation::Credential { id: Some(there.id), wanted: wanted.clone() },
         ..about(wanted, Action::Update, reason)
     })
 }
 
 /// Who is affected, as far as the entities were read.
-fn users(desk: &Desk<'_>, there: &Credential) -> String {
-    let entities = desk.picture.index.fleet().entities.iter();
+fn users(context: &PlanContext<'_>, there: &Credential) -> String {
+    let entities = context.resolver.index.fleet().entities.iter();
     let mut names: Vec<String> = entities
         .filter(|it| there.is_named(&it.credentials))
         .map(|it| format!("{} {}", it.key.kind.word(), code(&it.name)))
@@ -174,14 +178,14 @@ fn users(desk: &Desk<'_>, there: &Credential) -> String {
 }
 
 /// Credentials of this fleet that are not declared: they stay.
-pub(super) fn notes(desk: &Desk<'_>) -> Option<String> {
-    let desired = desk.picture.desired;
+pub(super) fn notes(context: &PlanContext<'_>) -> Option<String> {
+    let desired = context.resolver.desired;
     let is_left = |it: &&Credential| {
         it.mark().is_some_and(|mark| mark.fleet == desired.fleet.as_str())
             && !desired.credentials.iter().any(|wanted| it.is_named(&wanted.name))
     };
     let mut names: Vec<String> =
-        live(desk)?.iter().filter(is_left).map(|it| code(&it.name)).collect();
+        live(context)?.iter().filter(is_left).map(|it| code(&it.name)).collect();
     names.sort();
     let all = names.len();
     names.truncate(NAMES_MAX);
@@ -202,17 +206,17 @@ fn blocked(wanted: &DesiredCredential, reason: String, help: String) -> Step {
 }
 
 fn about(wanted: &DesiredCredential, action: Action, reason: String) -> Step {
-    Step::bare(action, About::Credential(wanted.name.clone()), reason)
+    Step::bare(action, Resource::Credential(wanted.name.clone()), reason)
 }
 
-fn change(field: &str, before: Shown, after: Shown) -> Change {
-    Change { field: field.to_owned(), before, after }
+fn change(field: &str, before: ShownValue, after: ShownValue) -> FieldChange {
+    FieldChange { field: field.to_owned(), before, after }
 }
 
-fn text(text: &str) -> Shown {
-    Shown::Value(text.into())
+fn text(text: &str) -> ShownValue {
+    ShownValue::Value(text.into())
 }
 
-fn number(number: Option<u64>) -> Shown {
-    number.map_or(Shown::Absent, |it| Shown::Value(it.into()))
+fn number(number: Option<u64>) -> ShownValue {
+    number.map_or(ShownValue::Absent, |it| ShownValue::Value(it.into()))
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Change, Shown, specs};
+use super::{FieldChange, ShownValue, specs};
 use crate::domain::duration;
 use crate::domain::field::{self, Mutability};
 use crate::domain::pool::{NO_PROXY, PoolChange, PoolSpec};
@@ -25,7 +25,7 @@ pub(super) enum LevelOwner {
 /// The fields that differ, and the request that makes them equal.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Difference {
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: Vec<FieldChange>,
     pub(super) change: PoolChange,
 }
 
@@ -134,7 +134,7 @@ pub(super) fn difference(
         if !column.is_same(live, wanted) {
             let before = shown((column.value)(live));
             let after = shown((column.value)(wanted));
-            found.changes.push(Change { field: column.key.to_owned(), before, after });
+            found.changes.push(FieldChange { field: column.key.to_owned(), before, after });
             (column.ask)(wanted, &mut found.change);
         }
     }
@@ -143,7 +143,7 @@ pub(super) fn difference(
         found.change.extra_specs = Some(wanted.extra_specs.clone());
     }
     if live.min_idle_runners != wanted.min_idle_runners {
-        found.changes.push(Change {
+        found.changes.push(FieldChange {
             field: "min_idle_runners".to_owned(),
             before: level_shown(live.min_idle_runners, level),
             after: level_shown(wanted.min_idle_runners, level),
@@ -154,18 +154,21 @@ pub(super) fn difference(
 }
 
 /// Every field of a pool that is to be created. What is left to GARM is left out.
-pub(super) fn whole(spec: &PoolSpec, show: &BTreeSet<&str>) -> Vec<Change> {
-    let change =
-        |field: &str, after| Change { field: field.to_owned(), before: Shown::Absent, after };
+pub(super) fn whole(spec: &PoolSpec, show: &BTreeSet<&str>) -> Vec<FieldChange> {
+    let change = |field: &str, after| FieldChange {
+        field: field.to_owned(),
+        before: ShownValue::Absent,
+        after,
+    };
     let mut changes = vec![change("provider", shown(spec.provider.clone().into()))];
     changes.extend(
         COLUMNS
             .iter()
             .map(|it| change(it.key, shown((it.value)(spec))))
-            .filter(|it| it.after != Shown::Absent),
+            .filter(|it| it.after != ShownValue::Absent),
     );
     changes.extend(specs::changes(&serde_json::Map::new(), &spec.extra_specs, show));
-    changes.push(change("min_idle_runners", Shown::Value(spec.min_idle_runners.into())));
+    changes.push(change("min_idle_runners", ShownValue::Value(spec.min_idle_runners.into())));
     changes
 }
 
@@ -188,18 +191,18 @@ pub(super) fn outdates(field: &str) -> bool {
 }
 
 /// A value that is not there, or is GARM's empty text for "none", is absent.
-fn shown(value: Value) -> Shown {
+fn shown(value: Value) -> ShownValue {
     match value {
-        Value::Null => Shown::Absent,
-        Value::String(text) if text.is_empty() => Shown::Absent,
-        value => Shown::Value(value),
+        Value::Null => ShownValue::Absent,
+        Value::String(text) if text.is_empty() => ShownValue::Absent,
+        value => ShownValue::Value(value),
     }
 }
 
-fn level_shown(level: u32, owner: LevelOwner) -> Shown {
+fn level_shown(level: u32, owner: LevelOwner) -> ShownValue {
     match owner {
-        LevelOwner::Manifest => Shown::Value(level.into()),
-        LevelOwner::Scaler => Shown::Level(level),
+        LevelOwner::Manifest => ShownValue::Value(level.into()),
+        LevelOwner::Scaler => ShownValue::Level(level),
     }
 }
 

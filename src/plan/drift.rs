@@ -7,7 +7,7 @@ use super::diff::{self, LevelOwner};
 use super::wanted_spec::{self, Ids, LeftAlone};
 use crate::domain::desired::DesiredPool;
 use crate::domain::name::FleetName;
-use crate::domain::pool::{Pool, Reading};
+use crate::domain::pool::{Pool, PoolDetail};
 use crate::policy::kit;
 
 /// The fields of this pool, which bears the pool's name, that a plan would change. Nothing while that
@@ -32,7 +32,7 @@ pub fn drifts(
     let ids = Ids { template: None, proxy };
     let mut wanted = wanted_spec::spec(desired, fleet, ids, LeftAlone::of(pool, None), level);
     match kit {
-        _ if pool.reading == Reading::Listed => {
+        _ if pool.detail == PoolDetail::Listed => {
             wanted.extra_specs.clone_from(&pool.spec.extra_specs);
         }
         RunnerKit::None => {}
@@ -44,9 +44,9 @@ pub fn drifts(
     let found = diff::difference(&pool.spec, &wanted, LevelOwner::Manifest, &BTreeSet::new());
     let changed = found.changes.into_iter().map(|it| it.field);
     let fields: Vec<String> = elsewhere(desired, pool).chain(changed).collect();
-    match pool.reading {
-        Reading::Listed if fields.is_empty() => None,
-        Reading::Listed | Reading::Whole => Some(fields),
+    match pool.detail {
+        PoolDetail::Listed if fields.is_empty() => None,
+        PoolDetail::Listed | PoolDetail::Whole => Some(fields),
     }
 }
 
@@ -104,7 +104,7 @@ mod tests {
 
     fn live() -> Pool {
         let mut pool = testing::pool("a", &["x"]);
-        pool.reading = Reading::Whole;
+        pool.detail = PoolDetail::Whole;
         pool.spec.runner_group = "builders".into();
         pool.spec.min_idle_runners = 7;
         pool
@@ -152,10 +152,10 @@ mod tests {
 
     #[test]
     fn what_was_not_read_cannot_be_told_unless_something_else_differs() {
-        check(|_, it| it.reading = Reading::Listed, None);
+        check(|_, it| it.detail = PoolDetail::Listed, None);
         check(
             |_, it| {
-                it.reading = Reading::Listed;
+                it.detail = PoolDetail::Listed;
                 it.spec.image = "old".into();
             },
             Some(true),

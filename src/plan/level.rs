@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::resolve::{Case, Settled};
+use super::resolve::{Resolution, ResolvedPool};
 use crate::domain::desired::DesiredPool;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolId;
@@ -10,14 +10,20 @@ use crate::domain::pool::Pool;
 use crate::scaling::{self, ScaledPool};
 
 /// The scaler's floor of each pool with `autoscale: true`, for the fleet that was read.
-pub(super) fn floors<'a>(fleet: &'a Fleet, settled: &[Settled<'a>]) -> HashMap<&'a PoolId, u32> {
-    let managed: Vec<ScaledPool<'a>> = settled
+pub(super) fn floors<'a>(
+    fleet: &'a Fleet,
+    resolved: &[ResolvedPool<'a>],
+) -> HashMap<&'a PoolId, u32> {
+    let managed: Vec<ScaledPool<'a>> = resolved
         .iter()
         .filter_map(|it| match &it.case {
-            Case::Keep { pool, .. } if it.desired.scale.autoscale => {
+            Resolution::Keep { pool, .. } if it.desired.scale.autoscale => {
                 Some(ScaledPool { pool, policy: &it.desired.scale })
             }
-            Case::Keep { .. } | Case::Create { .. } | Case::Replace(_) | Case::Blocked(_) => None,
+            Resolution::Keep { .. }
+            | Resolution::Create { .. }
+            | Resolution::Replace(_)
+            | Resolution::Blocked(_) => None,
         })
         .collect();
     let glances = scaling::snapshot(fleet, &managed);

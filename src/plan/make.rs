@@ -2,44 +2,45 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::blocker::Blocker;
 use super::diff::{self, Difference, LevelOwner};
-use super::obstacle::Obstacle;
-use super::resolve::{Begun, Case, Origin, Picture, Replacing, Settled};
+use super::resolve::{PoolOrigin, ReplaceProgress, Replacing, Resolution, ResolvedPool, Resolver};
 use super::wanted_spec::{self, LeftAlone};
 use super::{
-    About, Action, Change, Consent, Creation, Options, Plan, Promotion, RunnerKit, Shown, Step,
-    Work, consequences, controller, credentials, level, notes, policy_text, retire, stranded,
-    systems,
+    Action, Consent, Creation, FieldChange, Operation, Plan, PlanOptions, Promotion, Resource,
+    RunnerKit, ShownValue, Step, consequences, controller, credentials, level, notes, policy_text,
+    retire, stranded, systems,
 };
 use crate::domain::desired::{Desired, DesiredPool};
 use crate::domain::entity::{Entity, EntityKey, EntityRef};
-use crate::domain::fleet::{Fleet, Line};
+use crate::domain::fleet::{Fleet, ReleaseLine};
 use crate::domain::glob;
-use crate::domain::label::Mark;
+use crate::domain::label::OwnerMark;
 use crate::domain::name::{PoolId, PoolName};
-use crate::domain::pool::{Pool, PoolSpec, Reading};
+use crate::domain::pool::{Pool, PoolDetail, PoolSpec};
 use crate::domain::text::code;
 use crate::policy::kit;
 
 /// Everything that would make `fleet` what `desired` asks for. Never fails: what cannot be done is
 /// a blocked step. The order of pools, runners and jobs in the input does not count.
-pub fn plan(desired: &Desired, fleet: &Fleet, options: &Options) -> Plan {
-    let picture = Picture::new(desired, fleet);
+pub fn plan(desired: &Desired, fleet: &Fleet, options: &PlanOptions) -> Plan {
+    let resolver = Resolver::new(desired, fleet);
     let mut pools: Vec<&DesiredPool> = desired
         .pools
         .iter()
         .filter(|it| options.target.is_empty() || options.target.contains(&it.name))
         .collect();
     pools.sort_by(|a, b| a.name.cmp(&b.name));
-    let settled: Vec<Settled<'_>> = pools.into_iter().map(|it| picture.settle(it)).collect();
-    let floors = level::floors(fleet, &settled);
+    let resolved: Vec<ResolvedPool<'_>> =
+        pools.into_iter().map(|it| resolver.resolve(it)).collect();
+    let floors = level::floors(fleet, &resolved);
     let show = options.show_keys.iter().map(String::as_str).collect();
-    let desk = Desk { picture, settled, floors, show, options };
-    let mut steps = desk.steps();
+    let context = PlanContext { resolver, resolved, floors, show, options };
+    let mut steps = context.steps();
     stranded::tell(&mut steps, fleet);
-    systems::say_names(&mut steps, &desk.picture.index);
-    let notes = notes::all(&desk, &steps);
-    if fleet.line() == Line::Old {
+    systems::say_names(&mut steps, &context.resolver.index);
+    let notes = notes::all(&context, &steps);
+    if fleet.line() == ReleaseLine::Old {
         steps = steps.into_iter().map(refused_by_old_garm).collect();
     }
     Plan {
@@ -49,23 +50,23 @@ pub fn plan(desired: &Desired, fleet: &Fleet, options: &Options) -> Plan {
         steps,
         notes,
         declared: desired.pools.len(),
-        owned: desk.picture.owners.in_force(),
+        owned: context.resolver.owners.in_force(),
     }
 }
 
 /// Everything that is known while steps are written.
-pub(super) struct Desk<'a> {
-    pub(super) picture: Picture<'a>,
+pub(super) struct PlanContext<'a> {
+    pub(super) resolver: Resolver<'a>,
     /// The declared pools that are looked at, by name.
-    pub(super) settled: Vec<Settled<'a>>,
+    pub(super) resolved: Vec<ResolvedPool<'a>>,
     /// The scaler's floors.
     pub(super) floors: HashMap<&'a PoolId, u32>,
     /// Keys of `extra_specs` whose scalar values may be shown.
     pub(super) show: BTreeSet<&'a str>,
-    pub(super) options: &'a Options,
+    pub(super) options: &'a PlanOptions,
 }
 
-impl Desk<'_> {
+impl PlanContext<'_> {
     /// Controller first, since the pools' policies depend on it, then what GARM needs for anything
     /// at GitHub; what only goes comes last, so that
     /// a fleet never has less room than before and after.
@@ -73,71 +74,71 @@ impl Desk<'_> {
         let mut steps: Vec<Step> = controller::step(self).into_iter().collect();
         steps.extend(credentials::steps(self));
         steps.extend(retire::leftovers(self));
-        steps.extend(self.settled.iter().filter_map(|it| self.declared_step(it)));
+        steps.extend(self.resolved.iter().filter_map(|it| self.declared_step(it)));
         steps.extend(retire::leaving(self));
         steps
     }
 
-    fn declared_step(&self, settled: &Settled<'_>) -> Option<Step> {
-        match &settled.case {
-            Case::Blocked(obstacle) => Some(obstacle.clone().step(&settled.desired.name)),
-            Case::Create { entity } => Some(self.create(settled, entity)),
-            Case::Keep { pool, origin } => self.keep(settled, pool, *origin),
-            Case::Replace(replacing) => Some(self.replace(settled, replacing)),
+    fn declared_step(&self, resolved: &ResolvedPool<'_>) -> Option<Step> {
+        match &resolved.case {
+            Resolution::Blocked(blocker) => Some(blocker.clone().step(&resolved.desired.name)),
+            Resolution::Create { entity } => Some(self.create(resolved, entity)),
+            Resolution::Keep { pool, origin } => self.keep(resolved, pool, *origin),
+            Resolution::Replace(replacing) => Some(self.replace(resolved, replacing)),
         }
     }
 
-    fn create(&self, settled: &Settled<'_>, entity: &EntityKey) -> Step {
-        let pool = settled.desired;
-        let mark = code(Mark::owned(&self.picture.desired.fleet, &pool.name).to_string());
-        let creation = self.creation(settled, entity, None);
+    fn create(&self, resolved: &ResolvedPool<'_>, entity: &EntityKey) -> Step {
+        let pool = resolved.desired;
+        let mark = code(OwnerMark::owned(&self.resolver.desired.fleet, &pool.name).to_string());
+        let creation = self.creation(resolved, entity, None);
         let mut changes = entity_change(None, &pool.entity);
         changes.extend(diff::whole(&creation.spec, &self.show));
         Step {
             action: Action::Create,
             changes,
             policy: Some(policy_text::policy(pool)),
-            work: Work::Create(creation),
+            work: Operation::Create(creation),
             ..step(&pool.name, format!("declared, and no pool in GARM bears {mark}"))
         }
     }
 
-    fn keep(&self, settled: &Settled<'_>, pool: &Pool, origin: Origin) -> Option<Step> {
-        let desired = settled.desired;
+    fn keep(&self, resolved: &ResolvedPool<'_>, pool: &Pool, origin: PoolOrigin) -> Option<Step> {
+        let desired = resolved.desired;
         let floor = self.floors.get(&pool.id).copied();
         let level = level::wanted(desired, pool, floor);
-        let found = match self.difference(settled, pool, LeftAlone::of(pool, None), level) {
+        let found = match self.difference(resolved, pool, LeftAlone::of(pool, None), level) {
             Ok(found) if found.changes.is_empty() => return None,
             Ok(found) => found,
-            Err(obstacle) => return Some(obstacle.step(&desired.name)),
+            Err(blocker) => return Some(blocker.step(&desired.name)),
         };
         let change = &found.change;
-        let says_policy = origin != Origin::Owned
+        let says_policy = origin != PoolOrigin::Owned
             || change.max_runners.is_some()
             || change.min_idle_runners.is_some()
             || change.enabled.is_some();
         Some(Step {
             action: match origin {
-                Origin::Owned | Origin::Retired => Action::Update,
-                Origin::ByHand | Origin::Renamed => Action::Adopt,
-                Origin::Replacement => Action::Create,
+                PoolOrigin::Owned | PoolOrigin::Retired => Action::Update,
+                PoolOrigin::ByHand | PoolOrigin::Renamed => Action::Adopt,
+                PoolOrigin::Replacement => Action::Create,
             },
             pool_id: Some(pool.id.clone()),
             consequences: consequences::of_change(
                 pool,
-                self.picture.index.counts(&pool.id),
+                self.resolver.index.counts(&pool.id),
                 &found,
             ),
             policy: says_policy.then(|| policy_text::policy(desired)),
             reason: keep_reason(pool, origin, &found.changes, floor),
             work: match origin {
-                Origin::Owned | Origin::ByHand | Origin::Renamed => {
-                    Work::Change { id: pool.id.clone(), change: found.change }
+                PoolOrigin::Owned | PoolOrigin::ByHand | PoolOrigin::Renamed => {
+                    Operation::Change { id: pool.id.clone(), change: found.change }
                 }
-                Origin::Retired | Origin::Replacement => Work::Promote(Promotion {
+                PoolOrigin::Retired | PoolOrigin::Replacement => Operation::Promote(Promotion {
                     id: pool.id.clone(),
                     change: found.change,
-                    is_retired: origin == Origin::Retired,
+                    is_retired: origin == PoolOrigin::Retired,
                 }),
             },
             changes: found.changes,
@@ -148,56 +149,58 @@ impl Desk<'_> {
     /// What makes a pool that is there as declared.
     fn difference<'p>(
         &self,
-        settled: &Settled<'_>,
+        resolved: &ResolvedPool<'_>,
         pool: &'p Pool,
         left: LeftAlone,
         level: u32,
-    ) -> Result<Difference, Obstacle<'p>> {
-        let left = systems::after_change(&self.picture.index, settled.desired, pool, left)?;
-        let mut wanted = self.spec(settled, left, level);
-        if pool.reading == Reading::Listed {
+    ) -> Result<Difference, Blocker<'p>> {
+        let left = systems::after_change(&self.resolver.index, resolved.desired, pool, left)?;
+        let mut wanted = self.spec(resolved, left, level);
+        if pool.detail == PoolDetail::Listed {
             // Unknown is no difference.
             wanted.extra_specs.clone_from(&pool.spec.extra_specs);
         } else if self.options.kit == RunnerKit::Unread {
             wanted.extra_specs = kit::carried(&pool.spec.extra_specs, &wanted.extra_specs);
         }
-        let is_scaled = settled.desired.scale.autoscale;
+        let is_scaled = resolved.desired.scale.autoscale;
         let owner = if is_scaled { LevelOwner::Scaler } else { LevelOwner::Manifest };
         let found = diff::difference(&pool.spec, &wanted, owner, &self.show);
         match uncleared(pool, &wanted) {
-            Some(obstacle) => Err(obstacle.changes(found.changes)),
+            Some(blocker) => Err(blocker.changes(found.changes)),
             None => Ok(found),
         }
     }
 
-    fn replace(&self, settled: &Settled<'_>, replacing: &Replacing<'_>) -> Step {
-        let desired = settled.desired;
+    fn replace(&self, resolved: &ResolvedPool<'_>, replacing: &Replacing<'_>) -> Step {
+        let desired = resolved.desired;
         let Replacing { old, entity, successor, begun } = *replacing;
-        let new = self.creation(settled, &entity.key, Some(old));
-        let mut changes = self.moved(settled, old, entity);
-        let fixed = changes.iter().filter(|it| it.before != Shown::Absent);
+        let new = self.creation(resolved, &entity.key, Some(old));
+        let mut changes = self.moved(resolved, old, entity);
+        let fixed = changes.iter().filter(|it| it.before != ShownValue::Absent);
         let fields: Vec<String> = fixed.map(|it| code(&it.field)).collect();
         let found = diff::difference(&old.spec, &new.spec, LevelOwner::Manifest, &self.show);
         // Without a template of its own a new pool gets GARM's: that is not a loss to be shown.
-        let is_lost_template = |it: &Change| it.field == "template" && it.after == Shown::Absent;
+        let is_lost_template =
+            |it: &FieldChange| it.field == "template" && it.after == ShownValue::Absent;
         changes.extend(found.changes.into_iter().filter(|it| !is_lost_template(it)));
         if let Some(glob) = self.protection(&desired.name) {
             let reason = format!("to be replaced, but `policy.protected_pools` has {}", code(glob));
-            return Obstacle::new(reason).at(old).changes(changes).step(&desired.name);
+            return Blocker::new(reason).at(old).changes(changes).step(&desired.name);
         }
         let promotion = successor.map(|it| {
             let left = LeftAlone::of(it, Some(old));
-            let found = self.difference(settled, it, left, desired.plain_level())?;
-            let is_retired = matches!(it.spec.labels.marks().first(), Some(Mark::Retired { .. }));
+            let found = self.difference(resolved, it, left, desired.plain_level())?;
+            let is_retired =
+                matches!(it.spec.labels.marks().first(), Some(OwnerMark::Retired { .. }));
             Ok(Box::new(Promotion { id: it.id.clone(), change: found.change, is_retired }))
         });
         let successor = match promotion.transpose() {
             Ok(successor) => successor,
-            Err(obstacle) => return Obstacle::step(obstacle, &desired.name),
+            Err(blocker) => return Blocker::step(blocker, &desired.name),
         };
-        let retired = Mark::retired(&self.picture.desired.fleet, &desired.name);
+        let retired = OwnerMark::retired(&self.resolver.desired.fleet, &desired.name);
         let mut consequences = vec![consequences::of_replacing(&old.spec, &new.spec)];
-        consequences.extend(consequences::of_retiring(self.picture.index.counts(&old.id)));
+        consequences.extend(consequences::of_retiring(self.resolver.index.counts(&old.id)));
         Step {
             action: Action::Replace,
             pool_id: Some(old.id.clone()),
@@ -205,10 +208,10 @@ impl Desk<'_> {
             consequences,
             policy: Some(policy_text::policy(desired)),
             consent: match begun {
-                Begun::Yes => Consent::None,
-                Begun::No | Begun::Otherwise => Consent::Destroy,
+                ReplaceProgress::ReplacementReady => Consent::None,
+                ReplaceProgress::NotStarted | ReplaceProgress::SuccessorMissing => Consent::Destroy,
             },
-            work: Work::Replace {
+            work: Operation::Replace {
                 old: old.id.clone(),
                 retired_labels: old.spec.labels.with_mark(&retired),
                 new,
@@ -219,17 +222,17 @@ impl Desk<'_> {
     }
 
     /// The fields that make a replace of it.
-    fn moved(&self, settled: &Settled<'_>, pool: &Pool, entity: &Entity) -> Vec<Change> {
-        let desired = settled.desired;
+    fn moved(&self, resolved: &ResolvedPool<'_>, pool: &Pool, entity: &Entity) -> Vec<FieldChange> {
+        let desired = resolved.desired;
         let mut changes = Vec::new();
         if pool.entity != entity.key {
             changes = entity_change(Some((pool, entity)), &desired.entity);
         }
         if pool.spec.provider != desired.provider {
-            changes.push(Change {
+            changes.push(FieldChange {
                 field: "provider".to_owned(),
-                before: Shown::Value(pool.spec.provider.clone().into()),
-                after: Shown::Value(desired.provider.clone().into()),
+                before: ShownValue::Value(pool.spec.provider.clone().into()),
+                after: ShownValue::Value(desired.provider.clone().into()),
             });
         }
         changes
@@ -239,12 +242,12 @@ impl Desk<'_> {
     /// means something: a runner group belongs to its entity, a template to a system and a forge.
     fn creation(
         &self,
-        settled: &Settled<'_>,
+        resolved: &ResolvedPool<'_>,
         entity: &EntityKey,
         before: Option<&Pool>,
     ) -> Creation {
-        let desired = settled.desired;
-        let index = &self.picture.index;
+        let desired = resolved.desired;
+        let index = &self.resolver.index;
         let left = before.map_or_else(LeftAlone::nothing, |old| {
             let all = LeftAlone::of(old, None);
             LeftAlone {
@@ -253,13 +256,13 @@ impl Desk<'_> {
                 ..all
             }
         });
-        let spec = self.spec(settled, left, desired.plain_level());
+        let spec = self.spec(resolved, left, desired.plain_level());
         Creation { entity: entity.clone(), spec }
     }
 
-    fn spec(&self, settled: &Settled<'_>, left: LeftAlone, level: u32) -> PoolSpec {
-        let fleet = &self.picture.desired.fleet;
-        let mut spec = wanted_spec::spec(settled.desired, fleet, settled.ids, left, level);
+    fn spec(&self, resolved: &ResolvedPool<'_>, left: LeftAlone, level: u32) -> PoolSpec {
+        let fleet = &self.resolver.desired.fleet;
+        let mut spec = wanted_spec::spec(resolved.desired, fleet, resolved.ids, left, level);
         if let RunnerKit::Ready(kit) = &self.options.kit {
             spec.extra_specs = kit.merged(&spec.extra_specs);
         }
@@ -275,10 +278,10 @@ impl Desk<'_> {
 
 /// A step of one pool with nothing in it yet.
 pub(super) fn step(pool: &PoolName, reason: String) -> Step {
-    Step::bare(Action::Blocked, About::Pool(pool.clone()), reason)
+    Step::bare(Action::Blocked, Resource::Pool(pool.clone()), reason)
 }
 
-fn uncleared<'a>(pool: &'a Pool, wanted: &PoolSpec) -> Option<Obstacle<'a>> {
+fn uncleared<'a>(pool: &'a Pool, wanted: &PoolSpec) -> Option<Blocker<'a>> {
     let fields: Vec<String> =
         diff::cannot_clear(&pool.spec, wanted).into_iter().map(code).collect();
     if fields.is_empty() {
@@ -289,29 +292,35 @@ fn uncleared<'a>(pool: &'a Pool, wanted: &PoolSpec) -> Option<Obstacle<'a>> {
         fields.join(" and ")
     );
     Some(
-        Obstacle::new(reason)
+        Blocker::new(reason)
             .at(pool)
             .help("declare a value, or delete the pool and create it anew"),
     )
 }
 
-fn keep_reason(pool: &Pool, origin: Origin, changes: &[Change], floor: Option<u32>) -> String {
+fn keep_reason(
+    pool: &Pool,
+    origin: PoolOrigin,
+    changes: &[FieldChange],
+    floor: Option<u32>,
+) -> String {
     let fields: Vec<String> = changes.iter().map(|it| code(&it.field)).collect();
     match origin {
-        Origin::ByHand => "takes over a pool made by hand".to_owned(),
-        Origin::Renamed => {
+        PoolOrigin::ByHand => "takes over a pool made by hand".to_owned(),
+        PoolOrigin::Renamed => {
             let marks = pool.spec.labels.marks();
-            match marks.first().map(Mark::pool) {
+            match marks.first().map(OwnerMark::pool) {
                 None | Some("") => "takes over a pool of this fleet that has no name".to_owned(),
                 Some(old) => format!("takes over the pool that was {}", code(old)),
             }
         }
-        Origin::Retired => {
+        PoolOrigin::Retired => {
             "retired by a replace, and declared as it was: it is taken back".to_owned()
         }
-        Origin::Replacement => "created by a replace that was interrupted".to_owned(),
-        Origin::Owned => match (floor, changes) {
-            (Some(floor), [only]) if matches!(only.after, Shown::Level(level) if level == floor) => {
+        PoolOrigin::Replacement => "created by a replace that was interrupted".to_owned(),
+        PoolOrigin::Owned => match (floor, changes) {
+            (Some(floor), [only]) if matches!(only.after, ShownValue::Level(level) if level == floor) =>
+            {
                 format!("the live level is below the floor of {floor}")
             }
             _ => match fields.as_slice() {
@@ -323,33 +332,34 @@ fn keep_reason(pool: &Pool, origin: Origin, changes: &[Change], floor: Option<u3
     }
 }
 
-fn replace_reason(begun: Begun, fields: &[String]) -> String {
+fn replace_reason(begun: ReplaceProgress, fields: &[String]) -> String {
     let fixed = format!("GARM cannot change {} of a pool", fields.join(" and "));
     match begun {
-        Begun::No => fixed,
-        Begun::Yes => "a replace that was begun before goes on".to_owned(),
-        Begun::Otherwise => {
+        ReplaceProgress::NotStarted => fixed,
+        ReplaceProgress::ReplacementReady => "a replace that was begun before goes on".to_owned(),
+        ReplaceProgress::SuccessorMissing => {
             format!("{fixed}, and the pool that an earlier replace retired has no other successor")
         }
     }
 }
 
 /// The entity of a pool that comes, or its difference from the one that is there.
-fn entity_change(before: Option<(&Pool, &Entity)>, wanted: &EntityRef) -> Vec<Change> {
-    let value = |text: &str| Shown::Value(text.into());
-    let change = |field: &str, before, after| Change { field: field.to_owned(), before, after };
+fn entity_change(before: Option<(&Pool, &Entity)>, wanted: &EntityRef) -> Vec<FieldChange> {
+    let value = |text: &str| ShownValue::Value(text.into());
+    let change =
+        |field: &str, before, after| FieldChange { field: field.to_owned(), before, after };
     let key = wanted.kind.word();
     match before {
         None => {
-            let mut changes = vec![change(key, Shown::Absent, value(&wanted.name))];
+            let mut changes = vec![change(key, ShownValue::Absent, value(&wanted.name))];
             if let Some(endpoint) = &wanted.endpoint {
-                changes.push(change("endpoint", Shown::Absent, value(endpoint)));
+                changes.push(change("endpoint", ShownValue::Absent, value(endpoint)));
             }
             changes
         }
         Some((pool, entity)) if pool.entity.kind != entity.key.kind => vec![
-            change(pool.entity.kind.word(), value(&pool.entity_name), Shown::Absent),
-            change(key, Shown::Absent, value(&wanted.name)),
+            change(pool.entity.kind.word(), value(&pool.entity_name), ShownValue::Absent),
+            change(key, ShownValue::Absent, value(&wanted.name)),
         ],
         Some((pool, _)) if !pool.entity_name.eq_ignore_ascii_case(&wanted.name) => {
             vec![change(key, value(&pool.entity_name), value(&wanted.name))]
@@ -373,7 +383,7 @@ fn refused_by_old_garm(step: Step) -> Step {
         ),
         help: Some("upgrade GARM to 0.2.0 or later".to_owned()),
         consent: Consent::None,
-        work: Work::Nothing,
+        work: Operation::Nothing,
         ..step
     }
 }

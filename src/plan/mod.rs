@@ -4,6 +4,7 @@
 //! blocked step with its reason. A plan is data; carrying it out leaves no choice open.
 
 mod adopt;
+mod blocker;
 pub mod consent;
 mod consequences;
 mod controller;
@@ -14,7 +15,6 @@ mod index;
 mod level;
 mod make;
 mod notes;
-mod obstacle;
 mod policy_text;
 mod resolve;
 mod retire;
@@ -34,7 +34,7 @@ use serde_json::Value;
 
 pub use self::drift::drifts;
 pub use self::make::plan;
-pub use self::resolve::create_in_flight;
+pub use self::resolve::has_create_in_flight;
 pub use self::specs::are_same as are_same_specs;
 
 use crate::domain::credential::DesiredCredential;
@@ -82,7 +82,7 @@ impl Action {
 
 /// What a step is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum About {
+pub enum Resource {
     /// GARM's own settings.
     Controller,
     /// GARM's credentials of this name.
@@ -91,7 +91,7 @@ pub enum About {
     Pool(PoolName),
 }
 
-impl About {
+impl Resource {
     /// The pool, if it is about one.
     pub fn pool(&self) -> Option<&PoolName> {
         match self {
@@ -111,7 +111,7 @@ impl About {
 
 /// One side of a change, as it may be shown.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Shown {
+pub enum ShownValue {
     /// Not there.
     Absent,
     /// As it is.
@@ -135,13 +135,13 @@ pub enum Shown {
 
 /// One field that differs.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Change {
+pub struct FieldChange {
     /// The field in the words of the manifests; `extra_specs.KEY` for one key of the map.
     pub field: String,
     /// In GARM now.
-    pub before: Shown,
+    pub before: ShownValue,
     /// After the step.
-    pub after: Shown,
+    pub after: ShownValue,
 }
 
 /// What leave a step needs beyond the plan's own consent.
@@ -153,7 +153,7 @@ pub enum Consent {
     Destroy,
 }
 
-/// A pool to be created: everything is settled.
+/// A pool to be created: everything is resolved.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Creation {
     /// Where.
@@ -173,9 +173,9 @@ pub struct Promotion {
     pub is_retired: bool,
 }
 
-/// The writes of a step, settled to the last value.
+/// The writes of a step, resolved to the last value.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Work {
+pub enum Operation {
     /// Nothing: blocked.
     Nothing,
     /// `PUT /controller`.
@@ -235,11 +235,11 @@ pub struct Step {
     /// What it does.
     pub action: Action,
     /// To what.
-    pub about: About,
+    pub about: Resource,
     /// GARM's id of the pool that is there, if one is.
     pub pool_id: Option<PoolId>,
     /// The fields that differ.
-    pub changes: Vec<Change>,
+    pub changes: Vec<FieldChange>,
     /// Why, as one sentence without full stop.
     pub reason: String,
     /// What follows from it, each one sentence without full stop.
@@ -251,12 +251,12 @@ pub struct Step {
     /// What leave it needs.
     pub consent: Consent,
     /// The writes.
-    pub work: Work,
+    pub work: Operation,
 }
 
 impl Step {
     /// One with nothing in it yet.
-    fn bare(action: Action, about: About, reason: String) -> Self {
+    fn bare(action: Action, about: Resource, reason: String) -> Self {
         Self {
             action,
             about,
@@ -267,14 +267,14 @@ impl Step {
             policy: None,
             help: None,
             consent: Consent::None,
-            work: Work::Nothing,
+            work: Operation::Nothing,
         }
     }
 }
 
 /// How much a note asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Weight {
+pub enum NoteSeverity {
     /// The declared numbers will not act as they say, until a person does something.
     Warning,
     /// Good to know.
@@ -285,7 +285,7 @@ pub enum Weight {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     /// How much it asks for.
-    pub weight: Weight,
+    pub weight: NoteSeverity,
     /// The pool it is about, if it is about exactly one.
     pub pool: Option<PoolName>,
     /// One sentence without full stop.
@@ -315,7 +315,7 @@ pub struct Plan {
 
 /// What a caller chooses besides the manifests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Options {
+pub struct PlanOptions {
     /// Only these declared pools are looked at, and nothing is deleted; all of them when empty.
     pub target: Vec<PoolName>,
     /// `policy.protected_pools`: globs of the names that are never deleted or replaced.
@@ -338,7 +338,7 @@ pub enum RunnerKit {
     Ready(Kit),
 }
 
-impl Options {
+impl PlanOptions {
     /// The targets that no manifest declares: an error in the input, before anything is planned.
     pub fn undeclared_targets(&self, desired: &Desired) -> Vec<&PoolName> {
         let declared: BTreeSet<&PoolName> = desired.pools.iter().map(|it| &it.name).collect();

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::make::Desk;
-use super::resolve::{Case, Origin, Settled};
+use super::make::PlanContext;
+use super::resolve::{PoolOrigin, Resolution, ResolvedPool};
 use super::runner_kit;
-use super::{Note, Shown, Step, Weight, Work, controller, credentials, level};
+use super::{Note, NoteSeverity, Operation, ShownValue, Step, controller, credentials, level};
 use crate::domain::desired::{BACKOFF_MARGIN, DesiredPool, leaves_scaling_to_us};
 use crate::domain::duration;
 use crate::domain::entity::PoolManager;
-use crate::domain::fleet::Line;
+use crate::domain::fleet::ReleaseLine;
 use crate::domain::name::PoolName;
 use crate::domain::text::{code, count};
 
@@ -24,35 +24,35 @@ const BACKOFF_DEFAULT: Duration = Duration::from_secs(30);
 const NAMES_MAX: usize = 5;
 
 /// Warnings first, then remarks, each in a fixed order.
-pub(super) fn all(desk: &Desk<'_>, steps: &[Step]) -> Vec<Note> {
+pub(super) fn all(context: &PlanContext<'_>, steps: &[Step]) -> Vec<Note> {
     let mut notes: Vec<Note> = Vec::new();
-    notes.extend(old_line(desk));
-    notes.extend(managers(desk));
-    notes.extend(backoff(desk, steps));
-    notes.extend(runner_kit::notes(desk));
-    notes.extend(raised(desk, steps));
-    notes.extend(outdated(desk, steps));
-    notes.extend(groups(desk));
-    notes.extend(controller_left_alone(desk));
-    notes.extend(credentials::notes(desk).into_iter().map(remark));
-    notes.extend(outside(desk));
-    notes.extend(undeleted(desk));
-    notes.extend(nameless(desk));
-    notes.extend(unowned(desk));
+    notes.extend(old_line(context));
+    notes.extend(managers(context));
+    notes.extend(backoff(context, steps));
+    notes.extend(runner_kit::notes(context));
+    notes.extend(raised(context, steps));
+    notes.extend(outdated(context, steps));
+    notes.extend(groups(context));
+    notes.extend(controller_left_alone(context));
+    notes.extend(credentials::notes(context).into_iter().map(remark));
+    notes.extend(outside(context));
+    notes.extend(undeleted(context));
+    notes.extend(nameless(context));
+    notes.extend(unowned(context));
     notes
 }
 
 fn remark(text: String) -> Note {
-    Note { weight: Weight::Remark, pool: None, text, help: None }
+    Note { weight: NoteSeverity::Remark, pool: None, text, help: None }
 }
 
 pub(super) fn warning(text: String, help: impl Into<String>) -> Note {
-    Note { weight: Weight::Warning, pool: None, text, help: Some(help.into()) }
+    Note { weight: NoteSeverity::Warning, pool: None, text, help: Some(help.into()) }
 }
 
-fn old_line(desk: &Desk<'_>) -> Option<Note> {
-    let fleet = desk.picture.index.fleet();
-    (fleet.line() == Line::Old).then(|| {
+fn old_line(context: &PlanContext<'_>) -> Option<Note> {
+    let fleet = context.resolver.index.fleet();
+    (fleet.line() == ReleaseLine::Old).then(|| {
         warning(
             "this GARM is of the 0.1 line: `plan` and `status` read it, nothing is written to it"
                 .to_owned(),
@@ -62,16 +62,16 @@ fn old_line(desk: &Desk<'_>) -> Option<Note> {
 }
 
 /// Entities of the pools that are looked at whose worker in GARM has stopped.
-fn managers(desk: &Desk<'_>) -> Vec<Note> {
+fn managers(context: &PlanContext<'_>) -> Vec<Note> {
     let name = |kind, name: &str| (kind, name.to_ascii_lowercase());
-    let used: BTreeSet<_> = desk
-        .settled
+    let used: BTreeSet<_> = context
+        .resolved
         .iter()
         .map(|it| &it.desired.entity)
         .map(|it| name(it.kind, &it.name))
         .collect();
-    let mut stopped: Vec<_> = desk
-        .picture
+    let mut stopped: Vec<_> = context
+        .resolver
         .index
         .fleet()
         .entities
@@ -100,24 +100,24 @@ fn managers(desk: &Desk<'_>) -> Vec<Note> {
 }
 
 /// GARM starts runners by itself before the pools' own policies act.
-fn backoff(desk: &Desk<'_>, steps: &[Step]) -> Option<Note> {
-    let live = desk.picture.index.fleet().controller.backoff;
+fn backoff(context: &PlanContext<'_>, steps: &[Step]) -> Option<Note> {
+    let live = context.resolver.index.fleet().controller.backoff;
     let planned = steps.iter().find_map(|it| match it.work {
-        Work::Controller { backoff_s } => Some(Duration::from_secs(backoff_s)),
-        Work::Nothing
-        | Work::Credential { .. }
-        | Work::Create(_)
-        | Work::Change { .. }
-        | Work::Promote(_)
-        | Work::Replace { .. }
-        | Work::Retire { .. }
-        | Work::RemoveLeftover { .. } => None,
+        Operation::Controller { backoff_s } => Some(Duration::from_secs(backoff_s)),
+        Operation::Nothing
+        | Operation::Credential { .. }
+        | Operation::Create(_)
+        | Operation::Change { .. }
+        | Operation::Promote(_)
+        | Operation::Replace { .. }
+        | Operation::Retire { .. }
+        | Operation::RemoveLeftover { .. } => None,
     });
     let backoff = planned.unwrap_or(live);
-    let mut steered: Vec<&DesiredPool> = desk
-        .settled
+    let mut steered: Vec<&DesiredPool> = context
+        .resolved
         .iter()
-        .filter(|it| !matches!(it.case, Case::Blocked(_)))
+        .filter(|it| !matches!(it.case, Resolution::Blocked(_)))
         .map(|it| it.desired)
         .filter(|it| level::is_steered(it))
         .collect();
@@ -141,18 +141,18 @@ fn backoff(desk: &Desk<'_>, steps: &[Step]) -> Option<Note> {
 }
 
 /// Levels above the floor are the scaler's business.
-fn raised(desk: &Desk<'_>, steps: &[Step]) -> Option<Note> {
+fn raised(context: &PlanContext<'_>, steps: &[Step]) -> Option<Note> {
     let lowered: BTreeSet<&PoolName> = steps
         .iter()
-        .filter(|it| it.changes.iter().any(|it| matches!(it.after, Shown::Level(_))))
+        .filter(|it| it.changes.iter().any(|it| matches!(it.after, ShownValue::Level(_))))
         .filter_map(|it| it.about.pool())
         .collect();
-    let above: Vec<(&PoolName, u32, u32)> = desk
-        .settled
+    let above: Vec<(&PoolName, u32, u32)> = context
+        .resolved
         .iter()
         .filter_map(|it| match &it.case {
-            Case::Keep { pool, .. } => {
-                let floor = *desk.floors.get(&pool.id)?;
+            Resolution::Keep { pool, .. } => {
+                let floor = *context.floors.get(&pool.id)?;
                 let level = pool.spec.min_idle_runners;
                 (level > floor && !lowered.contains(&it.desired.name)).then_some((
                     &it.desired.name,
@@ -160,7 +160,7 @@ fn raised(desk: &Desk<'_>, steps: &[Step]) -> Option<Note> {
                     floor,
                 ))
             }
-            Case::Create { .. } | Case::Replace(_) | Case::Blocked(_) => None,
+            Resolution::Create { .. } | Resolution::Replace(_) | Resolution::Blocked(_) => None,
         })
         .collect();
     let said: Vec<String> = above
@@ -181,18 +181,18 @@ fn raised(desk: &Desk<'_>, steps: &[Step]) -> Option<Note> {
 }
 
 /// Idle runners of an older generation that no step of this plan is about.
-fn outdated(desk: &Desk<'_>, steps: &[Step]) -> Option<Note> {
+fn outdated(context: &PlanContext<'_>, steps: &[Step]) -> Option<Note> {
     let touched: BTreeSet<_> = steps.iter().filter_map(|it| it.about.pool()).collect();
-    let found: Vec<(&PoolName, usize)> = desk
-        .settled
+    let found: Vec<(&PoolName, usize)> = context
+        .resolved
         .iter()
         .filter(|it| !touched.contains(&it.desired.name))
         .filter_map(|it| match &it.case {
-            Case::Keep { pool, .. } => {
-                let outdated = desk.picture.index.counts(&pool.id).outdated;
+            Resolution::Keep { pool, .. } => {
+                let outdated = context.resolver.index.counts(&pool.id).outdated;
                 (outdated > 0).then_some((&it.desired.name, outdated))
             }
-            Case::Create { .. } | Case::Replace(_) | Case::Blocked(_) => None,
+            Resolution::Create { .. } | Resolution::Replace(_) | Resolution::Blocked(_) => None,
         })
         .collect();
     let names: Vec<&PoolName> = found.iter().map(|it| it.0).collect();
@@ -210,13 +210,13 @@ fn outdated(desk: &Desk<'_>, steps: &[Step]) -> Option<Note> {
 }
 
 /// Runner groups that GARM has and no manifest speaks of.
-fn groups(desk: &Desk<'_>) -> Option<Note> {
-    let names: Vec<&PoolName> = desk
-        .settled
+fn groups(context: &PlanContext<'_>) -> Option<Note> {
+    let names: Vec<&PoolName> = context
+        .resolved
         .iter()
         .filter(|it| it.desired.runner_group.is_none())
         .filter(
-            |it| matches!(&it.case, Case::Keep { pool, .. } if !pool.spec.runner_group.is_empty()),
+            |it| matches!(&it.case, Resolution::Keep { pool, .. } if !pool.spec.runner_group.is_empty()),
         )
         .map(|it| &it.desired.name)
         .collect();
@@ -229,32 +229,38 @@ fn groups(desk: &Desk<'_>) -> Option<Note> {
     })
 }
 
-fn controller_left_alone(desk: &Desk<'_>) -> Option<Note> {
-    let live = desk.picture.index.fleet().controller.backoff;
-    let wanted = desk.picture.desired.controller.minimum_job_age_backoff;
+fn controller_left_alone(context: &PlanContext<'_>) -> Option<Note> {
+    let live = context.resolver.index.fleet().controller.backoff;
+    let wanted = context.resolver.desired.controller.minimum_job_age_backoff;
     let said = duration::format(live);
     match wanted {
         None if live != BACKOFF_DEFAULT => Some(remark(format!(
             "GARM's `minimum_job_age_backoff` is {said}, not declared, and left alone"
         ))),
-        Some(wanted) if wanted != live && !desk.options.target.is_empty() => Some(remark(format!(
-            "`{}` differs ({said} in GARM) and is left alone with `--target`",
-            controller::BACKOFF
-        ))),
+        Some(wanted) if wanted != live && !context.options.target.is_empty() => {
+            Some(remark(format!(
+                "`{}` differs ({said} in GARM) and is left alone with `--target`",
+                controller::BACKOFF
+            )))
+        }
         Some(_) | None => None,
     }
 }
 
 /// Pools of this fleet that a part of the manifests, or a `--target`, leaves out.
-fn outside(desk: &Desk<'_>) -> Option<Note> {
-    let names: Vec<&PoolName> = match desk.is_whole() {
+fn outside(context: &PlanContext<'_>) -> Option<Note> {
+    let names: Vec<&PoolName> = match context.is_whole() {
         true => Vec::new(),
-        false => {
-            desk.picture.owners.named.keys().filter(|it| desk.looked_at(it).is_none()).collect()
-        }
+        false => context
+            .resolver
+            .owners
+            .named
+            .keys()
+            .filter(|it| context.looked_at(it).is_none())
+            .collect(),
     };
     let (verb, them) = if names.len() == 1 { ("was", "it") } else { ("were", "them") };
-    let cause = if desk.options.target.is_empty() {
+    let cause = if context.options.target.is_empty() {
         format!("{verb} not looked at, since one file does not speak for {them}")
     } else {
         format!("{verb} not looked at, since `--target` leaves {them} out")
@@ -265,17 +271,21 @@ fn outside(desk: &Desk<'_>) -> Option<Note> {
 }
 
 /// Pools that a run over the whole fleet would delete beside those that are looked at.
-fn undeleted(desk: &Desk<'_>) -> Option<Note> {
-    if desk.is_whole() {
+fn undeleted(context: &PlanContext<'_>) -> Option<Note> {
+    if context.is_whole() {
         return None;
     }
-    let gone = |it: &Settled<'_>| desk.outlived(it).len() + it.leftovers.len();
-    let found: Vec<(&PoolName, usize)> =
-        desk.settled.iter().map(|it| (&it.desired.name, gone(it))).filter(|it| it.1 > 0).collect();
+    let gone = |it: &ResolvedPool<'_>| context.outlived(it).len() + it.leftovers.len();
+    let found: Vec<(&PoolName, usize)> = context
+        .resolved
+        .iter()
+        .map(|it| (&it.desired.name, gone(it)))
+        .filter(|it| it.1 > 0)
+        .collect();
     let names: Vec<&PoolName> = found.iter().map(|it| it.0).collect();
     let pools: usize = found.iter().map(|it| it.1).sum();
     let verb = if pools == 1 { "is" } else { "are" };
-    let part = if desk.options.target.is_empty() { "a part of the files" } else { "`--target`" };
+    let part = if context.options.target.is_empty() { "a part of the files" } else { "`--target`" };
     (pools > 0).then(|| Note {
         pool: single(&names),
         help: Some("a run over the whole fleet deletes what is left".to_owned()),
@@ -287,10 +297,10 @@ fn undeleted(desk: &Desk<'_>) -> Option<Note> {
     })
 }
 
-fn nameless(desk: &Desk<'_>) -> Option<Note> {
-    let pools = &desk.picture.owners.nameless;
+fn nameless(context: &PlanContext<'_>) -> Option<Note> {
+    let pools = &context.resolver.owners.nameless;
     let first = pools.first()?;
-    let fleet = desk.picture.desired.fleet.as_str();
+    let fleet = context.resolver.desired.fleet.as_str();
     let marks = first.spec.labels.marks();
     let mark = marks.iter().find(|it| it.fleet() == fleet)?;
     let (verb, them) = if pools.len() == 1 { ("bears", "it") } else { ("bear", "them") };
@@ -305,12 +315,12 @@ fn nameless(desk: &Desk<'_>) -> Option<Note> {
     })
 }
 
-fn unowned(desk: &Desk<'_>) -> Option<Note> {
-    let owners = &desk.picture.owners;
-    let adopted = desk
-        .settled
+fn unowned(context: &PlanContext<'_>) -> Option<Note> {
+    let owners = &context.resolver.owners;
+    let adopted = context
+        .resolved
         .iter()
-        .filter(|it| matches!(it.case, Case::Keep { origin: Origin::ByHand, .. }))
+        .filter(|it| matches!(it.case, Resolution::Keep { origin: PoolOrigin::ByHand, .. }))
         .count();
     let left = owners.unowned.len().saturating_sub(adopted);
     let verb = if left == 1 { "is" } else { "are" };

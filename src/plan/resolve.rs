@@ -3,21 +3,21 @@
 use std::collections::BTreeSet;
 
 use super::adopt::{Adopted, Adoptions};
+use super::blocker::Blocker;
 use super::index::Index;
-use super::obstacle::Obstacle;
 use super::systems;
 use super::wanted_spec::Ids;
 use crate::domain::desired::{Desired, DesiredPool};
 use crate::domain::entity::{Entity, EntityKey, EntityRef};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolName};
-use crate::domain::owners::{Claims, Holder, Owners, age};
+use crate::domain::owners::{Claims, NameResolution, Owners, age};
 use crate::domain::pool::Pool;
 use crate::domain::text::code;
 
 /// How a pool that stays has become ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum PoolOrigin {
     /// It bears the name.
     Owned,
     /// Made by hand.
@@ -32,15 +32,15 @@ pub(super) enum Origin {
 
 /// What a declared pool comes to.
 #[derive(Debug)]
-pub(super) enum Case<'a> {
+pub(super) enum Resolution<'a> {
     /// Not there.
     Create { entity: EntityKey },
     /// There, with the right provider and entity.
-    Keep { pool: &'a Pool, origin: Origin },
+    Keep { pool: &'a Pool, origin: PoolOrigin },
     /// There, with another provider or entity.
     Replace(Replacing<'a>),
     /// Must not or cannot be.
-    Blocked(Obstacle<'a>),
+    Blocked(Blocker<'a>),
 }
 
 /// One pool takes the place of another.
@@ -53,45 +53,45 @@ pub(super) struct Replacing<'a> {
     /// The pool that comes, where it is there already: created by a replace that was interrupted,
     /// or retired by an earlier one.
     pub(super) successor: Option<&'a Pool>,
-    pub(super) begun: Begun,
+    pub(super) begun: ReplaceProgress,
 }
 
 /// How far a replace has come before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Begun {
+pub(super) enum ReplaceProgress {
     /// The old pool is in force.
-    No,
+    NotStarted,
     /// The old pool is retired and its replacement waits: exactly this was consented to.
-    Yes,
+    ReplacementReady,
     /// The old pool is retired, and what was to replace it is not there or not declared any more.
-    Otherwise,
+    SuccessorMissing,
 }
 
-/// A declared pool, settled.
+/// A declared pool, resolved.
 #[derive(Debug)]
-pub(super) struct Settled<'a> {
+pub(super) struct ResolvedPool<'a> {
     pub(super) desired: &'a DesiredPool,
     pub(super) ids: Ids,
     /// Pools that a create or a replace has left behind and that are not needed.
     pub(super) leftovers: Vec<&'a Pool>,
-    pub(super) case: Case<'a>,
+    pub(super) case: Resolution<'a>,
 }
 
-impl Settled<'_> {
+impl ResolvedPool<'_> {
     /// Whether the case itself decides over a retired pool: it stays, or goes with a replace.
     pub(super) fn uses(&self, retired: &Pool) -> bool {
         match &self.case {
-            Case::Keep { pool, .. } => pool.id == retired.id,
-            Case::Replace(it) => {
+            Resolution::Keep { pool, .. } => pool.id == retired.id,
+            Resolution::Replace(it) => {
                 it.old.id == retired.id || it.successor.is_some_and(|it| it.id == retired.id)
             }
-            Case::Create { .. } | Case::Blocked(_) => false,
+            Resolution::Create { .. } | Resolution::Blocked(_) => false,
         }
     }
 }
 
-/// Everything that is looked up while pools are settled.
-pub(super) struct Picture<'a> {
+/// Everything that is looked up while pools are resolved.
+pub(super) struct Resolver<'a> {
     pub(super) desired: &'a Desired,
     pub(super) index: Index<'a>,
     pub(super) owners: Owners<'a>,
@@ -101,14 +101,14 @@ pub(super) struct Picture<'a> {
 
 /// Whether a create of this fleet is in flight: unused pools beside one with the same label. The
 /// caller reads again for 10 s before it believes a plan made from such a fleet.
-pub fn create_in_flight(fleet: &Fleet, name: &FleetName) -> bool {
+pub fn has_create_in_flight(fleet: &Fleet, name: &FleetName) -> bool {
     let owners = Owners::new(&fleet.pools, name);
     let runners = |id: &_| fleet.runners_of(id).count();
     let mut holders = owners.named.values().map(|it| it.holder(runners));
-    holders.any(|it| matches!(it, Holder::Pool { leftovers, .. } if !leftovers.is_empty()))
+    holders.any(|it| matches!(it, NameResolution::Pool { leftovers, .. } if !leftovers.is_empty()))
 }
 
-impl<'a> Picture<'a> {
+impl<'a> Resolver<'a> {
     /// Reads both sides once.
     pub(super) fn new(desired: &'a Desired, fleet: &'a Fleet) -> Self {
         let index = Index::new(fleet);
@@ -119,53 +119,56 @@ impl<'a> Picture<'a> {
     }
 
     /// What `pool` comes to.
-    pub(super) fn settle(&self, pool: &'a DesiredPool) -> Settled<'a> {
-        self.try_settle(pool).unwrap_or_else(|obstacle| Settled {
+    pub(super) fn resolve(&self, pool: &'a DesiredPool) -> ResolvedPool<'a> {
+        self.try_resolve(pool).unwrap_or_else(|blocker| ResolvedPool {
             desired: pool,
             ids: Ids::default(),
             leftovers: Vec::new(),
-            case: Case::Blocked(obstacle),
+            case: Resolution::Blocked(blocker),
         })
     }
 
-    fn try_settle(&self, pool: &'a DesiredPool) -> Result<Settled<'a>, Obstacle<'a>> {
+    fn try_resolve(&self, pool: &'a DesiredPool) -> Result<ResolvedPool<'a>, Blocker<'a>> {
         let found = self.find(&pool.name)?;
-        let at_live = |obstacle: Obstacle<'a>| match found.live {
-            Some(live) => obstacle.at(live.pool),
-            None => obstacle,
+        let at_live = |blocker: Blocker<'a>| match found.live {
+            Some(live) => blocker.at(live.pool),
+            None => blocker,
         };
         let entity = self.entity(&pool.entity).map_err(at_live)?;
         let ids = self.ids(pool, &entity.forge).map_err(at_live)?;
         let case = found.case(pool, entity)?;
         let live = found.live.map(|it| it.pool);
         systems::check(pool, live).map_err(at_live)?;
-        let creates =
-            matches!(case, Case::Create { .. } | Case::Replace(Replacing { successor: None, .. }));
+        let creates = matches!(
+            case,
+            Resolution::Create { .. } | Resolution::Replace(Replacing { successor: None, .. })
+        );
         if creates {
             self.provider(&pool.provider).map_err(at_live)?;
         }
-        let mut settled = Settled { desired: pool, ids, leftovers: Vec::new(), case };
-        let unneeded = found.claims.replacements.into_iter().filter(|it| !settled.uses(it));
-        settled.leftovers = found.leftovers.into_iter().chain(unneeded).collect();
-        Ok(settled)
+        let mut resolved = ResolvedPool { desired: pool, ids, leftovers: Vec::new(), case };
+        let unneeded = found.claims.replacements.into_iter().filter(|it| !resolved.uses(it));
+        resolved.leftovers = found.leftovers.into_iter().chain(unneeded).collect();
+        Ok(resolved)
     }
 
     /// The pools that a name means today.
-    fn find(&self, name: &PoolName) -> Result<Found<'a>, Obstacle<'a>> {
+    fn find(&self, name: &PoolName) -> Result<Candidates<'a>, Blocker<'a>> {
         let Some(claims) = self.owners.of(name) else {
             let adopted = self.adoptions.of(name, &self.desired.fleet, &self.declared)?;
-            let origin =
-                |it: &Adopted<'_>| if it.renamed { Origin::Renamed } else { Origin::ByHand };
-            let live = adopted.map(|it| Live { pool: it.pool, origin: origin(&it) });
-            return Ok(Found { live, leftovers: Vec::new(), claims: Claims::default() });
+            let origin = |it: &Adopted<'_>| {
+                if it.renamed { PoolOrigin::Renamed } else { PoolOrigin::ByHand }
+            };
+            let live = adopted.map(|it| LivePool { pool: it.pool, origin: origin(&it) });
+            return Ok(Candidates { live, leftovers: Vec::new(), claims: Claims::default() });
         };
         let (live, leftovers) = in_force(claims, &self.index)?;
-        let live = live.map(|pool| Live { pool, origin: Origin::Owned });
-        Ok(Found { live, leftovers, claims: claims.clone() })
+        let live = live.map(|pool| LivePool { pool, origin: PoolOrigin::Owned });
+        Ok(Candidates { live, leftovers, claims: claims.clone() })
     }
 
     /// That GARM knows a provider. Where GARM was not asked, some pool has it.
-    fn provider(&self, wanted: &str) -> Result<(), Obstacle<'a>> {
+    fn provider(&self, wanted: &str) -> Result<(), Blocker<'a>> {
         let fleet = self.index.fleet();
         let Some(known) = &fleet.providers else { return Ok(()) };
         if known.iter().any(|it| it == wanted) {
@@ -173,11 +176,11 @@ impl<'a> Picture<'a> {
         }
         let known: Vec<String> = known.iter().map(code).collect();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        Err(Obstacle::new(format!("GARM does not know the provider {}", code(wanted)))
+        Err(Blocker::new(format!("GARM does not know the provider {}", code(wanted)))
             .help(format!("correct `provider`; GARM has {known}")))
     }
 
-    fn entity(&self, wanted: &EntityRef) -> Result<&'a Entity, Obstacle<'a>> {
+    fn entity(&self, wanted: &EntityRef) -> Result<&'a Entity, Blocker<'a>> {
         let name = code(&wanted.name);
         let kind = wanted.kind.word();
         match self.index.entities(wanted).as_slice() {
@@ -185,7 +188,7 @@ impl<'a> Picture<'a> {
             [] => {
                 let at = wanted.endpoint.as_ref().map(|it| format!(" at endpoint {}", code(it)));
                 let reason = format!("GARM does not know {kind} {name}{}", at.unwrap_or_default());
-                Err(Obstacle::new(reason).help(format!(
+                Err(Blocker::new(reason).help(format!(
                     "add it to GARM with `garm-cli {kind} add`, or correct `{kind}`"
                 )))
             }
@@ -195,23 +198,23 @@ impl<'a> Picture<'a> {
                     "{kind} {name} is known to GARM at several endpoints: {}",
                     endpoints.join(", ")
                 );
-                Err(Obstacle::new(reason).help("say which one with `endpoint`"))
+                Err(Blocker::new(reason).help("say which one with `endpoint`"))
             }
         }
     }
 
-    fn ids(&self, pool: &DesiredPool, forge: &str) -> Result<Ids, Obstacle<'a>> {
+    fn ids(&self, pool: &DesiredPool, forge: &str) -> Result<Ids, Blocker<'a>> {
         Ok(Ids {
             template: systems::declared_template(&self.index, pool, forge)?,
             proxy: self.proxy(pool)?,
         })
     }
 
-    fn proxy(&self, pool: &DesiredPool) -> Result<Option<u64>, Obstacle<'a>> {
+    fn proxy(&self, pool: &DesiredPool) -> Result<Option<u64>, Blocker<'a>> {
         let Some(name) = pool.proxy.as_ref().filter(|it| !it.is_empty()) else { return Ok(None) };
         match self.index.proxy(name) {
             Some(proxy) => Ok(Some(proxy.id)),
-            None => Err(Obstacle::new(format!("GARM does not know the proxy {}", code(name)))
+            None => Err(Blocker::new(format!("GARM does not know the proxy {}", code(name)))
                 .help("`garm-cli proxy list` names those it knows; GARM has none up to v0.2.1")),
         }
     }
@@ -221,28 +224,28 @@ impl<'a> Picture<'a> {
 pub(super) fn in_force<'a>(
     claims: &Claims<'a>,
     index: &Index<'a>,
-) -> Result<(Option<&'a Pool>, Vec<&'a Pool>), Obstacle<'a>> {
+) -> Result<(Option<&'a Pool>, Vec<&'a Pool>), Blocker<'a>> {
     match claims.holder(|id| index.counts(id).live) {
-        Holder::Nobody => Ok((None, Vec::new())),
-        Holder::Pool { pool, leftovers } => Ok((Some(pool), leftovers)),
-        Holder::Torn(torn) => Err(Obstacle::torn(torn)),
-        Holder::Several(pools) => Err(Obstacle::twins(&pools)),
+        NameResolution::NoPool => Ok((None, Vec::new())),
+        NameResolution::Pool { pool, leftovers } => Ok((Some(pool), leftovers)),
+        NameResolution::Conflicting(conflicting) => Err(Blocker::conflicting(conflicting)),
+        NameResolution::SeveralInUse(pools) => Err(Blocker::twins(&pools)),
     }
 }
 
 #[derive(Clone, Copy)]
-struct Live<'a> {
+struct LivePool<'a> {
     pool: &'a Pool,
-    origin: Origin,
+    origin: PoolOrigin,
 }
 
-struct Found<'a> {
-    live: Option<Live<'a>>,
+struct Candidates<'a> {
+    live: Option<LivePool<'a>>,
     leftovers: Vec<&'a Pool>,
     claims: Claims<'a>,
 }
 
-impl<'a> Found<'a> {
+impl<'a> Candidates<'a> {
     /// | in force | retired | replacement | case |
     /// |---|---|---|---|
     /// | fits | any | any | keep |
@@ -254,33 +257,36 @@ impl<'a> Found<'a> {
     /// | none | some, none fits | none fits | replace the last one retired |
     /// | none | none | one fits | put the replacement in force |
     /// | none | none | none fits | create |
-    fn case(&self, pool: &DesiredPool, entity: &'a Entity) -> Result<Case<'a>, Obstacle<'a>> {
+    fn case(&self, pool: &DesiredPool, entity: &'a Entity) -> Result<Resolution<'a>, Blocker<'a>> {
         let fits = |it: &&Pool| it.entity == entity.key && it.spec.provider == pool.provider;
         let retired = last_written(self.claims.retired.iter().copied().filter(fits));
         let replacement = self.claims.replacements.iter().copied().find(fits);
-        let replace =
-            |old, successor, begun| Ok(Case::Replace(Replacing { old, entity, successor, begun }));
+        let replace = |old, successor, begun| {
+            Ok(Resolution::Replace(Replacing { old, entity, successor, begun }))
+        };
         match self.live {
-            Some(Live { pool, origin }) if fits(&pool) => Ok(Case::Keep { pool, origin }),
-            Some(Live { pool: old, origin: Origin::Owned }) => {
-                replace(old, retired.or(replacement), Begun::No)
+            Some(LivePool { pool, origin }) if fits(&pool) => Ok(Resolution::Keep { pool, origin }),
+            Some(LivePool { pool: old, origin: PoolOrigin::Owned }) => {
+                replace(old, retired.or(replacement), ReplaceProgress::NotStarted)
             }
-            Some(Live { pool: live, .. }) => {
+            Some(LivePool { pool: live, .. }) => {
                 let other_provider = live.spec.provider != pool.provider;
                 let what = if other_provider { "provider" } else { pool.entity.kind.word() };
-                Err(Obstacle::new(format!(
+                Err(Blocker::new(format!(
                     "`adopt` names a pool with another `{what}`, which GARM cannot change"
                 ))
                 .at(live)
                 .help("adopt it as it is first; a later change of this field then replaces it"))
             }
             None => match (retired, last_written(self.claims.retired.iter().copied())) {
-                (Some(pool), _) => Ok(Case::Keep { pool, origin: Origin::Retired }),
-                (None, Some(old)) if replacement.is_some() => replace(old, replacement, Begun::Yes),
-                (None, Some(old)) => replace(old, None, Begun::Otherwise),
+                (Some(pool), _) => Ok(Resolution::Keep { pool, origin: PoolOrigin::Retired }),
+                (None, Some(old)) if replacement.is_some() => {
+                    replace(old, replacement, ReplaceProgress::ReplacementReady)
+                }
+                (None, Some(old)) => replace(old, None, ReplaceProgress::SuccessorMissing),
                 (None, None) => Ok(match replacement {
-                    Some(pool) => Case::Keep { pool, origin: Origin::Replacement },
-                    None => Case::Create { entity: entity.key.clone() },
+                    Some(pool) => Resolution::Keep { pool, origin: PoolOrigin::Replacement },
+                    None => Resolution::Create { entity: entity.key.clone() },
                 }),
             },
         }

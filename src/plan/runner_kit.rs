@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::make::Desk;
+use super::make::PlanContext;
 use super::notes::warning;
 use super::{Note, RunnerKit};
 use crate::domain::text::{code, count};
-use crate::policy::kit::Wanted;
+use crate::policy::kit::KitContents;
 
 /// Bytes of a kit beyond which a warning is due: it grows by a third on its way into a VM's user
 /// data, where GARM's own part needs 4 KiB, and the smallest cloud takes 16 KiB in all (EC2).
@@ -19,11 +19,11 @@ const EXPIRY: Duration = Duration::from_secs(14 * 24 * 3600);
 const DAY: i64 = 24 * 3600;
 
 /// Warnings about the kit; nothing without one.
-pub(super) fn notes(desk: &Desk<'_>) -> Vec<Note> {
-    let RunnerKit::Ready(kit) = &desk.options.kit else { return Vec::new() };
-    let fleet = desk.picture.index.fleet();
+pub(super) fn notes(context: &PlanContext<'_>) -> Vec<Note> {
+    let RunnerKit::Ready(kit) = &context.options.kit else { return Vec::new() };
+    let fleet = context.resolver.index.fleet();
     let mut notes = Vec::new();
-    if kit.gives() == Wanted::Certificate {
+    if kit.gives() == KitContents::Certificate {
         let urls = [&fleet.controller.metadata_url, &fleet.controller.callback_url];
         if let Some(url) = urls.into_iter().find(|it| it.starts_with("http://")) {
             notes.push(warning(

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{About, Action, Change, Plan, Shown, Step, specs};
+use super::{Action, FieldChange, Plan, Resource, ShownValue, Step, specs};
 use crate::domain::name::PoolName;
 use crate::domain::text::code;
 
@@ -18,7 +18,7 @@ pub const SAVED_MAX: usize = 32 * 1024 * 1024;
 
 /// Which files and filters the plan was made from, resolved: `apply` uses the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Inputs {
+pub struct SavedInputs {
     /// The fleet file.
     pub config: Option<String>,
     /// The file or folder of pools.
@@ -31,7 +31,7 @@ pub struct Inputs {
 
 /// A saved plan, read.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Saved {
+pub struct SavedPlan {
     /// Whose plan.
     pub fleet: String,
     /// GARM's id of the controller that it was made for.
@@ -41,10 +41,10 @@ pub struct Saved {
     /// When the fleet was read, RFC 3339.
     pub observed_at: String,
     /// What it was made from.
-    pub inputs: Inputs,
+    pub inputs: SavedInputs,
     /// What the digests in it were made with.
     salt: String,
-    steps: BTreeSet<Remembered>,
+    steps: BTreeSet<SavedStep>,
 }
 
 /// Why a text is not a saved plan. Fits after "failed to read FILE: ".
@@ -79,8 +79,8 @@ pub enum SavedError {
 
 /// What of a step counts when two plans are compared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Remembered {
-    about: About,
+struct SavedStep {
+    about: Resource,
     pool_id: Option<String>,
     action: String,
     /// Field → before and after, each as compact JSON.
@@ -90,7 +90,7 @@ struct Remembered {
 /// The text of a saved plan. Whoever writes it makes the file readable by its owner alone. `salt` is
 /// another random text for each plan: what is shown by its digest alone cannot be looked up in a
 /// table of digests, nor compared from one plan to the next.
-pub fn write(plan: &Plan, garm_url: &str, inputs: &Inputs, salt: &str) -> String {
+pub fn write(plan: &Plan, garm_url: &str, inputs: &SavedInputs, salt: &str) -> String {
     let document = json!({
         "format_version": FORMAT_VERSION,
         "kind": "plan",
@@ -111,13 +111,13 @@ pub fn write(plan: &Plan, garm_url: &str, inputs: &Inputs, salt: &str) -> String
 }
 
 /// Reads what [`write`] wrote. Any other text is an error, never a panic.
-pub fn read(text: &str) -> Result<Saved, SavedError> {
+pub fn read(text: &str) -> Result<SavedPlan, SavedError> {
     if text.len() > SAVED_MAX {
         return Err(SavedError::TooLarge(text.len()));
     }
     let document: Value = serde_json::from_str(text)
         .map_err(|it| SavedError::Syntax { line: it.line(), column: it.column() })?;
-    let top = Place { value: &document, path: String::new() };
+    let top = JsonNode { value: &document, path: String::new() };
     match (document.get("kind").and_then(Value::as_str), document.get("format_version")) {
         (Some("plan"), Some(Value::String(version))) if version == FORMAT_VERSION => {}
         (Some("plan"), Some(version)) => {
@@ -129,30 +129,30 @@ pub fn read(text: &str) -> Result<Saved, SavedError> {
     let inputs = top.get("inputs");
     let target = inputs.get("target").list()?;
     let steps = top.get("steps").list()?;
-    Ok(Saved {
+    Ok(SavedPlan {
         fleet: top.get("fleet").text()?,
         controller_id: top.get("controller_id").text()?,
         garm_url: top.get("garm_url").text()?,
         observed_at: top.get("observed_at").text()?,
-        inputs: Inputs {
+        inputs: SavedInputs {
             config: inputs.get("config").text_or_null()?,
             pools: inputs.get("pools").text_or_null()?,
             policy: inputs.get("policy").text_or_null()?,
-            target: target.iter().map(Place::text).collect::<Result<_, _>>()?,
+            target: target.iter().map(JsonNode::text).collect::<Result<_, _>>()?,
         },
         salt: top.get("salt").text()?,
         steps: steps.iter().map(remembered).collect::<Result<_, _>>()?,
     })
 }
 
-impl Saved {
+impl SavedPlan {
     /// What has other steps in `plan`, in order. A level that is raised counts as raised, whatever its number. Reasons, consequences and notes
     /// do not count, nor does the order of steps.
-    pub fn differences(&self, plan: &Plan) -> Vec<About> {
-        let fresh: BTreeSet<Remembered> = plan
+    pub fn differences(&self, plan: &Plan) -> Vec<Resource> {
+        let fresh: BTreeSet<SavedStep> = plan
             .steps
             .iter()
-            .map(|it| Remembered {
+            .map(|it| SavedStep {
                 about: it.about.clone(),
                 pool_id: it.pool_id.as_ref().map(ToString::to_string),
                 action: it.action.word().to_owned(),
@@ -184,19 +184,19 @@ fn step_json(step: &Step, salt: &str) -> Value {
     document
 }
 
-fn change_json(change: &Change, salt: &str) -> Value {
+fn change_json(change: &FieldChange, salt: &str) -> Value {
     let (before, after) = sides_json(change, salt);
     json!({ "field": change.field, "before": before, "after": after })
 }
 
-fn sides(change: &Change, salt: &str) -> (String, String) {
+fn sides(change: &FieldChange, salt: &str) -> (String, String) {
     let (before, after) = sides_json(change, salt);
     (before.to_string(), after.to_string())
 }
 
 /// Both sides, as far as they count.
-fn sides_json(change: &Change, salt: &str) -> (Value, Value) {
-    if let (Shown::Level(before), Shown::Level(after)) = (&change.before, &change.after)
+fn sides_json(change: &FieldChange, salt: &str) -> (Value, Value) {
+    if let (ShownValue::Level(before), ShownValue::Level(after)) = (&change.before, &change.after)
         && after > before
     {
         return (Value::Null, json!({ "raised": true }));
@@ -206,17 +206,17 @@ fn sides_json(change: &Change, salt: &str) -> (Value, Value) {
         let digest = Sha256::digest(format!("{salt}\n{digest}"));
         json!({ "digest": digest.iter().map(|it| format!("{it:02x}")).collect::<String>() })
     };
-    let side = |it: &Shown| match it {
-        Shown::Absent => Value::Null,
-        Shown::Value(value) if is_secret => salted(&specs::digest(value)),
-        Shown::Value(value) => json!({ "value": value }),
-        Shown::Level(level) => json!({ "level": level }),
-        Shown::Hidden { digest, .. } | Shown::Kit { digest } => salted(digest),
+    let side = |it: &ShownValue| match it {
+        ShownValue::Absent => Value::Null,
+        ShownValue::Value(value) if is_secret => salted(&specs::digest(value)),
+        ShownValue::Value(value) => json!({ "value": value }),
+        ShownValue::Level(level) => json!({ "level": level }),
+        ShownValue::Hidden { digest, .. } | ShownValue::Kit { digest } => salted(digest),
     };
     (side(&change.before), side(&change.after))
 }
 
-fn remembered(step: &Place<'_>) -> Result<Remembered, SavedError> {
+fn remembered(step: &JsonNode<'_>) -> Result<SavedStep, SavedError> {
     let action = step.get("action");
     let word = action.text()?;
     if !Action::ALL.iter().any(|it| it.word() == word) {
@@ -224,10 +224,10 @@ fn remembered(step: &Place<'_>) -> Result<Remembered, SavedError> {
     }
     let pool = step.get("pool");
     let about = match (pool.text_or_null()?, step.get("credential").text_or_null()?) {
-        (None, None) => About::Controller,
-        (None, Some(name)) => About::Credential(name),
+        (None, None) => Resource::Controller,
+        (None, Some(name)) => Resource::Credential(name),
         (Some(text), _) => {
-            About::Pool(PoolName::new(&text).map_err(|_| pool.is_not("the name of a pool"))?)
+            Resource::Pool(PoolName::new(&text).map_err(|_| pool.is_not("the name of a pool"))?)
         }
     };
     let mut changes = BTreeMap::new();
@@ -238,28 +238,28 @@ fn remembered(step: &Place<'_>) -> Result<Remembered, SavedError> {
             return Err(field.is_not("named once in its step"));
         }
     }
-    Ok(Remembered { about, pool_id: step.get("pool_id").text_or_null()?, action: word, changes })
+    Ok(SavedStep { about, pool_id: step.get("pool_id").text_or_null()?, action: word, changes })
 }
 
 /// A value of the document, and where it stands.
-struct Place<'a> {
+struct JsonNode<'a> {
     value: &'a Value,
     path: String,
 }
 
-impl<'a> Place<'a> {
+impl<'a> JsonNode<'a> {
     /// A key; null where there is none.
-    fn get(&self, key: &str) -> Place<'a> {
+    fn get(&self, key: &str) -> JsonNode<'a> {
         let path = match self.path.as_str() {
             "" => key.to_owned(),
             path => format!("{path}.{key}"),
         };
-        Place { value: self.value.get(key).unwrap_or(&Value::Null), path }
+        JsonNode { value: self.value.get(key).unwrap_or(&Value::Null), path }
     }
 
-    fn list(&self) -> Result<Vec<Place<'a>>, SavedError> {
+    fn list(&self) -> Result<Vec<JsonNode<'a>>, SavedError> {
         let items = self.value.as_array().ok_or_else(|| self.is_not("a list"))?;
-        let place = |(at, value)| Place { value, path: format!("{}[{at}]", self.path) };
+        let place = |(at, value)| JsonNode { value, path: format!("{}[{at}]", self.path) };
         Ok(items.iter().enumerate().map(place).collect())
     }
 
@@ -294,10 +294,10 @@ mod tests {
     use crate::domain::desired::{Desired, DesiredPool};
     use crate::domain::fleet::Fleet;
     use crate::plan::tests::build::{desired, fleet, live, name, pool, runner};
-    use crate::plan::{Options, plan};
+    use crate::plan::{PlanOptions, plan};
 
-    fn inputs() -> Inputs {
-        Inputs {
+    fn inputs() -> SavedInputs {
+        SavedInputs {
             config: Some("/srv/runnerctl.yaml".to_owned()),
             pools: Some("/srv/pools".to_owned()),
             policy: None,
@@ -330,7 +330,8 @@ mod tests {
     }
 
     fn saved(wanted: &Desired, there: &Fleet) -> (Plan, String) {
-        let options = Options { show_keys: vec!["subnet".to_owned()], ..Options::default() };
+        let options =
+            PlanOptions { show_keys: vec!["subnet".to_owned()], ..PlanOptions::default() };
         let plan = plan(wanted, there, &options);
         let text = write(&plan, "https://garm.example.com", &inputs(), "salt-1");
         (plan, text)
@@ -368,10 +369,11 @@ mod tests {
         let differs = |change: fn(&mut Desired, &mut Fleet), expected: &[Option<&str>]| {
             let (mut wanted, mut there) = (wanted.clone(), there.clone());
             change(&mut wanted, &mut there);
-            let about =
-                |it: &Option<&str>| it.map_or(About::Controller, |pool| About::Pool(name(pool)));
-            let expected: Vec<About> = expected.iter().map(about).collect();
-            assert_eq!(read.differences(&plan(&wanted, &there, &Options::default())), expected);
+            let about = |it: &Option<&str>| {
+                it.map_or(Resource::Controller, |pool| Resource::Pool(name(pool)))
+            };
+            let expected: Vec<Resource> = expected.iter().map(about).collect();
+            assert_eq!(read.differences(&plan(&wanted, &there, &PlanOptions::default())), expected);
         };
         differs(|_, there| there.runners.push(runner(&there.pools[0], 1, "idle")), &[]);
         differs(|wanted, _| wanted.pools[3].scale.min_runners = 9, &[]);

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Number, Value};
 use sha2::{Digest, Sha256};
 
-use super::{Change, Shown};
+use super::{FieldChange, ShownValue};
 use crate::policy::kit;
 
 /// Whether two maps mean the same. The order of keys does not count, and a key that is `null` is
@@ -21,11 +21,11 @@ pub(super) fn changes(
     before: &Map<String, Value>,
     after: &Map<String, Value>,
     show: &BTreeSet<&str>,
-) -> Vec<Change> {
+) -> Vec<FieldChange> {
     let (own_before, own_after) = (kit::without(before), kit::without(after));
     let own = keys(&own_before, &own_after)
         .filter(|key| !is_same_entry(entry(&own_before, key), entry(&own_after, key)))
-        .map(|key| Change {
+        .map(|key| FieldChange {
             field: format!("extra_specs.{key}"),
             before: shown(key, entry(&own_before, key), show),
             after: shown(key, entry(&own_after, key), show),
@@ -34,12 +34,12 @@ pub(super) fn changes(
 }
 
 /// The runner kit by itself: it comes, goes and is renewed whatever else the pool runs.
-fn kit_change(before: Option<&Value>, after: Option<&Value>) -> Option<Change> {
+fn kit_change(before: Option<&Value>, after: Option<&Value>) -> Option<FieldChange> {
     let side = |it: Option<&Value>| match it {
-        None => Shown::Absent,
-        Some(entry) => Shown::Kit { digest: digest(entry) },
+        None => ShownValue::Absent,
+        Some(entry) => ShownValue::Kit { digest: digest(entry) },
     };
-    (before != after).then(|| Change {
+    (before != after).then(|| FieldChange {
         field: format!("extra_specs.{}.{}", kit::SCRIPTS, kit::ENTRY),
         before: side(before),
         after: side(after),
@@ -125,13 +125,13 @@ impl Decimal {
     }
 }
 
-fn shown(key: &str, value: Option<&Value>, show: &BTreeSet<&str>) -> Shown {
+fn shown(key: &str, value: Option<&Value>, show: &BTreeSet<&str>) -> ShownValue {
     match value {
-        None => Shown::Absent,
+        None => ShownValue::Absent,
         Some(scalar) if show.contains(key) && !scalar.is_array() && !scalar.is_object() => {
-            Shown::Value(scalar.clone())
+            ShownValue::Value(scalar.clone())
         }
-        Some(value) => Shown::Hidden { bytes: value.to_string().len(), digest: digest(value) },
+        Some(value) => ShownValue::Hidden { bytes: value.to_string().len(), digest: digest(value) },
     }
 }
 
@@ -208,16 +208,23 @@ mod tests {
         let before =
             map(&json!({ "gone": "secret", "subnet": "a", "same": 1, "disk": { "gb": 1 } }));
         let after = map(&json!({ "subnet": "b", "same": 1, "disk": { "gb": 20 }, "new": true }));
-        let hidden =
-            |value: Value| Shown::Hidden { bytes: value.to_string().len(), digest: digest(&value) };
-        let change = |field: &str, before, after| Change { field: field.into(), before, after };
+        let hidden = |value: Value| ShownValue::Hidden {
+            bytes: value.to_string().len(),
+            digest: digest(&value),
+        };
+        let change =
+            |field: &str, before, after| FieldChange { field: field.into(), before, after };
         assert_eq!(
             changes(&before, &after, &["subnet", "disk"].into()),
             [
                 change("extra_specs.disk", hidden(json!({"gb":1})), hidden(json!({"gb":20}))),
-                change("extra_specs.gone", hidden(json!("secret")), Shown::Absent),
-                change("extra_specs.new", Shown::Absent, hidden(json!(true))),
-                change("extra_specs.subnet", Shown::Value("a".into()), Shown::Value("b".into())),
+                change("extra_specs.gone", hidden(json!("secret")), ShownValue::Absent),
+                change("extra_specs.new", ShownValue::Absent, hidden(json!(true))),
+                change(
+                    "extra_specs.subnet",
+                    ShownValue::Value("a".into()),
+                    ShownValue::Value("b".into())
+                ),
             ]
         );
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Promotion, Step, Work};
+use super::{Operation, Promotion, Step};
 use crate::domain::entity::EntityKey;
 use crate::domain::fleet::Fleet;
 use crate::domain::job::{Job, JobStatus};
@@ -26,7 +26,7 @@ pub(super) fn tell(steps: &mut [Step], fleet: &Fleet) {
         return;
     }
     let supply = supply(steps, fleet);
-    let losing = Shelf::new(losers.iter().map(|(at, it)| (&it.entity, &it.spec.labels, *at)));
+    let losing = LabelIndex::new(losers.iter().map(|(at, it)| (&it.entity, &it.spec.labels, *at)));
     let mut stranded: BTreeMap<usize, Vec<&Job>> = BTreeMap::new();
     for ((entities, labels), jobs) in queued(fleet) {
         if entities.iter().any(|it| supply.fitting((it, labels)).next().is_some()) {
@@ -46,39 +46,39 @@ pub(super) fn tell(steps: &mut [Step], fleet: &Fleet) {
 /// The pool whose labels, or whose readiness, a step takes away.
 fn loser(step: &Step) -> Option<&PoolId> {
     match &step.work {
-        Work::Retire { id, .. } => Some(id),
-        Work::Replace { old, .. } => Some(old),
-        Work::Change { id, change } => {
+        Operation::Retire { id, .. } => Some(id),
+        Operation::Replace { old, .. } => Some(old),
+        Operation::Change { id, change } => {
             (change.labels.is_some() || change.enabled == Some(false)).then_some(id)
         }
-        Work::Nothing
-        | Work::Controller { .. }
-        | Work::Credential { .. }
-        | Work::Create(_)
-        | Work::Promote(_)
-        | Work::RemoveLeftover { .. } => None,
+        Operation::Nothing
+        | Operation::Controller { .. }
+        | Operation::Credential { .. }
+        | Operation::Create(_)
+        | Operation::Promote(_)
+        | Operation::RemoveLeftover { .. } => None,
     }
 }
 
 /// The enabled pools as they stand after the plan.
-fn supply<'a>(steps: &'a [Step], fleet: &'a Fleet) -> Shelf<'a> {
+fn supply<'a>(steps: &'a [Step], fleet: &'a Fleet) -> LabelIndex<'a> {
     let mut touched: HashMap<&PoolId, Option<&PoolChange>> = HashMap::new();
     let mut new = Vec::new();
     for step in steps {
         match &step.work {
-            Work::Retire { id, .. } | Work::RemoveLeftover { id } => {
+            Operation::Retire { id, .. } | Operation::RemoveLeftover { id } => {
                 touched.insert(id, None);
             }
-            Work::Replace { old, new: creation, successor, .. } => {
+            Operation::Replace { old, new: creation, successor, .. } => {
                 touched.insert(old, None);
                 touched.extend(successor.iter().map(|it| (&it.id, None)));
                 new.push(creation);
             }
-            Work::Change { id, change } | Work::Promote(Promotion { id, change, .. }) => {
+            Operation::Change { id, change } | Operation::Promote(Promotion { id, change, .. }) => {
                 touched.insert(id, Some(change));
             }
-            Work::Create(creation) => new.push(creation),
-            Work::Nothing | Work::Controller { .. } | Work::Credential { .. } => {}
+            Operation::Create(creation) => new.push(creation),
+            Operation::Nothing | Operation::Controller { .. } | Operation::Credential { .. } => {}
         }
     }
     let stays = fleet.pools.iter().filter_map(|pool| match touched.get(&pool.id) {
@@ -93,17 +93,17 @@ fn supply<'a>(steps: &'a [Step], fleet: &'a Fleet) -> Shelf<'a> {
     let stays =
         stays.filter(|(_, enabled, _)| *enabled).map(|(it, _, labels)| (&it.entity, labels));
     let comes = new.iter().filter(|it| it.spec.enabled).map(|it| (&it.entity, &it.spec.labels));
-    Shelf::new(stays.chain(comes).map(|(entity, labels)| (entity, labels, 0)))
+    LabelIndex::new(stays.chain(comes).map(|(entity, labels)| (entity, labels, 0)))
 }
 
 /// What jobs ask for: whose they are, and with which labels.
-type Asked<'a> = (&'a EntityKey, &'a Labels);
+type JobDemand<'a> = (&'a EntityKey, &'a Labels);
 
 /// Queued jobs by the entities that they wait for and the labels that they ask for.
-type Groups<'a> = BTreeMap<(&'a [EntityKey], &'a Labels), Vec<&'a Job>>;
+type JobGroups<'a> = BTreeMap<(&'a [EntityKey], &'a Labels), Vec<&'a Job>>;
 
-fn queued(fleet: &Fleet) -> Groups<'_> {
-    let mut groups = Groups::new();
+fn queued(fleet: &Fleet) -> JobGroups<'_> {
+    let mut groups = JobGroups::new();
     let is_for_pools = |it: &&Job| it.status == JobStatus::Queued && !it.is_of_scale_set;
     for job in fleet.jobs.iter().filter(is_for_pools) {
         groups.entry((job.entities.as_slice(), &job.labels)).or_default().push(job);
@@ -112,13 +112,13 @@ fn queued(fleet: &Fleet) -> Groups<'_> {
 }
 
 /// Sets of labels, found by the rarest label that is asked for.
-struct Shelf<'a> {
+struct LabelIndex<'a> {
     items: Vec<(&'a EntityKey, &'a Labels, usize)>,
     by_label: HashMap<(&'a EntityKey, &'a str), Vec<usize>>,
     by_entity: HashMap<&'a EntityKey, Vec<usize>>,
 }
 
-impl<'a> Shelf<'a> {
+impl<'a> LabelIndex<'a> {
     fn new(items: impl Iterator<Item = (&'a EntityKey, &'a Labels, usize)>) -> Self {
         let items: Vec<_> = items.collect();
         let mut by_label: HashMap<_, Vec<usize>> = HashMap::new();
@@ -133,7 +133,7 @@ impl<'a> Shelf<'a> {
     }
 
     /// The tags of the sets that have every label that is asked for.
-    fn fitting<'s>(&'s self, (entity, labels): Asked<'s>) -> impl Iterator<Item = usize> + 's {
+    fn fitting<'s>(&'s self, (entity, labels): JobDemand<'s>) -> impl Iterator<Item = usize> + 's {
         let lists = labels.keys().map(|key| self.by_label.get(&(entity, key)));
         let rarest = lists.min_by_key(|it| it.map_or(0, Vec::len));
         let candidates = rarest.unwrap_or_else(|| self.by_entity.get(entity));

@@ -1,10 +1,10 @@
 //! Operating systems, architectures and the install templates that go with them: what GARM takes,
 //! and what it takes and then cannot use.
 
+use super::blocker::Blocker;
 use super::index::Index;
-use super::obstacle::Obstacle;
 use super::wanted_spec::LeftAlone;
-use super::{Shown, Step};
+use super::{ShownValue, Step};
 use crate::domain::desired::DesiredPool;
 use crate::domain::field::{GARM_ARCHITECTURES, GARM_SYSTEMS};
 use crate::domain::fleet::Template;
@@ -13,11 +13,11 @@ use crate::domain::text::code;
 
 /// Why GARM does not make such a pool. It refuses to create one, and takes the same by an update
 /// and then starts no runner (measured). A pool that is so already stays as it is.
-pub(super) fn check<'a>(pool: &DesiredPool, live: Option<&Pool>) -> Result<(), Obstacle<'a>> {
+pub(super) fn check<'a>(pool: &DesiredPool, live: Option<&Pool>) -> Result<(), Blocker<'a>> {
     let has = |differs: fn(&DesiredPool, &Pool) -> bool| live.is_some_and(|it| !differs(pool, it));
     let refusal = |key: &str, value: &str, known: &[&str]| {
         let known: Vec<String> = known.iter().map(code).collect();
-        Obstacle::new(format!("GARM makes no runners with `{key}: {value}`"))
+        Blocker::new(format!("GARM makes no runners with `{key}: {value}`"))
             .help(format!("`{key}` that GARM takes: {}", known.join(", ")))
     };
     let os_differs = |it: &DesiredPool, live: &Pool| live.spec.os_type != it.os_type;
@@ -37,16 +37,16 @@ pub(super) fn declared_template<'a>(
     index: &Index<'_>,
     pool: &DesiredPool,
     forge: &str,
-) -> Result<Option<u64>, Obstacle<'a>> {
+) -> Result<Option<u64>, Blocker<'a>> {
     let Some(name) = &pool.template else { return Ok(None) };
     let Some(template) = index.template(name) else {
-        return Err(Obstacle::new(format!("GARM does not know the template {}", code(name)))
+        return Err(Blocker::new(format!("GARM does not know the template {}", code(name)))
             .help("`garm-cli template list` names those it knows"));
     };
-    match misfit(template, &pool.os_type, forge) {
+    match mismatch(template, &pool.os_type, forge) {
         None => Ok(Some(template.id)),
         Some(reason) => {
-            Err(Obstacle::new(reason).help("name a template for that, or leave `template` out"))
+            Err(Blocker::new(reason).help("name a template for that, or leave `template` out"))
         }
     }
 }
@@ -58,18 +58,18 @@ pub(super) fn after_change<'a>(
     desired: &DesiredPool,
     pool: &'a Pool,
     left: LeftAlone,
-) -> Result<LeftAlone, Obstacle<'a>> {
+) -> Result<LeftAlone, Blocker<'a>> {
     let forge = index.forge(&pool.entity);
     if desired.template.is_some() || pool.spec.os_type == desired.os_type {
         return Ok(left);
     }
     let template = left.template_id.and_then(|id| index.template_with(id));
-    let Some(reason) = template.and_then(|it| misfit(it, &desired.os_type, forge)) else {
+    let Some(reason) = template.and_then(|it| mismatch(it, &desired.os_type, forge)) else {
         return Ok(left);
     };
     match index.system_template(&desired.os_type, forge) {
         Some(own) => Ok(LeftAlone { template_id: Some(own.id), ..left }),
-        None => Err(Obstacle::new(reason)
+        None => Err(Blocker::new(reason)
             .at(pool)
             .help("GARM has none of its own for that: name one with `template`")),
     }
@@ -96,14 +96,14 @@ pub(super) fn say_names(steps: &mut [Step], index: &Index<'_>) {
     for change in steps.iter_mut().flat_map(|it| &mut it.changes) {
         for side in [&mut change.before, &mut change.after] {
             if let Some(name) = name(index, &change.field, side) {
-                *side = Shown::Value(name.into());
+                *side = ShownValue::Value(name.into());
             }
         }
     }
 }
 
-fn name<'a>(index: &Index<'a>, field: &str, side: &Shown) -> Option<&'a str> {
-    let Shown::Value(id) = side else { return None };
+fn name<'a>(index: &Index<'a>, field: &str, side: &ShownValue) -> Option<&'a str> {
+    let ShownValue::Value(id) = side else { return None };
     match field {
         "template" => Some(&index.template_with(id.as_u64()?)?.name),
         "proxy" => Some(&index.proxy_with(id.as_u64()?)?.name),
@@ -111,8 +111,8 @@ fn name<'a>(index: &Index<'a>, field: &str, side: &Shown) -> Option<&'a str> {
     }
 }
 
-fn misfit(template: &Template, os_type: &str, forge: &str) -> Option<String> {
-    let (is, wants) = template.misfit(os_type, forge)?;
+fn mismatch(template: &Template, os_type: &str, forge: &str) -> Option<String> {
+    let (is, wants) = template.mismatch(os_type, forge)?;
     let name = code(&template.name);
     Some(format!("template {name} is for {}, and the pool is for {}", code(is), code(wants)))
 }

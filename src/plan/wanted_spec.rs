@@ -1,7 +1,7 @@
 //! A declared pool as GARM should store it.
 
 use crate::domain::desired::DesiredPool;
-use crate::domain::label::Mark;
+use crate::domain::label::OwnerMark;
 use crate::domain::name::FleetName;
 use crate::domain::pool::{Pool, PoolSpec};
 
@@ -63,7 +63,7 @@ pub(super) fn spec(
         flavor: pool.instance_type.clone(),
         os_type: pool.os_type.clone(),
         os_arch: pool.os_arch.clone(),
-        labels: pool.labels.with_mark(&Mark::owned(fleet, &pool.name)),
+        labels: pool.labels.with_mark(&OwnerMark::owned(fleet, &pool.name)),
         enabled: pool.enabled.unwrap_or(left.enabled),
         max_runners: pool.scale.max_runners,
         min_idle_runners: level,

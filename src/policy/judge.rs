@@ -8,7 +8,7 @@ use super::{kit, networks};
 use crate::config::{Code, DeclaredPool, PolicySettings};
 use crate::domain::glob;
 use crate::domain::name::{FleetName, PoolName};
-use crate::domain::pool::{Pool, Reading};
+use crate::domain::pool::{Pool, PoolDetail};
 use crate::domain::text::{code, count};
 
 /// A pool that asks for what a policy forbids.
@@ -30,13 +30,13 @@ pub struct Violation {
 
 /// Pools of ours that GARM has and the files at hand do not speak of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Others {
+pub struct UndeclaredPools {
     /// Sum of their `max_runners`.
     pub runners: u32,
 }
 
 /// What a pool asks for, declared or as it stands in GARM.
-struct Asks<'a> {
+struct PoolRequest<'a> {
     name: PoolName,
     provider: Option<&'a str>,
     instance_type: &'a str,
@@ -59,9 +59,9 @@ struct Asks<'a> {
 pub fn judge(
     policies: &[&PolicySettings],
     pools: &[DeclaredPool],
-    others: Others,
+    others: UndeclaredPools,
 ) -> Vec<Violation> {
-    let asks = pools.iter().map(|it| Asks {
+    let asks = pools.iter().map(|it| PoolRequest {
         name: it.name.clone(),
         provider: it.provider.as_deref(),
         instance_type: &it.instance_type,
@@ -86,8 +86,8 @@ pub fn judge_live(
     pools: &[Pool],
 ) -> Vec<Violation> {
     let asks = pools.iter().filter_map(|it| {
-        let is_read = it.reading == Reading::Whole;
-        Some(Asks {
+        let is_read = it.detail == PoolDetail::Whole;
+        Some(PoolRequest {
             name: it.owned_name(fleet)?,
             provider: Some(&it.spec.provider),
             instance_type: &it.spec.flavor,
@@ -102,10 +102,14 @@ pub fn judge_live(
             extra_specs: is_read.then(|| Cow::Owned(kit::without(&it.spec.extra_specs))),
         })
     });
-    judge_all(policies, &asks.collect::<Vec<_>>(), Others::default())
+    judge_all(policies, &asks.collect::<Vec<_>>(), UndeclaredPools::default())
 }
 
-fn judge_all(policies: &[&PolicySettings], pools: &[Asks<'_>], others: Others) -> Vec<Violation> {
+fn judge_all(
+    policies: &[&PolicySettings],
+    pools: &[PoolRequest<'_>],
+    others: UndeclaredPools,
+) -> Vec<Violation> {
     let mut all = Vec::new();
     for pool in pools {
         for policy in policies {
@@ -128,7 +132,7 @@ fn judge_all(policies: &[&PolicySettings], pools: &[Asks<'_>], others: Others) -
     seen
 }
 
-fn provider(policy: &PolicySettings, pool: &Asks<'_>) -> Option<Violation> {
+fn provider(policy: &PolicySettings, pool: &PoolRequest<'_>) -> Option<Violation> {
     let allowed = policy.allowed_providers.as_ref()?;
     let provider = pool.provider?;
     if allowed.iter().any(|it| it == provider) {
@@ -144,7 +148,7 @@ fn provider(policy: &PolicySettings, pool: &Asks<'_>) -> Option<Violation> {
     })
 }
 
-fn instance_type(policy: &PolicySettings, pool: &Asks<'_>) -> Option<Violation> {
+fn instance_type(policy: &PolicySettings, pool: &PoolRequest<'_>) -> Option<Violation> {
     let allowed = policy.allowed_instance_types.as_ref()?;
     if allowed.iter().any(|it| glob::matches(it, pool.instance_type)) {
         return None;
@@ -164,7 +168,7 @@ fn instance_type(policy: &PolicySettings, pool: &Asks<'_>) -> Option<Violation> 
 
 /// The fields that a policy has a list of globs for. GitHub takes names of labels and accounts in
 /// either case, so they are compared without regard to it; so are the others.
-fn words(policy: &PolicySettings, pool: &Asks<'_>) -> Vec<Violation> {
+fn words(policy: &PolicySettings, pool: &PoolRequest<'_>) -> Vec<Violation> {
     let (entity_field, entity) = pool.entity.unzip();
     let one = |it: Option<&'_ str>| it.into_iter().map(str::to_owned).collect::<Vec<_>>();
     let labels = pool.labels.iter().map(|it| (*it).to_owned()).collect();
@@ -217,7 +221,7 @@ fn is_mark(label: &str) -> bool {
     label.starts_with("runnerctl=") || label.starts_with("runnerctl-old=")
 }
 
-fn shell(policy: &PolicySettings, pool: &Asks<'_>) -> Option<Violation> {
+fn shell(policy: &PolicySettings, pool: &PoolRequest<'_>) -> Option<Violation> {
     (policy.forbid_enable_shell && pool.enable_shell).then(|| Violation {
         pool: pool.name.clone(),
         field: "enable_shell",
@@ -228,7 +232,7 @@ fn shell(policy: &PolicySettings, pool: &Asks<'_>) -> Option<Violation> {
     })
 }
 
-fn specs_keys(policy: &PolicySettings, pool: &Asks<'_>) -> Vec<Violation> {
+fn specs_keys(policy: &PolicySettings, pool: &PoolRequest<'_>) -> Vec<Violation> {
     let Some(allowed) = &policy.extra_specs_allow_keys else { return Vec::new() };
     let keys = pool.extra_specs.iter().flat_map(|it| it.keys());
     let strange = keys.filter(|it| !allowed.contains(it));
@@ -246,7 +250,7 @@ fn specs_keys(policy: &PolicySettings, pool: &Asks<'_>) -> Vec<Violation> {
     strange.map(violation).collect()
 }
 
-fn network(policy: &PolicySettings, pool: &Asks<'_>) -> Vec<Violation> {
+fn network(policy: &PolicySettings, pool: &PoolRequest<'_>) -> Vec<Violation> {
     let (Some(provider), Some(specs)) = (pool.provider, &pool.extra_specs) else {
         return Vec::new();
     };
@@ -266,7 +270,7 @@ fn network(policy: &PolicySettings, pool: &Asks<'_>) -> Vec<Violation> {
 
 /// The pool whose runners are one too many is named, in the order of the files. A disabled pool
 /// starts none.
-fn total(bound: u32, pools: &[Asks<'_>], others: Others) -> Option<Violation> {
+fn total(bound: u32, pools: &[PoolRequest<'_>], others: UndeclaredPools) -> Option<Violation> {
     let enabled = || pools.iter().filter(|it| it.enabled);
     let mut sum = u64::from(others.runners);
     let culprit = enabled().find(|it| {

@@ -11,4 +11,4 @@ pub mod kit;
 mod networks;
 
 pub use join::joined;
-pub use judge::{Others, Violation, judge, judge_live};
+pub use judge::{UndeclaredPools, Violation, judge, judge_live};

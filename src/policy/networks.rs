@@ -7,14 +7,14 @@ use crate::domain::glob;
 use crate::domain::text::{code, count};
 
 /// What is wrong, what to do, and the top-level key that is to blame, where one is.
-type Wrong = (String, String, Option<String>);
+type NetworkProblem = (String, String, Option<String>);
 
 /// What is wrong with `extra_specs` under a rule, once for each key of the rule.
-pub(super) fn violations(specs: &Map<String, Value>, rule: &NetworkRule) -> Vec<Wrong> {
+pub(super) fn violations(specs: &Map<String, Value>, rule: &NetworkRule) -> Vec<NetworkProblem> {
     rule.keys.iter().filter_map(|key| one(specs, key, rule)).collect()
 }
 
-fn one(specs: &Map<String, Value>, key: &str, rule: &NetworkRule) -> Option<Wrong> {
+fn one(specs: &Map<String, Value>, key: &str, rule: &NetworkRule) -> Option<NetworkProblem> {
     let provider = &rule.provider;
     let mut values = Vec::new();
     for found in found(specs, key) {

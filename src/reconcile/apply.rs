@@ -18,7 +18,7 @@ use super::step::{self, StepEnd};
 use super::writer::Writer;
 use crate::domain::name::{PoolName, RunnerName};
 use crate::event::{Event, Listener, Outcome, OutcomeKind};
-use crate::plan::{About, Action, Plan, Step};
+use crate::plan::{Action, Plan, Resource, Step};
 use crate::secrets::AppKey;
 
 /// How a plan is carried out.
@@ -86,16 +86,16 @@ type BoxedFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The steps about one thing, with their places in the plan.
 struct StepGroup<'a> {
-    about: About,
+    about: Resource,
     steps: Vec<(usize, &'a Step)>,
     is_rotated: bool,
 }
 
 /// By what they are about, in the order in which the plan first names it.
 fn groups<'a>(plan: &'a Plan, rotated: &[PoolName]) -> Vec<StepGroup<'a>> {
-    let mut places: BTreeMap<About, usize> = BTreeMap::new();
+    let mut places: BTreeMap<Resource, usize> = BTreeMap::new();
     let mut groups: Vec<StepGroup<'a>> = Vec::new();
-    let mut place_of = |groups: &mut Vec<StepGroup<'a>>, about: &About| -> usize {
+    let mut place_of = |groups: &mut Vec<StepGroup<'a>>, about: &Resource| -> usize {
         *places.entry(about.clone()).or_insert_with(|| {
             groups.push(StepGroup { about: about.clone(), steps: Vec::new(), is_rotated: false });
             groups.len() - 1
@@ -106,7 +106,7 @@ fn groups<'a>(plan: &'a Plan, rotated: &[PoolName]) -> Vec<StepGroup<'a>> {
         groups[place].steps.push((index, step));
     }
     for pool in rotated {
-        let place = place_of(&mut groups, &About::Pool(pool.clone()));
+        let place = place_of(&mut groups, &Resource::Pool(pool.clone()));
         groups[place].is_rotated = true;
     }
     groups
@@ -134,13 +134,13 @@ async fn carry_out(site: &StepContext<'_>, group: &StepGroup<'_>) -> Vec<(usize,
     if let Some(pool) = group.about.pool().filter(|_| group.is_rotated && is_good)
         && let Some(end) = rotate::rotate(site, pool).await
     {
-        let outcome = report(site, About::Pool(pool.clone()), Action::Update, end);
+        let outcome = report(site, Resource::Pool(pool.clone()), Action::Update, end);
         outcomes.push((usize::MAX, outcome));
     }
     outcomes
 }
 
-fn report(site: &StepContext<'_>, about: About, action: Action, end: StepEnd) -> Outcome {
+fn report(site: &StepContext<'_>, about: Resource, action: Action, end: StepEnd) -> Outcome {
     let outcome = Outcome { about, action, kind: end.kind, detail: end.detail, help: end.help };
     site.listener.hear(&Event::StepEnded(outcome.clone()));
     outcome

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::write_error::WriteError;
 use crate::audit::{Actor, Cause, Entry, Head, Kind, Subject, Verdict};
-use crate::domain::fleet::Line;
+use crate::domain::fleet::ReleaseLine;
 use crate::host::audit_file::LedgerError;
 use crate::host::book::Book;
 use crate::host::clock::Clock;
@@ -31,7 +31,7 @@ pub struct AuditContext {
     /// The clock of the records.
     pub clock: Clock,
     /// Which line of GARM this is: the old one is not written to.
-    pub line: Line,
+    pub line: ReleaseLine,
 }
 
 /// What both records of a write say.

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::apply::ApplyOptions;
 use super::writer::{PoolRef, Writer};
-use crate::domain::label::Mark;
+use crate::domain::label::OwnerMark;
 use crate::domain::name::{FleetName, PoolId, PoolName};
 use crate::event::{Event, Listener};
-use crate::plan::About;
+use crate::plan::Resource;
 
 /// What every step needs at hand.
 pub(super) struct StepContext<'a> {
@@ -33,12 +33,13 @@ impl StepContext<'_> {
 
     /// Tells what the step is doing.
     pub(super) fn say(&self, pool: &PoolName, what: impl Into<String>) {
-        self.listener.hear(&Event::Doing { about: About::Pool(pool.clone()), what: what.into() });
+        self.listener
+            .hear(&Event::Doing { about: Resource::Pool(pool.clone()), what: what.into() });
     }
 
     /// The label of the pool in force under this name.
-    pub(super) fn mark(&self, pool: &PoolName) -> Mark {
-        Mark::owned(self.fleet, pool)
+    pub(super) fn mark(&self, pool: &PoolName) -> OwnerMark {
+        OwnerMark::owned(self.fleet, pool)
     }
 }
 

@@ -20,7 +20,7 @@ use super::step::{self, LevelRule};
 use super::write_error::WriteError;
 use super::writer::{Deed, PoolRef};
 use crate::audit::pool_fields;
-use crate::domain::label::Mark;
+use crate::domain::label::OwnerMark;
 use crate::domain::name::{PoolId, PoolName};
 use crate::domain::owners::is_switched_off;
 use crate::domain::pool::{Pool, PoolChange, PoolSpec};
@@ -250,7 +250,7 @@ pub(super) async fn replacement(
     if let Some(first) = waiting(site, &old.name, creation).await?.first() {
         return waits(&first.id);
     }
-    let mark = Mark::replacement(site.fleet, &old.name);
+    let mark = OwnerMark::replacement(site.fleet, &old.name);
     let labels = creation.spec.labels.with_mark(&mark);
     let spec = PoolSpec { labels, ..begun(&creation.spec) };
     let begun = Creation { entity: creation.entity.clone(), spec };
@@ -303,7 +303,8 @@ async fn waiting(
     name: &PoolName,
     creation: &Creation,
 ) -> Result<Vec<Pool>, WriteError> {
-    let mut found = duplicate_pools::bearing(site, &Mark::replacement(site.fleet, name)).await?;
+    let mut found =
+        duplicate_pools::bearing(site, &OwnerMark::replacement(site.fleet, name)).await?;
     found.retain(|it| it.entity == creation.entity && it.spec.provider == creation.spec.provider);
     Ok(found)
 }

@@ -10,7 +10,7 @@ use super::preconditions::Precondition;
 use super::step::StepEnd;
 use super::write_error::WriteError;
 use super::writer::{Deletion, PoolRef};
-use crate::domain::label::Mark;
+use crate::domain::label::OwnerMark;
 use crate::domain::name::PoolName;
 use crate::domain::owners::is_switched_off;
 use crate::domain::pool::Pool;
@@ -102,13 +102,17 @@ async fn find(site: &StepContext<'_>, left: &PoolRef) -> Result<Option<Pool>, Wr
         }
         Some((_, pool)) => Ok(Some(pool)),
         None => {
-            let replacements = bearing(site, &Mark::replacement(site.fleet, &left.name)).await?;
+            let replacements =
+                bearing(site, &OwnerMark::replacement(site.fleet, &left.name)).await?;
             Ok(replacements.into_iter().find(|it| it.id == left.id))
         }
     }
 }
 
 /// The pools that bear a mark, by rank.
-pub(super) async fn bearing(site: &StepContext<'_>, mark: &Mark) -> Result<Vec<Pool>, WriteError> {
+pub(super) async fn bearing(
+    site: &StepContext<'_>,
+    mark: &OwnerMark,
+) -> Result<Vec<Pool>, WriteError> {
     site.writer.roster.bearing(mark).await.map_err(WriteError::Garm)
 }

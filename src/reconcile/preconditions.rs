@@ -1,6 +1,6 @@
 //! What a pool must be at the last moment before it is written to.
 
-use crate::domain::label::Mark;
+use crate::domain::label::OwnerMark;
 use crate::domain::name::{FleetName, PoolName};
 use crate::domain::owners::is_switched_off;
 use crate::domain::pool::Pool;
@@ -10,9 +10,9 @@ use crate::domain::text;
 #[derive(Debug, Clone)]
 pub(super) enum OwnerRule {
     /// It bears one of these reserved labels and no other.
-    OneOf(Vec<Mark>),
+    OneOf(Vec<OwnerMark>),
     /// It is to bear this label: it bears none, or one of the same fleet that is in force.
-    Adoptable(Mark),
+    Adoptable(OwnerMark),
 }
 
 /// In what state it must be.
@@ -37,18 +37,18 @@ pub(super) struct Precondition {
 }
 
 impl Precondition {
-    fn of(marks: impl Into<Vec<Mark>>) -> Self {
+    fn of(marks: impl Into<Vec<OwnerMark>>) -> Self {
         Self { owner: OwnerRule::OneOf(marks.into()), form: StateRule::Any }
     }
 
     /// In force under this name.
     pub(super) fn owned(fleet: &FleetName, pool: &PoolName) -> Self {
-        Self::of([Mark::owned(fleet, pool)])
+        Self::of([OwnerMark::owned(fleet, pool)])
     }
 
     /// As a create or a replace left it under this name, before its last write.
     pub(super) fn unused(fleet: &FleetName, pool: &PoolName) -> Self {
-        let marks = [Mark::owned(fleet, pool), Mark::replacement(fleet, pool)];
+        let marks = [OwnerMark::owned(fleet, pool), OwnerMark::replacement(fleet, pool)];
         Self { form: StateRule::Unused, ..Self::of(marks) }
     }
 
@@ -59,22 +59,25 @@ impl Precondition {
 
     /// Retired under this name.
     pub(super) fn retired(fleet: &FleetName, pool: &PoolName) -> Self {
-        Self::of([Mark::retired(fleet, pool)])
+        Self::of([OwnerMark::retired(fleet, pool)])
     }
 
     /// To be adopted under this name.
     pub(super) fn adoptable(fleet: &FleetName, pool: &PoolName) -> Self {
-        Self { owner: OwnerRule::Adoptable(Mark::owned(fleet, pool)), form: StateRule::Any }
+        Self { owner: OwnerRule::Adoptable(OwnerMark::owned(fleet, pool)), form: StateRule::Any }
     }
 
     /// To be put in force under this name, or already put there by another run.
     pub(super) fn promotable(fleet: &FleetName, pool: &PoolName) -> Self {
-        Self::of([Mark::replacement, Mark::retired, Mark::owned].map(|it| it(fleet, pool)))
+        Self::of(
+            [OwnerMark::replacement, OwnerMark::retired, OwnerMark::owned]
+                .map(|it| it(fleet, pool)),
+        )
     }
 
     /// To be deleted, under this name.
     pub(super) fn leaving(fleet: &FleetName, pool: &PoolName) -> Self {
-        Self::of([Mark::owned, Mark::retired].map(|it| it(fleet, pool)))
+        Self::of([OwnerMark::owned, OwnerMark::retired].map(|it| it(fleet, pool)))
     }
 
     /// The same guard, narrowed to the mark that the pool bears now: a retired pool that comes
@@ -97,7 +100,7 @@ impl Precondition {
             }
             OwnerRule::Adoptable(mark) => match marks.as_slice() {
                 [] => true,
-                [Mark::Owned { fleet, .. }] => fleet == mark.fleet(),
+                [OwnerMark::Owned { fleet, .. }] => fleet == mark.fleet(),
                 [_, ..] => false,
             },
         };

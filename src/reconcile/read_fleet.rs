@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use crate::domain::entity::{Entity, EntityKey, EntityKind, EntityRef};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolId, PoolName};
-use crate::domain::pool::{Pool, Reading};
+use crate::domain::pool::{Pool, PoolDetail};
 use crate::garm::{Client, Error, Kind, SpecsByPool};
 use crate::host::clock::Clock;
 
@@ -107,7 +107,7 @@ impl DeclaredIdentity {
 impl SpecsRequest {
     /// The pools, of those that were listed, that a declared one may be.
     fn wanted(&self, listed: &[Pool]) -> HashSet<PoolId> {
-        let lacking = listed.iter().filter(|it| it.reading == Reading::Listed);
+        let lacking = listed.iter().filter(|it| it.detail == PoolDetail::Listed);
         let is_wanted: Box<dyn Fn(&Pool) -> bool> = match self {
             Self::Unwanted => Box::new(|_| false),
             Self::Unowned => Box::new(|pool| pool.spec.labels.marks().is_empty()),
@@ -223,7 +223,7 @@ pub async fn read_fleet(
 pub async fn read_owned(client: &Client, fleet: &FleetName) -> Result<Vec<Pool>, Error> {
     let mut pools = client.pools().await?;
     pools.retain(|it| it.is_owned_by(fleet));
-    let listed = pools.iter().filter(|it| it.reading == Reading::Listed);
+    let listed = pools.iter().filter(|it| it.detail == PoolDetail::Listed);
     let keys: BTreeSet<EntityKey> = listed.map(|it| it.entity.clone()).collect();
     let mut found = SpecsByPool::new();
     let mut answers = stream::iter(&keys).map(|it| client.entity(it)).buffered(AT_ONCE);
@@ -290,7 +290,7 @@ async fn read_rest(
 ) -> Result<(), Error> {
     let rest: Vec<_> = pools
         .iter()
-        .filter(|it| it.reading == Reading::Listed && wanted.contains(&it.id))
+        .filter(|it| it.detail == PoolDetail::Listed && wanted.contains(&it.id))
         .map(|it| it.id.clone())
         .collect();
     let answers: Vec<_> = stream::iter(&rest)
@@ -315,7 +315,7 @@ fn if_there<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
 /// Completes the pools of a list with what single answers told of them.
 pub(super) fn fill(pools: &mut [Pool], found: SpecsByPool) {
     let mut found: HashMap<_, _> = found.into_iter().collect();
-    for pool in pools.iter_mut().filter(|it| it.reading == Reading::Listed) {
+    for pool in pools.iter_mut().filter(|it| it.detail == PoolDetail::Listed) {
         if let Some(specs) = found.remove(&pool.id) {
             pool.complete(specs);
         }

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::domain::backoff::Backoff;
-use crate::domain::label::Mark;
+use crate::domain::label::OwnerMark;
 use crate::domain::name::PoolId;
 use crate::domain::owners::{age, is_switched_off};
 use crate::domain::pool::Pool;
@@ -107,13 +107,13 @@ impl PoolList {
     /// The pools that bear a mark, by a read that begins after this call: one in use before one that
     /// is not, then the earlier one. That is the order of
     /// [`Claims::holder`](crate::domain::owners::Claims::holder).
-    pub(super) async fn bearing(&self, mark: &Mark) -> Result<Vec<Pool>, Error> {
+    pub(super) async fn bearing(&self, mark: &OwnerMark) -> Result<Vec<Pool>, Error> {
         self.ranked(self.now().await?, mark).await
     }
 
     /// The same by the last list, if that is not much older than reading it takes: for a look that
     /// another one follows, or that cannot be exact in any case.
-    pub(super) async fn lately_bearing(&self, mark: &Mark) -> Result<Vec<Pool>, Error> {
+    pub(super) async fn lately_bearing(&self, mark: &OwnerMark) -> Result<Vec<Pool>, Error> {
         let last = self.last.lock().await.clone();
         match last.filter(|it| it.at.elapsed() < it.took * LATELY) {
             Some(listed) => self.ranked(listed, mark).await,
@@ -121,7 +121,7 @@ impl PoolList {
         }
     }
 
-    async fn ranked(&self, listed: PoolListing, mark: &Mark) -> Result<Vec<Pool>, Error> {
+    async fn ranked(&self, listed: PoolListing, mark: &OwnerMark) -> Result<Vec<Pool>, Error> {
         let found = listed.bearing.get(&mark.to_string()).map_or(&[][..], Vec::as_slice);
         let is_alone = found.len() == 1;
         let mut ranked = Vec::new();

@@ -12,7 +12,7 @@ use crate::domain::label::Labels;
 use crate::domain::name::{PoolId, PoolName};
 use crate::domain::pool::{Pool, PoolChange};
 use crate::event::OutcomeKind;
-use crate::plan::{Action, Shown, Step, Work};
+use crate::plan::{Action, Operation, ShownValue, Step};
 use crate::render::progress::undeletable;
 use crate::render::words;
 
@@ -53,23 +53,23 @@ pub(super) async fn carry_out(site: &StepContext<'_>, step: &Step) -> StepEnd {
 async fn work(site: &StepContext<'_>, step: &Step) -> Result<StepEnd, WriteError> {
     let Some(name) = step.about.pool() else { return without_pool(site, &step.work).await };
     match &step.work {
-        Work::Nothing | Work::Controller { .. } | Work::Credential { .. } => {
+        Operation::Nothing | Operation::Controller { .. } | Operation::Credential { .. } => {
             Ok(StepEnd::blocked(step))
         }
-        Work::Create(creation) => {
+        Operation::Create(creation) => {
             site.say(name, "create");
             Ok(made(&create::create(site, name, creation).await?))
         }
-        Work::Change { id, change } => {
+        Operation::Change { id, change } => {
             site.say(name, step.action.word());
             let rule = LevelRule::of(step);
             self::change(site, step.action, &target(name, id), (change, rule)).await
         }
-        Work::Promote(promotion) => {
+        Operation::Promote(promotion) => {
             site.say(name, step.action.word());
             Ok(made(&create::promote(site, name, promotion).await?))
         }
-        Work::Replace { old, retired_labels, new, successor } => {
+        Operation::Replace { old, retired_labels, new, successor } => {
             let old = target(name, old);
             let comes = match successor {
                 Some(promotion) => Successor::Waiting(promotion.clone()),
@@ -80,7 +80,7 @@ async fn work(site: &StepContext<'_>, step: &Step) -> Result<StepEnd, WriteError
             };
             replace(site, &old, retired_labels, comes).await
         }
-        Work::Retire { id, is_retired } => {
+        Operation::Retire { id, is_retired } => {
             // What was retired when the plan was made must still be; what was in force may have
             // been retired by another run meanwhile.
             let guard = match is_retired {
@@ -89,27 +89,27 @@ async fn work(site: &StepContext<'_>, step: &Step) -> Result<StepEnd, WriteError
             };
             Ok(retired(retire::retire(site, &target(name, id), &guard).await?))
         }
-        Work::RemoveLeftover { id } => {
+        Operation::RemoveLeftover { id } => {
             site.say(name, "remove what an interrupted run has left");
             duplicate_pools::remove(site, &target(name, id)).await
         }
     }
 }
 
-async fn without_pool(site: &StepContext<'_>, work: &Work) -> Result<StepEnd, WriteError> {
+async fn without_pool(site: &StepContext<'_>, work: &Operation) -> Result<StepEnd, WriteError> {
     match work {
-        Work::Controller { backoff_s } => match site.writer.set_backoff(*backoff_s).await? {
+        Operation::Controller { backoff_s } => match site.writer.set_backoff(*backoff_s).await? {
             Deed::Done => Ok(StepEnd::done()),
             Deed::Already => Ok(already()),
         },
-        Work::Credential { id, wanted } => credential(site, *id, wanted).await,
-        Work::Nothing
-        | Work::Create(_)
-        | Work::Change { .. }
-        | Work::Promote(_)
-        | Work::Replace { .. }
-        | Work::Retire { .. }
-        | Work::RemoveLeftover { .. } => {
+        Operation::Credential { id, wanted } => credential(site, *id, wanted).await,
+        Operation::Nothing
+        | Operation::Create(_)
+        | Operation::Change { .. }
+        | Operation::Promote(_)
+        | Operation::Replace { .. }
+        | Operation::Retire { .. }
+        | Operation::RemoveLeftover { .. } => {
             Ok(StepEnd::new(OutcomeKind::Blocked, "the step names no pool"))
         }
     }
@@ -193,7 +193,7 @@ pub(super) enum LevelRule {
 
 impl LevelRule {
     fn of(step: &Step) -> Self {
-        let is_level = |it: &Shown| matches!(it, Shown::Level(_));
+        let is_level = |it: &ShownValue| matches!(it, ShownValue::Level(_));
         if step.changes.iter().any(|it| is_level(&it.after)) { Self::AtLeast } else { Self::Exact }
     }
 }

@@ -21,7 +21,7 @@ use super::preconditions::Precondition;
 use super::reread::{self, PoolList};
 use super::write_error::WriteError;
 use crate::audit::{Subject, pool_fields};
-use crate::domain::fleet::Line;
+use crate::domain::fleet::ReleaseLine;
 use crate::domain::name::{PoolId, PoolName, RunnerName};
 use crate::domain::pool::{Pool, PoolChange};
 use crate::domain::runner::Runner;
@@ -39,7 +39,7 @@ pub(super) const WRITE_GAP: Duration = Duration::from_millis(250);
 /// Writes to one GARM.
 pub struct Writer {
     client: Arc<Client>,
-    line: Line,
+    line: ReleaseLine,
     record: AuditTrail,
     pub(super) roster: PoolList,
     last_write: Mutex<HashMap<PoolId, Instant>>,
@@ -326,7 +326,7 @@ impl Writer {
             tokio::time::sleep(WRITE_GAP).await;
             (pool, runners) = self.read(target).await?;
         }
-        self.refuse_old(if pool.generation.is_none() { Line::Old } else { self.line })?;
+        self.refuse_old(if pool.generation.is_none() { ReleaseLine::Old } else { self.line })?;
         guard.check(&pool).map_err(WriteError::Changed)?;
         Ok((pool, runners))
     }
@@ -336,10 +336,10 @@ impl Writer {
         found.ok_or(WriteError::Gone)
     }
 
-    fn refuse_old(&self, line: Line) -> Result<(), WriteError> {
+    fn refuse_old(&self, line: ReleaseLine) -> Result<(), WriteError> {
         match line {
-            Line::Current => Ok(()),
-            Line::Old => Err(WriteError::Garm(Error {
+            ReleaseLine::Current => Ok(()),
+            ReleaseLine::Old => Err(WriteError::Garm(Error {
                 kind: Kind::OldLine,
                 tried: format!("write to {}", self.client.address()),
                 got: "this GARM is of the 0.1 line, which is only read".into(),

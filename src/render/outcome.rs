@@ -10,7 +10,7 @@ use crate::domain::desired::{Desired, DesiredPool};
 use crate::domain::name::PoolName;
 use crate::domain::text;
 use crate::event::{Outcome, OutcomeKind};
-use crate::plan::{About, Action, Plan, Step};
+use crate::plan::{Action, Plan, Resource, Step};
 
 /// How many pools are named.
 const NAMES_MAX: usize = 5;
@@ -92,8 +92,8 @@ fn row(outcome: &Outcome) -> Vec<Cell> {
 /// The pool; in brackets what is no pool.
 fn name(outcome: &Outcome) -> String {
     match &outcome.about {
-        About::Pool(pool) => pool.to_string(),
-        about @ (About::Controller | About::Credential(_)) => {
+        Resource::Pool(pool) => pool.to_string(),
+        about @ (Resource::Controller | Resource::Credential(_)) => {
             format!("({})", progress::subject(about))
         }
     }
@@ -171,11 +171,11 @@ fn code(content: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Options, plan, tests::build};
+    use crate::plan::{PlanOptions, plan, tests::build};
 
     fn outcomes() -> Vec<Outcome> {
         let outcome = |pool: &str, action, kind, detail: &str| Outcome {
-            about: PoolName::new(pool).map_or(About::Controller, About::Pool),
+            about: PoolName::new(pool).map_or(Resource::Controller, Resource::Pool),
             action,
             kind,
             detail: detail.into(),
@@ -204,7 +204,7 @@ mod tests {
             let mut fleet = build::fleet();
             fleet.pools.extend(there.then(|| build::live(&pool)));
             let desired = build::desired([pool]);
-            next_step(&desired, &plan(&desired, &fleet, &Options::default()))
+            next_step(&desired, &plan(&desired, &fleet, &PlanOptions::default()))
         };
         let last = "raise `controller.minimum_job_age_backoff` only when `watch` runs";
         let expected =

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::markdown::{sentence, span};
 use super::words::count;
-use crate::config::{Excerpt, Place, Problem, Role, Severity};
+use crate::config::{Excerpt, Location, Problem, Role, Severity};
 use crate::domain::text::escape;
 
 /// Widest report, in columns.
@@ -210,13 +210,13 @@ fn stand_in(index: usize) -> String {
 }
 
 /// Puts the real place where the stand-in with its line and column is.
-fn with_place(report: &str, stand_in: &str, place: &Place) -> String {
+fn with_place(report: &str, stand_in: &str, place: &Location) -> String {
     let Some((before, rest)) = report.split_once(stand_in) else { return report.to_owned() };
     let after = rest.trim_start_matches(|c: char| c == ':' || c.is_ascii_digit());
     format!("{before}{}{after}", escape(&place.to_string()))
 }
 
-fn origin(place: &Place) -> Origin<'_> {
+fn origin(place: &Location) -> Origin<'_> {
     let origin = Origin::path(escape(&place.file));
     match place.spot {
         Some(spot) => origin.line(spot.line as usize).char_column(spot.column as usize),

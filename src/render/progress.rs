@@ -5,27 +5,27 @@ use std::time::Duration;
 use crate::domain::name::RunnerName;
 use crate::domain::text;
 use crate::event::{Event, Outcome, OutcomeKind};
-use crate::plan::About;
+use crate::plan::Resource;
 
 use super::style::{ERROR, GOOD, NAME, QUIET, WARNING, paint};
 use super::words::{count, span};
 
 /// Who a line is about: a pool, credentials, or GARM's own settings.
-pub fn subject(about: &About) -> String {
+pub fn subject(about: &Resource) -> String {
     match about {
-        About::Controller => "controller".to_owned(),
-        About::Credential(name) => format!("credential {}", text::quote(name)),
-        About::Pool(pool) => pool.to_string(),
+        Resource::Controller => "controller".to_owned(),
+        Resource::Credential(name) => format!("credential {}", text::quote(name)),
+        Resource::Pool(pool) => pool.to_string(),
     }
 }
 
 /// What an event is about.
-pub fn about(event: &Event) -> About {
+pub fn about(event: &Event) -> Resource {
     match event {
         Event::StepBegan { about, .. } | Event::Doing { about, .. } => about.clone(),
         Event::Draining { pool, .. }
         | Event::Undeletable { pool, .. }
-        | Event::Runner { pool, .. } => About::Pool(pool.clone()),
+        | Event::Runner { pool, .. } => Resource::Pool(pool.clone()),
         Event::StepEnded(outcome) => outcome.about.clone(),
     }
 }
@@ -106,11 +106,11 @@ mod tests {
     fn each_event_is_one_line() {
         let pool = PoolName::new("gpu").unwrap();
         check(
-            &Event::StepBegan { about: About::Controller, action: Action::Update },
+            &Event::StepBegan { about: Resource::Controller, action: Action::Update },
             "controller: update",
         );
         let what = "wait\u{1b}".into();
-        check(&Event::Doing { about: About::Pool(pool.clone()), what }, "gpu: wait\\u{1b}");
+        check(&Event::Doing { about: Resource::Pool(pool.clone()), what }, "gpu: wait\\u{1b}");
         let waited = Duration::from_secs(75);
         let draining =
             |busy, leaving| Event::Draining { pool: pool.clone(), busy, leaving, waited };
@@ -126,7 +126,7 @@ mod tests {
         let what = "removed".into();
         check(&Event::Runner { pool: pool.clone(), runner, what }, "gpu: runner `gpu-1` removed");
         let outcome = Outcome {
-            about: About::Pool(pool.clone()),
+            about: Resource::Pool(pool.clone()),
             action: Action::Delete,
             kind: OutcomeKind::TimedOut,
             detail: "2 busy runners are left".into(),

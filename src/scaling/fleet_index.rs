@@ -11,7 +11,7 @@ use crate::domain::entity::EntityKey;
 use crate::domain::fleet::Fleet;
 use crate::domain::job::Job;
 use crate::domain::name::PoolId;
-use crate::domain::pool::{Pool, Reading};
+use crate::domain::pool::{Pool, PoolDetail};
 use crate::domain::runner::Runner;
 
 /// One row of GARM's that has changed.
@@ -91,11 +91,11 @@ impl FleetIndex {
     /// Hands the `extra_specs` that are known over to the pools of a new reading, which lists leave
     /// out, where they still hold.
     pub fn hand_over_specs(&mut self, pools: &mut [Pool]) {
-        for pool in pools.iter_mut().filter(|it| it.reading == Reading::Listed) {
-            let known = self.pools.get_mut(&pool.id).filter(|it| it.reading == Reading::Whole);
-            if let Some(known) = known.filter(|it| it.edition() == pool.edition()) {
+        for pool in pools.iter_mut().filter(|it| it.detail == PoolDetail::Listed) {
+            let known = self.pools.get_mut(&pool.id).filter(|it| it.detail == PoolDetail::Whole);
+            if let Some(known) = known.filter(|it| it.specs_version() == pool.specs_version()) {
                 pool.complete(std::mem::take(&mut known.spec.extra_specs));
-                known.reading = Reading::Listed;
+                known.detail = PoolDetail::Listed;
             }
         }
     }

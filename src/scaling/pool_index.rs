@@ -10,7 +10,7 @@ use super::queue::PICK_UP;
 use super::runner_counts::{RunnerClass, RunnerCounts};
 use super::runner_state::{IdleSince, RunnerState};
 use crate::domain::desired::ScalePolicy;
-use crate::domain::label::{Labels, Mark};
+use crate::domain::label::{Labels, OwnerMark};
 use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::pool::Pool;
 use crate::domain::runner::Runner;
@@ -57,8 +57,8 @@ impl PoolIndex {
     pub(super) fn new(pool: &Pool, policy: Option<&ScalePolicy>) -> Self {
         let spec = &pool.spec;
         let name = spec.labels.marks().into_iter().find_map(|mark| match mark {
-            Mark::Owned { pool, .. } => Some(pool),
-            Mark::Retired { .. } | Mark::Replacement { .. } => None,
+            OwnerMark::Owned { pool, .. } => Some(pool),
+            OwnerMark::Retired { .. } | OwnerMark::Replacement { .. } => None,
         });
         Self {
             place: RoutingKey {

@@ -10,7 +10,7 @@ use crate::domain::entity::{EntityKey, EntityKind};
 use crate::domain::fleet::{Controller, Fleet};
 use crate::domain::job::{Job, JobStatus};
 use crate::domain::name::{EntityId, PoolId, RunnerName};
-use crate::domain::pool::{Pool, PoolSpec, Reading};
+use crate::domain::pool::{Pool, PoolDetail, PoolSpec};
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 
 pub(crate) fn secs(seconds: u64) -> Duration {
@@ -71,7 +71,7 @@ pub(crate) fn pool(id: &str, labels: &[&str]) -> Pool {
             enable_shell: false,
             extra_specs: Map::new(),
         },
-        reading: Reading::Whole,
+        detail: PoolDetail::Whole,
         generation: Some(0),
         created_at: at(-9_000),
         updated_at: at(-9_000),

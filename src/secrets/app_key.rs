@@ -25,7 +25,7 @@ pub struct AppKey {
 
 /// Why a text is no key of an App. Never holds a part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unfit {
+pub struct InvalidKey {
     /// What is wrong, fit to follow a colon.
     pub got: &'static str,
     /// What to do about it.
@@ -43,7 +43,7 @@ const RSA: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 
 impl AppKey {
     /// Reads PEM: PKCS#1 or PKCS#8, RSA, 2048 bits or more, not encrypted, one key.
-    pub fn read(secret: &SecretString) -> Result<Self, Unfit> {
+    pub fn read(secret: &SecretString) -> Result<Self, InvalidKey> {
         let text = secret.expose_secret();
         let sections = sections(text)?;
         let mut keys = Vec::new();
@@ -51,20 +51,22 @@ impl AppKey {
             match kind {
                 SectionKind::RsaPrivateKey => keys.push(der.as_slice()),
                 SectionKind::PrivateKey => keys.push(inside_pkcs8(der)?),
-                SectionKind::EcPrivateKey => return Err(Unfit { got: EC, help: GET_ONE }),
+                SectionKind::EcPrivateKey => return Err(InvalidKey { got: EC, help: GET_ONE }),
                 _ => {}
             }
         }
         match keys.as_slice() {
             [] => Err(without_key(text, &sections)),
             [der] => Self::of(der),
-            [_, _, ..] => Err(Unfit { got: "it holds more than one private key", help: GET_ONE }),
+            [_, _, ..] => {
+                Err(InvalidKey { got: "it holds more than one private key", help: GET_ONE })
+            }
         }
     }
 
-    fn of(der: &[u8]) -> Result<Self, Unfit> {
+    fn of(der: &[u8]) -> Result<Self, InvalidKey> {
         let broken =
-            Unfit { got: "its RSA key is broken, or shorter than 2048 bits", help: GET_ONE };
+            InvalidKey { got: "its RSA key is broken, or shorter than 2048 bits", help: GET_ONE };
         let key = PrivateKeyDer::from(PrivatePkcs1KeyDer::from(der));
         let signing = any_supported_type(&key).map_err(|_| broken)?;
         let public = signing.public_key().ok_or(broken)?;
@@ -83,29 +85,29 @@ fn fingerprint(public: &SubjectPublicKeyInfoDer<'_>) -> Option<Fingerprint> {
 type Section = (SectionKind, Zeroizing<Vec<u8>>);
 
 /// What the PEM holds, in order. What is no PEM at all holds nothing.
-fn sections(text: &str) -> Result<Vec<Section>, Unfit> {
+fn sections(text: &str) -> Result<Vec<Section>, InvalidKey> {
     if text.contains("BEGIN ENCRYPTED PRIVATE KEY-----") || text.contains("Proc-Type: 4,ENCRYPTED")
     {
-        return Err(Unfit {
+        return Err(InvalidKey {
             got: "the key is encrypted, and there is nobody to ask",
             help: DECRYPT,
         });
     }
     if text.contains("-----BEGIN ") && text.contains("\\n") {
         let got = "its line breaks are written as the two characters `\\n`";
-        return Err(Unfit { got, help: LINES });
+        return Err(InvalidKey { got, help: LINES });
     }
     if text.contains("-----BEGIN ") && text.lines().count() < 3 {
-        return Err(Unfit { got: "its line breaks are lost", help: LINES });
+        return Err(InvalidKey { got: "its line breaks are lost", help: LINES });
     }
     <(SectionKind, Vec<u8>)>::pem_slice_iter(text.as_bytes())
         .map(|it| it.map(|(kind, der)| (kind, Zeroizing::new(der))))
         .collect::<Result<_, _>>()
         // The error itself quotes the line.
-        .map_err(|_| Unfit { got: "its PEM is cut or broken", help: LINES })
+        .map_err(|_| InvalidKey { got: "its PEM is cut or broken", help: LINES })
 }
 
-fn without_key(text: &str, sections: &[Section]) -> Unfit {
+fn without_key(text: &str, sections: &[Section]) -> InvalidKey {
     let got = match sections.first() {
         Some((SectionKind::Certificate, _)) => "it holds a certificate and no private key",
         Some((SectionKind::PublicKey, _)) => "it holds a public key and no private one",
@@ -115,11 +117,11 @@ fn without_key(text: &str, sections: &[Section]) -> Unfit {
         _ if text.contains("BEGIN OPENSSH PRIVATE KEY-----") => "it is a key of OpenSSH's own form",
         _ => "it holds no private key in PEM",
     };
-    Unfit { got, help: GET_ONE }
+    InvalidKey { got, help: GET_ONE }
 }
 
 /// The PKCS#1 key inside of a PKCS#8 one (RFC 5958 §2).
-fn inside_pkcs8(der: &[u8]) -> Result<&[u8], Unfit> {
+fn inside_pkcs8(der: &[u8]) -> Result<&[u8], InvalidKey> {
     let read = || {
         let mut body = Der::new(Der::new(der).take(SEQUENCE)?);
         body.take(INTEGER)?;
@@ -128,10 +130,11 @@ fn inside_pkcs8(der: &[u8]) -> Result<&[u8], Unfit> {
     };
     match read() {
         Some((algorithm, key)) if algorithm == RSA => Ok(key),
-        Some(_) => {
-            Err(Unfit { got: "it is no RSA key, and a GitHub App has an RSA key", help: GET_ONE })
-        }
-        None => Err(Unfit { got: "its key is cut or broken", help: GET_ONE }),
+        Some(_) => Err(InvalidKey {
+            got: "it is no RSA key, and a GitHub App has an RSA key",
+            help: GET_ONE,
+        }),
+        None => Err(InvalidKey { got: "its key is cut or broken", help: GET_ONE }),
     }
 }
 
@@ -165,7 +168,7 @@ mod tests {
         }
     }
 
-    fn read(text: &str) -> Result<AppKey, Unfit> {
+    fn read(text: &str) -> Result<AppKey, InvalidKey> {
         AppKey::read(&SecretString::from(text))
     }
 

@@ -4,20 +4,21 @@ use std::ffi::OsString;
 
 use secrecy::SecretString;
 
-use super::error::Why;
+use super::error::SourceError;
 
 /// The value as it stands; nothing is trimmed.
-pub(super) fn read(name: &str) -> Result<SecretString, Why> {
+pub(super) fn read(name: &str) -> Result<SecretString, SourceError> {
     judge(std::env::var_os(name))
 }
 
-fn judge(found: Option<OsString>) -> Result<SecretString, Why> {
+fn judge(found: Option<OsString>) -> Result<SecretString, SourceError> {
     let help = "set it where `runnerctl` is started, and export it";
-    let value = found.ok_or_else(|| Why::new("the variable is not set").help(help))?;
+    let value = found.ok_or_else(|| SourceError::new("the variable is not set").help(help))?;
     // The value that is not UTF-8 comes back inside the error: it is dropped here.
-    let value = value.into_string().map_err(|_| Why::new("the value is not valid UTF-8"))?;
+    let value =
+        value.into_string().map_err(|_| SourceError::new("the value is not valid UTF-8"))?;
     if value.is_empty() {
-        return Err(Why::new("the variable is empty").help(help));
+        return Err(SourceError::new("the variable is empty").help(help));
     }
     Ok(SecretString::from(value))
 }

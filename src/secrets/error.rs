@@ -1,4 +1,4 @@
-//! Why a reference cannot be resolved. Never holds a value.
+//! SourceError a reference cannot be resolved. Never holds a value.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::domain::text;
 
 /// A reference that cannot be resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Error {
+pub struct SecretError {
     /// The reference as people know it, escaped; of `exec:` only the program.
     pub reference: String,
     /// What is wrong.
@@ -27,30 +27,30 @@ pub enum Blame {
     Manager,
 }
 
-impl Error {
-    pub(super) fn new(reference: &SecretRef, why: Why) -> Self {
-        let Why { got, help, blame } = why;
+impl SecretError {
+    pub(super) fn new(reference: &SecretRef, why: SourceError) -> Self {
+        let SourceError { got, help, blame } = why;
         Self { reference: text::quote(&reference.to_string()), got, help, blame }
     }
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for SecretError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot resolve `{}`: {}", self.reference, self.got)
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for SecretError {}
 
 /// What is wrong with a source, before it is known which reference led there.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Why {
+pub(super) struct SourceError {
     pub(super) got: String,
     pub(super) help: Option<String>,
     pub(super) blame: Blame,
 }
 
-impl Why {
+impl SourceError {
     pub(super) fn new(got: impl Into<String>) -> Self {
         Self { got: got.into(), help: None, blame: Blame::Reference }
     }

@@ -11,8 +11,8 @@ use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
-use super::error::Why;
-use super::{Options, VALUE_MAX};
+use super::error::SourceError;
+use super::{ResolveOptions, VALUE_MAX};
 
 /// How long the program may take. Tools of secret managers answer within two seconds or hang.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
@@ -21,15 +21,15 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 /// traces itself prints the secret there.
 pub(super) async fn read(
     words: &[String],
-    options: &Options,
+    options: &ResolveOptions,
     limit: Duration,
-) -> Result<SecretString, Why> {
+) -> Result<SecretString, SourceError> {
     if !options.allow_exec {
-        return Err(Why::new("starting programs is not allowed")
+        return Err(SourceError::new("starting programs is not allowed")
             .help("give `--allow-exec` if you trust the fleet file"));
     }
     let (program, arguments) =
-        words.split_first().ok_or_else(|| Why::new("no program is named"))?;
+        words.split_first().ok_or_else(|| SourceError::new("no program is named"))?;
     let mut command = Command::new(located(program, &options.base_dir));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     if !options.base_dir.as_os_str().is_empty() {
@@ -38,10 +38,10 @@ pub(super) async fn read(
     // A group of its own, so that what the program starts can be ended with it.
     command.process_group(0).kill_on_drop(true);
     let child = command.spawn().map_err(|error| not_started(&error))?;
-    let mut group = Group::new(child);
+    let mut group = ProcessGroup::new(child);
     match tokio::time::timeout(limit, group.output()).await {
         Ok(output) => super::value(output?),
-        Err(_) => Err(Why::new(format!("the program takes longer than {limit:?}"))
+        Err(_) => Err(SourceError::new(format!("the program takes longer than {limit:?}"))
             .help("it must not ask anything: it has no terminal")),
     }
 }
@@ -51,37 +51,38 @@ fn located(program: &str, base_dir: &Path) -> PathBuf {
     if program.contains('/') { base_dir.join(program) } else { PathBuf::from(program) }
 }
 
-fn not_started(error: &io::Error) -> Why {
+fn not_started(error: &io::Error) -> SourceError {
     match error.kind() {
         io::ErrorKind::NotFound => {
-            Why::new("the program, or the folder to run it in, is not there")
+            SourceError::new("the program, or the folder to run it in, is not there")
                 .help("write its whole path, or check `PATH`")
         }
-        _ => Why::new(format!("the program does not start: {error}")),
+        _ => SourceError::new(format!("the program does not start: {error}")),
     }
 }
 
 /// A running program and all that it has started; all ended when this goes before the program's
 /// own end.
-struct Group {
+struct ProcessGroup {
     child: Child,
     id: Option<Pid>,
 }
 
-impl Group {
+impl ProcessGroup {
     fn new(child: Child) -> Self {
         let id = child.id().and_then(|it| i32::try_from(it).ok()).and_then(Pid::from_raw);
         Self { child, id }
     }
 
-    async fn output(&mut self) -> Result<Zeroizing<Vec<u8>>, Why> {
+    async fn output(&mut self) -> Result<Zeroizing<Vec<u8>>, SourceError> {
         // Room for the longest at once: a buffer that grows leaves copies behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(VALUE_MAX + 1));
         let stdout = self.child.stdout.take().expect("piped above, taken once");
-        let lost = |error: io::Error| Why::new(format!("its output cannot be read: {error}"));
+        let lost =
+            |error: io::Error| SourceError::new(format!("its output cannot be read: {error}"));
         stdout.take(VALUE_MAX as u64 + 1).read_to_end(&mut bytes).await.map_err(lost)?;
         if bytes.len() > VALUE_MAX {
-            return Err(Why::new("the value is longer than 64 KiB"));
+            return Err(SourceError::new("the value is longer than 64 KiB"));
         }
         let status = self.child.wait().await.map_err(lost)?;
         // Collected: from here on the number may be somebody else's.
@@ -90,7 +91,7 @@ impl Group {
     }
 }
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         // A failure means that nobody is left to end, which is what is wanted.
         if let Some(id) = self.id {
@@ -99,14 +100,14 @@ impl Drop for Group {
     }
 }
 
-fn failed(status: ExitStatus) -> Why {
+fn failed(status: ExitStatus) -> SourceError {
     use std::os::unix::process::ExitStatusExt;
     let how = match (status.code(), status.signal()) {
         (Some(code), _) => format!("the program ends with exit code {code}"),
         (None, Some(signal)) => format!("the program is ended by signal {signal}"),
         (None, None) => "the program does not end well".to_owned(),
     };
-    Why::new(how).help("run it by hand to see what it says")
+    SourceError::new(how).help("run it by hand to see what it says")
 }
 
 #[cfg(test)]
@@ -121,8 +122,8 @@ mod tests {
         text.iter().map(|&it| it.to_owned()).collect()
     }
 
-    fn allowed() -> Options {
-        Options { allow_exec: true, base_dir: PathBuf::new() }
+    fn allowed() -> ResolveOptions {
+        ResolveOptions { allow_exec: true, base_dir: PathBuf::new() }
     }
 
     async fn check(line: &[&str], expected: Result<&str, &str>) {
@@ -169,7 +170,7 @@ mod tests {
     async fn nothing_is_started_without_leave() {
         let folder = tempfile::tempdir().unwrap();
         let trace = folder.path().join("trace");
-        let options = Options { allow_exec: false, base_dir: PathBuf::new() };
+        let options = ResolveOptions { allow_exec: false, base_dir: PathBuf::new() };
         let line = words(&["touch", trace.to_str().unwrap()]);
         let why = read(&line, &options, TIMEOUT).await.unwrap_err();
         assert_eq!(why.got, "starting programs is not allowed");
@@ -181,7 +182,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("value"), "s3cret").unwrap();
         std::os::unix::fs::symlink("/bin/cat", folder.path().join("mycat")).unwrap();
-        let options = Options { allow_exec: true, base_dir: folder.path().to_owned() };
+        let options = ResolveOptions { allow_exec: true, base_dir: folder.path().to_owned() };
         let got = read(&words(&["./mycat", "value"]), &options, TIMEOUT).await.unwrap();
         assert_eq!(got.expose_secret(), "s3cret");
     }

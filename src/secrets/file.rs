@@ -15,36 +15,37 @@ use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use super::VALUE_MAX;
-use super::error::Why;
+use super::error::SourceError;
 
 /// Reads the file aside, so that a slow disk holds up nobody.
-pub(super) async fn read(path: PathBuf) -> Result<SecretString, Why> {
+pub(super) async fn read(path: PathBuf) -> Result<SecretString, SourceError> {
     tokio::task::spawn_blocking(move || read_now(&path))
         .await
-        .unwrap_or_else(|_| Err(Why::new("the reading was given up")))
+        .unwrap_or_else(|_| Err(SourceError::new("the reading was given up")))
 }
 
 /// Opens once and judges what was opened: between a look at a path and its opening, another file
 /// could take its place. Without `NONBLOCK` a FIFO would be waited for.
-fn read_now(path: &Path) -> Result<SecretString, Why> {
+fn read_now(path: &Path) -> Result<SecretString, SourceError> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let file = rustix::fs::open(path, flags, Mode::empty())
-        .map_err(|error| Why::new(io::Error::from(error).to_string()).help("check the path"))?;
+    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| {
+        SourceError::new(io::Error::from(error).to_string()).help("check the path")
+    })?;
     let file = File::from(file);
     judge(&file)?;
     // Room for the longest at once: a buffer that grows leaves copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(VALUE_MAX + 1));
     file.take(VALUE_MAX as u64 + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| Why::new(error.to_string()))?;
+        .map_err(|error| SourceError::new(error.to_string()))?;
     super::value(bytes)
 }
 
-fn judge(file: &File) -> Result<(), Why> {
-    let meta = file.metadata().map_err(|error| Why::new(error.to_string()))?;
+fn judge(file: &File) -> Result<(), SourceError> {
+    let meta = file.metadata().map_err(|error| SourceError::new(error.to_string()))?;
     let kind = meta.file_type();
     if kind.is_dir() {
-        return Err(Why::new("it is a folder, not a file"));
+        return Err(SourceError::new("it is a folder, not a file"));
     }
     if !kind.is_file() {
         let word = match () {
@@ -52,18 +53,18 @@ fn judge(file: &File) -> Result<(), Why> {
             () if kind.is_char_device() || kind.is_block_device() => "a device",
             () => "a special file",
         };
-        return Err(Why::new(format!("it is {word}, not a regular file")));
+        return Err(SourceError::new(format!("it is {word}, not a regular file")));
     }
-    let access = Access { mode: meta.mode() & 0o7777, owner: meta.uid(), group: meta.gid() };
-    allowed(&access, rustix::process::geteuid().as_raw(), Groups::read())?;
+    let access = FileAccess { mode: meta.mode() & 0o7777, owner: meta.uid(), group: meta.gid() };
+    allowed(&access, rustix::process::geteuid().as_raw(), GroupAccess::read())?;
     if meta.len() > VALUE_MAX as u64 {
-        return Err(Why::new("the value is longer than 64 KiB"));
+        return Err(SourceError::new("the value is longer than 64 KiB"));
     }
     Ok(())
 }
 
 /// Who may do what with a file.
-struct Access {
+struct FileAccess {
     mode: u32,
     owner: u32,
     group: u32,
@@ -71,12 +72,12 @@ struct Access {
 
 /// Whether a group may have access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Groups {
+enum GroupAccess {
     Refused,
     Allowed,
 }
 
-impl Groups {
+impl GroupAccess {
     fn read() -> Self {
         match std::env::var(GROUPS).as_deref() {
             Ok("true" | "1") => Self::Allowed,
@@ -88,20 +89,23 @@ impl Groups {
 /// The variable that allows a group.
 const GROUPS: &str = "RUNNERCTL_GROUP_SECRETS";
 
-fn allowed(access: &Access, user: u32, groups: Groups) -> Result<(), Why> {
-    let &Access { mode, owner, group } = access;
+fn allowed(access: &FileAccess, user: u32, groups: GroupAccess) -> Result<(), SourceError> {
+    let &FileAccess { mode, owner, group } = access;
     if owner != user && owner != 0 {
-        return Err(Why::new(format!("it belongs to the user with uid {owner}"))
+        return Err(SourceError::new(format!("it belongs to the user with uid {owner}"))
             .help("it has to belong to the user of this run, or to root"));
     }
     if mode & 0o007 != 0 {
-        return Err(Why::new(format!("its mode {mode:04o} gives everybody access"))
+        return Err(SourceError::new(format!("its mode {mode:04o} gives everybody access"))
             .help("take it away: `chmod o-rwx` and the path"));
     }
-    if mode & 0o020 != 0 || (mode & 0o070 != 0 && group != 0 && groups == Groups::Refused) {
-        return Err(Why::new(format!("its mode {mode:04o} gives the group {group} access")).help(
-            format!("take it away: `chmod g-rwx` and the path; or `{GROUPS}=true` if it may read"),
-        ));
+    if mode & 0o020 != 0 || (mode & 0o070 != 0 && group != 0 && groups == GroupAccess::Refused) {
+        return Err(SourceError::new(format!(
+            "its mode {mode:04o} gives the group {group} access"
+        ))
+        .help(format!(
+            "take it away: `chmod g-rwx` and the path; or `{GROUPS}=true` if it may read"
+        )));
     }
     Ok(())
 }
@@ -151,11 +155,11 @@ mod tests {
     #[test]
     fn a_secret_is_its_owners_alone_but_for_systemd_and_kubernetes() {
         let check = |mode, owner, group, groups, expected: &str| {
-            let got = allowed(&Access { mode, owner, group }, 1000, groups);
+            let got = allowed(&FileAccess { mode, owner, group }, 1000, groups);
             let got = got.map_or_else(|it| it.got, |()| "read".into());
             assert_eq!(got, expected, "{mode:o} {owner}:{group} {groups:?}");
         };
-        use Groups::{Allowed, Refused};
+        use GroupAccess::{Allowed, Refused};
         check(0o600, 1000, 1000, Refused, "read");
         check(0o400, 0, 0, Refused, "read");
         check(0o440, 0, 0, Refused, "read");

@@ -17,8 +17,8 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-pub use app_key::{AppKey, Unfit};
-pub use error::{Blame, Error};
+pub use app_key::{AppKey, InvalidKey};
+pub use error::{Blame, SecretError};
 pub use harden::harden;
 
 use crate::domain::secret::SecretRef;
@@ -28,7 +28,7 @@ pub const VALUE_MAX: usize = 64 << 10;
 
 /// What resolving may do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Options {
+pub struct ResolveOptions {
     /// `--allow-exec`: whether `exec:` references may start their program.
     pub allow_exec: bool,
     /// The folder of the fleet file: where an `exec:` program runs, and what a relative path to
@@ -37,20 +37,23 @@ pub struct Options {
 }
 
 /// Brings the value. Errors when the source is missing, unfit, empty, too long or not UTF-8.
-pub async fn resolve(reference: &SecretRef, options: &Options) -> Result<SecretString, Error> {
+pub async fn resolve(
+    reference: &SecretRef,
+    options: &ResolveOptions,
+) -> Result<SecretString, SecretError> {
     let found = match reference {
         SecretRef::Env(name) => env::read(name),
         SecretRef::File(path) => file::read(PathBuf::from(path)).await,
         SecretRef::Exec(words) => exec::read(words, options, exec::TIMEOUT).await,
         SecretRef::Vault { path, field } => vault::read_here(path, field).await,
     };
-    found.map_err(|why| Error::new(reference, why))
+    found.map_err(|why| SecretError::new(reference, why))
 }
 
 /// Bytes from outside as a secret: one newline at the end dropped, UTF-8, not empty.
-fn value(mut bytes: Zeroizing<Vec<u8>>) -> Result<SecretString, error::Why> {
+fn value(mut bytes: Zeroizing<Vec<u8>>) -> Result<SecretString, error::SourceError> {
     if bytes.len() > VALUE_MAX {
-        return Err(error::Why::new("the value is longer than 64 KiB"));
+        return Err(error::SourceError::new("the value is longer than 64 KiB"));
     }
     if bytes.ends_with(b"\n") {
         bytes.pop();
@@ -58,10 +61,10 @@ fn value(mut bytes: Zeroizing<Vec<u8>>) -> Result<SecretString, error::Why> {
             bytes.pop();
         }
     }
-    let text =
-        std::str::from_utf8(&bytes).map_err(|_| error::Why::new("the value is not valid UTF-8"))?;
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| error::SourceError::new("the value is not valid UTF-8"))?;
     if text.is_empty() {
-        return Err(error::Why::new("the value is empty"));
+        return Err(error::SourceError::new("the value is empty"));
     }
     Ok(SecretString::from(text.to_owned()))
 }

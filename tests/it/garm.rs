@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use runnerctl::domain::entity::{Entity, EntityKey, EntityKind, PoolManager};
-use runnerctl::domain::fleet::{Controller, Fleet, Line, Provider, Proxy, Template};
+use runnerctl::domain::fleet::{Controller, Fleet, Provider, Proxy, ReleaseLine, Template};
 use runnerctl::domain::job::{Job, JobStatus};
 use runnerctl::domain::name::{EntityId, PoolId, RunnerName};
-use runnerctl::domain::pool::{Pool, PoolChange, PoolSpec, Reading};
+use runnerctl::domain::pool::{Pool, PoolChange, PoolDetail, PoolSpec};
 use runnerctl::domain::runner::{Runner, RunnerStatus, Status, StatusMessage};
 use runnerctl::garm::{
     Client, Error, Kind, Login, POOL_KEYS, Reply, Request, Response, Transport, Unknown,
@@ -93,7 +93,7 @@ fn pool() -> Pool {
             enable_shell: false,
             extra_specs: Map::new(),
         },
-        reading: Reading::Listed,
+        detail: PoolDetail::Listed,
         generation: Some(0),
         created_at: "2026-11-23T23:41:27.231104638Z".parse().unwrap(),
         updated_at: "2026-11-23T23:41:27.231210015Z".parse().unwrap(),
@@ -213,7 +213,7 @@ async fn the_pools_decode() {
 #[tokio::test]
 async fn a_single_pool_decodes_with_its_runners() {
     let (found, runners) = client("pool").pool(&pool_id()).await.unwrap();
-    let mut expected = Pool { reading: Reading::Whole, ..pool() };
+    let mut expected = Pool { detail: PoolDetail::Whole, ..pool() };
     expected.spec.extra_specs.insert("disable_updates".into(), true.into());
     assert_eq!(found, expected);
     let names: Vec<_> = runners.iter().map(|it| it.name.as_str()).collect();
@@ -425,7 +425,7 @@ async fn every_key_of_a_recorded_pool_is_a_field_or_garms_own() {
 /// The recorded pools as GARM 0.1 would send them: without `generation` (GARM.md §k).
 #[tokio::test]
 async fn the_old_line_is_known_by_what_it_does_not_say() {
-    async fn line(pools: Value) -> Line {
+    async fn line(pools: Value) -> ReleaseLine {
         let fleet = Fleet {
             providers: None,
             credentials: None,
@@ -442,12 +442,12 @@ async fn the_old_line_is_known_by_what_it_does_not_say() {
         fleet.line()
     }
     let pools = recording("pools");
-    assert_eq!(line(pools.clone()).await, Line::Current);
+    assert_eq!(line(pools.clone()).await, ReleaseLine::Current);
     let mut stripped = pools;
     for pool in stripped["body"].as_array_mut().unwrap() {
         pool.as_object_mut().unwrap().remove("generation").unwrap();
     }
     let read = client_of(stripped.clone()).pools().await.unwrap();
     assert_eq!(read[0], Pool { generation: None, ..pool() });
-    assert_eq!(line(stripped).await, Line::Old);
+    assert_eq!(line(stripped).await, ReleaseLine::Old);
 }

@@ -15,7 +15,7 @@ use runnerctl::domain::fleet::Fleet;
 use runnerctl::garm::{Client, Login, Reply, Request, Response, Transport};
 use runnerctl::host::clock::Clock;
 use runnerctl::host::files::{self, Pools, Start};
-use runnerctl::plan::{Options, Plan, plan};
+use runnerctl::plan::{Plan, PlanOptions, plan};
 use runnerctl::reconcile::read_fleet::{
     Credentials, FleetRequest, Proxies, SpecsRequest, Templates, read_fleet,
 };
@@ -85,11 +85,11 @@ fn read(folder: &Path) -> Fleet {
 fn planned(folder: &Path) -> Plan {
     let (manifest, desired) = declared(folder);
     let policy = &manifest.fleet_file.as_ref().unwrap().policy;
-    let options = Options {
+    let options = PlanOptions {
         target: Vec::new(),
         protected: policy.protected_pools.clone(),
         show_keys: policy.extra_specs_show.clone(),
-        ..Options::default()
+        ..PlanOptions::default()
     };
     plan(&desired, &read(folder), &options)
 }

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use runnerctl::audit::{Actor, Cause};
 use runnerctl::domain::desired::ScalePolicy;
 use runnerctl::domain::entity::{EntityKey, EntityKind};
-use runnerctl::domain::fleet::{Fleet, Line};
+use runnerctl::domain::fleet::{Fleet, ReleaseLine};
 use runnerctl::domain::job::JobStatus;
-use runnerctl::domain::label::{Labels, Mark};
+use runnerctl::domain::label::{Labels, OwnerMark};
 use runnerctl::domain::name::{FleetName, PoolName};
 use runnerctl::domain::pool::{Pool, PoolSpec};
 use runnerctl::domain::runner::Runner;
@@ -134,7 +134,7 @@ impl Rig {
 
     /// A pool that serves jobs for the label of its name, as `apply` makes it.
     pub(crate) async fn add_pool(&mut self, pool: &str, policy: ScalePolicy) -> Pool {
-        let mark = Mark::owned(&fleet(), &name(pool)).to_string();
+        let mark = OwnerMark::owned(&fleet(), &name(pool)).to_string();
         let labels: Labels = [pool.to_owned(), mark].into_iter().collect();
         let spec = spec(pool, labels, &policy);
         self.pools.insert(name(pool), DeclaredScaling { enabled: true, policy });
@@ -161,7 +161,7 @@ impl Rig {
         };
         let (book, clock) = (Book::memory(), self.clock());
         let client = Arc::new(self.memory.client());
-        Writer::new(client, AuditContext { book, actor, cause, clock, line: Line::Current })
+        Writer::new(client, AuditContext { book, actor, cause, clock, line: ReleaseLine::Current })
     }
 
     fn clock(&self) -> Clock {

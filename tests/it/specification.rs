@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use runnerctl::config::Series;
+use runnerctl::config::AlertSeries;
 use runnerctl::domain::runner::RunnerStatus;
 use runnerctl::monitor::{Reading, Readings, Rules, Turn};
 use runnerctl::sim::{Order, What};
@@ -206,7 +206,7 @@ async fn first_alert(depth: usize, seconds: u64) -> Option<u64> {
         rig.wait(1).await;
         let now = rig.memory.with(|it| it.now());
         let depths = rig.queue_depths();
-        let readings = Readings::from([(Series::QueueDepth, Reading::Pools(depths))]);
+        let readings = Readings::from([(AlertSeries::QueueDepth, Reading::Pools(depths))]);
         if let Some(it) = rules.look(&readings, now).first() {
             assert_eq!(it.pool, Some(name("default")));
             assert_eq!(it.receivers, [""; 0], "nobody is left out: every receiver is told");

@@ -14,7 +14,7 @@ use super::runner_history::Life;
 use super::{CLAIM_AGE, Moment};
 use crate::domain::fleet::{Controller, Fleet};
 use crate::domain::name::{PoolId, PoolName};
-use crate::domain::pool::{Pool, Reading};
+use crate::domain::pool::{Pool, PoolDetail};
 use crate::domain::text::quote;
 
 /// Writes of ours to one pool that may still explain what is seen of it.
@@ -206,7 +206,7 @@ impl Settings {
 /// Every field as far as it was read: what GARM's lists leave out is as it was.
 fn image(pool: &Pool, known: Option<&Known>) -> Value {
     let mut image = pool_fields::all(&pool.spec);
-    if pool.reading == Reading::Listed {
+    if pool.detail == PoolDetail::Listed {
         image[SPECS] = known.map_or(Value::Null, |it| it.image[SPECS].clone());
     }
     image

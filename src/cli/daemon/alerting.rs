@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::log::{Journal, LogLine, Weight};
 use super::setup::DaemonConfig;
 use crate::cli::failure::Failure;
-use crate::config::{Receiver, ReceiverKind, Series, WebhookUrl};
+use crate::config::{AlertSeries, Receiver, ReceiverKind, WebhookUrl};
 use crate::domain::name::PoolName;
 use crate::domain::text::code;
 use crate::host::clock::Clock;
@@ -130,25 +130,25 @@ impl AlertInputs {
             ),
         };
         let mut all = Readings::from([
-            (Series::QueueDepth, pools(|it| it.queue_depth.into())),
-            (Series::UnservedJobs, pools(|it| it.unserved.into())),
-            (Series::OldestQueuedJobAgeSeconds, pools(|it| it.oldest_s)),
-            (Series::CircuitOpen, pools(|it| it.is_circuit_open.into())),
-            (Series::LevelNotFollowed, pools(|it| it.is_stalled.into())),
-            (Series::ObservationAgeSeconds, Reading::Fleet(Some(age.as_secs_f64()))),
+            (AlertSeries::QueueDepth, pools(|it| it.queue_depth.into())),
+            (AlertSeries::UnservedJobs, pools(|it| it.unserved.into())),
+            (AlertSeries::OldestQueuedJobAgeSeconds, pools(|it| it.oldest_s)),
+            (AlertSeries::CircuitOpen, pools(|it| it.is_circuit_open.into())),
+            (AlertSeries::LevelNotFollowed, pools(|it| it.is_stalled.into())),
+            (AlertSeries::ObservationAgeSeconds, Reading::Fleet(Some(age.as_secs_f64()))),
         ]);
         let (violations, gaps) = (known.violations.count(now), known.gaps.count(now));
-        all.insert(Series::EphemeralViolations, Reading::Fleet(Some(violations.into())));
-        all.insert(Series::AuditGaps, Reading::Fleet(Some(gaps.into())));
+        all.insert(AlertSeries::EphemeralViolations, Reading::Fleet(Some(violations.into())));
+        all.insert(AlertSeries::AuditGaps, Reading::Fleet(Some(gaps.into())));
         let breaks = known.breaks.count(now);
-        all.insert(Series::AuditBreaks, Reading::Fleet(Some(breaks.into())));
+        all.insert(AlertSeries::AuditBreaks, Reading::Fleet(Some(breaks.into())));
         let age = known.anchored_at.map(|it| now.duration_since(it).as_secs_f64());
-        all.insert(Series::AuditAnchorAgeSeconds, Reading::Fleet(age));
+        all.insert(AlertSeries::AuditAnchorAgeSeconds, Reading::Fleet(age));
         let enforced = known.is_mtls_enforced.map(|it| f64::from(u8::from(it)));
-        all.insert(Series::MtlsEnforced, Reading::Fleet(enforced));
+        all.insert(AlertSeries::MtlsEnforced, Reading::Fleet(enforced));
         let expires_in =
             known.client_cert_expires_at.map(|it| it.duration_since(now).as_secs_f64());
-        all.insert(Series::ClientCertExpiresInSeconds, Reading::Fleet(expires_in));
+        all.insert(AlertSeries::ClientCertExpiresInSeconds, Reading::Fleet(expires_in));
         all
     }
 }
@@ -179,7 +179,7 @@ impl Alerting {
     /// Resolves the receivers and begins a task for each. Fails (3) when one cannot be used.
     pub(super) async fn start(
         setup: &DaemonConfig,
-        allowed: &secrets::Options,
+        allowed: &secrets::ResolveOptions,
         wires: AlertWiring,
     ) -> Result<Self, Failure> {
         let AlertWiring { board, journal, facts, enclosure } = wires;
@@ -221,7 +221,7 @@ impl Alerting {
     pub(super) async fn reload(
         &self,
         setup: &DaemonConfig,
-        allowed: &secrets::Options,
+        allowed: &secrets::ResolveOptions,
     ) -> Result<(), Failure> {
         let targets = targets(setup, allowed).await?;
         if let Some(notifier) = self.notifier.lock().await.as_mut() {
@@ -301,7 +301,10 @@ fn report(board: Arc<Board>, journal: Journal) -> Arc<dyn Fn(&Delivery) + Send +
 }
 
 /// Where alerts go, secret addresses resolved.
-async fn targets(setup: &DaemonConfig, allowed: &secrets::Options) -> Result<Vec<Target>, Failure> {
+async fn targets(
+    setup: &DaemonConfig,
+    allowed: &secrets::ResolveOptions,
+) -> Result<Vec<Target>, Failure> {
     let mut targets = Vec::new();
     for receiver in &setup.file.receivers {
         targets.push(target(receiver, allowed).await?);
@@ -309,7 +312,7 @@ async fn targets(setup: &DaemonConfig, allowed: &secrets::Options) -> Result<Vec
     Ok(targets)
 }
 
-async fn target(receiver: &Receiver, options: &secrets::Options) -> Result<Target, Failure> {
+async fn target(receiver: &Receiver, options: &secrets::ResolveOptions) -> Result<Target, Failure> {
     let (kind, url) = match &receiver.kind {
         ReceiverKind::Alertmanager { url } => (Kind::Alertmanager, SecretString::from(url.clone())),
         ReceiverKind::Webhook { url: WebhookUrl::Plain(url) } => {

@@ -48,7 +48,7 @@ impl Anchor {
     pub(super) async fn open(
         setup: &DaemonConfig,
         book: &Book,
-        allowed: &secrets::Options,
+        allowed: &secrets::ResolveOptions,
         wires: AlertWiring,
     ) -> Result<Option<Self>, Failure> {
         let (Some(settings), Book::Diary(diary)) = (&setup.watch.audit_anchor, book) else {
@@ -156,7 +156,7 @@ async fn append(path: PathBuf, statement: String) -> Result<(), String> {
     }
 }
 
-async fn post(url: &WebhookUrl, allowed: &secrets::Options) -> Result<Post, Failure> {
+async fn post(url: &WebhookUrl, allowed: &secrets::ResolveOptions) -> Result<Post, Failure> {
     let url = match url {
         WebhookUrl::Plain(url) => url.clone().into(),
         WebhookUrl::Secret(reference) => secrets::resolve(reference, allowed).await?,

@@ -11,7 +11,7 @@ use super::setup::DaemonConfig;
 use crate::cli::runner_kit;
 use crate::domain::desired::DesiredPool;
 use crate::domain::name::{FleetName, PoolName};
-use crate::domain::pool::{Pool, Reading};
+use crate::domain::pool::{Pool, PoolDetail};
 use crate::domain::text::code;
 use crate::plan::{RunnerKit, drifts};
 
@@ -24,7 +24,7 @@ struct DeclaredFleet {
     kit: RunnerKit,
     pools: HashMap<PoolName, DesiredPool>,
     /// What was found of each pool, and of which state of its row.
-    found: HashMap<PoolName, (Timestamp, Reading, Option<DifferingFields>)>,
+    found: HashMap<PoolName, (Timestamp, PoolDetail, Option<DifferingFields>)>,
 }
 
 /// The fields in which a pool differs from its declaration; none: it does not.
@@ -62,7 +62,7 @@ impl DriftDetector {
         let mut declared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let DeclaredFleet { fleet, kit, pools: desired, found } = &mut *declared;
         let differs = |(name, pool): (&'a PoolName, &Pool)| {
-            let state = (pool.updated_at, pool.reading);
+            let state = (pool.updated_at, pool.detail);
             let known = found.get(name).filter(|it| (it.0, it.1) == state).map(|it| it.2.clone());
             let differs = known.unwrap_or_else(|| {
                 let differs = desired.get(name).and_then(|it| drifts(it, fleet, pool, kit));

@@ -7,7 +7,7 @@ use crate::cli::policies::PolicySet;
 use crate::cli::requirements;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolName};
-use crate::domain::pool::{Pool, Reading};
+use crate::domain::pool::{Pool, PoolDetail};
 use crate::policy::Violation;
 
 /// What was found at the last read.
@@ -38,7 +38,7 @@ impl Guardrails {
             let meant = fleet.pools.iter().filter(|it| is_meant(it));
             meant.filter_map(|it| it.owned_name(owner)).collect()
         };
-        let unread = names(|it| it.reading == Reading::Listed);
+        let unread = names(|it| it.detail == PoolDetail::Listed);
         let before = std::mem::take(&mut self.known);
         let begun = found.iter().filter(|it| !before.contains(it)).cloned().collect();
         let (mut ended, mut stays) = (Vec::new(), Vec::new());
@@ -71,7 +71,7 @@ impl Guardrails {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{PolicySettings, Source, load_policy};
+    use crate::config::{PolicySettings, SourceFile, load_policy};
     use crate::scaling::testing::{fleet, pool};
 
     fn owner() -> FleetName {
@@ -81,7 +81,7 @@ mod tests {
     fn policies() -> PolicySet {
         let text = "policy: { networks: { aws: { keys: [net], allow: [ci-*], required: true } }, \
                     allowed_instance_types: [small] }\n";
-        let source = Source { path: "policy.yaml".into(), text: text.into() };
+        let source = SourceFile { path: "policy.yaml".into(), text: text.into() };
         let (policy, problems) = load_policy(&source);
         assert_eq!(problems, []);
         PolicySet::of(vec![policy.unwrap_or_else(PolicySettings::default)])
@@ -92,7 +92,7 @@ mod tests {
         let mut ours = pool("a", &["x"]);
         ours.spec.provider = "aws".into();
         ours.spec.flavor = flavor.into();
-        ours.reading = Reading::Listed;
+        ours.detail = PoolDetail::Listed;
         if let Some(network) = network {
             let specs = serde_json::json!({ "net": network });
             ours.complete(specs.as_object().unwrap().clone());

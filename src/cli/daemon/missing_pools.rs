@@ -35,7 +35,7 @@ pub(super) fn unsteered(
         let gauges = |name: &PoolName| {
             let desired = desired.get(name)?;
             let claims = owners.of(name).into_iter();
-            let claims = claims.flat_map(|it| it.owned.iter().chain(&it.torn)).copied();
+            let claims = claims.flat_map(|it| it.owned.iter().chain(&it.conflicting)).copied();
             let seen = ClaimedPools { claims: claims.collect(), queues, orphans: &orphans };
             Some((name.clone(), gauges(sight, desired, &seen)))
         };

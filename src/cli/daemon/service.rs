@@ -25,7 +25,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::policies::PolicySet;
 use crate::cli::require_mtls;
-use crate::domain::fleet::{Controller, Line as GarmLine};
+use crate::domain::fleet::{Controller, ReleaseLine as GarmLine};
 use crate::domain::name::PoolName;
 use crate::garm::events;
 use crate::host::clock::Clock;

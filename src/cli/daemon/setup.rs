@@ -80,8 +80,8 @@ impl DaemonConfig {
     }
 
     /// What resolving the file's secrets may do.
-    pub(super) fn allowed(&self, globals: &Globals) -> secrets::Options {
-        secrets::Options { allow_exec: globals.allow_exec, base_dir: self.base.clone() }
+    pub(super) fn allowed(&self, globals: &Globals) -> secrets::ResolveOptions {
+        secrets::ResolveOptions { allow_exec: globals.allow_exec, base_dir: self.base.clone() }
     }
 
     /// What differs in `fresh` and is in force only after a restart, in the words of the file.

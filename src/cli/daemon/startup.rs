@@ -136,7 +136,7 @@ fn wires(setup: &DaemonConfig, board: &Arc<Board>, journal: &Journal) -> AlertWi
 /// The records of the runners' lives and of the loop's writes, and the anchor of them.
 async fn record(
     book: Book,
-    (setup, allowed): (&DaemonConfig, &secrets::Options),
+    (setup, allowed): (&DaemonConfig, &secrets::ResolveOptions),
     wires: &AlertWiring,
     orders: mpsc::Sender<WatchCommand>,
 ) -> Result<(AuditFeed, Book, Option<AuditHeadTask>), Failure> {

@@ -179,7 +179,7 @@ async fn without_loop(desired: &Desired, pool: &PoolName) -> Result<BurstFigures
     let ground = BurstSetup { memory: &memory, client: &client, clock, pool, policy: &policy };
     let alone = Desired { controller: ControllerSettings::default(), ..desired.clone() };
     let fleet = ground.read().await?;
-    let plan = plan::plan(&alone, &fleet, &plan::Options::default());
+    let plan = plan::plan(&alone, &fleet, &plan::PlanOptions::default());
     let writer = Writer::new(Arc::clone(&client), warrant(Book::Off, clock, &fleet, &alone.fleet));
     apply(&plan, &writer, &ApplyOptions::default(), &Silence).await;
     play(&ground).await

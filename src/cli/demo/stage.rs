@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use similar::{ChangeTag, TextDiff};
 
 use crate::audit::{self, Actor, Cause};
-use crate::config::{self, Manifest, Source, has_error};
+use crate::config::{self, Manifest, SourceFile, has_error};
 use crate::domain::desired::{Desired, Scope};
 use crate::domain::entity::EntityKind;
 use crate::domain::fleet::Fleet;
@@ -55,8 +55,8 @@ pub(super) struct DemoStage<'a> {
     clock: Clock,
     began: Timestamp,
     book: Book,
-    fleet_file: Source,
-    pools: Source,
+    fleet_file: SourceFile,
+    pools: SourceFile,
 }
 
 /// What the world and the log say at the end.
@@ -342,7 +342,7 @@ impl<'a> DemoStage<'a> {
     }
 
     async fn plan_now(&self) -> Result<Plan, Failure> {
-        Ok(plan::plan(&self.desired()?, &self.read().await?, &plan::Options::default()))
+        Ok(plan::plan(&self.desired()?, &self.read().await?, &plan::PlanOptions::default()))
     }
 
     fn heading(&self) -> Heading {
@@ -372,8 +372,8 @@ impl<'a> DemoStage<'a> {
     }
 }
 
-fn source(path: &str, text: &str) -> Source {
-    Source { path: path.to_owned(), text: text.to_owned() }
+fn source(path: &str, text: &str) -> SourceFile {
+    SourceFile { path: path.to_owned(), text: text.to_owned() }
 }
 
 /// Tells what an apply does, each line with its virtual time.

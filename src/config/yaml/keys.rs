@@ -3,16 +3,16 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::{Flaw, flaw};
+use super::{YamlError, flaw};
 use crate::config::diagnostic_code::Code;
-use crate::config::node::{Key, Kind, Meaning, Node, Span};
+use crate::config::node::{MapKey, Meaning, Node, NodeKind, SourceSpan};
 use crate::config::text::{is_word, named};
 use crate::domain::text::quote;
 
 /// What a mapping waits for.
-pub(super) enum Next<'a> {
+pub(super) enum MappingState<'a> {
     Key,
-    Value(Key<'a>),
+    Value(MapKey<'a>),
     /// The value of a key that was refused.
     Dropped,
 }
@@ -20,16 +20,16 @@ pub(super) enum Next<'a> {
 /// Judges a key. Refused ones are reported; their values are dropped.
 pub(super) fn take_key<'a>(
     node: &Node<'a>,
-    seen: &mut HashMap<Cow<'a, str>, Span>,
-    flaws: &mut Vec<Flaw>,
-) -> Next<'a> {
+    seen: &mut HashMap<Cow<'a, str>, SourceSpan>,
+    flaws: &mut Vec<YamlError>,
+) -> MappingState<'a> {
     let span = node.span;
     let scalar = match &node.value().kind {
-        Kind::Scalar(scalar) => scalar,
-        Kind::Broken => return Next::Dropped,
-        Kind::List(_) | Kind::Map(_) | Kind::Shared(_) => {
+        NodeKind::Scalar(scalar) => scalar,
+        NodeKind::Broken => return MappingState::Dropped,
+        NodeKind::List(_) | NodeKind::Map(_) | NodeKind::Shared(_) => {
             flaws.push(flaw(Code::KeyNotText, span, "a key is text, not a list or a mapping"));
-            return Next::Dropped;
+            return MappingState::Dropped;
         }
     };
     let Meaning::Text(_) = scalar.meaning() else {
@@ -42,22 +42,22 @@ pub(super) fn take_key<'a>(
                 .help("put it into quotes to make it text")
         };
         flaws.push(found);
-        return Next::Dropped;
+        return MappingState::Dropped;
     };
     if scalar.is_plain && scalar.text == "<<" {
         let found = flaw(Code::MergeKey, span, "`<<` merges nothing: YAML 1.2 has no merge keys")
             .help("what pools have in common stands in `defaults` of the fleet file");
         flaws.push(found);
-        return Next::Dropped;
+        return MappingState::Dropped;
     }
     if let Some(first) = seen.get(&scalar.text) {
         let message = format!("{} stands twice", named(&scalar.text, "key"));
-        flaws.push(Flaw {
+        flaws.push(YamlError {
             context: Some((*first, "first here")),
             ..flaw(Code::DuplicateKey, span, message).help("keep one of them")
         });
-        return Next::Dropped;
+        return MappingState::Dropped;
     }
     seen.insert(scalar.text.clone(), span);
-    Next::Value(Key { text: scalar.text.clone(), span })
+    MappingState::Value(MapKey { text: scalar.text.clone(), span })
 }

@@ -13,9 +13,9 @@ use std::rc::Rc;
 
 use serde_yaml::granit_parser as granit;
 
-use self::keys::{Next, take_key};
+use self::keys::{MappingState, take_key};
 use super::diagnostic_code::Code;
-use super::node::{CoreTag, Key, Kind, Node, Scalar, Span};
+use super::node::{CoreTag, MapKey, Node, NodeKind, Scalar, SourceSpan};
 use super::text::{is_word, named};
 
 /// Deepest nesting of lists and mappings, aliases followed.
@@ -28,13 +28,13 @@ const VALUE_COST: usize = 64;
 
 /// A flaw of the YAML itself.
 #[derive(Debug)]
-pub(super) struct Flaw {
+pub(super) struct YamlError {
     pub(super) code: Code,
-    pub(super) span: Span,
+    pub(super) span: SourceSpan,
     pub(super) message: String,
     pub(super) help: Option<String>,
     /// Another spot that explains it.
-    pub(super) context: Option<(Span, &'static str)>,
+    pub(super) context: Option<(SourceSpan, &'static str)>,
 }
 
 /// A scalar's bytes in the file, quotes included.
@@ -51,7 +51,7 @@ pub(super) struct Tree<'a> {
     /// The document; absent when the syntax is broken, or when there is none.
     pub(super) root: Option<Node<'a>>,
     /// In the order in which they were met.
-    pub(super) flaws: Vec<Flaw>,
+    pub(super) flaws: Vec<YamlError>,
     /// Every scalar, in the order of the file.
     pub(super) tokens: Vec<Token>,
     /// Whether the whole text could be parsed.
@@ -90,8 +90,8 @@ pub(super) fn parse(text: &str) -> Tree<'_> {
 }
 
 /// A collection that is being read.
-struct Open<'a> {
-    span: Span,
+struct OpenCollection<'a> {
+    span: SourceSpan,
     is_flow: bool,
     anchor: usize,
     inside: Inside<'a>,
@@ -101,7 +101,11 @@ struct Open<'a> {
 
 enum Inside<'a> {
     List(Vec<Node<'a>>),
-    Map { pairs: Vec<(Key<'a>, Node<'a>)>, seen: HashMap<Cow<'a, str>, Span>, next: Next<'a> },
+    Map {
+        pairs: Vec<(MapKey<'a>, Node<'a>)>,
+        seen: HashMap<Cow<'a, str>, SourceSpan>,
+        next: MappingState<'a>,
+    },
 }
 
 /// A value with what it weighs.
@@ -114,18 +118,18 @@ struct Weighed<'a> {
 #[derive(Default)]
 struct Builder<'a> {
     root: Option<Node<'a>>,
-    open: Vec<Open<'a>>,
+    open: Vec<OpenCollection<'a>>,
     /// Anchored values by the parser's number, with cost and height.
     anchors: HashMap<usize, (Rc<Node<'a>>, usize, usize)>,
     tokens: Vec<Token>,
-    flaws: Vec<Flaw>,
+    flaws: Vec<YamlError>,
     cost: usize,
     documents: usize,
 }
 
 impl<'a> Builder<'a> {
     /// Takes one event. An error ends the reading.
-    fn take(&mut self, event: granit::Event<'a>, span: &granit::Span) -> Result<(), Flaw> {
+    fn take(&mut self, event: granit::Event<'a>, span: &granit::Span) -> Result<(), YamlError> {
         let at = place(span);
         match event {
             granit::Event::DocumentStart(..) => {
@@ -145,8 +149,11 @@ impl<'a> Builder<'a> {
             }
             granit::Event::MappingStart(style, anchor, tag) => {
                 self.tag(tag.as_deref(), span, &["map"]);
-                let inside =
-                    Inside::Map { pairs: Vec::new(), seen: HashMap::new(), next: Next::Key };
+                let inside = Inside::Map {
+                    pairs: Vec::new(),
+                    seen: HashMap::new(),
+                    next: MappingState::Key,
+                };
                 self.begin(inside, at, style, anchor);
             }
             granit::Event::SequenceEnd | granit::Event::MappingEnd => self.end()?,
@@ -156,7 +163,7 @@ impl<'a> Builder<'a> {
                 let found = flaw(Code::Alias, at, message)
                     .help("an anchor `&name` stands before the aliases `*name` that repeat it");
                 self.flaws.push(found);
-                self.put(weigh(Node { span: at, kind: Kind::Broken }, 0, 0), VALUE_COST)?;
+                self.put(weigh(Node { span: at, kind: NodeKind::Broken }, 0, 0), VALUE_COST)?;
             }
             // The rest carries no values.
             _ => {}
@@ -168,9 +175,9 @@ impl<'a> Builder<'a> {
         &mut self,
         text: Cow<'a, str>,
         style: granit::ScalarStyle,
-        span: Span,
+        span: SourceSpan,
         (anchor, tag): (usize, Option<CoreTag>),
-    ) -> Result<(), Flaw> {
+    ) -> Result<(), YamlError> {
         let is_plain = style == granit::ScalarStyle::Plain;
         let scalar = Scalar { text, is_plain, tag, token: self.tokens.len() };
         self.tokens.push(Token { start: span.start, end: span.end, is_key: self.wants_key() });
@@ -182,58 +189,59 @@ impl<'a> Builder<'a> {
             ));
         }
         let cost = scalar.text.len();
-        self.finish(weigh(Node { span, kind: Kind::Scalar(scalar) }, cost, 0), anchor)
+        self.finish(weigh(Node { span, kind: NodeKind::Scalar(scalar) }, cost, 0), anchor)
     }
 
     fn begin(
         &mut self,
         inside: Inside<'a>,
-        span: Span,
+        span: SourceSpan,
         style: granit::StructureStyle,
         anchor: usize,
     ) {
         let is_flow = style == granit::StructureStyle::Flow;
-        self.open.push(Open { span, is_flow, anchor, inside, cost: 0, height: 0 });
+        self.open.push(OpenCollection { span, is_flow, anchor, inside, cost: 0, height: 0 });
     }
 
-    fn end(&mut self) -> Result<(), Flaw> {
+    fn end(&mut self) -> Result<(), YamlError> {
         let Some(open) = self.open.pop() else { return Ok(()) };
         let kind = match open.inside {
-            Inside::List(items) => Kind::List(items),
-            Inside::Map { pairs, .. } => Kind::Map(pairs),
+            Inside::List(items) => NodeKind::List(items),
+            Inside::Map { pairs, .. } => NodeKind::Map(pairs),
         };
         let node = Node { span: open.span, kind };
         self.finish(weigh(node, open.cost, open.height + 1), open.anchor)
     }
 
     /// A value is complete: remembers it under its anchor, and puts it where it belongs.
-    fn finish(&mut self, mut weighed: Weighed<'a>, anchor: usize) -> Result<(), Flaw> {
+    fn finish(&mut self, mut weighed: Weighed<'a>, anchor: usize) -> Result<(), YamlError> {
         // What stands inside a collection has been counted when it was put there.
         let fresh = match &weighed.node.kind {
-            Kind::List(_) | Kind::Map(_) => VALUE_COST,
-            Kind::Scalar(_) | Kind::Shared(_) | Kind::Broken => weighed.cost,
+            NodeKind::List(_) | NodeKind::Map(_) => VALUE_COST,
+            NodeKind::Scalar(_) | NodeKind::Shared(_) | NodeKind::Broken => weighed.cost,
         };
         if anchor != 0 {
             let span = weighed.node.span;
             let shared = Rc::new(weighed.node);
             self.anchors.insert(anchor, (Rc::clone(&shared), weighed.cost, weighed.height));
-            weighed.node = Node { span, kind: Kind::Shared(shared) };
+            weighed.node = Node { span, kind: NodeKind::Shared(shared) };
         }
         self.put(weighed, fresh)
     }
 
-    fn alias(&mut self, id: usize, span: Span) -> Result<(), Flaw> {
+    fn alias(&mut self, id: usize, span: SourceSpan) -> Result<(), YamlError> {
         let Some((target, cost, height)) = self.anchors.get(&id).cloned() else {
             let message = "the alias stands inside the value that it names";
             self.flaws.push(flaw(Code::Alias, span, message).help("write the value out"));
-            return self.put(weigh(Node { span, kind: Kind::Broken }, 0, 0), VALUE_COST);
+            return self.put(weigh(Node { span, kind: NodeKind::Broken }, 0, 0), VALUE_COST);
         };
         if self.open.len() + height > NESTING_MAX {
             return Err(too_deep(span));
         }
         let context = Some((target.span, "repeated from here"));
-        let repeated = Weighed { node: Node { span, kind: Kind::Shared(target) }, cost, height };
-        self.put(repeated, cost).map_err(|found| Flaw {
+        let repeated =
+            Weighed { node: Node { span, kind: NodeKind::Shared(target) }, cost, height };
+        self.put(repeated, cost).map_err(|found| YamlError {
             message: "aliases repeat more values than a file may have".to_owned(),
             help: None,
             context,
@@ -243,7 +251,7 @@ impl<'a> Builder<'a> {
 
     /// Puts a value into the innermost open collection, or makes it the document. `fresh` is the
     /// part of its cost that has not been counted yet.
-    fn put(&mut self, weighed: Weighed<'a>, fresh: usize) -> Result<(), Flaw> {
+    fn put(&mut self, weighed: Weighed<'a>, fresh: usize) -> Result<(), YamlError> {
         let Weighed { node, cost, height } = weighed;
         self.cost = self.cost.saturating_add(fresh);
         if self.cost > EXPANDED_MAX {
@@ -258,30 +266,30 @@ impl<'a> Builder<'a> {
         open.height = open.height.max(height);
         match &mut open.inside {
             Inside::List(items) => items.push(node),
-            Inside::Map { pairs, seen, next } => match std::mem::replace(next, Next::Key) {
-                Next::Key => {
+            Inside::Map { pairs, seen, next } => match std::mem::replace(next, MappingState::Key) {
+                MappingState::Key => {
                     *next = take_key(&node, seen, &mut self.flaws);
                     // Nor of those inside a key that is a list or a mapping.
-                    if !matches!(node.value().kind, Kind::Scalar(_)) {
+                    if !matches!(node.value().kind, NodeKind::Scalar(_)) {
                         hide_keys(&mut self.tokens, node.span.start);
                     }
                 }
-                Next::Value(key) => pairs.push((key, node)),
+                MappingState::Value(key) => pairs.push((key, node)),
                 // Nobody will say that its keys may be shown.
-                Next::Dropped => hide_keys(&mut self.tokens, node.span.start),
+                MappingState::Dropped => hide_keys(&mut self.tokens, node.span.start),
             },
         }
         Ok(())
     }
 
     /// Where the innermost open bracket stands.
-    fn unclosed(&self) -> Option<Span> {
+    fn unclosed(&self) -> Option<SourceSpan> {
         self.open.iter().rev().find(|it| it.is_flow).map(|it| it.span)
     }
 
     fn wants_key(&self) -> bool {
         self.open.last().is_some_and(
-            |it| matches!(&it.inside, Inside::Map { next, .. } if matches!(next, Next::Key)),
+            |it| matches!(&it.inside, Inside::Map { next, .. } if matches!(next, MappingState::Key)),
         )
     }
 
@@ -333,17 +341,17 @@ fn hide_keys(tokens: &mut [Token], start: u32) {
     }
 }
 
-fn flaw(code: Code, span: Span, message: impl Into<String>) -> Flaw {
-    Flaw { code, span, message: message.into(), help: None, context: None }
+fn flaw(code: Code, span: SourceSpan, message: impl Into<String>) -> YamlError {
+    YamlError { code, span, message: message.into(), help: None, context: None }
 }
 
-impl Flaw {
+impl YamlError {
     fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
     }
 }
 
-fn too_deep(span: Span) -> Flaw {
+fn too_deep(span: SourceSpan) -> YamlError {
     let message = format!("more than {NESTING_MAX} lists and mappings stand inside one another");
     flaw(Code::Nesting, span, message)
 }
@@ -352,9 +360,9 @@ fn weigh(node: Node<'_>, cost: usize, height: usize) -> Weighed<'_> {
     Weighed { node, cost: cost.saturating_add(VALUE_COST), height }
 }
 
-fn place(span: &granit::Span) -> Span {
+fn place(span: &granit::Span) -> SourceSpan {
     let bytes = span.byte_range().unwrap_or(0..0);
-    Span {
+    SourceSpan {
         start: small(bytes.start),
         end: small(bytes.end),
         line: small(span.start.line()),

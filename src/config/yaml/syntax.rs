@@ -2,14 +2,18 @@
 
 use serde_yaml::granit_parser as granit;
 
-use super::{Flaw, flaw, small, too_deep};
+use super::{YamlError, flaw, small, too_deep};
 use crate::config::diagnostic_code::Code;
-use crate::config::node::Span;
+use crate::config::node::SourceSpan;
 use crate::domain::text::quote;
 
 /// An error that ends the reading, as a flaw. `unclosed` is the innermost open bracket: the
 /// parser blames the line where it lost track, which may be far below.
-pub(super) fn flaw_of(error: &granit::ScanError, text: &str, unclosed: Option<Span>) -> Flaw {
+pub(super) fn flaw_of(
+    error: &granit::ScanError,
+    text: &str,
+    unclosed: Option<SourceSpan>,
+) -> YamlError {
     use granit::ErrorKind as E;
     let at = point(error.marker(), text);
     match error.kind() {
@@ -31,7 +35,7 @@ pub(super) fn flaw_of(error: &granit::ScanError, text: &str, unclosed: Option<Sp
                 Some((message, help)) => flaw(Code::Syntax, at, message).help(help),
                 None => flaw(Code::Syntax, at, quote(&kind.to_string())),
             };
-            Flaw { context, ..found }
+            YamlError { context, ..found }
         }
     }
 }
@@ -72,10 +76,10 @@ fn words(kind: &granit::ErrorKind) -> Option<(&'static str, &'static str)> {
     })
 }
 
-fn point(marker: &granit::Marker, text: &str) -> Span {
+fn point(marker: &granit::Marker, text: &str) -> SourceSpan {
     let start = marker.byte_offset().unwrap_or(0).min(text.len());
     let wide = text[start..].chars().next().filter(|it| *it != '\n' && *it != '\r');
-    Span {
+    SourceSpan {
         start: small(start),
         end: small(start + wide.map_or(0, char::len_utf8)),
         line: small(marker.line()),
@@ -85,12 +89,12 @@ fn point(marker: &granit::Marker, text: &str) -> Span {
 
 /// The first tab of the indentation of the line at `near` or of the one after it: the parser
 /// points somewhere beside it.
-fn tab_near(near: Span, text: &str) -> Span {
+fn tab_near(near: SourceSpan, text: &str) -> SourceSpan {
     let mut offset = text[..near.start as usize].rfind('\n').map_or(0, |at| at + 1);
     for (number, line) in text[offset..].split_inclusive('\n').take(2).enumerate() {
         let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
         if let Some(at) = line[..indent].find('\t') {
-            return Span {
+            return SourceSpan {
                 start: small(offset + at),
                 end: small(offset + at + 1),
                 line: near.line + small(number),

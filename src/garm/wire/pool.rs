@@ -11,7 +11,7 @@ use super::{Misread, decode};
 use crate::domain::entity::{EntityKey, EntityKind};
 use crate::domain::label::Labels;
 use crate::domain::name::{EntityId, PoolId};
-use crate::domain::pool::{NO_PROXY, Pool, PoolSpec, Reading};
+use crate::domain::pool::{NO_PROXY, Pool, PoolDetail, PoolSpec};
 use crate::domain::runner::Runner;
 use crate::garm::budget::Bound;
 
@@ -92,7 +92,7 @@ pub(in crate::garm) fn pools(bound: Bound) -> impl Reader<Output = Vec<Pool>> {
         match pool(wire) {
             Some(mut pool) => {
                 if !carries_specs {
-                    pool.reading = Reading::Listed;
+                    pool.detail = PoolDetail::Listed;
                 }
                 Ok(Some(pool))
             }
@@ -171,7 +171,7 @@ fn pool(wire: WirePool) -> Option<Pool> {
         entity_name,
         endpoint: wire.endpoint.name,
         spec,
-        reading: Reading::Whole,
+        detail: PoolDetail::Whole,
         generation: wire.generation,
         created_at: wire.created_at,
         updated_at: wire.updated_at,
@@ -236,7 +236,7 @@ mod tests {
                 enable_shell: false,
                 extra_specs: Map::new(),
             },
-            reading: Reading::Listed,
+            detail: PoolDetail::Listed,
             generation: None,
             created_at: zero_time(),
             updated_at: zero_time(),
@@ -277,16 +277,16 @@ mod tests {
     #[test]
     fn only_a_pool_alone_is_known_to_have_no_extra_specs() {
         let row = r#"{"id":"p","org_id":"o"}"#;
-        assert_eq!(one(row).reading, Reading::Listed);
+        assert_eq!(one(row).detail, PoolDetail::Listed);
         let alone = pool_with_runners(Budget::default().runners);
-        assert_eq!(read(alone, row.as_bytes()).unwrap().0.reading, Reading::Whole);
+        assert_eq!(read(alone, row.as_bytes()).unwrap().0.detail, PoolDetail::Whole);
     }
 
     #[test]
     fn extra_specs_are_kept_whole() {
         let body = r#"{"id":"p","org_id":"o","extra_specs":{"a":[{"b":null}],"n":12345678901234567890123,"v":1.10}}"#;
         let pool = one(body);
-        assert_eq!(pool.reading, Reading::Whole);
+        assert_eq!(pool.detail, PoolDetail::Whole);
         let got = Value::Object(pool.spec.extra_specs).to_string();
         assert_eq!(got, r#"{"a":[{"b":null}],"n":12345678901234567890123,"v":1.10}"#);
     }

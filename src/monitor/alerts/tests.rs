@@ -9,18 +9,18 @@ fn name(pool: &str) -> PoolName {
 
 fn depth(values: &[(&str, u32)]) -> Readings {
     let pools = values.iter().map(|(pool, value)| (name(pool), Some(f64::from(*value))));
-    Readings::from([(Series::QueueDepth, Reading::Pools(pools.collect()))])
+    Readings::from([(AlertSeries::QueueDepth, Reading::Pools(pools.collect()))])
 }
 
 fn unknown() -> Readings {
-    Readings::from([(Series::QueueDepth, Reading::Unknown)])
+    Readings::from([(AlertSeries::QueueDepth, Reading::Unknown)])
 }
 
-fn fleet(series: Series, value: Option<f64>) -> Readings {
+fn fleet(series: AlertSeries, value: Option<f64>) -> Readings {
     Readings::from([(series, Reading::Fleet(value))])
 }
 
-fn rule(name: &str, when: Series, bound: Bound, lasting: u64) -> AlertRule {
+fn rule(name: &str, when: AlertSeries, bound: Threshold, lasting: u64) -> AlertRule {
     AlertRule { name: name.into(), when, bound, lasting: secs(lasting), notify: Vec::new() }
 }
 
@@ -50,13 +50,13 @@ fn check(steps: &[(i64, Readings, &[&str])]) {
 fn a_garm_that_does_not_follow_fires_at_once_and_a_rule_of_that_name_can_make_it_wait() {
     let stalled = |is_stalled: f64| {
         let pools = [(name("a"), Some(is_stalled))].into();
-        Readings::from([(Series::LevelNotFollowed, Reading::Pools(pools))])
+        Readings::from([(AlertSeries::LevelNotFollowed, Reading::Pools(pools))])
     };
     let mut rules = Rules::new(&[]);
     assert_eq!(short(&rules.look(&stalled(0.0), at(0))), [""; 0]);
     assert_eq!(short(&rules.look(&stalled(1.0), at(1))), ["+GarmNotFollowing a"]);
     assert_eq!(short(&rules.look(&stalled(0.0), at(2))), ["-GarmNotFollowing a"]);
-    let later = rule("GarmNotFollowing", Series::LevelNotFollowed, Bound::Above(0), 60);
+    let later = rule("GarmNotFollowing", AlertSeries::LevelNotFollowed, Threshold::Above(0), 60);
     let mut rules = Rules::new(&[later]);
     assert_eq!(short(&rules.look(&stalled(1.0), at(0))), [""; 0]);
     assert_eq!(short(&rules.look(&stalled(1.0), at(60))), ["+GarmNotFollowing a"]);
@@ -72,7 +72,7 @@ fn a_queue_above_20_for_5_minutes_fires_for_its_pool_and_tells_everybody() {
     }
     let mut expected = Transition {
         rule: "QueueDepthHigh".into(),
-        series: Series::QueueDepth,
+        series: AlertSeries::QueueDepth,
         pool: Some(name("a")),
         to: Turn::Firing { since: at(300) },
         value: 21.0,
@@ -109,7 +109,7 @@ fn the_condition_has_to_last_without_a_break() {
 #[test]
 fn what_is_unknown_neither_begins_nor_ends_anything() {
     let gone = Readings::from([(
-        Series::QueueDepth,
+        AlertSeries::QueueDepth,
         Reading::Pools(BTreeMap::from([(name("a"), None), (name("b"), Some(f64::NAN))])),
     )]);
     check(&[
@@ -173,7 +173,7 @@ fn a_clock_that_is_set_back_delays_nothing_for_long() {
 fn a_rule_of_the_same_name_replaces_the_built_in_one() {
     let own = AlertRule {
         notify: vec!["oncall".into()],
-        ..rule("QueueDepthHigh", Series::QueueDepth, Bound::Above(5), 0)
+        ..rule("QueueDepthHigh", AlertSeries::QueueDepth, Threshold::Above(5), 0)
     };
     let mut rules = Rules::new(&[own]);
     let turned = rules.look(&depth(&[("a", 6)]), at(0));
@@ -184,10 +184,10 @@ fn a_rule_of_the_same_name_replaces_the_built_in_one() {
 
 #[test]
 fn rules_of_the_fleet_have_no_pool_and_may_look_below() {
-    let expiry = Series::ClientCertExpiresInSeconds;
+    let expiry = AlertSeries::ClientCertExpiresInSeconds;
     let mut rules = Rules::new(&[
-        rule("CertExpires", expiry, Bound::Below(604_800), 0),
-        rule("MtlsOff", Series::MtlsEnforced, Bound::Below(1), 0),
+        rule("CertExpires", expiry, Threshold::Below(604_800), 0),
+        rule("MtlsOff", AlertSeries::MtlsEnforced, Threshold::Below(1), 0),
     ]);
     assert_eq!(rules.look(&fleet(expiry, None), at(0)), []);
     assert_eq!(rules.look(&fleet(expiry, Some(604_800.0)), at(1)), []);
@@ -195,15 +195,18 @@ fn rules_of_the_fleet_have_no_pool_and_may_look_below() {
     assert_eq!(short(&turned), ["+CertExpires"]);
     let summary = "`client_cert_expires_in_seconds` is 604800, below 604800";
     assert_eq!((turned[0].pool.as_ref(), turned[0].summary.as_str()), (None, summary));
-    assert_eq!(short(&rules.look(&fleet(Series::MtlsEnforced, Some(0.0)), at(3))), ["+MtlsOff"]);
+    assert_eq!(
+        short(&rules.look(&fleet(AlertSeries::MtlsEnforced, Some(0.0)), at(3))),
+        ["+MtlsOff"]
+    );
     let firing: Vec<&str> = rules.firing().map(|it| it.rule).collect();
     assert_eq!(firing, ["CertExpires", "MtlsOff"]);
 }
 
 #[test]
 fn a_reload_keeps_what_fires_and_ends_what_has_no_rule() {
-    let own = |bound| rule("Own", Series::QueueDepth, Bound::Above(bound), 0);
-    let other = rule("Other", Series::QueueDepth, Bound::Above(1), 0);
+    let own = |bound| rule("Own", AlertSeries::QueueDepth, Threshold::Above(bound), 0);
+    let other = rule("Other", AlertSeries::QueueDepth, Threshold::Above(1), 0);
     let mut rules = Rules::new(&[own(5), other.clone()]);
     assert_eq!(short(&rules.look(&depth(&[("a", 10)]), at(0))), ["+Other a", "+Own a"]);
     // The same bound, another `for`: it fires and goes on.
@@ -217,7 +220,7 @@ fn a_reload_keeps_what_fires_and_ends_what_has_no_rule() {
     // Another series under the same name.
     let mut rules = Rules::new(&[own(5)]);
     rules.look(&depth(&[("a", 10)]), at(0));
-    let moved = rule("Own", Series::UnservedJobs, Bound::Above(5), 0);
+    let moved = rule("Own", AlertSeries::UnservedJobs, Threshold::Above(5), 0);
     assert_eq!(short(&rules.reload(&[moved], at(1))), ["-Own a"]);
 }
 
@@ -225,7 +228,7 @@ fn a_reload_keeps_what_fires_and_ends_what_has_no_rule() {
 fn a_reload_with_other_receivers_tells_those_who_go_and_those_who_come() {
     let to = |receiver: &str| AlertRule {
         notify: vec![receiver.into()],
-        ..rule("Own", Series::QueueDepth, Bound::Above(5), 0)
+        ..rule("Own", AlertSeries::QueueDepth, Threshold::Above(5), 0)
     };
     let mut rules = Rules::new(&[to("day")]);
     rules.look(&depth(&[("a", 10)]), at(0));
@@ -239,7 +242,7 @@ fn a_reload_with_other_receivers_tells_those_who_go_and_those_who_come() {
 
 #[test]
 fn every_series_has_advice() {
-    for series in Series::ALL {
+    for series in AlertSeries::ALL {
         assert!(advice(series).len() > 20, "{series:?}");
     }
 }

@@ -10,9 +10,9 @@ use crate::domain::desired::{ControllerSettings, Desired, DesiredPool, ScalePoli
 use crate::domain::entity::{Entity, EntityKey, EntityKind, EntityRef, PoolManager};
 use crate::domain::fleet::{Controller, Fleet, Proxy, Template};
 use crate::domain::job::{Job, JobStatus};
-use crate::domain::label::Mark;
+use crate::domain::label::OwnerMark;
 use crate::domain::name::{EntityId, FleetName, PoolId, PoolName, RunnerName};
-use crate::domain::pool::{Pool, PoolSpec, Reading};
+use crate::domain::pool::{Pool, PoolDetail, PoolSpec};
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 
 pub(crate) fn at(second: i64) -> Timestamp {
@@ -28,15 +28,15 @@ pub(crate) fn acme() -> FleetName {
 }
 
 pub(crate) fn owned(pool: &str) -> String {
-    Mark::owned(&acme(), &name(pool)).to_string()
+    OwnerMark::owned(&acme(), &name(pool)).to_string()
 }
 
 pub(crate) fn retired(pool: &str) -> String {
-    Mark::retired(&acme(), &name(pool)).to_string()
+    OwnerMark::retired(&acme(), &name(pool)).to_string()
 }
 
 pub(crate) fn replacement(pool: &str) -> String {
-    Mark::replacement(&acme(), &name(pool)).to_string()
+    OwnerMark::replacement(&acme(), &name(pool)).to_string()
 }
 
 pub(crate) fn key(id: &str) -> EntityKey {
@@ -199,7 +199,7 @@ pub(crate) fn live(of: &DesiredPool) -> Pool {
             enable_shell: of.enable_shell,
             extra_specs: of.extra_specs.clone(),
         },
-        reading: Reading::Whole,
+        detail: PoolDetail::Whole,
         generation: Some(0),
         created_at: at(-3600),
         updated_at: at(-3600),

@@ -8,7 +8,7 @@ use crate::domain::desired::{ControllerSettings, Desired, Scope};
 use crate::domain::fleet::Fleet;
 use crate::domain::pool::{Pool, PoolChange};
 use crate::domain::runner::Runner;
-use crate::plan::{Action, Consent, Options, Work, plan};
+use crate::plan::{Action, Consent, Operation, PlanOptions, plan};
 
 #[test]
 fn pools_without_this_fleets_label_are_never_touched() {
@@ -71,17 +71,17 @@ fn whatever_the_order_of_twins_the_one_in_use_is_in_force_and_the_unused_ones_go
             pools: twins.into_iter().rev().map(|it| it.0).collect(),
             ..fleet()
         };
-        let plan = plan(&desired([pool("a")]), &there, &Options::default());
+        let plan = plan(&desired([pool("a")]), &there, &PlanOptions::default());
         let removed: BTreeSet<&str> = (plan.steps.iter())
             .filter_map(|it| match &it.work {
-                Work::RemoveLeftover { id } => Some(id.as_str()),
+                Operation::RemoveLeftover { id } => Some(id.as_str()),
                 _ => None,
             })
             .collect();
         let Some(in_force) = in_force else {
             assert_eq!(plan.summary().blocked, 1, "{kinds}");
             assert_eq!(plan.steps.len(), 1, "{kinds}");
-            assert!(!crate::plan::create_in_flight(&there, &acme()), "{kinds}");
+            assert!(!crate::plan::has_create_in_flight(&there, &acme()), "{kinds}");
             continue;
         };
         let others: BTreeSet<&str> =
@@ -89,19 +89,19 @@ fn whatever_the_order_of_twins_the_one_in_use_is_in_force_and_the_unused_ones_go
         assert_eq!(removed, others, "{kinds}");
         assert!(plan.steps.iter().all(|it| it.consent == Consent::None), "{kinds}");
         let is_in_flight = kinds.len() > 1;
-        assert_eq!(crate::plan::create_in_flight(&there, &acme()), is_in_flight, "{kinds}");
+        assert_eq!(crate::plan::has_create_in_flight(&there, &acme()), is_in_flight, "{kinds}");
     }
 }
 
 #[test]
 fn one_pool_with_two_labels_is_blocked_under_each_declared_name() {
-    let torn = relabelled(&live(&pool("a")), "x", &["linux", &owned("a"), &owned("b")]);
+    let conflicting = relabelled(&live(&pool("a")), "x", &["linux", &owned("a"), &owned("b")]);
     let reason = "one pool bears `runnerctl=acme/a` and `runnerctl=acme/b`";
     let lines = [format!("blocked a [] {reason}"), format!("blocked b [] {reason}")];
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    check(&desired([pool("a"), pool("b")]), &with([torn.clone()]), &lines);
+    check(&desired([pool("a"), pool("b")]), &with([conflicting.clone()]), &lines);
 
-    let foreign = relabelled(&torn, "x", &["linux", &owned("a"), "runnerctl=beta/z"]);
+    let foreign = relabelled(&conflicting, "x", &["linux", &owned("a"), "runnerctl=beta/z"]);
     check(
         &Desired { controller: ControllerSettings::default(), ..desired([]) },
         &with([foreign]),
@@ -120,7 +120,7 @@ fn adopting_a_pool_made_by_hand_is_one_step_that_adds_the_label() {
     );
     let labels = Some(["linux", "a", &owned("a")].into_iter().collect());
     let change = PoolChange { labels, ..PoolChange::default() };
-    assert_eq!(plan.steps[0].work, Work::Change { id: by_hand.id.clone(), change });
+    assert_eq!(plan.steps[0].work, Operation::Change { id: by_hand.id.clone(), change });
     assert_eq!(plan.steps[0].consequences, Vec::<String>::new());
     assert_eq!(plan.notes, []);
 
@@ -214,7 +214,7 @@ fn an_adoption_that_a_replace_has_followed_is_done() {
     let old = relabelled(&live(&pool("a")), "x", &["linux", "a", &retired("a")]);
     let new = relabelled(&live(&moved), "y", &["linux", "a", &replacement("a")]);
     let there = with([old, new]);
-    let plan = plan(&desired([moved]), &there, &Options::default());
+    let plan = plan(&desired([moved]), &there, &PlanOptions::default());
     let [step] = plan.steps.as_slice() else { panic!("{:#?}", plan.steps) };
     assert_eq!((step.action, step.consent), (Action::Replace, Consent::None));
 }
@@ -238,8 +238,8 @@ fn an_entity_that_garm_does_not_know_or_knows_twice_blocks() {
         ],
     );
     let chosen = changed(pool("a"), |it| it.entity.endpoint = Some("ghes".to_owned()));
-    let plan = plan(&desired([chosen]), &twice, &Options::default());
-    assert!(matches!(&plan.steps[0].work, Work::Create(it) if it.entity == key("org-2")));
+    let plan = plan(&desired([chosen]), &twice, &PlanOptions::default());
+    assert!(matches!(&plan.steps[0].work, Operation::Create(it) if it.entity == key("org-2")));
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn a_template_is_found_by_name_or_blocks() {
     let plan =
         check(&desired([named("mine")]), &there, &["update a [template] `template` differs"]);
     let change = PoolChange { template_id: Some(9), ..PoolChange::default() };
-    assert_eq!(plan.steps[0].work, Work::Change { id: live(&pool("a")).id, change });
+    assert_eq!(plan.steps[0].work, Operation::Change { id: live(&pool("a")).id, change });
     check(
         &desired([named("yours")]),
         &there,

@@ -4,8 +4,8 @@ use super::build::*;
 use crate::domain::credential::{Auth, Credential, DesiredCredential};
 use crate::domain::desired::Desired;
 use crate::domain::fleet::{Controller, Fleet};
-use crate::plan::saved::{self, Inputs};
-use crate::plan::{About, Action, Options, Plan, Shown, Work, plan};
+use crate::plan::saved::{self, SavedInputs};
+use crate::plan::{Action, Operation, Plan, PlanOptions, Resource, ShownValue, plan};
 
 fn wanted(apps: impl IntoIterator<Item = DesiredCredential>) -> Desired {
     Desired { credentials: apps.into_iter().collect(), ..desired([]) }
@@ -21,17 +21,17 @@ fn ours(name: &str, app_id: u64, key: char) -> Credential {
 
 /// Steps as `action name [changes] reason`.
 fn check(desired: &Desired, fleet: &Fleet, expected: &[&str]) -> Plan {
-    let plan = plan(desired, fleet, &Options::default());
-    let side = |it: &Shown| match it {
-        Shown::Absent => "?".to_owned(),
-        Shown::Value(value) => value.to_string(),
+    let plan = plan(desired, fleet, &PlanOptions::default());
+    let side = |it: &ShownValue| match it {
+        ShownValue::Absent => "?".to_owned(),
+        ShownValue::Value(value) => value.to_string(),
         other => panic!("{other:?}"),
     };
     let lines: Vec<String> = plan
         .steps
         .iter()
         .map(|it| {
-            let change = |it: &crate::plan::Change| {
+            let change = |it: &crate::plan::FieldChange| {
                 format!("{} {}→{}", it.field, side(&it.before), side(&it.after))
             };
             let changes: Vec<String> = it.changes.iter().map(change).collect();
@@ -54,7 +54,7 @@ fn a_declared_credential_that_is_not_there_is_created() {
            private_key ?→\"SHA256:x=\"] declared, and GARM has no credential of this name"],
     );
     let [step] = plan.steps.as_slice() else { panic!("one step") };
-    assert_eq!(step.work, Work::Credential { id: None, wanted: app("app", 7, 'x') });
+    assert_eq!(step.work, Operation::Credential { id: None, wanted: app("app", 7, 'x') });
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_rotated_key_shows_by_its_fingerprint() {
         &["update app [private_key \"SHA256:x=\"→\"SHA256:y=\"] the key has been rotated"],
     );
     let [step] = plan.steps.as_slice() else { panic!("one step") };
-    assert_eq!(step.work, Work::Credential { id: Some(2), wanted: app("app", 7, 'y') });
+    assert_eq!(step.work, Operation::Credential { id: Some(2), wanted: app("app", 7, 'y') });
     assert_eq!(
         step.consequences,
         [
@@ -102,7 +102,7 @@ fn what_is_not_ours_or_cannot_be_ours_is_blocked() {
     let blocked = |live: Credential, expected: &str, help: &str| {
         let plan = check(&wanted([app("app", 7, 'x')]), &there([live]), &[expected]);
         let [step] = plan.steps.as_slice() else { panic!("one step") };
-        assert_eq!((step.action, &step.work), (Action::Blocked, &Work::Nothing));
+        assert_eq!((step.action, &step.work), (Action::Blocked, &Operation::Nothing));
         assert_eq!(step.help.as_deref(), Some(help));
     };
     blocked(
@@ -144,25 +144,25 @@ fn credentials_stand_between_controller_and_pools_and_a_target_leaves_them_out()
     let controller =
         Controller { backoff: std::time::Duration::from_secs(30), ..fleet().controller };
     let live = Fleet { controller, ..there([]) };
-    let order = |options: &Options| {
+    let order = |options: &PlanOptions| {
         let steps = plan(&everything, &live, options).steps;
         steps.into_iter().map(|it| it.about).collect::<Vec<_>>()
     };
-    let (credential, a) = (About::Credential("app".to_owned()), About::Pool(name("a")));
-    assert_eq!(order(&Options::default()), [About::Controller, credential, a.clone()]);
-    let target = Options { target: vec![name("a")], ..Options::default() };
+    let (credential, a) = (Resource::Credential("app".to_owned()), Resource::Pool(name("a")));
+    assert_eq!(order(&PlanOptions::default()), [Resource::Controller, credential, a.clone()]);
+    let target = PlanOptions { target: vec![name("a")], ..PlanOptions::default() };
     assert_eq!(order(&target), [a]);
 }
 
 #[test]
 fn a_saved_plan_is_for_one_key() {
     let live = there([ours("app", 7, 'x')]);
-    let planned = plan(&wanted([app("app", 7, 'y')]), &live, &Options::default());
-    let text = saved::write(&planned, "https://garm.test", &Inputs::default(), "salt");
+    let planned = plan(&wanted([app("app", 7, 'y')]), &live, &PlanOptions::default());
+    let text = saved::write(&planned, "https://garm.test", &SavedInputs::default(), "salt");
     let read = saved::read(&text).unwrap();
     assert_eq!(read.differences(&planned), []);
     for other in [app("app", 7, 'z'), app("app", 7, 'x'), app("app", 8, 'y')] {
-        let fresh = plan(&wanted([other]), &live, &Options::default());
-        assert_eq!(read.differences(&fresh), [About::Credential("app".to_owned())]);
+        let fresh = plan(&wanted([other]), &live, &PlanOptions::default());
+        assert_eq!(read.differences(&fresh), [Resource::Credential("app".to_owned())]);
     }
 }

@@ -6,7 +6,7 @@ use super::rows::{changed, check, with};
 use crate::domain::desired::DesiredPool;
 use crate::domain::fleet::{Fleet, Template};
 use crate::domain::pool::{NO_PROXY, Pool, PoolChange, PoolSpec};
-use crate::plan::{Options, Shown, Work, plan};
+use crate::plan::{Operation, PlanOptions, ShownValue, plan};
 
 /// GARM's own templates for Linux (1) and Windows (2), and one of somebody's for Linux (9).
 fn templates() -> Vec<Template> {
@@ -24,10 +24,10 @@ fn there(pools: impl IntoIterator<Item = Pool>) -> Fleet {
 
 /// The one change that a plan asks of the pool.
 fn change(declared: DesiredPool, live: Pool) -> PoolChange {
-    let made = plan(&desired([declared]), &there([live]), &Options::default());
+    let made = plan(&desired([declared]), &there([live]), &PlanOptions::default());
     match made.steps.as_slice() {
         [step] => match &step.work {
-            Work::Change { change, .. } => change.clone(),
+            Operation::Change { change, .. } => change.clone(),
             other => panic!("{other:?}"),
         },
         steps => panic!("{steps:#?}"),
@@ -36,9 +36,9 @@ fn change(declared: DesiredPool, live: Pool) -> PoolChange {
 
 /// The pool that a plan creates.
 fn created(declared: DesiredPool, live: impl IntoIterator<Item = Pool>) -> PoolSpec {
-    let made = plan(&desired([declared]), &there(live), &Options::default());
+    let made = plan(&desired([declared]), &there(live), &PlanOptions::default());
     let new = made.steps.into_iter().find_map(|it| match it.work {
-        Work::Create(new) | Work::Replace { new, .. } => Some(new.spec),
+        Operation::Create(new) | Operation::Replace { new, .. } => Some(new.spec),
         _ => None,
     });
     new.expect("a plan that creates")
@@ -114,8 +114,8 @@ fn a_replace_keeps_all_that_files_leave_alone_and_still_means_something() {
     let organization = organization("org-2", "beta", "github.com");
     let mut fleet = there([old()]);
     fleet.entities.push(organization);
-    let made = plan(&desired([changed(pool("a"), elsewhere)]), &fleet, &Options::default());
-    let Work::Replace { new, .. } = &made.steps[0].work else { panic!("{made:#?}") };
+    let made = plan(&desired([changed(pool("a"), elsewhere)]), &fleet, &PlanOptions::default());
+    let Operation::Replace { new, .. } = &made.steps[0].work else { panic!("{made:#?}") };
     assert_eq!(kept(&new.spec), (String::new(), Some(9), Some(2)));
 }
 
@@ -131,9 +131,9 @@ fn a_pool_of_another_system_gets_a_template_for_it() {
         ..PoolChange::default()
     };
     assert_eq!(change(windows(), changed_live(mine)), asked(Some(2)));
-    let said = plan(&desired([windows()]), &there([changed_live(mine)]), &Options::default());
+    let said = plan(&desired([windows()]), &there([changed_live(mine)]), &PlanOptions::default());
     let said = said.steps[0].changes.iter().find(|it| it.field == "template").unwrap().clone();
-    let name = |text: &str| Shown::Value(text.into());
+    let name = |text: &str| ShownValue::Value(text.into());
     assert_eq!((said.before, said.after), (name("mine"), name("github_windows")));
     assert_eq!(change(windows(), changed_live(|it| it.spec.template_id = Some(2))), asked(None));
     let mut bare = there([changed_live(mine)]);

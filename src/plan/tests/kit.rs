@@ -7,26 +7,26 @@ use super::build::*;
 use super::model::{carry_out, writes};
 use crate::domain::desired::{Desired, DesiredPool};
 use crate::domain::fleet::Fleet;
-use crate::plan::saved::{self, Inputs};
-use crate::plan::{About, Action, Options, Plan, RunnerKit, Shown, plan};
-use crate::policy::kit::{self, Identity, Kit, Parts};
+use crate::plan::saved::{self, SavedInputs};
+use crate::plan::{Action, Plan, PlanOptions, Resource, RunnerKit, ShownValue, plan};
+use crate::policy::kit::{self, Kit, KitParts, RunnerIdentity};
 
 const CANARY: &str = "canary-key-77b0";
 const FIELD: &str = "extra_specs.pre_install_scripts.00-runnerctl";
 
 /// A kit with this certificate, which ends so many days after the fleet is read.
 fn ready(cert: &str, days: i64) -> RunnerKit {
-    let identity = Identity {
+    let identity = RunnerIdentity {
         cert: cert.to_owned(),
         key: SecretString::from(CANARY),
         ca: "ca".to_owned(),
         holds_until: at(days * 24 * 3600),
     };
-    RunnerKit::Ready(Kit::new(&Parts { identity: Some(identity), ..Parts::default() }))
+    RunnerKit::Ready(Kit::new(&KitParts { identity: Some(identity), ..KitParts::default() }))
 }
 
 fn planned(desired: &Desired, fleet: &Fleet, kit: &RunnerKit) -> Plan {
-    plan(desired, fleet, &Options { kit: kit.clone(), ..Options::default() })
+    plan(desired, fleet, &PlanOptions { kit: kit.clone(), ..PlanOptions::default() })
 }
 
 fn carried_out(desired: &Desired, fleet: &mut Fleet, kit: &RunnerKit) -> Plan {
@@ -68,7 +68,7 @@ fn it_comes_with_the_pool_is_renewed_and_goes_and_what_is_the_pools_own_stays() 
     let renewed = carried_out(&wanted, &mut there, &ready("two", 90));
     assert_eq!(lines(&renewed), [change.as_str(), change.as_str()]);
     let [change_of_kit] = renewed.steps[0].changes.as_slice() else { panic!("one change") };
-    let (Shown::Kit { digest: old }, Shown::Kit { digest: new }) =
+    let (ShownValue::Kit { digest: old }, ShownValue::Kit { digest: new }) =
         (&change_of_kit.before, &change_of_kit.after)
     else {
         panic!("{change_of_kit:?}")
@@ -114,7 +114,7 @@ fn neither_plan_nor_saved_plan_shows_the_key_and_the_saved_one_is_held_to_the_sa
     let mut there = fleet();
     carried_out(&wanted, &mut there, &ready("one", 90));
     let plan = planned(&wanted, &there, &ready("two", 90));
-    let text = saved::write(&plan, "https://garm.example.com", &Inputs::default(), "salt");
+    let text = saved::write(&plan, "https://garm.example.com", &SavedInputs::default(), "salt");
     for secret in [CANARY, "Y2FuYXJ5", "BEGIN"] {
         assert!(!text.contains(secret), "{text}");
         let changes = format!("{:?}", plan.steps[0].changes);
@@ -124,7 +124,7 @@ fn neither_plan_nor_saved_plan_shows_the_key_and_the_saved_one_is_held_to_the_sa
     assert_eq!(read.differences(&planned(&wanted, &there, &ready("two", 30))), []);
     assert_eq!(
         read.differences(&planned(&wanted, &there, &ready("three", 90))),
-        [About::Pool(name("a"))]
+        [Resource::Pool(name("a"))]
     );
 }
 

@@ -4,7 +4,7 @@ use super::build::*;
 use super::rows::{changed, check, with};
 use crate::domain::fleet::Fleet;
 use crate::domain::pool::PoolChange;
-use crate::plan::{Shown, Work};
+use crate::plan::{Operation, ShownValue};
 
 #[test]
 fn a_level_below_the_floor_is_raised_and_one_above_it_is_left_alone() {
@@ -15,7 +15,7 @@ fn a_level_below_the_floor_is_raised_and_one_above_it_is_left_alone() {
         &with([there.clone()]),
         &["update a [min_idle_runners] the live level is below the floor of 2"],
     );
-    assert_eq!(plan.steps[0].changes[0].after, Shown::Level(2));
+    assert_eq!(plan.steps[0].changes[0].after, ShownValue::Level(2));
 
     let busy = Fleet {
         runners: vec![runner(&there, 1, "active"), runner(&there, 2, "active")],
@@ -42,7 +42,7 @@ fn the_manifest_owns_the_level_of_a_pool_that_does_not_autoscale() {
             &with([there]),
             &["update a [min_idle_runners] `min_idle_runners` differs"],
         );
-        assert_eq!(plan.steps[0].changes[0].after, Shown::Value(2.into()));
+        assert_eq!(plan.steps[0].changes[0].after, ShownValue::Value(2.into()));
     }
 }
 
@@ -58,7 +58,7 @@ fn a_maximum_below_the_live_level_lowers_both_in_one_request() {
     );
     let change =
         PoolChange { max_runners: Some(5), min_idle_runners: Some(5), ..PoolChange::default() };
-    assert_eq!(plan.steps[0].work, Work::Change { id: there.id, change });
+    assert_eq!(plan.steps[0].work, Operation::Change { id: there.id, change });
     assert_eq!(plan.notes, []);
 }
 

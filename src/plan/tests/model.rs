@@ -4,10 +4,10 @@
 use super::build::acme;
 use crate::domain::credential::{Auth, Credential, DesiredCredential};
 use crate::domain::fleet::Fleet;
-use crate::domain::label::{Labels, Mark};
+use crate::domain::label::{Labels, OwnerMark};
 use crate::domain::name::{PoolId, PoolName};
-use crate::domain::pool::{Pool, PoolChange, PoolSpec, Reading};
-use crate::plan::{Creation, Plan, Work};
+use crate::domain::pool::{Pool, PoolChange, PoolDetail, PoolSpec};
+use crate::plan::{Creation, Operation, Plan};
 
 /// One write.
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ pub(crate) fn writes(plan: &Plan) -> Vec<Write> {
     plan.steps.iter().flat_map(|it| of(&it.work)).collect()
 }
 
-fn of(work: &Work) -> Vec<Write> {
+fn of(work: &Operation) -> Vec<Write> {
     let create = |it: &Creation| [Write::Post(it.clone()), Write::Enable(it.clone())];
     let retire = |id: &PoolId| {
         let off =
@@ -43,13 +43,13 @@ fn of(work: &Work) -> Vec<Write> {
         [Write::Put(id.clone(), off), Write::Drain(id.clone()), Write::Delete(id.clone())]
     };
     match work {
-        Work::Nothing => vec![],
-        Work::Credential { id, wanted } => vec![Write::Credential(*id, wanted.clone())],
-        Work::Controller { backoff_s } => vec![Write::Backoff(*backoff_s)],
-        Work::Create(creation) => create(creation).into(),
-        Work::Change { id, change } => vec![Write::Put(id.clone(), change.clone())],
-        Work::Promote(it) => vec![Write::Put(it.id.clone(), it.change.clone())],
-        Work::Replace { old, retired_labels, new, successor } => {
+        Operation::Nothing => vec![],
+        Operation::Credential { id, wanted } => vec![Write::Credential(*id, wanted.clone())],
+        Operation::Controller { backoff_s } => vec![Write::Backoff(*backoff_s)],
+        Operation::Create(creation) => create(creation).into(),
+        Operation::Change { id, change } => vec![Write::Put(id.clone(), change.clone())],
+        Operation::Promote(it) => vec![Write::Put(it.id.clone(), it.change.clone())],
+        Operation::Replace { old, retired_labels, new, successor } => {
             let relabel =
                 PoolChange { labels: Some(retired_labels.clone()), ..PoolChange::default() };
             let relabel = Write::Put(old.clone(), relabel);
@@ -62,8 +62,8 @@ fn of(work: &Work) -> Vec<Write> {
             writes.extend(retire(old));
             writes
         }
-        Work::Retire { id, .. } => retire(id).into(),
-        Work::RemoveLeftover { id } => vec![Write::DeleteLeftover(id.clone())],
+        Operation::Retire { id, .. } => retire(id).into(),
+        Operation::RemoveLeftover { id } => vec![Write::DeleteLeftover(id.clone())],
     }
 }
 
@@ -142,7 +142,7 @@ fn credential(fleet: &mut Fleet, id: Option<u64>, wanted: &DesiredCredential) {
 fn waiting(creation: &Creation) -> Labels {
     let marks = creation.spec.labels.marks();
     let name = PoolName::new(marks.first().expect("marked").pool()).expect("a name");
-    creation.spec.labels.with_mark(&Mark::replacement(&acme(), &name))
+    creation.spec.labels.with_mark(&OwnerMark::replacement(&acme(), &name))
 }
 
 fn post(fleet: &mut Fleet, creation: &Creation, labels: Labels) {
@@ -154,7 +154,7 @@ fn post(fleet: &mut Fleet, creation: &Creation, labels: Labels) {
         entity_name: entity.name.clone(),
         endpoint: entity.endpoint.clone(),
         spec: PoolSpec { enabled: false, min_idle_runners: 0, labels, ..creation.spec.clone() },
-        reading: Reading::Whole,
+        detail: PoolDetail::Whole,
         generation: Some(0),
         created_at: fleet.observed_at,
         updated_at: fleet.observed_at,

@@ -10,20 +10,20 @@ use super::some::some_case;
 use crate::domain::credential::Credential;
 use crate::domain::desired::{Desired, Scope};
 use crate::domain::fleet::Fleet;
-use crate::domain::label::Mark;
+use crate::domain::label::OwnerMark;
 use crate::domain::pool::Pool;
-use crate::plan::{Action, Options, Plan, Promotion, Work, plan};
+use crate::plan::{Action, Operation, Plan, PlanOptions, Promotion, plan};
 
 /// Plans and carries out until nothing is left to do. The floor of a level depends on jobs, and
 /// where jobs go depends on labels and switches, so a second round may raise a level; a third
 /// round never has anything to do.
 fn settle(desired: &Desired, fleet: &mut Fleet) -> Plan {
     for _ in 0..2 {
-        for write in writes(&plan(desired, fleet, &Options::default())) {
+        for write in writes(&plan(desired, fleet, &PlanOptions::default())) {
             carry_out(fleet, &write);
         }
     }
-    plan(desired, fleet, &Options::default())
+    plan(desired, fleet, &PlanOptions::default())
 }
 
 fn is_done(plan: &Plan) -> bool {
@@ -63,7 +63,7 @@ proptest! {
     #[test]
     fn the_order_of_the_input_never_changes_a_plan((desired, fleet) in some_case(), by in 0..7_usize) {
         let (other_desired, other_fleet) = shuffled(&desired, &fleet, by);
-        let options = Options::default();
+        let options = PlanOptions::default();
         prop_assert_eq!(
             plan(&desired, &fleet, &options),
             plan(&other_desired, &other_fleet, &options)
@@ -79,10 +79,10 @@ proptest! {
     #[test]
     fn without_jobs_one_round_is_enough((desired, mut fleet) in some_case()) {
         fleet.jobs.clear();
-        for write in writes(&plan(&desired, &fleet, &Options::default())) {
+        for write in writes(&plan(&desired, &fleet, &PlanOptions::default())) {
             carry_out(&mut fleet, &write);
         }
-        let left = plan(&desired, &fleet, &Options::default());
+        let left = plan(&desired, &fleet, &PlanOptions::default());
         prop_assert!(is_done(&left), "{:#?}", left.steps);
     }
 
@@ -96,7 +96,7 @@ proptest! {
         fleet.runners.clear();
         let mut straight = fleet.clone();
         settle(&desired, &mut straight);
-        let all = writes(&plan(&desired, &fleet, &Options::default()));
+        let all = writes(&plan(&desired, &fleet, &PlanOptions::default()));
         let after = after.min(all.len());
         for write in &all[..after] {
             carry_out(&mut fleet, write);
@@ -108,7 +108,7 @@ proptest! {
             for fleet in [&mut fleet, &mut straight] {
                 let half = |it: &Pool| {
                     let marks = it.spec.labels.marks();
-                    matches!(marks.as_slice(), [Mark::Retired { .. } | Mark::Replacement { .. }])
+                    matches!(marks.as_slice(), [OwnerMark::Retired { .. } | OwnerMark::Replacement { .. }])
                 };
                 fleet.pools.retain(|it| !half(it));
             }
@@ -131,21 +131,21 @@ proptest! {
     fn no_step_touches_a_pool_that_is_not_ours((desired, fleet) in some_case()) {
         let adopted: BTreeSet<&str> =
             desired.pools.iter().filter_map(|it| it.adopt.as_deref()).collect();
-        for step in plan(&desired, &fleet, &Options::default()).steps {
+        for step in plan(&desired, &fleet, &PlanOptions::default()).steps {
             let (id, may_adopt) = match &step.work {
-                Work::Nothing | Work::Controller { .. } | Work::Create(_) => continue,
-                Work::Credential { id, .. } => {
+                Operation::Nothing | Operation::Controller { .. } | Operation::Create(_) => continue,
+                Operation::Credential { id, .. } => {
                     let there = fleet.credentials.iter().flatten().find(|it| Some(it.id) == *id);
                     let mark = there.and_then(Credential::mark);
                     prop_assert!(mark.as_ref().is_none_or(|it| it.fleet == acme().as_str()), "{step:#?}");
                     prop_assert_eq!(id.is_some(), mark.is_some());
                     continue;
                 }
-                Work::Change { id, .. } => (id, step.action == Action::Adopt),
-                Work::Promote(Promotion { id, .. })
-                | Work::Replace { old: id, .. }
-                | Work::Retire { id, .. }
-                | Work::RemoveLeftover { id } => (id, false),
+                Operation::Change { id, .. } => (id, step.action == Action::Adopt),
+                Operation::Promote(Promotion { id, .. })
+                | Operation::Replace { old: id, .. }
+                | Operation::Retire { id, .. }
+                | Operation::RemoveLeftover { id } => (id, false),
             };
             let marks = fleet.pool(id).unwrap().spec.labels.marks();
             let is_ours = matches!(marks.as_slice(), [mark] if mark.fleet() == acme().as_str());
@@ -156,12 +156,12 @@ proptest! {
 
     #[test]
     fn protected_pools_and_parts_lose_nothing((desired, fleet) in some_case()) {
-        let protected = Options { protected: vec!["*".to_owned()], ..Options::default() };
+        let protected = PlanOptions { protected: vec!["*".to_owned()], ..PlanOptions::default() };
         for step in plan(&desired, &fleet, &protected).steps {
-            let loses = matches!(step.work, Work::Retire { .. } | Work::Replace { .. });
+            let loses = matches!(step.work, Operation::Retire { .. } | Operation::Replace { .. });
             prop_assert!(!loses, "{step:#?}");
         }
-        let target = Options { target: vec![name("a"), name("b")], ..Options::default() };
+        let target = PlanOptions { target: vec![name("a"), name("b")], ..PlanOptions::default() };
         let declared = |it: &str| desired.pools.iter().any(|pool| pool.name.as_str() == it);
         for step in plan(&desired, &fleet, &target).steps {
             let about = step.about.pool().map_or("", |it| it.as_str()).to_owned();
@@ -171,9 +171,9 @@ proptest! {
 
     #[test]
     fn only_what_differs_is_asked_for((desired, fleet) in some_case()) {
-        for step in plan(&desired, &fleet, &Options::default()).steps {
-            prop_assert_eq!(step.action == Action::Blocked, step.work == Work::Nothing);
-            if let Work::Change { id, change } = &step.work {
+        for step in plan(&desired, &fleet, &PlanOptions::default()).steps {
+            prop_assert_eq!(step.action == Action::Blocked, step.work == Operation::Nothing);
+            if let Operation::Change { id, change } = &step.work {
                 let before = &fleet.pool(id).unwrap().spec;
                 let after = change.applied_to(before);
                 prop_assert_ne!(&after, before);

@@ -6,8 +6,8 @@ use crate::domain::desired::{Desired, DesiredPool, Scope};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolId;
 use crate::domain::pool::{Pool, PoolChange};
-use crate::plan::consent::{Leave, need};
-use crate::plan::{Consent, Options, Plan, Work, plan};
+use crate::plan::consent::{Permission, need};
+use crate::plan::{Consent, Operation, Plan, PlanOptions, plan};
 
 /// The pool `a`, moved to another provider.
 fn moved() -> DesiredPool {
@@ -35,7 +35,7 @@ fn in_force() -> Pool {
     relabelled(&live(&moved()), "new", &["linux", "a", &owned("a")])
 }
 
-fn leave(plan: &Plan) -> Leave {
+fn leave(plan: &Plan) -> Permission {
     need(plan).leave
 }
 
@@ -51,8 +51,10 @@ fn a_replace_goes_on_where_it_was_stopped() {
     // The new pool is there, and the old one has lost nothing yet: that was not consented to for
     // good.
     let plan = check(&wanted, &with([old(), waiting(&moved())]), &[CANNOT]);
-    assert_eq!(leave(&plan), Leave::Destroy);
-    let Work::Replace { successor: Some(it), .. } = &plan.steps[0].work else { panic!("{plan:?}") };
+    assert_eq!(leave(&plan), Permission::Destroy);
+    let Operation::Replace { successor: Some(it), .. } = &plan.steps[0].work else {
+        panic!("{plan:?}")
+    };
     let labels = Some(["linux", "a", &owned("a")].into_iter().collect());
     let change = PoolChange {
         labels,
@@ -63,9 +65,9 @@ fn a_replace_goes_on_where_it_was_stopped() {
     assert_eq!((it.id.as_str(), &it.change), ("new", &change));
     // The old one is retired: this is what was consented to.
     let plan = check(&wanted, &with([retired_old(), waiting(&moved())]), &[GOES_ON]);
-    assert_eq!(leave(&plan), Leave::None);
+    assert_eq!(leave(&plan), Permission::None);
     let plan = check(&wanted, &with([retired_old(), in_force()]), &[RETIRED]);
-    assert_eq!(leave(&plan), Leave::None);
+    assert_eq!(leave(&plan), Permission::None);
     check(&wanted, &with([in_force()]), &[]);
     // The old one was deleted by hand meanwhile.
     let plan = check(
@@ -73,7 +75,7 @@ fn a_replace_goes_on_where_it_was_stopped() {
         &with([waiting(&moved())]),
         &["create a [] created by a replace that was interrupted"],
     );
-    assert!(matches!(&plan.steps[0].work, Work::Promote(it) if it.id.as_str() == "new"));
+    assert!(matches!(&plan.steps[0].work, Operation::Promote(it) if it.id.as_str() == "new"));
 }
 
 #[test]
@@ -95,8 +97,8 @@ fn an_unmanaged_switch_is_what_it_was_when_the_interrupted_replace_began() {
         (disabled(retired_old(), -5), Some(true)),
     ] {
         let there = with([old.clone(), made.clone()]);
-        let plan = plan(&desired([wanted.clone()]), &there, &Options::default());
-        let Work::Replace { successor: Some(it), .. } = &plan.steps[0].work else {
+        let plan = plan(&desired([wanted.clone()]), &there, &PlanOptions::default());
+        let Operation::Replace { successor: Some(it), .. } = &plan.steps[0].work else {
             panic!("{plan:?}")
         };
         assert_eq!(it.change.enabled, enabled, "{old:?}");
@@ -106,7 +108,7 @@ fn an_unmanaged_switch_is_what_it_was_when_the_interrupted_replace_began() {
 #[test]
 fn a_replacement_that_is_not_wanted_any_more_is_removed_and_the_old_pool_stays() {
     let plan = check(&desired([pool("a")]), &with([old(), waiting(&moved())]), &[LEFT]);
-    assert_eq!((leave(&plan), plan.steps[0].consent), (Leave::None, Consent::None));
+    assert_eq!((leave(&plan), plan.steps[0].consent), (Permission::None, Consent::None));
 }
 
 #[test]
@@ -117,8 +119,8 @@ fn a_retired_pool_whose_file_is_what_it_was_is_taken_back() {
         (vec![retired_old(), waiting(&moved())], vec![LEFT, back]),
     ] {
         let plan = check(&desired([pool("a")]), &with(there), &lines);
-        assert_eq!(leave(&plan), Leave::None);
-        let Work::Promote(it) = &plan.steps.last().unwrap().work else { panic!("{plan:?}") };
+        assert_eq!(leave(&plan), Permission::None);
+        let Operation::Promote(it) = &plan.steps.last().unwrap().work else { panic!("{plan:?}") };
         let labels = Some(["linux", "a", &owned("a")].into_iter().collect());
         assert_eq!(it.id.as_str(), "a-id");
         assert_eq!(it.change, PoolChange { labels, ..PoolChange::default() });
@@ -129,8 +131,8 @@ fn a_retired_pool_whose_file_is_what_it_was_is_taken_back() {
         &with([retired_old(), in_force()]),
         &["replace a [provider] GARM cannot change `provider` of a pool"],
     );
-    assert_eq!(leave(&plan), Leave::Destroy);
-    let Work::Replace { old, successor: Some(it), .. } = &plan.steps[0].work else { panic!() };
+    assert_eq!(leave(&plan), Permission::Destroy);
+    let Operation::Replace { old, successor: Some(it), .. } = &plan.steps[0].work else { panic!() };
     assert_eq!((old.as_str(), it.id.as_str()), ("new", "a-id"));
 }
 
@@ -141,13 +143,13 @@ fn a_pool_that_a_failure_has_retired_never_goes_without_consent() {
     let third = changed(pool("a"), |it| it.provider = "azure".to_owned());
     for wanted in [desired([moved()]), desired([third]), desired([])] {
         for there in [vec![retired_old()], vec![retired_old(), waiting(&pool("b"))]] {
-            let plan = plan(&wanted, &with(there), &Options::default());
+            let plan = plan(&wanted, &with(there), &PlanOptions::default());
             let takes = |it: &crate::plan::Step| {
-                matches!(&it.work, Work::Retire { id, .. } | Work::Replace { old: id, .. }
+                matches!(&it.work, Operation::Retire { id, .. } | Operation::Replace { old: id, .. }
                     if id.as_str() == "a-id")
             };
             assert!(plan.steps.iter().any(takes), "{:#?}", plan.steps);
-            assert_ne!(leave(&plan), Leave::None, "{:#?}", plan.steps);
+            assert_ne!(leave(&plan), Permission::None, "{:#?}", plan.steps);
         }
     }
 }
@@ -169,9 +171,9 @@ fn a_part_of_the_files_and_a_target_leave_a_retired_pool_and_say_so() {
     let waiting = Pool { id: PoolId::new("left"), ..waiting(&moved()) };
     let there = with([retired_old(), in_force(), waiting]);
     let part = Desired { scope: Scope::Part, ..desired([moved()]) };
-    let target = Options { target: vec![name("a")], ..Options::default() };
+    let target = PlanOptions { target: vec![name("a")], ..PlanOptions::default() };
     for (wanted, options, said) in [
-        (part, Options::default(), "a part of the files"),
+        (part, PlanOptions::default(), "a part of the files"),
         (desired([moved()]), target, "`--target`"),
     ] {
         let plan = check_with(&wanted, &there, &options, &[]);

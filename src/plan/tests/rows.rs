@@ -7,8 +7,8 @@ use serde_json::json;
 use super::build::*;
 use crate::domain::desired::{Desired, DesiredPool, Scope};
 use crate::domain::fleet::Fleet;
-use crate::domain::pool::{Pool, PoolChange, Reading};
-use crate::plan::{Action, Consent, Options, Plan, Shown, Work, plan};
+use crate::domain::pool::{Pool, PoolChange, PoolDetail};
+use crate::plan::{Action, Consent, Operation, Plan, PlanOptions, ShownValue, plan};
 
 /// A step a line: action, pool, the fields that differ, reason.
 fn lines(plan: &Plan) -> Vec<String> {
@@ -26,13 +26,13 @@ fn lines(plan: &Plan) -> Vec<String> {
 }
 
 pub(super) fn check(desired: &Desired, fleet: &Fleet, expected: &[&str]) -> Plan {
-    check_with(desired, fleet, &Options::default(), expected)
+    check_with(desired, fleet, &PlanOptions::default(), expected)
 }
 
 pub(super) fn check_with(
     desired: &Desired,
     fleet: &Fleet,
-    options: &Options,
+    options: &PlanOptions,
     expected: &[&str],
 ) -> Plan {
     let plan = plan(desired, fleet, options);
@@ -57,7 +57,7 @@ fn a_declared_pool_that_is_not_there_is_created() {
         &["create a [] declared, and no pool in GARM bears `runnerctl=acme/a`"],
     );
     let [step] = plan.steps.as_slice() else { panic!("one step") };
-    let Work::Create(creation) = &step.work else { panic!("a create") };
+    let Operation::Create(creation) = &step.work else { panic!("a create") };
     let expected = live(&pool("a")).spec;
     assert_eq!(creation.spec, crate::domain::pool::PoolSpec { template_id: None, ..expected });
     assert_eq!(creation.entity, key("org-1"));
@@ -88,8 +88,8 @@ fn only_fields_that_differ_are_sent() {
         ..PoolChange::default()
     };
     let id = live(&pool("a")).id;
-    assert_eq!(plan.steps[0].work, Work::Change { id, change });
-    assert_eq!(plan.steps[0].changes[1].after, Shown::Value("30m".into()));
+    assert_eq!(plan.steps[0].work, Operation::Change { id, change });
+    assert_eq!(plan.steps[0].changes[1].after, ShownValue::Value("30m".into()));
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn extra_specs_that_were_not_read_make_no_difference() {
         it.extra_specs.insert("subnet".to_owned(), json!("b"));
     });
     let mut there = live(&pool("a"));
-    there.reading = Reading::Listed;
+    there.detail = PoolDetail::Listed;
     check(&desired([declared]), &with([there]), &[]);
 }
 
@@ -134,7 +134,7 @@ fn another_provider_or_entity_makes_a_replace() {
         &["replace a [provider] GARM cannot change `provider` of a pool"],
     );
     let [step] = plan.steps.as_slice() else { panic!("one step") };
-    let Work::Replace { old, retired_labels, new, successor: None } = &step.work else {
+    let Operation::Replace { old, retired_labels, new, successor: None } = &step.work else {
         panic!("a replace")
     };
     assert_eq!(old.as_str(), "a-id");
@@ -163,9 +163,9 @@ fn a_replace_carries_over_what_is_left_alone() {
     old.spec.runner_group = "special".to_owned();
     let moved = changed(pool("a"), |it| it.provider = "gcp".to_owned());
     let created = |fleet: Fleet| {
-        plan(&desired([moved.clone()]), &fleet, &Options::default()).steps.into_iter().find_map(
+        plan(&desired([moved.clone()]), &fleet, &PlanOptions::default()).steps.into_iter().find_map(
             |it| match it.work {
-                Work::Replace { new, .. } | Work::Create(new) => Some(new),
+                Operation::Replace { new, .. } | Operation::Create(new) => Some(new),
                 _ => None,
             },
         )
@@ -193,7 +193,7 @@ fn a_part_of_the_manifests_and_a_target_delete_nothing() {
         plan.notes[0].text,
         "1 pool of this fleet was not looked at, since one file does not speak for it: `a`"
     );
-    let options = Options { target: vec![name("b")], ..Options::default() };
+    let options = PlanOptions { target: vec![name("b")], ..PlanOptions::default() };
     let wanted = desired([pool("b"), pool("c")]);
     let plan = check_with(&wanted, &there, &options, &[]);
     assert_eq!(
@@ -204,7 +204,7 @@ fn a_part_of_the_manifests_and_a_target_delete_nothing() {
 
 #[test]
 fn protected_pools_are_neither_deleted_nor_replaced() {
-    let options = Options { protected: vec!["prod-*".to_owned()], ..Options::default() };
+    let options = PlanOptions { protected: vec!["prod-*".to_owned()], ..PlanOptions::default() };
     let there = with([live(&pool("prod-a")), live(&pool("test-a"))]);
     check_with(
         &desired([]),
@@ -232,7 +232,7 @@ fn the_controllers_backoff_is_global_and_blocked_beside_another_fleet() {
     let by_hand = relabelled(&live(&pool("a")), "x", &["linux"]);
     let line = format!("update - [{field}] GARM's own setting differs");
     let plan = check(&wanted, &with([by_hand.clone()]), &[&line]);
-    assert_eq!(plan.steps[0].work, Work::Controller { backoff_s: 60 });
+    assert_eq!(plan.steps[0].work, Operation::Controller { backoff_s: 60 });
     assert_eq!(
         plan.steps[0].consequences,
         ["GARM has one such setting for all: it also acts on 1 pool that is not this fleet's"]
@@ -258,7 +258,7 @@ fn raising_the_backoff_names_the_pools_that_it_slows_and_is_blocked_for_those_of
     let mut there = with([by_hand.clone(), live(&off), live(&pool("b"))]);
     there.controller.backoff = Duration::from_secs(30);
     let first = |wanted: &Desired, there: &Fleet| {
-        plan(wanted, there, &Options::default()).steps.swap_remove(0)
+        plan(wanted, there, &PlanOptions::default()).steps.swap_remove(0)
     };
     let slow =
         "that finds no idle runner waits 5m for GARM to start a runner, where it waits 30s now";
@@ -268,7 +268,7 @@ fn raising_the_backoff_names_the_pools_that_it_slows_and_is_blocked_for_those_of
     // A pool that nobody adopts.
     there.pools.push(relabelled(&by_hand, "y", &["linux", "theirs"]));
     let step = first(&wanted, &there);
-    assert_eq!((step.action, &step.work), (Action::Blocked, &Work::Nothing));
+    assert_eq!((step.action, &step.work), (Action::Blocked, &Operation::Nothing));
     assert!(step.reason.contains("slows 1 enabled pool that this fleet does not own: `y`"));
     let said = format!("a job for `y` (not this fleet's) {slow}");
     assert!(step.consequences.contains(&said), "{:?}", step.consequences);
@@ -296,7 +296,7 @@ fn a_garm_of_the_old_line_is_read_and_not_written_to() {
             "blocked a [image] would update, but this GARM is of the 0.1 line: it is read, not written to",
         ],
     );
-    assert_eq!(plan.steps[0].work, Work::Nothing);
+    assert_eq!(plan.steps[0].work, Operation::Nothing);
     assert_eq!(
         plan.notes[0].text,
         "this GARM is of the 0.1 line: `plan` and `status` read it, nothing is written to it"
@@ -329,7 +329,7 @@ fn queued_jobs_that_fit_no_other_pool_are_named() {
     };
     let mut wanted = desired([pool("c")]);
     let consequences = |wanted: &Desired| -> Vec<Vec<String>> {
-        plan(wanted, &there, &Options::default())
+        plan(wanted, &there, &PlanOptions::default())
             .steps
             .into_iter()
             .map(|it| it.consequences)
@@ -359,7 +359,7 @@ fn many_stranded_jobs_are_named_by_kind_and_the_rest_is_counted() {
         job
     });
     let there = Fleet { jobs: jobs.collect(), ..with([live(&pool("a"))]) };
-    let plan = plan(&desired([]), &there, &Options::default());
+    let plan = plan(&desired([]), &there, &PlanOptions::default());
     assert_eq!(
         plan.steps[0].consequences,
         [
@@ -383,7 +383,7 @@ fn a_plan_of_a_thousand_pools_walks_nothing_twice() {
     let there =
         Fleet { runners: runners.collect(), jobs: jobs.collect(), pools: pools.clone(), ..fleet() };
     let changes = names.iter().skip(500).map(|it| changed(pool(it), |it| it.image = "b".into()));
-    let plan = plan(&desired(changes), &there, &Options::default());
+    let plan = plan(&desired(changes), &there, &PlanOptions::default());
     let summary = plan.summary();
     assert_eq!((summary.update, summary.delete), (500, 500));
 }

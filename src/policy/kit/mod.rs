@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 pub use objections::{agent_mode, objections};
-pub use script::{Place, script};
+pub use script::{KitTarget, script};
 
 use crate::config::{FleetFile, HostPort};
 
@@ -32,7 +32,7 @@ pub const ENTRY: &str = "00-runnerctl";
 
 /// Runners' certificate, its key and the authority of GARM's front, each PEM and nothing else.
 #[derive(Debug, Clone)]
-pub struct Identity {
+pub struct RunnerIdentity {
     /// The certificate with its chain.
     pub cert: String,
     /// Its private key.
@@ -45,7 +45,7 @@ pub struct Identity {
 
 /// Who signs a certificate for each runner, whose key is made on its machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signer {
+pub struct CertificateSigner {
     /// Where signing requests go.
     pub url: String,
     /// The authority of GARM's front, and of the signer.
@@ -54,33 +54,33 @@ pub struct Signer {
 
 /// What a kit is made of.
 #[derive(Debug, Clone, Default)]
-pub struct Parts {
+pub struct KitParts {
     /// `runner_mtls` with a certificate for the fleet.
-    pub identity: Option<Identity>,
+    pub identity: Option<RunnerIdentity>,
     /// `runner_mtls` with one for each runner; without either runners speak to GARM as they please.
-    pub signer: Option<Signer>,
+    pub signer: Option<CertificateSigner>,
     /// `policy.networks.must_not_reach`.
     pub must_not_reach: Vec<HostPort>,
 }
 
 /// What a fleet file asks the kit for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
+pub enum KitContents {
     /// No kit.
     Nothing,
     /// The check of forbidden places alone: it holds no secret.
-    Reach,
+    ReachCheck,
     /// The certificate, and perhaps the check.
     Certificate,
 }
 
-impl Wanted {
+impl KitContents {
     /// What this fleet file, with all policies joined, asks for.
     pub fn by(file: &FleetFile) -> Self {
         match (&file.runner_mtls, file.policy.must_not_reach.as_slice()) {
             (Some(_), _) => Self::Certificate,
             (None, []) => Self::Nothing,
-            (None, _) => Self::Reach,
+            (None, _) => Self::ReachCheck,
         }
     }
 }
@@ -93,7 +93,7 @@ pub struct Kit {
     /// Bytes of the script.
     size: usize,
     holds_until: Option<Timestamp>,
-    wanted: Wanted,
+    wanted: KitContents,
 }
 
 impl fmt::Debug for Kit {
@@ -104,15 +104,15 @@ impl fmt::Debug for Kit {
 
 impl Kit {
     /// The kit for runners; the same parts make the same kit, byte for byte.
-    pub fn new(parts: &Parts) -> Self {
-        let text = script(parts, &Place::runner());
+    pub fn new(parts: &KitParts) -> Self {
+        let text = script(parts, &KitTarget::runner());
         Self {
             entry: Zeroizing::new(STANDARD.encode(text.as_bytes())),
             size: text.len(),
             holds_until: parts.identity.as_ref().map(|it| it.holds_until),
             wanted: match (&parts.identity, &parts.signer) {
-                (None, None) => Wanted::Reach,
-                (Some(_), _) | (None, Some(_)) => Wanted::Certificate,
+                (None, None) => KitContents::ReachCheck,
+                (Some(_), _) | (None, Some(_)) => KitContents::Certificate,
             },
         }
     }
@@ -123,7 +123,7 @@ impl Kit {
     }
 
     /// What it gives a runner.
-    pub fn gives(&self) -> Wanted {
+    pub fn gives(&self) -> KitContents {
         self.wanted
     }
 
@@ -182,10 +182,10 @@ mod tests {
 
     const CANARY: &str = "canary-key-2c61";
 
-    fn parts() -> Parts {
+    fn parts() -> KitParts {
         let pem = |it: &str| format!("-----BEGIN X-----\n{it}\n-----END X-----\n");
-        Parts {
-            identity: Some(Identity {
+        KitParts {
+            identity: Some(RunnerIdentity {
                 cert: pem("cert"),
                 key: SecretString::from(pem(CANARY)),
                 ca: pem("ca"),
@@ -242,7 +242,7 @@ mod tests {
             prop_assert_eq!(text(&without(&merged)), text(&specs));
             // Twice is once, a newer one takes the place of the older, and one is carried whole.
             prop_assert_eq!(kit.merged(&merged), merged.clone());
-            let newer = Kit::new(&Parts { must_not_reach: Vec::new(), ..parts() });
+            let newer = Kit::new(&KitParts { must_not_reach: Vec::new(), ..parts() });
             prop_assert_eq!(newer.merged(&merged), newer.merged(&specs));
             prop_assert_eq!(carried(&merged, &specs), merged);
             prop_assert_eq!(carried(&specs, &specs), specs);
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_kit_stands_beside_the_pools_own_scripts() {
-        let kit = Kit::new(&Parts { identity: None, ..parts() });
+        let kit = Kit::new(&KitParts { identity: None, ..parts() });
         let specs = map(json!({ "disk_gb": 20, "pre_install_scripts": { "10-proxy": "eA==" } }));
         let merged = kit.merged(&specs);
         assert_eq!(merged["disk_gb"], json!(20));
@@ -265,7 +265,7 @@ mod tests {
     fn nothing_shows_the_key() {
         let parts = parts();
         let kit = Kit::new(&parts);
-        assert!(script(&parts, &Place::runner()).contains(CANARY));
+        assert!(script(&parts, &KitTarget::runner()).contains(CANARY));
         for shown in [format!("{parts:?}"), format!("{kit:?}"), format!("{kit:#?}")] {
             assert!(!shown.contains(CANARY) && !shown.contains("Y2FuYXJ5"), "{shown}");
         }
@@ -273,13 +273,13 @@ mod tests {
 
     #[test]
     fn the_kit_of_a_runner_is_as_it_was() {
-        insta::assert_snapshot!(script(&parts(), &Place::runner()).as_str());
+        insta::assert_snapshot!(script(&parts(), &KitTarget::runner()).as_str());
     }
 
     /// Older shells write here-documents to a file on the disk.
     #[test]
     fn the_key_stands_in_no_here_document() {
-        let text = script(&parts(), &Place::runner());
+        let text = script(&parts(), &KitTarget::runner());
         let key = text.find(CANARY).unwrap();
         let command = text[..key].rfind("printf '%s\\n' '").unwrap();
         assert!(!text[command..key].contains("<<"), "{}", *text);
@@ -288,11 +288,11 @@ mod tests {
 
     #[test]
     fn without_a_certificate_the_kit_holds_the_check_alone() {
-        let check = script(&Parts { identity: None, ..parts() }, &Place::runner());
+        let check = script(&KitParts { identity: None, ..parts() }, &KitTarget::runner());
         assert!(check.contains("'db.example.com/5432' 'fd00::1/443'"), "{}", *check);
         assert!(!check.contains("PEM") && !check.contains("@CERT@"), "{}", *check);
         let certificate =
-            script(&Parts { must_not_reach: Vec::new(), ..parts() }, &Place::runner());
+            script(&KitParts { must_not_reach: Vec::new(), ..parts() }, &KitTarget::runner());
         assert!(
             !certificate.contains("/dev/tcp") && !certificate.contains('@'),
             "{}",
@@ -302,15 +302,17 @@ mod tests {
 
     #[test]
     fn with_a_signer_the_kit_holds_no_key() {
-        let signer =
-            Signer { url: "https://garm.test/it's".into(), ca: "-----BEGIN X-----".into() };
-        let parts = Parts { identity: None, signer: Some(signer), must_not_reach: Vec::new() };
-        let text = script(&parts, &Place::runner());
+        let signer = CertificateSigner {
+            url: "https://garm.test/it's".into(),
+            ca: "-----BEGIN X-----".into(),
+        };
+        let parts = KitParts { identity: None, signer: Some(signer), must_not_reach: Vec::new() };
+        let text = script(&parts, &KitTarget::runner());
         assert!(!text.contains(CANARY) && !text.contains("@"), "{}", *text);
         assert!(text.contains(r"'https://garm.test/it'\''s'"), "{}", *text);
         assert_eq!(
             (Kit::new(&parts).holds_until(), Kit::new(&parts).gives()),
-            (None, Wanted::Certificate)
+            (None, KitContents::Certificate)
         );
     }
 
@@ -318,13 +320,13 @@ mod tests {
     fn an_ordinary_kit_leaves_room_in_16_kib_of_user_data() {
         // RSA of 2048 bits: a certificate of 1,300 bytes, a key of 1,704, an authority of 1,300.
         let pem = |bytes: usize| "x".repeat(bytes);
-        let identity = Identity {
+        let identity = RunnerIdentity {
             cert: pem(1300),
             key: SecretString::from(pem(1704)),
             ca: pem(1300),
             holds_until: Timestamp::UNIX_EPOCH,
         };
-        let kit = Kit::new(&Parts { identity: Some(identity), ..parts() });
+        let kit = Kit::new(&KitParts { identity: Some(identity), ..parts() });
         assert!(kit.entry.len() + 4096 < 16 << 10, "{}", kit.entry.len());
     }
 }

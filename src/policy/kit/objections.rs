@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{ENTRY, SCRIPTS, Wanted};
+use super::{ENTRY, KitContents, SCRIPTS};
 use crate::config::{Code, DeclaredPool, PolicySettings};
 use crate::domain::name::PoolName;
 use crate::domain::text::code;
@@ -15,18 +15,18 @@ const TEMPLATE: &str = "runner_install_template";
 /// What speaks against the kit, in the order of the pools. `policy` is the fleet file's own: what
 /// it does not allow by name, no other policy can.
 pub fn objections(
-    wanted: Wanted,
+    wanted: KitContents,
     policy: &PolicySettings,
     pools: &[DeclaredPool],
 ) -> Vec<Violation> {
     let all = |it| {
         let system = system(it, wanted).into_iter();
-        let shell = (wanted == Wanted::Certificate).then(|| shell(it)).flatten();
+        let shell = (wanted == KitContents::Certificate).then(|| shell(it)).flatten();
         system.chain(shell).chain(scripts(it, policy))
     };
     match wanted {
-        Wanted::Nothing => Vec::new(),
-        Wanted::Reach | Wanted::Certificate => pools.iter().flat_map(all).collect(),
+        KitContents::Nothing => Vec::new(),
+        KitContents::ReachCheck | KitContents::Certificate => pools.iter().flat_map(all).collect(),
     }
 }
 
@@ -54,13 +54,15 @@ fn with(violation: Violation, help: impl Into<String>) -> Violation {
 }
 
 /// The kit is a script of bash.
-fn system(pool: &DeclaredPool, wanted: Wanted) -> Option<Violation> {
+fn system(pool: &DeclaredPool, wanted: KitContents) -> Option<Violation> {
     if pool.os_type == "linux" {
         return None;
     }
     let (key, why) = match wanted {
-        Wanted::Certificate => ("runner_mtls", "gives no certificate to"),
-        Wanted::Reach | Wanted::Nothing => ("policy.networks.must_not_reach", "checks nothing on"),
+        KitContents::Certificate => ("runner_mtls", "gives no certificate to"),
+        KitContents::ReachCheck | KitContents::Nothing => {
+            ("policy.networks.must_not_reach", "checks nothing on")
+        }
     };
     let message = format!("`{key}` {why} {} runners: its kit is for linux", code(&pool.os_type));
     Some(with(
@@ -125,13 +127,13 @@ fn clash(scripts: &Value) -> Option<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Source, load};
+    use crate::config::{SourceFile, load};
 
     /// What is said about a pool with these fields; `allow_keys` may name keys.
     #[track_caller]
-    fn check(wanted: Wanted, allowed: &[&str], fields: &str, expected: &[&str]) {
+    fn check(wanted: KitContents, allowed: &[&str], fields: &str, expected: &[&str]) {
         let text = format!("pools: [{{ name: a, max_runners: 1, instance_type: m5, {fields} }}]");
-        let manifest = load(None, &[Source { path: "a.yaml".into(), text }]);
+        let manifest = load(None, &[SourceFile { path: "a.yaml".into(), text }]);
         let policy = PolicySettings {
             extra_specs_allow_keys: Some(allowed.iter().map(|it| (*it).to_owned()).collect())
                 .filter(|it: &Vec<String>| !it.is_empty()),
@@ -152,23 +154,23 @@ mod tests {
     fn an_ordinary_pool_gets_the_kit() {
         for fields in ["extra_specs: { disk_gb: 20 }", "extra_specs: { pre_install_scripts: null }"]
         {
-            check(Wanted::Certificate, &[], fields, &[]);
-            check(Wanted::Reach, &[], fields, &[]);
+            check(KitContents::Certificate, &[], fields, &[]);
+            check(KitContents::ReachCheck, &[], fields, &[]);
         }
-        check(Wanted::Nothing, &[], "os_type: windows, enable_shell: true", &[]);
-        check(Wanted::Nothing, &[], "extra_specs: { pre_install_scripts: { x: eA== } }", &[]);
+        check(KitContents::Nothing, &[], "os_type: windows, enable_shell: true", &[]);
+        check(KitContents::Nothing, &[], "extra_specs: { pre_install_scripts: { x: eA== } }", &[]);
     }
 
     #[test]
     fn a_pools_own_scripts_need_leave_by_name() {
         let fields = "extra_specs: { pre_install_scripts: { x: eA== } }";
-        for wanted in [Wanted::Certificate, Wanted::Reach] {
+        for wanted in [KitContents::Certificate, KitContents::ReachCheck] {
             check(wanted, &[], fields, &[OWN]);
             check(wanted, &["disk_gb"], fields, &[OWN]);
             check(wanted, &["pre_install_scripts"], fields, &[]);
         }
         check(
-            Wanted::Certificate,
+            KitContents::Certificate,
             &[],
             "extra_specs: { runner_install_template: eA== }",
             &["RC0808 extra_specs: `runner_install_template` of `extra_specs` runs beside the \
@@ -181,9 +183,9 @@ mod tests {
     fn another_spelling_is_another_way_to_the_same_key() {
         let fields = "extra_specs: { Pre_Install_\u{17f}cripts: { x: eA== } }";
         let own = OWN.replacen("`pre_install_scripts`", "`Pre_Install_\u{17f}cripts`", 1);
-        check(Wanted::Certificate, &["pre_install_scripts"], fields, &[&own]);
+        check(KitContents::Certificate, &["pre_install_scripts"], fields, &[&own]);
         check(
-            Wanted::Certificate,
+            KitContents::Certificate,
             &["Pre_Install_\u{17f}cripts"],
             fields,
             &["RC0808 extra_specs: `Pre_Install_\u{17f}cripts` of `extra_specs` means \
@@ -194,7 +196,7 @@ mod tests {
     #[test]
     fn scripts_that_are_none_or_bear_our_name_are_refused() {
         let check = |fields, expected: &str| {
-            check(Wanted::Certificate, &["pre_install_scripts"], fields, &[expected]);
+            check(KitContents::Certificate, &["pre_install_scripts"], fields, &[expected]);
         };
         check(
             "extra_specs: { pre_install_scripts: [eA==] }",
@@ -211,7 +213,7 @@ mod tests {
     #[test]
     fn where_the_kit_cannot_work_a_pool_is_refused() {
         check(
-            Wanted::Certificate,
+            KitContents::Certificate,
             &[],
             "os_type: windows, enable_shell: true",
             &[
@@ -222,7 +224,7 @@ mod tests {
             ],
         );
         check(
-            Wanted::Reach,
+            KitContents::ReachCheck,
             &[],
             "os_type: windows, enable_shell: true",
             &["RC0807 os_type: `policy.networks.must_not_reach` checks nothing on `windows` \

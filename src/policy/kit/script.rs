@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
-use super::Parts;
+use super::KitParts;
 use crate::config::HostPort;
 
 const BEGIN: &str = include_str!("begin.sh");
@@ -18,14 +18,14 @@ const END: &str = include_str!("end.sh");
 
 /// Where a kit is at work.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct KitTarget {
     /// The folder that stands for `/`; empty for `/` itself.
     pub root: PathBuf,
     /// `USER:GROUP` of the account that jobs run under.
     pub owner: String,
 }
 
-impl Place {
+impl KitTarget {
     /// A runner: the account is GARM's own (`runner`, in `/home/runner`).
     pub fn runner() -> Self {
         Self { root: PathBuf::new(), owner: "runner:runner".to_owned() }
@@ -34,7 +34,7 @@ impl Place {
 
 /// The script. It may hold the private key, and nothing of it comes from outside but PEM, a URL,
 /// hosts and ports.
-pub fn script(parts: &Parts, place: &Place) -> Zeroizing<String> {
+pub fn script(parts: &KitParts, place: &KitTarget) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(16 << 10));
     text.push_str(&lean(BEGIN).replace("@ROOT@", &quoted(&shown(&place.root))));
     if !parts.must_not_reach.is_empty() {

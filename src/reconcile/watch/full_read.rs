@@ -11,7 +11,7 @@ use super::input::{FullRead, KnownState, RateLimitRead, ReadScope};
 use crate::domain::entity::{Entity, EntityKey, EntityKind};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolId};
-use crate::domain::pool::{Edition, Pool, Reading as PoolReading};
+use crate::domain::pool::{Pool, PoolDetail, SpecsVersion};
 use crate::garm::{Client, Error};
 use crate::reconcile::read_fleet::fill;
 
@@ -88,11 +88,15 @@ async fn entities(
 
 /// The entities with a pool of this fleet whose `extra_specs` are not known, at most
 /// [`ASKED_MAX`]: the rest has its turn in the reads that follow.
-fn lacking(pools: &[Pool], owner: &FleetName, known: &HashMap<PoolId, Edition>) -> Vec<EntityKey> {
+fn lacking(
+    pools: &[Pool],
+    owner: &FleetName,
+    known: &HashMap<PoolId, SpecsVersion>,
+) -> Vec<EntityKey> {
     let lacks = |it: &&Pool| {
-        it.reading == PoolReading::Listed
+        it.detail == PoolDetail::Listed
             && it.is_owned_by(owner)
-            && known.get(&it.id) != Some(&it.edition())
+            && known.get(&it.id) != Some(&it.specs_version())
     };
     let entities: BTreeSet<&EntityKey> = pools.iter().filter(lacks).map(|it| &it.entity).collect();
     entities.into_iter().take(ASKED_MAX).cloned().collect()

@@ -7,7 +7,7 @@ use crate::domain::credential::RateLimit;
 use crate::domain::entity::{Entity, EntityKind};
 use crate::domain::fleet::{Controller, Fleet};
 use crate::domain::name::{PoolId, RunnerName};
-use crate::domain::pool::{Edition, Pool};
+use crate::domain::pool::{Pool, SpecsVersion};
 use crate::domain::runner::Runner;
 use crate::garm::Error;
 use crate::garm::events::Signal;
@@ -68,7 +68,7 @@ pub(super) enum KnownState {
     /// GARM's settings and entities: [`ReadScope::Lists`].
     Health(Health),
     /// The state of each pool of which `extra_specs` are known: [`ReadScope::Health`].
-    Specs(HashMap<PoolId, Edition>, RateLimitRead),
+    Specs(HashMap<PoolId, SpecsVersion>, RateLimitRead),
 }
 
 /// Whether GitHub's rate limits are read.

@@ -17,7 +17,7 @@ use super::resync_schedule::{ResyncSchedule, is_final_at_start};
 use super::write_freeze::WriteFreeze;
 use crate::domain::entity::EntityKey;
 use crate::domain::name::{PoolId, PoolName, RunnerName};
-use crate::domain::pool::Reading as PoolReading;
+use crate::domain::pool::PoolDetail;
 use crate::garm::events::Signal;
 use crate::garm::{Error, Kind, TransportError};
 use crate::host::clock::Clock;
@@ -297,8 +297,8 @@ impl<'a> ScalingLoop<'a> {
             (ReadScope::Lists, Some(health)) => KnownState::Health(health.clone()),
             (ReadScope::Lists, None) | (ReadScope::Health, _) => {
                 let pools = self.picture.iter().flat_map(|it| it.pools().values());
-                let whole = pools.filter(|it| it.reading == PoolReading::Whole);
-                let known = whole.map(|it| (it.id.clone(), it.edition())).collect();
+                let whole = pools.filter(|it| it.detail == PoolDetail::Whole);
+                let known = whole.map(|it| (it.id.clone(), it.specs_version())).collect();
                 let is_slow = self.hands.values().any(|it| it.healing.is_answered());
                 KnownState::Specs(
                     known,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::domain::desired::ScalePolicy;
 use crate::domain::entity::EntityKey;
 use crate::domain::name::{FleetName, PoolId, PoolName};
-use crate::domain::owners::{Holder, Owners};
+use crate::domain::owners::{NameResolution, Owners};
 use crate::domain::pool::Pool;
 use crate::scaling::ScalePolicies;
 
@@ -86,16 +86,16 @@ impl DeclaredPools {
         let owners = Owners::new(pools, &self.fleet);
         let mut found = ResolvedPools::default();
         for name in self.pools.keys() {
-            let holder = owners.of(name).map_or(Holder::Nobody, |it| it.holder(&runners));
+            let holder = owners.of(name).map_or(NameResolution::NoPool, |it| it.holder(&runners));
             let why = match holder {
-                Holder::Pool { pool, .. } => {
+                NameResolution::Pool { pool, .. } => {
                     let managed = ManagedPool { id: pool.id.clone(), entity: pool.entity.clone() };
                     found.managed.insert(name.clone(), managed);
                     continue;
                 }
-                Holder::Nobody => UnresolvedReason::Absent,
-                Holder::Torn(pool) => UnresolvedReason::Torn(pool.id.clone()),
-                Holder::Several(pools) => UnresolvedReason::Twins(pools.len()),
+                NameResolution::NoPool => UnresolvedReason::Absent,
+                NameResolution::Conflicting(pool) => UnresolvedReason::Torn(pool.id.clone()),
+                NameResolution::SeveralInUse(pools) => UnresolvedReason::Twins(pools.len()),
             };
             found.unmanaged.insert(name.clone(), why);
         }

@@ -12,7 +12,7 @@ use super::managed_pools::ResolvedPools;
 use super::observer::Incident;
 use super::pool_controller::{self, PoolController};
 use crate::domain::credential::RateLimit;
-use crate::domain::fleet::{Fleet, Line};
+use crate::domain::fleet::{Fleet, ReleaseLine};
 use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::runner::Runner;
 use crate::garm::{Error, Kind};
@@ -44,7 +44,10 @@ impl ScalingLoop<'_> {
         if !self.ice.stopped.is_empty() {
             self.reads.want_health(now);
         }
-        if self.phase == LoopPhase::Starting && fleet.line() == Line::Old && self.is_writing() {
+        if self.phase == LoopPhase::Starting
+            && fleet.line() == ReleaseLine::Old
+            && self.is_writing()
+        {
             self.phase = LoopPhase::Over(Err(Error::old_line("scale the pools")));
             return;
         }

@@ -9,7 +9,7 @@ use super::machine::{LoopPhase, ScalingLoop};
 use super::pool_controller::{PoolController, WriteGate};
 use crate::domain::backoff::Backoff;
 use crate::domain::entity::EntityKey;
-use crate::domain::label::Mark;
+use crate::domain::label::OwnerMark;
 use crate::domain::name::{PoolId, PoolName};
 use crate::domain::pool::Pool;
 use crate::reconcile::writer::PoolRef;
@@ -178,7 +178,7 @@ impl ScalingLoop<'_> {
 fn owner(pool: &Pool, fleet: &str) -> Option<(PoolName, bool)> {
     match pool.spec.labels.marks().as_slice() {
         [mark] if mark.fleet() == fleet => {
-            let is_owned = matches!(mark, Mark::Owned { .. });
+            let is_owned = matches!(mark, OwnerMark::Owned { .. });
             PoolName::new(mark.pool()).ok().map(|name| (name, is_owned))
         }
         _ => None,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::domain::name::PoolName;
-use crate::plan::{Change, Note, Plan, Shown, Step, Weight};
+use crate::plan::{FieldChange, Note, NoteSeverity, Plan, ShownValue, Step};
 
 /// The fields of `plan`'s document, beside `format_version` and `command`.
 pub fn json(plan: &Plan) -> Value {
@@ -40,7 +40,7 @@ fn step(step: &Step) -> Value {
     document
 }
 
-fn change(change: &Change) -> Value {
+fn change(change: &FieldChange) -> Value {
     json!({
         "field": change.field,
         "before": side(&change.before),
@@ -49,21 +49,21 @@ fn change(change: &Change) -> Value {
 }
 
 /// A digest would let a short secret be guessed, so only the size is told.
-fn side(shown: &Shown) -> Value {
+fn side(shown: &ShownValue) -> Value {
     match shown {
-        Shown::Absent => Value::Null,
-        Shown::Value(value) => value.clone(),
-        Shown::Level(level) => json!(level),
-        Shown::Hidden { bytes, .. } => json!({ "hidden": true, "bytes": bytes }),
-        Shown::Kit { digest } => json!({ "kit": format!("sha256:{digest}") }),
+        ShownValue::Absent => Value::Null,
+        ShownValue::Value(value) => value.clone(),
+        ShownValue::Level(level) => json!(level),
+        ShownValue::Hidden { bytes, .. } => json!({ "hidden": true, "bytes": bytes }),
+        ShownValue::Kit { digest } => json!({ "kit": format!("sha256:{digest}") }),
     }
 }
 
 fn note(note: &Note) -> Value {
     json!({
         "severity": match note.weight {
-            Weight::Warning => "warning",
-            Weight::Remark => "note",
+            NoteSeverity::Warning => "warning",
+            NoteSeverity::Remark => "note",
         },
         "pool": note.pool.as_ref().map(PoolName::as_str),
         "text": note.text,

@@ -5,7 +5,7 @@
 
 use super::value::{Told, told};
 use super::{Heading, leave, subject, summary};
-use crate::plan::{Change, Note, Plan, Step, Weight};
+use crate::plan::{FieldChange, Note, NoteSeverity, Plan, Step};
 use crate::render::markdown::{sentence, span};
 use crate::render::words::count;
 
@@ -73,7 +73,7 @@ fn step(step: &Step) -> Vec<String> {
     lines
 }
 
-fn change(change: &Change, step: &Step) -> String {
+fn change(change: &FieldChange, step: &Step) -> String {
     let field = span(&change.field);
     match told(change, step) {
         Told::One(text) => format!("{field}: {}", span(&text)),
@@ -83,8 +83,8 @@ fn change(change: &Change, step: &Step) -> String {
 
 fn note(note: &Note) -> Vec<String> {
     let word = match note.weight {
-        Weight::Warning => "**warning**",
-        Weight::Remark => "note",
+        NoteSeverity::Warning => "**warning**",
+        NoteSeverity::Remark => "note",
     };
     let mut lines = vec![format!("- {word}: {}", sentence(&note.text))];
     lines.extend(note.help.as_ref().map(|it| format!("  - help: {}", sentence(it))));

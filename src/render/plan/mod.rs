@@ -17,8 +17,8 @@ pub use self::text::text;
 
 use crate::domain::name::FleetName;
 use crate::domain::text::escape;
-use crate::plan::consent::{self, Leave};
-use crate::plan::{About, Action, Plan, Step, Summary};
+use crate::plan::consent::{self, Permission};
+use crate::plan::{Action, Plan, Resource, Step, Summary};
 use crate::render::progress;
 use crate::render::words::count;
 
@@ -65,9 +65,9 @@ pub fn summary(plan: &Plan) -> String {
 fn leave(plan: &Plan) -> Option<String> {
     let need = consent::need(plan);
     let wanted = match need.leave {
-        Leave::None => return None,
-        Leave::Destroy => "`--allow-destroy`, or the word `destroy` at a terminal",
-        Leave::All => "`--allow-destroy=all`",
+        Permission::None => return None,
+        Permission::Destroy => "`--allow-destroy`, or the word `destroy` at a terminal",
+        Permission::All => "`--allow-destroy=all`",
     };
     let why = need.because.map(|it| format!(" ({it})")).unwrap_or_default();
     let gone = count(need.pools.len(), "pool");
@@ -77,8 +77,8 @@ fn leave(plan: &Plan) -> Option<String> {
 /// The pool of a step; in brackets what is no pool.
 fn subject(step: &Step) -> String {
     match &step.about {
-        About::Pool(pool) => pool.to_string(),
-        about @ (About::Controller | About::Credential(_)) => {
+        Resource::Pool(pool) => pool.to_string(),
+        about @ (Resource::Controller | Resource::Credential(_)) => {
             format!("({})", progress::subject(about))
         }
     }

@@ -14,7 +14,7 @@ use crate::plan::tests::build::{
     desired, fleet, live, owned, pool, queued_job, relabelled, retired, runner,
 };
 use crate::plan::tests::some::{SECRET, some_case};
-use crate::plan::{Options, plan, saved};
+use crate::plan::{PlanOptions, plan, saved};
 
 fn heading() -> Heading {
     Heading {
@@ -80,7 +80,7 @@ fn rich() -> Plan {
         jobs: vec![job, queued_job(2, &["dropped", "linux"])],
         ..fleet()
     };
-    let options = Options { show_keys: vec!["subnet".to_owned()], ..Options::default() };
+    let options = PlanOptions { show_keys: vec!["subnet".to_owned()], ..PlanOptions::default() };
     plan(&wanted, &read, &options)
 }
 
@@ -128,12 +128,12 @@ fn no_form_shows_a_hidden_value_or_moves_the_cursor() {
 proptest! {
     #[test]
     fn no_plan_shows_a_hidden_value_in_any_form((wanted, read) in some_case()) {
-        let plan = plan(&wanted, &read, &Options::default());
+        let plan = plan(&wanted, &read, &PlanOptions::default());
         let forms = [
             text(&plan, &heading(), 90),
             json(&plan).to_string(),
             markdown(&plan, &heading()),
-            saved::write(&plan, "https://garm.example.com", &saved::Inputs::default(), "salt"),
+            saved::write(&plan, "https://garm.example.com", &saved::SavedInputs::default(), "salt"),
         ];
         for form in forms {
             prop_assert!(!form.contains(SECRET), "{form}");
@@ -146,7 +146,7 @@ fn an_empty_plan_says_no_changes() {
     let same = plan(
         &desired([pool("a")]),
         &Fleet { pools: vec![live(&pool("a"))], ..fleet() },
-        &Options::default(),
+        &PlanOptions::default(),
     );
     assert_eq!(
         strip_str(&text(&same, &heading(), 80)).to_string(),
@@ -163,7 +163,7 @@ fn an_empty_plan_says_no_changes() {
 #[test]
 fn long_markdown_is_cut_with_a_count_of_the_rest() {
     let names: Vec<String> = (0..400).map(|it| format!("pool-{it:03}")).collect();
-    let many = plan(&desired(names.iter().map(|it| pool(it))), &fleet(), &Options::default());
+    let many = plan(&desired(names.iter().map(|it| pool(it))), &fleet(), &PlanOptions::default());
     let said = markdown(&many, &heading());
     assert!(said.chars().count() <= MARKDOWN_MAX, "{}", said.chars().count());
     assert!(said.chars().count() > MARKDOWN_MAX - 1_000, "{}", said.chars().count());
@@ -177,8 +177,11 @@ fn a_label_of_ours_is_shown_as_a_label() {
     let renaming = with("new", |it| it.adopt = Some("old".to_owned()));
     let mut before = live(&pool("new"));
     before.spec.labels = ["linux", "new", &owned("old")].into_iter().collect();
-    let plan =
-        plan(&desired([renaming]), &Fleet { pools: vec![before], ..fleet() }, &Options::default());
+    let plan = plan(
+        &desired([renaming]),
+        &Fleet { pools: vec![before], ..fleet() },
+        &PlanOptions::default(),
+    );
     let said = strip_str(&text(&plan, &heading(), 90)).to_string();
     assert!(said.contains("labels  - runnerctl=acme/old, + runnerctl=acme/new\n"), "{said}");
 }

@@ -5,7 +5,7 @@ use anstyle::Style;
 use super::value::{Told, told};
 use super::{Heading, leave, opening, sign, subject, summary};
 use crate::domain::text::quote;
-use crate::plan::{Action, Change, Note, Plan, Step, Weight};
+use crate::plan::{Action, FieldChange, Note, NoteSeverity, Plan, Step};
 use crate::render::style::{
     ADDED, BLOCKED, CHANGED, GOOD, HELP, NAME, QUIET, REMOVED, WARNING, paint,
 };
@@ -55,7 +55,7 @@ fn fields(step: &Step, width: usize) -> Vec<String> {
     let names: Vec<String> = changes.iter().map(|it| quote(&it.field)).collect();
     let column = names.iter().map(|it| it.chars().count()).filter(|it| *it <= FIELD_MAX).max();
     let column = column.unwrap_or(0);
-    let line = |(name, change): (&String, &Change)| {
+    let line = |(name, change): (&String, &FieldChange)| {
         let first = format!("{INDENT}{name:<column$}  ");
         value(&first, &told(change, step), width)
     };
@@ -79,8 +79,8 @@ fn value(first: &str, told: &Told, width: usize) -> String {
 
 fn note(note: &Note, width: usize) -> String {
     let (word, style) = match note.weight {
-        Weight::Warning => ("warning:", WARNING),
-        Weight::Remark => ("note:", QUIET),
+        NoteSeverity::Warning => ("warning:", WARNING),
+        NoteSeverity::Remark => ("note:", QUIET),
     };
     let mut lines = vec![labelled("", word, style, (&note.text, width))];
     lines.extend(note.help.as_ref().map(|it| labelled("", "help:", HELP, (it, width))));

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::domain::label::Labels;
 use crate::domain::text::{count, quote};
-use crate::plan::{Change, Shown, Step};
+use crate::plan::{FieldChange, ShownValue, Step};
 
 /// Most characters of one value: long lists are cut.
 const VALUE_MAX: usize = 1_000;
@@ -26,44 +26,50 @@ pub(super) enum Told {
 
 /// The change of a field. Where there is no pool yet everything comes, so that is not said of each
 /// field.
-pub(super) fn told(change: &Change, step: &Step) -> Told {
+pub(super) fn told(change: &FieldChange, step: &Step) -> Told {
     let one = |text: String| Told::One(clipped(text));
     match (&change.before, &change.after) {
-        (Shown::Hidden { bytes: old, .. }, Shown::Hidden { bytes: new, .. }) => {
+        (ShownValue::Hidden { bytes: old, .. }, ShownValue::Hidden { bytes: new, .. }) => {
             one(format!("(changed, {old} → {new} bytes)"))
         }
-        (Shown::Kit { digest: old }, Shown::Kit { digest: new }) => {
+        (ShownValue::Kit { digest: old }, ShownValue::Kit { digest: new }) => {
             one(format!("{KIT}, sha256:{old} → sha256:{new}"))
         }
-        (Shown::Kit { digest }, Shown::Absent) => one(format!("({KIT}, sha256:{digest}, removed)")),
-        (Shown::Absent, after) if step.pool_id.is_none() => one(side(&change.field, after)),
-        (Shown::Absent, after @ Shown::Kit { .. }) => one(side(&change.field, after)),
-        (Shown::Absent, Shown::Hidden { bytes, .. }) => {
+        (ShownValue::Kit { digest }, ShownValue::Absent) => {
+            one(format!("({KIT}, sha256:{digest}, removed)"))
+        }
+        (ShownValue::Absent, after) if step.pool_id.is_none() => one(side(&change.field, after)),
+        (ShownValue::Absent, after @ ShownValue::Kit { .. }) => one(side(&change.field, after)),
+        (ShownValue::Absent, ShownValue::Hidden { bytes, .. }) => {
             one(format!("(added, {})", count(*bytes, "byte")))
         }
-        (Shown::Hidden { bytes, .. }, Shown::Absent) => {
+        (ShownValue::Hidden { bytes, .. }, ShownValue::Absent) => {
             one(format!("(removed, {})", count(*bytes, "byte")))
         }
-        (Shown::Value(Value::Array(old)), Shown::Value(Value::Array(new))) => one(set(old, new)),
+        (ShownValue::Value(Value::Array(old)), ShownValue::Value(Value::Array(new))) => {
+            one(set(old, new))
+        }
         (before, after) => {
             Told::Two(clipped(side(&change.field, before)), clipped(side(&change.field, after)))
         }
     }
 }
 
-fn side(field: &str, shown: &Shown) -> String {
+fn side(field: &str, shown: &ShownValue) -> String {
     match shown {
-        Shown::Absent => NONE.to_owned(),
-        Shown::Level(level) => level.to_string(),
-        Shown::Hidden { bytes, .. } => format!("(hidden, {})", count(*bytes, "byte")),
-        Shown::Kit { digest } => format!("{KIT}, sha256:{digest}"),
+        ShownValue::Absent => NONE.to_owned(),
+        ShownValue::Level(level) => level.to_string(),
+        ShownValue::Hidden { bytes, .. } => format!("(hidden, {})", count(*bytes, "byte")),
+        ShownValue::Kit { digest } => format!("{KIT}, sha256:{digest}"),
         // `"1"` and `1` are two things for a provider.
-        Shown::Value(Value::String(text)) if field.starts_with("extra_specs.") => {
+        ShownValue::Value(Value::String(text)) if field.starts_with("extra_specs.") => {
             quote(&Value::from(text.as_str()).to_string())
         }
-        Shown::Value(Value::String(text)) => quote(text),
-        Shown::Value(Value::Array(items)) => items.iter().map(item).collect::<Vec<_>>().join(", "),
-        Shown::Value(value) => quote(&value.to_string()),
+        ShownValue::Value(Value::String(text)) => quote(text),
+        ShownValue::Value(Value::Array(items)) => {
+            items.iter().map(item).collect::<Vec<_>>().join(", ")
+        }
+        ShownValue::Value(value) => quote(&value.to_string()),
     }
 }
 

@@ -11,9 +11,9 @@ use super::runners::{RunnerLine, runner_lines};
 use crate::config::DeclaredPool;
 use crate::domain::desired::ScalePolicy;
 use crate::domain::fleet::Fleet;
-use crate::domain::label::Mark;
+use crate::domain::label::OwnerMark;
 use crate::domain::name::{FleetName, PoolId, PoolName};
-use crate::domain::owners::{Holder, Owners};
+use crate::domain::owners::{NameResolution, Owners};
 use crate::domain::pool::Pool;
 use crate::plan::Plan;
 use crate::render::decision::Told;
@@ -200,31 +200,33 @@ fn recognise<'a>(
     pool: &'a Pool,
     owner: &FleetName,
     declared: &[DeclaredPool],
-    holders: &HashMap<&str, Holder<'_>>,
+    holders: &HashMap<&str, NameResolution<'_>>,
 ) -> Option<Ours<'a>> {
     let marks = pool.spec.labels.marks();
     let mark = marks.iter().find(|it| it.fleet() == owner.as_str())?;
     let name = mark.pool().to_owned();
     let file = declared.iter().find(|it| it.name.as_str() == name);
     let holder = holders.get(name.as_str());
-    let is_left = |it: &&Holder<'_>| match it {
-        Holder::Pool { leftovers, .. } => leftovers.iter().any(|it| it.id == pool.id),
-        Holder::Nobody | Holder::Torn(_) | Holder::Several(_) => false,
+    let is_left = |it: &&NameResolution<'_>| match it {
+        NameResolution::Pool { leftovers, .. } => leftovers.iter().any(|it| it.id == pool.id),
+        NameResolution::NoPool
+        | NameResolution::Conflicting(_)
+        | NameResolution::SeveralInUse(_) => false,
     };
     let (standing, policy) = match (mark, file) {
-        (Mark::Owned { .. }, _) if holder.is_some_and(|it| is_left(&it)) => {
+        (OwnerMark::Owned { .. }, _) if holder.is_some_and(|it| is_left(&it)) => {
             (Standing::Leftover, plain(pool))
         }
-        (Mark::Owned { .. }, Some(file)) => {
+        (OwnerMark::Owned { .. }, Some(file)) => {
             // A pool that is switched off in its file is not steered, whatever GARM says; nor is
             // one of which it is not certain that it is the one.
-            let is_certain = matches!(holder, Some(Holder::Pool { .. }));
+            let is_certain = matches!(holder, Some(NameResolution::Pool { .. }));
             let autoscale = file.scale.autoscale && file.may_be_enabled() && is_certain;
             (Standing::Declared, ScalePolicy { autoscale, ..file.scale.clone() })
         }
-        (Mark::Owned { .. }, None) => (Standing::Undeclared, plain(pool)),
-        (Mark::Retired { .. }, _) => (Standing::Retired, plain(pool)),
-        (Mark::Replacement { .. }, _) => (Standing::Replacement, plain(pool)),
+        (OwnerMark::Owned { .. }, None) => (Standing::Undeclared, plain(pool)),
+        (OwnerMark::Retired { .. }, _) => (Standing::Retired, plain(pool)),
+        (OwnerMark::Replacement { .. }, _) => (Standing::Replacement, plain(pool)),
     };
     Some(Ours { name, standing, pool, policy })
 }

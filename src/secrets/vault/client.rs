@@ -15,8 +15,8 @@ use serde::Deserialize;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::super::error::Why;
-use super::settings::Settings;
+use super::super::error::SourceError;
+use super::settings::VaultSettings;
 use crate::domain::text::quote;
 
 /// How long a connection may take to stand, TLS included.
@@ -32,7 +32,7 @@ const ANSWER_MAX: usize = 1 << 20;
 const PEM_MAX: usize = 1 << 20;
 
 /// One Vault.
-pub(super) struct Client {
+pub(super) struct VaultClient {
     http: reqwest::Client,
     address: String,
     namespace: Option<String>,
@@ -42,7 +42,7 @@ pub(super) struct Client {
 }
 
 /// What came back.
-pub(super) struct Answer {
+pub(super) struct VaultResponse {
     pub(super) status: u16,
     pub(super) body: Zeroizing<Vec<u8>>,
     asked: String,
@@ -51,13 +51,13 @@ pub(super) struct Answer {
 
 /// How Vault says no.
 #[derive(Deserialize)]
-struct Refusal {
+struct VaultErrors {
     errors: Vec<String>,
 }
 
-impl Client {
+impl VaultClient {
     /// Opens no connection yet.
-    pub(super) fn new(settings: &Settings) -> Result<Self, Why> {
+    pub(super) fn new(settings: &VaultSettings) -> Result<Self, SourceError> {
         let tls = tls(settings)?;
         // Proxies of the environment are not used: Vault is reached as `VAULT_ADDR` says.
         let http = reqwest::Client::builder()
@@ -69,7 +69,7 @@ impl Client {
             .timeout(TIMEOUT)
             .user_agent(concat!("runnerctl/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| Why::new(format!("no client for Vault: {}", cause(&error))))?;
+            .map_err(|error| SourceError::new(format!("no client for Vault: {}", cause(&error))))?;
         let (address, namespace) = (settings.address.clone(), settings.namespace.clone());
         Ok(Self { http, address, namespace, token: None, hidden: Vec::new() })
     }
@@ -85,18 +85,22 @@ impl Client {
         self.hidden.push(secret);
     }
 
-    pub(super) async fn get(&self, path: &str) -> Result<Answer, Why> {
+    pub(super) async fn get(&self, path: &str) -> Result<VaultResponse, SourceError> {
         self.send("GET", path, self.http.get(self.url(path)?)).await
     }
 
-    pub(super) async fn post(&self, path: &str, body: &serde_json::Value) -> Result<Answer, Why> {
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> Result<VaultResponse, SourceError> {
         self.send("POST", path, self.http.post(self.url(path)?).json(body)).await
     }
 
     /// Each part of the path is escaped by itself.
-    fn url(&self, path: &str) -> Result<Url, Why> {
+    fn url(&self, path: &str) -> Result<Url, SourceError> {
         let mut url = Url::parse(&self.address)
-            .map_err(|error| Why::new(format!("`VAULT_ADDR`: {error}")))?;
+            .map_err(|error| SourceError::new(format!("`VAULT_ADDR`: {error}")))?;
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().push("v1").extend(path.split('/'));
         }
@@ -108,14 +112,14 @@ impl Client {
         method: &str,
         path: &str,
         mut request: reqwest::RequestBuilder,
-    ) -> Result<Answer, Why> {
+    ) -> Result<VaultResponse, SourceError> {
         request = request.header("X-Vault-Request", "true");
         if let Some(namespace) = &self.namespace {
             request = request.header("X-Vault-Namespace", namespace);
         }
         if let Some(token) = &self.token {
             let mut value = reqwest::header::HeaderValue::from_str(token.expose_secret())
-                .map_err(|_| Why::new("Vault's token cannot stand in a header"))?;
+                .map_err(|_| SourceError::new("Vault's token cannot stand in a header"))?;
             value.set_sensitive(true);
             request = request.header("X-Vault-Token", value);
         }
@@ -132,17 +136,17 @@ impl Client {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, body, asked, location })
+        Ok(VaultResponse { status, body, asked, location })
     }
 
     /// Something about this Vault.
-    pub(super) fn about(&self, what: &str) -> Why {
-        Why::new(self.clean(&format!("Vault at {}: {what}", quote(&self.address))))
+    pub(super) fn about(&self, what: &str) -> SourceError {
+        SourceError::new(self.clean(&format!("Vault at {}: {what}", quote(&self.address))))
     }
 
     /// An answer that is not what was asked for, in Vault's own words if it has any.
-    pub(super) fn refused(&self, answer: &Answer) -> Why {
-        let Answer { status, asked, .. } = answer;
+    pub(super) fn refused(&self, answer: &VaultResponse) -> SourceError {
+        let VaultResponse { status, asked, .. } = answer;
         if (300..400).contains(status) {
             let target = quote(answer.location.as_deref().unwrap_or("nowhere"));
             let what = format!("`{asked}` is redirected to {target}");
@@ -151,7 +155,7 @@ impl Client {
                  trust it",
             );
         }
-        let refusal: Option<Refusal> = serde_json::from_slice(&answer.body).ok();
+        let refusal: Option<VaultErrors> = serde_json::from_slice(&answer.body).ok();
         let said = match refusal.map(|it| it.errors) {
             None => ", which is not an answer of Vault's".to_owned(),
             Some(errors) if errors.is_empty() => String::new(),
@@ -170,14 +174,14 @@ impl Client {
     }
 
     /// A good answer that does not hold what it should.
-    pub(super) fn odd(&self, answer: &Answer, what: &str) -> Why {
+    pub(super) fn odd(&self, answer: &VaultResponse, what: &str) -> SourceError {
         self.about(&format!("the answer to `{}` is not as expected: {what}", answer.asked))
             .of_manager()
             .help("check that `VAULT_ADDR` leads to Vault itself")
     }
 
     /// No answer at all, or half of one.
-    fn lost(&self, asked: &str, error: &reqwest::Error) -> Why {
+    fn lost(&self, asked: &str, error: &reqwest::Error) -> SourceError {
         let what = match error.is_timeout() {
             true => "no answer in time".to_owned(),
             false => cause(error),
@@ -204,7 +208,7 @@ fn cause(error: &reqwest::Error) -> String {
     quote(&cause.to_string())
 }
 
-fn tls(settings: &Settings) -> Result<ClientConfig, Why> {
+fn tls(settings: &VaultSettings) -> Result<ClientConfig, SourceError> {
     // A provider by hand: with two in the dependency graph the default one panics.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
@@ -217,16 +221,16 @@ fn tls(settings: &Settings) -> Result<ClientConfig, Why> {
             builder.with_root_certificates(RootCertStore::empty())
         }
         None => builder.with_platform_verifier().map_err(|error| {
-            Why::new(format!("the authorities of this machine cannot be read: {error}"))
+            SourceError::new(format!("the authorities of this machine cannot be read: {error}"))
                 .help("install `ca-certificates`, or give Vault's own CA as `VAULT_CACERT`")
         })?,
     };
     Ok(builder.with_no_client_auth())
 }
 
-fn roots(path: &Path) -> Result<RootCertStore, Why> {
+fn roots(path: &Path) -> Result<RootCertStore, SourceError> {
     let unfit = |what: &str| {
-        Why::new(format!("`VAULT_CACERT` `{}`: {what}", quote(&path.to_string_lossy())))
+        SourceError::new(format!("`VAULT_CACERT` `{}`: {what}", quote(&path.to_string_lossy())))
             .help("it names a file with the CA that signed Vault's certificate, in PEM")
     };
     let length = std::fs::metadata(path).map_err(|error| unfit(&error.to_string()))?;

@@ -19,41 +19,49 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::VALUE_MAX;
-use super::error::{Error, Why};
+use super::error::{SecretError, SourceError};
 use crate::domain::secret::SecretRef;
 use crate::domain::text::quote;
 
-use client::{Answer, Client};
+use client::{VaultClient, VaultResponse};
 
-pub use settings::{Access, Settings};
+pub use settings::{VaultAuth, VaultSettings};
 
 /// Brings the value of `field` of the secret at `path`, mount first, from the Vault of our own
 /// environment.
-pub(super) async fn read_here(path: &str, field: &str) -> Result<SecretString, Why> {
-    let settings = Settings::read(&|name| std::env::var_os(name))?;
+pub(super) async fn read_here(path: &str, field: &str) -> Result<SecretString, SourceError> {
+    let settings = VaultSettings::read(&|name| std::env::var_os(name))?;
     read(&settings, path, field).await
 }
 
 /// Brings the value of `field` of the secret at `path`, mount first, from this Vault. Errors as
 /// [`super::resolve`] does.
-pub async fn resolve(settings: &Settings, path: &str, field: &str) -> Result<SecretString, Error> {
+pub async fn resolve(
+    settings: &VaultSettings,
+    path: &str,
+    field: &str,
+) -> Result<SecretString, SecretError> {
     let reference = SecretRef::Vault { path: path.to_owned(), field: field.to_owned() };
-    read(settings, path, field).await.map_err(|why| Error::new(&reference, why))
+    read(settings, path, field).await.map_err(|why| SecretError::new(&reference, why))
 }
 
-async fn read(settings: &Settings, path: &str, field: &str) -> Result<SecretString, Why> {
-    let mut client = Client::new(settings)?;
+async fn read(
+    settings: &VaultSettings,
+    path: &str,
+    field: &str,
+) -> Result<SecretString, SourceError> {
+    let mut client = VaultClient::new(settings)?;
     let is_own = match &settings.access {
-        Access::Token(token) => {
+        VaultAuth::Token(token) => {
             client.carry(token.clone());
             false
         }
-        Access::AppRole { role_id, secret_id } => {
+        VaultAuth::AppRole { role_id, secret_id } => {
             let body = json!({ "role_id": role_id, "secret_id": secret_id.expose_secret() });
             log_in(&mut client, "auth/approle/login", &body, secret_id).await?;
             true
         }
-        Access::Kubernetes { role, token } => {
+        VaultAuth::Kubernetes { role, token } => {
             let jwt = service_account(token).await?;
             let body = json!({ "role": role, "jwt": jwt.expose_secret() });
             log_in(&mut client, "auth/kubernetes/login", &body, &jwt).await?;
@@ -69,21 +77,21 @@ async fn read(settings: &Settings, path: &str, field: &str) -> Result<SecretStri
 }
 
 #[derive(Deserialize)]
-struct Login {
-    auth: Option<Auth>,
+struct LoginResponse {
+    auth: Option<LoginAuth>,
 }
 
 #[derive(Deserialize)]
-struct Auth {
+struct LoginAuth {
     client_token: String,
 }
 
 async fn log_in(
-    client: &mut Client,
+    client: &mut VaultClient,
     path: &str,
     body: &serde_json::Value,
     secret: &SecretString,
-) -> Result<(), Why> {
+) -> Result<(), SourceError> {
     client.hide(secret.clone());
     let answer = client.post(path, body).await?;
     if answer.status != 200 {
@@ -93,7 +101,7 @@ async fn log_in(
         };
         return Err(client.refused(&answer).help(help));
     }
-    let login: Option<Login> = serde_json::from_slice(&answer.body).ok();
+    let login: Option<LoginResponse> = serde_json::from_slice(&answer.body).ok();
     let auth = login.and_then(|it| it.auth).filter(|it| !it.client_token.is_empty());
     let auth = auth.ok_or_else(|| client.odd(&answer, "it brings no token"))?;
     client.carry(SecretString::from(auth.client_token));
@@ -101,9 +109,9 @@ async fn log_in(
 }
 
 /// The token that Kubernetes puts into a pod. Others in the pod may read it: that is how it comes.
-async fn service_account(path: &Path) -> Result<SecretString, Why> {
+async fn service_account(path: &Path) -> Result<SecretString, SourceError> {
     let unfit = |what: String| {
-        Why::new(format!(
+        SourceError::new(format!(
             "the service account's token `{}`: {what}",
             quote(&path.to_string_lossy())
         ))
@@ -114,7 +122,7 @@ async fn service_account(path: &Path) -> Result<SecretString, Why> {
 }
 
 /// Where a key/value store is mounted, and the rest of the path.
-struct Spot<'p> {
+struct MountPath<'p> {
     mount: Cow<'p, str>,
     rest: &'p str,
 }
@@ -134,11 +142,11 @@ struct MountData {
 }
 
 async fn find(
-    client: &Client,
-    settings: &Settings,
+    client: &VaultClient,
+    settings: &VaultSettings,
     path: &str,
     field: &str,
-) -> Result<SecretString, Why> {
+) -> Result<SecretString, SourceError> {
     let spot = spot(client, path).await?;
     let place = format!("{}/data/{}", spot.mount, spot.rest);
     let answer = client.get(&place).await?;
@@ -152,10 +160,10 @@ async fn find(
 
 /// Asks where the store is mounted, as Vault's own tool does: a mount may have several parts. When
 /// Vault does not tell, the first part is the mount, and the read itself shows what is wrong.
-async fn spot<'p>(client: &Client, path: &'p str) -> Result<Spot<'p>, Why> {
+async fn spot<'p>(client: &VaultClient, path: &'p str) -> Result<MountPath<'p>, SourceError> {
     let answer = client.get(&format!("sys/internal/ui/mounts/{path}")).await?;
     let (first, rest) = path.split_once('/').unwrap_or((path, ""));
-    let plain = Spot { mount: first.into(), rest };
+    let plain = MountPath { mount: first.into(), rest };
     if answer.status != 200 {
         return match answer.status {
             403 | 404 => Ok(plain),
@@ -187,13 +195,13 @@ async fn spot<'p>(client: &Client, path: &'p str) -> Result<Spot<'p>, Why> {
     }
     let rest = path.strip_prefix(mount.as_str()).and_then(|it| it.strip_prefix('/'));
     match rest.filter(|it| !it.is_empty()) {
-        Some(rest) => Ok(Spot { mount: mount.into(), rest }),
+        Some(rest) => Ok(MountPath { mount: mount.into(), rest }),
         None => Ok(plain),
     }
 }
 
 #[derive(Deserialize)]
-struct Read<'a> {
+struct SecretResponse<'a> {
     #[serde(borrow)]
     data: Option<Versioned<'a>>,
 }
@@ -214,8 +222,12 @@ struct Metadata {
     destroyed: bool,
 }
 
-fn pick(client: &Client, answer: &Answer, field: &str) -> Result<SecretString, Why> {
-    let read: Option<Read<'_>> = serde_json::from_slice(&answer.body).ok();
+fn pick(
+    client: &VaultClient,
+    answer: &VaultResponse,
+    field: &str,
+) -> Result<SecretString, SourceError> {
+    let read: Option<SecretResponse<'_>> = serde_json::from_slice(&answer.body).ok();
     let Some(fields) = read.and_then(|it| it.data).and_then(|it| it.data) else {
         return Err(client.odd(answer, "it holds no secret of a version 2 store"));
     };
@@ -232,7 +244,7 @@ fn pick(client: &Client, answer: &Answer, field: &str) -> Result<SecretString, W
             .help(help));
     };
     if raw.get().len() > VALUE_MAX * 2 {
-        return Err(Why::new("the value is longer than 64 KiB"));
+        return Err(SourceError::new("the value is longer than 64 KiB"));
     }
     let text: Zeroizing<String> = match serde_json::from_str(raw.get()) {
         Ok(text) => Zeroizing::new(text),
@@ -246,8 +258,8 @@ fn pick(client: &Client, answer: &Answer, field: &str) -> Result<SecretString, W
 const FIELDS_SHOWN: usize = 8;
 
 /// A 404 says whether there was a secret once.
-fn absent(client: &Client, answer: &Answer, spot: &Spot<'_>) -> Why {
-    let read: Option<Read<'_>> = serde_json::from_slice(&answer.body).ok();
+fn absent(client: &VaultClient, answer: &VaultResponse, spot: &MountPath<'_>) -> SourceError {
+    let read: Option<SecretResponse<'_>> = serde_json::from_slice(&answer.body).ok();
     let metadata = read.and_then(|it| it.data).and_then(|it| it.metadata);
     let whole = format!("{}/{}", quote(&spot.mount), quote(spot.rest));
     match metadata {
@@ -275,11 +287,11 @@ fn absent(client: &Client, answer: &Answer, spot: &Spot<'_>) -> Why {
     }
 }
 
-fn forbidden(settings: &Settings, place: &str) -> String {
+fn forbidden(settings: &VaultSettings, place: &str) -> String {
     let place = quote(place);
     let whose = match &settings.access {
-        Access::Token(_) => "check that `VAULT_TOKEN` has not expired, and that its policy",
-        Access::AppRole { .. } | Access::Kubernetes { .. } => "check that the role's policy",
+        VaultAuth::Token(_) => "check that `VAULT_TOKEN` has not expired, and that its policy",
+        VaultAuth::AppRole { .. } | VaultAuth::Kubernetes { .. } => "check that the role's policy",
     };
     format!("{whose} has `read` on `{place}`")
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use url::Url;
 
-use super::super::error::Why;
+use super::super::error::SourceError;
 use crate::domain::address::is_loopback;
 use crate::domain::text::quote;
 
@@ -15,7 +15,7 @@ const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/tok
 
 /// Where Vault is and how to get in.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct VaultSettings {
     /// `VAULT_ADDR`: `https://…`, or `http://` to this machine, without a trailing slash.
     pub address: String,
     /// `VAULT_NAMESPACE`.
@@ -23,12 +23,12 @@ pub struct Settings {
     /// `VAULT_CACERT`: the CA that signs Vault's certificate. It replaces the platform's roots.
     pub ca: Option<PathBuf>,
     /// How to get in.
-    pub access: Access,
+    pub access: VaultAuth,
 }
 
 /// How to get in: the first of these that the environment has.
 #[derive(Debug, Clone)]
-pub enum Access {
+pub enum VaultAuth {
     /// `VAULT_TOKEN`.
     Token(SecretString),
     /// `VAULT_ROLE_ID` and `VAULT_SECRET_ID`.
@@ -48,14 +48,14 @@ pub enum Access {
 }
 
 /// Looks a variable up.
-type Look<'l> = &'l dyn Fn(&str) -> Option<OsString>;
+type EnvLookup<'l> = &'l dyn Fn(&str) -> Option<OsString>;
 
-impl Settings {
+impl VaultSettings {
     /// Reads the variables. `VAULT_SKIP_VERIFY` is not among them: nothing switches the check of
     /// certificates off. An empty variable counts as absent.
-    pub(in crate::secrets) fn read(look: Look<'_>) -> Result<Self, Why> {
+    pub(in crate::secrets) fn read(look: EnvLookup<'_>) -> Result<Self, SourceError> {
         let address = text(look, "VAULT_ADDR")?.ok_or_else(|| {
-            Why::new("`VAULT_ADDR` is not set")
+            SourceError::new("`VAULT_ADDR` is not set")
                 .help("set it to where Vault is, such as `https://vault.example.com:8200`")
         })?;
         Ok(Self {
@@ -67,46 +67,47 @@ impl Settings {
     }
 }
 
-fn access(look: Look<'_>) -> Result<Access, Why> {
+fn access(look: EnvLookup<'_>) -> Result<VaultAuth, SourceError> {
     if let Some(token) = text(look, "VAULT_TOKEN")? {
-        return Ok(Access::Token(SecretString::from(token)));
+        return Ok(VaultAuth::Token(SecretString::from(token)));
     }
     let half = |there: &str, missing: &str| {
-        Why::new(format!("`{there}` is set without `{missing}`")).help("an AppRole needs both")
+        SourceError::new(format!("`{there}` is set without `{missing}`"))
+            .help("an AppRole needs both")
     };
     match (text(look, "VAULT_ROLE_ID")?, text(look, "VAULT_SECRET_ID")?) {
         (Some(role_id), Some(secret_id)) => {
-            return Ok(Access::AppRole { role_id, secret_id: SecretString::from(secret_id) });
+            return Ok(VaultAuth::AppRole { role_id, secret_id: SecretString::from(secret_id) });
         }
         (Some(_), None) => return Err(half("VAULT_ROLE_ID", "VAULT_SECRET_ID")),
         (None, Some(_)) => return Err(half("VAULT_SECRET_ID", "VAULT_ROLE_ID")),
         (None, None) => {}
     }
     match text(look, "VAULT_K8S_ROLE")? {
-        Some(role) => Ok(Access::Kubernetes { role, token: PathBuf::from(SERVICE_ACCOUNT) }),
-        None => Err(Why::new("there is nothing to get into Vault with").help(
+        Some(role) => Ok(VaultAuth::Kubernetes { role, token: PathBuf::from(SERVICE_ACCOUNT) }),
+        None => Err(SourceError::new("there is nothing to get into Vault with").help(
             "set `VAULT_TOKEN`, or `VAULT_ROLE_ID` and `VAULT_SECRET_ID`, or `VAULT_K8S_ROLE`",
         )),
     }
 }
 
-fn text(look: Look<'_>, name: &str) -> Result<Option<String>, Why> {
+fn text(look: EnvLookup<'_>, name: &str) -> Result<Option<String>, SourceError> {
     match look(name).filter(|it| !it.is_empty()) {
         None => Ok(None),
         // What is not UTF-8 comes back inside the error: it is dropped here.
         Some(value) => match value.into_string() {
             Ok(text) if text.chars().all(|it| it.is_ascii_graphic()) => Ok(Some(text)),
-            Ok(_) | Err(_) => {
-                Err(Why::new(format!("`{name}` holds characters that no request can carry")))
-            }
+            Ok(_) | Err(_) => Err(SourceError::new(format!(
+                "`{name}` holds characters that no request can carry"
+            ))),
         },
     }
 }
 
 /// Holds the rule that a secret travels in clear on this machine only.
-fn checked(address: &str) -> Result<String, Why> {
+fn checked(address: &str) -> Result<String, SourceError> {
     let bad = |what: &str| {
-        Why::new(format!("`VAULT_ADDR`: {what}"))
+        SourceError::new(format!("`VAULT_ADDR`: {what}"))
             .help("write it like `https://vault.example.com:8200`")
     };
     let url = Url::parse(address).map_err(|error| bad(&error.to_string()))?;
@@ -139,15 +140,15 @@ mod tests {
     fn read(variables: &[(&str, &str)]) -> Result<String, String> {
         let look =
             |name: &str| variables.iter().find(|it| it.0 == name).map(|it| OsString::from(it.1));
-        let settings = Settings::read(&look).map_err(|why| {
+        let settings = VaultSettings::read(&look).map_err(|why| {
             assert!(!format!("{why:?}").contains("canary"), "{why:?}");
             why.got
         })?;
         assert!(!format!("{settings:?}").contains("canary"), "{settings:?}");
         let access = match &settings.access {
-            Access::Token(_) => "token".to_owned(),
-            Access::AppRole { role_id, .. } => format!("role {role_id}"),
-            Access::Kubernetes { role, token } => format!("pod {role} by {}", token.display()),
+            VaultAuth::Token(_) => "token".to_owned(),
+            VaultAuth::AppRole { role_id, .. } => format!("role {role_id}"),
+            VaultAuth::Kubernetes { role, token } => format!("pod {role} by {}", token.display()),
         };
         Ok(format!("{} {:?} {access}", settings.address, settings.namespace))
     }

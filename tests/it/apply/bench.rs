@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use runnerctl::audit::{Actor, Cause};
 use runnerctl::domain::entity::{EntityKey, EntityKind};
-use runnerctl::domain::fleet::{Fleet, Line};
-use runnerctl::domain::label::{Labels, Mark};
+use runnerctl::domain::fleet::{Fleet, ReleaseLine};
+use runnerctl::domain::label::{Labels, OwnerMark};
 use runnerctl::domain::name::{FleetName, PoolId, PoolName};
 use runnerctl::domain::pool::{Pool, PoolChange, PoolSpec};
 use runnerctl::event::{Event, Listener, Outcome};
 use runnerctl::garm::{Client, Login, Transport};
 use runnerctl::host::book::Book;
 use runnerctl::host::clock::Clock;
-use runnerctl::plan::{About, Action, Consent, Creation, Plan, Step, Work};
+use runnerctl::plan::{Action, Consent, Creation, Operation, Plan, Resource, Step};
 use runnerctl::reconcile::apply::{ApplyOptions, apply};
 use runnerctl::reconcile::audit_trail::AuditContext;
 use runnerctl::reconcile::read_fleet::{
@@ -67,10 +67,10 @@ impl Bench {
     }
 
     pub(crate) fn writer(&self, door: Arc<dyn Transport>) -> Writer {
-        self.writer_with(door, Line::Current)
+        self.writer_with(door, ReleaseLine::Current)
     }
 
-    pub(crate) fn writer_with(&self, door: Arc<dyn Transport>, line: Line) -> Writer {
+    pub(crate) fn writer_with(&self, door: Arc<dyn Transport>, line: ReleaseLine) -> Writer {
         let client = Arc::new(Client::new(door, self.login()));
         let actor =
             Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0.1.0".into() };
@@ -114,15 +114,15 @@ impl Bench {
     }
 
     pub(crate) fn create_as(&self, pool: &str, spec: PoolSpec) -> Step {
-        let work = Work::Create(Creation { entity: self.entity.clone(), spec });
+        let work = Operation::Create(Creation { entity: self.entity.clone(), spec });
         step(Action::Create, pool, None, work)
     }
 
     pub(crate) fn replace(&self, pool: &str, old: &PoolId, spec: PoolSpec) -> Step {
         let mut retired_labels: Labels = [pool].into_iter().collect();
-        retired_labels.insert(Mark::retired(&fleet(), &name(pool)).to_string());
+        retired_labels.insert(OwnerMark::retired(&fleet(), &name(pool)).to_string());
         let new = Creation { entity: self.entity.clone(), spec };
-        let work = Work::Replace { old: old.clone(), retired_labels, new, successor: None };
+        let work = Operation::Replace { old: old.clone(), retired_labels, new, successor: None };
         step(Action::Replace, pool, Some(old), work)
     }
 
@@ -193,13 +193,13 @@ pub(crate) fn shown(pool: &Pool, runners: usize) -> String {
 }
 
 pub(crate) fn labels(pool: &str) -> Labels {
-    [pool.to_owned(), Mark::owned(&fleet(), &name(pool)).to_string()].into_iter().collect()
+    [pool.to_owned(), OwnerMark::owned(&fleet(), &name(pool)).to_string()].into_iter().collect()
 }
 
-pub(crate) fn step(action: Action, pool: &str, id: Option<&PoolId>, work: Work) -> Step {
+pub(crate) fn step(action: Action, pool: &str, id: Option<&PoolId>, work: Operation) -> Step {
     Step {
         action,
-        about: PoolName::new(pool).map_or(About::Controller, About::Pool),
+        about: PoolName::new(pool).map_or(Resource::Controller, Resource::Pool),
         pool_id: id.cloned(),
         changes: Vec::new(),
         reason: "a reason".into(),
@@ -212,11 +212,11 @@ pub(crate) fn step(action: Action, pool: &str, id: Option<&PoolId>, work: Work) 
 }
 
 pub(crate) fn change(pool: &str, id: &PoolId, change: PoolChange) -> Step {
-    step(Action::Update, pool, Some(id), Work::Change { id: id.clone(), change })
+    step(Action::Update, pool, Some(id), Operation::Change { id: id.clone(), change })
 }
 
 pub(crate) fn retire(pool: &str, id: &PoolId) -> Step {
-    let work = Work::Retire { id: id.clone(), is_retired: false };
+    let work = Operation::Retire { id: id.clone(), is_retired: false };
     Step { consent: Consent::Destroy, ..step(Action::Delete, pool, Some(id), work) }
 }
 

@@ -6,7 +6,7 @@ use runnerctl::domain::label::Labels;
 use runnerctl::domain::name::PoolId;
 use runnerctl::domain::pool::{PoolChange, PoolSpec};
 use runnerctl::garm::{Reply, Request, Transport};
-use runnerctl::plan::{Action, Change, Shown, Step, Work};
+use runnerctl::plan::{Action, FieldChange, Operation, ShownValue, Step};
 use runnerctl::sim::{Fault, Rule};
 
 use super::bench::{Bench, change, labels, step};
@@ -16,7 +16,7 @@ fn image(to: &str) -> PoolChange {
 }
 
 fn controller(backoff_s: u64) -> Step {
-    step(Action::Update, "", None, Work::Controller { backoff_s })
+    step(Action::Update, "", None, Operation::Controller { backoff_s })
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,14 +128,14 @@ async fn the_controller_is_changed_first_and_once() {
 #[tokio::test(start_paused = true)]
 async fn a_blocked_step_is_reported_and_writes_nothing() {
     let bench = Bench::new().await;
-    let told = bench.apply(vec![step(Action::Blocked, "a", None, Work::Nothing)]).await;
+    let told = bench.apply(vec![step(Action::Blocked, "a", None, Operation::Nothing)]).await;
     assert_eq!(told, ["a blocked blocked: a reason"]);
     assert_eq!(bench.writes(), [""; 0]);
 }
 
 fn adopt(pool: &str, id: &PoolId) -> Step {
     let labels = PoolChange { labels: Some(labels(pool)), ..PoolChange::default() };
-    step(Action::Adopt, pool, Some(id), Work::Change { id: id.clone(), change: labels })
+    step(Action::Adopt, pool, Some(id), Operation::Change { id: id.clone(), change: labels })
 }
 
 #[tokio::test(start_paused = true)]
@@ -179,10 +179,10 @@ async fn a_level_that_watch_has_raised_meanwhile_is_not_lowered() {
         ..PoolChange::default()
     };
     let mut scaled = change("default", &pool.id, raise.clone());
-    scaled.changes = vec![Change {
+    scaled.changes = vec![FieldChange {
         field: "min_idle_runners".into(),
-        before: Shown::Level(2),
-        after: Shown::Level(4),
+        before: ShownValue::Level(2),
+        after: ShownValue::Level(4),
     }];
     bench.forget();
     assert_eq!(bench.apply(vec![scaled]).await, ["default update done"]);

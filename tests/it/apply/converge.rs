@@ -86,7 +86,7 @@ fn wish(dice: &mut Dice) -> Desired {
 }
 
 pub(super) async fn planned(bench: &Bench, desired: &Desired) -> Plan {
-    plan::plan(desired, &bench.fleet().await, &plan::Options::default())
+    plan::plan(desired, &bench.fleet().await, &plan::PlanOptions::default())
 }
 
 /// Plans and applies until there is nothing to do; brings what the pools are then.

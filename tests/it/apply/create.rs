@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use runnerctl::domain::fleet::Line;
+use runnerctl::domain::fleet::ReleaseLine;
 use runnerctl::event::Silence;
 use runnerctl::reconcile::apply::{ApplyOptions, apply};
 use runnerctl::sim::{Fault, Rule};
@@ -136,7 +136,7 @@ async fn a_stop_signal_lets_a_create_end_and_begins_no_other() {
 #[tokio::test(start_paused = true)]
 async fn an_old_garm_is_not_written_to() {
     let bench = Bench::new().await;
-    let writer = bench.writer_with(bench.door(), Line::Old);
+    let writer = bench.writer_with(bench.door(), ReleaseLine::Old);
     let plan = plan(vec![bench.create("default")]);
     let told = told(&apply(&plan, &writer, &ApplyOptions::default(), &Silence).await);
     insta::assert_snapshot!(told.join("\n"), @"default create failed: write to http://garm.example.com: this GARM is of the 0.1 line, which is only read");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use runnerctl::domain::credential::{Auth, Credential, DesiredCredential};
-use runnerctl::plan::{About, Action, Step, Work};
+use runnerctl::plan::{Action, Operation, Resource, Step};
 use runnerctl::reconcile::apply::ApplyOptions;
 use runnerctl::secrets::AppKey;
 use runnerctl::sim::{Fault, Rule};
@@ -30,8 +30,8 @@ fn wanted(app_id: u64, key: &AppKey) -> DesiredCredential {
 
 fn credential(id: Option<u64>, wanted: &DesiredCredential) -> Step {
     let action = if id.is_some() { Action::Update } else { Action::Create };
-    let work = Work::Credential { id, wanted: wanted.clone() };
-    Step { about: About::Credential("app".into()), ..step(action, "", None, work) }
+    let work = Operation::Credential { id, wanted: wanted.clone() };
+    Step { about: Resource::Credential("app".into()), ..step(action, "", None, work) }
 }
 
 fn with(key: &AppKey) -> ApplyOptions {

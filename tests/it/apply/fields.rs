@@ -1,6 +1,6 @@
 //! What GARM has of a pool, whole: nothing of it is lost when the pool is replaced.
 
-use runnerctl::config::{Manifest, Source, has_error, load};
+use runnerctl::config::{Manifest, SourceFile, has_error, load};
 use runnerctl::domain::desired::{Desired, Scope};
 use runnerctl::domain::fleet::Fleet;
 use runnerctl::domain::name::FleetName;
@@ -44,7 +44,7 @@ fn whole(bench: &Bench) -> Value {
 }
 
 fn declared(pool: &str) -> (Manifest, Desired) {
-    let source = |path: &str, text: &str| Source { path: path.into(), text: text.into() };
+    let source = |path: &str, text: &str| SourceFile { path: path.into(), text: text.into() };
     let fleet = "fleet: acme\ngarm: { url: https://garm.example.com, password: env:P }\n";
     let pools = source("pools.yaml", &format!("pools: [{{ name: arm, {pool} }}]\n"));
     let manifest = load(Some(&source("runnerctl.yaml", fleet)), &[pools]);
@@ -85,7 +85,7 @@ async fn a_replace_carries_over_every_key_that_garm_has_of_a_pool() {
     let bench = Bench::new().await;
     let old = whole(&bench);
     let (manifest, desired) = declared(&format!("{MANAGED}, provider: sim2"));
-    let made = plan(&desired, &read(&bench, &manifest).await, &plan::Options::default());
+    let made = plan(&desired, &read(&bench, &manifest).await, &plan::PlanOptions::default());
     assert_eq!(made.steps.iter().map(|it| it.action).collect::<Vec<_>>(), [Action::Replace]);
     assert_eq!(bench.apply(made.steps).await, ["arm replace done"]);
     let all = ask(&bench, "GET", "/pools", &Value::Null);
@@ -115,7 +115,7 @@ async fn a_replace_carries_over_every_key_that_garm_has_of_a_pool() {
     assert_eq!(kept, 15);
     let fields = POOL_KEYS.iter().filter(|it| matches!(it.1, Kept::Field(_))).count();
     assert_eq!(kept, fields - 2, "all but the provider and the labels");
-    let left = plan(&desired, &read(&bench, &manifest).await, &plan::Options::default());
+    let left = plan(&desired, &read(&bench, &manifest).await, &plan::PlanOptions::default());
     assert!(left.is_empty(), "{:#?}", left.steps);
 }
 
@@ -129,11 +129,11 @@ async fn a_change_of_the_system_and_a_replace_after_it_go_through() {
         ("provider: sim2, os_type: windows", "arm replace done"),
     ] {
         let (manifest, desired) = declared(&format!("{MANAGED}, {also}"));
-        let made = plan(&desired, &read(&bench, &manifest).await, &plan::Options::default());
+        let made = plan(&desired, &read(&bench, &manifest).await, &plan::PlanOptions::default());
         assert_eq!(bench.apply(made.steps).await, [expected]);
         let pool = ask(&bench, "GET", "/pools", &Value::Null)[0].take();
         assert_eq!((&pool["os_type"], &pool["template_id"]), (&json!("windows"), &json!(1)));
-        let left = plan(&desired, &read(&bench, &manifest).await, &plan::Options::default());
+        let left = plan(&desired, &read(&bench, &manifest).await, &plan::PlanOptions::default());
         assert!(left.is_empty(), "{:#?}", left.steps);
     }
 }
@@ -149,12 +149,12 @@ async fn groups_and_proxies_are_taken_away_and_given_again() {
         let (manifest, desired) = declared(&format!("{MANAGED}, provider: sim, {also}"));
         let mut fleet = read(&bench, &manifest).await;
         fleet.proxies = bench.client.proxies().await.unwrap();
-        let made = plan(&desired, &fleet, &plan::Options::default());
+        let made = plan(&desired, &fleet, &plan::PlanOptions::default());
         assert_eq!(bench.apply(made.steps).await, ["arm update done"]);
         let pool = ask(&bench, "GET", "/pools", &Value::Null)[0].take();
         assert_eq!((&pool["github-runner-group"], &pool["proxy_id"]), (&group, &proxy));
         fleet.pools = read(&bench, &manifest).await.pools;
-        let left = plan(&desired, &fleet, &plan::Options::default());
+        let left = plan(&desired, &fleet, &plan::PlanOptions::default());
         assert!(left.is_empty(), "{:#?}", left.steps);
     }
 }

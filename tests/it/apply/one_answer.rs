@@ -9,7 +9,7 @@ use runnerctl::domain::fleet::Fleet;
 use runnerctl::domain::name::PoolId;
 use runnerctl::domain::pool::{PoolChange, PoolSpec};
 use runnerctl::event::Silence;
-use runnerctl::plan::{self, Work};
+use runnerctl::plan::{self, Operation};
 use runnerctl::reconcile::apply::{ApplyOptions, apply};
 use runnerctl::reconcile::watch::{
     DeclaredPools, DeclaredScaling, UnresolvedReason, first_decisions,
@@ -62,14 +62,14 @@ fn wish() -> Desired {
 
 /// What `plan` takes for the pool in force: nothing where it is blocked. All others are removed.
 fn planned(fleet: &Fleet) -> Option<PoolId> {
-    let plan = plan::plan(&wish(), fleet, &plan::Options::default());
+    let plan = plan::plan(&wish(), fleet, &plan::PlanOptions::default());
     if plan.summary().blocked > 0 {
         assert_eq!(plan.steps.len(), 1);
         return None;
     }
     let removed: Vec<&PoolId> = (plan.steps.iter())
         .filter_map(|it| match &it.work {
-            Work::RemoveLeftover { id } => Some(id),
+            Operation::RemoveLeftover { id } => Some(id),
             _ => None,
         })
         .collect();
@@ -98,7 +98,7 @@ fn watched(fleet: &Fleet) -> Option<PoolId> {
 /// What `status` shows as the pool; nothing where it shows that no pool is certain.
 fn shown(fleet: &Fleet) -> Option<PoolId> {
     let file = "pools: [{ name: default, instance_type: small, max_runners: 4 }]";
-    let source = config::Source { path: "pools.yaml".into(), text: file.into() };
+    let source = config::SourceFile { path: "pools.yaml".into(), text: file.into() };
     let declared = config::load(None, &[source]).pools;
     let owner = super::bench::fleet();
     let first = first_decisions(&roll(), fleet).into_iter();
@@ -157,7 +157,7 @@ async fn plan_apply_status_and_watch_agree_in_every_order_of_twins() {
         // A create of another run follows the same pool, and `apply` leaves it alone.
         let followed = bench.apply(vec![bench.create("default")]).await;
         assert_eq!(followed, ["default create already done: created by another run"], "{kinds:?}");
-        let plan = plan::plan(&wish(), &fleet, &plan::Options::default());
+        let plan = plan::plan(&wish(), &fleet, &plan::PlanOptions::default());
         let steps = plan_of(plan.steps);
         let writer = bench.writer(bench.door());
         let outcomes = apply(&steps, &writer, &ApplyOptions::default(), &Silence).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use runnerctl::domain::entity::{EntityKind, EntityRef};
 use runnerctl::domain::fleet::Fleet;
-use runnerctl::domain::pool::{PoolSpec, Reading};
+use runnerctl::domain::pool::{PoolDetail, PoolSpec};
 use runnerctl::garm::{Method, Reply, Request, Transport, TransportError};
 use runnerctl::host::clock::Clock;
 use runnerctl::reconcile::read_fleet::{
@@ -66,12 +66,12 @@ async fn extra_specs_of_our_pools_are_read_with_their_entity_in_place_of_the_lis
     let by_hand = hand.id.to_string().to_uppercase();
     let claims = vec![claim("ours", None), claim("plain", None), claim("new", Some(&by_hand))];
     let found = read(&bench, claims).await;
-    let told: Vec<(Reading, Value)> = found
+    let told: Vec<(PoolDetail, Value)> = found
         .pools
         .iter()
-        .map(|it| (it.reading, Value::Object(it.spec.extra_specs.clone())))
+        .map(|it| (it.detail, Value::Object(it.spec.extra_specs.clone())))
         .collect();
-    let whole = |value: &Value| (Reading::Whole, value.clone());
+    let whole = |value: &Value| (PoolDetail::Whole, value.clone());
     // Whoever reads the entity has those of its other pools, too.
     assert_eq!(told, [whole(&zone), whole(&zone), whole(&json!({})), whole(&zone)]);
     assert_eq!(found.entities.len(), 1);
@@ -85,7 +85,7 @@ async fn without_pools_of_ours_nothing_is_read_but_the_lists() {
     let bench = Bench::new().await;
     bench.make(&PoolSpec { labels: ["x"].into_iter().collect(), ..bench.spec("x") }).await;
     let found = read(&bench, vec![claim("new", None)]).await;
-    assert_eq!(found.pools[0].reading, Reading::Listed);
+    assert_eq!(found.pools[0].detail, PoolDetail::Listed);
     let expected = ["/controller-info", "/pools", "/organizations", "/instances", "/jobs"];
     assert_eq!(reads(&bench), expected);
 }

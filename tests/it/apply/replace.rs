@@ -8,8 +8,8 @@ use runnerctl::domain::name::PoolId;
 use runnerctl::domain::pool::PoolSpec;
 use runnerctl::event::Silence;
 use runnerctl::garm::Transport;
-use runnerctl::plan::consent::{Leave, need};
-use runnerctl::plan::{Action, Plan, Promotion, Work};
+use runnerctl::plan::consent::{Permission, need};
+use runnerctl::plan::{Action, Operation, Plan, Promotion};
 use runnerctl::reconcile::apply::{ApplyOptions, apply};
 use runnerctl::sim::{Fault, Rule};
 
@@ -132,7 +132,7 @@ async fn a_pool_that_was_retired_is_taken_back_with_its_runners() {
     };
     let promote = || {
         let it = Promotion { id: old.clone(), change: change.clone(), is_retired: true };
-        step(Action::Update, "default", Some(&old), Work::Promote(it))
+        step(Action::Update, "default", Some(&old), Operation::Promote(it))
     };
     assert_eq!(bench.apply(vec![promote()]).await, ["default update done"]);
     assert_eq!(bench.pools().await, ["default,runnerctl=acme/default on 2/20 2"]);
@@ -177,7 +177,7 @@ async fn stopped_at_any_write_it_goes_on_or_is_taken_back_and_asks_before_anythi
             carried_out(&bench, &planned(&bench, &wish("sim")).await, 1).await;
             wait(30).await;
             let plan = planned(&bench, &wish("sim2")).await;
-            assert_eq!(need(&plan).leave, Leave::Destroy);
+            assert_eq!(need(&plan).leave, Permission::Destroy);
             let wire = Tripwire::new(bench.door(), at, last);
             let writer = bench.writer(Arc::<Tripwire>::clone(&wire) as Arc<dyn Transport>);
             let options = ApplyOptions::default();
@@ -193,8 +193,8 @@ async fn stopped_at_any_write_it_goes_on_or_is_taken_back_and_asks_before_anythi
                 Last::NeverSent => (at > 1, at > 1, at > 2),
             };
             let leave = match (next, post && relabel, promote) {
-                ("sim2", true, _) | ("sim", _, false) => Leave::None,
-                _ => Leave::Destroy,
+                ("sim2", true, _) | ("sim", _, false) => Permission::None,
+                _ => Permission::Destroy,
             };
             assert_eq!(need(&resumed).leave, leave, "{at} {last:?} {next}: {:#?}", resumed.steps);
             carried_out(&bench, &resumed, 2).await;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use runnerctl::event::{Outcome, Silence};
 use runnerctl::garm::{Reply, Request, Transport};
-use runnerctl::plan::{Action, Plan, Work};
+use runnerctl::plan::{Action, Operation, Plan};
 use runnerctl::reconcile::apply::{ApplyOptions, apply};
 use runnerctl::sim::{Fault, Rule};
 
@@ -170,7 +170,7 @@ async fn the_twin_of_an_interrupted_create_is_removed_after_ten_seconds() {
         Action::Delete,
         "default",
         Some(&twin.id),
-        Work::RemoveLeftover { id: twin.id.clone() },
+        Operation::RemoveLeftover { id: twin.id.clone() },
     );
     let began = tokio::time::Instant::now();
     assert_eq!(bench.apply(vec![remove.clone()]).await, ["default delete done"]);
@@ -185,7 +185,7 @@ async fn a_twin_that_has_come_into_use_is_left_alone() {
     let bench = Bench::new().await;
     bench.make(&bench.spec("default")).await;
     let twin = bench.make(&bench.spec("default")).await;
-    let work = Work::RemoveLeftover { id: twin.id.clone() };
+    let work = Operation::RemoveLeftover { id: twin.id.clone() };
     let told = bench.apply(vec![step(Action::Delete, "default", Some(&twin.id), work)]).await;
     assert_eq!(told, ["default delete blocked: it is in use by now"]);
     assert_eq!(bench.pools().await.len(), 2);

@@ -3,11 +3,11 @@
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use runnerctl::config::{Manifest, Problem, Source, load};
+use runnerctl::config::{Manifest, Problem, SourceFile, load};
 use runnerctl::render::problem;
 
 fn pools(text: &str) -> Manifest {
-    load(None, &[Source { path: "a.yaml".into(), text: text.into() }])
+    load(None, &[SourceFile { path: "a.yaml".into(), text: text.into() }])
 }
 
 /// The first error, as `CODE line:column message`.
@@ -92,7 +92,7 @@ fn line_ends_of_every_system_are_the_same() {
 
 #[test]
 fn a_byte_order_mark_begins_a_file_and_stands_nowhere_else() {
-    let source = Source::decode("a.yaml", b"\xef\xbb\xbfpools:\n- nam: a\n".to_vec()).unwrap();
+    let source = SourceFile::decode("a.yaml", b"\xef\xbb\xbfpools:\n- nam: a\n".to_vec()).unwrap();
     let said: Vec<String> = load(None, &[source]).problems.iter().map(said).collect();
     assert_eq!(said[0], "RC0301 2:3 unknown key `nam` in a pool");
     check("pools: []\n\u{feff}x: 1\n", "RC0201 2:1 a byte order mark stands inside the text");
@@ -197,7 +197,7 @@ fn holds(text: &str, problems: &[Problem]) -> Result<(), TestCaseError> {
 }
 
 fn both_kinds(text: &str) -> Result<(), TestCaseError> {
-    let source = || Source { path: "a.yaml".into(), text: text.into() };
+    let source = || SourceFile { path: "a.yaml".into(), text: text.into() };
     holds(text, &load(None, &[source()]).problems)?;
     holds(text, &load(Some(&source()), &[]).problems)
 }
@@ -238,7 +238,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_text_or_a_problem(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
-        if let Ok(source) = Source::decode("a.yaml", bytes) {
+        if let Ok(source) = SourceFile::decode("a.yaml", bytes) {
             both_kinds(&source.text)?;
         }
     }
@@ -256,7 +256,7 @@ proptest! {
             let at = comments[at.index(comments.len())];
             text.insert_str(at, &piece);
         }
-        let source = Source { path: "a.yaml".into(), text };
+        let source = SourceFile { path: "a.yaml".into(), text };
         let manifest = load(Some(&source), &[]);
         let shown = problem::text(&manifest.problems);
         prop_assert!(!shown.contains("canary"), "{}\n{shown}", source.text);
@@ -266,7 +266,7 @@ proptest! {
 #[test]
 fn what_stands_in_a_key_that_is_no_text_is_not_shown() {
     let text = "fleet: acme\n? { canary: a, key: { canary: canary }, list: [canary] }\n";
-    let source = Source { path: "a.yaml".into(), text: text.into() };
+    let source = SourceFile { path: "a.yaml".into(), text: text.into() };
     let shown = problem::text(&load(Some(&source), &[]).problems);
     assert!(shown.contains("RC0209") && !shown.contains("canary"), "{shown}");
 }

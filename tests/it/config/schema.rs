@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use jsonschema::Validator;
 use proptest::prelude::*;
-use runnerctl::config::{Manifest, Severity, Source, load, load_policy, schema};
+use runnerctl::config::{Manifest, Severity, SourceFile, load, load_policy, schema};
 use runnerctl::domain::field::FIELDS;
 use serde_json::{Value, json};
 
@@ -20,8 +20,8 @@ fn validator(which: &str) -> Validator {
 }
 
 /// JSON is YAML, so one text serves both.
-fn source(document: &Value) -> Source {
-    Source { path: "a.yaml".into(), text: document.to_string() }
+fn source(document: &Value) -> SourceFile {
+    SourceFile { path: "a.yaml".into(), text: document.to_string() }
 }
 
 /// Errors that only show when several values are seen together are not a schema's.

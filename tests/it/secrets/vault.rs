@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use runnerctl::secrets::Blame;
-use runnerctl::secrets::vault::{self, Access, Settings};
+use runnerctl::secrets::vault::{self, VaultAuth, VaultSettings};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -58,9 +58,9 @@ impl Double {
         Self { address, asked }
     }
 
-    fn settings(&self, access: Access) -> Settings {
+    fn settings(&self, access: VaultAuth) -> VaultSettings {
         let address = format!("http://{}", self.address);
-        Settings { address, namespace: None, ca: None, access }
+        VaultSettings { address, namespace: None, ca: None, access }
     }
 
     fn lines(&self) -> Vec<String> {
@@ -104,8 +104,8 @@ async fn request(stream: &mut (impl AsyncRead + Unpin)) -> (String, String) {
     (head, String::from_utf8(body).unwrap())
 }
 
-fn token() -> Access {
-    Access::Token(SecretString::from(TOKEN))
+fn token() -> VaultAuth {
+    VaultAuth::Token(SecretString::from(TOKEN))
 }
 
 fn mount(path: &str, kind: &str, version: &str) -> (u16, String) {
@@ -141,7 +141,7 @@ fn store(answer: (u16, String)) -> Answers {
     ])
 }
 
-async fn take(double: &Double, access: Access, path: &str) -> Result<String, (Blame, String)> {
+async fn take(double: &Double, access: VaultAuth, path: &str) -> Result<String, (Blame, String)> {
     match vault::resolve(&double.settings(access), path, "password").await {
         Ok(value) => Ok(value.expose_secret().to_owned()),
         Err(error) => {
@@ -163,7 +163,7 @@ async fn taken(answer: (u16, String)) -> Result<String, (Blame, String)> {
 #[tokio::test]
 async fn a_field_is_read_with_the_token_and_the_namespace() {
     let double = Double::open(store(secret(&json!({ "password": CANARY, "user": "admin" })))).await;
-    let settings = Settings { namespace: Some("team/a".into()), ..double.settings(token()) };
+    let settings = VaultSettings { namespace: Some("team/a".into()), ..double.settings(token()) };
     let value = vault::resolve(&settings, "secret/garm", "password").await.unwrap();
     assert_eq!(value.expose_secret(), CANARY);
     let expected = [
@@ -207,7 +207,7 @@ async fn an_app_role_logs_in_reads_and_returns_its_token() {
     answers.insert("POST /v1/auth/token/revoke-self", (204, String::new()));
     let double = Double::open(answers).await;
     let secret_id = SecretString::from("canary-secret-id");
-    let access = Access::AppRole { role_id: "role-1".into(), secret_id };
+    let access = VaultAuth::AppRole { role_id: "role-1".into(), secret_id };
     assert_eq!(take(&double, access, "secret/garm").await, Ok(CANARY.into()));
     let asked = double.asked.lock().unwrap().clone();
     assert_eq!(asked.len(), 4, "{asked:?}");
@@ -229,7 +229,7 @@ async fn a_pod_logs_in_with_its_service_account() {
     let auth = json!({ "auth": { "client_token": TOKEN } });
     answers.insert("POST /v1/auth/kubernetes/login", (200, auth.to_string()));
     let double = Double::open(answers).await;
-    let pod = |token: PathBuf| Access::Kubernetes { role: "runners".into(), token };
+    let pod = |token: PathBuf| VaultAuth::Kubernetes { role: "runners".into(), token };
     assert_eq!(take(&double, pod(file), "secret/garm").await, Ok(CANARY.into()));
     let login = double.asked.lock().unwrap()[0].clone();
     let body: Value = serde_json::from_str(login.split("\r\n\r\n").nth(1).unwrap()).unwrap();
@@ -289,7 +289,7 @@ async fn other_mounts_logins_and_paths_are_told_apart() {
     tell(at((200, "{}".into())), token(), "secret/garm").await;
     tell(at(errors(503, &["Vault is sealed"])), token(), "secret/garm").await;
     tell(Answers::new(), token(), "secret/data/garm").await;
-    let role = || Access::AppRole {
+    let role = || VaultAuth::AppRole {
         role_id: "role-1".into(),
         secret_id: SecretString::from("canary-secret-id"),
     };
@@ -317,7 +317,7 @@ async fn a_vault_that_is_not_there_is_the_managers_fault() {
         if let Some(content) = content {
             std::fs::write(&ca, content).unwrap();
         }
-        let settings = Settings { ca: Some(ca.clone()), ..double.settings(token()) };
+        let settings = VaultSettings { ca: Some(ca.clone()), ..double.settings(token()) };
         let error = vault::resolve(&settings, "secret/garm", "password").await.unwrap_err();
         assert_eq!(error.blame, Blame::Reference);
         assert!(error.got.contains(expected), "{error}");
@@ -354,7 +354,7 @@ async fn vault_cacert_is_trusted_instead_of_the_systems_authorities() {
     let address = format!("https://{}", double.address);
     let resolve = async |ca: Option<&PathBuf>| {
         let settings =
-            Settings { address: address.clone(), ca: ca.cloned(), ..double.settings(token()) };
+            VaultSettings { address: address.clone(), ca: ca.cloned(), ..double.settings(token()) };
         vault::resolve(&settings, "secret/garm", "password").await
     };
     assert_eq!(resolve(Some(&ca)).await.unwrap().expose_secret(), CANARY);

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use runnerctl::audit::{Actor, Cause};
 use runnerctl::domain::desired::ScalePolicy;
 use runnerctl::domain::entity::{EntityKey, EntityKind};
-use runnerctl::domain::fleet::{Fleet, Line};
-use runnerctl::domain::label::Mark;
+use runnerctl::domain::fleet::{Fleet, ReleaseLine};
+use runnerctl::domain::label::OwnerMark;
 use runnerctl::domain::name::{FleetName, PoolId, PoolName};
-use runnerctl::domain::pool::{Pool, PoolChange, PoolSpec, Reading};
+use runnerctl::domain::pool::{Pool, PoolChange, PoolDetail, PoolSpec};
 use runnerctl::garm::events::Limits;
 use runnerctl::garm::{Client, Error, Login, Transport};
 use runnerctl::host::book::Book;
@@ -102,7 +102,7 @@ impl Bench {
         pool: &str,
         (policy, change): (&ScalePolicy, impl FnOnce(PoolSpec) -> PoolSpec),
     ) -> Pool {
-        let labels = [pool.to_owned(), Mark::owned(&fleet(), &name(pool)).to_string()];
+        let labels = [pool.to_owned(), OwnerMark::owned(&fleet(), &name(pool)).to_string()];
         let spec = change(rig::spec(pool, labels.into_iter().collect(), policy));
         let made = self.client.create_pool(entity, &spec).await.unwrap();
         self.pools.insert(name(pool), (made.id.clone(), policy.clone()));
@@ -186,7 +186,7 @@ impl Bench {
             let actor =
                 Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0.1.0".into() };
             let cause = Cause { command: "watch".into(), ..Cause::default() };
-            let warrant = AuditContext { book, actor, cause, clock, line: Line::Current };
+            let warrant = AuditContext { book, actor, cause, clock, line: ReleaseLine::Current };
             let writer = Writer::new(Arc::clone(&client), warrant);
             let feed = client.events(Limits::default());
             let doors = LoopIo {
@@ -393,7 +393,7 @@ struct Told {
     findings: Vec<Finding>,
     beats: usize,
     /// The `extra_specs` of the first pool in the last full read.
-    specs: Option<(Reading, Map<String, Value>)>,
+    specs: Option<(PoolDetail, Map<String, Value>)>,
     /// Most jobs at a time that were called stuck.
     stuck: u32,
     /// Whether there were ever decisions for this reason.
@@ -428,7 +428,7 @@ impl Heard {
         self.0.lock().unwrap().findings.clone()
     }
 
-    pub(crate) fn specs(&self) -> Option<(Reading, Map<String, Value>)> {
+    pub(crate) fn specs(&self) -> Option<(PoolDetail, Map<String, Value>)> {
         self.0.lock().unwrap().specs.clone()
     }
 
@@ -488,7 +488,7 @@ impl Observer for Heard {
     fn read(&self, fleet: &Fleet, _took: Duration) {
         let mut told = self.0.lock().unwrap();
         told.reads += 1;
-        told.specs = fleet.pools.first().map(|it| (it.reading, it.spec.extra_specs.clone()));
+        told.specs = fleet.pools.first().map(|it| (it.detail, it.spec.extra_specs.clone()));
     }
 
     fn changed(&self, _change: &RowChange, _now: Timestamp) {

@@ -1,6 +1,6 @@
 //! `extra_specs` of our own pools, which GARM's lists leave out: read where they are not known.
 
-use runnerctl::domain::pool::{PoolChange, Reading};
+use runnerctl::domain::pool::{PoolChange, PoolDetail};
 use serde_json::{Map, Value, json};
 
 use super::bench::{Bench, policy, steady, wait};
@@ -25,7 +25,7 @@ async fn extra_specs_are_read_once_and_stay_known() {
     set(&bench, "a").await;
     let watch = bench.start(steady());
     wait(1).await;
-    let known = Some((Reading::Whole, zone("a")));
+    let known = Some((PoolDetail::Whole, zone("a")));
     assert_eq!((watch.heard.specs(), asked(&bench)), (known.clone(), 1));
     bench.forget();
     wait(3_600).await;
@@ -42,7 +42,7 @@ async fn a_change_is_known_from_its_event() {
     bench.forget();
     set(&bench, "b").await;
     wait(600).await;
-    assert_eq!((watch.heard.specs(), asked(&bench)), (Some((Reading::Whole, zone("b"))), 0));
+    assert_eq!((watch.heard.specs(), asked(&bench)), (Some((PoolDetail::Whole, zone("b"))), 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -54,9 +54,9 @@ async fn a_change_without_an_event_is_unknown_until_it_is_read_within_five_minut
     bench.forget();
     set(&bench, "b").await;
     wait(60).await;
-    assert_eq!(watch.heard.specs(), Some((Reading::Listed, Map::new())));
+    assert_eq!(watch.heard.specs(), Some((PoolDetail::Listed, Map::new())));
     wait(300).await;
-    assert_eq!((watch.heard.specs(), asked(&bench)), (Some((Reading::Whole, zone("b"))), 1));
+    assert_eq!((watch.heard.specs(), asked(&bench)), (Some((PoolDetail::Whole, zone("b"))), 1));
 }
 
 /// Scaling needs no `extra_specs`.
@@ -68,11 +68,11 @@ async fn an_entity_that_cannot_be_read_leaves_them_unknown_and_holds_nothing_up(
     bench.fault(runnerctl::sim::Rule::always("GET", &one, runnerctl::sim::Fault::Refuse));
     let watch = bench.start(steady());
     wait(40).await;
-    assert_eq!(watch.heard.specs(), Some((Reading::Listed, Map::new())));
+    assert_eq!(watch.heard.specs(), Some((PoolDetail::Listed, Map::new())));
     bench.jobs(12, 20);
     wait(120).await;
     assert_eq!(bench.tally().done, 12);
     bench.come_back();
     wait(300).await;
-    assert_eq!(watch.heard.specs(), Some((Reading::Whole, zone("a"))));
+    assert_eq!(watch.heard.specs(), Some((PoolDetail::Whole, zone("a"))));
 }

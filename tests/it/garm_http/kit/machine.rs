@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use runnerctl::policy::kit::{Parts, Place, script};
+use runnerctl::policy::kit::{KitParts, KitTarget, script};
 use tempfile::TempDir;
 
 use super::super::authority::Authority;
@@ -76,10 +76,12 @@ impl Machine {
     }
 
     /// Runs the kit as cloud-init does. What it says, and whether it let the install go on.
-    pub(super) fn prepare(&self, parts: &Parts) -> (bool, String) {
+    pub(super) fn prepare(&self, parts: &KitParts) -> (bool, String) {
         let user = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
-        let place =
-            Place { root: self.folder.path().to_owned(), owner: format!("{}:{}", user.0, user.1) };
+        let place = KitTarget {
+            root: self.folder.path().to_owned(),
+            owner: format!("{}:{}", user.0, user.1),
+        };
         self.write("garm-pre-install/00-runnerctl", &script(parts, &place));
         let output = self.bash("/", &["garm-pre-install/00-runnerctl"]);
         // GARM's cloud-init removes its folder right after.

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use machine::Machine;
 use runnerctl::config::HostPort;
 use runnerctl::garm::runner_identity::runner_identity;
-use runnerctl::policy::kit::Parts;
+use runnerctl::policy::kit::KitParts;
 use secrecy::ExposeSecret;
 
 use super::front::{Front, Program, free_ports};
@@ -50,21 +50,21 @@ impl Scene {
     }
 
     /// The kit with a certificate of the runners' authority.
-    fn kit(&self) -> Parts {
+    fn kit(&self) -> KitParts {
         kit(self.front.runners.sign("runner", &CLIENT), &self.front.servers)
     }
 }
 
-fn kit((cert, key): (PathBuf, PathBuf), servers: &Authority) -> Parts {
+fn kit((cert, key): (PathBuf, PathBuf), servers: &Authority) -> KitParts {
     let key = SecretString::from(std::fs::read_to_string(key).unwrap());
     let ca = servers.path("ca.pem");
     let now: Timestamp = "2026-11-25T00:00:00Z".parse().unwrap();
     let identity = runner_identity((&cert, &ca), (&key, "file:runner.key"), now).unwrap();
-    Parts { identity: Some(identity), ..Parts::default() }
+    KitParts { identity: Some(identity), ..KitParts::default() }
 }
 
 /// A line of the key, which stands nowhere else.
-fn key_line(parts: &Parts) -> String {
+fn key_line(parts: &KitParts) -> String {
     let key = parts.identity.as_ref().unwrap().key.expose_secret();
     key.lines().nth(1).unwrap().to_owned()
 }
@@ -77,7 +77,7 @@ fn open_front() -> String {
 
 /// Asserts that the kit stops the install, says why, and leaves nothing.
 #[track_caller]
-fn check_stopped(machine: &Machine, parts: &Parts, why: &str) {
+fn check_stopped(machine: &Machine, parts: &KitParts, why: &str) {
     let (went_on, said) = machine.prepare(parts);
     assert!(!went_on, "{said}");
     assert_eq!(said.trim_end(), format!("runnerctl: {why}"));
@@ -322,8 +322,9 @@ async fn an_install_that_can_reach_a_forbidden_place_is_stopped() {
         place("::1", shut.port()),
     ];
     let scene = Scene::open().await;
-    for parts in [Parts::default(), scene.kit()] {
-        let with = |places: &[HostPort]| Parts { must_not_reach: places.to_vec(), ..parts.clone() };
+    for parts in [KitParts::default(), scene.kit()] {
+        let with =
+            |places: &[HostPort]| KitParts { must_not_reach: places.to_vec(), ..parts.clone() };
         let machine = scene.machine();
         let (went_on, said) = machine.prepare(&with(&allowed));
         assert!(went_on, "{said}");

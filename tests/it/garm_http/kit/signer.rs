@@ -11,7 +11,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use runnerctl::policy::kit::Signer;
+use runnerctl::policy::kit::CertificateSigner;
 use serde_json::{Value, json};
 
 use super::super::front::VAULT_TOKEN;
@@ -78,7 +78,7 @@ fn openssl_sign(folder: &Path, request: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-async fn scene() -> (Scene, Vault, Parts) {
+async fn scene() -> (Scene, Vault, KitParts) {
     let vault = Vault::default();
     let address = vault.open().await;
     let shipped = include_str!("../../../../deploy/nginx/signer.conf");
@@ -90,7 +90,7 @@ async fn scene() -> (Scene, Vault, Parts) {
     *vault.authority.lock().unwrap() = scene.front.runners.folder.path().to_owned();
     let ca = std::fs::read_to_string(scene.front.servers.path("ca.pem")).unwrap();
     let url = format!("{}/runner-certificate", scene.front.url);
-    let parts = Parts { signer: Some(Signer { url, ca }), ..Parts::default() };
+    let parts = KitParts { signer: Some(CertificateSigner { url, ca }), ..KitParts::default() };
     (scene, vault, parts)
 }
 

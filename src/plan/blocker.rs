@@ -1,6 +1,6 @@
 //! What stands in the way of a step: a reason, and what to do about it.
 
-use super::{About, Action, Change, Consent, Step, Work};
+use super::{Action, Consent, FieldChange, Operation, Resource, Step};
 use crate::domain::name::PoolName;
 use crate::domain::pool::Pool;
 use crate::domain::text::{code, few};
@@ -10,21 +10,21 @@ const NAMED_MAX: usize = 5;
 
 /// Why a pool is left as it is.
 #[derive(Debug, Clone)]
-pub(super) struct Obstacle<'a> {
+pub(super) struct Blocker<'a> {
     pool: Option<&'a Pool>,
     reason: String,
     help: Option<String>,
-    changes: Vec<Change>,
+    changes: Vec<FieldChange>,
 }
 
-impl<'a> Obstacle<'a> {
+impl<'a> Blocker<'a> {
     /// One sentence without full stop.
     pub(super) fn new(reason: impl Into<String>) -> Self {
         Self { pool: None, reason: reason.into(), help: None, changes: Vec::new() }
     }
 
     /// Two reserved labels on one pool.
-    pub(super) fn torn(pool: &'a Pool) -> Self {
+    pub(super) fn conflicting(pool: &'a Pool) -> Self {
         let marks = pool.spec.labels.marks();
         let said: Vec<String> =
             marks.iter().take(NAMED_MAX).map(|it| code(it.to_string())).collect();
@@ -58,7 +58,7 @@ impl<'a> Obstacle<'a> {
     }
 
     /// What would have been changed.
-    pub(super) fn changes(self, changes: Vec<Change>) -> Self {
+    pub(super) fn changes(self, changes: Vec<FieldChange>) -> Self {
         Self { changes, ..self }
     }
 
@@ -66,7 +66,7 @@ impl<'a> Obstacle<'a> {
     pub(super) fn step(self, name: &PoolName) -> Step {
         Step {
             action: Action::Blocked,
-            about: About::Pool(name.clone()),
+            about: Resource::Pool(name.clone()),
             pool_id: self.pool.map(|it| it.id.clone()),
             changes: self.changes,
             reason: self.reason,
@@ -74,7 +74,7 @@ impl<'a> Obstacle<'a> {
             policy: None,
             help: self.help,
             consent: Consent::None,
-            work: Work::Nothing,
+            work: Operation::Nothing,
         }
     }
 }
