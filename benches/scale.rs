@@ -13,7 +13,7 @@ use runnerctl::domain::desired::ScalePolicy;
 use runnerctl::domain::fleet::Fleet;
 use runnerctl::domain::job::JobStatus;
 use runnerctl::domain::runner::RunnerStatus;
-use runnerctl::garm::{Client, Login, Reply, Request, Response, Transport};
+use runnerctl::garm::{GarmClient, GarmLogin, Request, Response, ResponseFuture, Transport};
 use runnerctl::host::clock::Clock;
 use runnerctl::reconcile::read_fleet::{
     Credentials, FleetRequest, Proxies, SpecsRequest, Templates, read_fleet,
@@ -22,14 +22,14 @@ use runnerctl::scaling::{
     FleetIndex, RoutingContext, RowChange, ScalePolicies, ScalingState, evaluate_entity,
     evaluate_fleet,
 };
-use runnerctl::sim::in_memory::Memory as Door;
-use runnerctl::sim::{Config, Load, World};
+use runnerctl::sim::in_memory::InMemoryWorld as Door;
+use runnerctl::sim::{InitialLoad, SimConfig, World};
 use tokio::runtime::Runtime;
 
-const WHOLE: Load = Load { pools: 1_000, runners: 10_000, jobs: 5_000 };
+const WHOLE: InitialLoad = InitialLoad { pools: 1_000, runners: 10_000, jobs: 5_000 };
 
 /// The same jobs, all for one pool.
-const CROWD: Load = Load { pools: 1, runners: 20, jobs: 5_000 };
+const CROWD: InitialLoad = InitialLoad { pools: 1, runners: 20, jobs: 5_000 };
 
 /// Answers that were given once, again without the work of making them.
 struct Recorded {
@@ -38,7 +38,7 @@ struct Recorded {
 }
 
 impl Transport for Recorded {
-    fn send(&self, request: Request) -> Reply<'_> {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         Box::pin(async move {
             let key = format!("{} {}", request.method.word(), request.path);
             if let Some(known) = self.answers.lock().unwrap().get(&key) {
@@ -55,15 +55,15 @@ impl Transport for Recorded {
     }
 }
 
-fn client(load: Load) -> Client {
-    let mut world = World::new(Config { backoff: 300, ..Config::default() });
+fn client(load: InitialLoad) -> GarmClient {
+    let mut world = World::new(SimConfig { backoff: 300, ..SimConfig::default() });
     world.load(load);
-    let config = Config::default();
+    let config = SimConfig::default();
     let recorded = Recorded { door: Door::new(world), answers: Mutex::default() };
-    Client::new(Arc::new(recorded), Login::new(config.username, config.password.into()))
+    GarmClient::new(Arc::new(recorded), GarmLogin::new(config.username, config.password.into()))
 }
 
-async fn read(client: &Client) -> Fleet {
+async fn read(client: &GarmClient) -> Fleet {
     let ask = FleetRequest {
         credentials: Credentials::Unwanted,
         kinds: Vec::new(),
@@ -93,7 +93,7 @@ fn policies(fleet: &Fleet) -> ScalePolicies {
     fleet.pools.iter().map(|it| (it.id.clone(), policy.clone())).collect()
 }
 
-fn loaded(runtime: &Runtime, load: Load) -> (Fleet, ScalePolicies) {
+fn loaded(runtime: &Runtime, load: InitialLoad) -> (Fleet, ScalePolicies) {
     let fleet = runtime.block_on(async { read(&client(load)).await });
     let policies = policies(&fleet);
     assert_eq!(fleet.pools.len(), load.pools as usize);

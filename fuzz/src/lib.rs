@@ -14,9 +14,13 @@ use runnerctl::domain::desired::Scope;
 use runnerctl::domain::entity::{EntityKey, EntityKind};
 use runnerctl::domain::name::{EntityId, PoolId, RunnerName};
 use runnerctl::domain::pool::PoolChange;
-use runnerctl::garm::events::{Limits, Signal};
-use runnerctl::garm::transport::{Frame, Frames, NextFrame, Opened, Opening, Wish};
-use runnerctl::garm::{Client, Error, Login, Reply, Request, Response, Transport};
+use runnerctl::garm::events::{StreamLimits, StreamSignal};
+use runnerctl::garm::transport::{
+    EventStream, Frame, FrameFuture, StreamFuture, StreamRequest, StreamResponse,
+};
+use runnerctl::garm::{
+    GarmClient, GarmError, GarmLogin, Request, Response, ResponseFuture, Transport,
+};
 use runnerctl::plan::saved;
 use runnerctl::policy::{UndeclaredPools, judge};
 use runnerctl::render::problem;
@@ -77,7 +81,7 @@ struct Answering {
 }
 
 impl Transport for Answering {
-    fn send(&self, request: Request) -> Reply<'_> {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         let is_login = request.path == "/auth/login";
         let response = Response {
             status: if is_login { 200 } else { self.status },
@@ -88,9 +92,9 @@ impl Transport for Answering {
         Box::pin(ready(Ok(response)))
     }
 
-    fn listen(&self, _: Wish) -> Opened<'_> {
+    fn listen(&self, _: StreamRequest) -> StreamFuture<'_> {
         let frames = std::mem::take(&mut *self.frames.lock().expect("nobody panics with it"));
-        Box::pin(ready(Ok(Opening::Open(Box::new(Playing(frames))))))
+        Box::pin(ready(Ok(StreamResponse::Open(Box::new(Playing(frames))))))
     }
 
     fn address(&self) -> String {
@@ -100,8 +104,8 @@ impl Transport for Answering {
 
 struct Playing(VecDeque<Frame>);
 
-impl Frames for Playing {
-    fn next(&mut self) -> NextFrame<'_> {
+impl EventStream for Playing {
+    fn next(&mut self) -> FrameFuture<'_> {
         match self.0.pop_front() {
             Some(frame) => Box::pin(ready(Ok(frame))),
             None => Box::pin(ready(Err("over".into()))),
@@ -109,9 +113,9 @@ impl Frames for Playing {
     }
 }
 
-fn client(status: u16, body: &[u8], frames: VecDeque<Frame>) -> Client {
+fn client(status: u16, body: &[u8], frames: VecDeque<Frame>) -> GarmClient {
     let transport = Answering { status, body: body.to_vec(), frames: Mutex::new(frames) };
-    Client::new(Arc::new(transport), Login::new("admin", SecretString::from("p")))
+    GarmClient::new(Arc::new(transport), GarmLogin::new("admin", SecretString::from("p")))
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
@@ -120,7 +124,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
     runtime.expect("a runtime without a thread needs nothing").block_on(work)
 }
 
-fn told<T>(answer: Result<T, Error>) {
+fn told<T>(answer: Result<T, GarmError>) {
     if let Err(error) = answer {
         let text = error.to_string();
         is_quiet(&text);
@@ -163,7 +167,7 @@ pub fn events(data: &[u8]) {
     let frames: VecDeque<Frame> = text.lines().map(|it| Frame::Text(it.into())).collect();
     let sent = frames.len();
     let client = Arc::new(client(200, b"[]", frames));
-    let limits = Limits { waiting_max: 64, ..Limits::default() };
+    let limits = StreamLimits { waiting_max: 64, ..StreamLimits::default() };
     block_on(async {
         let mut feed = client.events(limits);
         let mut taken = 0;
@@ -173,10 +177,10 @@ pub fn events(data: &[u8]) {
             let patience = tokio::time::Duration::from_secs(3_600);
             let signal = tokio::time::timeout(patience, feed.next()).await;
             match signal.expect("the end of the stream is told").expect("the task lives") {
-                Signal::Connected => {}
-                Signal::Overflow => is_overflown = true,
-                Signal::Changes(changes) => taken += changes.len(),
-                Signal::Lost(why) => {
+                StreamSignal::Connected => {}
+                StreamSignal::Overflow => is_overflown = true,
+                StreamSignal::Changes(changes) => taken += changes.len(),
+                StreamSignal::Lost(why) => {
                     is_quiet(&why);
                     break;
                 }

@@ -10,8 +10,8 @@ use crate::config::{DeclaredPool, FleetFile};
 use crate::domain::secret::SecretRef;
 use crate::domain::text::code;
 use crate::garm::http::{Http, HttpOptions};
-use crate::garm::{self, Client, Login, crl, tls};
-use crate::garm::{Password, PasswordReply, Transport};
+use crate::garm::{self, GarmClient, GarmLogin, crl, tls};
+use crate::garm::{PasswordFuture, PasswordSource, Transport};
 use crate::host::clock::Clock;
 use crate::render::style::{HELP, WARNING, paint};
 use crate::render::words::span;
@@ -23,7 +23,11 @@ use super::failure::Failure;
 /// A client of the fleet file's GARM; opens no connection and resolves no secret yet. `base` is the
 /// fleet file's folder. Warns when our certificate expires soon; fails (3) when a TLS file cannot be
 /// used.
-pub fn connect(file: &FleetFile, base: PathBuf, cx: Context<'_>) -> Result<Arc<Client>, Failure> {
+pub fn connect(
+    file: &FleetFile,
+    base: PathBuf,
+    cx: Context<'_>,
+) -> Result<Arc<GarmClient>, Failure> {
     let client = connect_through(file, base, cx, |it| it)?.0;
     let now = Clock::Real.now();
     let lists = lists(file, now).warning.map(|it| (it, RENEW_LISTS));
@@ -35,13 +39,13 @@ pub fn connect(file: &FleetFile, base: PathBuf, cx: Context<'_>) -> Result<Arc<C
 }
 
 /// Tells the client how large a fleet the files declare, so that it expects answers of that size.
-pub fn expect(client: &Client, pools: &[DeclaredPool]) {
+pub fn expect(client: &GarmClient, pools: &[DeclaredPool]) {
     let runners = pools.iter().map(|it| u64::from(it.scale.max_runners)).sum();
     client.expect(pools.len() as u64, runners);
 }
 
 /// Warns of what could not be read of GARM's lists.
-pub fn tell_remarks(client: &Client, cx: Context<'_>) {
+pub fn tell_remarks(client: &GarmClient, cx: Context<'_>) {
     for remark in client.remarks() {
         cx.print.say(&format!("{} {remark}", paint(WARNING, "warning:")));
     }
@@ -103,9 +107,9 @@ pub fn lists(file: &FleetFile, now: Timestamp) -> RevocationLists {
 }
 
 /// The TLS files of a fleet file.
-pub fn tls_files(file: &FleetFile) -> tls::Files {
-    let Some(files) = &file.garm.tls else { return tls::Files::default() };
-    tls::Files {
+pub fn tls_files(file: &FleetFile) -> tls::GarmTlsFiles {
+    let Some(files) = &file.garm.tls else { return tls::GarmTlsFiles::default() };
+    tls::GarmTlsFiles {
         ca: files.ca.clone(),
         cert: files.client.as_ref().map(|it| it.cert.clone()),
         key: files.client.as_ref().map(|it| it.key.clone()),
@@ -119,7 +123,7 @@ pub fn connect_through(
     base: PathBuf,
     cx: Context<'_>,
     wrap: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>,
-) -> Result<(Arc<Client>, Arc<Http>), Failure> {
+) -> Result<(Arc<GarmClient>, Arc<Http>), Failure> {
     let garm = &file.garm;
     let now = Some(Clock::Real.now());
     let options = HttpOptions { tls: tls_files(file), now, ..HttpOptions::new(garm.url.clone()) };
@@ -128,8 +132,8 @@ pub fn connect_through(
         reference: garm.password.clone(),
         options: secrets::ResolveOptions { allow_exec: cx.globals.allow_exec, base_dir: base },
     };
-    let login = Login { username: garm.username.clone(), password: Arc::new(password) };
-    let client = Client::new(wrap(Arc::<Http>::clone(&http)), login);
+    let login = GarmLogin { username: garm.username.clone(), password: Arc::new(password) };
+    let client = GarmClient::new(wrap(Arc::<Http>::clone(&http)), login);
     Ok((Arc::new(client), http))
 }
 
@@ -139,17 +143,19 @@ struct PasswordReference {
     options: secrets::ResolveOptions,
 }
 
-impl Password for PasswordReference {
-    fn resolve(&self) -> PasswordReply<'_> {
+impl PasswordSource for PasswordReference {
+    fn resolve(&self) -> PasswordFuture<'_> {
         Box::pin(async {
-            secrets::resolve(&self.reference, &self.options).await.map_err(|error| garm::Error {
-                kind: match error.blame {
-                    secrets::Blame::Reference => garm::Kind::Input,
-                    secrets::Blame::Manager => garm::Kind::Secrets,
-                },
-                tried: format!("resolve `garm.password` (`{}`)", error.reference),
-                got: error.got,
-                help: error.help,
+            secrets::resolve(&self.reference, &self.options).await.map_err(|error| {
+                garm::GarmError {
+                    kind: match error.blame {
+                        secrets::Blame::Reference => garm::ErrorKind::Input,
+                        secrets::Blame::Manager => garm::ErrorKind::Secrets,
+                    },
+                    tried: format!("resolve `garm.password` (`{}`)", error.reference),
+                    got: error.got,
+                    help: error.help,
+                }
             })
         })
     }

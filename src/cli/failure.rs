@@ -67,25 +67,25 @@ fn escape_lines(text: &str) -> String {
 }
 
 /// GARM cannot be used, and nothing has been written yet; or something of ours keeps us from it.
-impl From<garm::Error> for Failure {
-    fn from(error: garm::Error) -> Self {
+impl From<garm::GarmError> for Failure {
+    fn from(error: garm::GarmError) -> Self {
         let exit = match error.kind {
-            garm::Kind::Input => Exit::Input,
-            garm::Kind::Transport(_)
-            | garm::Kind::Credentials
-            | garm::Kind::Token
-            | garm::Kind::GithubRefused
-            | garm::Kind::NotInitialised
-            | garm::Kind::UrlsMissing
-            | garm::Kind::NotFound
-            | garm::Kind::Refused
-            | garm::Kind::Conflict
-            | garm::Kind::Server(_)
-            | garm::Kind::ClientCertificate
-            | garm::Kind::WrongScheme
-            | garm::Kind::NotGarm
-            | garm::Kind::OldLine
-            | garm::Kind::Secrets => Exit::Unavailable,
+            garm::ErrorKind::Input => Exit::Input,
+            garm::ErrorKind::Transport(_)
+            | garm::ErrorKind::Credentials
+            | garm::ErrorKind::Token
+            | garm::ErrorKind::GithubRefused
+            | garm::ErrorKind::NotInitialised
+            | garm::ErrorKind::UrlsMissing
+            | garm::ErrorKind::NotFound
+            | garm::ErrorKind::Refused
+            | garm::ErrorKind::Conflict
+            | garm::ErrorKind::Server(_)
+            | garm::ErrorKind::ClientCertificate
+            | garm::ErrorKind::WrongScheme
+            | garm::ErrorKind::NotGarm
+            | garm::ErrorKind::OldLine
+            | garm::ErrorKind::Secrets => Exit::Unavailable,
         };
         Self { exit, message: error.to_string(), help: error.help }
     }

@@ -8,7 +8,7 @@ use crate::domain::fleet::{Fleet, ReleaseLine};
 use crate::domain::name::PoolId;
 use crate::domain::text;
 use crate::domain::text::code;
-use crate::garm::{Client, Unknown};
+use crate::garm::{GarmClient, UnknownPoolData};
 use crate::host::clock::Clock;
 use crate::host::files;
 use crate::reconcile::read_fleet::{
@@ -77,7 +77,7 @@ fn parts(probed: &Manifest) -> Result<(&FleetFile, &DeclaredPool), Failure> {
 }
 
 /// Pools, every kind of entity, and the templates where GARM has any.
-async fn read(client: &Client) -> Result<Fleet, Failure> {
+async fn read(client: &GarmClient) -> Result<Fleet, Failure> {
     let ask = FleetRequest {
         credentials: Credentials::Unwanted,
         kinds: EntityKind::ALL.to_vec(),
@@ -95,13 +95,13 @@ async fn read(client: &Client) -> Result<Fleet, Failure> {
 /// What GARM has of pools and no file can say: it is left alone, and the user is told.
 struct UndeclarableSettings {
     /// Of the list of pools.
-    unknown: Unknown,
+    unknown: UnknownPoolData,
     /// Pools whose `extra_specs` are no mapping.
     without_map: Vec<PoolId>,
 }
 
 impl UndeclarableSettings {
-    async fn read(client: &Client, fleet: &Fleet) -> Result<Self, Failure> {
+    async fn read(client: &GarmClient, fleet: &Fleet) -> Result<Self, Failure> {
         let unowned = fleet.pools.iter().filter(|it| it.spec.labels.marks().is_empty());
         let bare = unowned.filter(|it| it.spec.extra_specs.is_empty());
         let entities: BTreeSet<&EntityKey> = bare.map(|it| &it.entity).collect();
@@ -230,14 +230,14 @@ mod tests {
     use crate::domain::desired::Scope;
     use crate::plan::{Action, PlanOptions, plan};
     use crate::reconcile::read_fleet::DeclaredIdentity;
-    use crate::sim::in_memory::Memory;
-    use crate::sim::{Config, Request, World};
+    use crate::sim::in_memory::InMemoryWorld;
+    use crate::sim::{ApiRequest, SimConfig, World};
 
     /// An answer that is a success.
     fn ask(world: &mut World, method: &str, path: &str, body: &str) -> Value {
         let token = format!("Bearer {}", world.admin_token());
         let authorization = Some(token.as_str());
-        let reply = world.handle(Request { method, path, authorization, body: body.as_bytes() });
+        let reply = world.handle(ApiRequest { method, path, authorization, body: body.as_bytes() });
         assert_eq!(reply.status, 200, "{method} {path} {body}: {}", reply.body);
         serde_json::from_str(&reply.body).unwrap_or(Value::Null)
     }
@@ -363,7 +363,7 @@ mod tests {
 
     /// A GARM with these pools, two proxies and a template of its own.
     fn world(pools: &[ByHand]) -> World {
-        let mut world = World::new(Config { backoff: 86_400, ..Config::default() });
+        let mut world = World::new(SimConfig { backoff: 86_400, ..SimConfig::default() });
         for name in ["Squid", "other"] {
             let proxy = json!({ "name": name, "http_proxy": "http://10.0.0.1:3128" });
             ask(&mut world, "POST", "/proxies", &proxy.to_string());
@@ -382,7 +382,7 @@ mod tests {
     }
 
     async fn check(pools: &[ByHand], defaults: &Value) -> Result<(), TestCaseError> {
-        let client = Memory::new(world(pools)).client();
+        let client = InMemoryWorld::new(world(pools)).client();
         let text = json!({
             "fleet": "acme", "garm": { "url": "https://garm.example.com", "password": "env:P" },
             "defaults": defaults,

@@ -8,7 +8,7 @@ use crate::config::{
 use crate::domain::entity::{Entity, EntityKind, EntityRef};
 use crate::domain::fleet::{Provider, Proxy, Template};
 use crate::domain::text::quote;
-use crate::garm::{self, Client};
+use crate::garm::{self, GarmClient};
 use crate::render::words::nearest;
 
 /// What GARM has of the things that pools name.
@@ -31,7 +31,7 @@ impl GarmNames {
 }
 
 /// Asks GARM, and only for what the files use.
-pub async fn ask(client: &Client, manifest: &Manifest) -> Result<GarmNames, garm::Error> {
+pub async fn ask(client: &GarmClient, manifest: &Manifest) -> Result<GarmNames, garm::GarmError> {
     let pools = &manifest.pools;
     let mut known = GarmNames { providers: client.providers().await?, ..GarmNames::default() };
     for kind in EntityKind::ALL {

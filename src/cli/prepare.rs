@@ -8,7 +8,7 @@ use crate::domain::desired::{Desired, Scope};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolName;
 use crate::domain::proof::Probe;
-use crate::garm::Client;
+use crate::garm::GarmClient;
 use crate::host::clock::Clock;
 use crate::host::files::Start;
 use crate::monitor::compliance::{Facts, Verdict, report};
@@ -42,7 +42,7 @@ pub struct PreparedPlan {
     /// What they ask for.
     pub desired: Desired,
     /// The way to GARM.
-    pub client: Arc<Client>,
+    pub client: Arc<GarmClient>,
     /// GARM as it was read.
     pub fleet: Fleet,
     /// What would be done.
@@ -107,7 +107,7 @@ impl PreparedPlan {
 /// The fleet, when no create of ours is in flight any more: another run is about to name its pool
 /// or to take it away again, and a plan made in between would be wrong in a moment.
 async fn settled_fleet(
-    client: &Client,
+    client: &GarmClient,
     ask: &FleetRequest,
     desired: &Desired,
     cx: Context<'_>,

@@ -4,7 +4,7 @@ use super::failure::Failure;
 use crate::config::FleetFile;
 use crate::domain::fleet::Controller;
 use crate::domain::proof::{Probe, Proof};
-use crate::garm::probe::{self, Doors};
+use crate::garm::probe::{self, ProbeTargets};
 use crate::render::proof;
 
 /// The probes that `policy.require_mtls` asks for; absent where it is not set. Take at most about
@@ -16,7 +16,7 @@ pub(super) async fn probes(
     if !file.policy.require_mtls {
         return Ok(None);
     }
-    Ok(Some(probe::prove(&Doors::of(&file.garm, controller)).await?))
+    Ok(Some(probe::prove(&ProbeTargets::of(&file.garm, controller)).await?))
 }
 
 /// Refuses (6) unless every probe was refused. That nobody answers is no proof.

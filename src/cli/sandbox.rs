@@ -16,8 +16,8 @@ use crate::host;
 use crate::host::atomic_write::{End, end_of};
 use crate::host::clock::Clock;
 use crate::host::signals::{Signal, Signals};
-use crate::sim::http::Server;
-use crate::sim::{Config, Load, World};
+use crate::sim::http::SimServer;
+use crate::sim::{InitialLoad, SimConfig, World};
 
 /// `sandbox`
 #[derive(Debug, clap::Args)]
@@ -59,21 +59,21 @@ pub async fn run(args: &SandboxArgs, cx: Context<'_>) -> Result<Exit, Failure> {
         check_files(file)?;
     }
     let mut signals = Signals::catch().context("cannot catch signals")?;
-    let config = Config {
+    let config = SimConfig {
         seed: random(),
         start: Clock::Real.now(),
         history: HISTORY,
         password: format!("{:016x}{:016x}", random(), random()),
-        ..Config::default()
+        ..SimConfig::default()
     };
     let password = config.password.clone();
     let pools = pools_wanted(args.pools.as_deref())?;
     let mut world = World::new(config.clone());
-    world.load(Load { pools, runners: args.runners, jobs: args.jobs });
+    world.load(InitialLoad { pools, runners: args.runners, jobs: args.jobs });
     if let Some(every) = args.arrivals {
         world.keep_arriving(every);
     }
-    let server = Server::bind(address, world, 1)
+    let server = SimServer::bind(address, world, 1)
         .await
         .with_context(|| format!("cannot listen on {}", text::quote(&args.listen)))?;
     let url = format!("http://{}", with_port(&args.listen, server.address().port()));
@@ -173,7 +173,7 @@ fn password_file(file: &Path) -> PathBuf {
 }
 
 /// The fleet file: block style, one plain key a line.
-fn fleet_file(url: &str, file: &Path, config: &Config) -> String {
+fn fleet_file(url: &str, file: &Path, config: &SimConfig) -> String {
     let password = password_file(file);
     let name = password.file_name().map(|it| it.to_string_lossy().into_owned());
     let reference = format!("file:{}", name.unwrap_or_default());
@@ -243,14 +243,14 @@ mod tests {
 
     #[test]
     fn the_fleet_file_has_one_plain_key_a_line() {
-        let config = Config::default();
+        let config = SimConfig::default();
         let text = fleet_file("http://127.0.0.1:9997", Path::new("x/rc.yaml"), &config);
         insta::assert_snapshot!(text);
     }
 
     #[test]
     fn a_strange_file_name_is_quoted() {
-        let config = Config::default();
+        let config = SimConfig::default();
         let text = fleet_file("http://127.0.0.1:9997", Path::new("x/r c#.yaml"), &config);
         assert!(text.contains("\n  password: \"file:r c#.yaml.password\"\n"), "{text}");
     }

@@ -11,7 +11,7 @@ use crate::domain::entity::{EntityKey, PoolManager};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolName};
 use crate::domain::text::code;
-use crate::garm::Client;
+use crate::garm::GarmClient;
 use crate::host::clock::Clock;
 use crate::metrics::ask::{Place, Silence};
 use crate::plan::plan;
@@ -41,7 +41,7 @@ const CLEAR: &str = "\u{1b}[H\u{1b}[2J\u{1b}[3J";
 struct StatusRun<'a> {
     loaded: &'a Loaded,
     file: &'a FleetFile,
-    client: Arc<Client>,
+    client: Arc<GarmClient>,
     args: &'a StatusArgs,
 }
 

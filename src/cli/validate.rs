@@ -18,7 +18,7 @@ use crate::config::{self, Manifest, Problem, has_error};
 use crate::domain::desired::Scope;
 use crate::domain::proof::{Probe, Proof};
 use crate::domain::text::{code, escape, few};
-use crate::garm::probe::{self, Doors};
+use crate::garm::probe::{self, ProbeTargets};
 use crate::host::files::{self, Pools, Start};
 use crate::monitor::compliance::{Facts, Verdict, report};
 use crate::policy::{UndeclaredPools, Violation};
@@ -108,7 +108,7 @@ pub async fn run_online(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Fa
         Ok::<_, Failure>((known, controller, credentials, live))
     };
     let (known, controller, credentials, live) = reading(&client.address(), asked, cx).await?;
-    let probes = probe::prove(&Doors::of(&fleet_file.garm, &controller)).await?;
+    let probes = probe::prove(&ProbeTargets::of(&fleet_file.garm, &controller)).await?;
     let must_prove = fleet_file.policy.require_mtls;
     let credentials = requirements::credentials(&credentials, fleet_file);
     let live = gathered.policies.live(&fleet_file.fleet, &live);

@@ -5,22 +5,22 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     /// Instances, all of GARM's or one pool's.
-    pub runners: Bound,
+    pub runners: AnswerLimit,
     /// Jobs.
-    pub jobs: Bound,
+    pub jobs: AnswerLimit,
     /// Pools.
-    pub pools: Bound,
+    pub pools: AnswerLimit,
     /// The pools of one entity, with their `extra_specs`.
-    pub specs: Bound,
+    pub specs: AnswerLimit,
     /// Entities, providers, templates, credentials, endpoints.
-    pub others: Bound,
+    pub others: AnswerLimit,
     /// Longest event, in bytes. One of a pool embeds its instances.
     pub event: usize,
 }
 
 /// A bound of one answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bound {
+pub struct AnswerLimit {
     /// Most rows.
     pub rows: usize,
     /// Most bytes, after decompression.
@@ -37,7 +37,7 @@ impl Budget {
     pub fn of(pools: u64, runners: u64) -> Self {
         let times = runners.div_ceil(RUNNERS).max(pools.div_ceil(POOLS)).max(1);
         let times = usize::try_from(times).unwrap_or(usize::MAX);
-        let bound = |rows: usize, mib: usize| Bound {
+        let bound = |rows: usize, mib: usize| AnswerLimit {
             rows: rows.saturating_mul(times),
             bytes: (mib << 20).saturating_mul(times),
         };

@@ -9,11 +9,11 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::budget::Budget;
-use super::error::{Error, Kind};
-use super::events::{self, Feed, Limits};
-use super::session::{Login, Session, What};
+use super::error::{ErrorKind, GarmError};
+use super::events::{self, Feed, StreamLimits};
+use super::session::{ApiCall, GarmLogin, Session};
 use super::transport::{Method, Transport};
-use super::wire::{self, Document, Misread, Reader, SpecsByPool, Unknown};
+use super::wire::{self, BodyReader, DecodeError, DocumentReader, SpecsByPool, UnknownPoolData};
 use crate::domain::credential::{Credential, DesiredCredential, RateLimit};
 use crate::domain::entity::{Entity, EntityKey, EntityKind};
 use crate::domain::fleet::{Controller, Provider, Proxy, Template};
@@ -25,16 +25,16 @@ use crate::domain::text;
 
 /// Speaks to one GARM. Logs in by itself at the first request, and again when its token has
 /// expired; a refused request is otherwise never repeated.
-pub struct Client {
+pub struct GarmClient {
     session: Arc<Session>,
     budget: Mutex<Budget>,
     /// What was left out of the last answer at each of these paths.
     remarks: Mutex<BTreeMap<String, String>>,
 }
 
-impl Client {
+impl GarmClient {
     /// Opens no connection yet.
-    pub fn new(transport: Arc<dyn Transport>, login: Login) -> Self {
+    pub fn new(transport: Arc<dyn Transport>, login: GarmLogin) -> Self {
         let session = Arc::new(Session::new(transport, login));
         Self { session, budget: Mutex::default(), remarks: Mutex::default() }
     }
@@ -62,35 +62,35 @@ impl Client {
 
     /// GARM's events from now on. To be called inside a tokio runtime: a task of its own reads the
     /// stream until the [`Feed`] is dropped.
-    pub fn events(&self, limits: Limits) -> Feed {
+    pub fn events(&self, limits: StreamLimits) -> Feed {
         let event = self.budget().event;
         let message_max = limits.message_max.min(event);
         let taken_max = limits.taken_max.max(event.saturating_mul(2));
-        events::open(Arc::clone(&self.session), Limits { message_max, taken_max, ..limits })
+        events::open(Arc::clone(&self.session), StreamLimits { message_max, taken_max, ..limits })
     }
 
     /// GARM's own settings, and GARM's clock.
-    pub async fn controller(&self) -> Result<(Controller, Option<Timestamp>), Error> {
-        let what = What { method: Method::Get, path: "/controller-info".into(), body: None };
-        let answer = self.session.ask(&what, Document::new(wire::controller)).await?;
+    pub async fn controller(&self) -> Result<(Controller, Option<Timestamp>), GarmError> {
+        let what = ApiCall { method: Method::Get, path: "/controller-info".into(), body: None };
+        let answer = self.session.ask(&what, DocumentReader::new(wire::controller)).await?;
         Ok((answer.output, answer.date))
     }
 
     /// Sets `minimum_job_age_backoff`, in seconds.
-    pub async fn update_controller(&self, backoff_s: u64) -> Result<Controller, Error> {
+    pub async fn update_controller(&self, backoff_s: u64) -> Result<Controller, GarmError> {
         let body = json!({ "minimum_job_age_backoff": backoff_s });
-        let reader = Document::new(wire::controller);
+        let reader = DocumentReader::new(wire::controller);
         self.send(Method::Put, "/controller".into(), Some(body), reader).await
     }
 
     /// All entities of one kind.
-    pub async fn entities(&self, kind: EntityKind) -> Result<Vec<Entity>, Error> {
+    pub async fn entities(&self, kind: EntityKind) -> Result<Vec<Entity>, GarmError> {
         let reader = wire::entities(kind, self.budget().others);
         self.list(entity_path(kind).into(), reader).await.map(|it| it.0)
     }
 
     /// One entity, with `extra_specs` of each of its pools, which GARM's lists leave out.
-    pub async fn entity(&self, key: &EntityKey) -> Result<(Entity, SpecsByPool), Error> {
+    pub async fn entity(&self, key: &EntityKey) -> Result<(Entity, SpecsByPool), GarmError> {
         let path = format!("{}/{}", entity_path(key.kind), segment("entity", key.id.as_str())?);
         let reader = wire::entity_with_specs(key.kind, self.budget().specs);
         self.list(path, reader).await.map(|it| it.0)
@@ -98,89 +98,93 @@ impl Client {
 
     /// The pools of an entity whose `extra_specs` are no mapping: [`Self::entity`] reads them as
     /// empty.
-    pub async fn without_map(&self, key: &EntityKey) -> Result<Vec<PoolId>, Error> {
+    pub async fn without_map(&self, key: &EntityKey) -> Result<Vec<PoolId>, GarmError> {
         let path = format!("{}/{}", entity_path(key.kind), segment("entity", key.id.as_str())?);
         self.get(path, wire::without_map).await
     }
 
     /// What GARM's list of pools has and [`Self::pools`] passes over.
-    pub async fn unknown_of_pools(&self) -> Result<Unknown, Error> {
+    pub async fn unknown_of_pools(&self) -> Result<UnknownPoolData, GarmError> {
         self.get("/pools".into(), wire::unknown).await
     }
 
     /// The providers of GARM's configuration.
-    pub async fn providers(&self) -> Result<Vec<Provider>, Error> {
+    pub async fn providers(&self) -> Result<Vec<Provider>, GarmError> {
         self.get("/providers".into(), wire::providers).await
     }
 
     /// The install templates.
-    pub async fn templates(&self) -> Result<Vec<Template>, Error> {
+    pub async fn templates(&self) -> Result<Vec<Template>, GarmError> {
         self.get("/templates".into(), wire::templates).await
     }
 
     /// What GitHub lets each of GARM's credentials ask, by their name.
-    pub async fn rate_limits(&self) -> Result<BTreeMap<String, RateLimit>, Error> {
+    pub async fn rate_limits(&self) -> Result<BTreeMap<String, RateLimit>, GarmError> {
         self.get(CREDENTIALS.into(), wire::rate_limits).await
     }
 
     /// The proxies that runners can be told to use. GARM has none up to v0.2.1, nor the path.
-    pub async fn proxies(&self) -> Result<Vec<Proxy>, Error> {
+    pub async fn proxies(&self) -> Result<Vec<Proxy>, GarmError> {
         match self.get("/proxies".into(), wire::proxies).await {
-            Err(error) if error.kind == Kind::NotFound => Ok(Vec::new()),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(Vec::new()),
             answer => answer,
         }
     }
 
     /// GARM's credentials for GitHub.
-    pub async fn credentials(&self) -> Result<Vec<Credential>, Error> {
+    pub async fn credentials(&self) -> Result<Vec<Credential>, GarmError> {
         self.get(CREDENTIALS.into(), wire::credentials).await
     }
 
     /// The names of the GitHubs that GARM knows.
-    pub async fn endpoints(&self) -> Result<Vec<String>, Error> {
+    pub async fn endpoints(&self) -> Result<Vec<String>, GarmError> {
         self.get("/github/endpoints".into(), wire::endpoints).await
     }
 
     /// Every pool of an organization, a repository or an enterprise, `extra_specs` left out.
-    pub async fn pools(&self) -> Result<Vec<Pool>, Error> {
+    pub async fn pools(&self) -> Result<Vec<Pool>, GarmError> {
         self.pools_and_date().await.map(|it| it.0)
     }
 
     /// The same, and GARM's clock.
-    pub async fn pools_and_date(&self) -> Result<(Vec<Pool>, Option<Timestamp>), Error> {
+    pub async fn pools_and_date(&self) -> Result<(Vec<Pool>, Option<Timestamp>), GarmError> {
         self.list("/pools".into(), wire::pools(self.budget().pools)).await
     }
 
     /// One pool with its instances.
-    pub async fn pool(&self, id: &PoolId) -> Result<(Pool, Vec<Runner>), Error> {
+    pub async fn pool(&self, id: &PoolId) -> Result<(Pool, Vec<Runner>), GarmError> {
         let reader = wire::pool_with_runners(self.budget().runners);
         self.send(Method::Get, pool_path(id)?, None, reader).await
     }
 
     /// Every instance.
-    pub async fn runners(&self) -> Result<Vec<Runner>, Error> {
+    pub async fn runners(&self) -> Result<Vec<Runner>, GarmError> {
         let reader = wire::runners(self.budget().runners);
         self.list("/instances".into(), reader).await.map(|it| it.0)
     }
 
     /// The instances of one pool.
-    pub async fn runners_of(&self, id: &PoolId) -> Result<Vec<Runner>, Error> {
+    pub async fn runners_of(&self, id: &PoolId) -> Result<Vec<Runner>, GarmError> {
         let reader = wire::runners(self.budget().runners);
         self.send(Method::Get, format!("{}/instances", pool_path(id)?), None, reader).await
     }
 
     /// One instance with its history.
-    pub async fn runner(&self, name: &RunnerName) -> Result<Runner, Error> {
+    pub async fn runner(&self, name: &RunnerName) -> Result<Runner, GarmError> {
         self.get(runner_path(name)?, wire::runner).await
     }
 
     /// Every job that GARM has recorded.
-    pub async fn jobs(&self) -> Result<Vec<Job>, Error> {
+    pub async fn jobs(&self) -> Result<Vec<Job>, GarmError> {
         self.list("/jobs".into(), wire::jobs(self.budget().jobs)).await.map(|it| it.0)
     }
 
     /// Creates a pool. Never retried: on an error that is not certain, read the list.
-    pub async fn create_pool(&self, entity: &EntityKey, spec: &PoolSpec) -> Result<Pool, Error> {
+    pub async fn create_pool(
+        &self,
+        entity: &EntityKey,
+        spec: &PoolSpec,
+    ) -> Result<Pool, GarmError> {
         let id = segment("entity", entity.id.as_str())?;
         let path = format!("{}/{id}/pools", entity_path(entity.kind));
         let body = Some(wire::create_body(spec));
@@ -189,21 +193,21 @@ impl Client {
     }
 
     /// Changes a pool and brings what GARM made of it.
-    pub async fn update_pool(&self, id: &PoolId, change: &PoolChange) -> Result<Pool, Error> {
+    pub async fn update_pool(&self, id: &PoolId, change: &PoolChange) -> Result<Pool, GarmError> {
         let body = Some(wire::change_body(change));
         let reader = wire::pool_with_runners(self.budget().runners);
         self.send(Method::Put, pool_path(id)?, body, reader).await.map(|it| it.0)
     }
 
     /// Deletes an empty pool. Deleting an absent one succeeds, as GARM has it.
-    pub async fn delete_pool(&self, id: &PoolId) -> Result<(), Error> {
-        self.send(Method::Delete, pool_path(id)?, None, Document::new(nothing)).await
+    pub async fn delete_pool(&self, id: &PoolId) -> Result<(), GarmError> {
+        self.send(Method::Delete, pool_path(id)?, None, DocumentReader::new(nothing)).await
     }
 
-    /// Removes one runner that is not busy; a busy one is [`Kind::Refused`]. Never forced, and
+    /// Removes one runner that is not busy; a busy one is [`ErrorKind::Refused`]. Never forced, and
     /// `bypassGHUnauthorized` is never sent: it kills a running job (GARM.md §0.7).
-    pub async fn delete_runner(&self, name: &RunnerName) -> Result<(), Error> {
-        self.send(Method::Delete, runner_path(name)?, None, Document::new(nothing)).await
+    pub async fn delete_runner(&self, name: &RunnerName) -> Result<(), GarmError> {
+        self.send(Method::Delete, runner_path(name)?, None, DocumentReader::new(nothing)).await
     }
 
     /// Gives GARM a GitHub App, described by `mark`. Never retried: on an error that is not
@@ -213,9 +217,9 @@ impl Client {
         wanted: &DesiredCredential,
         mark: &str,
         key: &SecretString,
-    ) -> Result<Credential, Error> {
+    ) -> Result<Credential, GarmError> {
         let body = Some(wire::new_credential_body(wanted, mark, key));
-        let reader = Document::new(wire::credential);
+        let reader = DocumentReader::new(wire::credential);
         self.send(Method::Post, CREDENTIALS.into(), body, reader).await
     }
 
@@ -226,27 +230,27 @@ impl Client {
         wanted: &DesiredCredential,
         mark: &str,
         key: &SecretString,
-    ) -> Result<Credential, Error> {
+    ) -> Result<Credential, GarmError> {
         let body = Some(wire::credential_body(wanted, mark, key));
-        let reader = Document::new(wire::credential);
+        let reader = DocumentReader::new(wire::credential);
         self.send(Method::Put, format!("{CREDENTIALS}/{id}"), body, reader).await
     }
 
     async fn get<T>(
         &self,
         path: String,
-        read: impl FnOnce(&[u8]) -> Result<T, Misread> + Send,
-    ) -> Result<T, Error> {
-        self.send(Method::Get, path, None, Document::new(read)).await
+        read: impl FnOnce(&[u8]) -> Result<T, DecodeError> + Send,
+    ) -> Result<T, GarmError> {
+        self.send(Method::Get, path, None, DocumentReader::new(read)).await
     }
 
     /// A list, with what is left out of it remembered, and GARM's clock.
-    async fn list<R: Reader>(
+    async fn list<R: BodyReader>(
         &self,
         path: String,
         reader: R,
-    ) -> Result<(R::Output, Option<Timestamp>), Error> {
-        let what = What { method: Method::Get, path, body: None };
+    ) -> Result<(R::Output, Option<Timestamp>), GarmError> {
+        let what = ApiCall { method: Method::Get, path, body: None };
         let answer = self.session.ask(&what, reader).await?;
         let mut remarks = lock(&self.remarks);
         match answer.remark {
@@ -256,14 +260,14 @@ impl Client {
         Ok((answer.output, answer.date))
     }
 
-    async fn send<R: Reader>(
+    async fn send<R: BodyReader>(
         &self,
         method: Method,
         path: String,
         body: Option<Value>,
         reader: R,
-    ) -> Result<R::Output, Error> {
-        let what = What { method, path, body };
+    ) -> Result<R::Output, GarmError> {
+        let what = ApiCall { method, path, body };
         Ok(self.session.ask(&what, reader).await?.output)
     }
 }
@@ -282,20 +286,20 @@ fn entity_path(kind: EntityKind) -> &'static str {
     }
 }
 
-fn pool_path(id: &PoolId) -> Result<String, Error> {
+fn pool_path(id: &PoolId) -> Result<String, GarmError> {
     Ok(format!("/pools/{}", segment("pool", id.as_str())?))
 }
 
-fn runner_path(name: &RunnerName) -> Result<String, Error> {
+fn runner_path(name: &RunnerName) -> Result<String, GarmError> {
     Ok(format!("/instances/{}", segment("runner", name.as_str())?))
 }
 
 /// A name of GARM's as one segment of a path. Everything but letters, digits, `-`, `_`, `~` and
 /// `.` is encoded. An empty name or one of dots would name another thing, and is refused.
-fn segment(what: &str, name: &str) -> Result<String, Error> {
+fn segment(what: &str, name: &str) -> Result<String, GarmError> {
     if matches!(name, "" | "." | "..") {
-        return Err(Error {
-            kind: Kind::NotGarm,
+        return Err(GarmError {
+            kind: ErrorKind::NotGarm,
             tried: format!("address a {what}"),
             got: format!("GARM names it `{}`, which cannot stand in a URL", text::quote(name)),
             help: None,
@@ -313,10 +317,10 @@ fn segment(what: &str, name: &str) -> Result<String, Error> {
 }
 
 /// What a DELETE brings: no body, or JSON that does not matter. A page is not GARM's.
-fn nothing(body: &[u8]) -> Result<(), Misread> {
+fn nothing(body: &[u8]) -> Result<(), DecodeError> {
     let is_fine =
         body.trim_ascii().is_empty() || serde_json::from_slice::<IgnoredAny>(body).is_ok();
-    if is_fine { Ok(()) } else { Err(Misread("an answer that is not GARM's".into())) }
+    if is_fine { Ok(()) } else { Err(DecodeError("an answer that is not GARM's".into())) }
 }
 
 #[cfg(test)]
@@ -325,7 +329,7 @@ mod tests {
     use secrecy::{ExposeSecret, SecretString};
 
     use super::*;
-    use crate::garm::{Reply, Request, Response, TlsFault, TransportError};
+    use crate::garm::{Request, Response, ResponseFuture, TlsFault, TransportError};
 
     type Answer = Box<dyn Fn(&Request) -> Result<(u16, String), TransportError> + Send + Sync>;
 
@@ -336,7 +340,7 @@ mod tests {
     }
 
     impl Transport for Script {
-        fn send(&self, request: Request) -> Reply<'_> {
+        fn send(&self, request: Request) -> ResponseFuture<'_> {
             let token = request.token.as_ref().map_or("-", |it| it.expose_secret());
             let line = format!("{} {} {token}", request.method.word(), request.path);
             self.asked.lock().unwrap().push(line);
@@ -354,13 +358,13 @@ mod tests {
 
     const PASSWORD: &str = "canary-password";
 
-    fn client<F>(answer: F) -> (Client, Arc<Script>)
+    fn client<F>(answer: F) -> (GarmClient, Arc<Script>)
     where
         F: Fn(&Request) -> Result<(u16, String), TransportError> + Send + Sync + 'static,
     {
         let script = Arc::new(Script { answer: Box::new(answer), asked: Mutex::default() });
-        let login = Login::new("admin", SecretString::from(PASSWORD));
-        (Client::new(Arc::clone(&script) as _, login), script)
+        let login = GarmLogin::new("admin", SecretString::from(PASSWORD));
+        (GarmClient::new(Arc::clone(&script) as _, login), script)
     }
 
     fn asked(script: &Script) -> Vec<String> {
@@ -389,7 +393,7 @@ mod tests {
         }
     }
 
-    fn text(error: &Error) -> String {
+    fn text(error: &GarmError) -> String {
         let help = error.help.as_deref().map(|it| format!("\nhelp: {it}")).unwrap_or_default();
         format!("{error}{help}")
     }
@@ -420,7 +424,7 @@ mod tests {
     async fn a_fresh_token_that_is_refused_ends_the_matter() {
         let (client, script) = client(with_tokens(usize::MAX));
         let error = client.pools().await.unwrap_err();
-        assert_eq!(error.kind, Kind::Token);
+        assert_eq!(error.kind, ErrorKind::Token);
         insta::assert_snapshot!(text(&error), @"
         GET /pools at https://garm.test: 401 Authentication failed
         help: GARM refuses a token that it has just given out: check its clock, and that no second GARM with another secret answers at `garm.url`
@@ -436,7 +440,7 @@ mod tests {
             if is_delete { Ok((401, refusal("Not Authorized"))) } else { with_tokens(1)(request) }
         });
         let error = client.delete_runner(&RunnerName::new("r")).await.unwrap_err();
-        assert_eq!(error.kind, Kind::GithubRefused);
+        assert_eq!(error.kind, ErrorKind::GithubRefused);
         insta::assert_snapshot!(text(&error), @"
         DELETE /instances/r: 401 Not Authorized
         help: GitHub refuses GARM's own credentials: renew them, see `garm-cli github credentials list`
@@ -462,7 +466,7 @@ mod tests {
         let results = join_all((0..20).map(|_| client.pools())).await;
         let errors: Vec<_> = results.into_iter().map(Result::unwrap_err).collect();
         assert!(errors.iter().all(|it| *it == errors[0]));
-        assert_eq!(errors[0].kind, Kind::Credentials);
+        assert_eq!(errors[0].kind, ErrorKind::Credentials);
         insta::assert_snapshot!(text(&errors[0]), @"
         log in at https://garm.test as `admin`: 401 Not Authorized
         help: check `garm.username` and what `garm.password` refers to
@@ -486,13 +490,13 @@ mod tests {
     /// Gives another password at each login, as a secrets manager does after a rotation.
     struct Rotating(Mutex<u32>);
 
-    impl crate::garm::Password for Rotating {
-        fn resolve(&self) -> crate::garm::PasswordReply<'_> {
+    impl crate::garm::PasswordSource for Rotating {
+        fn resolve(&self) -> crate::garm::PasswordFuture<'_> {
             let mut count = self.0.lock().unwrap();
             *count += 1;
             let password = match *count {
                 1 | 2 => Ok(SecretString::from(format!("password-{count}"))),
-                _ => Err(Error::input(
+                _ => Err(GarmError::input(
                     "resolve `garm.password`",
                     "the variable is not set",
                     "set it",
@@ -516,8 +520,8 @@ mod tests {
         });
         let script = Arc::new(Script { answer, asked: Mutex::default() });
         let password = Arc::new(Rotating(Mutex::new(0)));
-        let client = Client::new(script, Login { username: "admin".into(), password });
-        assert_eq!(client.pools().await.unwrap_err().kind, Kind::Token);
+        let client = GarmClient::new(script, GarmLogin { username: "admin".into(), password });
+        assert_eq!(client.pools().await.unwrap_err().kind, ErrorKind::Token);
         let error = client.pools().await.unwrap_err();
         assert!(error.is_input());
         assert_eq!(error.to_string(), "resolve `garm.password`: the variable is not set");
@@ -577,7 +581,7 @@ mod tests {
         assert_eq!(asked(&script), expected);
         for name in ["", ".", ".."] {
             let error = client.delete_pool(&PoolId::new(name)).await.unwrap_err();
-            assert_eq!(error.kind, Kind::NotGarm, "{name:?}");
+            assert_eq!(error.kind, ErrorKind::NotGarm, "{name:?}");
         }
         assert_eq!(asked(&script), [""; 0]);
     }
@@ -613,12 +617,12 @@ mod tests {
     async fn a_refused_client_certificate_is_one_kind_however_it_shows() {
         let (client, _) = client(|_| {
             Err(TransportError::Tls(TlsFault::ClientCertificate {
-                presented: crate::garm::Presented::Nothing,
+                presented: crate::garm::PresentedCertificate::Nothing,
                 alert: "CertificateRequired".into(),
             }))
         });
         let error = client.pools().await.unwrap_err();
-        assert_eq!(error.kind, Kind::ClientCertificate);
+        assert_eq!(error.kind, ErrorKind::ClientCertificate);
         insta::assert_snapshot!(text(&error), @"
         log in at https://garm.test as `admin`: the server asked for a client certificate, got none, and refused: CertificateRequired
         help: give `garm.tls.cert` and `garm.tls.key`

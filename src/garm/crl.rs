@@ -7,30 +7,30 @@ use jiff::Timestamp;
 use rustls_pki_types::CertificateRevocationListDer;
 use rustls_pki_types::pem::PemObject;
 
-use super::error::Error;
+use super::error::GarmError;
 use super::pem::Pem;
 use super::x509;
 
 /// A list, and when it ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ends {
+pub struct CrlExpiry {
     /// The file that it stands in.
     pub path: PathBuf,
     /// Its `nextUpdate`.
     pub at: Timestamp,
 }
 
-/// The list that ends first; absent when none of them ever ends. Errors ([`super::Kind::Input`])
+/// The list that ends first; absent when none of them ever ends. Errors ([`super::ErrorKind::Input`])
 /// when a file cannot be read or holds no list.
-pub fn ends_first(paths: &[PathBuf]) -> Result<Option<Ends>, Error> {
+pub fn ends_first(paths: &[PathBuf]) -> Result<Option<CrlExpiry>, GarmError> {
     let mut all = Vec::new();
     for path in paths {
-        all.extend(ends(path)?.into_iter().map(|at| Ends { path: path.clone(), at }));
+        all.extend(ends(path)?.into_iter().map(|at| CrlExpiry { path: path.clone(), at }));
     }
     Ok(all.into_iter().min_by_key(|it| it.at))
 }
 
-fn ends(path: &Path) -> Result<Vec<Timestamp>, Error> {
+fn ends(path: &Path) -> Result<Vec<Timestamp>, GarmError> {
     let file = Pem { path, setting: "garm.crls" };
     let pem = file.read()?;
     let help = "a revocation list in PEM begins with `-----BEGIN X509 CRL-----`";

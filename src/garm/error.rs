@@ -6,7 +6,7 @@ use super::transport::TransportError;
 
 /// What a failure means.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
+pub enum ErrorKind {
     /// Nothing came back.
     Transport(TransportError),
     /// The user name or the password is wrong (401 `Not Authorized` on login).
@@ -44,9 +44,9 @@ pub enum Kind {
 
 /// A failure: what was tried, what came back, what to do. Holds neither password nor token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Error {
+pub struct GarmError {
     /// What it means.
-    pub kind: Kind,
+    pub kind: ErrorKind,
     /// `GET /pools`, or what we were about to do.
     pub tried: String,
     /// What came back, bounded and escaped.
@@ -55,7 +55,7 @@ pub struct Error {
     pub help: Option<String>,
 }
 
-impl Error {
+impl GarmError {
     /// Something of ours cannot be used; nothing was sent. The texts are escaped by the caller.
     pub fn input(
         tried: impl Into<String>,
@@ -63,13 +63,13 @@ impl Error {
         help: impl Into<String>,
     ) -> Self {
         let help = Some(help.into());
-        Self { kind: Kind::Input, tried: tried.into(), got: got.into(), help }
+        Self { kind: ErrorKind::Input, tried: tried.into(), got: got.into(), help }
     }
 
     /// The refusal to write to GARM 0.1.x, whose rules of scaling are others (GARM.md §k).
     pub fn old_line(tried: impl Into<String>) -> Self {
         Self {
-            kind: Kind::OldLine,
+            kind: ErrorKind::OldLine,
             tried: tried.into(),
             got: "this is GARM 0.1, which scales by other rules and keeps no `generation`".into(),
             help: Some("upgrade GARM to 0.2 or later; until then only reading works".into()),
@@ -80,57 +80,57 @@ impl Error {
     /// later. A secrets manager comes back, as GARM does.
     pub fn may_pass(&self) -> bool {
         match &self.kind {
-            Kind::Transport(_)
-            | Kind::Server(_)
-            | Kind::NotGarm
-            | Kind::Conflict
-            | Kind::Secrets => true,
-            Kind::Credentials
-            | Kind::Token
-            | Kind::GithubRefused
-            | Kind::NotInitialised
-            | Kind::UrlsMissing
-            | Kind::NotFound
-            | Kind::Refused
-            | Kind::ClientCertificate
-            | Kind::WrongScheme
-            | Kind::OldLine
-            | Kind::Input => false,
+            ErrorKind::Transport(_)
+            | ErrorKind::Server(_)
+            | ErrorKind::NotGarm
+            | ErrorKind::Conflict
+            | ErrorKind::Secrets => true,
+            ErrorKind::Credentials
+            | ErrorKind::Token
+            | ErrorKind::GithubRefused
+            | ErrorKind::NotInitialised
+            | ErrorKind::UrlsMissing
+            | ErrorKind::NotFound
+            | ErrorKind::Refused
+            | ErrorKind::ClientCertificate
+            | ErrorKind::WrongScheme
+            | ErrorKind::OldLine
+            | ErrorKind::Input => false,
         }
     }
 
     /// A problem in our own input (exit code 3), not GARM's doing (4).
     pub fn is_input(&self) -> bool {
-        self.kind == Kind::Input
+        self.kind == ErrorKind::Input
     }
 
     /// The request never reached GARM or was refused by it: nothing has changed. Otherwise the
     /// outcome of a write is unknown.
     pub fn is_certain(&self) -> bool {
         match &self.kind {
-            Kind::Transport(error) => !error.may_have_arrived(),
-            Kind::Server(_) | Kind::NotGarm => false,
-            Kind::Credentials
-            | Kind::Token
-            | Kind::GithubRefused
-            | Kind::NotInitialised
-            | Kind::UrlsMissing
-            | Kind::NotFound
-            | Kind::Refused
-            | Kind::Conflict
-            | Kind::ClientCertificate
-            | Kind::WrongScheme
-            | Kind::OldLine
-            | Kind::Secrets
-            | Kind::Input => true,
+            ErrorKind::Transport(error) => !error.may_have_arrived(),
+            ErrorKind::Server(_) | ErrorKind::NotGarm => false,
+            ErrorKind::Credentials
+            | ErrorKind::Token
+            | ErrorKind::GithubRefused
+            | ErrorKind::NotInitialised
+            | ErrorKind::UrlsMissing
+            | ErrorKind::NotFound
+            | ErrorKind::Refused
+            | ErrorKind::Conflict
+            | ErrorKind::ClientCertificate
+            | ErrorKind::WrongScheme
+            | ErrorKind::OldLine
+            | ErrorKind::Secrets
+            | ErrorKind::Input => true,
         }
     }
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for GarmError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.tried, self.got)
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for GarmError {}

@@ -11,12 +11,13 @@ use reqwest::redirect;
 use secrecy::{ExposeSecret, SecretString};
 use url::{ParseError, Url};
 
-use super::error::Error;
-use super::fault::{self, Setting};
-use super::tls::{Files, Tls};
+use super::error::GarmError;
+use super::tls::{GarmTlsFiles, Tls};
 use super::transport::{
-    Method, Opened, Reply, Request, Response, Sink, Transport, TransportError, Wish,
+    BodySink, Method, Request, Response, ResponseFuture, StreamFuture, StreamRequest, Transport,
+    TransportError,
 };
+use super::transport_failure::{self, RequestContext};
 use crate::domain::address::is_loopback;
 use crate::domain::text;
 
@@ -59,7 +60,7 @@ pub struct HttpOptions {
     /// `garm.url`: scheme, host, port, and the path below which `/api/v1` lies, if any.
     pub url: String,
     /// `garm.tls`.
-    pub tls: Files,
+    pub tls: GarmTlsFiles,
     /// The usual ones but for tests.
     pub timeouts: Timeouts,
     /// What time it is, to hold our certificate against; absent: it is not held against any.
@@ -69,7 +70,7 @@ pub struct HttpOptions {
 impl HttpOptions {
     /// The platform's roots, no client certificate, the usual time-outs.
     pub fn new(url: impl Into<String>) -> Self {
-        let (tls, timeouts) = (Files::default(), Timeouts::default());
+        let (tls, timeouts) = (GarmTlsFiles::default(), Timeouts::default());
         Self { url: url.into(), tls, timeouts, now: None }
     }
 }
@@ -78,7 +79,7 @@ impl HttpOptions {
 /// as the fleet file says, and its event stream could not go through them.
 #[derive(Debug)]
 pub struct Http {
-    link: Mutex<Arc<Link>>,
+    link: Mutex<Arc<Connector>>,
     pub(super) base: String,
     address: String,
     pub(super) timeouts: Timeouts,
@@ -86,13 +87,17 @@ pub struct Http {
 
 /// What new connections are made with. Whoever has begun with one ends with it.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct Connector {
     pub(super) client: reqwest::Client,
     tls: Option<Tls>,
 }
 
-impl Link {
-    fn new(url: &str, files: &Files, (timeouts, now): Moment) -> Result<Self, Error> {
+impl Connector {
+    fn new(
+        url: &str,
+        files: &GarmTlsFiles,
+        (timeouts, now): ConnectorSettings,
+    ) -> Result<Self, GarmError> {
         // Plain HTTP, to this machine only, works without any root to trust.
         let tls = match url.starts_with("https:") {
             true => Some(Tls::new(files, now)?),
@@ -102,15 +107,15 @@ impl Link {
     }
 }
 
-type Moment = (Timeouts, Option<Timestamp>);
+type ConnectorSettings = (Timeouts, Option<Timestamp>);
 
 impl Http {
-    /// Opens no connection yet. Errors with [`super::Kind::Input`] when the URL or a TLS file
+    /// Opens no connection yet. Errors with [`super::ErrorKind::Input`] when the URL or a TLS file
     /// cannot be used.
-    pub fn new(options: &HttpOptions) -> Result<Self, Error> {
+    pub fn new(options: &HttpOptions) -> Result<Self, GarmError> {
         let url = check_url(&options.url)?;
         let address = url.as_str().trim_end_matches('/').to_owned();
-        let link = Link::new(&address, &options.tls, (options.timeouts, options.now))?;
+        let link = Connector::new(&address, &options.tls, (options.timeouts, options.now))?;
         let base = format!("{address}/api/v1");
         let link = Mutex::new(Arc::new(link));
         Ok(Self { link, base, address, timeouts: options.timeouts })
@@ -119,20 +124,20 @@ impl Http {
     /// Reads the TLS files again. Connections made from now on use what is in them; those that
     /// stand, the event stream among them, go on. Errors as [`Self::new`] does; what was in force
     /// stays in force then.
-    pub fn renew(&self, files: &Files, now: Timestamp) -> Result<(), Error> {
-        let fresh = Link::new(&self.address, files, (self.timeouts, Some(now)))?;
+    pub fn renew(&self, files: &GarmTlsFiles, now: Timestamp) -> Result<(), GarmError> {
+        let fresh = Connector::new(&self.address, files, (self.timeouts, Some(now)))?;
         *self.link.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
         Ok(())
     }
 
-    pub(super) fn link(&self) -> Arc<Link> {
+    pub(super) fn link(&self) -> Arc<Connector> {
         Arc::clone(&self.link.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn exchange(
         &self,
         request: Request,
-        sink: &mut dyn Sink,
+        sink: &mut dyn BodySink,
     ) -> Result<Response, TransportError> {
         let method = match request.method {
             Method::Get => reqwest::Method::GET,
@@ -155,12 +160,15 @@ impl Http {
     /// Sends, and brings the head of an answer that is no redirect.
     pub(super) async fn head(
         &self,
-        link: &Link,
+        link: &Connector,
         builder: reqwest::RequestBuilder,
     ) -> Result<reqwest::Response, TransportError> {
         let response = builder.send().await.map_err(|error| {
             let asked = link.tls.as_ref().and_then(Tls::asked);
-            fault::unanswered(&error, Setting { timeouts: &self.timeouts, asked })
+            transport_failure::unanswered(
+                &error,
+                RequestContext { timeouts: &self.timeouts, asked },
+            )
         })?;
         if let Some(tls) = &link.tls {
             tls.met();
@@ -175,7 +183,7 @@ impl Http {
     async fn body(
         &self,
         mut response: reqwest::Response,
-        sink: &mut dyn Sink,
+        sink: &mut dyn BodySink,
     ) -> Result<Response, TransportError> {
         let header =
             |name| response.headers().get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
@@ -186,9 +194,9 @@ impl Http {
         if is_success && response.content_length().is_some_and(|it| it > max as u64) {
             return Err(TransportError::TooLarge(max));
         }
-        let mut refusal = Collected { body: Vec::new(), max: REFUSAL_MAX };
+        let mut refusal = BoundedBody { body: Vec::new(), max: REFUSAL_MAX };
         let mut taken = 0;
-        let broken_off = |error| fault::broken_off(&error, &self.timeouts);
+        let broken_off = |error| transport_failure::broken_off(&error, &self.timeouts);
         while let Some(chunk) = response.chunk().await.map_err(broken_off)? {
             taken += chunk.len();
             if is_success && taken > max {
@@ -208,17 +216,17 @@ impl Http {
         &self,
         response: reqwest::Response,
     ) -> Result<Response, TransportError> {
-        self.body(response, &mut Collected { body: Vec::new(), max: REFUSAL_MAX }).await
+        self.body(response, &mut BoundedBody { body: Vec::new(), max: REFUSAL_MAX }).await
     }
 }
 
 /// Collects what is wanted whole, up to a bound.
-struct Collected {
+struct BoundedBody {
     body: Vec<u8>,
     max: usize,
 }
 
-impl Sink for Collected {
+impl BodySink for BoundedBody {
     fn max(&self) -> usize {
         self.max
     }
@@ -230,12 +238,16 @@ impl Sink for Collected {
     }
 }
 
-fn build(tls: Option<&Tls>, timeouts: Timeouts) -> Result<reqwest::Client, Error> {
+fn build(tls: Option<&Tls>, timeouts: Timeouts) -> Result<reqwest::Client, GarmError> {
     let builder = builder(tls, timeouts)
         .pool_idle_timeout(IDLE_TIMEOUT)
         .user_agent(concat!("runnerctl/", env!("CARGO_PKG_VERSION")));
     builder.build().map_err(|error| {
-        Error::input("build the HTTP client", fault::innermost(&error), "this is a bug: report it")
+        GarmError::input(
+            "build the HTTP client",
+            transport_failure::innermost(&error),
+            "this is a bug: report it",
+        )
     })
 }
 
@@ -256,9 +268,9 @@ pub(super) fn builder(tls: Option<&Tls>, timeouts: Timeouts) -> reqwest::ClientB
 }
 
 impl Transport for Http {
-    fn send(&self, request: Request) -> Reply<'_> {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         Box::pin(async move {
-            let mut sink = Collected { body: Vec::new(), max: ANSWER_MAX };
+            let mut sink = BoundedBody { body: Vec::new(), max: ANSWER_MAX };
             let response = self.exchange(request, &mut sink).await?;
             Ok(if response.is_success() {
                 Response { body: sink.body, ..response }
@@ -268,11 +280,11 @@ impl Transport for Http {
         })
     }
 
-    fn stream<'a>(&'a self, request: Request, sink: &'a mut dyn Sink) -> Reply<'a> {
+    fn stream<'a>(&'a self, request: Request, sink: &'a mut dyn BodySink) -> ResponseFuture<'a> {
         Box::pin(self.exchange(request, sink))
     }
 
-    fn listen(&self, wish: Wish) -> Opened<'_> {
+    fn listen(&self, wish: StreamRequest) -> StreamFuture<'_> {
         Box::pin(self.upgrade(wish))
     }
 
@@ -282,9 +294,9 @@ impl Transport for Http {
 }
 
 /// Holds the rule that a password travels in clear to this machine only.
-fn check_url(text: &str) -> Result<Url, Error> {
+fn check_url(text: &str) -> Result<Url, GarmError> {
     let bad = |got: String| {
-        Error::input(
+        GarmError::input(
             format!("use `garm.url: {}`", text::quote(&without_login(text))),
             got,
             "write it like `https://garm.example.com`",

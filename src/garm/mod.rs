@@ -4,32 +4,33 @@
 //! Decides how GARM's answers are read and which failures mean what; never what to do about the
 //! fleet. Nothing is retried here but a request whose token had expired, and the event stream.
 
+mod advice;
 pub mod budget;
 pub mod client;
 pub mod crl;
 pub mod error;
 pub mod events;
-mod fault;
-mod help;
 pub mod http;
-mod mask;
 pub(crate) mod pem;
 pub mod probe;
+mod redact;
 mod refusal;
 pub mod runner_identity;
 mod session;
-mod socket;
 pub mod tls;
 pub mod transport;
+mod transport_failure;
+mod websocket;
 mod wire;
 mod x509;
 
-pub use client::Client;
-pub use error::{Error, Kind};
+pub use client::GarmClient;
+pub use error::{ErrorKind, GarmError};
 pub use http::{Http, HttpOptions};
-pub use session::{Login, Password, PasswordReply};
+pub use session::{GarmLogin, PasswordFuture, PasswordSource};
 pub use transport::{
-    Frame, Frames, Method, NextFrame, Opened, Opening, Presented, Reply, Request, Response, Sink,
-    TlsFault, Transport, TransportError, Wish,
+    BodySink, EventStream, Frame, FrameFuture, Method, PresentedCertificate, Request, Response,
+    ResponseFuture, StreamFuture, StreamRequest, StreamResponse, TlsFault, Transport,
+    TransportError,
 };
-pub use wire::{Kept, POOL_KEYS, SpecsByPool, Unknown};
+pub use wire::{KeyMeaning, POOL_KEYS, SpecsByPool, UnknownPoolData};

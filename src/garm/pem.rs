@@ -9,7 +9,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
-use super::error::Error;
+use super::error::GarmError;
 use crate::domain::text;
 
 /// Largest PEM file that is read, in bytes. The whole bundle of a Linux distribution has a
@@ -25,7 +25,7 @@ pub(crate) struct Pem<'a> {
 
 impl Pem<'_> {
     /// Every certificate in the file, at least one.
-    pub(crate) fn certificates(self) -> Result<Vec<CertificateDer<'static>>, Error> {
+    pub(crate) fn certificates(self) -> Result<Vec<CertificateDer<'static>>, GarmError> {
         let pem = self.read()?;
         let help = "a certificate in PEM begins with `-----BEGIN CERTIFICATE-----`";
         let certificates = CertificateDer::pem_slice_iter(&pem)
@@ -49,7 +49,7 @@ impl Pem<'_> {
     }
 
     /// The first private key in the file.
-    pub(crate) fn key(self) -> Result<PrivateKeyDer<'static>, Error> {
+    pub(crate) fn key(self) -> Result<PrivateKeyDer<'static>, GarmError> {
         let pem = self.read()?;
         if holds(&pem, "BEGIN ENCRYPTED PRIVATE KEY-----") || holds(&pem, "Proc-Type: 4,ENCRYPTED")
         {
@@ -74,12 +74,12 @@ impl Pem<'_> {
     }
 
     /// An error about this file. `got` never holds a part of its content.
-    pub(crate) fn unfit(self, got: impl Into<String>, help: impl Into<String>) -> Error {
-        Error::input(format!("read `{}` from `{}`", self.setting, shown(self.path)), got, help)
+    pub(crate) fn unfit(self, got: impl Into<String>, help: impl Into<String>) -> GarmError {
+        GarmError::input(format!("read `{}` from `{}`", self.setting, shown(self.path)), got, help)
     }
 
     /// Opened without waiting, so that a FIFO is refused and not waited for.
-    pub(super) fn read(self) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub(super) fn read(self) -> Result<Zeroizing<Vec<u8>>, GarmError> {
         let help =
             format!("check the path in `{}`; it is relative to the fleet file", self.setting);
         let failed = |error: io::Error| self.unfit(error.to_string(), help.as_str());

@@ -3,12 +3,12 @@
 
 use serde::Deserialize;
 
-use super::error::Kind;
+use super::error::ErrorKind;
 use super::transport::Response;
 
 /// What the request was, as far as the meaning of a 401 depends on it (GARM.md §0.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum RequestPurpose {
     /// A login.
     Login,
     /// Anything else.
@@ -17,12 +17,12 @@ pub(super) enum Asked {
 
 /// A refusal, read. The text may quote the answer: it is to be bounded and escaped.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) kind: Kind,
+pub(super) struct RefusedResponse {
+    pub(super) kind: ErrorKind,
     pub(super) got: String,
 }
 
-impl Refusal {
+impl RefusedResponse {
     /// The same without a word of the answer that is not one of those known here.
     pub(super) fn own_words(&self) -> String {
         let status = self.got.split(' ').next().unwrap_or_default();
@@ -60,70 +60,70 @@ const KNOWN: &[&str] = &[
 
 /// GARM's shape of an error.
 #[derive(Deserialize)]
-struct Wire {
+struct WireError {
     error: String,
     #[serde(default)]
     details: String,
 }
 
 /// Sorts an answer by its status and whose it is; a success passes.
-pub(super) fn check(asked: Asked, response: &Response) -> Result<(), Refusal> {
+pub(super) fn check(asked: RequestPurpose, response: &Response) -> Result<(), RefusedResponse> {
     let status = response.status;
     if response.is_success() {
         return Ok(());
     }
     let body = &response.body;
-    if let Ok(wire) = serde_json::from_slice::<Wire>(body) {
+    if let Ok(wire) = serde_json::from_slice::<WireError>(body) {
         return Err(garms(asked, status, &wire));
     }
     Err(strangers(status, body))
 }
 
-fn garms(asked: Asked, status: u16, wire: &Wire) -> Refusal {
+fn garms(asked: RequestPurpose, status: u16, wire: &WireError) -> RefusedResponse {
     let kind = match (status, wire.error.as_str(), asked) {
         // A login needs no token: this is another route, below a wrong path.
-        (401, "Authentication failed", Asked::Login) => Kind::NotGarm,
-        (401, "Authentication failed", Asked::Other) => Kind::Token,
-        (401, _, Asked::Login) => Kind::Credentials,
-        (401, _, Asked::Other) => Kind::GithubRefused,
-        (409, "init_required", _) => Kind::NotInitialised,
-        (409, "urls_required", _) => Kind::UrlsMissing,
+        (401, "Authentication failed", RequestPurpose::Login) => ErrorKind::NotGarm,
+        (401, "Authentication failed", RequestPurpose::Other) => ErrorKind::Token,
+        (401, _, RequestPurpose::Login) => ErrorKind::Credentials,
+        (401, _, RequestPurpose::Other) => ErrorKind::GithubRefused,
+        (409, "init_required", _) => ErrorKind::NotInitialised,
+        (409, "urls_required", _) => ErrorKind::UrlsMissing,
         // Every GARM has a login: this one is elsewhere.
-        (404, _, Asked::Login) => Kind::NotGarm,
-        (404, _, Asked::Other) => Kind::NotFound,
-        (400 | 422, _, _) => Kind::Refused,
-        (409, _, _) => Kind::Conflict,
-        (429 | 500.., _, _) => Kind::Server(status),
-        _ => Kind::NotGarm,
+        (404, _, RequestPurpose::Login) => ErrorKind::NotGarm,
+        (404, _, RequestPurpose::Other) => ErrorKind::NotFound,
+        (400 | 422, _, _) => ErrorKind::Refused,
+        (409, _, _) => ErrorKind::Conflict,
+        (429 | 500.., _, _) => ErrorKind::Server(status),
+        _ => ErrorKind::NotGarm,
     };
     let details =
         if wire.details.is_empty() { String::new() } else { format!(": {}", wire.details) };
-    Refusal { kind, got: format!("{status} {}{details}", wire.error) }
+    RefusedResponse { kind, got: format!("{status} {}{details}", wire.error) }
 }
 
 /// An answer without GARM's JSON. Of its body only the title is shown: a page may well quote the
 /// request, token and all.
-fn strangers(status: u16, body: &[u8]) -> Refusal {
+fn strangers(status: u16, body: &[u8]) -> RefusedResponse {
     let text = String::from_utf8_lossy(&body[..body.len().min(PAGE_MAX)]);
     let title = page(body);
     let said = title.as_deref().unwrap_or(&text);
     let says = |words: &str| said.to_ascii_lowercase().contains(words);
     let kind = match status {
-        400 if says("http request to an https server") => Kind::WrongScheme,
-        400 if says("plain http request was sent to https port") => Kind::WrongScheme,
-        495 | 496 => Kind::ClientCertificate,
-        400 if says("ssl certificate") => Kind::ClientCertificate,
-        497 => Kind::WrongScheme,
-        429 | 500.. => Kind::Server(status),
-        _ => Kind::NotGarm,
+        400 if says("http request to an https server") => ErrorKind::WrongScheme,
+        400 if says("plain http request was sent to https port") => ErrorKind::WrongScheme,
+        495 | 496 => ErrorKind::ClientCertificate,
+        400 if says("ssl certificate") => ErrorKind::ClientCertificate,
+        497 => ErrorKind::WrongScheme,
+        429 | 500.. => ErrorKind::Server(status),
+        _ => ErrorKind::NotGarm,
     };
     let got = match title {
         Some(title) => format!("{status} with a page titled `{title}`"),
         None if body.is_empty() => format!("{status} without a word"),
-        None if kind == Kind::WrongScheme => format!("{status}: it wants HTTPS on this port"),
+        None if kind == ErrorKind::WrongScheme => format!("{status}: it wants HTTPS on this port"),
         None => format!("{status} with an answer that is not GARM's"),
     };
-    Refusal { kind, got }
+    RefusedResponse { kind, got }
 }
 
 /// How much of a page is searched for its title, in bytes.
@@ -149,67 +149,67 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check_one(asked: Asked, status: u16, body: &str, expected: (Kind, &str)) {
+    fn check_one(asked: RequestPurpose, status: u16, body: &str, expected: (ErrorKind, &str)) {
         let body = body.as_bytes().to_vec();
         let response = Response { status, content_type: None, date: None, body };
         let (kind, got) = expected;
-        assert_eq!(check(asked, &response), Err(Refusal { kind, got: got.into() }));
+        assert_eq!(check(asked, &response), Err(RefusedResponse { kind, got: got.into() }));
     }
 
     #[test]
     fn garms_refusals_are_told_apart() {
         let failed = r#"{"error":"Authentication failed","details":""}"#;
         let not_authorized = r#"{"error":"Not Authorized","details":""}"#;
-        let (login, other) = (Asked::Login, Asked::Other);
+        let (login, other) = (RequestPurpose::Login, RequestPurpose::Other);
         for (asked, status, body, expected) in [
-            (other, 401, failed, (Kind::Token, "401 Authentication failed")),
-            (other, 401, not_authorized, (Kind::GithubRefused, "401 Not Authorized")),
-            (login, 401, failed, (Kind::NotGarm, "401 Authentication failed")),
-            (login, 404, r#"{"error":"Not found"}"#, (Kind::NotGarm, "404 Not found")),
-            (login, 401, not_authorized, (Kind::Credentials, "401 Not Authorized")),
+            (other, 401, failed, (ErrorKind::Token, "401 Authentication failed")),
+            (other, 401, not_authorized, (ErrorKind::GithubRefused, "401 Not Authorized")),
+            (login, 401, failed, (ErrorKind::NotGarm, "401 Authentication failed")),
+            (login, 404, r#"{"error":"Not found"}"#, (ErrorKind::NotGarm, "404 Not found")),
+            (login, 401, not_authorized, (ErrorKind::Credentials, "401 Not Authorized")),
             (
                 login,
                 409,
                 r#"{"error":"init_required","details":"Missing superuser"}"#,
-                (Kind::NotInitialised, "409 init_required: Missing superuser"),
+                (ErrorKind::NotInitialised, "409 init_required: Missing superuser"),
             ),
             (
                 other,
                 409,
                 r#"{"error":"urls_required","details":"Missing required URLs"}"#,
-                (Kind::UrlsMissing, "409 urls_required: Missing required URLs"),
+                (ErrorKind::UrlsMissing, "409 urls_required: Missing required URLs"),
             ),
             (
                 other,
                 409,
                 r#"{"error":"Conflict","details":"taken"}"#,
-                (Kind::Conflict, "409 Conflict: taken"),
+                (ErrorKind::Conflict, "409 Conflict: taken"),
             ),
             (
                 other,
                 404,
                 r#"{"error":"Not Found","details":"error fetching pool"}"#,
-                (Kind::NotFound, "404 Not Found: error fetching pool"),
+                (ErrorKind::NotFound, "404 Not Found: error fetching pool"),
             ),
             (
                 other,
                 400,
                 r#"{"error":"Bad Request","details":"pool has runners"}"#,
-                (Kind::Refused, "400 Bad Request: pool has runners"),
+                (ErrorKind::Refused, "400 Bad Request: pool has runners"),
             ),
             (
                 other,
                 422,
                 r#"{"error":"Unprocessable Content"}"#,
-                (Kind::Refused, "422 Unprocessable Content"),
+                (ErrorKind::Refused, "422 Unprocessable Content"),
             ),
             (
                 other,
                 500,
                 r#"{"error":"Server error","details":""}"#,
-                (Kind::Server(500), "500 Server error"),
+                (ErrorKind::Server(500), "500 Server error"),
             ),
-            (other, 403, r#"{"error":"no","details":""}"#, (Kind::NotGarm, "403 no")),
+            (other, 403, r#"{"error":"no","details":""}"#, (ErrorKind::NotGarm, "403 no")),
         ] {
             check_one(asked, status, body, expected);
         }
@@ -223,52 +223,59 @@ mod tests {
             (
                 502,
                 page("502 Bad Gateway"),
-                (Kind::Server(502), "502 with a page titled `502 Bad Gateway`"),
+                (ErrorKind::Server(502), "502 with a page titled `502 Bad Gateway`"),
             ),
             (
                 400,
                 page("400 No required SSL certificate was sent"),
                 (
-                    Kind::ClientCertificate,
+                    ErrorKind::ClientCertificate,
                     "400 with a page titled `400 No required SSL certificate was sent`",
                 ),
             ),
             (
                 400,
                 page("400 The SSL certificate error"),
-                (Kind::ClientCertificate, "400 with a page titled `400 The SSL certificate error`"),
+                (
+                    ErrorKind::ClientCertificate,
+                    "400 with a page titled `400 The SSL certificate error`",
+                ),
             ),
             (
                 400,
                 page("400 The plain HTTP request was sent to HTTPS port"),
                 (
-                    Kind::WrongScheme,
+                    ErrorKind::WrongScheme,
                     "400 with a page titled `400 The plain HTTP request was sent to HTTPS port`",
                 ),
             ),
             (
                 400,
                 "Client sent an HTTP request to an HTTPS server.\n".into(),
-                (Kind::WrongScheme, "400: it wants HTTPS on this port"),
+                (ErrorKind::WrongScheme, "400: it wants HTTPS on this port"),
             ),
-            (496, String::new(), (Kind::ClientCertificate, "496 without a word")),
+            (496, String::new(), (ErrorKind::ClientCertificate, "496 without a word")),
             (
                 403,
                 page("403  For\nbidden"),
-                (Kind::NotGarm, "403 with a page titled `403 For bidden`"),
+                (ErrorKind::NotGarm, "403 with a page titled `403 For bidden`"),
             ),
-            (404, page("<"), (Kind::NotGarm, "404 with a page titled `<`")),
-            (404, "nothing here".into(), (Kind::NotGarm, "404 with an answer that is not GARM's")),
-            (405, String::new(), (Kind::NotGarm, "405 without a word")),
-            (503, String::new(), (Kind::Server(503), "503 without a word")),
-            (304, String::new(), (Kind::NotGarm, "304 without a word")),
+            (404, page("<"), (ErrorKind::NotGarm, "404 with a page titled `<`")),
+            (
+                404,
+                "nothing here".into(),
+                (ErrorKind::NotGarm, "404 with an answer that is not GARM's"),
+            ),
+            (405, String::new(), (ErrorKind::NotGarm, "405 without a word")),
+            (503, String::new(), (ErrorKind::Server(503), "503 without a word")),
+            (304, String::new(), (ErrorKind::NotGarm, "304 without a word")),
             (
                 401,
                 page("401 Authorization Required"),
-                (Kind::NotGarm, "401 with a page titled `401 Authorization Required`"),
+                (ErrorKind::NotGarm, "401 with a page titled `401 Authorization Required`"),
             ),
         ] {
-            check_one(Asked::Other, status, &body, expected);
+            check_one(RequestPurpose::Other, status, &body, expected);
         }
     }
 

@@ -11,7 +11,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use super::error::Error;
+use super::error::GarmError;
 use super::pem::{Pem, shown};
 use super::tls::fit_for_a_client;
 use super::x509;
@@ -21,13 +21,13 @@ use crate::policy::kit::RunnerIdentity;
 const LINE: usize = 64;
 
 /// Reads certificate and authority, and takes the key, as PEM without any comment. Errors
-/// ([`super::Kind::Input`]) when one of them is not what it should be, certificate and key do not
+/// ([`super::ErrorKind::Input`]) when one of them is not what it should be, certificate and key do not
 /// fit, or the certificate does not hold at `now`. `key_reference` is what the key came from.
 pub fn runner_identity(
     (cert, ca): (&Path, &Path),
     (key, key_reference): (&SecretString, &str),
     now: Timestamp,
-) -> Result<RunnerIdentity, Error> {
+) -> Result<RunnerIdentity, GarmError> {
     let cert_file = Pem { path: cert, setting: "runner_mtls.cert" };
     let chain = cert_file.certificates()?;
     let ca = front_authority(ca)?;
@@ -40,9 +40,9 @@ pub fn runner_identity(
     Ok(RunnerIdentity { cert: certificates(&chain), key, ca, holds_until: facts.not_after })
 }
 
-/// The authority of GARM's front as PEM without any comment. Errors ([`super::Kind::Input`]) when the
+/// The authority of GARM's front as PEM without any comment. Errors ([`super::ErrorKind::Input`]) when the
 /// file holds none.
-pub fn front_authority(ca: &Path) -> Result<String, Error> {
+pub fn front_authority(ca: &Path) -> Result<String, GarmError> {
     let file = Pem { path: ca, setting: "runner_mtls.ca" };
     let authorities = file.certificates()?;
     if authorities.iter().all(|it| x509::facts(it).is_some_and(|it| !it.can_be_root)) {
@@ -58,10 +58,10 @@ fn fitting(
     reference: &str,
     chain: &[CertificateDer<'static>],
     cert: &Path,
-) -> Result<SecretString, Error> {
+) -> Result<SecretString, GarmError> {
     let tried = format!("use `runner_mtls.key` (`{reference}`) with `{}`", shown(cert));
     let help = "give `runner_mtls.key` the key of `runner_mtls.cert`, in PEM and not encrypted";
-    let refused = |got: &str| Error::input(tried.clone(), got, help);
+    let refused = |got: &str| GarmError::input(tried.clone(), got, help);
     let der = PrivateKeyDer::from_pem_slice(key.expose_secret().as_bytes())
         .map_err(|_| refused("it is no private key in PEM"))?;
     let pem = private_key(&der);

@@ -10,43 +10,45 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use super::error::{Error, Kind};
-use super::help;
-use super::mask::without;
-use super::refusal::{self, Asked, PAGE_MAX};
+use super::advice;
+use super::error::{ErrorKind, GarmError};
+use super::redact::without;
+use super::refusal::{self, PAGE_MAX, RequestPurpose};
 use super::transport::{
-    Frames, Method, Opening, Request, Response, Sink, TlsFault, Transport, TransportError, Wish,
+    BodySink, EventStream, Method, Request, Response, StreamRequest, StreamResponse, TlsFault,
+    Transport, TransportError,
 };
-use super::wire::{self, Document, Misread, Reader};
+use super::wire::{self, BodyReader, DecodeError, DocumentReader};
 use crate::domain::text;
 
 /// A password under way.
-pub type PasswordReply<'a> = Pin<Box<dyn Future<Output = Result<SecretString, Error>> + Send + 'a>>;
+pub type PasswordFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<SecretString, GarmError>> + Send + 'a>>;
 
 /// Where the password comes from. Asked at each login and nowhere else, so that a rotated
 /// password is taken up by itself and none is held in between.
-pub trait Password: Send + Sync {
-    /// Brings the password. Errors with [`Error::input`] when it cannot be had.
-    fn resolve(&self) -> PasswordReply<'_>;
+pub trait PasswordSource: Send + Sync {
+    /// Brings the password. Errors with [`GarmError::input`] when it cannot be had.
+    fn resolve(&self) -> PasswordFuture<'_>;
 }
 
 /// A password that is known already.
-impl Password for SecretString {
-    fn resolve(&self) -> PasswordReply<'_> {
+impl PasswordSource for SecretString {
+    fn resolve(&self) -> PasswordFuture<'_> {
         Box::pin(std::future::ready(Ok(self.clone())))
     }
 }
 
 /// User name and password of GARM's admin.
 #[derive(Clone)]
-pub struct Login {
+pub struct GarmLogin {
     /// User name.
     pub username: String,
     /// Where the password comes from.
-    pub password: Arc<dyn Password>,
+    pub password: Arc<dyn PasswordSource>,
 }
 
-impl Login {
+impl GarmLogin {
     /// A login with a password that is known already.
     pub fn new(username: impl Into<String>, password: SecretString) -> Self {
         Self { username: username.into(), password: Arc::new(password) }
@@ -54,34 +56,34 @@ impl Login {
 }
 
 /// One login, shared by all requests that need it: under way, done, or failed.
-type Ticket = Arc<OnceCell<Result<SecretString, Error>>>;
+type SharedLogin = Arc<OnceCell<Result<SecretString, GarmError>>>;
 
 /// Sends requests with a token that it gets and renews by itself. The token is kept in memory
 /// only.
 pub(super) struct Session {
     pub(super) transport: Arc<dyn Transport>,
-    login: Login,
-    ticket: Mutex<Ticket>,
+    login: GarmLogin,
+    ticket: Mutex<SharedLogin>,
 }
 
 impl Session {
-    pub(super) fn new(transport: Arc<dyn Transport>, login: Login) -> Self {
+    pub(super) fn new(transport: Arc<dyn Transport>, login: GarmLogin) -> Self {
         Self { transport, login, ticket: Mutex::default() }
     }
 
     /// One request and what `reader` makes of the answer, as it arrives.
-    pub(super) async fn ask<R: Reader>(
+    pub(super) async fn ask<R: BodyReader>(
         &self,
-        what: &What,
+        what: &ApiCall,
         reader: R,
-    ) -> Result<Answer<R::Output>, Error> {
-        let mut intake = Intake::new(reader);
+    ) -> Result<DecodedResponse<R::Output>, GarmError> {
+        let mut intake = ReaderSink::new(reader);
         let ticket = self.ticket();
         let token = self.token(&ticket).await?;
         let (token, response) = match self.send(what, &token, &mut intake).await {
             // GARM looks at the token before anything else, so the request was not carried out
             // and may be sent again, also when it is a write. Once: a second refusal is final.
-            Err(error) if error.kind == Kind::Token => {
+            Err(error) if error.kind == ErrorKind::Token => {
                 self.tear_up(&ticket);
                 let token = self.token(&self.ticket()).await?;
                 let response = self.send(what, &token, &mut intake).await?;
@@ -90,11 +92,11 @@ impl Session {
             Err(error) => return Err(error),
             Ok(response) => (token, response),
         };
-        let Intake { reader, misread, head } = intake;
+        let ReaderSink { reader, misread, head } = intake;
         let remark = reader.remark().map(|it| text::quote(&without(&it, &token)));
         let read = misread.map_or_else(|| reader.finish(), Err);
         match read {
-            Ok(output) => Ok(Answer { output, date: response.date, remark }),
+            Ok(output) => Ok(DecodedResponse { output, date: response.date, remark }),
             Err(why) => Err(self.misread(what.tried(), (&response, &head), why, &token)),
         }
     }
@@ -103,12 +105,12 @@ impl Session {
     /// expired, once, as [`Self::ask`] does.
     pub(super) async fn listen(
         &self,
-        wish: impl Fn(SecretString) -> Wish,
-    ) -> Result<Box<dyn Frames>, Error> {
+        wish: impl Fn(SecretString) -> StreamRequest,
+    ) -> Result<Box<dyn EventStream>, GarmError> {
         let ticket = self.ticket();
         let token = self.token(&ticket).await?;
         match self.open(wish(token)).await {
-            Err(error) if error.kind == Kind::Token => {
+            Err(error) if error.kind == ErrorKind::Token => {
                 self.tear_up(&ticket);
                 let token = self.token(&self.ticket()).await?;
                 self.open(wish(token)).await
@@ -117,16 +119,16 @@ impl Session {
         }
     }
 
-    async fn open(&self, wish: Wish) -> Result<Box<dyn Frames>, Error> {
+    async fn open(&self, wish: StreamRequest) -> Result<Box<dyn EventStream>, GarmError> {
         const TRIED: &str = "listen to the events";
         let token = wish.token.clone();
         let response = match self.transport.listen(wish).await {
-            Ok(Opening::Open(frames)) => return Ok(frames),
-            Ok(Opening::Refused(response)) => response,
+            Ok(StreamResponse::Open(frames)) => return Ok(frames),
+            Ok(StreamResponse::Refused(response)) => response,
             Err(error) => return Err(self.unanswered(TRIED, error, &token)),
         };
-        let (kind, got) = match refusal::check(Asked::Other, &response) {
-            Ok(()) => (Kind::NotGarm, format!("{} in place of a stream", response.status)),
+        let (kind, got) = match refusal::check(RequestPurpose::Other, &response) {
+            Ok(()) => (ErrorKind::NotGarm, format!("{} in place of a stream", response.status)),
             Err(refusal) => (refusal.kind, text::quote(&without(&refusal.got, &token))),
         };
         Err(self.failure(kind, TRIED, got))
@@ -134,27 +136,27 @@ impl Session {
 
     async fn send(
         &self,
-        what: &What,
+        what: &ApiCall,
         token: &SecretString,
-        sink: &mut dyn Sink,
-    ) -> Result<Response, Error> {
+        sink: &mut dyn BodySink,
+    ) -> Result<Response, GarmError> {
         let request = Request {
             method: what.method,
             path: what.path.clone(),
             body: what.body.clone(),
             token: Some(token.clone()),
         };
-        self.exchange(request, (Asked::Other, &what.tried()), token, sink).await
+        self.exchange(request, (RequestPurpose::Other, &what.tried()), token, sink).await
     }
 
     /// Brings a successful answer. `secret` is what the request carried, to be kept out of errors.
     async fn exchange(
         &self,
         request: Request,
-        (asked, tried): (Asked, &str),
+        (asked, tried): (RequestPurpose, &str),
         secret: &SecretString,
-        sink: &mut dyn Sink,
-    ) -> Result<Response, Error> {
+        sink: &mut dyn BodySink,
+    ) -> Result<Response, GarmError> {
         let response = match self.transport.stream(request, sink).await {
             Ok(response) => response,
             Err(error) => return Err(self.unanswered(tried, error, secret)),
@@ -162,28 +164,29 @@ impl Session {
         match refusal::check(asked, &response) {
             Ok(()) => Ok(response),
             Err(refusal) => {
-                let said = if asked == Asked::Login { refusal.own_words() } else { refusal.got };
+                let said =
+                    if asked == RequestPurpose::Login { refusal.own_words() } else { refusal.got };
                 let got = text::quote(&without(&said, secret));
                 Err(self.failure(refusal.kind, tried, got))
             }
         }
     }
 
-    fn ticket(&self) -> Ticket {
+    fn ticket(&self) -> SharedLogin {
         Arc::clone(&self.ticket.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Makes the next request log in again, unless another one has seen to that already.
-    fn tear_up(&self, used: &Ticket) {
+    fn tear_up(&self, used: &SharedLogin) {
         let mut ticket = self.ticket.lock().unwrap_or_else(PoisonError::into_inner);
         if Arc::ptr_eq(&ticket, used) {
-            *ticket = Ticket::default();
+            *ticket = SharedLogin::default();
         }
     }
 
     /// The token of this ticket. The first to ask logs in, the others wait for the outcome and
     /// share it, a failure too: a wrong password is tried once, not once for each request.
-    async fn token(&self, ticket: &Ticket) -> Result<SecretString, Error> {
+    async fn token(&self, ticket: &SharedLogin) -> Result<SecretString, GarmError> {
         let outcome = ticket.get_or_init(|| self.log_in()).await.clone();
         if outcome.is_err() {
             self.tear_up(ticket);
@@ -191,7 +194,7 @@ impl Session {
         outcome
     }
 
-    async fn log_in(&self) -> Result<SecretString, Error> {
+    async fn log_in(&self) -> Result<SecretString, GarmError> {
         let password = self.login.password.resolve().await?;
         let tried = format!(
             "log in at {} as `{}`",
@@ -208,54 +211,54 @@ impl Session {
             body: Some(body),
             token: None,
         };
-        let mut intake = Intake::new(Document::new(wire::token));
-        let asked = (Asked::Login, tried.as_str());
+        let mut intake = ReaderSink::new(DocumentReader::new(wire::token));
+        let asked = (RequestPurpose::Login, tried.as_str());
         let response = self.exchange(request, asked, &password, &mut intake).await?;
         // Nothing of it is quoted: it holds a token, and may hold the password.
         intake.reader.finish().map_err(|_| {
             let got = format!("{} with an answer that holds no token", response.status);
-            self.failure(Kind::NotGarm, &tried, got)
+            self.failure(ErrorKind::NotGarm, &tried, got)
         })
     }
 
-    fn unanswered(&self, tried: &str, error: TransportError, secret: &SecretString) -> Error {
+    fn unanswered(&self, tried: &str, error: TransportError, secret: &SecretString) -> GarmError {
         let got = without(&error.to_string(), secret).into_owned();
-        let help = help::advice(&Kind::Transport(error.clone()));
+        let help = advice::advice(&ErrorKind::Transport(error.clone()));
         let kind = match error {
-            TransportError::Tls(TlsFault::ClientCertificate { .. }) => Kind::ClientCertificate,
-            other => Kind::Transport(other),
+            TransportError::Tls(TlsFault::ClientCertificate { .. }) => ErrorKind::ClientCertificate,
+            other => ErrorKind::Transport(other),
         };
-        Error { help: help.map(str::to_owned), ..self.failure(kind, tried, got) }
+        GarmError { help: help.map(str::to_owned), ..self.failure(kind, tried, got) }
     }
 
     fn misread(
         &self,
         tried: impl AsRef<str>,
         (response, head): (&Response, &[u8]),
-        misread: Misread,
+        misread: DecodeError,
         secret: &SecretString,
-    ) -> Error {
+    ) -> GarmError {
         let got = match refusal::page(head) {
             Some(title) => format!("{} with a page titled `{title}`", response.status),
             None => misread.0,
         };
         let got = text::quote(&without(&got, secret));
-        self.failure(Kind::NotGarm, tried.as_ref(), got)
+        self.failure(ErrorKind::NotGarm, tried.as_ref(), got)
     }
 
-    fn failure(&self, kind: Kind, tried: &str, got: String) -> Error {
+    fn failure(&self, kind: ErrorKind, tried: &str, got: String) -> GarmError {
         let tried = if tells_address(&kind) && !tried.starts_with("log in") {
             format!("{tried} at {}", self.transport.address())
         } else {
             tried.to_owned()
         };
-        let help = help::advice(&kind).map(str::to_owned);
-        Error { kind, tried, got, help }
+        let help = advice::advice(&kind).map(str::to_owned);
+        GarmError { kind, tried, got, help }
     }
 }
 
 /// What a request has brought.
-pub(super) struct Answer<T> {
+pub(super) struct DecodedResponse<T> {
     pub(super) output: T,
     /// GARM's clock.
     pub(super) date: Option<Timestamp>,
@@ -265,19 +268,19 @@ pub(super) struct Answer<T> {
 
 /// Leads the bytes of an answer to its reader and keeps the first of them: what cannot be read may
 /// be a page with a title.
-struct Intake<R> {
+struct ReaderSink<R> {
     reader: R,
-    misread: Option<Misread>,
+    misread: Option<DecodeError>,
     head: Vec<u8>,
 }
 
-impl<R> Intake<R> {
+impl<R> ReaderSink<R> {
     fn new(reader: R) -> Self {
         Self { reader, misread: None, head: Vec::new() }
     }
 }
 
-impl<R: Reader> Sink for Intake<R> {
+impl<R: BodyReader> BodySink for ReaderSink<R> {
     fn max(&self) -> usize {
         self.reader.max()
     }
@@ -298,36 +301,36 @@ impl<R: Reader> Sink for Intake<R> {
 }
 
 /// A request as the client makes it.
-pub(super) struct What {
+pub(super) struct ApiCall {
     pub(super) method: Method,
     pub(super) path: String,
     pub(super) body: Option<Value>,
 }
 
-impl What {
+impl ApiCall {
     fn tried(&self) -> String {
         format!("{} {}", self.method.word(), text::quote(&self.path))
     }
 }
 
 /// Whether it matters where the request went: not when it is certain that GARM has spoken.
-fn tells_address(kind: &Kind) -> bool {
+fn tells_address(kind: &ErrorKind) -> bool {
     match kind {
-        Kind::Transport(_)
-        | Kind::Server(_)
-        | Kind::ClientCertificate
-        | Kind::WrongScheme
-        | Kind::NotGarm
-        | Kind::Token => true,
-        Kind::Credentials
-        | Kind::GithubRefused
-        | Kind::NotInitialised
-        | Kind::UrlsMissing
-        | Kind::NotFound
-        | Kind::Refused
-        | Kind::Conflict
-        | Kind::OldLine
-        | Kind::Secrets
-        | Kind::Input => false,
+        ErrorKind::Transport(_)
+        | ErrorKind::Server(_)
+        | ErrorKind::ClientCertificate
+        | ErrorKind::WrongScheme
+        | ErrorKind::NotGarm
+        | ErrorKind::Token => true,
+        ErrorKind::Credentials
+        | ErrorKind::GithubRefused
+        | ErrorKind::NotInitialised
+        | ErrorKind::UrlsMissing
+        | ErrorKind::NotFound
+        | ErrorKind::Refused
+        | ErrorKind::Conflict
+        | ErrorKind::OldLine
+        | ErrorKind::Secrets
+        | ErrorKind::Input => false,
     }
 }

@@ -12,14 +12,14 @@ use rustls::{ClientConfig, RootCertStore, SignatureScheme};
 use rustls_platform_verifier::BuilderVerifierExt;
 use sha2::{Digest, Sha256};
 
-use super::error::Error;
+use super::error::GarmError;
 use super::pem::{Pem, shown};
-use super::transport::Presented;
+use super::transport::PresentedCertificate;
 use super::x509;
 
 /// The PEM files of `garm.tls`, all optional, already taken relative to the fleet file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Files {
+pub struct GarmTlsFiles {
     /// The CA that signs GARM's certificate. It replaces the platform's roots.
     pub ca: Option<PathBuf>,
     /// Our certificate with its chain; goes together with `key`.
@@ -28,7 +28,7 @@ pub struct Files {
     pub key: Option<PathBuf>,
 }
 
-impl Files {
+impl GarmTlsFiles {
     /// A digest of what is in the files; the same for one that cannot be read as for an empty one.
     pub fn digest(&self) -> [u8; 32] {
         let mut digest = Sha256::new();
@@ -53,37 +53,37 @@ pub struct Tls {
     /// For reqwest and, cloned, for the event stream. Offers HTTP/1.1 only: GARM speaks nothing
     /// else, and a WebSocket needs it.
     pub config: ClientConfig,
-    identity: Arc<Identity>,
+    identity: Arc<ClientIdentity>,
 }
 
 impl Tls {
-    /// Reads the files. Errors with [`super::Kind::Input`] when one is missing or is not what it
+    /// Reads the files. Errors with [`super::ErrorKind::Input`] when one is missing or is not what it
     /// should be, when certificate and key do not fit, when our certificate is not for clients or
     /// does not hold at `now`, or when there is no root to trust.
-    pub fn new(files: &Files, now: Option<Timestamp>) -> Result<Self, Error> {
+    pub fn new(files: &GarmTlsFiles, now: Option<Timestamp>) -> Result<Self, GarmError> {
         // A provider by hand: with two in the dependency graph the default one panics.
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let identity = Identity::new(files, now, &provider)?;
+        let identity = ClientIdentity::new(files, now, &provider)?;
         Self::with(files.ca.as_deref(), identity, provider)
     }
 
     /// The same trust, and this to show instead of our own certificate.
-    pub(super) fn showing(ca: Option<&Path>, key: Option<CertifiedKey>) -> Result<Self, Error> {
+    pub(super) fn showing(ca: Option<&Path>, key: Option<CertifiedKey>) -> Result<Self, GarmError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        Self::with(ca, Identity::showing(key), provider)
+        Self::with(ca, ClientIdentity::showing(key), provider)
     }
 
     /// With these settings, and no certificate to show.
     pub(super) fn of(config: ClientConfig) -> Self {
-        Self { config, identity: Arc::new(Identity::showing(None)) }.afresh()
+        Self { config, identity: Arc::new(ClientIdentity::showing(None)) }.afresh()
     }
 
     /// The same for one connection: with a note of its own whether it was asked for a certificate,
     /// and without a session to resume, in which a server would not ask.
     pub(super) fn afresh(&self) -> Self {
-        let Identity { key, presented, .. } = &*self.identity;
+        let ClientIdentity { key, presented, .. } = &*self.identity;
         let (key, presented) = (key.clone(), presented.clone());
-        let identity = Arc::new(Identity { key, presented, asked: AtomicBool::new(false) });
+        let identity = Arc::new(ClientIdentity { key, presented, asked: AtomicBool::new(false) });
         let mut config = self.config.clone();
         config.client_auth_cert_resolver = Arc::clone(&identity) as _;
         config.resumption = Resumption::disabled();
@@ -92,9 +92,9 @@ impl Tls {
 
     fn with(
         ca: Option<&Path>,
-        identity: Identity,
+        identity: ClientIdentity,
         provider: Arc<CryptoProvider>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, GarmError> {
         let identity = Arc::new(identity);
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -111,7 +111,7 @@ impl Tls {
     }
 
     /// What a server got to see, if one has asked for a client certificate since [`Self::met`].
-    pub(super) fn asked(&self) -> Option<Presented> {
+    pub(super) fn asked(&self) -> Option<PresentedCertificate> {
         let is_asked = self.identity.asked.load(Ordering::Relaxed);
         is_asked.then(|| self.identity.presented.clone())
     }
@@ -125,30 +125,30 @@ impl Tls {
 /// Our certificate, if any, and a note whether it was asked for: a refusal under TLS 1.3 is only
 /// a closed connection, and this note is what tells it from a crash.
 #[derive(Debug)]
-struct Identity {
+struct ClientIdentity {
     key: Option<Arc<CertifiedKey>>,
-    presented: Presented,
+    presented: PresentedCertificate,
     asked: AtomicBool,
 }
 
-impl Identity {
+impl ClientIdentity {
     fn showing(key: Option<CertifiedKey>) -> Self {
         let presented = match key {
-            Some(_) => Presented::Certificate("one made or given for a probe".into()),
-            None => Presented::Nothing,
+            Some(_) => PresentedCertificate::Certificate("one made or given for a probe".into()),
+            None => PresentedCertificate::Nothing,
         };
         Self { key: key.map(Arc::new), presented, asked: AtomicBool::new(false) }
     }
 
     fn new(
-        files: &Files,
+        files: &GarmTlsFiles,
         now: Option<Timestamp>,
         provider: &CryptoProvider,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, GarmError> {
         let (cert, key) = match (&files.cert, &files.key) {
             (Some(cert), Some(key)) => (cert, key),
             (None, None) => {
-                let (key, presented) = (None, Presented::Nothing);
+                let (key, presented) = (None, PresentedCertificate::Nothing);
                 return Ok(Self { key, presented, asked: AtomicBool::new(false) });
             }
             (Some(_), None) => return Err(half("garm.tls.cert", "garm.tls.key")),
@@ -161,14 +161,14 @@ impl Identity {
         let validity = facts.as_ref().map_or_else(String::new, |it| {
             format!(" (valid from {} until {})", it.not_before, it.not_after)
         });
-        let presented = Presented::Certificate(format!("`{}`{validity}", shown(cert)));
+        let presented = PresentedCertificate::Certificate(format!("`{}`{validity}", shown(cert)));
         let certified = CertifiedKey::from_der(chain, der, provider).map_err(|error| {
             let tried = format!("use `garm.tls.cert` `{}` with `{}`", shown(cert), shown(key));
             let got = match error {
                 rustls::Error::InconsistentKeys(_) => "the key is of another certificate".into(),
                 other => format!("they cannot be used: {other}"),
             };
-            Error::input(tried, got, "give `garm.tls.key` the key of `garm.tls.cert`")
+            GarmError::input(tried, got, "give `garm.tls.key` the key of `garm.tls.cert`")
         })?;
         if let Some(facts) = facts {
             fit_for_a_client(file, &facts, now)?;
@@ -181,9 +181,9 @@ impl Identity {
 /// TLS 1.3 a refusal is only a closed connection.
 pub(super) fn fit_for_a_client(
     file: Pem<'_>,
-    facts: &x509::Facts,
+    facts: &x509::CertificateFacts,
     now: Option<Timestamp>,
-) -> Result<(), Error> {
+) -> Result<(), GarmError> {
     if !facts.is_for_clients {
         let got = "its certificate is not for clients: its extended key usage leaves \
                    `clientAuth` out";
@@ -202,7 +202,7 @@ pub(super) fn fit_for_a_client(
     Ok(())
 }
 
-impl ResolvesClientCert for Identity {
+impl ResolvesClientCert for ClientIdentity {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         self.asked.store(true, Ordering::Relaxed);
         self.key.clone()
@@ -213,8 +213,8 @@ impl ResolvesClientCert for Identity {
     }
 }
 
-fn half(there: &str, missing: &str) -> Error {
-    Error::input(
+fn half(there: &str, missing: &str) -> GarmError {
+    GarmError::input(
         "read `garm.tls`",
         format!("`{there}` is given without `{missing}`"),
         format!("give `{missing}`, or leave both out"),
@@ -223,7 +223,7 @@ fn half(there: &str, missing: &str) -> Error {
 
 /// What to trust. A certificate that signs nothing would leave only "unknown CA" at each
 /// connection, so it is refused here.
-fn roots(pem: Pem<'_>) -> Result<RootCertStore, Error> {
+fn roots(pem: Pem<'_>) -> Result<RootCertStore, GarmError> {
     let help = "put the CA that signed GARM's certificate there";
     let certificates = pem.certificates()?;
     if certificates.iter().all(|it| x509::facts(it).is_some_and(|it| !it.can_be_root)) {
@@ -237,8 +237,8 @@ fn roots(pem: Pem<'_>) -> Result<RootCertStore, Error> {
     Ok(store)
 }
 
-fn no_roots(error: &rustls::Error) -> Error {
-    Error::input(
+fn no_roots(error: &rustls::Error) -> GarmError {
+    GarmError::input(
         "read the certificate authorities of this machine",
         error.to_string(),
         "install them (`ca-certificates`), or give GARM's own CA as `garm.tls.ca`",

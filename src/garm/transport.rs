@@ -106,7 +106,7 @@ pub enum TransportError {
     #[error(
         "the connection was closed before an answer; the server had asked for a client certificate and {0}"
     )]
-    ClosedOnCertificate(Presented),
+    ClosedOnCertificate(PresentedCertificate),
     /// What came back is not HTTP.
     #[error("the answer is not HTTP: {0}")]
     NotHttp(String),
@@ -166,7 +166,7 @@ pub enum TlsFault {
     #[error("the server asked for a client certificate, {presented}, and refused: {alert}")]
     ClientCertificate {
         /// What we had to show.
-        presented: Presented,
+        presented: PresentedCertificate,
         /// The server's word for it.
         alert: String,
     },
@@ -177,14 +177,14 @@ pub enum TlsFault {
 
 /// What the server got to see when it asked for a client certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Presented {
+pub enum PresentedCertificate {
     /// None is configured.
     Nothing,
     /// This one: file and validity.
     Certificate(String),
 }
 
-impl fmt::Display for Presented {
+impl fmt::Display for PresentedCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nothing => f.write_str("got none"),
@@ -194,11 +194,12 @@ impl fmt::Display for Presented {
 }
 
 /// A reply under way.
-pub type Reply<'a> = Pin<Box<dyn Future<Output = Result<Response, TransportError>> + Send + 'a>>;
+pub type ResponseFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<Response, TransportError>> + Send + 'a>>;
 
 /// What somebody who listens to GARM's events asks for.
 #[derive(Debug, Clone)]
-pub struct Wish {
+pub struct StreamRequest {
     /// Bearer token.
     pub token: SecretString,
     /// The message by which GARM begins to send (GARM.md §g).
@@ -208,15 +209,16 @@ pub struct Wish {
 }
 
 /// What came of a wish to listen.
-pub enum Opening {
+pub enum StreamResponse {
     /// The stream stands and the filter has been sent.
-    Open(Box<dyn Frames>),
+    Open(Box<dyn EventStream>),
     /// An answer that is no stream.
     Refused(Response),
 }
 
 /// An opening under way.
-pub type Opened<'a> = Pin<Box<dyn Future<Output = Result<Opening, TransportError>> + Send + 'a>>;
+pub type StreamFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<StreamResponse, TransportError>> + Send + 'a>>;
 
 /// One message of an event stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -228,16 +230,16 @@ pub enum Frame {
 }
 
 /// A frame under way. An error says in words why there will be none any more.
-pub type NextFrame<'a> = Pin<Box<dyn Future<Output = Result<Frame, String>> + Send + 'a>>;
+pub type FrameFuture<'a> = Pin<Box<dyn Future<Output = Result<Frame, String>> + Send + 'a>>;
 
 /// An event stream that stands. Dropping it ends it.
-pub trait Frames: Send {
+pub trait EventStream: Send {
     /// Waits for the next frame, for as long as it takes: whoever listens sets the limit.
-    fn next(&mut self) -> NextFrame<'_>;
+    fn next(&mut self) -> FrameFuture<'_>;
 }
 
 /// Takes the body of a successful answer in as it arrives.
-pub trait Sink: Send {
+pub trait BodySink: Send {
     /// Most bytes that it takes; an answer that has more is [`TransportError::TooLarge`].
     fn max(&self) -> usize;
 
@@ -249,11 +251,11 @@ pub trait Sink: Send {
 /// client, one decoder and one reading of GARM's refusals serve both.
 pub trait Transport: Send + Sync {
     /// Sends one request and brings the whole answer.
-    fn send(&self, request: Request) -> Reply<'_>;
+    fn send(&self, request: Request) -> ResponseFuture<'_>;
 
     /// The same, but the body of a success goes into `sink` and not into the response. A transport
     /// that has answers whole hands them on whole.
-    fn stream<'a>(&'a self, request: Request, sink: &'a mut dyn Sink) -> Reply<'a> {
+    fn stream<'a>(&'a self, request: Request, sink: &'a mut dyn BodySink) -> ResponseFuture<'a> {
         Box::pin(async move {
             let mut response = self.send(request).await?;
             if response.is_success() {
@@ -269,7 +271,7 @@ pub trait Transport: Send + Sync {
     }
 
     /// Opens GARM's event stream. A transport without one says that nobody listens there.
-    fn listen(&self, wish: Wish) -> Opened<'_> {
+    fn listen(&self, wish: StreamRequest) -> StreamFuture<'_> {
         let _ = wish;
         Box::pin(std::future::ready(Err(TransportError::Connect("it carries no events".into()))))
     }

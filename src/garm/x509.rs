@@ -9,7 +9,7 @@ use crate::domain::der::{BOOLEAN, Der, INTEGER, OCTETS, OID, SEQUENCE};
 
 /// Facts of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Facts {
+pub(super) struct CertificateFacts {
     pub(super) not_before: Timestamp,
     pub(super) not_after: Timestamp,
     /// A CA's, or signed by itself: it can be what other certificates lead to.
@@ -19,7 +19,7 @@ pub(super) struct Facts {
 }
 
 /// Reads DER (RFC 5280 §4.1); nothing when it is not a certificate.
-pub(super) fn facts(der: &[u8]) -> Option<Facts> {
+pub(super) fn facts(der: &[u8]) -> Option<CertificateFacts> {
     let mut certificate = Der::new(Der::new(der).take(SEQUENCE)?);
     let mut body = Der::new(certificate.take(SEQUENCE)?);
     body.skip(VERSION);
@@ -34,7 +34,7 @@ pub(super) fn facts(der: &[u8]) -> Option<Facts> {
     let extensions = body.take(EXTENSIONS).unwrap_or_default();
     let constraints = extension(extensions, &BASIC_CONSTRAINTS);
     let usage = extension(extensions, &EXTENDED_KEY_USAGE);
-    Some(Facts {
+    Some(CertificateFacts {
         can_be_root: issuer == subject || constraints.and_then(is_ca).unwrap_or(false),
         is_for_clients: usage.is_none_or(is_for_clients),
         not_before: time(validity.next()?)?,
@@ -159,7 +159,7 @@ mod tests {
             (made(IsCa::ExplicitNoCa, (2020, 2030), Some(&issuer)), "2020", "2030", false),
             (made(IsCa::NoCa, (2020, 2030), None), "2020", "2030", true),
         ] {
-            let expected = Facts {
+            let expected = CertificateFacts {
                 not_before: format!("{from}-01-02T00:00:00Z").parse().unwrap(),
                 not_after: format!("{until}-12-31T00:00:00Z").parse().unwrap(),
                 can_be_root,

@@ -8,7 +8,7 @@ use rustls::{RootCertStore, ServerConfig};
 use tokio::sync::watch;
 
 use crate::config::ListenerTls;
-use crate::garm::Error;
+use crate::garm::GarmError;
 use crate::garm::pem::{Pem, shown};
 
 /// The configuration in force. Connections take the one of the moment in which they are accepted.
@@ -18,15 +18,15 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Reads the files. Errors with [`crate::garm::Kind::Input`] when one is missing, is not what
+    /// Reads the files. Errors with [`crate::garm::ErrorKind::Input`] when one is missing, is not what
     /// it should be, or when certificate and key do not go together.
-    pub fn read(files: &ListenerTls) -> Result<Self, Error> {
+    pub fn read(files: &ListenerTls) -> Result<Self, GarmError> {
         Ok(Self { sender: watch::Sender::new(Arc::new(configuration(files)?)) })
     }
 
     /// Reads the files again; on an error what was in force stays. Open connections keep theirs
     /// until they end, see [`super::serve::LIFE`].
-    pub fn reload(&self, files: &ListenerTls) -> Result<(), Error> {
+    pub fn reload(&self, files: &ListenerTls) -> Result<(), GarmError> {
         let fresh = Arc::new(configuration(files)?);
         self.sender.send_replace(fresh);
         Ok(())
@@ -38,7 +38,7 @@ impl Certificates {
     }
 }
 
-fn configuration(files: &ListenerTls) -> Result<ServerConfig, Error> {
+fn configuration(files: &ListenerTls) -> Result<ServerConfig, GarmError> {
     // A provider by hand: with two in the dependency graph the default one panics.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let chain = Pem { path: &files.server.cert, setting: "watch.tls.cert" }.certificates()?;
@@ -58,7 +58,7 @@ fn configuration(files: &ListenerTls) -> Result<ServerConfig, Error> {
 
 /// With `client_ca` every page wants a client certificate, health included: a listener that needs
 /// one for some paths only is easily left open by the next path.
-fn verifier(files: &ListenerTls) -> Result<Option<Arc<dyn ClientCertVerifier>>, Error> {
+fn verifier(files: &ListenerTls) -> Result<Option<Arc<dyn ClientCertVerifier>>, GarmError> {
     let Some(path) = &files.client_ca else { return Ok(None) };
     let pem = Pem { path, setting: "watch.tls.client_ca" };
     let broken = |error: &dyn std::fmt::Display| {
@@ -74,12 +74,12 @@ fn verifier(files: &ListenerTls) -> Result<Option<Arc<dyn ClientCertVerifier>>, 
     verifier.map(Some).map_err(|error| broken(&error))
 }
 
-fn unusable(files: &ListenerTls, error: &rustls::Error) -> Error {
+fn unusable(files: &ListenerTls, error: &rustls::Error) -> GarmError {
     let (cert, key) = (shown(&files.server.cert), shown(&files.server.key));
     let got = match error {
         rustls::Error::InconsistentKeys(_) => "the key is of another certificate".into(),
         other => format!("they cannot be used: {other}"),
     };
     let tried = format!("use `watch.tls.cert` `{cert}` with `{key}`");
-    Error::input(tried, got, "give `watch.tls.key` the key of `watch.tls.cert`")
+    GarmError::input(tried, got, "give `watch.tls.key` the key of `watch.tls.cert`")
 }

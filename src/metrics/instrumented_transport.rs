@@ -6,7 +6,9 @@ use tokio::time::Instant;
 
 use super::counters::{Counter, Timing};
 use super::state::Board;
-use crate::garm::{Opened, Opening, Reply, Request, Sink, Transport, Wish};
+use crate::garm::{
+    BodySink, Request, ResponseFuture, StreamFuture, StreamRequest, StreamResponse, Transport,
+};
 
 /// What HTTP answers when a stream begins.
 const SWITCHED: u16 = 101;
@@ -25,7 +27,11 @@ impl Metered {
 }
 
 impl Metered {
-    fn counted<'a>(&'a self, method: &'static str, reply: Reply<'a>) -> Reply<'a> {
+    fn counted<'a>(
+        &'a self,
+        method: &'static str,
+        reply: ResponseFuture<'a>,
+    ) -> ResponseFuture<'a> {
         Box::pin(async move {
             let began = Instant::now();
             let reply = reply.await;
@@ -38,24 +44,24 @@ impl Metered {
 }
 
 impl Transport for Metered {
-    fn send(&self, request: Request) -> Reply<'_> {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         let method = request.method.word();
         self.counted(method, self.inner.send(request))
     }
 
-    fn stream<'a>(&'a self, request: Request, sink: &'a mut dyn Sink) -> Reply<'a> {
+    fn stream<'a>(&'a self, request: Request, sink: &'a mut dyn BodySink) -> ResponseFuture<'a> {
         let method = request.method.word();
         self.counted(method, self.inner.stream(request, sink))
     }
 
     /// Counted as the GET that it begins with.
-    fn listen(&self, wish: Wish) -> Opened<'_> {
+    fn listen(&self, wish: StreamRequest) -> StreamFuture<'_> {
         Box::pin(async move {
             let began = Instant::now();
             let opened = self.inner.listen(wish).await;
             let code = opened.as_ref().ok().map(|it| match it {
-                Opening::Open(_) => SWITCHED,
-                Opening::Refused(response) => response.status,
+                StreamResponse::Open(_) => SWITCHED,
+                StreamResponse::Refused(response) => response.status,
             });
             self.board.count(Counter::GarmRequest { method: "GET", code });
             self.board.observe(Timing::GarmRequest { method: "GET" }, began.elapsed());

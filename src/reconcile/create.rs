@@ -24,7 +24,7 @@ use crate::domain::label::OwnerMark;
 use crate::domain::name::{PoolId, PoolName};
 use crate::domain::owners::is_switched_off;
 use crate::domain::pool::{Pool, PoolChange, PoolSpec};
-use crate::garm::{Error, Kind};
+use crate::garm::{ErrorKind, GarmError};
 use crate::plan::{Creation, Promotion};
 
 /// How a creation ended.
@@ -109,7 +109,7 @@ async fn look_for(
     site: &StepContext<'_>,
     name: &PoolName,
     creation: &Creation,
-    error: Error,
+    error: GarmError,
 ) -> Result<SettledPool, WriteError> {
     let first = found_after(site, name, error, || bearing(site, name)).await?;
     let is_ours = pool_fields::missing_of_new(&begun(&creation.spec), &first).is_empty();
@@ -122,7 +122,7 @@ async fn look_for(
 async fn found_after<F>(
     site: &StepContext<'_>,
     name: &PoolName,
-    error: Error,
+    error: GarmError,
     read: impl Fn() -> F,
 ) -> Result<Pool, WriteError>
 where
@@ -136,7 +136,7 @@ where
             return Ok(first);
         }
         // GARM's own 500 is an answer: nothing is under way any more.
-        if error.kind == Kind::Server(500) || Instant::now() >= deadline {
+        if error.kind == ErrorKind::Server(500) || Instant::now() >= deadline {
             return Err(WriteError::Garm(error));
         }
         tokio::time::sleep(TWIN_WAIT).await;

@@ -8,7 +8,7 @@ use crate::domain::entity::{Entity, EntityKey, EntityKind, EntityRef};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolId, PoolName};
 use crate::domain::pool::{Pool, PoolDetail};
-use crate::garm::{Client, Error, Kind, SpecsByPool};
+use crate::garm::{ErrorKind, GarmClient, GarmError, SpecsByPool};
 use crate::host::clock::Clock;
 
 /// How many entities or pools are read at once.
@@ -173,10 +173,10 @@ impl SpecsRequest {
 /// jobs, in this order: an instance's pool is there already, and a job that came
 /// last is merely unknown. The time is GARM's own (its `Date`), else this machine's.
 pub async fn read_fleet(
-    client: &Client,
+    client: &GarmClient,
     ask: &FleetRequest,
     clock: &Clock,
-) -> Result<Fleet, Error> {
+) -> Result<Fleet, GarmError> {
     let (controller, date) = client.controller().await?;
     let observed_at = date.unwrap_or_else(|| clock.now());
     let proxies = match ask.proxies {
@@ -220,7 +220,7 @@ pub async fn read_fleet(
 }
 
 /// The pools that bear this fleet's mark, whole.
-pub async fn read_owned(client: &Client, fleet: &FleetName) -> Result<Vec<Pool>, Error> {
+pub async fn read_owned(client: &GarmClient, fleet: &FleetName) -> Result<Vec<Pool>, GarmError> {
     let mut pools = client.pools().await?;
     pools.retain(|it| it.is_owned_by(fleet));
     let listed = pools.iter().filter(|it| it.detail == PoolDetail::Listed);
@@ -240,11 +240,11 @@ pub async fn read_owned(client: &Client, fleet: &FleetName) -> Result<Vec<Pool>,
 /// The entities of one kind, and the wanted `extra_specs` of their pools. The list is left out
 /// where the pools that are there say already which entities the manifests mean.
 async fn read_entities(
-    client: &Client,
+    client: &GarmClient,
     kind: EntityKind,
     (refs, wanted): (&BTreeSet<&EntityRef>, &HashSet<PoolId>),
     pools: &mut [Pool],
-) -> Result<Vec<Entity>, Error> {
+) -> Result<Vec<Entity>, GarmError> {
     let keys: BTreeSet<EntityKey> = pools
         .iter()
         .filter(|it| it.entity.kind == kind && wanted.contains(&it.id))
@@ -284,10 +284,10 @@ fn stands_for(named: &EntityRef, keys: &BTreeSet<EntityKey>, pools: &[Pool]) -> 
 /// Wanted pools that no entity told of, one by one: they stand in an entity of a kind that was not
 /// asked for, or this GARM tells less.
 async fn read_rest(
-    client: &Client,
+    client: &GarmClient,
     wanted: &HashSet<PoolId>,
     pools: &mut [Pool],
-) -> Result<(), Error> {
+) -> Result<(), GarmError> {
     let rest: Vec<_> = pools
         .iter()
         .filter(|it| it.detail == PoolDetail::Listed && wanted.contains(&it.id))
@@ -304,10 +304,10 @@ async fn read_rest(
 }
 
 /// Nothing where another one has deleted it meanwhile.
-fn if_there<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
+fn if_there<T>(answer: Result<T, GarmError>) -> Result<Option<T>, GarmError> {
     match answer {
         Ok(found) => Ok(Some(found)),
-        Err(error) if error.kind == Kind::NotFound => Ok(None),
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }

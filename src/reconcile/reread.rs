@@ -15,7 +15,7 @@ use crate::domain::name::PoolId;
 use crate::domain::owners::{age, is_switched_off};
 use crate::domain::pool::Pool;
 use crate::domain::runner::Runner;
-use crate::garm::{Client, Error, Kind};
+use crate::garm::{ErrorKind, GarmClient, GarmError};
 
 /// How often a read is tried while GARM does not answer: it may be restarting, which takes it 2 s
 /// with much data (GARM.md §a). With [`READ_WAIT`] that is 7.5 s of waiting.
@@ -25,9 +25,9 @@ const READ_TRIES: u32 = 5;
 const READ_WAIT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(4));
 
 /// Reads until there is an answer, within bounds. A read changes nothing, so it can be repeated.
-pub(super) async fn patiently<T, F>(mut read: impl FnMut() -> F) -> Result<T, Error>
+pub(super) async fn patiently<T, F>(mut read: impl FnMut() -> F) -> Result<T, GarmError>
 where
-    F: Future<Output = Result<T, Error>>,
+    F: Future<Output = Result<T, GarmError>>,
 {
     let backoff = Backoff::new(READ_WAIT.0, READ_WAIT.1);
     for attempt in 0..READ_TRIES - 1 {
@@ -43,12 +43,12 @@ where
 
 /// One pool and its runners; nothing when it is not there.
 pub(super) async fn pool(
-    client: &Client,
+    client: &GarmClient,
     id: &PoolId,
-) -> Result<Option<(Pool, Vec<Runner>)>, Error> {
+) -> Result<Option<(Pool, Vec<Runner>)>, GarmError> {
     match patiently(|| client.pool(id)).await {
         Ok(found) => Ok(Some(found)),
-        Err(error) if error.kind == Kind::NotFound => Ok(None),
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -60,7 +60,7 @@ const LATELY: u32 = 10;
 /// The list of all pools, read again on demand. Those who ask while it is being read wait and
 /// share the next one: a thousand creates cost far fewer than a thousand lists.
 pub(super) struct PoolList {
-    client: Arc<Client>,
+    client: Arc<GarmClient>,
     /// Counts the reads that have begun.
     begun: AtomicU64,
     last: Mutex<Option<PoolListing>>,
@@ -77,12 +77,12 @@ struct PoolListing {
 }
 
 impl PoolList {
-    pub(super) fn new(client: Arc<Client>) -> Self {
+    pub(super) fn new(client: Arc<GarmClient>) -> Self {
         Self { client, begun: AtomicU64::new(0), last: Mutex::new(None) }
     }
 
     /// The list by a read that begins after this call.
-    async fn now(&self) -> Result<PoolListing, Error> {
+    async fn now(&self) -> Result<PoolListing, GarmError> {
         let asked_at = self.begun.load(Ordering::SeqCst);
         let mut last = self.last.lock().await;
         if let Some(listed) = &*last
@@ -107,13 +107,13 @@ impl PoolList {
     /// The pools that bear a mark, by a read that begins after this call: one in use before one that
     /// is not, then the earlier one. That is the order of
     /// [`Claims::holder`](crate::domain::owners::Claims::holder).
-    pub(super) async fn bearing(&self, mark: &OwnerMark) -> Result<Vec<Pool>, Error> {
+    pub(super) async fn bearing(&self, mark: &OwnerMark) -> Result<Vec<Pool>, GarmError> {
         self.ranked(self.now().await?, mark).await
     }
 
     /// The same by the last list, if that is not much older than reading it takes: for a look that
     /// another one follows, or that cannot be exact in any case.
-    pub(super) async fn lately_bearing(&self, mark: &OwnerMark) -> Result<Vec<Pool>, Error> {
+    pub(super) async fn lately_bearing(&self, mark: &OwnerMark) -> Result<Vec<Pool>, GarmError> {
         let last = self.last.lock().await.clone();
         match last.filter(|it| it.at.elapsed() < it.took * LATELY) {
             Some(listed) => self.ranked(listed, mark).await,
@@ -121,7 +121,7 @@ impl PoolList {
         }
     }
 
-    async fn ranked(&self, listed: PoolListing, mark: &OwnerMark) -> Result<Vec<Pool>, Error> {
+    async fn ranked(&self, listed: PoolListing, mark: &OwnerMark) -> Result<Vec<Pool>, GarmError> {
         let found = listed.bearing.get(&mark.to_string()).map_or(&[][..], Vec::as_slice);
         let is_alone = found.len() == 1;
         let mut ranked = Vec::new();

@@ -3,15 +3,15 @@
 use std::fmt;
 
 use crate::event::OutcomeKind;
-use crate::garm::Error;
+use crate::garm::GarmError;
 
 /// Why a step stops.
 #[derive(Debug)]
 pub(super) enum WriteError {
     /// GARM refused or was not reached, and nothing has changed.
-    Garm(Error),
+    Garm(GarmError),
     /// No answer to a write, and what it did could not be read back.
-    Unknown(Error),
+    Unknown(GarmError),
     /// GARM answered 200 and left these fields as they were.
     Ignored(Vec<&'static str>),
     /// GARM is not any more as the plan saw it: it must not be done.

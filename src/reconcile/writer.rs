@@ -25,7 +25,7 @@ use crate::domain::fleet::ReleaseLine;
 use crate::domain::name::{PoolId, PoolName, RunnerName};
 use crate::domain::pool::{Pool, PoolChange};
 use crate::domain::runner::Runner;
-use crate::garm::{Client, Error, Kind};
+use crate::garm::{ErrorKind, GarmClient, GarmError};
 use crate::plan::Creation;
 
 pub(super) use credential::CredentialOrder;
@@ -38,7 +38,7 @@ pub(super) const WRITE_GAP: Duration = Duration::from_millis(250);
 
 /// Writes to one GARM.
 pub struct Writer {
-    client: Arc<Client>,
+    client: Arc<GarmClient>,
     line: ReleaseLine,
     record: AuditTrail,
     pub(super) roster: PoolList,
@@ -87,13 +87,13 @@ pub(super) enum Deletion {
 enum Response<T> {
     Good(T),
     /// Nothing has changed.
-    No(Error),
+    No(GarmError),
     /// It may have been carried out.
-    Lost(Error),
+    Lost(GarmError),
 }
 
-impl<T> From<Result<T, Error>> for Response<T> {
-    fn from(result: Result<T, Error>) -> Self {
+impl<T> From<Result<T, GarmError>> for Response<T> {
+    fn from(result: Result<T, GarmError>) -> Self {
         match result {
             Ok(it) => Self::Good(it),
             Err(error) if error.is_certain() => Self::No(error),
@@ -104,7 +104,7 @@ impl<T> From<Result<T, Error>> for Response<T> {
 
 impl Writer {
     /// Writes by this client under this warrant.
-    pub fn new(client: Arc<Client>, warrant: AuditContext) -> Self {
+    pub fn new(client: Arc<GarmClient>, warrant: AuditContext) -> Self {
         let roster = PoolList::new(Arc::clone(&client));
         let line = warrant.line;
         let record = AuditTrail::new(warrant);
@@ -112,7 +112,7 @@ impl Writer {
     }
 
     /// The client, for reading.
-    pub(super) fn client(&self) -> &Client {
+    pub(super) fn client(&self) -> &GarmClient {
         &self.client
     }
 
@@ -250,10 +250,10 @@ impl Writer {
         let intent = self.record.intent(&draft).await?;
         let result = match Response::from(self.client.delete_runner(name).await) {
             Response::Good(()) => Ok(()),
-            Response::No(error) if error.kind == Kind::NotFound => Ok(()),
+            Response::No(error) if error.kind == ErrorKind::NotFound => Ok(()),
             Response::No(error) => Err(WriteError::Garm(error)),
             Response::Lost(error) => match reread::patiently(|| self.client.runner(name)).await {
-                Err(found) if found.kind == Kind::NotFound => Ok(()),
+                Err(found) if found.kind == ErrorKind::NotFound => Ok(()),
                 Err(_) => Err(WriteError::Unknown(error)),
                 Ok(runner) if runner.status.is_leaving() => Ok(()),
                 Ok(_) => Err(WriteError::Garm(error)),
@@ -261,7 +261,7 @@ impl Writer {
         };
         match self.record.outcome(draft, intent, result).await {
             Ok(()) => Ok(Removal::Removed),
-            Err(WriteError::Garm(error)) if error.kind == Kind::Refused => Ok(Removal::Kept),
+            Err(WriteError::Garm(error)) if error.kind == ErrorKind::Refused => Ok(Removal::Kept),
             Err(trouble) => Err(trouble),
         }
     }
@@ -290,7 +290,7 @@ impl Writer {
         let intent = self.record.intent(&draft).await?;
         let result = match Response::from(self.client.delete_pool(&target.id).await) {
             // Two deletes at once: the slower one's reads in between fail (measured).
-            Response::No(error) if error.kind == Kind::NotFound => Ok(()),
+            Response::No(error) if error.kind == ErrorKind::NotFound => Ok(()),
             Response::No(error) => Err(WriteError::Garm(error)),
             Response::Good(()) => match reread::pool(&self.client, &target.id).await {
                 Ok(None) => Ok(()),
@@ -307,7 +307,9 @@ impl Writer {
         };
         match self.record.outcome(draft, intent, result).await {
             Ok(()) => Ok(Deletion::Deleted),
-            Err(WriteError::Garm(error)) if error.kind == Kind::Refused => Ok(Deletion::NotEmpty),
+            Err(WriteError::Garm(error)) if error.kind == ErrorKind::Refused => {
+                Ok(Deletion::NotEmpty)
+            }
             Err(trouble) => Err(trouble),
         }
     }
@@ -339,8 +341,8 @@ impl Writer {
     fn refuse_old(&self, line: ReleaseLine) -> Result<(), WriteError> {
         match line {
             ReleaseLine::Current => Ok(()),
-            ReleaseLine::Old => Err(WriteError::Garm(Error {
-                kind: Kind::OldLine,
+            ReleaseLine::Old => Err(WriteError::Garm(GarmError {
+                kind: ErrorKind::OldLine,
                 tried: format!("write to {}", self.client.address()),
                 got: "this GARM is of the 0.1 line, which is only read".into(),
                 help: Some("upgrade GARM to 0.2.0 or later".into()),

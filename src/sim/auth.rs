@@ -6,12 +6,12 @@ use sha2::Sha256;
 use super::base64;
 use super::body::Body;
 use super::json::{Object, Truth};
-use super::reply::{Refusal, Reply};
+use super::reply::{ApiRefusal, ApiReply};
 use super::world::World;
 
 /// Whom a token is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Bearer {
+enum TokenScope {
     Admin,
     /// Reads `/metrics` only; on the API it is refused.
     Metrics,
@@ -19,36 +19,36 @@ enum Bearer {
 
 impl World {
     /// `POST /auth/login`.
-    pub(super) fn login(&mut self, body: &[u8]) -> Result<Reply, Refusal> {
+    pub(super) fn login(&mut self, body: &[u8]) -> Result<ApiReply, ApiRefusal> {
         let body = Body::read(body)?;
         let username = body.text("username")?.unwrap_or_default();
         let password = body.text("password")?.unwrap_or_default();
         if username != self.config.username || password != self.config.password {
-            return Err(Refusal::NotAuthorized);
+            return Err(ApiRefusal::NotAuthorized);
         }
-        Ok(Reply::json(self.show_token(Bearer::Admin)))
+        Ok(ApiReply::json(self.show_token(TokenScope::Admin)))
     }
 
     /// `GET /metrics-token`.
-    pub(super) fn metrics_token(&mut self) -> Reply {
-        Reply::json(self.show_token(Bearer::Metrics))
+    pub(super) fn metrics_token(&mut self) -> ApiReply {
+        ApiReply::json(self.show_token(TokenScope::Metrics))
     }
 
-    fn show_token(&mut self, bearer: Bearer) -> String {
+    fn show_token(&mut self, bearer: TokenScope) -> String {
         Object::new().text("token", &self.make_token(bearer)).end()
     }
 
     /// A token of the admin, for scripts that do not log in.
     pub fn admin_token(&mut self) -> String {
-        self.make_token(Bearer::Admin)
+        self.make_token(TokenScope::Admin)
     }
 
-    fn make_token(&mut self, bearer: Bearer) -> String {
+    fn make_token(&mut self, bearer: TokenScope) -> String {
         let expires = self.now + self.config.token_lifetime;
-        let is_admin = bearer == Bearer::Admin;
+        let is_admin = bearer == TokenScope::Admin;
         let claims = Object::new()
             .text("user", if is_admin { &self.controller.user_id } else { "" })
-            .text("token_id", &self.dice.ids.word(16))
+            .text("token_id", &self.rng.ids.word(16))
             .text("full_name", if is_admin { "Simulated Admin" } else { "" })
             .truth("is_admin", Truth(is_admin))
             .truth("read_metrics", Truth(!is_admin))
@@ -73,18 +73,18 @@ impl World {
     }
 
     /// Checks an `Authorization` header. The word before the token is not looked at (GARM.md §b).
-    pub(super) fn check_token(&self, authorization: Option<&str>) -> Result<(), Refusal> {
+    pub(super) fn check_token(&self, authorization: Option<&str>) -> Result<(), ApiRefusal> {
         let words: Vec<_> = authorization.unwrap_or_default().split(' ').collect();
         let [_, token] = words.as_slice() else {
-            return Err(Refusal::Token);
+            return Err(ApiRefusal::Token);
         };
-        let (signed, signature) = token.rsplit_once('.').ok_or(Refusal::Token)?;
+        let (signed, signature) = token.rsplit_once('.').ok_or(ApiRefusal::Token)?;
         if self.sign(signed) != signature {
-            return Err(Refusal::Token);
+            return Err(ApiRefusal::Token);
         }
         match self.controller.tokens.get(signature) {
             Some((true, expires)) if *expires > self.now => Ok(()),
-            Some(_) | None => Err(Refusal::Token),
+            Some(_) | None => Err(ApiRefusal::Token),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::reply::Refusal;
+use super::reply::ApiRefusal;
 
 /// A JSON object, its values still as they were written: `extra_specs` keeps the order of its keys
 /// and its big numbers (GARM.md §a).
@@ -14,11 +14,11 @@ pub(crate) struct Body<'a>(Vec<(String, &'a RawValue)>);
 impl<'a> Body<'a> {
     /// Errors with 400 `invalid request` when `text` is neither a JSON object nor `null`, which is
     /// as good as an empty one (GARM.md §b). What follows is not read, as Go's decoder leaves it.
-    pub(crate) fn read(text: &'a [u8]) -> Result<Self, Refusal> {
+    pub(crate) fn read(text: &'a [u8]) -> Result<Self, ApiRefusal> {
         let mut stream = serde_json::Deserializer::from_slice(text).into_iter::<Option<Pairs>>();
         match stream.next() {
             Some(Ok(pairs)) => Ok(Self(pairs.map(|it| it.0).unwrap_or_default())),
-            Some(Err(_)) | None => Err(Refusal::body()),
+            Some(Err(_)) | None => Err(ApiRefusal::body()),
         }
     }
 
@@ -35,28 +35,28 @@ impl<'a> Body<'a> {
     }
 
     /// A text. Errors on any other kind.
-    pub(crate) fn text(&self, key: &str) -> Result<Option<String>, Refusal> {
+    pub(crate) fn text(&self, key: &str) -> Result<Option<String>, ApiRefusal> {
         self.decoded(key)
     }
 
     /// Texts. Errors on any other kind.
-    pub(crate) fn texts(&self, key: &str) -> Result<Option<Vec<String>>, Refusal> {
+    pub(crate) fn texts(&self, key: &str) -> Result<Option<Vec<String>>, ApiRefusal> {
         self.decoded(key)
     }
 
     /// A whole number from 0 to 2^64 − 1. Errors on a negative one, a fraction, a text.
-    pub(crate) fn number(&self, key: &str) -> Result<Option<u64>, Refusal> {
-        self.present(key).map(|it| it.parse().map_err(|_| Refusal::body())).transpose()
+    pub(crate) fn number(&self, key: &str) -> Result<Option<u64>, ApiRefusal> {
+        self.present(key).map(|it| it.parse().map_err(|_| ApiRefusal::body())).transpose()
     }
 
     /// True or false. Errors on any other kind.
-    pub(crate) fn truth(&self, key: &str) -> Result<Option<bool>, Refusal> {
+    pub(crate) fn truth(&self, key: &str) -> Result<Option<bool>, ApiRefusal> {
         self.decoded(key)
     }
 
-    fn decoded<T: serde::de::DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Refusal> {
+    fn decoded<T: serde::de::DeserializeOwned>(&self, key: &str) -> Result<Option<T>, ApiRefusal> {
         self.present(key)
-            .map(|it| serde_json::from_str(it).map_err(|_| Refusal::body()))
+            .map(|it| serde_json::from_str(it).map_err(|_| ApiRefusal::body()))
             .transpose()
     }
 }
@@ -97,7 +97,7 @@ impl<'de> Visitor<'de> for PairsVisitor {
 mod tests {
     use super::*;
 
-    fn number(text: &str) -> Result<Option<u64>, Refusal> {
+    fn number(text: &str) -> Result<Option<u64>, ApiRefusal> {
         Body::read(text.as_bytes()).and_then(|it| it.number("n"))
     }
 
@@ -112,10 +112,10 @@ mod tests {
         assert_eq!(number(r#"{"n":18446744073709551615}"#), Ok(Some(u64::MAX)));
         for bad in [r#"{"n":-1}"#, r#"{"n":"7"}"#, r#"{"n":7.0}"#, r#"{"n":18446744073709551616}"#]
         {
-            assert_eq!(number(bad), Err(Refusal::body()), "{bad}");
+            assert_eq!(number(bad), Err(ApiRefusal::body()), "{bad}");
         }
         for broken in ["", "{", "[1]", "7", "nonsense"] {
-            assert_eq!(number(broken), Err(Refusal::body()), "{broken}");
+            assert_eq!(number(broken), Err(ApiRefusal::body()), "{broken}");
         }
     }
 

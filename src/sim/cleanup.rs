@@ -2,22 +2,22 @@
 
 use std::time::Duration;
 
-use super::entity::EntityKey;
-use super::github::Trouble;
-use super::instance::{InstanceKey, Phase, Vm};
+use super::entity::EntityRowKey;
+use super::github::GitHubError;
+use super::instance::{InstanceRowKey, RunnerPhase, VmStatus};
 use super::world::World;
 
 impl World {
     /// Silent runners whose time is up, rows whose runner GitHub has forgotten, and runners at
     /// GitHub that are offline and have no row.
-    pub(super) fn reap(&mut self, entity: EntityKey) {
+    pub(super) fn reap(&mut self, entity: EntityRowKey) {
         match self.call_github() {
             Ok(()) => {}
-            Err(Trouble::Unauthorized) => {
+            Err(GitHubError::Unauthorized) => {
                 self.stop_manager(entity, "failed to fetch github runners: unauthorized");
                 return;
             }
-            Err(Trouble::Busy | Trouble::NotFound | Trouble::Down) => return,
+            Err(GitHubError::Busy | GitHubError::NotFound | GitHubError::Down) => return,
         }
         for key in self.instances_where(entity, |it, _| !it.is_locked) {
             if self.is_silent_too_long(key) {
@@ -26,14 +26,14 @@ impl World {
                     return;
                 }
             } else if self.is_orphan(key) {
-                self.set_vm(key, Vm::PendingDelete);
+                self.set_vm(key, VmStatus::PendingDelete);
             }
         }
         self.drop_offline_runners(entity);
     }
 
     /// No word for the pool's bootstrap timeout, and not online at GitHub.
-    fn is_silent_too_long(&self, key: InstanceKey) -> bool {
+    fn is_silent_too_long(&self, key: InstanceRowKey) -> bool {
         let Some(instance) = self.instances.get(&key) else {
             return false;
         };
@@ -43,26 +43,29 @@ impl World {
     }
 
     /// GitHub does not know the runner any more: its `completed` webhook was lost.
-    fn is_orphan(&self, key: InstanceKey) -> bool {
+    fn is_orphan(&self, key: InstanceRowKey) -> bool {
         let Some(instance) = self.instances.get(&key) else {
             return false;
         };
-        if matches!(instance.vm, Vm::PendingCreate | Vm::PendingDelete | Vm::PendingForceDelete) {
+        if matches!(
+            instance.vm,
+            VmStatus::PendingCreate | VmStatus::PendingDelete | VmStatus::PendingForceDelete
+        ) {
             return false;
         }
         let age = self.now.duration_since(instance.created_at).unsigned_abs();
-        let is_young = matches!(instance.phase, Phase::Pending | Phase::Installing)
+        let is_young = matches!(instance.phase, RunnerPhase::Pending | RunnerPhase::Installing)
             && age < self.timeout_of(key);
         !is_young && !self.github.runners.contains_key(&instance.agent_id)
     }
 
-    fn timeout_of(&self, key: InstanceKey) -> Duration {
+    fn timeout_of(&self, key: InstanceRowKey) -> Duration {
         let pool = self.instances.get(&key).and_then(|it| self.pools.get(&it.pool));
-        let minutes = pool.map_or(20, super::pool::Pool::timeout_minutes);
+        let minutes = pool.map_or(20, super::pool::PoolRow::timeout_minutes);
         Duration::from_secs(minutes.saturating_mul(60))
     }
 
-    fn drop_offline_runners(&mut self, entity: EntityKey) {
+    fn drop_offline_runners(&mut self, entity: EntityRowKey) {
         let orphans: Vec<_> = self
             .github
             .runners

@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 /// What a world is made of. The default is one organization and one repository on a GARM that is
 /// initialised and whose runners boot in 5 seconds.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub struct SimConfig {
     /// Every chance in the world comes from this.
     pub seed: u64,
     /// The world's clock at its beginning.
     pub start: Timestamp,
     /// Whether GARM has an admin and its URLs.
-    pub setup: Setup,
+    pub setup: SetupState,
     /// Name of GARM's admin.
     pub username: String,
     /// The admin's password.
@@ -38,23 +38,23 @@ pub struct Config {
     /// twice as many.
     pub history: usize,
     /// Which GARM it is.
-    pub flavour: Flavour,
+    pub variant: GarmVariant,
     /// How GitHub and the providers behave.
     pub knobs: Knobs,
 }
 
 /// Which GARM a world is, as far as they differ (GARM.md §k).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Flavour {
+pub struct GarmVariant {
     /// Its version.
-    pub version: Version,
+    pub version: GarmVersion,
     /// Where it keeps its rows.
-    pub database: Database,
+    pub database: GarmDatabase,
 }
 
 /// A version of GARM.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Version {
+pub enum GarmVersion {
     /// Release v0.2.1: a create that fails is not tried again, and a webhook about a job that no pool
     /// serves is answered with 500.
     V0_2_1,
@@ -63,7 +63,7 @@ pub enum Version {
     Main,
 }
 
-impl Version {
+impl GarmVersion {
     /// As the controller tells it.
     pub fn word(self) -> &'static str {
         match self {
@@ -75,7 +75,7 @@ impl Version {
 
 /// A database of GARM's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Database {
+pub enum GarmDatabase {
     /// Keeps what it is given.
     #[default]
     Sqlite,
@@ -87,7 +87,7 @@ pub enum Database {
 
 /// How far GARM has been set up (GARM.md §b).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Setup {
+pub enum SetupState {
     /// No admin yet: `init_required` on everything.
     Fresh,
     /// An admin, but no URLs: `urls_required` on all but the controller.
@@ -99,12 +99,12 @@ pub enum Setup {
 /// GARM's own GitHub credentials. Any other text in [`Knobs::pat`] means that GitHub refuses them.
 pub const PAT: &str = "ghp_simulated";
 
-impl Default for Config {
+impl Default for SimConfig {
     fn default() -> Self {
         Self {
             seed: 1,
             start: Timestamp::from_second(1_767_225_600).expect("the year 2026 is in range"),
-            setup: Setup::Ready,
+            setup: SetupState::Ready,
             username: "admin".into(),
             password: "correct-horse-battery-staple".into(),
             url: "http://garm.example.com".into(),
@@ -115,7 +115,7 @@ impl Default for Config {
             backoff: 30,
             token_lifetime: Duration::from_secs(24 * 3600),
             history: usize::MAX,
-            flavour: Flavour::default(),
+            variant: GarmVariant::default(),
             knobs: Knobs::default(),
         }
     }

@@ -7,18 +7,18 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::config::Knobs;
-use super::github::{HandOut, Order, Work};
+use super::github::{GitHubJob, JobBatch};
 use super::json::{Object, Truth, list, quoted};
-use super::log::{self, What};
+use super::log::{self, LogEvent};
 use super::query;
-use super::reply::Reply;
-use super::routes::Request;
+use super::reply::ApiReply;
+use super::routes::ApiRequest;
 use super::world::World;
 
 /// The body of `POST /_lab/jobs`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct JobsBody {
+struct JobsRequest {
     #[serde(default = "one")]
     count: usize,
     #[serde(default)]
@@ -45,45 +45,45 @@ fn two_seconds() -> f64 {
 
 impl World {
     /// Answers a request below `/_lab`: `path` begins after it.
-    pub fn handle_lab(&mut self, request: Request<'_>) -> Reply {
+    pub fn handle_lab(&mut self, request: ApiRequest<'_>) -> ApiReply {
         let (path, query) = request.path.split_once('?').unwrap_or((request.path, ""));
         let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
         match (request.method, segments.as_slice()) {
-            ("GET", ["health"]) => Reply::json(r#"{"ok":true}"#.into()),
+            ("GET", ["health"]) => ApiReply::json(r#"{"ok":true}"#.into()),
             ("POST", ["jobs"]) => self.lab_queue(request.body),
-            ("GET", ["jobs"]) => Reply::json(self.lab_jobs(query)),
+            ("GET", ["jobs"]) => ApiReply::json(self.lab_jobs(query)),
             ("POST", ["jobs", id, what]) => self.lab_job(id, what),
             ("GET", ["config"]) => self.lab_knobs(),
             ("POST" | "PUT", ["config"]) => self.lab_turn(request.body),
-            ("GET", ["state"]) => Reply::json(self.lab_state()),
-            ("GET", ["log"]) => Reply::json(self.lab_log(query, |_| true)),
+            ("GET", ["state"]) => ApiReply::json(self.lab_state()),
+            ("GET", ["log"]) => ApiReply::json(self.lab_log(query, |_| true)),
             ("GET", ["deliveries"]) => {
-                let is_answer = |it: &What| matches!(it, What::WebhookAnswered { .. });
-                Reply::json(self.lab_log(query, is_answer))
+                let is_answer = |it: &LogEvent| matches!(it, LogEvent::WebhookAnswered { .. });
+                ApiReply::json(self.lab_log(query, is_answer))
             }
             _ => failure(404, "no such route"),
         }
     }
 
-    fn lab_queue(&mut self, body: &[u8]) -> Reply {
-        let body: JobsBody = match serde_json::from_slice(body) {
+    fn lab_queue(&mut self, body: &[u8]) -> ApiReply {
+        let body: JobsRequest = match serde_json::from_slice(body) {
             Ok(body) => body,
             Err(error) => return failure(400, &error.to_string()),
         };
         let Ok(duration) = Duration::try_from_secs_f64(body.duration_s) else {
             return failure(400, "duration_s is not a duration");
         };
-        let ids = self.queue_jobs(&Order {
+        let ids = self.queue_jobs(&JobBatch {
             count: body.count,
             labels: body.labels,
             duration,
             repository: body.repo.unwrap_or_default(),
             name: body.name.unwrap_or_else(|| "build".into()),
-            hand_out: if body.hold { HandOut::Held } else { HandOut::Free },
+            is_held: body.hold,
             conclusion: body.conclusion.unwrap_or_else(|| "success".into()),
         });
         let ids = list(ids.iter().map(ToString::to_string));
-        Reply::with_status(201, Object::new().raw("ids", &ids).end())
+        ApiReply::with_status(201, Object::new().raw("ids", &ids).end())
     }
 
     fn lab_jobs(&self, query: &str) -> String {
@@ -96,7 +96,7 @@ impl World {
         list(rows.map(|(id, it)| show_work(*id, it)))
     }
 
-    fn lab_job(&mut self, id: &str, what: &str) -> Reply {
+    fn lab_job(&mut self, id: &str, what: &str) -> ApiReply {
         let id = id.parse().ok().filter(|it| self.github.jobs.contains_key(it));
         let Some(id) = id else {
             return failure(404, "no such job");
@@ -108,18 +108,18 @@ impl World {
             "redeliver" => self.redeliver(id),
             _ => return failure(404, "no such route"),
         }
-        Reply::json(r#"{"ok":true}"#.into())
+        ApiReply::json(r#"{"ok":true}"#.into())
     }
 
-    fn lab_knobs(&self) -> Reply {
+    fn lab_knobs(&self) -> ApiReply {
         match serde_json::to_string(self.knobs()) {
-            Ok(text) => Reply::json(text),
+            Ok(text) => ApiReply::json(text),
             Err(error) => failure(500, &error.to_string()),
         }
     }
 
     /// Changes the knobs that the body names.
-    fn lab_turn(&mut self, body: &[u8]) -> Reply {
+    fn lab_turn(&mut self, body: &[u8]) -> ApiReply {
         let turned = serde_json::to_value(self.knobs()).and_then(|mut all| {
             let given: BTreeMap<String, serde_json::Value> = serde_json::from_slice(body)?;
             if let Some(map) = all.as_object_mut() {
@@ -155,7 +155,7 @@ impl World {
                 .raw("job", &it.job.map_or_else(|| "null".into(), |it| it.to_string()))
                 .end()
         });
-        let vms = self.machines.iter().map(|(id, it)| {
+        let vms = self.vms.iter().map(|(id, it)| {
             Object::new()
                 .text("provider_id", id)
                 .text("name", &it.name)
@@ -172,17 +172,17 @@ impl World {
             .end()
     }
 
-    fn lab_log(&self, query: &str, is_asked: fn(&What) -> bool) -> String {
+    fn lab_log(&self, query: &str, is_asked: fn(&LogEvent) -> bool) -> String {
         let since = query::value(query, "since").and_then(|it| it.parse().ok()).unwrap_or(0.0);
         let since = Duration::try_from_secs_f64(since).unwrap_or_default().as_millis();
         let is_wanted =
             |at: jiff::Timestamp| u128::try_from(at.as_millisecond()).unwrap_or(0) >= since;
         let entries = self.log.iter().filter(|it| is_wanted(it.at) && is_asked(&it.what));
-        list(entries.map(log::Entry::to_json))
+        list(entries.map(log::LogEntry::to_json))
     }
 }
 
-fn show_work(id: i64, work: &Work) -> String {
+fn show_work(id: i64, work: &GitHubJob) -> String {
     let runner = work.runner.as_ref().map_or_else(
         || "null".into(),
         |(id, name)| Object::new().number("id", *id).text("name", name).end(),
@@ -206,6 +206,6 @@ fn counts(of: &BTreeMap<&str, u64>) -> String {
     of.iter().fold(Object::new(), |object, (key, count)| object.number(key, *count)).end()
 }
 
-fn failure(status: u16, why: &str) -> Reply {
-    Reply::with_status(status, Object::new().text("error", why).end())
+fn failure(status: u16, why: &str) -> ApiReply {
+    ApiReply::with_status(status, Object::new().text("error", why).end())
 }

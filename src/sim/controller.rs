@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::body::Body;
-use super::config::{Config, Setup};
-use super::reply::{Refusal, Reply};
+use super::config::{SetupState, SimConfig};
+use super::reply::{ApiRefusal, ApiReply};
 use super::rest_view::Depth;
-use super::rng::Dice;
+use super::rng::Rng;
 use super::world::World;
 
 /// The greatest number of seconds that GARM can turn into a duration; one more overflows, and
@@ -17,7 +17,7 @@ const BACKOFF_MAX_S: u64 = 9_223_372_036;
 
 /// The controller's row, and the admin.
 #[derive(Debug)]
-pub(crate) struct Controller {
+pub(crate) struct ControllerRow {
     pub(crate) id: String,
     pub(crate) has_admin: bool,
     pub(crate) metadata_url: String,
@@ -32,11 +32,11 @@ pub(crate) struct Controller {
     pub(crate) tokens: HashMap<String, (bool, Timestamp)>,
 }
 
-impl Controller {
-    pub(crate) fn new(config: &Config, ids: &mut Dice) -> Self {
+impl ControllerRow {
+    pub(crate) fn new(config: &SimConfig, ids: &mut Rng) -> Self {
         let mut controller = Self {
             id: ids.uuid(),
-            has_admin: config.setup != Setup::Fresh,
+            has_admin: config.setup != SetupState::Fresh,
             metadata_url: String::new(),
             callback_url: String::new(),
             webhook_url: String::new(),
@@ -46,7 +46,7 @@ impl Controller {
             user_id: ids.uuid(),
             tokens: HashMap::new(),
         };
-        if config.setup == Setup::Ready {
+        if config.setup == SetupState::Ready {
             controller.set_urls(&config.url);
         }
         controller
@@ -79,14 +79,14 @@ impl Controller {
 }
 
 impl World {
-    pub(super) fn get_controller(&self) -> Result<Reply, Refusal> {
+    pub(super) fn get_controller(&self) -> Result<ApiReply, ApiRefusal> {
         if self.controller.is_bricked() {
-            return Err(Refusal::Server);
+            return Err(ApiRefusal::Server);
         }
-        Ok(Reply::json(self.show_controller(Depth::One)))
+        Ok(ApiReply::json(self.show_controller(Depth::One)))
     }
 
-    pub(super) fn put_controller(&mut self, body: &[u8]) -> Result<Reply, Refusal> {
+    pub(super) fn put_controller(&mut self, body: &[u8]) -> Result<ApiReply, ApiRefusal> {
         let body = Body::read(body)?;
         let urls = ["metadata_url", "callback_url", "webhook_url", "agent_url"];
         let backoff = body.number("minimum_job_age_backoff")?;
@@ -94,14 +94,14 @@ impl World {
         for key in urls {
             if let Some(url) = body.text(key)? {
                 if !is_url(&url) {
-                    return Err(Refusal::bad(format!("invalid {key}")));
+                    return Err(ApiRefusal::bad(format!("invalid {key}")));
                 }
                 given.push((key, url));
             }
         }
         check_agent(&body)?;
         if self.controller.is_bricked() {
-            return Err(Refusal::Server);
+            return Err(ApiRefusal::Server);
         }
         for (key, url) in given {
             let field = match key {
@@ -116,51 +116,51 @@ impl World {
             self.controller.backoff = backoff;
         }
         self.emit_controller();
-        Ok(Reply::json(self.show_controller(Depth::Write)))
+        Ok(ApiReply::json(self.show_controller(Depth::Write)))
     }
 
     /// `POST /first-run` (GARM.md §b).
-    pub(super) fn first_run(&mut self, body: &[u8]) -> Result<Reply, Refusal> {
+    pub(super) fn first_run(&mut self, body: &[u8]) -> Result<ApiReply, ApiRefusal> {
         if self.controller.has_admin {
-            return Err(Refusal::Conflict("already initialized".into()));
+            return Err(ApiRefusal::Conflict("already initialized".into()));
         }
         let body = Body::read(body)?;
         let text = |key| body.text(key).map(Option::unwrap_or_default);
         let (email, username, password) = (text("email")?, text("username")?, text("password")?);
         let full_name = text("full_name")?;
         if email.is_empty() || username.is_empty() {
-            return Err(Refusal::bad("missing username or email"));
+            return Err(ApiRefusal::bad("missing username or email"));
         }
         if !email.contains('@') {
-            return Err(Refusal::bad("invalid email address"));
+            return Err(ApiRefusal::bad("invalid email address"));
         }
         if username.len() > 64 || !username.chars().all(|it| it.is_ascii_alphanumeric()) {
-            return Err(Refusal::bad("invalid username"));
+            return Err(ApiRefusal::bad("invalid username"));
         }
         if password.len() < 12 {
-            return Err(Refusal::bad("password is too weak"));
+            return Err(ApiRefusal::bad("password is too weak"));
         }
         self.controller.has_admin = true;
         self.config.username.clone_from(&username);
         self.config.password = password;
-        Ok(Reply::json(self.show_user(&email, &full_name)))
+        Ok(ApiReply::json(self.show_user(&email, &full_name)))
     }
 
     /// Where GARM is to be reached; for a door that learns its address late.
     pub fn set_url(&mut self, url: &str) {
         self.config.url = url.to_owned();
-        if self.config.setup == Setup::Ready {
+        if self.config.setup == SetupState::Ready {
             self.controller.set_urls(url);
         }
     }
 }
 
 /// Where GARM's agent comes from, and which one: judged, and not used here.
-fn check_agent(body: &Body<'_>) -> Result<(), Refusal> {
+fn check_agent(body: &Body<'_>) -> Result<(), ApiRefusal> {
     let releases = body.text("garm_agent_releases_url")?.unwrap_or_default();
     if !releases.is_empty() && !is_url(&releases) {
         let why = format!("Get {releases:?}: unsupported protocol scheme \"\"");
-        return Err(Refusal::bad(format!("failed to fetch garm_agent_releases_url: {why:?}")));
+        return Err(ApiRefusal::bad(format!("failed to fetch garm_agent_releases_url: {why:?}")));
     }
     let version = body.text("garm_agent_version")?.unwrap_or_default();
     let is_semver = version.strip_prefix('v').is_some_and(|it| {
@@ -169,7 +169,7 @@ fn check_agent(body: &Body<'_>) -> Result<(), Refusal> {
     if version.is_empty() || version == "latest" || is_semver {
         return Ok(());
     }
-    Err(Refusal::bad(format!(
+    Err(ApiRefusal::bad(format!(
         "invalid garm_agent_version {version:?}: must be \"latest\" or a semver version (e.g. v1.2.3)"
     )))
 }

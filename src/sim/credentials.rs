@@ -4,10 +4,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::body::Body;
-use super::entity::Credentials;
+use super::entity::CredentialsRow;
 use super::json::list;
-use super::reply::{Refusal, Reply};
-use super::routes::Request;
+use super::reply::{ApiRefusal, ApiReply};
+use super::routes::ApiRequest;
 use super::world::World;
 use crate::domain::der::{Der, INTEGER, SEQUENCE};
 
@@ -21,50 +21,51 @@ const RSA_NUMBERS: usize = 9;
 impl World {
     pub(super) fn route_credentials(
         &mut self,
-        request: Request<'_>,
+        request: ApiRequest<'_>,
         rest: &[&str],
-    ) -> Result<Reply, Refusal> {
+    ) -> Result<ApiReply, ApiRefusal> {
         match (request.method, rest) {
             ("GET", []) => {
                 let rows = self.credentials.values();
-                Ok(Reply::json(list(rows.map(|it| self.show_credentials_with_limit(it)))))
+                Ok(ApiReply::json(list(rows.map(|it| self.show_credentials_with_limit(it)))))
             }
             ("POST", []) => self.create_credentials(request.body),
             ("GET", [id]) => {
                 let found = self.find_credentials(id)?.ok_or_else(|| {
-                    Refusal::NotFound(
+                    ApiRefusal::NotFound(
                         "failed to get github credentials: github credentials not found: not found"
                             .into(),
                     )
                 })?;
-                Ok(Reply::json(self.show_credentials_alone(found)))
+                Ok(ApiReply::json(self.show_credentials_alone(found)))
             }
             ("PUT", [id]) => self.update_credentials(id, request.body),
             ("DELETE", [id]) => self.delete_credentials(id),
-            _ => Err(Refusal::NoRoute),
+            _ => Err(ApiRefusal::NoRoute),
         }
     }
 
     /// GARM's credentials, each as `NAME (DESCRIPTION) made of …`: what no answer tells.
     pub fn credentials_made_of(&self) -> Vec<String> {
-        let shown = |it: &Credentials| format!("{} ({}) {}", it.name, it.description, it.made_of);
+        let shown =
+            |it: &CredentialsRow| format!("{} ({}) {}", it.name, it.description, it.made_of);
         self.credentials.values().map(shown).collect()
     }
 
-    fn find_credentials(&self, id: &str) -> Result<Option<&Credentials>, Refusal> {
-        let id: u64 = id.parse().map_err(|_| Refusal::body())?;
+    fn find_credentials(&self, id: &str) -> Result<Option<&CredentialsRow>, ApiRefusal> {
+        let id: u64 = id.parse().map_err(|_| ApiRefusal::body())?;
         Ok(self.credentials.get(&id))
     }
 
     /// A name is unique at all endpoints together, whatever its case.
-    fn create_credentials(&mut self, body: &[u8]) -> Result<Reply, Refusal> {
+    fn create_credentials(&mut self, body: &[u8]) -> Result<ApiReply, ApiRefusal> {
         let body = Body::read(body)?;
         let text = |key| body.text(key).map(Option::unwrap_or_default);
         let (name, endpoint, auth_type) = (text("name")?, text("endpoint")?, text("auth_type")?);
         let description = text("description")?;
-        let app = App::read(&body)?;
+        let app = GitHubApp::read(&body)?;
         let token = token(&body)?;
-        let invalid = |what: &str| Refusal::bad(format!("{INVALID}: {what}"));
+        let invalid = |what: &str| ApiRefusal::bad(format!("{INVALID}: {what}"));
         if name.is_empty() {
             return Err(invalid("missing name"));
         }
@@ -81,14 +82,14 @@ impl World {
         };
         if self.endpoint_named(&endpoint).is_none() {
             let details = format!("{CREATE}: github endpoint not found: not found");
-            return Err(Refusal::NotFound(details));
+            return Err(ApiRefusal::NotFound(details));
         }
         if self.is_taken(&name, None) {
             let details = format!("{CREATE}: github credentials already exists: duplicate");
-            return Err(Refusal::Conflict(details));
+            return Err(ApiRefusal::Conflict(details));
         }
         self.credentials_made += 1;
-        let credentials = Credentials {
+        let credentials = CredentialsRow {
             id: self.credentials_made,
             name,
             description,
@@ -100,7 +101,7 @@ impl World {
         };
         let shown = self.show_credentials(&credentials);
         self.credentials.insert(credentials.id, credentials);
-        Ok(Reply::json(shown))
+        Ok(ApiReply::json(shown))
     }
 
     fn is_taken(&self, name: &str, but: Option<u64>) -> bool {
@@ -109,29 +110,29 @@ impl World {
     }
 
     /// Name, description, token, App; an endpoint is ignored. A taken name is a 500.
-    fn update_credentials(&mut self, id: &str, body: &[u8]) -> Result<Reply, Refusal> {
-        let id: u64 = id.parse().map_err(|_| Refusal::body())?;
+    fn update_credentials(&mut self, id: &str, body: &[u8]) -> Result<ApiReply, ApiRefusal> {
+        let id: u64 = id.parse().map_err(|_| ApiRefusal::body())?;
         let body = Body::read(body)?;
         let (name, description) = (body.text("name")?, body.text("description")?);
-        let (app, token) = (App::read(&body)?, token(&body)?);
-        let app = app.map(App::check).transpose()?;
+        let (app, token) = (GitHubApp::read(&body)?, token(&body)?);
+        let app = app.map(GitHubApp::check).transpose()?;
         let found = self.credentials.get(&id).ok_or_else(|| {
-            Refusal::NotFound(format!("{UPDATE}: github credentials not found: not found"))
+            ApiRefusal::NotFound(format!("{UPDATE}: github credentials not found: not found"))
         })?;
         let is_app = found.auth_type == "app";
         if token.is_some() && is_app {
             let what = "cannot update PAT credentials for app: invalid request";
-            return Err(Refusal::bad(format!("{UPDATE}: {what}")));
+            return Err(ApiRefusal::bad(format!("{UPDATE}: {what}")));
         }
         if app.is_some() && !is_app {
             let what = "cannot update app credentials for PAT: invalid request";
-            return Err(Refusal::bad(format!("{UPDATE}: {what}")));
+            return Err(ApiRefusal::bad(format!("{UPDATE}: {what}")));
         }
         if name.as_ref().is_some_and(|it| self.is_taken(it, Some(id))) {
-            return Err(Refusal::Server);
+            return Err(ApiRefusal::Server);
         }
         let now = self.now;
-        let found = self.credentials.get_mut(&id).ok_or(Refusal::Server)?;
+        let found = self.credentials.get_mut(&id).ok_or(ApiRefusal::Server)?;
         let is_changed =
             name.is_some() || description.is_some() || app.is_some() || token.is_some();
         found.name = name.unwrap_or_else(|| found.name.clone());
@@ -140,21 +141,21 @@ impl World {
         if is_changed {
             found.updated_at = now;
         }
-        let found = self.credentials.get(&id).ok_or(Refusal::Server)?;
-        Ok(Reply::json(self.show_credentials(found)))
+        let found = self.credentials.get(&id).ok_or(ApiRefusal::Server)?;
+        Ok(ApiReply::json(self.show_credentials(found)))
     }
 
     /// 204, also for what never was; what is used stays.
-    fn delete_credentials(&mut self, id: &str) -> Result<Reply, Refusal> {
-        let id: u64 = id.parse().map_err(|_| Refusal::body())?;
+    fn delete_credentials(&mut self, id: &str) -> Result<ApiReply, ApiRefusal> {
+        let id: u64 = id.parse().map_err(|_| ApiRefusal::body())?;
         if self.credentials.contains_key(&id) && self.is_used(id) {
             let what = "cannot delete credentials with repositories: invalid request";
-            return Err(Refusal::bad(format!(
+            return Err(ApiRefusal::bad(format!(
                 "failed to delete github credentials: error deleting github credentials: {what}"
             )));
         }
         self.credentials.remove(&id);
-        Ok(Reply::bare(204))
+        Ok(ApiReply::bare(204))
     }
 
     /// Whether an entity has them.
@@ -164,37 +165,37 @@ impl World {
 }
 
 /// A token of a request.
-fn token(body: &Body<'_>) -> Result<Option<String>, Refusal> {
+fn token(body: &Body<'_>) -> Result<Option<String>, ApiRefusal> {
     let Some(pat) = body.raw("pat").filter(|it| *it != "null") else { return Ok(None) };
     Ok(Some(Body::read(pat.as_bytes())?.text("oauth2_token")?.unwrap_or_default()))
 }
 
 /// An App of a request.
 #[derive(Default)]
-struct App {
+struct GitHubApp {
     app_id: u64,
     installation_id: u64,
     key: Vec<u8>,
 }
 
-impl App {
-    fn read(body: &Body<'_>) -> Result<Option<Self>, Refusal> {
+impl GitHubApp {
+    fn read(body: &Body<'_>) -> Result<Option<Self>, ApiRefusal> {
         let Some(app) = body.raw("app").filter(|it| *it != "null") else { return Ok(None) };
         let app = Body::read(app.as_bytes())?;
         let id = |key| app.number(key).map(Option::unwrap_or_default);
         let (app_id, installation_id) = (id("app_id")?, id("installation_id")?);
         if app_id > i64::MAX.unsigned_abs() || installation_id > i64::MAX.unsigned_abs() {
-            return Err(Refusal::body());
+            return Err(ApiRefusal::body());
         }
         let key = app.text("private_key_bytes")?.unwrap_or_default();
-        let key = STANDARD.decode(key).map_err(|_| Refusal::body())?;
+        let key = STANDARD.decode(key).map_err(|_| ApiRefusal::body())?;
         Ok(Some(Self { app_id, installation_id, key }))
     }
 
     /// What it is made of, the key by its length alone. A key that is no RSA key of PKCS#1 is a
     /// 500, whatever else it is.
-    fn check(self) -> Result<String, Refusal> {
-        let invalid = |what: &str| Err(Refusal::bad(format!("{INVALID}: invalid app: {what}")));
+    fn check(self) -> Result<String, ApiRefusal> {
+        let invalid = |what: &str| Err(ApiRefusal::bad(format!("{INVALID}: invalid app: {what}")));
         if self.app_id == 0 {
             return invalid("missing app_id");
         }
@@ -207,7 +208,7 @@ impl App {
         let Some(der) = first_block(&self.key) else {
             return invalid("invalid private_key_bytes");
         };
-        let modulus = modulus(&der).ok_or(Refusal::Server)?;
+        let modulus = modulus(&der).ok_or(ApiRefusal::Server)?;
         let print: String = modulus.iter().rev().take(4).map(|it| format!("{it:02x}")).collect();
         let Self { app_id, installation_id, .. } = self;
         Ok(format!("app {app_id}, installation {installation_id}, key …{print}"))

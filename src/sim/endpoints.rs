@@ -1,9 +1,9 @@
 //! GitHubs that GARM knows (measured).
 
 use super::body::Body;
-use super::entity::Endpoint;
+use super::entity::EndpointRow;
 use super::json::list;
-use super::reply::{Refusal, Reply};
+use super::reply::{ApiRefusal, ApiReply};
 use super::world::World;
 
 const CREATING: &str = "failed to create github endpoint: error creating github endpoint";
@@ -15,47 +15,47 @@ impl World {
         method: &str,
         rest: &[&str],
         body: &[u8],
-    ) -> Result<Reply, Refusal> {
+    ) -> Result<ApiReply, ApiRefusal> {
         match (method, rest) {
             ("GET", []) => {
-                Ok(Reply::json(list(self.endpoints.iter().map(|it| self.show_endpoint(it)))))
+                Ok(ApiReply::json(list(self.endpoints.iter().map(|it| self.show_endpoint(it)))))
             }
             ("POST", []) => self.create_endpoint(body),
             ("GET", [name]) => {
                 let found = self.endpoint_named(name).ok_or_else(|| {
                     let what =
                         "failed to get github endpoint: github endpoint not found: not found";
-                    Refusal::NotFound(what.into())
+                    ApiRefusal::NotFound(what.into())
                 })?;
-                Ok(Reply::json(self.show_endpoint(found)))
+                Ok(ApiReply::json(self.show_endpoint(found)))
             }
             ("PUT", [name]) => self.update_endpoint(name, body),
             ("DELETE", [name]) => self.delete_endpoint(name),
-            _ => Err(Refusal::NoRoute),
+            _ => Err(ApiRefusal::NoRoute),
         }
     }
 
-    fn create_endpoint(&mut self, body: &[u8]) -> Result<Reply, Refusal> {
+    fn create_endpoint(&mut self, body: &[u8]) -> Result<ApiReply, ApiRefusal> {
         let body = Body::read(body)?;
         let text = |key| body.text(key).map(Option::unwrap_or_default);
-        let urls = Urls::read(&body)?;
+        let urls = EndpointUrls::read(&body)?;
         let (name, description) = (text("name")?, text("description")?);
         let invalid = "error failed to validate github endpoint params";
         for (key, url) in urls.all() {
             match url.as_deref().unwrap_or_default() {
-                "" => return Err(Refusal::bad(format!("{invalid}: missing {key}"))),
+                "" => return Err(ApiRefusal::bad(format!("{invalid}: missing {key}"))),
                 // The one for uploads is taken as it is.
                 url if key != "upload_base_url" && !is_url(url) => {
-                    return Err(Refusal::bad(format!("{invalid}: invalid {key}")));
+                    return Err(ApiRefusal::bad(format!("{invalid}: invalid {key}")));
                 }
                 _ => {}
             }
         }
         if self.endpoints.iter().any(|it| it.name.eq_ignore_ascii_case(&name)) {
             let what = "error github endpoint already exists: duplicate";
-            return Err(Refusal::Conflict(format!("{CREATING}: {what}")));
+            return Err(ApiRefusal::Conflict(format!("{CREATING}: {what}")));
         }
-        let endpoint = Endpoint {
+        let endpoint = EndpointRow {
             name,
             description,
             api_url: urls.api.unwrap_or_default(),
@@ -66,16 +66,16 @@ impl World {
         };
         let shown = self.show_endpoint(&endpoint);
         self.endpoints.push(endpoint);
-        Ok(Reply::json(shown))
+        Ok(ApiReply::json(shown))
     }
 
-    fn update_endpoint(&mut self, name: &str, body: &[u8]) -> Result<Reply, Refusal> {
+    fn update_endpoint(&mut self, name: &str, body: &[u8]) -> Result<ApiReply, ApiRefusal> {
         let body = Body::read(body)?;
-        let (urls, description) = (Urls::read(&body)?, body.text("description")?);
+        let (urls, description) = (EndpointUrls::read(&body)?, body.text("description")?);
         for (key, url) in urls.all() {
             if key != "upload_base_url" && url.as_deref().is_some_and(|it| !is_url(it)) {
                 let invalid = "failed to validate github endpoint params";
-                return Err(Refusal::bad(format!("{invalid}: invalid {key}")));
+                return Err(ApiRefusal::bad(format!("{invalid}: invalid {key}")));
             }
         }
         let now = self.now;
@@ -83,7 +83,7 @@ impl World {
             self.endpoints.iter_mut().find(|it| it.name.eq_ignore_ascii_case(name)).ok_or_else(
                 || {
                     let what = "error github endpoint not found: not found";
-                    Refusal::NotFound(format!("{UPDATING}: {what}"))
+                    ApiRefusal::NotFound(format!("{UPDATING}: {what}"))
                 },
             )?;
         found.description = description.unwrap_or_else(|| found.description.clone());
@@ -91,32 +91,32 @@ impl World {
         found.upload_url = urls.upload.unwrap_or_else(|| found.upload_url.clone());
         found.base_url = urls.base.unwrap_or_else(|| found.base_url.clone());
         found.updated_at = now;
-        let found = self.endpoint_named(name).ok_or(Refusal::Server)?;
-        Ok(Reply::json(self.show_endpoint(found)))
+        let found = self.endpoint_named(name).ok_or(ApiRefusal::Server)?;
+        Ok(ApiReply::json(self.show_endpoint(found)))
     }
 
     /// 204, also for what never was; what credentials are at stays.
-    fn delete_endpoint(&mut self, name: &str) -> Result<Reply, Refusal> {
+    fn delete_endpoint(&mut self, name: &str) -> Result<ApiReply, ApiRefusal> {
         if self.credentials.values().any(|it| it.endpoint.eq_ignore_ascii_case(name)) {
-            return Err(Refusal::bad(
+            return Err(ApiRefusal::bad(
                 "failed to delete github endpoint: error deleting github endpoint: cannot delete \
                  endpoint with associated entities: invalid request",
             ));
         }
         self.endpoints.retain(|it| !it.name.eq_ignore_ascii_case(name));
-        Ok(Reply::bare(204))
+        Ok(ApiReply::bare(204))
     }
 }
 
 /// The URLs of a request, each as it was given.
-struct Urls {
+struct EndpointUrls {
     api: Option<String>,
     upload: Option<String>,
     base: Option<String>,
 }
 
-impl Urls {
-    fn read(body: &Body<'_>) -> Result<Self, Refusal> {
+impl EndpointUrls {
+    fn read(body: &Body<'_>) -> Result<Self, ApiRefusal> {
         let text = |key| body.text(key);
         Ok(Self {
             api: text("api_base_url")?,

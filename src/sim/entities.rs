@@ -1,9 +1,9 @@
 //! Making, changing and removing organizations, repositories and enterprises (measured).
 
 use super::body::Body;
-use super::config::Version;
-use super::entity::{EntityKey, Kind};
-use super::reply::{Refusal, Reply};
+use super::config::GarmVersion;
+use super::entity::{EntityRowKey, EntityType};
+use super::reply::{ApiRefusal, ApiReply};
 use super::rest_view::Depth;
 use super::world::World;
 
@@ -12,14 +12,18 @@ const BALANCERS: [&str; 3] = ["", "roundrobin", "pack"];
 
 impl World {
     /// `POST /organizations` and its like. GitHub is not asked.
-    pub(super) fn create_entity(&mut self, kind: Kind, body: &[u8]) -> Result<Reply, Refusal> {
+    pub(super) fn create_entity(
+        &mut self,
+        kind: EntityType,
+        body: &[u8],
+    ) -> Result<ApiReply, ApiRefusal> {
         let body = Body::read(body)?;
         let text = |key| body.text(key).map(Option::unwrap_or_default);
         let (owner, name) = (text("owner")?, text("name")?);
         let (credentials, secret) = (text("credentials_name")?, text("webhook_secret")?);
         let (forge, balancer) = (text("forge_type")?, text("pool_balancer_type")?);
         let agent_mode = body.truth("agent_mode")?.unwrap_or_default();
-        let is_repository = kind == Kind::Repository;
+        let is_repository = kind == EntityType::Repository;
         let missing = [
             (is_repository && owner.is_empty(), "missing owner".to_owned()),
             (name.is_empty(), format!("missing {} name", kind.short())),
@@ -30,13 +34,13 @@ impl World {
         ];
         if let Some((_, what)) = missing.into_iter().find(|it| it.0) {
             // The release does not say that the secret is missing (measured).
-            if what == "missing secret" && self.config.flavour.version == Version::V0_2_1 {
-                return Err(Refusal::Server);
+            if what == "missing secret" && self.config.variant.version == GarmVersion::V0_2_1 {
+                return Err(ApiRefusal::Server);
             }
-            return Err(Refusal::bad(format!("error validating params: {what}")));
+            return Err(ApiRefusal::bad(format!("error validating params: {what}")));
         }
         let Some(credentials) = self.credentials_named(&credentials) else {
-            return Err(Refusal::bad(format!("credentials {credentials} not defined")));
+            return Err(ApiRefusal::bad(format!("credentials {credentials} not defined")));
         };
         let owner = if is_repository { owner } else { String::new() };
         let is_there = self.entities.values().any(|it| {
@@ -46,7 +50,7 @@ impl World {
         });
         if is_there {
             let full = if is_repository { format!("{owner}/{name}") } else { name };
-            return Err(Refusal::Conflict(format!("{} {full} already exists", kind.long())));
+            return Err(ApiRefusal::Conflict(format!("{} {full} already exists", kind.long())));
         }
         let key = self.make_entity(kind, owner, name);
         if let Some(entity) = self.entities.get_mut(&key) {
@@ -64,32 +68,32 @@ impl World {
     /// or unknown changes nothing.
     pub(super) fn update_entity(
         &mut self,
-        kind: Kind,
+        kind: EntityType,
         id: &str,
         body: &[u8],
-    ) -> Result<Reply, Refusal> {
+    ) -> Result<ApiReply, ApiRefusal> {
         let body = Body::read(body)?;
         let text = |key| body.text(key).map(Option::unwrap_or_default);
         let (credentials, secret) = (text("credentials_name")?, text("webhook_secret")?);
         let (balancer, agent_mode) = (text("pool_balancer_type")?, body.truth("agent_mode")?);
         if !BALANCERS.contains(&balancer.as_str()) {
-            return Err(Refusal::bad(format!("invalid pool balancer type: {balancer}")));
+            return Err(ApiRefusal::bad(format!("invalid pool balancer type: {balancer}")));
         }
         let saving = match kind {
-            Kind::Organization => "error updating org: error saving org",
-            Kind::Repository => "error updating repo: error saving repo",
-            Kind::Enterprise => "error updating enterprise: error updating enterprise",
+            EntityType::Organization => "error updating org: error saving org",
+            EntityType::Repository => "error updating repo: error saving repo",
+            EntityType::Enterprise => "error updating enterprise: error updating enterprise",
         };
         let fetching = format!("{saving}: error fetching {}", kind.short());
         let key = self.find_entity(kind, id).map_err(|it| it.within(&fetching))?;
         let chosen = (!credentials.is_empty()).then(|| self.credentials_named(&credentials));
         if chosen == Some(None) {
-            return Err(Refusal::NotFound(format!(
+            return Err(ApiRefusal::NotFound(format!(
                 "{saving}: error fetching credentials: github credentials not found: not found"
             )));
         }
         let now = self.now;
-        let entity = self.entities.get_mut(&key).ok_or(Refusal::Server)?;
+        let entity = self.entities.get_mut(&key).ok_or(ApiRefusal::Server)?;
         let before = (entity.credentials, entity.balancer.clone(), entity.agent_mode);
         entity.credentials = chosen.flatten().unwrap_or(entity.credentials);
         if !balancer.is_empty() {
@@ -106,26 +110,30 @@ impl World {
     }
 
     /// An entity with pools stays (GARM.md §b).
-    pub(super) fn delete_entity(&mut self, kind: Kind, id: &str) -> Result<Reply, Refusal> {
+    pub(super) fn delete_entity(
+        &mut self,
+        kind: EntityType,
+        id: &str,
+    ) -> Result<ApiReply, ApiRefusal> {
         let what = format!("error fetching {0}: error fetching {0}", kind.short());
         let key = self.find_entity(kind, id).map_err(|it| it.within(&what))?;
         let pools: Vec<_> =
             self.pools.values().filter(|it| it.entity == key).map(|it| it.id.clone()).collect();
         if !pools.is_empty() {
-            return Err(Refusal::bad(format!(
+            return Err(ApiRefusal::bad(format!(
                 "{} has pools defined ({})",
                 kind.short(),
                 pools.join(", ")
             )));
         }
         self.entities.remove(&key);
-        Ok(Reply::done())
+        Ok(ApiReply::done())
     }
 
     /// What a POST and a PUT answer.
-    fn shown_entity(&self, key: EntityKey) -> Result<Reply, Refusal> {
-        let entity = self.entities.get(&key).ok_or(Refusal::Server)?;
-        Ok(Reply::json(self.show_entity(key, entity, Depth::Write)))
+    fn shown_entity(&self, key: EntityRowKey) -> Result<ApiReply, ApiRefusal> {
+        let entity = self.entities.get(&key).ok_or(ApiRefusal::Server)?;
+        Ok(ApiReply::json(self.show_entity(key, entity, Depth::Write)))
     }
 
     fn credentials_named(&self, name: &str) -> Option<u64> {

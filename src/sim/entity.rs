@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 /// A GitHub that GARM knows.
 #[derive(Debug, Clone)]
-pub(crate) struct Endpoint {
+pub(crate) struct EndpointRow {
     pub(crate) name: String,
     pub(crate) description: String,
     pub(crate) api_url: String,
@@ -16,7 +16,7 @@ pub(crate) struct Endpoint {
 
 /// GARM's credentials for a GitHub. The secret itself is not kept: nothing ever shows it.
 #[derive(Debug, Clone)]
-pub(crate) struct Credentials {
+pub(crate) struct CredentialsRow {
     pub(crate) id: u64,
     pub(crate) name: String,
     pub(crate) description: String,
@@ -31,7 +31,7 @@ pub(crate) struct Credentials {
 
 /// An install template.
 #[derive(Debug, Clone)]
-pub(crate) struct Template {
+pub(crate) struct TemplateRow {
     pub(crate) id: u64,
     pub(crate) name: String,
     pub(crate) description: String,
@@ -45,13 +45,13 @@ pub(crate) struct Template {
 
 /// Which kind of thing pools hang on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Kind {
+pub(crate) enum EntityType {
     Organization,
     Repository,
     Enterprise,
 }
 
-impl Kind {
+impl EntityType {
     /// The first segment of its paths, and back.
     pub(crate) fn of_path(segment: &str) -> Option<Self> {
         match segment {
@@ -83,13 +83,13 @@ impl Kind {
 
 /// The key of an entity's row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct EntityKey(pub(crate) u64);
+pub(crate) struct EntityRowKey(pub(crate) u64);
 
 /// One entity, and its pool manager.
 #[derive(Debug, Clone)]
-pub(crate) struct Entity {
+pub(crate) struct EntityRow {
     pub(crate) id: String,
-    pub(crate) kind: Kind,
+    pub(crate) kind: EntityType,
     /// Owner of a repository; empty for the other kinds.
     pub(crate) owner: String,
     pub(crate) name: String,
@@ -105,7 +105,7 @@ pub(crate) struct Entity {
     pub(crate) updated_at: Timestamp,
 }
 
-impl Entity {
+impl EntityRow {
     /// `acme`, or `octo/tools`.
     pub(crate) fn full_name(&self) -> String {
         if self.owner.is_empty() {
@@ -119,11 +119,11 @@ impl Entity {
     /// repository's jobs.
     pub(crate) fn covers(&self, owner: &str, repository: &str) -> bool {
         match self.kind {
-            Kind::Organization => self.name.eq_ignore_ascii_case(owner),
-            Kind::Repository => {
+            EntityType::Organization => self.name.eq_ignore_ascii_case(owner),
+            EntityType::Repository => {
                 self.owner.eq_ignore_ascii_case(owner) && self.name.eq_ignore_ascii_case(repository)
             }
-            Kind::Enterprise => true,
+            EntityType::Enterprise => true,
         }
     }
 }

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::faults::Fault;
-use super::rng::Dice;
-use super::stream::Event;
+use super::rng::Rng;
+use super::stream::GarmEvent;
 use super::world::World;
 
 /// GARM keeps so many messages for a client that does not read, and loses the rest silently.
@@ -40,22 +40,22 @@ const KINDS: [&str; 16] = [
 
 /// What a client sends.
 #[derive(Deserialize)]
-struct Wish {
+struct FilterMessage {
     #[serde(default, rename = "send-everything")]
     everything: bool,
     #[serde(default)]
-    filters: Vec<Filter>,
+    filters: Vec<EventFilter>,
 }
 
 #[derive(Deserialize)]
-struct Filter {
+struct EventFilter {
     #[serde(default, rename = "entity-type")]
     kind: String,
     #[serde(default)]
     operations: Vec<String>,
 }
 
-impl Filter {
+impl EventFilter {
     fn is_good(&self) -> bool {
         let known = ["create", "update", "delete"];
         KINDS.contains(&self.kind.as_str())
@@ -64,14 +64,14 @@ impl Filter {
 }
 
 /// What a client is sent.
-enum Taste {
+enum Subscription {
     Nothing,
     Everything,
-    Some(Vec<Filter>),
+    Some(Vec<EventFilter>),
 }
 
-impl Taste {
-    fn wants(&self, event: &Event) -> bool {
+impl Subscription {
+    fn wants(&self, event: &GarmEvent) -> bool {
         match self {
             Self::Nothing => false,
             Self::Everything => true,
@@ -85,7 +85,7 @@ impl Taste {
 
 /// Why a client hears no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum StreamEnd {
     /// GARM has closed the stream, in good order and without a word.
     Closed,
     /// The connection broke.
@@ -93,7 +93,7 @@ pub(crate) enum End {
 }
 
 /// What happens to one event on its way.
-pub(crate) struct Weather {
+pub(crate) struct EventDelivery {
     fault: Option<Fault>,
     loss_rate: f64,
     late_rate: f64,
@@ -101,32 +101,32 @@ pub(crate) struct Weather {
 }
 
 /// One client.
-pub(crate) struct Hearing {
-    taste: Taste,
-    losses: Dice,
-    delays: Dice,
+pub(crate) struct EventSubscriber {
+    subscription: Subscription,
+    losses: Rng,
+    delays: Rng,
     ready: VecDeque<String>,
     late: Vec<(Instant, String)>,
 }
 
 impl World {
     /// Lets a client in, with chances of its own.
-    pub(crate) fn admit(&mut self) -> Hearing {
+    pub(crate) fn admit(&mut self) -> EventSubscriber {
         let nth = self.stream.open();
-        Hearing {
-            taste: Taste::Nothing,
-            losses: Dice::new(self.config.seed, 5_000 + nth),
-            delays: Dice::new(self.config.seed, 6_000_000 + nth),
+        EventSubscriber {
+            subscription: Subscription::Nothing,
+            losses: Rng::new(self.config.seed, 5_000 + nth),
+            delays: Rng::new(self.config.seed, 6_000_000 + nth),
             ready: VecDeque::new(),
             late: Vec::new(),
         }
     }
 
     /// What happens to this event on its way to a client. Each client is asked for by itself.
-    pub(crate) fn weather(&mut self, event: &Event) -> Weather {
+    pub(crate) fn delivery(&mut self, event: &GarmEvent) -> EventDelivery {
         let path = format!("{}/{}", event.entity_type, event.operation);
         let knobs = &self.config.knobs;
-        Weather {
+        EventDelivery {
             loss_rate: knobs.event_loss_rate,
             late_rate: knobs.event_late_rate,
             late_by: knobs.event_late_by,
@@ -140,38 +140,38 @@ impl World {
     }
 }
 
-impl Hearing {
+impl EventSubscriber {
     /// Takes a client's message: an empty wish changes nothing, a bad one ends the stream.
-    pub(crate) fn ask(&mut self, message: &str) -> Result<(), End> {
-        let wish: Wish = serde_json::from_str(message).map_err(|_| End::Closed)?;
+    pub(crate) fn ask(&mut self, message: &str) -> Result<(), StreamEnd> {
+        let wish: FilterMessage = serde_json::from_str(message).map_err(|_| StreamEnd::Closed)?;
         if wish.everything {
-            self.taste = Taste::Everything;
-        } else if !wish.filters.iter().all(Filter::is_good) {
-            return Err(End::Closed);
+            self.subscription = Subscription::Everything;
+        } else if !wish.filters.iter().all(EventFilter::is_good) {
+            return Err(StreamEnd::Closed);
         } else if !wish.filters.is_empty() {
-            self.taste = Taste::Some(wish.filters);
+            self.subscription = Subscription::Some(wish.filters);
         }
         Ok(())
     }
 
-    pub(crate) fn wants(&self, event: &Event) -> bool {
-        self.taste.wants(event)
+    pub(crate) fn wants(&self, event: &GarmEvent) -> bool {
+        self.subscription.wants(event)
     }
 
     /// An event is on its way.
     pub(crate) fn hear(
         &mut self,
-        event: &Event,
-        weather: &Weather,
+        event: &GarmEvent,
+        delivery: &EventDelivery,
         now: Instant,
-    ) -> Result<(), End> {
+    ) -> Result<(), StreamEnd> {
         let text = event.to_json();
-        let is_lost = self.losses.chance(weather.loss_rate);
-        let is_late = self.delays.chance(weather.late_rate);
-        match &weather.fault {
-            Some(Fault::Refuse | Fault::Drop) => return Err(End::Broken),
+        let is_lost = self.losses.chance(delivery.loss_rate);
+        let is_late = self.delays.chance(delivery.late_rate);
+        match &delivery.fault {
+            Some(Fault::Refuse | Fault::Drop) => return Err(StreamEnd::Broken),
             Some(Fault::Status(_) | Fault::Page(_) | Fault::TokenExpired) => {
-                return Err(End::Closed);
+                return Err(StreamEnd::Closed);
             }
             Some(Fault::LoseAnswer) => {}
             Some(Fault::Truncate) => {
@@ -180,7 +180,7 @@ impl Hearing {
             }
             Some(Fault::Slow(span)) => self.late.push((now + *span, text)),
             None if is_lost => {}
-            None if is_late => self.late.push((now + weather.late_by, text)),
+            None if is_late => self.late.push((now + delivery.late_by, text)),
             None => self.ready.push_back(text),
         }
         Ok(())
@@ -203,17 +203,17 @@ impl Hearing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::{Config, Rule};
+    use crate::sim::{FaultRule, SimConfig};
 
-    fn event(kind: &'static str, operation: &'static str) -> Event {
+    fn event(kind: &'static str, operation: &'static str) -> GarmEvent {
         let at = jiff::Timestamp::UNIX_EPOCH;
-        Event { at, entity_type: kind, operation, payload: "{}".into() }
+        GarmEvent { at, entity_type: kind, operation, payload: "{}".into() }
     }
 
-    fn wants(wish: &str, kind: &'static str, operation: &'static str) -> Result<bool, End> {
-        let mut hearing = World::new(Config::default()).admit();
-        hearing.ask(wish)?;
-        Ok(hearing.wants(&event(kind, operation)))
+    fn wants(wish: &str, kind: &'static str, operation: &'static str) -> Result<bool, StreamEnd> {
+        let mut subscriber = World::new(SimConfig::default()).admit();
+        subscriber.ask(wish)?;
+        Ok(subscriber.wants(&event(kind, operation)))
     }
 
     #[test]
@@ -226,24 +226,24 @@ mod tests {
         assert_eq!(wants(r#"{"filters":[]}"#, "pool", "delete"), Ok(false));
         for bad in ["nonsense", r#"{"filters":[{"entity-type":"nothing"}]}"#, r#"{"filters":[{}]}"#]
         {
-            assert_eq!(wants(bad, "pool", "delete"), Err(End::Closed), "{bad}");
+            assert_eq!(wants(bad, "pool", "delete"), Err(StreamEnd::Closed), "{bad}");
         }
     }
 
     /// What of 1,000 events arrives at once, after how long the rest, and what never does.
     fn arrivals(seed: u64, loss_rate: f64, late_rate: f64) -> (usize, usize) {
-        let mut world = World::new(Config { seed, ..Config::default() });
+        let mut world = World::new(SimConfig { seed, ..SimConfig::default() });
         world.knobs_mut().event_loss_rate = loss_rate;
         world.knobs_mut().event_late_rate = late_rate;
         world.knobs_mut().event_late_by = Duration::from_secs(3);
-        let mut hearing = world.admit();
+        let mut subscriber = world.admit();
         let start = Instant::now();
         for _ in 0..1000 {
             let event = event("job", "update");
-            let weather = world.weather(&event);
-            hearing.hear(&event, &weather, start).unwrap();
+            let delivery = world.delivery(&event);
+            subscriber.hear(&event, &delivery, start).unwrap();
         }
-        let mut count = |at| std::iter::from_fn(|| hearing.next(at)).count();
+        let mut count = |at| std::iter::from_fn(|| subscriber.next(at)).count();
         (count(start), count(start + Duration::from_secs(3)))
     }
 
@@ -259,20 +259,22 @@ mod tests {
 
     #[test]
     fn a_rule_hits_the_events_that_it_names() {
-        let mut world = World::new(Config::default());
+        let mut world = World::new(SimConfig::default());
         world.knobs_mut().event_late_rate = 0.0;
-        world.faults.add(Rule::once("EVENT", "job/", Fault::LoseAnswer));
-        world.faults.add(Rule::once("EVENT", "job/update", Fault::Truncate).after(1));
-        world.faults.add(Rule::once("EVENT", "pool/delete", Fault::Drop));
-        let mut hearing = world.admit();
+        world.faults.add(FaultRule::once("EVENT", "job/", Fault::LoseAnswer));
+        world.faults.add(FaultRule::once("EVENT", "job/update", Fault::Truncate).after(1));
+        world.faults.add(FaultRule::once("EVENT", "pool/delete", Fault::Drop));
+        let mut subscriber = world.admit();
         let now = Instant::now();
-        let mut arrives = |event: Event| {
-            let weather = world.weather(&event);
-            hearing.hear(&event, &weather, now).map(|()| hearing.next(now).map_or(0, |it| it.len()))
+        let mut arrives = |event: GarmEvent| {
+            let delivery = world.delivery(&event);
+            subscriber
+                .hear(&event, &delivery, now)
+                .map(|()| subscriber.next(now).map_or(0, |it| it.len()))
         };
         let whole = event("job", "update").to_json().len();
-        let seen: Vec<_> = (0..4).map(|_| arrives(event("job", "update"))).collect();
-        assert_eq!(seen, [Ok(0), Ok(whole), Ok(whole / 2), Ok(whole)]);
-        assert_eq!(arrives(event("pool", "delete")), Err(End::Broken));
+        let cached: Vec<_> = (0..4).map(|_| arrives(event("job", "update"))).collect();
+        assert_eq!(cached, [Ok(0), Ok(whole), Ok(whole / 2), Ok(whole)]);
+        assert_eq!(arrives(event("pool", "delete")), Err(StreamEnd::Broken));
     }
 }

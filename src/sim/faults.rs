@@ -32,7 +32,7 @@ pub enum Fault {
 
 /// Which requests a fault is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
+pub struct FaultRule {
     /// `GET`, `POST`, …; empty for any.
     pub method: String,
     /// A part of the path; empty for any.
@@ -45,7 +45,7 @@ pub struct Rule {
     pub fault: Fault,
 }
 
-impl Rule {
+impl FaultRule {
     /// Hits the next request of this method whose path contains `path`.
     pub fn once(method: &str, path: &str, fault: Fault) -> Self {
         Self { method: method.into(), path: path.into(), skip: 0, times: 1, fault }
@@ -71,13 +71,13 @@ impl Rule {
 /// The rules in force, first come, first served.
 #[derive(Debug, Default)]
 pub struct Faults {
-    rules: Vec<Rule>,
+    rules: Vec<FaultRule>,
     hits: u32,
 }
 
 impl Faults {
     /// Adds a rule.
-    pub fn add(&mut self, rule: Rule) {
+    pub fn add(&mut self, rule: FaultRule) {
         self.rules.push(rule);
     }
 
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn a_rule_skips_then_hits_then_is_spent() {
         let mut faults = Faults::default();
-        faults.add(Rule::once("PUT", "/pools/", Fault::LoseAnswer).after(1));
+        faults.add(FaultRule::once("PUT", "/pools/", Fault::LoseAnswer).after(1));
         let hits: Vec<_> = ["/pools/a", "/pools/b", "/pools/c"]
             .into_iter()
             .map(|path| (faults.strike("GET", path), faults.strike("PUT", path)))

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::entity::EntityKey;
-use super::log::What;
+use super::entity::EntityRowKey;
+use super::log::LogEvent;
 use super::world::{Due, World};
 
 /// A job at GitHub.
 #[derive(Debug, Clone)]
-pub(crate) struct Work {
+pub(crate) struct GitHubJob {
     pub(crate) name: String,
     pub(crate) labels: Vec<String>,
     pub(crate) owner: String,
@@ -32,10 +32,10 @@ pub(crate) struct Work {
 
 /// A runner at GitHub.
 #[derive(Debug, Clone)]
-pub(crate) struct Registered {
+pub(crate) struct GitHubRunner {
     pub(crate) name: String,
     /// Whose jobs it may take.
-    pub(crate) scope: EntityKey,
+    pub(crate) scope: EntityRowKey,
     pub(crate) labels: Vec<String>,
     lower: HashSet<String>,
     pub(crate) is_online: bool,
@@ -45,7 +45,7 @@ pub(crate) struct Registered {
 /// Everything GitHub knows.
 #[derive(Debug, Default)]
 pub(crate) struct GitHub {
-    pub(crate) jobs: BTreeMap<i64, Work>,
+    pub(crate) jobs: BTreeMap<i64, GitHubJob>,
     /// The jobs that have ended and are remembered, in this order.
     ended: Vec<i64>,
     jobs_made: i64,
@@ -53,7 +53,7 @@ pub(crate) struct GitHub {
     pub(crate) queued: Vec<i64>,
     /// The last look for runners that is due.
     looks_at: Option<Timestamp>,
-    pub(crate) runners: BTreeMap<i64, Registered>,
+    pub(crate) runners: BTreeMap<i64, GitHubRunner>,
     /// Which job runs on the runner of this name.
     pub(crate) running: HashMap<String, i64>,
     runners_made: i64,
@@ -61,7 +61,7 @@ pub(crate) struct GitHub {
 
 /// Jobs to queue: so many alike.
 #[derive(Debug, Clone)]
-pub struct Order {
+pub struct JobBatch {
     /// How many.
     pub count: usize,
     /// What their `runs-on` asks for.
@@ -72,22 +72,13 @@ pub struct Order {
     pub repository: String,
     /// The job's name in its workflow.
     pub name: String,
-    /// Whether GitHub hands them out.
-    pub hand_out: HandOut,
+    /// Held jobs are not handed out before [`World::release_job`].
+    pub is_held: bool,
     /// How each ends.
     pub conclusion: String,
 }
 
-/// Whether GitHub hands a job out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HandOut {
-    /// As soon as a runner fits.
-    Free,
-    /// Not before [`World::release_job`].
-    Held,
-}
-
-impl Order {
+impl JobBatch {
     /// Jobs of 10 seconds for these labels, in the first organization.
     pub fn new(count: usize, labels: &[&str]) -> Self {
         Self {
@@ -96,7 +87,7 @@ impl Order {
             duration: Duration::from_secs(10),
             repository: String::new(),
             name: "build".into(),
-            hand_out: HandOut::Free,
+            is_held: false,
             conclusion: "success".into(),
         }
     }
@@ -116,13 +107,13 @@ impl Order {
     /// The same, not handed out before [`World::release_job`].
     #[must_use]
     pub fn held(self) -> Self {
-        Self { hand_out: HandOut::Held, ..self }
+        Self { is_held: true, ..self }
     }
 }
 
 /// Why GitHub does not do what GARM asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum GitHubError {
     /// GARM's credentials are refused.
     Unauthorized,
     /// The runner has a job (422).
@@ -135,7 +126,7 @@ pub(crate) enum Trouble {
 
 impl World {
     /// Queues jobs and brings GitHub's ids of them.
-    pub fn queue_jobs(&mut self, order: &Order) -> Vec<i64> {
+    pub fn queue_jobs(&mut self, order: &JobBatch) -> Vec<i64> {
         let repository = if order.repository.is_empty() {
             let owner = self.config.organizations.first().map_or("nobody", String::as_str);
             format!("{owner}/app")
@@ -147,7 +138,7 @@ impl World {
         for _ in 0..order.count {
             self.github.jobs_made += 1;
             let id = 5_000_000_000 + self.github.jobs_made;
-            let work = Work {
+            let work = GitHubJob {
                 name: order.name.clone(),
                 labels: order.labels.clone(),
                 owner: owner.to_owned(),
@@ -158,12 +149,12 @@ impl World {
                 started_at: None,
                 completed_at: None,
                 duration: order.duration,
-                is_held: order.hand_out == HandOut::Held,
+                is_held: order.is_held,
                 runner: None,
             };
             self.github.jobs.insert(id, work);
             self.github.queued.push(id);
-            self.note(What::JobQueued { job: id, labels: order.labels.clone() });
+            self.note(LogEvent::JobQueued { job: id, labels: order.labels.clone() });
             self.send_hooks(id, "queued");
             ids.push(id);
         }
@@ -189,7 +180,7 @@ impl World {
         let at = self.now + self.config.knobs.assign_delay;
         if self.github.looks_at != Some(at) {
             self.github.looks_at = Some(at);
-            self.agenda.add(at, Due::Assign);
+            self.scheduler.add(at, Due::Assign);
         }
     }
 
@@ -232,22 +223,22 @@ impl World {
 
     fn start_job(&mut self, job: i64, runner: i64) {
         let now = self.now;
-        let (Some(machine), Some(work)) =
+        let (Some(taker), Some(work)) =
             (self.github.runners.get_mut(&runner), self.github.jobs.get_mut(&job))
         else {
             return;
         };
-        machine.job = Some(job);
+        taker.job = Some(job);
         work.status = "in_progress";
         work.started_at = Some(now);
-        work.runner = Some((runner, machine.name.clone()));
-        let (name, ends_at) = (machine.name.clone(), now + work.duration);
+        work.runner = Some((runner, taker.name.clone()));
+        let (name, ends_at) = (taker.name.clone(), now + work.duration);
         self.github.running.insert(name.clone(), job);
         let waited = now.duration_since(work.queued_at).as_millis();
         let waited_ms = u64::try_from(waited).unwrap_or(0);
-        self.note(What::JobStarted { job, runner: name, waited_ms });
+        self.note(LogEvent::JobStarted { job, runner: name, waited_ms });
         self.send_hooks(job, "in_progress");
-        self.agenda.add(ends_at, Due::Finish(job));
+        self.scheduler.add(ends_at, Due::Finish(job));
     }
 
     pub(super) fn finish_job(&mut self, job: i64, conclusion: Option<&str>) {
@@ -267,11 +258,11 @@ impl World {
         if let Some((id, name)) = &runner {
             self.github.running.remove(name);
             if self.github.runners.remove(id).is_some() {
-                self.note(What::RunnerRemoved { runner: name.clone(), why: "ephemeral" });
+                self.note(LogEvent::RunnerRemoved { runner: name.clone(), why: "ephemeral" });
             }
         }
         let runner = runner.map(|it| it.1).unwrap_or_default();
-        self.note(What::JobCompleted { job, conclusion, runner });
+        self.note(LogEvent::JobCompleted { job, conclusion, runner });
         self.send_hooks(job, "completed");
         self.forget_ended(job);
     }
@@ -296,13 +287,19 @@ impl World {
         }
     }
 
-    fn register(&mut self, scope: EntityKey, name: &str, labels: Vec<String>) -> i64 {
+    fn register(&mut self, scope: EntityRowKey, name: &str, labels: Vec<String>) -> i64 {
         self.github.runners_made += 1;
         let id = 1000 + self.github.runners_made;
         let lower = labels.iter().map(|it| it.to_lowercase()).collect();
-        self.note(What::RunnerRegistered { runner: name.to_owned(), labels: labels.clone() });
-        let runner =
-            Registered { name: name.to_owned(), scope, labels, lower, is_online: false, job: None };
+        self.note(LogEvent::RunnerRegistered { runner: name.to_owned(), labels: labels.clone() });
+        let runner = GitHubRunner {
+            name: name.to_owned(),
+            scope,
+            labels,
+            lower,
+            is_online: false,
+            job: None,
+        };
         self.github.runners.insert(id, runner);
         id
     }
@@ -311,21 +308,21 @@ impl World {
         if let Some(runner) = self.github.runners.get_mut(&id) {
             runner.is_online = true;
             let runner = runner.name.clone();
-            self.note(What::RunnerOnline { runner });
+            self.note(LogEvent::RunnerOnline { runner });
             self.look_for_runners();
         }
     }
 
     /// Whether GitHub answers GARM at all.
-    pub(super) fn call_github(&mut self) -> Result<(), Trouble> {
+    pub(super) fn call_github(&mut self) -> Result<(), GitHubError> {
         let knobs = &self.config.knobs;
         if !knobs.pat.is_empty() && knobs.pat != super::config::PAT {
-            return Err(Trouble::Unauthorized);
+            return Err(GitHubError::Unauthorized);
         }
-        if self.dice.github.chance(knobs.api_fail_rate) {
+        if self.rng.github.chance(knobs.api_fail_rate) {
             return match knobs.api_fail_status {
-                401 => Err(Trouble::Unauthorized),
-                _ => Err(Trouble::Down),
+                401 => Err(GitHubError::Unauthorized),
+                _ => Err(GitHubError::Down),
             };
         }
         Ok(())
@@ -334,19 +331,19 @@ impl World {
     /// GARM registers a single-job runner, before its VM exists.
     pub(super) fn register_runner(
         &mut self,
-        scope: EntityKey,
+        scope: EntityRowKey,
         name: &str,
         labels: Vec<String>,
-    ) -> Result<i64, Trouble> {
+    ) -> Result<i64, GitHubError> {
         self.call_github()?;
         Ok(self.register(scope, name, labels))
     }
 
     /// GARM asks GitHub to remove a runner: 422 for a busy one, but for the first moments of its
     /// job when the removal race is on (GARM.md §0.7).
-    pub(super) fn remove_runner(&mut self, id: i64) -> Result<(), Trouble> {
+    pub(super) fn remove_runner(&mut self, id: i64) -> Result<(), GitHubError> {
         self.call_github()?;
-        let runner = self.github.runners.get(&id).ok_or(Trouble::NotFound)?;
+        let runner = self.github.runners.get(&id).ok_or(GitHubError::NotFound)?;
         let name = runner.name.clone();
         let started = runner
             .job
@@ -354,11 +351,11 @@ impl World {
             .map(|it| it.started_at.unwrap_or(self.now));
         let lag = self.config.knobs.busy_lag;
         if started.is_some_and(|it| self.now.duration_since(it).unsigned_abs() >= lag) {
-            self.note(What::RemovalRefused { runner: name });
-            return Err(Trouble::Busy);
+            self.note(LogEvent::RemovalRefused { runner: name });
+            return Err(GitHubError::Busy);
         }
         self.github.runners.remove(&id);
-        self.note(What::RunnerRemoved { runner: name, why: "api" });
+        self.note(LogEvent::RunnerRemoved { runner: name, why: "api" });
         Ok(())
     }
 }

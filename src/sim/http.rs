@@ -20,10 +20,10 @@ use tokio::sync::broadcast;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::event_subscriber::{Hearing, KEPT};
+use super::event_subscriber::{EventSubscriber, KEPT};
 use super::faults::Fault;
-use super::reply::Reply;
-use super::stream::Event;
+use super::reply::ApiReply;
+use super::stream::GarmEvent;
 use super::world::World;
 
 /// No request of GARM's API is larger.
@@ -45,17 +45,17 @@ const STEP_LEAST: Duration = Duration::from_millis(1);
 /// A world behind a lock, its clock driven by this machine's. The lock is never held over an
 /// `await`.
 #[derive(Debug)]
-pub struct Shared {
+pub struct SharedWorld {
     world: Mutex<World>,
     start: Timestamp,
     since: Instant,
     /// Seconds of the world in each second here.
     speed: u32,
-    events: broadcast::Sender<Event>,
+    events: broadcast::Sender<GarmEvent>,
     ended: CancellationToken,
 }
 
-impl Shared {
+impl SharedWorld {
     /// Looks at the world, or scripts it, at the present instant.
     pub fn with<T>(&self, script: impl FnOnce(&mut World) -> T) -> T {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
@@ -69,7 +69,7 @@ impl Shared {
     }
 
     /// The events from now on, and what a client makes of them.
-    pub(crate) fn listen(&self) -> (Hearing, broadcast::Receiver<Event>) {
+    pub(crate) fn listen(&self) -> (EventSubscriber, broadcast::Receiver<GarmEvent>) {
         (self.with(World::admit), self.events.subscribe())
     }
 
@@ -86,15 +86,15 @@ impl Shared {
     }
 }
 
-/// A server that accepts already and answers once [`Server::serve`] runs.
+/// A server that accepts already and answers once [`SimServer::serve`] runs.
 #[derive(Debug)]
-pub struct Server {
+pub struct SimServer {
     listener: TcpListener,
     address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<SharedWorld>,
 }
 
-impl Server {
+impl SimServer {
     /// Binds to a loopback address; port 0 takes a free one. GARM's URLs become this address. The
     /// world goes `speed` times as fast as this machine's clock.
     ///
@@ -108,7 +108,7 @@ impl Server {
         let address = listener.local_addr()?;
         world.set_url(&format!("http://{address}"));
         let (start, since) = (world.now(), Instant::now());
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(SharedWorld {
             world: Mutex::new(world),
             start,
             since,
@@ -125,7 +125,7 @@ impl Server {
     }
 
     /// The world behind it.
-    pub fn shared(&self) -> Arc<Shared> {
+    pub fn shared(&self) -> Arc<SharedWorld> {
         Arc::clone(&self.shared)
     }
 
@@ -171,9 +171,12 @@ impl Server {
 /// A fault that closes the connection.
 #[derive(Debug, thiserror::Error)]
 #[error("simulated fault")]
-struct Cut;
+struct SimulatedCut;
 
-async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
+async fn answer(
+    shared: Arc<SharedWorld>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, SimulatedCut> {
     if request.uri().path().trim_end_matches('/') == "/api/v1/ws/events" {
         let fault = shared.with(|it| it.faults.strike("GET", "/ws/events"));
         return stream(&shared, request, fault).await;
@@ -181,9 +184,9 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
     let (head, body) = request.into_parts();
     let path = head.uri.path_and_query().map_or("/", |it| it.as_str()).to_owned();
     let method = head.method.as_str().to_owned();
-    let body = axum::body::to_bytes(Body::new(body), BODY_MAX).await.map_err(|_| Cut)?;
+    let body = axum::body::to_bytes(Body::new(body), BODY_MAX).await.map_err(|_| SimulatedCut)?;
     let authorization = authorization(&head.headers);
-    let request = super::routes::Request {
+    let request = super::routes::ApiRequest {
         method: &method,
         path: &path,
         authorization: authorization.as_deref(),
@@ -193,29 +196,29 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
         return Ok(respond(shared.with(|it| (moved, it.now()))));
     }
     if let Some(path) = path.strip_prefix("/_lab") {
-        let request = super::routes::Request { path, ..request };
+        let request = super::routes::ApiRequest { path, ..request };
         return Ok(respond(shared.with(|it| (it.handle_lab(request), it.now()))));
     }
     let Some(path) = path.strip_prefix("/api/v1").filter(|it| it.starts_with('/')) else {
         let reply = outside(&path);
         return Ok(respond(shared.with(|it| (reply, it.now()))));
     };
-    let request = super::routes::Request { path, ..request };
+    let request = super::routes::ApiRequest { path, ..request };
     let fault = shared.with(|it| it.faults.strike(&method, path));
     let good = || respond(shared.with(|it| (it.handle(request), it.now())));
     let made_up = |reply| respond(shared.with(|it| (reply, it.now())));
     match fault {
         None => Ok(good()),
         // A connection that is there already cannot be refused any more: it is closed.
-        Some(Fault::Refuse | Fault::Drop) => Err(Cut),
+        Some(Fault::Refuse | Fault::Drop) => Err(SimulatedCut),
         Some(Fault::LoseAnswer) => {
             good();
-            Err(Cut)
+            Err(SimulatedCut)
         }
         Some(Fault::Truncate) => Ok(truncate(shared.with(|it| it.handle(request)))),
-        Some(Fault::Status(status)) => Ok(made_up(Reply::made_up(status))),
-        Some(Fault::Page(status)) => Ok(made_up(Reply::page(status))),
-        Some(Fault::TokenExpired) => Ok(made_up(Reply::token_expired())),
+        Some(Fault::Status(status)) => Ok(made_up(ApiReply::made_up(status))),
+        Some(Fault::Page(status)) => Ok(made_up(ApiReply::page(status))),
+        Some(Fault::TokenExpired) => Ok(made_up(ApiReply::token_expired())),
         Some(Fault::Slow(span)) => {
             let response = good();
             tokio::time::sleep(span).await;
@@ -227,34 +230,36 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
 /// What GARM answers outside of its API. The metrics want a token of their own (GARM.md §h), an agent
 /// one of its runner's; webhooks come from the simulated GitHub by a shorter way, and one that is not
 /// signed is passed over.
-fn outside(path: &str) -> Reply {
+fn outside(path: &str) -> ApiReply {
     let path = path.split_once('?').map_or(path, |it| it.0);
     match path.trim_end_matches('/') {
-        "/metrics" | "/agent" => Reply::token_expired(),
-        "/webhooks" => Reply::bare(200),
-        path if path.starts_with("/webhooks/") => Reply::bare(200),
-        _ => Reply::not_found(),
+        "/metrics" | "/agent" => ApiReply::token_expired(),
+        "/webhooks" => ApiReply::bare(200),
+        path if path.starts_with("/webhooks/") => ApiReply::bare(200),
+        _ => ApiReply::not_found(),
     }
 }
 
 /// The event stream, for whoever may read the rest of the API.
 async fn stream(
-    shared: &Arc<Shared>,
+    shared: &Arc<SharedWorld>,
     request: Request<Incoming>,
     fault: Option<Fault>,
-) -> Result<Response<Body>, Cut> {
+) -> Result<Response<Body>, SimulatedCut> {
     let made_up = |reply| respond(shared.with(|it| (reply, it.now())));
     match fault {
         None => {}
-        Some(Fault::Refuse | Fault::Drop | Fault::LoseAnswer | Fault::Truncate) => return Err(Cut),
-        Some(Fault::Status(status)) => return Ok(made_up(Reply::made_up(status))),
-        Some(Fault::Page(status)) => return Ok(made_up(Reply::page(status))),
-        Some(Fault::TokenExpired) => return Ok(made_up(Reply::token_expired())),
+        Some(Fault::Refuse | Fault::Drop | Fault::LoseAnswer | Fault::Truncate) => {
+            return Err(SimulatedCut);
+        }
+        Some(Fault::Status(status)) => return Ok(made_up(ApiReply::made_up(status))),
+        Some(Fault::Page(status)) => return Ok(made_up(ApiReply::page(status))),
+        Some(Fault::TokenExpired) => return Ok(made_up(ApiReply::token_expired())),
         Some(Fault::Slow(span)) => tokio::time::sleep(span).await,
     }
     let authorization = authorization(request.headers());
     Ok(match shared.with(|it| it.check_entry(authorization.as_deref())) {
-        Ok(()) => super::socket::upgrade(Arc::clone(shared), request),
+        Ok(()) => super::websocket::upgrade(Arc::clone(shared), request),
         Err(refusal) => made_up(refusal.into()),
     })
 }
@@ -271,7 +276,7 @@ fn authorization(headers: &HeaderMap) -> Option<String> {
 }
 
 /// `Date` is the world's clock.
-fn respond((reply, now): (Reply, Timestamp)) -> Response<Body> {
+fn respond((reply, now): (ApiReply, Timestamp)) -> Response<Body> {
     let mut response = Response::builder().status(reply.status);
     if let Some(kind) = reply.content_type {
         response = response.header(header::CONTENT_TYPE, kind);
@@ -288,7 +293,7 @@ fn respond((reply, now): (Reply, Timestamp)) -> Response<Body> {
 }
 
 /// Says the whole length, sends half and breaks off.
-fn truncate(reply: Reply) -> Response<Body> {
+fn truncate(reply: ApiReply) -> Response<Body> {
     let half = reply.body.len() / 2;
     let mut body = reply.body.into_bytes();
     let length = body.len();

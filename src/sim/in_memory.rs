@@ -9,29 +9,30 @@ use tokio::time::Instant;
 
 use super::event_subscriber::KEPT;
 use super::faults::Fault;
-use super::listener::Listener;
-use super::reply::Reply as Answer;
-use super::stream::Event;
+use super::in_memory_stream::InMemoryStream;
+use super::reply::ApiReply as Answer;
+use super::stream::GarmEvent;
 use super::world::World;
 use crate::garm::{
-    Client, Login, Opened, Opening, Reply, Request, Response, Transport, TransportError, Wish,
+    GarmClient, GarmLogin, Request, Response, ResponseFuture, StreamFuture, StreamRequest,
+    StreamResponse, Transport, TransportError,
 };
 
 /// A world behind a lock. Its clock is tokio's, from the moment this is made: with paused time,
 /// hours pass in milliseconds. The lock is never held over an `await`.
 #[derive(Debug)]
-pub struct Memory {
+pub struct InMemoryWorld {
     itself: Weak<Self>,
     world: Mutex<World>,
     start: Timestamp,
     since: Instant,
-    events: broadcast::Sender<Event>,
+    events: broadcast::Sender<GarmEvent>,
     /// Somebody has looked at the world, or cut the streams.
     touched: Notify,
     cuts: Mutex<u64>,
 }
 
-impl Memory {
+impl InMemoryWorld {
     /// Opens the door. To be called inside a tokio runtime whose time is enabled.
     pub fn new(world: World) -> Arc<Self> {
         let start = world.now();
@@ -47,11 +48,14 @@ impl Memory {
     }
 
     /// A client that goes through this door, with the world's own admin.
-    pub fn client(self: &Arc<Self>) -> Client {
+    pub fn client(self: &Arc<Self>) -> GarmClient {
         let login = self.with(|it| {
-            Login::new(it.config.username.clone(), SecretString::from(it.config.password.clone()))
+            GarmLogin::new(
+                it.config.username.clone(),
+                SecretString::from(it.config.password.clone()),
+            )
         });
-        Client::new(Arc::<Self>::clone(self), login)
+        GarmClient::new(Arc::<Self>::clone(self), login)
     }
 
     /// Looks at the world, or scripts it, at the present instant.
@@ -77,7 +81,7 @@ impl Memory {
         &self.touched
     }
 
-    /// [`Memory::with`], without waking those who listen: for those themselves.
+    /// [`InMemoryWorld::with`], without waking those who listen: for those themselves.
     pub(super) fn look<T>(&self, script: impl FnOnce(&mut World) -> T) -> T {
         let mut world = self.world_now();
         let result = script(&mut world);
@@ -106,7 +110,7 @@ impl Memory {
             request.token.as_ref().map(|it| format!("Bearer {}", it.expose_secret()));
         let body = request.body.as_ref().map(ToString::to_string).unwrap_or_default();
         self.with(|world| {
-            let reply = world.handle(super::routes::Request {
+            let reply = world.handle(super::routes::ApiRequest {
                 method: request.method.word(),
                 path: &request.path,
                 authorization: authorization.as_deref(),
@@ -116,9 +120,9 @@ impl Memory {
         })
     }
 
-    async fn open(&self, wish: Wish) -> Result<Opening, TransportError> {
+    async fn open(&self, wish: StreamRequest) -> Result<StreamResponse, TransportError> {
         let fault = self.with(|it| it.faults.strike("GET", "/ws/events"));
-        let made_up = |reply| Ok(Opening::Refused(self.made_up(reply)));
+        let made_up = |reply| Ok(StreamResponse::Refused(self.made_up(reply)));
         match fault {
             None => {}
             Some(Fault::Refuse) => return Err(refused()),
@@ -133,8 +137,8 @@ impl Memory {
             return made_up(refusal.into());
         }
         let memory = self.itself.upgrade().expect("`self` is behind the pointer that upgrades");
-        let listener = Listener::new(memory, self.events.subscribe(), &wish)?;
-        Ok(Opening::Open(Box::new(listener)))
+        let listener = InMemoryStream::new(memory, self.events.subscribe(), &wish)?;
+        Ok(StreamResponse::Open(Box::new(listener)))
     }
 
     async fn answer_or_fail(&self, request: Request) -> Result<Response, TransportError> {
@@ -173,12 +177,12 @@ impl Memory {
     }
 }
 
-impl Transport for Memory {
-    fn send(&self, request: Request) -> Reply<'_> {
+impl Transport for InMemoryWorld {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         Box::pin(self.answer_or_fail(request))
     }
 
-    fn listen(&self, wish: Wish) -> Opened<'_> {
+    fn listen(&self, wish: StreamRequest) -> StreamFuture<'_> {
         Box::pin(self.open(wish))
     }
 
@@ -213,8 +217,8 @@ mod tests {
     use crate::domain::entity::{EntityKey, EntityKind};
     use crate::domain::pool::{PoolChange, PoolSpec};
     use crate::domain::runner::{Runner, RunnerStatus, Status};
-    use crate::garm::Kind;
-    use crate::sim::{Config, Order, Rule};
+    use crate::garm::ErrorKind;
+    use crate::sim::{FaultRule, JobBatch, SimConfig};
 
     fn spec(labels: &[&str]) -> PoolSpec {
         PoolSpec {
@@ -238,7 +242,7 @@ mod tests {
         }
     }
 
-    async fn organization(client: &Client) -> EntityKey {
+    async fn organization(client: &GarmClient) -> EntityKey {
         client.entities(EntityKind::Organization).await.unwrap().remove(0).key
     }
 
@@ -248,7 +252,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_runner_boots_takes_a_job_and_is_gone_after_it() {
-        let memory = Memory::new(World::new(Config::default()));
+        let memory = InMemoryWorld::new(World::new(SimConfig::default()));
         let client = memory.client();
         let entity = organization(&client).await;
         let level = PoolSpec { min_idle_runners: 1, ..spec(&["linux"]) };
@@ -259,14 +263,14 @@ mod tests {
 
         let change = PoolChange { min_idle_runners: Some(0), ..PoolChange::default() };
         client.update_pool(&pool.id, &change).await.unwrap();
-        let order = Order::new(1, &["linux"]).lasting(Duration::from_secs(5));
+        let order = JobBatch::new(1, &["linux"]).lasting(Duration::from_secs(5));
         memory.with(|it| it.queue_jobs(&order));
         tokio::time::sleep(Duration::from_millis(100)).await;
         let busy = client.runners().await.unwrap();
         assert_eq!(states(&busy), [(Status::Running, RunnerStatus::Active)]);
         assert_eq!(busy[0].job, Some(5_000_000_001));
         let refused = client.delete_runner(&busy[0].name).await.unwrap_err();
-        assert_eq!(refused.kind, Kind::Refused);
+        assert_eq!(refused.kind, ErrorKind::Refused);
 
         tokio::time::sleep(Duration::from_secs(15)).await;
         assert_eq!(client.runners().await.unwrap(), []);
@@ -277,10 +281,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_lost_answer_leaves_a_pool_behind() {
-        let memory = Memory::new(World::new(Config::default()));
+        let memory = InMemoryWorld::new(World::new(SimConfig::default()));
         let client = memory.client();
         let entity = organization(&client).await;
-        memory.with(|it| it.faults.add(Rule::once("POST", "/pools", Fault::LoseAnswer)));
+        memory.with(|it| it.faults.add(FaultRule::once("POST", "/pools", Fault::LoseAnswer)));
         let error = client.create_pool(&entity, &spec(&["linux"])).await.unwrap_err();
         assert!(!error.is_certain());
         assert_eq!(client.pools().await.unwrap().len(), 1);
@@ -288,7 +292,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_old_token_is_renewed() {
-        let memory = Memory::new(World::new(Config::default()));
+        let memory = InMemoryWorld::new(World::new(SimConfig::default()));
         let client = memory.client();
         client.pools().await.unwrap();
         tokio::time::sleep(Duration::from_secs(25 * 3600)).await;

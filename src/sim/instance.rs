@@ -2,15 +2,15 @@
 
 use jiff::Timestamp;
 
-use super::pool::PoolKey;
+use super::pool::PoolRowKey;
 
 /// The key of an instance's row, in order of creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct InstanceKey(pub(crate) u64);
+pub(crate) struct InstanceRowKey(pub(crate) u64);
 
 /// GARM's `status`: the VM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Vm {
+pub(crate) enum VmStatus {
     PendingCreate,
     Creating,
     Running,
@@ -20,7 +20,7 @@ pub(crate) enum Vm {
     Deleting,
 }
 
-impl Vm {
+impl VmStatus {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::PendingCreate => "pending_create",
@@ -44,7 +44,7 @@ impl Vm {
 
 /// GARM's `runner_status`: the runner inside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub(crate) enum RunnerPhase {
     Pending,
     Installing,
     Idle,
@@ -53,7 +53,7 @@ pub(crate) enum Phase {
     Failed,
 }
 
-impl Phase {
+impl RunnerPhase {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -68,9 +68,9 @@ impl Phase {
 
 /// One row.
 #[derive(Debug, Clone)]
-pub(crate) struct Instance {
+pub(crate) struct InstanceRow {
     pub(crate) id: String,
-    pub(crate) pool: PoolKey,
+    pub(crate) pool: PoolRowKey,
     pub(crate) name: String,
     pub(crate) provider: String,
     /// Empty until the provider has answered.
@@ -82,8 +82,8 @@ pub(crate) struct Instance {
     /// Empty until the provider has answered.
     pub(crate) os_name: String,
     pub(crate) os_version: String,
-    pub(crate) vm: Vm,
-    pub(crate) phase: Phase,
+    pub(crate) vm: VmStatus,
+    pub(crate) phase: RunnerPhase,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     /// Why the provider failed; empty for no failure. Every write of the row clears it.
@@ -101,13 +101,16 @@ pub(crate) struct Instance {
     pub(crate) is_locked: bool,
 }
 
-impl Instance {
+impl InstanceRow {
     /// Idle in GARM's eyes: neither `active` nor `terminated`, failed ones and ones being deleted
     /// included (GARM.md §0.2). A copy of the rule on purpose: it is the check of ours.
     pub(crate) fn counts_as_idle(&self) -> bool {
         match self.phase {
-            Phase::Active | Phase::Terminated => false,
-            Phase::Pending | Phase::Installing | Phase::Idle | Phase::Failed => true,
+            RunnerPhase::Active | RunnerPhase::Terminated => false,
+            RunnerPhase::Pending
+            | RunnerPhase::Installing
+            | RunnerPhase::Idle
+            | RunnerPhase::Failed => true,
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::entity::{EntityKey, Kind};
-use super::instance::InstanceKey;
+use super::entity::{EntityRowKey, EntityType};
+use super::instance::InstanceRowKey;
 
 /// One row.
 #[derive(Debug, Clone)]
@@ -27,17 +27,17 @@ pub(crate) struct JobRow {
     pub(crate) run_url: String,
     pub(crate) labels: Vec<String>,
     /// Whose webhooks brought it: each kind at most once.
-    pub(crate) entities: Vec<(Kind, EntityKey)>,
-    pub(crate) locked_by: Option<EntityKey>,
+    pub(crate) entities: Vec<(EntityType, EntityRowKey)>,
+    pub(crate) locked_by: Option<EntityRowKey>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     /// The runner, if it is one of GARM's.
-    pub(crate) instance: Option<InstanceKey>,
+    pub(crate) instance: Option<InstanceRowKey>,
 }
 
 impl JobRow {
     /// Whether this entity's pool manager sees it.
-    pub(crate) fn is_of(&self, entity: EntityKey) -> bool {
+    pub(crate) fn is_of(&self, entity: EntityRowKey) -> bool {
         self.entities.iter().any(|it| it.1 == entity)
     }
 

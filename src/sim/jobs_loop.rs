@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::entity::EntityKey;
-use super::pool::{PoolKey, Seen, Wanted};
+use super::entity::EntityRowKey;
+use super::pool::{CachedPool, LowercaseLabels, PoolRowKey};
 use super::rest_view::Depth;
 use super::world::World;
 
@@ -21,7 +21,7 @@ const CHECKED: Duration = Duration::from_secs(3600);
 
 impl World {
     /// GARM's ids of an entity's queued jobs, in order of arrival.
-    pub(super) fn queued_jobs(&self, entity: EntityKey) -> Vec<i64> {
+    pub(super) fn queued_jobs(&self, entity: EntityRowKey) -> Vec<i64> {
         self.jobs
             .iter()
             .filter(|(_, it)| it.status == "queued" && it.is_of(entity))
@@ -30,8 +30,8 @@ impl World {
     }
 
     /// The enabled pools of an entity that serve these labels, highest priority first.
-    pub(super) fn pools_serving(&self, entity: EntityKey, labels: &[String]) -> Vec<PoolKey> {
-        let labels = Wanted::new(labels);
+    pub(super) fn pools_serving(&self, entity: EntityRowKey, labels: &[String]) -> Vec<PoolRowKey> {
+        let labels = LowercaseLabels::new(labels);
         let mut pools: Vec<_> = self
             .pools
             .iter()
@@ -44,11 +44,11 @@ impl World {
     }
 
     /// GARM's own scaling: a runner for each job whose row is older than the backoff.
-    pub(super) fn consume_jobs(&mut self, entity: EntityKey) {
+    pub(super) fn consume_jobs(&mut self, entity: EntityRowKey) {
         let is_round_robin =
             self.entities.get(&entity).is_some_and(|it| it.balancer == "roundrobin");
         // GARM keeps the pools of each set of labels for one run, and whose turn it is.
-        let mut turns: HashMap<Vec<String>, (Vec<PoolKey>, usize)> = HashMap::new();
+        let mut turns: HashMap<Vec<String>, (Vec<PoolRowKey>, usize)> = HashMap::new();
         for id in self.queued_jobs(entity) {
             let Some(labels) = self.take_in_hand(entity, id) else {
                 continue;
@@ -78,7 +78,7 @@ impl World {
     }
 
     /// The labels of a job that is this entity's to serve now.
-    fn take_in_hand(&mut self, entity: EntityKey, id: i64) -> Option<Vec<String>> {
+    fn take_in_hand(&mut self, entity: EntityRowKey, id: i64) -> Option<Vec<String>> {
         let job = self.jobs.get(&id)?;
         if job.locked_by.is_some_and(|it| it != entity) {
             return None;
@@ -96,7 +96,7 @@ impl World {
         if is_ours { None } else { Some(labels) }
     }
 
-    fn lock_job(&mut self, id: i64, by: Option<EntityKey>) {
+    fn lock_job(&mut self, id: i64, by: Option<EntityRowKey>) {
         let now = self.now;
         if let Some(job) = self.jobs.get_mut(&id).filter(|it| it.locked_by != by) {
             job.locked_by = by;
@@ -125,14 +125,15 @@ impl World {
     }
 
     /// Jobs that a scale-down makes GARM forget (GARM.md §d).
-    pub(super) fn forget_jobs(&mut self, entity: EntityKey, seen: &Seen) {
+    pub(super) fn forget_jobs(&mut self, entity: EntityRowKey, cached: &CachedPool) {
         let edge = self.now - STALE;
         let going: Vec<_> = self
             .queued_jobs(entity)
             .into_iter()
             .filter(|id| {
                 self.jobs.get(id).is_some_and(|it| {
-                    it.created_at < edge && self.tags.serve(&seen.tags, &Wanted::new(&it.labels))
+                    it.created_at < edge
+                        && self.tags.serve(&cached.tags, &LowercaseLabels::new(&it.labels))
                 })
             })
             .collect();
@@ -143,7 +144,7 @@ impl World {
 
     /// Every 5 minutes GARM asks GitHub about up to five jobs that are queued for over an hour, and
     /// drops those that are not queued there any more.
-    pub(super) fn drop_stale_jobs(&mut self, entity: EntityKey) {
+    pub(super) fn drop_stale_jobs(&mut self, entity: EntityRowKey) {
         let edge = self.now - CHECKED;
         let old: Vec<_> = self
             .queued_jobs(entity)

@@ -6,16 +6,16 @@ use super::json::{Object, quoted};
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct LogEntry {
     /// When.
     pub at: Timestamp,
     /// What.
-    pub what: What,
+    pub what: LogEvent,
 }
 
 /// The things that are noted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
+pub enum LogEvent {
     /// GitHub has a new job.
     JobQueued {
         /// GitHub's id of the job.
@@ -112,48 +112,48 @@ pub enum What {
     },
 }
 
-impl Entry {
+impl LogEntry {
     /// As one JSON object: `t` in seconds since 1970, `ev`, and the fields; durations in seconds.
     pub(crate) fn to_json(&self) -> String {
         let start = Object::new().raw("t", &seconds(self.at.as_millisecond()));
         match &self.what {
-            What::JobQueued { job, labels } => {
+            LogEvent::JobQueued { job, labels } => {
                 let labels = labels.iter().map(|it| quoted(it));
                 start.text("ev", "job_queued").number("job", *job).list_if("labels", labels).end()
             }
-            What::JobStarted { job, runner, waited_ms } => start
+            LogEvent::JobStarted { job, runner, waited_ms } => start
                 .text("ev", "job_started")
                 .number("job", *job)
                 .text("runner", runner)
                 .raw("waited", &milliseconds(*waited_ms))
                 .end(),
-            What::JobCompleted { job, conclusion, runner } => start
+            LogEvent::JobCompleted { job, conclusion, runner } => start
                 .text("ev", "job_completed")
                 .number("job", *job)
                 .text("conclusion", conclusion)
                 .raw("runner", &if runner.is_empty() { "null".into() } else { quoted(runner) })
                 .end(),
-            What::RunnerRegistered { runner, labels } => {
+            LogEvent::RunnerRegistered { runner, labels } => {
                 let labels = labels.iter().map(|it| quoted(it));
                 let start = start.text("ev", "runner_registered").text("runner", runner);
                 start.list_if("labels", labels).end()
             }
-            What::RunnerOnline { runner } => {
+            LogEvent::RunnerOnline { runner } => {
                 start.text("ev", "runner_online").text("runner", runner).end()
             }
-            What::RunnerRemoved { runner, why } => {
+            LogEvent::RunnerRemoved { runner, why } => {
                 start.text("ev", "runner_removed").text("runner", runner).text("why", why).end()
             }
-            What::RemovalRefused { runner } => {
+            LogEvent::RemovalRefused { runner } => {
                 start.text("ev", "runner_remove_refused").text("runner", runner).end()
             }
-            What::VmCreated { .. } | What::VmCreateFailed { .. } | What::VmDeleted { .. } => {
-                self.vm_json(start)
-            }
-            What::WebhookDropped { job, action } => {
+            LogEvent::VmCreated { .. }
+            | LogEvent::VmCreateFailed { .. }
+            | LogEvent::VmDeleted { .. } => self.vm_json(start),
+            LogEvent::WebhookDropped { job, action } => {
                 start.text("ev", "webhook_dropped").number("job", *job).text("action", action).end()
             }
-            What::WebhookAnswered { job, action, status } => start
+            LogEvent::WebhookAnswered { job, action, status } => start
                 .text("ev", "webhook_answered")
                 .number("job", *job)
                 .text("action", action)
@@ -164,19 +164,19 @@ impl Entry {
 
     fn vm_json(&self, start: Object) -> String {
         match &self.what {
-            What::VmCreated { name, provider, pool } => start
+            LogEvent::VmCreated { name, provider, pool } => start
                 .text("ev", "vm_created")
                 .text("name", name)
                 .text("provider", provider)
                 .text("pool", pool)
                 .end(),
-            What::VmCreateFailed { name, provider, why } => start
+            LogEvent::VmCreateFailed { name, provider, why } => start
                 .text("ev", "vm_create_failed")
                 .text("name", name)
                 .text("provider", provider)
                 .text("why", why)
                 .end(),
-            What::VmDeleted { name, provider, alive_ms, killed_job } => {
+            LogEvent::VmDeleted { name, provider, alive_ms, killed_job } => {
                 let killed = killed_job.map_or_else(|| "null".into(), |it| it.to_string());
                 start
                     .text("ev", "vm_deleted")
@@ -186,15 +186,15 @@ impl Entry {
                     .raw("killed_job", &killed)
                     .end()
             }
-            What::JobQueued { .. }
-            | What::JobStarted { .. }
-            | What::JobCompleted { .. }
-            | What::RunnerRegistered { .. }
-            | What::RunnerOnline { .. }
-            | What::RunnerRemoved { .. }
-            | What::RemovalRefused { .. }
-            | What::WebhookDropped { .. }
-            | What::WebhookAnswered { .. } => start.end(),
+            LogEvent::JobQueued { .. }
+            | LogEvent::JobStarted { .. }
+            | LogEvent::JobCompleted { .. }
+            | LogEvent::RunnerRegistered { .. }
+            | LogEvent::RunnerOnline { .. }
+            | LogEvent::RunnerRemoved { .. }
+            | LogEvent::RemovalRefused { .. }
+            | LogEvent::WebhookDropped { .. }
+            | LogEvent::WebhookAnswered { .. } => start.end(),
         }
     }
 }

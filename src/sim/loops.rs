@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::config::Version;
-use super::entity::EntityKey;
-use super::github::Trouble;
-use super::instance::{Instance, InstanceKey, Phase, Vm};
-use super::pool::{Pool, PoolKey, Seen};
+use super::config::GarmVersion;
+use super::entity::EntityRowKey;
+use super::github::GitHubError;
+use super::instance::{InstanceRow, InstanceRowKey, RunnerPhase, VmStatus};
+use super::pool::{CachedPool, PoolRow, PoolRowKey};
 use super::world::{Due, World};
 
 /// One loop.
@@ -66,21 +66,21 @@ impl Loop {
 }
 
 impl World {
-    pub(super) fn tick(&mut self, entity: EntityKey, which: Loop) {
+    pub(super) fn tick(&mut self, entity: EntityRowKey, which: Loop) {
         let Some(is_running) = self.entities.get(&entity).map(|it| it.is_running) else {
             return;
         };
         if !is_running && !which.always_runs() {
-            self.agenda.add(self.now + STOPPED_PAUSE, Due::Tick(entity, which));
+            self.scheduler.add(self.now + STOPPED_PAUSE, Due::Tick(entity, which));
             return;
         }
-        self.agenda.add(self.now + which.period(), Due::Tick(entity, which));
+        self.scheduler.add(self.now + which.period(), Due::Tick(entity, which));
         match which {
             Loop::DeletePending => self.delete_pending(entity),
             Loop::AddPending => self.add_pending(entity),
             Loop::EnsureIdle => {
-                for (pool, seen) in self.seen_pools(entity) {
-                    self.ensure_idle(pool, &seen);
+                for (pool, cached) in self.cached_pools(entity) {
+                    self.ensure_idle(pool, &cached);
                 }
             }
             Loop::RetryFailed => self.retry_failed(entity),
@@ -92,20 +92,20 @@ impl World {
         }
     }
 
-    fn seen_pools(&self, entity: EntityKey) -> Vec<(PoolKey, Seen)> {
+    fn cached_pools(&self, entity: EntityRowKey) -> Vec<(PoolRowKey, CachedPool)> {
         self.pools
             .iter()
-            .filter(|(_, it)| it.entity == entity && it.seen.is_enabled)
-            .map(|(key, it)| (*key, it.seen.clone()))
+            .filter(|(_, it)| it.entity == entity && it.cached.is_enabled)
+            .map(|(key, it)| (*key, it.cached.clone()))
             .collect()
     }
 
     /// The instances of an entity for which `fits` holds, oldest first.
     pub(super) fn instances_where(
         &self,
-        entity: EntityKey,
-        fits: impl Fn(&Instance, &Pool) -> bool,
-    ) -> Vec<InstanceKey> {
+        entity: EntityRowKey,
+        fits: impl Fn(&InstanceRow, &PoolRow) -> bool,
+    ) -> Vec<InstanceRowKey> {
         self.instances
             .iter()
             .filter(|(_, it)| {
@@ -116,8 +116,8 @@ impl World {
     }
 
     /// Makes what `min_idle_runners` lacks.
-    fn ensure_idle(&mut self, key: PoolKey, seen: &Seen) {
-        for _ in 0..self.lacking(key, seen) {
+    fn ensure_idle(&mut self, key: PoolRowKey, cached: &CachedPool) {
+        for _ in 0..self.lacking(key, cached) {
             if self.add_runner(key, None).is_err() {
                 return;
             }
@@ -126,8 +126,8 @@ impl World {
 
     /// What `min_idle_runners` lacks, as far as `max_runners` allows. Everything counts as idle
     /// that is neither active nor terminated; `max_runners` counts all (GARM.md §0.2).
-    pub(super) fn lacking(&self, key: PoolKey, seen: &Seen) -> u64 {
-        let Some(pool) = self.pools.get(&key).filter(|_| seen.is_enabled && seen.min_idle > 0)
+    pub(super) fn lacking(&self, key: PoolRowKey, cached: &CachedPool) -> u64 {
+        let Some(pool) = self.pools.get(&key).filter(|_| cached.is_enabled && cached.min_idle > 0)
         else {
             return 0;
         };
@@ -135,39 +135,39 @@ impl World {
         let idle = pool
             .instances
             .iter()
-            .filter(|it| self.instances.get(it).is_some_and(Instance::counts_as_idle))
+            .filter(|it| self.instances.get(it).is_some_and(InstanceRow::counts_as_idle))
             .count() as u64;
-        let wanted = seen.min_idle.saturating_sub(idle);
-        wanted.min(seen.max_runners.saturating_sub(all))
+        let wanted = cached.min_idle.saturating_sub(idle);
+        wanted.min(cached.max_runners.saturating_sub(all))
     }
 
     /// One more row in `pending_create`, registered at GitHub already. Errors when GitHub does not
     /// register it; refused credentials stop the pool manager (GARM.md §j).
     pub(super) fn add_runner(
         &mut self,
-        key: PoolKey,
+        key: PoolRowKey,
         made_for: Option<i64>,
-    ) -> Result<(), Trouble> {
-        let pool = self.pools.get(&key).cloned().ok_or(Trouble::NotFound)?;
+    ) -> Result<(), GitHubError> {
+        let pool = self.pools.get(&key).cloned().ok_or(GitHubError::NotFound)?;
         // The row itself holds `max_runners` too, whatever the loops believe.
         if pool.instances.len() as u64 >= pool.max_runners {
-            return Err(Trouble::NotFound);
+            return Err(GitHubError::NotFound);
         }
-        let name = format!("{}-{}", pool.prefix, self.dice.ids.word(12)).to_lowercase();
+        let name = format!("{}-{}", pool.prefix, self.rng.ids.word(12)).to_lowercase();
         let mut labels = self.tags.names(&pool.tags);
         labels.push(format!("runner-controller-id={}", self.controller.id));
         labels.push(format!("runner-pool-id={}", pool.id));
         let agent_id = match self.register_runner(pool.entity, &name, labels) {
             Ok(id) => id,
-            Err(trouble) => {
-                if trouble == Trouble::Unauthorized {
+            Err(error) => {
+                if error == GitHubError::Unauthorized {
                     self.stop_manager(pool.entity, "failed to generate JIT config: unauthorized");
                 }
-                return Err(trouble);
+                return Err(error);
             }
         };
-        let instance = Instance {
-            id: self.dice.ids.uuid(),
+        let instance = InstanceRow {
+            id: self.rng.ids.uuid(),
             pool: key,
             name: name.clone(),
             provider: pool.provider.clone(),
@@ -177,8 +177,8 @@ impl World {
             os_arch: pool.os_arch.clone(),
             os_name: String::new(),
             os_version: String::new(),
-            vm: Vm::PendingCreate,
-            phase: Phase::Pending,
+            vm: VmStatus::PendingCreate,
+            phase: RunnerPhase::Pending,
             created_at: self.now,
             updated_at: self.now,
             fault: String::new(),
@@ -194,8 +194,8 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn insert_instance(&mut self, instance: Instance) -> InstanceKey {
-        let key = InstanceKey(self.next_row());
+    pub(super) fn insert_instance(&mut self, instance: InstanceRow) -> InstanceRowKey {
+        let key = InstanceRowKey(self.next_row());
         if let Some(pool) = self.pools.get_mut(&instance.pool) {
             pool.instances.insert(key);
         }
@@ -205,40 +205,44 @@ impl World {
         key
     }
 
-    fn add_pending(&mut self, entity: EntityKey) {
-        let due = self.instances_where(entity, |it, _| it.vm == Vm::PendingCreate && !it.is_locked);
+    fn add_pending(&mut self, entity: EntityRowKey) {
+        let due =
+            self.instances_where(entity, |it, _| it.vm == VmStatus::PendingCreate && !it.is_locked);
         for key in due {
-            self.set_vm(key, Vm::Creating);
+            self.set_vm(key, VmStatus::Creating);
             self.create_vm(key);
         }
     }
 
-    fn delete_pending(&mut self, entity: EntityKey) {
-        let leaving = |it: &Instance, _: &Pool| {
-            matches!(it.vm, Vm::PendingDelete | Vm::PendingForceDelete) && !it.is_locked
+    fn delete_pending(&mut self, entity: EntityRowKey) {
+        let leaving = |it: &InstanceRow, _: &PoolRow| {
+            matches!(it.vm, VmStatus::PendingDelete | VmStatus::PendingForceDelete) && !it.is_locked
         };
         for key in self.instances_where(entity, leaving) {
             if let Some(instance) = self.instances.get_mut(&key) {
                 instance.is_locked = true;
             }
-            let jitter = self.dice.garm.up_to(DELETE_JITTER);
-            self.agenda.add(self.now + jitter, Due::Delete(key));
+            let jitter = self.rng.garm.up_to(DELETE_JITTER);
+            self.scheduler.add(self.now + jitter, Due::Delete(key));
         }
     }
 
     /// The release tries a failed create no second time: it does not let the row leave `error` (GARM.md §k).
-    fn retry_failed(&mut self, entity: EntityKey) {
-        if self.config.flavour.version == Version::V0_2_1 {
+    fn retry_failed(&mut self, entity: EntityRowKey) {
+        if self.config.variant.version == GarmVersion::V0_2_1 {
             return;
         }
-        let failed = |it: &Instance, pool: &Pool| {
-            it.vm == Vm::Error && !it.is_locked && it.retries < RETRIES && pool.seen.is_enabled
+        let failed = |it: &InstanceRow, pool: &PoolRow| {
+            it.vm == VmStatus::Error
+                && !it.is_locked
+                && it.retries < RETRIES
+                && pool.cached.is_enabled
         };
         for key in self.instances_where(entity, failed) {
             let now = self.now;
             if let Some(instance) = self.instances.get_mut(&key) {
-                instance.vm = Vm::PendingCreate;
-                instance.phase = Phase::Pending;
+                instance.vm = VmStatus::PendingCreate;
+                instance.phase = RunnerPhase::Pending;
                 instance.retries += 1;
                 instance.fault.clear();
                 // A retry rewrites `updated_at`, not `created_at` (GARM.md §f).
@@ -251,21 +255,22 @@ impl World {
     /// Removes half of the surplus, first in the list first, with no idle grace at all. Every
     /// queued job of the entity counts, whatever its labels; and jobs that have waited for 10
     /// minutes beside a pool that is being shrunk are forgotten (GARM.md §d).
-    fn scale_down(&mut self, entity: EntityKey) {
+    fn scale_down(&mut self, entity: EntityRowKey) {
         let queued = self.queued_jobs(entity).len() as u64;
-        for (key, seen) in self.seen_pools(entity) {
+        for (key, cached) in self.cached_pools(entity) {
             let Some(pool) = self.pools.get(&key) else {
                 continue;
             };
-            let is_idle =
-                |it: &Instance| it.phase == Phase::Idle && it.vm == Vm::Running && !it.is_locked;
+            let is_idle = |it: &InstanceRow| {
+                it.phase == RunnerPhase::Idle && it.vm == VmStatus::Running && !it.is_locked
+            };
             let idle: Vec<_> = pool
                 .instances
                 .iter()
                 .copied()
                 .filter(|it| self.instances.get(it).is_some_and(is_idle))
                 .collect();
-            let wanted = seen.min_idle.saturating_add(queued);
+            let wanted = cached.min_idle.saturating_add(queued);
             let surplus = (idle.len() as u64).saturating_sub(wanted);
             if surplus == 0 {
                 continue;
@@ -275,33 +280,33 @@ impl World {
                 // One that is busy at GitHub stays; GARM logs it and goes on.
                 self.remove_idle(instance).ok();
             }
-            self.forget_jobs(entity, &seen);
+            self.forget_jobs(entity, &cached);
         }
     }
 
     /// Takes a runner away from GitHub and marks its VM for deletion.
-    pub(super) fn remove_idle(&mut self, key: InstanceKey) -> Result<(), Trouble> {
+    pub(super) fn remove_idle(&mut self, key: InstanceRowKey) -> Result<(), GitHubError> {
         let Some((agent, pool)) = self.instances.get(&key).map(|it| (it.agent_id, it.pool)) else {
-            return Err(Trouble::NotFound);
+            return Err(GitHubError::NotFound);
         };
         match self.remove_runner(agent) {
-            Ok(()) | Err(Trouble::NotFound) => {
-                self.set_vm(key, Vm::PendingDelete);
+            Ok(()) | Err(GitHubError::NotFound) => {
+                self.set_vm(key, VmStatus::PendingDelete);
                 Ok(())
             }
-            Err(trouble) => {
-                if trouble == Trouble::Unauthorized
+            Err(error) => {
+                if error == GitHubError::Unauthorized
                     && let Some(entity) = self.pools.get(&pool).map(|it| it.entity)
                 {
                     self.stop_manager(entity, "failed to remove runner: unauthorized");
                 }
-                Err(trouble)
+                Err(error)
             }
         }
     }
 
     /// Writes the VM's state; like every write of the row it clears the fault.
-    pub(super) fn set_vm(&mut self, key: InstanceKey, vm: Vm) {
+    pub(super) fn set_vm(&mut self, key: InstanceRowKey, vm: VmStatus) {
         let now = self.now;
         if let Some(instance) = self.instances.get_mut(&key) {
             instance.vm = vm;
@@ -311,7 +316,7 @@ impl World {
         }
     }
 
-    pub(super) fn stop_manager(&mut self, entity: EntityKey, why: &str) {
+    pub(super) fn stop_manager(&mut self, entity: EntityRowKey, why: &str) {
         let now = self.now;
         if let Some(entity) = self.entities.get_mut(&entity) {
             entity.is_running = false;
@@ -322,7 +327,7 @@ impl World {
 
     /// GARM recovers by itself when its tools loop reaches GitHub again, within 5 minutes
     /// (GARM.md §j). An outage that is not about credentials does not stop it.
-    fn update_tools(&mut self, entity: EntityKey) {
+    fn update_tools(&mut self, entity: EntityRowKey) {
         match self.call_github() {
             Ok(()) => {
                 let now = self.now;
@@ -332,10 +337,10 @@ impl World {
                     entity.updated_at = now;
                 }
             }
-            Err(Trouble::Unauthorized) => {
+            Err(GitHubError::Unauthorized) => {
                 self.stop_manager(entity, "failed to update tools: unauthorized");
             }
-            Err(Trouble::Busy | Trouble::NotFound | Trouble::Down) => {}
+            Err(GitHubError::Busy | GitHubError::NotFound | GitHubError::Down) => {}
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Paths that GARM's router does not take as they are: it redirects to the same path without empty
 //! segments, `.` and `..`, whatever the method, before it looks for a token (measured).
 
-use super::reply::Reply;
+use super::reply::ApiReply;
 
 /// The redirect for `path` with its query, unless it is fit to be routed.
-pub(crate) fn redirect(path: &str) -> Option<Reply> {
+pub(crate) fn redirect(path: &str) -> Option<ApiReply> {
     let (path, query) = path.split_once('?').map_or((path, None), |it| (it.0, Some(it.1)));
     // The router looks at the path with its escapes resolved; only a slash matters here.
     let path = path.replace("%2F", "/").replace("%2f", "/");
@@ -13,7 +13,7 @@ pub(crate) fn redirect(path: &str) -> Option<Reply> {
         return None;
     }
     let query = query.map_or_else(String::new, |it| format!("?{it}"));
-    Some(Reply::moved(format!("{clean}{query}")))
+    Some(ApiReply::moved(format!("{clean}{query}")))
 }
 
 /// As Go's `path.Clean` has it, with the slash at the end kept.

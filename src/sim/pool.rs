@@ -4,22 +4,22 @@ use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use super::entity::EntityKey;
-use super::instance::InstanceKey;
+use super::entity::EntityRowKey;
+use super::instance::InstanceRowKey;
 
 /// The key of a pool's row, in order of creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct PoolKey(pub(crate) u64);
+pub(crate) struct PoolRowKey(pub(crate) u64);
 
 /// The key of a tag's row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct TagKey(usize);
+pub(crate) struct TagRowKey(usize);
 
 /// One row.
 #[derive(Debug, Clone)]
-pub(crate) struct Pool {
+pub(crate) struct PoolRow {
     pub(crate) id: String,
-    pub(crate) entity: EntityKey,
+    pub(crate) entity: EntityRowKey,
     /// Never changes: a PUT of another one answers 200 and does nothing (GARM.md §0.5).
     pub(crate) provider: String,
     pub(crate) max_runners: u64,
@@ -29,7 +29,7 @@ pub(crate) struct Pool {
     pub(crate) flavor: String,
     pub(crate) os_type: String,
     pub(crate) os_arch: String,
-    pub(crate) tags: Vec<TagKey>,
+    pub(crate) tags: Vec<TagRowKey>,
     pub(crate) is_enabled: bool,
     /// Minutes; 0 means 20.
     pub(crate) timeout: u64,
@@ -44,31 +44,31 @@ pub(crate) struct Pool {
     pub(crate) generation: u64,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
-    pub(crate) instances: BTreeSet<InstanceKey>,
+    pub(crate) instances: BTreeSet<InstanceRowKey>,
     /// What GARM's loops believe.
-    pub(crate) seen: Seen,
+    pub(crate) cached: CachedPool,
 }
 
 /// A pool as GARM's loops see it: a cache that events fill, in the order in which they happen to
 /// arrive. Two writes a few milliseconds apart can leave the older one here for good (GARM.md
 /// §0.10).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct CachedPool {
     pub(crate) is_enabled: bool,
     pub(crate) min_idle: u64,
     pub(crate) max_runners: u64,
-    pub(crate) tags: Vec<TagKey>,
+    pub(crate) tags: Vec<TagRowKey>,
 }
 
-impl Pool {
+impl PoolRow {
     /// Minutes until a silent runner is given up.
     pub(crate) fn timeout_minutes(&self) -> u64 {
         if self.timeout == 0 { 20 } else { self.timeout }
     }
 
     /// What the loops will believe once this row's event has reached them.
-    pub(crate) fn to_be_seen(&self) -> Seen {
-        Seen {
+    pub(crate) fn to_cached(&self) -> CachedPool {
+        CachedPool {
             is_enabled: self.is_enabled,
             min_idle: self.min_idle,
             max_runners: self.max_runners,
@@ -79,7 +79,7 @@ impl Pool {
 
 /// One tag.
 #[derive(Debug, Clone)]
-pub(crate) struct Tag {
+pub(crate) struct TagRow {
     pub(crate) id: String,
     pub(crate) name: String,
     lower: String,
@@ -89,45 +89,45 @@ pub(crate) struct Tag {
 /// (GARM.md §0.4, §c).
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tags {
-    rows: Vec<Tag>,
-    by_lower: HashMap<String, TagKey>,
+    rows: Vec<TagRow>,
+    by_lower: HashMap<String, TagRowKey>,
 }
 
 impl Tags {
-    pub(crate) fn get(&self, key: TagKey) -> &Tag {
+    pub(crate) fn get(&self, key: TagRowKey) -> &TagRow {
         &self.rows[key.0]
     }
 
     /// The tag of this name, whatever its case; made with this spelling and id when there is none.
-    pub(crate) fn find_or_add(&mut self, name: &str, id: impl FnOnce() -> String) -> TagKey {
+    pub(crate) fn find_or_add(&mut self, name: &str, id: impl FnOnce() -> String) -> TagRowKey {
         let lower = name.to_ascii_lowercase();
         if let Some(key) = self.by_lower.get(&lower) {
             return *key;
         }
-        let key = TagKey(self.rows.len());
-        self.rows.push(Tag { id: id(), name: name.to_owned(), lower: lower.clone() });
+        let key = TagRowKey(self.rows.len());
+        self.rows.push(TagRow { id: id(), name: name.to_owned(), lower: lower.clone() });
         self.by_lower.insert(lower, key);
         key
     }
 
     /// Whether a pool with these tags serves a job with these labels: GARM counts the pool's tags
     /// among the labels, so a label that stands twice fits no pool.
-    pub(crate) fn serve(&self, tags: &[TagKey], labels: &Wanted) -> bool {
+    pub(crate) fn serve(&self, tags: &[TagRowKey], labels: &LowercaseLabels) -> bool {
         let hits = tags.iter().filter(|it| labels.0.contains(&self.get(**it).lower)).count();
         !labels.0.is_empty() && hits == labels.0.len()
     }
 
     /// The names, as GARM spells them.
-    pub(crate) fn names(&self, tags: &[TagKey]) -> Vec<String> {
+    pub(crate) fn names(&self, tags: &[TagRowKey]) -> Vec<String> {
         tags.iter().map(|it| self.get(*it).name.clone()).collect()
     }
 }
 
 /// A job's labels in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Wanted(Vec<String>);
+pub(crate) struct LowercaseLabels(Vec<String>);
 
-impl Wanted {
+impl LowercaseLabels {
     pub(crate) fn new(labels: &[String]) -> Self {
         Self(labels.iter().map(|it| it.to_lowercase()).collect())
     }

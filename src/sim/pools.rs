@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::body::Body;
-use super::config::Database;
-use super::entity::{EntityKey, Kind};
-use super::pool::{Pool, PoolKey, TagKey};
-use super::reply::{Refusal, Reply};
+use super::config::GarmDatabase;
+use super::entity::{EntityRowKey, EntityType};
+use super::pool::{PoolRow, PoolRowKey, TagRowKey};
+use super::reply::{ApiRefusal, ApiReply};
 use super::rest_view::Depth;
 use super::world::{Due, World};
 
@@ -26,17 +26,17 @@ const SEEN_LATE_RATE: f64 = 0.01;
 impl World {
     pub(super) fn create_pool(
         &mut self,
-        kind: Kind,
+        kind: EntityType,
         entity_id: &str,
         body: &[u8],
-    ) -> Result<Reply, Refusal> {
+    ) -> Result<ApiReply, ApiRefusal> {
         let body = Body::read(body)?;
-        let mut draft = Draft::read(&body)?;
+        let mut draft = NewPool::read(&body)?;
         // GARM says this differently for each kind.
         let checking = match kind {
-            Kind::Organization => "error fetching pool params",
-            Kind::Repository => "error appending tags to create pool params",
-            Kind::Enterprise => "failed to append tags to create pool params",
+            EntityType::Organization => "error fetching pool params",
+            EntityType::Repository => "error appending tags to create pool params",
+            EntityType::Enterprise => "failed to append tags to create pool params",
         };
         self.check_draft(&draft).map_err(|it| it.within(checking))?;
         let entity = self.find_entity(kind, entity_id).map_err(|it| {
@@ -50,7 +50,7 @@ impl World {
             .map_err(|it| it.within("failed to find suitable template"))?;
         // An organization's pool keeps 0 where a repository's gets 20 minutes.
         let timeout = match (kind, draft.timeout) {
-            (Kind::Repository, 0) => 20,
+            (EntityType::Repository, 0) => 20,
             (_, timeout) => timeout,
         };
         self.check_proxy(Some(draft.proxy)).map_err(|it| it.within("error creating pool"))?;
@@ -58,11 +58,11 @@ impl World {
         draft.extra_specs = draft.extra_specs.map(|it| self.kept(it)).transpose()?;
         let key = self.insert_pool(entity, draft, template, timeout);
         self.emit_pool("create", key);
-        let pool = self.pools.get(&key).ok_or(Refusal::Server)?;
-        Ok(Reply::json(self.show_pool(pool, Depth::Write)))
+        let pool = self.pools.get(&key).ok_or(ApiRefusal::Server)?;
+        Ok(ApiReply::json(self.show_pool(pool, Depth::Write)))
     }
 
-    fn check_draft(&self, draft: &Draft) -> Result<(), Refusal> {
+    fn check_draft(&self, draft: &NewPool) -> Result<(), ApiRefusal> {
         let missing = [
             (draft.provider.is_empty(), "missing provider"),
             (draft.min_idle > draft.max, "min_idle_runners cannot be larger than max_runners"),
@@ -72,24 +72,24 @@ impl World {
             (draft.image.is_empty(), "missing image"),
         ];
         if let Some((_, what)) = missing.iter().find(|it| it.0) {
-            return Err(Refusal::bad(format!(
+            return Err(ApiRefusal::bad(format!(
                 "failed to validate params (\"{what}\"): invalid request"
             )));
         }
         if !["linux", "windows"].contains(&draft.os_type.as_str()) {
-            return Err(Refusal::bad(format!("invalid OS type {}", draft.os_type)));
+            return Err(ApiRefusal::bad(format!("invalid OS type {}", draft.os_type)));
         }
         if !["amd64", "arm", "arm64"].contains(&draft.os_arch.as_str()) {
-            return Err(Refusal::bad(format!("invalid OS architecture {}", draft.os_arch)));
+            return Err(ApiRefusal::bad(format!("invalid OS architecture {}", draft.os_arch)));
         }
         if !self.config.providers.contains(&draft.provider) {
-            return Err(Refusal::bad(format!("no such provider {}", draft.provider)));
+            return Err(ApiRefusal::bad(format!("no such provider {}", draft.provider)));
         }
         Ok(())
     }
 
     /// The named template, or the system's for the OS (GARM.md §i).
-    fn template_for(&self, draft: &Draft) -> Result<u64, Refusal> {
+    fn template_for(&self, draft: &NewPool) -> Result<u64, ApiRefusal> {
         let Some(id) = draft.template else {
             return self
                 .templates
@@ -101,20 +101,20 @@ impl World {
                 })
                 .map(|it| it.id)
                 .ok_or_else(|| {
-                    Refusal::bad("no template ID supplied and no default template can be found")
+                    ApiRefusal::bad("no template ID supplied and no default template can be found")
                 });
         };
         let template = self.templates.get(&id).ok_or_else(|| {
-            Refusal::NotFound("failed to get template: failed to get template: not found".into())
+            ApiRefusal::NotFound("failed to get template: failed to get template: not found".into())
         })?;
         if template.os_type != draft.os_type {
-            return Err(Refusal::bad(format!(
+            return Err(ApiRefusal::bad(format!(
                 "selected template OS type ({}) and pool OS type ({}) do not match",
                 template.os_type, draft.os_type
             )));
         }
         if template.forge_type != "github" {
-            return Err(Refusal::bad(format!(
+            return Err(ApiRefusal::bad(format!(
                 "selected template forge type ({}) and pool forge type (github) do not match",
                 template.forge_type
             )));
@@ -122,10 +122,10 @@ impl World {
         Ok(id)
     }
 
-    pub(super) fn tags_of(&mut self, names: &[String]) -> Vec<TagKey> {
+    pub(super) fn tags_of(&mut self, names: &[String]) -> Vec<TagRowKey> {
         let mut keys = Vec::new();
         for name in names {
-            let key = self.tags.find_or_add(name, || self.dice.ids.uuid());
+            let key = self.tags.find_or_add(name, || self.rng.ids.uuid());
             // Stored once, however often it was sent (GARM.md §b).
             if !keys.contains(&key) {
                 keys.push(key);
@@ -136,15 +136,15 @@ impl World {
 
     pub(super) fn insert_pool(
         &mut self,
-        entity: EntityKey,
-        draft: Draft,
+        entity: EntityRowKey,
+        draft: NewPool,
         template: u64,
         timeout: u64,
-    ) -> PoolKey {
-        let key = PoolKey(self.next_row());
+    ) -> PoolRowKey {
+        let key = PoolRowKey(self.next_row());
         let tags = self.tags_of(&draft.tags);
-        let mut pool = Pool {
-            id: self.dice.ids.uuid(),
+        let mut pool = PoolRow {
+            id: self.rng.ids.uuid(),
             entity,
             provider: draft.provider,
             max_runners: draft.max,
@@ -167,14 +167,14 @@ impl World {
             created_at: self.now,
             updated_at: self.now,
             instances: BTreeSet::new(),
-            seen: super::pool::Seen {
+            cached: super::pool::CachedPool {
                 is_enabled: false,
                 min_idle: 0,
                 max_runners: 0,
                 tags: Vec::new(),
             },
         };
-        pool.seen = pool.to_be_seen();
+        pool.cached = pool.to_cached();
         self.pool_ids.insert(pool.id.clone(), key);
         self.pools.insert(key, pool);
         key
@@ -184,44 +184,48 @@ impl World {
     /// that the body names, and a timeout of 0 is taken for "unchanged".
     pub(super) fn update_entity_pool(
         &mut self,
-        key: PoolKey,
+        key: PoolRowKey,
         text: &[u8],
-    ) -> Result<Reply, Refusal> {
+    ) -> Result<ApiReply, ApiRefusal> {
         let body = Body::read(text)?;
         if let Some(template) = body.number("template_id")? {
             let os_type = body.text("os_type")?.unwrap_or_default();
-            let draft = Draft { template: Some(template), os_type, ..Draft::default() };
+            let draft = NewPool { template: Some(template), os_type, ..NewPool::default() };
             self.template_for(&draft)
                 .map_err(|it| it.within("failed to find suitable template"))?;
         }
-        self.change_pool(key, &super::change::Change::read(&body)?.without_zero_timeout())
+        self.change_pool(key, &super::pool_update::PoolUpdate::read(&body)?.without_zero_timeout())
     }
 
     /// `PUT /pools/ID`: partial; what it does not know or cannot change it takes with a 200
     /// (GARM.md §0.5, §b).
-    pub(super) fn update_pool(&mut self, key: PoolKey, body: &[u8]) -> Result<Reply, Refusal> {
+    pub(super) fn update_pool(
+        &mut self,
+        key: PoolRowKey,
+        body: &[u8],
+    ) -> Result<ApiReply, ApiRefusal> {
         let body = Body::read(body)?;
-        self.change_pool(key, &super::change::Change::read(&body)?)
+        self.change_pool(key, &super::pool_update::PoolUpdate::read(&body)?)
     }
 
     fn change_pool(
         &mut self,
-        key: PoolKey,
-        change: &super::change::Change,
-    ) -> Result<Reply, Refusal> {
-        let pool = self.pools.get(&key).ok_or(Refusal::Server)?;
+        key: PoolRowKey,
+        change: &super::pool_update::PoolUpdate,
+    ) -> Result<ApiReply, ApiRefusal> {
+        let pool = self.pools.get(&key).ok_or(ApiRefusal::Server)?;
         change.check(pool)?;
         self.check_proxy(change.proxy)
             .map_err(|it| it.within("error updating pool: error updating pool"))?;
         // An unknown template fails at the database's foreign key (GARM.md §b).
         if change.template.is_some_and(|it| !self.templates.contains_key(&it)) {
-            return Err(Refusal::Server);
+            return Err(ApiRefusal::Server);
         }
         self.check_labels(&change.tags)?;
         let specs = change.extra_specs.clone().map(|it| self.kept(it)).transpose()?;
         let tags = self.tags_of(&change.tags);
         let now = self.now;
-        let pool = self.pools.get_mut(&key).ok_or(Refusal::Server)?;
+        let pool = self.pools.get_mut(&key).ok_or(ApiRefusal::Server)?;
         let is_changed = change.apply(pool);
         if specs.is_some() {
             pool.extra_specs = specs;
@@ -231,54 +235,54 @@ impl World {
         }
         if is_changed || !change.tags.is_empty() {
             pool.updated_at = now;
-            let seen = pool.to_be_seen();
-            self.tell_loops(key, seen);
+            let cached = pool.to_cached();
+            self.tell_loops(key, cached);
             self.emit_pool("update", key);
         }
-        let pool = self.pools.get(&key).ok_or(Refusal::Server)?;
-        Ok(Reply::json(self.show_pool(pool, Depth::Write)))
+        let pool = self.pools.get(&key).ok_or(ApiRefusal::Server)?;
+        Ok(ApiReply::json(self.show_pool(pool, Depth::Write)))
     }
 
     /// `extra_specs` as the database keeps them.
-    fn kept(&self, specs: String) -> Result<String, Refusal> {
-        match self.config.flavour.database {
-            Database::Sqlite => Ok(specs),
-            Database::Postgresql => super::jsonb::canonical(&specs).ok_or(Refusal::Server),
+    fn kept(&self, specs: String) -> Result<String, ApiRefusal> {
+        match self.config.variant.database {
+            GarmDatabase::Sqlite => Ok(specs),
+            GarmDatabase::Postgresql => super::jsonb::canonical(&specs).ok_or(ApiRefusal::Server),
         }
     }
 
     /// SQLite does not hold a column's width, nor a NUL against a text.
-    fn check_labels(&self, labels: &[String]) -> Result<(), Refusal> {
+    fn check_labels(&self, labels: &[String]) -> Result<(), ApiRefusal> {
         let fits = |it: &String| it.chars().count() <= LABEL_MAX && !it.contains('\0');
-        match self.config.flavour.database {
-            Database::Postgresql if !labels.iter().all(fits) => Err(Refusal::Server),
-            Database::Sqlite | Database::Postgresql => Ok(()),
+        match self.config.variant.database {
+            GarmDatabase::Postgresql if !labels.iter().all(fits) => Err(ApiRefusal::Server),
+            GarmDatabase::Sqlite | GarmDatabase::Postgresql => Ok(()),
         }
     }
 
     /// Each write's event reaches the loops' cache on its own way, so that a later write can be
     /// overtaken by an earlier one.
-    fn tell_loops(&mut self, key: PoolKey, seen: super::pool::Seen) {
-        let most = if self.dice.garm.chance(SEEN_LATE_RATE) { SEEN_LATE } else { SEEN_AFTER };
-        let delay = self.dice.garm.up_to(most);
-        self.agenda.add(self.now + delay, Due::Seen(key, seen));
+    fn tell_loops(&mut self, key: PoolRowKey, cached: super::pool::CachedPool) {
+        let most = if self.rng.garm.chance(SEEN_LATE_RATE) { SEEN_LATE } else { SEEN_AFTER };
+        let delay = self.rng.garm.up_to(most);
+        self.scheduler.add(self.now + delay, Due::PoolCached(key, cached));
     }
 
     /// `DELETE /pools/ID`: 200 for an absent pool too (GARM.md §b).
-    pub(super) fn delete_pool(&mut self, id: &str) -> Result<Reply, Refusal> {
+    pub(super) fn delete_pool(&mut self, id: &str) -> Result<ApiReply, ApiRefusal> {
         let key = match self.find_pool(id) {
             Ok(key) => key,
-            Err(Refusal::NotFound(_)) => return Ok(Reply::done()),
+            Err(ApiRefusal::NotFound(_)) => return Ok(ApiReply::done()),
             Err(other) => return Err(other.within("error fetching pool")),
         };
         if self.pools.get(&key).is_some_and(|it| !it.instances.is_empty()) {
-            return Err(Refusal::bad("pool has runners"));
+            return Err(ApiRefusal::bad("pool has runners"));
         }
         self.drop_pool(key);
-        Ok(Reply::done())
+        Ok(ApiReply::done())
     }
 
-    pub(super) fn drop_pool(&mut self, key: PoolKey) {
+    pub(super) fn drop_pool(&mut self, key: PoolRowKey) {
         if let Some(pool) = self.pools.remove(&key) {
             self.pool_ids.remove(&pool.id);
             self.emit_pool_gone(&pool.id);
@@ -288,7 +292,7 @@ impl World {
 
 /// What a POST asks for.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Draft {
+pub(crate) struct NewPool {
     pub(crate) provider: String,
     pub(crate) max: u64,
     pub(crate) min_idle: u64,
@@ -308,8 +312,8 @@ pub(crate) struct Draft {
     pub(crate) has_shell: bool,
 }
 
-impl Draft {
-    fn read(body: &Body<'_>) -> Result<Self, Refusal> {
+impl NewPool {
+    fn read(body: &Body<'_>) -> Result<Self, ApiRefusal> {
         let text = |key| body.text(key).map(Option::unwrap_or_default);
         let number = |key| body.number(key).map(Option::unwrap_or_default);
         let truth = |key| body.truth(key).map(Option::unwrap_or_default);

@@ -4,12 +4,12 @@ use jiff::Timestamp;
 
 use super::body::Body;
 use super::json::{Object, list};
-use super::reply::{Refusal, Reply};
+use super::reply::{ApiRefusal, ApiReply};
 use super::world::World;
 
 /// One row. The password is not kept: nothing ever shows it.
 #[derive(Debug, Clone)]
-pub(crate) struct Proxy {
+pub(crate) struct ProxyRow {
     pub(crate) id: u64,
     pub(crate) name: String,
     description: String,
@@ -27,26 +27,28 @@ impl World {
         method: &str,
         rest: &[&str],
         body: &[u8],
-    ) -> Result<Reply, Refusal> {
+    ) -> Result<ApiReply, ApiRefusal> {
         match (method, rest) {
-            ("GET", []) => Ok(Reply::json(list(self.proxies.values().map(show)))),
+            ("GET", []) => Ok(ApiReply::json(list(self.proxies.values().map(show)))),
             ("POST", []) => self.create_proxy(body),
             ("GET", [id]) => {
                 let id: Option<u64> = id.parse().ok();
                 let found = id.and_then(|it| self.proxies.get(&it)).ok_or_else(|| {
-                    Refusal::NotFound("failed to get proxy: failed to get proxy: not found".into())
+                    ApiRefusal::NotFound(
+                        "failed to get proxy: failed to get proxy: not found".into(),
+                    )
                 })?;
-                Ok(Reply::json(show(found)))
+                Ok(ApiReply::json(show(found)))
             }
-            _ => Err(Refusal::NoRoute),
+            _ => Err(ApiRefusal::NoRoute),
         }
     }
 
-    fn create_proxy(&mut self, body: &[u8]) -> Result<Reply, Refusal> {
+    fn create_proxy(&mut self, body: &[u8]) -> Result<ApiReply, ApiRefusal> {
         let body = Body::read(body)?;
         let text = |key| body.text(key).map(Option::unwrap_or_default);
         let id = self.proxies.keys().last().map_or(1, |it| it + 1);
-        let proxy = Proxy {
+        let proxy = ProxyRow {
             id,
             name: text("name")?,
             description: text("description")?,
@@ -58,30 +60,32 @@ impl World {
             updated_at: self.now,
         };
         if proxy.http.is_empty() && proxy.https.is_empty() {
-            return Err(Refusal::bad("at least one of http_proxy or https_proxy must be set")
+            return Err(ApiRefusal::bad("at least one of http_proxy or https_proxy must be set")
                 .within("failed to create proxy: failed to validate create params"));
         }
         if self.proxies.values().any(|it| it.name.eq_ignore_ascii_case(&proxy.name)) {
-            return Err(Refusal::Conflict("a proxy already exists with the specified name".into())
-                .within("failed to create proxy"));
+            return Err(ApiRefusal::Conflict(
+                "a proxy already exists with the specified name".into(),
+            )
+            .within("failed to create proxy"));
         }
         let shown = show(&proxy);
         self.proxies.insert(id, proxy);
-        Ok(Reply::json(shown))
+        Ok(ApiReply::json(shown))
     }
 
     /// A pool refers to a proxy that is there, or with 0 to none.
-    pub(super) fn check_proxy(&self, id: Option<u64>) -> Result<(), Refusal> {
+    pub(super) fn check_proxy(&self, id: Option<u64>) -> Result<(), ApiRefusal> {
         match id {
-            Some(id) if id != 0 && !self.proxies.contains_key(&id) => Err(Refusal::bad(format!(
-                "error checking pool proxy: proxy with ID {id} does not exist"
-            ))),
+            Some(id) if id != 0 && !self.proxies.contains_key(&id) => Err(ApiRefusal::bad(
+                format!("error checking pool proxy: proxy with ID {id} does not exist"),
+            )),
             Some(_) | None => Ok(()),
         }
     }
 }
 
-fn show(it: &Proxy) -> String {
+fn show(it: &ProxyRow) -> String {
     Object::new()
         .number("id", it.id)
         .time("created_at", it.created_at)

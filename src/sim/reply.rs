@@ -4,7 +4,7 @@ use super::json::Object;
 
 /// One answer of the world.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
+pub struct ApiReply {
     /// HTTP status.
     pub status: u16,
     /// `Content-Type`; GARM leaves it out where its router answers by itself.
@@ -18,7 +18,7 @@ pub struct Reply {
 /// GARM's `Content-Type`.
 pub(crate) const JSON: &str = "application/json";
 
-impl Reply {
+impl ApiReply {
     /// 200 with JSON.
     pub(crate) fn json(text: String) -> Self {
         Self::with_status(200, text)
@@ -59,7 +59,7 @@ impl Reply {
 
     /// A fault's answer: the token is too old.
     pub(crate) fn token_expired() -> Self {
-        Refusal::Token.into()
+        ApiRefusal::Token.into()
     }
 
     pub(crate) fn with_status(status: u16, mut text: String) -> Self {
@@ -70,7 +70,7 @@ impl Reply {
 
 /// GARM's refusals (GARM.md §b and §0.6). The text is the `details`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum ApiRefusal {
     /// 400.
     BadRequest(String),
     /// 404 of a thing that is not there.
@@ -91,7 +91,7 @@ pub(crate) enum Refusal {
     Server,
 }
 
-impl Refusal {
+impl ApiRefusal {
     /// What a body that cannot be decoded gets.
     pub(crate) fn body() -> Self {
         Self::BadRequest("invalid request".into())
@@ -118,22 +118,22 @@ impl Refusal {
     }
 }
 
-impl From<Refusal> for Reply {
-    fn from(refusal: Refusal) -> Self {
+impl From<ApiRefusal> for ApiReply {
+    fn from(refusal: ApiRefusal) -> Self {
         let (status, error, details) = match &refusal {
-            Refusal::BadRequest(details) => (400, "Bad Request", details.as_str()),
-            Refusal::NotFound(details) => (404, "Not Found", details.as_str()),
-            Refusal::NoRoute => (404, "Not found", "Resource not found"),
-            Refusal::Token => (401, "Authentication failed", ""),
-            Refusal::NotAuthorized => (401, "Not Authorized", ""),
-            Refusal::Conflict(details) => (409, "Conflict", details.as_str()),
-            Refusal::InitRequired => (409, "init_required", "Missing superuser"),
-            Refusal::UrlsRequired => (
+            ApiRefusal::BadRequest(details) => (400, "Bad Request", details.as_str()),
+            ApiRefusal::NotFound(details) => (404, "Not Found", details.as_str()),
+            ApiRefusal::NoRoute => (404, "Not found", "Resource not found"),
+            ApiRefusal::Token => (401, "Authentication failed", ""),
+            ApiRefusal::NotAuthorized => (401, "Not Authorized", ""),
+            ApiRefusal::Conflict(details) => (409, "Conflict", details.as_str()),
+            ApiRefusal::InitRequired => (409, "init_required", "Missing superuser"),
+            ApiRefusal::UrlsRequired => (
                 409,
                 "urls_required",
                 "Missing required URLs. Make sure you update the metadata and callback URLs",
             ),
-            Refusal::Server => (500, "Server error", ""),
+            ApiRefusal::Server => (500, "Server error", ""),
         };
         let text = Object::new().text("error", error).text("details", details).end();
         Self::with_status(status, text)

@@ -1,12 +1,12 @@
 //! Rows as GARM shows them: which fields a list has, which only a single answer (GARM.md §a).
 
 use super::base64;
-use super::config::Database;
-use super::entity::{Entity, EntityKey, Kind};
-use super::instance::Instance;
+use super::config::GarmDatabase;
+use super::entity::{EntityRow, EntityRowKey, EntityType};
+use super::instance::InstanceRow;
 use super::job::JobRow;
 use super::json::{Object, Truth, quoted, zero_time};
-use super::pool::Pool;
+use super::pool::PoolRow;
 use super::world::World;
 
 /// How much of a row is shown.
@@ -29,7 +29,7 @@ const NO_LOCK: &str = "00000000-0000-0000-0000-000000000000";
 impl World {
     /// Lists never carry `instances`, `template_name` or `extra_specs` (measured: GARM leaves that
     /// column out of its list query). Inside an entity a pool has neither tags nor entity.
-    pub(super) fn show_pool(&self, pool: &Pool, depth: Depth) -> String {
+    pub(super) fn show_pool(&self, pool: &PoolRow, depth: Depth) -> String {
         let is_list = depth == Depth::List;
         let is_inner = depth == Depth::Inner;
         let timeout = if depth == Depth::One { pool.timeout_minutes() } else { pool.timeout };
@@ -84,7 +84,7 @@ impl World {
 
     /// Lists keep the order in which tags were given; elsewhere they come by their ids: the order
     /// is not kept (GARM.md §c).
-    fn show_tags(&self, pool: &Pool, depth: Depth) -> std::vec::IntoIter<String> {
+    fn show_tags(&self, pool: &PoolRow, depth: Depth) -> std::vec::IntoIter<String> {
         let mut tags: Vec<_> = pool.tags.iter().map(|it| self.tags.get(*it)).collect();
         if depth != Depth::List {
             tags.sort_by(|a, b| a.id.cmp(&b.id));
@@ -97,21 +97,21 @@ impl World {
     }
 
     /// Inside an entity a pool names it only when it is a repository, and by id alone (measured).
-    fn with_half_owner(&self, shown: Object, key: EntityKey) -> Object {
-        let repository = self.entities.get(&key).filter(|it| it.kind == Kind::Repository);
+    fn with_half_owner(&self, shown: Object, key: EntityRowKey) -> Object {
+        let repository = self.entities.get(&key).filter(|it| it.kind == EntityType::Repository);
         shown
             .text_if("repo_id", repository.map_or("", |it| &it.id))
             .raw("endpoint", &self.show_no_endpoint())
     }
 
-    fn with_owner(&self, shown: Object, key: EntityKey) -> Object {
+    fn with_owner(&self, shown: Object, key: EntityRowKey) -> Object {
         let Some(entity) = self.entities.get(&key) else {
             return shown.raw("endpoint", &self.show_no_endpoint());
         };
         let (id, name) = match entity.kind {
-            Kind::Organization => ("org_id", "org_name"),
-            Kind::Repository => ("repo_id", "repo_name"),
-            Kind::Enterprise => ("enterprise_id", "enterprise_name"),
+            EntityType::Organization => ("org_id", "org_name"),
+            EntityType::Repository => ("repo_id", "repo_name"),
+            EntityType::Enterprise => ("enterprise_id", "enterprise_name"),
         };
         shown
             .text(id, &entity.id)
@@ -121,7 +121,7 @@ impl World {
 
     /// Addresses and status messages only alone and in events; inside a pool without provider and
     /// job (GARM.md §a).
-    pub(super) fn show_instance(&self, it: &Instance, depth: Depth) -> String {
+    pub(super) fn show_instance(&self, it: &InstanceRow, depth: Depth) -> String {
         let is_inner = depth == Depth::Inner;
         let is_full = matches!(depth, Depth::One | Depth::Event);
         let mut shown = Object::new()
@@ -144,7 +144,7 @@ impl World {
             .text_if("pool_id", pool)
             .text_if("provider_fault", &base64::standard(it.fault.as_bytes()));
         if is_full {
-            let order = in_order(it.messages.len(), self.config.flavour.database);
+            let order = in_order(it.messages.len(), self.config.variant.database);
             let messages = order.filter_map(|at| it.messages.get(at)).map(|(at, message)| {
                 Object::new()
                     .time("created_at", *at)
@@ -198,9 +198,9 @@ impl World {
             .text_if("repository_owner", &job.owner)
             .text_if("workflow_run_url", &job.run_url)
             .list_if("labels", job.labels.iter().map(|it| quoted(it)))
-            .text_if("repo_id", id_of(Kind::Repository))
-            .text_if("org_id", id_of(Kind::Organization))
-            .text_if("enterprise_id", id_of(Kind::Enterprise))
+            .text_if("repo_id", id_of(EntityType::Repository))
+            .text_if("org_id", id_of(EntityType::Organization))
+            .text_if("enterprise_id", id_of(EntityType::Enterprise))
             .text("locked_by", lock.map_or(NO_LOCK, |it| &it.id))
             .time("created_at", job.created_at)
             .time("updated_at", job.updated_at)
@@ -208,7 +208,12 @@ impl World {
     }
 
     /// `events` and the pools (as `pool`) only by id.
-    pub(super) fn show_entity(&self, key: EntityKey, entity: &Entity, depth: Depth) -> String {
+    pub(super) fn show_entity(
+        &self,
+        key: EntityRowKey,
+        entity: &EntityRow,
+        depth: Depth,
+    ) -> String {
         let pools = self.pools.values().filter(|it| it.entity == key && depth == Depth::One);
         let status = Object::new()
             .truth_if("running", Truth(entity.is_running))
@@ -234,7 +239,7 @@ impl World {
             .list_if("pool", pools.map(|it| self.show_pool(it, Depth::Inner)))
             .text("credentials_name", credentials_name);
         // The kinds differ in the order of their fields.
-        let is_repository = entity.kind == Kind::Repository;
+        let is_repository = entity.kind == EntityType::Repository;
         let shown = if is_repository {
             shown
                 .number("credentials_id", entity.credentials)
@@ -263,16 +268,16 @@ impl World {
 
 /// The places of a runner's messages as the database lists them. PostgreSQL keeps no order (measured:
 /// the newest was once not the last one); here it begins with the newest.
-fn in_order(count: usize, database: Database) -> impl Iterator<Item = usize> {
+fn in_order(count: usize, database: GarmDatabase) -> impl Iterator<Item = usize> {
     let first = match database {
-        Database::Sqlite => 0,
-        Database::Postgresql => count.saturating_sub(1),
+        GarmDatabase::Sqlite => 0,
+        GarmDatabase::Postgresql => count.saturating_sub(1),
     };
     (first..count).chain(0..first)
 }
 
 /// The one event that every entity has.
-fn tools_event(entity: &Entity) -> String {
+fn tools_event(entity: &EntityRow) -> String {
     Object::new()
         .number("id", 1)
         .time("created_at", entity.created_at)

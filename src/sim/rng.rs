@@ -5,14 +5,14 @@ use std::time::Duration;
 /// One stream of seeded random numbers (splitmix64). Each part of the world has its own, so that
 /// more of one kind of event does not shift another.
 #[derive(Debug, Clone)]
-pub(crate) struct Dice(u64);
+pub(crate) struct Rng(u64);
 
-impl Dice {
+impl Rng {
     /// A stream of its own for `part` of a world with this seed.
     pub(crate) fn new(seed: u64, part: u64) -> Self {
-        let mut dice = Self(seed ^ part.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        dice.next();
-        dice
+        let mut rng = Self(seed ^ part.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        rng.next();
+        rng
     }
 
     fn next(&mut self) -> u64 {
@@ -72,8 +72,8 @@ mod tests {
     #[test]
     fn the_same_seed_and_part_give_the_same_numbers() {
         let numbers = |seed, part| {
-            let mut dice = Dice::new(seed, part);
-            [dice.next(), dice.next()]
+            let mut rng = Rng::new(seed, part);
+            [rng.next(), rng.next()]
         };
         assert_eq!(numbers(1, 2), numbers(1, 2));
         assert_ne!(numbers(1, 2), numbers(1, 3));
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_uuid_is_a_version_4_uuid() {
-        let uuid = Dice::new(7, 0).uuid();
+        let uuid = Rng::new(7, 0).uuid();
         assert_eq!(uuid.len(), 36);
         assert_eq!(&uuid[14..15], "4");
         assert!("89ab".contains(&uuid[19..20]));
@@ -90,8 +90,8 @@ mod tests {
 
     #[test]
     fn chance_keeps_to_its_bounds() {
-        let mut dice = Dice::new(1, 1);
-        assert!((0..1000).all(|_| dice.chance(1.0)));
-        assert!((0..1000).all(|_| !dice.chance(0.0)));
+        let mut rng = Rng::new(1, 1);
+        assert!((0..1000).all(|_| rng.chance(1.0)));
+        assert!((0..1000).all(|_| !rng.chance(0.0)));
     }
 }

@@ -1,16 +1,16 @@
 //! GARM's API: from a request to what answers it.
 
-use super::config::Version;
-use super::entity::{EntityKey, Kind};
+use super::config::GarmVersion;
+use super::entity::{EntityRowKey, EntityType};
 use super::json::list;
-use super::pool::PoolKey;
-use super::reply::{Refusal, Reply};
+use super::pool::PoolRowKey;
+use super::reply::{ApiRefusal, ApiReply};
 use super::rest_view::Depth;
 use super::world::{Exchange, World};
 
 /// One request to GARM's API.
 #[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
+pub struct ApiRequest<'a> {
     /// `GET`, `POST`, `PUT`, `DELETE`, …
     pub method: &'a str,
     /// Path below `/api/v1`, with its leading slash and its query.
@@ -23,8 +23,8 @@ pub struct Request<'a> {
 
 impl World {
     /// Answers a request at the present instant.
-    pub fn handle(&mut self, request: Request<'_>) -> Reply {
-        let reply = self.answer(request).unwrap_or_else(Reply::from);
+    pub fn handle(&mut self, request: ApiRequest<'_>) -> ApiReply {
+        let reply = self.answer(request).unwrap_or_else(ApiReply::from);
         let secret = ["/auth/", "/first-run", "/github/credentials"];
         let is_secret = secret.iter().any(|it| request.path.starts_with(it));
         self.remember(Exchange {
@@ -42,17 +42,17 @@ impl World {
     }
 
     /// What stands before everything but the login and the controller: an admin, the URLs, a token.
-    pub(super) fn check_entry(&self, authorization: Option<&str>) -> Result<(), Refusal> {
+    pub(super) fn check_entry(&self, authorization: Option<&str>) -> Result<(), ApiRefusal> {
         if !self.controller.has_admin {
-            return Err(Refusal::InitRequired);
+            return Err(ApiRefusal::InitRequired);
         }
         if !self.controller.has_urls() {
-            return Err(Refusal::UrlsRequired);
+            return Err(ApiRefusal::UrlsRequired);
         }
         self.check_token(authorization)
     }
 
-    fn answer(&mut self, request: Request<'_>) -> Result<Reply, Refusal> {
+    fn answer(&mut self, request: ApiRequest<'_>) -> Result<ApiReply, ApiRefusal> {
         if let Some(moved) = super::paths::redirect(&format!("/api/v1{}", request.path)) {
             return Ok(moved);
         }
@@ -62,15 +62,15 @@ impl World {
         let segments: Vec<&str> = names.iter().map(String::as_str).collect();
         match request.method {
             "GET" | "POST" | "PUT" | "DELETE" => {}
-            "OPTIONS" => return Ok(Reply::bare(200)),
+            "OPTIONS" => return Ok(ApiReply::bare(200)),
             // GARM's router answers these by itself, before it asks for a token (GARM.md §b).
-            _ => return Ok(Reply::bare(405)),
+            _ => return Ok(ApiReply::bare(405)),
         }
         if let ("POST", ["first-run"]) = (request.method, segments.as_slice()) {
             return self.first_run(request.body);
         }
         if !self.controller.has_admin {
-            return Err(Refusal::InitRequired);
+            return Err(ApiRefusal::InitRequired);
         }
         if let ("POST", ["auth", "login"]) = (request.method, segments.as_slice()) {
             return self.login(request.body);
@@ -79,7 +79,7 @@ impl World {
         let is_controller =
             matches!((request.method, segments.as_slice()), ("GET" | "PUT", ["controller"]));
         if !is_controller && !self.controller.has_urls() {
-            return Err(Refusal::UrlsRequired);
+            return Err(ApiRefusal::UrlsRequired);
         }
         self.check_token(request.authorization)?;
         self.route(request, &segments, query)
@@ -87,38 +87,38 @@ impl World {
 
     fn route(
         &mut self,
-        request: Request<'_>,
+        request: ApiRequest<'_>,
         segments: &[&str],
         query: &str,
-    ) -> Result<Reply, Refusal> {
+    ) -> Result<ApiReply, ApiRefusal> {
         let body = request.body;
         match (request.method, segments) {
             ("GET", ["controller" | "controller-info"]) => self.get_controller(),
             ("PUT", ["controller"]) => self.put_controller(body),
             ("GET", ["metrics-token"]) => Ok(self.metrics_token()),
-            ("GET", ["providers"]) => Ok(Reply::json(self.show_providers())),
-            ("GET", ["jobs"]) => {
-                Ok(Reply::json(list(self.jobs.values().map(|it| self.show_job(it, Depth::List)))))
-            }
-            ("GET", ["pools"]) => {
-                Ok(Reply::json(list(self.pools.values().map(|it| self.show_pool(it, Depth::List)))))
-            }
+            ("GET", ["providers"]) => Ok(ApiReply::json(self.show_providers())),
+            ("GET", ["jobs"]) => Ok(ApiReply::json(list(
+                self.jobs.values().map(|it| self.show_job(it, Depth::List)),
+            ))),
+            ("GET", ["pools"]) => Ok(ApiReply::json(list(
+                self.pools.values().map(|it| self.show_pool(it, Depth::List)),
+            ))),
             (method, ["pools", id]) => self.one_pool(method, id, body),
             ("GET", ["pools", id, "instances"]) => self.pool_instances(id, query),
-            ("GET", ["instances"]) => Ok(Reply::json(list(
+            ("GET", ["instances"]) => Ok(ApiReply::json(list(
                 self.instances.values().map(|it| self.show_instance(it, Depth::List)),
             ))),
             ("GET", ["instances", name]) => self.get_instance(name),
             ("DELETE", ["instances", name]) => self.delete_instance(name, query),
             // The release has neither.
             (_, ["proxies" | "forge-instances", ..])
-                if self.config.flavour.version == Version::V0_2_1 =>
+                if self.config.variant.version == GarmVersion::V0_2_1 =>
             {
-                Err(Refusal::NoRoute)
+                Err(ApiRefusal::NoRoute)
             }
             (method, ["proxies", rest @ ..]) => self.route_proxies(method, rest, body),
             (_, ["organizations" | "repositories" | "enterprises", rest @ ..]) => {
-                let kind = Kind::of_path(segments[0]).ok_or(Refusal::NoRoute)?;
+                let kind = EntityType::of_path(segments[0]).ok_or(ApiRefusal::NoRoute)?;
                 self.route_entity(request, kind, rest, query)
             }
             (_, ["templates" | "github" | "credentials", ..]) => {
@@ -130,11 +130,11 @@ impl World {
 
     fn route_entity(
         &mut self,
-        request: Request<'_>,
-        kind: Kind,
+        request: ApiRequest<'_>,
+        kind: EntityType,
         rest: &[&str],
         query: &str,
-    ) -> Result<Reply, Refusal> {
+    ) -> Result<ApiReply, ApiRefusal> {
         let body = request.body;
         match (request.method, rest) {
             ("GET", []) => {
@@ -145,10 +145,12 @@ impl World {
                 let rows = self.entities.iter().filter(|(_, it)| {
                     it.kind == kind
                         && fits("name", &it.name)
-                        && (kind != Kind::Repository || fits("owner", &it.owner))
+                        && (kind != EntityType::Repository || fits("owner", &it.owner))
                         && fits("endpoint", self.endpoint_name_of(it))
                 });
-                Ok(Reply::json(list(rows.map(|(key, it)| self.show_entity(*key, it, Depth::List)))))
+                Ok(ApiReply::json(list(
+                    rows.map(|(key, it)| self.show_entity(*key, it, Depth::List)),
+                )))
             }
             ("POST", []) => self.create_entity(kind, body),
             ("PUT", [id]) => self.update_entity(kind, id, body),
@@ -156,8 +158,8 @@ impl World {
                 let what =
                     format!("error fetching {}: error fetching {}", kind.long(), kind.short());
                 let key = self.find_entity(kind, id).map_err(|it| it.within(&what))?;
-                let entity = self.entities.get(&key).ok_or(Refusal::Server)?;
-                Ok(Reply::json(self.show_entity(key, entity, Depth::One)))
+                let entity = self.entities.get(&key).ok_or(ApiRefusal::Server)?;
+                Ok(ApiReply::json(self.show_entity(key, entity, Depth::One)))
             }
             ("DELETE", [id]) => self.delete_entity(kind, id),
             ("POST", [id, "pools"]) => self.create_pool(kind, id, body),
@@ -165,30 +167,30 @@ impl World {
                 let what = "error fetching pools: error fetching pools";
                 let key = self.existing_entity(kind, id).map_err(|it| it.within(what))?;
                 let rows = self.pools.values().filter(|it| it.entity == key);
-                Ok(Reply::json(list(rows.map(|it| self.show_pool(it, Depth::List)))))
+                Ok(ApiReply::json(list(rows.map(|it| self.show_pool(it, Depth::List)))))
             }
             ("GET", [id, "scalesets"]) => {
                 let what = "error fetching scale sets: error fetching scale sets";
                 self.existing_entity(kind, id).map_err(|it| it.within(what))?;
-                Ok(Reply::json("[]".into()))
+                Ok(ApiReply::json("[]".into()))
             }
             ("GET", [id, "instances"]) => {
                 let what = match kind {
-                    Kind::Organization | Kind::Enterprise => "error fetching instances",
+                    EntityType::Organization | EntityType::Enterprise => "error fetching instances",
                     // Letter by letter.
-                    Kind::Repository => "error , errfetching instances",
+                    EntityType::Repository => "error , errfetching instances",
                 };
                 let what = format!("{what}: error fetching entity");
                 let key = self.existing_entity(kind, id).map_err(|it| it.within(&what))?;
-                Ok(Reply::json(list(self.entity_instances(key).into_iter())))
+                Ok(ApiReply::json(list(self.entity_instances(key).into_iter())))
             }
             (method, [id, "pools", pool]) => self.entity_pool(method, (kind, id), pool, body),
-            _ => Err(Refusal::NoRoute),
+            _ => Err(ApiRefusal::NoRoute),
         }
     }
 
     /// By pool, then in order of creation.
-    fn entity_instances(&self, entity: EntityKey) -> Vec<String> {
+    fn entity_instances(&self, entity: EntityRowKey) -> Vec<String> {
         self.pools
             .values()
             .filter(|it| it.entity == entity)
@@ -201,17 +203,17 @@ impl World {
     fn entity_pool(
         &mut self,
         method: &str,
-        (kind, entity): (Kind, &str),
+        (kind, entity): (EntityType, &str),
         id: &str,
         body: &[u8],
-    ) -> Result<Reply, Refusal> {
+    ) -> Result<ApiReply, ApiRefusal> {
         let owner = self.find_entity(kind, entity);
         let pool = self.find_pool(id).ok();
         let of = pool.and_then(|it| self.pools.get(&it)).map(|it| it.entity);
         let found = pool.filter(|_| owner.as_ref().is_ok_and(|it| Some(*it) == of));
         let none = "error fetching pool: fetching pool: error finding pool: not found";
         match (method, found) {
-            ("GET" | "PUT" | "DELETE", _) if uuid(id).is_none() => Err(Refusal::bad(
+            ("GET" | "PUT" | "DELETE", _) if uuid(id).is_none() => Err(ApiRefusal::bad(
                 "error fetching pool: fetching pool: error parsing id: invalid request",
             )),
             // The only call that asks for the entity by itself.
@@ -220,23 +222,23 @@ impl World {
                     "failed to get repo: error failed to get entity from db: error fetching {}",
                     kind.short()
                 );
-                owner.map_err(|it| it.within(&what)).and(Err(Refusal::Server))
+                owner.map_err(|it| it.within(&what)).and(Err(ApiRefusal::Server))
             }
             ("PUT", Some(key)) => self.update_entity_pool(key, body),
             ("GET" | "DELETE", Some(_)) => self.one_pool(method, id, body),
             // What never was can be deleted; what hangs on another entity is not found.
-            ("DELETE", None) if pool.is_none() => Ok(Reply::done()),
-            ("GET" | "PUT" | "DELETE", None) => Err(Refusal::NotFound(none.into())),
-            _ => Err(Refusal::NoRoute),
+            ("DELETE", None) if pool.is_none() => Ok(ApiReply::done()),
+            ("GET" | "PUT" | "DELETE", None) => Err(ApiRefusal::NotFound(none.into())),
+            _ => Err(ApiRefusal::NoRoute),
         }
     }
 
-    fn one_pool(&mut self, method: &str, id: &str, body: &[u8]) -> Result<Reply, Refusal> {
+    fn one_pool(&mut self, method: &str, id: &str, body: &[u8]) -> Result<ApiReply, ApiRefusal> {
         match method {
             "GET" => {
                 let key = self.find_pool(id).map_err(|it| it.within("error fetching pool"))?;
-                let pool = self.pools.get(&key).ok_or(Refusal::Server)?;
-                Ok(Reply::json(self.show_pool(pool, Depth::One)))
+                let pool = self.pools.get(&key).ok_or(ApiRefusal::Server)?;
+                Ok(ApiReply::json(self.show_pool(pool, Depth::One)))
             }
             "PUT" => {
                 super::body::Body::read(body)?;
@@ -244,17 +246,17 @@ impl World {
                 self.update_pool(key, body)
             }
             "DELETE" => self.delete_pool(id),
-            _ => Err(Refusal::NoRoute),
+            _ => Err(ApiRefusal::NoRoute),
         }
     }
 
     /// An unknown pool has no instances, which is no error.
-    fn pool_instances(&self, id: &str, query: &str) -> Result<Reply, Refusal> {
+    fn pool_instances(&self, id: &str, query: &str) -> Result<ApiReply, ApiRefusal> {
         let id = uuid(id).ok_or_else(|| {
-            Refusal::bad("error fetching instances: error parsing id: invalid request")
+            ApiRefusal::bad("error fetching instances: error parsing id: invalid request")
         })?;
         let Some(pool) = self.pool_ids.get(&id).and_then(|it| self.pools.get(it)) else {
-            return Ok(Reply::json("[]".into()));
+            return Ok(ApiReply::json("[]".into()));
         };
         let only_outdated = super::query::is_true(query, "outdatedOnly");
         let rows = pool
@@ -263,41 +265,47 @@ impl World {
             .filter_map(|it| self.instances.get(it))
             .filter(|it| !only_outdated || it.generation < pool.generation)
             .map(|it| self.show_instance(it, Depth::List));
-        Ok(Reply::json(list(rows)))
+        Ok(ApiReply::json(list(rows)))
     }
 
     /// The pool with this id, or GARM's words for why there is none.
-    pub(super) fn find_pool(&self, id: &str) -> Result<PoolKey, Refusal> {
+    pub(super) fn find_pool(&self, id: &str) -> Result<PoolRowKey, ApiRefusal> {
         let id = uuid(id).ok_or_else(|| {
-            Refusal::bad("error fetching pool by ID: error parsing id: invalid request")
+            ApiRefusal::bad("error fetching pool by ID: error parsing id: invalid request")
         })?;
         self.pool_ids
             .get(&id)
             .copied()
-            .ok_or_else(|| Refusal::NotFound("error fetching pool by ID: not found".into()))
+            .ok_or_else(|| ApiRefusal::NotFound("error fetching pool by ID: not found".into()))
     }
 
     /// The entity with this id, or GARM's words for why there is none.
-    pub(super) fn find_entity(&self, kind: Kind, id: &str) -> Result<EntityKey, Refusal> {
+    pub(super) fn find_entity(
+        &self,
+        kind: EntityType,
+        id: &str,
+    ) -> Result<EntityRowKey, ApiRefusal> {
         let Some(uuid) = uuid(id) else {
             // For a repository GARM lets its UUID library speak.
             let why = match (kind, id.len()) {
-                (Kind::Repository, 36) => "invalid UUID format".to_owned(),
-                (Kind::Repository, length) => format!("invalid UUID length: {length}"),
-                (Kind::Organization | Kind::Enterprise, _) => "invalid request".to_owned(),
+                (EntityType::Repository, 36) => "invalid UUID format".to_owned(),
+                (EntityType::Repository, length) => format!("invalid UUID length: {length}"),
+                (EntityType::Organization | EntityType::Enterprise, _) => {
+                    "invalid request".to_owned()
+                }
             };
-            return Err(Refusal::bad(format!("error parsing id: {why}")));
+            return Err(ApiRefusal::bad(format!("error parsing id: {why}")));
         };
-        self.entity_of(&uuid, kind).ok_or_else(|| Refusal::NotFound("not found".into()))
+        self.entity_of(&uuid, kind).ok_or_else(|| ApiRefusal::NotFound("not found".into()))
     }
 
     /// The same, as GARM asks before it lists what hangs on an entity.
-    fn existing_entity(&self, kind: Kind, id: &str) -> Result<EntityKey, Refusal> {
+    fn existing_entity(&self, kind: EntityType, id: &str) -> Result<EntityRowKey, ApiRefusal> {
         if uuid(id).is_none() {
-            return Err(Refusal::bad("error parsing id: invalid request"));
+            return Err(ApiRefusal::bad("error parsing id: invalid request"));
         }
         self.find_entity(kind, id).map_err(|it| match it {
-            Refusal::NotFound(_) => {
+            ApiRefusal::NotFound(_) => {
                 it.within("error checking entity existence: error entity not found")
             }
             other => other,

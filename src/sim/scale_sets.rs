@@ -1,7 +1,7 @@
 //! Jobs of scale sets, as far as pools see them: a row in GARM's list of jobs (GARM.md §scale-sets).
 //! The sets themselves, which serve them, are not simulated.
 
-use super::entity::Kind;
+use super::entity::EntityType;
 use super::job::JobRow;
 use super::json::zero_time;
 use super::rest_view::Depth;
@@ -11,7 +11,7 @@ impl World {
     /// Jobs of a scale set of the first organization come by its queue: GARM records each with its
     /// id there, without one of a webhook.
     pub fn queue_scale_set_jobs(&mut self, count: usize, labels: &[&str]) {
-        let organization = self.entities.iter().find(|it| it.1.kind == Kind::Organization);
+        let organization = self.entities.iter().find(|it| it.1.kind == EntityType::Organization);
         let Some((entity, owner)) = organization.map(|it| (*it.0, it.1.name.clone())) else {
             return;
         };
@@ -21,7 +21,7 @@ impl World {
             let row = JobRow {
                 id,
                 workflow_job_id: 0,
-                scale_set_job_id: self.dice.ids.uuid(),
+                scale_set_job_id: self.rng.ids.uuid(),
                 run_id: id,
                 status: "queued",
                 conclusion: String::new(),
@@ -33,7 +33,7 @@ impl World {
                 owner: owner.clone(),
                 run_url: String::new(),
                 labels: labels.iter().map(|it| (*it).to_owned()).collect(),
-                entities: vec![(Kind::Organization, entity)],
+                entities: vec![(EntityType::Organization, entity)],
                 locked_by: None,
                 created_at: self.now,
                 updated_at: self.now,

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::entity::{Credentials, Endpoint, Entity, EntityKey, Kind, Template};
+use super::entity::{
+    CredentialsRow, EndpointRow, EntityRow, EntityRowKey, EntityType, TemplateRow,
+};
 use super::loops::Loop;
 use super::world::{Due, World};
 
@@ -17,8 +19,8 @@ pub(crate) const ENDPOINT: &str = "simhub";
 /// Whose the templates are that GARM brings along.
 pub(crate) const SYSTEM: &str = "system";
 
-pub(crate) fn endpoints(now: Timestamp) -> Vec<Endpoint> {
-    let endpoint = |name: &str, description: &str, urls: [&str; 3]| Endpoint {
+pub(crate) fn endpoints(now: Timestamp) -> Vec<EndpointRow> {
+    let endpoint = |name: &str, description: &str, urls: [&str; 3]| EndpointRow {
         name: name.into(),
         description: description.into(),
         api_url: urls[0].into(),
@@ -34,8 +36,8 @@ pub(crate) fn endpoints(now: Timestamp) -> Vec<Endpoint> {
     ]
 }
 
-pub(crate) fn credentials(now: Timestamp) -> BTreeMap<u64, Credentials> {
-    let credentials = Credentials {
+pub(crate) fn credentials(now: Timestamp) -> BTreeMap<u64, CredentialsRow> {
+    let credentials = CredentialsRow {
         id: 1,
         name: "sim-pat".into(),
         description: "simulated PAT".into(),
@@ -49,7 +51,7 @@ pub(crate) fn credentials(now: Timestamp) -> BTreeMap<u64, Credentials> {
 }
 
 /// GARM's four system templates (GARM.md §i).
-pub(crate) fn templates(now: Timestamp) -> BTreeMap<u64, Template> {
+pub(crate) fn templates(now: Timestamp) -> BTreeMap<u64, TemplateRow> {
     let kinds =
         [("github", "windows"), ("github", "linux"), ("gitea", "linux"), ("gitea", "windows")];
     (1..)
@@ -61,7 +63,7 @@ pub(crate) fn templates(now: Timestamp) -> BTreeMap<u64, Template> {
                 "windows" => "Windows",
                 _ => "Linux",
             };
-            let template = Template {
+            let template = TemplateRow {
                 id,
                 name: format!("{forge}_{os}"),
                 description: format!(
@@ -84,22 +86,27 @@ pub(crate) fn templates(now: Timestamp) -> BTreeMap<u64, Template> {
 impl World {
     pub(super) fn make_entities(&mut self) {
         for name in self.config.organizations.clone() {
-            self.make_entity(Kind::Organization, String::new(), name);
+            self.make_entity(EntityType::Organization, String::new(), name);
         }
         for full in self.config.repositories.clone() {
             let (owner, name) = full.split_once('/').unwrap_or((full.as_str(), ""));
-            self.make_entity(Kind::Repository, owner.to_owned(), name.to_owned());
+            self.make_entity(EntityType::Repository, owner.to_owned(), name.to_owned());
         }
         for name in self.config.enterprises.clone() {
-            self.make_entity(Kind::Enterprise, String::new(), name);
+            self.make_entity(EntityType::Enterprise, String::new(), name);
         }
     }
 
     /// An entity whose pool manager runs. Its loops tick from a moment of its own.
-    pub(super) fn make_entity(&mut self, kind: Kind, owner: String, name: String) -> EntityKey {
-        let key = EntityKey(self.next_row());
-        let entity = Entity {
-            id: self.dice.ids.uuid(),
+    pub(super) fn make_entity(
+        &mut self,
+        kind: EntityType,
+        owner: String,
+        name: String,
+    ) -> EntityRowKey {
+        let key = EntityRowKey(self.next_row());
+        let entity = EntityRow {
+            id: self.rng.ids.uuid(),
             kind,
             owner,
             name,
@@ -112,7 +119,7 @@ impl World {
             updated_at: self.now,
         };
         self.entities.insert(key, entity);
-        let phase = self.dice.garm.up_to(Loop::AddPending.period());
+        let phase = self.rng.garm.up_to(Loop::AddPending.period());
         for which in Loop::ALL {
             // The 5 s loops start with the phase; the long ones one period after their start.
             let first = if which.period() > Loop::AddPending.period() {
@@ -120,7 +127,7 @@ impl World {
             } else {
                 std::time::Duration::ZERO
             };
-            self.agenda.add(self.now + first + phase, Due::Tick(key, which));
+            self.scheduler.add(self.now + first + phase, Due::Tick(key, which));
         }
         key
     }

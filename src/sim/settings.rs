@@ -1,16 +1,16 @@
 //! Where the paths of GARM's settings lead: templates, endpoints, credentials, and what there is none of.
 
-use super::reply::{Refusal, Reply};
-use super::routes::Request;
+use super::reply::{ApiRefusal, ApiReply};
+use super::routes::ApiRequest;
 use super::world::World;
 
 impl World {
     pub(super) fn route_settings(
         &mut self,
-        request: Request<'_>,
+        request: ApiRequest<'_>,
         segments: &[&str],
         query: &str,
-    ) -> Result<Reply, Refusal> {
+    ) -> Result<ApiReply, ApiRefusal> {
         match (request.method, segments) {
             (method, ["templates", rest @ ..]) => {
                 self.route_templates(method, (rest, query), request.body)
@@ -20,26 +20,30 @@ impl World {
             (method, ["github", "endpoints", rest @ ..]) => {
                 self.route_endpoints(method, rest, request.body)
             }
-            _ => Err(Refusal::NoRoute),
+            _ => Err(ApiRefusal::NoRoute),
         }
     }
 
     /// Scale sets, Gitea and stored objects: there are none, and none can be made here.
-    pub(super) fn route_absent(&self, method: &str, segments: &[&str]) -> Result<Reply, Refusal> {
+    pub(super) fn route_absent(
+        &self,
+        method: &str,
+        segments: &[&str],
+    ) -> Result<ApiReply, ApiRefusal> {
         const NO_SET: &str = "error fetching scale set: error fetching scale set by ID: not found";
         match (method, segments) {
-            ("GET", ["scalesets" | "forge-instances"]) => Ok(Reply::json("[]".into())),
-            (_, ["scalesets", id, ..]) if id.parse::<u64>().is_err() => Err(Refusal::body()),
-            ("GET", ["scalesets", _, "instances"]) => Ok(Reply::json("[]".into())),
-            ("GET" | "PUT", ["scalesets", _]) => Err(Refusal::NotFound(NO_SET.into())),
-            ("DELETE", ["scalesets", _]) => Ok(Reply::done()),
+            ("GET", ["scalesets" | "forge-instances"]) => Ok(ApiReply::json("[]".into())),
+            (_, ["scalesets", id, ..]) if id.parse::<u64>().is_err() => Err(ApiRefusal::body()),
+            ("GET", ["scalesets", _, "instances"]) => Ok(ApiReply::json("[]".into())),
+            ("GET" | "PUT", ["scalesets", _]) => Err(ApiRefusal::NotFound(NO_SET.into())),
+            ("DELETE", ["scalesets", _]) => Ok(ApiReply::done()),
             // An empty list of Go's that was never made.
-            ("GET", ["gitea", "endpoints" | "credentials"]) => Ok(Reply::json("null".into())),
+            ("GET", ["gitea", "endpoints" | "credentials"]) => Ok(ApiReply::json("null".into())),
             ("GET", ["objects"]) => {
                 let none = r#"{"total_count":0,"pages":0,"current_page":1,"results":[]}"#;
-                Ok(Reply::json(none.into()))
+                Ok(ApiReply::json(none.into()))
             }
-            _ => Err(Refusal::NoRoute),
+            _ => Err(ApiRefusal::NoRoute),
         }
     }
 }

@@ -2,16 +2,16 @@
 
 use jiff::Timestamp;
 
-use super::entity::EntityKey;
-use super::instance::InstanceKey;
+use super::entity::EntityRowKey;
+use super::instance::InstanceRowKey;
 use super::json::{Object, zero_time};
-use super::pool::PoolKey;
+use super::pool::PoolRowKey;
 use super::rest_view::Depth;
 use super::world::World;
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
+pub struct GarmEvent {
     /// When the row was written.
     pub at: Timestamp,
     /// `instance`, `pool`, `job`, `controller`, `organization`, …
@@ -22,7 +22,7 @@ pub struct Event {
     pub payload: String,
 }
 
-impl Event {
+impl GarmEvent {
     /// As GARM sends it.
     pub fn to_json(&self) -> String {
         Object::new()
@@ -35,14 +35,14 @@ impl Event {
 
 /// The events that nobody has taken yet; kept only while somebody listens.
 #[derive(Debug, Default)]
-pub(crate) struct Stream {
+pub(crate) struct EventBuffer {
     is_open: bool,
     /// So many have listened so far.
     listeners: u64,
-    events: Vec<Event>,
+    events: Vec<GarmEvent>,
 }
 
-impl Stream {
+impl EventBuffer {
     /// Begins to keep events; brings the number of this listener.
     pub(crate) fn open(&mut self) -> u64 {
         self.is_open = true;
@@ -50,17 +50,17 @@ impl Stream {
         self.listeners
     }
 
-    pub(crate) fn take(&mut self) -> Vec<Event> {
+    pub(crate) fn take(&mut self) -> Vec<GarmEvent> {
         std::mem::take(&mut self.events)
     }
 }
 
 impl World {
     fn emit(&mut self, entity_type: &'static str, operation: &'static str, payload: String) {
-        self.stream.events.push(Event { at: self.now, entity_type, operation, payload });
+        self.stream.events.push(GarmEvent { at: self.now, entity_type, operation, payload });
     }
 
-    pub(super) fn emit_instance(&mut self, operation: &'static str, key: InstanceKey) {
+    pub(super) fn emit_instance(&mut self, operation: &'static str, key: InstanceRowKey) {
         if let Some(instance) = self.instances.get(&key).filter(|_| self.stream.is_open) {
             let payload = self.show_instance(instance, Depth::Event);
             self.emit("instance", operation, payload);
@@ -68,7 +68,7 @@ impl World {
     }
 
     /// Deletes are stubs (GARM.md §g). To be called before the row goes.
-    pub(super) fn emit_instance_gone(&mut self, key: InstanceKey) {
+    pub(super) fn emit_instance_gone(&mut self, key: InstanceRowKey) {
         let Some(instance) = self.instances.get(&key).filter(|_| self.stream.is_open) else {
             return;
         };
@@ -89,7 +89,7 @@ impl World {
         self.emit("instance", "delete", payload);
     }
 
-    pub(super) fn emit_pool(&mut self, operation: &'static str, key: PoolKey) {
+    pub(super) fn emit_pool(&mut self, operation: &'static str, key: PoolRowKey) {
         if let Some(pool) = self.pools.get(&key).filter(|_| self.stream.is_open) {
             let payload = self.show_pool(pool, Depth::Event);
             self.emit("pool", operation, payload);
@@ -121,7 +121,7 @@ impl World {
         }
     }
 
-    pub(super) fn emit_entity(&mut self, operation: &'static str, key: EntityKey) {
+    pub(super) fn emit_entity(&mut self, operation: &'static str, key: EntityRowKey) {
         if let Some(entity) = self.entities.get(&key).filter(|_| self.stream.is_open) {
             let (kind, payload) = (entity.kind.long(), self.show_entity(key, entity, Depth::Write));
             self.emit(kind, operation, payload);

@@ -4,11 +4,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::body::Body;
-use super::config::Version;
-use super::entity::Template;
+use super::config::GarmVersion;
+use super::entity::TemplateRow;
 use super::json::list;
 use super::query;
-use super::reply::{Refusal, Reply};
+use super::reply::{ApiRefusal, ApiReply};
 use super::rest_view::Depth;
 use super::seed;
 use super::world::World;
@@ -22,28 +22,28 @@ impl World {
         method: &str,
         (rest, query): (&[&str], &str),
         body: &[u8],
-    ) -> Result<Reply, Refusal> {
+    ) -> Result<ApiReply, ApiRefusal> {
         match (method, rest) {
-            ("GET", []) => Ok(Reply::json(self.list_templates(query))),
+            ("GET", []) => Ok(ApiReply::json(self.list_templates(query))),
             ("POST", []) => self.create_template(body),
             ("POST", ["restore"]) => self.restore_templates(body),
             ("GET", [id]) => {
                 let found = self.templates.get(&number(id)?).ok_or_else(|| {
                     let details = "failed to get template: failed to get template: not found";
-                    Refusal::NotFound(details.into())
+                    ApiRefusal::NotFound(details.into())
                 })?;
-                Ok(Reply::json(self.show_template(found, Depth::One)))
+                Ok(ApiReply::json(self.show_template(found, Depth::One)))
             }
             ("PUT", [id]) => self.update_template(id, body),
             ("DELETE", [id]) => self.delete_template(id),
-            _ => Err(Refusal::NoRoute),
+            _ => Err(ApiRefusal::NoRoute),
         }
     }
 
     /// A template that a user has made, besides those that GARM brings.
     pub fn add_template(&mut self, name: &str, os_type: &str) {
         let id = self.templates.keys().last().map_or(1, |it| it + 1);
-        let template = Template {
+        let template = TemplateRow {
             id,
             name: name.into(),
             description: String::new(),
@@ -71,13 +71,13 @@ impl World {
     }
 
     /// A name is unique among a user's; the system's are nobody's (measured).
-    fn create_template(&mut self, body: &[u8]) -> Result<Reply, Refusal> {
+    fn create_template(&mut self, body: &[u8]) -> Result<ApiReply, ApiRefusal> {
         let body = Body::read(body)?;
         let text = |key| body.text(key).map(Option::unwrap_or_default);
         let (name, description) = (text("name")?, text("description")?);
         let (os_type, forge_type) = (text("os_type")?, text("forge_type")?);
         let data = data(&body)?.unwrap_or_default();
-        let invalid = |what: &str| Refusal::bad(format!("invalid create params {what:?}"));
+        let invalid = |what: &str| ApiRefusal::bad(format!("invalid create params {what:?}"));
         if name.is_empty() {
             return Err(invalid("name cannot be empty"));
         }
@@ -94,10 +94,10 @@ impl World {
         if self.is_template_taken(&name, None) {
             let details = "failed to create template: a template name already exists with the \
                            specified name";
-            return Err(Refusal::Conflict(details.into()));
+            return Err(ApiRefusal::Conflict(details.into()));
         }
         let id = self.templates.keys().last().map_or(1, |it| it + 1);
-        let template = Template {
+        let template = TemplateRow {
             id,
             name,
             description,
@@ -110,14 +110,14 @@ impl World {
         };
         let shown = self.show_template(&template, Depth::Write);
         self.templates.insert(id, template);
-        Ok(Reply::json(shown))
+        Ok(ApiReply::json(shown))
     }
 
     /// The release takes any text (measured).
-    fn check_data(&self, text: &str) -> Result<(), Refusal> {
-        match self.config.flavour.version {
-            Version::V0_2_1 => Ok(()),
-            Version::Main => check_data(text),
+    fn check_data(&self, text: &str) -> Result<(), ApiRefusal> {
+        match self.config.variant.version {
+            GarmVersion::V0_2_1 => Ok(()),
+            GarmVersion::Main => check_data(text),
         }
     }
 
@@ -127,80 +127,81 @@ impl World {
     }
 
     /// Name, description and text; system and forge are never changed. A taken name is a 500.
-    fn update_template(&mut self, id: &str, body: &[u8]) -> Result<Reply, Refusal> {
+    fn update_template(&mut self, id: &str, body: &[u8]) -> Result<ApiReply, ApiRefusal> {
         let id = number(id)?;
         let body = Body::read(body)?;
         let (name, description) = (body.text("name")?, body.text("description")?);
         let data = data(&body)?.filter(|it| !it.is_empty());
         if name.as_deref() == Some("") {
             let what = "name cannot be empty";
-            return Err(Refusal::bad(format!("invalid update params: {what:?}")));
+            return Err(ApiRefusal::bad(format!("invalid update params: {what:?}")));
         }
         data.as_deref().map_or(Ok(()), |it| self.check_data(it))?;
         let found = self.templates.get(&id).ok_or_else(|| {
-            Refusal::NotFound(format!("{UPDATING}: failed to get template: not found"))
+            ApiRefusal::NotFound(format!("{UPDATING}: failed to get template: not found"))
         })?;
         let is_users = found.owner != seed::SYSTEM;
         if is_users && name.as_ref().is_some_and(|it| self.is_template_taken(it, Some(id))) {
-            return Err(Refusal::Server);
+            return Err(ApiRefusal::Server);
         }
         let now = self.now;
-        let found = self.templates.get_mut(&id).ok_or(Refusal::Server)?;
+        let found = self.templates.get_mut(&id).ok_or(ApiRefusal::Server)?;
         if name.is_some() || description.is_some() || data.is_some() {
             found.updated_at = now;
         }
         found.name = name.unwrap_or_else(|| found.name.clone());
         found.description = description.unwrap_or_else(|| found.description.clone());
         found.body = data.unwrap_or_else(|| found.body.clone());
-        let found = self.templates.get(&id).ok_or(Refusal::Server)?;
-        Ok(Reply::json(self.show_template(found, Depth::Write)))
+        let found = self.templates.get(&id).ok_or(ApiRefusal::Server)?;
+        Ok(ApiReply::json(self.show_template(found, Depth::Write)))
     }
 
     /// 200, also for what never was; what a pool uses stays.
-    fn delete_template(&mut self, id: &str) -> Result<Reply, Refusal> {
+    fn delete_template(&mut self, id: &str) -> Result<ApiReply, ApiRefusal> {
         let id = number(id)?;
         if self.pools.values().any(|it| it.template == id) {
             let what = "cannot delete template while in use by pools or scale sets";
-            return Err(Refusal::bad(format!("{DELETING}: {what}")));
+            return Err(ApiRefusal::bad(format!("{DELETING}: {what}")));
         }
         self.templates.remove(&id);
-        Ok(Reply::done())
+        Ok(ApiReply::done())
     }
 
     /// Gives the system's templates their own text back, all or the one that is named.
-    fn restore_templates(&mut self, body: &[u8]) -> Result<Reply, Refusal> {
+    fn restore_templates(&mut self, body: &[u8]) -> Result<ApiReply, ApiRefusal> {
         let body = Body::read(body)?;
         let text = |key| body.text(key).map(Option::unwrap_or_default);
         let (forge, os_type) = (text("forge")?, text("os_type")?);
         let is_all = body.truth("restore_all")?.unwrap_or_default();
         let system = seed::templates(self.now);
-        let is_meant = |it: &&Template| is_all || (it.forge_type == forge && it.os_type == os_type);
+        let is_meant =
+            |it: &&TemplateRow| is_all || (it.forge_type == forge && it.os_type == os_type);
         if !system.values().any(|it| is_meant(&it)) {
-            return Err(Refusal::NotFound(format!(
+            return Err(ApiRefusal::NotFound(format!(
                 "failed to get template content for {forge}/{os_type}: could not find template \
                  for forge type: {forge:?}"
             )));
         }
         let restored = system.values().filter(is_meant).map(|it| (it.id, it.clone()));
         self.templates.extend(restored.collect::<Vec<_>>());
-        Ok(Reply::done())
+        Ok(ApiReply::done())
     }
 }
 
-fn number(id: &str) -> Result<u64, Refusal> {
-    id.parse().map_err(|_| Refusal::bad(format!("invalid value for \"templateID\": \"{id}\"")))
+fn number(id: &str) -> Result<u64, ApiRefusal> {
+    id.parse().map_err(|_| ApiRefusal::bad(format!("invalid value for \"templateID\": \"{id}\"")))
 }
 
 /// The text of a template, out of its base64.
-fn data(body: &Body<'_>) -> Result<Option<String>, Refusal> {
+fn data(body: &Body<'_>) -> Result<Option<String>, ApiRefusal> {
     let Some(encoded) = body.text("data")? else { return Ok(None) };
-    let bytes = STANDARD.decode(encoded).map_err(|_| Refusal::body())?;
+    let bytes = STANDARD.decode(encoded).map_err(|_| ApiRefusal::body())?;
     Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 /// GARM parses a template in Go's language. Here only a part is judged: whether each action that
 /// begins ends, and begins with something that Go's parser knows.
-fn check_data(text: &str) -> Result<(), Refusal> {
+fn check_data(text: &str) -> Result<(), ApiRefusal> {
     const KNOWN: [&str; 12] = [
         "if", "else", "end", "range", "with", "define", "template", "block", "break", "continue",
         "printf", "len",
@@ -210,7 +211,7 @@ fn check_data(text: &str) -> Result<(), Refusal> {
         let invalid = |what: String| {
             let whole =
                 format!("failed to validate template: invalid template: line {line}: {what}");
-            Err(Refusal::bad(whole))
+            Err(ApiRefusal::bad(whole))
         };
         let action = text[at + 2..].trim_start_matches('-').trim_start();
         let word: String =

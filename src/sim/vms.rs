@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::instance::{InstanceKey, Phase, Vm};
-use super::log::What;
+use super::instance::{InstanceRowKey, RunnerPhase, VmStatus};
+use super::log::LogEvent;
 use super::world::{Due, World};
 
 /// A VM, by its provider's id.
 #[derive(Debug, Clone)]
-pub(crate) struct Machine {
+pub(crate) struct VirtualMachine {
     pub(crate) name: String,
     pub(crate) provider: String,
     pub(crate) pool: String,
@@ -33,15 +33,15 @@ const STEPS: [&str; 5] = [
 
 impl World {
     /// GARM calls the provider; the answer comes with [`Due::Created`].
-    pub(super) fn create_vm(&mut self, key: InstanceKey) {
+    pub(super) fn create_vm(&mut self, key: InstanceRowKey) {
         if let Some(instance) = self.instances.get_mut(&key) {
             instance.is_locked = true;
         }
         let delay = PROVIDER_CALL + self.config.knobs.create_delay;
-        self.agenda.add(self.now + delay, Due::Created(key));
+        self.scheduler.add(self.now + delay, Due::Created(key));
     }
 
-    pub(super) fn vm_created(&mut self, key: InstanceKey) {
+    pub(super) fn vm_created(&mut self, key: InstanceRowKey) {
         let Some(instance) = self.instances.get_mut(&key) else {
             return;
         };
@@ -54,54 +54,54 @@ impl World {
             .or(self.config.knobs.of(&provider).create_fail_rate)
             .unwrap_or(self.config.knobs.create_fail_rate);
         let limit = self.config.knobs.max_vms;
-        let why = if limit > 0 && self.machines.len() as u64 >= limit {
+        let why = if limit > 0 && self.vms.len() as u64 >= limit {
             Some("quota")
         } else {
-            self.dice.provider.chance(rate).then_some("injected")
+            self.rng.provider.chance(rate).then_some("injected")
         };
         if let Some(why) = why {
-            self.note(What::VmCreateFailed { name, provider, why });
+            self.note(LogEvent::VmCreateFailed { name, provider, why });
             self.create_failed(key, why);
             return;
         }
-        let provider_id = format!("vm-{name}-{}", self.dice.ids.word(6));
-        let machine = Machine {
+        let provider_id = format!("vm-{name}-{}", self.rng.ids.word(6));
+        let vm = VirtualMachine {
             name: name.clone(),
             provider: provider.clone(),
             pool: pool_id.clone(),
             created_at: self.now,
             state: "booting",
         };
-        self.machines.insert(provider_id.clone(), machine);
-        self.note(What::VmCreated { name, provider: provider.clone(), pool: pool_id });
+        self.vms.insert(provider_id.clone(), vm);
+        self.note(LogEvent::VmCreated { name, provider: provider.clone(), pool: pool_id });
         let now = self.now;
         if let Some(instance) = self.instances.get_mut(&key) {
             instance.provider_id = provider_id;
             instance.os_name = "ubuntu".into();
             instance.os_version = "24.04".into();
-            instance.vm = Vm::Running;
+            instance.vm = VmStatus::Running;
             instance.updated_at = now;
         }
         self.emit_instance("update", key);
         self.start_boot(key, &provider);
     }
 
-    fn start_boot(&mut self, key: InstanceKey, provider: &str) {
+    fn start_boot(&mut self, key: InstanceRowKey, provider: &str) {
         let knobs = &self.config.knobs;
-        let delay = knobs.boot_delay + self.dice.provider.up_to(knobs.boot_jitter);
+        let delay = knobs.boot_delay + self.rng.provider.up_to(knobs.boot_jitter);
         let hang_rate = knobs.of(provider).boot_hang_rate.unwrap_or(knobs.boot_hang_rate);
-        if self.dice.provider.chance(hang_rate) {
-            self.set_machine(key, "hung");
+        if self.rng.provider.chance(hang_rate) {
+            self.set_vm_state(key, "hung");
         } else {
-            self.agenda.add(self.now + delay, Due::Booted(key));
+            self.scheduler.add(self.now + delay, Due::Booted(key));
         }
     }
 
     /// `error`, with the provider's words as fault (GARM.md §d).
-    fn create_failed(&mut self, key: InstanceKey, why: &str) {
+    fn create_failed(&mut self, key: InstanceRowKey, why: &str) {
         let now = self.now;
         if let Some(instance) = self.instances.get_mut(&key) {
-            instance.vm = Vm::Error;
+            instance.vm = VmStatus::Error;
             instance.fault = format!(
                 "error creating instance: failed to create instance: provider binary returned \
                  error: exit status 1: sim: {why} create failure"
@@ -111,27 +111,26 @@ impl World {
         self.emit_instance("update", key);
     }
 
-    fn set_machine(&mut self, key: InstanceKey, state: &'static str) {
-        let machine =
-            self.instances.get(&key).and_then(|it| self.machines.get_mut(&it.provider_id));
-        if let Some(machine) = machine {
-            machine.state = state;
+    fn set_vm_state(&mut self, key: InstanceRowKey, state: &'static str) {
+        let vm = self.instances.get(&key).and_then(|it| self.vms.get_mut(&it.provider_id));
+        if let Some(vm) = vm {
+            vm.state = state;
         }
     }
 
     /// A VM that is gone, or whose row is, says nothing.
-    fn can_speak(&self, key: InstanceKey) -> bool {
-        self.instances.get(&key).is_some_and(|it| self.machines.contains_key(&it.provider_id))
+    fn can_speak(&self, key: InstanceRowKey) -> bool {
+        self.instances.get(&key).is_some_and(|it| self.vms.contains_key(&it.provider_id))
     }
 
     /// The install script's words; each is a write of the row.
-    fn say(&mut self, key: InstanceKey, phase: Phase, words: &[&str]) {
+    fn say(&mut self, key: InstanceRowKey, phase: RunnerPhase, words: &[&str]) {
         let now = self.now;
         for words in words {
             if let Some(instance) = self.instances.get_mut(&key) {
                 instance.messages.push((now, (*words).to_owned()));
                 // A runner that has a job already, or has had one, is not set back by late words.
-                if !matches!(instance.phase, Phase::Active | Phase::Terminated) {
+                if !matches!(instance.phase, RunnerPhase::Active | RunnerPhase::Terminated) {
                     instance.phase = phase;
                 }
                 instance.fault.clear();
@@ -141,7 +140,7 @@ impl World {
         }
     }
 
-    pub(super) fn vm_booted(&mut self, key: InstanceKey) {
+    pub(super) fn vm_booted(&mut self, key: InstanceRowKey) {
         if !self.can_speak(key) {
             return;
         }
@@ -149,18 +148,22 @@ impl World {
         let knobs = &self.config.knobs;
         let fail_rate = knobs.of(&provider).boot_fail_rate.unwrap_or(knobs.boot_fail_rate);
         let install = knobs.install_delay;
-        if self.dice.provider.chance(fail_rate) {
-            self.say(key, Phase::Installing, &STEPS[..2]);
-            self.say(key, Phase::Failed, &["failed to configure runner: sim injected failure"]);
-            self.set_machine(key, "failed");
+        if self.rng.provider.chance(fail_rate) {
+            self.say(key, RunnerPhase::Installing, &STEPS[..2]);
+            self.say(
+                key,
+                RunnerPhase::Failed,
+                &["failed to configure runner: sim injected failure"],
+            );
+            self.set_vm_state(key, "failed");
             return;
         }
-        self.say(key, Phase::Installing, &STEPS);
-        self.set_machine(key, "installing");
-        self.agenda.add(self.now + install, Due::Installed(key));
+        self.say(key, RunnerPhase::Installing, &STEPS);
+        self.set_vm_state(key, "installing");
+        self.scheduler.add(self.now + install, Due::Installed(key));
     }
 
-    pub(super) fn vm_installed(&mut self, key: InstanceKey) {
+    pub(super) fn vm_installed(&mut self, key: InstanceRowKey) {
         if !self.can_speak(key) {
             return;
         }
@@ -169,23 +172,23 @@ impl World {
         };
         instance.os_name = "Ubuntu".into();
         let agent = instance.agent_id;
-        self.say(key, Phase::Idle, &["runner successfully installed"]);
-        self.set_machine(key, "ready");
+        self.say(key, RunnerPhase::Idle, &["runner successfully installed"]);
+        self.set_vm_state(key, "ready");
         let delay = self.config.knobs.online_delay;
-        self.agenda.add(self.now + delay, Due::Online(agent));
+        self.scheduler.add(self.now + delay, Due::Online(agent));
     }
 
     /// GARM calls the provider to delete; the answer comes with [`Due::Deleted`].
-    pub(super) fn delete_vm(&mut self, key: InstanceKey) {
+    pub(super) fn delete_vm(&mut self, key: InstanceRowKey) {
         let Some(before) = self.instances.get(&key).map(|it| it.vm) else {
             return;
         };
-        self.set_vm(key, Vm::Deleting);
+        self.set_vm(key, VmStatus::Deleting);
         let delay = PROVIDER_CALL + self.config.knobs.delete_delay;
         let provider = self.instances.get(&key).map(|it| it.provider.clone()).unwrap_or_default();
         let knobs = &self.config.knobs;
         let rate = knobs.of(&provider).delete_fail_rate.unwrap_or(knobs.delete_fail_rate);
-        if before == Vm::PendingDelete && self.dice.provider.chance(rate) {
+        if before == VmStatus::PendingDelete && self.rng.provider.chance(rate) {
             // GARM puts the state back, with what the provider said, and tries again at a later
             // tick (measured).
             let now = self.now;
@@ -198,11 +201,11 @@ impl World {
             self.emit_instance("update", key);
             return;
         }
-        self.agenda.add(self.now + delay, Due::Deleted(key));
+        self.scheduler.add(self.now + delay, Due::Deleted(key));
     }
 
     /// The VM is gone, the row goes, and with it its job's row, without an event (GARM.md §f, §g).
-    pub(super) fn vm_deleted(&mut self, key: InstanceKey) {
+    pub(super) fn vm_deleted(&mut self, key: InstanceRowKey) {
         self.emit_instance_gone(key);
         let Some(instance) = self.instances.remove(&key) else {
             return;
@@ -214,20 +217,20 @@ impl World {
         if let Some(job) = instance.job.and_then(|it| self.jobs.remove(&it)) {
             self.job_ids.remove(&job.workflow_job_id);
         }
-        if let Some(machine) = self.machines.remove(&instance.provider_id) {
-            self.destroy(&machine);
+        if let Some(vm) = self.vms.remove(&instance.provider_id) {
+            self.destroy(&vm);
         }
     }
 
-    fn destroy(&mut self, machine: &Machine) {
-        let killed_job = self.github.running.get(&machine.name).copied();
-        for runner in self.github.runners.values_mut().filter(|it| it.name == machine.name) {
+    fn destroy(&mut self, vm: &VirtualMachine) {
+        let killed_job = self.github.running.get(&vm.name).copied();
+        for runner in self.github.runners.values_mut().filter(|it| it.name == vm.name) {
             runner.is_online = false;
         }
-        let alive = self.now.duration_since(machine.created_at).as_millis();
-        self.note(What::VmDeleted {
-            name: machine.name.clone(),
-            provider: machine.provider.clone(),
+        let alive = self.now.duration_since(vm.created_at).as_millis();
+        self.note(LogEvent::VmDeleted {
+            name: vm.name.clone(),
+            provider: vm.provider.clone(),
             alive_ms: u64::try_from(alive).unwrap_or(0),
             killed_job,
         });

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::config::Version;
-use super::entity::EntityKey;
-use super::instance::{Phase, Vm};
+use super::config::GarmVersion;
+use super::entity::EntityRowKey;
+use super::instance::{RunnerPhase, VmStatus};
 use super::job::JobRow;
 use super::json::zero_time;
-use super::log::What;
-use super::pool::{Pool, PoolKey};
+use super::log::LogEvent;
+use super::pool::{PoolRow, PoolRowKey};
 use super::rest_view::Depth;
 use super::seed::GITHUB_URL;
 use super::world::{Due, World};
@@ -35,8 +35,8 @@ fn lane_of(job: i64) -> usize {
 
 /// One delivery: the job as it was when the hook was made.
 #[derive(Debug, Clone)]
-pub(crate) struct Hook {
-    entity: EntityKey,
+pub(crate) struct Webhook {
+    entity: EntityRowKey,
     job: i64,
     action: &'static str,
     conclusion: String,
@@ -61,7 +61,7 @@ impl World {
             .entities
             .iter()
             .filter(|(_, it)| it.covers(&work.owner, &work.repository))
-            .map(|(key, _)| Hook {
+            .map(|(key, _)| Webhook {
                 entity: *key,
                 job,
                 action,
@@ -73,12 +73,12 @@ impl World {
             .collect();
         for hook in hooks {
             let knobs = &self.config.knobs;
-            if !knobs.webhooks || self.dice.github.chance(knobs.webhook_drop_rate) {
-                self.note(What::WebhookDropped { job, action });
+            if !knobs.webhooks || self.rng.github.chance(knobs.webhook_drop_rate) {
+                self.note(LogEvent::WebhookDropped { job, action });
             } else if knobs.webhook_delay.is_zero() {
                 self.deliver(hook);
             } else {
-                self.agenda.add(self.now + knobs.webhook_delay, Due::Hook(hook));
+                self.scheduler.add(self.now + knobs.webhook_delay, Due::Webhook(hook));
             }
         }
     }
@@ -90,23 +90,23 @@ impl World {
         }
     }
 
-    pub(super) fn deliver(&mut self, hook: Hook) {
+    pub(super) fn deliver(&mut self, hook: Webhook) {
         let (job, action) = (hook.job, hook.action);
         if action == "in_progress" {
             // A pick-up keeps a connection busy until its replacements are made.
             let free_at = self.lanes[lane_of(job)];
             if free_at > self.now {
-                self.agenda.add(free_at, Due::Hook(hook));
+                self.scheduler.add(free_at, Due::Webhook(hook));
                 return;
             }
             self.lanes[lane_of(job)] = self.now + PICK_UP_TAKES;
         }
         let status = self.take_hook(hook);
-        self.note(What::WebhookAnswered { job, action, status });
+        self.note(LogEvent::WebhookAnswered { job, action, status });
     }
 
     /// GARM's answer to one webhook, as a status.
-    fn take_hook(&mut self, hook: Hook) -> u16 {
+    fn take_hook(&mut self, hook: Webhook) -> u16 {
         let Some(work) = self.github.jobs.get(&hook.job).cloned() else {
             return 200;
         };
@@ -122,9 +122,9 @@ impl World {
                 self.update_job(row, &hook);
             }
             None if !self.is_worth_recording(&hook, &work.labels) => {
-                return match self.config.flavour.version {
-                    Version::V0_2_1 => 500,
-                    Version::Main => 422,
+                return match self.config.variant.version {
+                    GarmVersion::V0_2_1 => 500,
+                    GarmVersion::Main => 422,
                 };
             }
             None => self.record_job(&hook, &work),
@@ -132,8 +132,8 @@ impl World {
         match hook.action {
             "in_progress" if hook.runner.is_some() => {
                 // The runner's row follows the job's by 2 to 11 ms (GARM.md §f).
-                let gap = Duration::from_millis(2) + self.dice.garm.up_to(Duration::from_millis(9));
-                self.agenda.add(self.now + gap, Due::PickedUp(hook));
+                let gap = Duration::from_millis(2) + self.rng.garm.up_to(Duration::from_millis(9));
+                self.scheduler.add(self.now + gap, Due::PickedUp(hook));
             }
             "completed" => self.runner_done(&hook),
             _ => {}
@@ -142,14 +142,14 @@ impl World {
     }
 
     /// A job that no enabled pool of the entity serves is never recorded (GARM.md §0.9, §f).
-    fn is_worth_recording(&self, hook: &Hook, labels: &[String]) -> bool {
+    fn is_worth_recording(&self, hook: &Webhook, labels: &[String]) -> bool {
         if hook.action == "queued" {
             return !self.pools_serving(hook.entity, labels).is_empty();
         }
         hook.runner.as_ref().is_some_and(|it| self.instance_named(&it.1).is_some())
     }
 
-    fn record_job(&mut self, hook: &Hook, work: &super::github::Work) {
+    fn record_job(&mut self, hook: &Webhook, work: &super::github::GitHubJob) {
         self.jobs_made += 1;
         let id = self.jobs_made;
         let Some(kind) = self.entities.get(&hook.entity).map(|it| it.kind) else {
@@ -186,7 +186,7 @@ impl World {
         self.emit_job("create", id, Depth::Event);
     }
 
-    fn update_job(&mut self, id: i64, hook: &Hook) {
+    fn update_job(&mut self, id: i64, hook: &Webhook) {
         let kind = self.entities.get(&hook.entity).map(|it| it.kind);
         // GARM reads the runner's row along only when the job had one before this write.
         let mut depth = Depth::Event;
@@ -207,7 +207,7 @@ impl World {
         self.emit_job("update", id, depth);
     }
 
-    fn link_runner(&mut self, id: i64, hook: &Hook) {
+    fn link_runner(&mut self, id: i64, hook: &Webhook) {
         let instance = hook.runner.as_ref().and_then(|it| self.instance_named(&it.1));
         if let (Some(key), Some(row)) = (instance, self.jobs.get_mut(&id)) {
             row.instance = Some(key);
@@ -219,15 +219,15 @@ impl World {
 
     /// The second half of an `in_progress` webhook: the runner is `active`, and GARM makes the
     /// replacement at once, not in a loop (GARM.md §0.1, §d).
-    pub(super) fn picked_up(&mut self, hook: &Hook) {
+    pub(super) fn picked_up(&mut self, hook: &Webhook) {
         let Some(key) = hook.runner.as_ref().and_then(|it| self.instance_named(&it.1)) else {
             return;
         };
         let Some(instance) = self.instances.get_mut(&key) else {
             return;
         };
-        if instance.phase != Phase::Terminated {
-            instance.phase = Phase::Active;
+        if instance.phase != RunnerPhase::Terminated {
+            instance.phase = RunnerPhase::Active;
         }
         instance.fault.clear();
         instance.updated_at = self.now;
@@ -236,8 +236,8 @@ impl World {
         if self.pools.get(&pool).is_none_or(|it| it.entity != hook.entity) {
             return;
         }
-        let pause = COUNTED_AFTER + self.dice.garm.up_to(COUNTED_SPREAD);
-        self.agenda.add(self.now + pause, Due::Replace(pool));
+        let pause = COUNTED_AFTER + self.rng.garm.up_to(COUNTED_SPREAD);
+        self.scheduler.add(self.now + pause, Due::Replace(pool));
         if let Some(other) = made_for.filter(|it| *it != hook.job) {
             self.unlock_job(other);
         }
@@ -247,19 +247,19 @@ impl World {
     /// runner at GitHub then, so that pick-ups that come together all miss the same runners and
     /// make more than they need (measured: two at once made four, four made six). Here GARM reads
     /// the pool itself, not the loops' cache.
-    pub(super) fn replace(&mut self, pool: PoolKey) {
-        let Some(seen) = self.pools.get(&pool).map(Pool::to_be_seen) else {
+    pub(super) fn replace(&mut self, pool: PoolRowKey) {
+        let Some(cached) = self.pools.get(&pool).map(PoolRow::to_cached) else {
             return;
         };
         let mut at = self.now + MADE_AFTER;
-        for _ in 0..self.lacking(pool, &seen) {
-            self.agenda.add(at, Due::AddRunner(pool));
+        for _ in 0..self.lacking(pool, &cached) {
+            self.scheduler.add(at, Due::AddRunner(pool));
             at += MADE_EACH;
         }
     }
 
     /// A `completed` webhook: the runner is `terminated`, its VM to be deleted.
-    fn runner_done(&mut self, hook: &Hook) {
+    fn runner_done(&mut self, hook: &Webhook) {
         let Some(key) = hook.runner.as_ref().and_then(|it| self.instance_named(&it.1)) else {
             return;
         };
@@ -270,13 +270,14 @@ impl World {
         }
         let now = self.now;
         if let Some(instance) = self.instances.get_mut(&key) {
-            instance.phase = Phase::Terminated;
+            instance.phase = RunnerPhase::Terminated;
             instance.fault.clear();
             instance.updated_at = now;
         }
         self.emit_instance("update", key);
-        if let Some(instance) = self.instances.get_mut(&key).filter(|it| it.vm == Vm::Running) {
-            instance.vm = Vm::PendingDelete;
+        if let Some(instance) = self.instances.get_mut(&key).filter(|it| it.vm == VmStatus::Running)
+        {
+            instance.vm = VmStatus::PendingDelete;
         }
         self.emit_instance("update", key);
     }

@@ -5,55 +5,57 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::config::{Config, Database, Knobs};
-use super::controller::Controller;
-use super::entity::{Credentials, Endpoint, Entity, EntityKey, Kind, Template};
+use super::config::{GarmDatabase, Knobs, SimConfig};
+use super::controller::ControllerRow;
+use super::entity::{
+    CredentialsRow, EndpointRow, EntityRow, EntityRowKey, EntityType, TemplateRow,
+};
 use super::faults::Faults;
 use super::github::GitHub;
-use super::instance::{Instance, InstanceKey};
+use super::instance::{InstanceRow, InstanceRowKey};
 use super::job::JobRow;
-use super::log::{Entry, What};
+use super::log::{LogEntry, LogEvent};
 use super::loops::Loop;
-use super::pool::{Pool, PoolKey, Seen, Tags};
-use super::proxies::Proxy;
-use super::rng::Dice;
-use super::scheduler::Agenda;
-use super::stream::{Event, Stream};
-use super::vms::Machine;
-use super::webhooks::{Hook, LANES};
+use super::pool::{CachedPool, PoolRow, PoolRowKey, Tags};
+use super::proxies::ProxyRow;
+use super::rng::Rng;
+use super::scheduler::Scheduler;
+use super::stream::{EventBuffer, GarmEvent};
+use super::vms::VirtualMachine;
+use super::webhooks::{LANES, Webhook};
 
 /// A GARM and a GitHub in virtual time. Nothing happens but in [`World::advance_to`] and
 /// [`World::handle`]; the same seed, the same calls and the same times give the same world.
 #[derive(Debug)]
 pub struct World {
-    pub(super) config: Config,
+    pub(super) config: SimConfig,
     pub(super) now: Timestamp,
-    pub(super) agenda: Agenda<Due>,
-    pub(super) dice: DiceBox,
-    pub(super) controller: Controller,
-    pub(super) endpoints: Vec<Endpoint>,
-    pub(super) credentials: BTreeMap<u64, Credentials>,
+    pub(super) scheduler: Scheduler<Due>,
+    pub(super) rng: Rngs,
+    pub(super) controller: ControllerRow,
+    pub(super) endpoints: Vec<EndpointRow>,
+    pub(super) credentials: BTreeMap<u64, CredentialsRow>,
     /// The highest id of credentials so far.
     pub(super) credentials_made: u64,
-    pub(super) templates: BTreeMap<u64, Template>,
-    pub(super) proxies: BTreeMap<u64, Proxy>,
-    pub(super) entities: BTreeMap<EntityKey, Entity>,
+    pub(super) templates: BTreeMap<u64, TemplateRow>,
+    pub(super) proxies: BTreeMap<u64, ProxyRow>,
+    pub(super) entities: BTreeMap<EntityRowKey, EntityRow>,
     pub(super) tags: Tags,
-    pub(super) pools: BTreeMap<PoolKey, Pool>,
-    pub(super) pool_ids: HashMap<String, PoolKey>,
-    pub(super) instances: BTreeMap<InstanceKey, Instance>,
-    pub(super) instance_names: HashMap<String, InstanceKey>,
+    pub(super) pools: BTreeMap<PoolRowKey, PoolRow>,
+    pub(super) pool_ids: HashMap<String, PoolRowKey>,
+    pub(super) instances: BTreeMap<InstanceRowKey, InstanceRow>,
+    pub(super) instance_names: HashMap<String, InstanceRowKey>,
     pub(super) jobs: BTreeMap<i64, JobRow>,
     pub(super) job_ids: HashMap<i64, i64>,
     pub(super) rows_made: u64,
     pub(super) jobs_made: i64,
     pub(super) github: GitHub,
-    pub(super) machines: BTreeMap<String, Machine>,
+    pub(super) vms: BTreeMap<String, VirtualMachine>,
     /// Until when each of GitHub's connections is busy.
     pub(super) lanes: [Timestamp; LANES],
     pub(super) arrivals: Option<Duration>,
-    pub(super) log: Vec<Entry>,
-    pub(super) stream: Stream,
+    pub(super) log: Vec<LogEntry>,
+    pub(super) stream: EventBuffer,
     pub(super) requests: Vec<Exchange>,
     /// Faults of the doors.
     pub faults: Faults,
@@ -83,63 +85,63 @@ impl Exchange {
 
 /// Streams of chance, one for each part of the world.
 #[derive(Debug)]
-pub(crate) struct DiceBox {
-    pub(crate) ids: Dice,
-    pub(crate) garm: Dice,
-    pub(crate) github: Dice,
-    pub(crate) provider: Dice,
+pub(crate) struct Rngs {
+    pub(crate) ids: Rng,
+    pub(crate) garm: Rng,
+    pub(crate) github: Rng,
+    pub(crate) provider: Rng,
 }
 
 /// What can be due.
 #[derive(Debug, Clone)]
 pub(crate) enum Due {
     /// A loop of an entity's pool manager.
-    Tick(EntityKey, Loop),
+    Tick(EntityRowKey, Loop),
     /// A pool's change reaches the cache that the loops read.
-    Seen(PoolKey, Seen),
+    PoolCached(PoolRowKey, CachedPool),
     /// The provider answers a create.
-    Created(InstanceKey),
+    Created(InstanceRowKey),
     /// The VM says its first word.
-    Booted(InstanceKey),
+    Booted(InstanceRowKey),
     /// The VM says that the runner is installed.
-    Installed(InstanceKey),
+    Installed(InstanceRowKey),
     /// GitHub may give the runner jobs.
     Online(i64),
     /// GARM calls the provider to delete.
-    Delete(InstanceKey),
+    Delete(InstanceRowKey),
     /// The provider answers a delete.
-    Deleted(InstanceKey),
+    Deleted(InstanceRowKey),
     /// GitHub looks for runners.
     Assign,
     /// A job ends.
     Finish(i64),
     /// A webhook arrives.
-    Hook(Hook),
+    Webhook(Webhook),
     /// GARM writes the runner's row, a moment after the job's.
-    PickedUp(Hook),
+    PickedUp(Webhook),
     /// GARM counts what a pick-up has left idle.
-    Replace(PoolKey),
+    Replace(PoolRowKey),
     /// GARM makes one more runner for it.
-    AddRunner(PoolKey),
+    AddRunner(PoolRowKey),
     /// A job comes by itself.
     Arrival,
 }
 
 impl World {
     /// A world at its beginning.
-    pub fn new(config: Config) -> Self {
+    pub fn new(config: SimConfig) -> Self {
         let (seed, now) = (config.seed, config.start);
-        let mut dice = DiceBox {
-            ids: Dice::new(seed, 1),
-            garm: Dice::new(seed, 2),
-            github: Dice::new(seed, 3),
-            provider: Dice::new(seed, 4),
+        let mut rng = Rngs {
+            ids: Rng::new(seed, 1),
+            garm: Rng::new(seed, 2),
+            github: Rng::new(seed, 3),
+            provider: Rng::new(seed, 4),
         };
-        let controller = Controller::new(&config, &mut dice.ids);
+        let controller = ControllerRow::new(&config, &mut rng.ids);
         let mut world = Self {
             now,
-            agenda: Agenda::new(),
-            dice,
+            scheduler: Scheduler::new(),
+            rng,
             controller,
             endpoints: super::seed::endpoints(now),
             credentials: super::seed::credentials(now),
@@ -157,11 +159,11 @@ impl World {
             rows_made: 0,
             jobs_made: 0,
             github: GitHub::default(),
-            machines: BTreeMap::new(),
+            vms: BTreeMap::new(),
             lanes: [now; LANES],
             arrivals: None,
             log: Vec::new(),
-            stream: Stream::default(),
+            stream: EventBuffer::default(),
             requests: Vec::new(),
             faults: Faults::default(),
             config,
@@ -178,7 +180,7 @@ impl World {
     /// Lets everything happen that is due by `to`, in order. A time that is past already is no
     /// error: nothing happens.
     pub fn advance_to(&mut self, to: Timestamp) {
-        while let Some((at, due)) = self.agenda.take_due(to) {
+        while let Some((at, due)) = self.scheduler.take_due(to) {
             self.now = self.now.max(self.kept_time(at));
             self.carry_out(due);
         }
@@ -187,9 +189,11 @@ impl World {
 
     /// A time as the database keeps it.
     fn kept_time(&self, at: Timestamp) -> Timestamp {
-        match self.config.flavour.database {
-            Database::Sqlite => at,
-            Database::Postgresql => Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at),
+        match self.config.variant.database {
+            GarmDatabase::Sqlite => at,
+            GarmDatabase::Postgresql => {
+                Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
+            }
         }
     }
 
@@ -200,15 +204,15 @@ impl World {
 
     /// When the next thing is due, for a door that wants to be there in time.
     pub fn next_at(&self) -> Option<Timestamp> {
-        self.agenda.next_at()
+        self.scheduler.next_at()
     }
 
     fn carry_out(&mut self, due: Due) {
         match due {
             Due::Tick(entity, which) => self.tick(entity, which),
-            Due::Seen(pool, seen) => {
+            Due::PoolCached(pool, cached) => {
                 if let Some(pool) = self.pools.get_mut(&pool) {
-                    pool.seen = seen;
+                    pool.cached = cached;
                 }
             }
             Due::Created(instance) => self.vm_created(instance),
@@ -219,7 +223,7 @@ impl World {
             Due::Deleted(instance) => self.vm_deleted(instance),
             Due::Assign => self.assign(),
             Due::Finish(job) => self.finish_job(job, None),
-            Due::Hook(hook) => self.deliver(hook),
+            Due::Webhook(hook) => self.deliver(hook),
             Due::PickedUp(hook) => self.picked_up(&hook),
             Due::Replace(pool) => self.replace(pool),
             Due::AddRunner(pool) => {
@@ -237,12 +241,12 @@ impl World {
 
     /// The same, to turn. Jobs that wait are looked at again.
     pub fn knobs_mut(&mut self) -> &mut Knobs {
-        self.agenda.add(self.now, Due::Assign);
+        self.scheduler.add(self.now, Due::Assign);
         &mut self.config.knobs
     }
 
-    /// What happened so far, as far as it is remembered ([`Config::history`]).
-    pub fn log(&self) -> &[Entry] {
+    /// What happened so far, as far as it is remembered ([`SimConfig::history`]).
+    pub fn log(&self) -> &[LogEntry] {
         &self.log
     }
 
@@ -251,14 +255,14 @@ impl World {
         self.log
             .iter()
             .filter_map(|it| match it.what {
-                What::VmDeleted { killed_job, .. } => killed_job,
+                LogEvent::VmDeleted { killed_job, .. } => killed_job,
                 _ => None,
             })
             .collect()
     }
 
     /// The requests that were answered so far, oldest first, as far as they are remembered
-    /// ([`Config::history`]).
+    /// ([`SimConfig::history`]).
     pub fn requests(&self) -> &[Exchange] {
         &self.requests
     }
@@ -275,12 +279,12 @@ impl World {
 
     /// Takes the events since the last call, in the order of the writes that made them. Empty
     /// before [`World::watch_events`].
-    pub fn take_events(&mut self) -> Vec<Event> {
+    pub fn take_events(&mut self) -> Vec<GarmEvent> {
         self.stream.take()
     }
 
-    pub(super) fn note(&mut self, what: What) {
-        self.log.push(Entry { at: self.now, what });
+    pub(super) fn note(&mut self, what: LogEvent) {
+        self.log.push(LogEntry { at: self.now, what });
         forget(&mut self.log, self.config.history);
     }
 
@@ -294,11 +298,11 @@ impl World {
         self.rows_made
     }
 
-    pub(super) fn entity_of(&self, id: &str, kind: Kind) -> Option<EntityKey> {
+    pub(super) fn entity_of(&self, id: &str, kind: EntityType) -> Option<EntityRowKey> {
         self.entities.iter().find(|(_, it)| it.kind == kind && it.id == id).map(|it| *it.0)
     }
 
-    pub(super) fn instance_named(&self, name: &str) -> Option<InstanceKey> {
+    pub(super) fn instance_named(&self, name: &str) -> Option<InstanceRowKey> {
         self.instance_names.get(name).copied()
     }
 }
@@ -314,23 +318,24 @@ fn forget<T>(all: &mut Vec<T>, most: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::{HandOut, Order, Request};
+    use crate::sim::{ApiRequest, JobBatch};
 
     #[test]
     fn a_world_with_a_history_forgets_what_is_older() {
-        let mut world = World::new(Config { history: 10, ..Config::default() });
-        let order = Order {
+        let mut world = World::new(SimConfig { history: 10, ..SimConfig::default() });
+        let order = JobBatch {
             count: 40,
             labels: vec!["x".into()],
             duration: Duration::from_secs(1),
             repository: String::new(),
             name: "build".into(),
-            hand_out: HandOut::Held,
+            is_held: true,
             conclusion: "success".into(),
         };
         let jobs = world.queue_jobs(&order);
         for job in &jobs {
-            let request = Request { method: "GET", path: "/pools", authorization: None, body: b"" };
+            let request =
+                ApiRequest { method: "GET", path: "/pools", authorization: None, body: b"" };
             world.handle(request);
             world.end_job(*job, "cancelled");
         }
@@ -340,12 +345,12 @@ mod tests {
         let last = jobs.last().unwrap();
         assert!(world.github.jobs.contains_key(last));
         // A forgotten number is not given out again.
-        assert_eq!(world.queue_jobs(&Order { count: 1, ..order }), [last + 1]);
+        assert_eq!(world.queue_jobs(&JobBatch { count: 1, ..order }), [last + 1]);
     }
 
     #[test]
     fn tokens_that_have_expired_are_forgotten_at_the_next_login() {
-        let mut world = World::new(Config::default());
+        let mut world = World::new(SimConfig::default());
         let old = world.admin_token();
         world.advance(Duration::from_secs(25 * 3600));
         let new = world.admin_token();

@@ -16,19 +16,19 @@ mod scaling;
 mod settings;
 
 use garm::Garm;
-use runnerctl::sim::{Database, Flavour, Version};
+use runnerctl::sim::{GarmDatabase, GarmVariant, GarmVersion};
 
 /// The GARMs that are simulated: release and main, and main on PostgreSQL, which the release does not
 /// know.
-const FLAVOURS: [Flavour; 3] = [
-    Flavour { version: Version::V0_2_1, database: Database::Sqlite },
-    Flavour { version: Version::Main, database: Database::Sqlite },
-    Flavour { version: Version::Main, database: Database::Postgresql },
+const VARIANTS: [GarmVariant; 3] = [
+    GarmVariant { version: GarmVersion::V0_2_1, database: GarmDatabase::Sqlite },
+    GarmVariant { version: GarmVersion::Main, database: GarmDatabase::Sqlite },
+    GarmVariant { version: GarmVersion::Main, database: GarmDatabase::Postgresql },
 ];
 
 /// Runs one assertion on each simulated GARM and, when one is given, on a real one.
 async fn on_each<F: AsyncFn(&Garm)>(assertion: F) {
-    let simulated = FLAVOURS.map(async |flavour| assertion(&Garm::simulated(flavour).await).await);
+    let simulated = VARIANTS.map(async |variant| assertion(&Garm::simulated(variant).await).await);
     futures_util::future::join_all(simulated).await;
     if let Some((garm, _turn)) = Garm::real().await {
         assertion(&garm).await;

@@ -12,7 +12,8 @@ use runnerctl::domain::name::{EntityId, PoolId, RunnerName};
 use runnerctl::domain::pool::{Pool, PoolChange, PoolDetail, PoolSpec};
 use runnerctl::domain::runner::{Runner, RunnerStatus, Status, StatusMessage};
 use runnerctl::garm::{
-    Client, Error, Kind, Login, POOL_KEYS, Reply, Request, Response, Transport, Unknown,
+    ErrorKind, GarmClient, GarmError, GarmLogin, POOL_KEYS, Request, Response, ResponseFuture,
+    Transport, UnknownPoolData,
 };
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
@@ -25,7 +26,7 @@ const POOL: &str = "c1fbf7db-6da3-40a8-93f1-b8f7d16f6f21";
 struct Recorded(Value);
 
 impl Transport for Recorded {
-    fn send(&self, request: Request) -> Reply<'_> {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         let login = json!({ "status": 200, "body": { "token": "token" } });
         let answer = if request.path == "/auth/login" { &login } else { &self.0 };
         let status = answer["status"].as_u64().unwrap().try_into().unwrap();
@@ -51,11 +52,14 @@ fn recording(name: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-fn client_of(answer: Value) -> Client {
-    Client::new(Arc::new(Recorded(answer)), Login::new("admin", SecretString::from("password")))
+fn client_of(answer: Value) -> GarmClient {
+    GarmClient::new(
+        Arc::new(Recorded(answer)),
+        GarmLogin::new("admin", SecretString::from("password")),
+    )
 }
 
-fn client(name: &str) -> Client {
+fn client(name: &str) -> GarmClient {
     client_of(recording(name))
 }
 
@@ -326,44 +330,44 @@ async fn the_jobs_decode() {
 async fn the_refusals_are_told_apart() {
     let change = PoolChange::default();
     let spec = pool().spec;
-    let refused = |name: &'static str, kind: Kind, got: &'static str| (name, kind, got);
+    let refused = |name: &'static str, kind: ErrorKind, got: &'static str| (name, kind, got);
     for (name, kind, got) in [
-        refused("unauthenticated", Kind::Token, "401 Authentication failed"),
-        refused("login_wrong_password", Kind::GithubRefused, "401 Not Authorized"),
+        refused("unauthenticated", ErrorKind::Token, "401 Authentication failed"),
+        refused("login_wrong_password", ErrorKind::GithubRefused, "401 Not Authorized"),
         refused(
             "pool_create_bad_provider",
-            Kind::Refused,
+            ErrorKind::Refused,
             "400 Bad Request: error fetching pool params: no such provider nope",
         ),
         refused(
             "pool_create_no_tags",
-            Kind::Refused,
+            ErrorKind::Refused,
             "400 Bad Request: error fetching pool params: failed to validate params (\"missing tags\"): invalid request",
         ),
-        refused("pool_delete_not_empty", Kind::Refused, "400 Bad Request: pool has runners"),
+        refused("pool_delete_not_empty", ErrorKind::Refused, "400 Bad Request: pool has runners"),
         refused(
             "pool_get_bad_id",
-            Kind::Refused,
+            ErrorKind::Refused,
             "400 Bad Request: error fetching pool: error fetching pool by ID: error parsing id: invalid request",
         ),
         refused(
             "pool_get_unknown",
-            Kind::NotFound,
+            ErrorKind::NotFound,
             "404 Not Found: error fetching pool: error fetching pool by ID: not found",
         ),
         refused(
             "pool_update_min_over_max",
-            Kind::Refused,
+            ErrorKind::Refused,
             "400 Bad Request: min_idle_runners cannot be larger than max_runners",
         ),
-        refused("pool_update_unknown_template", Kind::Server(500), "500 Server error"),
+        refused("pool_update_unknown_template", ErrorKind::Server(500), "500 Server error"),
         refused(
             "instance_delete_busy",
-            Kind::Refused,
+            ErrorKind::Refused,
             "400 Bad Request: error removing runner from github: error removing runner 1003: invalid request",
         ),
     ] {
-        let found = |error: Error| (error.kind, error.got);
+        let found = |error: GarmError| (error.kind, error.got);
         let expected = (kind, got.to_owned());
         let client = client(name);
         assert_eq!(found(client.pool(&pool_id()).await.unwrap_err()), expected, "{name}");
@@ -419,7 +423,7 @@ async fn every_key_of_a_recorded_pool_is_a_field_or_garms_own() {
     let (pool, _) = client("pool_whole").pool(&whole).await.unwrap();
     assert_eq!((pool.spec.proxy_id, pool.spec.runner_group.as_str()), (Some(1), "builders"));
     let list = client("pools").unknown_of_pools().await.unwrap();
-    assert_eq!(list, Unknown::default());
+    assert_eq!(list, UnknownPoolData::default());
 }
 
 /// The recorded pools as GARM 0.1 would send them: without `generation` (GARM.md §k).

@@ -12,7 +12,7 @@ use runnerctl::config::{self, Manifest, has_error};
 use runnerctl::domain::desired::{Desired, Scope};
 use runnerctl::domain::entity::EntityKind;
 use runnerctl::domain::fleet::Fleet;
-use runnerctl::garm::{Client, Login, Reply, Request, Response, Transport};
+use runnerctl::garm::{GarmClient, GarmLogin, Request, Response, ResponseFuture, Transport};
 use runnerctl::host::clock::Clock;
 use runnerctl::host::files::{self, Pools, Start};
 use runnerctl::plan::{Plan, PlanOptions, plan};
@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 struct Answers(Value);
 
 impl Transport for Answers {
-    fn send(&self, request: Request) -> Reply<'_> {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         let body = match request.path.as_str() {
             "/auth/login" => json!({ "token": "t" }),
             path => self.0.get(path).cloned().unwrap_or_else(|| json!([])),
@@ -69,8 +69,8 @@ fn declared(folder: &Path) -> (Manifest, Desired) {
 
 fn read(folder: &Path) -> Fleet {
     let answers = serde_json::from_slice(&fs::read(folder.join("garm.json")).unwrap()).unwrap();
-    let login = Login::new("admin", SecretString::from("password"));
-    let client = Client::new(Arc::new(Answers(answers)), login);
+    let login = GarmLogin::new("admin", SecretString::from("password"));
+    let client = GarmClient::new(Arc::new(Answers(answers)), login);
     let ask = FleetRequest {
         credentials: Credentials::Unwanted,
         kinds: EntityKind::ALL.to_vec(),

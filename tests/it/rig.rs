@@ -14,7 +14,7 @@ use runnerctl::domain::label::{Labels, OwnerMark};
 use runnerctl::domain::name::{FleetName, PoolName};
 use runnerctl::domain::pool::{Pool, PoolSpec};
 use runnerctl::domain::runner::Runner;
-use runnerctl::garm::{Client, Error};
+use runnerctl::garm::{GarmClient, GarmError};
 use runnerctl::host::book::Book;
 use runnerctl::host::clock::Clock;
 use runnerctl::metrics::{Board, Limits, PoolGauges, Snapshot};
@@ -26,8 +26,8 @@ use runnerctl::reconcile::watch::{
 };
 use runnerctl::reconcile::writer::Writer;
 use runnerctl::scaling::{Decision, RowChange};
-use runnerctl::sim::in_memory::Memory;
-use runnerctl::sim::{Config, Knobs, What, World};
+use runnerctl::sim::in_memory::InMemoryWorld;
+use runnerctl::sim::{Knobs, LogEvent, SimConfig, World};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -82,23 +82,23 @@ pub(crate) fn spec(pool: &str, labels: Labels, policy: &ScalePolicy) -> PoolSpec
 
 /// A GARM whose own backoff leaves the pools to us, as every example has it, and a GitHub that
 /// hands a job out 1.5 s after a runner is free for it.
-pub(crate) fn config(seed: u64) -> Config {
+pub(crate) fn config(seed: u64) -> SimConfig {
     let assign_delay = Duration::from_millis(1_500);
-    Config {
+    SimConfig {
         seed,
         backoff: 300,
         knobs: Knobs { assign_delay, ..Knobs::default() },
-        ..Config::default()
+        ..SimConfig::default()
     }
 }
 
 /// A loop that runs: where its orders go, and its end.
-type Watcher = (mpsc::Sender<WatchCommand>, JoinHandle<Result<WatchEnd, Error>>);
+type Watcher = (mpsc::Sender<WatchCommand>, JoinHandle<Result<WatchEnd, GarmError>>);
 
 /// A GARM with pools of ours.
 pub(crate) struct Rig {
-    pub(crate) memory: Arc<Memory>,
-    pub(crate) client: Client,
+    pub(crate) memory: Arc<InMemoryWorld>,
+    pub(crate) client: GarmClient,
     pub(crate) heard: Arc<Heard>,
     entity: EntityKey,
     pools: BTreeMap<PoolName, DeclaredScaling>,
@@ -115,8 +115,8 @@ pub(crate) fn name(pool: &str) -> PoolName {
 
 impl Rig {
     /// Without a pool and without a watcher.
-    pub(crate) async fn new(config: Config) -> Self {
-        let memory = Memory::new(World::new(config));
+    pub(crate) async fn new(config: SimConfig) -> Self {
+        let memory = InMemoryWorld::new(World::new(config));
         let client = memory.client();
         let entity = client.entities(EntityKind::Organization).await.unwrap().remove(0).key;
         let (heard, pools) = (Arc::default(), BTreeMap::new());
@@ -180,7 +180,7 @@ impl Rig {
         };
         let roll = DeclaredPools { fleet: fleet(), pools: self.pools.clone(), is_whole: true };
         let task = tokio::spawn(async move {
-            let feed = client.events(runnerctl::garm::events::Limits::default());
+            let feed = client.events(runnerctl::garm::events::StreamLimits::default());
             let doors = LoopIo {
                 client,
                 writer: &writer,
@@ -254,22 +254,23 @@ impl Rig {
     /// Picks from everything that has happened.
     pub(crate) fn happened<T>(
         &self,
-        pick: impl FnMut(&runnerctl::sim::Entry) -> Option<T>,
+        pick: impl FnMut(&runnerctl::sim::LogEntry) -> Option<T>,
     ) -> Vec<T> {
         self.memory.with(|it| it.log().iter().filter_map(pick).collect())
     }
 
     /// How many jobs GitHub has that are not over.
     pub(crate) fn jobs_left(&self) -> usize {
-        let count = |is: fn(&What) -> bool| self.happened(|it| is(&it.what).then_some(())).len();
-        count(|it| matches!(it, What::JobQueued { .. }))
-            - count(|it| matches!(it, What::JobCompleted { .. }))
+        let count =
+            |is: fn(&LogEvent) -> bool| self.happened(|it| is(&it.what).then_some(())).len();
+        count(|it| matches!(it, LogEvent::JobQueued { .. }))
+            - count(|it| matches!(it, LogEvent::JobCompleted { .. }))
     }
 
     /// Jobs and the runners that took them, in order.
     pub(crate) fn starts(&self) -> Vec<(i64, String)> {
         self.happened(|it| match &it.what {
-            What::JobStarted { job, runner, .. } => Some((*job, runner.clone())),
+            LogEvent::JobStarted { job, runner, .. } => Some((*job, runner.clone())),
             _ => None,
         })
     }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use runnerctl::domain::desired::ScalePolicy;
-use runnerctl::sim::{Exchange, Order, World};
+use runnerctl::sim::{Exchange, JobBatch, World};
 use serde_json::Value;
 
 use super::rig::{Rig, config, policy};
@@ -50,7 +50,7 @@ struct Look {
 fn list(world: &mut World, path: &str) -> Vec<Value> {
     let token = format!("Bearer {}", world.admin_token());
     let request =
-        runnerctl::sim::Request { method: "GET", path, authorization: Some(&token), body: b"" };
+        runnerctl::sim::ApiRequest { method: "GET", path, authorization: Some(&token), body: b"" };
     serde_json::from_str(&world.handle(request).body).unwrap()
 }
 
@@ -123,7 +123,7 @@ impl Run {
         let label = *self.chance.pick(&["default", "default", "small", "warm"]);
         let count = if self.chance.one_in(8) { 30 } else { 1 + self.chance.below(8) };
         let lasts = Duration::from_secs(3 + self.chance.below(180));
-        let order = Order::new(usize::try_from(count).unwrap(), &[label]).lasting(lasts);
+        let order = JobBatch::new(usize::try_from(count).unwrap(), &[label]).lasting(lasts);
         self.rig.memory.with(|it| it.queue_jobs(&order));
     }
 

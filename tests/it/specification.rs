@@ -9,15 +9,15 @@ use std::time::Duration;
 use runnerctl::config::AlertSeries;
 use runnerctl::domain::runner::RunnerStatus;
 use runnerctl::monitor::{Reading, Readings, Rules, Turn};
-use runnerctl::sim::{Order, What};
+use runnerctl::sim::{JobBatch, LogEvent};
 
 use super::rig::{Rig, name};
 
 const TEN_MINUTES: Duration = Duration::from_mins(10);
 
 /// Jobs for the pool `default` that run so long.
-fn jobs(count: usize, seconds: u64) -> Order {
-    Order::new(count, &["default"]).lasting(Duration::from_secs(seconds))
+fn jobs(count: usize, seconds: u64) -> JobBatch {
+    JobBatch::new(count, &["default"]).lasting(Duration::from_secs(seconds))
 }
 
 async fn busy(rig: &Rig) -> usize {
@@ -100,7 +100,7 @@ async fn r2_no_runner_is_terminated_before_it_was_idle_for_10_minutes() {
     let rig = ten_idle().await;
     rig.wait(900).await;
     let lives: Vec<u64> = rig.happened(|it| match it.what {
-        What::VmDeleted { alive_ms, .. } => Some(alive_ms),
+        LogEvent::VmDeleted { alive_ms, .. } => Some(alive_ms),
         _ => None,
     });
     assert_eq!(lives.len(), 8);
@@ -122,12 +122,12 @@ async fn r2_a_busy_runner_is_never_terminated() {
 /// Runs a job to this end, and looks at what became of its VM.
 async fn after_a_job(conclusion: &str) {
     let rig = Rig::of_the_specification().await;
-    let order = Order { conclusion: conclusion.into(), ..jobs(1, 60) };
+    let order = JobBatch { conclusion: conclusion.into(), ..jobs(1, 60) };
     let job = rig.memory.with(|it| it.queue_jobs(&order)).remove(0);
     rig.wait(120).await;
     let on = rig.starts().into_iter().find(|it| it.0 == job).unwrap().1;
     let destroyed = rig.happened(|it| match &it.what {
-        What::VmDeleted { name, .. } => Some(name.clone()),
+        LogEvent::VmDeleted { name, .. } => Some(name.clone()),
         _ => None,
     });
     assert_eq!(destroyed, [on.as_str()], "its VM, and no other");
@@ -161,7 +161,7 @@ async fn r4_no_two_jobs_ever_share_a_runner_or_a_vm() {
     let runners: BTreeSet<&str> = starts.iter().map(|it| it.1.as_str()).collect();
     assert_eq!(runners.len(), 80, "80 jobs, 80 runners");
     let mut vms = rig.happened(|it| match &it.what {
-        What::VmCreated { name, .. } => Some(name.clone()),
+        LogEvent::VmCreated { name, .. } => Some(name.clone()),
         _ => None,
     });
     vms.sort();

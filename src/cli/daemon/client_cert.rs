@@ -11,7 +11,7 @@ use super::log::{Journal, LogLine, Weight};
 use super::setup::DaemonConfig;
 use super::startup::{DaemonParts, client_cert};
 use crate::cli::connect::{RENEW, RENEW_LISTS, expiry, lists, tls_files};
-use crate::garm::{Error, Http};
+use crate::garm::{GarmError, Http};
 use crate::host::clock::Clock;
 use crate::metrics::Board;
 
@@ -70,7 +70,7 @@ impl ClientCertReloader {
         }
     }
 
-    fn refuse(&mut self, error: Error) {
+    fn refuse(&mut self, error: GarmError) {
         // The moment at which it was tried is no news.
         let why = error.to_string();
         let is_known = self.refused.as_deref().is_some_and(|it| untimed(it) == untimed(&why));

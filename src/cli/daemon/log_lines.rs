@@ -221,7 +221,7 @@ fn suspect(pool: &PoolName, runner: &RunnerName, grace: Duration) -> LogLine {
 }
 
 /// A full read has failed.
-fn unread(error: &garm::Error, failures: u32, again_in: Duration) -> LogLine {
+fn unread(error: &garm::GarmError, failures: u32, again_in: Duration) -> LogLine {
     let row = match failures {
         0 | 1 => String::new(),
         several => format!(" ({several} times in a row)"),

@@ -24,7 +24,7 @@ pub(super) fn round(opened: &DaemonParts) -> Box<dyn FnMut(Controller) -> ProbeR
         let (file, book) = (Arc::clone(&file), book.clone());
         let (client, verdicts) = (Arc::clone(&client), Arc::clone(&verdicts));
         Box::pin(async move {
-            let doors = probe::Doors::of(&file.garm, &controller);
+            let doors = probe::ProbeTargets::of(&file.garm, &controller);
             let (credentials, audit) = tokio::join!(client.credentials(), audited(&book));
             // A GARM that does not tell leaves the question open.
             let credentials = credentials.ok().map(|it| requirements::credentials(&it, &file));

@@ -48,7 +48,8 @@ impl MtlsRequirement {
 }
 
 /// A round under way.
-pub(super) type ProbeRound = Pin<Box<dyn Future<Output = Result<Vec<Probe>, garm::Error>> + Send>>;
+pub(super) type ProbeRound =
+    Pin<Box<dyn Future<Output = Result<Vec<Probe>, garm::GarmError>> + Send>>;
 
 /// What a round has shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +112,7 @@ impl MtlsProber {
         }
     }
 
-    fn take(&mut self, result: Result<Vec<Probe>, garm::Error>) -> ProbeOutcome {
+    fn take(&mut self, result: Result<Vec<Probe>, garm::GarmError>) -> ProbeOutcome {
         let (word, sentence) = match result {
             Ok(probes) => (Proof::of(&probes), proof::sentence(&probes)),
             Err(error) => (Proof::Unreachable, format!("mTLS cannot be probed: {error}")),

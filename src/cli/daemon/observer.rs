@@ -24,7 +24,7 @@ use super::undeletable::UndeletableRunners;
 use crate::cli::policies::PolicySet;
 use crate::domain::fleet::{Controller, Fleet};
 use crate::domain::name::{PoolId, PoolName};
-use crate::garm::Client;
+use crate::garm::GarmClient;
 use crate::metrics::{Board, Counter, Timing};
 use crate::monitor::Finding;
 use crate::reconcile::watch::{
@@ -39,7 +39,7 @@ use crate::scaling::{Decision, Direction, EntityIndex, RowChange};
 pub(super) struct LoopObserver {
     origin: WatchedFleet,
     writes: Writes,
-    client: Arc<Client>,
+    client: Arc<GarmClient>,
     board: Arc<Board>,
     journal: Journal,
     records: AuditFeed,
@@ -81,7 +81,7 @@ struct ObserverState {
 /// What a reporter writes to.
 pub(super) struct ObserverOutputs {
     /// Knows what could not be read of GARM's lists.
-    pub(super) client: Arc<Client>,
+    pub(super) client: Arc<GarmClient>,
     pub(super) board: Arc<Board>,
     pub(super) journal: Journal,
     pub(super) records: AuditFeed,

@@ -19,7 +19,7 @@ use super::setup::{ConfigError, DaemonConfig, digest, read};
 use crate::cli::args::Globals;
 use crate::cli::connect::expect;
 use crate::cli::policies::PolicySet;
-use crate::garm::Client;
+use crate::garm::GarmClient;
 use crate::host::systemd::{self, Notice};
 use crate::metrics::{Board, Config};
 use crate::reconcile::watch::{DeclaredPools, WatchCommand, Writes};
@@ -43,7 +43,7 @@ pub(super) struct Reloader {
     pub(super) journal: Journal,
     pub(super) board: Arc<Board>,
     pub(super) orders: mpsc::Sender<WatchCommand>,
-    pub(super) client: Arc<Client>,
+    pub(super) client: Arc<GarmClient>,
     pub(super) alerting: Arc<Alerting>,
     /// The listener's own certificate; absent: it speaks plain HTTP.
     pub(super) listening: Option<ServerCertReloader>,

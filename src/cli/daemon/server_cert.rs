@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::log::{Journal, LogLine, Weight};
 use crate::config::ListenerTls;
-use crate::garm::Error;
-use crate::garm::tls::Files;
+use crate::garm::GarmError;
+use crate::garm::tls::GarmTlsFiles;
 use crate::metrics::Certificates;
 
 /// What is in force, by its digest.
@@ -56,7 +56,7 @@ impl ServerCertReloader {
         }
     }
 
-    fn refuse(&mut self, error: Error) {
+    fn refuse(&mut self, error: GarmError) {
         let why = error.to_string();
         if self.refused.as_ref() != Some(&why) {
             let text = format!("{why}: what was in force stays in force");
@@ -68,7 +68,7 @@ impl ServerCertReloader {
     }
 
     /// Other files: they are in force, or the error says why not.
-    pub(super) fn take(&mut self, files: &ListenerTls) -> Result<(), Error> {
+    pub(super) fn take(&mut self, files: &ListenerTls) -> Result<(), GarmError> {
         if *files == self.files {
             return Ok(());
         }
@@ -80,7 +80,7 @@ impl ServerCertReloader {
 
 fn digest(files: &ListenerTls) -> [u8; 32] {
     let server = &files.server;
-    Files {
+    GarmTlsFiles {
         ca: files.client_ca.clone(),
         cert: Some(server.cert.clone()),
         key: Some(server.key.clone()),

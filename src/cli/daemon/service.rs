@@ -69,7 +69,7 @@ pub(super) async fn serve(mut opened: DaemonParts) -> Result<Exit, Failure> {
     let doors = LoopIo {
         client: Arc::clone(client),
         writer: &writer,
-        feed: client.events(events::Limits::default()),
+        feed: client.events(events::StreamLimits::default()),
         orders: taken,
         audience: &reporter,
         clock: Clock::Real,
@@ -262,7 +262,7 @@ struct RunningLoop {
 /// How the loop ended.
 struct LoopResult {
     /// Absent: it did not end in time, or a second signal cut it off.
-    result: Option<Result<WatchEnd, crate::garm::Error>>,
+    result: Option<Result<WatchEnd, crate::garm::GarmError>>,
     /// The first signal.
     signal: Option<Signal>,
     /// What the first probes have shown, where the policy ends the service for it.
@@ -274,7 +274,7 @@ impl RunningLoop {
     /// patience leaves it where it is.
     async fn until_ended(
         mut self,
-        looping: impl Future<Output = Result<WatchEnd, crate::garm::Error>>,
+        looping: impl Future<Output = Result<WatchEnd, crate::garm::GarmError>>,
     ) -> LoopResult {
         let mut looping = pin!(looping);
         let mut ended = LoopResult { result: None, signal: None, refused: None };

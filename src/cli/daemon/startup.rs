@@ -24,7 +24,7 @@ use crate::cli::failure::Failure;
 use crate::cli::print::Printer;
 use crate::cli::require_mtls;
 use crate::config::WatchSettings;
-use crate::garm::{Client, Http, tls};
+use crate::garm::{GarmClient, Http, tls};
 use crate::host::audit_sink::Rule;
 use crate::host::book::Book;
 use crate::host::clock::Clock;
@@ -49,7 +49,7 @@ pub(super) struct DaemonParts {
     pub(super) board: Arc<Board>,
     pub(super) listener: Option<TcpListener>,
     pub(super) certificates: Option<Arc<Certificates>>,
-    pub(super) client: Arc<Client>,
+    pub(super) client: Arc<GarmClient>,
     /// The client's door, where certificates are renewed.
     pub(super) http: Arc<Http>,
     pub(super) book: Book,
@@ -156,7 +156,7 @@ async fn record(
 }
 
 /// One look is over before the first round of probes is: its own comes first.
-async fn prove(args: &WatchArgs, setup: &DaemonConfig, client: &Client) -> Result<(), Failure> {
+async fn prove(args: &WatchArgs, setup: &DaemonConfig, client: &GarmClient) -> Result<(), Failure> {
     if (args.course(), args.writes()) == (RunMode::Once, Writes::Sent)
         && setup.file.policy.require_mtls
     {

@@ -14,7 +14,7 @@ use crate::domain::desired::{ControllerSettings, Desired, ScalePolicy};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolName;
 use crate::event::Silence;
-use crate::garm::{Client, events};
+use crate::garm::{GarmClient, events};
 use crate::host::book::Book;
 use crate::host::clock::Clock;
 use crate::monitor::Finding;
@@ -30,8 +30,8 @@ use crate::render::style::{NAME, QUIET, paint};
 use crate::render::timeline::{Sample, Scale, draw, legend};
 use crate::render::words::{count, span};
 use crate::scaling::{Decision, Direction, Reason, RowChange, ScaledPool, snapshot};
-use crate::sim::in_memory::Memory;
-use crate::sim::{Entry, Order, What, World};
+use crate::sim::in_memory::InMemoryWorld;
+use crate::sim::{JobBatch, LogEntry, LogEvent, World};
 
 use super::stage::{DemoStage, ask, config, name, warrant};
 
@@ -63,8 +63,8 @@ pub(super) struct BurstFigures {
 
 /// A GARM with a pool that is to be burst upon.
 struct BurstSetup<'a> {
-    memory: &'a Arc<Memory>,
-    client: &'a Client,
+    memory: &'a Arc<InMemoryWorld>,
+    client: &'a GarmClient,
     clock: Clock,
     pool: &'a PoolName,
     policy: &'a ScalePolicy,
@@ -149,7 +149,7 @@ async fn with_loop(
     let doors = LoopIo {
         client: Arc::clone(stage.client()),
         writer: &writer,
-        feed: stage.client().events(events::Limits::default()),
+        feed: stage.client().events(events::StreamLimits::default()),
         orders: taken,
         audience: &teller,
         clock: ground.clock,
@@ -172,7 +172,7 @@ async fn with_loop(
 
 /// The same on a second GARM, whose pools are the same and whose backoff is its own.
 async fn without_loop(desired: &Desired, pool: &PoolName) -> Result<BurstFigures, Failure> {
-    let memory = Memory::new(World::new(config()));
+    let memory = InMemoryWorld::new(World::new(config()));
     let clock = Clock::starting_at(memory.with(|it| it.now()));
     let client = Arc::new(memory.client());
     let policy = policy(desired, pool)?;
@@ -206,7 +206,7 @@ async fn play(ground: &BurstSetup<'_>) -> Result<BurstFigures, Failure> {
     tokio::time::sleep(Duration::from_secs(120)).await;
     let from = ground.clock.now();
     let mut samples = vec![ground.look().await?];
-    let order = Order::new(JOBS, &["linux", ground.pool.as_str()]).lasting(JOB);
+    let order = JobBatch::new(JOBS, &["linux", ground.pool.as_str()]).lasting(JOB);
     let jobs = ground.memory.with(|it| it.queue_jobs(&order));
     for column in 1..COLUMNS {
         tokio::time::sleep(STEP).await;
@@ -245,7 +245,7 @@ impl BurstSetup<'_> {
 
 /// What the log of a world says about these jobs and about all VMs of that time.
 fn figures(
-    log: &[Entry],
+    log: &[LogEntry],
     jobs: &[i64],
     (from, to): (Timestamp, Timestamp),
     samples: Vec<Sample>,
@@ -258,28 +258,28 @@ fn figures(
     };
     for entry in log {
         match &entry.what {
-            What::JobStarted { job, waited_ms, .. } if jobs.contains(job) => {
+            LogEvent::JobStarted { job, waited_ms, .. } if jobs.contains(job) => {
                 waits.push(Duration::from_millis(*waited_ms));
             }
-            What::VmCreated { name, .. } => {
+            LogEvent::VmCreated { name, .. } => {
                 vms += usize::from(from <= entry.at && entry.at < to);
                 born.insert(name, entry.at);
             }
-            What::VmDeleted { name, .. } => {
+            LogEvent::VmDeleted { name, .. } => {
                 if let Some(at) = born.remove(name.as_str()) {
                     vm_time += within(at, entry.at);
                 }
             }
-            What::JobQueued { .. }
-            | What::JobStarted { .. }
-            | What::JobCompleted { .. }
-            | What::RunnerRegistered { .. }
-            | What::RunnerOnline { .. }
-            | What::RunnerRemoved { .. }
-            | What::RemovalRefused { .. }
-            | What::VmCreateFailed { .. }
-            | What::WebhookDropped { .. }
-            | What::WebhookAnswered { .. } => {}
+            LogEvent::JobQueued { .. }
+            | LogEvent::JobStarted { .. }
+            | LogEvent::JobCompleted { .. }
+            | LogEvent::RunnerRegistered { .. }
+            | LogEvent::RunnerOnline { .. }
+            | LogEvent::RunnerRemoved { .. }
+            | LogEvent::RemovalRefused { .. }
+            | LogEvent::VmCreateFailed { .. }
+            | LogEvent::WebhookDropped { .. }
+            | LogEvent::WebhookAnswered { .. } => {}
         }
     }
     vm_time += born.into_values().map(|at| within(at, to)).sum::<Duration>();

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::garm::Method;
 use crate::reconcile::apply::ApplyOptions;
-use crate::sim::Order;
+use crate::sim::JobBatch;
 
 use super::Context;
 use super::exit::Exit;
@@ -76,10 +76,10 @@ async fn under_load(stage: &DemoStage<'_>) -> Result<usize, Failure> {
 async fn put_to_work(stage: &mut DemoStage<'_>) -> Result<usize, Failure> {
     stage.scene("Jobs run while the files change")?;
     stage.wait(Duration::from_secs(30)).await;
-    stage.queue(&Order::new(1, &["gpu"]).lasting(LONG / 2));
-    stage.queue(&Order::new(1, &["gpu"]).lasting(LONG));
-    stage.queue(&Order::new(3, &["linux", "web"]).lasting(SHORT));
-    stage.queue(&Order::new(2, &["linux", "web"]).lasting(LONG));
+    stage.queue(&JobBatch::new(1, &["gpu"]).lasting(LONG / 2));
+    stage.queue(&JobBatch::new(1, &["gpu"]).lasting(LONG));
+    stage.queue(&JobBatch::new(3, &["linux", "web"]).lasting(SHORT));
+    stage.queue(&JobBatch::new(2, &["linux", "web"]).lasting(LONG));
     stage.tell("Two long jobs for `gpu`, five for `web`. Ten seconds later:")?;
     stage.wait(Duration::from_secs(10)).await;
     stage.status("status").await?;

@@ -16,7 +16,7 @@ use crate::domain::entity::EntityKind;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolName};
 use crate::event::{Event, Listener};
-use crate::garm::{Client, Method, Request, Transport};
+use crate::garm::{GarmClient, Method, Request, Transport};
 use crate::host::book::Book;
 use crate::host::clock::Clock;
 use crate::plan::{self, Plan};
@@ -31,8 +31,8 @@ use crate::render::plan::Heading;
 use crate::render::status::{Decisions, Detail, Sight, board};
 use crate::render::style::{ADDED, GOOD, HELP, NAME, QUIET, REMOVED, paint};
 use crate::render::words::{count, span};
-use crate::sim::in_memory::Memory;
-use crate::sim::{Config, Knobs, Order, What, World};
+use crate::sim::in_memory::InMemoryWorld;
+use crate::sim::{JobBatch, Knobs, LogEvent, SimConfig, World};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
@@ -48,10 +48,10 @@ const BEAT: Duration = Duration::from_millis(90);
 /// Everything that the story plays with.
 pub(super) struct DemoStage<'a> {
     cx: Context<'a>,
-    memory: Arc<Memory>,
+    memory: Arc<InMemoryWorld>,
     /// The body of a login, for whoever changes GARM by hand.
     login: Value,
-    client: Arc<Client>,
+    client: Arc<GarmClient>,
     clock: Clock,
     began: Timestamp,
     book: Book,
@@ -73,13 +73,13 @@ pub(super) fn name(text: &str) -> PoolName {
 }
 
 /// A GARM whose runners take 20 to 30 s to boot.
-pub(super) fn config() -> Config {
+pub(super) fn config() -> SimConfig {
     let knobs = Knobs {
         boot_delay: Duration::from_secs(20),
         boot_jitter: Duration::from_secs(10),
         ..Knobs::default()
     };
-    Config { url: "https://garm.example.com".into(), knobs, ..Config::default() }
+    SimConfig { url: "https://garm.example.com".into(), knobs, ..SimConfig::default() }
 }
 
 /// What is read of GARM.
@@ -114,7 +114,7 @@ impl<'a> DemoStage<'a> {
     pub(super) fn new(cx: Context<'a>, fleet_file: &str) -> Self {
         let config = config();
         let login = json!({ "username": config.username, "password": config.password });
-        let memory = Memory::new(World::new(config));
+        let memory = InMemoryWorld::new(World::new(config));
         let began = memory.with(|it| it.now());
         Self {
             cx,
@@ -238,7 +238,7 @@ impl<'a> DemoStage<'a> {
         tokio::time::sleep(span).await;
     }
 
-    pub(super) fn queue(&self, order: &Order) {
+    pub(super) fn queue(&self, order: &JobBatch) {
         self.memory.with(|it| it.queue_jobs(order));
     }
 
@@ -275,8 +275,8 @@ impl<'a> DemoStage<'a> {
 
     pub(super) fn proof(&self) -> DemoResult {
         let (completed, killed) = self.memory.with(|it| {
-            let ended = |it: &&crate::sim::Entry| {
-                matches!(&it.what, What::JobCompleted { conclusion, .. } if conclusion == "success")
+            let ended = |it: &&crate::sim::LogEntry| {
+                matches!(&it.what, LogEvent::JobCompleted { conclusion, .. } if conclusion == "success")
             };
             (it.log().iter().filter(ended).count(), it.killed_jobs().len())
         });
@@ -315,11 +315,11 @@ impl<'a> DemoStage<'a> {
         complete.map_err(|problems| Failure::input(render::problem::text(&problems)))
     }
 
-    pub(super) fn client(&self) -> &Arc<Client> {
+    pub(super) fn client(&self) -> &Arc<GarmClient> {
         &self.client
     }
 
-    pub(super) fn memory(&self) -> &Arc<Memory> {
+    pub(super) fn memory(&self) -> &Arc<InMemoryWorld> {
         &self.memory
     }
 

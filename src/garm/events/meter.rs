@@ -28,7 +28,7 @@ const POOL: usize = 8 << 10;
 
 /// What becomes of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flow {
+pub(super) enum Admission {
     /// It is taken.
     Taken,
     /// It is taken, after others were dropped.
@@ -52,12 +52,12 @@ impl Meter {
         Self { max, began: None, taken: 0, has_dropped: false }
     }
 
-    pub(super) fn judge(&mut self, weight: usize, now: Instant) -> Flow {
+    pub(super) fn judge(&mut self, weight: usize, now: Instant) -> Admission {
         let is_over = self.began.is_none_or(|it| now.duration_since(it) >= WINDOW);
-        let mut flow = Flow::Taken;
+        let mut flow = Admission::Taken;
         if is_over {
             if self.has_dropped {
-                flow = Flow::Again;
+                flow = Admission::Again;
             }
             *self = Self { began: Some(now), ..Self::new(self.max) };
         }
@@ -65,7 +65,11 @@ impl Meter {
         if self.taken <= self.max {
             return flow;
         }
-        if std::mem::replace(&mut self.has_dropped, true) { Flow::Dropped } else { Flow::Flood }
+        if std::mem::replace(&mut self.has_dropped, true) {
+            Admission::Dropped
+        } else {
+            Admission::Flood
+        }
     }
 }
 
@@ -112,12 +116,12 @@ mod tests {
         let start = Instant::now();
         let mut judge =
             |seconds: u64, weight| meter.judge(weight, start + Duration::from_secs(seconds));
-        assert_eq!(judge(0, 6), Flow::Taken);
-        assert_eq!(judge(1, 4), Flow::Taken);
-        assert_eq!(judge(2, 1), Flow::Flood);
-        assert_eq!(judge(29, 1), Flow::Dropped);
-        assert_eq!(judge(30, 1), Flow::Again);
-        assert_eq!(judge(31, 9), Flow::Taken);
-        assert_eq!(judge(61, 1), Flow::Taken);
+        assert_eq!(judge(0, 6), Admission::Taken);
+        assert_eq!(judge(1, 4), Admission::Taken);
+        assert_eq!(judge(2, 1), Admission::Flood);
+        assert_eq!(judge(29, 1), Admission::Dropped);
+        assert_eq!(judge(30, 1), Admission::Again);
+        assert_eq!(judge(31, 9), Admission::Taken);
+        assert_eq!(judge(61, 1), Admission::Taken);
     }
 }

@@ -18,7 +18,7 @@ use super::session::Session;
 use crate::domain::backoff::Backoff;
 use crate::scaling::RowChange;
 
-use queue::Queue;
+use queue::SignalQueue;
 
 /// GARM pings every 54 s, whatever else it sends: a peer that is silent for longer is dead.
 pub const SILENCE_MAX: Duration = Duration::from_secs(75);
@@ -35,7 +35,7 @@ pub const SETTLED_AFTER: Duration = Duration::from_secs(30);
 
 /// What the stream tells.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Signal {
+pub enum StreamSignal {
     /// The stream stands. What happened before is not known: read the fleet as a whole.
     Connected,
     /// Rows have changed, in the order in which their events came.
@@ -49,7 +49,7 @@ pub enum Signal {
 
 /// The bounds of a stream. The usual ones but for tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct StreamLimits {
     /// A peer that is silent for longer is dead.
     pub silence: Duration,
     /// Longest message, in bytes.
@@ -66,7 +66,7 @@ pub struct Limits {
     pub seed: u64,
 }
 
-impl Default for Limits {
+impl Default for StreamLimits {
     fn default() -> Self {
         Self {
             silence: SILENCE_MAX,
@@ -82,14 +82,14 @@ impl Default for Limits {
 
 /// Where the signals come out. Dropping it ends the task behind it and the connection.
 pub struct Feed {
-    queue: Arc<Queue>,
+    queue: Arc<SignalQueue>,
     _reader: AbortOnDropHandle<()>,
 }
 
 impl Feed {
     /// The next signal; waits for it. Nothing once the task behind it has ended, which it does not
     /// do by itself. May be dropped while it waits: no signal is lost by that.
-    pub async fn next(&mut self) -> Option<Signal> {
+    pub async fn next(&mut self) -> Option<StreamSignal> {
         self.queue.next().await
     }
 
@@ -100,8 +100,8 @@ impl Feed {
 }
 
 /// Begins to read.
-pub(super) fn open(session: Arc<Session>, limits: Limits) -> Feed {
-    let queue = Arc::new(Queue::new(limits.waiting_max));
+pub(super) fn open(session: Arc<Session>, limits: StreamLimits) -> Feed {
+    let queue = Arc::new(SignalQueue::new(limits.waiting_max));
     let reader = tokio::spawn(reader::read(session, Arc::clone(&queue), limits));
     Feed { queue, _reader: AbortOnDropHandle::new(reader) }
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::Signal;
+use super::StreamSignal;
 use crate::scaling::RowChange;
 
 /// Signals that may wait beside the changes: a stream that comes and goes while nobody looks.
@@ -17,15 +17,15 @@ const WEIGHT_MAX: usize = 8 << 20;
 
 /// Filled by one task, emptied by another. The lock is never held over an `await`.
 #[derive(Debug)]
-pub(super) struct Queue {
+pub(super) struct SignalQueue {
     waiting_max: usize,
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     news: Notify,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    signals: VecDeque<Signal>,
+struct QueueState {
+    signals: VecDeque<StreamSignal>,
     /// How many changes wait in `signals`, and what they weigh, in bytes.
     changes: usize,
     weight: usize,
@@ -35,7 +35,7 @@ struct State {
     is_closed: bool,
 }
 
-impl Queue {
+impl SignalQueue {
     pub(super) fn new(waiting_max: usize) -> Self {
         Self { waiting_max, state: Mutex::default(), news: Notify::new() }
     }
@@ -43,7 +43,7 @@ impl Queue {
     pub(super) fn connected(&self) {
         let mut state = self.state();
         state.lost = None;
-        self.push(state, Signal::Connected);
+        self.push(state, StreamSignal::Connected);
     }
 
     /// The same reason again is no news.
@@ -51,7 +51,7 @@ impl Queue {
         let mut state = self.state();
         if state.lost.as_ref() != Some(&why) {
             state.lost = Some(why.clone());
-            self.push(state, Signal::Lost(why));
+            self.push(state, StreamSignal::Lost(why));
         }
     }
 
@@ -62,10 +62,10 @@ impl Queue {
         }
         state.changes += 1;
         state.weight += weight;
-        if let Some(Signal::Changes(changes)) = state.signals.back_mut() {
+        if let Some(StreamSignal::Changes(changes)) = state.signals.back_mut() {
             changes.push(change);
         } else {
-            self.push(state, Signal::Changes(vec![change]));
+            self.push(state, StreamSignal::Changes(vec![change]));
         }
     }
 
@@ -89,12 +89,12 @@ impl Queue {
         self.news.notify_one();
     }
 
-    pub(super) async fn next(&self) -> Option<Signal> {
+    pub(super) async fn next(&self) -> Option<StreamSignal> {
         loop {
             {
                 let mut state = self.state();
                 if let Some(signal) = state.signals.pop_front() {
-                    if let Signal::Changes(changes) = &signal {
+                    if let StreamSignal::Changes(changes) = &signal {
                         state.changes -= changes.len();
                         if state.changes == 0 {
                             state.weight = 0;
@@ -110,7 +110,7 @@ impl Queue {
         }
     }
 
-    fn push(&self, mut state: MutexGuard<'_, State>, signal: Signal) {
+    fn push(&self, mut state: MutexGuard<'_, QueueState>, signal: StreamSignal) {
         if state.signals.len() >= SIGNALS_MAX {
             state.overflow();
         }
@@ -119,23 +119,23 @@ impl Queue {
         self.news.notify_one();
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl QueueState {
     /// Throws away all that waits but whether the stream stands: a full read, which begins after
     /// this was heard of, shows all of it.
     fn overflow(&mut self) {
-        let is_about_stream = |it: &Signal| match it {
-            Signal::Connected | Signal::Lost(_) => true,
-            Signal::Changes(_) | Signal::Overflow => false,
+        let is_about_stream = |it: &StreamSignal| match it {
+            StreamSignal::Connected | StreamSignal::Lost(_) => true,
+            StreamSignal::Changes(_) | StreamSignal::Overflow => false,
         };
         let last = self.signals.iter().rfind(|it| is_about_stream(it)).cloned();
         self.signals.clear();
         self.signals.extend(last);
-        self.signals.push_back(Signal::Overflow);
+        self.signals.push_back(StreamSignal::Overflow);
         self.changes = 0;
         self.weight = 0;
     }
@@ -152,91 +152,98 @@ mod tests {
     }
 
     /// All that waits.
-    fn waiting(queue: &Queue) -> Vec<Signal> {
+    fn waiting(queue: &SignalQueue) -> Vec<StreamSignal> {
         std::iter::from_fn(|| queue.next().now_or_never().flatten()).collect()
     }
 
     #[test]
     fn changes_that_wait_come_together() {
-        let queue = Queue::new(10);
+        let queue = SignalQueue::new(10);
         queue.connected();
         queue.change(gone(1), 1);
         queue.change(gone(2), 1);
         queue.lost("closed".into());
         let expected = [
-            Signal::Connected,
-            Signal::Changes(vec![gone(1), gone(2)]),
-            Signal::Lost("closed".into()),
+            StreamSignal::Connected,
+            StreamSignal::Changes(vec![gone(1), gone(2)]),
+            StreamSignal::Lost("closed".into()),
         ];
         assert_eq!(waiting(&queue), expected);
     }
 
     #[test]
     fn overflow_is_said_once_and_what_comes_after_it_is_kept() {
-        let queue = Queue::new(3);
+        let queue = SignalQueue::new(3);
         queue.connected();
-        assert_eq!(waiting(&queue), [Signal::Connected]);
+        assert_eq!(waiting(&queue), [StreamSignal::Connected]);
         (1..=8).for_each(|id| queue.change(gone(id), 1));
-        let expected = [Signal::Overflow, Signal::Changes(vec![gone(7), gone(8)])];
+        let expected = [StreamSignal::Overflow, StreamSignal::Changes(vec![gone(7), gone(8)])];
         assert_eq!(waiting(&queue), expected);
         // What was taken makes room.
         (1..=3).for_each(|id| queue.change(gone(id), 1));
-        assert_eq!(waiting(&queue), [Signal::Changes(vec![gone(1), gone(2), gone(3)])]);
+        assert_eq!(waiting(&queue), [StreamSignal::Changes(vec![gone(1), gone(2), gone(3)])]);
     }
 
     #[test]
     fn what_waits_is_bounded_by_its_weight_too() {
-        let queue = Queue::new(10);
+        let queue = SignalQueue::new(10);
         queue.change(gone(1), WEIGHT_MAX);
         queue.change(gone(2), 1);
         queue.change(gone(3), 1);
-        assert_eq!(waiting(&queue), [Signal::Overflow, Signal::Changes(vec![gone(2), gone(3)])]);
+        assert_eq!(
+            waiting(&queue),
+            [StreamSignal::Overflow, StreamSignal::Changes(vec![gone(2), gone(3)])]
+        );
         queue.change(gone(4), WEIGHT_MAX);
-        assert_eq!(waiting(&queue), [Signal::Changes(vec![gone(4)])]);
+        assert_eq!(waiting(&queue), [StreamSignal::Changes(vec![gone(4)])]);
     }
 
     #[test]
     fn an_overflow_keeps_whether_the_stream_stands() {
-        let queue = Queue::new(1);
+        let queue = SignalQueue::new(1);
         queue.connected();
         queue.lost("a".into());
         queue.change(gone(1), 1);
         queue.change(gone(2), 1);
-        let expected = [Signal::Lost("a".into()), Signal::Overflow, Signal::Changes(vec![gone(2)])];
+        let expected = [
+            StreamSignal::Lost("a".into()),
+            StreamSignal::Overflow,
+            StreamSignal::Changes(vec![gone(2)]),
+        ];
         assert_eq!(waiting(&queue), expected);
     }
 
     #[test]
     fn a_reason_is_told_once_while_the_stream_is_gone() {
-        let queue = Queue::new(1);
+        let queue = SignalQueue::new(1);
         for why in ["a", "a", "b", "b"] {
             queue.lost(why.into());
         }
         queue.connected();
         queue.lost("b".into());
-        let lost = |why: &str| Signal::Lost(why.into());
-        assert_eq!(waiting(&queue), [lost("a"), lost("b"), Signal::Connected, lost("b")]);
+        let lost = |why: &str| StreamSignal::Lost(why.into());
+        assert_eq!(waiting(&queue), [lost("a"), lost("b"), StreamSignal::Connected, lost("b")]);
     }
 
     #[test]
     fn a_stream_that_comes_and_goes_unseen_takes_bounded_room() {
-        let queue = Queue::new(1);
+        let queue = SignalQueue::new(1);
         for _ in 0..10_000 {
             queue.connected();
             queue.lost("a".into());
         }
         let all = waiting(&queue);
         assert!(all.len() <= SIGNALS_MAX + 1, "{}", all.len());
-        assert_eq!(all.last(), Some(&Signal::Lost("a".into())));
-        assert!(all.contains(&Signal::Overflow));
+        assert_eq!(all.last(), Some(&StreamSignal::Lost("a".into())));
+        assert!(all.contains(&StreamSignal::Overflow));
     }
 
     #[test]
     fn a_closed_queue_ends_when_it_is_empty() {
-        let queue = Queue::new(1);
+        let queue = SignalQueue::new(1);
         queue.connected();
         queue.close();
-        assert_eq!(queue.next().now_or_never(), Some(Some(Signal::Connected)));
+        assert_eq!(queue.next().now_or_never(), Some(Some(StreamSignal::Connected)));
         assert_eq!(queue.next().now_or_never(), Some(None));
     }
 }

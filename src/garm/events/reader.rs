@@ -5,29 +5,29 @@ use std::sync::Arc;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::super::session::Session;
-use super::super::transport::{Frame, Frames, Wish};
+use super::super::transport::{EventStream, Frame, StreamRequest};
 use super::super::wire;
-use super::Limits;
-use super::meter::{Flow, Meter, ROW_MAX, weight};
-use super::queue::Queue;
+use super::StreamLimits;
+use super::meter::{Admission, Meter, ROW_MAX, weight};
+use super::queue::SignalQueue;
 
 /// The rows that we follow. Anything else that GARM has events of would only be thrown away here.
 const FILTER: &str =
     r#"{"filters":[{"entity-type":"instance"},{"entity-type":"job"},{"entity-type":"pool"}]}"#;
 
 /// Tells the queue when the task is over, whatever has ended it.
-struct Last(Arc<Queue>);
+struct CloseOnDrop(Arc<SignalQueue>);
 
-impl Drop for Last {
+impl Drop for CloseOnDrop {
     fn drop(&mut self) {
         self.0.close();
     }
 }
 
 /// Reads for ever.
-pub(super) async fn read(session: Arc<Session>, queue: Arc<Queue>, limits: Limits) {
-    let _last = Last(Arc::clone(&queue));
-    let wish = |token| Wish { token, filter: FILTER, message_max: limits.message_max };
+pub(super) async fn read(session: Arc<Session>, queue: Arc<SignalQueue>, limits: StreamLimits) {
+    let _last = CloseOnDrop(Arc::clone(&queue));
+    let wish = |token| StreamRequest { token, filter: FILTER, message_max: limits.message_max };
     let mut dice = limits.seed;
     let mut attempt = 0;
     let mut meter = Meter::new(limits.taken_max);
@@ -53,9 +53,9 @@ pub(super) async fn read(session: Arc<Session>, queue: Arc<Queue>, limits: Limit
 
 /// Takes frames until there are none any more, and says why.
 async fn drain(
-    frames: &mut dyn Frames,
-    (queue, meter): (&Queue, &mut Meter),
-    limits: &Limits,
+    frames: &mut dyn EventStream,
+    (queue, meter): (&SignalQueue, &mut Meter),
+    limits: &StreamLimits,
 ) -> String {
     loop {
         let Ok(frame) = timeout(limits.silence, frames.next()).await else {
@@ -68,13 +68,13 @@ async fn drain(
                     let weight = weight(&change);
                     match meter.judge(weight, Instant::now()) {
                         _ if weight > ROW_MAX => queue.pass_over(),
-                        Flow::Taken => queue.change(change, weight),
-                        Flow::Again => {
+                        Admission::Taken => queue.change(change, weight),
+                        Admission::Again => {
                             queue.overflow();
                             queue.change(change, weight);
                         }
-                        Flow::Flood => queue.overflow(),
-                        Flow::Dropped => {}
+                        Admission::Flood => queue.overflow(),
+                        Admission::Dropped => {}
                     }
                 }
                 Ok(None) => {}

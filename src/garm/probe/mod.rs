@@ -8,10 +8,10 @@
 //! shows are made on the spot, but for those whose refusal is the question. Decides what an answer
 //! proves; never what to do about it.
 
-mod anyone;
-mod judge;
+mod accept_any;
+mod certificates;
 mod listener;
-mod made;
+mod verdict;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,11 +21,11 @@ use reqwest::header::CONTENT_TYPE;
 use rustls::sign::CertifiedKey;
 use url::Url;
 
-use super::error::Error;
-use super::fault::{self, Setting};
+use super::error::GarmError;
 use super::http::{self, Timeouts};
 use super::tls::Tls;
 use super::transport::TransportError;
+use super::transport_failure::{self, RequestContext};
 use crate::config::{CertFiles, GarmSettings, HostPort};
 use crate::domain::fleet::Controller;
 use crate::domain::proof::{Attempt, Probe};
@@ -40,7 +40,7 @@ const LOOK_MAX: usize = 4096;
 
 /// Where the doors are, and with what they are tried.
 #[derive(Debug, Clone, Default)]
-pub struct Doors {
+pub struct ProbeTargets {
     /// The CA that signs the front's certificate; absent: the platform's roots.
     pub ca: Option<PathBuf>,
     /// Our own certificate: right for API and event stream, wrong for callbacks and metadata.
@@ -48,7 +48,7 @@ pub struct Doors {
     /// A runner's: the other way round.
     pub runner: Option<CertFiles>,
     /// Callbacks, metadata, API and event stream.
-    fronts: Vec<Front>,
+    fronts: Vec<FrontTarget>,
     /// GARM's own ports, as the fleet file names them.
     backend: Vec<HostPort>,
     /// Machines that may be GARM's, where it names none.
@@ -56,31 +56,31 @@ pub struct Doors {
 }
 
 #[derive(Debug, Clone)]
-struct Front {
+struct FrontTarget {
     place: &'static str,
     url: String,
     /// Who must be let in, and nobody else.
-    right: Kind,
+    right: CertificateKind,
 }
 
 /// Kinds of certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum CertificateKind {
     Operator,
     Runner,
 }
 
-impl Doors {
+impl ProbeTargets {
     /// The doors of this GARM, by its own URLs where it has them.
     pub fn of(garm: &GarmSettings, controller: &Controller) -> Self {
         let api = format!("{}/api/v1", garm.url);
         let fronts = [
-            ("callbacks", controller.callback_url.clone(), Kind::Runner),
-            ("metadata", controller.metadata_url.clone(), Kind::Runner),
-            ("API", format!("{api}/controller-info"), Kind::Operator),
-            ("event stream", format!("{api}/ws/events"), Kind::Operator),
+            ("callbacks", controller.callback_url.clone(), CertificateKind::Runner),
+            ("metadata", controller.metadata_url.clone(), CertificateKind::Runner),
+            ("API", format!("{api}/controller-info"), CertificateKind::Operator),
+            ("event stream", format!("{api}/ws/events"), CertificateKind::Operator),
         ];
-        let front = |(place, url, right)| Front { place, url, right };
+        let front = |(place, url, right)| FrontTarget { place, url, right };
         let hosts = match garm.backend.as_slice() {
             [] => listener::hosts(&garm.url, controller),
             _ => Vec::new(),
@@ -97,9 +97,9 @@ impl Doors {
 }
 
 /// Tries every door in every way, all at once; takes at most about twelve seconds. Errors when a
-/// certificate file of ours cannot be used ([`super::Kind::Input`]).
-pub async fn prove(doors: &Doors) -> Result<Vec<Probe>, Error> {
-    let callers = Callers::made_apart(doors.clone()).await?;
+/// certificate file of ours cannot be used ([`super::ErrorKind::Input`]).
+pub async fn prove(doors: &ProbeTargets) -> Result<Vec<Probe>, GarmError> {
+    let callers = ProbeClients::made_apart(doors.clone()).await?;
     let fronts = doors.fronts.iter().map(|it| callers.at_front(it));
     let (fronts, backends) = tokio::join!(join_all(fronts), async {
         let found = listener::listeners(&doors.hosts).await;
@@ -117,24 +117,24 @@ fn in_clear(url: &Url) -> Option<Url> {
 }
 
 /// One caller for each thing to show.
-struct Callers {
-    plain: Caller,
-    nobody: Caller,
-    self_signed: Caller,
-    expired: Caller,
-    operator: Option<Caller>,
-    runner: Option<Caller>,
+struct ProbeClients {
+    plain: ProbeClient,
+    nobody: ProbeClient,
+    self_signed: ProbeClient,
+    expired: ProbeClient,
+    operator: Option<ProbeClient>,
+    runner: Option<ProbeClient>,
     /// For GARM's own port, whose certificate may be anybody's: what counts is whether it answers.
-    trusting: Caller,
+    trusting: ProbeClient,
 }
 
-impl Callers {
+impl ProbeClients {
     /// Reads files and makes keys on a thread of its own: with the platform's roots that takes
     /// hundreds of milliseconds, for which nobody else must wait.
-    async fn made_apart(doors: Doors) -> Result<Self, Error> {
+    async fn made_apart(doors: ProbeTargets) -> Result<Self, GarmError> {
         match tokio::task::spawn_blocking(move || Self::new(&doors)).await {
             Ok(callers) => callers,
-            Err(error) => Err(Error::input(
+            Err(error) => Err(GarmError::input(
                 "make clients for the mTLS probes",
                 error.to_string(),
                 "this is a bug: report it",
@@ -142,34 +142,37 @@ impl Callers {
         }
     }
 
-    fn new(doors: &Doors) -> Result<Self, Error> {
+    fn new(doors: &ProbeTargets) -> Result<Self, GarmError> {
         let ca = doors.ca.as_deref();
-        let showing = |key: Option<CertifiedKey>| Ok(Caller { tls: Some(Tls::showing(ca, key)?) });
+        let showing =
+            |key: Option<CertifiedKey>| Ok(ProbeClient { tls: Some(Tls::showing(ca, key)?) });
         let file = |files: &Option<CertFiles>, setting| match files {
             None => Ok(None),
-            Some(it) => showing(Some(made::from_files(it, setting)?)).map(Some),
+            Some(it) => showing(Some(certificates::from_files(it, setting)?)).map(Some),
         };
         Ok(Self {
-            plain: Caller { tls: None },
+            plain: ProbeClient { tls: None },
             nobody: showing(None)?,
-            self_signed: showing(Some(made::certificate(made::Validity::Current)?))?,
-            expired: showing(Some(made::certificate(made::Validity::Past)?))?,
+            self_signed: showing(Some(certificates::certificate(
+                certificates::Validity::Current,
+            )?))?,
+            expired: showing(Some(certificates::certificate(certificates::Validity::Past)?))?,
             operator: file(&doors.operator, "garm.tls")?,
             runner: file(&doors.runner, "garm.probe_runner_cert")?,
-            trusting: Caller { tls: Some(anyone::tls()) },
+            trusting: ProbeClient { tls: Some(accept_any::tls()) },
         })
     }
 
     /// Every way of knocking at a door of the front.
-    async fn at_front(&self, front: &Front) -> Vec<Probe> {
+    async fn at_front(&self, front: &FrontTarget) -> Vec<Probe> {
         let Ok(url) = Url::parse(&front.url) else { return Vec::new() };
         if url.scheme() == "http" {
             let probe = self.plain.go(front.place, url, Attempt::PlainHttp).await;
-            return vec![judge::without_tls(probe)];
+            return vec![verdict::without_tls(probe)];
         }
         let (right, wrong) = match front.right {
-            Kind::Operator => (&self.operator, &self.runner),
-            Kind::Runner => (&self.runner, &self.operator),
+            CertificateKind::Operator => (&self.operator, &self.runner),
+            CertificateKind::Runner => (&self.runner, &self.operator),
         };
         let ways = [
             (Some(&self.nobody), Attempt::NoCertificate),
@@ -199,38 +202,38 @@ impl Callers {
 }
 
 /// What a caller has to show.
-struct Caller {
+struct ProbeClient {
     /// Absent: plain HTTP.
     tls: Option<Tls>,
 }
 
 /// The part of an answer that is looked at.
-struct Answer {
+struct ProbeResponse {
     status: u16,
     content_type: String,
     body: Vec<u8>,
 }
 
 /// What came of a probe.
-struct Outcome {
-    result: Result<Answer, TransportError>,
+struct ProbeOutcome {
+    result: Result<ProbeResponse, TransportError>,
     /// Whether the server asked for a client certificate.
     asked: bool,
 }
 
-impl Caller {
+impl ProbeClient {
     /// One probe, by a client and a connection of its own.
     async fn go(&self, place: &'static str, url: Url, attempt: Attempt) -> Probe {
         let shown = text::quote(url.as_str());
         let tls = self.tls.as_ref().map(Tls::afresh);
         let result = ask(url, tls.as_ref()).await;
         let asked = tls.is_some_and(|it| it.asked().is_some());
-        let (proof, evidence) = judge::judge(attempt, &Outcome { result, asked });
+        let (proof, evidence) = verdict::judge(attempt, &ProbeOutcome { result, asked });
         Probe { place, url: shown, attempt, proof, evidence }
     }
 }
 
-async fn ask(url: Url, tls: Option<&Tls>) -> Result<Answer, TransportError> {
+async fn ask(url: Url, tls: Option<&Tls>) -> Result<ProbeResponse, TransportError> {
     let builder = http::builder(tls, TIMEOUTS).pool_max_idle_per_host(0).user_agent(concat!(
         "runnerctl/",
         env!("CARGO_PKG_VERSION"),
@@ -238,7 +241,7 @@ async fn ask(url: Url, tls: Option<&Tls>) -> Result<Answer, TransportError> {
     ));
     let failed = |error: reqwest::Error| {
         let asked = tls.and_then(Tls::asked);
-        fault::unanswered(&error, Setting { timeouts: &TIMEOUTS, asked })
+        transport_failure::unanswered(&error, RequestContext { timeouts: &TIMEOUTS, asked })
     };
     let client = builder.build().map_err(failed)?;
     let mut response = client.get(url).send().await.map_err(failed)?;
@@ -256,5 +259,5 @@ async fn ask(url: Url, tls: Option<&Tls>) -> Result<Answer, TransportError> {
             break;
         }
     }
-    Ok(Answer { status: response.status().as_u16(), content_type, body })
+    Ok(ProbeResponse { status: response.status().as_u16(), content_type, body })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::lenient::or_default;
-use super::{Misread, decode, list};
+use super::{DecodeError, decode, list};
 use crate::domain::fleet::{Controller, Provider, Proxy, Template};
 
 /// The owner of the templates that GARM brings.
@@ -60,7 +60,7 @@ struct WireProvider {
 
 /// `GET /controller-info`, and what PUT answers. The id is GARM's mark of itself: without it the
 /// answer is another program's.
-pub(in crate::garm) fn controller(body: &[u8]) -> Result<Controller, Misread> {
+pub(in crate::garm) fn controller(body: &[u8]) -> Result<Controller, DecodeError> {
     let wire: WireController = decode(body)?;
     Ok(Controller {
         id: wire.controller_id,
@@ -74,7 +74,7 @@ pub(in crate::garm) fn controller(body: &[u8]) -> Result<Controller, Misread> {
 }
 
 /// `GET /providers`.
-pub(in crate::garm) fn providers(body: &[u8]) -> Result<Vec<Provider>, Misread> {
+pub(in crate::garm) fn providers(body: &[u8]) -> Result<Vec<Provider>, DecodeError> {
     let wire = list::<WireProvider>(body)?;
     Ok(wire
         .into_iter()
@@ -83,7 +83,7 @@ pub(in crate::garm) fn providers(body: &[u8]) -> Result<Vec<Provider>, Misread> 
 }
 
 /// `GET /templates`.
-pub(in crate::garm) fn templates(body: &[u8]) -> Result<Vec<Template>, Misread> {
+pub(in crate::garm) fn templates(body: &[u8]) -> Result<Vec<Template>, DecodeError> {
     let wire = list::<WireTemplate>(body)?;
     Ok(wire
         .into_iter()
@@ -98,7 +98,7 @@ pub(in crate::garm) fn templates(body: &[u8]) -> Result<Vec<Template>, Misread> 
 }
 
 /// `GET /proxies`.
-pub(in crate::garm) fn proxies(body: &[u8]) -> Result<Vec<Proxy>, Misread> {
+pub(in crate::garm) fn proxies(body: &[u8]) -> Result<Vec<Proxy>, DecodeError> {
     let wire = list::<WireProxy>(body)?;
     Ok(wire.into_iter().map(|it| Proxy { id: it.id, name: it.name }).collect())
 }

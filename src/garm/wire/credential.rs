@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::lenient::or_default;
-use super::{Misread, decode, list};
+use super::{DecodeError, decode, list};
 use crate::domain::credential::{Auth, Credential, DesiredCredential, RateLimit};
 
 #[derive(Deserialize)]
@@ -24,11 +24,11 @@ struct WireCredential {
     #[serde(default, rename = "auth-type", deserialize_with = "or_default")]
     auth: String,
     #[serde(default, deserialize_with = "or_default")]
-    endpoint: WireEndpoint,
+    endpoint: WireEndpointName,
 }
 
 #[derive(Default, Deserialize)]
-struct WireEndpoint {
+struct WireEndpointName {
     #[serde(default, deserialize_with = "or_default")]
     name: String,
 }
@@ -46,12 +46,12 @@ impl From<WireCredential> for Credential {
 }
 
 /// `GET /github/credentials`.
-pub(in crate::garm) fn credentials(body: &[u8]) -> Result<Vec<Credential>, Misread> {
+pub(in crate::garm) fn credentials(body: &[u8]) -> Result<Vec<Credential>, DecodeError> {
     Ok(list::<WireCredential>(body)?.into_iter().map(Credential::from).collect())
 }
 
 #[derive(Deserialize)]
-struct WireLimited {
+struct WireCredentialLimit {
     #[serde(default, deserialize_with = "or_default")]
     name: String,
     rate_limit: Option<WireRateLimit>,
@@ -69,22 +69,24 @@ struct WireRateLimit {
 
 /// `GET /github/credentials`, their rate limits alone, by name; nothing of those that GARM has not
 /// used yet.
-pub(in crate::garm) fn rate_limits(body: &[u8]) -> Result<BTreeMap<String, RateLimit>, Misread> {
-    let limit = |it: WireLimited| {
+pub(in crate::garm) fn rate_limits(
+    body: &[u8],
+) -> Result<BTreeMap<String, RateLimit>, DecodeError> {
+    let limit = |it: WireCredentialLimit| {
         let WireRateLimit { limit, remaining, reset } = it.rate_limit?;
         let resets_at = Timestamp::from_second(reset).ok().filter(|_| reset > 0);
         Some((it.name, RateLimit { limit, remaining, resets_at }))
     };
-    Ok(list::<WireLimited>(body)?.into_iter().filter_map(limit).collect())
+    Ok(list::<WireCredentialLimit>(body)?.into_iter().filter_map(limit).collect())
 }
 
 /// `GET /github/endpoints`.
-pub(in crate::garm) fn endpoints(body: &[u8]) -> Result<Vec<String>, Misread> {
-    Ok(list::<WireEndpoint>(body)?.into_iter().map(|it| it.name).collect())
+pub(in crate::garm) fn endpoints(body: &[u8]) -> Result<Vec<String>, DecodeError> {
+    Ok(list::<WireEndpointName>(body)?.into_iter().map(|it| it.name).collect())
 }
 
 /// What POST and PUT answer.
-pub(in crate::garm) fn credential(body: &[u8]) -> Result<Credential, Misread> {
+pub(in crate::garm) fn credential(body: &[u8]) -> Result<Credential, DecodeError> {
     decode::<WireCredential>(body).map(Credential::from)
 }
 

@@ -5,11 +5,11 @@ use serde_json::{Map, Value};
 
 use super::lenient::{or_default, tree};
 use super::pool::extra_specs;
-use super::rows::{Around, Reader, Rows};
-use super::{Misread, decode};
+use super::rows::{BodyReader, EnvelopeReader, RowReader};
+use super::{DecodeError, decode};
 use crate::domain::entity::{Entity, EntityKey, EntityKind, PoolManager};
 use crate::domain::name::{EntityId, PoolId};
-use crate::garm::budget::Bound;
+use crate::garm::budget::AnswerLimit;
 
 #[derive(Default, Deserialize)]
 struct WireManager {
@@ -29,7 +29,7 @@ struct WireEndpoint {
 
 /// A pool inside an entity: without its labels and its own entity, but with its `extra_specs`.
 #[derive(Deserialize)]
-struct WireInside {
+struct WireInnerPool {
     id: String,
     #[serde(default, deserialize_with = "tree")]
     extra_specs: Option<Value>,
@@ -57,14 +57,14 @@ pub type SpecsByPool = Vec<(PoolId, Map<String, Value>)>;
 
 /// The same answer: the pools whose `extra_specs` are neither a mapping nor absent. GARM takes any
 /// JSON, which we read as none.
-pub(in crate::garm) fn without_map(body: &[u8]) -> Result<Vec<PoolId>, Misread> {
+pub(in crate::garm) fn without_map(body: &[u8]) -> Result<Vec<PoolId>, DecodeError> {
     #[derive(Deserialize)]
-    struct Wire {
+    struct WirePoolList {
         #[serde(default, rename = "pool", deserialize_with = "or_default")]
-        pools: Vec<WireInside>,
+        pools: Vec<WireInnerPool>,
     }
-    let wire: Wire = decode(body)?;
-    let is_odd = |it: &WireInside| !matches!(it.extra_specs, None | Some(Value::Object(_)));
+    let wire: WirePoolList = decode(body)?;
+    let is_odd = |it: &WireInnerPool| !matches!(it.extra_specs, None | Some(Value::Object(_)));
     Ok(wire.pools.into_iter().filter(is_odd).map(|it| PoolId::new(it.id)).collect())
 }
 
@@ -72,11 +72,11 @@ pub(in crate::garm) fn without_map(body: &[u8]) -> Result<Vec<PoolId>, Misread> 
 /// each of its pools.
 pub(in crate::garm) fn entity_with_specs(
     kind: EntityKind,
-    bound: Bound,
-) -> impl Reader<Output = (Entity, SpecsByPool)> {
-    let specs = |it: WireInside| Ok(Some((PoolId::new(it.id), extra_specs(it.extra_specs))));
-    Around {
-        rows: Rows::below("pool", bound, specs),
+    bound: AnswerLimit,
+) -> impl BodyReader<Output = (Entity, SpecsByPool)> {
+    let specs = |it: WireInnerPool| Ok(Some((PoolId::new(it.id), extra_specs(it.extra_specs))));
+    EnvelopeReader {
+        rows: RowReader::below("pool", bound, specs),
         read: move |head: &[u8], specs| Ok((entity(kind, decode(head)?), specs)),
     }
 }
@@ -84,9 +84,9 @@ pub(in crate::garm) fn entity_with_specs(
 /// `GET /organizations`, `/repositories`, `/enterprises`.
 pub(in crate::garm) fn entities(
     kind: EntityKind,
-    bound: Bound,
-) -> impl Reader<Output = Vec<Entity>> {
-    Rows::new(bound, move |it: WireEntity| Ok(Some(entity(kind, it))))
+    bound: AnswerLimit,
+) -> impl BodyReader<Output = Vec<Entity>> {
+    RowReader::new(bound, move |it: WireEntity| Ok(Some(entity(kind, it))))
 }
 
 fn entity(kind: EntityKind, wire: WireEntity) -> Entity {

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::job::one_job;
 use super::lenient::or_default;
 use super::pool::one_pool;
-use super::{Misread, decode, runner};
+use super::{DecodeError, decode, runner};
 use crate::domain::name::PoolId;
 use crate::scaling::RowChange;
 
@@ -24,12 +24,12 @@ struct WireEvent<'a> {
 
 /// All that is certain of the row of a delete.
 #[derive(Deserialize)]
-struct Stub<Id> {
+struct DeletedRow<Id> {
     id: Id,
 }
 
 #[derive(Deserialize)]
-struct TextId {
+struct WireId {
     #[serde(default, deserialize_with = "or_default")]
     id: String,
 }
@@ -37,9 +37,9 @@ struct TextId {
 /// One event; nothing for a kind of row or an operation that we do not follow. The instances that
 /// a pool's event embeds are left aside: they lack what a list says of them (GARM.md §a), and have
 /// events of their own.
-pub(in crate::garm) fn event(body: &[u8]) -> Result<Option<RowChange>, Misread> {
+pub(in crate::garm) fn event(body: &[u8]) -> Result<Option<RowChange>, DecodeError> {
     let wire: WireEvent<'_> =
-        serde_json::from_slice(body).map_err(|error| Misread(super::not_json(body, &error)))?;
+        serde_json::from_slice(body).map_err(|error| DecodeError(super::not_json(body, &error)))?;
     let payload = wire.payload.get().as_bytes();
     Ok(match (&*wire.kind, &*wire.operation) {
         ("instance", "create" | "update") => {
@@ -48,7 +48,7 @@ pub(in crate::garm) fn event(body: &[u8]) -> Result<Option<RowChange>, Misread> 
         }
         ("instance", "delete") => Some(RowChange::RunnerGone(text_id(payload)?)),
         ("job", "create" | "update") => Some(RowChange::Job(one_job(payload)?)),
-        ("job", "delete") => Some(RowChange::JobGone(decode::<Stub<i64>>(payload)?.id)),
+        ("job", "delete") => Some(RowChange::JobGone(decode::<DeletedRow<i64>>(payload)?.id)),
         ("pool", "create" | "update") => {
             text_id(payload)?;
             one_pool(payload)?.map(RowChange::Pool)
@@ -59,9 +59,9 @@ pub(in crate::garm) fn event(body: &[u8]) -> Result<Option<RowChange>, Misread> 
 }
 
 /// The id of a row. Without one nobody can say which row it was.
-fn text_id(payload: &[u8]) -> Result<String, Misread> {
-    let id = decode::<TextId>(payload)?.id;
-    if id.is_empty() { Err(Misread("a row without an id".into())) } else { Ok(id) }
+fn text_id(payload: &[u8]) -> Result<String, DecodeError> {
+    let id = decode::<WireId>(payload)?.id;
+    if id.is_empty() { Err(DecodeError("a row without an id".into())) } else { Ok(id) }
 }
 
 #[cfg(test)]
@@ -70,12 +70,16 @@ mod tests {
 
     use super::*;
 
-    fn read(kind: &str, operation: &str, payload: &Value) -> Result<Option<RowChange>, Misread> {
+    fn read(
+        kind: &str,
+        operation: &str,
+        payload: &Value,
+    ) -> Result<Option<RowChange>, DecodeError> {
         let event = json!({ "entity-type": kind, "operation": operation, "payload": payload });
         event_of(&event.to_string())
     }
 
-    fn event_of(text: &str) -> Result<Option<RowChange>, Misread> {
+    fn event_of(text: &str) -> Result<Option<RowChange>, DecodeError> {
         event(text.as_bytes())
     }
 

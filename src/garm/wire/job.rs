@@ -6,13 +6,13 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::lenient::{few, or_default, time, zero_time};
-use super::rows::{Excess, Reader, Rows};
-use super::{Misread, decode};
+use super::rows::{BodyReader, Excess, RowReader};
+use super::{DecodeError, decode};
 use crate::domain::entity::{EntityKey, EntityKind};
 use crate::domain::job::{Job, JobStatus};
 use crate::domain::label::Labels;
 use crate::domain::name::{EntityId, RunnerName};
-use crate::garm::budget::Bound;
+use crate::garm::budget::AnswerLimit;
 
 #[derive(Deserialize)]
 struct WireJob {
@@ -49,10 +49,10 @@ struct WireJob {
 }
 
 /// `GET /jobs`.
-pub(in crate::garm) fn jobs(bound: Bound) -> impl Reader<Output = Vec<Job>> {
+pub(in crate::garm) fn jobs(bound: AnswerLimit) -> impl BodyReader<Output = Vec<Job>> {
     let mut labels: HashMap<Vec<String>, Labels> = HashMap::new();
     let mut entities: HashSet<EntityKey> = HashSet::new();
-    let rows = Rows::new(bound, move |mut wire: WireJob| {
+    let rows = RowReader::new(bound, move |mut wire: WireJob| {
         // Thousands of jobs ask for a few sets of labels, in a few entities.
         let spelt = std::mem::take(&mut wire.labels);
         let mut job = job(wire);
@@ -74,7 +74,7 @@ pub(in crate::garm) fn jobs(bound: Bound) -> impl Reader<Output = Vec<Job>> {
 }
 
 /// One job, as an event carries it.
-pub(super) fn one_job(body: &[u8]) -> Result<Job, Misread> {
+pub(super) fn one_job(body: &[u8]) -> Result<Job, DecodeError> {
     decode(body).map(job)
 }
 

@@ -26,13 +26,13 @@ where
 /// A time; what is none, or none that we can hold, is [`zero_time`]. An age reckoned from it is
 /// long, which shows, and one odd row does not hide the others.
 pub(super) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-    deserializer.deserialize_any(Time)
+    deserializer.deserialize_any(TimeVisitor)
 }
 
 /// Reads the text where it stands: a large fleet's lists have a hundred thousand of them.
-struct Time;
+struct TimeVisitor;
 
-impl Visitor<'_> for Time {
+impl Visitor<'_> for TimeVisitor {
     type Value = Timestamp;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,7 +71,8 @@ where
     T: Deserialize<'de>,
     D: Deserializer<'de>,
 {
-    let Last { newest, count } = deserializer.deserialize_any(Newest(FEW, PhantomData))?;
+    let NewestEntries { newest, count } =
+        deserializer.deserialize_any(NewestVisitor(FEW, PhantomData))?;
     if count > FEW {
         return Err(D::Error::custom(format_args!("a list of more than {FEW} entries")));
     }
@@ -87,29 +88,29 @@ where
     T: Deserialize<'de>,
     D: Deserializer<'de>,
 {
-    Ok(deserializer.deserialize_any(Newest(LAST, PhantomData))?.newest.into())
+    Ok(deserializer.deserialize_any(NewestVisitor(LAST, PhantomData))?.newest.into())
 }
 
-struct Newest<T>(usize, PhantomData<T>);
+struct NewestVisitor<T>(usize, PhantomData<T>);
 
-struct Last<T> {
+struct NewestEntries<T> {
     newest: VecDeque<T>,
     count: usize,
 }
 
-impl<'de, T: Deserialize<'de>> Visitor<'de> for Newest<T> {
-    type Value = Last<T>;
+impl<'de, T: Deserialize<'de>> Visitor<'de> for NewestVisitor<T> {
+    type Value = NewestEntries<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a sequence")
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Last<T>, E> {
-        Ok(Last { newest: VecDeque::new(), count: 0 })
+    fn visit_unit<E: Error>(self) -> Result<NewestEntries<T>, E> {
+        Ok(NewestEntries { newest: VecDeque::new(), count: 0 })
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Last<T>, A::Error> {
-        let mut last = Last { newest: VecDeque::new(), count: 0 };
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<NewestEntries<T>, A::Error> {
+        let mut last = NewestEntries { newest: VecDeque::new(), count: 0 };
         while let Some(entry) = entries.next_element()? {
             if last.newest.len() == self.0 {
                 last.newest.pop_front();

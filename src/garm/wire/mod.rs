@@ -6,13 +6,13 @@
 mod body;
 mod controller;
 mod credential;
-mod cutter;
 mod entity;
 mod event;
 mod job;
-mod keys;
 mod lenient;
 mod pool;
+mod pool_keys;
+mod row_splitter;
 mod rows;
 mod runner;
 
@@ -29,10 +29,10 @@ pub use entity::SpecsByPool;
 pub(super) use entity::{entities, entity_with_specs, without_map};
 pub(super) use event::event;
 pub(super) use job::jobs;
-pub(super) use keys::unknown;
-pub use keys::{Kept, POOL_KEYS, Unknown};
 pub(super) use pool::{pool_with_runners, pools};
-pub(super) use rows::{Document, Reader};
+pub(super) use pool_keys::unknown;
+pub use pool_keys::{KeyMeaning, POOL_KEYS, UnknownPoolData};
+pub(super) use rows::{BodyReader, DocumentReader};
 pub(super) use runner::{runner, runners};
 
 /// Longest token, in bytes: a header line has to hold it.
@@ -40,26 +40,26 @@ const TOKEN_MAX: usize = 16 << 10;
 
 /// Why a body is not what GARM answers, in words that may quote it: to be bounded and escaped.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Misread(pub(super) String);
+pub(super) struct DecodeError(pub(super) String);
 
 /// The token of a login.
-pub(super) fn token(body: &[u8]) -> Result<SecretString, Misread> {
+pub(super) fn token(body: &[u8]) -> Result<SecretString, DecodeError> {
     #[derive(Deserialize)]
-    struct Wire {
+    struct WireToken {
         token: String,
     }
-    let token = decode::<Wire>(body)?.token;
+    let token = decode::<WireToken>(body)?.token;
     if token.is_empty() || token.len() > TOKEN_MAX || !token.bytes().all(|it| it.is_ascii_graphic())
     {
-        return Err(Misread("the token is not one that a request can carry".into()));
+        return Err(DecodeError("the token is not one that a request can carry".into()));
     }
     Ok(SecretString::from(token))
 }
 
 use rows::list;
 
-fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Misread> {
-    serde_json::from_slice(body).map_err(|error| Misread(not_json(body, &error)))
+fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
+    serde_json::from_slice(body).map_err(|error| DecodeError(not_json(body, &error)))
 }
 
 fn not_json(body: &[u8], error: &serde_json::Error) -> String {
@@ -77,14 +77,15 @@ mod tests {
     use secrecy::ExposeSecret;
     use serde_json::Value;
 
-    use super::rows::{Excess, Rows, read};
+    use super::rows::{Excess, RowReader, read};
     use super::*;
-    use crate::garm::budget::{Bound, Budget};
+    use crate::garm::budget::{AnswerLimit, Budget};
 
-    const BOUND: Bound = Bound { rows: 3, bytes: 1 << 20 };
+    const BOUND: AnswerLimit = AnswerLimit { rows: 3, bytes: 1 << 20 };
 
-    fn names() -> Rows<Named, String, impl FnMut(Named) -> Result<Option<String>, Misread>> {
-        Rows::new(BOUND, |it: Named| Ok(Some(it.name)))
+    fn names() -> RowReader<Named, String, impl FnMut(Named) -> Result<Option<String>, DecodeError>>
+    {
+        RowReader::new(BOUND, |it: Named| Ok(Some(it.name)))
     }
 
     /// The names of the rows and what is remarked, in whatever pieces the answer arrives.
@@ -97,7 +98,7 @@ mod tests {
             let got = taken.and_then(|()| reader.finish()).map(|it| it.join(" "));
             let got = got.map(|it| (it, remark));
             let expected = expected.map(|(names, remark)| (names.into(), remark.map(Into::into)));
-            assert_eq!(got, expected.map_err(|it| Misread(it.into())), "{size}");
+            assert_eq!(got, expected.map_err(|it| DecodeError(it.into())), "{size}");
         }
     }
 
@@ -188,7 +189,7 @@ mod tests {
         let read = |body: &str| token(body.as_bytes()).map(|it| it.expose_secret().to_owned());
         assert_eq!(read(r#"{"token":"a.b-c_d"}"#), Ok("a.b-c_d".into()));
         for bad in [r#"{"token":""}"#, r#"{"token":"a\r\nX: y"}"#, r#"{"token":"é"}"#] {
-            let expected = Misread("the token is not one that a request can carry".into());
+            let expected = DecodeError("the token is not one that a request can carry".into());
             assert_eq!(read(bad), Err(expected), "{bad}");
         }
         assert!(read("{}").is_err());

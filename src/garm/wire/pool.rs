@@ -5,15 +5,15 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::lenient::{count, few, or_default, time, tree, zero_time};
-use super::rows::{Around, Reader, Rows};
+use super::rows::{BodyReader, EnvelopeReader, RowReader};
 use super::runner::{WireRunner, decode_runner};
-use super::{Misread, decode};
+use super::{DecodeError, decode};
 use crate::domain::entity::{EntityKey, EntityKind};
 use crate::domain::label::Labels;
 use crate::domain::name::{EntityId, PoolId};
 use crate::domain::pool::{NO_PROXY, Pool, PoolDetail, PoolSpec};
 use crate::domain::runner::Runner;
-use crate::garm::budget::Bound;
+use crate::garm::budget::AnswerLimit;
 
 /// What GARM takes a stored 0 for, which a pool made without a timeout has. Its lists leave the
 /// field out then, and single answers say this (`RunnerTimeout` in GARM's `params`).
@@ -21,7 +21,7 @@ const BOOTSTRAP_DEFAULT_MIN: u32 = 20;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Named {
+struct WireName {
     #[serde(deserialize_with = "or_default")]
     name: String,
 }
@@ -46,7 +46,7 @@ struct WirePool {
     #[serde(default, deserialize_with = "or_default")]
     os_arch: String,
     #[serde(default, deserialize_with = "few")]
-    tags: Vec<Named>,
+    tags: Vec<WireName>,
     #[serde(default, deserialize_with = "or_default")]
     enabled: bool,
     org_id: Option<String>,
@@ -59,7 +59,7 @@ struct WirePool {
     #[serde(default, deserialize_with = "or_default")]
     enterprise_name: String,
     #[serde(default, deserialize_with = "or_default")]
-    endpoint: Named,
+    endpoint: WireName,
     #[serde(default, deserialize_with = "count")]
     runner_bootstrap_timeout: u32,
     #[serde(default, deserialize_with = "tree")]
@@ -84,8 +84,8 @@ struct WirePool {
 /// them for whole Gitea servers, whose jobs are not ours to count. One that bears our label all
 /// the same is an error, because nobody may then say that it is not there; so is one that cannot be
 /// read.
-pub(in crate::garm) fn pools(bound: Bound) -> impl Reader<Output = Vec<Pool>> {
-    let rows = Rows::new(bound, |wire: WirePool| {
+pub(in crate::garm) fn pools(bound: AnswerLimit) -> impl BodyReader<Output = Vec<Pool>> {
+    let rows = RowReader::new(bound, |wire: WirePool| {
         let id = wire.id.clone();
         let is_marked = !labels(&wire.tags).marks().is_empty();
         let carries_specs = wire.extra_specs.is_some();
@@ -114,24 +114,24 @@ const MARK: &[u8] = b"runnerctl";
 
 /// `GET /pools/ID`, and what POST and PUT of a pool answer.
 pub(in crate::garm) fn pool_with_runners(
-    bound: Bound,
-) -> impl Reader<Output = (Pool, Vec<Runner>)> {
+    bound: AnswerLimit,
+) -> impl BodyReader<Output = (Pool, Vec<Runner>)> {
     let runner = |it: WireRunner| Ok(Some(decode_runner(it)));
     let read = |head: &[u8], runners| {
         let wire: WirePool = decode(head)?;
         let id = wire.id.clone();
         Ok((pool(wire).ok_or_else(|| no_entity(&id))?, runners))
     };
-    Around { rows: Rows::below("instances", bound, runner), read }
+    EnvelopeReader { rows: RowReader::below("instances", bound, runner), read }
 }
 
 /// One pool, as an event carries it; nothing for one that belongs to none of our kinds of entity.
-pub(super) fn one_pool(body: &[u8]) -> Result<Option<Pool>, Misread> {
+pub(super) fn one_pool(body: &[u8]) -> Result<Option<Pool>, DecodeError> {
     Ok(pool(decode(body)?))
 }
 
-fn no_entity(id: &str) -> Misread {
-    Misread(format!("pool `{id}` has no organization, repository or enterprise"))
+fn no_entity(id: &str) -> DecodeError {
+    DecodeError(format!("pool `{id}` has no organization, repository or enterprise"))
 }
 
 fn pool(wire: WirePool) -> Option<Pool> {
@@ -178,7 +178,7 @@ fn pool(wire: WirePool) -> Option<Pool> {
     })
 }
 
-fn labels(tags: &[Named]) -> Labels {
+fn labels(tags: &[WireName]) -> Labels {
     tags.iter().map(|it| it.name.as_str()).collect()
 }
 
@@ -200,7 +200,7 @@ mod tests {
     use crate::garm::budget::Budget;
     use crate::garm::wire::rows::read;
 
-    fn pools(body: &[u8]) -> Result<Vec<Pool>, Misread> {
+    fn pools(body: &[u8]) -> Result<Vec<Pool>, DecodeError> {
         read(super::pools(Budget::default().pools), body)
     }
 
@@ -270,7 +270,7 @@ mod tests {
     fn a_marked_pool_without_entity_is_never_passed_over() {
         let body = r#"[{"id":"p7","forge_instance_id":"f","tags":[{"name":"RunnerCtl=acme/x"}]}]"#;
         let expected = "pool `p7` has no organization, repository or enterprise";
-        assert_eq!(pools(body.as_bytes()), Err(Misread(expected.into())));
+        assert_eq!(pools(body.as_bytes()), Err(DecodeError(expected.into())));
     }
 
     /// A list leaves them out whatever they are; alone, a pool without them has none.

@@ -6,13 +6,13 @@ use std::marker::PhantomData;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
-use super::cutter::{Cutter, Piece};
-use super::{Misread, decode, not_json};
+use super::row_splitter::{RawRow, RowSplitter};
+use super::{DecodeError, decode, not_json};
 use crate::domain::text::count;
-use crate::garm::budget::Bound;
+use crate::garm::budget::AnswerLimit;
 
 /// Takes an answer in as it arrives and makes something of it.
-pub(in crate::garm) trait Reader: Send {
+pub(in crate::garm) trait BodyReader: Send {
     /// What it makes.
     type Output;
 
@@ -20,7 +20,7 @@ pub(in crate::garm) trait Reader: Send {
     fn max(&self) -> usize;
 
     /// The next bytes. An error ends the reading.
-    fn take(&mut self, bytes: &[u8]) -> Result<(), Misread>;
+    fn take(&mut self, bytes: &[u8]) -> Result<(), DecodeError>;
 
     /// Whether it has all that it wants, so that the rest need not be waited for.
     fn is_full(&self) -> bool {
@@ -33,37 +33,37 @@ pub(in crate::garm) trait Reader: Send {
     }
 
     /// The answer is whole.
-    fn finish(self) -> Result<Self::Output, Misread>;
+    fn finish(self) -> Result<Self::Output, DecodeError>;
 }
 
 /// Longest document that is no list, in bytes.
 pub(in crate::garm) const DOCUMENT_MAX: usize = 2 << 20;
 
 /// An answer that is read as a whole, and is small.
-pub(in crate::garm) struct Document<F> {
+pub(in crate::garm) struct DocumentReader<F> {
     body: Vec<u8>,
     read: F,
 }
 
-impl<F> Document<F> {
+impl<F> DocumentReader<F> {
     pub(in crate::garm) fn new(read: F) -> Self {
         Self { body: Vec::new(), read }
     }
 }
 
-impl<T, F: FnOnce(&[u8]) -> Result<T, Misread> + Send> Reader for Document<F> {
+impl<T, F: FnOnce(&[u8]) -> Result<T, DecodeError> + Send> BodyReader for DocumentReader<F> {
     type Output = T;
 
     fn max(&self) -> usize {
         DOCUMENT_MAX
     }
 
-    fn take(&mut self, bytes: &[u8]) -> Result<(), Misread> {
+    fn take(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
         self.body.extend_from_slice(bytes);
         Ok(())
     }
 
-    fn finish(self) -> Result<T, Misread> {
+    fn finish(self) -> Result<T, DecodeError> {
         (self.read)(&self.body)
     }
 }
@@ -78,15 +78,15 @@ pub(super) enum Excess {
 }
 
 /// A list, made of rows of the shape `T`.
-pub(in crate::garm) struct Rows<T, U, F> {
-    cutter: Cutter,
-    pile: Pile<T, U, F>,
+pub(in crate::garm) struct RowReader<T, U, F> {
+    splitter: RowSplitter,
+    pile: RowCollector<T, U, F>,
 }
 
 /// What is made of the rows so far.
-struct Pile<T, U, F> {
+struct RowCollector<T, U, F> {
     make: F,
-    bound: Bound,
+    bound: AnswerLimit,
     excess: Excess,
     is_vital: fn(&[u8]) -> bool,
     made: Vec<U>,
@@ -99,23 +99,23 @@ struct Pile<T, U, F> {
     shape: PhantomData<fn() -> T>,
 }
 
-impl<T, U, F> Rows<T, U, F>
+impl<T, U, F> RowReader<T, U, F>
 where
     T: DeserializeOwned,
-    F: FnMut(T) -> Result<Option<U>, Misread>,
+    F: FnMut(T) -> Result<Option<U>, DecodeError>,
 {
     /// A list of what `make` makes of its rows, without those of which it makes nothing.
-    pub(super) fn new(bound: Bound, make: F) -> Self {
-        Self::cut(Cutter::list(), bound, make)
+    pub(super) fn new(bound: AnswerLimit, make: F) -> Self {
+        Self::split(RowSplitter::list(), bound, make)
     }
 
     /// The same of the list below `key` of an object.
-    pub(super) fn below(key: &'static str, bound: Bound, make: F) -> Self {
-        Self::cut(Cutter::below(key), bound, make)
+    pub(super) fn below(key: &'static str, bound: AnswerLimit, make: F) -> Self {
+        Self::split(RowSplitter::below(key), bound, make)
     }
 
-    fn cut(cutter: Cutter, bound: Bound, make: F) -> Self {
-        let pile = Pile {
+    fn split(splitter: RowSplitter, bound: AnswerLimit, make: F) -> Self {
+        let pile = RowCollector {
             make,
             bound,
             excess: Excess::Refused,
@@ -127,7 +127,7 @@ where
             is_full: false,
             shape: PhantomData,
         };
-        Self { cutter, pile }
+        Self { splitter, pile }
     }
 
     /// What becomes of rows beyond the bound.
@@ -143,14 +143,14 @@ where
     }
 
     /// The list, and what is around it.
-    pub(super) fn parts(self) -> Result<(Vec<U>, Vec<u8>), Misread> {
-        let Self { cutter, pile } = self;
+    pub(super) fn parts(self) -> Result<(Vec<U>, Vec<u8>), DecodeError> {
+        let Self { splitter, pile } = self;
         if pile.is_full {
             return Ok((pile.made, Vec::new()));
         }
-        let head = cutter.finish()?;
+        let head = splitter.finish()?;
         if pile.odd > 0 && pile.odd == pile.seen {
-            return Err(Misread(pile.why));
+            return Err(DecodeError(pile.why));
         }
         let mut made = pile.made;
         made.shrink_to_fit();
@@ -158,11 +158,11 @@ where
     }
 }
 
-impl<T, U, F> Reader for Rows<T, U, F>
+impl<T, U, F> BodyReader for RowReader<T, U, F>
 where
     T: DeserializeOwned,
     U: Send,
-    F: FnMut(T) -> Result<Option<U>, Misread> + Send,
+    F: FnMut(T) -> Result<Option<U>, DecodeError> + Send,
 {
     type Output = Vec<U>;
 
@@ -173,10 +173,10 @@ where
         }
     }
 
-    fn take(&mut self, bytes: &[u8]) -> Result<(), Misread> {
+    fn take(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
         let pile = &mut self.pile;
-        self.cutter.take(bytes, &mut |piece| pile.row(piece))?;
-        if pile.excess == Excess::LeftOut && self.cutter.taken() > pile.bound.bytes {
+        self.splitter.take(bytes, &mut |piece| pile.row(piece))?;
+        if pile.excess == Excess::LeftOut && self.splitter.taken() > pile.bound.bytes {
             pile.is_full = true;
         }
         Ok(())
@@ -195,37 +195,37 @@ where
         pile.is_full.then(|| format!("only the first {} entries are read", pile.made.len()))
     }
 
-    fn finish(self) -> Result<Vec<U>, Misread> {
+    fn finish(self) -> Result<Vec<U>, DecodeError> {
         self.parts().map(|it| it.0)
     }
 }
 
-impl<T, U, F> Pile<T, U, F>
+impl<T, U, F> RowCollector<T, U, F>
 where
     T: DeserializeOwned,
-    F: FnMut(T) -> Result<Option<U>, Misread>,
+    F: FnMut(T) -> Result<Option<U>, DecodeError>,
 {
-    fn row(&mut self, piece: Piece<'_>) -> Result<(), Misread> {
+    fn row(&mut self, piece: RawRow<'_>) -> Result<(), DecodeError> {
         if self.is_full {
             return Ok(());
         }
         self.seen += 1;
         if self.seen > self.bound.rows {
             if self.excess == Excess::Refused {
-                return Err(Misread(format!("more than {} entries", self.bound.rows)));
+                return Err(DecodeError(format!("more than {} entries", self.bound.rows)));
             }
             self.is_full = true;
             return Ok(());
         }
         let (row, why) = match piece {
-            Piece::Whole(row) => match serde_json::from_slice::<T>(row) {
+            RawRow::Whole(row) => match serde_json::from_slice::<T>(row) {
                 Ok(wire) => {
                     self.made.extend((self.make)(wire)?);
                     return Ok(());
                 }
                 // What is not even JSON says nothing of the rows that follow it.
                 Err(error) if error.classify() != Category::Data => {
-                    return Err(Misread(format!(
+                    return Err(DecodeError(format!(
                         "entry {} of the list: {}",
                         self.seen,
                         not_json(row, &error)
@@ -233,13 +233,13 @@ where
                 }
                 Err(error) => (row, error.to_string()),
             },
-            Piece::TooDeep(row) => (row, "it is nested too deeply".to_owned()),
-            Piece::TooLong(row) => (row, "it is too long".to_owned()),
+            RawRow::TooDeep(row) => (row, "it is nested too deeply".to_owned()),
+            RawRow::TooLong(row) => (row, "it is too long".to_owned()),
         };
         let name = name(row).map(|it| format!(" ({it})")).unwrap_or_default();
         let why = format!("entry {}{name} of the list cannot be read: {why}", self.seen);
         if (self.is_vital)(row) {
-            return Err(Misread(why));
+            return Err(DecodeError(why));
         }
         self.odd += 1;
         if self.odd == 1 {
@@ -252,28 +252,28 @@ where
 /// The id or name of a row that cannot be read, for people.
 fn name(row: &[u8]) -> Option<String> {
     #[derive(serde::Deserialize)]
-    struct Named<'a> {
+    struct RowName<'a> {
         #[serde(borrow)]
         id: Option<&'a serde_json::value::RawValue>,
         #[serde(borrow)]
         name: Option<&'a serde_json::value::RawValue>,
     }
-    let named: Named<'_> = serde_json::from_slice(row).ok()?;
+    let named: RowName<'_> = serde_json::from_slice(row).ok()?;
     Some(named.id.or(named.name)?.get().to_owned())
 }
 
 /// The object around a list, decoded by `read`.
-pub(in crate::garm) struct Around<R, F> {
+pub(in crate::garm) struct EnvelopeReader<R, F> {
     pub(super) rows: R,
     pub(super) read: F,
 }
 
-impl<T, U, F, O, G> Reader for Around<Rows<T, U, F>, G>
+impl<T, U, F, O, G> BodyReader for EnvelopeReader<RowReader<T, U, F>, G>
 where
     T: DeserializeOwned,
     U: Send,
-    F: FnMut(T) -> Result<Option<U>, Misread> + Send,
-    G: FnOnce(&[u8], Vec<U>) -> Result<O, Misread> + Send,
+    F: FnMut(T) -> Result<Option<U>, DecodeError> + Send,
+    G: FnOnce(&[u8], Vec<U>) -> Result<O, DecodeError> + Send,
 {
     type Output = O;
 
@@ -281,7 +281,7 @@ where
         self.rows.max()
     }
 
-    fn take(&mut self, bytes: &[u8]) -> Result<(), Misread> {
+    fn take(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
         self.rows.take(bytes)
     }
 
@@ -289,31 +289,31 @@ where
         self.rows.remark()
     }
 
-    fn finish(self) -> Result<O, Misread> {
+    fn finish(self) -> Result<O, DecodeError> {
         let (rows, head) = self.rows.parts()?;
         (self.read)(&head, rows)
     }
 }
 
 /// A list in memory already, in which no row may be left out.
-pub(super) fn list<T: DeserializeOwned + Send>(body: &[u8]) -> Result<Vec<T>, Misread> {
-    let bound = Bound { rows: LIST_MAX, bytes: DOCUMENT_MAX };
-    read(Rows::new(bound, |row: T| Ok(Some(row))).vital(|_| true), body)
+pub(super) fn list<T: DeserializeOwned + Send>(body: &[u8]) -> Result<Vec<T>, DecodeError> {
+    let bound = AnswerLimit { rows: LIST_MAX, bytes: DOCUMENT_MAX };
+    read(RowReader::new(bound, |row: T| Ok(Some(row))).vital(|_| true), body)
 }
 
 /// Most rows of a list that comes as a whole: providers, templates, credentials, endpoints.
 const LIST_MAX: usize = 4_000;
 
 /// Reads what is in memory already.
-pub(super) fn read<R: Reader>(mut reader: R, body: &[u8]) -> Result<R::Output, Misread> {
+pub(super) fn read<R: BodyReader>(mut reader: R, body: &[u8]) -> Result<R::Output, DecodeError> {
     reader.take(body)?;
     reader.finish()
 }
 
 /// What is wrong with a document that is no list, in words.
-pub(super) fn no_list(body: &[u8]) -> Misread {
+pub(super) fn no_list(body: &[u8]) -> DecodeError {
     match decode::<Vec<IgnoredAny>>(body) {
-        Ok(_) => Misread("more follows the end of the list".into()),
+        Ok(_) => DecodeError("more follows the end of the list".into()),
         Err(misread) => misread,
     }
 }

@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::lenient::{last, or_default, time, zero_time};
-use super::rows::{Reader, Rows};
-use super::{Misread, decode};
+use super::rows::{BodyReader, RowReader};
+use super::{DecodeError, decode};
 use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::runner::{Runner, RunnerStatus, Status, StatusMessage};
-use crate::garm::budget::Bound;
+use crate::garm::budget::AnswerLimit;
 
 /// Longest provider fault that is kept, in bytes of text; a multiple of 3, so that the base64 of
 /// it ends evenly. Providers put whole tool outputs there.
@@ -25,7 +25,7 @@ struct WireJobRef {
 }
 
 #[derive(Default, Deserialize)]
-struct Capabilities {
+struct WireCapabilities {
     #[serde(default, deserialize_with = "or_default")]
     has_shell: bool,
 }
@@ -63,16 +63,16 @@ pub(super) struct WireRunner {
     #[serde(default = "zero_time", deserialize_with = "time")]
     heartbeat: Timestamp,
     #[serde(default, deserialize_with = "or_default")]
-    capabilities: Capabilities,
+    capabilities: WireCapabilities,
     generation: Option<u64>,
     #[serde(default, deserialize_with = "last")]
     status_messages: Vec<WireMessage>,
 }
 
 /// `GET /instances`, `GET /pools/ID/instances`.
-pub(in crate::garm) fn runners(bound: Bound) -> impl Reader<Output = Vec<Runner>> {
+pub(in crate::garm) fn runners(bound: AnswerLimit) -> impl BodyReader<Output = Vec<Runner>> {
     let mut pools: HashSet<PoolId> = HashSet::new();
-    Rows::new(bound, move |wire| {
+    RowReader::new(bound, move |wire| {
         let mut runner = decode_runner(wire);
         // One text for all runners of a pool.
         runner.pool = runner.pool.map(|it| pools.get(&it).cloned().unwrap_or(it));
@@ -82,7 +82,7 @@ pub(in crate::garm) fn runners(bound: Bound) -> impl Reader<Output = Vec<Runner>
 }
 
 /// `GET /instances/NAME`.
-pub(in crate::garm) fn runner(body: &[u8]) -> Result<Runner, Misread> {
+pub(in crate::garm) fn runner(body: &[u8]) -> Result<Runner, DecodeError> {
     decode(body).map(decode_runner)
 }
 

@@ -15,7 +15,7 @@ use super::stale_cache::StaleCacheSign;
 use super::write_freeze::WriteFreeze;
 use crate::domain::entity::EntityKey;
 use crate::domain::name::{PoolId, RunnerName};
-use crate::garm::Kind;
+use crate::garm::ErrorKind;
 use crate::reconcile::write_error::WriteError;
 use crate::reconcile::writer::{Deed as Needed, Removal};
 use crate::scaling::{Decision, FleetIndex, Freeze, Reason, RowChange};
@@ -302,7 +302,7 @@ impl ScalingLoop<'_> {
                 self.reads.want(now);
                 WriteCertainty::None
             }
-            WriteError::Garm(error) if error.kind == Kind::GithubRefused => {
+            WriteError::Garm(error) if error.kind == ErrorKind::GithubRefused => {
                 self.reads.want_health(now);
                 WriteCertainty::None
             }

@@ -18,8 +18,8 @@ use super::managed_pools::DeclaredPools;
 use super::observer::Observer;
 use crate::domain::name::{FleetName, PoolName};
 use crate::domain::runner::Runner;
-use crate::garm::events::{Feed, Signal};
-use crate::garm::{Client, Error};
+use crate::garm::events::{Feed, StreamSignal};
+use crate::garm::{GarmClient, GarmError};
 use crate::host::clock::Clock;
 use crate::reconcile::preconditions::Precondition;
 use crate::reconcile::write_error::WriteError;
@@ -29,7 +29,7 @@ use crate::scaling::Reason;
 /// What the loop works with.
 pub struct LoopIo<'a> {
     /// For reading.
-    pub client: Arc<Client>,
+    pub client: Arc<GarmClient>,
     /// For writing.
     pub writer: &'a Writer,
     /// GARM's events.
@@ -58,7 +58,7 @@ pub async fn watch(
     doors: LoopIo<'_>,
     settings: LoopSettings,
     roll: DeclaredPools,
-) -> Result<WatchEnd, Error> {
+) -> Result<WatchEnd, GarmError> {
     let LoopIo { client, writer, mut feed, mut orders, audience, clock } = doors;
     let fleet = roll.fleet.clone();
     let mut machine = ScalingLoop::new(settings, roll, clock, audience, Instant::now());
@@ -93,7 +93,7 @@ pub async fn watch(
             }
             signal = feed.next(), if is_fed => {
                 is_fed = signal.is_some();
-                let gone = || Signal::Lost("nobody reads it any more".into());
+                let gone = || StreamSignal::Lost("nobody reads it any more".into());
                 Input::Signal(signal.unwrap_or_else(gone))
             }
             Some(done) = works.next(), if !works.is_empty() => done,
@@ -112,7 +112,11 @@ async fn sleep_until(deadline: Option<Instant>) {
 }
 
 /// A read in a task of its own: decoding a large fleet must not keep events waiting.
-fn read<'a>(client: &Arc<Client>, what: ReadRequest, machine: &ScalingLoop<'_>) -> LoopTask<'a> {
+fn read<'a>(
+    client: &Arc<GarmClient>,
+    what: ReadRequest,
+    machine: &ScalingLoop<'_>,
+) -> LoopTask<'a> {
     let client = Arc::clone(client);
     match what {
         ReadRequest::Fleet(scope) => {

@@ -12,7 +12,7 @@ use crate::domain::entity::{Entity, EntityKey, EntityKind};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolId};
 use crate::domain::pool::{Pool, PoolDetail, SpecsVersion};
-use crate::garm::{Client, Error};
+use crate::garm::{GarmClient, GarmError};
 use crate::reconcile::read_fleet::fill;
 
 /// How many entities are asked by id in one read, for the `extra_specs` of their pools. That is
@@ -25,10 +25,10 @@ const AT_ONCE: usize = 8;
 /// Pools, instances, jobs, in this order: an instance's pool is there already, and a job that came
 /// last is merely unknown. Whatever else is not known is read before or after them.
 pub(super) async fn read_fleet(
-    client: &Client,
+    client: &GarmClient,
     owner: &FleetName,
     known: KnownState,
-) -> Result<FullRead, Error> {
+) -> Result<FullRead, GarmError> {
     let began = Instant::now();
     let controller = match &known {
         KnownState::Health(health) => health.controller.clone(),
@@ -72,10 +72,10 @@ pub(super) async fn read_fleet(
 
 /// The entities of those kinds that have a pool of this fleet.
 async fn entities(
-    client: &Client,
+    client: &GarmClient,
     owner: &FleetName,
     pools: &[Pool],
-) -> Result<(Vec<Entity>, Vec<EntityKind>), Error> {
+) -> Result<(Vec<Entity>, Vec<EntityKind>), GarmError> {
     let is_used =
         |kind: &EntityKind| pools.iter().any(|it| it.entity.kind == *kind && it.is_owned_by(owner));
     let kinds: Vec<EntityKind> = EntityKind::ALL.into_iter().filter(is_used).collect();
@@ -104,7 +104,7 @@ fn lacking(
 
 /// Completes the pools of these entities. An answer that fails is left aside: scaling needs none
 /// of it, what stays unknown is not judged, and the next read of this scope asks again.
-async fn read_specs(client: &Client, entities: Vec<EntityKey>, pools: &mut [Pool]) {
+async fn read_specs(client: &GarmClient, entities: Vec<EntityKey>, pools: &mut [Pool]) {
     let ask = |key: EntityKey| async move { client.entity(&key).await };
     let mut answers = stream::iter(entities).map(ask).buffered(AT_ONCE);
     while let Some(answer) = answers.next().await {

@@ -9,8 +9,8 @@ use crate::domain::fleet::{Controller, Fleet};
 use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::pool::{Pool, SpecsVersion};
 use crate::domain::runner::Runner;
-use crate::garm::Error;
-use crate::garm::events::Signal;
+use crate::garm::GarmError;
+use crate::garm::events::StreamSignal;
 use crate::reconcile::write_error::WriteError;
 use crate::reconcile::writer::{PoolRef, Removal};
 use crate::scaling::Reason;
@@ -23,15 +23,15 @@ pub(super) enum Input {
     /// A time that was waited for.
     Tick,
     /// From the stream of events.
-    Signal(Signal),
+    Signal(StreamSignal),
     /// An order.
     Order(WatchCommand),
     /// A full read has ended.
-    Fleet(Result<Box<FullRead>, Error>),
+    Fleet(Result<Box<FullRead>, GarmError>),
     /// A read of one pool's runners has ended.
-    Runners(PoolId, Result<Vec<Runner>, Error>),
+    Runners(PoolId, Result<Vec<Runner>, GarmError>),
     /// A read of one runner's history has ended.
-    History(RunnerName, Result<Box<Runner>, Error>),
+    History(RunnerName, Result<Box<Runner>, GarmError>),
     /// A write has ended.
     Written(PoolWrite, Result<Written, WriteError>),
 }

@@ -18,8 +18,8 @@ use super::write_freeze::WriteFreeze;
 use crate::domain::entity::EntityKey;
 use crate::domain::name::{PoolId, PoolName, RunnerName};
 use crate::domain::pool::PoolDetail;
-use crate::garm::events::Signal;
-use crate::garm::{Error, Kind, TransportError};
+use crate::garm::events::StreamSignal;
+use crate::garm::{ErrorKind, GarmError, TransportError};
 use crate::host::clock::Clock;
 use crate::monitor::Auditor;
 use crate::scaling::{FleetIndex, ScalingState};
@@ -99,7 +99,7 @@ pub(super) enum LoopPhase {
     /// Pulses end, until then.
     Stopping(Instant),
     /// Done, or not even begun.
-    Over(Result<(), Error>),
+    Over(Result<(), GarmError>),
 }
 
 impl<'a> ScalingLoop<'a> {
@@ -168,22 +168,22 @@ impl<'a> ScalingLoop<'a> {
         self.effects(now)
     }
 
-    fn hear(&mut self, signal: Signal, now: Instant) {
+    fn hear(&mut self, signal: StreamSignal, now: Instant) {
         match signal {
-            Signal::Connected => {
+            StreamSignal::Connected => {
                 self.stream = EventStream::Up;
                 self.audience.trouble(&Incident::StreamUp);
                 self.reads.want(now);
             }
-            Signal::Lost(why) => {
+            StreamSignal::Lost(why) => {
                 self.stream = EventStream::Down;
                 self.audience.trouble(&Incident::StreamLost(why));
             }
-            Signal::Overflow => {
+            StreamSignal::Overflow => {
                 self.audience.trouble(&Incident::Overflow);
                 self.reads.want(now);
             }
-            Signal::Changes(changes) => {
+            StreamSignal::Changes(changes) => {
                 for change in changes {
                     self.take(change, now);
                 }
@@ -230,7 +230,7 @@ impl<'a> ScalingLoop<'a> {
         }
     }
 
-    fn fleet_unread(&mut self, error: Error, now: Instant) {
+    fn fleet_unread(&mut self, error: GarmError, now: Instant) {
         if self.phase == LoopPhase::Starting && is_final_at_start(&error) {
             self.phase = LoopPhase::Over(Err(error));
             return;
@@ -309,7 +309,7 @@ impl<'a> ScalingLoop<'a> {
     }
 
     /// How it ended, once it has.
-    pub(super) fn ended(&self) -> Option<Result<(), Error>> {
+    pub(super) fn ended(&self) -> Option<Result<(), GarmError>> {
         match &self.phase {
             LoopPhase::Over(end) => Some(end.clone()),
             LoopPhase::Starting
@@ -332,12 +332,12 @@ impl<'a> ScalingLoop<'a> {
 }
 
 /// The first full read has not even failed.
-fn no_answer() -> Error {
+fn no_answer() -> GarmError {
     let fault = TransportError::Timeout(ABSENT_MAX);
-    Error {
+    GarmError {
         tried: "read GARM".into(),
         got: fault.to_string(),
-        kind: Kind::Transport(fault),
+        kind: ErrorKind::Transport(fault),
         help: Some("look whether GARM is overloaded; its log says what it does".into()),
     }
 }

@@ -15,7 +15,7 @@ use crate::domain::credential::RateLimit;
 use crate::domain::fleet::{Fleet, ReleaseLine};
 use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::runner::Runner;
-use crate::garm::{Error, Kind};
+use crate::garm::{ErrorKind, GarmError};
 use crate::scaling::{FleetIndex, RowChange};
 
 /// Clocks further apart than this are worth a warning.
@@ -48,7 +48,7 @@ impl ScalingLoop<'_> {
             && fleet.line() == ReleaseLine::Old
             && self.is_writing()
         {
-            self.phase = LoopPhase::Over(Err(Error::old_line("scale the pools")));
+            self.phase = LoopPhase::Over(Err(GarmError::old_line("scale the pools")));
             return;
         }
         if let Some(picture) = &mut self.picture {
@@ -198,7 +198,7 @@ impl ScalingLoop<'_> {
     pub(super) fn runners_read(
         &mut self,
         pool: &PoolId,
-        result: Result<Vec<Runner>, Error>,
+        result: Result<Vec<Runner>, GarmError>,
         now: Instant,
     ) {
         let known = self.looks.remove(pool).unwrap_or_default();
@@ -218,7 +218,7 @@ impl ScalingLoop<'_> {
                     }
                 }
             }
-            Err(error) if error.kind == Kind::NotFound => self.reads.want(now),
+            Err(error) if error.kind == ErrorKind::NotFound => self.reads.want(now),
             // The leash counts failures, and the next full read tells of them.
             Err(_) => {}
         }
@@ -228,13 +228,13 @@ impl ScalingLoop<'_> {
     pub(super) fn history_read(
         &mut self,
         runner: RunnerName,
-        result: Result<Box<Runner>, Error>,
+        result: Result<Box<Runner>, GarmError>,
         now: Instant,
     ) {
         self.asking = self.asking.saturating_sub(1);
         match result {
             Ok(row) => self.take(RowChange::Runner(*row), now),
-            Err(error) if error.kind == Kind::NotFound => {}
+            Err(error) if error.kind == ErrorKind::NotFound => {}
             Err(error) => self.audience.trouble(&Incident::HistoryUnread { runner, error }),
         }
     }

@@ -9,7 +9,7 @@ use super::managed_pools::{ManagedPool, UnresolvedReason};
 use crate::domain::entity::EntityKey;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{PoolId, PoolName, RunnerName};
-use crate::garm::Error;
+use crate::garm::GarmError;
 use crate::monitor::{Finding, Watched};
 use crate::render::decision::{Fate, Stall};
 use crate::scaling::{Decision, FleetIndex, Freeze, Reason, RowChange, ScalingState};
@@ -205,7 +205,7 @@ pub enum Incident {
     /// A full read failed.
     ReadFailed {
         /// Why.
-        error: Error,
+        error: GarmError,
         /// How many have failed in a row.
         failures: u32,
         /// When the next is tried.
@@ -287,6 +287,6 @@ pub enum Incident {
         /// Which runner.
         runner: RunnerName,
         /// Why.
-        error: Error,
+        error: GarmError,
     },
 }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::input::ReadScope;
 use crate::domain::backoff::Backoff;
-use crate::garm::{Error, Kind, TransportError};
+use crate::garm::{ErrorKind, GarmError, TransportError};
 use crate::scaling::RowChange;
 
 /// Between two tries of a full read that fails, from and to, and never longer than a resync.
@@ -34,7 +34,7 @@ pub(super) struct ResyncSchedule {
     succeeded: Option<Instant>,
     failures: u32,
     /// Why the last one failed.
-    fault: Option<Error>,
+    fault: Option<GarmError>,
     /// What was heard while one is under way: its lists may be older.
     heard: Vec<RowChange>,
     /// Another one is wanted after the one under way.
@@ -98,7 +98,7 @@ impl ResyncSchedule {
     }
 
     /// A read has failed; says when it is tried again.
-    pub(super) fn fail(&mut self, error: Error, now: Instant) -> Duration {
+    pub(super) fn fail(&mut self, error: GarmError, now: Instant) -> Duration {
         let longest = RETRY.1.min(self.resync);
         let wait = Backoff::new(RETRY.0.min(longest), longest).delay(self.failures);
         self.failures += 1;
@@ -144,7 +144,7 @@ impl ResyncSchedule {
     }
 
     /// Why the last one failed, if it did.
-    pub(super) fn fault(&self) -> Option<&Error> {
+    pub(super) fn fault(&self) -> Option<&GarmError> {
         self.fault.as_ref()
     }
 
@@ -155,11 +155,11 @@ impl ResyncSchedule {
 }
 
 /// Whether waiting does not help: what is wrong is ours, or GARM was never set up.
-pub(super) fn is_final_at_start(error: &Error) -> bool {
+pub(super) fn is_final_at_start(error: &GarmError) -> bool {
     let fault = match &error.kind {
-        Kind::Transport(fault) => fault,
+        ErrorKind::Transport(fault) => fault,
         // A GARM that has just been started with another secret, or one of several at one address.
-        Kind::Token => return false,
+        ErrorKind::Token => return false,
         _ => return !error.may_pass(),
     };
     match fault {

@@ -9,7 +9,7 @@ use crate::audit::Subject;
 use crate::domain::credential::{Auth, Credential, DesiredCredential};
 use crate::domain::name::FleetName;
 use crate::domain::text::code;
-use crate::garm::{Error, Kind};
+use crate::garm::{ErrorKind, GarmError};
 use crate::reconcile::audit_trail::WriteRecord;
 use crate::reconcile::duplicate_pools::{TWIN_PATIENCE, TWIN_WAIT};
 use crate::reconcile::reread;
@@ -88,7 +88,7 @@ impl Writer {
         let mut deed = Deed::Done;
         let result = match Response::from(answer) {
             Response::Good(made) => order.is_whole(made),
-            Response::No(error) if error.kind == Kind::Conflict => {
+            Response::No(error) if error.kind == ErrorKind::Conflict => {
                 deed = Deed::Already;
                 match self.credential_named(&order).await {
                     Ok(Some(there)) => taken(&order, &there),
@@ -107,7 +107,7 @@ impl Writer {
     async fn look_for_credential(
         &self,
         order: &CredentialOrder<'_>,
-        error: Error,
+        error: GarmError,
     ) -> Result<Credential, WriteError> {
         let deadline = Instant::now() + TWIN_PATIENCE;
         loop {
@@ -117,7 +117,7 @@ impl Writer {
                 Err(_) => return Err(WriteError::Unknown(error)),
             }
             // GARM's own 500 is an answer: nothing is under way any more.
-            if error.kind == Kind::Server(500) || Instant::now() >= deadline {
+            if error.kind == ErrorKind::Server(500) || Instant::now() >= deadline {
                 return Err(WriteError::Garm(error));
             }
             tokio::time::sleep(TWIN_WAIT).await;
@@ -160,7 +160,7 @@ impl Writer {
         self.record.outcome(draft, intent, result).await.map(|_| Deed::Done)
     }
 
-    async fn credential(&self, id: u64) -> Result<Option<Credential>, Error> {
+    async fn credential(&self, id: u64) -> Result<Option<Credential>, GarmError> {
         let all = reread::patiently(|| self.client.credentials()).await?;
         Ok(all.into_iter().find(|it| it.id == id))
     }

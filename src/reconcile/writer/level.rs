@@ -3,7 +3,7 @@
 use crate::domain::name::RunnerName;
 use crate::domain::pool::{Pool, PoolChange};
 use crate::domain::runner::Runner;
-use crate::garm::Kind;
+use crate::garm::ErrorKind;
 use crate::reconcile::audit_trail::WriteRecord;
 use crate::reconcile::preconditions::Precondition;
 use crate::reconcile::write_error::WriteError;
@@ -41,7 +41,7 @@ impl Writer {
         order: &LevelOrder,
     ) -> Result<(Deed, Pool), WriteError> {
         match self.set_level_once(target, guard, order).await {
-            Err(WriteError::Garm(error)) if error.kind == Kind::Refused => {
+            Err(WriteError::Garm(error)) if error.kind == ErrorKind::Refused => {
                 self.set_level_once(target, guard, order).await
             }
             other => other,

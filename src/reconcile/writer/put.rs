@@ -1,7 +1,7 @@
 //! Changing a pool by `PUT`, from intent to outcome.
 
 use crate::domain::pool::{Pool, PoolChange};
-use crate::garm::Kind;
+use crate::garm::ErrorKind;
 use crate::reconcile::audit_trail::WriteRecord;
 use crate::reconcile::reread;
 use crate::reconcile::write_error::WriteError;
@@ -36,7 +36,7 @@ impl Writer {
                 let missing = pool_fields::missing(change, &pool.spec);
                 if missing.is_empty() { Ok(pool) } else { Err(WriteError::Ignored(missing)) }
             }
-            Response::No(error) if error.kind == Kind::NotFound => Err(WriteError::Gone),
+            Response::No(error) if error.kind == ErrorKind::NotFound => Err(WriteError::Gone),
             Response::No(error) => Err(WriteError::Garm(error)),
             Response::Lost(error) => match reread::pool(&self.client, &target.id).await {
                 Ok(None) => Err(WriteError::Gone),

@@ -11,7 +11,7 @@ use runnerctl::domain::label::{Labels, OwnerMark};
 use runnerctl::domain::name::{FleetName, PoolId, PoolName};
 use runnerctl::domain::pool::{Pool, PoolChange, PoolSpec};
 use runnerctl::event::{Event, Listener, Outcome};
-use runnerctl::garm::{Client, Login, Transport};
+use runnerctl::garm::{GarmClient, GarmLogin, Transport};
 use runnerctl::host::book::Book;
 use runnerctl::host::clock::Clock;
 use runnerctl::plan::{Action, Consent, Creation, Operation, Plan, Resource, Step};
@@ -21,8 +21,8 @@ use runnerctl::reconcile::read_fleet::{
     Credentials, FleetRequest, Proxies, SpecsRequest, Templates, read_fleet,
 };
 use runnerctl::reconcile::writer::Writer;
-use runnerctl::sim::in_memory::Memory;
-use runnerctl::sim::{Config, World};
+use runnerctl::sim::in_memory::InMemoryWorld;
+use runnerctl::sim::{SimConfig, World};
 use secrecy::SecretString;
 
 use crate::rig::plain;
@@ -36,19 +36,19 @@ pub(crate) fn name(pool: &str) -> PoolName {
 }
 
 pub(crate) struct Bench {
-    pub(crate) memory: Arc<Memory>,
-    pub(crate) client: Client,
+    pub(crate) memory: Arc<InMemoryWorld>,
+    pub(crate) client: GarmClient,
     pub(crate) entity: EntityKey,
     pub(crate) book: Book,
 }
 
 impl Bench {
     pub(crate) async fn new() -> Self {
-        Self::of(Config { backoff: 86_400, ..Config::default() }).await
+        Self::of(SimConfig { backoff: 86_400, ..SimConfig::default() }).await
     }
 
-    pub(crate) async fn of(config: Config) -> Self {
-        let memory = Memory::new(World::new(config));
+    pub(crate) async fn of(config: SimConfig) -> Self {
+        let memory = InMemoryWorld::new(World::new(config));
         let client = memory.client();
         let entity = client.entities(EntityKind::Organization).await.unwrap().remove(0).key;
         memory.with(World::forget_requests);
@@ -57,13 +57,13 @@ impl Bench {
 
     /// The way to GARM without anything between.
     pub(crate) fn door(&self) -> Arc<dyn Transport> {
-        Arc::<Memory>::clone(&self.memory)
+        Arc::<InMemoryWorld>::clone(&self.memory)
     }
 
-    pub(crate) fn login(&self) -> Login {
+    pub(crate) fn login(&self) -> GarmLogin {
         let (user, password) =
-            (Config::default().username, SecretString::from(Config::default().password));
-        Login::new(user, password)
+            (SimConfig::default().username, SecretString::from(SimConfig::default().password));
+        GarmLogin::new(user, password)
     }
 
     pub(crate) fn writer(&self, door: Arc<dyn Transport>) -> Writer {
@@ -71,7 +71,7 @@ impl Bench {
     }
 
     pub(crate) fn writer_with(&self, door: Arc<dyn Transport>, line: ReleaseLine) -> Writer {
-        let client = Arc::new(Client::new(door, self.login()));
+        let client = Arc::new(GarmClient::new(door, self.login()));
         let actor =
             Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0.1.0".into() };
         let cause = Cause {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use runnerctl::domain::label::Labels;
 use runnerctl::domain::name::PoolId;
 use runnerctl::domain::pool::{PoolChange, PoolSpec};
-use runnerctl::garm::{Reply, Request, Transport};
+use runnerctl::garm::{Request, ResponseFuture, Transport};
 use runnerctl::plan::{Action, FieldChange, Operation, ShownValue, Step};
-use runnerctl::sim::{Fault, Rule};
+use runnerctl::sim::{Fault, FaultRule};
 
 use super::bench::{Bench, change, labels, step};
 
@@ -94,7 +94,7 @@ async fn a_failure_ends_the_pools_own_steps_and_no_others() {
     let pool = bench.make(&bench.spec("a")).await;
     bench
         .memory
-        .with(|it| it.faults.add(Rule::always("PUT", pool.id.as_str(), Fault::Status(400))));
+        .with(|it| it.faults.add(FaultRule::always("PUT", pool.id.as_str(), Fault::Status(400))));
     let steps = vec![
         controller(300),
         change("a", &pool.id, image("one")),
@@ -117,8 +117,8 @@ async fn the_controller_is_changed_first_and_once() {
     let again = bench.apply(vec![controller(300)]).await;
     assert_eq!(again, ["- update already done: it was so already"]);
     bench.memory.with(|it| {
-        it.faults.add(Rule::once("PUT", "/controller", Fault::LoseAnswer));
-        it.faults.add(Rule::once("PUT", "/controller", Fault::Drop));
+        it.faults.add(FaultRule::once("PUT", "/controller", Fault::LoseAnswer));
+        it.faults.add(FaultRule::once("PUT", "/controller", Fault::Drop));
     });
     assert_eq!(bench.apply(vec![controller(60)]).await, ["- update done"]);
     let dropped = bench.apply(vec![controller(90)]).await;
@@ -202,7 +202,7 @@ async fn a_level_that_watch_has_raised_meanwhile_is_not_lowered() {
 struct SlowLists(std::sync::Arc<dyn Transport>);
 
 impl Transport for SlowLists {
-    fn send(&self, request: Request) -> Reply<'_> {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         let is_list = !request.method.is_write() && request.path == "/pools";
         Box::pin(async move {
             let answer = self.0.send(request).await;

@@ -9,7 +9,7 @@ use runnerctl::event::Silence;
 use runnerctl::garm::Transport;
 use runnerctl::plan::{self, Plan};
 use runnerctl::reconcile::apply::{ApplyOptions, apply};
-use runnerctl::sim::Order;
+use runnerctl::sim::JobBatch;
 
 use super::bench::{Bench, fleet, name, told, wait};
 use super::twins::seeds;
@@ -124,7 +124,7 @@ async fn world(first: &Desired, seed: u64) -> Bench {
     settled(&bench, first, seed).await;
     wait(30).await;
     for pool in ["a", "b", "c", "d", "e", "by-hand", "theirs"] {
-        let order = Order::new(2, &[pool]).lasting(Duration::from_secs(40 + seed % 3 * 40));
+        let order = JobBatch::new(2, &[pool]).lasting(Duration::from_secs(40 + seed % 3 * 40));
         bench.memory.with(|it| it.queue_jobs(&order));
     }
     wait(seed % 7).await;

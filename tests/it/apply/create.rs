@@ -5,7 +5,7 @@ use std::time::Duration;
 use runnerctl::domain::fleet::ReleaseLine;
 use runnerctl::event::Silence;
 use runnerctl::reconcile::apply::{ApplyOptions, apply};
-use runnerctl::sim::{Fault, Rule};
+use runnerctl::sim::{Fault, FaultRule};
 
 use super::bench::{Bench, plan, told};
 
@@ -43,7 +43,7 @@ async fn a_pool_declared_off_and_empty_takes_one_write() {
 
 async fn with_fault(fault: Fault, on: (&str, &str)) -> (Vec<String>, Vec<String>) {
     let bench = Bench::new().await;
-    bench.memory.with(|it| it.faults.add(Rule::once(on.0, on.1, fault)));
+    bench.memory.with(|it| it.faults.add(FaultRule::once(on.0, on.1, fault)));
     let told = bench.apply(vec![bench.create("default")]).await;
     (told, bench.pools().await)
 }

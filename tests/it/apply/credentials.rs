@@ -8,7 +8,7 @@ use runnerctl::domain::credential::{Auth, Credential, DesiredCredential};
 use runnerctl::plan::{Action, Operation, Resource, Step};
 use runnerctl::reconcile::apply::ApplyOptions;
 use runnerctl::secrets::AppKey;
-use runnerctl::sim::{Fault, Rule};
+use runnerctl::sim::{Fault, FaultRule};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::bench::{Bench, fleet, step};
@@ -107,7 +107,7 @@ async fn a_lost_answer_is_read_back() {
     for fault in [Fault::LoseAnswer, Fault::Truncate] {
         let bench = Bench::new().await;
         let (old, new) = (key(), key());
-        let rule = |method| Rule::once(method, "/github/credentials", fault.clone());
+        let rule = |method| FaultRule::once(method, "/github/credentials", fault.clone());
         bench.memory.with(|it| it.faults.add(rule("POST")));
         let made = wanted(7, &old);
         let told = bench.apply_with(vec![credential(None, &made)], &with(&old)).await;
@@ -127,7 +127,7 @@ async fn a_lost_answer_is_read_back() {
 async fn a_post_that_never_arrived_is_not_sent_again() {
     let bench = Bench::new().await;
     let key = key();
-    bench.memory.with(|it| it.faults.add(Rule::once("POST", "/credentials", Fault::Drop)));
+    bench.memory.with(|it| it.faults.add(FaultRule::once("POST", "/credentials", Fault::Drop)));
     let told = bench.apply_with(vec![credential(None, &wanted(7, &key))], &with(&key)).await;
     assert_eq!(told.len(), 1);
     assert!(told[0].starts_with("- create failed: POST /github/credentials at "), "{told:?}");
@@ -143,7 +143,7 @@ async fn two_runs_at_once_make_one_credential() {
     let options = with(&key);
     // The first run reads the list and is slow to send; the second is done by then.
     let slow = Fault::Slow(std::time::Duration::from_secs(1));
-    bench.memory.with(|it| it.faults.add(Rule::once("GET", "/github/credentials", slow)));
+    bench.memory.with(|it| it.faults.add(FaultRule::once("GET", "/github/credentials", slow)));
     let run = || bench.apply_with(vec![credential(None, &wanted)], &options);
     let (first, second) = tokio::join!(run(), run());
     assert_eq!(first, ["- create already done: created by another run"]);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use runnerctl::garm::{Method, Reply, Request, Response, Transport};
+use runnerctl::garm::{Method, Request, Response, ResponseFuture, Transport};
 use serde_json::Value;
 
 use super::bench::{Bench, retire};
@@ -52,7 +52,7 @@ impl Slower {
 }
 
 impl Transport for Slower {
-    fn send(&self, request: Request) -> Reply<'_> {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         Box::pin(async move {
             let is_pool = request.path.starts_with("/pools/");
             match (self.meets, request.method) {

@@ -7,7 +7,7 @@ use runnerctl::domain::pool::{PoolChange, PoolSpec};
 use runnerctl::domain::runner::Runner;
 use runnerctl::event::Event;
 use runnerctl::reconcile::apply::{ApplyOptions, apply};
-use runnerctl::sim::{Fault, Knobs, Order, Rule};
+use runnerctl::sim::{Fault, FaultRule, JobBatch, Knobs};
 
 use super::bench::{Bench, Heard, plan, retire, told, wait};
 use super::wire::Ambush;
@@ -23,7 +23,7 @@ async fn idle_pool() -> (Bench, PoolId) {
 }
 
 fn jobs(bench: &Bench, count: usize, seconds: u64) {
-    let order = Order::new(count, &["default"]).lasting(Duration::from_secs(seconds));
+    let order = JobBatch::new(count, &["default"]).lasting(Duration::from_secs(seconds));
     bench.memory.with(|it| it.queue_jobs(&order));
 }
 
@@ -179,7 +179,7 @@ async fn a_job_handed_out_as_its_runner_is_removed_lives() {
         |it| it.method.word() == "DELETE" && it.path.starts_with("/instances/"),
         0,
         move || {
-            let order = Order::new(1, &["default"]).lasting(Duration::from_secs(60));
+            let order = JobBatch::new(1, &["default"]).lasting(Duration::from_secs(60));
             memory.with(|it| it.queue_jobs(&order));
         },
     );
@@ -249,10 +249,10 @@ async fn refused_github_credentials_end_the_step_with_their_reason() {
 async fn deletions_whose_answers_are_lost_are_read_back() {
     let (bench, id) = idle_pool().await;
     bench.memory.with(|it| {
-        it.faults.add(Rule::once("DELETE", "/instances/", Fault::LoseAnswer));
-        it.faults.add(Rule::once("DELETE", "/instances/", Fault::Drop));
-        it.faults.add(Rule::once("DELETE", "/pools/", Fault::LoseAnswer));
-        it.faults.add(Rule::once("PUT", "/pools/", Fault::Drop));
+        it.faults.add(FaultRule::once("DELETE", "/instances/", Fault::LoseAnswer));
+        it.faults.add(FaultRule::once("DELETE", "/instances/", Fault::Drop));
+        it.faults.add(FaultRule::once("DELETE", "/pools/", Fault::LoseAnswer));
+        it.faults.add(FaultRule::once("PUT", "/pools/", Fault::Drop));
     });
     let told = bench.apply(vec![retire("default", &id)]).await;
     assert_eq!(told, ["default delete done: 2 runners removed"]);

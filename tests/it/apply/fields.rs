@@ -5,13 +5,13 @@ use runnerctl::domain::desired::{Desired, Scope};
 use runnerctl::domain::fleet::Fleet;
 use runnerctl::domain::name::FleetName;
 use runnerctl::domain::pool::{PoolChange, PoolSpec};
-use runnerctl::garm::{Kept, POOL_KEYS};
+use runnerctl::garm::{KeyMeaning, POOL_KEYS};
 use runnerctl::host::clock::Clock;
 use runnerctl::plan::{self, Action, plan};
 use runnerctl::reconcile::read_fleet::{
     Credentials, DeclaredIdentity, FleetRequest, Proxies, SpecsRequest, Templates, read_fleet,
 };
-use runnerctl::sim::Request;
+use runnerctl::sim::ApiRequest;
 use serde_json::{Value, json};
 
 use super::bench::{Bench, change};
@@ -22,7 +22,7 @@ fn ask(bench: &Bench, method: &str, path: &str, body: &Value) -> Value {
         let token = format!("Bearer {}", world.admin_token());
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let authorization = Some(token.as_str());
-        let reply = world.handle(Request { method, path, authorization, body: body.as_bytes() });
+        let reply = world.handle(ApiRequest { method, path, authorization, body: body.as_bytes() });
         assert_eq!(reply.status, 200, "{method} {path}: {}", reply.body);
         serde_json::from_str(&reply.body).unwrap_or(Value::Null)
     })
@@ -101,11 +101,11 @@ async fn a_replace_carries_over_every_key_that_garm_has_of_a_pool() {
     for (key, value) in old.as_object().unwrap() {
         let how = POOL_KEYS.iter().find(|it| it.0 == key).map(|it| it.1);
         match (how, key.as_str()) {
-            (Some(Kept::Garms), _) => {}
-            (Some(Kept::Owner), _) => assert_eq!(&new[key], value, "{key}"),
-            (Some(Kept::Field(_)), "provider_name") => assert_eq!(new[key], "sim2"),
-            (Some(Kept::Field(_)), "tags") => assert_eq!(names(&new[key]), names(value)),
-            (Some(Kept::Field(_)), _) => {
+            (Some(KeyMeaning::Garms), _) => {}
+            (Some(KeyMeaning::Owner), _) => assert_eq!(&new[key], value, "{key}"),
+            (Some(KeyMeaning::Field(_)), "provider_name") => assert_eq!(new[key], "sim2"),
+            (Some(KeyMeaning::Field(_)), "tags") => assert_eq!(names(&new[key]), names(value)),
+            (Some(KeyMeaning::Field(_)), _) => {
                 assert_eq!(&new[key], value, "{key} is lost");
                 kept += 1;
             }
@@ -113,7 +113,7 @@ async fn a_replace_carries_over_every_key_that_garm_has_of_a_pool() {
         }
     }
     assert_eq!(kept, 15);
-    let fields = POOL_KEYS.iter().filter(|it| matches!(it.1, Kept::Field(_))).count();
+    let fields = POOL_KEYS.iter().filter(|it| matches!(it.1, KeyMeaning::Field(_))).count();
     assert_eq!(kept, fields - 2, "all but the provider and the labels");
     let left = plan(&desired, &read(&bench, &manifest).await, &plan::PlanOptions::default());
     assert!(left.is_empty(), "{:#?}", left.steps);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use runnerctl::domain::entity::{EntityKind, EntityRef};
 use runnerctl::domain::fleet::Fleet;
 use runnerctl::domain::pool::{PoolDetail, PoolSpec};
-use runnerctl::garm::{Method, Reply, Request, Transport, TransportError};
+use runnerctl::garm::{Method, Request, ResponseFuture, Transport, TransportError};
 use runnerctl::host::clock::Clock;
 use runnerctl::reconcile::read_fleet::{
     Credentials, DeclaredIdentity, FleetRequest, Proxies, SpecsRequest, Templates, read_fleet,
@@ -32,7 +32,7 @@ fn claim(pool: &str, adopt: Option<&str>) -> DeclaredIdentity {
 
 /// The organization of a new world.
 fn organization() -> String {
-    runnerctl::sim::Config::default().organizations[0].clone()
+    runnerctl::sim::SimConfig::default().organizations[0].clone()
 }
 
 async fn read(bench: &Bench, claims: Vec<DeclaredIdentity>) -> Fleet {
@@ -94,7 +94,7 @@ async fn without_pools_of_ours_nothing_is_read_but_the_lists() {
 struct LostPosts(Arc<dyn Transport>);
 
 impl Transport for LostPosts {
-    fn send(&self, request: Request) -> Reply<'_> {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         let is_lost = request.method == Method::Post && request.path.ends_with("/pools");
         let answer = self.0.send(request);
         Box::pin(async move {

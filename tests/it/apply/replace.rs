@@ -11,7 +11,7 @@ use runnerctl::garm::Transport;
 use runnerctl::plan::consent::{Permission, need};
 use runnerctl::plan::{Action, Operation, Plan, Promotion};
 use runnerctl::reconcile::apply::{ApplyOptions, apply};
-use runnerctl::sim::{Fault, Rule};
+use runnerctl::sim::{Fault, FaultRule};
 
 use super::bench::{Bench, fleet, labels, step, told, wait};
 use super::converge::{Dice, declared, planned};
@@ -80,13 +80,13 @@ async fn a_replacement_that_garm_refuses_changes_nothing() {
 async fn a_post_whose_answer_is_lost_makes_one_replacement() {
     for fault in [Fault::LoseAnswer, Fault::Truncate] {
         let (bench, old) = idle_pool().await;
-        bench.memory.with(|it| it.faults.add(Rule::once("POST", "/pools", fault)));
+        bench.memory.with(|it| it.faults.add(FaultRule::once("POST", "/pools", fault)));
         let told = bench.apply(vec![bench.replace("default", &old, moved(&bench))]).await;
         assert_eq!(told, ["default replace done: 2 runners removed"]);
         assert_eq!(bench.pools().await.len(), 1);
     }
     let (bench, old) = idle_pool().await;
-    bench.memory.with(|it| it.faults.add(Rule::once("POST", "/pools", Fault::Drop)));
+    bench.memory.with(|it| it.faults.add(FaultRule::once("POST", "/pools", Fault::Drop)));
     let told = bench.apply(vec![bench.replace("default", &old, moved(&bench))]).await;
     assert!(told[0].starts_with("default replace failed: POST "), "{told:?}");
     assert_eq!(bench.pools().await, ["default,runnerctl=acme/default on 2/20 2"]);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use runnerctl::domain::pool::{PoolChange, PoolSpec};
 use runnerctl::reconcile::apply::ApplyOptions;
-use runnerctl::sim::{Knobs, Order};
+use runnerctl::sim::{JobBatch, Knobs};
 
 use super::bench::{Bench, change, name, wait};
 
@@ -50,7 +50,7 @@ async fn idle_runners_are_replaced_in_batches_while_the_rest_serves() {
 #[tokio::test(start_paused = true)]
 async fn a_busy_runner_ends_with_its_job() {
     let (bench, update) = pool(3).await;
-    let order = Order::new(1, &["default"]).lasting(Duration::from_secs(900));
+    let order = JobBatch::new(1, &["default"]).lasting(Duration::from_secs(900));
     bench.memory.with(|it| it.queue_jobs(&order));
     wait(30).await;
     let told = bench.apply_with(vec![update], &rotating()).await;
@@ -114,7 +114,7 @@ async fn a_pool_that_is_busy_all_the_time_is_rotated_to_its_end() {
     let (bench, update) = pool(10).await;
     let load = async {
         loop {
-            let order = Order::new(1, &["default"]).lasting(Duration::from_secs(20));
+            let order = JobBatch::new(1, &["default"]).lasting(Duration::from_secs(20));
             bench.memory.with(|it| it.queue_jobs(&order));
             wait(3).await;
         }

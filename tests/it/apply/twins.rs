@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use runnerctl::event::{Outcome, Silence};
-use runnerctl::garm::{Reply, Request, Transport};
+use runnerctl::garm::{Request, ResponseFuture, Transport};
 use runnerctl::plan::{Action, Operation, Plan};
 use runnerctl::reconcile::apply::{ApplyOptions, apply};
-use runnerctl::sim::{Fault, Rule};
+use runnerctl::sim::{Fault, FaultRule};
 
 use serde_json::Value;
 
@@ -63,7 +63,7 @@ async fn lost_answers_among_runs_at_once_leave_one_pool_and_one_success() {
             {
                 if seed & bit != 0 {
                     let skip = u32::try_from(seed >> 3 & 1).unwrap();
-                    it.faults.add(Rule::once(method, path, Fault::LoseAnswer).after(skip));
+                    it.faults.add(FaultRule::once(method, path, Fault::LoseAnswer).after(skip));
                 }
             }
         });
@@ -108,7 +108,7 @@ struct Blind {
 }
 
 impl Transport for Blind {
-    fn send(&self, request: Request) -> Reply<'_> {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         Box::pin(async move {
             let is_list = !request.method.is_write() && request.path == "/pools";
             let is_post = request.method.word() == "POST" && request.path.ends_with("/pools");

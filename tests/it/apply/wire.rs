@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use runnerctl::garm::{Reply, Request, Transport};
+use runnerctl::garm::{Request, ResponseFuture, Transport};
 use tokio::sync::Notify;
 
 /// Delays every request and every answer by 0 to 60 ms, by its own seed.
@@ -32,7 +32,7 @@ impl Delays {
 }
 
 impl Transport for Delays {
-    fn send(&self, request: Request) -> Reply<'_> {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         Box::pin(async move {
             tokio::time::sleep(self.next()).await;
             let answer = self.inner.send(request).await;
@@ -74,7 +74,7 @@ impl Tripwire {
 }
 
 impl Transport for Tripwire {
-    fn send(&self, request: Request) -> Reply<'_> {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         Box::pin(async move {
             let is_write = request.method.is_write() && !request.path.ends_with("/login");
             let count = |left: usize| left.checked_sub(1);
@@ -118,7 +118,7 @@ impl Ambush {
 }
 
 impl Transport for Ambush {
-    fn send(&self, request: Request) -> Reply<'_> {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         if (self.fits)(&request) {
             let count = |left: usize| left.checked_sub(1);
             if self.skip.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count).is_err()

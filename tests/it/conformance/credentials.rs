@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize};
-use runnerctl::sim::Database;
+use runnerctl::sim::GarmDatabase;
 use serde_json::{Value, json};
 
 use super::garm::{Answer, Garm, keys, merged};
@@ -51,9 +51,11 @@ async fn put(garm: &Garm, id: &Value, body: Value) -> Answer {
 
 /// The same row twice. The answer to a POST has its times before PostgreSQL cuts them.
 fn assert_same(garm: &Garm, shown: &Value, made: &Value) {
-    let timeless = |it: &Value| match garm.flavour.database {
-        Database::Sqlite => it.clone(),
-        Database::Postgresql => merged(it.clone(), json!({ "created_at": "", "updated_at": "" })),
+    let timeless = |it: &Value| match garm.variant.database {
+        GarmDatabase::Sqlite => it.clone(),
+        GarmDatabase::Postgresql => {
+            merged(it.clone(), json!({ "created_at": "", "updated_at": "" }))
+        }
     };
     assert_eq!(timeless(shown), timeless(made));
 }

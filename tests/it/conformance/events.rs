@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use runnerctl::domain::name::PoolId;
-use runnerctl::garm::events::{Limits, Signal};
-use runnerctl::garm::{Client, Http, HttpOptions, Login};
+use runnerctl::garm::events::{StreamLimits, StreamSignal};
+use runnerctl::garm::{GarmClient, GarmLogin, Http, HttpOptions};
 use runnerctl::scaling::RowChange;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -210,10 +210,11 @@ async fn the_client_hears_what_garm_tells() {
     on_each(async |garm| {
         let (name, password) = garm.login.clone();
         let http = Http::new(&HttpOptions::new(garm.url())).unwrap();
-        let client = Client::new(Arc::new(http), Login::new(name, SecretString::from(password)));
-        let mut feed = client.events(Limits::default());
+        let client =
+            GarmClient::new(Arc::new(http), GarmLogin::new(name, SecretString::from(password)));
+        let mut feed = client.events(StreamLimits::default());
         let mut next = async || tokio::time::timeout(PATIENCE, feed.next()).await.unwrap().unwrap();
-        assert_eq!(next().await, Signal::Connected);
+        assert_eq!(next().await, StreamSignal::Connected);
         let fields = json!({ "enabled": true, "min_idle_runners": 1, "max_runners": 1 });
         let pool = garm.pool("heard", fields).await;
         garm.wait_for(id(&pool), 1, "running", "idle").await;
@@ -225,7 +226,7 @@ async fn the_client_hears_what_garm_tells() {
         let end = RowChange::PoolGone(PoolId::new(id(&pool)));
         while !heard.contains(&end) {
             match next().await {
-                Signal::Changes(changes) => heard.extend(changes),
+                StreamSignal::Changes(changes) => heard.extend(changes),
                 other => panic!("{other:?}"),
             }
         }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use runnerctl::sim::http::Server;
-use runnerctl::sim::{Config, Database, Flavour, Version, World};
+use runnerctl::sim::http::SimServer;
+use runnerctl::sim::{GarmDatabase, GarmVariant, GarmVersion, SimConfig, World};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -31,7 +31,7 @@ pub(super) struct Garm {
     /// A provider.
     pub(super) provider: String,
     /// Which GARM it is, as far as they differ.
-    pub(super) flavour: Flavour,
+    pub(super) variant: GarmVariant,
     /// Where GitHub is scripted.
     github: String,
     /// How often to look, when something is waited for.
@@ -47,17 +47,17 @@ pub(super) struct Answer {
 
 impl Garm {
     /// A fresh simulated one, twenty times as fast.
-    pub(super) async fn simulated(flavour: Flavour) -> Self {
-        let config = Config { flavour, ..Config::default() };
+    pub(super) async fn simulated(variant: GarmVariant) -> Self {
+        let config = SimConfig { variant, ..SimConfig::default() };
         let login = (config.username.clone(), config.password.clone());
         let address = "127.0.0.1:0".parse().unwrap();
-        let server = Server::bind(address, World::new(config), SPEED).await.unwrap();
+        let server = SimServer::bind(address, World::new(config), SPEED).await.unwrap();
         let base = format!("http://{}", server.address());
         tokio::spawn(server.serve(std::future::pending()));
         let pause = Duration::from_millis(10);
-        let garm = Self::open(base.clone(), login, ("sim".into(), flavour.database), base, pause);
+        let garm = Self::open(base.clone(), login, ("sim".into(), variant.database), base, pause);
         let garm = garm.await;
-        assert_eq!(garm.flavour, flavour, "the version tells");
+        assert_eq!(garm.variant, variant, "the version tells");
         garm
     }
 
@@ -73,8 +73,8 @@ impl Garm {
         let (url, github) = (field("garm_url"), field("github_url"));
         let pause = Duration::from_millis(100);
         let database = match field("db").as_str() {
-            "" | "sqlite" => Database::Sqlite,
-            other if other.starts_with("postgresql") => Database::Postgresql,
+            "" | "sqlite" => GarmDatabase::Sqlite,
+            other if other.starts_with("postgresql") => GarmDatabase::Postgresql,
             other => panic!("`db` is sqlite or postgresql, not {other}"),
         };
         Some((Self::open(url, login, (provider, database), github, pause).await, turn))
@@ -83,7 +83,7 @@ impl Garm {
     async fn open(
         base: String,
         login: (String, String),
-        (provider, database): (String, Database),
+        (provider, database): (String, GarmDatabase),
         github: String,
         pause: Duration,
     ) -> Self {
@@ -100,15 +100,15 @@ impl Garm {
             organization: String::new(),
             repository: String::new(),
             provider,
-            flavour: Flavour { version: Version::Main, database },
+            variant: GarmVariant { version: GarmVersion::Main, database },
             github,
             pause,
         };
         let body = json!({ "username": garm.login.0, "password": garm.login.1 });
         let answer = garm.ask("POST", "/auth/login", Some(&body)).await;
         garm.token = answer.json["token"].as_str().unwrap().to_owned();
-        if garm.get("/controller").await["version"] == Version::V0_2_1.word() {
-            garm.flavour.version = Version::V0_2_1;
+        if garm.get("/controller").await["version"] == GarmVersion::V0_2_1.word() {
+            garm.variant.version = GarmVersion::V0_2_1;
         }
         let first = async |path| garm.get(path).await[0]["id"].as_str().unwrap().to_owned();
         let (organization, repository) =
@@ -247,7 +247,8 @@ impl Garm {
         let idle = json!({ "min_idle_runners": 0, "enabled": false });
         self.eventually("a disabled pool", async || {
             let answer = self.ask("PUT", &format!("/pools/{pool}"), Some(&idle)).await;
-            let is_deadlock = answer.status == 500 && self.flavour.database == Database::Postgresql;
+            let is_deadlock =
+                answer.status == 500 && self.variant.database == GarmDatabase::Postgresql;
             assert!(answer.status == 200 || is_deadlock, "{}", answer.text);
             (answer.status == 200).then_some(())
         })

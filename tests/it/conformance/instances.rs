@@ -1,6 +1,6 @@
 //! The life of a runner (GARM.md §0.7, §e).
 
-use runnerctl::sim::Database;
+use runnerctl::sim::GarmDatabase;
 use serde_json::{Value, json};
 
 use super::garm::{Garm, id, keys};
@@ -54,7 +54,7 @@ async fn a_runner_comes_up_step_by_step() {
         assert!(listed["agent_id"].as_i64().is_some_and(|it| it > 0));
         let alone = garm.get(&format!("/instances/{}", name(&listed))).await;
         let mut messages = alone["status_messages"].as_array().unwrap().clone();
-        if garm.flavour.database == Database::Postgresql {
+        if garm.variant.database == GarmDatabase::Postgresql {
             // It keeps no order.
             messages.sort_by_key(|it| it["created_at"].as_str().unwrap().to_owned());
         }

@@ -1,6 +1,6 @@
 //! What GARM knows of jobs (GARM.md §0.9, §f).
 
-use runnerctl::sim::Version;
+use runnerctl::sim::GarmVersion;
 use serde_json::json;
 
 use super::garm::{id, keys};
@@ -14,9 +14,9 @@ async fn a_job_that_no_enabled_pool_serves_is_never_recorded() {
         let pool = garm.pool("served-later", json!({})).await;
         let lost = garm.queue("served-later", json!({ "hold": true })).await[0];
         let refused = garm.eventually("an answered webhook", async || garm.delivered(lost).await);
-        let expected = match garm.flavour.version {
-            Version::V0_2_1 => 500,
-            Version::Main => 422,
+        let expected = match garm.variant.version {
+            GarmVersion::V0_2_1 => 500,
+            GarmVersion::Main => 422,
         };
         assert_eq!(refused.await, expected);
         garm.put(id(&pool), json!({ "enabled": true })).await;

@@ -1,6 +1,6 @@
 //! What a pool is, what a PUT changes, and what it silently does not (GARM.md §0, §a, §b, §c).
 
-use runnerctl::sim::Database;
+use runnerctl::sim::GarmDatabase;
 use serde_json::{Value, json};
 
 use super::garm::{id, keys, tags};
@@ -140,7 +140,7 @@ async fn the_generation_goes_up_with_what_makes_runners_outdated() {
             let again = garm.put(id(&pool), body.clone()).await;
             // PostgreSQL gives JSON back in a spelling of its own, beside which the same one, spelt
             // as we spell it, is another.
-            let is_respelt = garm.flavour.database == Database::Postgresql
+            let is_respelt = garm.variant.database == GarmDatabase::Postgresql
                 && body["extra_specs"].as_object().is_some_and(|it| !it.is_empty());
             expected += i32::from(is_respelt);
             assert_eq!(again["generation"], json!(expected), "after {body} again");
@@ -171,10 +171,10 @@ async fn extra_specs_are_kept_as_they_came() {
         let path = format!("/pools/{}", id(&pool));
         let body = r#"{"extra_specs": {"zz": 12345678901234567890123, "b": 1.10, "a": 1e3}}"#;
         let answer = garm.ask_raw("PUT", &path, body.into(), Some(&token)).await;
-        let kept = match garm.flavour.database {
-            Database::Sqlite => r#"{"zz":12345678901234567890123,"b":1.10,"a":1e3}"#,
+        let kept = match garm.variant.database {
+            GarmDatabase::Sqlite => r#"{"zz":12345678901234567890123,"b":1.10,"a":1e3}"#,
             // Keys by length, then by letter; no exponents.
-            Database::Postgresql => r#"{"a":1000,"b":1.10,"zz":12345678901234567890123}"#,
+            GarmDatabase::Postgresql => r#"{"a":1000,"b":1.10,"zz":12345678901234567890123}"#,
         };
         assert!(answer.text.contains(&format!("\"extra_specs\":{kept}")), "{}", answer.text);
         garm.remove(id(&pool)).await;
@@ -199,9 +199,9 @@ async fn the_first_spelling_of_a_tag_stays() {
 #[tokio::test]
 async fn tags_may_be_anything_and_stand_once() {
     on_each(async |garm| {
-        let longest = match garm.flavour.database {
-            Database::Sqlite => 200,
-            Database::Postgresql => 64,
+        let longest = match garm.variant.database {
+            GarmDatabase::Sqlite => 200,
+            GarmDatabase::Postgresql => 64,
         };
         let long = "ü".repeat(longest);
         let odd = ["runnerctl=acme/default", "with space, comma", "Grüße", &long];
@@ -210,7 +210,7 @@ async fn tags_may_be_anything_and_stand_once() {
         let mut expected: Vec<_> = odd.iter().map(ToString::to_string).collect();
         expected.sort();
         assert_eq!(tags(&garm.listed_pool(id(&pool)).await), expected);
-        if garm.flavour.database == Database::Postgresql {
+        if garm.variant.database == GarmDatabase::Postgresql {
             let body = json!({ "tags": ["x".repeat(longest + 1)] });
             let answer = garm.ask("PUT", &format!("/pools/{}", id(&pool)), Some(&body)).await;
             garm.assert_refused(&answer, (500, "Server error", ""), "a label that is too long");

@@ -1,6 +1,6 @@
 //! How GARM scales by itself (GARM.md §0.1, §0.2, §d).
 
-use runnerctl::sim::Version;
+use runnerctl::sim::GarmVersion;
 use serde_json::{Value, json};
 
 use super::garm::{Garm, id};
@@ -183,13 +183,13 @@ async fn failed_pool(garm: &Garm, label: &str, tries: usize) -> (Value, Value) {
 #[tokio::test]
 async fn a_create_that_fails_is_tried_six_times_by_main_and_once_by_the_release() {
     on_each(async |garm| {
-        let tries = match garm.flavour.version {
-            Version::V0_2_1 => 1,
-            Version::Main => 6,
+        let tries = match garm.variant.version {
+            GarmVersion::V0_2_1 => 1,
+            GarmVersion::Main => 6,
         };
         let (pool, failed) = failed_pool(garm, "broken", tries).await;
         assert!(failed["provider_fault"].as_str().is_some_and(|it| it.len() > 20), "{failed}");
-        if garm.flavour.version == Version::V0_2_1 {
+        if garm.variant.version == GarmVersion::V0_2_1 {
             // Another pool's first failure comes two ticks of GARM's loops later at the least;
             // nothing has been tried again by then, and the row has not been written.
             let (other, _) = failed_pool(garm, "broken-too", tries).await;

@@ -3,7 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use runnerctl::sim::Version;
+use runnerctl::sim::GarmVersion;
 use serde_json::{Value, json};
 
 use super::garm::{Garm, id, merged};
@@ -136,9 +136,9 @@ async fn an_organization_is_made_once_and_gone_when_it_is_deleted() {
         }
         let secretless = merged(whole.clone(), json!({ "webhook_secret": "" }));
         let missing = invalid("missing secret");
-        let expected = match garm.flavour.version {
-            Version::V0_2_1 => (500, "Server error", ""),
-            Version::Main => (400, BAD, missing.as_str()),
+        let expected = match garm.variant.version {
+            GarmVersion::V0_2_1 => (500, "Server error", ""),
+            GarmVersion::Main => (400, BAD, missing.as_str()),
         };
         refused(garm, ("POST", "/organizations", secretless), expected).await;
         let made = done(garm, "POST", "/organizations", whole.clone()).await;
@@ -176,7 +176,7 @@ async fn a_template_is_made_changed_and_removed() {
             refused(garm, asked, (400, BAD, &what)).await;
         }
         // The release takes any text.
-        if garm.flavour.version == Version::Main {
+        if garm.variant.version == GarmVersion::Main {
             let asked = merged(whole.clone(), json!({ "data": text("\n{{ broken }}") }));
             refused(garm, ("POST", "/templates", asked), (400, BAD, broken)).await;
         }
@@ -263,7 +263,7 @@ async fn an_endpoint_is_made_changed_and_removed() {
 #[tokio::test]
 async fn only_main_knows_proxies() {
     on_each(async |garm| {
-        if garm.flavour.version == Version::V0_2_1 {
+        if garm.variant.version == GarmVersion::V0_2_1 {
             let none = (404, "Not found", "Resource not found");
             refused(garm, ("GET", "/proxies", Value::Null), none).await;
         } else {

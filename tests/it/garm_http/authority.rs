@@ -133,18 +133,18 @@ impl Authority {
         paths
     }
 
-    pub(super) fn trusted(&self) -> tls::Files {
-        tls::Files { ca: Some(self.path("ca.pem")), ..tls::Files::default() }
+    pub(super) fn trusted(&self) -> tls::GarmTlsFiles {
+        tls::GarmTlsFiles { ca: Some(self.path("ca.pem")), ..tls::GarmTlsFiles::default() }
     }
 
     /// The trust in this authority, whose folder stays until the test process ends.
-    pub(super) fn trusted_for_ever(mut self) -> tls::Files {
+    pub(super) fn trusted_for_ever(mut self) -> tls::GarmTlsFiles {
         let files = self.trusted();
         self.folder.disable_cleanup(true);
         files
     }
 
-    pub(super) fn presenting(&self, (cert, key): (PathBuf, PathBuf)) -> tls::Files {
-        tls::Files { ca: Some(self.path("ca.pem")), cert: Some(cert), key: Some(key) }
+    pub(super) fn presenting(&self, (cert, key): (PathBuf, PathBuf)) -> tls::GarmTlsFiles {
+        tls::GarmTlsFiles { ca: Some(self.path("ca.pem")), cert: Some(cert), key: Some(key) }
     }
 }

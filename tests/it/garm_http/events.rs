@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use runnerctl::domain::backoff::Backoff;
 use runnerctl::domain::entity::EntityKind;
 use runnerctl::domain::pool::{PoolChange, PoolSpec};
-use runnerctl::garm::events::{Feed, Limits, Signal};
+use runnerctl::garm::events::{Feed, StreamLimits, StreamSignal};
 use runnerctl::garm::http::Timeouts;
-use runnerctl::garm::{Client, Http, HttpOptions, Login, tls};
+use runnerctl::garm::{GarmClient, GarmLogin, Http, HttpOptions, tls};
 use runnerctl::scaling::RowChange;
-use runnerctl::sim::http::Server;
-use runnerctl::sim::{Config, Fault, Rule, World};
+use runnerctl::sim::http::SimServer;
+use runnerctl::sim::{Fault, FaultRule, SimConfig, World};
 use rustls::version;
 use secrecy::SecretString;
 use serde_json::json;
@@ -28,30 +28,30 @@ use crate::rig::plain;
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Quick to come back, slow to lose patience.
-fn limits() -> Limits {
+fn limits() -> StreamLimits {
     let backoff = Backoff::new(Duration::from_millis(1), Duration::from_millis(20));
-    Limits { backoff, ..Limits::default() }
+    StreamLimits { backoff, ..StreamLimits::default() }
 }
 
-fn client(options: &HttpOptions) -> Client {
-    let login = Login::new("admin", SecretString::from("canary-password"));
-    Client::new(Arc::new(Http::new(options).unwrap()), login)
+fn client(options: &HttpOptions) -> GarmClient {
+    let login = GarmLogin::new("admin", SecretString::from("canary-password"));
+    GarmClient::new(Arc::new(Http::new(options).unwrap()), login)
 }
 
 /// A stage with these turns, and somebody who listens.
-async fn watch(limits: Limits, turns: Vec<Turn>) -> (Stage, Feed) {
+async fn watch(limits: StreamLimits, turns: Vec<Turn>) -> (Stage, Feed) {
     let stage = Stage::open(Greeting::Plain, turns).await;
     let feed = client(&HttpOptions::new(format!("http://{}", stage.address))).events(limits);
     (stage, feed)
 }
 
-async fn next(feed: &mut Feed) -> Signal {
+async fn next(feed: &mut Feed) -> StreamSignal {
     tokio::time::timeout(PATIENCE, feed.next()).await.unwrap().unwrap()
 }
 
 #[track_caller]
-fn why(signal: Signal) -> String {
-    let Signal::Lost(why) = signal else { panic!("not lost, but {signal:?}") };
+fn why(signal: StreamSignal) -> String {
+    let StreamSignal::Lost(why) = signal else { panic!("not lost, but {signal:?}") };
     assert!(!why.contains("canary"), "{why}");
     assert!(!why.chars().any(char::is_control), "{why:?}");
     why
@@ -73,8 +73,8 @@ fn unauthorized(error: &str) -> Turn {
 #[tokio::test]
 async fn the_request_says_who_asks_and_the_filter_says_what_for() {
     let (mut stage, mut feed) = watch(limits(), vec![Turn::Plays(vec![gone(7)])]).await;
-    assert_eq!(next(&mut feed).await, Signal::Connected);
-    assert_eq!(next(&mut feed).await, Signal::Changes(vec![RowChange::JobGone(7)]));
+    assert_eq!(next(&mut feed).await, StreamSignal::Connected);
+    assert_eq!(next(&mut feed).await, StreamSignal::Changes(vec![RowChange::JobGone(7)]));
     assert_eq!(stage.next().await, Seen::Login);
     let Seen::Asked(head) = stage.next().await else { panic!("no request") };
     let mut lines: Vec<_> = head
@@ -105,33 +105,34 @@ async fn the_request_says_who_asks_and_the_filter_says_what_for() {
 
 #[tokio::test]
 async fn changes_of_the_simulated_garm_arrive_and_a_broken_stream_comes_back() {
-    let config = Config::default();
-    let login = Login::new(config.username.clone(), SecretString::from(config.password.clone()));
+    let config = SimConfig::default();
+    let login =
+        GarmLogin::new(config.username.clone(), SecretString::from(config.password.clone()));
     let address = "127.0.0.1:0".parse().unwrap();
-    let server = Server::bind(address, World::new(config), 1).await.unwrap();
+    let server = SimServer::bind(address, World::new(config), 1).await.unwrap();
     let http = Http::new(&HttpOptions::new(format!("http://{}", server.address()))).unwrap();
     let shared = server.shared();
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
     let served = tokio::spawn(server.serve(async { drop(ended.await) }));
-    let client = Client::new(Arc::new(http), login);
+    let client = GarmClient::new(Arc::new(http), login);
     let mut feed = client.events(limits());
-    assert_eq!(next(&mut feed).await, Signal::Connected);
+    assert_eq!(next(&mut feed).await, StreamSignal::Connected);
 
     let entity = client.entities(EntityKind::Organization).await.unwrap().remove(0).key;
     let pool = client.create_pool(&entity, &spec()).await.unwrap();
-    assert_eq!(next(&mut feed).await, Signal::Changes(vec![RowChange::Pool(pool.clone())]));
+    assert_eq!(next(&mut feed).await, StreamSignal::Changes(vec![RowChange::Pool(pool.clone())]));
     let raise = PoolChange { min_idle_runners: Some(1), ..PoolChange::default() };
     let raised = client.update_pool(&pool.id, &raise).await.unwrap();
-    assert_eq!(next(&mut feed).await, Signal::Changes(vec![RowChange::Pool(raised)]));
+    assert_eq!(next(&mut feed).await, StreamSignal::Changes(vec![RowChange::Pool(raised)]));
 
     // The next event breaks the connection, and the token has expired meanwhile.
     shared.with(|it| {
-        it.faults.add(Rule::once("EVENT", "pool/", Fault::Drop));
-        it.faults.add(Rule::once("GET", "/ws/events", Fault::TokenExpired));
+        it.faults.add(FaultRule::once("EVENT", "pool/", Fault::Drop));
+        it.faults.add(FaultRule::once("GET", "/ws/events", Fault::TokenExpired));
     });
     client.delete_pool(&pool.id).await.unwrap();
     why(next(&mut feed).await);
-    assert_eq!(next(&mut feed).await, Signal::Connected);
+    assert_eq!(next(&mut feed).await, StreamSignal::Connected);
     let logins =
         shared.with(|it| it.requests().iter().filter(|it| it.path == "/auth/login").count());
     assert_eq!(logins, 2);
@@ -152,7 +153,7 @@ fn spec() -> PoolSpec {
 async fn an_old_token_is_renewed_once_and_other_refusals_are_not_answered_by_a_login() {
     let turns = vec![unauthorized("Authentication failed"), Turn::Cuts(vec![])];
     let (mut stage, mut feed) = watch(limits(), turns).await;
-    assert_eq!(next(&mut feed).await, Signal::Connected);
+    assert_eq!(next(&mut feed).await, StreamSignal::Connected);
     let mut tokens = Vec::new();
     while tokens.len() < 2 {
         if let Seen::Asked(head) = stage.next().await {
@@ -166,7 +167,7 @@ async fn an_old_token_is_renewed_once_and_other_refusals_are_not_answered_by_a_l
     let turns = vec![unauthorized("Not Authorized"), Turn::Plays(vec![])];
     let (mut stage, mut feed) = watch(limits(), turns).await;
     assert_eq!(why(next(&mut feed).await), "listen to the events: 401 Not Authorized");
-    assert_eq!(next(&mut feed).await, Signal::Connected);
+    assert_eq!(next(&mut feed).await, StreamSignal::Connected);
     assert_eq!(stage.next().await, Seen::Login);
     let seen = [stage.next().await, stage.next().await];
     assert!(seen.iter().all(|it| matches!(it, Seen::Asked(_))), "{seen:?}");
@@ -175,7 +176,7 @@ async fn an_old_token_is_renewed_once_and_other_refusals_are_not_answered_by_a_l
     let (_stage, mut feed) = watch(limits(), vec![twice(), twice(), Turn::Plays(vec![])]).await;
     let told = why(next(&mut feed).await);
     assert!(told.ends_with("401 Authentication failed"), "{told}");
-    assert_eq!(next(&mut feed).await, Signal::Connected);
+    assert_eq!(next(&mut feed).await, StreamSignal::Connected);
 }
 
 #[tokio::test]
@@ -186,13 +187,13 @@ async fn a_silent_peer_is_dead() {
     let stage = Stage::open(Greeting::Plain, vec![Turn::Plays(vec![]), Turn::Plays(vec![])]).await;
     let url = format!("http://{}", stage.address);
     let options = HttpOptions { timeouts, ..HttpOptions::new(url) };
-    let mut feed = client(&options).events(Limits { silence, ..limits() });
-    assert_eq!(next(&mut feed).await, Signal::Connected);
+    let mut feed = client(&options).events(StreamLimits { silence, ..limits() });
+    assert_eq!(next(&mut feed).await, StreamSignal::Connected);
     let since = Instant::now();
     assert_eq!(why(next(&mut feed).await), "GARM was silent for 400ms, pings included");
     assert!(since.elapsed() >= Duration::from_millis(300), "{:?}", since.elapsed());
-    assert_eq!(next(&mut feed).await, Signal::Connected);
-    assert_eq!(Limits::default().silence, Duration::from_secs(75));
+    assert_eq!(next(&mut feed).await, StreamSignal::Connected);
+    assert_eq!(StreamLimits::default().silence, Duration::from_secs(75));
 }
 
 #[tokio::test]
@@ -221,8 +222,8 @@ async fn what_cannot_be_read_is_counted_and_passed_over() {
         gone(7),
     ])];
     let (_stage, mut feed) = watch(limits(), turns).await;
-    assert_eq!(next(&mut feed).await, Signal::Connected);
-    assert_eq!(next(&mut feed).await, Signal::Changes(vec![RowChange::JobGone(7)]));
+    assert_eq!(next(&mut feed).await, StreamSignal::Connected);
+    assert_eq!(next(&mut feed).await, StreamSignal::Changes(vec![RowChange::JobGone(7)]));
     assert_eq!(feed.misread(), 4);
 }
 
@@ -231,16 +232,16 @@ async fn an_overflow_is_told_once_and_the_stream_goes_on() {
     let mut messages: Vec<Message> = (1..=12).map(gone).collect();
     messages.push(Message::text("all is said"));
     let (_stage, mut feed) =
-        watch(Limits { waiting_max: 5, ..limits() }, vec![Turn::Plays(messages)]).await;
+        watch(StreamLimits { waiting_max: 5, ..limits() }, vec![Turn::Plays(messages)]).await;
     let end = Instant::now() + PATIENCE;
     while feed.misread() == 0 {
         assert!(Instant::now() < end, "the stream was not drained");
         tokio::task::yield_now().await;
     }
-    assert_eq!(next(&mut feed).await, Signal::Connected);
-    assert_eq!(next(&mut feed).await, Signal::Overflow);
+    assert_eq!(next(&mut feed).await, StreamSignal::Connected);
+    assert_eq!(next(&mut feed).await, StreamSignal::Overflow);
     let rest = vec![RowChange::JobGone(11), RowChange::JobGone(12)];
-    assert_eq!(next(&mut feed).await, Signal::Changes(rest));
+    assert_eq!(next(&mut feed).await, StreamSignal::Changes(rest));
 }
 
 #[tokio::test]
@@ -249,14 +250,14 @@ async fn a_message_beyond_the_bound_ends_the_stream_before_it_is_held() {
     // A frame that says that it is as long as can be, and is not.
     let boast = vec![0x81, 127, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
     let turns = vec![Turn::Plays(vec![large]), Turn::Babbles(boast), Turn::Plays(vec![])];
-    let (_stage, mut feed) = watch(Limits { message_max: 4096, ..limits() }, turns).await;
-    assert_eq!(next(&mut feed).await, Signal::Connected);
+    let (_stage, mut feed) = watch(StreamLimits { message_max: 4096, ..limits() }, turns).await;
+    assert_eq!(next(&mut feed).await, StreamSignal::Connected);
     let told = why(next(&mut feed).await);
     assert_eq!(told, "a message of 5000 bytes came; at most 4096 are taken");
-    assert_eq!(next(&mut feed).await, Signal::Connected);
+    assert_eq!(next(&mut feed).await, StreamSignal::Connected);
     let told = why(next(&mut feed).await);
     assert!(told.ends_with("at most 4096 are taken"), "{told}");
-    assert_eq!(next(&mut feed).await, Signal::Connected);
+    assert_eq!(next(&mut feed).await, StreamSignal::Connected);
 }
 
 #[tokio::test]
@@ -292,12 +293,12 @@ async fn a_stream_that_is_none_is_told_and_tried_again() {
     for (turn, expected) in cases {
         let (stage, mut feed) = watch(limits(), vec![turn, Turn::Plays(vec![])]).await;
         let mut signal = next(&mut feed).await;
-        if signal == Signal::Connected {
+        if signal == StreamSignal::Connected {
             signal = next(&mut feed).await;
         }
         let told = why(signal).replace(&format!("http://{}", stage.address), "URL");
         assert!(told.starts_with(expected), "{told}\nin place of\n{expected}");
-        assert_eq!(next(&mut feed).await, Signal::Connected, "after {told}");
+        assert_eq!(next(&mut feed).await, StreamSignal::Connected, "after {told}");
     }
 }
 
@@ -306,12 +307,12 @@ async fn the_private_ca_and_the_client_certificate_serve_the_stream_too() {
     let (ca, operators) = (Authority::new(), Authority::new());
     for version in [&version::TLS13, &version::TLS12] {
         let server = || greeting(ca.sign("server", &SERVER), Some(&operators), version);
-        let files = tls::Files {
+        let files = tls::GarmTlsFiles {
             ca: ca.trusted().ca,
             ..operators.presenting(operators.sign("client", &CLIENT))
         };
         let (mut stage, mut feed) = guarded(server(), files).await;
-        assert_eq!(next(&mut feed).await, Signal::Connected);
+        assert_eq!(next(&mut feed).await, StreamSignal::Connected);
         assert_eq!(stage.next().await, Seen::Login);
 
         let (_stage, mut feed) = guarded(server(), ca.trusted()).await;
@@ -324,7 +325,7 @@ async fn the_private_ca_and_the_client_certificate_serve_the_stream_too() {
     }
 }
 
-async fn guarded(greeting: Greeting, files: tls::Files) -> (Stage, Feed) {
+async fn guarded(greeting: Greeting, files: tls::GarmTlsFiles) -> (Stage, Feed) {
     let stage = Stage::open(greeting, vec![Turn::Plays(vec![])]).await;
     let options = super::options(format!("https://{}", stage.address), files);
     let feed = client(&options).events(limits());

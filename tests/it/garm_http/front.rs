@@ -14,10 +14,10 @@ use runnerctl::domain::entity::EntityKind;
 use runnerctl::domain::fleet::Controller;
 use runnerctl::domain::pool::PoolSpec;
 use runnerctl::domain::proof::{Attempt, Probe, Proof};
-use runnerctl::garm::events::{Limits, Signal};
-use runnerctl::garm::probe::{Doors, prove};
-use runnerctl::sim::http::Server;
-use runnerctl::sim::{Config, World};
+use runnerctl::garm::events::{StreamLimits, StreamSignal};
+use runnerctl::garm::probe::{ProbeTargets, prove};
+use runnerctl::sim::http::SimServer;
+use runnerctl::sim::{SimConfig, World};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -111,7 +111,7 @@ impl Front {
 
     pub(super) async fn of(program: Program) -> Self {
         let address = "127.0.0.1:0".parse().unwrap();
-        let server = Server::bind(address, World::new(Config::default()), 1).await.unwrap();
+        let server = SimServer::bind(address, World::new(SimConfig::default()), 1).await.unwrap();
         let garm = server.address();
         let ports = free_ports();
         let url = format!("https://127.0.0.1:{}", ports[0]);
@@ -154,7 +154,7 @@ impl Front {
         let (cert, key) = self.operators.sign("operator", &CLIENT);
         let ca = self.servers.path("ca.pem");
         let password = fleet_file.with_extension("password");
-        fs::write(&password, Config::default().password).unwrap();
+        fs::write(&password, SimConfig::default().password).unwrap();
         fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
         let text = format!(
             "fleet: acme\n\
@@ -248,15 +248,15 @@ impl Front {
         }
     }
 
-    fn files(&self, client: Option<(PathBuf, PathBuf)>) -> tls::Files {
+    fn files(&self, client: Option<(PathBuf, PathBuf)>) -> tls::GarmTlsFiles {
         let (cert, key) = client.unzip();
-        tls::Files { ca: Some(self.servers.path("ca.pem")), cert, key }
+        tls::GarmTlsFiles { ca: Some(self.servers.path("ca.pem")), cert, key }
     }
 
-    fn client(&self, certificate: Option<(PathBuf, PathBuf)>) -> Client {
+    fn client(&self, certificate: Option<(PathBuf, PathBuf)>) -> GarmClient {
         let options = options(self.api.clone(), self.files(certificate));
-        let password = SecretString::from(Config::default().password);
-        Client::new(Arc::new(Http::new(&options).unwrap()), Login::new("admin", password))
+        let password = SecretString::from(SimConfig::default().password);
+        GarmClient::new(Arc::new(Http::new(&options).unwrap()), GarmLogin::new("admin", password))
     }
 
     /// Whether a request with this certificate gets to GARM: neither the handshake nor the answer
@@ -288,7 +288,9 @@ impl Front {
         let operator = files(self.operators.sign("operator", &CLIENT));
         let tls = TlsFiles { ca: Some(self.servers.path("ca.pem")), client: Some(operator) };
         let runner = files(self.runners.sign("runner", &CLIENT));
-        prove(&Doors::of(&self.settings(tls, Some(runner)), &self.controller())).await.unwrap()
+        prove(&ProbeTargets::of(&self.settings(tls, Some(runner)), &self.controller()))
+            .await
+            .unwrap()
     }
 
     fn settings(&self, tls: TlsFiles, runner: Option<CertFiles>) -> GarmSettings {
@@ -317,14 +319,14 @@ impl Front {
 }
 
 /// Tells the simulated GARM that it is reached through the front.
-async fn put_urls(token: &str, garm: SocketAddr, url: &str, server: &Server) {
+async fn put_urls(token: &str, garm: SocketAddr, url: &str, server: &SimServer) {
     let body = json!({
         "callback_url": format!("{url}/api/v1/callbacks"),
         "metadata_url": format!("{url}/api/v1/metadata"),
     });
     let authorization = format!("Bearer {token}");
     let reply = server.shared().with(|it| {
-        it.handle(runnerctl::sim::Request {
+        it.handle(runnerctl::sim::ApiRequest {
             method: "PUT",
             path: "/controller",
             authorization: Some(&authorization),
@@ -388,9 +390,9 @@ async fn an_operator_reaches_the_api_and_hears_events() {
         let front = Front::of(program).await;
         let client = Arc::new(front.client(Some(front.operators.sign("operator", &CLIENT))));
         assert_eq!(client.pools().await.unwrap(), []);
-        let mut feed = client.events(Limits::default());
+        let mut feed = client.events(StreamLimits::default());
         let signal = tokio::time::timeout(PATIENCE, feed.next()).await.unwrap().unwrap();
-        assert_eq!(signal, Signal::Connected);
+        assert_eq!(signal, StreamSignal::Connected);
     }
 }
 
@@ -399,7 +401,7 @@ async fn without_a_certificate_the_refusal_says_what_is_missing() {
     for program in Program::ALL {
         let front = Front::of(program).await;
         let error = front.client(None).pools().await.unwrap_err();
-        assert_eq!(error.kind, Kind::ClientCertificate, "{program:?}: {}", words(&error));
+        assert_eq!(error.kind, ErrorKind::ClientCertificate, "{program:?}: {}", words(&error));
         let shown = words(&error).replace(&front.api, "URL");
         assert!(shown.contains("garm.tls"), "{shown}");
     }
@@ -537,9 +539,9 @@ async fn a_revoked_operator_is_out_and_so_is_its_stream() {
         let (leaver, other) =
             (front.operators.sign("leaver", &CLIENT), front.operators.sign("other", &CLIENT));
         let client = front.client(Some(leaver.clone()));
-        let mut feed = client.events(Limits::default());
+        let mut feed = client.events(StreamLimits::default());
         let signal = tokio::time::timeout(PATIENCE, feed.next()).await.unwrap().unwrap();
-        assert_eq!(signal, Signal::Connected);
+        assert_eq!(signal, StreamSignal::Connected);
         front.operators.revoke(&[&leaver.0]);
         // A program that is still starting may miss the signal.
         let lost = async {
@@ -552,7 +554,7 @@ async fn a_revoked_operator_is_out_and_so_is_its_stream() {
             }
         };
         let signal = tokio::time::timeout(PATIENCE, lost).await.unwrap();
-        assert!(matches!(signal, Signal::Lost(_)), "{program:?}: {signal:?}");
+        assert!(matches!(signal, StreamSignal::Lost(_)), "{program:?}: {signal:?}");
         let api = format!("{}/api/v1/pools", front.api);
         assert!(!front.passes(Some(&leaver), "GET", api.clone()).await, "{program:?}");
         assert!(front.passes(Some(&other), "GET", api.clone()).await, "{program:?}");
@@ -627,11 +629,11 @@ async fn a_certificate_is_renewed_under_a_stream_that_goes_on() {
     let mine = front.operators.sign("mine", &CLIENT);
     let files = front.files(Some(mine.clone()));
     let http = Arc::new(Http::new(&options(front.api.clone(), files.clone())).unwrap());
-    let login = || Login::new("admin", SecretString::from(Config::default().password));
-    let client = Client::new(Arc::<Http>::clone(&http), login());
-    let mut feed = client.events(Limits::default());
+    let login = || GarmLogin::new("admin", SecretString::from(SimConfig::default().password));
+    let client = GarmClient::new(Arc::<Http>::clone(&http), login());
+    let mut feed = client.events(StreamLimits::default());
     let signal = tokio::time::timeout(PATIENCE, feed.next()).await.unwrap().unwrap();
-    assert_eq!(signal, Signal::Connected);
+    assert_eq!(signal, StreamSignal::Connected);
 
     let put = |(cert, key): (PathBuf, PathBuf)| {
         fs::copy(cert, &mine.0).unwrap();
@@ -653,7 +655,7 @@ async fn a_certificate_is_renewed_under_a_stream_that_goes_on() {
     let entity = client.entities(EntityKind::Organization).await.unwrap().remove(0).key;
     client.create_pool(&entity, &pool_spec()).await.unwrap();
     let signal = tokio::time::timeout(PATIENCE, feed.next()).await.unwrap().unwrap();
-    assert!(matches!(signal, Signal::Changes(_)), "the same stream: {signal:?}");
+    assert!(matches!(signal, StreamSignal::Changes(_)), "the same stream: {signal:?}");
 }
 
 fn pool_spec() -> PoolSpec {

@@ -71,7 +71,7 @@ pub(super) fn write(folder: &Path, name: &str, content: &str) -> PathBuf {
 }
 
 /// What is said about these files, with the authority's folder left out.
-fn complaint(authority: &Authority, files: tls::Files) -> String {
+fn complaint(authority: &Authority, files: tls::GarmTlsFiles) -> String {
     let error = Http::new(&options("https://garm.test".into(), files)).unwrap_err();
     assert!(error.is_input());
     let folder = authority.folder.path().display().to_string();
@@ -90,7 +90,7 @@ fn a_ca_that_cannot_be_used_is_told_by_what_it_is() {
     let absent = folder.join("absent");
     let mut report = String::new();
     for bad in [&absent, folder, Path::new("/dev/null"), &text, &cut, &empty, &key, &large, &cert] {
-        let files = tls::Files { ca: Some(bad.to_owned()), ..tls::Files::default() };
+        let files = tls::GarmTlsFiles { ca: Some(bad.to_owned()), ..tls::GarmTlsFiles::default() };
         report.push_str(&complaint(&ca, files));
     }
     insta::assert_snapshot!(report, @"
@@ -129,8 +129,8 @@ fn a_certificate_and_a_key_that_cannot_be_used_are_told_by_what_they_are() {
     );
     let absent = folder.join("absent");
     let mut report = String::new();
-    let only_cert = tls::Files { cert: Some(cert.clone()), ..ca.trusted() };
-    let only_key = tls::Files { key: Some(key), ..ca.trusted() };
+    let only_cert = tls::GarmTlsFiles { cert: Some(cert.clone()), ..ca.trusted() };
+    let only_key = tls::GarmTlsFiles { key: Some(key), ..ca.trusted() };
     report.push_str(&complaint(&ca, only_cert));
     report.push_str(&complaint(&ca, only_key));
     for bad in [absent, text, cert.clone(), encrypted, other_key] {
@@ -203,7 +203,7 @@ fn files_that_are_not_in_pem_are_told_by_the_command_that_turns_them() {
     let (cert_der, key_der) = (der(&cert, "client.der"), der(&key, "key.der"));
     let ca_der = der(&ca.path("ca.pem"), "ca.der");
     let mut report = String::new();
-    let from_der = tls::Files { ca: Some(ca_der), ..tls::Files::default() };
+    let from_der = tls::GarmTlsFiles { ca: Some(ca_der), ..tls::GarmTlsFiles::default() };
     for files in
         [from_der, ca.presenting((cert_der, key.clone())), ca.presenting((cert.clone(), key_der))]
     {

@@ -18,8 +18,8 @@ use rcgen::{CertificateParams, KeyPair};
 use runnerctl::domain::name::PoolId;
 use runnerctl::garm::http::{ANSWER_MAX, Timeouts};
 use runnerctl::garm::{
-    Client, Error, Http, HttpOptions, Kind, Login, Method, Presented, Request, Response, TlsFault,
-    Transport, TransportError, tls,
+    ErrorKind, GarmClient, GarmError, GarmLogin, Http, HttpOptions, Method, PresentedCertificate,
+    Request, Response, TlsFault, Transport, TransportError, tls,
 };
 use rustls::version;
 use secrecy::SecretString;
@@ -29,7 +29,7 @@ use tokio::net::TcpListener;
 /// Long for a loopback and short for a test that waits for it to pass.
 const BRIEF: Duration = Duration::from_millis(300);
 
-fn options(url: String, files: tls::Files) -> HttpOptions {
+fn options(url: String, files: tls::GarmTlsFiles) -> HttpOptions {
     HttpOptions { tls: files, ..HttpOptions::new(url) }
 }
 
@@ -45,19 +45,22 @@ async fn send(options: &HttpOptions) -> Result<Response, TransportError> {
 
 async fn plainly(manner: Manner) -> Result<Response, TransportError> {
     let address = serve(Greeting::Plain, manner).await;
-    send(&options(format!("http://{address}"), tls::Files::default())).await
+    send(&options(format!("http://{address}"), tls::GarmTlsFiles::default())).await
 }
 
-async fn over_tls(greeting: Greeting, files: tls::Files) -> Result<Response, TransportError> {
+async fn over_tls(
+    greeting: Greeting,
+    files: tls::GarmTlsFiles,
+) -> Result<Response, TransportError> {
     let address = serve(greeting, answer("[]")).await;
     send(&options(format!("https://{address}"), files)).await
 }
 
 /// What a person reads when the first request, the login, fails.
-async fn shown(options: &HttpOptions) -> (Kind, String) {
-    let client = Client::new(
+async fn shown(options: &HttpOptions) -> (ErrorKind, String) {
+    let client = GarmClient::new(
         Arc::new(Http::new(options).unwrap()),
-        Login::new("admin", SecretString::from("canary-password")),
+        GarmLogin::new("admin", SecretString::from("canary-password")),
     );
     let error = client.pool(&PoolId::new("p")).await.unwrap_err();
     assert!(!format!("{error:?}").contains("canary"), "{error:?}");
@@ -65,7 +68,7 @@ async fn shown(options: &HttpOptions) -> (Kind, String) {
     (error.kind, text)
 }
 
-fn words(error: &Error) -> String {
+fn words(error: &GarmError) -> String {
     let help = error.help.as_deref().map(|it| format!("\nhelp: {it}")).unwrap_or_default();
     format!("{error}{help}")
 }
@@ -137,7 +140,7 @@ async fn a_demanded_client_certificate_opens_the_door() {
     for version in [&version::TLS13, &version::TLS12] {
         let greeting = greeting(ca.sign("server", &SERVER), Some(&operators), version);
         let (cert, key) = operators.sign("client", &CLIENT);
-        let files = tls::Files { cert: Some(cert), key: Some(key), ..ca.trusted() };
+        let files = tls::GarmTlsFiles { cert: Some(cert), key: Some(key), ..ca.trusted() };
         assert_eq!(over_tls(greeting, files).await.unwrap().status, 200);
     }
 }
@@ -149,7 +152,7 @@ async fn a_missing_client_certificate_is_told() {
         let greeting = greeting(ca.sign("server", &SERVER), Some(&operators), version);
         let got = over_tls(greeting, ca.trusted()).await;
         let expected = TlsFault::ClientCertificate {
-            presented: Presented::Nothing,
+            presented: PresentedCertificate::Nothing,
             alert: "CertificateRequired".into(),
         };
         assert_eq!(got, Err(TransportError::Tls(expected)));
@@ -169,7 +172,7 @@ async fn a_refused_client_certificate_is_told_with_its_validity() {
             format!("`{}` (valid from 2020-01-01T00:00:00Z until {until})", files.0.display());
         let got = over_tls(greeting.clone(), ca.presenting(files)).await;
         let expected = TlsFault::ClientCertificate {
-            presented: Presented::Certificate(shown),
+            presented: PresentedCertificate::Certificate(shown),
             alert: alert.into(),
         };
         assert_eq!(got, Err(TransportError::Tls(expected)));
@@ -187,9 +190,12 @@ async fn a_connection_closed_after_a_certificate_was_asked_for_names_it() {
         "`{}` (valid from 2020-01-01T00:00:00Z until 2090-01-01T00:00:00Z)",
         cert.display()
     );
-    let files = tls::Files { cert: Some(cert), key: Some(key), ..ca.trusted() };
+    let files = tls::GarmTlsFiles { cert: Some(cert), key: Some(key), ..ca.trusted() };
     let got = send(&options(format!("https://{address}"), files)).await.unwrap_err();
-    assert_eq!(got, TransportError::ClosedOnCertificate(Presented::Certificate(shown_as)));
+    assert_eq!(
+        got,
+        TransportError::ClosedOnCertificate(PresentedCertificate::Certificate(shown_as))
+    );
     assert!(got.may_have_arrived());
 }
 
@@ -200,7 +206,7 @@ async fn what_is_no_http_is_told() {
     let ca = Authority::new();
     let greeting = greeting(ca.sign("server", &SERVER), None, &version::TLS13);
     let address = serve(greeting, answer("[]")).await;
-    let got = send(&options(format!("http://{address}"), tls::Files::default())).await;
+    let got = send(&options(format!("http://{address}"), tls::GarmTlsFiles::default())).await;
     assert!(matches!(got, Err(TransportError::NotHttp(_))), "{got:?}");
 }
 
@@ -332,9 +338,15 @@ async fn what_people_read_says_what_happened_and_what_to_do() {
                 <html><head><title>502 Bad Gateway</title></head></html>";
     let mut report = String::new();
     for (url, files) in [
-        (format!("http://{unused}"), tls::Files::default()),
-        (format!("http://{}", serve(Greeting::Plain, says(page)).await), tls::Files::default()),
-        (format!("http://{}", serve(Greeting::Plain, answer("{}")).await), tls::Files::default()),
+        (format!("http://{unused}"), tls::GarmTlsFiles::default()),
+        (
+            format!("http://{}", serve(Greeting::Plain, says(page)).await),
+            tls::GarmTlsFiles::default(),
+        ),
+        (
+            format!("http://{}", serve(Greeting::Plain, answer("{}")).await),
+            tls::GarmTlsFiles::default(),
+        ),
         (
             format!(
                 "https://{}",
@@ -380,7 +392,7 @@ async fn a_certificate_signed_by_itself_can_be_trusted() {
     let params = CertificateParams::new(vec![SERVER.name.to_owned()]).unwrap();
     let cert = input::write(folder.path(), "cert", &params.self_signed(&key).unwrap().pem());
     let key = input::write(folder.path(), "key", &key.serialize_pem());
-    let files = tls::Files { ca: Some(cert.clone()), ..tls::Files::default() };
+    let files = tls::GarmTlsFiles { ca: Some(cert.clone()), ..tls::GarmTlsFiles::default() };
     let got = over_tls(greeting((cert, key), None, &version::TLS13), files).await;
     assert_eq!(got.unwrap().status, 200);
 }

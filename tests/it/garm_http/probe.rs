@@ -4,7 +4,7 @@ use runnerctl::config::{CertFiles, GarmSettings, HostPort, TlsFiles};
 use runnerctl::domain::fleet::Controller;
 use runnerctl::domain::proof::{Attempt, Probe, Proof};
 use runnerctl::domain::secret::SecretRef;
-use runnerctl::garm::probe::{Doors, prove};
+use runnerctl::garm::probe::{ProbeTargets, prove};
 
 use super::*;
 
@@ -20,7 +20,12 @@ fn garm() -> Manner {
 }
 
 /// GARM behind this URL, trusted by this CA, reached with this certificate.
-fn doors(url: &str, ca: &Authority, operator: Option<CertFiles>, backend: &[HostPort]) -> Doors {
+fn doors(
+    url: &str,
+    ca: &Authority,
+    operator: Option<CertFiles>,
+    backend: &[HostPort],
+) -> ProbeTargets {
     let garm = GarmSettings {
         url: url.to_owned(),
         username: "admin".into(),
@@ -39,7 +44,7 @@ fn doors(url: &str, ca: &Authority, operator: Option<CertFiles>, backend: &[Host
         callback_url: format!("{url}/api/v1/callbacks"),
         webhook_url: String::new(),
     };
-    Doors::of(&garm, &controller)
+    ProbeTargets::of(&garm, &controller)
 }
 
 /// Place and attempt of the probes with this result.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use runnerctl::sim::Config;
+use runnerctl::sim::SimConfig;
 use serde_json::{Value, json};
 
 use super::front::Front;
@@ -33,7 +33,7 @@ async fn status(front: &Front, certificate: Option<&Pair>, token: &str, path: &s
 }
 
 async fn admin_token(front: &Front, operator: &Pair) -> String {
-    let login = json!({ "username": "admin", "password": Config::default().password });
+    let login = json!({ "username": "admin", "password": SimConfig::default().password });
     let request = client(front, Some(operator)).post(format!("{}/api/v1/auth/login", front.api));
     let reply = request.body(login.to_string()).send().await.unwrap().text().await.unwrap();
     let reply: Value = serde_json::from_str(&reply).unwrap();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use reqwest::{Certificate, Client, Identity, StatusCode};
 use runnerctl::config::{CertFiles, ListenerTls};
-use runnerctl::garm::Kind;
+use runnerctl::garm::ErrorKind;
 use runnerctl::metrics::serve::{HEAD_TIMEOUT, SILENT_MAX};
 use runnerctl::metrics::{Board, Certificates, Door, bind, serve};
 use serde_json::{Value, json};
@@ -282,7 +282,10 @@ async fn certificates_are_reloaded_and_a_bad_file_leaves_the_old_in_force() {
     let mut mixed = files(&new);
     mixed.server.key = old.path("server.key");
     let error = certificates.reload(&mixed).unwrap_err();
-    assert_eq!((error.kind, error.got), (Kind::Input, "the key is of another certificate".into()));
+    assert_eq!(
+        (error.kind, error.got),
+        (ErrorKind::Input, "the key is of another certificate".into())
+    );
     assert_eq!(page(&old.client(None), &url).await.0, StatusCode::OK);
 
     certificates.reload(&files(&new)).unwrap();

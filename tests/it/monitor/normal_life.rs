@@ -11,15 +11,15 @@ use runnerctl::domain::fleet::Fleet;
 use runnerctl::domain::name::{FleetName, PoolId};
 use runnerctl::domain::pool::{PoolChange, PoolSpec};
 use runnerctl::domain::runner::Runner;
-use runnerctl::garm::Client;
+use runnerctl::garm::GarmClient;
 use runnerctl::host::clock::Clock;
 use runnerctl::monitor::{Auditor, Finding};
 use runnerctl::reconcile::read_fleet::{
     Credentials, FleetRequest, Proxies, SpecsRequest, Templates, read_fleet,
 };
 use runnerctl::scaling::{FleetIndex, RowChange, ScalePolicies};
-use runnerctl::sim::in_memory::Memory;
-use runnerctl::sim::{Config, Knobs, Order, World};
+use runnerctl::sim::in_memory::InMemoryWorld;
+use runnerctl::sim::{JobBatch, Knobs, SimConfig, World};
 
 use crate::rig::plain;
 
@@ -66,8 +66,8 @@ fn policy(min_runners: u32) -> ScalePolicy {
 
 /// The world, what is seen of it, and the auditor.
 struct Bench {
-    memory: std::sync::Arc<Memory>,
-    client: Client,
+    memory: std::sync::Arc<InMemoryWorld>,
+    client: GarmClient,
     dice: Dice,
     policies: ScalePolicies,
     auditor: Auditor,
@@ -96,7 +96,8 @@ impl Bench {
             webhook_drop_rate: 0.02,
             ..Knobs::default()
         };
-        let memory = Memory::new(World::new(Config { seed, knobs, ..Config::default() }));
+        let memory =
+            InMemoryWorld::new(World::new(SimConfig { seed, knobs, ..SimConfig::default() }));
         let client = memory.client();
         let entity = client.entities(EntityKind::Organization).await.unwrap().remove(0).key;
         let mut policies = ScalePolicies::new();
@@ -156,7 +157,7 @@ impl Bench {
             let label = ["a", "b", "c"][usize::try_from(self.dice.below(3)).unwrap()];
             let count = usize::try_from(1 + self.dice.below(4)).unwrap();
             let lasting = Duration::from_secs(1 + self.dice.below(60));
-            self.memory.with(|it| it.queue_jobs(&Order::new(count, &[label]).lasting(lasting)));
+            self.memory.with(|it| it.queue_jobs(&JobBatch::new(count, &[label]).lasting(lasting)));
         }
         if self.dice.one_in(45) {
             let change = PoolChange {
@@ -252,8 +253,8 @@ async fn nothing_is_found(seed: u64) {
         assert_eq!(bench.found, [], "seed {seed}, second {second}");
     }
     let finished = bench.memory.with(|it| {
-        let ended = |it: &&runnerctl::sim::Entry| {
-            matches!(it.what, runnerctl::sim::What::JobCompleted { .. })
+        let ended = |it: &&runnerctl::sim::LogEntry| {
+            matches!(it.what, runnerctl::sim::LogEvent::JobCompleted { .. })
         };
         it.log().iter().filter(ended).count()
     });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use runnerctl::sim::{Config, Order, Request, World};
+use runnerctl::sim::{ApiRequest, JobBatch, SimConfig, World};
 use serde_json::{Value, json};
 
 /// A world and the admin's way to it.
@@ -23,14 +23,14 @@ pub(super) fn draft(tags: &[&str], more: Value) -> Value {
 impl Asked {
     /// A world in which GARM does not scale by itself within a day.
     pub(super) fn new() -> Self {
-        Self(World::new(Config { backoff: 86_400, ..Config::default() }))
+        Self(World::new(SimConfig { backoff: 86_400, ..SimConfig::default() }))
     }
 
     /// The status and the JSON of an answer.
     pub(super) fn answer(&mut self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let token = format!("Bearer {}", self.0.admin_token());
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let reply = self.0.handle(Request {
+        let reply = self.0.handle(ApiRequest {
             method,
             path,
             authorization: Some(&token),
@@ -96,7 +96,7 @@ impl Asked {
 
     /// Queues jobs for a label, each running so many seconds.
     pub(super) fn queue(&mut self, count: usize, label: &str, seconds: u64) -> Vec<i64> {
-        self.0.queue_jobs(&Order::new(count, &[label]).lasting(Duration::from_secs(seconds)))
+        self.0.queue_jobs(&JobBatch::new(count, &[label]).lasting(Duration::from_secs(seconds)))
     }
 
     /// Seconds, to the next whole one, until something holds; for at most an hour.

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use runnerctl::sim::http::Server;
-use runnerctl::sim::{Config, Fault, Rule, World};
+use runnerctl::sim::http::SimServer;
+use runnerctl::sim::{Fault, FaultRule, SimConfig, World};
 
 /// A server on a free port, its world, and a client.
-async fn server() -> (String, std::sync::Arc<runnerctl::sim::http::Shared>, reqwest::Client) {
+async fn server() -> (String, std::sync::Arc<runnerctl::sim::http::SharedWorld>, reqwest::Client) {
     let address = "127.0.0.1:0".parse().unwrap();
-    let server = Server::bind(address, World::new(Config::default()), 1).await.unwrap();
+    let server = SimServer::bind(address, World::new(SimConfig::default()), 1).await.unwrap();
     let base = format!("http://{}/api/v1", server.address());
     let shared = server.shared();
     tokio::spawn(server.serve(std::future::pending()));
@@ -18,7 +18,7 @@ async fn server() -> (String, std::sync::Arc<runnerctl::sim::http::Shared>, reqw
 #[tokio::test]
 async fn only_a_loopback_address_is_listened_on() {
     let address = "0.0.0.0:0".parse().unwrap();
-    let refused = Server::bind(address, World::new(Config::default()), 1).await.unwrap_err();
+    let refused = SimServer::bind(address, World::new(SimConfig::default()), 1).await.unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::InvalidInput);
 }
 
@@ -33,7 +33,7 @@ async fn each_fault_looks_over_http_as_it_is_called() {
         let text = response.text().await.map_err(|_| "half an answer")?;
         Ok::<_, &str>((status, text))
     };
-    let add = |fault| shared.with(|it| it.faults.add(Rule::once("GET", "/jobs", fault)));
+    let add = |fault| shared.with(|it| it.faults.add(FaultRule::once("GET", "/jobs", fault)));
     let carried_out = || shared.with(|it| it.requests().len());
     let cases = [
         (Fault::Refuse, Err("no answer"), 0),
@@ -66,13 +66,13 @@ async fn an_answer_carries_the_worlds_date() {
 
 #[tokio::test]
 async fn a_world_that_is_full_answers_whole_and_stays_full() {
-    let mut world = World::new(Config::default());
-    let load = runnerctl::sim::Load { pools: 10, runners: 25, jobs: 12 };
+    let mut world = World::new(SimConfig::default());
+    let load = runnerctl::sim::InitialLoad { pools: 10, runners: 25, jobs: 12 };
     world.load(load);
     let count = |world: &mut World, path| {
         let token = format!("Bearer {}", world.admin_token());
         let authorization = Some(token.as_str());
-        let request = runnerctl::sim::Request { method: "GET", path, authorization, body: b"" };
+        let request = runnerctl::sim::ApiRequest { method: "GET", path, authorization, body: b"" };
         let all: serde_json::Value = serde_json::from_str(&world.handle(request).body).unwrap();
         all.as_array().unwrap().len()
     };
@@ -88,11 +88,11 @@ async fn a_world_that_is_full_answers_whole_and_stays_full() {
 /// would keep a world busy for hours.
 #[test]
 fn a_world_of_the_documented_size_keeps_turning() {
-    let mut world = World::new(Config::default());
-    world.load(runnerctl::sim::Load { pools: 1_000, runners: 10_000, jobs: 5_000 });
+    let mut world = World::new(SimConfig::default());
+    world.load(runnerctl::sim::InitialLoad { pools: 1_000, runners: 10_000, jobs: 5_000 });
     world.advance(Duration::from_secs(10));
     let token = format!("Bearer {}", world.admin_token());
-    let request = runnerctl::sim::Request {
+    let request = runnerctl::sim::ApiRequest {
         method: "GET",
         path: "/jobs",
         authorization: Some(token.as_str()),

@@ -4,29 +4,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use runnerctl::domain::entity::EntityKind;
-use runnerctl::garm::Client;
-use runnerctl::garm::events::{Feed, Limits, Signal};
+use runnerctl::garm::GarmClient;
+use runnerctl::garm::events::{Feed, StreamLimits, StreamSignal};
 use runnerctl::scaling::RowChange;
-use runnerctl::sim::in_memory::Memory;
-use runnerctl::sim::{Config, Fault, Order, Request, Rule, World};
+use runnerctl::sim::in_memory::InMemoryWorld;
+use runnerctl::sim::{ApiRequest, Fault, FaultRule, JobBatch, SimConfig, World};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
 /// Longer than anything here takes, in virtual time.
 const LONG: Duration = Duration::from_secs(600);
 
-fn bench(config: Config) -> (Arc<Memory>, Client, Feed) {
-    let memory = Memory::new(World::new(config));
+fn bench(config: SimConfig) -> (Arc<InMemoryWorld>, GarmClient, Feed) {
+    let memory = InMemoryWorld::new(World::new(config));
     let client = memory.client();
-    let feed = client.events(Limits::default());
+    let feed = client.events(StreamLimits::default());
     (memory, client, feed)
 }
 
 async fn connected(feed: &mut Feed) {
-    assert_eq!(next(feed).await, Signal::Connected);
+    assert_eq!(next(feed).await, StreamSignal::Connected);
 }
 
-async fn next(feed: &mut Feed) -> Signal {
+async fn next(feed: &mut Feed) -> StreamSignal {
     timeout(LONG, feed.next()).await.unwrap().unwrap()
 }
 
@@ -43,7 +43,7 @@ fn words(change: &RowChange) -> String {
 }
 
 /// Everything that comes within this span.
-async fn within(feed: &mut Feed, span: Duration) -> Vec<Signal> {
+async fn within(feed: &mut Feed, span: Duration) -> Vec<StreamSignal> {
     let end = Instant::now() + span;
     let mut all = Vec::new();
     while let Ok(signal) = tokio::time::timeout_at(end, feed.next()).await {
@@ -52,27 +52,27 @@ async fn within(feed: &mut Feed, span: Duration) -> Vec<Signal> {
     all
 }
 
-fn changes(signals: &[Signal]) -> Vec<String> {
+fn changes(signals: &[StreamSignal]) -> Vec<String> {
     let all = signals.iter().flat_map(|it| match it {
-        Signal::Changes(changes) => changes.iter().map(words).collect(),
-        Signal::Connected | Signal::Lost(_) | Signal::Overflow => Vec::new(),
+        StreamSignal::Changes(changes) => changes.iter().map(words).collect(),
+        StreamSignal::Connected | StreamSignal::Lost(_) | StreamSignal::Overflow => Vec::new(),
     });
     all.collect()
 }
 
 /// Asks GARM as its admin.
-fn ask(memory: &Memory, method: &str, path: &str, body: &Value) -> Value {
+fn ask(memory: &InMemoryWorld, method: &str, path: &str, body: &Value) -> Value {
     let reply = memory.with(|it| {
         let token = format!("Bearer {}", it.admin_token());
         let body = body.to_string();
-        it.handle(Request { method, path, authorization: Some(&token), body: body.as_bytes() })
+        it.handle(ApiRequest { method, path, authorization: Some(&token), body: body.as_bytes() })
     });
     assert_eq!(reply.status, 200, "{method} {path}: {}", reply.body);
     serde_json::from_str(&reply.body).unwrap()
 }
 
 /// A new pool of the organization; its path.
-async fn pool(memory: &Memory, client: &Client, fields: Value) -> String {
+async fn pool(memory: &InMemoryWorld, client: &GarmClient, fields: Value) -> String {
     let entity = client.entities(EntityKind::Organization).await.unwrap().remove(0).key;
     let path = format!("/organizations/{}/pools", entity.id.as_str());
     let pool = ask(memory, "POST", &path, &super::asked::draft(&["linux"], fields));
@@ -81,7 +81,7 @@ async fn pool(memory: &Memory, client: &Client, fields: Value) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn a_runners_life_is_heard_as_it_happens() {
-    let mut config = Config::default();
+    let mut config = SimConfig::default();
     config.knobs.event_late_rate = 0.0;
     let (memory, client, mut feed) = bench(config);
     connected(&mut feed).await;
@@ -101,7 +101,7 @@ async fn a_runners_life_is_heard_as_it_happens() {
     assert_eq!(seen, expected);
 
     ask(&memory, "PUT", &path, &json!({ "min_idle_runners": 0 }));
-    let order = Order::new(1, &["linux"]).lasting(Duration::from_secs(5));
+    let order = JobBatch::new(1, &["linux"]).lasting(Duration::from_secs(5));
     memory.with(|it| it.queue_jobs(&order));
     let work = changes(&within(&mut feed, Duration::from_secs(60)).await);
     let at = |text: &str| {
@@ -123,13 +123,13 @@ async fn a_runners_life_is_heard_as_it_happens() {
 
 #[tokio::test(start_paused = true)]
 async fn a_quiet_garm_is_alive_by_its_pings_and_dead_without() {
-    let (memory, _client, mut feed) = bench(Config::default());
+    let (memory, _client, mut feed) = bench(SimConfig::default());
     connected(&mut feed).await;
     assert_eq!(within(&mut feed, Duration::from_secs(3600)).await, []);
-    memory.with(|it| it.faults.add(Rule::always("PING", "", Fault::Drop)));
+    memory.with(|it| it.faults.add(FaultRule::always("PING", "", Fault::Drop)));
     let since = Instant::now();
     let why = "GARM was silent for 75s, pings included";
-    assert_eq!(next(&mut feed).await, Signal::Lost(why.into()));
+    assert_eq!(next(&mut feed).await, StreamSignal::Lost(why.into()));
     assert!(since.elapsed() <= Duration::from_secs(75));
     connected(&mut feed).await;
     assert!(since.elapsed() <= Duration::from_secs(77));
@@ -137,19 +137,19 @@ async fn a_quiet_garm_is_alive_by_its_pings_and_dead_without() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cut_stream_comes_back_and_a_refused_one_backs_off() {
-    let (memory, _client, mut feed) = bench(Config::default());
+    let (memory, _client, mut feed) = bench(SimConfig::default());
     connected(&mut feed).await;
     memory.cut_streams();
-    assert_eq!(next(&mut feed).await, Signal::Lost("the connection was closed".into()));
+    assert_eq!(next(&mut feed).await, StreamSignal::Lost("the connection was closed".into()));
     connected(&mut feed).await;
 
     // GARM is away for ten minutes: the reason is told once, and tries become rare.
-    memory.with(|it| it.faults.add(Rule::always("GET", "/ws/events", Fault::Refuse)));
+    memory.with(|it| it.faults.add(FaultRule::always("GET", "/ws/events", Fault::Refuse)));
     let before = memory.with(|it| it.faults.hits());
     memory.cut_streams();
     let told = within(&mut feed, LONG).await;
     assert_eq!(told.len(), 2, "{told:?}");
-    assert!(matches!(&told[1], Signal::Lost(why) if why.contains("connection refused")));
+    assert!(matches!(&told[1], StreamSignal::Lost(why) if why.contains("connection refused")));
     let tries = memory.with(|it| it.faults.hits()) - before;
     assert!((20..=50).contains(&tries), "{tries} tries in ten minutes");
     memory.with(|it| it.faults.clear());
@@ -160,20 +160,20 @@ async fn a_cut_stream_comes_back_and_a_refused_one_backs_off() {
 
 #[tokio::test(start_paused = true)]
 async fn an_old_token_is_renewed_and_a_refused_login_is_told() {
-    let (memory, client, mut feed) = bench(Config::default());
+    let (memory, client, mut feed) = bench(SimConfig::default());
     connected(&mut feed).await;
     tokio::time::sleep(Duration::from_secs(25 * 3600)).await;
     memory.cut_streams();
-    assert_eq!(next(&mut feed).await, Signal::Lost("the connection was closed".into()));
+    assert_eq!(next(&mut feed).await, StreamSignal::Lost("the connection was closed".into()));
     connected(&mut feed).await;
     let logins =
         memory.with(|it| it.requests().iter().filter(|it| it.path == "/auth/login").count());
     assert_eq!(logins, 2);
 
-    memory.with(|it| it.faults.add(Rule::once("GET", "/ws/events", Fault::Page(502))));
+    memory.with(|it| it.faults.add(FaultRule::once("GET", "/ws/events", Fault::Page(502))));
     memory.cut_streams();
-    assert_eq!(next(&mut feed).await, Signal::Lost("the connection was closed".into()));
-    let Signal::Lost(why) = next(&mut feed).await else { panic!("the front is in the way") };
+    assert_eq!(next(&mut feed).await, StreamSignal::Lost("the connection was closed".into()));
+    let StreamSignal::Lost(why) = next(&mut feed).await else { panic!("the front is in the way") };
     assert!(why.starts_with("listen to the events at http://garm.example.com: 502"), "{why}");
     connected(&mut feed).await;
     drop(client);
@@ -181,20 +181,20 @@ async fn an_old_token_is_renewed_and_a_refused_login_is_told() {
 
 /// What of a busy ten minutes is heard.
 async fn heard(seed: u64, loss_rate: f64) -> (Vec<String>, usize) {
-    let mut config = Config { seed, ..Config::default() };
+    let mut config = SimConfig { seed, ..SimConfig::default() };
     config.knobs.event_loss_rate = loss_rate;
     config.knobs.event_late_rate = 0.1;
     config.knobs.event_late_by = Duration::from_secs(2);
     let (memory, client, mut feed) = bench(config);
     connected(&mut feed).await;
     pool(&memory, &client, json!({ "enabled": true, "min_idle_runners": 2 })).await;
-    let order = Order::new(10, &["linux"]).lasting(Duration::from_secs(5));
+    let order = JobBatch::new(10, &["linux"]).lasting(Duration::from_secs(5));
     memory.with(|it| it.queue_jobs(&order));
     let signals = within(&mut feed, LONG).await;
     let mut newest = std::collections::HashMap::new();
     let mut inverted = 0;
     for signal in &signals {
-        let Signal::Changes(changes) = signal else { panic!("{signal:?}") };
+        let StreamSignal::Changes(changes) = signal else { panic!("{signal:?}") };
         for change in changes {
             if let RowChange::Runner(runner) = change {
                 let before = newest.entry(runner.id.clone()).or_insert(runner.updated_at);
@@ -218,9 +218,9 @@ async fn losses_and_disorder_are_those_of_the_seed() {
 
 #[tokio::test(start_paused = true)]
 async fn half_a_message_is_passed_over_and_the_next_is_heard() {
-    let (memory, client, mut feed) = bench(Config::default());
+    let (memory, client, mut feed) = bench(SimConfig::default());
     connected(&mut feed).await;
-    memory.with(|it| it.faults.add(Rule::once("EVENT", "pool/create", Fault::Truncate)));
+    memory.with(|it| it.faults.add(FaultRule::once("EVENT", "pool/create", Fault::Truncate)));
     pool(&memory, &client, json!({})).await;
     pool(&memory, &client, json!({})).await;
     let heard = within(&mut feed, Duration::from_secs(1)).await;

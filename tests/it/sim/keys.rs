@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use runnerctl::sim::{Config, Order, World};
+use runnerctl::sim::{JobBatch, SimConfig, World};
 use serde_json::{Value, json};
 
 use super::asked::{Asked, draft};
@@ -57,7 +57,7 @@ fn recorded_events(kind: &str, operation: &str) -> Vec<Value> {
 /// The fleet of the recording: a pool with three runners and three jobs, of which one still waits,
 /// a pool of a repository that was never used, and one whose provider fails.
 fn as_recorded() -> (Asked, Value) {
-    let mut world = World::new(Config { backoff: 86_400, ..Config::default() });
+    let mut world = World::new(SimConfig { backoff: 86_400, ..SimConfig::default() });
     world.watch_events();
     let mut asked = Asked(world);
     let organization = asked.get("/organizations")[0]["id"].as_str().unwrap().to_owned();
@@ -75,8 +75,8 @@ fn as_recorded() -> (Asked, Value) {
     asked.0.advance(Duration::from_secs(18));
     // One of the three stays idle, one job stays queued.
     let long = Duration::from_secs(600);
-    asked.0.queue_jobs(&Order::new(2, &["linux"]).lasting(long));
-    asked.0.queue_jobs(&Order::new(1, &["linux"]).held());
+    asked.0.queue_jobs(&JobBatch::new(2, &["linux"]).lasting(long));
+    asked.0.queue_jobs(&JobBatch::new(1, &["linux"]).held());
     asked.0.advance(Duration::from_millis(20));
     let unused = format!("/pools/{}", unused["id"].as_str().unwrap());
     asked.ask("PUT", &unused, &json!({ "max_runners": 2 }));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use runnerctl::sim::{Config, Order, What, World};
+use runnerctl::sim::{JobBatch, LogEvent, SimConfig, World};
 use serde_json::{Value, json};
 
 use super::asked::Asked;
@@ -49,7 +49,7 @@ fn jobs_that_wait_for_one_pool_hold_idle_runners_in_another() {
     asked.pool("gpu", json!({}));
     asked.wait(20);
     asked.put(&pool, &json!({ "min_idle_runners": 0 }));
-    asked.0.queue_jobs(&Order::new(3, &["gpu"]));
+    asked.0.queue_jobs(&JobBatch::new(3, &["gpu"]));
     // ceil((4 − 3) / 2) = 1 goes, and then nothing more.
     asked.wait(150);
     assert_eq!(asked.states(&pool), ["running/idle"; 3]);
@@ -60,10 +60,10 @@ fn a_scale_down_makes_garm_forget_jobs_older_than_ten_minutes() {
     let mut asked = Asked::new();
     let pool = asked.pool("linux", json!({ "min_idle_runners": 3, "max_runners": 9 }));
     asked.wait(20);
-    let old = asked.0.queue_jobs(&Order::new(1, &["linux"]).held());
+    let old = asked.0.queue_jobs(&JobBatch::new(1, &["linux"]).held());
     asked.wait(590);
     asked.put(&pool, &json!({ "min_idle_runners": 0 }));
-    let young = asked.0.queue_jobs(&Order::new(1, &["linux"]).held());
+    let young = asked.0.queue_jobs(&JobBatch::new(1, &["linux"]).held());
     asked.wait(70);
     assert_eq!(asked.jobs(), [(young[0], "queued".to_owned())]);
     // It is still queued at GitHub; its start brings it back.
@@ -106,9 +106,9 @@ fn a_level_counts_runners_that_are_leaving_as_idle() {
 
 #[test]
 fn a_job_whose_runner_was_taken_by_another_is_tried_again() {
-    let mut asked = Asked(World::new(Config { backoff: 5, ..Config::default() }));
+    let mut asked = Asked(World::new(SimConfig { backoff: 5, ..SimConfig::default() }));
     let pool = asked.pool("linux", json!({ "max_runners": 1 }));
-    asked.0.queue_jobs(&Order::new(1, &["linux"]).held());
+    asked.0.queue_jobs(&JobBatch::new(1, &["linux"]).held());
     asked.wait(30);
     assert_eq!(asked.states(&pool), ["running/idle"]);
     let thief = asked.queue(1, "linux", 5)[0];
@@ -116,14 +116,14 @@ fn a_job_whose_runner_was_taken_by_another_is_tried_again() {
     // The thief's start broke the lock, so that a second runner was made for the first job.
     assert!(!asked.jobs().iter().any(|it| it.0 == thief));
     assert_eq!(asked.states(&pool), ["running/idle"]);
-    let made = asked.0.log().iter().filter(|it| matches!(it.what, What::VmCreated { .. }));
+    let made = asked.0.log().iter().filter(|it| matches!(it.what, LogEvent::VmCreated { .. }));
     assert_eq!(made.count(), 2);
 }
 
 #[test]
 fn two_writes_at_once_can_leave_the_loops_with_the_older_one() {
     let stale_after = |gap: Duration| {
-        let mut asked = Asked(World::new(Config { seed: 3, ..Config::default() }));
+        let mut asked = Asked(World::new(SimConfig { seed: 3, ..SimConfig::default() }));
         let pools: Vec<_> = (0..400).map(|it| asked.pool(&format!("p{it}"), json!({}))).collect();
         for pool in &pools {
             asked.put(pool, &json!({ "min_idle_runners": 1 }));
@@ -165,7 +165,7 @@ fn two_writes_at_once_can_leave_the_loops_with_the_older_one() {
 #[test]
 fn the_same_seed_and_the_same_script_give_the_same_world() {
     let story = |seed: u64| {
-        let mut asked = Asked(World::new(Config { seed, ..Config::default() }));
+        let mut asked = Asked(World::new(SimConfig { seed, ..SimConfig::default() }));
         asked.0.knobs_mut().boot_fail_rate = 0.3;
         asked.pool("linux", json!({ "min_idle_runners": 2 }));
         asked.queue(6, "linux", 20);

@@ -1,6 +1,6 @@
 //! How far GARM has been set up, and the value that kills it (GARM.md §b, §0.11).
 
-use runnerctl::sim::{Config, Request, Setup, World};
+use runnerctl::sim::{ApiRequest, SetupState, SimConfig, World};
 use serde_json::{Value, json};
 
 use super::asked::Asked;
@@ -8,14 +8,14 @@ use super::asked::Asked;
 /// A request without a token.
 fn bare(world: &mut World, method: &str, path: &str, body: &Value) -> (u16, Value) {
     let body = body.to_string();
-    let request = Request { method, path, authorization: None, body: body.as_bytes() };
+    let request = ApiRequest { method, path, authorization: None, body: body.as_bytes() };
     let reply = world.handle(request);
     (reply.status, serde_json::from_str(&reply.body).unwrap_or(Value::Null))
 }
 
 #[test]
 fn without_an_admin_everything_is_init_required() {
-    let mut world = World::new(Config { setup: Setup::Fresh, ..Config::default() });
+    let mut world = World::new(SimConfig { setup: SetupState::Fresh, ..SimConfig::default() });
     let expected = (409, json!({ "error": "init_required", "details": "Missing superuser" }));
     for (method, path) in [("GET", "/pools"), ("POST", "/auth/login"), ("GET", "/controller")] {
         assert_eq!(bare(&mut world, method, path, &json!({})), expected, "{method} {path}");
@@ -32,7 +32,8 @@ fn without_an_admin_everything_is_init_required() {
 
 #[test]
 fn without_urls_only_the_controller_answers() {
-    let mut asked = Asked(World::new(Config { setup: Setup::NoUrls, ..Config::default() }));
+    let mut asked =
+        Asked(World::new(SimConfig { setup: SetupState::NoUrls, ..SimConfig::default() }));
     for path in ["/pools", "/controller-info", "/providers"] {
         let (status, refusal) = asked.answer("GET", path, &Value::Null);
         assert_eq!((status, &refusal["error"]), (409, &json!("urls_required")), "{path}");
@@ -72,7 +73,7 @@ fn a_token_lives_for_a_day() {
     let token = format!("Bearer {}", asked.0.admin_token());
     let status = |asked: &mut Asked| {
         let authorization = Some(token.as_str());
-        asked.0.handle(Request { method: "GET", path: "/jobs", authorization, body: b"" }).status
+        asked.0.handle(ApiRequest { method: "GET", path: "/jobs", authorization, body: b"" }).status
     };
     asked.wait(24 * 3600 - 1);
     assert_eq!(status(&mut asked), 200);

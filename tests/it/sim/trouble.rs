@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use runnerctl::sim::Order;
+use runnerctl::sim::JobBatch;
 use serde_json::{Value, json};
 
 use super::asked::Asked;
@@ -159,7 +159,7 @@ fn jobs_that_nobody_may_have_wait_for_ever() {
     let mut asked = Asked::new();
     asked.pool("linux", json!({ "min_idle_runners": 1 }));
     asked.wait(20);
-    asked.0.queue_jobs(&Order::new(1, &["linux"]).of("octo/tools"));
+    asked.0.queue_jobs(&JobBatch::new(1, &["linux"]).of("octo/tools"));
     asked.wait(60);
     assert_eq!(asked.jobs(), [], "the organization's hook has nothing of it");
 }

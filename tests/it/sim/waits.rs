@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use runnerctl::sim::{Config, Knobs, Order, What, World};
+use runnerctl::sim::{JobBatch, Knobs, LogEvent, SimConfig, World};
 use serde_json::json;
 
 use super::asked::Asked;
@@ -17,7 +17,7 @@ fn as_measured(backoff: u64, seed: u64) -> Asked {
         assign_delay: Duration::from_millis(1500),
         ..Knobs::default()
     };
-    Asked(World::new(Config { seed, backoff, knobs, ..Config::default() }))
+    Asked(World::new(SimConfig { seed, backoff, knobs, ..SimConfig::default() }))
 }
 
 /// Median (the lower of two) and longest wait in seconds.
@@ -27,7 +27,7 @@ fn waits(asked: &Asked) -> (u64, u64) {
         .log()
         .iter()
         .filter_map(|it| match it.what {
-            What::JobStarted { waited_ms, .. } => Some(waited_ms / 1000),
+            LogEvent::JobStarted { waited_ms, .. } => Some(waited_ms / 1000),
             _ => None,
         })
         .collect();
@@ -42,7 +42,7 @@ fn twelve_jobs_wait_as_long_as_at_a_real_garm() {
         let mut asked = as_measured(30, seed);
         asked.pool("linux", json!({ "min_idle_runners": 2, "max_runners": 20 }));
         asked.wait(60);
-        asked.0.queue_jobs(&Order::new(12, &["linux"]).lasting(Duration::from_secs(20)));
+        asked.0.queue_jobs(&JobBatch::new(12, &["linux"]).lasting(Duration::from_secs(20)));
         asked.wait(180);
         let (median, longest) = waits(&asked);
         assert!((9..=16).contains(&median), "seed {seed}: median {median}");
@@ -57,7 +57,7 @@ fn thirty_jobs_wait_as_long_as_at_a_real_garm() {
         let mut asked = as_measured(30, seed);
         asked.pool("linux", json!({ "min_idle_runners": 2, "max_runners": 20 }));
         asked.wait(60);
-        asked.0.queue_jobs(&Order::new(30, &["linux"]).lasting(Duration::from_secs(20)));
+        asked.0.queue_jobs(&JobBatch::new(30, &["linux"]).lasting(Duration::from_secs(20)));
         asked.wait(240);
         let (median, longest) = waits(&asked);
         assert!((26..=38).contains(&median), "seed {seed}: median {median}");
@@ -72,7 +72,7 @@ fn eighteen_jobs_from_nothing_wait_as_long_as_at_a_real_garm() {
         let mut asked = as_measured(30, seed);
         asked.pool("linux", json!({ "max_runners": 20 }));
         asked.wait(60);
-        asked.0.queue_jobs(&Order::new(18, &["linux"]).lasting(Duration::from_secs(20)));
+        asked.0.queue_jobs(&JobBatch::new(18, &["linux"]).lasting(Duration::from_secs(20)));
         asked.wait(180);
         let (median, longest) = waits(&asked);
         assert!((41..=50).contains(&median), "seed {seed}: median {median}");
@@ -89,10 +89,11 @@ fn ten_jobs_on_four_runners_take_as_long_as_at_a_real_garm() {
         asked.0.knobs_mut().install_delay = Duration::from_millis(300);
         asked.0.knobs_mut().assign_delay = Duration::ZERO;
         asked.pool("linux", json!({ "max_runners": 4 }));
-        asked.0.queue_jobs(&Order::new(10, &["linux"]).lasting(Duration::from_secs(2)));
+        asked.0.queue_jobs(&JobBatch::new(10, &["linux"]).lasting(Duration::from_secs(2)));
         let done = asked.seconds_until(|it| {
-            let ended =
-                |entry: &&runnerctl::sim::Entry| matches!(entry.what, What::JobCompleted { .. });
+            let ended = |entry: &&runnerctl::sim::LogEntry| {
+                matches!(entry.what, LogEvent::JobCompleted { .. })
+            };
             it.0.log().iter().filter(ended).count() == 10
         });
         assert!((34..=56).contains(&done), "seed {seed}: {done}");

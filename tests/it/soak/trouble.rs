@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use runnerctl::sim::{Fault, Knobs, Rule};
+use runnerctl::sim::{Fault, FaultRule, Knobs};
 
 use super::chance::Chance;
 use crate::rig::{Rig, config};
@@ -64,14 +64,14 @@ impl Trouble {
         ];
         let fault = chance.pick(&faults);
         let times = 1 + u32::try_from(chance.below(12)).unwrap();
-        let rule = Rule { times, ..Rule::once(method, path, fault.clone()) };
+        let rule = FaultRule { times, ..FaultRule::once(method, path, fault.clone()) };
         rig.memory.with(|it| it.faults.add(rule));
     }
 
     /// GARM does not answer at all.
     fn away(&mut self, rig: &Rig, chance: &mut Chance) {
         self.left = 10 + chance.below(150);
-        rig.memory.with(|it| it.faults.add(Rule::always("", "", Fault::Refuse)));
+        rig.memory.with(|it| it.faults.add(FaultRule::always("", "", Fault::Refuse)));
         rig.memory.cut_streams();
     }
 

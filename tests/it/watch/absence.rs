@@ -4,10 +4,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use runnerctl::garm::{Client, Kind, Login, Opened, Reply, Request, Transport, Wish};
+use runnerctl::garm::{
+    ErrorKind, GarmClient, GarmLogin, Request, ResponseFuture, StreamFuture, StreamRequest,
+    Transport,
+};
 use runnerctl::reconcile::watch::{Incident, WatchCommand};
 use runnerctl::scaling::Freeze;
-use runnerctl::sim::{Config, Fault, Rule};
+use runnerctl::sim::{Fault, FaultRule, SimConfig};
 use secrecy::SecretString;
 
 use super::bench::{Bench, policy, steady, wait};
@@ -57,8 +60,8 @@ async fn a_garm_that_is_back_and_refuses_us_is_not_said_to_be_written_to() {
     bench.go_away();
     wait(60).await;
     bench.come_back();
-    bench.fault(Rule::always("GET", "/", Fault::Status(401)));
-    bench.fault(Rule::always("POST", "/auth/login", Fault::Status(401)));
+    bench.fault(FaultRule::always("GET", "/", Fault::Status(401)));
+    bench.fault(FaultRule::always("POST", "/auth/login", Fault::Status(401)));
     wait(120).await;
     let is_refused = |it: &Incident| matches!(it, Incident::Frozen { why: Freeze::Refused, .. });
     assert!(watch.heard.has(is_refused), "{:?}", watch.heard.incidents());
@@ -97,14 +100,14 @@ async fn a_stop_before_garm_was_there_ends_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_wrong_password_at_the_start_is_an_error_and_later_is_not() {
     let bench = Bench::new(policy()).await;
-    let login = Login::new("admin", SecretString::from("wrong-password"));
-    let client = Arc::new(Client::new(bench.door(), login));
+    let login = GarmLogin::new("admin", SecretString::from("wrong-password"));
+    let client = Arc::new(GarmClient::new(bench.door(), login));
     let watch = bench.start_with(client, steady(), bench.clock());
-    assert_eq!(watch.end().await.unwrap_err().kind, Kind::Credentials);
+    assert_eq!(watch.end().await.unwrap_err().kind, ErrorKind::Credentials);
 
     let watch = bench.start(steady());
     wait(40).await;
-    bench.fault(Rule::always("GET", "/", Fault::Status(401)));
+    bench.fault(FaultRule::always("GET", "/", Fault::Status(401)));
     wait(200).await;
     assert!(!watch.has_ended());
     let is_refused = |it: &Incident| matches!(it, Incident::Frozen { why: Freeze::Refused, .. });
@@ -136,12 +139,12 @@ impl Switch {
 }
 
 impl Transport for Switch {
-    fn send(&self, request: Request) -> Reply<'_> {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         let inner = self.now();
         Box::pin(async move { inner.send(request).await })
     }
 
-    fn listen(&self, wish: Wish) -> Opened<'_> {
+    fn listen(&self, wish: StreamRequest) -> StreamFuture<'_> {
         let inner = self.now();
         Box::pin(async move { inner.listen(wish).await })
     }
@@ -154,7 +157,7 @@ impl Transport for Switch {
 /// A GARM in the middle of a burst, then the same with yesterday's database: the pools are there,
 /// of runners and jobs nothing. Its clock is `shift` away from where it was.
 async fn restored(shift: SignedDuration) {
-    let config = Config { backoff: 300, ..Config::default() };
+    let config = SimConfig { backoff: 300, ..SimConfig::default() };
     let old = Bench::of(config.clone(), &[("default", policy())]).await;
     let switch = Arc::new(Switch(Mutex::new(old.door())));
     let watch = old.start_through(Arc::<Switch>::clone(&switch), steady());
@@ -163,7 +166,7 @@ async fn restored(shift: SignedDuration) {
     wait(60).await;
     assert_eq!(old.runners().await.0, 12);
     let start = old.memory.with(|it| it.now()).checked_add(shift).unwrap();
-    let new = Bench::of(Config { start, ..config }, &[("default", policy())]).await;
+    let new = Bench::of(SimConfig { start, ..config }, &[("default", policy())]).await;
     assert_eq!(new.id("default"), old.id("default"));
     switch.to(new.door());
     old.memory.cut_streams();

@@ -12,8 +12,8 @@ use runnerctl::domain::fleet::{Fleet, ReleaseLine};
 use runnerctl::domain::label::OwnerMark;
 use runnerctl::domain::name::{FleetName, PoolId, PoolName};
 use runnerctl::domain::pool::{Pool, PoolChange, PoolDetail, PoolSpec};
-use runnerctl::garm::events::Limits;
-use runnerctl::garm::{Client, Error, Login, Transport};
+use runnerctl::garm::events::StreamLimits;
+use runnerctl::garm::{GarmClient, GarmError, GarmLogin, Transport};
 use runnerctl::host::book::Book;
 use runnerctl::host::clock::Clock;
 use runnerctl::monitor::Finding;
@@ -24,8 +24,10 @@ use runnerctl::reconcile::watch::{
 };
 use runnerctl::reconcile::writer::Writer;
 use runnerctl::scaling::{Decision, EntityState, Reason, RowChange};
-use runnerctl::sim::in_memory::Memory;
-use runnerctl::sim::{Config, Entry, Exchange, Fault, Knobs, Order as Jobs, Rule, What, World};
+use runnerctl::sim::in_memory::InMemoryWorld;
+use runnerctl::sim::{
+    Exchange, Fault, FaultRule, JobBatch as Jobs, Knobs, LogEntry, LogEvent, SimConfig, World,
+};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
@@ -55,8 +57,8 @@ fn fleet() -> FleetName {
 
 /// A GARM.
 pub(crate) struct Bench {
-    pub(crate) memory: Arc<Memory>,
-    pub(crate) client: Client,
+    pub(crate) memory: Arc<InMemoryWorld>,
+    pub(crate) client: GarmClient,
     pub(crate) entity: EntityKey,
     pub(crate) pools: BTreeMap<PoolName, (PoolId, ScalePolicy)>,
 }
@@ -64,11 +66,11 @@ pub(crate) struct Bench {
 impl Bench {
     /// With one pool `default` that scales so.
     pub(crate) async fn new(policy: ScalePolicy) -> Self {
-        Self::of(Config { backoff: 300, ..Config::default() }, &[("default", policy)]).await
+        Self::of(SimConfig { backoff: 300, ..SimConfig::default() }, &[("default", policy)]).await
     }
 
-    pub(crate) async fn of(config: Config, pools: &[(&str, ScalePolicy)]) -> Self {
-        let memory = Memory::new(World::new(config));
+    pub(crate) async fn of(config: SimConfig, pools: &[(&str, ScalePolicy)]) -> Self {
+        let memory = InMemoryWorld::new(World::new(config));
         let client = memory.client();
         let entity = client.entities(EntityKind::Organization).await.unwrap().remove(0).key;
         let mut bench = Self { memory, client, entity, pools: BTreeMap::new() };
@@ -139,7 +141,7 @@ impl Bench {
 
     /// The way to GARM without anything between.
     pub(crate) fn door(&self) -> Arc<dyn Transport> {
-        Arc::<Memory>::clone(&self.memory)
+        Arc::<InMemoryWorld>::clone(&self.memory)
     }
 
     /// Starts a loop.
@@ -148,23 +150,23 @@ impl Bench {
     }
 
     pub(crate) fn start_through(&self, door: Arc<dyn Transport>, settings: LoopSettings) -> Loop {
-        let config = Config::default();
-        let login = Login::new(config.username, SecretString::from(config.password));
-        let client = Arc::new(Client::new(door, login));
+        let config = SimConfig::default();
+        let login = GarmLogin::new(config.username, SecretString::from(config.password));
+        let client = Arc::new(GarmClient::new(door, login));
         self.start_with(client, settings, self.clock())
     }
 
     /// Starts a loop with other files.
     pub(crate) fn start_by(&self, settings: LoopSettings, roll: DeclaredPools) -> Loop {
-        let config = Config::default();
-        let login = Login::new(config.username, SecretString::from(config.password));
-        let client = Arc::new(Client::new(self.door(), login));
+        let config = SimConfig::default();
+        let login = GarmLogin::new(config.username, SecretString::from(config.password));
+        let client = Arc::new(GarmClient::new(self.door(), login));
         self.run(client, settings, self.clock(), roll)
     }
 
     pub(crate) fn start_with(
         &self,
-        client: Arc<Client>,
+        client: Arc<GarmClient>,
         settings: LoopSettings,
         clock: Clock,
     ) -> Loop {
@@ -173,7 +175,7 @@ impl Bench {
 
     fn run(
         &self,
-        client: Arc<Client>,
+        client: Arc<GarmClient>,
         settings: LoopSettings,
         clock: Clock,
         roll: DeclaredPools,
@@ -188,7 +190,7 @@ impl Bench {
             let cause = Cause { command: "watch".into(), ..Cause::default() };
             let warrant = AuditContext { book, actor, cause, clock, line: ReleaseLine::Current };
             let writer = Writer::new(Arc::clone(&client), warrant);
-            let feed = client.events(Limits::default());
+            let feed = client.events(StreamLimits::default());
             let doors = LoopIo {
                 client,
                 writer: &writer,
@@ -222,8 +224,8 @@ impl Bench {
     /// not among them.
     pub(crate) fn waits(&self, jobs: &[i64]) -> Vec<u64> {
         self.memory.with(|world| {
-            let wait = |it: &Entry| match &it.what {
-                What::JobStarted { job, waited_ms, .. } if jobs.contains(job) => {
+            let wait = |it: &LogEntry| match &it.what {
+                LogEvent::JobStarted { job, waited_ms, .. } if jobs.contains(job) => {
                     Some(waited_ms / 1000)
                 }
                 _ => None,
@@ -236,12 +238,12 @@ impl Bench {
 
     /// GARM's events are not to be had.
     pub(crate) fn mute(&self) {
-        self.fault(Rule::always("GET", "/ws/events", Fault::Refuse));
+        self.fault(FaultRule::always("GET", "/ws/events", Fault::Refuse));
     }
 
     /// Nobody answers, and all streams break.
     pub(crate) fn go_away(&self) {
-        self.fault(Rule::always("", "", Fault::Refuse));
+        self.fault(FaultRule::always("", "", Fault::Refuse));
         self.memory.cut_streams();
     }
 
@@ -249,7 +251,7 @@ impl Bench {
         self.memory.with(|it| it.faults.clear());
     }
 
-    pub(crate) fn fault(&self, rule: Rule) {
+    pub(crate) fn fault(&self, rule: FaultRule) {
         self.memory.with(|it| it.faults.add(rule));
     }
 
@@ -306,16 +308,16 @@ impl Bench {
             let mut alive = 0;
             for entry in world.log() {
                 match &entry.what {
-                    What::VmCreated { .. } => {
+                    LogEvent::VmCreated { .. } => {
                         tally.vms += 1;
                         alive += 1;
                         tally.most = tally.most.max(alive);
                     }
-                    What::VmDeleted { .. } => alive -= 1,
-                    What::JobStarted { waited_ms, .. } => {
+                    LogEvent::VmDeleted { .. } => alive -= 1,
+                    LogEvent::JobStarted { waited_ms, .. } => {
                         tally.longest_wait_s = tally.longest_wait_s.max(waited_ms / 1000);
                     }
-                    What::JobCompleted { .. } => tally.done += 1,
+                    LogEvent::JobCompleted { .. } => tally.done += 1,
                     _ => {}
                 }
             }
@@ -343,7 +345,7 @@ pub(crate) struct Tally {
 pub(crate) struct Loop {
     pub(crate) heard: Arc<Heard>,
     orders: mpsc::Sender<WatchCommand>,
-    task: JoinHandle<Result<WatchEnd, Error>>,
+    task: JoinHandle<Result<WatchEnd, GarmError>>,
     log: Book,
 }
 
@@ -358,7 +360,7 @@ impl Loop {
         self.end().await.unwrap()
     }
 
-    pub(crate) async fn end(self) -> Result<WatchEnd, Error> {
+    pub(crate) async fn end(self) -> Result<WatchEnd, GarmError> {
         self.task.await.unwrap()
     }
 

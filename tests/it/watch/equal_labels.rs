@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use runnerctl::domain::desired::ScalePolicy;
 use runnerctl::domain::pool::PoolSpec;
-use runnerctl::sim::{Config, Order};
+use runnerctl::sim::{JobBatch, SimConfig};
 use serde_json::{Map, json};
 
 use super::bench::{Bench, policy, steady, wait};
@@ -22,12 +22,12 @@ fn twin(mut spec: PoolSpec) -> PoolSpec {
 
 async fn three_jobs(policy: &ScalePolicy, who: Who) -> (Vec<u64>, Bench) {
     let backoff = if who == Who::Ours { 300 } else { 30 };
-    let mut bench = Bench::of(Config { backoff, ..Config::default() }, &[]).await;
+    let mut bench = Bench::of(SimConfig { backoff, ..SimConfig::default() }, &[]).await;
     bench.make_as("first", policy, failing).await;
     bench.make_as("second", policy, twin).await;
     let _watch = (who == Who::Ours).then(|| bench.start(steady()));
     wait(40).await;
-    let order = Order::new(3, &["x"]).lasting(Duration::from_secs(20));
+    let order = JobBatch::new(3, &["x"]).lasting(Duration::from_secs(20));
     let jobs = bench.memory.with(|it| it.queue_jobs(&order));
     wait(7 * 60).await;
     (bench.waits(&jobs), bench)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use runnerctl::domain::desired::ScalePolicy;
 use runnerctl::scaling::Reason;
-use runnerctl::sim::{Config, Knobs, Order};
+use runnerctl::sim::{JobBatch, Knobs, SimConfig};
 
 use super::bench::{Bench, Loop, policy, steady, wait};
 
@@ -18,7 +18,7 @@ pub(super) enum Who {
 /// A pool under this policy, with as many runners idle as it says, whoever scales.
 pub(super) async fn bench(policy: &ScalePolicy, knobs: Knobs, who: Who) -> (Bench, Option<Loop>) {
     let backoff = if who == Who::Ours { 300 } else { 30 };
-    let config = Config { backoff, knobs, ..Config::default() };
+    let config = SimConfig { backoff, knobs, ..SimConfig::default() };
     let bench = Bench::of(config, &[("default", policy.clone())]).await;
     let watch = (who == Who::Ours).then(|| bench.start(steady()));
     wait(40).await;
@@ -49,7 +49,7 @@ async fn eight_held_jobs_beside_two_idle_runners_have_eight_runners() {
     let policy = ScalePolicy { min_runners: 2, ..policy() };
     let (bench, _watch) = bench(&policy, Knobs::default(), Who::Ours).await;
     assert_eq!(bench.runners().await, (0, 2, 0));
-    bench.memory.with(|it| it.queue_jobs(&Order::new(8, &["default"]).held()));
+    bench.memory.with(|it| it.queue_jobs(&JobBatch::new(8, &["default"]).held()));
     wait(50).await;
     assert_eq!(bench.runners().await, (0, 8, 0));
     assert!(bench.levels().iter().all(|it| *it <= 8), "{:?}", bench.levels());
@@ -90,7 +90,7 @@ async fn six_new_jobs_beside_three_runners_whose_start_was_lost() {
 async fn cancelled_unheard(who: Who) -> (Bench, Option<Loop>) {
     let policy = ScalePolicy { min_runners: 1, ..policy() };
     let (bench, watch) = bench(&policy, Knobs::default(), who).await;
-    let jobs = bench.memory.with(|it| it.queue_jobs(&Order::new(8, &["default"]).held()));
+    let jobs = bench.memory.with(|it| it.queue_jobs(&JobBatch::new(8, &["default"]).held()));
     wait(20).await;
     bench.turn(|it| it.webhooks = false);
     bench.memory.with(|it| jobs.iter().for_each(|job| it.end_job(*job, "cancelled")));

@@ -1,7 +1,7 @@
 //! The leash on a pulse.
 
 use runnerctl::reconcile::watch::Incident;
-use runnerctl::sim::{Exchange, Fault, Rule};
+use runnerctl::sim::{Exchange, Fault, FaultRule};
 
 use super::bench::{Bench, policy, steady, wait};
 
@@ -41,7 +41,7 @@ async fn the_runners_of_a_pulsing_pool_are_read_every_two_seconds_and_of_no_othe
 #[tokio::test(start_paused = true)]
 async fn a_pulse_that_nobody_saw_for_ten_seconds_is_lowered_by_the_first_write() {
     let (bench, watch) = standing_pulse().await;
-    bench.fault(Rule::always("GET", "/", Fault::Slow(std::time::Duration::from_secs(20))));
+    bench.fault(FaultRule::always("GET", "/", Fault::Slow(std::time::Duration::from_secs(20))));
     wait(2).await;
     bench.memory.with(|it| it.faults.clear());
     bench.go_away();

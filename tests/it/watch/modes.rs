@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use runnerctl::domain::desired::ScalePolicy;
-use runnerctl::garm::Kind;
+use runnerctl::garm::ErrorKind;
 use runnerctl::reconcile::watch::{
     HoldReason, Incident, LoopSettings, RunMode, WatchCommand, Writes,
 };
 use runnerctl::scaling::Freeze;
-use runnerctl::sim::{Config, Fault, Order as Jobs, Rule};
+use runnerctl::sim::{Fault, FaultRule, JobBatch as Jobs, SimConfig};
 
 use super::bench::{Bench, RESYNC, name, policy, steady, wait};
 
-fn config() -> Config {
-    Config { backoff: 300, ..Config::default() }
+fn config() -> SimConfig {
+    SimConfig { backoff: 300, ..SimConfig::default() }
 }
 
 fn once() -> LoopSettings {
@@ -187,7 +187,7 @@ async fn once_and_release_give_up_a_garm_that_stays_away_for_half_a_minute() {
         bench.go_away();
         let began = tokio::time::Instant::now();
         let error = bench.start(settings).end().await.unwrap_err();
-        assert!(matches!(error.kind, Kind::Transport(_)), "{error}");
+        assert!(matches!(error.kind, ErrorKind::Transport(_)), "{error}");
         assert_eq!(began.elapsed().as_secs(), 30);
 
         // One that is merely restarted is waited for.
@@ -201,7 +201,7 @@ async fn once_and_release_give_up_a_garm_that_stays_away_for_half_a_minute() {
 #[tokio::test(start_paused = true)]
 async fn once_gives_up_a_garm_that_takes_the_question_and_never_answers() {
     let bench = Bench::new(policy()).await;
-    bench.fault(Rule::always("GET", "/", Fault::Slow(Duration::from_secs(55))));
+    bench.fault(FaultRule::always("GET", "/", Fault::Slow(Duration::from_secs(55))));
     let began = tokio::time::Instant::now();
     let error = bench.start(once()).end().await.unwrap_err();
     assert_eq!(began.elapsed().as_secs(), 30);
@@ -244,7 +244,7 @@ async fn a_quiet_fleet_costs_three_requests_a_resync_and_a_handful_in_five_minut
 #[tokio::test(start_paused = true)]
 async fn two_at_once_agree_and_no_runner_is_one_too_many() {
     for (seed, later) in [(1, 0), (2, 0), (3, 7), (4, 20)] {
-        let bench = Bench::of(Config { seed, ..config() }, &[("default", policy())]).await;
+        let bench = Bench::of(SimConfig { seed, ..config() }, &[("default", policy())]).await;
         let one = bench.start(steady());
         wait(later).await;
         let two = bench.start(steady());

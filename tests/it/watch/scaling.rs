@@ -5,7 +5,7 @@ use std::time::Duration;
 use runnerctl::domain::desired::ScalePolicy;
 use runnerctl::domain::pool::PoolChange;
 use runnerctl::reconcile::watch::Incident;
-use runnerctl::sim::{Config, Knobs};
+use runnerctl::sim::{Knobs, SimConfig};
 
 use super::bench::{Bench, Loop, Tally, policy, steady, wait};
 
@@ -52,7 +52,7 @@ async fn lost_late_and_disordered_events_cost_no_job_and_few_runners() {
             event_late_by: Duration::from_secs(3),
             ..Knobs::default()
         };
-        let config = Config { seed, backoff: 300, knobs, ..Config::default() };
+        let config = SimConfig { seed, backoff: 300, knobs, ..SimConfig::default() };
         let bench = Bench::of(config, &[("default", policy())]).await;
         let (tally, _watch) = burst(&bench, 18).await;
         assert_eq!((tally.done, tally.killed), (18, 0), "seed {seed}: {tally:?}");
@@ -76,7 +76,7 @@ async fn there_are_never_more_runners_than_the_maximum() {
 async fn what_the_files_allow_holds_although_garm_would_allow_more() {
     // A job handed out the moment its runner is up is beyond us: GARM replaces it in that moment.
     let knobs = Knobs { assign_delay: Duration::from_millis(1500), ..Knobs::default() };
-    let config = Config { backoff: 300, knobs, ..Config::default() };
+    let config = SimConfig { backoff: 300, knobs, ..SimConfig::default() };
     let five = ScalePolicy { max_runners: 5, ..policy() };
     let bench = Bench::of(config, &[("default", five)]).await;
     let change = PoolChange { max_runners: Some(50), ..PoolChange::default() };
@@ -92,7 +92,7 @@ async fn what_the_files_allow_holds_although_garm_would_allow_more() {
 async fn under_constant_load_a_runner_is_made_for_each_job_and_none_is_let_go() {
     for (seed, idle) in [(1, 0), (2, 2), (3, 0), (4, 2)] {
         let knobs = Knobs { assign_delay: Duration::from_millis(1500), ..Knobs::default() };
-        let config = Config { seed, backoff: 300, knobs, ..Config::default() };
+        let config = SimConfig { seed, backoff: 300, knobs, ..SimConfig::default() };
         let policy = ScalePolicy {
             min_idle_runners: idle,
             scale_up_threshold: 0,

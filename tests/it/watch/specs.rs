@@ -65,7 +65,7 @@ async fn an_entity_that_cannot_be_read_leaves_them_unknown_and_holds_nothing_up(
     let bench = Bench::new(policy()).await;
     set(&bench, "a").await;
     let one = format!("/organizations/{}", bench.entity.id);
-    bench.fault(runnerctl::sim::Rule::always("GET", &one, runnerctl::sim::Fault::Refuse));
+    bench.fault(runnerctl::sim::FaultRule::always("GET", &one, runnerctl::sim::Fault::Refuse));
     let watch = bench.start(steady());
     wait(40).await;
     assert_eq!(watch.heard.specs(), Some((PoolDetail::Listed, Map::new())));

@@ -4,20 +4,20 @@
 use std::time::Duration;
 
 use runnerctl::domain::entity::EntityKind;
-use runnerctl::sim::{Config, Knobs, Order, World};
+use runnerctl::sim::{JobBatch, Knobs, SimConfig, World};
 
 use super::bench::{Bench, policy, steady, wait};
 use super::handed_out::Who;
 
-fn config(who: Who) -> Config {
+fn config(who: Who) -> SimConfig {
     let backoff = if who == Who::Ours { 300 } else { 30 };
     let knobs = Knobs { assign_delay: Duration::from_millis(1500), ..Knobs::default() };
-    Config { backoff, knobs, ..Config::default() }
+    SimConfig { backoff, knobs, ..SimConfig::default() }
 }
 
 /// Eight jobs for a repository's pool, told of by the repository's and the organization's hook.
 async fn both_hooks(who: Who) -> (Vec<u64>, Bench, usize) {
-    let config = Config { repositories: vec!["acme/app".into()], ..config(who) };
+    let config = SimConfig { repositories: vec!["acme/app".into()], ..config(who) };
     let mut bench = Bench::of(config, &[]).await;
     let repository = bench.client.entities(EntityKind::Repository).await.unwrap().remove(0).key;
     bench.make_in(&repository, "default", (&policy(), |it| it)).await;
@@ -47,7 +47,7 @@ async fn eight_jobs_of_a_repository_whose_organization_has_a_hook_too() {
 
 #[tokio::test(start_paused = true)]
 async fn jobs_that_both_entities_could_serve_get_one_runner_each() {
-    let config = Config { repositories: vec!["acme/app".into()], ..config(Who::Ours) };
+    let config = SimConfig { repositories: vec!["acme/app".into()], ..config(Who::Ours) };
     let mut bench = Bench::of(config, &[]).await;
     let repository = bench.client.entities(EntityKind::Repository).await.unwrap().remove(0).key;
     let three = runnerctl::domain::desired::ScalePolicy { max_runners: 3, ..policy() };
@@ -59,7 +59,7 @@ async fn jobs_that_both_entities_could_serve_get_one_runner_each() {
     bench.make_in(&repository, "narrow", (&policy(), labelled)).await;
     let watch = bench.start(steady());
     wait(40).await;
-    let order = Order::new(9, &["x"]).lasting(Duration::from_secs(20));
+    let order = JobBatch::new(9, &["x"]).lasting(Duration::from_secs(20));
     let jobs = bench.memory.with(|it| it.queue_jobs(&order));
     wait(20).await;
     assert_eq!(watch.heard.queued(), 9, "once in all");

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use runnerctl::domain::desired::ScalePolicy;
-use runnerctl::sim::{Config, Entry, Knobs, What};
+use runnerctl::sim::{Knobs, LogEntry, LogEvent, SimConfig};
 
 use super::bench::{Bench, RESYNC, policy, steady};
 
@@ -71,7 +71,7 @@ fn seeds() -> u64 {
 }
 
 /// The machine of the measurements: boot 5 to 6 s, a job handed out 1.5 s after a runner is free.
-fn config(seed: u64, backoff: u64) -> Config {
+fn config(seed: u64, backoff: u64) -> SimConfig {
     let knobs = Knobs {
         boot_delay: Duration::from_secs(5),
         boot_jitter: Duration::from_secs(1),
@@ -79,7 +79,7 @@ fn config(seed: u64, backoff: u64) -> Config {
         assign_delay: Duration::from_millis(1500),
         ..Knobs::default()
     };
-    Config { seed, backoff, knobs, ..Config::default() }
+    SimConfig { seed, backoff, knobs, ..SimConfig::default() }
 }
 
 /// The load at a GARM: under the loop, or left alone.
@@ -121,8 +121,8 @@ async fn run(load: &Load, seed: u64, who: Who) -> Figures {
 }
 
 fn measure(
-    before: &[Entry],
-    log: &[Entry],
+    before: &[LogEntry],
+    log: &[LogEntry],
     span: f64,
     kept: u32,
     since: &dyn Fn(jiff::Timestamp) -> f64,
@@ -132,11 +132,11 @@ fn measure(
     let mut alive: HashMap<&str, f64> = HashMap::new();
     for entry in before {
         match &entry.what {
-            What::VmCreated { name, .. } => drop(alive.insert(name, span)),
-            What::VmDeleted { name, .. } => drop(alive.remove(name.as_str())),
-            What::RunnerOnline { .. } => idle += 1,
-            What::JobStarted { .. } => idle -= 1,
-            What::RunnerRemoved { why, .. } if *why == "api" => idle -= 1,
+            LogEvent::VmCreated { name, .. } => drop(alive.insert(name, span)),
+            LogEvent::VmDeleted { name, .. } => drop(alive.remove(name.as_str())),
+            LogEvent::RunnerOnline { .. } => idle += 1,
+            LogEvent::JobStarted { .. } => idle -= 1,
+            LogEvent::RunnerRemoved { why, .. } if *why == "api" => idle -= 1,
             _ => {}
         }
     }
@@ -147,17 +147,17 @@ fn measure(
         beyond += (last - left) * spare;
         last = left;
         match &entry.what {
-            What::JobStarted { waited_ms, .. } => {
+            LogEvent::JobStarted { waited_ms, .. } => {
                 waits.push(*waited_ms);
                 idle -= 1;
             }
-            What::RunnerOnline { .. } => idle += 1,
-            What::RunnerRemoved { why, .. } if *why == "api" => idle -= 1,
-            What::VmCreated { name, .. } => {
+            LogEvent::RunnerOnline { .. } => idle += 1,
+            LogEvent::RunnerRemoved { why, .. } if *why == "api" => idle -= 1,
+            LogEvent::VmCreated { name, .. } => {
                 figures.vms += 1.0;
                 alive.insert(name, left);
             }
-            What::VmDeleted { name, .. } => {
+            LogEvent::VmDeleted { name, .. } => {
                 figures.vm += alive.remove(name.as_str()).unwrap_or(left) - left;
             }
             _ => {}

@@ -1,6 +1,6 @@
 //! What an answer proves.
 
-use super::{Answer, Outcome};
+use super::{ProbeOutcome, ProbeResponse};
 use crate::domain::proof::{Attempt, Probe, Proof};
 use crate::domain::text;
 use crate::garm::transport::{TlsFault, TransportError};
@@ -18,7 +18,7 @@ use crate::garm::transport::{TlsFault, TransportError};
 /// | plain HTTP at the port of TLS | a refusal | – | enforced |
 /// | GARM's own port | nothing | – | enforced |
 /// | any | neither a refusal nor GARM | – | unreachable |
-pub(super) fn judge(attempt: Attempt, outcome: &Outcome) -> (Proof, String) {
+pub(super) fn judge(attempt: Attempt, outcome: &ProbeOutcome) -> (Proof, String) {
     let (proof, evidence) = match (attempt, &outcome.result) {
         (_, Ok(answer)) => answered(attempt, answer),
         (Attempt::Backend, Err(error)) => backend(error),
@@ -55,7 +55,7 @@ pub(super) fn without_tls(probe: Probe) -> Probe {
     }
 }
 
-fn answered(attempt: Attempt, answer: &Answer) -> (Proof, String) {
+fn answered(attempt: Attempt, answer: &ProbeResponse) -> (Proof, String) {
     let status = answer.status;
     if is_garms(answer) {
         return (Proof::NotEnforced, format!("GARM answered {status}"));
@@ -73,7 +73,7 @@ fn answered(attempt: Attempt, answer: &Answer) -> (Proof, String) {
 
 /// GARM's errors are JSON with `error` and `details`; its 404 and 405 of unknown paths are plain
 /// text, and no front's refusal looks like either (GARM.md §a).
-fn is_garms(answer: &Answer) -> bool {
+fn is_garms(answer: &ProbeResponse) -> bool {
     let is_json = text::quote(&answer.content_type).starts_with("application/json");
     is_json
         && serde_json::from_slice::<serde_json::Value>(&answer.body)
@@ -131,21 +131,25 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::garm::transport::Presented;
+    use crate::garm::transport::PresentedCertificate;
 
-    fn answer(status: u16, content_type: &str, body: &str) -> Result<Answer, TransportError> {
+    fn answer(
+        status: u16,
+        content_type: &str,
+        body: &str,
+    ) -> Result<ProbeResponse, TransportError> {
         let (content_type, body) = (content_type.to_owned(), body.as_bytes().to_vec());
-        Ok(Answer { status, content_type, body })
+        Ok(ProbeResponse { status, content_type, body })
     }
 
     /// What is proven where the server has asked for a certificate.
-    fn proof(attempt: Attempt, result: Result<Answer, TransportError>) -> Proof {
-        judge(attempt, &Outcome { result, asked: true }).0
+    fn proof(attempt: Attempt, result: Result<ProbeResponse, TransportError>) -> Proof {
+        judge(attempt, &ProbeOutcome { result, asked: true }).0
     }
 
     /// The same where it has not.
-    fn unasked(attempt: Attempt, result: Result<Answer, TransportError>) -> (Proof, String) {
-        judge(attempt, &Outcome { result, asked: false })
+    fn unasked(attempt: Attempt, result: Result<ProbeResponse, TransportError>) -> (Proof, String) {
+        judge(attempt, &ProbeOutcome { result, asked: false })
     }
 
     const REFUSABLE: [Attempt; 4] =
@@ -220,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_handshake_that_is_refused_and_a_connection_that_is_closed_are_proof() {
-        let presented = Presented::Nothing;
+        let presented = PresentedCertificate::Nothing;
         for error in [
             TransportError::Closed("reset".into()),
             TransportError::ClosedOnCertificate(presented.clone()),

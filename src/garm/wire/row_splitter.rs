@@ -1,7 +1,7 @@
 //! Cuts a list of GARM's into its rows as the bytes arrive. Finds where each row ends and nothing
 //! else: whether a row is JSON is judged when it is decoded.
 
-use super::Misread;
+use super::DecodeError;
 use super::rows::no_list;
 
 /// Longest row, in bytes: a pool's `extra_specs` hold scripts and certificates.
@@ -21,7 +21,7 @@ const BEGINNING: usize = 4 << 10;
 
 /// A row of the list.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Piece<'a> {
+pub(super) enum RawRow<'a> {
     /// All of it.
     Whole(&'a [u8]),
     /// All of it, nested deeper than is decoded.
@@ -32,7 +32,7 @@ pub(super) enum Piece<'a> {
 
 /// Where in the document the next byte stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Spot {
+enum SplitterState {
     Start,
     /// In the object around the list.
     Object,
@@ -44,11 +44,11 @@ enum Spot {
 }
 
 /// Cuts one document.
-pub(super) struct Cutter {
+pub(super) struct RowSplitter {
     /// The key of an object that the list stands below.
     key: Option<&'static str>,
-    spot: Spot,
-    scan: Scan,
+    spot: SplitterState,
+    scan: JsonScan,
     /// The beginning of a row whose end has not arrived.
     row: Vec<u8>,
     is_long: bool,
@@ -61,13 +61,13 @@ pub(super) struct Cutter {
     taken: usize,
 }
 
-impl Cutter {
+impl RowSplitter {
     /// The document is the list, or `null` for an empty one.
     pub(super) fn list() -> Self {
         Self {
             key: None,
-            spot: Spot::Start,
-            scan: Scan::default(),
+            spot: SplitterState::Start,
+            scan: JsonScan::default(),
             row: Vec::new(),
             is_long: false,
             rows: 0,
@@ -92,17 +92,19 @@ impl Cutter {
     pub(super) fn take(
         &mut self,
         mut bytes: &[u8],
-        row: &mut dyn FnMut(Piece<'_>) -> Result<(), Misread>,
-    ) -> Result<(), Misread> {
+        row: &mut dyn FnMut(RawRow<'_>) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
         self.taken += bytes.len();
         while let Some(&first) = bytes.first() {
             let used = match self.spot {
-                Spot::Start => self.start(first),
-                Spot::Object => self.object(bytes)?,
-                Spot::Rows => self.rows(bytes, row)?,
-                Spot::End if first.is_ascii_whitespace() => 1,
-                Spot::End => return Err(Misread("more follows the end of the answer".into())),
-                Spot::Other => self.other(bytes)?,
+                SplitterState::Start => self.start(first),
+                SplitterState::Object => self.object(bytes)?,
+                SplitterState::Rows => self.rows(bytes, row)?,
+                SplitterState::End if first.is_ascii_whitespace() => 1,
+                SplitterState::End => {
+                    return Err(DecodeError("more follows the end of the answer".into()));
+                }
+                SplitterState::Other => self.other(bytes)?,
             };
             bytes = &bytes[used..];
         }
@@ -110,43 +112,45 @@ impl Cutter {
     }
 
     /// The document is whole: brings what is around the list.
-    pub(super) fn finish(self) -> Result<Vec<u8>, Misread> {
+    pub(super) fn finish(self) -> Result<Vec<u8>, DecodeError> {
         match self.spot {
-            Spot::Start => Err(Misread("an empty answer".into())),
-            Spot::End => Ok(self.head),
-            Spot::Rows => Err(Misread(format!("JSON that breaks off after {} entries", self.rows))),
-            Spot::Object => Err(Misread("JSON that breaks off".into())),
-            Spot::Other if self.key.is_none() && self.head.trim_ascii() == b"null" => {
+            SplitterState::Start => Err(DecodeError("an empty answer".into())),
+            SplitterState::End => Ok(self.head),
+            SplitterState::Rows => {
+                Err(DecodeError(format!("JSON that breaks off after {} entries", self.rows)))
+            }
+            SplitterState::Object => Err(DecodeError("JSON that breaks off".into())),
+            SplitterState::Other if self.key.is_none() && self.head.trim_ascii() == b"null" => {
                 Ok(Vec::new())
             }
             // What is around a list is decoded by others, who will say what this is instead.
-            Spot::Other if self.key.is_some() => Ok(self.head),
-            Spot::Other => Err(no_list(&self.head)),
+            SplitterState::Other if self.key.is_some() => Ok(self.head),
+            SplitterState::Other => Err(no_list(&self.head)),
         }
     }
 
     fn start(&mut self, first: u8) -> usize {
         match (first, self.key) {
             (b' ' | b'\t' | b'\r' | b'\n', _) => return 1,
-            (b'[', None) => self.spot = Spot::Rows,
+            (b'[', None) => self.spot = SplitterState::Rows,
             (b'{', Some(_)) => {
                 self.head.push(first);
-                self.spot = Spot::Object;
+                self.spot = SplitterState::Object;
                 self.scan.depth = 1;
             }
             (_, _) => {
-                self.spot = Spot::Other;
+                self.spot = SplitterState::Other;
                 return 0;
             }
         }
         1
     }
 
-    fn other(&mut self, bytes: &[u8]) -> Result<usize, Misread> {
+    fn other(&mut self, bytes: &[u8]) -> Result<usize, DecodeError> {
         self.head.extend_from_slice(bytes);
         if self.head.len() > OTHER_MAX {
             return Err(match self.head.first() {
-                Some(b'{') => Misread("an object where a list is expected".into()),
+                Some(b'{') => DecodeError("an object where a list is expected".into()),
                 _ => no_list(&self.head),
             });
         }
@@ -154,7 +158,7 @@ impl Cutter {
     }
 
     /// The object up to the list, or to where the bytes end.
-    fn object(&mut self, bytes: &[u8]) -> Result<usize, Misread> {
+    fn object(&mut self, bytes: &[u8]) -> Result<usize, DecodeError> {
         for (at, &byte) in bytes.iter().enumerate() {
             if self.scan.is_text {
                 self.scan.text(byte);
@@ -169,8 +173,8 @@ impl Cutter {
                     (b'[', 1) if self.is_key => {
                         self.head.extend_from_slice(b"[]");
                         self.is_key = false;
-                        self.spot = Spot::Rows;
-                        self.scan = Scan::default();
+                        self.spot = SplitterState::Rows;
+                        self.scan = JsonScan::default();
                         return Ok(at + 1);
                     }
                     (_, _) => {}
@@ -179,10 +183,10 @@ impl Cutter {
             }
             self.head.push(byte);
             if self.head.len() > AROUND_MAX {
-                return Err(Misread(format!("an object of more than {AROUND_MAX} bytes")));
+                return Err(DecodeError(format!("an object of more than {AROUND_MAX} bytes")));
             }
             if self.scan.depth == 0 {
-                self.spot = Spot::End;
+                self.spot = SplitterState::End;
                 return Ok(at + 1);
             }
         }
@@ -193,8 +197,8 @@ impl Cutter {
     fn rows(
         &mut self,
         bytes: &[u8],
-        row: &mut dyn FnMut(Piece<'_>) -> Result<(), Misread>,
-    ) -> Result<usize, Misread> {
+        row: &mut dyn FnMut(RawRow<'_>) -> Result<(), DecodeError>,
+    ) -> Result<usize, DecodeError> {
         let Some(end) = self.scan.end_of_row(bytes) else {
             self.keep(bytes);
             return Ok(bytes.len());
@@ -218,14 +222,14 @@ impl Cutter {
             self.rows += 1;
             let is_long = self.is_long || whole.len() > ROW_MAX;
             row(match (is_long, self.scan.deepest > DEPTH_MAX) {
-                (true, _) => Piece::TooLong(&whole[..whole.len().min(BEGINNING)]),
-                (false, true) => Piece::TooDeep(whole),
-                (false, false) => Piece::Whole(whole),
+                (true, _) => RawRow::TooLong(&whole[..whole.len().min(BEGINNING)]),
+                (false, true) => RawRow::TooDeep(whole),
+                (false, false) => RawRow::Whole(whole),
             })?;
         }
         self.row.clear();
         self.is_long = false;
-        self.scan = Scan::default();
+        self.scan = JsonScan::default();
         if is_last {
             self.after_list();
         }
@@ -234,9 +238,9 @@ impl Cutter {
 
     fn after_list(&mut self) {
         if self.key.is_none() {
-            self.spot = Spot::End;
+            self.spot = SplitterState::End;
         } else {
-            self.spot = Spot::Object;
+            self.spot = SplitterState::Object;
             self.scan.depth = 1;
         }
     }
@@ -253,21 +257,21 @@ impl Cutter {
         }
     }
 
-    fn broken(&self) -> Misread {
-        Misread(format!("not JSON: after {} entries of the list", self.rows))
+    fn broken(&self) -> DecodeError {
+        DecodeError(format!("not JSON: after {} entries of the list", self.rows))
     }
 }
 
 /// How deep, and whether in a text.
 #[derive(Default)]
-struct Scan {
+struct JsonScan {
     depth: u32,
     deepest: u32,
     is_text: bool,
     is_escaped: bool,
 }
 
-impl Scan {
+impl JsonScan {
     /// The comma or bracket that ends the row, if it is among the bytes.
     fn end_of_row(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut at = 0;
@@ -317,15 +321,16 @@ mod tests {
     /// The rows and what is around them, whatever the pieces that the bytes arrive in.
     fn check(key: Option<&'static str>, text: &str, expected: Result<(&[&str], &str), &str>) {
         for size in [1, 2, 3, 7, 1 << 20] {
-            let mut cutter = key.map_or_else(Cutter::list, Cutter::below);
+            let mut splitter = key.map_or_else(RowSplitter::list, RowSplitter::below);
             let mut rows = Vec::new();
-            let mut take = |piece: Piece<'_>| {
-                let (Piece::Whole(it) | Piece::TooDeep(it) | Piece::TooLong(it)) = piece;
+            let mut take = |piece: RawRow<'_>| {
+                let (RawRow::Whole(it) | RawRow::TooDeep(it) | RawRow::TooLong(it)) = piece;
                 rows.push(String::from_utf8_lossy(it).trim().to_owned());
                 Ok(())
             };
-            let taken = text.as_bytes().chunks(size).try_for_each(|it| cutter.take(it, &mut take));
-            let got = taken.and_then(|()| cutter.finish());
+            let taken =
+                text.as_bytes().chunks(size).try_for_each(|it| splitter.take(it, &mut take));
+            let got = taken.and_then(|()| splitter.finish());
             let got = got.map(|head| String::from_utf8(head).unwrap()).map_err(|it| it.0);
             let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
             match expected {
@@ -379,13 +384,13 @@ mod tests {
         let deep = format!("[1,{}{},2]", "[".repeat(101), "]".repeat(101));
         for (text, mark) in [(long, "long"), (deep, "deep")] {
             for size in [1000, 4 << 20] {
-                let mut cutter = Cutter::list();
+                let mut splitter = RowSplitter::list();
                 let mut seen = Vec::new();
-                let mut take = |piece: Piece<'_>| {
+                let mut take = |piece: RawRow<'_>| {
                     seen.push(match piece {
-                        Piece::Whole(_) => "whole",
-                        Piece::TooDeep(_) => "deep",
-                        Piece::TooLong(it) => {
+                        RawRow::Whole(_) => "whole",
+                        RawRow::TooDeep(_) => "deep",
+                        RawRow::TooLong(it) => {
                             if it.len() == BEGINNING {
                                 "long"
                             } else {
@@ -396,8 +401,8 @@ mod tests {
                     Ok(())
                 };
                 for chunk in text.as_bytes().chunks(size) {
-                    cutter.take(chunk, &mut take).unwrap();
-                    assert!(cutter.row.capacity() <= 2 * ROW_MAX);
+                    splitter.take(chunk, &mut take).unwrap();
+                    assert!(splitter.row.capacity() <= 2 * ROW_MAX);
                 }
                 assert_eq!(seen, ["whole", mark, "whole"]);
             }

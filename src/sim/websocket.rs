@@ -16,14 +16,14 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role};
 
-use super::event_subscriber::{End, Hearing, PING_EVERY};
-use super::http::Shared;
-use super::stream::Event;
+use super::event_subscriber::{EventSubscriber, PING_EVERY, StreamEnd};
+use super::http::SharedWorld;
+use super::stream::GarmEvent;
 
-type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
+type ServerSocket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 
 /// Answers the request for the stream: 101, or what GARM's library says to one that is none.
-pub(crate) fn upgrade(shared: Arc<Shared>, mut request: Request<Incoming>) -> Response<Body> {
+pub(crate) fn upgrade(shared: Arc<SharedWorld>, mut request: Request<Incoming>) -> Response<Body> {
     let Some(key) = websocket_key(request.headers()) else {
         let mut response = Response::new(Body::from("Bad Request\n"));
         *response.status_mut() = StatusCode::BAD_REQUEST;
@@ -31,9 +31,9 @@ pub(crate) fn upgrade(shared: Arc<Shared>, mut request: Request<Incoming>) -> Re
         response.headers_mut().insert(header::CONTENT_TYPE, plain);
         return response;
     };
-    let (hearing, events) = shared.listen();
+    let (subscriber, events) = shared.listen();
     let upgraded = hyper::upgrade::on(&mut request);
-    tokio::spawn(serve(shared, upgraded, hearing, events));
+    tokio::spawn(serve(shared, upgraded, subscriber, events));
     Response::builder()
         .status(StatusCode::SWITCHING_PROTOCOLS)
         .header(header::CONNECTION, "Upgrade")
@@ -51,17 +51,17 @@ fn websocket_key(headers: &HeaderMap) -> Option<String> {
 
 /// One client, until it goes, the world ends or its filter is a bad one.
 async fn serve(
-    shared: Arc<Shared>,
+    shared: Arc<SharedWorld>,
     upgraded: OnUpgrade,
-    hearing: Hearing,
-    events: broadcast::Receiver<Event>,
+    subscriber: EventSubscriber,
+    events: broadcast::Receiver<GarmEvent>,
 ) {
     let Ok(upgraded) = upgraded.await else {
         return;
     };
     let io = TokioIo::new(upgraded);
     let mut socket = WebSocketStream::from_raw_socket(io, Role::Server, None).await;
-    if talk(&shared, &mut socket, hearing, events).await == End::Closed {
+    if talk(&shared, &mut socket, subscriber, events).await == StreamEnd::Closed {
         let normal = CloseFrame { code: CloseCode::Normal, reason: "".into() };
         // The peer may have gone first.
         socket.send(Message::Close(Some(normal))).await.ok();
@@ -69,38 +69,38 @@ async fn serve(
 }
 
 async fn talk(
-    shared: &Shared,
-    socket: &mut Socket,
-    mut hearing: Hearing,
-    mut events: broadcast::Receiver<Event>,
-) -> End {
+    shared: &SharedWorld,
+    socket: &mut ServerSocket,
+    mut subscriber: EventSubscriber,
+    mut events: broadcast::Receiver<GarmEvent>,
+) -> StreamEnd {
     let mut ping = interval(PING_EVERY);
     ping.reset();
     let ended = shared.ended();
     loop {
-        let due = hearing.due();
+        let due = subscriber.due();
         let mut is_ping_due = false;
         let step = tokio::select! {
-            () = ended.cancelled() => Err(End::Closed),
+            () = ended.cancelled() => Err(StreamEnd::Closed),
             _ = ping.tick() => {
                 is_ping_due = shared.with(super::World::pings);
                 Ok(())
             }
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => Ok(()),
             message = socket.next() => match message {
-                Some(Ok(Message::Text(text))) => hearing.ask(&text),
-                Some(Ok(Message::Close(_)) | Err(_)) | None => Err(End::Broken),
+                Some(Ok(Message::Text(text))) => subscriber.ask(&text),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => Err(StreamEnd::Broken),
                 Some(Ok(_)) => Ok(()),
             },
             event = events.recv() => match event {
-                Ok(event) if !hearing.wants(&event) => Ok(()),
+                Ok(event) if !subscriber.wants(&event) => Ok(()),
                 Ok(event) => {
-                    let weather = shared.with(|it| it.weather(&event));
-                    hearing.hear(&event, &weather, Instant::now())
+                    let delivery = shared.with(|it| it.delivery(&event));
+                    subscriber.hear(&event, &delivery, Instant::now())
                 }
                 // Lost for good, and nobody says so.
                 Err(broadcast::error::RecvError::Lagged(_)) => Ok(()),
-                Err(broadcast::error::RecvError::Closed) => Err(End::Closed),
+                Err(broadcast::error::RecvError::Closed) => Err(StreamEnd::Closed),
             },
         };
         if let Err(end) = step {
@@ -108,10 +108,10 @@ async fn talk(
         }
         let ping_now = is_ping_due.then(|| Message::Ping(Vec::new().into()));
         let now = Instant::now();
-        let heard = std::iter::from_fn(|| hearing.next(now)).map(|it| Message::Text(it.into()));
+        let heard = std::iter::from_fn(|| subscriber.next(now)).map(|it| Message::Text(it.into()));
         for message in ping_now.into_iter().chain(heard) {
             if socket.send(message).await.is_err() {
-                return End::Broken;
+                return StreamEnd::Broken;
             }
         }
     }

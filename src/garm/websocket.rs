@@ -14,9 +14,11 @@ use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig};
 
-use super::fault;
 use super::http::{Http, bearer};
-use super::transport::{Frame, Frames, NextFrame, Opening, Response, TransportError, Wish};
+use super::transport::{
+    EventStream, Frame, FrameFuture, Response, StreamRequest, StreamResponse, TransportError,
+};
+use super::transport_failure;
 use crate::domain::text;
 
 /// How much is read at once, in bytes: an event has a few kilobytes.
@@ -24,7 +26,10 @@ const READ_BUFFER: usize = 32 << 10;
 
 impl Http {
     /// Asks for the stream and sends the filter.
-    pub(super) async fn upgrade(&self, wish: Wish) -> Result<Opening, TransportError> {
+    pub(super) async fn upgrade(
+        &self,
+        wish: StreamRequest,
+    ) -> Result<StreamResponse, TransportError> {
         let key = generate_key();
         let link = self.link();
         let builder = link
@@ -37,18 +42,20 @@ impl Http {
             .header(SEC_WEBSOCKET_KEY, &key);
         let response = self.head(&link, builder).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return self.refused(response).await.map(Opening::Refused);
+            return self.refused(response).await.map(StreamResponse::Refused);
         }
         let accepted = response.headers().get(SEC_WEBSOCKET_ACCEPT);
         if accepted.is_none_or(|it| it != derive_accept_key(key.as_bytes()).as_str()) {
             // Another protocol, or an old answer from a cache: there is no body to wait for.
             let status = response.status().as_u16();
             let (content_type, date, body) = (None, None, Vec::new());
-            return Ok(Opening::Refused(Response { status, content_type, date, body }));
+            return Ok(StreamResponse::Refused(Response { status, content_type, date, body }));
         }
         let closed = |said: String| TransportError::Closed(said);
-        let upgraded =
-            response.upgrade().await.map_err(|error| closed(fault::innermost(&error)))?;
+        let upgraded = response
+            .upgrade()
+            .await
+            .map_err(|error| closed(transport_failure::innermost(&error)))?;
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .max_message_size(Some(wish.message_max))
@@ -57,7 +64,7 @@ impl Http {
             WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await;
         let sent = socket.send(Message::text(wish.filter));
         match tokio::time::timeout(self.timeouts.connect, sent).await {
-            Ok(Ok(())) => Ok(Opening::Open(Box::new(Socket(socket)))),
+            Ok(Ok(())) => Ok(StreamResponse::Open(Box::new(Socket(socket)))),
             Ok(Err(failure)) => Err(closed(said(&failure))),
             Err(_) => Err(TransportError::Timeout(self.timeouts.connect)),
         }
@@ -67,8 +74,8 @@ impl Http {
 /// A stream that stands.
 struct Socket(WebSocketStream<Upgraded>);
 
-impl Frames for Socket {
-    fn next(&mut self) -> NextFrame<'_> {
+impl EventStream for Socket {
+    fn next(&mut self) -> FrameFuture<'_> {
         Box::pin(async {
             match self.0.next().await {
                 Some(Ok(Message::Text(text))) => Ok(Frame::Text(text.as_str().to_owned())),
@@ -106,6 +113,6 @@ fn said(failure: &Failure) -> String {
         Failure::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
             format!("a message of {size} bytes came; at most {max_size} are taken")
         }
-        other => text::quote(&format!("the stream broke: {}", fault::innermost(other))),
+        other => text::quote(&format!("the stream broke: {}", transport_failure::innermost(other))),
     }
 }

@@ -1,47 +1,49 @@
 //! What to do about a failure: one sentence for each.
 
-use super::error::Kind;
-use super::transport::{Presented, TlsFault, TransportError};
+use super::error::ErrorKind;
+use super::transport::{PresentedCertificate, TlsFault, TransportError};
 
 /// The advice for a failure, if there is one beyond what the failure says.
-pub(super) fn advice(kind: &Kind) -> Option<&'static str> {
+pub(super) fn advice(kind: &ErrorKind) -> Option<&'static str> {
     Some(match kind {
-        Kind::Transport(error) => return transport(error),
-        Kind::Credentials => "check `garm.username` and what `garm.password` refers to",
-        Kind::Token => {
+        ErrorKind::Transport(error) => return transport(error),
+        ErrorKind::Credentials => "check `garm.username` and what `garm.password` refers to",
+        ErrorKind::Token => {
             "GARM refuses a token that it has just given out: check its clock, and that no second \
              GARM with another secret answers at `garm.url`"
         }
-        Kind::GithubRefused => {
+        ErrorKind::GithubRefused => {
             "GitHub refuses GARM's own credentials: renew them, see `garm-cli github credentials \
              list`"
         }
-        Kind::NotInitialised => "make its admin first: `garm-cli init --name … --url …`",
-        Kind::UrlsMissing => {
+        ErrorKind::NotInitialised => "make its admin first: `garm-cli init --name … --url …`",
+        ErrorKind::UrlsMissing => {
             "set the URLs at which runners reach GARM: `garm-cli controller update \
              --metadata-url … --callback-url … --webhook-url …`"
         }
-        Kind::Server(500) => "look into GARM's log: it keeps the reason of a 500 to itself",
-        Kind::Server(429) => "a front before GARM wants fewer requests: try again later",
-        Kind::Server(502..=504) => {
+        ErrorKind::Server(500) => "look into GARM's log: it keeps the reason of a 500 to itself",
+        ErrorKind::Server(429) => "a front before GARM wants fewer requests: try again later",
+        ErrorKind::Server(502..=504) => {
             "a front answers and GARM behind it does not: check that GARM runs"
         }
-        Kind::Server(_) => "try again, and look into the log of GARM and of the front before it",
-        Kind::ClientCertificate => {
+        ErrorKind::Server(_) => {
+            "try again, and look into the log of GARM and of the front before it"
+        }
+        ErrorKind::ClientCertificate => {
             "give `garm.tls.cert` and `garm.tls.key`: a valid certificate of the CA that the front \
              before GARM trusts for operators"
         }
-        Kind::WrongScheme => "write `garm.url` with `https://`",
-        Kind::NotGarm => {
+        ErrorKind::WrongScheme => "write `garm.url` with `https://`",
+        ErrorKind::NotGarm => {
             "check that `garm.url` leads to GARM itself, without `/api/v1`, that no proxy answers in \
              its place, and that `garm.tls.cert` is of the kind that a front before it wants"
         }
-        Kind::NotFound
-        | Kind::Refused
-        | Kind::Conflict
-        | Kind::OldLine
-        | Kind::Secrets
-        | Kind::Input => {
+        ErrorKind::NotFound
+        | ErrorKind::Refused
+        | ErrorKind::Conflict
+        | ErrorKind::OldLine
+        | ErrorKind::Secrets
+        | ErrorKind::Input => {
             return None;
         }
     })
@@ -60,10 +62,10 @@ fn transport(error: &TransportError) -> Option<&'static str> {
         TransportError::Closed(_) | TransportError::NotHttp(_) => {
             "check that `garm.url` leads to GARM, with the right one of `http://` and `https://`"
         }
-        TransportError::ClosedOnCertificate(Presented::Nothing) => {
+        TransportError::ClosedOnCertificate(PresentedCertificate::Nothing) => {
             "give `garm.tls.cert` and `garm.tls.key`"
         }
-        TransportError::ClosedOnCertificate(Presented::Certificate(_)) => {
+        TransportError::ClosedOnCertificate(PresentedCertificate::Certificate(_)) => {
             "check that the certificate is valid and of a CA that GARM's front trusts"
         }
         TransportError::Body(_) => "try again; if it stays, look for a proxy that cuts answers",
@@ -87,10 +89,10 @@ fn tls(fault: &TlsFault) -> Option<&'static str> {
         TlsFault::NotYetValid(_) => "check the clock of this machine",
         TlsFault::WrongName(_) => "write `garm.url` with a name that the certificate has",
         TlsFault::NotTls => "check the port in `garm.url`; `http://` works to this machine only",
-        TlsFault::ClientCertificate { presented: Presented::Nothing, .. } => {
+        TlsFault::ClientCertificate { presented: PresentedCertificate::Nothing, .. } => {
             "give `garm.tls.cert` and `garm.tls.key`"
         }
-        TlsFault::ClientCertificate { presented: Presented::Certificate(_), .. } => {
+        TlsFault::ClientCertificate { presented: PresentedCertificate::Certificate(_), .. } => {
             "check that the certificate is valid and of a CA that GARM's front trusts"
         }
         TlsFault::BadCertificate(_) | TlsFault::Other(_) => return None,

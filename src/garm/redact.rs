@@ -23,10 +23,10 @@ pub(super) fn without<'a>(text: &'a str, secret: &SecretString) -> Cow<'a, str> 
     let mut hidden = spelt(text, secret);
     let wanted = secret.as_bytes();
     for skip in 0..3 {
-        hidden = encoded(&hidden, &base64_core(wanted, skip), is_base64, Case::Exact);
+        hidden = encoded(&hidden, &base64_core(wanted, skip), is_base64, LetterCase::Exact);
     }
     let hex: String = wanted.iter().map(|it| format!("{it:02x}")).collect();
-    hidden = encoded(&hidden, &hex, |it| it.is_ascii_hexdigit(), Case::Folded);
+    hidden = encoded(&hidden, &hex, |it| it.is_ascii_hexdigit(), LetterCase::Folded);
     if hidden == text { Cow::Borrowed(text) } else { Cow::Owned(hidden) }
 }
 
@@ -163,7 +163,7 @@ fn is_base64(c: char) -> bool {
 
 /// How letters are compared.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Case {
+enum LetterCase {
     /// As they are, but for the two alphabets of base64.
     Exact,
     /// Capital or small.
@@ -171,10 +171,10 @@ enum Case {
 }
 
 /// Without each run of characters of a kind that holds the core.
-fn encoded(text: &str, core: &str, is_part: fn(char) -> bool, case: Case) -> String {
+fn encoded(text: &str, core: &str, is_part: fn(char) -> bool, case: LetterCase) -> String {
     let plain = match case {
-        Case::Exact => text.replace('-', "+").replace('_', "/"),
-        Case::Folded => text.to_ascii_lowercase(),
+        LetterCase::Exact => text.replace('-', "+").replace('_', "/"),
+        LetterCase::Folded => text.to_ascii_lowercase(),
     };
     let mut out = String::with_capacity(text.len());
     let mut at = 0;

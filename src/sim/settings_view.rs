@@ -1,13 +1,13 @@
 //! Endpoints, credentials, templates, providers, the controller and its user, as GARM shows them.
 
 use super::base64;
-use super::entity::{Credentials, Endpoint, Entity, Kind, Template};
+use super::entity::{CredentialsRow, EndpointRow, EntityRow, EntityType, TemplateRow};
 use super::json::{Object, Truth, list, quoted, zero_time};
 use super::rest_view::Depth;
 use super::world::World;
 
 impl World {
-    pub(super) fn show_endpoint_of(&self, entity: &Entity) -> String {
+    pub(super) fn show_endpoint_of(&self, entity: &EntityRow) -> String {
         self.credentials
             .get(&entity.credentials)
             .and_then(|it| self.endpoint_named(&it.endpoint))
@@ -15,11 +15,11 @@ impl World {
     }
 
     /// Name of the endpoint that an entity is at.
-    pub(super) fn endpoint_name_of(&self, entity: &Entity) -> &str {
+    pub(super) fn endpoint_name_of(&self, entity: &EntityRow) -> &str {
         self.credentials.get(&entity.credentials).map_or("", |it| &it.endpoint)
     }
 
-    pub(super) fn endpoint_named(&self, name: &str) -> Option<&Endpoint> {
+    pub(super) fn endpoint_named(&self, name: &str) -> Option<&EndpointRow> {
         self.endpoints.iter().find(|it| it.name.eq_ignore_ascii_case(name))
     }
 
@@ -27,7 +27,7 @@ impl World {
         Object::new().time("created_at", zero_time()).time("updated_at", zero_time()).end()
     }
 
-    pub(super) fn show_endpoint(&self, endpoint: &Endpoint) -> String {
+    pub(super) fn show_endpoint(&self, endpoint: &EndpointRow) -> String {
         Object::new()
             .text("name", &endpoint.name)
             .text_if("description", &endpoint.description)
@@ -40,11 +40,11 @@ impl World {
             .end()
     }
 
-    pub(super) fn show_credentials(&self, it: &Credentials) -> String {
+    pub(super) fn show_credentials(&self, it: &CredentialsRow) -> String {
         self.credentials_fields(it, Depth::Inner).end()
     }
 
-    fn credentials_fields(&self, it: &Credentials, depth: Depth) -> Object {
+    fn credentials_fields(&self, it: &CredentialsRow, depth: Depth) -> Object {
         let users = |kind| {
             let rows = self.entities.iter().filter(move |(_, entity)| {
                 depth == Depth::One && entity.kind == kind && entity.credentials == it.id
@@ -52,7 +52,7 @@ impl World {
             rows.map(|(key, entity)| self.show_entity(*key, entity, Depth::Inner))
         };
         let endpoint = self.endpoint_named(&it.endpoint);
-        let url = |url: fn(&Endpoint) -> &String| endpoint.map_or("", |it| url(it).as_str());
+        let url = |url: fn(&EndpointRow) -> &String| endpoint.map_or("", |it| url(it).as_str());
         let shown = endpoint.map_or_else(|| self.show_no_endpoint(), |it| self.show_endpoint(it));
         Object::new()
             .number("id", it.id)
@@ -63,26 +63,26 @@ impl World {
             .text_if("base_url", url(|it| &it.base_url))
             .text("auth-type", &it.auth_type)
             .text("forge_type", "github")
-            .list_if("repositories", users(Kind::Repository))
-            .list_if("organizations", users(Kind::Organization))
-            .list_if("enterprises", users(Kind::Enterprise))
+            .list_if("repositories", users(EntityType::Repository))
+            .list_if("organizations", users(EntityType::Organization))
+            .list_if("enterprises", users(EntityType::Enterprise))
             .raw("endpoint", &shown)
             .time("created_at", it.created_at)
             .time("updated_at", it.updated_at)
     }
 
     /// By their id credentials tell who uses them.
-    pub(super) fn show_credentials_alone(&self, it: &Credentials) -> String {
+    pub(super) fn show_credentials_alone(&self, it: &CredentialsRow) -> String {
         self.with_limit(it, self.credentials_fields(it, Depth::One))
     }
 
     /// In their own list credentials tell GitHub's rate limit.
-    pub(super) fn show_credentials_with_limit(&self, it: &Credentials) -> String {
+    pub(super) fn show_credentials_with_limit(&self, it: &CredentialsRow) -> String {
         self.with_limit(it, self.credentials_fields(it, Depth::List))
     }
 
     /// What nobody uses has asked GitHub nothing, and knows no limit.
-    fn with_limit(&self, it: &Credentials, fields: Object) -> String {
+    fn with_limit(&self, it: &CredentialsRow, fields: Object) -> String {
         match self.is_used(it.id) {
             true => fields.raw("rate_limit", &self.show_rate_limit()).end(),
             false => fields.end(),
@@ -99,7 +99,7 @@ impl World {
     }
 
     /// `data` is null in the list, base64 by id (GARM.md §a).
-    pub(super) fn show_template(&self, it: &Template, depth: Depth) -> String {
+    pub(super) fn show_template(&self, it: &TemplateRow, depth: Depth) -> String {
         let body = match depth {
             Depth::List => "null".to_owned(),
             Depth::One | Depth::Write | Depth::Event | Depth::Inner => {
@@ -154,7 +154,7 @@ impl World {
             .text("garm_agent_version", "")
             .raw("allow_insecure_garm_agent", "false")
             .number_if("minimum_job_age_backoff", it.backoff)
-            .text("version", self.config.flavour.version.word())
+            .text("version", self.config.variant.version.word())
             .end()
     }
 

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use super::entity::{EntityKey, Kind};
-use super::github::Order;
-use super::instance::{Instance, Phase, Vm};
-use super::log::What;
-use super::pool::PoolKey;
-use super::pools::Draft;
-use super::vms::Machine;
+use super::entity::{EntityRowKey, EntityType};
+use super::github::JobBatch;
+use super::instance::{InstanceRow, RunnerPhase, VmStatus};
+use super::log::LogEvent;
+use super::pool::PoolRowKey;
+use super::pools::NewPool;
+use super::vms::VirtualMachine;
 use super::world::{Due, World};
 
 /// How full a world is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Load {
+pub struct InitialLoad {
     /// Pools made by hand: no mark, one label each, `by-hand-1` and so on.
     pub pools: u32,
     /// Idle runners, spread over the pools. None without a pool.
@@ -28,8 +28,8 @@ const ARRIVAL_LASTS: Duration = Duration::from_secs(10);
 impl World {
     /// Fills the first organization. It stays as it is by itself: each pool's `max_runners` and
     /// `min_idle_runners` are the runners that it has.
-    pub fn load(&mut self, load: Load) {
-        let organization = self.entities.iter().find(|it| it.1.kind == Kind::Organization);
+    pub fn load(&mut self, load: InitialLoad) {
+        let organization = self.entities.iter().find(|it| it.1.kind == EntityType::Organization);
         let Some(entity) = organization.map(|it| *it.0).filter(|_| load.pools > 0) else {
             return;
         };
@@ -43,14 +43,14 @@ impl World {
                 self.load_runner(pool, entity, &label);
             }
             let jobs = usize::try_from(share(load.jobs, place)).unwrap_or(0);
-            let order = Order::new(jobs, &[&label]).held();
-            self.queue_jobs(&Order { labels: vec![label], ..order });
+            let order = JobBatch::new(jobs, &[&label]).held();
+            self.queue_jobs(&JobBatch { labels: vec![label], ..order });
         }
     }
 
-    fn load_pool(&mut self, entity: EntityKey, label: &str, runners: u32) -> PoolKey {
+    fn load_pool(&mut self, entity: EntityRowKey, label: &str, runners: u32) -> PoolRowKey {
         let provider = self.config.providers.first().cloned().unwrap_or_default();
-        let draft = Draft {
+        let draft = NewPool {
             provider,
             max: u64::from(runners.max(1)),
             min_idle: u64::from(runners),
@@ -60,35 +60,35 @@ impl World {
             os_arch: "amd64".into(),
             tags: vec![label.to_owned()],
             is_enabled: true,
-            ..Draft::default()
+            ..NewPool::default()
         };
         self.insert_pool(entity, draft, 2, 20)
     }
 
-    fn load_runner(&mut self, key: PoolKey, entity: EntityKey, label: &str) {
+    fn load_runner(&mut self, key: PoolRowKey, entity: EntityRowKey, label: &str) {
         let Some(pool) = self.pools.get(&key).cloned() else {
             return;
         };
-        let name = format!("{}-{}", pool.prefix, self.dice.ids.word(12));
+        let name = format!("{}-{}", pool.prefix, self.rng.ids.word(12));
         let Ok(agent_id) = self.register_runner(entity, &name, vec![label.to_owned()]) else {
             return;
         };
-        let provider_id = format!("vm-{name}-{}", self.dice.ids.word(6));
-        let machine = Machine {
+        let provider_id = format!("vm-{name}-{}", self.rng.ids.word(6));
+        let vm = VirtualMachine {
             name: name.clone(),
             provider: pool.provider.clone(),
             pool: pool.id.clone(),
             created_at: self.now,
             state: "ready",
         };
-        self.machines.insert(provider_id.clone(), machine);
-        self.note(What::VmCreated {
+        self.vms.insert(provider_id.clone(), vm);
+        self.note(LogEvent::VmCreated {
             name: name.clone(),
             provider: pool.provider.clone(),
             pool: pool.id,
         });
-        let instance = Instance {
-            id: self.dice.ids.uuid(),
+        let instance = InstanceRow {
+            id: self.rng.ids.uuid(),
             pool: key,
             name,
             provider: pool.provider,
@@ -98,8 +98,8 @@ impl World {
             os_arch: pool.os_arch,
             os_name: "Ubuntu".into(),
             os_version: "24.04".into(),
-            vm: Vm::Running,
-            phase: Phase::Idle,
+            vm: VmStatus::Running,
+            phase: RunnerPhase::Idle,
             created_at: self.now,
             updated_at: self.now,
             fault: String::new(),
@@ -121,31 +121,31 @@ impl World {
     /// some enabled pool (the mark of its owner aside). Without a pool none comes.
     pub fn keep_arriving(&mut self, every: Duration) {
         self.arrivals = Some(every);
-        self.agenda.add(self.now + every, Due::Arrival);
+        self.scheduler.add(self.now + every, Due::Arrival);
     }
 
     pub(super) fn arrival(&mut self) {
         let Some(every) = self.arrivals else {
             return;
         };
-        let pause = every / 2 + self.dice.github.up_to(every);
-        self.agenda.add(self.now + pause.max(Duration::from_millis(1)), Due::Arrival);
+        let pause = every / 2 + self.rng.github.up_to(every);
+        self.scheduler.add(self.now + pause.max(Duration::from_millis(1)), Due::Arrival);
         let pools: Vec<_> = self.pools.values().filter(|it| it.is_enabled).collect();
-        let place = self.dice.github.below(pools.len() as u64);
+        let place = self.rng.github.below(pools.len() as u64);
         let Some(pool) = usize::try_from(place).ok().and_then(|it| pools.get(it)) else {
             return;
         };
         let mut labels = self.tags.names(&pool.tags);
         labels.retain(|it| !it.starts_with("runnerctl"));
         let repository = match self.entities.get(&pool.entity) {
-            Some(entity) if entity.kind == Kind::Repository => entity.full_name(),
+            Some(entity) if entity.kind == EntityType::Repository => entity.full_name(),
             Some(entity) => format!("{}/app", entity.name),
             None => return,
         };
-        let lasts = ARRIVAL_LASTS + self.dice.github.up_to(ARRIVAL_LASTS * 2);
+        let lasts = ARRIVAL_LASTS + self.rng.github.up_to(ARRIVAL_LASTS * 2);
         if !labels.is_empty() {
-            let order = Order::new(1, &[]).lasting(lasts).of(&repository);
-            self.queue_jobs(&Order { labels, ..order });
+            let order = JobBatch::new(1, &[]).lasting(lasts).of(&repository);
+            self.queue_jobs(&JobBatch { labels, ..order });
         }
     }
 }

@@ -2,12 +2,12 @@
 //! outdated (GARM.md §b).
 
 use super::body::Body;
-use super::pool::Pool;
-use super::reply::Refusal;
+use super::pool::PoolRow;
+use super::reply::ApiRefusal;
 
 /// What a PUT asks for. An empty text means "unchanged", as GARM has it.
 #[derive(Debug, Default)]
-pub(crate) struct Change {
+pub(crate) struct PoolUpdate {
     pub(crate) tags: Vec<String>,
     pub(crate) template: Option<u64>,
     is_enabled: Option<bool>,
@@ -26,8 +26,8 @@ pub(crate) struct Change {
     pub(crate) proxy: Option<u64>,
 }
 
-impl Change {
-    pub(crate) fn read(body: &Body<'_>) -> Result<Self, Refusal> {
+impl PoolUpdate {
+    pub(crate) fn read(body: &Body<'_>) -> Result<Self, ApiRefusal> {
         let text = |key| body.text(key).map(Option::unwrap_or_default);
         Ok(Self {
             tags: body.texts("tags")?.unwrap_or_default(),
@@ -50,13 +50,13 @@ impl Change {
     }
 
     /// The pair of minimum and maximum is judged with the stored other half.
-    pub(crate) fn check(&self, pool: &Pool) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, pool: &PoolRow) -> Result<(), ApiRefusal> {
         if self.timeout == Some(0) {
-            return Err(Refusal::bad("runner_bootstrap_timeout cannot be 0"));
+            return Err(ApiRefusal::bad("runner_bootstrap_timeout cannot be 0"));
         }
         let max = self.max.unwrap_or(pool.max_runners);
         if self.min_idle.unwrap_or(pool.min_idle) > max {
-            return Err(Refusal::bad("min_idle_runners cannot be larger than max_runners"));
+            return Err(ApiRefusal::bad("min_idle_runners cannot be larger than max_runners"));
         }
         Ok(())
     }
@@ -68,7 +68,7 @@ impl Change {
 
     /// Changes the row, tags aside; whether anything is different now. Any OS and architecture is
     /// taken here.
-    pub(crate) fn apply(&self, pool: &mut Pool) -> bool {
+    pub(crate) fn apply(&self, pool: &mut PoolRow) -> bool {
         let outdates = [
             set_text(&mut pool.image, &self.image),
             set_text(&mut pool.flavor, &self.flavor),

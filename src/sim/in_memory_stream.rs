@@ -6,33 +6,33 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::TryRecvError;
 use tokio::time::{Instant, sleep_until};
 
-use super::event_subscriber::{End, Hearing, PING_EVERY};
-use super::in_memory::Memory;
-use super::stream::Event;
+use super::event_subscriber::{EventSubscriber, PING_EVERY, StreamEnd};
+use super::in_memory::InMemoryWorld;
+use super::stream::GarmEvent;
 use super::world::World;
-use crate::garm::{Frame, Frames, NextFrame, TransportError, Wish};
+use crate::garm::{EventStream, Frame, FrameFuture, StreamRequest, TransportError};
 
 /// A stream that stands.
-pub(super) struct Listener {
-    memory: Arc<Memory>,
-    events: broadcast::Receiver<Event>,
-    hearing: Hearing,
+pub(super) struct InMemoryStream {
+    memory: Arc<InMemoryWorld>,
+    events: broadcast::Receiver<GarmEvent>,
+    subscriber: EventSubscriber,
     message_max: usize,
     ping_at: Instant,
     cuts: u64,
 }
 
-impl Listener {
+impl InMemoryStream {
     /// Opens one. Errors when GARM dislikes the filter.
     pub(super) fn new(
-        memory: Arc<Memory>,
-        events: broadcast::Receiver<Event>,
-        wish: &Wish,
+        memory: Arc<InMemoryWorld>,
+        events: broadcast::Receiver<GarmEvent>,
+        wish: &StreamRequest,
     ) -> Result<Self, TransportError> {
-        let mut hearing = memory.with(World::admit);
-        hearing.ask(wish.filter).map_err(|end| TransportError::Closed(said(end).into()))?;
+        let mut subscriber = memory.with(World::admit);
+        subscriber.ask(wish.filter).map_err(|end| TransportError::Closed(said(end).into()))?;
         let (ping_at, cuts) = (Instant::now() + PING_EVERY, memory.cuts());
-        Ok(Self { memory, events, hearing, message_max: wish.message_max, ping_at, cuts })
+        Ok(Self { memory, events, subscriber, message_max: wish.message_max, ping_at, cuts })
     }
 
     async fn frame(&mut self) -> Result<Frame, String> {
@@ -42,11 +42,11 @@ impl Listener {
             let touched = memory.touched().notified();
             let next = memory.next_at();
             if memory.cuts() != self.cuts {
-                return Err(said(End::Broken).into());
+                return Err(said(StreamEnd::Broken).into());
             }
             let now = Instant::now();
             self.hear_all(now).map_err(said)?;
-            if let Some(text) = self.hearing.next(now) {
+            if let Some(text) = self.subscriber.next(now) {
                 return self.checked(text);
             }
             if self.ping_at <= now {
@@ -56,7 +56,7 @@ impl Listener {
                 }
                 continue;
             }
-            let due = [next, self.hearing.due()].into_iter().flatten().min();
+            let due = [next, self.subscriber.due()].into_iter().flatten().min();
             tokio::select! {
                 () = touched => {}
                 () = sleep_until(due.map_or(self.ping_at, |it| it.min(self.ping_at))) => {}
@@ -64,18 +64,18 @@ impl Listener {
         }
     }
 
-    fn hear_all(&mut self, now: Instant) -> Result<(), End> {
+    fn hear_all(&mut self, now: Instant) -> Result<(), StreamEnd> {
         loop {
             match self.events.try_recv() {
-                Ok(event) if !self.hearing.wants(&event) => {}
+                Ok(event) if !self.subscriber.wants(&event) => {}
                 Ok(event) => {
-                    let weather = self.memory.look(|it| it.weather(&event));
-                    self.hearing.hear(&event, &weather, now)?;
+                    let delivery = self.memory.look(|it| it.delivery(&event));
+                    self.subscriber.hear(&event, &delivery, now)?;
                 }
                 // Lost for good, and nobody says so.
                 Err(TryRecvError::Lagged(_)) => {}
                 Err(TryRecvError::Empty) => return Ok(()),
-                Err(TryRecvError::Closed) => return Err(End::Closed),
+                Err(TryRecvError::Closed) => return Err(StreamEnd::Closed),
             }
         }
     }
@@ -88,15 +88,15 @@ impl Listener {
     }
 }
 
-impl Frames for Listener {
-    fn next(&mut self) -> NextFrame<'_> {
+impl EventStream for InMemoryStream {
+    fn next(&mut self) -> FrameFuture<'_> {
         Box::pin(self.frame())
     }
 }
 
-fn said(end: End) -> &'static str {
+fn said(end: StreamEnd) -> &'static str {
     match end {
-        End::Closed => "GARM closed the stream",
-        End::Broken => "the connection was closed",
+        StreamEnd::Closed => "GARM closed the stream",
+        StreamEnd::Broken => "the connection was closed",
     }
 }

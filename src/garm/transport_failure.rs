@@ -7,19 +7,19 @@ use jiff::Timestamp;
 use rustls::{AlertDescription, CertificateError};
 
 use super::http::Timeouts;
-use super::transport::{Presented, TlsFault, TransportError};
+use super::transport::{PresentedCertificate, TlsFault, TransportError};
 use crate::domain::text;
 
 /// What is known besides the error.
-pub(super) struct Setting<'a> {
+pub(super) struct RequestContext<'a> {
     pub(super) timeouts: &'a Timeouts,
     /// What a server got to see on a connection that has not brought an answer yet.
-    pub(super) asked: Option<Presented>,
+    pub(super) asked: Option<PresentedCertificate>,
 }
 
 /// A request without an answer.
-pub(super) fn unanswered(error: &reqwest::Error, setting: Setting<'_>) -> TransportError {
-    let Setting { timeouts, asked } = setting;
+pub(super) fn unanswered(error: &reqwest::Error, setting: RequestContext<'_>) -> TransportError {
+    let RequestContext { timeouts, asked } = setting;
     if error.is_timeout() {
         return match error.is_connect() {
             true => TransportError::ConnectTimeout(timeouts.connect),
@@ -83,7 +83,7 @@ fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Optio
     causes(error).find_map(|it| it.downcast_ref::<T>())
 }
 
-fn tls(error: &rustls::Error, asked: Option<Presented>) -> TlsFault {
+fn tls(error: &rustls::Error, asked: Option<PresentedCertificate>) -> TlsFault {
     match error {
         rustls::Error::InvalidCertificate(error) => certificate(error),
         rustls::Error::AlertReceived(alert) => match asked {

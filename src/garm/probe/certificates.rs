@@ -5,7 +5,7 @@ use rustls::sign::CertifiedKey;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::config::CertFiles;
-use crate::garm::error::Error;
+use crate::garm::error::GarmError;
 use crate::garm::pem::{Pem, shown};
 
 /// When a certificate is good, by its dates.
@@ -16,10 +16,10 @@ pub(super) enum Validity {
 }
 
 /// A client certificate that only it itself has signed. Its key never leaves the memory.
-pub(super) fn certificate(validity: Validity) -> Result<CertifiedKey, Error> {
+pub(super) fn certificate(validity: Validity) -> Result<CertifiedKey, GarmError> {
     let failed = |error: &dyn std::fmt::Display| {
         let help = "this is a bug: report it";
-        Error::input("make a certificate for the mTLS probes", error.to_string(), help)
+        GarmError::input("make a certificate for the mTLS probes", error.to_string(), help)
     };
     let key = KeyPair::generate().map_err(|it| failed(&it))?;
     let mut params = CertificateParams::default();
@@ -39,12 +39,15 @@ pub(super) fn certificate(validity: Validity) -> Result<CertifiedKey, Error> {
 }
 
 /// A certificate of ours. `setting` names it in errors.
-pub(super) fn from_files(files: &CertFiles, setting: &'static str) -> Result<CertifiedKey, Error> {
+pub(super) fn from_files(
+    files: &CertFiles,
+    setting: &'static str,
+) -> Result<CertifiedKey, GarmError> {
     let chain = Pem { path: &files.cert, setting }.certificates()?;
     let key = Pem { path: &files.key, setting }.key()?;
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     CertifiedKey::from_der(chain, key, &provider).map_err(|error| {
-        Error::input(
+        GarmError::input(
             format!("use `{setting}` (`{}`)", shown(&files.cert)),
             format!("certificate and key cannot be used together: {error}"),
             "give the key of that certificate",
