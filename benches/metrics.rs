@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use runnerctl::domain::name::PoolName;
-use runnerctl::metrics::{Board, Counter, Limits, PoolGauges, Snapshot, Timing};
+use runnerctl::metrics::{Counter, HealthLimits, MetricsState, PoolGauges, Snapshot, Timing};
 
 const POOLS: usize = 1_000;
 
-fn board() -> Board {
-    let board = Board::new(Limits::of(Duration::from_secs(30)));
+fn metrics() -> MetricsState {
+    let metrics = MetricsState::new(HealthLimits::of(Duration::from_secs(30)));
     let names: Vec<PoolName> =
         (0..POOLS).map(|it| PoolName::new(&format!("team-{it}-linux-x64")).unwrap()).collect();
     let gauges = PoolGauges {
@@ -20,7 +20,7 @@ fn board() -> Board {
         has_drift: Some(false),
         ..PoolGauges::default()
     };
-    board.publish(Snapshot {
+    metrics.publish(Snapshot {
         pools: names.iter().map(|it| (it.clone(), gauges.clone())).collect(),
         read_at: tokio::time::Instant::now(),
         reconciled_at: jiff::Timestamp::UNIX_EPOCH,
@@ -29,25 +29,25 @@ fn board() -> Board {
     for pool in names {
         for (direction, reason) in [("up", "pressure"), ("up", "late"), ("down", "idle")] {
             let pool = pool.clone();
-            board.count(Counter::ScalingDecision { pool, direction, reason });
+            metrics.count(Counter::ScalingDecision { pool, direction, reason });
         }
         for direction in ["up", "down"] {
             let pool = pool.clone();
-            board.count(Counter::ScalingAction { pool, direction, outcome: "done" });
+            metrics.count(Counter::ScalingAction { pool, direction, outcome: "done" });
         }
-        board.count(Counter::ScaledownRefused { pool: pool.clone(), reason: "busy" });
-        board.observe(Timing::RunnerStartup { pool: pool.clone() }, Duration::from_secs(31));
-        board.observe(Timing::JobQueue { pool }, Duration::from_secs(12));
+        metrics.count(Counter::ScaledownRefused { pool: pool.clone(), reason: "busy" });
+        metrics.observe(Timing::RunnerStartup { pool: pool.clone() }, Duration::from_secs(31));
+        metrics.observe(Timing::JobQueue { pool }, Duration::from_secs(12));
     }
-    board
+    metrics
 }
 
 fn render(c: &mut Criterion) {
-    let board = board();
-    let page = board.metrics();
+    let metrics = metrics();
+    let page = metrics.metrics_page();
     let series = page.lines().filter(|it| !it.starts_with('#')).count();
     assert!(series > POOLS, "{series} series");
-    c.bench_function("/metrics of 1,000 pools", |b| b.iter(|| board.metrics()));
+    c.bench_function("/metrics of 1,000 pools", |b| b.iter(|| metrics.metrics_page()));
 }
 
 criterion_group!(benches, render);

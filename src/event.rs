@@ -7,7 +7,7 @@ use crate::plan::{Action, Resource};
 
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum OutcomeKind {
+pub enum StepResult {
     /// Carried out.
     Done,
     /// Found done already, by another run for example.
@@ -22,7 +22,7 @@ pub enum OutcomeKind {
     Interrupted,
 }
 
-impl OutcomeKind {
+impl StepResult {
     /// The word of output and JSON.
     pub fn word(self) -> &'static str {
         match self {
@@ -43,13 +43,13 @@ impl OutcomeKind {
 
 /// The end of one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub struct StepOutcome {
     /// What it was about.
     pub about: Resource,
     /// What was to be done.
     pub action: Action,
     /// How it ended.
-    pub kind: OutcomeKind,
+    pub kind: StepResult,
     /// One sentence; empty when there is nothing to add.
     pub detail: String,
     /// What to type or look at next, where something is known.
@@ -58,7 +58,7 @@ pub struct Outcome {
 
 /// Something that happened while a plan was carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+pub enum ApplyEvent {
     /// A step begins.
     StepBegan {
         /// What it is about.
@@ -103,18 +103,18 @@ pub enum Event {
         what: String,
     },
     /// A step ended.
-    StepEnded(Outcome),
+    StepEnded(StepOutcome),
 }
 
 /// Hears what happens. Called from several tasks; must not block.
-pub trait Listener: Send + Sync {
+pub trait ApplyListener: Send + Sync {
     /// One event.
-    fn hear(&self, event: &Event);
+    fn hear(&self, event: &ApplyEvent);
 }
 
 /// Hears nothing.
-pub struct Silence;
+pub struct SilentListener;
 
-impl Listener for Silence {
-    fn hear(&self, _event: &Event) {}
+impl ApplyListener for SilentListener {
+    fn hear(&self, _event: &ApplyEvent) {}
 }

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::name::{PoolId, PoolName, RunnerName};
 use crate::domain::owners::{NameResolution, Owners};
-use crate::event::Outcome;
+use crate::event::StepOutcome;
 use crate::host::signals::{Signal, Signals};
 use crate::reconcile::apply::{ApplyOptions, apply};
 use crate::reconcile::writer::Writer;
@@ -138,7 +138,7 @@ async fn carry_out(
     args: &ApplyArgs,
     signals: &mut Signals,
     cx: Context<'_>,
-) -> (Option<Vec<Outcome>>, Option<Signal>) {
+) -> (Option<Vec<StepOutcome>>, Option<Signal>) {
     let stop = CancellationToken::new();
     let options = ApplyOptions {
         parallelism: usize::from(args.parallelism),
@@ -174,7 +174,7 @@ fn own_runner() -> Option<RunnerName> {
 }
 
 /// Tells how it went, and picks the code: 5 unless everything is as the plan wanted it.
-fn tell(survey: &PreparedPlan, outcomes: &[Outcome], cx: Context<'_>) -> Result<Exit, Failure> {
+fn tell(survey: &PreparedPlan, outcomes: &[StepOutcome], cx: Context<'_>) -> Result<Exit, Failure> {
     match cx.globals.output {
         Output::Text if outcomes.is_empty() => {}
         Output::Text => {
@@ -195,7 +195,7 @@ fn tell(survey: &PreparedPlan, outcomes: &[Outcome], cx: Context<'_>) -> Result<
     Ok(if is_whole && !is_blocked { Exit::Done } else { Exit::Incomplete })
 }
 
-fn markdown(survey: &PreparedPlan, outcomes: &[Outcome]) -> String {
+fn markdown(survey: &PreparedPlan, outcomes: &[StepOutcome]) -> String {
     let plan = render::plan::markdown(&survey.plan, &survey.heading);
     if outcomes.is_empty() {
         return plan;
@@ -204,7 +204,7 @@ fn markdown(survey: &PreparedPlan, outcomes: &[Outcome]) -> String {
     format!("{}\n{plan}", render::outcome::markdown(outcomes))
 }
 
-fn document(survey: &PreparedPlan, outcomes: &[Outcome]) -> Result<Value, Failure> {
+fn document(survey: &PreparedPlan, outcomes: &[StepOutcome]) -> Result<Value, Failure> {
     let mut document = render::plan::json(&survey.plan);
     document["requirements"] = render::requirements::json(&survey.requirements()?);
     document["outcomes"] = json!(render::outcome::json(outcomes));

@@ -14,7 +14,7 @@ use crate::host::files;
 use crate::reconcile::read_fleet::{
     Credentials, FleetRequest, Proxies, SpecsRequest, Templates, read_fleet,
 };
-use crate::render::import::{Draft, ORDER, drafts, file, left_out};
+use crate::render::import::{ORDER, PoolDraft, drafts, file, left_out};
 use crate::render::style::{HELP, WARNING, paint};
 use crate::render::words::count;
 
@@ -112,7 +112,7 @@ impl UndeclarableSettings {
         Ok(Self { unknown: client.unknown_of_pools().await?, without_map })
     }
 
-    fn tell(&self, taken: &[&Draft], cx: Context<'_>) {
+    fn tell(&self, taken: &[&PoolDraft], cx: Context<'_>) {
         let warn = |text: String| cx.print.say(&format!("{} {text}", paint(WARNING, "warning:")));
         let odd: Vec<String> = taken
             .iter()
@@ -161,11 +161,11 @@ struct CheckedDrafts<'a> {
     /// One item each, or a comment in its place.
     items: Vec<String>,
     /// The drafts that are not only a comment.
-    taken: Vec<&'a Draft>,
+    taken: Vec<&'a PoolDraft>,
 }
 
 /// Each draft as YAML that the manifest accepts, or as a comment that says why it does not.
-fn checked<'a>(drafts: &'a [Draft], fleet: &SourceFile) -> CheckedDrafts<'a> {
+fn checked<'a>(drafts: &'a [PoolDraft], fleet: &SourceFile) -> CheckedDrafts<'a> {
     let mut checked = CheckedDrafts::default();
     for draft in drafts {
         if let Some(obstacle) = &draft.obstacle {
@@ -185,7 +185,7 @@ fn checked<'a>(drafts: &'a [Draft], fleet: &SourceFile) -> CheckedDrafts<'a> {
     checked
 }
 
-fn tell(drafts: &[Draft], taken: &[&Draft], cx: Context<'_>) {
+fn tell(drafts: &[PoolDraft], taken: &[&PoolDraft], cx: Context<'_>) {
     if drafts.is_empty() {
         cx.print.say("every pool in this GARM has an owner: there is nothing to import");
         return;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::domain::text::escape;
 use crate::host::atomic_write::replace;
-use crate::monitor::compliance::Verdict;
+use crate::monitor::compliance::RequirementVerdict;
 use crate::plan::saved;
 use crate::render;
 use crate::render::style::{HELP, WARNING, paint};
@@ -50,7 +50,11 @@ pub async fn run(args: &PlanArgs, cx: Context<'_>) -> Result<Exit, Failure> {
 }
 
 /// The plan in the form asked for, on stdout.
-fn show(survey: &PreparedPlan, requirements: &[Verdict], cx: Context<'_>) -> Result<(), Failure> {
+fn show(
+    survey: &PreparedPlan,
+    requirements: &[RequirementVerdict],
+    cx: Context<'_>,
+) -> Result<(), Failure> {
     let PreparedPlan { plan, heading, .. } = survey;
     let width = cx.print.width();
     match cx.globals.output {
@@ -67,7 +71,7 @@ fn show(survey: &PreparedPlan, requirements: &[Verdict], cx: Context<'_>) -> Res
     }
 }
 
-fn markdown(survey: &PreparedPlan, requirements: &[Verdict]) -> String {
+fn markdown(survey: &PreparedPlan, requirements: &[RequirementVerdict]) -> String {
     let plan = render::plan::markdown(&survey.plan, &survey.heading);
     plan + &render::requirements::markdown(requirements)
 }

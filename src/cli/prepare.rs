@@ -11,7 +11,7 @@ use crate::domain::proof::Probe;
 use crate::garm::GarmClient;
 use crate::host::clock::Clock;
 use crate::host::files::Start;
-use crate::monitor::compliance::{Facts, Verdict, report};
+use crate::monitor::compliance::{ComplianceFacts, RequirementVerdict, report};
 use crate::plan::saved::SavedInputs;
 use crate::plan::{Plan, has_create_in_flight, plan};
 use crate::policy::UndeclaredPools;
@@ -89,16 +89,16 @@ pub async fn survey(
 
 impl PreparedPlan {
     /// The report on the requirements, as far as this run has asked.
-    pub fn requirements(&self) -> Result<Vec<Verdict>, Failure> {
+    pub fn requirements(&self) -> Result<Vec<RequirementVerdict>, Failure> {
         let file = self.loaded.fleet_file()?;
         let pools = &self.loaded.manifest.pools;
-        let facts = Facts {
+        let facts = ComplianceFacts {
             // Pools that break a rule have ended the run.
             networks: Some(requirements::networks(pools, file, BTreeSet::new())),
             credentials: (self.fleet.credentials.as_deref())
                 .map(|it| requirements::credentials(it, file)),
             mtls: self.probes.as_deref().map(requirements::mtls),
-            ..Facts::default()
+            ..ComplianceFacts::default()
         };
         Ok(report(&facts, &file.policy.accept))
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::domain::name::PoolName;
-use crate::event::{Event, Listener};
+use crate::event::{ApplyEvent, ApplyListener};
 use crate::plan::Resource;
 use crate::render::progress::{about, doing, line, subject};
 
@@ -57,8 +57,8 @@ impl<'a> Progress<'a> {
     }
 }
 
-impl Listener for Progress<'_> {
-    fn hear(&self, event: &Event) {
+impl ApplyListener for Progress<'_> {
+    fn hear(&self, event: &ApplyEvent) {
         match self {
             Self::Bars(bars) => bars.hear(event),
             Self::Lines(lines) => lines.hear(event),
@@ -88,13 +88,13 @@ impl<'a> ProgressBars<'a> {
         Self { print, all, total, pools, _turning: turning }
     }
 
-    fn hear(&self, event: &Event) {
+    fn hear(&self, event: &ApplyEvent) {
         let about = about(event);
-        if let Event::Undeletable { .. } = event {
+        if let ApplyEvent::Undeletable { .. } = event {
             // It would be gone from its bar a moment later.
             return self.all.suspend(|| self.print.say(&line(event)));
         }
-        if let Event::StepEnded(_) = event {
+        if let ApplyEvent::StepEnded(_) = event {
             if let Some(bar) = locked(&self.pools).remove(&about) {
                 bar.finish_and_clear();
                 self.all.remove(&bar);
@@ -139,7 +139,7 @@ pub struct ProgressLines<'a> {
 }
 
 impl ProgressLines<'_> {
-    fn hear(&self, event: &Event) {
+    fn hear(&self, event: &ApplyEvent) {
         if let Some(line) = self.news.line(event) {
             self.print.say_quietly(&line);
         }
@@ -157,8 +157,8 @@ pub struct ProgressFilter {
 
 impl ProgressFilter {
     /// The event as a line; nothing when it says nothing new.
-    pub fn line(&self, event: &Event) -> Option<String> {
-        if let Event::Draining { pool, busy, leaving, waited } = event {
+    pub fn line(&self, event: &ApplyEvent) -> Option<String> {
+        if let ApplyEvent::Draining { pool, busy, leaving, waited } = event {
             let mut drains = locked(&self.drains);
             let is_known = drains.get(pool).is_some_and(|told| {
                 (told.0, told.1) == (*busy, *leaving)
@@ -190,15 +190,15 @@ mod tests {
     fn what_has_been_said_is_not_said_again() {
         let news = ProgressFilter::default();
         let pool = PoolName::new("gpu").unwrap();
-        let drain = |busy, seconds| Event::Draining {
+        let drain = |busy, seconds| ApplyEvent::Draining {
             pool: pool.clone(),
             busy,
             leaving: 0,
             waited: Duration::from_secs(seconds),
         };
         let events = [
-            Event::StepBegan { about: Resource::Pool(pool.clone()), action: Action::Create },
-            Event::Doing { about: Resource::Pool(pool.clone()), what: "create".into() },
+            ApplyEvent::StepBegan { about: Resource::Pool(pool.clone()), action: Action::Create },
+            ApplyEvent::Doing { about: Resource::Pool(pool.clone()), what: "create".into() },
             drain(2, 0),
             drain(2, 5),
             drain(1, 10),

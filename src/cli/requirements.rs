@@ -7,7 +7,7 @@ use crate::config::{Code, DeclaredPool, FleetFile};
 use crate::domain::credential::Credential as Found;
 use crate::domain::proof::{Probe, Proof};
 use crate::domain::secret::SecretRef;
-use crate::monitor::compliance::{Credential, Mtls, Networks, Origin};
+use crate::monitor::compliance::{CredentialFact, CredentialSource, MtlsFact, NetworkFacts};
 use crate::policy::Violation;
 use crate::render::proof;
 
@@ -16,8 +16,8 @@ pub(super) fn networks(
     pools: &[DeclaredPool],
     file: &FleetFile,
     violations: BTreeSet<String>,
-) -> Networks {
-    Networks {
+) -> NetworkFacts {
+    NetworkFacts {
         providers: pools.iter().filter_map(|it| it.provider.clone()).collect(),
         ruled: file.policy.networks.iter().map(|it| it.provider.clone()).collect(),
         violations,
@@ -25,23 +25,23 @@ pub(super) fn networks(
 }
 
 /// Where GARM's credentials come from, as far as this fleet file tells.
-pub(super) fn credentials(found: &[Found], file: &FleetFile) -> Vec<Credential> {
+pub(super) fn credentials(found: &[Found], file: &FleetFile) -> Vec<CredentialFact> {
     let origin = |it: &Found| {
         let is_ours = it.mark().is_some_and(|mark| mark.fleet == file.fleet.as_str());
         let setting = file.credentials.iter().find(|setting| it.is_named(&setting.name));
         match setting.filter(|_| is_ours).map(|it| &it.private_key) {
-            None => Origin::Unmarked,
-            Some(SecretRef::Vault { .. } | SecretRef::Exec(_)) => Origin::SecretsManager,
-            Some(SecretRef::File(_)) => Origin::Elsewhere("file".into()),
-            Some(SecretRef::Env(_)) => Origin::Elsewhere("env".into()),
+            None => CredentialSource::Unmarked,
+            Some(SecretRef::Vault { .. } | SecretRef::Exec(_)) => CredentialSource::SecretsManager,
+            Some(SecretRef::File(_)) => CredentialSource::Elsewhere("file".into()),
+            Some(SecretRef::Env(_)) => CredentialSource::Elsewhere("env".into()),
         }
     };
-    found.iter().map(|it| Credential { name: it.name.clone(), origin: origin(it) }).collect()
+    found.iter().map(|it| CredentialFact { name: it.name.clone(), origin: origin(it) }).collect()
 }
 
 /// What these probes have shown.
-pub(super) fn mtls(probes: &[Probe]) -> Mtls {
-    Mtls::of(Proof::of(probes), proof::sentence(probes))
+pub(super) fn mtls(probes: &[Probe]) -> MtlsFact {
+    MtlsFact::of(Proof::of(probes), proof::sentence(probes))
 }
 
 /// The pools with runners in a network that the policy does not allow, of all that break it.
@@ -96,14 +96,14 @@ mod tests {
             found("vaulted", "runnerctl=other app=1"),
             found("else", "runnerctl=acme app=1"),
         ];
-        let origins: Vec<Origin> =
+        let origins: Vec<CredentialSource> =
             credentials(&all, &file).into_iter().map(|it| it.origin).collect();
         let expected = [
-            Origin::SecretsManager,
-            Origin::Elsewhere("file".into()),
-            Origin::Unmarked,
-            Origin::Unmarked,
-            Origin::Unmarked,
+            CredentialSource::SecretsManager,
+            CredentialSource::Elsewhere("file".into()),
+            CredentialSource::Unmarked,
+            CredentialSource::Unmarked,
+            CredentialSource::Unmarked,
         ];
         assert_eq!(origins, expected);
     }

@@ -13,12 +13,15 @@ use crate::domain::name::{FleetName, PoolName};
 use crate::domain::text::code;
 use crate::garm::GarmClient;
 use crate::host::clock::Clock;
-use crate::metrics::ask::{Place, Silence};
+use crate::metrics::watch_client::{AskError, WatchEndpoint};
 use crate::plan::plan;
 use crate::reconcile::read_fleet::read_fleet;
 use crate::reconcile::watch::first_decisions;
-use crate::render::decision::{Fate, Told};
-use crate::render::status::{self, Board, Decisions, Detail, Sight, Source, board, impatience};
+use crate::render::decision::{DecisionEffect, DecisionView};
+use crate::render::status::{
+    self, DecisionSource, Detail, FleetStatus, PoolDecisions, StatusInputs, fleet_status,
+    impatience,
+};
 use crate::render::style::{HELP, WARNING, paint};
 use crate::render::words::{count, nearest};
 use crate::render::wrap::on_screen;
@@ -52,21 +55,21 @@ pub async fn run(args: &StatusArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let client = connect(file, loaded.places.base(), cx)?;
     expect(&client, &loaded.manifest.pools);
     let watch = StatusRun { loaded: &loaded, file, client, args };
-    let (board, hint) = reading(&watch.client.address(), look(&watch), cx).await?;
+    let (status, hint) = reading(&watch.client.address(), look(&watch), cx).await?;
     tell_remarks(&watch.client, cx);
     if let Some(hint) = hint {
         cx.print.say(&hint);
     }
-    if args.follow { follow(&watch, board, cx).await } else { show(&board, args, cx) }
+    if args.follow { follow(&watch, status, cx).await } else { show(&status, args, cx) }
 }
 
 /// Shows one board.
-fn show(board: &Board, args: &StatusArgs, cx: Context<'_>) -> Result<Exit, Failure> {
+fn show(status: &FleetStatus, args: &StatusArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let detail = detail(args);
     match cx.globals.output {
-        Output::Json => cx.print.document("status", status::json(board, detail))?,
+        Output::Json => cx.print.document("status", status::json(status, detail))?,
         Output::Text | Output::Markdown => {
-            cx.print.result(&status::text(board, detail, cx.print.width()))?;
+            cx.print.result(&status::text(status, detail, cx.print.width()))?;
         }
     }
     Ok(Exit::Done)
@@ -74,11 +77,15 @@ fn show(board: &Board, args: &StatusArgs, cx: Context<'_>) -> Result<Exit, Failu
 
 /// Shows a board at each interval until a signal comes or nobody reads any more. A reading that
 /// fails is told of, and the next one is tried: whoever follows wants to see GARM come back.
-async fn follow(watch: &StatusRun<'_>, first: Board, cx: Context<'_>) -> Result<Exit, Failure> {
+async fn follow(
+    watch: &StatusRun<'_>,
+    first: FleetStatus,
+    cx: Context<'_>,
+) -> Result<Exit, Failure> {
     let mut next = Ok(first);
     loop {
         match next {
-            Ok(board) => show_in_stream(&board, watch.args, cx)?,
+            Ok(status) => show_in_stream(&status, watch.args, cx)?,
             Err(failure) => cx.print.say(&Failure::text(&failure)),
         }
         if cx.print.is_unread() {
@@ -95,20 +102,20 @@ async fn follow(watch: &StatusRun<'_>, first: Board, cx: Context<'_>) -> Result<
     }
 }
 
-fn show_in_stream(board: &Board, args: &StatusArgs, cx: Context<'_>) -> Result<(), Failure> {
+fn show_in_stream(status: &FleetStatus, args: &StatusArgs, cx: Context<'_>) -> Result<(), Failure> {
     let detail = detail(args);
     match cx.globals.output {
-        Output::Json => cx.print.document_line("status", status::json(board, detail)),
+        Output::Json => cx.print.document_line("status", status::json(status, detail)),
         Output::Text | Output::Markdown => {
-            let dated = |it: &Board| {
+            let dated = |it: &FleetStatus| {
                 format!("{}  {}", it.observed_at, status::text(it, detail, cx.print.width()))
             };
             match cx.print.height() {
                 Some(lines) => {
                     cx.print.raw(CLEAR)?;
-                    cx.print.result(&screenful(board, dated, (cx.print.width(), lines)))
+                    cx.print.result(&screenful(status, dated, (cx.print.width(), lines)))
                 }
-                None => cx.print.result(&dated(board)),
+                None => cx.print.result(&dated(status)),
             }
         }
     }
@@ -117,25 +124,25 @@ fn show_in_stream(board: &Board, args: &StatusArgs, cx: Context<'_>) -> Result<(
 /// The board as far as it fits a screen, so that its summary and its header stay in sight. Where it
 /// does not fit, pools that need a look come first.
 fn screenful(
-    board: &Board,
-    text: impl Fn(&Board) -> String,
+    status: &FleetStatus,
+    text: impl Fn(&FleetStatus) -> String,
     (width, lines): (usize, usize),
 ) -> String {
     // One line says what is missing, and the cursor stands below.
     let room = lines.saturating_sub(2);
-    let (whole, rest) = on_screen(&text(board), width, room);
+    let (whole, rest) = on_screen(&text(status), width, room);
     if rest == 0 {
         return whole;
     }
-    let mut sorted = board.clone();
-    sorted.lines.sort_by_key(|it| it.remarks.is_empty());
+    let mut sorted = status.clone();
+    sorted.pools.sort_by_key(|it| it.remarks.is_empty());
     let (kept, rest) = on_screen(&text(&sorted), width, room);
     let rest = count(rest, "more line");
     format!("{kept}… {rest}; `runnerctl status POOL…` shows single pools\n")
 }
 
 /// One reading of GARM as a board, and the hint that goes with it.
-async fn look(watch: &StatusRun<'_>) -> Result<(Board, Option<String>), Failure> {
+async fn look(watch: &StatusRun<'_>) -> Result<(FleetStatus, Option<String>), Failure> {
     let fleet = read_fleet(&watch.client, &watch.loaded.ask(), &Clock::Real).await?;
     let declared = &watch.loaded.manifest.pools;
     // Files that `plan` could not use yet are no reason to show nothing.
@@ -144,33 +151,33 @@ async fn look(watch: &StatusRun<'_>) -> Result<(Board, Option<String>), Failure>
     let plan = desired.map(|it| plan(&it, &fleet, &options));
     let decisions = decisions(watch, &fleet).await;
     let owner = &watch.file.fleet;
-    let sight =
-        Sight { owner, declared, fleet: &fleet, plan: plan.as_ref(), decisions: &decisions };
-    let board = only(board(sight), &watch.args.only)?;
+    let inputs =
+        StatusInputs { owner, declared, fleet: &fleet, plan: plan.as_ref(), decisions: &decisions };
+    let status = only(fleet_status(inputs), &watch.args.only)?;
     let delays = declared
         .iter()
         .filter(|it| it.scale.autoscale && it.may_be_enabled())
         .map(|it| it.scale.scale_up_delay);
-    Ok((board, impatience(fleet.controller.backoff, delays).map(|it| hint(&it))))
+    Ok((status, impatience(fleet.controller.backoff, delays).map(|it| hint(&it))))
 }
 
 /// The decisions of the `watch` that runs, completed by what one would decide that starts now.
-async fn decisions(watch: &StatusRun<'_>, fleet: &Fleet) -> Decisions {
+async fn decisions(watch: &StatusRun<'_>, fleet: &Fleet) -> PoolDecisions {
     let settings = watch.file.watch.clone().unwrap_or_default();
     let identity = watch.file.garm.tls.as_ref().and_then(|it| it.client.clone());
-    let place = Place::new(&settings, identity);
+    let place = WatchEndpoint::new(&settings, identity);
     let address = place.to_string();
-    let (source, told) = match place.decisions().await {
+    let (source, told) = match place.decisions_page().await {
         Ok(page) => match told(&page, &watch.file.fleet, fleet) {
-            Ok((at, is_applied, told)) => (Source::Watch { address, at, is_applied }, told),
-            Err(why) => (Source::Unclear { address, why }, BTreeMap::new()),
+            Ok((at, is_applied, told)) => (DecisionSource::Watch { address, at, is_applied }, told),
+            Err(why) => (DecisionSource::Unknown { address, why }, BTreeMap::new()),
         },
-        Err(Silence::Nobody) => (Source::Nobody { address }, BTreeMap::new()),
-        Err(Silence::Unclear(why)) => (Source::Unclear { address, why }, BTreeMap::new()),
+        Err(AskError::NotRunning) => (DecisionSource::NotRunning { address }, BTreeMap::new()),
+        Err(AskError::NoAnswer(why)) => (DecisionSource::Unknown { address, why }, BTreeMap::new()),
     };
     let mut all = first(&watch.file.fleet, &watch.loaded.manifest.pools, fleet);
     all.extend(told);
-    Decisions { source: Some(source), told: all }
+    PoolDecisions { source: Some(source), by_pool: all }
 }
 
 /// What a `watch` would decide that starts now.
@@ -178,7 +185,7 @@ pub(super) fn first(
     owner: &FleetName,
     declared: &[DeclaredPool],
     fleet: &Fleet,
-) -> BTreeMap<PoolName, Told> {
+) -> BTreeMap<PoolName, DecisionView> {
     let roll = roll(owner, declared);
     let stopped = |it: &EntityKey| {
         let entity = fleet.entities.iter().find(|entity| entity.key == *it)?;
@@ -190,14 +197,14 @@ pub(super) fn first(
     let tell = |(name, decision): (PoolName, Arc<Decision>)| {
         let pool = fleet.pools.iter().find(|it| it.id == decision.pool);
         let freeze = pool.and_then(|it| stopped(&it.entity));
-        let fate = freeze.as_ref().map_or(Fate::Withheld, Fate::Frozen);
-        let told = Told::of(&name, &decision, fate);
+        let fate = freeze.as_ref().map_or(DecisionEffect::NotWritten, DecisionEffect::Frozen);
+        let told = DecisionView::of(&name, &decision, fate);
         (name, told)
     };
     first_decisions(&roll, fleet).into_iter().map(tell).collect()
 }
 
-type DecisionsAnswer = (Timestamp, bool, BTreeMap<PoolName, Told>);
+type DecisionsAnswer = (Timestamp, bool, BTreeMap<PoolName, DecisionView>);
 
 /// What the page `/decisions` tells, if it is about this fleet at this GARM.
 fn told(page: &Value, owner: &FleetName, fleet: &Fleet) -> Result<DecisionsAnswer, String> {
@@ -221,7 +228,7 @@ fn told(page: &Value, owner: &FleetName, fleet: &Fleet) -> Result<DecisionsAnswe
     let pools = page["pools"].as_array().into_iter().flatten();
     let told = pools.filter_map(|it| {
         let name = PoolName::new(it["pool"].as_str()?).ok()?;
-        Some((name, Told::read(it.clone())?))
+        Some((name, DecisionView::read(it.clone())?))
     });
     Ok((at, page["applied"] == true, told.collect()))
 }
@@ -235,11 +242,11 @@ fn hint(text: &str) -> String {
 }
 
 /// Keeps the pools that were asked for; all when none was.
-fn only(mut board: Board, wanted: &[String]) -> Result<Board, Failure> {
+fn only(mut status: FleetStatus, wanted: &[String]) -> Result<FleetStatus, Failure> {
     for name in wanted {
-        if board.lines.iter().all(|it| it.name != *name) {
+        if status.pools.iter().all(|it| it.name != *name) {
             let failure = Failure::usage(format!("there is no pool `{name}` in this fleet"));
-            let known = board.lines.iter().map(|it| it.name.as_str());
+            let known = status.pools.iter().map(|it| it.name.as_str());
             return Err(match nearest(name, known) {
                 Some(near) => failure.help(format!("did you mean `{near}`?")),
                 None => failure.help("`runnerctl status` without a name shows every pool"),
@@ -247,9 +254,9 @@ fn only(mut board: Board, wanted: &[String]) -> Result<Board, Failure> {
         }
     }
     if !wanted.is_empty() {
-        board.lines.retain(|it| wanted.contains(&it.name));
+        status.pools.retain(|it| wanted.contains(&it.name));
     }
-    Ok(board)
+    Ok(status)
 }
 
 fn detail(args: &StatusArgs) -> Detail {

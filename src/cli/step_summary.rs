@@ -12,7 +12,7 @@ use super::args::Command;
 use super::failure::Failure;
 use crate::config::Problem;
 use crate::render;
-use crate::render::problem::Step;
+use crate::render::problem::WorkflowStep;
 
 /// Most characters that are written: GitHub takes 1 MiB a step and shows nothing of a larger one;
 /// a page of this size can still be read.
@@ -55,11 +55,11 @@ pub fn problems(problems: &[Problem], heading: &str, cx: Context<'_>) {
 }
 
 /// Where this step runs; nothing outside of GitHub Actions.
-pub fn step(cx: Context<'_>) -> Option<Step> {
+pub fn step(cx: Context<'_>) -> Option<WorkflowStep> {
     let workspace = std::env::var_os("GITHUB_WORKSPACE")
         .filter(|it| cx.print.is_on_actions() && !it.is_empty())?;
     let working = std::env::current_dir().ok()?;
-    Some(Step { workspace: workspace.into(), working })
+    Some(WorkflowStep { workspace: workspace.into(), working })
 }
 
 /// Whole lines up to `most` characters, and how many are left out.

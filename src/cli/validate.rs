@@ -20,7 +20,7 @@ use crate::domain::proof::{Probe, Proof};
 use crate::domain::text::{code, escape, few};
 use crate::garm::probe::{self, ProbeTargets};
 use crate::host::files::{self, Pools, Start};
-use crate::monitor::compliance::{Facts, Verdict, report};
+use crate::monitor::compliance::{ComplianceFacts, RequirementVerdict, report};
 use crate::policy::{UndeclaredPools, Violation};
 use crate::reconcile::read_fleet::read_owned;
 use crate::render::words::count;
@@ -114,11 +114,11 @@ pub async fn run_online(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Fa
     let live = gathered.policies.live(&fleet_file.fleet, &live);
     let wrong = requirements::in_wrong_networks(&live);
     let pools = &gathered.manifest.pools;
-    let facts = Facts {
+    let facts = ComplianceFacts {
         networks: Some(requirements::networks(pools, fleet_file, wrong)),
         credentials: Some(credentials),
         mtls: Some(requirements::mtls(&probes)),
-        ..Facts::default()
+        ..ComplianceFacts::default()
     };
     let verdicts = report(&facts, &fleet_file.policy.accept);
     gathered.problems.extend(online::problems(&gathered.manifest, &known));
@@ -130,7 +130,7 @@ pub async fn run_online(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Fa
     tell_remarks(&client, cx);
     let asked = OnlineResults { address: client.address(), probes: &probes, verdicts: &verdicts };
     show(&gathered, Some(&asked), cx)?;
-    let is_unmet = args.strict && verdicts.iter().any(Verdict::is_warning);
+    let is_unmet = args.strict && verdicts.iter().any(RequirementVerdict::is_warning);
     match exit(args, &gathered.problems) {
         Exit::Done if must_prove && Proof::of(&probes) != Proof::Enforced => {
             cx.print.say(
@@ -154,7 +154,7 @@ fn as_it_stands(it: &Violation, garm: String) -> Problem {
 struct OnlineResults<'a> {
     address: String,
     probes: &'a [Probe],
-    verdicts: &'a [Verdict],
+    verdicts: &'a [RequirementVerdict],
 }
 
 /// All that is known without GARM: what is read, and what the policy says to it.

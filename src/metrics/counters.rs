@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::catalog::{self, Kind, Series};
+use super::catalog::{self, MetricDef, MetricKind};
 use crate::domain::name::PoolName;
 
 /// One counter with its labels.
@@ -89,7 +89,7 @@ impl Counter {
         Self::AuditBreak,
     ];
 
-    pub(super) fn series(&self) -> &'static Series {
+    pub(super) fn series(&self) -> &'static MetricDef {
         match self {
             Self::ScalingDecision { .. } => &catalog::SCALING_DECISIONS,
             Self::ScalingAction { .. } => &catalog::SCALING_ACTIONS,
@@ -125,7 +125,7 @@ impl Counter {
         }
     }
 
-    /// The values of its labels, in the order of [`Series::labels`].
+    /// The values of its labels, in the order of [`MetricDef::labels`].
     pub(super) fn values(&self) -> Vec<String> {
         let own = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect();
         match self {
@@ -175,7 +175,7 @@ pub enum Timing {
 }
 
 impl Timing {
-    pub(super) fn series(&self) -> &'static Series {
+    pub(super) fn series(&self) -> &'static MetricDef {
         match self {
             Self::JobQueue { .. } => &catalog::JOB_QUEUE_DURATION,
             Self::RunnerStartup { .. } => &catalog::RUNNER_STARTUP_DURATION,
@@ -203,8 +203,8 @@ impl Timing {
 
     fn bounds(&self) -> &'static [f64] {
         match self.series().kind {
-            Kind::Histogram(bounds) => bounds,
-            Kind::Gauge | Kind::Counter => &[],
+            MetricKind::Histogram(bounds) => bounds,
+            MetricKind::Gauge | MetricKind::Counter => &[],
         }
     }
 }
@@ -244,12 +244,12 @@ impl Histogram {
 
 /// Everything counted since the process began.
 #[derive(Debug, Default)]
-pub(super) struct Tallies {
+pub(super) struct Totals {
     pub(super) counters: BTreeMap<Counter, u64>,
     pub(super) histograms: BTreeMap<Timing, Histogram>,
 }
 
-impl Tallies {
+impl Totals {
     pub(super) fn new() -> Self {
         let mut tallies = Self::default();
         for counter in Counter::PLAIN {

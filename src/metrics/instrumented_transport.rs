@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::counters::{Counter, Timing};
-use super::state::Board;
+use super::state::MetricsState;
 use crate::garm::{
     BodySink, Request, ResponseFuture, StreamFuture, StreamRequest, StreamResponse, Transport,
 };
@@ -14,19 +14,19 @@ use crate::garm::{
 const SWITCHED: u16 = 101;
 
 /// Another transport, counted on a board.
-pub struct Metered {
+pub struct InstrumentedTransport {
     inner: Arc<dyn Transport>,
-    board: Arc<Board>,
+    metrics: Arc<MetricsState>,
 }
 
-impl Metered {
+impl InstrumentedTransport {
     /// Everything that goes through `inner` is counted.
-    pub fn new(inner: Arc<dyn Transport>, board: Arc<Board>) -> Self {
-        Self { inner, board }
+    pub fn new(inner: Arc<dyn Transport>, metrics: Arc<MetricsState>) -> Self {
+        Self { inner, metrics }
     }
 }
 
-impl Metered {
+impl InstrumentedTransport {
     fn counted<'a>(
         &'a self,
         method: &'static str,
@@ -36,14 +36,14 @@ impl Metered {
             let began = Instant::now();
             let reply = reply.await;
             let code = reply.as_ref().ok().map(|it| it.status);
-            self.board.count(Counter::GarmRequest { method, code });
-            self.board.observe(Timing::GarmRequest { method }, began.elapsed());
+            self.metrics.count(Counter::GarmRequest { method, code });
+            self.metrics.observe(Timing::GarmRequest { method }, began.elapsed());
             reply
         })
     }
 }
 
-impl Transport for Metered {
+impl Transport for InstrumentedTransport {
     fn send(&self, request: Request) -> ResponseFuture<'_> {
         let method = request.method.word();
         self.counted(method, self.inner.send(request))
@@ -63,8 +63,8 @@ impl Transport for Metered {
                 StreamResponse::Open(_) => SWITCHED,
                 StreamResponse::Refused(response) => response.status,
             });
-            self.board.count(Counter::GarmRequest { method: "GET", code });
-            self.board.observe(Timing::GarmRequest { method: "GET" }, began.elapsed());
+            self.metrics.count(Counter::GarmRequest { method: "GET", code });
+            self.metrics.observe(Timing::GarmRequest { method: "GET" }, began.elapsed());
             opened
         })
     }

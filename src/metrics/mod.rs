@@ -1,27 +1,27 @@
 //! What the loop tells about itself: `/metrics`, `/healthz`, `/readyz`, `/decisions`.
 //!
 //! Decides how a [`Snapshot`] and what was counted stand in Prometheus' text format, and when the
-//! process is healthy and ready; never what they mean. The loop writes to a [`Board`] and never
+//! process is healthy and ready; never what they mean. The loop writes to a [`MetricsState`] and never
 //! waits for a reader; whoever asks gets the last that was written, with the age of the
 //! observation measured at that moment.
 
-pub mod ask;
 pub mod bind;
 pub mod catalog;
 pub mod certificates;
+mod connections;
 pub mod counters;
+mod exposition;
 pub mod instrumented_transport;
-mod places;
-mod render;
 pub mod routes;
 pub mod serve;
 pub mod snapshot;
 pub mod state;
+pub mod watch_client;
 
 pub use bind::{BindError, bind};
 pub use certificates::Certificates;
 pub use counters::{Counter, Timing};
-pub use instrumented_transport::Metered;
-pub use serve::{Door, serve};
-pub use snapshot::{PoolGauges, Process, Snapshot};
-pub use state::{Board, Config, Explain, Limits};
+pub use instrumented_transport::InstrumentedTransport;
+pub use serve::{MetricsServer, serve};
+pub use snapshot::{PoolGauges, ProcessGauges, Snapshot};
+pub use state::{DecisionsRenderer, HealthLimits, MetricsState, ReloadResult};

@@ -9,13 +9,13 @@ use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::places::Phase;
-use super::state::Board;
+use super::connections::ConnectionPhase;
+use super::state::MetricsState;
 
 /// Every page, over one board.
-pub(super) fn router(board: Arc<Board>) -> Router {
+pub(super) fn router(metrics: Arc<MetricsState>) -> Router {
     Router::new()
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(metrics_page))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/decisions", get(decisions))
@@ -25,14 +25,14 @@ pub(super) fn router(board: Arc<Board>) -> Router {
         .fallback(|| async {
             text(StatusCode::NOT_FOUND, "there are /metrics, /healthz, /readyz and /decisions\n")
         })
-        .with_state(board)
+        .with_state(metrics)
 }
 
 /// What a request for this path counts as.
-pub(super) fn phase(path: &str) -> Phase {
+pub(super) fn phase(path: &str) -> ConnectionPhase {
     match path {
-        "/healthz" | "/readyz" => Phase::Health,
-        _ => Phase::Page,
+        "/healthz" | "/readyz" => ConnectionPhase::Health,
+        _ => ConnectionPhase::Page,
     }
 }
 
@@ -41,31 +41,31 @@ pub(super) fn busy() -> Response {
     text(StatusCode::SERVICE_UNAVAILABLE, "too many pages are being read at this moment\n")
 }
 
-async fn metrics(State(board): State<Arc<Board>>) -> Response {
+async fn metrics_page(State(metrics): State<Arc<MetricsState>>) -> Response {
     // Two milliseconds for a hundred pools, twenty for a thousand: not in the way of the loop.
-    match tokio::task::spawn_blocking(move || board.metrics()).await {
+    match tokio::task::spawn_blocking(move || metrics.metrics_page()).await {
         Ok(page) => answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page),
         Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be made\n"),
     }
 }
 
-async fn healthz(State(board): State<Arc<Board>>) -> Response {
-    match board.health() {
+async fn healthz(State(metrics): State<Arc<MetricsState>>) -> Response {
+    match metrics.health() {
         Ok(()) => text(StatusCode::OK, "ok\n"),
         Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
     }
 }
 
-async fn readyz(State(board): State<Arc<Board>>) -> Response {
-    match board.readiness() {
+async fn readyz(State(metrics): State<Arc<MetricsState>>) -> Response {
+    match metrics.readiness() {
         Ok(()) => text(StatusCode::OK, "ready\n"),
         Err(reasons) => text(StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n"),
     }
 }
 
-async fn decisions(State(board): State<Arc<Board>>) -> Response {
+async fn decisions(State(metrics): State<Arc<MetricsState>>) -> Response {
     let made = tokio::task::spawn_blocking(move || {
-        board.decisions().map(|it| {
+        metrics.decisions_page().map(|it| {
             serde_json::to_string(&it).expect("a JSON value, whose keys are texts, can be written")
         })
     });

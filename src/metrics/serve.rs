@@ -22,11 +22,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::certificates::Certificates;
-use super::places::{Full, Place, Places};
+use super::connections::{ConnectionSlot, ConnectionTable, NoSlot};
 use super::routes;
-use super::state::Board;
+use super::state::MetricsState;
 
-pub use super::places::SILENT_MAX;
+pub use super::connections::SILENT_MAX;
 
 /// How long a TLS handshake may take.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -45,11 +45,11 @@ pub const GRACE: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// What is served where.
-pub struct Door {
+pub struct MetricsServer {
     /// From [`super::bind`].
     pub listener: TcpListener,
     /// What is told.
-    pub board: Arc<Board>,
+    pub metrics: Arc<MetricsState>,
     /// TLS; absent: plain HTTP.
     pub certificates: Option<Arc<Certificates>>,
 }
@@ -58,10 +58,10 @@ type Pages = TowerToHyperService<axum::Router>;
 
 /// Serves until `stop`; then accepts nothing more, lets answers under way end for [`GRACE`], and
 /// returns when every connection is closed.
-pub async fn serve(door: Door, stop: CancellationToken) {
-    let places = Arc::new(Places::default());
+pub async fn serve(door: MetricsServer, stop: CancellationToken) {
+    let places = Arc::new(ConnectionTable::default());
     let tasks = TaskTracker::new();
-    let pages = TowerToHyperService::new(routes::router(Arc::clone(&door.board)));
+    let pages = TowerToHyperService::new(routes::router(Arc::clone(&door.metrics)));
     loop {
         let (stream, peer) = tokio::select! {
             () = stop.cancelled() => break,
@@ -103,7 +103,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
-async fn connection<S>(stream: S, place: Place, pages: Pages, stop: CancellationToken)
+async fn connection<S>(stream: S, place: ConnectionSlot, pages: Pages, stop: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -130,12 +130,12 @@ where
 
 async fn answer(
     request: Request<Incoming>,
-    place: Arc<Place>,
+    place: Arc<ConnectionSlot>,
     pages: Pages,
 ) -> Result<Response, Infallible> {
     match place.asks(routes::phase(request.uri().path())) {
         Ok(()) => pages.call(request).await,
-        Err(Full) => Ok(routes::busy()),
+        Err(NoSlot) => Ok(routes::busy()),
     }
 }
 
@@ -146,15 +146,15 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::metrics::state::Limits;
+    use crate::metrics::state::HealthLimits;
 
     /// A served connection, without a socket, so that time can be virtual.
     fn served(room: usize) -> (DuplexStream, CancellationToken, JoinHandle<()>) {
-        let board = Arc::new(Board::new(Limits::of(Duration::from_secs(30))));
-        let pages = TowerToHyperService::new(routes::router(board));
+        let metrics = Arc::new(MetricsState::new(HealthLimits::of(Duration::from_secs(30))));
+        let pages = TowerToHyperService::new(routes::router(metrics));
         let (ours, theirs) = duplex(room);
         let stop = CancellationToken::new();
-        let place = Arc::new(Places::default()).admit([127, 0, 0, 1].into());
+        let place = Arc::new(ConnectionTable::default()).admit([127, 0, 0, 1].into());
         let task = tokio::spawn(connection(theirs, place, pages, stop.clone()));
         (ours, stop, task)
     }

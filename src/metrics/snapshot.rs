@@ -68,7 +68,7 @@ pub struct PoolGauges {
 /// What holds for the process and not for a pool. It changes apart from the picture: the event
 /// stream is lost exactly when no new picture comes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Process {
+pub struct ProcessGauges {
     /// Whether GARM's event stream is connected.
     pub is_stream_connected: Option<bool>,
     /// What the last negative probes proved; absent when they could not tell.

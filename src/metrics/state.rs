@@ -7,25 +7,25 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::counters::{Counter, Tallies, Timing};
-use super::render;
-use super::snapshot::{Process, Snapshot};
+use super::counters::{Counter, Timing, Totals};
+use super::exposition;
+use super::snapshot::{ProcessGauges, Snapshot};
 use crate::render::words;
 
 /// Makes `/decisions`. Called when somebody asks, outside the loop, so that the loop pays only
 /// for keeping what it decided.
-pub type Explain = Arc<dyn Fn() -> Value + Send + Sync>;
+pub type DecisionsRenderer = Arc<dyn Fn() -> Value + Send + Sync>;
 
 /// When the process is no longer healthy, and no longer ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct HealthLimits {
     /// Longest time between two turns of the loop.
     pub turn: Duration,
     /// Greatest age of an observation on which decisions are made.
     pub fresh: Duration,
 }
 
-impl Limits {
+impl HealthLimits {
     /// A loop that reads GARM every `resync`: it freezes when no read is younger than twice that,
     /// and turns at least as often, whatever a request to GARM takes.
     pub fn of(resync: Duration) -> Self {
@@ -34,45 +34,45 @@ impl Limits {
 }
 
 /// What the loop has last written. Every method is short; none waits for a reader.
-pub struct Board {
-    limits: Limits,
-    now: Mutex<Now>,
+pub struct MetricsState {
+    limits: HealthLimits,
+    now: Mutex<CurrentState>,
     /// Apart from `now`: making thousands of series of them takes a few milliseconds, and only
     /// counting may have to wait for that.
-    tallies: Mutex<Tallies>,
+    tallies: Mutex<Totals>,
 }
 
 /// What became of the files when they were last read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Config {
+pub enum ReloadResult {
     /// They are in force.
-    Taken,
+    Applied,
     /// They cannot be used: an older state of them is in force.
-    Refused,
+    Rejected,
 }
 
 /// What holds at the moment.
-struct Now {
+struct CurrentState {
     snapshot: Option<Arc<Snapshot>>,
-    process: Process,
+    process: ProcessGauges,
     frozen: Vec<String>,
-    config: Config,
+    config: ReloadResult,
     turned_at: Instant,
-    explain: Option<Explain>,
+    explain: Option<DecisionsRenderer>,
 }
 
-impl Board {
+impl MetricsState {
     /// An empty board; the loop counts as turning from here.
-    pub fn new(limits: Limits) -> Self {
-        let now = Now {
+    pub fn new(limits: HealthLimits) -> Self {
+        let now = CurrentState {
             snapshot: None,
-            process: Process::default(),
+            process: ProcessGauges::default(),
             frozen: Vec::new(),
-            config: Config::Taken,
+            config: ReloadResult::Applied,
             turned_at: Instant::now(),
             explain: None,
         };
-        Self { limits, now: Mutex::new(now), tallies: Mutex::new(Tallies::new()) }
+        Self { limits, now: Mutex::new(now), tallies: Mutex::new(Totals::new()) }
     }
 
     /// Replaces the picture. What was counted of pools that are not in it is forgotten.
@@ -83,7 +83,7 @@ impl Board {
     }
 
     /// Changes what holds for the process.
-    pub fn process(&self, change: impl FnOnce(&mut Process)) {
+    pub fn process(&self, change: impl FnOnce(&mut ProcessGauges)) {
         change(&mut self.now().process);
     }
 
@@ -93,7 +93,7 @@ impl Board {
     }
 
     /// What became of the files when they were last read.
-    pub fn config(&self, config: Config) {
+    pub fn config(&self, config: ReloadResult) {
         self.now().config = config;
     }
 
@@ -103,7 +103,7 @@ impl Board {
     }
 
     /// How `/decisions` is made from now on.
-    pub fn explain(&self, explain: Explain) {
+    pub fn explain(&self, explain: DecisionsRenderer) {
         self.now().explain = Some(explain);
     }
 
@@ -125,20 +125,20 @@ impl Board {
     }
 
     /// The page `/metrics`. Takes milliseconds for a thousand pools: not for an async task.
-    pub fn metrics(&self) -> String {
+    pub fn metrics_page(&self) -> String {
         let (snapshot, process, config) = {
             let now = self.now();
             (now.snapshot.clone(), now.process, now.config)
         };
         let no_pools = BTreeMap::new();
         let pools = snapshot.as_ref().map_or(&no_pools, |it| &it.pools);
-        let counted = render::counted(&self.tallies(), pools);
+        let counted = exposition::counted(&self.tallies(), pools);
         let aged = snapshot.as_deref().map(|it| (it, it.read_at.elapsed()));
-        render::page(aged, (&process, config), counted)
+        exposition::page(aged, (&process, config), counted)
     }
 
     /// The page `/decisions`; absent before the first decision.
-    pub fn decisions(&self) -> Option<Value> {
+    pub fn decisions_page(&self) -> Option<Value> {
         let explain = self.now().explain.clone();
         explain.map(|it| it())
     }
@@ -167,11 +167,11 @@ impl Board {
     }
 
     // A panic of a reader leaves whole values behind, and metrics must outlive it.
-    fn now(&self) -> MutexGuard<'_, Now> {
+    fn now(&self) -> MutexGuard<'_, CurrentState> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tallies(&self) -> MutexGuard<'_, Tallies> {
+    fn tallies(&self) -> MutexGuard<'_, Totals> {
         self.tallies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

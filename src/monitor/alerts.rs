@@ -20,7 +20,7 @@ pub const BRIDGE: Duration = Duration::from_mins(2);
 
 /// What a series shows.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Reading {
+pub enum SeriesValue {
     /// One number for the fleet; absent while nobody knows it.
     Fleet(Option<f64>),
     /// A number for every managed pool; absent while nobody knows that pool's. A pool that is not
@@ -31,11 +31,11 @@ pub enum Reading {
 }
 
 /// What the series show at one moment. One that is not in here is unknown.
-pub type Readings = BTreeMap<AlertSeries, Reading>;
+pub type SeriesValues = BTreeMap<AlertSeries, SeriesValue>;
 
 /// An alert begins or ends.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Transition {
+pub struct AlertTransition {
     /// Name of the rule.
     pub rule: String,
     /// What it watches.
@@ -43,7 +43,7 @@ pub struct Transition {
     /// Which pool; absent for the fleet.
     pub pool: Option<PoolName>,
     /// Where it goes.
-    pub to: Turn,
+    pub status: AlertStatus,
     /// The number that was judged; at the end because of a removal, the last one.
     pub value: f64,
     /// Names of receivers; empty: all of them.
@@ -56,7 +56,7 @@ pub struct Transition {
 
 /// Whether an alert begins or ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub enum AlertStatus {
     /// It fires.
     Firing {
         /// From when: the condition had lasted long enough then.
@@ -71,9 +71,31 @@ pub enum Turn {
     },
 }
 
+impl AlertStatus {
+    /// Since when the alert is, or was, firing.
+    pub fn since(self) -> Timestamp {
+        match self {
+            Self::Firing { since } | Self::Resolved { since, .. } => since,
+        }
+    }
+
+    /// Whether the alert still fires.
+    pub fn is_firing(self) -> bool {
+        matches!(self, Self::Firing { .. })
+    }
+
+    /// The word that messages use for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Firing { .. } => "firing",
+            Self::Resolved { .. } => "resolved",
+        }
+    }
+}
+
 /// An alert that fires.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Firing<'a> {
+pub struct FiringAlert<'a> {
     /// Name of the rule.
     pub rule: &'a str,
     /// Which pool; absent for the fleet.
@@ -84,20 +106,20 @@ pub struct Firing<'a> {
 
 /// The rules in force and how each stands.
 #[derive(Debug, Clone)]
-pub struct Rules {
-    rules: BTreeMap<String, Standing>,
+pub struct AlertRules {
+    rules: BTreeMap<String, RuleState>,
 }
 
 /// One rule and what it is about to do, or does.
 #[derive(Debug, Clone)]
-struct Standing {
+struct RuleState {
     rule: AlertRule,
-    subjects: BTreeMap<Option<PoolName>, State>,
+    subjects: BTreeMap<Option<PoolName>, ConditionState>,
 }
 
 /// How a rule stands for one pool, while its condition holds or held when last known.
 #[derive(Debug, Clone, Copy)]
-struct State {
+struct ConditionState {
     /// Since when the condition holds.
     holds_since: Timestamp,
     /// Since when nobody knows whether it still does.
@@ -106,12 +128,12 @@ struct State {
     fires_since: Option<Timestamp>,
 }
 
-impl Rules {
+impl AlertRules {
     /// The rules of a fleet file, and those of [`AlertRule::built_in`] that it does not replace.
     pub fn new(rules: &[AlertRule]) -> Self {
         let mut all = Self { rules: BTreeMap::new() };
         for rule in in_force(rules) {
-            let standing = Standing { rule: rule.clone(), subjects: BTreeMap::new() };
+            let standing = RuleState { rule: rule.clone(), subjects: BTreeMap::new() };
             all.rules.insert(rule.name, standing);
         }
         all
@@ -120,12 +142,12 @@ impl Rules {
     /// Puts other rules in force at `now`. What fires under a rule that still watches the same
     /// series goes on, and is judged by the new bound from the next look on; under any other it
     /// is over.
-    pub fn reload(&mut self, rules: &[AlertRule], now: Timestamp) -> Vec<Transition> {
+    pub fn reload(&mut self, rules: &[AlertRule], now: Timestamp) -> Vec<AlertTransition> {
         let mut ended = Vec::new();
         let mut old = std::mem::take(&mut self.rules);
         for rule in in_force(rules) {
             let name = rule.name.clone();
-            let mut standing = Standing { rule, subjects: BTreeMap::new() };
+            let mut standing = RuleState { rule, subjects: BTreeMap::new() };
             if let Some(before) = old.remove(&name) {
                 match before.rule.when == standing.rule.when {
                     true => standing.inherit(before, now, &mut ended),
@@ -141,21 +163,21 @@ impl Rules {
     }
 
     /// Judges every rule at `now`; returns what begins and what ends.
-    pub fn look(&mut self, readings: &Readings, now: Timestamp) -> Vec<Transition> {
+    pub fn evaluate(&mut self, readings: &SeriesValues, now: Timestamp) -> Vec<AlertTransition> {
         let mut turned = Vec::new();
         for standing in self.rules.values_mut() {
-            let reading = readings.get(&standing.rule.when).unwrap_or(&Reading::Unknown);
-            standing.look(reading, now, &mut turned);
+            let reading = readings.get(&standing.rule.when).unwrap_or(&SeriesValue::Unknown);
+            standing.evaluate(reading, now, &mut turned);
         }
         turned
     }
 
     /// Everything that fires.
-    pub fn firing(&self) -> impl Iterator<Item = Firing<'_>> {
+    pub fn firing(&self) -> impl Iterator<Item = FiringAlert<'_>> {
         self.rules.values().flat_map(|standing| {
             standing.subjects.iter().filter_map(|(pool, state)| {
                 let rule = standing.rule.name.as_str();
-                Some(Firing { rule, pool: pool.as_ref(), since: state.fires_since? })
+                Some(FiringAlert { rule, pool: pool.as_ref(), since: state.fires_since? })
             })
         })
     }
@@ -168,14 +190,19 @@ fn in_force(rules: &[AlertRule]) -> Vec<AlertRule> {
     built_in.chain(rules.iter().cloned()).collect()
 }
 
-impl Standing {
-    fn look(&mut self, reading: &Reading, now: Timestamp, turned: &mut Vec<Transition>) {
+impl RuleState {
+    fn evaluate(
+        &mut self,
+        reading: &SeriesValue,
+        now: Timestamp,
+        turned: &mut Vec<AlertTransition>,
+    ) {
         match reading {
-            Reading::Unknown => {
+            SeriesValue::Unknown => {
                 self.subjects.values_mut().for_each(|it| it.lose_sight(now));
             }
-            Reading::Fleet(value) => self.judge(None, *value, now, turned),
-            Reading::Pools(pools) => {
+            SeriesValue::Fleet(value) => self.judge(None, *value, now, turned),
+            SeriesValue::Pools(pools) => {
                 for (pool, value) in pools {
                     self.judge(Some(pool), *value, now, turned);
                 }
@@ -194,7 +221,7 @@ impl Standing {
         pool: Option<&PoolName>,
         value: Option<f64>,
         now: Timestamp,
-        turned: &mut Vec<Transition>,
+        turned: &mut Vec<AlertTransition>,
     ) {
         let Some(value) = value.filter(|it| !it.is_nan()) else {
             if let Some(state) = self.subjects.get_mut(&pool.cloned()) {
@@ -206,14 +233,15 @@ impl Standing {
             self.end(pool, Some(value), now, turned);
             return;
         }
-        let fresh = State { holds_since: now, unknown_since: None, value, fires_since: None };
+        let fresh =
+            ConditionState { holds_since: now, unknown_since: None, value, fires_since: None };
         let lasting = self.rule.lasting;
         let state = self.subjects.entry(pool.cloned()).or_insert(fresh);
         state.hold(value, now);
         if state.fires_since.is_none() && span(state.holds_since, now) >= lasting {
             state.fires_since = Some(now);
-            let to = Turn::Firing { since: now };
-            turned.push(self.transition(pool, to, value));
+            let status = AlertStatus::Firing { since: now };
+            turned.push(self.transition(pool, status, value));
         }
     }
 
@@ -223,16 +251,16 @@ impl Standing {
         pool: Option<&PoolName>,
         value: Option<f64>,
         now: Timestamp,
-        turned: &mut Vec<Transition>,
+        turned: &mut Vec<AlertTransition>,
     ) {
         let Some(state) = self.subjects.remove(&pool.cloned()) else { return };
         if let Some(since) = state.fires_since {
-            let to = Turn::Resolved { since, at: now.max(since) };
-            turned.push(self.transition(pool, to, value.unwrap_or(state.value)));
+            let status = AlertStatus::Resolved { since, at: now.max(since) };
+            turned.push(self.transition(pool, status, value.unwrap_or(state.value)));
         }
     }
 
-    fn end_all(mut self, now: Timestamp, turned: &mut Vec<Transition>) {
+    fn end_all(mut self, now: Timestamp, turned: &mut Vec<AlertTransition>) {
         let all: Vec<_> = self.subjects.keys().cloned().collect();
         for pool in all {
             self.end(pool.as_ref(), None, now, turned);
@@ -241,7 +269,7 @@ impl Standing {
 
     /// Takes over what stood under a rule of the same name and series. Who is told no more hears
     /// the end, who is told from now on hears of what fires.
-    fn inherit(&mut self, before: Self, now: Timestamp, turned: &mut Vec<Transition>) {
+    fn inherit(&mut self, before: Self, now: Timestamp, turned: &mut Vec<AlertTransition>) {
         self.subjects.clone_from(&before.subjects);
         if before.rule.notify == self.rule.notify {
             return;
@@ -249,26 +277,31 @@ impl Standing {
         before.end_all(now, turned);
         for (pool, state) in &self.subjects {
             if let Some(since) = state.fires_since {
-                let to = Turn::Firing { since };
-                turned.push(self.transition(pool.as_ref(), to, state.value));
+                let status = AlertStatus::Firing { since };
+                turned.push(self.transition(pool.as_ref(), status, state.value));
             }
         }
     }
 
-    fn transition(&self, pool: Option<&PoolName>, to: Turn, value: f64) -> Transition {
-        Transition {
+    fn transition(
+        &self,
+        pool: Option<&PoolName>,
+        status: AlertStatus,
+        value: f64,
+    ) -> AlertTransition {
+        AlertTransition {
             rule: self.rule.name.clone(),
             series: self.rule.when,
             pool: pool.cloned(),
-            to,
+            status,
             value,
             receivers: self.rule.notify.clone(),
-            summary: self.summary(pool, to, value),
+            summary: self.summary(pool, status, value),
             description: advice(self.rule.when).to_owned(),
         }
     }
 
-    fn summary(&self, pool: Option<&PoolName>, to: Turn, value: f64) -> String {
+    fn summary(&self, pool: Option<&PoolName>, status: AlertStatus, value: f64) -> String {
         let series = code(self.rule.when.word());
         let of = pool.map(|it| format!(" of pool {}", code(it.as_str()))).unwrap_or_default();
         let (side, bound) = match self.rule.bound {
@@ -277,15 +310,15 @@ impl Standing {
         };
         // Whole numbers are shown as such; nobody acts on the rest.
         let value = value.round();
-        match to {
-            Turn::Firing { .. } if self.rule.lasting.is_zero() => {
+        match status {
+            AlertStatus::Firing { .. } if self.rule.lasting.is_zero() => {
                 format!("{series}{of} is {value}, {side} {bound}")
             }
-            Turn::Firing { .. } => {
+            AlertStatus::Firing { .. } => {
                 let lasting = duration::format(self.rule.lasting);
                 format!("{series}{of} is {value}, {side} {bound} for {lasting}")
             }
-            Turn::Resolved { since, at } => {
+            AlertStatus::Resolved { since, at } => {
                 let lasted = duration::format(span(since, at));
                 format!("{series}{of} is {value}, no longer {side} {bound} after {lasted}")
             }
@@ -293,7 +326,7 @@ impl Standing {
     }
 }
 
-impl State {
+impl ConditionState {
     /// The condition holds at `now`.
     fn hold(&mut self, value: f64, now: Timestamp) {
         let is_broken = self.unknown_since.take().is_some_and(|it| span(it, now) > BRIDGE);

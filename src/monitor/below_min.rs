@@ -17,14 +17,14 @@ const BELOW_MAX: Duration = Duration::from_mins(5);
 
 /// A pool that has stayed below.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Below {
+pub(super) struct PoolBelowMin {
     pub(super) pool: PoolId,
     pub(super) evidence: String,
 }
 
 /// The pools that are below now.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Floors {
+pub(super) struct BelowMinTracker {
     below: BTreeMap<PoolId, Episode>,
 }
 
@@ -34,7 +34,7 @@ struct Episode {
     is_told: bool,
 }
 
-impl Floors {
+impl BelowMinTracker {
     /// Nothing is known of what happened since the last look: all measuring begins anew.
     pub(super) fn forget(&mut self) {
         self.below.clear();
@@ -47,7 +47,7 @@ impl Floors {
         picture: &FleetIndex,
         open_circuits: &BTreeSet<PoolId>,
         now: Timestamp,
-    ) -> Vec<Below> {
+    ) -> Vec<PoolBelowMin> {
         let before = std::mem::take(&mut self.below);
         let mut found = Vec::new();
         let stocks = picture.sites().values().flat_map(EntityIndex::stocks);
@@ -56,7 +56,7 @@ impl Floors {
             else {
                 continue;
             };
-            let Some(lack) = Lack::of(pool, policy, stock.census()) else { continue };
+            let Some(lack) = Shortfall::of(pool, policy, stock.census()) else { continue };
             let episode = before.get(stock.id()).copied();
             let mut episode = episode.unwrap_or(Episode { since: now, is_told: false });
             // A clock that was set back must not make the wait longer than it is.
@@ -64,7 +64,7 @@ impl Floors {
             let lasted = Duration::try_from(now.duration_since(episode.since)).unwrap_or_default();
             if lasted >= BELOW_MAX && !episode.is_told {
                 episode.is_told = true;
-                found.push(Below { pool: pool.id.clone(), evidence: lack.sentence(lasted) });
+                found.push(PoolBelowMin { pool: pool.id.clone(), evidence: lack.sentence(lasted) });
             }
             self.below.insert(pool.id.clone(), episode);
         }
@@ -73,14 +73,14 @@ impl Floors {
 }
 
 /// How a pool is below its minimum though it has room.
-struct Lack {
+struct Shortfall {
     has: u32,
     wants: u32,
     live: u32,
     max: u32,
 }
 
-impl Lack {
+impl Shortfall {
     /// A pool that `watch` does not steer has the level that GARM was given: that much is kept,
     /// not more.
     fn of(pool: &Pool, policy: &ScalePolicy, census: &RunnerCounts) -> Option<Self> {
@@ -122,7 +122,7 @@ mod tests {
     /// How many findings come when nothing changes for ten minutes, looked at every half minute.
     #[track_caller]
     fn check(pool: &Pool, policy: &ScalePolicy, states: &[&str], expected: usize) {
-        let mut floors = Floors::default();
+        let mut floors = BelowMinTracker::default();
         let mut found = 0;
         for step in 0..=20 {
             let now = step * 30;
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_time_runs_without_a_break_and_each_episode_is_told_once() {
-        let mut floors = Floors::default();
+        let mut floors = BelowMinTracker::default();
         let mut look = |now: i64, states: &[&str], open: &[&str]| {
             let runners = states.iter().map(|it| runner("p", "r", it, now - 5)).collect();
             let policy = ScalePolicy { min_runners: 1, ..policy() };
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(look(899, &[], &[]), []);
         let evidence = "0 of at least 1 runners run, wait or boot for 5m now, though 0 of at most \
                         20 are there and the circuit is closed";
-        let expected = Below { pool: PoolId::new("p"), evidence: evidence.into() };
+        let expected = PoolBelowMin { pool: PoolId::new("p"), evidence: evidence.into() };
         assert_eq!(look(900, &[], &[]), [expected]);
         assert_eq!(look(1_000, &[], &[]), []);
         assert_eq!(look(1_010, &["running/idle"], &[]), []);

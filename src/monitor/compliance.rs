@@ -6,8 +6,8 @@
 
 use std::collections::BTreeSet;
 
-use super::finding::{Kind, Weight};
-use super::isolation::Watched;
+use super::finding::{FindingKind, RequirementImpact};
+use super::isolation::IsolationSummary;
 use crate::domain::proof::Proof;
 use crate::domain::text::{code, count, few};
 
@@ -68,7 +68,7 @@ impl Requirement {
 
 /// Whether a requirement is met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Answer {
+pub enum RequirementAnswer {
     /// It is.
     Met,
     /// It is not.
@@ -77,7 +77,7 @@ pub enum Answer {
     CannotTell,
 }
 
-impl Answer {
+impl RequirementAnswer {
     /// The words of output.
     pub const fn word(self) -> &'static str {
         match self {
@@ -88,55 +88,46 @@ impl Answer {
     }
 }
 
-/// Whether somebody has said that a requirement is known not to be met.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
-    /// `policy.accept` names it: no warning.
-    Accepted,
-    /// Nobody has.
-    Open,
-}
-
 /// One line of the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
+pub struct RequirementVerdict {
     /// Which requirement.
     pub requirement: Requirement,
     /// Whether it is met.
-    pub answer: Answer,
+    pub answer: RequirementAnswer,
     /// Why: one sentence without full stop.
     pub evidence: String,
     /// The command that tells; absent when this one did.
     pub teller: Option<&'static str>,
-    /// What `policy.accept` says of it.
-    pub known: Known,
+    /// Whether `policy.accept` names it: then a requirement that is not met is no warning.
+    pub is_accepted: bool,
 }
 
-impl Verdict {
+impl RequirementVerdict {
     /// Not met, and nobody has said that this is known.
     pub fn is_warning(&self) -> bool {
-        self.answer == Answer::NotMet && self.known == Known::Open
+        self.answer == RequirementAnswer::NotMet && !self.is_accepted
     }
 }
 
 /// What the command at hand has found out; absent: it did not ask.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts<'a> {
+pub struct ComplianceFacts<'a> {
     /// The isolation auditor's record.
-    pub isolation: Option<&'a Watched>,
+    pub isolation: Option<&'a IsolationSummary>,
     /// The networks that runners may be in.
-    pub networks: Option<Networks>,
+    pub networks: Option<NetworkFacts>,
     /// GARM's GitHub credentials.
-    pub credentials: Option<Vec<Credential>>,
+    pub credentials: Option<Vec<CredentialFact>>,
     /// The last negative probes.
-    pub mtls: Option<Mtls>,
+    pub mtls: Option<MtlsFact>,
     /// The audit log.
-    pub audit: Option<Audit>,
+    pub audit: Option<AuditFact>,
 }
 
 /// The networks that runners may be in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Networks {
+pub struct NetworkFacts {
     /// The providers in use.
     pub providers: BTreeSet<String>,
     /// Those that `policy.networks` has a rule for.
@@ -147,16 +138,16 @@ pub struct Networks {
 
 /// One of GARM's GitHub credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Credential {
+pub struct CredentialFact {
     /// Its name in GARM.
     pub name: String,
     /// Where it comes from.
-    pub origin: Origin,
+    pub origin: CredentialSource,
 }
 
 /// Where a credential comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub enum CredentialSource {
     /// From a secrets manager, through this program: it bears our mark and its key is a `vault:` or
     /// `exec:` reference.
     SecretsManager,
@@ -168,7 +159,7 @@ pub enum Origin {
 
 /// What the negative probes have shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mtls {
+pub enum MtlsFact {
     /// Nobody gets in without the right certificate; how it was shown.
     Enforced(String),
     /// Somebody does; who and where.
@@ -177,7 +168,7 @@ pub enum Mtls {
     Unproven(String),
 }
 
-impl Mtls {
+impl MtlsFact {
     /// What probes with this outcome have shown, and `sentence` tells.
     pub fn of(outcome: Proof, sentence: String) -> Self {
         match outcome {
@@ -190,7 +181,7 @@ impl Mtls {
 
 /// How the audit log stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Audit {
+pub enum AuditFact {
     /// The chain verifies.
     Whole {
         /// Records in it.
@@ -215,7 +206,7 @@ pub struct Recording {
     pub missing: u64,
 }
 
-impl Audit {
+impl AuditFact {
     /// The same with what has happened since the file was read.
     #[must_use]
     pub fn since(self, recording: Option<Recording>) -> Self {
@@ -229,22 +220,19 @@ impl Audit {
 }
 
 /// One line for each requirement, in order. `accepted` is `policy.accept`.
-pub fn report(facts: &Facts<'_>, accepted: &[String]) -> Vec<Verdict> {
+pub fn report(facts: &ComplianceFacts<'_>, accepted: &[String]) -> Vec<RequirementVerdict> {
     let verdict = |requirement: Requirement| {
         let (answer, evidence) = judge(requirement, facts)
-            .unwrap_or_else(|| (Answer::CannotTell, "not asked here".to_owned()));
+            .unwrap_or_else(|| (RequirementAnswer::CannotTell, "not asked here".to_owned()));
         let is_told = is_asked(requirement, facts);
-        let known = match accepted.iter().any(|it| it == requirement.id()) {
-            true => Known::Accepted,
-            false => Known::Open,
-        };
+        let is_accepted = accepted.iter().any(|it| it == requirement.id());
         let teller = Some(requirement.teller()).filter(|_| !is_told);
-        Verdict { requirement, answer, evidence, teller, known }
+        RequirementVerdict { requirement, answer, evidence, teller, is_accepted }
     };
     Requirement::ALL.into_iter().map(verdict).collect()
 }
 
-fn is_asked(requirement: Requirement, facts: &Facts<'_>) -> bool {
+fn is_asked(requirement: Requirement, facts: &ComplianceFacts<'_>) -> bool {
     match requirement {
         Requirement::R3 | Requirement::R4 => facts.isolation.is_some(),
         Requirement::R8 => facts.networks.is_some(),
@@ -254,10 +242,13 @@ fn is_asked(requirement: Requirement, facts: &Facts<'_>) -> bool {
     }
 }
 
-fn judge(requirement: Requirement, facts: &Facts<'_>) -> Option<(Answer, String)> {
+fn judge(
+    requirement: Requirement,
+    facts: &ComplianceFacts<'_>,
+) -> Option<(RequirementAnswer, String)> {
     match requirement {
-        Requirement::R3 => facts.isolation.map(|it| isolation(it, Kind::concerns_fresh_vms)),
-        Requirement::R4 => facts.isolation.map(|it| isolation(it, Kind::concerns_traces)),
+        Requirement::R3 => facts.isolation.map(|it| isolation(it, FindingKind::concerns_fresh_vms)),
+        Requirement::R4 => facts.isolation.map(|it| isolation(it, FindingKind::concerns_traces)),
         Requirement::R8 => facts.networks.as_ref().map(networks),
         Requirement::R9 => facts.credentials.as_deref().map(credentials),
         Requirement::R10 => facts.mtls.as_ref().map(mtls),
@@ -266,91 +257,111 @@ fn judge(requirement: Requirement, facts: &Facts<'_>) -> Option<(Answer, String)
 }
 
 /// Met when a finished job or more was watched without a finding.
-fn isolation(watched: &Watched, concerns: fn(Kind) -> bool) -> (Answer, String) {
-    let found = |weight: Weight| -> Vec<String> {
-        let found = watched.findings.iter().filter(|it| concerns(*it.0) && it.0.weight() == weight);
+fn isolation(
+    watched: &IsolationSummary,
+    concerns: fn(FindingKind) -> bool,
+) -> (RequirementAnswer, String) {
+    let found = |impact: RequirementImpact| -> Vec<String> {
+        let found = watched.findings.iter().filter(|it| concerns(*it.0) && it.0.impact() == impact);
         found.map(|(kind, n)| format!("{} ({n})", code(kind.word()))).collect()
     };
-    let (broken, unknown) = (found(Weight::Broken), found(Weight::Unknown));
+    let (broken, unknown) =
+        (found(RequirementImpact::Violated), found(RequirementImpact::Undetermined));
     let jobs = count(usize::try_from(watched.jobs).unwrap_or(usize::MAX), "finished job");
     if !broken.is_empty() {
-        return (Answer::NotMet, format!("found: {}; {jobs} watched", broken.join(", ")));
+        return (
+            RequirementAnswer::NotMet,
+            format!("found: {}; {jobs} watched", broken.join(", ")),
+        );
     }
     if !unknown.is_empty() {
-        return (Answer::CannotTell, format!("found: {}; {jobs} watched", unknown.join(", ")));
+        return (
+            RequirementAnswer::CannotTell,
+            format!("found: {}; {jobs} watched", unknown.join(", ")),
+        );
     }
     match watched.jobs {
-        0 => (Answer::CannotTell, "no finished job has been watched yet".to_owned()),
-        _ => (Answer::Met, format!("{jobs} watched, nothing found")),
+        0 => (RequirementAnswer::CannotTell, "no finished job has been watched yet".to_owned()),
+        _ => (RequirementAnswer::Met, format!("{jobs} watched, nothing found")),
     }
 }
 
 /// Met when every provider in use has a rule and no pool breaks one.
-fn networks(networks: &Networks) -> (Answer, String) {
+fn networks(networks: &NetworkFacts) -> (RequirementAnswer, String) {
     let unruled: Vec<&String> = networks.providers.difference(&networks.ruled).collect();
     if !networks.violations.is_empty() {
         let pools = list(&networks.violations);
-        return (Answer::NotMet, format!("pools that break `policy.networks`: {pools}"));
+        return (RequirementAnswer::NotMet, format!("pools that break `policy.networks`: {pools}"));
     }
     if !unruled.is_empty() {
         let providers = list(unruled);
-        return (Answer::NotMet, format!("providers without `policy.networks`: {providers}"));
+        return (
+            RequirementAnswer::NotMet,
+            format!("providers without `policy.networks`: {providers}"),
+        );
     }
     match networks.providers.is_empty() {
-        true => (Answer::CannotTell, "no provider is in use".to_owned()),
+        true => (RequirementAnswer::CannotTell, "no provider is in use".to_owned()),
         false => {
             let providers = list(&networks.providers);
-            (Answer::Met, format!("every pool keeps to `policy.networks` of {providers}"))
+            (
+                RequirementAnswer::Met,
+                format!("every pool keeps to `policy.networks` of {providers}"),
+            )
         }
     }
 }
 
 /// Met when every credential comes from a secrets manager through this program.
-fn credentials(all: &[Credential]) -> (Answer, String) {
+fn credentials(all: &[CredentialFact]) -> (RequirementAnswer, String) {
     if all.is_empty() {
-        return (Answer::CannotTell, "GARM has no GitHub credentials".to_owned());
+        return (RequirementAnswer::CannotTell, "GARM has no GitHub credentials".to_owned());
     }
     let bad = all.iter().filter_map(|it| match &it.origin {
-        Origin::SecretsManager => None,
-        Origin::Elsewhere(kind) => {
+        CredentialSource::SecretsManager => None,
+        CredentialSource::Elsewhere(kind) => {
             Some(format!("{} comes from {}", code(&it.name), code(format!("{kind}:"))))
         }
-        Origin::Unmarked => Some(format!("{} was put into GARM by hand", code(&it.name))),
+        CredentialSource::Unmarked => Some(format!("{} was put into GARM by hand", code(&it.name))),
     });
     let bad: Vec<String> = bad.collect();
     match bad.is_empty() {
         true => {
             let all = count(all.len(), "credential");
-            (Answer::Met, format!("{all} handed to GARM from a secrets manager"))
+            (RequirementAnswer::Met, format!("{all} handed to GARM from a secrets manager"))
         }
-        false => (Answer::NotMet, few(&bad, NAMED_MAX)),
+        false => (RequirementAnswer::NotMet, few(&bad, NAMED_MAX)),
     }
 }
 
-fn mtls(mtls: &Mtls) -> (Answer, String) {
+fn mtls(mtls: &MtlsFact) -> (RequirementAnswer, String) {
     match mtls {
-        Mtls::Enforced(how) => (Answer::Met, how.clone()),
-        Mtls::NotEnforced(how) => (Answer::NotMet, how.clone()),
-        Mtls::Unproven(why) => (Answer::CannotTell, why.clone()),
+        MtlsFact::Enforced(how) => (RequirementAnswer::Met, how.clone()),
+        MtlsFact::NotEnforced(how) => (RequirementAnswer::NotMet, how.clone()),
+        MtlsFact::Unproven(why) => (RequirementAnswer::CannotTell, why.clone()),
     }
 }
 
 /// Met when the chain verifies, no gap is open, and no record is lost.
-fn audit(audit: &Audit) -> (Answer, String) {
+fn audit(audit: &AuditFact) -> (RequirementAnswer, String) {
     match audit {
-        Audit::Whole { records, open_gaps: 0, lost: 0 } => {
-            (Answer::Met, format!("the chain of {records} records verifies, no gap is open"))
-        }
-        Audit::Whole { lost: lost @ 1.., .. } => {
+        AuditFact::Whole { records, open_gaps: 0, lost: 0 } => (
+            RequirementAnswer::Met,
+            format!("the chain of {records} records verifies, no gap is open"),
+        ),
+        AuditFact::Whole { lost: lost @ 1.., .. } => {
             let lost = count(usize::try_from(*lost).unwrap_or(usize::MAX), "record");
-            (Answer::NotMet, format!("the chain verifies, but {lost} could not be written"))
+            (
+                RequirementAnswer::NotMet,
+                format!("the chain verifies, but {lost} could not be written"),
+            )
         }
-        Audit::Headless(what) => (Answer::CannotTell, what.clone()),
-        Audit::Whole { open_gaps, .. } => {
+        AuditFact::Headless(what) => (RequirementAnswer::CannotTell, what.clone()),
+        AuditFact::Whole { open_gaps, .. } => {
             let gaps = count(usize::try_from(*open_gaps).unwrap_or(usize::MAX), "open gap");
-            (Answer::NotMet, format!("the chain verifies, but has {gaps}"))
+            (RequirementAnswer::NotMet, format!("the chain verifies, but has {gaps}"))
         }
-        Audit::Broken(how) => (Answer::NotMet, how.clone()),
+        AuditFact::Broken(how) => (RequirementAnswer::NotMet, how.clone()),
     }
 }
 
@@ -369,7 +380,12 @@ mod tests {
 
     /// The answer and the evidence for one requirement.
     #[track_caller]
-    fn check(requirement: Requirement, facts: &Facts<'_>, answer: Answer, evidence: &str) {
+    fn check(
+        requirement: Requirement,
+        facts: &ComplianceFacts<'_>,
+        answer: RequirementAnswer,
+        evidence: &str,
+    ) {
         let report = report(facts, &[]);
         let verdict = report.iter().find(|it| it.requirement == requirement).unwrap();
         assert_eq!((verdict.answer, verdict.evidence.as_str()), (answer, evidence));
@@ -382,132 +398,155 @@ mod tests {
 
     #[test]
     fn what_was_not_asked_cannot_be_told_and_says_who_tells() {
-        let report = report(&Facts::default(), &["R8".to_owned()]);
-        let lines: Vec<(&str, Answer, Option<&str>, Known)> =
-            report.iter().map(|it| (it.requirement.id(), it.answer, it.teller, it.known)).collect();
-        let unknown = |id, teller, known| (id, Answer::CannotTell, Some(teller), known);
+        let report = report(&ComplianceFacts::default(), &["R8".to_owned()]);
+        let lines: Vec<(&str, RequirementAnswer, Option<&str>, bool)> = report
+            .iter()
+            .map(|it| (it.requirement.id(), it.answer, it.teller, it.is_accepted))
+            .collect();
+        let unknown = |id, teller, known| (id, RequirementAnswer::CannotTell, Some(teller), known);
         assert_eq!(
             lines,
             [
-                unknown("R3", "runnerctl watch", Known::Open),
-                unknown("R4", "runnerctl watch", Known::Open),
-                unknown("R8", "runnerctl plan", Known::Accepted),
-                unknown("R9", "runnerctl validate --online", Known::Open),
-                unknown("R10", "runnerctl validate --online", Known::Open),
-                unknown("R11", "runnerctl watch", Known::Open),
+                unknown("R3", "runnerctl watch", false),
+                unknown("R4", "runnerctl watch", false),
+                unknown("R8", "runnerctl plan", true),
+                unknown("R9", "runnerctl validate --online", false),
+                unknown("R10", "runnerctl validate --online", false),
+                unknown("R11", "runnerctl watch", false),
             ]
         );
-        assert!(!report.iter().any(Verdict::is_warning));
+        assert!(!report.iter().any(RequirementVerdict::is_warning));
     }
 
     #[test]
     fn isolation_is_met_by_a_watched_job_and_broken_by_a_finding() {
-        let watched = |jobs, findings: &[(Kind, u64)]| Watched {
+        let watched = |jobs, findings: &[(FindingKind, u64)]| IsolationSummary {
             since: None,
             jobs,
             findings: findings.iter().copied().collect::<BTreeMap<_, _>>(),
         };
-        let check = |watched: &Watched, r3: (Answer, &str), r4: (Answer, &str)| {
-            let facts = Facts { isolation: Some(watched), ..Facts::default() };
+        let check = |watched: &IsolationSummary,
+                     r3: (RequirementAnswer, &str),
+                     r4: (RequirementAnswer, &str)| {
+            let facts = ComplianceFacts { isolation: Some(watched), ..ComplianceFacts::default() };
             check(Requirement::R3, &facts, r3.0, r3.1);
             check(Requirement::R4, &facts, r4.0, r4.1);
         };
-        let nothing = (Answer::CannotTell, "no finished job has been watched yet");
+        let nothing = (RequirementAnswer::CannotTell, "no finished job has been watched yet");
         check(&watched(0, &[]), nothing, nothing);
-        let met = (Answer::Met, "1 finished job watched, nothing found");
+        let met = (RequirementAnswer::Met, "1 finished job watched, nothing found");
         check(&watched(1, &[]), met, met);
-        let shell = (Answer::NotMet, "found: `shell_access` (2); 1 finished job watched");
-        check(&watched(1, &[(Kind::ShellAccess, 2)]), met, shell);
-        let below = (Answer::NotMet, "found: `below_min` (1); 1 finished job watched");
-        check(&watched(1, &[(Kind::BelowMin, 1)]), below, met);
+        let shell =
+            (RequirementAnswer::NotMet, "found: `shell_access` (2); 1 finished job watched");
+        check(&watched(1, &[(FindingKind::ShellAccess, 2)]), met, shell);
+        let below = (RequirementAnswer::NotMet, "found: `below_min` (1); 1 finished job watched");
+        check(&watched(1, &[(FindingKind::BelowMin, 1)]), below, met);
         let unknown = "found: `registration_unknown` (1); 3 finished jobs watched";
-        let unknown = (Answer::CannotTell, unknown);
-        check(&watched(3, &[(Kind::RegistrationUnknown, 1)]), unknown, unknown);
-        let two = (Answer::NotMet, "found: `two_jobs` (1); 3 finished jobs watched");
-        check(&watched(3, &[(Kind::RegistrationUnknown, 1), (Kind::TwoJobs, 1)]), two, two);
+        let unknown = (RequirementAnswer::CannotTell, unknown);
+        check(&watched(3, &[(FindingKind::RegistrationUnknown, 1)]), unknown, unknown);
+        let two = (RequirementAnswer::NotMet, "found: `two_jobs` (1); 3 finished jobs watched");
+        check(
+            &watched(3, &[(FindingKind::RegistrationUnknown, 1), (FindingKind::TwoJobs, 1)]),
+            two,
+            two,
+        );
     }
 
     #[test]
     fn networks_are_met_when_every_provider_has_a_rule_that_is_kept() {
         let check = |providers: &[&str], ruled: &[&str], violations: &[&str], answer, evidence| {
-            let networks = Networks {
+            let networks = NetworkFacts {
                 providers: names(providers),
                 ruled: names(ruled),
                 violations: names(violations),
             };
-            let facts = Facts { networks: Some(networks), ..Facts::default() };
+            let facts = ComplianceFacts { networks: Some(networks), ..ComplianceFacts::default() };
             check(Requirement::R8, &facts, answer, evidence);
         };
-        check(&[], &["aws"], &[], Answer::CannotTell, "no provider is in use");
+        check(&[], &["aws"], &[], RequirementAnswer::CannotTell, "no provider is in use");
         let evidence = "every pool keeps to `policy.networks` of `aws`, `gcp`";
-        check(&["aws", "gcp"], &["aws", "gcp", "azure"], &[], Answer::Met, evidence);
+        check(&["aws", "gcp"], &["aws", "gcp", "azure"], &[], RequirementAnswer::Met, evidence);
         let evidence = "providers without `policy.networks`: `gcp`";
-        check(&["aws", "gcp"], &["aws"], &[], Answer::NotMet, evidence);
+        check(&["aws", "gcp"], &["aws"], &[], RequirementAnswer::NotMet, evidence);
         let evidence = "pools that break `policy.networks`: `a`, `b`, `c`, `d`, `e` and 2 more";
         let pools = ["a", "b", "c", "d", "e", "f", "g"];
-        check(&["aws"], &["aws"], &pools, Answer::NotMet, evidence);
+        check(&["aws"], &["aws"], &pools, RequirementAnswer::NotMet, evidence);
     }
 
     #[test]
     fn credentials_are_met_when_all_come_from_a_secrets_manager() {
-        let check = |origins: &[(&str, Origin)], answer, evidence| {
-            let all = origins.iter().map(|(name, origin)| Credential {
+        let check = |origins: &[(&str, CredentialSource)], answer, evidence| {
+            let all = origins.iter().map(|(name, origin)| CredentialFact {
                 name: (*name).to_owned(),
                 origin: origin.clone(),
             });
-            let facts = Facts { credentials: Some(all.collect()), ..Facts::default() };
+            let facts =
+                ComplianceFacts { credentials: Some(all.collect()), ..ComplianceFacts::default() };
             check(Requirement::R9, &facts, answer, evidence);
         };
-        check(&[], Answer::CannotTell, "GARM has no GitHub credentials");
+        check(&[], RequirementAnswer::CannotTell, "GARM has no GitHub credentials");
         let evidence = "1 credential handed to GARM from a secrets manager";
-        check(&[("app", Origin::SecretsManager)], Answer::Met, evidence);
+        check(&[("app", CredentialSource::SecretsManager)], RequirementAnswer::Met, evidence);
         let mixed = [
-            ("app", Origin::SecretsManager),
-            ("old", Origin::Unmarked),
-            ("dev`\n", Origin::Elsewhere("file".into())),
+            ("app", CredentialSource::SecretsManager),
+            ("old", CredentialSource::Unmarked),
+            ("dev`\n", CredentialSource::Elsewhere("file".into())),
         ];
         let evidence = "`old` was put into GARM by hand, `dev'\\n` comes from `file:`";
-        check(&mixed, Answer::NotMet, evidence);
+        check(&mixed, RequirementAnswer::NotMet, evidence);
     }
 
     #[test]
     fn probes_and_the_audit_log_speak_for_themselves() {
-        let probed = |mtls| Facts { mtls: Some(mtls), ..Facts::default() };
-        let facts = probed(Mtls::Enforced("4 probes refused".into()));
-        check(Requirement::R10, &facts, Answer::Met, "4 probes refused");
-        let facts = probed(Mtls::NotEnforced("GARM answers".into()));
-        check(Requirement::R10, &facts, Answer::NotMet, "GARM answers");
-        let facts = probed(Mtls::Unproven("unreachable".into()));
-        check(Requirement::R10, &facts, Answer::CannotTell, "unreachable");
-        let kept = |audit| Facts { audit: Some(audit), ..Facts::default() };
-        let facts = kept(Audit::Whole { records: 7, open_gaps: 0, lost: 0 });
+        let probed = |mtls| ComplianceFacts { mtls: Some(mtls), ..ComplianceFacts::default() };
+        let facts = probed(MtlsFact::Enforced("4 probes refused".into()));
+        check(Requirement::R10, &facts, RequirementAnswer::Met, "4 probes refused");
+        let facts = probed(MtlsFact::NotEnforced("GARM answers".into()));
+        check(Requirement::R10, &facts, RequirementAnswer::NotMet, "GARM answers");
+        let facts = probed(MtlsFact::Unproven("unreachable".into()));
+        check(Requirement::R10, &facts, RequirementAnswer::CannotTell, "unreachable");
+        let kept = |audit| ComplianceFacts { audit: Some(audit), ..ComplianceFacts::default() };
+        let facts = kept(AuditFact::Whole { records: 7, open_gaps: 0, lost: 0 });
         let evidence = "the chain of 7 records verifies, no gap is open";
-        check(Requirement::R11, &facts, Answer::Met, evidence);
-        let facts = kept(Audit::Whole { records: 7, open_gaps: 2, lost: 0 });
-        check(Requirement::R11, &facts, Answer::NotMet, "the chain verifies, but has 2 open gaps");
+        check(Requirement::R11, &facts, RequirementAnswer::Met, evidence);
+        let facts = kept(AuditFact::Whole { records: 7, open_gaps: 2, lost: 0 });
+        check(
+            Requirement::R11,
+            &facts,
+            RequirementAnswer::NotMet,
+            "the chain verifies, but has 2 open gaps",
+        );
         // Lost for good, whatever else is well.
-        let lost = Audit::Whole { records: 7, open_gaps: 0, lost: 3 };
+        let lost = AuditFact::Whole { records: 7, open_gaps: 0, lost: 3 };
         let evidence = "the chain verifies, but 3 records could not be written";
-        check(Requirement::R11, &kept(lost), Answer::NotMet, evidence);
-        let headless = Audit::Headless("records 1 to 4 are in no file beside it".into());
+        check(Requirement::R11, &kept(lost), RequirementAnswer::NotMet, evidence);
+        let headless = AuditFact::Headless("records 1 to 4 are in no file beside it".into());
         let evidence = "records 1 to 4 are in no file beside it";
-        check(Requirement::R11, &kept(headless), Answer::CannotTell, evidence);
-        let facts = kept(Audit::Broken("record 3 does not follow record 2".into()));
-        check(Requirement::R11, &facts, Answer::NotMet, "record 3 does not follow record 2");
+        check(Requirement::R11, &kept(headless), RequirementAnswer::CannotTell, evidence);
+        let facts = kept(AuditFact::Broken("record 3 does not follow record 2".into()));
+        check(
+            Requirement::R11,
+            &facts,
+            RequirementAnswer::NotMet,
+            "record 3 does not follow record 2",
+        );
     }
 
     #[test]
     fn what_has_happened_since_the_file_was_read_counts_too() {
-        let read = || Audit::Whole { records: 7, open_gaps: 1, lost: 1 };
+        let read = || AuditFact::Whole { records: 7, open_gaps: 1, lost: 1 };
         let now = |has_open_gap, missing| read().since(Some(Recording { has_open_gap, missing }));
         assert_eq!(read().since(None), read());
-        assert_eq!(now(false, 0), Audit::Whole { records: 7, open_gaps: 0, lost: 1 });
-        assert_eq!(now(true, 4), Audit::Whole { records: 7, open_gaps: 1, lost: 5 });
+        assert_eq!(now(false, 0), AuditFact::Whole { records: 7, open_gaps: 0, lost: 1 });
+        assert_eq!(now(true, 4), AuditFact::Whole { records: 7, open_gaps: 1, lost: 5 });
     }
 
     #[test]
     fn what_is_known_not_to_be_met_is_no_warning() {
-        let facts = Facts { mtls: Some(Mtls::NotEnforced("x".into())), ..Facts::default() };
+        let facts = ComplianceFacts {
+            mtls: Some(MtlsFact::NotEnforced("x".into())),
+            ..ComplianceFacts::default()
+        };
         let warnings = |accepted: &[&str]| {
             let accepted: Vec<String> = accepted.iter().map(|it| (*it).to_owned()).collect();
             report(&facts, &accepted).iter().filter(|it| it.is_warning()).count()

@@ -6,7 +6,7 @@ use crate::domain::name::{PoolId, PoolName, RunnerName};
 
 /// What was found (DESIGN §7; R3, R4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum FindingKind {
     /// A runner was seen with two jobs.
     TwoJobs,
     /// A runner lives on after its job has ended.
@@ -23,14 +23,14 @@ pub enum Kind {
 
 /// What is known against a requirement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Weight {
+pub enum RequirementImpact {
     /// It is broken.
-    Broken,
+    Violated,
     /// Nobody can tell whether it holds.
-    Unknown,
+    Undetermined,
 }
 
-impl Kind {
+impl FindingKind {
     /// Every kind, in the order of the documentation.
     pub const ALL: [Self; 6] = [
         Self::TwoJobs,
@@ -54,14 +54,14 @@ impl Kind {
     }
 
     /// How much it says.
-    pub const fn weight(self) -> Weight {
+    pub const fn impact(self) -> RequirementImpact {
         match self {
-            Self::RegistrationUnknown => Weight::Unknown,
+            Self::RegistrationUnknown => RequirementImpact::Undetermined,
             Self::TwoJobs
             | Self::OutlivedJob
             | Self::ShellAccess
             | Self::VmReused
-            | Self::BelowMin => Weight::Broken,
+            | Self::BelowMin => RequirementImpact::Violated,
         }
     }
 
@@ -97,14 +97,14 @@ pub enum Remedy {
     /// The runner is to be removed, without force: its job is over and GARM has left it alone.
     Remove,
     /// Somebody has to look.
-    Look,
+    Inspect,
 }
 
 /// One finding. Each is told once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct IsolationFinding {
     /// What was found.
-    pub kind: Kind,
+    pub kind: FindingKind,
     /// The pool, by the name that the fleet has, or had, for it.
     pub pool: PoolName,
     /// GARM's id of the pool.

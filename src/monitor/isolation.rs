@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::below_min::Floors;
-use super::finding::{Finding, Kind, Remedy};
-use super::track::Track;
-use super::vm_reuse::{Holder, Vms};
+use super::below_min::BelowMinTracker;
+use super::finding::{FindingKind, IsolationFinding, Remedy};
+use super::runner_track::RunnerTrack;
+use super::vm_reuse::{VmHistory, VmRunner};
 use crate::domain::fleet::Fleet;
 use crate::domain::job::{Job, JobStatus};
 use crate::domain::label::OwnerMark;
@@ -43,47 +43,47 @@ const PROVIDERS_MAX: usize = 256;
 
 /// What has been watched so far, for the report on the requirements.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Watched {
+pub struct IsolationSummary {
     /// Since when; absent before the first reading.
     pub since: Option<Timestamp>,
     /// Runners of ours that had a job and were seen to go.
     pub jobs: u64,
     /// Findings, by kind.
-    pub findings: BTreeMap<Kind, u64>,
+    pub findings: BTreeMap<FindingKind, u64>,
 }
 
 /// Watches the runners of one fleet's pools, retired ones included.
 #[derive(Debug, Clone)]
-pub struct Auditor {
+pub struct IsolationAuditor {
     fleet: FleetName,
     /// A longer time than this between two readings is a break.
     break_after: Duration,
-    pools: HashMap<PoolId, Home>,
+    pools: HashMap<PoolId, RunnerPool>,
     /// Every runner that is there, by name, which is unique in GARM.
-    tracks: HashMap<RunnerName, Track>,
+    tracks: HashMap<RunnerName, RunnerTrack>,
     names: HashMap<String, RunnerName>,
     /// Jobs whose runner's row has not come yet.
     strays: Vec<(RunnerName, Job)>,
-    vms: Vms,
-    floors: Floors,
+    vms: VmHistory,
+    floors: BelowMinTracker,
     unknown_providers: BTreeSet<String>,
     read_at: Option<Timestamp>,
     /// Since when readings have come without a break.
     steady_since: Option<Timestamp>,
     readings: u64,
-    watched: Watched,
-    found: Vec<Finding>,
+    watched: IsolationSummary,
+    found: Vec<IsolationFinding>,
 }
 
 /// What a runner's pool says of it.
 #[derive(Debug, Clone)]
-struct Home {
+struct RunnerPool {
     provider: String,
     /// The fleet's name for it; absent for a pool of somebody else.
     name: Option<PoolName>,
 }
 
-impl Auditor {
+impl IsolationAuditor {
     /// An auditor of the pools that bear the mark of `fleet`. A full reading is to come every
     /// `resync`; after twice that time without one, nothing that was measured counts any more.
     pub fn new(fleet: FleetName, resync: Duration) -> Self {
@@ -94,19 +94,19 @@ impl Auditor {
             tracks: HashMap::new(),
             names: HashMap::new(),
             strays: Vec::new(),
-            vms: Vms::default(),
-            floors: Floors::default(),
+            vms: VmHistory::default(),
+            floors: BelowMinTracker::default(),
             unknown_providers: BTreeSet::new(),
             read_at: None,
             steady_since: None,
             readings: 0,
-            watched: Watched::default(),
+            watched: IsolationSummary::default(),
             found: Vec::new(),
         }
     }
 
     /// The whole fleet was read at `now`.
-    pub fn read(&mut self, fleet: &Fleet, now: Timestamp) -> Vec<Finding> {
+    pub fn read(&mut self, fleet: &Fleet, now: Timestamp) -> Vec<IsolationFinding> {
         self.begin_reading(now);
         self.pools = fleet.pools.iter().map(|it| (it.id.clone(), self.home(it))).collect();
         for runner in &fleet.runners {
@@ -128,7 +128,7 @@ impl Auditor {
     }
 
     /// One row has changed by `now`, and the change is news.
-    pub fn changed(&mut self, change: &RowChange, now: Timestamp) -> Vec<Finding> {
+    pub fn changed(&mut self, change: &RowChange, now: Timestamp) -> Vec<IsolationFinding> {
         match change {
             RowChange::Runner(runner) => {
                 // The row was so when it was written, not when its event came.
@@ -159,14 +159,14 @@ impl Auditor {
         picture: &FleetIndex,
         open: &BTreeSet<PoolId>,
         now: Timestamp,
-    ) -> Vec<Finding> {
+    ) -> Vec<IsolationFinding> {
         let age = Duration::try_from(now.duration_since(picture.read_at())).unwrap_or_default();
         if age > self.break_after {
             self.floors.forget();
             return Vec::new();
         }
         for below in self.floors.look(picture, open, now) {
-            let what = (Kind::BelowMin, Remedy::Look);
+            let what = (FindingKind::BelowMin, Remedy::Inspect);
             self.find(what, (&below.pool, None), below.evidence, now);
         }
         std::mem::take(&mut self.found)
@@ -187,7 +187,7 @@ impl Auditor {
     }
 
     /// What has been watched so far.
-    pub fn watched(&self) -> &Watched {
+    pub fn watched(&self) -> &IsolationSummary {
         &self.watched
     }
 
@@ -205,11 +205,11 @@ impl Auditor {
         self.watched.since.get_or_insert(now);
     }
 
-    fn home(&self, pool: &Pool) -> Home {
+    fn home(&self, pool: &Pool) -> RunnerPool {
         let marks = pool.spec.labels.marks();
         let ours = marks.iter().filter(|it| it.fleet() == self.fleet.as_str());
         let name = ours.map(OwnerMark::pool).find_map(|it| PoolName::new(it).ok());
-        Home { provider: pool.spec.provider.clone(), name }
+        RunnerPool { provider: pool.spec.provider.clone(), name }
     }
 
     fn ours(&self, pool: &PoolId) -> Option<&PoolName> {
@@ -224,7 +224,7 @@ impl Auditor {
         }
         if !self.tracks.contains_key(&runner.name) {
             self.names.insert(runner.id.clone(), runner.name.clone());
-            self.tracks.insert(runner.name.clone(), Track::new(runner));
+            self.tracks.insert(runner.name.clone(), RunnerTrack::new(runner));
             self.meet_strays(&runner.name, now);
         }
         let Some(track) = self.tracks.get_mut(&runner.name) else { return };
@@ -260,7 +260,7 @@ impl Auditor {
             self.vms.leave(&provider, &vm);
         }
         let holder =
-            Holder { id: runner.id.clone(), name: runner.name.clone(), pool: pool.clone() };
+            VmRunner { id: runner.id.clone(), name: runner.name.clone(), pool: pool.clone() };
         let Some(before) = self.vms.see(&provider, vm, &holder) else { return };
         // One of the two has to be ours; the finding is told of the newer, if that is.
         let (pool, name) = match self.ours(pool) {
@@ -274,7 +274,7 @@ impl Auditor {
             code(runner.name.as_str()),
             code(before.name.as_str()),
         );
-        self.find((Kind::VmReused, Remedy::Look), (pool, Some(name)), evidence, now);
+        self.find((FindingKind::VmReused, Remedy::Inspect), (pool, Some(name)), evidence, now);
     }
 
     /// GARM leaves the provider's name out where instances are embedded in their pool.
@@ -289,9 +289,9 @@ impl Auditor {
     fn see_access(&mut self, runner: &Runner, now: Timestamp) {
         let Some(pool) = runner.pool.as_ref().filter(|it| self.ours(it).is_some()) else { return };
         let about = (pool, Some(&runner.name));
-        if runner.has_shell && self.tell(&runner.name, Kind::ShellAccess) {
+        if runner.has_shell && self.tell(&runner.name, FindingKind::ShellAccess) {
             let evidence = "GARM's agent offers a shell on it".to_owned();
-            self.find((Kind::ShellAccess, Remedy::Look), about, evidence, now);
+            self.find((FindingKind::ShellAccess, Remedy::Inspect), about, evidence, now);
         }
         let is_unregistered = runner.agent_id.is_none()
             && runner.runner_status == RunnerStatus::Pending
@@ -306,7 +306,7 @@ impl Auditor {
                  runners for a single job",
                 code(provider)
             );
-            self.find((Kind::RegistrationUnknown, Remedy::Look), about, evidence, now);
+            self.find((FindingKind::RegistrationUnknown, Remedy::Inspect), about, evidence, now);
         }
     }
 
@@ -334,9 +334,9 @@ impl Auditor {
         track.take_job(job);
         let [first, second] = track.jobs[..] else { return };
         let Some(pool) = track.pool.clone() else { return };
-        if self.ours(&pool).is_some() && self.tell(name, Kind::TwoJobs) {
+        if self.ours(&pool).is_some() && self.tell(name, FindingKind::TwoJobs) {
             let evidence = format!("it was seen with job {first} and with job {second}");
-            self.find((Kind::TwoJobs, Remedy::Look), (&pool, Some(name)), evidence, now);
+            self.find((FindingKind::TwoJobs, Remedy::Inspect), (&pool, Some(name)), evidence, now);
         }
     }
 
@@ -348,15 +348,15 @@ impl Auditor {
         let Some(pool) = track.pool.clone().filter(|it| self.ours(it).is_some()) else { return };
         let Some(ended) = track.ended_at else { return };
         let (max, remedy) = match (track.is_leaving, track.is_busy) {
-            (true, _) => (DELETING_MAX, Remedy::Look),
-            (false, true) => (AFTERLIFE_MAX, Remedy::Look),
+            (true, _) => (DELETING_MAX, Remedy::Inspect),
+            (false, true) => (AFTERLIFE_MAX, Remedy::Inspect),
             (false, false) => (AFTERLIFE_MAX, Remedy::Remove),
         };
         let lived = track.seen_at.duration_since(ended.max(steady));
         if Duration::try_from(lived).is_ok_and(|it| it >= max) {
             let evidence = track.afterlife(ended);
-            if self.tell(name, Kind::OutlivedJob) {
-                self.find((Kind::OutlivedJob, remedy), (&pool, Some(name)), evidence, now);
+            if self.tell(name, FindingKind::OutlivedJob) {
+                self.find((FindingKind::OutlivedJob, remedy), (&pool, Some(name)), evidence, now);
             }
         }
     }
@@ -373,14 +373,14 @@ impl Auditor {
     }
 
     /// Whether this is still to be told of the runner; it is told then.
-    fn tell(&mut self, name: &RunnerName, kind: Kind) -> bool {
+    fn tell(&mut self, name: &RunnerName, kind: FindingKind) -> bool {
         self.tracks.get_mut(name).is_some_and(|it| it.told.insert(kind))
     }
 
     /// Keeps a finding about a pool of ours.
     fn find(
         &mut self,
-        (kind, remedy): (Kind, Remedy),
+        (kind, remedy): (FindingKind, Remedy),
         (pool, runner): (&PoolId, Option<&RunnerName>),
         evidence: String,
         at: Timestamp,
@@ -388,7 +388,15 @@ impl Auditor {
         let Some(name) = self.ours(pool).cloned() else { return };
         *self.watched.findings.entry(kind).or_default() += 1;
         let (pool_id, runner) = (pool.clone(), runner.cloned());
-        self.found.push(Finding { kind, pool: name, pool_id, runner, evidence, remedy, at });
+        self.found.push(IsolationFinding {
+            kind,
+            pool: name,
+            pool_id,
+            runner,
+            evidence,
+            remedy,
+            at,
+        });
     }
 }
 

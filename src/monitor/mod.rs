@@ -12,10 +12,10 @@ pub mod finding;
 pub mod isolation;
 pub mod mtls_state;
 pub mod rolling_count;
-mod track;
+mod runner_track;
 mod vm_reuse;
 
-pub use alerts::{Reading, Readings, Rules, Transition, Turn};
-pub use finding::{Finding, Kind, Remedy};
-pub use isolation::{Auditor, Watched};
-pub use rolling_count::Lately;
+pub use alerts::{AlertRules, AlertStatus, AlertTransition, SeriesValue, SeriesValues};
+pub use finding::{FindingKind, IsolationFinding, Remedy};
+pub use isolation::{IsolationAuditor, IsolationSummary};
+pub use rolling_count::RollingCount;

@@ -20,25 +20,16 @@ pub const STANDS: Duration = Duration::from_hours(2);
 
 /// What the rounds so far have shown. Times are measured from any fixed moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Enforcement {
+pub struct MtlsState {
     word: Option<Proof>,
     proven_at: Option<Duration>,
     /// Rounds in a row that did not end in a proof.
     failures: u32,
 }
 
-/// Whether a round has changed the word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// The first word, or another than before.
-    New,
-    /// The word is as it was.
-    Same,
-}
-
-impl Enforcement {
-    /// A round of probes has ended so.
-    pub fn take(&mut self, word: Proof, now: Duration) -> Change {
+impl MtlsState {
+    /// Takes in the result of a round of probes. Returns whether it differs from the last one.
+    pub fn record(&mut self, word: Proof, now: Duration) -> bool {
         match word {
             Proof::Enforced => {
                 self.proven_at = Some(now);
@@ -50,8 +41,7 @@ impl Enforcement {
             }
             Proof::Unreachable | Proof::CannotTell => self.failures += 1,
         }
-        let before = self.word.replace(word);
-        if before == Some(word) { Change::Same } else { Change::New }
+        self.word.replace(word) != Some(word)
     }
 
     /// How long to wait until the next round.
@@ -114,19 +104,19 @@ mod tests {
 
     #[test]
     fn a_word_is_told_when_it_is_another_one() {
-        let mut it = Enforcement::default();
-        let told: Vec<Change> = [Enforced, Enforced, Unreachable, Unreachable, NotEnforced]
+        let mut it = MtlsState::default();
+        let told: Vec<bool> = [Enforced, Enforced, Unreachable, Unreachable, NotEnforced]
             .into_iter()
-            .map(|word| it.take(word, Duration::ZERO))
+            .map(|word| it.record(word, Duration::ZERO))
             .collect();
-        assert_eq!(told, [Change::New, Change::Same, Change::New, Change::Same, Change::New]);
+        assert_eq!(told, [true, false, true, false, true]);
     }
 
     #[test]
     fn probes_are_hourly_and_after_trouble_sooner() {
-        let mut it = Enforcement::default();
+        let mut it = MtlsState::default();
         let mut pause = |word| {
-            it.take(word, Duration::ZERO);
+            it.record(word, Duration::ZERO);
             it.pause().as_secs() / 60
         };
         assert_eq!(pause(Enforced), 60);
@@ -137,7 +127,7 @@ mod tests {
 
     #[test]
     fn the_gauge_is_absent_while_nobody_can_tell() {
-        let mut it = Enforcement::default();
+        let mut it = MtlsState::default();
         assert_eq!(it.is_enforced(), None);
         for (word, expected) in [
             (Enforced, Some(true)),
@@ -145,7 +135,7 @@ mod tests {
             (CannotTell, None),
             (NotEnforced, Some(false)),
         ] {
-            it.take(word, Duration::ZERO);
+            it.record(word, Duration::ZERO);
             assert_eq!(it.is_enforced(), expected);
         }
     }
@@ -153,21 +143,21 @@ mod tests {
     #[test]
     fn nothing_is_written_without_a_proof_and_a_proof_stands_for_two_hours() {
         let held = Some("mTLS is not proven to be enforced");
-        let mut it = Enforcement::default();
+        let mut it = MtlsState::default();
         assert_eq!(it.holds(hours(0)), held);
-        it.take(Unreachable, hours(0));
+        it.record(Unreachable, hours(0));
         assert_eq!(it.holds(hours(0)), held);
-        it.take(Enforced, hours(1));
+        it.record(Enforced, hours(1));
         assert_eq!(it.holds(hours(1)), None);
-        it.take(Unreachable, hours(2));
+        it.record(Unreachable, hours(2));
         assert_eq!((it.holds(hours(2)), it.stands_until()), (None, Some(hours(3))));
         assert_eq!(it.holds(hours(3)), held);
-        it.take(CannotTell, hours(3));
+        it.record(CannotTell, hours(3));
         assert_eq!(it.holds(hours(3)), held);
-        it.take(Enforced, hours(3));
-        it.take(NotEnforced, hours(3));
+        it.record(Enforced, hours(3));
+        it.record(NotEnforced, hours(3));
         assert_eq!(it.holds(hours(3)), Some("mTLS is not enforced"));
-        it.take(Unreachable, hours(3));
+        it.record(Unreachable, hours(3));
         assert_eq!(it.holds(hours(3)), held, "what was refuted needs a new proof");
     }
 }

@@ -14,9 +14,9 @@ const MAX: usize = 1_000;
 
 /// The occurrences within [`WINDOW`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Lately(VecDeque<Timestamp>);
+pub struct RollingCount(VecDeque<Timestamp>);
 
-impl Lately {
+impl RollingCount {
     /// It has happened.
     pub fn note(&mut self, at: Timestamp) {
         self.0.push_back(at);
@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn what_happened_counts_for_an_hour_and_is_bounded() {
-        let mut lately = Lately::default();
+        let mut lately = RollingCount::default();
         assert_eq!(lately.count(at(0)), 0);
         lately.note(at(0));
         lately.note(at(10));

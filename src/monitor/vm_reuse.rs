@@ -13,7 +13,7 @@ const HOLDERS_MAX: usize = 8;
 
 /// A runner that was made of a VM.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Holder {
+pub(super) struct VmRunner {
     /// GARM's id of the instance.
     pub(super) id: String,
     pub(super) name: RunnerName,
@@ -23,15 +23,15 @@ pub(super) struct Holder {
 /// The VMs that were seen, by provider and by the provider's id: the same id at two providers is
 /// two VMs.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Vms {
-    holders: HashMap<Arc<str>, HashMap<Arc<str>, Vec<Holder>>>,
+pub(super) struct VmHistory {
+    holders: HashMap<Arc<str>, HashMap<Arc<str>, Vec<VmRunner>>>,
     /// The VMs whose runners have gone, oldest first.
     gone: VecDeque<(Arc<str>, Arc<str>)>,
 }
 
-impl Vms {
+impl VmHistory {
     /// A runner is this VM. Returns the runner that it was before, when that is news.
-    pub(super) fn see(&mut self, provider: &str, vm: &str, holder: &Holder) -> Option<Holder> {
+    pub(super) fn see(&mut self, provider: &str, vm: &str, holder: &VmRunner) -> Option<VmRunner> {
         let Some(vms) = self.holders.get_mut(provider) else {
             let first = HashMap::from([(vm.into(), vec![holder.clone()])]);
             self.holders.insert(provider.into(), first);
@@ -75,13 +75,13 @@ impl Vms {
 mod tests {
     use super::*;
 
-    fn holder(id: &str) -> Holder {
-        Holder { id: id.into(), name: RunnerName::new(id), pool: PoolId::new("p") }
+    fn holder(id: &str) -> VmRunner {
+        VmRunner { id: id.into(), name: RunnerName::new(id), pool: PoolId::new("p") }
     }
 
     #[test]
     fn a_vm_that_becomes_another_runner_is_told_once_for_each() {
-        let mut vms = Vms::default();
+        let mut vms = VmHistory::default();
         assert_eq!(vms.see("aws", "i-1", &holder("a")), None);
         assert_eq!(vms.see("aws", "i-1", &holder("a")), None);
         assert_eq!(vms.see("gcp", "i-1", &holder("b")), None);
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let mut vms = Vms::default();
+        let mut vms = VmHistory::default();
         for i in 0..3 * GONE_MAX {
             let vm = format!("i-{i}");
             assert_eq!(vms.see("aws", &vm, &holder(&vm)), None);

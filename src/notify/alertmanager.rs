@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::notification::{Notification, State};
+use super::notification::Notification;
+use crate::monitor::AlertStatus;
 
 /// Where an alert says nothing else, it is for whoever is on call: the same word as in the
 /// Prometheus rules, so that one route serves both.
@@ -28,15 +29,15 @@ fn alert(notification: &Notification, enclosed: Option<&str>) -> Value {
             "description": notification.description,
             "value": notification.value.to_string(),
         },
-        "startsAt": notification.state.since().to_string(),
+        "startsAt": notification.status.since().to_string(),
     });
     if let Some(enclosed) = enclosed {
         alert["annotations"]["audit_anchor"] = enclosed.into();
     }
-    match notification.state {
-        State::Firing { .. } => {}
+    match notification.status {
+        AlertStatus::Firing { .. } => {}
         // It refuses an alert that ends before it starts, which a clock set back could make.
-        State::Resolved { since, at } => alert["endsAt"] = json!(at.max(since).to_string()),
+        AlertStatus::Resolved { since, at } => alert["endsAt"] = json!(at.max(since).to_string()),
     }
     alert
 }

@@ -8,9 +8,9 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
 use std::sync::Arc;
 
+use super::endpoint::{Reach, ReceiverApi, ReceiverEndpoint, ReceiverError, Scheme};
 use super::notification::Notification;
-use super::queue::Fate;
-use super::target::{Kind, Reach, Scheme, Target, TargetError};
+use super::queue::SendResult;
 use super::{alertmanager, webhook};
 use crate::domain::text;
 
@@ -24,22 +24,22 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const ANSWER_MAX: usize = 4 << 10;
 
 /// A client for one receiver.
-pub(super) struct Client {
-    target: Target,
+pub(super) struct ReceiverClient {
+    target: ReceiverEndpoint,
     http: reqwest::Client,
 }
 
 /// What became of a message, and in which words.
-pub(super) struct Answer {
-    pub(super) fate: Fate,
+pub(super) struct DeliveryAnswer {
+    pub(super) fate: SendResult,
     pub(super) detail: String,
 }
 
-impl Client {
+impl ReceiverClient {
     /// Opens no connection yet.
-    pub(super) fn new(target: Target) -> Result<Self, TargetError> {
+    pub(super) fn new(target: ReceiverEndpoint) -> Result<Self, ReceiverError> {
         let failed =
-            |why: String, help| TargetError { receiver: target.name().to_owned(), why, help };
+            |why: String, help| ReceiverError { receiver: target.name().to_owned(), why, help };
         let tls = tls(target.scheme()).map_err(|error| {
             failed(error.to_string(), "install `ca-certificates`, whose authorities are trusted")
         })?;
@@ -59,7 +59,7 @@ impl Client {
         Ok(Self { target, http })
     }
 
-    pub(super) fn target(&self) -> &Target {
+    pub(super) fn target(&self) -> &ReceiverEndpoint {
         &self.target
     }
 
@@ -68,41 +68,41 @@ impl Client {
         &self,
         notifications: &[Notification],
         enclosed: Option<&str>,
-    ) -> Answer {
+    ) -> DeliveryAnswer {
         let body = match self.target.kind() {
-            Kind::Alertmanager => alertmanager::body(notifications, enclosed),
-            Kind::Webhook => webhook::body(notifications, enclosed),
+            ReceiverApi::Alertmanager => alertmanager::body(notifications, enclosed),
+            ReceiverApi::Webhook => webhook::body(notifications, enclosed),
         };
         self.post(body.to_string()).await
     }
 
     /// Posts this JSON as it is.
-    pub(super) async fn post(&self, json: String) -> Answer {
+    pub(super) async fn post(&self, json: String) -> DeliveryAnswer {
         let request = self.http.post(self.target.url()).header(CONTENT_TYPE, "application/json");
         match request.body(json).send().await {
             Ok(response) => self.judge(response).await,
-            Err(error) => Answer { fate: Fate::Failed(None), detail: cause(error) },
+            Err(error) => DeliveryAnswer { fate: SendResult::Failed(None), detail: cause(error) },
         }
     }
 
-    async fn judge(&self, response: reqwest::Response) -> Answer {
+    async fn judge(&self, response: reqwest::Response) -> DeliveryAnswer {
         let status = response.status();
         let wait =
             response.headers().get(RETRY_AFTER).and_then(|it| it.to_str().ok()?.parse().ok());
         let fate = match status.as_u16() {
-            200..=299 => Fate::Delivered,
+            200..=299 => SendResult::Delivered,
             // A redirect is not followed: it could carry the alert, and the secret in the address
             // of a webhook, to anybody.
-            408 | 425 | 429 | 500.. => Fate::Failed(wait.map(Duration::from_secs)),
-            _ => Fate::Refused,
+            408 | 425 | 429 | 500.. => SendResult::Failed(wait.map(Duration::from_secs)),
+            _ => SendResult::Refused,
         };
         let said = match (fate, self.target.kind()) {
-            (Fate::Delivered, _) => String::new(),
+            (SendResult::Delivered, _) => String::new(),
             // A page about an unknown path repeats the path, which is the secret of a webhook.
-            (_, Kind::Webhook) => String::new(),
-            (_, Kind::Alertmanager) => format!(": {}", start_of(response).await),
+            (_, ReceiverApi::Webhook) => String::new(),
+            (_, ReceiverApi::Alertmanager) => format!(": {}", start_of(response).await),
         };
-        Answer { fate, detail: format!("{status}{said}") }
+        DeliveryAnswer { fate, detail: format!("{status}{said}") }
     }
 }
 

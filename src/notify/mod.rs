@@ -2,19 +2,21 @@
 //!
 //! Decides how a [`Notification`] is worded for a receiver, when it is sent, sent again and given
 //! up; never whether something is an alert. Knows no clock but tokio's, for waiting: times come
-//! with the notifications. What becomes of each attempt is told to a [`Report`].
+//! with the notifications. What becomes of each attempt is told to a [`DeliveryListener`].
 
 mod alertmanager;
 mod client;
+pub mod endpoint;
 pub mod notification;
 pub mod notifier;
 mod post;
 mod queue;
-pub mod target;
 mod webhook;
 mod worker;
 
-pub use notification::{Notification, State};
-pub use notifier::{Delivery, Enclosure, Notifier, Outcome, Report};
-pub use post::Post;
-pub use target::{Kind, Target, TargetError};
+pub use notification::Notification;
+
+pub use crate::monitor::AlertStatus;
+pub use endpoint::{ReceiverApi, ReceiverEndpoint, ReceiverError};
+pub use notifier::{Attachment, Delivery, DeliveryListener, DeliveryOutcome, Notifier};
+pub use post::WebhookClient;

@@ -8,19 +8,19 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::notification::{Key, Notification};
-use super::target::{Target, TargetError};
-use super::worker::Courier;
+use super::endpoint::{ReceiverEndpoint, ReceiverError};
+use super::notification::{AlertKey, Notification};
+use super::worker::ReceiverWorker;
 
 /// Hears what becomes of every attempt. Called from several tasks; must not block.
-pub type Report = Arc<dyn Fn(&Delivery) + Send + Sync>;
+pub type DeliveryListener = Arc<dyn Fn(&Delivery) + Send + Sync>;
 
 /// What goes with every message: the newest signed statement about the audit log, if there is one.
 /// Its clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Enclosure(Arc<Mutex<Option<String>>>);
+pub struct Attachment(Arc<Mutex<Option<String>>>);
 
-impl Enclosure {
+impl Attachment {
     /// Takes the place of the one before.
     pub fn replace(&self, line: String) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
@@ -37,7 +37,7 @@ pub struct Delivery {
     /// The receiver's name in the fleet file.
     pub receiver: String,
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: DeliveryOutcome,
     /// How many alerts it was about.
     pub alerts: usize,
     /// The status, or why it failed; holds no address.
@@ -46,7 +46,7 @@ pub struct Delivery {
 
 /// What became of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Outcome {
+pub enum DeliveryOutcome {
     /// The receiver has accepted it.
     Delivered,
     /// No answer, or one that says later. Tried again.
@@ -57,7 +57,7 @@ pub enum Outcome {
     Dropped,
 }
 
-impl Outcome {
+impl DeliveryOutcome {
     /// Every outcome, so that each can be shown at 0 before it happens.
     pub const ALL: [Self; 4] = [Self::Delivered, Self::Failed, Self::Refused, Self::Dropped];
 
@@ -74,17 +74,17 @@ impl Outcome {
 
 /// The receivers, each with a task of its own, so that one that hangs holds up no other.
 pub struct Notifier {
-    report: Report,
-    enclosure: Enclosure,
-    receivers: BTreeMap<String, Running>,
+    report: DeliveryListener,
+    enclosure: Attachment,
+    receivers: BTreeMap<String, ReceiverTask>,
     /// What fires now and whom it concerns, for receivers that come later.
-    firing: BTreeMap<Key, (Notification, Vec<String>)>,
+    firing: BTreeMap<AlertKey, (Notification, Vec<String>)>,
     /// Tasks of receivers that were replaced, at their last message.
     leaving: Vec<JoinHandle<()>>,
 }
 
-struct Running {
-    courier: Arc<Courier>,
+struct ReceiverTask {
+    courier: Arc<ReceiverWorker>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -92,16 +92,19 @@ struct Running {
 impl Notifier {
     /// Begins a task per target; needs a running tokio. Errors with the first target that cannot
     /// be used.
-    pub fn start(targets: Vec<Target>, report: Report) -> Result<Self, TargetError> {
-        Self::enclosing(targets, report, Enclosure::default())
+    pub fn start(
+        targets: Vec<ReceiverEndpoint>,
+        report: DeliveryListener,
+    ) -> Result<Self, ReceiverError> {
+        Self::enclosing(targets, report, Attachment::default())
     }
 
     /// The same with something that goes with every message.
     pub fn enclosing(
-        targets: Vec<Target>,
-        report: Report,
-        enclosure: Enclosure,
-    ) -> Result<Self, TargetError> {
+        targets: Vec<ReceiverEndpoint>,
+        report: DeliveryListener,
+        enclosure: Attachment,
+    ) -> Result<Self, ReceiverError> {
         let (receivers, firing) = (BTreeMap::new(), BTreeMap::new());
         let mut notifier = Self { report, enclosure, receivers, firing, leaving: Vec::new() };
         notifier.reload(targets)?;
@@ -110,14 +113,15 @@ impl Notifier {
 
     /// Replaces the receivers. One that stays as it is goes on undisturbed; a new or changed one
     /// is told what fires now. On an error nothing has changed.
-    pub fn reload(&mut self, targets: Vec<Target>) -> Result<(), TargetError> {
-        let is_kept = |it: &Target| {
+    pub fn reload(&mut self, targets: Vec<ReceiverEndpoint>) -> Result<(), ReceiverError> {
+        let is_kept = |it: &ReceiverEndpoint| {
             self.receivers.get(it.name()).is_some_and(|r| r.courier.target().is_same(it))
         };
-        let (kept, fresh): (Vec<Target>, Vec<Target>) = targets.into_iter().partition(is_kept);
-        let couriers: Vec<Arc<Courier>> = fresh
+        let (kept, fresh): (Vec<ReceiverEndpoint>, Vec<ReceiverEndpoint>) =
+            targets.into_iter().partition(is_kept);
+        let couriers: Vec<Arc<ReceiverWorker>> = fresh
             .into_iter()
-            .map(|it| Courier::new(it, Arc::clone(&self.report), self.enclosure.clone()))
+            .map(|it| ReceiverWorker::new(it, Arc::clone(&self.report), self.enclosure.clone()))
             .collect::<Result<_, _>>()?;
         self.leaving.retain(|it| !it.is_finished());
         let old = std::mem::take(&mut self.receivers);
@@ -135,7 +139,7 @@ impl Notifier {
         Ok(())
     }
 
-    fn begin(&mut self, courier: Arc<Courier>) {
+    fn begin(&mut self, courier: Arc<ReceiverWorker>) {
         let name = courier.target().name().to_owned();
         for (notification, concerns) in self.firing.values() {
             if concerns.is_empty() || concerns.contains(&name) {
@@ -144,14 +148,14 @@ impl Notifier {
         }
         let stop = CancellationToken::new();
         let task = tokio::spawn(Arc::clone(&courier).run(stop.clone()));
-        self.receivers.insert(name, Running { courier, stop, task });
+        self.receivers.insert(name, ReceiverTask { courier, stop, task });
     }
 
     /// Tells the receivers named, or all of them when none is named. Returns at once; names that
     /// no receiver has are passed over, since the fleet file was checked for them.
     pub fn tell(&mut self, notification: &Notification, receivers: &[String]) {
         let key = notification.key();
-        if notification.state.is_firing() {
+        if notification.status.is_firing() {
             self.firing.insert(key, (notification.clone(), receivers.to_vec()));
         } else {
             self.firing.remove(&key);

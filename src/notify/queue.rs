@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::notification::{Key, Notification};
-use super::target::Kind;
+use super::endpoint::ReceiverApi;
+use super::notification::{AlertKey, Notification};
 use crate::domain::backoff::Backoff;
 
 /// Alerts kept at one time. A thousand pools with four rules each fit.
@@ -32,9 +32,9 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
 /// The alerts of one receiver.
 #[derive(Debug)]
-pub(super) struct Outbox {
-    kind: Kind,
-    entries: BTreeMap<Key, Entry>,
+pub(super) struct AlertQueue {
+    kind: ReceiverApi,
+    entries: BTreeMap<AlertKey, QueuedAlert>,
     /// Failures since the last success.
     failures: u32,
     /// Nothing is sent before.
@@ -45,7 +45,7 @@ pub(super) struct Outbox {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct QueuedAlert {
     notification: Notification,
     attempts: u32,
     told: Option<Instant>,
@@ -53,7 +53,7 @@ struct Entry {
 
 /// What is to be done now.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Next {
+pub(super) enum QueueAction {
     /// Send these.
     Send(Vec<Notification>),
     /// Wait until then, or for a new notification.
@@ -62,7 +62,7 @@ pub(super) enum Next {
 
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum SendResult {
     /// Accepted.
     Delivered,
     /// No answer, or one that says later; the receiver may have said how much.
@@ -71,8 +71,8 @@ pub(super) enum Fate {
     Refused,
 }
 
-impl Outbox {
-    pub(super) fn new(kind: Kind) -> Self {
+impl AlertQueue {
+    pub(super) fn new(kind: ReceiverApi) -> Self {
         let entries = BTreeMap::new();
         Self { kind, entries, failures: 0, not_before: None, is_refused: false }
     }
@@ -85,10 +85,10 @@ impl Outbox {
         match self.entries.get_mut(&key) {
             Some(entry) => entry.renew(notification),
             // The end of something that was never taken in is no news.
-            None if !notification.state.is_firing() => {}
+            None if !notification.status.is_firing() => {}
             None if is_full => return false,
             None => {
-                let entry = Entry { notification, attempts: 0, told: None };
+                let entry = QueuedAlert { notification, attempts: 0, told: None };
                 self.entries.insert(key, entry);
             }
         }
@@ -96,40 +96,46 @@ impl Outbox {
     }
 
     /// What to do at `now`.
-    pub(super) fn next(&self, now: Instant) -> Next {
+    pub(super) fn next(&self, now: Instant) -> QueueAction {
         let due = self.entries.values().filter_map(|it| self.due(it));
-        let Some(first) = due.min() else { return Next::Wait(None) };
+        let Some(first) = due.min() else { return QueueAction::Wait(None) };
         let first = first.unwrap_or(now).max(self.not_before.unwrap_or(now));
         if first > now {
-            return Next::Wait(Some(first));
+            return QueueAction::Wait(Some(first));
         }
-        let is_due = |it: &&Entry| self.due(it).is_some_and(|it| it.is_none_or(|it| it <= now));
-        let mut batch: Vec<&Entry> = self.entries.values().filter(is_due).collect();
+        let is_due =
+            |it: &&QueuedAlert| self.due(it).is_some_and(|it| it.is_none_or(|it| it <= now));
+        let mut batch: Vec<&QueuedAlert> = self.entries.values().filter(is_due).collect();
         // Those that were tried least go first: what is refused again and again blocks nothing.
         batch.sort_by_key(|it| it.attempts);
         batch.truncate(if self.is_refused { 1 } else { BATCH_MAX });
-        Next::Send(batch.into_iter().map(|it| it.notification.clone()).collect())
+        QueueAction::Send(batch.into_iter().map(|it| it.notification.clone()).collect())
     }
 
     /// When an entry is to be told: `Some(None)` at once, `None` never again.
-    fn due(&self, entry: &Entry) -> Option<Option<Instant>> {
+    fn due(&self, entry: &QueuedAlert) -> Option<Option<Instant>> {
         match (entry.told, self.kind) {
             (None, _) => Some(None),
-            (Some(told), Kind::Alertmanager) => Some(Some(told + RESEND)),
-            (Some(_), Kind::Webhook) => None,
+            (Some(told), ReceiverApi::Alertmanager) => Some(Some(told + RESEND)),
+            (Some(_), ReceiverApi::Webhook) => None,
         }
     }
 
     /// Notes what became of a message sent at `now`. Returns how many alerts are given up.
-    pub(super) fn settle(&mut self, sent: &[Notification], fate: Fate, now: Instant) -> usize {
-        self.is_refused = fate == Fate::Refused;
+    pub(super) fn settle(
+        &mut self,
+        sent: &[Notification],
+        fate: SendResult,
+        now: Instant,
+    ) -> usize {
+        self.is_refused = fate == SendResult::Refused;
         match fate {
-            Fate::Delivered => {
+            SendResult::Delivered => {
                 (self.failures, self.not_before) = (0, None);
             }
-            Fate::Failed(_) | Fate::Refused => {
+            SendResult::Failed(_) | SendResult::Refused => {
                 let own = Backoff::new(FIRST_WAIT, LONGEST_WAIT).delay(self.failures);
-                let asked = if let Fate::Failed(Some(asked)) = fate { asked } else { own };
+                let asked = if let SendResult::Failed(Some(asked)) = fate { asked } else { own };
                 self.not_before = Some(now + asked.clamp(own, LONGEST_WAIT));
                 self.failures = self.failures.saturating_add(1);
             }
@@ -138,20 +144,20 @@ impl Outbox {
     }
 
     /// Whether the alert is given up.
-    fn settle_one(&mut self, sent: &Notification, fate: Fate, now: Instant) -> bool {
+    fn settle_one(&mut self, sent: &Notification, fate: SendResult, now: Instant) -> bool {
         let key = sent.key();
         let Some(entry) = self.entries.get_mut(&key) else { return false };
         entry.attempts = entry.attempts.saturating_add(1);
-        let is_news = entry.notification.state != sent.state;
-        let is_over = !entry.notification.state.is_firing();
+        let is_news = entry.notification.status != sent.status;
+        let is_over = !entry.notification.status.is_firing();
         match fate {
             // It has changed while it was on its way: the newer state is still to be told.
-            Fate::Delivered if is_news => entry.attempts = 0,
-            Fate::Delivered if is_over => {
+            SendResult::Delivered if is_news => entry.attempts = 0,
+            SendResult::Delivered if is_over => {
                 self.entries.remove(&key);
             }
-            Fate::Delivered => (entry.told, entry.attempts) = (Some(now), 0),
-            Fate::Failed(_) | Fate::Refused => {
+            SendResult::Delivered => (entry.told, entry.attempts) = (Some(now), 0),
+            SendResult::Failed(_) | SendResult::Refused => {
                 let is_given_up = is_over && entry.attempts >= RESOLVED_ATTEMPTS_MAX;
                 if is_given_up {
                     self.entries.remove(&key);
@@ -169,11 +175,11 @@ impl Outbox {
     }
 }
 
-impl Entry {
+impl QueuedAlert {
     /// A newer notification of the same alert. Its beginning or end is told at once; a changed
     /// value only when the alert is told again anyway.
     fn renew(&mut self, notification: Notification) {
-        if self.notification.state != notification.state {
+        if self.notification.status != notification.status {
             self.told = None;
             self.attempts = 0;
         }
@@ -183,16 +189,16 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
-    use super::super::notification::State;
     use super::super::notification::testing::{at, firing, resolved};
     use super::*;
+    use crate::monitor::AlertStatus;
 
     fn seconds(n: u64) -> Duration {
         Duration::from_secs(n)
     }
 
-    fn holding(kind: Kind, notifications: &[Notification]) -> Outbox {
-        let mut outbox = Outbox::new(kind);
+    fn holding(kind: ReceiverApi, notifications: &[Notification]) -> AlertQueue {
+        let mut outbox = AlertQueue::new(kind);
         for it in notifications {
             assert!(outbox.take(it.clone()));
         }
@@ -202,108 +208,117 @@ mod tests {
     #[test]
     fn a_webhook_is_told_once_that_it_fires_and_once_that_it_is_over() {
         let now = Instant::now();
-        let mut outbox = holding(Kind::Webhook, &[firing("a")]);
-        assert_eq!(outbox.next(now), Next::Send(vec![firing("a")]));
-        assert_eq!(outbox.settle(&[firing("a")], Fate::Delivered, now), 0);
-        assert_eq!(outbox.next(now), Next::Wait(None));
+        let mut outbox = holding(ReceiverApi::Webhook, &[firing("a")]);
+        assert_eq!(outbox.next(now), QueueAction::Send(vec![firing("a")]));
+        assert_eq!(outbox.settle(&[firing("a")], SendResult::Delivered, now), 0);
+        assert_eq!(outbox.next(now), QueueAction::Wait(None));
 
         assert!(outbox.take(Notification { value: 26.0, ..firing("a") }), "a new value");
-        assert_eq!(outbox.next(now), Next::Wait(None));
+        assert_eq!(outbox.next(now), QueueAction::Wait(None));
 
         assert!(outbox.take(resolved("a")));
-        assert_eq!(outbox.next(now), Next::Send(vec![resolved("a")]));
-        assert_eq!(outbox.settle(&[resolved("a")], Fate::Delivered, now), 0);
+        assert_eq!(outbox.next(now), QueueAction::Send(vec![resolved("a")]));
+        assert_eq!(outbox.settle(&[resolved("a")], SendResult::Delivered, now), 0);
         assert!(outbox.entries.is_empty());
     }
 
     #[test]
     fn an_alertmanager_is_told_every_minute_while_it_fires_with_the_newest_value() {
         let now = Instant::now();
-        let mut outbox = holding(Kind::Alertmanager, &[firing("a")]);
-        outbox.settle(&[firing("a")], Fate::Delivered, now);
-        assert_eq!(outbox.next(now), Next::Wait(Some(now + RESEND)));
+        let mut outbox = holding(ReceiverApi::Alertmanager, &[firing("a")]);
+        outbox.settle(&[firing("a")], SendResult::Delivered, now);
+        assert_eq!(outbox.next(now), QueueAction::Wait(Some(now + RESEND)));
         let newer = Notification { value: 30.0, ..firing("a") };
         assert!(outbox.take(newer.clone()));
-        assert_eq!(outbox.next(now + RESEND), Next::Send(vec![newer.clone()]));
-        outbox.settle(&[newer], Fate::Delivered, now + RESEND);
-        assert_eq!(outbox.next(now + RESEND), Next::Wait(Some(now + RESEND * 2)));
+        assert_eq!(outbox.next(now + RESEND), QueueAction::Send(vec![newer.clone()]));
+        outbox.settle(&[newer], SendResult::Delivered, now + RESEND);
+        assert_eq!(outbox.next(now + RESEND), QueueAction::Wait(Some(now + RESEND * 2)));
     }
 
     #[test]
     fn a_new_occurrence_of_a_told_alert_is_told_again() {
         let now = Instant::now();
-        let mut outbox = holding(Kind::Webhook, &[firing("a")]);
-        outbox.settle(&[firing("a")], Fate::Delivered, now);
-        let again = Notification { state: State::Firing { since: at("11:00:00") }, ..firing("a") };
+        let mut outbox = holding(ReceiverApi::Webhook, &[firing("a")]);
+        outbox.settle(&[firing("a")], SendResult::Delivered, now);
+        let again =
+            Notification { status: AlertStatus::Firing { since: at("11:00:00") }, ..firing("a") };
         assert!(outbox.take(again.clone()));
-        assert_eq!(outbox.next(now), Next::Send(vec![again]));
+        assert_eq!(outbox.next(now), QueueAction::Send(vec![again]));
     }
 
     #[test]
     fn failures_are_waited_out_longer_and_longer_and_a_success_ends_that() {
         let mut now = Instant::now();
-        let mut outbox = holding(Kind::Webhook, &[firing("a")]);
+        let mut outbox = holding(ReceiverApi::Webhook, &[firing("a")]);
         for wait in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300] {
-            assert_eq!(outbox.settle(&[firing("a")], Fate::Failed(None), now), 0, "never given up");
-            assert_eq!(outbox.next(now), Next::Wait(Some(now + seconds(wait))));
+            assert_eq!(
+                outbox.settle(&[firing("a")], SendResult::Failed(None), now),
+                0,
+                "never given up"
+            );
+            assert_eq!(outbox.next(now), QueueAction::Wait(Some(now + seconds(wait))));
             now += seconds(wait);
-            assert_eq!(outbox.next(now), Next::Send(vec![firing("a")]));
+            assert_eq!(outbox.next(now), QueueAction::Send(vec![firing("a")]));
         }
-        outbox.settle(&[firing("a")], Fate::Delivered, now);
+        outbox.settle(&[firing("a")], SendResult::Delivered, now);
         assert!(outbox.take(firing("b")));
-        assert_eq!(outbox.next(now), Next::Send(vec![firing("b")]));
+        assert_eq!(outbox.next(now), QueueAction::Send(vec![firing("b")]));
     }
 
     #[test]
     fn a_receiver_may_ask_for_more_time_but_not_for_less_or_for_hours() {
         let now = Instant::now();
         for (asked, waited) in [(30, 30), (0, 1), (86_400, 300)] {
-            let mut outbox = holding(Kind::Webhook, &[firing("a")]);
-            outbox.settle(&[firing("a")], Fate::Failed(Some(seconds(asked))), now);
-            assert_eq!(outbox.next(now), Next::Wait(Some(now + seconds(waited))));
+            let mut outbox = holding(ReceiverApi::Webhook, &[firing("a")]);
+            outbox.settle(&[firing("a")], SendResult::Failed(Some(seconds(asked))), now);
+            assert_eq!(outbox.next(now), QueueAction::Wait(Some(now + seconds(waited))));
         }
     }
 
     #[test]
     fn an_end_that_cannot_be_told_is_given_up_after_ten_attempts() {
         let now = Instant::now();
-        let mut outbox = holding(Kind::Webhook, &[firing("a"), resolved("a")]);
-        assert_eq!(outbox.next(now), Next::Send(vec![resolved("a")]), "the latest state only");
+        let mut outbox = holding(ReceiverApi::Webhook, &[firing("a"), resolved("a")]);
+        assert_eq!(
+            outbox.next(now),
+            QueueAction::Send(vec![resolved("a")]),
+            "the latest state only"
+        );
         for attempt in 1..=RESOLVED_ATTEMPTS_MAX {
-            let given_up = outbox.settle(&[resolved("a")], Fate::Failed(None), now);
+            let given_up = outbox.settle(&[resolved("a")], SendResult::Failed(None), now);
             assert_eq!(given_up, usize::from(attempt == RESOLVED_ATTEMPTS_MAX), "{attempt}");
         }
-        assert_eq!(outbox.next(now + seconds(900)), Next::Wait(None));
+        assert_eq!(outbox.next(now + seconds(900)), QueueAction::Wait(None));
     }
 
     #[test]
     fn what_changes_on_its_way_is_told_again() {
         let now = Instant::now();
-        let mut outbox = holding(Kind::Webhook, &[firing("a")]);
+        let mut outbox = holding(ReceiverApi::Webhook, &[firing("a")]);
         assert!(outbox.take(resolved("a")));
-        outbox.settle(&[firing("a")], Fate::Delivered, now);
-        assert_eq!(outbox.next(now), Next::Send(vec![resolved("a")]));
+        outbox.settle(&[firing("a")], SendResult::Delivered, now);
+        assert_eq!(outbox.next(now), QueueAction::Send(vec![resolved("a")]));
     }
 
     #[test]
     fn a_refused_alert_blocks_no_other() {
         let mut now = Instant::now();
         let (bad, good) = (firing("bad"), firing("good"));
-        let mut outbox = holding(Kind::Webhook, &[bad.clone(), good.clone()]);
-        assert_eq!(outbox.next(now), Next::Send(vec![bad.clone(), good.clone()]));
-        outbox.settle(&[bad.clone(), good.clone()], Fate::Refused, now);
+        let mut outbox = holding(ReceiverApi::Webhook, &[bad.clone(), good.clone()]);
+        assert_eq!(outbox.next(now), QueueAction::Send(vec![bad.clone(), good.clone()]));
+        outbox.settle(&[bad.clone(), good.clone()], SendResult::Refused, now);
         now += seconds(1);
-        assert_eq!(outbox.next(now), Next::Send(vec![bad.clone()]));
-        outbox.settle(std::slice::from_ref(&bad), Fate::Refused, now);
+        assert_eq!(outbox.next(now), QueueAction::Send(vec![bad.clone()]));
+        outbox.settle(std::slice::from_ref(&bad), SendResult::Refused, now);
         now += seconds(2);
-        assert_eq!(outbox.next(now), Next::Send(vec![good.clone()]));
-        outbox.settle(&[good], Fate::Delivered, now);
-        assert_eq!(outbox.next(now), Next::Send(vec![bad]));
+        assert_eq!(outbox.next(now), QueueAction::Send(vec![good.clone()]));
+        outbox.settle(&[good], SendResult::Delivered, now);
+        assert_eq!(outbox.next(now), QueueAction::Send(vec![bad]));
     }
 
     #[test]
     fn too_many_alerts_are_dropped_but_the_end_of_a_known_one_never() {
-        let mut outbox = Outbox::new(Kind::Alertmanager);
+        let mut outbox = AlertQueue::new(ReceiverApi::Alertmanager);
         for i in 0..ALERTS_MAX {
             assert!(outbox.take(firing(&format!("p{i}"))));
         }
@@ -311,7 +326,9 @@ mod tests {
         assert!(outbox.take(resolved("p0")));
         assert!(outbox.take(resolved("one-more")), "no news");
         assert_eq!(outbox.entries.len(), ALERTS_MAX);
-        let Next::Send(batch) = outbox.next(Instant::now()) else { panic!("something is due") };
+        let QueueAction::Send(batch) = outbox.next(Instant::now()) else {
+            panic!("something is due")
+        };
         assert_eq!(batch.len(), BATCH_MAX);
     }
 }

@@ -3,15 +3,16 @@
 
 use serde_json::{Value, json};
 
-use super::notification::{Notification, State};
+use super::notification::Notification;
 use crate::domain::text;
+use crate::monitor::AlertStatus;
 
 /// Lines of `text`; the rest is counted. `alerts` has all.
 const LINES_MAX: usize = 20;
 
 /// The body of the `POST`.
 pub(super) fn body(notifications: &[Notification], enclosed: Option<&str>) -> Value {
-    let is_firing = notifications.iter().any(|it| it.state.is_firing());
+    let is_firing = notifications.iter().any(|it| it.status.is_firing());
     let mut body = json!({
         "format_version": "1",
         "text": message(notifications),
@@ -26,15 +27,15 @@ pub(super) fn body(notifications: &[Notification], enclosed: Option<&str>) -> Va
 }
 
 fn alert(notification: &Notification) -> Value {
-    let resolved_at = match notification.state {
-        State::Firing { .. } => None,
-        State::Resolved { at, .. } => Some(at.to_string()),
+    let resolved_at = match notification.status {
+        AlertStatus::Firing { .. } => None,
+        AlertStatus::Resolved { at, .. } => Some(at.to_string()),
     };
     json!({
         "name": notification.rule,
-        "status": notification.state.word(),
+        "status": notification.status.word(),
         "labels": notification.labels,
-        "since": notification.state.since().to_string(),
+        "since": notification.status.since().to_string(),
         "resolved_at": resolved_at,
         "summary": notification.summary,
         "description": notification.description,
@@ -56,7 +57,7 @@ fn message(notifications: &[Notification]) -> String {
 }
 
 fn line(notification: &Notification) -> String {
-    let word = notification.state.word();
+    let word = notification.status.word();
     format!("[{word}] {}: {}", plain(&notification.rule), plain(&notification.summary))
 }
 

@@ -6,33 +6,33 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::client::Client;
+use super::client::ReceiverClient;
+use super::endpoint::{ReceiverEndpoint, ReceiverError};
 use super::notification::Notification;
-use super::notifier::{Delivery, Enclosure, Outcome, Report};
-use super::queue::{Fate, Next, Outbox};
-use super::target::{Target, TargetError};
+use super::notifier::{Attachment, Delivery, DeliveryListener, DeliveryOutcome};
+use super::queue::{AlertQueue, QueueAction, SendResult};
 
 /// One receiver: what it is to be told, and who tells it.
-pub(super) struct Courier {
-    client: Client,
-    outbox: Mutex<Outbox>,
+pub(super) struct ReceiverWorker {
+    client: ReceiverClient,
+    outbox: Mutex<AlertQueue>,
     news: Notify,
-    report: Report,
-    enclosure: Enclosure,
+    report: DeliveryListener,
+    enclosure: Attachment,
 }
 
-impl Courier {
+impl ReceiverWorker {
     pub(super) fn new(
-        target: Target,
-        report: Report,
-        enclosure: Enclosure,
-    ) -> Result<Arc<Self>, TargetError> {
-        let outbox = Mutex::new(Outbox::new(target.kind()));
-        let client = Client::new(target)?;
+        target: ReceiverEndpoint,
+        report: DeliveryListener,
+        enclosure: Attachment,
+    ) -> Result<Arc<Self>, ReceiverError> {
+        let outbox = Mutex::new(AlertQueue::new(target.kind()));
+        let client = ReceiverClient::new(target)?;
         Ok(Arc::new(Self { client, outbox, news: Notify::new(), report, enclosure }))
     }
 
-    pub(super) fn target(&self) -> &Target {
+    pub(super) fn target(&self) -> &ReceiverEndpoint {
         self.client.target()
     }
 
@@ -42,7 +42,7 @@ impl Courier {
         if is_taken {
             self.news.notify_one();
         } else {
-            self.tell_of(Outcome::Dropped, 1, "too many alerts at one time".into());
+            self.tell_of(DeliveryOutcome::Dropped, 1, "too many alerts at one time".into());
         }
     }
 
@@ -51,8 +51,8 @@ impl Courier {
         while !stop.is_cancelled() {
             let next = self.outbox().next(Instant::now());
             match next {
-                Next::Send(batch) => self.send(&batch).await,
-                Next::Wait(until) => tokio::select! {
+                QueueAction::Send(batch) => self.send(&batch).await,
+                QueueAction::Wait(until) => tokio::select! {
                     () = self.news.notified() => {}
                     () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => {}
                     () = stop.cancelled() => {}
@@ -70,22 +70,22 @@ impl Courier {
         let answer = self.client.tell(batch, enclosed.as_deref()).await;
         let given_up = self.outbox().settle(batch, answer.fate, Instant::now());
         let outcome = match answer.fate {
-            Fate::Delivered => Outcome::Delivered,
-            Fate::Failed(_) => Outcome::Failed,
-            Fate::Refused => Outcome::Refused,
+            SendResult::Delivered => DeliveryOutcome::Delivered,
+            SendResult::Failed(_) => DeliveryOutcome::Failed,
+            SendResult::Refused => DeliveryOutcome::Refused,
         };
         self.tell_of(outcome, batch.len(), answer.detail);
         if given_up > 0 {
-            self.tell_of(Outcome::Dropped, given_up, "given up after many attempts".into());
+            self.tell_of(DeliveryOutcome::Dropped, given_up, "given up after many attempts".into());
         }
     }
 
-    fn tell_of(&self, outcome: Outcome, alerts: usize, detail: String) {
+    fn tell_of(&self, outcome: DeliveryOutcome, alerts: usize, detail: String) {
         let receiver = self.target().name().to_owned();
         (self.report)(&Delivery { receiver, outcome, alerts, detail });
     }
 
-    fn outbox(&self) -> MutexGuard<'_, Outbox> {
+    fn outbox(&self) -> MutexGuard<'_, AlertQueue> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,7 +17,7 @@ use super::rotate;
 use super::step::{self, StepEnd};
 use super::writer::Writer;
 use crate::domain::name::{PoolName, RunnerName};
-use crate::event::{Event, Listener, Outcome, OutcomeKind};
+use crate::event::{ApplyEvent, ApplyListener, StepOutcome, StepResult};
 use crate::plan::{Action, Plan, Resource, Step};
 use crate::secrets::AppKey;
 
@@ -63,10 +63,10 @@ pub async fn apply(
     plan: &Plan,
     writer: &Writer,
     options: &ApplyOptions,
-    listener: &dyn Listener,
-) -> Vec<Outcome> {
+    listener: &dyn ApplyListener,
+) -> Vec<StepOutcome> {
     let site = StepContext { writer, options, listener, fleet: &plan.fleet };
-    let mut ended: Vec<(usize, Outcome)> = Vec::new();
+    let mut ended: Vec<(usize, StepOutcome)> = Vec::new();
     let (first, rest): (Vec<_>, Vec<_>) =
         groups(plan, &options.rotate).into_iter().partition(|it| it.about.pool().is_none());
     for group in &first {
@@ -113,20 +113,20 @@ fn groups<'a>(plan: &'a Plan, rotated: &[PoolName]) -> Vec<StepGroup<'a>> {
 }
 
 /// One thing, one step after another.
-async fn carry_out(site: &StepContext<'_>, group: &StepGroup<'_>) -> Vec<(usize, Outcome)> {
+async fn carry_out(site: &StepContext<'_>, group: &StepGroup<'_>) -> Vec<(usize, StepOutcome)> {
     let mut outcomes = Vec::new();
     let mut is_good = true;
     for (index, step) in &group.steps {
         let end = if step.action == Action::Blocked {
             StepEnd::blocked(step)
         } else if site.is_stopped() {
-            StepEnd::new(OutcomeKind::Interrupted, "not begun")
+            StepEnd::new(StepResult::Interrupted, "not begun")
         } else if is_good {
             let about = step.about.clone();
-            site.listener.hear(&Event::StepBegan { about, action: step.action });
+            site.listener.hear(&ApplyEvent::StepBegan { about, action: step.action });
             step::carry_out(site, step).await
         } else {
-            StepEnd::new(OutcomeKind::Blocked, "not begun: the pool's step before this one failed")
+            StepEnd::new(StepResult::Blocked, "not begun: the pool's step before this one failed")
         };
         is_good &= end.kind.is_good();
         outcomes.push((*index, report(site, step.about.clone(), step.action, end)));
@@ -140,8 +140,8 @@ async fn carry_out(site: &StepContext<'_>, group: &StepGroup<'_>) -> Vec<(usize,
     outcomes
 }
 
-fn report(site: &StepContext<'_>, about: Resource, action: Action, end: StepEnd) -> Outcome {
-    let outcome = Outcome { about, action, kind: end.kind, detail: end.detail, help: end.help };
-    site.listener.hear(&Event::StepEnded(outcome.clone()));
+fn report(site: &StepContext<'_>, about: Resource, action: Action, end: StepEnd) -> StepOutcome {
+    let outcome = StepOutcome { about, action, kind: end.kind, detail: end.detail, help: end.help };
+    site.listener.hear(&ApplyEvent::StepEnded(outcome.clone()));
     outcome
 }

@@ -6,14 +6,14 @@ use super::apply::ApplyOptions;
 use super::writer::{PoolRef, Writer};
 use crate::domain::label::OwnerMark;
 use crate::domain::name::{FleetName, PoolId, PoolName};
-use crate::event::{Event, Listener};
+use crate::event::{ApplyEvent, ApplyListener};
 use crate::plan::Resource;
 
 /// What every step needs at hand.
 pub(super) struct StepContext<'a> {
     pub(super) writer: &'a Writer,
     pub(super) options: &'a ApplyOptions,
-    pub(super) listener: &'a dyn Listener,
+    pub(super) listener: &'a dyn ApplyListener,
     pub(super) fleet: &'a FleetName,
 }
 
@@ -34,7 +34,7 @@ impl StepContext<'_> {
     /// Tells what the step is doing.
     pub(super) fn say(&self, pool: &PoolName, what: impl Into<String>) {
         self.listener
-            .hear(&Event::Doing { about: Resource::Pool(pool.clone()), what: what.into() });
+            .hear(&ApplyEvent::Doing { about: Resource::Pool(pool.clone()), what: what.into() });
     }
 
     /// The label of the pool in force under this name.

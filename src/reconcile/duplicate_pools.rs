@@ -14,7 +14,7 @@ use crate::domain::label::OwnerMark;
 use crate::domain::name::PoolName;
 use crate::domain::owners::is_switched_off;
 use crate::domain::pool::Pool;
-use crate::event::OutcomeKind;
+use crate::event::StepResult;
 
 /// How long a create in flight is given before its twin is taken for a leftover.
 pub(super) const TWIN_PATIENCE: Duration = Duration::from_secs(10);
@@ -75,7 +75,7 @@ pub(super) async fn remove(site: &StepContext<'_>, left: &PoolRef) -> Result<Ste
     let deadline = Instant::now() + TWIN_PATIENCE;
     loop {
         match find(site, left).await? {
-            None => return Ok(StepEnd::new(OutcomeKind::AlreadyDone, "it was gone already")),
+            None => return Ok(StepEnd::new(StepResult::AlreadyDone, "it was gone already")),
             Some(pool) if !is_switched_off(&pool) => {
                 return Err(WriteError::Changed("it is in use by now".into()));
             }
@@ -85,7 +85,7 @@ pub(super) async fn remove(site: &StepContext<'_>, left: &PoolRef) -> Result<Ste
             break;
         }
         if site.is_stopped() {
-            return Ok(StepEnd::new(OutcomeKind::Interrupted, "the next run removes it"));
+            return Ok(StepEnd::new(StepResult::Interrupted, "the next run removes it"));
         }
         site.pause(TWIN_WAIT).await;
     }

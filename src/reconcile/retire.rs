@@ -18,7 +18,7 @@ use crate::domain::backoff::Backoff;
 use crate::domain::name::RunnerName;
 use crate::domain::pool::{Pool, PoolChange};
 use crate::domain::runner::{Runner, Status};
-use crate::event::Event;
+use crate::event::ApplyEvent;
 
 /// Between two looks at a pool that drains, from and to.
 const DRAIN_WAIT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
@@ -211,7 +211,7 @@ async fn remove(
         Err(trouble) => return Err(trouble),
     };
     let (pool, runner) = (pool.name.clone(), name.clone());
-    site.listener.hear(&Event::Runner { pool, runner, what: what.to_owned() });
+    site.listener.hear(&ApplyEvent::Runner { pool, runner, what: what.to_owned() });
     Ok(())
 }
 
@@ -246,7 +246,7 @@ fn tell(site: &StepContext<'_>, pool: &PoolRef, runners: &[Runner], waited: Dura
     let leaving = runners.len() - busy;
     if !runners.is_empty() {
         let pool = pool.name.clone();
-        site.listener.hear(&Event::Draining { pool, busy, leaving, waited });
+        site.listener.hear(&ApplyEvent::Draining { pool, busy, leaving, waited });
     }
 }
 
@@ -263,7 +263,7 @@ pub(super) fn tell_faults(
         let before = told.insert(runner.name.clone(), fault.to_owned());
         if before.as_deref() != Some(fault) {
             let (pool, runner) = (pool.name.clone(), runner.name.clone());
-            site.listener.hear(&Event::Undeletable { pool, runner, fault: fault.to_owned() });
+            site.listener.hear(&ApplyEvent::Undeletable { pool, runner, fault: fault.to_owned() });
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::domain::backoff::Backoff;
 use crate::domain::name::{PoolName, RunnerName};
 use crate::domain::pool::Pool;
 use crate::domain::runner::{Runner, RunnerStatus, Status};
-use crate::event::{Event, OutcomeKind};
+use crate::event::{ApplyEvent, StepResult};
 use crate::render::words;
 
 /// So many failures stop a rotation: the new image may be a bad one.
@@ -108,7 +108,7 @@ async fn rotate_pool(
     loop {
         for attempt in 0.. {
             if site.is_stopped() {
-                return Ok(Some(rotation.end(OutcomeKind::Interrupted, 0)));
+                return Ok(Some(rotation.end(StepResult::Interrupted, 0)));
             }
             let (live, runners) = rotation.read(site).await?;
             let left = rotation.candidates(&live, &runners);
@@ -124,7 +124,7 @@ async fn rotate_pool(
         }
         let left = rotation.wait(site).await?;
         if rotation.failed.len() + rotation.late >= FAILURES_MAX {
-            return Ok(Some(rotation.end(OutcomeKind::Failed, left)));
+            return Ok(Some(rotation.end(StepResult::Failed, left)));
         }
     }
 }
@@ -177,7 +177,7 @@ impl Rotation {
                 }
             };
             let pool = self.pool.name.clone();
-            site.listener.hear(&Event::Runner { pool, runner: name, what: what.to_owned() });
+            site.listener.hear(&ApplyEvent::Runner { pool, runner: name, what: what.to_owned() });
         }
         self.batch = count;
         Ok(count)
@@ -260,10 +260,10 @@ impl Rotation {
 
     fn over(&self, live: &Pool, runners: &[Runner]) -> StepEnd {
         let left = runners.iter().filter(|it| it.is_outdated(live.generation)).count();
-        self.end(OutcomeKind::Done, left)
+        self.end(StepResult::Done, left)
     }
 
-    fn end(&self, kind: OutcomeKind, left: usize) -> StepEnd {
+    fn end(&self, kind: StepResult, left: usize) -> StepEnd {
         let mut said = format!("{} removed", words::count(self.removed.len(), "outdated runner"));
         let failures = self.failed.len() + self.late;
         if failures > 0 {
@@ -271,12 +271,12 @@ impl Rotation {
         }
         if left > 0 {
             said.push_str(&match kind {
-                OutcomeKind::Done => format!("; {left} more end with their job"),
-                OutcomeKind::AlreadyDone
-                | OutcomeKind::Failed
-                | OutcomeKind::Blocked
-                | OutcomeKind::TimedOut
-                | OutcomeKind::Interrupted => format!("; {left} left"),
+                StepResult::Done => format!("; {left} more end with their job"),
+                StepResult::AlreadyDone
+                | StepResult::Failed
+                | StepResult::Blocked
+                | StepResult::TimedOut
+                | StepResult::Interrupted => format!("; {left} left"),
             });
         }
         StepEnd::new(kind, said)

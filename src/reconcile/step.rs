@@ -11,7 +11,7 @@ use crate::domain::credential::DesiredCredential;
 use crate::domain::label::Labels;
 use crate::domain::name::{PoolId, PoolName};
 use crate::domain::pool::{Pool, PoolChange};
-use crate::event::OutcomeKind;
+use crate::event::StepResult;
 use crate::plan::{Action, Operation, ShownValue, Step};
 use crate::render::progress::undeletable;
 use crate::render::words;
@@ -19,23 +19,23 @@ use crate::render::words;
 /// How a step ended, without its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct StepEnd {
-    pub(super) kind: OutcomeKind,
+    pub(super) kind: StepResult,
     pub(super) detail: String,
     pub(super) help: Option<String>,
 }
 
 impl StepEnd {
-    pub(super) fn new(kind: OutcomeKind, detail: impl Into<String>) -> Self {
+    pub(super) fn new(kind: StepResult, detail: impl Into<String>) -> Self {
         Self { kind, detail: detail.into(), help: None }
     }
 
     /// As the plan has it.
     pub(super) fn blocked(step: &Step) -> Self {
-        Self { help: step.help.clone(), ..Self::new(OutcomeKind::Blocked, step.reason.clone()) }
+        Self { help: step.help.clone(), ..Self::new(StepResult::Blocked, step.reason.clone()) }
     }
 
     fn done() -> Self {
-        Self::new(OutcomeKind::Done, "")
+        Self::new(StepResult::Done, "")
     }
 }
 
@@ -110,7 +110,7 @@ async fn without_pool(site: &StepContext<'_>, work: &Operation) -> Result<StepEn
         | Operation::Replace { .. }
         | Operation::Retire { .. }
         | Operation::RemoveLeftover { .. } => {
-            Ok(StepEnd::new(OutcomeKind::Blocked, "the step names no pool"))
+            Ok(StepEnd::new(StepResult::Blocked, "the step names no pool"))
         }
     }
 }
@@ -123,7 +123,7 @@ async fn credential(
 ) -> Result<StepEnd, WriteError> {
     let key = site.options.keys.get(&wanted.name).filter(|it| it.fingerprint == wanted.key);
     let Some(key) = key else {
-        return Ok(StepEnd::new(OutcomeKind::Blocked, "the key that was planned is not at hand"));
+        return Ok(StepEnd::new(StepResult::Blocked, "the key that was planned is not at hand"));
     };
     let order = CredentialOrder { fleet: site.fleet, wanted, key: &key.pem };
     let deed = match id {
@@ -138,13 +138,13 @@ async fn credential(
 }
 
 fn already() -> StepEnd {
-    StepEnd::new(OutcomeKind::AlreadyDone, "it was so already")
+    StepEnd::new(StepResult::AlreadyDone, "it was so already")
 }
 
 fn made(made: &CreateEnd) -> StepEnd {
     match made {
         CreateEnd::Created => StepEnd::done(),
-        CreateEnd::ByAnother => StepEnd::new(OutcomeKind::AlreadyDone, "created by another run"),
+        CreateEnd::ByAnother => StepEnd::new(StepResult::AlreadyDone, "created by another run"),
     }
 }
 
@@ -152,9 +152,9 @@ fn retired(retired: Retired) -> StepEnd {
     match retired {
         Retired::Deleted { removed: 0 } => StepEnd::done(),
         Retired::Deleted { removed } => {
-            StepEnd::new(OutcomeKind::Done, format!("{} removed", words::count(removed, "runner")))
+            StepEnd::new(StepResult::Done, format!("{} removed", words::count(removed, "runner")))
         }
-        Retired::WasGone => StepEnd::new(OutcomeKind::AlreadyDone, "it was gone already"),
+        Retired::WasGone => StepEnd::new(StepResult::AlreadyDone, "it was gone already"),
         Retired::TimedOut { left, after, fault } => {
             let fault = fault
                 .map(|(runner, fault)| format!("; {}", undeletable(&runner, &fault)))
@@ -162,12 +162,12 @@ fn retired(retired: Retired) -> StepEnd {
             let (left, after) = (words::count(left, "runner"), words::span(after));
             let goes_on = "the pool stays disabled, and the next run goes on";
             StepEnd::new(
-                OutcomeKind::TimedOut,
+                StepResult::TimedOut,
                 format!("{left} left after {after}; {goes_on}{fault}"),
             )
         }
         Retired::OwnRunner(runner) => StepEnd::new(
-            OutcomeKind::Blocked,
+            StepResult::Blocked,
             format!(
                 "this run is itself a job on `{}`, a runner of the pool, and does not wait for \
                  it; the pool stays disabled, and the next run elsewhere goes on",
@@ -175,7 +175,7 @@ fn retired(retired: Retired) -> StepEnd {
             ),
         ),
         Retired::Stopped => StepEnd::new(
-            OutcomeKind::Interrupted,
+            StepResult::Interrupted,
             "the pool stays disabled, and the next run goes on",
         ),
     }
@@ -253,7 +253,7 @@ async fn replace(
 ) -> Result<StepEnd, WriteError> {
     if site.is_stopped() {
         let said = "the old pool is as it was, and the next run goes on with the new one";
-        return Ok(StepEnd::new(OutcomeKind::Interrupted, said));
+        return Ok(StepEnd::new(StepResult::Interrupted, said));
     }
     site.say(&old.name, "retire the old pool's label");
     let guard = Precondition::leaving(site.fleet, &old.name);
@@ -270,7 +270,7 @@ async fn replace(
         Successor::InForce => CreateEnd::ByAnother,
     };
     if site.is_stopped() {
-        return Ok(StepEnd::new(OutcomeKind::Interrupted, "the next run drains the old pool"));
+        return Ok(StepEnd::new(StepResult::Interrupted, "the next run drains the old pool"));
     }
     let guard = Precondition::retired(site.fleet, &old.name);
     Ok(match (retire::retire(site, old, &guard).await?, made) {
@@ -285,8 +285,8 @@ impl From<Deletion> for StepEnd {
     fn from(deletion: Deletion) -> Self {
         match deletion {
             Deletion::Deleted => Self::done(),
-            Deletion::WasGone => Self::new(OutcomeKind::AlreadyDone, "it was gone already"),
-            Deletion::NotEmpty => Self::new(OutcomeKind::Blocked, "it has runners by now"),
+            Deletion::WasGone => Self::new(StepResult::AlreadyDone, "it was gone already"),
+            Deletion::NotEmpty => Self::new(StepResult::Blocked, "it has runners by now"),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::event::OutcomeKind;
+use crate::event::StepResult;
 use crate::garm::GarmError;
 
 /// Why a step stops.
@@ -26,15 +26,15 @@ pub(super) enum WriteError {
 
 impl WriteError {
     /// How the step ends.
-    pub(super) fn kind(&self) -> OutcomeKind {
+    pub(super) fn kind(&self) -> StepResult {
         match self {
-            Self::Changed(_) => OutcomeKind::Blocked,
+            Self::Changed(_) => StepResult::Blocked,
             Self::Garm(_)
             | Self::Unknown(_)
             | Self::Ignored(_)
             | Self::Gone
             | Self::Unaudited(_)
-            | Self::Unrecorded(_) => OutcomeKind::Failed,
+            | Self::Unrecorded(_) => StepResult::Failed,
         }
     }
 

@@ -38,7 +38,7 @@ const COMMON_LABELS: &[&str] = &[
 
 /// One pool to be adopted.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Draft {
+pub struct PoolDraft {
     /// GARM's id of the pool.
     pub id: PoolId,
     /// The name made up for it.
@@ -49,7 +49,7 @@ pub struct Draft {
     pub obstacle: Option<String>,
 }
 
-impl Draft {
+impl PoolDraft {
     /// Whether the provider's own settings, which may hold secrets, are in it.
     pub fn has_extra_specs(&self) -> bool {
         self.fields.iter().any(|(key, _)| *key == "extra_specs")
@@ -90,7 +90,7 @@ pub fn file(items: &[String]) -> String {
 /// A draft for every pool that bears nobody's mark, in GARM's order. `taken` are names in use;
 /// `base` is what a pool would be that says nothing but its name: only what differs from it is
 /// written, besides what a person wants to see in any case.
-pub fn drafts(fleet: &Fleet, taken: &BTreeSet<String>, base: &DeclaredPool) -> Vec<Draft> {
+pub fn drafts(fleet: &Fleet, taken: &BTreeSet<String>, base: &DeclaredPool) -> Vec<PoolDraft> {
     let mut taken = taken.clone();
     let mut drafts = Vec::new();
     for pool in fleet.pools.iter().filter(|it| it.spec.labels.marks().is_empty()) {
@@ -98,7 +98,7 @@ pub fn drafts(fleet: &Fleet, taken: &BTreeSet<String>, base: &DeclaredPool) -> V
         taken.insert(name.clone());
         let fields = fields(&name, pool, fleet, base);
         let obstacle = obstacle(pool, fleet, base);
-        drafts.push(Draft { id: pool.id.clone(), name, fields, obstacle });
+        drafts.push(PoolDraft { id: pool.id.clone(), name, fields, obstacle });
     }
     drafts
 }
@@ -235,7 +235,7 @@ fn free_name(wanted: &str, taken: &BTreeSet<String>) -> String {
 }
 
 /// A pool that cannot be written as YAML, as a comment in its place.
-pub fn left_out(draft: &Draft, why: &str) -> String {
+pub fn left_out(draft: &PoolDraft, why: &str) -> String {
     let id = text::quote(draft.id.as_str());
     let comment = format!("{id} ({}) is left out: {}", draft.name, text::quote(why));
     // GitHub Actions reads `##[` anywhere in a line of a log as a command.
@@ -286,7 +286,7 @@ mod tests {
 
     fn written(fleet: &Fleet, base: &DeclaredPool) -> String {
         let items: Vec<String> =
-            drafts(fleet, &BTreeSet::new(), base).iter().map(Draft::text).collect();
+            drafts(fleet, &BTreeSet::new(), base).iter().map(PoolDraft::text).collect();
         file(&items)
     }
 

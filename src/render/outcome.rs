@@ -9,25 +9,25 @@ use super::{progress, words};
 use crate::domain::desired::{Desired, DesiredPool};
 use crate::domain::name::PoolName;
 use crate::domain::text;
-use crate::event::{Outcome, OutcomeKind};
+use crate::event::{StepOutcome, StepResult};
 use crate::plan::{Action, Plan, Resource, Step};
 
 /// How many pools are named.
 const NAMES_MAX: usize = 5;
 
 /// Every kind, in the order of the closing line.
-const KINDS: [OutcomeKind; 6] = [
-    OutcomeKind::Done,
-    OutcomeKind::AlreadyDone,
-    OutcomeKind::Failed,
-    OutcomeKind::Blocked,
-    OutcomeKind::TimedOut,
-    OutcomeKind::Interrupted,
+const KINDS: [StepResult; 6] = [
+    StepResult::Done,
+    StepResult::AlreadyDone,
+    StepResult::Failed,
+    StepResult::Blocked,
+    StepResult::TimedOut,
+    StepResult::Interrupted,
 ];
 
 /// A table of all outcomes, at most `width` columns wide, each help once, and a line that counts.
 /// Nothing for no outcomes.
-pub fn text(outcomes: &[Outcome], width: usize) -> String {
+pub fn text(outcomes: &[StepOutcome], width: usize) -> String {
     if outcomes.is_empty() {
         return String::new();
     }
@@ -70,7 +70,7 @@ pub fn next_step(desired: &Desired, plan: &Plan) -> Option<String> {
 }
 
 /// Each help once, in the order of the outcomes.
-fn helps(outcomes: &[Outcome]) -> Vec<&str> {
+fn helps(outcomes: &[StepOutcome]) -> Vec<&str> {
     let mut helps: Vec<&str> = Vec::new();
     for help in outcomes.iter().filter_map(|it| it.help.as_deref()) {
         if !helps.contains(&help) {
@@ -80,7 +80,7 @@ fn helps(outcomes: &[Outcome]) -> Vec<&str> {
     helps
 }
 
-fn row(outcome: &Outcome) -> Vec<Cell> {
+fn row(outcome: &StepOutcome) -> Vec<Cell> {
     vec![
         Cell::text(name(outcome)).styled(style::NAME),
         Cell::text(outcome.action.word()),
@@ -90,7 +90,7 @@ fn row(outcome: &Outcome) -> Vec<Cell> {
 }
 
 /// The pool; in brackets what is no pool.
-fn name(outcome: &Outcome) -> String {
+fn name(outcome: &StepOutcome) -> String {
     match &outcome.about {
         Resource::Pool(pool) => pool.to_string(),
         about @ (Resource::Controller | Resource::Credential(_)) => {
@@ -99,18 +99,18 @@ fn name(outcome: &Outcome) -> String {
     }
 }
 
-fn style_of(kind: OutcomeKind) -> Style {
+fn style_of(kind: StepResult) -> Style {
     match kind {
-        OutcomeKind::Done => style::GOOD,
-        OutcomeKind::AlreadyDone => style::QUIET,
-        OutcomeKind::Failed => style::ERROR,
-        OutcomeKind::Blocked => style::BLOCKED,
-        OutcomeKind::TimedOut | OutcomeKind::Interrupted => style::WARNING,
+        StepResult::Done => style::GOOD,
+        StepResult::AlreadyDone => style::QUIET,
+        StepResult::Failed => style::ERROR,
+        StepResult::Blocked => style::BLOCKED,
+        StepResult::TimedOut | StepResult::Interrupted => style::WARNING,
     }
 }
 
 /// `3 steps: 2 done, 1 failed`.
-pub fn summary(outcomes: &[Outcome]) -> String {
+pub fn summary(outcomes: &[StepOutcome]) -> String {
     let counts = KINDS.into_iter().filter_map(|kind| {
         let count = outcomes.iter().filter(|it| it.kind == kind).count();
         (count > 0).then(|| paint(style_of(kind), format!("{count} {}", kind.word())))
@@ -121,7 +121,7 @@ pub fn summary(outcomes: &[Outcome]) -> String {
 
 /// `[{pool, action, outcome, detail}]`; `pool` is null for GARM's own settings, and for credentials,
 /// which stand in `credential`.
-pub fn json(outcomes: &[Outcome]) -> Value {
+pub fn json(outcomes: &[StepOutcome]) -> Value {
     outcomes
         .iter()
         .map(|it| {
@@ -140,7 +140,7 @@ pub fn json(outcomes: &[Outcome]) -> Value {
 }
 
 /// The sentence, and the help behind it where the shape has no place of its own for one.
-fn detail(outcome: &Outcome) -> String {
+fn detail(outcome: &StepOutcome) -> String {
     let detail = text::escape(&outcome.detail);
     match &outcome.help {
         Some(help) => format!("{detail} (help: {})", text::escape(help)),
@@ -149,7 +149,7 @@ fn detail(outcome: &Outcome) -> String {
 }
 
 /// A markdown table, every value in a code span or one of our own words.
-pub fn markdown(outcomes: &[Outcome]) -> String {
+pub fn markdown(outcomes: &[StepOutcome]) -> String {
     let mut lines =
         vec!["| pool | action | outcome | detail |".to_owned(), "|---|---|---|---|".to_owned()];
     lines.extend(outcomes.iter().map(|it| {
@@ -173,19 +173,19 @@ mod tests {
     use super::*;
     use crate::plan::{PlanOptions, plan, tests::build};
 
-    fn outcomes() -> Vec<Outcome> {
-        let outcome = |pool: &str, action, kind, detail: &str| Outcome {
+    fn outcomes() -> Vec<StepOutcome> {
+        let outcome = |pool: &str, action, kind, detail: &str| StepOutcome {
             about: PoolName::new(pool).map_or(Resource::Controller, Resource::Pool),
             action,
             kind,
             detail: detail.into(),
-            help: (kind == OutcomeKind::Failed).then(|| "look at GARM's log".to_owned()),
+            help: (kind == StepResult::Failed).then(|| "look at GARM's log".to_owned()),
         };
         vec![
-            outcome("", Action::Update, OutcomeKind::Done, ""),
-            outcome("default", Action::Create, OutcomeKind::AlreadyDone, "created by another run"),
-            outcome("gpu", Action::Update, OutcomeKind::Failed, "PUT /pools/1: 400 a`b|c\u{1b}[2J"),
-            outcome("old", Action::Delete, OutcomeKind::TimedOut, "2 runners left after 30m"),
+            outcome("", Action::Update, StepResult::Done, ""),
+            outcome("default", Action::Create, StepResult::AlreadyDone, "created by another run"),
+            outcome("gpu", Action::Update, StepResult::Failed, "PUT /pools/1: 400 a`b|c\u{1b}[2J"),
+            outcome("old", Action::Delete, StepResult::TimedOut, "2 runners left after 30m"),
         ]
     }
 

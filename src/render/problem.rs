@@ -79,7 +79,7 @@ pub fn failure(command: &str, message: &str, help: Option<&str>) -> String {
 
 /// Where a step of a workflow runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct WorkflowStep {
     /// `GITHUB_WORKSPACE`: the top of the repository.
     pub workspace: PathBuf,
     /// The working folder, which shown paths are relative to.
@@ -93,7 +93,7 @@ const ANNOTATIONS_MAX: usize = 10;
 /// One workflow command of GitHub Actions for each problem, escaped. Where GitHub would drop some,
 /// the last one of the severity says how many are missing. GitHub finds a file by its path from the
 /// top of the repository; without a `step`, paths stay as they are shown.
-pub fn annotations(problems: &[Problem], step: Option<&Step>) -> Vec<String> {
+pub fn annotations(problems: &[Problem], step: Option<&WorkflowStep>) -> Vec<String> {
     let mut lines = Vec::new();
     let mut rest = Vec::new();
     for severity in [Severity::Error, Severity::Warning] {
@@ -122,7 +122,7 @@ pub fn annotations(problems: &[Problem], step: Option<&Step>) -> Vec<String> {
     lines
 }
 
-fn annotation(problem: &Problem, step: Option<&Step>) -> String {
+fn annotation(problem: &Problem, step: Option<&WorkflowStep>) -> String {
     let file = match step {
         Some(step) => step.path(&problem.place.file),
         None => problem.place.file.clone(),
@@ -140,7 +140,7 @@ fn annotation(problem: &Problem, step: Option<&Step>) -> String {
     format!("::{word} {properties},title={title}::{}", value(&message))
 }
 
-impl Step {
+impl WorkflowStep {
     /// A shown path as seen from the top of the repository; as it is shown when it is outside, or
     /// no path but an address.
     fn path(&self, shown: &str) -> String {
@@ -247,8 +247,8 @@ mod tests {
         Problem::of_file(Code::UnknownKey, file, format!("error {n}"))
     }
 
-    fn step(workspace: &str, working: &str) -> Step {
-        Step { workspace: workspace.into(), working: working.into() }
+    fn step(workspace: &str, working: &str) -> WorkflowStep {
+        WorkflowStep { workspace: workspace.into(), working: working.into() }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::domain::name::RunnerName;
 use crate::domain::text;
-use crate::event::{Event, Outcome, OutcomeKind};
+use crate::event::{ApplyEvent, StepOutcome, StepResult};
 use crate::plan::Resource;
 
 use super::style::{ERROR, GOOD, NAME, QUIET, WARNING, paint};
@@ -20,27 +20,27 @@ pub fn subject(about: &Resource) -> String {
 }
 
 /// What an event is about.
-pub fn about(event: &Event) -> Resource {
+pub fn about(event: &ApplyEvent) -> Resource {
     match event {
-        Event::StepBegan { about, .. } | Event::Doing { about, .. } => about.clone(),
-        Event::Draining { pool, .. }
-        | Event::Undeletable { pool, .. }
-        | Event::Runner { pool, .. } => Resource::Pool(pool.clone()),
-        Event::StepEnded(outcome) => outcome.about.clone(),
+        ApplyEvent::StepBegan { about, .. } | ApplyEvent::Doing { about, .. } => about.clone(),
+        ApplyEvent::Draining { pool, .. }
+        | ApplyEvent::Undeletable { pool, .. }
+        | ApplyEvent::Runner { pool, .. } => Resource::Pool(pool.clone()),
+        ApplyEvent::StepEnded(outcome) => outcome.about.clone(),
     }
 }
 
 /// What the pool is doing, without its name.
-pub fn doing(event: &Event) -> String {
+pub fn doing(event: &ApplyEvent) -> String {
     match event {
-        Event::StepBegan { action, .. } => action.word().to_owned(),
-        Event::Doing { what, .. } => text::quote(what),
-        Event::Draining { busy, leaving, waited, .. } => drain(*busy, *leaving, *waited),
-        Event::Runner { runner, what, .. } => {
+        ApplyEvent::StepBegan { action, .. } => action.word().to_owned(),
+        ApplyEvent::Doing { what, .. } => text::quote(what),
+        ApplyEvent::Draining { busy, leaving, waited, .. } => drain(*busy, *leaving, *waited),
+        ApplyEvent::Runner { runner, what, .. } => {
             format!("runner `{}` {}", text::quote(runner.as_str()), text::quote(what))
         }
-        Event::Undeletable { runner, fault, .. } => undeletable(runner, fault),
-        Event::StepEnded(outcome) => ended(outcome),
+        ApplyEvent::Undeletable { runner, fault, .. } => undeletable(runner, fault),
+        ApplyEvent::StepEnded(outcome) => ended(outcome),
     }
 }
 
@@ -63,11 +63,11 @@ fn drain(busy: usize, leaving: usize, waited: Duration) -> String {
     format!("drain: {}", parts.join(", "))
 }
 
-fn ended(outcome: &Outcome) -> String {
+fn ended(outcome: &StepOutcome) -> String {
     let style = match outcome.kind {
-        OutcomeKind::Done | OutcomeKind::AlreadyDone => GOOD,
-        OutcomeKind::TimedOut | OutcomeKind::Interrupted | OutcomeKind::Blocked => WARNING,
-        OutcomeKind::Failed => ERROR,
+        StepResult::Done | StepResult::AlreadyDone => GOOD,
+        StepResult::TimedOut | StepResult::Interrupted | StepResult::Blocked => WARNING,
+        StepResult::Failed => ERROR,
     };
     let said = format!("{} {}", outcome.action.word(), paint(style, outcome.kind.word()));
     match outcome.detail.as_str() {
@@ -77,16 +77,16 @@ fn ended(outcome: &Outcome) -> String {
 }
 
 /// A whole line for a log: `default: create done`.
-pub fn line(event: &Event) -> String {
+pub fn line(event: &ApplyEvent) -> String {
     let subject = paint(NAME, subject(&about(event)));
     let doing = doing(event);
     match event {
-        Event::StepEnded(_) => format!("{subject}: {doing}"),
-        Event::Undeletable { .. } => format!("{subject}: {}", paint(WARNING, doing)),
-        Event::StepBegan { .. }
-        | Event::Doing { .. }
-        | Event::Draining { .. }
-        | Event::Runner { .. } => format!("{subject}: {}", paint(QUIET, doing)),
+        ApplyEvent::StepEnded(_) => format!("{subject}: {doing}"),
+        ApplyEvent::Undeletable { .. } => format!("{subject}: {}", paint(WARNING, doing)),
+        ApplyEvent::StepBegan { .. }
+        | ApplyEvent::Doing { .. }
+        | ApplyEvent::Draining { .. }
+        | ApplyEvent::Runner { .. } => format!("{subject}: {}", paint(QUIET, doing)),
     }
 }
 
@@ -98,7 +98,7 @@ mod tests {
     use crate::domain::name::PoolName;
     use crate::plan::Action;
 
-    fn check(event: &Event, expected: &str) {
+    fn check(event: &ApplyEvent, expected: &str) {
         assert_eq!(strip_str(&line(event)).to_string(), expected);
     }
 
@@ -106,32 +106,35 @@ mod tests {
     fn each_event_is_one_line() {
         let pool = PoolName::new("gpu").unwrap();
         check(
-            &Event::StepBegan { about: Resource::Controller, action: Action::Update },
+            &ApplyEvent::StepBegan { about: Resource::Controller, action: Action::Update },
             "controller: update",
         );
         let what = "wait\u{1b}".into();
-        check(&Event::Doing { about: Resource::Pool(pool.clone()), what }, "gpu: wait\\u{1b}");
+        check(&ApplyEvent::Doing { about: Resource::Pool(pool.clone()), what }, "gpu: wait\\u{1b}");
         let waited = Duration::from_secs(75);
         let draining =
-            |busy, leaving| Event::Draining { pool: pool.clone(), busy, leaving, waited };
+            |busy, leaving| ApplyEvent::Draining { pool: pool.clone(), busy, leaving, waited };
         check(&draining(1, 2), "gpu: drain: 1 busy runner, 2 leaving, waited 1m 15s");
         check(&draining(0, 0), "gpu: drain: waited 1m 15s");
         let runner = RunnerName::new("gpu-1");
         let fault = "no route\u{1b} to vcenter\n".to_owned();
-        let stuck = Event::Undeletable { pool: pool.clone(), runner: runner.clone(), fault };
+        let stuck = ApplyEvent::Undeletable { pool: pool.clone(), runner: runner.clone(), fault };
         check(
             &stuck,
             "gpu: runner `gpu-1` cannot be deleted: its provider says: no route\\u{1b} to vcenter",
         );
         let what = "removed".into();
-        check(&Event::Runner { pool: pool.clone(), runner, what }, "gpu: runner `gpu-1` removed");
-        let outcome = Outcome {
+        check(
+            &ApplyEvent::Runner { pool: pool.clone(), runner, what },
+            "gpu: runner `gpu-1` removed",
+        );
+        let outcome = StepOutcome {
             about: Resource::Pool(pool.clone()),
             action: Action::Delete,
-            kind: OutcomeKind::TimedOut,
+            kind: StepResult::TimedOut,
             detail: "2 busy runners are left".into(),
             help: None,
         };
-        check(&Event::StepEnded(outcome), "gpu: delete timed out: 2 busy runners are left");
+        check(&ApplyEvent::StepEnded(outcome), "gpu: delete timed out: 2 busy runners are left");
     }
 }

@@ -5,17 +5,17 @@ use serde_json::{Value, json};
 use super::style::{GOOD, NAME, QUIET, WARNING, paint};
 use super::wrap::hanging;
 use crate::domain::text::escape;
-use crate::monitor::compliance::{Answer, Known, Verdict};
+use crate::monitor::compliance::{RequirementAnswer, RequirementVerdict};
 
 /// A heading, and one line for each requirement, folded to `width` columns.
-pub fn text(verdicts: &[Verdict], width: usize) -> String {
+pub fn text(verdicts: &[RequirementVerdict], width: usize) -> String {
     let lines: String = verdicts.iter().map(|it| line(it, width)).collect();
     format!("{}\n{lines}", paint(NAME, "Requirements"))
 }
 
 /// The same as a list. The sentences stand in code spans and cannot end them.
-pub fn markdown(verdicts: &[Verdict]) -> String {
-    let line = |it: &Verdict| {
+pub fn markdown(verdicts: &[RequirementVerdict]) -> String {
+    let line = |it: &RequirementVerdict| {
         let said = sentence(it).replace('`', "'");
         format!("- {} {}: `{said}`\n", it.requirement.id(), it.answer.word())
     };
@@ -23,16 +23,16 @@ pub fn markdown(verdicts: &[Verdict]) -> String {
 }
 
 /// One line of a log, without the word of the answer's weight.
-pub fn log_line(verdict: &Verdict) -> String {
+pub fn log_line(verdict: &RequirementVerdict) -> String {
     format!("{} {}: {}", verdict.requirement.id(), verdict.answer.word(), sentence(verdict))
 }
 
-fn line(verdict: &Verdict, width: usize) -> String {
+fn line(verdict: &RequirementVerdict, width: usize) -> String {
     let (id, word) = (verdict.requirement.id(), verdict.answer.word());
     let style = match (verdict.answer, verdict.is_warning()) {
-        (Answer::Met, _) => GOOD,
-        (Answer::NotMet, true) => WARNING,
-        (Answer::NotMet, false) | (Answer::CannotTell, _) => QUIET,
+        (RequirementAnswer::Met, _) => GOOD,
+        (RequirementAnswer::NotMet, true) => WARNING,
+        (RequirementAnswer::NotMet, false) | (RequirementAnswer::CannotTell, _) => QUIET,
     };
     let plain = format!("  {id:<5}{word:<13}");
     let folded = hanging(&plain, &sentence(verdict), width);
@@ -41,27 +41,27 @@ fn line(verdict: &Verdict, width: usize) -> String {
     format!("{}\n", folded.replacen(&plain, &painted, 1))
 }
 
-fn sentence(verdict: &Verdict) -> String {
+fn sentence(verdict: &RequirementVerdict) -> String {
     let mut sentence = format!("{}: {}", verdict.requirement.title(), escape(&verdict.evidence));
     if let Some(teller) = verdict.teller {
         sentence.push_str(&format!("; `{teller}` tells"));
     }
-    if verdict.answer == Answer::NotMet && verdict.known == Known::Accepted {
+    if verdict.answer == RequirementAnswer::NotMet && verdict.is_accepted {
         sentence.push_str(" (accepted by `policy.accept`)");
     }
     sentence
 }
 
 /// One object for each requirement.
-pub fn json(verdicts: &[Verdict]) -> Value {
-    let one = |it: &Verdict| {
+pub fn json(verdicts: &[RequirementVerdict]) -> Value {
+    let one = |it: &RequirementVerdict| {
         json!({
             "id": it.requirement.id(),
             "title": it.requirement.title(),
             "answer": it.answer.word(),
             "evidence": it.evidence,
             "command": it.teller,
-            "accepted": it.known == Known::Accepted,
+            "accepted": it.is_accepted,
         })
     };
     verdicts.iter().map(one).collect()
@@ -70,17 +70,17 @@ pub fn json(verdicts: &[Verdict]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::monitor::compliance::{Facts, Mtls, Networks, report};
+    use crate::monitor::compliance::{ComplianceFacts, MtlsFact, NetworkFacts, report};
 
-    fn some() -> Vec<Verdict> {
-        let networks = Networks {
+    fn some() -> Vec<RequirementVerdict> {
+        let networks = NetworkFacts {
             providers: ["aws".to_owned(), "g\u{1b}p".to_owned()].into(),
-            ..Networks::default()
+            ..NetworkFacts::default()
         };
-        let facts = Facts {
+        let facts = ComplianceFacts {
             networks: Some(networks),
-            mtls: Some(Mtls::Enforced("6 probes were refused".into())),
-            ..Facts::default()
+            mtls: Some(MtlsFact::Enforced("6 probes were refused".into())),
+            ..ComplianceFacts::default()
         };
         report(&facts, &["R8".to_owned()])
     }

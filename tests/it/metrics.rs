@@ -6,9 +6,9 @@ pub(crate) mod script;
 
 use std::time::Duration;
 
-use runnerctl::metrics::catalog::{self, Kind};
-use runnerctl::metrics::{Board, Counter, Limits, PoolGauges, Timing};
-use script::{board, count, default_pool, pool, publish, snapshot};
+use runnerctl::metrics::catalog::{self, MetricKind};
+use runnerctl::metrics::{Counter, HealthLimits, MetricsState, PoolGauges, Timing};
+use script::{count, default_pool, metrics, pool, publish, snapshot};
 use tokio::time::advance;
 
 /// The lines of a page that are about one series, comments aside.
@@ -20,18 +20,18 @@ fn lines(page: &str, name: &str) -> Vec<String> {
 
 #[tokio::test(start_paused = true)]
 async fn the_page_of_a_scripted_run() {
-    let board = board();
-    publish(&board);
-    count(&board);
+    let metrics = metrics();
+    publish(&metrics);
+    count(&metrics);
     advance(Duration::from_millis(12_500)).await;
-    insta::assert_snapshot!(board.metrics().replace(env!("CARGO_PKG_VERSION"), "VERSION"));
+    insta::assert_snapshot!(metrics.metrics_page().replace(env!("CARGO_PKG_VERSION"), "VERSION"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn r5_metrics_are_printed_to_the_letter() {
-    let board = board();
-    board.publish(snapshot([(pool("default"), default_pool())]));
-    let page = board.metrics();
+    let metrics = metrics();
+    metrics.publish(snapshot([(pool("default"), default_pool())]));
+    let page = metrics.metrics_page();
     let expected = r#"# HELP runner_active Number of runners currently executing jobs
 # TYPE runner_active gauge
 runner_active{pool="default"} 5
@@ -47,11 +47,15 @@ queue_depth{pool="default"} 3
 
 #[tokio::test(start_paused = true)]
 async fn before_the_first_full_read_the_process_tells_only_of_itself() {
-    let board = board();
-    board.count(Counter::GarmRequest { method: "POST", code: None });
-    board.count(Counter::ScaledownRefused { pool: pool("default"), reason: "busy" });
-    let names: Vec<String> =
-        board.metrics().lines().filter(|it| !it.starts_with('#')).map(str::to_owned).collect();
+    let metrics = metrics();
+    metrics.count(Counter::GarmRequest { method: "POST", code: None });
+    metrics.count(Counter::ScaledownRefused { pool: pool("default"), reason: "busy" });
+    let names: Vec<String> = metrics
+        .metrics_page()
+        .lines()
+        .filter(|it| !it.starts_with('#'))
+        .map(str::to_owned)
+        .collect();
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(
         names,
@@ -65,14 +69,14 @@ async fn before_the_first_full_read_the_process_tells_only_of_itself() {
             "runnerctl_audit_breaks_total 0",
         ]
     );
-    assert_eq!(board.readiness(), Err(vec!["GARM has not been read yet".to_owned()]));
+    assert_eq!(metrics.readiness(), Err(vec!["GARM has not been read yet".to_owned()]));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_known_pool_has_zeros_and_no_series_without_a_source() {
-    let board = board();
-    board.publish(snapshot([(pool("quiet"), PoolGauges::default())]));
-    let page = board.metrics();
+    let metrics = metrics();
+    metrics.publish(snapshot([(pool("quiet"), PoolGauges::default())]));
+    let page = metrics.metrics_page();
     assert_eq!(lines(&page, "runner_active"), ["runner_active{pool=\"quiet\"} 0"]);
     assert_eq!(lines(&page, "queue_depth"), ["queue_depth{pool=\"quiet\"} 0"]);
     assert_eq!(lines(&page, "runnerctl_pool_runners").len(), 8);
@@ -92,20 +96,20 @@ async fn a_known_pool_has_zeros_and_no_series_without_a_source() {
 
 #[tokio::test(start_paused = true)]
 async fn a_removed_pool_is_gone_at_once_with_all_it_counted() {
-    let board = board();
-    publish(&board);
-    count(&board);
-    assert!(board.metrics().contains("pool=\"default\""));
-    board.publish(snapshot([(pool("quiet"), PoolGauges::default())]));
-    assert!(!board.metrics().contains("pool=\"default\""), "{}", board.metrics());
+    let metrics = metrics();
+    publish(&metrics);
+    count(&metrics);
+    assert!(metrics.metrics_page().contains("pool=\"default\""));
+    metrics.publish(snapshot([(pool("quiet"), PoolGauges::default())]));
+    assert!(!metrics.metrics_page().contains("pool=\"default\""), "{}", metrics.metrics_page());
 
-    board.count(Counter::ScaledownRefused { pool: pool("default"), reason: "busy" });
-    board.observe(Timing::RunnerStartup { pool: pool("default") }, Duration::from_secs(1));
-    assert!(!board.metrics().contains("pool=\"default\""), "a straggler");
+    metrics.count(Counter::ScaledownRefused { pool: pool("default"), reason: "busy" });
+    metrics.observe(Timing::RunnerStartup { pool: pool("default") }, Duration::from_secs(1));
+    assert!(!metrics.metrics_page().contains("pool=\"default\""), "a straggler");
 
-    publish(&board);
+    publish(&metrics);
     assert_eq!(
-        lines(&board.metrics(), "runnerctl_scaledown_refused_total"),
+        lines(&metrics.metrics_page(), "runnerctl_scaledown_refused_total"),
         ["runnerctl_scaledown_refused_total{pool=\"default\",reason=\"busy\"} 1"],
         "counted anew"
     );
@@ -113,46 +117,46 @@ async fn a_removed_pool_is_gone_at_once_with_all_it_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn while_frozen_the_last_values_stay_and_their_age_grows() {
-    let board = board();
-    publish(&board);
-    assert_eq!(board.readiness(), Ok(()));
+    let metrics = metrics();
+    publish(&metrics);
+    assert_eq!(metrics.readiness(), Ok(()));
     advance(Duration::from_secs(61)).await;
-    let page = board.metrics();
+    let page = metrics.metrics_page();
     assert_eq!(lines(&page, "queue_depth")[0], "queue_depth{pool=\"default\"} 3");
     assert_eq!(
         lines(&page, "runnerctl_observation_age_seconds"),
         ["runnerctl_observation_age_seconds 61"]
     );
-    board.frozen(vec!["the pool manager of `acme` is stopped".into()]);
+    metrics.frozen(vec!["the pool manager of `acme` is stopped".into()]);
     assert_eq!(
-        board.readiness(),
+        metrics.readiness(),
         Err(vec![
             "the pool manager of `acme` is stopped".to_owned(),
             "GARM was last read 1m 1s ago".to_owned(),
         ])
     );
-    publish(&board);
-    board.frozen(Vec::new());
-    assert_eq!(board.readiness(), Ok(()));
+    publish(&metrics);
+    metrics.frozen(Vec::new());
+    assert_eq!(metrics.readiness(), Ok(()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_loop_that_does_not_turn_is_not_healthy() {
-    let board = Board::new(Limits::of(Duration::from_secs(30)));
+    let metrics = MetricsState::new(HealthLimits::of(Duration::from_secs(30)));
     advance(Duration::from_secs(120)).await;
-    assert_eq!(board.health(), Ok(()));
+    assert_eq!(metrics.health(), Ok(()));
     advance(Duration::from_secs(1)).await;
-    assert_eq!(board.health(), Err("the loop has not turned for 2m 1s".to_owned()));
-    board.turned();
-    assert_eq!(board.health(), Ok(()));
+    assert_eq!(metrics.health(), Err("the loop has not turned for 2m 1s".to_owned()));
+    metrics.turned();
+    assert_eq!(metrics.health(), Ok(()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn names_of_receivers_are_escaped_and_cut() {
-    let board = board();
+    let metrics = metrics();
     let receiver = format!("on\"call\\\n\u{202e}{}", "x".repeat(500));
-    board.count(Counter::AlertDelivery { receiver, outcome: "failed" });
-    let line = lines(&board.metrics(), "runnerctl_alert_deliveries_total").remove(0);
+    metrics.count(Counter::AlertDelivery { receiver, outcome: "failed" });
+    let line = lines(&metrics.metrics_page(), "runnerctl_alert_deliveries_total").remove(0);
     let start = "runnerctl_alert_deliveries_total{receiver=\"on\\\"call\\\\\\\\n\\\\u{202e}xxx";
     assert!(line.starts_with(start), "{line}");
     assert!(line.chars().count() < 220, "{line}");
@@ -166,8 +170,8 @@ fn every_series_has_a_help_a_prefix_and_few_buckets() {
         assert!(is_named_by_r5 || it.name.starts_with("runnerctl_"), "{}", it.name);
         assert!(!it.help.is_empty() && !it.help.ends_with('.'), "{}", it.name);
         let is_total = it.name.ends_with("_total");
-        assert_eq!(is_total, it.kind == Kind::Counter, "{}", it.name);
-        if let Kind::Histogram(bounds) = it.kind {
+        assert_eq!(is_total, it.kind == MetricKind::Counter, "{}", it.name);
+        if let MetricKind::Histogram(bounds) = it.kind {
             assert!(bounds.len() < 8, "{}: the infinite one is the eighth", it.name);
             assert!(bounds.is_sorted(), "{}", it.name);
         }
@@ -179,10 +183,10 @@ fn every_series_has_a_help_a_prefix_and_few_buckets() {
 
 #[tokio::test(start_paused = true)]
 async fn the_scripted_run_has_every_series() {
-    let board = board();
-    publish(&board);
-    count(&board);
-    let page = board.metrics();
+    let metrics = metrics();
+    publish(&metrics);
+    count(&metrics);
+    let page = metrics.metrics_page();
     for it in &catalog::ALL {
         assert!(page.contains(&format!("# HELP {} {}\n", it.name, it.help)), "{}", it.name);
     }

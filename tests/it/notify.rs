@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use hook::{Answer, Hook};
-use runnerctl::notify::{Delivery, Kind, Notification, Notifier, Outcome, Report, State, Target};
+use runnerctl::notify::{
+    AlertStatus, Delivery, DeliveryListener, DeliveryOutcome, Notification, Notifier, ReceiverApi,
+    ReceiverEndpoint,
+};
 use secrecy::SecretString;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -21,7 +24,7 @@ pub(crate) fn firing(pool: &str) -> Notification {
             ("fleet".to_owned(), "acme".to_owned()),
             ("pool".to_owned(), pool.to_owned()),
         ]),
-        state: State::Firing { since: "2026-11-25T10:00:00Z".parse().unwrap() },
+        status: AlertStatus::Firing { since: "2026-11-25T10:00:00Z".parse().unwrap() },
         summary: format!("`queue_depth` of pool `{pool}` is 25, above 20 for 5m"),
         description: String::new(),
         value: 25.0,
@@ -30,16 +33,16 @@ pub(crate) fn firing(pool: &str) -> Notification {
 
 pub(crate) fn resolved(pool: &str) -> Notification {
     let since = "2026-11-25T10:00:00Z".parse().unwrap();
-    let state = State::Resolved { since, at: "2026-11-25T10:15:00Z".parse().unwrap() };
-    Notification { state, ..firing(pool) }
+    let status = AlertStatus::Resolved { since, at: "2026-11-25T10:15:00Z".parse().unwrap() };
+    Notification { status, ..firing(pool) }
 }
 
-pub(crate) fn target(name: &str, kind: Kind, url: &str) -> Target {
-    Target::new(name, kind, &SecretString::from(url)).unwrap()
+pub(crate) fn target(name: &str, kind: ReceiverApi, url: &str) -> ReceiverEndpoint {
+    ReceiverEndpoint::new(name, kind, &SecretString::from(url)).unwrap()
 }
 
-fn webhook(name: &str, hook: &Hook) -> Target {
-    target(name, Kind::Webhook, &hook.url())
+fn webhook(name: &str, hook: &Hook) -> ReceiverEndpoint {
+    target(name, ReceiverApi::Webhook, &hook.url())
 }
 
 /// What became of the attempts, in order.
@@ -47,7 +50,7 @@ fn webhook(name: &str, hook: &Hook) -> Target {
 pub(crate) struct Deliveries(Arc<Mutex<Vec<Delivery>>>);
 
 impl Deliveries {
-    pub(crate) fn report(&self) -> Report {
+    pub(crate) fn report(&self) -> DeliveryListener {
         let all = Arc::clone(&self.0);
         Arc::new(move |it| all.lock().unwrap().push(it.clone()))
     }
@@ -56,7 +59,7 @@ impl Deliveries {
         self.0.lock().unwrap().clone()
     }
 
-    fn outcomes(&self) -> Vec<(Outcome, String)> {
+    fn outcomes(&self) -> Vec<(DeliveryOutcome, String)> {
         self.all().into_iter().map(|it| (it.outcome, it.detail)).collect()
     }
 }
@@ -98,7 +101,7 @@ async fn a_webhook_is_told_of_the_beginning_and_the_end() {
     assert_eq!(message["alerts"][0]["resolved_at"], "2026-11-25T10:15:00Z");
     notifier.close(PATIENCE).await;
     assert!(hook.is_quiet());
-    let delivered = (Outcome::Delivered, "200 OK".to_owned());
+    let delivered = (DeliveryOutcome::Delivered, "200 OK".to_owned());
     assert_eq!(deliveries.outcomes(), [delivered.clone(), delivered]);
 }
 
@@ -113,8 +116,8 @@ async fn what_fails_is_tried_again_and_counted() {
     assert_eq!(
         deliveries.outcomes(),
         [
-            (Outcome::Failed, "503 Service Unavailable".to_owned()),
-            (Outcome::Delivered, "200 OK".to_owned()),
+            (DeliveryOutcome::Failed, "503 Service Unavailable".to_owned()),
+            (DeliveryOutcome::Delivered, "200 OK".to_owned()),
         ]
     );
 }
@@ -134,8 +137,8 @@ async fn a_redirect_is_not_followed() {
     assert_eq!(
         deliveries.outcomes(),
         [
-            (Outcome::Refused, "307 Temporary Redirect".to_owned()),
-            (Outcome::Delivered, "200 OK".to_owned()),
+            (DeliveryOutcome::Refused, "307 Temporary Redirect".to_owned()),
+            (DeliveryOutcome::Delivered, "200 OK".to_owned()),
         ]
     );
 }
@@ -146,11 +149,15 @@ async fn the_address_of_a_webhook_is_in_no_report() {
     let mut hook = Hook::start([answer(StatusCode::NOT_FOUND)]).await;
     let deliveries = Deliveries::default();
     let targets = vec![
-        target("away", Kind::Webhook, &format!("http://{nobody}/services/canary?token=canary")),
-        target("wrong", Kind::Webhook, &format!("http://{}/services/canary", hook.address)),
+        target(
+            "away",
+            ReceiverApi::Webhook,
+            &format!("http://{nobody}/services/canary?token=canary"),
+        ),
+        target("wrong", ReceiverApi::Webhook, &format!("http://{}/services/canary", hook.address)),
     ];
     let shown = format!("{targets:?}");
-    assert_eq!(shown, "[Target(away, Webhook, …), Target(wrong, Webhook, …)]");
+    assert_eq!(shown, "[ReceiverEndpoint(away, Webhook, …), ReceiverEndpoint(wrong, Webhook, …)]");
     let mut notifier = Notifier::start(targets, deliveries.report()).unwrap();
     notifier.tell(&firing("default"), &[]);
     hook.next().await;
@@ -174,8 +181,8 @@ async fn the_end_tells_once_more_what_is_still_untold() {
     assert_eq!(
         deliveries.outcomes(),
         [
-            (Outcome::Failed, "429 Too Many Requests".to_owned()),
-            (Outcome::Delivered, "200 OK".to_owned()),
+            (DeliveryOutcome::Failed, "429 Too Many Requests".to_owned()),
+            (DeliveryOutcome::Delivered, "200 OK".to_owned()),
         ]
     );
 }
@@ -185,7 +192,7 @@ async fn a_receiver_that_hangs_holds_up_no_other_nor_the_end() {
     let deaf = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", deaf.local_addr().unwrap());
     let mut hook = Hook::start([]).await;
-    let targets = vec![target("a-deaf", Kind::Webhook, &url), webhook("chat", &hook)];
+    let targets = vec![target("a-deaf", ReceiverApi::Webhook, &url), webhook("chat", &hook)];
     let mut notifier = Notifier::start(targets, Deliveries::default().report()).unwrap();
     for pool in ["a", "b", "c"] {
         notifier.tell(&firing(pool), &[]);

@@ -17,8 +17,8 @@ use runnerctl::domain::runner::Runner;
 use runnerctl::garm::{GarmClient, GarmError};
 use runnerctl::host::book::Book;
 use runnerctl::host::clock::Clock;
-use runnerctl::metrics::{Board, Limits, PoolGauges, Snapshot};
-use runnerctl::monitor::Finding;
+use runnerctl::metrics::{HealthLimits, MetricsState, PoolGauges, Snapshot};
+use runnerctl::monitor::IsolationFinding;
 use runnerctl::reconcile::audit_trail::AuditContext;
 use runnerctl::reconcile::watch::{
     Applied, DeclaredPools, DeclaredScaling, Incident, LoopIo, LoopSettings, LoopSnapshot,
@@ -226,7 +226,7 @@ impl Rig {
 
     /// What `/metrics` answers to what the loop last saw.
     pub(crate) fn metrics(&self) -> String {
-        let board = Board::new(Limits::of(Duration::from_secs(30)));
+        let board = MetricsState::new(HealthLimits::of(Duration::from_secs(30)));
         let seen = self.heard.gauges.lock().unwrap().clone();
         let gauges = |(name, (active, idle, queue_depth))| {
             (name, PoolGauges { active, idle, queue_depth, ..PoolGauges::default() })
@@ -237,7 +237,7 @@ impl Rig {
             reconciled_at: Timestamp::UNIX_EPOCH,
             clock_skew_s: None,
         });
-        board.metrics()
+        board.metrics_page()
     }
 
     /// The depth of each pool's queue, as the loop last saw it.
@@ -301,7 +301,7 @@ impl Observer for Heard {
 
     fn acted(&self, _: &WriteReport) {}
 
-    fn found(&self, _: &Finding) {}
+    fn found(&self, _: &IsolationFinding) {}
 
     fn trouble(&self, _: &Incident) {}
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use runnerctl::config::AlertSeries;
 use runnerctl::domain::runner::RunnerStatus;
-use runnerctl::monitor::{Reading, Readings, Rules, Turn};
+use runnerctl::monitor::{AlertRules, AlertStatus, SeriesValue, SeriesValues};
 use runnerctl::sim::{JobBatch, LogEvent};
 
 use super::rig::{Rig, name};
@@ -199,18 +199,18 @@ async fn r5_metrics_tell_active_and_idle_runners_and_the_depth_of_the_queue_of_e
 /// Looks once a second for so long at so deep a queue; when the alert began, in seconds.
 async fn first_alert(depth: usize, seconds: u64) -> Option<u64> {
     let rig = Rig::of_the_specification().await;
-    let mut rules = Rules::new(&[]);
+    let mut rules = AlertRules::new(&[]);
     // GitHub hands none of them out, so the queue stays as deep as it is.
     rig.memory.with(|it| it.queue_jobs(&jobs(depth, 60).held()));
     for second in 0..seconds {
         rig.wait(1).await;
         let now = rig.memory.with(|it| it.now());
         let depths = rig.queue_depths();
-        let readings = Readings::from([(AlertSeries::QueueDepth, Reading::Pools(depths))]);
-        if let Some(it) = rules.look(&readings, now).first() {
+        let readings = SeriesValues::from([(AlertSeries::QueueDepth, SeriesValue::Pools(depths))]);
+        if let Some(it) = rules.evaluate(&readings, now).first() {
             assert_eq!(it.pool, Some(name("default")));
             assert_eq!(it.receivers, [""; 0], "nobody is left out: every receiver is told");
-            assert!(matches!(it.to, Turn::Firing { .. }), "{it:?}");
+            assert!(matches!(it.status, AlertStatus::Firing { .. }), "{it:?}");
             return Some(second);
         }
     }

@@ -17,10 +17,13 @@ use crate::config::{AlertSeries, Receiver, ReceiverKind, WebhookUrl};
 use crate::domain::name::PoolName;
 use crate::domain::text::code;
 use crate::host::clock::Clock;
-use crate::metrics::{Board, Counter, Snapshot};
-use crate::monitor::{Lately, Reading, Readings, Rules, Transition, Turn};
+use crate::metrics::{Counter, MetricsState, Snapshot};
+use crate::monitor::{
+    AlertRules, AlertStatus, AlertTransition, RollingCount, SeriesValue, SeriesValues,
+};
 use crate::notify::{
-    Delivery, Enclosure, Kind, Notification, Notifier, Outcome, State, Target, TargetError,
+    Attachment, Delivery, DeliveryOutcome, Notification, Notifier, ReceiverApi, ReceiverEndpoint,
+    ReceiverError,
 };
 use crate::secrets;
 
@@ -39,9 +42,9 @@ pub(super) struct AlertInputs {
 struct AlertInputState {
     pools: BTreeMap<PoolName, PoolNumbers>,
     read_at: Option<Instant>,
-    violations: Lately,
-    gaps: Lately,
-    breaks: Lately,
+    violations: RollingCount,
+    gaps: RollingCount,
+    breaks: RollingCount,
     /// Absent where there is no anchor.
     anchored_at: Option<Timestamp>,
     client_cert_expires_at: Option<Timestamp>,
@@ -119,36 +122,36 @@ impl AlertInputs {
     }
 
     /// What every series shows at `now`; one without a source is left out.
-    fn readings(&self, now: Timestamp) -> Readings {
+    fn readings(&self, now: Timestamp) -> SeriesValues {
         let mut known = self.known();
         let age = known.read_at.unwrap_or(self.began).elapsed();
         let is_known = known.read_at.is_some() && age <= self.fresh;
         let pools = |number: fn(&PoolNumbers) -> f64| match is_known {
-            false => Reading::Unknown,
-            true => Reading::Pools(
+            false => SeriesValue::Unknown,
+            true => SeriesValue::Pools(
                 known.pools.iter().map(|(name, it)| (name.clone(), Some(number(it)))).collect(),
             ),
         };
-        let mut all = Readings::from([
+        let mut all = SeriesValues::from([
             (AlertSeries::QueueDepth, pools(|it| it.queue_depth.into())),
             (AlertSeries::UnservedJobs, pools(|it| it.unserved.into())),
             (AlertSeries::OldestQueuedJobAgeSeconds, pools(|it| it.oldest_s)),
             (AlertSeries::CircuitOpen, pools(|it| it.is_circuit_open.into())),
             (AlertSeries::LevelNotFollowed, pools(|it| it.is_stalled.into())),
-            (AlertSeries::ObservationAgeSeconds, Reading::Fleet(Some(age.as_secs_f64()))),
+            (AlertSeries::ObservationAgeSeconds, SeriesValue::Fleet(Some(age.as_secs_f64()))),
         ]);
         let (violations, gaps) = (known.violations.count(now), known.gaps.count(now));
-        all.insert(AlertSeries::EphemeralViolations, Reading::Fleet(Some(violations.into())));
-        all.insert(AlertSeries::AuditGaps, Reading::Fleet(Some(gaps.into())));
+        all.insert(AlertSeries::EphemeralViolations, SeriesValue::Fleet(Some(violations.into())));
+        all.insert(AlertSeries::AuditGaps, SeriesValue::Fleet(Some(gaps.into())));
         let breaks = known.breaks.count(now);
-        all.insert(AlertSeries::AuditBreaks, Reading::Fleet(Some(breaks.into())));
+        all.insert(AlertSeries::AuditBreaks, SeriesValue::Fleet(Some(breaks.into())));
         let age = known.anchored_at.map(|it| now.duration_since(it).as_secs_f64());
-        all.insert(AlertSeries::AuditAnchorAgeSeconds, Reading::Fleet(age));
+        all.insert(AlertSeries::AuditAnchorAgeSeconds, SeriesValue::Fleet(age));
         let enforced = known.is_mtls_enforced.map(|it| f64::from(u8::from(it)));
-        all.insert(AlertSeries::MtlsEnforced, Reading::Fleet(enforced));
+        all.insert(AlertSeries::MtlsEnforced, SeriesValue::Fleet(enforced));
         let expires_in =
             known.client_cert_expires_at.map(|it| it.duration_since(now).as_secs_f64());
-        all.insert(AlertSeries::ClientCertExpiresInSeconds, Reading::Fleet(expires_in));
+        all.insert(AlertSeries::ClientCertExpiresInSeconds, SeriesValue::Fleet(expires_in));
         all
     }
 }
@@ -160,7 +163,7 @@ pub(super) struct Alerting {
     facts: Arc<AlertInputs>,
     /// Goes on evenly whatever is done to the machine's clock.
     clock: Clock,
-    rules: Mutex<Rules>,
+    rules: Mutex<AlertRules>,
     /// Absent once it is closed.
     notifier: tokio::sync::Mutex<Option<Notifier>>,
 }
@@ -168,11 +171,11 @@ pub(super) struct Alerting {
 /// What alerts and records tell and are told.
 #[derive(Clone)]
 pub(super) struct AlertWiring {
-    pub(super) board: Arc<Board>,
+    pub(super) metrics: Arc<MetricsState>,
     pub(super) journal: Journal,
     pub(super) facts: Arc<AlertInputs>,
     /// What goes with every alert.
-    pub(super) enclosure: Enclosure,
+    pub(super) enclosure: Attachment,
 }
 
 impl Alerting {
@@ -182,15 +185,15 @@ impl Alerting {
         allowed: &secrets::ResolveOptions,
         wires: AlertWiring,
     ) -> Result<Self, Failure> {
-        let AlertWiring { board, journal, facts, enclosure } = wires;
+        let AlertWiring { metrics, journal, facts, enclosure } = wires;
         for receiver in &setup.file.receivers {
-            let delivery = |outcome: Outcome| Counter::AlertDelivery {
+            let delivery = |outcome: DeliveryOutcome| Counter::AlertDelivery {
                 receiver: receiver.name.clone(),
                 outcome: outcome.word(),
             };
-            board.declare(Outcome::ALL.map(delivery));
+            metrics.declare(DeliveryOutcome::ALL.map(delivery));
         }
-        let report = report(board, journal.clone());
+        let report = report(metrics, journal.clone());
         let notifier = Notifier::enclosing(targets(setup, allowed).await?, report, enclosure)
             .map_err(|it| unusable(&it))?;
         Ok(Self {
@@ -198,7 +201,7 @@ impl Alerting {
             journal,
             facts,
             clock: Clock::starting_at(Clock::Real.now()),
-            rules: Mutex::new(Rules::new(&setup.file.alerts)),
+            rules: Mutex::new(AlertRules::new(&setup.file.alerts)),
             notifier: tokio::sync::Mutex::new(Some(notifier)),
         })
     }
@@ -212,7 +215,7 @@ impl Alerting {
                 () = stop.cancelled() => return,
             }
             let now = self.clock.now();
-            let turned = self.rules().look(&self.facts.readings(now), now);
+            let turned = self.rules().evaluate(&self.facts.readings(now), now);
             self.tell(turned).await;
         }
     }
@@ -240,11 +243,11 @@ impl Alerting {
         }
     }
 
-    fn rules(&self) -> MutexGuard<'_, Rules> {
+    fn rules(&self) -> MutexGuard<'_, AlertRules> {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn tell(&self, turned: Vec<Transition>) {
+    async fn tell(&self, turned: Vec<AlertTransition>) {
         for transition in turned {
             self.journal.say(line(&transition));
             let receivers = transition.receivers.clone();
@@ -255,16 +258,13 @@ impl Alerting {
         }
     }
 
-    fn notification(&self, it: Transition) -> Notification {
+    fn notification(&self, it: AlertTransition) -> Notification {
         let pool = it.pool.map(|it| ("pool".to_owned(), it.to_string()));
         let fleet = ("fleet".to_owned(), self.fleet.clone());
         Notification {
             rule: it.rule,
             labels: [fleet].into_iter().chain(pool).collect(),
-            state: match it.to {
-                Turn::Firing { since } => State::Firing { since },
-                Turn::Resolved { since, at } => State::Resolved { since, at },
-            },
+            status: it.status,
             summary: it.summary,
             description: it.description,
             value: it.value,
@@ -272,10 +272,10 @@ impl Alerting {
     }
 }
 
-fn line(it: &Transition) -> LogLine {
-    let (weight, word) = match it.to {
-        Turn::Firing { .. } => (Weight::Warning, "fires"),
-        Turn::Resolved { .. } => (Weight::Note, "is over"),
+fn line(it: &AlertTransition) -> LogLine {
+    let (weight, word) = match it.status {
+        AlertStatus::Firing { .. } => (Weight::Warning, "fires"),
+        AlertStatus::Resolved { .. } => (Weight::Note, "is over"),
     };
     let text = format!("alert {} {word}: {}", code(&it.rule), it.summary);
     let line = LogLine::new(weight, "alert", text);
@@ -284,13 +284,15 @@ fn line(it: &Transition) -> LogLine {
 }
 
 /// Counts every attempt to deliver, and says when one fails.
-fn report(board: Arc<Board>, journal: Journal) -> Arc<dyn Fn(&Delivery) + Send + Sync> {
+fn report(metrics: Arc<MetricsState>, journal: Journal) -> Arc<dyn Fn(&Delivery) + Send + Sync> {
     Arc::new(move |it: &Delivery| {
         let (receiver, outcome) = (it.receiver.clone(), it.outcome.word());
-        board.count(Counter::AlertDelivery { receiver, outcome });
+        metrics.count(Counter::AlertDelivery { receiver, outcome });
         let weight = match it.outcome {
-            Outcome::Delivered => Weight::Detail,
-            Outcome::Failed | Outcome::Refused | Outcome::Dropped => Weight::Warning,
+            DeliveryOutcome::Delivered => Weight::Detail,
+            DeliveryOutcome::Failed | DeliveryOutcome::Refused | DeliveryOutcome::Dropped => {
+                Weight::Warning
+            }
         };
         let text = format!("alerts to {} {outcome}: {}", code(&it.receiver), it.detail);
         journal.say(
@@ -304,7 +306,7 @@ fn report(board: Arc<Board>, journal: Journal) -> Arc<dyn Fn(&Delivery) + Send +
 async fn targets(
     setup: &DaemonConfig,
     allowed: &secrets::ResolveOptions,
-) -> Result<Vec<Target>, Failure> {
+) -> Result<Vec<ReceiverEndpoint>, Failure> {
     let mut targets = Vec::new();
     for receiver in &setup.file.receivers {
         targets.push(target(receiver, allowed).await?);
@@ -312,19 +314,24 @@ async fn targets(
     Ok(targets)
 }
 
-async fn target(receiver: &Receiver, options: &secrets::ResolveOptions) -> Result<Target, Failure> {
+async fn target(
+    receiver: &Receiver,
+    options: &secrets::ResolveOptions,
+) -> Result<ReceiverEndpoint, Failure> {
     let (kind, url) = match &receiver.kind {
-        ReceiverKind::Alertmanager { url } => (Kind::Alertmanager, SecretString::from(url.clone())),
+        ReceiverKind::Alertmanager { url } => {
+            (ReceiverApi::Alertmanager, SecretString::from(url.clone()))
+        }
         ReceiverKind::Webhook { url: WebhookUrl::Plain(url) } => {
-            (Kind::Webhook, SecretString::from(url.clone()))
+            (ReceiverApi::Webhook, SecretString::from(url.clone()))
         }
         ReceiverKind::Webhook { url: WebhookUrl::Secret(reference) } => {
-            (Kind::Webhook, secrets::resolve(reference, options).await?)
+            (ReceiverApi::Webhook, secrets::resolve(reference, options).await?)
         }
     };
-    Target::new(&receiver.name, kind, &url).map_err(|it| unusable(&it))
+    ReceiverEndpoint::new(&receiver.name, kind, &url).map_err(|it| unusable(&it))
 }
 
-fn unusable(error: &TargetError) -> Failure {
+fn unusable(error: &ReceiverError) -> Failure {
     Failure::input(error.to_string()).help(error.help)
 }

@@ -20,7 +20,7 @@ use crate::host::book::Book;
 use crate::host::clock::Clock;
 use crate::host::{anchor, state_dir};
 use crate::metrics::Counter;
-use crate::notify::{Enclosure, Kind, Post, Target};
+use crate::notify::{Attachment, ReceiverApi, ReceiverEndpoint, WebhookClient};
 use crate::secrets;
 
 /// How long a file on another mount may take.
@@ -35,8 +35,8 @@ pub(super) struct Anchor {
     about: About,
     pub(super) every: Duration,
     file: Option<PathBuf>,
-    webhook: Option<Post>,
-    enclosure: Option<Enclosure>,
+    webhook: Option<WebhookClient>,
+    enclosure: Option<Attachment>,
     /// The last attempt failed, and that was said.
     has_failed: bool,
     wires: AlertWiring,
@@ -72,7 +72,7 @@ impl Anchor {
         let places = [("file", file.is_some()), ("webhook", webhook.is_some())];
         for (place, _) in places.into_iter().filter(|it| it.1) {
             let outcomes = ["delivered", "failed"];
-            wires.board.declare(outcomes.map(|outcome| Counter::AuditAnchor { place, outcome }));
+            wires.metrics.declare(outcomes.map(|outcome| Counter::AuditAnchor { place, outcome }));
         }
         if places.iter().any(|it| it.1) {
             // How old the last one is counts from here until there is one.
@@ -110,7 +110,7 @@ impl Anchor {
 
     fn count(&self, place: &'static str, result: Result<(), String>) -> Option<String> {
         let outcome = if result.is_ok() { "delivered" } else { "failed" };
-        self.wires.board.count(Counter::AuditAnchor { place, outcome });
+        self.wires.metrics.count(Counter::AuditAnchor { place, outcome });
         result.err().map(|why| format!("to its {place}: {}", quote(&why)))
     }
 
@@ -132,7 +132,7 @@ impl Anchor {
         if self.file.is_some() || self.webhook.is_some() {
             say(Weight::Detail, format!("the audit log is anchored at {head}"));
             self.wires.facts.note_anchor(now);
-            self.wires.board.process(|it| it.audit_anchored_at = Some(now));
+            self.wires.metrics.process(|it| it.audit_anchored_at = Some(now));
         }
         self.every
     }
@@ -156,12 +156,13 @@ async fn append(path: PathBuf, statement: String) -> Result<(), String> {
     }
 }
 
-async fn post(url: &WebhookUrl, allowed: &secrets::ResolveOptions) -> Result<Post, Failure> {
+async fn post(url: &WebhookUrl, allowed: &secrets::ResolveOptions) -> Result<WebhookClient, Failure> {
     let url = match url {
         WebhookUrl::Plain(url) => url.clone().into(),
         WebhookUrl::Secret(reference) => secrets::resolve(reference, allowed).await?,
     };
-    let post = Target::new("audit_anchor", Kind::Webhook, &url).and_then(Post::new);
+    let post = ReceiverEndpoint::new("audit_anchor", ReceiverApi::Webhook, &url)
+        .and_then(WebhookClient::new);
     post.map_err(|error| {
         let message = format!("the webhook of `watch.audit_anchor` cannot be used: {}", error.why);
         Failure::input(message).help(error.help)

@@ -28,8 +28,8 @@ use crate::host::audit_sink::{Diary, Kept, Manner, Rule};
 use crate::host::book::Book;
 use crate::host::clock::Clock;
 use crate::host::{logs, state_dir};
-use crate::metrics::Board;
-use crate::monitor::Finding;
+use crate::metrics::MetricsState;
+use crate::monitor::IsolationFinding;
 use crate::monitor::compliance::Recording;
 use crate::policy::Violation;
 use crate::reconcile::watch::{Incident, WatchCommand};
@@ -77,7 +77,7 @@ pub(super) struct AuditHeadTask {
 /// What records tell and are told.
 pub(super) struct AuditFeedContext<'a> {
     pub(super) fleet: &'a FleetName,
-    pub(super) board: Arc<Board>,
+    pub(super) metrics: Arc<MetricsState>,
     pub(super) journal: Journal,
     pub(super) facts: Arc<AlertInputs>,
     pub(super) rule: Rule,
@@ -169,7 +169,7 @@ impl AuditFeed {
     }
 
     /// The isolation auditor has found something.
-    pub(super) fn found(&self, finding: &Finding) {
+    pub(super) fn found(&self, finding: &IsolationFinding) {
         let Some(inner) = &self.0 else { return };
         let entry = inner.finding(finding);
         inner.tell(|_, _| vec![entry]);
@@ -234,7 +234,7 @@ impl AuditFeedState {
     }
 
     /// A finding as a record.
-    fn finding(&self, it: &Finding) -> Entry {
+    fn finding(&self, it: &IsolationFinding) -> Entry {
         let (pool, pool_id) = (it.pool.clone(), it.pool_id.clone());
         let subject = match &it.runner {
             Some(name) => Subject::Runner { name: name.clone(), pool, pool_id },

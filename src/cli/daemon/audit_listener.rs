@@ -12,14 +12,14 @@ use crate::audit::lifecycle::Lifecycle;
 use crate::audit::{Damage, Head, Kind};
 use crate::host::audit_sink::{Kept, Rule};
 use crate::host::clock::Clock;
-use crate::metrics::{Board, Counter};
+use crate::metrics::{Counter, MetricsState};
 use crate::reconcile::watch::{HoldReason, WatchCommand};
 
 /// Counts and tells what becomes of records, and lets the life of the runners know of our own
 /// writes.
 pub(super) struct AuditListener {
     lifecycle: Arc<Mutex<Lifecycle>>,
-    board: Arc<Board>,
+    metrics: Arc<MetricsState>,
     journal: Journal,
     facts: Arc<AlertInputs>,
     rule: Rule,
@@ -33,8 +33,8 @@ impl AuditListener {
         lifecycle: Arc<Mutex<Lifecycle>>,
         ends: mpsc::Sender<Head>,
     ) -> Self {
-        let AuditFeedContext { board, journal, facts, rule, orders, .. } = desk;
-        Self { lifecycle, board, journal, facts, rule, orders, ends }
+        let AuditFeedContext { metrics, journal, facts, rule, orders, .. } = desk;
+        Self { lifecycle, metrics, journal, facts, rule, orders, ends }
     }
 
     pub(super) fn hear(&self, it: &Kept<'_>) {
@@ -52,14 +52,14 @@ impl AuditListener {
             }
             Kept::Damaged(damage) => self.damaged(damage),
             Kept::Written(kind) => {
-                self.board.count(Counter::AuditRecord { kind: kind.word() });
+                self.metrics.count(Counter::AuditRecord { kind: kind.word() });
                 if *kind == Kind::Gap {
-                    self.board.count(Counter::AuditGap);
+                    self.metrics.count(Counter::AuditGap);
                     self.facts.note_gap(Clock::Real.now());
                 }
             }
             Kept::Lost(_) => {
-                self.board.count(Counter::AuditWriteError);
+                self.metrics.count(Counter::AuditWriteError);
                 self.facts.note_gap(Clock::Real.now());
             }
             Kept::Stuck(why) => self.stuck(why),
@@ -68,7 +68,7 @@ impl AuditListener {
     }
 
     fn damaged(&self, damage: &Damage) {
-        self.board.count(Counter::AuditBreak);
+        self.metrics.count(Counter::AuditBreak);
         self.facts.note_break(Clock::Real.now());
         let help =
             "`runnerctl audit verify` shows what is left; compare it with a copy from elsewhere";
@@ -81,7 +81,7 @@ impl AuditListener {
     }
 
     fn stuck(&self, why: &str) {
-        self.board.count(Counter::AuditWriteError);
+        self.metrics.count(Counter::AuditWriteError);
         self.facts.note_gap(Clock::Real.now());
         match self.rule {
             Rule::GoOn => {

@@ -13,12 +13,12 @@ use super::startup::{DaemonParts, client_cert};
 use crate::cli::connect::{RENEW, RENEW_LISTS, expiry, lists, tls_files};
 use crate::garm::{GarmError, Http};
 use crate::host::clock::Clock;
-use crate::metrics::Board;
+use crate::metrics::MetricsState;
 
 /// What is in force, by its digest.
 pub(super) struct ClientCertReloader {
     http: Arc<Http>,
-    board: Arc<Board>,
+    metrics: Arc<MetricsState>,
     facts: Arc<AlertInputs>,
     journal: Journal,
     /// Of the files as they were looked at last.
@@ -33,7 +33,7 @@ impl ClientCertReloader {
     pub(super) fn new(opened: &DaemonParts) -> Self {
         Self {
             http: Arc::clone(&opened.http),
-            board: Arc::clone(&opened.board),
+            metrics: Arc::clone(&opened.metrics),
             facts: Arc::clone(&opened.facts),
             journal: opened.journal.clone(),
             seen: tls_files(&opened.setup.file).digest(),
@@ -89,7 +89,7 @@ impl ClientCertReloader {
         let work = move || lists(&file, Clock::Real.now());
         // Reading files does not panic, and nothing but the end of the program aborts it.
         let Ok(lists) = tokio::task::spawn_blocking(work).await else { return };
-        self.board.process(|it| it.crl_ends_at = lists.ends_at);
+        self.metrics.process(|it| it.crl_ends_at = lists.ends_at);
         if lists.warning != self.lists_warning {
             self.lists_warning.clone_from(&lists.warning);
             if let Some(warning) = lists.warning {
@@ -102,7 +102,7 @@ impl ClientCertReloader {
     fn renewed(&self, setup: &DaemonConfig) {
         let expires_at = client_cert(setup);
         self.facts.note_client_cert(expires_at);
-        self.board.process(|it| it.client_cert_expires_at = expires_at);
+        self.metrics.process(|it| it.client_cert_expires_at = expires_at);
         let holds = expires_at.map_or_else(String::new, |it| format!(", it holds until {it}"));
         let text = format!("the certificate files for GARM have changed and are in force{holds}");
         self.journal

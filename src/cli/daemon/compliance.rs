@@ -11,9 +11,10 @@ use super::setup::DaemonConfig;
 use crate::cli::requirements;
 use crate::host::book::Book;
 use crate::host::own;
-use crate::monitor::Watched;
+use crate::monitor::IsolationSummary;
 use crate::monitor::compliance::{
-    Answer, Audit, Credential, Facts, Mtls, Networks, Recording, Requirement, Verdict, report,
+    AuditFact, ComplianceFacts, CredentialFact, MtlsFact, NetworkFacts, Recording, Requirement,
+    RequirementAnswer, RequirementVerdict, report,
 };
 use crate::render::requirements as render;
 
@@ -30,20 +31,20 @@ pub(super) struct ComplianceReport {
 #[derive(Default)]
 struct ComplianceState {
     accepted: Vec<String>,
-    networks: Networks,
-    isolation: Watched,
-    credentials: Option<Vec<Credential>>,
-    mtls: Option<Mtls>,
-    audit: Option<Audit>,
+    networks: NetworkFacts,
+    isolation: IsolationSummary,
+    credentials: Option<Vec<CredentialFact>>,
+    mtls: Option<MtlsFact>,
+    audit: Option<AuditFact>,
     /// How the recording stands since then.
     recording: Option<Recording>,
     /// The words that were said; empty before the first round.
-    said: BTreeMap<Requirement, Answer>,
+    said: BTreeMap<Requirement, RequirementAnswer>,
 }
 
 impl ComplianceState {
-    fn report(&self) -> Vec<Verdict> {
-        let facts = Facts {
+    fn report(&self) -> Vec<RequirementVerdict> {
+        let facts = ComplianceFacts {
             isolation: Some(&self.isolation),
             networks: Some(self.networks.clone()),
             credentials: self.credentials.clone(),
@@ -84,7 +85,7 @@ impl ComplianceReport {
     }
 
     /// What the isolation auditor has watched.
-    pub(super) fn watched(&self, watched: &Watched) {
+    pub(super) fn watched(&self, watched: &IsolationSummary) {
         let mut state = self.state();
         if state.isolation != *watched {
             state.isolation = watched.clone();
@@ -102,13 +103,13 @@ impl ComplianceReport {
     }
 
     /// What was asked beside the probes; they have not ended yet.
-    pub(super) fn asked(&self, credentials: Option<Vec<Credential>>, audit: Option<Audit>) {
+    pub(super) fn asked(&self, credentials: Option<Vec<CredentialFact>>, audit: Option<AuditFact>) {
         let mut state = self.state();
         (state.credentials, state.audit) = (credentials, audit);
     }
 
     /// A round of probes has ended.
-    pub(super) fn proven(&self, mtls: Mtls) {
+    pub(super) fn proven(&self, mtls: MtlsFact) {
         let mut state = self.state();
         state.mtls = Some(mtls);
         self.say(&mut state);
@@ -132,7 +133,7 @@ impl ComplianceReport {
         }
     }
 
-    fn tell(&self, verdict: &Verdict) {
+    fn tell(&self, verdict: &RequirementVerdict) {
         let weight = if verdict.is_warning() { Weight::Warning } else { Weight::Note };
         let fields = json!({ "id": verdict.requirement.id(), "answer": verdict.answer.word() });
         let line = LogLine::new(weight, "requirement", render::log_line(verdict)).with(fields);
@@ -141,19 +142,19 @@ impl ComplianceReport {
 }
 
 /// How the audit log stands; nothing where there is none, or it is too large to read it now.
-pub(super) async fn audited(book: &Book) -> Option<Audit> {
+pub(super) async fn audited(book: &Book) -> Option<AuditFact> {
     let Book::Diary(diary) = book else { return None };
     let diary = Arc::clone(diary);
     let work = move || {
         let Ok(own) = own::check(diary.ledger(), AUDIT_MAX) else { return None };
         let own = own?;
         Some(match (own.report.broken, own.unvouched) {
-            (Some(it), _) => Audit::Broken(format!("line {}: {}", it.line, it.reason)),
-            (None, Some(before)) => Audit::Headless(format!(
+            (Some(it), _) => AuditFact::Broken(format!("line {}: {}", it.line, it.reason)),
+            (None, Some(before)) => AuditFact::Headless(format!(
                 "the chain verifies, but records 1 to {before} are in no file beside it: \
                  `audit verify` with all of them tells"
             )),
-            (None, None) => Audit::Whole {
+            (None, None) => AuditFact::Whole {
                 records: own.report.records,
                 open_gaps: own.report.open_gaps.len() as u64,
                 lost: own.report.lost,

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::domain::name::{FleetName, PoolId, PoolName};
 use crate::reconcile::watch::{Applied, LoopSnapshot};
-use crate::render::decision::{self, Fate, Report, Stall};
+use crate::render::decision::{self, DecisionEffect, DecisionsDocument, Stall};
 use crate::scaling::{Decision, EntityState, Freeze};
 
 /// Whose decisions they are.
@@ -21,7 +21,7 @@ pub(super) struct WatchedFleet {
 /// Everything that the page is made from; made into a page when somebody asks.
 #[derive(Debug, Clone, Default)]
 pub(super) struct DecisionsPage {
-    report: Report,
+    report: DecisionsDocument,
     decisions: BTreeMap<PoolName, PoolDecision>,
 }
 
@@ -55,7 +55,7 @@ impl DecisionsPage {
         });
         let unmanaged =
             sight.unmanaged.iter().map(|(name, why)| (name.to_string(), why.sentence()));
-        let report = Report {
+        let report = DecisionsDocument {
             fleet: origin.fleet.to_string(),
             garm: origin.garm.clone(),
             controller_id: controller,
@@ -67,9 +67,13 @@ impl DecisionsPage {
     }
 
     pub(super) fn value(&self) -> Value {
-        let at_large = if self.report.is_applied { Fate::Applied } else { Fate::Withheld };
+        let at_large = if self.report.is_applied {
+            DecisionEffect::Applied
+        } else {
+            DecisionEffect::NotWritten
+        };
         let pools = self.decisions.iter().map(|(name, it)| {
-            let fate = it.frozen.as_ref().map_or(at_large, Fate::Frozen);
+            let fate = it.frozen.as_ref().map_or(at_large, DecisionEffect::Frozen);
             decision::json(name, &it.decision, fate, it.stall.as_ref())
         });
         self.report.value(&pools.collect::<Vec<_>>())

@@ -194,7 +194,7 @@ mod tests {
             read_age: Duration::from_secs(1),
             stream: EventStream::Up,
             stalls: &BTreeMap::new(),
-            watched: &crate::monitor::Watched::default(),
+            watched: &crate::monitor::IsolationSummary::default(),
         };
         let (drifts, violated) = (HashMap::new(), BTreeMap::new());
         let beside = ReadCounts { outdated: &outdated, drifts: &drifts, violated: &violated };

@@ -9,7 +9,7 @@ use crate::domain::entity::EntityKey;
 use crate::domain::name::{PoolName, RunnerName};
 use crate::domain::text::{code, quote, said};
 use crate::garm;
-use crate::monitor::Finding;
+use crate::monitor::IsolationFinding;
 use crate::reconcile::watch::{ActEnd, Applied, Deed, Incident, UnresolvedReason, WriteReport};
 use crate::render::decision::{self, Mood};
 use crate::render::progress;
@@ -142,7 +142,7 @@ pub(super) fn outcome(end: &ActEnd) -> &'static str {
 }
 
 /// What the isolation auditor has found.
-pub(in crate::cli) fn found(it: &Finding) -> LogLine {
+pub(in crate::cli) fn found(it: &IsolationFinding) -> LogLine {
     let text = match &it.runner {
         Some(runner) => format!("runner {}: {}", code(runner.as_str()), it.evidence),
         None => it.evidence.clone(),

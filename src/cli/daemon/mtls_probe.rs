@@ -12,8 +12,7 @@ use crate::cli::requirements;
 use crate::domain::fleet::Controller;
 use crate::domain::proof::Proof;
 use crate::garm::probe;
-use crate::monitor::compliance::Mtls;
-use crate::monitor::mtls_state::Change;
+use crate::monitor::compliance::MtlsFact;
 
 /// A round: the probes, and beside them what else the report on the requirements needs to know.
 pub(super) fn round(opened: &DaemonParts) -> Box<dyn FnMut(Controller) -> ProbeRound + Send> {
@@ -37,20 +36,18 @@ pub(super) fn round(opened: &DaemonParts) -> Box<dyn FnMut(Controller) -> ProbeR
 /// Tells what a round of probes has shown: the board and the alert rules each time, log and audit
 /// file when the word is another.
 pub(super) fn herald(opened: &DaemonParts) -> impl Fn(&ProbeOutcome) + Send + use<> {
-    let (board, facts) = (Arc::clone(&opened.board), Arc::clone(&opened.facts));
+    let (metrics, facts) = (Arc::clone(&opened.metrics), Arc::clone(&opened.facts));
     let (journal, records) = (opened.journal.clone(), opened.records.clone());
     let verdicts = Arc::clone(&opened.verdicts);
     move |it| {
-        board.process(|process| process.is_mtls_enforced = it.is_enforced);
+        metrics.process(|process| process.is_mtls_enforced = it.is_enforced);
         facts.note_mtls(it.is_enforced);
-        let weight = match (it.change, it.word) {
-            (Change::Same, _) => Weight::Detail,
-            (Change::New, Proof::Enforced) => Weight::Note,
-            (Change::New, Proof::Unreachable | Proof::CannotTell | Proof::NotEnforced) => {
-                Weight::Warning
-            }
+        let weight = match (it.is_changed, it.word) {
+            (false, _) => Weight::Detail,
+            (true, Proof::Enforced) => Weight::Note,
+            (true, Proof::Unreachable | Proof::CannotTell | Proof::NotEnforced) => Weight::Warning,
         };
-        if it.change == Change::New {
+        if it.is_changed {
             records.proven(it);
         }
         let line = LogLine::new(weight, "mtls", it.sentence.clone())
@@ -58,6 +55,6 @@ pub(super) fn herald(opened: &DaemonParts) -> impl Fn(&ProbeOutcome) + Send + us
         let help = "`runnerctl validate --online` shows every probe";
         let is_open = it.word != Proof::Enforced;
         journal.say(if is_open { line.help(help) } else { line });
-        verdicts.proven(Mtls::of(it.word, it.sentence.clone()));
+        verdicts.proven(MtlsFact::of(it.word, it.sentence.clone()));
     }
 }

@@ -16,7 +16,7 @@ use crate::config::PolicySettings;
 use crate::domain::fleet::Controller;
 use crate::domain::proof::{Probe, Proof};
 use crate::garm;
-use crate::monitor::mtls_state::{Change, Enforcement};
+use crate::monitor::mtls_state::MtlsState;
 use crate::reconcile::watch::{HoldReason, WatchCommand, Writes};
 use crate::render::proof;
 
@@ -41,7 +41,7 @@ impl MtlsRequirement {
     /// What holds the loop before the first round; absent when nothing does.
     pub(super) fn at_start(self) -> Option<&'static str> {
         match self {
-            Self::Proof => Enforcement::default().holds(Duration::ZERO),
+            Self::Proof => MtlsState::default().holds(Duration::ZERO),
             Self::Nothing => None,
         }
     }
@@ -56,7 +56,7 @@ pub(super) type ProbeRound =
 pub(super) struct ProbeOutcome {
     pub(super) word: Proof,
     /// Whether the word is another than before.
-    pub(super) change: Change,
+    pub(super) is_changed: bool,
     /// One sentence without full stop.
     pub(super) sentence: String,
     pub(super) is_enforced: Option<bool>,
@@ -77,7 +77,7 @@ pub(super) struct MtlsProber {
     /// Where it is said that the first round has found a door open; taken once it is over.
     pub(super) refuse: Option<oneshot::Sender<ProbeOutcome>>,
     pub(super) began: Instant,
-    pub(super) standing: Enforcement,
+    pub(super) standing: MtlsState,
     /// What the loop is held for, as it was told last.
     pub(super) held: Option<&'static str>,
 }
@@ -117,8 +117,8 @@ impl MtlsProber {
             Ok(probes) => (Proof::of(&probes), proof::sentence(&probes)),
             Err(error) => (Proof::Unreachable, format!("mTLS cannot be probed: {error}")),
         };
-        let change = self.standing.take(word, self.began.elapsed());
-        ProbeOutcome { word, change, sentence, is_enforced: self.standing.is_enforced() }
+        let is_changed = self.standing.record(word, self.began.elapsed());
+        ProbeOutcome { word, is_changed, sentence, is_enforced: self.standing.is_enforced() }
     }
 
     /// Waits for the next round; meanwhile a proof may grow too old, and the policy may change.
@@ -228,7 +228,7 @@ mod tests {
             orders,
             refuse: Some(refuse),
             began,
-            standing: Enforcement::default(),
+            standing: MtlsState::default(),
             held: at_start,
         };
         let stop = CancellationToken::new();

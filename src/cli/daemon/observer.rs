@@ -25,8 +25,8 @@ use crate::cli::policies::PolicySet;
 use crate::domain::fleet::{Controller, Fleet};
 use crate::domain::name::{PoolId, PoolName};
 use crate::garm::GarmClient;
-use crate::metrics::{Board, Counter, Timing};
-use crate::monitor::Finding;
+use crate::metrics::{Counter, MetricsState, Timing};
+use crate::monitor::IsolationFinding;
 use crate::reconcile::watch::{
     ActEnd, Applied, Deed, EventStream, Incident, LoopSnapshot, ManagedPool, Observer, WriteReport,
     Writes,
@@ -40,7 +40,7 @@ pub(super) struct LoopObserver {
     origin: WatchedFleet,
     writes: Writes,
     client: Arc<GarmClient>,
-    board: Arc<Board>,
+    metrics: Arc<MetricsState>,
     journal: Journal,
     records: AuditFeed,
     /// What the alert rules are held against.
@@ -82,7 +82,7 @@ struct ObserverState {
 pub(super) struct ObserverOutputs {
     /// Knows what could not be read of GARM's lists.
     pub(super) client: Arc<GarmClient>,
-    pub(super) board: Arc<Board>,
+    pub(super) metrics: Arc<MetricsState>,
     pub(super) journal: Journal,
     pub(super) records: AuditFeed,
     pub(super) facts: Arc<AlertInputs>,
@@ -104,7 +104,7 @@ pub(super) struct ObserverSettings {
 impl LoopObserver {
     pub(super) fn new(profile: ObserverSettings, outlets: ObserverOutputs) -> Self {
         let ObserverSettings { origin, writes, volume } = profile;
-        let ObserverOutputs { client, board, journal, records, facts, drifts, .. } = outlets;
+        let ObserverOutputs { client, metrics, journal, records, facts, drifts, .. } = outlets;
         let (controllers, policies) = (outlets.controllers, outlets.policies);
         let verdicts = outlets.verdicts;
         let kept = Arc::new(Mutex::new(DecisionsPage::default()));
@@ -115,7 +115,7 @@ impl LoopObserver {
             origin,
             writes,
             client,
-            board,
+            metrics,
             journal,
             records,
             facts,
@@ -140,7 +140,7 @@ impl LoopObserver {
                 TimedEvent::Startup(id, span) => (id, span, |pool| Timing::RunnerStartup { pool }),
             };
             if let Some(pool) = state.names.get(&id) {
-                self.board.observe(timing(pool.clone()), span);
+                self.metrics.observe(timing(pool.clone()), span);
             }
         }
     }
@@ -234,7 +234,7 @@ impl LoopObserver {
 impl Observer for LoopObserver {
     fn read(&self, fleet: &Fleet, took: Duration) {
         let mut state = self.state();
-        self.board.observe(Timing::Reconcile, took);
+        self.metrics.observe(Timing::Reconcile, took);
         self.tell_remarks(&mut state);
         let times = state.timings.read(fleet);
         self.time(&state, times);
@@ -278,9 +278,9 @@ impl Observer for LoopObserver {
             state.repeats.keep(|it| sight.managed.contains_key(it));
             state.drifting.keep(|it| sight.managed.contains_key(it));
         }
-        self.board.frozen(frozen(sight));
+        self.metrics.frozen(frozen(sight));
         let is_connected = Some(sight.stream == EventStream::Up);
-        self.board.process(|it| it.is_stream_connected = is_connected);
+        self.metrics.process(|it| it.is_stream_connected = is_connected);
         let row = |(name, it): (_, &ManagedPool)| Some((name, sight.picture.pools().get(&it.id)?));
         let drifts = self.drifts.look(sight.managed.iter().filter_map(row));
         for line in state.drifting.look(&drifts) {
@@ -290,7 +290,7 @@ impl Observer for LoopObserver {
         let beside = ReadCounts { outdated, drifts: &drifts, violated };
         let snapshot = gauges::snapshot(sight, beside, &self.drifts);
         self.facts.take(&snapshot);
-        self.board.publish(snapshot);
+        self.metrics.publish(snapshot);
         self.explain(sight);
         self.verdicts.watched(sight.watched);
         self.verdicts.recording(self.records.standing());
@@ -299,7 +299,7 @@ impl Observer for LoopObserver {
             let kept = Arc::clone(&self.kept);
             // The board outlives the log, which the verdicts write to.
             let verdicts = Arc::downgrade(&self.verdicts);
-            self.board.explain(Arc::new(move || -> Value {
+            self.metrics.explain(Arc::new(move || -> Value {
                 // Copied out, so that making the page holds nobody up.
                 let kept = kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 let mut page = kept.value();
@@ -318,7 +318,7 @@ impl Observer for LoopObserver {
 
     fn decided(&self, pool: &PoolName, decision: &Decision, applied: Applied) {
         if decision.direction != Direction::Stay {
-            self.board.count(Counter::ScalingDecision {
+            self.metrics.count(Counter::ScalingDecision {
                 pool: pool.clone(),
                 direction: decision.direction.word(),
                 reason: decision.reason.word(),
@@ -343,36 +343,36 @@ impl Observer for LoopObserver {
         };
         if let Some(direction) = direction {
             let (pool, direction) = (act.pool.clone(), direction.word());
-            self.board.count(Counter::ScalingAction { pool, direction, outcome });
+            self.metrics.count(Counter::ScalingAction { pool, direction, outcome });
         } else if act.end == ActEnd::Done && matches!(act.deed, Deed::Resend { .. }) {
-            self.board.count(Counter::LevelResent);
+            self.metrics.count(Counter::LevelResent);
         }
         if act.end == ActEnd::Busy {
             let pool = act.pool.clone();
-            self.board.count(Counter::ScaledownRefused { pool, reason: "busy" });
+            self.metrics.count(Counter::ScaledownRefused { pool, reason: "busy" });
         }
         self.journal.say(self.state().repeats.acted(act));
     }
 
-    fn found(&self, finding: &Finding) {
-        self.board.count(Counter::EphemeralViolation { reason: finding.kind.word() });
+    fn found(&self, finding: &IsolationFinding) {
+        self.metrics.count(Counter::EphemeralViolation { reason: finding.kind.word() });
         self.facts.note_violation(finding.at);
         self.records.found(finding);
         self.journal.say(log_lines::found(finding));
     }
 
     fn beat(&self) {
-        self.board.turned();
+        self.metrics.turned();
     }
 
     fn trouble(&self, incident: &Incident) {
         if let Incident::ReadFailed { .. } = incident {
-            self.board.count(Counter::ReconcileError);
+            self.metrics.count(Counter::ReconcileError);
             self.looked.notify_one();
         }
         if let Incident::StreamLost(_) | Incident::StreamUp = incident {
             let is_connected = Some(matches!(incident, Incident::StreamUp));
-            self.board.process(|it| it.is_stream_connected = is_connected);
+            self.metrics.process(|it| it.is_stream_connected = is_connected);
         }
         self.records.trouble(incident);
         self.journal.say(log_lines::incident(incident));

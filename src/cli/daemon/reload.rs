@@ -21,7 +21,7 @@ use crate::cli::connect::expect;
 use crate::cli::policies::PolicySet;
 use crate::garm::GarmClient;
 use crate::host::systemd::{self, Notice};
-use crate::metrics::{Board, Config};
+use crate::metrics::{MetricsState, ReloadResult};
 use crate::reconcile::watch::{DeclaredPools, WatchCommand, Writes};
 use crate::render::words::count;
 
@@ -41,7 +41,7 @@ const AS_BEFORE: &str = "the files are as they were";
 pub(super) struct Reloader {
     pub(super) globals: Globals,
     pub(super) journal: Journal,
-    pub(super) board: Arc<Board>,
+    pub(super) metrics: Arc<MetricsState>,
     pub(super) orders: mpsc::Sender<WatchCommand>,
     pub(super) client: Arc<GarmClient>,
     pub(super) alerting: Arc<Alerting>,
@@ -132,7 +132,7 @@ impl Reloader {
     }
 
     fn refuse(&self, refused: &ConfigError) {
-        self.board.config(Config::Refused);
+        self.metrics.config(ReloadResult::Rejected);
         let text = format!("{}: what was in force stays in force", refused.message);
         let line =
             LogLine::new(Weight::Error, "reload", text).with(json!({ "outcome": "refused" }));
@@ -148,7 +148,7 @@ impl Reloader {
 
     async fn take(&mut self, fresh: &DaemonConfig, said: &str) -> Result<(), ConfigError> {
         self.take_beside(fresh).await?;
-        self.board.config(Config::Taken);
+        self.metrics.config(ReloadResult::Applied);
         expect(&self.client, &fresh.pools);
         self.drifts.reload(fresh);
         self.policies.send_replace(fresh.policies.clone());

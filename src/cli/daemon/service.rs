@@ -32,8 +32,8 @@ use crate::host::clock::Clock;
 use crate::host::signals::{Hangups, Signal, Signals};
 use crate::host::state_dir;
 use crate::host::systemd::{self, Notice};
-use crate::metrics::{Board, Door, serve as answer};
-use crate::monitor::mtls_state::Enforcement;
+use crate::metrics::{MetricsServer, MetricsState, serve as answer};
+use crate::monitor::mtls_state::MtlsState;
 use crate::reconcile::audit_trail::AuditContext;
 use crate::reconcile::watch::{HoldReason, LoopIo, RunMode, WatchCommand, WatchEnd, watch};
 use crate::reconcile::writer::Writer;
@@ -109,7 +109,7 @@ fn reporter(
 ) -> LoopObserver {
     let outlets = ObserverOutputs {
         client: Arc::clone(&opened.client),
-        board: Arc::clone(&opened.board),
+        metrics: Arc::clone(&opened.metrics),
         journal: opened.journal.clone(),
         facts: Arc::clone(&opened.facts),
         records: opened.records.clone(),
@@ -146,15 +146,15 @@ fn begin(
     begun: LoopChannels,
 ) -> Option<oneshot::Receiver<ProbeOutcome>> {
     let LoopChannels { orders, look, known, policies } = begun;
-    let board = &opened.board;
-    tasks.spawn(keep_alive(Arc::clone(board), stop.clone()));
+    let metrics = &opened.metrics;
+    tasks.spawn(keep_alive(Arc::clone(metrics), stop.clone()));
     tasks.spawn(Arc::clone(&opened.alerting).run(stop.clone()));
     if let Some(work) = opened.work.take() {
         tasks.spawn(work.run(stop.clone()));
     }
     if let Some(listener) = opened.listener.take() {
         let certificates = opened.certificates.clone();
-        let door = Door { listener, board: Arc::clone(board), certificates };
+        let door = MetricsServer { listener, metrics: Arc::clone(metrics), certificates };
         tasks.spawn(answer(door, stop.clone()));
     }
     if opened.settings.course != RunMode::Steady {
@@ -177,14 +177,14 @@ fn begin(
         orders: orders.clone(),
         refuse: Some(refuse),
         began: Instant::now(),
-        standing: Enforcement::default(),
+        standing: MtlsState::default(),
         held: demand.at_start(),
     };
     tasks.spawn(prover.run(stop.clone()));
     let reloader = Reloader {
         globals: opened.globals.clone(),
         journal: opened.journal.clone(),
-        board: Arc::clone(board),
+        metrics: Arc::clone(metrics),
         orders,
         client: Arc::clone(&opened.client),
         alerting: Arc::clone(&opened.alerting),
@@ -235,7 +235,7 @@ async fn announce(
 }
 
 /// Tells systemd that the loop turns, for as long as it does.
-async fn keep_alive(board: Arc<Board>, stop: CancellationToken) {
+async fn keep_alive(metrics: Arc<MetricsState>, stop: CancellationToken) {
     let Some(every) = systemd::watchdog() else { return };
     let mut beat = interval(every.max(Duration::from_millis(100)));
     loop {
@@ -243,7 +243,7 @@ async fn keep_alive(board: Arc<Board>, stop: CancellationToken) {
             _ = beat.tick() => {}
             () = stop.cancelled() => return,
         }
-        if board.health().is_ok() {
+        if metrics.health().is_ok() {
             systemd::tell(&Notice::Alive);
         }
     }

@@ -28,9 +28,11 @@ use crate::garm::{GarmClient, Http, tls};
 use crate::host::audit_sink::Rule;
 use crate::host::book::Book;
 use crate::host::clock::Clock;
-use crate::metrics::{Board, Certificates, Counter, Limits, Metered, bind};
+use crate::metrics::{
+    Certificates, Counter, HealthLimits, InstrumentedTransport, MetricsState, bind,
+};
 use crate::monitor;
-use crate::notify::Enclosure;
+use crate::notify::Attachment;
 use crate::reconcile::watch::{LoopSettings, RunMode, WatchCommand, Writes};
 use crate::render::words::count;
 use crate::secrets;
@@ -46,7 +48,7 @@ pub(super) struct DaemonParts {
     pub(super) digest: [u8; 32],
     pub(super) drifts: DriftDetector,
     pub(super) settings: LoopSettings,
-    pub(super) board: Arc<Board>,
+    pub(super) metrics: Arc<MetricsState>,
     pub(super) listener: Option<TcpListener>,
     pub(super) certificates: Option<Arc<Certificates>>,
     pub(super) client: Arc<GarmClient>,
@@ -77,18 +79,18 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<DaemonPart
         Some(files) => Some(Arc::new(Certificates::read(files)?)),
         None => None,
     };
-    let board = empty_board(&setup.watch);
+    let metrics = empty_board(&setup.watch);
     let book = book(args, &setup, cx).await?;
-    let counted = Arc::clone(&board);
+    let counted = Arc::clone(&metrics);
     let (client, http) = connect_through(&setup.file, setup.base.clone(), cx, |inner| {
-        Arc::new(Metered::new(inner, counted))
+        Arc::new(InstrumentedTransport::new(inner, counted))
     })?;
     expect(&client, &setup.pools);
     prove(args, &setup, &client).await?;
     let look = Look::new(cx.globals.output, cx.globals.verbose);
     let (journal, press) = Journal::open(Printer::new(cx.globals.color), look)
         .map_err(|error| anyhow::Error::new(error).context("cannot start the log's thread"))?;
-    let wires = wires(&setup, &board, &journal);
+    let wires = wires(&setup, &metrics, &journal);
     let allowed = setup.allowed(cx.globals);
     let (orders, taken) = mpsc::channel(ORDERS_MAX);
     let (records, book, work) = record(book, (&setup, &allowed), &wires, orders.clone()).await?;
@@ -103,7 +105,7 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<DaemonPart
         digest,
         drifts,
         settings,
-        board,
+        metrics,
         listener,
         certificates,
         client,
@@ -124,13 +126,13 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<DaemonPart
 }
 
 /// What alerts and records tell and are told.
-fn wires(setup: &DaemonConfig, board: &Arc<Board>, journal: &Journal) -> AlertWiring {
+fn wires(setup: &DaemonConfig, metrics: &Arc<MetricsState>, journal: &Journal) -> AlertWiring {
     let facts = Arc::new(AlertInputs::new(setup.watch.resync * 2));
     let expires_at = client_cert(setup);
     facts.note_client_cert(expires_at);
-    board.process(|it| it.client_cert_expires_at = expires_at);
-    let (board, journal) = (Arc::clone(board), journal.clone());
-    AlertWiring { board, journal, facts, enclosure: Enclosure::default() }
+    metrics.process(|it| it.client_cert_expires_at = expires_at);
+    let (metrics, journal) = (Arc::clone(metrics), journal.clone());
+    AlertWiring { metrics, journal, facts, enclosure: Attachment::default() }
 }
 
 /// The records of the runners' lives and of the loop's writes, and the anchor of them.
@@ -142,7 +144,7 @@ async fn record(
 ) -> Result<(AuditFeed, Book, Option<AuditHeadTask>), Failure> {
     let desk = AuditFeedContext {
         fleet: &setup.file.fleet,
-        board: Arc::clone(&wires.board),
+        metrics: Arc::clone(&wires.metrics),
         journal: wires.journal.clone(),
         facts: Arc::clone(&wires.facts),
         rule: if setup.watch.audit_required { Rule::Required } else { Rule::GoOn },
@@ -167,12 +169,12 @@ async fn prove(args: &WatchArgs, setup: &DaemonConfig, client: &GarmClient) -> R
 }
 
 /// A board without pools.
-fn empty_board(watch: &WatchSettings) -> Arc<Board> {
-    let board = Arc::new(Board::new(Limits::of(watch.resync)));
+fn empty_board(watch: &WatchSettings) -> Arc<MetricsState> {
+    let metrics = Arc::new(MetricsState::new(HealthLimits::of(watch.resync)));
     // The first finding must raise an alert, too.
-    let violation = |it: monitor::Kind| Counter::EphemeralViolation { reason: it.word() };
-    board.declare(monitor::Kind::ALL.map(violation));
-    board
+    let violation = |it: monitor::FindingKind| Counter::EphemeralViolation { reason: it.word() };
+    metrics.declare(monitor::FindingKind::ALL.map(violation));
+    metrics
 }
 
 /// Takes the address. `--once` and `--release` are over before anybody could ask, and run beside a

@@ -13,11 +13,11 @@ use crate::cli::failure::Failure;
 use crate::domain::desired::{ControllerSettings, Desired, ScalePolicy};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolName;
-use crate::event::Silence;
+use crate::event::SilentListener;
 use crate::garm::{GarmClient, events};
 use crate::host::book::Book;
 use crate::host::clock::Clock;
-use crate::monitor::Finding;
+use crate::monitor::IsolationFinding;
 use crate::plan;
 use crate::reconcile::apply::{ApplyOptions, apply};
 use crate::reconcile::read_fleet::read_fleet;
@@ -181,7 +181,7 @@ async fn without_loop(desired: &Desired, pool: &PoolName) -> Result<BurstFigures
     let fleet = ground.read().await?;
     let plan = plan::plan(&alone, &fleet, &plan::PlanOptions::default());
     let writer = Writer::new(Arc::clone(&client), warrant(Book::Off, clock, &fleet, &alone.fleet));
-    apply(&plan, &writer, &ApplyOptions::default(), &Silence).await;
+    apply(&plan, &writer, &ApplyOptions::default(), &SilentListener).await;
     play(&ground).await
 }
 
@@ -315,7 +315,7 @@ impl Observer for BurstObserver<'_> {
 
     fn acted(&self, _act: &WriteReport) {}
 
-    fn found(&self, finding: &Finding) {
+    fn found(&self, finding: &IsolationFinding) {
         self.stage.beat(&log_lines::found(finding).text);
     }
 

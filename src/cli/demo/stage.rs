@@ -15,7 +15,7 @@ use crate::domain::desired::{Desired, Scope};
 use crate::domain::entity::EntityKind;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolName};
-use crate::event::{Event, Listener};
+use crate::event::{ApplyEvent, ApplyListener};
 use crate::garm::{GarmClient, Method, Request, Transport};
 use crate::host::book::Book;
 use crate::host::clock::Clock;
@@ -28,7 +28,7 @@ use crate::reconcile::read_fleet::{
 use crate::reconcile::writer::Writer;
 use crate::render;
 use crate::render::plan::Heading;
-use crate::render::status::{Decisions, Detail, Sight, board};
+use crate::render::status::{Detail, PoolDecisions, StatusInputs, fleet_status};
 use crate::render::style::{ADDED, GOOD, HELP, NAME, QUIET, REMOVED, paint};
 use crate::render::words::{count, span};
 use crate::sim::in_memory::InMemoryWorld;
@@ -222,15 +222,15 @@ impl<'a> DemoStage<'a> {
         let manifest = self.manifest();
         let plan = self.plan_now().await?;
         let told = first(&plan.fleet, &manifest.pools, &fleet);
-        let sight = Sight {
+        let inputs = StatusInputs {
             owner: &plan.fleet,
             declared: &manifest.pools,
             fleet: &fleet,
             plan: Some(&plan),
-            decisions: &Decisions { source: None, told },
+            decisions: &PoolDecisions { source: None, by_pool: told },
         };
         let detail = if command.contains("--runners") { Detail::Runners } else { Detail::Pools };
-        self.print(&render::status::text(&board(sight), detail, self.cx.print.width()))
+        self.print(&render::status::text(&fleet_status(inputs), detail, self.cx.print.width()))
     }
 
     /// Lets virtual time pass.
@@ -382,8 +382,8 @@ struct ApplyNarrator<'a> {
     news: ProgressFilter,
 }
 
-impl Listener for ApplyNarrator<'_> {
-    fn hear(&self, event: &Event) {
+impl ApplyListener for ApplyNarrator<'_> {
+    fn hear(&self, event: &ApplyEvent) {
         if let Some(line) = self.news.line(event) {
             self.stage.beat(&line);
         }

@@ -7,17 +7,17 @@ fn name(pool: &str) -> PoolName {
     PoolName::new(pool).unwrap()
 }
 
-fn depth(values: &[(&str, u32)]) -> Readings {
+fn depth(values: &[(&str, u32)]) -> SeriesValues {
     let pools = values.iter().map(|(pool, value)| (name(pool), Some(f64::from(*value))));
-    Readings::from([(AlertSeries::QueueDepth, Reading::Pools(pools.collect()))])
+    SeriesValues::from([(AlertSeries::QueueDepth, SeriesValue::Pools(pools.collect()))])
 }
 
-fn unknown() -> Readings {
-    Readings::from([(AlertSeries::QueueDepth, Reading::Unknown)])
+fn unknown() -> SeriesValues {
+    SeriesValues::from([(AlertSeries::QueueDepth, SeriesValue::Unknown)])
 }
 
-fn fleet(series: AlertSeries, value: Option<f64>) -> Readings {
-    Readings::from([(series, Reading::Fleet(value))])
+fn fleet(series: AlertSeries, value: Option<f64>) -> SeriesValues {
+    SeriesValues::from([(series, SeriesValue::Fleet(value))])
 }
 
 fn rule(name: &str, when: AlertSeries, bound: Threshold, lasting: u64) -> AlertRule {
@@ -25,11 +25,11 @@ fn rule(name: &str, when: AlertSeries, bound: Threshold, lasting: u64) -> AlertR
 }
 
 /// What turns, in short: rule, pool and `+` or `-`.
-fn short(turned: &[Transition]) -> Vec<String> {
-    let one = |it: &Transition| {
-        let sign = match it.to {
-            Turn::Firing { .. } => "+",
-            Turn::Resolved { .. } => "-",
+fn short(turned: &[AlertTransition]) -> Vec<String> {
+    let one = |it: &AlertTransition| {
+        let sign = match it.status {
+            AlertStatus::Firing { .. } => "+",
+            AlertStatus::Resolved { .. } => "-",
         };
         let pool = it.pool.as_ref().map_or("", PoolName::as_str);
         format!("{sign}{} {pool}", it.rule).trim_end().to_owned()
@@ -39,10 +39,10 @@ fn short(turned: &[Transition]) -> Vec<String> {
 
 /// Feeds the built-in rule; each step is a second and what is read, the expectation what turns.
 #[track_caller]
-fn check(steps: &[(i64, Readings, &[&str])]) {
-    let mut rules = Rules::new(&[]);
+fn check(steps: &[(i64, SeriesValues, &[&str])]) {
+    let mut rules = AlertRules::new(&[]);
     for (second, readings, expected) in steps {
-        assert_eq!(short(&rules.look(readings, at(*second))), *expected, "second {second}");
+        assert_eq!(short(&rules.evaluate(readings, at(*second))), *expected, "second {second}");
     }
 }
 
@@ -50,31 +50,31 @@ fn check(steps: &[(i64, Readings, &[&str])]) {
 fn a_garm_that_does_not_follow_fires_at_once_and_a_rule_of_that_name_can_make_it_wait() {
     let stalled = |is_stalled: f64| {
         let pools = [(name("a"), Some(is_stalled))].into();
-        Readings::from([(AlertSeries::LevelNotFollowed, Reading::Pools(pools))])
+        SeriesValues::from([(AlertSeries::LevelNotFollowed, SeriesValue::Pools(pools))])
     };
-    let mut rules = Rules::new(&[]);
-    assert_eq!(short(&rules.look(&stalled(0.0), at(0))), [""; 0]);
-    assert_eq!(short(&rules.look(&stalled(1.0), at(1))), ["+GarmNotFollowing a"]);
-    assert_eq!(short(&rules.look(&stalled(0.0), at(2))), ["-GarmNotFollowing a"]);
+    let mut rules = AlertRules::new(&[]);
+    assert_eq!(short(&rules.evaluate(&stalled(0.0), at(0))), [""; 0]);
+    assert_eq!(short(&rules.evaluate(&stalled(1.0), at(1))), ["+GarmNotFollowing a"]);
+    assert_eq!(short(&rules.evaluate(&stalled(0.0), at(2))), ["-GarmNotFollowing a"]);
     let later = rule("GarmNotFollowing", AlertSeries::LevelNotFollowed, Threshold::Above(0), 60);
-    let mut rules = Rules::new(&[later]);
-    assert_eq!(short(&rules.look(&stalled(1.0), at(0))), [""; 0]);
-    assert_eq!(short(&rules.look(&stalled(1.0), at(60))), ["+GarmNotFollowing a"]);
+    let mut rules = AlertRules::new(&[later]);
+    assert_eq!(short(&rules.evaluate(&stalled(1.0), at(0))), [""; 0]);
+    assert_eq!(short(&rules.evaluate(&stalled(1.0), at(60))), ["+GarmNotFollowing a"]);
 }
 
 /// R6: `queue_depth` above 20 for more than 5 minutes.
 #[test]
 fn a_queue_above_20_for_5_minutes_fires_for_its_pool_and_tells_everybody() {
-    let mut rules = Rules::new(&[]);
+    let mut rules = AlertRules::new(&[]);
     let readings = depth(&[("a", 21), ("b", 20)]);
     for second in 0..300 {
-        assert_eq!(rules.look(&readings, at(second)), []);
+        assert_eq!(rules.evaluate(&readings, at(second)), []);
     }
-    let mut expected = Transition {
+    let mut expected = AlertTransition {
         rule: "QueueDepthHigh".into(),
         series: AlertSeries::QueueDepth,
         pool: Some(name("a")),
-        to: Turn::Firing { since: at(300) },
+        status: AlertStatus::Firing { since: at(300) },
         value: 21.0,
         receivers: Vec::new(),
         summary: "`queue_depth` of pool `a` is 21, above 20 for 5m".into(),
@@ -82,14 +82,14 @@ fn a_queue_above_20_for_5_minutes_fires_for_its_pool_and_tells_everybody() {
                       every input"
             .into(),
     };
-    assert_eq!(rules.look(&readings, at(300)), [expected.clone()]);
+    assert_eq!(rules.evaluate(&readings, at(300)), [expected.clone()]);
     let fires: Vec<_> = rules.firing().map(|it| (it.rule, it.pool.cloned(), it.since)).collect();
     assert_eq!(fires, [("QueueDepthHigh", Some(name("a")), at(300))]);
-    assert_eq!(rules.look(&readings, at(301)), []);
-    expected.to = Turn::Resolved { since: at(300), at: at(420) };
+    assert_eq!(rules.evaluate(&readings, at(301)), []);
+    expected.status = AlertStatus::Resolved { since: at(300), at: at(420) };
     expected.value = 20.0;
     expected.summary = "`queue_depth` of pool `a` is 20, no longer above 20 after 2m".into();
-    assert_eq!(rules.look(&depth(&[("a", 20), ("b", 0)]), at(420)), [expected]);
+    assert_eq!(rules.evaluate(&depth(&[("a", 20), ("b", 0)]), at(420)), [expected]);
     assert_eq!(rules.firing().count(), 0);
 }
 
@@ -108,9 +108,9 @@ fn the_condition_has_to_last_without_a_break() {
 
 #[test]
 fn what_is_unknown_neither_begins_nor_ends_anything() {
-    let gone = Readings::from([(
+    let gone = SeriesValues::from([(
         AlertSeries::QueueDepth,
-        Reading::Pools(BTreeMap::from([(name("a"), None), (name("b"), Some(f64::NAN))])),
+        SeriesValue::Pools(BTreeMap::from([(name("a"), None), (name("b"), Some(f64::NAN))])),
     )]);
     check(&[
         (0, depth(&[("a", 30)]), &[]),
@@ -119,7 +119,7 @@ fn what_is_unknown_neither_begins_nor_ends_anything() {
         (315, gone.clone(), &[]),
         (320, depth(&[("a", 30)]), &["+QueueDepthHigh a"]),
         (330, unknown(), &[]),
-        (9_000, Readings::new(), &[]),
+        (9_000, SeriesValues::new(), &[]),
         (9_001, gone, &[]),
         (9_002, depth(&[("a", 30)]), &[]),
         (9_003, depth(&[("a", 3)]), &["-QueueDepthHigh a"]),
@@ -138,7 +138,7 @@ fn a_short_unknown_time_is_bridged_and_a_long_one_begins_anew() {
     check(&[
         (0, depth(&[("a", 30)]), &[]),
         (120, unknown(), &[]),
-        (200, Readings::new(), &[]),
+        (200, SeriesValues::new(), &[]),
         (241, depth(&[("a", 30)]), &[]),
         (540, depth(&[("a", 30)]), &[]),
         (541, depth(&[("a", 30)]), &["+QueueDepthHigh a"]),
@@ -175,8 +175,8 @@ fn a_rule_of_the_same_name_replaces_the_built_in_one() {
         notify: vec!["oncall".into()],
         ..rule("QueueDepthHigh", AlertSeries::QueueDepth, Threshold::Above(5), 0)
     };
-    let mut rules = Rules::new(&[own]);
-    let turned = rules.look(&depth(&[("a", 6)]), at(0));
+    let mut rules = AlertRules::new(&[own]);
+    let turned = rules.evaluate(&depth(&[("a", 6)]), at(0));
     assert_eq!(short(&turned), ["+QueueDepthHigh a"]);
     assert_eq!(turned[0].receivers, ["oncall"]);
     assert_eq!(turned[0].summary, "`queue_depth` of pool `a` is 6, above 5");
@@ -185,18 +185,18 @@ fn a_rule_of_the_same_name_replaces_the_built_in_one() {
 #[test]
 fn rules_of_the_fleet_have_no_pool_and_may_look_below() {
     let expiry = AlertSeries::ClientCertExpiresInSeconds;
-    let mut rules = Rules::new(&[
+    let mut rules = AlertRules::new(&[
         rule("CertExpires", expiry, Threshold::Below(604_800), 0),
         rule("MtlsOff", AlertSeries::MtlsEnforced, Threshold::Below(1), 0),
     ]);
-    assert_eq!(rules.look(&fleet(expiry, None), at(0)), []);
-    assert_eq!(rules.look(&fleet(expiry, Some(604_800.0)), at(1)), []);
-    let turned = rules.look(&fleet(expiry, Some(604_799.6)), at(2));
+    assert_eq!(rules.evaluate(&fleet(expiry, None), at(0)), []);
+    assert_eq!(rules.evaluate(&fleet(expiry, Some(604_800.0)), at(1)), []);
+    let turned = rules.evaluate(&fleet(expiry, Some(604_799.6)), at(2));
     assert_eq!(short(&turned), ["+CertExpires"]);
     let summary = "`client_cert_expires_in_seconds` is 604800, below 604800";
     assert_eq!((turned[0].pool.as_ref(), turned[0].summary.as_str()), (None, summary));
     assert_eq!(
-        short(&rules.look(&fleet(AlertSeries::MtlsEnforced, Some(0.0)), at(3))),
+        short(&rules.evaluate(&fleet(AlertSeries::MtlsEnforced, Some(0.0)), at(3))),
         ["+MtlsOff"]
     );
     let firing: Vec<&str> = rules.firing().map(|it| it.rule).collect();
@@ -207,19 +207,19 @@ fn rules_of_the_fleet_have_no_pool_and_may_look_below() {
 fn a_reload_keeps_what_fires_and_ends_what_has_no_rule() {
     let own = |bound| rule("Own", AlertSeries::QueueDepth, Threshold::Above(bound), 0);
     let other = rule("Other", AlertSeries::QueueDepth, Threshold::Above(1), 0);
-    let mut rules = Rules::new(&[own(5), other.clone()]);
-    assert_eq!(short(&rules.look(&depth(&[("a", 10)]), at(0))), ["+Other a", "+Own a"]);
+    let mut rules = AlertRules::new(&[own(5), other.clone()]);
+    assert_eq!(short(&rules.evaluate(&depth(&[("a", 10)]), at(0))), ["+Other a", "+Own a"]);
     // The same bound, another `for`: it fires and goes on.
     let longer = AlertRule { lasting: secs(600), ..own(5) };
     assert_eq!(short(&rules.reload(&[longer], at(1))), ["-Other a"]);
-    assert_eq!(rules.look(&depth(&[("a", 10)]), at(2)), []);
+    assert_eq!(rules.evaluate(&depth(&[("a", 10)]), at(2)), []);
     assert_eq!(rules.firing().map(|it| it.since).collect::<Vec<_>>(), [at(0)]);
     // A bound that it does not break.
     assert_eq!(rules.reload(&[own(10)], at(3)), []);
-    assert_eq!(short(&rules.look(&depth(&[("a", 10)]), at(4))), ["-Own a"]);
+    assert_eq!(short(&rules.evaluate(&depth(&[("a", 10)]), at(4))), ["-Own a"]);
     // Another series under the same name.
-    let mut rules = Rules::new(&[own(5)]);
-    rules.look(&depth(&[("a", 10)]), at(0));
+    let mut rules = AlertRules::new(&[own(5)]);
+    rules.evaluate(&depth(&[("a", 10)]), at(0));
     let moved = rule("Own", AlertSeries::UnservedJobs, Threshold::Above(5), 0);
     assert_eq!(short(&rules.reload(&[moved], at(1))), ["-Own a"]);
 }
@@ -230,13 +230,13 @@ fn a_reload_with_other_receivers_tells_those_who_go_and_those_who_come() {
         notify: vec![receiver.into()],
         ..rule("Own", AlertSeries::QueueDepth, Threshold::Above(5), 0)
     };
-    let mut rules = Rules::new(&[to("day")]);
-    rules.look(&depth(&[("a", 10)]), at(0));
+    let mut rules = AlertRules::new(&[to("day")]);
+    rules.evaluate(&depth(&[("a", 10)]), at(0));
     let turned = rules.reload(&[to("night")], at(60));
     assert_eq!(short(&turned), ["-Own a", "+Own a"]);
     let told: Vec<&[String]> = turned.iter().map(|it| it.receivers.as_slice()).collect();
     assert_eq!(told, [["day"], ["night"]]);
-    assert_eq!(turned[1].to, Turn::Firing { since: at(0) });
+    assert_eq!(turned[1].status, AlertStatus::Firing { since: at(0) });
     assert_eq!(rules.reload(&[to("night")], at(61)), []);
 }
 

@@ -4,8 +4,8 @@ use super::*;
 use crate::scaling::ScalePolicies;
 use crate::scaling::testing::{at, fleet, job, policy, pool, runner, secs};
 
-fn auditor() -> Auditor {
-    Auditor::new(FleetName::new("acme").unwrap(), secs(30))
+fn auditor() -> IsolationAuditor {
+    IsolationAuditor::new(FleetName::new("acme").unwrap(), secs(30))
 }
 
 fn on(name: &str, status: JobStatus, job: Job) -> Job {
@@ -21,20 +21,25 @@ fn vm(vm: &str, runner: Runner) -> Runner {
 }
 
 /// Reads a fleet of pool `p`, ours, and `q`, somebody else's.
-fn read(auditor: &mut Auditor, now: i64, runners: Vec<Runner>, jobs: Vec<Job>) -> Vec<Finding> {
+fn read(
+    auditor: &mut IsolationAuditor,
+    now: i64,
+    runners: Vec<Runner>,
+    jobs: Vec<Job>,
+) -> Vec<IsolationFinding> {
     let mut foreign = pool("q", &["y"]);
     foreign.spec.labels = ["y"].into_iter().collect();
     auditor.read(&fleet(now, vec![pool("p", &["x"]), foreign], runners, jobs), at(now))
 }
 
-fn finding(kind: Kind, runner: &str, now: i64, evidence: &str) -> Finding {
-    Finding {
+fn finding(kind: FindingKind, runner: &str, now: i64, evidence: &str) -> IsolationFinding {
+    IsolationFinding {
         kind,
         pool: PoolName::new("p").unwrap(),
         pool_id: PoolId::new("p"),
         runner: Some(RunnerName::new(runner)),
         evidence: evidence.into(),
-        remedy: Remedy::Look,
+        remedy: Remedy::Inspect,
         at: at(now),
     }
 }
@@ -48,7 +53,7 @@ fn a_runner_with_two_jobs_is_found_once() {
     assert_eq!(read(&mut it, 30, vec![active.clone()], vec![first.clone()]), []);
     let found = it.changed(&RowChange::Job(second.clone()), at(40));
     let evidence = "it was seen with job 1001 and with job 1002";
-    assert_eq!(found, [finding(Kind::TwoJobs, "r", 40, evidence)]);
+    assert_eq!(found, [finding(FindingKind::TwoJobs, "r", 40, evidence)]);
     assert_eq!(read(&mut it, 60, vec![active], vec![first, second]), []);
 }
 
@@ -58,7 +63,10 @@ fn the_rows_of_runners_tell_of_two_jobs_by_themselves() {
     let row = |job, second| with_job(job, runner("p", "r", "running/active", second));
     assert_eq!(read(&mut it, 30, vec![row(7, 20)], vec![]), []);
     let found = it.changed(&RowChange::Runner(row(8, 35)), at(40));
-    assert_eq!(found, [finding(Kind::TwoJobs, "r", 40, "it was seen with job 7 and with job 8")]);
+    assert_eq!(
+        found,
+        [finding(FindingKind::TwoJobs, "r", 40, "it was seen with job 7 and with job 8")]
+    );
 }
 
 #[test]
@@ -86,7 +94,7 @@ fn two_jobs_that_came_before_their_runner_are_found_with_it() {
         assert_eq!(it.changed(&RowChange::Job(job), at(31)), []);
     }
     let found = it.changed(&RowChange::Runner(runner("p", "r", "running/active", 31)), at(32));
-    assert_eq!(found.iter().map(|it| it.kind).collect::<Vec<_>>(), [Kind::TwoJobs]);
+    assert_eq!(found.iter().map(|it| it.kind).collect::<Vec<_>>(), [FindingKind::TwoJobs]);
 }
 
 #[test]
@@ -100,8 +108,8 @@ fn a_runner_that_outlives_its_job_is_to_be_removed_until_it_is_gone() {
     let found = read(&mut it, 180, vec![row("running/idle")], vec![done.clone()]);
     let evidence = "job 1001 had ended 2m before it was last seen, and nobody deletes it: \
                     `running/idle`";
-    let expected = finding(Kind::OutlivedJob, "r", 180, evidence);
-    assert_eq!(found, [Finding { remedy: Remedy::Remove, ..expected }]);
+    let expected = finding(FindingKind::OutlivedJob, "r", 180, evidence);
+    assert_eq!(found, [IsolationFinding { remedy: Remedy::Remove, ..expected }]);
     let doomed = [(PoolId::new("p"), RunnerName::new("r"))];
     assert_eq!(it.to_remove(), doomed);
     assert_eq!(read(&mut it, 210, vec![row("running/idle")], vec![done.clone()]), []);
@@ -135,7 +143,7 @@ fn a_busy_runner_is_told_of_and_never_removed() {
     }
     let evidence = "job 1001 had ended 2m before it was last seen, and GARM shows it busy: \
                     `running/active`; a busy runner is not removed";
-    assert_eq!(found, [finding(Kind::OutlivedJob, "r", 150, evidence)]);
+    assert_eq!(found, [finding(FindingKind::OutlivedJob, "r", 150, evidence)]);
     // It is idle now, with its job long over.
     read(&mut it, 330, vec![runner("p", "r", "running/idle", 320)], vec![done]);
     assert_eq!(it.to_remove().len(), 1);
@@ -152,7 +160,7 @@ fn a_runner_that_garm_is_deleting_has_ten_minutes() {
     }
     let evidence = "its job had ended 10m30s before it was last seen, and GARM is not done \
                     deleting it: `deleting/terminated`";
-    assert_eq!(found, [finding(Kind::OutlivedJob, "r", 630, evidence)]);
+    assert_eq!(found, [finding(FindingKind::OutlivedJob, "r", 630, evidence)]);
 }
 
 #[test]
@@ -180,9 +188,15 @@ fn shell_access_is_found_once_for_each_runner() {
     let mut it = auditor();
     let shell = |name| Runner { has_shell: true, ..runner("p", name, "running/idle", 0) };
     let found = read(&mut it, 30, vec![shell("r")], vec![]);
-    assert_eq!(found, [finding(Kind::ShellAccess, "r", 30, "GARM's agent offers a shell on it")]);
+    assert_eq!(
+        found,
+        [finding(FindingKind::ShellAccess, "r", 30, "GARM's agent offers a shell on it")]
+    );
     let found = read(&mut it, 60, vec![shell("r"), shell("s")], vec![]);
-    assert_eq!(found, [finding(Kind::ShellAccess, "s", 60, "GARM's agent offers a shell on it")]);
+    assert_eq!(
+        found,
+        [finding(FindingKind::ShellAccess, "s", 60, "GARM's agent offers a shell on it")]
+    );
 }
 
 #[test]
@@ -195,10 +209,13 @@ fn a_provider_without_single_job_registration_is_told_once() {
     let found = it.changed(&RowChange::Runner(row("s", "pending_create/pending")), at(61));
     let evidence = "its row has no `agent_id` while `pending`: provider `lab` does not seem to \
                     register runners for a single job";
-    assert_eq!(found, [finding(Kind::RegistrationUnknown, "s", 61, evidence)]);
+    assert_eq!(found, [finding(FindingKind::RegistrationUnknown, "s", 61, evidence)]);
     let others = vec![row("t", "creating/pending"), row("s", "running/pending")];
     assert_eq!(read(&mut it, 90, others, vec![]), []);
-    assert_eq!(Kind::RegistrationUnknown.weight(), super::super::finding::Weight::Unknown);
+    assert_eq!(
+        FindingKind::RegistrationUnknown.impact(),
+        super::super::finding::RequirementImpact::Undetermined
+    );
 }
 
 #[test]
@@ -210,7 +227,7 @@ fn a_vm_used_again_is_found_also_after_its_first_runner_has_gone() {
     let second = vm("i-1", runner("p", "s", "running/pending", 50));
     let found = it.changed(&RowChange::Runner(second.clone()), at(50));
     let evidence = "VM `i-1` of provider `lab` is runner `s` and was runner `r` before";
-    assert_eq!(found, [finding(Kind::VmReused, "s", 50, evidence)]);
+    assert_eq!(found, [finding(FindingKind::VmReused, "s", 50, evidence)]);
     assert_eq!(read(&mut it, 60, vec![second], vec![]), []);
 }
 
@@ -227,7 +244,10 @@ fn a_vm_that_was_ours_is_followed_to_others_and_providers_are_told_apart() {
     ];
     let rows = [ours, theirs, elsewhere].into_iter().chain(both).collect();
     let evidence = "VM `i-1` of provider `lab` is runner `s` and was runner `r` before";
-    assert_eq!(read(&mut it, 30, rows, vec![]), [finding(Kind::VmReused, "r", 30, evidence)]);
+    assert_eq!(
+        read(&mut it, 30, rows, vec![]),
+        [finding(FindingKind::VmReused, "r", 30, evidence)]
+    );
 }
 
 #[test]
@@ -270,9 +290,9 @@ fn a_pool_that_stays_below_its_minimum_is_found() {
     }
     let evidence = "0 of at least 2 runners run, wait or boot for 5m now, though 0 of at most 20 \
                     are there and the circuit is closed";
-    let expected = finding(Kind::BelowMin, "", 300, evidence);
-    assert_eq!(found, [Finding { runner: None, ..expected }]);
-    assert_eq!(it.watched().findings, BTreeMap::from([(Kind::BelowMin, 1)]));
+    let expected = finding(FindingKind::BelowMin, "", 300, evidence);
+    assert_eq!(found, [IsolationFinding { runner: None, ..expected }]);
+    assert_eq!(it.watched().findings, BTreeMap::from([(FindingKind::BelowMin, 1)]));
     assert_eq!(it.watched().since, Some(at(0)));
 }
 
@@ -294,7 +314,10 @@ fn runners_of_other_fleets_and_of_scale_sets_are_not_ours_to_judge() {
         assert_eq!(read(&mut it, n * 30, rows, jobs.to_vec()), []);
     }
     read(&mut it, 330, vec![], vec![]);
-    assert_eq!(*it.watched(), Watched { since: Some(at(30)), ..Watched::default() });
+    assert_eq!(
+        *it.watched(),
+        IsolationSummary { since: Some(at(30)), ..IsolationSummary::default() }
+    );
 }
 
 #[test]

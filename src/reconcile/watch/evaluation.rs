@@ -14,7 +14,7 @@ use super::scale_down::QueueAdmission;
 use super::write_freeze::Weather;
 use crate::domain::entity::EntityKey;
 use crate::domain::name::{PoolId, RunnerName};
-use crate::monitor::Finding;
+use crate::monitor::IsolationFinding;
 use crate::reconcile::writer::PoolRef;
 use crate::scaling::{self, Decision, RoutingContext};
 
@@ -68,7 +68,7 @@ impl ScalingLoop<'_> {
         }
     }
 
-    pub(super) fn tell_findings(&self, findings: &[Finding]) {
+    pub(super) fn tell_findings(&self, findings: &[IsolationFinding]) {
         findings.iter().for_each(|it| self.audience.found(it));
     }
 

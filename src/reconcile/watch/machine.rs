@@ -21,7 +21,7 @@ use crate::domain::pool::PoolDetail;
 use crate::garm::events::StreamSignal;
 use crate::garm::{ErrorKind, GarmError, TransportError};
 use crate::host::clock::Clock;
-use crate::monitor::Auditor;
+use crate::monitor::IsolationAuditor;
 use crate::scaling::{FleetIndex, ScalingState};
 
 /// How long `--once` stays for the pulses that it raised.
@@ -77,7 +77,7 @@ pub(super) struct ScalingLoop<'a> {
     pub(super) asked: HashSet<RunnerName>,
     pub(super) asking: usize,
     pub(super) writing: usize,
-    pub(super) auditor: Auditor,
+    pub(super) auditor: IsolationAuditor,
     pub(super) beat_at: Instant,
     /// A turn was taken, and nobody knows.
     pub(super) is_untold: bool,
@@ -110,7 +110,7 @@ impl<'a> ScalingLoop<'a> {
         audience: &'a dyn Observer,
         now: Instant,
     ) -> Self {
-        let auditor = Auditor::new(roll.fleet.clone(), settings.resync);
+        let auditor = IsolationAuditor::new(roll.fleet.clone(), settings.resync);
         let absent_until = (settings.course != RunMode::Steady).then(|| now + ABSENT_MAX);
         Self {
             auditor,

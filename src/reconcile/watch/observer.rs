@@ -10,8 +10,8 @@ use crate::domain::entity::EntityKey;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{PoolId, PoolName, RunnerName};
 use crate::garm::GarmError;
-use crate::monitor::{Finding, Watched};
-use crate::render::decision::{Fate, Stall};
+use crate::monitor::{IsolationFinding, IsolationSummary};
+use crate::render::decision::{DecisionEffect, Stall};
 use crate::scaling::{Decision, FleetIndex, Freeze, Reason, RowChange, ScalingState};
 
 /// Hears what the loop sees, decides and does. Called from the loop itself: every call is cheap
@@ -39,7 +39,7 @@ pub trait Observer: Send + Sync {
     fn acted(&self, act: &WriteReport);
 
     /// The isolation auditor has found something.
-    fn found(&self, finding: &Finding);
+    fn found(&self, finding: &IsolationFinding);
 
     /// Something is not as it should be, or is so again.
     fn trouble(&self, incident: &Incident);
@@ -78,7 +78,7 @@ pub struct LoopSnapshot<'a> {
     /// Pools whose level GARM does not follow.
     pub stalls: &'a BTreeMap<PoolId, Stall>,
     /// What the isolation auditor has watched.
-    pub watched: &'a Watched,
+    pub watched: &'a IsolationSummary,
 }
 
 impl<'a> LoopSnapshot<'a> {
@@ -88,11 +88,11 @@ impl<'a> LoopSnapshot<'a> {
     }
 
     /// What becomes of the decision about a pool of this entity.
-    pub fn fate_of(&self, entity: &EntityKey) -> Fate<'a> {
+    pub fn fate_of(&self, entity: &EntityKey) -> DecisionEffect<'a> {
         match (self.freeze_of(entity), self.applied) {
-            (Some(why), _) => Fate::Frozen(why),
-            (None, Applied::Yes) => Fate::Applied,
-            (None, Applied::No) => Fate::Withheld,
+            (Some(why), _) => DecisionEffect::Frozen(why),
+            (None, Applied::Yes) => DecisionEffect::Applied,
+            (None, Applied::No) => DecisionEffect::NotWritten,
         }
     }
 

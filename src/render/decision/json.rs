@@ -13,35 +13,40 @@ use crate::scaling::{Decision, DecisionInputs, Freeze, RuleResults};
 
 /// What becomes of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate<'a> {
+pub enum DecisionEffect<'a> {
     /// It is carried out.
     Applied,
     /// Nothing is written to the pool, for this reason.
     Frozen(&'a Freeze),
     /// The process that decides writes nothing: a dry run, or a look without a `watch`.
-    Withheld,
+    NotWritten,
 }
 
-impl Fate<'_> {
+impl DecisionEffect<'_> {
     /// How the decision is told.
     pub fn mood(self) -> Mood {
         match self {
             Self::Applied => Mood::Does,
-            Self::Frozen(_) | Self::Withheld => Mood::Would,
+            Self::Frozen(_) | Self::NotWritten => Mood::Would,
         }
     }
 
     fn freeze(&self) -> Option<&Freeze> {
         match self {
             Self::Frozen(why) => Some(why),
-            Self::Applied | Self::Withheld => None,
+            Self::Applied | Self::NotWritten => None,
         }
     }
 }
 
 /// The object of `/decisions` and of `status`. Seconds are whole. `stall` tells that GARM does not
 /// follow the level.
-pub fn json(pool: &PoolName, it: &Decision, fate: Fate<'_>, stall: Option<&Stall>) -> Value {
+pub fn json(
+    pool: &PoolName,
+    it: &Decision,
+    fate: DecisionEffect<'_>,
+    stall: Option<&Stall>,
+) -> Value {
     let names = |all: &[RunnerName]| -> Vec<String> {
         all.iter().map(|it| text::escape(it.as_str()).to_string()).collect()
     };
@@ -53,7 +58,7 @@ pub fn json(pool: &PoolName, it: &Decision, fate: Fate<'_>, stall: Option<&Stall
         "reason": it.reason.word(),
         "short": short(it),
         "sentence": sentence(it, fate.mood()),
-        "applied": fate == Fate::Applied,
+        "applied": fate == DecisionEffect::Applied,
         "level": it.level,
         "resting_level": it.resting_level,
         "start": it.rules.need,
@@ -78,7 +83,7 @@ pub fn json(pool: &PoolName, it: &Decision, fate: Fate<'_>, stall: Option<&Stall
 
 /// What `/decisions` says beside the decisions.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Report {
+pub struct DecisionsDocument {
     /// Whose pools they are.
     pub fleet: String,
     /// Address of their GARM.
@@ -94,7 +99,7 @@ pub struct Report {
     pub left_alone: Vec<(String, String)>,
 }
 
-impl Report {
+impl DecisionsDocument {
     /// The page, with `pools` as objects of [`json`].
     pub fn value(&self, pools: &[Value]) -> Value {
         let left = self.left_alone.iter().map(|(pool, why)| json!({ "pool": pool, "why": why }));

@@ -5,13 +5,13 @@ mod json;
 mod occupancy;
 mod rules;
 mod stall;
-mod told;
+mod view;
 mod words;
 
-pub use json::{Fate, Report, json};
+pub use json::{DecisionEffect, DecisionsDocument, json};
 pub use occupancy::{Occupancy, occupied};
 pub use stall::Stall;
-pub use told::Told;
+pub use view::DecisionView;
 pub use words::{Binding, Mood, binding, freeze, next, sentence, short};
 
 #[cfg(test)]

@@ -6,14 +6,14 @@ use crate::scaling::Decision;
 use crate::scaling::circuit_breaker::RunnerProbe;
 
 /// One rule's verdict.
-pub(super) struct Said {
+pub(super) struct RuleVerdict {
     pub(super) rule: &'static str,
     pub(super) verdict: &'static str,
     pub(super) says: String,
 }
 
 /// Every rule, in the order in which they decide.
-pub(super) fn said(it: &Decision) -> Vec<Said> {
+pub(super) fn said(it: &Decision) -> Vec<RuleVerdict> {
     vec![
         pressure(it),
         late(it),
@@ -29,7 +29,7 @@ pub(super) fn said(it: &Decision) -> Vec<Said> {
     ]
 }
 
-fn pressure(it: &Decision) -> Said {
+fn pressure(it: &Decision) -> RuleVerdict {
     let (inputs, policy, pressure) = (&it.inputs, &it.inputs.policy, &it.rules.pressure);
     let since = match (pressure.on, pressure.crowded) {
         (Some(on), _) => format!("; on for {}", span(between(on, it.at))),
@@ -44,10 +44,10 @@ fn pressure(it: &Decision) -> Said {
         policy.scale_up_threshold
     );
     let verdict = if pressure.is_on() { "on" } else { "off" };
-    Said { rule: "pressure", verdict, says }
+    RuleVerdict { rule: "pressure", verdict, says }
 }
 
-fn late(it: &Decision) -> Said {
+fn late(it: &Decision) -> RuleVerdict {
     let says = match it.inputs.policy.max_queue_wait {
         None => "`max_queue_wait` is off".into(),
         Some(most) => format!(
@@ -57,28 +57,28 @@ fn late(it: &Decision) -> Said {
         ),
     };
     let verdict = if it.rules.late > 0 { "late" } else { "none" };
-    Said { rule: "max_queue_wait", verdict, says }
+    RuleVerdict { rule: "max_queue_wait", verdict, says }
 }
 
-fn native(it: &Decision) -> Said {
+fn native(it: &Decision) -> RuleVerdict {
     let theirs = it.rules.asking.saturating_sub(it.rules.ours);
     let backoff = span(it.inputs.backoff);
     let (verdict, says) = match theirs {
         0 => ("ours", format!("every job is served by this policy; GARM's backoff is {backoff}")),
         n => ("left to GARM", format!("{} left to GARM, whose backoff is {backoff}", jobs(n))),
     };
-    Said { rule: "minimum_job_age_backoff", verdict, says }
+    RuleVerdict { rule: "minimum_job_age_backoff", verdict, says }
 }
 
-fn circuit(it: &Decision) -> Said {
+fn circuit(it: &Decision) -> RuleVerdict {
     let circuit = &it.rules.circuit;
     let failures = count_of(circuit.failures, "failure");
     match (circuit.open, circuit.probe) {
         (None, _) => {
             let says = format!("{failures} in 10 minutes without a runner becoming idle");
-            Said { rule: "circuit", verdict: "closed", says }
+            RuleVerdict { rule: "circuit", verdict: "closed", says }
         }
-        (Some(_), RunnerProbe::Now) => Said {
+        (Some(_), RunnerProbe::Now) => RuleVerdict {
             rule: "circuit",
             verdict: "probe",
             says: format!("{failures}; one is tried now"),
@@ -89,12 +89,12 @@ fn circuit(it: &Decision) -> Said {
                 span(between(open.since, it.at)),
                 clock(open.probe_at)
             );
-            Said { rule: "circuit", verdict: "open", says }
+            RuleVerdict { rule: "circuit", verdict: "open", says }
         }
     }
 }
 
-fn room(it: &Decision) -> Said {
+fn room(it: &Decision) -> RuleVerdict {
     let (inputs, rules) = (&it.inputs, &it.rules);
     let says = format!(
         "{} live, {} allowed: room for {}, {} wanted",
@@ -104,20 +104,20 @@ fn room(it: &Decision) -> Said {
         rules.wanted
     );
     let verdict = if rules.wanted > rules.room { "short" } else { "enough" };
-    Said { rule: "max_runners", verdict, says }
+    RuleVerdict { rule: "max_runners", verdict, says }
 }
 
-fn floor(it: &Decision) -> Said {
+fn floor(it: &Decision) -> RuleVerdict {
     let (census, policy, rules) = (&it.inputs.census, &it.inputs.policy, &it.rules);
     let says = format!(
         "{} to be idle at least: `min_runners` {}, `min_idle_runners` {}, {} active, {} about to be",
         rules.floor, policy.min_runners, policy.min_idle_runners, census.active, rules.covered
     );
     let is_met = census.idle + census.booting >= rules.floor;
-    Said { rule: "floor", verdict: if is_met { "met" } else { "below" }, says }
+    RuleVerdict { rule: "floor", verdict: if is_met { "met" } else { "below" }, says }
 }
 
-fn idle(it: &Decision) -> Said {
+fn idle(it: &Decision) -> RuleVerdict {
     let rules = &it.rules;
     let says = format!(
         "{} beyond the floor, {} of them for {}; {} held",
@@ -131,10 +131,10 @@ fn idle(it: &Decision) -> Said {
         (_, 0) => "hold",
         (_, _) => "remove",
     };
-    Said { rule: "scale_down_delay", verdict, says }
+    RuleVerdict { rule: "scale_down_delay", verdict, says }
 }
 
-fn failed(it: &Decision) -> Said {
+fn failed(it: &Decision) -> RuleVerdict {
     let says = format!(
         "{}, {} to be removed now",
         count_of(it.inputs.census.failed, "failed runner"),
@@ -145,10 +145,10 @@ fn failed(it: &Decision) -> Said {
         (_, 0) => "wait",
         (_, _) => "remove",
     };
-    Said { rule: "failed_runner_grace", verdict, says }
+    RuleVerdict { rule: "failed_runner_grace", verdict, says }
 }
 
-fn suspect(it: &Decision) -> Said {
+fn suspect(it: &Decision) -> RuleVerdict {
     let says = format!(
         "{}, {} to be removed now",
         count_of(it.inputs.census.suspect, "suspect runner"),
@@ -159,10 +159,10 @@ fn suspect(it: &Decision) -> Said {
         (_, 0) => "wait",
         (_, _) => "remove",
     };
-    Said { rule: "suspect_runners", verdict, says }
+    RuleVerdict { rule: "suspect_runners", verdict, says }
 }
 
-fn hand_out(it: &Decision) -> Said {
+fn hand_out(it: &Decision) -> RuleVerdict {
     let hand_out = &it.rules.hand_out;
     let says = format!(
         "{} beside an idle runner for a minute or more; {} given up, which hold one runner together",
@@ -174,15 +174,15 @@ fn hand_out(it: &Decision) -> Said {
         (RunnerProbe::No, 0) => "none",
         (RunnerProbe::No, _) => "wait",
     };
-    Said { rule: "hand_out", verdict, says }
+    RuleVerdict { rule: "hand_out", verdict, says }
 }
 
-fn apart(it: &Decision) -> Said {
+fn apart(it: &Decision) -> RuleVerdict {
     let tally = &it.inputs.tally;
     let says = format!(
         "{} stuck and {} stale are not counted, {} that GARM has forgotten are",
         tally.stuck, tally.stale, tally.forgotten
     );
     let none = tally.stuck + tally.stale + tally.forgotten == 0;
-    Said { rule: "jobs_apart", verdict: if none { "none" } else { "some" }, says }
+    RuleVerdict { rule: "jobs_apart", verdict: if none { "none" } else { "some" }, says }
 }

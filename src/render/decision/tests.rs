@@ -126,7 +126,7 @@ fn the_object_holds_every_input_and_every_verdict() {
     let decision = seen(&policy(), many(2, "running/idle", -10), waiting(9, -40));
     let frozen = Freeze::ManagerStopped("bad\u{1b} credentials".into());
     let name = PoolName::new("default").unwrap();
-    let value = json(&name, &decision, Fate::Frozen(&frozen), None);
+    let value = json(&name, &decision, DecisionEffect::Frozen(&frozen), None);
     insta::assert_snapshot!(format!("{value:#}"));
 }
 
@@ -156,7 +156,7 @@ fn what_is_frozen_says_why() {
 
 #[test]
 fn the_report_says_whose_it_is_and_names_the_pools_that_are_left_alone() {
-    let report = Report {
+    let report = DecisionsDocument {
         fleet: "acme".into(),
         garm: "https://garm".into(),
         controller_id: Some("c-1".into()),
@@ -223,12 +223,13 @@ fn a_pool_whose_runners_do_not_go_says_for_how_long_they_have_been_leaving() {
 fn a_decision_that_is_read_from_the_page_is_told_as_by_the_one_who_made_it() {
     let decision = seen(&policy(), many(2, "running/idle", -10), waiting(9, -40));
     let name = PoolName::new("default").unwrap();
-    let told = Told::of(&name, &decision, Fate::Applied);
-    let page = serde_json::to_string(&json(&name, &decision, Fate::Applied, None)).unwrap();
-    let read = Told::read(serde_json::from_str(&page).unwrap()).unwrap();
+    let told = DecisionView::of(&name, &decision, DecisionEffect::Applied);
+    let page =
+        serde_json::to_string(&json(&name, &decision, DecisionEffect::Applied, None)).unwrap();
+    let read = DecisionView::read(serde_json::from_str(&page).unwrap()).unwrap();
     assert_eq!(told, read);
     let (short, sentence) = (short(&decision), sentence(&decision, Mood::Does));
     assert_eq!((read.short, read.sentence, read.queued), (short, sentence, 9));
     assert_eq!(read.oldest, Some(at(-40)));
-    assert_eq!(Told::read(serde_json::json!({ "pool": "default" })), None);
+    assert_eq!(DecisionView::read(serde_json::json!({ "pool": "default" })), None);
 }

@@ -3,7 +3,7 @@
 //! Text from YAML and GARM stands in code spans only, and cannot end them: no mention, no link, no
 //! markup of its own.
 
-use super::value::{Told, told};
+use super::value::{ChangeText, told};
 use super::{Heading, leave, subject, summary};
 use crate::plan::{FieldChange, Note, NoteSeverity, Plan, Step};
 use crate::render::markdown::{sentence, span};
@@ -76,8 +76,8 @@ fn step(step: &Step) -> Vec<String> {
 fn change(change: &FieldChange, step: &Step) -> String {
     let field = span(&change.field);
     match told(change, step) {
-        Told::One(text) => format!("{field}: {}", span(&text)),
-        Told::Two(before, after) => format!("{field}: {} → {}", span(&before), span(&after)),
+        ChangeText::One(text) => format!("{field}: {}", span(&text)),
+        ChangeText::Two(before, after) => format!("{field}: {} → {}", span(&before), span(&after)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use anstyle::Style;
 
-use super::value::{Told, told};
+use super::value::{ChangeText, told};
 use super::{Heading, leave, opening, sign, subject, summary};
 use crate::domain::text::quote;
 use crate::plan::{Action, FieldChange, Note, NoteSeverity, Plan, Step};
@@ -63,17 +63,17 @@ fn fields(step: &Step, width: usize) -> Vec<String> {
 }
 
 /// Painted where it stands on one line; folded and plain where it does not.
-fn value(first: &str, told: &Told, width: usize) -> String {
+fn value(first: &str, told: &ChangeText, width: usize) -> String {
     let room = width.saturating_sub(first.chars().count());
     let plain = match told {
-        Told::One(text) => text.clone(),
-        Told::Two(before, after) => format!("{before} → {after}"),
+        ChangeText::One(text) => text.clone(),
+        ChangeText::Two(before, after) => format!("{before} → {after}"),
     };
     match told {
-        Told::Two(before, after) if plain.chars().count() <= room => {
+        ChangeText::Two(before, after) if plain.chars().count() <= room => {
             format!("{first}{} → {}", paint(REMOVED, before), paint(ADDED, after))
         }
-        Told::One(_) | Told::Two(..) => hanging(first, &plain, width),
+        ChangeText::One(_) | ChangeText::Two(..) => hanging(first, &plain, width),
     }
 }
 

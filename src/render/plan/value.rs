@@ -17,7 +17,7 @@ const KIT: &str = "the runner kit";
 
 /// A change in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum ChangeText {
     /// One text: a value that comes, or something that is said of a hidden one.
     One(String),
     /// From → to.
@@ -26,8 +26,8 @@ pub(super) enum Told {
 
 /// The change of a field. Where there is no pool yet everything comes, so that is not said of each
 /// field.
-pub(super) fn told(change: &FieldChange, step: &Step) -> Told {
-    let one = |text: String| Told::One(clipped(text));
+pub(super) fn told(change: &FieldChange, step: &Step) -> ChangeText {
+    let one = |text: String| ChangeText::One(clipped(text));
     match (&change.before, &change.after) {
         (ShownValue::Hidden { bytes: old, .. }, ShownValue::Hidden { bytes: new, .. }) => {
             one(format!("(changed, {old} → {new} bytes)"))
@@ -49,9 +49,10 @@ pub(super) fn told(change: &FieldChange, step: &Step) -> Told {
         (ShownValue::Value(Value::Array(old)), ShownValue::Value(Value::Array(new))) => {
             one(set(old, new))
         }
-        (before, after) => {
-            Told::Two(clipped(side(&change.field, before)), clipped(side(&change.field, after)))
-        }
+        (before, after) => ChangeText::Two(
+            clipped(side(&change.field, before)),
+            clipped(side(&change.field, after)),
+        ),
     }
 }
 

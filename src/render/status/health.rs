@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::board::{Line, Sight, Standing};
-use super::runners::RunnerLine;
+use super::fleet_status::{PoolStanding, PoolStatus, StatusInputs};
+use super::runners::RunnerRow;
 use crate::config::DeclaredPool;
 use crate::domain::desired::{ScalePolicy, leaves_scaling_to_us};
 use crate::domain::entity::{EntityRef, PoolManager};
@@ -19,49 +19,49 @@ const FAULTS_MAX: usize = 3;
 
 /// How much a remark weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Weight {
+pub enum RemarkSeverity {
     /// The pool does not do its work.
-    Grave,
+    Critical,
     /// A person should look.
-    Look,
+    Warning,
     /// Good to know.
-    Aside,
+    Info,
 }
 
 /// One thing to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remark {
     /// How much it weighs.
-    pub weight: Weight,
+    pub severity: RemarkSeverity,
     /// In a word or two.
     pub word: &'static str,
     /// One sentence without full stop; escaped.
     pub text: String,
 }
 
-fn remark(weight: Weight, word: &'static str, text: impl Into<String>) -> Remark {
-    Remark { weight, word, text: text.into() }
+fn remark(severity: RemarkSeverity, word: &'static str, text: impl Into<String>) -> Remark {
+    Remark { severity, word, text: text.into() }
 }
 
 /// About a pool that is there, gravest first.
 pub(super) fn present(
-    line: &Line,
+    line: &PoolStatus,
     pool: &Pool,
     policy: &ScalePolicy,
-    sight: Sight<'_>,
+    inputs: StatusInputs<'_>,
 ) -> Vec<Remark> {
     let mut remarks: Vec<Remark> = [
-        manager(pool, sight),
+        manager(pool, inputs),
         stalled(line),
         below_minimum(line),
         waiting(line, policy),
         not_handed_out(line),
         suspect(line),
-        full(line, sight.fleet.observed_at),
+        full(line, inputs.fleet.observed_at),
         stuck(line),
-        left_to_garm(line, policy, sight),
+        left_to_garm(line, policy, inputs),
         standing(line),
-        drift(line, sight.plan),
+        drift(line, inputs.plan),
         switched_off(line),
         outdated(line),
     ]
@@ -70,25 +70,26 @@ pub(super) fn present(
     .chain(failed(line))
     .chain(undeletable(line))
     .collect();
-    remarks.sort_by_key(|it| it.weight);
+    remarks.sort_by_key(|it| it.severity);
     remarks
 }
 
 /// About a pool that is only declared.
-pub(super) fn absent(declared: &DeclaredPool, sight: Sight<'_>) -> Vec<Remark> {
-    let stopped = declared.entity.as_ref().and_then(|it| stopped(it, sight));
-    let missing = remark(Weight::Look, "not in GARM", "not in GARM yet: `apply` creates it");
-    let blocked = sight.plan.and_then(|plan| blocked(declared.name.as_str(), plan));
+pub(super) fn absent(declared: &DeclaredPool, inputs: StatusInputs<'_>) -> Vec<Remark> {
+    let stopped = declared.entity.as_ref().and_then(|it| stopped(it, inputs));
+    let missing =
+        remark(RemarkSeverity::Warning, "not in GARM", "not in GARM yet: `apply` creates it");
+    let blocked = inputs.plan.and_then(|plan| blocked(declared.name.as_str(), plan));
     stopped.into_iter().chain([blocked.unwrap_or(missing)]).collect()
 }
 
-fn manager(pool: &Pool, sight: Sight<'_>) -> Option<Remark> {
-    let entity = sight.fleet.entities.iter().find(|it| it.key == pool.entity)?;
+fn manager(pool: &Pool, inputs: StatusInputs<'_>) -> Option<Remark> {
+    let entity = inputs.fleet.entities.iter().find(|it| it.key == pool.entity)?;
     stop_remark(&entity.manager, &format!("{} {}", entity.key.kind.word(), entity.name))
 }
 
-fn stopped(wanted: &EntityRef, sight: Sight<'_>) -> Option<Remark> {
-    match sight.fleet.entities_named(wanted).as_slice() {
+fn stopped(wanted: &EntityRef, inputs: StatusInputs<'_>) -> Option<Remark> {
+    match inputs.fleet.entities_named(wanted).as_slice() {
         [entity] => stop_remark(&entity.manager, &wanted.to_string()),
         _ => None,
     }
@@ -105,18 +106,18 @@ fn stop_remark(manager: &PoolManager, entity: &str) -> Option<Remark> {
                 format!("and says: {}", text::quote(reason))
             };
             let said = format!("GARM does nothing for {entity} at the moment {reason}");
-            Some(remark(Weight::Grave, "stopped", said))
+            Some(remark(RemarkSeverity::Critical, "stopped", said))
         }
     }
 }
 
 /// GARM does not create what the running `watch` asks it for.
-fn stalled(line: &Line) -> Option<Remark> {
+fn stalled(line: &PoolStatus) -> Option<Remark> {
     let stall = line.decision.as_ref()?.stall.as_ref()?;
-    Some(remark(Weight::Grave, "GARM stalls", stall.clone()))
+    Some(remark(RemarkSeverity::Critical, "GARM stalls", stall.clone()))
 }
 
-fn failed(line: &Line) -> Vec<Remark> {
+fn failed(line: &PoolStatus) -> Vec<Remark> {
     let failed: Vec<_> = line.runners.iter().filter(|it| it.class == RunnerClass::Failed).collect();
     let told = failed.iter().take(FAULTS_MAX).map(|it| {
         let state = format!("`{}`, `{}`", text::quote(&it.status), text::quote(&it.runner_status));
@@ -125,47 +126,51 @@ fn failed(line: &Line) -> Vec<Remark> {
             None => format!("it is {state} since {}", span(it.age)),
         };
         remark(
-            Weight::Grave,
+            RemarkSeverity::Critical,
             "failing",
             format!("runner `{}` failed: {why}", text::quote(&it.name)),
         )
     });
     let rest = failed.len().saturating_sub(FAULTS_MAX);
     let more = (rest > 0).then(|| {
-        remark(Weight::Grave, "failing", format!("{} more failed", count(rest, "runner")))
+        remark(
+            RemarkSeverity::Critical,
+            "failing",
+            format!("{} more failed", count(rest, "runner")),
+        )
     });
     told.chain(more).collect()
 }
 
 /// Runners on their way out that their provider does not delete.
-fn undeletable(line: &Line) -> Vec<Remark> {
+fn undeletable(line: &PoolStatus) -> Vec<Remark> {
     let is_leaving =
-        |it: &&RunnerLine| matches!(it.class, RunnerClass::Leaving | RunnerClass::Ended);
+        |it: &&RunnerRow| matches!(it.class, RunnerClass::Leaving | RunnerClass::Ended);
     let all = line.runners.iter().filter(is_leaving);
     let failing: Vec<_> = all.filter_map(|it| Some((&it.name, it.fault.as_ref()?))).collect();
     let told = failing.iter().take(FAULTS_MAX).map(|(name, fault)| {
         let runner = text::code(name);
         let text = format!("runner {runner} cannot be deleted: its provider says: {fault}");
-        remark(Weight::Look, "undeletable", text)
+        remark(RemarkSeverity::Warning, "undeletable", text)
     });
     let rest = failing.len().saturating_sub(FAULTS_MAX);
     let more = (rest > 0).then(|| {
         let text = format!("{} more cannot be deleted", count(rest, "runner"));
-        remark(Weight::Look, "undeletable", text)
+        remark(RemarkSeverity::Warning, "undeletable", text)
     });
     told.chain(more).collect()
 }
 
-fn below_minimum(line: &Line) -> Option<Remark> {
+fn below_minimum(line: &PoolStatus) -> Option<Remark> {
     let snapshot = &line.snapshot;
     let serving = snapshot.active + snapshot.idle + snapshot.booting;
     (line.enabled && serving < line.min_runners).then(|| {
         let text = format!("{serving} of the {} that `min_runners` asks for", line.min_runners);
-        remark(Weight::Look, "below minimum", text)
+        remark(RemarkSeverity::Warning, "below minimum", text)
     })
 }
 
-fn waiting(line: &Line, policy: &ScalePolicy) -> Option<Remark> {
+fn waiting(line: &PoolStatus, policy: &ScalePolicy) -> Option<Remark> {
     let (waited, most) = (line.snapshot.oldest_wait?, policy.max_queue_wait?);
     (waited > most).then(|| {
         let text = format!(
@@ -173,20 +178,20 @@ fn waiting(line: &Line, policy: &ScalePolicy) -> Option<Remark> {
             span(waited),
             span(most)
         );
-        remark(Weight::Look, "late", text)
+        remark(RemarkSeverity::Warning, "late", text)
     })
 }
 
-fn not_handed_out(line: &Line) -> Option<Remark> {
+fn not_handed_out(line: &PoolStatus) -> Option<Remark> {
     let untaken = line.decision.as_ref()?.untaken.as_ref()?;
     let text = format!(
         "{untaken}: a webhook may have been lost, or the runner group or its visibility at GitHub \
          excludes their repository"
     );
-    Some(remark(Weight::Look, "not handed out", text))
+    Some(remark(RemarkSeverity::Warning, "not handed out", text))
 }
 
-fn suspect(line: &Line) -> Option<Remark> {
+fn suspect(line: &PoolStatus) -> Option<Remark> {
     let suspect = line.runners.iter().filter(|it| it.class == RunnerClass::Suspect);
     let names: Vec<String> = suspect.map(|it| format!("`{}`", text::quote(&it.name))).collect();
     names.first()?;
@@ -196,24 +201,28 @@ fn suspect(line: &Line) -> Option<Remark> {
         count(names.len(), "idle runner"),
         text::few(&names, 1)
     );
-    Some(remark(Weight::Look, "suspect", text))
+    Some(remark(RemarkSeverity::Warning, "suspect", text))
 }
 
 /// GARM alone starts its runners, and not soon.
-fn left_to_garm(line: &Line, policy: &ScalePolicy, sight: Sight<'_>) -> Option<Remark> {
-    let backoff = sight.fleet.controller.backoff;
-    let is_left = line.enabled && line.standing == Standing::Declared && !policy.autoscale;
+fn left_to_garm(
+    line: &PoolStatus,
+    policy: &ScalePolicy,
+    inputs: StatusInputs<'_>,
+) -> Option<Remark> {
+    let backoff = inputs.fleet.controller.backoff;
+    let is_left = line.enabled && line.standing == PoolStanding::Declared && !policy.autoscale;
     (is_left && leaves_scaling_to_us(backoff, policy.scale_up_delay)).then(|| {
         let text = format!(
             "only GARM starts runners for its jobs, each after {} (`minimum_job_age_backoff`): turn \
              `autoscale` on, or lower the backoff",
             span(backoff)
         );
-        remark(Weight::Look, "slow", text)
+        remark(RemarkSeverity::Warning, "slow", text)
     })
 }
 
-fn full(line: &Line, now: Timestamp) -> Option<Remark> {
+fn full(line: &PoolStatus, now: Timestamp) -> Option<Remark> {
     let snapshot = &line.snapshot;
     let is_short = snapshot.queue_depth > snapshot.idle + snapshot.booting;
     (line.enabled && is_short && snapshot.live >= line.max_runners).then(|| {
@@ -225,12 +234,12 @@ fn full(line: &Line, now: Timestamp) -> Option<Remark> {
             leaving_since: snapshot.leaving_since,
         };
         let there = occupied(&there, now);
-        remark(Weight::Look, "full", format!("{there}; {jobs} waiting"))
+        remark(RemarkSeverity::Warning, "full", format!("{there}; {jobs} waiting"))
     })
 }
 
 /// Jobs that GitHub does not give to the runners that wait for them.
-fn stuck(line: &Line) -> Option<Remark> {
+fn stuck(line: &PoolStatus) -> Option<Remark> {
     let stuck = line.decision.as_ref().map_or(0, |it| it.stuck);
     (stuck > 0).then(|| {
         let jobs = match stuck {
@@ -241,30 +250,30 @@ fn stuck(line: &Line) -> Option<Remark> {
             "{jobs}: their webhooks were lost, or the runner group or its visibility keeps them \
              from this pool"
         );
-        remark(Weight::Look, "stuck jobs", text)
+        remark(RemarkSeverity::Warning, "stuck jobs", text)
     })
 }
 
-fn standing(line: &Line) -> Option<Remark> {
+fn standing(line: &PoolStatus) -> Option<Remark> {
     match line.standing {
-        Standing::Declared | Standing::Absent => None,
-        Standing::Undeclared => Some(remark(
-            Weight::Look,
+        PoolStanding::Declared | PoolStanding::Absent => None,
+        PoolStanding::Undeclared => Some(remark(
+            RemarkSeverity::Warning,
             "undeclared",
             "ours, and in none of the files that were read",
         )),
-        Standing::Retired => Some(remark(
-            Weight::Look,
+        PoolStanding::Retired => Some(remark(
+            RemarkSeverity::Warning,
             "retired",
             "replaced by a new pool: `apply` drains it and deletes it",
         )),
-        Standing::Replacement => Some(remark(
-            Weight::Look,
+        PoolStanding::Replacement => Some(remark(
+            RemarkSeverity::Warning,
             "replacement",
             "created by a replace that is not finished: `apply` finishes it",
         )),
-        Standing::Leftover => Some(remark(
-            Weight::Look,
+        PoolStanding::Leftover => Some(remark(
+            RemarkSeverity::Warning,
             "left over",
             "left by a create that was interrupted: `apply` removes it",
         )),
@@ -272,8 +281,8 @@ fn standing(line: &Line) -> Option<Remark> {
 }
 
 /// What `plan` would do to a declared pool.
-fn drift(line: &Line, plan: Option<&Plan>) -> Option<Remark> {
-    if line.standing != Standing::Declared {
+fn drift(line: &PoolStatus, plan: Option<&Plan>) -> Option<Remark> {
+    if line.standing != PoolStanding::Declared {
         return None;
     }
     let plan = plan?;
@@ -287,7 +296,7 @@ fn drift(line: &Line, plan: Option<&Plan>) -> Option<Remark> {
         .collect();
     (!fields.is_empty()).then(|| {
         let text = format!("differs from the files in {}: see `plan`", fields.join(", "));
-        remark(Weight::Look, "drift", text)
+        remark(RemarkSeverity::Warning, "drift", text)
     })
 }
 
@@ -296,19 +305,20 @@ fn blocked(pool: &str, plan: &Plan) -> Option<Remark> {
         .steps
         .iter()
         .find(|it| it.action == Action::Blocked && is_about(it.about.pool(), pool))?;
-    Some(remark(Weight::Look, "blocked", step.reason.clone()))
+    Some(remark(RemarkSeverity::Warning, "blocked", step.reason.clone()))
 }
 
 fn is_about(pool: Option<&crate::domain::name::PoolName>, name: &str) -> bool {
     pool.is_some_and(|it| it.as_str() == name)
 }
 
-fn switched_off(line: &Line) -> Option<Remark> {
-    (!line.enabled && line.standing == Standing::Declared)
-        .then(|| remark(Weight::Aside, "disabled", "starts no runners; those it has take jobs"))
+fn switched_off(line: &PoolStatus) -> Option<Remark> {
+    (!line.enabled && line.standing == PoolStanding::Declared).then(|| {
+        remark(RemarkSeverity::Info, "disabled", "starts no runners; those it has take jobs")
+    })
 }
 
-fn outdated(line: &Line) -> Option<Remark> {
+fn outdated(line: &PoolStatus) -> Option<Remark> {
     let old =
         line.runners.iter().filter(|it| it.is_outdated && it.class == RunnerClass::Idle).count();
     (old > 0).then(|| {
@@ -316,6 +326,6 @@ fn outdated(line: &Line) -> Option<Remark> {
             "{} made before the pool was changed: `apply --rotate` replaces them",
             count(old, "idle runner")
         );
-        remark(Weight::Aside, "outdated", text)
+        remark(RemarkSeverity::Info, "outdated", text)
     })
 }

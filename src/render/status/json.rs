@@ -3,27 +3,29 @@
 use serde_json::{Value, json};
 
 use super::Detail;
-use super::board::{Board, Line, Source};
-use super::runners::RunnerLine;
+use super::fleet_status::{DecisionSource, FleetStatus, PoolStatus};
+use super::runners::RunnerRow;
 use crate::domain::name::PoolId;
 
 /// The fields of `status`' document. Seconds are whole.
-pub fn json(board: &Board, detail: Detail) -> Value {
+pub fn json(status: &FleetStatus, detail: Detail) -> Value {
     json!({
-        "fleet": board.fleet,
-        "controller_id": board.controller_id,
-        "observed_at": board.observed_at.to_string(),
-        "watch": board.source.as_ref().map(source),
-        "pools": board.lines.iter().map(|it| pool(it, detail)).collect::<Vec<_>>(),
+        "fleet": status.fleet,
+        "controller_id": status.controller_id,
+        "observed_at": status.observed_at.to_string(),
+        "watch": status.source.as_ref().map(source),
+        "pools": status.pools.iter().map(|it| pool(it, detail)).collect::<Vec<_>>(),
     })
 }
 
 /// Where the decisions come from.
-fn source(it: &Source) -> Value {
+fn source(it: &DecisionSource) -> Value {
     let (is_running, why, at, is_applied) = match it {
-        Source::Watch { at, is_applied, .. } => (Some(true), None, Some(at), Some(is_applied)),
-        Source::Nobody { .. } => (Some(false), None, None, None),
-        Source::Unclear { why, .. } => (None, Some(why), None, None),
+        DecisionSource::Watch { at, is_applied, .. } => {
+            (Some(true), None, Some(at), Some(is_applied))
+        }
+        DecisionSource::NotRunning { .. } => (Some(false), None, None, None),
+        DecisionSource::Unknown { why, .. } => (None, Some(why), None, None),
     };
     json!({
         "address": it.address(),
@@ -34,7 +36,7 @@ fn source(it: &Source) -> Value {
     })
 }
 
-fn pool(line: &Line, detail: Detail) -> Value {
+fn pool(line: &PoolStatus, detail: Detail) -> Value {
     let snapshot = &line.snapshot;
     let mut pool = json!({
         "name": line.name,
@@ -61,7 +63,7 @@ fn pool(line: &Line, detail: Detail) -> Value {
     pool
 }
 
-fn runner(runner: &RunnerLine) -> Value {
+fn runner(runner: &RunnerRow) -> Value {
     json!({
         "name": runner.name,
         "does": runner.class.word(),

@@ -1,6 +1,6 @@
 //! `status`: is the fleet healthy, and what is it doing?
 
-mod board;
+mod fleet_status;
 mod health;
 mod json;
 mod runners;
@@ -10,10 +10,13 @@ use std::time::Duration;
 use anstyle::Style;
 use jiff::Timestamp;
 
-pub use board::{Board, Decisions, Line, Sight, Source, Standing, board};
-pub use health::{Remark, Weight};
+pub use fleet_status::{
+    DecisionSource, FleetStatus, PoolDecisions, PoolStanding, PoolStatus, StatusInputs,
+    fleet_status,
+};
+pub use health::{Remark, RemarkSeverity};
 pub use json::json;
-pub use runners::RunnerLine;
+pub use runners::RunnerRow;
 
 use super::style::{ADDED, ERROR, GOOD, NAME, QUIET, REMOVED, WARNING, paint};
 use super::table::{Cell, table};
@@ -33,26 +36,26 @@ pub enum Detail {
 }
 
 /// The board as text, at most `width` columns wide.
-pub fn text(board: &Board, detail: Detail, width: usize) -> String {
-    let mut text = format!("{}\n", summary(board, width));
-    if !board.lines.is_empty() {
+pub fn text(status: &FleetStatus, detail: Detail, width: usize) -> String {
+    let mut text = format!("{}\n", summary(status, width));
+    if !status.pools.is_empty() {
         text.push('\n');
-        text.push_str(&pools(board, width));
+        text.push_str(&pools(status, width));
     }
-    let remarks = remarks(board, width);
+    let remarks = remarks(status, width);
     if !remarks.is_empty() {
         text.push_str(&format!("\n{remarks}"));
     }
-    let scaling = scaling(board, width);
+    let scaling = scaling(status, width);
     if !scaling.is_empty() {
         text.push_str(&format!("\n{scaling}"));
     }
-    let has_runners = board.lines.iter().any(|it| !it.runners.is_empty());
+    let has_runners = status.pools.iter().any(|it| !it.runners.is_empty());
     if detail == Detail::Runners && has_runners {
-        text.push_str(&format!("\n{}", all_runners(board, width)));
+        text.push_str(&format!("\n{}", all_runners(status, width)));
     }
-    if board.foreign > 0 {
-        let others = count(board.foreign, "pool");
+    if status.foreign > 0 {
+        let others = count(status.foreign, "pool");
         let text_of = format!("{others} in this GARM that this fleet does not own, not shown");
         text.push_str(&format!("\n{}\n", paint(QUIET, text_of)));
     }
@@ -60,25 +63,25 @@ pub fn text(board: &Board, detail: Detail, width: usize) -> String {
 }
 
 /// `3 pools: 2 active, 1 idle, …` and how many of them a person should look at.
-fn summary(board: &Board, width: usize) -> String {
-    let sum = |of: fn(&Line) -> u32| board.lines.iter().map(of).sum::<u32>();
+fn summary(status: &FleetStatus, width: usize) -> String {
+    let sum = |of: fn(&PoolStatus) -> u32| status.pools.iter().map(of).sum::<u32>();
     let waiting = sum(|it| it.snapshot.queue_depth);
-    let oldest = board.lines.iter().filter_map(|it| it.snapshot.oldest_wait).max();
+    let oldest = status.pools.iter().filter_map(|it| it.snapshot.oldest_wait).max();
     let jobs = match oldest {
         None => "no job waiting".to_owned(),
         Some(oldest) => {
             format!("{} waiting, the oldest for {}", count(waiting as usize, "job"), span(oldest))
         }
     };
-    let is_ill = |it: &&Line| it.remarks.iter().any(|it| it.weight != Weight::Aside);
-    let (style, verdict) = match board.lines.iter().filter(is_ill).count() {
+    let is_ill = |it: &&PoolStatus| it.remarks.iter().any(|it| it.severity != RemarkSeverity::Info);
+    let (style, verdict) = match status.pools.iter().filter(is_ill).count() {
         0 => (GOOD, "healthy".to_owned()),
         1 => (WARNING, "1 pool needs a look".to_owned()),
         ill => (WARNING, format!("{ill} pools need a look")),
     };
     let numbers = format!(
         "{}: {} active, {} idle, {} booting, {} failed; {jobs};",
-        count(board.lines.len(), "pool"),
+        count(status.pools.len(), "pool"),
         sum(|it| it.snapshot.active),
         sum(|it| it.snapshot.idle),
         sum(|it| it.snapshot.booting),
@@ -93,7 +96,7 @@ fn summary(board: &Board, width: usize) -> String {
 /// From this width on the whole words of the header have room beside a short name.
 const WIDE: usize = 100;
 
-fn pools(board: &Board, width: usize) -> String {
+fn pools(status: &FleetStatus, width: usize) -> String {
     let word = |whole: &'static str, short| if width < WIDE { short } else { whole };
     let header = [
         ("POOL", Cell::text as fn(&'static str) -> Cell),
@@ -110,17 +113,17 @@ fn pools(board: &Board, width: usize) -> String {
         ("HEALTH", Cell::text),
     ];
     let header = header.into_iter().map(|(word, make)| make(word).styled(QUIET)).collect();
-    table(header, board.lines.iter().map(row).collect(), width)
+    table(header, status.pools.iter().map(row).collect(), width)
 }
 
-fn row(line: &Line) -> Vec<Cell> {
+fn row(line: &PoolStatus) -> Vec<Cell> {
     let snapshot = &line.snapshot;
     let number = |n: u32, style: Style| {
         let style = if n == 0 { QUIET } else { style };
         Cell::number(n.to_string()).styled(style)
     };
     let enabled = match (line.standing, line.enabled) {
-        (Standing::Absent, _) => Cell::text("–").styled(QUIET),
+        (PoolStanding::Absent, _) => Cell::text("–").styled(QUIET),
         (_, true) => Cell::text("yes"),
         (_, false) => Cell::text("no").styled(QUIET),
     };
@@ -141,7 +144,7 @@ fn row(line: &Line) -> Vec<Cell> {
 }
 
 /// What the scaler would do now, in a word or three.
-fn scaler(line: &Line) -> Cell {
+fn scaler(line: &PoolStatus) -> Cell {
     match &line.decision {
         None => Cell::text("–").styled(QUIET),
         Some(it) if it.frozen.is_some() => Cell::text("frozen").styled(WARNING),
@@ -157,32 +160,32 @@ fn style_of_direction(direction: Direction) -> Style {
     }
 }
 
-fn verdict(line: &Line) -> Cell {
+fn verdict(line: &PoolStatus) -> Cell {
     match line.remarks.first() {
         None => Cell::text("ok").styled(GOOD),
-        Some(first) => Cell::text(first.word).styled(style_of(first.weight)),
+        Some(first) => Cell::text(first.word).styled(style_of(first.severity)),
     }
 }
 
-fn style_of(weight: Weight) -> Style {
-    match weight {
-        Weight::Grave => ERROR,
-        Weight::Look => WARNING,
-        Weight::Aside => QUIET,
+fn style_of(severity: RemarkSeverity) -> Style {
+    match severity {
+        RemarkSeverity::Critical => ERROR,
+        RemarkSeverity::Warning => WARNING,
+        RemarkSeverity::Info => QUIET,
     }
 }
 
 /// Every remark as a sentence, gravest first within each pool.
-fn remarks(board: &Board, width: usize) -> String {
+fn remarks(status: &FleetStatus, width: usize) -> String {
     let mut text = String::new();
-    for line in &board.lines {
+    for line in &status.pools {
         for remark in &line.remarks {
-            let sign = match remark.weight {
-                Weight::Grave => "✗",
-                Weight::Look => "!",
-                Weight::Aside => "·",
+            let sign = match remark.severity {
+                RemarkSeverity::Critical => "✗",
+                RemarkSeverity::Warning => "!",
+                RemarkSeverity::Info => "·",
             };
-            let sign = (sign, style_of(remark.weight));
+            let sign = (sign, style_of(remark.severity));
             text.push_str(&about(sign, &line.name, &remark.text, width));
         }
     }
@@ -191,9 +194,9 @@ fn remarks(board: &Board, width: usize) -> String {
 
 /// Where the decisions come from; then what the scaler does or would do and why, for each pool
 /// where that is more than nothing.
-fn scaling(board: &Board, width: usize) -> String {
+fn scaling(status: &FleetStatus, width: usize) -> String {
     let mut told = String::new();
-    for line in &board.lines {
+    for line in &status.pools {
         let Some(it) = &line.decision else { continue };
         if it.is_steady && it.frozen.is_none() {
             continue;
@@ -202,26 +205,28 @@ fn scaling(board: &Board, width: usize) -> String {
         let sign = ("→", style_of_direction(it.direction));
         told.push_str(&about(sign, &line.name, &format!("{}{frozen}", it.sentence), width));
     }
-    let Some(source) = &board.source else { return told };
-    let (style, mut text) = who_decides(source, board.observed_at);
-    if !told.is_empty() && !matches!(source, Source::Watch { .. }) {
+    let Some(source) = &status.source else { return told };
+    let (style, mut text) = who_decides(source, status.observed_at);
+    if !told.is_empty() && !matches!(source, DecisionSource::Watch { .. }) {
         text.push_str("; one that starts now:");
     }
     format!("{}\n{told}", paint(style, hanging("", &text, width)))
 }
 
 /// One sentence, and how it is painted.
-fn who_decides(source: &Source, now: Timestamp) -> (Style, String) {
+fn who_decides(source: &DecisionSource, now: Timestamp) -> (Style, String) {
     match source {
-        Source::Watch { address, at, is_applied: true } => {
+        DecisionSource::Watch { address, at, is_applied: true } => {
             let age = span(EvaluationClock::new(now).age(*at));
             (QUIET, format!("scaled by the `watch` at {address}, as it stood {age} ago"))
         }
-        Source::Watch { address, is_applied: false, .. } => {
+        DecisionSource::Watch { address, is_applied: false, .. } => {
             (WARNING, format!("the `watch` at {address} decides and writes nothing at the moment"))
         }
-        Source::Nobody { address } => (WARNING, format!("no `watch` is running at {address}")),
-        Source::Unclear { address, why } => {
+        DecisionSource::NotRunning { address } => {
+            (WARNING, format!("no `watch` is running at {address}"))
+        }
+        DecisionSource::Unknown { address, why } => {
             (WARNING, format!("whether a `watch` is running at {address} is not known: {why}"))
         }
     }
@@ -236,16 +241,16 @@ fn about((sign, style): (&str, Style), pool: &str, said: &str, width: usize) -> 
     format!("{} {}{rest}\n", paint(style, sign), paint(NAME, name))
 }
 
-fn all_runners(board: &Board, width: usize) -> String {
+fn all_runners(status: &FleetStatus, width: usize) -> String {
     let header = ["RUNNER", "POOL", "DOES", "STATE", "AGE", "JOB OR FAULT"];
     let header = header.into_iter().map(|it| Cell::text(it).styled(QUIET)).collect();
-    let of = |line: &Line| -> Vec<Vec<Cell>> {
+    let of = |line: &PoolStatus| -> Vec<Vec<Cell>> {
         line.runners.iter().map(|it| runner_row(&line.name, it)).collect()
     };
-    table(header, board.lines.iter().flat_map(of).collect(), width)
+    table(header, status.pools.iter().flat_map(of).collect(), width)
 }
 
-fn runner_row(pool: &str, runner: &RunnerLine) -> Vec<Cell> {
+fn runner_row(pool: &str, runner: &RunnerRow) -> Vec<Cell> {
     let style = match runner.class {
         RunnerClass::Active => ADDED,
         RunnerClass::Failed => ERROR,

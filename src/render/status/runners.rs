@@ -11,7 +11,7 @@ use crate::scaling::{EvaluationClock, RunnerClass, classify};
 
 /// One runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunnerLine {
+pub struct RunnerRow {
     /// Its name.
     pub name: String,
     /// What it is doing.
@@ -36,16 +36,16 @@ pub(super) fn runner_lines(
     boot_grace: Duration,
     suspects: &[RunnerName],
     fleet: &Fleet,
-) -> Vec<RunnerLine> {
+) -> Vec<RunnerRow> {
     let mut moment = EvaluationClock::new(fleet.observed_at);
     let mut class = |runner: &Runner| match suspects.contains(&runner.name) {
         true => RunnerClass::Suspect,
         false => classify(runner, boot_grace, &mut moment),
     };
     let now = EvaluationClock::new(fleet.observed_at);
-    let mut lines: Vec<RunnerLine> = fleet
+    let mut lines: Vec<RunnerRow> = fleet
         .runners_of(&pool.id)
-        .map(|runner| RunnerLine {
+        .map(|runner| RunnerRow {
             name: runner.name.to_string(),
             class: class(runner),
             status: runner.status.word().to_owned(),

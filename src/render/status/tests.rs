@@ -12,7 +12,7 @@ use crate::domain::fleet::Fleet;
 use crate::domain::label::Labels;
 use crate::domain::name::{FleetName, PoolName};
 use crate::domain::runner::Runner;
-use crate::render::decision::{Fate, Told};
+use crate::render::decision::{DecisionEffect, DecisionView};
 use crate::scaling::testing::{entity, fleet, job, policy, pool, runner};
 use crate::scaling::{ScaledPool, forecast};
 
@@ -41,7 +41,7 @@ fn declared(name: &str) -> DeclaredPool {
 }
 
 /// The board where no `watch` runs.
-fn look(declared: &[DeclaredPool], fleet: &Fleet) -> Board {
+fn look(declared: &[DeclaredPool], fleet: &Fleet) -> FleetStatus {
     let managed: Vec<ScaledPool<'_>> = declared
         .iter()
         .filter_map(|it| {
@@ -51,23 +51,23 @@ fn look(declared: &[DeclaredPool], fleet: &Fleet) -> Board {
         .collect();
     let told = forecast(fleet, &managed).into_iter().map(|(id, decision)| {
         let name = PoolName::new(id.as_str()).unwrap();
-        let told = Told::of(&name, &decision, Fate::Withheld);
+        let told = DecisionView::of(&name, &decision, DecisionEffect::NotWritten);
         (name, told)
     });
-    let source = Some(Source::Nobody { address: "http://127.0.0.1:9477".into() });
-    look_with(declared, fleet, &Decisions { source, told: told.collect() })
+    let source = Some(DecisionSource::NotRunning { address: "http://127.0.0.1:9477".into() });
+    look_with(declared, fleet, &PoolDecisions { source, by_pool: told.collect() })
 }
 
-fn look_with(declared: &[DeclaredPool], fleet: &Fleet, decisions: &Decisions) -> Board {
+fn look_with(declared: &[DeclaredPool], fleet: &Fleet, decisions: &PoolDecisions) -> FleetStatus {
     let owner = FleetName::new("acme").unwrap();
-    board(Sight { owner: &owner, declared, fleet, plan: None, decisions })
+    fleet_status(StatusInputs { owner: &owner, declared, fleet, plan: None, decisions })
 }
 
 fn busy(name: &str, job: i64) -> Runner {
     Runner { job: Some(job), ..runner("default", name, "running/active", -300) }
 }
 
-fn everything() -> Board {
+fn everything() -> FleetStatus {
     let mut off = pool("off", &["off"]);
     off.spec.enabled = false;
     let mut old = pool("old", &["old"]);
@@ -208,9 +208,9 @@ fn a_stopped_pool_manager_is_the_gravest() {
         forge: String::new(),
         agent_mode: false,
     });
-    let board = look(&[declared("default")], &fleet);
+    let status = look(&[declared("default")], &fleet);
     let words: Vec<_> =
-        board.lines[0].remarks.iter().map(|it| (it.word, it.text.as_str())).collect();
+        status.pools[0].remarks.iter().map(|it| (it.word, it.text.as_str())).collect();
     assert_eq!(
         words,
         [
@@ -248,7 +248,7 @@ fn the_numbers_of_a_pool_are_those_of_the_watch_that_scales_it() {
     let managed = ScaledPool { pool: &fleet.pools[0], policy: &scale };
     let decision = forecast(&fleet, &[managed]).into_values().next().unwrap();
     let name = PoolName::new("default").unwrap();
-    let mut value = Told::of(&name, &decision, Fate::Applied).value;
+    let mut value = DecisionView::of(&name, &decision, DecisionEffect::Applied).value;
     value["inputs"]["jobs"] = json!({
         "queued": 3, "stuck": 5,
         "oldest_queued_at": "2026-09-21T14:13:00Z", "oldest_stuck_at": "2026-09-21T14:03:20Z",
@@ -256,17 +256,17 @@ fn the_numbers_of_a_pool_are_those_of_the_watch_that_scales_it() {
     value["not_followed"] = json!({ "sentence": "GARM has not created 3 runners" });
     value["short"] = json!("start 3");
     value["sentence"] = json!("starts 3 runners: \u{1b}[2J");
-    let told = Told::read(value).unwrap();
-    let decisions = Decisions {
-        source: Some(Source::Watch {
+    let told = DecisionView::read(value).unwrap();
+    let decisions = PoolDecisions {
+        source: Some(DecisionSource::Watch {
             address: "https://127.0.0.1:9477".into(),
             at: "2026-09-21T14:13:17Z".parse().unwrap(),
             is_applied: true,
         }),
-        told: [(name, told)].into(),
+        by_pool: [(name, told)].into(),
     };
-    let board = look_with(&[declared("default")], &fleet, &decisions);
-    let text = text(&board, Detail::Pools, 120);
+    let status = look_with(&[declared("default")], &fleet, &decisions);
+    let text = text(&status, Detail::Pools, 120);
     insta::assert_snapshot!(strip_str(&text).to_string(), @r"
         1 pool: 0 active, 0 idle, 0 booting, 0 failed; 3 jobs waiting, the oldest for 10m; 1 pool needs a look
 
@@ -288,13 +288,13 @@ fn the_numbers_of_a_pool_are_those_of_the_watch_that_scales_it() {
 #[test]
 fn a_watch_that_does_not_tell_is_said_to_be_unknown() {
     let fleet = fleet(0, vec![pool("default", &["x"])], vec![], vec![]);
-    let source = Source::Unclear { address: "https://[::1]:9477".into(), why: "no".into() };
-    let decisions = Decisions { source: Some(source), told: BTreeMap::new() };
-    let board = look_with(&[declared("default")], &fleet, &decisions);
-    let text = strip_str(&text(&board, Detail::Pools, 120)).to_string();
+    let source = DecisionSource::Unknown { address: "https://[::1]:9477".into(), why: "no".into() };
+    let decisions = PoolDecisions { source: Some(source), by_pool: BTreeMap::new() };
+    let status = look_with(&[declared("default")], &fleet, &decisions);
+    let text = strip_str(&text(&status, Detail::Pools, 120)).to_string();
     let expected = "whether a `watch` is running at https://[::1]:9477 is not known: no\n";
     assert!(text.ends_with(expected), "{text}");
-    assert_eq!(json(&board, Detail::Pools)["watch"]["running"], serde_json::Value::Null);
+    assert_eq!(json(&status, Detail::Pools)["watch"]["running"], serde_json::Value::Null);
 }
 
 #[test]
@@ -305,7 +305,7 @@ fn a_pool_that_only_a_slow_backoff_serves_is_ill() {
         vec![runner("default", "a", "running/idle", 0), runner("default", "b", "running/idle", 0)];
     let mut fleet = fleet(0, vec![pool("default", &["x"])], runners, vec![]);
     let words = |fleet: &Fleet| -> Vec<_> {
-        let lines = look(std::slice::from_ref(&unscaled), fleet).lines;
+        let lines = look(std::slice::from_ref(&unscaled), fleet).pools;
         lines[0].remarks.iter().map(|it| it.word).collect()
     };
     fleet.controller.backoff = Duration::from_secs(300);

@@ -10,7 +10,7 @@ use runnerctl::domain::fleet::{Fleet, ReleaseLine};
 use runnerctl::domain::label::{Labels, OwnerMark};
 use runnerctl::domain::name::{FleetName, PoolId, PoolName};
 use runnerctl::domain::pool::{Pool, PoolChange, PoolSpec};
-use runnerctl::event::{Event, Listener, Outcome};
+use runnerctl::event::{ApplyEvent, ApplyListener, StepOutcome};
 use runnerctl::garm::{GarmClient, GarmLogin, Transport};
 use runnerctl::host::book::Book;
 use runnerctl::host::clock::Clock;
@@ -233,8 +233,8 @@ pub(crate) fn plan(steps: Vec<Step>) -> Plan {
 }
 
 /// Outcomes as `pool action outcome: detail`.
-pub(crate) fn told(outcomes: &[Outcome]) -> Vec<String> {
-    let one = |it: &Outcome| {
+pub(crate) fn told(outcomes: &[StepOutcome]) -> Vec<String> {
+    let one = |it: &StepOutcome| {
         let pool = it.about.pool().map_or("-", PoolName::as_str);
         let mut text = format!("{pool} {} {}", it.action.word(), it.kind.word());
         if !it.detail.is_empty() {
@@ -247,16 +247,16 @@ pub(crate) fn told(outcomes: &[Outcome]) -> Vec<String> {
 
 /// Remembers what was said.
 #[derive(Default)]
-pub(crate) struct Heard(Mutex<Vec<Event>>);
+pub(crate) struct Heard(Mutex<Vec<ApplyEvent>>);
 
 impl Heard {
-    pub(crate) fn events(&self) -> Vec<Event> {
+    pub(crate) fn events(&self) -> Vec<ApplyEvent> {
         self.0.lock().unwrap().clone()
     }
 }
 
-impl Listener for Heard {
-    fn hear(&self, event: &Event) {
+impl ApplyListener for Heard {
+    fn hear(&self, event: &ApplyEvent) {
         self.0.lock().unwrap().push(event.clone());
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use runnerctl::domain::desired::{ControllerSettings, Desired, DesiredPool, ScalePolicy, Scope};
 use runnerctl::domain::entity::{EntityKind, EntityRef};
-use runnerctl::event::Silence;
+use runnerctl::event::SilentListener;
 use runnerctl::garm::Transport;
 use runnerctl::plan::{self, Plan};
 use runnerctl::reconcile::apply::{ApplyOptions, apply};
@@ -97,7 +97,7 @@ async fn settled(bench: &Bench, desired: &Desired, seed: u64) -> Vec<String> {
             return ours(bench).await;
         }
         let writer = bench.writer(Delays::new(bench.door(), seed + round));
-        let outcomes = apply(&plan, &writer, &ApplyOptions::default(), &Silence).await;
+        let outcomes = apply(&plan, &writer, &ApplyOptions::default(), &SilentListener).await;
         assert!(outcomes.iter().all(|it| it.kind.is_good()), "seed {seed}: {:?}", told(&outcomes));
     }
     panic!("seed {seed}: still not as declared after four runs");
@@ -138,7 +138,7 @@ async fn interrupted(bench: &Bench, desired: &Desired, writes: usize, last: Last
     let writer = bench.writer(Arc::<Tripwire>::clone(&wire) as Arc<dyn Transport>);
     let options = ApplyOptions::default();
     tokio::select! {
-        _ = apply(&plan, &writer, &options, &Silence) => {}
+        _ = apply(&plan, &writer, &options, &SilentListener) => {}
         () = wire.tripped() => {}
     }
 }
@@ -179,7 +179,7 @@ async fn two_runs_at_once_come_to_the_end_of_one() {
         let run = |n: u64| {
             let writer = bench.writer(Delays::new(bench.door(), seed * 2 + n));
             let plan = &plan;
-            async move { apply(plan, &writer, &ApplyOptions::default(), &Silence).await }
+            async move { apply(plan, &writer, &ApplyOptions::default(), &SilentListener).await }
         };
         let (a, b) = tokio::join!(run(0), run(1));
         let found = settled(&bench, &second, seed).await;

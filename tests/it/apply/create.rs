@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use runnerctl::domain::fleet::ReleaseLine;
-use runnerctl::event::Silence;
+use runnerctl::event::SilentListener;
 use runnerctl::reconcile::apply::{ApplyOptions, apply};
 use runnerctl::sim::{Fault, FaultRule};
 
@@ -128,7 +128,7 @@ async fn a_stop_signal_lets_a_create_end_and_begins_no_other() {
     );
     let steps = vec![bench.create("one"), bench.create("two")];
     let writer = bench.writer(door);
-    let told = told(&apply(&plan(steps), &writer, &options, &Silence).await);
+    let told = told(&apply(&plan(steps), &writer, &options, &SilentListener).await);
     assert_eq!(told, ["one create done", "two create interrupted: not begun"]);
     assert_eq!(bench.pools().await, ["one,runnerctl=acme/one on 2/20 0"]);
 }
@@ -138,7 +138,7 @@ async fn an_old_garm_is_not_written_to() {
     let bench = Bench::new().await;
     let writer = bench.writer_with(bench.door(), ReleaseLine::Old);
     let plan = plan(vec![bench.create("default")]);
-    let told = told(&apply(&plan, &writer, &ApplyOptions::default(), &Silence).await);
+    let told = told(&apply(&plan, &writer, &ApplyOptions::default(), &SilentListener).await);
     insta::assert_snapshot!(told.join("\n"), @"default create failed: write to http://garm.example.com: this GARM is of the 0.1 line, which is only read");
     assert_eq!((bench.writes(), bench.records()), (vec![], vec![]));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use runnerctl::domain::name::{PoolId, RunnerName};
 use runnerctl::domain::pool::{PoolChange, PoolSpec};
 use runnerctl::domain::runner::Runner;
-use runnerctl::event::Event;
+use runnerctl::event::ApplyEvent;
 use runnerctl::reconcile::apply::{ApplyOptions, apply};
 use runnerctl::sim::{Fault, FaultRule, JobBatch, Knobs};
 
@@ -54,14 +54,14 @@ async fn what_keeps_a_runner_from_being_deleted_is_told_at_once_and_once_by_its_
     let mut run = std::pin::pin!(apply(&plan, &writer, &options, &heard));
     let early = tokio::time::timeout(Duration::from_secs(15), &mut run).await;
     assert!(early.is_err(), "{early:?}");
-    let is_told = |it: &Event| matches!(it, Event::Undeletable { .. });
+    let is_told = |it: &ApplyEvent| matches!(it, ApplyEvent::Undeletable { .. });
     assert!(heard.events().iter().any(is_told), "{:?}", heard.events());
     let outcomes = run.await;
     let faults: Vec<String> = heard
         .events()
         .iter()
         .filter_map(|it| match it {
-            Event::Undeletable { fault, .. } => Some(fault.clone()),
+            ApplyEvent::Undeletable { fault, .. } => Some(fault.clone()),
             _ => None,
         })
         .collect();
@@ -97,7 +97,8 @@ async fn busy_runners_are_waited_for_and_no_job_dies() {
     assert!(outcomes[0].kind.is_good(), "{outcomes:?}");
     assert!(began.elapsed() > Duration::from_secs(290) && began.elapsed().as_secs() < 330);
     assert_eq!((bench.pools().await, bench.killed_jobs()), (vec![], 0));
-    let drained = heard.events().iter().any(|it| matches!(it, Event::Draining { busy: 2, .. }));
+    let drained =
+        heard.events().iter().any(|it| matches!(it, ApplyEvent::Draining { busy: 2, .. }));
     assert!(drained, "{:?}", heard.events());
 }
 

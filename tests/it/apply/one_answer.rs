@@ -8,14 +8,14 @@ use runnerctl::domain::desired::{ControllerSettings, Desired, DesiredPool, Scope
 use runnerctl::domain::fleet::Fleet;
 use runnerctl::domain::name::PoolId;
 use runnerctl::domain::pool::{PoolChange, PoolSpec};
-use runnerctl::event::Silence;
+use runnerctl::event::SilentListener;
 use runnerctl::plan::{self, Operation};
 use runnerctl::reconcile::apply::{ApplyOptions, apply};
 use runnerctl::reconcile::watch::{
     DeclaredPools, DeclaredScaling, UnresolvedReason, first_decisions,
 };
-use runnerctl::render::decision::{Fate, Told};
-use runnerctl::render::status::{Decisions, Sight, Standing, board};
+use runnerctl::render::decision::{DecisionEffect, DecisionView};
+use runnerctl::render::status::{PoolDecisions, PoolStanding, StatusInputs, fleet_status};
 
 use super::bench::{Bench, fleet, name, plan as plan_of, told, wait};
 use super::converge::{Dice, declared};
@@ -103,19 +103,24 @@ fn shown(fleet: &Fleet) -> Option<PoolId> {
     let owner = super::bench::fleet();
     let first = first_decisions(&roll(), fleet).into_iter();
     let told = first.map(|(name, it)| {
-        let told = Told::of(&name, &it, Fate::Withheld);
+        let told = DecisionView::of(&name, &it, DecisionEffect::NotWritten);
         (name, told)
     });
-    let decisions = Decisions { source: None, told: told.collect() };
-    let sight =
-        Sight { owner: &owner, declared: &declared, fleet, plan: None, decisions: &decisions };
-    let lines = board(sight).lines;
-    let mut by: BTreeMap<Standing, Vec<_>> = BTreeMap::new();
+    let decisions = PoolDecisions { source: None, by_pool: told.collect() };
+    let inputs = StatusInputs {
+        owner: &owner,
+        declared: &declared,
+        fleet,
+        plan: None,
+        decisions: &decisions,
+    };
+    let lines = fleet_status(inputs).pools;
+    let mut by: BTreeMap<PoolStanding, Vec<_>> = BTreeMap::new();
     for line in lines {
         by.entry(line.standing).or_default().push(line);
     }
-    let ours = by.remove(&Standing::Declared).unwrap_or_default();
-    let others = by.into_keys().filter(|it| *it != Standing::Leftover).count();
+    let ours = by.remove(&PoolStanding::Declared).unwrap_or_default();
+    let others = by.into_keys().filter(|it| *it != PoolStanding::Leftover).count();
     assert_eq!(others, 0);
     match ours.as_slice() {
         [only] => only.pool_id.clone(),
@@ -160,7 +165,7 @@ async fn plan_apply_status_and_watch_agree_in_every_order_of_twins() {
         let plan = plan::plan(&wish(), &fleet, &plan::PlanOptions::default());
         let steps = plan_of(plan.steps);
         let writer = bench.writer(bench.door());
-        let outcomes = apply(&steps, &writer, &ApplyOptions::default(), &Silence).await;
+        let outcomes = apply(&steps, &writer, &ApplyOptions::default(), &SilentListener).await;
         let told = told(&outcomes);
         assert!(outcomes.iter().all(|it| it.kind.is_good()), "{kinds:?}: {told:?}");
         let left = bench.fleet().await.pools;

@@ -1,7 +1,7 @@
 //! Every write is on record, or is not made.
 
 use runnerctl::audit::{Actor, Demands, File, Keys, verify};
-use runnerctl::event::Silence;
+use runnerctl::event::SilentListener;
 use runnerctl::host::audit_file::{Folders, Ledger, Scribe};
 use runnerctl::host::book::Book;
 use runnerctl::host::clock::Clock;
@@ -29,8 +29,8 @@ async fn runs_at_once_share_one_file_that_verifies() {
     let plan = plan(steps);
     let options = ApplyOptions::default();
     let (a, b) = tokio::join!(
-        apply(&plan, &one, &options, &Silence),
-        apply(&plan, &two, &options, &Silence)
+        apply(&plan, &one, &options, &SilentListener),
+        apply(&plan, &two, &options, &SilentListener)
     );
     assert!(a.iter().chain(&b).all(|it| it.kind.is_good()), "{:?} {:?}", told(&a), told(&b));
     let bytes = std::fs::read(&path).unwrap();

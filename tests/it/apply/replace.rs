@@ -6,7 +6,7 @@ use std::sync::Arc;
 use runnerctl::domain::desired::{ControllerSettings, Desired, DesiredPool, Scope};
 use runnerctl::domain::name::PoolId;
 use runnerctl::domain::pool::PoolSpec;
-use runnerctl::event::Silence;
+use runnerctl::event::SilentListener;
 use runnerctl::garm::Transport;
 use runnerctl::plan::consent::{Permission, need};
 use runnerctl::plan::{Action, Operation, Plan, Promotion};
@@ -106,7 +106,7 @@ async fn a_stop_signal_never_leaves_a_name_without_a_pool() {
         );
         let plan = super::bench::plan(vec![bench.replace("default", &old, moved(&bench))]);
         let writer = bench.writer(door);
-        let told = told(&apply(&plan, &writer, &options, &Silence).await);
+        let told = told(&apply(&plan, &writer, &options, &SilentListener).await);
         let pools = bench.pools().await;
         let in_force = pools.iter().filter(|it| it.contains(",runnerctl=acme/default on"));
         assert_eq!(in_force.count(), 1, "{write}: {pools:?}: {told:?}");
@@ -163,7 +163,7 @@ fn wish(provider: &str) -> Desired {
 
 async fn carried_out(bench: &Bench, plan: &Plan, seed: u64) -> Vec<String> {
     let writer = bench.writer(Delays::new(bench.door(), seed));
-    let outcomes = apply(plan, &writer, &ApplyOptions::default(), &Silence).await;
+    let outcomes = apply(plan, &writer, &ApplyOptions::default(), &SilentListener).await;
     assert!(outcomes.iter().all(|it| it.kind.is_good()), "seed {seed}: {:?}", told(&outcomes));
     told(&outcomes)
 }
@@ -182,7 +182,7 @@ async fn stopped_at_any_write_it_goes_on_or_is_taken_back_and_asks_before_anythi
             let writer = bench.writer(Arc::<Tripwire>::clone(&wire) as Arc<dyn Transport>);
             let options = ApplyOptions::default();
             tokio::select! {
-                _ = apply(&plan, &writer, &options, &Silence) => {}
+                _ = apply(&plan, &writer, &options, &SilentListener) => {}
                 () = wire.tripped() => {}
             }
             let resumed = planned(&bench, &wish(next)).await;
@@ -220,12 +220,12 @@ async fn two_replaces_at_once_leave_one_pool_whichever_dies() {
         let doomed = async {
             let writer = bench.writer(Arc::<Tripwire>::clone(&wire) as Arc<dyn Transport>);
             tokio::select! {
-                _ = apply(&plan, &writer, &options, &Silence) => {}
+                _ = apply(&plan, &writer, &options, &SilentListener) => {}
                 () = wire.tripped() => {}
             }
         };
         let writer = bench.writer(Delays::new(bench.door(), seed + 1_000));
-        let other = apply(&plan, &writer, &options, &Silence);
+        let other = apply(&plan, &writer, &options, &SilentListener);
         let ((), outcomes) = tokio::join!(doomed, other);
         assert!(outcomes.iter().all(|it| it.kind.is_good()), "seed {seed}: {:?}", told(&outcomes));
         // What the one that died has left behind, if anything, is unused and goes.

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use runnerctl::event::{Outcome, Silence};
+use runnerctl::event::{SilentListener, StepOutcome};
 use runnerctl::garm::{Request, ResponseFuture, Transport};
 use runnerctl::plan::{Action, Operation, Plan};
 use runnerctl::reconcile::apply::{ApplyOptions, apply};
@@ -19,12 +19,12 @@ pub(crate) fn seeds() -> u64 {
     std::env::var("RUNNERCTL_SEEDS").ok().and_then(|it| it.parse().ok()).unwrap_or(8)
 }
 
-async fn run(bench: &Bench, door: Arc<dyn Transport>, plan: &Plan) -> Vec<Outcome> {
+async fn run(bench: &Bench, door: Arc<dyn Transport>, plan: &Plan) -> Vec<StepOutcome> {
     let writer = bench.writer(door);
-    apply(plan, &writer, &ApplyOptions::default(), &Silence).await
+    apply(plan, &writer, &ApplyOptions::default(), &SilentListener).await
 }
 
-fn is_good(outcomes: &[Outcome]) -> bool {
+fn is_good(outcomes: &[StepOutcome]) -> bool {
     outcomes.iter().all(|it| it.kind.is_good())
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use runnerctl::config::{CertFiles, ListenerTls, WatchSettings};
 use runnerctl::metrics::Certificates;
-use runnerctl::metrics::ask::{Place, Silence};
+use runnerctl::metrics::watch_client::{AskError, WatchEndpoint};
 use serde_json::{Value, json};
 
 use super::door::{Authority, Served};
@@ -16,10 +16,10 @@ async fn asked(
     served: Option<ListenerTls>,
     asking: Option<ListenerTls>,
     identity: Option<CertFiles>,
-) -> Result<Value, Silence> {
+) -> Result<Value, AskError> {
     let certificates = served.map(|it| Arc::new(Certificates::read(&it).unwrap()));
     let served = Served::start(certificates).await;
-    served.board.explain(Arc::new(|| json!({ "pools": [7] })));
+    served.metrics.explain(Arc::new(|| json!({ "pools": [7] })));
     let answer = ask(served.address, asking, identity).await;
     served.end().await;
     answer
@@ -29,12 +29,12 @@ async fn ask(
     listen: SocketAddr,
     tls: Option<ListenerTls>,
     identity: Option<CertFiles>,
-) -> Result<Value, Silence> {
+) -> Result<Value, AskError> {
     let settings = WatchSettings { listen, tls, ..WatchSettings::default() };
-    Place::new(&settings, identity).decisions().await
+    WatchEndpoint::new(&settings, identity).decisions_page().await
 }
 
-fn page() -> Result<Value, Silence> {
+fn page() -> Result<Value, AskError> {
     Ok(json!({ "pools": [7] }))
 }
 
@@ -58,7 +58,7 @@ async fn where_operators_are_asked_for_their_certificate_ours_is_shown() {
     for identity in [None, Some(Authority::new().operator())] {
         let (served, asking) = both();
         let answer = asked(served, asking, identity).await;
-        assert!(matches!(answer, Err(Silence::Unclear(_))), "{answer:?}");
+        assert!(matches!(answer, Err(AskError::NoAnswer(_))), "{answer:?}");
     }
 }
 
@@ -68,15 +68,15 @@ async fn a_listener_with_another_certificate_is_not_believed() {
     let (ours, theirs) = (Authority::new(), Authority::new());
     let files = |of: &Authority| ListenerTls { server: of.server(), client_ca: None };
     let answer = asked(Some(files(&theirs)), Some(files(&ours)), None).await;
-    let Err(Silence::Unclear(why)) = answer else { panic!("{answer:?}") };
+    let Err(AskError::NoAnswer(why)) = answer else { panic!("{answer:?}") };
     assert!(why.contains("another certificate than `watch.tls.cert`"), "{why}");
 }
 
 #[tokio::test]
 async fn nobody_and_something_else_are_told_apart() {
-    assert_eq!(ask(free_address(), None, None).await, Err(Silence::Nobody));
+    assert_eq!(ask(free_address(), None, None).await, Err(AskError::NotRunning));
     let served = Served::start(None).await;
-    let undecided = Err(Silence::Unclear("nothing has been decided yet".into()));
+    let undecided = Err(AskError::NoAnswer("nothing has been decided yet".into()));
     assert_eq!(ask(served.address, None, None).await, undecided);
     let any: SocketAddr = ([0, 0, 0, 0], served.address.port()).into();
     assert_eq!(ask(any, None, None).await, undecided, "on every address of this machine");

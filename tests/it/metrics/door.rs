@@ -11,7 +11,7 @@ use reqwest::{Certificate, Client, Identity, StatusCode};
 use runnerctl::config::{CertFiles, ListenerTls};
 use runnerctl::garm::ErrorKind;
 use runnerctl::metrics::serve::{HEAD_TIMEOUT, SILENT_MAX};
-use runnerctl::metrics::{Board, Certificates, Door, bind, serve};
+use runnerctl::metrics::{Certificates, MetricsServer, MetricsState, bind, serve};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,7 +24,7 @@ use super::script;
 /// A door that serves until it is told to stop.
 pub(crate) struct Served {
     pub(crate) address: SocketAddr,
-    pub(crate) board: Arc<Board>,
+    pub(crate) metrics: Arc<MetricsState>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -40,11 +40,11 @@ impl Served {
     ) -> Self {
         let listener = bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let board = Arc::new(script::board());
+        let metrics = Arc::new(script::metrics());
         let stop = CancellationToken::new();
-        let door = Door { listener, board: Arc::clone(&board), certificates };
+        let door = MetricsServer { listener, metrics: Arc::clone(&metrics), certificates };
         let task = tokio::spawn(serve(door, stop.clone()));
-        Self { address, board, stop, task }
+        Self { address, metrics, stop, task }
     }
 
     /// Returns when every connection is closed.
@@ -69,8 +69,8 @@ async fn the_four_pages_and_nothing_else_are_answered() {
     let undecided = (StatusCode::SERVICE_UNAVAILABLE, "nothing has been decided yet\n".to_owned());
     assert_eq!(page(&client, &url("/decisions")).await, undecided);
 
-    script::publish(&served.board);
-    served.board.explain(Arc::new(|| json!({ "decisions": [{ "pool": "default" }] })));
+    script::publish(&served.metrics);
+    served.metrics.explain(Arc::new(|| json!({ "decisions": [{ "pool": "default" }] })));
     assert_eq!(page(&client, &url("/readyz")).await, (StatusCode::OK, "ready\n".to_owned()));
     assert_eq!(page(&client, &url("/healthz")).await, (StatusCode::OK, "ok\n".to_owned()));
     let (status, text) = page(&client, &url("/decisions")).await;
@@ -152,10 +152,10 @@ async fn silent_sockets_blind_neither_health_nor_pages() {
 #[tokio::test]
 async fn slow_readers_of_pages_leave_health_alone() {
     let served = Served::start(None).await;
-    script::publish(&served.board);
+    script::publish(&served.metrics);
     // More than the kernel takes for a peer with a small window.
     let large = "x".repeat(6 << 20);
-    served.board.explain(Arc::new(move || json!({ "decisions": large })));
+    served.metrics.explain(Arc::new(move || json!({ "decisions": large })));
     let mut slow = Vec::new();
     for _ in 0..8 {
         let socket = TcpSocket::new_v4().unwrap();

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use runnerctl::domain::name::PoolName;
-use runnerctl::metrics::{Board, Counter, Limits, PoolGauges, Process, Snapshot, Timing};
-use runnerctl::notify::Outcome;
+use runnerctl::metrics::{
+    Counter, HealthLimits, MetricsState, PoolGauges, ProcessGauges, Snapshot, Timing,
+};
+use runnerctl::notify::DeliveryOutcome;
 use runnerctl::scaling::RunnerStateCounts;
 use tokio::time::Instant;
 
@@ -13,8 +15,8 @@ pub(crate) fn pool(name: &str) -> PoolName {
     PoolName::new(name).unwrap()
 }
 
-pub(crate) fn board() -> Board {
-    Board::new(Limits::of(Duration::from_secs(30)))
+pub(crate) fn metrics() -> MetricsState {
+    MetricsState::new(HealthLimits::of(Duration::from_secs(30)))
 }
 
 /// R5's own numbers: 5 active, 2 idle, 3 waiting.
@@ -61,13 +63,13 @@ pub(crate) fn snapshot(pools: impl IntoIterator<Item = (PoolName, PoolGauges)>) 
 }
 
 /// Two pools, the specification's and one of which nothing is known; every gauge has a source.
-pub(crate) fn publish(board: &Board) {
-    board.publish(snapshot([
+pub(crate) fn publish(metrics: &MetricsState) {
+    metrics.publish(snapshot([
         (pool("default"), default_pool()),
         (pool("quiet"), PoolGauges::default()),
     ]));
-    board.process(|it| {
-        *it = Process {
+    metrics.process(|it| {
+        *it = ProcessGauges {
             is_stream_connected: Some(true),
             is_mtls_enforced: Some(false),
             client_cert_expires_at: Some("2027-01-01T00:00:00Z".parse().unwrap()),
@@ -78,7 +80,7 @@ pub(crate) fn publish(board: &Board) {
 }
 
 /// Every counter and every histogram, once or more.
-pub(crate) fn count(board: &Board) {
+pub(crate) fn count(metrics: &MetricsState) {
     let default = || pool("default");
     for counter in [
         Counter::ScalingDecision { pool: default(), direction: "up", reason: "pressure" },
@@ -96,14 +98,17 @@ pub(crate) fn count(board: &Board) {
         Counter::AuditAnchor { place: "file", outcome: "delivered" },
         Counter::AuditWriteError,
         Counter::EphemeralViolation { reason: "second_job" },
-        Counter::AlertDelivery { receiver: "oncall".into(), outcome: Outcome::Delivered.word() },
+        Counter::AlertDelivery {
+            receiver: "oncall".into(),
+            outcome: DeliveryOutcome::Delivered.word(),
+        },
     ] {
-        board.count(counter);
+        metrics.count(counter);
     }
     for seconds in [1, 10, 45, 4_000] {
-        board.observe(Timing::JobQueue { pool: default() }, Duration::from_secs(seconds));
+        metrics.observe(Timing::JobQueue { pool: default() }, Duration::from_secs(seconds));
     }
-    board.observe(Timing::RunnerStartup { pool: default() }, Duration::from_secs(31));
-    board.observe(Timing::Reconcile, Duration::from_millis(140));
-    board.observe(Timing::GarmRequest { method: "GET" }, Duration::from_millis(3));
+    metrics.observe(Timing::RunnerStartup { pool: default() }, Duration::from_secs(31));
+    metrics.observe(Timing::Reconcile, Duration::from_millis(140));
+    metrics.observe(Timing::GarmRequest { method: "GET" }, Duration::from_millis(3));
 }

@@ -13,7 +13,7 @@ use runnerctl::domain::pool::{PoolChange, PoolSpec};
 use runnerctl::domain::runner::Runner;
 use runnerctl::garm::GarmClient;
 use runnerctl::host::clock::Clock;
-use runnerctl::monitor::{Auditor, Finding};
+use runnerctl::monitor::{IsolationAuditor, IsolationFinding};
 use runnerctl::reconcile::read_fleet::{
     Credentials, FleetRequest, Proxies, SpecsRequest, Templates, read_fleet,
 };
@@ -70,18 +70,18 @@ struct Bench {
     client: GarmClient,
     dice: Dice,
     policies: ScalePolicies,
-    auditor: Auditor,
+    auditor: IsolationAuditor,
     picture: Option<FleetIndex>,
     seen: Option<Fleet>,
     /// Events on their way, by the second at which they arrive.
     underway: BTreeMap<u64, Vec<RowChange>>,
-    found: Vec<Finding>,
+    found: Vec<IsolationFinding>,
     /// Until when GARM does not answer.
     away_until: u64,
 }
 
-fn auditor() -> Auditor {
-    Auditor::new(FleetName::new("acme").unwrap(), Duration::from_secs(RESYNC))
+fn auditor() -> IsolationAuditor {
+    IsolationAuditor::new(FleetName::new("acme").unwrap(), Duration::from_secs(RESYNC))
 }
 
 impl Bench {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use runnerctl::host::clock::Clock;
-use runnerctl::notify::{Kind, Notification, Notifier, Outcome, State};
+use runnerctl::notify::{AlertStatus, DeliveryOutcome, Notification, Notifier, ReceiverApi};
 use serde_json::{Value, json};
 
 use super::outside::{ALERTMANAGER, Beside, free_port, json as get, replace, shipped};
@@ -42,11 +42,11 @@ fn now(state: fn(&str) -> Notification, pool: &str) -> Notification {
     let alert = state(pool);
     let at = Clock::Real.now();
     let since = at - Duration::from_secs(60);
-    let state = match alert.state {
-        State::Firing { .. } => State::Firing { since },
-        State::Resolved { .. } => State::Resolved { since, at },
+    let status = match alert.status {
+        AlertStatus::Firing { .. } => AlertStatus::Firing { since },
+        AlertStatus::Resolved { .. } => AlertStatus::Resolved { since, at },
     };
-    Notification { state, ..alert }
+    Notification { status, ..alert }
 }
 
 /// The next page about `QueueDepthHigh`: its group, its state, and what each alert in it says.
@@ -71,7 +71,7 @@ async fn whoever_is_on_call_hears_of_each_pool_once_and_of_its_end() {
     let folder = tempfile::tempdir().unwrap();
     let (process, address) = alertmanager(folder.path(), &hook).await;
     let deliveries = Deliveries::default();
-    let oncall = target("oncall", Kind::Alertmanager, &format!("http://{address}"));
+    let oncall = target("oncall", ReceiverApi::Alertmanager, &format!("http://{address}"));
     let mut notifier = Notifier::start(vec![oncall], deliveries.report()).unwrap();
     for pool in ["default", "gpu"] {
         notifier.tell(&now(firing, pool), &[]);
@@ -95,15 +95,15 @@ async fn whoever_is_on_call_hears_of_each_pool_once_and_of_its_end() {
     assert_eq!((of, status, alerts.len()), (group("gpu"), json!("resolved"), 1));
     notifier.close(Duration::from_secs(5)).await;
     drop(process);
-    let outcomes: Vec<Outcome> = deliveries.all().iter().map(|it| it.outcome).collect();
-    assert!(outcomes.iter().all(|it| *it == Outcome::Delivered), "{outcomes:?}");
+    let outcomes: Vec<DeliveryOutcome> = deliveries.all().iter().map(|it| it.outcome).collect();
+    assert!(outcomes.iter().all(|it| *it == DeliveryOutcome::Delivered), "{outcomes:?}");
 }
 
 /// Our own alert and that of Prometheus' rule are one alert: nobody is paged twice.
 #[tokio::test]
 async fn watch_and_prometheus_page_together() {
     let served = Served::start(None).await;
-    queue(&served.board, 25);
+    queue(&served.metrics, 25);
     let mut hook = Hook::start([]).await;
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let (mut process, address) = alertmanager(folders[0].path(), &hook).await;
@@ -115,7 +115,7 @@ async fn watch_and_prometheus_page_together() {
     assert_eq!((of, first.len()), (group("default"), 1));
     // From here on the same alert comes from both.
     let deliveries = Deliveries::default();
-    let oncall = target("oncall", Kind::Alertmanager, &format!("http://{address}"));
+    let oncall = target("oncall", ReceiverApi::Alertmanager, &format!("http://{address}"));
     let mut notifier = Notifier::start(vec![oncall], deliveries.report()).unwrap();
     notifier.tell(&now(firing, "default"), &[]);
     let told = async || (deliveries.all().len() == 1).then_some(());

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use runnerctl::metrics::catalog::{self, Kind, Series};
+use runnerctl::metrics::catalog::{self, MetricDef, MetricKind};
 
 /// The words of the language that our queries use.
 const LANGUAGE: &[&str] = &[
@@ -27,11 +27,11 @@ const LANGUAGE: &[&str] = &[
 /// that is nothing.
 pub(super) fn series_of(query: &str) -> Result<BTreeSet<&'static str>, String> {
     let words = words(query);
-    let found: Vec<&Series> = words.iter().filter_map(|it| meant(it)).collect();
+    let found: Vec<&MetricDef> = words.iter().filter_map(|it| meant(it)).collect();
     let labels: BTreeSet<&str> = found
         .iter()
         .flat_map(|it| it.labels.iter().copied())
-        .chain(found.iter().filter(|it| matches!(it.kind, Kind::Histogram(_))).map(|_| "le"))
+        .chain(found.iter().filter(|it| matches!(it.kind, MetricKind::Histogram(_))).map(|_| "le"))
         .collect();
     for word in &words {
         let is_known = meant(word).is_some()
@@ -45,10 +45,10 @@ pub(super) fn series_of(query: &str) -> Result<BTreeSet<&'static str>, String> {
 }
 
 /// The series that a word means: a histogram only by one of its parts.
-fn meant(word: &str) -> Option<&'static Series> {
+fn meant(word: &str) -> Option<&'static MetricDef> {
     catalog::ALL.iter().find(|it| match it.kind {
-        Kind::Gauge | Kind::Counter => it.name == word,
-        Kind::Histogram(_) => ["_bucket", "_sum", "_count"]
+        MetricKind::Gauge | MetricKind::Counter => it.name == word,
+        MetricKind::Histogram(_) => ["_bucket", "_sum", "_count"]
             .iter()
             .any(|suffix| word.strip_suffix(suffix) == Some(it.name)),
     })

@@ -117,8 +117,8 @@ fn the_example_routes_every_severity_and_groups_by_alert_and_pool() {
 #[tokio::test]
 async fn promtool_finds_nothing_to_say_about_the_metrics() {
     let served = crate::metrics::door::Served::start(None).await;
-    script::publish(&served.board);
-    script::count(&served.board);
+    script::publish(&served.metrics);
+    script::count(&served.metrics);
     let url = format!("http://{}/metrics", served.address);
     let page = reqwest::get(url).await.unwrap().text().await.unwrap();
     assert_eq!(run(PROMTOOL, &["check", "metrics"], &page), "");

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use runnerctl::metrics::{Board, PoolGauges};
+use runnerctl::metrics::{MetricsState, PoolGauges};
 use serde_json::Value;
 
 use super::dashboard::queries;
@@ -42,10 +42,10 @@ pub(super) fn prometheus(folder: &Path, listener: &str, alertmanager: &str) -> (
 }
 
 /// So many jobs wait for pool `default`; all else is as in the scripted run.
-pub(super) fn queue(board: &Board, depth: u32) {
+pub(super) fn queue(metrics: &MetricsState, depth: u32) {
     let gauges = PoolGauges { queue_depth: depth, ..default_pool() };
     let pools = [(pool("default"), gauges), (pool("quiet"), PoolGauges::default())];
-    board.publish(snapshot(pools));
+    metrics.publish(snapshot(pools));
 }
 
 /// The state of an alert about a pool; absent when there is none.
@@ -65,9 +65,9 @@ pub(super) async fn is_firing(api: &str, alert: &str, pool: &str) -> Option<()> 
 #[tokio::test]
 async fn a_real_prometheus_fires_r6_and_lets_go() {
     let served = Served::start(None).await;
-    script::publish(&served.board);
-    script::count(&served.board);
-    queue(&served.board, 21);
+    script::publish(&served.metrics);
+    script::count(&served.metrics);
+    queue(&served.metrics, 21);
     let folder = tempfile::tempdir().unwrap();
     let nobody = format!("127.0.0.1:{}", free_port());
     let (mut prometheus, api) = prometheus(folder.path(), &served.address.to_string(), &nobody);
@@ -80,7 +80,7 @@ async fn a_real_prometheus_fires_r6_and_lets_go() {
     assert_eq!(state(&api, "CircuitOpen", "default").await.as_deref(), Some("pending"));
     assert_eq!(state(&api, "MtlsNotEnforced", "").await.as_deref(), Some("firing"));
     has_an_answer_to_every_panel(&mut prometheus, &api).await;
-    queue(&served.board, 20);
+    queue(&served.metrics, 20);
     let over = async || {
         let alerts = json(&format!("{api}/alerts")).await?;
         let alerts = alerts["data"]["alerts"].as_array()?.clone();

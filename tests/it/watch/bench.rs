@@ -16,7 +16,7 @@ use runnerctl::garm::events::StreamLimits;
 use runnerctl::garm::{GarmClient, GarmError, GarmLogin, Transport};
 use runnerctl::host::book::Book;
 use runnerctl::host::clock::Clock;
-use runnerctl::monitor::Finding;
+use runnerctl::monitor::IsolationFinding;
 use runnerctl::reconcile::audit_trail::AuditContext;
 use runnerctl::reconcile::watch::{
     ActEnd, Applied, DeclaredPools, DeclaredScaling, Deed, Incident, LoopIo, LoopSettings,
@@ -392,7 +392,7 @@ struct Told {
     acts: Vec<WriteReport>,
     incidents: Vec<Incident>,
     changes: usize,
-    findings: Vec<Finding>,
+    findings: Vec<IsolationFinding>,
     beats: usize,
     /// The `extra_specs` of the first pool in the last full read.
     specs: Option<(PoolDetail, Map<String, Value>)>,
@@ -426,7 +426,7 @@ impl Heard {
         self.incidents().iter().any(is_it)
     }
 
-    pub(crate) fn findings(&self) -> Vec<Finding> {
+    pub(crate) fn findings(&self) -> Vec<IsolationFinding> {
         self.0.lock().unwrap().findings.clone()
     }
 
@@ -512,7 +512,7 @@ impl Observer for Heard {
         self.0.lock().unwrap().acts.push(act.clone());
     }
 
-    fn found(&self, finding: &Finding) {
+    fn found(&self, finding: &IsolationFinding) {
         self.0.lock().unwrap().findings.push(finding.clone());
     }
 

@@ -10,10 +10,10 @@ use prometheus::proto::{
     MetricFamily, MetricType,
 };
 
-use super::catalog::{self, Kind, Series};
-use super::counters::{Histogram, Tallies};
-use super::snapshot::{PoolGauges, Process, Snapshot};
-use super::state::Config;
+use super::catalog::{self, MetricDef, MetricKind};
+use super::counters::{Histogram, Totals};
+use super::snapshot::{PoolGauges, ProcessGauges, Snapshot};
+use super::state::ReloadResult;
 use crate::domain::name::PoolName;
 use crate::domain::text;
 
@@ -21,10 +21,10 @@ use crate::domain::text;
 const LABEL_MAX: usize = 128;
 
 /// How a gauge of a pool is read; absent without a source.
-type Read = fn(&PoolGauges) -> Option<f64>;
+type PoolReader = fn(&PoolGauges) -> Option<f64>;
 
 /// The gauges that have one number per pool.
-const POOL_GAUGES: [(Series, Read); 17] = [
+const POOL_GAUGES: [(MetricDef, PoolReader); 17] = [
     (catalog::RUNNER_ACTIVE, |it| number(it.active)),
     (catalog::RUNNER_IDLE, |it| number(it.idle)),
     (catalog::QUEUE_DEPTH, |it| number(it.queue_depth)),
@@ -45,22 +45,22 @@ const POOL_GAUGES: [(Series, Read); 17] = [
 ];
 
 /// What the gauges of the process are read from.
-struct Facts<'a> {
+struct ProcessFacts<'a> {
     snapshot: &'a Snapshot,
     age: Duration,
-    process: &'a Process,
-    config: Config,
+    process: &'a ProcessGauges,
+    config: ReloadResult,
 }
 
 /// How a gauge of the process is read; absent without a source.
-type ReadFacts = fn(&Facts<'_>) -> Option<f64>;
+type ProcessReader = fn(&ProcessFacts<'_>) -> Option<f64>;
 
 /// The gauges that have one number.
-const PROCESS_GAUGES: [(Series, ReadFacts); 9] = [
+const PROCESS_GAUGES: [(MetricDef, ProcessReader); 9] = [
     (catalog::LAST_RECONCILE, |it| seconds(it.snapshot.reconciled_at)),
     (catalog::OBSERVATION_AGE, |it| number(it.age.as_secs_f64())),
     (catalog::EVENT_STREAM_CONNECTED, |it| it.process.is_stream_connected.and_then(number)),
-    (catalog::CONFIG_TAKEN, |it| number(it.config == Config::Taken)),
+    (catalog::CONFIG_RELOADED, |it| number(it.config == ReloadResult::Applied)),
     (catalog::CLOCK_SKEW, |it| it.snapshot.clock_skew_s),
     (catalog::MTLS_ENFORCED, |it| it.process.is_mtls_enforced.and_then(number)),
     (catalog::TLS_CLIENT_CERT_EXPIRY, |it| it.process.client_cert_expires_at.and_then(seconds)),
@@ -80,7 +80,7 @@ fn number(value: impl Into<f64>) -> Option<f64> {
 pub(super) type Counted = BTreeMap<&'static str, Vec<Metric>>;
 
 /// The counted series of the process and of these pools.
-pub(super) fn counted(tallies: &Tallies, pools: &BTreeMap<PoolName, PoolGauges>) -> Counted {
+pub(super) fn counted(tallies: &Totals, pools: &BTreeMap<PoolName, PoolGauges>) -> Counted {
     let is_shown = |pool: Option<&PoolName>| pool.is_none_or(|it| pools.contains_key(it));
     let mut families = Counted::new();
     for (counter, n) in tallies.counters.iter().filter(|(it, _)| is_shown(it.pool())) {
@@ -102,11 +102,11 @@ pub(super) fn counted(tallies: &Tallies, pools: &BTreeMap<PoolName, PoolGauges>)
 /// and what it has counted.
 pub(super) fn page(
     snapshot: Option<(&Snapshot, Duration)>,
-    (process, config): (&Process, Config),
+    (process, config): (&ProcessGauges, ReloadResult),
     mut counted: Counted,
 ) -> String {
     let mut text = String::new();
-    let facts = snapshot.map(|(snapshot, age)| Facts { snapshot, age, process, config });
+    let facts = snapshot.map(|(snapshot, age)| ProcessFacts { snapshot, age, process, config });
     for series in &catalog::ALL {
         let metrics = match (counted.remove(series.name), &facts) {
             (Some(metrics), _) => metrics,
@@ -121,7 +121,7 @@ pub(super) fn page(
     text
 }
 
-fn gauges(series: &Series, facts: &Facts<'_>) -> Vec<Metric> {
+fn gauges(series: &MetricDef, facts: &ProcessFacts<'_>) -> Vec<Metric> {
     let pools = &facts.snapshot.pools;
     if *series == catalog::POOL_RUNNERS {
         return by_state(series, pools);
@@ -133,14 +133,18 @@ fn gauges(series: &Series, facts: &Facts<'_>) -> Vec<Metric> {
     one.map(|it| gauge(series, Vec::new(), it)).into_iter().collect()
 }
 
-fn by_pool(series: &Series, read: Read, pools: &BTreeMap<PoolName, PoolGauges>) -> Vec<Metric> {
+fn by_pool(
+    series: &MetricDef,
+    read: PoolReader,
+    pools: &BTreeMap<PoolName, PoolGauges>,
+) -> Vec<Metric> {
     let one = |(name, pool): (&PoolName, &PoolGauges)| {
         Some(gauge(series, vec![name.as_str().to_owned()], read(pool)?))
     };
     pools.iter().filter_map(one).collect()
 }
 
-fn by_state(series: &Series, pools: &BTreeMap<PoolName, PoolGauges>) -> Vec<Metric> {
+fn by_state(series: &MetricDef, pools: &BTreeMap<PoolName, PoolGauges>) -> Vec<Metric> {
     let mut metrics = Vec::with_capacity(pools.len() * 7);
     for (name, pool) in pools {
         for (state, n) in pool.runners.by_state() {
@@ -151,7 +155,7 @@ fn by_state(series: &Series, pools: &BTreeMap<PoolName, PoolGauges>) -> Vec<Metr
     metrics
 }
 
-fn gauge(series: &Series, values: Vec<String>, value: f64) -> Metric {
+fn gauge(series: &MetricDef, values: Vec<String>, value: f64) -> Metric {
     let mut number = Gauge::default();
     number.set_value(value);
     let mut metric = labelled(series, values);
@@ -159,7 +163,7 @@ fn gauge(series: &Series, values: Vec<String>, value: f64) -> Metric {
     metric
 }
 
-fn labelled(series: &Series, values: Vec<String>) -> Metric {
+fn labelled(series: &MetricDef, values: Vec<String>) -> Metric {
     let pair = |(name, value): (&&str, String)| {
         let mut pair = LabelPair::default();
         pair.set_name((*name).to_owned());
@@ -198,7 +202,7 @@ fn float(n: u64) -> f64 {
     n as f64
 }
 
-fn write(text: &mut String, series: &Series, metrics: Vec<Metric>) {
+fn write(text: &mut String, series: &MetricDef, metrics: Vec<Metric>) {
     if metrics.is_empty() {
         return;
     }
@@ -206,9 +210,9 @@ fn write(text: &mut String, series: &Series, metrics: Vec<Metric>) {
     family.set_name(series.name.to_owned());
     family.set_help(series.help.to_owned());
     family.set_field_type(match series.kind {
-        Kind::Gauge => MetricType::GAUGE,
-        Kind::Counter => MetricType::COUNTER,
-        Kind::Histogram(_) => MetricType::HISTOGRAM,
+        MetricKind::Gauge => MetricType::GAUGE,
+        MetricKind::Counter => MetricType::COUNTER,
+        MetricKind::Histogram(_) => MetricType::HISTOGRAM,
     });
     family.set_metric(metrics);
     TextEncoder::new()

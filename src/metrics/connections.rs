@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Phase {
+pub(super) enum ConnectionPhase {
     /// Its request has not arrived yet: the TLS handshake, or half a head.
     Silent,
     /// `/healthz` or `/readyz`: a few bytes, at once.
@@ -25,20 +25,20 @@ pub(super) enum Phase {
 }
 
 /// Connections of a phase.
-struct Bounds {
+struct PhaseLimits {
     all: usize,
     of_one_address: usize,
     /// A connection gives way only when it has been in the phase for so long.
     yields_after: Duration,
 }
 
-impl Phase {
+impl ConnectionPhase {
     /// A head arrives within milliseconds and a health answer is a few bytes, so the oldest of
     /// either is the one that stalls. A page is left the ten seconds that Prometheus waits for
     /// one by default.
-    fn bounds(self) -> Bounds {
+    fn bounds(self) -> PhaseLimits {
         let bounds =
-            |all, of_one_address, yields_after| Bounds { all, of_one_address, yields_after };
+            |all, of_one_address, yields_after| PhaseLimits { all, of_one_address, yields_after };
         match self {
             Self::Silent => bounds(SILENT_MAX, SILENT_MAX / 4, Duration::ZERO),
             Self::Health => bounds(64, 16, Duration::ZERO),
@@ -52,28 +52,28 @@ pub const SILENT_MAX: usize = 64;
 
 /// Every connection that is open.
 #[derive(Debug, Default)]
-pub(super) struct Places {
-    guests: Mutex<Guests>,
+pub(super) struct ConnectionTable {
+    guests: Mutex<OpenConnections>,
 }
 
 #[derive(Debug, Default)]
-struct Guests {
+struct OpenConnections {
     next: u64,
-    by_age: BTreeMap<u64, Guest>,
+    by_age: BTreeMap<u64, OpenConnection>,
 }
 
 #[derive(Debug)]
-struct Guest {
+struct OpenConnection {
     address: IpAddr,
-    phase: Phase,
+    phase: ConnectionPhase,
     since: Instant,
     closing: CancellationToken,
 }
 
 /// The place of one connection, given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
-    places: Arc<Places>,
+pub(super) struct ConnectionSlot {
+    places: Arc<ConnectionTable>,
     id: u64,
     /// Cancelled when the connection has to give way.
     pub(super) closing: CancellationToken,
@@ -81,39 +81,39 @@ pub(super) struct Place {
 
 /// There is no place, and no connection that may be closed for it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Full;
+pub(super) struct NoSlot;
 
-impl Places {
+impl ConnectionTable {
     /// A place for a connection that has just been accepted; an older silent one may be closed.
-    pub(super) fn admit(self: &Arc<Self>, peer: IpAddr) -> Place {
+    pub(super) fn admit(self: &Arc<Self>, peer: IpAddr) -> ConnectionSlot {
         let address = network(peer);
         let closing = CancellationToken::new();
-        let guest = Guest {
+        let guest = OpenConnection {
             address,
-            phase: Phase::Silent,
+            phase: ConnectionPhase::Silent,
             since: Instant::now(),
             closing: closing.clone(),
         };
         let mut guests = self.guests();
         // Silent connections give way at any age, so there is always room.
-        let _ = guests.make_room(Phase::Silent, address);
+        let _ = guests.make_room(ConnectionPhase::Silent, address);
         let id = guests.next;
         guests.next += 1;
         guests.by_age.insert(id, guest);
-        Place { places: Arc::clone(self), id, closing }
+        ConnectionSlot { places: Arc::clone(self), id, closing }
     }
 
-    fn guests(&self) -> MutexGuard<'_, Guests> {
+    fn guests(&self) -> MutexGuard<'_, OpenConnections> {
         self.guests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Place {
+impl ConnectionSlot {
     /// The request has arrived, and is for this.
-    pub(super) fn asks(&self, phase: Phase) -> Result<(), Full> {
+    pub(super) fn asks(&self, phase: ConnectionPhase) -> Result<(), NoSlot> {
         let mut guests = self.places.guests();
         // It has been closed in this moment.
-        let mut guest = guests.by_age.remove(&self.id).ok_or(Full)?;
+        let mut guest = guests.by_age.remove(&self.id).ok_or(NoSlot)?;
         let room = guests.make_room(phase, guest.address);
         if room.is_ok() {
             (guest.phase, guest.since) = (phase, Instant::now());
@@ -123,32 +123,32 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.places.guests().by_age.remove(&self.id);
     }
 }
 
-impl Guests {
+impl OpenConnections {
     /// Makes room for one more from this address, by closing an older one where that is needed.
-    fn make_room(&mut self, phase: Phase, address: IpAddr) -> Result<(), Full> {
+    fn make_room(&mut self, phase: ConnectionPhase, address: IpAddr) -> Result<(), NoSlot> {
         let bounds = phase.bounds();
         if self.count(|it| it.phase == phase && it.address == address) >= bounds.of_one_address {
             self.close_oldest(phase, address, bounds.yields_after)?;
         }
         if self.count(|it| it.phase == phase) >= bounds.all {
-            let busiest = self.busiest(phase).ok_or(Full)?;
+            let busiest = self.busiest(phase).ok_or(NoSlot)?;
             self.close_oldest(phase, busiest, bounds.yields_after)?;
         }
         Ok(())
     }
 
-    fn count(&self, counts: impl Fn(&Guest) -> bool) -> usize {
+    fn count(&self, counts: impl Fn(&OpenConnection) -> bool) -> usize {
         self.by_age.values().filter(|it| counts(it)).count()
     }
 
     /// The address with the most connections in a phase.
-    fn busiest(&self, phase: Phase) -> Option<IpAddr> {
+    fn busiest(&self, phase: ConnectionPhase) -> Option<IpAddr> {
         let mut counts = BTreeMap::<IpAddr, usize>::new();
         for guest in self.by_age.values().filter(|it| it.phase == phase) {
             *counts.entry(guest.address).or_default() += 1;
@@ -158,15 +158,15 @@ impl Guests {
 
     fn close_oldest(
         &mut self,
-        phase: Phase,
+        phase: ConnectionPhase,
         address: IpAddr,
         yields_after: Duration,
-    ) -> Result<(), Full> {
+    ) -> Result<(), NoSlot> {
         let matching =
             self.by_age.iter().filter(|(_, it)| it.phase == phase && it.address == address);
-        let oldest = matching.min_by_key(|(_, it)| it.since).ok_or(Full)?;
+        let oldest = matching.min_by_key(|(_, it)| it.since).ok_or(NoSlot)?;
         if oldest.1.since.elapsed() < yields_after {
-            return Err(Full);
+            return Err(NoSlot);
         }
         let id = *oldest.0;
         if let Some(guest) = self.by_age.remove(&id) {
@@ -194,15 +194,16 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn is_open(place: &Place) -> bool {
+    fn is_open(place: &ConnectionSlot) -> bool {
         !place.closing.is_cancelled()
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_oldest_silent_connection_of_an_address_gives_way_to_its_next() {
-        let places = Arc::new(Places::default());
+        let places = Arc::new(ConnectionTable::default());
         let other = places.admit(address("192.0.2.2"));
-        let mut silent: Vec<Place> = (0..200).map(|_| places.admit(address("192.0.2.1"))).collect();
+        let mut silent: Vec<ConnectionSlot> =
+            (0..200).map(|_| places.admit(address("192.0.2.1"))).collect();
         let open: Vec<bool> = silent.iter().map(is_open).collect();
         assert_eq!(open, [[false; 184].as_slice(), &[true; 16]].concat());
         assert!(is_open(&other), "another address pays nothing");
@@ -212,9 +213,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn many_addresses_together_are_bounded_and_the_busiest_pays() {
-        let places = Arc::new(Places::default());
+        let places = Arc::new(ConnectionTable::default());
         let lone = places.admit(address("192.0.2.1"));
-        let many: Vec<Place> = (2..6)
+        let many: Vec<ConnectionSlot> = (2..6)
             .flat_map(|last| [last; 16])
             .map(|last| places.admit(IpAddr::from([192, 0, 2, last])))
             .collect();
@@ -224,15 +225,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn slow_readers_of_pages_take_no_place_from_health_and_yield_after_ten_seconds() {
-        let places = Arc::new(Places::default());
+        let places = Arc::new(ConnectionTable::default());
         let local = address("127.0.0.1");
-        let slow: Vec<Place> = (0..8).map(|_| places.admit(local)).collect();
-        assert!(slow.iter().all(|it| it.asks(Phase::Page) == Ok(())));
+        let slow: Vec<ConnectionSlot> = (0..8).map(|_| places.admit(local)).collect();
+        assert!(slow.iter().all(|it| it.asks(ConnectionPhase::Page) == Ok(())));
         let late = places.admit(local);
-        assert_eq!(late.asks(Phase::Page), Err(Full));
-        assert_eq!(places.admit(local).asks(Phase::Health), Ok(()));
+        assert_eq!(late.asks(ConnectionPhase::Page), Err(NoSlot));
+        assert_eq!(places.admit(local).asks(ConnectionPhase::Health), Ok(()));
         tokio::time::advance(Duration::from_secs(10)).await;
-        assert_eq!(late.asks(Phase::Page), Ok(()));
+        assert_eq!(late.asks(ConnectionPhase::Page), Ok(()));
         assert_eq!(slow.iter().filter(|it| is_open(it)).count(), 7);
     }
 

@@ -32,30 +32,30 @@ const PAGE_MAX: usize = 64 << 20;
 
 /// Why there are no decisions.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Silence {
+pub enum AskError {
     /// Nobody listens there.
-    Nobody,
+    NotRunning,
     /// Something listens there and did not tell: one sentence without full stop, escaped.
-    Unclear(String),
+    NoAnswer(String),
 }
 
 /// Where a `watch` with these settings is to be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct WatchEndpoint {
     address: SocketAddr,
     tls: Option<ListenerTls>,
     /// Our certificate for operators, shown where the listener asks for one.
     identity: Option<CertFiles>,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for WatchEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         write!(f, "{scheme}://{}", self.address)
     }
 }
 
-impl Place {
+impl WatchEndpoint {
     /// A listener on every address of this machine is asked on its loopback one.
     pub fn new(watch: &WatchSettings, identity: Option<CertFiles>) -> Self {
         let ip = match watch.listen.ip() {
@@ -68,18 +68,18 @@ impl Place {
     }
 
     /// The page `/decisions`.
-    pub async fn decisions(&self) -> Result<Value, Silence> {
+    pub async fn decisions_page(&self) -> Result<Value, AskError> {
         match timeout(PATIENCE, self.ask()).await {
             Ok(answer) => answer,
             Err(_) => Err(unclear(format!("it does not answer within {}s", PATIENCE.as_secs()))),
         }
     }
 
-    async fn ask(&self) -> Result<Value, Silence> {
+    async fn ask(&self) -> Result<Value, AskError> {
         let stream = match TcpStream::connect(self.address).await {
             Ok(stream) => stream,
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
-                return Err(Silence::Nobody);
+                return Err(AskError::NotRunning);
             }
             Err(error) => return Err(unclear(error)),
         };
@@ -93,7 +93,7 @@ impl Place {
     async fn get(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    ) -> Result<Value, Silence> {
+    ) -> Result<Value, AskError> {
         let handshake = http1::handshake::<_, String>(TokioIo::new(stream)).await;
         let (mut sender, connection) = handshake.map_err(unclear)?;
         let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
@@ -113,12 +113,12 @@ impl Place {
     }
 }
 
-fn unclear(why: impl fmt::Display) -> Silence {
-    Silence::Unclear(quote(&why.to_string()))
+fn unclear(why: impl fmt::Display) -> AskError {
+    AskError::NoAnswer(quote(&why.to_string()))
 }
 
 /// Under TLS 1.3 a listener that wants another client certificate answers the request by an alert.
-fn refused(error: &hyper::Error) -> Silence {
+fn refused(error: &hyper::Error) -> AskError {
     let alert = std::error::Error::source(error).map(ToString::to_string);
     unclear(alert.unwrap_or_else(|| error.to_string()))
 }
@@ -128,7 +128,7 @@ fn refused(error: &hyper::Error) -> Silence {
 fn configuration(
     files: &ListenerTls,
     identity: Option<&CertFiles>,
-) -> Result<ClientConfig, Silence> {
+) -> Result<ClientConfig, AskError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let chain = Pem { path: &files.server.cert, setting: "watch.tls.cert" }.certificates();
     let leaf = chain.map_err(unclear)?.swap_remove(0);

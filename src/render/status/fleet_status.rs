@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::health::{self, Remark};
-use super::runners::{RunnerLine, runner_lines};
+use super::runners::{RunnerRow, runner_lines};
 use crate::config::DeclaredPool;
 use crate::domain::desired::ScalePolicy;
 use crate::domain::fleet::Fleet;
@@ -16,12 +16,12 @@ use crate::domain::name::{FleetName, PoolId, PoolName};
 use crate::domain::owners::{NameResolution, Owners};
 use crate::domain::pool::Pool;
 use crate::plan::Plan;
-use crate::render::decision::Told;
+use crate::render::decision::DecisionView;
 use crate::scaling::{EvaluationClock, PoolSnapshot, ScaledPool, snapshot};
 
 /// Where a pool stands between the files and GARM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
+pub enum PoolStanding {
     /// In both.
     Declared,
     /// In the files only.
@@ -36,7 +36,7 @@ pub enum Standing {
     Leftover,
 }
 
-impl Standing {
+impl PoolStanding {
     /// The word of output and JSON.
     pub fn word(self) -> &'static str {
         match self {
@@ -52,11 +52,11 @@ impl Standing {
 
 /// One pool.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Line {
+pub struct PoolStatus {
     /// Its name in the fleet.
     pub name: String,
     /// Where it stands.
-    pub standing: Standing,
+    pub standing: PoolStanding,
     /// GARM's id; absent for an absent pool.
     pub pool_id: Option<PoolId>,
     /// Whether GARM works on it.
@@ -70,16 +70,16 @@ pub struct Line {
     /// GARM's `min_idle_runners`; absent for an absent pool.
     pub level: Option<u32>,
     /// What the scaler does, or would do; absent for a pool that it leaves alone.
-    pub decision: Option<Told>,
+    pub decision: Option<DecisionView>,
     /// What a person should know, gravest first. Empty: healthy.
     pub remarks: Vec<Remark>,
     /// Every runner, by name.
-    pub runners: Vec<RunnerLine>,
+    pub runners: Vec<RunnerRow>,
 }
 
 /// Where decisions come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum DecisionSource {
     /// From a `watch` that runs.
     Watch {
         /// Where it was asked.
@@ -90,12 +90,12 @@ pub enum Source {
         is_applied: bool,
     },
     /// No `watch` answers there: what one would decide that starts now.
-    Nobody {
+    NotRunning {
         /// Where it was asked.
         address: String,
     },
     /// Whether one runs is not known: what one would decide that starts now.
-    Unclear {
+    Unknown {
         /// Where it was asked.
         address: String,
         /// Why it told nothing: one sentence, escaped.
@@ -103,29 +103,29 @@ pub enum Source {
     },
 }
 
-impl Source {
+impl DecisionSource {
     /// Where a `watch` was asked.
     pub fn address(&self) -> &str {
         match self {
             Self::Watch { address, .. }
-            | Self::Nobody { address }
-            | Self::Unclear { address, .. } => address,
+            | Self::NotRunning { address }
+            | Self::Unknown { address, .. } => address,
         }
     }
 }
 
 /// The decision about each pool that is scaled, by name, and where they come from.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Decisions {
+pub struct PoolDecisions {
     /// Where from; absent where nobody was asked.
-    pub source: Option<Source>,
+    pub source: Option<DecisionSource>,
     /// Those that a running `watch` does not know are what it would decide.
-    pub told: BTreeMap<PoolName, Told>,
+    pub by_pool: BTreeMap<PoolName, DecisionView>,
 }
 
 /// Everything that `status` shows.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Board {
+pub struct FleetStatus {
     /// Whose pools.
     pub fleet: String,
     /// GARM's id of itself.
@@ -135,16 +135,16 @@ pub struct Board {
     /// When the fleet was read, on GARM's clock.
     pub observed_at: Timestamp,
     /// Where the decisions come from; absent when no pool is to be scaled, or nobody was asked.
-    pub source: Option<Source>,
+    pub source: Option<DecisionSource>,
     /// The pools, by name.
-    pub lines: Vec<Line>,
+    pub pools: Vec<PoolStatus>,
     /// Pools in GARM that are not this fleet's.
     pub foreign: usize,
 }
 
 /// What a board is made from.
 #[derive(Clone, Copy)]
-pub struct Sight<'a> {
+pub struct StatusInputs<'a> {
     /// Whose pools.
     pub owner: &'a FleetName,
     /// The pools of the files.
@@ -154,45 +154,45 @@ pub struct Sight<'a> {
     /// What `plan` would do; absent when the files are not complete enough to plan.
     pub plan: Option<&'a Plan>,
     /// What the scaler does, or would do.
-    pub decisions: &'a Decisions,
+    pub decisions: &'a PoolDecisions,
 }
 
 /// A pool of ours in GARM, with what the files say about it.
-struct Ours<'a> {
+struct OwnedPool<'a> {
     name: String,
-    standing: Standing,
+    standing: PoolStanding,
     pool: &'a Pool,
     policy: ScalePolicy,
 }
 
 /// Puts the board together.
-pub fn board(sight: Sight<'_>) -> Board {
-    let Sight { owner, declared, fleet, .. } = sight;
+pub fn fleet_status(inputs: StatusInputs<'_>) -> FleetStatus {
+    let StatusInputs { owner, declared, fleet, .. } = inputs;
     let owners = Owners::new(&fleet.pools, owner);
     let runners = |id: &PoolId| fleet.runners_of(id).count();
     let holders = owners.named.iter().map(|it| (it.0.as_str(), it.1.holder(runners))).collect();
     let recognise = |pool| recognise(pool, owner, declared, &holders);
-    let ours: Vec<Ours<'_>> = fleet.pools.iter().filter_map(recognise).collect();
+    let ours: Vec<OwnedPool<'_>> = fleet.pools.iter().filter_map(recognise).collect();
     let managed: Vec<ScaledPool<'_>> =
         ours.iter().map(|it| ScaledPool { pool: it.pool, policy: &it.policy }).collect();
     let glances = snapshot(fleet, &managed);
-    let present = ours.iter().zip(glances).map(|(ours, snapshot)| line(ours, snapshot, sight));
+    let present = ours.iter().zip(glances).map(|(ours, snapshot)| line(ours, snapshot, inputs));
     let is_there =
-        |name: &str| ours.iter().any(|it| it.standing == Standing::Declared && it.name == name);
+        |name: &str| ours.iter().any(|it| it.standing == PoolStanding::Declared && it.name == name);
     let absent =
-        declared.iter().filter(|it| !is_there(it.name.as_str())).map(|it| absent(it, sight));
-    let mut lines: Vec<Line> = present.chain(absent).collect();
-    lines.sort_by(|a, b| (&a.name, a.standing, &a.pool_id).cmp(&(&b.name, b.standing, &b.pool_id)));
+        declared.iter().filter(|it| !is_there(it.name.as_str())).map(|it| absent(it, inputs));
+    let mut pools: Vec<PoolStatus> = present.chain(absent).collect();
+    pools.sort_by(|a, b| (&a.name, a.standing, &a.pool_id).cmp(&(&b.name, b.standing, &b.pool_id)));
     let is_scaled = |it: &DeclaredPool| it.may_be_enabled() && it.scale.autoscale;
-    let source = sight.decisions.source.clone().filter(|_| declared.iter().any(is_scaled));
-    Board {
+    let source = inputs.decisions.source.clone().filter(|_| declared.iter().any(is_scaled));
+    FleetStatus {
         source,
         fleet: owner.to_string(),
         controller_id: fleet.controller.id.clone(),
         version: fleet.controller.version.clone(),
         observed_at: fleet.observed_at,
         foreign: fleet.pools.len() - ours.len(),
-        lines,
+        pools,
     }
 }
 
@@ -201,7 +201,7 @@ fn recognise<'a>(
     owner: &FleetName,
     declared: &[DeclaredPool],
     holders: &HashMap<&str, NameResolution<'_>>,
-) -> Option<Ours<'a>> {
+) -> Option<OwnedPool<'a>> {
     let marks = pool.spec.labels.marks();
     let mark = marks.iter().find(|it| it.fleet() == owner.as_str())?;
     let name = mark.pool().to_owned();
@@ -215,20 +215,20 @@ fn recognise<'a>(
     };
     let (standing, policy) = match (mark, file) {
         (OwnerMark::Owned { .. }, _) if holder.is_some_and(|it| is_left(&it)) => {
-            (Standing::Leftover, plain(pool))
+            (PoolStanding::Leftover, plain(pool))
         }
         (OwnerMark::Owned { .. }, Some(file)) => {
             // A pool that is switched off in its file is not steered, whatever GARM says; nor is
             // one of which it is not certain that it is the one.
             let is_certain = matches!(holder, Some(NameResolution::Pool { .. }));
             let autoscale = file.scale.autoscale && file.may_be_enabled() && is_certain;
-            (Standing::Declared, ScalePolicy { autoscale, ..file.scale.clone() })
+            (PoolStanding::Declared, ScalePolicy { autoscale, ..file.scale.clone() })
         }
-        (OwnerMark::Owned { .. }, None) => (Standing::Undeclared, plain(pool)),
-        (OwnerMark::Retired { .. }, _) => (Standing::Retired, plain(pool)),
-        (OwnerMark::Replacement { .. }, _) => (Standing::Replacement, plain(pool)),
+        (OwnerMark::Owned { .. }, None) => (PoolStanding::Undeclared, plain(pool)),
+        (OwnerMark::Retired { .. }, _) => (PoolStanding::Retired, plain(pool)),
+        (OwnerMark::Replacement { .. }, _) => (PoolStanding::Replacement, plain(pool)),
     };
-    Some(Ours { name, standing, pool, policy })
+    Some(OwnedPool { name, standing, pool, policy })
 }
 
 /// The policy of a pool that no file speaks of: nothing is asked of it, the rest as by default.
@@ -249,20 +249,20 @@ fn plain(pool: &Pool) -> ScalePolicy {
     }
 }
 
-fn line(ours: &Ours<'_>, mut snapshot: PoolSnapshot, sight: Sight<'_>) -> Line {
+fn line(ours: &OwnedPool<'_>, mut snapshot: PoolSnapshot, inputs: StatusInputs<'_>) -> PoolStatus {
     let pool = ours.pool;
-    let decision = decision(ours, sight).cloned();
+    let decision = decision(ours, inputs).cloned();
     if let Some(told) = &decision {
         // The jobs of one pool by the same count as its decision: a running `watch` remembers
         // which pool a job was given to, and which jobs are stuck.
         snapshot.queue_depth = told.queued;
         snapshot.leaving_since = snapshot.leaving_since.into_iter().chain(told.leaving_since).min();
         snapshot.oldest_wait =
-            told.oldest.map(|it| EvaluationClock::new(sight.fleet.observed_at).age(it));
+            told.oldest.map(|it| EvaluationClock::new(inputs.fleet.observed_at).age(it));
     }
     let suspects = decision.as_ref().map_or(&[][..], |it| &it.suspects);
-    let runners = runner_lines(pool, ours.policy.boot_grace, suspects, sight.fleet);
-    let mut line = Line {
+    let runners = runner_lines(pool, ours.policy.boot_grace, suspects, inputs.fleet);
+    let mut line = PoolStatus {
         name: ours.name.clone(),
         standing: ours.standing,
         pool_id: Some(pool.id.clone()),
@@ -275,17 +275,18 @@ fn line(ours: &Ours<'_>, mut snapshot: PoolSnapshot, sight: Sight<'_>) -> Line {
         remarks: Vec::new(),
         runners,
     };
-    line.remarks = health::present(&line, pool, &ours.policy, sight);
+    line.remarks = health::present(&line, pool, &ours.policy, inputs);
     line
 }
 
 /// The decision about this very pool.
-fn decision<'a>(ours: &Ours<'_>, sight: Sight<'a>) -> Option<&'a Told> {
-    let name = PoolName::new(&ours.name).ok().filter(|_| ours.standing == Standing::Declared)?;
-    sight.decisions.told.get(&name).filter(|it| it.pool_id == ours.pool.id.as_str())
+fn decision<'a>(ours: &OwnedPool<'_>, inputs: StatusInputs<'a>) -> Option<&'a DecisionView> {
+    let name =
+        PoolName::new(&ours.name).ok().filter(|_| ours.standing == PoolStanding::Declared)?;
+    inputs.decisions.by_pool.get(&name).filter(|it| it.pool_id == ours.pool.id.as_str())
 }
 
-fn absent(declared: &DeclaredPool, sight: Sight<'_>) -> Line {
+fn absent(declared: &DeclaredPool, inputs: StatusInputs<'_>) -> PoolStatus {
     let snapshot = PoolSnapshot {
         pool: PoolId::new(""),
         active: 0,
@@ -300,9 +301,9 @@ fn absent(declared: &DeclaredPool, sight: Sight<'_>) -> Line {
         oldest_wait: None,
         floor: 0,
     };
-    Line {
+    PoolStatus {
         name: declared.name.to_string(),
-        standing: Standing::Absent,
+        standing: PoolStanding::Absent,
         pool_id: None,
         enabled: false,
         snapshot,
@@ -310,7 +311,7 @@ fn absent(declared: &DeclaredPool, sight: Sight<'_>) -> Line {
         max_runners: declared.scale.max_runners,
         level: None,
         decision: None,
-        remarks: health::absent(declared, sight),
+        remarks: health::absent(declared, inputs),
         runners: Vec::new(),
     }
 }

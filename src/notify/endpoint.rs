@@ -9,7 +9,7 @@ use crate::domain::address::is_loopback;
 
 /// What kind of receiver it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ReceiverApi {
     /// An Alertmanager, API version 2.
     Alertmanager,
     /// A webhook that takes JSON, Slack's for example.
@@ -18,9 +18,9 @@ pub enum Kind {
 
 /// A receiver with its address, which is a secret by itself and never shown.
 #[derive(Clone)]
-pub struct Target {
+pub struct ReceiverEndpoint {
     name: String,
-    kind: Kind,
+    kind: ReceiverApi,
     url: SecretString,
     scheme: Scheme,
     reach: Reach,
@@ -43,7 +43,7 @@ pub(super) enum Reach {
 /// A receiver's address that cannot be used. It is not repeated: it may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the URL of receiver `{receiver}` cannot be used: {why}")]
-pub struct TargetError {
+pub struct ReceiverError {
     /// Which receiver.
     pub receiver: String,
     /// Why not, in a few words.
@@ -52,11 +52,11 @@ pub struct TargetError {
     pub help: &'static str,
 }
 
-impl Target {
+impl ReceiverEndpoint {
     /// `url` is the base of an Alertmanager (`https://alertmanager.example.com`, a path prefix
     /// included), or the whole address of a webhook.
-    pub fn new(name: &str, kind: Kind, url: &SecretString) -> Result<Self, TargetError> {
-        let bad = |why: &str| TargetError {
+    pub fn new(name: &str, kind: ReceiverApi, url: &SecretString) -> Result<Self, ReceiverError> {
+        let bad = |why: &str| ReceiverError {
             receiver: name.to_owned(),
             why: why.to_owned(),
             help: "write it like `https://alertmanager.example.com`",
@@ -73,7 +73,7 @@ impl Target {
             Some(host) if is_loopback(&host) => Reach::Loopback,
             Some(_) => Reach::Network,
         };
-        if kind == Kind::Alertmanager {
+        if kind == ReceiverApi::Alertmanager {
             if parsed.query().is_some() || parsed.fragment().is_some() {
                 return Err(bad("it holds a query or a fragment"));
             }
@@ -89,7 +89,7 @@ impl Target {
         &self.name
     }
 
-    pub(super) fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> ReceiverApi {
         self.kind
     }
 
@@ -111,9 +111,9 @@ impl Target {
     }
 }
 
-impl fmt::Debug for Target {
+impl fmt::Debug for ReceiverEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Target({}, {:?}, …)", self.name, self.kind)
+        write!(f, "ReceiverEndpoint({}, {:?}, …)", self.name, self.kind)
     }
 }
 
@@ -121,17 +121,17 @@ impl fmt::Debug for Target {
 mod tests {
     use super::*;
 
-    fn target(kind: Kind, url: &str) -> Result<Target, TargetError> {
-        Target::new("oncall", kind, &SecretString::from(url))
+    fn target(kind: ReceiverApi, url: &str) -> Result<ReceiverEndpoint, ReceiverError> {
+        ReceiverEndpoint::new("oncall", kind, &SecretString::from(url))
     }
 
     #[test]
     fn an_alertmanager_is_named_by_its_base_and_a_webhook_by_its_whole_address() {
         let url = |kind, url: &str| target(kind, url).unwrap().url().to_owned();
         let api = "https://am.example.com/prefix/api/v2/alerts";
-        assert_eq!(url(Kind::Alertmanager, "https://am.example.com/prefix/"), api);
+        assert_eq!(url(ReceiverApi::Alertmanager, "https://am.example.com/prefix/"), api);
         let hook = "https://hooks.example.com/services/T0/B0?x=1";
-        assert_eq!(url(Kind::Webhook, &format!("{hook}\n")), hook);
+        assert_eq!(url(ReceiverApi::Webhook, &format!("{hook}\n")), hook);
     }
 
     #[test]
@@ -140,15 +140,17 @@ mod tests {
             ("hooks.example.com/canary", "it is no URL (relative URL without a base)"),
             ("ftp://example.com/canary", "it begins with neither `https:` nor `http:`"),
         ] {
-            let error = target(Kind::Webhook, url).unwrap_err();
+            let error = target(ReceiverApi::Webhook, url).unwrap_err();
             assert_eq!(
                 error.to_string(),
                 format!("the URL of receiver `oncall` cannot be used: {why}")
             );
         }
-        let error = target(Kind::Alertmanager, "https://am.example.com/?canary").unwrap_err();
+        let error =
+            target(ReceiverApi::Alertmanager, "https://am.example.com/?canary").unwrap_err();
         assert_eq!(error.why, "it holds a query or a fragment");
-        let shown = format!("{:?}", target(Kind::Webhook, "https://example.com/canary").unwrap());
-        assert_eq!(shown, "Target(oncall, Webhook, …)");
+        let shown =
+            format!("{:?}", target(ReceiverApi::Webhook, "https://example.com/canary").unwrap());
+        assert_eq!(shown, "ReceiverEndpoint(oncall, Webhook, …)");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::finding::Kind;
+use super::finding::FindingKind;
 use crate::domain::duration;
 use crate::domain::name::PoolId;
 use crate::domain::runner::{Runner, RunnerStatus};
@@ -13,7 +13,7 @@ use crate::domain::text::code;
 
 /// One runner.
 #[derive(Debug, Clone)]
-pub(super) struct Track {
+pub(super) struct RunnerTrack {
     /// GARM's id of the instance.
     pub(super) id: String,
     pub(super) pool: Option<PoolId>,
@@ -32,10 +32,10 @@ pub(super) struct Track {
     /// The last reading that listed it.
     pub(super) reading: u64,
     /// What was told of it.
-    pub(super) told: BTreeSet<Kind>,
+    pub(super) told: BTreeSet<FindingKind>,
 }
 
-impl Track {
+impl RunnerTrack {
     pub(super) fn new(runner: &Runner) -> Self {
         Self {
             id: runner.id.clone(),
@@ -82,7 +82,7 @@ impl Track {
 
     /// Told to have outlived its job, idle or hung, and left alone by GARM.
     pub(super) fn is_to_go(&self) -> bool {
-        self.told.contains(&Kind::OutlivedJob) && !self.is_busy && !self.is_leaving
+        self.told.contains(&FindingKind::OutlivedJob) && !self.is_busy && !self.is_leaving
     }
 
     /// How it outlived its job, in words.

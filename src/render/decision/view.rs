@@ -6,14 +6,14 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::json::{Fate, json};
+use super::json::{DecisionEffect, json};
 use crate::domain::name::{PoolName, RunnerName};
 use crate::domain::text;
 use crate::scaling::{Decision, Direction, Reason};
 
 /// One decision. Texts are escaped.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Told {
+pub struct DecisionView {
     /// GARM's id of the pool.
     pub pool_id: String,
     /// What the pool is about to become.
@@ -44,9 +44,9 @@ pub struct Told {
     pub value: Value,
 }
 
-impl Told {
+impl DecisionView {
     /// A decision of this process.
-    pub fn of(pool: &PoolName, decision: &Decision, fate: Fate<'_>) -> Self {
+    pub fn of(pool: &PoolName, decision: &Decision, fate: DecisionEffect<'_>) -> Self {
         Self::read(json(pool, decision, fate, None))
             .expect("`json` sets every key that `read` needs")
     }
