@@ -156,7 +156,10 @@ async fn append(path: PathBuf, statement: String) -> Result<(), String> {
     }
 }
 
-async fn post(url: &WebhookUrl, allowed: &secrets::ResolveOptions) -> Result<WebhookClient, Failure> {
+async fn post(
+    url: &WebhookUrl,
+    allowed: &secrets::ResolveOptions,
+) -> Result<WebhookClient, Failure> {
     let url = match url {
         WebhookUrl::Plain(url) => url.clone().into(),
         WebhookUrl::Secret(reference) => secrets::resolve(reference, allowed).await?,
