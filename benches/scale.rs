@@ -105,15 +105,15 @@ fn loaded(runtime: &Runtime, load: InitialLoad) -> (Fleet, ScalePolicies) {
 fn decide(c: &mut Criterion, runtime: &Runtime) {
     let (fleet, policies) = loaded(runtime, WHOLE);
     let now = fleet.observed_at;
-    let mut picture = FleetIndex::new(fleet, policies);
+    let mut fleet_index = FleetIndex::new(fleet, policies);
     c.bench_function("decide for the whole fleet", |b| {
-        b.iter(|| black_box(evaluate_fleet(&mut picture, ScalingState::new(), now)));
+        b.iter(|| black_box(evaluate_fleet(&mut fleet_index, ScalingState::new(), now)));
     });
-    let (first, memory) = evaluate_fleet(&mut picture, ScalingState::new(), now);
+    let (first, memory) = evaluate_fleet(&mut fleet_index, ScalingState::new(), now);
     assert_eq!(first.decisions.len(), WHOLE.pools as usize);
     c.bench_function("turn of the whole fleet, nothing new", |b| {
         let begin = || memory.clone();
-        b.iter_batched(begin, |it| evaluate_fleet(&mut picture, it, now), BatchSize::LargeInput);
+        b.iter_batched(begin, |it| evaluate_fleet(&mut fleet_index, it, now), BatchSize::LargeInput);
     });
 }
 
@@ -143,18 +143,18 @@ fn event(
     events: &[RowChange; 2],
 ) {
     let now: Timestamp = fleet.observed_at;
-    let mut picture = FleetIndex::new(fleet, policies);
-    let backoff = picture.backoff();
-    let (_, mut all) = evaluate_fleet(&mut picture, ScalingState::new(), now);
+    let mut fleet_index = FleetIndex::new(fleet, policies);
+    let backoff = fleet_index.backoff();
+    let (_, mut all) = evaluate_fleet(&mut fleet_index, ScalingState::new(), now);
     let mut count = 0;
     c.bench_function(name, |b| {
         b.iter(|| {
             count += 1;
-            let entity = picture.apply(events[count % 2].clone(), now).remove(0);
+            let entity = fleet_index.apply(events[count % 2].clone(), now).remove(0);
             let memory = all.remove(&entity).unwrap_or_default();
             let around = RoutingContext { backoff, others: &all };
             let (turn, after) =
-                evaluate_entity(picture.site_mut(&entity).unwrap(), memory, around, now);
+                evaluate_entity(fleet_index.entity_mut(&entity).unwrap(), memory, around, now);
             all.insert(entity, after);
             turn
         });
@@ -183,21 +183,21 @@ fn full_read(c: &mut Criterion, runtime: &Runtime) {
         b.iter(|| {
             let fleet = runtime.block_on(read(&client));
             let now = fleet.observed_at;
-            let mut picture = FleetIndex::new(fleet, policies.clone());
-            evaluate_fleet(&mut picture, ScalingState::new(), now)
+            let mut fleet_index = FleetIndex::new(fleet, policies.clone());
+            evaluate_fleet(&mut fleet_index, ScalingState::new(), now)
         });
     });
     let before = runtime.block_on(read(&client));
     let now = before.observed_at;
-    let mut picture = FleetIndex::new(before, policies);
-    let (_, memory) = evaluate_fleet(&mut picture, ScalingState::new(), now);
+    let mut fleet_index = FleetIndex::new(before, policies);
+    let (_, memory) = evaluate_fleet(&mut fleet_index, ScalingState::new(), now);
     let mut memory = Some(memory);
     c.bench_function("full read over an earlier one", |b| {
         b.iter(|| {
             let fleet = runtime.block_on(read(&client));
-            picture.read(fleet);
+            fleet_index.read(fleet);
             let (turn, after) =
-                evaluate_fleet(&mut picture, memory.take().unwrap_or_default(), now);
+                evaluate_fleet(&mut fleet_index, memory.take().unwrap_or_default(), now);
             memory = Some(after);
             turn
         });

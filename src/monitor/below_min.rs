@@ -44,19 +44,19 @@ impl BelowMinTracker {
     /// [`BELOW_MAX`], each once until it has recovered.
     pub(super) fn look(
         &mut self,
-        picture: &FleetIndex,
+        fleet_index: &FleetIndex,
         open_circuits: &BTreeSet<PoolId>,
         now: Timestamp,
     ) -> Vec<PoolBelowMin> {
         let before = std::mem::take(&mut self.below);
         let mut found = Vec::new();
-        let stocks = picture.sites().values().flat_map(EntityIndex::stocks);
+        let stocks = fleet_index.entities().values().flat_map(EntityIndex::pools);
         for stock in stocks.filter(|it| !open_circuits.contains(it.id())) {
-            let (Some(policy), Some(pool)) = (stock.policy(), picture.pools().get(stock.id()))
+            let (Some(policy), Some(pool)) = (stock.policy(), fleet_index.pools().get(stock.id()))
             else {
                 continue;
             };
-            let Some(lack) = Shortfall::of(pool, policy, stock.census()) else { continue };
+            let Some(lack) = Shortfall::of(pool, policy, stock.counts()) else { continue };
             let episode = before.get(stock.id()).copied();
             let mut episode = episode.unwrap_or(Episode { since: now, is_told: false });
             // A clock that was set back must not make the wait longer than it is.
@@ -83,15 +83,15 @@ struct Shortfall {
 impl Shortfall {
     /// A pool that `watch` does not steer has the level that GARM was given: that much is kept,
     /// not more.
-    fn of(pool: &Pool, policy: &ScalePolicy, census: &RunnerCounts) -> Option<Self> {
+    fn of(pool: &Pool, policy: &ScalePolicy, counts: &RunnerCounts) -> Option<Self> {
         let wants = match policy.autoscale {
             true => policy.min_runners,
             false => policy.min_runners.min(pool.spec.min_idle_runners),
         };
         let lack = Self {
-            has: census.active + census.idle + census.booting,
+            has: counts.active + counts.idle + counts.booting,
             wants,
-            live: census.live,
+            live: counts.live,
             max: policy.max_runners.min(pool.spec.max_runners),
         };
         (pool.spec.enabled && lack.has < lack.wants && lack.live < lack.max).then_some(lack)
@@ -114,7 +114,7 @@ mod tests {
     use crate::scaling::ScalePolicies;
     use crate::scaling::testing::{at, fleet, policy, pool, runner};
 
-    fn picture(pool: &Pool, policy: &ScalePolicy, runners: Vec<Runner>, now: i64) -> FleetIndex {
+    fn fleet_index(pool: &Pool, policy: &ScalePolicy, runners: Vec<Runner>, now: i64) -> FleetIndex {
         let policies = ScalePolicies::from([(pool.id.clone(), policy.clone())]);
         FleetIndex::new(fleet(now, vec![pool.clone()], runners, vec![]), policies)
     }
@@ -129,8 +129,8 @@ mod tests {
             let runners = states.iter().enumerate();
             // Rows keep their age, so that only time passes.
             let runners = runners.map(|(i, it)| runner("p", &format!("r{i}"), it, now - 5));
-            let picture = picture(pool, policy, runners.collect(), now);
-            found += floors.look(&picture, &BTreeSet::new(), at(now)).len();
+            let fleet_index = fleet_index(pool, policy, runners.collect(), now);
+            found += floors.look(&fleet_index, &BTreeSet::new(), at(now)).len();
         }
         assert_eq!(found, expected, "{states:?}");
     }
@@ -169,9 +169,9 @@ mod tests {
         let mut look = |now: i64, states: &[&str], open: &[&str]| {
             let runners = states.iter().map(|it| runner("p", "r", it, now - 5)).collect();
             let policy = ScalePolicy { min_runners: 1, ..policy() };
-            let picture = picture(&pool("p", &["x"]), &policy, runners, now);
+            let fleet_index = fleet_index(&pool("p", &["x"]), &policy, runners, now);
             let open = open.iter().map(|it| PoolId::new(*it)).collect();
-            floors.look(&picture, &open, at(now))
+            floors.look(&fleet_index, &open, at(now))
         };
         assert_eq!(look(0, &[], &[]), []);
         assert_eq!(look(299, &["creating/pending"], &[]), []);

@@ -156,16 +156,16 @@ impl IsolationAuditor {
     /// circuit is open.
     pub fn tick(
         &mut self,
-        picture: &FleetIndex,
+        fleet_index: &FleetIndex,
         open: &BTreeSet<PoolId>,
         now: Timestamp,
     ) -> Vec<IsolationFinding> {
-        let age = Duration::try_from(now.duration_since(picture.read_at())).unwrap_or_default();
+        let age = Duration::try_from(now.duration_since(fleet_index.read_at())).unwrap_or_default();
         if age > self.break_after {
             self.floors.forget();
             return Vec::new();
         }
-        for below in self.floors.look(picture, open, now) {
+        for below in self.floors.look(fleet_index, open, now) {
             let what = (FindingKind::BelowMin, Remedy::Inspect);
             self.find(what, (&below.pool, None), below.evidence, now);
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::write_error::WriteError;
+use super::write_outcome::WriteError;
 use crate::audit::{Actor, Cause, Entry, Head, Kind, Subject, Verdict};
 use crate::domain::fleet::ReleaseLine;
 use crate::host::audit_file::LedgerError;

@@ -17,8 +17,8 @@ use super::duplicate_pools::{self, TWIN_PATIENCE, TWIN_WAIT};
 use super::preconditions::Precondition;
 use super::retire::{self, Retired};
 use super::step::{self, LevelRule};
-use super::write_error::WriteError;
-use super::writer::{Deed, PoolRef};
+use super::write_outcome::{WriteError, WriteOutcome};
+use super::writer::PoolRef;
 use crate::audit::pool_fields;
 use crate::domain::label::OwnerMark;
 use crate::domain::name::{PoolId, PoolName};
@@ -329,7 +329,7 @@ pub(super) async fn promote(
             Some(other) => return Err(taken(&other)),
         },
     };
-    Ok(if deed == Deed::Already { CreateEnd::ByAnother } else { made })
+    Ok(if deed == WriteOutcome::AlreadyDone { CreateEnd::ByAnother } else { made })
 }
 
 /// Another run has put its pool in force: ours goes if nobody can have used it.

@@ -7,9 +7,9 @@ use tokio::time::Instant;
 
 use super::context::{StepContext, target};
 use super::preconditions::Precondition;
-use super::step::StepEnd;
-use super::write_error::WriteError;
-use super::writer::{Deletion, PoolRef};
+use super::step::{ALREADY_GONE, StepEnd};
+use super::write_outcome::{WriteError, WriteOutcome};
+use super::writer::PoolRef;
 use crate::domain::label::OwnerMark;
 use crate::domain::name::PoolName;
 use crate::domain::owners::is_switched_off;
@@ -61,8 +61,8 @@ pub(super) async fn remove_unused(
 ) -> Result<(), WriteError> {
     let guard = Precondition::unused(site.fleet, &left.name);
     match site.writer.remove_pool(left, &guard).await? {
-        Deletion::Deleted | Deletion::WasGone => Ok(()),
-        Deletion::NotEmpty => Err(WriteError::Changed(format!(
+        WriteOutcome::Done | WriteOutcome::AlreadyDone => Ok(()),
+        WriteOutcome::Refused => Err(WriteError::Changed(format!(
             "two pools bear this label, and {} has runners",
             left.id
         ))),
@@ -75,7 +75,7 @@ pub(super) async fn remove(site: &StepContext<'_>, left: &PoolRef) -> Result<Ste
     let deadline = Instant::now() + TWIN_PATIENCE;
     loop {
         match find(site, left).await? {
-            None => return Ok(StepEnd::new(StepResult::AlreadyDone, "it was gone already")),
+            None => return Ok(StepEnd::new(StepResult::AlreadyDone, ALREADY_GONE)),
             Some(pool) if !is_switched_off(&pool) => {
                 return Err(WriteError::Changed("it is in use by now".into()));
             }
@@ -90,7 +90,8 @@ pub(super) async fn remove(site: &StepContext<'_>, left: &PoolRef) -> Result<Ste
         site.pause(TWIN_WAIT).await;
     }
     let guard = Precondition::unused(site.fleet, &left.name);
-    site.writer.remove_pool(left, &guard).await.map(StepEnd::from)
+    let outcome = site.writer.remove_pool(left, &guard).await?;
+    Ok(StepEnd::of(outcome, ALREADY_GONE))
 }
 
 /// The pool, if it bears a label of the name and another one is in force or none is to be.

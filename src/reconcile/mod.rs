@@ -17,5 +17,5 @@ mod retire;
 mod rotate;
 mod step;
 pub mod watch;
-mod write_error;
+mod write_outcome;
 pub mod writer;

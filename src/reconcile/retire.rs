@@ -12,8 +12,8 @@ use super::context::StepContext;
 use super::idle::{IdleWatch, is_free};
 use super::preconditions::Precondition;
 use super::reread;
-use super::write_error::WriteError;
-use super::writer::{Deletion, LevelOrder, PoolRef, Removal, ResendLabels};
+use super::write_outcome::{WriteError, WriteOutcome};
+use super::writer::{LevelOrder, PoolRef, ResendLabels};
 use crate::domain::backoff::Backoff;
 use crate::domain::name::RunnerName;
 use crate::domain::pool::{Pool, PoolChange};
@@ -160,10 +160,10 @@ async fn look(
     if runners.is_empty() {
         site.say(&pool.name, "delete it");
         match site.writer.remove_pool(pool, guard).await? {
-            Deletion::Deleted | Deletion::WasGone => {
+            WriteOutcome::Done | WriteOutcome::AlreadyDone => {
                 return Ok(Some(Retired::Deleted { removed: drain.removed }));
             }
-            Deletion::NotEmpty => {}
+            WriteOutcome::Refused => {}
         }
     }
     let own = site.options.own_runner.as_ref();
@@ -187,13 +187,13 @@ async fn remove(
     (name, drain): (&RunnerName, &mut Drain),
 ) -> Result<(), WriteError> {
     let what = match site.writer.remove_runner(pool, guard, name).await {
-        Ok(Removal::Removed) => {
+        Ok(WriteOutcome::Done) => {
             drain.removed += 1;
             drain.going.insert(name.clone());
             "removed"
         }
-        Ok(Removal::Leaving) => return Ok(()),
-        Ok(Removal::Kept) => {
+        Ok(WriteOutcome::AlreadyDone) => return Ok(()),
+        Ok(WriteOutcome::Refused) => {
             // It has a job, or GARM is not done with it: its time begins anew.
             drain.idle.forget(name);
             "busy, left alone"

@@ -15,8 +15,8 @@ use super::preconditions::Precondition;
 use super::reread;
 use super::retire::tell_faults;
 use super::step::StepEnd;
-use super::write_error::WriteError;
-use super::writer::{PoolRef, Removal};
+use super::write_outcome::{WriteError, WriteOutcome};
+use super::writer::PoolRef;
 use crate::domain::backoff::Backoff;
 use crate::domain::name::{PoolName, RunnerName};
 use crate::domain::pool::Pool;
@@ -165,13 +165,13 @@ impl Rotation {
             }
             *self.asked.entry(name.clone()).or_default() += 1;
             let what = match site.writer.remove_runner(&self.pool, &self.guard, &name).await? {
-                Removal::Removed => {
+                WriteOutcome::Done => {
                     count += 1;
                     self.removed.insert(name.clone());
                     "removed: outdated"
                 }
-                Removal::Leaving => continue,
-                Removal::Kept => {
+                WriteOutcome::AlreadyDone => continue,
+                WriteOutcome::Refused => {
                     self.idle.forget(&name);
                     "busy, left alone"
                 }

@@ -5,8 +5,8 @@ use super::create::{self, CreateEnd, Successor};
 use super::duplicate_pools;
 use super::preconditions::Precondition;
 use super::retire::{self, Retired};
-use super::write_error::WriteError;
-use super::writer::{CredentialOrder, Deed, Deletion, PoolRef};
+use super::write_outcome::{WriteError, WriteOutcome};
+use super::writer::{CredentialOrder, PoolRef};
 use crate::domain::credential::DesiredCredential;
 use crate::domain::label::Labels;
 use crate::domain::name::{PoolId, PoolName};
@@ -36,6 +36,16 @@ impl StepEnd {
 
     fn done() -> Self {
         Self::new(StepResult::Done, "")
+    }
+
+    /// How a step ends whose last write ended so; `already` is the text for a write that was not
+    /// needed.
+    pub(super) fn of(outcome: WriteOutcome, already: &str) -> Self {
+        match outcome {
+            WriteOutcome::Done => Self::done(),
+            WriteOutcome::AlreadyDone => Self::new(StepResult::AlreadyDone, already),
+            WriteOutcome::Refused => Self::new(StepResult::Blocked, "it has runners by now"),
+        }
     }
 }
 
@@ -98,10 +108,9 @@ async fn work(site: &StepContext<'_>, step: &Step) -> Result<StepEnd, WriteError
 
 async fn without_pool(site: &StepContext<'_>, work: &Operation) -> Result<StepEnd, WriteError> {
     match work {
-        Operation::Controller { backoff_s } => match site.writer.set_backoff(*backoff_s).await? {
-            Deed::Done => Ok(StepEnd::done()),
-            Deed::Already => Ok(already()),
-        },
+        Operation::Controller { backoff_s } => {
+            Ok(StepEnd::of(site.writer.set_backoff(*backoff_s).await?, ALREADY_SO))
+        }
         Operation::Credential { id, wanted } => credential(site, *id, wanted).await,
         Operation::Nothing
         | Operation::Create(_)
@@ -126,25 +135,20 @@ async fn credential(
         return Ok(StepEnd::new(StepResult::Blocked, "the key that was planned is not at hand"));
     };
     let order = CredentialOrder { fleet: site.fleet, wanted, key: &key.pem };
-    let deed = match id {
-        None => site.writer.create_credential(order).await?,
-        Some(id) => site.writer.update_credential(id, order).await?,
-    };
-    Ok(match (deed, id) {
-        (Deed::Done, _) => StepEnd::done(),
-        (Deed::Already, Some(_)) => already(),
-        (Deed::Already, None) => made(&CreateEnd::ByAnother),
+    Ok(match id {
+        None => StepEnd::of(site.writer.create_credential(order).await?, BY_ANOTHER_RUN),
+        Some(id) => StepEnd::of(site.writer.update_credential(id, order).await?, ALREADY_SO),
     })
 }
 
-fn already() -> StepEnd {
-    StepEnd::new(StepResult::AlreadyDone, "it was so already")
-}
+const ALREADY_SO: &str = "it was so already";
+const BY_ANOTHER_RUN: &str = "created by another run";
+pub(super) const ALREADY_GONE: &str = "it was gone already";
 
 fn made(made: &CreateEnd) -> StepEnd {
     match made {
         CreateEnd::Created => StepEnd::done(),
-        CreateEnd::ByAnother => StepEnd::new(StepResult::AlreadyDone, "created by another run"),
+        CreateEnd::ByAnother => StepEnd::new(StepResult::AlreadyDone, BY_ANOTHER_RUN),
     }
 }
 
@@ -154,7 +158,7 @@ fn retired(retired: Retired) -> StepEnd {
         Retired::Deleted { removed } => {
             StepEnd::new(StepResult::Done, format!("{} removed", words::count(removed, "runner")))
         }
-        Retired::WasGone => StepEnd::new(StepResult::AlreadyDone, "it was gone already"),
+        Retired::WasGone => StepEnd::new(StepResult::AlreadyDone, ALREADY_GONE),
         Retired::TimedOut { left, after, fault } => {
             let fault = fault
                 .map(|(runner, fault)| format!("; {}", undeletable(&runner, &fault)))
@@ -229,10 +233,8 @@ async fn change(
             Precondition::owned(site.fleet, &target.name)
         }
     };
-    match site.writer.change(target, &guard, |live| fitted(change, rule, live)).await? {
-        Deed::Done => Ok(StepEnd::done()),
-        Deed::Already => Ok(already()),
-    }
+    let outcome = site.writer.change(target, &guard, |live| fitted(change, rule, live)).await?;
+    Ok(StepEnd::of(outcome, ALREADY_SO))
 }
 
 /// Nobody else has come to bear the label that is about to be put on a pool.
@@ -279,14 +281,4 @@ async fn replace(
         (Retired::WasGone, CreateEnd::ByAnother) => self::made(&CreateEnd::ByAnother),
         (end, _) => retired(end),
     })
-}
-
-impl From<Deletion> for StepEnd {
-    fn from(deletion: Deletion) -> Self {
-        match deletion {
-            Deletion::Deleted => Self::done(),
-            Deletion::WasGone => Self::new(StepResult::AlreadyDone, "it was gone already"),
-            Deletion::NotEmpty => Self::new(StepResult::Blocked, "it has runners by now"),
-        }
-    }
 }

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::audit_trail::{AuditContext, AuditTrail, WriteRecord};
 use super::preconditions::Precondition;
 use super::reread::{self, PoolList};
-use super::write_error::WriteError;
+use super::write_outcome::{WriteError, WriteOutcome};
 use crate::audit::{Subject, pool_fields};
 use crate::domain::fleet::ReleaseLine;
 use crate::domain::name::{PoolId, PoolName, RunnerName};
@@ -50,37 +50,6 @@ pub struct Writer {
 pub(super) struct PoolRef {
     pub(super) name: PoolName,
     pub(super) id: PoolId,
-}
-
-/// Whether something had to be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Deed {
-    /// Written and in force.
-    Done,
-    /// It was so already.
-    Already,
-}
-
-/// How the removal of a runner ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Removal {
-    /// GARM is removing it.
-    Removed,
-    /// It is gone, or on its way out.
-    Leaving,
-    /// It is busy, or GARM does not let it go at this moment: a normal answer.
-    Kept,
-}
-
-/// How the deletion of a pool ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Deletion {
-    /// It is gone.
-    Deleted,
-    /// It was gone already.
-    WasGone,
-    /// It has runners.
-    NotEmpty,
 }
 
 /// What became of a request.
@@ -117,12 +86,12 @@ impl Writer {
     }
 
     /// `PUT /controller`. Says whether it was needed.
-    pub(super) async fn set_backoff(&self, backoff_s: u64) -> Result<Deed, WriteError> {
+    pub(super) async fn set_backoff(&self, backoff_s: u64) -> Result<WriteOutcome, WriteError> {
         self.refuse_old(self.line)?;
         let read = || async { self.client.controller().await.map(|it| it.0.backoff.as_secs()) };
         let live = reread::patiently(read).await.map_err(WriteError::Garm)?;
         if live == backoff_s {
-            return Ok(Deed::Already);
+            return Ok(WriteOutcome::AlreadyDone);
         }
         let image = |it: u64| Some(json!({ "minimum_job_age_backoff_s": it }));
         let draft = WriteRecord {
@@ -144,7 +113,7 @@ impl Writer {
         };
         let result = answer.and_then(|now| {
             let is_set = now == backoff_s;
-            if is_set { Ok(Deed::Done) } else { Err(WriteError::Ignored(vec![BACKOFF])) }
+            if is_set { Ok(WriteOutcome::Done) } else { Err(WriteError::Ignored(vec![BACKOFF])) }
         });
         self.record.outcome(draft, intent, result).await
     }
@@ -187,11 +156,11 @@ impl Writer {
         target: &PoolRef,
         guard: &Precondition,
         wish: impl Fn(&Pool) -> PoolChange,
-    ) -> Result<Deed, WriteError> {
+    ) -> Result<WriteOutcome, WriteError> {
         let pool = self.checked(target, guard).await?.0;
         let change = pool_fields::without_same_specs(wish(&pool), &pool.spec);
         if pool_fields::missing(&change, &pool.spec).is_empty() {
-            return Ok(Deed::Already);
+            return Ok(WriteOutcome::AlreadyDone);
         }
         let draft = WriteRecord {
             act: "update pool",
@@ -200,7 +169,7 @@ impl Writer {
             after: Some(pool_fields::after(&change)),
             decision: None,
         };
-        self.put_on_record(target, draft, &change).await.map(|_| Deed::Done)
+        self.put_on_record(target, draft, &change).await.map(|_| WriteOutcome::Done)
     }
 
     /// `DELETE /instances/NAME`, of one that is not busy. Never forced.
@@ -209,11 +178,11 @@ impl Writer {
         target: &PoolRef,
         guard: &Precondition,
         name: &RunnerName,
-    ) -> Result<Removal, WriteError> {
+    ) -> Result<WriteOutcome, WriteError> {
         let (_, runners) = self.checked(target, guard).await?;
         match runners.iter().find(|it| it.name == *name) {
             Some(runner) => self.remove(target, runner, None).await,
-            None => Ok(Removal::Leaving),
+            None => Ok(WriteOutcome::AlreadyDone),
         }
     }
 
@@ -223,12 +192,12 @@ impl Writer {
         target: &PoolRef,
         runner: &Runner,
         decision: Option<String>,
-    ) -> Result<Removal, WriteError> {
+    ) -> Result<WriteOutcome, WriteError> {
         if runner.is_busy() || runner.job.is_some() {
-            return Ok(Removal::Kept);
+            return Ok(WriteOutcome::Refused);
         }
         if runner.status.is_leaving() {
-            return Ok(Removal::Leaving);
+            return Ok(WriteOutcome::AlreadyDone);
         }
         let name = &runner.name;
         let draft = WriteRecord {
@@ -260,8 +229,8 @@ impl Writer {
             },
         };
         match self.record.outcome(draft, intent, result).await {
-            Ok(()) => Ok(Removal::Removed),
-            Err(WriteError::Garm(error)) if error.kind == ErrorKind::Refused => Ok(Removal::Kept),
+            Ok(()) => Ok(WriteOutcome::Done),
+            Err(WriteError::Garm(error)) if error.kind == ErrorKind::Refused => Ok(WriteOutcome::Refused),
             Err(trouble) => Err(trouble),
         }
     }
@@ -272,13 +241,13 @@ impl Writer {
         &self,
         target: &PoolRef,
         guard: &Precondition,
-    ) -> Result<Deletion, WriteError> {
+    ) -> Result<WriteOutcome, WriteError> {
         let (pool, runners) = match self.checked(target, guard).await {
-            Err(WriteError::Gone) => return Ok(Deletion::WasGone),
+            Err(WriteError::Gone) => return Ok(WriteOutcome::AlreadyDone),
             other => other?,
         };
         if !runners.is_empty() {
-            return Ok(Deletion::NotEmpty);
+            return Ok(WriteOutcome::Refused);
         }
         let draft = WriteRecord {
             act: "delete pool",
@@ -306,10 +275,8 @@ impl Writer {
             },
         };
         match self.record.outcome(draft, intent, result).await {
-            Ok(()) => Ok(Deletion::Deleted),
-            Err(WriteError::Garm(error)) if error.kind == ErrorKind::Refused => {
-                Ok(Deletion::NotEmpty)
-            }
+            Ok(()) => Ok(WriteOutcome::Done),
+            Err(WriteError::Garm(error)) if error.kind == ErrorKind::Refused => Ok(WriteOutcome::Refused),
             Err(trouble) => Err(trouble),
         }
     }

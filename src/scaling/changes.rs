@@ -1,4 +1,4 @@
-//! One change of an entity at a time, as events bring them.
+//! Applies one changed row at a time to the index of an entity.
 
 use jiff::Timestamp;
 
@@ -9,12 +9,12 @@ use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::runner::Runner;
 
 impl EntityIndex {
-    /// A runner is, at `now`, as its row says. One of a pool that is not known is ignored.
+    /// Applies the row of a runner. A runner of an unknown pool is ignored.
     pub(super) fn see_runner(&mut self, runner: &Runner, now: Timestamp) {
         let Some(place) = runner.pool.as_ref().and_then(|it| self.place_of.get(it)).copied() else {
             return;
         };
-        let before = self.stocks[place as usize].see(runner, now);
+        let before = self.pools[place as usize].see(runner, now);
         if before != runner.job {
             self.let_go(before, place, now);
             if let Some(job) = runner.job {
@@ -24,49 +24,49 @@ impl EntityIndex {
         }
     }
 
-    /// A runner is gone.
+    /// Removes a runner that GARM no longer lists.
     pub(super) fn lose_runner(&mut self, pool: &PoolId, name: &RunnerName, now: Timestamp) {
         if let Some(place) = self.place_of.get(pool).copied() {
-            let carried = self.stocks[place as usize].lose(name, now);
+            let carried = self.pools[place as usize].lose(name, now);
             self.let_go(carried, place, now);
         }
     }
 
-    /// A job stands where its row says.
+    /// Applies the row of a job.
     pub(super) fn see_job(&mut self, job: &Job, now: Timestamp) {
         let id = job.workflow_job_id;
-        let before = self.queue.facts.remove(&id);
+        let before = self.queue.known_jobs.remove(&id);
         if let Some(before) = &before {
             self.queue.leave(before);
         }
         if let Some(stage) = stage(job) {
-            let fact = self.fact(job, stage, before.and_then(|it| it.started));
-            self.queue.facts.insert(id, fact);
+            let known = self.known_job(job, stage, before.and_then(|it| it.started));
+            self.queue.known_jobs.insert(id, known);
             self.review(id, now);
-            // The runner's row may have come first.
+            // The runner's row may have arrived before the job's.
             for place in self.carriers.get(&id).into_iter().flatten() {
-                self.stocks[*place as usize].starts.is_news = true;
+                self.pools[*place as usize].starts.is_news = true;
             }
         }
     }
 
-    /// A job's row is gone. GARM may have made another row for the same job meanwhile: that one
+    /// Removes a job's row. If GARM has made another row for the same job meanwhile, that row
     /// stays.
     pub(super) fn lose_job(&mut self, lost: &Job, now: Timestamp) {
         let workflow_job_id = lost.workflow_job_id;
-        let Some(fact) = self.queue.facts.get(&workflow_job_id) else { return };
-        if fact.id == lost.id {
-            let fact = fact.clone();
-            self.queue.leave(&fact);
-            self.queue.facts.remove(&workflow_job_id);
-            if let Some(fact) = fact.vanish(now, self.carried(workflow_job_id)) {
-                self.queue.facts.insert(workflow_job_id, fact);
+        let Some(known) = self.queue.known_jobs.get(&workflow_job_id) else { return };
+        if known.id == lost.id {
+            let known = known.clone();
+            self.queue.leave(&known);
+            self.queue.known_jobs.remove(&workflow_job_id);
+            if let Some(known) = known.vanish(now, self.is_carried(workflow_job_id)) {
+                self.queue.known_jobs.insert(workflow_job_id, known);
                 self.review(workflow_job_id, now);
             }
         }
     }
 
-    /// A pool carries the job no more.
+    /// Records that a pool's runner no longer carries the job.
     fn let_go(&mut self, job: Option<i64>, place: u32, now: Timestamp) {
         let Some(job) = job else { return };
         if let Some(places) = self.carriers.get_mut(&job) {
@@ -80,14 +80,14 @@ impl EntityIndex {
         self.review(job, now);
     }
 
-    /// Asks anew whether a job waits.
+    /// Checks again whether a job is waiting.
     fn review(&mut self, workflow_job_id: i64, now: Timestamp) {
-        let Some(fact) = self.queue.facts.get(&workflow_job_id).cloned() else { return };
-        let term = fact.term(self.carried(workflow_job_id));
-        match term.filter(|it| it.end().is_none_or(|end| now < end)) {
-            Some(term) => self.queue.enter(workflow_job_id, &fact, term),
+        let Some(known) = self.queue.known_jobs.get(&workflow_job_id).cloned() else { return };
+        let deadline = known.deadline(self.is_carried(workflow_job_id));
+        match deadline.filter(|it| it.end().is_none_or(|end| now < end)) {
+            Some(deadline) => self.queue.enter(workflow_job_id, &known, deadline),
             None => {
-                self.queue.leave(&fact);
+                self.queue.leave(&known);
                 self.note_start(workflow_job_id, now);
             }
         }

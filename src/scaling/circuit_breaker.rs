@@ -1,4 +1,4 @@
-//! The circuit breaker of one pool: a provider that fails is not asked again and again.
+//! The circuit breaker of one pool, which stops creating runners while the provider keeps failing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,82 +9,82 @@ use super::deadline::{EvaluationClock, earlier, later};
 use crate::domain::backoff::Backoff;
 use crate::domain::name::RunnerName;
 
-/// So many failures open the circuit …
+/// This many failures open the circuit, if they fall within [`WINDOW`].
 pub const FAILURES: usize = 3;
 
-/// … within this time, with no runner becoming idle in between.
+/// The time within which failures are counted; a runner that becomes idle resets the count.
 pub const WINDOW: Duration = Duration::from_mins(10);
 
-/// First and longest wait between two probes.
+/// The shortest and the longest wait between two probes.
 pub const PROBE: (Duration, Duration) = (Duration::from_mins(1), Duration::from_mins(30));
 
-/// What is remembered of a pool's failures.
+/// The failure history of one pool.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct CircuitBreaker {
     /// When each failed runner was first seen to have failed.
     failed_at: BTreeMap<RunnerName, Timestamp>,
-    /// The failures of the last [`WINDOW`] since a runner became idle, oldest first. One runner is
-    /// one failure, though it may boot and fail several times: GARM tries a create six times.
+    /// The failures within [`WINDOW`] since a runner last became idle, oldest first. Each runner
+    /// counts once, although it may boot and fail several times: GARM tries a create six times.
     failures: Vec<(Timestamp, RunnerName)>,
-    /// How many runners had become idle.
+    /// How many runners had become idle at the last evaluation.
     arrivals: u64,
     open: Option<OpenCircuit>,
 }
 
-/// An open circuit.
+/// The state of an open circuit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenCircuit {
-    /// Since when.
+    /// Since when the circuit is open.
     pub since: Timestamp,
     /// When the next probe is due.
     pub probe_at: Timestamp,
-    /// How many probes have got a row that boots.
+    /// How many probes have led to a booting runner.
     pub probes: u32,
 }
 
-/// How the circuit stands, and what follows.
+/// The state of the circuit and what follows from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CircuitStatus {
     /// The open circuit; absent while it is closed.
     pub open: Option<OpenCircuit>,
-    /// Failures that count towards opening it.
+    /// The failures that count towards opening the circuit.
     pub failures: u32,
     /// Whether a probe is to be started now.
     pub probe: RunnerProbe,
-    /// Failed runners that have been kept long enough to be looked at, by name.
+    /// Failed runners whose `failed_runner_grace` is over, by name.
     pub remove: Vec<RunnerName>,
 }
 
-/// Whether a pulse of one runner tries the provider.
+/// Whether to create one runner to test the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunnerProbe {
-    /// Yes.
+    /// A probe is to be started now.
     Now,
-    /// The circuit is closed, the probe is not due, or one is on its way.
+    /// The circuit is closed, no probe is due, or one is already booting.
     No,
 }
 
-/// What the circuit is judged by.
+/// The inputs that determine the state of the circuit.
 pub(super) struct CircuitInputs<'a> {
     /// The names of the failed runners.
     pub(super) failed: Vec<&'a RunnerName>,
     /// How many runners have become idle so far.
     pub(super) arrivals: u64,
-    /// How many are booting.
+    /// How many runners are booting.
     pub(super) booting: u32,
-    /// `failed_runner_grace`
+    /// The pool's `failed_runner_grace`, after which a failed runner is removed.
     pub(super) grace: Duration,
 }
 
 impl CircuitBreaker {
-    /// The circuit at `moment`, after what it was. A failure is one runner; a runner that becomes
-    /// idle forgives all of them and closes the circuit.
+    /// Updates the circuit. Each failed runner is one failure; a runner that becomes idle clears
+    /// all failures and closes the circuit.
     pub(super) fn next(
         mut self,
         sight: &CircuitInputs<'_>,
-        moment: &mut EvaluationClock,
+        clock: &mut EvaluationClock,
     ) -> (CircuitStatus, Self) {
-        let now = moment.now();
+        let now = clock.now();
         self.note_failures(&sight.failed, now);
         if sight.arrivals != self.arrivals {
             self.arrivals = sight.arrivals;
@@ -97,25 +97,25 @@ impl CircuitBreaker {
             it.0 > window
         });
         if let Some(first) = self.failures.first() {
-            moment.passed(first.0, WINDOW);
+            clock.passed(first.0, WINDOW);
         }
         if self.open.is_none() && self.failures.len() >= FAILURES {
             self.open = Some(OpenCircuit { since: now, probe_at: later(now, PROBE.0), probes: 0 });
         }
-        let probe = self.probe(sight.booting, moment);
-        let remove = self.due(sight.grace, moment);
+        let probe = self.probe(sight.booting, clock);
+        let remove = self.due(sight.grace, clock);
         let failures = u32::try_from(self.failures.len()).unwrap_or(u32::MAX);
         (CircuitStatus { open: self.open, failures, probe, remove }, self)
     }
 
-    /// Whether it is open, as it was judged last.
+    /// Whether the circuit was open at the last evaluation.
     pub(super) fn is_open(&self) -> bool {
         self.open.is_some()
     }
 
     /// Whether the next probe is due.
-    pub(super) fn is_probe_due(&self, moment: &mut EvaluationClock) -> bool {
-        self.open.is_some_and(|it| moment.reached(it.probe_at))
+    pub(super) fn is_probe_due(&self, clock: &mut EvaluationClock) -> bool {
+        self.open.is_some_and(|it| clock.reached(it.probe_at))
     }
 
     fn note_failures(&mut self, failed: &[&RunnerName], now: Timestamp) {
@@ -132,12 +132,12 @@ impl CircuitBreaker {
         }
     }
 
-    /// A probe is due until a row boots; then the next one is twice as far away.
-    fn probe(&mut self, booting: u32, moment: &mut EvaluationClock) -> RunnerProbe {
+    /// A probe stays due until a runner boots; the wait for the next one is twice as long.
+    fn probe(&mut self, booting: u32, clock: &mut EvaluationClock) -> RunnerProbe {
         let Some(open) = &mut self.open else { return RunnerProbe::No };
-        // A clock that was set back must not put the probe off for longer than the longest wait.
-        open.probe_at = open.probe_at.min(later(moment.now(), PROBE.1));
-        if !moment.reached(open.probe_at) {
+        // A clock that was set back must not postpone the probe by more than the longest wait.
+        open.probe_at = open.probe_at.min(later(clock.now(), PROBE.1));
+        if !clock.reached(open.probe_at) {
             return RunnerProbe::No;
         }
         if booting == 0 {
@@ -145,13 +145,13 @@ impl CircuitBreaker {
         }
         open.probes += 1;
         let wait = Backoff::new(PROBE.0, PROBE.1).delay(open.probes);
-        open.probe_at = later(moment.now(), wait);
-        moment.reached(open.probe_at);
+        open.probe_at = later(clock.now(), wait);
+        clock.reached(open.probe_at);
         RunnerProbe::No
     }
 
-    fn due(&self, grace: Duration, moment: &mut EvaluationClock) -> Vec<RunnerName> {
-        let due = self.failed_at.iter().filter(|it| moment.passed(*it.1, grace));
+    fn due(&self, grace: Duration, clock: &mut EvaluationClock) -> Vec<RunnerName> {
+        let due = self.failed_at.iter().filter(|it| clock.passed(*it.1, grace));
         due.map(|it| it.0.clone()).collect()
     }
 }

@@ -1,12 +1,12 @@
-//! A moment on GARM's clock that remembers the next one worth a look.
+//! The time of an evaluation, which also finds when the next evaluation is due.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// `now`, and the earliest later time at which a question asked of it would be answered
-/// differently. Every rule that compares ages asks here, so that whoever waits knows for how long
-/// nothing can change by itself.
+/// The current time on GARM's clock, and the earliest later time at which a comparison made with it
+/// would turn out differently. Every rule that compares ages uses it, so the caller knows how long
+/// the result stays valid without new events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EvaluationClock {
     now: Timestamp,
@@ -14,22 +14,22 @@ pub struct EvaluationClock {
 }
 
 impl EvaluationClock {
-    /// Nothing asked yet.
+    /// A clock that has answered no question yet.
     pub fn new(now: Timestamp) -> Self {
         Self { now, next: None }
     }
 
-    /// The time, on GARM's clock.
+    /// The current time on GARM's clock.
     pub fn now(&self) -> Timestamp {
         self.now
     }
 
-    /// The earliest time that was asked about and not yet reached.
+    /// The earliest time that was asked about and has not been reached.
     pub fn next(&self) -> Option<Timestamp> {
         self.next
     }
 
-    /// Whether `at` is past or now.
+    /// Whether `at` is now or in the past.
     pub fn reached(&mut self, at: Timestamp) -> bool {
         let is_reached = at <= self.now;
         if !is_reached && self.next.is_none_or(|next| at < next) {
@@ -43,7 +43,7 @@ impl EvaluationClock {
         self.reached(later(start, wait))
     }
 
-    /// How many of `starts`, in rising order, are `wait` or more in the past.
+    /// How many of `starts`, which ascend, are at least `wait` ago.
     pub fn count_passed(&mut self, starts: &[Timestamp], wait: Duration) -> usize {
         let cut = earlier(self.now, wait);
         let passed = starts.partition_point(|it| *it <= cut);
@@ -53,19 +53,19 @@ impl EvaluationClock {
         passed
     }
 
-    /// Age of something that began at `start`; zero when that lies ahead, as after a clock was
-    /// set back.
+    /// The age of something that began at `start`; zero if `start` is in the future, as after a
+    /// clock was set back.
     pub fn age(&self, start: Timestamp) -> Duration {
         Duration::try_from(self.now.duration_since(start)).unwrap_or_default()
     }
 }
 
-/// `start + wait`, at most the end of time.
+/// `start + wait`, limited to the maximum timestamp.
 pub fn later(start: Timestamp, wait: Duration) -> Timestamp {
     start.checked_add(wait).unwrap_or(Timestamp::MAX)
 }
 
-/// `start − wait`, at least the beginning of time.
+/// `start - wait`, limited to the minimum timestamp.
 pub fn earlier(start: Timestamp, wait: Duration) -> Timestamp {
     start.checked_sub(wait).unwrap_or(Timestamp::MIN)
 }
@@ -80,28 +80,28 @@ mod tests {
 
     #[test]
     fn the_next_moment_is_the_earliest_that_was_asked_for_and_lies_ahead() {
-        let mut moment = EvaluationClock::new(at(100));
-        assert!(moment.reached(at(100)));
-        assert_eq!(moment.next(), None);
-        assert!(!moment.passed(at(90), Duration::from_secs(30)));
-        assert!(!moment.passed(at(95), Duration::from_secs(10)));
-        assert!(!moment.reached(at(200)));
-        assert_eq!(moment.next(), Some(at(105)));
+        let mut clock = EvaluationClock::new(at(100));
+        assert!(clock.reached(at(100)));
+        assert_eq!(clock.next(), None);
+        assert!(!clock.passed(at(90), Duration::from_secs(30)));
+        assert!(!clock.passed(at(95), Duration::from_secs(10)));
+        assert!(!clock.reached(at(200)));
+        assert_eq!(clock.next(), Some(at(105)));
     }
 
     #[test]
     fn of_a_rising_row_those_long_enough_ago_are_counted_and_the_next_one_is_noted() {
-        let mut moment = EvaluationClock::new(at(100));
+        let mut clock = EvaluationClock::new(at(100));
         let row = [at(10), at(69), at(70), at(71), at(99)];
-        assert_eq!(moment.count_passed(&row, Duration::from_secs(30)), 3);
-        assert_eq!(moment.next(), Some(at(101)));
+        assert_eq!(clock.count_passed(&row, Duration::from_secs(30)), 3);
+        assert_eq!(clock.next(), Some(at(101)));
     }
 
     #[test]
     fn ages_are_never_negative_and_time_never_overflows() {
-        let moment = EvaluationClock::new(at(100));
-        assert_eq!(moment.age(at(160)), Duration::ZERO);
-        assert_eq!(moment.age(at(40)), Duration::from_secs(60));
+        let clock = EvaluationClock::new(at(100));
+        assert_eq!(clock.age(at(160)), Duration::ZERO);
+        assert_eq!(clock.age(at(40)), Duration::from_secs(60));
         assert_eq!(later(Timestamp::MAX, Duration::from_secs(1)), Timestamp::MAX);
         assert_eq!(earlier(Timestamp::MIN, Duration::MAX), Timestamp::MIN);
     }

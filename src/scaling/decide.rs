@@ -1,4 +1,4 @@
-//! How many runners a pool needs: the level to set and the runners to let go.
+//! How many runners a pool needs: the level to set and the runners to remove.
 
 use std::time::Duration;
 
@@ -20,77 +20,77 @@ use super::state::PoolState;
 use crate::domain::desired::{ScalePolicy, leaves_scaling_to_us};
 use crate::domain::name::RunnerName;
 
-/// A job counts for us when it is so much older than GARM's own backoff: GARM had its chance.
-pub const COURTESY: Duration = Duration::from_secs(15);
+/// The grace period after GARM's own backoff before the loop scales for a job.
+pub const BACKOFF_GRACE: Duration = Duration::from_secs(15);
 
-/// No more runners than this are let go at once.
+/// At most this many idle runners are removed by one decision.
 pub const RETIRE_MAX: usize = 5;
 
-/// One pool of ours in one entity, after its jobs were given out.
+/// One scaled pool of an entity, after the jobs were assigned.
 #[derive(Debug, Clone, Copy)]
 pub struct Observation<'a> {
-    site: &'a EntityIndex,
+    index: &'a EntityIndex,
     routing: &'a Routing,
     place: usize,
-    stock: &'a PoolIndex,
+    pool: &'a PoolIndex,
     policy: &'a ScalePolicy,
     backoff: Duration,
 }
 
 impl<'a> Observation<'a> {
-    /// The pool at this place of the routing order, if it is ours to scale. `backoff` is GARM's
+    /// The pool at this index of the routing order, if the loop scales it. `backoff` is GARM's
     /// `minimum_job_age_backoff`.
     pub fn new(
-        site: &'a EntityIndex,
+        index: &'a EntityIndex,
         routing: &'a Routing,
         place: usize,
         backoff: Duration,
     ) -> Option<Self> {
-        let stock = site.stocks.get(place).filter(|it| it.is_scaled())?;
-        let policy = stock.policy.as_ref()?;
-        Some(Self { site, routing, place, stock, policy, backoff })
+        let pool = index.pools.get(place).filter(|it| it.is_scaled())?;
+        let policy = pool.policy.as_ref()?;
+        Some(Self { index, routing, place, pool, policy, backoff })
     }
 
-    /// Whether all but the jobs is as it was for a decision.
+    /// Whether everything except the jobs is as it was for this decision.
     pub(super) fn is_as_in(&self, decision: &Decision) -> bool {
         let inputs = &decision.inputs;
-        inputs.census == self.stock.census
-            && inputs.garm_max == self.stock.garm_max
-            && inputs.garm_level == self.stock.garm_level
+        inputs.counts == self.pool.counts
+            && inputs.garm_max == self.pool.garm_max
+            && inputs.garm_level == self.pool.garm_level
             && inputs.backoff == self.backoff
             && inputs.policy == *self.policy
     }
 }
 
-/// Decides about one pool at `now`, on GARM's clock; returns what to remember of it.
-pub fn decide(seen: &Observation<'_>, memory: PoolState, now: Timestamp) -> (Decision, PoolState) {
-    let mut moment = EvaluationClock::new(now);
-    let inputs = inputs(seen, &mut moment);
-    let (mut circuit, circuit_memory) = memory.circuit.next(&sight(seen, now), &mut moment);
+/// Makes the decision about one pool at `now`, on GARM's clock, and returns the pool's new state.
+pub fn decide(seen: &Observation<'_>, state: PoolState, now: Timestamp) -> (Decision, PoolState) {
+    let mut clock = EvaluationClock::new(now);
+    let inputs = inputs(seen, &mut clock);
+    let (mut circuit, circuit_memory) = state.circuit.next(&sight(seen, now), &mut clock);
     let jobs = seen.routing.jobs(seen.place);
-    let (given_up, kept) = given_up(seen.stock, jobs, memory.given_up, &mut moment);
+    let (given_up, kept) = given_up(seen.pool, jobs, state.given_up, &mut clock);
     let asking = &jobs[given_up.saturating_sub(1) as usize..];
     let load = load(&inputs, asking.len());
-    let pressure = memory.pressure.next(seen.policy, load, &mut moment);
+    let pressure = state.pressure.next(seen.policy, load, &mut clock);
     let waits = WaitingJobs {
         jobs,
-        oldest_stuck: inputs.tally.oldest_stuck,
+        oldest_stuck: inputs.exceptions.oldest_stuck,
         max_queue_wait: seen.policy.max_queue_wait,
     };
     let (hand_out, newest) =
-        HandOutState::look(seen.stock, &waits, (given_up, memory.newest), &mut moment);
+        HandOutState::look(seen.pool, &waits, (given_up, state.newest), &mut clock);
     let remove = std::mem::take(&mut circuit.remove);
-    let suspects = suspects(seen, &mut moment);
+    let suspects = suspects(seen, &mut clock);
     let dismiss = suspects.due;
-    let mut rules = rules(seen, asking, (pressure, circuit, hand_out), &mut moment);
-    rules.dead_idle = inputs.census.suspect.saturating_sub(count(dismiss.len()));
-    rules.dead = inputs.census.failed.saturating_sub(count(remove.len())) + rules.dead_idle;
-    let (retire, reserve, ask) = retire(seen, &mut rules, &mut moment);
-    rules.keep = inputs.census.idle.saturating_sub(rules.covered + count(retire.len()));
+    let mut rules = rules(seen, asking, (pressure, circuit, hand_out), &mut clock);
+    rules.dead_idle = inputs.counts.suspect.saturating_sub(count(dismiss.len()));
+    rules.dead = inputs.counts.failed.saturating_sub(count(remove.len())) + rules.dead_idle;
+    let (retire, reserve, ask) = retire(seen, &mut rules, &mut clock);
+    rules.keep = inputs.counts.idle.saturating_sub(rules.covered + count(retire.len()));
     let (level, resting_level) = levels(&inputs, &rules);
     let (direction, reason) = reason(&inputs, &rules, (level, &retire, &remove, &dismiss));
     let decision = Decision {
-        pool: seen.stock.id().clone(),
+        pool: seen.pool.id().clone(),
         at: now,
         level,
         resting_level,
@@ -104,115 +104,115 @@ pub fn decide(seen: &Observation<'_>, memory: PoolState, now: Timestamp) -> (Dec
         reason,
         inputs,
         rules,
-        until: moment.next(),
+        until: clock.next(),
     };
     (decision, PoolState { pressure, circuit: circuit_memory, newest, given_up: kept })
 }
 
-fn inputs(seen: &Observation<'_>, moment: &mut EvaluationClock) -> DecisionInputs {
+fn inputs(seen: &Observation<'_>, clock: &mut EvaluationClock) -> DecisionInputs {
     let jobs = seen.routing.jobs(seen.place);
     let (mut fits, mut waited) = (0, 0);
-    for jobs in seen.routing.fits(seen.site, seen.place) {
+    for jobs in seen.routing.fits(seen.index, seen.place) {
         fits += jobs.len();
-        waited += moment.count_passed(jobs, seen.policy.scale_up_delay);
+        waited += clock.count_passed(jobs, seen.policy.scale_up_delay);
     }
     DecisionInputs {
         policy: seen.policy.clone(),
-        garm_max: seen.stock.garm_max,
-        garm_level: seen.stock.garm_level,
+        garm_max: seen.pool.garm_max,
+        garm_level: seen.pool.garm_level,
         backoff: seen.backoff,
-        census: seen.stock.census.clone(),
+        counts: seen.pool.counts.clone(),
         queued: count(jobs.len()),
         oldest_queued: jobs.first().copied(),
         fits: count(fits),
         fits_waited: count(waited),
-        tally: seen.routing.tally(seen.place),
+        exceptions: seen.routing.exceptions(seen.place),
     }
 }
 
 fn sight<'a>(seen: &Observation<'a>, now: Timestamp) -> CircuitInputs<'a> {
-    let census = &seen.stock.census;
-    let failed = match census.failed {
+    let counts = &seen.pool.counts;
+    let failed = match counts.failed {
         0 => Vec::new(),
-        _ => seen.stock.failed(now).collect(),
+        _ => seen.pool.failed(now).collect(),
     };
     CircuitInputs {
         failed,
-        arrivals: seen.stock.arrivals,
-        booting: census.booting,
+        arrivals: seen.pool.arrivals,
+        booting: counts.booting,
         grace: seen.policy.failed_runner_grace,
     }
 }
 
 fn load(inputs: &DecisionInputs, asking: usize) -> PressureInputs {
-    let census = &inputs.census;
+    let counts = &inputs.counts;
     PressureInputs {
         fits: inputs.fits as usize,
         fits_waited: inputs.fits_waited as usize,
-        is_served: count(asking) <= census.idle + census.booting - census.retrying,
+        is_served: count(asking) <= counts.idle + counts.booting - counts.retrying,
     }
 }
 
-/// The runners that are suspect.
+/// The suspect runners of a pool.
 #[derive(Default)]
 struct Suspects {
     all: Vec<RunnerName>,
-    /// Those of them that have been for `failed_runner_grace`.
+    /// Those that have been suspect for `failed_runner_grace`.
     due: Vec<RunnerName>,
 }
 
-fn suspects(seen: &Observation<'_>, moment: &mut EvaluationClock) -> Suspects {
+fn suspects(seen: &Observation<'_>, clock: &mut EvaluationClock) -> Suspects {
     let mut suspects = Suspects::default();
-    if seen.stock.census.suspect == 0 {
+    if seen.pool.counts.suspect == 0 {
         return suspects;
     }
-    for unit in &seen.stock.units {
-        if let Some(since) = unit.passed_over.filter(|_| unit.is_suspect(moment)) {
-            suspects.all.push(unit.name.clone());
-            // GARM may link a job to a runner a moment before it calls the runner active.
-            if unit.job.is_none() && moment.passed(since, seen.policy.failed_runner_grace) {
-                suspects.due.push(unit.name.clone());
+    for runner in &seen.pool.runners {
+        if let Some(since) = runner.passed_over.filter(|_| runner.is_suspect(clock)) {
+            suspects.all.push(runner.name.clone());
+            // GARM may link a job to a runner shortly before it marks the runner active.
+            if runner.job.is_none() && clock.passed(since, seen.policy.failed_runner_grace) {
+                suspects.due.push(runner.name.clone());
             }
         }
     }
     suspects
 }
 
-/// `jobs`: those that ask for a runner.
+/// Evaluates the rules. `jobs` are those that ask for a runner.
 fn rules(
     seen: &Observation<'_>,
     jobs: &[Timestamp],
     (pressure, circuit, hand_out): (Pressure, CircuitStatus, HandOutState),
-    moment: &mut EvaluationClock,
+    clock: &mut EvaluationClock,
 ) -> RuleResults {
-    let (policy, census) = (seen.policy, &seen.stock.census);
+    let (policy, counts) = (seen.policy, &seen.pool.counts);
     let asking = count(jobs.len());
-    let late = policy.max_queue_wait.map_or(0, |it| count(moment.count_passed(jobs, it)));
+    let late = policy.max_queue_wait.map_or(0, |it| count(clock.count_passed(jobs, it)));
     let ours = if leaves_scaling_to_us(seen.backoff, policy.scale_up_delay) {
         asking
     } else {
-        count(moment.count_passed(jobs, seen.backoff.saturating_add(COURTESY)))
+        count(clock.count_passed(jobs, seen.backoff.saturating_add(BACKOFF_GRACE)))
     };
-    let supply = census.supply();
+    let supply = counts.supply();
     let pressed = if pressure.is_on() {
         ours.saturating_sub(supply.saturating_add(policy.scale_up_target))
     } else {
         0
     };
     let wanted = pressed.max(late.min(ours).saturating_sub(supply));
-    let room = seen.stock.room();
+    let room = seen.pool.room();
     let is_tried = hand_out.probe == RunnerProbe::Now;
     let asked = match (&circuit.open, circuit.probe) {
         (None, _) => wanted.max(u32::from(is_tried)),
         (Some(_), RunnerProbe::Now) => 1,
         (Some(_), RunnerProbe::No) => 0,
     };
-    let covered = asking.min(census.idle);
-    let floor = floor(policy, census.active, covered);
+    let covered = asking.min(counts.idle);
+    let floor = floor(policy, counts.active, covered);
     let need = asked.min(room);
     let starting = match need {
         0 => 0,
-        1.. => starting(seen.stock, &jobs[..covered as usize], moment),
+        1.. => starting(seen.pool, &jobs[..covered as usize], clock),
     };
     RuleResults {
         pressure,
@@ -230,29 +230,30 @@ fn rules(
         floor,
         dead: 0,
         dead_idle: 0,
-        // The floor holds `min_runners` too: without these, active and idle ones stay as many.
-        surplus: census.idle.saturating_sub(floor.saturating_add(covered)),
+        // `floor` includes `min_runners`, so removing the surplus never goes below it.
+        surplus: counts.idle.saturating_sub(floor.saturating_add(covered)),
         due: 0,
         keep: 0,
     }
 }
 
-/// The idle runners to let go: of those beyond the floor that have been idle for
-/// `scale_down_delay` a quarter, at least one, at most [`RETIRE_MAX`], longest idle first; then
-/// those after them; and those that may have been idle for longer than their row says.
+/// Selects the idle runners to remove. Of the surplus that has been idle for `scale_down_delay` it
+/// takes a quarter, at least one and at most [`RETIRE_MAX`], longest idle first. The second list
+/// holds the next candidates, the third the runners that may have been idle for longer than their
+/// rows say.
 fn retire(
     seen: &Observation<'_>,
     rules: &mut RuleResults,
-    moment: &mut EvaluationClock,
+    clock: &mut EvaluationClock,
 ) -> (Vec<RunnerName>, Vec<RunnerName>, Vec<RunnerName>) {
-    // One that is about to get a job is not let go while a runner is asked for.
+    // While a runner is asked for, an idle one is about to be used and stays.
     if rules.surplus == 0 || rules.need > 0 {
         return (Vec::new(), Vec::new(), Vec::new());
     }
     let delay = seen.policy.scale_down_delay;
-    // GARM may link a job to a runner a moment before it calls the runner active.
-    let idle = seen.stock.idle_units(moment.now()).map(|it| it.0).filter(|it| it.job.is_none());
-    let is_due = |it: &&RunnerState| moment.passed(it.idle_since(), delay);
+    // GARM may link a job to a runner shortly before it marks the runner active.
+    let idle = seen.pool.idle_runners(clock.now()).map(|it| it.0).filter(|it| it.job.is_none());
+    let is_due = |it: &&RunnerState| clock.passed(it.idle_since(), delay);
     let idle: Vec<&RunnerState> = idle.collect();
     let mut due: Vec<&RunnerState> = idle.iter().copied().filter(is_due).collect();
     rules.due = rules.surplus.min(count(due.len()));
@@ -267,24 +268,23 @@ fn retire(
     (retire, reserve, ask)
 }
 
-/// How many of the `covered` jobs (when they were created, oldest first) are about to be picked
-/// up: such a job and an idle runner have been there side by side for less than [`PICK_UP`]. When
-/// that is over GitHub does not hand them out, for whatever reason, and nothing waits for it.
-fn starting(stock: &PoolIndex, covered: &[Timestamp], moment: &mut EvaluationClock) -> u32 {
+/// How many of the `covered` jobs (by creation time, oldest first) are about to be picked up: such
+/// a job and an idle runner have both been there for less than [`PICK_UP`]. After that time GitHub
+/// is not handing the job out, and nothing waits for it any longer.
+fn starting(pool: &PoolIndex, covered: &[Timestamp], clock: &mut EvaluationClock) -> u32 {
     if covered.is_empty() {
         return 0;
     }
-    let mut idle: Vec<Timestamp> = stock.idle_units(moment.now()).map(|it| it.1.since).collect();
+    let mut idle: Vec<Timestamp> = pool.idle_runners(clock.now()).map(|it| it.1.since).collect();
     idle.sort_unstable();
     let together = idle.iter().zip(covered).map(|(runner, job)| *runner.max(job));
-    count(together.filter(|it| !moment.passed(*it, PICK_UP)).count())
+    count(together.filter(|it| !clock.passed(*it, PICK_UP)).count())
 }
 
-/// The level; who is let go, who has failed, who is suspect.
+/// The level, and the idle, failed and suspect runners to remove.
 type LevelAndRemovals<'a> = (u32, &'a [RunnerName], &'a [RunnerName], &'a [RunnerName]);
 
-/// What the pool is about to become, and the rule that decided or stands in the way: the first
-/// row that holds.
+/// The direction and the deciding (or blocking) rule: the first row that applies.
 ///
 /// | | |
 /// |---|---|
@@ -310,7 +310,7 @@ fn reason(
 ) -> (Direction, Reason) {
     use Direction::{Down, Stay, Up};
     let is_open = rules.circuit.open.is_some();
-    let lacks = rules.floor + rules.dead > inputs.census.garm_idle;
+    let lacks = rules.floor + rules.dead > inputs.counts.garm_idle;
     if rules.need > 0 {
         return match is_open {
             true => (Up, Reason::Probe),
@@ -322,7 +322,7 @@ fn reason(
     if rules.wanted > 0 {
         return (Stay, if is_open { Reason::CircuitOpen } else { Reason::MaxRunners });
     }
-    if level > inputs.census.garm_idle && rules.room > 0 {
+    if level > inputs.counts.garm_idle && rules.room > 0 {
         return (Up, Reason::Floor);
     }
     if !retire.is_empty() {
@@ -340,7 +340,7 @@ fn reason(
     (Stay, at_rest(inputs, rules))
 }
 
-/// Why nothing changes in a pool that lacks nothing by its rules.
+/// The reason for no change in a pool that needs nothing by its rules.
 fn at_rest(inputs: &DecisionInputs, rules: &RuleResults) -> Reason {
     let is_pressed = rules.pressure.is_on();
     if rules.unserved > 0 {
@@ -361,7 +361,7 @@ fn at_rest(inputs: &DecisionInputs, rules: &RuleResults) -> Reason {
     }
 }
 
-/// A number of things in memory; there are never 2^32 of them.
+/// Converts a count; memory never holds 2^32 of anything counted here.
 fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }

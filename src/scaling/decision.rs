@@ -1,4 +1,4 @@
-//! A decision about one pool, as data: what went in, what each rule said, what comes out.
+//! A decision about one pool as data: its inputs, the result of each rule, and the outcome.
 
 use std::time::Duration;
 
@@ -12,130 +12,129 @@ use super::runner_counts::RunnerCounts;
 use crate::domain::desired::ScalePolicy;
 use crate::domain::name::{PoolId, RunnerName};
 
-/// What is to be done about one pool, and why.
+/// What to do about one pool, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// Which pool.
+    /// GARM's id of the pool.
     pub pool: PoolId,
-    /// For what time on GARM's clock.
+    /// The time of the decision, on GARM's clock.
     pub at: Timestamp,
-    /// What `min_idle_runners` is to be. Absolute: whoever decides from the same sight says the
-    /// same.
+    /// The value for `min_idle_runners`. It is absolute, not a delta: two watchers with equal input
+    /// compute equal levels.
     pub level: u32,
-    /// What it is to be without a pulse: where the level falls back to when nobody can see how a
-    /// pulse ends. Never above `level`.
+    /// The level without the runners that are only requested for waiting jobs. The level falls back
+    /// to it when the loop can no longer observe the pool. Never above `level`.
     pub resting_level: u32,
-    /// Idle runners to let go, longest idle first; the level does not demand them any more.
+    /// Idle runners to remove, longest idle first; the level no longer demands them.
     pub retire: Vec<RunnerName>,
-    /// Who goes in the place of one of `retire` that GitHub calls busy, in this order; as long idle,
-    /// and no more than are beyond the floor.
+    /// Replacements, in this order, for runners in `retire` that GitHub calls busy. They have been
+    /// idle as long, and are no more than the surplus.
     pub reserve: Vec<RunnerName>,
     /// Failed runners to remove, by name.
     pub remove: Vec<RunnerName>,
-    /// Suspect runners to remove, by name; each only with GitHub's consent, as an idle one.
+    /// Suspect runners to remove, by name. Each is removed like an idle one, only if GitHub agrees.
     pub dismiss: Vec<RunnerName>,
-    /// All suspect runners, by name: idle by their rows, while younger ones take the jobs that wait
-    /// beside them.
+    /// All suspect runners, by name: idle according to their rows, while younger runners take the
+    /// jobs that wait beside them.
     pub suspects: Vec<RunnerName>,
-    /// Idle runners whose history would tell for how long they have been idle, which their row
-    /// does not; only where it matters.
+    /// Idle runners whose history would show how long they have been idle, which their rows do not;
+    /// only where this matters.
     pub ask: Vec<RunnerName>,
-    /// What the pool is about to become.
+    /// Whether the pool grows, shrinks or stays.
     pub direction: Direction,
-    /// The rule that decided, or the one that stands in the way.
+    /// The rule that decided, or the one that blocks a change.
     pub reason: Reason,
-    /// What went in.
+    /// The inputs of the decision.
     pub inputs: DecisionInputs,
-    /// What each rule said.
+    /// The result of each rule.
     pub rules: RuleResults,
-    /// When the decision may be another by age alone; absent when only news can change it.
+    /// When the decision may change through age alone; absent if only an event can change it.
     pub until: Option<Timestamp>,
 }
 
-/// What a decision is made from, memory aside.
+/// The inputs of a decision, except for the remembered state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecisionInputs {
-    /// How the pool is to scale.
+    /// The scaling policy of the pool.
     pub policy: ScalePolicy,
-    /// `max_runners` as GARM has it.
+    /// The pool's `max_runners` in GARM.
     pub garm_max: u32,
-    /// The level as GARM has it.
+    /// The pool's level in GARM.
     pub garm_level: u32,
-    /// GARM's `minimum_job_age_backoff`.
+    /// GARM's `minimum_job_age_backoff`, which delays GARM's own scaling.
     pub backoff: Duration,
-    /// The pool's runners.
-    pub census: RunnerCounts,
+    /// The pool's runners by class.
+    pub counts: RunnerCounts,
     /// Jobs that wait for this pool: the gauge `queue_depth`.
     pub queued: u32,
-    /// When the oldest of them was created.
+    /// When the oldest of these jobs was created.
     pub oldest_queued: Option<Timestamp>,
-    /// Jobs that this pool could run, wherever they were given.
+    /// Jobs that this pool could run, whichever pool they were assigned to.
     pub fits: u32,
-    /// Those of them older than `scale_up_delay`.
+    /// Those of `fits` that are older than `scale_up_delay`.
     pub fits_waited: u32,
-    /// Jobs shown apart.
-    pub tally: JobExceptions,
+    /// Stuck, stale and forgotten jobs, which are reported separately.
+    pub exceptions: JobExceptions,
 }
 
-/// What each rule said.
+/// The result of each rule of a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleResults {
     /// Whether the pool is under pressure.
     pub pressure: Pressure,
-    /// How the circuit breaker stands. Its `remove` is the decision's.
+    /// The state of the circuit breaker; its `remove` is moved into the decision.
     pub circuit: CircuitStatus,
-    /// Which queued jobs idle runners do not get.
+    /// The queued jobs that GitHub does not hand to idle runners.
     pub hand_out: HandOutState,
-    /// Queued jobs that ask for a runner each: all but those that are given up, which together
-    /// hold one.
+    /// Queued jobs that ask for one runner each. Given-up jobs ask for one runner together.
     pub asking: u32,
-    /// Those of them older than `max_queue_wait`.
+    /// Those of `asking` that are older than `max_queue_wait`.
     pub late: u32,
-    /// Those of them that are ours to serve; GARM serves the others by itself, sooner.
+    /// Those of `asking` that the loop has to serve; GARM serves the others sooner by itself.
     pub ours: u32,
-    /// Those of them that have an idle runner beside them.
+    /// Those of `asking` for which there is an idle runner.
     pub covered: u32,
-    /// Those of them that an idle runner has been waiting beside for no more than a moment, when
-    /// runners are asked for: GARM builds up to the level inside each of these pick-ups.
+    /// Those of `covered` that are about to be picked up, if runners are asked for: GARM builds up
+    /// to the level during each of these pick-ups.
     pub starting: u32,
-    /// Jobs that ask for a runner, and none is idle or booting for them.
+    /// Those of `asking` for which no runner is idle or booting.
     pub unserved: u32,
-    /// Runners asked for by pressure and late jobs, whatever stands in the way.
+    /// Runners requested by pressure and late jobs, before any limit applies.
     pub wanted: u32,
     /// Runners that may still be created under `max_runners`.
     pub room: u32,
-    /// Runners asked for.
+    /// Runners requested after all limits.
     pub need: u32,
-    /// The level below which the pool must not be.
+    /// The level below which the pool must not fall.
     pub floor: u32,
     /// Failed and suspect runners that stay for now: GARM counts them as idle.
     pub dead: u32,
-    /// The suspect ones of these, which GARM would let go like any idle runner.
+    /// The suspect ones among `dead`, which GARM would remove like any idle runner.
     pub dead_idle: u32,
-    /// Idle runners beyond the floor and those about to work.
+    /// Idle runners beyond the floor and beyond those about to pick up a job.
     pub surplus: u32,
     /// Those of the surplus that have been idle for `scale_down_delay`.
     pub due: u32,
-    /// Idle runners held, so that GARM does not let them go.
+    /// Idle runners that the level protects from removal by GARM.
     pub keep: u32,
 }
 
-/// What the pool is about to become.
+/// Whether the pool grows, shrinks or stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Direction {
     /// GARM is to create runners.
     Up,
-    /// Runners are to go.
+    /// Runners are to be removed.
     Down,
-    /// Neither.
+    /// The number of runners stays as it is.
     Stay,
 }
 
 impl Direction {
-    /// Every direction.
+    /// All directions, in order of declaration.
     pub const ALL: [Self; 3] = [Self::Up, Self::Down, Self::Stay];
 
-    /// The word of output and of metrics.
+    /// The word used in output and metrics.
     pub fn word(self) -> &'static str {
         match self {
             Self::Up => "up",
@@ -145,7 +144,7 @@ impl Direction {
     }
 }
 
-/// The rule that decided, or the one that stands in the way.
+/// The rule that decided, or the one that blocks a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
     /// Up: more jobs than the threshold have waited.
@@ -154,38 +153,39 @@ pub enum Reason {
     Late,
     /// Up: the floor demands more idle runners than there are.
     Floor,
-    /// Up: one runner, to see whether the provider works again.
+    /// Up: one runner, to test whether the provider works again.
     Probe,
-    /// Up: one runner more than jobs need, to see whether GitHub hands them out to a new one.
+    /// Up: one runner more than the jobs need, to test whether GitHub hands them to a new runner.
     HandOutProbe,
-    /// Stay: runners are wanted, and the provider fails.
+    /// Stay: runners are wanted, but the provider keeps failing.
     CircuitOpen,
-    /// Stay: runners are wanted, and there is no room.
+    /// Stay: runners are wanted, but `max_runners` is reached.
     MaxRunners,
     /// Stay: the jobs are so young that GARM serves them by itself.
     NativeBackoff,
-    /// Stay: `scale_up_target` leaves so many jobs waiting.
+    /// Stay: `scale_up_target` allows this many jobs to wait.
     Target,
-    /// Stay: jobs wait, too few or too short.
+    /// Stay: too few jobs wait, or not for long enough.
     Threshold,
-    /// Stay: each waiting job has a runner, and idle ones have not got theirs for a minute.
+    /// Stay: every waiting job has a runner, but for a minute idle runners have not been handed
+    /// theirs.
     NotHandedOut,
-    /// Stay: each waiting job has a runner, idle or booting.
+    /// Stay: each waiting job has an idle or booting runner.
     Served,
     /// Down: runners have been idle for `scale_down_delay`.
     Idle,
-    /// Down: failed runners have been kept long enough.
+    /// Down: failed runners have been kept for `failed_runner_grace`.
     Failed,
-    /// Down: suspect runners have been kept long enough.
+    /// Down: suspect runners have been kept for `failed_runner_grace`.
     Suspect,
-    /// Stay: runners beyond the floor have not been idle long enough.
+    /// Stay: runners beyond the floor have not been idle for long enough.
     Hold,
-    /// Stay: nothing waits, nothing is to go.
+    /// Stay: no job waits, and no runner is to be removed.
     Steady,
 }
 
 impl Reason {
-    /// Every reason, in the order of their declaration.
+    /// All reasons, in order of declaration.
     pub const ALL: [Self; 17] = [
         Self::Pressure,
         Self::Late,
@@ -206,7 +206,7 @@ impl Reason {
         Self::Steady,
     ];
 
-    /// The word of output and of metrics.
+    /// The word used in output and metrics.
     pub fn word(self) -> &'static str {
         match self {
             Self::Pressure => "pressure",
@@ -230,22 +230,22 @@ impl Reason {
     }
 }
 
-/// Why nothing is written to a pool, whatever would be decided.
+/// Why nothing is written to a pool, whatever is decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Freeze {
-    /// No full read of GARM is younger than twice `watch.resync`: so old is the last one.
+    /// The last full read of GARM is older than twice `watch.resync`; this is its age.
     Stale(Duration),
     /// GARM has not been read since the start.
     Unread,
-    /// GARM does not answer.
+    /// GARM does not answer any request.
     Unreachable,
-    /// GARM answers, and does not let itself be read: a wrong password, a refused certificate.
+    /// GARM answers but refuses to be read: a wrong password or a refused certificate.
     Refused,
-    /// GARM's worker for the pool's entity has stopped, in GARM's words.
+    /// GARM's worker for the pool's entity has stopped, with GARM's explanation.
     ManagerStopped(String),
-    /// `policy.require_mtls` is set and mTLS is not proven: what the probes have shown, a few words
-    /// without full stop.
+    /// `policy.require_mtls` is set and mTLS is not proven. Says what the probes have shown, in a
+    /// few words without a full stop.
     Unproven(String),
-    /// `watch.audit_required` is set and writes cannot be recorded: why, without full stop.
+    /// `watch.audit_required` is set and writes cannot be recorded. Says why, without a full stop.
     Unrecorded(String),
 }

@@ -1,4 +1,4 @@
-//! One entity: its pools in routing order, its runners and its jobs, indexed.
+//! Indexes one entity: its pools in routing order, its runners and its jobs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::deadline::EvaluationClock;
 use super::job_starts::JobStarts;
 use super::passed;
 use super::pool_index::{PoolIndex, RoutingKey};
-use super::queue::{Carried, JobQueue, JobStage, KnownJob, WaitingJob, stage};
+use super::queue::{JobQueue, JobStage, KnownJob, WaitingJob, stage};
 use crate::domain::desired::ScalePolicy;
 use crate::domain::entity::EntityKey;
 use crate::domain::job::Job;
@@ -18,33 +18,33 @@ use crate::domain::name::PoolId;
 use crate::domain::pool::Pool;
 use crate::domain::runner::Runner;
 
-/// The policies of the pools that are ours.
+/// The scaling policies of this fleet's pools, by pool id.
 pub type ScalePolicies = BTreeMap<PoolId, ScalePolicy>;
 
-/// One entity. Routing never crosses its border: GARM serves a job only from pools of the entity
-/// whose webhook brought it.
+/// The index of one entity. Routing never crosses entities: GARM serves a job only from pools of
+/// the entity whose webhook delivered it.
 #[derive(Debug, Clone, Default)]
 pub struct EntityIndex {
-    /// Which one; absent while it has no pool.
+    /// The key of the entity; absent while it has no pool.
     entity: Option<EntityKey>,
-    /// Every pool in routing order: priority falling, then rank, then id.
-    pub(super) stocks: Vec<PoolIndex>,
-    /// Their places, in the same order.
+    /// Every pool in routing order: descending priority, then rank, then id.
+    pub(super) pools: Vec<PoolIndex>,
+    /// The routing keys of the pools, in the same order.
     pub(super) places: Arc<[RoutingKey]>,
-    /// One for each reading: what is remembered by number is meant for this one only.
+    /// Identifies one full read: state that refers to pools by index is valid for this read only.
     pub(super) reading: Arc<()>,
     pub(super) place_of: HashMap<PoolId, u32>,
     pub(super) queue: JobQueue,
     pub(super) starts: JobStarts,
-    /// The groups of jobs that each pool fits.
+    /// For each pool, the label sets that fit it.
     pub(super) groups_of: Vec<Vec<u32>>,
-    /// The enabled pools that bear a label, in routing order.
+    /// For each label, the enabled pools that bear it, in routing order.
     bearers: HashMap<String, Vec<u32>>,
-    /// The pools that carry a job, by `workflow_job_id`; more than one is a fault of GARM's.
+    /// The pools that carry each job, by `workflow_job_id`. More than one is an error of GARM's.
     pub(super) carriers: HashMap<i64, Vec<u32>>,
 }
 
-/// The rows of one entity.
+/// The rows of one entity, borrowed from a full read.
 #[derive(Debug, Default)]
 pub(super) struct EntityRows<'a> {
     pub(super) pools: Vec<&'a Pool>,
@@ -53,9 +53,8 @@ pub(super) struct EntityRows<'a> {
 }
 
 impl<'a> EntityRows<'a> {
-    /// Sorts rows by entity, a job to each one that it names; those of an entity without a pool,
-    /// which nothing can serve, and instances of scale sets, which are not ours to look at, are
-    /// left out.
+    /// Groups rows by entity; a job goes to every entity that it names. Leaves out entities without
+    /// a pool, which nothing can serve, and instances of scale sets, which are outside our scope.
     pub(super) fn by_entity(
         pools: impl IntoIterator<Item = &'a Pool>,
         runners: impl IntoIterator<Item = &'a Runner>,
@@ -85,8 +84,9 @@ impl<'a> EntityRows<'a> {
 }
 
 impl EntityIndex {
-    /// The entity as its rows show it at `now`, and what was known of it before: since when
-    /// runners are idle, which jobs had started, which ones GARM has forgotten.
+    /// Builds the index from its rows at `now`. From the index `before` it keeps what rows do not
+    /// show: since when runners are idle, which jobs had started, and which jobs GARM has
+    /// forgotten.
     pub(super) fn read(
         rows: &EntityRows<'_>,
         policies: &ScalePolicies,
@@ -94,37 +94,37 @@ impl EntityIndex {
         now: Timestamp,
     ) -> Self {
         let entity = rows.pools.first().map(|it| it.entity.clone());
-        let mut site = Self { entity, ..Self::default() };
+        let mut index = Self { entity, ..Self::default() };
         for pool in &rows.pools {
-            site.stocks.push(PoolIndex::new(pool, policies.get(&pool.id)));
+            index.pools.push(PoolIndex::new(pool, policies.get(&pool.id)));
         }
-        site.settle();
-        site.fill(&rows.runners, before, now);
+        index.settle();
+        index.fill(&rows.runners, before, now);
         if let Some(before) = before {
-            site.starts = before.starts.clone();
-            site.starts.clamp(now);
-            site.remember(before, &rows.jobs, now);
+            index.starts = before.starts.clone();
+            index.starts.clamp(now);
+            index.remember(before, &rows.jobs, now);
         }
         for job in &rows.jobs {
-            site.take_in(job, before);
+            index.take_in(job, before);
         }
-        site.line_up(now);
-        site
+        index.line_up(now);
+        index
     }
 
     /// Puts the pools in routing order and indexes their labels.
     fn settle(&mut self) {
-        self.stocks.sort_by(|a, b| {
+        self.pools.sort_by(|a, b| {
             (b.priority.cmp(&a.priority))
                 .then_with(|| a.rank.cmp(&b.rank))
                 .then_with(|| a.id().cmp(b.id()))
         });
-        self.places = self.stocks.iter().map(|it| it.place.clone()).collect();
-        self.place_of = self.stocks.iter().map(|it| it.id().clone()).zip(0_u32..).collect();
-        self.groups_of = vec![Vec::new(); self.stocks.len()];
-        for (place, stock) in (0_u32..).zip(&self.stocks) {
-            if stock.is_enabled {
-                for label in stock.place.labels.keys() {
+        self.places = self.pools.iter().map(|it| it.place.clone()).collect();
+        self.place_of = self.pools.iter().map(|it| it.id().clone()).zip(0_u32..).collect();
+        self.groups_of = vec![Vec::new(); self.pools.len()];
+        for (place, pool) in (0_u32..).zip(&self.pools) {
+            if pool.is_enabled {
+                for label in pool.place.labels.keys() {
                     self.bearers.entry(label.to_owned()).or_default().push(place);
                 }
             }
@@ -132,7 +132,7 @@ impl EntityIndex {
     }
 
     fn fill(&mut self, runners: &[&Runner], before: Option<&Self>, now: Timestamp) {
-        let mut homes = vec![Vec::new(); self.stocks.len()];
+        let mut homes = vec![Vec::new(); self.pools.len()];
         for runner in runners {
             let Some(place) = runner.pool.as_ref().and_then(|it| self.place_of.get(it)) else {
                 continue;
@@ -142,9 +142,9 @@ impl EntityIndex {
                 self.carriers.entry(job).or_default().push(*place);
             }
         }
-        for (stock, runners) in self.stocks.iter_mut().zip(&homes) {
-            let before = before.and_then(|it| it.stock(stock.id()));
-            stock.fill(runners, before, now);
+        for (pool, runners) in self.pools.iter_mut().zip(&homes) {
+            let before = before.and_then(|it| it.pool(pool.id()));
+            pool.fill(runners, before, now);
         }
     }
 
@@ -152,13 +152,13 @@ impl EntityIndex {
     fn remember(&mut self, before: &Self, jobs: &[&Job], now: Timestamp) {
         let listed: std::collections::HashSet<i64> =
             jobs.iter().map(|it| it.workflow_job_id).collect();
-        for (id, fact) in &before.queue.facts {
+        for (id, known) in &before.queue.known_jobs {
             if listed.contains(id) {
                 continue;
             }
-            if let Some(mut fact) = fact.clone().vanish(now, self.carried(*id)) {
-                fact.group = self.group(&before.queue.groups[fact.group as usize].labels);
-                self.queue.facts.insert(*id, fact);
+            if let Some(mut known) = known.clone().vanish(now, self.is_carried(*id)) {
+                known.group = self.group(&before.queue.groups[known.group as usize].labels);
+                self.queue.known_jobs.insert(*id, known);
             }
         }
     }
@@ -166,14 +166,14 @@ impl EntityIndex {
     fn take_in(&mut self, job: &Job, before: Option<&Self>) {
         if let Some(stage) = stage(job) {
             let id = job.workflow_job_id;
-            let started = before.and_then(|it| it.queue.facts.get(&id)).and_then(|it| it.started);
-            let fact = self.fact(job, stage, started);
-            self.queue.facts.insert(id, fact);
+            let started = before.and_then(|it| it.queue.known_jobs.get(&id)).and_then(|it| it.started);
+            let known = self.known_job(job, stage, started);
+            self.queue.known_jobs.insert(id, known);
         }
     }
 
-    /// What one job's row says.
-    pub(super) fn fact(&mut self, job: &Job, stage: JobStage, started: Option<u64>) -> KnownJob {
+    /// Converts the row of one job.
+    pub(super) fn known_job(&mut self, job: &Job, stage: JobStage, started: Option<u64>) -> KnownJob {
         let is_other = |it: &&EntityKey| self.entity.as_ref() != Some(*it);
         let others: Arc<[EntityKey]> = job.entities.iter().filter(is_other).cloned().collect();
         KnownJob {
@@ -190,10 +190,10 @@ impl EntityIndex {
     fn line_up(&mut self, now: Timestamp) {
         let mut waiting = Vec::new();
         let mut begun = Vec::new();
-        for (workflow_job_id, fact) in &self.queue.facts {
+        for (workflow_job_id, known) in &self.queue.known_jobs {
             let workflow_job_id = *workflow_job_id;
-            match fact.term(self.carried(workflow_job_id)) {
-                Some(term) => waiting.push(WaitingJob::new(workflow_job_id, fact, term)),
+            match known.deadline(self.is_carried(workflow_job_id)) {
+                Some(deadline) => waiting.push(WaitingJob::new(workflow_job_id, known, deadline)),
                 None => begun.push(workflow_job_id),
             }
         }
@@ -204,25 +204,25 @@ impl EntityIndex {
         self.expire(now);
     }
 
-    /// Notes that a job has started, if that is news.
+    /// Notes that a job has started, unless that is known already.
     pub(super) fn note_start(&mut self, workflow_job_id: i64, now: Timestamp) {
-        let fact = self.queue.facts.get_mut(&workflow_job_id);
-        if let Some(fact) = fact.filter(|it| it.started.is_none()) {
-            // The row of a job that a runner's row has overtaken still tells of the past.
-            let at = match fact.stage {
-                JobStage::Begun | JobStage::BegunOn => fact.updated_at.min(now),
+        let known = self.queue.known_jobs.get_mut(&workflow_job_id);
+        if let Some(known) = known.filter(|it| it.started.is_none()) {
+            // Even if the runner's row arrived first, the job's row shows when the job started.
+            let at = match known.stage {
+                JobStage::Begun | JobStage::BegunOn => known.updated_at.min(now),
                 JobStage::Queued | JobStage::Forgotten(_) => now,
             };
-            fact.started = Some(self.starts.note(at));
+            known.started = Some(self.starts.note(at));
         }
     }
 
-    /// Lets go of the jobs that wait no more by age alone.
+    /// Removes the jobs that stop waiting through age alone.
     fn expire(&mut self, now: Timestamp) {
         for job in self.queue.expire(now) {
             let id = job.workflow_job_id;
-            match self.queue.facts.get(&id).map(|it| it.stage) {
-                Some(JobStage::Forgotten(_)) => drop(self.queue.facts.remove(&id)),
+            match self.queue.known_jobs.get(&id).map(|it| it.stage) {
+                Some(JobStage::Forgotten(_)) => drop(self.queue.known_jobs.remove(&id)),
                 Some(JobStage::Queued | JobStage::Begun | JobStage::BegunOn) => {
                     self.note_start(id, now)
                 }
@@ -231,55 +231,52 @@ impl EntityIndex {
         }
     }
 
-    /// Brings what depends on age alone up to `moment`.
-    pub(super) fn look(&mut self, moment: &mut EvaluationClock) {
-        let now = moment.now();
+    /// Updates everything that depends on age alone.
+    pub(super) fn look(&mut self, clock: &mut EvaluationClock) {
+        let now = clock.now();
         passed::judge(self, now);
-        for stock in &mut self.stocks {
-            if stock.census.until.is_some_and(|it| it <= now) {
-                stock.recount(now);
+        for pool in &mut self.pools {
+            if pool.counts.until.is_some_and(|it| it <= now) {
+                pool.recount(now);
             }
-            if let Some(until) = stock.census.until {
-                moment.reached(until);
+            if let Some(until) = pool.counts.until {
+                clock.reached(until);
             }
         }
         self.expire(now);
         if let Some(end) = self.queue.next_end() {
-            moment.reached(end);
+            clock.reached(end);
         }
     }
 
     /// The pools of the entity, in routing order.
-    pub fn stocks(&self) -> &[PoolIndex] {
-        &self.stocks
+    pub fn pools(&self) -> &[PoolIndex] {
+        &self.pools
     }
 
     /// Whether an enabled pool of the entity bears all these labels.
     pub fn serves(&self, wanted: &Labels) -> bool {
-        !fitting(wanted, &self.bearers, &self.stocks).is_empty()
+        !fitting(wanted, &self.bearers, &self.pools).is_empty()
     }
 
-    /// One pool of the entity.
-    pub fn stock(&self, id: &PoolId) -> Option<&PoolIndex> {
-        self.place_of.get(id).map(|it| &self.stocks[*it as usize])
+    /// One pool of the entity, by its id.
+    pub fn pool(&self, id: &PoolId) -> Option<&PoolIndex> {
+        self.place_of.get(id).map(|it| &self.pools[*it as usize])
     }
 
-    pub(super) fn stock_mut(&mut self, id: &PoolId) -> Option<&mut PoolIndex> {
-        self.place_of.get(id).map(|it| &mut self.stocks[*it as usize])
+    pub(super) fn pool_mut(&mut self, id: &PoolId) -> Option<&mut PoolIndex> {
+        self.place_of.get(id).map(|it| &mut self.pools[*it as usize])
     }
 
-    pub(super) fn carried(&self, workflow_job_id: i64) -> Carried {
-        match self.carriers.contains_key(&workflow_job_id) {
-            true => Carried::Yes,
-            false => Carried::No,
-        }
+    pub(super) fn is_carried(&self, workflow_job_id: i64) -> bool {
+        self.carriers.contains_key(&workflow_job_id)
     }
 
-    /// The number of a set of labels.
+    /// The index of a label set; a new set is added.
     pub(super) fn group(&mut self, labels: &Labels) -> u32 {
-        let (bearers, stocks) = (&self.bearers, &self.stocks);
+        let (bearers, pools) = (&self.bearers, &self.pools);
         let known = self.queue.groups.len();
-        let group = self.queue.group(labels, |it| fitting(it, bearers, stocks));
+        let group = self.queue.group(labels, |it| fitting(it, bearers, pools));
         if group as usize == known {
             for place in &self.queue.groups[known].fits {
                 self.groups_of[*place as usize].push(group);
@@ -290,15 +287,15 @@ impl EntityIndex {
 }
 
 /// The enabled pools that bear every one of `wanted`, in routing order.
-fn fitting(wanted: &Labels, bearers: &HashMap<String, Vec<u32>>, stocks: &[PoolIndex]) -> Vec<u32> {
+fn fitting(wanted: &Labels, bearers: &HashMap<String, Vec<u32>>, pools: &[PoolIndex]) -> Vec<u32> {
     let rarest = wanted.keys().map(|it| bearers.get(it).map_or(&[][..], Vec::as_slice));
     let candidates = match rarest.min_by_key(|it| it.len()) {
         Some(places) => places.to_vec(),
-        None => (0_u32..).take(stocks.len()).collect(),
+        None => (0_u32..).take(pools.len()).collect(),
     };
     let fits = |place: &u32| {
-        let stock = &stocks[*place as usize];
-        stock.is_enabled && stock.place.labels.covers(wanted)
+        let pool = &pools[*place as usize];
+        pool.is_enabled && pool.place.labels.covers(wanted)
     };
     candidates.into_iter().filter(fits).collect()
 }

@@ -1,4 +1,4 @@
-//! The fleet as it is known now: the last full reading and every event since.
+//! The known state of the fleet: the last full read and every event since.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -14,27 +14,27 @@ use crate::domain::name::PoolId;
 use crate::domain::pool::{Pool, PoolDetail};
 use crate::domain::runner::Runner;
 
-/// One row of GARM's that has changed.
+/// A changed row of GARM's database.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RowChange {
-    /// A runner is as this row says.
+    /// A runner with its current row.
     Runner(Runner),
-    /// The runner with this id is gone.
+    /// The runner with this id no longer exists.
     RunnerGone(String),
-    /// A job is as this row says.
+    /// A job with its current row.
     Job(Job),
-    /// The job with this id of GARM's is gone.
+    /// The job with this id of GARM's no longer exists.
     JobGone(i64),
-    /// A pool is as this row says.
+    /// A pool with its current row.
     Pool(Pool),
-    /// The pool with this id is gone.
+    /// The pool with this id no longer exists.
     PoolGone(PoolId),
 }
 
-/// The fleet, by row and by entity.
+/// The fleet, indexed by row and by entity.
 ///
-/// Events are hints: they come late, twice, in the wrong order or not at all. An older row never
-/// replaces a newer one, and what is gone stays gone until the next full reading.
+/// Events are hints: they arrive late, twice, in the wrong order or not at all. An older row never
+/// replaces a newer one, and a deleted row stays deleted until the next full read.
 #[derive(Debug, Clone)]
 pub struct FleetIndex {
     read_at: Timestamp,
@@ -46,13 +46,13 @@ pub struct FleetIndex {
     gone_runners: HashSet<String>,
     gone_jobs: HashSet<i64>,
     gone_pools: HashSet<PoolId>,
-    sites: BTreeMap<EntityKey, EntityIndex>,
+    entities: BTreeMap<EntityKey, EntityIndex>,
 }
 
 impl FleetIndex {
-    /// The fleet as it was read, and the policies of the pools that are ours.
+    /// Builds the index from a full read and the policies of this fleet's pools.
     pub fn new(fleet: Fleet, policies: ScalePolicies) -> Self {
-        let mut picture = Self {
+        let mut fleet_index = Self {
             read_at: fleet.observed_at,
             backoff: fleet.controller.backoff,
             policies,
@@ -62,14 +62,14 @@ impl FleetIndex {
             gone_runners: HashSet::new(),
             gone_jobs: HashSet::new(),
             gone_pools: HashSet::new(),
-            sites: BTreeMap::new(),
+            entities: BTreeMap::new(),
         };
-        picture.read(fleet);
-        picture
+        fleet_index.read(fleet);
+        fleet_index
     }
 
-    /// The fleet was read anew. What has been seen of runners and jobs before, and the rows do
-    /// not tell, is kept.
+    /// Replaces all rows by those of a new full read. Keeps what was observed of runners and jobs
+    /// and the rows do not show.
     pub fn read(&mut self, fleet: Fleet) {
         self.read_at = fleet.observed_at;
         self.backoff = fleet.controller.backoff;
@@ -79,17 +79,17 @@ impl FleetIndex {
         self.gone_runners.clear();
         self.gone_jobs.clear();
         self.gone_pools.clear();
-        let before = std::mem::take(&mut self.sites);
+        let before = std::mem::take(&mut self.entities);
         let rows =
             EntityRows::by_entity(self.pools.values(), self.runners.values(), self.jobs.values());
         for (entity, rows) in rows {
-            let site = EntityIndex::read(&rows, &self.policies, before.get(entity), self.read_at);
-            self.sites.insert(entity.clone(), site);
+            let index = EntityIndex::read(&rows, &self.policies, before.get(entity), self.read_at);
+            self.entities.insert(entity.clone(), index);
         }
     }
 
-    /// Hands the `extra_specs` that are known over to the pools of a new reading, which lists leave
-    /// out, where they still hold.
+    /// Copies known `extra_specs` to the pools of a new read, because lists omit them, if the pool
+    /// has not changed since.
     pub fn hand_over_specs(&mut self, pools: &mut [Pool]) {
         for pool in pools.iter_mut().filter(|it| it.detail == PoolDetail::Listed) {
             let known = self.pools.get_mut(&pool.id).filter(|it| it.detail == PoolDetail::Whole);
@@ -100,23 +100,22 @@ impl FleetIndex {
         }
     }
 
-    /// Other pools are ours now, or scale in another way.
+    /// Applies a changed set of managed pools or changed policies.
     pub fn manage(&mut self, policies: ScalePolicies, now: Timestamp) {
         self.policies = policies;
-        for stock in self.sites.values_mut().flat_map(|it| &mut it.stocks) {
-            stock.policy = self.policies.get(stock.id()).cloned();
-            stock.recount(now);
+        for pool in self.entities.values_mut().flat_map(|it| &mut it.pools) {
+            pool.policy = self.policies.get(pool.id()).cloned();
+            pool.recount(now);
         }
     }
 
-    /// GARM's `minimum_job_age_backoff` is another one now.
+    /// Sets GARM's changed `minimum_job_age_backoff`.
     pub fn set_backoff(&mut self, backoff: Duration) {
         self.backoff = backoff;
     }
 
-    /// Takes one change in at `now`; returns the entities whose jobs are to be given out anew:
-    /// none when the change is old or concerns no entity that is known, several for a job that
-    /// names several.
+    /// Applies one change at `now`; returns the entities to evaluate again: none if the change is
+    /// old or concerns no known entity, several for a job that names several.
     pub fn apply(&mut self, change: RowChange, now: Timestamp) -> Vec<EntityKey> {
         let one = |it: Option<EntityKey>| it.into_iter().collect();
         match change {
@@ -136,11 +135,12 @@ impl FleetIndex {
         {
             return None;
         }
-        // A runner may be heard of before its pool: it is kept until the pool comes.
+        // A runner's event may arrive before its pool's: the runner is kept until the pool is
+        // known.
         let pool = runner.pool.as_ref().and_then(|it| self.pools.get(it));
         let entity = pool.map(|it| it.entity.clone());
-        if let Some(site) = entity.as_ref().and_then(|it| self.sites.get_mut(it)) {
-            site.see_runner(&runner, now);
+        if let Some(index) = entity.as_ref().and_then(|it| self.entities.get_mut(it)) {
+            index.see_runner(&runner, now);
         }
         self.runners.insert(runner.id.clone(), runner);
         entity
@@ -151,7 +151,7 @@ impl FleetIndex {
         self.gone_runners.insert(id);
         let lost = lost?;
         let pool = self.pools.get(lost.pool.as_ref()?)?;
-        self.sites.get_mut(&pool.entity)?.lose_runner(&pool.id, &lost.name, now);
+        self.entities.get_mut(&pool.entity)?.lose_runner(&pool.id, &lost.name, now);
         Some(pool.entity.clone())
     }
 
@@ -162,7 +162,7 @@ impl FleetIndex {
         {
             return Vec::new();
         }
-        let touched = self.at_each_site(&job, |site| site.see_job(&job, now));
+        let touched = self.at_each_site(&job, |index| index.see_job(&job, now));
         self.jobs.insert(job.id, job);
         touched
     }
@@ -170,15 +170,15 @@ impl FleetIndex {
     fn lose_job(&mut self, id: i64, now: Timestamp) -> Vec<EntityKey> {
         self.gone_jobs.insert(id);
         let Some(lost) = self.jobs.remove(&id) else { return Vec::new() };
-        self.at_each_site(&lost, |site| site.lose_job(&lost, now))
+        self.at_each_site(&lost, |index| index.lose_job(&lost, now))
     }
 
-    /// Does it at each entity that the job names and that is known; returns those.
+    /// Runs `act` for each known entity that the job names; returns those entities.
     fn at_each_site(&mut self, job: &Job, mut act: impl FnMut(&mut EntityIndex)) -> Vec<EntityKey> {
         let mut touched = Vec::with_capacity(1);
         for entity in &job.entities {
-            if let Some(site) = self.sites.get_mut(entity) {
-                act(site);
+            if let Some(index) = self.entities.get_mut(entity) {
+                act(index);
                 touched.push(entity.clone());
             }
         }
@@ -195,9 +195,9 @@ impl FleetIndex {
         let (entity, id) = (pool.entity.clone(), pool.id.clone());
         let fresh = PoolIndex::new(&pool, self.policies.get(&id));
         self.pools.insert(id.clone(), pool);
-        let stock = self.sites.get_mut(&entity).and_then(|it| it.stock_mut(&id));
-        match stock.filter(|it| it.routes_like(&fresh)) {
-            Some(stock) => stock.take_numbers(&fresh),
+        let pool = self.entities.get_mut(&entity).and_then(|it| it.pool_mut(&id));
+        match pool.filter(|it| it.routes_like(&fresh)) {
+            Some(pool) => pool.take_numbers(&fresh),
             None => self.rebuild(&entity, now),
         }
         Some(entity)
@@ -211,43 +211,44 @@ impl FleetIndex {
         Some(entity)
     }
 
-    /// Indexes one entity anew: another pool, or one that fits other jobs, moves all of them.
+    /// Builds the index of one entity again: a new pool, or one that fits other jobs, affects all
+    /// of them.
     fn rebuild(&mut self, entity: &EntityKey, now: Timestamp) {
-        let before = self.sites.remove(entity);
+        let before = self.entities.remove(entity);
         let pools = self.pools.values().filter(|it| it.entity == *entity);
         let mut rows = EntityRows::by_entity(pools, self.runners.values(), self.jobs.values());
         if let Some(rows) = rows.remove(entity) {
-            let site = EntityIndex::read(&rows, &self.policies, before.as_ref(), now);
-            self.sites.insert(entity.clone(), site);
+            let index = EntityIndex::read(&rows, &self.policies, before.as_ref(), now);
+            self.entities.insert(entity.clone(), index);
         }
     }
 
-    /// When the fleet was last read as a whole, on GARM's clock.
+    /// When the fleet was last read completely, on GARM's clock.
     pub fn read_at(&self) -> Timestamp {
         self.read_at
     }
 
-    /// GARM's `minimum_job_age_backoff`.
+    /// GARM's `minimum_job_age_backoff`, as last read or set.
     pub fn backoff(&self) -> Duration {
         self.backoff
     }
 
     /// Every entity that has a pool.
-    pub fn sites(&self) -> &BTreeMap<EntityKey, EntityIndex> {
-        &self.sites
+    pub fn entities(&self) -> &BTreeMap<EntityKey, EntityIndex> {
+        &self.entities
     }
 
-    /// One entity, to give its jobs out.
-    pub fn site_mut(&mut self, entity: &EntityKey) -> Option<&mut EntityIndex> {
-        self.sites.get_mut(entity)
+    /// One entity, to be evaluated.
+    pub fn entity_mut(&mut self, entity: &EntityKey) -> Option<&mut EntityIndex> {
+        self.entities.get_mut(entity)
     }
 
-    /// Every pool, by id.
+    /// Every known pool, by its id.
     pub fn pools(&self) -> &BTreeMap<PoolId, Pool> {
         &self.pools
     }
 
-    /// Every runner, in no order.
+    /// Every known runner, in no particular order.
     pub fn runners(&self) -> impl Iterator<Item = &Runner> {
         self.runners.values()
     }
@@ -257,7 +258,7 @@ impl FleetIndex {
         self.runners.get(id)
     }
 
-    /// Every job, in no order.
+    /// Every known job, in no particular order.
     pub fn jobs(&self) -> impl Iterator<Item = &Job> {
         self.jobs.values()
     }

@@ -1,4 +1,4 @@
-//! What would be decided about a fleet by somebody who sees it for the first time.
+//! Forecasts what a loop would decide when it sees a fleet for the first time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use super::state::ScalingState;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolId;
 
-/// The decision about each of `managed` that is to be scaled, as the fleet was at
-/// `fleet.observed_at`. Nothing is remembered, so what a rule wants to see for a while (a delay of
-/// jobs aside, which have an age) is not seen.
+/// The decision about each pool of `managed` that is to be scaled, for the fleet at
+/// `fleet.observed_at`. There is no earlier state, so a rule that needs to observe a condition for
+/// some time does not apply yet; the age of jobs does count.
 pub fn forecast(fleet: &Fleet, managed: &[ScaledPool<'_>]) -> BTreeMap<PoolId, Arc<Decision>> {
     let policies: ScalePolicies =
         managed.iter().map(|it| (it.pool.id.clone(), it.policy.clone())).collect();
-    let mut picture = FleetIndex::new(fleet.clone(), policies);
-    let (turn, _) = evaluate_fleet(&mut picture, ScalingState::new(), fleet.observed_at);
+    let mut fleet_index = FleetIndex::new(fleet.clone(), policies);
+    let (turn, _) = evaluate_fleet(&mut fleet_index, ScalingState::new(), fleet.observed_at);
     turn.decisions.into_iter().map(|it| (it.pool.clone(), it)).collect()
 }
 

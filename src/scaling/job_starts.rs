@@ -1,4 +1,4 @@
-//! When jobs of an entity started: the sign that GitHub hands out work.
+//! When jobs of an entity started, which shows that GitHub is handing out work.
 
 use std::time::Duration;
 
@@ -6,23 +6,24 @@ use jiff::Timestamp;
 
 use super::deadline::{EvaluationClock, earlier, later};
 
-/// How long a job may wait beside an idle runner, after another one started, before it counts as
+/// How long a job may wait beside an idle runner, after another job started, before it counts as
 /// stuck.
-pub(super) const SIDE: Duration = Duration::from_mins(1);
+pub(super) const STUCK_AFTER: Duration = Duration::from_mins(1);
 
-/// The starts seen in one entity; only the latest that is a minute old matters, and those since.
+/// The starts observed in one entity. Only the latest one that is a minute old matters, and those
+/// after it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct JobStarts {
-    /// The latest start that is [`SIDE`] old.
+    /// The latest start that is [`STUCK_AFTER`] old.
     settled: Option<Timestamp>,
-    /// The later ones, in rising order.
+    /// The later starts, in ascending order.
     recent: Vec<Timestamp>,
-    /// How many there were.
+    /// How many starts were noted in total.
     count: u64,
 }
 
 impl JobStarts {
-    /// A job started; returns how many have.
+    /// Notes the start of a job; returns the total number.
     pub(super) fn note(&mut self, at: Timestamp) -> u64 {
         let place = self.recent.partition_point(|it| *it <= at);
         self.recent.insert(place, at);
@@ -30,26 +31,26 @@ impl JobStarts {
         self.count
     }
 
-    /// How many starts were noted.
+    /// How many starts were noted in total.
     pub(super) fn count(&self) -> u64 {
         self.count
     }
 
-    /// The latest start that is [`SIDE`] old.
-    pub(super) fn settle(&mut self, moment: &mut EvaluationClock) -> Option<Timestamp> {
-        let cut = earlier(moment.now(), SIDE);
+    /// The latest start that is [`STUCK_AFTER`] old.
+    pub(super) fn settle(&mut self, clock: &mut EvaluationClock) -> Option<Timestamp> {
+        let cut = earlier(clock.now(), STUCK_AFTER);
         let old = self.recent.partition_point(|it| *it <= cut);
         if let Some(latest) = self.recent.drain(..old).next_back() {
             self.settled = self.settled.max(Some(latest));
         }
         if let Some(next) = self.recent.first() {
-            moment.reached(later(*next, SIDE));
+            clock.reached(later(*next, STUCK_AFTER));
         }
-        // After a clock was set back, what lies ahead proves nothing.
+        // After a clock was set back, a start in the future proves nothing.
         self.settled.filter(|it| *it <= cut)
     }
 
-    /// Moves what lies ahead of `now` to it: GARM's clock was set back.
+    /// Moves starts that are later than `now` to `now`: GARM's clock was set back.
     pub(super) fn clamp(&mut self, now: Timestamp) {
         self.settled = self.settled.map(|it| it.min(now));
         for start in &mut self.recent {

@@ -1,12 +1,12 @@
 //! Which job waits for which pool, and how many runners a pool needs (DESIGN §5).
 //!
-//! Decides, from what GARM shows and from what is remembered, two things of a pool and nothing
-//! else: the level (`min_idle_runners`) and which runners may go. Never talks to GARM, never reads
-//! a clock: `now` is an argument, on GARM's clock, and the memory is a value.
+//! From GARM's rows and the remembered state, this room decides exactly two things about a pool:
+//! the level (`min_idle_runners`) and which runners may be removed. It never talks to GARM and
+//! never reads a clock: `now` is an argument, on GARM's clock, and the state is a value.
 //!
-//! A [`FleetIndex`] is the fleet, indexed; events change it row by row. [`route`] gives the waiting
-//! jobs of one entity to its pools, [`decide`] looks at one pool, [`evaluate_entity`] does both for an entity
-//! and asks only about the pools for which something has changed. [`snapshot`] does without memory.
+//! A [`FleetIndex`] indexes the fleet and is updated row by row. [`route`] assigns the waiting jobs
+//! of one entity to its pools, [`decide`] evaluates one pool, and [`evaluate_entity`] does both for
+//! an entity, but only for pools in which something has changed. [`snapshot`] needs no state.
 
 mod assignment;
 mod changes;
@@ -30,7 +30,7 @@ pub mod route;
 pub mod runner_counts;
 mod runner_state;
 mod runner_states;
-mod share;
+mod capacity;
 pub mod state;
 mod stuck_jobs;
 #[cfg(test)]

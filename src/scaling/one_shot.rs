@@ -1,4 +1,4 @@
-//! One look at a fleet, without memory: what `plan` and `status` need of scaling.
+//! One evaluation of a fleet without state, for `plan` and `status`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -16,46 +16,46 @@ use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolId;
 use crate::domain::pool::Pool;
 
-/// A pool that is ours, and how it scales.
+/// A pool of this fleet and its scaling policy.
 #[derive(Debug, Clone, Copy)]
 pub struct ScaledPool<'a> {
-    /// The pool as it stands in GARM.
+    /// The pool as it is in GARM.
     pub pool: &'a Pool,
-    /// Its policy from the manifest.
+    /// Its scaling policy, from its file.
     pub policy: &'a ScalePolicy,
 }
 
-/// What a pool looks like at one moment. All counts are of runners, but `queue_depth`.
+/// The state of a pool at one moment. All counts except `queue_depth` are numbers of runners.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolSnapshot {
-    /// Which pool.
+    /// GARM's id of the pool.
     pub pool: PoolId,
-    /// Running a job.
+    /// Runners that are running a job.
     pub active: u32,
-    /// Waiting for one.
+    /// Runners that are waiting for a job.
     pub idle: u32,
-    /// Idle by their rows, and passed over by younger ones.
+    /// Runners that are idle according to their rows while younger ones take the jobs.
     pub suspect: u32,
-    /// On their way to idle.
+    /// Runners that are pending, being created or installing.
     pub booting: u32,
-    /// Failed or hung.
+    /// Runners that have failed or hang.
     pub failed: u32,
-    /// On their way out, those included whose job is over.
+    /// Runners that are being deleted, including those whose job is over.
     pub leaving: u32,
-    /// Since when the first of those is leaving, as far as their rows tell.
+    /// Since when the first of `leaving` has been leaving, as far as its row shows.
     pub leaving_since: Option<Timestamp>,
-    /// All of them.
+    /// All runners of the pool.
     pub live: u32,
     /// Jobs that wait for this pool.
     pub queue_depth: u32,
-    /// How long the oldest of them has waited.
+    /// How long the oldest of these jobs has waited.
     pub oldest_wait: Option<Duration>,
-    /// The level below which the pool must not be: DESIGN §5, `floor`.
+    /// The level below which the pool must not fall: DESIGN §5, `floor`.
     pub floor: u32,
 }
 
-/// Looks at each of `managed`, in the order given, as the fleet was at `fleet.observed_at`. Jobs
-/// are given out afresh: nothing is remembered.
+/// The state of each of `managed`, in the given order, for the fleet at `fleet.observed_at`. Jobs
+/// are assigned without any remembered state.
 pub fn snapshot(fleet: &Fleet, managed: &[ScaledPool<'_>]) -> Vec<PoolSnapshot> {
     let policies: ScalePolicies =
         managed.iter().map(|it| (it.pool.id.clone(), it.policy.clone())).collect();
@@ -64,70 +64,70 @@ pub fn snapshot(fleet: &Fleet, managed: &[ScaledPool<'_>]) -> Vec<PoolSnapshot> 
     let read = |(entity, rows): (&EntityKey, &EntityRows<'_>)| {
         (entity.clone(), EntityIndex::read(rows, &policies, None, now))
     };
-    let mut sites: BTreeMap<EntityKey, EntityIndex> =
+    let mut entities: BTreeMap<EntityKey, EntityIndex> =
         rows.iter().map(|(entity, rows)| read((entity, rows))).collect();
-    let mut memory = ScalingState::new();
+    let mut state = ScalingState::new();
     let mut seen = HashMap::new();
-    glance_at(&mut sites, &mut memory, &mut seen, fleet);
-    if memory.values().any(EntityState::shares_jobs) {
-        glance_at(&mut sites, &mut memory, &mut seen, fleet);
+    glance_at(&mut entities, &mut state, &mut seen, fleet);
+    if state.values().any(EntityState::has_shared_jobs) {
+        glance_at(&mut entities, &mut state, &mut seen, fleet);
     }
     let of = |it: &ScaledPool<'_>| seen.get(&it.pool.id).cloned().unwrap_or_else(|| absent(*it));
     managed.iter().map(of).collect()
 }
 
-/// Looks at every pool that is ours. What one entity takes of the jobs that wait for several, those
-/// before it see when they are looked at again.
+/// Evaluates every managed pool once. An entity sees what the entities after it take of shared jobs
+/// only in a second run.
 fn glance_at(
-    sites: &mut BTreeMap<EntityKey, EntityIndex>,
-    memory: &mut ScalingState,
+    entities: &mut BTreeMap<EntityKey, EntityIndex>,
+    state: &mut ScalingState,
     seen: &mut HashMap<PoolId, PoolSnapshot>,
     fleet: &Fleet,
 ) {
-    for (entity, site) in sites {
-        let before = memory.remove(entity).unwrap_or_default();
-        let around = RoutingContext { backoff: fleet.controller.backoff, others: memory };
-        let (routing, after) = route(site, before, around, fleet.observed_at);
-        memory.insert(entity.clone(), after);
-        let moment = EvaluationClock::new(fleet.observed_at);
-        for (place, stock) in site.stocks.iter().enumerate() {
-            if let Some(policy) = &stock.policy {
+    for (entity, index) in entities {
+        let before = state.remove(entity).unwrap_or_default();
+        let around = RoutingContext { backoff: fleet.controller.backoff, others: state };
+        let (routing, after) = route(index, before, around, fleet.observed_at);
+        state.insert(entity.clone(), after);
+        let clock = EvaluationClock::new(fleet.observed_at);
+        for (place, pool) in index.pools.iter().enumerate() {
+            if let Some(policy) = &pool.policy {
                 let jobs = routing.jobs(place);
-                let oldest_wait = jobs.first().map(|it| moment.age(*it));
-                let snapshot = look(stock, policy, (jobs.len(), oldest_wait));
-                seen.insert(stock.id().clone(), snapshot);
+                let oldest_wait = jobs.first().map(|it| clock.age(*it));
+                let snapshot = look(pool, policy, (jobs.len(), oldest_wait));
+                seen.insert(pool.id().clone(), snapshot);
             }
         }
     }
 }
 
-fn look(stock: &PoolIndex, policy: &ScalePolicy, jobs: (usize, Option<Duration>)) -> PoolSnapshot {
-    let census = &stock.census;
+fn look(pool: &PoolIndex, policy: &ScalePolicy, jobs: (usize, Option<Duration>)) -> PoolSnapshot {
+    let counts = &pool.counts;
     let queue_depth = u32::try_from(jobs.0).unwrap_or(u32::MAX);
     PoolSnapshot {
-        pool: stock.id().clone(),
-        active: census.active,
-        idle: census.idle,
-        suspect: census.suspect,
-        booting: census.booting,
-        failed: census.failed,
-        leaving: census.leaving + census.ended,
-        leaving_since: census.leaving_since,
-        live: census.live,
+        pool: pool.id().clone(),
+        active: counts.active,
+        idle: counts.idle,
+        suspect: counts.suspect,
+        booting: counts.booting,
+        failed: counts.failed,
+        leaving: counts.leaving + counts.ended,
+        leaving_since: counts.leaving_since,
+        live: counts.live,
         queue_depth,
         oldest_wait: jobs.1,
-        floor: floor(policy, census.active, queue_depth.min(census.idle)),
+        floor: floor(policy, counts.active, queue_depth.min(counts.idle)),
     }
 }
 
-/// A pool that the fleet does not hold.
+/// The snapshot of a pool that GARM does not list.
 fn absent(it: ScaledPool<'_>) -> PoolSnapshot {
     look(&PoolIndex::new(it.pool, Some(it.policy)), it.policy, (0, None))
 }
 
-/// The level below which a pool must not be: the runners to be kept idle, or as many as are
-/// missing from `min_runners` when the `active` ones and those about to pick up a job (`covered`)
-/// are counted in, whichever is more.
+/// The level below which a pool must not fall: `min_idle_runners`, or the runners missing from
+/// `min_runners` after counting `active` ones and those about to pick up a job (`covered`),
+/// whichever is more.
 pub fn floor(policy: &ScalePolicy, active: u32, covered: u32) -> u32 {
     policy.min_idle_runners.max(policy.min_runners.saturating_sub(active + covered))
 }
@@ -157,7 +157,7 @@ mod tests {
         }
     }
 
-    /// The depth of each pool's queue, under the specification's policy for each.
+    /// The depth of each pool's queue, with the specification's policy for each pool.
     fn depths(fleet: &Fleet) -> Vec<(String, u32)> {
         let policy = policy();
         let managed: Vec<_> =
@@ -202,7 +202,7 @@ mod tests {
             ("t1", "running/terminated", 0),
         ];
         let runners = runners.map(|(name, state, since)| {
-            // GARM has written the row of a create that it tries again a moment ago.
+            // GARM has just written the row of a create that it retries.
             Runner { updated_at: at(since.max(-9)), ..runner("a", name, state, since) }
         });
         let fleet = fleet(0, vec![pool("a", &["x"])], runners.to_vec(), vec![job(1, &["X"], -40)]);

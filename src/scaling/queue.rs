@@ -12,24 +12,24 @@ use crate::domain::job::{Job, JobStatus};
 use crate::domain::label::Labels;
 
 /// How long a job's row may say `in_progress` before its runner's row does. GARM writes the job
-/// first, without `runner_name`, and the runner 2–11 ms later (GARM.md §f); beyond this a runner
-/// that GARM does not know has it.
+/// first, without `runner_name`, and the runner 2–11 ms later (GARM.md §f). After this time the job
+/// is on a runner that GARM does not know.
 pub const PICK_UP: Duration = Duration::from_secs(5);
 
 /// GARM deletes queued jobs older than this when it removes a runner (GARM.md §d).
 pub const FORGETS_AFTER: Duration = Duration::from_mins(10);
 
-/// For how long a job that GARM forgot is still served.
+/// How long a job that GARM has forgotten is still served.
 pub const FORGOTTEN_FOR: Duration = Duration::from_hours(1);
 
-/// For how long a waiting job counts.
+/// How long a waiting job counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum QueueDeadline {
-    /// Until something is heard.
+    /// It counts until an event says otherwise.
     Open,
-    /// It began without a runner's name: until then its runner's row may come.
+    /// It started without a runner's name; until this time its runner's row may still arrive.
     PickUp(Timestamp),
-    /// GARM has forgotten it: it is served until then.
+    /// GARM has forgotten it; it is served until this time.
     Forgotten(Timestamp),
 }
 
@@ -42,24 +42,24 @@ impl QueueDeadline {
     }
 }
 
-/// One job that waits.
+/// One job that waits for a runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct WaitingJob {
     pub(super) created_at: Timestamp,
-    /// GARM's id.
+    /// GARM's id of the job.
     pub(super) id: i64,
     pub(super) workflow_job_id: i64,
-    /// Which set of labels it asks for.
+    /// The index of the label set that it asks for.
     pub(super) group: u32,
-    pub(super) term: QueueDeadline,
-    /// The other entities that it waits for.
+    pub(super) deadline: QueueDeadline,
+    /// The other entities in which it waits.
     pub(super) others: Option<Arc<[EntityKey]>>,
 }
 
 impl WaitingJob {
-    pub(super) fn new(workflow_job_id: i64, fact: &KnownJob, term: QueueDeadline) -> Self {
-        let (created_at, id, group) = (fact.created_at, fact.id, fact.group);
-        Self { created_at, id, workflow_job_id, group, term, others: fact.others.clone() }
+    pub(super) fn new(workflow_job_id: i64, known: &KnownJob, deadline: QueueDeadline) -> Self {
+        let (created_at, id, group) = (known.created_at, known.id, known.group);
+        Self { created_at, id, workflow_job_id, group, deadline, others: known.others.clone() }
     }
 
     /// The order in which jobs are served: oldest first.
@@ -68,19 +68,19 @@ impl WaitingJob {
     }
 }
 
-/// Where a known job stands, by its own row.
+/// The stage of a known job according to its own row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum JobStage {
     Queued,
-    /// `in_progress`, and no runner named.
+    /// The job is `in_progress`, and no runner is named.
     Begun,
-    /// `in_progress` on a runner that has a name.
+    /// The job is `in_progress` on a named runner.
     BegunOn,
-    /// GARM deleted it while it was queued; it is served until then.
+    /// GARM deleted it while it was queued; it is served until this time.
     Forgotten(Timestamp),
 }
 
-/// What is known of one job that is not over.
+/// A job that is not over, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct KnownJob {
     pub(super) created_at: Timestamp,
@@ -88,16 +88,15 @@ pub(super) struct KnownJob {
     pub(super) id: i64,
     pub(super) group: u32,
     pub(super) stage: JobStage,
-    /// How many starts had been seen in the entity when it started, itself included; absent until
-    /// that was seen.
+    /// The number of starts in the entity when this job started, including its own; absent until
+    /// its start has been observed.
     pub(super) started: Option<u64>,
     /// The other entities that its row names.
     pub(super) others: Option<Arc<[EntityKey]>>,
 }
 
 impl KnownJob {
-    /// For how long the job counts as waiting, if it does. The row of the runner decides, not
-    /// that of the job:
+    /// How long the job counts as waiting, if it does. The runner's row decides, not the job's:
     ///
     /// | job | an instance carries it | waits |
     /// |---|---|---|
@@ -107,32 +106,32 @@ impl KnownJob {
     /// | forgotten, never started | no | for [`FORGOTTEN_FOR`] since it vanished |
     /// | forgotten, started | no | no |
     /// | any | yes | no |
-    pub(super) fn term(&self, carried: Carried) -> Option<QueueDeadline> {
-        match (self.stage, carried) {
-            (_, Carried::Yes) | (JobStage::BegunOn, Carried::No) => None,
-            (JobStage::Queued, Carried::No) => Some(QueueDeadline::Open),
-            (JobStage::Begun, Carried::No) => {
+    pub(super) fn deadline(&self, is_carried: bool) -> Option<QueueDeadline> {
+        match (self.stage, is_carried) {
+            (_, true) | (JobStage::BegunOn, false) => None,
+            (JobStage::Queued, false) => Some(QueueDeadline::Open),
+            (JobStage::Begun, false) => {
                 Some(QueueDeadline::PickUp(later(self.updated_at, PICK_UP)))
             }
-            (JobStage::Forgotten(until), Carried::No) => {
+            (JobStage::Forgotten(until), false) => {
                 self.started.is_none().then_some(QueueDeadline::Forgotten(until))
             }
         }
     }
 
-    /// What becomes of a job that GARM lists no more: one that was queued for longer than GARM
-    /// keeps such jobs, and was never seen to start, has been forgotten and still waits at GitHub;
-    /// any other is over.
-    pub(super) fn vanish(mut self, now: Timestamp, carried: Carried) -> Option<Self> {
+    /// What happens to a job that GARM no longer lists. If it was queued for longer than GARM keeps
+    /// such jobs and never started, GARM has forgotten it and it still waits at GitHub. Any other
+    /// job is over.
+    pub(super) fn vanish(mut self, now: Timestamp, is_carried: bool) -> Option<Self> {
         if self.started.is_some() {
             return None;
         }
-        match (self.stage, carried) {
-            (JobStage::Queued, Carried::No) if later(self.created_at, FORGETS_AFTER) <= now => {
+        match (self.stage, is_carried) {
+            (JobStage::Queued, false) if later(self.created_at, FORGETS_AFTER) <= now => {
                 self.stage = JobStage::Forgotten(later(now, FORGOTTEN_FOR));
                 Some(self)
             }
-            (JobStage::Forgotten(until), Carried::No) if now < until => Some(self),
+            (JobStage::Forgotten(until), false) if now < until => Some(self),
             (
                 JobStage::Queued | JobStage::Forgotten(_) | JobStage::Begun | JobStage::BegunOn,
                 _,
@@ -141,14 +140,7 @@ impl KnownJob {
     }
 }
 
-/// Whether an instance says that it runs a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Carried {
-    Yes,
-    No,
-}
-
-/// Jobs that ask for the same labels: what fits one fits all.
+/// A set of labels that jobs ask for; all jobs with the same set fit the same pools.
 #[derive(Debug, Clone)]
 pub(super) struct LabelSet {
     pub(super) labels: Labels,
@@ -156,21 +148,21 @@ pub(super) struct LabelSet {
     pub(super) fits: Vec<u32>,
 }
 
-/// The jobs of one entity: those that wait, oldest first, and the distinct sets of labels.
+/// The jobs of one entity: those that wait, oldest first, and the distinct label sets.
 #[derive(Debug, Clone, Default)]
 pub(super) struct JobQueue {
     pub(super) waiting: Vec<WaitingJob>,
-    /// What is known of each job that is not over, by `workflow_job_id`.
-    pub(super) facts: HashMap<i64, KnownJob>,
-    /// The distinct sets of labels.
+    /// The known jobs that are not over, by `workflow_job_id`.
+    pub(super) known_jobs: HashMap<i64, KnownJob>,
+    /// The distinct label sets of all jobs.
     pub(super) groups: Vec<LabelSet>,
     by_labels: HashMap<Labels, u32>,
-    /// The earliest end of a term among those that wait.
+    /// The earliest deadline of a waiting job.
     next_end: Option<Timestamp>,
 }
 
 impl JobQueue {
-    /// The number of a set of labels; for a new one, `fits` finds the pools.
+    /// The index of a label set; for a new one, `fits` finds the pools.
     pub(super) fn group(&mut self, labels: &Labels, fits: impl Fn(&Labels) -> Vec<u32>) -> u32 {
         if let Some(group) = self.by_labels.get(labels) {
             return *group;
@@ -181,55 +173,56 @@ impl JobQueue {
         group
     }
 
-    /// Makes the job wait, if it does and is not waiting already under that term.
-    pub(super) fn enter(&mut self, workflow_job_id: i64, fact: &KnownJob, term: QueueDeadline) {
-        let job = WaitingJob::new(workflow_job_id, fact, term);
-        self.note_end(term);
+    /// Adds the job to the queue, or replaces its deadline.
+    pub(super) fn enter(&mut self, workflow_job_id: i64, known: &KnownJob, deadline: QueueDeadline) {
+        let job = WaitingJob::new(workflow_job_id, known, deadline);
+        self.note_end(deadline);
         match self.waiting.binary_search_by_key(&job.rank(), WaitingJob::rank) {
             Ok(at) => self.waiting[at] = job,
             Err(at) => self.waiting.insert(at, job),
         }
     }
 
-    /// Makes the job wait no more.
-    pub(super) fn leave(&mut self, fact: &KnownJob) {
-        let rank = (fact.created_at, fact.id);
+    /// Removes the job from the queue.
+    pub(super) fn leave(&mut self, known: &KnownJob) {
+        let rank = (known.created_at, known.id);
         if let Ok(at) = self.waiting.binary_search_by_key(&rank, WaitingJob::rank) {
             self.waiting.remove(at);
         }
     }
 
-    /// Lines up many jobs at once.
+    /// Replaces the whole queue at once.
     pub(super) fn line_up(&mut self, waiting: Vec<WaitingJob>) {
         self.waiting = waiting;
         self.waiting.sort_by_key(WaitingJob::rank);
-        self.next_end = self.waiting.iter().filter_map(|it| it.term.end()).min();
+        self.next_end = self.waiting.iter().filter_map(|it| it.deadline.end()).min();
     }
 
-    /// Takes out the jobs whose term has ended at `now`.
+    /// Removes the jobs whose deadline has passed at `now`.
     pub(super) fn expire(&mut self, now: Timestamp) -> Vec<WaitingJob> {
         if self.next_end.is_none_or(|it| now < it) {
             return Vec::new();
         }
-        let has_ended = |it: &mut WaitingJob| it.term.end().is_some_and(|end| end <= now);
+        let has_ended = |it: &mut WaitingJob| it.deadline.end().is_some_and(|end| end <= now);
         let ended = self.waiting.extract_if(.., has_ended).collect();
-        self.next_end = self.waiting.iter().filter_map(|it| it.term.end()).min();
+        self.next_end = self.waiting.iter().filter_map(|it| it.deadline.end()).min();
         ended
     }
 
-    /// When the first of those that wait stops waiting by age alone.
+    /// When the first waiting job stops waiting through age alone.
     pub(super) fn next_end(&self) -> Option<Timestamp> {
         self.next_end
     }
 
-    fn note_end(&mut self, term: QueueDeadline) {
-        if let Some(end) = term.end() {
+    fn note_end(&mut self, deadline: QueueDeadline) {
+        if let Some(end) = deadline.end() {
             self.next_end = Some(self.next_end.map_or(end, |it| it.min(end)));
         }
     }
 }
 
-/// Where a job stands by its row; nothing when it is over, not for a runner yet, or a scale set's.
+/// The stage of a job according to its row; none if it is over, in an unknown state, or belongs to
+/// a scale set.
 pub(super) fn stage(job: &Job) -> Option<JobStage> {
     if job.is_of_scale_set {
         return None;

@@ -1,4 +1,4 @@
-//! Gives each waiting job of an entity to one pool.
+//! Assigns each waiting job of an entity to one pool.
 
 use std::time::Duration;
 
@@ -8,222 +8,223 @@ use super::assignment::Assignment;
 use super::deadline::EvaluationClock;
 use super::entity_index::EntityIndex;
 use super::queue::{QueueDeadline, WaitingJob};
-use super::share::shares;
+use super::capacity::capacities;
 use super::state::{EntityState, NO_POOL, ScalingState};
 use super::stuck_jobs;
 
-/// Every waiting job of one entity, given to a pool.
+/// The assignment of every waiting job of one entity.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Routing {
-    /// When the jobs of each pool were created, oldest first.
+    /// The creation times of each pool's jobs, oldest first.
     by_pool: TimesByRow,
-    /// The same by set of labels, whatever pool they were given to.
+    /// The same by label set, whichever pool the jobs were assigned to.
     by_group: TimesByRow,
-    /// For each pool the jobs that it does not serve although its labels fit.
-    bars: Vec<Eligibility>,
-    tallies: Vec<JobExceptions>,
-    /// When the jobs would be given out differently by age alone.
+    /// For each pool, the jobs that it does not serve although its labels fit.
+    eligibilities: Vec<Eligibility>,
+    exceptions_by_pool: Vec<JobExceptions>,
+    /// When the assignment would change through age alone.
     until: Option<Timestamp>,
 }
 
-/// Which jobs a pool does not serve: those that are stale for it, and those stuck beside it.
+/// Which jobs a pool serves: those that are neither stale nor stuck for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Eligibility {
-    /// Created by then: stale.
+    /// Jobs created at or before this time are stale.
     pub(super) stale_by: Timestamp,
-    /// Created before this: stuck.
+    /// Jobs created before this time are stuck.
     pub(super) stuck_before: Timestamp,
 }
 
 impl Eligibility {
-    /// Whether a job created at this time is served.
-    pub(super) fn lets(&self, created_at: Timestamp) -> bool {
+    /// Whether the pool serves a job created at this time.
+    pub(super) fn admits(&self, created_at: Timestamp) -> bool {
         self.stale_by < created_at && self.stuck_before <= created_at
     }
 }
 
-/// Jobs of one pool that are shown apart.
+/// Jobs of one pool that are reported separately.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct JobExceptions {
-    /// Fit, but have waited beside an idle runner in vain: not given to this pool.
+    /// They fit, but have waited beside an idle runner in vain: not assigned to this pool.
     pub stuck: u32,
-    /// Fit, but are older than `stale_job_age`: not given to this pool.
+    /// They fit, but are older than `stale_job_age`: not assigned to this pool.
     pub stale: u32,
-    /// Given to this pool although GARM has forgotten them.
+    /// They are assigned to this pool although GARM has forgotten them.
     pub forgotten: u32,
     /// When the oldest of `stuck` was created.
     pub oldest_stuck: Option<Timestamp>,
 }
 
-/// What is around an entity.
+/// The context in which an entity is evaluated.
 #[derive(Debug, Clone, Copy)]
 pub struct RoutingContext<'a> {
-    /// GARM's `minimum_job_age_backoff`.
+    /// GARM's `minimum_job_age_backoff`, which delays GARM's own scaling.
     pub backoff: Duration,
-    /// What is remembered of the other entities: a job may wait for several.
+    /// The state of the other entities: a job may wait in several.
     pub others: &'a ScalingState,
 }
 
-/// Gives each waiting job to one pool, oldest first. First every idle or booting runner takes one:
-/// the job's former pool if it has one free, else the first in order. Then the rest: the former
-/// pool if it has room, else the first with room, pools that only GARM's backoff serves and those
-/// whose circuit is open last; else the first that fits. No job is counted twice.
+/// Assigns each waiting job to one pool, oldest job first. First every idle or booting runner takes
+/// one job: a job stays in its former pool if that has a free runner, otherwise it goes to the
+/// first pool in order. The rest go to their former pool if it has room, otherwise to the first
+/// pool with room; pools that only GARM's backoff serves and those with an open circuit come last.
+/// What remains goes to the first pool that fits. No job is counted twice.
 pub fn route(
-    site: &mut EntityIndex,
-    mut memory: EntityState,
+    index: &mut EntityIndex,
+    mut state: EntityState,
     around: RoutingContext<'_>,
     now: Timestamp,
 ) -> (Routing, EntityState) {
-    let mut moment = EvaluationClock::new(now);
-    site.look(&mut moment);
-    memory.align(site);
-    stuck_jobs::mark(site, &mut memory.stuck, &mut moment);
-    let by_group = by_group(site);
-    let bars = bars(site, &memory, &mut moment);
-    let mut tallies = tallies(site, &bars, &by_group);
-    for (stuck, tally) in memory.stuck.iter_mut().zip(&tallies) {
-        if tally.stuck == 0 {
+    let mut clock = EvaluationClock::new(now);
+    index.look(&mut clock);
+    state.align(index);
+    stuck_jobs::mark(index, &mut state.stuck, &mut clock);
+    let by_group = by_group(index);
+    let eligibilities = eligibilities(index, &state, &mut clock);
+    let mut exceptions_by_pool = exceptions_by_pool(index, &eligibilities, &by_group);
+    for (stuck, exceptions) in state.stuck.iter_mut().zip(&exceptions_by_pool) {
+        if exceptions.stuck == 0 {
             stuck.clear();
         }
     }
-    let former = former_places(site, &memory);
-    let shares = shares(site, &memory.pools, around.backoff, &mut moment);
-    let dealt = Assignment::new(site, &bars, &shares, around.others).all(&former, &mut moment);
-    let (places, held) = (dealt.places, dealt.held);
-    memory.held = held;
-    for (job, place) in site.queue.waiting.iter().zip(&places) {
-        if *place != NO_POOL && matches!(job.term, QueueDeadline::Forgotten(_)) {
-            tallies[*place as usize].forgotten += 1;
+    let former = former_places(index, &state);
+    let capacities = capacities(index, &state.pools, around.backoff, &mut clock);
+    let assigned = Assignment::new(index, &eligibilities, &capacities, around.others).all(&former, &mut clock);
+    let (places, shared_jobs) = (assigned.places, assigned.shared_jobs);
+    state.shared_jobs = shared_jobs;
+    for (job, place) in index.queue.waiting.iter().zip(&places) {
+        if *place != NO_POOL && matches!(job.deadline, QueueDeadline::Forgotten(_)) {
+            exceptions_by_pool[*place as usize].forgotten += 1;
         }
     }
-    memory.former.clear();
-    let dealt = site.queue.waiting.iter().zip(&places).filter(|it| *it.1 != NO_POOL);
-    memory.former.extend(dealt.map(|(job, place)| (job.created_at, job.id, *place)));
-    let by_pool = TimesByRow::new(site.stocks.len(), memory.former.iter().map(|it| (it.2, it.0)));
-    (Routing { by_pool, by_group, bars, tallies, until: moment.next() }, memory)
+    state.former.clear();
+    let assigned = index.queue.waiting.iter().zip(&places).filter(|it| *it.1 != NO_POOL);
+    state.former.extend(assigned.map(|(job, place)| (job.created_at, job.id, *place)));
+    let by_pool = TimesByRow::new(index.pools.len(), state.former.iter().map(|it| (it.2, it.0)));
+    (Routing { by_pool, by_group, eligibilities, exceptions_by_pool, until: clock.next() }, state)
 }
 
 impl Routing {
-    /// When the jobs given to the pool at this place of the routing order were created, oldest
-    /// first.
+    /// The creation times of the jobs assigned to the pool at this index of the routing order,
+    /// oldest first.
     pub fn jobs(&self, place: usize) -> &[Timestamp] {
         self.by_pool.part(place)
     }
 
-    /// The jobs of this pool that are shown apart.
-    pub fn tally(&self, place: usize) -> JobExceptions {
-        self.tallies[place]
+    /// The jobs of this pool that are reported separately.
+    pub fn exceptions(&self, place: usize) -> JobExceptions {
+        self.exceptions_by_pool[place]
     }
 
-    /// When the jobs would be given out differently by age alone.
+    /// When the assignment would change through age alone.
     pub fn until(&self) -> Option<Timestamp> {
         self.until
     }
 
-    /// When the jobs were created that the pool could run, wherever they were given: for each set
-    /// of labels, oldest first.
+    /// The creation times of the jobs that the pool could run, whichever pool they were assigned
+    /// to: for each label set, oldest first.
     pub(super) fn fits<'a>(
         &'a self,
-        site: &'a EntityIndex,
+        index: &'a EntityIndex,
         place: usize,
     ) -> impl Iterator<Item = &'a [Timestamp]> {
-        let bar = self.bars[place];
-        site.groups_of[place].iter().map(move |group| {
+        let eligibility = self.eligibilities[place];
+        index.groups_of[place].iter().map(move |group| {
             let jobs = self.by_group.part(*group as usize);
-            &jobs[jobs.partition_point(|it| !bar.lets(*it))..]
+            &jobs[jobs.partition_point(|it| !eligibility.admits(*it))..]
         })
     }
 
-    /// Whether the pool at this place was given the same jobs before.
+    /// Whether the pool at this index was assigned the same jobs before.
     pub(super) fn is_same_for(&self, place: usize, before: &Self) -> bool {
-        self.bars[place].stuck_before == before.bars[place].stuck_before
-            && self.tallies[place] == before.tallies[place]
+        self.eligibilities[place].stuck_before == before.eligibilities[place].stuck_before
+            && self.exceptions_by_pool[place] == before.exceptions_by_pool[place]
             && self.jobs(place) == before.jobs(place)
     }
 
-    /// For each group whether other jobs than before wait in it.
+    /// For each label set, whether the jobs waiting in it have changed.
     pub(super) fn groups_that_differ(&self, before: &Self) -> Vec<bool> {
         let rows = 0..self.by_group.begins.len() - 1;
         rows.map(|it| self.by_group.part(it) != before.by_group.part(it)).collect()
     }
 }
 
-/// For each waiting job the place of its former pool, or [`NO_POOL`]: both rows are in the same
-/// order, so one walk finds them all.
-fn former_places(site: &EntityIndex, memory: &EntityState) -> Vec<u32> {
-    let mut former = memory.former.iter().peekable();
+/// For each waiting job the index of its former pool, or [`NO_POOL`]. Both lists are in the same
+/// order, so one pass finds all.
+fn former_places(index: &EntityIndex, state: &EntityState) -> Vec<u32> {
+    let mut former = state.former.iter().peekable();
     let find = |job: &WaitingJob| {
         while former.next_if(|it| (it.0, it.1) < job.rank()).is_some() {}
         former.next_if(|it| (it.0, it.1) == job.rank()).map_or(NO_POOL, |it| it.2)
     };
-    site.queue.waiting.iter().map(find).collect()
+    index.queue.waiting.iter().map(find).collect()
 }
 
-fn by_group(site: &EntityIndex) -> TimesByRow {
-    let jobs = site.queue.waiting.iter().map(|it| (it.group, it.created_at));
-    TimesByRow::new(site.queue.groups.len(), jobs)
+fn by_group(index: &EntityIndex) -> TimesByRow {
+    let jobs = index.queue.waiting.iter().map(|it| (it.group, it.created_at));
+    TimesByRow::new(index.queue.groups.len(), jobs)
 }
 
-fn bars(
-    site: &EntityIndex,
-    memory: &EntityState,
-    moment: &mut EvaluationClock,
+fn eligibilities(
+    index: &EntityIndex,
+    state: &EntityState,
+    clock: &mut EvaluationClock,
 ) -> Vec<Eligibility> {
-    let waiting = &site.queue.waiting;
+    let waiting = &index.queue.waiting;
     let mut known: Vec<(Duration, Timestamp)> = Vec::new();
-    let mut bars = Vec::with_capacity(site.stocks.len());
-    for (stock, stuck) in site.stocks.iter().zip(&memory.stuck) {
-        let age = stock.stale_job_age();
+    let mut eligibilities = Vec::with_capacity(index.pools.len());
+    for (pool, stuck) in index.pools.iter().zip(&state.stuck) {
+        let age = pool.stale_job_age();
         let found = known.iter().find(|it| it.0 == age).map(|it| it.1);
         let stale_by = found.unwrap_or_else(|| {
-            let stale_by = super::deadline::earlier(moment.now(), age);
+            let stale_by = super::deadline::earlier(clock.now(), age);
             let fresh = waiting.partition_point(|it| it.created_at <= stale_by);
             if let Some(next) = waiting.get(fresh) {
-                moment.passed(next.created_at, age);
+                clock.passed(next.created_at, age);
             }
             known.push((age, stale_by));
             stale_by
         });
         let stuck_before = stuck.created_before().unwrap_or(Timestamp::MIN);
-        bars.push(Eligibility { stale_by, stuck_before });
+        eligibilities.push(Eligibility { stale_by, stuck_before });
     }
-    bars
+    eligibilities
 }
 
 /// Counts the jobs that fit each pool and that it does not serve.
-fn tallies(site: &EntityIndex, bars: &[Eligibility], by_group: &TimesByRow) -> Vec<JobExceptions> {
-    let oldest = site.queue.waiting.first().map(|it| it.created_at);
-    let count = |(bar, groups): (&Eligibility, &Vec<u32>)| {
-        let mut tally = JobExceptions::default();
-        if oldest.is_none_or(|it| bar.lets(it)) {
-            return tally;
+fn exceptions_by_pool(index: &EntityIndex, eligibilities: &[Eligibility], by_group: &TimesByRow) -> Vec<JobExceptions> {
+    let oldest = index.queue.waiting.first().map(|it| it.created_at);
+    let count = |(eligibility, groups): (&Eligibility, &Vec<u32>)| {
+        let mut exceptions = JobExceptions::default();
+        if oldest.is_none_or(|it| eligibility.admits(it)) {
+            return exceptions;
         }
         for group in groups {
             let jobs = by_group.part(*group as usize);
-            let stale = jobs.partition_point(|it| *it <= bar.stale_by);
-            let stuck = jobs.partition_point(|it| *it < bar.stuck_before).saturating_sub(stale);
-            tally.stale += u32::try_from(stale).unwrap_or(u32::MAX);
-            tally.stuck += u32::try_from(stuck).unwrap_or(u32::MAX);
+            let stale = jobs.partition_point(|it| *it <= eligibility.stale_by);
+            let stuck = jobs.partition_point(|it| *it < eligibility.stuck_before).saturating_sub(stale);
+            exceptions.stale += u32::try_from(stale).unwrap_or(u32::MAX);
+            exceptions.stuck += u32::try_from(stuck).unwrap_or(u32::MAX);
             if stuck > 0 {
                 let oldest = jobs[stale];
-                tally.oldest_stuck = Some(tally.oldest_stuck.map_or(oldest, |it| it.min(oldest)));
+                exceptions.oldest_stuck = Some(exceptions.oldest_stuck.map_or(oldest, |it| it.min(oldest)));
             }
         }
-        tally
+        exceptions
     };
-    bars.iter().zip(&site.groups_of).map(count).collect()
+    eligibilities.iter().zip(&index.groups_of).map(count).collect()
 }
 
-/// Times in rows, all rows in one piece of memory.
+/// Timestamps grouped into rows, all in one allocation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct TimesByRow {
-    /// Where each row begins; one more than there are rows.
+    /// Where each row begins, with a final entry for the end.
     begins: Vec<u32>,
     times: Vec<Timestamp>,
 }
 
 impl TimesByRow {
-    /// Sorts times into rows, keeping their order within each.
+    /// Groups timestamps into rows and keeps their order within each row.
     fn new(rows: usize, times: impl Iterator<Item = (u32, Timestamp)> + Clone) -> Self {
         let mut begins = vec![0_u32; rows + 1];
         for (row, _) in times.clone() {
@@ -242,7 +243,7 @@ impl TimesByRow {
         Self { begins, times: sorted }
     }
 
-    /// One row; one that is not there is empty.
+    /// One row; a missing row is empty.
     fn part(&self, row: usize) -> &[Timestamp] {
         match self.begins.get(row..row + 2) {
             Some(ends) => &self.times[ends[0] as usize..ends[1] as usize],

@@ -1,4 +1,4 @@
-//! What each runner of a pool is, and how many there are of each.
+//! The class of each runner of a pool, and the number of runners in each class.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use super::deadline::{EvaluationClock, later};
 use super::runner_state::RunnerState;
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 
-/// An `error` younger than this still boots: GARM main retries a failed create six times in a
-/// minute (GARM.md §d).
+/// An `error` younger than this still counts as booting: GARM main retries a failed create six
+/// times in a minute (GARM.md §d).
 pub const ERROR_FINAL: Duration = Duration::from_secs(75);
 
 /// A GARM that retries writes the row of a failed create within 5 to 10 s. Release v0.2.1 tries
-/// once: its row stays as it is (GARM.md §k).
+/// once and leaves the row as it is (GARM.md §k).
 pub const ERROR_QUIET: Duration = Duration::from_secs(20);
 
-/// What one runner is, for scaling. Rows are tried in this order:
+/// The class of a runner for scaling: the first row that applies.
 ///
 /// | `runner_status` | `status` | age | class |
 /// |---|---|---|---|
@@ -32,28 +32,27 @@ pub const ERROR_QUIET: Duration = Duration::from_secs(20);
 /// | any | any | less | booting |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RunnerClass {
-    /// Runs a job.
+    /// It is running a job.
     Active,
-    /// Up and waiting for a job.
+    /// It is ready and waiting for a job.
     Idle,
-    /// Idle by its row, while a younger runner of the pool took a job that had waited beside it:
-    /// serves nobody, while GARM counts it as idle.
+    /// It is idle according to its row, but a younger runner of the pool took a job that had waited
+    /// beside it. It serves no job, while GARM counts it as idle.
     Suspect,
-    /// On its way to idle.
+    /// It is pending, being created or installing.
     Booting,
-    /// Its creation failed a moment ago and GARM tries again: booting, though nobody should count
-    /// on it.
+    /// Its creation has just failed and GARM retries it: booting, but not to be relied on.
     Retrying,
-    /// Failed or hung: serves nobody, while GARM counts it as idle.
+    /// It has failed or hangs: it serves no job, while GARM counts it as idle.
     Failed,
-    /// On its way out.
+    /// It is being deleted.
     Leaving,
-    /// Its job is over; the row is about to go.
+    /// Its job is over; the row is about to be deleted.
     Ended,
 }
 
 impl RunnerClass {
-    /// The word of output.
+    /// The word used in output.
     pub fn word(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -66,21 +65,21 @@ impl RunnerClass {
     }
 }
 
-/// What the runner is at `moment` by its row alone, in a pool with this `boot_grace`: nothing of
-/// it is known from before, so an idle one is never suspect.
+/// The class of the runner by its row alone, in a pool with this `boot_grace`. Nothing is known
+/// from earlier, so an idle runner is never suspect.
 pub fn classify(
     runner: &Runner,
     boot_grace: Duration,
-    moment: &mut EvaluationClock,
+    clock: &mut EvaluationClock,
 ) -> RunnerClass {
     let row = (&runner.status, &runner.runner_status);
-    class_of(row, (runner.created_at, runner.updated_at), (boot_grace, moment))
+    class_of(row, (runner.created_at, runner.updated_at), (boot_grace, clock))
 }
 
 fn class_of(
     (status, inside): (&Status, &RunnerStatus),
     (created_at, written_at): (Timestamp, Timestamp),
-    (boot_grace, moment): (Duration, &mut EvaluationClock),
+    (boot_grace, clock): (Duration, &mut EvaluationClock),
 ) -> RunnerClass {
     match (status, inside) {
         (_, RunnerStatus::Terminated) => RunnerClass::Ended,
@@ -88,68 +87,68 @@ fn class_of(
         (status, _) if status.is_leaving() => RunnerClass::Leaving,
         (Status::Running, RunnerStatus::Idle) => RunnerClass::Idle,
         (_, RunnerStatus::Failed) => RunnerClass::Failed,
-        _ if moment.reached(later(created_at, boot_grace)) => RunnerClass::Failed,
-        (Status::Error, _) if moment.reached(later(created_at, ERROR_FINAL)) => RunnerClass::Failed,
-        (Status::Error, _) if moment.reached(later(written_at, ERROR_QUIET)) => RunnerClass::Failed,
+        _ if clock.reached(later(created_at, boot_grace)) => RunnerClass::Failed,
+        (Status::Error, _) if clock.reached(later(created_at, ERROR_FINAL)) => RunnerClass::Failed,
+        (Status::Error, _) if clock.reached(later(written_at, ERROR_QUIET)) => RunnerClass::Failed,
         (Status::Error, _) => RunnerClass::Retrying,
         _ => RunnerClass::Booting,
     }
 }
 
-/// One pool's runners, counted.
+/// The number of one pool's runners in each class.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunnerCounts {
-    /// Running a job.
+    /// Runners that are running a job.
     pub active: u32,
-    /// Waiting for one.
+    /// Runners that are waiting for a job.
     pub idle: u32,
-    /// Idle by their rows, and passed over.
+    /// Runners that are idle according to their rows and passed over.
     pub suspect: u32,
-    /// On their way to idle, those that GARM creates again included.
+    /// Runners on their way to idle, including those whose creation GARM retries.
     pub booting: u32,
-    /// Those of `booting` whose creation failed a moment ago.
+    /// Those of `booting` whose creation has just failed.
     pub retrying: u32,
-    /// Failed or hung.
+    /// Runners that have failed or hang.
     pub failed: u32,
-    /// On their way out, job or not; without those that ended.
+    /// Runners that are being deleted, except for those in `ended`.
     pub leaving: u32,
-    /// Job over, row still there.
+    /// Runners whose job is over and whose row still exists.
     pub ended: u32,
-    /// All of them: GARM holds `max_runners` against this.
+    /// All runners: the number that GARM compares with `max_runners`.
     pub live: u32,
-    /// What GARM compares `min_idle_runners` with.
+    /// The number that GARM compares with `min_idle_runners`.
     pub garm_idle: u32,
-    /// Since when the longest-idle runner is idle.
+    /// Since when the longest-idle runner has been idle.
     pub oldest_idle: Option<Timestamp>,
-    /// Since when the runner is leaving that has been leaving or over for longest.
+    /// Since when the first of `leaving` and `ended` has been so.
     pub leaving_since: Option<Timestamp>,
-    /// When the first of the counts changes by age alone.
+    /// When one of the counts first changes through age alone.
     pub until: Option<Timestamp>,
 }
 
 impl RunnerCounts {
     /// Counts the runners of one pool with this `boot_grace` at `now`.
-    pub(super) fn take(units: &[RunnerState], boot_grace: Duration, now: Timestamp) -> Self {
-        let mut moment = EvaluationClock::new(now);
-        let mut census = Self::default();
-        for unit in units {
-            let class = unit.class(boot_grace, &mut moment);
-            census.add(class, unit);
+    pub(super) fn take(runners: &[RunnerState], boot_grace: Duration, now: Timestamp) -> Self {
+        let mut clock = EvaluationClock::new(now);
+        let mut counts = Self::default();
+        for runner in runners {
+            let class = runner.class(boot_grace, &mut clock);
+            counts.add(class, runner);
         }
-        census.until = moment.next();
-        census
+        counts.until = clock.next();
+        counts
     }
 
-    fn add(&mut self, class: RunnerClass, unit: &RunnerState) {
+    fn add(&mut self, class: RunnerClass, runner: &RunnerState) {
         self.live += 1;
         let counts_as_idle =
-            !matches!(unit.runner_status, RunnerStatus::Active | RunnerStatus::Terminated);
+            !matches!(runner.runner_status, RunnerStatus::Active | RunnerStatus::Terminated);
         self.garm_idle += u32::from(counts_as_idle);
         match class {
             RunnerClass::Active => self.active += 1,
             RunnerClass::Idle => {
                 self.idle += 1;
-                let since = unit.idle_since();
+                let since = runner.idle_since();
                 self.oldest_idle = Some(self.oldest_idle.map_or(since, |it| it.min(since)));
             }
             RunnerClass::Suspect => self.suspect += 1,
@@ -161,32 +160,32 @@ impl RunnerCounts {
             RunnerClass::Failed => self.failed += 1,
             RunnerClass::Leaving => {
                 self.leaving += 1;
-                self.note_leaving(unit);
+                self.note_leaving(runner);
             }
             RunnerClass::Ended => {
                 self.ended += 1;
-                self.note_leaving(unit);
+                self.note_leaving(runner);
             }
         }
     }
 
-    fn note_leaving(&mut self, unit: &RunnerState) {
-        self.leaving_since = self.leaving_since.into_iter().chain(unit.leaving_since).min();
+    fn note_leaving(&mut self, runner: &RunnerState) {
+        self.leaving_since = self.leaving_since.into_iter().chain(runner.leaving_since).min();
     }
 
-    /// Idle or booting: what a waiting job may count on.
+    /// Idle and booting runners: those on which waiting jobs can count.
     pub fn supply(&self) -> u32 {
         self.idle + self.booting
     }
 }
 
 impl RunnerState {
-    /// What this runner is.
-    pub(super) fn class(&self, boot_grace: Duration, moment: &mut EvaluationClock) -> RunnerClass {
+    /// The class of this runner.
+    pub(super) fn class(&self, boot_grace: Duration, clock: &mut EvaluationClock) -> RunnerClass {
         let row = (&self.status, &self.runner_status);
         let times = (self.created_at, self.written_at);
-        let class = class_of(row, times, (boot_grace, moment));
-        if class == RunnerClass::Idle && self.is_suspect(moment) {
+        let class = class_of(row, times, (boot_grace, clock));
+        if class == RunnerClass::Idle && self.is_suspect(clock) {
             RunnerClass::Suspect
         } else {
             class

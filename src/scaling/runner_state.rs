@@ -1,4 +1,4 @@
-//! One runner, as little of it as scaling needs, and since when it is idle.
+//! The part of a runner's state that scaling needs, including since when it is idle.
 
 use jiff::Timestamp;
 
@@ -7,7 +7,7 @@ use super::queue::PICK_UP;
 use crate::domain::name::RunnerName;
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 
-/// One runner.
+/// The state of one runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RunnerState {
     pub(super) name: RunnerName,
@@ -16,52 +16,54 @@ pub(super) struct RunnerState {
     pub(super) created_at: Timestamp,
     /// When GARM last wrote the row.
     pub(super) written_at: Timestamp,
-    /// `workflow_job_id` of the job that it carries.
+    /// The `workflow_job_id` of the job that it carries.
     pub(super) job: Option<i64>,
-    /// Set while it is idle.
+    /// Present while the runner is idle.
     pub(super) idle: Option<IdleSince>,
-    /// Set while it is idle and has been passed over: when the job started that a younger runner
-    /// took.
+    /// Present while it is idle and passed over: when the job started that a younger runner took.
     pub(super) passed_over: Option<Timestamp>,
-    /// Set from the moment at which it has a job.
-    pub(super) work: Option<JobPickUp>,
-    /// Since when its job is over or its deletion is under way, as far as is known: GARM writes
-    /// the row anew at each attempt to delete the VM.
+    /// Present from the moment at which the runner has a job.
+    pub(super) pick_up: Option<JobPickUp>,
+    /// Since when its job is over or its deletion is under way, as far as is known: GARM writes the
+    /// row again at each attempt to delete the VM.
     pub(super) leaving_since: Option<Timestamp>,
 }
 
-/// How a runner came to its job.
+/// How a runner picked up its job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct JobPickUp {
-    /// When it was picked up, by the runner's row.
+    /// When the job was picked up, according to the runner's row.
     pub(super) began: Timestamp,
-    /// Since when the runner had been idle; its creation where that was not seen, which is earlier.
+    /// Since when the runner had been idle; its creation, which is earlier, where that was not
+    /// observed.
     pub(super) idle_since: Timestamp,
-    /// The runner was suspect by then: it is not, and neither may the others be.
+    /// The runner was suspect at that time. It was not broken, so the other suspects may not be
+    /// either.
     pub(super) was_suspect: bool,
 }
 
-/// Since when a runner is idle.
+/// Since when a runner is idle, and how that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct IdleSince {
-    /// Never ahead of the time at which it was seen.
+    /// Never later than the time at which it was observed.
     pub(super) since: Timestamp,
     pub(super) source: IdleSource,
 }
 
-/// What tells since when a runner is idle.
+/// The source of an idle time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum IdleSource {
-    /// The runner was seen to become idle, or its row has not been written since, or its history
+    /// The runner was observed to become idle, its row has not been written since, or its history
     /// was read.
     Known,
-    /// First seen idle, with a heartbeat that writes the row again and again: it has been idle for
-    /// longer. Its history, which only a single read has, would tell (GARM.md §e).
+    /// The runner was idle when first observed, with a heartbeat that keeps writing the row, so it
+    /// may have been idle for longer. Its history, which only a single read returns, would show it
+    /// (GARM.md §e).
     Row,
 }
 
 impl RunnerState {
-    /// The runner as it is at `now`, after it was `previous`.
+    /// The state of the runner at `now`, given its `previous` state.
     pub(super) fn seen(runner: &Runner, previous: Option<&Self>, now: Timestamp) -> Self {
         let previous = previous.filter(|it| it.created_at == runner.created_at);
         Self {
@@ -73,7 +75,7 @@ impl RunnerState {
             job: runner.job,
             idle: runner.is_idle().then(|| idle(runner, previous, now)),
             passed_over: previous.and_then(|it| it.passed_over).filter(|_| runner.is_idle()),
-            work: work(runner, previous, now),
+            pick_up: pick_up(runner, previous, now),
             leaving_since: is_leaving(runner).then(|| {
                 let known = previous.and_then(|it| it.leaving_since);
                 known.unwrap_or(runner.updated_at).min(now)
@@ -81,28 +83,28 @@ impl RunnerState {
         }
     }
 
-    /// Whether it is idle, and younger runners take the jobs that wait beside it.
-    pub(super) fn is_suspect(&self, moment: &mut EvaluationClock) -> bool {
-        // Its own job may have been told of a moment after the other one's.
-        self.passed_over.is_some_and(|it| moment.passed(it, PICK_UP))
+    /// Whether it is idle while younger runners take the jobs that wait beside it.
+    pub(super) fn is_suspect(&self, clock: &mut EvaluationClock) -> bool {
+        // Its own job may be reported shortly after the other one's.
+        self.passed_over.is_some_and(|it| clock.passed(it, PICK_UP))
     }
 
-    /// Whether it is or was idle: its provider works. Who has a job, or had one, was idle before,
-    /// seen or not.
+    /// Whether it is or was idle, which shows that its provider works. A runner that has or had a
+    /// job was idle before, observed or not.
     pub(super) fn has_arrived(&self) -> bool {
         let has_worked =
             matches!(self.runner_status, RunnerStatus::Active | RunnerStatus::Terminated);
         self.idle.is_some() || has_worked
     }
 
-    /// Since when it is idle, or the end of time if it is not.
+    /// Since when it is idle; the maximum timestamp if it is not.
     pub(super) fn idle_since(&self) -> Timestamp {
         self.idle.map_or(Timestamp::MAX, |it| it.since)
     }
 }
 
-fn work(runner: &Runner, previous: Option<&RunnerState>, now: Timestamp) -> Option<JobPickUp> {
-    let known = previous.and_then(|it| it.work);
+fn pick_up(runner: &Runner, previous: Option<&RunnerState>, now: Timestamp) -> Option<JobPickUp> {
+    let known = previous.and_then(|it| it.pick_up);
     if let (Some(known), RunnerStatus::Active | RunnerStatus::Terminated) =
         (known, &runner.runner_status)
     {
@@ -118,7 +120,7 @@ fn work(runner: &Runner, previous: Option<&RunnerState>, now: Timestamp) -> Opti
     Some(JobPickUp { began, idle_since: idle.unwrap_or(runner.created_at), was_suspect })
 }
 
-/// Its job is over, or its deletion is under way.
+/// Whether its job is over or its deletion is under way.
 fn is_leaving(runner: &Runner) -> bool {
     runner.status.is_leaving() || runner.runner_status == RunnerStatus::Terminated
 }

@@ -1,4 +1,4 @@
-//! How many runners of a pool are in each state of a runner's life, for people and their graphs.
+//! Counts a pool's runners by state, for status and metrics.
 
 use jiff::Timestamp;
 
@@ -7,29 +7,29 @@ use super::pool_index::PoolIndex;
 use super::runner_counts::RunnerClass;
 use crate::domain::runner::Status;
 
-/// Every runner of a pool, each in one state.
+/// The runners of a pool, each counted in one state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RunnerStateCounts {
-    /// Asked for, not yet begun.
+    /// Requested, but creation has not begun.
     pub pending: u32,
-    /// The provider makes the machine, or failed and is asked again.
+    /// The provider is creating the machine, or has failed and GARM retries.
     pub creating: u32,
-    /// The machine runs, the runner is not ready.
+    /// The machine is running, and the runner is not ready.
     pub installing: u32,
-    /// Waits for a job.
+    /// Waiting for a job to be assigned.
     pub idle: u32,
-    /// Idle by its row, and takes no job.
+    /// Idle according to its row, but takes no job.
     pub suspect: u32,
-    /// Runs a job.
+    /// Running a job at the moment.
     pub active: u32,
-    /// Failed or hung.
+    /// Failed or hanging, and serving no job.
     pub failed: u32,
-    /// On its way out.
+    /// Being deleted, or about to be.
     pub deleting: u32,
 }
 
 impl RunnerStateCounts {
-    /// Word and count of every state, zeros included.
+    /// The word and count of every state, including zeros.
     pub fn by_state(&self) -> [(&'static str, u32); 8] {
         [
             ("pending", self.pending),
@@ -47,17 +47,17 @@ impl RunnerStateCounts {
 impl PoolIndex {
     /// The pool's runners by state at `now`.
     pub fn states(&self, now: Timestamp) -> RunnerStateCounts {
-        let mut moment = EvaluationClock::new(now);
+        let mut clock = EvaluationClock::new(now);
         let mut states = RunnerStateCounts::default();
-        for unit in &self.units {
-            let state = match unit.class(self.boot_grace(), &mut moment) {
+        for runner in &self.runners {
+            let state = match runner.class(self.boot_grace(), &mut clock) {
                 RunnerClass::Active => &mut states.active,
                 RunnerClass::Idle => &mut states.idle,
                 RunnerClass::Suspect => &mut states.suspect,
                 RunnerClass::Failed => &mut states.failed,
                 RunnerClass::Leaving | RunnerClass::Ended => &mut states.deleting,
                 RunnerClass::Retrying => &mut states.creating,
-                RunnerClass::Booting => match unit.status {
+                RunnerClass::Booting => match runner.status {
                     Status::PendingCreate => &mut states.pending,
                     Status::Creating => &mut states.creating,
                     _ => &mut states.installing,
@@ -90,9 +90,9 @@ mod tests {
         ];
         let runners = rows.map(|(name, state, since)| runner("a", name, state, since)).to_vec();
         let fleet = fleet(0, vec![pool("a", &["x"])], runners, vec![]);
-        let picture = FleetIndex::new(fleet, crate::scaling::ScalePolicies::new());
-        let site = picture.sites().values().next().unwrap();
-        let states = site.stocks()[0].states(at(0));
+        let fleet_index = FleetIndex::new(fleet, crate::scaling::ScalePolicies::new());
+        let index = fleet_index.entities().values().next().unwrap();
+        let states = index.pools()[0].states(at(0));
         let expected = RunnerStateCounts {
             pending: 1,
             creating: 2,

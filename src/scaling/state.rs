@@ -1,5 +1,5 @@
-//! What scaling remembers from one look to the next. All of it can be lost: a fresh memory decides
-//! the same again after at most the delays of the policy.
+//! What scaling remembers between evaluations. All of it may be lost: with empty state the same
+//! decisions follow after at most the delays of the policy.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -17,75 +17,75 @@ use super::stuck_jobs::StuckJobs;
 use crate::domain::entity::EntityKey;
 use crate::domain::name::PoolId;
 
-/// The place of a job or a pool that has none.
+/// The index that stands for no pool.
 pub(super) const NO_POOL: u32 = u32::MAX;
 
-/// Everything remembered, by entity.
+/// The remembered state of all entities.
 pub type ScalingState = BTreeMap<EntityKey, EntityState>;
 
-/// What is remembered of one entity.
+/// The remembered state of one entity.
 #[derive(Debug, Clone, Default)]
 pub struct EntityState {
-    /// The pools that the rest is about, in the routing order of then.
+    /// The pools to which the indices refer, in the routing order of that time.
     pub(super) places: Arc<[RoutingKey]>,
-    /// Which pool each waiting job was given to: creation, id, place, in the order of the queue.
+    /// The pool that each waiting job was assigned to: creation time, id and pool index, in queue
+    /// order.
     pub(super) former: Vec<(Timestamp, i64, u32)>,
-    /// The jobs given out here that wait for other entities, too.
-    pub(super) held: SharedJobs,
-    /// What jobs are stuck beside each pool.
+    /// The jobs assigned here that also wait in other entities.
+    pub(super) shared_jobs: SharedJobs,
+    /// The jobs that are stuck for each pool.
     pub(super) stuck: Vec<StuckJobs>,
-    /// What is remembered of each pool for itself.
+    /// The state of each pool by itself.
     pub(super) pools: Vec<PoolState>,
-    /// The last turn; absent before the first, and when the pools are others now.
+    /// The last evaluation; absent before the first one and after a change of pools.
     pub(super) last: Option<LastEvaluation>,
 }
 
-/// How an entity has taken a job that waits for several: it counts for one of them.
+/// How an entity claims a job that waits in several entities. It counts for one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum JobClaim {
-    /// It has neither a runner nor room for it: another entity may take it.
+    /// It has neither a runner nor room for the job: another entity may take it.
     Forced,
-    /// It has a runner or room for it.
+    /// It has a runner or room for the job.
     Served,
 }
 
-/// What is remembered of one pool.
+/// The remembered state of one pool.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PoolState {
     pub(super) pressure: Pressure,
     pub(super) circuit: CircuitBreaker,
-    /// When its youngest runner was made, for as long as jobs wait beside idle ones in vain.
+    /// When its youngest runner was created, as long as jobs wait beside idle runners in vain.
     pub(super) newest: Option<Timestamp>,
-    /// The jobs that hold one runner together.
+    /// The given-up jobs, which together keep one runner.
     pub(super) given_up: Option<GivenUpJobs>,
 }
 
 impl EntityState {
-    /// Whether jobs were given out that wait for other entities, too.
-    pub(super) fn shares_jobs(&self) -> bool {
-        !self.held.is_empty()
+    /// Whether any assigned job also waits in other entities.
+    pub(super) fn has_shared_jobs(&self) -> bool {
+        !self.shared_jobs.is_empty()
     }
 
-    /// Brings the memory into the order in which the site's pools are now. A pool that has come
-    /// is remembered as nothing; what was stuck beside a pool is forgotten when what makes it fit
-    /// has changed.
-    pub(super) fn align(&mut self, site: &EntityIndex) {
-        if Arc::ptr_eq(&self.places, &site.places) || self.places == site.places {
-            self.places = Arc::clone(&site.places);
+    /// Reorders the state to match the present pools of the entity. A new pool starts with empty
+    /// state. The stuck jobs of a pool are forgotten if its routing key has changed.
+    pub(super) fn align(&mut self, index: &EntityIndex) {
+        if Arc::ptr_eq(&self.places, &index.places) || self.places == index.places {
+            self.places = Arc::clone(&index.places);
             return;
         }
         self.last = None;
         let old: HashMap<&PoolId, usize> =
             self.places.iter().enumerate().map(|(at, it)| (&it.id, at)).collect();
         let was: Vec<Option<usize>> =
-            site.places.iter().map(|it| old.get(&it.id).copied()).collect();
+            index.places.iter().map(|it| old.get(&it.id).copied()).collect();
         let mut moved = vec![NO_POOL; self.places.len()];
         for (now, was) in (0_u32..).zip(&was) {
             if let Some(was) = was {
                 moved[*was] = now;
             }
         }
-        let fits_as_before = |now: usize, was: usize| self.places[was] == site.places[now];
+        let fits_as_before = |now: usize, was: usize| self.places[was] == index.places[now];
         let stuck = was.iter().enumerate().map(|(now, was)| match was {
             Some(was) if fits_as_before(now, *was) => self.stuck[*was],
             Some(_) | None => StuckJobs::default(),
@@ -97,6 +97,6 @@ impl EntityState {
         for job in &mut self.former {
             job.2 = moved[job.2 as usize];
         }
-        self.places = Arc::clone(&site.places);
+        self.places = Arc::clone(&index.places);
     }
 }

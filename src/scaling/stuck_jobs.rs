@@ -1,14 +1,15 @@
-//! Jobs that wait beside an idle runner which GitHub does not give them.
+//! Jobs that wait beside an idle runner because GitHub does not hand them to it.
 //!
-//! A job still waiting beside an idle runner of a fitting pool a minute after another job of the
-//! entity started, both present by then, is stuck for that pool until it waits no more: a webhook
-//! was lost, or a runner group excludes it. So is one that had waited there for a minute when a
-//! younger job of the pool started. Without such a start nothing is stuck: GitHub may be down.
+//! A job is stuck for a fitting pool if it still waits beside an idle runner of that pool a minute
+//! after another job of the entity started, and both the job and the runner were there by then. A
+//! webhook was lost, or a runner group excludes the job. A job is also stuck if it had waited there
+//! for a minute when a younger job of the pool started. Without such a start no job is stuck,
+//! because GitHub may be down. A job stays stuck until it no longer waits.
 //!
-//! With `t` the latest start that is a minute old, these are the jobs created before `t` beside a
-//! pool with a runner idle since before `t`. So what is stuck beside a pool is one bound on the
-//! jobs' creation, however many there are. A suspect runner is no idle one: which jobs were stuck
-//! beside it is open again when it becomes suspect.
+//! Let `t` be the latest start that is a minute old. Then the stuck jobs are those created before
+//! `t`, for every pool with a runner that has been idle since before `t`. One bound on the creation
+//! time therefore describes all stuck jobs of a pool. A suspect runner does not count as idle: when
+//! a runner becomes suspect, the jobs stuck beside it are evaluated again.
 
 use jiff::Timestamp;
 
@@ -16,29 +17,29 @@ use super::deadline::EvaluationClock;
 use super::entity_index::EntityIndex;
 use super::pool_index::PoolIndex;
 
-/// What is stuck beside one pool.
+/// The stuck jobs of one pool.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct StuckJobs {
     bound: Option<StuckBound>,
-    /// When the pool last took a job that was stuck: what was seen before proves nothing.
+    /// When the pool last took a stuck job; earlier observations prove nothing.
     lifted_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct StuckBound {
-    /// Jobs created before this are stuck.
+    /// Jobs created before this time are stuck.
     created_before: Timestamp,
-    /// How many starts had been seen when the first was found stuck.
+    /// The number of starts observed when the first job was found stuck.
     starts: u64,
 }
 
 impl StuckJobs {
-    /// Jobs created before this are stuck.
+    /// Jobs created before this time are stuck.
     pub(super) fn created_before(&self) -> Option<Timestamp> {
         self.bound.map(|it| it.created_before)
     }
 
-    /// No job is stuck any more.
+    /// Marks no job as stuck.
     pub(super) fn clear(&mut self) {
         self.bound = None;
     }
@@ -49,24 +50,24 @@ impl StuckJobs {
     }
 }
 
-/// Finds what is stuck now beside each pool of the site, and frees it where a stuck job was taken
+/// Finds the stuck jobs of each pool of the entity, and clears them where a stuck job was taken
 /// after all.
-pub(super) fn mark(site: &mut EntityIndex, stuck: &mut [StuckJobs], moment: &mut EvaluationClock) {
-    let evidence = site.starts.settle(moment);
-    let starts = site.starts.count();
-    for (stock, stuck) in site.stocks.iter().zip(stuck) {
-        if stuck.bound.is_some_and(|it| took_one(site, stock, it)) {
-            *stuck = StuckJobs { bound: None, lifted_at: Some(moment.now()) };
+pub(super) fn mark(index: &mut EntityIndex, stuck: &mut [StuckJobs], clock: &mut EvaluationClock) {
+    let evidence = index.starts.settle(clock);
+    let starts = index.starts.count();
+    for (pool, stuck) in index.pools.iter().zip(stuck) {
+        if stuck.bound.is_some_and(|it| took_one(index, pool, it)) {
+            *stuck = StuckJobs { bound: None, lifted_at: Some(clock.now()) };
         }
-        let suspect_since = stock.suspect_since(moment);
+        let suspect_since = pool.suspect_since(clock);
         if suspect_since > stuck.lifted_at {
-            *stuck = StuckJobs { bound: None, lifted_at: Some(moment.now()) };
+            *stuck = StuckJobs { bound: None, lifted_at: Some(clock.now()) };
         }
         let is_after_the_lift = |start: Timestamp| stuck.lifted_at.is_none_or(|it| it < start);
         let is_proof = |start: &Timestamp| {
-            stock.census.oldest_idle.is_some_and(|it| it < *start) && is_after_the_lift(*start)
+            pool.counts.oldest_idle.is_some_and(|it| it < *start) && is_after_the_lift(*start)
         };
-        let past = stock.starts.past_jobs.filter(|it| is_after_the_lift(it.at));
+        let past = pool.starts.past_jobs.filter(|it| is_after_the_lift(it.at));
         let bounds = [evidence.filter(is_proof), past.map(|it| it.created_before)];
         if let Some(bound) = bounds.into_iter().flatten().max() {
             stuck.raise(bound, starts);
@@ -74,9 +75,9 @@ pub(super) fn mark(site: &mut EntityIndex, stuck: &mut [StuckJobs], moment: &mut
     }
 }
 
-/// Whether a runner of the pool carries a job that was stuck beside it.
-fn took_one(site: &EntityIndex, stock: &PoolIndex, bound: StuckBound) -> bool {
-    stock.units.iter().filter_map(|it| site.queue.facts.get(&it.job?)).any(|fact| {
-        fact.created_at < bound.created_before && fact.started.is_some_and(|it| it > bound.starts)
+/// Whether a runner of the pool carries a job that was stuck for it.
+fn took_one(index: &EntityIndex, pool: &PoolIndex, bound: StuckBound) -> bool {
+    pool.runners.iter().filter_map(|it| index.queue.known_jobs.get(&it.job?)).any(|known| {
+        known.created_at < bound.created_before && known.started.is_some_and(|it| it > bound.starts)
     })
 }

@@ -1,4 +1,4 @@
-//! Builders for tests: a fleet in a few words.
+//! Builders for tests that describe a fleet in a few words.
 
 use std::time::Duration;
 
@@ -17,12 +17,12 @@ pub(crate) fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// `second` of the tests' day.
+/// The given second of the tests' day.
 pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + second).unwrap()
 }
 
-/// The specification's own numbers.
+/// The policy of the specification's examples.
 pub(crate) fn policy() -> ScalePolicy {
     ScalePolicy {
         min_runners: 2,
@@ -44,7 +44,7 @@ pub(crate) fn entity(id: &str) -> EntityKey {
     EntityKey { kind: EntityKind::Organization, id: EntityId::new(id) }
 }
 
-/// A pool of the entity `acme`, owned by the fleet `acme` under its id, with 20 runners at most.
+/// A pool of the entity `acme`, owned by the fleet `acme` under its id, with at most 20 runners.
 pub(crate) fn pool(id: &str, labels: &[&str]) -> Pool {
     let mark = format!("runnerctl=acme/{id}");
     Pool {
@@ -101,7 +101,7 @@ pub(crate) fn runner(pool: &str, name: &str, state: &str, since: i64) -> Runner 
     }
 }
 
-/// A job of `acme` that has been queued since `since`; its `workflow_job_id` is `id + 1000`.
+/// A job of `acme`, queued since `since`; its `workflow_job_id` is `id + 1000`.
 pub(crate) fn job(id: i64, labels: &[&str], since: i64) -> Job {
     Job {
         id,
@@ -121,7 +121,7 @@ pub(crate) fn job(id: i64, labels: &[&str], since: i64) -> Job {
     }
 }
 
-/// The fleet at second `now`.
+/// The fleet at the second `now`.
 pub(crate) fn fleet(now: i64, pools: Vec<Pool>, runners: Vec<Runner>, jobs: Vec<Job>) -> Fleet {
     Fleet {
         providers: None,

@@ -21,7 +21,7 @@ use runnerctl::metrics::{HealthLimits, MetricsState, PoolGauges, Snapshot};
 use runnerctl::monitor::IsolationFinding;
 use runnerctl::reconcile::audit_trail::AuditContext;
 use runnerctl::reconcile::watch::{
-    Applied, DeclaredPools, DeclaredScaling, Incident, LoopIo, LoopSettings, LoopSnapshot,
+    DeclaredPools, DeclaredScaling, Incident, LoopIo, LoopSettings, LoopSnapshot,
     Observer, RunMode, WatchCommand, WatchEnd, WriteReport, Writes, watch,
 };
 use runnerctl::reconcile::writer::Writer;
@@ -186,7 +186,7 @@ impl Rig {
                 writer: &writer,
                 feed,
                 orders: receiver,
-                audience: heard.as_ref(),
+                observer: heard.as_ref(),
                 clock,
             };
             watch(doors, settings, roll).await
@@ -288,16 +288,16 @@ impl Observer for Heard {
 
     fn changed(&self, _: &RowChange, _: Timestamp) {}
 
-    fn turned(&self, sight: &LoopSnapshot<'_>) {
+    fn evaluated(&self, sight: &LoopSnapshot<'_>) {
         let decisions = sight.decisions();
         let gauges = sight.managed.iter().filter_map(|(name, managed)| {
             let inputs = &decisions.get(&managed.id)?.inputs;
-            Some((name.clone(), (inputs.census.active, inputs.census.idle, inputs.queued)))
+            Some((name.clone(), (inputs.counts.active, inputs.counts.idle, inputs.queued)))
         });
         *self.gauges.lock().unwrap() = gauges.collect();
     }
 
-    fn decided(&self, _: &PoolName, _: &Decision, _: Applied) {}
+    fn decided(&self, _: &PoolName, _: &Decision, _: Writes) {}
 
     fn acted(&self, _: &WriteReport) {}
 

@@ -156,7 +156,7 @@ impl AuditFeed {
             | Incident::Thawed { .. }
             | Incident::Skewed(_)
             | Incident::InStep
-            | Incident::LeashSlack(_)
+            | Incident::LeaseExpired(_)
             | Incident::NotFollowed { .. }
             | Incident::Followed(_)
             | Incident::Unmanaged { .. }

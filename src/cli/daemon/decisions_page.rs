@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::domain::name::{FleetName, PoolId, PoolName};
-use crate::reconcile::watch::{Applied, LoopSnapshot};
+use crate::reconcile::watch::{Writes, LoopSnapshot};
 use crate::render::decision::{self, DecisionEffect, DecisionsDocument, Stall};
 use crate::scaling::{Decision, EntityState, Freeze};
 
@@ -60,7 +60,7 @@ impl DecisionsPage {
             garm: origin.garm.clone(),
             controller_id: controller,
             at: sight.now,
-            is_applied: sight.applied == Applied::Yes,
+            is_applied: sight.applied == Writes::Sent,
             left_alone: unmanaged.chain(at_rest).collect(),
         };
         Self { report, decisions: kept.collect() }

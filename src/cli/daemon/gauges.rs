@@ -57,10 +57,10 @@ pub(super) fn snapshot(
     let decisions = sight.decisions();
     let queues = queues(sight);
     let stocks: HashMap<&PoolId, &PoolIndex> = sight
-        .picture
-        .sites()
+        .fleet_index
+        .entities()
         .values()
-        .flat_map(EntityIndex::stocks)
+        .flat_map(EntityIndex::pools)
         .map(|it| (it.id(), it))
         .collect();
     let gauges = |(name, managed): (&PoolName, &ManagedPool)| {
@@ -95,14 +95,14 @@ pub(super) fn snapshot(
 pub(super) struct PoolQueue {
     pub(super) depth: u32,
     first: Option<Timestamp>,
-    tally: JobExceptions,
+    exceptions: JobExceptions,
 }
 
 impl PoolQueue {
     /// When the oldest waiting job was created. Nobody is served worse than those whom GitHub gives
     /// no runner: they are counted in.
     pub(super) fn oldest(&self) -> Option<Timestamp> {
-        self.first.into_iter().chain(self.tally.oldest_stuck).min()
+        self.first.into_iter().chain(self.exceptions.oldest_stuck).min()
     }
 }
 
@@ -116,30 +116,30 @@ struct PoolObservation<'a> {
 
 fn queues<'a>(sight: &LoopSnapshot<'a>) -> BTreeMap<&'a PoolId, PoolQueue> {
     let waiting = sight.memory.values().flat_map(EntityState::waiting);
-    let queue = |(id, jobs, tally): (&'a PoolId, &[Timestamp], JobExceptions)| {
+    let queue = |(id, jobs, exceptions): (&'a PoolId, &[Timestamp], JobExceptions)| {
         let depth = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
-        (id, PoolQueue { depth, first: jobs.first().copied(), tally })
+        (id, PoolQueue { depth, first: jobs.first().copied(), exceptions })
     };
     waiting.map(queue).collect()
 }
 
 fn pool(seen: &PoolObservation<'_>) -> PoolGauges {
     let (stock, queue) = (seen.stock, seen.queue);
-    let census = stock.census();
+    let counts = stock.counts();
     let min_runners = stock.policy().map_or(0, |it| it.min_runners);
-    let serving = census.active + census.idle + census.booting;
+    let serving = counts.active + counts.idle + counts.booting;
     PoolGauges {
-        active: census.active,
-        idle: census.idle,
+        active: counts.active,
+        idle: counts.idle,
         queue_depth: queue.depth,
         min_runners,
         max_runners: stock.max_runners(),
         level: Some(stock.garm_level()),
         runners: stock.states(seen.now),
-        unserved_jobs: queue.depth.saturating_sub(census.idle + census.booting),
-        stuck_jobs: queue.tally.stuck,
-        stale_jobs: queue.tally.stale,
-        forgotten_jobs: queue.tally.forgotten,
+        unserved_jobs: queue.depth.saturating_sub(counts.idle + counts.booting),
+        stuck_jobs: queue.exceptions.stuck,
+        stale_jobs: queue.exceptions.stale,
+        forgotten_jobs: queue.exceptions.forgotten,
         oldest_wait: queue
             .oldest()
             .map_or(Duration::ZERO, |it| EvaluationClock::new(seen.now).age(it)),
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
     use crate::domain::job::Job;
     use crate::domain::runner::Runner;
-    use crate::reconcile::watch::{Applied, EventStream};
+    use crate::reconcile::watch::{Writes, EventStream};
     use crate::scaling::testing::{at, entity, fleet, job, policy, pool, runner};
     use crate::scaling::{FleetIndex, RunnerStateCounts, ScalingState, evaluate_fleet};
 
@@ -178,17 +178,17 @@ mod tests {
         let fleet = fleet(0, vec![ours, off], runners, jobs);
         let outdated = outdated(&fleet);
         let policies = ["default", "off"].map(|it| (PoolId::new(it), policy())).into();
-        let mut picture = FleetIndex::new(fleet, policies);
-        let (_, memory) = evaluate_fleet(&mut picture, ScalingState::new(), at(0));
+        let mut fleet_index = FleetIndex::new(fleet, policies);
+        let (_, memory) = evaluate_fleet(&mut fleet_index, ScalingState::new(), at(0));
         let sight = LoopSnapshot {
             now: at(0),
             skew: jiff::SignedDuration::from_secs(2),
-            picture: &picture,
+            fleet_index: &fleet_index,
             memory: &memory,
             managed: &managed(&["default", "off", "gone"]),
             unmanaged: &BTreeMap::new(),
             freeze: None,
-            applied: Applied::Yes,
+            applied: Writes::Sent,
             stopped: &BTreeMap::new(),
             read_at: at(-1),
             read_age: Duration::from_secs(1),

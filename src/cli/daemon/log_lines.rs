@@ -10,7 +10,7 @@ use crate::domain::name::{PoolName, RunnerName};
 use crate::domain::text::{code, quote, said};
 use crate::garm;
 use crate::monitor::IsolationFinding;
-use crate::reconcile::watch::{ActEnd, Applied, Deed, Incident, UnresolvedReason, WriteReport};
+use crate::reconcile::watch::{WriteOutcome, Writes, WriteAction, Incident, UnresolvedReason, WriteReport};
 use crate::render::decision::{self, Mood};
 use crate::render::progress;
 use crate::render::words::{count, span};
@@ -18,7 +18,7 @@ use crate::scaling::{Decision, Direction, Freeze, Reason};
 
 /// A decision that differs from the one before. One that is not written weighs little, but where
 /// deciding is all that there is (a dry run, [`Writes::Withheld`]).
-pub(in crate::cli) fn decided(pool: &PoolName, it: &Decision, applied: Applied) -> LogLine {
+pub(in crate::cli) fn decided(pool: &PoolName, it: &Decision, applied: Writes) -> LogLine {
     let weight = match (it.direction, it.reason) {
         (Direction::Up | Direction::Down, _) => Weight::Note,
         (Direction::Stay, Reason::CircuitOpen | Reason::NotHandedOut) => Weight::Warning,
@@ -26,82 +26,82 @@ pub(in crate::cli) fn decided(pool: &PoolName, it: &Decision, applied: Applied) 
         (Direction::Stay, _) => Weight::Detail,
     };
     let mood = match applied {
-        Applied::Yes => Mood::Does,
-        Applied::No => Mood::Would,
+        Writes::Sent => Mood::Does,
+        Writes::Withheld => Mood::Would,
     };
     LogLine::new(weight, "decision", decision::sentence(it, mood)).of(pool).with(json!({
         "direction": it.direction.word(),
         "reason": it.reason.word(),
         "level": it.level,
-        "applied": applied == Applied::Yes,
+        "applied": applied == Writes::Sent,
     }))
 }
 
 /// A write and what came of it.
 pub(super) fn acted(act: &WriteReport) -> LogLine {
-    let weight = match &act.end {
-        ActEnd::Done | ActEnd::Busy => Weight::Note,
-        ActEnd::Already => Weight::Detail,
-        ActEnd::Failed(_) => Weight::Warning,
+    let weight = match &act.outcome {
+        Ok(WriteOutcome::Done) | Ok(WriteOutcome::Refused) => Weight::Note,
+        Ok(WriteOutcome::AlreadyDone) => Weight::Detail,
+        Err(_) => Weight::Warning,
     };
-    let (text, runner) = match &act.deed {
-        Deed::Raise { from, to } | Deed::Lower { from, to } => {
-            (moved((*from, *to), 1, &act.end), None)
+    let (text, runner) = match &act.action {
+        WriteAction::Raise { from, to } | WriteAction::Lower { from, to } => {
+            (moved((*from, *to), 1, &act.outcome), None)
         }
-        Deed::Resend { level } => (resent(*level, &act.end), None),
-        Deed::Retire { runner } => (going("idle runner", runner, "", &act.end), Some(runner)),
-        Deed::Remove { runner, fault } => {
+        WriteAction::Resend { level } => (resent(*level, &act.outcome), None),
+        WriteAction::Retire { runner } => (going("idle runner", runner, "", &act.outcome), Some(runner)),
+        WriteAction::Remove { runner, fault } => {
             let why = format!("; {}", why(fault));
-            (going("failed runner", runner, &why, &act.end), Some(runner))
+            (going("failed runner", runner, &why, &act.outcome), Some(runner))
         }
-        Deed::Dismiss { runner } => (going("suspect runner", runner, "", &act.end), Some(runner)),
-        Deed::Clear { runner } => {
-            (going("runner", runner, ": it lived on after its job", &act.end), Some(runner))
+        WriteAction::Dismiss { runner } => (going("suspect runner", runner, "", &act.outcome), Some(runner)),
+        WriteAction::Clear { runner } => {
+            (going("runner", runner, ": it lived on after its job", &act.outcome), Some(runner))
         }
     };
     LogLine::new(weight, "action", text).of(&act.pool).with(json!({
-        "action": word(&act.deed),
-        "outcome": outcome(&act.end),
+        "action": act.action.word(),
+        "outcome": outcome(&act.outcome),
         "reason": act.reason.map(Reason::word),
         "runner": runner.map(|it| quote(it.as_str())),
     }))
 }
 
 /// That the level was moved, by so many writes together, or was not.
-pub(super) fn moved((from, to): (u32, u32), writes: u32, end: &ActEnd) -> String {
+pub(super) fn moved((from, to): (u32, u32), writes: u32, end: &Result<WriteOutcome, String>) -> String {
     let verb = if to > from { "raised" } else { "lowered" };
     match end {
-        ActEnd::Done if writes > 1 => {
+        Ok(WriteOutcome::Done) if writes > 1 => {
             format!("level {verb} from {from} to {to} by {writes} writes")
         }
-        ActEnd::Done => format!("level {verb} from {from} to {to}"),
-        ActEnd::Already => format!("level is {to} already"),
-        ActEnd::Busy => format!("level is not {verb} now: the pool is busy"),
-        ActEnd::Failed(why) => format!("level could not be {verb} from {from} to {to}: {why}"),
+        Ok(WriteOutcome::Done) => format!("level {verb} from {from} to {to}"),
+        Ok(WriteOutcome::AlreadyDone) => format!("level is {to} already"),
+        Ok(WriteOutcome::Refused) => format!("level is not {verb} now: the pool is busy"),
+        Err(why) => format!("level could not be {verb} from {from} to {to}: {why}"),
     }
 }
 
-fn resent(level: u32, end: &ActEnd) -> String {
+fn resent(level: u32, end: &Result<WriteOutcome, String>) -> String {
     match end {
-        ActEnd::Done => format!("level {level} sent again: GARM does not follow it"),
-        ActEnd::Already => format!("level {level} stands: GARM does not follow it"),
-        ActEnd::Busy => format!("level {level} is not sent again now: the pool is busy"),
-        ActEnd::Failed(why) => {
+        Ok(WriteOutcome::Done) => format!("level {level} sent again: GARM does not follow it"),
+        Ok(WriteOutcome::AlreadyDone) => format!("level {level} stands: GARM does not follow it"),
+        Ok(WriteOutcome::Refused) => format!("level {level} is not sent again now: the pool is busy"),
+        Err(why) => {
             format!("level {level}, which GARM does not follow, could not be sent again: {why}")
         }
     }
 }
 
 /// That GARM deletes a runner, or does not. `why` is set behind it as it stands.
-fn going(kind: &str, runner: &RunnerName, why: &str, end: &ActEnd) -> String {
+fn going(kind: &str, runner: &RunnerName, why: &str, end: &Result<WriteOutcome, String>) -> String {
     let runner = code(runner.as_str());
     match end {
-        ActEnd::Done => format!("{kind} {runner} is being deleted{why}"),
-        ActEnd::Already => format!("{kind} {runner} was on its way out already{why}"),
-        ActEnd::Busy => {
+        Ok(WriteOutcome::Done) => format!("{kind} {runner} is being deleted{why}"),
+        Ok(WriteOutcome::AlreadyDone) => format!("{kind} {runner} was on its way out already{why}"),
+        Ok(WriteOutcome::Refused) => {
             format!("{kind} {runner} stays: GARM lets none go that is busy or being created{why}")
         }
-        ActEnd::Failed(error) => format!("{kind} {runner} could not be deleted: {error}{why}"),
+        Err(error) => format!("{kind} {runner} could not be deleted: {error}{why}"),
     }
 }
 
@@ -118,27 +118,9 @@ pub(super) fn undeletable(runner: &RunnerName, fault: &str, pool: &PoolName) -> 
     LogLine::new(Weight::Warning, "trouble", progress::undeletable(runner, fault)).of(pool)
 }
 
-/// The word of a deed, for programs.
-pub(super) fn word(deed: &Deed) -> &'static str {
-    match deed {
-        Deed::Raise { .. } => "raise",
-        Deed::Lower { .. } => "lower",
-        Deed::Resend { .. } => "resend",
-        Deed::Retire { .. } => "retire",
-        Deed::Remove { .. } => "remove",
-        Deed::Dismiss { .. } => "dismiss",
-        Deed::Clear { .. } => "clear",
-    }
-}
-
 /// The word of `runnerctl_scaling_actions_total{outcome}`.
-pub(super) fn outcome(end: &ActEnd) -> &'static str {
-    match end {
-        ActEnd::Done => "done",
-        ActEnd::Already => "already",
-        ActEnd::Busy => "busy",
-        ActEnd::Failed(_) => "failed",
-    }
+pub(super) fn outcome(outcome: &Result<WriteOutcome, String>) -> &'static str {
+    outcome.as_ref().map_or("failed", |it| it.word())
 }
 
 /// What the isolation auditor has found.
@@ -183,7 +165,7 @@ pub(in crate::cli) fn incident(it: &Incident) -> LogLine {
         Incident::InStep => {
             line(Weight::Note, "this machine's clock and GARM's agree again".into())
         }
-        Incident::LeashSlack(pool) => line(
+        Incident::LeaseExpired(pool) => line(
             Weight::Warning,
             "no read has succeeded for 10s while its level is raised: it is lowered as soon as \
              GARM takes a write"
@@ -278,25 +260,25 @@ mod tests {
     use crate::domain::entity::EntityKind;
     use crate::domain::name::{EntityId, PoolId};
 
-    fn told(deed: Deed, end: ActEnd) -> String {
+    fn told(action: WriteAction, outcome: Result<WriteOutcome, String>) -> String {
         let (pool, pool_id) = (PoolName::new("web").unwrap(), PoolId::new("1"));
         let at = jiff::Timestamp::UNIX_EPOCH;
-        acted(&WriteReport { at, pool, pool_id, deed, reason: None, end }).text
+        acted(&WriteReport { at, pool, pool_id, action, reason: None, outcome }).text
     }
 
     #[test]
     fn what_a_provider_says_stands_as_it_was_said() {
         let runner = || RunnerName::new("r-1");
         let fault = "image ami-1 was removed and its quota lowered; sent again, then raised";
-        let remove = || Deed::Remove { runner: runner(), fault: Some(fault.into()) };
-        let failed = || ActEnd::Failed("it was removed by hand".into());
+        let remove = || WriteAction::Remove { runner: runner(), fault: Some(fault.into()) };
+        let failed = || Err("it was removed by hand".into());
         assert_eq!(
             [
-                told(remove(), ActEnd::Done),
+                told(remove(), Ok(WriteOutcome::Done)),
                 told(remove(), failed()),
-                told(remove(), ActEnd::Busy),
-                told(Deed::Retire { runner: runner() }, failed()),
-                told(Deed::Clear { runner: runner() }, ActEnd::Already),
+                told(remove(), Ok(WriteOutcome::Refused)),
+                told(WriteAction::Retire { runner: runner() }, failed()),
+                told(WriteAction::Clear { runner: runner() }, Ok(WriteOutcome::AlreadyDone)),
             ],
             [
                 &format!("failed runner `r-1` is being deleted; its provider says: {fault}"),
@@ -316,14 +298,14 @@ mod tests {
 
     #[test]
     fn a_level_is_told_as_it_was_written_or_not() {
-        let raise = || Deed::Raise { from: 0, to: 5 };
-        let failed = || ActEnd::Failed("level raised by hand".into());
+        let raise = || WriteAction::Raise { from: 0, to: 5 };
+        let failed = || Err("level raised by hand".into());
         assert_eq!(
             [
-                told(raise(), ActEnd::Done),
+                told(raise(), Ok(WriteOutcome::Done)),
                 told(raise(), failed()),
-                told(Deed::Lower { from: 5, to: 0 }, ActEnd::Already),
-                told(Deed::Resend { level: 3 }, failed()),
+                told(WriteAction::Lower { from: 5, to: 0 }, Ok(WriteOutcome::AlreadyDone)),
+                told(WriteAction::Resend { level: 3 }, failed()),
             ],
             [
                 "level raised from 0 to 5",

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::log::{LogLine, Weight};
 use super::log_lines;
 use crate::domain::name::PoolName;
-use crate::reconcile::watch::{ActEnd, Applied, Deed, WriteReport};
+use crate::reconcile::watch::{WriteAction, WriteOutcome, WriteReport, Writes};
 use crate::scaling::{Decision, Reason};
 
 /// The same is said of a pool once in so long; with `-v` each time.
@@ -67,7 +67,7 @@ impl LogThrottle {
         &mut self,
         pool: &PoolName,
         decision: &Decision,
-        applied: Applied,
+        applied: Writes,
     ) -> LogLine {
         let line = log_lines::decided(pool, decision, applied);
         self.weigh(pool, decision.reason, decision.at, line)
@@ -77,7 +77,7 @@ impl LogThrottle {
     /// one before is void.
     pub(super) fn withheld(&mut self, pool: &PoolName, decision: &Decision) -> LogLine {
         self.held.remove(pool);
-        LogLine { weight: Weight::Detail, ..log_lines::decided(pool, decision, Applied::No) }
+        LogLine { weight: Weight::Detail, ..log_lines::decided(pool, decision, Writes::Withheld) }
     }
 
     fn weigh(&mut self, pool: &PoolName, reason: Reason, at: Timestamp, line: LogLine) -> LogLine {
@@ -97,10 +97,10 @@ impl LogThrottle {
     /// failures and the end of all pulses are always said. A line about the level begins where the
     /// last one ended, whatever was written between them.
     pub(super) fn acted(&mut self, act: &WriteReport) -> LogLine {
-        let (Deed::Raise { from, to } | Deed::Lower { from, to }) = act.deed else {
+        let (WriteAction::Raise { from, to } | WriteAction::Lower { from, to }) = act.action else {
             return log_lines::acted(act);
         };
-        if act.end != ActEnd::Done {
+        if act.outcome != Ok(WriteOutcome::Done) {
             return log_lines::acted(act);
         }
         let before = self.moves.remove(&act.pool);
@@ -162,7 +162,7 @@ impl LevelMoves {
     fn text(self) -> String {
         match self.from == self.to {
             true => format!("level is {} again after {} writes", self.to, self.writes),
-            false => log_lines::moved((self.from, self.to), self.writes, &ActEnd::Done),
+            false => log_lines::moved((self.from, self.to), self.writes, &Ok(WriteOutcome::Done)),
         }
     }
 }
@@ -239,23 +239,23 @@ mod tests {
         assert_eq!(weigh(&mut repeats, Reason::Pressure, 2, "starts 1"), Weight::Note);
     }
 
-    fn act(deed: Deed, end: ActEnd, reason: Option<Reason>, second: i64) -> WriteReport {
+    fn act(action: WriteAction, outcome: Result<WriteOutcome, String>, reason: Option<Reason>, second: i64) -> WriteReport {
         let pool_id = PoolId::new("1");
-        WriteReport { at: at(second), pool: pool(), pool_id, deed, reason, end }
+        WriteReport { at: at(second), pool: pool(), pool_id, action, reason, outcome }
     }
 
     #[test]
     fn a_level_that_follows_is_said_once_in_ten_seconds_and_where_it_ended() {
         let mut repeats = LogThrottle::default();
         let pressure = Some(Reason::Pressure);
-        let moved = |repeats: &mut LogThrottle, deed, second| {
-            repeats.acted(&act(deed, ActEnd::Done, pressure, second)).weight
+        let moved = |repeats: &mut LogThrottle, action, second| {
+            repeats.acted(&act(action, Ok(WriteOutcome::Done), pressure, second)).weight
         };
-        assert_eq!(moved(&mut repeats, Deed::Raise { from: 0, to: 5 }, 0), Weight::Note);
-        assert_eq!(moved(&mut repeats, Deed::Lower { from: 5, to: 0 }, 2), Weight::Detail);
+        assert_eq!(moved(&mut repeats, WriteAction::Raise { from: 0, to: 5 }, 0), Weight::Note);
+        assert_eq!(moved(&mut repeats, WriteAction::Lower { from: 5, to: 0 }, 2), Weight::Detail);
         weigh(&mut repeats, Reason::Served, 3, "a decision is something else");
         assert_eq!(texts(repeats.overdue(at(10))), ["level lowered from 5 to 0"]);
-        assert_eq!(moved(&mut repeats, Deed::Raise { from: 0, to: 1 }, 9), Weight::Detail);
+        assert_eq!(moved(&mut repeats, WriteAction::Raise { from: 0, to: 1 }, 9), Weight::Detail);
     }
 
     /// The numbers of what is said, one line after the other.
@@ -266,9 +266,9 @@ mod tests {
         let levels = [0, 5, 0, 3, 2, 7, 7, 1];
         for (second, move_) in (0..).zip(levels.windows(2)) {
             let (from, to) = (move_[0], move_[1]);
-            let deed = if to > from { Deed::Raise { from, to } } else { Deed::Lower { from, to } };
+            let action = if to > from { WriteAction::Raise { from, to } } else { WriteAction::Lower { from, to } };
             let reason = Some(Reason::Pressure).filter(|_| second < 6);
-            let line = repeats.acted(&act(deed, ActEnd::Done, reason, second * 4));
+            let line = repeats.acted(&act(action, Ok(WriteOutcome::Done), reason, second * 4));
             said.extend(Some(line).filter(|it| it.weight > Weight::Detail).map(|it| it.text));
         }
         let expected = [
@@ -285,8 +285,8 @@ mod tests {
         let mut repeats = LogThrottle::default();
         let pressure = Some(Reason::Pressure);
         for (second, (from, to)) in (0..).zip([(0, 5), (5, 0), (0, 5)]) {
-            let deed = if to > from { Deed::Raise { from, to } } else { Deed::Lower { from, to } };
-            repeats.acted(&act(deed, ActEnd::Done, pressure, second));
+            let action = if to > from { WriteAction::Raise { from, to } } else { WriteAction::Lower { from, to } };
+            repeats.acted(&act(action, Ok(WriteOutcome::Done), pressure, second));
         }
         assert_eq!(texts(repeats.overdue(at(60))), [""; 0]);
     }
@@ -296,8 +296,8 @@ mod tests {
         let mut repeats = LogThrottle::new(ThrottleMode::All);
         for second in 0..3 {
             assert_eq!(weigh(&mut repeats, Reason::Pressure, second, "starts 1"), Weight::Note);
-            let deed = Deed::Raise { from: 0, to: 5 };
-            let line = repeats.acted(&act(deed, ActEnd::Done, Some(Reason::Pressure), second));
+            let action = WriteAction::Raise { from: 0, to: 5 };
+            let line = repeats.acted(&act(action, Ok(WriteOutcome::Done), Some(Reason::Pressure), second));
             assert_eq!(line.weight, Weight::Note);
         }
         assert_eq!(texts(repeats.overdue(at(60))), [""; 0]);
@@ -307,14 +307,14 @@ mod tests {
     fn what_failed_what_became_of_runners_and_the_end_of_pulses_are_always_said() {
         let mut repeats = LogThrottle::default();
         let pressure = Some(Reason::Pressure);
-        let raise = || Deed::Raise { from: 0, to: 5 };
-        let retire = || Deed::Retire { runner: RunnerName::new("r") };
-        let failed = || ActEnd::Failed("409".into());
+        let raise = || WriteAction::Raise { from: 0, to: 5 };
+        let retire = || WriteAction::Retire { runner: RunnerName::new("r") };
+        let failed = || Err("409".into());
         for _ in 0..2 {
             let mut weight = |it| repeats.acted(&it).weight;
             assert_eq!(weight(act(raise(), failed(), pressure, 0)), Weight::Warning);
-            assert_eq!(weight(act(retire(), ActEnd::Done, Some(Reason::Idle), 0)), Weight::Note);
-            assert_eq!(weight(act(raise(), ActEnd::Done, None, 0)), Weight::Note);
+            assert_eq!(weight(act(retire(), Ok(WriteOutcome::Done), Some(Reason::Idle), 0)), Weight::Note);
+            assert_eq!(weight(act(raise(), Ok(WriteOutcome::Done), None, 0)), Weight::Note);
         }
     }
 }

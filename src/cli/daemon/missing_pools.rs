@@ -30,7 +30,7 @@ pub(super) fn unsteered(
     }
     let orphans = orphans(sight);
     drifts.with(|fleet, desired| {
-        let owners = Owners::new(sight.picture.pools().values(), fleet);
+        let owners = Owners::new(sight.fleet_index.pools().values(), fleet);
         let names = sight.unmanaged.keys();
         let gauges = |name: &PoolName| {
             let desired = desired.get(name)?;
@@ -63,15 +63,15 @@ fn gauges(sight: &LoopSnapshot<'_>, desired: &DesiredPool, seen: &ClaimedPools<'
     };
     let mut oldest: Option<Timestamp> = None;
     for claim in &seen.claims {
-        let stock = sight.picture.sites().get(&claim.entity).and_then(|it| it.stock(&claim.id));
+        let stock = sight.fleet_index.entities().get(&claim.entity).and_then(|it| it.pool(&claim.id));
         let Some(stock) = stock else { continue };
-        let (census, queue) =
-            (stock.census(), seen.queues.get(&claim.id).copied().unwrap_or_default());
-        all.active += census.active;
-        all.idle += census.idle;
+        let (counts, queue) =
+            (stock.counts(), seen.queues.get(&claim.id).copied().unwrap_or_default());
+        all.active += counts.active;
+        all.idle += counts.idle;
         all.runners = sum(all.runners, stock.states(sight.now));
         all.queue_depth += queue.depth;
-        all.unserved_jobs += queue.depth.saturating_sub(census.idle + census.booting);
+        all.unserved_jobs += queue.depth.saturating_sub(counts.idle + counts.booting);
         oldest = oldest.into_iter().chain(queue.oldest()).min();
     }
     let is_ours = |it: &&&Job| is_for(it, desired) && desired.labels.covers(&it.labels);
@@ -104,11 +104,11 @@ fn orphans<'a>(sight: &LoopSnapshot<'a>) -> Vec<&'a Job> {
     let mut known: HashMap<(&EntityKey, &Labels), bool> = HashMap::new();
     let mut is_served = |entity: &'a EntityKey, labels: &'a Labels| {
         *known.entry((entity, labels)).or_insert_with(|| {
-            let site: Option<&EntityIndex> = sight.picture.sites().get(entity);
+            let site: Option<&EntityIndex> = sight.fleet_index.entities().get(entity);
             site.is_some_and(|it| it.serves(labels))
         })
     };
-    let queued = sight.picture.jobs().filter(|it| it.status == JobStatus::Queued);
+    let queued = sight.fleet_index.jobs().filter(|it| it.status == JobStatus::Queued);
     let orphans =
         queued.filter(|it| it.entities.iter().all(|entity| !is_served(entity, &it.labels)));
     orphans.collect()

@@ -28,7 +28,7 @@ use crate::garm::GarmClient;
 use crate::metrics::{Counter, MetricsState, Timing};
 use crate::monitor::IsolationFinding;
 use crate::reconcile::watch::{
-    ActEnd, Applied, Deed, EventStream, Incident, LoopSnapshot, ManagedPool, Observer, WriteReport,
+    WriteOutcome, WriteAction, EventStream, Incident, LoopSnapshot, ManagedPool, Observer, WriteReport,
     Writes,
 };
 use crate::render::decision::freeze;
@@ -155,10 +155,10 @@ impl LoopObserver {
 
     /// Loud, once, and again when it changes: whose hands scaling is in.
     fn warn_of_impatience(&self, state: &mut ObserverState, sight: &LoopSnapshot<'_>) {
-        let sites = sight.picture.sites().values();
-        let stocks = sites.flat_map(EntityIndex::stocks).filter(|it| it.is_scaled());
+        let sites = sight.fleet_index.entities().values();
+        let stocks = sites.flat_map(EntityIndex::pools).filter(|it| it.is_scaled());
         let delays = stocks.filter_map(|it| Some(it.policy()?.scale_up_delay));
-        let said = impatience(sight.picture.backoff(), delays);
+        let said = impatience(sight.fleet_index.backoff(), delays);
         if said == state.impatience {
             return;
         }
@@ -180,15 +180,15 @@ impl LoopObserver {
     /// Pools that nobody but a long backoff serves: said when that changes, and every hour.
     fn warn_of_slow_pools(&self, state: &mut ObserverState, sight: &LoopSnapshot<'_>) {
         const AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
-        let pools = sight.picture.pools();
+        let pools = sight.fleet_index.pools();
         let unscaled =
-            sight.picture.sites().values().flat_map(EntityIndex::stocks).filter_map(|it| {
+            sight.fleet_index.entities().values().flat_map(EntityIndex::pools).filter_map(|it| {
                 let policy = it.policy().filter(|it| !it.autoscale)?;
                 let is_enabled = pools.get(it.id()).is_some_and(|it| it.spec.enabled);
                 let name = state.names.get(it.id()).filter(|_| is_enabled)?;
                 Some((name.as_str(), policy.scale_up_delay))
             });
-        let said = left_to_garm(sight.picture.backoff(), unscaled);
+        let said = left_to_garm(sight.fleet_index.backoff(), unscaled);
         let is_news = match (&said, &state.left_to_garm) {
             (Some(said), Some((before, at))) => {
                 said != before || sight.now.duration_since(*at) >= AGAIN
@@ -270,7 +270,7 @@ impl Observer for LoopObserver {
         }
     }
 
-    fn turned(&self, sight: &LoopSnapshot<'_>) {
+    fn evaluated(&self, sight: &LoopSnapshot<'_>) {
         let mut state = self.state();
         let names = || sight.managed.iter().map(|(name, it)| (&it.id, name));
         if !state.names.iter().eq(names()) {
@@ -281,7 +281,7 @@ impl Observer for LoopObserver {
         self.metrics.frozen(frozen(sight));
         let is_connected = Some(sight.stream == EventStream::Up);
         self.metrics.process(|it| it.is_stream_connected = is_connected);
-        let row = |(name, it): (_, &ManagedPool)| Some((name, sight.picture.pools().get(&it.id)?));
+        let row = |(name, it): (_, &ManagedPool)| Some((name, sight.fleet_index.pools().get(&it.id)?));
         let drifts = self.drifts.look(sight.managed.iter().filter_map(row));
         for line in state.drifting.look(&drifts) {
             self.journal.say(line);
@@ -316,7 +316,7 @@ impl Observer for LoopObserver {
         }
     }
 
-    fn decided(&self, pool: &PoolName, decision: &Decision, applied: Applied) {
+    fn decided(&self, pool: &PoolName, decision: &Decision, applied: Writes) {
         if decision.direction != Direction::Stay {
             self.metrics.count(Counter::ScalingDecision {
                 pool: pool.clone(),
@@ -326,28 +326,28 @@ impl Observer for LoopObserver {
         }
         let repeats = &mut self.state().repeats;
         self.journal.say(match (applied, self.writes) {
-            (Applied::Yes, _) | (_, Writes::Withheld) => repeats.decided(pool, decision, applied),
-            (Applied::No, Writes::Sent) => repeats.withheld(pool, decision),
+            (Writes::Sent, _) | (_, Writes::Withheld) => repeats.decided(pool, decision, applied),
+            (Writes::Withheld, Writes::Sent) => repeats.withheld(pool, decision),
         });
     }
 
     fn acted(&self, act: &WriteReport) {
-        let outcome = log_lines::outcome(&act.end);
-        let direction = match act.deed {
-            Deed::Raise { .. } => Some(Direction::Up),
-            Deed::Lower { .. }
-            | Deed::Retire { .. }
-            | Deed::Remove { .. }
-            | Deed::Dismiss { .. } => Some(Direction::Down),
-            Deed::Resend { .. } | Deed::Clear { .. } => None,
+        let outcome = log_lines::outcome(&act.outcome);
+        let direction = match act.action {
+            WriteAction::Raise { .. } => Some(Direction::Up),
+            WriteAction::Lower { .. }
+            | WriteAction::Retire { .. }
+            | WriteAction::Remove { .. }
+            | WriteAction::Dismiss { .. } => Some(Direction::Down),
+            WriteAction::Resend { .. } | WriteAction::Clear { .. } => None,
         };
         if let Some(direction) = direction {
             let (pool, direction) = (act.pool.clone(), direction.word());
             self.metrics.count(Counter::ScalingAction { pool, direction, outcome });
-        } else if act.end == ActEnd::Done && matches!(act.deed, Deed::Resend { .. }) {
+        } else if act.outcome == Ok(WriteOutcome::Done) && matches!(act.action, WriteAction::Resend { .. }) {
             self.metrics.count(Counter::LevelResent);
         }
-        if act.end == ActEnd::Busy {
+        if act.outcome == Ok(WriteOutcome::Refused) {
             let pool = act.pool.clone();
             self.metrics.count(Counter::ScaledownRefused { pool, reason: "busy" });
         }

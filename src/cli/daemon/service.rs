@@ -71,7 +71,7 @@ pub(super) async fn serve(mut opened: DaemonParts) -> Result<Exit, Failure> {
         writer: &writer,
         feed: client.events(events::StreamLimits::default()),
         orders: taken,
-        audience: &reporter,
+        observer: &reporter,
         clock: Clock::Real,
     };
     let running =

@@ -22,7 +22,7 @@ use crate::plan;
 use crate::reconcile::apply::{ApplyOptions, apply};
 use crate::reconcile::read_fleet::read_fleet;
 use crate::reconcile::watch::{
-    Applied, DeclaredPools, DeclaredScaling, Incident, LoopIo, LoopSettings, LoopSnapshot,
+    DeclaredPools, DeclaredScaling, Incident, LoopIo, LoopSettings, LoopSnapshot,
     Observer, RunMode, WatchCommand as Command, WriteReport, Writes, watch,
 };
 use crate::reconcile::writer::Writer;
@@ -85,8 +85,8 @@ pub(super) async fn burst(stage: &DemoStage<'_>, desired: &Desired) -> Result<us
     let alone = without_loop(desired, &pool).await?;
     let scale = Scale::of(ours.samples.iter().chain(&alone.samples));
     stage.tell(&legend())?;
-    stage.tell(&format!("{}\n{}", title("with `runnerctl watch`"), picture(&ours, scale)))?;
-    stage.tell(&format!("{}\n{}", title("the same burst, GARM alone"), picture(&alone, scale)))?;
+    stage.tell(&format!("{}\n{}", title("with `runnerctl watch`"), fleet_index(&ours, scale)))?;
+    stage.tell(&format!("{}\n{}", title("the same burst, GARM alone"), fleet_index(&alone, scale)))?;
     stage.tell(&table(&ours, &alone))?;
     Ok(JOBS - CANCELLED)
 }
@@ -95,7 +95,7 @@ fn title(text: &str) -> String {
     format!("  {}", paint(NAME, text))
 }
 
-fn picture(figures: &BurstFigures, scale: Scale) -> String {
+fn fleet_index(figures: &BurstFigures, scale: Scale) -> String {
     draw(&figures.samples, STEP, scale)
 }
 
@@ -151,7 +151,7 @@ async fn with_loop(
         writer: &writer,
         feed: stage.client().events(events::StreamLimits::default()),
         orders: taken,
-        audience: &teller,
+        observer: &teller,
         clock: ground.clock,
     };
     let settings = LoopSettings {
@@ -298,9 +298,9 @@ impl Observer for BurstObserver<'_> {
 
     fn changed(&self, _change: &RowChange, _now: Timestamp) {}
 
-    fn turned(&self, _sight: &LoopSnapshot<'_>) {}
+    fn evaluated(&self, _sight: &LoopSnapshot<'_>) {}
 
-    fn decided(&self, pool: &PoolName, decision: &Decision, applied: Applied) {
+    fn decided(&self, pool: &PoolName, decision: &Decision, applied: Writes) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let is_same = last.insert(pool.clone(), decision.reason) == Some(decision.reason);
         let is_told = decision.direction != Direction::Stay || decision.reason == Reason::Hold;

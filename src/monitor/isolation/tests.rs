@@ -282,10 +282,10 @@ fn a_pool_that_stays_below_its_minimum_is_found() {
         let now = n * 30;
         let fleet = fleet(now, vec![pool("p", &["x"])], vec![], vec![]);
         found.extend(it.read(&fleet, at(now)));
-        let picture = FleetIndex::new(fleet, ScalePolicies::from([(PoolId::new("p"), policy())]));
-        found.extend(it.tick(&picture, &BTreeSet::new(), at(now)));
+        let fleet_index = FleetIndex::new(fleet, ScalePolicies::from([(PoolId::new("p"), policy())]));
+        found.extend(it.tick(&fleet_index, &BTreeSet::new(), at(now)));
         // A later look at an old picture ends the measuring.
-        let late = it.clone().tick(&picture, &BTreeSet::new(), at(now + 400));
+        let late = it.clone().tick(&fleet_index, &BTreeSet::new(), at(now + 400));
         assert_eq!(late, []);
     }
     let evidence = "0 of at least 2 runners run, wait or boot for 5m now, though 0 of at most 20 \

@@ -1,4 +1,4 @@
-//! What the loop does: reads and writes that are due, and what came of a write.
+//! What the loop does: due reads and writes, and the handling of a write's result.
 
 use std::collections::HashSet;
 
@@ -6,31 +6,30 @@ use tokio::time::Instant;
 
 use super::command::Writes;
 use super::explained::{is_explained, is_of_pick_ups};
-use super::input::{Effect, PoolWrite, ReadRequest, What, Written};
+use super::input::{Answered, Effect, PoolWrite, ReadRequest};
 use super::machine::{LoopPhase, ScalingLoop};
-use super::observer::{ActEnd, Applied, Deed, WriteReport};
-use super::pool_controller::{LevelTarget, Next, PoolController, WriteCertainty, WriteGate};
-use super::scale_down::{Answer, RemovalReason};
+use super::observer::{WriteAction, WriteReport};
+use super::pool_controller::{LevelTarget, PoolController, WriteCertainty, WriteGate};
 use super::stale_cache::StaleCacheSign;
 use super::write_freeze::WriteFreeze;
 use crate::domain::entity::EntityKey;
 use crate::domain::name::{PoolId, RunnerName};
 use crate::garm::ErrorKind;
-use crate::reconcile::write_error::WriteError;
-use crate::reconcile::writer::{Deed as Needed, Removal};
+use crate::domain::pool::Pool;
+use crate::reconcile::write_outcome::{WriteError, WriteOutcome};
 use crate::scaling::{Decision, FleetIndex, Freeze, Reason, RowChange};
 
-/// Writes at a time, over all pools.
+/// The number of concurrent writes over all pools.
 const WRITES_MAX: usize = 16;
 
-/// Looks at single pools at a time.
-const LOOKS_MAX: usize = 8;
+/// The number of concurrent reads of single pools.
+const POLLS_MAX: usize = 8;
 
-/// Histories asked for at a time.
-const ASKS_MAX: usize = 8;
+/// The number of concurrent reads of runner histories.
+const HISTORIES_MAX: usize = 8;
 
 impl ScalingLoop<'_> {
-    /// What is to be done now.
+    /// The reads and writes that are due now.
     pub(super) fn effects(&mut self, now: Instant) -> Vec<Effect> {
         let mut effects = Vec::new();
         if matches!(self.phase, LoopPhase::Over(_)) {
@@ -40,22 +39,22 @@ impl ScalingLoop<'_> {
         if matches!(self.phase, LoopPhase::Stopping(_)) {
             return effects;
         }
-        let read = self.reads.begin(now).map(|it| Effect::Read(ReadRequest::Fleet(it)));
+        let read = self.schedule.begin(now).map(|it| Effect::Read(ReadRequest::Fleet(it)));
         effects.extend(read);
         if self.is_writing() {
-            self.look(&mut effects, now);
-            self.ask(&mut effects);
+            self.poll(&mut effects, now);
+            self.read_histories(&mut effects);
         }
         effects
     }
 
-    /// What the levels are steered to; absent when nothing is written.
+    /// The target that levels are set to; absent if nothing is written.
     pub(super) fn aim(&self) -> Option<LevelTarget> {
         match (&self.phase, self.settings.writes) {
             (_, Writes::Withheld) | (LoopPhase::Starting | LoopPhase::Over(_), Writes::Sent) => {
                 None
             }
-            (LoopPhase::Running, Writes::Sent) if !self.ice.held.is_empty() => {
+            (LoopPhase::Running, Writes::Sent) if !self.freeze.held.is_empty() => {
                 Some(LevelTarget::Rest)
             }
             (LoopPhase::Running, Writes::Sent) => Some(LevelTarget::Decided),
@@ -65,48 +64,48 @@ impl ScalingLoop<'_> {
         }
     }
 
-    /// Whether decisions are written where nothing is frozen.
-    pub(super) fn applied(&self) -> Applied {
+    /// Whether decisions are written where no freeze applies.
+    pub(super) fn applied(&self) -> Writes {
         match self.aim() {
-            Some(LevelTarget::Decided | LevelTarget::Once) => Applied::Yes,
-            Some(LevelTarget::Rest | LevelTarget::Floor) | None => Applied::No,
+            Some(LevelTarget::Decided | LevelTarget::Once) => Writes::Sent,
+            Some(LevelTarget::Rest | LevelTarget::Floor) | None => Writes::Withheld,
         }
     }
 
-    /// Whether a new decision about a pool of this entity is written. `--once` carries out the
-    /// first one only.
-    pub(super) fn applies(&self, entity: &EntityKey, before: Option<&Decision>) -> Applied {
-        match (self.ice.of(entity), self.aim(), before) {
-            (None, Some(LevelTarget::Once), Some(_)) | (Some(_), _, _) => Applied::No,
+    /// Whether a new decision about a pool of this entity is written. `--once` carries out only the
+    /// first decision.
+    pub(super) fn applies(&self, entity: &EntityKey, before: Option<&Decision>) -> Writes {
+        match (self.freeze.of(entity), self.aim(), before) {
+            (None, Some(LevelTarget::Once), Some(_)) | (Some(_), _, _) => Writes::Withheld,
             (None, _, _) => self.applied(),
         }
     }
 
-    /// Whether a pool may be written to.
+    /// Whether a pool may be written to: the first row that applies.
     ///
-    /// | | |
+    /// | condition | allowed |
     /// |---|---|
-    /// | stopping | yes: afterwards nobody sees how its pulse ends |
-    /// | its manager has stopped | no |
-    /// | the fleet was not read for too long, this pool was a moment ago | a slack pulse is ended |
+    /// | the loop is stopping | yes: nothing observes a raised level afterwards |
+    /// | GARM's worker for the entity has stopped | no |
+    /// | the fleet was not read for too long, but this pool was | an expired lease is ended |
     /// | the fleet was not read for too long | no |
     /// | held, because writes cannot be recorded | no |
-    /// | held | yes: the aim lets levels only fall |
-    /// | else | yes |
-    pub(super) fn gate(&self, hand: &PoolController, now: Instant) -> WriteGate {
+    /// | held for another reason | yes: the target lets levels only fall |
+    /// | otherwise | yes |
+    pub(super) fn gate(&self, controller: &PoolController, now: Instant) -> WriteGate {
         if matches!(self.phase, LoopPhase::Stopping(_)) {
             return WriteGate::Open;
         }
-        if self.ice.stopped.contains_key(&hand.entity) {
+        if self.freeze.stopped.contains_key(&controller.entity) {
             return WriteGate::Shut;
         }
-        match &self.ice.all {
-            // While held the aim ends pulses and does nothing else.
+        match &self.freeze.all {
+            // While held, the target only lowers raised levels.
             None | Some(Freeze::Unproven(_)) => WriteGate::Open,
             Some(Freeze::Stale(_) | Freeze::Unreachable | Freeze::Refused)
-                if hand.leash.sees(now) =>
+                if controller.lease.is_fresh(now) =>
             {
-                WriteGate::Slack
+                WriteGate::LowerOnly
             }
             Some(
                 Freeze::Stale(_)
@@ -121,12 +120,12 @@ impl ScalingLoop<'_> {
 
     fn write(&mut self, effects: &mut Vec<Effect>, now: Instant) {
         let Some(aim) = self.aim() else { return };
-        let mut due: Vec<(PoolId, Next)> = Vec::new();
-        for (id, hand) in &self.hands {
+        let mut due: Vec<(PoolId, WriteAction)> = Vec::new();
+        for (id, controller) in &self.controllers {
             if self.writing + due.len() >= WRITES_MAX {
                 break;
             }
-            let next = hand.next(aim, self.gate(hand, now), now);
+            let next = controller.next(aim, self.gate(controller, now), now);
             if let Some((_, next)) = next.filter(|it| it.0 <= now) {
                 due.push((id.clone(), next));
             }
@@ -149,75 +148,76 @@ impl ScalingLoop<'_> {
         }
     }
 
-    /// One write, ready to be sent; nothing when it turns out not to be needed.
-    fn begin(&mut self, id: &PoolId, next: Next, now: Instant) -> Option<PoolWrite> {
-        let picture = self.picture.as_ref()?;
+    /// Prepares one write; returns nothing if the write turns out not to be needed.
+    fn begin(&mut self, id: &PoolId, next: WriteAction, now: Instant) -> Option<PoolWrite> {
+        let fleet_index = self.fleet_index.as_ref()?;
         let clock = self.clock?;
-        let hand = self.hands.get_mut(id)?;
+        let controller = self.controllers.get_mut(id)?;
         let is_decided = matches!(self.phase, LoopPhase::Running | LoopPhase::Settling(_))
-            && self.ice.held.is_empty();
-        let reason = Some(hand.decision.reason).filter(|_| is_decided);
-        let (what, reason) = match next {
-            Next::Level { from, to } => (What::Level { from, to }, reason),
-            Next::Resend { sign: StaleCacheSign::Busy, .. }
-                if is_explained(picture, &hand.entity, clock.now(now))
-                    || is_of_pick_ups(picture, id) =>
-            {
-                hand.healing.explain();
-                return None;
-            }
-            Next::Resend { level, sign } => {
-                hand.healing.answered();
-                if sign == StaleCacheSign::Idle {
-                    // A GARM that builds nothing may have lost its credentials.
-                    self.reads.want_health(now);
-                    // It may have been the last time before that becomes a state of the pool.
-                    self.is_untold = true;
+            && self.freeze.held.is_empty();
+        let reason = Some(controller.decision.reason).filter(|_| is_decided);
+        let (action, reason) = match next {
+            WriteAction::Raise { .. } | WriteAction::Lower { .. } => (next, reason),
+            WriteAction::Resend { .. } => {
+                match controller.stale_cache.due()?.1 {
+                    StaleCacheSign::Busy
+                        if is_explained(fleet_index, &controller.entity, clock.now(now))
+                            || is_of_pick_ups(fleet_index, id) =>
+                    {
+                        controller.stale_cache.explain();
+                        return None;
+                    }
+                    StaleCacheSign::Busy => {}
+                    StaleCacheSign::Idle => {
+                        // A GARM that creates no runners may have lost its credentials.
+                        self.schedule.want_health(now);
+                        // This may be the resend after which the pool counts as stalled.
+                        self.is_untold = true;
+                    }
                 }
-                (What::Resend { level }, None)
+                controller.stale_cache.answered();
+                (next, None)
             }
-            Next::Exit(runner, RemovalReason::Idle) => (What::Retire(runner), Some(Reason::Idle)),
-            Next::Exit(runner, RemovalReason::Suspect) => {
-                (What::Dismiss(runner), Some(Reason::Suspect))
-            }
-            Next::Exit(runner, RemovalReason::Outlived) => (What::Clear(runner), None),
-            Next::Exit(runner, RemovalReason::Failed) => {
-                let fault = fault(picture, id, &runner);
-                (What::Remove(runner, fault), Some(Reason::Failed))
+            WriteAction::Retire { .. } => (next, Some(Reason::Idle)),
+            WriteAction::Dismiss { .. } => (next, Some(Reason::Suspect)),
+            WriteAction::Clear { .. } => (next, None),
+            WriteAction::Remove { runner, .. } => {
+                let fault = fault(fleet_index, id, &runner);
+                (WriteAction::Remove { runner, fault }, Some(Reason::Failed))
             }
         };
-        hand.begin();
-        Some(PoolWrite { target: hand.target.clone(), what, reason })
+        controller.begin();
+        Some(PoolWrite { target: controller.target.clone(), action, is_scaled: true, reason })
     }
 
-    fn look(&mut self, effects: &mut Vec<Effect>, now: Instant) {
-        let is_due = |it: &&PoolController| it.leash.look_at().is_some_and(|it| it <= now);
+    fn poll(&mut self, effects: &mut Vec<Effect>, now: Instant) {
+        let is_due = |it: &&PoolController| it.lease.poll_at().is_some_and(|it| it <= now);
         let due: Vec<PoolId> =
-            self.hands.values().filter(is_due).map(|it| it.target.id.clone()).collect();
-        self.look_at.extend(due);
-        let Some(picture) = &self.picture else { return };
+            self.controllers.values().filter(is_due).map(|it| it.target.id.clone()).collect();
+        self.poll_now.extend(due);
+        let Some(fleet_index) = &self.fleet_index else { return };
         let mut later = std::collections::BTreeSet::new();
-        for id in std::mem::take(&mut self.look_at) {
-            let Some(hand) = self.hands.get_mut(&id) else { continue };
-            if self.looks.len() >= LOOKS_MAX || self.looks.contains_key(&id) {
+        for id in std::mem::take(&mut self.poll_now) {
+            let Some(controller) = self.controllers.get_mut(&id) else { continue };
+            if self.polls.len() >= POLLS_MAX || self.polls.contains_key(&id) {
                 later.insert(id);
                 continue;
             }
-            let runners = picture.runners().filter(|it| it.pool.as_ref() == Some(&id));
+            let runners = fleet_index.runners().filter(|it| it.pool.as_ref() == Some(&id));
             let known: HashSet<String> = runners.map(|it| it.id.clone()).collect();
-            self.looks.insert(id.clone(), known);
-            hand.leash.look(now);
+            self.polls.insert(id.clone(), known);
+            controller.lease.begin_poll(now);
             effects.push(Effect::Read(ReadRequest::Runners(id)));
         }
-        self.look_at = later;
+        self.poll_now = later;
     }
 
-    fn ask(&mut self, effects: &mut Vec<Effect>) {
-        let wanted = self.hands.values().flat_map(|it| &it.decision.ask);
+    fn read_histories(&mut self, effects: &mut Vec<Effect>) {
+        let wanted = self.controllers.values().flat_map(|it| &it.decision.ask);
         let wanted: Vec<RunnerName> =
             wanted.filter(|it| !self.asked.contains(it)).cloned().collect();
         for name in wanted {
-            if self.asking >= ASKS_MAX {
+            if self.asking >= HISTORIES_MAX {
                 return;
             }
             self.asking += 1;
@@ -226,101 +226,102 @@ impl ScalingLoop<'_> {
         }
     }
 
-    /// A write has ended.
+    /// Handles the end of a write.
     pub(super) fn written(
         &mut self,
         mut write: PoolWrite,
-        result: Result<Written, WriteError>,
+        result: Result<Answered, WriteError>,
         now: Instant,
     ) {
         self.writing = self.writing.saturating_sub(1);
         let id = write.target.id.clone();
-        let at = self.clock.map_or_else(|| self.ours.now(), |it| it.now(now));
-        let end = match result {
-            Ok(Written::Level(needed, pool)) => {
-                if let Some(hand) = self.hands.get_mut(&id) {
-                    hand.level_written(now);
-                }
-                if let Some(release) = self.releases.get_mut(&id) {
-                    release.written(now);
-                }
-                let level = pool.spec.min_idle_runners;
-                write.what.fit(level);
-                self.take(RowChange::Pool(*pool), now);
-                self.check_level(&id, level, now);
-                match needed {
-                    Needed::Done => ActEnd::Done,
-                    Needed::Already => ActEnd::Already,
-                }
+        let at = self.clock.map_or_else(|| self.local_clock.now(), |it| it.now(now));
+        let outcome = match result {
+            Ok(answered) => {
+                self.answered(&mut write, answered.pool, answered.outcome, now);
+                Ok(answered.outcome)
             }
-            Ok(Written::Runner(removal)) => {
-                if let (Some(hand), Some(name)) = (self.hands.get_mut(&id), write.what.runner()) {
-                    let answer = match removal {
-                        Removal::Removed | Removal::Leaving => Answer::Goes,
-                        Removal::Kept => Answer::Stays,
-                    };
-                    hand.exit_asked(name, answer, now);
-                }
-                self.look_at.insert(id.clone());
-                match removal {
-                    Removal::Removed => ActEnd::Done,
-                    Removal::Leaving => ActEnd::Already,
-                    Removal::Kept => ActEnd::Busy,
-                }
-            }
-            Err(trouble) => self.failed(&write, &trouble, now),
+            Err(error) => Err(self.failed(&write, &error, now)),
         };
-        self.audience.acted(&WriteReport {
+        self.observer.acted(&WriteReport {
             at,
             pool: write.target.name,
             pool_id: id,
-            deed: write.what.deed(),
+            action: write.action,
             reason: write.reason,
-            end,
+            outcome,
         });
     }
 
-    /// The picture must show what GARM has just answered. It does not when GARM's clock was set
-    /// back, so that the answer looks old: then the whole fleet is read.
+    /// Applies GARM's answer to the state of the loop.
+    fn answered(
+        &mut self,
+        write: &mut PoolWrite,
+        pool: Option<Box<Pool>>,
+        outcome: WriteOutcome,
+        now: Instant,
+    ) {
+        let id = &write.target.id;
+        if let (Some(controller), Some(name)) = (self.controllers.get_mut(id), write.action.runner()) {
+            controller.exit_asked(name, outcome, now);
+        }
+        let Some(pool) = pool else {
+            self.poll_now.insert(id.clone());
+            return;
+        };
+        if let Some(controller) = self.controllers.get_mut(id) {
+            controller.level_written(now);
+        }
+        if let Some(release) = self.releases.get_mut(id) {
+            release.written(now);
+        }
+        let level = pool.spec.min_idle_runners;
+        write.action = write.action.clone().fitted(level);
+        self.take(RowChange::Pool(*pool), now);
+        self.check_level(id, level, now);
+    }
+
+    /// Checks that the index shows what GARM has just answered. It does not if GARM's clock was set
+    /// back, because the answer then looks old. In that case the whole fleet is read.
     fn check_level(&mut self, id: &PoolId, level: u32, now: Instant) {
-        let known = self.picture.as_ref().and_then(|it| it.pools().get(id));
+        let known = self.fleet_index.as_ref().and_then(|it| it.pools().get(id));
         if known.is_none_or(|it| it.spec.min_idle_runners != level) {
-            self.reads.want(now);
-            if let Some(hand) = self.hands.get_mut(id) {
-                hand.hold_back(now);
+            self.schedule.want(now);
+            if let Some(controller) = self.controllers.get_mut(id) {
+                controller.hold_back(now);
             }
         }
     }
 
-    fn failed(&mut self, write: &PoolWrite, trouble: &WriteError, now: Instant) -> ActEnd {
-        let doubt = match trouble {
+    fn failed(&mut self, write: &PoolWrite, error: &WriteError, now: Instant) -> String {
+        let certainty = match error {
             WriteError::Unknown(_) => {
-                self.reads.want(now);
-                WriteCertainty::Open
+                self.schedule.want(now);
+                WriteCertainty::Unknown
             }
             WriteError::Changed(_) | WriteError::Gone => {
-                self.reads.want(now);
-                WriteCertainty::None
+                self.schedule.want(now);
+                WriteCertainty::NotDone
             }
             WriteError::Garm(error) if error.kind == ErrorKind::GithubRefused => {
-                self.reads.want_health(now);
-                WriteCertainty::None
+                self.schedule.want_health(now);
+                WriteCertainty::NotDone
             }
             WriteError::Garm(_)
             | WriteError::Ignored(_)
             | WriteError::Unaudited(_)
-            | WriteError::Unrecorded(_) => WriteCertainty::None,
+            | WriteError::Unrecorded(_) => WriteCertainty::NotDone,
         };
-        if let Some(hand) = self.hands.get_mut(&write.target.id) {
-            hand.write_failed(&write.what, doubt, now);
+        if let Some(controller) = self.controllers.get_mut(&write.target.id) {
+            controller.write_failed(&write.action, certainty, now);
         }
         if let Some(release) = self.releases.get_mut(&write.target.id) {
             release.write_failed(now);
         }
-        ActEnd::Failed(trouble.to_string())
+        error.to_string()
     }
 
-    /// When there is something to do next if nothing comes in.
+    /// When the loop has to act next if no input arrives.
     pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
         let mut at: Vec<Option<Instant>> = vec![
             Some(self.beat_at),
@@ -333,22 +334,22 @@ impl ScalingLoop<'_> {
             },
         ];
         if !matches!(self.phase, LoopPhase::Stopping(_)) {
-            at.push(self.reads.deadline());
+            at.push(self.schedule.deadline());
         }
-        let stale_at = WriteFreeze::stale_at(&self.reads, self.settings.resync);
+        let stale_at = WriteFreeze::stale_at(&self.schedule, self.settings.resync);
         at.push(stale_at.filter(|it| *it > now));
         if let Some(clock) = self.clock {
             at.push(self.due.values().min().map(|it| clock.instant(*it)));
         }
         let aim = self.aim();
-        let looks = self.is_writing() && !matches!(self.phase, LoopPhase::Stopping(_));
-        for hand in self.hands.values() {
+        let polls = self.is_writing() && !matches!(self.phase, LoopPhase::Stopping(_));
+        for controller in self.controllers.values() {
             if let Some(aim) = aim.filter(|_| self.writing < WRITES_MAX) {
-                at.push(hand.next(aim, self.gate(hand, now), now).map(|it| it.0));
+                at.push(controller.next(aim, self.gate(controller, now), now).map(|it| it.0));
             }
-            if looks {
-                at.push(hand.leash.slackens_at());
-                at.push(hand.leash.look_at().filter(|_| self.looks.len() < LOOKS_MAX));
+            if polls {
+                at.push(controller.lease.expires_at());
+                at.push(controller.lease.poll_at().filter(|_| self.polls.len() < POLLS_MAX));
             }
         }
         if self.writing < WRITES_MAX {
@@ -358,43 +359,9 @@ impl ScalingLoop<'_> {
     }
 }
 
-impl What {
-    fn runner(&self) -> Option<&RunnerName> {
-        match self {
-            Self::Retire(name)
-            | Self::Remove(name, _)
-            | Self::Dismiss(name)
-            | Self::Clear(name) => Some(name),
-            Self::Level { .. } | Self::Release { .. } | Self::Resend { .. } => None,
-        }
-    }
-
-    /// The level that GARM has set: `max_runners` may have been lowered meanwhile.
-    fn fit(&mut self, level: u32) {
-        match self {
-            Self::Level { to, .. } | Self::Release { to, .. } | Self::Resend { level: to } => {
-                *to = level;
-            }
-            Self::Retire(_) | Self::Remove(..) | Self::Dismiss(_) | Self::Clear(_) => {}
-        }
-    }
-
-    fn deed(self) -> Deed {
-        match self {
-            Self::Level { from, to } if to > from => Deed::Raise { from, to },
-            Self::Level { from, to } | Self::Release { from, to } => Deed::Lower { from, to },
-            Self::Resend { level } => Deed::Resend { level },
-            Self::Retire(runner) => Deed::Retire { runner },
-            Self::Remove(runner, fault) => Deed::Remove { runner, fault },
-            Self::Dismiss(runner) => Deed::Dismiss { runner },
-            Self::Clear(runner) => Deed::Clear { runner },
-        }
-    }
-}
-
-/// Why the provider failed, as GARM has it.
-pub(super) fn fault(picture: &FleetIndex, pool: &PoolId, name: &RunnerName) -> Option<String> {
+/// Why the provider failed, in GARM's words.
+pub(super) fn fault(fleet_index: &FleetIndex, pool: &PoolId, name: &RunnerName) -> Option<String> {
     let is_it =
         |it: &&crate::domain::runner::Runner| it.pool.as_ref() == Some(pool) && it.name == *name;
-    picture.runners().find(is_it)?.provider_fault.clone()
+    fleet_index.runners().find(is_it)?.provider_fault.clone()
 }

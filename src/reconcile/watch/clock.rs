@@ -1,22 +1,22 @@
-//! GARM's clock, as its answers show it, kept between them by one that nobody sets.
+//! GARM's clock, taken from its answers and advanced between them by a monotonic clock.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-/// `Date` has whole seconds.
+/// The resolution of the `Date` header: whole seconds.
 const GRAIN: Duration = Duration::from_secs(1);
 
-/// What time it is for GARM. A change of this machine's clock does not matter; one of GARM's is
-/// taken over with its next answer.
+/// The present time on GARM's clock. A change of this machine's clock has no effect; a change of
+/// GARM's takes effect with its next answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct GarmClock {
     at: Timestamp,
     since: Instant,
 }
 
-/// When a request was sent and answered.
+/// When a request was sent and when it was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RequestSpan {
     pub(super) sent: Instant,
@@ -24,26 +24,28 @@ pub(super) struct RequestSpan {
 }
 
 impl GarmClock {
-    /// It is `at` for GARM at the instant `since`.
+    /// A clock that shows `at` at the instant `since`.
     pub(super) fn new(at: Timestamp, since: Instant) -> Self {
         Self { at, since }
     }
 
-    /// The time.
+    /// The time on GARM's clock at `instant`.
     pub(super) fn now(&self, instant: Instant) -> Timestamp {
         let passed = instant.saturating_duration_since(self.since);
         self.at.checked_add(passed).unwrap_or(Timestamp::MAX)
     }
 
-    /// When it will be `at`; the present instant when it is so already.
+    /// The instant at which GARM's clock will show `at`, or the present instant if that time has
+    /// passed.
     pub(super) fn instant(&self, at: Timestamp) -> Instant {
         let ahead = Duration::try_from(at.duration_since(self.at)).unwrap_or_default();
-        // Nothing that is further away than this is worth a thought.
+        // No deadline of the loop is further away than this.
         self.since + ahead.min(Duration::from_hours(24))
     }
 
-    /// An answer said that it is `date`. It was that when the answer was written, to within a
-    /// second: a clock that says so already is left alone, any other is moved just as far.
+    /// Adjusts the clock to an answer with this `date`, which was exact to within a second when the
+    /// answer was written. A clock that agrees with it is left alone; any other is moved only as
+    /// far as necessary.
     pub(super) fn hear(&mut self, date: Timestamp, span: RequestSpan) {
         let width = GRAIN + span.answered.saturating_duration_since(span.sent);
         let latest = date.checked_add(width).unwrap_or(Timestamp::MAX);
@@ -52,9 +54,9 @@ impl GarmClock {
         *self = Self::new(right, span.answered);
     }
 
-    /// How far `ours` is ahead of GARM's.
-    pub(super) fn skew(&self, ours: Timestamp, instant: Instant) -> SignedDuration {
-        ours.duration_since(self.now(instant))
+    /// How far this machine's clock is ahead of GARM's.
+    pub(super) fn skew(&self, local_clock: Timestamp, instant: Instant) -> SignedDuration {
+        local_clock.duration_since(self.now(instant))
     }
 }
 
@@ -70,7 +72,8 @@ mod tests {
         Duration::from_millis(milliseconds)
     }
 
-    /// A clock that says 10 s at `start`, after it heard this at so many ms; what it says then.
+    /// Starts with a clock that shows 10 s, applies `date` after `answered_ms`, and checks the
+    /// result.
     #[track_caller]
     fn check(date: i64, answered_ms: u64, expected: i64) {
         let start = Instant::now();

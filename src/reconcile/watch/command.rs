@@ -1,62 +1,63 @@
-//! What the loop is told: how to run at its start, and orders while it runs.
+//! The settings of the loop at its start, and the commands to a running loop.
 
 use std::time::Duration;
 
 use super::managed_pools::DeclaredPools;
 
-/// How the loop runs.
+/// The settings of the loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoopSettings {
-    /// Between two full reads: `watch.resync`.
+    /// The time between two full reads: `watch.resync`.
     pub resync: Duration,
-    /// How long it runs.
+    /// When the loop ends by itself.
     pub course: RunMode,
-    /// Whether it writes.
+    /// Whether the loop writes to GARM.
     pub writes: Writes,
 }
 
-/// How long the loop runs.
+/// When the loop ends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunMode {
-    /// Until it is told to stop.
+    /// It runs until it is told to stop.
     Steady,
-    /// One read, one decision, its writes; then until the pulses it raised have ended, at most a
-    /// minute (`--once`).
+    /// One read, one decision and its writes. The loop then stays until the levels that it raised
+    /// are lowered again, for at most a minute (`--once`).
     Once,
-    /// One read; every level above its floor is lowered to it (`--release`).
+    /// One read; every level above its floor is lowered to the floor (`--release`).
     Release,
 }
 
-/// Whether the loop writes.
+/// Whether the loop writes to GARM, in general or at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writes {
-    /// It does.
+    /// Decisions are written to GARM.
     Sent,
-    /// It decides and writes nothing (`--dry-run`): it also asks no more of GARM than in a quiet
-    /// fleet.
+    /// Decisions are made but not written (`--dry-run`, or a freeze). With `--dry-run` the loop
+    /// sends GARM no more requests than it does in an idle fleet.
     Withheld,
 }
 
-/// An order to a loop that runs.
+/// A command to a running loop.
 #[derive(Debug, Clone, PartialEq)]
 pub enum WatchCommand {
-    /// Other pools, or other policies.
+    /// Use this set of pools and policies.
     Reload(DeclaredPools),
-    /// Read the whole fleet now.
+    /// Read the whole fleet immediately.
     ReadNow,
-    /// Write no more until [`WatchCommand::Go`]; why, in a few words.
+    /// Stop writing until [`WatchCommand::Go`]; says why, in a few words.
     Hold(HoldReason, String),
-    /// Write again, as far as this one is concerned.
+    /// Lift the hold that has this reason.
     Go(HoldReason),
-    /// Finish the write in flight, end all pulses, keep what is held, leave within 10 s.
+    /// Finish the write in flight, lower all raised levels to their resting levels, and end within
+    /// 10 s.
     Stop,
 }
 
-/// What keeps the loop from writing.
+/// Why the loop is held from writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HoldReason {
-    /// Client certificates are not proven to be enforced: all pulses end; levels only fall, and
-    /// nothing else is written.
+    /// Enforcement of client certificates is not proven: raised levels are lowered, and nothing
+    /// else is written.
     Unproven,
     /// Writes cannot be recorded (`watch.audit_required`): nothing is written at all.
     Unrecorded,

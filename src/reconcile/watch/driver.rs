@@ -1,4 +1,4 @@
-//! The driver: waits, reads, writes, and hands what comes of it to the machine.
+//! The driver: waits, reads and writes, and passes every result to the state machine.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,59 +12,59 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::command::{LoopSettings, WatchCommand};
 use super::full_read::read_fleet;
-use super::input::{Effect, Input, PoolWrite, ReadRequest, What, Written};
+use super::input::{Answered, Effect, Input, PoolWrite, ReadRequest};
 use super::machine::ScalingLoop;
 use super::managed_pools::DeclaredPools;
-use super::observer::Observer;
+use super::observer::{Observer, WriteAction};
 use crate::domain::name::{FleetName, PoolName};
 use crate::domain::runner::Runner;
 use crate::garm::events::{Feed, StreamSignal};
 use crate::garm::{GarmClient, GarmError};
 use crate::host::clock::Clock;
 use crate::reconcile::preconditions::Precondition;
-use crate::reconcile::write_error::WriteError;
+use crate::reconcile::write_outcome::WriteError;
 use crate::reconcile::writer::{LevelOrder, ResendLabels, Writer};
 use crate::scaling::Reason;
 
-/// What the loop works with.
+/// The connections of the loop to the outside.
 pub struct LoopIo<'a> {
-    /// For reading.
+    /// The client used for reading.
     pub client: Arc<GarmClient>,
-    /// For writing.
+    /// The writer used for all writes.
     pub writer: &'a Writer,
-    /// GARM's events.
+    /// The feed of GARM's events.
     pub feed: Feed,
-    /// What it is told while it runs.
+    /// Commands that arrive while the loop runs.
     pub orders: mpsc::Receiver<WatchCommand>,
-    /// Who hears of it.
-    pub audience: &'a dyn Observer,
-    /// This machine's clock.
+    /// Receives everything that the loop reports.
+    pub observer: &'a dyn Observer,
+    /// The clock of this machine.
     pub clock: Clock,
 }
 
-/// How the loop ended.
+/// The result of a loop that has ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WatchEnd {
-    /// The pools whose level could not be lowered in time: GARM goes on building up to it.
+    /// The pools whose level could not be lowered in time: GARM keeps creating runners up to it.
     pub left_raised: Vec<PoolName>,
 }
 
-/// Runs the loop until it is told to stop, or has done what its settings say.
+/// Runs the loop until it is told to stop or has done what its settings ask for.
 ///
-/// Waits for a GARM that is not there, `--once` and `--release` for half a minute. Errors only
-/// before the first full read, when that time is over or waiting does not help: a wrong password, a
-/// CA or a client certificate that is refused, a GARM that was never set up.
+/// Waits for a GARM that cannot be reached; with `--once` and `--release` for half a minute.
+/// Returns an error only before the first full read, when that time is over or when waiting does
+/// not help: a wrong password, a refused CA or client certificate, or a GARM that was never set up.
 pub async fn watch(
     doors: LoopIo<'_>,
     settings: LoopSettings,
-    roll: DeclaredPools,
+    declared: DeclaredPools,
 ) -> Result<WatchEnd, GarmError> {
-    let LoopIo { client, writer, mut feed, mut orders, audience, clock } = doors;
-    let fleet = roll.fleet.clone();
-    let mut machine = ScalingLoop::new(settings, roll, clock, audience, Instant::now());
+    let LoopIo { client, writer, mut feed, mut orders, observer, clock } = doors;
+    let fleet = declared.fleet.clone();
+    let mut machine = ScalingLoop::new(settings, declared, clock, observer, Instant::now());
     let mut works = FuturesUnordered::new();
     let (mut is_fed, mut is_ordered) = (true, true);
-    // An order that was given before the start holds from the start.
+    // A command that was given before the start applies from the start.
     let mut input = orders.try_recv().map_or(Input::Tick, Input::Order);
     loop {
         for effect in machine.handle(input, Instant::now()) {
@@ -73,8 +73,8 @@ pub async fn watch(
                 Effect::Read(it) => read(&client, it, &machine),
             });
         }
-        // What is to be written is on its way before anybody is told: in a large fleet that takes
-        // longer than the decision. Whatever wakes it finds it in the next look below.
+        // Writes are started before observers are told, which takes longer than the decision in a
+        // large fleet. The poll below picks up any wake-up that is missed here.
         let done = works.next().now_or_never().flatten();
         let now = Instant::now();
         machine.tell(now);
@@ -111,16 +111,12 @@ async fn sleep_until(deadline: Option<Instant>) {
     }
 }
 
-/// A read in a task of its own: decoding a large fleet must not keep events waiting.
-fn read<'a>(
-    client: &Arc<GarmClient>,
-    what: ReadRequest,
-    machine: &ScalingLoop<'_>,
-) -> LoopTask<'a> {
+/// Runs a read in a task of its own, so that decoding a large fleet does not delay events.
+fn read<'a>(client: &Arc<GarmClient>, what: ReadRequest, machine: &ScalingLoop<'_>) -> LoopTask<'a> {
     let client = Arc::clone(client);
     match what {
         ReadRequest::Fleet(scope) => {
-            let (owner, known) = (machine.roll.fleet.clone(), machine.known(scope));
+            let (owner, known) = (machine.declared.fleet.clone(), machine.known(scope));
             let task = async move { read_fleet(&client, &owner, known).await };
             apart(task, |it| Input::Fleet(it.map(Box::new)))
         }
@@ -137,7 +133,7 @@ fn read<'a>(
     }
 }
 
-/// Runs it as a task that ends with the loop. Its panic is the loop's.
+/// Runs a future as a task that ends with the loop. A panic of the task is propagated.
 fn apart<'a, T: Send + 'static>(
     task: impl Future<Output = T> + Send + 'static,
     wrap: impl FnOnce(T) -> Input + Send + 'a,
@@ -148,23 +144,18 @@ fn apart<'a, T: Send + 'static>(
             Ok(it) => wrap(it),
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                // Cancelled: the runtime is about to end, and this with it.
+                // The task was cancelled: the runtime is shutting down, and so is this future.
                 Err(_) => std::future::pending().await,
             },
         }
     })
 }
 
-/// One write, through the one writer.
+/// Sends one write through the writer.
 fn write<'a>(writer: &'a Writer, fleet: &FleetName, write: PoolWrite) -> LoopTask<'a> {
-    let guard = match &write.what {
-        What::Release { .. } => Precondition::leaving(fleet, &write.target.name),
-        What::Level { .. }
-        | What::Resend { .. }
-        | What::Retire(_)
-        | What::Remove(..)
-        | What::Dismiss(_)
-        | What::Clear(_) => Precondition::steered(fleet, &write.target.name),
+    let guard = match write.is_scaled {
+        true => Precondition::steered(fleet, &write.target.name),
+        false => Precondition::leaving(fleet, &write.target.name),
     };
     Box::pin(async move {
         let result = send(writer, &guard, &write).await;
@@ -176,46 +167,55 @@ async fn send(
     writer: &Writer,
     guard: &Precondition,
     write: &PoolWrite,
-) -> Result<Written, WriteError> {
-    let target = &write.target;
+) -> Result<Answered, WriteError> {
     let decision = decision(write);
-    let level =
-        |level: u32, with: ResendLabels| LevelOrder { level, with, decision: decision.clone() };
-    let order = match &write.what {
-        What::Level { to, .. } | What::Release { to, .. } => level(*to, ResendLabels::Nothing),
-        What::Resend { level: it } => level(*it, ResendLabels::Labels),
-        What::Retire(name) | What::Dismiss(name) => {
-            let still_is: (_, fn(&Runner) -> bool) = (name, Runner::is_idle);
-            let removal = writer.dismiss(target, guard, still_is, &decision).await?;
-            return Ok(Written::Runner(removal));
+    let level = |level: u32, with: ResendLabels| LevelOrder { level, with, decision: decision.clone() };
+    let (runner, still_is): (_, fn(&Runner) -> bool) = match &write.action {
+        WriteAction::Raise { to, .. } | WriteAction::Lower { to, .. } => {
+            return set_level(writer, guard, write, &level(*to, ResendLabels::Nothing)).await;
         }
-        What::Clear(name) => {
-            let still_is: (_, fn(&Runner) -> bool) = (name, |it| !it.is_busy());
-            let removal = writer.dismiss(target, guard, still_is, &decision).await?;
-            return Ok(Written::Runner(removal));
+        WriteAction::Resend { level: it } => {
+            return set_level(writer, guard, write, &level(*it, ResendLabels::Labels)).await;
         }
-        What::Remove(name, _) => {
-            let still_is: (_, fn(&Runner) -> bool) = (name, |it| !it.is_idle());
-            let removal = writer.dismiss(target, guard, still_is, &decision).await?;
-            return Ok(Written::Runner(removal));
+        WriteAction::Retire { runner } | WriteAction::Dismiss { runner } => {
+            (runner, Runner::is_idle)
         }
+        WriteAction::Clear { runner } => (runner, |it| !it.is_busy()),
+        WriteAction::Remove { runner, .. } => (runner, |it| !it.is_idle()),
     };
-    let (deed, pool) = writer.set_level(target, guard, &order).await?;
-    Ok(Written::Level(deed, Box::new(pool)))
+    let outcome = writer.dismiss(&write.target, guard, (runner, still_is), &decision).await?;
+    Ok(Answered { outcome, pool: None })
 }
 
-/// What led to the write, for the audit log.
+async fn set_level(
+    writer: &Writer,
+    guard: &Precondition,
+    write: &PoolWrite,
+    order: &LevelOrder,
+) -> Result<Answered, WriteError> {
+    let (outcome, pool) = writer.set_level(&write.target, guard, order).await?;
+    Ok(Answered { outcome, pool: Some(Box::new(pool)) })
+}
+
+/// The decision that led to the write, for the audit log.
 fn decision(write: &PoolWrite) -> String {
     let reason = write.reason.map(Reason::word);
-    match &write.what {
-        What::Level { from, to } => {
-            format!("{}: level {from} to {to}", reason.unwrap_or("end of all pulses"))
+    match &write.action {
+        WriteAction::Raise { from, to } | WriteAction::Lower { from, to } => {
+            let reason = match write.is_scaled {
+                true => reason.unwrap_or("end of all pulses"),
+                false => "not scaled any more",
+            };
+            format!("{reason}: level {from} to {to}")
         }
-        What::Release { from, to } => format!("not scaled any more: level {from} to {to}"),
-        What::Resend { level } => format!("level {level} sent again: GARM does not follow it"),
-        What::Retire(_) => "idle".to_owned(),
-        What::Dismiss(_) => "suspect: a younger runner took a job that waited beside it".to_owned(),
-        What::Remove(..) => "failed".to_owned(),
-        What::Clear(_) => "it lives on after its job".to_owned(),
+        WriteAction::Resend { level } => {
+            format!("level {level} sent again: GARM does not follow it")
+        }
+        WriteAction::Retire { .. } => "idle".to_owned(),
+        WriteAction::Dismiss { .. } => {
+            "suspect: a younger runner took a job that waited beside it".to_owned()
+        }
+        WriteAction::Remove { .. } => "failed".to_owned(),
+        WriteAction::Clear { .. } => "it lives on after its job".to_owned(),
     }
 }

@@ -1,5 +1,5 @@
-//! The turns of the loop: entities in which something has changed are decided about anew, and what
-//! follows is handed over and told.
+//! Evaluates entities in which something has changed, passes the decisions to the pool controllers,
+//! and tells the observer.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -11,81 +11,79 @@ use super::machine::{LoopPhase, ScalingLoop};
 use super::observer::{Incident, LoopSnapshot};
 use super::pool_controller::PoolController;
 use super::scale_down::QueueAdmission;
-use super::write_freeze::Weather;
 use crate::domain::entity::EntityKey;
 use crate::domain::name::{PoolId, RunnerName};
 use crate::monitor::IsolationFinding;
 use crate::reconcile::writer::PoolRef;
 use crate::scaling::{self, Decision, RoutingContext};
 
-/// Two rounds settle which entity takes a job that waits for several; one more changes nothing.
+/// Two rounds settle which entity takes a shared job; one more changes nothing.
 const SETTLE_MAX: usize = 2;
 
 impl ScalingLoop<'_> {
-    /// Takes the turns that are due: of entities in which something has changed, and of those for
-    /// which time has come.
-    pub(super) fn turn(&mut self, now: Instant) {
-        let weather = self.ice.judge(&self.reads, self.settings.resync, (now, self.audience));
+    /// Evaluates the entities in which something has changed, and those whose deadline has passed.
+    pub(super) fn evaluate(&mut self, now: Instant) {
+        let freeze_changed = self.freeze.judge(&self.schedule, self.settings.resync, (now, self.observer));
         let Some(clock) = self.clock else { return };
         let at = clock.now(now);
         let due = self.due.iter().filter(|it| *it.1 <= at).map(|it| it.0.clone());
         self.touched.extend(due);
         let touched = std::mem::take(&mut self.touched);
         for entity in &touched {
-            self.turn_entity(entity, now);
+            self.evaluate_entity(entity, now);
         }
-        // Entities that share jobs settle at once which of them takes each.
+        // Entities that share jobs settle immediately which of them takes each job.
         for _ in 0..SETTLE_MAX {
             for entity in std::mem::take(&mut self.touched) {
-                self.turn_entity(&entity, now);
+                self.evaluate_entity(&entity, now);
             }
         }
         let is_writing = self.is_writing();
-        for hand in self.hands.values_mut() {
-            if is_writing && hand.leash.slackens(now) {
-                self.audience.trouble(&Incident::LeashSlack(hand.target.name.clone()));
+        for controller in self.controllers.values_mut() {
+            if is_writing && controller.lease.expire(now) {
+                self.observer.trouble(&Incident::LeaseExpired(controller.target.name.clone()));
             }
         }
         if !touched.is_empty() {
             self.audit(now);
         }
-        self.is_untold |= !touched.is_empty() || weather == Weather::Changed;
+        self.is_untold |= !touched.is_empty() || freeze_changed;
     }
 
-    /// Lets the isolation auditor look at the pools, and takes over which runners it wants gone.
+    /// Runs the isolation auditor and passes on which runners it wants removed.
     fn audit(&mut self, now: Instant) {
-        let (Some(picture), Some(clock)) = (&self.picture, &self.clock) else { return };
+        let (Some(fleet_index), Some(clock)) = (&self.fleet_index, &self.clock) else { return };
         let open = |it: &&PoolController| it.decision.rules.circuit.open.is_some();
-        let open = self.hands.values().filter(open).map(|it| it.target.id.clone()).collect();
-        let findings = self.auditor.tick(picture, &open, clock.now(now));
+        let open = self.controllers.values().filter(open).map(|it| it.target.id.clone()).collect();
+        let findings = self.auditor.tick(fleet_index, &open, clock.now(now));
         self.tell_findings(&findings);
         let mut doomed: BTreeMap<PoolId, Vec<RunnerName>> = BTreeMap::new();
         for (pool, runner) in self.auditor.to_remove() {
             doomed.entry(pool).or_default().push(runner);
         }
-        for (id, hand) in &mut self.hands {
-            hand.exits.outlive(doomed.remove(id).unwrap_or_default(), now);
+        for (id, controller) in &mut self.controllers {
+            controller.scale_down.outlive(doomed.remove(id).unwrap_or_default(), now);
         }
     }
 
     pub(super) fn tell_findings(&self, findings: &[IsolationFinding]) {
-        findings.iter().for_each(|it| self.audience.found(it));
+        findings.iter().for_each(|it| self.observer.found(it));
     }
 
-    fn turn_entity(&mut self, entity: &EntityKey, now: Instant) {
-        let (Some(picture), Some(clock)) = (&mut self.picture, &self.clock) else { return };
-        let backoff = picture.backoff();
-        let Some(site) = picture.site_mut(entity) else {
-            self.memory.remove(entity);
+    fn evaluate_entity(&mut self, entity: &EntityKey, now: Instant) {
+        let (Some(fleet_index), Some(clock)) = (&mut self.fleet_index, &self.clock) else { return };
+        let backoff = fleet_index.backoff();
+        let Some(entity_index) = fleet_index.entity_mut(entity) else {
+            self.scaling_state.remove(entity);
             self.due.remove(entity);
-            self.hands.retain(|_, it| it.entity != *entity);
+            self.controllers.retain(|_, it| it.entity != *entity);
             return;
         };
-        let memory = self.memory.remove(entity).unwrap_or_default();
-        let around = RoutingContext { backoff, others: &self.memory };
-        let (turn, memory) = scaling::evaluate_entity(site, memory, around, clock.now(now));
-        self.touched.extend(turn.touched);
-        match turn.until {
+        let memory = self.scaling_state.remove(entity).unwrap_or_default();
+        let around = RoutingContext { backoff, others: &self.scaling_state };
+        let (evaluation, memory) = scaling::evaluate_entity(entity_index, memory, around, clock.now(now));
+        self.touched.extend(evaluation.touched);
+        match evaluation.until {
             Some(until) => drop(self.due.insert(entity.clone(), until)),
             None => drop(self.due.remove(entity)),
         }
@@ -94,12 +92,12 @@ impl ScalingLoop<'_> {
         for decision in memory.decisions() {
             self.follow(decision, now);
         }
-        self.memory.insert(entity.clone(), memory);
+        self.scaling_state.insert(entity.clone(), memory);
     }
 
-    /// A decision is in force.
+    /// Passes a decision to the controller of its pool, unless it is unchanged.
     fn follow(&mut self, decision: &Arc<Decision>, now: Instant) {
-        let before = self.hands.get(&decision.pool).map(|it| &it.decision);
+        let before = self.controllers.get(&decision.pool).map(|it| &it.decision);
         if before.is_some_and(|it| Arc::ptr_eq(it, decision)) {
             return;
         }
@@ -123,44 +121,44 @@ impl ScalingLoop<'_> {
         };
         if is_news {
             let applied = self.applies(entity, before.map(Arc::as_ref));
-            self.audience.decided(name, decision, applied);
+            self.observer.decided(name, decision, applied);
         }
         for runner in failed {
-            let fault = self.picture.as_ref().and_then(|it| fault(it, &decision.pool, &runner));
-            self.audience.trouble(&Incident::RunnerFailed { pool: name.clone(), runner, fault });
+            let fault = self.fleet_index.as_ref().and_then(|it| fault(it, &decision.pool, &runner));
+            self.observer.trouble(&Incident::RunnerFailed { pool: name.clone(), runner, fault });
         }
         let grace = decision.inputs.policy.failed_runner_grace;
         for runner in suspects {
             let pool = name.clone();
-            self.audience.trouble(&Incident::RunnerSuspect { pool, runner, grace });
+            self.observer.trouble(&Incident::RunnerSuspect { pool, runner, grace });
         }
         self.releases.remove(&decision.pool);
-        let hand = self.hands.entry(decision.pool.clone()).or_insert_with(|| {
+        let controller = self.controllers.entry(decision.pool.clone()).or_insert_with(|| {
             let target = PoolRef { name: name.clone(), id: decision.pool.clone() };
             PoolController::new(target, entity.clone(), Arc::clone(decision))
         });
-        hand.follow(Arc::clone(decision), admission, now);
+        controller.follow(Arc::clone(decision), admission, now);
     }
 
-    /// Tells how everything stands, if that is news.
+    /// Reports the state of the loop to the observer if it has changed.
     pub(super) fn tell(&mut self, now: Instant) {
         if !std::mem::take(&mut self.is_untold) {
             return;
         }
         let stalls = self.stalls(now);
         self.tell_stalls(&stalls);
-        let (Some(picture), Some(clock)) = (&self.picture, &self.clock) else { return };
-        let succeeded = self.reads.succeeded().unwrap_or(now);
-        self.audience.turned(&LoopSnapshot {
+        let (Some(fleet_index), Some(clock)) = (&self.fleet_index, &self.clock) else { return };
+        let succeeded = self.schedule.succeeded().unwrap_or(now);
+        self.observer.evaluated(&LoopSnapshot {
             now: clock.now(now),
-            skew: clock.skew(self.ours.now(), now),
-            picture,
-            memory: &self.memory,
+            skew: clock.skew(self.local_clock.now(), now),
+            fleet_index,
+            memory: &self.scaling_state,
             managed: &self.found.managed,
             unmanaged: &self.found.unmanaged,
-            freeze: self.ice.all.as_ref(),
+            freeze: self.freeze.all.as_ref(),
             applied: self.applied(),
-            stopped: &self.ice.stopped,
+            stopped: &self.freeze.stopped,
             read_at: self.read_at,
             read_age: now.saturating_duration_since(succeeded),
             stream: self.stream,

@@ -1,4 +1,4 @@
-//! What explains a runner that the level does not ask for.
+//! Explanations for a runner that the level does not ask for.
 
 use crate::domain::entity::EntityKey;
 use crate::domain::job::JobStatus;
@@ -6,22 +6,22 @@ use crate::domain::name::PoolId;
 use crate::domain::runner::RunnerStatus;
 use crate::scaling::FleetIndex;
 
-/// Whether GARM may have made a runner for a job that has waited for its backoff.
-pub(super) fn is_explained(picture: &FleetIndex, entity: &EntityKey, now: jiff::Timestamp) -> bool {
-    let backoff = picture.backoff();
-    picture.jobs().filter(|it| it.entities.contains(entity)).any(|it| {
+/// Whether GARM may have created a runner for a job that has waited for GARM's backoff.
+pub(super) fn is_explained(fleet_index: &FleetIndex, entity: &EntityKey, now: jiff::Timestamp) -> bool {
+    let backoff = fleet_index.backoff();
+    fleet_index.jobs().filter(|it| it.entities.contains(entity)).any(|it| {
         let age = std::time::Duration::try_from(now.duration_since(it.created_at));
         it.is_locked || (it.status == JobStatus::Queued && age.is_ok_and(|it| it >= backoff))
     })
 }
 
-/// GARM counts before it builds, so that pick-ups of one moment each make their own replacements
+/// GARM counts runners before it creates any, so simultaneous pick-ups each create a replacement,
 /// and together more than the level asks for.
 const ONE_MOMENT: jiff::SignedDuration = jiff::SignedDuration::from_secs(2);
 
-/// Whether the pool's newest runner is one of those that pick-ups of one moment make.
-pub(super) fn is_of_pick_ups(picture: &FleetIndex, pool: &PoolId) -> bool {
-    let runners = || picture.runners().filter(|it| it.pool.as_ref() == Some(pool));
+/// Whether the pool's newest runner may come from such simultaneous pick-ups.
+pub(super) fn is_of_pick_ups(fleet_index: &FleetIndex, pool: &PoolId) -> bool {
+    let runners = || fleet_index.runners().filter(|it| it.pool.as_ref() == Some(pool));
     let Some(newest) = runners().map(|it| it.created_at).max() else { return false };
     let picked_up = runners().filter(|it| {
         it.runner_status == RunnerStatus::Active

@@ -1,4 +1,4 @@
-//! What a loop would decide at its first look.
+//! What a loop would decide when it first sees a fleet.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolName;
 use crate::scaling::{self, Decision, forecast};
 
-/// What a loop over these pools would decide about each that it would scale, if it began with this
-/// reading of GARM: found, routed and decided as the loop does it.
-pub fn first_decisions(roll: &DeclaredPools, fleet: &Fleet) -> BTreeMap<PoolName, Arc<Decision>> {
-    let found = roll.find(fleet.pools.iter(), |it| fleet.runners_of(it).count());
-    let policies = roll.policies(&found);
+/// The decision about each pool that a loop over these pools would scale, if it started with this
+/// read of GARM. Pools are resolved, jobs assigned and decisions made as in the loop.
+pub fn first_decisions(declared: &DeclaredPools, fleet: &Fleet) -> BTreeMap<PoolName, Arc<Decision>> {
+    let found = declared.find(fleet.pools.iter(), |it| fleet.runners_of(it).count());
+    let policies = declared.policies(&found);
     let managed: Vec<scaling::ScaledPool<'_>> = fleet
         .pools
         .iter()

@@ -1,5 +1,5 @@
-//! What comes into the loop, and what is to be done about it: values, so that the one who decides
-//! needs no GARM and no clock.
+//! The inputs of the loop and the effects that it asks for. Both are values, so that the state
+//! machine needs neither GARM nor a clock.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,20 +11,21 @@ use crate::domain::pool::{Pool, SpecsVersion};
 use crate::domain::runner::Runner;
 use crate::garm::GarmError;
 use crate::garm::events::StreamSignal;
-use crate::reconcile::write_error::WriteError;
-use crate::reconcile::writer::{PoolRef, Removal};
+use crate::reconcile::write_outcome::{WriteError, WriteOutcome};
+use crate::reconcile::writer::PoolRef;
 use crate::scaling::Reason;
 
 use super::clock::RequestSpan;
 use super::command::WatchCommand;
+use super::observer::WriteAction;
 
-/// Something has come in.
+/// An input to the state machine.
 pub(super) enum Input {
-    /// A time that was waited for.
+    /// A deadline that was waited for.
     Tick,
-    /// From the stream of events.
+    /// A signal from the event stream.
     Signal(StreamSignal),
-    /// An order.
+    /// A command to the loop.
     Order(WatchCommand),
     /// A full read has ended.
     Fleet(Result<Box<FullRead>, GarmError>),
@@ -32,23 +33,23 @@ pub(super) enum Input {
     Runners(PoolId, Result<Vec<Runner>, GarmError>),
     /// A read of one runner's history has ended.
     History(RunnerName, Result<Box<Runner>, GarmError>),
-    /// A write has ended.
-    Written(PoolWrite, Result<Written, WriteError>),
+    /// A write to a pool has ended.
+    Written(PoolWrite, Result<Answered, WriteError>),
 }
 
-/// One full read.
+/// The result of one full read.
 pub(super) struct FullRead {
-    /// GARM's settings and entities as they were read now or last.
+    /// The fleet; GARM's settings and entities may be those of an earlier read.
     pub(super) fleet: Fleet,
-    /// Whether they were read now.
+    /// Whether settings and entities were read this time.
     pub(super) scope: ReadScope,
-    /// GitHub's rate limits; empty where they were not read now.
+    /// GitHub's rate limits; empty if they were not read this time.
     pub(super) limits: BTreeMap<String, RateLimit>,
-    /// GARM's clock, if the answer with the pools told it.
+    /// The time on GARM's clock, if the answer with the pools contained it.
     pub(super) date: Option<jiff::Timestamp>,
-    /// When the pools were asked for and came.
+    /// When the pools were requested and received.
     pub(super) span: RequestSpan,
-    /// How long all of it took.
+    /// The duration of the whole read.
     pub(super) took: std::time::Duration,
 }
 
@@ -57,52 +58,52 @@ pub(super) struct FullRead {
 pub(super) enum ReadScope {
     /// Pools, instances and jobs: three requests.
     Lists,
-    /// GARM's settings and the entities of the declared pools as well, and what lists leave out of
-    /// the pools of ours of which it is not known.
+    /// In addition, GARM's settings, the entities of our pools, and those `extra_specs` of our
+    /// pools that are not known yet.
     Health,
 }
 
-/// What a full read need not read again.
+/// What is known already and need not be read again.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum KnownState {
-    /// GARM's settings and entities: [`ReadScope::Lists`].
+    /// GARM's settings and entities, for [`ReadScope::Lists`].
     Health(Health),
-    /// The state of each pool of which `extra_specs` are known: [`ReadScope::Health`].
+    /// The edition of each pool whose `extra_specs` are known, for [`ReadScope::Health`].
     Specs(HashMap<PoolId, SpecsVersion>, RateLimitRead),
 }
 
 /// Whether GitHub's rate limits are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RateLimitRead {
-    /// GARM builds nothing somewhere: they may be why.
+    /// GARM creates no runners somewhere, and the limits may explain it.
     Wanted,
-    /// Nobody needs them.
+    /// No pool needs the explanation.
     Unwanted,
 }
 
-/// GARM's own state as it was read last.
+/// The state of GARM itself as it was last read.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Health {
     pub(super) controller: Controller,
     pub(super) entities: Vec<Entity>,
     pub(super) kinds: Vec<EntityKind>,
-    /// What GitHub lets GARM's credentials ask, by their name, where it was asked for.
+    /// GitHub's rate limit for each of GARM's credentials, by name, where it was read.
     pub(super) limits: BTreeMap<String, RateLimit>,
 }
 
-/// Something is to be done.
+/// Something that the driver has to do.
 pub(super) enum Effect {
-    /// Read.
+    /// A read of GARM.
     Read(ReadRequest),
-    /// Write.
+    /// A write to GARM.
     Write(PoolWrite),
 }
 
-/// Something is to be read.
+/// What the driver has to read.
 pub(super) enum ReadRequest {
-    /// The fleet.
+    /// The whole fleet, in this scope.
     Fleet(ReadScope),
-    /// One pool's runners.
+    /// The runners of one pool.
     Runners(PoolId),
     /// One runner with its history.
     History(RunnerName),
@@ -112,34 +113,16 @@ pub(super) enum ReadRequest {
 #[derive(Debug, Clone)]
 pub(super) struct PoolWrite {
     pub(super) target: PoolRef,
-    pub(super) what: What,
+    pub(super) action: WriteAction,
+    /// False for a pool that is no longer scaled: its level is only lowered.
+    pub(super) is_scaled: bool,
     /// The rule that led to it.
     pub(super) reason: Option<Reason>,
 }
 
-/// What is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum What {
-    /// The level, as far as it was known and as it shall be.
-    Level { from: u32, to: u32 },
-    /// The level of a pool that is not scaled any more.
-    Release { from: u32, to: u32 },
-    /// The level once more, with the labels.
-    Resend { level: u32 },
-    /// An idle runner goes.
-    Retire(RunnerName),
-    /// A failed runner goes.
-    Remove(RunnerName, Option<String>),
-    /// A suspect runner goes.
-    Dismiss(RunnerName),
-    /// A runner goes that lives on after its job.
-    Clear(RunnerName),
-}
-
-/// What came of a write that was answered.
-pub(super) enum Written {
-    /// The pool as it is now, and whether it had to be written.
-    Level(crate::reconcile::writer::Deed, Box<Pool>),
-    /// What became of a runner.
-    Runner(Removal),
+/// A write that GARM has answered.
+pub(super) struct Answered {
+    pub(super) outcome: WriteOutcome,
+    /// The pool after a write of its level.
+    pub(super) pool: Option<Box<Pool>>,
 }

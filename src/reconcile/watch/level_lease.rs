@@ -1,4 +1,4 @@
-//! The leash on a pulse: somebody looks at how it ends, events or not.
+//! Polls a pool every 2 s while its level is raised, so that a lost event cannot leave it raised.
 
 use std::time::Duration;
 
@@ -6,117 +6,117 @@ use tokio::time::Instant;
 
 use crate::domain::backoff::Backoff;
 
-/// Between two looks at a pool with a raised level.
-pub(super) const LOOK: Duration = Duration::from_secs(2);
+/// The time between two polls of a pool with a raised level.
+pub(super) const POLL_EVERY: Duration = Duration::from_secs(2);
 
-/// After so long without a look a raised level must not stay.
-pub(super) const SLACK: Duration = Duration::from_secs(10);
+/// A raised level is lowered if the pool was not observed for this time.
+pub(super) const EXPIRES_AFTER: Duration = Duration::from_secs(10);
 
-/// Longest wait between two looks once they fail.
-const LOOK_MAX: Duration = Duration::from_secs(30);
+/// The longest wait between two polls that fail.
+const POLL_MAX: Duration = Duration::from_secs(30);
 
-/// The looks at one pool.
+/// The polls of one pool.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct LevelLease {
-    /// Set while the pool's level is raised.
-    taut: Option<ActiveLease>,
-    is_looking: bool,
+    /// Present while the pool's level is raised.
+    active: Option<ActiveLease>,
+    is_polling: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct ActiveLease {
-    /// When the pool was last seen, or the level raised.
+    /// When the pool was last observed, or its level was raised.
     seen: Instant,
     next: Instant,
     failures: u32,
-    /// It was not seen for [`SLACK`]: the next write lowers the level.
-    is_slack: bool,
+    /// The pool was not observed for [`EXPIRES_AFTER`]: the next write lowers the level.
+    is_expired: bool,
 }
 
-/// Whether a pool's level is above the one that it rests at.
+/// Whether a pool's level is above its resting level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Raised {
-    Yes,
-    No,
+pub(super) enum LevelPosition {
+    Raised,
+    AtRest,
 }
 
 impl LevelLease {
-    /// The level is raised, or not any more.
-    pub(super) fn hold(&mut self, raised: Raised, now: Instant) {
-        match raised {
-            Raised::No => self.taut = None,
-            Raised::Yes => {
-                self.taut.get_or_insert(ActiveLease {
+    /// Starts the lease when the level is raised, and ends it when it is not.
+    pub(super) fn set_position(&mut self, position: LevelPosition, now: Instant) {
+        match position {
+            LevelPosition::AtRest => self.active = None,
+            LevelPosition::Raised => {
+                self.active.get_or_insert(ActiveLease {
                     seen: now,
-                    next: now + LOOK,
+                    next: now + POLL_EVERY,
                     failures: 0,
-                    is_slack: false,
+                    is_expired: false,
                 });
             }
         }
     }
 
-    /// When the next look is due, if one is.
-    pub(super) fn look_at(&self) -> Option<Instant> {
-        self.taut.as_ref().filter(|_| !self.is_looking).map(|it| it.next)
+    /// When the next poll is due, if one is.
+    pub(super) fn poll_at(&self) -> Option<Instant> {
+        self.active.as_ref().filter(|_| !self.is_polling).map(|it| it.next)
     }
 
-    /// A look begins.
-    pub(super) fn look(&mut self, now: Instant) {
-        self.is_looking = true;
-        if let Some(taut) = &mut self.taut {
-            taut.next = now + LOOK;
+    /// Notes that a poll begins.
+    pub(super) fn begin_poll(&mut self, now: Instant) {
+        self.is_polling = true;
+        if let Some(active) = &mut self.active {
+            active.next = now + POLL_EVERY;
         }
     }
 
-    /// A look has ended, well or not.
-    pub(super) fn looked<T, E>(&mut self, result: &Result<T, E>, now: Instant) {
-        self.is_looking = false;
+    /// Notes that a poll has ended, successfully or not.
+    pub(super) fn polled<T, E>(&mut self, result: &Result<T, E>, now: Instant) {
+        self.is_polling = false;
         match result {
-            Ok(_) => self.saw(now),
+            Ok(_) => self.seen(now),
             Err(_) => self.missed(now),
         }
     }
 
-    /// The pool was seen, by whatever read.
-    pub(super) fn saw(&mut self, now: Instant) {
-        if let Some(taut) = &mut self.taut {
-            taut.seen = now;
-            taut.failures = 0;
+    /// Notes that the pool was observed, by whatever read.
+    pub(super) fn seen(&mut self, now: Instant) {
+        if let Some(active) = &mut self.active {
+            active.seen = now;
+            active.failures = 0;
         }
     }
 
     fn missed(&mut self, now: Instant) {
-        if let Some(taut) = &mut self.taut {
-            taut.next = now + Backoff::new(LOOK, LOOK_MAX).delay(taut.failures.saturating_sub(4));
-            taut.failures += 1;
+        if let Some(active) = &mut self.active {
+            active.next = now + Backoff::new(POLL_EVERY, POLL_MAX).delay(active.failures.saturating_sub(4));
+            active.failures += 1;
         }
     }
 
-    /// Says once that the pool has not been seen for too long.
-    pub(super) fn slackens(&mut self, now: Instant) -> bool {
-        match &mut self.taut {
-            Some(taut) if !taut.is_slack && now >= taut.seen + SLACK => {
-                taut.is_slack = true;
+    /// Returns true once, when the pool has not been observed for too long.
+    pub(super) fn expire(&mut self, now: Instant) -> bool {
+        match &mut self.active {
+            Some(active) if !active.is_expired && now >= active.seen + EXPIRES_AFTER => {
+                active.is_expired = true;
                 true
             }
             Some(_) | None => false,
         }
     }
 
-    /// When it slackens if nothing is seen.
-    pub(super) fn slackens_at(&self) -> Option<Instant> {
-        self.taut.as_ref().filter(|it| !it.is_slack).map(|it| it.seen + SLACK)
+    /// When the lease expires if the pool is not observed.
+    pub(super) fn expires_at(&self) -> Option<Instant> {
+        self.active.as_ref().filter(|it| !it.is_expired).map(|it| it.seen + EXPIRES_AFTER)
     }
 
-    /// Whether the level must be lowered before anything else.
-    pub(super) fn is_slack(&self) -> bool {
-        self.taut.as_ref().is_some_and(|it| it.is_slack)
+    /// Whether the level must be lowered before anything else is written.
+    pub(super) fn is_expired(&self) -> bool {
+        self.active.as_ref().is_some_and(|it| it.is_expired)
     }
 
-    /// Whether the pool was seen a moment ago.
-    pub(super) fn sees(&self, now: Instant) -> bool {
-        self.taut.as_ref().is_some_and(|it| now < it.seen + SLACK)
+    /// Whether the pool was observed within [`EXPIRES_AFTER`].
+    pub(super) fn is_fresh(&self, now: Instant) -> bool {
+        self.active.as_ref().is_some_and(|it| now < it.seen + EXPIRES_AFTER)
     }
 }
 
@@ -134,45 +134,45 @@ mod tests {
     #[test]
     fn a_raised_level_is_looked_at_every_two_seconds() {
         let start = Instant::now();
-        let mut leash = LevelLease::default();
-        assert_eq!(leash.look_at(), None);
-        leash.hold(Raised::Yes, start);
-        leash.hold(Raised::Yes, start + secs(1));
-        assert_eq!(leash.look_at(), Some(start + secs(2)));
-        leash.look(start + secs(2));
-        assert_eq!(leash.look_at(), None, "one at a time");
-        leash.looked(&FINE, start + secs(3));
-        assert_eq!(leash.look_at(), Some(start + secs(4)));
-        leash.hold(Raised::No, start + secs(4));
-        assert_eq!((leash.look_at(), leash.slackens_at()), (None, None));
+        let mut lease = LevelLease::default();
+        assert_eq!(lease.poll_at(), None);
+        lease.set_position(LevelPosition::Raised, start);
+        lease.set_position(LevelPosition::Raised, start + secs(1));
+        assert_eq!(lease.poll_at(), Some(start + secs(2)));
+        lease.begin_poll(start + secs(2));
+        assert_eq!(lease.poll_at(), None, "one at a time");
+        lease.polled(&FINE, start + secs(3));
+        assert_eq!(lease.poll_at(), Some(start + secs(4)));
+        lease.set_position(LevelPosition::AtRest, start + secs(4));
+        assert_eq!((lease.poll_at(), lease.expires_at()), (None, None));
     }
 
     #[test]
     fn ten_seconds_without_a_look_make_it_slack_until_the_level_is_down() {
         let start = Instant::now();
-        let mut leash = LevelLease::default();
-        leash.hold(Raised::Yes, start);
-        leash.saw(start + secs(3));
-        assert_eq!(leash.slackens_at(), Some(start + secs(13)));
-        assert!(!leash.slackens(start + secs(12)));
-        assert!(leash.slackens(start + secs(13)));
-        assert!(!leash.slackens(start + secs(14)), "said once");
-        leash.saw(start + secs(14));
-        assert!(leash.is_slack() && leash.sees(start + secs(15)));
-        leash.hold(Raised::No, start + secs(16));
-        assert!(!leash.is_slack());
+        let mut lease = LevelLease::default();
+        lease.set_position(LevelPosition::Raised, start);
+        lease.seen(start + secs(3));
+        assert_eq!(lease.expires_at(), Some(start + secs(13)));
+        assert!(!lease.expire(start + secs(12)));
+        assert!(lease.expire(start + secs(13)));
+        assert!(!lease.expire(start + secs(14)), "said once");
+        lease.seen(start + secs(14));
+        assert!(lease.is_expired() && lease.is_fresh(start + secs(15)));
+        lease.set_position(LevelPosition::AtRest, start + secs(16));
+        assert!(!lease.is_expired());
     }
 
     #[test]
     fn looks_that_fail_come_rarer_after_a_while() {
         let start = Instant::now();
-        let mut leash = LevelLease::default();
-        leash.hold(Raised::Yes, start);
+        let mut lease = LevelLease::default();
+        lease.set_position(LevelPosition::Raised, start);
         let mut waits = Vec::new();
         for _ in 0..10 {
-            leash.look(start);
-            leash.looked(&BAD, start);
-            waits.push(leash.look_at().unwrap().duration_since(start).as_secs());
+            lease.begin_poll(start);
+            lease.polled(&BAD, start);
+            waits.push(lease.poll_at().unwrap().duration_since(start).as_secs());
         }
         assert_eq!(waits, [2, 2, 2, 2, 2, 4, 8, 16, 30, 30]);
     }

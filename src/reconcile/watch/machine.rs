@@ -1,4 +1,4 @@
-//! The state of the loop, and what each thing that comes in does to it. No I/O, no clock.
+//! The state of the loop and its transitions. Performs no I/O and reads no clock.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -24,129 +24,129 @@ use crate::host::clock::Clock;
 use crate::monitor::IsolationAuditor;
 use crate::scaling::{FleetIndex, ScalingState};
 
-/// How long `--once` stays for the pulses that it raised.
+/// How long `--once` waits for the levels that it raised to be lowered.
 const ONCE_MAX: Duration = Duration::from_mins(1);
 
-/// How long a stop may take. A service is given ten seconds, and has the audit file to close.
+/// How long a stop may take. A service is given ten seconds, and must also close the audit file.
 const STOP_MAX: Duration = Duration::from_secs(6);
 
-/// How often the loop says that it turns.
+/// How often the loop reports that it is alive.
 const BEAT: Duration = Duration::from_secs(10);
 
-/// How long `--release` tries.
+/// How long `--release` keeps trying.
 const RELEASE_MAX: Duration = Duration::from_secs(30);
 
-/// How long `--once` and `--release` wait for a GARM that does not answer: a restart of GARM takes
-/// a few seconds, and cron must not pile up runs that wait for ever.
+/// How long `--once` and `--release` wait for a GARM that does not answer. A restart of GARM takes
+/// a few seconds, and runs started by cron must not pile up.
 const ABSENT_MAX: Duration = Duration::from_secs(30);
 
-/// The loop, but for its I/O.
+/// The state machine of the loop.
 pub(super) struct ScalingLoop<'a> {
     pub(super) settings: LoopSettings,
-    pub(super) roll: DeclaredPools,
-    pub(super) audience: &'a dyn Observer,
-    /// This machine's clock, to tell how far it is from GARM's.
-    pub(super) ours: Clock,
-    pub(super) reads: ResyncSchedule,
-    pub(super) ice: WriteFreeze,
+    pub(super) declared: DeclaredPools,
+    pub(super) observer: &'a dyn Observer,
+    /// This machine's clock, used to measure its distance from GARM's.
+    pub(super) local_clock: Clock,
+    pub(super) schedule: ResyncSchedule,
+    pub(super) freeze: WriteFreeze,
     pub(super) phase: LoopPhase,
-    /// When waiting for the first full read ends; absent: never.
+    /// When waiting for the first full read ends; absent if it never ends.
     pub(super) absent_until: Option<Instant>,
     pub(super) stream: EventStream,
-    /// Set with the first full read, as the next three.
+    /// Set by the first full read, like the next three fields.
     pub(super) clock: Option<GarmClock>,
-    pub(super) picture: Option<FleetIndex>,
+    pub(super) fleet_index: Option<FleetIndex>,
     pub(super) health: Option<Health>,
     pub(super) read_at: Timestamp,
     pub(super) is_skewed: bool,
-    pub(super) memory: ScalingState,
+    pub(super) scaling_state: ScalingState,
     pub(super) found: ResolvedPools,
     pub(super) names: HashMap<PoolId, (PoolName, EntityKey)>,
-    pub(super) hands: BTreeMap<PoolId, PoolController>,
-    /// Levels to be lowered of pools that are not in `hands` any more.
+    pub(super) controllers: BTreeMap<PoolId, PoolController>,
+    /// Levels to be lowered of pools that have no controller any more.
     pub(super) releases: BTreeMap<PoolId, LevelRelease>,
-    /// When each entity's next turn is due.
+    /// When the next evaluation of each entity is due.
     pub(super) due: BTreeMap<EntityKey, Timestamp>,
     /// Entities in which something has changed.
     pub(super) touched: BTreeSet<EntityKey>,
-    /// For each pool whose runners are being read: those that were known before.
-    pub(super) looks: HashMap<PoolId, HashSet<String>>,
+    /// For each pool whose runners are being read, the runners that were known before.
+    pub(super) polls: HashMap<PoolId, HashSet<String>>,
     /// Pools whose runners are to be read whatever their level.
-    pub(super) look_at: BTreeSet<PoolId>,
-    /// Histories that were asked for; those under way.
+    pub(super) poll_now: BTreeSet<PoolId>,
+    /// Runners whose history was requested; `asking` counts the requests in flight.
     pub(super) asked: HashSet<RunnerName>,
     pub(super) asking: usize,
     pub(super) writing: usize,
     pub(super) auditor: IsolationAuditor,
     pub(super) beat_at: Instant,
-    /// A turn was taken, and nobody knows.
+    /// The observer has not been told of the last evaluation yet.
     pub(super) is_untold: bool,
-    /// The pools of which was told that GARM does not follow their level.
+    /// The pools that were reported as stalled.
     pub(super) stalled: BTreeMap<PoolId, PoolName>,
 }
 
-/// What the loop is about.
+/// The phase of the loop.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum LoopPhase {
     /// Nothing has been read yet.
     Starting,
-    /// For good.
+    /// Running without an end.
     Running,
-    /// `--once`: until then.
+    /// `--once`: running until this time at most.
     Settling(Instant),
-    /// `--release`: until then.
+    /// `--release`: running until this time at most.
     Releasing(Instant),
-    /// Pulses end, until then.
+    /// Lowering raised levels, until this time at most.
     Stopping(Instant),
-    /// Done, or not even begun.
+    /// Ended, successfully or before the first full read.
     Over(Result<(), GarmError>),
 }
 
 impl<'a> ScalingLoop<'a> {
     pub(super) fn new(
         settings: LoopSettings,
-        roll: DeclaredPools,
-        ours: Clock,
-        audience: &'a dyn Observer,
+        declared: DeclaredPools,
+        local_clock: Clock,
+        observer: &'a dyn Observer,
         now: Instant,
     ) -> Self {
-        let auditor = IsolationAuditor::new(roll.fleet.clone(), settings.resync);
+        let auditor = IsolationAuditor::new(declared.fleet.clone(), settings.resync);
         let absent_until = (settings.course != RunMode::Steady).then(|| now + ABSENT_MAX);
         Self {
             auditor,
             beat_at: now,
             is_untold: false,
             stalled: BTreeMap::new(),
-            reads: ResyncSchedule::new(settings.resync, now),
+            schedule: ResyncSchedule::new(settings.resync, now),
             settings,
-            roll,
-            audience,
-            ours,
-            ice: WriteFreeze::new(),
+            declared,
+            observer,
+            local_clock,
+            freeze: WriteFreeze::new(),
             phase: LoopPhase::Starting,
             absent_until,
             stream: EventStream::Down,
             clock: None,
-            picture: None,
+            fleet_index: None,
             health: None,
             read_at: Timestamp::UNIX_EPOCH,
             is_skewed: false,
-            memory: ScalingState::new(),
+            scaling_state: ScalingState::new(),
             found: ResolvedPools::default(),
             names: HashMap::new(),
-            hands: BTreeMap::new(),
+            controllers: BTreeMap::new(),
             releases: BTreeMap::new(),
             due: BTreeMap::new(),
             touched: BTreeSet::new(),
-            looks: HashMap::new(),
-            look_at: BTreeSet::new(),
+            polls: HashMap::new(),
+            poll_now: BTreeSet::new(),
             asked: HashSet::new(),
             asking: 0,
             writing: 0,
         }
     }
 
-    /// Takes one thing in at `now`; says what is to be done.
+    /// Handles one input at `now`; returns what the driver has to do.
     pub(super) fn handle(&mut self, input: Input, now: Instant) -> Vec<Effect> {
         match input {
             Input::Tick => {}
@@ -160,9 +160,9 @@ impl<'a> ScalingLoop<'a> {
         }
         if now >= self.beat_at {
             self.beat_at = now + BEAT;
-            self.audience.beat();
+            self.observer.beat();
         }
-        self.turn(now);
+        self.evaluate(now);
         self.forget_releases();
         self.end_phase(now);
         self.effects(now)
@@ -172,16 +172,16 @@ impl<'a> ScalingLoop<'a> {
         match signal {
             StreamSignal::Connected => {
                 self.stream = EventStream::Up;
-                self.audience.trouble(&Incident::StreamUp);
-                self.reads.want(now);
+                self.observer.trouble(&Incident::StreamUp);
+                self.schedule.want(now);
             }
             StreamSignal::Lost(why) => {
                 self.stream = EventStream::Down;
-                self.audience.trouble(&Incident::StreamLost(why));
+                self.observer.trouble(&Incident::StreamLost(why));
             }
             StreamSignal::Overflow => {
-                self.audience.trouble(&Incident::Overflow);
-                self.reads.want(now);
+                self.observer.trouble(&Incident::Overflow);
+                self.schedule.want(now);
             }
             StreamSignal::Changes(changes) => {
                 for change in changes {
@@ -193,13 +193,13 @@ impl<'a> ScalingLoop<'a> {
 
     fn obey(&mut self, order: WatchCommand, now: Instant) {
         match order {
-            WatchCommand::ReadNow => self.reads.want_now(now),
-            WatchCommand::Reload(roll) => {
-                self.roll = roll;
+            WatchCommand::ReadNow => self.schedule.want_now(now),
+            WatchCommand::Reload(declared) => {
+                self.declared = declared;
                 self.find(now);
             }
-            WatchCommand::Hold(hold, why) => drop(self.ice.held.insert(hold, why)),
-            WatchCommand::Go(hold) => drop(self.ice.held.remove(&hold)),
+            WatchCommand::Hold(hold, why) => drop(self.freeze.held.insert(hold, why)),
+            WatchCommand::Go(hold) => drop(self.freeze.held.remove(&hold)),
             WatchCommand::Stop => self.stop(now),
         }
     }
@@ -219,7 +219,7 @@ impl<'a> ScalingLoop<'a> {
         };
     }
 
-    /// The first read has succeeded.
+    /// Starts the first phase after the first full read.
     pub(super) fn start(&mut self, now: Instant) {
         if self.phase == LoopPhase::Starting {
             self.phase = match self.settings.course {
@@ -235,15 +235,15 @@ impl<'a> ScalingLoop<'a> {
             self.phase = LoopPhase::Over(Err(error));
             return;
         }
-        let again_in = self.reads.fail(error.clone(), now);
-        let failures = self.reads.failures();
-        self.audience.trouble(&Incident::ReadFailed { error, failures, again_in });
+        let again_in = self.schedule.fail(error.clone(), now);
+        let failures = self.schedule.failures();
+        self.observer.trouble(&Incident::ReadFailed { error, failures, again_in });
     }
 
-    /// Moves on when what the phase is about has been done, or its time is up.
+    /// Moves to the next phase when the present one has done its work or its time is over.
     fn end_phase(&mut self, now: Instant) {
         let is_withheld = !self.is_writing();
-        let is_settled = |it: &PoolController| it.is_at_rest() && it.exits.is_empty();
+        let is_settled = |it: &PoolController| it.is_at_rest() && it.scale_down.is_empty();
         let has_let_go = self.releases.is_empty();
         let is_released =
             |it: &PoolController| it.is_free() && it.live() <= it.decision.rules.floor;
@@ -252,23 +252,23 @@ impl<'a> ScalingLoop<'a> {
                 LoopPhase::Over(Ok(()))
             }
             LoopPhase::Settling(_)
-                if has_let_go && self.hands.values().all(is_settled) && !self.is_pending(now) =>
+                if has_let_go && self.controllers.values().all(is_settled) && !self.is_pending(now) =>
             {
                 LoopPhase::Over(Ok(()))
             }
             LoopPhase::Settling(until) if now >= *until => LoopPhase::Stopping(now + STOP_MAX),
-            LoopPhase::Releasing(_) if has_let_go && self.hands.values().all(is_released) => {
+            LoopPhase::Releasing(_) if has_let_go && self.controllers.values().all(is_released) => {
                 LoopPhase::Over(Ok(()))
             }
             LoopPhase::Releasing(until) if now >= *until => LoopPhase::Over(Ok(())),
             LoopPhase::Stopping(_)
-                if has_let_go && self.hands.values().all(PoolController::is_at_rest) =>
+                if has_let_go && self.controllers.values().all(PoolController::is_at_rest) =>
             {
                 LoopPhase::Over(Ok(()))
             }
             LoopPhase::Stopping(until) if now >= *until => LoopPhase::Over(Ok(())),
             LoopPhase::Starting if self.absent_until.is_some_and(|it| now >= it) => {
-                LoopPhase::Over(Err(self.reads.fault().cloned().unwrap_or_else(no_answer)))
+                LoopPhase::Over(Err(self.schedule.fault().cloned().unwrap_or_else(no_answer)))
             }
             LoopPhase::Starting
             | LoopPhase::Running
@@ -280,13 +280,13 @@ impl<'a> ScalingLoop<'a> {
         self.phase = next;
     }
 
-    /// Whether something is still to be written.
+    /// Whether a write is still to be sent.
     fn is_pending(&self, now: Instant) -> bool {
         let Some(aim) = self.aim() else { return false };
-        self.hands.values().any(|it| it.next(aim, self.gate(it, now), now).is_some())
+        self.controllers.values().any(|it| it.next(aim, self.gate(it, now), now).is_some())
     }
 
-    /// Whether anything is ever written.
+    /// Whether the loop writes at all.
     pub(super) fn is_writing(&self) -> bool {
         self.settings.writes == Writes::Sent
     }
@@ -296,10 +296,10 @@ impl<'a> ScalingLoop<'a> {
         match (scope, &self.health) {
             (ReadScope::Lists, Some(health)) => KnownState::Health(health.clone()),
             (ReadScope::Lists, None) | (ReadScope::Health, _) => {
-                let pools = self.picture.iter().flat_map(|it| it.pools().values());
+                let pools = self.fleet_index.iter().flat_map(|it| it.pools().values());
                 let whole = pools.filter(|it| it.detail == PoolDetail::Whole);
                 let known = whole.map(|it| (it.id.clone(), it.specs_version())).collect();
-                let is_slow = self.hands.values().any(|it| it.healing.is_answered());
+                let is_slow = self.controllers.values().any(|it| it.stale_cache.is_answered());
                 KnownState::Specs(
                     known,
                     if is_slow { RateLimitRead::Wanted } else { RateLimitRead::Unwanted },
@@ -308,7 +308,7 @@ impl<'a> ScalingLoop<'a> {
         }
     }
 
-    /// How it ended, once it has.
+    /// The result of the loop once it has ended.
     pub(super) fn ended(&self) -> Option<Result<(), GarmError>> {
         match &self.phase {
             LoopPhase::Over(end) => Some(end.clone()),
@@ -320,18 +320,18 @@ impl<'a> ScalingLoop<'a> {
         }
     }
 
-    /// The pools whose level is left above the one that it rests at; none where nothing was
-    /// written, because whatever raised them was not this process.
+    /// The pools whose level is still above the resting level. Empty if the loop writes nothing,
+    /// because then another process raised them.
     pub(super) fn left_raised(&self) -> Vec<PoolName> {
         if !self.is_writing() {
             return Vec::new();
         }
-        let raised = self.hands.values().filter(|it| it.live() > it.decision.resting_level);
+        let raised = self.controllers.values().filter(|it| it.live() > it.decision.resting_level);
         raised.map(|it| &it.target.name).chain(self.unreleased()).cloned().collect()
     }
 }
 
-/// The first full read has not even failed.
+/// The error for a first full read that has not even failed.
 fn no_answer() -> GarmError {
     let fault = TransportError::Timeout(ABSENT_MAX);
     GarmError {

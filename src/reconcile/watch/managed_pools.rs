@@ -1,5 +1,5 @@
-//! Which pools of GARM the loop steers: those that are declared, bear the fleet's reserved label
-//! and no other, and are the only ones to do so.
+//! Resolves which pools of GARM the loop scales: those that are declared and are the only ones to
+//! bear their reserved label, without a second one.
 
 use std::collections::BTreeMap;
 
@@ -10,48 +10,49 @@ use crate::domain::owners::{NameResolution, Owners};
 use crate::domain::pool::Pool;
 use crate::scaling::ScalePolicies;
 
-/// The declared pools.
+/// The declared pools of a fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeclaredPools {
-    /// Whose they are.
+    /// The fleet to which they belong.
     pub fleet: FleetName,
-    /// How each is to scale.
+    /// The scaling of each pool, by name.
     pub pools: BTreeMap<PoolName, DeclaredScaling>,
-    /// Whether they are all of the fleet: then a pool with its label and no file is to have no level.
+    /// Whether these are all pools of the fleet. If so, a pool that bears the fleet's label but has
+    /// no file is to have no level.
     pub is_whole: bool,
 }
 
-/// A declared pool.
+/// The scaling of a declared pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeclaredScaling {
-    /// Whether it takes part at all.
+    /// Whether the pool is enabled in its file.
     pub enabled: bool,
-    /// How it scales.
+    /// The scaling policy from its file.
     pub policy: ScalePolicy,
 }
 
-/// A declared pool that was found in GARM.
+/// A declared pool that was resolved to a pool of GARM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManagedPool {
-    /// GARM's id of it.
+    /// GARM's id of the pool.
     pub id: PoolId,
-    /// Whose jobs it serves.
+    /// The entity whose jobs it serves.
     pub entity: EntityKey,
 }
 
-/// Why a declared pool is left alone.
+/// Why a declared pool is not scaled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnresolvedReason {
     /// No pool bears its label.
     Absent,
-    /// So many pools bear its label.
+    /// This many pools bear its label.
     Twins(usize),
-    /// The pool that bears its label bears another reserved one, too.
+    /// The pool that bears its label bears a second reserved label.
     Torn(PoolId),
 }
 
 impl UnresolvedReason {
-    /// One sentence without full stop.
+    /// One sentence without a full stop.
     pub fn sentence(&self) -> String {
         match self {
             Self::Absent => "no pool in GARM bears its label: `runnerctl apply` creates it".into(),
@@ -66,18 +67,18 @@ impl UnresolvedReason {
     }
 }
 
-/// The declared pools, found or not.
+/// The declared pools, resolved or not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ResolvedPools {
-    /// In GARM, for certain.
+    /// Those that resolve to exactly one pool of GARM.
     pub managed: BTreeMap<PoolName, ManagedPool>,
-    /// Not there, or not for certain.
+    /// Those that do not, with the reason.
     pub unmanaged: BTreeMap<PoolName, UnresolvedReason>,
 }
 
 impl DeclaredPools {
-    /// Finds the declared pools among those of GARM. `runners` counts those of a pool; it is asked
-    /// only where pools share a label.
+    /// Resolves the declared pools among those of GARM. `runners` counts the runners of a pool; it
+    /// is called only where several pools bear the same label.
     pub fn find<'a>(
         &self,
         pools: impl Iterator<Item = &'a Pool>,
@@ -102,8 +103,8 @@ impl DeclaredPools {
         found
     }
 
-    /// The policies of the pools that were found. A pool that is switched off in its file is not
-    /// steered, whatever GARM says.
+    /// The policies of the resolved pools. A pool that is disabled in its file is not scaled,
+    /// whatever GARM says.
     pub fn policies(&self, found: &ResolvedPools) -> ScalePolicies {
         let policy = |(name, managed): (&PoolName, &ManagedPool)| {
             let enrolled = self.pools.get(name)?;
@@ -174,10 +175,10 @@ mod tests {
 
     #[test]
     fn a_pool_switched_off_in_its_file_has_a_policy_and_is_not_scaled() {
-        let mut roll = roll(&["a"]);
-        roll.pools.values_mut().for_each(|it| it.enabled = false);
-        let found = roll.find([twin("a1")].iter(), |_| 0);
-        let policies = roll.policies(&found);
+        let mut declared = roll(&["a"]);
+        declared.pools.values_mut().for_each(|it| it.enabled = false);
+        let found = declared.find([twin("a1")].iter(), |_| 0);
+        let policies = declared.policies(&found);
         assert_eq!(policies[&PoolId::new("a1")], ScalePolicy { autoscale: false, ..policy() });
     }
 }

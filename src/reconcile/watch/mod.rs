@@ -1,11 +1,11 @@
 //! `watch`: the scaling loop (DESIGN §5).
 //!
-//! Owns the picture of the fleet, what scaling remembers, every read, every write (through
-//! [`act`](super::act)) and every sleep. It knows no board, no alert and no file: it tells an
-//! [`Observer`], and takes [`WatchCommand`]s.
+//! Owns the index of the fleet, the scaling state, every read, every write (through the
+//! [`writer`](super::writer)) and every sleep. It knows nothing of metrics, alerts or files: it
+//! reports to an [`Observer`] and receives [`WatchCommand`]s.
 //!
-//! What it does is decided by a state machine without I/O, which turns what has come in at a
-//! moment into what is to be done; a driver does that, and sleeps until the next moment.
+//! A state machine without I/O turns inputs into reads and writes. The driver performs them and
+//! sleeps until the next deadline.
 
 mod act;
 mod clock;
@@ -36,5 +36,6 @@ pub use managed_pools::{
     DeclaredPools, DeclaredScaling, ManagedPool, ResolvedPools, UnresolvedReason,
 };
 pub use observer::{
-    ActEnd, Applied, Deed, EventStream, Incident, LoopSnapshot, Observer, WriteReport,
+    EventStream, Incident, LoopSnapshot, Observer, WriteAction, WriteReport,
 };
+pub use crate::reconcile::write_outcome::WriteOutcome;

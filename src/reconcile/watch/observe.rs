@@ -1,4 +1,4 @@
-//! What the loop learns: full reads, events, single looks; and the turns that follow.
+//! What the loop learns from full reads, events and polls.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -18,31 +18,31 @@ use crate::domain::runner::Runner;
 use crate::garm::{ErrorKind, GarmError};
 use crate::scaling::{FleetIndex, RowChange};
 
-/// Clocks further apart than this are worth a warning.
+/// A larger difference between the clocks leads to a warning.
 const SKEW_MAX: SignedDuration = SignedDuration::from_secs(30);
 
 impl ScalingLoop<'_> {
-    /// The whole fleet was read.
+    /// Handles a successful full read.
     pub(super) fn fleet_read(&mut self, reading: FullRead, now: Instant) {
         let FullRead { mut fleet, scope, limits, date, span, took } = reading;
-        let failures = self.reads.failures();
-        let heard = self.reads.succeed(scope, now);
-        let date = date.unwrap_or_else(|| self.ours.now());
+        let failures = self.schedule.failures();
+        let heard = self.schedule.succeed(scope, now);
+        let date = date.unwrap_or_else(|| self.local_clock.now());
         let clock = self.clock.get_or_insert_with(|| GarmClock::new(date, span.answered));
         clock.hear(date, span);
         let at = clock.now(now);
-        let skew = clock.skew(self.ours.now(), now);
+        let skew = clock.skew(self.local_clock.now(), now);
         fleet.observed_at = at;
         self.read_at = at;
         self.tell_skew(skew);
         if failures > 0 {
-            self.audience.trouble(&Incident::ReadAgain { failures });
+            self.observer.trouble(&Incident::ReadAgain { failures });
         }
         if scope == ReadScope::Health {
             self.health_read(&fleet, limits);
         }
-        if !self.ice.stopped.is_empty() {
-            self.reads.want_health(now);
+        if !self.freeze.stopped.is_empty() {
+            self.schedule.want_health(now);
         }
         if self.phase == LoopPhase::Starting
             && fleet.line() == ReleaseLine::Old
@@ -51,24 +51,24 @@ impl ScalingLoop<'_> {
             self.phase = LoopPhase::Over(Err(GarmError::old_line("scale the pools")));
             return;
         }
-        if let Some(picture) = &mut self.picture {
-            picture.hand_over_specs(&mut fleet.pools);
+        if let Some(fleet_index) = &mut self.fleet_index {
+            fleet_index.hand_over_specs(&mut fleet.pools);
         }
-        self.audience.read(&fleet, took);
+        self.observer.read(&fleet, took);
         let findings = self.auditor.read(&fleet, at);
         self.tell_findings(&findings);
-        if let Some(picture) = &self.picture {
+        if let Some(fleet_index) = &self.fleet_index {
             for runner in &fleet.runners {
-                pool_controller::meet(&mut self.hands, picture, runner, now);
+                pool_controller::meet(&mut self.controllers, fleet_index, runner, now);
             }
         }
-        let found = self.roll.find(fleet.pools.iter(), |it| fleet.runners_of(it).count());
-        let policies = self.roll.policies(&found);
-        match &mut self.picture {
-            None => self.picture = Some(FleetIndex::new(fleet, policies)),
-            Some(picture) => {
-                picture.manage(policies, at);
-                picture.read(fleet);
+        let found = self.declared.find(fleet.pools.iter(), |it| fleet.runners_of(it).count());
+        let policies = self.declared.policies(&found);
+        match &mut self.fleet_index {
+            None => self.fleet_index = Some(FleetIndex::new(fleet, policies)),
+            Some(fleet_index) => {
+                fleet_index.manage(policies, at);
+                fleet_index.read(fleet);
             }
         }
         self.start(now);
@@ -79,13 +79,13 @@ impl ScalingLoop<'_> {
         for change in heard {
             self.apply(change, now);
         }
-        self.hands.values_mut().for_each(|it| it.settle(now));
+        self.controllers.values_mut().for_each(|it| it.settle(now));
         self.touch_all();
         self.forget_asked();
     }
 
     fn health_read(&mut self, fleet: &Fleet, limits: BTreeMap<String, RateLimit>) {
-        self.ice.hear(&fleet.entities, self.audience);
+        self.freeze.hear(&fleet.entities, self.observer);
         self.health = Some(Health {
             controller: fleet.controller.clone(),
             entities: fleet.entities.clone(),
@@ -99,46 +99,46 @@ impl ScalingLoop<'_> {
         if is_skewed != self.is_skewed {
             self.is_skewed = is_skewed;
             let incident = if is_skewed { Incident::Skewed(skew) } else { Incident::InStep };
-            self.audience.trouble(&incident);
+            self.observer.trouble(&incident);
         }
     }
 
-    /// Names of runners come and go; those that are gone need not be remembered.
+    /// Forgets the runners that no longer exist.
     fn forget_asked(&mut self) {
-        if let Some(picture) = self.picture.as_ref().filter(|_| !self.asked.is_empty()) {
-            let names: HashSet<&RunnerName> = picture.runners().map(|it| &it.name).collect();
+        if let Some(fleet_index) = self.fleet_index.as_ref().filter(|_| !self.asked.is_empty()) {
+            let names: HashSet<&RunnerName> = fleet_index.runners().map(|it| &it.name).collect();
             self.asked.retain(|it| names.contains(it));
         }
     }
 
     pub(super) fn touch_all(&mut self) {
-        if let Some(picture) = &self.picture {
-            self.touched.extend(picture.sites().keys().cloned());
+        if let Some(fleet_index) = &self.fleet_index {
+            self.touched.extend(fleet_index.entities().keys().cloned());
         }
     }
 
-    /// Finds the declared pools anew among those that are known.
+    /// Resolves the declared pools again among the known ones.
     pub(super) fn find(&mut self, now: Instant) {
-        let (Some(picture), Some(clock)) = (&mut self.picture, &self.clock) else { return };
+        let (Some(fleet_index), Some(clock)) = (&mut self.fleet_index, &self.clock) else { return };
         let runners =
-            |id: &PoolId| picture.runners().filter(|it| it.pool.as_ref() == Some(id)).count();
-        let found = self.roll.find(picture.pools().values(), runners);
-        picture.manage(self.roll.policies(&found), clock.now(now));
+            |id: &PoolId| fleet_index.runners().filter(|it| it.pool.as_ref() == Some(id)).count();
+        let found = self.declared.find(fleet_index.pools().values(), runners);
+        fleet_index.manage(self.declared.policies(&found), clock.now(now));
         self.found(found, now);
         self.touch_all();
     }
 
-    /// Takes over which pools are steered, and tells what has changed in that.
+    /// Applies which pools are scaled, and reports what has changed.
     fn found(&mut self, found: ResolvedPools, now: Instant) {
         for (pool, why) in &found.unmanaged {
             if self.found.unmanaged.get(pool) != Some(why) {
                 let (pool, why) = (pool.clone(), why.clone());
-                self.audience.trouble(&Incident::Unmanaged { pool, why });
+                self.observer.trouble(&Incident::Unmanaged { pool, why });
             }
         }
         for pool in found.managed.keys() {
             if self.found.unmanaged.contains_key(pool) {
-                self.audience.trouble(&Incident::Managed(pool.clone()));
+                self.observer.trouble(&Incident::Managed(pool.clone()));
             }
         }
         let name = |(name, it): (&_, &super::managed_pools::ManagedPool)| {
@@ -152,40 +152,40 @@ impl ScalingLoop<'_> {
         self.found = found;
     }
 
-    /// One row has changed, by an event or by a look.
+    /// Applies one changed row, from an event or a poll.
     pub(super) fn take(&mut self, change: RowChange, now: Instant) {
-        self.reads.hear(&change);
+        self.schedule.hear(&change);
         self.apply(change, now);
     }
 
     fn apply(&mut self, change: RowChange, now: Instant) {
-        self.audience.heard(&change);
-        let (Some(picture), Some(clock)) = (&mut self.picture, &self.clock) else { return };
+        self.observer.heard(&change);
+        let (Some(fleet_index), Some(clock)) = (&mut self.fleet_index, &self.clock) else { return };
         let at = clock.now(now);
         if let RowChange::Runner(runner) = &change {
-            pool_controller::meet(&mut self.hands, picture, runner, now);
+            pool_controller::meet(&mut self.controllers, fleet_index, runner, now);
         }
         let moves_marks = match &change {
             RowChange::Pool(pool) => {
-                let known = picture.pools().get(&pool.id);
+                let known = fleet_index.pools().get(&pool.id);
                 known.is_none_or(|it| {
                     it.spec.labels != pool.spec.labels || it.spec.enabled != pool.spec.enabled
                 })
             }
-            RowChange::PoolGone(id) => picture.pools().contains_key(id),
+            RowChange::PoolGone(id) => fleet_index.pools().contains_key(id),
             RowChange::Runner(_)
             | RowChange::RunnerGone(_)
             | RowChange::Job(_)
             | RowChange::JobGone(_) => false,
         };
-        let was_known = is_known(picture, &change);
+        let was_known = is_known(fleet_index, &change);
         let told = change.clone();
-        let touched = picture.apply(change, at);
-        let is_news = !touched.is_empty() || (!was_known && is_known(picture, &told));
+        let touched = fleet_index.apply(change, at);
+        let is_news = !touched.is_empty() || (!was_known && is_known(fleet_index, &told));
         if is_news {
-            self.audience.changed(&told, at);
+            self.observer.changed(&told, at);
             let findings = self.auditor.changed(&told, at);
-            findings.iter().for_each(|it| self.audience.found(it));
+            findings.iter().for_each(|it| self.observer.found(it));
         }
         self.touched.extend(touched);
         if moves_marks && is_news {
@@ -193,17 +193,17 @@ impl ScalingLoop<'_> {
         }
     }
 
-    /// One pool's runners were read. Only those that were known before the read and are not in it
-    /// are gone: others may have come meanwhile.
+    /// Handles a read of one pool's runners. Only runners that were known before the read and are
+    /// missing from it are gone: others may have been added meanwhile.
     pub(super) fn runners_read(
         &mut self,
         pool: &PoolId,
         result: Result<Vec<Runner>, GarmError>,
         now: Instant,
     ) {
-        let known = self.looks.remove(pool).unwrap_or_default();
-        if let Some(hand) = self.hands.get_mut(pool) {
-            hand.leash.looked(&result, now);
+        let known = self.polls.remove(pool).unwrap_or_default();
+        if let Some(controller) = self.controllers.get_mut(pool) {
+            controller.lease.polled(&result, now);
         }
         match result {
             Ok(runners) => {
@@ -212,19 +212,19 @@ impl ScalingLoop<'_> {
                     self.take(RowChange::RunnerGone(id.clone()), now);
                 }
                 for runner in runners {
-                    let seen = self.picture.as_ref().and_then(|it| it.runner(&runner.id));
+                    let seen = self.fleet_index.as_ref().and_then(|it| it.runner(&runner.id));
                     if seen.is_none_or(|it| it.updated_at < runner.updated_at) {
                         self.take(RowChange::Runner(runner), now);
                     }
                 }
             }
-            Err(error) if error.kind == ErrorKind::NotFound => self.reads.want(now),
-            // The leash counts failures, and the next full read tells of them.
+            Err(error) if error.kind == ErrorKind::NotFound => self.schedule.want(now),
+            // The lease counts the failures, and the next full read reports them.
             Err(_) => {}
         }
     }
 
-    /// One runner's history was read.
+    /// Handles a read of one runner's history.
     pub(super) fn history_read(
         &mut self,
         runner: RunnerName,
@@ -235,19 +235,19 @@ impl ScalingLoop<'_> {
         match result {
             Ok(row) => self.take(RowChange::Runner(*row), now),
             Err(error) if error.kind == ErrorKind::NotFound => {}
-            Err(error) => self.audience.trouble(&Incident::HistoryUnread { runner, error }),
+            Err(error) => self.observer.trouble(&Incident::HistoryUnread { runner, error }),
         }
     }
 }
 
-/// Whether the picture holds exactly what the change says.
-fn is_known(picture: &FleetIndex, change: &RowChange) -> bool {
+/// Whether the index holds exactly what the change says.
+fn is_known(fleet_index: &FleetIndex, change: &RowChange) -> bool {
     match change {
-        RowChange::Runner(it) => picture.runner(&it.id) == Some(it),
-        RowChange::RunnerGone(id) => picture.runner(id).is_none(),
-        RowChange::Job(it) => picture.job(it.id) == Some(it),
-        RowChange::JobGone(id) => picture.job(*id).is_none(),
-        RowChange::Pool(it) => picture.pools().get(&it.id) == Some(it),
-        RowChange::PoolGone(id) => !picture.pools().contains_key(id),
+        RowChange::Runner(it) => fleet_index.runner(&it.id) == Some(it),
+        RowChange::RunnerGone(id) => fleet_index.runner(id).is_none(),
+        RowChange::Job(it) => fleet_index.job(it.id) == Some(it),
+        RowChange::JobGone(id) => fleet_index.job(*id).is_none(),
+        RowChange::Pool(it) => fleet_index.pools().get(&it.id) == Some(it),
+        RowChange::PoolGone(id) => !fleet_index.pools().contains_key(id),
     }
 }

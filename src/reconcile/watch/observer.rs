@@ -1,292 +1,318 @@
-//! What the loop tells, and to whom.
+//! The interface through which the loop reports to its observer.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::command::Writes;
 use super::managed_pools::{ManagedPool, UnresolvedReason};
 use crate::domain::entity::EntityKey;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{PoolId, PoolName, RunnerName};
 use crate::garm::GarmError;
 use crate::monitor::{IsolationFinding, IsolationSummary};
+use crate::reconcile::write_outcome::WriteOutcome;
 use crate::render::decision::{DecisionEffect, Stall};
 use crate::scaling::{Decision, FleetIndex, Freeze, Reason, RowChange, ScalingState};
 
-/// Hears what the loop sees, decides and does. Called from the loop itself: every call is cheap
-/// and none blocks. All times are on GARM's clock.
+/// Receives what the loop observes, decides and does. The loop itself makes the calls, so every
+/// implementation is cheap and does not block. All times are on GARM's clock.
 pub trait Observer: Send + Sync {
-    /// The whole fleet was read, in this time; nothing has been decided from it yet.
+    /// The whole fleet was read in this time; no decision has been made from it yet.
     fn read(&self, fleet: &Fleet, took: Duration);
 
-    /// An event as it came, also one that shows nothing new or is older than what is known: for
-    /// whoever keeps a record of all that is told. The picture is not changed yet.
+    /// An event as it arrived, even if it shows nothing new or is older than what is known, for a
+    /// complete record. The index has not been updated yet.
     fn heard(&self, _change: &RowChange) {}
 
-    /// An event has changed the picture at `now`. Events that were older than what was known are
-    /// not told of.
+    /// An event has changed the index at `now`. Events that are older than what is known are not
+    /// reported.
     fn changed(&self, change: &RowChange, now: Timestamp);
 
-    /// A turn was taken: how everything stands. Also called when a freeze begins or ends and when
-    /// the stream of events comes or goes.
-    fn turned(&self, sight: &LoopSnapshot<'_>);
+    /// An evaluation has ended: the state of the whole loop. Also called when a freeze begins or
+    /// ends and when the event stream connects or disconnects.
+    fn evaluated(&self, sight: &LoopSnapshot<'_>);
 
-    /// A decision about a pool has another direction, reason or level than the one before.
-    fn decided(&self, pool: &PoolName, decision: &Decision, applied: Applied);
+    /// A decision about a pool differs from the previous one in direction, reason or level.
+    fn decided(&self, pool: &PoolName, decision: &Decision, applied: Writes);
 
-    /// Something was written, or was to be, and this came of it.
+    /// A write has ended, successfully or not.
     fn acted(&self, act: &WriteReport);
 
-    /// The isolation auditor has found something.
+    /// The isolation auditor has found a violation.
     fn found(&self, finding: &IsolationFinding);
 
-    /// Something is not as it should be, or is so again.
+    /// A problem has begun or ended.
     fn trouble(&self, incident: &Incident);
 
-    /// The loop turns: told every ten seconds, whether anything has happened or not.
+    /// The loop is alive: called every ten seconds, whether or not anything has happened.
     fn beat(&self);
 }
 
-/// How everything stands after a turn.
+/// The state of the loop after an evaluation.
 #[derive(Debug, Clone, Copy)]
 pub struct LoopSnapshot<'a> {
-    /// GARM's clock.
+    /// The time on GARM's clock.
     pub now: Timestamp,
     /// How far this machine's clock is ahead of GARM's, to within a second.
     pub skew: SignedDuration,
     /// The fleet as it is known.
-    pub picture: &'a FleetIndex,
-    /// What is remembered, decisions in force included.
+    pub fleet_index: &'a FleetIndex,
+    /// The scaling state, which includes the current decisions.
     pub memory: &'a ScalingState,
-    /// The declared pools that were found in GARM.
+    /// The declared pools that were resolved in GARM.
     pub managed: &'a BTreeMap<PoolName, ManagedPool>,
-    /// The declared pools that were not, or not for certain: they are left alone.
+    /// The declared pools that were not resolved, and are therefore not scaled.
     pub unmanaged: &'a BTreeMap<PoolName, UnresolvedReason>,
-    /// Why nothing is written to any pool; absent when all is well.
+    /// Why nothing is written to any pool; absent if writes are possible.
     pub freeze: Option<&'a Freeze>,
-    /// Whether decisions are written where nothing is frozen.
-    pub applied: Applied,
+    /// Whether decisions are written where no freeze applies.
+    pub applied: Writes,
     /// Why nothing is written to the pools of an entity.
     pub stopped: &'a BTreeMap<EntityKey, Freeze>,
     /// When the fleet was last read as a whole.
     pub read_at: Timestamp,
-    /// How long ago that is, by a clock that nobody sets.
+    /// The time since then, by a monotonic clock.
     pub read_age: Duration,
-    /// Whether events arrive.
+    /// Whether the event stream is connected.
     pub stream: EventStream,
     /// Pools whose level GARM does not follow.
     pub stalls: &'a BTreeMap<PoolId, Stall>,
-    /// What the isolation auditor has watched.
+    /// What the isolation auditor has observed.
     pub watched: &'a IsolationSummary,
 }
 
 impl<'a> LoopSnapshot<'a> {
-    /// Why nothing is written to the pools of this entity, if that is so.
+    /// Why nothing is written to the pools of this entity, if nothing is.
     pub fn freeze_of(&self, entity: &EntityKey) -> Option<&'a Freeze> {
         self.freeze.or_else(|| self.stopped.get(entity))
     }
 
-    /// What becomes of the decision about a pool of this entity.
+    /// What happens to the decision about a pool of this entity.
     pub fn fate_of(&self, entity: &EntityKey) -> DecisionEffect<'a> {
         match (self.freeze_of(entity), self.applied) {
             (Some(why), _) => DecisionEffect::Frozen(why),
-            (None, Applied::Yes) => DecisionEffect::Applied,
-            (None, Applied::No) => DecisionEffect::NotWritten,
+            (None, Writes::Sent) => DecisionEffect::Applied,
+            (None, Writes::Withheld) => DecisionEffect::NotWritten,
         }
     }
 
-    /// The decision in force about each pool that is scaled, by id.
+    /// The current decision about each scaled pool, by id.
     pub fn decisions(&self) -> BTreeMap<&'a PoolId, &'a Decision> {
         let all = self.memory.values().flat_map(crate::scaling::EntityState::decisions);
         all.map(|it| (&it.pool, it.as_ref())).collect()
     }
 }
 
-/// Whether what is decided is written to GARM.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Applied {
-    /// It is.
-    Yes,
-    /// It is not: nothing is written at the moment, or levels only fall.
-    No,
-}
-
-/// Whether events arrive.
+/// The state of the event stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventStream {
-    /// Not connected yet, or not any more: only full reads tell.
+    /// Not connected: only full reads show changes.
     Down,
-    /// Connected.
+    /// Connected, and events arrive.
     Up,
 }
 
-/// A write, and what came of it.
+/// A write and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WriteReport {
-    /// When it ended.
+    /// When the write ended.
     pub at: Timestamp,
-    /// Which pool.
+    /// The name of the pool.
     pub pool: PoolName,
-    /// GARM's id of it.
+    /// GARM's id of the pool.
     pub pool_id: PoolId,
-    /// What was to be done.
-    pub deed: Deed,
-    /// The rule that led to it; absent for what follows from no decision: the end of all pulses
-    /// at a stop or while held, a level sent again.
+    /// What was to be written.
+    pub action: WriteAction,
+    /// The rule that led to it; absent for a write that follows from no decision, such as the end
+    /// of all raised levels at a stop, or a level sent again.
     pub reason: Option<Reason>,
-    /// What came of it.
-    pub end: ActEnd,
+    /// How it ended; an error is one sentence, and may leave open whether GARM carried it out.
+    pub outcome: Result<WriteOutcome, String>,
 }
 
-/// What is written by the loop.
+/// One write of the loop, from the decision that asks for it to the log line that reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Deed {
-    /// The level goes up.
+pub enum WriteAction {
+    /// Raises the level of a pool.
     Raise {
-        /// What it was, as far as was known.
+        /// The previous level, as far as it was known.
         from: u32,
-        /// What it was to be.
+        /// The requested level of the pool.
         to: u32,
     },
-    /// The level goes down.
+    /// Lowers the level of a pool.
     Lower {
-        /// What it was, as far as was known.
+        /// The previous level, as far as it was known.
         from: u32,
-        /// What it was to be.
+        /// The requested level of the pool.
         to: u32,
     },
-    /// The level as it is, with the labels as they are, so that GARM's loops take notice.
+    /// Sends the present level and labels again, so that GARM's loops notice them.
     Resend {
-        /// The level.
+        /// The present level of the pool.
         level: u32,
     },
-    /// An idle runner goes.
+    /// Removes an idle runner of the pool.
     Retire {
-        /// Its name.
+        /// The name of the runner.
         runner: RunnerName,
     },
-    /// A failed runner goes.
+    /// Removes a failed runner of the pool.
     Remove {
-        /// Its name.
+        /// The name of the runner.
         runner: RunnerName,
-        /// Why its provider failed, as GARM has it, bounded; absent when it does not say.
+        /// Why its provider failed, in GARM's words, bounded in length; absent if GARM does not
+        /// say.
         fault: Option<String>,
     },
-    /// A suspect runner goes.
+    /// Removes a suspect runner of the pool.
     Dismiss {
-        /// Its name.
+        /// The name of the runner.
         runner: RunnerName,
     },
-    /// A runner goes that lives on after its job.
+    /// Removes a runner that still exists after its job.
     Clear {
-        /// Its name.
+        /// The name of the runner.
         runner: RunnerName,
     },
 }
 
-/// What came of a write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ActEnd {
-    /// GARM has done it.
-    Done,
-    /// It was so already, or the runner was on its way out.
-    Already,
-    /// GARM does not let the runner go: it has a job, or is in a state in which GARM removes
-    /// none. A normal answer.
-    Busy,
-    /// It was not done, or nobody knows: one sentence.
-    Failed(String),
+impl WriteAction {
+    /// Sets a level; `from` is GARM's level as far as it is known.
+    pub(super) fn level(from: u32, to: u32) -> Self {
+        if to > from { Self::Raise { from, to } } else { Self::Lower { from, to } }
+    }
+
+    /// The word used in the JSON log.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Raise { .. } => "raise",
+            Self::Lower { .. } => "lower",
+            Self::Resend { .. } => "resend",
+            Self::Retire { .. } => "retire",
+            Self::Remove { .. } => "remove",
+            Self::Dismiss { .. } => "dismiss",
+            Self::Clear { .. } => "clear",
+        }
+    }
+
+    /// The runner that the action removes, if it removes one.
+    pub(super) fn runner(&self) -> Option<&RunnerName> {
+        match self {
+            Self::Retire { runner }
+            | Self::Remove { runner, .. }
+            | Self::Dismiss { runner }
+            | Self::Clear { runner } => Some(runner),
+            Self::Raise { .. } | Self::Lower { .. } | Self::Resend { .. } => None,
+        }
+    }
+
+    /// The same action with the level that GARM has set: `max_runners` may have been lowered
+    /// meanwhile.
+    pub(super) fn fitted(self, level: u32) -> Self {
+        match self {
+            Self::Raise { from, .. } | Self::Lower { from, .. } => Self::level(from, level),
+            Self::Resend { .. } => Self::Resend { level },
+            Self::Retire { .. } | Self::Remove { .. } | Self::Dismiss { .. } | Self::Clear { .. } => {
+                self
+            }
+        }
+    }
 }
 
-/// Something that is not as it should be, or is so again.
+/// A problem that has begun or ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Incident {
-    /// A full read failed.
+    /// A full read has failed.
     ReadFailed {
-        /// Why.
+        /// Why the read has failed.
         error: GarmError,
-        /// How many have failed in a row.
+        /// The number of consecutive failures.
         failures: u32,
-        /// When the next is tried.
+        /// The time until the next attempt.
         again_in: Duration,
     },
-    /// Full reads succeed again, after so many failures.
+    /// Full reads succeed again after failures.
     ReadAgain {
-        /// How many had failed in a row.
+        /// The number of consecutive failures before.
         failures: u32,
     },
-    /// Nothing is written any more, for an entity or for all.
+    /// Nothing is written any more, for one entity or for all.
     Frozen {
-        /// Which entity; absent for all.
+        /// The entity; absent if all are affected.
         entity: Option<EntityKey>,
-        /// Why.
+        /// Why nothing is written.
         why: Freeze,
     },
-    /// That is over.
+    /// Writes are possible again, for one entity or for all.
     Thawed {
-        /// Which entity; absent for all.
+        /// The entity; absent if all are affected.
         entity: Option<EntityKey>,
-        /// Why it was so.
+        /// Why nothing was written before.
         was: Freeze,
         /// The entities whose pools are still not written to.
         still: Vec<EntityKey>,
     },
-    /// Events arrive no more; the reason in a few words.
+    /// The event stream was lost, for this reason in a few words.
     StreamLost(String),
-    /// Events arrive.
+    /// The event stream is connected.
     StreamUp,
-    /// Events were lost because they came faster than they were taken: the fleet is read anew.
+    /// Events were lost because they arrived faster than they were handled. The fleet is read
+    /// again.
     Overflow,
     /// This machine's clock and GARM's are more than 30 s apart.
     Skewed(SignedDuration),
-    /// They agree again.
+    /// The clocks agree again.
     InStep,
-    /// No read of a pool with a raised level has succeeded for 10 s: the next write lowers it.
-    LeashSlack(PoolName),
+    /// No read of a pool with a raised level has succeeded for 10 s. The next write lowers the
+    /// level.
+    LeaseExpired(PoolName),
     /// GARM does not create the runners that a pool's level asks for, although the level was sent
     /// again.
     NotFollowed {
-        /// Which pool.
+        /// The name of the pool.
         pool: PoolName,
-        /// What is known of it.
+        /// What is known of the cause.
         stall: Box<Stall>,
     },
-    /// It has created one, or none is asked for any more.
+    /// GARM has created a runner, or none is asked for any more.
     Followed(PoolName),
-    /// A declared pool cannot be steered.
+    /// A declared pool cannot be scaled.
     Unmanaged {
-        /// Which.
+        /// The name of the pool.
         pool: PoolName,
-        /// Why.
+        /// Why it cannot be scaled.
         why: UnresolvedReason,
     },
-    /// A declared pool is steered.
+    /// A declared pool can be scaled again.
     Managed(PoolName),
     /// A runner has failed and is about to be removed.
     RunnerFailed {
-        /// Its pool.
+        /// The pool of the runner.
         pool: PoolName,
-        /// Which runner.
+        /// The name of the runner.
         runner: RunnerName,
-        /// Why its provider failed, as GARM has it, bounded; absent when it does not say.
+        /// Why its provider failed, in GARM's words, bounded in length; absent if GARM does not
+        /// say.
         fault: Option<String>,
     },
-    /// A runner is suspect: idle by its row, while a younger runner of the pool took a job that had
-    /// waited beside it.
+    /// A runner is suspect: idle according to its row, while a younger runner of the pool took a
+    /// job that had waited beside it.
     RunnerSuspect {
-        /// Its pool.
+        /// The pool of the runner.
         pool: PoolName,
-        /// Which runner.
+        /// The name of the runner.
         runner: RunnerName,
-        /// For how long it stays before it is removed.
+        /// How long the runner is kept before it is removed.
         grace: Duration,
     },
-    /// A runner's history could not be read: its idle time is taken from its row.
+    /// A runner's history could not be read, so its idle time is taken from its row.
     HistoryUnread {
-        /// Which runner.
+        /// The name of the runner.
         runner: RunnerName,
-        /// Why.
+        /// Why the read has failed.
         error: GarmError,
     },
 }

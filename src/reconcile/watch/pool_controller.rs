@@ -1,4 +1,4 @@
-//! One pool in hand: what is to be written to it next, and when.
+//! The controller of one pool: what is to be written to it next, and when.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,82 +6,76 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::input::What;
-use super::level_lease::{LevelLease, Raised};
-use super::scale_down::{Answer, QueueAdmission, RemovalReason, ScaleDownQueue};
-use super::stale_cache::{StaleCacheDetector, StaleCacheSign};
+use super::level_lease::{LevelLease, LevelPosition};
+use super::observer::WriteAction;
+use super::scale_down::{QueueAdmission, ScaleDownQueue};
+use super::stale_cache::StaleCacheDetector;
 use crate::domain::backoff::Backoff;
 use crate::domain::entity::EntityKey;
 use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::runner::Runner;
+use crate::reconcile::write_outcome::WriteOutcome;
 use crate::reconcile::writer::{PoolRef, WRITE_GAP};
 use crate::scaling::{Decision, FleetIndex};
 
-/// Between two tries of a write that fails, from and to.
+/// The shortest and the longest wait after a failed write.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// A pool that is scaled.
+/// The controller of a scaled pool.
 #[derive(Debug, Clone)]
 pub(super) struct PoolController {
     pub(super) target: PoolRef,
     pub(super) entity: EntityKey,
-    /// In force.
+    /// The current decision about the pool.
     pub(super) decision: Arc<Decision>,
-    pub(super) leash: LevelLease,
-    pub(super) healing: StaleCacheDetector,
-    pub(super) exits: ScaleDownQueue,
-    /// A write is under way.
+    pub(super) lease: LevelLease,
+    pub(super) stale_cache: StaleCacheDetector,
+    pub(super) scale_down: ScaleDownQueue,
+    /// A write is in flight.
     is_writing: bool,
     /// When the last PUT ended.
     put_at: Option<Instant>,
     failures: u32,
-    /// No write before this: the last one failed.
+    /// No write before this time, because the last one failed.
     not_before: Option<Instant>,
-    /// The last write of the level may be in force, or not.
+    /// It is not known whether the last write of the level is in force.
     is_in_doubt: bool,
-    /// What `--once` may raise the level to: the first decision, until that is written.
+    /// The level to which `--once` may raise the pool: that of the first decision, until it is
+    /// written.
     once: OnceProgress,
 }
 
-/// How far the one decision of `--once` has been carried out.
+/// How far `--once` has carried out its one decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum OnceProgress {
-    /// Its level is to be written.
+    /// This level is to be written.
     First(u32),
-    /// It was.
+    /// The level was written.
     Over,
 }
 
-/// What the level is steered to.
+/// The target to which levels are set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LevelTarget {
-    /// What is decided.
+    /// The level of the current decision.
     Decided,
-    /// What is decided first; after that, only what is lower (`--once`).
+    /// The level of the first decision; after that only lower levels (`--once`).
     Once,
-    /// No pulse; what is held stays held.
+    /// The resting level: nothing is requested for waiting jobs.
     Rest,
-    /// The floor (`--release`).
+    /// The floor (`--release`), below which no pool falls.
     Floor,
 }
 
 /// Whether the pool may be written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WriteGate {
-    /// It may.
+    /// Any write is allowed.
     Open,
-    /// Only a pulse that nobody has seen the end of may be ended.
-    Slack,
-    /// It may not.
+    /// Only a raised level whose lease has expired may be lowered.
+    LowerOnly,
+    /// No write is allowed.
     Shut,
-}
-
-/// What is to be written, and when at the earliest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Next {
-    Level { from: u32, to: u32 },
-    Resend { level: u32, sign: StaleCacheSign },
-    Exit(RunnerName, RemovalReason),
 }
 
 impl PoolController {
@@ -91,9 +85,9 @@ impl PoolController {
             target,
             entity,
             decision,
-            leash: LevelLease::default(),
-            healing: StaleCacheDetector::default(),
-            exits: ScaleDownQueue::default(),
+            lease: LevelLease::default(),
+            stale_cache: StaleCacheDetector::default(),
+            scale_down: ScaleDownQueue::default(),
             is_writing: false,
             put_at: None,
             failures: 0,
@@ -108,26 +102,26 @@ impl PoolController {
         self.decision.inputs.garm_level
     }
 
-    /// A new decision.
+    /// Applies a new decision about the pool.
     pub(super) fn follow(
         &mut self,
         decision: Arc<Decision>,
         admission: QueueAdmission,
         now: Instant,
     ) {
-        self.exits.follow(&decision, admission, now);
-        self.healing.look(&decision, now);
+        self.scale_down.follow(&decision, admission, now);
+        self.stale_cache.look(&decision, now);
         let is_raised = decision.inputs.garm_level > decision.resting_level;
         self.decision = decision;
-        self.leash.hold(if is_raised { Raised::Yes } else { Raised::No }, now);
+        self.lease.set_position(if is_raised { LevelPosition::Raised } else { LevelPosition::AtRest }, now);
     }
 
-    /// What the level is to be.
+    /// The level that the target asks for.
     pub(super) fn wanted(&self, aim: LevelTarget) -> u32 {
         let decision = &self.decision;
         let at_most = |level: u32| level.min(self.live());
         match aim {
-            LevelTarget::Decided | LevelTarget::Once if self.leash.is_slack() => {
+            LevelTarget::Decided | LevelTarget::Once if self.lease.is_expired() => {
                 at_most(decision.resting_level)
             }
             LevelTarget::Decided => decision.level,
@@ -140,16 +134,16 @@ impl PoolController {
         }
     }
 
-    /// What is to be written next, and when.
+    /// The next write and when it is due.
     pub(super) fn next(
         &self,
         aim: LevelTarget,
         gate: WriteGate,
         now: Instant,
-    ) -> Option<(Instant, Next)> {
+    ) -> Option<(Instant, WriteAction)> {
         let is_barred = match gate {
             WriteGate::Open => false,
-            WriteGate::Slack => !self.leash.is_slack(),
+            WriteGate::LowerOnly => !self.lease.is_expired(),
             WriteGate::Shut => true,
         };
         if is_barred || self.is_writing {
@@ -157,7 +151,7 @@ impl PoolController {
         }
         let (from, to) = (self.live(), self.wanted(aim));
         if from != to || self.is_in_doubt {
-            return Some((self.write_at(now), Next::Level { from, to }));
+            return Some((self.write_at(now), WriteAction::level(from, to)));
         }
         match aim {
             LevelTarget::Decided | LevelTarget::Once if gate == WriteGate::Open => {}
@@ -165,38 +159,38 @@ impl PoolController {
                 return None;
             }
         }
-        let resend = self.healing.due().filter(|_| aim == LevelTarget::Decided);
-        let resend = resend.map(|(at, sign)| (at, Next::Resend { level: to, sign }));
-        let exit = self.exits.next(&self.decision).map(|(at, it, why)| (at, Next::Exit(it, why)));
+        let resend = self.stale_cache.due().filter(|_| aim == LevelTarget::Decided);
+        let resend = resend.map(|it| (it.0, WriteAction::Resend { level: to }));
+        let exit = self.scale_down.next(&self.decision).map(|(at, it, why)| (at, why.action(it)));
         let (at, next) = [resend, exit].into_iter().flatten().min_by_key(|it| it.0)?;
         Some((at.max(self.write_at(now)), next))
     }
 
-    /// When the next write may be sent: the first one at once.
+    /// When the next write may be sent; the first one immediately.
     fn write_at(&self, now: Instant) -> Instant {
         let paced = self.put_at.map(|it| it + WRITE_GAP);
         [paced, self.not_before].into_iter().flatten().max().unwrap_or(now)
     }
 
-    /// A write begins.
+    /// Notes that a write begins.
     pub(super) fn begin(&mut self) {
         self.is_writing = true;
     }
 
-    /// The level was written, or stood so already.
+    /// Notes that the level was written, or was in force already.
     pub(super) fn level_written(&mut self, now: Instant) {
         self.ended_well();
         self.put_at = Some(now);
         self.is_in_doubt = false;
         self.once = OnceProgress::Over;
-        self.leash.saw(now);
-        self.healing.written(now);
+        self.lease.seen(now);
+        self.stale_cache.written(now);
     }
 
-    /// A runner was asked to go.
-    pub(super) fn exit_asked(&mut self, name: &RunnerName, answer: Answer, now: Instant) {
+    /// Notes that the removal of a runner was requested.
+    pub(super) fn exit_asked(&mut self, name: &RunnerName, outcome: WriteOutcome, now: Instant) {
         self.ended_well();
-        self.exits.asked(name, answer, &self.decision, now);
+        self.scale_down.asked(name, outcome, &self.decision, now);
     }
 
     fn ended_well(&mut self) {
@@ -205,69 +199,67 @@ impl PoolController {
         self.not_before = None;
     }
 
-    /// A write has failed; the next one waits.
-    pub(super) fn write_failed(&mut self, what: &What, doubt: WriteCertainty, now: Instant) {
+    /// Notes that a write has failed; the next one waits.
+    pub(super) fn write_failed(&mut self, action: &WriteAction, certainty: WriteCertainty, now: Instant) {
         self.is_writing = false;
         self.not_before = Some(now + Backoff::new(RETRY.0, RETRY.1).delay(self.failures));
         self.failures += 1;
-        match what {
-            What::Level { .. } | What::Release { .. } | What::Resend { .. } => {
+        match action.runner() {
+            None => {
                 self.put_at = Some(now);
-                self.is_in_doubt |= doubt == WriteCertainty::Open;
+                self.is_in_doubt |= certainty == WriteCertainty::Unknown;
             }
-            What::Retire(_) | What::Remove(..) | What::Dismiss(_) | What::Clear(_) => {
-                self.exits.failed(now);
-            }
+            Some(_) => self.scale_down.failed(now),
         }
     }
 
-    /// What stands in GARM is not what was written: it is read first.
+    /// Delays writes, because GARM's state is not what was written and must be read first.
     pub(super) fn hold_back(&mut self, now: Instant) {
         self.not_before = Some(now + RETRY.0 * 2);
     }
 
-    /// The pool was read after the last write.
+    /// Notes that the pool was read after the last write.
     pub(super) fn settle(&mut self, now: Instant) {
-        self.leash.saw(now);
+        self.lease.seen(now);
         if !self.is_writing {
             self.is_in_doubt = false;
         }
     }
 
-    /// Nothing is under way, and no pulse stands.
+    /// Whether no write is in flight and the level is not raised.
     pub(super) fn is_at_rest(&self) -> bool {
         !self.is_writing && !self.is_in_doubt && self.live() <= self.decision.resting_level
     }
 
-    /// A write is under way.
+    /// Whether a write is in flight.
     pub(super) fn is_writing(&self) -> bool {
         self.is_writing
     }
 
-    /// Nothing is under way.
+    /// Whether no write is in flight or in doubt.
     pub(super) fn is_free(&self) -> bool {
         !self.is_writing && !self.is_in_doubt
     }
 }
 
-/// Whether a write that failed may have been carried out all the same.
+/// Whether a failed write may have been carried out nevertheless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WriteCertainty {
-    Open,
-    None,
+    Unknown,
+    NotDone,
 }
 
-/// A runner that was not known before may be one that nothing explains.
+/// Checks a runner that was not known before: it may have no explanation.
 pub(super) fn meet(
-    hands: &mut BTreeMap<PoolId, PoolController>,
-    picture: &FleetIndex,
+    controllers: &mut BTreeMap<PoolId, PoolController>,
+    fleet_index: &FleetIndex,
     runner: &Runner,
     now: Instant,
 ) {
-    if picture.runner(&runner.id).is_none()
+    if fleet_index.runner(&runner.id).is_none()
         && let Some(id) = &runner.pool
-        && let (Some(hand), Some(pool)) = (hands.get_mut(id), picture.pools().get(id))
+        && let (Some(controller), Some(pool)) = (controllers.get_mut(id), fleet_index.pools().get(id))
     {
-        hand.healing.meet(runner.created_at, pool.updated_at, now);
+        controller.stale_cache.meet(runner.created_at, pool.updated_at, now);
     }
 }

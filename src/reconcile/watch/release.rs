@@ -1,10 +1,11 @@
-//! Levels of pools that the loop does not scale any more: what it has raised it lowers.
+//! Lowers the levels of pools that the loop no longer scales.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::input::{PoolWrite, What};
+use super::input::PoolWrite;
+use super::observer::WriteAction;
 use super::machine::{LoopPhase, ScalingLoop};
 use super::pool_controller::{PoolController, WriteGate};
 use crate::domain::backoff::Backoff;
@@ -15,10 +16,11 @@ use crate::domain::pool::Pool;
 use crate::reconcile::writer::PoolRef;
 use crate::scaling::Freeze;
 
-/// Before the first write: a pool that a replace retires is switched off by `apply` in this time.
+/// The delay before the first write: `apply` disables a pool that a replace retires within this
+/// time.
 const WAIT: Duration = Duration::from_secs(2);
 
-/// Between two tries of a write that fails, from and to.
+/// The shortest and the longest wait after a failed write.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
 /// A level that is to be lowered.
@@ -26,28 +28,28 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 pub(super) struct LevelRelease {
     pub(super) target: PoolRef,
     entity: EntityKey,
-    /// To this, if it is above.
+    /// The level is lowered to this value if it is above.
     pub(super) floor: u32,
     not_before: Instant,
     failures: u32,
-    /// A write is under way, the pool's last as one that was scaled included.
+    /// A write is in flight; it may be the last one of the pool's former controller.
     is_writing: bool,
 }
 
 impl LevelRelease {
-    /// There is no time to wait.
+    /// Skips the delay, because the loop is stopping.
     pub(super) fn hurry(&mut self, now: Instant) {
         self.not_before = now;
     }
 
-    /// A write has ended well.
+    /// Notes that a write has succeeded.
     pub(super) fn written(&mut self, now: Instant) {
         self.is_writing = false;
         self.not_before = now + RETRY.0;
         self.failures = 0;
     }
 
-    /// A write has failed; the next one waits.
+    /// Notes that a write has failed; the next one waits.
     pub(super) fn write_failed(&mut self, now: Instant) {
         self.is_writing = false;
         self.not_before = now + Backoff::new(RETRY.0, RETRY.1).delay(self.failures);
@@ -56,35 +58,35 @@ impl LevelRelease {
 }
 
 impl ScalingLoop<'_> {
-    /// The level that GARM has, as far as is known.
+    /// The level that GARM has in force, as far as is known.
     fn level_of(&self, id: &PoolId) -> Option<u32> {
-        self.picture.as_ref()?.pools().get(id).map(|it| it.spec.min_idle_runners)
+        self.fleet_index.as_ref()?.pools().get(id).map(|it| it.spec.min_idle_runners)
     }
 
-    /// A pool is not scaled any more. Its file may still say what its level is to be.
+    /// Releases the pools that are no longer scaled. The file of a pool may still define its level.
     pub(super) fn let_go_unless(
         &mut self,
         is_scaled: impl Fn(&PoolId, &PoolController) -> bool,
         now: Instant,
     ) {
-        let gone = self.hands.iter().filter(|(id, hand)| !is_scaled(id, hand));
+        let gone = self.controllers.iter().filter(|(id, controller)| !is_scaled(id, controller));
         let gone: Vec<PoolId> = gone.map(|it| it.0.clone()).collect();
         for id in gone {
-            let Some(hand) = self.hands.remove(&id) else { continue };
-            let declared = self.roll.pools.get(&hand.target.name);
+            let Some(controller) = self.controllers.remove(&id) else { continue };
+            let declared = self.declared.pools.get(&controller.target.name);
             let floor = match declared.map(|it| &it.policy) {
                 Some(policy) => policy.min_runners.max(policy.min_idle_runners),
-                None => hand.decision.rules.floor,
+                None => controller.decision.rules.floor,
             };
-            self.release(hand, floor, now);
+            self.release(controller, floor, now);
         }
     }
 
-    fn release(&mut self, hand: PoolController, floor: u32, now: Instant) {
-        let is_writing = hand.is_writing();
-        let is_raised = self.level_of(&hand.target.id).is_some_and(|it| it > floor);
+    fn release(&mut self, controller: PoolController, floor: u32, now: Instant) {
+        let is_writing = controller.is_writing();
+        let is_raised = self.level_of(&controller.target.id).is_some_and(|it| it > floor);
         if self.is_writing() && (is_raised || is_writing) {
-            let PoolController { target, entity, .. } = hand;
+            let PoolController { target, entity, .. } = controller;
             let release = LevelRelease {
                 entity,
                 floor,
@@ -97,21 +99,21 @@ impl ScalingLoop<'_> {
         }
     }
 
-    /// `--release`: every pool that bears this fleet's label and is not scaled by the loop. One that
-    /// the files do not declare has nothing to keep a level for, if they speak for the whole fleet.
+    /// `--release`: releases every pool that bears this fleet's label and is not scaled by the
+    /// loop. An undeclared pool needs no level, provided that the files describe the whole fleet.
     pub(super) fn release_all(&mut self, now: Instant) {
-        let Some(picture) = self.picture.as_ref().filter(|_| self.is_writing()) else { return };
-        let floor = |name: &PoolName, is_owned: bool, pool: &Pool| match self.roll.pools.get(name) {
+        let Some(fleet_index) = self.fleet_index.as_ref().filter(|_| self.is_writing()) else { return };
+        let floor = |name: &PoolName, is_owned: bool, pool: &Pool| match self.declared.pools.get(name) {
             Some(it) if is_owned => {
                 let is_scaled = it.enabled && it.policy.autoscale && pool.spec.enabled;
                 let plain = it.policy.min_runners.max(it.policy.min_idle_runners);
                 Some(plain).filter(|_| !is_scaled)
             }
             Some(_) => Some(0),
-            None => Some(0).filter(|_| self.roll.is_whole),
+            None => Some(0).filter(|_| self.declared.is_whole),
         };
-        let found = picture.pools().values().filter_map(|pool| {
-            let (name, is_owned) = owner(pool, self.roll.fleet.as_str())?;
+        let found = fleet_index.pools().values().filter_map(|pool| {
+            let (name, is_owned) = owner(pool, self.declared.fleet.as_str())?;
             let floor = floor(&name, is_owned, pool)?;
             (pool.spec.min_idle_runners > floor).then(|| LevelRelease {
                 target: PoolRef { name, id: pool.id.clone() },
@@ -125,7 +127,7 @@ impl ScalingLoop<'_> {
         self.releases = found.map(|it| (it.target.id.clone(), it)).collect();
     }
 
-    /// What has been lowered, by whomever, or is gone needs nothing more.
+    /// Forgets the pools whose level has been lowered, by any process, and those that are gone.
     pub(super) fn forget_releases(&mut self) {
         let done: Vec<PoolId> = (self.releases.iter())
             .filter(|(id, it)| !it.is_writing && self.level_of(id).is_none_or(|at| at <= it.floor))
@@ -140,9 +142,9 @@ impl ScalingLoop<'_> {
     pub(super) fn due_releases(&self) -> impl Iterator<Item = (&PoolId, Instant)> {
         let is_stopping = matches!(self.phase, LoopPhase::Stopping(_));
         let writes = self.aim().is_some();
-        let gate = move |it: &LevelRelease| match &self.ice.all {
+        let gate = move |it: &LevelRelease| match &self.freeze.all {
             _ if is_stopping => WriteGate::Open,
-            _ if self.ice.stopped.contains_key(&it.entity) => WriteGate::Shut,
+            _ if self.freeze.stopped.contains_key(&it.entity) => WriteGate::Shut,
             None | Some(Freeze::Unproven(_)) => WriteGate::Open,
             Some(_) => WriteGate::Shut,
         };
@@ -155,16 +157,20 @@ impl ScalingLoop<'_> {
             .map(move |(id, it)| (id, it.not_before))
     }
 
-    /// One write, ready to be sent.
+    /// Prepares the write that lowers a level.
     pub(super) fn begin_release(&mut self, id: &PoolId) -> Option<PoolWrite> {
         let from = self.level_of(id)?;
         let release = self.releases.get_mut(id)?;
         release.is_writing = true;
-        let what = What::Release { from, to: release.floor };
-        Some(PoolWrite { target: release.target.clone(), what, reason: None })
+        Some(PoolWrite {
+            target: release.target.clone(),
+            action: WriteAction::level(from, release.floor),
+            is_scaled: false,
+            reason: None,
+        })
     }
 
-    /// Pools that are not scaled any more and whose level is still to be lowered.
+    /// Pools that are no longer scaled and whose level is still to be lowered.
     pub(super) fn unreleased(&self) -> impl Iterator<Item = &PoolName> {
         let raised = self
             .releases
@@ -174,7 +180,7 @@ impl ScalingLoop<'_> {
     }
 }
 
-/// The name of the fleet under which a pool is ours, and whether it is in force.
+/// The name under which a pool belongs to the fleet, and whether it is in force.
 fn owner(pool: &Pool, fleet: &str) -> Option<(PoolName, bool)> {
     match pool.spec.labels.marks().as_slice() {
         [mark] if mark.fleet() == fleet => {

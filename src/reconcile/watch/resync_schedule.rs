@@ -1,4 +1,4 @@
-//! When the fleet is read as a whole, and what is heard while it is.
+//! When the whole fleet is read, and which changes arrive meanwhile.
 
 use std::time::Duration;
 
@@ -9,35 +9,35 @@ use crate::domain::backoff::Backoff;
 use crate::garm::{ErrorKind, GarmError, TransportError};
 use crate::scaling::RowChange;
 
-/// Between two tries of a full read that fails, from and to, and never longer than a resync.
+/// The shortest and the longest wait after a failed full read; never longer than a resync.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// Between two full reads, however often events are lost.
+/// The least time between two full reads, however often events are lost.
 const GAP: Duration = Duration::from_secs(2);
 
-/// So much is kept of what is heard during a read; beyond it another read tells.
+/// The number of changes kept during a read; if there are more, the fleet is read once more.
 const HEARD_MAX: usize = 16_384;
 
-/// Between two looks at GARM's settings and entities.
+/// The time between two reads of GARM's settings and entities.
 const HEALTH_EVERY: Duration = Duration::from_mins(5);
 
 /// The same while something is wrong.
 const HEALTH_SOON: Duration = Duration::from_secs(30);
 
-/// Full reads: the last, the one under way, the next.
+/// The schedule of full reads: the last one, the one in flight and the next one.
 #[derive(Debug)]
 pub(super) struct ResyncSchedule {
     resync: Duration,
     next: Instant,
     began: Option<Instant>,
-    /// When the last one that succeeded was finished.
+    /// When the last successful read ended.
     succeeded: Option<Instant>,
     failures: u32,
-    /// Why the last one failed.
+    /// Why the last read failed.
     fault: Option<GarmError>,
-    /// What was heard while one is under way: its lists may be older.
+    /// The changes that arrived during the read in flight, whose lists may be older.
     heard: Vec<RowChange>,
-    /// Another one is wanted after the one under way.
+    /// Another read is wanted after the one in flight.
     is_wanted_again: bool,
     /// When GARM's settings and entities were last read.
     health_read: Option<Instant>,
@@ -60,7 +60,7 @@ impl ResyncSchedule {
         }
     }
 
-    /// Whether one is to be begun now.
+    /// Starts a read if one is due.
     pub(super) fn begin(&mut self, now: Instant) -> Option<ReadScope> {
         if self.began.is_some() || now < self.next {
             return None;
@@ -71,7 +71,7 @@ impl ResyncSchedule {
         Some(if now >= self.health_next { ReadScope::Health } else { ReadScope::Lists })
     }
 
-    /// Something was heard of one row.
+    /// Notes a change of one row.
     pub(super) fn hear(&mut self, change: &RowChange) {
         if self.began.is_none() {
             return;
@@ -83,7 +83,7 @@ impl ResyncSchedule {
         self.heard.push(change.clone());
     }
 
-    /// A read has succeeded: what was heard meanwhile is to be applied after it.
+    /// Notes a successful read; returns the changes that must be applied after it.
     pub(super) fn succeed(&mut self, scope: ReadScope, now: Instant) -> Vec<RowChange> {
         self.began = None;
         self.succeeded = Some(now);
@@ -97,7 +97,7 @@ impl ResyncSchedule {
         std::mem::take(&mut self.heard)
     }
 
-    /// A read has failed; says when it is tried again.
+    /// Notes a failed read; returns the wait until the next attempt.
     pub(super) fn fail(&mut self, error: GarmError, now: Instant) -> Duration {
         let longest = RETRY.1.min(self.resync);
         let wait = Backoff::new(RETRY.0.min(longest), longest).delay(self.failures);
@@ -109,7 +109,7 @@ impl ResyncSchedule {
         wait
     }
 
-    /// The fleet is to be read as soon as may be.
+    /// Requests a full read as soon as the schedule allows.
     pub(super) fn want(&mut self, now: Instant) {
         let last = self.succeeded.map_or(now, |it| it + GAP);
         self.is_wanted_again = self.began.is_some();
@@ -118,14 +118,14 @@ impl ResyncSchedule {
         }
     }
 
-    /// The fleet is to be read at once: a person has asked.
+    /// Requests a full read immediately, on behalf of a user.
     pub(super) fn want_now(&mut self, now: Instant) {
         self.is_wanted_again = self.began.is_some();
         self.next = now;
     }
 
-    /// GARM's settings and entities are to be read soon because something does not work:
-    /// [`HEALTH_SOON`] after they were last read, however often this is asked for.
+    /// Requests a read of GARM's settings and entities because something does not work:
+    /// [`HEALTH_SOON`] after they were last read, however often it is requested.
     pub(super) fn want_health(&mut self, now: Instant) {
         let soonest = self.succeeded.map_or(now, |it| it + GAP).max(now);
         let due = self.health_read.map_or(soonest, |it| (it + HEALTH_SOON).max(soonest));
@@ -133,32 +133,33 @@ impl ResyncSchedule {
         self.next = self.next.min(self.health_next);
     }
 
-    /// When the next one is due; nothing while one is under way.
+    /// When the next read is due; absent while one is in flight.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.began.is_none().then_some(self.next)
     }
 
-    /// How many have failed in a row.
+    /// The number of consecutive failures.
     pub(super) fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// Why the last one failed, if it did.
+    /// Why the last read failed, if it did.
     pub(super) fn fault(&self) -> Option<&GarmError> {
         self.fault.as_ref()
     }
 
-    /// When the last one that succeeded was finished.
+    /// When the last successful read ended.
     pub(super) fn succeeded(&self) -> Option<Instant> {
         self.succeeded
     }
 }
 
-/// Whether waiting does not help: what is wrong is ours, or GARM was never set up.
+/// Whether waiting does not help: the error is on our side, or GARM was never set up.
 pub(super) fn is_final_at_start(error: &GarmError) -> bool {
     let fault = match &error.kind {
         ErrorKind::Transport(fault) => fault,
-        // A GARM that has just been started with another secret, or one of several at one address.
+        // GARM may just have been restarted with another secret, or several GARMs share one
+        // address.
         ErrorKind::Token => return false,
         _ => return !error.may_pass(),
     };
@@ -181,18 +182,18 @@ pub(super) fn is_final_at_start(error: &GarmError) -> bool {
 mod tests {
     use super::*;
 
-    /// How often health is read within ten minutes while something is wrong all the time.
+    /// Counts the health reads within ten minutes while something is wrong all the time.
     fn health_reads(resync_s: u64) -> usize {
         let start = Instant::now();
-        let mut reads = ResyncSchedule::new(Duration::from_secs(resync_s), start);
+        let mut schedule = ResyncSchedule::new(Duration::from_secs(resync_s), start);
         let mut seconds = 0..600;
         let scopes = seconds.by_ref().filter_map(|second| {
             let now = start + Duration::from_secs(second);
-            let scope = reads.begin(now)?;
-            reads.succeed(scope, now);
-            // Each read finds it, and so does each write that fails.
-            reads.want_health(now);
-            reads.want_health(now);
+            let scope = schedule.begin(now)?;
+            schedule.succeed(scope, now);
+            // Each read finds the problem, and so does each failed write.
+            schedule.want_health(now);
+            schedule.want_health(now);
             Some(scope)
         });
         scopes.filter(|it| *it == ReadScope::Health).count()

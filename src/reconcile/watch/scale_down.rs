@@ -1,57 +1,63 @@
-//! Runners that are to go: looked at twice, one at a time, never again at once after a refusal.
+//! The scale-down queue. A runner must be a candidate for 2 s; removals are 5 s apart; a refused
+//! removal is repeated after a minute.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::observer::WriteAction;
 use crate::domain::name::RunnerName;
+use crate::reconcile::write_outcome::WriteOutcome;
 use crate::scaling::Decision;
 
-/// A runner must have been due for so long without a break. GitHub may just be giving it a job:
-/// GARM hears of that by a webhook, a moment later (GARM.md §0.7).
+/// A runner must have been a candidate for this time without interruption. GitHub may just be
+/// assigning it a job, and GARM learns of that from a webhook a moment later (GARM.md §0.7).
 pub(super) const SEEN_FOR: Duration = Duration::from_secs(2);
 
-/// Between two removals in one pool.
+/// The least time between two removals in one pool.
 pub(super) const APART: Duration = Duration::from_secs(5);
 
-/// A runner that was busy, or was just removed, is not asked again before this.
+/// The least time between two removal requests for one runner.
 const ASK_AGAIN: Duration = Duration::from_mins(1);
 
-/// The runners of one pool that are to go.
+/// The scale-down candidates of one pool.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct ScaleDownQueue {
     due: BTreeMap<RunnerName, (Instant, RemovalReason)>,
-    /// What the isolation auditor wants gone.
+    /// The runners that the isolation auditor wants removed.
     outlived: Vec<RunnerName>,
-    asked: BTreeMap<RunnerName, (Instant, Answer)>,
+    asked: BTreeMap<RunnerName, (Instant, WriteOutcome)>,
     last: Option<Instant>,
     admission: QueueAdmission,
 }
 
-/// Why a runner is to go.
+/// Why a runner is to be removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RemovalReason {
-    /// It is idle for longer than it may be.
+    /// It has been idle for too long.
     Idle,
-    /// It has failed.
+    /// It has failed and its grace period is over.
     Failed,
-    /// It is suspect: idle by its row, and passed over by younger ones.
+    /// It is suspect: idle according to its row, and passed over by younger runners.
     Suspect,
-    /// It lives on after its job.
+    /// It still exists after its job.
     Outlived,
 }
 
-/// What came of asking a runner to go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// It goes, or went before.
-    Goes,
-    /// GitHub calls it busy: it stays.
-    Stays,
+impl RemovalReason {
+    /// The write that removes a runner for this reason.
+    pub(super) fn action(self, runner: RunnerName) -> WriteAction {
+        match self {
+            Self::Idle => WriteAction::Retire { runner },
+            Self::Failed => WriteAction::Remove { runner, fault: None },
+            Self::Suspect => WriteAction::Dismiss { runner },
+            Self::Outlived => WriteAction::Clear { runner },
+        }
+    }
 }
 
-/// Whether runners that were not due before are let in.
+/// Whether new candidates are added to the queue.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum QueueAdmission {
     #[default]
@@ -60,13 +66,13 @@ pub(super) enum QueueAdmission {
 }
 
 impl ScaleDownQueue {
-    /// What a new decision says.
+    /// Takes over the candidates of a new decision.
     pub(super) fn follow(&mut self, decision: &Decision, admission: QueueAdmission, now: Instant) {
         self.admission = admission;
         self.asked.retain(|_, it| it.0 > now);
         let before = std::mem::take(&mut self.due);
-        // Who was refused a moment ago keeps nobody else.
-        let stays = |it: &&RunnerName| self.asked.get(*it).is_some_and(|it| it.1 == Answer::Stays);
+        // A runner that was refused a moment ago must not block the others.
+        let stays = |it: &&RunnerName| self.asked.get(*it).is_some_and(|it| it.1 == WriteOutcome::Refused);
         let refused = decision.retire.iter().filter(stays).count();
         let others = decision.reserve.iter().filter(|it| !self.asked.contains_key(*it));
         let idle =
@@ -86,7 +92,8 @@ impl ScaleDownQueue {
         }
     }
 
-    /// The runners that live on after their job, as the isolation auditor has them now.
+    /// Replaces the set of runners that still exist after their job, as found by the isolation
+    /// auditor.
     pub(super) fn outlive(&mut self, names: Vec<RunnerName>, now: Instant) {
         self.due.retain(|name, it| it.1 != RemovalReason::Outlived || names.contains(name));
         for name in &names {
@@ -95,7 +102,7 @@ impl ScaleDownQueue {
         self.outlived = names;
     }
 
-    /// Who goes next, and when.
+    /// The next runner to remove, and when.
     pub(super) fn next(&self, decision: &Decision) -> Option<(Instant, RunnerName, RemovalReason)> {
         let idle = decision.retire.iter().chain(&decision.reserve);
         let order = idle.chain(&decision.remove).chain(&decision.dismiss).chain(&self.outlived);
@@ -109,26 +116,27 @@ impl ScaleDownQueue {
         due.min_by_key(|it| it.0)
     }
 
-    /// One was asked to go, and this time it is done with; if it stays, the next one's time begins.
+    /// Notes a removal request. The runner stops being a candidate; if it was refused, a
+    /// replacement becomes one.
     pub(super) fn asked(
         &mut self,
         name: &RunnerName,
-        answer: Answer,
+        outcome: WriteOutcome,
         decision: &Decision,
         now: Instant,
     ) {
-        self.asked.insert(name.clone(), (now + ASK_AGAIN, answer));
+        self.asked.insert(name.clone(), (now + ASK_AGAIN, outcome));
         self.last = Some(now);
         self.follow(decision, self.admission, now);
         self.due.remove(name);
     }
 
-    /// The attempt told nothing.
+    /// Notes an attempt without an answer.
     pub(super) fn failed(&mut self, now: Instant) {
         self.last = Some(now);
     }
 
-    /// Nobody is to go.
+    /// Whether there is no candidate.
     pub(super) fn is_empty(&self) -> bool {
         self.due.is_empty()
     }
@@ -140,7 +148,7 @@ mod tests {
     use crate::scaling::testing::{self, at, entity, policy, pool, runner};
     use crate::scaling::{FleetIndex, ScalePolicies, ScalingState};
 
-    /// The decision about a pool with these runners, all of which are due.
+    /// The decision about a pool with these runners, all of which are candidates.
     fn decision(runners: &[(&str, &str)]) -> std::sync::Arc<Decision> {
         let rows = runners.iter().map(|it| runner("a", it.0, it.1, -9_000));
         let fleet = testing::fleet(0, vec![pool("a", &["x"])], rows.collect(), vec![]);
@@ -150,10 +158,10 @@ mod tests {
             ..policy()
         };
         let policies: ScalePolicies = [(crate::domain::name::PoolId::new("a"), policy)].into();
-        let mut picture = FleetIndex::new(fleet, policies);
-        let (turn, _) = crate::scaling::evaluate_fleet(&mut picture, ScalingState::new(), at(0));
-        assert!(picture.sites().contains_key(&entity("acme")));
-        turn.decisions[0].clone()
+        let mut fleet_index = FleetIndex::new(fleet, policies);
+        let (evaluation, _) = crate::scaling::evaluate_fleet(&mut fleet_index, ScalingState::new(), at(0));
+        assert!(fleet_index.entities().contains_key(&entity("acme")));
+        evaluation.decisions[0].clone()
     }
 
     const IDLE: [(&str, &str); 2] = [("a1", "running/idle"), ("a2", "running/idle")];
@@ -169,31 +177,31 @@ mod tests {
     #[test]
     fn a_runner_goes_when_it_has_been_due_for_two_seconds_without_a_break() {
         let start = Instant::now();
-        let mut exits = ScaleDownQueue::default();
+        let mut scale_down = ScaleDownQueue::default();
         let idle = decision(&IDLE);
-        exits.follow(&idle, QueueAdmission::Open, start);
-        exits.follow(&idle, QueueAdmission::Open, start + secs(1));
-        assert_eq!(exits.next(&idle), Some((start + secs(2), name("a1"), RemovalReason::Idle)));
-        // It had a job meanwhile: its time begins anew.
-        exits.follow(&decision(&[]), QueueAdmission::Open, start + secs(3));
-        assert!(exits.is_empty());
-        exits.follow(&idle, QueueAdmission::Open, start + secs(4));
-        assert_eq!(exits.next(&idle), Some((start + secs(6), name("a1"), RemovalReason::Idle)));
+        scale_down.follow(&idle, QueueAdmission::Open, start);
+        scale_down.follow(&idle, QueueAdmission::Open, start + secs(1));
+        assert_eq!(scale_down.next(&idle), Some((start + secs(2), name("a1"), RemovalReason::Idle)));
+        // The runner had a job meanwhile, so its 2 s begin again.
+        scale_down.follow(&decision(&[]), QueueAdmission::Open, start + secs(3));
+        assert!(scale_down.is_empty());
+        scale_down.follow(&idle, QueueAdmission::Open, start + secs(4));
+        assert_eq!(scale_down.next(&idle), Some((start + secs(6), name("a1"), RemovalReason::Idle)));
     }
 
     #[test]
     fn the_next_waits_for_five_seconds_and_one_that_was_asked_for_a_minute() {
         let start = Instant::now();
-        let mut exits = ScaleDownQueue::default();
+        let mut scale_down = ScaleDownQueue::default();
         let failed = decision(&[("a1", "running/failed"), ("a2", "running/failed")]);
-        exits.follow(&failed, QueueAdmission::Open, start);
-        exits.asked(&name("a1"), Answer::Goes, &failed, start + secs(2));
-        exits.follow(&failed, QueueAdmission::Open, start + secs(3));
-        assert_eq!(exits.next(&failed), Some((start + secs(7), name("a2"), RemovalReason::Failed)));
-        exits.asked(&name("a2"), Answer::Goes, &failed, start + secs(7));
-        exits.follow(&failed, QueueAdmission::Open, start + secs(8));
+        scale_down.follow(&failed, QueueAdmission::Open, start);
+        scale_down.asked(&name("a1"), WriteOutcome::Done, &failed, start + secs(2));
+        scale_down.follow(&failed, QueueAdmission::Open, start + secs(3));
+        assert_eq!(scale_down.next(&failed), Some((start + secs(7), name("a2"), RemovalReason::Failed)));
+        scale_down.asked(&name("a2"), WriteOutcome::Done, &failed, start + secs(7));
+        scale_down.follow(&failed, QueueAdmission::Open, start + secs(8));
         assert_eq!(
-            exits.next(&failed),
+            scale_down.next(&failed),
             Some((start + secs(62), name("a1"), RemovalReason::Failed))
         );
     }
@@ -201,39 +209,39 @@ mod tests {
     #[test]
     fn one_that_is_refused_keeps_nobody_else() {
         let start = Instant::now();
-        let mut exits = ScaleDownQueue::default();
+        let mut scale_down = ScaleDownQueue::default();
         let idle = decision(&IDLE);
-        exits.follow(&idle, QueueAdmission::Open, start);
-        exits.asked(&name("a1"), Answer::Stays, &idle, start + secs(2));
-        assert_eq!(exits.next(&idle), Some((start + secs(7), name("a2"), RemovalReason::Idle)));
-        exits.asked(&name("a2"), Answer::Stays, &idle, start + secs(7));
-        exits.follow(&idle, QueueAdmission::Open, start + secs(8));
-        assert_eq!(exits.next(&idle), Some((start + secs(62), name("a1"), RemovalReason::Idle)));
+        scale_down.follow(&idle, QueueAdmission::Open, start);
+        scale_down.asked(&name("a1"), WriteOutcome::Refused, &idle, start + secs(2));
+        assert_eq!(scale_down.next(&idle), Some((start + secs(7), name("a2"), RemovalReason::Idle)));
+        scale_down.asked(&name("a2"), WriteOutcome::Refused, &idle, start + secs(7));
+        scale_down.follow(&idle, QueueAdmission::Open, start + secs(8));
+        assert_eq!(scale_down.next(&idle), Some((start + secs(62), name("a1"), RemovalReason::Idle)));
     }
 
     #[test]
     fn one_that_goes_brings_nobody_forward_before_the_next_decision() {
         let start = Instant::now();
-        let mut exits = ScaleDownQueue::default();
+        let mut scale_down = ScaleDownQueue::default();
         let idle = decision(&IDLE);
-        exits.follow(&idle, QueueAdmission::Open, start);
-        exits.asked(&name("a1"), Answer::Goes, &idle, start + secs(2));
-        assert_eq!((exits.next(&idle), exits.is_empty()), (None, true));
+        scale_down.follow(&idle, QueueAdmission::Open, start);
+        scale_down.asked(&name("a1"), WriteOutcome::Done, &idle, start + secs(2));
+        assert_eq!((scale_down.next(&idle), scale_down.is_empty()), (None, true));
     }
 
     #[test]
     fn a_suspect_runner_goes_like_any_other_and_stays_where_github_calls_it_busy() {
         let start = Instant::now();
-        let mut exits = ScaleDownQueue::default();
+        let mut scale_down = ScaleDownQueue::default();
         let none = decision(&[]);
         let suspect = Decision { dismiss: vec![name("a1")], ..Decision::clone(&none) };
-        exits.follow(&suspect, QueueAdmission::Open, start);
+        scale_down.follow(&suspect, QueueAdmission::Open, start);
         let due = Some((start + secs(2), name("a1"), RemovalReason::Suspect));
-        assert_eq!(exits.next(&suspect), due);
-        exits.asked(&name("a1"), Answer::Stays, &suspect, start + secs(2));
-        exits.follow(&suspect, QueueAdmission::Open, start + secs(3));
+        assert_eq!(scale_down.next(&suspect), due);
+        scale_down.asked(&name("a1"), WriteOutcome::Refused, &suspect, start + secs(2));
+        scale_down.follow(&suspect, QueueAdmission::Open, start + secs(3));
         assert_eq!(
-            exits.next(&suspect),
+            scale_down.next(&suspect),
             Some((start + secs(62), name("a1"), RemovalReason::Suspect))
         );
     }
@@ -241,22 +249,22 @@ mod tests {
     #[test]
     fn behind_a_closed_door_nobody_new_is_let_in() {
         let start = Instant::now();
-        let mut exits = ScaleDownQueue::default();
+        let mut scale_down = ScaleDownQueue::default();
         let idle = decision(&IDLE);
-        exits.follow(&idle, QueueAdmission::Closed, start);
-        assert_eq!((exits.next(&idle), exits.is_empty()), (None, true));
+        scale_down.follow(&idle, QueueAdmission::Closed, start);
+        assert_eq!((scale_down.next(&idle), scale_down.is_empty()), (None, true));
     }
 
     #[test]
     fn one_that_lives_on_after_its_job_goes_for_as_long_as_it_is_wanted_gone() {
         let start = Instant::now();
-        let mut exits = ScaleDownQueue::default();
+        let mut scale_down = ScaleDownQueue::default();
         let none = decision(&[]);
-        exits.outlive(vec![name("a9")], start);
-        exits.follow(&none, QueueAdmission::Open, start + secs(1));
-        exits.outlive(vec![name("a9")], start + secs(1));
-        assert_eq!(exits.next(&none), Some((start + secs(2), name("a9"), RemovalReason::Outlived)));
-        exits.outlive(Vec::new(), start + secs(3));
-        assert_eq!((exits.next(&none), exits.is_empty()), (None, true));
+        scale_down.outlive(vec![name("a9")], start);
+        scale_down.follow(&none, QueueAdmission::Open, start + secs(1));
+        scale_down.outlive(vec![name("a9")], start + secs(1));
+        assert_eq!(scale_down.next(&none), Some((start + secs(2), name("a9"), RemovalReason::Outlived)));
+        scale_down.outlive(Vec::new(), start + secs(3));
+        assert_eq!((scale_down.next(&none), scale_down.is_empty()), (None, true));
     }
 }

@@ -1,4 +1,4 @@
-//! Pools whose level GARM does not follow: what is known of each, and when it is told.
+//! Reports pools whose level GARM does not follow, with what is known of the cause.
 
 use std::collections::BTreeMap;
 
@@ -12,26 +12,26 @@ use crate::domain::name::PoolId;
 use crate::render::decision::Stall;
 
 impl ScalingLoop<'_> {
-    /// What is known of every such pool.
+    /// The stall of every such pool.
     pub(super) fn stalls(&self, now: Instant) -> BTreeMap<PoolId, Stall> {
         let stall =
-            |(id, hand): (&PoolId, &PoolController)| Some((id.clone(), self.stall(hand, now)?));
-        self.hands.iter().filter_map(stall).collect()
+            |(id, controller): (&PoolId, &PoolController)| Some((id.clone(), self.stall(controller, now)?));
+        self.controllers.iter().filter_map(stall).collect()
     }
 
-    fn stall(&self, hand: &PoolController, now: Instant) -> Option<Stall> {
-        let lasted = now.saturating_duration_since(hand.healing.stalled_since()?);
-        let pool = self.picture.as_ref()?.pools().get(&hand.target.id)?;
+    fn stall(&self, controller: &PoolController, now: Instant) -> Option<Stall> {
+        let lasted = now.saturating_duration_since(controller.stale_cache.stalled_since()?);
+        let pool = self.fleet_index.as_ref()?.pools().get(&controller.target.id)?;
         let entities = self.health.iter().flat_map(|it| &it.entities);
         let credentials = entities
-            .filter(|it| it.key == hand.entity)
+            .filter(|it| it.key == controller.entity)
             .map(|it| it.credentials.clone())
             .find(|it| !it.is_empty());
         let limits = self.health.as_ref().map(|it| &it.limits);
         Some(Stall {
             since: self.clock?.now(now).checked_sub(lasted).unwrap_or(Timestamp::MIN),
-            level: hand.live(),
-            counted: hand.decision.inputs.census.garm_idle,
+            level: controller.live(),
+            counted: controller.decision.inputs.counts.garm_idle,
             runner_group: pool.spec.runner_group.clone(),
             provider: pool.spec.provider.clone(),
             rate_limit: credentials.as_ref().and_then(|it| limits?.get(it).copied()),
@@ -39,23 +39,23 @@ impl ScalingLoop<'_> {
         })
     }
 
-    /// Tells where that begins, and where it is over.
+    /// Reports where a stall begins and where one ends.
     pub(super) fn tell_stalls(&mut self, stalls: &BTreeMap<PoolId, Stall>) {
         for (id, stall) in stalls {
-            let Some(hand) = self.hands.get(id).filter(|_| !self.stalled.contains_key(id)) else {
+            let Some(controller) = self.controllers.get(id).filter(|_| !self.stalled.contains_key(id)) else {
                 continue;
             };
-            let pool = hand.target.name.clone();
+            let pool = controller.target.name.clone();
             self.stalled.insert(id.clone(), pool.clone());
             let stall = Box::new(stall.clone());
-            self.audience.trouble(&Incident::NotFollowed { pool, stall });
+            self.observer.trouble(&Incident::NotFollowed { pool, stall });
         }
-        let (hands, audience) = (&self.hands, self.audience);
+        let (controllers, observer) = (&self.controllers, self.observer);
         self.stalled.retain(|id, pool| {
             let goes_on = stalls.contains_key(id);
-            // Nobody knows what would have become of a pool that is not steered any more.
-            if !goes_on && hands.contains_key(id) {
-                audience.trouble(&Incident::Followed(pool.clone()));
+            // The end of a stall is unknown if the pool is no longer scaled.
+            if !goes_on && controllers.contains_key(id) {
+                observer.trouble(&Incident::Followed(pool.clone()));
             }
             goes_on
         });

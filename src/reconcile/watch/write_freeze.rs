@@ -1,4 +1,4 @@
-//! Why nothing is written: never act on a guess.
+//! Decides when nothing may be written, so that the loop never acts on guesses.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,75 +11,68 @@ use super::resync_schedule::ResyncSchedule;
 use crate::domain::entity::{Entity, EntityKey, PoolManager};
 use crate::scaling::Freeze;
 
-/// What is frozen.
+/// The freezes in force.
 #[derive(Debug, Default)]
 pub(super) struct WriteFreeze {
-    /// All of it.
+    /// The freeze of all pools.
     pub(super) all: Option<Freeze>,
-    /// The pools of an entity.
+    /// The freezes of single entities.
     pub(super) stopped: BTreeMap<EntityKey, Freeze>,
-    /// Why writing is held, in the order in which it matters.
+    /// Why writing is held, in ascending order of importance.
     pub(super) held: BTreeMap<HoldReason, String>,
 }
 
-/// Whether something has frozen or thawed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Weather {
-    Changed,
-    Same,
-}
-
 impl WriteFreeze {
-    /// Nothing is known yet.
+    /// The state before the first read.
     pub(super) fn new() -> Self {
         Self { all: Some(Freeze::Unread), stopped: BTreeMap::new(), held: BTreeMap::new() }
     }
 
-    /// Judges the reads so far.
+    /// Updates the freeze from the result of the reads; returns whether it has changed.
     pub(super) fn judge(
         &mut self,
-        reads: &ResyncSchedule,
+        schedule: &ResyncSchedule,
         resync: Duration,
-        (now, audience): (Instant, &dyn Observer),
-    ) -> Weather {
-        // Where nothing may be written at all, that is what is to be known.
+        (now, observer): (Instant, &dyn Observer),
+    ) -> bool {
+        // The hold that forbids every write takes precedence.
         let held = || {
             self.held.last_key_value().map(|(hold, why)| match hold {
                 HoldReason::Unproven => Freeze::Unproven(why.clone()),
                 HoldReason::Unrecorded => Freeze::Unrecorded(why.clone()),
             })
         };
-        let why = why(reads, resync, now).or_else(held);
+        let why = why(schedule, resync, now).or_else(held);
         let is_news = kind(why.as_ref()) != kind(self.all.as_ref());
         match (&why, &self.all) {
-            // That nothing has been read at the start needs no word.
+            // A loop that has just started need not report that nothing was read yet.
             (Some(Freeze::Unread), _) => {}
             (Some(why), _) if is_news => {
-                audience.trouble(&Incident::Frozen { entity: None, why: why.clone() });
+                observer.trouble(&Incident::Frozen { entity: None, why: why.clone() });
             }
             (None, Some(before)) if *before != Freeze::Unread => {
                 let still = self.stopped.keys().cloned().collect();
                 let was = before.clone();
-                audience.trouble(&Incident::Thawed { entity: None, was, still });
+                observer.trouble(&Incident::Thawed { entity: None, was, still });
             }
             (Some(_) | None, _) => {}
         }
         self.all = why;
-        if is_news { Weather::Changed } else { Weather::Same }
+        is_news
     }
 
-    /// Why nothing is written to the pools of this entity, if that is so.
+    /// Why nothing is written to the pools of this entity, if nothing is.
     pub(super) fn of(&self, entity: &EntityKey) -> Option<&Freeze> {
         self.all.as_ref().or_else(|| self.stopped.get(entity))
     }
 
-    /// When time alone freezes everything.
-    pub(super) fn stale_at(reads: &ResyncSchedule, resync: Duration) -> Option<Instant> {
-        reads.succeeded().map(|it| it + resync * 2)
+    /// When the freeze begins through age alone.
+    pub(super) fn stale_at(schedule: &ResyncSchedule, resync: Duration) -> Option<Instant> {
+        schedule.succeeded().map(|it| it + resync * 2)
     }
 
-    /// Judges what GARM says of its workers.
-    pub(super) fn hear(&mut self, entities: &[Entity], audience: &dyn Observer) {
+    /// Updates the freezes of entities from the state of GARM's workers.
+    pub(super) fn hear(&mut self, entities: &[Entity], observer: &dyn Observer) {
         let before = std::mem::take(&mut self.stopped);
         for entity in entities {
             if let PoolManager::Stopped { reason } = &entity.manager {
@@ -90,27 +83,27 @@ impl WriteFreeze {
         for (entity, why) in &self.stopped {
             if !before.contains_key(entity) {
                 let entity = Some(entity.clone());
-                audience.trouble(&Incident::Frozen { entity, why: why.clone() });
+                observer.trouble(&Incident::Frozen { entity, why: why.clone() });
             }
         }
         for (entity, was) in before.into_iter().filter(|it| !self.stopped.contains_key(&it.0)) {
             let (entity, still) = (Some(entity), Vec::new());
-            audience.trouble(&Incident::Thawed { entity, was, still });
+            observer.trouble(&Incident::Thawed { entity, was, still });
         }
     }
 }
 
-fn why(reads: &ResyncSchedule, resync: Duration, now: Instant) -> Option<Freeze> {
-    let Some(succeeded) = reads.succeeded() else { return Some(Freeze::Unread) };
-    // A GARM that refuses to be read refuses to be written to as well.
-    if let Some(fault) = reads.fault() {
+fn why(schedule: &ResyncSchedule, resync: Duration, now: Instant) -> Option<Freeze> {
+    let Some(succeeded) = schedule.succeeded() else { return Some(Freeze::Unread) };
+    // A GARM that refuses to be read also refuses to be written to.
+    if let Some(fault) = schedule.fault() {
         return Some(if fault.may_pass() { Freeze::Unreachable } else { Freeze::Refused });
     }
     let age = now.saturating_duration_since(succeeded);
     (age >= resync * 2).then_some(Freeze::Stale(age))
 }
 
-/// One number for each kind: an age that grows is no news.
+/// One number for each kind: a growing age is not reported again.
 fn kind(freeze: Option<&Freeze>) -> u8 {
     match freeze {
         None => 0,

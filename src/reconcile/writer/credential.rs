@@ -4,7 +4,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Deed, Response, Writer};
+use super::{Response, Writer};
 use crate::audit::Subject;
 use crate::domain::credential::{Auth, Credential, DesiredCredential};
 use crate::domain::name::FleetName;
@@ -13,7 +13,7 @@ use crate::garm::{ErrorKind, GarmError};
 use crate::reconcile::audit_trail::WriteRecord;
 use crate::reconcile::duplicate_pools::{TWIN_PATIENCE, TWIN_WAIT};
 use crate::reconcile::reread;
-use crate::reconcile::write_error::WriteError;
+use crate::reconcile::write_outcome::{WriteError, WriteOutcome};
 
 const DESCRIPTION: &str = "description";
 
@@ -71,10 +71,10 @@ impl Writer {
     pub(in crate::reconcile) async fn create_credential(
         &self,
         order: CredentialOrder<'_>,
-    ) -> Result<Deed, WriteError> {
+    ) -> Result<WriteOutcome, WriteError> {
         self.refuse_old(self.line)?;
         if let Some(there) = self.credential_named(&order).await? {
-            return taken(&order, &there).map(|_| Deed::Already);
+            return taken(&order, &there).map(|_| WriteOutcome::AlreadyDone);
         }
         let draft = WriteRecord {
             act: "create credential",
@@ -85,11 +85,11 @@ impl Writer {
         };
         let intent = self.record.intent(&draft).await?;
         let answer = self.client.create_credential(order.wanted, &order.mark(), order.key).await;
-        let mut deed = Deed::Done;
+        let mut deed = WriteOutcome::Done;
         let result = match Response::from(answer) {
             Response::Good(made) => order.is_whole(made),
             Response::No(error) if error.kind == ErrorKind::Conflict => {
-                deed = Deed::Already;
+                deed = WriteOutcome::AlreadyDone;
                 match self.credential_named(&order).await {
                     Ok(Some(there)) => taken(&order, &there),
                     Ok(None) => Err(WriteError::Garm(error)),
@@ -129,14 +129,14 @@ impl Writer {
         &self,
         id: u64,
         order: CredentialOrder<'_>,
-    ) -> Result<Deed, WriteError> {
+    ) -> Result<WriteOutcome, WriteError> {
         self.refuse_old(self.line)?;
         let Some(there) = self.credential(id).await.map_err(WriteError::Garm)? else {
             return Err(WriteError::Changed("the credential is not there any more".into()));
         };
         check(&order, &there).map_err(WriteError::Changed)?;
         if order.is_met_by(&there) {
-            return Ok(Deed::Already);
+            return Ok(WriteOutcome::AlreadyDone);
         }
         let draft = WriteRecord {
             act: "update credential",
@@ -157,7 +157,7 @@ impl Writer {
                 Err(_) => Err(WriteError::Unknown(error)),
             },
         };
-        self.record.outcome(draft, intent, result).await.map(|_| Deed::Done)
+        self.record.outcome(draft, intent, result).await.map(|_| WriteOutcome::Done)
     }
 
     async fn credential(&self, id: u64) -> Result<Option<Credential>, GarmError> {

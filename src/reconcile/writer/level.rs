@@ -6,9 +6,9 @@ use crate::domain::runner::Runner;
 use crate::garm::ErrorKind;
 use crate::reconcile::audit_trail::WriteRecord;
 use crate::reconcile::preconditions::Precondition;
-use crate::reconcile::write_error::WriteError;
+use crate::reconcile::write_outcome::{WriteError, WriteOutcome};
 
-use super::{Deed, PoolRef, Removal, Writer, pool_fields};
+use super::{PoolRef, Writer, pool_fields};
 
 /// What a level is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Writer {
         target: &PoolRef,
         guard: &Precondition,
         order: &LevelOrder,
-    ) -> Result<(Deed, Pool), WriteError> {
+    ) -> Result<(WriteOutcome, Pool), WriteError> {
         match self.set_level_once(target, guard, order).await {
             Err(WriteError::Garm(error)) if error.kind == ErrorKind::Refused => {
                 self.set_level_once(target, guard, order).await
@@ -53,7 +53,7 @@ impl Writer {
         target: &PoolRef,
         guard: &Precondition,
         order: &LevelOrder,
-    ) -> Result<(Deed, Pool), WriteError> {
+    ) -> Result<(WriteOutcome, Pool), WriteError> {
         let (pool, _) = self.checked(target, guard).await?;
         let change = PoolChange {
             min_idle_runners: Some(order.level.min(pool.spec.max_runners)),
@@ -66,7 +66,7 @@ impl Writer {
         if order.with == ResendLabels::Nothing
             && pool_fields::missing(&change, &pool.spec).is_empty()
         {
-            return Ok((Deed::Already, pool));
+            return Ok((WriteOutcome::AlreadyDone, pool));
         }
         let draft = WriteRecord {
             act: "set level",
@@ -75,7 +75,7 @@ impl Writer {
             after: Some(pool_fields::after(&change)),
             decision: Some(order.decision.clone()),
         };
-        self.put_on_record(target, draft, &change).await.map(|pool| (Deed::Done, pool))
+        self.put_on_record(target, draft, &change).await.map(|pool| (WriteOutcome::Done, pool))
     }
 
     /// Lets a runner go if it still is, at the last moment, what it is to go for. Never forced.
@@ -85,12 +85,12 @@ impl Writer {
         guard: &Precondition,
         (name, still_is): (&RunnerName, fn(&Runner) -> bool),
         decision: &str,
-    ) -> Result<Removal, WriteError> {
+    ) -> Result<WriteOutcome, WriteError> {
         let (_, runners) = self.checked(target, guard).await?;
         match runners.iter().find(|it| it.name == *name) {
-            None => Ok(Removal::Leaving),
-            Some(runner) if runner.status.is_leaving() => Ok(Removal::Leaving),
-            Some(runner) if !still_is(runner) => Ok(Removal::Kept),
+            None => Ok(WriteOutcome::AlreadyDone),
+            Some(runner) if runner.status.is_leaving() => Ok(WriteOutcome::AlreadyDone),
+            Some(runner) if !still_is(runner) => Ok(WriteOutcome::Refused),
             Some(runner) => self.remove(target, runner, Some(decision.to_owned())).await,
         }
     }

@@ -4,7 +4,7 @@ use crate::domain::pool::{Pool, PoolChange};
 use crate::garm::ErrorKind;
 use crate::reconcile::audit_trail::WriteRecord;
 use crate::reconcile::reread;
-use crate::reconcile::write_error::WriteError;
+use crate::reconcile::write_outcome::WriteError;
 
 use super::{PoolRef, Response, Writer, pool_fields};
 

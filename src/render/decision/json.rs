@@ -142,7 +142,7 @@ fn numbers(it: &RuleResults) -> Value {
 
 fn inputs(it: &DecisionInputs, now: Timestamp) -> Value {
     let age = |at: Option<Timestamp>| at.map(|it| between(it, now).as_secs());
-    let census = &it.census;
+    let counts = &it.counts;
     json!({
         "policy": policy(&it.policy),
         "garm": {
@@ -151,29 +151,29 @@ fn inputs(it: &DecisionInputs, now: Timestamp) -> Value {
             "minimum_job_age_backoff_seconds": it.backoff.as_secs(),
         },
         "runners": {
-            "active": census.active,
-            "idle": census.idle,
-            "suspect": census.suspect,
-            "booting": census.booting,
-            "retrying": census.retrying,
-            "failed": census.failed,
-            "leaving": census.leaving,
-            "ended": census.ended,
-            "live": census.live,
-            "counted_idle_by_garm": census.garm_idle,
-            "leaving_since": census.leaving_since.map(|it| it.to_string()),
-            "longest_idle_seconds": age(census.oldest_idle),
+            "active": counts.active,
+            "idle": counts.idle,
+            "suspect": counts.suspect,
+            "booting": counts.booting,
+            "retrying": counts.retrying,
+            "failed": counts.failed,
+            "leaving": counts.leaving,
+            "ended": counts.ended,
+            "live": counts.live,
+            "counted_idle_by_garm": counts.garm_idle,
+            "leaving_since": counts.leaving_since.map(|it| it.to_string()),
+            "longest_idle_seconds": age(counts.oldest_idle),
         },
         "jobs": {
             "queued": it.queued,
             "oldest_wait_seconds": age(it.oldest_queued),
             "oldest_queued_at": it.oldest_queued.map(|it| it.to_string()),
-            "oldest_stuck_at": it.tally.oldest_stuck.map(|it| it.to_string()),
+            "oldest_stuck_at": it.exceptions.oldest_stuck.map(|it| it.to_string()),
             "fits": it.fits,
             "fits_older_than_delay": it.fits_waited,
-            "stuck": it.tally.stuck,
-            "stale": it.tally.stale,
-            "forgotten": it.tally.forgotten,
+            "stuck": it.exceptions.stuck,
+            "stale": it.exceptions.stale,
+            "forgotten": it.exceptions.forgotten,
         },
     })
 }

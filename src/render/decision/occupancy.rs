@@ -38,12 +38,12 @@ pub fn occupied(it: &Occupancy, now: Timestamp) -> String {
 }
 
 pub(super) fn occupancy(it: &Decision) -> Occupancy {
-    let census = &it.inputs.census;
+    let counts = &it.inputs.counts;
     Occupancy {
         limit: limit(it),
-        live: census.live,
-        leaving: census.leaving + census.ended,
-        leaving_since: census.leaving_since,
+        live: counts.live,
+        leaving: counts.leaving + counts.ended,
+        leaving_since: counts.leaving_since,
     }
 }
 

@@ -98,7 +98,7 @@ fn room(it: &Decision) -> RuleVerdict {
     let (inputs, rules) = (&it.inputs, &it.rules);
     let says = format!(
         "{} live, {} allowed: room for {}, {} wanted",
-        inputs.census.live,
+        inputs.counts.live,
         inputs.policy.max_runners.min(inputs.garm_max),
         rules.room,
         rules.wanted
@@ -108,12 +108,12 @@ fn room(it: &Decision) -> RuleVerdict {
 }
 
 fn floor(it: &Decision) -> RuleVerdict {
-    let (census, policy, rules) = (&it.inputs.census, &it.inputs.policy, &it.rules);
+    let (counts, policy, rules) = (&it.inputs.counts, &it.inputs.policy, &it.rules);
     let says = format!(
         "{} to be idle at least: `min_runners` {}, `min_idle_runners` {}, {} active, {} about to be",
-        rules.floor, policy.min_runners, policy.min_idle_runners, census.active, rules.covered
+        rules.floor, policy.min_runners, policy.min_idle_runners, counts.active, rules.covered
     );
-    let is_met = census.idle + census.booting >= rules.floor;
+    let is_met = counts.idle + counts.booting >= rules.floor;
     RuleVerdict { rule: "floor", verdict: if is_met { "met" } else { "below" }, says }
 }
 
@@ -137,10 +137,10 @@ fn idle(it: &Decision) -> RuleVerdict {
 fn failed(it: &Decision) -> RuleVerdict {
     let says = format!(
         "{}, {} to be removed now",
-        count_of(it.inputs.census.failed, "failed runner"),
+        count_of(it.inputs.counts.failed, "failed runner"),
         it.remove.len()
     );
-    let verdict = match (it.inputs.census.failed, it.remove.len()) {
+    let verdict = match (it.inputs.counts.failed, it.remove.len()) {
         (0, _) => "none",
         (_, 0) => "wait",
         (_, _) => "remove",
@@ -151,10 +151,10 @@ fn failed(it: &Decision) -> RuleVerdict {
 fn suspect(it: &Decision) -> RuleVerdict {
     let says = format!(
         "{}, {} to be removed now",
-        count_of(it.inputs.census.suspect, "suspect runner"),
+        count_of(it.inputs.counts.suspect, "suspect runner"),
         it.dismiss.len()
     );
-    let verdict = match (it.inputs.census.suspect, it.dismiss.len()) {
+    let verdict = match (it.inputs.counts.suspect, it.dismiss.len()) {
         (0, _) => "none",
         (_, 0) => "wait",
         (_, _) => "remove",
@@ -178,11 +178,11 @@ fn hand_out(it: &Decision) -> RuleVerdict {
 }
 
 fn apart(it: &Decision) -> RuleVerdict {
-    let tally = &it.inputs.tally;
+    let exceptions = &it.inputs.exceptions;
     let says = format!(
         "{} stuck and {} stale are not counted, {} that GARM has forgotten are",
-        tally.stuck, tally.stale, tally.forgotten
+        exceptions.stuck, exceptions.stale, exceptions.forgotten
     );
-    let none = tally.stuck + tally.stale + tally.forgotten == 0;
+    let none = exceptions.stuck + exceptions.stale + exceptions.forgotten == 0;
     RuleVerdict { rule: "jobs_apart", verdict: if none { "none" } else { "some" }, says }
 }

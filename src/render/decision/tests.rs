@@ -104,12 +104,12 @@ fn failing(moments: &[i64]) -> Vec<Decision> {
     let pools = || vec![pool("default", &["x"])];
     let read = |now| fleet(now, pools(), many(3, "error/pending", -80), waiting(9, -40));
     let policies = [(PoolId::new("default"), free)].into_iter().collect();
-    let mut picture = FleetIndex::new(read(0), policies);
+    let mut fleet_index = FleetIndex::new(read(0), policies);
     let mut memory = ScalingState::new();
     let mut decisions = Vec::new();
     for moment in moments {
-        picture.read(read(*moment));
-        let (turn, after) = evaluate_fleet(&mut picture, memory, at(*moment));
+        fleet_index.read(read(*moment));
+        let (turn, after) = evaluate_fleet(&mut fleet_index, memory, at(*moment));
         memory = after;
         decisions.extend(turn.decisions.iter().map(|it| it.as_ref().clone()));
     }

@@ -75,7 +75,7 @@ pub fn sentence(it: &Decision, mood: Mood) -> String {
         Reason::Failed => failed(it, mood),
         Reason::Suspect => format!("{} {}", mood.verb("remove"), suspect(it)),
         Reason::Hold => hold(it, mood),
-        Reason::Steady => format!("nothing to do: no job waits, {} idle", inputs.census.idle),
+        Reason::Steady => format!("nothing to do: no job waits, {} idle", inputs.counts.idle),
     }
 }
 
@@ -107,10 +107,10 @@ fn suspect(it: &Decision) -> String {
 pub(super) fn untaken(it: &Decision) -> String {
     let hand_out = &it.rules.hand_out;
     let waited = span(hand_out.since.map_or(Duration::ZERO, |since| between(since, it.at)));
-    let idle = if it.inputs.census.idle == 1 { "an idle runner" } else { "idle runners" };
+    let idle = if it.inputs.counts.idle == 1 { "an idle runner" } else { "idle runners" };
     match hand_out.untaken {
         0 => {
-            let stuck = has(it.inputs.tally.stuck, "job is", "jobs are");
+            let stuck = has(it.inputs.exceptions.stuck, "job is", "jobs are");
             format!("{stuck} stuck beside {idle}")
         }
         1 => format!("1 job has waited beside {idle} for {waited} and is not handed out"),
@@ -290,11 +290,11 @@ fn threshold(it: &Decision) -> String {
 
 /// Why the floor is what it is.
 fn floor(it: &Decision) -> String {
-    let (policy, census) = (&it.inputs.policy, &it.inputs.census);
+    let (policy, counts) = (&it.inputs.policy, &it.inputs.counts);
     if policy.min_idle_runners >= it.rules.floor {
         return format!("`min_idle_runners` keeps {} idle", policy.min_idle_runners);
     }
-    let there = match census.active + census.idle + census.booting {
+    let there = match counts.active + counts.idle + counts.booting {
         0 => "there is none".to_owned(),
         1 => "there is 1".to_owned(),
         several => format!("there are {several}"),
@@ -316,7 +316,7 @@ fn floor_setting(it: &Decision) -> Option<Binding> {
 fn lacking(it: &Decision) -> u32 {
     (it.rules.floor + it.rules.dead)
         .max(it.level)
-        .saturating_sub(it.inputs.census.garm_idle)
+        .saturating_sub(it.inputs.counts.garm_idle)
         .min(it.rules.room.max(1))
 }
 
@@ -332,7 +332,7 @@ fn cut(it: &Decision) -> String {
 }
 
 fn supply(it: &Decision) -> String {
-    let supply = it.inputs.census.supply();
+    let supply = it.inputs.counts.supply();
     match supply {
         0 => "no runner is idle or booting".into(),
         n => has(n, "runner is idle or booting", "runners are idle or booting"),

@@ -16,10 +16,10 @@ fn a_create_that_failed_is_a_failure_after_75_seconds_and_goes_2_minutes_later()
     // GARM tries again and again, and writes the row each time.
     scene.runner("a01").updated_at = at(60);
     let decision = scene.look(74);
-    assert_eq!((decision.inputs.census.retrying, decision.inputs.census.failed), (1, 0));
-    assert_eq!(decision.inputs.census.until, Some(at(75)));
+    assert_eq!((decision.inputs.counts.retrying, decision.inputs.counts.failed), (1, 0));
+    assert_eq!(decision.inputs.counts.until, Some(at(75)));
     let decision = scene.wait(75);
-    assert_eq!((decision.inputs.census.retrying, decision.inputs.census.failed), (0, 1));
+    assert_eq!((decision.inputs.counts.retrying, decision.inputs.counts.failed), (0, 1));
     assert_eq!(names(&scene.wait(194).remove), [""; 0]);
     assert_eq!(names(&scene.wait(195).remove), ["a01"]);
 }
@@ -29,8 +29,8 @@ fn a_create_that_garm_does_not_try_again_is_a_failure_after_20_seconds() {
     let mut scene = Scene::without_floor();
     scene.add(1, "error/pending", 0);
     let decision = scene.look(19);
-    assert_eq!((decision.inputs.census.retrying, decision.inputs.census.failed), (1, 0));
-    assert_eq!(scene.wait(20).inputs.census.failed, 1);
+    assert_eq!((decision.inputs.counts.retrying, decision.inputs.counts.failed), (1, 0));
+    assert_eq!(scene.wait(20).inputs.counts.failed, 1);
     assert_eq!(names(&scene.wait(140).remove), ["a01"]);
 }
 
@@ -38,8 +38,8 @@ fn a_create_that_garm_does_not_try_again_is_a_failure_after_20_seconds() {
 fn a_runner_that_outlives_boot_grace_has_failed() {
     let mut scene = Scene::without_floor();
     scene.add(1, "running/installing", 0);
-    assert_eq!(scene.look(599).inputs.census.booting, 1);
-    assert_eq!(scene.wait(600).inputs.census.failed, 1);
+    assert_eq!(scene.look(599).inputs.counts.booting, 1);
+    assert_eq!(scene.wait(600).inputs.counts.failed, 1);
     assert_eq!(names(&scene.wait(720).remove), ["a01"]);
 }
 
@@ -88,7 +88,7 @@ fn one_runner_is_one_failure_however_often_it_fails() {
         scene.set("a01", "error/pending", second);
         assert_eq!(scene.look(second).rules.circuit.failures, 1);
         scene.set("a01", "creating/pending", second + 10);
-        assert_eq!(scene.look(second + 10).inputs.census.booting, 1);
+        assert_eq!(scene.look(second + 10).inputs.counts.booting, 1);
     }
 }
 

@@ -16,24 +16,24 @@ use crate::scaling::{
     classify, evaluate_fleet,
 };
 
-fn picture(sight: &Sight) -> FleetIndex {
+fn fleet_index(sight: &Sight) -> FleetIndex {
     FleetIndex::new(sight.fleet.clone(), sight.policies.clone())
 }
 
 /// Takes a turn; the decisions in force, by pool.
 fn evaluate(
-    picture: &mut FleetIndex,
+    fleet_index: &mut FleetIndex,
     memory: ScalingState,
     now: Timestamp,
 ) -> (Vec<Arc<Decision>>, ScalingState) {
-    let (_, memory) = evaluate_fleet(picture, memory, now);
+    let (_, memory) = evaluate_fleet(fleet_index, memory, now);
     let mut all: Vec<_> = memory.values().flat_map(EntityState::decisions).cloned().collect();
     all.sort_by(|a, b| a.pool.cmp(&b.pool));
     (all, memory)
 }
 
 fn first_look(sight: &Sight) -> Vec<Arc<Decision>> {
-    evaluate(&mut picture(sight), ScalingState::new(), at(0)).0
+    evaluate(&mut fleet_index(sight), ScalingState::new(), at(0)).0
 }
 
 /// Decisions without the time at which they were made, and until which they hold.
@@ -45,7 +45,7 @@ fn timeless(decisions: &[Arc<Decision>]) -> Vec<Decision> {
 /// Lets a run of changes pass, event by event, with a turn after each; ends at the time returned.
 fn pass(
     sight: &mut Sight,
-    picture: &mut FleetIndex,
+    fleet_index: &mut FleetIndex,
     mut memory: ScalingState,
     run: &[Next],
 ) -> (ScalingState, Timestamp) {
@@ -53,9 +53,9 @@ fn pass(
     for next in run {
         second += next.after;
         for change in sight.change(next, at(second)) {
-            picture.apply(change, at(second));
+            fleet_index.apply(change, at(second));
         }
-        memory = evaluate(picture, memory, at(second)).1;
+        memory = evaluate(fleet_index, memory, at(second)).1;
     }
     (memory, at(second))
 }
@@ -76,8 +76,8 @@ fn shuffled(sight: &Sight, by: usize) -> Sight {
 
 /// How many runners GARM creates at this level before anything else happens.
 fn created(decision: &Decision, level: u32) -> u32 {
-    let (census, garm_max) = (&decision.inputs.census, decision.inputs.garm_max);
-    level.saturating_sub(census.garm_idle).min(garm_max.saturating_sub(census.live))
+    let (counts, garm_max) = (&decision.inputs.counts, decision.inputs.garm_max);
+    level.saturating_sub(counts.garm_idle).min(garm_max.saturating_sub(counts.live))
 }
 
 proptest! {
@@ -87,8 +87,8 @@ proptest! {
             let max = it.inputs.policy.max_runners.min(it.inputs.garm_max);
             prop_assert!(it.level <= max, "{it:#?}");
             prop_assert!(it.resting_level <= it.level, "{it:#?}");
-            let beyond = max.max(it.inputs.census.live);
-            prop_assert!(it.inputs.census.live + created(&it, it.level) <= beyond, "{it:#?}");
+            let beyond = max.max(it.inputs.counts.live);
+            prop_assert!(it.inputs.counts.live + created(&it, it.level) <= beyond, "{it:#?}");
         }
     }
 
@@ -127,15 +127,15 @@ proptest! {
     #[test]
     fn letting_go_leaves_min_runners_and_the_floor(sight in some_sight()) {
         for it in first_look(&sight) {
-            let (census, rules) = (&it.inputs.census, &it.rules);
+            let (counts, rules) = (&it.inputs.counts, &it.rules);
             let retired = u32::try_from(it.retire.len()).unwrap();
-            let up = census.active + census.idle;
+            let up = counts.active + counts.idle;
             prop_assert!(up - retired >= it.inputs.policy.min_runners.min(up), "{it:#?}");
-            let bound = (rules.floor + rules.covered).min(census.idle);
-            prop_assert!(retired == 0 || census.idle - retired >= bound, "{it:#?}");
+            let bound = (rules.floor + rules.covered).min(counts.idle);
+            prop_assert!(retired == 0 || counts.idle - retired >= bound, "{it:#?}");
             let all = retired + u32::try_from(it.reserve.len()).unwrap();
             prop_assert!(all <= rules.surplus, "{it:#?}");
-            prop_assert!(retired == 0 || it.level <= census.garm_idle, "GARM rebuilds: {it:#?}");
+            prop_assert!(retired == 0 || it.level <= counts.garm_idle, "GARM rebuilds: {it:#?}");
         }
     }
 
@@ -146,15 +146,15 @@ proptest! {
 
     #[test]
     fn a_level_that_is_applied_is_decided_again(sight in some_sight()) {
-        let mut picture = picture(&sight);
-        let (before, memory) = evaluate(&mut picture, ScalingState::new(), at(0));
+        let mut fleet_index = fleet_index(&sight);
+        let (before, memory) = evaluate(&mut fleet_index, ScalingState::new(), at(0));
         let mut applied = sight.fleet.clone();
         for it in &before {
             let pool = applied.pools.iter_mut().find(|row| row.id == it.pool).unwrap();
             pool.spec.min_idle_runners = it.level;
         }
-        picture.read(applied);
-        let (after, _) = evaluate(&mut picture, memory, at(0));
+        fleet_index.read(applied);
+        let (after, _) = evaluate(&mut fleet_index, memory, at(0));
         let what = |it: &Arc<Decision>| (it.level, it.resting_level, it.retire.clone(), it.reason);
         let before: Vec<_> = before.iter().map(what).collect();
         prop_assert_eq!(before, after.iter().map(what).collect::<Vec<_>>());
@@ -163,17 +163,17 @@ proptest! {
     #[test]
     fn a_kept_decision_is_what_a_fresh_one_would_be(sight in some_sight(), run in some_run(24, 40)) {
         let (mut sight, mut memory) = (sight, ScalingState::new());
-        let mut picture = picture(&sight);
+        let mut fleet_index = fleet_index(&sight);
         let mut second = 0;
         for next in &run {
             second += next.after;
             for change in sight.change(next, at(second)) {
-                picture.apply(change, at(second));
+                fleet_index.apply(change, at(second));
             }
             let mut forgetful = memory.clone();
             forgetful.values_mut().for_each(|it| it.last = None);
-            let (fresh, _) = evaluate(&mut picture.clone(), forgetful, at(second));
-            let (kept, after) = evaluate(&mut picture, memory, at(second));
+            let (fresh, _) = evaluate(&mut fleet_index.clone(), forgetful, at(second));
+            let (kept, after) = evaluate(&mut fleet_index, memory, at(second));
             memory = after;
             prop_assert_eq!(timeless(&kept), timeless(&fresh));
         }
@@ -182,12 +182,12 @@ proptest! {
     #[test]
     fn reading_everything_again_changes_nothing(sight in some_sight(), run in some_run(40, 40)) {
         let mut sight = sight;
-        let mut picture = picture(&sight);
-        let (memory, now) = pass(&mut sight, &mut picture, ScalingState::new(), &run);
-        let (before, memory) = evaluate(&mut picture, memory, now);
+        let mut fleet_index = fleet_index(&sight);
+        let (memory, now) = pass(&mut sight, &mut fleet_index, ScalingState::new(), &run);
+        let (before, memory) = evaluate(&mut fleet_index, memory, now);
         sight.fleet.observed_at = now;
-        picture.read(sight.fleet);
-        prop_assert_eq!(timeless(&before), timeless(&evaluate(&mut picture, memory, now).0));
+        fleet_index.read(sight.fleet);
+        prop_assert_eq!(timeless(&before), timeless(&evaluate(&mut fleet_index, memory, now).0));
     }
 
     #[test]
@@ -198,18 +198,18 @@ proptest! {
         // Within a minute nothing is stuck, failed or forgotten: those need a memory.
         let empty = Fleet { runners: Vec::new(), jobs: Vec::new(), ..sight.fleet.clone() };
         let mut sight = Sight { fleet: empty, ..sight };
-        let mut heard = picture(&sight);
+        let mut heard = fleet_index(&sight);
         let (_, now) = pass(&mut sight, &mut heard, ScalingState::new(), &run);
         // Since when a busy runner had been idle before is known to the one that heard of it.
-        let stocks = heard.sites().values().flat_map(|it| &it.stocks);
-        let mut units = stocks.flat_map(|it| &it.units);
-        prop_assume!(units.all(|it| it.passed_over.is_none()));
+        let pools = heard.entities().values().flat_map(|it| &it.pools);
+        let mut runners = pools.flat_map(|it| &it.runners);
+        prop_assume!(runners.all(|it| it.passed_over.is_none()));
         sight.fleet.observed_at = now;
-        let read = evaluate(&mut picture(&sight), ScalingState::new(), now).0;
+        let read = evaluate(&mut fleet_index(&sight), ScalingState::new(), now).0;
         // Since when a runner is leaving its row does not tell at first sight.
         let at_first_sight = |decisions: &[Arc<Decision>]| -> Vec<Decision> {
             let mut decisions: Vec<_> = decisions.iter().map(|it| it.as_ref().clone()).collect();
-            decisions.iter_mut().for_each(|it| it.inputs.census.leaving_since = None);
+            decisions.iter_mut().for_each(|it| it.inputs.counts.leaving_since = None);
             decisions
         };
         let heard = evaluate(&mut heard, ScalingState::new(), now).0;
@@ -219,20 +219,20 @@ proptest! {
     #[test]
     fn events_twice_or_late_change_nothing(sight in some_sight(), run in some_run(30, 20)) {
         let mut sight = sight;
-        let mut picture = picture(&sight);
+        let mut fleet_index = fleet_index(&sight);
         let (mut heard, mut second) = (Vec::new(), 0);
         for next in &run {
             second += next.after + 1;
             for change in sight.change(next, at(second)) {
-                picture.apply(change.clone(), at(second));
+                fleet_index.apply(change.clone(), at(second));
                 heard.push(change);
             }
         }
-        let before = evaluate(&mut picture.clone(), ScalingState::new(), at(second)).0;
+        let before = evaluate(&mut fleet_index.clone(), ScalingState::new(), at(second)).0;
         for change in heard.into_iter().rev() {
-            picture.apply(change, at(second));
+            fleet_index.apply(change, at(second));
         }
-        let after = evaluate(&mut picture, ScalingState::new(), at(second)).0;
+        let after = evaluate(&mut fleet_index, ScalingState::new(), at(second)).0;
         prop_assert_eq!(timeless(&before), timeless(&after));
     }
 
@@ -243,18 +243,18 @@ proptest! {
         waits in prop::collection::vec(1..400_i64, 1..20),
     ) {
         let mut sight = sight;
-        let mut picture = picture(&sight);
-        let (_, mut memory) = evaluate(&mut picture, ScalingState::new(), at(0));
+        let mut fleet_index = fleet_index(&sight);
+        let (_, mut memory) = evaluate(&mut fleet_index, ScalingState::new(), at(0));
         let home = sight.fleet.pools[0].id.clone();
         for number in 0..failed {
             let name = format!("f{number}");
             sight.fleet.runners.push(runner(home.as_str(), &name, "running/failed", 1));
         }
         sight.fleet.observed_at = at(1);
-        picture.read(sight.fleet.clone());
+        fleet_index.read(sight.fleet.clone());
         let mut second = 1;
         for wait in waits {
-            let (decisions, after) = evaluate(&mut picture, memory, at(second));
+            let (decisions, after) = evaluate(&mut fleet_index, memory, at(second));
             memory = after;
             for it in decisions.iter().filter(|it| it.rules.circuit.open.is_some()) {
                 let probes = u32::from(it.rules.circuit.probe == RunnerProbe::Now);

@@ -19,7 +19,7 @@ pub(super) struct Scene {
     pub(super) runners: Vec<Runner>,
     pub(super) jobs: Vec<Job>,
     pub(super) backoff: u64,
-    picture: Option<FleetIndex>,
+    fleet_index: Option<FleetIndex>,
     memory: ScalingState,
 }
 
@@ -31,7 +31,7 @@ impl Scene {
             runners: Vec::new(),
             jobs: Vec::new(),
             backoff: 300,
-            picture: None,
+            fleet_index: None,
             memory: ScalingState::new(),
         }
     }
@@ -114,19 +114,19 @@ impl Scene {
 
     pub(super) fn look_at(&mut self, id: &str, now: i64) -> Decision {
         let fleet = self.fleet(now);
-        match &mut self.picture {
-            Some(picture) => {
-                picture.manage(self.policies.clone(), at(now));
-                picture.read(fleet);
+        match &mut self.fleet_index {
+            Some(fleet_index) => {
+                fleet_index.manage(self.policies.clone(), at(now));
+                fleet_index.read(fleet);
             }
-            None => self.picture = Some(FleetIndex::new(fleet, self.policies.clone())),
+            None => self.fleet_index = Some(FleetIndex::new(fleet, self.policies.clone())),
         }
         self.evaluate(id, now)
     }
 
     /// Takes one change in and decides.
     pub(super) fn hear(&mut self, change: RowChange, now: i64) -> Decision {
-        self.picture.as_mut().unwrap().apply(change, at(now));
+        self.fleet_index.as_mut().unwrap().apply(change, at(now));
         self.evaluate("a", now)
     }
 
@@ -137,7 +137,7 @@ impl Scene {
 
     fn evaluate(&mut self, id: &str, now: i64) -> Decision {
         let memory = std::mem::take(&mut self.memory);
-        let (_, memory) = evaluate_fleet(self.picture.as_mut().unwrap(), memory, at(now));
+        let (_, memory) = evaluate_fleet(self.fleet_index.as_mut().unwrap(), memory, at(now));
         self.memory = memory;
         let mut all = self.memory.values().flat_map(EntityState::decisions);
         let found = all.find(|it| it.pool.as_str() == id).map(Arc::clone);

@@ -7,8 +7,8 @@ use crate::scaling::{Decision, Direction, Reason};
 
 /// Idle, suspect, and the names of the suspect ones.
 fn idle(decision: &Decision) -> (u32, u32, Vec<&str>) {
-    let census = &decision.inputs.census;
-    (census.idle, census.suspect, names(&decision.suspects))
+    let counts = &decision.inputs.counts;
+    (counts.idle, counts.suspect, names(&decision.suspects))
 }
 
 /// Two runners idle since second 0, jobs 1 and 2 since 10, and a third runner, idle since 30, that
@@ -94,7 +94,7 @@ fn jobs_are_not_stuck_beside_a_runner_that_is_suspect() {
     let mut scene = passed_over();
     scene.look(36);
     let decision = scene.look(100);
-    assert_eq!((decision.inputs.queued, decision.inputs.tally.stuck), (1, 0));
+    assert_eq!((decision.inputs.queued, decision.inputs.exceptions.stuck), (1, 0));
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_job_that_waits_beside_an_idle_runner_while_a_young_one_starts_is_stuck_at_o
     scene.look(100);
     scene.start(2, "a02", 102);
     let decision = scene.look(102);
-    assert_eq!((decision.inputs.queued, decision.inputs.tally.stuck), (0, 1));
+    assert_eq!((decision.inputs.queued, decision.inputs.exceptions.stuck), (0, 1));
 }
 
 /// One idle runner since second 0 and a job beside it since 0; nothing starts.
@@ -218,6 +218,6 @@ fn when_a_younger_one_starts_they_are_stuck_and_none_is_built_for_them() {
     scene.look(720);
     scene.start(9, "a01", 722);
     let decision = scene.look(722);
-    assert_eq!((decision.inputs.queued, decision.inputs.tally.stuck), (0, 8));
+    assert_eq!((decision.inputs.queued, decision.inputs.exceptions.stuck), (0, 8));
     assert_eq!(decision.rules.need, 0);
 }

@@ -8,7 +8,7 @@ use crate::scaling::{Decision, RowChange};
 /// Waiting here, stuck, forgotten.
 fn waiting(decision: &Decision) -> (u32, u32, u32) {
     let inputs = &decision.inputs;
-    (inputs.queued, inputs.tally.stuck, inputs.tally.forgotten)
+    (inputs.queued, inputs.exceptions.stuck, inputs.exceptions.forgotten)
 }
 
 #[test]

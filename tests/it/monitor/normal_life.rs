@@ -71,7 +71,7 @@ struct Bench {
     dice: Dice,
     policies: ScalePolicies,
     auditor: IsolationAuditor,
-    picture: Option<FleetIndex>,
+    fleet_index: Option<FleetIndex>,
     seen: Option<Fleet>,
     /// Events on their way, by the second at which they arrive.
     underway: BTreeMap<u64, Vec<RowChange>>,
@@ -111,7 +111,7 @@ impl Bench {
             dice: Dice(seed),
             policies,
             auditor: auditor(),
-            picture: None,
+            fleet_index: None,
             seen: None,
             underway: BTreeMap::new(),
             found: Vec::new(),
@@ -136,7 +136,7 @@ impl Bench {
         .unwrap();
         self.send_events(&fleet, second);
         if second >= self.away_until {
-            let is_due = second.is_multiple_of(RESYNC) || self.picture.is_none();
+            let is_due = second.is_multiple_of(RESYNC) || self.fleet_index.is_none();
             if is_due {
                 self.read(fleet.clone());
             }
@@ -184,7 +184,7 @@ impl Bench {
         if self.dice.one_in(300) {
             // This program is started anew.
             self.auditor = auditor();
-            self.picture = None;
+            self.fleet_index = None;
             self.underway.clear();
         }
     }
@@ -223,23 +223,23 @@ impl Bench {
     fn read(&mut self, fleet: Fleet) {
         let now = fleet.observed_at;
         self.found.extend(self.auditor.read(&fleet, now));
-        match &mut self.picture {
-            Some(picture) => picture.read(fleet),
-            None => self.picture = Some(FleetIndex::new(fleet, self.policies.clone())),
+        match &mut self.fleet_index {
+            Some(fleet_index) => fleet_index.read(fleet),
+            None => self.fleet_index = Some(FleetIndex::new(fleet, self.policies.clone())),
         }
     }
 
     /// An event; what the picture discards, the auditor does not hear of.
     fn take(&mut self, change: &RowChange, now: Timestamp) {
-        let Some(picture) = &mut self.picture else { return };
-        if !picture.apply(change.clone(), now).is_empty() {
+        let Some(fleet_index) = &mut self.fleet_index else { return };
+        if !fleet_index.apply(change.clone(), now).is_empty() {
             self.found.extend(self.auditor.changed(change, now));
         }
     }
 
     fn tick(&mut self, now: Timestamp) {
-        if let Some(picture) = &mut self.picture {
-            self.found.extend(self.auditor.tick(picture, &BTreeSet::new(), now));
+        if let Some(fleet_index) = &mut self.fleet_index {
+            self.found.extend(self.auditor.tick(fleet_index, &BTreeSet::new(), now));
         }
         assert_eq!(self.auditor.to_remove(), []);
     }

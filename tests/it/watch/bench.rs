@@ -19,7 +19,7 @@ use runnerctl::host::clock::Clock;
 use runnerctl::monitor::IsolationFinding;
 use runnerctl::reconcile::audit_trail::AuditContext;
 use runnerctl::reconcile::watch::{
-    ActEnd, Applied, DeclaredPools, DeclaredScaling, Deed, Incident, LoopIo, LoopSettings,
+    DeclaredPools, DeclaredScaling, WriteAction, Incident, LoopIo, LoopSettings,
     LoopSnapshot, Observer, RunMode, WatchCommand, WatchEnd, WriteReport, Writes, watch,
 };
 use runnerctl::reconcile::writer::Writer;
@@ -196,7 +196,7 @@ impl Bench {
                 writer: &writer,
                 feed,
                 orders: inbox,
-                audience: &*audience,
+                observer: &*audience,
                 clock,
             };
             watch(doors, settings, roll).await
@@ -468,22 +468,14 @@ impl Heard {
 }
 
 fn said(act: &WriteReport) -> String {
-    let deed = match &act.deed {
-        Deed::Raise { from, to } => format!("raise {from} {to}"),
-        Deed::Lower { from, to } => format!("lower {from} {to}"),
-        Deed::Resend { level } => format!("resend {level}"),
-        Deed::Retire { .. } => "retire".into(),
-        Deed::Remove { .. } => "remove".into(),
-        Deed::Dismiss { .. } => "dismiss".into(),
-        Deed::Clear { .. } => "clear".into(),
+    let action = match &act.action {
+        WriteAction::Raise { from, to } => format!("raise {from} {to}"),
+        WriteAction::Lower { from, to } => format!("lower {from} {to}"),
+        WriteAction::Resend { level } => format!("resend {level}"),
+        other => other.word().to_owned(),
     };
-    let end = match &act.end {
-        ActEnd::Done => "done",
-        ActEnd::Already => "already",
-        ActEnd::Busy => "busy",
-        ActEnd::Failed(_) => "failed",
-    };
-    format!("{deed} {end}")
+    let outcome = act.outcome.as_ref().map_or("failed", |it| it.word());
+    format!("{action} {outcome}")
 }
 
 impl Observer for Heard {
@@ -497,14 +489,14 @@ impl Observer for Heard {
         self.0.lock().unwrap().changes += 1;
     }
 
-    fn turned(&self, sight: &LoopSnapshot<'_>) {
+    fn evaluated(&self, sight: &LoopSnapshot<'_>) {
         let mut told = self.0.lock().unwrap();
         let waiting = || sight.memory.values().flat_map(EntityState::waiting);
         told.stuck = waiting().map(|it| it.2.stuck).sum::<u32>().max(told.stuck);
         told.queued = waiting().map(|it| it.1.len()).sum();
     }
 
-    fn decided(&self, _: &PoolName, decision: &Decision, _: Applied) {
+    fn decided(&self, _: &PoolName, decision: &Decision, _: Writes) {
         self.0.lock().unwrap().reasons.insert(decision.reason);
     }
 

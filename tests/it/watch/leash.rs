@@ -46,7 +46,7 @@ async fn a_pulse_that_nobody_saw_for_ten_seconds_is_lowered_by_the_first_write()
     bench.memory.with(|it| it.faults.clear());
     bench.go_away();
     wait(15).await;
-    let slack = |it: &Incident| matches!(it, Incident::LeashSlack(_));
+    let slack = |it: &Incident| matches!(it, Incident::LeaseExpired(_));
     assert!(watch.heard.has(slack), "{:?}", watch.heard.incidents());
     bench.forget();
     bench.come_back();
@@ -63,7 +63,7 @@ async fn a_short_absence_does_not_lower_it() {
     bench.come_back();
     bench.mute();
     wait(10).await;
-    assert!(!watch.heard.has(|it| matches!(it, Incident::LeashSlack(_))));
+    assert!(!watch.heard.has(|it| matches!(it, Incident::LeaseExpired(_))));
     assert_eq!(bench.level().await, 12);
 }
 

@@ -152,7 +152,7 @@ async fn a_dry_run_decides_and_writes_nothing_and_asks_no_more_than_in_a_quiet_f
     let watch = bench.start(LoopSettings { writes: Writes::Withheld, ..steady() });
     wait(300).await;
     assert_eq!(bench.writes(), []);
-    let slack = |it: &Incident| matches!(it, Incident::LeashSlack(_));
+    let slack = |it: &Incident| matches!(it, Incident::LeaseExpired(_));
     assert!(!watch.heard.has(slack), "no write of ours will lower it");
     assert_eq!(watch.heard.deeds(), [""; 0]);
     let kinds = kinds(&bench);

@@ -1,11 +1,36 @@
-//! Why a write was not carried out, or not whole.
+//! How a write to GARM ends: with an outcome, or with the error that kept it from one.
 
 use std::fmt;
 
 use crate::event::StepResult;
 use crate::garm::GarmError;
 
-/// Why a step stops.
+/// How a write ended that GARM answered. The same for levels, pools, runners, settings and
+/// credentials, and for `apply` and `watch`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteOutcome {
+    /// GARM has carried it out.
+    Done,
+    /// Nothing had to be sent: GARM was in the requested state already, or the runner was already
+    /// on its way out.
+    AlreadyDone,
+    /// A normal answer, not an error: the runner is busy, GARM removes none in its present state,
+    /// or the pool still has runners.
+    Refused,
+}
+
+impl WriteOutcome {
+    /// The word used in logs and metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::AlreadyDone => "already",
+            Self::Refused => "busy",
+        }
+    }
+}
+
+/// Why a write was not carried out, or not completely.
 #[derive(Debug)]
 pub(super) enum WriteError {
     /// GARM refused or was not reached, and nothing has changed.
