@@ -113,7 +113,11 @@ fn decide(c: &mut Criterion, runtime: &Runtime) {
     assert_eq!(first.decisions.len(), WHOLE.pools as usize);
     c.bench_function("turn of the whole fleet, nothing new", |b| {
         let begin = || memory.clone();
-        b.iter_batched(begin, |it| evaluate_fleet(&mut fleet_index, it, now), BatchSize::LargeInput);
+        b.iter_batched(
+            begin,
+            |it| evaluate_fleet(&mut fleet_index, it, now),
+            BatchSize::LargeInput,
+        );
     });
 }
 

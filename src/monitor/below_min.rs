@@ -114,7 +114,12 @@ mod tests {
     use crate::scaling::ScalePolicies;
     use crate::scaling::testing::{at, fleet, policy, pool, runner};
 
-    fn fleet_index(pool: &Pool, policy: &ScalePolicy, runners: Vec<Runner>, now: i64) -> FleetIndex {
+    fn fleet_index(
+        pool: &Pool,
+        policy: &ScalePolicy,
+        runners: Vec<Runner>,
+        now: i64,
+    ) -> FleetIndex {
         let policies = ScalePolicies::from([(pool.id.clone(), policy.clone())]);
         FleetIndex::new(fleet(now, vec![pool.clone()], runners, vec![]), policies)
     }

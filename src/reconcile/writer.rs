@@ -230,7 +230,9 @@ impl Writer {
         };
         match self.record.outcome(draft, intent, result).await {
             Ok(()) => Ok(WriteOutcome::Done),
-            Err(WriteError::Garm(error)) if error.kind == ErrorKind::Refused => Ok(WriteOutcome::Refused),
+            Err(WriteError::Garm(error)) if error.kind == ErrorKind::Refused => {
+                Ok(WriteOutcome::Refused)
+            }
             Err(trouble) => Err(trouble),
         }
     }
@@ -276,7 +278,9 @@ impl Writer {
         };
         match self.record.outcome(draft, intent, result).await {
             Ok(()) => Ok(WriteOutcome::Done),
-            Err(WriteError::Garm(error)) if error.kind == ErrorKind::Refused => Ok(WriteOutcome::Refused),
+            Err(WriteError::Garm(error)) if error.kind == ErrorKind::Refused => {
+                Ok(WriteOutcome::Refused)
+            }
             Err(trouble) => Err(trouble),
         }
     }

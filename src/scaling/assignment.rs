@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::capacity::{JobCapacity, ScalingMode};
 use super::deadline::EvaluationClock;
 use super::entity_index::EntityIndex;
 use super::job_starts::STUCK_AFTER;
 use super::queue::{QueueDeadline, WaitingJob};
 use super::route::Eligibility;
-use super::capacity::{JobCapacity, ScalingMode};
 use super::state::{JobClaim, NO_POOL, ScalingState};
 use crate::domain::entity::EntityKey;
 

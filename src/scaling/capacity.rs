@@ -74,11 +74,7 @@ fn suspended(pool: &PoolIndex, state: &PoolState, clock: &mut EvaluationClock) -
     }
 }
 
-fn vain_by(
-    pool: &PoolIndex,
-    mode: ScalingMode,
-    clock: &mut EvaluationClock,
-) -> Option<Timestamp> {
+fn vain_by(pool: &PoolIndex, mode: ScalingMode, clock: &mut EvaluationClock) -> Option<Timestamp> {
     let oldest_idle = pool.counts.oldest_idle.filter(|_| mode == ScalingMode::GarmOnly)?;
     clock.passed(oldest_idle, STUCK_AFTER).then(|| earlier(clock.now(), STUCK_AFTER))
 }

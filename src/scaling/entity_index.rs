@@ -166,14 +166,20 @@ impl EntityIndex {
     fn take_in(&mut self, job: &Job, before: Option<&Self>) {
         if let Some(stage) = stage(job) {
             let id = job.workflow_job_id;
-            let started = before.and_then(|it| it.queue.known_jobs.get(&id)).and_then(|it| it.started);
+            let started =
+                before.and_then(|it| it.queue.known_jobs.get(&id)).and_then(|it| it.started);
             let known = self.known_job(job, stage, started);
             self.queue.known_jobs.insert(id, known);
         }
     }
 
     /// Converts the row of one job.
-    pub(super) fn known_job(&mut self, job: &Job, stage: JobStage, started: Option<u64>) -> KnownJob {
+    pub(super) fn known_job(
+        &mut self,
+        job: &Job,
+        stage: JobStage,
+        started: Option<u64>,
+    ) -> KnownJob {
         let is_other = |it: &&EntityKey| self.entity.as_ref() != Some(*it);
         let others: Arc<[EntityKey]> = job.entities.iter().filter(is_other).cloned().collect();
         KnownJob {

@@ -9,6 +9,7 @@
 //! an entity, but only for pools in which something has changed. [`snapshot`] needs no state.
 
 mod assignment;
+mod capacity;
 mod changes;
 pub mod circuit_breaker;
 pub mod deadline;
@@ -30,7 +31,6 @@ pub mod route;
 pub mod runner_counts;
 mod runner_state;
 mod runner_states;
-mod capacity;
 pub mod state;
 mod stuck_jobs;
 #[cfg(test)]

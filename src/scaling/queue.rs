@@ -174,7 +174,12 @@ impl JobQueue {
     }
 
     /// Adds the job to the queue, or replaces its deadline.
-    pub(super) fn enter(&mut self, workflow_job_id: i64, known: &KnownJob, deadline: QueueDeadline) {
+    pub(super) fn enter(
+        &mut self,
+        workflow_job_id: i64,
+        known: &KnownJob,
+        deadline: QueueDeadline,
+    ) {
         let job = WaitingJob::new(workflow_job_id, known, deadline);
         self.note_end(deadline);
         match self.waiting.binary_search_by_key(&job.rank(), WaitingJob::rank) {

@@ -5,10 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::assignment::Assignment;
+use super::capacity::capacities;
 use super::deadline::EvaluationClock;
 use super::entity_index::EntityIndex;
 use super::queue::{QueueDeadline, WaitingJob};
-use super::capacity::capacities;
 use super::state::{EntityState, NO_POOL, ScalingState};
 use super::stuck_jobs;
 
@@ -89,7 +89,8 @@ pub fn route(
     }
     let former = former_places(index, &state);
     let capacities = capacities(index, &state.pools, around.backoff, &mut clock);
-    let assigned = Assignment::new(index, &eligibilities, &capacities, around.others).all(&former, &mut clock);
+    let assigned =
+        Assignment::new(index, &eligibilities, &capacities, around.others).all(&former, &mut clock);
     let (places, shared_jobs) = (assigned.places, assigned.shared_jobs);
     state.shared_jobs = shared_jobs;
     for (job, place) in index.queue.waiting.iter().zip(&places) {
@@ -192,7 +193,11 @@ fn eligibilities(
 }
 
 /// Counts the jobs that fit each pool and that it does not serve.
-fn exceptions_by_pool(index: &EntityIndex, eligibilities: &[Eligibility], by_group: &TimesByRow) -> Vec<JobExceptions> {
+fn exceptions_by_pool(
+    index: &EntityIndex,
+    eligibilities: &[Eligibility],
+    by_group: &TimesByRow,
+) -> Vec<JobExceptions> {
     let oldest = index.queue.waiting.first().map(|it| it.created_at);
     let count = |(eligibility, groups): (&Eligibility, &Vec<u32>)| {
         let mut exceptions = JobExceptions::default();
@@ -202,12 +207,14 @@ fn exceptions_by_pool(index: &EntityIndex, eligibilities: &[Eligibility], by_gro
         for group in groups {
             let jobs = by_group.part(*group as usize);
             let stale = jobs.partition_point(|it| *it <= eligibility.stale_by);
-            let stuck = jobs.partition_point(|it| *it < eligibility.stuck_before).saturating_sub(stale);
+            let stuck =
+                jobs.partition_point(|it| *it < eligibility.stuck_before).saturating_sub(stale);
             exceptions.stale += u32::try_from(stale).unwrap_or(u32::MAX);
             exceptions.stuck += u32::try_from(stuck).unwrap_or(u32::MAX);
             if stuck > 0 {
                 let oldest = jobs[stale];
-                exceptions.oldest_stuck = Some(exceptions.oldest_stuck.map_or(oldest, |it| it.min(oldest)));
+                exceptions.oldest_stuck =
+                    Some(exceptions.oldest_stuck.map_or(oldest, |it| it.min(oldest)));
             }
         }
         exceptions

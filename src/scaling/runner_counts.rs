@@ -67,11 +67,7 @@ impl RunnerClass {
 
 /// The class of the runner by its row alone, in a pool with this `boot_grace`. Nothing is known
 /// from earlier, so an idle runner is never suspect.
-pub fn classify(
-    runner: &Runner,
-    boot_grace: Duration,
-    clock: &mut EvaluationClock,
-) -> RunnerClass {
+pub fn classify(runner: &Runner, boot_grace: Duration, clock: &mut EvaluationClock) -> RunnerClass {
     let row = (&runner.status, &runner.runner_status);
     class_of(row, (runner.created_at, runner.updated_at), (boot_grace, clock))
 }

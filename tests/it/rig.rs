@@ -21,8 +21,8 @@ use runnerctl::metrics::{HealthLimits, MetricsState, PoolGauges, Snapshot};
 use runnerctl::monitor::IsolationFinding;
 use runnerctl::reconcile::audit_trail::AuditContext;
 use runnerctl::reconcile::watch::{
-    DeclaredPools, DeclaredScaling, Incident, LoopIo, LoopSettings, LoopSnapshot,
-    Observer, RunMode, WatchCommand, WatchEnd, WriteReport, Writes, watch,
+    DeclaredPools, DeclaredScaling, Incident, LoopIo, LoopSettings, LoopSnapshot, Observer,
+    RunMode, WatchCommand, WatchEnd, WriteReport, Writes, watch,
 };
 use runnerctl::reconcile::writer::Writer;
 use runnerctl::scaling::{Decision, RowChange};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::domain::name::{FleetName, PoolId, PoolName};
-use crate::reconcile::watch::{Writes, LoopSnapshot};
+use crate::reconcile::watch::{LoopSnapshot, Writes};
 use crate::render::decision::{self, DecisionEffect, DecisionsDocument, Stall};
 use crate::scaling::{Decision, EntityState, Freeze};
 

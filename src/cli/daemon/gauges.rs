@@ -157,7 +157,7 @@ mod tests {
     use super::*;
     use crate::domain::job::Job;
     use crate::domain::runner::Runner;
-    use crate::reconcile::watch::{Writes, EventStream};
+    use crate::reconcile::watch::{EventStream, Writes};
     use crate::scaling::testing::{at, entity, fleet, job, policy, pool, runner};
     use crate::scaling::{FleetIndex, RunnerStateCounts, ScalingState, evaluate_fleet};
 

@@ -10,7 +10,9 @@ use crate::domain::name::{PoolName, RunnerName};
 use crate::domain::text::{code, quote, said};
 use crate::garm;
 use crate::monitor::IsolationFinding;
-use crate::reconcile::watch::{WriteOutcome, Writes, WriteAction, Incident, UnresolvedReason, WriteReport};
+use crate::reconcile::watch::{
+    Incident, UnresolvedReason, WriteAction, WriteOutcome, WriteReport, Writes,
+};
 use crate::render::decision::{self, Mood};
 use crate::render::progress;
 use crate::render::words::{count, span};
@@ -49,12 +51,16 @@ pub(super) fn acted(act: &WriteReport) -> LogLine {
             (moved((*from, *to), 1, &act.outcome), None)
         }
         WriteAction::Resend { level } => (resent(*level, &act.outcome), None),
-        WriteAction::Retire { runner } => (going("idle runner", runner, "", &act.outcome), Some(runner)),
+        WriteAction::Retire { runner } => {
+            (going("idle runner", runner, "", &act.outcome), Some(runner))
+        }
         WriteAction::Remove { runner, fault } => {
             let why = format!("; {}", why(fault));
             (going("failed runner", runner, &why, &act.outcome), Some(runner))
         }
-        WriteAction::Dismiss { runner } => (going("suspect runner", runner, "", &act.outcome), Some(runner)),
+        WriteAction::Dismiss { runner } => {
+            (going("suspect runner", runner, "", &act.outcome), Some(runner))
+        }
         WriteAction::Clear { runner } => {
             (going("runner", runner, ": it lived on after its job", &act.outcome), Some(runner))
         }
@@ -68,7 +74,11 @@ pub(super) fn acted(act: &WriteReport) -> LogLine {
 }
 
 /// That the level was moved, by so many writes together, or was not.
-pub(super) fn moved((from, to): (u32, u32), writes: u32, end: &Result<WriteOutcome, String>) -> String {
+pub(super) fn moved(
+    (from, to): (u32, u32),
+    writes: u32,
+    end: &Result<WriteOutcome, String>,
+) -> String {
     let verb = if to > from { "raised" } else { "lowered" };
     match end {
         Ok(WriteOutcome::Done) if writes > 1 => {
@@ -85,7 +95,9 @@ fn resent(level: u32, end: &Result<WriteOutcome, String>) -> String {
     match end {
         Ok(WriteOutcome::Done) => format!("level {level} sent again: GARM does not follow it"),
         Ok(WriteOutcome::AlreadyDone) => format!("level {level} stands: GARM does not follow it"),
-        Ok(WriteOutcome::Refused) => format!("level {level} is not sent again now: the pool is busy"),
+        Ok(WriteOutcome::Refused) => {
+            format!("level {level} is not sent again now: the pool is busy")
+        }
         Err(why) => {
             format!("level {level}, which GARM does not follow, could not be sent again: {why}")
         }

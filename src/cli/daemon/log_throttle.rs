@@ -239,7 +239,12 @@ mod tests {
         assert_eq!(weigh(&mut repeats, Reason::Pressure, 2, "starts 1"), Weight::Note);
     }
 
-    fn act(action: WriteAction, outcome: Result<WriteOutcome, String>, reason: Option<Reason>, second: i64) -> WriteReport {
+    fn act(
+        action: WriteAction,
+        outcome: Result<WriteOutcome, String>,
+        reason: Option<Reason>,
+        second: i64,
+    ) -> WriteReport {
         let pool_id = PoolId::new("1");
         WriteReport { at: at(second), pool: pool(), pool_id, action, reason, outcome }
     }
@@ -266,7 +271,11 @@ mod tests {
         let levels = [0, 5, 0, 3, 2, 7, 7, 1];
         for (second, move_) in (0..).zip(levels.windows(2)) {
             let (from, to) = (move_[0], move_[1]);
-            let action = if to > from { WriteAction::Raise { from, to } } else { WriteAction::Lower { from, to } };
+            let action = if to > from {
+                WriteAction::Raise { from, to }
+            } else {
+                WriteAction::Lower { from, to }
+            };
             let reason = Some(Reason::Pressure).filter(|_| second < 6);
             let line = repeats.acted(&act(action, Ok(WriteOutcome::Done), reason, second * 4));
             said.extend(Some(line).filter(|it| it.weight > Weight::Detail).map(|it| it.text));
@@ -285,7 +294,11 @@ mod tests {
         let mut repeats = LogThrottle::default();
         let pressure = Some(Reason::Pressure);
         for (second, (from, to)) in (0..).zip([(0, 5), (5, 0), (0, 5)]) {
-            let action = if to > from { WriteAction::Raise { from, to } } else { WriteAction::Lower { from, to } };
+            let action = if to > from {
+                WriteAction::Raise { from, to }
+            } else {
+                WriteAction::Lower { from, to }
+            };
             repeats.acted(&act(action, Ok(WriteOutcome::Done), pressure, second));
         }
         assert_eq!(texts(repeats.overdue(at(60))), [""; 0]);
@@ -297,7 +310,8 @@ mod tests {
         for second in 0..3 {
             assert_eq!(weigh(&mut repeats, Reason::Pressure, second, "starts 1"), Weight::Note);
             let action = WriteAction::Raise { from: 0, to: 5 };
-            let line = repeats.acted(&act(action, Ok(WriteOutcome::Done), Some(Reason::Pressure), second));
+            let line =
+                repeats.acted(&act(action, Ok(WriteOutcome::Done), Some(Reason::Pressure), second));
             assert_eq!(line.weight, Weight::Note);
         }
         assert_eq!(texts(repeats.overdue(at(60))), [""; 0]);
@@ -313,7 +327,10 @@ mod tests {
         for _ in 0..2 {
             let mut weight = |it| repeats.acted(&it).weight;
             assert_eq!(weight(act(raise(), failed(), pressure, 0)), Weight::Warning);
-            assert_eq!(weight(act(retire(), Ok(WriteOutcome::Done), Some(Reason::Idle), 0)), Weight::Note);
+            assert_eq!(
+                weight(act(retire(), Ok(WriteOutcome::Done), Some(Reason::Idle), 0)),
+                Weight::Note
+            );
             assert_eq!(weight(act(raise(), Ok(WriteOutcome::Done), None, 0)), Weight::Note);
         }
     }

@@ -63,7 +63,8 @@ fn gauges(sight: &LoopSnapshot<'_>, desired: &DesiredPool, seen: &ClaimedPools<'
     };
     let mut oldest: Option<Timestamp> = None;
     for claim in &seen.claims {
-        let stock = sight.fleet_index.entities().get(&claim.entity).and_then(|it| it.pool(&claim.id));
+        let stock =
+            sight.fleet_index.entities().get(&claim.entity).and_then(|it| it.pool(&claim.id));
         let Some(stock) = stock else { continue };
         let (counts, queue) =
             (stock.counts(), seen.queues.get(&claim.id).copied().unwrap_or_default());

@@ -28,8 +28,8 @@ use crate::garm::GarmClient;
 use crate::metrics::{Counter, MetricsState, Timing};
 use crate::monitor::IsolationFinding;
 use crate::reconcile::watch::{
-    WriteOutcome, WriteAction, EventStream, Incident, LoopSnapshot, ManagedPool, Observer, WriteReport,
-    Writes,
+    EventStream, Incident, LoopSnapshot, ManagedPool, Observer, WriteAction, WriteOutcome,
+    WriteReport, Writes,
 };
 use crate::render::decision::freeze;
 use crate::render::status::{impatience, left_to_garm};
@@ -281,7 +281,8 @@ impl Observer for LoopObserver {
         self.metrics.frozen(frozen(sight));
         let is_connected = Some(sight.stream == EventStream::Up);
         self.metrics.process(|it| it.is_stream_connected = is_connected);
-        let row = |(name, it): (_, &ManagedPool)| Some((name, sight.fleet_index.pools().get(&it.id)?));
+        let row =
+            |(name, it): (_, &ManagedPool)| Some((name, sight.fleet_index.pools().get(&it.id)?));
         let drifts = self.drifts.look(sight.managed.iter().filter_map(row));
         for line in state.drifting.look(&drifts) {
             self.journal.say(line);
@@ -344,7 +345,9 @@ impl Observer for LoopObserver {
         if let Some(direction) = direction {
             let (pool, direction) = (act.pool.clone(), direction.word());
             self.metrics.count(Counter::ScalingAction { pool, direction, outcome });
-        } else if act.outcome == Ok(WriteOutcome::Done) && matches!(act.action, WriteAction::Resend { .. }) {
+        } else if act.outcome == Ok(WriteOutcome::Done)
+            && matches!(act.action, WriteAction::Resend { .. })
+        {
             self.metrics.count(Counter::LevelResent);
         }
         if act.outcome == Ok(WriteOutcome::Refused) {

@@ -22,8 +22,8 @@ use crate::plan;
 use crate::reconcile::apply::{ApplyOptions, apply};
 use crate::reconcile::read_fleet::read_fleet;
 use crate::reconcile::watch::{
-    DeclaredPools, DeclaredScaling, Incident, LoopIo, LoopSettings, LoopSnapshot,
-    Observer, RunMode, WatchCommand as Command, WriteReport, Writes, watch,
+    DeclaredPools, DeclaredScaling, Incident, LoopIo, LoopSettings, LoopSnapshot, Observer,
+    RunMode, WatchCommand as Command, WriteReport, Writes, watch,
 };
 use crate::reconcile::writer::Writer;
 use crate::render::style::{NAME, QUIET, paint};
@@ -86,7 +86,11 @@ pub(super) async fn burst(stage: &DemoStage<'_>, desired: &Desired) -> Result<us
     let scale = Scale::of(ours.samples.iter().chain(&alone.samples));
     stage.tell(&legend())?;
     stage.tell(&format!("{}\n{}", title("with `runnerctl watch`"), fleet_index(&ours, scale)))?;
-    stage.tell(&format!("{}\n{}", title("the same burst, GARM alone"), fleet_index(&alone, scale)))?;
+    stage.tell(&format!(
+        "{}\n{}",
+        title("the same burst, GARM alone"),
+        fleet_index(&alone, scale)
+    ))?;
     stage.tell(&table(&ours, &alone))?;
     Ok(JOBS - CANCELLED)
 }

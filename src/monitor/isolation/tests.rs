@@ -282,7 +282,8 @@ fn a_pool_that_stays_below_its_minimum_is_found() {
         let now = n * 30;
         let fleet = fleet(now, vec![pool("p", &["x"])], vec![], vec![]);
         found.extend(it.read(&fleet, at(now)));
-        let fleet_index = FleetIndex::new(fleet, ScalePolicies::from([(PoolId::new("p"), policy())]));
+        let fleet_index =
+            FleetIndex::new(fleet, ScalePolicies::from([(PoolId::new("p"), policy())]));
         found.extend(it.tick(&fleet_index, &BTreeSet::new(), at(now)));
         // A later look at an old picture ends the measuring.
         let late = it.clone().tick(&fleet_index, &BTreeSet::new(), at(now + 400));

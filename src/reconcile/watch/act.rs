@@ -14,8 +14,8 @@ use super::stale_cache::StaleCacheSign;
 use super::write_freeze::WriteFreeze;
 use crate::domain::entity::EntityKey;
 use crate::domain::name::{PoolId, RunnerName};
-use crate::garm::ErrorKind;
 use crate::domain::pool::Pool;
+use crate::garm::ErrorKind;
 use crate::reconcile::write_outcome::{WriteError, WriteOutcome};
 use crate::scaling::{Decision, FleetIndex, Freeze, Reason, RowChange};
 
@@ -262,7 +262,9 @@ impl ScalingLoop<'_> {
         now: Instant,
     ) {
         let id = &write.target.id;
-        if let (Some(controller), Some(name)) = (self.controllers.get_mut(id), write.action.runner()) {
+        if let (Some(controller), Some(name)) =
+            (self.controllers.get_mut(id), write.action.runner())
+        {
             controller.exit_asked(name, outcome, now);
         }
         let Some(pool) = pool else {

@@ -112,7 +112,11 @@ async fn sleep_until(deadline: Option<Instant>) {
 }
 
 /// Runs a read in a task of its own, so that decoding a large fleet does not delay events.
-fn read<'a>(client: &Arc<GarmClient>, what: ReadRequest, machine: &ScalingLoop<'_>) -> LoopTask<'a> {
+fn read<'a>(
+    client: &Arc<GarmClient>,
+    what: ReadRequest,
+    machine: &ScalingLoop<'_>,
+) -> LoopTask<'a> {
     let client = Arc::clone(client);
     match what {
         ReadRequest::Fleet(scope) => {
@@ -169,7 +173,8 @@ async fn send(
     write: &PoolWrite,
 ) -> Result<Answered, WriteError> {
     let decision = decision(write);
-    let level = |level: u32, with: ResendLabels| LevelOrder { level, with, decision: decision.clone() };
+    let level =
+        |level: u32, with: ResendLabels| LevelOrder { level, with, decision: decision.clone() };
     let (runner, still_is): (_, fn(&Runner) -> bool) = match &write.action {
         WriteAction::Raise { to, .. } | WriteAction::Lower { to, .. } => {
             return set_level(writer, guard, write, &level(*to, ResendLabels::Nothing)).await;

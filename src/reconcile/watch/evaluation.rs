@@ -23,7 +23,8 @@ const SETTLE_MAX: usize = 2;
 impl ScalingLoop<'_> {
     /// Evaluates the entities in which something has changed, and those whose deadline has passed.
     pub(super) fn evaluate(&mut self, now: Instant) {
-        let freeze_changed = self.freeze.judge(&self.schedule, self.settings.resync, (now, self.observer));
+        let freeze_changed =
+            self.freeze.judge(&self.schedule, self.settings.resync, (now, self.observer));
         let Some(clock) = self.clock else { return };
         let at = clock.now(now);
         let due = self.due.iter().filter(|it| *it.1 <= at).map(|it| it.0.clone());
@@ -81,7 +82,8 @@ impl ScalingLoop<'_> {
         };
         let memory = self.scaling_state.remove(entity).unwrap_or_default();
         let around = RoutingContext { backoff, others: &self.scaling_state };
-        let (evaluation, memory) = scaling::evaluate_entity(entity_index, memory, around, clock.now(now));
+        let (evaluation, memory) =
+            scaling::evaluate_entity(entity_index, memory, around, clock.now(now));
         self.touched.extend(evaluation.touched);
         match evaluation.until {
             Some(until) => drop(self.due.insert(entity.clone(), until)),

@@ -7,7 +7,11 @@ use crate::domain::runner::RunnerStatus;
 use crate::scaling::FleetIndex;
 
 /// Whether GARM may have created a runner for a job that has waited for GARM's backoff.
-pub(super) fn is_explained(fleet_index: &FleetIndex, entity: &EntityKey, now: jiff::Timestamp) -> bool {
+pub(super) fn is_explained(
+    fleet_index: &FleetIndex,
+    entity: &EntityKey,
+    now: jiff::Timestamp,
+) -> bool {
     let backoff = fleet_index.backoff();
     fleet_index.jobs().filter(|it| it.entities.contains(entity)).any(|it| {
         let age = std::time::Duration::try_from(now.duration_since(it.created_at));

@@ -10,7 +10,10 @@ use crate::scaling::{self, Decision, forecast};
 
 /// The decision about each pool that a loop over these pools would scale, if it started with this
 /// read of GARM. Pools are resolved, jobs assigned and decisions made as in the loop.
-pub fn first_decisions(declared: &DeclaredPools, fleet: &Fleet) -> BTreeMap<PoolName, Arc<Decision>> {
+pub fn first_decisions(
+    declared: &DeclaredPools,
+    fleet: &Fleet,
+) -> BTreeMap<PoolName, Arc<Decision>> {
     let found = declared.find(fleet.pools.iter(), |it| fleet.runners_of(it).count());
     let policies = declared.policies(&found);
     let managed: Vec<scaling::ScaledPool<'_>> = fleet

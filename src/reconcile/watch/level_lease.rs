@@ -88,7 +88,8 @@ impl LevelLease {
 
     fn missed(&mut self, now: Instant) {
         if let Some(active) = &mut self.active {
-            active.next = now + Backoff::new(POLL_EVERY, POLL_MAX).delay(active.failures.saturating_sub(4));
+            active.next =
+                now + Backoff::new(POLL_EVERY, POLL_MAX).delay(active.failures.saturating_sub(4));
             active.failures += 1;
         }
     }

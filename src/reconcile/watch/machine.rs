@@ -252,7 +252,9 @@ impl<'a> ScalingLoop<'a> {
                 LoopPhase::Over(Ok(()))
             }
             LoopPhase::Settling(_)
-                if has_let_go && self.controllers.values().all(is_settled) && !self.is_pending(now) =>
+                if has_let_go
+                    && self.controllers.values().all(is_settled)
+                    && !self.is_pending(now) =>
             {
                 LoopPhase::Over(Ok(()))
             }

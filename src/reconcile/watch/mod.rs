@@ -29,13 +29,11 @@ mod stale_cache;
 mod stalls;
 mod write_freeze;
 
+pub use crate::reconcile::write_outcome::WriteOutcome;
 pub use command::{HoldReason, LoopSettings, RunMode, WatchCommand, Writes};
 pub use driver::{LoopIo, WatchEnd, watch};
 pub use first_decisions::first_decisions;
 pub use managed_pools::{
     DeclaredPools, DeclaredScaling, ManagedPool, ResolvedPools, UnresolvedReason,
 };
-pub use observer::{
-    EventStream, Incident, LoopSnapshot, Observer, WriteAction, WriteReport,
-};
-pub use crate::reconcile::write_outcome::WriteOutcome;
+pub use observer::{EventStream, Incident, LoopSnapshot, Observer, WriteAction, WriteReport};

@@ -215,9 +215,10 @@ impl WriteAction {
         match self {
             Self::Raise { from, .. } | Self::Lower { from, .. } => Self::level(from, level),
             Self::Resend { .. } => Self::Resend { level },
-            Self::Retire { .. } | Self::Remove { .. } | Self::Dismiss { .. } | Self::Clear { .. } => {
-                self
-            }
+            Self::Retire { .. }
+            | Self::Remove { .. }
+            | Self::Dismiss { .. }
+            | Self::Clear { .. } => self,
         }
     }
 }

@@ -113,7 +113,10 @@ impl PoolController {
         self.stale_cache.look(&decision, now);
         let is_raised = decision.inputs.garm_level > decision.resting_level;
         self.decision = decision;
-        self.lease.set_position(if is_raised { LevelPosition::Raised } else { LevelPosition::AtRest }, now);
+        self.lease.set_position(
+            if is_raised { LevelPosition::Raised } else { LevelPosition::AtRest },
+            now,
+        );
     }
 
     /// The level that the target asks for.
@@ -200,7 +203,12 @@ impl PoolController {
     }
 
     /// Notes that a write has failed; the next one waits.
-    pub(super) fn write_failed(&mut self, action: &WriteAction, certainty: WriteCertainty, now: Instant) {
+    pub(super) fn write_failed(
+        &mut self,
+        action: &WriteAction,
+        certainty: WriteCertainty,
+        now: Instant,
+    ) {
         self.is_writing = false;
         self.not_before = Some(now + Backoff::new(RETRY.0, RETRY.1).delay(self.failures));
         self.failures += 1;
@@ -258,7 +266,8 @@ pub(super) fn meet(
 ) {
     if fleet_index.runner(&runner.id).is_none()
         && let Some(id) = &runner.pool
-        && let (Some(controller), Some(pool)) = (controllers.get_mut(id), fleet_index.pools().get(id))
+        && let (Some(controller), Some(pool)) =
+            (controllers.get_mut(id), fleet_index.pools().get(id))
     {
         controller.stale_cache.meet(runner.created_at, pool.updated_at, now);
     }

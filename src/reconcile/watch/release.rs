@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::input::PoolWrite;
-use super::observer::WriteAction;
 use super::machine::{LoopPhase, ScalingLoop};
+use super::observer::WriteAction;
 use super::pool_controller::{PoolController, WriteGate};
 use crate::domain::backoff::Backoff;
 use crate::domain::entity::EntityKey;
@@ -102,16 +102,19 @@ impl ScalingLoop<'_> {
     /// `--release`: releases every pool that bears this fleet's label and is not scaled by the
     /// loop. An undeclared pool needs no level, provided that the files describe the whole fleet.
     pub(super) fn release_all(&mut self, now: Instant) {
-        let Some(fleet_index) = self.fleet_index.as_ref().filter(|_| self.is_writing()) else { return };
-        let floor = |name: &PoolName, is_owned: bool, pool: &Pool| match self.declared.pools.get(name) {
-            Some(it) if is_owned => {
-                let is_scaled = it.enabled && it.policy.autoscale && pool.spec.enabled;
-                let plain = it.policy.min_runners.max(it.policy.min_idle_runners);
-                Some(plain).filter(|_| !is_scaled)
-            }
-            Some(_) => Some(0),
-            None => Some(0).filter(|_| self.declared.is_whole),
+        let Some(fleet_index) = self.fleet_index.as_ref().filter(|_| self.is_writing()) else {
+            return;
         };
+        let floor =
+            |name: &PoolName, is_owned: bool, pool: &Pool| match self.declared.pools.get(name) {
+                Some(it) if is_owned => {
+                    let is_scaled = it.enabled && it.policy.autoscale && pool.spec.enabled;
+                    let plain = it.policy.min_runners.max(it.policy.min_idle_runners);
+                    Some(plain).filter(|_| !is_scaled)
+                }
+                Some(_) => Some(0),
+                None => Some(0).filter(|_| self.declared.is_whole),
+            };
         let found = fleet_index.pools().values().filter_map(|pool| {
             let (name, is_owned) = owner(pool, self.declared.fleet.as_str())?;
             let floor = floor(&name, is_owned, pool)?;

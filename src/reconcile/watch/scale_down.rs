@@ -72,7 +72,8 @@ impl ScaleDownQueue {
         self.asked.retain(|_, it| it.0 > now);
         let before = std::mem::take(&mut self.due);
         // A runner that was refused a moment ago must not block the others.
-        let stays = |it: &&RunnerName| self.asked.get(*it).is_some_and(|it| it.1 == WriteOutcome::Refused);
+        let stays =
+            |it: &&RunnerName| self.asked.get(*it).is_some_and(|it| it.1 == WriteOutcome::Refused);
         let refused = decision.retire.iter().filter(stays).count();
         let others = decision.reserve.iter().filter(|it| !self.asked.contains_key(*it));
         let idle =
@@ -159,7 +160,8 @@ mod tests {
         };
         let policies: ScalePolicies = [(crate::domain::name::PoolId::new("a"), policy)].into();
         let mut fleet_index = FleetIndex::new(fleet, policies);
-        let (evaluation, _) = crate::scaling::evaluate_fleet(&mut fleet_index, ScalingState::new(), at(0));
+        let (evaluation, _) =
+            crate::scaling::evaluate_fleet(&mut fleet_index, ScalingState::new(), at(0));
         assert!(fleet_index.entities().contains_key(&entity("acme")));
         evaluation.decisions[0].clone()
     }
@@ -181,12 +183,18 @@ mod tests {
         let idle = decision(&IDLE);
         scale_down.follow(&idle, QueueAdmission::Open, start);
         scale_down.follow(&idle, QueueAdmission::Open, start + secs(1));
-        assert_eq!(scale_down.next(&idle), Some((start + secs(2), name("a1"), RemovalReason::Idle)));
+        assert_eq!(
+            scale_down.next(&idle),
+            Some((start + secs(2), name("a1"), RemovalReason::Idle))
+        );
         // The runner had a job meanwhile, so its 2 s begin again.
         scale_down.follow(&decision(&[]), QueueAdmission::Open, start + secs(3));
         assert!(scale_down.is_empty());
         scale_down.follow(&idle, QueueAdmission::Open, start + secs(4));
-        assert_eq!(scale_down.next(&idle), Some((start + secs(6), name("a1"), RemovalReason::Idle)));
+        assert_eq!(
+            scale_down.next(&idle),
+            Some((start + secs(6), name("a1"), RemovalReason::Idle))
+        );
     }
 
     #[test]
@@ -197,7 +205,10 @@ mod tests {
         scale_down.follow(&failed, QueueAdmission::Open, start);
         scale_down.asked(&name("a1"), WriteOutcome::Done, &failed, start + secs(2));
         scale_down.follow(&failed, QueueAdmission::Open, start + secs(3));
-        assert_eq!(scale_down.next(&failed), Some((start + secs(7), name("a2"), RemovalReason::Failed)));
+        assert_eq!(
+            scale_down.next(&failed),
+            Some((start + secs(7), name("a2"), RemovalReason::Failed))
+        );
         scale_down.asked(&name("a2"), WriteOutcome::Done, &failed, start + secs(7));
         scale_down.follow(&failed, QueueAdmission::Open, start + secs(8));
         assert_eq!(
@@ -213,10 +224,16 @@ mod tests {
         let idle = decision(&IDLE);
         scale_down.follow(&idle, QueueAdmission::Open, start);
         scale_down.asked(&name("a1"), WriteOutcome::Refused, &idle, start + secs(2));
-        assert_eq!(scale_down.next(&idle), Some((start + secs(7), name("a2"), RemovalReason::Idle)));
+        assert_eq!(
+            scale_down.next(&idle),
+            Some((start + secs(7), name("a2"), RemovalReason::Idle))
+        );
         scale_down.asked(&name("a2"), WriteOutcome::Refused, &idle, start + secs(7));
         scale_down.follow(&idle, QueueAdmission::Open, start + secs(8));
-        assert_eq!(scale_down.next(&idle), Some((start + secs(62), name("a1"), RemovalReason::Idle)));
+        assert_eq!(
+            scale_down.next(&idle),
+            Some((start + secs(62), name("a1"), RemovalReason::Idle))
+        );
     }
 
     #[test]
@@ -263,7 +280,10 @@ mod tests {
         scale_down.outlive(vec![name("a9")], start);
         scale_down.follow(&none, QueueAdmission::Open, start + secs(1));
         scale_down.outlive(vec![name("a9")], start + secs(1));
-        assert_eq!(scale_down.next(&none), Some((start + secs(2), name("a9"), RemovalReason::Outlived)));
+        assert_eq!(
+            scale_down.next(&none),
+            Some((start + secs(2), name("a9"), RemovalReason::Outlived))
+        );
         scale_down.outlive(Vec::new(), start + secs(3));
         assert_eq!((scale_down.next(&none), scale_down.is_empty()), (None, true));
     }

@@ -14,8 +14,9 @@ use crate::render::decision::Stall;
 impl ScalingLoop<'_> {
     /// The stall of every such pool.
     pub(super) fn stalls(&self, now: Instant) -> BTreeMap<PoolId, Stall> {
-        let stall =
-            |(id, controller): (&PoolId, &PoolController)| Some((id.clone(), self.stall(controller, now)?));
+        let stall = |(id, controller): (&PoolId, &PoolController)| {
+            Some((id.clone(), self.stall(controller, now)?))
+        };
         self.controllers.iter().filter_map(stall).collect()
     }
 
@@ -42,7 +43,9 @@ impl ScalingLoop<'_> {
     /// Reports where a stall begins and where one ends.
     pub(super) fn tell_stalls(&mut self, stalls: &BTreeMap<PoolId, Stall>) {
         for (id, stall) in stalls {
-            let Some(controller) = self.controllers.get(id).filter(|_| !self.stalled.contains_key(id)) else {
+            let Some(controller) =
+                self.controllers.get(id).filter(|_| !self.stalled.contains_key(id))
+            else {
                 continue;
             };
             let pool = controller.target.name.clone();

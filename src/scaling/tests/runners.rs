@@ -152,7 +152,8 @@ fn pools_that_are_disabled_not_ours_or_not_autoscaled_are_not_decided_about() {
     scene.policies.get_mut(&crate::domain::name::PoolId::new("still")).unwrap().autoscale = false;
     let fleet = scene.fleet(0);
     let mut fleet_index = crate::scaling::FleetIndex::new(fleet, scene.policies.clone());
-    let (evaluation, _) = crate::scaling::evaluate_fleet(&mut fleet_index, Default::default(), at(0));
+    let (evaluation, _) =
+        crate::scaling::evaluate_fleet(&mut fleet_index, Default::default(), at(0));
     let about: Vec<&str> = evaluation.decisions.iter().map(|it| it.pool.as_str()).collect();
     assert_eq!(about, ["a"]);
 }

@@ -19,8 +19,8 @@ use runnerctl::host::clock::Clock;
 use runnerctl::monitor::IsolationFinding;
 use runnerctl::reconcile::audit_trail::AuditContext;
 use runnerctl::reconcile::watch::{
-    DeclaredPools, DeclaredScaling, WriteAction, Incident, LoopIo, LoopSettings,
-    LoopSnapshot, Observer, RunMode, WatchCommand, WatchEnd, WriteReport, Writes, watch,
+    DeclaredPools, DeclaredScaling, Incident, LoopIo, LoopSettings, LoopSnapshot, Observer,
+    RunMode, WatchCommand, WatchEnd, WriteAction, WriteReport, Writes, watch,
 };
 use runnerctl::reconcile::writer::Writer;
 use runnerctl::scaling::{Decision, EntityState, Reason, RowChange};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use runnerctl::domain::desired::ScalePolicy;
-use runnerctl::reconcile::watch::{WriteAction, Incident};
+use runnerctl::reconcile::watch::{Incident, WriteAction};
 use runnerctl::sim::Exchange;
 
 use super::bench::{Bench, policy, steady, wait};
@@ -115,7 +115,9 @@ async fn a_failed_runner_goes_after_its_grace_and_its_fault_is_told_first() {
     assert!(watch.heard.has(told), "{:?}", watch.heard.incidents());
     let acts = watch.heard.acts();
     let removed = acts.iter().find(|it| matches!(&it.action, WriteAction::Remove { .. })).unwrap();
-    let WriteAction::Remove { fault, .. } = &removed.action else { unreachable!("found by its kind") };
+    let WriteAction::Remove { fault, .. } = &removed.action else {
+        unreachable!("found by its kind")
+    };
     assert!(fault.as_ref().is_some_and(|it| it.contains("injected")), "{fault:?}");
     let log = watch.log();
     assert!(log.contains("provider_fault"), "{log}");
