@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::name::{PoolId, PoolName, RunnerName};
 use crate::domain::owners::{NameResolution, Owners};
 use crate::event::StepOutcome;
+use crate::host::book::Book;
 use crate::host::signals::{Signal, Signals};
 use crate::reconcile::apply::{ApplyOptions, apply};
 use crate::reconcile::writer::Writer;
@@ -14,6 +15,7 @@ use crate::render;
 use crate::render::style::{HELP, paint};
 
 use super::Context;
+use super::anchor::anchor_apply;
 use super::args::{ApplyArgs, Output};
 use super::audit_log::warrant;
 use super::consent::{check_saved, confirm, has_work, word_to_type};
@@ -38,12 +40,13 @@ pub async fn run(args: &ApplyArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     };
     match prepared {
         Prepared::NoWork(survey) => tell(&survey, &[], cx),
-        Prepared::Ready { survey, writer, rotate } => {
+        Prepared::Ready { survey, writer, book, rotate } => {
             let work = ApplyRun { survey: &survey, writer: &writer, rotate };
             let (outcomes, stopped) = carry_out(&work, args, &mut signals, cx).await;
             let Some(outcomes) = outcomes else {
                 return Ok(stopped.map_or(Exit::Failed, Exit::of));
             };
+            anchor_apply(&survey, args, &book, cx).await;
             let exit = tell(&survey, &outcomes, cx)?;
             Ok(stopped.map_or(exit, Exit::of))
         }
@@ -58,6 +61,8 @@ enum Prepared {
     Ready {
         survey: Box<PreparedPlan>,
         writer: Box<Writer>,
+        /// Where the writes are recorded.
+        book: Book,
         /// Pools whose outdated idle runners are replaced.
         rotate: Vec<PoolName>,
     },
@@ -85,8 +90,9 @@ async fn prepare(args: &ApplyArgs, cx: Context<'_>) -> Result<Prepared, Failure>
     if !args.auto_approve {
         confirm(&survey.plan, &survey.heading, word, cx).await?;
     }
+    let book = warrant.book.clone();
     let writer = Box::new(Writer::new(survey.client.clone(), warrant));
-    Ok(Prepared::Ready { survey, writer, rotate })
+    Ok(Prepared::Ready { survey, writer, book, rotate })
 }
 
 /// The plan, before it is agreed to: on stdout for people, and on stderr where a document follows.

@@ -5,6 +5,7 @@
 //! this file alone prints a failure and picks the code. A runtime is built only for commands that
 //! wait on the world.
 
+pub mod anchor;
 pub mod apply;
 pub mod args;
 pub mod audit;

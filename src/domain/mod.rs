@@ -16,6 +16,7 @@ pub mod fleet;
 pub mod glob;
 pub mod job;
 pub mod label;
+pub mod redact;
 pub mod name;
 pub mod owners;
 pub mod pool;

@@ -6,6 +6,7 @@
 
 mod advice;
 pub mod budget;
+mod carried;
 pub mod client;
 pub mod crl;
 pub mod error;
@@ -13,7 +14,6 @@ pub mod events;
 pub mod http;
 pub(crate) mod pem;
 pub mod probe;
-mod redact;
 mod refusal;
 pub mod runner_identity;
 mod session;

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::advice;
+use super::carried::Carried;
 use super::error::{ErrorKind, GarmError};
-use super::redact::without;
 use super::refusal::{self, PAGE_MAX, RequestPurpose};
 use super::transport::{
     BodySink, EventStream, Method, Request, Response, StreamRequest, StreamResponse, TlsFault,
@@ -93,11 +93,12 @@ impl Session {
             Ok(response) => (token, response),
         };
         let ReaderSink { reader, misread, head } = intake;
-        let remark = reader.remark().map(|it| text::quote(&without(&it, &token)));
+        let carried = Carried::new(&token, what.body.as_ref());
+        let remark = reader.remark().map(|it| text::quote(&carried.mask(&it)));
         let read = misread.map_or_else(|| reader.finish(), Err);
         match read {
             Ok(output) => Ok(DecodedResponse { output, date: response.date, remark }),
-            Err(why) => Err(self.misread(what.tried(), (&response, &head), why, &token)),
+            Err(why) => Err(self.misread(what.tried(), (&response, &head), why, &carried)),
         }
     }
 
@@ -121,15 +122,15 @@ impl Session {
 
     async fn open(&self, wish: StreamRequest) -> Result<Box<dyn EventStream>, GarmError> {
         const TRIED: &str = "listen to the events";
-        let token = wish.token.clone();
+        let carried = Carried::new(&wish.token, None);
         let response = match self.transport.listen(wish).await {
             Ok(StreamResponse::Open(frames)) => return Ok(frames),
             Ok(StreamResponse::Refused(response)) => response,
-            Err(error) => return Err(self.unanswered(TRIED, error, &token)),
+            Err(error) => return Err(self.unanswered(TRIED, error, &carried)),
         };
         let (kind, got) = match refusal::check(RequestPurpose::Other, &response) {
             Ok(()) => (ErrorKind::NotGarm, format!("{} in place of a stream", response.status)),
-            Err(refusal) => (refusal.kind, text::quote(&without(&refusal.got, &token))),
+            Err(refusal) => (refusal.kind, text::quote(&carried.mask(&refusal.got))),
         };
         Err(self.failure(kind, TRIED, got))
     }
@@ -149,7 +150,7 @@ impl Session {
         self.exchange(request, (RequestPurpose::Other, &what.tried()), token, sink).await
     }
 
-    /// Brings a successful answer. `secret` is what the request carried, to be kept out of errors.
+    /// Brings a successful answer. `secret` is the token or the password of the request.
     async fn exchange(
         &self,
         request: Request,
@@ -157,16 +158,17 @@ impl Session {
         secret: &SecretString,
         sink: &mut dyn BodySink,
     ) -> Result<Response, GarmError> {
+        let carried = Carried::new(secret, request.body.as_ref());
         let response = match self.transport.stream(request, sink).await {
             Ok(response) => response,
-            Err(error) => return Err(self.unanswered(tried, error, secret)),
+            Err(error) => return Err(self.unanswered(tried, error, &carried)),
         };
         match refusal::check(asked, &response) {
             Ok(()) => Ok(response),
             Err(refusal) => {
                 let said =
                     if asked == RequestPurpose::Login { refusal.own_words() } else { refusal.got };
-                let got = text::quote(&without(&said, secret));
+                let got = text::quote(&carried.mask(&said));
                 Err(self.failure(refusal.kind, tried, got))
             }
         }
@@ -221,8 +223,8 @@ impl Session {
         })
     }
 
-    fn unanswered(&self, tried: &str, error: TransportError, secret: &SecretString) -> GarmError {
-        let got = without(&error.to_string(), secret).into_owned();
+    fn unanswered(&self, tried: &str, error: TransportError, carried: &Carried) -> GarmError {
+        let got = carried.mask(&error.to_string());
         let help = advice::advice(&ErrorKind::Transport(error.clone()));
         let kind = match error {
             TransportError::Tls(TlsFault::ClientCertificate { .. }) => ErrorKind::ClientCertificate,
@@ -236,13 +238,13 @@ impl Session {
         tried: impl AsRef<str>,
         (response, head): (&Response, &[u8]),
         misread: DecodeError,
-        secret: &SecretString,
+        carried: &Carried,
     ) -> GarmError {
         let got = match refusal::page(head) {
             Some(title) => format!("{} with a page titled `{title}`", response.status),
             None => misread.0,
         };
-        let got = text::quote(&without(&got, secret));
+        let got = text::quote(&carried.mask(&got));
         self.failure(ErrorKind::NotGarm, tried.as_ref(), got)
     }
 

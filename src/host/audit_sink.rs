@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::audit_file::{Appended, Ledger, LedgerError, Scribe};
-use crate::audit::{Cause, Draft, Entry, Head, Kind, Note};
+use crate::audit::{Cause, Damage, Draft, Entry, Head, Kind, Note};
 
 pub use manner::{Ear, Kept, Manner, Rule};
 
@@ -58,6 +58,8 @@ struct Inbox {
     missing: Missing,
     trouble: Option<Trouble>,
     is_closing: bool,
+    /// Records that this process had written were changed, or are gone.
+    is_altered: bool,
     /// The last try has failed.
     is_over: bool,
     head: Option<Head>,
@@ -136,6 +138,11 @@ impl Diary {
     /// So many records are not in the file and not told of in it yet.
     pub fn missing(&self) -> u64 {
         self.shared.inbox().missing.count
+    }
+
+    /// Whether records that this process had written were found changed or missing.
+    pub fn is_altered(&self) -> bool {
+        self.shared.inbox().is_altered
     }
 
     /// Writes the record of a write, and waits for it no longer than its patience. Brings its place;
@@ -320,6 +327,7 @@ impl Shared {
             let _ = urgent.reply.send(Ok(head));
         }
         inbox.head = Some(appended.head);
+        inbox.is_altered |= appended.damage.as_ref().is_some_and(Damage::is_altered);
         inbox.missing.count -= load.missing;
         if inbox.missing.count == 0 {
             inbox.missing.since = None;

@@ -204,17 +204,23 @@ pub struct Recording {
     pub has_open_gap: bool,
     /// Records that could not be written, and that the log does not tell of yet.
     pub missing: u64,
+    /// Records that this process had written were found changed or missing.
+    pub is_altered: bool,
 }
 
 impl AuditFact {
     /// The same with what has happened since the file was read.
     #[must_use]
     pub fn since(self, recording: Option<Recording>) -> Self {
-        match (self, recording) {
-            (Self::Whole { records, lost, .. }, Some(Recording { has_open_gap, missing })) => {
+        let Some(Recording { has_open_gap, missing, is_altered }) = recording else { return self };
+        match self {
+            Self::Whole { .. } | Self::Headless(_) if is_altered => {
+                Self::Broken("records that this process had written were cut or changed".to_owned())
+            }
+            Self::Whole { records, lost, .. } => {
                 Self::Whole { records, open_gaps: has_open_gap.into(), lost: lost + missing }
             }
-            (audit, _) => audit,
+            Self::Broken(_) | Self::Headless(_) => self,
         }
     }
 }
@@ -535,10 +541,14 @@ mod tests {
     #[test]
     fn what_has_happened_since_the_file_was_read_counts_too() {
         let read = || AuditFact::Whole { records: 7, open_gaps: 1, lost: 1 };
-        let now = |has_open_gap, missing| read().since(Some(Recording { has_open_gap, missing }));
+        let now = |has_open_gap, missing| {
+            read().since(Some(Recording { has_open_gap, missing, is_altered: false }))
+        };
         assert_eq!(read().since(None), read());
         assert_eq!(now(false, 0), AuditFact::Whole { records: 7, open_gaps: 0, lost: 1 });
         assert_eq!(now(true, 4), AuditFact::Whole { records: 7, open_gaps: 1, lost: 5 });
+        let altered = Some(Recording { is_altered: true, ..Recording::default() });
+        assert!(matches!(read().since(altered), AuditFact::Broken(_)));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::endpoint::{Reach, ReceiverApi, ReceiverEndpoint, ReceiverError, Schem
 use super::notification::Notification;
 use super::queue::SendResult;
 use super::{alertmanager, webhook};
+use crate::domain::redact::without;
 use crate::domain::text;
 
 /// How long a connection may take to stand, TLS included.
@@ -100,9 +101,16 @@ impl ReceiverClient {
             (SendResult::Delivered, _) => String::new(),
             // A page about an unknown path repeats the path, which is the secret of a webhook.
             (_, ReceiverApi::Webhook) => String::new(),
-            (_, ReceiverApi::Alertmanager) => format!(": {}", start_of(response).await),
+            (_, ReceiverApi::Alertmanager) => format!(": {}", self.quoted(response).await),
         };
         DeliveryAnswer { fate, detail: format!("{status}{said}") }
+    }
+
+    /// The start of an answer, with the path of the address masked: where the Alertmanager is
+    /// reached through a proxy, the path may hold a token, and error pages repeat it.
+    async fn quoted(&self, response: reqwest::Response) -> String {
+        let said = start_of(response).await;
+        text::quote(&without(&said, self.target.path_prefix()))
     }
 }
 
@@ -128,7 +136,7 @@ async fn start_of(mut response: reqwest::Response) -> String {
             break;
         }
     }
-    text::quote(String::from_utf8_lossy(&body).trim())
+    String::from_utf8_lossy(&body).trim().to_owned()
 }
 
 /// The innermost cause, without the address, which reqwest adds to its errors.

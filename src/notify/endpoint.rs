@@ -22,6 +22,8 @@ pub struct ReceiverEndpoint {
     name: String,
     kind: ReceiverApi,
     url: SecretString,
+    /// The path before the API's own; empty for a webhook, whose answers are not quoted.
+    path_prefix: SecretString,
     scheme: Scheme,
     reach: Reach,
 }
@@ -73,15 +75,17 @@ impl ReceiverEndpoint {
             Some(host) if is_loopback(&host) => Reach::Loopback,
             Some(_) => Reach::Network,
         };
+        let mut path_prefix = String::new();
         if kind == ReceiverApi::Alertmanager {
             if parsed.query().is_some() || parsed.fragment().is_some() {
                 return Err(bad("it holds a query or a fragment"));
             }
-            let path = format!("{}/api/v2/alerts", parsed.path().trim_end_matches('/'));
-            parsed.set_path(&path);
+            parsed.path().trim_end_matches('/').clone_into(&mut path_prefix);
+            parsed.set_path(&format!("{path_prefix}/api/v2/alerts"));
         }
         let url = SecretString::from(parsed.to_string());
-        Ok(Self { name: name.to_owned(), kind, url, scheme, reach })
+        let path_prefix = SecretString::from(path_prefix);
+        Ok(Self { name: name.to_owned(), kind, url, path_prefix, scheme, reach })
     }
 
     /// Its name in the fleet file.
@@ -95,6 +99,10 @@ impl ReceiverEndpoint {
 
     pub(super) fn url(&self) -> &str {
         self.url.expose_secret()
+    }
+
+    pub(super) fn path_prefix(&self) -> &SecretString {
+        &self.path_prefix
     }
 
     pub(super) fn scheme(&self) -> Scheme {

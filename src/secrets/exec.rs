@@ -152,6 +152,9 @@ mod tests {
     async fn a_failing_program_shows_its_code_and_none_of_its_words() {
         let line = format!("echo {CANARY}; echo {CANARY} >&2; exit 7");
         check(&["sh", "-c", &line], Err("the program ends with exit code 7")).await;
+        // Nothing of its output is shown, in whatever form it is.
+        let line = format!("printf {CANARY} | od -An -tx1 >&2; printf {CANARY} | base64; exit 7");
+        check(&["sh", "-c", &line], Err("the program ends with exit code 7")).await;
         let line = format!("echo {CANARY}; kill -9 $$");
         check(&["sh", "-c", &line], Err("the program is ended by signal 9")).await;
         let line = format!("printf '{CANARY}\\377'");

@@ -168,6 +168,29 @@ async fn the_address_of_a_webhook_is_in_no_report() {
     assert!(!format!("{all:?}").contains("canary"), "{all:?}");
 }
 
+/// A proxy before it may take a token in the path, and its error page may repeat that.
+#[tokio::test]
+async fn the_path_of_an_alertmanager_is_masked_in_its_answers() {
+    for form in crate::secrets::vault::quoted_forms("/canary-path") {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let page = format!("nothing at <{form}>");
+        let answer = move || async move { (StatusCode::NOT_FOUND, page) };
+        let router = axum::Router::new().fallback(answer);
+        // Ends with the runtime of the test.
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let deliveries = Deliveries::default();
+        let url = format!("http://{address}/canary-path/");
+        let targets = vec![target("oncall", ReceiverApi::Alertmanager, &url)];
+        let mut notifier = Notifier::start(targets, deliveries.report()).unwrap();
+        notifier.tell(&firing("default"), &[]);
+        notifier.close(PATIENCE).await;
+        let said = format!("{:?}", deliveries.outcomes());
+        assert!(said.contains("nothing at <"), "{said}");
+        assert!(!said.contains(form.trim_matches(['"', '='])), "{form}: {said}");
+    }
+}
+
 #[tokio::test]
 async fn the_end_tells_once_more_what_is_still_untold() {
     let wait = Some(("retry-after", "300".to_owned()));

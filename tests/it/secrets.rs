@@ -1,3 +1,3 @@
 //! Secret references that lead out of this machine.
 
-mod vault;
+pub(crate) mod vault;

@@ -14,7 +14,7 @@ use tokio::time::{Instant, interval_at, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::alerting::AlertInputs;
-use super::anchoring::Anchor;
+use super::anchoring::AnchorSchedule;
 use super::audit_listener::AuditListener;
 use super::log::{Journal, LogLine, Weight};
 use super::mtls_schedule::ProbeOutcome;
@@ -71,7 +71,7 @@ pub(super) struct AuditHeadTask {
     journal: Journal,
     /// Where files ended that were renamed.
     ended: mpsc::Receiver<Head>,
-    pub(super) anchor: Option<Anchor>,
+    pub(super) anchor: Option<AnchorSchedule>,
 }
 
 /// What records tell and are told.
@@ -142,7 +142,8 @@ impl AuditFeed {
     pub(super) fn standing(&self) -> Option<Recording> {
         let inner = self.0.as_ref()?;
         let has_open_gap = held(&inner.lifecycle).has_open_gap();
-        Some(Recording { has_open_gap, missing: inner.diary.missing() })
+        let diary = &inner.diary;
+        Some(Recording { has_open_gap, missing: diary.missing(), is_altered: diary.is_altered() })
     }
 
     pub(super) fn trouble(&self, incident: &Incident) {

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::WatchArgs;
 use super::alerting::{AlertInputs, AlertWiring, Alerting};
-use super::anchoring::Anchor;
+use super::anchoring::AnchorSchedule;
 use super::audit_feed::{AuditFeed, AuditFeedContext, AuditHeadTask};
 use super::compliance::ComplianceReport;
 use super::drift::DriftDetector;
@@ -152,7 +152,7 @@ async fn record(
     };
     let (records, book, mut work) = AuditFeed::open(book, desk)?;
     if let Some(work) = &mut work {
-        work.anchor = Anchor::open(setup, &book, allowed, wires.clone()).await?;
+        work.anchor = AnchorSchedule::open(setup, &book, allowed, wires.clone()).await?;
     }
     Ok((records, book, work))
 }

@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use super::super::error::SourceError;
 use super::settings::VaultSettings;
+use crate::domain::redact::without;
 use crate::domain::text::quote;
 
 /// How long a connection may take to stand, TLS included.
@@ -148,7 +149,7 @@ impl VaultClient {
     pub(super) fn refused(&self, answer: &VaultResponse) -> SourceError {
         let VaultResponse { status, asked, .. } = answer;
         if (300..400).contains(status) {
-            let target = quote(answer.location.as_deref().unwrap_or("nowhere"));
+            let target = quote(&self.clean(answer.location.as_deref().unwrap_or("nowhere")));
             let what = format!("`{asked}` is redirected to {target}");
             return self.about(&what).of_manager().help(
                 "redirects are never followed: write where it leads as `VAULT_ADDR`, if you \
@@ -160,8 +161,9 @@ impl VaultClient {
             None => ", which is not an answer of Vault's".to_owned(),
             Some(errors) if errors.is_empty() => String::new(),
             Some(errors) => {
-                let words: Vec<&str> = errors.iter().flat_map(|it| it.split_whitespace()).collect();
-                format!(": {}", quote(&self.clean(&words.join(" "))))
+                let clean = self.clean(&errors.join(" "));
+                let words: Vec<&str> = clean.split_whitespace().collect();
+                format!(": {}", quote(&words.join(" ")))
             }
         };
         let why = self.about(&format!("`{asked}` is answered by {status}{said}"));
@@ -193,9 +195,9 @@ impl VaultClient {
         self.about(&format!("`{asked}`: {what}")).of_manager().help(help)
     }
 
+    /// The text with every secret that this client has sent masked, in any form.
     fn clean(&self, text: &str) -> String {
-        let secrets = self.hidden.iter().map(ExposeSecret::expose_secret);
-        secrets.filter(|it| !it.is_empty()).fold(text.to_owned(), |text, it| text.replace(it, "…"))
+        self.hidden.iter().fold(text.to_owned(), |text, it| without(&text, it).into_owned())
     }
 }
 

@@ -300,6 +300,30 @@ async fn other_mounts_logins_and_paths_are_told_apart() {
     insta::assert_snapshot!(report);
 }
 
+/// A text in each form in which a server may quote it.
+pub(crate) fn quoted_forms(text: &str) -> Vec<String> {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    vec![
+        serde_json::to_string(text).unwrap(),
+        text.encode_utf16().map(|it| format!("\\u{it:04x}")).collect(),
+        text.bytes().map(|it| format!("%{it:02X}")).collect(),
+        text.chars().map(|it| format!("&#{};", u32::from(it))).collect(),
+        STANDARD.encode(text),
+        text.bytes().map(|it| format!("{it:02x}")).collect(),
+    ]
+}
+
+#[tokio::test]
+async fn a_token_that_vault_or_a_proxy_quotes_is_masked_in_every_form() {
+    for form in quoted_forms(TOKEN) {
+        let error = taken(errors(403, &[&format!("you sent <{form}>")])).await.unwrap_err();
+        assert!(error.1.contains("you sent <"), "{error:?}");
+        let core = form.trim_matches(['"', '=']);
+        assert!(!error.1.contains(core), "{form}: {error:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_vault_that_is_not_there_is_the_managers_fault() {
     let unused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();

@@ -1,43 +1,8 @@
 //! Alerts that reach somebody.
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::sync::{Arc, Mutex};
 
-use super::stage::{Stage, eventually};
-
-/// A receiver that keeps what it is told.
-fn receiver() -> (String, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/secret-path", listener.local_addr().unwrap());
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let kept = Arc::clone(&told);
-    // Ends with the process of the tests.
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut text = String::new();
-            let mut bytes = [0; 4096];
-            while !is_whole(&text) {
-                let read = stream.read(&mut bytes).unwrap();
-                assert!(read > 0, "half a message: {text}");
-                text.push_str(&String::from_utf8_lossy(&bytes[..read]));
-            }
-            kept.lock().unwrap().push(text);
-            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
-        }
-    });
-    (url, told)
-}
-
-fn is_whole(text: &str) -> bool {
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head
-        .lines()
-        .find_map(|it| it.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
-    length.is_none_or(|it: usize| body.len() >= it)
-}
+use super::stage::{Stage, eventually, receiver};
 
 /// Keeps the receiver's address where it is referred to.
 fn address(stage: &Stage, url: &str) {

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 
-use super::stage::{Stage, eventually, get};
+use super::stage::{POOLS, Stage, eventually, get, receiver};
 
 /// Adds lines below `watch:` of the fleet file.
 fn set(stage: &Stage, lines: &[&str]) {
@@ -59,6 +59,69 @@ fn a_log_that_is_cut_under_a_running_watch_is_told_of_and_no_longer_met() {
     assert_eq!(watch.end("-TERM"), Some(0));
     let said = stage.read("watch.err");
     assert!(said.contains("the audit log was cut or changed: it stood at "), "{said}");
+}
+
+/// Waits until `watch` has logged this.
+fn until_said(stage: &Stage, text: &str) {
+    eventually(text, || stage.read("watch.err").contains(text).then_some(()));
+}
+
+/// A chain that is sound by itself, made by somebody who has no key.
+fn forge(stage: &Stage, name: &str, records: usize) {
+    let log = crate::audit::ledger(&stage.path(name), None);
+    (0..records).for_each(|_| drop(log.append(&crate::audit::entry("anew")).unwrap()));
+}
+
+#[test]
+fn a_chain_forged_without_the_key_under_a_running_watch_is_told_of_and_r11_no_longer_met() {
+    let stage = Stage::set();
+    set(&stage, &["audit_key: file:audit.key"]);
+    secret(&stage, "audit.key", &"k".repeat(32));
+    let mut watch = stage.watch();
+    until_said(&stage, "R11 met: ");
+    forge(&stage, "forged.jsonl", records(&stage) + 5);
+    assert_eq!(stage.run(&["audit", "verify", "forged.jsonl"]).status.code(), Some(0));
+    std::fs::rename(stage.path("forged.jsonl"), stage.path("audit.jsonl")).unwrap();
+    stage.queue_held(9);
+    stage.metrics_with("runnerctl_audit_breaks_total 1");
+    until_said(&stage, "the audit log was cut or changed: it stood at ");
+    until_said(&stage, "alert `AuditLogChanged` fires");
+    until_said(&stage, "R11 not met: ");
+    assert_eq!(watch.end("-TERM"), Some(0));
+    assert_eq!(verify(&stage, &[]).0, Some(1));
+}
+
+#[test]
+fn a_watch_that_has_only_the_old_key_says_so_by_log_metric_and_alert() {
+    let stage = Stage::set();
+    set(&stage, &["audit_key: file:old.key"]);
+    secret(&stage, "old.key", &"a".repeat(32));
+    secret(&stage, "new.key", &"b".repeat(32));
+    let config = stage.read("runnerctl.yaml");
+    let rotated = "audit_key: file:new.key\n  previous_audit_keys: [file:old.key]";
+    stage.write("rotated.yaml", &config.replace("audit_key: file:old.key", rotated));
+    let rule = "alerts: [{ name: AuditGap, when: audit_gaps, above: 0, for: 1s }]";
+    stage.write("runnerctl.yaml", &format!("{config}{rule}\n"));
+    let mut watch = stage.watch();
+    until_said(&stage, "R11 met: ");
+    // Another process changes the key, and this one was not restarted.
+    stage.pools(&POOLS.replace("max_runners: 20", "max_runners: 21"));
+    let applied = stage.run(&["apply", "--config", "rotated.yaml", "--auto-approve"]);
+    assert_eq!(applied.status.code(), Some(0), "{applied:?}");
+    assert!(stage.read("audit.jsonl").contains("audit key changed"));
+    stage.queue_held(9);
+    until_said(&stage, "are signed with another key: name it under `watch.previous_audit_keys`");
+    until_said(&stage, "scaling goes on without a record");
+    stage.metrics_with(UP);
+    until_said(&stage, "alert `AuditGap` fires");
+    until_said(&stage, "R11 not met: ");
+    let page = get(stage.watch, "/metrics").unwrap().1;
+    let errors = page.lines().find(|it| it.starts_with("runnerctl_audit_write_errors_total "));
+    assert!(errors.is_some_and(|it| !it.ends_with(" 0")), "{errors:?}");
+    assert_eq!(watch.end("-TERM"), Some(0));
+    let both = ["--key", "file:old.key", "--key", "file:new.key"];
+    let (code, said) = verify(&stage, &both);
+    assert_eq!(code, Some(0), "{said}");
 }
 
 /// R11 was said to be met for a chain that was made without the key.
@@ -204,8 +267,7 @@ fn statements_elsewhere_prove_that_nothing_before_them_was_changed() {
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("are missing at the end, which were anchored at "), "{said}");
     std::fs::remove_file(stage.path("audit.jsonl")).unwrap();
-    let log = crate::audit::ledger(&stage.path("audit.jsonl"), None);
-    (0..count).for_each(|_| drop(log.append(&crate::audit::entry("anew")).unwrap()));
+    forge(&stage, "audit.jsonl", count);
     let (code, said) = verify(&stage, &anchor);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("is not the one that was anchored at "), "{said}");
@@ -216,4 +278,73 @@ fn statements_elsewhere_prove_that_nothing_before_them_was_changed() {
     let (code, said) = verify(&stage, &anchor);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("its signature is not good: it was changed or made up"), "{said}");
+}
+
+/// The bodies of these requests, a line each.
+fn bodies(requests: &[String]) -> String {
+    requests.iter().map(|it| format!("{}\n", it.split_once("\r\n\r\n").unwrap().1)).collect()
+}
+
+#[test]
+fn statements_posted_to_a_webhook_prove_the_log_and_refuse_a_forged_one() {
+    let stage = Stage::set();
+    secret(&stage, "anchor.key", PRIVATE);
+    stage.write("anchor.pub", PUBLIC);
+    let (url, told) = receiver();
+    let anchor = format!("audit_anchor: {{ key: file:anchor.key, every: 10s, webhook: '{url}' }}");
+    set(&stage, &[&anchor]);
+    let mut watch = stage.watch();
+    eventually("a statement", || (!told.lock().unwrap().is_empty()).then_some(()));
+    stage.metrics_with("runnerctl_audit_anchors_total{place=\"webhook\",outcome=\"delivered\"} 1");
+    assert_eq!(watch.end("-TERM"), Some(0));
+    let statements = bodies(&told.lock().unwrap());
+    assert!(statements.lines().count() > 1, "one is made at the end: {statements}");
+    stage.write("kept.jsonl", &statements);
+    let anchor = ["--anchor", "kept.jsonl", "--anchor-key", "anchor.pub"];
+    let (code, said) = verify(&stage, &anchor);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("0 came later"), "{said}");
+
+    let count = records(&stage);
+    std::fs::remove_file(stage.path("audit.jsonl")).unwrap();
+    forge(&stage, "audit.jsonl", count + 3);
+    assert_eq!(verify(&stage, &[]).0, Some(0), "the forged chain is sound by itself");
+    let (code, said) = verify(&stage, &anchor);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("is not the one that was anchored at "), "{said}");
+}
+
+#[test]
+fn an_apply_anchors_its_records_and_warns_where_it_cannot() {
+    let stage = Stage::with_garm();
+    secret(&stage, "anchor.key", PRIVATE);
+    stage.write("anchor.pub", PUBLIC);
+    let (url, told) = receiver();
+    set(&stage, &[&format!("audit_anchor: {{ key: file:anchor.key, webhook: '{url}' }}")]);
+    let applied = stage.run(&["apply", "--auto-approve"]);
+    assert_eq!(applied.status.code(), Some(0), "{applied:?}");
+    stage.write("kept.jsonl", &bodies(&told.lock().unwrap()));
+    let anchor = ["--anchor", "kept.jsonl", "--anchor-key", "anchor.pub"];
+    let (code, said) = verify(&stage, &anchor);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("0 came later"), "{said}");
+
+    // The receiver is gone: what was done is done, and the exit code says so.
+    let config = stage.read("runnerctl.yaml");
+    stage.write("runnerctl.yaml", &config.replace(&url, "http://127.0.0.1:1/canary"));
+    stage.pools(&POOLS.replace("max_runners: 20", "max_runners: 21"));
+    let applied = stage.run(&["apply", "--auto-approve"]);
+    let said = String::from_utf8(applied.stderr).unwrap();
+    assert_eq!(applied.status.code(), Some(0), "{said}");
+    let warning = "the signed statement about the audit log was not delivered to its webhook: ";
+    assert!(said.contains(warning), "{said}");
+    assert!(!said.contains("canary"), "{said}");
+    assert_eq!(told.lock().unwrap().len(), 1);
+
+    // A log that `--audit` names is another one.
+    stage.write("runnerctl.yaml", &config);
+    stage.pools(POOLS);
+    let applied = stage.run(&["apply", "--auto-approve", "--audit", "other.jsonl"]);
+    assert_eq!(applied.status.code(), Some(0), "{applied:?}");
+    assert_eq!(told.lock().unwrap().len(), 1);
 }

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use assert_cmd::cargo::cargo_bin;
@@ -241,6 +242,38 @@ fn in_folder(mut command: Command, folder: &Path) -> Command {
 /// An address that was free a moment ago.
 pub(crate) fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// The URL of an HTTP receiver, and the requests that it has got. It answers each with 200.
+pub(crate) fn receiver() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/secret-path", listener.local_addr().unwrap());
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&told);
+    // Ends with the process of the tests.
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut text = String::new();
+            let mut bytes = [0; 4096];
+            while !is_whole(&text) {
+                let read = stream.read(&mut bytes).unwrap();
+                assert!(read > 0, "half a message: {text}");
+                text.push_str(&String::from_utf8_lossy(&bytes[..read]));
+            }
+            kept.lock().unwrap().push(text);
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+        }
+    });
+    (url, told)
+}
+
+fn is_whole(text: &str) -> bool {
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head
+        .lines()
+        .find_map(|it| it.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+    length.is_none_or(|it: usize| body.len() >= it)
 }
 
 /// One page; nothing while nobody answers.

@@ -1,5 +1,5 @@
-//! Takes a secret out of a text that may quote it, in whatever form GARM, or a proxy before it, has
-//! written it: as it is, as JSON, as HTML, in a URL, in base64 or in hexadecimal digits.
+//! Masks a secret in a text that may quote it, in any form in which a server or a proxy may have
+//! written it: plain, as JSON, as HTML, in a URL, in base64 or in hexadecimal digits.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -8,14 +8,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 
-/// Shorter than any password that GARM accepts; hiding a shorter one would only garble texts.
+/// The shortest secret that is masked, in bytes. GARM accepts no shorter password, and masking a
+/// shorter one would only garble texts.
 const HIDDEN_MIN: usize = 6;
 
 /// What stands for a secret.
 const HIDDEN: &str = "…";
 
-/// The text without the secret.
-pub(super) fn without<'a>(text: &'a str, secret: &SecretString) -> Cow<'a, str> {
+/// The text with every occurrence of the secret masked.
+pub fn without<'a>(text: &'a str, secret: &SecretString) -> Cow<'a, str> {
     let secret = secret.expose_secret();
     if secret.len() < HIDDEN_MIN {
         return Cow::Borrowed(text);

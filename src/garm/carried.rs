@@ -1,0 +1,92 @@
+//! The secrets that a request carries. GARM, or a proxy before it, may quote the request in its
+//! answer, so they are masked in whatever is shown of that answer.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::SecretString;
+use serde_json::Value;
+
+use crate::domain::redact::without;
+
+/// The shortest line of a key or script that is masked by itself, in bytes: an answer may quote a
+/// part of a long value. Shorter ones are too common to be secrets.
+const LINE_MIN: usize = 16;
+
+/// What no text about an answer may hold.
+pub(super) struct Carried(Vec<SecretString>);
+
+impl Carried {
+    /// The token or the password, and the secrets of the body.
+    pub(super) fn new(credential: &SecretString, body: Option<&Value>) -> Self {
+        let mut all = vec![credential.clone()];
+        if let Some(body) = body {
+            collect(body, &mut all);
+        }
+        Self(all)
+    }
+
+    /// The text with all of them masked.
+    pub(super) fn mask(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, secret| without(&text, secret).into_owned())
+    }
+}
+
+/// An App's key, and everything in `extra_specs`: the runner kit's key is in there.
+fn collect(value: &Value, all: &mut Vec<SecretString>) {
+    let Value::Object(members) = value else { return };
+    for (key, member) in members {
+        match key.as_str() {
+            "private_key_bytes" | "extra_specs" => take(member, all),
+            _ => collect(member, all),
+        }
+    }
+}
+
+fn take(value: &Value, all: &mut Vec<SecretString>) {
+    match value {
+        Value::String(text) => {
+            // Scripts and keys are sent in base64.
+            let decoded = STANDARD.decode(text).ok().and_then(|it| String::from_utf8(it).ok());
+            for text in decoded.iter().chain([text]) {
+                let lines = text.lines().filter(|it| it.len() >= LINE_MIN);
+                all.extend(lines.map(SecretString::from));
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|it| take(it, all)),
+        Value::Object(members) => members.values().for_each(|it| take(it, all)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_key_in_a_body_is_masked_whole_and_by_its_lines() {
+        let key = "-----BEGIN KEY-----\ncanary-canary-canary-1\ncanary-canary-canary-2\n-----END";
+        let encoded = STANDARD.encode(key);
+        let body = json!({
+            "name": "a-visible-name-of-a-pool",
+            "app": { "private_key_bytes": encoded },
+            "extra_specs": { "pre_install_scripts": { "10": STANDARD.encode("KEY=canary-in-a-script") } },
+        });
+        let carried = Carried::new(&SecretString::from("canary-token"), Some(&body));
+        for quoted in [
+            format!("you sent {encoded}"),
+            "line 2: canary-canary-canary-1 is bad".to_owned(),
+            key.replace('\n', "\\n"),
+            body.to_string(),
+            "KEY%3Dcanary-in-a-script".to_owned(),
+            "Bearer canary-token".to_owned(),
+        ] {
+            let shown = carried.mask(&quoted);
+            assert!(!shown.contains("canary"), "{shown}");
+            assert!(!shown.contains(&encoded[..20]), "{shown}");
+        }
+        let text = "pool a-visible-name-of-a-pool is not there";
+        assert_eq!(carried.mask(text), text);
+    }
+}
