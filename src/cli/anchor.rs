@@ -110,9 +110,9 @@ pub async fn anchor_apply(survey: &PreparedPlan, args: &ApplyArgs, book: &Book, 
             .await
             .map_err(|failure| failure.message)?;
         let results = anchor.deliver(&anchor.sign(&head, Clock::Real.now())).await;
-        let faults = results.iter().filter_map(|(place, result)| {
-            result.as_ref().err().map(|why| fault(place, why))
-        });
+        let faults = results
+            .iter()
+            .filter_map(|(place, result)| result.as_ref().err().map(|why| fault(place, why)));
         let faults: Vec<String> = faults.collect();
         if faults.is_empty() { Ok(()) } else { Err(faults.join("; ")) }
     };
@@ -148,12 +148,16 @@ async fn append(path: PathBuf, statement: String) -> Result<(), String> {
     }
 }
 
-async fn post(url: &WebhookUrl, allowed: &secrets::ResolveOptions) -> Result<WebhookClient, Failure> {
+async fn post(
+    url: &WebhookUrl,
+    allowed: &secrets::ResolveOptions,
+) -> Result<WebhookClient, Failure> {
     let url = match url {
         WebhookUrl::Plain(url) => url.clone().into(),
         WebhookUrl::Secret(reference) => secrets::resolve(reference, allowed).await?,
     };
-    let post = ReceiverEndpoint::new("audit_anchor", ReceiverApi::Webhook, &url).and_then(WebhookClient::new);
+    let post = ReceiverEndpoint::new("audit_anchor", ReceiverApi::Webhook, &url)
+        .and_then(WebhookClient::new);
     post.map_err(|error| {
         let message = format!("the webhook of `watch.audit_anchor` cannot be used: {}", error.why);
         Failure::input(message).help(error.help)
