@@ -15,9 +15,7 @@ use runnerctl::domain::job::JobStatus;
 use runnerctl::domain::runner::RunnerStatus;
 use runnerctl::garm::{GarmClient, GarmLogin, Request, Response, ResponseFuture, Transport};
 use runnerctl::host::clock::Clock;
-use runnerctl::reconcile::read_fleet::{
-    Credentials, FleetRequest, Proxies, SpecsRequest, Templates, read_fleet,
-};
+use runnerctl::reconcile::read_fleet::{FleetRequest, SpecsRequest, read_fleet};
 use runnerctl::scaling::{
     FleetIndex, RoutingContext, RowChange, ScalePolicies, ScalingState, evaluate_entity,
     evaluate_fleet,
@@ -65,10 +63,10 @@ fn client(load: InitialLoad) -> GarmClient {
 
 async fn read(client: &GarmClient) -> Fleet {
     let ask = FleetRequest {
-        credentials: Credentials::Unwanted,
+        credentials: false,
         kinds: Vec::new(),
-        templates: Templates::Unwanted,
-        proxies: Proxies::Unwanted,
+        templates: false,
+        proxies: false,
         specs: SpecsRequest::Unwanted,
     };
     read_fleet(client, &ask, &Clock::Real).await.unwrap()

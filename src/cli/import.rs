@@ -11,9 +11,7 @@ use crate::domain::text::code;
 use crate::garm::{GarmClient, UnknownPoolData};
 use crate::host::clock::Clock;
 use crate::host::files;
-use crate::reconcile::read_fleet::{
-    Credentials, FleetRequest, Proxies, SpecsRequest, Templates, read_fleet,
-};
+use crate::reconcile::read_fleet::{FleetRequest, SpecsRequest, read_fleet};
 use crate::render::import::{ORDER, PoolDraft, drafts, file, left_out};
 use crate::render::style::{HELP, WARNING, paint};
 use crate::render::words::count;
@@ -79,10 +77,10 @@ fn parts(probed: &Manifest) -> Result<(&FleetFile, &DeclaredPool), Failure> {
 /// Pools, every kind of entity, and the templates where GARM has any.
 async fn read(client: &GarmClient) -> Result<Fleet, Failure> {
     let ask = FleetRequest {
-        credentials: Credentials::Unwanted,
+        credentials: false,
         kinds: EntityKind::ALL.to_vec(),
-        templates: Templates::Unwanted,
-        proxies: Proxies::Wanted,
+        templates: false,
+        proxies: true,
         specs: SpecsRequest::Unowned,
     };
     let mut fleet = read_fleet(client, &ask, &Clock::Real).await?;
@@ -415,9 +413,9 @@ mod tests {
         };
         let ask = FleetRequest {
             kinds: EntityKind::ALL.to_vec(),
-            templates: Templates::Wanted,
-            proxies: Proxies::Wanted,
-            credentials: Credentials::Unwanted,
+            templates: true,
+            proxies: true,
+            credentials: false,
             specs: SpecsRequest::Declared {
                 fleet: desired.fleet.clone(),
                 pools: manifest.pools.iter().map(claim).collect(),

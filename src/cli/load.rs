@@ -6,9 +6,7 @@ use crate::domain::entity::EntityKind;
 use crate::domain::name::PoolName;
 use crate::plan::{self, RunnerKit};
 use crate::policy::UndeclaredPools;
-use crate::reconcile::read_fleet::{
-    Credentials, DeclaredIdentity, FleetRequest, Proxies, SpecsRequest, Templates,
-};
+use crate::reconcile::read_fleet::{DeclaredIdentity, FleetRequest, SpecsRequest};
 use crate::render::problem;
 use crate::render::words::count;
 
@@ -133,10 +131,10 @@ impl Loaded {
         let names_proxy = |it: &DeclaredPool| it.proxy.as_ref().is_some_and(|it| !it.is_empty());
         let has_proxy = self.manifest.pools.iter().any(names_proxy);
         FleetRequest {
-            credentials: Credentials::Unwanted,
+            credentials: false,
             kinds: EntityKind::ALL.into_iter().filter(is_used).collect(),
-            templates: if has_template { Templates::Wanted } else { Templates::Unwanted },
-            proxies: if has_proxy { Proxies::Wanted } else { Proxies::Unwanted },
+            templates: has_template,
+            proxies: has_proxy,
             specs: self.specs(),
         }
     }

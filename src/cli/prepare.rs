@@ -15,7 +15,7 @@ use crate::monitor::compliance::{ComplianceFacts, RequirementVerdict, report};
 use crate::plan::saved::SavedInputs;
 use crate::plan::{Plan, has_create_in_flight, plan};
 use crate::policy::UndeclaredPools;
-use crate::reconcile::read_fleet::{Credentials, FleetRequest, read_fleet};
+use crate::reconcile::read_fleet::{FleetRequest, read_fleet};
 use crate::render::plan::Heading;
 use crate::render::words::nearest;
 use crate::secrets::AppKey;
@@ -74,7 +74,7 @@ pub async fn survey(
         if targets.is_empty() { resolve(&loaded, cx).await? } else { AppCredentials::default() };
     let mut ask = loaded.ask();
     if !apps.wanted.is_empty() {
-        ask.credentials = Credentials::Wanted;
+        ask.credentials = true;
     }
     desired.credentials = apps.wanted;
     let heading = Heading { garm_url: client.address(), fleet_file: file.path.clone() };

@@ -1,7 +1,7 @@
-//! Carrying a plan out: which steps wait for which, and one outcome for each.
+//! Applies a plan: orders its steps and returns one outcome for each.
 //!
-//! Pools are independent of one another and go in parallel; the steps of one pool go one after
-//! another, and the first that does not end well ends them. GARM's own settings come first.
+//! Pools are independent of one another and are changed in parallel. The steps of one pool run one
+//! after another, and the first that does not succeed ends them. GARM's own settings come first.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -21,27 +21,28 @@ use crate::event::{ApplyEvent, ApplyListener, StepOutcome, StepResult};
 use crate::plan::{Action, Plan, Resource, Step};
 use crate::secrets::AppKey;
 
-/// How a plan is carried out.
+/// The options of an apply.
 #[derive(Debug, Clone)]
 pub struct ApplyOptions {
-    /// How many pools are worked on at a time; 0 counts as 1.
+    /// How many pools are changed at a time; 0 counts as 1.
     pub parallelism: usize,
-    /// How long busy runners are waited for, for each pool.
+    /// How long an apply waits for the busy runners of each pool.
     pub drain_timeout: Duration,
-    /// Cancelled to stop: the write in flight is finished (a create is one), no other is begun.
+    /// Cancelled to stop: the write in flight is finished (a create is one write), and no other
+    /// begins.
     pub stop: CancellationToken,
-    /// The runner that we ourselves run on (`RUNNER_NAME`): it is never waited for.
+    /// The runner that executes this process (`RUNNER_NAME`); the apply never waits for it.
     pub own_runner: Option<RunnerName>,
     /// The pools whose outdated idle runners are replaced afterwards (`--rotate`).
     pub rotate: Vec<PoolName>,
-    /// The private keys of the plan's credentials, by their names.
+    /// The private keys of the plan's credentials, by name.
     pub keys: BTreeMap<String, AppKey>,
 }
 
-/// Most pools at a time when nothing is said.
+/// The default number of pools that are changed at a time.
 pub const PARALLELISM: usize = 8;
 
-/// How long a drain takes at most when nothing is said.
+/// The default limit for the drain of a pool.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
 impl Default for ApplyOptions {
@@ -57,8 +58,8 @@ impl Default for ApplyOptions {
     }
 }
 
-/// Carries the plan out. Brings one outcome for each step, in the plan's order, and after them one
-/// for each pool that was rotated.
+/// Applies the plan. Returns one outcome for each step, in the plan's order, followed by one for
+/// each rotated pool.
 pub async fn apply(
     plan: &Plan,
     writer: &Writer,
@@ -84,14 +85,14 @@ pub async fn apply(
 
 type BoxedFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// The steps about one thing, with their places in the plan.
+/// The steps that concern one resource, with their positions in the plan.
 struct StepGroup<'a> {
     about: Resource,
     steps: Vec<(usize, &'a Step)>,
     is_rotated: bool,
 }
 
-/// By what they are about, in the order in which the plan first names it.
+/// Groups the steps by resource, in the order in which the plan first names it.
 fn groups<'a>(plan: &'a Plan, rotated: &[PoolName]) -> Vec<StepGroup<'a>> {
     let mut places: BTreeMap<Resource, usize> = BTreeMap::new();
     let mut groups: Vec<StepGroup<'a>> = Vec::new();
@@ -112,7 +113,7 @@ fn groups<'a>(plan: &'a Plan, rotated: &[PoolName]) -> Vec<StepGroup<'a>> {
     groups
 }
 
-/// One thing, one step after another.
+/// Runs the steps of one resource one after another.
 async fn carry_out(site: &StepContext<'_>, group: &StepGroup<'_>) -> Vec<(usize, StepOutcome)> {
     let mut outcomes = Vec::new();
     let mut is_good = true;

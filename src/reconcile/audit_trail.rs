@@ -1,4 +1,4 @@
-//! Every write on record: its intent before it is sent, its outcome after.
+//! Records every write: its intent before it is sent, its outcome afterwards.
 
 use std::time::Duration;
 
@@ -12,39 +12,38 @@ use crate::host::audit_file::LedgerError;
 use crate::host::book::Book;
 use crate::host::clock::Clock;
 
-/// How long to wait for other processes to let go of the audit file. Each holds it for one
-/// `fsync`.
+/// How long to wait for a lock on the audit file. Other processes hold it for one `fsync` each.
 const LOCK_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Between two looks at a held audit file.
+/// The time between two attempts to lock the audit file.
 const LOCK_WAIT: Duration = Duration::from_millis(20);
 
-/// Who writes, why, and where it is recorded.
+/// What the audit records of a writer have in common, and where they go.
 #[derive(Debug, Clone)]
 pub struct AuditContext {
-    /// Where records go.
+    /// The audit log that receives the records.
     pub book: Book,
-    /// Who writes.
+    /// Who makes the writes.
     pub actor: Actor,
-    /// Why.
+    /// Why the writes are made.
     pub cause: Cause,
-    /// The clock of the records.
+    /// The clock that dates the records.
     pub clock: Clock,
-    /// Which line of GARM this is: the old one is not written to.
+    /// The release line of GARM: the old one is never written to.
     pub line: ReleaseLine,
 }
 
-/// What both records of a write say.
+/// What both records of a write have in common.
 pub(super) struct WriteRecord {
     pub(super) act: &'static str,
     pub(super) subject: Subject,
     pub(super) before: Option<Value>,
     pub(super) after: Option<Value>,
-    /// The decision that led to it, in a few words, where it was one.
+    /// The decision that led to the write, in a few words, if there was one.
     pub(super) decision: Option<String>,
 }
 
-/// Records under one warrant.
+/// Records all writes of one audit context.
 pub(super) struct AuditTrail {
     warrant: AuditContext,
 }
@@ -54,7 +53,7 @@ impl AuditTrail {
         Self { warrant }
     }
 
-    /// On record before anything is sent; if it cannot be, nothing is sent.
+    /// Records the intent before anything is sent. If this fails, nothing is sent.
     pub(super) async fn intent(&self, draft: &WriteRecord) -> Result<Option<Head>, WriteError> {
         let entry = Entry {
             before: draft.before.clone(),
@@ -64,7 +63,7 @@ impl AuditTrail {
         self.append(entry).await.map_err(WriteError::Unaudited)
     }
 
-    /// On record after the answer. The result passes through, unless recording fails.
+    /// Records the outcome after the answer. Returns the result unchanged, unless recording fails.
     pub(super) async fn outcome<T>(
         &self,
         draft: WriteRecord,

@@ -1,4 +1,4 @@
-//! Where work is done: what every step needs at hand.
+//! The context that every step of an apply needs.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::domain::name::{FleetName, PoolId, PoolName};
 use crate::event::{ApplyEvent, ApplyListener};
 use crate::plan::Resource;
 
-/// What every step needs at hand.
+/// The context that every step of an apply needs.
 pub(super) struct StepContext<'a> {
     pub(super) writer: &'a Writer,
     pub(super) options: &'a ApplyOptions,
@@ -18,12 +18,12 @@ pub(super) struct StepContext<'a> {
 }
 
 impl StepContext<'_> {
-    /// Whether no write is to be begun any more.
+    /// Whether no further write may begin.
     pub(super) fn is_stopped(&self) -> bool {
         self.options.stop.is_cancelled()
     }
 
-    /// Sleeps, unless it is or becomes time to stop.
+    /// Sleeps, unless the apply is or becomes stopped.
     pub(super) async fn pause(&self, duration: Duration) {
         tokio::select! {
             () = self.options.stop.cancelled() => {}
@@ -31,19 +31,19 @@ impl StepContext<'_> {
         }
     }
 
-    /// Tells what the step is doing.
+    /// Reports what the step is doing.
     pub(super) fn say(&self, pool: &PoolName, what: impl Into<String>) {
         self.listener
             .hear(&ApplyEvent::Doing { about: Resource::Pool(pool.clone()), what: what.into() });
     }
 
-    /// The label of the pool in force under this name.
+    /// The label of the pool that is in force under this name.
     pub(super) fn mark(&self, pool: &PoolName) -> OwnerMark {
         OwnerMark::owned(self.fleet, pool)
     }
 }
 
-/// A pool by its two names.
+/// Refers to a pool by its name and GARM's id.
 pub(super) fn target(name: &PoolName, id: &PoolId) -> PoolRef {
     PoolRef { name: name.clone(), id: id.clone() }
 }

@@ -1,12 +1,12 @@
-//! The creation of a pool: one unit, which a stop signal does not cut in two.
+//! Creates a pool. The creation is one unit, which a stop signal does not interrupt.
 //!
-//! GARM knows no uniqueness (GARM.md §b): two runs at the same time, or one whose POST was
-//! answered into the void, would make two pools with one label. So a pool is made disabled and at
-//! level 0, then the list is read, and only the one that ranks first of all that bear the label is
-//! switched on. Every run ranks alike, so exactly one stays, whatever the order of their requests.
+//! GARM enforces no unique names (GARM.md §b): two simultaneous runs, or a POST whose answer was
+//! lost, could create two pools with the same label. A pool is therefore created disabled and at
+//! level 0. Then the list is read, and only the pool that ranks first of all that bear the label is
+//! enabled. All runs rank alike, so exactly one pool stays, whatever the order of the requests.
 //!
-//! The pool that a replace creates bears a label of its own until it is put in force: until then
-//! the old pool has lost nothing, and a refusal of GARM's changes nothing.
+//! The pool created by a replace bears a label of its own until it is put in force. Until then the
+//! old pool is unchanged, and a refusal by GARM has no effect.
 
 use std::future::Future;
 
@@ -30,21 +30,21 @@ use crate::plan::{Creation, Promotion};
 /// How a creation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CreateEnd {
-    /// The pool is there, by us.
+    /// The pool exists, and this run created it.
     Created,
-    /// The pool is there, by another run.
+    /// The pool exists, and another run created it.
     ByAnother,
 }
 
 /// Which pool bears the label in the end.
 enum SettledPool {
-    /// The one that we made, or must take for ours.
+    /// The pool that this run created, or must treat as such.
     Ours(Pool),
-    /// Another run's.
+    /// The pool of another run.
     Theirs(Pool),
 }
 
-/// Creates the pool, or finds that another run has.
+/// Creates the pool, or finds that another run has created it.
 pub(super) async fn create(
     site: &StepContext<'_>,
     name: &PoolName,
@@ -66,12 +66,12 @@ pub(super) async fn create(
     }
 }
 
-/// As the POST makes it.
+/// The pool as the POST creates it.
 fn begun(spec: &PoolSpec) -> PoolSpec {
     PoolSpec { enabled: false, min_idle_runners: 0, ..spec.clone() }
 }
 
-/// What the last write asks.
+/// The last write of a creation.
 fn last_write(spec: &PoolSpec) -> PoolChange {
     PoolChange {
         enabled: Some(spec.enabled),
@@ -84,14 +84,14 @@ async fn bearing(site: &StepContext<'_>, name: &PoolName) -> Result<Vec<Pool>, W
     duplicate_pools::bearing(site, &site.mark(name)).await
 }
 
-/// Our POST was answered: does our pool rank first?
+/// After an answered POST: checks whether our pool ranks first.
 async fn settle(
     site: &StepContext<'_>,
     name: &PoolName,
     mine: Pool,
 ) -> Result<SettledPool, WriteError> {
-    // The pool's next write has to wait anyway; by then every POST that GARM has dated earlier
-    // is in the list.
+    // The pool's next write has to wait anyway. After this time every POST that GARM has dated
+    // earlier is in the list.
     site.writer.keep_pace(&mine.id).await;
     let twins = bearing(site, name).await?;
     match twins.into_iter().next() {
@@ -104,7 +104,7 @@ async fn settle(
     }
 }
 
-/// Our POST was not answered: which pool stands for it in the end?
+/// After a POST without an answer: finds the pool that bears the label in the end.
 async fn look_for(
     site: &StepContext<'_>,
     name: &PoolName,
@@ -116,9 +116,9 @@ async fn look_for(
     Ok(if is_ours { SettledPool::Ours(first) } else { SettledPool::Theirs(first) })
 }
 
-/// The pool that a POST without an answer may have made, and may still be making, as `read` finds
-/// it. With a twin in flight it is not known which one is ours, nor does it matter: the one that
-/// ranks first stays, and its twin goes, by its maker or by us.
+/// Finds, through `read`, the pool that a POST without an answer may have created or may still be
+/// creating. With a duplicate in flight it is unknown which one is ours, and it does not matter:
+/// the one that ranks first stays, and the duplicate is removed by its creator or by us.
 async fn found_after<F>(
     site: &StepContext<'_>,
     name: &PoolName,
@@ -135,7 +135,7 @@ where
         if let Some(first) = duplicate_pools::wait_for_one(site, name, found, &read).await? {
             return Ok(first);
         }
-        // GARM's own 500 is an answer: nothing is under way any more.
+        // A 500 by GARM itself is an answer: no request is in flight any more.
         if error.kind == ErrorKind::Server(500) || Instant::now() >= deadline {
             return Err(WriteError::Garm(error));
         }
@@ -143,7 +143,7 @@ where
     }
 }
 
-/// Switches our pool on, and looks once more.
+/// Enables our pool and checks the ranking once more.
 async fn finish(
     site: &StepContext<'_>,
     name: &PoolName,
@@ -154,7 +154,7 @@ async fn finish(
     let guard = Precondition::owned(site.fleet, name);
     let switched = site.writer.change(&mine, &guard, |_| last_write(&creation.spec)).await;
     if matches!(switched, Err(WriteError::Gone)) {
-        // Another run has taken it for a twin that nobody finishes.
+        // Another run has removed it as an abandoned duplicate.
         return match bearing(site, name).await?.is_empty() {
             false => Ok(CreateEnd::ByAnother),
             true => Err(WriteError::Gone),
@@ -164,8 +164,8 @@ async fn finish(
     stand(site, &mine).await
 }
 
-/// Our pool is switched on: does it still rank first, until it is alone? A pool that was dated
-/// earlier may come to light only now.
+/// Checks that our enabled pool still ranks first, until it is the only one. A pool with an earlier
+/// date may become visible only now.
 async fn stand(site: &StepContext<'_>, mine: &PoolRef) -> Result<CreateEnd, WriteError> {
     let deadline = Instant::now() + TWIN_PATIENCE;
     loop {
@@ -178,7 +178,7 @@ async fn stand(site: &StepContext<'_>, mine: &PoolRef) -> Result<CreateEnd, Writ
         }
         if Instant::now() >= deadline {
             return match duplicate_pools::remove_leftovers(site, &mine.name, &twins).await {
-                // One in use is its own maker's to take back; our pool stands.
+                // A duplicate that is in use is removed by its own creator; our pool stays.
                 Ok(()) | Err(WriteError::Changed(_)) => Ok(CreateEnd::Created),
                 Err(trouble) => Err(trouble),
             };
@@ -187,7 +187,7 @@ async fn stand(site: &StepContext<'_>, mine: &PoolRef) -> Result<CreateEnd, Writ
     }
 }
 
-/// Ours is in use and does not rank first: it goes the way of every pool in use.
+/// Retires our own pool, which is in use and does not rank first, like any pool in use.
 async fn take_back(site: &StepContext<'_>, mine: &PoolRef) -> Result<CreateEnd, WriteError> {
     let guard = Precondition::owned(site.fleet, &mine.name);
     match retire::retire(site, mine, &guard).await? {
@@ -198,7 +198,7 @@ async fn take_back(site: &StepContext<'_>, mine: &PoolRef) -> Result<CreateEnd, 
     }
 }
 
-/// Another run's pool: sees it switched on, and does so in the end if that run has died.
+/// Waits until another run has enabled its pool, and enables it if that run has died.
 async fn follow(
     site: &StepContext<'_>,
     name: &PoolName,
@@ -224,9 +224,9 @@ async fn follow(
     Ok(CreateEnd::ByAnother)
 }
 
-/// Where the pool that replaces another one is.
+/// The state of the pool that replaces another one.
 pub(super) enum Successor {
-    /// It waits, and this puts it in force.
+    /// It waits, and this promotion puts it in force.
     Waiting(Box<Promotion>),
     /// Another run has put it in force.
     InForce,
@@ -271,7 +271,7 @@ pub(super) async fn replacement(
         return Ok(Successor::InForce);
     }
     match waiting(site, &old.name, creation).await?.first() {
-        // Another run may have put it in force in this moment.
+        // Another run may have put it in force just now.
         None if replaced_by(site, old).await?.is_some() => Ok(Successor::InForce),
         None => Err(WriteError::Gone),
         Some(first) => {
@@ -283,8 +283,8 @@ pub(super) async fn replacement(
     }
 }
 
-/// The pool by which another run has replaced this one already. Two pools in use under one name are not for
-/// a replace to sort out.
+/// The pool by which another run has already replaced this one. A replace does not resolve two
+/// pools in use under one name.
 async fn replaced_by(site: &StepContext<'_>, old: &PoolRef) -> Result<Option<PoolId>, WriteError> {
     let bearing = bearing(site, &old.name).await?;
     let mut in_use = bearing.iter().filter(|it| it.id == old.id || !is_switched_off(it));
@@ -309,7 +309,7 @@ async fn waiting(
     Ok(found)
 }
 
-/// Puts a pool in force that a replace has created or retired, and looks once more.
+/// Puts a pool in force that a replace has created or retired, and checks the ranking once more.
 pub(super) async fn promote(
     site: &StepContext<'_>,
     name: &PoolName,
@@ -332,7 +332,7 @@ pub(super) async fn promote(
     Ok(if deed == WriteOutcome::AlreadyDone { CreateEnd::ByAnother } else { made })
 }
 
-/// Another run has put its pool in force: ours goes if nobody can have used it.
+/// Removes our pool after another run has put its own in force, if ours cannot have been used.
 async fn outrun(
     site: &StepContext<'_>,
     mine: &PoolRef,

@@ -1,4 +1,4 @@
-//! Unused pools beside one with the same label: a create in flight, or one that was interrupted.
+//! Unused pools beside another one with the same label: creations in flight or interrupted.
 
 use std::future::Future;
 use std::time::Duration;
@@ -16,14 +16,14 @@ use crate::domain::owners::is_switched_off;
 use crate::domain::pool::Pool;
 use crate::event::StepResult;
 
-/// How long a create in flight is given before its twin is taken for a leftover.
+/// How long a create in flight may take before its duplicate counts as abandoned.
 pub(super) const TWIN_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Between two looks at the list.
+/// The time between two reads of the list.
 pub(super) const TWIN_WAIT: Duration = Duration::from_millis(500);
 
-/// Waits until one pool bears the label, and deletes what a create has left beside it. Begins with
-/// the list as it was just read and reads it `again`; brings nothing when there is no pool.
+/// Waits until one pool bears the label, and deletes abandoned duplicates. Starts with a list that
+/// was just read and calls `again` to read it again; returns nothing if there is no pool.
 pub(super) async fn wait_for_one<F>(
     site: &StepContext<'_>,
     name: &PoolName,
@@ -42,7 +42,7 @@ where
     Ok(twins.into_iter().next())
 }
 
-/// Deletes all but the first of these pools, as long as they are not in use.
+/// Deletes all but the first of these pools, provided that they are not in use.
 pub(super) async fn remove_leftovers(
     site: &StepContext<'_>,
     name: &PoolName,
@@ -54,7 +54,7 @@ pub(super) async fn remove_leftovers(
     Ok(())
 }
 
-/// Deletes a pool that bears the label beside another one, as long as it is not in use.
+/// Deletes a duplicate pool, provided that it is not in use.
 pub(super) async fn remove_unused(
     site: &StepContext<'_>,
     left: &PoolRef,
@@ -69,8 +69,8 @@ pub(super) async fn remove_unused(
     }
 }
 
-/// The step that removes what an interrupted create or replace has left. It goes only while it is
-/// unused, and not the pool in force itself.
+/// Removes what an interrupted create or replace has left, provided that it is unused and not the
+/// pool in force itself.
 pub(super) async fn remove(site: &StepContext<'_>, left: &PoolRef) -> Result<StepEnd, WriteError> {
     let deadline = Instant::now() + TWIN_PATIENCE;
     loop {
@@ -94,7 +94,7 @@ pub(super) async fn remove(site: &StepContext<'_>, left: &PoolRef) -> Result<Ste
     Ok(StepEnd::of(outcome, ALREADY_GONE))
 }
 
-/// The pool, if it bears a label of the name and another one is in force or none is to be.
+/// The pool, if it bears a label of this name and another pool is in force or none is to be.
 async fn find(site: &StepContext<'_>, left: &PoolRef) -> Result<Option<Pool>, WriteError> {
     let in_force = bearing(site, &site.mark(&left.name)).await?;
     match in_force.into_iter().enumerate().find(|(_, it)| it.id == left.id) {

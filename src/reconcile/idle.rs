@@ -1,4 +1,4 @@
-//! Which runners can be removed without hurting a job.
+//! Finds runners that can be removed without interrupting a job.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,18 +8,19 @@ use tokio::time::Instant;
 use crate::domain::name::RunnerName;
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 
-/// For how long a runner must have been seen without a job before it is removed. GitHub may just
-/// be handing it one: GARM hears of that by a webhook, a moment later (GARM.md §0.7).
+/// How long a runner must have been observed without a job before it is removed. GitHub may just be
+/// assigning it one, and GARM learns of that from a webhook a moment later (GARM.md §0.7).
 const IDLE_FOR: Duration = Duration::from_secs(2);
 
-/// Since when each runner has been seen without a job, without a break.
+/// Since when each runner has been observed without a job, without interruption.
 #[derive(Debug, Default)]
 pub(super) struct IdleWatch {
     since: BTreeMap<RunnerName, Instant>,
 }
 
 impl IdleWatch {
-    /// Takes one look at all runners in question; brings those that can be removed now.
+    /// Takes over one observation of all runners in question; returns those that can be removed
+    /// now.
     pub(super) fn due<'a>(&mut self, runners: impl Iterator<Item = &'a Runner>) -> Vec<RunnerName> {
         let now = Instant::now();
         let free: Vec<&Runner> = runners.filter(|it| is_free(it)).collect();
@@ -33,20 +34,21 @@ impl IdleWatch {
             .collect()
     }
 
-    /// It has a job after all, or GARM is not done with it: its time begins anew.
+    /// Restarts the runner's waiting time: it has a job after all, or GARM cannot remove it yet.
     pub(super) fn forget(&mut self, name: &RunnerName) {
         self.since.remove(name);
     }
 }
 
-/// Neither busy nor on its way out, and in a state in which GARM lets it go (GARM.md §e).
+/// Whether the runner is neither busy nor being deleted, and in a state in which GARM removes it
+/// (GARM.md §e).
 pub(super) fn is_free(runner: &Runner) -> bool {
     let is_removable = matches!(runner.status, Status::Running | Status::Error);
     let has_ended = runner.runner_status == RunnerStatus::Terminated;
     is_removable && !has_ended && !runner.is_busy() && runner.job.is_none()
 }
 
-/// Serves nobody: no job can be handed to it.
+/// Whether the runner cannot take a job any more.
 pub(super) fn is_broken(runner: &Runner) -> bool {
     runner.status == Status::Error || runner.runner_status == RunnerStatus::Failed
 }

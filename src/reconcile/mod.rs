@@ -1,8 +1,9 @@
-//! Observe, act (the one writer), apply, watch. Owns every sleep.
+//! Everything that changes GARM: `apply`, which carries out a plan, and `watch`, which scales. Owns
+//! every sleep.
 //!
-//! [`observe`] reads GARM into a fleet; [`apply`] carries a plan out. Neither decides what is to
-//! be done: a plan leaves no choice open but what to do when GARM is not any more as it was read,
-//! and then the answer is to leave it alone. Only [`act`] calls a method of the client that writes.
+//! [`read_fleet`] reads GARM into a fleet, and [`apply`] carries out a plan. Neither decides what
+//! to do: the only choice that a plan leaves open is what happens if GARM has changed since it was
+//! read, and then nothing is done. Only [`writer`] calls methods of the client that write.
 
 pub mod apply;
 pub mod audit_trail;

@@ -1,4 +1,4 @@
-//! What a pool must be at the last moment before it is written to.
+//! The conditions that a pool must meet immediately before it is written to.
 
 use crate::domain::label::OwnerMark;
 use crate::domain::name::{FleetName, PoolName};
@@ -6,33 +6,33 @@ use crate::domain::owners::is_switched_off;
 use crate::domain::pool::Pool;
 use crate::domain::text;
 
-/// Whose the pool must be.
+/// To whom the pool must belong.
 #[derive(Debug, Clone)]
 pub(super) enum OwnerRule {
-    /// It bears one of these reserved labels and no other.
+    /// It bears exactly one reserved label, which is one of these.
     OneOf(Vec<OwnerMark>),
-    /// It is to bear this label: it bears none, or one of the same fleet that is in force.
+    /// It is to be given this label: it bears none, or one of the same fleet that is in force.
     Adoptable(OwnerMark),
 }
 
-/// In what state it must be.
+/// The state that the pool must be in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StateRule {
-    /// Any.
+    /// Any state is allowed.
     Any,
-    /// Disabled and at level 0, as a create leaves it before its last write. The caller sees to it
-    /// that it has no runners.
+    /// Disabled and at level 0, as a create leaves it before its last write. The caller checks that
+    /// it has no runners.
     Unused,
-    /// Enabled.
+    /// The pool must be enabled.
     Enabled,
 }
 
-/// The condition of a write.
+/// The precondition of a write.
 #[derive(Debug, Clone)]
 pub(super) struct Precondition {
-    /// Whose.
+    /// To whom the pool must belong.
     pub(super) owner: OwnerRule,
-    /// In what state.
+    /// The state that the pool must be in.
     pub(super) form: StateRule,
 }
 
@@ -41,33 +41,33 @@ impl Precondition {
         Self { owner: OwnerRule::OneOf(marks.into()), form: StateRule::Any }
     }
 
-    /// In force under this name.
+    /// A pool that is in force under this name.
     pub(super) fn owned(fleet: &FleetName, pool: &PoolName) -> Self {
         Self::of([OwnerMark::owned(fleet, pool)])
     }
 
-    /// As a create or a replace left it under this name, before its last write.
+    /// A pool that a create or replace has left under this name before its last write.
     pub(super) fn unused(fleet: &FleetName, pool: &PoolName) -> Self {
         let marks = [OwnerMark::owned(fleet, pool), OwnerMark::replacement(fleet, pool)];
         Self { form: StateRule::Unused, ..Self::of(marks) }
     }
 
-    /// In force under this name and at work.
+    /// An enabled pool that is in force under this name.
     pub(super) fn steered(fleet: &FleetName, pool: &PoolName) -> Self {
         Self { form: StateRule::Enabled, ..Self::owned(fleet, pool) }
     }
 
-    /// Retired under this name.
+    /// A pool that is retired under this name.
     pub(super) fn retired(fleet: &FleetName, pool: &PoolName) -> Self {
         Self::of([OwnerMark::retired(fleet, pool)])
     }
 
-    /// To be adopted under this name.
+    /// A pool that may be adopted under this name.
     pub(super) fn adoptable(fleet: &FleetName, pool: &PoolName) -> Self {
         Self { owner: OwnerRule::Adoptable(OwnerMark::owned(fleet, pool)), form: StateRule::Any }
     }
 
-    /// To be put in force under this name, or already put there by another run.
+    /// A pool that is to be put in force under this name, or that another run has put in force.
     pub(super) fn promotable(fleet: &FleetName, pool: &PoolName) -> Self {
         Self::of(
             [OwnerMark::replacement, OwnerMark::retired, OwnerMark::owned]
@@ -75,13 +75,13 @@ impl Precondition {
         )
     }
 
-    /// To be deleted, under this name.
+    /// A pool that is to be deleted under this name.
     pub(super) fn leaving(fleet: &FleetName, pool: &PoolName) -> Self {
         Self::of([OwnerMark::owned, OwnerMark::retired].map(|it| it(fleet, pool)))
     }
 
-    /// The same guard, narrowed to the mark that the pool bears now: a retired pool that comes
-    /// into force again is not to be deleted.
+    /// The same precondition, limited to the mark that the pool bears now: a retired pool that is
+    /// put in force again must not be deleted.
     pub(super) fn narrowed(&self, pool: &Pool) -> Self {
         match (&self.owner, pool.spec.labels.marks().as_slice()) {
             (OwnerRule::OneOf(marks), [mark]) if marks.contains(mark) => {
@@ -91,7 +91,7 @@ impl Precondition {
         }
     }
 
-    /// Errors with what the pool is instead, one sentence without full stop.
+    /// Checks the pool; the error says what it is instead, in one sentence without a full stop.
     pub(super) fn check(&self, pool: &Pool) -> Result<(), String> {
         let marks = pool.spec.labels.marks();
         let is_owner = match &self.owner {

@@ -1,97 +1,74 @@
-//! One reading of GARM.
+//! Reads GARM: the whole fleet for a plan, and the parts that the scaling loop shares with it.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::pin::pin;
 
-use futures_util::stream::{self, StreamExt, TryStreamExt};
+use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 
 use crate::domain::entity::{Entity, EntityKey, EntityKind, EntityRef};
 use crate::domain::fleet::Fleet;
+use crate::domain::job::Job;
 use crate::domain::name::{FleetName, PoolId, PoolName};
 use crate::domain::pool::{Pool, PoolDetail};
+use crate::domain::runner::Runner;
 use crate::garm::{ErrorKind, GarmClient, GarmError, SpecsByPool};
 use crate::host::clock::Clock;
 
-/// How many entities or pools are read at once.
+/// The number of concurrent reads of entities or pools.
 const AT_ONCE: usize = 8;
 
-/// What of GARM is wanted besides pools, instances and jobs. Each kind, the templates, the proxies
+/// What to read besides pools, instances and jobs. Each kind of entity, the templates, the proxies
 /// and the credentials cost one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetRequest {
-    /// The kinds of entities.
+    /// The kinds of entities to read.
     pub kinds: Vec<EntityKind>,
-    /// The install templates.
-    pub templates: Templates,
-    /// The proxies.
-    pub proxies: Proxies,
-    /// GARM's credentials for GitHub.
-    pub credentials: Credentials,
-    /// Whose `extra_specs`, which GARM's lists leave out.
+    /// Whether to read the install templates, because a file names one. Without it they are read
+    /// only if a declared pool moves to another system, provider or entity, where its present
+    /// template may not fit.
+    pub templates: bool,
+    /// Whether to read the proxies, because a file names one.
+    pub proxies: bool,
+    /// Whether to read GARM's credentials for GitHub, because the fleet file declares some.
+    pub credentials: bool,
+    /// The pools whose `extra_specs` to read, because GARM's lists omit them.
     pub specs: SpecsRequest,
 }
 
-/// Whether the install templates are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Templates {
-    /// A manifest names one.
-    Wanted,
-    /// None does: they are read only if a declared pool moves to another system, provider or
-    /// entity, where the template that it has may not fit.
-    Unwanted,
-}
-
-/// Whether the proxies are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proxies {
-    /// A manifest names one.
-    Wanted,
-    /// None does.
-    Unwanted,
-}
-
-/// Whether GARM's credentials for GitHub are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Credentials {
-    /// The fleet file has some.
-    Wanted,
-    /// It has none, or they do not matter here.
-    Unwanted,
-}
-
-/// The pools whose `extra_specs` are read. An entity read by its id tells them for all its pools
-/// at once (measured), so that each entity with such a pool costs one request.
+/// The pools whose `extra_specs` to read. An entity that is read by its id contains them for all its
+/// pools (measured), so each entity with such a pool costs one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SpecsRequest {
-    /// None.
+    /// No `extra_specs` are needed.
     Unwanted,
-    /// Those that bear nobody's mark.
+    /// Those of pools that bear no fleet's mark.
     Unowned,
-    /// Those that manifests declare.
+    /// Those of the declared pools.
     Declared {
-        /// Whose manifests.
+        /// The fleet that declares them.
         fleet: FleetName,
-        /// What they declare.
+        /// The identities of the declared pools.
         pools: Vec<DeclaredIdentity>,
     },
 }
 
-/// What a declared pool says about which pool it is.
+/// The settings of a declared pool that identify it in GARM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeclaredIdentity {
-    /// Its name in the fleet.
+    /// The name of the pool in the fleet.
     pub name: PoolName,
-    /// GARM's id, or the former name, of a pool to take over.
+    /// GARM's id, or the former name, of a pool to adopt.
     pub adopt: Option<String>,
-    /// Whose jobs it serves; absent while the manifests leave it open.
+    /// The entity whose jobs it serves; absent while the files leave it open.
     pub entity: Option<EntityRef>,
-    /// GARM's provider that it is to be made by; absent while the manifests leave it open.
+    /// GARM's provider that creates its runners; absent while the files leave it open.
     pub provider: Option<String>,
-    /// The system of its runners.
+    /// The operating system of its runners.
     pub os_type: String,
 }
 
 impl DeclaredIdentity {
-    /// Whether this pool would come to another system, provider or entity.
+    /// Whether this pool would move to another system, provider or entity.
     fn moves(&self, pool: &Pool) -> bool {
         let is_elsewhere = |it: &EntityRef| {
             pool.entity.kind != it.kind
@@ -105,7 +82,7 @@ impl DeclaredIdentity {
 }
 
 impl SpecsRequest {
-    /// The pools, of those that were listed, that a declared one may be.
+    /// Those of the listed pools whose `extra_specs` are requested.
     fn wanted(&self, listed: &[Pool]) -> HashSet<PoolId> {
         let lacking = listed.iter().filter(|it| it.detail == PoolDetail::Listed);
         let is_wanted: Box<dyn Fn(&Pool) -> bool> = match self {
@@ -127,7 +104,7 @@ impl SpecsRequest {
         lacking.filter(|it| is_wanted(it)).map(|it| it.id.clone()).collect()
     }
 
-    /// Whether manifests name a provider that no pool has. One that has a pool is known to GARM.
+    /// Whether the files name a provider without a pool. One with a pool is known to GARM.
     fn has_new_provider(&self, listed: &[Pool]) -> bool {
         let Self::Declared { pools, .. } = self else { return false };
         let known: HashSet<&str> = listed.iter().map(|it| it.spec.provider.as_str()).collect();
@@ -155,7 +132,7 @@ impl SpecsRequest {
         listed.iter().any(|it| it.spec.template_id.is_some() && claims(it))
     }
 
-    /// The entities that manifests name.
+    /// The entities of this kind that the files name.
     fn refs(&self, kind: EntityKind) -> BTreeSet<&EntityRef> {
         match self {
             Self::Unwanted | Self::Unowned => BTreeSet::new(),
@@ -168,10 +145,10 @@ impl SpecsRequest {
     }
 }
 
-/// Reads all that a plan needs: the controller, proxies and credentials if wanted, then pools,
-/// the templates if wanted, the providers if manifests name one that has no pool, then the pools' entities, instances and
-/// jobs, in this order: an instance's pool is there already, and a job that came
-/// last is merely unknown. The time is GARM's own (its `Date`), else this machine's.
+/// Reads everything that a plan needs: the controller, proxies and credentials if requested, the
+/// pools, the templates if requested, the providers if the files name one that has no pool, and
+/// then the pools' entities, instances and jobs. The time is GARM's own (its `Date`), otherwise
+/// this machine's.
 pub async fn read_fleet(
     client: &GarmClient,
     ask: &FleetRequest,
@@ -179,19 +156,15 @@ pub async fn read_fleet(
 ) -> Result<Fleet, GarmError> {
     let (controller, date) = client.controller().await?;
     let observed_at = date.unwrap_or_else(|| clock.now());
-    let proxies = match ask.proxies {
-        Proxies::Wanted => client.proxies().await?,
-        Proxies::Unwanted => Vec::new(),
-    };
+    let proxies = if ask.proxies { client.proxies().await? } else { Vec::new() };
     let credentials = match ask.credentials {
-        Credentials::Wanted => Some(client.credentials().await?),
-        Credentials::Unwanted => None,
+        true => Some(client.credentials().await?),
+        false => None,
     };
     let mut pools = client.pools().await?;
-    let templates = match ask.templates {
-        Templates::Wanted => client.templates().await?,
-        Templates::Unwanted if ask.specs.moves(&pools) => client.templates().await?,
-        Templates::Unwanted => Vec::new(),
+    let templates = match ask.templates || ask.specs.moves(&pools) {
+        true => client.templates().await?,
+        false => Vec::new(),
     };
     let providers = match ask.specs.has_new_provider(&pools) {
         true => Some(client.providers().await?.into_iter().map(|it| it.name).collect()),
@@ -204,14 +177,15 @@ pub async fn read_fleet(
         entities.extend(read_entities(client, *kind, (&refs, &wanted), &mut pools).await?);
     }
     read_rest(client, &wanted, &mut pools).await?;
+    let (runners, jobs) = read_instances_and_jobs(client).await?;
     Ok(Fleet {
         observed_at,
         controller,
         entities,
         entity_kinds: ask.kinds.clone(),
         pools,
-        runners: client.runners().await?,
-        jobs: client.jobs().await?,
+        runners,
+        jobs,
         templates,
         proxies,
         providers,
@@ -219,26 +193,44 @@ pub async fn read_fleet(
     })
 }
 
-/// The pools that bear this fleet's mark, whole.
+/// Reads instances, then jobs. Every full read calls this after it has read the pools: the pool of
+/// an instance is then known already, and a job that was queued last is merely missing.
+pub(super) async fn read_instances_and_jobs(
+    client: &GarmClient,
+) -> Result<(Vec<Runner>, Vec<Job>), GarmError> {
+    Ok((client.runners().await?, client.jobs().await?))
+}
+
+/// Reads entities by id, several at once. Each answer contains the `extra_specs` of the entity's
+/// pools; it is empty if the entity was deleted meanwhile.
+pub(super) fn read_entities_by_id(
+    client: &GarmClient,
+    keys: Vec<EntityKey>,
+) -> impl Stream<Item = Result<Option<(Entity, SpecsByPool)>, GarmError>> {
+    stream::iter(keys)
+        .map(move |key| async move { if_there(client.entity(&key).await) })
+        .buffered(AT_ONCE)
+}
+
+/// Reads the pools that bear this fleet's mark, with their `extra_specs`.
 pub async fn read_owned(client: &GarmClient, fleet: &FleetName) -> Result<Vec<Pool>, GarmError> {
     let mut pools = client.pools().await?;
     pools.retain(|it| it.is_owned_by(fleet));
     let listed = pools.iter().filter(|it| it.detail == PoolDetail::Listed);
     let keys: BTreeSet<EntityKey> = listed.map(|it| it.entity.clone()).collect();
     let mut found = SpecsByPool::new();
-    let mut answers = stream::iter(&keys).map(|it| client.entity(it)).buffered(AT_ONCE);
+    let mut answers = pin!(read_entities_by_id(client, keys.into_iter().collect()));
     while let Some(answer) = answers.next().await {
-        found.extend(if_there(answer)?.into_iter().flat_map(|it| it.1));
+        found.extend(answer?.into_iter().flat_map(|it| it.1));
     }
-    drop(answers);
     fill(&mut pools, found);
     let wanted: HashSet<PoolId> = pools.iter().map(|it| it.id.clone()).collect();
     read_rest(client, &wanted, &mut pools).await?;
     Ok(pools)
 }
 
-/// The entities of one kind, and the wanted `extra_specs` of their pools. The list is left out
-/// where the pools that are there say already which entities the manifests mean.
+/// Reads the entities of one kind and the requested `extra_specs` of their pools. Omits the list if
+/// the existing pools already show which entities the files mean.
 async fn read_entities(
     client: &GarmClient,
     kind: EntityKind,
@@ -253,9 +245,9 @@ async fn read_entities(
     let need_list = refs.is_empty() || !refs.iter().all(|it| stands_for(it, &keys, pools));
     let mut entities = if need_list { client.entities(kind).await? } else { Vec::new() };
     let mut found = SpecsByPool::new();
-    let mut answers = stream::iter(&keys).map(|it| client.entity(it)).buffered(AT_ONCE);
+    let mut answers = pin!(read_entities_by_id(client, keys.into_iter().collect()));
     while let Some(answer) = answers.next().await {
-        let Some((entity, specs)) = if_there(answer)? else { continue };
+        let Some((entity, specs)) = answer? else { continue };
         found.extend(specs);
         if !need_list {
             entities.push(entity);
@@ -265,9 +257,9 @@ async fn read_entities(
     Ok(entities)
 }
 
-/// Whether of the entities that have pools exactly one is what a manifest names, and is in `keys`.
-/// Should a second one of that name stand at another endpoint without a pool, the fleet's own
-/// pools have decided between them.
+/// Whether exactly one of the entities with pools is the one that a file names, and is in `keys`. If
+/// a second entity of that name exists at another endpoint without a pool, the fleet's own pools
+/// have decided between the two.
 fn stands_for(named: &EntityRef, keys: &BTreeSet<EntityKey>, pools: &[Pool]) -> bool {
     let found: BTreeSet<&EntityKey> = pools
         .iter()
@@ -281,8 +273,8 @@ fn stands_for(named: &EntityRef, keys: &BTreeSet<EntityKey>, pools: &[Pool]) -> 
     found.len() == 1 && found.iter().all(|it| keys.contains(*it))
 }
 
-/// Wanted pools that no entity told of, one by one: they stand in an entity of a kind that was not
-/// asked for, or this GARM tells less.
+/// Reads one by one the requested pools that no entity contained: they belong to an entity of a kind
+/// that was not requested, or this GARM returns less.
 async fn read_rest(
     client: &GarmClient,
     wanted: &HashSet<PoolId>,
@@ -303,7 +295,7 @@ async fn read_rest(
     Ok(())
 }
 
-/// Nothing where another one has deleted it meanwhile.
+/// Returns nothing for an object that was deleted meanwhile.
 fn if_there<T>(answer: Result<T, GarmError>) -> Result<Option<T>, GarmError> {
     match answer {
         Ok(found) => Ok(Some(found)),
@@ -312,7 +304,7 @@ fn if_there<T>(answer: Result<T, GarmError>) -> Result<Option<T>, GarmError> {
     }
 }
 
-/// Completes the pools of a list with what single answers told of them.
+/// Completes the pools of a list with the `extra_specs` of single answers.
 pub(super) fn fill(pools: &mut [Pool], found: SpecsByPool) {
     let mut found: HashMap<_, _> = found.into_iter().collect();
     for pool in pools.iter_mut().filter(|it| it.detail == PoolDetail::Listed) {

@@ -1,4 +1,4 @@
-//! Reading again what is about to be written: patiently, and the list once for many.
+//! Reads again what is about to be written, with retries, and shares one list among many steps.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -17,14 +17,15 @@ use crate::domain::pool::Pool;
 use crate::domain::runner::Runner;
 use crate::garm::{ErrorKind, GarmClient, GarmError};
 
-/// How often a read is tried while GARM does not answer: it may be restarting, which takes it 2 s
-/// with much data (GARM.md §a). With [`READ_WAIT`] that is 7.5 s of waiting.
+/// How often a read is tried while GARM does not answer. GARM may be restarting, which takes 2 s
+/// with much data (GARM.md §a). With [`READ_WAIT`] the waits add up to 7.5 s.
 const READ_TRIES: u32 = 5;
 
-/// Between two tries, from and to.
+/// The shortest and the longest wait between two attempts.
 const READ_WAIT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(4));
 
-/// Reads until there is an answer, within bounds. A read changes nothing, so it can be repeated.
+/// Repeats a read until there is an answer, within limits. A read changes nothing, so repeating it
+/// is safe.
 pub(super) async fn patiently<T, F>(mut read: impl FnMut() -> F) -> Result<T, GarmError>
 where
     F: Future<Output = Result<T, GarmError>>,
@@ -41,7 +42,7 @@ where
     read().await
 }
 
-/// One pool and its runners; nothing when it is not there.
+/// One pool and its runners; nothing if the pool does not exist.
 pub(super) async fn pool(
     client: &GarmClient,
     id: &PoolId,
@@ -53,20 +54,20 @@ pub(super) async fn pool(
     }
 }
 
-/// How much longer than it took to read it a list is good for a first look: lists then take a tenth
-/// of an apply's time, however many pools there are.
+/// A list may be used for a first check for this many times the time that reading it took. Reading
+/// lists then takes a tenth of an apply's time, however many pools there are.
 const LATELY: u32 = 10;
 
-/// The list of all pools, read again on demand. Those who ask while it is being read wait and
-/// share the next one: a thousand creates cost far fewer than a thousand lists.
+/// The list of all pools, read on demand. Callers that arrive while it is being read wait and share
+/// the next one, so a thousand creates need far fewer than a thousand lists.
 pub(super) struct PoolList {
     client: Arc<GarmClient>,
-    /// Counts the reads that have begun.
+    /// The number of reads that have begun.
     begun: AtomicU64,
     last: Mutex<Option<PoolListing>>,
 }
 
-/// One reading of the list.
+/// One version of the list.
 #[derive(Clone)]
 struct PoolListing {
     ticket: u64,
@@ -81,7 +82,7 @@ impl PoolList {
         Self { client, begun: AtomicU64::new(0), last: Mutex::new(None) }
     }
 
-    /// The list by a read that begins after this call.
+    /// The list, by a read that begins after this call.
     async fn now(&self) -> Result<PoolListing, GarmError> {
         let asked_at = self.begun.load(Ordering::SeqCst);
         let mut last = self.last.lock().await;
@@ -104,15 +105,14 @@ impl PoolList {
         Ok(listed)
     }
 
-    /// The pools that bear a mark, by a read that begins after this call: one in use before one that
-    /// is not, then the earlier one. That is the order of
-    /// [`Claims::holder`](crate::domain::owners::Claims::holder).
+    /// The pools that bear a mark, by a read that begins after this call. Pools in use come first,
+    /// then older ones, in the order of [`Claims::holder`](crate::domain::owners::Claims::holder).
     pub(super) async fn bearing(&self, mark: &OwnerMark) -> Result<Vec<Pool>, GarmError> {
         self.ranked(self.now().await?, mark).await
     }
 
-    /// The same by the last list, if that is not much older than reading it takes: for a look that
-    /// another one follows, or that cannot be exact in any case.
+    /// The same from the last list, if it is recent enough: for a check that is followed by
+    /// another, or that cannot be exact anyway.
     pub(super) async fn lately_bearing(&self, mark: &OwnerMark) -> Result<Vec<Pool>, GarmError> {
         let last = self.last.lock().await.clone();
         match last.filter(|it| it.at.elapsed() < it.took * LATELY) {
@@ -126,7 +126,8 @@ impl PoolList {
         let is_alone = found.len() == 1;
         let mut ranked = Vec::new();
         for found in found {
-            // A list tells of no runners. They matter only where it has to be chosen.
+            // A list does not contain runners. They matter only if one of several pools must be
+            // chosen.
             let is_unused = is_switched_off(found)
                 && !is_alone
                 && pool(&self.client, &found.id).await?.is_none_or(|it| it.1.is_empty());

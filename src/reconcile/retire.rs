@@ -1,7 +1,7 @@
-//! The end of a pool: switch it off, remove idle runners, wait for busy ones, delete it.
+//! Retires a pool: disables it, removes idle runners, waits for busy ones, and deletes it.
 //!
-//! A busy runner is never removed. Every destructive call is preceded by a fresh read, and GARM
-//! itself asks GitHub, which refuses to let a busy runner go.
+//! A busy runner is never removed. Each destructive request is preceded by a fresh read, and GARM
+//! itself asks GitHub, which refuses to remove a busy runner.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,64 +20,65 @@ use crate::domain::pool::{Pool, PoolChange};
 use crate::domain::runner::{Runner, Status};
 use crate::event::ApplyEvent;
 
-/// Between two looks at a pool that drains, from and to.
+/// The shortest and the longest wait between two checks of a draining pool.
 const DRAIN_WAIT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
 
-/// A pool that has been switched off for so long and still gets new runners is one that GARM's loops
-/// know by an older row (GARM.md §0.10).
+/// If a pool still gets new runners this long after it was disabled, GARM's loops use an older row
+/// of it (GARM.md §0.10).
 const STALE_AFTER: Duration = Duration::from_secs(10);
 
-/// Between two looks at idle runners for which the time given was too short to have been asked to go.
+/// The time between two checks if the drain's time limit was too short to ask all idle runners to
+/// go.
 const LAST_LOOK: Duration = Duration::from_millis(500);
 
-/// How long runners are waited for that GARM is removing already, however short the time given.
+/// The least time to wait for runners that GARM is already removing, even if the limit is shorter.
 const LEAVING_WAIT: Duration = Duration::from_secs(60);
 
-/// So many failed removals of one runner end the step. "Busy" is not a failure.
+/// The number of failed removals of one runner that ends the step. "Busy" is not a failure.
 const REMOVAL_TRIES: u32 = 3;
 
 /// How a retirement ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Retired {
-    /// The pool is gone.
+    /// The pool has been deleted.
     Deleted {
-        /// Runners that we removed.
+        /// The number of runners that we removed.
         removed: usize,
     },
-    /// It was gone before we began.
+    /// The pool did not exist any more.
     WasGone,
-    /// Runners outlasted the time given; the pool is switched off.
+    /// Runners are left after the time limit; the pool is disabled.
     TimedOut {
-        /// How many runners are left.
+        /// The number of runners that are left.
         left: usize,
-        /// After what time.
+        /// The time after which the wait ended.
         after: Duration,
-        /// One that cannot be deleted, and what its provider says.
+        /// A runner that cannot be deleted, with its provider's message.
         fault: Option<(RunnerName, String)>,
     },
-    /// We run on one of its runners; the pool is switched off.
+    /// This process runs on one of the pool's runners; the pool is disabled.
     OwnRunner(RunnerName),
-    /// A signal came; the pool is switched off, or was not touched yet.
+    /// A stop signal arrived; the pool is disabled or unchanged.
     Stopped,
 }
 
-/// What is known of the runners of a pool that drains.
+/// The state of a draining pool.
 struct Drain {
     began: Instant,
-    /// When the pool was last switched off, or its labels were sent again.
+    /// When the pool was last disabled, or its labels were sent again.
     off_at: Instant,
     idle: IdleWatch,
     /// The runners that were asked to go.
     asked: BTreeSet<RunnerName>,
-    /// Those of them that GARM removes.
+    /// Those of `asked` that GARM is removing.
     going: BTreeSet<RunnerName>,
     failures: BTreeMap<RunnerName, u32>,
     removed: usize,
-    /// What was told of runners that cannot be deleted.
+    /// The reported errors of runners that cannot be deleted.
     faults: BTreeMap<RunnerName, String>,
 }
 
-/// Retires the pool. Any prefix of it can be continued by the next run.
+/// Retires the pool. If it is interrupted at any point, the next run can continue.
 pub(super) async fn retire(
     site: &StepContext<'_>,
     pool: &PoolRef,
@@ -102,10 +103,10 @@ pub(super) async fn retire(
     }
     let backoff = Backoff::new(DRAIN_WAIT.0, DRAIN_WAIT.1);
     let mut attempt = 0;
-    // Bounded by the drain's time-out, which `Drain::end` looks at.
+    // Limited by the drain's time limit, which `Drain::end` checks.
     loop {
         match look(site, pool, &guard, &mut drain).await {
-            // Another run has deleted it in this moment.
+            // Another run has deleted it just now.
             Err(WriteError::Gone) => return Ok(Retired::Deleted { removed: drain.removed }),
             looked => {
                 if let Some(end) = looked? {
@@ -131,7 +132,7 @@ async fn read_pool(
     reread::pool(site.writer.client(), &pool.id).await.map_err(WriteError::Garm)
 }
 
-/// One look at the pool, and what can be done by it. Brings the end when there is one.
+/// Checks the pool once and does what is possible; returns the end, if there is one.
 async fn look(
     site: &StepContext<'_>,
     pool: &PoolRef,
@@ -146,7 +147,8 @@ async fn look(
         return Ok(Some(Retired::Stopped));
     }
     if live.spec.enabled || live.spec.min_idle_runners > 0 {
-        // Somebody has switched it on again: a `watch` that has not heard yet, for example.
+        // The pool was enabled again, for example by a `watch` that has not heard of the change
+        // yet.
         site.writer.change(pool, guard, |_| off()).await?;
         drain.off_at = Instant::now();
     }
@@ -194,11 +196,11 @@ async fn remove(
         }
         Ok(WriteOutcome::AlreadyDone) => return Ok(()),
         Ok(WriteOutcome::Refused) => {
-            // It has a job, or GARM is not done with it: its time begins anew.
+            // It has a job, or GARM cannot remove it yet: its waiting time starts again.
             drain.idle.forget(name);
             "busy, left alone"
         }
-        // GARM or GitHub may be well again by the next look.
+        // GARM or GitHub may have recovered by the next check.
         Err(WriteError::Garm(error) | WriteError::Unknown(error)) if !error.is_certain() => {
             let failures = drain.failures.entry(name.clone()).or_default();
             *failures += 1;
@@ -216,7 +218,7 @@ async fn remove(
 }
 
 impl Drain {
-    /// Whether there is nothing left to wait for, or no time.
+    /// The end, if there is nothing left to wait for or the time is over.
     fn end(&self, site: &StepContext<'_>, runners: &[Runner]) -> Option<Retired> {
         if runners.is_empty() {
             return None;
@@ -229,7 +231,7 @@ impl Drain {
             return Some(Retired::OwnRunner(own.name.clone()));
         }
         let after = self.began.elapsed();
-        // The time given is for busy runners: idle ones are asked to go however short it is.
+        // The time limit is meant for busy runners: idle ones are asked to go however short it is.
         let is_leaving = |it: &Runner| it.status.is_leaving() || self.going.contains(&it.name);
         let is_removed = runners.iter().all(is_leaving);
         let given = site.options.drain_timeout;
@@ -250,8 +252,8 @@ fn tell(site: &StepContext<'_>, pool: &PoolRef, runners: &[Runner], waited: Dura
     }
 }
 
-/// Tells what providers say of runners that they do not delete: at once, and once as long as they
-/// say the same. GARM has no words during an attempt.
+/// Reports the messages of providers about runners that they cannot delete: immediately, and again
+/// only if the message changes. GARM has no message during an attempt.
 pub(super) fn tell_faults(
     site: &StepContext<'_>,
     pool: &PoolRef,

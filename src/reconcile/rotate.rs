@@ -1,8 +1,8 @@
-//! `--rotate`: idle runners that were made from an older version of their pool are replaced, a
-//! tenth of the pool at a time.
+//! `--rotate`: replaces idle runners that were created from an older version of their pool, a tenth
+//! of the pool at a time.
 //!
-//! Nothing is lowered before: GARM is meant to build anew, as the pool's level demands (GARM.md
-//! §e); where it demands nothing, the runner is merely removed. Busy runners end with their job.
+//! The level is not lowered first: GARM is meant to create new runners as far as the level demands
+//! (GARM.md §e). If it demands none, the runner is only removed. Busy runners end with their job.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -24,53 +24,54 @@ use crate::domain::runner::{Runner, RunnerStatus, Status};
 use crate::event::{ApplyEvent, StepResult};
 use crate::render::words;
 
-/// So many failures stop a rotation: the new image may be a bad one.
+/// This many failures stop a rotation, because the new image may be broken.
 const FAILURES_MAX: usize = 2;
 
-/// The part of a pool that is replaced at a time; at least one runner.
+/// The fraction of a pool that is replaced at a time; at least one runner.
 const BATCH_PART: usize = 10;
 
-/// GARM tries a failed creation six times within a minute; a runner that is still in `error` after
-/// this has failed (GARM.md §d).
+/// GARM tries a failed creation six times within a minute. A runner that is still in `error` after
+/// this time has failed (GARM.md §d).
 const ERROR_GRACE: Duration = Duration::from_secs(75);
 
-/// Between two looks, from and to.
+/// The shortest and the longest wait between two checks.
 const LOOK_WAIT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
 
-/// How often one runner is asked to go. GARM may take for idle what GitHub knows to be busy.
+/// How often the removal of one runner is requested. GARM may consider a runner idle that GitHub
+/// knows to be busy.
 const REMOVAL_TRIES: u32 = 3;
 
-/// One minute more than GARM's own time-out for a silent runner: its loop adds up to five, and a
-/// runner that takes so long is a failed one.
+/// Added to GARM's own time-out for a silent runner, because GARM's loop adds up to five seconds. A
+/// runner that takes longer has failed.
 const BATCH_EXTRA: Duration = Duration::from_secs(60);
 
-/// What is known of a rotation.
+/// The state of a rotation.
 struct Rotation {
     pool: PoolRef,
     guard: Precondition,
     idle: IdleWatch,
-    /// How often each runner was asked to go.
+    /// How often the removal of each runner was requested.
     asked: BTreeMap<RunnerName, u32>,
-    /// All that were removed.
+    /// All runners that were removed.
     removed: BTreeSet<RunnerName>,
     /// Replacements that have failed.
     failed: BTreeSet<RunnerName>,
-    /// The runners that were there at the start: what is wrong with them is not the rotation's doing.
+    /// The runners that existed at the start: the rotation is not responsible for their failures.
     at_start: BTreeSet<RunnerName>,
-    /// The runners that were there when the last batch was removed, and how many that were.
+    /// The runners that existed when the last batch was removed, and the size of that batch.
     before_batch: BTreeSet<RunnerName>,
     batch: usize,
-    /// Runners that have become idle since, or have got a job by now.
+    /// Runners that have become idle since then, or have a job by now.
     arrived: BTreeSet<RunnerName>,
-    /// When each replacement in `error` was first seen so.
+    /// When each replacement in `error` was first observed to be so.
     error_since: BTreeMap<RunnerName, Instant>,
-    /// Batches whose replacements did not become idle in time.
+    /// The number of batches whose replacements did not become idle in time.
     late: usize,
-    /// What was told of runners that cannot be deleted.
+    /// The reported errors of runners that cannot be deleted.
     faults: BTreeMap<RunnerName, String>,
 }
 
-/// Replaces the outdated idle runners of one pool. Brings nothing when there is none.
+/// Replaces the outdated idle runners of one pool. Returns nothing if there are none.
 pub(super) async fn rotate(site: &StepContext<'_>, name: &PoolName) -> Option<StepEnd> {
     match rotate_pool(site, name).await {
         Ok(end) => end,
@@ -137,7 +138,7 @@ impl Rotation {
         Ok((live, runners))
     }
 
-    /// Outdated runners that can still be asked to go.
+    /// Outdated runners whose removal can still be requested.
     fn candidates(&self, live: &Pool, runners: &[Runner]) -> BTreeSet<RunnerName> {
         runners
             .iter()
@@ -147,7 +148,8 @@ impl Rotation {
             .collect()
     }
 
-    /// Removes a tenth of the pool, or none while none has been idle long enough. Says how many.
+    /// Removes a tenth of the pool, or nothing while no runner has been idle for long enough.
+    /// Returns the number of removed runners.
     async fn remove_batch(
         &mut self,
         site: &StepContext<'_>,
@@ -183,8 +185,8 @@ impl Rotation {
         Ok(count)
     }
 
-    /// Waits until GARM has built what it owes and that is idle. Says how many outdated runners
-    /// are left.
+    /// Waits until GARM has created the runners that it owes and they are idle. Returns the number
+    /// of outdated runners that are left.
     async fn wait(&mut self, site: &StepContext<'_>) -> Result<usize, WriteError> {
         let began = Instant::now();
         let backoff = Backoff::new(LOOK_WAIT.0, LOOK_WAIT.1);
@@ -228,8 +230,8 @@ impl Rotation {
         }
     }
 
-    /// Remembers which runners have come since the last batch: one that takes a job at once is a
-    /// replacement, too.
+    /// Notes the runners that have become ready since the last batch. One that takes a job at once
+    /// is a replacement, too.
     fn note_arrivals(&mut self, live: &Pool, runners: &[Runner]) {
         let has_arrived = |it: &&Runner| {
             let is_up = matches!(
@@ -243,8 +245,9 @@ impl Rotation {
         self.arrived.extend(arrived);
     }
 
-    /// What was removed is gone, and as many have come, or GARM owes no runner and none of those that
-    /// it began since is still booting. Others boot all the time in a pool that is busy.
+    /// Whether the removed runners are gone, and either as many have become ready, or GARM owes no
+    /// runner and none that it has begun since is still booting. In a busy pool other runners are
+    /// booting all the time.
     fn is_settled(&self, live: &Pool, runners: &[Runner]) -> bool {
         let is_gone = !runners.iter().any(|it| self.removed.contains(&it.name));
         let counted = runners.iter().filter(|it| it.counts_as_idle()).count();
@@ -287,7 +290,7 @@ fn names(runners: &[Runner]) -> BTreeSet<RunnerName> {
     runners.iter().map(|it| it.name.clone()).collect()
 }
 
-/// Not idle yet, and not given up.
+/// Whether the runner is not idle yet and has not failed.
 fn is_coming(runner: &Runner) -> bool {
     let is_made = matches!(runner.status, Status::PendingCreate | Status::Creating);
     let is_installing = matches!(

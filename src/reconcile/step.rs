@@ -1,4 +1,4 @@
-//! One step: its work, and how it ended.
+//! Carries out one step of a plan.
 
 use super::context::{StepContext, target};
 use super::create::{self, CreateEnd, Successor};
@@ -16,7 +16,7 @@ use crate::plan::{Action, Operation, ShownValue, Step};
 use crate::render::progress::undeletable;
 use crate::render::words;
 
-/// How a step ended, without its name.
+/// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct StepEnd {
     pub(super) kind: StepResult,
@@ -29,7 +29,7 @@ impl StepEnd {
         Self { kind, detail: detail.into(), help: None }
     }
 
-    /// As the plan has it.
+    /// The end of a step that the plan has blocked.
     pub(super) fn blocked(step: &Step) -> Self {
         Self { help: step.help.clone(), ..Self::new(StepResult::Blocked, step.reason.clone()) }
     }
@@ -38,8 +38,8 @@ impl StepEnd {
         Self::new(StepResult::Done, "")
     }
 
-    /// How a step ends whose last write ended so; `already` is the text for a write that was not
-    /// needed.
+    /// The end of a step whose last write had this outcome; `already` is the text for a write that
+    /// was not needed.
     pub(super) fn of(outcome: WriteOutcome, already: &str) -> Self {
         match outcome {
             WriteOutcome::Done => Self::done(),
@@ -55,7 +55,7 @@ impl From<WriteError> for StepEnd {
     }
 }
 
-/// Carries one step out, to its end.
+/// Carries out one step completely.
 pub(super) async fn carry_out(site: &StepContext<'_>, step: &Step) -> StepEnd {
     work(site, step).await.unwrap_or_else(StepEnd::from)
 }
@@ -91,8 +91,8 @@ async fn work(site: &StepContext<'_>, step: &Step) -> Result<StepEnd, WriteError
             replace(site, &old, retired_labels, comes).await
         }
         Operation::Retire { id, is_retired } => {
-            // What was retired when the plan was made must still be; what was in force may have
-            // been retired by another run meanwhile.
+            // A pool that was retired when the plan was made must still be retired. One that was in
+            // force may have been retired by another run since.
             let guard = match is_retired {
                 true => Precondition::retired(site.fleet, name),
                 false => Precondition::leaving(site.fleet, name),
@@ -124,7 +124,7 @@ async fn without_pool(site: &StepContext<'_>, work: &Operation) -> Result<StepEn
     }
 }
 
-/// A credential that GARM is given, with the key that the plan was made with.
+/// Creates or updates a credential with the key from which the plan was made.
 async fn credential(
     site: &StepContext<'_>,
     id: Option<u64>,
@@ -185,13 +185,13 @@ fn retired(retired: Retired) -> StepEnd {
     }
 }
 
-/// What is right when the live level is not any more what the plan saw.
+/// What to write if the pool's level has changed since the plan was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LevelRule {
-    /// As planned.
+    /// The planned level.
     Exact,
-    /// `watch` owns the level: a plan only ever raises it, and a level that has been raised above
-    /// the plan's meanwhile stays.
+    /// `watch` controls the level. A plan only raises it, and a level that was raised above the
+    /// plan's since then stays.
     AtLeast,
 }
 
@@ -202,7 +202,7 @@ impl LevelRule {
     }
 }
 
-/// The change as it is right for the pool as it stands now.
+/// The change, adjusted to the pool's present state.
 pub(super) fn fitted(change: &PoolChange, rule: LevelRule, live: &Pool) -> PoolChange {
     let mut fitted = change.clone();
     let max = fitted.max_runners.unwrap_or(live.spec.max_runners);
@@ -211,13 +211,14 @@ pub(super) fn fitted(change: &PoolChange, rule: LevelRule, live: &Pool) -> PoolC
         (Some(level), LevelRule::Exact) => level,
         (None, _) => live.spec.min_idle_runners,
     };
-    // GARM checks the pair, against the stored half where only one is sent.
+    // GARM validates `min_idle_runners` against `max_runners`, using the stored value of the one
+    // that is not sent.
     let level = level.min(max);
     fitted.min_idle_runners = (level != live.spec.min_idle_runners).then_some(level);
     fitted
 }
 
-/// Update and adopt.
+/// Updates or adopts a pool.
 async fn change(
     site: &StepContext<'_>,
     action: Action,
@@ -237,7 +238,7 @@ async fn change(
     Ok(StepEnd::of(outcome, ALREADY_SO))
 }
 
-/// Nobody else has come to bear the label that is about to be put on a pool.
+/// Checks that no other pool bears the label that is about to be put on this one.
 async fn unclaimed(site: &StepContext<'_>, name: &PoolName, id: &PoolId) -> Result<(), WriteError> {
     let bearing = site.writer.roster.lately_bearing(&site.mark(name)).await;
     match bearing.map_err(WriteError::Garm)?.iter().find(|it| it.id != *id) {
@@ -246,7 +247,8 @@ async fn unclaimed(site: &StepContext<'_>, name: &PoolName, id: &PoolId) -> Resu
     }
 }
 
-/// Relabel, put in force, drain: after any of them the next run knows how to go on.
+/// Relabels the old pool, puts the new one in force, and drains the old one. The next run can
+/// continue after any of these.
 async fn replace(
     site: &StepContext<'_>,
     old: &PoolRef,
@@ -261,11 +263,11 @@ async fn replace(
     let guard = Precondition::leaving(site.fleet, &old.name);
     let relabel = PoolChange { labels: Some(retired_labels.clone()), ..PoolChange::default() };
     match site.writer.change(old, &guard, |_| relabel.clone()).await {
-        // Gone already: another run has carried the replacement further.
+        // The old pool is gone: another run has already continued the replacement.
         Ok(_) | Err(WriteError::Gone) => {}
         Err(trouble) => return Err(trouble),
     }
-    // No stop in between: the name is to stand on a pool.
+    // No stop between the two: a pool must bear the name.
     site.say(&old.name, "put the new pool in force");
     let made = match comes {
         Successor::Waiting(promotion) => create::promote(site, &old.name, &promotion).await?,
@@ -276,7 +278,7 @@ async fn replace(
     }
     let guard = Precondition::retired(site.fleet, &old.name);
     Ok(match (retire::retire(site, old, &guard).await?, made) {
-        // That the old one was gone is as good as having deleted it.
+        // An old pool that no longer exists counts as deleted.
         (Retired::WasGone, CreateEnd::Created) => StepEnd::done(),
         (Retired::WasGone, CreateEnd::ByAnother) => self::made(&CreateEnd::ByAnother),
         (end, _) => retired(end),

@@ -1,21 +1,21 @@
-//! How a write to GARM ends: with an outcome, or with the error that kept it from one.
+//! How a write to GARM ends: with an outcome or with an error.
 
 use std::fmt;
 
 use crate::event::StepResult;
 use crate::garm::GarmError;
 
-/// How a write ended that GARM answered. The same for levels, pools, runners, settings and
+/// The outcome of a write that GARM has answered: the same for levels, pools, runners, settings and
 /// credentials, and for `apply` and `watch`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteOutcome {
     /// GARM has carried it out.
     Done,
-    /// Nothing had to be sent: GARM was in the requested state already, or the runner was already
-    /// on its way out.
+    /// Nothing had to be sent: GARM was already in the requested state, or the runner was already
+    /// being deleted.
     AlreadyDone,
-    /// A normal answer, not an error: the runner is busy, GARM removes none in its present state,
-    /// or the pool still has runners.
+    /// A normal answer, not an error: the runner is busy or in a state in which GARM does not
+    /// remove it, or the pool still has runners.
     Refused,
 }
 
@@ -33,24 +33,24 @@ impl WriteOutcome {
 /// Why a write was not carried out, or not completely.
 #[derive(Debug)]
 pub(super) enum WriteError {
-    /// GARM refused or was not reached, and nothing has changed.
+    /// GARM has refused the request or was not reached; nothing has changed.
     Garm(GarmError),
-    /// No answer to a write, and what it did could not be read back.
+    /// The write was not answered, and its effect could not be read back.
     Unknown(GarmError),
-    /// GARM answered 200 and left these fields as they were.
+    /// GARM has answered 200 but left these fields unchanged.
     Ignored(Vec<&'static str>),
-    /// GARM is not any more as the plan saw it: it must not be done.
+    /// GARM has changed since the plan was made, so the write must not be made.
     Changed(String),
-    /// The pool is not there any more.
+    /// The pool does not exist any more.
     Gone,
-    /// A record could not be written; the write before which it belongs was not made.
+    /// The intent could not be recorded, so the write was not made.
     Unaudited(String),
-    /// What followed a write could not be recorded; the write itself was made.
+    /// The write was made, but its outcome could not be recorded.
     Unrecorded(String),
 }
 
 impl WriteError {
-    /// How the step ends.
+    /// The result of a step that ends with this error.
     pub(super) fn kind(&self) -> StepResult {
         match self {
             Self::Changed(_) => StepResult::Blocked,
@@ -63,7 +63,7 @@ impl WriteError {
         }
     }
 
-    /// What to do about it.
+    /// What the user can do about it.
     pub(super) fn help(&self) -> Option<String> {
         match self {
             Self::Garm(error) => error.help.clone(),

@@ -1,9 +1,9 @@
-//! The one writer: every change of GARM goes through here, each in the same way.
+//! The only writer: every change of GARM is made here, and all in the same way.
 //!
-//! Re-read what is to be written and check that it still is what the plan saw; keep the pace;
-//! record the intent; send; compare the answer with what was asked; record the outcome. A write
-//! whose answer was lost is read back and judged by what is there. Nothing is forced, and a POST
-//! is never sent twice.
+//! It re-reads the object and checks that it still is what the plan saw; keeps a minimum distance
+//! between writes; records the intent; sends the request; compares the answer with the request; and
+//! records the outcome. If an answer is lost, the object is read back and its state decides.
+//! Nothing is forced, and a POST is never repeated.
 
 mod credential;
 mod level;
@@ -31,9 +31,9 @@ use crate::plan::Creation;
 pub(super) use credential::CredentialOrder;
 pub(super) use level::{LevelOrder, ResendLabels};
 
-/// Least time between two writes to one pool. GARM's loops read a cache that is fed by unordered
-/// events: of PUTs 2 ms apart some were acted on in the wrong order, of PUTs 50 ms apart none
-/// (GARM.md §0.10).
+/// The least time between two writes to one pool. GARM's loops read a cache that is updated by
+/// unordered events: of PUTs 2 ms apart some were applied in the wrong order, of PUTs 50 ms apart
+/// none (GARM.md §0.10).
 pub(super) const WRITE_GAP: Duration = Duration::from_millis(250);
 
 /// Writes to one GARM.
@@ -52,12 +52,12 @@ pub(super) struct PoolRef {
     pub(super) id: PoolId,
 }
 
-/// What became of a request.
+/// The answer to a request.
 enum Response<T> {
     Good(T),
-    /// Nothing has changed.
+    /// GARM has refused it, and nothing has changed.
     No(GarmError),
-    /// It may have been carried out.
+    /// No answer arrived, and GARM may have carried it out.
     Lost(GarmError),
 }
 
@@ -72,7 +72,7 @@ impl<T> From<Result<T, GarmError>> for Response<T> {
 }
 
 impl Writer {
-    /// Writes by this client under this warrant.
+    /// A writer that uses this client and records its writes in this audit context.
     pub fn new(client: Arc<GarmClient>, warrant: AuditContext) -> Self {
         let roster = PoolList::new(Arc::clone(&client));
         let line = warrant.line;
@@ -85,7 +85,7 @@ impl Writer {
         &self.client
     }
 
-    /// `PUT /controller`. Says whether it was needed.
+    /// `PUT /controller`, if it is needed.
     pub(super) async fn set_backoff(&self, backoff_s: u64) -> Result<WriteOutcome, WriteError> {
         self.refuse_old(self.line)?;
         let read = || async { self.client.controller().await.map(|it| it.0.backoff.as_secs()) };
@@ -118,8 +118,8 @@ impl Writer {
         self.record.outcome(draft, intent, result).await
     }
 
-    /// `POST …/pools`, once. [`WriteError::Unknown`]: it may be there; whoever asked reads the list.
-    /// [`WriteError::Ignored`]: it is there, disabled, and not as asked.
+    /// `POST …/pools`, once. After [`WriteError::Unknown`] the pool may exist, and the caller must
+    /// read the list. After [`WriteError::Ignored`] it exists, disabled, but not as requested.
     pub(super) async fn create(
         &self,
         name: &PoolName,
@@ -149,8 +149,9 @@ impl Writer {
         self.record.outcome(WriteRecord { subject, ..draft }, intent, result).await
     }
 
-    /// `PUT /pools/ID`: `wish` says from the pool as it is now what to ask. Sent again once when
-    /// the answer was lost and the change is not there: the values are absolute.
+    /// `PUT /pools/ID`, if it is needed; `wish` computes the change from the pool's present state.
+    /// Sent once more if the answer was lost and the change is not in force, because the values are
+    /// absolute.
     pub(super) async fn change(
         &self,
         target: &PoolRef,
@@ -172,7 +173,7 @@ impl Writer {
         self.put_on_record(target, draft, &change).await.map(|_| WriteOutcome::Done)
     }
 
-    /// `DELETE /instances/NAME`, of one that is not busy. Never forced.
+    /// `DELETE /instances/NAME` for a runner that is not busy. Never forced.
     pub(super) async fn remove_runner(
         &self,
         target: &PoolRef,
@@ -186,7 +187,7 @@ impl Writer {
         }
     }
 
-    /// Removes a runner that was read a moment ago.
+    /// Removes a runner that has just been read.
     async fn remove(
         &self,
         target: &PoolRef,
@@ -237,8 +238,8 @@ impl Writer {
         }
     }
 
-    /// `DELETE /pools/ID` of an empty pool, and a look whether it is gone: GARM says 200 to the
-    /// deletion of a pool that never was (GARM.md §b).
+    /// `DELETE /pools/ID` of an empty pool, followed by a check that it is gone: GARM answers 200
+    /// to the deletion of a pool that never existed (GARM.md §b).
     pub(super) async fn remove_pool(
         &self,
         target: &PoolRef,
@@ -260,7 +261,7 @@ impl Writer {
         };
         let intent = self.record.intent(&draft).await?;
         let result = match Response::from(self.client.delete_pool(&target.id).await) {
-            // Two deletes at once: the slower one's reads in between fail (measured).
+            // Of two simultaneous deletes the slower one fails at its internal reads (measured).
             Response::No(error) if error.kind == ErrorKind::NotFound => Ok(()),
             Response::No(error) => Err(WriteError::Garm(error)),
             Response::Good(()) => match reread::pool(&self.client, &target.id).await {
@@ -285,7 +286,7 @@ impl Writer {
         }
     }
 
-    /// Reads a pool once more, in its own time, and checks that it may be written to.
+    /// Reads a pool again when its next write is allowed, and checks the precondition.
     async fn checked(
         &self,
         target: &PoolRef,
@@ -294,8 +295,7 @@ impl Writer {
         self.keep_pace(&target.id).await;
         let (mut pool, mut runners) = self.read(target).await?;
         if pool.spec.labels.is_empty() {
-            // No pool is without labels, but one that GARM is in the middle of deleting is
-            // (measured): the labels go first.
+            // A pool without labels is one that GARM is just deleting, labels first (measured).
             tokio::time::sleep(WRITE_GAP).await;
             (pool, runners) = self.read(target).await?;
         }

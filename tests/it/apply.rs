@@ -1,6 +1,5 @@
 //! `apply` against the simulated GARM, in virtual time.
 
-mod bench;
 mod change;
 mod converge;
 mod create;

@@ -16,9 +16,7 @@ use runnerctl::garm::{GarmClient, GarmLogin, Request, Response, ResponseFuture, 
 use runnerctl::host::clock::Clock;
 use runnerctl::host::files::{self, Pools, Start};
 use runnerctl::plan::{Plan, PlanOptions, plan};
-use runnerctl::reconcile::read_fleet::{
-    Credentials, FleetRequest, Proxies, SpecsRequest, Templates, read_fleet,
-};
+use runnerctl::reconcile::read_fleet::{FleetRequest, SpecsRequest, read_fleet};
 use runnerctl::render::plan::{Heading, json, markdown, text};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -72,10 +70,10 @@ fn read(folder: &Path) -> Fleet {
     let login = GarmLogin::new("admin", SecretString::from("password"));
     let client = GarmClient::new(Arc::new(Answers(answers)), login);
     let ask = FleetRequest {
-        credentials: Credentials::Unwanted,
+        credentials: false,
         kinds: EntityKind::ALL.to_vec(),
-        templates: Templates::Wanted,
-        proxies: Proxies::Wanted,
+        templates: true,
+        proxies: true,
         specs: SpecsRequest::Unwanted,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

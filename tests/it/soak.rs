@@ -15,7 +15,8 @@ use runnerctl::domain::desired::ScalePolicy;
 use runnerctl::sim::{Exchange, JobBatch, World};
 use serde_json::Value;
 
-use super::rig::{Rig, config, policy};
+use super::support::pools::{config, policy};
+use super::support::scaling_loop::Rig;
 use chance::Chance;
 use trouble::Trouble;
 

@@ -11,7 +11,8 @@ use runnerctl::domain::runner::RunnerStatus;
 use runnerctl::monitor::{AlertRules, AlertStatus, SeriesValue, SeriesValues};
 use runnerctl::sim::{JobBatch, LogEvent};
 
-use super::rig::{Rig, name};
+use super::support::pools::name;
+use super::support::scaling_loop::Rig;
 
 const TEN_MINUTES: Duration = Duration::from_mins(10);
 

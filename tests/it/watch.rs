@@ -1,11 +1,10 @@
 //! `watch` against the simulated GARM, in virtual time.
 
 mod absence;
-mod bench;
 mod equal_labels;
 mod handed_out;
-mod healing;
-mod leash;
+mod stale_cache;
+mod level_lease;
 mod letting_go;
 mod modes;
 mod not_connected;

@@ -22,9 +22,7 @@ use crate::host::clock::Clock;
 use crate::plan::{self, Plan};
 use crate::reconcile::apply::{ApplyOptions, apply};
 use crate::reconcile::audit_trail::AuditContext;
-use crate::reconcile::read_fleet::{
-    Credentials, FleetRequest, Proxies, SpecsRequest, Templates, read_fleet,
-};
+use crate::reconcile::read_fleet::{FleetRequest, SpecsRequest, read_fleet};
 use crate::reconcile::writer::Writer;
 use crate::render;
 use crate::render::plan::Heading;
@@ -85,10 +83,10 @@ pub(super) fn config() -> SimConfig {
 /// What is read of GARM.
 pub(super) fn ask() -> FleetRequest {
     FleetRequest {
-        credentials: Credentials::Unwanted,
+        credentials: false,
         kinds: vec![EntityKind::Organization],
-        templates: Templates::Unwanted,
-        proxies: Proxies::Unwanted,
+        templates: false,
+        proxies: false,
         specs: SpecsRequest::Unwanted,
     }
 }

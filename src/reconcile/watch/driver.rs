@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::command::{LoopSettings, WatchCommand};
-use super::full_read::read_fleet;
+use super::full_read::full_read;
 use super::input::{Answered, Effect, Input, PoolWrite, ReadRequest};
 use super::machine::ScalingLoop;
 use super::managed_pools::DeclaredPools;
@@ -121,7 +121,7 @@ fn read<'a>(
     match what {
         ReadRequest::Fleet(scope) => {
             let (owner, known) = (machine.declared.fleet.clone(), machine.known(scope));
-            let task = async move { read_fleet(&client, &owner, known).await };
+            let task = async move { full_read(&client, &owner, known).await };
             apart(task, |it| Input::Fleet(it.map(Box::new)))
         }
         ReadRequest::Runners(id) => {

@@ -1,8 +1,9 @@
-//! One full read of GARM.
+//! A full read for the scaling loop, which leaves out what the loop already knows.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::pin::pin;
 
-use futures_util::stream::{self, StreamExt};
+use futures_util::stream::StreamExt;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -13,18 +14,14 @@ use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolId};
 use crate::domain::pool::{Pool, PoolDetail, SpecsVersion};
 use crate::garm::{GarmClient, GarmError};
-use crate::reconcile::read_fleet::fill;
+use crate::reconcile::read_fleet::{fill, read_entities_by_id, read_instances_and_jobs};
 
-/// How many entities are asked by id in one read, for the `extra_specs` of their pools. That is
-/// at the start, and after changes that no event has told: a quiet fleet asks none.
+/// The number of entities read by id in one full read, for the `extra_specs` of their pools. They
+/// are read at the start and after changes without an event; an idle fleet needs none.
 const ASKED_MAX: usize = 64;
 
-/// How many of them at once.
-const AT_ONCE: usize = 8;
-
-/// Pools, instances, jobs, in this order: an instance's pool is there already, and a job that came
-/// last is merely unknown. Whatever else is not known is read before or after them.
-pub(super) async fn read_fleet(
+/// Reads pools, instances and jobs, and what is not known yet before or after them.
+pub(super) async fn full_read(
     client: &GarmClient,
     owner: &FleetName,
     known: KnownState,
@@ -40,15 +37,14 @@ pub(super) async fn read_fleet(
     if let KnownState::Specs(known, _) = &known {
         read_specs(client, lacking(&pools, owner, known), &mut pools).await;
     }
-    let runners = client.runners().await?;
-    let jobs = client.jobs().await?;
+    let (runners, jobs) = read_instances_and_jobs(client).await?;
     let mut limits = BTreeMap::new();
     let (scope, entities, entity_kinds) = match known {
         KnownState::Health(health) => (ReadScope::Lists, health.entities, health.kinds),
         KnownState::Specs(_, wanted) => {
             let (entities, kinds) = entities(client, owner, &pools).await?;
             if wanted == RateLimitRead::Wanted {
-                // They explain and decide nothing: a read without them is whole.
+                // They only explain problems, so a read without them is complete.
                 limits = client.rate_limits().await.unwrap_or_default();
             }
             (ReadScope::Health, entities, kinds)
@@ -70,7 +66,7 @@ pub(super) async fn read_fleet(
     Ok(FullRead { fleet, scope, limits, date, span, took: began.elapsed() })
 }
 
-/// The entities of those kinds that have a pool of this fleet.
+/// Reads the entities of every kind that has a pool of this fleet.
 async fn entities(
     client: &GarmClient,
     owner: &FleetName,
@@ -86,8 +82,8 @@ async fn entities(
     Ok((entities, kinds))
 }
 
-/// The entities with a pool of this fleet whose `extra_specs` are not known, at most
-/// [`ASKED_MAX`]: the rest has its turn in the reads that follow.
+/// The entities with a pool of this fleet whose `extra_specs` are not known, at most [`ASKED_MAX`].
+/// The others follow in later reads.
 fn lacking(
     pools: &[Pool],
     owner: &FleetName,
@@ -102,13 +98,12 @@ fn lacking(
     entities.into_iter().take(ASKED_MAX).cloned().collect()
 }
 
-/// Completes the pools of these entities. An answer that fails is left aside: scaling needs none
-/// of it, what stays unknown is not judged, and the next read of this scope asks again.
+/// Completes the pools of these entities. An answer that fails is ignored: scaling does not need it,
+/// what stays unknown is not checked, and the next read of this scope asks again.
 async fn read_specs(client: &GarmClient, entities: Vec<EntityKey>, pools: &mut [Pool]) {
-    let ask = |key: EntityKey| async move { client.entity(&key).await };
-    let mut answers = stream::iter(entities).map(ask).buffered(AT_ONCE);
+    let mut answers = pin!(read_entities_by_id(client, entities));
     while let Some(answer) = answers.next().await {
-        if let Ok((_, specs)) = answer {
+        if let Ok(Some((_, specs))) = answer {
             fill(pools, specs);
         }
     }

@@ -1,4 +1,5 @@
-//! Giving GARM a GitHub App, from intent to outcome. No record holds a key: its fingerprint does.
+//! Creates and updates credentials for GitHub Apps. Records contain a key's fingerprint, never the
+//! key.
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -17,14 +18,14 @@ use crate::reconcile::write_outcome::{WriteError, WriteOutcome};
 
 const DESCRIPTION: &str = "description";
 
-/// What GARM is to be given.
+/// A credential that GARM is to have.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::reconcile) struct CredentialOrder<'a> {
-    /// Whose.
+    /// The fleet that declares it.
     pub(in crate::reconcile) fleet: &'a FleetName,
-    /// As it shall be.
+    /// Its declared settings.
     pub(in crate::reconcile) wanted: &'a DesiredCredential,
-    /// The private key that `wanted` has the fingerprint of.
+    /// The private key to the fingerprint in `wanted`.
     pub(in crate::reconcile) key: &'a SecretString,
 }
 
@@ -33,7 +34,7 @@ impl CredentialOrder<'_> {
         self.wanted.mark(self.fleet)
     }
 
-    /// By its mark, which says all that GARM does not.
+    /// Compares by the mark, which contains what GARM does not return.
     fn is_met_by(&self, there: &Credential) -> bool {
         there.is_named(&self.wanted.name)
             && there.endpoint == self.wanted.endpoint
@@ -65,9 +66,9 @@ impl CredentialOrder<'_> {
 }
 
 impl Writer {
-    /// `POST /github/credentials`, once. A name is unique in GARM, so another run that is faster
-    /// is told from a stranger by what it has written. When the answer is lost the list is read
-    /// until the credential is there, for 10 s.
+    /// `POST /github/credentials`, once. Names are unique in GARM, so what the existing credential
+    /// contains shows whether another run of this fleet was faster. If the answer is lost, the list
+    /// is read until the credential appears, for 10 s.
     pub(in crate::reconcile) async fn create_credential(
         &self,
         order: CredentialOrder<'_>,
@@ -103,7 +104,8 @@ impl Writer {
         self.record.outcome(WriteRecord { subject, ..draft }, intent, result).await.map(|_| deed)
     }
 
-    /// Our POST was not answered: it may have been carried out, and may still be.
+    /// After a POST without an answer, which GARM may have carried out or may still carry out:
+    /// looks for the credential.
     async fn look_for_credential(
         &self,
         order: &CredentialOrder<'_>,
@@ -116,7 +118,7 @@ impl Writer {
                 Ok(None) => {}
                 Err(_) => return Err(WriteError::Unknown(error)),
             }
-            // GARM's own 500 is an answer: nothing is under way any more.
+            // A 500 by GARM itself is an answer: no request is in flight any more.
             if error.kind == ErrorKind::Server(500) || Instant::now() >= deadline {
                 return Err(WriteError::Garm(error));
             }
@@ -124,7 +126,8 @@ impl Writer {
         }
     }
 
-    /// `PUT /github/credentials/ID`, when it is still ours. A lost answer is read back.
+    /// `PUT /github/credentials/ID`, if the credential still belongs to this fleet. If the answer
+    /// is lost, the credential is read back.
     pub(in crate::reconcile) async fn update_credential(
         &self,
         id: u64,
@@ -175,7 +178,8 @@ impl Writer {
     }
 }
 
-/// What is there under our name: ours, made by this very request or by another run, or not.
+/// Checks the existing credential of our name: created as requested, by this request or another
+/// run, or different.
 fn taken(order: &CredentialOrder<'_>, there: &Credential) -> Result<Credential, WriteError> {
     if order.is_met_by(there) {
         return Ok(there.clone());
@@ -184,7 +188,7 @@ fn taken(order: &CredentialOrder<'_>, there: &Credential) -> Result<Credential, 
     Err(WriteError::Changed(format!("a credential {name} is there by now, and is another")))
 }
 
-/// Errors with what it is instead of ours.
+/// Checks that the credential belongs to this fleet; the error says what it is instead.
 fn check(order: &CredentialOrder<'_>, there: &Credential) -> Result<(), String> {
     match there.mark() {
         Some(mark) if mark.fleet == order.fleet.as_str() => {}

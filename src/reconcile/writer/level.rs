@@ -1,4 +1,4 @@
-//! The writes of the scaling loop: the level of a pool, and runners that go.
+//! The writes of the scaling loop: levels of pools and removals of runners.
 
 use crate::domain::name::RunnerName;
 use crate::domain::pool::{Pool, PoolChange};
@@ -10,30 +10,30 @@ use crate::reconcile::write_outcome::{WriteError, WriteOutcome};
 
 use super::{PoolRef, Writer, pool_fields};
 
-/// What a level is to be.
+/// A level that is to be set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::reconcile) struct LevelOrder {
     /// `min_idle_runners`; never sent above the pool's `max_runners`.
     pub(in crate::reconcile) level: u32,
-    /// What goes with it.
+    /// Whether the labels are sent again, too.
     pub(in crate::reconcile) with: ResendLabels,
-    /// Why, for the audit log.
+    /// The decision behind it, for the audit log.
     pub(in crate::reconcile) decision: String,
 }
 
-/// What goes with a level.
+/// Whether a level is sent together with the pool's labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::reconcile) enum ResendLabels {
-    /// Nothing: where it stands already, nothing is sent.
+    /// Without labels: if the level is in force already, nothing is sent.
     Nothing,
-    /// The labels as they have just been read. GARM writes them whatever they are, and so its
-    /// loops take notice of the pool: equal values alone do not heal them (GARM.md §0.10).
+    /// With the labels as they were just read. GARM writes them even if they are unchanged, and so
+    /// its loops notice the pool. Equal values alone do not refresh their cache (GARM.md §0.10).
     Labels,
 }
 
 impl Writer {
-    /// Sets the level of a pool; brings the pool as it is then. When GARM refuses, because
-    /// `max_runners` has been lowered in this moment, it is read and fitted again, once.
+    /// Sets the level of a pool and returns the pool. If GARM refuses because `max_runners` has
+    /// just been lowered, the pool is read and the level adjusted once more.
     pub(in crate::reconcile) async fn set_level(
         &self,
         target: &PoolRef,
@@ -78,7 +78,8 @@ impl Writer {
         self.put_on_record(target, draft, &change).await.map(|pool| (WriteOutcome::Done, pool))
     }
 
-    /// Lets a runner go if it still is, at the last moment, what it is to go for. Never forced.
+    /// Removes a runner if the condition for its removal still holds immediately before. Never
+    /// forced.
     pub(in crate::reconcile) async fn dismiss(
         &self,
         target: &PoolRef,

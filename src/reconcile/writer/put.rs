@@ -1,4 +1,4 @@
-//! Changing a pool by `PUT`, from intent to outcome.
+//! Changes a pool by `PUT` and records it.
 
 use crate::domain::pool::{Pool, PoolChange};
 use crate::garm::ErrorKind;
@@ -9,7 +9,7 @@ use crate::reconcile::write_outcome::WriteError;
 use super::{PoolRef, Response, Writer, pool_fields};
 
 impl Writer {
-    /// One change from intent to outcome.
+    /// Makes one change, with the records of its intent and outcome.
     pub(super) async fn put_on_record(
         &self,
         target: &PoolRef,
@@ -27,7 +27,7 @@ impl Writer {
         self.record.outcome(draft, intent, result).await
     }
 
-    /// One PUT, read back if its answer was lost.
+    /// Sends one PUT and reads the pool back if the answer is lost.
     async fn put(&self, target: &PoolRef, change: &PoolChange) -> Result<Pool, WriteError> {
         let answer = self.client.update_pool(&target.id, change).await;
         self.note_write(&target.id);

@@ -9,7 +9,7 @@ use runnerctl::garm::{Request, ResponseFuture, Transport};
 use runnerctl::plan::{Action, FieldChange, Operation, ShownValue, Step};
 use runnerctl::sim::{Fault, FaultRule};
 
-use super::bench::{Bench, change, labels, step};
+use crate::support::apply::{ApplyRig, change, labels, step};
 
 fn image(to: &str) -> PoolChange {
     PoolChange { image: Some(to.into()), ..PoolChange::default() }
@@ -21,13 +21,13 @@ fn controller(backoff_s: u64) -> Step {
 
 #[tokio::test(start_paused = true)]
 async fn only_what_changes_is_sent_and_both_records_are_kept() {
-    let bench = Bench::new().await;
-    let pool = bench.make(&bench.spec("default")).await;
-    bench.forget();
-    let told = bench.apply(vec![change("default", &pool.id, image("new"))]).await;
+    let rig = ApplyRig::new().await;
+    let pool = rig.make(&rig.spec("default")).await;
+    rig.forget();
+    let told = rig.apply(vec![change("default", &pool.id, image("new"))]).await;
     assert_eq!(told, ["default update done"]);
-    assert_eq!(bench.writes(), [format!(r#"PUT /pools/{} {{"image":"new"}}"#, pool.id)]);
-    let log = bench.log();
+    assert_eq!(rig.writes(), [format!(r#"PUT /pools/{} {{"image":"new"}}"#, pool.id)]);
+    let log = rig.log();
     let intent: serde_json::Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
     assert_eq!(intent["before"], serde_json::json!({ "image": "ubuntu:24.04" }));
     assert_eq!(intent["after"], serde_json::json!({ "image": "new" }));
@@ -38,28 +38,28 @@ async fn only_what_changes_is_sent_and_both_records_are_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_so_already_is_not_written() {
-    let bench = Bench::new().await;
-    let pool = bench.make(&bench.spec("default")).await;
-    bench.forget();
-    let told = bench.apply(vec![change("default", &pool.id, image("ubuntu:24.04"))]).await;
+    let rig = ApplyRig::new().await;
+    let pool = rig.make(&rig.spec("default")).await;
+    rig.forget();
+    let told = rig.apply(vec![change("default", &pool.id, image("ubuntu:24.04"))]).await;
     assert_eq!(told, ["default update already done: it was so already"]);
-    assert_eq!((bench.writes(), bench.records()), (vec![], vec![]));
+    assert_eq!((rig.writes(), rig.records()), (vec![], vec![]));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_field_that_garm_ignores_is_named() {
-    let bench = Bench::new().await;
-    let pool = bench.make(&bench.spec("default")).await;
+    let rig = ApplyRig::new().await;
+    let pool = rig.make(&rig.spec("default")).await;
     // An empty text means "unchanged" to GARM. No plan asks for it.
-    let told = bench.apply(vec![change("default", &pool.id, image(""))]).await;
+    let told = rig.apply(vec![change("default", &pool.id, image(""))]).await;
     assert_eq!(told, ["default update failed: GARM answered 200 and did not set `image`"]);
-    assert_eq!(bench.records(), ["intent update pool", "outcome update pool ignored"]);
+    assert_eq!(rig.records(), ["intent update pool", "outcome update pool ignored"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pool_that_lost_its_label_is_not_touched() {
-    let bench = Bench::new().await;
-    let mut spec = bench.spec("default");
+    let rig = ApplyRig::new().await;
+    let mut spec = rig.spec("default");
     for (other, reason) in [
         (Labels::from_iter(["x"]), "the pool does not bear this fleet's label any more"),
         (
@@ -72,36 +72,36 @@ async fn a_pool_that_lost_its_label_is_not_touched() {
         ),
     ] {
         spec.labels = other;
-        let pool = bench.make(&spec).await;
-        bench.forget();
-        let told = bench.apply(vec![change("default", &pool.id, image("new"))]).await;
+        let pool = rig.make(&spec).await;
+        rig.forget();
+        let told = rig.apply(vec![change("default", &pool.id, image("new"))]).await;
         assert_eq!(told, [format!("default update blocked: {reason}")]);
-        assert_eq!(bench.writes(), [""; 0]);
+        assert_eq!(rig.writes(), [""; 0]);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pool_that_is_gone_is_not_made_again() {
-    let bench = Bench::new().await;
+    let rig = ApplyRig::new().await;
     let gone = PoolId::new("00000000-0000-4000-8000-000000000000");
-    let told = bench.apply(vec![change("default", &gone, image("new"))]).await;
+    let told = rig.apply(vec![change("default", &gone, image("new"))]).await;
     assert_eq!(told, ["default update failed: the pool is not there any more"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_ends_the_pools_own_steps_and_no_others() {
-    let bench = Bench::new().await;
-    let pool = bench.make(&bench.spec("a")).await;
-    bench
+    let rig = ApplyRig::new().await;
+    let pool = rig.make(&rig.spec("a")).await;
+    rig
         .memory
         .with(|it| it.faults.add(FaultRule::always("PUT", pool.id.as_str(), Fault::Status(400))));
     let steps = vec![
         controller(300),
         change("a", &pool.id, image("one")),
-        bench.create("b"),
+        rig.create("b"),
         change("a", &pool.id, image("two")),
     ];
-    let told = bench.apply(steps).await;
+    let told = rig.apply(steps).await;
     assert_eq!(told[0], "- update done");
     assert!(told[1].starts_with("a update failed: PUT /pools/"), "{told:?}");
     assert_eq!(told[2], "b create done");
@@ -110,27 +110,27 @@ async fn a_failure_ends_the_pools_own_steps_and_no_others() {
 
 #[tokio::test(start_paused = true)]
 async fn the_controller_is_changed_first_and_once() {
-    let bench = Bench::new().await;
-    let steps = vec![bench.create("b"), controller(300)];
-    assert_eq!(bench.apply(steps).await, ["b create done", "- update done"]);
-    assert_eq!(bench.writes()[0], r#"PUT /controller {"minimum_job_age_backoff":300}"#);
-    let again = bench.apply(vec![controller(300)]).await;
+    let rig = ApplyRig::new().await;
+    let steps = vec![rig.create("b"), controller(300)];
+    assert_eq!(rig.apply(steps).await, ["b create done", "- update done"]);
+    assert_eq!(rig.writes()[0], r#"PUT /controller {"minimum_job_age_backoff":300}"#);
+    let again = rig.apply(vec![controller(300)]).await;
     assert_eq!(again, ["- update already done: it was so already"]);
-    bench.memory.with(|it| {
+    rig.memory.with(|it| {
         it.faults.add(FaultRule::once("PUT", "/controller", Fault::LoseAnswer));
         it.faults.add(FaultRule::once("PUT", "/controller", Fault::Drop));
     });
-    assert_eq!(bench.apply(vec![controller(60)]).await, ["- update done"]);
-    let dropped = bench.apply(vec![controller(90)]).await;
+    assert_eq!(rig.apply(vec![controller(60)]).await, ["- update done"]);
+    let dropped = rig.apply(vec![controller(90)]).await;
     assert!(dropped[0].starts_with("- update failed: PUT /controller at "), "{dropped:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_blocked_step_is_reported_and_writes_nothing() {
-    let bench = Bench::new().await;
-    let told = bench.apply(vec![step(Action::Blocked, "a", None, Operation::Nothing)]).await;
+    let rig = ApplyRig::new().await;
+    let told = rig.apply(vec![step(Action::Blocked, "a", None, Operation::Nothing)]).await;
     assert_eq!(told, ["a blocked blocked: a reason"]);
-    assert_eq!(bench.writes(), [""; 0]);
+    assert_eq!(rig.writes(), [""; 0]);
 }
 
 fn adopt(pool: &str, id: &PoolId) -> Step {
@@ -140,39 +140,39 @@ fn adopt(pool: &str, id: &PoolId) -> Step {
 
 #[tokio::test(start_paused = true)]
 async fn a_pool_made_by_hand_is_adopted_and_one_of_ours_renamed() {
-    let bench = Bench::new().await;
-    let mut spec = bench.spec("default");
+    let rig = ApplyRig::new().await;
+    let mut spec = rig.spec("default");
     spec.labels = Labels::from_iter(["default"]);
-    let pool = bench.make(&spec).await;
-    assert_eq!(bench.apply(vec![adopt("default", &pool.id)]).await, ["default adopt done"]);
-    assert_eq!(bench.apply(vec![adopt("linux", &pool.id)]).await, ["linux adopt done"]);
-    assert_eq!(bench.pools().await, ["linux,runnerctl=acme/linux on 2/20 0"]);
-    let again = bench.apply(vec![adopt("linux", &pool.id)]).await;
+    let pool = rig.make(&spec).await;
+    assert_eq!(rig.apply(vec![adopt("default", &pool.id)]).await, ["default adopt done"]);
+    assert_eq!(rig.apply(vec![adopt("linux", &pool.id)]).await, ["linux adopt done"]);
+    assert_eq!(rig.pools().await, ["linux,runnerctl=acme/linux on 2/20 0"]);
+    let again = rig.apply(vec![adopt("linux", &pool.id)]).await;
     assert_eq!(again, ["linux adopt already done: it was so already"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pool_of_another_fleet_or_a_taken_name_is_not_adopted() {
-    let bench = Bench::new().await;
-    let mut spec = bench.spec("default");
+    let rig = ApplyRig::new().await;
+    let mut spec = rig.spec("default");
     spec.labels = Labels::from_iter(["default", "runnerctl=other/default"]);
-    let foreign = bench.make(&spec).await;
-    let told = bench.apply(vec![adopt("default", &foreign.id)]).await;
+    let foreign = rig.make(&spec).await;
+    let told = rig.apply(vec![adopt("default", &foreign.id)]).await;
     assert_eq!(told, ["default adopt blocked: the pool now bears `runnerctl=other/default`"]);
     spec.labels = Labels::from_iter(["default"]);
-    let free = bench.make(&spec).await;
-    let taken = bench.make(&bench.spec("default")).await;
-    let told = bench.apply(vec![adopt("default", &free.id)]).await;
+    let free = rig.make(&spec).await;
+    let taken = rig.make(&rig.spec("default")).await;
+    let told = rig.apply(vec![adopt("default", &free.id)]).await;
     let expected = format!("default adopt blocked: pool {} bears this label now", taken.id);
     assert_eq!(told, [expected]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_level_that_watch_has_raised_meanwhile_is_not_lowered() {
-    let bench = Bench::new().await;
-    let mut spec = bench.spec("default");
+    let rig = ApplyRig::new().await;
+    let mut spec = rig.spec("default");
     spec.min_idle_runners = 9;
-    let pool = bench.make(&spec).await;
+    let pool = rig.make(&spec).await;
     let raise = PoolChange {
         min_idle_runners: Some(4),
         image: Some("new".into()),
@@ -184,18 +184,18 @@ async fn a_level_that_watch_has_raised_meanwhile_is_not_lowered() {
         before: ShownValue::Level(2),
         after: ShownValue::Level(4),
     }];
-    bench.forget();
-    assert_eq!(bench.apply(vec![scaled]).await, ["default update done"]);
-    assert_eq!(bench.writes(), [format!(r#"PUT /pools/{} {{"image":"new"}}"#, pool.id)]);
+    rig.forget();
+    assert_eq!(rig.apply(vec![scaled]).await, ["default update done"]);
+    assert_eq!(rig.writes(), [format!(r#"PUT /pools/{} {{"image":"new"}}"#, pool.id)]);
     assert_eq!(
-        bench.apply(vec![change("default", &pool.id, raise)]).await,
+        rig.apply(vec![change("default", &pool.id, raise)]).await,
         ["default update done"]
     );
-    assert_eq!(bench.pools().await, ["default,runnerctl=acme/default on 4/20 0"]);
+    assert_eq!(rig.pools().await, ["default,runnerctl=acme/default on 4/20 0"]);
     // The pair is checked by GARM: a level that has risen above the new maximum goes down with it.
     let max = PoolChange { max_runners: Some(3), ..PoolChange::default() };
-    assert_eq!(bench.apply(vec![change("default", &pool.id, max)]).await, ["default update done"]);
-    assert_eq!(bench.pools().await, ["default,runnerctl=acme/default on 3/3 0"]);
+    assert_eq!(rig.apply(vec![change("default", &pool.id, max)]).await, ["default update done"]);
+    assert_eq!(rig.pools().await, ["default,runnerctl=acme/default on 3/3 0"]);
 }
 
 /// A list takes its time for each row, every other request the same.
@@ -225,21 +225,21 @@ impl Transport for SlowLists {
 async fn four_thousand_adoptions_take_at_most_4_4_times_as_long_as_a_thousand() {
     let mut took = Vec::new();
     for pools in [1_000, 4_000] {
-        let bench = Bench::new().await;
+        let rig = ApplyRig::new().await;
         let mut steps = Vec::new();
         for number in 0..pools {
             let spec = PoolSpec {
                 labels: Labels::from_iter([format!("p{number}")]),
                 enabled: false,
                 min_idle_runners: 0,
-                ..bench.spec("p")
+                ..rig.spec("p")
             };
-            let pool = bench.make(&spec).await;
+            let pool = rig.make(&spec).await;
             steps.push(adopt(&format!("p{number}"), &pool.id));
         }
-        let door = std::sync::Arc::new(SlowLists(bench.door()));
+        let door = std::sync::Arc::new(SlowLists(rig.door()));
         let began = tokio::time::Instant::now();
-        let told = bench.apply_through(door, steps).await;
+        let told = rig.apply_through(door, steps).await;
         assert!(told.iter().all(|it| it.ends_with("adopt done")));
         took.push(began.elapsed());
     }

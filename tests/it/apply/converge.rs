@@ -11,7 +11,7 @@ use runnerctl::plan::{self, Plan};
 use runnerctl::reconcile::apply::{ApplyOptions, apply};
 use runnerctl::sim::JobBatch;
 
-use super::bench::{Bench, fleet, name, told, wait};
+use crate::support::apply::{ApplyRig, fleet, name, told, wait};
 use super::twins::seeds;
 use super::wire::{Delays, Last, Tripwire};
 
@@ -85,18 +85,18 @@ fn wish(dice: &mut Dice) -> Desired {
     Desired { fleet: fleet(), controller, credentials: Vec::new(), pools, scope: Scope::Whole }
 }
 
-pub(super) async fn planned(bench: &Bench, desired: &Desired) -> Plan {
-    plan::plan(desired, &bench.fleet().await, &plan::PlanOptions::default())
+pub(super) async fn planned(rig: &ApplyRig, desired: &Desired) -> Plan {
+    plan::plan(desired, &rig.fleet().await, &plan::PlanOptions::default())
 }
 
 /// Plans and applies until there is nothing to do; brings what the pools are then.
-async fn settled(bench: &Bench, desired: &Desired, seed: u64) -> Vec<String> {
+async fn settled(rig: &ApplyRig, desired: &Desired, seed: u64) -> Vec<String> {
     for round in 0..4 {
-        let plan = planned(bench, desired).await;
+        let plan = planned(rig, desired).await;
         if plan.is_empty() {
-            return ours(bench).await;
+            return ours(rig).await;
         }
-        let writer = bench.writer(Delays::new(bench.door(), seed + round));
+        let writer = rig.writer(Delays::new(rig.door(), seed + round));
         let outcomes = apply(&plan, &writer, &ApplyOptions::default(), &SilentListener).await;
         assert!(outcomes.iter().all(|it| it.kind.is_good()), "seed {seed}: {:?}", told(&outcomes));
     }
@@ -104,8 +104,8 @@ async fn settled(bench: &Bench, desired: &Desired, seed: u64) -> Vec<String> {
 }
 
 /// Every pool but for its id and its runners, those of others included.
-async fn ours(bench: &Bench) -> Vec<String> {
-    let fleet = bench.fleet().await;
+async fn ours(rig: &ApplyRig) -> Vec<String> {
+    let fleet = rig.fleet().await;
     let mut pools: Vec<String> =
         fleet.pools.iter().map(|it| format!("{:?} {:?}", it.entity, it.spec)).collect();
     pools.sort();
@@ -114,28 +114,28 @@ async fn ours(bench: &Bench) -> Vec<String> {
 }
 
 /// A world with the first wish fulfilled, a pool of nobody, a pool of another fleet, and jobs.
-async fn world(first: &Desired, seed: u64) -> Bench {
-    let bench = Bench::new().await;
-    let mut other = bench.spec("default");
+async fn world(first: &Desired, seed: u64) -> ApplyRig {
+    let rig = ApplyRig::new().await;
+    let mut other = rig.spec("default");
     other.labels = ["by-hand"].into_iter().collect();
-    bench.make(&other).await;
+    rig.make(&other).await;
     other.labels = ["theirs", "runnerctl=other/a"].into_iter().collect();
-    bench.make(&other).await;
-    settled(&bench, first, seed).await;
+    rig.make(&other).await;
+    settled(&rig, first, seed).await;
     wait(30).await;
     for pool in ["a", "b", "c", "d", "e", "by-hand", "theirs"] {
         let order = JobBatch::new(2, &[pool]).lasting(Duration::from_secs(40 + seed % 3 * 40));
-        bench.memory.with(|it| it.queue_jobs(&order));
+        rig.memory.with(|it| it.queue_jobs(&order));
     }
     wait(seed % 7).await;
-    bench
+    rig
 }
 
 /// Applies once and dies at the write after so many.
-async fn interrupted(bench: &Bench, desired: &Desired, writes: usize, last: Last) {
-    let plan = planned(bench, desired).await;
-    let wire = Tripwire::new(bench.door(), writes, last);
-    let writer = bench.writer(Arc::<Tripwire>::clone(&wire) as Arc<dyn Transport>);
+async fn interrupted(rig: &ApplyRig, desired: &Desired, writes: usize, last: Last) {
+    let plan = planned(rig, desired).await;
+    let wire = Tripwire::new(rig.door(), writes, last);
+    let writer = rig.writer(Arc::<Tripwire>::clone(&wire) as Arc<dyn Transport>);
     let options = ApplyOptions::default();
     tokio::select! {
         _ = apply(&plan, &writer, &options, &SilentListener) => {}
@@ -155,14 +155,14 @@ async fn stopped_after_any_write_the_next_run_comes_to_the_same_end() {
         assert_eq!(straight.killed_jobs(), 0, "seed {seed}");
         for at in 0..writes.min(24) {
             let last = if dice.below(2) == 0 { Last::CarriedOut } else { Last::NeverSent };
-            let bench = world(&first, seed).await;
-            interrupted(&bench, &second, at, last).await;
+            let rig = world(&first, seed).await;
+            interrupted(&rig, &second, at, last).await;
             if dice.below(2) == 0 {
-                interrupted(&bench, &second, usize::try_from(dice.below(4)).unwrap(), last).await;
+                interrupted(&rig, &second, usize::try_from(dice.below(4)).unwrap(), last).await;
             }
-            let found = settled(&bench, &second, seed).await;
+            let found = settled(&rig, &second, seed).await;
             assert_eq!(found, expected, "seed {seed}, stopped at write {at}, {last:?}");
-            assert_eq!(bench.killed_jobs(), 0, "seed {seed}, stopped at write {at}");
+            assert_eq!(rig.killed_jobs(), 0, "seed {seed}, stopped at write {at}");
         }
     }
 }
@@ -174,17 +174,17 @@ async fn two_runs_at_once_come_to_the_end_of_one() {
         let (first, second) = (wish(&mut dice), wish(&mut dice));
         let straight = world(&first, seed).await;
         let expected = settled(&straight, &second, seed).await;
-        let bench = world(&first, seed).await;
-        let plan = planned(&bench, &second).await;
+        let rig = world(&first, seed).await;
+        let plan = planned(&rig, &second).await;
         let run = |n: u64| {
-            let writer = bench.writer(Delays::new(bench.door(), seed * 2 + n));
+            let writer = rig.writer(Delays::new(rig.door(), seed * 2 + n));
             let plan = &plan;
             async move { apply(plan, &writer, &ApplyOptions::default(), &SilentListener).await }
         };
         let (a, b) = tokio::join!(run(0), run(1));
-        let found = settled(&bench, &second, seed).await;
+        let found = settled(&rig, &second, seed).await;
         assert_eq!(found, expected, "seed {seed}: {:?} {:?}", told(&a), told(&b));
-        assert_eq!(bench.killed_jobs(), 0, "seed {seed}");
+        assert_eq!(rig.killed_jobs(), 0, "seed {seed}");
         let good = a.iter().zip(&b).all(|(a, b)| a.kind.is_good() || b.kind.is_good());
         assert!(good, "seed {seed}: {:?} {:?}", told(&a), told(&b));
     }

@@ -7,17 +7,17 @@ use runnerctl::event::SilentListener;
 use runnerctl::reconcile::apply::{ApplyOptions, apply};
 use runnerctl::sim::{Fault, FaultRule};
 
-use super::bench::{Bench, plan, told};
+use crate::support::apply::{ApplyRig, plan, told};
 
 const ON: &str = "default,runnerctl=acme/default on 2/20 0";
 const FRESH: &str = "default,runnerctl=acme/default off 0/20 0";
 
 #[tokio::test(start_paused = true)]
 async fn a_pool_is_made_disabled_and_then_switched_on() {
-    let bench = Bench::new().await;
-    assert_eq!(bench.apply(vec![bench.create("default")]).await, ["default create done"]);
-    assert_eq!(bench.pools().await, [ON]);
-    let writes = bench.memory.with(|world| {
+    let rig = ApplyRig::new().await;
+    assert_eq!(rig.apply(vec![rig.create("default")]).await, ["default create done"]);
+    assert_eq!(rig.pools().await, [ON]);
+    let writes = rig.memory.with(|world| {
         let writes = world.requests().iter().filter(|it| it.is_write());
         writes.map(|it| (it.at, it.method.clone(), it.body.clone())).collect::<Vec<_>>()
     });
@@ -27,25 +27,25 @@ async fn a_pool_is_made_disabled_and_then_switched_on() {
     assert_eq!((&*writes[1].1, &*writes[1].2), ("PUT", r#"{"enabled":true,"min_idle_runners":2}"#));
     assert!(writes[0].0.duration_until(writes[1].0).as_millis() >= 250);
     let records = ["intent create pool", "outcome create pool done"];
-    assert_eq!(bench.records()[..2], records);
-    assert_eq!(bench.records()[2..], ["intent update pool", "outcome update pool done"]);
+    assert_eq!(rig.records()[..2], records);
+    assert_eq!(rig.records()[2..], ["intent update pool", "outcome update pool done"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pool_declared_off_and_empty_takes_one_write() {
-    let bench = Bench::new().await;
-    let mut spec = bench.spec("default");
+    let rig = ApplyRig::new().await;
+    let mut spec = rig.spec("default");
     (spec.enabled, spec.min_idle_runners) = (false, 0);
-    let told = bench.apply(vec![bench.create_as("default", spec)]).await;
+    let told = rig.apply(vec![rig.create_as("default", spec)]).await;
     assert_eq!(told, ["default create done"]);
-    assert_eq!((bench.pools().await, bench.writes().len()), (vec![FRESH.to_owned()], 1));
+    assert_eq!((rig.pools().await, rig.writes().len()), (vec![FRESH.to_owned()], 1));
 }
 
 async fn with_fault(fault: Fault, on: (&str, &str)) -> (Vec<String>, Vec<String>) {
-    let bench = Bench::new().await;
-    bench.memory.with(|it| it.faults.add(FaultRule::once(on.0, on.1, fault)));
-    let told = bench.apply(vec![bench.create("default")]).await;
-    (told, bench.pools().await)
+    let rig = ApplyRig::new().await;
+    rig.memory.with(|it| it.faults.add(FaultRule::once(on.0, on.1, fault)));
+    let told = rig.apply(vec![rig.create("default")]).await;
+    (told, rig.pools().await)
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,77 +83,77 @@ async fn a_switch_whose_answer_is_lost_is_read_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pool_that_another_run_has_made_is_taken_as_it_is() {
-    let bench = Bench::new().await;
-    bench.make(&bench.spec("default")).await;
-    bench.forget();
-    let told = bench.apply(vec![bench.create("default")]).await;
+    let rig = ApplyRig::new().await;
+    rig.make(&rig.spec("default")).await;
+    rig.forget();
+    let told = rig.apply(vec![rig.create("default")]).await;
     assert_eq!(told, ["default create already done: created by another run"]);
-    assert_eq!(bench.writes(), [""; 0]);
+    assert_eq!(rig.writes(), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pool_that_a_dead_run_has_begun_is_finished() {
-    let bench = Bench::new().await;
-    let mut begun = bench.spec("default");
+    let rig = ApplyRig::new().await;
+    let mut begun = rig.spec("default");
     (begun.enabled, begun.min_idle_runners) = (false, 0);
-    bench.make(&begun).await;
+    rig.make(&begun).await;
     let began = tokio::time::Instant::now();
-    let told = bench.apply(vec![bench.create("default")]).await;
+    let told = rig.apply(vec![rig.create("default")]).await;
     assert_eq!(told, ["default create already done: created by another run"]);
     assert!(began.elapsed() >= Duration::from_secs(10));
-    assert_eq!(bench.pools().await, [ON]);
+    assert_eq!(rig.pools().await, [ON]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_reported_with_what_garm_says() {
-    let bench = Bench::new().await;
-    let mut spec = bench.spec("default");
+    let rig = ApplyRig::new().await;
+    let mut spec = rig.spec("default");
     spec.provider = "nope".into();
-    let told = bench.apply(vec![bench.create_as("default", spec)]).await;
+    let told = rig.apply(vec![rig.create_as("default", spec)]).await;
     assert_eq!(told.len(), 1);
     assert!(told[0].contains("400 ") && told[0].contains("no such provider nope"), "{told:?}");
-    assert_eq!(bench.records(), ["intent create pool", "outcome create pool refused"]);
+    assert_eq!(rig.records(), ["intent create pool", "outcome create pool refused"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_signal_lets_a_create_end_and_begins_no_other() {
-    let bench = Bench::new().await;
+    let rig = ApplyRig::new().await;
     let options = ApplyOptions { parallelism: 1, ..ApplyOptions::default() };
     let stop = options.stop.clone();
     let door = super::wire::Ambush::new(
-        bench.door(),
+        rig.door(),
         |it| it.path.ends_with("/pools") && it.method.is_write(),
         0,
         move || stop.cancel(),
     );
-    let steps = vec![bench.create("one"), bench.create("two")];
-    let writer = bench.writer(door);
+    let steps = vec![rig.create("one"), rig.create("two")];
+    let writer = rig.writer(door);
     let told = told(&apply(&plan(steps), &writer, &options, &SilentListener).await);
     assert_eq!(told, ["one create done", "two create interrupted: not begun"]);
-    assert_eq!(bench.pools().await, ["one,runnerctl=acme/one on 2/20 0"]);
+    assert_eq!(rig.pools().await, ["one,runnerctl=acme/one on 2/20 0"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_old_garm_is_not_written_to() {
-    let bench = Bench::new().await;
-    let writer = bench.writer_with(bench.door(), ReleaseLine::Old);
-    let plan = plan(vec![bench.create("default")]);
+    let rig = ApplyRig::new().await;
+    let writer = rig.writer_with(rig.door(), ReleaseLine::Old);
+    let plan = plan(vec![rig.create("default")]);
     let told = told(&apply(&plan, &writer, &ApplyOptions::default(), &SilentListener).await);
     insta::assert_snapshot!(told.join("\n"), @"default create failed: write to http://garm.example.com: this GARM is of the 0.1 line, which is only read");
-    assert_eq!((bench.writes(), bench.records()), (vec![], vec![]));
+    assert_eq!((rig.writes(), rig.records()), (vec![], vec![]));
 }
 
 #[tokio::test(start_paused = true)]
 async fn many_pools_are_made_eight_at_a_time_with_few_lists() {
-    let bench = Bench::new().await;
+    let rig = ApplyRig::new().await;
     let names: Vec<String> = (0..40).map(|it| format!("p{it}")).collect();
-    let steps = names.iter().map(|it| bench.create(it)).collect();
-    let door = super::wire::Delays::new(bench.door(), 7);
-    let told = bench.apply_through(door, steps).await;
+    let steps = names.iter().map(|it| rig.create(it)).collect();
+    let door = super::wire::Delays::new(rig.door(), 7);
+    let told = rig.apply_through(door, steps).await;
     assert!(told.iter().all(|it| it.ends_with("create done")), "{told:?}");
     let order: Vec<String> = names.iter().map(|it| format!("{it} create done")).collect();
     assert_eq!(told, order);
-    let lists = bench.memory.with(|world| {
+    let lists = rig.memory.with(|world| {
         world.requests().iter().filter(|it| it.method == "GET" && it.path == "/pools").count()
     });
     assert!(lists < 100, "{lists} lists for 40 pools");

@@ -11,7 +11,7 @@ use runnerctl::secrets::AppKey;
 use runnerctl::sim::{Fault, FaultRule};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::bench::{Bench, fleet, step};
+use crate::support::apply::{ApplyRig, fleet, step};
 
 fn key() -> AppKey {
     let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
@@ -39,12 +39,12 @@ fn with(key: &AppKey) -> ApplyOptions {
 }
 
 /// What GARM has besides the world's own token.
-fn made_of(bench: &Bench) -> Vec<String> {
-    bench.memory.with(|it| it.credentials_made_of().split_off(1))
+fn made_of(rig: &ApplyRig) -> Vec<String> {
+    rig.memory.with(|it| it.credentials_made_of().split_off(1))
 }
 
-async fn credentials(bench: &Bench) -> Vec<Credential> {
-    bench.client.credentials().await.unwrap()
+async fn credentials(rig: &ApplyRig) -> Vec<Credential> {
+    rig.client.credentials().await.unwrap()
 }
 
 /// What the simulated GARM says that a credential is made of.
@@ -62,13 +62,13 @@ fn shown(wanted: &DesiredCredential, key: &AppKey) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn an_app_is_given_to_garm_by_one_request_and_its_key_is_nowhere_else() {
-    let bench = Bench::new().await;
+    let rig = ApplyRig::new().await;
     let key = key();
     let wanted = wanted(7, &key);
-    let told = bench.apply_with(vec![credential(None, &wanted)], &with(&key)).await;
+    let told = rig.apply_with(vec![credential(None, &wanted)], &with(&key)).await;
     assert_eq!(told, ["- create done"]);
-    assert_eq!(made_of(&bench), [shown(&wanted, &key)]);
-    let all = credentials(&bench).await;
+    assert_eq!(made_of(&rig), [shown(&wanted, &key)]);
+    let all = credentials(&rig).await;
     let expected = Credential {
         id: 2,
         name: "app".into(),
@@ -77,111 +77,111 @@ async fn an_app_is_given_to_garm_by_one_request_and_its_key_is_nowhere_else() {
         auth: Auth::App,
     };
     assert_eq!(all[1], expected);
-    assert_eq!(bench.records(), ["intent create credential", "outcome create credential done"]);
+    assert_eq!(rig.records(), ["intent create credential", "outcome create credential done"]);
     let pem = key.pem.expose_secret();
-    let log = bench.log();
+    let log = rig.log();
     assert!(pem.lines().filter(|it| it.len() > 20).all(|it| !log.contains(it)), "{log}");
     assert!(log.contains(key.fingerprint.as_str()) && log.contains(r#""credential":"app""#));
     // Again: it is there already, and nothing is written.
-    bench.forget();
-    let told = bench.apply_with(vec![credential(None, &wanted)], &with(&key)).await;
+    rig.forget();
+    let told = rig.apply_with(vec![credential(None, &wanted)], &with(&key)).await;
     assert_eq!(told, ["- create already done: created by another run"]);
-    assert_eq!(bench.writes(), [""; 0]);
+    assert_eq!(rig.writes(), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_rotated_key_replaces_the_old_one() {
-    let bench = Bench::new().await;
+    let rig = ApplyRig::new().await;
     let (old, new) = (key(), key());
-    bench.apply_with(vec![credential(None, &wanted(7, &old))], &with(&old)).await;
+    rig.apply_with(vec![credential(None, &wanted(7, &old))], &with(&old)).await;
     let rotated = wanted(7, &new);
-    let told = bench.apply_with(vec![credential(Some(2), &rotated)], &with(&new)).await;
+    let told = rig.apply_with(vec![credential(Some(2), &rotated)], &with(&new)).await;
     assert_eq!(told, ["- update done"]);
-    assert_eq!(made_of(&bench), [shown(&rotated, &new)]);
-    let told = bench.apply_with(vec![credential(Some(2), &rotated)], &with(&new)).await;
+    assert_eq!(made_of(&rig), [shown(&rotated, &new)]);
+    let told = rig.apply_with(vec![credential(Some(2), &rotated)], &with(&new)).await;
     assert_eq!(told, ["- update already done: it was so already"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_is_read_back() {
     for fault in [Fault::LoseAnswer, Fault::Truncate] {
-        let bench = Bench::new().await;
+        let rig = ApplyRig::new().await;
         let (old, new) = (key(), key());
         let rule = |method| FaultRule::once(method, "/github/credentials", fault.clone());
-        bench.memory.with(|it| it.faults.add(rule("POST")));
+        rig.memory.with(|it| it.faults.add(rule("POST")));
         let made = wanted(7, &old);
-        let told = bench.apply_with(vec![credential(None, &made)], &with(&old)).await;
+        let told = rig.apply_with(vec![credential(None, &made)], &with(&old)).await;
         assert_eq!(
-            (told, made_of(&bench)),
+            (told, made_of(&rig)),
             (vec!["- create done".to_owned()], vec![shown(&made, &old)])
         );
-        bench.memory.with(|it| it.faults.add(rule("PUT")));
+        rig.memory.with(|it| it.faults.add(rule("PUT")));
         let changed = wanted(8, &new);
-        let told = bench.apply_with(vec![credential(Some(2), &changed)], &with(&new)).await;
+        let told = rig.apply_with(vec![credential(Some(2), &changed)], &with(&new)).await;
         let expected = vec![shown(&changed, &new)];
-        assert_eq!((told, made_of(&bench)), (vec!["- update done".to_owned()], expected));
+        assert_eq!((told, made_of(&rig)), (vec!["- update done".to_owned()], expected));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_post_that_never_arrived_is_not_sent_again() {
-    let bench = Bench::new().await;
+    let rig = ApplyRig::new().await;
     let key = key();
-    bench.memory.with(|it| it.faults.add(FaultRule::once("POST", "/credentials", Fault::Drop)));
-    let told = bench.apply_with(vec![credential(None, &wanted(7, &key))], &with(&key)).await;
+    rig.memory.with(|it| it.faults.add(FaultRule::once("POST", "/credentials", Fault::Drop)));
+    let told = rig.apply_with(vec![credential(None, &wanted(7, &key))], &with(&key)).await;
     assert_eq!(told.len(), 1);
     assert!(told[0].starts_with("- create failed: POST /github/credentials at "), "{told:?}");
-    assert_eq!((bench.writes().len(), made_of(&bench)), (0, vec![]));
-    assert_eq!(bench.records()[1], "outcome create credential refused");
+    assert_eq!((rig.writes().len(), made_of(&rig)), (0, vec![]));
+    assert_eq!(rig.records()[1], "outcome create credential refused");
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_runs_at_once_make_one_credential() {
-    let bench = Bench::new().await;
+    let rig = ApplyRig::new().await;
     let key = key();
     let wanted = wanted(7, &key);
     let options = with(&key);
     // The first run reads the list and is slow to send; the second is done by then.
     let slow = Fault::Slow(std::time::Duration::from_secs(1));
-    bench.memory.with(|it| it.faults.add(FaultRule::once("GET", "/github/credentials", slow)));
-    let run = || bench.apply_with(vec![credential(None, &wanted)], &options);
+    rig.memory.with(|it| it.faults.add(FaultRule::once("GET", "/github/credentials", slow)));
+    let run = || rig.apply_with(vec![credential(None, &wanted)], &options);
     let (first, second) = tokio::join!(run(), run());
     assert_eq!(first, ["- create already done: created by another run"]);
     assert_eq!(second, ["- create done"]);
-    assert_eq!(made_of(&bench), [shown(&wanted, &key)]);
+    assert_eq!(made_of(&rig), [shown(&wanted, &key)]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_not_ours_by_now_is_left_alone() {
-    let bench = Bench::new().await;
+    let rig = ApplyRig::new().await;
     let (old, new) = (key(), key());
     let strange = DesiredCredential { name: "APP".into(), ..wanted(1, &old) };
-    bench.client.create_credential(&strange, "made by hand", &old.pem).await.unwrap();
-    let told = bench.apply_with(vec![credential(None, &wanted(7, &new))], &with(&new)).await;
+    rig.client.create_credential(&strange, "made by hand", &old.pem).await.unwrap();
+    let told = rig.apply_with(vec![credential(None, &wanted(7, &new))], &with(&new)).await;
     assert_eq!(told, ["- create blocked: a credential `APP` is there by now, and is another"]);
-    let told = bench.apply_with(vec![credential(Some(2), &wanted(7, &new))], &with(&new)).await;
+    let told = rig.apply_with(vec![credential(Some(2), &wanted(7, &new))], &with(&new)).await;
     let expected = "- update blocked: the credential does not bear this fleet's mark any more";
     assert_eq!(told, [expected]);
-    let told = bench.apply_with(vec![credential(Some(9), &wanted(7, &new))], &with(&new)).await;
+    let told = rig.apply_with(vec![credential(Some(9), &wanted(7, &new))], &with(&new)).await;
     assert_eq!(told, ["- update blocked: the credential is not there any more"]);
-    assert_eq!(credentials(&bench).await[1].description, "made by hand");
+    assert_eq!(credentials(&rig).await[1].description, "made by hand");
 }
 
 #[tokio::test(start_paused = true)]
 async fn another_key_than_the_planned_one_is_not_sent() {
-    let bench = Bench::new().await;
+    let rig = ApplyRig::new().await;
     let (planned, other) = (key(), key());
-    let told = bench.apply_with(vec![credential(None, &wanted(7, &planned))], &with(&other)).await;
+    let told = rig.apply_with(vec![credential(None, &wanted(7, &planned))], &with(&other)).await;
     assert_eq!(told, ["- create blocked: the key that was planned is not at hand"]);
-    assert_eq!(bench.writes(), [""; 0]);
+    assert_eq!(rig.writes(), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_that_garm_does_not_have_is_its_own_refusal() {
-    let bench = Bench::new().await;
+    let rig = ApplyRig::new().await;
     let key = key();
     let nowhere = DesiredCredential { endpoint: "nowhere".into(), ..wanted(7, &key) };
-    let told = bench.apply_with(vec![credential(None, &nowhere)], &with(&key)).await;
+    let told = rig.apply_with(vec![credential(None, &nowhere)], &with(&key)).await;
     let expected = "- create failed: POST /github/credentials: 404 Not Found: failed to create \
                     github credentials: error creating github credentials: github endpoint not \
                     found: not found";

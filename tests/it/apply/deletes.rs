@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use runnerctl::garm::{Method, Request, Response, ResponseFuture, Transport};
 use serde_json::Value;
 
-use super::bench::{Bench, retire};
+use crate::support::apply::{ApplyRig, retire};
 
 /// What the slower of two deletes meets.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,12 +73,12 @@ impl Transport for Slower {
 }
 
 async fn check(meets: Meets, expected: &str) {
-    let bench = Bench::new().await;
-    let pool = bench.make(&bench.spec("default")).await;
-    let door = Slower::new(bench.door(), meets);
-    let told = bench.apply_through(door, vec![retire("default", &pool.id)]).await;
+    let rig = ApplyRig::new().await;
+    let pool = rig.make(&rig.spec("default")).await;
+    let door = Slower::new(rig.door(), meets);
+    let told = rig.apply_through(door, vec![retire("default", &pool.id)]).await;
     assert_eq!(told, [expected]);
-    assert_eq!(bench.pools().await, [""; 0]);
+    assert_eq!(rig.pools().await, [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]

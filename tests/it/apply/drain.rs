@@ -9,45 +9,45 @@ use runnerctl::event::ApplyEvent;
 use runnerctl::reconcile::apply::{ApplyOptions, apply};
 use runnerctl::sim::{Fault, FaultRule, JobBatch, Knobs};
 
-use super::bench::{Bench, Heard, plan, retire, told, wait};
+use crate::support::apply::{ApplyRig, Heard, plan, retire, told, wait};
 use super::wire::Ambush;
 
 /// A pool with its two runners idle.
-async fn idle_pool() -> (Bench, PoolId) {
-    let bench = Bench::new().await;
-    let pool = bench.make(&bench.spec("default")).await;
+async fn idle_pool() -> (ApplyRig, PoolId) {
+    let rig = ApplyRig::new().await;
+    let pool = rig.make(&rig.spec("default")).await;
     wait(30).await;
-    assert_eq!(bench.pools().await, ["default,runnerctl=acme/default on 2/20 2"]);
-    bench.forget();
-    (bench, pool.id)
+    assert_eq!(rig.pools().await, ["default,runnerctl=acme/default on 2/20 2"]);
+    rig.forget();
+    (rig, pool.id)
 }
 
-fn jobs(bench: &Bench, count: usize, seconds: u64) {
+fn jobs(rig: &ApplyRig, count: usize, seconds: u64) {
     let order = JobBatch::new(count, &["default"]).lasting(Duration::from_secs(seconds));
-    bench.memory.with(|it| it.queue_jobs(&order));
+    rig.memory.with(|it| it.queue_jobs(&order));
 }
 
 #[tokio::test(start_paused = true)]
 async fn idle_runners_go_and_the_pool_after_them() {
-    let (bench, id) = idle_pool().await;
-    let told = bench.apply(vec![retire("default", &id)]).await;
+    let (rig, id) = idle_pool().await;
+    let told = rig.apply(vec![retire("default", &id)]).await;
     assert_eq!(told, ["default delete done: 2 runners removed"]);
-    assert_eq!(bench.pools().await, [""; 0]);
-    let writes = bench.writes();
+    assert_eq!(rig.pools().await, [""; 0]);
+    let writes = rig.writes();
     assert_eq!(writes.len(), 4, "{writes:?}");
     let off = format!(r#"PUT /pools/{id} {{"enabled":false,"min_idle_runners":0}}"#);
     assert_eq!((writes[0].as_str(), writes[3].as_str()), (&*off, &*format!("DELETE /pools/{id} ")));
     assert!(writes.iter().all(|it| !it.contains("bypass") && !it.contains("force")));
-    assert_eq!(bench.records().len(), 8);
+    assert_eq!(rig.records().len(), 8);
 }
 
 /// The provider cannot delete its VMs: the drain waits, and says why from the first time on.
 #[tokio::test(start_paused = true)]
 async fn what_keeps_a_runner_from_being_deleted_is_told_at_once_and_once_by_its_provider() {
-    let (bench, id) = idle_pool().await;
-    bench.memory.with(|it| it.knobs_mut().delete_fail_rate = 1.0);
+    let (rig, id) = idle_pool().await;
+    rig.memory.with(|it| it.knobs_mut().delete_fail_rate = 1.0);
     let heard = Heard::default();
-    let writer = bench.writer(bench.door());
+    let writer = rig.writer(rig.door());
     let options =
         ApplyOptions { drain_timeout: Duration::from_secs(120), ..ApplyOptions::default() };
     let plan = plan(vec![retire("default", &id)]);
@@ -75,20 +75,20 @@ async fn what_keeps_a_runner_from_being_deleted_is_told_at_once_and_once_by_its_
 
 #[tokio::test(start_paused = true)]
 async fn an_empty_pool_goes_at_once() {
-    let bench = Bench::new().await;
-    let pool = bench.make(&bench.spec("default")).await;
-    assert_eq!(bench.apply(vec![retire("default", &pool.id)]).await, ["default delete done"]);
-    let gone = bench.apply(vec![retire("default", &pool.id)]).await;
+    let rig = ApplyRig::new().await;
+    let pool = rig.make(&rig.spec("default")).await;
+    assert_eq!(rig.apply(vec![retire("default", &pool.id)]).await, ["default delete done"]);
+    let gone = rig.apply(vec![retire("default", &pool.id)]).await;
     assert_eq!(gone, ["default delete already done: it was gone already"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn busy_runners_are_waited_for_and_no_job_dies() {
-    let (bench, id) = idle_pool().await;
-    jobs(&bench, 2, 300);
+    let (rig, id) = idle_pool().await;
+    jobs(&rig, 2, 300);
     wait(2).await;
     let heard = Heard::default();
-    let writer = bench.writer(bench.door());
+    let writer = rig.writer(rig.door());
     let began = tokio::time::Instant::now();
     let steps = vec![retire("default", &id)];
     let outcomes = apply(&plan(steps), &writer, &ApplyOptions::default(), &heard).await;
@@ -96,7 +96,7 @@ async fn busy_runners_are_waited_for_and_no_job_dies() {
     assert_eq!(told(&outcomes).len(), 1);
     assert!(outcomes[0].kind.is_good(), "{outcomes:?}");
     assert!(began.elapsed() > Duration::from_secs(290) && began.elapsed().as_secs() < 330);
-    assert_eq!((bench.pools().await, bench.killed_jobs()), (vec![], 0));
+    assert_eq!((rig.pools().await, rig.killed_jobs()), (vec![], 0));
     let drained =
         heard.events().iter().any(|it| matches!(it, ApplyEvent::Draining { busy: 2, .. }));
     assert!(drained, "{:?}", heard.events());
@@ -104,26 +104,26 @@ async fn busy_runners_are_waited_for_and_no_job_dies() {
 
 #[tokio::test(start_paused = true)]
 async fn on_time_out_the_pool_stays_disabled_and_the_next_run_goes_on() {
-    let (bench, id) = idle_pool().await;
-    jobs(&bench, 2, 600);
+    let (rig, id) = idle_pool().await;
+    jobs(&rig, 2, 600);
     wait(2).await;
     let drain_timeout = Duration::from_secs(60);
     let options = ApplyOptions { drain_timeout, ..ApplyOptions::default() };
-    let told = bench.apply_with(vec![retire("default", &id)], &options).await;
+    let told = rig.apply_with(vec![retire("default", &id)], &options).await;
     assert_eq!(
         told,
         ["default delete timed out: 2 runners left after 1m; the pool stays disabled, and the \
           next run goes on"]
     );
-    assert_eq!(bench.pools().await, ["default,runnerctl=acme/default off 0/20 2"]);
-    assert_eq!(bench.apply(vec![retire("default", &id)]).await, ["default delete done"]);
-    assert_eq!((bench.pools().await, bench.killed_jobs()), (vec![], 0));
+    assert_eq!(rig.pools().await, ["default,runnerctl=acme/default off 0/20 2"]);
+    assert_eq!(rig.apply(vec![retire("default", &id)]).await, ["default delete done"]);
+    assert_eq!((rig.pools().await, rig.killed_jobs()), (vec![], 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_signal_ends_a_drain_and_the_next_run_goes_on() {
-    let (bench, id) = idle_pool().await;
-    jobs(&bench, 2, 600);
+    let (rig, id) = idle_pool().await;
+    jobs(&rig, 2, 600);
     wait(2).await;
     let options = ApplyOptions::default();
     let stop = options.stop.clone();
@@ -131,24 +131,24 @@ async fn a_stop_signal_ends_a_drain_and_the_next_run_goes_on() {
         wait(20).await;
         stop.cancel();
     };
-    let (told, ()) = tokio::join!(bench.apply_with(vec![retire("default", &id)], &options), signal);
+    let (told, ()) = tokio::join!(rig.apply_with(vec![retire("default", &id)], &options), signal);
     assert_eq!(
         told,
         ["default delete interrupted: the pool stays disabled, and the next run goes on"]
     );
-    assert!(bench.apply(vec![retire("default", &id)]).await[0].starts_with("default delete done"));
-    assert_eq!(bench.killed_jobs(), 0);
+    assert!(rig.apply(vec![retire("default", &id)]).await[0].starts_with("default delete done"));
+    assert_eq!(rig.killed_jobs(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_run_inside_a_job_of_the_pool_does_not_wait_for_itself() {
-    let (bench, id) = idle_pool().await;
-    jobs(&bench, 1, 3_600);
+    let (rig, id) = idle_pool().await;
+    jobs(&rig, 1, 3_600);
     wait(2).await;
-    let busy = bench.fleet().await.runners.into_iter().find(Runner::is_busy).unwrap().name;
+    let busy = rig.fleet().await.runners.into_iter().find(Runner::is_busy).unwrap().name;
     let options = ApplyOptions { own_runner: Some(busy.clone()), ..ApplyOptions::default() };
     let began = tokio::time::Instant::now();
-    let told = bench.apply_with(vec![retire("default", &id)], &options).await;
+    let told = rig.apply_with(vec![retire("default", &id)], &options).await;
     let expected = format!(
         "default delete blocked: this run is itself a job on `{}`, a runner of the pool, and does \
          not wait for it; the pool stays disabled, and the next run elsewhere goes on",
@@ -156,27 +156,27 @@ async fn a_run_inside_a_job_of_the_pool_does_not_wait_for_itself() {
     );
     assert_eq!(told, [expected]);
     assert!(began.elapsed().as_secs() < 60);
-    let left = bench.fleet().await.runners;
+    let left = rig.fleet().await.runners;
     assert!(left.iter().any(|it| it.name == busy && it.is_busy()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn another_runner_of_that_name_does_not_matter() {
-    let (bench, id) = idle_pool().await;
+    let (rig, id) = idle_pool().await;
     let own_runner = Some(RunnerName::new("elsewhere"));
     let options = ApplyOptions { own_runner, ..ApplyOptions::default() };
-    let told = bench.apply_with(vec![retire("default", &id)], &options).await;
+    let told = rig.apply_with(vec![retire("default", &id)], &options).await;
     assert_eq!(told, ["default delete done: 2 runners removed"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_job_handed_out_as_its_runner_is_removed_lives() {
-    let (bench, id) = idle_pool().await;
-    bench.memory.with(|it| it.knobs_mut().webhook_delay = Duration::from_secs(6));
-    let memory = bench.memory.clone();
+    let (rig, id) = idle_pool().await;
+    rig.memory.with(|it| it.knobs_mut().webhook_delay = Duration::from_secs(6));
+    let memory = rig.memory.clone();
     // GARM still says idle; GitHub knows better.
     let door = Ambush::new(
-        bench.door(),
+        rig.door(),
         |it| it.method.word() == "DELETE" && it.path.starts_with("/instances/"),
         0,
         move || {
@@ -184,100 +184,100 @@ async fn a_job_handed_out_as_its_runner_is_removed_lives() {
             memory.with(|it| it.queue_jobs(&order));
         },
     );
-    let told = bench.apply_through(door, vec![retire("default", &id)]).await;
+    let told = rig.apply_through(door, vec![retire("default", &id)]).await;
     assert_eq!(told, ["default delete done: 1 runner removed"]);
-    assert_eq!((bench.pools().await, bench.killed_jobs()), (vec![], 0));
-    let refused = bench.records();
+    assert_eq!((rig.pools().await, rig.killed_jobs()), (vec![], 0));
+    let refused = rig.records();
     assert!(refused.contains(&"outcome delete runner refused".to_owned()), "{refused:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn runners_that_never_came_up_go_as_well() {
-    let bench = Bench::new().await;
-    bench.memory.with(|it| {
+    let rig = ApplyRig::new().await;
+    rig.memory.with(|it| {
         *it.knobs_mut() = Knobs { create_fail_rate: 0.5, boot_hang_rate: 0.5, ..Knobs::default() };
     });
-    let pool = bench.make(&PoolSpec { min_idle_runners: 8, ..bench.spec("default") }).await;
+    let pool = rig.make(&PoolSpec { min_idle_runners: 8, ..rig.spec("default") }).await;
     wait(7).await;
-    let told = bench.apply(vec![retire("default", &pool.id)]).await;
+    let told = rig.apply(vec![retire("default", &pool.id)]).await;
     assert!(told[0].starts_with("default delete done"), "{told:?}");
-    assert_eq!(bench.pools().await, [""; 0]);
+    assert_eq!(rig.pools().await, [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pool_that_is_switched_on_again_is_switched_off_again() {
-    let (bench, id) = idle_pool().await;
-    jobs(&bench, 1, 60);
+    let (rig, id) = idle_pool().await;
+    jobs(&rig, 1, 60);
     wait(1).await;
     let meddling = async {
         wait(20).await;
         let change =
             PoolChange { enabled: Some(true), min_idle_runners: Some(3), ..PoolChange::default() };
-        bench.client.update_pool(&id, &change).await.unwrap();
+        rig.client.update_pool(&id, &change).await.unwrap();
     };
-    let (told, ()) = tokio::join!(bench.apply(vec![retire("default", &id)]), meddling);
+    let (told, ()) = tokio::join!(rig.apply(vec![retire("default", &id)]), meddling);
     assert!(told[0].starts_with("default delete done"), "{told:?}");
-    assert_eq!((bench.pools().await, bench.killed_jobs()), (vec![], 0));
+    assert_eq!((rig.pools().await, rig.killed_jobs()), (vec![], 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pool_that_changes_hands_while_it_drains_is_left_alone() {
-    let (bench, id) = idle_pool().await;
-    jobs(&bench, 1, 600);
+    let (rig, id) = idle_pool().await;
+    jobs(&rig, 1, 600);
     wait(1).await;
     let taking = async {
         wait(20).await;
         let labels = ["x", "runnerctl=other/x"].into_iter().collect();
         let change = PoolChange { labels: Some(labels), ..PoolChange::default() };
-        bench.client.update_pool(&id, &change).await.unwrap();
-        bench.forget();
+        rig.client.update_pool(&id, &change).await.unwrap();
+        rig.forget();
     };
-    let (told, ()) = tokio::join!(bench.apply(vec![retire("default", &id)]), taking);
+    let (told, ()) = tokio::join!(rig.apply(vec![retire("default", &id)]), taking);
     assert_eq!(told, ["default delete blocked: the pool now bears `runnerctl=other/x`"]);
-    assert_eq!(bench.writes(), [""; 0]);
+    assert_eq!(rig.writes(), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn refused_github_credentials_end_the_step_with_their_reason() {
-    let (bench, id) = idle_pool().await;
-    bench.memory.with(|it| it.knobs_mut().pat = "revoked".into());
-    let told = bench.apply(vec![retire("default", &id)]).await;
+    let (rig, id) = idle_pool().await;
+    rig.memory.with(|it| it.knobs_mut().pat = "revoked".into());
+    let told = rig.apply(vec![retire("default", &id)]).await;
     assert!(told[0].starts_with("default delete failed: DELETE /instances/"), "{told:?}");
     assert!(told[0].contains("401 Not Authorized"), "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn deletions_whose_answers_are_lost_are_read_back() {
-    let (bench, id) = idle_pool().await;
-    bench.memory.with(|it| {
+    let (rig, id) = idle_pool().await;
+    rig.memory.with(|it| {
         it.faults.add(FaultRule::once("DELETE", "/instances/", Fault::LoseAnswer));
         it.faults.add(FaultRule::once("DELETE", "/instances/", Fault::Drop));
         it.faults.add(FaultRule::once("DELETE", "/pools/", Fault::LoseAnswer));
         it.faults.add(FaultRule::once("PUT", "/pools/", Fault::Drop));
     });
-    let told = bench.apply(vec![retire("default", &id)]).await;
+    let told = rig.apply(vec![retire("default", &id)]).await;
     assert_eq!(told, ["default delete done: 2 runners removed"]);
-    assert_eq!(bench.pools().await, [""; 0]);
+    assert_eq!(rig.pools().await, [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_replaced_pool_drains_while_the_new_one_serves() {
-    let (bench, old) = idle_pool().await;
-    jobs(&bench, 2, 120);
+    let (rig, old) = idle_pool().await;
+    jobs(&rig, 2, 120);
     wait(2).await;
-    let spec = PoolSpec { provider: "sim2".into(), ..bench.spec("default") };
-    let told = bench.apply(vec![bench.replace("default", &old, spec)]).await;
+    let spec = PoolSpec { provider: "sim2".into(), ..rig.spec("default") };
+    let told = rig.apply(vec![rig.replace("default", &old, spec)]).await;
     assert!(told[0].starts_with("default replace done"), "{told:?}");
-    let fleet = bench.fleet().await;
+    let fleet = rig.fleet().await;
     let pools: Vec<_> = fleet.pools.iter().map(|it| it.spec.provider.as_str()).collect();
-    assert_eq!((pools, bench.killed_jobs()), (vec!["sim2"], 0));
+    assert_eq!((pools, rig.killed_jobs()), (vec!["sim2"], 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn idle_runners_are_removed_however_short_the_drain_timeout() {
-    let (bench, id) = idle_pool().await;
+    let (rig, id) = idle_pool().await;
     let options = ApplyOptions { drain_timeout: Duration::from_secs(1), ..ApplyOptions::default() };
-    let told = bench.apply_with(vec![retire("default", &id)], &options).await;
+    let told = rig.apply_with(vec![retire("default", &id)], &options).await;
     assert_eq!(told, ["default delete done: 2 runners removed"]);
-    assert_eq!(bench.pools().await, [""; 0]);
+    assert_eq!(rig.pools().await, [""; 0]);
 }

@@ -8,17 +8,15 @@ use runnerctl::domain::pool::{PoolChange, PoolSpec};
 use runnerctl::garm::{KeyMeaning, POOL_KEYS};
 use runnerctl::host::clock::Clock;
 use runnerctl::plan::{self, Action, plan};
-use runnerctl::reconcile::read_fleet::{
-    Credentials, DeclaredIdentity, FleetRequest, Proxies, SpecsRequest, Templates, read_fleet,
-};
+use runnerctl::reconcile::read_fleet::{DeclaredIdentity, FleetRequest, SpecsRequest, read_fleet};
 use runnerctl::sim::ApiRequest;
 use serde_json::{Value, json};
 
-use super::bench::{Bench, change};
+use crate::support::apply::{ApplyRig, change};
 
 /// The JSON of an answer that is a success.
-fn ask(bench: &Bench, method: &str, path: &str, body: &Value) -> Value {
-    bench.memory.with(|world| {
+fn ask(rig: &ApplyRig, method: &str, path: &str, body: &Value) -> Value {
+    rig.memory.with(|world| {
         let token = format!("Bearer {}", world.admin_token());
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let authorization = Some(token.as_str());
@@ -29,9 +27,9 @@ fn ask(bench: &Bench, method: &str, path: &str, body: &Value) -> Value {
 }
 
 /// A pool of the fleet that says all that GARM takes.
-fn whole(bench: &Bench) -> Value {
+fn whole(rig: &ApplyRig) -> Value {
     let proxy = json!({ "name": "squid", "http_proxy": "http://10.0.0.1:3128" });
-    ask(bench, "POST", "/proxies", &proxy);
+    ask(rig, "POST", "/proxies", &proxy);
     let body = json!({
         "provider_name": "sim", "image": "ubuntu:24.04", "flavor": "small", "os_type": "linux",
         "os_arch": "arm64", "tags": ["arm", "runnerctl=acme/arm"], "max_runners": 5,
@@ -39,8 +37,8 @@ fn whole(bench: &Bench) -> Value {
         "runner_bootstrap_timeout": 25, "enable_shell": true, "github-runner-group": "builders",
         "proxy_id": 1, "template_id": 2, "extra_specs": { "disk": 20 },
     });
-    let made = ask(bench, "POST", &format!("/organizations/{}/pools", bench.entity.id), &body);
-    ask(bench, "GET", &format!("/pools/{}", made["id"].as_str().unwrap()), &Value::Null)
+    let made = ask(rig, "POST", &format!("/organizations/{}/pools", rig.entity.id), &body);
+    ask(rig, "GET", &format!("/pools/{}", made["id"].as_str().unwrap()), &Value::Null)
 }
 
 fn declared(pool: &str) -> (Manifest, Desired) {
@@ -53,7 +51,7 @@ fn declared(pool: &str) -> (Manifest, Desired) {
     (manifest, desired)
 }
 
-async fn read(bench: &Bench, manifest: &Manifest) -> Fleet {
+async fn read(rig: &ApplyRig, manifest: &Manifest) -> Fleet {
     let claim = |it: &runnerctl::config::DeclaredPool| DeclaredIdentity {
         name: it.name.clone(),
         adopt: it.adopt.clone(),
@@ -62,16 +60,16 @@ async fn read(bench: &Bench, manifest: &Manifest) -> Fleet {
         os_type: it.os_type.clone(),
     };
     let ask = FleetRequest {
-        kinds: vec![bench.entity.kind],
-        templates: Templates::Unwanted,
-        proxies: Proxies::Unwanted,
-        credentials: Credentials::Unwanted,
+        kinds: vec![rig.entity.kind],
+        templates: false,
+        proxies: false,
+        credentials: false,
         specs: SpecsRequest::Declared {
             fleet: FleetName::new("acme").unwrap(),
             pools: manifest.pools.iter().map(claim).collect(),
         },
     };
-    read_fleet(&bench.client, &ask, &Clock::Real).await.unwrap()
+    read_fleet(&rig.client, &ask, &Clock::Real).await.unwrap()
 }
 
 /// What files have a default for is declared as it is; the rest is left alone.
@@ -82,15 +80,15 @@ const MANAGED: &str = "organization: acme, image: 'ubuntu:24.04', instance_type:
 
 #[tokio::test(start_paused = true)]
 async fn a_replace_carries_over_every_key_that_garm_has_of_a_pool() {
-    let bench = Bench::new().await;
-    let old = whole(&bench);
+    let rig = ApplyRig::new().await;
+    let old = whole(&rig);
     let (manifest, desired) = declared(&format!("{MANAGED}, provider: sim2"));
-    let made = plan(&desired, &read(&bench, &manifest).await, &plan::PlanOptions::default());
+    let made = plan(&desired, &read(&rig, &manifest).await, &plan::PlanOptions::default());
     assert_eq!(made.steps.iter().map(|it| it.action).collect::<Vec<_>>(), [Action::Replace]);
-    assert_eq!(bench.apply(made.steps).await, ["arm replace done"]);
-    let all = ask(&bench, "GET", "/pools", &Value::Null);
+    assert_eq!(rig.apply(made.steps).await, ["arm replace done"]);
+    let all = ask(&rig, "GET", "/pools", &Value::Null);
     let [new] = all.as_array().unwrap().as_slice() else { panic!("{all}") };
-    let new = ask(&bench, "GET", &format!("/pools/{}", new["id"].as_str().unwrap()), &Value::Null);
+    let new = ask(&rig, "GET", &format!("/pools/{}", new["id"].as_str().unwrap()), &Value::Null);
     let names = |tags: &Value| {
         let mut names: Vec<String> =
             tags.as_array().unwrap().iter().map(|it| it["name"].to_string()).collect();
@@ -115,45 +113,45 @@ async fn a_replace_carries_over_every_key_that_garm_has_of_a_pool() {
     assert_eq!(kept, 15);
     let fields = POOL_KEYS.iter().filter(|it| matches!(it.1, KeyMeaning::Field(_))).count();
     assert_eq!(kept, fields - 2, "all but the provider and the labels");
-    let left = plan(&desired, &read(&bench, &manifest).await, &plan::PlanOptions::default());
+    let left = plan(&desired, &read(&rig, &manifest).await, &plan::PlanOptions::default());
     assert!(left.is_empty(), "{:#?}", left.steps);
 }
 
 /// GARM keeps the template of the old system in an update, and refuses the pair in a POST.
 #[tokio::test(start_paused = true)]
 async fn a_change_of_the_system_and_a_replace_after_it_go_through() {
-    let bench = Bench::new().await;
-    whole(&bench);
+    let rig = ApplyRig::new().await;
+    whole(&rig);
     for (also, expected) in [
         ("provider: sim, os_type: windows", "arm update done"),
         ("provider: sim2, os_type: windows", "arm replace done"),
     ] {
         let (manifest, desired) = declared(&format!("{MANAGED}, {also}"));
-        let made = plan(&desired, &read(&bench, &manifest).await, &plan::PlanOptions::default());
-        assert_eq!(bench.apply(made.steps).await, [expected]);
-        let pool = ask(&bench, "GET", "/pools", &Value::Null)[0].take();
+        let made = plan(&desired, &read(&rig, &manifest).await, &plan::PlanOptions::default());
+        assert_eq!(rig.apply(made.steps).await, [expected]);
+        let pool = ask(&rig, "GET", "/pools", &Value::Null)[0].take();
         assert_eq!((&pool["os_type"], &pool["template_id"]), (&json!("windows"), &json!(1)));
-        let left = plan(&desired, &read(&bench, &manifest).await, &plan::PlanOptions::default());
+        let left = plan(&desired, &read(&rig, &manifest).await, &plan::PlanOptions::default());
         assert!(left.is_empty(), "{:#?}", left.steps);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn groups_and_proxies_are_taken_away_and_given_again() {
-    let bench = Bench::new().await;
-    whole(&bench);
+    let rig = ApplyRig::new().await;
+    whole(&rig);
     for (also, group, proxy) in [
         ("runner_group: '', proxy: ''", Value::Null, Value::Null),
         ("runner_group: big, proxy: SQUID", json!("big"), json!(1)),
     ] {
         let (manifest, desired) = declared(&format!("{MANAGED}, provider: sim, {also}"));
-        let mut fleet = read(&bench, &manifest).await;
-        fleet.proxies = bench.client.proxies().await.unwrap();
+        let mut fleet = read(&rig, &manifest).await;
+        fleet.proxies = rig.client.proxies().await.unwrap();
         let made = plan(&desired, &fleet, &plan::PlanOptions::default());
-        assert_eq!(bench.apply(made.steps).await, ["arm update done"]);
-        let pool = ask(&bench, "GET", "/pools", &Value::Null)[0].take();
+        assert_eq!(rig.apply(made.steps).await, ["arm update done"]);
+        let pool = ask(&rig, "GET", "/pools", &Value::Null)[0].take();
         assert_eq!((&pool["github-runner-group"], &pool["proxy_id"]), (&group, &proxy));
-        fleet.pools = read(&bench, &manifest).await.pools;
+        fleet.pools = read(&rig, &manifest).await.pools;
         let left = plan(&desired, &fleet, &plan::PlanOptions::default());
         assert!(left.is_empty(), "{:#?}", left.steps);
     }
@@ -163,18 +161,18 @@ async fn groups_and_proxies_are_taken_away_and_given_again() {
 /// change that makes every runner outdated.
 #[tokio::test(start_paused = true)]
 async fn extra_specs_that_mean_the_same_are_never_sent() {
-    let bench = Bench::new().await;
+    let rig = ApplyRig::new().await;
     let specs = |text: &str| serde_json::from_str(text).unwrap();
     let stored = specs(r#"{"a":1.10,"n":12345678901234567890123,"z":100}"#);
-    let pool = bench.make(&PoolSpec { extra_specs: stored, ..bench.spec("default") }).await;
-    bench.forget();
+    let pool = rig.make(&PoolSpec { extra_specs: stored, ..rig.spec("default") }).await;
+    rig.forget();
     let asked = |image: Option<&str>| PoolChange {
         image: image.map(str::to_owned),
         extra_specs: Some(specs(r#"{"z":1e2,"n":12345678901234567890123,"a":1.1}"#)),
         ..PoolChange::default()
     };
-    let told = bench.apply(vec![change("default", &pool.id, asked(Some("new")))]).await;
+    let told = rig.apply(vec![change("default", &pool.id, asked(Some("new")))]).await;
     assert_eq!(told, ["default update done"]);
-    bench.apply(vec![change("default", &pool.id, asked(None))]).await;
-    assert_eq!(bench.writes(), [format!(r#"PUT /pools/{} {{"image":"new"}}"#, pool.id)]);
+    rig.apply(vec![change("default", &pool.id, asked(None))]).await;
+    assert_eq!(rig.writes(), [format!(r#"PUT /pools/{} {{"image":"new"}}"#, pool.id)]);
 }

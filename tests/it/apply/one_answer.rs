@@ -17,22 +17,22 @@ use runnerctl::reconcile::watch::{
 use runnerctl::render::decision::{DecisionEffect, DecisionView};
 use runnerctl::render::status::{PoolDecisions, PoolStanding, StatusInputs, fleet_status};
 
-use super::bench::{Bench, fleet, name, plan as plan_of, told, wait};
+use crate::support::apply::{ApplyRig, fleet, name, plan as plan_of, told, wait};
 use super::converge::{Dice, declared};
 
 /// In use, switched off with its runners, unused.
 const KINDS: [char; 3] = ['u', 'r', 'f'];
 
 /// A world with one pool of each of these kinds, in this order, all with one label.
-async fn world(kinds: &[char]) -> (Bench, Vec<PoolId>) {
-    let bench = Bench::new().await;
+async fn world(kinds: &[char]) -> (ApplyRig, Vec<PoolId>) {
+    let rig = ApplyRig::new().await;
     let mut ids = Vec::new();
     for kind in kinds {
         let spec = match kind {
-            'f' => PoolSpec { enabled: false, min_idle_runners: 0, ..bench.spec("default") },
-            _ => bench.spec("default"),
+            'f' => PoolSpec { enabled: false, min_idle_runners: 0, ..rig.spec("default") },
+            _ => rig.spec("default"),
         };
-        ids.push(bench.make(&spec).await.id);
+        ids.push(rig.make(&spec).await.id);
         wait(1).await;
     }
     wait(30).await;
@@ -43,10 +43,10 @@ async fn world(kinds: &[char]) -> (Bench, Vec<PoolId>) {
                 min_idle_runners: Some(0),
                 ..PoolChange::default()
             };
-            bench.client.update_pool(id, &off).await.unwrap();
+            rig.client.update_pool(id, &off).await.unwrap();
         }
     }
-    (bench, ids)
+    (rig, ids)
 }
 
 fn wish() -> Desired {
@@ -100,7 +100,7 @@ fn shown(fleet: &Fleet) -> Option<PoolId> {
     let file = "pools: [{ name: default, instance_type: small, max_runners: 4 }]";
     let source = config::SourceFile { path: "pools.yaml".into(), text: file.into() };
     let declared = config::load(None, &[source]).pools;
-    let owner = super::bench::fleet();
+    let owner = crate::support::apply::fleet();
     let first = first_decisions(&roll(), fleet).into_iter();
     let told = first.map(|(name, it)| {
         let told = DecisionView::of(&name, &it, DecisionEffect::NotWritten);
@@ -147,8 +147,8 @@ fn orders() -> Vec<Vec<char>> {
 #[tokio::test(start_paused = true)]
 async fn plan_apply_status_and_watch_agree_in_every_order_of_twins() {
     for kinds in orders() {
-        let (bench, ids) = world(&kinds).await;
-        let fleet = bench.fleet().await;
+        let (rig, ids) = world(&kinds).await;
+        let fleet = rig.fleet().await;
         let in_use = kinds.iter().filter(|it| **it != 'f').count();
         let expected = match (in_use, kinds.iter().position(|it| *it != 'f')) {
             (0, _) => Some(ids[0].clone()),
@@ -160,15 +160,15 @@ async fn plan_apply_status_and_watch_agree_in_every_order_of_twins() {
         assert_eq!(shown(&fleet), expected, "status, {kinds:?}");
         let Some(expected) = expected else { continue };
         // A create of another run follows the same pool, and `apply` leaves it alone.
-        let followed = bench.apply(vec![bench.create("default")]).await;
+        let followed = rig.apply(vec![rig.create("default")]).await;
         assert_eq!(followed, ["default create already done: created by another run"], "{kinds:?}");
         let plan = plan::plan(&wish(), &fleet, &plan::PlanOptions::default());
         let steps = plan_of(plan.steps);
-        let writer = bench.writer(bench.door());
+        let writer = rig.writer(rig.door());
         let outcomes = apply(&steps, &writer, &ApplyOptions::default(), &SilentListener).await;
         let told = told(&outcomes);
         assert!(outcomes.iter().all(|it| it.kind.is_good()), "{kinds:?}: {told:?}");
-        let left = bench.fleet().await.pools;
+        let left = rig.fleet().await.pools;
         assert_eq!(left.iter().map(|it| &it.id).collect::<Vec<_>>(), [&expected], "{kinds:?}");
     }
 }

@@ -8,12 +8,10 @@ use runnerctl::domain::fleet::Fleet;
 use runnerctl::domain::pool::{PoolDetail, PoolSpec};
 use runnerctl::garm::{Method, Request, ResponseFuture, Transport, TransportError};
 use runnerctl::host::clock::Clock;
-use runnerctl::reconcile::read_fleet::{
-    Credentials, DeclaredIdentity, FleetRequest, Proxies, SpecsRequest, Templates, read_fleet,
-};
+use runnerctl::reconcile::read_fleet::{DeclaredIdentity, FleetRequest, SpecsRequest, read_fleet};
 use serde_json::{Value, json};
 
-use super::bench::{Bench, fleet, name};
+use crate::support::apply::{ApplyRig, fleet, name};
 
 fn specs(value: &Value) -> serde_json::Map<String, Value> {
     value.as_object().unwrap().clone()
@@ -35,37 +33,37 @@ fn organization() -> String {
     runnerctl::sim::SimConfig::default().organizations[0].clone()
 }
 
-async fn read(bench: &Bench, claims: Vec<DeclaredIdentity>) -> Fleet {
+async fn read(rig: &ApplyRig, claims: Vec<DeclaredIdentity>) -> Fleet {
     let ask = FleetRequest {
-        credentials: Credentials::Unwanted,
+        credentials: false,
         kinds: vec![EntityKind::Organization],
-        templates: Templates::Unwanted,
-        proxies: Proxies::Unwanted,
+        templates: false,
+        proxies: false,
         specs: SpecsRequest::Declared { fleet: fleet(), pools: claims },
     };
-    bench.forget();
-    read_fleet(&bench.client, &ask, &Clock::Real).await.unwrap()
+    rig.forget();
+    read_fleet(&rig.client, &ask, &Clock::Real).await.unwrap()
 }
 
 /// The reads since the last `forget`.
-fn reads(bench: &Bench) -> Vec<String> {
-    bench.memory.with(|world| world.requests().iter().map(|it| it.path.clone()).collect())
+fn reads(rig: &ApplyRig) -> Vec<String> {
+    rig.memory.with(|world| world.requests().iter().map(|it| it.path.clone()).collect())
 }
 
 #[tokio::test(start_paused = true)]
 async fn extra_specs_of_our_pools_are_read_with_their_entity_in_place_of_the_list() {
-    let bench = Bench::new().await;
+    let rig = ApplyRig::new().await;
     let zone = json!({ "zone": "b" });
-    let ours = PoolSpec { extra_specs: specs(&zone), ..bench.spec("ours") };
-    let plain = bench.spec("plain");
+    let ours = PoolSpec { extra_specs: specs(&zone), ..rig.spec("ours") };
+    let plain = rig.spec("plain");
     let foreign = PoolSpec { labels: ["x"].into_iter().collect(), ..ours.clone() };
-    let hand = bench.make(&foreign).await;
+    let hand = rig.make(&foreign).await;
     for spec in [&ours, &plain, &foreign] {
-        bench.make(spec).await;
+        rig.make(spec).await;
     }
     let by_hand = hand.id.to_string().to_uppercase();
     let claims = vec![claim("ours", None), claim("plain", None), claim("new", Some(&by_hand))];
-    let found = read(&bench, claims).await;
+    let found = read(&rig, claims).await;
     let told: Vec<(PoolDetail, Value)> = found
         .pools
         .iter()
@@ -75,19 +73,19 @@ async fn extra_specs_of_our_pools_are_read_with_their_entity_in_place_of_the_lis
     // Whoever reads the entity has those of its other pools, too.
     assert_eq!(told, [whole(&zone), whole(&zone), whole(&json!({})), whole(&zone)]);
     assert_eq!(found.entities.len(), 1);
-    let entity = format!("/organizations/{}", bench.entity.id);
+    let entity = format!("/organizations/{}", rig.entity.id);
     let expected = ["/controller-info", "/pools", &entity, "/instances", "/jobs"];
-    assert_eq!(reads(&bench), expected);
+    assert_eq!(reads(&rig), expected);
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_pools_of_ours_nothing_is_read_but_the_lists() {
-    let bench = Bench::new().await;
-    bench.make(&PoolSpec { labels: ["x"].into_iter().collect(), ..bench.spec("x") }).await;
-    let found = read(&bench, vec![claim("new", None)]).await;
+    let rig = ApplyRig::new().await;
+    rig.make(&PoolSpec { labels: ["x"].into_iter().collect(), ..rig.spec("x") }).await;
+    let found = read(&rig, vec![claim("new", None)]).await;
     assert_eq!(found.pools[0].detail, PoolDetail::Listed);
     let expected = ["/controller-info", "/pools", "/organizations", "/instances", "/jobs"];
-    assert_eq!(reads(&bench), expected);
+    assert_eq!(reads(&rig), expected);
 }
 
 /// Answers every POST of a pool with silence, after it was carried out.
@@ -110,9 +108,9 @@ impl Transport for LostPosts {
 
 #[tokio::test(start_paused = true)]
 async fn a_pool_with_extra_specs_is_ours_though_its_post_was_not_answered() {
-    let bench = Bench::new().await;
-    let spec = PoolSpec { extra_specs: specs(&json!({ "a": 1 })), ..bench.spec("ours") };
-    let door = Arc::new(LostPosts(bench.door()));
-    let told = bench.apply_through(door, vec![bench.create_as("ours", spec)]).await;
+    let rig = ApplyRig::new().await;
+    let spec = PoolSpec { extra_specs: specs(&json!({ "a": 1 })), ..rig.spec("ours") };
+    let door = Arc::new(LostPosts(rig.door()));
+    let told = rig.apply_through(door, vec![rig.create_as("ours", spec)]).await;
     assert_eq!(told, ["ours create done"]);
 }

@@ -8,7 +8,7 @@ use runnerctl::host::clock::Clock;
 use runnerctl::reconcile::apply::{ApplyOptions, apply};
 use serde_json::{Value, json};
 
-use super::bench::{Bench, plan, told};
+use crate::support::apply::{ApplyRig, plan, told};
 
 fn ledger(path: &std::path::Path) -> Book {
     let actor = Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0".into() };
@@ -20,12 +20,12 @@ fn ledger(path: &std::path::Path) -> Book {
 async fn runs_at_once_share_one_file_that_verifies() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("audit.jsonl");
-    let mut bench = Bench::new().await;
-    bench.book = ledger(&path);
-    let one = bench.writer(bench.door());
-    bench.book = ledger(&path);
-    let two = bench.writer(bench.door());
-    let steps: Vec<_> = ["a", "b", "c", "d"].map(|it| bench.create(it)).into();
+    let mut rig = ApplyRig::new().await;
+    rig.book = ledger(&path);
+    let one = rig.writer(rig.door());
+    rig.book = ledger(&path);
+    let two = rig.writer(rig.door());
+    let steps: Vec<_> = ["a", "b", "c", "d"].map(|it| rig.create(it)).into();
     let plan = plan(steps);
     let options = ApplyOptions::default();
     let (a, b) = tokio::join!(
@@ -36,38 +36,38 @@ async fn runs_at_once_share_one_file_that_verifies() {
     let bytes = std::fs::read(&path).unwrap();
     let report = verify(&[File { name: "audit", bytes: &bytes }], Demands::default());
     assert_eq!((report.broken, report.gaps), (None, vec![]));
-    assert_eq!(report.records, 2 * u64::try_from(bench.writes().len()).unwrap());
+    assert_eq!(report.records, 2 * u64::try_from(rig.writes().len()).unwrap());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_write_that_cannot_be_recorded_is_not_made() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("audit.jsonl");
-    let mut bench = Bench::new().await;
-    bench.book = ledger(&path);
+    let mut rig = ApplyRig::new().await;
+    rig.book = ledger(&path);
     std::fs::write(&path, "somebody else's\n").unwrap();
-    let told = bench.apply(vec![bench.create("default")]).await;
+    let told = rig.apply(vec![rig.create("default")]).await;
     assert_eq!(told.len(), 1);
     assert!(told[0].starts_with("default create failed: not sent, because `"), "{told:?}");
-    assert_eq!((bench.writes(), bench.pools().await), (vec![], vec![]));
+    assert_eq!((rig.writes(), rig.pools().await), (vec![], vec![]));
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_a_book_nothing_is_recorded_and_all_is_done() {
-    let mut bench = Bench::new().await;
-    bench.book = Book::Off;
-    assert_eq!(bench.apply(vec![bench.create("default")]).await, ["default create done"]);
+    let mut rig = ApplyRig::new().await;
+    rig.book = Book::Off;
+    assert_eq!(rig.apply(vec![rig.create("default")]).await, ["default create done"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn extra_specs_are_recorded_by_digest_only() {
-    let bench = Bench::new().await;
-    let mut spec = bench.spec("default");
+    let rig = ApplyRig::new().await;
+    let mut spec = rig.spec("default");
     let canary = json!({ "user_data": "CANARY" });
     spec.extra_specs = canary.as_object().unwrap().clone();
-    let told = bench.apply(vec![bench.create_as("default", spec)]).await;
+    let told = rig.apply(vec![rig.create_as("default", spec)]).await;
     assert_eq!(told, ["default create done"]);
-    assert!(!bench.log().contains("CANARY"));
-    let intent: Value = serde_json::from_str(bench.log().lines().next().unwrap()).unwrap();
+    assert!(!rig.log().contains("CANARY"));
+    let intent: Value = serde_json::from_str(rig.log().lines().next().unwrap()).unwrap();
     assert_eq!(intent["after"]["extra_specs"]["bytes"], canary.to_string().len());
 }

@@ -13,27 +13,27 @@ use runnerctl::plan::{Action, Operation, Plan, Promotion};
 use runnerctl::reconcile::apply::{ApplyOptions, apply};
 use runnerctl::sim::{Fault, FaultRule};
 
-use super::bench::{Bench, fleet, labels, step, told, wait};
+use crate::support::apply::{ApplyRig, fleet, labels, step, told, wait};
 use super::converge::{Dice, declared, planned};
 use super::twins::seeds;
 use super::wire::{Delays, Last, Tripwire};
 
 /// The pool `default` of the provider `sim`, with two idle runners.
-async fn idle_pool() -> (Bench, PoolId) {
-    let bench = Bench::new().await;
-    let pool = bench.make(&bench.spec("default")).await;
+async fn idle_pool() -> (ApplyRig, PoolId) {
+    let rig = ApplyRig::new().await;
+    let pool = rig.make(&rig.spec("default")).await;
     wait(30).await;
-    bench.forget();
-    (bench, pool.id)
+    rig.forget();
+    (rig, pool.id)
 }
 
-fn moved(bench: &Bench) -> PoolSpec {
-    PoolSpec { provider: "sim2".into(), ..bench.spec("default") }
+fn moved(rig: &ApplyRig) -> PoolSpec {
+    PoolSpec { provider: "sim2".into(), ..rig.spec("default") }
 }
 
 /// The writes to pools so far: the method, and what of the body tells them apart.
-fn pool_writes(bench: &Bench) -> Vec<String> {
-    let writes = bench.writes();
+fn pool_writes(rig: &ApplyRig) -> Vec<String> {
+    let writes = rig.writes();
     let told = |it: &String| {
         let (method, rest) = it.split_once(' ').unwrap();
         let (path, body) = rest.split_once(' ').unwrap();
@@ -51,11 +51,11 @@ fn pool_writes(bench: &Bench) -> Vec<String> {
 
 #[tokio::test(start_paused = true)]
 async fn the_new_pool_is_created_before_the_old_one_loses_its_label() {
-    let (bench, old) = idle_pool().await;
-    let told = bench.apply(vec![bench.replace("default", &old, moved(&bench))]).await;
+    let (rig, old) = idle_pool().await;
+    let told = rig.apply(vec![rig.replace("default", &old, moved(&rig))]).await;
     assert_eq!(told, ["default replace done: 2 runners removed"]);
     assert_eq!(
-        pool_writes(&bench),
+        pool_writes(&rig),
         [
             "POST runnerctl-new=acme/default off",
             "PUT runnerctl-old=acme/default",
@@ -68,46 +68,46 @@ async fn the_new_pool_is_created_before_the_old_one_loses_its_label() {
 
 #[tokio::test(start_paused = true)]
 async fn a_replacement_that_garm_refuses_changes_nothing() {
-    let (bench, old) = idle_pool().await;
-    let spec = PoolSpec { provider: "nope".into(), ..bench.spec("default") };
-    let told = bench.apply(vec![bench.replace("default", &old, spec)]).await;
+    let (rig, old) = idle_pool().await;
+    let spec = PoolSpec { provider: "nope".into(), ..rig.spec("default") };
+    let told = rig.apply(vec![rig.replace("default", &old, spec)]).await;
     assert!(told[0].starts_with("default replace failed: POST "), "{told:?}");
-    assert_eq!(bench.pools().await, ["default,runnerctl=acme/default on 2/20 2"]);
-    assert_eq!(bench.writes().len(), 1);
+    assert_eq!(rig.pools().await, ["default,runnerctl=acme/default on 2/20 2"]);
+    assert_eq!(rig.writes().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_post_whose_answer_is_lost_makes_one_replacement() {
     for fault in [Fault::LoseAnswer, Fault::Truncate] {
-        let (bench, old) = idle_pool().await;
-        bench.memory.with(|it| it.faults.add(FaultRule::once("POST", "/pools", fault)));
-        let told = bench.apply(vec![bench.replace("default", &old, moved(&bench))]).await;
+        let (rig, old) = idle_pool().await;
+        rig.memory.with(|it| it.faults.add(FaultRule::once("POST", "/pools", fault)));
+        let told = rig.apply(vec![rig.replace("default", &old, moved(&rig))]).await;
         assert_eq!(told, ["default replace done: 2 runners removed"]);
-        assert_eq!(bench.pools().await.len(), 1);
+        assert_eq!(rig.pools().await.len(), 1);
     }
-    let (bench, old) = idle_pool().await;
-    bench.memory.with(|it| it.faults.add(FaultRule::once("POST", "/pools", Fault::Drop)));
-    let told = bench.apply(vec![bench.replace("default", &old, moved(&bench))]).await;
+    let (rig, old) = idle_pool().await;
+    rig.memory.with(|it| it.faults.add(FaultRule::once("POST", "/pools", Fault::Drop)));
+    let told = rig.apply(vec![rig.replace("default", &old, moved(&rig))]).await;
     assert!(told[0].starts_with("default replace failed: POST "), "{told:?}");
-    assert_eq!(bench.pools().await, ["default,runnerctl=acme/default on 2/20 2"]);
+    assert_eq!(rig.pools().await, ["default,runnerctl=acme/default on 2/20 2"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_signal_never_leaves_a_name_without_a_pool() {
     for write in 0..5 {
-        let (bench, old) = idle_pool().await;
+        let (rig, old) = idle_pool().await;
         let options = ApplyOptions::default();
         let stop = options.stop.clone();
         let door = super::wire::Ambush::new(
-            bench.door(),
+            rig.door(),
             |it| it.method.is_write() && it.path.contains("/pools"),
             write,
             move || stop.cancel(),
         );
-        let plan = super::bench::plan(vec![bench.replace("default", &old, moved(&bench))]);
-        let writer = bench.writer(door);
+        let plan = crate::support::apply::plan(vec![rig.replace("default", &old, moved(&rig))]);
+        let writer = rig.writer(door);
         let told = told(&apply(&plan, &writer, &options, &SilentListener).await);
-        let pools = bench.pools().await;
+        let pools = rig.pools().await;
         let in_force = pools.iter().filter(|it| it.contains(",runnerctl=acme/default on"));
         assert_eq!(in_force.count(), 1, "{write}: {pools:?}: {told:?}");
     }
@@ -115,8 +115,8 @@ async fn a_stop_signal_never_leaves_a_name_without_a_pool() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pool_that_was_retired_is_taken_back_with_its_runners() {
-    let (bench, old) = idle_pool().await;
-    let retired = super::bench::change(
+    let (rig, old) = idle_pool().await;
+    let retired = crate::support::apply::change(
         "default",
         &old,
         runnerctl::domain::pool::PoolChange {
@@ -124,7 +124,7 @@ async fn a_pool_that_was_retired_is_taken_back_with_its_runners() {
             ..Default::default()
         },
     );
-    bench.apply(vec![retired]).await;
+    rig.apply(vec![retired]).await;
     let change = runnerctl::domain::pool::PoolChange {
         labels: Some(labels("default")),
         enabled: Some(true),
@@ -134,13 +134,13 @@ async fn a_pool_that_was_retired_is_taken_back_with_its_runners() {
         let it = Promotion { id: old.clone(), change: change.clone(), is_retired: true };
         step(Action::Update, "default", Some(&old), Operation::Promote(it))
     };
-    assert_eq!(bench.apply(vec![promote()]).await, ["default update done"]);
-    assert_eq!(bench.pools().await, ["default,runnerctl=acme/default on 2/20 2"]);
-    let again = bench.apply(vec![promote()]).await;
+    assert_eq!(rig.apply(vec![promote()]).await, ["default update done"]);
+    assert_eq!(rig.pools().await, ["default,runnerctl=acme/default on 2/20 2"]);
+    let again = rig.apply(vec![promote()]).await;
     assert_eq!(again, ["default update already done: created by another run"]);
     // Beside another pool in use it stays as it is.
-    let other = bench.make(&bench.spec("default")).await;
-    let told = bench.apply(vec![promote()]).await;
+    let other = rig.make(&rig.spec("default")).await;
+    let told = rig.apply(vec![promote()]).await;
     let taken = format!("default update blocked: pool {} bears this label now", other.id);
     assert_eq!(told, [taken]);
 }
@@ -161,8 +161,8 @@ fn wish(provider: &str) -> Desired {
     }
 }
 
-async fn carried_out(bench: &Bench, plan: &Plan, seed: u64) -> Vec<String> {
-    let writer = bench.writer(Delays::new(bench.door(), seed));
+async fn carried_out(rig: &ApplyRig, plan: &Plan, seed: u64) -> Vec<String> {
+    let writer = rig.writer(Delays::new(rig.door(), seed));
     let outcomes = apply(plan, &writer, &ApplyOptions::default(), &SilentListener).await;
     assert!(outcomes.iter().all(|it| it.kind.is_good()), "seed {seed}: {:?}", told(&outcomes));
     told(&outcomes)
@@ -173,19 +173,19 @@ async fn carried_out(bench: &Bench, plan: &Plan, seed: u64) -> Vec<String> {
 async fn stopped_at_any_write_it_goes_on_or_is_taken_back_and_asks_before_anything_goes() {
     for (at, last) in (0..6).flat_map(|at| [(at, Last::CarriedOut), (at, Last::NeverSent)]) {
         for next in ["sim2", "sim"] {
-            let bench = Bench::new().await;
-            carried_out(&bench, &planned(&bench, &wish("sim")).await, 1).await;
+            let rig = ApplyRig::new().await;
+            carried_out(&rig, &planned(&rig, &wish("sim")).await, 1).await;
             wait(30).await;
-            let plan = planned(&bench, &wish("sim2")).await;
+            let plan = planned(&rig, &wish("sim2")).await;
             assert_eq!(need(&plan).leave, Permission::Destroy);
-            let wire = Tripwire::new(bench.door(), at, last);
-            let writer = bench.writer(Arc::<Tripwire>::clone(&wire) as Arc<dyn Transport>);
+            let wire = Tripwire::new(rig.door(), at, last);
+            let writer = rig.writer(Arc::<Tripwire>::clone(&wire) as Arc<dyn Transport>);
             let options = ApplyOptions::default();
             tokio::select! {
                 _ = apply(&plan, &writer, &options, &SilentListener) => {}
                 () = wire.tripped() => {}
             }
-            let resumed = planned(&bench, &wish(next)).await;
+            let resumed = planned(&rig, &wish(next)).await;
             // With the same file: once the old pool is retired, no new consent is needed. With the
             // former file: nothing is asked for as long as the new pool is not in force.
             let (post, relabel, promote) = match last {
@@ -197,10 +197,10 @@ async fn stopped_at_any_write_it_goes_on_or_is_taken_back_and_asks_before_anythi
                 _ => Permission::Destroy,
             };
             assert_eq!(need(&resumed).leave, leave, "{at} {last:?} {next}: {:#?}", resumed.steps);
-            carried_out(&bench, &resumed, 2).await;
-            let left = planned(&bench, &wish(next)).await;
+            carried_out(&rig, &resumed, 2).await;
+            let left = planned(&rig, &wish(next)).await;
             assert_eq!(left.steps, [], "{at} {last:?} {next}");
-            let pools = bench.fleet().await.pools;
+            let pools = rig.fleet().await.pools;
             let providers: Vec<&str> = pools.iter().map(|it| it.spec.provider.as_str()).collect();
             assert_eq!(providers, [next], "{at} {last:?}");
         }
@@ -210,30 +210,30 @@ async fn stopped_at_any_write_it_goes_on_or_is_taken_back_and_asks_before_anythi
 #[tokio::test(start_paused = true)]
 async fn two_replaces_at_once_leave_one_pool_whichever_dies() {
     for seed in 0..seeds() * 6 {
-        let bench = Bench::new().await;
-        carried_out(&bench, &planned(&bench, &wish("sim")).await, seed).await;
+        let rig = ApplyRig::new().await;
+        carried_out(&rig, &planned(&rig, &wish("sim")).await, seed).await;
         wait(30).await;
-        let plan = planned(&bench, &wish("sim2")).await;
+        let plan = planned(&rig, &wish("sim2")).await;
         let options = ApplyOptions::default();
         let last = if seed % 2 == 0 { Last::CarriedOut } else { Last::NeverSent };
-        let wire = Tripwire::new(Delays::new(bench.door(), seed), (seed / 2 % 7) as usize, last);
+        let wire = Tripwire::new(Delays::new(rig.door(), seed), (seed / 2 % 7) as usize, last);
         let doomed = async {
-            let writer = bench.writer(Arc::<Tripwire>::clone(&wire) as Arc<dyn Transport>);
+            let writer = rig.writer(Arc::<Tripwire>::clone(&wire) as Arc<dyn Transport>);
             tokio::select! {
                 _ = apply(&plan, &writer, &options, &SilentListener) => {}
                 () = wire.tripped() => {}
             }
         };
-        let writer = bench.writer(Delays::new(bench.door(), seed + 1_000));
+        let writer = rig.writer(Delays::new(rig.door(), seed + 1_000));
         let other = apply(&plan, &writer, &options, &SilentListener);
         let ((), outcomes) = tokio::join!(doomed, other);
         assert!(outcomes.iter().all(|it| it.kind.is_good()), "seed {seed}: {:?}", told(&outcomes));
         // What the one that died has left behind, if anything, is unused and goes.
-        carried_out(&bench, &planned(&bench, &wish("sim2")).await, seed).await;
-        let pools = bench.pools().await;
+        carried_out(&rig, &planned(&rig, &wish("sim2")).await, seed).await;
+        let pools = rig.pools().await;
         assert_eq!(pools.len(), 1, "seed {seed}: {pools:?}");
         let is_on = pools[0].contains(",runnerctl=acme/default,") && pools[0].contains(" on ");
         assert!(is_on, "seed {seed}: {pools:?}");
-        assert_eq!(bench.killed_jobs(), 0);
+        assert_eq!(rig.killed_jobs(), 0);
     }
 }

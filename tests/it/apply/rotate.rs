@@ -6,76 +6,76 @@ use runnerctl::domain::pool::{PoolChange, PoolSpec};
 use runnerctl::reconcile::apply::ApplyOptions;
 use runnerctl::sim::{JobBatch, Knobs};
 
-use super::bench::{Bench, change, name, wait};
+use crate::support::apply::{ApplyRig, change, name, wait};
 
 fn rotating() -> ApplyOptions {
     ApplyOptions { rotate: vec![name("default")], ..ApplyOptions::default() }
 }
 
 /// A pool that keeps so many runners idle, and a step that makes them outdated.
-async fn pool(level: u32) -> (Bench, runnerctl::plan::Step) {
-    let bench = Bench::new().await;
-    let spec = PoolSpec { min_idle_runners: level, max_runners: 60, ..bench.spec("default") };
-    let pool = bench.make(&spec).await;
+async fn pool(level: u32) -> (ApplyRig, runnerctl::plan::Step) {
+    let rig = ApplyRig::new().await;
+    let spec = PoolSpec { min_idle_runners: level, max_runners: 60, ..rig.spec("default") };
+    let pool = rig.make(&spec).await;
     wait(60).await;
     let image = PoolChange { image: Some("new".into()), ..PoolChange::default() };
-    (bench, change("default", &pool.id, image))
+    (rig, change("default", &pool.id, image))
 }
 
 /// Runners of each generation.
-async fn generations(bench: &Bench) -> Vec<(u64, usize)> {
-    let runners = bench.fleet().await.runners;
+async fn generations(rig: &ApplyRig) -> Vec<(u64, usize)> {
+    let runners = rig.fleet().await.runners;
     let count = |it: u64| runners.iter().filter(|runner| runner.generation == Some(it)).count();
     [(0, count(0)), (1, count(1))].into_iter().filter(|it| it.1 > 0).collect()
 }
 
 #[tokio::test(start_paused = true)]
 async fn idle_runners_are_replaced_in_batches_while_the_rest_serves() {
-    let (bench, update) = pool(20).await;
+    let (rig, update) = pool(20).await;
     let watching = async {
         let mut least = usize::MAX;
         for _ in 0..3_000 {
             tokio::time::sleep(Duration::from_millis(100)).await;
-            let idle = bench.fleet().await.runners.iter().filter(|it| it.is_idle()).count();
+            let idle = rig.fleet().await.runners.iter().filter(|it| it.is_idle()).count();
             least = least.min(idle);
         }
         least
     };
     let options = rotating();
-    let (told, least) = tokio::join!(bench.apply_with(vec![update], &options), watching);
+    let (told, least) = tokio::join!(rig.apply_with(vec![update], &options), watching);
     assert_eq!(told, ["default update done", "default update done: 20 outdated runners removed"]);
-    assert_eq!((generations(&bench).await, least), (vec![(1, 20)], 18));
+    assert_eq!((generations(&rig).await, least), (vec![(1, 20)], 18));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_busy_runner_ends_with_its_job() {
-    let (bench, update) = pool(3).await;
+    let (rig, update) = pool(3).await;
     let order = JobBatch::new(1, &["default"]).lasting(Duration::from_secs(900));
-    bench.memory.with(|it| it.queue_jobs(&order));
+    rig.memory.with(|it| it.queue_jobs(&order));
     wait(30).await;
-    let told = bench.apply_with(vec![update], &rotating()).await;
+    let told = rig.apply_with(vec![update], &rotating()).await;
     assert_eq!(
         told[1],
         "default update done: 3 outdated runners removed; 1 more end with their job"
     );
-    assert_eq!((generations(&bench).await, bench.killed_jobs()), (vec![(0, 1), (1, 3)], 0));
+    assert_eq!((generations(&rig).await, rig.killed_jobs()), (vec![(0, 1), (1, 3)], 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn nothing_outdated_is_no_outcome() {
-    let (bench, _) = pool(2).await;
-    assert_eq!(bench.apply_with(vec![], &rotating()).await, [""; 0]);
+    let (rig, _) = pool(2).await;
+    assert_eq!(rig.apply_with(vec![], &rotating()).await, [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn where_garm_owes_nothing_a_runner_is_merely_removed() {
-    let (bench, update) = pool(4).await;
-    let id = bench.fleet().await.pools[0].id.clone();
+    let (rig, update) = pool(4).await;
+    let id = rig.fleet().await.pools[0].id.clone();
     let lower = PoolChange { min_idle_runners: Some(0), ..PoolChange::default() };
-    bench.client.update_pool(&id, &lower).await.unwrap();
-    let told = bench.apply_with(vec![update], &rotating()).await;
+    rig.client.update_pool(&id, &lower).await.unwrap();
+    let told = rig.apply_with(vec![update], &rotating()).await;
     assert!(told[1].starts_with("default update done: "), "{told:?}");
-    assert_eq!(generations(&bench).await, []);
+    assert_eq!(generations(&rig).await, []);
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,48 +85,48 @@ async fn two_failures_stop_it() {
         Knobs { create_fail_rate: 1.0, ..Knobs::default() },
         Knobs { boot_hang_rate: 1.0, ..Knobs::default() },
     ] {
-        let (bench, update) = pool(10).await;
-        bench.memory.with(|it| *it.knobs_mut() = knobs);
-        let told = bench.apply_with(vec![update], &rotating()).await;
+        let (rig, update) = pool(10).await;
+        rig.memory.with(|it| *it.knobs_mut() = knobs);
+        let told = rig.apply_with(vec![update], &rotating()).await;
         assert!(told[1].starts_with("default update failed: "), "{told:?}");
         assert!(told[1].contains("2 replacements failed; "), "{told:?}");
-        let idle = bench.fleet().await.runners.iter().filter(|it| it.is_idle()).count();
+        let idle = rig.fleet().await.runners.iter().filter(|it| it.is_idle()).count();
         assert!(idle >= 8, "{idle} left of 10");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_signal_ends_it_between_two_runners() {
-    let (bench, update) = pool(10).await;
+    let (rig, update) = pool(10).await;
     let options = rotating();
     let stop = options.stop.clone();
     let signal = async {
         wait(20).await;
         stop.cancel();
     };
-    let (told, ()) = tokio::join!(bench.apply_with(vec![update], &options), signal);
+    let (told, ()) = tokio::join!(rig.apply_with(vec![update], &options), signal);
     assert!(told[1].starts_with("default update interrupted: "), "{told:?}");
 }
 
 /// It waited until no runner booted anywhere in the pool, which never came, and called the pool failed.
 #[tokio::test(start_paused = true)]
 async fn a_pool_that_is_busy_all_the_time_is_rotated_to_its_end() {
-    let (bench, update) = pool(10).await;
+    let (rig, update) = pool(10).await;
     let load = async {
         loop {
             let order = JobBatch::new(1, &["default"]).lasting(Duration::from_secs(20));
-            bench.memory.with(|it| it.queue_jobs(&order));
+            rig.memory.with(|it| it.queue_jobs(&order));
             wait(3).await;
         }
     };
     let began = tokio::time::Instant::now();
     let options = rotating();
     let told = tokio::select! {
-        told = bench.apply_with(vec![update], &options) => told,
+        told = rig.apply_with(vec![update], &options) => told,
         () = load => unreachable!("it never ends"),
     };
     assert!(told[1].starts_with("default update done: "), "{told:?}");
     assert!(!told[1].contains("failed"), "{told:?}");
     assert!(began.elapsed() < Duration::from_secs(20 * 60), "{:?}", began.elapsed());
-    assert_eq!(bench.killed_jobs(), 0);
+    assert_eq!(rig.killed_jobs(), 0);
 }

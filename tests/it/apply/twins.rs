@@ -11,7 +11,7 @@ use runnerctl::sim::{Fault, FaultRule};
 
 use serde_json::Value;
 
-use super::bench::{Bench, plan, step, told};
+use crate::support::apply::{ApplyRig, plan, step, told};
 use super::wire::{Delays, Tripwire};
 
 /// 8 by default, more by `RUNNERCTL_SEEDS`.
@@ -19,8 +19,8 @@ pub(crate) fn seeds() -> u64 {
     std::env::var("RUNNERCTL_SEEDS").ok().and_then(|it| it.parse().ok()).unwrap_or(8)
 }
 
-async fn run(bench: &Bench, door: Arc<dyn Transport>, plan: &Plan) -> Vec<StepOutcome> {
-    let writer = bench.writer(door);
+async fn run(rig: &ApplyRig, door: Arc<dyn Transport>, plan: &Plan) -> Vec<StepOutcome> {
+    let writer = rig.writer(door);
     apply(plan, &writer, &ApplyOptions::default(), &SilentListener).await
 }
 
@@ -30,24 +30,24 @@ fn is_good(outcomes: &[StepOutcome]) -> bool {
 
 const ONE: [&str; 1] = ["default,runnerctl=acme/default on 2/20 0"];
 
-async fn pools(bench: &Bench) -> Vec<String> {
+async fn pools(rig: &ApplyRig) -> Vec<String> {
     // Runners have come in the meantime; how many does not matter here.
-    let pools = bench.pools().await.into_iter();
+    let pools = rig.pools().await.into_iter();
     pools.map(|it| format!("{} 0", it.rsplit_once(' ').unwrap().0)).collect()
 }
 
 #[tokio::test(start_paused = true)]
 async fn three_runs_at_once_make_one_pool_and_all_succeed() {
     for seed in 0..seeds() * 8 {
-        let bench = Bench::new().await;
-        let plan = plan(vec![bench.create("default")]);
-        let door = |n: u64| Delays::new(bench.door(), seed * 3 + n);
+        let rig = ApplyRig::new().await;
+        let plan = plan(vec![rig.create("default")]);
+        let door = |n: u64| Delays::new(rig.door(), seed * 3 + n);
         let (a, b, c) = tokio::join!(
-            run(&bench, door(0), &plan),
-            run(&bench, door(1), &plan),
-            run(&bench, door(2), &plan)
+            run(&rig, door(0), &plan),
+            run(&rig, door(1), &plan),
+            run(&rig, door(2), &plan)
         );
-        assert_eq!(pools(&bench).await, ONE, "seed {seed}");
+        assert_eq!(pools(&rig).await, ONE, "seed {seed}");
         assert!(is_good(&a) && is_good(&b) && is_good(&c), "seed {seed}: {a:?} {b:?} {c:?}");
     }
 }
@@ -55,9 +55,9 @@ async fn three_runs_at_once_make_one_pool_and_all_succeed() {
 #[tokio::test(start_paused = true)]
 async fn lost_answers_among_runs_at_once_leave_one_pool_and_one_success() {
     for seed in 0..seeds() * 8 {
-        let bench = Bench::new().await;
-        let plan = plan(vec![bench.create("default")]);
-        bench.memory.with(|it| {
+        let rig = ApplyRig::new().await;
+        let plan = plan(vec![rig.create("default")]);
+        rig.memory.with(|it| {
             for (bit, method, path) in
                 [(1, "POST", "/pools"), (2, "DELETE", "/pools/"), (4, "PUT", "/pools/")]
             {
@@ -67,9 +67,9 @@ async fn lost_answers_among_runs_at_once_leave_one_pool_and_one_success() {
                 }
             }
         });
-        let door = |n: u64| Delays::new(bench.door(), seed * 2 + n);
-        let (a, b) = tokio::join!(run(&bench, door(0), &plan), run(&bench, door(1), &plan));
-        assert_eq!(pools(&bench).await, ONE, "seed {seed}: {:?} {:?}", told(&a), told(&b));
+        let door = |n: u64| Delays::new(rig.door(), seed * 2 + n);
+        let (a, b) = tokio::join!(run(&rig, door(0), &plan), run(&rig, door(1), &plan));
+        assert_eq!(pools(&rig).await, ONE, "seed {seed}: {:?} {:?}", told(&a), told(&b));
         assert!(is_good(&a) || is_good(&b), "seed {seed}: {:?} {:?}", told(&a), told(&b));
     }
 }
@@ -77,24 +77,24 @@ async fn lost_answers_among_runs_at_once_leave_one_pool_and_one_success() {
 #[tokio::test(start_paused = true)]
 async fn a_run_that_dies_at_any_write_leaves_the_pool_to_the_other() {
     for seed in 0..seeds() * 4 {
-        let bench = Bench::new().await;
-        let plan = plan(vec![bench.create("default")]);
+        let rig = ApplyRig::new().await;
+        let plan = plan(vec![rig.create("default")]);
         let last = match seed % 2 {
             0 => super::wire::Last::CarriedOut,
             _ => super::wire::Last::NeverSent,
         };
         let writes = usize::try_from(seed / 2 % 3).unwrap();
-        let wire = Tripwire::new(Delays::new(bench.door(), seed), writes, last);
+        let wire = Tripwire::new(Delays::new(rig.door(), seed), writes, last);
         let doomed = async {
             tokio::select! {
-                _ = run(&bench, Arc::<Tripwire>::clone(&wire), &plan) => {}
+                _ = run(&rig, Arc::<Tripwire>::clone(&wire), &plan) => {}
                 () = wire.tripped() => {}
             }
         };
-        let other = run(&bench, Delays::new(bench.door(), seed + 1_000), &plan);
+        let other = run(&rig, Delays::new(rig.door(), seed + 1_000), &plan);
         let ((), outcomes) = tokio::join!(doomed, other);
         assert!(is_good(&outcomes), "seed {seed}: {:?}", told(&outcomes));
-        let found = pools(&bench).await;
+        let found = pools(&rig).await;
         assert_eq!(found, ONE, "seed {seed}: {:?}", told(&outcomes));
     }
 }
@@ -138,21 +138,21 @@ async fn an_earlier_pool_that_comes_to_light_late_still_leaves_one() {
     for seed in 0..seeds() * 4 {
         // Up to the list that decides; the one after the switch comes 300 ms later.
         for lists in [1, 2] {
-            let bench = Bench::new().await;
-            let plan = plan(vec![bench.create("default")]);
-            let sighted = run(&bench, Delays::new(bench.door(), seed), &plan);
+            let rig = ApplyRig::new().await;
+            let plan = plan(vec![rig.create("default")]);
+            let sighted = run(&rig, Delays::new(rig.door(), seed), &plan);
             let blind = async {
                 tokio::time::sleep(std::time::Duration::from_millis(seed * 37 % 600)).await;
-                let inner = Delays::new(bench.door(), seed + 1_000);
+                let inner = Delays::new(rig.door(), seed + 1_000);
                 let door = Arc::new(Blind {
                     inner,
                     lists: AtomicUsize::new(lists),
                     own: Mutex::default(),
                 });
-                run(&bench, door, &plan).await
+                run(&rig, door, &plan).await
             };
             let (a, b) = tokio::join!(sighted, blind);
-            let found = pools(&bench).await;
+            let found = pools(&rig).await;
             assert_eq!(found, ONE, "seed {seed}/{lists}: {:?} {:?}", told(&a), told(&b));
             assert!(is_good(&a) || is_good(&b), "seed {seed}: {:?} {:?}", told(&a), told(&b));
         }
@@ -161,11 +161,11 @@ async fn an_earlier_pool_that_comes_to_light_late_still_leaves_one() {
 
 #[tokio::test(start_paused = true)]
 async fn the_twin_of_an_interrupted_create_is_removed_after_ten_seconds() {
-    let bench = Bench::new().await;
-    bench.make(&bench.spec("default")).await;
-    let mut fresh = bench.spec("default");
+    let rig = ApplyRig::new().await;
+    rig.make(&rig.spec("default")).await;
+    let mut fresh = rig.spec("default");
     (fresh.enabled, fresh.min_idle_runners) = (false, 0);
-    let twin = bench.make(&fresh).await;
+    let twin = rig.make(&fresh).await;
     let remove = step(
         Action::Delete,
         "default",
@@ -173,20 +173,20 @@ async fn the_twin_of_an_interrupted_create_is_removed_after_ten_seconds() {
         Operation::RemoveLeftover { id: twin.id.clone() },
     );
     let began = tokio::time::Instant::now();
-    assert_eq!(bench.apply(vec![remove.clone()]).await, ["default delete done"]);
+    assert_eq!(rig.apply(vec![remove.clone()]).await, ["default delete done"]);
     assert!(began.elapsed().as_secs() >= 10);
-    assert_eq!(pools(&bench).await, ONE);
-    let again = bench.apply(vec![remove]).await;
+    assert_eq!(pools(&rig).await, ONE);
+    let again = rig.apply(vec![remove]).await;
     assert_eq!(again, ["default delete already done: it was gone already"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_twin_that_has_come_into_use_is_left_alone() {
-    let bench = Bench::new().await;
-    bench.make(&bench.spec("default")).await;
-    let twin = bench.make(&bench.spec("default")).await;
+    let rig = ApplyRig::new().await;
+    rig.make(&rig.spec("default")).await;
+    let twin = rig.make(&rig.spec("default")).await;
     let work = Operation::RemoveLeftover { id: twin.id.clone() };
-    let told = bench.apply(vec![step(Action::Delete, "default", Some(&twin.id), work)]).await;
+    let told = rig.apply(vec![step(Action::Delete, "default", Some(&twin.id), work)]).await;
     assert_eq!(told, ["default delete blocked: it is in use by now"]);
-    assert_eq!(bench.pools().await.len(), 2);
+    assert_eq!(rig.pools().await.len(), 2);
 }

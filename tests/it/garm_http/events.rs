@@ -22,7 +22,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use super::authority::{Authority, CLIENT, SERVER};
 use super::server::{Greeting, greeting};
 use super::stage::{Seen, Stage, Turn, says};
-use crate::rig::plain;
+use crate::support::pools::plain;
 
 /// How long anything may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);

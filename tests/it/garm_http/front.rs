@@ -23,7 +23,7 @@ use tempfile::TempDir;
 
 use super::events::PATIENCE;
 use super::*;
-use crate::rig::plain;
+use crate::support::pools::plain;
 
 /// A program that a configuration is shipped for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

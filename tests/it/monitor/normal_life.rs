@@ -14,14 +14,12 @@ use runnerctl::domain::runner::Runner;
 use runnerctl::garm::GarmClient;
 use runnerctl::host::clock::Clock;
 use runnerctl::monitor::{IsolationAuditor, IsolationFinding};
-use runnerctl::reconcile::read_fleet::{
-    Credentials, FleetRequest, Proxies, SpecsRequest, Templates, read_fleet,
-};
+use runnerctl::reconcile::read_fleet::{FleetRequest, SpecsRequest, read_fleet};
 use runnerctl::scaling::{FleetIndex, RowChange, ScalePolicies};
 use runnerctl::sim::in_memory::InMemoryWorld;
 use runnerctl::sim::{JobBatch, Knobs, SimConfig, World};
 
-use crate::rig::plain;
+use crate::support::pools::plain;
 
 const RESYNC: u64 = 30;
 
@@ -124,10 +122,10 @@ impl Bench {
         let fleet = read_fleet(
             &self.client,
             &FleetRequest {
-                credentials: Credentials::Unwanted,
+                credentials: false,
                 kinds: Vec::new(),
-                templates: Templates::Unwanted,
-                proxies: Proxies::Unwanted,
+                templates: false,
+                proxies: false,
                 specs: SpecsRequest::Unwanted,
             },
             &Clock::Real,

@@ -5,7 +5,8 @@ use std::time::Duration;
 use runnerctl::sim::{Fault, FaultRule, Knobs};
 
 use super::chance::Chance;
-use crate::rig::{Rig, config};
+use crate::support::pools::config;
+use crate::support::scaling_loop::Rig;
 
 /// What is wrong at present.
 #[derive(Default)]

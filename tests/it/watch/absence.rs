@@ -13,7 +13,7 @@ use runnerctl::scaling::Freeze;
 use runnerctl::sim::{Fault, FaultRule, SimConfig};
 use secrecy::SecretString;
 
-use super::bench::{Bench, policy, steady, wait};
+use crate::support::scaling_loop::{LoopRig, policy, steady, wait};
 
 fn is_read_failed(it: &Incident) -> bool {
     matches!(it, Incident::ReadFailed { .. })
@@ -29,44 +29,44 @@ fn is_thawed(it: &Incident) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn garm_away_for_an_hour_freezes_and_all_goes_on_when_it_is_back() {
-    let bench = Bench::new(policy()).await;
-    let watch = bench.start(steady());
+    let rig = LoopRig::new(policy()).await;
+    let watch = rig.start(steady());
     wait(40).await;
-    bench.go_away();
+    rig.go_away();
     wait(31).await;
-    bench.jobs(8, 20);
+    rig.jobs(8, 20);
     wait(3_600 - 31).await;
     assert!(watch.heard.has(is_frozen));
     assert!(watch.heard.beats() >= 3_600 / 10, "it lives, and says so: {}", watch.heard.beats());
     let failures = watch.heard.incidents().iter().filter(|it| is_read_failed(it)).count();
     assert!((100..=140).contains(&failures), "tried every half minute: {failures}");
     assert_eq!(watch.heard.deeds(), [""; 0], "nothing was written blind");
-    bench.jobs(8, 20);
-    bench.come_back();
+    rig.jobs(8, 20);
+    rig.come_back();
     wait(120).await;
     assert!(watch.heard.has(is_thawed));
     assert!(watch.heard.has(|it| matches!(it, Incident::ReadAgain { .. })));
-    let tally = bench.tally();
+    let tally = rig.tally();
     assert_eq!((tally.done, tally.killed), (16, 0), "{:?}", watch.heard.deeds());
-    assert!(!watch.stop().await.left_raised.contains(&super::bench::name("default")));
+    assert!(!watch.stop().await.left_raised.contains(&crate::support::scaling_loop::name("default")));
 }
 
 /// GARM restarts with another password: it answers again, and lets nobody in.
 #[tokio::test(start_paused = true)]
 async fn a_garm_that_is_back_and_refuses_us_is_not_said_to_be_written_to() {
-    let bench = Bench::new(policy()).await;
-    let watch = bench.start(steady());
+    let rig = LoopRig::new(policy()).await;
+    let watch = rig.start(steady());
     wait(40).await;
-    bench.go_away();
+    rig.go_away();
     wait(60).await;
-    bench.come_back();
-    bench.fault(FaultRule::always("GET", "/", Fault::Status(401)));
-    bench.fault(FaultRule::always("POST", "/auth/login", Fault::Status(401)));
+    rig.come_back();
+    rig.fault(FaultRule::always("GET", "/", Fault::Status(401)));
+    rig.fault(FaultRule::always("POST", "/auth/login", Fault::Status(401)));
     wait(120).await;
     let is_refused = |it: &Incident| matches!(it, Incident::Frozen { why: Freeze::Refused, .. });
     assert!(watch.heard.has(is_refused), "{:?}", watch.heard.incidents());
     assert!(!watch.heard.has(is_thawed), "{:?}", watch.heard.incidents());
-    bench.come_back();
+    rig.come_back();
     wait(40).await;
     let is_over = |it: &Incident| matches!(it, Incident::Thawed { was: Freeze::Refused, .. });
     assert!(watch.heard.has(is_over), "{:?}", watch.heard.incidents());
@@ -74,23 +74,23 @@ async fn a_garm_that_is_back_and_refuses_us_is_not_said_to_be_written_to() {
 
 #[tokio::test(start_paused = true)]
 async fn a_garm_that_is_not_there_yet_is_waited_for() {
-    let bench = Bench::new(policy()).await;
-    bench.go_away();
-    let watch = bench.start(steady());
+    let rig = LoopRig::new(policy()).await;
+    rig.go_away();
+    let watch = rig.start(steady());
     wait(300).await;
     assert!(watch.heard.has(is_read_failed) && !watch.has_ended());
     assert_eq!(watch.heard.reads(), 0);
-    bench.come_back();
-    bench.jobs(6, 20);
+    rig.come_back();
+    rig.jobs(6, 20);
     wait(120).await;
-    assert_eq!(bench.tally().done, 6);
+    assert_eq!(rig.tally().done, 6);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_before_garm_was_there_ends_at_once() {
-    let bench = Bench::new(policy()).await;
-    bench.go_away();
-    let watch = bench.start(steady());
+    let rig = LoopRig::new(policy()).await;
+    rig.go_away();
+    let watch = rig.start(steady());
     wait(10).await;
     watch.order(WatchCommand::Stop).await;
     wait(1).await;
@@ -99,15 +99,15 @@ async fn a_stop_before_garm_was_there_ends_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_wrong_password_at_the_start_is_an_error_and_later_is_not() {
-    let bench = Bench::new(policy()).await;
+    let rig = LoopRig::new(policy()).await;
     let login = GarmLogin::new("admin", SecretString::from("wrong-password"));
-    let client = Arc::new(GarmClient::new(bench.door(), login));
-    let watch = bench.start_with(client, steady(), bench.clock());
+    let client = Arc::new(GarmClient::new(rig.door(), login));
+    let watch = rig.start_with(client, steady(), rig.clock());
     assert_eq!(watch.end().await.unwrap_err().kind, ErrorKind::Credentials);
 
-    let watch = bench.start(steady());
+    let watch = rig.start(steady());
     wait(40).await;
-    bench.fault(FaultRule::always("GET", "/", Fault::Status(401)));
+    rig.fault(FaultRule::always("GET", "/", Fault::Status(401)));
     wait(200).await;
     assert!(!watch.has_ended());
     let is_refused = |it: &Incident| matches!(it, Incident::Frozen { why: Freeze::Refused, .. });
@@ -116,13 +116,13 @@ async fn a_wrong_password_at_the_start_is_an_error_and_later_is_not() {
 
 #[tokio::test(start_paused = true)]
 async fn an_expired_token_is_renewed_without_a_word() {
-    let bench = Bench::new(policy()).await;
-    let watch = bench.start(steady());
+    let rig = LoopRig::new(policy()).await;
+    let watch = rig.start(steady());
     wait(25 * 3_600).await;
     assert!(!watch.heard.has(is_read_failed), "{:?}", watch.heard.incidents());
-    bench.jobs(6, 20);
+    rig.jobs(6, 20);
     wait(120).await;
-    assert_eq!(bench.tally().done, 6);
+    assert_eq!(rig.tally().done, 6);
 }
 
 /// Leads to one GARM, then to another.
@@ -158,15 +158,15 @@ impl Transport for Switch {
 /// of runners and jobs nothing. Its clock is `shift` away from where it was.
 async fn restored(shift: SignedDuration) {
     let config = SimConfig { backoff: 300, ..SimConfig::default() };
-    let old = Bench::of(config.clone(), &[("default", policy())]).await;
+    let old = LoopRig::of(config.clone(), &[("default", policy())]).await;
     let switch = Arc::new(Switch(Mutex::new(old.door())));
     let watch = old.start_through(Arc::<Switch>::clone(&switch), steady());
     wait(40).await;
     old.jobs(12, 600);
     wait(60).await;
-    assert_eq!(old.runners().await.0, 12);
+    assert_eq!(old.runner_counts().await.0, 12);
     let start = old.memory.with(|it| it.now()).checked_add(shift).unwrap();
-    let new = Bench::of(SimConfig { start, ..config }, &[("default", policy())]).await;
+    let new = LoopRig::of(SimConfig { start, ..config }, &[("default", policy())]).await;
     assert_eq!(new.id("default"), old.id("default"));
     switch.to(new.door());
     old.memory.cut_streams();
@@ -175,7 +175,7 @@ async fn restored(shift: SignedDuration) {
     let tally = new.tally();
     assert_eq!((tally.done, tally.killed), (6, 0), "{shift}: {:?}", watch.heard.deeds());
     assert!(tally.vms <= 18 && tally.most <= 20, "{shift}: {tally:?}");
-    assert_eq!(new.level().await, u32::try_from(new.runners().await.1).unwrap(), "{shift}");
+    assert_eq!(new.level().await, u32::try_from(new.runner_counts().await.1).unwrap(), "{shift}");
     let failed: Vec<String> =
         watch.heard.deeds().into_iter().filter(|it| it.ends_with("failed")).collect();
     assert_eq!(failed, [""; 0], "{shift}");
@@ -195,15 +195,15 @@ async fn a_clock_of_garms_that_is_set_back_or_ahead_by_an_hour_is_followed() {
 /// This machine's clock is an hour wrong: a warning, and no decision is another one.
 #[tokio::test(start_paused = true)]
 async fn the_clock_of_this_machine_does_not_matter() {
-    let bench = Bench::new(policy()).await;
-    let late = bench.memory.with(|it| it.now()).checked_add(Duration::from_hours(1)).unwrap();
-    let client = Arc::new(bench.memory.client());
+    let rig = LoopRig::new(policy()).await;
+    let late = rig.memory.with(|it| it.now()).checked_add(Duration::from_hours(1)).unwrap();
+    let client = Arc::new(rig.memory.client());
     let clock = runnerctl::host::clock::Clock::starting_at(late);
-    let watch = bench.start_with(client, steady(), clock);
+    let watch = rig.start_with(client, steady(), clock);
     wait(40).await;
-    bench.jobs(12, 20);
+    rig.jobs(12, 20);
     wait(240).await;
-    let tally = bench.tally();
+    let tally = rig.tally();
     assert_eq!((tally.vms, tally.done), (12, 12), "{:?}", watch.heard.deeds());
     assert!((25..=46).contains(&tally.longest_wait_s), "{tally:?}");
     assert!(watch.heard.has(|it| matches!(it, Incident::Skewed(by) if by.as_secs() >= 3_598)));
@@ -211,25 +211,25 @@ async fn the_clock_of_this_machine_does_not_matter() {
 
 #[tokio::test(start_paused = true)]
 async fn pools_of_a_stopped_manager_are_left_alone_until_it_works_again() {
-    let bench = Bench::new(policy()).await;
-    bench.set_level(1).await;
+    let rig = LoopRig::new(policy()).await;
+    rig.set_level(1).await;
     wait(15).await;
-    let watch = bench.start(steady());
+    let watch = rig.start(steady());
     wait(40).await;
-    bench.memory.with(|it| it.knobs_mut().pat = "revoked".into());
-    let name = bench.client.runners().await.unwrap().remove(0).name;
-    bench.client.delete_runner(&name).await.unwrap_err();
+    rig.memory.with(|it| it.knobs_mut().pat = "revoked".into());
+    let name = rig.client.runners().await.unwrap().remove(0).name;
+    rig.client.delete_runner(&name).await.unwrap_err();
     wait(330).await;
     let is_stopped = |it: &Incident| {
         matches!(it, Incident::Frozen { entity: Some(_), why: Freeze::ManagerStopped(_) })
     };
     assert!(watch.heard.has(is_stopped), "{:?}", watch.heard.incidents());
-    bench.forget();
-    bench.set_level(5).await;
+    rig.forget();
+    rig.set_level(5).await;
     wait(60).await;
-    assert_eq!(bench.level().await, 5, "nothing is written");
-    bench.memory.with(|it| it.knobs_mut().pat = String::new());
+    assert_eq!(rig.level().await, 5, "nothing is written");
+    rig.memory.with(|it| it.knobs_mut().pat = String::new());
     wait(400).await;
     assert!(watch.heard.has(|it| matches!(it, Incident::Thawed { entity: Some(_), .. })));
-    assert_eq!(bench.level().await, u32::try_from(bench.runners().await.1).unwrap());
+    assert_eq!(rig.level().await, u32::try_from(rig.runner_counts().await.1).unwrap());
 }

@@ -7,7 +7,7 @@ use runnerctl::domain::pool::PoolSpec;
 use runnerctl::sim::{JobBatch, SimConfig};
 use serde_json::{Map, json};
 
-use super::bench::{Bench, policy, steady, wait};
+use crate::support::scaling_loop::{LoopRig, policy, steady, wait};
 use super::handed_out::Who;
 
 fn failing(spec: PoolSpec) -> PoolSpec {
@@ -20,30 +20,30 @@ fn twin(mut spec: PoolSpec) -> PoolSpec {
     spec
 }
 
-async fn three_jobs(policy: &ScalePolicy, who: Who) -> (Vec<u64>, Bench) {
+async fn three_jobs(policy: &ScalePolicy, who: Who) -> (Vec<u64>, LoopRig) {
     let backoff = if who == Who::Ours { 300 } else { 30 };
-    let mut bench = Bench::of(SimConfig { backoff, ..SimConfig::default() }, &[]).await;
-    bench.make_as("first", policy, failing).await;
-    bench.make_as("second", policy, twin).await;
-    let _watch = (who == Who::Ours).then(|| bench.start(steady()));
+    let mut rig = LoopRig::of(SimConfig { backoff, ..SimConfig::default() }, &[]).await;
+    rig.make_as("first", policy, failing).await;
+    rig.make_as("second", policy, twin).await;
+    let _watch = (who == Who::Ours).then(|| rig.start(steady()));
     wait(40).await;
     let order = JobBatch::new(3, &["x"]).lasting(Duration::from_secs(20));
-    let jobs = bench.memory.with(|it| it.queue_jobs(&order));
+    let jobs = rig.memory.with(|it| it.queue_jobs(&order));
     wait(7 * 60).await;
-    (bench.waits(&jobs), bench)
+    (rig.waits(&jobs), rig)
 }
 
 #[tokio::test(start_paused = true)]
 async fn three_jobs_go_to_the_other_pool_once_the_first_ones_circuit_is_open() {
     let policy =
         ScalePolicy { scale_up_threshold: 1, scale_up_delay: Duration::from_secs(10), ..policy() };
-    let (ours, bench) = three_jobs(&policy, Who::Ours).await;
+    let (ours, rig) = three_jobs(&policy, Who::Ours).await;
     let (alone, _) = three_jobs(&policy, Who::Alone).await;
     // The delay, a row, 75 s until it is a failure for good; then a pulse in the other pool.
     assert_eq!(ours.len(), 3, "GARM alone: {alone:?}");
     assert!(ours[2] <= 10 + 5 + 75 + 10 + 6, "{ours:?}");
     assert!(alone.len() < 3 || ours[2] <= alone[2], "{ours:?} {alone:?}");
-    let tally = bench.tally();
+    let tally = rig.tally();
     assert_eq!((tally.vms, tally.killed), (3, 0), "{tally:?}");
 }
 

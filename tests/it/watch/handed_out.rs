@@ -6,7 +6,7 @@ use runnerctl::domain::desired::ScalePolicy;
 use runnerctl::scaling::Reason;
 use runnerctl::sim::{JobBatch, Knobs, SimConfig};
 
-use super::bench::{Bench, Loop, policy, steady, wait};
+use crate::support::scaling_loop::{LoopRig, RunningLoop, policy, steady, wait};
 
 /// Who scales: the loop under a backoff of 5 minutes, or GARM alone with its default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,23 +16,23 @@ pub(super) enum Who {
 }
 
 /// A pool under this policy, with as many runners idle as it says, whoever scales.
-pub(super) async fn bench(policy: &ScalePolicy, knobs: Knobs, who: Who) -> (Bench, Option<Loop>) {
+pub(super) async fn rig(policy: &ScalePolicy, knobs: Knobs, who: Who) -> (LoopRig, Option<RunningLoop>) {
     let backoff = if who == Who::Ours { 300 } else { 30 };
     let config = SimConfig { backoff, knobs, ..SimConfig::default() };
-    let bench = Bench::of(config, &[("default", policy.clone())]).await;
-    let watch = (who == Who::Ours).then(|| bench.start(steady()));
+    let rig = LoopRig::of(config, &[("default", policy.clone())]).await;
+    let watch = (who == Who::Ours).then(|| rig.start(steady()));
     wait(40).await;
-    (bench, watch)
+    (rig, watch)
 }
 
 async fn six_jobs_handed_out_after_a_minute(who: Who) -> (Vec<u64>, usize) {
     let policy = ScalePolicy { min_idle_runners: 4, ..policy() };
     let knobs = Knobs { assign_delay: Duration::from_secs(60), ..Knobs::default() };
-    let (bench, _watch) = bench(&policy, knobs, who).await;
-    let jobs = bench.jobs(6, 20);
+    let (rig, _watch) = rig(&policy, knobs, who).await;
+    let jobs = rig.jobs(6, 20);
     wait(300).await;
-    assert_eq!(bench.tally().killed, 0);
-    (bench.waits(&jobs), bench.tally().vms)
+    assert_eq!(rig.tally().killed, 0);
+    (rig.waits(&jobs), rig.tally().vms)
 }
 
 #[tokio::test(start_paused = true)]
@@ -47,32 +47,32 @@ async fn six_jobs_beside_four_idle_runners_that_github_hands_out_after_a_minute(
 #[tokio::test(start_paused = true)]
 async fn eight_held_jobs_beside_two_idle_runners_have_eight_runners() {
     let policy = ScalePolicy { min_runners: 2, ..policy() };
-    let (bench, _watch) = bench(&policy, Knobs::default(), Who::Ours).await;
-    assert_eq!(bench.runners().await, (0, 2, 0));
-    bench.memory.with(|it| it.queue_jobs(&JobBatch::new(8, &["default"]).held()));
+    let (rig, _watch) = rig(&policy, Knobs::default(), Who::Ours).await;
+    assert_eq!(rig.runner_counts().await, (0, 2, 0));
+    rig.memory.with(|it| it.queue_jobs(&JobBatch::new(8, &["default"]).held()));
     wait(50).await;
-    assert_eq!(bench.runners().await, (0, 8, 0));
-    assert!(bench.levels().iter().all(|it| *it <= 8), "{:?}", bench.levels());
+    assert_eq!(rig.runner_counts().await, (0, 8, 0));
+    assert!(rig.levels().iter().all(|it| *it <= 8), "{:?}", rig.levels());
 }
 
 /// Three runners work, and GARM has not heard of it: they look idle and their jobs queued.
-async fn three_lost_starts_and_six_new_jobs(who: Who) -> (Vec<u64>, Bench, Option<Loop>) {
+async fn three_lost_starts_and_six_new_jobs(who: Who) -> (Vec<u64>, LoopRig, Option<RunningLoop>) {
     let policy = ScalePolicy { min_idle_runners: 3, ..policy() };
     let knobs = Knobs { assign_delay: Duration::from_secs(1), ..Knobs::default() };
-    let (bench, watch) = bench(&policy, knobs, who).await;
-    bench.jobs(3, 900);
-    bench.turn(|it| it.webhooks = false);
+    let (rig, watch) = rig(&policy, knobs, who).await;
+    rig.jobs(3, 900);
+    rig.turn(|it| it.webhooks = false);
     wait(5).await;
-    bench.turn(|it| it.webhooks = true);
+    rig.turn(|it| it.webhooks = true);
     wait(20).await;
-    let jobs = bench.jobs(6, 20);
+    let jobs = rig.jobs(6, 20);
     wait(400).await;
-    (bench.waits(&jobs), bench, watch)
+    (rig.waits(&jobs), rig, watch)
 }
 
 #[tokio::test(start_paused = true)]
 async fn six_new_jobs_beside_three_runners_whose_start_was_lost() {
-    let (ours, bench, watch) = three_lost_starts_and_six_new_jobs(Who::Ours).await;
+    let (ours, rig, watch) = three_lost_starts_and_six_new_jobs(Who::Ours).await;
     let (alone, ..) = three_lost_starts_and_six_new_jobs(Who::Alone).await;
     assert_eq!((ours.len(), alone.len()), (6, 6));
     assert!(ours[5] <= alone[5] && ours[5] <= 30 + 10 + 6, "{ours:?} {alone:?}");
@@ -82,61 +82,61 @@ async fn six_new_jobs_beside_three_runners_whose_start_was_lost() {
     let deeds = watch.heard.deeds();
     assert!(deeds.iter().any(|it| it == "dismiss busy"), "{deeds:?}");
     assert!(!deeds.iter().any(|it| it == "dismiss done"), "{deeds:?}");
-    let tally = bench.tally();
+    let tally = rig.tally();
     assert!(tally.killed == 0 && tally.most <= 20, "{tally:?}");
 }
 
 /// Eight jobs are cancelled while they wait, and GARM is not told.
-async fn cancelled_unheard(who: Who) -> (Bench, Option<Loop>) {
+async fn cancelled_unheard(who: Who) -> (LoopRig, Option<RunningLoop>) {
     let policy = ScalePolicy { min_runners: 1, ..policy() };
-    let (bench, watch) = bench(&policy, Knobs::default(), who).await;
-    let jobs = bench.memory.with(|it| it.queue_jobs(&JobBatch::new(8, &["default"]).held()));
+    let (rig, watch) = rig(&policy, Knobs::default(), who).await;
+    let jobs = rig.memory.with(|it| it.queue_jobs(&JobBatch::new(8, &["default"]).held()));
     wait(20).await;
-    bench.turn(|it| it.webhooks = false);
-    bench.memory.with(|it| jobs.iter().for_each(|job| it.end_job(*job, "cancelled")));
-    bench.turn(|it| it.webhooks = true);
-    (bench, watch)
+    rig.turn(|it| it.webhooks = false);
+    rig.memory.with(|it| jobs.iter().for_each(|job| it.end_job(*job, "cancelled")));
+    rig.turn(|it| it.webhooks = true);
+    (rig, watch)
 }
 
 #[tokio::test(start_paused = true)]
 async fn jobs_cancelled_unheard_in_a_quiet_pool_hold_two_runners_and_are_named() {
-    let (bench, watch) = cancelled_unheard(Who::Ours).await;
+    let (rig, watch) = cancelled_unheard(Who::Ours).await;
     let heard = watch.unwrap().heard;
     wait(150).await;
     // Nobody can know yet: each has its runner, and one more was tried.
-    assert_eq!(bench.runners().await.1, 8 + 1);
+    assert_eq!(rig.runner_counts().await.1, 8 + 1);
     assert_eq!(heard.queued(), 8, "the queue is what GARM says");
     assert!(heard.reasons().contains(&Reason::NotHandedOut), "{:?}", heard.reasons());
     // GARM itself builds for each of them at its backoff, and again a quarter of an hour later.
     wait(16 * 60).await;
-    let (active, idle, other) = bench.runners().await;
+    let (active, idle, other) = rig.runner_counts().await;
     assert!(active == 0 && idle + other <= 2, "{active} {idle} {other}");
     assert_eq!(heard.queued(), 8);
     // A job that is real is served at once and by itself.
-    let real = bench.jobs(1, 20);
+    let real = rig.jobs(1, 20);
     wait(5).await;
-    assert_eq!(bench.waits(&real), [0]);
+    assert_eq!(rig.waits(&real), [0]);
     wait(14 * 60).await;
-    let (_, idle, other) = bench.runners().await;
+    let (_, idle, other) = rig.runner_counts().await;
     assert!(idle + other <= 2, "what GARM has built is let go: {idle} {other}");
     // Ours, GARM's two attempts, and probes.
-    assert!(bench.tally().vms <= 3 * 8 + 8, "{:?}", bench.tally());
+    assert!(rig.tally().vms <= 3 * 8 + 8, "{:?}", rig.tally());
 }
 
 #[tokio::test(start_paused = true)]
 async fn after_an_outage_of_github_every_job_is_served() {
     let policy = ScalePolicy { min_runners: 1, ..policy() };
-    let (bench, _watch) = bench(&policy, Knobs::default(), Who::Ours).await;
-    bench.turn(|it| it.assign = false);
-    let jobs = bench.jobs(8, 20);
+    let (rig, _watch) = rig(&policy, Knobs::default(), Who::Ours).await;
+    rig.turn(|it| it.assign = false);
+    let jobs = rig.jobs(8, 20);
     for minutes in [5, 25] {
         wait(minutes * 60).await;
     }
-    bench.turn(|it| it.assign = true);
+    rig.turn(|it| it.assign = true);
     wait(60).await;
-    let waits = bench.waits(&jobs);
+    let waits = rig.waits(&jobs);
     assert_eq!(waits.len(), 8);
     // Two had their runner still; the others' were let go after 10 minutes and come again.
     assert!(waits[0] <= 1_801 && waits[7] <= 1_800 + 20, "{waits:?}");
-    assert_eq!(bench.tally().killed, 0);
+    assert_eq!(rig.tally().killed, 0);
 }

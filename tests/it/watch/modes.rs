@@ -11,7 +11,7 @@ use runnerctl::reconcile::watch::{
 use runnerctl::scaling::Freeze;
 use runnerctl::sim::{Fault, FaultRule, JobBatch as Jobs, SimConfig};
 
-use super::bench::{Bench, RESYNC, name, policy, steady, wait};
+use crate::support::scaling_loop::{LoopRig, RESYNC, name, policy, steady, wait};
 
 fn config() -> SimConfig {
     SimConfig { backoff: 300, ..SimConfig::default() }
@@ -23,44 +23,44 @@ fn once() -> LoopSettings {
 
 /// `held` keeps three idle runners; `default` has a pulse that stands, since GitHub registers no
 /// more runners.
-async fn held_and_pulsing() -> Bench {
-    let bench = Bench::of(config(), &[("default", policy()), ("held", policy())]).await;
+async fn held_and_pulsing() -> LoopRig {
+    let rig = LoopRig::of(config(), &[("default", policy()), ("held", policy())]).await;
     let level = runnerctl::domain::pool::PoolChange {
         min_idle_runners: Some(3),
         ..runnerctl::domain::pool::PoolChange::default()
     };
-    bench.change("held", level).await;
+    rig.change("held", level).await;
     wait(15).await;
-    bench.memory.with(|it| it.knobs_mut().api_fail_rate = 1.0);
-    bench.jobs(12, 20);
-    bench.forget();
-    bench
+    rig.memory.with(|it| it.knobs_mut().api_fail_rate = 1.0);
+    rig.jobs(12, 20);
+    rig.forget();
+    rig
 }
 
-async fn levels(bench: &Bench) -> (u32, u32) {
+async fn levels(rig: &LoopRig) -> (u32, u32) {
     let level =
-        async |pool| bench.client.pool(&bench.id(pool)).await.unwrap().0.spec.min_idle_runners;
+        async |pool| rig.client.pool(&rig.id(pool)).await.unwrap().0.spec.min_idle_runners;
     (level("default").await, level("held").await)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_ends_pulses_and_keeps_what_is_held() {
-    let bench = held_and_pulsing().await;
-    let watch = bench.start(steady());
+    let rig = held_and_pulsing().await;
+    let watch = rig.start(steady());
     wait(45).await;
-    assert_eq!(levels(&bench).await, (12, 3), "{:?}", watch.heard.deeds());
+    assert_eq!(levels(&rig).await, (12, 3), "{:?}", watch.heard.deeds());
     let began = tokio::time::Instant::now();
     assert_eq!(watch.stop().await.left_raised, []);
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
-    assert_eq!(levels(&bench).await, (0, 3));
+    assert_eq!(levels(&rig).await, (0, 3));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_while_garm_is_away_ends_in_time_and_names_what_is_left() {
-    let bench = held_and_pulsing().await;
-    let watch = bench.start(steady());
+    let rig = held_and_pulsing().await;
+    let watch = rig.start(steady());
     wait(45).await;
-    bench.go_away();
+    rig.go_away();
     let began = tokio::time::Instant::now();
     assert_eq!(watch.stop().await.left_raised, [name("default")]);
     assert!(began.elapsed() <= Duration::from_secs(10), "{:?}", began.elapsed());
@@ -68,39 +68,39 @@ async fn a_stop_while_garm_is_away_ends_in_time_and_names_what_is_left() {
 
 #[tokio::test(start_paused = true)]
 async fn once_stays_until_the_pulse_has_ended() {
-    let bench = Bench::new(policy()).await;
-    bench.jobs(12, 20);
+    let rig = LoopRig::new(policy()).await;
+    rig.jobs(12, 20);
     wait(40).await;
-    let watch = bench.start(once());
+    let watch = rig.start(once());
     let heard = std::sync::Arc::clone(&watch.heard);
     let began = tokio::time::Instant::now();
     assert_eq!(watch.end().await.unwrap().left_raised, []);
     assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
     assert_eq!(heard.deeds(), ["raise 0 12 done", "lower 12 0 done"]);
     wait(60).await;
-    let tally = bench.tally();
+    let tally = rig.tally();
     assert_eq!((tally.vms, tally.done), (12, 12));
 }
 
 #[tokio::test(start_paused = true)]
 async fn once_lowers_a_pulse_that_does_not_end_within_a_minute() {
-    let bench = held_and_pulsing().await;
+    let rig = held_and_pulsing().await;
     wait(40).await;
-    let watch = bench.start(once());
+    let watch = rig.start(once());
     let began = tokio::time::Instant::now();
     assert_eq!(watch.end().await.unwrap().left_raised, []);
     assert!((60..=64).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
-    assert_eq!(levels(&bench).await, (0, 3));
+    assert_eq!(levels(&rig).await, (0, 3));
 }
 
 #[tokio::test(start_paused = true)]
 async fn once_without_work_reads_and_leaves() {
-    let bench = Bench::new(policy()).await;
-    bench.mute();
-    let watch = bench.start(once());
+    let rig = LoopRig::new(policy()).await;
+    rig.mute();
+    let watch = rig.start(once());
     assert_eq!(watch.end().await.unwrap().left_raised, []);
-    let asked = bench.asked();
-    let one = format!("GET /organizations/{}", bench.entity.id);
+    let asked = rig.asked();
+    let one = format!("GET /organizations/{}", rig.entity.id);
     let expected = [
         "POST /auth/login",
         "GET /controller-info",
@@ -115,49 +115,49 @@ async fn once_without_work_reads_and_leaves() {
 
 #[tokio::test(start_paused = true)]
 async fn once_raises_only_what_it_decided_first() {
-    let bench = Bench::new(policy()).await;
-    bench.jobs(12, 20);
+    let rig = LoopRig::new(policy()).await;
+    rig.jobs(12, 20);
     wait(40).await;
-    bench.memory.with(|it| it.knobs_mut().api_fail_rate = 1.0);
-    let watch = bench.start(once());
+    rig.memory.with(|it| it.knobs_mut().api_fail_rate = 1.0);
+    let watch = rig.start(once());
     wait(5).await;
-    bench.jobs(6, 20);
+    rig.jobs(6, 20);
     assert_eq!(watch.end().await.unwrap().left_raised, []);
-    assert_eq!(bench.levels(), [12, 0]);
+    assert_eq!(rig.levels(), [12, 0]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn release_lowers_every_level_to_its_floor_and_leaves() {
     let kept = ScalePolicy { min_idle_runners: 1, ..policy() };
-    let bench = Bench::of(config(), &[("default", policy()), ("held", kept)]).await;
+    let rig = LoopRig::of(config(), &[("default", policy()), ("held", kept)]).await;
     for pool in ["default", "held"] {
         let level = runnerctl::domain::pool::PoolChange {
             min_idle_runners: Some(3),
             ..runnerctl::domain::pool::PoolChange::default()
         };
-        bench.change(pool, level).await;
+        rig.change(pool, level).await;
     }
     wait(15).await;
-    let watch = bench.start(LoopSettings { course: RunMode::Release, ..steady() });
+    let watch = rig.start(LoopSettings { course: RunMode::Release, ..steady() });
     assert_eq!(watch.end().await.unwrap().left_raised, []);
-    assert_eq!(levels(&bench).await, (0, 1));
-    assert_eq!(bench.runners().await.1, 6, "runners are left to GARM");
+    assert_eq!(levels(&rig).await, (0, 1));
+    assert_eq!(rig.runner_counts().await.1, 6, "runners are left to GARM");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_dry_run_decides_and_writes_nothing_and_asks_no_more_than_in_a_quiet_fleet() {
-    let bench = held_and_pulsing().await;
-    bench.set_level(7).await;
-    bench.forget();
-    let watch = bench.start(LoopSettings { writes: Writes::Withheld, ..steady() });
+    let rig = held_and_pulsing().await;
+    rig.set_level(7).await;
+    rig.forget();
+    let watch = rig.start(LoopSettings { writes: Writes::Withheld, ..steady() });
     wait(300).await;
-    assert_eq!(bench.writes(), []);
+    assert_eq!(rig.writes(), []);
     let slack = |it: &Incident| matches!(it, Incident::LeaseExpired(_));
     assert!(!watch.heard.has(slack), "no write of ours will lower it");
     assert_eq!(watch.heard.deeds(), [""; 0]);
-    let kinds = kinds(&bench);
+    let kinds = kinds(&rig);
     let known = ["GET /controller-info", "GET /instances", "GET /jobs", "GET /organizations"];
-    let one = format!("GET /organizations/{}", bench.entity.id);
+    let one = format!("GET /organizations/{}", rig.entity.id);
     assert!(
         kinds.keys().all(|it| known.contains(&it.as_str())
             || it == "GET /pools"
@@ -171,11 +171,11 @@ async fn a_dry_run_decides_and_writes_nothing_and_asks_no_more_than_in_a_quiet_f
 #[tokio::test(start_paused = true)]
 async fn one_dry_look_is_not_to_blame_for_the_level_of_somebody_else() {
     for course in [RunMode::Once, RunMode::Release] {
-        let bench = Bench::new(policy()).await;
-        bench.set_level(7).await;
+        let rig = LoopRig::new(policy()).await;
+        rig.set_level(7).await;
         let settings = LoopSettings { course, writes: Writes::Withheld, ..steady() };
-        assert_eq!(bench.start(settings).end().await.unwrap().left_raised, []);
-        assert_eq!(bench.level().await, 7);
+        assert_eq!(rig.start(settings).end().await.unwrap().left_raised, []);
+        assert_eq!(rig.level().await, 7);
     }
 }
 
@@ -183,34 +183,34 @@ async fn one_dry_look_is_not_to_blame_for_the_level_of_somebody_else() {
 async fn once_and_release_give_up_a_garm_that_stays_away_for_half_a_minute() {
     for course in [RunMode::Once, RunMode::Release] {
         let settings = LoopSettings { course, ..steady() };
-        let bench = Bench::new(policy()).await;
-        bench.go_away();
+        let rig = LoopRig::new(policy()).await;
+        rig.go_away();
         let began = tokio::time::Instant::now();
-        let error = bench.start(settings).end().await.unwrap_err();
+        let error = rig.start(settings).end().await.unwrap_err();
         assert!(matches!(error.kind, ErrorKind::Transport(_)), "{error}");
         assert_eq!(began.elapsed().as_secs(), 30);
 
         // One that is merely restarted is waited for.
-        let watch = bench.start(settings);
+        let watch = rig.start(settings);
         wait(9).await;
-        bench.come_back();
+        rig.come_back();
         assert_eq!(watch.end().await.unwrap().left_raised, []);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn once_gives_up_a_garm_that_takes_the_question_and_never_answers() {
-    let bench = Bench::new(policy()).await;
-    bench.fault(FaultRule::always("GET", "/", Fault::Slow(Duration::from_secs(55))));
+    let rig = LoopRig::new(policy()).await;
+    rig.fault(FaultRule::always("GET", "/", Fault::Slow(Duration::from_secs(55))));
     let began = tokio::time::Instant::now();
-    let error = bench.start(once()).end().await.unwrap_err();
+    let error = rig.start(once()).end().await.unwrap_err();
     assert_eq!(began.elapsed().as_secs(), 30);
     assert_eq!(error.to_string(), "read GARM: no answer within 30s");
 }
 
 /// Requests by method and path.
-fn kinds(bench: &Bench) -> BTreeMap<String, usize> {
-    bench.asked().into_iter().fold(BTreeMap::new(), |mut kinds, it| {
+fn kinds(rig: &LoopRig) -> BTreeMap<String, usize> {
+    rig.asked().into_iter().fold(BTreeMap::new(), |mut kinds, it| {
         *kinds.entry(it).or_default() += 1;
         kinds
     })
@@ -222,11 +222,11 @@ async fn a_quiet_fleet_costs_three_requests_a_resync_and_a_handful_in_five_minut
     let names: Vec<String> = (1..=20).map(|it| format!("p{it}")).collect();
     let pools: Vec<(&str, ScalePolicy)> =
         names.iter().map(|it| (it.as_str(), kept.clone())).collect();
-    let bench = Bench::of(config(), &pools).await;
+    let rig = LoopRig::of(config(), &pools).await;
     wait(60).await;
-    let _watch = bench.start(steady());
+    let _watch = rig.start(steady());
     wait(60).await;
-    bench.forget();
+    rig.forget();
     // An hour, ten times the health of all.
     tokio::time::sleep(RESYNC * 120).await;
     let expected = [
@@ -238,55 +238,55 @@ async fn a_quiet_fleet_costs_three_requests_a_resync_and_a_handful_in_five_minut
     ];
     let expected: BTreeMap<String, usize> =
         expected.into_iter().map(|it| (it.0.to_owned(), it.1)).collect();
-    assert_eq!(kinds(&bench), expected);
+    assert_eq!(kinds(&rig), expected);
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_at_once_agree_and_no_runner_is_one_too_many() {
     for (seed, later) in [(1, 0), (2, 0), (3, 7), (4, 20)] {
-        let bench = Bench::of(SimConfig { seed, ..config() }, &[("default", policy())]).await;
-        let one = bench.start(steady());
+        let rig = LoopRig::of(SimConfig { seed, ..config() }, &[("default", policy())]).await;
+        let one = rig.start(steady());
         wait(later).await;
-        let two = bench.start(steady());
+        let two = rig.start(steady());
         wait(40).await;
-        bench.jobs(12, 20);
+        rig.jobs(12, 20);
         wait(240).await;
-        let tally = bench.tally();
+        let tally = rig.tally();
         let deeds = (one.heard.deeds(), two.heard.deeds());
         assert_eq!((tally.vms, tally.done, tally.killed), (12, 12, 0), "seed {seed}: {deeds:?}");
-        assert!(bench.levels().len() <= 4, "seed {seed}: {:?}", bench.levels());
-        assert_eq!(bench.level().await, 0);
+        assert!(rig.levels().len() <= 4, "seed {seed}: {:?}", rig.levels());
+        assert_eq!(rig.level().await, 0);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn other_pools_of_the_entity_are_supply_and_are_never_written_to() {
-    let mut bench = Bench::of(config(), &[("default", policy()), ("other", policy())]).await;
-    let other = bench.id("other");
-    bench.pools.remove(&name("other"));
-    let _watch = bench.start(steady());
+    let mut rig = LoopRig::of(config(), &[("default", policy()), ("other", policy())]).await;
+    let other = rig.id("other");
+    rig.pools.remove(&name("other"));
+    let _watch = rig.start(steady());
     wait(40).await;
-    bench.jobs(12, 20);
+    rig.jobs(12, 20);
     let jobs = Jobs::new(12, &["other"]).lasting(Duration::from_secs(20));
-    bench.memory.with(|it| it.queue_jobs(&jobs));
+    rig.memory.with(|it| it.queue_jobs(&jobs));
     wait(120).await;
     let path = format!("/pools/{other}");
-    assert!(bench.writes().iter().all(|it| it.path != path));
-    assert_eq!(bench.tally().vms, 12);
+    assert!(rig.writes().iter().all(|it| it.path != path));
+    assert_eq!(rig.tally().vms, 12);
 }
 
 #[tokio::test(start_paused = true)]
 async fn held_from_the_start_it_decides_and_writes_nothing_until_it_may() {
-    let bench = Bench::new(policy()).await;
-    let watch = bench.start(steady());
+    let rig = LoopRig::new(policy()).await;
+    let watch = rig.start(steady());
     watch
         .order(WatchCommand::Hold(HoldReason::Unproven, "mTLS is not proven to be enforced".into()))
         .await;
     wait(5).await;
-    bench.jobs(12, 20);
+    rig.jobs(12, 20);
     wait(60).await;
     assert!(watch.heard.has(|it| matches!(it, Incident::Frozen { why: Freeze::Unproven(_), .. })));
-    assert_eq!((watch.heard.deeds(), bench.writes().len()), (vec![], 0));
+    assert_eq!((watch.heard.deeds(), rig.writes().len()), (vec![], 0));
     watch.order(WatchCommand::Go(HoldReason::Unproven)).await;
     wait(10).await;
     assert!(watch.heard.has(|it| matches!(it, Incident::Thawed { entity: None, .. })));
@@ -295,16 +295,16 @@ async fn held_from_the_start_it_decides_and_writes_nothing_until_it_may() {
 
 #[tokio::test(start_paused = true)]
 async fn held_later_levels_only_fall_and_nobody_is_removed() {
-    let bench = held_and_pulsing().await;
-    let watch = bench.start(steady());
+    let rig = held_and_pulsing().await;
+    let watch = rig.start(steady());
     wait(45).await;
-    assert_eq!(levels(&bench).await, (12, 3), "{:?}", watch.heard.deeds());
+    assert_eq!(levels(&rig).await, (12, 3), "{:?}", watch.heard.deeds());
     watch.order(WatchCommand::Hold(HoldReason::Unproven, "mTLS is not enforced".into())).await;
     wait(2).await;
-    assert_eq!(levels(&bench).await, (0, 3), "{:?}", watch.heard.deeds());
+    assert_eq!(levels(&rig).await, (0, 3), "{:?}", watch.heard.deeds());
     let before = watch.heard.deeds().len();
     // Ten minutes of idleness and more: the idle ones of `held` would go.
-    bench.jobs(12, 20);
+    rig.jobs(12, 20);
     wait(900).await;
     let since = watch.heard.deeds().split_off(before);
     assert!(since.iter().all(|it| it.starts_with("lower ")), "{since:?}");

@@ -6,8 +6,8 @@ use runnerctl::domain::desired::ScalePolicy;
 use runnerctl::scaling::Reason;
 use runnerctl::sim::Knobs;
 
-use super::bench::{Bench, Loop, policy, wait};
-use super::handed_out::{Who, bench};
+use crate::support::scaling_loop::{LoopRig, RunningLoop, policy, wait};
+use super::handed_out::{Who, rig};
 
 /// More when more than one job has waited for 10 s; ten at most.
 fn small() -> ScalePolicy {
@@ -21,33 +21,33 @@ fn small() -> ScalePolicy {
 }
 
 /// A pool whose runners so far will never be online; those to come will.
-async fn dead(policy: &ScalePolicy, who: Who) -> (Bench, Option<Loop>) {
+async fn dead(policy: &ScalePolicy, who: Who) -> (LoopRig, Option<RunningLoop>) {
     let never = Duration::from_hours(24);
     let knobs = Knobs {
         online_delay: never,
         assign_delay: Duration::from_millis(1500),
         ..Knobs::default()
     };
-    let (bench, watch) = bench(policy, knobs, who).await;
-    bench.turn(|it| it.online_delay = Duration::from_millis(100));
-    (bench, watch)
+    let (rig, watch) = rig(policy, knobs, who).await;
+    rig.turn(|it| it.online_delay = Duration::from_millis(100));
+    (rig, watch)
 }
 
-async fn four_and_a_steady_load(who: Who) -> (Vec<u64>, Bench, Option<Loop>) {
-    let (bench, watch) = dead(&ScalePolicy { min_idle_runners: 4, ..small() }, who).await;
-    assert_eq!(bench.runners().await, (0, 4, 0));
+async fn four_and_a_steady_load(who: Who) -> (Vec<u64>, LoopRig, Option<RunningLoop>) {
+    let (rig, watch) = dead(&ScalePolicy { min_idle_runners: 4, ..small() }, who).await;
+    assert_eq!(rig.runner_counts().await, (0, 4, 0));
     let mut jobs = Vec::new();
     for _ in 0..30 {
-        jobs.extend(bench.jobs(1, 30));
+        jobs.extend(rig.jobs(1, 30));
         wait(5).await;
     }
     wait(150).await;
-    (bench.waits(&jobs), bench, watch)
+    (rig.waits(&jobs), rig, watch)
 }
 
 #[tokio::test(start_paused = true)]
 async fn four_idle_runners_that_never_take_a_job_and_a_steady_load() {
-    let (ours, bench, watch) = four_and_a_steady_load(Who::Ours).await;
+    let (ours, rig, watch) = four_and_a_steady_load(Who::Ours).await;
     let (alone, ..) = four_and_a_steady_load(Who::Alone).await;
     assert_eq!(ours.len(), 30, "GARM alone: {}", alone.len());
     assert!(ours[29] <= alone[alone.len() - 1] && ours[15] <= alone[15], "{ours:?} {alone:?}");
@@ -56,16 +56,16 @@ async fn four_idle_runners_that_never_take_a_job_and_a_steady_load() {
     assert_eq!(heard.suspects().len(), 4);
     let gone = heard.deeds().iter().filter(|it| *it == "dismiss done").count();
     assert_eq!(gone, 4, "{:?}", heard.deeds());
-    let tally = bench.tally();
+    let tally = rig.tally();
     assert!(tally.killed == 0 && tally.most <= 10, "{tally:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_job_beside_idle_runners_that_never_take_it_finds_them_out_by_a_probe() {
-    let (bench, watch) = dead(&ScalePolicy { min_idle_runners: 2, ..small() }, Who::Ours).await;
-    let jobs = bench.jobs(1, 20);
+    let (rig, watch) = dead(&ScalePolicy { min_idle_runners: 2, ..small() }, Who::Ours).await;
+    let jobs = rig.jobs(1, 20);
     wait(160).await;
-    let waits = bench.waits(&jobs);
+    let waits = rig.waits(&jobs);
     // `max_queue_wait`, two of GARM's ticks, boot and assignment: the policy's own wait.
     assert!(waits.len() == 1 && waits[0] <= 120 + 10 + 8, "{waits:?}");
     let heard = watch.unwrap().heard;
@@ -73,8 +73,8 @@ async fn one_job_beside_idle_runners_that_never_take_it_finds_them_out_by_a_prob
     wait(180).await;
     assert_eq!(heard.suspects().len(), 2);
     // Two that take jobs are there in their place.
-    assert_eq!(bench.runners().await, (0, 2, 0), "{:?}", heard.deeds());
-    let jobs = bench.jobs(2, 20);
+    assert_eq!(rig.runner_counts().await, (0, 2, 0), "{:?}", heard.deeds());
+    let jobs = rig.jobs(2, 20);
     wait(5).await;
-    assert_eq!(bench.waits(&jobs), [1, 1]);
+    assert_eq!(rig.waits(&jobs), [1, 1]);
 }

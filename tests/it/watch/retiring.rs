@@ -6,32 +6,32 @@ use runnerctl::domain::desired::ScalePolicy;
 use runnerctl::reconcile::watch::{Incident, WriteAction};
 use runnerctl::sim::Exchange;
 
-use super::bench::{Bench, policy, steady, wait};
+use crate::support::scaling_loop::{LoopRig, policy, steady, wait};
 
 /// A pool of four idle runners, three of them beyond the minimum, that may be idle for a minute.
-async fn four_idle() -> Bench {
+async fn four_idle() -> LoopRig {
     let delay = Duration::from_secs(60);
-    let bench =
-        Bench::new(ScalePolicy { min_runners: 1, scale_down_delay: delay, ..policy() }).await;
-    bench.set_level(4).await;
+    let rig =
+        LoopRig::new(ScalePolicy { min_runners: 1, scale_down_delay: delay, ..policy() }).await;
+    rig.set_level(4).await;
     wait(15).await;
-    assert_eq!(bench.runners().await, (0, 4, 0));
-    bench.forget();
-    bench
+    assert_eq!(rig.runner_counts().await, (0, 4, 0));
+    rig.forget();
+    rig
 }
 
-fn deletes(bench: &Bench) -> Vec<Exchange> {
-    bench.writes().into_iter().filter(|it| it.method == "DELETE").collect()
+fn deletes(rig: &LoopRig) -> Vec<Exchange> {
+    rig.writes().into_iter().filter(|it| it.method == "DELETE").collect()
 }
 
 #[tokio::test(start_paused = true)]
 async fn idle_runners_are_held_for_the_delay_and_go_one_by_one_down_to_the_minimum() {
-    let bench = four_idle().await;
-    let watch = bench.start(steady());
+    let rig = four_idle().await;
+    let watch = rig.start(steady());
     wait(40).await;
-    assert_eq!((bench.runners().await, bench.level().await), ((0, 4, 0), 4));
+    assert_eq!((rig.runner_counts().await, rig.level().await), ((0, 4, 0), 4));
     wait(120).await;
-    assert_eq!((bench.runners().await, bench.level().await), ((0, 1, 0), 1));
+    assert_eq!((rig.runner_counts().await, rig.level().await), ((0, 1, 0), 1));
     let expected = [
         "lower 4 3 done",
         "retire done",
@@ -41,45 +41,45 @@ async fn idle_runners_are_held_for_the_delay_and_go_one_by_one_down_to_the_minim
         "retire done",
     ];
     assert_eq!(watch.heard.deeds(), expected);
-    let gone = deletes(&bench);
+    let gone = deletes(&rig);
     assert!(gone.iter().all(|it| !it.path.contains('?')), "never forced: {gone:?}");
     for pair in gone.windows(2) {
         assert!(pair[1].at.duration_since(pair[0].at).as_millis() >= 5_000, "{pair:?}");
     }
-    assert_eq!(bench.tally().vms, 4, "nothing was rebuilt");
+    assert_eq!(rig.tally().vms, 4, "nothing was rebuilt");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_runner_is_seen_idle_for_two_seconds_and_read_again_before_it_goes() {
-    let bench = four_idle().await;
-    let _watch = bench.start(steady());
+    let rig = four_idle().await;
+    let _watch = rig.start(steady());
     wait(160).await;
-    let asked = bench.requests();
+    let asked = rig.requests();
     let first = asked.iter().position(|it| it.method == "DELETE").unwrap();
     let lowered = asked[..first].iter().rfind(|it| it.method == "PUT").unwrap();
     let delete = &asked[first];
     assert!(delete.at.duration_since(lowered.at).as_millis() >= 1_900, "{lowered:?} {delete:?}");
     let read = &asked[first - 1];
-    assert_eq!(read.path, format!("/pools/{}", bench.id("default")));
+    assert_eq!(read.path, format!("/pools/{}", rig.id("default")));
     assert!(delete.at.duration_since(read.at).as_millis() < 100, "{read:?} {delete:?}");
 }
 
 /// GitHub has given the runner a job; GARM hears of it ten seconds later.
 #[tokio::test(start_paused = true)]
 async fn busy_is_a_normal_answer_and_the_job_lives() {
-    let bench = four_idle().await;
-    let watch = bench.start(steady());
+    let rig = four_idle().await;
+    let watch = rig.start(steady());
     wait(43).await;
-    bench.memory.with(|it| it.knobs_mut().webhook_delay = Duration::from_secs(30));
-    bench.jobs(4, 100);
+    rig.memory.with(|it| it.knobs_mut().webhook_delay = Duration::from_secs(30));
+    rig.jobs(4, 100);
     wait(20).await;
-    assert_eq!(bench.runners().await.0, 0, "GARM has not heard of the jobs yet");
+    assert_eq!(rig.runner_counts().await.0, 0, "GARM has not heard of the jobs yet");
     let deeds = watch.heard.deeds();
     assert!(deeds.contains(&"retire busy".to_owned()), "{deeds:?}");
     assert!(!deeds.contains(&"retire done".to_owned()), "{deeds:?}");
     wait(300).await;
-    assert_eq!((bench.tally().killed, bench.tally().done), (0, 4));
-    let asks = deletes(&bench);
+    assert_eq!((rig.tally().killed, rig.tally().done), (0, 4));
+    let asks = deletes(&rig);
     let busy = asks.iter().filter(|it| it.status == 400).count();
     assert!((1..=4).contains(&busy), "a busy runner is not asked again and again: {asks:?}");
 }
@@ -87,30 +87,30 @@ async fn busy_is_a_normal_answer_and_the_job_lives() {
 /// One of three has a job that GARM has not heard of: the two others go in their time.
 #[tokio::test(start_paused = true)]
 async fn one_that_is_busy_keeps_nobody_else() {
-    let bench = four_idle().await;
-    let watch = bench.start(steady());
+    let rig = four_idle().await;
+    let watch = rig.start(steady());
     wait(43).await;
-    bench.memory.with(|it| it.knobs_mut().webhook_delay = Duration::from_secs(120));
-    bench.jobs(1, 100);
+    rig.memory.with(|it| it.knobs_mut().webhook_delay = Duration::from_secs(120));
+    rig.jobs(1, 100);
     wait(60).await;
     let deeds = watch.heard.deeds();
     let retired: Vec<&String> = deeds.iter().filter(|it| it.starts_with("retire")).collect();
     assert_eq!(retired, ["retire done", "retire busy", "retire done"], "{deeds:?}");
     wait(300).await;
-    assert_eq!((bench.tally().killed, bench.tally().done), (0, 1));
+    assert_eq!((rig.tally().killed, rig.tally().done), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_runner_goes_after_its_grace_and_its_fault_is_told_first() {
-    let bench = Bench::new(ScalePolicy { min_runners: 1, ..policy() }).await;
-    bench.memory.with(|it| it.knobs_mut().create_fail_rate = 1.0);
-    let watch = bench.start(steady());
+    let rig = LoopRig::new(ScalePolicy { min_runners: 1, ..policy() }).await;
+    rig.memory.with(|it| it.knobs_mut().create_fail_rate = 1.0);
+    let watch = rig.start(steady());
     wait(80).await;
-    bench.memory.with(|it| it.knobs_mut().create_fail_rate = 0.0);
+    rig.memory.with(|it| it.knobs_mut().create_fail_rate = 0.0);
     wait(90).await;
-    assert_eq!(deletes(&bench), [], "it is kept to be looked at");
+    assert_eq!(deletes(&rig), [], "it is kept to be looked at");
     wait(60).await;
-    assert_eq!(bench.runners().await, (0, 1, 0), "{:?}", watch.heard.deeds());
+    assert_eq!(rig.runner_counts().await, (0, 1, 0), "{:?}", watch.heard.deeds());
     let told = |it: &Incident| matches!(it, Incident::RunnerFailed { fault: Some(_), .. });
     assert!(watch.heard.has(told), "{:?}", watch.heard.incidents());
     let acts = watch.heard.acts();
@@ -125,8 +125,8 @@ async fn a_failed_runner_goes_after_its_grace_and_its_fault_is_told_first() {
 
 #[tokio::test(start_paused = true)]
 async fn every_write_is_on_record_before_and_after_with_its_decision() {
-    let bench = four_idle().await;
-    let watch = bench.start(steady());
+    let rig = four_idle().await;
+    let watch = rig.start(steady());
     wait(160).await;
     let log = watch.log();
     let records: Vec<serde_json::Value> =
@@ -149,9 +149,9 @@ async fn every_write_is_on_record_before_and_after_with_its_decision() {
 /// GitHub registers no runner, so that the two never come.
 #[tokio::test(start_paused = true)]
 async fn a_pool_below_its_minimum_is_found_and_told_once() {
-    let bench = Bench::new(ScalePolicy { min_runners: 2, ..policy() }).await;
-    let watch = bench.start(steady());
-    bench.memory.with(|it| it.knobs_mut().api_fail_rate = 1.0);
+    let rig = LoopRig::new(ScalePolicy { min_runners: 2, ..policy() }).await;
+    let watch = rig.start(steady());
+    rig.memory.with(|it| it.knobs_mut().api_fail_rate = 1.0);
     wait(900).await;
     let kinds: Vec<&str> = watch.heard.findings().iter().map(|it| it.kind.word()).collect();
     assert_eq!(kinds, ["below_min"]);

@@ -7,40 +7,40 @@ use runnerctl::domain::pool::PoolChange;
 use runnerctl::reconcile::watch::Incident;
 use runnerctl::sim::{Knobs, SimConfig};
 
-use super::bench::{Bench, Loop, Tally, policy, steady, wait};
+use crate::support::scaling_loop::{LoopRig, RunningLoop, Tally, policy, steady, wait};
 
 /// What the world and the loop say after so many jobs of 20 s, and a while.
-async fn burst(bench: &Bench, jobs: usize) -> (Tally, Loop) {
-    let watch = bench.start(steady());
+async fn burst(rig: &LoopRig, jobs: usize) -> (Tally, RunningLoop) {
+    let watch = rig.start(steady());
     wait(40).await;
-    bench.jobs(jobs, 20);
+    rig.jobs(jobs, 20);
     wait(300).await;
-    (bench.tally(), watch)
+    (rig.tally(), watch)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_burst_is_served_by_one_pulse_that_falls_by_itself() {
-    let bench = Bench::new(policy()).await;
-    let (tally, watch) = burst(&bench, 12).await;
+    let rig = LoopRig::new(policy()).await;
+    let (tally, watch) = burst(&rig, 12).await;
     assert_eq!((tally.vms, tally.done, tally.killed), (12, 12, 0), "{:?}", watch.heard.deeds());
     assert!(tally.longest_wait_s <= 30 + 10 + 6, "{tally:?}");
-    assert_eq!(bench.levels(), [12, 0], "{:?}", watch.heard.incidents());
+    assert_eq!(rig.levels(), [12, 0], "{:?}", watch.heard.incidents());
     assert_eq!(watch.heard.deeds(), ["raise 0 12 done", "lower 12 0 done"]);
     assert!(watch.heard.changes() > 12 * 5, "every row's events were told of");
     assert_eq!(watch.heard.findings(), [], "one runner, one job, one VM");
     assert_eq!(watch.stop().await.left_raised, []);
-    assert_eq!(bench.levels(), [12, 0], "the stop had nothing to lower");
+    assert_eq!(rig.levels(), [12, 0], "the stop had nothing to lower");
 }
 
 #[tokio::test(start_paused = true)]
 async fn with_no_events_at_all_full_reads_and_the_leash_do() {
-    let bench = Bench::new(policy()).await;
-    bench.mute();
-    let (tally, watch) = burst(&bench, 12).await;
+    let rig = LoopRig::new(policy()).await;
+    rig.mute();
+    let (tally, watch) = burst(&rig, 12).await;
     assert_eq!((tally.vms, tally.done, tally.killed), (12, 12, 0), "{:?}", watch.heard.deeds());
     // A job is seen up to a resync late, and counts from its creation all the same.
     assert!(tally.longest_wait_s <= 30 + 30 + 10 + 6, "{tally:?}");
-    assert_eq!(bench.level().await, 0);
+    assert_eq!(rig.level().await, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -53,21 +53,21 @@ async fn lost_late_and_disordered_events_cost_no_job_and_few_runners() {
             ..Knobs::default()
         };
         let config = SimConfig { seed, backoff: 300, knobs, ..SimConfig::default() };
-        let bench = Bench::of(config, &[("default", policy())]).await;
-        let (tally, _watch) = burst(&bench, 18).await;
+        let rig = LoopRig::of(config, &[("default", policy())]).await;
+        let (tally, _watch) = burst(&rig, 18).await;
         assert_eq!((tally.done, tally.killed), (18, 0), "seed {seed}: {tally:?}");
         assert!(tally.most <= 20 && tally.vms <= 20, "seed {seed}: {tally:?}");
-        let idle = u32::try_from(bench.runners().await.1).unwrap();
-        assert_eq!(bench.level().await, idle, "seed {seed}");
+        let idle = u32::try_from(rig.runner_counts().await.1).unwrap();
+        assert_eq!(rig.level().await, idle, "seed {seed}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn there_are_never_more_runners_than_the_maximum() {
-    let bench = Bench::new(ScalePolicy { max_runners: 5, ..policy() }).await;
-    let (tally, watch) = burst(&bench, 30).await;
+    let rig = LoopRig::new(ScalePolicy { max_runners: 5, ..policy() }).await;
+    let (tally, watch) = burst(&rig, 30).await;
     assert_eq!((tally.most, tally.done, tally.killed), (5, 30, 0), "{tally:?}");
-    let levels = bench.levels();
+    let levels = rig.levels();
     assert!(levels.iter().all(|it| *it <= 5), "{levels:?}");
     assert!(watch.heard.deeds().iter().all(|it| !it.ends_with("failed")), "{levels:?}");
 }
@@ -78,12 +78,12 @@ async fn what_the_files_allow_holds_although_garm_would_allow_more() {
     let knobs = Knobs { assign_delay: Duration::from_millis(1500), ..Knobs::default() };
     let config = SimConfig { backoff: 300, knobs, ..SimConfig::default() };
     let five = ScalePolicy { max_runners: 5, ..policy() };
-    let bench = Bench::of(config, &[("default", five)]).await;
+    let rig = LoopRig::of(config, &[("default", five)]).await;
     let change = PoolChange { max_runners: Some(50), ..PoolChange::default() };
-    bench.change("default", change).await;
-    let (tally, _watch) = burst(&bench, 30).await;
+    rig.change("default", change).await;
+    let (tally, _watch) = burst(&rig, 30).await;
     assert_eq!((tally.most, tally.done), (5, 30), "{tally:?}");
-    let levels = bench.levels();
+    let levels = rig.levels();
     assert!(levels.iter().all(|it| *it <= 5), "{levels:?}");
 }
 
@@ -99,13 +99,13 @@ async fn under_constant_load_a_runner_is_made_for_each_job_and_none_is_let_go() 
             scale_up_delay: Duration::from_secs(5),
             ..policy()
         };
-        let bench = Bench::of(config, &[("default", policy)]).await;
-        let watch = bench.start(steady());
+        let rig = LoopRig::of(config, &[("default", policy)]).await;
+        let watch = rig.start(steady());
         for _ in 0..600 {
-            bench.jobs(1, 35);
+            rig.jobs(1, 35);
             wait(6).await;
         }
-        let (tally, deeds) = (bench.tally(), watch.heard.deeds());
+        let (tally, deeds) = (rig.tally(), watch.heard.deeds());
         assert!(tally.killed == 0 && tally.done > 590, "seed {seed}: {tally:?}");
         assert!(tally.vms <= 610, "seed {seed}: {tally:?}");
         let gone = deeds.iter().filter(|it| it.starts_with("retire")).count();
@@ -116,10 +116,10 @@ async fn under_constant_load_a_runner_is_made_for_each_job_and_none_is_let_go() 
 
 #[tokio::test(start_paused = true)]
 async fn writes_to_a_pool_are_a_quarter_of_a_second_apart_or_more() {
-    let bench = Bench::new(ScalePolicy { min_idle_runners: 2, ..policy() }).await;
-    let (tally, _watch) = burst(&bench, 30).await;
+    let rig = LoopRig::new(ScalePolicy { min_idle_runners: 2, ..policy() }).await;
+    let (tally, _watch) = burst(&rig, 30).await;
     assert_eq!((tally.done, tally.killed), (30, 0));
-    let puts: Vec<_> = bench.writes().into_iter().filter(|it| it.method == "PUT").collect();
+    let puts: Vec<_> = rig.writes().into_iter().filter(|it| it.method == "PUT").collect();
     assert!(puts.len() > 4, "{puts:?}");
     for pair in puts.windows(2) {
         let gap = pair[1].at.duration_since(pair[0].at);
@@ -129,47 +129,47 @@ async fn writes_to_a_pool_are_a_quarter_of_a_second_apart_or_more() {
 
 #[tokio::test(start_paused = true)]
 async fn a_changed_policy_is_in_force_at_once() {
-    let mut bench = Bench::new(policy()).await;
-    let watch = bench.start(steady());
+    let mut rig = LoopRig::new(policy()).await;
+    let watch = rig.start(steady());
     wait(40).await;
-    let id = bench.id("default");
+    let id = rig.id("default");
     let other = ScalePolicy { min_idle_runners: 3, ..policy() };
-    bench.pools.insert(super::bench::name("default"), (id, other));
-    watch.order(runnerctl::reconcile::watch::WatchCommand::Reload(bench.roll())).await;
+    rig.pools.insert(crate::support::scaling_loop::name("default"), (id, other));
+    watch.order(runnerctl::reconcile::watch::WatchCommand::Reload(rig.roll())).await;
     wait(1).await;
-    assert_eq!(bench.level().await, 3);
+    assert_eq!(rig.level().await, 3);
     // A pool that is declared no more is left alone.
-    bench.pools.clear();
-    watch.order(runnerctl::reconcile::watch::WatchCommand::Reload(bench.roll())).await;
+    rig.pools.clear();
+    watch.order(runnerctl::reconcile::watch::WatchCommand::Reload(rig.roll())).await;
     wait(1).await;
-    bench.pools.insert(super::bench::name("default"), (bench_id(&watch), policy()));
-    bench.set_level(7).await;
+    rig.pools.insert(crate::support::scaling_loop::name("default"), (default_pool_id(&watch), policy()));
+    rig.set_level(7).await;
     wait(60).await;
-    assert_eq!(bench.level().await, 7);
+    assert_eq!(rig.level().await, 7);
 }
 
 /// The pool that was written to last.
-fn bench_id(watch: &Loop) -> runnerctl::domain::name::PoolId {
+fn default_pool_id(watch: &RunningLoop) -> runnerctl::domain::name::PoolId {
     watch.heard.acts().last().unwrap().pool_id.clone()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pool_is_left_alone_while_a_twin_bears_its_label() {
-    let mut bench = Bench::new(policy()).await;
-    let first = bench.id("default");
-    bench.make("default", &policy()).await;
-    let watch = bench.start(steady());
-    bench.set_level(3).await;
+    let mut rig = LoopRig::new(policy()).await;
+    let first = rig.id("default");
+    rig.make("default", &policy()).await;
+    let watch = rig.start(steady());
+    rig.set_level(3).await;
     wait(60).await;
-    assert_eq!(bench.level().await, 3, "nobody lowers it");
+    assert_eq!(rig.level().await, 3, "nobody lowers it");
     let is_twin = |it: &Incident| matches!(it, Incident::Unmanaged { .. });
     assert!(watch.heard.has(is_twin));
-    bench.set_level(0).await;
+    rig.set_level(0).await;
     wait(120).await;
-    bench.client.delete_pool(&first).await.unwrap();
+    rig.client.delete_pool(&first).await.unwrap();
     wait(40).await;
     assert!(watch.heard.has(|it| matches!(it, Incident::Managed(_))));
-    bench.set_level(3).await;
+    rig.set_level(3).await;
     wait(1).await;
-    assert_eq!(bench.level().await, 0, "it is steered again");
+    assert_eq!(rig.level().await, 0, "it is steered again");
 }

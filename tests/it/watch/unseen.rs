@@ -6,7 +6,7 @@ use std::time::Duration;
 use runnerctl::domain::entity::EntityKind;
 use runnerctl::sim::{JobBatch, Knobs, SimConfig, World};
 
-use super::bench::{Bench, policy, steady, wait};
+use crate::support::scaling_loop::{LoopRig, policy, steady, wait};
 use super::handed_out::Who;
 
 fn config(who: Who) -> SimConfig {
@@ -16,118 +16,118 @@ fn config(who: Who) -> SimConfig {
 }
 
 /// Eight jobs for a repository's pool, told of by the repository's and the organization's hook.
-async fn both_hooks(who: Who) -> (Vec<u64>, Bench, usize) {
+async fn both_hooks(who: Who) -> (Vec<u64>, LoopRig, usize) {
     let config = SimConfig { repositories: vec!["acme/app".into()], ..config(who) };
-    let mut bench = Bench::of(config, &[]).await;
-    let repository = bench.client.entities(EntityKind::Repository).await.unwrap().remove(0).key;
-    bench.make_in(&repository, "default", (&policy(), |it| it)).await;
-    let watch = (who == Who::Ours).then(|| bench.start(steady()));
+    let mut rig = LoopRig::of(config, &[]).await;
+    let repository = rig.client.entities(EntityKind::Repository).await.unwrap().remove(0).key;
+    rig.make_in(&repository, "default", (&policy(), |it| it)).await;
+    let watch = (who == Who::Ours).then(|| rig.start(steady()));
     wait(40).await;
-    let jobs = bench.jobs(8, 20);
+    let jobs = rig.jobs(8, 20);
     // The organization has no pool for them, so only a later word of its hook is recorded.
-    bench.memory.with(|it| jobs.iter().for_each(|job| it.redeliver(*job)));
+    rig.memory.with(|it| jobs.iter().for_each(|job| it.redeliver(*job)));
     wait(20).await;
-    let rows = bench.client.jobs().await.unwrap();
+    let rows = rig.client.jobs().await.unwrap();
     assert!(rows.iter().all(|it| it.entities.len() == 2), "{rows:?}");
     let queued = watch.map_or(8, |it| it.heard.queued());
     wait(380).await;
-    (bench.waits(&jobs), bench, queued)
+    (rig.waits(&jobs), rig, queued)
 }
 
 #[tokio::test(start_paused = true)]
 async fn eight_jobs_of_a_repository_whose_organization_has_a_hook_too() {
-    let (ours, bench, queued) = both_hooks(Who::Ours).await;
+    let (ours, rig, queued) = both_hooks(Who::Ours).await;
     let (alone, ..) = both_hooks(Who::Alone).await;
     assert_eq!(queued, 8);
     assert_eq!((ours.len(), alone.len()), (8, 8));
     assert!(ours[7] <= alone[7] && ours[7] <= 30 + 10 + 8, "{ours:?} {alone:?}");
-    let tally = bench.tally();
+    let tally = rig.tally();
     assert_eq!((tally.vms, tally.killed), (8, 0), "one runner a job: {tally:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn jobs_that_both_entities_could_serve_get_one_runner_each() {
     let config = SimConfig { repositories: vec!["acme/app".into()], ..config(Who::Ours) };
-    let mut bench = Bench::of(config, &[]).await;
-    let repository = bench.client.entities(EntityKind::Repository).await.unwrap().remove(0).key;
+    let mut rig = LoopRig::of(config, &[]).await;
+    let repository = rig.client.entities(EntityKind::Repository).await.unwrap().remove(0).key;
     let three = runnerctl::domain::desired::ScalePolicy { max_runners: 3, ..policy() };
     let labelled = |mut spec: runnerctl::domain::pool::PoolSpec| {
         spec.labels.insert("x");
         spec
     };
-    bench.make_as("wide", &three, labelled).await;
-    bench.make_in(&repository, "narrow", (&policy(), labelled)).await;
-    let watch = bench.start(steady());
+    rig.make_as("wide", &three, labelled).await;
+    rig.make_in(&repository, "narrow", (&policy(), labelled)).await;
+    let watch = rig.start(steady());
     wait(40).await;
     let order = JobBatch::new(9, &["x"]).lasting(Duration::from_secs(20));
-    let jobs = bench.memory.with(|it| it.queue_jobs(&order));
+    let jobs = rig.memory.with(|it| it.queue_jobs(&order));
     wait(20).await;
     assert_eq!(watch.heard.queued(), 9, "once in all");
     wait(200).await;
-    let waits = bench.waits(&jobs);
+    let waits = rig.waits(&jobs);
     assert!(waits.len() == 9 && waits[8] <= 30 + 10 + 8, "{waits:?}");
-    let tally = bench.tally();
+    let tally = rig.tally();
     assert_eq!((tally.vms, tally.killed), (9, 0), "{tally:?}");
 }
 
 /// Eight jobs, our pool, and one with the same labels that comes first and that nobody steers.
-async fn beside_an_unsteered_pool(who: Who) -> (Vec<u64>, Bench) {
-    let bench = Bench::of(config(who), &[("default", policy())]).await;
-    bench.make_by_hand("default", (0, 20)).await;
-    let _watch = (who == Who::Ours).then(|| bench.start(steady()));
+async fn beside_an_unsteered_pool(who: Who) -> (Vec<u64>, LoopRig) {
+    let rig = LoopRig::of(config(who), &[("default", policy())]).await;
+    rig.make_by_hand("default", (0, 20)).await;
+    let _watch = (who == Who::Ours).then(|| rig.start(steady()));
     wait(40).await;
-    let jobs = bench.jobs(8, 20);
+    let jobs = rig.jobs(8, 20);
     wait(380).await;
-    (bench.waits(&jobs), bench)
+    (rig.waits(&jobs), rig)
 }
 
 #[tokio::test(start_paused = true)]
 async fn eight_jobs_that_fit_a_pool_which_nobody_steers() {
-    let (ours, bench) = beside_an_unsteered_pool(Who::Ours).await;
+    let (ours, rig) = beside_an_unsteered_pool(Who::Ours).await;
     let (alone, _) = beside_an_unsteered_pool(Who::Alone).await;
     assert_eq!((ours.len(), alone.len()), (8, 8));
     assert!(ours[7] <= alone[7] && ours[7] <= 30 + 10 + 8, "{ours:?} {alone:?}");
-    assert_eq!((bench.tally().vms, bench.tally().killed), (8, 0));
+    assert_eq!((rig.tally().vms, rig.tally().killed), (8, 0));
 }
 
 /// Ten idle runners are on their way out, each for a minute, when eight jobs come.
-async fn slow_deletions(who: Who) -> (Vec<u64>, Bench) {
-    let bench = Bench::of(config(who), &[("default", policy())]).await;
-    bench.set_level(10).await;
+async fn slow_deletions(who: Who) -> (Vec<u64>, LoopRig) {
+    let rig = LoopRig::of(config(who), &[("default", policy())]).await;
+    rig.set_level(10).await;
     wait(40).await;
-    bench.turn(|it| it.delete_delay = Duration::from_secs(60));
-    bench.set_level(0).await;
-    for runner in bench.client.runners().await.unwrap() {
-        bench.client.delete_runner(&runner.name).await.unwrap();
+    rig.turn(|it| it.delete_delay = Duration::from_secs(60));
+    rig.set_level(0).await;
+    for runner in rig.client.runners().await.unwrap() {
+        rig.client.delete_runner(&runner.name).await.unwrap();
     }
-    let _watch = (who == Who::Ours).then(|| bench.start(steady()));
+    let _watch = (who == Who::Ours).then(|| rig.start(steady()));
     wait(7).await;
-    let jobs = bench.jobs(8, 20);
+    let jobs = rig.jobs(8, 20);
     wait(32).await;
-    let (_, idle, leaving) = bench.runners().await;
+    let (_, idle, leaving) = rig.runner_counts().await;
     assert!(idle == 0 && leaving >= 10, "{idle} {leaving}");
     wait(200).await;
-    (bench.waits(&jobs), bench)
+    (rig.waits(&jobs), rig)
 }
 
 #[tokio::test(start_paused = true)]
 async fn eight_jobs_beside_ten_idle_runners_in_deletion() {
-    let (ours, bench) = slow_deletions(Who::Ours).await;
+    let (ours, rig) = slow_deletions(Who::Ours).await;
     let (alone, _) = slow_deletions(Who::Alone).await;
     assert_eq!((ours.len(), alone.len()), (8, 8));
     assert!(ours[7] <= alone[7] && ours[7] <= 30 + 10 + 8, "{ours:?} {alone:?}");
-    let tally = bench.tally();
+    let tally = rig.tally();
     assert!(tally.killed == 0 && tally.most <= 20 && tally.vms <= 18 + 2, "{tally:?}");
-    assert_eq!(bench.level().await, u32::try_from(bench.runners().await.1).unwrap());
+    assert_eq!(rig.level().await, u32::try_from(rig.runner_counts().await.1).unwrap());
 }
 
 #[tokio::test(start_paused = true)]
 async fn jobs_of_a_scale_set_are_no_pools() {
-    let bench = Bench::of(config(Who::Ours), &[("default", policy())]).await;
-    let watch = bench.start(steady());
+    let rig = LoopRig::of(config(Who::Ours), &[("default", policy())]).await;
+    let watch = rig.start(steady());
     wait(40).await;
-    bench.memory.with(|it: &mut World| it.queue_scale_set_jobs(8, &["default"]));
+    rig.memory.with(|it: &mut World| it.queue_scale_set_jobs(8, &["default"]));
     wait(200).await;
-    assert_eq!((watch.heard.queued(), bench.tally().vms), (0, 0));
-    assert_eq!(bench.levels(), [0_u64; 0]);
+    assert_eq!((watch.heard.queued(), rig.tally().vms), (0, 0));
+    assert_eq!(rig.levels(), [0_u64; 0]);
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use runnerctl::domain::desired::ScalePolicy;
 use runnerctl::sim::{Knobs, LogEntry, LogEvent, SimConfig};
 
-use super::bench::{Bench, RESYNC, policy, steady};
+use crate::support::scaling_loop::{LoopRig, RESYNC, policy, steady};
 
 /// One load, and how it is met.
 struct Load {
@@ -89,28 +89,28 @@ async fn run(load: &Load, seed: u64, who: Who) -> Figures {
         Who::Alone => (load.garms_idle, 30),
     };
     let floor = ScalePolicy { min_runners: idle, ..load.policy.clone() };
-    let mut bench = Bench::of(config(seed, backoff), &[("default", floor)]).await;
-    bench.pools.values_mut().for_each(|it| it.1 = load.policy.clone());
+    let mut rig = LoopRig::of(config(seed, backoff), &[("default", floor)]).await;
+    rig.pools.values_mut().for_each(|it| it.1 = load.policy.clone());
     if load.stream == Stream::Refused {
-        bench.mute();
+        rig.mute();
     }
-    let watch = (who == Who::Ours).then(|| bench.start(steady()));
+    let watch = (who == Who::Ours).then(|| rig.start(steady()));
     // The burst comes at another moment of GARM's five seconds each time.
     tokio::time::sleep(Duration::from_millis(40_000 + seed * 1_370 % 5_000)).await;
-    let from = bench.memory.with(|it| it.log().len());
-    let began = bench.memory.with(|it| it.now());
+    let from = rig.memory.with(|it| it.log().len());
+    let began = rig.memory.with(|it| it.now());
     let mut second = 0;
     for (at, count, seconds) in &load.batches {
         tokio::time::sleep(Duration::from_secs(at - second)).await;
         second = *at;
-        bench.jobs(*count, *seconds);
+        rig.jobs(*count, *seconds);
     }
     tokio::time::sleep(Duration::from_secs(400)).await;
     let jobs: usize = load.batches.iter().map(|it| it.1).sum();
-    let tally = bench.tally();
+    let tally = rig.tally();
     assert_eq!((tally.done, tally.killed), (jobs, 0), "{}, seed {seed}", load.what);
     assert!(tally.most <= 20, "{}, seed {seed}: {tally:?}", load.what);
-    let figures = bench.memory.with(|it| {
+    let figures = rig.memory.with(|it| {
         let since = |at: jiff::Timestamp| it.now().duration_since(at).as_secs_f64();
         measure(&it.log()[..from], &it.log()[from..], since(began), idle, &since)
     });

@@ -1,4 +1,4 @@
-//! A simulated GARM, hands to work on it, and short words for plans.
+//! A simulated GARM at which tests carry out plans, with short notations for steps and outcomes.
 
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use runnerctl::audit::{Actor, Cause};
 use runnerctl::domain::entity::{EntityKey, EntityKind};
 use runnerctl::domain::fleet::{Fleet, ReleaseLine};
 use runnerctl::domain::label::{Labels, OwnerMark};
-use runnerctl::domain::name::{FleetName, PoolId, PoolName};
+use runnerctl::domain::name::{PoolId, PoolName};
 use runnerctl::domain::pool::{Pool, PoolChange, PoolSpec};
 use runnerctl::event::{ApplyEvent, ApplyListener, StepOutcome};
 use runnerctl::garm::{GarmClient, GarmLogin, Transport};
@@ -17,32 +17,23 @@ use runnerctl::host::clock::Clock;
 use runnerctl::plan::{Action, Consent, Creation, Operation, Plan, Resource, Step};
 use runnerctl::reconcile::apply::{ApplyOptions, apply};
 use runnerctl::reconcile::audit_trail::AuditContext;
-use runnerctl::reconcile::read_fleet::{
-    Credentials, FleetRequest, Proxies, SpecsRequest, Templates, read_fleet,
-};
+use runnerctl::reconcile::read_fleet::{FleetRequest, SpecsRequest, read_fleet};
 use runnerctl::reconcile::writer::Writer;
 use runnerctl::sim::in_memory::InMemoryWorld;
 use runnerctl::sim::{SimConfig, World};
 use secrecy::SecretString;
 
-use crate::rig::plain;
+use super::pools::plain;
+pub(crate) use super::pools::{fleet, name};
 
-pub(crate) fn fleet() -> FleetName {
-    FleetName::new("acme").unwrap()
-}
-
-pub(crate) fn name(pool: &str) -> PoolName {
-    PoolName::new(pool).unwrap()
-}
-
-pub(crate) struct Bench {
+pub(crate) struct ApplyRig {
     pub(crate) memory: Arc<InMemoryWorld>,
     pub(crate) client: GarmClient,
     pub(crate) entity: EntityKey,
     pub(crate) book: Book,
 }
 
-impl Bench {
+impl ApplyRig {
     pub(crate) async fn new() -> Self {
         Self::of(SimConfig { backoff: 86_400, ..SimConfig::default() }).await
     }
@@ -133,10 +124,10 @@ impl Bench {
 
     pub(crate) async fn fleet(&self) -> Fleet {
         let ask = FleetRequest {
-            credentials: Credentials::Unwanted,
+            credentials: false,
             kinds: EntityKind::ALL.to_vec(),
-            templates: Templates::Unwanted,
-            proxies: Proxies::Unwanted,
+            templates: false,
+            proxies: false,
             specs: SpecsRequest::Unwanted,
         };
         read_fleet(&self.client, &ask, &Clock::Real).await.unwrap()

@@ -1,6 +1,8 @@
-//! A simulated GARM with pools, loops that steer them, and what came of it in a few words.
+//! A simulated GARM with pools in virtual time, the real loop that scales them, and short accounts of
+//! what happened.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,13 +11,16 @@ use runnerctl::audit::{Actor, Cause};
 use runnerctl::domain::desired::ScalePolicy;
 use runnerctl::domain::entity::{EntityKey, EntityKind};
 use runnerctl::domain::fleet::{Fleet, ReleaseLine};
+use runnerctl::domain::job::JobStatus;
 use runnerctl::domain::label::OwnerMark;
-use runnerctl::domain::name::{FleetName, PoolId, PoolName};
+use runnerctl::domain::name::{PoolId, PoolName};
 use runnerctl::domain::pool::{Pool, PoolChange, PoolDetail, PoolSpec};
+use runnerctl::domain::runner::Runner;
 use runnerctl::garm::events::StreamLimits;
 use runnerctl::garm::{GarmClient, GarmError, GarmLogin, Transport};
 use runnerctl::host::book::Book;
 use runnerctl::host::clock::Clock;
+use runnerctl::metrics::{HealthLimits, MetricsState, PoolGauges, Snapshot};
 use runnerctl::monitor::IsolationFinding;
 use runnerctl::reconcile::audit_trail::AuditContext;
 use runnerctl::reconcile::watch::{
@@ -33,7 +38,8 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::rig;
+pub(crate) use super::pools::name;
+use super::pools::{self, fleet};
 
 pub(crate) const RESYNC: Duration = Duration::from_secs(30);
 
@@ -44,26 +50,18 @@ pub(crate) fn steady() -> LoopSettings {
 
 /// The specification's own numbers, from zero runners.
 pub(crate) fn policy() -> ScalePolicy {
-    ScalePolicy { min_runners: 0, ..rig::policy() }
+    ScalePolicy { min_runners: 0, ..pools::policy() }
 }
 
-pub(crate) fn name(pool: &str) -> PoolName {
-    PoolName::new(pool).unwrap()
-}
-
-fn fleet() -> FleetName {
-    FleetName::new("acme").unwrap()
-}
-
-/// A GARM.
-pub(crate) struct Bench {
+/// A simulated GARM with pools of the fleet, at which tests start loops.
+pub(crate) struct LoopRig {
     pub(crate) memory: Arc<InMemoryWorld>,
     pub(crate) client: GarmClient,
     pub(crate) entity: EntityKey,
     pub(crate) pools: BTreeMap<PoolName, (PoolId, ScalePolicy)>,
 }
 
-impl Bench {
+impl LoopRig {
     /// With one pool `default` that scales so.
     pub(crate) async fn new(policy: ScalePolicy) -> Self {
         Self::of(SimConfig { backoff: 300, ..SimConfig::default() }, &[("default", policy)]).await
@@ -73,12 +71,12 @@ impl Bench {
         let memory = InMemoryWorld::new(World::new(config));
         let client = memory.client();
         let entity = client.entities(EntityKind::Organization).await.unwrap().remove(0).key;
-        let mut bench = Self { memory, client, entity, pools: BTreeMap::new() };
+        let mut rig = Self { memory, client, entity, pools: BTreeMap::new() };
         for (pool, policy) in pools {
-            bench.make(pool, policy).await;
+            rig.make(pool, policy).await;
         }
-        bench.forget();
-        bench
+        rig.forget();
+        rig
     }
 
     /// Makes a pool as `apply` does, at the level of its minimum.
@@ -105,7 +103,7 @@ impl Bench {
         (policy, change): (&ScalePolicy, impl FnOnce(PoolSpec) -> PoolSpec),
     ) -> Pool {
         let labels = [pool.to_owned(), OwnerMark::owned(&fleet(), &name(pool)).to_string()];
-        let spec = change(rig::spec(pool, labels.into_iter().collect(), policy));
+        let spec = change(pools::spec(pool, labels.into_iter().collect(), policy));
         let made = self.client.create_pool(entity, &spec).await.unwrap();
         self.pools.insert(name(pool), (made.id.clone(), policy.clone()));
         made
@@ -113,7 +111,7 @@ impl Bench {
 
     /// Makes a pool that nobody steers: by hand, for jobs that ask for `label`.
     pub(crate) async fn make_by_hand(&self, label: &str, (level, most): (u32, u32)) -> Pool {
-        let spec = rig::plain("by-hand", [label].into_iter().collect(), (level, most));
+        let spec = pools::plain("by-hand", [label].into_iter().collect(), (level, most));
         let spec = PoolSpec { priority: 1, ..spec };
         self.client.create_pool(&self.entity, &spec).await.unwrap()
     }
@@ -145,11 +143,11 @@ impl Bench {
     }
 
     /// Starts a loop.
-    pub(crate) fn start(&self, settings: LoopSettings) -> Loop {
+    pub(crate) fn start(&self, settings: LoopSettings) -> RunningLoop {
         self.start_through(self.door(), settings)
     }
 
-    pub(crate) fn start_through(&self, door: Arc<dyn Transport>, settings: LoopSettings) -> Loop {
+    pub(crate) fn start_through(&self, door: Arc<dyn Transport>, settings: LoopSettings) -> RunningLoop {
         let config = SimConfig::default();
         let login = GarmLogin::new(config.username, SecretString::from(config.password));
         let client = Arc::new(GarmClient::new(door, login));
@@ -157,7 +155,7 @@ impl Bench {
     }
 
     /// Starts a loop with other files.
-    pub(crate) fn start_by(&self, settings: LoopSettings, roll: DeclaredPools) -> Loop {
+    pub(crate) fn start_by(&self, settings: LoopSettings, roll: DeclaredPools) -> RunningLoop {
         let config = SimConfig::default();
         let login = GarmLogin::new(config.username, SecretString::from(config.password));
         let client = Arc::new(GarmClient::new(self.door(), login));
@@ -169,7 +167,7 @@ impl Bench {
         client: Arc<GarmClient>,
         settings: LoopSettings,
         clock: Clock,
-    ) -> Loop {
+    ) -> RunningLoop {
         self.run(client, settings, clock, self.roll())
     }
 
@@ -179,7 +177,7 @@ impl Bench {
         settings: LoopSettings,
         clock: Clock,
         roll: DeclaredPools,
-    ) -> Loop {
+    ) -> RunningLoop {
         let heard = Arc::new(Heard::default());
         let (orders, inbox) = mpsc::channel(8);
         let book = Book::memory();
@@ -201,7 +199,7 @@ impl Bench {
             };
             watch(doors, settings, roll).await
         });
-        Loop { heard, orders, task, log }
+        RunningLoop { heard, orders, task, log }
     }
 
     /// This machine's clock, in step with GARM's.
@@ -261,7 +259,7 @@ impl Bench {
     }
 
     /// `active idle other` of all runners.
-    pub(crate) async fn runners(&self) -> (usize, usize, usize) {
+    pub(crate) async fn runner_counts(&self) -> (usize, usize, usize) {
         let all = self.client.runners().await.unwrap();
         let active = all.iter().filter(|it| it.is_busy()).count();
         let idle = all.iter().filter(|it| it.is_idle()).count();
@@ -342,14 +340,14 @@ pub(crate) struct Tally {
 }
 
 /// A loop that runs.
-pub(crate) struct Loop {
+pub(crate) struct RunningLoop {
     pub(crate) heard: Arc<Heard>,
     orders: mpsc::Sender<WatchCommand>,
     task: JoinHandle<Result<WatchEnd, GarmError>>,
     log: Book,
 }
 
-impl Loop {
+impl RunningLoop {
     pub(crate) async fn order(&self, order: WatchCommand) {
         self.orders.send(order).await.unwrap();
     }
@@ -400,9 +398,14 @@ struct Told {
     stuck: u32,
     /// Whether there were ever decisions for this reason.
     reasons: BTreeSet<Reason>,
-    /// Jobs that wait for all pools together, in the last turn.
+    /// Jobs that wait for all pools together, in the last evaluation.
     queued: usize,
+    /// For each pool, after the last evaluation.
+    gauges: BTreeMap<PoolName, LastGauges>,
 }
+
+/// Active runners, idle runners and queue depth of a pool.
+type LastGauges = (u32, u32, u32);
 
 impl Heard {
     pub(crate) fn reads(&self) -> usize {
@@ -462,6 +465,10 @@ impl Heard {
         self.incidents().iter().filter_map(name).collect()
     }
 
+    fn gauges(&self) -> BTreeMap<PoolName, LastGauges> {
+        self.0.lock().unwrap().gauges.clone()
+    }
+
     pub(crate) fn changes(&self) -> usize {
         self.0.lock().unwrap().changes
     }
@@ -494,6 +501,12 @@ impl Observer for Heard {
         let waiting = || sight.memory.values().flat_map(EntityState::waiting);
         told.stuck = waiting().map(|it| it.2.stuck).sum::<u32>().max(told.stuck);
         told.queued = waiting().map(|it| it.1.len()).sum();
+        let decisions = sight.decisions();
+        let gauges = sight.managed.iter().filter_map(|(name, managed)| {
+            let inputs = &decisions.get(&managed.id)?.inputs;
+            Some((name.clone(), (inputs.counts.active, inputs.counts.idle, inputs.queued)))
+        });
+        told.gauges = gauges.collect();
     }
 
     fn decided(&self, _: &PoolName, decision: &Decision, _: Writes) {
@@ -519,4 +532,134 @@ impl Observer for Heard {
 
 pub(crate) async fn wait(seconds: u64) {
     tokio::time::sleep(Duration::from_secs(seconds)).await;
+}
+
+/// A rig with one loop, which a test can stop, kill and start again.
+pub(crate) struct Rig {
+    rig: LoopRig,
+    /// What the last loop has reported.
+    heard: Arc<Heard>,
+    watcher: Option<RunningLoop>,
+}
+
+impl Deref for Rig {
+    type Target = LoopRig;
+
+    fn deref(&self) -> &LoopRig {
+        &self.rig
+    }
+}
+
+impl Rig {
+    /// Without pools and without a loop.
+    pub(crate) async fn new(config: SimConfig) -> Self {
+        Self { rig: LoopRig::of(config, &[]).await, heard: Arc::default(), watcher: None }
+    }
+
+    /// The specification's pool `default` with its minimum of runners ready, scaled by the loop.
+    pub(crate) async fn of_the_specification() -> Self {
+        let mut rig = Self::new(pools::config(1)).await;
+        rig.add_pool("default", pools::policy()).await;
+        rig.start();
+        rig.wait(60).await;
+        rig
+    }
+
+    /// A pool that serves jobs for the label of its name, as `apply` creates it.
+    pub(crate) async fn add_pool(&mut self, pool: &str, policy: ScalePolicy) -> Pool {
+        self.rig.make(pool, &policy).await
+    }
+
+    /// A pool of another owner, created by hand, that serves the same jobs.
+    pub(crate) async fn add_foreign_pool(&self, label: &str) {
+        let mut spec = self.client.pools().await.unwrap().remove(0).spec;
+        spec.labels = [label.to_owned()].into_iter().collect();
+        (spec.max_runners, spec.min_idle_runners) = (3, 1);
+        spec.runner_prefix = "foreign".into();
+        self.client.create_pool(&self.entity, &spec).await.unwrap();
+    }
+
+    /// Starts the loop.
+    pub(crate) fn start(&mut self) {
+        let watcher = self.rig.start(steady());
+        self.heard = Arc::clone(&watcher.heard);
+        self.watcher = Some(watcher);
+    }
+
+    /// Asks the loop to stop, and waits until it has ended.
+    pub(crate) async fn stop(&mut self) -> WatchEnd {
+        self.watcher.take().unwrap().stop().await
+    }
+
+    /// Ends the loop abruptly, as if its process were killed.
+    pub(crate) async fn kill(&mut self) {
+        self.watcher.take().unwrap().kill().await;
+    }
+
+    /// Lets time pass.
+    pub(crate) async fn wait(&self, seconds: u64) {
+        wait(seconds).await;
+    }
+
+    /// All runners as GARM lists them.
+    pub(crate) async fn runners(&self) -> Vec<Runner> {
+        self.client.runners().await.unwrap()
+    }
+
+    /// How many jobs wait, as GARM has it.
+    pub(crate) async fn queue_depth(&self) -> usize {
+        let jobs = self.client.jobs().await.unwrap();
+        jobs.iter().filter(|it| it.status == JobStatus::Queued).count()
+    }
+
+    /// What `/metrics` answers to what the loop last saw.
+    pub(crate) fn metrics(&self) -> String {
+        let board = MetricsState::new(HealthLimits::of(Duration::from_secs(30)));
+        let seen = self.heard.gauges();
+        let gauges = |(name, (active, idle, queue_depth))| {
+            (name, PoolGauges { active, idle, queue_depth, ..PoolGauges::default() })
+        };
+        board.publish(Snapshot {
+            pools: seen.into_iter().map(gauges).collect(),
+            read_at: tokio::time::Instant::now(),
+            reconciled_at: Timestamp::UNIX_EPOCH,
+            clock_skew_s: None,
+        });
+        board.metrics_page()
+    }
+
+    /// The depth of each pool's queue, as the loop last saw it.
+    pub(crate) fn queue_depths(&self) -> BTreeMap<PoolName, Option<f64>> {
+        let seen = self.heard.gauges().into_iter();
+        seen.map(|(name, it)| (name, Some(f64::from(it.2)))).collect()
+    }
+
+    /// Jobs that died with their VM.
+    pub(crate) fn killed_jobs(&self) -> Vec<i64> {
+        self.memory.with(|it| it.killed_jobs())
+    }
+
+    /// Picks from everything that has happened.
+    pub(crate) fn happened<T>(
+        &self,
+        pick: impl FnMut(&LogEntry) -> Option<T>,
+    ) -> Vec<T> {
+        self.memory.with(|it| it.log().iter().filter_map(pick).collect())
+    }
+
+    /// How many jobs GitHub has that are not over.
+    pub(crate) fn jobs_left(&self) -> usize {
+        let count =
+            |is: fn(&LogEvent) -> bool| self.happened(|it| is(&it.what).then_some(())).len();
+        count(|it| matches!(it, LogEvent::JobQueued { .. }))
+            - count(|it| matches!(it, LogEvent::JobCompleted { .. }))
+    }
+
+    /// Jobs and the runners that took them, in order.
+    pub(crate) fn starts(&self) -> Vec<(i64, String)> {
+        self.happened(|it| match &it.what {
+            LogEvent::JobStarted { job, runner, .. } => Some((*job, runner.clone())),
+            _ => None,
+        })
+    }
 }

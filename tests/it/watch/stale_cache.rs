@@ -3,21 +3,21 @@
 use runnerctl::domain::pool::PoolChange;
 use runnerctl::reconcile::watch::Incident;
 
-use super::bench::{Bench, Heard, policy, steady, wait};
+use crate::support::scaling_loop::{LoopRig, Heard, policy, steady, wait};
 use crate::apply::wire::Ambush;
 
 #[tokio::test(start_paused = true)]
 async fn a_level_that_garm_does_not_follow_is_sent_again_with_the_labels() {
-    let bench = Bench::new(policy()).await;
-    bench.memory.with(|it| it.knobs_mut().api_fail_rate = 1.0);
-    let watch = bench.start(steady());
+    let rig = LoopRig::new(policy()).await;
+    rig.memory.with(|it| it.knobs_mut().api_fail_rate = 1.0);
+    let watch = rig.start(steady());
     wait(5).await;
-    bench.jobs(12, 20);
+    rig.jobs(12, 20);
     wait(31).await;
-    assert_eq!(bench.levels(), [12], "the pulse has begun");
-    bench.forget();
+    assert_eq!(rig.levels(), [12], "the pulse has begun");
+    rig.forget();
     wait(24).await;
-    let writes = bench.writes();
+    let writes = rig.writes();
     assert_eq!(writes.len(), 1, "{writes:?}");
     let body: serde_json::Value = serde_json::from_str(&writes[0].body).unwrap();
     assert_eq!(body["min_idle_runners"], 12);
@@ -27,7 +27,7 @@ async fn a_level_that_garm_does_not_follow_is_sent_again_with_the_labels() {
     let resent = watch.heard.deeds().iter().filter(|it| **it == "resend 12 done").count();
     assert_eq!(resent, 3, "{:?}", watch.heard.deeds());
     // And GARM's credentials are looked at sooner than in five minutes.
-    assert!(bench.asked().contains(&"GET /organizations".to_owned()));
+    assert!(rig.asked().contains(&"GET /organizations".to_owned()));
 }
 
 fn stalled(heard: &Heard) -> Vec<String> {
@@ -42,13 +42,13 @@ fn stalled(heard: &Heard) -> Vec<String> {
 /// GitHub answers 403 to whatever registers a runner, and GARM's API tells nothing of it.
 #[tokio::test(start_paused = true)]
 async fn a_garm_that_does_not_follow_twice_is_told_once_with_what_to_check() {
-    let bench = Bench::new(policy()).await;
+    let rig = LoopRig::new(policy()).await;
     let change = PoolChange { runner_group: Some("gpu".into()), ..PoolChange::default() };
-    bench.change("default", change).await;
-    bench.memory.with(|it| it.knobs_mut().api_fail_rate = 1.0);
-    let watch = bench.start(steady());
+    rig.change("default", change).await;
+    rig.memory.with(|it| it.knobs_mut().api_fail_rate = 1.0);
+    let watch = rig.start(steady());
     wait(5).await;
-    bench.jobs(12, 20);
+    rig.jobs(12, 20);
     // 30 s until the level is raised, 20 s until it is sent again.
     wait(31 + 24).await;
     assert_eq!(stalled(&watch.heard), [""; 0], "once may be GARM's cache");
@@ -60,17 +60,17 @@ async fn a_garm_that_does_not_follow_twice_is_told_once_with_what_to_check() {
     }
     wait(600).await;
     assert_eq!(stalled(&watch.heard), told, "and is said no more while it lasts");
-    bench.memory.with(|it| it.knobs_mut().api_fail_rate = 0.0);
+    rig.memory.with(|it| it.knobs_mut().api_fail_rate = 0.0);
     wait(30).await;
     assert_eq!(stalled(&watch.heard)[1..], ["followed"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_level_that_is_followed_or_finds_no_room_is_not_sent_again() {
-    let bench = Bench::new(policy()).await;
-    let watch = bench.start(steady());
+    let rig = LoopRig::new(policy()).await;
+    let watch = rig.start(steady());
     wait(5).await;
-    bench.jobs(40, 300);
+    rig.jobs(40, 300);
     wait(240).await;
     let deeds = watch.heard.deeds();
     assert!(deeds.iter().all(|it| !it.starts_with("resend")), "{deeds:?}");
@@ -79,9 +79,9 @@ async fn a_level_that_is_followed_or_finds_no_room_is_not_sent_again() {
 /// `max_runners` is lowered by hand between our read and our PUT.
 #[tokio::test(start_paused = true)]
 async fn a_level_that_garm_refuses_is_fitted_to_the_pool_and_sent_once_more() {
-    let bench = Bench::new(policy()).await;
-    let id = bench.id("default");
-    let client = std::sync::Arc::new(bench.memory.client());
+    let rig = LoopRig::new(policy()).await;
+    let id = rig.id("default");
+    let client = std::sync::Arc::new(rig.memory.client());
     client.pools().await.unwrap();
     let is_put = |it: &runnerctl::garm::Request| it.method == runnerctl::garm::Method::Put;
     let lower = move || {
@@ -91,13 +91,13 @@ async fn a_level_that_garm_refuses_is_fitted_to_the_pool_and_sent_once_more() {
         let lowering = async move { client.update_pool(&id, &change).await };
         futures_util::FutureExt::now_or_never(lowering).unwrap().unwrap();
     };
-    let door = Ambush::new(bench.door(), is_put, 0, lower);
-    let watch = bench.start_through(door, steady());
+    let door = Ambush::new(rig.door(), is_put, 0, lower);
+    let watch = rig.start_through(door, steady());
     wait(5).await;
-    bench.jobs(12, 20);
+    rig.jobs(12, 20);
     wait(31).await;
-    let refused = bench.writes().iter().filter(|it| it.status == 400).count();
-    assert_eq!((refused, bench.level().await), (1, 4), "{:?}", bench.writes());
+    let refused = rig.writes().iter().filter(|it| it.status == 400).count();
+    assert_eq!((refused, rig.level().await), (1, 4), "{:?}", rig.writes());
     assert_eq!(watch.heard.deeds()[0], "raise 0 4 done");
     assert!(!watch.heard.has(|it| matches!(it, Incident::ReadFailed { .. })));
 }

@@ -1,0 +1,93 @@
+//! The leash on a pulse.
+
+use runnerctl::reconcile::watch::Incident;
+use runnerctl::sim::{Exchange, Fault, FaultRule};
+
+use crate::support::scaling_loop::{LoopRig, policy, steady, wait};
+
+/// Twelve jobs wait and GitHub does not register runners, so that the pulse stands.
+async fn standing_pulse() -> (LoopRig, crate::support::scaling_loop::RunningLoop) {
+    let rig = LoopRig::new(policy()).await;
+    rig.mute();
+    rig.memory.with(|it| it.knobs_mut().api_fail_rate = 1.0);
+    let watch = rig.start(steady());
+    wait(5).await;
+    rig.jobs(12, 20);
+    wait(60).await;
+    assert_eq!(rig.level().await, 12, "{:?}", watch.heard.deeds());
+    rig.forget();
+    (rig, watch)
+}
+
+fn looks(rig: &LoopRig) -> Vec<Exchange> {
+    let path = format!("/pools/{}/instances", rig.id("default"));
+    rig.requests().into_iter().filter(|it| it.path == path).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_runners_of_a_pulsing_pool_are_read_every_two_seconds_and_of_no_other() {
+    let (rig, _watch) = standing_pulse().await;
+    wait(20).await;
+    let seen = looks(&rig);
+    assert!((9..=11).contains(&seen.len()), "{seen:?}");
+    rig.memory.with(|it| it.knobs_mut().api_fail_rate = 0.0);
+    wait(60).await;
+    assert_eq!(rig.level().await, 0);
+    rig.forget();
+    wait(60).await;
+    assert_eq!(looks(&rig), [], "the pulse is over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pulse_that_nobody_saw_for_ten_seconds_is_lowered_by_the_first_write() {
+    let (rig, watch) = standing_pulse().await;
+    rig.fault(FaultRule::always("GET", "/", Fault::Slow(std::time::Duration::from_secs(20))));
+    wait(2).await;
+    rig.memory.with(|it| it.faults.clear());
+    rig.go_away();
+    wait(15).await;
+    let slack = |it: &Incident| matches!(it, Incident::LeaseExpired(_));
+    assert!(watch.heard.has(slack), "{:?}", watch.heard.incidents());
+    rig.forget();
+    rig.come_back();
+    rig.mute();
+    wait(40).await;
+    assert_eq!(rig.levels()[..2], [0, 12], "{:?}", watch.heard.deeds());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_short_absence_does_not_lower_it() {
+    let (rig, watch) = standing_pulse().await;
+    rig.go_away();
+    wait(6).await;
+    rig.come_back();
+    rig.mute();
+    wait(10).await;
+    assert!(!watch.heard.has(|it| matches!(it, Incident::LeaseExpired(_))));
+    assert_eq!(rig.level().await, 12);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_kill_in_the_middle_of_a_pulse_a_fresh_start_lowers_it() {
+    let (rig, watch) = standing_pulse().await;
+    watch.kill().await;
+    let ids: Vec<i64> = (1..=12).map(|it| 5_000_000_000 + it).collect();
+    rig.memory.with(|it| ids.iter().for_each(|id| it.end_job(*id, "cancelled")));
+    wait(60).await;
+    assert_eq!(rig.level().await, 12, "nobody is there to lower it");
+    let watch = rig.start(steady());
+    wait(2).await;
+    assert_eq!((rig.level().await, watch.heard.deeds()), (0, vec!["lower 12 0 done".into()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_kill_a_fresh_start_goes_on_with_a_pulse_that_is_still_needed() {
+    let (rig, watch) = standing_pulse().await;
+    watch.kill().await;
+    rig.memory.with(|it| it.knobs_mut().api_fail_rate = 0.0);
+    let _watch = rig.start(steady());
+    wait(120).await;
+    let tally = rig.tally();
+    assert_eq!((tally.vms, tally.done, tally.killed), (12, 12, 0));
+    assert_eq!(rig.level().await, 0);
+}
