@@ -53,7 +53,7 @@ pub(super) struct PoolRef {
 }
 
 /// The answer to a request.
-enum Response<T> {
+enum WriteResponse<T> {
     Good(T),
     /// GARM has refused it, and nothing has changed.
     No(GarmError),
@@ -61,7 +61,7 @@ enum Response<T> {
     Lost(GarmError),
 }
 
-impl<T> From<Result<T, GarmError>> for Response<T> {
+impl<T> From<Result<T, GarmError>> for WriteResponse<T> {
     fn from(result: Result<T, GarmError>) -> Self {
         match result {
             Ok(it) => Self::Good(it),
@@ -102,10 +102,10 @@ impl Writer {
             decision: None,
         };
         let intent = self.record.intent(&draft).await?;
-        let answer = match Response::from(self.client.update_controller(backoff_s).await) {
-            Response::Good(controller) => Ok(controller.backoff.as_secs()),
-            Response::No(error) => Err(WriteError::Garm(error)),
-            Response::Lost(error) => match reread::patiently(read).await {
+        let answer = match WriteResponse::from(self.client.update_controller(backoff_s).await) {
+            WriteResponse::Good(controller) => Ok(controller.backoff.as_secs()),
+            WriteResponse::No(error) => Err(WriteError::Garm(error)),
+            WriteResponse::Lost(error) => match reread::patiently(read).await {
                 Ok(now) if now == live => Err(WriteError::Garm(error)),
                 Ok(now) => Ok(now),
                 Err(_) => Err(WriteError::Unknown(error)),
@@ -135,14 +135,14 @@ impl Writer {
         };
         let intent = self.record.intent(&draft).await?;
         let answer = self.client.create_pool(&creation.entity, &creation.spec).await;
-        let result = match Response::from(answer) {
-            Response::Good(pool) => {
+        let result = match WriteResponse::from(answer) {
+            WriteResponse::Good(pool) => {
                 self.note_write(&pool.id);
                 let missing = pool_fields::missing_of_new(&creation.spec, &pool);
                 if missing.is_empty() { Ok(pool) } else { Err(WriteError::Ignored(missing)) }
             }
-            Response::No(error) => Err(WriteError::Garm(error)),
-            Response::Lost(error) => Err(WriteError::Unknown(error)),
+            WriteResponse::No(error) => Err(WriteError::Garm(error)),
+            WriteResponse::Lost(error) => Err(WriteError::Unknown(error)),
         };
         let id = result.as_ref().ok().map(|it| it.id.clone());
         let subject = Subject::Pool { name: name.clone(), id };
@@ -218,11 +218,11 @@ impl Writer {
             decision,
         };
         let intent = self.record.intent(&draft).await?;
-        let result = match Response::from(self.client.delete_runner(name).await) {
-            Response::Good(()) => Ok(()),
-            Response::No(error) if error.kind == ErrorKind::NotFound => Ok(()),
-            Response::No(error) => Err(WriteError::Garm(error)),
-            Response::Lost(error) => match reread::patiently(|| self.client.runner(name)).await {
+        let result = match WriteResponse::from(self.client.delete_runner(name).await) {
+            WriteResponse::Good(()) => Ok(()),
+            WriteResponse::No(error) if error.kind == ErrorKind::NotFound => Ok(()),
+            WriteResponse::No(error) => Err(WriteError::Garm(error)),
+            WriteResponse::Lost(error) => match reread::patiently(|| self.client.runner(name)).await {
                 Err(found) if found.kind == ErrorKind::NotFound => Ok(()),
                 Err(_) => Err(WriteError::Unknown(error)),
                 Ok(runner) if runner.status.is_leaving() => Ok(()),
@@ -260,18 +260,18 @@ impl Writer {
             decision: None,
         };
         let intent = self.record.intent(&draft).await?;
-        let result = match Response::from(self.client.delete_pool(&target.id).await) {
+        let result = match WriteResponse::from(self.client.delete_pool(&target.id).await) {
             // Of two simultaneous deletes the slower one fails at its internal reads (measured).
-            Response::No(error) if error.kind == ErrorKind::NotFound => Ok(()),
-            Response::No(error) => Err(WriteError::Garm(error)),
-            Response::Good(()) => match reread::pool(&self.client, &target.id).await {
+            WriteResponse::No(error) if error.kind == ErrorKind::NotFound => Ok(()),
+            WriteResponse::No(error) => Err(WriteError::Garm(error)),
+            WriteResponse::Good(()) => match reread::pool(&self.client, &target.id).await {
                 Ok(None) => Ok(()),
                 Ok(Some(_)) => {
                     Err(WriteError::Changed("GARM says that it is deleted, and lists it".into()))
                 }
                 Err(error) => Err(WriteError::Unknown(error)),
             },
-            Response::Lost(error) => match reread::pool(&self.client, &target.id).await {
+            WriteResponse::Lost(error) => match reread::pool(&self.client, &target.id).await {
                 Ok(None) => Ok(()),
                 Ok(Some(_)) => Err(WriteError::Garm(error)),
                 Err(_) => Err(WriteError::Unknown(error)),

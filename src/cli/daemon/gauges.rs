@@ -157,7 +157,7 @@ mod tests {
     use super::*;
     use crate::domain::job::Job;
     use crate::domain::runner::Runner;
-    use crate::reconcile::watch::{EventStream, Writes};
+    use crate::reconcile::watch::{StreamStatus, Writes};
     use crate::scaling::testing::{at, entity, fleet, job, policy, pool, runner};
     use crate::scaling::{FleetIndex, RunnerStateCounts, ScalingState, evaluate_fleet};
 
@@ -192,7 +192,7 @@ mod tests {
             stopped: &BTreeMap::new(),
             read_at: at(-1),
             read_age: Duration::from_secs(1),
-            stream: EventStream::Up,
+            stream: StreamStatus::Up,
             stalls: &BTreeMap::new(),
             watched: &crate::monitor::IsolationSummary::default(),
         };

@@ -28,7 +28,7 @@ use crate::garm::GarmClient;
 use crate::metrics::{Counter, MetricsState, Timing};
 use crate::monitor::IsolationFinding;
 use crate::reconcile::watch::{
-    EventStream, Incident, LoopSnapshot, ManagedPool, Observer, WriteAction, WriteOutcome,
+    StreamStatus, Incident, LoopSnapshot, ManagedPool, Observer, WriteAction, WriteOutcome,
     WriteReport, Writes,
 };
 use crate::render::decision::freeze;
@@ -279,7 +279,7 @@ impl Observer for LoopObserver {
             state.drifting.keep(|it| sight.managed.contains_key(it));
         }
         self.metrics.frozen(frozen(sight));
-        let is_connected = Some(sight.stream == EventStream::Up);
+        let is_connected = Some(sight.stream == StreamStatus::Up);
         self.metrics.process(|it| it.is_stream_connected = is_connected);
         let row =
             |(name, it): (_, &ManagedPool)| Some((name, sight.fleet_index.pools().get(&it.id)?));

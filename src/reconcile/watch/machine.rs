@@ -10,7 +10,7 @@ use super::clock::GarmClock;
 use super::command::{LoopSettings, RunMode, WatchCommand, Writes};
 use super::input::{Effect, Health, Input, KnownState, RateLimitRead, ReadScope};
 use super::managed_pools::{DeclaredPools, ResolvedPools};
-use super::observer::{EventStream, Incident, Observer};
+use super::observer::{StreamStatus, Incident, Observer};
 use super::pool_controller::PoolController;
 use super::release::LevelRelease;
 use super::resync_schedule::{ResyncSchedule, is_final_at_start};
@@ -52,7 +52,7 @@ pub(super) struct ScalingLoop<'a> {
     pub(super) phase: LoopPhase,
     /// When waiting for the first full read ends; absent if it never ends.
     pub(super) absent_until: Option<Instant>,
-    pub(super) stream: EventStream,
+    pub(super) stream: StreamStatus,
     /// Set by the first full read, like the next three fields.
     pub(super) clock: Option<GarmClock>,
     pub(super) fleet_index: Option<FleetIndex>,
@@ -125,7 +125,7 @@ impl<'a> ScalingLoop<'a> {
             freeze: WriteFreeze::new(),
             phase: LoopPhase::Starting,
             absent_until,
-            stream: EventStream::Down,
+            stream: StreamStatus::Down,
             clock: None,
             fleet_index: None,
             health: None,
@@ -171,12 +171,12 @@ impl<'a> ScalingLoop<'a> {
     fn hear(&mut self, signal: StreamSignal, now: Instant) {
         match signal {
             StreamSignal::Connected => {
-                self.stream = EventStream::Up;
+                self.stream = StreamStatus::Up;
                 self.observer.trouble(&Incident::StreamUp);
                 self.schedule.want(now);
             }
             StreamSignal::Lost(why) => {
-                self.stream = EventStream::Down;
+                self.stream = StreamStatus::Down;
                 self.observer.trouble(&Incident::StreamLost(why));
             }
             StreamSignal::Overflow => {

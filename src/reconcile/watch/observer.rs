@@ -76,7 +76,7 @@ pub struct LoopSnapshot<'a> {
     /// The time since then, by a monotonic clock.
     pub read_age: Duration,
     /// Whether the event stream is connected.
-    pub stream: EventStream,
+    pub stream: StreamStatus,
     /// Pools whose level GARM does not follow.
     pub stalls: &'a BTreeMap<PoolId, Stall>,
     /// What the isolation auditor has observed.
@@ -107,7 +107,7 @@ impl<'a> LoopSnapshot<'a> {
 
 /// The state of the event stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EventStream {
+pub enum StreamStatus {
     /// Not connected: only full reads show changes.
     Down,
     /// Connected, and events arrive.

@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Response, Writer};
+use super::{WriteResponse, Writer};
 use crate::audit::Subject;
 use crate::domain::credential::{Auth, Credential, DesiredCredential};
 use crate::domain::name::FleetName;
@@ -87,9 +87,9 @@ impl Writer {
         let intent = self.record.intent(&draft).await?;
         let answer = self.client.create_credential(order.wanted, &order.mark(), order.key).await;
         let mut deed = WriteOutcome::Done;
-        let result = match Response::from(answer) {
-            Response::Good(made) => order.is_whole(made),
-            Response::No(error) if error.kind == ErrorKind::Conflict => {
+        let result = match WriteResponse::from(answer) {
+            WriteResponse::Good(made) => order.is_whole(made),
+            WriteResponse::No(error) if error.kind == ErrorKind::Conflict => {
                 deed = WriteOutcome::AlreadyDone;
                 match self.credential_named(&order).await {
                     Ok(Some(there)) => taken(&order, &there),
@@ -97,8 +97,8 @@ impl Writer {
                     Err(trouble) => Err(trouble),
                 }
             }
-            Response::No(error) => Err(WriteError::Garm(error)),
-            Response::Lost(error) => self.look_for_credential(&order, error).await,
+            WriteResponse::No(error) => Err(WriteError::Garm(error)),
+            WriteResponse::Lost(error) => self.look_for_credential(&order, error).await,
         };
         let subject = order.subject(result.as_ref().ok().map(|it| it.id));
         self.record.outcome(WriteRecord { subject, ..draft }, intent, result).await.map(|_| deed)
@@ -151,10 +151,10 @@ impl Writer {
         let intent = self.record.intent(&draft).await?;
         let answer =
             self.client.update_credential(id, order.wanted, &order.mark(), order.key).await;
-        let result = match Response::from(answer) {
-            Response::Good(now) => order.is_whole(now),
-            Response::No(error) => Err(WriteError::Garm(error)),
-            Response::Lost(error) => match self.credential(id).await {
+        let result = match WriteResponse::from(answer) {
+            WriteResponse::Good(now) => order.is_whole(now),
+            WriteResponse::No(error) => Err(WriteError::Garm(error)),
+            WriteResponse::Lost(error) => match self.credential(id).await {
                 Ok(Some(now)) if order.is_met_by(&now) => Ok(now),
                 Ok(_) => Err(WriteError::Garm(error)),
                 Err(_) => Err(WriteError::Unknown(error)),

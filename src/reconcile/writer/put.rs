@@ -6,7 +6,7 @@ use crate::reconcile::audit_trail::WriteRecord;
 use crate::reconcile::reread;
 use crate::reconcile::write_outcome::WriteError;
 
-use super::{PoolRef, Response, Writer, pool_fields};
+use super::{PoolRef, WriteResponse, Writer, pool_fields};
 
 impl Writer {
     /// Makes one change, with the records of its intent and outcome.
@@ -31,14 +31,14 @@ impl Writer {
     async fn put(&self, target: &PoolRef, change: &PoolChange) -> Result<Pool, WriteError> {
         let answer = self.client.update_pool(&target.id, change).await;
         self.note_write(&target.id);
-        match Response::from(answer) {
-            Response::Good(pool) => {
+        match WriteResponse::from(answer) {
+            WriteResponse::Good(pool) => {
                 let missing = pool_fields::missing(change, &pool.spec);
                 if missing.is_empty() { Ok(pool) } else { Err(WriteError::Ignored(missing)) }
             }
-            Response::No(error) if error.kind == ErrorKind::NotFound => Err(WriteError::Gone),
-            Response::No(error) => Err(WriteError::Garm(error)),
-            Response::Lost(error) => match reread::pool(&self.client, &target.id).await {
+            WriteResponse::No(error) if error.kind == ErrorKind::NotFound => Err(WriteError::Gone),
+            WriteResponse::No(error) => Err(WriteError::Garm(error)),
+            WriteResponse::Lost(error) => match reread::pool(&self.client, &target.id).await {
                 Ok(None) => Err(WriteError::Gone),
                 Ok(Some((pool, _))) if pool_fields::missing(change, &pool.spec).is_empty() => {
                     Ok(pool)
