@@ -127,7 +127,7 @@ async fn carry_out(site: &StepContext<'_>, group: &StepGroup<'_>) -> Vec<(usize,
             site.listener.hear(&ApplyEvent::StepBegan { about, action: step.action });
             step::carry_out(site, step).await
         } else {
-            StepEnd::new(StepResult::Blocked, "not begun: the pool's step before this one failed")
+            StepEnd::new(StepResult::Blocked, "not started: an earlier step of the pool failed")
         };
         is_good &= end.kind.is_good();
         outcomes.push((*index, report(site, step.about.clone(), step.action, end)));

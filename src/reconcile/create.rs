@@ -128,7 +128,7 @@ async fn found_after<F>(
 where
     F: Future<Output = Result<Vec<Pool>, WriteError>>,
 {
-    site.say(name, "look whether the pool was created");
+    site.say(name, "check whether the pool was created");
     let deadline = Instant::now() + TWIN_PATIENCE;
     loop {
         let found = read().await?;

@@ -77,7 +77,7 @@ pub(super) async fn remove(site: &StepContext<'_>, left: &PoolRef) -> Result<Ste
         match find(site, left).await? {
             None => return Ok(StepEnd::new(StepResult::AlreadyDone, ALREADY_GONE)),
             Some(pool) if !is_switched_off(&pool) => {
-                return Err(WriteError::Changed("it is in use by now".into()));
+                return Err(WriteError::Changed("it is in use now".into()));
             }
             Some(_) => {}
         }
@@ -99,7 +99,7 @@ async fn find(site: &StepContext<'_>, left: &PoolRef) -> Result<Option<Pool>, Wr
     let in_force = bearing(site, &site.mark(&left.name)).await?;
     match in_force.into_iter().enumerate().find(|(_, it)| it.id == left.id) {
         Some((0, pool)) if is_switched_off(&pool) => {
-            Err(WriteError::Changed("it is the pool in force by now".into()))
+            Err(WriteError::Changed("it is the pool in force now".into()))
         }
         Some((_, pool)) => Ok(Some(pool)),
         None => {

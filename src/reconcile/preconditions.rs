@@ -106,7 +106,7 @@ impl Precondition {
         };
         if !is_owner {
             return Err(match marks.as_slice() {
-                [] => "the pool does not bear this fleet's label any more".to_owned(),
+                [] => "the pool no longer bears this fleet's label".to_owned(),
                 marks => {
                     let said: Vec<String> = marks
                         .iter()
@@ -118,10 +118,10 @@ impl Precondition {
         }
         match self.form {
             StateRule::Unused if !is_switched_off(pool) => {
-                Err("the pool is in use by now: it is enabled or keeps runners".to_owned())
+                Err("the pool is in use now: it is enabled or has a level".to_owned())
             }
             StateRule::Enabled if !pool.spec.enabled => {
-                Err("the pool is switched off by now".to_owned())
+                Err("the pool is disabled now".to_owned())
             }
             StateRule::Any | StateRule::Unused | StateRule::Enabled => Ok(()),
         }

@@ -154,7 +154,7 @@ async fn look(
     }
     let is_built = runners.iter().any(|it| it.status == Status::PendingCreate);
     if is_built && drain.off_at.elapsed() >= STALE_AFTER {
-        let decision = "GARM builds runners for a pool that is switched off".to_owned();
+        let decision = "GARM creates runners for a disabled pool".to_owned();
         let order = LevelOrder { level: 0, with: ResendLabels::Labels, decision };
         site.writer.set_level(pool, guard, &order).await?;
         drain.off_at = Instant::now();
@@ -198,7 +198,7 @@ async fn remove(
         Ok(WriteOutcome::Refused) => {
             // It has a job, or GARM cannot remove it yet: its waiting time starts again.
             drain.idle.forget(name);
-            "busy, left alone"
+            "busy, not removed"
         }
         // GARM or GitHub may have recovered by the next check.
         Err(WriteError::Garm(error) | WriteError::Unknown(error)) if !error.is_certain() => {

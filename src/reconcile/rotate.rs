@@ -175,7 +175,7 @@ impl Rotation {
                 WriteOutcome::AlreadyDone => continue,
                 WriteOutcome::Refused => {
                     self.idle.forget(&name);
-                    "busy, left alone"
+                    "busy, not removed"
                 }
             };
             let pool = self.pool.name.clone();

@@ -44,7 +44,7 @@ impl StepEnd {
         match outcome {
             WriteOutcome::Done => Self::done(),
             WriteOutcome::AlreadyDone => Self::new(StepResult::AlreadyDone, already),
-            WriteOutcome::Refused => Self::new(StepResult::Blocked, "it has runners by now"),
+            WriteOutcome::Refused => Self::new(StepResult::Blocked, "it has runners now"),
         }
     }
 }
@@ -100,7 +100,7 @@ async fn work(site: &StepContext<'_>, step: &Step) -> Result<StepEnd, WriteError
             Ok(retired(retire::retire(site, &target(name, id), &guard).await?))
         }
         Operation::RemoveLeftover { id } => {
-            site.say(name, "remove what an interrupted run has left");
+            site.say(name, "remove the leftovers of an interrupted run");
             duplicate_pools::remove(site, &target(name, id)).await
         }
     }
@@ -132,7 +132,7 @@ async fn credential(
 ) -> Result<StepEnd, WriteError> {
     let key = site.options.keys.get(&wanted.name).filter(|it| it.fingerprint == wanted.key);
     let Some(key) = key else {
-        return Ok(StepEnd::new(StepResult::Blocked, "the key that was planned is not at hand"));
+        return Ok(StepEnd::new(StepResult::Blocked, "the planned key is not available"));
     };
     let order = CredentialOrder { fleet: site.fleet, wanted, key: &key.pem };
     Ok(match id {
@@ -141,9 +141,9 @@ async fn credential(
     })
 }
 
-const ALREADY_SO: &str = "it was so already";
+const ALREADY_SO: &str = "already up to date";
 const BY_ANOTHER_RUN: &str = "created by another run";
-pub(super) const ALREADY_GONE: &str = "it was gone already";
+pub(super) const ALREADY_GONE: &str = "already deleted";
 
 fn made(made: &CreateEnd) -> StepEnd {
     match made {
@@ -164,7 +164,7 @@ fn retired(retired: Retired) -> StepEnd {
                 .map(|(runner, fault)| format!("; {}", undeletable(&runner, &fault)))
                 .unwrap_or_default();
             let (left, after) = (words::count(left, "runner"), words::span(after));
-            let goes_on = "the pool stays disabled, and the next run goes on";
+            let goes_on = "the pool stays disabled, and the next run continues";
             StepEnd::new(
                 StepResult::TimedOut,
                 format!("{left} left after {after}; {goes_on}{fault}"),
@@ -174,13 +174,13 @@ fn retired(retired: Retired) -> StepEnd {
             StepResult::Blocked,
             format!(
                 "this run is itself a job on `{}`, a runner of the pool, and does not wait for \
-                 it; the pool stays disabled, and the next run elsewhere goes on",
+                 it; the pool stays disabled, and the next run elsewhere continues",
                 crate::domain::text::quote(runner.as_str())
             ),
         ),
         Retired::Stopped => StepEnd::new(
             StepResult::Interrupted,
-            "the pool stays disabled, and the next run goes on",
+            "the pool stays disabled, and the next run continues",
         ),
     }
 }
@@ -256,7 +256,7 @@ async fn replace(
     comes: Successor,
 ) -> Result<StepEnd, WriteError> {
     if site.is_stopped() {
-        let said = "the old pool is as it was, and the next run goes on with the new one";
+        let said = "the old pool is unchanged, and the next run continues with the new one";
         return Ok(StepEnd::new(StepResult::Interrupted, said));
     }
     site.say(&old.name, "retire the old pool's label");

@@ -67,10 +67,10 @@ impl WriteError {
     pub(super) fn help(&self) -> Option<String> {
         match self {
             Self::Garm(error) => error.help.clone(),
-            Self::Unknown(_) => Some("run it again: it goes on from what is there".into()),
-            Self::Changed(_) | Self::Gone => Some("plan again: GARM has changed meanwhile".into()),
+            Self::Unknown(_) => Some("run it again: it continues from the present state".into()),
+            Self::Changed(_) | Self::Gone => Some("plan again: GARM has changed since".into()),
             Self::Unaudited(_) | Self::Unrecorded(_) => {
-                Some("make room for the audit file, or name another with `--audit`".into())
+                Some("free space for the audit file, or choose another file with `--audit`".into())
             }
             Self::Ignored(_) => None,
         }
@@ -82,16 +82,16 @@ impl fmt::Display for WriteError {
         match self {
             Self::Garm(error) => write!(f, "{error}"),
             Self::Unknown(error) => {
-                write!(f, "{error}; whether GARM carried it out is not known")
+                write!(f, "{error}; it is not known whether GARM has carried it out")
             }
             Self::Ignored(fields) => {
                 let fields: Vec<String> = fields.iter().map(|it| format!("`{it}`")).collect();
                 write!(f, "GARM answered 200 and did not set {}", fields.join(", "))
             }
             Self::Changed(what) => write!(f, "{what}"),
-            Self::Gone => write!(f, "the pool is not there any more"),
+            Self::Gone => write!(f, "the pool no longer exists"),
             Self::Unaudited(error) => write!(f, "not sent, because {error}"),
-            Self::Unrecorded(error) => write!(f, "sent, but its outcome is not on record: {error}"),
+            Self::Unrecorded(error) => write!(f, "sent, but its outcome could not be recorded: {error}"),
         }
     }
 }

@@ -267,7 +267,7 @@ impl Writer {
             WriteResponse::Good(()) => match reread::pool(&self.client, &target.id).await {
                 Ok(None) => Ok(()),
                 Ok(Some(_)) => {
-                    Err(WriteError::Changed("GARM says that it is deleted, and lists it".into()))
+                    Err(WriteError::Changed("GARM reports the pool as deleted but still lists it".into()))
                 }
                 Err(error) => Err(WriteError::Unknown(error)),
             },
@@ -315,7 +315,7 @@ impl Writer {
             ReleaseLine::Old => Err(WriteError::Garm(GarmError {
                 kind: ErrorKind::OldLine,
                 tried: format!("write to {}", self.client.address()),
-                got: "this GARM is of the 0.1 line, which is only read".into(),
+                got: "this GARM is of the 0.1 line, which runnerctl only reads".into(),
                 help: Some("upgrade GARM to 0.2.0 or later".into()),
             })),
         }

@@ -94,7 +94,7 @@ impl LogThrottle {
     }
 
     /// A write as a line. A level that a decision has moved is treated as decisions are; runners,
-    /// failures and the end of all pulses are always said. A line about the level begins where the
+    /// failures and the end of all raised levels are always said. A line about the level begins where the
     /// last one ended, whatever was written between them.
     pub(super) fn acted(&mut self, act: &WriteReport) -> LogLine {
         let (WriteAction::Raise { from, to } | WriteAction::Lower { from, to }) = act.action else {

@@ -93,7 +93,7 @@ pub async fn watch(
             }
             signal = feed.next(), if is_fed => {
                 is_fed = signal.is_some();
-                let gone = || StreamSignal::Lost("nobody reads it any more".into());
+                let gone = || StreamSignal::Lost("the reader has ended".into());
                 Input::Signal(signal.unwrap_or_else(gone))
             }
             Some(done) = works.next(), if !works.is_empty() => done,
@@ -208,8 +208,8 @@ fn decision(write: &PoolWrite) -> String {
     match &write.action {
         WriteAction::Raise { from, to } | WriteAction::Lower { from, to } => {
             let reason = match write.is_scaled {
-                true => reason.unwrap_or("end of all pulses"),
-                false => "not scaled any more",
+                true => reason.unwrap_or("end of all raised levels"),
+                false => "no longer scaled",
             };
             format!("{reason}: level {from} to {to}")
         }
@@ -221,6 +221,6 @@ fn decision(write: &PoolWrite) -> String {
             "suspect: a younger runner took a job that waited beside it".to_owned()
         }
         WriteAction::Remove { .. } => "failed".to_owned(),
-        WriteAction::Clear { .. } => "it lives on after its job".to_owned(),
+        WriteAction::Clear { .. } => "it still exists after its job".to_owned(),
     }
 }

@@ -340,6 +340,6 @@ fn no_answer() -> GarmError {
         tried: "read GARM".into(),
         got: fault.to_string(),
         kind: ErrorKind::Transport(fault),
-        help: Some("look whether GARM is overloaded; its log says what it does".into()),
+        help: Some("check whether GARM is overloaded; its log shows what it is doing".into()),
     }
 }

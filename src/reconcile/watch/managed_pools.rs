@@ -57,11 +57,11 @@ impl UnresolvedReason {
         match self {
             Self::Absent => "no pool in GARM bears its label: `runnerctl apply` creates it".into(),
             Self::Twins(count) => {
-                format!("{count} pools in GARM bear its label: `runnerctl plan` says more")
+                format!("{count} pools in GARM bear its label: `runnerctl plan` shows details")
             }
             Self::Torn(id) => {
                 let id = crate::domain::text::quote(id.as_str());
-                format!("pool {id} bears a second reserved label: `runnerctl plan` says more")
+                format!("pool {id} bears a second reserved label: `runnerctl plan` shows details")
             }
         }
     }

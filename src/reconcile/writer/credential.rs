@@ -135,7 +135,7 @@ impl Writer {
     ) -> Result<WriteOutcome, WriteError> {
         self.refuse_old(self.line)?;
         let Some(there) = self.credential(id).await.map_err(WriteError::Garm)? else {
-            return Err(WriteError::Changed("the credential is not there any more".into()));
+            return Err(WriteError::Changed("the credential no longer exists".into()));
         };
         check(&order, &there).map_err(WriteError::Changed)?;
         if order.is_met_by(&there) {
@@ -185,7 +185,7 @@ fn taken(order: &CredentialOrder<'_>, there: &Credential) -> Result<Credential, 
         return Ok(there.clone());
     }
     let name = code(&there.name);
-    Err(WriteError::Changed(format!("a credential {name} is there by now, and is another")))
+    Err(WriteError::Changed(format!("a credential {name} exists now and has other contents")))
 }
 
 /// Checks that the credential belongs to this fleet; the error says what it is instead.
@@ -195,10 +195,10 @@ fn check(order: &CredentialOrder<'_>, there: &Credential) -> Result<(), String> 
         Some(mark) => {
             return Err(format!("the credential is now the fleet {}'s", code(&mark.fleet)));
         }
-        None => return Err("the credential does not bear this fleet's mark any more".into()),
+        None => return Err("the credential no longer bears this fleet's mark".into()),
     }
     if !there.is_named(&order.wanted.name) {
-        return Err(format!("the credential has the name {} by now", code(&there.name)));
+        return Err(format!("the credential is now named {}", code(&there.name)));
     }
     Ok(())
 }

@@ -42,7 +42,7 @@ async fn what_is_so_already_is_not_written() {
     let pool = rig.make(&rig.spec("default")).await;
     rig.forget();
     let told = rig.apply(vec![change("default", &pool.id, image("ubuntu:24.04"))]).await;
-    assert_eq!(told, ["default update already done: it was so already"]);
+    assert_eq!(told, ["default update already done: already up to date"]);
     assert_eq!((rig.writes(), rig.records()), (vec![], vec![]));
 }
 
@@ -61,7 +61,7 @@ async fn a_pool_that_lost_its_label_is_not_touched() {
     let rig = ApplyRig::new().await;
     let mut spec = rig.spec("default");
     for (other, reason) in [
-        (Labels::from_iter(["x"]), "the pool does not bear this fleet's label any more"),
+        (Labels::from_iter(["x"]), "the pool no longer bears this fleet's label"),
         (
             Labels::from_iter(["x", "runnerctl=other/default"]),
             "the pool now bears `runnerctl=other/default`",
@@ -85,7 +85,7 @@ async fn a_pool_that_is_gone_is_not_made_again() {
     let rig = ApplyRig::new().await;
     let gone = PoolId::new("00000000-0000-4000-8000-000000000000");
     let told = rig.apply(vec![change("default", &gone, image("new"))]).await;
-    assert_eq!(told, ["default update failed: the pool is not there any more"]);
+    assert_eq!(told, ["default update failed: the pool no longer exists"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,7 +105,7 @@ async fn a_failure_ends_the_pools_own_steps_and_no_others() {
     assert_eq!(told[0], "- update done");
     assert!(told[1].starts_with("a update failed: PUT /pools/"), "{told:?}");
     assert_eq!(told[2], "b create done");
-    assert_eq!(told[3], "a update blocked: not begun: the pool's step before this one failed");
+    assert_eq!(told[3], "a update blocked: not started: an earlier step of the pool failed");
 }
 
 #[tokio::test(start_paused = true)]
@@ -115,7 +115,7 @@ async fn the_controller_is_changed_first_and_once() {
     assert_eq!(rig.apply(steps).await, ["b create done", "- update done"]);
     assert_eq!(rig.writes()[0], r#"PUT /controller {"minimum_job_age_backoff":300}"#);
     let again = rig.apply(vec![controller(300)]).await;
-    assert_eq!(again, ["- update already done: it was so already"]);
+    assert_eq!(again, ["- update already done: already up to date"]);
     rig.memory.with(|it| {
         it.faults.add(FaultRule::once("PUT", "/controller", Fault::LoseAnswer));
         it.faults.add(FaultRule::once("PUT", "/controller", Fault::Drop));
@@ -148,7 +148,7 @@ async fn a_pool_made_by_hand_is_adopted_and_one_of_ours_renamed() {
     assert_eq!(rig.apply(vec![adopt("linux", &pool.id)]).await, ["linux adopt done"]);
     assert_eq!(rig.pools().await, ["linux,runnerctl=acme/linux on 2/20 0"]);
     let again = rig.apply(vec![adopt("linux", &pool.id)]).await;
-    assert_eq!(again, ["linux adopt already done: it was so already"]);
+    assert_eq!(again, ["linux adopt already done: already up to date"]);
 }
 
 #[tokio::test(start_paused = true)]

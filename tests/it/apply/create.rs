@@ -139,7 +139,7 @@ async fn an_old_garm_is_not_written_to() {
     let writer = rig.writer_with(rig.door(), ReleaseLine::Old);
     let plan = plan(vec![rig.create("default")]);
     let told = told(&apply(&plan, &writer, &ApplyOptions::default(), &SilentListener).await);
-    insta::assert_snapshot!(told.join("\n"), @"default create failed: write to http://garm.example.com: this GARM is of the 0.1 line, which is only read");
+    insta::assert_snapshot!(told.join("\n"), @"default create failed: write to http://garm.example.com: this GARM is of the 0.1 line, which runnerctl only reads");
     assert_eq!((rig.writes(), rig.records()), (vec![], vec![]));
 }
 

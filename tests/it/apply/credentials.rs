@@ -99,7 +99,7 @@ async fn a_rotated_key_replaces_the_old_one() {
     assert_eq!(told, ["- update done"]);
     assert_eq!(made_of(&rig), [shown(&rotated, &new)]);
     let told = rig.apply_with(vec![credential(Some(2), &rotated)], &with(&new)).await;
-    assert_eq!(told, ["- update already done: it was so already"]);
+    assert_eq!(told, ["- update already done: already up to date"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -158,12 +158,12 @@ async fn what_is_not_ours_by_now_is_left_alone() {
     let strange = DesiredCredential { name: "APP".into(), ..wanted(1, &old) };
     rig.client.create_credential(&strange, "made by hand", &old.pem).await.unwrap();
     let told = rig.apply_with(vec![credential(None, &wanted(7, &new))], &with(&new)).await;
-    assert_eq!(told, ["- create blocked: a credential `APP` is there by now, and is another"]);
+    assert_eq!(told, ["- create blocked: a credential `APP` exists now and has other contents"]);
     let told = rig.apply_with(vec![credential(Some(2), &wanted(7, &new))], &with(&new)).await;
-    let expected = "- update blocked: the credential does not bear this fleet's mark any more";
+    let expected = "- update blocked: the credential no longer bears this fleet's mark";
     assert_eq!(told, [expected]);
     let told = rig.apply_with(vec![credential(Some(9), &wanted(7, &new))], &with(&new)).await;
-    assert_eq!(told, ["- update blocked: the credential is not there any more"]);
+    assert_eq!(told, ["- update blocked: the credential no longer exists"]);
     assert_eq!(credentials(&rig).await[1].description, "made by hand");
 }
 
@@ -172,7 +172,7 @@ async fn another_key_than_the_planned_one_is_not_sent() {
     let rig = ApplyRig::new().await;
     let (planned, other) = (key(), key());
     let told = rig.apply_with(vec![credential(None, &wanted(7, &planned))], &with(&other)).await;
-    assert_eq!(told, ["- create blocked: the key that was planned is not at hand"]);
+    assert_eq!(told, ["- create blocked: the planned key is not available"]);
     assert_eq!(rig.writes(), [""; 0]);
 }
 

@@ -88,5 +88,5 @@ async fn a_pool_that_another_run_deletes_between_garms_own_reads_is_deleted() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pool_in_the_middle_of_its_deletion_is_gone_a_moment_later() {
-    check(Meets::NoLabels, "default delete already done: it was gone already").await;
+    check(Meets::NoLabels, "default delete already done: already deleted").await;
 }

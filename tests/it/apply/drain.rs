@@ -79,7 +79,7 @@ async fn an_empty_pool_goes_at_once() {
     let pool = rig.make(&rig.spec("default")).await;
     assert_eq!(rig.apply(vec![retire("default", &pool.id)]).await, ["default delete done"]);
     let gone = rig.apply(vec![retire("default", &pool.id)]).await;
-    assert_eq!(gone, ["default delete already done: it was gone already"]);
+    assert_eq!(gone, ["default delete already done: already deleted"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,7 +113,7 @@ async fn on_time_out_the_pool_stays_disabled_and_the_next_run_goes_on() {
     assert_eq!(
         told,
         ["default delete timed out: 2 runners left after 1m; the pool stays disabled, and the \
-          next run goes on"]
+          next run continues"]
     );
     assert_eq!(rig.pools().await, ["default,runnerctl=acme/default off 0/20 2"]);
     assert_eq!(rig.apply(vec![retire("default", &id)]).await, ["default delete done"]);
@@ -134,7 +134,7 @@ async fn a_stop_signal_ends_a_drain_and_the_next_run_goes_on() {
     let (told, ()) = tokio::join!(rig.apply_with(vec![retire("default", &id)], &options), signal);
     assert_eq!(
         told,
-        ["default delete interrupted: the pool stays disabled, and the next run goes on"]
+        ["default delete interrupted: the pool stays disabled, and the next run continues"]
     );
     assert!(rig.apply(vec![retire("default", &id)]).await[0].starts_with("default delete done"));
     assert_eq!(rig.killed_jobs(), 0);
@@ -151,7 +151,7 @@ async fn a_run_inside_a_job_of_the_pool_does_not_wait_for_itself() {
     let told = rig.apply_with(vec![retire("default", &id)], &options).await;
     let expected = format!(
         "default delete blocked: this run is itself a job on `{}`, a runner of the pool, and does \
-         not wait for it; the pool stays disabled, and the next run elsewhere goes on",
+         not wait for it; the pool stays disabled, and the next run elsewhere continues",
         busy.as_str()
     );
     assert_eq!(told, [expected]);

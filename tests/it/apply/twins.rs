@@ -177,7 +177,7 @@ async fn the_twin_of_an_interrupted_create_is_removed_after_ten_seconds() {
     assert!(began.elapsed().as_secs() >= 10);
     assert_eq!(pools(&rig).await, ONE);
     let again = rig.apply(vec![remove]).await;
-    assert_eq!(again, ["default delete already done: it was gone already"]);
+    assert_eq!(again, ["default delete already done: already deleted"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -187,6 +187,6 @@ async fn a_twin_that_has_come_into_use_is_left_alone() {
     let twin = rig.make(&rig.spec("default")).await;
     let work = Operation::RemoveLeftover { id: twin.id.clone() };
     let told = rig.apply(vec![step(Action::Delete, "default", Some(&twin.id), work)]).await;
-    assert_eq!(told, ["default delete blocked: it is in use by now"]);
+    assert_eq!(told, ["default delete blocked: it is in use now"]);
     assert_eq!(rig.pools().await.len(), 2);
 }
