@@ -120,9 +120,7 @@ impl Precondition {
             StateRule::Unused if !is_switched_off(pool) => {
                 Err("the pool is in use now: it is enabled or has a level".to_owned())
             }
-            StateRule::Enabled if !pool.spec.enabled => {
-                Err("the pool is disabled now".to_owned())
-            }
+            StateRule::Enabled if !pool.spec.enabled => Err("the pool is disabled now".to_owned()),
             StateRule::Any | StateRule::Unused | StateRule::Enabled => Ok(()),
         }
     }

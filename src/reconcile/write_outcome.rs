@@ -91,7 +91,9 @@ impl fmt::Display for WriteError {
             Self::Changed(what) => write!(f, "{what}"),
             Self::Gone => write!(f, "the pool no longer exists"),
             Self::Unaudited(error) => write!(f, "not sent, because {error}"),
-            Self::Unrecorded(error) => write!(f, "sent, but its outcome could not be recorded: {error}"),
+            Self::Unrecorded(error) => {
+                write!(f, "sent, but its outcome could not be recorded: {error}")
+            }
         }
     }
 }

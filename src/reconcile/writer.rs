@@ -222,12 +222,14 @@ impl Writer {
             WriteResponse::Good(()) => Ok(()),
             WriteResponse::No(error) if error.kind == ErrorKind::NotFound => Ok(()),
             WriteResponse::No(error) => Err(WriteError::Garm(error)),
-            WriteResponse::Lost(error) => match reread::patiently(|| self.client.runner(name)).await {
-                Err(found) if found.kind == ErrorKind::NotFound => Ok(()),
-                Err(_) => Err(WriteError::Unknown(error)),
-                Ok(runner) if runner.status.is_leaving() => Ok(()),
-                Ok(_) => Err(WriteError::Garm(error)),
-            },
+            WriteResponse::Lost(error) => {
+                match reread::patiently(|| self.client.runner(name)).await {
+                    Err(found) if found.kind == ErrorKind::NotFound => Ok(()),
+                    Err(_) => Err(WriteError::Unknown(error)),
+                    Ok(runner) if runner.status.is_leaving() => Ok(()),
+                    Ok(_) => Err(WriteError::Garm(error)),
+                }
+            }
         };
         match self.record.outcome(draft, intent, result).await {
             Ok(()) => Ok(WriteOutcome::Done),
@@ -266,9 +268,9 @@ impl Writer {
             WriteResponse::No(error) => Err(WriteError::Garm(error)),
             WriteResponse::Good(()) => match reread::pool(&self.client, &target.id).await {
                 Ok(None) => Ok(()),
-                Ok(Some(_)) => {
-                    Err(WriteError::Changed("GARM reports the pool as deleted but still lists it".into()))
-                }
+                Ok(Some(_)) => Err(WriteError::Changed(
+                    "GARM reports the pool as deleted but still lists it".into(),
+                )),
                 Err(error) => Err(WriteError::Unknown(error)),
             },
             WriteResponse::Lost(error) => match reread::pool(&self.client, &target.id).await {

@@ -3,13 +3,13 @@
 mod absence;
 mod equal_labels;
 mod handed_out;
-mod stale_cache;
-mod level_lease;
 mod letting_go;
+mod level_lease;
 mod modes;
 mod not_connected;
 mod retiring;
 mod scaling;
 mod specs;
+mod stale_cache;
 mod unseen;
 mod waits;

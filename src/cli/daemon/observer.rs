@@ -28,7 +28,7 @@ use crate::garm::GarmClient;
 use crate::metrics::{Counter, MetricsState, Timing};
 use crate::monitor::IsolationFinding;
 use crate::reconcile::watch::{
-    StreamStatus, Incident, LoopSnapshot, ManagedPool, Observer, WriteAction, WriteOutcome,
+    Incident, LoopSnapshot, ManagedPool, Observer, StreamStatus, WriteAction, WriteOutcome,
     WriteReport, Writes,
 };
 use crate::render::decision::freeze;

@@ -10,7 +10,7 @@ use super::clock::GarmClock;
 use super::command::{LoopSettings, RunMode, WatchCommand, Writes};
 use super::input::{Effect, Health, Input, KnownState, RateLimitRead, ReadScope};
 use super::managed_pools::{DeclaredPools, ResolvedPools};
-use super::observer::{StreamStatus, Incident, Observer};
+use super::observer::{Incident, Observer, StreamStatus};
 use super::pool_controller::PoolController;
 use super::release::LevelRelease;
 use super::resync_schedule::{ResyncSchedule, is_final_at_start};

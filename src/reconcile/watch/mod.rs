@@ -36,4 +36,4 @@ pub use first_decisions::first_decisions;
 pub use managed_pools::{
     DeclaredPools, DeclaredScaling, ManagedPool, ResolvedPools, UnresolvedReason,
 };
-pub use observer::{StreamStatus, Incident, LoopSnapshot, Observer, WriteAction, WriteReport};
+pub use observer::{Incident, LoopSnapshot, Observer, StreamStatus, WriteAction, WriteReport};

@@ -92,8 +92,7 @@ async fn a_pool_that_is_gone_is_not_made_again() {
 async fn a_failure_ends_the_pools_own_steps_and_no_others() {
     let rig = ApplyRig::new().await;
     let pool = rig.make(&rig.spec("a")).await;
-    rig
-        .memory
+    rig.memory
         .with(|it| it.faults.add(FaultRule::always("PUT", pool.id.as_str(), Fault::Status(400))));
     let steps = vec![
         controller(300),
@@ -187,10 +186,7 @@ async fn a_level_that_watch_has_raised_meanwhile_is_not_lowered() {
     rig.forget();
     assert_eq!(rig.apply(vec![scaled]).await, ["default update done"]);
     assert_eq!(rig.writes(), [format!(r#"PUT /pools/{} {{"image":"new"}}"#, pool.id)]);
-    assert_eq!(
-        rig.apply(vec![change("default", &pool.id, raise)]).await,
-        ["default update done"]
-    );
+    assert_eq!(rig.apply(vec![change("default", &pool.id, raise)]).await, ["default update done"]);
     assert_eq!(rig.pools().await, ["default,runnerctl=acme/default on 4/20 0"]);
     // The pair is checked by GARM: a level that has risen above the new maximum goes down with it.
     let max = PoolChange { max_runners: Some(3), ..PoolChange::default() };

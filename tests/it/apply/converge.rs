@@ -11,9 +11,9 @@ use runnerctl::plan::{self, Plan};
 use runnerctl::reconcile::apply::{ApplyOptions, apply};
 use runnerctl::sim::JobBatch;
 
-use crate::support::apply::{ApplyRig, fleet, name, told, wait};
 use super::twins::seeds;
 use super::wire::{Delays, Last, Tripwire};
+use crate::support::apply::{ApplyRig, fleet, name, told, wait};
 
 /// A small source of chance for the tests' own choices.
 pub(super) struct Dice(pub(super) u64);

@@ -9,8 +9,8 @@ use runnerctl::event::ApplyEvent;
 use runnerctl::reconcile::apply::{ApplyOptions, apply};
 use runnerctl::sim::{Fault, FaultRule, JobBatch, Knobs};
 
-use crate::support::apply::{ApplyRig, Heard, plan, retire, told, wait};
 use super::wire::Ambush;
+use crate::support::apply::{ApplyRig, Heard, plan, retire, told, wait};
 
 /// A pool with its two runners idle.
 async fn idle_pool() -> (ApplyRig, PoolId) {

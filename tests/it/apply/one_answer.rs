@@ -17,8 +17,8 @@ use runnerctl::reconcile::watch::{
 use runnerctl::render::decision::{DecisionEffect, DecisionView};
 use runnerctl::render::status::{PoolDecisions, PoolStanding, StatusInputs, fleet_status};
 
-use crate::support::apply::{ApplyRig, fleet, name, plan as plan_of, told, wait};
 use super::converge::{Dice, declared};
+use crate::support::apply::{ApplyRig, fleet, name, plan as plan_of, told, wait};
 
 /// In use, switched off with its runners, unused.
 const KINDS: [char; 3] = ['u', 'r', 'f'];

@@ -13,10 +13,10 @@ use runnerctl::plan::{Action, Operation, Plan, Promotion};
 use runnerctl::reconcile::apply::{ApplyOptions, apply};
 use runnerctl::sim::{Fault, FaultRule};
 
-use crate::support::apply::{ApplyRig, fleet, labels, step, told, wait};
 use super::converge::{Dice, declared, planned};
 use super::twins::seeds;
 use super::wire::{Delays, Last, Tripwire};
+use crate::support::apply::{ApplyRig, fleet, labels, step, told, wait};
 
 /// The pool `default` of the provider `sim`, with two idle runners.
 async fn idle_pool() -> (ApplyRig, PoolId) {

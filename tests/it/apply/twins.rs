@@ -11,8 +11,8 @@ use runnerctl::sim::{Fault, FaultRule};
 
 use serde_json::Value;
 
-use crate::support::apply::{ApplyRig, plan, step, told};
 use super::wire::{Delays, Tripwire};
+use crate::support::apply::{ApplyRig, plan, step, told};
 
 /// 8 by default, more by `RUNNERCTL_SEEDS`.
 pub(crate) fn seeds() -> u64 {

@@ -147,7 +147,11 @@ impl LoopRig {
         self.start_through(self.door(), settings)
     }
 
-    pub(crate) fn start_through(&self, door: Arc<dyn Transport>, settings: LoopSettings) -> RunningLoop {
+    pub(crate) fn start_through(
+        &self,
+        door: Arc<dyn Transport>,
+        settings: LoopSettings,
+    ) -> RunningLoop {
         let config = SimConfig::default();
         let login = GarmLogin::new(config.username, SecretString::from(config.password));
         let client = Arc::new(GarmClient::new(door, login));
@@ -640,10 +644,7 @@ impl Rig {
     }
 
     /// Picks from everything that has happened.
-    pub(crate) fn happened<T>(
-        &self,
-        pick: impl FnMut(&LogEntry) -> Option<T>,
-    ) -> Vec<T> {
+    pub(crate) fn happened<T>(&self, pick: impl FnMut(&LogEntry) -> Option<T>) -> Vec<T> {
         self.memory.with(|it| it.log().iter().filter_map(pick).collect())
     }
 

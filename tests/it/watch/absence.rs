@@ -48,7 +48,9 @@ async fn garm_away_for_an_hour_freezes_and_all_goes_on_when_it_is_back() {
     assert!(watch.heard.has(|it| matches!(it, Incident::ReadAgain { .. })));
     let tally = rig.tally();
     assert_eq!((tally.done, tally.killed), (16, 0), "{:?}", watch.heard.deeds());
-    assert!(!watch.stop().await.left_raised.contains(&crate::support::scaling_loop::name("default")));
+    assert!(
+        !watch.stop().await.left_raised.contains(&crate::support::scaling_loop::name("default"))
+    );
 }
 
 /// GARM restarts with another password: it answers again, and lets nobody in.

@@ -7,8 +7,8 @@ use runnerctl::domain::pool::PoolSpec;
 use runnerctl::sim::{JobBatch, SimConfig};
 use serde_json::{Map, json};
 
-use crate::support::scaling_loop::{LoopRig, policy, steady, wait};
 use super::handed_out::Who;
+use crate::support::scaling_loop::{LoopRig, policy, steady, wait};
 
 fn failing(spec: PoolSpec) -> PoolSpec {
     let specs = Map::from_iter([("sim_create_fail_rate".to_owned(), json!(1.0))]);

@@ -16,7 +16,11 @@ pub(super) enum Who {
 }
 
 /// A pool under this policy, with as many runners idle as it says, whoever scales.
-pub(super) async fn rig(policy: &ScalePolicy, knobs: Knobs, who: Who) -> (LoopRig, Option<RunningLoop>) {
+pub(super) async fn rig(
+    policy: &ScalePolicy,
+    knobs: Knobs,
+    who: Who,
+) -> (LoopRig, Option<RunningLoop>) {
     let backoff = if who == Who::Ours { 300 } else { 30 };
     let config = SimConfig { backoff, knobs, ..SimConfig::default() };
     let rig = LoopRig::of(config, &[("default", policy.clone())]).await;

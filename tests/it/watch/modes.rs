@@ -38,8 +38,7 @@ async fn held_and_pulsing() -> LoopRig {
 }
 
 async fn levels(rig: &LoopRig) -> (u32, u32) {
-    let level =
-        async |pool| rig.client.pool(&rig.id(pool)).await.unwrap().0.spec.min_idle_runners;
+    let level = async |pool| rig.client.pool(&rig.id(pool)).await.unwrap().0.spec.min_idle_runners;
     (level("default").await, level("held").await)
 }
 

@@ -6,8 +6,8 @@ use runnerctl::domain::desired::ScalePolicy;
 use runnerctl::scaling::Reason;
 use runnerctl::sim::Knobs;
 
-use crate::support::scaling_loop::{LoopRig, RunningLoop, policy, wait};
 use super::handed_out::{Who, rig};
+use crate::support::scaling_loop::{LoopRig, RunningLoop, policy, wait};
 
 /// More when more than one job has waited for 10 s; ten at most.
 fn small() -> ScalePolicy {

@@ -142,7 +142,8 @@ async fn a_changed_policy_is_in_force_at_once() {
     rig.pools.clear();
     watch.order(runnerctl::reconcile::watch::WatchCommand::Reload(rig.roll())).await;
     wait(1).await;
-    rig.pools.insert(crate::support::scaling_loop::name("default"), (default_pool_id(&watch), policy()));
+    rig.pools
+        .insert(crate::support::scaling_loop::name("default"), (default_pool_id(&watch), policy()));
     rig.set_level(7).await;
     wait(60).await;
     assert_eq!(rig.level().await, 7);

@@ -3,8 +3,8 @@
 use runnerctl::domain::pool::PoolChange;
 use runnerctl::reconcile::watch::Incident;
 
-use crate::support::scaling_loop::{LoopRig, Heard, policy, steady, wait};
 use crate::apply::wire::Ambush;
+use crate::support::scaling_loop::{Heard, LoopRig, policy, steady, wait};
 
 #[tokio::test(start_paused = true)]
 async fn a_level_that_garm_does_not_follow_is_sent_again_with_the_labels() {

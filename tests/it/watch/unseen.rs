@@ -6,8 +6,8 @@ use std::time::Duration;
 use runnerctl::domain::entity::EntityKind;
 use runnerctl::sim::{JobBatch, Knobs, SimConfig, World};
 
-use crate::support::scaling_loop::{LoopRig, policy, steady, wait};
 use super::handed_out::Who;
+use crate::support::scaling_loop::{LoopRig, policy, steady, wait};
 
 fn config(who: Who) -> SimConfig {
     let backoff = if who == Who::Ours { 300 } else { 30 };
