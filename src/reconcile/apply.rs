@@ -6,57 +6,19 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use tokio_util::sync::CancellationToken;
 
 use super::context::StepContext;
+use super::options::ApplyOptions;
 use super::rotate;
-use super::step::{self, StepEnd};
+use super::step;
+use super::step_end::StepEnd;
 use super::writer::Writer;
-use crate::domain::name::{PoolName, RunnerName};
+use crate::domain::name::PoolName;
 use crate::event::{ApplyEvent, ApplyListener, StepOutcome, StepResult};
 use crate::plan::{Action, Plan, Resource, Step};
-use crate::secrets::AppKey;
-
-/// The options of an apply.
-#[derive(Debug, Clone)]
-pub struct ApplyOptions {
-    /// How many pools are changed at a time; 0 counts as 1.
-    pub parallelism: usize,
-    /// How long an apply waits for the busy runners of each pool.
-    pub drain_timeout: Duration,
-    /// Cancelled to stop: the write in flight is finished (a create is one write), and no other
-    /// begins.
-    pub stop: CancellationToken,
-    /// The runner that executes this process (`RUNNER_NAME`); the apply never waits for it.
-    pub own_runner: Option<RunnerName>,
-    /// The pools whose outdated idle runners are replaced afterwards (`--rotate`).
-    pub rotate: Vec<PoolName>,
-    /// The private keys of the plan's credentials, by name.
-    pub keys: BTreeMap<String, AppKey>,
-}
-
-/// The default number of pools that are changed at a time.
-pub const PARALLELISM: usize = 8;
-
-/// The default limit for the drain of a pool.
-pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30 * 60);
-
-impl Default for ApplyOptions {
-    fn default() -> Self {
-        Self {
-            parallelism: PARALLELISM,
-            drain_timeout: DRAIN_TIMEOUT,
-            stop: CancellationToken::new(),
-            own_runner: None,
-            rotate: Vec::new(),
-            keys: BTreeMap::new(),
-        }
-    }
-}
 
 /// Applies the plan. Returns one outcome for each step, in the plan's order, followed by one for
 /// each rotated pool.
@@ -66,15 +28,15 @@ pub async fn apply(
     options: &ApplyOptions,
     listener: &dyn ApplyListener,
 ) -> Vec<StepOutcome> {
-    let site = StepContext { writer, options, listener, fleet: &plan.fleet };
+    let context = StepContext { writer, options, listener, fleet: &plan.fleet };
     let mut ended: Vec<(usize, StepOutcome)> = Vec::new();
     let (first, rest): (Vec<_>, Vec<_>) =
         groups(plan, &options.rotate).into_iter().partition(|it| it.about.pool().is_none());
     for group in &first {
-        ended.extend(carry_out(&site, group).await);
+        ended.extend(carry_out(&context, group).await);
     }
     let pools: Vec<BoxedFuture<'_, _>> =
-        rest.iter().map(|group| Box::pin(carry_out(&site, group)) as BoxedFuture<'_, _>).collect();
+        rest.iter().map(|group| Box::pin(carry_out(&context, group)) as BoxedFuture<'_, _>).collect();
     let mut pools = stream::iter(pools).buffer_unordered(options.parallelism.max(1));
     while let Some(outcomes) = pools.next().await {
         ended.extend(outcomes);
@@ -114,35 +76,35 @@ fn groups<'a>(plan: &'a Plan, rotated: &[PoolName]) -> Vec<StepGroup<'a>> {
 }
 
 /// Runs the steps of one resource one after another.
-async fn carry_out(site: &StepContext<'_>, group: &StepGroup<'_>) -> Vec<(usize, StepOutcome)> {
+async fn carry_out(context: &StepContext<'_>, group: &StepGroup<'_>) -> Vec<(usize, StepOutcome)> {
     let mut outcomes = Vec::new();
     let mut is_good = true;
     for (index, step) in &group.steps {
         let end = if step.action == Action::Blocked {
             StepEnd::blocked(step)
-        } else if site.is_stopped() {
+        } else if context.is_stopped() {
             StepEnd::new(StepResult::Interrupted, "not begun")
         } else if is_good {
             let about = step.about.clone();
-            site.listener.hear(&ApplyEvent::StepBegan { about, action: step.action });
-            step::carry_out(site, step).await
+            context.listener.hear(&ApplyEvent::StepBegan { about, action: step.action });
+            step::carry_out(context, step).await
         } else {
             StepEnd::new(StepResult::Blocked, "not started: an earlier step of the pool failed")
         };
         is_good &= end.kind.is_good();
-        outcomes.push((*index, report(site, step.about.clone(), step.action, end)));
+        outcomes.push((*index, report(context, step.about.clone(), step.action, end)));
     }
     if let Some(pool) = group.about.pool().filter(|_| group.is_rotated && is_good)
-        && let Some(end) = rotate::rotate(site, pool).await
+        && let Some(end) = rotate::rotate(context, pool).await
     {
-        let outcome = report(site, Resource::Pool(pool.clone()), Action::Update, end);
+        let outcome = report(context, Resource::Pool(pool.clone()), Action::Update, end);
         outcomes.push((usize::MAX, outcome));
     }
     outcomes
 }
 
-fn report(site: &StepContext<'_>, about: Resource, action: Action, end: StepEnd) -> StepOutcome {
+fn report(context: &StepContext<'_>, about: Resource, action: Action, end: StepEnd) -> StepOutcome {
     let outcome = StepOutcome { about, action, kind: end.kind, detail: end.detail, help: end.help };
-    site.listener.hear(&ApplyEvent::StepEnded(outcome.clone()));
+    context.listener.hear(&ApplyEvent::StepEnded(outcome.clone()));
     outcome
 }

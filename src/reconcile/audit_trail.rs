@@ -45,12 +45,12 @@ pub(super) struct WriteRecord {
 
 /// Records all writes of one audit context.
 pub(super) struct AuditTrail {
-    warrant: AuditContext,
+    context: AuditContext,
 }
 
 impl AuditTrail {
-    pub(super) fn new(warrant: AuditContext) -> Self {
-        Self { warrant }
+    pub(super) fn new(context: AuditContext) -> Self {
+        Self { context }
     }
 
     /// Records the intent before anything is sent. If this fails, nothing is sent.
@@ -88,14 +88,14 @@ impl AuditTrail {
 
     fn entry(&self, kind: Kind, draft: &WriteRecord) -> Entry {
         Entry {
-            time: self.warrant.clock.now(),
-            actor: self.warrant.actor.clone(),
+            time: self.context.clock.now(),
+            actor: self.context.actor.clone(),
             kind,
             act: draft.act.to_owned(),
             subject: draft.subject.clone(),
             before: None,
             after: None,
-            cause: Cause { decision: draft.decision.clone(), ..self.warrant.cause.clone() },
+            cause: Cause { decision: draft.decision.clone(), ..self.context.cause.clone() },
             seen: None,
             intent: None,
             verdict: None,
@@ -106,7 +106,7 @@ impl AuditTrail {
     async fn append(&self, entry: Entry) -> Result<Option<Head>, String> {
         let deadline = Instant::now() + LOCK_PATIENCE;
         loop {
-            match self.warrant.book.append(entry.clone()).await {
+            match self.context.book.append(entry.clone()).await {
                 Ok(head) => return Ok(head),
                 Err(LedgerError::Locked(_)) if Instant::now() < deadline => {
                     tokio::time::sleep(LOCK_WAIT).await;

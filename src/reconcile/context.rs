@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::apply::ApplyOptions;
+use super::options::ApplyOptions;
 use super::writer::{PoolRef, Writer};
 use crate::domain::label::OwnerMark;
 use crate::domain::name::{FleetName, PoolId, PoolName};

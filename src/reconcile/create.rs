@@ -13,10 +13,10 @@ use std::future::Future;
 use tokio::time::Instant;
 
 use super::context::{StepContext, target};
-use super::duplicate_pools::{self, TWIN_PATIENCE, TWIN_WAIT};
+use super::duplicate_pools::{self, DUPLICATE_TIMEOUT, DUPLICATE_POLL};
 use super::preconditions::Precondition;
 use super::retire::{self, Retired};
-use super::step::{self, LevelRule};
+use super::level_rule::{LevelRule, fitted};
 use super::write_outcome::{WriteError, WriteOutcome};
 use super::writer::PoolRef;
 use crate::audit::pool_fields;
@@ -46,23 +46,23 @@ enum SettledPool {
 
 /// Creates the pool, or finds that another run has created it.
 pub(super) async fn create(
-    site: &StepContext<'_>,
+    context: &StepContext<'_>,
     name: &PoolName,
     creation: &Creation,
 ) -> Result<CreateEnd, WriteError> {
-    let earlier = bearing(site, name).await?;
+    let earlier = bearing(context, name).await?;
     if let Some(first) = earlier.into_iter().next() {
-        return follow(site, name, creation, first).await;
+        return follow(context, name, creation, first).await;
     }
     let first = Creation { entity: creation.entity.clone(), spec: begun(&creation.spec) };
-    let settled = match site.writer.create(name, &first).await {
-        Ok(pool) => settle(site, name, pool).await?,
-        Err(WriteError::Unknown(error)) => look_for(site, name, creation, error).await?,
+    let settled = match context.writer.create(name, &first).await {
+        Ok(pool) => settle(context, name, pool).await?,
+        Err(WriteError::Unknown(error)) => look_for(context, name, creation, error).await?,
         Err(trouble) => return Err(trouble),
     };
     match settled {
-        SettledPool::Ours(pool) => finish(site, name, creation, pool).await,
-        SettledPool::Theirs(pool) => follow(site, name, creation, pool).await,
+        SettledPool::Ours(pool) => finish(context, name, creation, pool).await,
+        SettledPool::Theirs(pool) => follow(context, name, creation, pool).await,
     }
 }
 
@@ -80,25 +80,25 @@ fn last_write(spec: &PoolSpec) -> PoolChange {
     }
 }
 
-async fn bearing(site: &StepContext<'_>, name: &PoolName) -> Result<Vec<Pool>, WriteError> {
-    duplicate_pools::bearing(site, &site.mark(name)).await
+async fn bearing(context: &StepContext<'_>, name: &PoolName) -> Result<Vec<Pool>, WriteError> {
+    duplicate_pools::bearing(context, &context.mark(name)).await
 }
 
 /// After an answered POST: checks whether our pool ranks first.
 async fn settle(
-    site: &StepContext<'_>,
+    context: &StepContext<'_>,
     name: &PoolName,
     mine: Pool,
 ) -> Result<SettledPool, WriteError> {
     // The pool's next write has to wait anyway. After this time every POST that GARM has dated
     // earlier is in the list.
-    site.writer.keep_pace(&mine.id).await;
-    let twins = bearing(site, name).await?;
-    match twins.into_iter().next() {
+    context.writer.keep_pace(&mine.id).await;
+    let duplicates = bearing(context, name).await?;
+    match duplicates.into_iter().next() {
         None => Err(WriteError::Gone),
         Some(first) if first.id == mine.id => Ok(SettledPool::Ours(mine)),
         Some(first) => {
-            duplicate_pools::remove_unused(site, &target(name, &mine.id)).await?;
+            duplicate_pools::remove_unused(context, &target(name, &mine.id)).await?;
             Ok(SettledPool::Theirs(first))
         }
     }
@@ -106,12 +106,12 @@ async fn settle(
 
 /// After a POST without an answer: finds the pool that bears the label in the end.
 async fn look_for(
-    site: &StepContext<'_>,
+    context: &StepContext<'_>,
     name: &PoolName,
     creation: &Creation,
     error: GarmError,
 ) -> Result<SettledPool, WriteError> {
-    let first = found_after(site, name, error, || bearing(site, name)).await?;
+    let first = found_after(context, name, error, || bearing(context, name)).await?;
     let is_ours = pool_fields::missing_of_new(&begun(&creation.spec), &first).is_empty();
     Ok(if is_ours { SettledPool::Ours(first) } else { SettledPool::Theirs(first) })
 }
@@ -120,7 +120,7 @@ async fn look_for(
 /// creating. With a duplicate in flight it is unknown which one is ours, and it does not matter:
 /// the one that ranks first stays, and the duplicate is removed by its creator or by us.
 async fn found_after<F>(
-    site: &StepContext<'_>,
+    context: &StepContext<'_>,
     name: &PoolName,
     error: GarmError,
     read: impl Fn() -> F,
@@ -128,69 +128,69 @@ async fn found_after<F>(
 where
     F: Future<Output = Result<Vec<Pool>, WriteError>>,
 {
-    site.say(name, "check whether the pool was created");
-    let deadline = Instant::now() + TWIN_PATIENCE;
+    context.say(name, "check whether the pool was created");
+    let deadline = Instant::now() + DUPLICATE_TIMEOUT;
     loop {
         let found = read().await?;
-        if let Some(first) = duplicate_pools::wait_for_one(site, name, found, &read).await? {
+        if let Some(first) = duplicate_pools::wait_for_one(context, name, found, &read).await? {
             return Ok(first);
         }
         // A 500 by GARM itself is an answer: no request is in flight any more.
         if error.kind == ErrorKind::Server(500) || Instant::now() >= deadline {
             return Err(WriteError::Garm(error));
         }
-        tokio::time::sleep(TWIN_WAIT).await;
+        tokio::time::sleep(DUPLICATE_POLL).await;
     }
 }
 
 /// Enables our pool and checks the ranking once more.
 async fn finish(
-    site: &StepContext<'_>,
+    context: &StepContext<'_>,
     name: &PoolName,
     creation: &Creation,
     mine: Pool,
 ) -> Result<CreateEnd, WriteError> {
     let mine = target(name, &mine.id);
-    let guard = Precondition::owned(site.fleet, name);
-    let switched = site.writer.change(&mine, &guard, |_| last_write(&creation.spec)).await;
+    let precondition = Precondition::owned(context.fleet, name);
+    let switched = context.writer.change(&mine, &precondition, |_| last_write(&creation.spec)).await;
     if matches!(switched, Err(WriteError::Gone)) {
         // Another run has removed it as an abandoned duplicate.
-        return match bearing(site, name).await?.is_empty() {
+        return match bearing(context, name).await?.is_empty() {
             false => Ok(CreateEnd::ByAnother),
             true => Err(WriteError::Gone),
         };
     }
     switched?;
-    stand(site, &mine).await
+    stand(context, &mine).await
 }
 
 /// Checks that our enabled pool still ranks first, until it is the only one. A pool with an earlier
 /// date may become visible only now.
-async fn stand(site: &StepContext<'_>, mine: &PoolRef) -> Result<CreateEnd, WriteError> {
-    let deadline = Instant::now() + TWIN_PATIENCE;
+async fn stand(context: &StepContext<'_>, mine: &PoolRef) -> Result<CreateEnd, WriteError> {
+    let deadline = Instant::now() + DUPLICATE_TIMEOUT;
     loop {
-        let twins = bearing(site, &mine.name).await?;
-        if twins.first().is_some_and(|it| it.id != mine.id) {
-            return take_back(site, mine).await;
+        let duplicates = bearing(context, &mine.name).await?;
+        if duplicates.first().is_some_and(|it| it.id != mine.id) {
+            return take_back(context, mine).await;
         }
-        if twins.len() <= 1 {
+        if duplicates.len() <= 1 {
             return Ok(CreateEnd::Created);
         }
         if Instant::now() >= deadline {
-            return match duplicate_pools::remove_leftovers(site, &mine.name, &twins).await {
+            return match duplicate_pools::remove_leftovers(context, &mine.name, &duplicates).await {
                 // A duplicate that is in use is removed by its own creator; our pool stays.
                 Ok(()) | Err(WriteError::Changed(_)) => Ok(CreateEnd::Created),
                 Err(trouble) => Err(trouble),
             };
         }
-        tokio::time::sleep(TWIN_WAIT).await;
+        tokio::time::sleep(DUPLICATE_POLL).await;
     }
 }
 
 /// Retires our own pool, which is in use and does not rank first, like any pool in use.
-async fn take_back(site: &StepContext<'_>, mine: &PoolRef) -> Result<CreateEnd, WriteError> {
-    let guard = Precondition::owned(site.fleet, &mine.name);
-    match retire::retire(site, mine, &guard).await? {
+async fn take_back(context: &StepContext<'_>, mine: &PoolRef) -> Result<CreateEnd, WriteError> {
+    let precondition = Precondition::owned(context.fleet, &mine.name);
+    match retire::retire(context, mine, &precondition).await? {
         Retired::Deleted { .. } | Retired::WasGone => Ok(CreateEnd::ByAnother),
         Retired::TimedOut { .. } | Retired::OwnRunner(_) | Retired::Stopped => {
             Err(WriteError::Changed("two pools bear this label".into()))
@@ -200,23 +200,23 @@ async fn take_back(site: &StepContext<'_>, mine: &PoolRef) -> Result<CreateEnd, 
 
 /// Waits until another run has enabled its pool, and enables it if that run has died.
 async fn follow(
-    site: &StepContext<'_>,
+    context: &StepContext<'_>,
     name: &PoolName,
     creation: &Creation,
     first: Pool,
 ) -> Result<CreateEnd, WriteError> {
     let wants_more = pool_fields::missing(&last_write(&creation.spec), &begun(&creation.spec));
     let mut seen = first;
-    let deadline = Instant::now() + TWIN_PATIENCE;
+    let deadline = Instant::now() + DUPLICATE_TIMEOUT;
     while is_switched_off(&seen) && !wants_more.is_empty() {
         if Instant::now() >= deadline {
-            let guard = Precondition::unused(site.fleet, name);
+            let precondition = Precondition::unused(context.fleet, name);
             let left = target(name, &seen.id);
-            site.writer.change(&left, &guard, |_| last_write(&creation.spec)).await?;
+            context.writer.change(&left, &precondition, |_| last_write(&creation.spec)).await?;
             break;
         }
-        tokio::time::sleep(TWIN_WAIT).await;
-        match bearing(site, name).await?.into_iter().next() {
+        tokio::time::sleep(DUPLICATE_POLL).await;
+        match bearing(context, name).await?.into_iter().next() {
             Some(pool) => seen = pool,
             None => return Err(WriteError::Gone),
         }
@@ -234,7 +234,7 @@ pub(super) enum Successor {
 
 /// Creates the pool that is to replace `old`, or finds the one that another run has created.
 pub(super) async fn replacement(
-    site: &StepContext<'_>,
+    context: &StepContext<'_>,
     old: &PoolRef,
     creation: &Creation,
 ) -> Result<Successor, WriteError> {
@@ -244,39 +244,39 @@ pub(super) async fn replacement(
         let promotion = Promotion { id: id.clone(), change, is_retired: false };
         Ok(Successor::Waiting(Box::new(promotion)))
     };
-    if replaced_by(site, old).await?.is_some() {
+    if replaced_by(context, old).await?.is_some() {
         return Ok(Successor::InForce);
     }
-    if let Some(first) = waiting(site, &old.name, creation).await?.first() {
+    if let Some(first) = waiting(context, &old.name, creation).await?.first() {
         return waits(&first.id);
     }
-    let mark = OwnerMark::replacement(site.fleet, &old.name);
+    let mark = OwnerMark::replacement(context.fleet, &old.name);
     let labels = creation.spec.labels.with_mark(&mark);
     let spec = PoolSpec { labels, ..begun(&creation.spec) };
     let begun = Creation { entity: creation.entity.clone(), spec };
-    let mine = match site.writer.create(&old.name, &begun).await {
+    let mine = match context.writer.create(&old.name, &begun).await {
         Ok(pool) => target(&old.name, &pool.id),
         Err(WriteError::Unknown(error)) => {
-            let read = || waiting(site, &old.name, creation);
-            return waits(&found_after(site, &old.name, error, read).await?.id);
+            let read = || waiting(context, &old.name, creation);
+            return waits(&found_after(context, &old.name, error, read).await?.id);
         }
         Err(trouble) => return Err(trouble),
     };
-    site.writer.keep_pace(&mine.id).await;
-    if let Some(other) = replaced_by(site, old).await? {
+    context.writer.keep_pace(&mine.id).await;
+    if let Some(other) = replaced_by(context, old).await? {
         // Another run may have put ours in force.
         if other != mine.id {
-            duplicate_pools::remove_unused(site, &mine).await?;
+            duplicate_pools::remove_unused(context, &mine).await?;
         }
         return Ok(Successor::InForce);
     }
-    match waiting(site, &old.name, creation).await?.first() {
+    match waiting(context, &old.name, creation).await?.first() {
         // Another run may have put it in force just now.
-        None if replaced_by(site, old).await?.is_some() => Ok(Successor::InForce),
+        None if replaced_by(context, old).await?.is_some() => Ok(Successor::InForce),
         None => Err(WriteError::Gone),
         Some(first) => {
             if first.id != mine.id {
-                duplicate_pools::remove_unused(site, &mine).await?;
+                duplicate_pools::remove_unused(context, &mine).await?;
             }
             waits(&first.id)
         }
@@ -285,8 +285,8 @@ pub(super) async fn replacement(
 
 /// The pool by which another run has already replaced this one. A replace does not resolve two
 /// pools in use under one name.
-async fn replaced_by(site: &StepContext<'_>, old: &PoolRef) -> Result<Option<PoolId>, WriteError> {
-    let bearing = bearing(site, &old.name).await?;
+async fn replaced_by(context: &StepContext<'_>, old: &PoolRef) -> Result<Option<PoolId>, WriteError> {
+    let bearing = bearing(context, &old.name).await?;
     let mut in_use = bearing.iter().filter(|it| it.id == old.id || !is_switched_off(it));
     match (in_use.next(), in_use.next()) {
         (Some(first), Some(second)) => {
@@ -299,32 +299,32 @@ async fn replaced_by(site: &StepContext<'_>, old: &PoolRef) -> Result<Option<Poo
 
 /// The pools of this creation that wait to be put in force, by rank.
 async fn waiting(
-    site: &StepContext<'_>,
+    context: &StepContext<'_>,
     name: &PoolName,
     creation: &Creation,
 ) -> Result<Vec<Pool>, WriteError> {
     let mut found =
-        duplicate_pools::bearing(site, &OwnerMark::replacement(site.fleet, name)).await?;
+        duplicate_pools::bearing(context, &OwnerMark::replacement(context.fleet, name)).await?;
     found.retain(|it| it.entity == creation.entity && it.spec.provider == creation.spec.provider);
     Ok(found)
 }
 
 /// Puts a pool in force that a replace has created or retired, and checks the ranking once more.
 pub(super) async fn promote(
-    site: &StepContext<'_>,
+    context: &StepContext<'_>,
     name: &PoolName,
     promotion: &Promotion,
 ) -> Result<CreateEnd, WriteError> {
     let mine = target(name, &promotion.id);
-    if let Some(other) = in_use_beside(site, &mine).await? {
-        return outrun(site, &mine, promotion, other).await;
+    if let Some(other) = in_use_beside(context, &mine).await? {
+        return outrun(context, &mine, promotion, other).await;
     }
-    let guard = Precondition::promotable(site.fleet, name);
-    let change = |live: &Pool| step::fitted(&promotion.change, LevelRule::Exact, live);
-    let deed = site.writer.change(&mine, &guard, change).await?;
+    let precondition = Precondition::promotable(context.fleet, name);
+    let change = |live: &Pool| fitted(&promotion.change, LevelRule::Exact, live);
+    let deed = context.writer.change(&mine, &precondition, change).await?;
     let made = match promotion.is_retired {
-        false => stand(site, &mine).await?,
-        true => match in_use_beside(site, &mine).await? {
+        false => stand(context, &mine).await?,
+        true => match in_use_beside(context, &mine).await? {
             None => CreateEnd::Created,
             Some(other) => return Err(taken(&other)),
         },
@@ -334,7 +334,7 @@ pub(super) async fn promote(
 
 /// Removes our pool after another run has put its own in force, if ours cannot have been used.
 async fn outrun(
-    site: &StepContext<'_>,
+    context: &StepContext<'_>,
     mine: &PoolRef,
     promotion: &Promotion,
     other: PoolId,
@@ -342,16 +342,16 @@ async fn outrun(
     if promotion.is_retired {
         return Err(taken(&other));
     }
-    duplicate_pools::remove_unused(site, mine).await?;
+    duplicate_pools::remove_unused(context, mine).await?;
     Ok(CreateEnd::ByAnother)
 }
 
 /// Another pool in use that bears the name of `mine`.
 async fn in_use_beside(
-    site: &StepContext<'_>,
+    context: &StepContext<'_>,
     mine: &PoolRef,
 ) -> Result<Option<PoolId>, WriteError> {
-    let bearing = bearing(site, &mine.name).await?;
+    let bearing = bearing(context, &mine.name).await?;
     let other = bearing.into_iter().find(|it| it.id != mine.id && !is_switched_off(it));
     Ok(other.map(|it| it.id))
 }

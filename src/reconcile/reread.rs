@@ -26,7 +26,7 @@ const READ_WAIT: (Duration, Duration) = (Duration::from_millis(500), Duration::f
 
 /// Repeats a read until there is an answer, within limits. A read changes nothing, so repeating it
 /// is safe.
-pub(super) async fn patiently<T, F>(mut read: impl FnMut() -> F) -> Result<T, GarmError>
+pub(super) async fn with_retries<T, F>(mut read: impl FnMut() -> F) -> Result<T, GarmError>
 where
     F: Future<Output = Result<T, GarmError>>,
 {
@@ -47,7 +47,7 @@ pub(super) async fn pool(
     client: &GarmClient,
     id: &PoolId,
 ) -> Result<Option<(Pool, Vec<Runner>)>, GarmError> {
-    match patiently(|| client.pool(id)).await {
+    match with_retries(|| client.pool(id)).await {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
@@ -56,7 +56,7 @@ pub(super) async fn pool(
 
 /// A list may be used for a first check for this many times the time that reading it took. Reading
 /// lists then takes a tenth of an apply's time, however many pools there are.
-const LATELY: u32 = 10;
+const RECENT_FACTOR: u32 = 10;
 
 /// The list of all pools, read on demand. Callers that arrive while it is being read wait and share
 /// the next one, so a thousand creates need far fewer than a thousand lists.
@@ -94,7 +94,7 @@ impl PoolList {
         let ticket = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
         let began = Instant::now();
         let mut bearing: HashMap<String, Vec<Pool>> = HashMap::new();
-        for pool in patiently(|| self.client.pools()).await? {
+        for pool in with_retries(|| self.client.pools()).await? {
             for mark in pool.spec.labels.marks() {
                 bearing.entry(mark.to_string()).or_default().push(pool.clone());
             }
@@ -113,9 +113,9 @@ impl PoolList {
 
     /// The same from the last list, if it is recent enough: for a check that is followed by
     /// another, or that cannot be exact anyway.
-    pub(super) async fn lately_bearing(&self, mark: &OwnerMark) -> Result<Vec<Pool>, GarmError> {
+    pub(super) async fn recently_bearing(&self, mark: &OwnerMark) -> Result<Vec<Pool>, GarmError> {
         let last = self.last.lock().await.clone();
-        match last.filter(|it| it.at.elapsed() < it.took * LATELY) {
+        match last.filter(|it| it.at.elapsed() < it.took * RECENT_FACTOR) {
             Some(listed) => self.ranked(listed, mark).await,
             None => self.bearing(mark).await,
         }

@@ -80,9 +80,9 @@ struct Drain {
 
 /// Retires the pool. If it is interrupted at any point, the next run can continue.
 pub(super) async fn retire(
-    site: &StepContext<'_>,
+    context: &StepContext<'_>,
     pool: &PoolRef,
-    guard: &Precondition,
+    precondition: &Precondition,
 ) -> Result<Retired, WriteError> {
     let mut drain = Drain {
         began: Instant::now(),
@@ -94,10 +94,10 @@ pub(super) async fn retire(
         removed: 0,
         faults: BTreeMap::new(),
     };
-    let Some((live, _)) = read_pool(site, pool).await? else { return Ok(Retired::WasGone) };
-    let guard = guard.narrowed(&live);
-    site.say(&pool.name, "switch it off");
-    match site.writer.change(pool, &guard, |_| off()).await {
+    let Some((live, _)) = read_pool(context, pool).await? else { return Ok(Retired::WasGone) };
+    let precondition = precondition.narrowed(&live);
+    context.say(&pool.name, "switch it off");
+    match context.writer.change(pool, &precondition, |_| off()).await {
         Err(WriteError::Gone) => return Ok(Retired::WasGone),
         other => drop(other?),
     }
@@ -105,7 +105,7 @@ pub(super) async fn retire(
     let mut attempt = 0;
     // Limited by the drain's time limit, which `Drain::end` checks.
     loop {
-        match look(site, pool, &guard, &mut drain).await {
+        match look(context, pool, &precondition, &mut drain).await {
             // Another run has deleted it just now.
             Err(WriteError::Gone) => return Ok(Retired::Deleted { removed: drain.removed }),
             looked => {
@@ -114,9 +114,9 @@ pub(super) async fn retire(
                 }
             }
         }
-        let left = site.options.drain_timeout.saturating_sub(drain.began.elapsed());
+        let left = context.options.drain_timeout.saturating_sub(drain.began.elapsed());
         let pause = backoff.delay(attempt);
-        site.pause(if left.is_zero() { LAST_LOOK } else { pause.min(left) }).await;
+        context.pause(if left.is_zero() { LAST_LOOK } else { pause.min(left) }).await;
         attempt += 1;
     }
 }
@@ -126,69 +126,69 @@ fn off() -> PoolChange {
 }
 
 async fn read_pool(
-    site: &StepContext<'_>,
+    context: &StepContext<'_>,
     pool: &PoolRef,
 ) -> Result<Option<(Pool, Vec<Runner>)>, WriteError> {
-    reread::pool(site.writer.client(), &pool.id).await.map_err(WriteError::Garm)
+    reread::pool(context.writer.client(), &pool.id).await.map_err(WriteError::Garm)
 }
 
 /// Checks the pool once and does what is possible; returns the end, if there is one.
 async fn look(
-    site: &StepContext<'_>,
+    context: &StepContext<'_>,
     pool: &PoolRef,
-    guard: &Precondition,
+    precondition: &Precondition,
     drain: &mut Drain,
 ) -> Result<Option<Retired>, WriteError> {
-    let Some((live, runners)) = read_pool(site, pool).await? else {
+    let Some((live, runners)) = read_pool(context, pool).await? else {
         return Ok(Some(Retired::Deleted { removed: drain.removed }));
     };
-    guard.check(&live).map_err(WriteError::Changed)?;
-    if site.is_stopped() {
+    precondition.check(&live).map_err(WriteError::Changed)?;
+    if context.is_stopped() {
         return Ok(Some(Retired::Stopped));
     }
     if live.spec.enabled || live.spec.min_idle_runners > 0 {
         // The pool was enabled again, for example by a `watch` that has not heard of the change
         // yet.
-        site.writer.change(pool, guard, |_| off()).await?;
+        context.writer.change(pool, precondition, |_| off()).await?;
         drain.off_at = Instant::now();
     }
     let is_built = runners.iter().any(|it| it.status == Status::PendingCreate);
     if is_built && drain.off_at.elapsed() >= STALE_AFTER {
         let decision = "GARM creates runners for a disabled pool".to_owned();
         let order = LevelOrder { level: 0, with: ResendLabels::Labels, decision };
-        site.writer.set_level(pool, guard, &order).await?;
+        context.writer.set_level(pool, precondition, &order).await?;
         drain.off_at = Instant::now();
     }
     if runners.is_empty() {
-        site.say(&pool.name, "delete it");
-        match site.writer.remove_pool(pool, guard).await? {
+        context.say(&pool.name, "delete it");
+        match context.writer.remove_pool(pool, precondition).await? {
             WriteOutcome::Done | WriteOutcome::AlreadyDone => {
                 return Ok(Some(Retired::Deleted { removed: drain.removed }));
             }
             WriteOutcome::Refused => {}
         }
     }
-    let own = site.options.own_runner.as_ref();
+    let own = context.options.own_runner.as_ref();
     let due = drain.idle.due(runners.iter().filter(|it| own != Some(&it.name)));
     for name in &due {
-        if site.is_stopped() {
+        if context.is_stopped() {
             return Ok(Some(Retired::Stopped));
         }
         drain.asked.insert(name.clone());
-        remove(site, pool, guard, (name, &mut *drain)).await?;
+        remove(context, pool, precondition, (name, &mut *drain)).await?;
     }
-    tell(site, pool, &runners, drain.began.elapsed());
-    tell_faults(site, pool, &runners, &mut drain.faults);
-    Ok(drain.end(site, &runners))
+    tell(context, pool, &runners, drain.began.elapsed());
+    tell_faults(context, pool, &runners, &mut drain.faults);
+    Ok(drain.end(context, &runners))
 }
 
 async fn remove(
-    site: &StepContext<'_>,
+    context: &StepContext<'_>,
     pool: &PoolRef,
-    guard: &Precondition,
+    precondition: &Precondition,
     (name, drain): (&RunnerName, &mut Drain),
 ) -> Result<(), WriteError> {
-    let what = match site.writer.remove_runner(pool, guard, name).await {
+    let what = match context.writer.remove_runner(pool, precondition, name).await {
         Ok(WriteOutcome::Done) => {
             drain.removed += 1;
             drain.going.insert(name.clone());
@@ -213,19 +213,19 @@ async fn remove(
         Err(trouble) => return Err(trouble),
     };
     let (pool, runner) = (pool.name.clone(), name.clone());
-    site.listener.hear(&ApplyEvent::Runner { pool, runner, what: what.to_owned() });
+    context.listener.hear(&ApplyEvent::Runner { pool, runner, what: what.to_owned() });
     Ok(())
 }
 
 impl Drain {
     /// The end, if there is nothing left to wait for or the time is over.
-    fn end(&self, site: &StepContext<'_>, runners: &[Runner]) -> Option<Retired> {
+    fn end(&self, context: &StepContext<'_>, runners: &[Runner]) -> Option<Retired> {
         if runners.is_empty() {
             return None;
         }
-        let own = runners.iter().find(|it| site.options.own_runner.as_ref() == Some(&it.name));
+        let own = runners.iter().find(|it| context.options.own_runner.as_ref() == Some(&it.name));
         let mut others =
-            runners.iter().filter(|it| site.options.own_runner.as_ref() != Some(&it.name));
+            runners.iter().filter(|it| context.options.own_runner.as_ref() != Some(&it.name));
         let is_all_tried = !others.any(|it| is_free(it) && !self.asked.contains(&it.name));
         if let Some(own) = own.filter(|_| is_all_tried) {
             return Some(Retired::OwnRunner(own.name.clone()));
@@ -234,7 +234,7 @@ impl Drain {
         // The time limit is meant for busy runners: idle ones are asked to go however short it is.
         let is_leaving = |it: &Runner| it.status.is_leaving() || self.going.contains(&it.name);
         let is_removed = runners.iter().all(is_leaving);
-        let given = site.options.drain_timeout;
+        let given = context.options.drain_timeout;
         let limit = if is_removed { given.max(LEAVING_WAIT) } else { given };
         let is_over = is_all_tried && after >= limit;
         let mut faults = self.faults.iter().filter(|it| runners.iter().any(|r| r.name == *it.0));
@@ -243,19 +243,19 @@ impl Drain {
     }
 }
 
-fn tell(site: &StepContext<'_>, pool: &PoolRef, runners: &[Runner], waited: Duration) {
+fn tell(context: &StepContext<'_>, pool: &PoolRef, runners: &[Runner], waited: Duration) {
     let busy = runners.iter().filter(|it| it.is_busy()).count();
     let leaving = runners.len() - busy;
     if !runners.is_empty() {
         let pool = pool.name.clone();
-        site.listener.hear(&ApplyEvent::Draining { pool, busy, leaving, waited });
+        context.listener.hear(&ApplyEvent::Draining { pool, busy, leaving, waited });
     }
 }
 
 /// Reports the messages of providers about runners that they cannot delete: immediately, and again
 /// only if the message changes. GARM has no message during an attempt.
 pub(super) fn tell_faults(
-    site: &StepContext<'_>,
+    context: &StepContext<'_>,
     pool: &PoolRef,
     runners: &[Runner],
     told: &mut BTreeMap<RunnerName, String>,
@@ -265,7 +265,7 @@ pub(super) fn tell_faults(
         let before = told.insert(runner.name.clone(), fault.to_owned());
         if before.as_deref() != Some(fault) {
             let (pool, runner) = (pool.name.clone(), runner.name.clone());
-            site.listener.hear(&ApplyEvent::Undeletable { pool, runner, fault: fault.to_owned() });
+            context.listener.hear(&ApplyEvent::Undeletable { pool, runner, fault: fault.to_owned() });
         }
     }
 }

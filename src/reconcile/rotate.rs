@@ -14,7 +14,7 @@ use super::idle::{IdleWatch, is_broken, is_free};
 use super::preconditions::Precondition;
 use super::reread;
 use super::retire::tell_faults;
-use super::step::StepEnd;
+use super::step_end::StepEnd;
 use super::write_outcome::{WriteError, WriteOutcome};
 use super::writer::PoolRef;
 use crate::domain::backoff::Backoff;
@@ -48,7 +48,7 @@ const BATCH_EXTRA: Duration = Duration::from_secs(60);
 /// The state of a rotation.
 struct Rotation {
     pool: PoolRef,
-    guard: Precondition,
+    precondition: Precondition,
     idle: IdleWatch,
     /// How often the removal of each runner was requested.
     asked: BTreeMap<RunnerName, u32>,
@@ -72,22 +72,22 @@ struct Rotation {
 }
 
 /// Replaces the outdated idle runners of one pool. Returns nothing if there are none.
-pub(super) async fn rotate(site: &StepContext<'_>, name: &PoolName) -> Option<StepEnd> {
-    match rotate_pool(site, name).await {
+pub(super) async fn rotate(context: &StepContext<'_>, name: &PoolName) -> Option<StepEnd> {
+    match rotate_pool(context, name).await {
         Ok(end) => end,
         Err(trouble) => Some(trouble.into()),
     }
 }
 
 async fn rotate_pool(
-    site: &StepContext<'_>,
+    context: &StepContext<'_>,
     name: &PoolName,
 ) -> Result<Option<StepEnd>, WriteError> {
-    let bearing = site.writer.roster.bearing(&site.mark(name)).await.map_err(WriteError::Garm)?;
+    let bearing = context.writer.pool_list.bearing(&context.mark(name)).await.map_err(WriteError::Garm)?;
     let Some(pool) = bearing.first() else { return Ok(None) };
     let mut rotation = Rotation {
         pool: target(name, &pool.id),
-        guard: Precondition::owned(site.fleet, name),
+        precondition: Precondition::owned(context.fleet, name),
         idle: IdleWatch::default(),
         asked: BTreeMap::new(),
         removed: BTreeSet::new(),
@@ -100,7 +100,7 @@ async fn rotate_pool(
         late: 0,
         faults: BTreeMap::new(),
     };
-    let (live, runners) = rotation.read(site).await?;
+    let (live, runners) = rotation.read(context).await?;
     if !runners.iter().any(|it| it.is_outdated(live.generation)) {
         return Ok(None);
     }
@@ -108,22 +108,22 @@ async fn rotate_pool(
     let backoff = Backoff::new(LOOK_WAIT.0, LOOK_WAIT.1);
     loop {
         for attempt in 0.. {
-            if site.is_stopped() {
+            if context.is_stopped() {
                 return Ok(Some(rotation.end(StepResult::Interrupted, 0)));
             }
-            let (live, runners) = rotation.read(site).await?;
+            let (live, runners) = rotation.read(context).await?;
             let left = rotation.candidates(&live, &runners);
             if left.is_empty() {
                 return Ok(Some(rotation.over(&live, &runners)));
             }
             let what = format!("replace {}", words::count(left.len(), "outdated runner"));
-            site.say(name, what);
-            if rotation.remove_batch(site, &runners, &left).await? > 0 {
+            context.say(name, what);
+            if rotation.remove_batch(context, &runners, &left).await? > 0 {
                 break;
             }
-            site.pause(backoff.delay(attempt)).await;
+            context.pause(backoff.delay(attempt)).await;
         }
-        let left = rotation.wait(site).await?;
+        let left = rotation.wait(context).await?;
         if rotation.failed.len() + rotation.late >= FAILURES_MAX {
             return Ok(Some(rotation.end(StepResult::Failed, left)));
         }
@@ -131,10 +131,10 @@ async fn rotate_pool(
 }
 
 impl Rotation {
-    async fn read(&self, site: &StepContext<'_>) -> Result<(Pool, Vec<Runner>), WriteError> {
-        let found = reread::pool(site.writer.client(), &self.pool.id).await;
+    async fn read(&self, context: &StepContext<'_>) -> Result<(Pool, Vec<Runner>), WriteError> {
+        let found = reread::pool(context.writer.client(), &self.pool.id).await;
         let (live, runners) = found.map_err(WriteError::Garm)?.ok_or(WriteError::Gone)?;
-        self.guard.check(&live).map_err(WriteError::Changed)?;
+        self.precondition.check(&live).map_err(WriteError::Changed)?;
         Ok((live, runners))
     }
 
@@ -152,7 +152,7 @@ impl Rotation {
     /// Returns the number of removed runners.
     async fn remove_batch(
         &mut self,
-        site: &StepContext<'_>,
+        context: &StepContext<'_>,
         runners: &[Runner],
         left: &BTreeSet<RunnerName>,
     ) -> Result<usize, WriteError> {
@@ -162,11 +162,11 @@ impl Rotation {
         self.arrived.clear();
         let mut count = 0;
         for name in due {
-            if count == most || site.is_stopped() {
+            if count == most || context.is_stopped() {
                 break;
             }
             *self.asked.entry(name.clone()).or_default() += 1;
-            let what = match site.writer.remove_runner(&self.pool, &self.guard, &name).await? {
+            let what = match context.writer.remove_runner(&self.pool, &self.precondition, &name).await? {
                 WriteOutcome::Done => {
                     count += 1;
                     self.removed.insert(name.clone());
@@ -179,7 +179,7 @@ impl Rotation {
                 }
             };
             let pool = self.pool.name.clone();
-            site.listener.hear(&ApplyEvent::Runner { pool, runner: name, what: what.to_owned() });
+            context.listener.hear(&ApplyEvent::Runner { pool, runner: name, what: what.to_owned() });
         }
         self.batch = count;
         Ok(count)
@@ -187,19 +187,19 @@ impl Rotation {
 
     /// Waits until GARM has created the runners that it owes and they are idle. Returns the number
     /// of outdated runners that are left.
-    async fn wait(&mut self, site: &StepContext<'_>) -> Result<usize, WriteError> {
+    async fn wait(&mut self, context: &StepContext<'_>) -> Result<usize, WriteError> {
         let began = Instant::now();
         let backoff = Backoff::new(LOOK_WAIT.0, LOOK_WAIT.1);
         let mut attempt = 0;
         loop {
-            site.pause(backoff.delay(attempt)).await;
+            context.pause(backoff.delay(attempt)).await;
             attempt += 1;
-            let (live, runners) = self.read(site).await?;
+            let (live, runners) = self.read(context).await?;
             let left = runners.iter().filter(|it| it.is_outdated(live.generation)).count();
             self.note_failures(&live, &runners);
-            tell_faults(site, &self.pool, &runners, &mut self.faults);
+            tell_faults(context, &self.pool, &runners, &mut self.faults);
             self.note_arrivals(&live, &runners);
-            let is_over = self.failed.len() + self.late >= FAILURES_MAX || site.is_stopped();
+            let is_over = self.failed.len() + self.late >= FAILURES_MAX || context.is_stopped();
             if is_over || self.is_settled(&live, &runners) {
                 return Ok(left);
             }

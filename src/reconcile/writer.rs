@@ -41,7 +41,7 @@ pub struct Writer {
     client: Arc<GarmClient>,
     line: ReleaseLine,
     record: AuditTrail,
-    pub(super) roster: PoolList,
+    pub(super) pool_list: PoolList,
     last_write: Mutex<HashMap<PoolId, Instant>>,
 }
 
@@ -73,11 +73,11 @@ impl<T> From<Result<T, GarmError>> for WriteResponse<T> {
 
 impl Writer {
     /// A writer that uses this client and records its writes in this audit context.
-    pub fn new(client: Arc<GarmClient>, warrant: AuditContext) -> Self {
-        let roster = PoolList::new(Arc::clone(&client));
-        let line = warrant.line;
-        let record = AuditTrail::new(warrant);
-        Self { client, line, record, roster, last_write: Mutex::new(HashMap::new()) }
+    pub fn new(client: Arc<GarmClient>, context: AuditContext) -> Self {
+        let pool_list = PoolList::new(Arc::clone(&client));
+        let line = context.line;
+        let record = AuditTrail::new(context);
+        Self { client, line, record, pool_list, last_write: Mutex::new(HashMap::new()) }
     }
 
     /// The client, for reading.
@@ -89,23 +89,23 @@ impl Writer {
     pub(super) async fn set_backoff(&self, backoff_s: u64) -> Result<WriteOutcome, WriteError> {
         self.refuse_old(self.line)?;
         let read = || async { self.client.controller().await.map(|it| it.0.backoff.as_secs()) };
-        let live = reread::patiently(read).await.map_err(WriteError::Garm)?;
+        let live = reread::with_retries(read).await.map_err(WriteError::Garm)?;
         if live == backoff_s {
             return Ok(WriteOutcome::AlreadyDone);
         }
         let image = |it: u64| Some(json!({ "minimum_job_age_backoff_s": it }));
-        let draft = WriteRecord {
+        let entry = WriteRecord {
             act: "update controller",
             subject: Subject::Controller,
             before: image(live),
             after: image(backoff_s),
             decision: None,
         };
-        let intent = self.record.intent(&draft).await?;
+        let intent = self.record.intent(&entry).await?;
         let answer = match WriteResponse::from(self.client.update_controller(backoff_s).await) {
             WriteResponse::Good(controller) => Ok(controller.backoff.as_secs()),
             WriteResponse::No(error) => Err(WriteError::Garm(error)),
-            WriteResponse::Lost(error) => match reread::patiently(read).await {
+            WriteResponse::Lost(error) => match reread::with_retries(read).await {
                 Ok(now) if now == live => Err(WriteError::Garm(error)),
                 Ok(now) => Ok(now),
                 Err(_) => Err(WriteError::Unknown(error)),
@@ -115,7 +115,7 @@ impl Writer {
             let is_set = now == backoff_s;
             if is_set { Ok(WriteOutcome::Done) } else { Err(WriteError::Ignored(vec![BACKOFF])) }
         });
-        self.record.outcome(draft, intent, result).await
+        self.record.outcome(entry, intent, result).await
     }
 
     /// `POST …/pools`, once. After [`WriteError::Unknown`] the pool may exist, and the caller must
@@ -126,14 +126,14 @@ impl Writer {
         creation: &Creation,
     ) -> Result<Pool, WriteError> {
         self.refuse_old(self.line)?;
-        let draft = WriteRecord {
+        let entry = WriteRecord {
             act: "create pool",
             subject: Subject::Pool { name: name.clone(), id: None },
             before: None,
             after: Some(pool_fields::all(&creation.spec)),
             decision: None,
         };
-        let intent = self.record.intent(&draft).await?;
+        let intent = self.record.intent(&entry).await?;
         let answer = self.client.create_pool(&creation.entity, &creation.spec).await;
         let result = match WriteResponse::from(answer) {
             WriteResponse::Good(pool) => {
@@ -146,7 +146,7 @@ impl Writer {
         };
         let id = result.as_ref().ok().map(|it| it.id.clone());
         let subject = Subject::Pool { name: name.clone(), id };
-        self.record.outcome(WriteRecord { subject, ..draft }, intent, result).await
+        self.record.outcome(WriteRecord { subject, ..entry }, intent, result).await
     }
 
     /// `PUT /pools/ID`, if it is needed; `wish` computes the change from the pool's present state.
@@ -155,32 +155,32 @@ impl Writer {
     pub(super) async fn change(
         &self,
         target: &PoolRef,
-        guard: &Precondition,
+        precondition: &Precondition,
         wish: impl Fn(&Pool) -> PoolChange,
     ) -> Result<WriteOutcome, WriteError> {
-        let pool = self.checked(target, guard).await?.0;
+        let pool = self.checked(target, precondition).await?.0;
         let change = pool_fields::without_same_specs(wish(&pool), &pool.spec);
         if pool_fields::missing(&change, &pool.spec).is_empty() {
             return Ok(WriteOutcome::AlreadyDone);
         }
-        let draft = WriteRecord {
+        let entry = WriteRecord {
             act: "update pool",
             subject: target.subject(),
             before: Some(pool_fields::before(&change, &pool.spec)),
             after: Some(pool_fields::after(&change)),
             decision: None,
         };
-        self.put_on_record(target, draft, &change).await.map(|_| WriteOutcome::Done)
+        self.put_on_record(target, entry, &change).await.map(|_| WriteOutcome::Done)
     }
 
     /// `DELETE /instances/NAME` for a runner that is not busy. Never forced.
     pub(super) async fn remove_runner(
         &self,
         target: &PoolRef,
-        guard: &Precondition,
+        precondition: &Precondition,
         name: &RunnerName,
     ) -> Result<WriteOutcome, WriteError> {
-        let (_, runners) = self.checked(target, guard).await?;
+        let (_, runners) = self.checked(target, precondition).await?;
         match runners.iter().find(|it| it.name == *name) {
             Some(runner) => self.remove(target, runner, None).await,
             None => Ok(WriteOutcome::AlreadyDone),
@@ -201,7 +201,7 @@ impl Writer {
             return Ok(WriteOutcome::AlreadyDone);
         }
         let name = &runner.name;
-        let draft = WriteRecord {
+        let entry = WriteRecord {
             act: "delete runner",
             subject: Subject::Runner {
                 name: name.clone(),
@@ -217,13 +217,13 @@ impl Writer {
             after: None,
             decision,
         };
-        let intent = self.record.intent(&draft).await?;
+        let intent = self.record.intent(&entry).await?;
         let result = match WriteResponse::from(self.client.delete_runner(name).await) {
             WriteResponse::Good(()) => Ok(()),
             WriteResponse::No(error) if error.kind == ErrorKind::NotFound => Ok(()),
             WriteResponse::No(error) => Err(WriteError::Garm(error)),
             WriteResponse::Lost(error) => {
-                match reread::patiently(|| self.client.runner(name)).await {
+                match reread::with_retries(|| self.client.runner(name)).await {
                     Err(found) if found.kind == ErrorKind::NotFound => Ok(()),
                     Err(_) => Err(WriteError::Unknown(error)),
                     Ok(runner) if runner.status.is_leaving() => Ok(()),
@@ -231,7 +231,7 @@ impl Writer {
                 }
             }
         };
-        match self.record.outcome(draft, intent, result).await {
+        match self.record.outcome(entry, intent, result).await {
             Ok(()) => Ok(WriteOutcome::Done),
             Err(WriteError::Garm(error)) if error.kind == ErrorKind::Refused => {
                 Ok(WriteOutcome::Refused)
@@ -245,23 +245,23 @@ impl Writer {
     pub(super) async fn remove_pool(
         &self,
         target: &PoolRef,
-        guard: &Precondition,
+        precondition: &Precondition,
     ) -> Result<WriteOutcome, WriteError> {
-        let (pool, runners) = match self.checked(target, guard).await {
+        let (pool, runners) = match self.checked(target, precondition).await {
             Err(WriteError::Gone) => return Ok(WriteOutcome::AlreadyDone),
             other => other?,
         };
         if !runners.is_empty() {
             return Ok(WriteOutcome::Refused);
         }
-        let draft = WriteRecord {
+        let entry = WriteRecord {
             act: "delete pool",
             subject: target.subject(),
             before: Some(pool_fields::all(&pool.spec)),
             after: None,
             decision: None,
         };
-        let intent = self.record.intent(&draft).await?;
+        let intent = self.record.intent(&entry).await?;
         let result = match WriteResponse::from(self.client.delete_pool(&target.id).await) {
             // Of two simultaneous deletes the slower one fails at its internal reads (measured).
             WriteResponse::No(error) if error.kind == ErrorKind::NotFound => Ok(()),
@@ -279,7 +279,7 @@ impl Writer {
                 Err(_) => Err(WriteError::Unknown(error)),
             },
         };
-        match self.record.outcome(draft, intent, result).await {
+        match self.record.outcome(entry, intent, result).await {
             Ok(()) => Ok(WriteOutcome::Done),
             Err(WriteError::Garm(error)) if error.kind == ErrorKind::Refused => {
                 Ok(WriteOutcome::Refused)
@@ -292,7 +292,7 @@ impl Writer {
     async fn checked(
         &self,
         target: &PoolRef,
-        guard: &Precondition,
+        precondition: &Precondition,
     ) -> Result<(Pool, Vec<Runner>), WriteError> {
         self.keep_pace(&target.id).await;
         let (mut pool, mut runners) = self.read(target).await?;
@@ -302,7 +302,7 @@ impl Writer {
             (pool, runners) = self.read(target).await?;
         }
         self.refuse_old(if pool.generation.is_none() { ReleaseLine::Old } else { self.line })?;
-        guard.check(&pool).map_err(WriteError::Changed)?;
+        precondition.check(&pool).map_err(WriteError::Changed)?;
         Ok((pool, runners))
     }
 

@@ -10,9 +10,8 @@ use super::deadline::EvaluationClock;
 use super::entity_index::EntityIndex;
 use super::job_starts::STUCK_AFTER;
 use super::queue::{QueueDeadline, WaitingJob};
-use super::route::Eligibility;
-use super::state::{JobClaim, NO_POOL, ScalingState};
-use crate::domain::entity::EntityKey;
+use super::routing::Eligibility;
+use super::state::{JobClaim, NO_POOL, ScalingState, SharedJobs};
 
 /// Waiting jobs while they are being assigned.
 pub(super) struct Assignment<'a> {
@@ -40,9 +39,6 @@ pub(super) struct AssignedJobs {
     /// Those of the jobs that also wait in other entities, by GARM's id.
     pub(super) shared_jobs: SharedJobs,
 }
-
-/// Jobs that name several entities, with the claim of the entity that took them.
-pub(super) type SharedJobs = HashMap<i64, (JobClaim, Arc<[EntityKey]>)>;
 
 /// The passes in the order in which they run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use super::one_shot::floor;
 use super::pool_index::PoolIndex;
 use super::pressure::{Pressure, PressureInputs};
 use super::queue::PICK_UP;
-use super::route::Routing;
+use super::routing::Routing;
 use super::runner_state::{IdleSource, RunnerState};
 use super::state::PoolState;
 use crate::domain::desired::{ScalePolicy, leaves_scaling_to_us};

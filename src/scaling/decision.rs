@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::circuit_breaker::CircuitStatus;
 use super::handout::HandOutState;
 use super::pressure::Pressure;
-use super::route::JobExceptions;
+use super::routing::JobExceptions;
 use super::runner_counts::RunnerCounts;
 use crate::domain::desired::ScalePolicy;
 use crate::domain::name::{PoolId, RunnerName};

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::deadline::EvaluationClock;
 use super::job_starts::JobStarts;
-use super::passed;
 use super::pool_index::{PoolIndex, RoutingKey};
+use super::runner_state::JobPickUp;
 use super::queue::{JobQueue, JobStage, KnownJob, WaitingJob, stage};
 use crate::domain::desired::ScalePolicy;
 use crate::domain::entity::EntityKey;
@@ -237,10 +237,25 @@ impl EntityIndex {
         }
     }
 
+    /// Evaluates the starts in each pool in which something has changed.
+    fn judge_starts(&mut self, now: Timestamp) {
+        let known_jobs = &self.queue.known_jobs;
+        for pool in self.pools.iter_mut().filter(|it| it.starts.is_news) {
+            pool.starts.is_news = false;
+            let pick_ups: Vec<(JobPickUp, Timestamp)> = (pool.runners.iter())
+                .filter_map(|it| Some((it.pick_up?, known_jobs.get(&it.job?)?.created_at)))
+                .collect();
+            if pool.judge(&pick_ups) {
+                pool.version += 1;
+                pool.recount(now);
+            }
+        }
+    }
+
     /// Updates everything that depends on age alone.
     pub(super) fn look(&mut self, clock: &mut EvaluationClock) {
         let now = clock.now();
-        passed::judge(self, now);
+        self.judge_starts(now);
         for pool in &mut self.pools {
             if pool.counts.until.is_some_and(|it| it <= now) {
                 pool.recount(now);

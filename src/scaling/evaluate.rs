@@ -5,15 +5,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::assignment::SharedJobs;
 use super::decide::{Observation, decide};
 use super::decision::Decision;
 use super::entity_index::EntityIndex;
 use super::fleet_index::FleetIndex;
-use super::route::{JobExceptions, Routing, RoutingContext, route};
-use super::state::{EntityState, ScalingState};
+use super::route::{RoutingContext, route};
+use super::state::{EntityState, LastEvaluation, ScalingState, SharedJobs};
 use crate::domain::entity::EntityKey;
-use crate::domain::name::PoolId;
 
 /// The result of one evaluation.
 #[derive(Debug, Clone, Default)]
@@ -25,18 +23,6 @@ pub struct Evaluation {
     pub until: Option<Timestamp>,
     /// Entities that must be evaluated next, because shared jobs were taken or given back here.
     pub touched: BTreeSet<EntityKey>,
-}
-
-/// The last evaluation of an entity.
-#[derive(Debug, Clone, Default)]
-pub(super) struct LastEvaluation {
-    /// The full read to which all pool indices refer.
-    reading: Arc<()>,
-    routing: Routing,
-    /// The version of each pool's runners.
-    versions: Vec<u64>,
-    /// By pool index; absent for a pool that the loop does not scale.
-    decisions: Vec<Option<Arc<Decision>>>,
 }
 
 /// Two rounds settle which entity takes a shared job; a third changes nothing.
@@ -157,23 +143,6 @@ fn difference(before: &SharedJobs, after: &SharedJobs) -> BTreeSet<EntityKey> {
         }
     }
     touched
-}
-
-impl EntityState {
-    /// For each pool of the entity, whether or not it is ours: the creation times of the jobs that
-    /// wait for it, oldest first, and the jobs that are reported separately.
-    pub fn waiting(&self) -> impl Iterator<Item = (&PoolId, &[Timestamp], JobExceptions)> {
-        let routings = self.last.iter().map(|it| &it.routing);
-        routings.flat_map(|routing| {
-            let places = self.places.iter().enumerate();
-            places.map(|(at, place)| (&place.id, routing.jobs(at), routing.exceptions(at)))
-        })
-    }
-
-    /// The current decision for each scaled pool, in routing order.
-    pub fn decisions(&self) -> impl Iterator<Item = &Arc<Decision>> {
-        self.last.iter().flat_map(|it| &it.decisions).flatten()
-    }
 }
 
 impl Decision {

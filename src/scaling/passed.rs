@@ -14,53 +14,15 @@
 use jiff::Timestamp;
 
 use super::deadline::{earlier, later};
-use super::entity_index::EntityIndex;
 use super::job_starts::STUCK_AFTER;
-use super::pool_index::PoolIndex;
+use super::pool_index::{OvertakingStart, PoolIndex};
 use super::queue::PICK_UP;
 use super::runner_state::JobPickUp;
-
-/// What the job starts in one pool have shown so far.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct PoolStarts {
-    /// A runner or its job has changed since the last evaluation of the starts.
-    pub(super) is_news: bool,
-    /// When the latest job of the pool started.
-    pub(super) latest: Option<Timestamp>,
-    /// The latest start that overtook waiting jobs.
-    pub(super) past_jobs: Option<OvertakingStart>,
-    /// When a suspect runner took a job; earlier starts show nothing about runners.
-    cleared_at: Option<Timestamp>,
-}
-
-/// The start of a job while older jobs had waited long enough.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct OvertakingStart {
-    /// When the overtaking job started.
-    pub(super) at: Timestamp,
-    /// Jobs created before this time had waited long enough.
-    pub(super) created_before: Timestamp,
-}
-
-/// Evaluates the starts in each pool in which something has changed.
-pub(super) fn judge(index: &mut EntityIndex, now: Timestamp) {
-    let known_jobs = &index.queue.known_jobs;
-    for pool in index.pools.iter_mut().filter(|it| it.starts.is_news) {
-        pool.starts.is_news = false;
-        let pick_ups: Vec<(JobPickUp, Timestamp)> = (pool.runners.iter())
-            .filter_map(|it| Some((it.pick_up?, known_jobs.get(&it.job?)?.created_at)))
-            .collect();
-        if pool.judge(&pick_ups) {
-            pool.version += 1;
-            pool.recount(now);
-        }
-    }
-}
 
 impl PoolIndex {
     /// Evaluates these starts: how each runner picked up its job, and when the job was created.
     /// Returns whether the set of suspect runners has changed.
-    fn judge(&mut self, pick_ups: &[(JobPickUp, Timestamp)]) -> bool {
+    pub(super) fn judge(&mut self, pick_ups: &[(JobPickUp, Timestamp)]) -> bool {
         let latest = pick_ups.iter().map(|it| it.0.began).max();
         self.starts.latest = self.starts.latest.max(latest);
         let cleared_at = pick_ups.iter().filter(|it| it.0.was_suspect).map(|it| it.0.began).max();

@@ -5,7 +5,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::deadline::{EvaluationClock, later};
-use super::passed::PoolStarts;
 use super::queue::PICK_UP;
 use super::runner_counts::{RunnerClass, RunnerCounts};
 use super::runner_state::{IdleSince, RunnerState};
@@ -50,6 +49,28 @@ pub struct PoolIndex {
     pub(super) version: u64,
     /// What the job starts in the pool have shown.
     pub(super) starts: PoolStarts,
+}
+
+/// What the job starts in one pool have shown so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct PoolStarts {
+    /// A runner or its job has changed since the last evaluation of the starts.
+    pub(super) is_news: bool,
+    /// When the latest job of the pool started.
+    pub(super) latest: Option<Timestamp>,
+    /// The latest start that overtook waiting jobs.
+    pub(super) past_jobs: Option<OvertakingStart>,
+    /// When a suspect runner took a job; earlier starts show nothing about runners.
+    pub(super) cleared_at: Option<Timestamp>,
+}
+
+/// The start of a job while older jobs had waited long enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct OvertakingStart {
+    /// When the overtaking job started.
+    pub(super) at: Timestamp,
+    /// Jobs created before this time had waited long enough.
+    pub(super) created_before: Timestamp,
 }
 
 impl PoolIndex {

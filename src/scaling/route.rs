@@ -8,52 +8,10 @@ use super::assignment::Assignment;
 use super::capacity::capacities;
 use super::deadline::EvaluationClock;
 use super::entity_index::EntityIndex;
+use super::routing::{Eligibility, JobExceptions, Routing, TimesByRow};
 use super::queue::{QueueDeadline, WaitingJob};
 use super::state::{EntityState, NO_POOL, ScalingState};
 use super::stuck_jobs;
-
-/// The assignment of every waiting job of one entity.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Routing {
-    /// The creation times of each pool's jobs, oldest first.
-    by_pool: TimesByRow,
-    /// The same by label set, whichever pool the jobs were assigned to.
-    by_group: TimesByRow,
-    /// For each pool, the jobs that it does not serve although its labels fit.
-    eligibilities: Vec<Eligibility>,
-    exceptions_by_pool: Vec<JobExceptions>,
-    /// When the assignment would change through age alone.
-    until: Option<Timestamp>,
-}
-
-/// Which jobs a pool serves: those that are neither stale nor stuck for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Eligibility {
-    /// Jobs created at or before this time are stale.
-    pub(super) stale_by: Timestamp,
-    /// Jobs created before this time are stuck.
-    pub(super) stuck_before: Timestamp,
-}
-
-impl Eligibility {
-    /// Whether the pool serves a job created at this time.
-    pub(super) fn admits(&self, created_at: Timestamp) -> bool {
-        self.stale_by < created_at && self.stuck_before <= created_at
-    }
-}
-
-/// Jobs of one pool that are reported separately.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct JobExceptions {
-    /// They fit, but have waited beside an idle runner in vain: not assigned to this pool.
-    pub stuck: u32,
-    /// They fit, but are older than `stale_job_age`: not assigned to this pool.
-    pub stale: u32,
-    /// They are assigned to this pool although GARM has forgotten them.
-    pub forgotten: u32,
-    /// When the oldest of `stuck` was created.
-    pub oldest_stuck: Option<Timestamp>,
-}
 
 /// The context in which an entity is evaluated.
 #[derive(Debug, Clone, Copy)]
@@ -103,51 +61,6 @@ pub fn route(
     state.former.extend(assigned.map(|(job, place)| (job.created_at, job.id, *place)));
     let by_pool = TimesByRow::new(index.pools.len(), state.former.iter().map(|it| (it.2, it.0)));
     (Routing { by_pool, by_group, eligibilities, exceptions_by_pool, until: clock.next() }, state)
-}
-
-impl Routing {
-    /// The creation times of the jobs assigned to the pool at this index of the routing order,
-    /// oldest first.
-    pub fn jobs(&self, place: usize) -> &[Timestamp] {
-        self.by_pool.part(place)
-    }
-
-    /// The jobs of this pool that are reported separately.
-    pub fn exceptions(&self, place: usize) -> JobExceptions {
-        self.exceptions_by_pool[place]
-    }
-
-    /// When the assignment would change through age alone.
-    pub fn until(&self) -> Option<Timestamp> {
-        self.until
-    }
-
-    /// The creation times of the jobs that the pool could run, whichever pool they were assigned
-    /// to: for each label set, oldest first.
-    pub(super) fn fits<'a>(
-        &'a self,
-        index: &'a EntityIndex,
-        place: usize,
-    ) -> impl Iterator<Item = &'a [Timestamp]> {
-        let eligibility = self.eligibilities[place];
-        index.groups_of[place].iter().map(move |group| {
-            let jobs = self.by_group.part(*group as usize);
-            &jobs[jobs.partition_point(|it| !eligibility.admits(*it))..]
-        })
-    }
-
-    /// Whether the pool at this index was assigned the same jobs before.
-    pub(super) fn is_same_for(&self, place: usize, before: &Self) -> bool {
-        self.eligibilities[place].stuck_before == before.eligibilities[place].stuck_before
-            && self.exceptions_by_pool[place] == before.exceptions_by_pool[place]
-            && self.jobs(place) == before.jobs(place)
-    }
-
-    /// For each label set, whether the jobs waiting in it have changed.
-    pub(super) fn groups_that_differ(&self, before: &Self) -> Vec<bool> {
-        let rows = 0..self.by_group.begins.len() - 1;
-        rows.map(|it| self.by_group.part(it) != before.by_group.part(it)).collect()
-    }
 }
 
 /// For each waiting job the index of its former pool, or [`NO_POOL`]. Both lists are in the same
@@ -220,41 +133,4 @@ fn exceptions_by_pool(
         exceptions
     };
     eligibilities.iter().zip(&index.groups_of).map(count).collect()
-}
-
-/// Timestamps grouped into rows, all in one allocation.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct TimesByRow {
-    /// Where each row begins, with a final entry for the end.
-    begins: Vec<u32>,
-    times: Vec<Timestamp>,
-}
-
-impl TimesByRow {
-    /// Groups timestamps into rows and keeps their order within each row.
-    fn new(rows: usize, times: impl Iterator<Item = (u32, Timestamp)> + Clone) -> Self {
-        let mut begins = vec![0_u32; rows + 1];
-        for (row, _) in times.clone() {
-            begins[row as usize + 1] += 1;
-        }
-        for at in 1..begins.len() {
-            begins[at] += begins[at - 1];
-        }
-        let mut ends = begins.clone();
-        let mut sorted = vec![Timestamp::UNIX_EPOCH; begins[rows] as usize];
-        for (row, time) in times {
-            let end = &mut ends[row as usize];
-            sorted[*end as usize] = time;
-            *end += 1;
-        }
-        Self { begins, times: sorted }
-    }
-
-    /// One row; a missing row is empty.
-    fn part(&self, row: usize) -> &[Timestamp] {
-        match self.begins.get(row..row + 2) {
-            Some(ends) => &self.times[ends[0] as usize..ends[1] as usize],
-            None => &[],
-        }
-    }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::assignment::SharedJobs;
 use super::circuit_breaker::CircuitBreaker;
+use super::decision::Decision;
+use super::routing::{JobExceptions, Routing};
 use super::entity_index::EntityIndex;
-use super::evaluate::LastEvaluation;
 use super::handout::GivenUpJobs;
 use super::pool_index::RoutingKey;
 use super::pressure::Pressure;
@@ -40,6 +40,21 @@ pub struct EntityState {
     /// The last evaluation; absent before the first one and after a change of pools.
     pub(super) last: Option<LastEvaluation>,
 }
+
+/// The last evaluation of an entity.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LastEvaluation {
+    /// The full read to which all pool indices refer.
+    pub(super) reading: Arc<()>,
+    pub(super) routing: Routing,
+    /// The version of each pool's runners.
+    pub(super) versions: Vec<u64>,
+    /// By pool index; absent for a pool that the loop does not scale.
+    pub(super) decisions: Vec<Option<Arc<Decision>>>,
+}
+
+/// Jobs that name several entities, with the claim of the entity that took them.
+pub(super) type SharedJobs = HashMap<i64, (JobClaim, Arc<[EntityKey]>)>;
 
 /// How an entity claims a job that waits in several entities. It counts for one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,5 +113,22 @@ impl EntityState {
             job.2 = moved[job.2 as usize];
         }
         self.places = Arc::clone(&index.places);
+    }
+}
+
+impl EntityState {
+    /// For each pool of the entity, whether or not it is ours: the creation times of the jobs that
+    /// wait for it, oldest first, and the jobs that are reported separately.
+    pub fn waiting(&self) -> impl Iterator<Item = (&PoolId, &[Timestamp], JobExceptions)> {
+        let routings = self.last.iter().map(|it| &it.routing);
+        routings.flat_map(|routing| {
+            let places = self.places.iter().enumerate();
+            places.map(|(at, place)| (&place.id, routing.jobs(at), routing.exceptions(at)))
+        })
+    }
+
+    /// The current decision for each scaled pool, in routing order.
+    pub fn decisions(&self) -> impl Iterator<Item = &Arc<Decision>> {
+        self.last.iter().flat_map(|it| &it.decisions).flatten()
     }
 }

@@ -19,7 +19,8 @@ use crate::host::book::Book;
 use crate::host::clock::Clock;
 use crate::monitor::IsolationFinding;
 use crate::plan;
-use crate::reconcile::apply::{ApplyOptions, apply};
+use crate::reconcile::apply::apply;
+use crate::reconcile::options::ApplyOptions;
 use crate::reconcile::read_fleet::read_fleet;
 use crate::reconcile::watch::{
     DeclaredPools, DeclaredScaling, Incident, LoopIo, LoopSettings, LoopSnapshot, Observer,

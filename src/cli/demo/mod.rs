@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::garm::Method;
-use crate::reconcile::apply::ApplyOptions;
+use crate::reconcile::options::ApplyOptions;
 use crate::sim::JobBatch;
 
 use super::Context;

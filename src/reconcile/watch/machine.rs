@@ -12,7 +12,7 @@ use super::input::{Effect, Health, Input, KnownState, RateLimitRead, ReadScope};
 use super::managed_pools::{DeclaredPools, ResolvedPools};
 use super::observer::{Incident, Observer, StreamStatus};
 use super::pool_controller::PoolController;
-use super::release::LevelRelease;
+use super::level_release::LevelRelease;
 use super::resync_schedule::{ResyncSchedule, is_final_at_start};
 use super::write_freeze::WriteFreeze;
 use crate::domain::entity::EntityKey;

@@ -17,6 +17,7 @@ mod first_decisions;
 mod full_read;
 mod input;
 mod level_lease;
+mod level_release;
 mod machine;
 mod managed_pools;
 mod observe;

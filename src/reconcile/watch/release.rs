@@ -1,61 +1,17 @@
 //! Lowers the levels of pools that the loop no longer scales.
 
-use std::time::Duration;
-
 use tokio::time::Instant;
 
 use super::input::PoolWrite;
+use super::level_release::{LevelRelease, WAIT};
 use super::machine::{LoopPhase, ScalingLoop};
 use super::observer::WriteAction;
 use super::pool_controller::{PoolController, WriteGate};
-use crate::domain::backoff::Backoff;
-use crate::domain::entity::EntityKey;
 use crate::domain::label::OwnerMark;
 use crate::domain::name::{PoolId, PoolName};
 use crate::domain::pool::Pool;
 use crate::reconcile::writer::PoolRef;
 use crate::scaling::Freeze;
-
-/// The delay before the first write: `apply` disables a pool that a replace retires within this
-/// time.
-const WAIT: Duration = Duration::from_secs(2);
-
-/// The shortest and the longest wait after a failed write.
-const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
-
-/// A level that is to be lowered.
-#[derive(Debug, Clone)]
-pub(super) struct LevelRelease {
-    pub(super) target: PoolRef,
-    entity: EntityKey,
-    /// The level is lowered to this value if it is above.
-    pub(super) floor: u32,
-    not_before: Instant,
-    failures: u32,
-    /// A write is in flight; it may be the last one of the pool's former controller.
-    is_writing: bool,
-}
-
-impl LevelRelease {
-    /// Skips the delay, because the loop is stopping.
-    pub(super) fn hurry(&mut self, now: Instant) {
-        self.not_before = now;
-    }
-
-    /// Notes that a write has succeeded.
-    pub(super) fn written(&mut self, now: Instant) {
-        self.is_writing = false;
-        self.not_before = now + RETRY.0;
-        self.failures = 0;
-    }
-
-    /// Notes that a write has failed; the next one waits.
-    pub(super) fn write_failed(&mut self, now: Instant) {
-        self.is_writing = false;
-        self.not_before = now + Backoff::new(RETRY.0, RETRY.1).delay(self.failures);
-        self.failures += 1;
-    }
-}
 
 impl ScalingLoop<'_> {
     /// The level that GARM has in force, as far as is known.

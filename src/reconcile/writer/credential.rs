@@ -12,7 +12,7 @@ use crate::domain::name::FleetName;
 use crate::domain::text::code;
 use crate::garm::{ErrorKind, GarmError};
 use crate::reconcile::audit_trail::WriteRecord;
-use crate::reconcile::duplicate_pools::{TWIN_PATIENCE, TWIN_WAIT};
+use crate::reconcile::duplicate_pools::{DUPLICATE_TIMEOUT, DUPLICATE_POLL};
 use crate::reconcile::reread;
 use crate::reconcile::write_outcome::{WriteError, WriteOutcome};
 
@@ -77,14 +77,14 @@ impl Writer {
         if let Some(there) = self.credential_named(&order).await? {
             return taken(&order, &there).map(|_| WriteOutcome::AlreadyDone);
         }
-        let draft = WriteRecord {
+        let entry = WriteRecord {
             act: "create credential",
             subject: order.subject(None),
             before: None,
             after: Some(order.image()),
             decision: None,
         };
-        let intent = self.record.intent(&draft).await?;
+        let intent = self.record.intent(&entry).await?;
         let answer = self.client.create_credential(order.wanted, &order.mark(), order.key).await;
         let mut deed = WriteOutcome::Done;
         let result = match WriteResponse::from(answer) {
@@ -101,7 +101,7 @@ impl Writer {
             WriteResponse::Lost(error) => self.look_for_credential(&order, error).await,
         };
         let subject = order.subject(result.as_ref().ok().map(|it| it.id));
-        self.record.outcome(WriteRecord { subject, ..draft }, intent, result).await.map(|_| deed)
+        self.record.outcome(WriteRecord { subject, ..entry }, intent, result).await.map(|_| deed)
     }
 
     /// After a POST without an answer, which GARM may have carried out or may still carry out:
@@ -111,7 +111,7 @@ impl Writer {
         order: &CredentialOrder<'_>,
         error: GarmError,
     ) -> Result<Credential, WriteError> {
-        let deadline = Instant::now() + TWIN_PATIENCE;
+        let deadline = Instant::now() + DUPLICATE_TIMEOUT;
         loop {
             match self.credential_named(order).await {
                 Ok(Some(there)) => return taken(order, &there),
@@ -122,7 +122,7 @@ impl Writer {
             if error.kind == ErrorKind::Server(500) || Instant::now() >= deadline {
                 return Err(WriteError::Garm(error));
             }
-            tokio::time::sleep(TWIN_WAIT).await;
+            tokio::time::sleep(DUPLICATE_POLL).await;
         }
     }
 
@@ -141,14 +141,14 @@ impl Writer {
         if order.is_met_by(&there) {
             return Ok(WriteOutcome::AlreadyDone);
         }
-        let draft = WriteRecord {
+        let entry = WriteRecord {
             act: "update credential",
             subject: order.subject(Some(id)),
             before: Some(json!({ DESCRIPTION: there.description })),
             after: Some(order.image()),
             decision: None,
         };
-        let intent = self.record.intent(&draft).await?;
+        let intent = self.record.intent(&entry).await?;
         let answer =
             self.client.update_credential(id, order.wanted, &order.mark(), order.key).await;
         let result = match WriteResponse::from(answer) {
@@ -160,11 +160,11 @@ impl Writer {
                 Err(_) => Err(WriteError::Unknown(error)),
             },
         };
-        self.record.outcome(draft, intent, result).await.map(|_| WriteOutcome::Done)
+        self.record.outcome(entry, intent, result).await.map(|_| WriteOutcome::Done)
     }
 
     async fn credential(&self, id: u64) -> Result<Option<Credential>, GarmError> {
-        let all = reread::patiently(|| self.client.credentials()).await?;
+        let all = reread::with_retries(|| self.client.credentials()).await?;
         Ok(all.into_iter().find(|it| it.id == id))
     }
 
@@ -173,7 +173,7 @@ impl Writer {
         order: &CredentialOrder<'_>,
     ) -> Result<Option<Credential>, WriteError> {
         let all =
-            reread::patiently(|| self.client.credentials()).await.map_err(WriteError::Garm)?;
+            reread::with_retries(|| self.client.credentials()).await.map_err(WriteError::Garm)?;
         Ok(all.into_iter().find(|it| it.is_named(&order.wanted.name)))
     }
 }

@@ -37,12 +37,12 @@ impl Writer {
     pub(in crate::reconcile) async fn set_level(
         &self,
         target: &PoolRef,
-        guard: &Precondition,
+        precondition: &Precondition,
         order: &LevelOrder,
     ) -> Result<(WriteOutcome, Pool), WriteError> {
-        match self.set_level_once(target, guard, order).await {
+        match self.set_level_once(target, precondition, order).await {
             Err(WriteError::Garm(error)) if error.kind == ErrorKind::Refused => {
-                self.set_level_once(target, guard, order).await
+                self.set_level_once(target, precondition, order).await
             }
             other => other,
         }
@@ -51,10 +51,10 @@ impl Writer {
     async fn set_level_once(
         &self,
         target: &PoolRef,
-        guard: &Precondition,
+        precondition: &Precondition,
         order: &LevelOrder,
     ) -> Result<(WriteOutcome, Pool), WriteError> {
-        let (pool, _) = self.checked(target, guard).await?;
+        let (pool, _) = self.checked(target, precondition).await?;
         let change = PoolChange {
             min_idle_runners: Some(order.level.min(pool.spec.max_runners)),
             labels: match order.with {
@@ -68,14 +68,14 @@ impl Writer {
         {
             return Ok((WriteOutcome::AlreadyDone, pool));
         }
-        let draft = WriteRecord {
+        let entry = WriteRecord {
             act: "set level",
             subject: target.subject(),
             before: Some(pool_fields::before(&change, &pool.spec)),
             after: Some(pool_fields::after(&change)),
             decision: Some(order.decision.clone()),
         };
-        self.put_on_record(target, draft, &change).await.map(|pool| (WriteOutcome::Done, pool))
+        self.put_on_record(target, entry, &change).await.map(|pool| (WriteOutcome::Done, pool))
     }
 
     /// Removes a runner if the condition for its removal still holds immediately before. Never
@@ -83,11 +83,11 @@ impl Writer {
     pub(in crate::reconcile) async fn dismiss(
         &self,
         target: &PoolRef,
-        guard: &Precondition,
+        precondition: &Precondition,
         (name, still_is): (&RunnerName, fn(&Runner) -> bool),
         decision: &str,
     ) -> Result<WriteOutcome, WriteError> {
-        let (_, runners) = self.checked(target, guard).await?;
+        let (_, runners) = self.checked(target, precondition).await?;
         match runners.iter().find(|it| it.name == *name) {
             None => Ok(WriteOutcome::AlreadyDone),
             Some(runner) if runner.status.is_leaving() => Ok(WriteOutcome::AlreadyDone),

@@ -13,10 +13,10 @@ impl Writer {
     pub(super) async fn put_on_record(
         &self,
         target: &PoolRef,
-        draft: WriteRecord,
+        entry: WriteRecord,
         change: &PoolChange,
     ) -> Result<Pool, WriteError> {
-        let intent = self.record.intent(&draft).await?;
+        let intent = self.record.intent(&entry).await?;
         let mut result = self.put(target, change).await;
         if let Err(WriteError::Garm(error)) = &result
             && !error.is_certain()
@@ -24,7 +24,7 @@ impl Writer {
             self.keep_pace(&target.id).await;
             result = self.put(target, change).await;
         }
-        self.record.outcome(draft, intent, result).await
+        self.record.outcome(entry, intent, result).await
     }
 
     /// Sends one PUT and reads the pool back if the answer is lost.

@@ -8,7 +8,8 @@ use runnerctl::domain::entity::{EntityKind, EntityRef};
 use runnerctl::event::SilentListener;
 use runnerctl::garm::Transport;
 use runnerctl::plan::{self, Plan};
-use runnerctl::reconcile::apply::{ApplyOptions, apply};
+use runnerctl::reconcile::apply::apply;
+use runnerctl::reconcile::options::ApplyOptions;
 use runnerctl::sim::JobBatch;
 
 use super::twins::seeds;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use runnerctl::domain::fleet::ReleaseLine;
 use runnerctl::event::SilentListener;
-use runnerctl::reconcile::apply::{ApplyOptions, apply};
+use runnerctl::reconcile::apply::apply;
+use runnerctl::reconcile::options::ApplyOptions;
 use runnerctl::sim::{Fault, FaultRule};
 
 use crate::support::apply::{ApplyRig, plan, told};

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use runnerctl::domain::credential::{Auth, Credential, DesiredCredential};
 use runnerctl::plan::{Action, Operation, Resource, Step};
-use runnerctl::reconcile::apply::ApplyOptions;
+use runnerctl::reconcile::options::ApplyOptions;
 use runnerctl::secrets::AppKey;
 use runnerctl::sim::{Fault, FaultRule};
 use secrecy::{ExposeSecret, SecretString};

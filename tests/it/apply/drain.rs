@@ -6,7 +6,8 @@ use runnerctl::domain::name::{PoolId, RunnerName};
 use runnerctl::domain::pool::{PoolChange, PoolSpec};
 use runnerctl::domain::runner::Runner;
 use runnerctl::event::ApplyEvent;
-use runnerctl::reconcile::apply::{ApplyOptions, apply};
+use runnerctl::reconcile::apply::apply;
+use runnerctl::reconcile::options::ApplyOptions;
 use runnerctl::sim::{Fault, FaultRule, JobBatch, Knobs};
 
 use super::wire::Ambush;

@@ -10,7 +10,8 @@ use runnerctl::domain::name::PoolId;
 use runnerctl::domain::pool::{PoolChange, PoolSpec};
 use runnerctl::event::SilentListener;
 use runnerctl::plan::{self, Operation};
-use runnerctl::reconcile::apply::{ApplyOptions, apply};
+use runnerctl::reconcile::apply::apply;
+use runnerctl::reconcile::options::ApplyOptions;
 use runnerctl::reconcile::watch::{
     DeclaredPools, DeclaredScaling, UnresolvedReason, first_decisions,
 };

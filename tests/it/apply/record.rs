@@ -5,7 +5,8 @@ use runnerctl::event::SilentListener;
 use runnerctl::host::audit_file::{Folders, Ledger, Scribe};
 use runnerctl::host::book::Book;
 use runnerctl::host::clock::Clock;
-use runnerctl::reconcile::apply::{ApplyOptions, apply};
+use runnerctl::reconcile::apply::apply;
+use runnerctl::reconcile::options::ApplyOptions;
 use serde_json::{Value, json};
 
 use crate::support::apply::{ApplyRig, plan, told};

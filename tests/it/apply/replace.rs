@@ -10,7 +10,8 @@ use runnerctl::event::SilentListener;
 use runnerctl::garm::Transport;
 use runnerctl::plan::consent::{Permission, need};
 use runnerctl::plan::{Action, Operation, Plan, Promotion};
-use runnerctl::reconcile::apply::{ApplyOptions, apply};
+use runnerctl::reconcile::apply::apply;
+use runnerctl::reconcile::options::ApplyOptions;
 use runnerctl::sim::{Fault, FaultRule};
 
 use super::converge::{Dice, declared, planned};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use runnerctl::domain::pool::{PoolChange, PoolSpec};
-use runnerctl::reconcile::apply::ApplyOptions;
+use runnerctl::reconcile::options::ApplyOptions;
 use runnerctl::sim::{JobBatch, Knobs};
 
 use crate::support::apply::{ApplyRig, change, name, wait};

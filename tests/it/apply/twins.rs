@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use runnerctl::event::{SilentListener, StepOutcome};
 use runnerctl::garm::{Request, ResponseFuture, Transport};
 use runnerctl::plan::{Action, Operation, Plan};
-use runnerctl::reconcile::apply::{ApplyOptions, apply};
+use runnerctl::reconcile::apply::apply;
+use runnerctl::reconcile::options::ApplyOptions;
 use runnerctl::sim::{Fault, FaultRule};
 
 use serde_json::Value;
