@@ -1,9 +1,9 @@
-//! Hours of random work and random trouble for the real loop, in virtual time: events are lost,
-//! GARM answers 500 or not at all, providers fail, the watcher is stopped, killed and started.
-//! What must hold is looked at all along, and in the end everything is as it was.
+//! Hours of random work and random faults for the real loop, in virtual time: events are lost, GARM
+//! answers 500 or not at all, providers fail, and the watcher is stopped, killed and started. The
+//! invariants are checked all the time, and at the end everything is as it was.
 //!
-//! By default a day in 8 pieces, each by a seed of its own, so that the run stays quick in a debug
-//! build; with `RUNNERCTL_SEEDS` so many whole days.
+//! By default the soak takes a day in 8 parts, each with a seed of its own, so that it stays quick
+//! in a debug build. With `RUNNERCTL_SEEDS` it takes that many whole days.
 
 mod chance;
 mod trouble;
@@ -22,8 +22,8 @@ use trouble::Trouble;
 
 const HOUR: u64 = 3_600;
 
-/// After this all that was wrong is over: idle runners are let go, forgotten jobs are given up,
-/// probes have closed every circuit.
+/// After this time no fault has an effect any more: idle runners are removed, forgotten jobs are
+/// given up, and probes have closed every circuit.
 const AFTERWARDS: u64 = 2 * HOUR;
 
 /// The pools: name, floor at rest, policy.
@@ -40,11 +40,11 @@ fn pools() -> [(&'static str, usize, ScalePolicy); 3] {
     [("default", 2, policy()), ("small", 1, small), ("warm", 3, warm)]
 }
 
-/// GARM as it is, past all faults.
+/// GARM's real state, without any faults.
 struct Look {
-    /// By pool: how many instances.
+    /// The number of instances by pool.
     runners: BTreeMap<String, usize>,
-    /// By pool: level and `max_runners`.
+    /// The level and `max_runners` by pool.
     pools: BTreeMap<String, (u64, u64)>,
 }
 
@@ -68,7 +68,7 @@ fn look(world: &mut World) -> Look {
     Look { runners, pools: pools.collect() }
 }
 
-/// One run of trouble.
+/// One run with faults.
 struct Run {
     seed: u64,
     rig: Rig,
@@ -76,7 +76,7 @@ struct Run {
     trouble: Trouble,
     /// GARM's ids of our pools.
     ours: BTreeMap<String, (&'static str, usize)>,
-    /// When each pool was last written to by the watcher that runs.
+    /// When the running watcher last wrote to each pool.
     written: BTreeMap<String, jiff::Timestamp>,
 }
 
@@ -107,7 +107,7 @@ impl Run {
             }
             if self.chance.one_in(10) {
                 self.trouble.strike(&mut self.rig, &mut self.chance).await;
-                // What one that was stopped wrote last is no write of the next one's.
+                // The last write of a stopped watcher does not count for the next one.
                 self.check();
                 self.written.clear();
             }
@@ -128,7 +128,7 @@ impl Run {
         self.rig.memory.with(|it| it.queue_jobs(&order));
     }
 
-    /// What must hold at any time.
+    /// The invariants that hold at any time.
     fn check(&mut self) {
         let (look, requests) = self.rig.memory.with(|world| {
             let requests = world.requests().to_vec();
@@ -148,8 +148,8 @@ impl Run {
         }
     }
 
-    /// A watcher writes the levels of our pools, the same labels again, and removes runners; it
-    /// never forces, and leaves GARM time between two writes to a pool.
+    /// A watcher writes the levels of our pools, sends equal labels again, and removes runners. It
+    /// never forces, and it keeps a distance between two writes to a pool.
     fn check_write(&mut self, request: &Exchange) {
         let seed = self.seed;
         if request.method == "DELETE" {
@@ -168,7 +168,7 @@ impl Run {
         }
     }
 
-    /// What must be left in the end: nothing but what the policies ask for.
+    /// The final state: nothing but what the policies ask for.
     async fn check_end(mut self) {
         let seed = self.seed;
         let look = self.rig.memory.with(look);
@@ -182,7 +182,7 @@ impl Run {
     }
 }
 
-/// How many seeds, and how long each is kept up, in seconds.
+/// The number of seeds, and how long each of them runs, in seconds.
 fn runs() -> (u64, u64) {
     match std::env::var("RUNNERCTL_SEEDS").ok().and_then(|it| it.parse().ok()) {
         Some(seeds) => (seeds, 24 * HOUR),
@@ -190,7 +190,7 @@ fn runs() -> (u64, u64) {
     }
 }
 
-/// Every second seed, from this one on: two halves, so that two cores share the work.
+/// Every second seed from this one on: two halves, so that two cores share the work.
 fn half(first: u64) {
     let (seeds, span) = runs();
     for seed in (first..seeds).step_by(2) {

@@ -1,4 +1,4 @@
-//! Failed runners, and what follows when a provider goes on failing.
+//! Failed runners, and the circuit breaker that opens when a provider keeps failing.
 
 use super::scene::{Scene, names};
 use crate::scaling::circuit_breaker::RunnerProbe;
@@ -13,7 +13,7 @@ fn is_open(decision: &Decision) -> bool {
 fn a_create_that_failed_is_a_failure_after_75_seconds_and_goes_2_minutes_later() {
     let mut scene = Scene::without_floor();
     scene.add(1, "error/pending", 0);
-    // GARM tries again and again, and writes the row each time.
+    // GARM retries the create and writes the row each time.
     scene.runner("a01").updated_at = at(60);
     let decision = scene.look(74);
     assert_eq!((decision.inputs.counts.retrying, decision.inputs.counts.failed), (1, 0));
@@ -48,7 +48,7 @@ fn a_failed_runner_is_made_up_for_at_once_and_the_level_falls_before_it_goes() {
     let mut scene = Scene::new();
     scene.add(1, "running/failed", 0);
     scene.add(1, "running/idle", 0);
-    // GARM counts the failed one as idle: 2 to be kept and 1 dead.
+    // GARM counts the failed runner as idle: 2 to keep and 1 dead.
     let decision = scene.look(0);
     assert_eq!((decision.rules.dead, decision.level), (1, 3));
     scene.add(1, "running/idle", 20);
@@ -104,7 +104,7 @@ fn a_runner_that_becomes_idle_in_between_forgives_the_failures() {
     assert!(!is_open(&scene.look(6)));
 }
 
-/// The circuit of a pool with three failed runners, opened at second 0.
+/// The circuit of a pool with three failed runners, open since second 0.
 fn open() -> Scene {
     let mut scene = Scene::without_floor();
     scene.queue(9, -40);
@@ -139,7 +139,7 @@ fn an_open_circuit_is_probed_after_1_minute_with_one_runner() {
     assert_eq!(scene.wait(59).rules.circuit.probe, RunnerProbe::No);
     let decision = scene.wait(60);
     assert_eq!((decision.rules.need, decision.reason), (1, Reason::Probe));
-    // 3 that failed and count as idle, and one more.
+    // Three failed runners that count as idle, and one more.
     assert_eq!((decision.level, decision.resting_level), (4, 0));
     scene.add(1, "pending_create/pending", 65);
     let decision = scene.look(65);
@@ -174,6 +174,7 @@ fn an_open_circuit_gives_garm_no_reason_to_build_and_still_holds_idle_runners() 
     scene.add(3, "running/failed", 0);
     let decision = scene.look(0);
     assert!(is_open(&decision));
-    // The floor is 2, and GARM counts 4 as idle; it must build nothing, nor let the idle one go.
+    // The floor is 2, and GARM counts 4 as idle: it must neither create a runner nor remove the
+    // idle one.
     assert_eq!((decision.rules.floor, decision.level), (2, 1));
 }

@@ -1,4 +1,4 @@
-//! Each rule with the numbers of its text; then what holds for every sight.
+//! Each rule with the numbers of its definition, followed by properties that hold for every input.
 
 mod circuit;
 mod pressure;

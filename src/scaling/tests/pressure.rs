@@ -1,10 +1,10 @@
-//! When a pool starts more runners, and how many: R1, `max_queue_wait`, GARM's own backoff.
+//! When a pool starts more runners, and how many: R1, `max_queue_wait` and GARM's own backoff.
 
 use super::scene::Scene;
 use crate::scaling::testing::{at, secs};
 use crate::scaling::{Decision, Direction, Reason};
 
-/// Asked for, and why.
+/// The requested runners, with the direction and the reason.
 fn need(decision: &Decision) -> (u32, Direction, Reason) {
     (decision.rules.need, decision.direction, decision.reason)
 }
@@ -166,7 +166,7 @@ fn runners_that_are_idle_or_on_their_way_are_not_asked_for_again() {
     scene.add(3, "creating/pending", 29);
     let decision = scene.look(30);
     assert_eq!(need(&decision), pressed(5));
-    // 3 that boot, 2 idle that are not being picked up, 5 more.
+    // Three are booting, two are idle and not being picked up, and five more are requested.
     assert_eq!((decision.level, decision.resting_level), (10, 0));
 }
 
@@ -204,7 +204,7 @@ fn a_pulse_does_not_wait_for_pick_ups_that_do_not_happen() {
     scene.add(4, "running/idle", 29);
     scene.look(30);
     let decision = scene.wait(34);
-    // GARM counts the 4 as idle until they are picked up, and builds what is beyond.
+    // GARM counts the four as idle until they are picked up, and creates what exceeds them.
     assert_eq!((decision.rules.starting, decision.level), (0, 10));
 }
 
@@ -215,7 +215,7 @@ fn eight_held_jobs_beside_two_idle_runners_get_six_more_and_no_fewer() {
     scene.queue(8, 0);
     let decision = scene.look(30);
     assert_eq!((need(&decision), decision.level), (pressed(6), 8));
-    // Some rows have come, the rest is still asked for.
+    // Some rows have arrived; the rest is still requested.
     scene.add(4, "pending_create/pending", 33);
     let decision = scene.look(33);
     assert_eq!((need(&decision), decision.level), (pressed(2), 8));

@@ -1,4 +1,5 @@
-//! What holds for every sight and every run of changes. More cases by `PROPTEST_CASES`.
+//! Properties of every input and every sequence of changes. `PROPTEST_CASES` sets the number of
+//! cases.
 
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ fn fleet_index(sight: &Sight) -> FleetIndex {
     FleetIndex::new(sight.fleet.clone(), sight.policies.clone())
 }
 
-/// Takes a turn; the decisions in force, by pool.
+/// Evaluates the fleet; returns the current decisions by pool.
 fn evaluate(
     fleet_index: &mut FleetIndex,
     memory: ScalingState,
@@ -36,13 +37,14 @@ fn first_look(sight: &Sight) -> Vec<Arc<Decision>> {
     evaluate(&mut fleet_index(sight), ScalingState::new(), at(0)).0
 }
 
-/// Decisions without the time at which they were made, and until which they hold.
+/// Decisions without the time at which they were made and until which they are valid.
 fn timeless(decisions: &[Arc<Decision>]) -> Vec<Decision> {
     let timeless = |it: &Arc<Decision>| Decision { at: at(0), until: None, ..Decision::clone(it) };
     decisions.iter().map(timeless).collect()
 }
 
-/// Lets a run of changes pass, event by event, with a turn after each; ends at the time returned.
+/// Applies a sequence of changes event by event, with an evaluation after each; returns the end
+/// time.
 fn pass(
     sight: &mut Sight,
     fleet_index: &mut FleetIndex,
@@ -195,18 +197,19 @@ proptest! {
         sight in some_sight(),
         run in some_run(40, 1),
     ) {
-        // Within a minute nothing is stuck, failed or forgotten: those need a memory.
+        // Within a minute no job is stuck or forgotten and no runner fails: those need remembered
+        // state.
         let empty = Fleet { runners: Vec::new(), jobs: Vec::new(), ..sight.fleet.clone() };
         let mut sight = Sight { fleet: empty, ..sight };
         let mut heard = fleet_index(&sight);
         let (_, now) = pass(&mut sight, &mut heard, ScalingState::new(), &run);
-        // Since when a busy runner had been idle before is known to the one that heard of it.
+        // Only an index that received the events knows since when a busy runner had been idle.
         let pools = heard.entities().values().flat_map(|it| &it.pools);
         let mut runners = pools.flat_map(|it| &it.runners);
         prop_assume!(runners.all(|it| it.passed_over.is_none()));
         sight.fleet.observed_at = now;
         let read = evaluate(&mut fleet_index(&sight), ScalingState::new(), now).0;
-        // Since when a runner is leaving its row does not tell at first sight.
+        // At first sight a row does not show since when its runner is leaving.
         let at_first_sight = |decisions: &[Arc<Decision>]| -> Vec<Decision> {
             let mut decisions: Vec<_> = decisions.iter().map(|it| it.as_ref().clone()).collect();
             decisions.iter_mut().for_each(|it| it.inputs.counts.leaving_since = None);
@@ -270,9 +273,9 @@ proptest! {
         prop_assert_eq!(is_decided, is_open);
     }
 
-    /// One pool, whatever the one watcher has seen of its queue before. Whoever remembers pressure
-    /// serves the tail of its burst at once, and whoever does not after `max_queue_wait`; with
-    /// `off` the text itself depends on the past.
+    /// One pool, whatever one of the watchers has observed of its queue before. A watcher that
+    /// remembers pressure serves the end of its burst immediately, one that does not serves it
+    /// after `max_queue_wait`. With `off` the definition itself depends on the past.
     #[test]
     fn two_watchers_of_one_sight_come_to_agree(
         policy in some_policy(),

@@ -1,5 +1,5 @@
-//! Which pool a job is given to when one of them does not start runners: its circuit is open, or
-//! nobody steers it; and jobs that wait for two entities.
+//! Which pool a job is assigned to if one of them does not start runners, because its circuit is
+//! open or it is not scaled; and jobs that wait in two entities.
 
 use super::scene::Scene;
 use crate::domain::entity::{EntityKey, EntityKind};
@@ -12,8 +12,7 @@ fn queued(scene: &mut Scene, now: i64) -> (u32, u32) {
     (scene.look_at("a", now).inputs.queued, scene.look_at("b", now).inputs.queued)
 }
 
-/// The pool `a` is preferred, and three of its runners have failed for good; `b` bears the same
-/// labels.
+/// The pool `a` is preferred, but three of its runners have failed; `b` bears the same labels.
 fn failing() -> Scene {
     let mut scene = Scene::without_floor();
     scene.pools[0].spec.priority = 1;
@@ -62,7 +61,7 @@ fn when_it_closes_jobs_without_a_runner_come_back_job_by_job() {
     assert_eq!(queued(&mut scene, 71), (2, 8));
 }
 
-/// `b` bears the same labels as our pool `a` and comes first; it is not ours.
+/// `b` bears the same labels as our pool `a` and comes first, but is not ours.
 fn unsteered() -> Scene {
     let mut scene = Scene::without_floor();
     let first = Pool { id: PoolId::new("b"), ..pool("b", &["x"]) };
@@ -155,7 +154,7 @@ fn a_job_that_begins_in_one_entity_does_not_wait_in_the_other() {
     scene.jobs.truncate(1);
     scene.runners.push(runner("a", "a01", "running/idle", 0));
     assert_eq!(queued(&mut scene, 10), (1, 0));
-    // The job's row comes first, without the runner's name.
+    // The job's row arrives first, without the runner's name.
     scene.jobs[0].status = crate::domain::job::JobStatus::InProgress;
     scene.jobs[0].updated_at = crate::scaling::testing::at(11);
     assert_eq!(queued(&mut scene, 11), (1, 0));

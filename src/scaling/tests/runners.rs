@@ -1,4 +1,4 @@
-//! The floor, the ceiling, and which runners are held or let go: R2.
+//! The floor, the ceiling, and which runners are kept or removed: R2.
 
 use super::scene::{Scene, names};
 use crate::scaling::testing::{at, pool};
@@ -57,7 +57,7 @@ fn a_quarter_of_those_due_goes_at_once_the_longest_idle_first_never_more_than_5(
     scene.pools[0].spec.max_runners = 50;
     scene.add(4, "running/idle", 30);
     scene.add(6, "running/idle", 10);
-    // 10 idle, 2 of them the floor: 8 due.
+    // Ten are idle, two of them the floor: eight are due.
     let decision = scene.look(700);
     assert_eq!((decision.rules.surplus, decision.rules.due), (8, 8));
     assert_eq!(names(&decision.retire), ["a05", "a06"]);
@@ -74,10 +74,10 @@ fn busy_and_idle_together_never_fall_below_min_runners() {
     scene.policy().min_runners = 4;
     scene.add(3, "running/active", 0);
     scene.add(3, "running/idle", 0);
-    // 6 runners, 4 to stay: of 3 idle ones 1 is the floor.
+    // Six runners, four to keep: one of the three idle ones belongs to the floor.
     assert_eq!(scene.look(600).rules.surplus, 2);
     scene.queue(2, 600);
-    // 2 of the 3 idle ones are about to work, so the third is one too many.
+    // Two of the three idle runners are about to work, so the third is surplus.
     let decision = scene.look(601);
     assert_eq!((decision.rules.surplus, decision.retire.len()), (1, 1));
 }
@@ -98,7 +98,7 @@ fn runners_on_their_way_out_are_neither_supply_nor_room() {
     scene.add(18, "pending_delete/idle", 0);
     scene.queue(6, 0);
     let decision = scene.look(30);
-    // GARM counts the 18 as idle: it builds what is beyond them.
+    // GARM counts the 18 as idle and creates what exceeds them.
     assert_eq!((decision.rules.room, decision.rules.need, decision.level), (2, 2, 20));
     assert_eq!(decision.resting_level, 0);
 }
@@ -109,7 +109,7 @@ fn runners_on_their_way_out_are_made_up_for_while_the_floor_is_not_met_and_no_lo
     scene.add(4, "deleting/idle", 0);
     assert_eq!((scene.look(0).level, scene.look(0).resting_level), (6, 2));
     scene.add(2, "pending_create/pending", 3);
-    // They go by themselves, and GARM would make up for each.
+    // They disappear by themselves, and GARM would replace each of them.
     assert_eq!(scene.look(3).level, 2);
 }
 
@@ -134,7 +134,7 @@ fn garm_is_not_led_beyond_a_max_runners_of_ours_that_it_does_not_know() {
     scene.policy().max_runners = 10;
     scene.policy().min_idle_runners = 5;
     scene.add(8, "running/active", 0);
-    // GARM, with 20, would build 5 at a level of 5 and have 13.
+    // GARM, with a maximum of 20, would create 5 at a level of 5 and have 13.
     assert_eq!(level(&scene.look(0)), (2, Direction::Up, Reason::Floor));
     scene.add(2, "running/idle", 1);
     assert_eq!(level(&scene.look(1)), (2, Direction::Stay, Reason::MaxRunners));

@@ -1,4 +1,4 @@
-//! A small fleet of the entity `acme`, looked at again and again.
+//! A small fleet of the entity `acme` that is evaluated again and again.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ impl Scene {
         }
     }
 
-    /// The same without a floor: nothing moves but what a test moves.
+    /// The same without a floor: nothing changes except what a test changes.
     pub(super) fn without_floor() -> Self {
         let mut scene = Self::new();
         scene.policy().min_runners = 0;
@@ -47,20 +47,20 @@ impl Scene {
         self.policies.get_mut(&PoolId::new("a")).unwrap()
     }
 
-    /// One more pool of ours under the same policy.
+    /// Adds a pool of ours with the same policy.
     pub(super) fn add_pool(&mut self, it: Pool) {
         let policy = self.policy().clone();
         self.policies.insert(it.id.clone(), policy);
         self.pools.push(it);
     }
 
-    /// So many more jobs for `x`, queued since `since`.
+    /// Queues `count` more jobs for `x` since `since`.
     pub(super) fn queue(&mut self, count: i64, since: i64) {
         let first = self.jobs.iter().map(|it| it.id).max().unwrap_or(0) + 1;
         self.jobs.extend((first..first + count).map(|it| job(it, &["x"], since)));
     }
 
-    /// So many more runners of `a` in this state, since `since`.
+    /// Adds `count` runners of `a` in this state since `since`.
     pub(super) fn add(&mut self, count: usize, state: &str, since: i64) {
         self.add_to("a", count, state, since);
     }
@@ -72,7 +72,7 @@ impl Scene {
         }
     }
 
-    /// The runner is in this state from `since` on.
+    /// Puts the runner into this state from `since` on.
     pub(super) fn set(&mut self, name: &str, state: &str, since: i64) {
         let (status, inside) = state.split_once('/').unwrap();
         let runner = self.runner(name);
@@ -85,12 +85,12 @@ impl Scene {
         self.runners.iter_mut().find(|it| it.name.as_str() == name).unwrap()
     }
 
-    /// GARM lists the runner no more.
+    /// Removes the runner from GARM's list.
     pub(super) fn remove(&mut self, name: &str) {
         self.runners.retain(|it| it.name.as_str() != name);
     }
 
-    /// The job starts on the runner; both rows say so.
+    /// Starts the job on the runner; both rows say so.
     pub(super) fn start(&mut self, job: i64, name: &str, now: i64) {
         self.set(name, "running/active", now);
         self.runner(name).job = Some(job + 1_000);
@@ -100,14 +100,14 @@ impl Scene {
         job.updated_at = at(now);
     }
 
-    /// Everything as GARM lists it.
+    /// The whole fleet as GARM lists it.
     pub(super) fn fleet(&self, now: i64) -> Fleet {
         let read = fleet(now, self.pools.clone(), self.runners.clone(), self.jobs.clone());
         let controller = Controller { backoff: secs(self.backoff), ..read.controller };
         Fleet { controller, ..read }
     }
 
-    /// Reads everything and decides; the decision about the pool `a`.
+    /// Reads the fleet and evaluates it; returns the decision about the pool `a`.
     pub(super) fn look(&mut self, now: i64) -> Decision {
         self.look_at("a", now)
     }
@@ -124,13 +124,13 @@ impl Scene {
         self.evaluate(id, now)
     }
 
-    /// Takes one change in and decides.
+    /// Applies one change and evaluates.
     pub(super) fn hear(&mut self, change: RowChange, now: i64) -> Decision {
         self.fleet_index.as_mut().unwrap().apply(change, at(now));
         self.evaluate("a", now)
     }
 
-    /// Decides again with nothing heard.
+    /// Evaluates again without any change.
     pub(super) fn wait(&mut self, now: i64) -> Decision {
         self.evaluate("a", now)
     }
@@ -145,7 +145,7 @@ impl Scene {
     }
 }
 
-/// Names as text.
+/// The names of runners as text.
 pub(super) fn names(of: &[RunnerName]) -> Vec<&str> {
     of.iter().map(RunnerName::as_str).collect()
 }

@@ -1,4 +1,4 @@
-//! Any sight of one entity, and any run of changes to it.
+//! Generates arbitrary fleets of one entity, and arbitrary sequences of changes.
 
 use jiff::Timestamp;
 use proptest::collection::vec;
@@ -14,18 +14,18 @@ use crate::domain::runner::{Runner, RunnerStatus, Status};
 use crate::scaling::testing::{at, fleet, job, pool, runner, secs};
 use crate::scaling::{RowChange, ScalePolicies};
 
-/// What GARM shows at second 0, and which pools are ours.
+/// What GARM lists at second 0, and which pools are ours.
 #[derive(Debug, Clone)]
 pub(super) struct Sight {
     pub(super) fleet: Fleet,
     pub(super) policies: ScalePolicies,
-    /// How many runners were made since.
+    /// The number of runners created since then.
     pub(super) made: usize,
 }
 
 const LABELS: [&[&str]; 3] = [&["x"], &["x", "y"], &["y"]];
 
-/// `status`/`runner_status` as GARM has them, likely ones several times.
+/// `status`/`runner_status` in GARM's words; likely ones appear several times.
 const STATES: [&str; 14] = [
     "running/idle",
     "running/idle",
@@ -43,7 +43,7 @@ const STATES: [&str; 14] = [
     "deleting/terminated",
 ];
 
-/// Ages in seconds, those around each rule's own number among them.
+/// Ages in seconds, including those around each rule's threshold.
 fn some_age() -> impl Strategy<Value = i64> {
     prop_oneof![
         3 => 0..200_i64,
@@ -125,7 +125,7 @@ pub(super) fn some_sight() -> impl Strategy<Value = Sight> {
     )
 }
 
-/// Busy runners carry the jobs that began, and now and then one that is still called queued.
+/// Busy runners carry the jobs that have started, and sometimes one that is still called queued.
 fn carried(number: usize, runner: &Runner, jobs: &[Job]) -> Option<i64> {
     let job = jobs.get(number)?;
     let may_carry = runner.is_busy() || number.is_multiple_of(7);
@@ -147,7 +147,7 @@ fn job_row(id: i64, (labels, kind, created, written): (&[&str], u8, i64, i64)) -
     it
 }
 
-/// What happens next, and how many seconds after what was before.
+/// The next change, and the seconds that pass before it.
 #[derive(Debug, Clone)]
 pub(super) struct Next {
     pub(super) after: i64,
@@ -161,11 +161,11 @@ enum What {
     Nothing,
     Queue,
     Create,
-    /// A runner takes the next step of its life.
+    /// A runner takes the next step of its life cycle.
     Step,
-    /// A runner's create fails.
+    /// The creation of a runner fails.
     Fail,
-    /// A runner's row goes.
+    /// The row of a runner is deleted.
     Lose,
     Cancel,
     Relevel,
@@ -192,7 +192,7 @@ pub(super) fn some_run(most: usize, apart: i64) -> impl Strategy<Value = Vec<Nex
 }
 
 impl Sight {
-    /// The sight after one change at `now`, and what events say of it.
+    /// The fleet after one change at `now`, and the events that report it.
     pub(super) fn change(&mut self, next: &Next, now: Timestamp) -> Vec<RowChange> {
         self.fleet.observed_at = now;
         match next.what {
@@ -316,12 +316,12 @@ impl Sight {
         it.clone()
     }
 
-    /// The pool's policy.
+    /// The scaling policy of the pool.
     pub(super) fn policy(&self, id: &PoolId) -> &ScalePolicy {
         &self.policies[id]
     }
 
-    /// The row of this name.
+    /// The row of the runner with this name.
     pub(super) fn runner(&self, name: &RunnerName) -> &Runner {
         self.fleet.runners.iter().find(|it| it.name == *name).unwrap()
     }

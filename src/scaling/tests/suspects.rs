@@ -1,18 +1,19 @@
-//! Idle runners that GitHub gives no job: passed over by younger ones, or with nothing started.
+//! Idle runners that GitHub gives no job: passed over by younger ones, or beside jobs that never
+//! start.
 
 use super::scene::{Scene, names};
 use crate::scaling::circuit_breaker::RunnerProbe;
 use crate::scaling::testing::secs;
 use crate::scaling::{Decision, Direction, Reason};
 
-/// Idle, suspect, and the names of the suspect ones.
+/// Idle and suspect runners, and the names of the suspect ones.
 fn idle(decision: &Decision) -> (u32, u32, Vec<&str>) {
     let counts = &decision.inputs.counts;
     (counts.idle, counts.suspect, names(&decision.suspects))
 }
 
-/// Two runners idle since second 0, jobs 1 and 2 since 10, and a third runner, idle since 30, that
-/// takes job 1 at 31.
+/// Two runners idle since second 0, jobs 1 and 2 queued since 10, and a third runner, idle since
+/// 30, that takes job 1 at 31.
 fn passed_over() -> Scene {
     let mut scene = Scene::without_floor();
     scene.add(2, "running/idle", 0);
@@ -51,7 +52,7 @@ fn suspect_runners_go_after_failed_runner_grace_and_the_level_makes_up_for_them_
     let mut scene = passed_over();
     scene.policy().min_idle_runners = 2;
     let decision = scene.look(36);
-    // 2 idle are wanted besides the 2 that GARM counts and that serve nobody.
+    // Two idle runners are wanted besides the two that GARM counts but that serve no job.
     assert_eq!((decision.rules.dead, decision.level, decision.rules.need), (2, 4, 0));
     assert_eq!(names(&scene.wait(150).dismiss), [""; 0]);
     let decision = scene.wait(151);
@@ -110,7 +111,7 @@ fn a_job_that_waits_beside_an_idle_runner_while_a_young_one_starts_is_stuck_at_o
     assert_eq!((decision.inputs.queued, decision.inputs.exceptions.stuck), (0, 1));
 }
 
-/// One idle runner since second 0 and a job beside it since 0; nothing starts.
+/// One idle runner and a job beside it, both since second 0; no job starts.
 fn quiet() -> Scene {
     let mut scene = Scene::without_floor();
     scene.policy().scale_down_delay = secs(600);
@@ -135,7 +136,7 @@ fn a_job_that_waits_beside_an_idle_runner_for_max_queue_wait_brings_one_runner_m
     assert_eq!((decision.rules.need, decision.level), (0, 0), "one is on its way");
 }
 
-/// The seconds at which a runner more is asked for; each boots at once and is idle 5 s later.
+/// The seconds at which one more runner is requested; each boots at once and is idle 5 s later.
 fn probes(scene: &mut Scene, until: i64) -> Vec<i64> {
     let mut probes = Vec::new();
     for second in (0..until).step_by(5) {
@@ -181,17 +182,17 @@ fn jobs_that_a_newer_runner_does_not_get_either_hold_one_runner_after_10_minutes
     assert_eq!((decision.rules.hand_out.given_up, decision.rules.asking), (20, 1));
     assert_eq!((decision.inputs.queued, decision.rules.surplus), (20, 19));
     assert_eq!((decision.rules.need, decision.retire.len()), (0, 5));
-    // As they go, none is built for the jobs again.
+    // While they are removed, none is created for the jobs again.
     scene.runners.truncate(7);
     let decision = scene.look(700);
     assert_eq!((decision.rules.wanted, decision.rules.covered), (0, 1));
-    // A job that has just come gets its own.
+    // A new job gets a runner of its own.
     scene.queue(1, 701);
     let decision = scene.look(702);
     assert_eq!((decision.rules.asking, decision.rules.covered), (2, 2));
 }
 
-/// Eight jobs that are given up, after all runners but one were let go.
+/// Eight given-up jobs, after all runners but one were removed.
 fn given_up() -> Scene {
     let mut scene = Scene::without_floor();
     scene.queue(8, 0);

@@ -1,11 +1,11 @@
-//! Which jobs wait for a pool: routing with a memory, stuck and forgotten jobs, pick-ups.
+//! Which jobs wait for a pool: routing with remembered state, stuck and forgotten jobs, pick-ups.
 
 use super::scene::Scene;
 use crate::domain::job::{Job, JobStatus};
 use crate::scaling::testing::{at, job, pool, runner};
 use crate::scaling::{Decision, RowChange};
 
-/// Waiting here, stuck, forgotten.
+/// Jobs that wait here, are stuck, or are forgotten.
 fn waiting(decision: &Decision) -> (u32, u32, u32) {
     let inputs = &decision.inputs;
     (inputs.queued, inputs.exceptions.stuck, inputs.exceptions.forgotten)
@@ -48,7 +48,7 @@ fn the_row_of_a_runner_ends_the_wait_whatever_the_job_says() {
     assert_eq!(waiting(&scene.hear(RowChange::Runner(carrier), 11)), (0, 0, 0));
 }
 
-/// An idle runner and two jobs for it, one of which another pool's runner has taken at second 10.
+/// An idle runner and two jobs for it, one of which another pool's runner took at second 10.
 fn beside_an_idle_runner() -> Scene {
     let mut scene = Scene::without_floor();
     scene.add(1, "running/idle", 0);
@@ -137,7 +137,7 @@ fn a_forgotten_job_that_comes_back_or_starts_is_forgotten_no_more() {
     scene.queue(1, 0);
     scene.look(599);
     assert_eq!(waiting(&scene.hear(RowChange::JobGone(1), 600)), (1, 0, 1));
-    // Its next webhook brings it back under another number of GARM's.
+    // Its next webhook restores it under another id of GARM's.
     let back = Job { id: 9, created_at: at(610), updated_at: at(610), ..job(1, &["x"], 610) };
     assert_eq!(waiting(&scene.hear(RowChange::Job(back), 610)), (1, 0, 0));
     let mut carrier = runner("a", "a01", "running/active", 500);

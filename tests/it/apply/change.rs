@@ -1,4 +1,4 @@
-//! Changing a pool in place, adopting one, and GARM's own settings.
+//! Changes of a pool in place, adoption, and GARM's own settings.
 
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ async fn what_is_so_already_is_not_written() {
 async fn a_field_that_garm_ignores_is_named() {
     let rig = ApplyRig::new().await;
     let pool = rig.make(&rig.spec("default")).await;
-    // An empty text means "unchanged" to GARM. No plan asks for it.
+    // GARM reads an empty text as "unchanged". No plan asks for it.
     let told = rig.apply(vec![change("default", &pool.id, image(""))]).await;
     assert_eq!(told, ["default update failed: GARM answered 200 and did not set `image`"]);
     assert_eq!(rig.records(), ["intent update pool", "outcome update pool ignored"]);
@@ -188,13 +188,13 @@ async fn a_level_that_watch_has_raised_meanwhile_is_not_lowered() {
     assert_eq!(rig.writes(), [format!(r#"PUT /pools/{} {{"image":"new"}}"#, pool.id)]);
     assert_eq!(rig.apply(vec![change("default", &pool.id, raise)]).await, ["default update done"]);
     assert_eq!(rig.pools().await, ["default,runnerctl=acme/default on 4/20 0"]);
-    // The pair is checked by GARM: a level that has risen above the new maximum goes down with it.
+    // GARM validates the pair: a level above the new maximum is lowered with it.
     let max = PoolChange { max_runners: Some(3), ..PoolChange::default() };
     assert_eq!(rig.apply(vec![change("default", &pool.id, max)]).await, ["default update done"]);
     assert_eq!(rig.pools().await, ["default,runnerctl=acme/default on 3/3 0"]);
 }
 
-/// A list takes its time for each row, every other request the same.
+/// A list takes time for each row; all other requests take a constant time.
 struct SlowLists(std::sync::Arc<dyn Transport>);
 
 impl Transport for SlowLists {
@@ -216,7 +216,7 @@ impl Transport for SlowLists {
     }
 }
 
-/// It took 2.4 s for 1,000 pools and 32 s for 4,000: the list was read for each.
+/// The list was once read for each step: 2.4 s for 1,000 pools and 32 s for 4,000.
 #[tokio::test(start_paused = true)]
 async fn four_thousand_adoptions_take_at_most_4_4_times_as_long_as_a_thousand() {
     let mut took = Vec::new();

@@ -1,4 +1,4 @@
-//! Whatever interrupts an `apply`, the next run comes to the same end, and no job dies.
+//! Whatever interrupts an `apply`, the next run reaches the same end, and no job is lost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::twins::seeds;
 use super::wire::{Delays, Last, Tripwire};
 use crate::support::apply::{ApplyRig, fleet, name, told, wait};
 
-/// A small source of chance for the tests' own choices.
+/// A small random generator for the choices of the tests.
 pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
@@ -72,7 +72,7 @@ pub(super) fn declared(pool: &str, dice: &mut Dice) -> DesiredPool {
     }
 }
 
-/// Some of five pools, each somehow.
+/// Some of five pools, with random settings.
 fn wish(dice: &mut Dice) -> Desired {
     let mut pools = Vec::new();
     for pool in ["a", "b", "c", "d", "e"] {
@@ -90,7 +90,7 @@ pub(super) async fn planned(rig: &ApplyRig, desired: &Desired) -> Plan {
     plan::plan(desired, &rig.fleet().await, &plan::PlanOptions::default())
 }
 
-/// Plans and applies until there is nothing to do; brings what the pools are then.
+/// Plans and applies until nothing is left to do; returns the pools.
 async fn settled(rig: &ApplyRig, desired: &Desired, seed: u64) -> Vec<String> {
     for round in 0..4 {
         let plan = planned(rig, desired).await;
@@ -104,7 +104,7 @@ async fn settled(rig: &ApplyRig, desired: &Desired, seed: u64) -> Vec<String> {
     panic!("seed {seed}: still not as declared after four runs");
 }
 
-/// Every pool but for its id and its runners, those of others included.
+/// Every pool, including those of others, without ids and runners.
 async fn ours(rig: &ApplyRig) -> Vec<String> {
     let fleet = rig.fleet().await;
     let mut pools: Vec<String> =
@@ -114,7 +114,8 @@ async fn ours(rig: &ApplyRig) -> Vec<String> {
     pools
 }
 
-/// A world with the first wish fulfilled, a pool of nobody, a pool of another fleet, and jobs.
+/// A world in which the first wish is fulfilled, with an unmanaged pool, a pool of another fleet,
+/// and jobs.
 async fn world(first: &Desired, seed: u64) -> ApplyRig {
     let rig = ApplyRig::new().await;
     let mut other = rig.spec("default");
@@ -132,7 +133,7 @@ async fn world(first: &Desired, seed: u64) -> ApplyRig {
     rig
 }
 
-/// Applies once and dies at the write after so many.
+/// Applies once and dies after this many writes.
 async fn interrupted(rig: &ApplyRig, desired: &Desired, writes: usize, last: Last) {
     let plan = planned(rig, desired).await;
     let wire = Tripwire::new(rig.door(), writes, last);

@@ -1,4 +1,4 @@
-//! Creating a pool: one unit, whatever happens to its requests.
+//! The creation of a pool is one unit, whatever happens to its requests.
 
 use std::time::Duration;
 

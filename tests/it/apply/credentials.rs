@@ -1,5 +1,5 @@
-//! Giving GARM a GitHub App: one request, whatever becomes of its answer, and never a key on
-//! record.
+//! Giving GARM a GitHub App takes one request, whatever happens to its answer, and the key never
+//! appears in a record.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ fn with(key: &AppKey) -> ApplyOptions {
     ApplyOptions { keys: BTreeMap::from([("app".into(), key.clone())]), ..ApplyOptions::default() }
 }
 
-/// What GARM has besides the world's own token.
+/// GARM's credentials besides the world's own token.
 fn made_of(rig: &ApplyRig) -> Vec<String> {
     rig.memory.with(|it| it.credentials_made_of().split_off(1))
 }
@@ -47,13 +47,13 @@ async fn credentials(rig: &ApplyRig) -> Vec<Credential> {
     rig.client.credentials().await.unwrap()
 }
 
-/// What the simulated GARM says that a credential is made of.
+/// The contents of a credential according to the simulated GARM.
 fn shown(wanted: &DesiredCredential, key: &AppKey) -> String {
     use base64::Engine;
     let digits: String =
         key.pem.expose_secret().lines().filter(|it| !it.starts_with('-')).collect();
     let der = base64::engine::general_purpose::STANDARD.decode(digits).unwrap();
-    // SEQUENCE, version, then the modulus with its head and a zero before 256 bytes.
+    // SEQUENCE, version, then the modulus with its header and a zero before 256 bytes.
     let modulus = &der[4 + 3 + 4..][..257];
     let end: String = modulus.iter().rev().take(4).map(|it| format!("{it:02x}")).collect();
     let (mark, app_id) = (wanted.mark(&fleet()), wanted.app_id);
@@ -82,7 +82,7 @@ async fn an_app_is_given_to_garm_by_one_request_and_its_key_is_nowhere_else() {
     let log = rig.log();
     assert!(pem.lines().filter(|it| it.len() > 20).all(|it| !log.contains(it)), "{log}");
     assert!(log.contains(key.fingerprint.as_str()) && log.contains(r#""credential":"app""#));
-    // Again: it is there already, and nothing is written.
+    // A second run finds it and writes nothing.
     rig.forget();
     let told = rig.apply_with(vec![credential(None, &wanted)], &with(&key)).await;
     assert_eq!(told, ["- create already done: created by another run"]);
@@ -141,7 +141,7 @@ async fn two_runs_at_once_make_one_credential() {
     let key = key();
     let wanted = wanted(7, &key);
     let options = with(&key);
-    // The first run reads the list and is slow to send; the second is done by then.
+    // The first run reads the list and sends slowly; the second has finished by then.
     let slow = Fault::Slow(std::time::Duration::from_secs(1));
     rig.memory.with(|it| it.faults.add(FaultRule::once("GET", "/github/credentials", slow)));
     let run = || rig.apply_with(vec![credential(None, &wanted)], &options);

@@ -1,4 +1,4 @@
-//! Two runs that delete one pool at once, as a real GARM answers them.
+//! Two runs that delete one pool at once, with the answers of a real GARM.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,20 +8,20 @@ use serde_json::Value;
 
 use crate::support::apply::{ApplyRig, retire};
 
-/// What the slower of two deletes meets.
+/// What the slower of two deletes observes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Meets {
-    /// The pool is gone between GARM's own reads: the DELETE is answered with 404.
+    /// The pool disappears between GARM's own reads: the DELETE is answered with 404.
     NotFound,
-    /// The pool's labels are gone already, the pool not yet.
+    /// The pool's labels are deleted already, the pool is not.
     NoLabels,
 }
 
-/// Deletes a pool the moment before another one looks at it, or deletes it.
+/// Deletes a pool immediately before another run reads or deletes it.
 struct Slower {
     inner: Arc<dyn Transport>,
     meets: Meets,
-    /// Reads of the pool that are let through first.
+    /// The number of reads of the pool that pass first.
     reads: AtomicUsize,
 }
 

@@ -1,4 +1,4 @@
-//! The end of a pool: no job dies with it.
+//! The retirement of a pool interrupts no job.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ async fn idle_runners_go_and_the_pool_after_them() {
     assert_eq!(rig.records().len(), 8);
 }
 
-/// The provider cannot delete its VMs: the drain waits, and says why from the first time on.
+/// The provider cannot delete its VMs: the drain waits and reports the reason immediately.
 #[tokio::test(start_paused = true)]
 async fn what_keeps_a_runner_from_being_deleted_is_told_at_once_and_once_by_its_provider() {
     let (rig, id) = idle_pool().await;
@@ -93,7 +93,8 @@ async fn busy_runners_are_waited_for_and_no_job_dies() {
     let began = tokio::time::Instant::now();
     let steps = vec![retire("default", &id)];
     let outcomes = apply(&plan(steps), &writer, &ApplyOptions::default(), &heard).await;
-    // The replacements that GARM began at the pick-up go; the two that work are waited for.
+    // The replacements that GARM began at the pick-up are removed; the apply waits for the two busy
+    // runners.
     assert_eq!(told(&outcomes).len(), 1);
     assert!(outcomes[0].kind.is_good(), "{outcomes:?}");
     assert!(began.elapsed() > Duration::from_secs(290) && began.elapsed().as_secs() < 330);
@@ -175,7 +176,7 @@ async fn a_job_handed_out_as_its_runner_is_removed_lives() {
     let (rig, id) = idle_pool().await;
     rig.memory.with(|it| it.knobs_mut().webhook_delay = Duration::from_secs(6));
     let memory = rig.memory.clone();
-    // GARM still says idle; GitHub knows better.
+    // GARM still says idle, but GitHub knows better.
     let door = Ambush::new(
         rig.door(),
         |it| it.method.word() == "DELETE" && it.path.starts_with("/instances/"),

@@ -1,4 +1,4 @@
-//! What GARM has of a pool, whole: nothing of it is lost when the pool is replaced.
+//! Everything that GARM stores of a pool survives its replacement.
 
 use runnerctl::config::{Manifest, SourceFile, has_error, load};
 use runnerctl::domain::desired::{Desired, Scope};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::support::apply::{ApplyRig, change};
 
-/// The JSON of an answer that is a success.
+/// The JSON of a successful answer.
 fn ask(rig: &ApplyRig, method: &str, path: &str, body: &Value) -> Value {
     rig.memory.with(|world| {
         let token = format!("Bearer {}", world.admin_token());
@@ -26,7 +26,7 @@ fn ask(rig: &ApplyRig, method: &str, path: &str, body: &Value) -> Value {
     })
 }
 
-/// A pool of the fleet that says all that GARM takes.
+/// A pool of the fleet that sets every field that GARM accepts.
 fn whole(rig: &ApplyRig) -> Value {
     let proxy = json!({ "name": "squid", "http_proxy": "http://10.0.0.1:3128" });
     ask(rig, "POST", "/proxies", &proxy);
@@ -72,7 +72,7 @@ async fn read(rig: &ApplyRig, manifest: &Manifest) -> Fleet {
     read_fleet(&rig.client, &ask, &Clock::Real).await.unwrap()
 }
 
-/// What files have a default for is declared as it is; the rest is left alone.
+/// Fields with a default in the files are declared as they are; the others are left alone.
 const MANAGED: &str = "organization: acme, image: 'ubuntu:24.04', instance_type: small, \
     labels: [arm], os_arch: arm64, max_runners: 5, min_idle_runners: 1, autoscale: false, \
     priority: 7, runner_prefix: odd, bootstrap_timeout: 25m, enable_shell: true, \
@@ -117,7 +117,7 @@ async fn a_replace_carries_over_every_key_that_garm_has_of_a_pool() {
     assert!(left.is_empty(), "{:#?}", left.steps);
 }
 
-/// GARM keeps the template of the old system in an update, and refuses the pair in a POST.
+/// GARM keeps the template of the old system in an update, and refuses the combination in a POST.
 #[tokio::test(start_paused = true)]
 async fn a_change_of_the_system_and_a_replace_after_it_go_through() {
     let rig = ApplyRig::new().await;
@@ -157,7 +157,7 @@ async fn groups_and_proxies_are_taken_away_and_given_again() {
     }
 }
 
-/// PostgreSQL gives `extra_specs` back re-ordered and respelt, and takes the same ones again for a
+/// PostgreSQL returns `extra_specs` reordered and reformatted, and GARM takes equal ones for a
 /// change that makes every runner outdated.
 #[tokio::test(start_paused = true)]
 async fn extra_specs_that_mean_the_same_are_never_sent() {

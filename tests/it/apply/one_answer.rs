@@ -1,5 +1,5 @@
-//! Which of several pools with one label is the one: `plan`, `apply`, `status` and `watch` give one
-//! answer, in whatever order the pools were made.
+//! Which of several pools with one label is in force: `plan`, `apply`, `status` and `watch` give
+//! the same answer, in whatever order the pools were created.
 
 use std::collections::BTreeMap;
 
@@ -21,10 +21,10 @@ use runnerctl::render::status::{PoolDecisions, PoolStanding, StatusInputs, fleet
 use super::converge::{Dice, declared};
 use crate::support::apply::{ApplyRig, fleet, name, plan as plan_of, told, wait};
 
-/// In use, switched off with its runners, unused.
+/// In use, disabled with runners, unused.
 const KINDS: [char; 3] = ['u', 'r', 'f'];
 
-/// A world with one pool of each of these kinds, in this order, all with one label.
+/// A world with one pool of each of these kinds, in this order, all with the same label.
 async fn world(kinds: &[char]) -> (ApplyRig, Vec<PoolId>) {
     let rig = ApplyRig::new().await;
     let mut ids = Vec::new();
@@ -61,7 +61,7 @@ fn wish() -> Desired {
     }
 }
 
-/// What `plan` takes for the pool in force: nothing where it is blocked. All others are removed.
+/// The pool that `plan` considers to be in force; none if it is blocked. All others are removed.
 fn planned(fleet: &Fleet) -> Option<PoolId> {
     let plan = plan::plan(&wish(), fleet, &plan::PlanOptions::default());
     if plan.summary().blocked > 0 {
@@ -86,7 +86,7 @@ fn roll() -> DeclaredPools {
     DeclaredPools { fleet: fleet(), pools: [(name("default"), enrolled)].into(), is_whole: true }
 }
 
-/// What `watch` steers.
+/// The pool that `watch` scales.
 fn watched(fleet: &Fleet) -> Option<PoolId> {
     let found = roll().find(fleet.pools.iter(), |it| fleet.runners_of(it).count());
     match found.unmanaged.get(&name("default")) {
@@ -96,7 +96,7 @@ fn watched(fleet: &Fleet) -> Option<PoolId> {
     }
 }
 
-/// What `status` shows as the pool; nothing where it shows that no pool is certain.
+/// The pool that `status` shows; none if it shows that no pool is certain.
 fn shown(fleet: &Fleet) -> Option<PoolId> {
     let file = "pools: [{ name: default, instance_type: small, max_runners: 4 }]";
     let source = config::SourceFile { path: "pools.yaml".into(), text: file.into() };
@@ -160,7 +160,7 @@ async fn plan_apply_status_and_watch_agree_in_every_order_of_twins() {
         assert_eq!(watched(&fleet), expected, "watch, {kinds:?}");
         assert_eq!(shown(&fleet), expected, "status, {kinds:?}");
         let Some(expected) = expected else { continue };
-        // A create of another run follows the same pool, and `apply` leaves it alone.
+        // A create by another run follows the same pool, and `apply` leaves it alone.
         let followed = rig.apply(vec![rig.create("default")]).await;
         assert_eq!(followed, ["default create already done: created by another run"], "{kinds:?}");
         let plan = plan::plan(&wish(), &fleet, &plan::PlanOptions::default());

@@ -1,4 +1,4 @@
-//! What a plan is made from: GARM's lists leave `extra_specs` out, and a plan must know them.
+//! The basis of a plan: GARM's lists omit `extra_specs`, and a plan must know them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,7 +70,7 @@ async fn extra_specs_of_our_pools_are_read_with_their_entity_in_place_of_the_lis
         .map(|it| (it.detail, Value::Object(it.spec.extra_specs.clone())))
         .collect();
     let whole = |value: &Value| (PoolDetail::Whole, value.clone());
-    // Whoever reads the entity has those of its other pools, too.
+    // A read of the entity also returns those of its other pools.
     assert_eq!(told, [whole(&zone), whole(&zone), whole(&json!({})), whole(&zone)]);
     assert_eq!(found.entities.len(), 1);
     let entity = format!("/organizations/{}", rig.entity.id);
@@ -88,7 +88,7 @@ async fn without_pools_of_ours_nothing_is_read_but_the_lists() {
     assert_eq!(reads(&rig), expected);
 }
 
-/// Answers every POST of a pool with silence, after it was carried out.
+/// Carries out every POST of a pool but never answers it.
 struct LostPosts(Arc<dyn Transport>);
 
 impl Transport for LostPosts {

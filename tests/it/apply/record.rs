@@ -1,4 +1,4 @@
-//! Every write is on record, or is not made.
+//! Every write is recorded, or is not made.
 
 use runnerctl::audit::{Actor, Demands, File, Keys, verify};
 use runnerctl::event::SilentListener;

@@ -1,5 +1,5 @@
-//! A replace creates the new pool before the old one loses anything, and goes on from wherever it
-//! was stopped.
+//! A replace creates the new pool before the old one loses anything, and continues from wherever it
+//! was interrupted.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ fn moved(rig: &ApplyRig) -> PoolSpec {
     PoolSpec { provider: "sim2".into(), ..rig.spec("default") }
 }
 
-/// The writes to pools so far: the method, and what of the body tells them apart.
+/// The writes to pools so far: the method and the distinguishing part of the body.
 fn pool_writes(rig: &ApplyRig) -> Vec<String> {
     let writes = rig.writes();
     let told = |it: &String| {
@@ -169,7 +169,8 @@ async fn carried_out(rig: &ApplyRig, plan: &Plan, seed: u64) -> Vec<String> {
     told(&outcomes)
 }
 
-/// Every write of a replace, stopped before or after it; then the file as it was, or as it is.
+/// Interrupts a replace before or after each of its writes, and then applies the former or the
+/// present file.
 #[tokio::test(start_paused = true)]
 async fn stopped_at_any_write_it_goes_on_or_is_taken_back_and_asks_before_anything_goes() {
     for (at, last) in (0..6).flat_map(|at| [(at, Last::CarriedOut), (at, Last::NeverSent)]) {
@@ -187,8 +188,8 @@ async fn stopped_at_any_write_it_goes_on_or_is_taken_back_and_asks_before_anythi
                 () = wire.tripped() => {}
             }
             let resumed = planned(&rig, &wish(next)).await;
-            // With the same file: once the old pool is retired, no new consent is needed. With the
-            // former file: nothing is asked for as long as the new pool is not in force.
+            // With the same file no new consent is needed once the old pool is retired. With the
+            // former file none is needed as long as the new pool is not in force.
             let (post, relabel, promote) = match last {
                 Last::CarriedOut => (at > 0, at > 0, at > 1),
                 Last::NeverSent => (at > 1, at > 1, at > 2),
@@ -229,7 +230,7 @@ async fn two_replaces_at_once_leave_one_pool_whichever_dies() {
         let other = apply(&plan, &writer, &options, &SilentListener);
         let ((), outcomes) = tokio::join!(doomed, other);
         assert!(outcomes.iter().all(|it| it.kind.is_good()), "seed {seed}: {:?}", told(&outcomes));
-        // What the one that died has left behind, if anything, is unused and goes.
+        // What the interrupted run has left behind, if anything, is unused and is removed.
         carried_out(&rig, &planned(&rig, &wish("sim2")).await, seed).await;
         let pools = rig.pools().await;
         assert_eq!(pools.len(), 1, "seed {seed}: {pools:?}");

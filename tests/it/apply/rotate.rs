@@ -12,7 +12,7 @@ fn rotating() -> ApplyOptions {
     ApplyOptions { rotate: vec![name("default")], ..ApplyOptions::default() }
 }
 
-/// A pool that keeps so many runners idle, and a step that makes them outdated.
+/// A pool that keeps this many runners idle, and a step that makes them outdated.
 async fn pool(level: u32) -> (ApplyRig, runnerctl::plan::Step) {
     let rig = ApplyRig::new().await;
     let spec = PoolSpec { min_idle_runners: level, max_runners: 60, ..rig.spec("default") };
@@ -22,7 +22,7 @@ async fn pool(level: u32) -> (ApplyRig, runnerctl::plan::Step) {
     (rig, change("default", &pool.id, image))
 }
 
-/// Runners of each generation.
+/// The number of runners by generation.
 async fn generations(rig: &ApplyRig) -> Vec<(u64, usize)> {
     let runners = rig.fleet().await.runners;
     let count = |it: u64| runners.iter().filter(|runner| runner.generation == Some(it)).count();
@@ -108,7 +108,8 @@ async fn a_stop_signal_ends_it_between_two_runners() {
     assert!(told[1].starts_with("default update interrupted: "), "{told:?}");
 }
 
-/// It waited until no runner booted anywhere in the pool, which never came, and called the pool failed.
+/// A rotation once waited until no runner of the pool was booting, which never happened, and
+/// reported a failure.
 #[tokio::test(start_paused = true)]
 async fn a_pool_that_is_busy_all_the_time_is_rotated_to_its_end() {
     let (rig, update) = pool(10).await;

@@ -1,4 +1,4 @@
-//! Two runs at once, and answers that are lost: never two pools with one label.
+//! Simultaneous runs and lost answers never lead to two pools with one label.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::wire::{Delays, Tripwire};
 use crate::support::apply::{ApplyRig, plan, step, told};
 
-/// 8 by default, more by `RUNNERCTL_SEEDS`.
+/// The number of seeds: 8, or `RUNNERCTL_SEEDS`.
 pub(crate) fn seeds() -> u64 {
     std::env::var("RUNNERCTL_SEEDS").ok().and_then(|it| it.parse().ok()).unwrap_or(8)
 }
@@ -32,7 +32,7 @@ fn is_good(outcomes: &[StepOutcome]) -> bool {
 const ONE: [&str; 1] = ["default,runnerctl=acme/default on 2/20 0"];
 
 async fn pools(rig: &ApplyRig) -> Vec<String> {
-    // Runners have come in the meantime; how many does not matter here.
+    // Runners have been created meanwhile; their number does not matter here.
     let pools = rig.pools().await.into_iter();
     pools.map(|it| format!("{} 0", it.rsplit_once(' ').unwrap().0)).collect()
 }
@@ -100,8 +100,8 @@ async fn a_run_that_dies_at_any_write_leaves_the_pool_to_the_other() {
     }
 }
 
-/// A list that does not show pools made by others for a while: GARM dates a row before it commits
-/// it, so an earlier pool can come to light after a later one.
+/// A list that hides pools of others for a while: GARM dates a row before it commits it, so an
+/// earlier pool may become visible after a later one.
 struct Blind {
     inner: Arc<dyn Transport>,
     lists: AtomicUsize,
@@ -137,7 +137,7 @@ impl Transport for Blind {
 #[tokio::test(start_paused = true)]
 async fn an_earlier_pool_that_comes_to_light_late_still_leaves_one() {
     for seed in 0..seeds() * 4 {
-        // Up to the list that decides; the one after the switch comes 300 ms later.
+        // Up to the list that decides; the one after the pool is enabled follows 300 ms later.
         for lists in [1, 2] {
             let rig = ApplyRig::new().await;
             let plan = plan(vec![rig.create("default")]);

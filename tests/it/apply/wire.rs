@@ -1,4 +1,5 @@
-//! What can be put between a client and GARM: delays that mix the order of requests, and an end.
+//! Transports between a client and GARM that delay requests, and so change their order, or end the
+//! process.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use runnerctl::garm::{Request, ResponseFuture, Transport};
 use tokio::sync::Notify;
 
-/// Delays every request and every answer by 0 to 60 ms, by its own seed.
+/// Delays every request and every answer by 0 to 60 ms, with its own seed.
 pub(crate) struct Delays {
     inner: Arc<dyn Transport>,
     state: AtomicU64,
@@ -19,7 +20,7 @@ impl Delays {
         Arc::new(Self { inner, state: AtomicU64::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)) })
     }
 
-    /// splitmix64.
+    /// The generator splitmix64, seeded per request.
     fn next(&self) -> Duration {
         let mut z = self
             .state
@@ -46,8 +47,8 @@ impl Transport for Delays {
     }
 }
 
-/// Lets so many writes through. The next one is not answered any more: it is carried out, or not,
-/// and whoever sent it is dead.
+/// Lets this many writes pass. The next one is not answered: it may or may not be carried out, and
+/// its sender is dead.
 pub(crate) struct Tripwire {
     inner: Arc<dyn Transport>,
     left: AtomicUsize,
@@ -55,7 +56,7 @@ pub(crate) struct Tripwire {
     tripped: Notify,
 }
 
-/// What becomes of the write at which the process dies.
+/// What happens to the write at which the process dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Last {
     CarriedOut,
@@ -97,7 +98,7 @@ impl Transport for Tripwire {
     }
 }
 
-/// Does something the moment before the n-th request that fits is sent.
+/// Acts immediately before the n-th matching request is sent.
 pub(crate) struct Ambush {
     inner: Arc<dyn Transport>,
     fits: fn(&Request) -> bool,

@@ -1,6 +1,6 @@
-//! Seeded chance for a soak.
+//! Seeded random numbers for a soak.
 
-/// A stream of random numbers (splitmix64): the same seed, the same day.
+/// A stream of random numbers (splitmix64): equal seeds give equal runs.
 pub(super) struct Chance(u64);
 
 impl Chance {
@@ -16,7 +16,7 @@ impl Chance {
         z ^ (z >> 31)
     }
 
-    /// From 0 up to, not including, `bound`.
+    /// A number from 0 up to but not including `bound`.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }

@@ -1,4 +1,4 @@
-//! What goes wrong in a soak, each thing for a while.
+//! The faults of a soak, each for a limited time.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use super::chance::Chance;
 use crate::support::pools::config;
 use crate::support::scaling_loop::Rig;
 
-/// What is wrong at present.
+/// The faults in effect at present.
 #[derive(Default)]
 pub(super) struct Trouble {
-    /// Seconds until knobs and faults are as they should be.
+    /// Seconds until the knobs and faults are reset.
     left: u64,
     /// Seconds until a watcher is started again; absent while one runs.
     absent: Option<u64>,
 }
 
 impl Trouble {
-    /// Something more goes wrong.
+    /// Adds one more fault.
     pub(super) async fn strike(&mut self, rig: &mut Rig, chance: &mut Chance) {
         let lasts = 30 + chance.below(900);
         self.left = self.left.max(lasts);

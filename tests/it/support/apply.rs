@@ -47,7 +47,7 @@ impl ApplyRig {
         Self { memory, client, entity, book: Book::memory() }
     }
 
-    /// The way to GARM without anything between.
+    /// The transport to GARM, without anything in between.
     pub(crate) fn door(&self) -> Arc<dyn Transport> {
         Arc::<InMemoryWorld>::clone(&self.memory)
     }
@@ -77,7 +77,7 @@ impl ApplyRig {
         Writer::new(client, AuditContext { book: self.book.clone(), actor, cause, clock, line })
     }
 
-    /// Carries steps out, straight to GARM.
+    /// Carries out steps, directly at GARM.
     pub(crate) async fn apply(&self, steps: Vec<Step>) -> Vec<String> {
         self.apply_with(steps, &ApplyOptions::default()).await
     }
@@ -96,7 +96,7 @@ impl ApplyRig {
         told(&apply(&plan(steps), &writer, &ApplyOptions::default(), &Heard::default()).await)
     }
 
-    /// The spec of a pool of this name, in force.
+    /// The specification of a pool of this name that is in force.
     pub(crate) fn spec(&self, pool: &str) -> PoolSpec {
         plain(pool, labels(pool), (2, 20))
     }
@@ -118,7 +118,7 @@ impl ApplyRig {
         step(Action::Replace, pool, Some(old), work)
     }
 
-    /// Makes a pool by hand.
+    /// Creates a pool by hand.
     pub(crate) async fn make(&self, spec: &PoolSpec) -> Pool {
         self.client.create_pool(&self.entity, spec).await.unwrap()
     }
@@ -140,7 +140,7 @@ impl ApplyRig {
         fleet.pools.iter().map(|it| shown(it, fleet.runners_of(&it.id).count())).collect()
     }
 
-    /// The writes that reached GARM: `METHOD path body`, ids as they come replaced by `ID`.
+    /// The writes that reached GARM, as `METHOD path body`; ids are replaced by `ID`.
     pub(crate) fn writes(&self) -> Vec<String> {
         self.memory.with(|world| {
             let writes = world.requests().iter().filter(|it| it.is_write());
@@ -148,7 +148,7 @@ impl ApplyRig {
         })
     }
 
-    /// Forgets the requests so far.
+    /// Forgets all requests so far.
     pub(crate) fn forget(&self) {
         self.memory.with(World::forget_requests);
     }
@@ -157,7 +157,7 @@ impl ApplyRig {
         self.memory.with(|it| it.killed_jobs().len())
     }
 
-    /// The audit log so far, one line a record: kind, act, verdict.
+    /// The audit log so far, one line per record: kind, act, verdict.
     pub(crate) fn records(&self) -> Vec<String> {
         let lines = self.log();
         let values = lines.lines().map(|it| serde_json::from_str(it).unwrap());
@@ -237,7 +237,7 @@ pub(crate) fn told(outcomes: &[StepOutcome]) -> Vec<String> {
     outcomes.iter().map(one).collect()
 }
 
-/// Remembers what was said.
+/// Remembers the events that it was told.
 #[derive(Default)]
 pub(crate) struct Heard(Mutex<Vec<ApplyEvent>>);
 

@@ -1,4 +1,4 @@
-//! What several tests share: pools, a rig for the loop, a rig for `apply`.
+//! Shared test support: pools, a rig for the loop, and a rig for `apply`.
 
 pub(crate) mod apply;
 pub(crate) mod pools;

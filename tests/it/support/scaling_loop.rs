@@ -43,12 +43,12 @@ use super::pools::{self, fleet};
 
 pub(crate) const RESYNC: Duration = Duration::from_secs(30);
 
-/// How a loop runs when nothing is said.
+/// The default settings of a loop.
 pub(crate) fn steady() -> LoopSettings {
     LoopSettings { resync: RESYNC, course: RunMode::Steady, writes: Writes::Sent }
 }
 
-/// The specification's own numbers, from zero runners.
+/// The specification's policy, but starting from zero runners.
 pub(crate) fn policy() -> ScalePolicy {
     ScalePolicy { min_runners: 0, ..pools::policy() }
 }
@@ -62,7 +62,7 @@ pub(crate) struct LoopRig {
 }
 
 impl LoopRig {
-    /// With one pool `default` that scales so.
+    /// A rig with one pool `default` that has this policy.
     pub(crate) async fn new(policy: ScalePolicy) -> Self {
         Self::of(SimConfig { backoff: 300, ..SimConfig::default() }, &[("default", policy)]).await
     }
@@ -79,12 +79,12 @@ impl LoopRig {
         rig
     }
 
-    /// Makes a pool as `apply` does, at the level of its minimum.
+    /// Creates a pool as `apply` does, at the level of its minimum.
     pub(crate) async fn make(&mut self, pool: &str, policy: &ScalePolicy) -> Pool {
         self.make_as(pool, policy, |it| it).await
     }
 
-    /// The same, with something of it changed.
+    /// The same, with a changed specification.
     pub(crate) async fn make_as(
         &mut self,
         pool: &str,
@@ -95,7 +95,7 @@ impl LoopRig {
         self.make_in(&entity, pool, (policy, change)).await
     }
 
-    /// The same, of this entity.
+    /// The same, for this entity.
     pub(crate) async fn make_in(
         &mut self,
         entity: &EntityKey,
@@ -109,7 +109,7 @@ impl LoopRig {
         made
     }
 
-    /// Makes a pool that nobody steers: by hand, for jobs that ask for `label`.
+    /// Creates a pool by hand that no loop scales, for jobs that ask for `label`.
     pub(crate) async fn make_by_hand(&self, label: &str, (level, most): (u32, u32)) -> Pool {
         let spec = pools::plain("by-hand", [label].into_iter().collect(), (level, most));
         let spec = PoolSpec { priority: 1, ..spec };
@@ -120,7 +120,7 @@ impl LoopRig {
         self.pools[&name(pool)].0.clone()
     }
 
-    /// Sets a field of a pool by hand.
+    /// Changes a field of a pool by hand.
     pub(crate) async fn change(&self, pool: &str, change: PoolChange) -> Pool {
         self.client.update_pool(&self.id(pool), &change).await.unwrap()
     }
@@ -137,12 +137,12 @@ impl LoopRig {
         DeclaredPools { fleet: fleet(), pools: pools.collect(), is_whole: true }
     }
 
-    /// The way to GARM without anything between.
+    /// The transport to GARM, without anything in between.
     pub(crate) fn door(&self) -> Arc<dyn Transport> {
         Arc::<InMemoryWorld>::clone(&self.memory)
     }
 
-    /// Starts a loop.
+    /// Starts a loop with these settings.
     pub(crate) fn start(&self, settings: LoopSettings) -> RunningLoop {
         self.start_through(self.door(), settings)
     }
@@ -158,7 +158,7 @@ impl LoopRig {
         self.start_with(client, settings, self.clock())
     }
 
-    /// Starts a loop with other files.
+    /// Starts a loop with these declared pools.
     pub(crate) fn start_by(&self, settings: LoopSettings, roll: DeclaredPools) -> RunningLoop {
         let config = SimConfig::default();
         let login = GarmLogin::new(config.username, SecretString::from(config.password));
@@ -211,19 +211,19 @@ impl LoopRig {
         Clock::starting_at(self.memory.with(|it| it.now()))
     }
 
-    /// Queues so many jobs for `default`, of so many seconds each; brings GitHub's ids of them.
+    /// Queues `count` jobs of this duration for `default`; returns GitHub's ids.
     pub(crate) fn jobs(&self, count: usize, seconds: u64) -> Vec<i64> {
         let jobs = Jobs::new(count, &["default"]).lasting(Duration::from_secs(seconds));
         self.memory.with(|it| it.queue_jobs(&jobs))
     }
 
-    /// Turns the knobs of the world.
+    /// Changes the knobs of the simulated world.
     pub(crate) fn turn(&self, turn: impl FnOnce(&mut Knobs)) {
         self.memory.with(|it| turn(it.knobs_mut()));
     }
 
-    /// Whole seconds that each of these jobs waited, the longest last; those that still wait are
-    /// not among them.
+    /// The whole seconds that each of these jobs waited, longest last; without those that still
+    /// wait.
     pub(crate) fn waits(&self, jobs: &[i64]) -> Vec<u64> {
         self.memory.with(|world| {
             let wait = |it: &LogEntry| match &it.what {
@@ -238,12 +238,12 @@ impl LoopRig {
         })
     }
 
-    /// GARM's events are not to be had.
+    /// Makes GARM's events unavailable.
     pub(crate) fn mute(&self) {
         self.fault(FaultRule::always("GET", "/ws/events", Fault::Refuse));
     }
 
-    /// Nobody answers, and all streams break.
+    /// Makes GARM unreachable and breaks all streams.
     pub(crate) fn go_away(&self) {
         self.fault(FaultRule::always("", "", Fault::Refuse));
         self.memory.cut_streams();
@@ -257,12 +257,12 @@ impl LoopRig {
         self.memory.with(|it| it.faults.add(rule));
     }
 
-    /// The level of `default` now.
+    /// The present level of the pool `default`.
     pub(crate) async fn level(&self) -> u32 {
         self.client.pool(&self.id("default")).await.unwrap().0.spec.min_idle_runners
     }
 
-    /// `active idle other` of all runners.
+    /// The numbers of active, idle and other runners.
     pub(crate) async fn runner_counts(&self) -> (usize, usize, usize) {
         let all = self.client.runners().await.unwrap();
         let active = all.iter().filter(|it| it.is_busy()).count();
@@ -270,7 +270,7 @@ impl LoopRig {
         (active, idle, all.len() - active - idle)
     }
 
-    /// Forgets the requests so far.
+    /// Forgets all requests so far.
     pub(crate) fn forget(&self) {
         self.memory.with(World::forget_requests);
     }
@@ -279,7 +279,7 @@ impl LoopRig {
         self.memory.with(|it| it.requests().to_vec())
     }
 
-    /// The requests since they were forgotten, as `METHOD path`, ids as they are.
+    /// The requests since they were last forgotten, as `METHOD path`.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.requests().iter().map(|it| format!("{} {}", it.method, it.path)).collect()
     }
@@ -298,12 +298,12 @@ impl LoopRig {
             .collect()
     }
 
-    /// All that was written.
+    /// All writes since they were last forgotten.
     pub(crate) fn writes(&self) -> Vec<Exchange> {
         self.requests().into_iter().filter(Exchange::is_write).collect()
     }
 
-    /// What has happened so far.
+    /// A summary of everything that has happened.
     pub(crate) fn tally(&self) -> Tally {
         self.memory.with(|world| {
             let mut tally = Tally { killed: world.killed_jobs().len(), ..Tally::default() };
@@ -328,22 +328,22 @@ impl LoopRig {
     }
 }
 
-/// What has happened in a world.
+/// A summary of what has happened in a world.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
-    /// VMs made.
+    /// The number of VMs created.
     pub(crate) vms: usize,
-    /// Most of them at a time.
+    /// The largest number of VMs at one time.
     pub(crate) most: usize,
-    /// Jobs ended.
+    /// The number of jobs that have ended.
     pub(crate) done: usize,
-    /// Jobs whose VM was destroyed under them.
+    /// The number of jobs whose VM was destroyed while they ran.
     pub(crate) killed: usize,
-    /// Whole seconds that a job waited at most.
+    /// The longest wait of a job, in whole seconds.
     pub(crate) longest_wait_s: u64,
 }
 
-/// A loop that runs.
+/// A loop that is running.
 pub(crate) struct RunningLoop {
     pub(crate) heard: Arc<Heard>,
     orders: mpsc::Sender<WatchCommand>,
@@ -356,7 +356,7 @@ impl RunningLoop {
         self.orders.send(order).await.unwrap();
     }
 
-    /// Tells it to stop and waits until it has.
+    /// Tells the loop to stop and waits until it has ended.
     pub(crate) async fn stop(self) -> WatchEnd {
         self.order(WatchCommand::Stop).await;
         self.end().await.unwrap()
@@ -370,7 +370,7 @@ impl RunningLoop {
         self.task.is_finished()
     }
 
-    /// Dies as by SIGKILL.
+    /// Ends the loop abruptly, as by SIGKILL.
     pub(crate) async fn kill(self) {
         self.task.abort();
         assert!(self.task.await.unwrap_err().is_cancelled());
@@ -384,7 +384,7 @@ impl RunningLoop {
     }
 }
 
-/// Remembers what it was told.
+/// Remembers everything that the loop has reported.
 #[derive(Default)]
 pub(crate) struct Heard(Mutex<Told>);
 
@@ -398,9 +398,9 @@ struct Told {
     beats: usize,
     /// The `extra_specs` of the first pool in the last full read.
     specs: Option<(PoolDetail, Map<String, Value>)>,
-    /// Most jobs at a time that were called stuck.
+    /// The largest number of stuck jobs at one time.
     stuck: u32,
-    /// Whether there were ever decisions for this reason.
+    /// The reasons of all decisions so far.
     reasons: BTreeSet<Reason>,
     /// Jobs that wait for all pools together, in the last evaluation.
     queued: usize,
@@ -420,7 +420,7 @@ impl Heard {
         self.0.lock().unwrap().acts.clone()
     }
 
-    /// Acts as words: `raise 0 12 done`.
+    /// Writes as words: `raise 0 12 done`.
     pub(crate) fn deeds(&self) -> Vec<String> {
         self.acts().iter().map(said).collect()
     }
@@ -445,7 +445,7 @@ impl Heard {
         self.0.lock().unwrap().beats
     }
 
-    /// Most jobs at a time that were called stuck.
+    /// The largest number of stuck jobs at one time.
     pub(crate) fn stuck(&self) -> u32 {
         self.0.lock().unwrap().stuck
     }
@@ -460,7 +460,7 @@ impl Heard {
         self.0.lock().unwrap().queued
     }
 
-    /// The suspect runners that were told of.
+    /// The suspect runners that were reported.
     pub(crate) fn suspects(&self) -> Vec<String> {
         let name = |it: &Incident| match it {
             Incident::RunnerSuspect { runner, .. } => Some(runner.to_string()),
@@ -610,13 +610,13 @@ impl Rig {
         self.client.runners().await.unwrap()
     }
 
-    /// How many jobs wait, as GARM has it.
+    /// The number of queued jobs according to GARM.
     pub(crate) async fn queue_depth(&self) -> usize {
         let jobs = self.client.jobs().await.unwrap();
         jobs.iter().filter(|it| it.status == JobStatus::Queued).count()
     }
 
-    /// What `/metrics` answers to what the loop last saw.
+    /// The `/metrics` page for the state that the loop last reported.
     pub(crate) fn metrics(&self) -> String {
         let board = MetricsState::new(HealthLimits::of(Duration::from_secs(30)));
         let seen = self.heard.gauges();
@@ -632,23 +632,23 @@ impl Rig {
         board.metrics_page()
     }
 
-    /// The depth of each pool's queue, as the loop last saw it.
+    /// The depth of each pool's queue, as the loop last reported it.
     pub(crate) fn queue_depths(&self) -> BTreeMap<PoolName, Option<f64>> {
         let seen = self.heard.gauges().into_iter();
         seen.map(|(name, it)| (name, Some(f64::from(it.2)))).collect()
     }
 
-    /// Jobs that died with their VM.
+    /// Jobs whose VM was destroyed while they ran.
     pub(crate) fn killed_jobs(&self) -> Vec<i64> {
         self.memory.with(|it| it.killed_jobs())
     }
 
-    /// Picks from everything that has happened.
+    /// Selects from everything that has happened.
     pub(crate) fn happened<T>(&self, pick: impl FnMut(&LogEntry) -> Option<T>) -> Vec<T> {
         self.memory.with(|it| it.log().iter().filter_map(pick).collect())
     }
 
-    /// How many jobs GitHub has that are not over.
+    /// The number of GitHub's jobs that are not over.
     pub(crate) fn jobs_left(&self) -> usize {
         let count =
             |is: fn(&LogEvent) -> bool| self.happened(|it| is(&it.what).then_some(())).len();

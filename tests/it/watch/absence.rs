@@ -1,4 +1,4 @@
-//! A GARM that is away, is another one, or does not let us in.
+//! A GARM that is unreachable, restored from a backup, or refuses our credentials.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -53,7 +53,7 @@ async fn garm_away_for_an_hour_freezes_and_all_goes_on_when_it_is_back() {
     );
 }
 
-/// GARM restarts with another password: it answers again, and lets nobody in.
+/// GARM restarts with another password: it answers again but refuses the login.
 #[tokio::test(start_paused = true)]
 async fn a_garm_that_is_back_and_refuses_us_is_not_said_to_be_written_to() {
     let rig = LoopRig::new(policy()).await;
@@ -127,7 +127,7 @@ async fn an_expired_token_is_renewed_without_a_word() {
     assert_eq!(rig.tally().done, 6);
 }
 
-/// Leads to one GARM, then to another.
+/// Connects to one GARM first and to another later.
 struct Switch(Mutex<Arc<dyn Transport>>);
 
 impl Switch {
@@ -156,8 +156,8 @@ impl Transport for Switch {
     }
 }
 
-/// A GARM in the middle of a burst, then the same with yesterday's database: the pools are there,
-/// of runners and jobs nothing. Its clock is `shift` away from where it was.
+/// Replaces GARM in the middle of a burst by one with an older database, which has the pools but no
+/// runners or jobs. Its clock differs by `shift`.
 async fn restored(shift: SignedDuration) {
     let config = SimConfig { backoff: 300, ..SimConfig::default() };
     let old = LoopRig::of(config.clone(), &[("default", policy())]).await;
@@ -194,7 +194,7 @@ async fn a_clock_of_garms_that_is_set_back_or_ahead_by_an_hour_is_followed() {
     restored(SignedDuration::from_hours(1)).await;
 }
 
-/// This machine's clock is an hour wrong: a warning, and no decision is another one.
+/// This machine's clock is wrong by an hour: that causes a warning but changes no decision.
 #[tokio::test(start_paused = true)]
 async fn the_clock_of_this_machine_does_not_matter() {
     let rig = LoopRig::new(policy()).await;

@@ -1,4 +1,4 @@
-//! Two pools with equal labels, the preferred of which fails every create.
+//! Two pools with equal labels, of which the preferred one fails every create.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ async fn three_jobs_go_to_the_other_pool_once_the_first_ones_circuit_is_open() {
         ScalePolicy { scale_up_threshold: 1, scale_up_delay: Duration::from_secs(10), ..policy() };
     let (ours, rig) = three_jobs(&policy, Who::Ours).await;
     let (alone, _) = three_jobs(&policy, Who::Alone).await;
-    // The delay, a row, 75 s until it is a failure for good; then a pulse in the other pool.
+    // The delay, a row, and 75 s until it counts as failed; then the other pool's level is raised.
     assert_eq!(ours.len(), 3, "GARM alone: {alone:?}");
     assert!(ours[2] <= 10 + 5 + 75 + 10 + 6, "{ours:?}");
     assert!(alone.len() < 3 || ours[2] <= alone[2], "{ours:?} {alone:?}");
@@ -50,6 +50,6 @@ async fn three_jobs_go_to_the_other_pool_once_the_first_ones_circuit_is_open() {
 #[tokio::test(start_paused = true)]
 async fn three_jobs_below_the_threshold_of_the_specification() {
     let (ours, _) = three_jobs(&policy(), Who::Ours).await;
-    // `max_queue_wait` comes first.
+    // `max_queue_wait` is over first.
     assert!(ours.len() == 3 && ours[2] <= 120 + 5 + 75 + 10 + 6, "{ours:?}");
 }

@@ -1,4 +1,4 @@
-//! Jobs that wait beside idle runners: handed out late, never, or long ago without a word of it.
+//! Jobs beside idle runners that are handed out late or never, or were over long ago unnoticed.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use runnerctl::sim::{JobBatch, Knobs, SimConfig};
 
 use crate::support::scaling_loop::{LoopRig, RunningLoop, policy, steady, wait};
 
-/// Who scales: the loop under a backoff of 5 minutes, or GARM alone with its default.
+/// What scales: the loop with a backoff of 5 minutes, or GARM alone with its default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Who {
     Ours,
     Alone,
 }
 
-/// A pool under this policy, with as many runners idle as it says, whoever scales.
+/// A pool with this policy and its minimum of idle runners, whatever scales it.
 pub(super) async fn rig(
     policy: &ScalePolicy,
     knobs: Knobs,
@@ -44,7 +44,7 @@ async fn six_jobs_beside_four_idle_runners_that_github_hands_out_after_a_minute(
     let (ours, _) = six_jobs_handed_out_after_a_minute(Who::Ours).await;
     let (alone, _) = six_jobs_handed_out_after_a_minute(Who::Alone).await;
     assert_eq!((ours.len(), alone.len()), (6, 6));
-    // The two that find no runner get theirs while the others are still waiting for GitHub.
+    // The two jobs without a runner get theirs while the others still wait for GitHub.
     assert!(ours[5] <= 61 && ours[5] <= alone[5], "{ours:?} {alone:?}");
 }
 
@@ -59,7 +59,7 @@ async fn eight_held_jobs_beside_two_idle_runners_have_eight_runners() {
     assert!(rig.levels().iter().all(|it| *it <= 8), "{:?}", rig.levels());
 }
 
-/// Three runners work, and GARM has not heard of it: they look idle and their jobs queued.
+/// Three runners are working without GARM's knowledge: they look idle and their jobs queued.
 async fn three_lost_starts_and_six_new_jobs(who: Who) -> (Vec<u64>, LoopRig, Option<RunningLoop>) {
     let policy = ScalePolicy { min_idle_runners: 3, ..policy() };
     let knobs = Knobs { assign_delay: Duration::from_secs(1), ..Knobs::default() };
@@ -80,7 +80,7 @@ async fn six_new_jobs_beside_three_runners_whose_start_was_lost() {
     let (alone, ..) = three_lost_starts_and_six_new_jobs(Who::Alone).await;
     assert_eq!((ours.len(), alone.len()), (6, 6));
     assert!(ours[5] <= alone[5] && ours[5] <= 30 + 10 + 6, "{ours:?} {alone:?}");
-    // They are found out, and GitHub does not let them be removed.
+    // They are detected, but GitHub does not allow their removal.
     let watch = watch.unwrap();
     assert_eq!(watch.heard.suspects().len(), 3, "{:?}", watch.heard.incidents());
     let deeds = watch.heard.deeds();
@@ -107,23 +107,24 @@ async fn jobs_cancelled_unheard_in_a_quiet_pool_hold_two_runners_and_are_named()
     let (rig, watch) = cancelled_unheard(Who::Ours).await;
     let heard = watch.unwrap().heard;
     wait(150).await;
-    // Nobody can know yet: each has its runner, and one more was tried.
+    // The cause is still unknown: each job has its runner, and one more was tried.
     assert_eq!(rig.runner_counts().await.1, 8 + 1);
     assert_eq!(heard.queued(), 8, "the queue is what GARM says");
     assert!(heard.reasons().contains(&Reason::NotHandedOut), "{:?}", heard.reasons());
-    // GARM itself builds for each of them at its backoff, and again a quarter of an hour later.
+    // GARM itself creates a runner for each of them after its backoff, and again a quarter of an
+    // hour later.
     wait(16 * 60).await;
     let (active, idle, other) = rig.runner_counts().await;
     assert!(active == 0 && idle + other <= 2, "{active} {idle} {other}");
     assert_eq!(heard.queued(), 8);
-    // A job that is real is served at once and by itself.
+    // A real job is served immediately.
     let real = rig.jobs(1, 20);
     wait(5).await;
     assert_eq!(rig.waits(&real), [0]);
     wait(14 * 60).await;
     let (_, idle, other) = rig.runner_counts().await;
     assert!(idle + other <= 2, "what GARM has built is let go: {idle} {other}");
-    // Ours, GARM's two attempts, and probes.
+    // Our runners, GARM's two attempts, and probes.
     assert!(rig.tally().vms <= 3 * 8 + 8, "{:?}", rig.tally());
 }
 
@@ -140,7 +141,8 @@ async fn after_an_outage_of_github_every_job_is_served() {
     wait(60).await;
     let waits = rig.waits(&jobs);
     assert_eq!(waits.len(), 8);
-    // Two had their runner still; the others' were let go after 10 minutes and come again.
+    // Two jobs still had their runners; those of the others were removed after 10 minutes and are
+    // created again.
     assert!(waits[0] <= 1_801 && waits[7] <= 1_800 + 20, "{waits:?}");
     assert_eq!(rig.tally().killed, 0);
 }

@@ -1,11 +1,11 @@
-//! The leash on a pulse.
+//! The lease on a raised level.
 
 use runnerctl::reconcile::watch::Incident;
 use runnerctl::sim::{Exchange, Fault, FaultRule};
 
 use crate::support::scaling_loop::{LoopRig, policy, steady, wait};
 
-/// Twelve jobs wait and GitHub does not register runners, so that the pulse stands.
+/// Twelve jobs wait and GitHub registers no runners, so the level stays raised.
 async fn standing_pulse() -> (LoopRig, crate::support::scaling_loop::RunningLoop) {
     let rig = LoopRig::new(policy()).await;
     rig.mute();

@@ -1,4 +1,5 @@
-//! Stopping, `--once`, `--release`, `--dry-run`, two at once, and what a quiet fleet costs.
+//! Stopping, `--once`, `--release`, `--dry-run`, two loops at once, and the requests of an idle
+//! fleet.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,8 +22,8 @@ fn once() -> LoopSettings {
     LoopSettings { course: RunMode::Once, ..steady() }
 }
 
-/// `held` keeps three idle runners; `default` has a pulse that stands, since GitHub registers no
-/// more runners.
+/// `held` keeps three idle runners; `default` has a raised level, because GitHub registers no more
+/// runners.
 async fn held_and_pulsing() -> LoopRig {
     let rig = LoopRig::of(config(), &[("default", policy()), ("held", policy())]).await;
     let level = runnerctl::domain::pool::PoolChange {
@@ -189,7 +190,7 @@ async fn once_and_release_give_up_a_garm_that_stays_away_for_half_a_minute() {
         assert!(matches!(error.kind, ErrorKind::Transport(_)), "{error}");
         assert_eq!(began.elapsed().as_secs(), 30);
 
-        // One that is merely restarted is waited for.
+        // The loop waits for a GARM that is only being restarted.
         let watch = rig.start(settings);
         wait(9).await;
         rig.come_back();
@@ -207,7 +208,7 @@ async fn once_gives_up_a_garm_that_takes_the_question_and_never_answers() {
     assert_eq!(error.to_string(), "read GARM: no answer within 30s");
 }
 
-/// Requests by method and path.
+/// The number of requests by method and path.
 fn kinds(rig: &LoopRig) -> BTreeMap<String, usize> {
     rig.asked().into_iter().fold(BTreeMap::new(), |mut kinds, it| {
         *kinds.entry(it).or_default() += 1;
@@ -226,7 +227,7 @@ async fn a_quiet_fleet_costs_three_requests_a_resync_and_a_handful_in_five_minut
     let _watch = rig.start(steady());
     wait(60).await;
     rig.forget();
-    // An hour, ten times the health of all.
+    // An hour contains ten reads of GARM's health.
     tokio::time::sleep(RESYNC * 120).await;
     let expected = [
         ("GET /controller-info", 12),
@@ -302,7 +303,7 @@ async fn held_later_levels_only_fall_and_nobody_is_removed() {
     wait(2).await;
     assert_eq!(levels(&rig).await, (0, 3), "{:?}", watch.heard.deeds());
     let before = watch.heard.deeds().len();
-    // Ten minutes of idleness and more: the idle ones of `held` would go.
+    // After more than ten minutes of idleness the idle runners of `held` would be removed.
     rig.jobs(12, 20);
     wait(900).await;
     let since = watch.heard.deeds().split_off(before);

@@ -1,4 +1,4 @@
-//! Idle runners that are not connected to GitHub: GARM calls them idle, and none takes a job.
+//! Idle runners that are not connected to GitHub: GARM calls them idle, but they take no job.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use runnerctl::sim::Knobs;
 use super::handed_out::{Who, rig};
 use crate::support::scaling_loop::{LoopRig, RunningLoop, policy, wait};
 
-/// More when more than one job has waited for 10 s; ten at most.
+/// At most ten runners; more when more than one job has waited for 10 s.
 fn small() -> ScalePolicy {
     ScalePolicy {
         max_runners: 10,
@@ -20,7 +20,7 @@ fn small() -> ScalePolicy {
     }
 }
 
-/// A pool whose runners so far will never be online; those to come will.
+/// A pool whose present runners never connect; later ones do.
 async fn dead(policy: &ScalePolicy, who: Who) -> (LoopRig, Option<RunningLoop>) {
     let never = Duration::from_hours(24);
     let knobs = Knobs {
@@ -66,13 +66,13 @@ async fn one_job_beside_idle_runners_that_never_take_it_finds_them_out_by_a_prob
     let jobs = rig.jobs(1, 20);
     wait(160).await;
     let waits = rig.waits(&jobs);
-    // `max_queue_wait`, two of GARM's ticks, boot and assignment: the policy's own wait.
+    // The policy's own wait: `max_queue_wait`, two of GARM's ticks, boot and assignment.
     assert!(waits.len() == 1 && waits[0] <= 120 + 10 + 8, "{waits:?}");
     let heard = watch.unwrap().heard;
     assert!(heard.reasons().contains(&Reason::HandOutProbe), "{:?}", heard.reasons());
     wait(180).await;
     assert_eq!(heard.suspects().len(), 2);
-    // Two that take jobs are there in their place.
+    // Two runners that take jobs have replaced them.
     assert_eq!(rig.runner_counts().await, (0, 2, 0), "{:?}", heard.deeds());
     let jobs = rig.jobs(2, 20);
     wait(5).await;

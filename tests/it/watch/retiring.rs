@@ -1,4 +1,4 @@
-//! Idle and failed runners that go.
+//! Removal of idle and failed runners.
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use runnerctl::sim::Exchange;
 
 use crate::support::scaling_loop::{LoopRig, policy, steady, wait};
 
-/// A pool of four idle runners, three of them beyond the minimum, that may be idle for a minute.
+/// A pool of four idle runners, three of them beyond the minimum, with a `scale_down_delay` of a
+/// minute.
 async fn four_idle() -> LoopRig {
     let delay = Duration::from_secs(60);
     let rig =
@@ -64,7 +65,7 @@ async fn a_runner_is_seen_idle_for_two_seconds_and_read_again_before_it_goes() {
     assert!(delete.at.duration_since(read.at).as_millis() < 100, "{read:?} {delete:?}");
 }
 
-/// GitHub has given the runner a job; GARM hears of it ten seconds later.
+/// GitHub has given the runner a job, and GARM learns of it ten seconds later.
 #[tokio::test(start_paused = true)]
 async fn busy_is_a_normal_answer_and_the_job_lives() {
     let rig = four_idle().await;
@@ -84,7 +85,7 @@ async fn busy_is_a_normal_answer_and_the_job_lives() {
     assert!((1..=4).contains(&busy), "a busy runner is not asked again and again: {asks:?}");
 }
 
-/// One of three has a job that GARM has not heard of: the two others go in their time.
+/// One of three has a job that GARM does not know of: the other two are removed on time.
 #[tokio::test(start_paused = true)]
 async fn one_that_is_busy_keeps_nobody_else() {
     let rig = four_idle().await;
@@ -146,7 +147,7 @@ async fn every_write_is_on_record_before_and_after_with_its_decision() {
     assert_eq!(records.len(), 12);
 }
 
-/// GitHub registers no runner, so that the two never come.
+/// GitHub registers no runner, so the two never become ready.
 #[tokio::test(start_paused = true)]
 async fn a_pool_below_its_minimum_is_found_and_told_once() {
     let rig = LoopRig::new(ScalePolicy { min_runners: 2, ..policy() }).await;

@@ -1,4 +1,4 @@
-//! Bursts, pulses and what they leave behind.
+//! Bursts, raised levels and what remains after them.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use runnerctl::sim::{Knobs, SimConfig};
 
 use crate::support::scaling_loop::{LoopRig, RunningLoop, Tally, policy, steady, wait};
 
-/// What the world and the loop say after so many jobs of 20 s, and a while.
+/// The state of the world and the loop after so many jobs of 20 s and some time.
 async fn burst(rig: &LoopRig, jobs: usize) -> (Tally, RunningLoop) {
     let watch = rig.start(steady());
     wait(40).await;
@@ -38,7 +38,7 @@ async fn with_no_events_at_all_full_reads_and_the_leash_do() {
     rig.mute();
     let (tally, watch) = burst(&rig, 12).await;
     assert_eq!((tally.vms, tally.done, tally.killed), (12, 12, 0), "{:?}", watch.heard.deeds());
-    // A job is seen up to a resync late, and counts from its creation all the same.
+    // A job is seen up to one resync late, but counts from its creation.
     assert!(tally.longest_wait_s <= 30 + 30 + 10 + 6, "{tally:?}");
     assert_eq!(rig.level().await, 0);
 }
@@ -74,7 +74,8 @@ async fn there_are_never_more_runners_than_the_maximum() {
 
 #[tokio::test(start_paused = true)]
 async fn what_the_files_allow_holds_although_garm_would_allow_more() {
-    // A job handed out the moment its runner is up is beyond us: GARM replaces it in that moment.
+    // If a job is assigned the moment its runner is ready, GARM replaces the runner at that moment,
+    // which the loop cannot prevent.
     let knobs = Knobs { assign_delay: Duration::from_millis(1500), ..Knobs::default() };
     let config = SimConfig { backoff: 300, knobs, ..SimConfig::default() };
     let five = ScalePolicy { max_runners: 5, ..policy() };
@@ -87,7 +88,7 @@ async fn what_the_files_allow_holds_although_garm_would_allow_more() {
     assert!(levels.iter().all(|it| *it <= 5), "{levels:?}");
 }
 
-/// Five or six runners' worth of work, evenly, for an hour.
+/// Work for five or six runners, evenly distributed, for an hour.
 #[tokio::test(start_paused = true)]
 async fn under_constant_load_a_runner_is_made_for_each_job_and_none_is_let_go() {
     for (seed, idle) in [(1, 0), (2, 2), (3, 0), (4, 2)] {
@@ -138,7 +139,7 @@ async fn a_changed_policy_is_in_force_at_once() {
     watch.order(runnerctl::reconcile::watch::WatchCommand::Reload(rig.roll())).await;
     wait(1).await;
     assert_eq!(rig.level().await, 3);
-    // A pool that is declared no more is left alone.
+    // A pool that is no longer declared is left alone.
     rig.pools.clear();
     watch.order(runnerctl::reconcile::watch::WatchCommand::Reload(rig.roll())).await;
     wait(1).await;
@@ -149,7 +150,7 @@ async fn a_changed_policy_is_in_force_at_once() {
     assert_eq!(rig.level().await, 7);
 }
 
-/// The pool that was written to last.
+/// The pool of the last write.
 fn default_pool_id(watch: &RunningLoop) -> runnerctl::domain::name::PoolId {
     watch.heard.acts().last().unwrap().pool_id.clone()
 }

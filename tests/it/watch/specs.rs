@@ -1,4 +1,4 @@
-//! `extra_specs` of our own pools, which GARM's lists leave out: read where they are not known.
+//! `extra_specs` of our own pools, which GARM's lists omit, are read where they are not known.
 
 use runnerctl::domain::pool::{PoolChange, PoolDetail};
 use serde_json::{Map, Value, json};
@@ -14,7 +14,7 @@ async fn set(rig: &LoopRig, zone_of: &str) {
     rig.change("default", PoolChange { extra_specs, ..PoolChange::default() }).await;
 }
 
-/// The requests for single entities since they were forgotten.
+/// The number of requests for single entities since they were last forgotten.
 fn asked(rig: &LoopRig) -> usize {
     rig.asked().iter().filter(|it| it.starts_with("GET /organizations/")).count()
 }
@@ -59,7 +59,7 @@ async fn a_change_without_an_event_is_unknown_until_it_is_read_within_five_minut
     assert_eq!((watch.heard.specs(), asked(&rig)), (Some((PoolDetail::Whole, zone("b"))), 1));
 }
 
-/// Scaling needs no `extra_specs`.
+/// Scaling does not need any `extra_specs`.
 #[tokio::test(start_paused = true)]
 async fn an_entity_that_cannot_be_read_leaves_them_unknown_and_holds_nothing_up() {
     let rig = LoopRig::new(policy()).await;

@@ -1,4 +1,4 @@
-//! A level sent again, and one that GARM refuses.
+//! A level that is sent again, and one that GARM refuses.
 
 use runnerctl::domain::pool::PoolChange;
 use runnerctl::reconcile::watch::Incident;
@@ -22,11 +22,11 @@ async fn a_level_that_garm_does_not_follow_is_sent_again_with_the_labels() {
     let body: serde_json::Value = serde_json::from_str(&writes[0].body).unwrap();
     assert_eq!(body["min_idle_runners"], 12);
     assert_eq!(body["tags"].as_array().unwrap().len(), 2, "{body}");
-    // Rarer from now on: after 40 s, 80 s, …
+    // From now on at growing intervals: after 40 s, 80 s, …
     wait(125).await;
     let resent = watch.heard.deeds().iter().filter(|it| **it == "resend 12 done").count();
     assert_eq!(resent, 3, "{:?}", watch.heard.deeds());
-    // And GARM's credentials are looked at sooner than in five minutes.
+    // GARM's credentials are checked sooner than after five minutes.
     assert!(rig.asked().contains(&"GET /organizations".to_owned()));
 }
 
@@ -39,7 +39,7 @@ fn stalled(heard: &Heard) -> Vec<String> {
     heard.incidents().iter().filter_map(told).collect()
 }
 
-/// GitHub answers 403 to whatever registers a runner, and GARM's API tells nothing of it.
+/// GitHub answers 403 to every registration of a runner, and GARM's API does not show it.
 #[tokio::test(start_paused = true)]
 async fn a_garm_that_does_not_follow_twice_is_told_once_with_what_to_check() {
     let rig = LoopRig::new(policy()).await;
@@ -49,7 +49,7 @@ async fn a_garm_that_does_not_follow_twice_is_told_once_with_what_to_check() {
     let watch = rig.start(steady());
     wait(5).await;
     rig.jobs(12, 20);
-    // 30 s until the level is raised, 20 s until it is sent again.
+    // 30 s until the level is raised, and 20 s until it is sent again.
     wait(31 + 24).await;
     assert_eq!(stalled(&watch.heard), [""; 0], "once may be GARM's cache");
     wait(40).await;

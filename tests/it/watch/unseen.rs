@@ -1,5 +1,5 @@
-//! Jobs that nobody would see: told twice, dealt to a pool that nobody steers, hidden behind rows in
-//! deletion; and jobs that are not ours, because a scale set has them.
+//! Jobs that are easily missed: delivered by two hooks, assigned to a pool that is not scaled, or
+//! hidden behind rows in deletion. And jobs of a scale set, which are not ours.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn config(who: Who) -> SimConfig {
     SimConfig { backoff, knobs, ..SimConfig::default() }
 }
 
-/// Eight jobs for a repository's pool, told of by the repository's and the organization's hook.
+/// Eight jobs for a repository's pool, delivered by the repository's and the organization's hook.
 async fn both_hooks(who: Who) -> (Vec<u64>, LoopRig, usize) {
     let config = SimConfig { repositories: vec!["acme/app".into()], ..config(who) };
     let mut rig = LoopRig::of(config, &[]).await;
@@ -24,7 +24,7 @@ async fn both_hooks(who: Who) -> (Vec<u64>, LoopRig, usize) {
     let watch = (who == Who::Ours).then(|| rig.start(steady()));
     wait(40).await;
     let jobs = rig.jobs(8, 20);
-    // The organization has no pool for them, so only a later word of its hook is recorded.
+    // The organization has no pool for them, so only a redelivery by its hook is recorded.
     rig.memory.with(|it| jobs.iter().for_each(|job| it.redeliver(*job)));
     wait(20).await;
     let rows = rig.client.jobs().await.unwrap();
@@ -70,7 +70,7 @@ async fn jobs_that_both_entities_could_serve_get_one_runner_each() {
     assert_eq!((tally.vms, tally.killed), (9, 0), "{tally:?}");
 }
 
-/// Eight jobs, our pool, and one with the same labels that comes first and that nobody steers.
+/// Eight jobs, our pool, and one with the same labels that comes first and is not scaled.
 async fn beside_an_unsteered_pool(who: Who) -> (Vec<u64>, LoopRig) {
     let rig = LoopRig::of(config(who), &[("default", policy())]).await;
     rig.make_by_hand("default", (0, 20)).await;
@@ -90,7 +90,7 @@ async fn eight_jobs_that_fit_a_pool_which_nobody_steers() {
     assert_eq!((rig.tally().vms, rig.tally().killed), (8, 0));
 }
 
-/// Ten idle runners are on their way out, each for a minute, when eight jobs come.
+/// Ten idle runners take a minute each to be deleted when eight jobs arrive.
 async fn slow_deletions(who: Who) -> (Vec<u64>, LoopRig) {
     let rig = LoopRig::of(config(who), &[("default", policy())]).await;
     rig.set_level(10).await;

@@ -10,15 +10,15 @@ use runnerctl::sim::{Knobs, LogEntry, LogEvent, SimConfig};
 
 use crate::support::scaling_loop::{LoopRig, RESYNC, policy, steady};
 
-/// One load, and how it is met.
+/// One load and the way it is served.
 struct Load {
     what: &'static str,
-    /// Second, jobs, seconds each.
+    /// The start, the number of jobs and their duration in seconds.
     batches: Vec<(u64, usize, u64)>,
     policy: ScalePolicy,
     /// How many runners GARM alone keeps idle.
     garms_idle: u32,
-    /// GARM's backoff under the loop.
+    /// GARM's backoff while the loop scales.
     backoff: u64,
     stream: Stream,
 }
@@ -55,13 +55,13 @@ fn two_idle() -> ScalePolicy {
     ScalePolicy { min_idle_runners: 2, ..fast() }
 }
 
-/// What a load took: seconds, of one run or the means of several.
+/// The results of a load in seconds, for one run or as means of several.
 #[derive(Debug, Clone, Copy, Default)]
 struct Figures {
     median: f64,
     longest: f64,
     vm: f64,
-    /// Of these: idle runners beyond those to be kept, which R2 asks to be held.
+    /// The part of it for idle runners beyond the minimum, which R2 asks to keep.
     held: f64,
     vms: f64,
 }
@@ -70,7 +70,7 @@ fn seeds() -> u64 {
     std::env::var("RUNNERCTL_SEEDS").ok().and_then(|it| it.parse().ok()).unwrap_or(8)
 }
 
-/// The machine of the measurements: boot 5 to 6 s, a job handed out 1.5 s after a runner is free.
+/// The measured machine: it boots in 5 to 6 s, and a job is assigned 1.5 s after a runner is free.
 fn config(seed: u64, backoff: u64) -> SimConfig {
     let knobs = Knobs {
         boot_delay: Duration::from_secs(5),
@@ -82,7 +82,7 @@ fn config(seed: u64, backoff: u64) -> SimConfig {
     SimConfig { seed, backoff, knobs, ..SimConfig::default() }
 }
 
-/// The load at a GARM: under the loop, or left alone.
+/// Runs the load at a GARM, with the loop or with GARM alone.
 async fn run(load: &Load, seed: u64, who: Who) -> Figures {
     let (idle, backoff) = match who {
         Who::Ours => (load.policy.min_idle_runners, load.backoff),
@@ -95,7 +95,7 @@ async fn run(load: &Load, seed: u64, who: Who) -> Figures {
         rig.mute();
     }
     let watch = (who == Who::Ours).then(|| rig.start(steady()));
-    // The burst comes at another moment of GARM's five seconds each time.
+    // The burst starts at another point of GARM's five-second cycle each time.
     tokio::time::sleep(Duration::from_millis(40_000 + seed * 1_370 % 5_000)).await;
     let from = rig.memory.with(|it| it.log().len());
     let began = rig.memory.with(|it| it.now());
@@ -172,7 +172,7 @@ fn measure(
     figures
 }
 
-/// The means over all seeds: ours, and GARM alone.
+/// The means over all seeds: for the loop, and for GARM alone.
 #[expect(clippy::print_stdout, reason = "figures for whoever asks for them")]
 async fn compare(load: Load) -> (Figures, Figures) {
     let mut both = (Figures::default(), Figures::default());
@@ -197,7 +197,7 @@ async fn compare(load: Load) -> (Figures, Figures) {
     both
 }
 
-/// The bounds where GARM alone keeps as many idle: its waits, its cost, what is held aside.
+/// The bounds if GARM alone keeps as many idle: its waits and its cost, except for what R2 keeps.
 fn like_for_like((ours, alone): (Figures, Figures)) {
     assert!(ours.median <= 1.02 * alone.median, "{ours:?} {alone:?}");
     assert!(ours.longest <= alone.longest, "{ours:?} {alone:?}");
@@ -208,7 +208,7 @@ fn no_dearer((ours, alone): (Figures, Figures)) {
     assert!(ours.vm - ours.held <= 1.05 * (alone.vm - alone.held), "{ours:?} {alone:?}");
 }
 
-/// `scale_up_delay`, two of GARM's ticks, boot and assignment; where `max_runners` does not bind.
+/// `scale_up_delay`, two of GARM's ticks, boot and assignment, if `max_runners` does not limit.
 fn near_the_floor(ours: Figures, delay: f64) {
     assert!(ours.longest <= 1.05 * (delay + 10.0 + 5.8 + 1.5), "{ours:?}");
 }
@@ -249,7 +249,7 @@ async fn eighteen_jobs_from_zero() {
     near_the_floor(both.0, 10.0);
 }
 
-/// Without events the loop has its full reads alone.
+/// Without events the loop has only its full reads.
 #[tokio::test(start_paused = true)]
 async fn ten_jobs_from_zero_without_any_event() {
     let what = "10 jobs of 10 s, from zero, no events";
@@ -261,8 +261,8 @@ async fn ten_jobs_from_zero_without_any_event() {
     no_dearer(both);
 }
 
-/// `min_runners` counts busy runners in, so that nothing is kept idle beside them: jobs wait for
-/// the policy's own pulse, and for less VM time than two runners kept idle take.
+/// `min_runners` includes busy runners, so no idle runner is kept beside them. Jobs wait for the
+/// policy's own level changes, which take less VM time than two runners that are kept idle.
 #[tokio::test(start_paused = true)]
 async fn twelve_jobs_with_min_runners_two() {
     let policy = ScalePolicy { min_runners: 2, ..fast() };
@@ -281,7 +281,7 @@ async fn a_hundred_short_jobs() {
     like_for_like(both);
 }
 
-/// The policy's own wait: five jobs at most, each for `max_queue_wait` at most.
+/// The policy's own wait: at most five jobs, each for at most `max_queue_wait`.
 #[tokio::test(start_paused = true)]
 async fn seven_long_jobs_at_the_threshold_of_the_specification() {
     let policy = ScalePolicy { min_runners: 2, scale_up_threshold: 5, ..fast() };
@@ -291,7 +291,7 @@ async fn seven_long_jobs_at_the_threshold_of_the_specification() {
     no_dearer(both);
 }
 
-/// GARM's own backoff as GARM sets it: its own scaling serves, ours does not stand in its way.
+/// With GARM's default backoff, GARM's own scaling serves the jobs, and ours does not interfere.
 #[tokio::test(start_paused = true)]
 async fn twelve_jobs_under_garms_default_backoff() {
     let policy = ScalePolicy { scale_up_delay: Duration::from_secs(30), ..two_idle() };
