@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_moment_is_the_earliest_that_was_asked_for_and_lies_ahead() {
+    fn the_next_deadline_is_the_earliest_future_time_that_was_asked_about() {
         let mut clock = EvaluationClock::new(at(100));
         assert!(clock.reached(at(100)));
         assert_eq!(clock.next(), None);
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_rising_row_those_long_enough_ago_are_counted_and_the_next_one_is_noted() {
+    fn count_passed_counts_old_starts_and_notes_the_next_deadline() {
         let mut clock = EvaluationClock::new(at(100));
         let row = [at(10), at(69), at(70), at(71), at(99)];
         assert_eq!(clock.count_passed(&row, Duration::from_secs(30)), 3);

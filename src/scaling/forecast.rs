@@ -31,7 +31,7 @@ mod tests {
     use crate::scaling::{Direction, Reason};
 
     #[test]
-    fn jobs_that_have_waited_are_seen_and_a_pool_left_to_itself_is_not_decided_about() {
+    fn jobs_that_have_waited_count_and_a_pool_without_autoscaling_gets_no_decision() {
         let jobs = (0..7).map(|it| job(it, &["x"], -40)).collect();
         let fleet = fleet(0, vec![pool("a", &["x"]), pool("b", &["y"])], vec![], jobs);
         let (ours, off) = (policy(), ScalePolicy { autoscale: false, ..policy() });

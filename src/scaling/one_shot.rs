@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_that_the_fleet_does_not_hold_is_seen_as_empty() {
+    fn a_pool_that_garm_does_not_list_is_empty() {
         let gone = pool("gone", &["x"]);
         let managed = ScaledPool { pool: &gone, policy: &policy() };
         assert_eq!(snapshot(&fleet(0, vec![], vec![], vec![]), &[managed]), [nothing("gone")]);
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_finds_room_nowhere_waits_for_the_first_pool_that_fits() {
+    fn a_job_without_room_anywhere_waits_for_the_first_fitting_pool() {
         let (mut a, mut b) = (pool("a", &["x"]), pool("b", &["x", "y"]));
         a.spec.max_runners = 1;
         b.spec.max_runners = 1;
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_of_another_owner_takes_its_share_and_is_not_shown() {
+    fn a_pool_of_another_owner_takes_jobs_but_is_not_reported() {
         let pools = vec![pool("a", &["x"]), pool("b", &["x"])];
         let runners = vec![runner("b", "b1", "running/idle", 0)];
         let fleet = fleet(0, pools, runners, vec![job(1, &["x"], 0)]);

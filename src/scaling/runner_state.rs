@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn at_first_sight_the_last_write_tells_and_lies_never_ahead() {
+    fn at_first_sight_the_last_write_counts_and_is_never_in_the_future() {
         let row = runner("a", "a1", "running/idle", 50);
         assert_eq!(since(&row, None, 100), (at(50), IdleSource::Known));
         assert_eq!(since(&row, None, 40), (at(40), IdleSource::Known));
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_that_was_seen_counts_from_its_write_and_later_writes_do_not() {
+    fn an_observed_change_counts_from_its_write_and_not_from_later_ones() {
         let mut row = runner("a", "a1", "running/installing", 0);
         let booting = RunnerState::seen(&row, None, at(10));
         row.runner_status = RunnerStatus::Idle;
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_back_takes_the_idle_time_with_it() {
+    fn a_clock_that_is_set_back_moves_the_idle_time() {
         let row = runner("a", "a1", "running/idle", 50);
         let idle = RunnerState::seen(&row, None, at(100));
         assert_eq!(since(&row, Some(&idle), 20), (at(20), IdleSource::Known));

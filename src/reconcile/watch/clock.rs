@@ -91,14 +91,14 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_wrong_is_moved_as_far_as_is_certain() {
+    fn a_wrong_clock_is_moved_only_as_far_as_is_certain() {
         check(41_000, 30_700, 41_000);
         check(40_000, 31_100, 41_020);
         check(-3_560_000, 30_000, -3_558_980);
     }
 
     #[test]
-    fn an_instant_is_found_for_a_time_and_none_lies_in_the_past() {
+    fn instants_for_times_are_never_in_the_past() {
         let start = Instant::now();
         let clock = GarmClock::new(at(10_000), start);
         assert_eq!(clock.instant(at(10_001)), start + ms(1));

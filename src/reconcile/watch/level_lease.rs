@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_raised_level_is_looked_at_every_two_seconds() {
+    fn a_pool_with_a_raised_level_is_polled_every_two_seconds() {
         let start = Instant::now();
         let mut lease = LevelLease::default();
         assert_eq!(lease.poll_at(), None);
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_seconds_without_a_look_make_it_slack_until_the_level_is_down() {
+    fn the_lease_expires_ten_seconds_after_the_last_observation() {
         let start = Instant::now();
         let mut lease = LevelLease::default();
         lease.set_position(LevelPosition::Raised, start);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn looks_that_fail_come_rarer_after_a_while() {
+    fn failing_polls_become_rarer() {
         let start = Instant::now();
         let mut lease = LevelLease::default();
         lease.set_position(LevelPosition::Raised, start);

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_is_steered_when_it_alone_bears_the_label_and_no_other() {
+    fn a_pool_is_scaled_if_it_alone_bears_the_label_and_no_other() {
         let mut torn = twin("a1");
         torn.spec.labels.insert("runnerctl-old=acme/b");
         let mut foreign = twin("a1");
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_switched_off_in_its_file_has_a_policy_and_is_not_scaled() {
+    fn a_pool_disabled_in_its_file_has_a_policy_and_is_not_scaled() {
         let mut declared = roll(&["a"]);
         declared.pools.values_mut().for_each(|it| it.enabled = false);
         let found = declared.find([twin("a1")].iter(), |_| 0);

@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn while_something_is_wrong_health_is_read_every_half_minute_whatever_the_resync() {
+    fn health_is_read_every_half_minute_while_something_is_wrong_whatever_the_resync() {
         assert_eq!([5, 30, 300].map(health_reads), [20, 20, 20]);
     }
 }

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_runner_goes_when_it_has_been_due_for_two_seconds_without_a_break() {
+    fn a_runner_is_removed_after_two_uninterrupted_seconds_as_a_candidate() {
         let start = Instant::now();
         let mut scale_down = ScaleDownQueue::default();
         let idle = decision(&IDLE);
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_waits_for_five_seconds_and_one_that_was_asked_for_a_minute() {
+    fn removals_are_five_seconds_apart_and_one_runner_is_asked_once_a_minute() {
         let start = Instant::now();
         let mut scale_down = ScaleDownQueue::default();
         let failed = decision(&[("a1", "running/failed"), ("a2", "running/failed")]);
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_refused_keeps_nobody_else() {
+    fn a_refused_runner_does_not_block_the_others() {
         let start = Instant::now();
         let mut scale_down = ScaleDownQueue::default();
         let idle = decision(&IDLE);
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_goes_brings_nobody_forward_before_the_next_decision() {
+    fn a_removed_runner_is_not_replaced_as_candidate_before_the_next_decision() {
         let start = Instant::now();
         let mut scale_down = ScaleDownQueue::default();
         let idle = decision(&IDLE);
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_suspect_runner_goes_like_any_other_and_stays_where_github_calls_it_busy() {
+    fn a_suspect_runner_is_removed_like_any_other_and_stays_if_github_calls_it_busy() {
         let start = Instant::now();
         let mut scale_down = ScaleDownQueue::default();
         let none = decision(&[]);
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_a_closed_door_nobody_new_is_let_in() {
+    fn a_closed_queue_admits_no_new_candidate() {
         let start = Instant::now();
         let mut scale_down = ScaleDownQueue::default();
         let idle = decision(&IDLE);
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_lives_on_after_its_job_goes_for_as_long_as_it_is_wanted_gone() {
+    fn a_runner_that_outlived_its_job_is_a_candidate_while_the_auditor_wants_it_removed() {
         let start = Instant::now();
         let mut scale_down = ScaleDownQueue::default();
         let none = decision(&[]);

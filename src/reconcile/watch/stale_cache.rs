@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_runner_made_long_after_the_last_write_is_a_sign_once_it_stays() {
+    fn an_unexplained_runner_long_after_the_last_write_is_a_sign_if_it_stays() {
         let start = Instant::now();
         let mut stale_cache = StaleCacheDetector::default();
         stale_cache.meet(at(106), at(100), start);

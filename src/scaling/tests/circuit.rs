@@ -10,7 +10,7 @@ fn is_open(decision: &Decision) -> bool {
 }
 
 #[test]
-fn a_create_that_failed_is_a_failure_after_75_seconds_and_goes_2_minutes_later() {
+fn a_failed_create_counts_after_75_seconds_and_is_removed_2_minutes_later() {
     let mut scene = Scene::without_floor();
     scene.add(1, "error/pending", 0);
     // GARM retries the create and writes the row each time.
@@ -25,7 +25,7 @@ fn a_create_that_failed_is_a_failure_after_75_seconds_and_goes_2_minutes_later()
 }
 
 #[test]
-fn a_create_that_garm_does_not_try_again_is_a_failure_after_20_seconds() {
+fn a_create_that_garm_does_not_retry_counts_as_failed_after_20_seconds() {
     let mut scene = Scene::without_floor();
     scene.add(1, "error/pending", 0);
     let decision = scene.look(19);
@@ -44,7 +44,7 @@ fn a_runner_that_outlives_boot_grace_has_failed() {
 }
 
 #[test]
-fn a_failed_runner_is_made_up_for_at_once_and_the_level_falls_before_it_goes() {
+fn a_failed_runner_is_replaced_at_once_and_the_level_falls_before_its_removal() {
     let mut scene = Scene::new();
     scene.add(1, "running/failed", 0);
     scene.add(1, "running/idle", 0);
@@ -93,7 +93,7 @@ fn one_runner_is_one_failure_however_often_it_fails() {
 }
 
 #[test]
-fn a_runner_that_becomes_idle_in_between_forgives_the_failures() {
+fn a_runner_that_becomes_idle_in_between_resets_the_failures() {
     let mut scene = Scene::without_floor();
     scene.add(2, "running/failed", 0);
     scene.add(1, "creating/pending", 0);
@@ -167,7 +167,7 @@ fn probes_come_ever_more_seldom_up_to_half_an_hour() {
 }
 
 #[test]
-fn an_open_circuit_gives_garm_no_reason_to_build_and_still_holds_idle_runners() {
+fn an_open_circuit_keeps_idle_runners_and_gives_garm_no_reason_to_create_any() {
     let mut scene = Scene::new();
     scene.add(1, "running/idle", -60);
     scene.look(-1);

@@ -65,7 +65,7 @@ fn a_first_look_knows_by_the_jobs_age_that_they_have_waited() {
 }
 
 #[test]
-fn a_crowd_of_ever_new_jobs_counts_though_none_of_them_is_old() {
+fn many_new_jobs_count_although_none_of_them_is_old() {
     let mut scene = Scene::without_floor();
     scene.queue(6, 0);
     scene.look(0);
@@ -123,7 +123,7 @@ fn pressure_stays_while_as_many_jobs_as_the_threshold_fit_though_all_are_served(
 }
 
 #[test]
-fn a_runner_whose_creation_failed_a_moment_ago_serves_nobody() {
+fn a_runner_whose_creation_has_just_failed_serves_no_job() {
     let mut scene = Scene::without_floor();
     scene.queue(6, 0);
     scene.look(30);
@@ -148,7 +148,7 @@ fn pressure_with_a_threshold_of_0_ends_with_the_last_job() {
 }
 
 #[test]
-fn scale_up_target_leaves_so_many_waiting_until_they_are_late() {
+fn scale_up_target_lets_this_many_jobs_wait_until_they_are_late() {
     let mut scene = Scene::without_floor();
     scene.policy().scale_up_target = 2;
     scene.queue(6, 0);
@@ -171,7 +171,7 @@ fn runners_that_are_idle_or_on_their_way_are_not_asked_for_again() {
 }
 
 #[test]
-fn the_pulse_falls_by_itself_as_rows_appear() {
+fn the_level_falls_as_rows_appear() {
     let mut scene = Scene::without_floor();
     scene.queue(6, 0);
     assert_eq!(scene.look(30).level, 6);
@@ -182,7 +182,7 @@ fn the_pulse_falls_by_itself_as_rows_appear() {
 }
 
 #[test]
-fn a_pulse_is_divided_among_pick_ups_about_to_happen() {
+fn a_request_is_divided_among_imminent_pick_ups() {
     let mut scene = Scene::without_floor();
     scene.queue(10, 0);
     scene.add(4, "running/idle", 29);
@@ -198,7 +198,7 @@ fn a_pulse_is_divided_among_pick_ups_about_to_happen() {
 }
 
 #[test]
-fn a_pulse_does_not_wait_for_pick_ups_that_do_not_happen() {
+fn a_request_does_not_wait_for_pick_ups_that_do_not_happen() {
     let mut scene = Scene::without_floor();
     scene.queue(10, 0);
     scene.add(4, "running/idle", 29);
@@ -256,7 +256,7 @@ fn garm_with_a_short_backoff_serves_jobs_until_15_seconds_after_it() {
 }
 
 #[test]
-fn a_late_job_is_left_to_a_garm_with_a_short_backoff_for_as_long() {
+fn a_late_job_is_left_to_a_garm_with_a_short_backoff_until_that_is_over() {
     let mut scene = Scene::without_floor();
     scene.backoff = 30;
     scene.policy().max_queue_wait = Some(secs(20));

@@ -24,7 +24,7 @@ fn failing() -> Scene {
 }
 
 #[test]
-fn a_pool_whose_circuit_opens_gives_its_jobs_to_the_next_in_the_same_turn() {
+fn a_pool_whose_circuit_opens_gives_its_jobs_to_the_next_in_the_same_evaluation() {
     let mut scene = failing();
     assert_eq!(queued(&mut scene, 1), (0, 8));
     assert_eq!(scene.look_at("b", 1).rules.need, 8);
@@ -72,7 +72,7 @@ fn unsteered() -> Scene {
 }
 
 #[test]
-fn under_a_raised_backoff_a_pool_that_nobody_steers_is_passed_over() {
+fn with_a_raised_backoff_a_pool_that_is_not_scaled_gets_no_jobs() {
     let mut scene = unsteered();
     assert_eq!(scene.look(0).inputs.queued, 8);
     scene.pools[0].spec.max_runners = 5;
@@ -83,7 +83,7 @@ fn under_a_raised_backoff_a_pool_that_nobody_steers_is_passed_over() {
 }
 
 #[test]
-fn one_of_ours_that_is_not_autoscaled_is_passed_over_too() {
+fn a_pool_of_ours_that_is_not_autoscaled_gets_no_jobs_either() {
     let mut scene = unsteered();
     scene.pools[1] = pool("b", &["x"]);
     scene.pools[1].spec.priority = 1;

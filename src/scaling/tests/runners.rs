@@ -32,7 +32,7 @@ fn a_job_about_to_be_picked_up_makes_its_runner_busy_in_advance() {
 }
 
 #[test]
-fn idle_runners_are_held_for_10_minutes_and_then_let_go_down_to_the_minimum() {
+fn idle_runners_are_kept_for_10_minutes_and_then_removed_down_to_the_minimum() {
     let mut scene = Scene::new();
     scene.add(3, "running/idle", 0);
     assert_eq!(level(&scene.look(599)), (3, Direction::Stay, Reason::Hold));
@@ -51,7 +51,7 @@ fn a_decision_says_when_a_runner_has_been_idle_long_enough() {
 }
 
 #[test]
-fn a_quarter_of_those_due_goes_at_once_the_longest_idle_first_never_more_than_5() {
+fn a_quarter_of_the_candidates_is_removed_at_once_longest_idle_first_and_never_more_than_5() {
     let mut scene = Scene::new();
     scene.policy().max_runners = 50;
     scene.pools[0].spec.max_runners = 50;
@@ -83,7 +83,7 @@ fn busy_and_idle_together_never_fall_below_min_runners() {
 }
 
 #[test]
-fn a_runner_that_a_job_is_linked_to_is_not_let_go_though_its_row_says_idle() {
+fn a_runner_linked_to_a_job_is_not_removed_although_its_row_says_idle() {
     let mut scene = Scene::new();
     scene.add(3, "running/idle", 0);
     scene.add(1, "running/idle", 5);
@@ -104,7 +104,7 @@ fn runners_on_their_way_out_are_neither_supply_nor_room() {
 }
 
 #[test]
-fn runners_on_their_way_out_are_made_up_for_while_the_floor_is_not_met_and_no_longer() {
+fn runners_in_deletion_are_replaced_only_while_the_floor_is_not_met() {
     let mut scene = Scene::new();
     scene.add(4, "deleting/idle", 0);
     assert_eq!((scene.look(0).level, scene.look(0).resting_level), (6, 2));
@@ -129,7 +129,7 @@ fn nothing_is_asked_for_beyond_the_smaller_max_runners() {
 }
 
 #[test]
-fn garm_is_not_led_beyond_a_max_runners_of_ours_that_it_does_not_know() {
+fn garm_does_not_exceed_our_max_runners_which_it_does_not_know() {
     let mut scene = Scene::new();
     scene.policy().max_runners = 10;
     scene.policy().min_idle_runners = 5;

@@ -48,7 +48,7 @@ fn a_first_look_at_the_rows_finds_the_same_runners_suspect() {
 }
 
 #[test]
-fn suspect_runners_go_after_failed_runner_grace_and_the_level_makes_up_for_them_till_then() {
+fn suspect_runners_are_removed_after_failed_runner_grace_and_the_level_compensates_until_then() {
     let mut scene = passed_over();
     scene.policy().min_idle_runners = 2;
     let decision = scene.look(36);
@@ -70,7 +70,7 @@ fn a_suspect_runner_that_takes_a_job_clears_the_others() {
 }
 
 #[test]
-fn a_runner_whose_own_job_is_told_of_a_moment_later_is_never_suspect() {
+fn a_runner_whose_own_job_is_reported_a_moment_later_is_never_suspect() {
     let mut scene = passed_over();
     scene.look(31);
     scene.start(2, "a01", 34);
@@ -121,7 +121,7 @@ fn quiet() -> Scene {
 }
 
 #[test]
-fn a_job_that_waits_beside_an_idle_runner_for_max_queue_wait_brings_one_runner_more() {
+fn a_job_beside_an_idle_runner_for_max_queue_wait_requests_one_more_runner() {
     let mut scene = quiet();
     let decision = scene.look(59);
     assert_eq!((decision.reason, decision.rules.hand_out.untaken), (Reason::Served, 0));

@@ -131,7 +131,7 @@ fn a_younger_job_that_vanishes_is_over() {
 }
 
 #[test]
-fn a_forgotten_job_that_comes_back_or_starts_is_forgotten_no_more() {
+fn a_forgotten_job_that_reappears_or_starts_is_no_longer_forgotten() {
     let mut scene = Scene::without_floor();
     scene.add(1, "running/idle", 500);
     scene.queue(1, 0);
@@ -146,7 +146,7 @@ fn a_forgotten_job_that_comes_back_or_starts_is_forgotten_no_more() {
 }
 
 #[test]
-fn a_late_word_that_the_old_row_is_gone_does_not_take_the_new_one_away() {
+fn a_late_deletion_of_the_old_row_does_not_remove_the_new_one() {
     let mut scene = Scene::without_floor();
     scene.queue(1, 0);
     scene.look(10);

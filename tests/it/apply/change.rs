@@ -37,7 +37,7 @@ async fn only_what_changes_is_sent_and_both_records_are_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_so_already_is_not_written() {
+async fn what_is_in_force_already_is_not_written() {
     let rig = ApplyRig::new().await;
     let pool = rig.make(&rig.spec("default")).await;
     rig.forget();
@@ -81,7 +81,7 @@ async fn a_pool_that_lost_its_label_is_not_touched() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pool_that_is_gone_is_not_made_again() {
+async fn a_deleted_pool_is_not_created_again() {
     let rig = ApplyRig::new().await;
     let gone = PoolId::new("00000000-0000-4000-8000-000000000000");
     let told = rig.apply(vec![change("default", &gone, image("new"))]).await;

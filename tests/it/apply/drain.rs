@@ -29,7 +29,7 @@ fn jobs(rig: &ApplyRig, count: usize, seconds: u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn idle_runners_go_and_the_pool_after_them() {
+async fn idle_runners_are_removed_and_then_the_pool() {
     let (rig, id) = idle_pool().await;
     let told = rig.apply(vec![retire("default", &id)]).await;
     assert_eq!(told, ["default delete done: 2 runners removed"]);
@@ -44,7 +44,7 @@ async fn idle_runners_go_and_the_pool_after_them() {
 
 /// The provider cannot delete its VMs: the drain waits and reports the reason immediately.
 #[tokio::test(start_paused = true)]
-async fn what_keeps_a_runner_from_being_deleted_is_told_at_once_and_once_by_its_provider() {
+async fn the_providers_reason_for_a_failed_deletion_is_reported_immediately_and_once() {
     let (rig, id) = idle_pool().await;
     rig.memory.with(|it| it.knobs_mut().delete_fail_rate = 1.0);
     let heard = Heard::default();
@@ -75,7 +75,7 @@ async fn what_keeps_a_runner_from_being_deleted_is_told_at_once_and_once_by_its_
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_empty_pool_goes_at_once() {
+async fn an_empty_pool_is_deleted_at_once() {
     let rig = ApplyRig::new().await;
     let pool = rig.make(&rig.spec("default")).await;
     assert_eq!(rig.apply(vec![retire("default", &pool.id)]).await, ["default delete done"]);
@@ -105,7 +105,7 @@ async fn busy_runners_are_waited_for_and_no_job_dies() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn on_time_out_the_pool_stays_disabled_and_the_next_run_goes_on() {
+async fn after_a_time_out_the_pool_stays_disabled_and_the_next_run_continues() {
     let (rig, id) = idle_pool().await;
     jobs(&rig, 2, 600);
     wait(2).await;
@@ -123,7 +123,7 @@ async fn on_time_out_the_pool_stays_disabled_and_the_next_run_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_signal_ends_a_drain_and_the_next_run_goes_on() {
+async fn a_stop_signal_ends_a_drain_and_the_next_run_continues() {
     let (rig, id) = idle_pool().await;
     jobs(&rig, 2, 600);
     wait(2).await;
@@ -194,7 +194,7 @@ async fn a_job_handed_out_as_its_runner_is_removed_lives() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn runners_that_never_came_up_go_as_well() {
+async fn runners_that_never_became_ready_are_removed_too() {
     let rig = ApplyRig::new().await;
     rig.memory.with(|it| {
         *it.knobs_mut() = Knobs { create_fail_rate: 0.5, boot_hang_rate: 0.5, ..Knobs::default() };

@@ -28,7 +28,7 @@ fn is_thawed(it: &Incident) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn garm_away_for_an_hour_freezes_and_all_goes_on_when_it_is_back() {
+async fn an_hour_without_garm_freezes_writes_and_scaling_resumes_afterwards() {
     let rig = LoopRig::new(policy()).await;
     let watch = rig.start(steady());
     wait(40).await;
@@ -55,7 +55,7 @@ async fn garm_away_for_an_hour_freezes_and_all_goes_on_when_it_is_back() {
 
 /// GARM restarts with another password: it answers again but refuses the login.
 #[tokio::test(start_paused = true)]
-async fn a_garm_that_is_back_and_refuses_us_is_not_said_to_be_written_to() {
+async fn a_garm_that_returns_and_refuses_us_is_not_reported_as_written_to() {
     let rig = LoopRig::new(policy()).await;
     let watch = rig.start(steady());
     wait(40).await;

@@ -40,7 +40,7 @@ async fn six_jobs_handed_out_after_a_minute(who: Who) -> (Vec<u64>, usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn six_jobs_beside_four_idle_runners_that_github_hands_out_after_a_minute() {
+async fn six_jobs_and_four_idle_runners_while_github_hands_out_jobs_after_a_minute() {
     let (ours, _) = six_jobs_handed_out_after_a_minute(Who::Ours).await;
     let (alone, _) = six_jobs_handed_out_after_a_minute(Who::Alone).await;
     assert_eq!((ours.len(), alone.len()), (6, 6));

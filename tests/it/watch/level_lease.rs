@@ -39,7 +39,7 @@ async fn the_runners_of_a_pulsing_pool_are_read_every_two_seconds_and_of_no_othe
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pulse_that_nobody_saw_for_ten_seconds_is_lowered_by_the_first_write() {
+async fn a_raised_level_unobserved_for_ten_seconds_is_lowered_by_the_first_write() {
     let (rig, watch) = standing_pulse().await;
     rig.fault(FaultRule::always("GET", "/", Fault::Slow(std::time::Duration::from_secs(20))));
     wait(2).await;
@@ -68,7 +68,7 @@ async fn a_short_absence_does_not_lower_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_kill_in_the_middle_of_a_pulse_a_fresh_start_lowers_it() {
+async fn after_a_kill_a_new_loop_lowers_a_level_that_was_left_raised() {
     let (rig, watch) = standing_pulse().await;
     watch.kill().await;
     let ids: Vec<i64> = (1..=12).map(|it| 5_000_000_000 + it).collect();
@@ -81,7 +81,7 @@ async fn after_a_kill_in_the_middle_of_a_pulse_a_fresh_start_lowers_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_kill_a_fresh_start_goes_on_with_a_pulse_that_is_still_needed() {
+async fn after_a_kill_a_new_loop_keeps_a_raised_level_that_is_still_needed() {
     let (rig, watch) = standing_pulse().await;
     watch.kill().await;
     rig.memory.with(|it| it.knobs_mut().api_fail_rate = 0.0);

@@ -44,7 +44,7 @@ async fn levels(rig: &LoopRig) -> (u32, u32) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_ends_pulses_and_keeps_what_is_held() {
+async fn a_stop_lowers_raised_levels_and_keeps_held_runners() {
     let rig = held_and_pulsing().await;
     let watch = rig.start(steady());
     wait(45).await;
@@ -67,7 +67,7 @@ async fn a_stop_while_garm_is_away_ends_in_time_and_names_what_is_left() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn once_stays_until_the_pulse_has_ended() {
+async fn once_stays_until_the_level_is_lowered() {
     let rig = LoopRig::new(policy()).await;
     rig.jobs(12, 20);
     wait(40).await;
@@ -83,7 +83,7 @@ async fn once_stays_until_the_pulse_has_ended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn once_lowers_a_pulse_that_does_not_end_within_a_minute() {
+async fn once_lowers_a_level_that_stays_raised_for_a_minute() {
     let rig = held_and_pulsing().await;
     wait(40).await;
     let watch = rig.start(once());
@@ -169,7 +169,7 @@ async fn a_dry_run_decides_and_writes_nothing_and_asks_no_more_than_in_a_quiet_f
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_dry_look_is_not_to_blame_for_the_level_of_somebody_else() {
+async fn a_dry_run_does_not_report_the_raised_level_of_another_process() {
     for course in [RunMode::Once, RunMode::Release] {
         let rig = LoopRig::new(policy()).await;
         rig.set_level(7).await;
@@ -199,7 +199,7 @@ async fn once_and_release_give_up_a_garm_that_stays_away_for_half_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn once_gives_up_a_garm_that_takes_the_question_and_never_answers() {
+async fn once_gives_up_on_a_garm_that_accepts_the_request_and_never_answers() {
     let rig = LoopRig::new(policy()).await;
     rig.fault(FaultRule::always("GET", "/", Fault::Slow(Duration::from_secs(55))));
     let began = tokio::time::Instant::now();
@@ -294,7 +294,7 @@ async fn held_from_the_start_it_decides_and_writes_nothing_until_it_may() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn held_later_levels_only_fall_and_nobody_is_removed() {
+async fn while_held_levels_only_fall_and_no_runner_is_removed() {
     let rig = held_and_pulsing().await;
     let watch = rig.start(steady());
     wait(45).await;

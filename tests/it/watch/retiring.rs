@@ -26,7 +26,7 @@ fn deletes(rig: &LoopRig) -> Vec<Exchange> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn idle_runners_are_held_for_the_delay_and_go_one_by_one_down_to_the_minimum() {
+async fn idle_runners_are_kept_for_the_delay_and_removed_one_by_one_down_to_the_minimum() {
     let rig = four_idle().await;
     let watch = rig.start(steady());
     wait(40).await;
@@ -51,7 +51,7 @@ async fn idle_runners_are_held_for_the_delay_and_go_one_by_one_down_to_the_minim
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_runner_is_seen_idle_for_two_seconds_and_read_again_before_it_goes() {
+async fn a_runner_is_observed_idle_for_two_seconds_and_read_again_before_its_removal() {
     let rig = four_idle().await;
     let _watch = rig.start(steady());
     wait(160).await;
@@ -87,7 +87,7 @@ async fn busy_is_a_normal_answer_and_the_job_lives() {
 
 /// One of three has a job that GARM does not know of: the other two are removed on time.
 #[tokio::test(start_paused = true)]
-async fn one_that_is_busy_keeps_nobody_else() {
+async fn a_busy_runner_does_not_block_the_others() {
     let rig = four_idle().await;
     let watch = rig.start(steady());
     wait(43).await;
@@ -102,7 +102,7 @@ async fn one_that_is_busy_keeps_nobody_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_runner_goes_after_its_grace_and_its_fault_is_told_first() {
+async fn a_failed_runner_is_removed_after_its_grace_and_its_fault_is_reported_first() {
     let rig = LoopRig::new(ScalePolicy { min_runners: 1, ..policy() }).await;
     rig.memory.with(|it| it.knobs_mut().create_fail_rate = 1.0);
     let watch = rig.start(steady());
@@ -149,7 +149,7 @@ async fn every_write_is_on_record_before_and_after_with_its_decision() {
 
 /// GitHub registers no runner, so the two never become ready.
 #[tokio::test(start_paused = true)]
-async fn a_pool_below_its_minimum_is_found_and_told_once() {
+async fn a_pool_below_its_minimum_is_reported_once() {
     let rig = LoopRig::new(ScalePolicy { min_runners: 2, ..policy() }).await;
     let watch = rig.start(steady());
     rig.memory.with(|it| it.knobs_mut().api_fail_rate = 1.0);

@@ -19,7 +19,7 @@ async fn burst(rig: &LoopRig, jobs: usize) -> (Tally, RunningLoop) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_burst_is_served_by_one_pulse_that_falls_by_itself() {
+async fn a_burst_is_served_by_one_raised_level_that_falls_by_itself() {
     let rig = LoopRig::new(policy()).await;
     let (tally, watch) = burst(&rig, 12).await;
     assert_eq!((tally.vms, tally.done, tally.killed), (12, 12, 0), "{:?}", watch.heard.deeds());
@@ -33,7 +33,7 @@ async fn a_burst_is_served_by_one_pulse_that_falls_by_itself() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_no_events_at_all_full_reads_and_the_leash_do() {
+async fn without_events_full_reads_and_the_lease_suffice() {
     let rig = LoopRig::new(policy()).await;
     rig.mute();
     let (tally, watch) = burst(&rig, 12).await;

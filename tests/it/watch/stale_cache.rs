@@ -41,7 +41,7 @@ fn stalled(heard: &Heard) -> Vec<String> {
 
 /// GitHub answers 403 to every registration of a runner, and GARM's API does not show it.
 #[tokio::test(start_paused = true)]
-async fn a_garm_that_does_not_follow_twice_is_told_once_with_what_to_check() {
+async fn a_level_that_garm_ignores_twice_is_reported_once_with_what_to_check() {
     let rig = LoopRig::new(policy()).await;
     let change = PoolChange { runner_group: Some("gpu".into()), ..PoolChange::default() };
     rig.change("default", change).await;

@@ -82,7 +82,7 @@ async fn beside_an_unsteered_pool(who: Who) -> (Vec<u64>, LoopRig) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn eight_jobs_that_fit_a_pool_which_nobody_steers() {
+async fn eight_jobs_that_fit_a_pool_that_is_not_scaled() {
     let (ours, rig) = beside_an_unsteered_pool(Who::Ours).await;
     let (alone, _) = beside_an_unsteered_pool(Who::Alone).await;
     assert_eq!((ours.len(), alone.len()), (8, 8));
