@@ -35,8 +35,10 @@ pub async fn apply(
     for group in &first {
         ended.extend(carry_out(&context, group).await);
     }
-    let pools: Vec<BoxedFuture<'_, _>> =
-        rest.iter().map(|group| Box::pin(carry_out(&context, group)) as BoxedFuture<'_, _>).collect();
+    let pools: Vec<BoxedFuture<'_, _>> = rest
+        .iter()
+        .map(|group| Box::pin(carry_out(&context, group)) as BoxedFuture<'_, _>)
+        .collect();
     let mut pools = stream::iter(pools).buffer_unordered(options.parallelism.max(1));
     while let Some(outcomes) = pools.next().await {
         ended.extend(outcomes);

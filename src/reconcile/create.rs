@@ -13,10 +13,10 @@ use std::future::Future;
 use tokio::time::Instant;
 
 use super::context::{StepContext, target};
-use super::duplicate_pools::{self, DUPLICATE_TIMEOUT, DUPLICATE_POLL};
+use super::duplicate_pools::{self, DUPLICATE_POLL, DUPLICATE_TIMEOUT};
+use super::level_rule::{LevelRule, fitted};
 use super::preconditions::Precondition;
 use super::retire::{self, Retired};
-use super::level_rule::{LevelRule, fitted};
 use super::write_outcome::{WriteError, WriteOutcome};
 use super::writer::PoolRef;
 use crate::audit::pool_fields;
@@ -152,7 +152,8 @@ async fn finish(
 ) -> Result<CreateEnd, WriteError> {
     let mine = target(name, &mine.id);
     let precondition = Precondition::owned(context.fleet, name);
-    let switched = context.writer.change(&mine, &precondition, |_| last_write(&creation.spec)).await;
+    let switched =
+        context.writer.change(&mine, &precondition, |_| last_write(&creation.spec)).await;
     if matches!(switched, Err(WriteError::Gone)) {
         // Another run has removed it as an abandoned duplicate.
         return match bearing(context, name).await?.is_empty() {
@@ -285,7 +286,10 @@ pub(super) async fn replacement(
 
 /// The pool by which another run has already replaced this one. A replace does not resolve two
 /// pools in use under one name.
-async fn replaced_by(context: &StepContext<'_>, old: &PoolRef) -> Result<Option<PoolId>, WriteError> {
+async fn replaced_by(
+    context: &StepContext<'_>,
+    old: &PoolRef,
+) -> Result<Option<PoolId>, WriteError> {
     let bearing = bearing(context, &old.name).await?;
     let mut in_use = bearing.iter().filter(|it| it.id == old.id || !is_switched_off(it));
     match (in_use.next(), in_use.next()) {

@@ -71,7 +71,10 @@ pub(super) async fn remove_unused(
 
 /// Removes what an interrupted create or replace has left, provided that it is unused and not the
 /// pool in force itself.
-pub(super) async fn remove(context: &StepContext<'_>, left: &PoolRef) -> Result<StepEnd, WriteError> {
+pub(super) async fn remove(
+    context: &StepContext<'_>,
+    left: &PoolRef,
+) -> Result<StepEnd, WriteError> {
     let deadline = Instant::now() + DUPLICATE_TIMEOUT;
     loop {
         match find(context, left).await? {

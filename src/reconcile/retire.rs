@@ -265,7 +265,11 @@ pub(super) fn tell_faults(
         let before = told.insert(runner.name.clone(), fault.to_owned());
         if before.as_deref() != Some(fault) {
             let (pool, runner) = (pool.name.clone(), runner.name.clone());
-            context.listener.hear(&ApplyEvent::Undeletable { pool, runner, fault: fault.to_owned() });
+            context.listener.hear(&ApplyEvent::Undeletable {
+                pool,
+                runner,
+                fault: fault.to_owned(),
+            });
         }
     }
 }

@@ -83,7 +83,8 @@ async fn rotate_pool(
     context: &StepContext<'_>,
     name: &PoolName,
 ) -> Result<Option<StepEnd>, WriteError> {
-    let bearing = context.writer.pool_list.bearing(&context.mark(name)).await.map_err(WriteError::Garm)?;
+    let bearing =
+        context.writer.pool_list.bearing(&context.mark(name)).await.map_err(WriteError::Garm)?;
     let Some(pool) = bearing.first() else { return Ok(None) };
     let mut rotation = Rotation {
         pool: target(name, &pool.id),
@@ -166,20 +167,25 @@ impl Rotation {
                 break;
             }
             *self.asked.entry(name.clone()).or_default() += 1;
-            let what = match context.writer.remove_runner(&self.pool, &self.precondition, &name).await? {
-                WriteOutcome::Done => {
-                    count += 1;
-                    self.removed.insert(name.clone());
-                    "removed: outdated"
-                }
-                WriteOutcome::AlreadyDone => continue,
-                WriteOutcome::Refused => {
-                    self.idle.forget(&name);
-                    "busy, not removed"
-                }
-            };
+            let what =
+                match context.writer.remove_runner(&self.pool, &self.precondition, &name).await? {
+                    WriteOutcome::Done => {
+                        count += 1;
+                        self.removed.insert(name.clone());
+                        "removed: outdated"
+                    }
+                    WriteOutcome::AlreadyDone => continue,
+                    WriteOutcome::Refused => {
+                        self.idle.forget(&name);
+                        "busy, not removed"
+                    }
+                };
             let pool = self.pool.name.clone();
-            context.listener.hear(&ApplyEvent::Runner { pool, runner: name, what: what.to_owned() });
+            context.listener.hear(&ApplyEvent::Runner {
+                pool,
+                runner: name,
+                what: what.to_owned(),
+            });
         }
         self.batch = count;
         Ok(count)

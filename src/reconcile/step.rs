@@ -3,9 +3,9 @@
 use super::context::{StepContext, target};
 use super::create::{self, CreateEnd, Successor};
 use super::duplicate_pools;
+use super::level_rule::{LevelRule, fitted};
 use super::preconditions::Precondition;
 use super::retire::{self, Retired};
-use super::level_rule::{LevelRule, fitted};
 use super::step_end::{ALREADY_GONE, ALREADY_SO, BY_ANOTHER_RUN, StepEnd};
 use super::write_outcome::WriteError;
 use super::writer::{CredentialOrder, PoolRef};
@@ -160,12 +160,17 @@ async fn change(
             Precondition::owned(context.fleet, &target.name)
         }
     };
-    let outcome = context.writer.change(target, &precondition, |live| fitted(change, rule, live)).await?;
+    let outcome =
+        context.writer.change(target, &precondition, |live| fitted(change, rule, live)).await?;
     Ok(StepEnd::of(outcome, ALREADY_SO))
 }
 
 /// Checks that no other pool bears the label that is about to be put on this one.
-async fn unclaimed(context: &StepContext<'_>, name: &PoolName, id: &PoolId) -> Result<(), WriteError> {
+async fn unclaimed(
+    context: &StepContext<'_>,
+    name: &PoolName,
+    id: &PoolId,
+) -> Result<(), WriteError> {
     let bearing = context.writer.pool_list.recently_bearing(&context.mark(name)).await;
     match bearing.map_err(WriteError::Garm)?.iter().find(|it| it.id != *id) {
         None => Ok(()),

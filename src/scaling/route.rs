@@ -8,8 +8,8 @@ use super::assignment::Assignment;
 use super::capacity::capacities;
 use super::deadline::EvaluationClock;
 use super::entity_index::EntityIndex;
-use super::routing::{Eligibility, JobExceptions, Routing, TimesByRow};
 use super::queue::{QueueDeadline, WaitingJob};
+use super::routing::{Eligibility, JobExceptions, Routing, TimesByRow};
 use super::state::{EntityState, NO_POOL, ScalingState};
 use super::stuck_jobs;
 

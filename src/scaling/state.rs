@@ -8,11 +8,11 @@ use jiff::Timestamp;
 
 use super::circuit_breaker::CircuitBreaker;
 use super::decision::Decision;
-use super::routing::{JobExceptions, Routing};
 use super::entity_index::EntityIndex;
 use super::handout::GivenUpJobs;
 use super::pool_index::RoutingKey;
 use super::pressure::Pressure;
+use super::routing::{JobExceptions, Routing};
 use super::stuck_jobs::StuckJobs;
 use crate::domain::entity::EntityKey;
 use crate::domain::name::PoolId;

@@ -12,7 +12,7 @@ use crate::domain::name::FleetName;
 use crate::domain::text::code;
 use crate::garm::{ErrorKind, GarmError};
 use crate::reconcile::audit_trail::WriteRecord;
-use crate::reconcile::duplicate_pools::{DUPLICATE_TIMEOUT, DUPLICATE_POLL};
+use crate::reconcile::duplicate_pools::{DUPLICATE_POLL, DUPLICATE_TIMEOUT};
 use crate::reconcile::reread;
 use crate::reconcile::write_outcome::{WriteError, WriteOutcome};
 
