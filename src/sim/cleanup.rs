@@ -29,7 +29,22 @@ impl World {
                 self.set_vm(key, VmStatus::PendingDelete);
             }
         }
+        self.forget_failed(entity);
         self.drop_offline_runners(entity);
+    }
+
+    /// A row whose creation failed has a registration at GitHub that is offline, and no VM: both go
+    /// at once, however young they are, and GARM makes another row at its next tick (measured: made
+    /// at 28:15, six attempts up to 29:10, gone at 32:10, with a bootstrap timeout of 20 minutes).
+    fn forget_failed(&mut self, entity: EntityRowKey) {
+        for key in self.instances_where(entity, |it, _| !it.is_locked && it.vm == VmStatus::Error) {
+            let Some(agent) = self.instances.get(&key).map(|it| it.agent_id) else { continue };
+            let is_offline = self.github.runners.get(&agent).is_some_and(|it| !it.is_online);
+            if is_offline {
+                self.remove_runner(agent).ok();
+                self.vm_deleted(key);
+            }
+        }
     }
 
     /// No word for the pool's bootstrap timeout, and not online at GitHub.

@@ -72,6 +72,15 @@ impl ControllerRow {
         !self.is_bricked() && urls.iter().all(|it| !it.is_empty())
     }
 
+    /// Where GitHub delivers to this controller alone.
+    pub(crate) fn own_webhook_url(&self) -> String {
+        if self.webhook_url.is_empty() {
+            self.id.clone()
+        } else {
+            format!("{}/{}", self.webhook_url, self.id)
+        }
+    }
+
     /// Seconds that a job must have waited before GARM makes a runner for it.
     pub(crate) fn backoff_s(&self) -> u64 {
         if self.backoff > BACKOFF_MAX_S { 0 } else { self.backoff }

@@ -3,6 +3,7 @@
 use super::body::Body;
 use super::config::GarmVersion;
 use super::entity::{EntityRowKey, EntityType};
+use super::json::{Object, Truth};
 use super::reply::{ApiRefusal, ApiReply};
 use super::rest_view::Depth;
 use super::world::World;
@@ -56,6 +57,8 @@ impl World {
         if let Some(entity) = self.entities.get_mut(&key) {
             entity.credentials = credentials;
             entity.agent_mode = agent_mode;
+            // Nobody has installed one yet; those of an enterprise are not GARM's to install.
+            entity.hook = entity.hook.filter(|_| kind == EntityType::Enterprise);
             if !balancer.is_empty() {
                 entity.balancer = balancer;
             }
@@ -128,6 +131,46 @@ impl World {
         }
         self.entities.remove(&key);
         Ok(ApiReply::done())
+    }
+
+    /// The webhook of an organization or a repository: looked at, installed, removed.
+    pub(super) fn entity_hook(
+        &mut self,
+        method: &str,
+        (kind, id): (EntityType, &str),
+        body: &[u8],
+    ) -> Result<ApiReply, ApiRefusal> {
+        let is_insecure =
+            method == "POST" && Body::read(body)?.truth("insecure_ssl")?.unwrap_or_default();
+        let what = format!("error fetching {0}: error fetching {0}", kind.short());
+        let key = self.find_entity(kind, id).map_err(|it| it.within(&what))?;
+        let url = self.controller.own_webhook_url();
+        let entity = self.entities.get_mut(&key).ok_or(ApiRefusal::Server)?;
+        match (method, entity.hook) {
+            ("GET", None) => {
+                let what = "error fetching webhook info: hook not found";
+                return Err(ApiRefusal::NotFound(what.into()));
+            }
+            ("GET", Some(_)) => {}
+            ("POST", None) => entity.hook = Some((1_000 + key.0, is_insecure)),
+            ("POST", Some(_)) => {
+                let what = "error installing webhook: error validating hook request: hook already installed";
+                return Err(ApiRefusal::Conflict(what.into()));
+            }
+            ("DELETE", _) => {
+                entity.hook = None;
+                return Ok(ApiReply::done());
+            }
+            _ => return Err(ApiRefusal::NoRoute),
+        }
+        let (id, is_insecure) = entity.hook.ok_or(ApiRefusal::Server)?;
+        let shown = Object::new()
+            .number("id", id)
+            .text("url", &url)
+            .raw("events", r#"["workflow_job"]"#)
+            .truth("active", Truth(true))
+            .truth_if("insecure_ssl", Truth(is_insecure));
+        Ok(ApiReply::json(shown.end()))
     }
 
     /// What a POST and a PUT answer.

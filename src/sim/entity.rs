@@ -97,6 +97,8 @@ pub(crate) struct EntityRow {
     pub(crate) balancer: String,
     /// Whether its runners run GARM's agent.
     pub(crate) agent_mode: bool,
+    /// GitHub's webhook for it: its id, and whether it goes without checking certificates.
+    pub(crate) hook: Option<(u64, bool)>,
     /// Whether the pool manager's loops run.
     pub(crate) is_running: bool,
     /// Why they do not.

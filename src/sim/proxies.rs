@@ -7,7 +7,14 @@ use super::json::{Object, list};
 use super::reply::{ApiRefusal, ApiReply};
 use super::world::World;
 
-/// One row. The password is not kept: nothing ever shows it.
+const CREATING: &str = "failed to create proxy";
+const UPDATING: &str = "failed to update proxy: failed to update proxy";
+const DELETING: &str = "failed to delete proxy: failed to delete proxy";
+const NO_URL: &str = "at least one of http_proxy or https_proxy must be set";
+const TAKEN: &str = "a proxy already exists with the specified name";
+const NO_USER: &str = "password cannot be set without a username";
+
+/// One row.
 #[derive(Debug, Clone)]
 pub(crate) struct ProxyRow {
     pub(crate) id: u64,
@@ -17,6 +24,8 @@ pub(crate) struct ProxyRow {
     https: String,
     exempt: String,
     username: String,
+    /// The password itself is not kept: nothing ever shows it.
+    has_password: bool,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
@@ -32,14 +41,15 @@ impl World {
             ("GET", []) => Ok(ApiReply::json(list(self.proxies.values().map(show)))),
             ("POST", []) => self.create_proxy(body),
             ("GET", [id]) => {
-                let id: Option<u64> = id.parse().ok();
-                let found = id.and_then(|it| self.proxies.get(&it)).ok_or_else(|| {
+                let found = self.proxies.get(&number(id)?).ok_or_else(|| {
                     ApiRefusal::NotFound(
                         "failed to get proxy: failed to get proxy: not found".into(),
                     )
                 })?;
                 Ok(ApiReply::json(show(found)))
             }
+            ("PUT", [id]) => self.update_proxy(id, body),
+            ("DELETE", [id]) => self.delete_proxy(id),
             _ => Err(ApiRefusal::NoRoute),
         }
     }
@@ -56,22 +66,73 @@ impl World {
             https: text("https_proxy")?,
             exempt: text("no_proxy")?,
             username: text("username")?,
+            has_password: !text("password")?.is_empty(),
             created_at: self.now,
             updated_at: self.now,
         };
-        if proxy.http.is_empty() && proxy.https.is_empty() {
-            return Err(ApiRefusal::bad("at least one of http_proxy or https_proxy must be set")
-                .within("failed to create proxy: failed to validate create params"));
-        }
-        if self.proxies.values().any(|it| it.name.eq_ignore_ascii_case(&proxy.name)) {
-            return Err(ApiRefusal::Conflict(
-                "a proxy already exists with the specified name".into(),
-            )
-            .within("failed to create proxy"));
-        }
+        check_new(&proxy).map_err(|it| it.within("failed to validate create params"))?;
+        self.check_proxy_name(&proxy).map_err(|it| it.within(CREATING))?;
         let shown = show(&proxy);
         self.proxies.insert(id, proxy);
         Ok(ApiReply::json(shown))
+    }
+
+    /// What is absent stays; an empty text clears, but for the name.
+    fn update_proxy(&mut self, id: &str, body: &[u8]) -> Result<ApiReply, ApiRefusal> {
+        let id = number(id)?;
+        let body = Body::read(body)?;
+        let [name, http, https] = ["name", "http_proxy", "https_proxy"].map(|key| body.text(key));
+        let (name, http, https) = (name?, http?, https?);
+        check_update(name.as_deref(), [http.as_deref(), https.as_deref()])
+            .map_err(|it| it.within("failed to validate update params"))?;
+        let before = self.proxies.get(&id).ok_or_else(|| {
+            ApiRefusal::NotFound(format!("{UPDATING}: failed to get proxy: not found"))
+        })?;
+        let kept = |new: Option<String>, old: &String| new.unwrap_or_else(|| old.clone());
+        let password = body.text("password")?;
+        let mut after = ProxyRow {
+            name: kept(name, &before.name),
+            description: kept(body.text("description")?, &before.description),
+            http: kept(http, &before.http),
+            https: kept(https, &before.https),
+            exempt: kept(body.text("no_proxy")?, &before.exempt),
+            username: kept(body.text("username")?, &before.username),
+            has_password: password.map_or(before.has_password, |it| !it.is_empty()),
+            ..before.clone()
+        };
+        after.updated_at = self.now;
+        if after.http.is_empty() && after.https.is_empty() {
+            return Err(ApiRefusal::bad(NO_URL).within(UPDATING));
+        }
+        if after.username.is_empty() && after.has_password {
+            let what = format!("{UPDATING}: error updating proxy credentials");
+            return Err(ApiRefusal::bad(NO_USER).within(&what));
+        }
+        self.check_proxy_name(&after).map_err(|it| it.within(UPDATING))?;
+        let shown = show(&after);
+        self.proxies.insert(id, after);
+        Ok(ApiReply::json(shown))
+    }
+
+    /// 200, also for what never was; what a pool uses stays.
+    fn delete_proxy(&mut self, id: &str) -> Result<ApiReply, ApiRefusal> {
+        let id = number(id)?;
+        if id != 0 && self.pools.values().any(|it| it.proxy == id) {
+            let what = "cannot delete proxy while in use by pools or scale sets";
+            return Err(ApiRefusal::bad(what).within(DELETING));
+        }
+        self.proxies.remove(&id);
+        Ok(ApiReply::done())
+    }
+
+    /// A name is unique, whatever its case.
+    fn check_proxy_name(&self, proxy: &ProxyRow) -> Result<(), ApiRefusal> {
+        let is_taken =
+            |it: &ProxyRow| it.id != proxy.id && it.name.eq_ignore_ascii_case(&proxy.name);
+        match self.proxies.values().any(is_taken) {
+            true => Err(ApiRefusal::Conflict(TAKEN.into())),
+            false => Ok(()),
+        }
     }
 
     /// A pool refers to a proxy that is there, or with 0 to none.
@@ -83,6 +144,53 @@ impl World {
             Some(_) | None => Ok(()),
         }
     }
+}
+
+fn check_new(proxy: &ProxyRow) -> Result<(), ApiRefusal> {
+    if proxy.name.is_empty() {
+        return Err(ApiRefusal::bad("name cannot be empty"));
+    }
+    if proxy.http.is_empty() && proxy.https.is_empty() {
+        return Err(ApiRefusal::bad(NO_URL));
+    }
+    for url in [&proxy.http, &proxy.https].into_iter().filter(|it| !it.is_empty()) {
+        check_url(url)?;
+    }
+    if proxy.has_password && proxy.username.is_empty() {
+        return Err(ApiRefusal::bad(NO_USER));
+    }
+    Ok(())
+}
+
+fn check_update(name: Option<&str>, urls: [Option<&str>; 2]) -> Result<(), ApiRefusal> {
+    if name == Some("") {
+        return Err(ApiRefusal::bad("name cannot be empty"));
+    }
+    urls.into_iter().flatten().filter(|it| !it.is_empty()).try_for_each(check_url)
+}
+
+fn check_url(url: &str) -> Result<(), ApiRefusal> {
+    let scheme = url.split_once(':').map_or("", |it| it.0).to_lowercase();
+    if !["http", "https", "socks5"].contains(&scheme.as_str()) {
+        return Err(ApiRefusal::bad(format!(
+            "invalid proxy URL scheme {scheme:?}; supported schemes are http, https and socks5"
+        )));
+    }
+    let rest = url.split_once("://").map_or("", |it| it.1);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.rsplit('@').next().unwrap_or_default().is_empty() {
+        return Err(ApiRefusal::bad(format!("invalid proxy URL: {url:?}; missing host")));
+    }
+    if authority.contains('@') {
+        let what =
+            "proxy URLs must not embed credentials; use the username and password fields instead";
+        return Err(ApiRefusal::bad(what));
+    }
+    Ok(())
+}
+
+fn number(id: &str) -> Result<u64, ApiRefusal> {
+    id.parse().map_err(|_| ApiRefusal::bad(format!("invalid value for \"proxyID\": \"{id}\"")))
 }
 
 fn show(it: &ProxyRow) -> String {

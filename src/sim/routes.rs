@@ -184,6 +184,9 @@ impl World {
                 let key = self.existing_entity(kind, id).map_err(|it| it.within(&what))?;
                 Ok(ApiReply::json(list(self.entity_instances(key).into_iter())))
             }
+            (method, [id, "webhook"]) if kind != EntityType::Enterprise => {
+                self.entity_hook(method, (kind, id), body)
+            }
             (method, [id, "pools", pool]) => self.entity_pool(method, (kind, id), pool, body),
             _ => Err(ApiRefusal::NoRoute),
         }

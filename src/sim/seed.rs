@@ -113,6 +113,7 @@ impl World {
             credentials: 1,
             balancer: "roundrobin".into(),
             agent_mode: false,
+            hook: Some((1_000 + key.0, false)),
             is_running: true,
             failure: String::new(),
             created_at: self.now,

@@ -133,18 +133,13 @@ impl World {
     pub(super) fn show_controller(&self, depth: Depth) -> String {
         let it = &self.controller;
         let hostname = if depth == Depth::One { "garm-sim" } else { "" };
-        let hook = if it.webhook_url.is_empty() {
-            it.id.clone()
-        } else {
-            format!("{}/{}", it.webhook_url, it.id)
-        };
         Object::new()
             .text("controller_id", &it.id)
             .text_if("hostname", hostname)
             .text_if("metadata_url", &it.metadata_url)
             .text_if("callback_url", &it.callback_url)
             .text_if("webhook_url", &it.webhook_url)
-            .text_if("controller_webhook_url", &hook)
+            .text_if("controller_webhook_url", &it.own_webhook_url())
             .text_if("agent_url", &it.agent_url)
             .text(
                 "garm_agent_releases_url",

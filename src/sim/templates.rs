@@ -207,8 +207,8 @@ fn check_data(text: &str) -> Result<(), ApiRefusal> {
         "printf", "len",
     ];
     for (at, _) in text.match_indices("{{") {
-        let line = text[..at].matches('\n').count() + 1;
-        let invalid = |what: String| {
+        let line = line_of(text, at);
+        let invalid = |line: usize, what: String| {
             let whole =
                 format!("failed to validate template: invalid template: line {line}: {what}");
             Err(ApiRefusal::bad(whole))
@@ -218,11 +218,19 @@ fn check_data(text: &str) -> Result<(), ApiRefusal> {
             action.chars().take_while(|it| it.is_alphanumeric() || *it == '_').collect();
         let is_name = word.starts_with(|it: char| it.is_alphabetic() || it == '_');
         if is_name && !KNOWN.contains(&word.as_str()) {
-            return invalid(format!("function \"{word}\" not defined"));
+            return invalid(line, format!("function \"{word}\" not defined"));
         }
         if !action.contains("}}") {
-            return invalid("unclosed action".to_owned());
+            // Go's parser comes to the end of the text before it knows.
+            let end = line_of(text, text.len());
+            let started = if end == line { String::new() } else { format!(" started at :{line}") };
+            return invalid(end, format!("unclosed action{started}"));
         }
     }
     Ok(())
+}
+
+/// The line, from 1, in which the byte at `end` stands.
+fn line_of(text: &str, end: usize) -> usize {
+    text[..end].matches('\n').count() + 1
 }

@@ -60,7 +60,7 @@ impl World {
         let hooks: Vec<_> = self
             .entities
             .iter()
-            .filter(|(_, it)| it.covers(&work.owner, &work.repository))
+            .filter(|(_, it)| it.hook.is_some() && it.covers(&work.owner, &work.repository))
             .map(|(key, _)| Webhook {
                 entity: *key,
                 job,

@@ -192,12 +192,17 @@ async fn a_new_filter_replaces_the_old_one_and_an_empty_one_does_not() {
 }
 
 #[tokio::test]
-async fn a_bad_filter_ends_the_stream_without_a_word() {
+async fn a_bad_filter_ends_the_stream() {
     on_each(async |garm| {
         for bad in ["nonsense", r#"{"filters":[{"entity-type":"nothing"}]}"#] {
             let mut ear = listen(garm, &ours()).await;
             ear.0.send(Message::text(bad)).await.unwrap();
-            let end = ear.message().await.unwrap();
+            let mut end = ear.message().await.unwrap();
+            // GARM writes a word and stops, and the word is mostly lost.
+            if let Message::Text(word) = &end {
+                assert!(word.ends_with(" filter"), "{word}");
+                end = ear.message().await.unwrap();
+            }
             let Message::Close(Some(frame)) = end else { panic!("{end:?}") };
             assert_eq!((u16::from(frame.code), frame.reason.as_str()), (1000, ""));
         }

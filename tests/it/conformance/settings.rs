@@ -155,6 +155,36 @@ async fn an_organization_is_made_once_and_gone_when_it_is_deleted() {
 }
 
 #[tokio::test]
+async fn an_organizations_webhook_is_installed_once_and_removed() {
+    on_each(async |garm| {
+        let spec = json!({
+            "name": "hooked", "credentials_name": credentials(garm).await,
+            "webhook_secret": "0123456789abcdef",
+        });
+        let made = done(garm, "POST", "/organizations", spec).await;
+        let path = format!("/organizations/{}/webhook", id(&made));
+        let none = "error fetching webhook info: hook not found";
+        refused(garm, ("GET", &path, Value::Null), (404, "Not Found", none)).await;
+        let url = garm.get("/controller").await["controller_webhook_url"].clone();
+        let hook = done(garm, "POST", &path, json!({ "insecure_ssl": true })).await;
+        assert_eq!(
+            ["url", "events", "active", "insecure_ssl"].map(|it| &hook[it]),
+            [&url, &json!(["workflow_job"]), &json!(true), &json!(true)]
+        );
+        assert_eq!(garm.get(&path).await, hook);
+        let twice =
+            "error installing webhook: error validating hook request: hook already installed";
+        refused(garm, ("POST", &path, json!({})), (409, "Conflict", twice)).await;
+        for _ in 0..2 {
+            done(garm, "DELETE", &path, Value::Null).await;
+        }
+        refused(garm, ("GET", &path, Value::Null), (404, "Not Found", none)).await;
+        done(garm, "DELETE", &format!("/organizations/{}", id(&made)), Value::Null).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_template_is_made_changed_and_removed() {
     on_each(async |garm| {
         let text = |it: &str| STANDARD.encode(it);
@@ -179,6 +209,10 @@ async fn a_template_is_made_changed_and_removed() {
         if garm.variant.version == GarmVersion::Main {
             let asked = merged(whole.clone(), json!({ "data": text("\n{{ broken }}") }));
             refused(garm, ("POST", "/templates", asked), (400, BAD, broken)).await;
+            let open = "failed to validate template: invalid template: line 3: unclosed action \
+                        started at :2";
+            let asked = merged(whole.clone(), json!({ "data": text("\n{{ .RunnerName \n") }));
+            refused(garm, ("POST", "/templates", asked), (400, BAD, open)).await;
         }
         let made = done(garm, "POST", "/templates", whole.clone()).await;
         assert_eq!(made["owner_id"], json!(garm.login.0));
@@ -269,6 +303,62 @@ async fn only_main_knows_proxies() {
         } else {
             assert_eq!(garm.get("/proxies").await, json!([]));
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_proxy_is_made_changed_and_removed() {
+    const CREATING: &str = "failed to validate create params";
+    const UPDATING: &str = "failed to update proxy: failed to update proxy";
+    const SCHEME: &str =
+        "invalid proxy URL scheme \"\"; supported schemes are http, https and socks5";
+    on_each(async |garm| {
+        if garm.variant.version == GarmVersion::V0_2_1 {
+            return;
+        }
+        let whole = json!({ "name": "conformance", "http_proxy": "http://h:1", "no_proxy": "a,b" });
+        let host = "invalid proxy URL: \"http://\"; missing host";
+        let user = "proxy URLs must not embed credentials; use the username and password fields instead";
+        for (fields, what) in [
+            (json!({ "http_proxy": "" }), "at least one of http_proxy or https_proxy must be set"),
+            (json!({ "http_proxy": "nonsense" }), SCHEME),
+            (json!({ "https_proxy": "http://" }), host),
+            (json!({ "https_proxy": "http://u:p@h" }), user),
+            (json!({ "password": "p" }), "password cannot be set without a username"),
+            (json!({ "name": "" }), "name cannot be empty"),
+        ] {
+            let asked = ("POST", "/proxies", merged(whole.clone(), fields));
+            refused(garm, asked, (400, BAD, &format!("{CREATING}: {what}"))).await;
+        }
+        let made = done(garm, "POST", "/proxies", whole.clone()).await;
+        let taken = "a proxy already exists with the specified name";
+        let again = format!("failed to create proxy: {taken}");
+        refused(garm, ("POST", "/proxies", whole), (409, "Conflict", &again)).await;
+        let path = format!("/proxies/{}", made["id"]);
+        let bad = format!("failed to validate update params: {SCHEME}");
+        refused(garm, ("PUT", &path, json!({ "http_proxy": "x" })), (400, BAD, &bad)).await;
+        let bad = format!("{UPDATING}: at least one of http_proxy or https_proxy must be set");
+        refused(garm, ("PUT", &path, json!({ "http_proxy": "" })), (400, BAD, &bad)).await;
+        let what = "error updating proxy credentials: password cannot be set without a username";
+        let bad = format!("{UPDATING}: {what}");
+        refused(garm, ("PUT", &path, json!({ "password": "p" })), (400, BAD, &bad)).await;
+        let change = json!({ "description": "new", "no_proxy": "", "username": "u", "password": "p" });
+        let changed = done(garm, "PUT", &path, change).await;
+        assert_eq!(
+            ["description", "http_proxy", "no_proxy", "username", "password"].map(|it| &changed[it]),
+            [&json!("new"), &json!("http://h:1"), &Value::Null, &json!("u"), &Value::Null]
+        );
+        let pool = garm.pool("proxied", json!({ "proxy_id": made["id"] })).await;
+        let used = "failed to delete proxy: failed to delete proxy: cannot delete proxy while in use \
+                    by pools or scale sets";
+        refused(garm, ("DELETE", &path, Value::Null), (400, BAD, used)).await;
+        garm.remove(id(&pool)).await;
+        for _ in 0..2 {
+            done(garm, "DELETE", &path, Value::Null).await;
+        }
+        let none = format!("{UPDATING}: failed to get proxy: not found");
+        refused(garm, ("PUT", &path, json!({})), (404, "Not Found", &none)).await;
     })
     .await;
 }
