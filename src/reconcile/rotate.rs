@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::context::{StepContext, target};
@@ -23,16 +24,13 @@ use crate::domain::pool::Pool;
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 use crate::event::{ApplyEvent, StepResult};
 use crate::render::words;
+use crate::scaling::{ERROR_FINAL, ERROR_QUIET};
 
 /// This many failures stop a rotation, because the new image may be broken.
 const FAILURES_MAX: usize = 2;
 
 /// The fraction of a pool that is replaced at a time; at least one runner.
 const BATCH_PART: usize = 10;
-
-/// GARM tries a failed creation six times within a minute. A runner that is still in `error` after
-/// this time has failed (GARM.md §d).
-const ERROR_GRACE: Duration = Duration::from_secs(75);
 
 /// The shortest and the longest wait between two checks.
 const LOOK_WAIT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
@@ -63,12 +61,29 @@ struct Rotation {
     batch: usize,
     /// Runners that have become idle since then, or have a job by now.
     arrived: BTreeSet<RunnerName>,
-    /// When each replacement in `error` was first observed to be so.
-    error_since: BTreeMap<RunnerName, Instant>,
+    /// The replacements in `error`.
+    erring: BTreeMap<RunnerName, Erring>,
     /// The number of batches whose replacements did not become idle in time.
     late: usize,
     /// The reported errors of runners that cannot be deleted.
     faults: BTreeMap<RunnerName, String>,
+}
+
+/// A replacement in `error`. GARM may still create it again.
+struct Erring {
+    /// When it was first observed in `error`.
+    since: Instant,
+    /// When GARM last wrote its row, on GARM's clock, and when that was first observed.
+    written: (Timestamp, Instant),
+}
+
+impl Erring {
+    /// Whether GARM has given it up. How often GARM tries depends on its version, and each attempt
+    /// writes the row (`scaling::classify` applies the same rule on GARM's clock).
+    fn is_final(&self, now: Instant) -> bool {
+        now.duration_since(self.since) >= ERROR_FINAL
+            || now.duration_since(self.written.1) >= ERROR_QUIET
+    }
 }
 
 /// Replaces the outdated idle runners of one pool. Returns nothing if there are none.
@@ -97,7 +112,7 @@ async fn rotate_pool(
         before_batch: BTreeSet::new(),
         batch: 0,
         arrived: BTreeSet::new(),
-        error_since: BTreeMap::new(),
+        erring: BTreeMap::new(),
         late: 0,
         faults: BTreeMap::new(),
     };
@@ -226,12 +241,14 @@ impl Rotation {
             if runner.runner_status == RunnerStatus::Failed {
                 self.failed.insert(name.clone());
             } else if runner.status == Status::Error {
-                let since = *self.error_since.entry(name.clone()).or_insert(now);
-                if now.duration_since(since) >= ERROR_GRACE {
+                let fresh = Erring { since: now, written: (runner.updated_at, now) };
+                let erring = self.erring.entry(name.clone()).or_insert(fresh);
+                if erring.written.0 != runner.updated_at {
+                    erring.written = (runner.updated_at, now);
+                }
+                if erring.is_final(now) {
                     self.failed.insert(name.clone());
                 }
-            } else {
-                self.error_since.remove(name);
             }
         }
     }

@@ -50,6 +50,6 @@ pub use one_shot::{PoolSnapshot, ScaledPool, floor, snapshot};
 pub use pool_index::PoolIndex;
 pub use route::{RoutingContext, route};
 pub use routing::{JobExceptions, Routing};
-pub use runner_counts::{RunnerClass, RunnerCounts, classify};
+pub use runner_counts::{ERROR_FINAL, ERROR_QUIET, RunnerClass, RunnerCounts, classify};
 pub use runner_states::RunnerStateCounts;
 pub use state::{EntityState, PoolState, ScalingState};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use runnerctl::domain::pool::{PoolChange, PoolSpec};
 use runnerctl::reconcile::options::ApplyOptions;
-use runnerctl::sim::{JobBatch, Knobs};
+use runnerctl::sim::{GarmVariant, GarmVersion, JobBatch, Knobs, SimConfig};
 
 use crate::support::apply::{ApplyRig, change, name, wait};
 
@@ -14,7 +14,11 @@ fn rotating() -> ApplyOptions {
 
 /// A pool that keeps this many runners idle, and a step that makes them outdated.
 async fn pool(level: u32) -> (ApplyRig, runnerctl::plan::Step) {
-    let rig = ApplyRig::new().await;
+    pool_of(SimConfig { backoff: 86_400, ..SimConfig::default() }, level).await
+}
+
+async fn pool_of(config: SimConfig, level: u32) -> (ApplyRig, runnerctl::plan::Step) {
+    let rig = ApplyRig::of(config).await;
     let spec = PoolSpec { min_idle_runners: level, max_runners: 60, ..rig.spec("default") };
     let pool = rig.make(&spec).await;
     wait(60).await;
@@ -93,6 +97,24 @@ async fn two_failures_stop_it() {
         let idle = rig.fleet().await.runners.iter().filter(|it| it.is_idle()).count();
         assert!(idle >= 8, "{idle} left of 10");
     }
+}
+
+/// Release v0.2.1 tries a failed create once, main six times within a minute: each of the two
+/// replacements has failed when GARM does not write its row any more, and not after 75 s in any case.
+#[tokio::test(start_paused = true)]
+async fn a_replacement_that_garm_does_not_create_again_has_failed_at_once() {
+    let mut took = Vec::new();
+    for version in [GarmVersion::V0_2_1, GarmVersion::Main] {
+        let variant = GarmVariant { version, ..GarmVariant::default() };
+        let config = SimConfig { variant, backoff: 86_400, ..SimConfig::default() };
+        let (rig, update) = pool_of(config, 10).await;
+        rig.memory.with(|it| it.knobs_mut().create_fail_rate = 1.0);
+        let began = tokio::time::Instant::now();
+        let told = rig.apply_with(vec![update], &rotating()).await;
+        assert!(told[1].contains("2 replacements failed; "), "{told:?}");
+        took.push(began.elapsed().as_secs());
+    }
+    assert!(took[0] < 90 && (150..200).contains(&took[1]), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
