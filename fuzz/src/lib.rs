@@ -177,7 +177,7 @@ pub fn events(data: &[u8]) {
             let patience = tokio::time::Duration::from_secs(3_600);
             let signal = tokio::time::timeout(patience, feed.next()).await;
             match signal.expect("the end of the stream is told").expect("the task lives") {
-                StreamSignal::Connected => {}
+                StreamSignal::Connected | StreamSignal::Settings => {}
                 StreamSignal::Overflow => is_overflown = true,
                 StreamSignal::Changes(changes) => taken += changes.len(),
                 StreamSignal::Lost(why) => {

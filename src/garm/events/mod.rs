@@ -40,6 +40,8 @@ pub enum StreamSignal {
     Connected,
     /// Rows have changed, in the order in which their events came.
     Changes(Vec<RowChange>),
+    /// GARM's own settings have changed: read them.
+    Settings,
     /// The stream is gone, and why, in words; it will be tried again. Said once for each reason.
     Lost(String),
     /// More came than was taken, and some of it is lost: read the fleet as a whole. Said once,

@@ -69,6 +69,14 @@ impl SignalQueue {
         }
     }
 
+    /// GARM's own settings have changed. Said once for all that nobody has heard of yet.
+    pub(super) fn settings(&self) {
+        let state = self.state();
+        if !state.signals.contains(&StreamSignal::Settings) {
+            self.push(state, StreamSignal::Settings);
+        }
+    }
+
     /// Something was not taken: all that waits is thrown away, too.
     pub(super) fn overflow(&self) {
         self.state().overflow();
@@ -125,16 +133,18 @@ impl SignalQueue {
 }
 
 impl QueueState {
-    /// Throws away all that waits but whether the stream stands: a full read, which begins after
-    /// this was heard of, shows all of it.
+    /// Throws away all that waits but whether the stream stands, and that settings have changed: a
+    /// full read, which begins after this was heard of, shows all the rest.
     fn overflow(&mut self) {
         let is_about_stream = |it: &StreamSignal| match it {
             StreamSignal::Connected | StreamSignal::Lost(_) => true,
-            StreamSignal::Changes(_) | StreamSignal::Overflow => false,
+            StreamSignal::Changes(_) | StreamSignal::Settings | StreamSignal::Overflow => false,
         };
         let last = self.signals.iter().rfind(|it| is_about_stream(it)).cloned();
+        let settings =
+            self.signals.contains(&StreamSignal::Settings).then_some(StreamSignal::Settings);
         self.signals.clear();
-        self.signals.extend(last);
+        self.signals.extend(last.into_iter().chain(settings));
         self.signals.push_back(StreamSignal::Overflow);
         self.changes = 0;
         self.weight = 0;

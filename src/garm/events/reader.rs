@@ -6,14 +6,16 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::super::session::Session;
 use super::super::transport::{EventStream, Frame, StreamRequest};
-use super::super::wire;
+use super::super::wire::{self, EventContent};
 use super::StreamLimits;
 use super::meter::{Admission, Meter, ROW_MAX, weight};
 use super::queue::SignalQueue;
 
 /// The rows that we follow. Anything else that GARM has events of would only be thrown away here.
-const FILTER: &str =
-    r#"{"filters":[{"entity-type":"instance"},{"entity-type":"job"},{"entity-type":"pool"}]}"#;
+const FILTER: &str = concat!(
+    r#"{"filters":[{"entity-type":"instance"},{"entity-type":"job"},{"entity-type":"pool"},"#,
+    r#"{"entity-type":"controller"}]}"#
+);
 
 /// Tells the queue when the task is over, whatever has ended it.
 struct CloseOnDrop(Arc<SignalQueue>);
@@ -64,7 +66,8 @@ async fn drain(
         match frame {
             Ok(Frame::Sign) => {}
             Ok(Frame::Text(text)) => match wire::event(text.as_bytes()) {
-                Ok(Some(change)) => {
+                Ok(Some(EventContent::Settings)) => queue.settings(),
+                Ok(Some(EventContent::Row(change))) => {
                     let weight = weight(&change);
                     match meter.judge(weight, Instant::now()) {
                         _ if weight > ROW_MAX => queue.pass_over(),

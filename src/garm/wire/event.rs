@@ -34,12 +34,28 @@ struct WireId {
     id: String,
 }
 
+/// What an event tells.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::garm) enum EventContent {
+    /// One row has changed.
+    Row(RowChange),
+    /// GARM's own settings have changed.
+    Settings,
+}
+
 /// One event; nothing for a kind of row or an operation that we do not follow. The instances that
 /// a pool's event embeds are left aside: they lack what a list says of them (GARM.md §a), and have
 /// events of their own.
-pub(in crate::garm) fn event(body: &[u8]) -> Result<Option<RowChange>, DecodeError> {
+pub(in crate::garm) fn event(body: &[u8]) -> Result<Option<EventContent>, DecodeError> {
     let wire: WireEvent<'_> =
         serde_json::from_slice(body).map_err(|error| DecodeError(super::not_json(body, &error)))?;
+    if (&*wire.kind, &*wire.operation) == ("controller", "update") {
+        return Ok(Some(EventContent::Settings));
+    }
+    Ok(row(&wire)?.map(EventContent::Row))
+}
+
+fn row(wire: &WireEvent<'_>) -> Result<Option<RowChange>, DecodeError> {
     let payload = wire.payload.get().as_bytes();
     Ok(match (&*wire.kind, &*wire.operation) {
         ("instance", "create" | "update") => {
@@ -80,7 +96,16 @@ mod tests {
     }
 
     fn event_of(text: &str) -> Result<Option<RowChange>, DecodeError> {
-        event(text.as_bytes())
+        Ok(event(text.as_bytes())?.map(|it| match it {
+            EventContent::Row(change) => change,
+            EventContent::Settings => panic!("no row: {text}"),
+        }))
+    }
+
+    #[test]
+    fn settings_that_change_are_told_without_their_values() {
+        let text = r#"{"entity-type":"controller","operation":"update","payload":{"x":[]}}"#;
+        assert_eq!(event(text.as_bytes()), Ok(Some(EventContent::Settings)));
     }
 
     #[test]
@@ -96,7 +121,7 @@ mod tests {
     #[test]
     fn what_we_do_not_follow_is_nothing() {
         let row = json!({ "id": "x", "name": "n" });
-        for kind in ["scaleset", "controller", "organization", "", "something new"] {
+        for kind in ["scaleset", "organization", "", "something new"] {
             assert_eq!(read(kind, "update", &row), Ok(None), "{kind}");
         }
         for operation in ["", "renamed", "UPDATE"] {

@@ -27,7 +27,7 @@ pub(super) use credential::{
 };
 pub use entity::SpecsByPool;
 pub(super) use entity::{entities, entity_with_specs, without_map};
-pub(super) use event::event;
+pub(super) use event::{EventContent, event};
 pub(super) use job::jobs;
 pub(super) use pool::{pool_with_runners, pools};
 pub(super) use pool_keys::unknown;

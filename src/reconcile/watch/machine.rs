@@ -183,6 +183,7 @@ impl<'a> ScalingLoop<'a> {
                 self.observer.trouble(&Incident::Overflow);
                 self.schedule.want(now);
             }
+            StreamSignal::Settings => self.schedule.want_settings(now),
             StreamSignal::Changes(changes) => {
                 for change in changes {
                     self.take(change, now);

@@ -42,6 +42,8 @@ pub(super) struct ResyncSchedule {
     /// When GARM's settings and entities were last read.
     health_read: Option<Instant>,
     health_next: Instant,
+    /// They have changed while they were being read.
+    is_health_wanted_again: bool,
 }
 
 impl ResyncSchedule {
@@ -57,6 +59,7 @@ impl ResyncSchedule {
             is_wanted_again: false,
             health_read: None,
             health_next: now,
+            is_health_wanted_again: false,
         }
     }
 
@@ -67,7 +70,7 @@ impl ResyncSchedule {
         }
         self.began = Some(now);
         self.heard.clear();
-        self.is_wanted_again = false;
+        (self.is_wanted_again, self.is_health_wanted_again) = (false, false);
         Some(if now >= self.health_next { ReadScope::Health } else { ReadScope::Lists })
     }
 
@@ -92,7 +95,8 @@ impl ResyncSchedule {
         self.next = now + if self.is_wanted_again { GAP } else { self.resync };
         if scope == ReadScope::Health {
             self.health_read = Some(now);
-            self.health_next = now + HEALTH_EVERY;
+            let is_stale = std::mem::take(&mut self.is_health_wanted_again);
+            self.health_next = now + if is_stale { GAP } else { HEALTH_EVERY };
         }
         std::mem::take(&mut self.heard)
     }
@@ -131,6 +135,13 @@ impl ResyncSchedule {
         let due = self.health_read.map_or(soonest, |it| (it + HEALTH_SOON).max(soonest));
         self.health_next = self.health_next.min(due);
         self.next = self.next.min(self.health_next);
+    }
+
+    /// GARM's settings have changed.
+    pub(super) fn want_settings(&mut self, now: Instant) {
+        self.health_next = now;
+        self.is_health_wanted_again = self.began.is_some();
+        self.want(now);
     }
 
     /// When the next read is due; absent while one is in flight.
@@ -197,6 +208,21 @@ mod tests {
             Some(scope)
         });
         scopes.filter(|it| *it == ReadScope::Health).count()
+    }
+
+    #[test]
+    fn settings_that_change_are_read_at_once_also_when_they_change_under_a_read() {
+        let start = Instant::now();
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        let mut reads = ResyncSchedule::new(Duration::from_secs(30), start);
+        assert_eq!(reads.begin(start), Some(ReadScope::Health));
+        reads.want_settings(at(1));
+        reads.succeed(ReadScope::Health, at(1));
+        assert_eq!(reads.begin(at(3)), Some(ReadScope::Health));
+        reads.succeed(ReadScope::Health, at(3));
+        assert_eq!(reads.deadline(), Some(at(33)));
+        reads.want_settings(at(10));
+        assert_eq!(reads.begin(at(10)), Some(ReadScope::Health));
     }
 
     #[test]

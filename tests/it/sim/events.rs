@@ -55,7 +55,10 @@ async fn within(feed: &mut Feed, span: Duration) -> Vec<StreamSignal> {
 fn changes(signals: &[StreamSignal]) -> Vec<String> {
     let all = signals.iter().flat_map(|it| match it {
         StreamSignal::Changes(changes) => changes.iter().map(words).collect(),
-        StreamSignal::Connected | StreamSignal::Lost(_) | StreamSignal::Overflow => Vec::new(),
+        StreamSignal::Connected
+        | StreamSignal::Settings
+        | StreamSignal::Lost(_)
+        | StreamSignal::Overflow => Vec::new(),
     });
     all.collect()
 }

@@ -43,6 +43,24 @@ async fn without_events_full_reads_and_the_lease_suffice() {
     assert_eq!(rig.level().await, 0);
 }
 
+/// GARM's backoff was read every five minutes: for so long jobs were left to a GARM that did not start
+/// their runners any more.
+#[tokio::test(start_paused = true)]
+async fn a_longer_backoff_is_known_before_it_is_felt() {
+    let policy = ScalePolicy { max_queue_wait: Some(Duration::from_secs(30)), ..policy() };
+    let rig =
+        LoopRig::of(SimConfig { backoff: 30, ..SimConfig::default() }, &[("default", policy)]).await;
+    let watch = rig.start(steady());
+    wait(60).await;
+    rig.client.update_controller(300).await.unwrap();
+    rig.jobs(1, 20);
+    wait(90).await;
+    assert_eq!(watch.heard.deeds(), ["raise 0 1 done", "lower 1 0 done"]);
+    let tally = rig.tally();
+    assert_eq!((tally.vms, tally.done), (1, 1));
+    assert!(tally.longest_wait_s <= 30 + 10 + 6, "{tally:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn lost_late_and_disordered_events_cost_no_job_and_few_runners() {
     for seed in 1..=8 {
