@@ -1,10 +1,12 @@
 //! GARM's own settings: one set for all fleets on it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::make::PlanContext;
 use super::resolve::{PoolOrigin, Resolution, ResolvedPool};
 use super::{Action, FieldChange, Operation, Resource, ShownValue, Step};
+use crate::domain::desired::DesiredPool;
 use crate::domain::duration;
 use crate::domain::name::PoolId;
 use crate::domain::text::{self, code, count};
@@ -30,17 +32,12 @@ pub(super) fn step(context: &PlanContext<'_>) -> Option<Step> {
     let change =
         FieldChange { field: BACKOFF.to_owned(), before: value(live), after: value(wanted) };
     let reason = "GARM's own setting differs".to_owned();
-    let slowed = if wanted > live { slowed(context) } else { Slowed::default() };
-    let waits = format!(
-        "waits {} for GARM to start a runner, where it waits {} now",
-        duration::format(wanted),
-        duration::format(live)
-    );
+    let slowed = if wanted > live { slowed(context, live) } else { Slowed::default() };
     let step = Step {
         changes: vec![change],
         consequences: affected(context.resolver.owners.unowned.len())
             .into_iter()
-            .chain(slowed.sentences(&waits))
+            .chain(slowed.sentences(wanted, live))
             .collect(),
         work: Operation::Controller { backoff_s: wanted.as_secs() },
         ..Step::bare(Action::Update, Resource::Controller, reason)
@@ -57,16 +54,26 @@ pub(super) fn step(context: &PlanContext<'_>) -> Option<Step> {
     })
 }
 
-/// Enabled pools whose runners nobody but GARM itself starts: a longer backoff slows their jobs.
+/// Enabled pools that a longer backoff slows: nobody but GARM itself starts their runners, or their own
+/// policy waits longer than GARM does now.
 #[derive(Default)]
 struct Slowed {
+    /// Scaled, each with the longest wait.
+    scaled: Vec<String>,
     /// Declared with `autoscale: false`.
     ours: Vec<String>,
     /// Not this fleet's, by GARM's ids.
     others: Vec<String>,
 }
 
-fn slowed(context: &PlanContext<'_>) -> Slowed {
+fn slowed(context: &PlanContext<'_>, live: Duration) -> Slowed {
+    let scaled = context.resolved.iter().filter_map(|it| match it.case {
+        Resolution::Keep { pool, .. } if pool.spec.enabled => patient(it.desired, live),
+        Resolution::Keep { .. }
+        | Resolution::Create { .. }
+        | Resolution::Replace(_)
+        | Resolution::Blocked(_) => None,
+    });
     let is_unscaled = |it: &&ResolvedPool<'_>| {
         let desired = it.desired;
         let is_blocked = matches!(it.case, Resolution::Blocked(_));
@@ -85,6 +92,7 @@ fn slowed(context: &PlanContext<'_>) -> Slowed {
         .collect();
     let others = context.resolver.owners.unowned.iter();
     Slowed {
+        scaled: scaled.collect(),
         ours: context
             .resolved
             .iter()
@@ -98,8 +106,24 @@ fn slowed(context: &PlanContext<'_>) -> Slowed {
     }
 }
 
+/// The pool, and how long a lone job may wait there for its runner to be started, if that is longer than
+/// GARM's backoff.
+fn patient(desired: &DesiredPool, live: Duration) -> Option<String> {
+    let scale = &desired.scale;
+    let longest = if scale.scale_up_threshold == 0 {
+        Some(scale.scale_up_delay)
+    } else {
+        scale.max_queue_wait
+    };
+    let is_patient = scale.autoscale && longest.is_none_or(|it| it > live);
+    let said = || longest.map_or_else(|| "no limit".to_owned(), duration::format);
+    is_patient.then(|| format!("{} ({})", code(desired.name.as_str()), said()))
+}
+
 impl Slowed {
-    fn sentences(&self, waits: &str) -> Vec<String> {
+    fn sentences(&self, wanted: Duration, live: Duration) -> Vec<String> {
+        let (wanted, live) = (duration::format(wanted), duration::format(live));
+        let waits = format!("waits {wanted} for GARM to start a runner, where it waits {live} now");
         let of = |names: &[String], whose: &str| {
             (!names.is_empty()).then(|| {
                 format!(
@@ -108,8 +132,16 @@ impl Slowed {
                 )
             })
         };
+        let scaled = (!self.scaled.is_empty()).then(|| {
+            format!(
+                "a job for {} that finds no idle runner may wait so long for the pool's own policy \
+                 to start one, where it waits {live} now",
+                text::few(&self.scaled, NAMES_MAX)
+            )
+        });
         let ours = of(&self.ours, "`autoscale: false`");
-        ours.into_iter().chain(of(&self.others, "not this fleet's")).collect()
+        let others = of(&self.others, "not this fleet's");
+        [scaled, ours, others].into_iter().flatten().collect()
     }
 }
 

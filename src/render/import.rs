@@ -78,7 +78,8 @@ const LEAD: &str = "  - ";
 pub const ORDER: &str = "\
 # Adopt these pools with `runnerctl apply`, then turn `autoscale` on, then start `runnerctl watch`, and
 # only then raise `controller.minimum_job_age_backoff`: until `watch` scales a pool, GARM alone starts
-# its runners, and a longer backoff makes its jobs wait.
+# its runners, and a longer backoff makes its jobs wait. A `max_queue_wait` below is GARM's backoff of
+# today: with it no job waits longer under `watch` than it does now.
 ";
 
 /// A whole pool file of these items, of which some may be comments.
@@ -125,6 +126,7 @@ fn fields(
         ("max_runners", json!(spec.max_runners)),
         ("runner_prefix", json!(spec.runner_prefix)),
     ]);
+    let garms = fleet.controller.backoff.max(Duration::from_secs(1));
     let minutes = |it: u32| duration::format(Duration::from_secs(u64::from(it) * 60));
     // Defaults say nothing about the group of a repository's pool: it has none.
     let is_repository = pool.entity.kind == EntityKind::Repository;
@@ -135,6 +137,7 @@ fn fields(
     let proxy = proxy(pool, fleet).map_or("", |it| &it.name);
     let differing = [
         (base.scale.min_runners != 0, "min_runners", json!(0)),
+        (has_longer_wait(base, garms), "max_queue_wait", json!(duration::format(garms))),
         (base.os_type != spec.os_type, "os_type", json!(spec.os_type)),
         (base.os_arch != spec.os_arch, "os_arch", json!(spec.os_arch)),
         (base.enabled.is_some_and(|it| it != spec.enabled), "enabled", json!(spec.enabled)),
@@ -156,6 +159,13 @@ fn fields(
     ];
     fields.extend(differing.into_iter().filter(|it| it.0).map(|(_, key, value)| (key, value)));
     fields
+}
+
+/// Whether a job would wait longer for its runner under the pool's policy than under GARM alone,
+/// which starts one after its backoff.
+fn has_longer_wait(base: &DeclaredPool, garms: Duration) -> bool {
+    garms.as_secs() <= duration::DURATION_MAX_S
+        && base.scale.max_queue_wait.is_none_or(|it| it > garms)
 }
 
 /// The template that a field may name: one that is for the pool's own system and forge.
@@ -364,6 +374,26 @@ mod tests {
                   network: null
                   tags: [a]
             "#);
+    }
+
+    /// Under its own policy a lone job waited 2m 15s, where GARM alone took 45 s.
+    #[test]
+    fn garms_backoff_is_kept_as_the_longest_wait() {
+        let wait = |backoff: u64, own: Option<u64>| {
+            let mut fleet = fleet(0, vec![by_hand("p1", &["x"])], vec![], vec![]);
+            fleet.controller.backoff = Duration::from_secs(backoff);
+            let mut base = base();
+            base.scale.max_queue_wait = own.map(Duration::from_secs);
+            let text = written(&fleet, &base);
+            text.lines().find_map(|it| Some(it.trim().strip_prefix("max_queue_wait: ")?.to_owned()))
+        };
+        assert_eq!(wait(30, Some(120)).as_deref(), Some("\"30s\""));
+        assert_eq!(wait(0, Some(120)).as_deref(), Some("\"1s\""));
+        assert_eq!(wait(300, None).as_deref(), Some("\"5m\""));
+        assert_eq!(
+            [wait(300, Some(120)), wait(30, Some(20)), wait(9_223_372_036, None)],
+            [None, None, None]
+        );
     }
 
     /// It holds a key, and a fleet file with `runner_mtls` brings it back.

@@ -265,6 +265,20 @@ fn raising_the_backoff_names_the_pools_that_it_slows_and_is_blocked_for_those_of
     let step = first(&wanted, &there);
     assert_eq!(step.action, Action::Update);
     assert!(step.consequences.contains(&format!("a job for `a` (`autoscale: false`) {slow}")));
+    let own = |longest: &str| {
+        format!(
+            "a job for `b` ({longest}) that finds no idle runner may wait so long for the pool's own \
+             policy to start one, where it waits 30s now"
+        )
+    };
+    assert!(step.consequences.contains(&own("2m")), "{:?}", step.consequences);
+    for (longest, says) in [(None, Some("no limit")), (Some(Duration::from_secs(30)), None)] {
+        let mut wanted = wanted.clone();
+        wanted.pools[2].scale.max_queue_wait = longest;
+        let own = says.map(own);
+        let mut said = first(&wanted, &there).consequences.into_iter();
+        assert_eq!(said.find(|it| it.starts_with("a job for `b`")), own);
+    }
     // A pool that nobody adopts.
     there.pools.push(relabelled(&by_hand, "y", &["linux", "theirs"]));
     let step = first(&wanted, &there);

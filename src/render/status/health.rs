@@ -1,5 +1,7 @@
 //! What a person should know about a pool, from one look at it.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::fleet_status::{PoolStanding, PoolStatus, StatusInputs};
@@ -170,9 +172,12 @@ fn below_minimum(line: &PoolStatus) -> Option<Remark> {
     })
 }
 
+/// So long a runner may take to come once it is asked for: two of GARM's ticks, and its boot.
+const COMING: Duration = Duration::from_secs(60);
+
 fn waiting(line: &PoolStatus, policy: &ScalePolicy) -> Option<Remark> {
     let (waited, most) = (line.snapshot.oldest_wait?, policy.max_queue_wait?);
-    (waited > most).then(|| {
+    (waited > most + COMING).then(|| {
         let text = format!(
             "a job waits for {}, longer than `max_queue_wait` ({})",
             span(waited),
