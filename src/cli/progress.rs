@@ -17,6 +17,9 @@ use super::print::Printer;
 /// How often a bar's wheel turns.
 const TICK: Duration = Duration::from_millis(120);
 
+/// So many pools have a bar at a time: more begin together than a terminal has lines.
+const BARS_MAX: usize = 16;
+
 /// How long a drain that does not change is silent in a log.
 const DRAIN_SILENCE: Duration = Duration::from_secs(60);
 
@@ -104,6 +107,9 @@ impl<'a> ProgressBars<'a> {
             return;
         }
         let mut pools = locked(&self.pools);
+        if pools.len() >= BARS_MAX && !pools.contains_key(&about) {
+            return;
+        }
         let bar = pools.entry(about.clone()).or_insert_with(|| self.bar(&subject(&about)));
         bar.set_message(self.print.dressed_for_stderr(&doing(event)));
     }

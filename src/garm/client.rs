@@ -100,12 +100,14 @@ impl GarmClient {
     /// empty.
     pub async fn without_map(&self, key: &EntityKey) -> Result<Vec<PoolId>, GarmError> {
         let path = format!("{}/{}", entity_path(key.kind), segment("entity", key.id.as_str())?);
-        self.get(path, wire::without_map).await
+        let document = DocumentReader::up_to(self.budget().specs.bytes, wire::without_map);
+        self.send(Method::Get, path, None, document).await
     }
 
     /// What GARM's list of pools has and [`Self::pools`] passes over.
     pub async fn unknown_of_pools(&self) -> Result<UnknownPoolData, GarmError> {
-        self.get("/pools".into(), wire::unknown).await
+        let document = DocumentReader::up_to(self.budget().pools.bytes, wire::unknown);
+        self.send(Method::Get, "/pools".into(), None, document).await
     }
 
     /// The providers of GARM's configuration.

@@ -9,6 +9,7 @@ use std::pin::Pin;
 
 use futures_util::StreamExt;
 use futures_util::stream;
+use tokio::sync::Semaphore;
 
 use super::context::StepContext;
 use super::options::ApplyOptions;
@@ -20,6 +21,10 @@ use crate::domain::name::PoolName;
 use crate::event::{ApplyEvent, ApplyListener, StepOutcome, StepResult};
 use crate::plan::{Action, Plan, Resource, Step};
 
+/// The number of pools that may have begun and not ended: those that are being changed, and those
+/// that wait together for one list of all pools. The fewer may wait, the more lists an apply reads.
+const BEGUN_MAX: usize = 512;
+
 /// Applies the plan. Returns one outcome for each step, in the plan's order, followed by one for
 /// each rotated pool.
 pub async fn apply(
@@ -28,7 +33,8 @@ pub async fn apply(
     options: &ApplyOptions,
     listener: &dyn ApplyListener,
 ) -> Vec<StepOutcome> {
-    let context = StepContext { writer, options, listener, fleet: &plan.fleet };
+    let slots = Semaphore::new(options.parallelism.max(1));
+    let context = StepContext { writer, options, listener, fleet: &plan.fleet, slots };
     let mut ended: Vec<(usize, StepOutcome)> = Vec::new();
     let (first, rest): (Vec<_>, Vec<_>) =
         groups(plan, &options.rotate).into_iter().partition(|it| it.about.pool().is_none());
@@ -39,7 +45,7 @@ pub async fn apply(
         .iter()
         .map(|group| Box::pin(carry_out(&context, group)) as BoxedFuture<'_, _>)
         .collect();
-    let mut pools = stream::iter(pools).buffer_unordered(options.parallelism.max(1));
+    let mut pools = stream::iter(pools).buffer_unordered(BEGUN_MAX);
     while let Some(outcomes) = pools.next().await {
         ended.extend(outcomes);
     }
@@ -77,8 +83,16 @@ fn groups<'a>(plan: &'a Plan, rotated: &[PoolName]) -> Vec<StepGroup<'a>> {
     groups
 }
 
-/// Runs the steps of one resource one after another.
+/// Runs the steps of one resource as soon as a slot is free.
 async fn carry_out(context: &StepContext<'_>, group: &StepGroup<'_>) -> Vec<(usize, StepOutcome)> {
+    context.acquire_slot().await;
+    let outcomes = one_by_one(context, group).await;
+    context.release_slot();
+    outcomes
+}
+
+/// Runs the steps of one resource one after another.
+async fn one_by_one(context: &StepContext<'_>, group: &StepGroup<'_>) -> Vec<(usize, StepOutcome)> {
     let mut outcomes = Vec::new();
     let mut is_good = true;
     for (index, step) in &group.steps {

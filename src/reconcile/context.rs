@@ -1,6 +1,9 @@
 //! The context that every step of an apply needs.
 
+use std::future::Future;
 use std::time::Duration;
+
+use tokio::sync::Semaphore;
 
 use super::options::ApplyOptions;
 use super::writer::{PoolRef, Writer};
@@ -15,6 +18,8 @@ pub(super) struct StepContext<'a> {
     pub(super) options: &'a ApplyOptions,
     pub(super) listener: &'a dyn ApplyListener,
     pub(super) fleet: &'a FleetName,
+    /// One permit for each pool that may be changed at a time.
+    pub(super) slots: Semaphore,
 }
 
 impl StepContext<'_> {
@@ -29,6 +34,27 @@ impl StepContext<'_> {
             () = self.options.stop.cancelled() => {}
             () = tokio::time::sleep(duration) => {}
         }
+    }
+
+    /// Waits until another pool may be changed.
+    pub(super) async fn acquire_slot(&self) {
+        // The semaphore is never closed.
+        if let Ok(slot) = self.slots.acquire().await {
+            slot.forget();
+        }
+    }
+
+    /// Lets another pool be changed.
+    pub(super) fn release_slot(&self) {
+        self.slots.add_permits(1);
+    }
+
+    /// Awaits something while another pool is changed.
+    pub(super) async fn without_slot<T>(&self, wait: impl Future<Output = T>) -> T {
+        self.release_slot();
+        let result = wait.await;
+        self.acquire_slot().await;
+        result
     }
 
     /// Reports what the step is doing.

@@ -50,7 +50,10 @@ pub(super) async fn create(
     name: &PoolName,
     creation: &Creation,
 ) -> Result<CreateEnd, WriteError> {
-    let earlier = bearing(context, name).await?;
+    // If another run makes a pool meanwhile, the check after the POST finds it.
+    let mark = context.mark(name);
+    let earlier = context.writer.pool_list.recently_bearing(&mark).await;
+    let earlier = earlier.map_err(WriteError::Garm)?;
     if let Some(first) = earlier.into_iter().next() {
         return follow(context, name, creation, first).await;
     }
@@ -92,8 +95,11 @@ async fn settle(
 ) -> Result<SettledPool, WriteError> {
     // The pool's next write has to wait anyway. After this time every POST that GARM has dated
     // earlier is in the list.
-    context.writer.keep_pace(&mine.id).await;
-    let duplicates = bearing(context, name).await?;
+    let check = async {
+        context.writer.keep_pace(&mine.id).await;
+        bearing(context, name).await
+    };
+    let duplicates = context.without_slot(check).await?;
     match duplicates.into_iter().next() {
         None => Err(WriteError::Gone),
         Some(first) if first.id == mine.id => Ok(SettledPool::Ours(mine)),
@@ -170,7 +176,7 @@ async fn finish(
 async fn stand(context: &StepContext<'_>, mine: &PoolRef) -> Result<CreateEnd, WriteError> {
     let deadline = Instant::now() + DUPLICATE_TIMEOUT;
     loop {
-        let duplicates = bearing(context, &mine.name).await?;
+        let duplicates = context.without_slot(bearing(context, &mine.name)).await?;
         if duplicates.first().is_some_and(|it| it.id != mine.id) {
             return take_back(context, mine).await;
         }

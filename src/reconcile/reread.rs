@@ -58,13 +58,22 @@ pub(super) async fn pool(
 /// lists then takes a tenth of an apply's time, however many pools there are.
 const RECENT_FACTOR: u32 = 10;
 
-/// The list of all pools, read on demand. Callers that arrive while it is being read wait and share
-/// the next one, so a thousand creates need far fewer than a thousand lists.
+/// Reading lists takes at most this fraction of an apply's time, after the first [`BURST`]. With more
+/// pools a list takes longer, and more creates wait for each one.
+const SHARE: u32 = 5;
+
+/// This much reading is never delayed.
+const BURST: Duration = Duration::from_secs(2);
+
+/// The list of all pools, read on demand. Callers that arrive while it is being read, or before the
+/// next read is due, share that read, so a thousand creates need far fewer than a thousand lists.
 pub(super) struct PoolList {
     client: Arc<GarmClient>,
     /// The number of reads that have begun.
     begun: AtomicU64,
     last: Mutex<Option<PoolListing>>,
+    /// When the apply began.
+    began_at: Instant,
 }
 
 /// One version of the list.
@@ -73,13 +82,15 @@ struct PoolListing {
     ticket: u64,
     at: Instant,
     took: Duration,
+    /// What all lists so far have taken.
+    spent: Duration,
     /// By reserved label, in lower case.
     bearing: Arc<HashMap<String, Vec<Pool>>>,
 }
 
 impl PoolList {
     pub(super) fn new(client: Arc<GarmClient>) -> Self {
-        Self { client, begun: AtomicU64::new(0), last: Mutex::new(None) }
+        Self { client, begun: AtomicU64::new(0), last: Mutex::new(None), began_at: Instant::now() }
     }
 
     /// The list, by a read that begins after this call.
@@ -91,6 +102,8 @@ impl PoolList {
         {
             return Ok(listed.clone());
         }
+        let spent = last.as_ref().map_or(Duration::ZERO, |it| it.spent);
+        tokio::time::sleep_until(self.began_at + spent.saturating_sub(BURST) * SHARE).await;
         let ticket = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
         let began = Instant::now();
         let mut bearing: HashMap<String, Vec<Pool>> = HashMap::new();
@@ -100,7 +113,8 @@ impl PoolList {
             }
         }
         let (at, bearing) = (Instant::now(), Arc::new(bearing));
-        let listed = PoolListing { ticket, at, took: at.duration_since(began), bearing };
+        let took = at.duration_since(began);
+        let listed = PoolListing { ticket, at, took, spent: spent + took, bearing };
         *last = Some(listed.clone());
         Ok(listed)
     }

@@ -42,12 +42,18 @@ pub(in crate::garm) const DOCUMENT_MAX: usize = 2 << 20;
 /// An answer that is read as a whole, and is small.
 pub(in crate::garm) struct DocumentReader<F> {
     body: Vec<u8>,
+    max: usize,
     read: F,
 }
 
 impl<F> DocumentReader<F> {
     pub(in crate::garm) fn new(read: F) -> Self {
-        Self { body: Vec::new(), read }
+        Self { body: Vec::new(), max: DOCUMENT_MAX, read }
+    }
+
+    /// One that may have so many bytes.
+    pub(in crate::garm) fn up_to(max: usize, read: F) -> Self {
+        Self { max, ..Self::new(read) }
     }
 }
 
@@ -55,7 +61,7 @@ impl<T, F: FnOnce(&[u8]) -> Result<T, DecodeError> + Send> BodyReader for Docume
     type Output = T;
 
     fn max(&self) -> usize {
-        DOCUMENT_MAX
+        self.max
     }
 
     fn take(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {

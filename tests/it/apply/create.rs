@@ -1,5 +1,6 @@
 //! The creation of a pool is one unit, whatever happens to its requests.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use runnerctl::domain::fleet::ReleaseLine;
@@ -8,7 +9,7 @@ use runnerctl::reconcile::apply::apply;
 use runnerctl::reconcile::options::ApplyOptions;
 use runnerctl::sim::{Fault, FaultRule};
 
-use crate::support::apply::{ApplyRig, plan, told};
+use crate::support::apply::{ApplyRig, SlowLists, plan, told};
 
 const ON: &str = "default,runnerctl=acme/default on 2/20 0";
 const FRESH: &str = "default,runnerctl=acme/default off 0/20 0";
@@ -30,6 +31,27 @@ async fn a_pool_is_made_disabled_and_then_switched_on() {
     let records = ["intent create pool", "outcome create pool done"];
     assert_eq!(rig.records()[..2], records);
     assert_eq!(rig.records()[2..], ["intent update pool", "outcome update pool done"]);
+}
+
+/// Each of 2,000 creates waited for three lists, which eight of them shared: 43 s of work.
+#[tokio::test(start_paused = true)]
+async fn four_times_as_many_creates_take_four_times_as_long_and_few_more_lists() {
+    let mut took = Vec::new();
+    for pools in [100, 400] {
+        let rig = ApplyRig::new().await;
+        let steps = (0..pools).map(|it| rig.create(&format!("p{it}"))).collect();
+        // 400 pools take 0.35 s to list.
+        let door = Arc::new(SlowLists::new(&rig, Duration::from_micros(1)));
+        let began = tokio::time::Instant::now();
+        let told = rig.apply_through(door, steps).await;
+        assert!(told.iter().all(|it| it.ends_with("create done")), "{told:?}");
+        let lists = rig.memory.with(|world| {
+            world.requests().iter().filter(|it| it.method == "GET" && it.path == "/pools").count()
+        });
+        took.push((began.elapsed(), lists));
+    }
+    assert!(took[1].0 <= took[0].0.mul_f64(5.0), "{took:?}");
+    assert!(took[1].1 <= 2 * took[0].1, "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]

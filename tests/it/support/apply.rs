@@ -11,7 +11,7 @@ use runnerctl::domain::label::{Labels, OwnerMark};
 use runnerctl::domain::name::{PoolId, PoolName};
 use runnerctl::domain::pool::{Pool, PoolChange, PoolSpec};
 use runnerctl::event::{ApplyEvent, ApplyListener, StepOutcome};
-use runnerctl::garm::{GarmClient, GarmLogin, Transport};
+use runnerctl::garm::{GarmClient, GarmLogin, Request, ResponseFuture, Transport};
 use runnerctl::host::book::Book;
 use runnerctl::host::clock::Clock;
 use runnerctl::plan::{Action, Consent, Creation, Operation, Plan, Resource, Step};
@@ -32,6 +32,39 @@ pub(crate) struct ApplyRig {
     pub(crate) client: GarmClient,
     pub(crate) entity: EntityKey,
     pub(crate) book: Book,
+}
+
+/// A list of pools takes its time for each byte, every other request the same.
+pub(crate) struct SlowLists {
+    door: Arc<dyn Transport>,
+    byte: Duration,
+}
+
+impl SlowLists {
+    pub(crate) fn new(rig: &ApplyRig, byte: Duration) -> Self {
+        Self { door: rig.door(), byte }
+    }
+}
+
+impl Transport for SlowLists {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
+        let is_list = !request.method.is_write() && request.path == "/pools";
+        Box::pin(async move {
+            let answer = self.door.send(request).await;
+            let took = match &answer {
+                Ok(answer) if is_list => {
+                    self.byte * u32::try_from(answer.body.len()).unwrap_or(u32::MAX)
+                }
+                _ => Duration::from_millis(4),
+            };
+            tokio::time::sleep(took).await;
+            answer
+        })
+    }
+
+    fn address(&self) -> String {
+        self.door.address()
+    }
 }
 
 impl ApplyRig {
