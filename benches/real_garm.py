@@ -10,7 +10,7 @@ Prints one line of a table for each load: median wait / longest wait / VM-second
 were idle beyond the runners to be kept (R2's hold, or a surplus), jobs that were killed, and what was
 left over. A load may be named several times. Python 3.11, nothing else.
 
-    … --before OLD --before-garm C.json late held lost offline equal hooks unsteered deletions
+    … --before OLD --before-garm C.json late held lost offline equal hooks unsteered deletions group refused revoked
 
 runs situations in which runners, GitHub or GARM misbehave, and with `--before` another runnerctl at a
 third GARM beside the two. Prints for each: median wait / longest wait of the jobs that started within the
@@ -44,7 +44,9 @@ LOADS = {
 
 # What the fake GitHub and the provider do when nothing else is said, and what situations change of it.
 CALM = {"boot_delay_s": 5, "boot_jitter_s": 1, "install_delay_s": 0.3, "online_delay_s": 0.1, "assign_delay_s": 1.5,
-        "delete_delay_s": 0, "webhooks": True}
+        "delete_delay_s": 0, "webhooks": True, "api_fail_rate": 0, "api_fail_status": 500, "pat": ""}
+# What keeps GARM from following a level.
+FAULTS = {"group": {}, "refused": {"api_fail_rate": 1, "api_fail_status": 403}, "revoked": {"pat": "another"}}
 FAST = "    scale_up_threshold: 1\n    scale_up_delay: 10s\n"
 SPEC = "    scale_up_threshold: 5\n    scale_up_delay: 30s\n"
 
@@ -58,6 +60,9 @@ SITUATIONS = {
     "equal": ("3 jobs, two pools with equal labels, the preferred fails every create", FAST, 20, 0, 420),
     "hooks": ("8 jobs of a repository's pool, told of by its organization's hook, too", SPEC, 20, 0, 420),
     "unsteered": ("8 jobs that fit a pool which nobody steers, too", SPEC, 20, 0, 420),
+    "group": ("3 jobs, the pool's runner group unknown to GitHub for 150 s", FAST + "    runner_group: nope\n", 20, 0, 300),
+    "refused": ("3 jobs, GitHub answers GARM 403 for 150 s", FAST, 20, 0, 300),
+    "revoked": ("3 jobs, GARM's token revoked for 150 s", FAST, 20, 0, 300),
     "deletions": ("8 jobs beside 10 idle runners in deletion, each for 60 s", SPEC, 20, 0, 300),
 }
 
@@ -303,7 +308,7 @@ class Situation:
         else:
             if self.key == "unsteered":
                 self.pools.append(self.site.make_pool("by-hand", [self.label], 0, 20, priority=1))
-            self.pool("only")
+            self.pool("only", **({"github-runner-group": "nope"} if self.key == "group" else {}))
 
     def play(self):
         """Lets it happen; returns the jobs to be measured."""
@@ -335,6 +340,14 @@ class Situation:
             jobs = self.queue(8, 20, repo=self.repository)
             for job in jobs:
                 self.site.github(f"/jobs/{job}/redeliver?action=queued", {})
+            return jobs
+        if self.key in FAULTS:
+            self.turn(**FAULTS[self.key])
+            jobs = self.queue(3, 20)
+            time.sleep(150)
+            self.turn(**CALM)
+            if self.key == "group":
+                self.site.api("PUT", f"/pools/{self.pools[0]}", {"github-runner-group": "lab-group"})
             return jobs
         return self.queue(3 if self.key == "equal" else 8, 20)
 
