@@ -49,7 +49,8 @@ async fn without_events_full_reads_and_the_lease_suffice() {
 async fn a_longer_backoff_is_known_before_it_is_felt() {
     let policy = ScalePolicy { max_queue_wait: Some(Duration::from_secs(30)), ..policy() };
     let rig =
-        LoopRig::of(SimConfig { backoff: 30, ..SimConfig::default() }, &[("default", policy)]).await;
+        LoopRig::of(SimConfig { backoff: 30, ..SimConfig::default() }, &[("default", policy)])
+            .await;
     let watch = rig.start(steady());
     wait(60).await;
     rig.client.update_controller(300).await.unwrap();
