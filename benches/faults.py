@@ -7,12 +7,16 @@
 The JSON files describe two GARMs that exist for this alone, each with a scriptable GitHub
 (tests/README.md, "With a real GARM"; also `org_id`, `org_name` and `garm_pid`). Each round draws one or
 two faults and a load from the seed, gives both sides the same, ends the faults after a minute, and
-waits until the jobs have started. It prints one line per round, and a line that begins with
+waits until the jobs have started. A fault of a runner is a number of runners: as many of the next ones
+fail on either side, however early it makes them. A webhook is lost on both sides or on neither. So the
+script of GitHub needs the settings `create_fail_next`, `boot_fail_next`, `boot_hang_next`,
+`offline_next` (so many of the next ones) and `seed` (of the lost webhooks). It prints one line per round, and a line that begins with
 `FINDING` for each of: a job that was killed; more runners than `max_runners`; a job that waited
 longer than the longest wait under GARM alone by more than the allowance; a job that was never
 served; runners left over; a `watch` that ended by itself; a broken audit log. Jobs whose `queued`
-webhook was lost are left out of the waits, because no GARM can know them. Exits with 1 after a
-finding. Python 3.11, nothing else.
+webhook was lost are left out of the waits, because no GARM can know them. A job that GARM alone has
+not started when it has waited for longer than any of ours is cancelled, and has waited that long.
+`--replay 101/5` begins with round 5 of seed 101. Exits with 1 after a finding. Python 3.11, nothing else.
 """
 import argparse, json, os, pathlib, random, signal, subprocess, sys, tempfile, threading, time, urllib.error
 
@@ -23,9 +27,11 @@ LABEL = {"a": "x", "b": "x", "c": "y"}
 IDLE = {"a": 0, "b": 0, "c": 2}
 ALLOWANCE = 20.0
 CALM = {"webhook_drop_rate": 0.0, "webhook_delay_s": 0.0, "create_fail_rate": 0.0, "create_delay_s": 0.0,
-        "boot_fail_rate": 0.0, "boot_hang_rate": 0.0, "delete_fail_rate": 0.0, "delete_delay_s": 0.0,
+        "delete_fail_rate": 0.0, "delete_delay_s": 0.0,
         "online_delay_s": 0.1, "assign": True, "assign_delay_s": 1.5, "api_fail_rate": 0.0,
         "api_fail_status": 500, "boot_delay_s": 5.0, "boot_jitter_s": 1.0}
+# Faults that end with the runners they hit, not with the minute.
+NOBODY = {"create_fail_next": 0, "boot_fail_next": 0, "boot_hang_next": 0, "offline_next": 0}
 
 # What goes wrong: settings of the simulated GitHub and cloud, or a signal to a process.
 FAULTS = {
@@ -33,13 +39,13 @@ FAULTS = {
     "no pick-up": lambda draw: {"assign": False},
     "lost webhooks": lambda draw: {"webhook_drop_rate": draw.choice([0.1, 0.4])},
     "late webhooks": lambda draw: {"webhook_delay_s": draw.choice([2.0, 8.0])},
-    "failing creates": lambda draw: {"create_fail_rate": draw.choice([0.3, 1.0])},
+    "failing creates": lambda draw: {"create_fail_next": draw.choice([2, 5])},
     "slow creates": lambda draw: {"create_delay_s": draw.choice([5.0, 15.0])},
-    "failing boots": lambda draw: {"boot_fail_rate": 0.3},
-    "hanging boots": lambda draw: {"boot_hang_rate": 0.3},
+    "failing boots": lambda draw: {"boot_fail_next": draw.choice([2, 4])},
+    "hanging boots": lambda draw: {"boot_hang_next": draw.choice([2, 4])},
     "slow deletes": lambda draw: {"delete_delay_s": draw.choice([10.0, 30.0])},
     "failing deletes": lambda draw: {"delete_fail_rate": 0.5},
-    "runners never online": lambda draw: {"online_delay_s": 3600.0},
+    "runners never online": lambda draw: {"offline_next": draw.choice([2, 5])},
     "GitHub refuses": lambda draw: {"api_fail_rate": 0.7, "api_fail_status": draw.choice([403, 500])},
     "GARM stopped for 20 s": lambda draw: "garm",
     "watch killed": lambda draw: "kill",
@@ -52,7 +58,7 @@ class Side:
 
     def __init__(self, path, backoff, name):
         self.site, self.name, self.pools = Site(path, backoff), name, {}
-        self.site.github("/config", CALM)
+        self.site.github("/config", CALM | NOBODY)
         for pool, label in LABEL.items():
             labels = [f"faults-{label}"] + ([f"runnerctl=faults/{pool}"] if name == "ours" else [])
             spec = {"provider_name": self.site.it["providers"][0], "image": "ubuntu-24.04", "flavor": "m5.large",
@@ -80,8 +86,12 @@ class Side:
         unknown = {e["job"] for e in log if e["ev"] == "webhook_dropped" and e["action"] == "queued"}
         started = {e["job"]: e["waited"] for e in log if e["ev"] == "job_started" and e["job"] in ids}
         known = [job for job in ids if job not in unknown]
+        queued = {e["job"]: e["t"] for e in log if e["ev"] == "job_queued"}
+        unserved = [job for job in known if job not in started]
         return {"waits": sorted(started[job] for job in known if job in started),
-                "unserved": [job for job in known if job not in started],
+                "unserved": unserved,
+                "longest": max([0.0] + [started[job] for job in known if job in started]
+                               + [time.time() - queued[job] for job in unserved]),
                 "killed": sum(bool(e.get("killed_job")) for e in log if e["ev"] == "vm_deleted")}
 
 
@@ -126,8 +136,8 @@ def load(draw):
     return sorted(batches)
 
 
-def break_things(chosen, draw, sides, watch):
-    settings = {}
+def break_things(chosen, draw, sides, watch, seed):
+    settings = {"seed": seed} | NOBODY
     for name in chosen:
         what = FAULTS[name](draw)
         if isinstance(what, dict):
@@ -145,7 +155,7 @@ def break_things(chosen, draw, sides, watch):
                 os.kill(pid, signal.SIGSTOP)
                 threading.Timer(20, os.kill, [pid, signal.SIGCONT]).start()
     for side in sides:
-        side.site.github("/config", settings or CALM)
+        side.site.github("/config", settings)
 
 
 def one_round(number, draw, sides, watch):
@@ -155,7 +165,7 @@ def one_round(number, draw, sides, watch):
     highest = {side.name: dict.fromkeys(LABEL, 0) for side in sides}
     for side in sides:
         side.began = time.time()
-    break_things(chosen, draw, sides, watch)
+    break_things(chosen, draw, sides, watch, number)
     queues = [threading.Thread(target=side.queue, args=(batches, jobs[side.name])) for side in sides]
     for queue in queues:
         queue.start()
@@ -172,17 +182,21 @@ def one_round(number, draw, sides, watch):
                 for pool, live in side.live().items():
                     highest[side.name][pool] = max(highest[side.name][pool], live)
             if healed and not any(queue.is_alive() for queue in queues):
-                if not any(side.measure(jobs[side.name])["unserved"] for side in sides):
+                ours, alone = (side.measure(jobs[side.name]) for side in sides)
+                if not ours["unserved"] and (not alone["unserved"] or alone["longest"] > ours["longest"]):
                     break
         except (urllib.error.URLError, OSError):
             pass  # GARM is stopped
     found = {side.name: side.measure(jobs[side.name]) for side in sides}
     ours, alone = found["ours"], found["alone"]
-    longest = {name: it["waits"][-1] if it["waits"] else 0.0 for name, it in found.items()}
+    for job in alone["unserved"]:
+        sides[1].site.github(f"/jobs/{job}/cancel", {})
+    longest = {name: it["longest"] for name, it in found.items()}
     middle = {name: it["waits"][len(it["waits"]) // 2] if it["waits"] else 0.0 for name, it in found.items()}
     total = sum(count for _, _, count, _ in batches)
     print(f"round {number}: {', '.join(chosen)}; {total} jobs; median/longest wait "
-          f"{middle['ours']:.0f}/{longest['ours']:.0f} s, GARM alone {middle['alone']:.0f}/{longest['alone']:.0f} s; "
+          f"{middle['ours']:.0f}/{longest['ours']:.0f} s, GARM alone {middle['alone']:.0f}/{longest['alone']:.0f} s"
+          f"{' and not served' if alone['unserved'] else ''}; "
           f"most runners {highest['ours']}", flush=True)
     findings = []
     if ours["killed"]:
@@ -207,16 +221,19 @@ def main():
     parser.add_argument("--runnerctl", required=True, type=lambda it: str(pathlib.Path(it).resolve()))
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--replay", nargs="*", default=[], help="rounds to begin with, each as SEED/ROUND")
     parser.add_argument("--log", default=os.devnull, help="file for the log of `watch`")
     args = parser.parse_args()
     sides = [Side(args.ours, 300, "ours"), Side(args.alone, 30, "alone")]
-    findings, end, number = 0, time.time() + args.minutes * 60, 0
+    findings, end, rounds = 0, time.time() + args.minutes * 60, 0
     with tempfile.TemporaryDirectory() as folder:
         watch = Watch(pathlib.Path(folder), sides[0], args)
         watch.start()
         while time.time() < end:
-            number += 1
-            draw = random.Random(f"{args.seed}/{number}")
+            rounds += 1
+            again = len(args.replay)
+            number = args.replay[rounds - 1] if rounds <= again else f"{args.seed}/{rounds - again}"
+            draw = random.Random(number)
             with open(args.log, "a") as log:
                 log.write(f"--- round {number}\n")
             for finding in one_round(number, draw, sides, watch):
@@ -235,7 +252,7 @@ def main():
         if code or verified:
             findings += 1
             print("FINDING: the end of watch or its audit log", flush=True)
-    print(f"{number} rounds, {findings} findings", flush=True)
+    print(f"{rounds} rounds, {findings} findings", flush=True)
     sys.exit(1 if findings else 0)
 
 
