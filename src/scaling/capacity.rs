@@ -65,7 +65,7 @@ pub(super) fn capacities(
 
 /// A pool whose circuit is open takes jobs for its idle runners, and one job for its probe.
 fn suspended(pool: &PoolIndex, state: &PoolState, clock: &mut EvaluationClock) -> JobCapacity {
-    let is_tried = pool.counts.booting > 0 || state.circuit.is_probe_due(clock);
+    let is_tried = pool.counts.coming() > 0 || state.circuit.is_probe_due(clock);
     JobCapacity {
         mode: ScalingMode::Suspended,
         runners: pool.counts.idle,

@@ -15,8 +15,9 @@ pub const FAILURES: usize = 3;
 /// The time within which failures are counted; a runner that becomes idle resets the count.
 pub const WINDOW: Duration = Duration::from_mins(10);
 
-/// The shortest and the longest wait between two probes.
-pub const PROBE: (Duration, Duration) = (Duration::from_mins(1), Duration::from_mins(30));
+/// The shortest and the longest wait between two probes. The first probes come soon: a provider has
+/// often recovered within a minute, and GARM by itself would try again for the next job.
+pub const PROBE: (Duration, Duration) = (Duration::from_secs(15), Duration::from_mins(30));
 
 /// The failure history of one pool.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

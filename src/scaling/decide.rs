@@ -80,11 +80,12 @@ pub fn decide(seen: &Observation<'_>, state: PoolState, now: Timestamp) -> (Deci
     let (hand_out, newest) =
         HandOutState::look(seen.pool, &waits, (given_up, state.newest), &mut clock);
     let remove = std::mem::take(&mut circuit.remove);
-    let suspects = suspects(seen, &mut clock);
-    let dismiss = suspects.due;
     let mut rules = rules(seen, asking, (pressure, circuit, hand_out), &mut clock);
+    let suspects = suspects(seen, rules.places_short(&inputs.counts), &mut clock);
+    let dismiss = suspects.due;
     rules.dead_idle = inputs.counts.suspect.saturating_sub(count(dismiss.len()));
-    rules.dead = inputs.counts.failed.saturating_sub(count(remove.len())) + rules.dead_idle;
+    let failed = inputs.counts.failed.saturating_sub(count(remove.len()));
+    rules.dead = failed + inputs.counts.overdue + rules.dead_idle;
     let (retire, reserve, ask) = retire(seen, &mut rules, &mut clock);
     rules.keep = inputs.counts.idle.saturating_sub(rules.covered + count(retire.len()));
     let (level, resting_level) = levels(&inputs, &rules);
@@ -139,7 +140,7 @@ fn sight<'a>(seen: &Observation<'a>, now: Timestamp) -> CircuitInputs<'a> {
     CircuitInputs {
         failed,
         arrivals: seen.pool.arrivals,
-        booting: counts.booting,
+        booting: counts.coming(),
         grace: seen.policy.failed_runner_grace,
     }
 }
@@ -149,7 +150,7 @@ fn load(inputs: &DecisionInputs, asking: usize) -> PressureInputs {
     PressureInputs {
         fits: inputs.fits as usize,
         fits_waited: inputs.fits_waited as usize,
-        is_served: count(asking) <= counts.idle + counts.booting - counts.retrying,
+        is_served: count(asking) <= counts.supply() - counts.retrying,
     }
 }
 
@@ -157,11 +158,12 @@ fn load(inputs: &DecisionInputs, asking: usize) -> PressureInputs {
 #[derive(Default)]
 struct Suspects {
     all: Vec<RunnerName>,
-    /// Those that have been suspect for `failed_runner_grace`.
+    /// Those that have been suspect for `failed_runner_grace`, or whose places jobs need.
     due: Vec<RunnerName>,
 }
 
-fn suspects(seen: &Observation<'_>, clock: &mut EvaluationClock) -> Suspects {
+/// The suspect runners; `short` of them are due at once.
+fn suspects(seen: &Observation<'_>, mut short: u32, clock: &mut EvaluationClock) -> Suspects {
     let mut suspects = Suspects::default();
     if seen.pool.counts.suspect == 0 {
         return suspects;
@@ -170,8 +172,12 @@ fn suspects(seen: &Observation<'_>, clock: &mut EvaluationClock) -> Suspects {
         if let Some(since) = runner.passed_over.filter(|_| runner.is_suspect(clock)) {
             suspects.all.push(runner.name.clone());
             // GARM may link a job to a runner shortly before it marks the runner active.
-            if runner.job.is_none() && clock.passed(since, seen.policy.failed_runner_grace) {
+            if runner.job.is_some() {
+                continue;
+            }
+            if short > 0 || clock.passed(since, seen.policy.failed_runner_grace) {
                 suspects.due.push(runner.name.clone());
+                short = short.saturating_sub(1);
             }
         }
     }
@@ -201,9 +207,8 @@ fn rules(
     };
     let wanted = pressed.max(late.min(ours).saturating_sub(supply));
     let room = seen.pool.room();
-    let is_tried = hand_out.probe == RunnerProbe::Now;
     let asked = match (&circuit.open, circuit.probe) {
-        (None, _) => wanted.max(u32::from(is_tried)),
+        (None, _) => wanted.max(hand_out.tried),
         (Some(_), RunnerProbe::Now) => 1,
         (Some(_), RunnerProbe::No) => 0,
     };
@@ -237,6 +242,9 @@ fn rules(
     }
 }
 
+/// The runners to remove, the next candidates, and those whose history is to be read.
+type IdleSelection = (Vec<RunnerName>, Vec<RunnerName>, Vec<RunnerName>);
+
 /// Selects the idle runners to remove. Of the surplus that has been idle for `scale_down_delay` it
 /// takes a quarter, at least one and at most [`RETIRE_MAX`], longest idle first. The second list
 /// holds the next candidates, the third the runners that may have been idle for longer than their
@@ -245,10 +253,10 @@ fn retire(
     seen: &Observation<'_>,
     rules: &mut RuleResults,
     clock: &mut EvaluationClock,
-) -> (Vec<RunnerName>, Vec<RunnerName>, Vec<RunnerName>) {
+) -> IdleSelection {
     // While a runner is asked for, an idle one is about to be used and stays.
     if rules.surplus == 0 || rules.need > 0 {
-        return (Vec::new(), Vec::new(), Vec::new());
+        return exchange(seen, rules, clock);
     }
     let delay = seen.policy.scale_down_delay;
     // GARM may link a job to a runner shortly before it marks the runner active.
@@ -257,6 +265,9 @@ fn retire(
     let idle: Vec<&RunnerState> = idle.collect();
     let mut due: Vec<&RunnerState> = idle.iter().copied().filter(is_due).collect();
     rules.due = rules.surplus.min(count(due.len()));
+    if rules.makes_room(&seen.pool.counts) {
+        return exchange(seen, rules, clock);
+    }
     let quota = (rules.due as usize).div_ceil(4).clamp(1, RETIRE_MAX).min(rules.due as usize);
     due.sort_unstable_by(|a, b| (a.idle_since(), &a.name).cmp(&(b.idle_since(), &b.name)));
     let mut retire: Vec<RunnerName> =
@@ -266,6 +277,20 @@ fn retire(
     let is_unsure = |it: &&RunnerState| it.idle.is_some_and(|it| it.source == IdleSource::Row);
     let ask = idle.into_iter().filter(is_unsure).map(|it| it.name.clone()).collect();
     (retire, reserve, ask)
+}
+
+/// Selects the idle runner that makes room for a probe in a full pool, if one is to: the one that has
+/// been idle for longest. The second list holds its replacements if GitHub calls it busy.
+fn exchange(seen: &Observation<'_>, rules: &RuleResults, clock: &EvaluationClock) -> IdleSelection {
+    if !rules.makes_room(&seen.pool.counts) {
+        return (Vec::new(), Vec::new(), Vec::new());
+    }
+    let idle = seen.pool.idle_runners(clock.now()).map(|it| it.0).filter(|it| it.job.is_none());
+    let mut idle: Vec<&RunnerState> = idle.collect();
+    idle.sort_unstable_by(|a, b| (a.idle_since(), &a.name).cmp(&(b.idle_since(), &b.name)));
+    let mut names = idle.into_iter().map(|it| it.name.clone());
+    let first = names.by_ref().take(1).collect();
+    (first, names.take(RETIRE_MAX).collect(), Vec::new())
 }
 
 /// How many of the `covered` jobs (by creation time, oldest first) are about to be picked up: such
@@ -292,6 +317,7 @@ type LevelAndRemovals<'a> = (u32, &'a [RunnerName], &'a [RunnerName], &'a [Runne
 /// | runners are wanted, circuit open | stay, circuit open |
 /// | runners are asked for | up, pressure or late |
 /// | one more than the jobs need | up, hand-out probe |
+/// | an idle runner makes room for a probe | down, hand-out probe |
 /// | runners are wanted, no room | stay, max runners |
 /// | the floor is above what GARM counts, with room | up, floor |
 /// | idle runners go | down, idle |
@@ -318,6 +344,9 @@ fn reason(
             false if rules.pressure.is_on() => (Up, Reason::Pressure),
             false => (Up, Reason::Late),
         };
+    }
+    if rules.makes_room(&inputs.counts) && !retire.is_empty() {
+        return (Down, Reason::HandOutProbe);
     }
     if rules.wanted > 0 {
         return (Stay, if is_open { Reason::CircuitOpen } else { Reason::MaxRunners });

@@ -25,10 +25,12 @@ pub struct Decision {
     /// The level without the runners that are only requested for waiting jobs. The level falls back
     /// to it when the loop can no longer observe the pool. Never above `level`.
     pub resting_level: u32,
-    /// Idle runners to remove, longest idle first; the level no longer demands them.
+    /// Idle runners to remove, longest idle first; the level no longer demands them. In a full pool
+    /// also one that makes room for a probe.
     pub retire: Vec<RunnerName>,
     /// Replacements, in this order, for runners in `retire` that GitHub calls busy. They have been
-    /// idle as long, and are no more than the surplus.
+    /// idle as long, and are no more than the surplus,
+    /// except where they make room for a probe.
     pub reserve: Vec<RunnerName>,
     /// Failed runners to remove, by name.
     pub remove: Vec<RunnerName>,
@@ -107,7 +109,7 @@ pub struct RuleResults {
     pub need: u32,
     /// The level below which the pool must not fall.
     pub floor: u32,
-    /// Failed and suspect runners that stay for now: GARM counts them as idle.
+    /// Failed, overdue and suspect runners that stay for now: GARM counts them as idle.
     pub dead: u32,
     /// The suspect ones among `dead`, which GARM would remove like any idle runner.
     pub dead_idle: u32,
@@ -117,6 +119,21 @@ pub struct RuleResults {
     pub due: u32,
     /// Idle runners that the level protects from removal by GARM.
     pub keep: u32,
+}
+
+impl RuleResults {
+    /// Whether an idle runner of a full pool makes room for a probe: no place becomes free by itself.
+    pub fn makes_room(&self, counts: &RunnerCounts) -> bool {
+        let is_tried = self.circuit.open.is_none() && self.hand_out.tried > 0;
+        let leaving = counts.leaving + counts.ended + counts.suspect;
+        is_tried && self.due == 0 && self.room == 0 && leaving == 0
+    }
+
+    /// How many places the jobs need beyond those that are free or become free.
+    pub(super) fn places_short(&self, counts: &RunnerCounts) -> u32 {
+        let places = self.room + counts.leaving + counts.ended;
+        self.wanted.max(self.hand_out.tried).saturating_sub(places)
+    }
 }
 
 /// Whether the pool grows, shrinks or stays.
@@ -155,7 +172,8 @@ pub enum Reason {
     Floor,
     /// Up: one runner, to test whether the provider works again.
     Probe,
-    /// Up: one runner more than the jobs need, to test whether GitHub hands them to a new runner.
+    /// Up: more runners than the jobs need, to test whether GitHub hands them to new runners. Down:
+    /// an idle runner of a full pool makes room for this.
     HandOutProbe,
     /// Stay: runners are wanted, but the provider keeps failing.
     CircuitOpen,

@@ -15,8 +15,16 @@ use super::deadline::EvaluationClock;
 use super::job_starts::STUCK_AFTER;
 use super::pool_index::PoolIndex;
 
+/// How long jobs and an idle runner must have been there together, with no start, before the first
+/// probe, and the shortest wait between two probes. GitHub hands out jobs within seconds.
+const PROBE_MIN: Duration = Duration::from_secs(15);
+
 /// The longest wait between two probes.
 const PROBE_MAX: Duration = Duration::from_mins(30);
+
+/// The first probe starts one runner for each job that has waited for `max_queue_wait`, but no more
+/// than this: GARM by itself starts one for every job. Later probes start one runner each.
+const PROBES: usize = 3;
 
 /// Replaces `max_queue_wait` in the rule for probes where it is not set.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -35,8 +43,10 @@ pub struct HandOutState {
     pub since: Option<Timestamp>,
     /// Queued jobs that together keep one runner: all but the youngest of them ask for none.
     pub given_up: u32,
-    /// Whether to try one runner more than the jobs need.
+    /// Whether to try more runners than the jobs need.
     pub probe: RunnerProbe,
+    /// How many runners to try.
+    pub tried: u32,
 }
 
 /// The waiting jobs of a pool, each by its creation time.
@@ -59,7 +69,7 @@ impl HandOutState {
         (given_up, newest): (u32, Option<Timestamp>),
         clock: &mut EvaluationClock,
     ) -> (Self, Option<Timestamp>) {
-        let mut seen = Self { untaken: 0, since: None, given_up, probe: RunnerProbe::No };
+        let mut seen = Self { untaken: 0, since: None, given_up, probe: RunnerProbe::No, tried: 0 };
         if pool.counts.idle == 0 || (waits.jobs.is_empty() && waits.oldest_stuck.is_none()) {
             return (seen, None);
         }
@@ -75,6 +85,13 @@ impl HandOutState {
         let created = pool.runners.iter().map(|it| it.created_at).max();
         let newest = newest.max(created);
         seen.probe = probe(pool, (since, newest), clock);
+        seen.tried = match seen.probe {
+            RunnerProbe::Now if newest.is_none_or(|it| it <= since) => {
+                waits.in_vain(idle.len(), clock)
+            }
+            RunnerProbe::Now => 1,
+            RunnerProbe::No => 0,
+        };
         (seen, newest)
     }
 }
@@ -83,13 +100,23 @@ impl WaitingJobs<'_> {
     /// Since when the first job whose `max_queue_wait` is over has waited beside the runner that
     /// has been idle since `idle`.
     fn first_in_vain(&self, idle: Timestamp, clock: &mut EvaluationClock) -> Option<Timestamp> {
-        let patience = self.max_queue_wait.unwrap_or(PATIENCE);
+        let patience = self.patience();
         let oldest = self.jobs.first().copied().into_iter().chain(self.oldest_stuck).min()?;
         clock.passed(oldest, patience).then(|| oldest.max(idle))
     }
+
+    /// How many runners the first probe starts if this many are idle.
+    fn in_vain(&self, idle: usize, clock: &mut EvaluationClock) -> u32 {
+        let late = clock.count_passed(self.jobs, self.patience());
+        u32::try_from(late.min(idle).clamp(1, PROBES)).unwrap_or(1)
+    }
+
+    fn patience(&self) -> Duration {
+        self.max_queue_wait.unwrap_or(PATIENCE)
+    }
 }
 
-/// Whether to try one more runner: a minute after both the jobs and an idle runner were there and
+/// Whether to try more runners: [`PROBE_MIN`] after both the jobs and an idle runner were there and
 /// after the last job started, if no runner is booting; then at growing intervals, each as long as
 /// the time from that moment to the creation of the youngest runner.
 ///
@@ -100,11 +127,11 @@ fn probe(
     clock: &mut EvaluationClock,
 ) -> RunnerProbe {
     let quiet_since = pool.starts.latest.map_or(since, |it| it.max(since));
-    if pool.counts.booting > 0 || !clock.passed(quiet_since, STUCK_AFTER) {
+    if pool.counts.coming() > 0 || !clock.passed(quiet_since, PROBE_MIN) {
         return RunnerProbe::No;
     }
     let is_due = newest.is_none_or(|newest| {
-        let step = EvaluationClock::new(newest).age(since).clamp(STUCK_AFTER, PROBE_MAX);
+        let step = EvaluationClock::new(newest).age(since).clamp(PROBE_MIN, PROBE_MAX);
         clock.passed(newest, step)
     });
     if is_due { RunnerProbe::Now } else { RunnerProbe::No }

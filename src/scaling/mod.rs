@@ -23,6 +23,7 @@ pub mod handout;
 mod job_starts;
 mod level;
 pub mod one_shot;
+mod overtaken;
 mod passed;
 pub mod pool_index;
 pub mod pressure;

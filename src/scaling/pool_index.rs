@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::deadline::{EvaluationClock, later};
+use super::overtaken::Arrival;
 use super::queue::PICK_UP;
 use super::runner_counts::{RunnerClass, RunnerCounts};
 use super::runner_state::{IdleSince, RunnerState};
@@ -164,12 +165,14 @@ impl PoolIndex {
         self.starts = before.map_or_else(PoolStarts::default, |it| it.starts.clone());
         self.starts.is_news = true;
         self.runners.clear();
+        let mut arrivals = Vec::new();
         for runner in runners {
             let previous = before.and_then(|it| it.runner(&runner.name));
             let state = RunnerState::seen(runner, previous, now);
-            self.note_arrival(&state, previous);
+            arrivals.extend(self.note_arrival(&state, previous));
             self.runners.push(state);
         }
+        self.overtake(&arrivals);
         self.runners.sort_by(|a, b| a.name.cmp(&b.name));
         self.recount(now);
     }
@@ -179,13 +182,14 @@ impl PoolIndex {
         let at = self.runners.binary_search_by(|it| it.name.cmp(&runner.name));
         let previous = at.ok().map(|at| self.runners[at].clone());
         let state = RunnerState::seen(runner, previous.as_ref(), now);
-        self.note_arrival(&state, previous.as_ref());
+        let arrival = self.note_arrival(&state, previous.as_ref());
         self.version += 1;
         self.starts.is_news = true;
         match at {
             Ok(at) => self.runners[at] = state,
             Err(at) => self.runners.insert(at, state),
         }
+        self.overtake(arrival.as_slice());
         self.recount(now);
         previous.and_then(|it| it.job)
     }
@@ -236,9 +240,17 @@ impl PoolIndex {
         Some(&self.runners[at])
     }
 
-    fn note_arrival(&mut self, state: &RunnerState, previous: Option<&RunnerState>) {
-        let had_arrived =
-            previous.is_some_and(|it| it.created_at == state.created_at && it.has_arrived());
-        self.arrivals += u64::from(state.has_arrived() && !had_arrived);
+    /// Counts the runner if it was not up before. Returns its arrival if its boot was observed.
+    fn note_arrival(
+        &mut self,
+        state: &RunnerState,
+        previous: Option<&RunnerState>,
+    ) -> Option<Arrival> {
+        let previous = previous.filter(|it| it.created_at == state.created_at);
+        if !state.has_arrived() || previous.is_some_and(RunnerState::has_arrived) {
+            return None;
+        }
+        self.arrivals += 1;
+        previous.and_then(|_| Arrival::of(state))
     }
 }

@@ -14,7 +14,7 @@ pub const ERROR_FINAL: Duration = Duration::from_secs(75);
 
 /// A GARM that retries writes the row of a failed create within 5 to 10 s. Release v0.2.1 tries
 /// once and leaves the row as it is (GARM.md §k).
-pub const ERROR_QUIET: Duration = Duration::from_secs(20);
+pub const ERROR_QUIET: Duration = Duration::from_secs(15);
 
 /// The class of a runner for scaling: the first row that applies.
 ///
@@ -27,8 +27,9 @@ pub const ERROR_QUIET: Duration = Duration::from_secs(20);
 /// | `idle` | `running` | any | idle |
 /// | `failed` | any | any | failed |
 /// | any | any | `boot_grace` or more | failed |
-/// | any | `error` | 75 s or more, or not written for 20 s | failed |
+/// | any | `error` | 75 s or more, or not written for 15 s | failed |
 /// | any | `error` | less | retrying |
+/// | any | any | less, overtaken | overdue |
 /// | any | any | less | booting |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RunnerClass {
@@ -41,6 +42,8 @@ pub enum RunnerClass {
     Suspect,
     /// It is pending, being created or installing.
     Booting,
+    /// Booting for far longer than a younger runner of the pool did: not to be relied on.
+    Overdue,
     /// Its creation has just failed and GARM retries it: booting, but not to be relied on.
     Retrying,
     /// It has failed or hangs: it serves no job, while GARM counts it as idle.
@@ -58,7 +61,7 @@ impl RunnerClass {
             Self::Active => "active",
             Self::Idle => "idle",
             Self::Suspect => "suspect",
-            Self::Booting | Self::Retrying => "booting",
+            Self::Booting | Self::Overdue | Self::Retrying => "booting",
             Self::Failed => "failed",
             Self::Leaving | Self::Ended => "leaving",
         }
@@ -102,6 +105,8 @@ pub struct RunnerCounts {
     pub suspect: u32,
     /// Runners on their way to idle, including those whose creation GARM retries.
     pub booting: u32,
+    /// Those of `booting` that have been overtaken by younger runners.
+    pub overdue: u32,
     /// Those of `booting` whose creation has just failed.
     pub retrying: u32,
     /// Runners that have failed or hang.
@@ -149,6 +154,10 @@ impl RunnerCounts {
             }
             RunnerClass::Suspect => self.suspect += 1,
             RunnerClass::Booting => self.booting += 1,
+            RunnerClass::Overdue => {
+                self.booting += 1;
+                self.overdue += 1;
+            }
             RunnerClass::Retrying => {
                 self.booting += 1;
                 self.retrying += 1;
@@ -169,9 +178,14 @@ impl RunnerCounts {
         self.leaving_since = self.leaving_since.into_iter().chain(runner.leaving_since).min();
     }
 
-    /// Idle and booting runners: those on which waiting jobs can count.
+    /// Idle and booting runners, without the overdue ones: those on which waiting jobs can count.
     pub fn supply(&self) -> u32 {
-        self.idle + self.booting
+        self.idle + self.coming()
+    }
+
+    /// Booting runners without the overdue ones.
+    pub fn coming(&self) -> u32 {
+        self.booting - self.overdue
     }
 }
 
@@ -181,10 +195,12 @@ impl RunnerState {
         let row = (&self.status, &self.runner_status);
         let times = (self.created_at, self.written_at);
         let class = class_of(row, times, (boot_grace, clock));
-        if class == RunnerClass::Idle && self.is_suspect(clock) {
-            RunnerClass::Suspect
-        } else {
-            class
+        match class {
+            RunnerClass::Idle if self.is_suspect(clock) => RunnerClass::Suspect,
+            RunnerClass::Booting if self.overdue_at.is_some_and(|it| clock.reached(it)) => {
+                RunnerClass::Overdue
+            }
+            class => class,
         }
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct RunnerState {
     pub(super) idle: Option<IdleSince>,
     /// Present while it is idle and passed over: when the job started that a younger runner took.
     pub(super) passed_over: Option<Timestamp>,
+    /// Present while it boots and a younger runner has arrived: when it becomes overdue.
+    pub(super) overdue_at: Option<Timestamp>,
     /// Present from the moment at which the runner has a job.
     pub(super) pick_up: Option<JobPickUp>,
     /// Since when its job is over or its deletion is under way, as far as is known: GARM writes the
@@ -75,6 +77,7 @@ impl RunnerState {
             job: runner.job,
             idle: runner.is_idle().then(|| idle(runner, previous, now)),
             passed_over: previous.and_then(|it| it.passed_over).filter(|_| runner.is_idle()),
+            overdue_at: previous.filter(|it| !it.has_arrived()).and_then(|it| it.overdue_at),
             pick_up: pick_up(runner, previous, now),
             leaving_since: is_leaving(runner).then(|| {
                 let known = previous.and_then(|it| it.leaving_since);

@@ -57,7 +57,7 @@ impl PoolIndex {
                 RunnerClass::Failed => &mut states.failed,
                 RunnerClass::Leaving | RunnerClass::Ended => &mut states.deleting,
                 RunnerClass::Retrying => &mut states.creating,
-                RunnerClass::Booting => match runner.status {
+                RunnerClass::Booting | RunnerClass::Overdue => match runner.status {
                     Status::PendingCreate => &mut states.pending,
                     Status::Creating => &mut states.creating,
                     _ => &mut states.installing,

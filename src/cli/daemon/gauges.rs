@@ -136,7 +136,7 @@ fn pool(seen: &PoolObservation<'_>) -> PoolGauges {
         max_runners: stock.max_runners(),
         level: Some(stock.garm_level()),
         runners: stock.states(seen.now),
-        unserved_jobs: queue.depth.saturating_sub(counts.idle + counts.booting),
+        unserved_jobs: queue.depth.saturating_sub(counts.supply()),
         stuck_jobs: queue.exceptions.stuck,
         stale_jobs: queue.exceptions.stale,
         forgotten_jobs: queue.exceptions.forgotten,

@@ -207,7 +207,7 @@ fn suspect(pool: &PoolName, runner: &RunnerName, grace: Duration) -> LogLine {
     let text = format!(
         "runner {} is suspect: it is idle by GARM's row, and a younger runner took a job that had \
          waited beside it; it is not connected to GitHub, or it is busy and a webhook was lost. It is \
-         removed after {}, if GitHub agrees, unless it takes a job",
+         removed after {}, or when its place is needed, if GitHub agrees, unless it takes a job",
         code(runner.as_str()),
         span(grace)
     );

@@ -72,7 +72,7 @@ fn gauges(sight: &LoopSnapshot<'_>, desired: &DesiredPool, seen: &ClaimedPools<'
         all.idle += counts.idle;
         all.runners = sum(all.runners, stock.states(sight.now));
         all.queue_depth += queue.depth;
-        all.unserved_jobs += queue.depth.saturating_sub(counts.idle + counts.booting);
+        all.unserved_jobs += queue.depth.saturating_sub(counts.supply());
         oldest = oldest.into_iter().chain(queue.oldest()).min();
     }
     let is_ours = |it: &&&Job| is_for(it, desired) && desired.labels.covers(&it.labels);

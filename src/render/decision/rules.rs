@@ -113,7 +113,7 @@ fn floor(it: &Decision) -> RuleVerdict {
         "{} to be idle at least: `min_runners` {}, `min_idle_runners` {}, {} active, {} about to be",
         rules.floor, policy.min_runners, policy.min_idle_runners, counts.active, rules.covered
     );
-    let is_met = counts.idle + counts.booting >= rules.floor;
+    let is_met = counts.supply() >= rules.floor;
     RuleVerdict { rule: "floor", verdict: if is_met { "met" } else { "below" }, says }
 }
 

@@ -42,6 +42,10 @@ pub fn sentence(it: &Decision, mood: Mood) -> String {
             "{start} 1 runner to see whether the provider works again, after {}",
             count_of(rules.circuit.failures, "failure")
         ),
+        Reason::HandOutProbe if it.direction == Direction::Down => {
+            let remove = mood.verb("remove");
+            format!("{remove} 1 idle runner of a full pool, to try another: {}", not_taken(it))
+        }
         Reason::HandOutProbe => format!("{start} {}", hand_out_probe(it)),
         Reason::CircuitOpen => format!(
             "{start} none, because runners keep failing; {} one {}",
@@ -81,10 +85,19 @@ pub fn sentence(it: &Decision, mood: Mood) -> String {
 
 fn hand_out_probe(it: &Decision) -> String {
     format!(
-        "1 runner more than its jobs need, to see whether GitHub hands them out to a new one: \
-         {}",
-        untaken(it)
+        "{} more than its jobs need, to see whether GitHub hands them out to {}: {}",
+        runners(it.rules.need),
+        if it.rules.need == 1 { "a new one" } else { "new ones" },
+        not_taken(it)
     )
+}
+
+/// Which jobs a probe is for: they may have waited for less than a minute.
+fn not_taken(it: &Decision) -> String {
+    match (it.rules.hand_out.untaken, it.inputs.queued) {
+        (0, n @ 1..) => format!("{} beside idle runners", waiting(n)),
+        _ => untaken(it),
+    }
 }
 
 fn not_handed_out(it: &Decision) -> String {
@@ -239,6 +252,7 @@ pub fn next(it: &Decision) -> String {
         Reason::NativeBackoff => "a larger `controller.minimum_job_age_backoff`, or time".into(),
         Reason::Target => "more waiting jobs, or a job that is late".into(),
         Reason::NotHandedOut => "a job that starts, or time: one more runner is tried then".into(),
+        Reason::HandOutProbe if it.direction == Direction::Down => "the removal".into(),
         Reason::HandOutProbe | Reason::Pressure | Reason::Late | Reason::Floor => {
             "the new runners' rows in GARM".into()
         }

@@ -256,7 +256,9 @@ fn runner_row(pool: &str, runner: &RunnerRow) -> Vec<Cell> {
         RunnerClass::Failed => ERROR,
         RunnerClass::Suspect => WARNING,
         RunnerClass::Leaving | RunnerClass::Ended => QUIET,
-        RunnerClass::Idle | RunnerClass::Booting | RunnerClass::Retrying => Style::new(),
+        RunnerClass::Idle | RunnerClass::Booting | RunnerClass::Overdue | RunnerClass::Retrying => {
+            Style::new()
+        }
     };
     let about = match (&runner.fault, &runner.job) {
         (Some(fault), _) => fault.clone(),

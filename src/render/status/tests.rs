@@ -77,7 +77,7 @@ fn everything() -> FleetStatus {
     let mut failed = runner("off", "off-1", "error/pending", -90);
     failed.provider_fault = Some("quota exceeded\u{1b}[2J\n".into());
     let runners =
-        vec![busy("default-1", 1_009), runner("default", "default-2", "running/idle", -59), failed];
+        vec![busy("default-1", 1_009), runner("default", "default-2", "running/idle", -9), failed];
     let jobs = vec![job(1, &["x"], -185), job(2, &["x"], -40), job(9, &["x"], -400)];
     let pools = vec![pool("default", &["x"]), off, old, pool("lost", &["y"]), foreign];
     look(&[declared("default"), declared("off"), declared("new")], &fleet(0, pools, runners, jobs))
@@ -110,7 +110,7 @@ fn one_look_says_what_the_pools_do_and_which_are_ill() {
         RUNNER     POOL     DOES    STATE           AGE     JOB OR FAULT
         ────────────────────────────────────────────────────────────────────────────
         default-1  default  active  running/active      5m  build (acme/app)
-        default-2  default  idle    running/idle       59s
+        default-2  default  idle    running/idle        9s
         off-1      off      failed  error/pending   1m 30s  quota exceeded\u{1b}[2J
 
         1 pool in this GARM that this fleet does not own, not shown

@@ -25,13 +25,13 @@ fn a_failed_create_counts_after_75_seconds_and_is_removed_2_minutes_later() {
 }
 
 #[test]
-fn a_create_that_garm_does_not_retry_counts_as_failed_after_20_seconds() {
+fn a_create_that_garm_does_not_retry_counts_as_failed_after_15_seconds() {
     let mut scene = Scene::without_floor();
     scene.add(1, "error/pending", 0);
-    let decision = scene.look(19);
+    let decision = scene.look(14);
     assert_eq!((decision.inputs.counts.retrying, decision.inputs.counts.failed), (1, 0));
-    assert_eq!(scene.wait(20).inputs.counts.failed, 1);
-    assert_eq!(names(&scene.wait(140).remove), ["a01"]);
+    assert_eq!(scene.wait(15).inputs.counts.failed, 1);
+    assert_eq!(names(&scene.wait(135).remove), ["a01"]);
 }
 
 #[test]
@@ -134,15 +134,15 @@ fn a_runner_first_seen_at_work_was_idle_before_and_closes_the_circuit() {
 }
 
 #[test]
-fn an_open_circuit_is_probed_after_1_minute_with_one_runner() {
+fn an_open_circuit_is_probed_after_15_seconds_with_one_runner() {
     let mut scene = open();
-    assert_eq!(scene.wait(59).rules.circuit.probe, RunnerProbe::No);
-    let decision = scene.wait(60);
+    assert_eq!(scene.wait(14).rules.circuit.probe, RunnerProbe::No);
+    let decision = scene.wait(15);
     assert_eq!((decision.rules.need, decision.reason), (1, Reason::Probe));
     // Three failed runners that count as idle, and one more.
     assert_eq!((decision.level, decision.resting_level), (4, 0));
-    scene.add(1, "pending_create/pending", 65);
-    let decision = scene.look(65);
+    scene.add(1, "pending_create/pending", 20);
+    let decision = scene.look(20);
     assert_eq!((decision.rules.need, decision.level), (0, 0));
 }
 
@@ -152,7 +152,7 @@ fn probes_come_ever_more_seldom_up_to_half_an_hour() {
     scene.runners.clear();
     let mut probes = Vec::new();
     let mut second = 1;
-    while probes.len() < 8 {
+    while probes.len() < 10 {
         if scene.look(second).rules.circuit.probe == RunnerProbe::Now {
             probes.push(second);
             scene.add(1, "pending_create/pending", second);
@@ -162,8 +162,8 @@ fn probes_come_ever_more_seldom_up_to_half_an_hour() {
         second += 1;
     }
     let waits: Vec<i64> = probes.windows(2).map(|it| it[1] - it[0]).collect();
-    assert_eq!(probes[0], 60);
-    assert_eq!(waits, [120, 240, 480, 960, 1_800, 1_800, 1_800]);
+    assert_eq!(probes[0], 15);
+    assert_eq!(waits, [30, 60, 120, 240, 480, 960, 1_800, 1_800, 1_800]);
 }
 
 #[test]

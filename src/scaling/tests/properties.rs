@@ -131,6 +131,10 @@ proptest! {
         for it in first_look(&sight) {
             let (counts, rules) = (&it.inputs.counts, &it.rules);
             let retired = u32::try_from(it.retire.len()).unwrap();
+            if rules.makes_room(counts) {
+                prop_assert!(retired <= 1 && it.level <= counts.garm_idle, "{it:#?}");
+                continue;
+            }
             let up = counts.active + counts.idle;
             prop_assert!(up - retired >= it.inputs.policy.min_runners.min(up), "{it:#?}");
             let bound = (rules.floor + rules.covered).min(counts.idle);
@@ -203,10 +207,11 @@ proptest! {
         let mut sight = Sight { fleet: empty, ..sight };
         let mut heard = fleet_index(&sight);
         let (_, now) = pass(&mut sight, &mut heard, ScalingState::new(), &run);
-        // Only an index that received the events knows since when a busy runner had been idle.
+        // Only an index that received the events knows since when a busy runner had been idle, and how
+        // long another one took to boot.
         let pools = heard.entities().values().flat_map(|it| &it.pools);
         let mut runners = pools.flat_map(|it| &it.runners);
-        prop_assume!(runners.all(|it| it.passed_over.is_none()));
+        prop_assume!(runners.all(|it| it.passed_over.is_none() && it.overdue_at.is_none()));
         sight.fleet.observed_at = now;
         let read = evaluate(&mut fleet_index(&sight), ScalingState::new(), now).0;
         // At first sight a row does not show since when its runner is leaving.

@@ -1,7 +1,7 @@
 //! The floor, the ceiling, and which runners are kept or removed: R2.
 
 use super::scene::{Scene, names};
-use crate::scaling::testing::{at, pool};
+use crate::scaling::testing::{at, pool, secs};
 use crate::scaling::{Decision, Direction, Reason};
 
 fn level(decision: &Decision) -> (u32, Direction, Reason) {
@@ -156,4 +156,56 @@ fn pools_that_are_disabled_not_ours_or_not_autoscaled_are_not_decided_about() {
         crate::scaling::evaluate_fleet(&mut fleet_index, Default::default(), at(0));
     let about: Vec<&str> = evaluation.decisions.iter().map(|it| it.pool.as_str()).collect();
     assert_eq!(about, ["a"]);
+}
+
+/// Two runners made at second 0, of which one is idle at 10.
+fn overtaken() -> Scene {
+    let mut scene = Scene::without_floor();
+    scene.add(2, "creating/pending", 0);
+    scene.look(0);
+    scene.set("a01", "running/idle", 10);
+    scene
+}
+
+#[test]
+fn a_runner_that_boots_for_far_longer_than_a_younger_one_is_no_supply() {
+    let mut scene = overtaken();
+    scene.policy().scale_up_threshold = 0;
+    scene.policy().scale_up_delay = secs(10);
+    scene.queue(2, 0);
+    let decision = scene.look(29);
+    assert_eq!((decision.inputs.counts.overdue, decision.rules.need), (0, 0));
+    assert_eq!(decision.inputs.counts.until, Some(at(30)));
+    let decision = scene.wait(30);
+    let counts = &decision.inputs.counts;
+    assert_eq!((counts.booting, counts.overdue, counts.supply()), (1, 1, 1));
+    // GARM counts the one that hangs as idle.
+    assert_eq!((decision.rules.need, decision.level), (1, 3));
+    // It comes after all.
+    scene.set("a02", "running/idle", 50);
+    let decision = scene.look(50);
+    assert_eq!((decision.inputs.counts.overdue, decision.inputs.counts.idle), (0, 2));
+}
+
+#[test]
+fn where_every_boot_is_slow_no_runner_is_overtaken() {
+    let mut scene = Scene::without_floor();
+    scene.add(2, "creating/pending", 0);
+    scene.look(0);
+    scene.add(2, "creating/pending", 100);
+    let decision = scene.look(500);
+    assert_eq!((decision.inputs.counts.booting, decision.inputs.counts.overdue), (4, 0));
+    // One that is made later by more than GARM's tick is younger than the one that arrives.
+    scene.set("a01", "running/idle", 550);
+    assert_eq!(scene.look(550).inputs.counts.overdue, 0);
+    scene.set("a03", "running/idle", 560);
+    assert_eq!(scene.look(599).inputs.counts.overdue, 0, "and `boot_grace` ends first");
+}
+
+#[test]
+fn an_overdue_runner_leaves_the_floor_to_be_made_up_for() {
+    let mut scene = overtaken();
+    scene.policy().min_idle_runners = 2;
+    let decision = scene.look(30);
+    assert_eq!((decision.reason, decision.rules.dead, decision.level), (Reason::Floor, 1, 3));
 }

@@ -222,3 +222,60 @@ fn when_a_younger_one_starts_they_are_stuck_and_none_is_built_for_them() {
     assert_eq!((decision.inputs.queued, decision.inputs.exceptions.stuck), (0, 8));
     assert_eq!(decision.rules.need, 0);
 }
+
+#[test]
+fn a_suspect_runner_goes_at_once_where_its_place_is_needed() {
+    let mut scene = passed_over();
+    scene.queue(9, 31);
+    scene.policy().max_runners = 6;
+    scene.add(3, "running/installing", 35);
+    let decision = scene.look(36);
+    assert_eq!((decision.rules.room, names(&decision.dismiss)), (0, vec![]), "not late yet");
+    let decision = scene.wait(62);
+    assert_eq!(names(&decision.dismiss), ["a01", "a02"]);
+    // One is leaving, and its place will do for one of the jobs.
+    scene.set("a01", "pending_delete/idle", 63);
+    let decision = scene.look(63);
+    assert_eq!(names(&decision.dismiss), ["a02"]);
+}
+
+/// A full pool of three runners, idle since second 0, and as many jobs beside them.
+fn full() -> Scene {
+    let mut scene = Scene::without_floor();
+    scene.policy().max_runners = 3;
+    scene.policy().max_queue_wait = Some(secs(30));
+    scene.add(3, "running/idle", 0);
+    scene.queue(3, 10);
+    scene
+}
+
+#[test]
+fn in_a_full_pool_one_idle_runner_makes_room_for_another() {
+    let mut scene = full();
+    let decision = scene.look(39);
+    assert_eq!((decision.reason, names(&decision.retire)), (Reason::Served, vec![]));
+    let decision = scene.wait(40);
+    assert_eq!((decision.direction, decision.reason), (Direction::Down, Reason::HandOutProbe));
+    assert_eq!((names(&decision.retire), decision.level), (vec!["a01"], 0));
+    assert_eq!(names(&decision.reserve), ["a02", "a03"], "where GitHub calls it busy");
+    scene.set("a01", "pending_delete/idle", 43);
+    assert_eq!(names(&scene.look(43).retire), [""; 0], "one at a time");
+    scene.remove("a01");
+    let decision = scene.look(48);
+    assert_eq!((decision.direction, decision.rules.need), (Direction::Up, 1));
+}
+
+#[test]
+fn the_first_probe_is_one_runner_for_each_job_and_three_at_most() {
+    for (jobs, tried) in [(1, 1), (2, 2), (9, 3)] {
+        let mut scene = Scene::without_floor();
+        scene.policy().max_queue_wait = Some(secs(30));
+        scene.add(9, "running/idle", 0);
+        scene.queue(jobs, 10);
+        let decision = scene.look(40);
+        assert_eq!((decision.reason, decision.rules.need), (Reason::HandOutProbe, tried));
+        scene.add(tried as usize, "running/idle", 45);
+        assert_eq!(scene.look(79).rules.need, 0);
+        assert_eq!(scene.wait(80).rules.need, 1, "and one later");
+    }
+}
