@@ -8,8 +8,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::timeout;
 
-use super::Context;
 use super::args::ApplyArgs;
+use super::context::Context;
 use super::failure::Failure;
 use super::prepare::PreparedPlan;
 use crate::audit::Head;
@@ -101,10 +101,7 @@ pub async fn anchor_apply(survey: &PreparedPlan, args: &ApplyArgs, book: &Book, 
     let (Some(settings), Book::File(ledger)) = (&watch.audit_anchor, book) else { return };
     let is_own_log = args.audit.is_none() || args.audit == watch.audit;
     let Some(head) = ledger.head().filter(|_| is_own_log) else { return };
-    let allowed = secrets::ResolveOptions {
-        allow_exec: cx.globals.allow_exec,
-        base_dir: survey.loaded.places.base(),
-    };
+    let allowed = cx.settings.secret_options(survey.loaded.places.base());
     let work = async {
         let anchor = Anchor::open(settings, &file.fleet, ledger.path(), &allowed)
             .await

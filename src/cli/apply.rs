@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 use crate::domain::name::{PoolId, PoolName, RunnerName};
 use crate::domain::owners::{NameResolution, Owners};
@@ -14,15 +15,15 @@ use crate::reconcile::options::ApplyOptions;
 use crate::reconcile::writer::Writer;
 use crate::render;
 use crate::render::style::{HELP, paint};
+use crate::render::words::count;
 
-use super::Context;
 use super::anchor::anchor_apply;
 use super::args::{ApplyArgs, Output};
 use super::audit_log::warrant;
 use super::consent::{check_saved, confirm, has_work, word_to_type};
+use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::paths::{FilePaths, PathEnvironment};
 use super::prepare::{PreparedPlan, survey};
 use super::progress::Progress;
 use super::require_mtls;
@@ -74,7 +75,7 @@ async fn prepare(args: &ApplyArgs, cx: Context<'_>) -> Result<Prepared, Failure>
     let saved = args.plan_file.as_deref().map(|it| read(it, args, cx)).transpose()?;
     let (places, targets) = match &saved {
         Some(saved) => inputs(saved, cx)?,
-        None => (FilePaths::find(cx.globals, &PathEnvironment::read()), args.targets.clone()),
+        None => (cx.settings.paths.clone(), args.targets.clone()),
     };
     let survey = Box::new(survey(places, &targets, cx).await?);
     if let Some(saved) = &saved {
@@ -99,7 +100,7 @@ async fn prepare(args: &ApplyArgs, cx: Context<'_>) -> Result<Prepared, Failure>
 /// The plan, before it is agreed to: on stdout for people, and on stderr where a document follows.
 fn show(survey: &PreparedPlan, cx: Context<'_>) -> Result<(), Failure> {
     let text = render::plan::text(&survey.plan, &survey.heading, cx.print.width());
-    match cx.globals.output {
+    match cx.settings.output {
         Output::Text => cx.print.result(&text),
         Output::Json | Output::Markdown => {
             cx.print.say(&text);
@@ -155,7 +156,12 @@ async fn carry_out(
         rotate: work.rotate.clone(),
         keys: work.survey.keys.clone(),
     };
-    let progress = Progress::new(cx.print, work.survey.plan.steps.len());
+    info!(event = "step", "carrying out {}", count(work.survey.plan.steps.len(), "step"));
+    let progress = match cx.settings.verbose {
+        0 => Progress::new(cx.print, work.survey.plan.steps.len()),
+        // Bars would be drawn over the lines of the log.
+        1.. => Progress::lines(cx.print),
+    };
     let mut applying = std::pin::pin!(apply(&work.survey.plan, work.writer, &options, &progress));
     let mut first: Option<Signal> = None;
     let outcomes = loop {
@@ -182,7 +188,7 @@ fn own_runner() -> Option<RunnerName> {
 
 /// Tells how it went, and picks the code: 5 unless everything is as the plan wanted it.
 fn tell(survey: &PreparedPlan, outcomes: &[StepOutcome], cx: Context<'_>) -> Result<Exit, Failure> {
-    match cx.globals.output {
+    match cx.settings.output {
         Output::Text if outcomes.is_empty() => {}
         Output::Text => {
             let table = render::outcome::text(outcomes, cx.print.width());

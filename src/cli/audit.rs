@@ -2,67 +2,21 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use tracing::info;
 
-use super::Context;
-use super::args::Output;
+use super::args::{AuditArgs, AuditCommand, Output, VerifyArgs};
 use super::audit_log;
+use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::load::stop_at;
-use super::paths::{FilePaths, PathEnvironment};
 use crate::audit::anchor::{PublicKey, STATEMENT_MAX, Statement, Statements};
-use crate::audit::{Check, Demands, Head, Keys, Report};
+use crate::audit::{Check, Demands, Keys, Report};
 use crate::config;
 use crate::domain::secret::SecretRef;
 use crate::host::{files, logs};
 use crate::render::audit as render;
 use crate::secrets;
-
-/// `audit`
-#[derive(Debug, Args)]
-pub struct AuditArgs {
-    /// What to do with it
-    #[command(subcommand)]
-    pub command: AuditCommand,
-}
-
-/// What can be done with audit files.
-#[derive(Debug, Subcommand)]
-pub enum AuditCommand {
-    /// Check the chain over rotated files, name the first bad record, find cuts
-    Verify(VerifyArgs),
-}
-
-/// `audit verify`
-#[derive(Debug, Args)]
-pub struct VerifyArgs {
-    /// Audit files, rotated ones too, in any order
-    #[arg(value_name = "FILE", required = true)]
-    pub files: Vec<PathBuf>,
-    /// A record that must be there, as `watch` logs it: shows what is cut off at the end
-    #[arg(long, value_name = "SEQ:HASH", value_parser = head)]
-    pub head: Option<Head>,
-    /// Where the files that are archived elsewhere end, as `watch` logs it when it goes on in a
-    /// new file
-    #[arg(long, value_name = "SEQ:HASH", value_parser = head)]
-    pub since: Option<Head>,
-    /// Key of the HMACs; repeated after a change of keys: env:NAME, file:PATH, vault:PATH#FIELD or
-    /// exec:COMMAND [default: those of the fleet file, if there is one]
-    #[arg(long, value_name = "REF", value_parser = config::parse_reference)]
-    pub key: Vec<SecretRef>,
-    /// Signed statements of `watch.audit_anchor`, one a line: they prove that nothing before the
-    /// last one was changed
-    #[arg(long, value_name = "FILE", requires = "anchor_key")]
-    pub anchor: Vec<PathBuf>,
-    /// Public key of the statements, PEM
-    #[arg(long, value_name = "FILE", requires = "anchor")]
-    pub anchor_key: Vec<PathBuf>,
-}
-
-fn head(text: &str) -> Result<Head, String> {
-    Head::parse(text).ok_or_else(|| "write `SEQ:HASH`, as `watch` logs it".into())
-}
 
 /// Checks the files.
 pub async fn run(args: &AuditArgs, cx: Context<'_>) -> Result<Exit, Failure> {
@@ -86,6 +40,7 @@ async fn verify(args: &VerifyArgs, cx: Context<'_>) -> Result<Exit, Failure> {
         anchors: anchors.as_ref(),
     });
     for log in &logs {
+        info!(event = "step", "checking {}", log.name);
         let fed = log.feed(&mut check);
         fed.map_err(|it| Failure::input(format!("cannot read `{}`: {it}", log.name)))?;
     }
@@ -96,7 +51,7 @@ async fn verify(args: &VerifyArgs, cx: Context<'_>) -> Result<Exit, Failure> {
 }
 
 fn show(report: &Report, names: &[&str], cx: Context<'_>) -> Result<(), Failure> {
-    match cx.globals.output {
+    match cx.settings.output {
         Output::Json => cx.print.document("audit", render::json(report, names)),
         Output::Text | Output::Markdown => cx.print.result(&render::text(report, names.len())),
     }
@@ -105,13 +60,13 @@ fn show(report: &Report, names: &[&str], cx: Context<'_>) -> Result<(), Failure>
 /// The keys that are named, else the fleet file's. Without a fleet file there is none; one with
 /// errors is not passed over, because then nothing would be checked with it.
 async fn keys(args: &VerifyArgs, cx: Context<'_>) -> Result<Keys, Failure> {
-    let allow_exec = cx.globals.allow_exec;
+    let allow_exec = cx.settings.allow_exec;
     if !args.key.is_empty() {
         // On the command line a path starts from the working folder.
         let allowed = secrets::ResolveOptions { allow_exec, base_dir: PathBuf::new() };
         return Ok(Keys::checking(audit_log::resolved(&args.key, &allowed).await?));
     }
-    let places = FilePaths::find(cx.globals, &PathEnvironment::read());
+    let places = cx.settings.paths.clone();
     let Some(start) = &places.fleet else { return Ok(Keys::default()) };
     let source = match files::read_fleet(start).map_err(|it| stop_at(&[it], cx)) {
         Ok(source) => source,

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use tracing::info;
 
 use crate::audit::{Cause, Key, Keys};
 use crate::domain::secret::SecretRef;
+use crate::domain::text::code;
 use crate::host::audit_file::{Folders, Ledger, LedgerError, Scribe};
 use crate::host::book::Book;
 use crate::host::clock::Clock;
@@ -15,8 +17,8 @@ use crate::plan::saved;
 use crate::reconcile::audit_trail::AuditContext;
 use crate::secrets;
 
-use super::Context;
 use super::args::ApplyArgs;
+use super::context::Context;
 use super::failure::Failure;
 use super::prepare::{PreparedPlan, inputs};
 
@@ -80,11 +82,12 @@ pub async fn open(
         Some(path) => (path, Folders::Leave),
         None => (in_state_folder(named.help)?, Folders::Create),
     };
-    let allowed = secrets::ResolveOptions { allow_exec: cx.globals.allow_exec, base_dir: base };
+    let allowed = cx.settings.secret_options(base);
     let keys = keys(named.key, named.previous_keys, &allowed).await?;
     let scribe = Scribe { actor: state_dir::actor(), clock: Clock::Real, keys };
     let ledger =
         Ledger::open(&path, scribe, folders).map_err(|error| refusal(&error, named.help))?;
+    info!(event = "step", "recording in {}", code(path.display().to_string()));
     Ok(Book::File(Arc::new(ledger)))
 }
 

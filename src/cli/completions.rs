@@ -3,8 +3,8 @@
 
 use clap_complete::Shell;
 
-use super::Context;
 use super::args;
+use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 
@@ -27,8 +27,9 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::cli::args::ReferenceFile;
     use crate::cli::manual;
-    use crate::cli::reference::{self, ReferenceFile};
+    use crate::cli::reference;
 
     #[test]
     fn generated_files_are_fresh() {

@@ -5,19 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tracing::info;
 
 use crate::config::{DeclaredPool, FleetFile};
 use crate::domain::secret::SecretRef;
 use crate::domain::text::code;
 use crate::garm::http::{Http, HttpOptions};
-use crate::garm::{self, GarmClient, GarmLogin, crl, tls};
+use crate::garm::{self, GarmClient, GarmLogin, LoggedTransport, crl, tls};
 use crate::garm::{PasswordFuture, PasswordSource, Transport};
 use crate::host::clock::Clock;
 use crate::render::style::{HELP, WARNING, paint};
 use crate::render::words::span;
 use crate::secrets;
 
-use super::Context;
+use super::context::Context;
 use super::failure::Failure;
 
 /// A client of the fleet file's GARM; opens no connection and resolves no secret yet. `base` is the
@@ -130,10 +131,12 @@ pub fn connect_through(
     let http = Arc::new(Http::new(&options)?);
     let password = PasswordReference {
         reference: garm.password.clone(),
-        options: secrets::ResolveOptions { allow_exec: cx.globals.allow_exec, base_dir: base },
+        options: cx.settings.secret_options(base),
     };
     let login = GarmLogin { username: garm.username.clone(), password: Arc::new(password) };
-    let client = GarmClient::new(wrap(Arc::<Http>::clone(&http)), login);
+    let transport = LoggedTransport::new(wrap(Arc::<Http>::clone(&http)));
+    let client = GarmClient::new(Arc::new(transport), login);
+    info!(event = "step", "GARM is at {}, its user is `{}`", client.address(), garm.username);
     Ok((Arc::new(client), http))
 }
 

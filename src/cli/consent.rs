@@ -8,8 +8,8 @@ use crate::plan::{Action, Plan, Resource};
 use crate::render::plan::{Heading, opening, summary};
 use crate::render::style::{NAME, REMOVED, paint};
 
-use super::Context;
 use super::args::{AllowDestroy, ApplyArgs};
+use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::prompt::ask;

@@ -1,5 +1,5 @@
-//! The keys of the fleet file's GitHub AppCredentials: resolved for a plan and the apply that follows it,
-//! and kept nowhere else.
+//! The keys of the fleet file's GitHub Apps: resolved for one plan and the apply that follows it, and
+//! kept nowhere else.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,11 @@ use crate::domain::credential::DesiredCredential;
 use crate::domain::text::code;
 use crate::secrets::{self, AppKey};
 
-use super::Context;
+use super::context::Context;
 use super::failure::Failure;
 use super::load::{Loaded, stop_at};
 
-/// AppCredentials to be planned, and their keys by name.
+/// The Apps to plan for, and their keys by name.
 #[derive(Debug, Clone, Default)]
 pub struct AppCredentials {
     /// What GARM is to have.
@@ -24,10 +24,7 @@ pub struct AppCredentials {
 /// Resolves each key, one after another. Fails with 3 when a reference leads nowhere or to
 /// something that is no App's key, with 4 when a secrets manager is out of reach or refuses.
 pub async fn resolve(loaded: &Loaded, cx: Context<'_>) -> Result<AppCredentials, Failure> {
-    let allowed = secrets::ResolveOptions {
-        allow_exec: cx.globals.allow_exec,
-        base_dir: loaded.places.base(),
-    };
+    let allowed = cx.settings.secret_options(loaded.places.base());
     let mut apps = AppCredentials::default();
     let mut problems = Vec::new();
     for settings in &loaded.fleet_file()?.credentials {

@@ -16,12 +16,13 @@ use crate::render::import::{ORDER, PoolDraft, drafts, file, left_out};
 use crate::render::style::{HELP, WARNING, paint};
 use crate::render::words::count;
 
-use super::Context;
 use super::connect::connect;
+use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::load::{missing_fleet_file, stop_at};
-use super::paths::{FilePaths, PathEnvironment};
+use super::paths::FilePaths;
+use super::prepare::log_fleet;
 use super::spinner::reading;
 
 /// Most names in one remark.
@@ -32,7 +33,7 @@ const PROBE: &str = "pools: [{ name: probe, instance_type: probe, max_runners: 1
 
 /// Prints the pool file.
 pub async fn run(cx: Context<'_>) -> Result<Exit, Failure> {
-    let places = FilePaths::find(cx.globals, &PathEnvironment::read());
+    let places = cx.settings.paths.clone();
     let source = fleet_source(&places, cx)?;
     let probed = load(&source, PROBE);
     let errors = probed.problems.iter().filter(|it| it.severity == Severity::Error);
@@ -40,6 +41,7 @@ pub async fn run(cx: Context<'_>) -> Result<Exit, Failure> {
     let (settings, base) = parts(&probed)?;
     let client = connect(settings, places.base(), cx)?;
     let fleet = reading(&client.address(), read(&client), cx).await?;
+    log_fleet(&fleet);
     let beyond = UndeclarableSettings::read(&client, &fleet).await?;
     let mut taken = declared_names(&source, &places);
     taken.extend(owned_names(&fleet, settings));

@@ -1,21 +1,81 @@
 //! Reads the files of a run and stops at problems in them.
 
-use crate::config::{DeclaredPool, FleetFile, Manifest, Problem, Severity, has_error};
+use crate::config::{self, DeclaredPool, FleetFile, Manifest, Problem, Severity, has_error};
 use crate::domain::desired::{Desired, Scope};
 use crate::domain::entity::EntityKind;
 use crate::domain::name::PoolName;
+use crate::domain::text::{code, few};
+use crate::host::files::{self, Pools, Start};
 use crate::plan::{self, RunnerKit};
 use crate::policy::UndeclaredPools;
 use crate::reconcile::read_fleet::{DeclaredIdentity, FleetRequest, SpecsRequest};
 use crate::render::problem;
 use crate::render::words::count;
 
-use super::Context;
+use tracing::info;
+
+use super::context::Context;
 use super::failure::Failure;
-use super::paths::{FilePaths, PathEnvironment};
+use super::paths::FilePaths;
 use super::policies::PolicySet;
 use super::step_summary;
-use super::validate::{Gathered, gather, not_read};
+
+/// What the files say, and every problem in reading and understanding them.
+#[derive(Debug)]
+pub struct CheckedFiles {
+    /// What they say.
+    pub manifest: Manifest,
+    /// What is wrong: first what could not be read, then the manifest's own problems.
+    pub problems: Vec<Problem>,
+    /// The files that were read, as they are shown.
+    pub files: Vec<String>,
+    /// How much of the fleet they speak for.
+    pub scope: Scope,
+    /// What lies beside the pool files and was not read.
+    pub unread: Vec<String>,
+    /// What binds the pools.
+    pub policies: PolicySet,
+}
+
+/// Reads the fleet file and the policy file, if there are any, and pool files or folders of them.
+pub fn read_files(places: &FilePaths, pools: &[Start]) -> CheckedFiles {
+    let fleet = places.fleet.as_ref();
+    let Pools { sources, mut problems, is_folder, unread } = files::read_pools(pools);
+    let mut paths: Vec<String> = sources.iter().map(|it| it.path.clone()).collect();
+    let mut manifest = match fleet.map(files::read_fleet).transpose() {
+        Ok(fleet) => {
+            paths.extend(fleet.iter().map(|it| it.path.clone()));
+            config::load(fleet.as_ref(), &sources)
+        }
+        Err(problem) => {
+            problems.insert(0, problem);
+            config::load_in_doubt(&sources)
+        }
+    };
+    problems.extend(manifest.problems.iter().cloned());
+    let policies = PolicySet::gather(places.policy.as_ref(), &mut manifest, &mut problems);
+    paths.extend(places.policy.iter().map(|it| it.path().display().to_string()));
+    let scope = if is_folder { Scope::Whole } else { Scope::Part };
+    CheckedFiles { manifest, problems, files: paths, scope, unread, policies }
+}
+
+/// All that is known without GARM: what is read, and what the policy says to it.
+pub fn check_files(places: &FilePaths, pools: &[Start]) -> CheckedFiles {
+    let mut files = read_files(places, pools);
+    let violations = files.policies.violations(&files.manifest, UndeclaredPools::default());
+    files.problems.extend(violations);
+    files.problems.extend(files.policies.unbound(&files.manifest));
+    files
+}
+
+/// What was not read, by name; nothing when that is nothing.
+pub fn not_read(unread: &[String]) -> Option<String> {
+    const SHOWN: usize = 8;
+    let names: Vec<String> = unread.iter().map(code).collect();
+    let names = few(&names, SHOWN);
+    (!unread.is_empty())
+        .then(|| format!("note: not read, since pool files are named `*.yaml` or `*.yml`: {names}"))
+}
 
 /// The files of a run, without errors.
 pub struct Loaded {
@@ -32,18 +92,24 @@ pub struct Loaded {
 
 /// Reads fleet file and pool files where the flags and the environment say.
 pub fn load(cx: Context<'_>) -> Result<Loaded, Failure> {
-    load_from(FilePaths::find(cx.globals, &PathEnvironment::read()), cx)
+    load_from(cx.settings.paths.clone(), cx)
 }
 
 /// Reads fleet file and pool files. Fails (3) when they have errors, which are on stderr by then.
 pub fn load_from(places: FilePaths, cx: Context<'_>) -> Result<Loaded, Failure> {
-    let gathered = gather(&places, std::slice::from_ref(&places.pools));
-    stop_at(&gathered.problems, cx)?;
-    if let Some(note) = not_read(&gathered.unread).filter(|_| gathered.scope == Scope::Whole) {
+    let files = read_files(&places, std::slice::from_ref(&places.pools));
+    stop_at(&files.problems, cx)?;
+    if let Some(note) = not_read(&files.unread).filter(|_| files.scope == Scope::Whole) {
         cx.print.say_quietly(&note);
     }
-    let warnings = gathered.problems.len();
-    let Gathered { manifest, scope, policies, .. } = gathered;
+    let warnings = files.problems.len();
+    info!(
+        event = "step",
+        "read {}: {}",
+        files.files.join(", "),
+        count(files.manifest.pools.len(), "pool")
+    );
+    let CheckedFiles { manifest, scope, policies, .. } = files;
     Ok(Loaded { manifest, places, scope, warnings, policies })
 }
 

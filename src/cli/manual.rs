@@ -1,7 +1,7 @@
 //! `man`: the manual page, made from the command line that clap knows.
 
-use super::Context;
 use super::args;
+use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 

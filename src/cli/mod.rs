@@ -13,6 +13,7 @@ pub mod audit_log;
 pub mod completions;
 pub mod connect;
 pub mod consent;
+mod context;
 pub mod credentials;
 pub mod daemon;
 pub mod demo;
@@ -20,7 +21,7 @@ pub mod exit;
 pub mod failure;
 pub mod import;
 pub mod load;
-pub mod log;
+mod log;
 pub mod manual;
 pub mod online;
 pub mod paths;
@@ -45,6 +46,7 @@ pub mod validate;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::error::ErrorKind;
 use serde_json::json;
@@ -52,20 +54,14 @@ use serde_json::json;
 use crate::host::malloc_tuning;
 use crate::host::signals::Signals;
 use crate::secrets;
-use args::{Cli, Color, Command, Globals, Output};
+use args::{Cli, Color, Command, Output};
+use context::{Context, RunSettings};
 use exit::Exit;
 use failure::Failure;
+use log::LogSource;
+use paths::PathEnvironment;
 use print::Printer;
 use runtime::{wait, wait_in_virtual_time, wait_on_threads};
-
-/// What every command is given: the global flags and the printer.
-#[derive(Clone, Copy)]
-pub struct Context<'a> {
-    /// The global flags.
-    pub globals: &'a Globals,
-    /// The only way to stdout and stderr.
-    pub print: &'a Printer,
-}
 
 /// The program.
 pub fn main() -> ExitCode {
@@ -80,14 +76,32 @@ pub fn main() -> ExitCode {
 
 /// One command, from its settings to its exit code.
 fn run(cli: &Cli) -> Exit {
-    let print = Printer::new(cli.globals.color);
-    log::start(cli.globals.verbose);
-    let cx = Context { globals: &cli.globals, print: &print };
-    let ended = offered(cli).and_then(|()| dispatch(&cli.command, cx));
+    if matches!(cli.command, Command::Watch(_)) {
+        // This may start the program anew, so it comes before the log has a thread.
+        malloc_tuning::settle();
+    }
+    let print = Arc::new(Printer::new(cli.globals.color));
+    let settings = RunSettings::resolve(&cli.globals, &PathEnvironment::read());
+    let cx = Context { settings: &settings, print: &print };
+    let ended = offered(cli).and_then(|()| {
+        let log = log::start(source(cli), cli.globals.verbose, &print)?;
+        let ended = dispatch(&cli.command, cx);
+        log.close();
+        ended
+    });
     ended.unwrap_or_else(|failure| {
         step_summary::failed(&failure, &cli.command, cx);
         report(&failure, cli.command.word(), cx)
     })
+}
+
+/// Where the log of this command comes from.
+fn source(cli: &Cli) -> LogSource {
+    match (&cli.command, cli.globals.output) {
+        (Command::Watch(_), Output::Json) => LogSource::WatchJson,
+        (Command::Watch(_), Output::Text | Output::Markdown) => LogSource::WatchText,
+        _ => LogSource::OneShot,
+    }
 }
 
 /// Refuses a form of output that the command does not have.
@@ -109,10 +123,7 @@ fn dispatch(command: &Command, cx: Context<'_>) -> Result<Exit, Failure> {
         Command::Plan(args) => wait(until_stopped(plan::run(args, cx))),
         Command::Apply(args) => wait(apply::run(args, cx)),
         Command::Status(args) => wait(until_stopped(status::run(args, cx))),
-        Command::Watch(args) => {
-            malloc_tuning::settle();
-            wait_on_threads(daemon::run(args, cx))
-        }
+        Command::Watch(args) => wait_on_threads(daemon::run(args, cx)),
         Command::Audit(args) => wait(audit::run(args, cx)),
         Command::Import => wait(until_stopped(import::run(cx))),
         Command::Demo => wait_in_virtual_time(until_stopped(demo::run(cx))),
@@ -138,7 +149,7 @@ async fn until_stopped(work: impl Future<Output = Result<Exit, Failure>>) -> Res
 /// document on stdout.
 fn report(failure: &Failure, command: &str, cx: Context<'_>) -> Exit {
     cx.print.say(&failure.text());
-    if cx.globals.output == Output::Json {
+    if cx.settings.output == Output::Json {
         let fields = json!({ "error": failure.value() });
         if let Err(second) = cx.print.document(command, fields) {
             cx.print.say(&second.text());

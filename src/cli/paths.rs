@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::args::Globals;
 use crate::host::files::Start;
 
 /// The environment that decides, so that tests bring their own.
@@ -50,16 +49,22 @@ pub struct FilePaths {
 
 impl FilePaths {
     /// From the flags, the environment and what is there, in this order.
-    pub fn find(globals: &Globals, surroundings: &PathEnvironment) -> Self {
+    pub fn find(
+        config: Option<&Path>,
+        pools: Option<&Path>,
+        policy: Option<&Path>,
+        environment: &PathEnvironment,
+    ) -> Self {
+        let named = |it: &Path| Start::Named(it.to_owned());
         // A link to nothing is there: passing over it would take another fleet file instead.
         let is_there = |it: &Start| std::fs::symlink_metadata(it.path()).is_ok();
-        let found = || surroundings.fleet_files().into_iter().find(is_there);
-        let fleet = globals.config.clone().map(Start::Named).or_else(found);
-        let pools = globals.pools.clone().map_or_else(
+        let found = || environment.fleet_files().into_iter().find(is_there);
+        let fleet = config.map(named).or_else(found);
+        let pools = pools.map_or_else(
             || Start::Below { folder: base(fleet.as_ref()), rest: "pools".into() },
-            Start::Named,
+            named,
         );
-        Self { fleet, pools, policy: globals.policy.clone().map(Start::Named) }
+        Self { fleet, pools, policy: policy.map(named) }
     }
 
     /// The folder that relative paths of the fleet file start from; empty for the working folder.
@@ -75,12 +80,6 @@ fn base(fleet: Option<&Start>) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
-
-    fn globals(line: &[&str]) -> Globals {
-        let line = ["runnerctl"].iter().chain(line).chain(&["schema"]);
-        super::super::args::Cli::try_parse_from(line).unwrap().globals
-    }
 
     #[test]
     fn a_fleet_file_is_looked_for_here_then_at_the_users_then_at_the_systems() {
@@ -104,14 +103,16 @@ mod tests {
     #[test]
     fn pool_files_stand_beside_the_fleet_file_unless_they_are_named() {
         let nowhere = PathEnvironment::default();
-        let find = |line: &[&str]| FilePaths::find(&globals(line), &nowhere);
+        let find = |config: &str, pools: Option<&str>| {
+            FilePaths::find(Some(config.as_ref()), pools.map(Path::new), None, &nowhere)
+        };
         let below =
             |folder: &str| Start::Below { folder: folder.into(), rest: PathBuf::from("pools") };
-        assert_eq!(find(&["--config", "a/rc.yaml"]).pools, below("a"));
-        assert_eq!(find(&["--config", "rc.yaml"]).pools, below(""));
-        assert_eq!(find(&["--config", "rc.yaml"]).pools.path(), PathBuf::from("pools"));
-        assert_eq!(find(&["--config", "a/rc.yaml"]).base(), PathBuf::from("a"));
+        assert_eq!(find("a/rc.yaml", None).pools, below("a"));
+        assert_eq!(find("rc.yaml", None).pools, below(""));
+        assert_eq!(find("rc.yaml", None).pools.path(), PathBuf::from("pools"));
+        assert_eq!(find("a/rc.yaml", None).base(), PathBuf::from("a"));
         let named = Start::Named("p".into());
-        assert_eq!(find(&["--config", "a/rc.yaml", "-f", "p"]).pools, named);
+        assert_eq!(find("a/rc.yaml", Some("p")).pools, named);
     }
 }

@@ -11,11 +11,10 @@ use crate::render::style::{HELP, WARNING, paint};
 use crate::render::words::count;
 use anyhow::Context as _;
 
-use super::Context;
 use super::args::{Output, PlanArgs};
+use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::paths::{FilePaths, PathEnvironment};
 use super::prepare::{PreparedPlan, inputs, survey};
 use super::print::token;
 use super::require_mtls;
@@ -23,7 +22,7 @@ use super::step_summary;
 
 /// Shows the plan.
 pub async fn run(args: &PlanArgs, cx: Context<'_>) -> Result<Exit, Failure> {
-    let places = FilePaths::find(cx.globals, &PathEnvironment::read());
+    let places = cx.settings.paths.clone();
     let survey = survey(places, &args.targets, cx).await?;
     if let Some(path) = &args.out {
         save(path, &survey, args)?;
@@ -40,7 +39,7 @@ pub async fn run(args: &PlanArgs, cx: Context<'_>) -> Result<Exit, Failure> {
         let warning = paint(WARNING, "warning:");
         cx.print.say(&format!("{warning} `apply` is refused: {}", escape(&refusal.message)));
     }
-    if let Some(path) = args.out.as_deref().filter(|_| cx.globals.output == Output::Text) {
+    if let Some(path) = args.out.as_deref().filter(|_| cx.settings.output == Output::Text) {
         let help = paint(HELP, "help:");
         let path = path.display();
         cx.print.say(&format!("{help} `runnerctl apply {path}` carries out exactly this"));
@@ -57,7 +56,7 @@ fn show(
 ) -> Result<(), Failure> {
     let PreparedPlan { plan, heading, .. } = survey;
     let width = cx.print.width();
-    match cx.globals.output {
+    match cx.settings.output {
         Output::Text => {
             let report = render::requirements::text(requirements, width);
             cx.print.result(&format!("{}\n{report}", render::plan::text(plan, heading, width)))

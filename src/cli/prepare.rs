@@ -17,11 +17,13 @@ use crate::plan::{Plan, has_create_in_flight, plan};
 use crate::policy::UndeclaredPools;
 use crate::reconcile::read_fleet::{FleetRequest, read_fleet};
 use crate::render::plan::Heading;
-use crate::render::words::nearest;
+use crate::render::words::{count, nearest};
 use crate::secrets::AppKey;
 
-use super::Context;
+use tracing::{info, trace};
+
 use super::connect::{connect, expect, tell_remarks};
+use super::context::Context;
 use super::credentials::{AppCredentials, resolve};
 use super::failure::Failure;
 use super::load::{Loaded, load_from, stop_at};
@@ -83,6 +85,7 @@ pub async fn survey(
     stop_at(&loaded.violations(undeclared(&desired, &fleet)), cx)?;
     stop_at(&agents(&loaded.manifest, &fleet.entities), cx)?;
     let plan = plan(&desired, &fleet, &loaded.options(targets, kit)?);
+    log_plan(&plan);
     let probes = require_mtls::probes(loaded.fleet_file()?, &fleet.controller).await?;
     Ok(PreparedPlan { loaded, desired, client, fleet, plan, heading, probes, keys: apps.keys })
 }
@@ -123,7 +126,34 @@ async fn settled_fleet(
         tokio::time::sleep(RE_READ_PAUSE).await;
         fleet = read().await?;
     }
+    log_fleet(&fleet);
     Ok(fleet)
+}
+
+/// Logs what GARM has.
+pub(super) fn log_fleet(fleet: &Fleet) {
+    info!(
+        event = "step",
+        "read GARM: {}, {}, {}",
+        count(fleet.pools.len(), "pool"),
+        count(fleet.runners.len(), "runner"),
+        count(fleet.jobs.len(), "job")
+    );
+}
+
+/// Logs how many steps the plan has, and each of them with its reason.
+fn log_plan(plan: &Plan) {
+    info!(event = "step", "planned {}", count(plan.steps.len(), "step"));
+    for step in &plan.steps {
+        trace!(
+            event = "decision",
+            pool = step.about.pool().map(PoolName::as_str),
+            action = step.action.word(),
+            "{}: {}",
+            step.action.word(),
+            step.reason
+        );
+    }
 }
 
 /// The enabled pools of ours that the files at hand say nothing about, and that stay. When they

@@ -78,6 +78,11 @@ impl Printer {
         self.to_stdout(&self.defused(&format!("{}\n", document(command, fields))))
     }
 
+    /// A line of JSON on stdout, whole as it is given.
+    pub fn json_line(&self, line: &str) -> Result<(), Failure> {
+        self.to_stdout(&self.defused(&format!("{line}\n")))
+    }
+
     /// Raw text on stdout that is ours from the first byte to the last: a schema, a completion
     /// script, a file to be redirected.
     pub fn raw(&self, text: &str) -> Result<(), Failure> {

@@ -32,12 +32,11 @@ pub enum Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    /// ProgressBars where they can be drawn over themselves.
+    /// Bars where stderr is a terminal, else lines.
     pub fn new(print: &'a Printer, steps: usize) -> Self {
         if print.draws() { Self::Bars(ProgressBars::new(print, steps)) } else { Self::lines(print) }
     }
 
-    /// ProgressLines, wherever it is.
     pub fn lines(print: &'a Printer) -> Self {
         Self::Lines(ProgressLines { print, news: ProgressFilter::default() })
     }
@@ -69,7 +68,7 @@ impl ApplyListener for Progress<'_> {
     }
 }
 
-/// ProgressBars at a terminal.
+/// The bars of an apply at a terminal.
 pub struct ProgressBars<'a> {
     print: &'a Printer,
     all: MultiProgress,
@@ -138,7 +137,7 @@ fn turn(total: ProgressBar, pools: Arc<Mutex<BTreeMap<Resource, ProgressBar>>>) 
     turning
 }
 
-/// ProgressLines in a log.
+/// The lines of an apply elsewhere.
 pub struct ProgressLines<'a> {
     print: &'a Printer,
     news: ProgressFilter,

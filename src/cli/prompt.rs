@@ -2,7 +2,7 @@
 
 use std::io::stdin;
 
-use super::Context;
+use super::context::Context;
 use super::failure::Failure;
 
 /// Asks, and brings what was typed, without blanks around it. To be called only where

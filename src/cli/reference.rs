@@ -4,29 +4,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Context;
+use super::args::ReferenceFile;
+use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use crate::config;
 use crate::domain::field::{Absent, FIELDS, Field, FieldKind, Mutability, PREFIX_MAX, UNMANAGED};
 use crate::render::words::span;
-
-/// `reference`
-#[derive(Debug, clap::Args)]
-pub struct ReferenceArgs {
-    /// ReferenceFile file
-    #[arg(value_enum)]
-    pub file: ReferenceFile,
-}
-
-/// ReferenceFile file is described.
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-pub enum ReferenceFile {
-    /// Pool files.
-    Pools,
-    /// The fleet file.
-    Fleet,
-}
 
 /// Prints the reference of one kind of file.
 pub fn run(file: ReferenceFile, cx: Context<'_>) -> Result<Exit, Failure> {

@@ -1,5 +1,7 @@
 //! Whether mTLS is proven to be enforced, for whoever must not write otherwise.
 
+use tracing::info;
+
 use super::failure::Failure;
 use crate::config::FleetFile;
 use crate::domain::fleet::Controller;
@@ -16,7 +18,9 @@ pub(super) async fn probes(
     if !file.policy.require_mtls {
         return Ok(None);
     }
-    Ok(Some(probe::prove(&ProbeTargets::of(&file.garm, controller)).await?))
+    let probes = probe::prove(&ProbeTargets::of(&file.garm, controller)).await?;
+    info!(event = "step", "probed mTLS: {}", proof::sentence(&probes));
+    Ok(Some(probes))
 }
 
 /// Refuses (6) unless every probe was refused. That nobody answers is no proof.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Context;
+use super::context::Context;
 use super::failure::Failure;
 use crate::config::{
     FieldProblem, FleetFile, Manifest, Problem, RunnerCertificate, RunnerMtls, Severity,
@@ -32,8 +32,7 @@ pub async fn kit(file: &FleetFile, base: PathBuf, cx: Context<'_>) -> Result<Run
                 Some(CertificateSigner { url: signer.clone(), ca: front_authority(ca)? });
         }
         Some(RunnerMtls { certificate: RunnerCertificate::Shared { cert, key }, ca }) => {
-            let allowed =
-                secrets::ResolveOptions { allow_exec: cx.globals.allow_exec, base_dir: base };
+            let allowed = cx.settings.secret_options(base);
             let secret = secrets::resolve(key, &allowed).await.map_err(|error| {
                 let failure = Failure::from(error);
                 Failure { message: format!("`runner_mtls.key`: {}", failure.message), ..failure }

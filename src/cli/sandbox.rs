@@ -4,11 +4,12 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::Context as _;
+use tracing::info;
 
-use super::Context;
+use super::args::SandboxArgs;
+use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use crate::domain::text;
@@ -16,33 +17,9 @@ use crate::host;
 use crate::host::atomic_write::{End, end_of};
 use crate::host::clock::Clock;
 use crate::host::signals::{Signal, Signals};
+use crate::render::words::count;
 use crate::sim::http::SimServer;
 use crate::sim::{InitialLoad, SimConfig, World};
-
-/// `sandbox`
-#[derive(Debug, clap::Args)]
-pub struct SandboxArgs {
-    /// Where to listen; loopback only, port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9997")]
-    pub listen: String,
-    /// Write a fleet file that connects to it, and FILE.password beside it
-    #[arg(long, value_name = "FILE")]
-    pub write_config: Option<PathBuf>,
-    // The global `--pools PATH` has this name too, and clap keeps one type for a name: the number
-    // is read from the text by `pools_wanted`.
-    /// Start with so many pools made by hand
-    #[arg(long, value_name = "N")]
-    pub pools: Option<PathBuf>,
-    /// Start with so many idle runners in these pools
-    #[arg(long, value_name = "N", default_value_t = 0, requires = "pools", value_parser = clap::value_parser!(u32).range(..=1_000_000))]
-    pub runners: u32,
-    /// Start with so many jobs queued for these pools and not handed out
-    #[arg(long, value_name = "N", default_value_t = 0, requires = "pools", value_parser = clap::value_parser!(u32).range(..=1_000_000))]
-    pub jobs: u32,
-    /// Let jobs keep coming for whatever pools there are: `30/m`, `2/s`, `100/h`
-    #[arg(long, value_name = "RATE", value_parser = pause)]
-    pub arrivals: Option<Duration>,
-}
 
 /// `minimum_job_age_backoff` of the fleet file, as every example sets it: GARM leaves scaling to
 /// the pool's own policy and stays the safety net.
@@ -76,6 +53,7 @@ pub async fn run(args: &SandboxArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let server = SimServer::bind(address, world, 1)
         .await
         .with_context(|| format!("cannot listen on {}", text::quote(&args.listen)))?;
+    info!(event = "step", "the simulated GARM has {}", count(pools as usize, "pool"));
     let url = format!("http://{}", with_port(&args.listen, server.address().port()));
     match &args.write_config {
         Some(file) => {
@@ -140,24 +118,6 @@ fn pools_wanted(given: Option<&Path>) -> Result<u32, Failure> {
 fn with_port(listen: &str, port: u16) -> String {
     let host = listen.rsplit_once(':').map_or(listen, |it| it.0);
     format!("{host}:{port}")
-}
-
-/// `30/m` as the pause between two jobs.
-fn pause(rate: &str) -> Result<Duration, String> {
-    let hint = || "write a number and s, m or h, like `30/m`".to_owned();
-    let (count, unit) = rate.split_once('/').ok_or_else(hint)?;
-    let count: u32 = count.parse().ok().filter(|it| *it > 0).ok_or_else(hint)?;
-    let unit = match unit {
-        "s" => Duration::from_secs(1),
-        "m" => Duration::from_secs(60),
-        "h" => Duration::from_secs(3600),
-        _ => return Err(hint()),
-    };
-    let pause = unit / count;
-    if pause < Duration::from_millis(1) {
-        return Err("at most 1000 jobs a second".into());
-    }
-    Ok(pause)
 }
 
 /// A number that differs from run to run: the standard library keys its hashers from the
@@ -231,15 +191,6 @@ fn replace(file: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_rate_is_a_number_over_a_unit() {
-        assert_eq!(pause("30/m"), Ok(Duration::from_secs(2)));
-        assert_eq!(pause("2/s"), Ok(Duration::from_millis(500)));
-        for bad in ["", "30", "0/m", "30/d", "-1/m", "2000/s"] {
-            assert!(pause(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn the_fleet_file_has_one_plain_key_a_line() {

@@ -15,15 +15,15 @@ use crate::domain::text::code;
 use crate::host::files::{self, Start};
 use crate::plan::saved::{self, SAVED_MAX, SavedPlan};
 
-use super::Context;
 use super::args::ApplyArgs;
+use super::context::Context;
 use super::failure::Failure;
-use super::paths::{FilePaths, PathEnvironment};
+use super::paths::FilePaths;
 
 /// Reads the file. Fails with 64 when the command line chooses, too, with 3 when it is no plan, and
 /// with 6 when somebody else may have written it.
 pub fn read(path: &Path, args: &ApplyArgs, cx: Context<'_>) -> Result<SavedPlan, Failure> {
-    if !args.targets.is_empty() || cx.globals.policy_is_on_the_line {
+    if !args.targets.is_empty() || cx.settings.policy_is_on_the_line {
         return Err(brings_its_own());
     }
     let shown = path.display();
@@ -62,9 +62,9 @@ fn brings_its_own() -> Failure {
 
 /// The files and pools that the plan was made from.
 pub fn inputs(saved: &SavedPlan, cx: Context<'_>) -> Result<(FilePaths, Vec<PoolName>), Failure> {
-    let here = FilePaths::find(cx.globals, &PathEnvironment::read());
+    let here = cx.settings.paths.clone();
     let path = |it: &Option<String>| it.as_ref().map(PathBuf::from);
-    let fleet = match cx.globals.config.clone() {
+    let fleet = match cx.settings.config.clone() {
         Some(named) => Some(Start::Named(named)),
         None => fleet_file(path(&saved.inputs.config), here.fleet)?,
     };
@@ -80,9 +80,9 @@ pub fn inputs(saved: &SavedPlan, cx: Context<'_>) -> Result<(FilePaths, Vec<Pool
 
 /// The plan's pool files: where this run names them, too, or below the folder of the fleet file.
 fn pool_files(planned: &Path, base: &Path, cx: Context<'_>) -> Result<Start, Failure> {
-    match &cx.globals.pools {
+    match &cx.settings.pools {
         Some(named) if are_one(planned, named) => return Ok(Start::Named(named.clone())),
-        Some(_) if cx.globals.pools_are_on_the_line => return Err(brings_its_own()),
+        Some(_) if cx.settings.pools_are_on_the_line => return Err(brings_its_own()),
         Some(_) | None => {}
     }
     let folder = if base.as_os_str().is_empty() { Path::new(".") } else { base };

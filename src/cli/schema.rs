@@ -1,6 +1,6 @@
 //! `schema`: the JSON Schema of the files.
 
-use super::Context;
+use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use crate::config::schema;

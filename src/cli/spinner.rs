@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
-use super::Context;
+use super::context::Context;
 use crate::domain::text::escape;
 
 /// How long an answer may take before anything is shown.

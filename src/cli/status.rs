@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use tracing::trace;
 
 use crate::config::{DeclaredPool, FleetFile};
 use crate::domain::entity::{EntityKey, PoolManager};
@@ -17,7 +18,7 @@ use crate::metrics::watch_client::{AskError, WatchEndpoint};
 use crate::plan::plan;
 use crate::reconcile::read_fleet::read_fleet;
 use crate::reconcile::watch::first_decisions;
-use crate::render::decision::{DecisionEffect, DecisionView};
+use crate::render::decision::{DecisionEffect, DecisionView, Mood, sentence};
 use crate::render::status::{
     self, DecisionSource, Detail, FleetStatus, PoolDecisions, StatusInputs, fleet_status,
     impatience,
@@ -27,13 +28,14 @@ use crate::render::words::{count, nearest};
 use crate::render::wrap::on_screen;
 use crate::scaling::{Decision, Freeze};
 
-use super::Context;
 use super::args::{Output, StatusArgs};
 use super::connect::{connect, expect, tell_remarks};
+use super::context::Context;
 use super::daemon::setup::roll;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::load::{Loaded, load};
+use super::prepare::log_fleet;
 use super::runner_kit::unread;
 use super::spinner::reading;
 
@@ -66,7 +68,7 @@ pub async fn run(args: &StatusArgs, cx: Context<'_>) -> Result<Exit, Failure> {
 /// Shows one board.
 fn show(status: &FleetStatus, args: &StatusArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let detail = detail(args);
-    match cx.globals.output {
+    match cx.settings.output {
         Output::Json => cx.print.document("status", status::json(status, detail))?,
         Output::Text | Output::Markdown => {
             cx.print.result(&status::text(status, detail, cx.print.width()))?;
@@ -104,7 +106,7 @@ async fn follow(
 
 fn show_in_stream(status: &FleetStatus, args: &StatusArgs, cx: Context<'_>) -> Result<(), Failure> {
     let detail = detail(args);
-    match cx.globals.output {
+    match cx.settings.output {
         Output::Json => cx.print.document_line("status", status::json(status, detail)),
         Output::Text | Output::Markdown => {
             let dated = |it: &FleetStatus| {
@@ -144,6 +146,7 @@ fn screenful(
 /// One reading of GARM as a board, and the hint that goes with it.
 async fn look(watch: &StatusRun<'_>) -> Result<(FleetStatus, Option<String>), Failure> {
     let fleet = read_fleet(&watch.client, &watch.loaded.ask(), &Clock::Real).await?;
+    log_fleet(&fleet);
     let declared = &watch.loaded.manifest.pools;
     // Files that `plan` could not use yet are no reason to show nothing.
     let desired = watch.loaded.manifest.complete(watch.loaded.scope).ok();
@@ -198,6 +201,7 @@ pub(super) fn first(
         let pool = fleet.pools.iter().find(|it| it.id == decision.pool);
         let freeze = pool.and_then(|it| stopped(&it.entity));
         let fate = freeze.as_ref().map_or(DecisionEffect::NotWritten, DecisionEffect::Frozen);
+        trace!(event = "decision", pool = name.as_str(), "{}", sentence(&decision, Mood::Would));
         let told = DecisionView::of(&name, &decision, fate);
         (name, told)
     };

@@ -7,8 +7,8 @@ use std::io::Write;
 use crate::render::style::{WARNING, paint};
 use crate::render::words::count;
 
-use super::Context;
 use super::args::Command;
+use super::context::Context;
 use super::failure::Failure;
 use crate::config::Problem;
 use crate::render;

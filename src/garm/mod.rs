@@ -12,6 +12,7 @@ pub mod crl;
 pub mod error;
 pub mod events;
 pub mod http;
+mod logged_transport;
 pub(crate) mod pem;
 pub mod probe;
 mod refusal;
@@ -27,6 +28,7 @@ mod x509;
 pub use client::GarmClient;
 pub use error::{ErrorKind, GarmError};
 pub use http::{Http, HttpOptions};
+pub use logged_transport::LoggedTransport;
 pub use session::{GarmLogin, PasswordFuture, PasswordSource};
 pub use transport::{
     BodySink, EventStream, Frame, FrameFuture, Method, PresentedCertificate, Request, Response,

@@ -7,6 +7,7 @@ mod codes;
 mod destroy;
 mod forms;
 mod kit;
+mod log;
 mod runners;
 mod saved;
 mod story;

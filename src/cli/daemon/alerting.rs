@@ -10,7 +10,9 @@ use serde_json::json;
 use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::log::{Journal, LogLine, Weight};
+use crate::cli::log::LogLine;
+use tracing::Level;
+
 use super::setup::DaemonConfig;
 use crate::cli::failure::Failure;
 use crate::config::{AlertSeries, Receiver, ReceiverKind, WebhookUrl};
@@ -159,7 +161,6 @@ impl AlertInputs {
 /// Rules and receivers.
 pub(super) struct Alerting {
     fleet: String,
-    journal: Journal,
     facts: Arc<AlertInputs>,
     /// Goes on evenly whatever is done to the machine's clock.
     clock: Clock,
@@ -172,7 +173,6 @@ pub(super) struct Alerting {
 #[derive(Clone)]
 pub(super) struct AlertWiring {
     pub(super) metrics: Arc<MetricsState>,
-    pub(super) journal: Journal,
     pub(super) facts: Arc<AlertInputs>,
     /// What goes with every alert.
     pub(super) enclosure: Attachment,
@@ -185,7 +185,7 @@ impl Alerting {
         allowed: &secrets::ResolveOptions,
         wires: AlertWiring,
     ) -> Result<Self, Failure> {
-        let AlertWiring { metrics, journal, facts, enclosure } = wires;
+        let AlertWiring { metrics, facts, enclosure } = wires;
         for receiver in &setup.file.receivers {
             let delivery = |outcome: DeliveryOutcome| Counter::AlertDelivery {
                 receiver: receiver.name.clone(),
@@ -193,12 +193,11 @@ impl Alerting {
             };
             metrics.declare(DeliveryOutcome::ALL.map(delivery));
         }
-        let report = report(metrics, journal.clone());
+        let report = report(metrics);
         let notifier = Notifier::enclosing(targets(setup, allowed).await?, report, enclosure)
             .map_err(|it| unusable(&it))?;
         Ok(Self {
             fleet: setup.file.fleet.to_string(),
-            journal,
             facts,
             clock: Clock::starting_at(Clock::Real.now()),
             rules: Mutex::new(AlertRules::new(&setup.file.alerts)),
@@ -249,7 +248,7 @@ impl Alerting {
 
     async fn tell(&self, turned: Vec<AlertTransition>) {
         for transition in turned {
-            self.journal.say(line(&transition));
+            line(&transition).emit();
             let receivers = transition.receivers.clone();
             let notification = self.notification(transition);
             if let Some(notifier) = self.notifier.lock().await.as_mut() {
@@ -273,32 +272,31 @@ impl Alerting {
 }
 
 fn line(it: &AlertTransition) -> LogLine {
-    let (weight, word) = match it.status {
-        AlertStatus::Firing { .. } => (Weight::Warning, "fires"),
-        AlertStatus::Resolved { .. } => (Weight::Note, "is over"),
+    let (level, word) = match it.status {
+        AlertStatus::Firing { .. } => (Level::WARN, "fires"),
+        AlertStatus::Resolved { .. } => (Level::INFO, "is over"),
     };
     let text = format!("alert {} {word}: {}", code(&it.rule), it.summary);
-    let line = LogLine::new(weight, "alert", text);
+    let line = LogLine::new(level, "alert", text);
     let line = it.pool.as_ref().map_or(line.clone(), |pool| line.of(pool));
-    line.with(json!({ "rule": it.rule, "firing": weight == Weight::Warning, "value": it.value }))
+    line.with(json!({ "rule": it.rule, "firing": level == Level::WARN, "value": it.value }))
 }
 
 /// Counts every attempt to deliver, and says when one fails.
-fn report(metrics: Arc<MetricsState>, journal: Journal) -> Arc<dyn Fn(&Delivery) + Send + Sync> {
+fn report(metrics: Arc<MetricsState>) -> Arc<dyn Fn(&Delivery) + Send + Sync> {
     Arc::new(move |it: &Delivery| {
         let (receiver, outcome) = (it.receiver.clone(), it.outcome.word());
         metrics.count(Counter::AlertDelivery { receiver, outcome });
-        let weight = match it.outcome {
-            DeliveryOutcome::Delivered => Weight::Detail,
+        let level = match it.outcome {
+            DeliveryOutcome::Delivered => Level::DEBUG,
             DeliveryOutcome::Failed | DeliveryOutcome::Refused | DeliveryOutcome::Dropped => {
-                Weight::Warning
+                Level::WARN
             }
         };
         let text = format!("alerts to {} {outcome}: {}", code(&it.receiver), it.detail);
-        journal.say(
-            LogLine::new(weight, "delivery", text)
-                .with(json!({ "receiver": it.receiver, "outcome": outcome, "alerts": it.alerts })),
-        );
+        LogLine::new(level, "delivery", text)
+            .with(json!({ "receiver": it.receiver, "outcome": outcome, "alerts": it.alerts }))
+            .emit();
     })
 }
 

@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tracing::Level;
 
 use super::alerting::AlertWiring;
-use super::log::{LogLine, Weight};
 use super::setup::DaemonConfig;
 use crate::audit::Head;
 use crate::cli::anchor::{Anchor, fault};
 use crate::cli::failure::Failure;
+use crate::cli::log::LogLine;
 use crate::host::book::Book;
 use crate::host::clock::Clock;
 use crate::metrics::Counter;
@@ -78,22 +79,22 @@ impl AnchorSchedule {
     }
 
     fn tell(&mut self, head: &Head, now: Timestamp, faults: &[String]) -> Duration {
-        let say = |weight, text: String| {
-            self.wires.journal.say(LogLine::new(weight, "audit", text));
+        let say = |level, text: String| {
+            LogLine::new(level, "audit", text).emit();
         };
         if !faults.is_empty() {
-            let weight = if self.has_failed { Weight::Detail } else { Weight::Warning };
+            let level = if self.has_failed { Level::DEBUG } else { Level::WARN };
             let faults = faults.join("; ");
-            say(weight, format!("the statement about the audit log was not delivered {faults}"));
+            say(level, format!("the statement about the audit log was not delivered {faults}"));
             self.has_failed = true;
             return self.every.min(RETRY);
         }
         if self.has_failed {
-            say(Weight::Note, "statements about the audit log are delivered again".to_owned());
+            say(Level::INFO, "statements about the audit log are delivered again".to_owned());
         }
         self.has_failed = false;
         if self.anchor.places().next().is_some() {
-            say(Weight::Detail, format!("the audit log is anchored at {head}"));
+            say(Level::DEBUG, format!("the audit log is anchored at {head}"));
             self.wires.facts.note_anchor(now);
             self.wires.metrics.process(|it| it.audit_anchored_at = Some(now));
         }

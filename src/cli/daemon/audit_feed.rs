@@ -16,12 +16,12 @@ use tokio_util::sync::CancellationToken;
 use super::alerting::AlertInputs;
 use super::anchoring::AnchorSchedule;
 use super::audit_listener::AuditListener;
-use super::log::{Journal, LogLine, Weight};
 use super::mtls_schedule::ProbeOutcome;
 use crate::audit::lifecycle::{Last, Lifecycle, Stream, shows_watching};
 use crate::audit::{Cause, Entry, Head, Keys, Kind, Subject};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::log::LogLine;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::FleetName;
 use crate::host::audit_sink::{Diary, Kept, Manner, Rule};
@@ -68,7 +68,6 @@ struct AuditFeedState {
 /// What the task beside needs.
 pub(super) struct AuditHeadTask {
     diary: Arc<Diary>,
-    journal: Journal,
     /// Where files ended that were renamed.
     ended: mpsc::Receiver<Head>,
     pub(super) anchor: Option<AnchorSchedule>,
@@ -78,7 +77,6 @@ pub(super) struct AuditHeadTask {
 pub(super) struct AuditFeedContext<'a> {
     pub(super) fleet: &'a FleetName,
     pub(super) metrics: Arc<MetricsState>,
-    pub(super) journal: Journal,
     pub(super) facts: Arc<AlertInputs>,
     pub(super) rule: Rule,
     /// Where the loop is held while nothing can be recorded.
@@ -86,7 +84,7 @@ pub(super) struct AuditFeedContext<'a> {
 }
 
 impl AuditFeed {
-    /// AuditFeed into the file of `book`; brings the book that the loop's writes go to, and the work
+    /// Records into the file of `book`; returns the book that the loop's writes go to, and the work
     /// of the task. Nothing is recorded where the book is no file.
     pub(super) fn open(
         book: Book,
@@ -101,7 +99,7 @@ impl AuditFeed {
             ..Cause::default()
         };
         let last = last_sign(ledger.path(), &ledger.scribe().keys, desk.fleet);
-        let (journal, manner) = (desk.journal.clone(), Manner::usual(desk.rule));
+        let manner = Manner::usual(desk.rule);
         let (ends, ended) = mpsc::channel(ROTATIONS_MAX);
         let ear = AuditListener::new(desk, Arc::clone(&lifecycle), ends);
         let ear = Box::new(move |it: &Kept<'_>| ear.hear(it));
@@ -115,7 +113,7 @@ impl AuditFeed {
         let has_skipped = AtomicBool::new(false);
         let inner = AuditFeedState { lifecycle, diary: Arc::clone(&diary), has_skipped };
         inner.tell(|it, now| it.begin(last, now));
-        let work = AuditHeadTask { diary: Arc::clone(&diary), journal, ended, anchor: None };
+        let work = AuditHeadTask { diary: Arc::clone(&diary), ended, anchor: None };
         Ok((Self(Some(Arc::new(inner))), Book::Diary(diary), Some(work)))
     }
 
@@ -271,7 +269,7 @@ impl AuditHeadTask {
         if left > 0 {
             let text = format!("{} could not be written in time", count(left, "audit record"));
             let help = "the next `watch` tells of the time as a gap";
-            self.journal.say(LogLine::new(Weight::Error, "audit", text).help(help));
+            LogLine::error("audit", text).help(help).emit();
         }
         self.say_head();
         // What is not delivered by then is not: the next `watch` states where the log stands.
@@ -306,14 +304,14 @@ impl AuditHeadTask {
 
     fn say_head(&self) {
         if let Some(head) = self.diary.head() {
-            self.journal.say(stands_at(&head));
+            stands_at(&head).emit();
         }
     }
 }
 
 /// For a copy of the log to be held against the file: `audit verify --head`.
 fn stands_at(head: &Head) -> LogLine {
-    LogLine::new(Weight::Note, "audit", format!("the audit log stands at {head}"))
+    LogLine::info("audit", format!("the audit log stands at {head}"))
 }
 
 /// The last record that shows this fleet being watched, and that the keys vouch for.

@@ -4,12 +4,13 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use tokio::sync::mpsc;
+use tracing::Level;
 
 use super::alerting::AlertInputs;
 use super::audit_feed::{AuditFeedContext, held};
-use super::log::{Journal, LogLine, Weight};
 use crate::audit::lifecycle::Lifecycle;
 use crate::audit::{Damage, Head, Kind};
+use crate::cli::log::LogLine;
 use crate::host::audit_sink::{Kept, Rule};
 use crate::host::clock::Clock;
 use crate::metrics::{Counter, MetricsState};
@@ -20,7 +21,6 @@ use crate::reconcile::watch::{HoldReason, WatchCommand};
 pub(super) struct AuditListener {
     lifecycle: Arc<Mutex<Lifecycle>>,
     metrics: Arc<MetricsState>,
-    journal: Journal,
     facts: Arc<AlertInputs>,
     rule: Rule,
     orders: mpsc::Sender<WatchCommand>,
@@ -33,8 +33,8 @@ impl AuditListener {
         lifecycle: Arc<Mutex<Lifecycle>>,
         ends: mpsc::Sender<Head>,
     ) -> Self {
-        let AuditFeedContext { metrics, journal, facts, rule, orders, .. } = desk;
-        Self { lifecycle, metrics, journal, facts, rule, orders, ends }
+        let AuditFeedContext { metrics, facts, rule, orders, .. } = desk;
+        Self { lifecycle, metrics, facts, rule, orders, ends }
     }
 
     pub(super) fn hear(&self, it: &Kept<'_>) {
@@ -46,7 +46,7 @@ impl AuditListener {
             Kept::Rotated(ended) => {
                 let text =
                     format!("the audit log goes on in a new file; the one before ends at {ended}");
-                self.say(Weight::Note, text);
+                self.say(Level::INFO, text);
                 // With several at once the last ones are enough.
                 let _ = self.ends.try_send((*ended).clone());
             }
@@ -72,12 +72,13 @@ impl AuditListener {
         self.facts.note_break(Clock::Real.now());
         let help =
             "`runnerctl audit verify` shows what is left; compare it with a copy from elsewhere";
-        self.journal.say(LogLine::new(Weight::Error, "audit", damage.sentence()).help(help).with(
-            json!({
+        LogLine::error("audit", damage.sentence())
+            .help(help)
+            .with(json!({
                 "known": damage.known.to_string(),
                 "found": damage.found.as_ref().map(Head::to_string),
-            }),
-        ));
+            }))
+            .emit();
     }
 
     fn stuck(&self, why: &str) {
@@ -85,11 +86,11 @@ impl AuditListener {
         self.facts.note_gap(Clock::Real.now());
         match self.rule {
             Rule::GoOn => {
-                self.say(Weight::Error, format!("{why}: scaling goes on without a record"));
+                self.say(Level::ERROR, format!("{why}: scaling goes on without a record"));
             }
             Rule::Required => {
                 self.say(
-                    Weight::Error,
+                    Level::ERROR,
                     format!("{why}: nothing is written to GARM until it can be"),
                 );
                 self.order(WatchCommand::Hold(HoldReason::Unrecorded, why.to_owned()));
@@ -104,7 +105,7 @@ impl AuditListener {
             }
             Rule::Required => "the audit file can be written again: writing to GARM goes on",
         };
-        self.say(Weight::Note, text.to_owned());
+        self.say(Level::INFO, text.to_owned());
         if self.rule == Rule::Required {
             self.order(WatchCommand::Go(HoldReason::Unrecorded));
         }
@@ -115,7 +116,7 @@ impl AuditListener {
         let _ = self.orders.blocking_send(order);
     }
 
-    fn say(&self, weight: Weight, text: String) {
-        self.journal.say(LogLine::new(weight, "audit", text));
+    fn say(&self, level: Level, text: String) {
+        LogLine::new(level, "audit", text).emit();
     }
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::alerting::AlertInputs;
-use super::log::{Journal, LogLine, Weight};
 use super::setup::DaemonConfig;
 use super::startup::{DaemonParts, client_cert};
 use crate::cli::connect::{RENEW, RENEW_LISTS, expiry, lists, tls_files};
+use crate::cli::log::LogLine;
 use crate::garm::{GarmError, Http};
 use crate::host::clock::Clock;
 use crate::metrics::MetricsState;
@@ -20,7 +20,6 @@ pub(super) struct ClientCertReloader {
     http: Arc<Http>,
     metrics: Arc<MetricsState>,
     facts: Arc<AlertInputs>,
-    journal: Journal,
     /// Of the files as they were looked at last.
     seen: [u8; 32],
     /// Why they are not in force, if they are not.
@@ -35,7 +34,6 @@ impl ClientCertReloader {
             http: Arc::clone(&opened.http),
             metrics: Arc::clone(&opened.metrics),
             facts: Arc::clone(&opened.facts),
-            journal: opened.journal.clone(),
             seen: tls_files(&opened.setup.file).digest(),
             refused: None,
             lists_warning: None,
@@ -76,9 +74,9 @@ impl ClientCertReloader {
         let is_known = self.refused.as_deref().is_some_and(|it| untimed(it) == untimed(&why));
         if !is_known {
             let text = format!("{why}: what was in force stays in force");
-            let line = LogLine::new(Weight::Error, "reload", text);
+            let line = LogLine::error("reload", text);
             let line = line.with(json!({ "outcome": "refused" }));
-            self.journal.say(error.help.map_or(line.clone(), |it| line.help(it)));
+            error.help.map_or(line.clone(), |it| line.help(it)).emit();
         }
         self.refused = Some(why);
     }
@@ -93,8 +91,8 @@ impl ClientCertReloader {
         if lists.warning != self.lists_warning {
             self.lists_warning.clone_from(&lists.warning);
             if let Some(warning) = lists.warning {
-                let line = LogLine::new(Weight::Warning, "front", warning).help(RENEW_LISTS);
-                self.journal.say(line);
+                let line = LogLine::warn("front", warning).help(RENEW_LISTS);
+                line.emit();
             }
         }
     }
@@ -105,10 +103,9 @@ impl ClientCertReloader {
         self.metrics.process(|it| it.client_cert_expires_at = expires_at);
         let holds = expires_at.map_or_else(String::new, |it| format!(", it holds until {it}"));
         let text = format!("the certificate files for GARM have changed and are in force{holds}");
-        self.journal
-            .say(LogLine::new(Weight::Note, "reload", text).with(json!({ "outcome": "done" })));
+        LogLine::info("reload", text).with(json!({ "outcome": "done" })).emit();
         if let Some(expiry) = expiry(&setup.file, Clock::Real.now()) {
-            self.journal.say(LogLine::new(Weight::Warning, "reload", expiry).help(RENEW));
+            LogLine::warn("reload", expiry).help(RENEW).emit();
         }
     }
 }

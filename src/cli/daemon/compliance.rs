@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
-use super::log::{Journal, LogLine, Weight};
+use crate::cli::log::LogLine;
+use tracing::Level;
+
 use super::setup::DaemonConfig;
 use crate::cli::requirements;
 use crate::host::book::Book;
@@ -24,7 +26,6 @@ const AUDIT_MAX: u64 = 256 << 20;
 
 /// What is known of the requirements.
 pub(super) struct ComplianceReport {
-    journal: Journal,
     state: Mutex<ComplianceState>,
 }
 
@@ -56,8 +57,8 @@ impl ComplianceState {
 }
 
 impl ComplianceReport {
-    pub(super) fn new(journal: Journal, setup: &DaemonConfig) -> Self {
-        let verdicts = Self { journal, state: Mutex::default() };
+    pub(super) fn new(setup: &DaemonConfig) -> Self {
+        let verdicts = Self { state: Mutex::default() };
         verdicts.files(setup);
         verdicts
     }
@@ -134,10 +135,10 @@ impl ComplianceReport {
     }
 
     fn tell(&self, verdict: &RequirementVerdict) {
-        let weight = if verdict.is_warning() { Weight::Warning } else { Weight::Note };
+        let level = if verdict.is_warning() { Level::WARN } else { Level::INFO };
         let fields = json!({ "id": verdict.requirement.id(), "answer": verdict.answer.word() });
-        let line = LogLine::new(weight, "requirement", render::log_line(verdict)).with(fields);
-        self.journal.say(line);
+        let line = LogLine::new(level, "requirement", render::log_line(verdict)).with(fields);
+        line.emit();
     }
 }
 

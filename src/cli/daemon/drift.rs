@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::log::{LogLine, Weight};
 use super::setup::DaemonConfig;
+use crate::cli::log::LogLine;
 use crate::cli::runner_kit;
 use crate::domain::desired::DesiredPool;
 use crate::domain::name::{FleetName, PoolName};
@@ -100,7 +100,7 @@ impl ReportedDrift {
             if fields.is_empty() {
                 if self.0.remove(*name).is_some() {
                     let text = "GARM has what the file says";
-                    lines.push(LogLine::new(Weight::Note, "drift", text).of(name));
+                    lines.push(LogLine::info("drift", text).of(name));
                 }
             } else if before != Some(fields) {
                 self.0.insert((*name).clone(), Arc::clone(fields));
@@ -120,7 +120,7 @@ impl ReportedDrift {
 fn differs(pool: &PoolName, fields: &DifferingFields) -> LogLine {
     let names: Vec<String> = fields.iter().map(code).collect();
     let text = format!("GARM still has another {} than the file", names.join(", "));
-    let line = LogLine::new(Weight::Note, "drift", text).of(pool);
+    let line = LogLine::info("drift", text).of(pool);
     line.help("`runnerctl apply` changes it").with(json!({ "fields": &fields[..] }))
 }
 

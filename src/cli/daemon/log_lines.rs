@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tracing::Level;
 
-use super::log::{LogLine, Weight};
+use crate::cli::log::LogLine;
 use crate::domain::entity::EntityKey;
 use crate::domain::name::{PoolName, RunnerName};
 use crate::domain::text::{code, quote, said};
@@ -21,30 +22,30 @@ use crate::scaling::{Decision, Direction, Freeze, Reason};
 /// A decision that differs from the one before. One that is not written weighs little, but where
 /// deciding is all that there is (a dry run, [`Writes::Withheld`]).
 pub(in crate::cli) fn decided(pool: &PoolName, it: &Decision, applied: Writes) -> LogLine {
-    let weight = match (it.direction, it.reason) {
-        (Direction::Up | Direction::Down, _) => Weight::Note,
-        (Direction::Stay, Reason::CircuitOpen | Reason::NotHandedOut) => Weight::Warning,
-        (Direction::Stay, Reason::MaxRunners | Reason::NativeBackoff) => Weight::Note,
-        (Direction::Stay, _) => Weight::Detail,
+    let level = match (it.direction, it.reason) {
+        (Direction::Up | Direction::Down, _) => Level::INFO,
+        (Direction::Stay, Reason::CircuitOpen | Reason::NotHandedOut) => Level::WARN,
+        (Direction::Stay, Reason::MaxRunners | Reason::NativeBackoff) => Level::INFO,
+        (Direction::Stay, _) => Level::DEBUG,
     };
     let mood = match applied {
         Writes::Sent => Mood::Does,
         Writes::Withheld => Mood::Would,
     };
-    LogLine::new(weight, "decision", decision::sentence(it, mood)).of(pool).with(json!({
+    LogLine::new(level, "decision", decision::sentence(it, mood)).of(pool).with(json!({
         "direction": it.direction.word(),
         "reason": it.reason.word(),
-        "level": it.level,
+        "pool_level": it.level,
         "applied": applied == Writes::Sent,
     }))
 }
 
 /// A write and what came of it.
 pub(super) fn acted(act: &WriteReport) -> LogLine {
-    let weight = match &act.outcome {
-        Ok(WriteOutcome::Done) | Ok(WriteOutcome::Refused) => Weight::Note,
-        Ok(WriteOutcome::AlreadyDone) => Weight::Detail,
-        Err(_) => Weight::Warning,
+    let level = match &act.outcome {
+        Ok(WriteOutcome::Done) | Ok(WriteOutcome::Refused) => Level::INFO,
+        Ok(WriteOutcome::AlreadyDone) => Level::DEBUG,
+        Err(_) => Level::WARN,
     };
     let (text, runner) = match &act.action {
         WriteAction::Raise { from, to } | WriteAction::Lower { from, to } => {
@@ -65,7 +66,7 @@ pub(super) fn acted(act: &WriteReport) -> LogLine {
             (going("runner", runner, ": it lived on after its job", &act.outcome), Some(runner))
         }
     };
-    LogLine::new(weight, "action", text).of(&act.pool).with(json!({
+    LogLine::new(level, "action", text).of(&act.pool).with(json!({
         "action": act.action.word(),
         "outcome": outcome(&act.outcome),
         "reason": act.reason.map(Reason::word),
@@ -127,7 +128,7 @@ fn why(fault: &Option<String>) -> String {
 
 /// A runner that GARM does not get deleted.
 pub(super) fn undeletable(runner: &RunnerName, fault: &str, pool: &PoolName) -> LogLine {
-    LogLine::new(Weight::Warning, "trouble", progress::undeletable(runner, fault)).of(pool)
+    LogLine::warn("trouble", progress::undeletable(runner, fault)).of(pool)
 }
 
 /// The word of `runnerctl_scaling_actions_total{outcome}`.
@@ -141,7 +142,7 @@ pub(in crate::cli) fn found(it: &IsolationFinding) -> LogLine {
         Some(runner) => format!("runner {}: {}", code(runner.as_str()), it.evidence),
         None => it.evidence.clone(),
     };
-    LogLine::new(Weight::Warning, "finding", text).of(&it.pool).with(json!({
+    LogLine::warn("finding", text).of(&it.pool).with(json!({
         "finding": it.kind.word(),
         "runner": it.runner.as_ref().map(|it| quote(it.as_str())),
     }))
@@ -149,56 +150,54 @@ pub(in crate::cli) fn found(it: &IsolationFinding) -> LogLine {
 
 /// Something that is not as it should be, or is so again.
 pub(in crate::cli) fn incident(it: &Incident) -> LogLine {
-    let line = |weight, text: String| LogLine::new(weight, "trouble", text);
+    let line = |level, text: String| LogLine::new(level, "trouble", text);
     match it {
         Incident::ReadFailed { error, failures, again_in } => unread(error, *failures, *again_in),
         Incident::ReadAgain { failures } => {
             let times = count(*failures as usize, "failure");
-            line(Weight::Note, format!("GARM is read again after {times}"))
+            line(Level::INFO, format!("GARM is read again after {times}"))
         }
         Incident::Frozen { entity, why } => {
             let text = format!("nothing is written {}: {}", scope(entity), decision::freeze(why));
-            line(Weight::Error, text)
+            line(Level::ERROR, text)
         }
         Incident::Thawed { entity: Some(it), .. } => {
-            line(Weight::Note, format!("GARM's worker for {} runs again", named(it)))
+            line(Level::INFO, format!("GARM's worker for {} runs again", named(it)))
         }
-        Incident::Thawed { entity: None, was, still } => line(Weight::Note, thawed(was, still)),
+        Incident::Thawed { entity: None, was, still } => line(Level::INFO, thawed(was, still)),
         Incident::StreamLost(why) => {
             let text = format!("GARM's event stream is lost, full reads go on: {}", quote(why));
-            line(Weight::Warning, text)
+            line(Level::WARN, text)
         }
-        Incident::StreamUp => line(Weight::Note, "listening to GARM's events".into()),
+        Incident::StreamUp => line(Level::INFO, "listening to GARM's events".into()),
         Incident::Overflow => line(
-            Weight::Note,
+            Level::INFO,
             "events came faster than they were taken: the fleet is read anew".into(),
         ),
         Incident::Skewed(skew) => skewed(skew.unsigned_abs()),
-        Incident::InStep => {
-            line(Weight::Note, "this machine's clock and GARM's agree again".into())
-        }
+        Incident::InStep => line(Level::INFO, "this machine's clock and GARM's agree again".into()),
         Incident::LeaseExpired(pool) => line(
-            Weight::Warning,
+            Level::WARN,
             "no read has succeeded for 10s while its level is raised: it is lowered as soon as \
              GARM takes a write"
                 .into(),
         )
         .of(pool),
-        Incident::NotFollowed { pool, stall } => line(Weight::Warning, stall.sentence()).of(pool),
+        Incident::NotFollowed { pool, stall } => line(Level::WARN, stall.sentence()).of(pool),
         Incident::Followed(pool) => {
-            line(Weight::Note, "GARM has as many runners again as its level asks for".into())
+            line(Level::INFO, "GARM has as many runners again as its level asks for".into())
                 .of(pool)
         }
         Incident::Unmanaged { pool, why } => unmanaged(pool, why),
-        Incident::Managed(pool) => line(Weight::Note, "is steered now".into()).of(pool),
+        Incident::Managed(pool) => line(Level::INFO, "is steered now".into()).of(pool),
         Incident::RunnerFailed { pool, runner, fault } => {
             let text = format!("runner {} has failed: {}", code(runner.as_str()), why(fault));
-            line(Weight::Warning, text).of(pool)
+            line(Level::WARN, text).of(pool)
         }
         Incident::RunnerSuspect { pool, runner, grace } => suspect(pool, runner, *grace),
         Incident::HistoryUnread { runner, error } => {
             let text = format!("the history of {} cannot be read: {error}", code(runner.as_str()));
-            line(Weight::Detail, text)
+            line(Level::DEBUG, text)
         }
     }
 }
@@ -211,7 +210,7 @@ fn suspect(pool: &PoolName, runner: &RunnerName, grace: Duration) -> LogLine {
         code(runner.as_str()),
         span(grace)
     );
-    LogLine::new(Weight::Warning, "trouble", text).of(pool)
+    LogLine::warn("trouble", text).of(pool)
 }
 
 /// A full read has failed.
@@ -222,18 +221,18 @@ fn unread(error: &garm::GarmError, failures: u32, again_in: Duration) -> LogLine
     };
     let again_in = span(again_in);
     let text = format!("GARM cannot be read{row}: {error}; the next try is in {again_in}");
-    let line = LogLine::new(Weight::Error, "trouble", text);
+    let line = LogLine::error("trouble", text);
     error.help.as_ref().map_or(line.clone(), |help| line.help(help.clone()))
 }
 
 fn skewed(by: Duration) -> LogLine {
     let text =
         format!("this machine's clock and GARM's are {} apart; ages are taken on GARM's", span(by));
-    LogLine::new(Weight::Warning, "trouble", text).help("set the clocks by NTP")
+    LogLine::warn("trouble", text).help("set the clocks by NTP")
 }
 
 fn unmanaged(pool: &PoolName, why: &UnresolvedReason) -> LogLine {
-    LogLine::new(Weight::Warning, "trouble", format!("left alone: {}", why.sentence())).of(pool)
+    LogLine::warn("trouble", format!("left alone: {}", why.sentence())).of(pool)
 }
 
 /// `to any pool`, or to those of one entity.

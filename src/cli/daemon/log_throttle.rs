@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::log::{LogLine, Weight};
+use crate::cli::log::LogLine;
+use tracing::Level;
+
 use super::log_lines;
 use crate::domain::name::PoolName;
 use crate::reconcile::watch::{WriteAction, WriteOutcome, WriteReport, Writes};
@@ -77,17 +79,17 @@ impl LogThrottle {
     /// one before is void.
     pub(super) fn withheld(&mut self, pool: &PoolName, decision: &Decision) -> LogLine {
         self.held.remove(pool);
-        LogLine { weight: Weight::Detail, ..log_lines::decided(pool, decision, Writes::Withheld) }
+        LogLine { level: Level::DEBUG, ..log_lines::decided(pool, decision, Writes::Withheld) }
     }
 
     fn weigh(&mut self, pool: &PoolName, reason: Reason, at: Timestamp, line: LogLine) -> LogLine {
         self.held.remove(pool);
-        if line.weight == Weight::Detail {
+        if line.level == Level::DEBUG {
             return line;
         }
         if self.is_recent(pool, Topic::Reason(reason), at) {
             self.held.insert(pool.clone(), (reason, line.clone()));
-            return LogLine { weight: Weight::Detail, ..line };
+            return LogLine { level: Level::DEBUG, ..line };
         }
         self.say(pool, Topic::Reason(reason), at);
         line
@@ -110,7 +112,7 @@ impl LogThrottle {
         };
         if act.reason.is_some() && self.is_recent(&act.pool, Topic::Level, act.at) {
             self.moves.insert(act.pool.clone(), moves);
-            return LogLine { weight: Weight::Detail, ..log_lines::acted(act) };
+            return LogLine { level: Level::DEBUG, ..log_lines::acted(act) };
         }
         self.say(&act.pool, Topic::Level, act.at);
         LogLine { text: moves.text(), ..log_lines::acted(act) }
@@ -132,7 +134,7 @@ impl LogThrottle {
                 self.moves.insert(pool, moves);
             } else if moves.from != moves.to {
                 self.say(&pool, Topic::Level, now);
-                lines.push(LogLine::new(Weight::Note, "action", moves.text()).of(&pool));
+                lines.push(LogLine::info("action", moves.text()).of(&pool));
             }
         }
         lines
@@ -180,10 +182,10 @@ mod tests {
         PoolName::new("web").unwrap()
     }
 
-    fn weigh(repeats: &mut LogThrottle, reason: Reason, second: i64, text: &str) -> Weight {
-        let weight = if reason == Reason::Served { Weight::Detail } else { Weight::Note };
-        let line = LogLine::new(weight, "decision", text);
-        repeats.weigh(&pool(), reason, at(second), line).weight
+    fn weigh(repeats: &mut LogThrottle, reason: Reason, second: i64, text: &str) -> Level {
+        let level = if reason == Reason::Served { Level::DEBUG } else { Level::INFO };
+        let line = LogLine::new(level, "decision", text);
+        repeats.weigh(&pool(), reason, at(second), line).level
     }
 
     fn texts(lines: Vec<LogLine>) -> Vec<String> {
@@ -193,12 +195,12 @@ mod tests {
     #[test]
     fn a_reason_is_given_once_in_ten_seconds() {
         let mut repeats = LogThrottle::default();
-        assert_eq!(weigh(&mut repeats, Reason::Pressure, 0, "starts 1"), Weight::Note);
-        assert_eq!(weigh(&mut repeats, Reason::Pressure, 1, "starts 2"), Weight::Detail);
-        assert_eq!(weigh(&mut repeats, Reason::MaxRunners, 2, "no room"), Weight::Note);
-        assert_eq!(weigh(&mut repeats, Reason::Pressure, 9, "starts 3"), Weight::Detail);
-        assert_eq!(weigh(&mut repeats, Reason::Pressure, 10, "starts 4"), Weight::Note);
-        assert_eq!(weigh(&mut repeats, Reason::Pressure, 11, "starts 5"), Weight::Detail);
+        assert_eq!(weigh(&mut repeats, Reason::Pressure, 0, "starts 1"), Level::INFO);
+        assert_eq!(weigh(&mut repeats, Reason::Pressure, 1, "starts 2"), Level::DEBUG);
+        assert_eq!(weigh(&mut repeats, Reason::MaxRunners, 2, "no room"), Level::INFO);
+        assert_eq!(weigh(&mut repeats, Reason::Pressure, 9, "starts 3"), Level::DEBUG);
+        assert_eq!(weigh(&mut repeats, Reason::Pressure, 10, "starts 4"), Level::INFO);
+        assert_eq!(weigh(&mut repeats, Reason::Pressure, 11, "starts 5"), Level::DEBUG);
     }
 
     #[test]
@@ -210,7 +212,7 @@ mod tests {
         assert_eq!(texts(repeats.overdue(at(9))), [""; 0]);
         assert_eq!(texts(repeats.overdue(at(10))), ["starts 16"]);
         assert_eq!(texts(repeats.overdue(at(30))), [""; 0]);
-        assert_eq!(weigh(&mut repeats, Reason::Pressure, 19, "starts 17"), Weight::Detail);
+        assert_eq!(weigh(&mut repeats, Reason::Pressure, 19, "starts 17"), Level::DEBUG);
     }
 
     #[test]
@@ -226,7 +228,7 @@ mod tests {
     fn a_clock_that_was_set_back_silences_nobody() {
         let mut repeats = LogThrottle::default();
         weigh(&mut repeats, Reason::Pressure, 3_600, "starts 1");
-        assert_eq!(weigh(&mut repeats, Reason::Pressure, 5, "starts 2"), Weight::Note);
+        assert_eq!(weigh(&mut repeats, Reason::Pressure, 5, "starts 2"), Level::INFO);
     }
 
     #[test]
@@ -236,7 +238,7 @@ mod tests {
         weigh(&mut repeats, Reason::Pressure, 1, "starts 2");
         repeats.keep(|_| false);
         assert_eq!(texts(repeats.overdue(at(60))), [""; 0]);
-        assert_eq!(weigh(&mut repeats, Reason::Pressure, 2, "starts 1"), Weight::Note);
+        assert_eq!(weigh(&mut repeats, Reason::Pressure, 2, "starts 1"), Level::INFO);
     }
 
     fn act(
@@ -254,13 +256,13 @@ mod tests {
         let mut repeats = LogThrottle::default();
         let pressure = Some(Reason::Pressure);
         let moved = |repeats: &mut LogThrottle, action, second| {
-            repeats.acted(&act(action, Ok(WriteOutcome::Done), pressure, second)).weight
+            repeats.acted(&act(action, Ok(WriteOutcome::Done), pressure, second)).level
         };
-        assert_eq!(moved(&mut repeats, WriteAction::Raise { from: 0, to: 5 }, 0), Weight::Note);
-        assert_eq!(moved(&mut repeats, WriteAction::Lower { from: 5, to: 0 }, 2), Weight::Detail);
+        assert_eq!(moved(&mut repeats, WriteAction::Raise { from: 0, to: 5 }, 0), Level::INFO);
+        assert_eq!(moved(&mut repeats, WriteAction::Lower { from: 5, to: 0 }, 2), Level::DEBUG);
         weigh(&mut repeats, Reason::Served, 3, "a decision is something else");
         assert_eq!(texts(repeats.overdue(at(10))), ["level lowered from 5 to 0"]);
-        assert_eq!(moved(&mut repeats, WriteAction::Raise { from: 0, to: 1 }, 9), Weight::Detail);
+        assert_eq!(moved(&mut repeats, WriteAction::Raise { from: 0, to: 1 }, 9), Level::DEBUG);
     }
 
     /// The numbers of what is said, one line after the other.
@@ -278,7 +280,7 @@ mod tests {
             };
             let reason = Some(Reason::Pressure).filter(|_| second < 6);
             let line = repeats.acted(&act(action, Ok(WriteOutcome::Done), reason, second * 4));
-            said.extend(Some(line).filter(|it| it.weight > Weight::Detail).map(|it| it.text));
+            said.extend(Some(line).filter(|it| it.level < Level::DEBUG).map(|it| it.text));
         }
         let expected = [
             "level raised from 0 to 5",
@@ -308,11 +310,11 @@ mod tests {
     fn all_is_said_where_all_is_asked_for() {
         let mut repeats = LogThrottle::new(ThrottleMode::All);
         for second in 0..3 {
-            assert_eq!(weigh(&mut repeats, Reason::Pressure, second, "starts 1"), Weight::Note);
+            assert_eq!(weigh(&mut repeats, Reason::Pressure, second, "starts 1"), Level::INFO);
             let action = WriteAction::Raise { from: 0, to: 5 };
             let line =
                 repeats.acted(&act(action, Ok(WriteOutcome::Done), Some(Reason::Pressure), second));
-            assert_eq!(line.weight, Weight::Note);
+            assert_eq!(line.level, Level::INFO);
         }
         assert_eq!(texts(repeats.overdue(at(60))), [""; 0]);
     }
@@ -325,13 +327,13 @@ mod tests {
         let retire = || WriteAction::Retire { runner: RunnerName::new("r") };
         let failed = || Err("409".into());
         for _ in 0..2 {
-            let mut weight = |it| repeats.acted(&it).weight;
-            assert_eq!(weight(act(raise(), failed(), pressure, 0)), Weight::Warning);
+            let mut level = |it| repeats.acted(&it).level;
+            assert_eq!(level(act(raise(), failed(), pressure, 0)), Level::WARN);
             assert_eq!(
-                weight(act(retire(), Ok(WriteOutcome::Done), Some(Reason::Idle), 0)),
-                Weight::Note
+                level(act(retire(), Ok(WriteOutcome::Done), Some(Reason::Idle), 0)),
+                Level::INFO
             );
-            assert_eq!(weight(act(raise(), Ok(WriteOutcome::Done), None, 0)), Weight::Note);
+            assert_eq!(level(act(raise(), Ok(WriteOutcome::Done), None, 0)), Level::INFO);
         }
     }
 }

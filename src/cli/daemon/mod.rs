@@ -14,7 +14,6 @@ mod decisions_page;
 mod drift;
 mod gauges;
 mod guardrails;
-mod log;
 pub(super) mod log_lines;
 mod log_throttle;
 mod missing_pools;
@@ -29,29 +28,11 @@ mod startup;
 mod timings;
 mod undeletable;
 
-use std::net::SocketAddr;
-
-use super::Context;
+use super::args::WatchArgs;
+use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use crate::reconcile::watch::{RunMode, Writes};
-
-/// `watch`
-#[derive(Debug, clap::Args)]
-pub struct WatchArgs {
-    /// Where metrics, health and decisions are served [default: `watch.listen` of the fleet file]
-    #[arg(long, value_name = "ADDR")]
-    pub listen: Option<SocketAddr>,
-    /// Decide, and write nothing to GARM
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Read once, decide once, write; end when the runners asked for are on their way
-    #[arg(long, conflicts_with = "release")]
-    pub once: bool,
-    /// Lower every raised level to its floor, and end
-    #[arg(long)]
-    pub release: bool,
-}
 
 impl WatchArgs {
     fn course(&self) -> RunMode {

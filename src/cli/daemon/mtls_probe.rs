@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use serde_json::json;
+use tracing::Level;
 
 use super::compliance::audited;
-use super::log::{LogLine, Weight};
 use super::mtls_schedule::{ProbeOutcome, ProbeRound};
 use super::startup::DaemonParts;
+use crate::cli::log::LogLine;
 use crate::cli::requirements;
 use crate::domain::fleet::Controller;
 use crate::domain::proof::Proof;
@@ -37,24 +38,24 @@ pub(super) fn round(opened: &DaemonParts) -> Box<dyn FnMut(Controller) -> ProbeR
 /// file when the word is another.
 pub(super) fn herald(opened: &DaemonParts) -> impl Fn(&ProbeOutcome) + Send + use<> {
     let (metrics, facts) = (Arc::clone(&opened.metrics), Arc::clone(&opened.facts));
-    let (journal, records) = (opened.journal.clone(), opened.records.clone());
+    let records = opened.records.clone();
     let verdicts = Arc::clone(&opened.verdicts);
     move |it| {
         metrics.process(|process| process.is_mtls_enforced = it.is_enforced);
         facts.note_mtls(it.is_enforced);
-        let weight = match (it.is_changed, it.word) {
-            (false, _) => Weight::Detail,
-            (true, Proof::Enforced) => Weight::Note,
-            (true, Proof::Unreachable | Proof::CannotTell | Proof::NotEnforced) => Weight::Warning,
+        let level = match (it.is_changed, it.word) {
+            (false, _) => Level::DEBUG,
+            (true, Proof::Enforced) => Level::INFO,
+            (true, Proof::Unreachable | Proof::CannotTell | Proof::NotEnforced) => Level::WARN,
         };
         if it.is_changed {
             records.proven(it);
         }
-        let line = LogLine::new(weight, "mtls", it.sentence.clone())
+        let line = LogLine::new(level, "mtls", it.sentence.clone())
             .with(json!({ "result": it.word.word() }));
         let help = "`runnerctl validate --online` shows every probe";
         let is_open = it.word != Proof::Enforced;
-        journal.say(if is_open { line.help(help) } else { line });
+        if is_open { line.help(help) } else { line }.emit();
         verdicts.proven(MtlsFact::of(it.word, it.sentence.clone()));
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
+use tracing::trace;
 
 use super::alerting::AlertInputs;
 use super::audit_feed::{AuditFeed, ViolationChange};
@@ -16,11 +17,11 @@ use super::decisions_page::{DecisionsPage, WatchedFleet};
 use super::drift::{DriftDetector, ReportedDrift};
 use super::gauges::{self, Outdated, ReadCounts};
 use super::guardrails::{Guardrails, ViolationChanges};
-use super::log::{Journal, LogLine, Weight};
 use super::log_lines;
 use super::log_throttle::{LogThrottle, ThrottleMode};
 use super::timings::{TimedEvent, Timings};
 use super::undeletable::UndeletableRunners;
+use crate::cli::log::LogLine;
 use crate::cli::policies::PolicySet;
 use crate::domain::fleet::{Controller, Fleet};
 use crate::domain::name::{PoolId, PoolName};
@@ -31,7 +32,7 @@ use crate::reconcile::watch::{
     Incident, LoopSnapshot, ManagedPool, Observer, StreamStatus, WriteAction, WriteOutcome,
     WriteReport, Writes,
 };
-use crate::render::decision::freeze;
+use crate::render::decision::{Mood, freeze, sentence};
 use crate::render::status::{impatience, left_to_garm};
 use crate::scaling::{Decision, Direction, EntityIndex, RowChange};
 
@@ -41,7 +42,6 @@ pub(super) struct LoopObserver {
     writes: Writes,
     client: Arc<GarmClient>,
     metrics: Arc<MetricsState>,
-    journal: Journal,
     records: AuditFeed,
     /// What the alert rules are held against.
     facts: Arc<AlertInputs>,
@@ -83,7 +83,6 @@ pub(super) struct ObserverOutputs {
     /// Knows what could not be read of GARM's lists.
     pub(super) client: Arc<GarmClient>,
     pub(super) metrics: Arc<MetricsState>,
-    pub(super) journal: Journal,
     pub(super) records: AuditFeed,
     pub(super) facts: Arc<AlertInputs>,
     pub(super) drifts: DriftDetector,
@@ -104,7 +103,7 @@ pub(super) struct ObserverSettings {
 impl LoopObserver {
     pub(super) fn new(profile: ObserverSettings, outlets: ObserverOutputs) -> Self {
         let ObserverSettings { origin, writes, volume } = profile;
-        let ObserverOutputs { client, metrics, journal, records, facts, drifts, .. } = outlets;
+        let ObserverOutputs { client, metrics, records, facts, drifts, .. } = outlets;
         let (controllers, policies) = (outlets.controllers, outlets.policies);
         let verdicts = outlets.verdicts;
         let kept = Arc::new(Mutex::new(DecisionsPage::default()));
@@ -116,7 +115,6 @@ impl LoopObserver {
             writes,
             client,
             metrics,
-            journal,
             records,
             facts,
             drifts,
@@ -148,7 +146,7 @@ impl LoopObserver {
     fn tell_remarks(&self, state: &mut ObserverState) {
         let remarks = self.client.remarks();
         for remark in remarks.iter().filter(|it| !state.remarks.contains(it)) {
-            self.journal.say(LogLine::new(Weight::Warning, "read", remark.clone()));
+            LogLine::warn("read", remark.clone()).emit();
         }
         state.remarks = remarks;
     }
@@ -163,16 +161,12 @@ impl LoopObserver {
             return;
         }
         match &said {
-            Some(text) => self
-                .journal
-                .say(LogLine::new(Weight::Warning, "backoff", text.clone()).help(
+            Some(text) => LogLine::warn("backoff", text.clone()).help(
                 "set `controller: { minimum_job_age_backoff: 5m }` in the fleet file and apply it",
-            )),
-            None => self.journal.say(LogLine::new(
-                Weight::Note,
-                "backoff",
+            ).emit(),
+            None => LogLine::info("backoff",
                 "GARM leaves scaling to the policies of the pools",
-            )),
+            ).emit(),
         }
         state.impatience = said;
     }
@@ -199,27 +193,25 @@ impl LoopObserver {
             return;
         }
         let line = match &said {
-            Some(text) => LogLine::new(Weight::Warning, "backoff", text.clone()).help(
+            Some(text) => LogLine::warn("backoff", text.clone()).help(
                 "turn `autoscale` on for them, or lower `controller.minimum_job_age_backoff`",
             ),
-            None => {
-                LogLine::new(Weight::Note, "backoff", "no pool is left to GARM's backoff any more")
-            }
+            None => LogLine::info("backoff", "no pool is left to GARM's backoff any more"),
         };
-        self.journal.say(line);
+        line.emit();
         state.left_to_garm = said.map(|it| (it, sight.now));
     }
 
     fn tell_violations(&self, news: &ViolationChanges) {
         for it in &news.begun {
             let text = format!("breaks the policy as it stands in GARM: {}", it.message);
-            let line = LogLine::new(Weight::Warning, "policy", text).of(&it.pool);
-            self.journal.say(line.help(it.help.clone()).with(json!({ "field": it.field })));
+            let line = LogLine::warn("policy", text).of(&it.pool);
+            line.help(it.help.clone()).with(json!({ "field": it.field })).emit();
             self.records.violation(it, ViolationChange::Begins);
         }
         for it in &news.ended {
             let text = format!("breaks the policy no more: {}", it.message);
-            self.journal.say(LogLine::new(Weight::Note, "policy", text).of(&it.pool));
+            LogLine::info("policy", text).of(&it.pool).emit();
             self.records.violation(it, ViolationChange::Ends);
         }
     }
@@ -243,7 +235,7 @@ impl Observer for LoopObserver {
         self.verdicts.networks(state.guardrails.in_wrong_networks());
         self.tell_violations(&news);
         for line in state.leaving.read(fleet, &self.origin.fleet) {
-            self.journal.say(line);
+            line.emit();
         }
         self.records.read(fleet);
         self.controllers.send_if_modified(|it| {
@@ -266,7 +258,7 @@ impl Observer for LoopObserver {
         self.time(&state, times);
         let ObserverState { leaving, names, .. } = &mut *state;
         if let Some(line) = leaving.changed(change, names) {
-            self.journal.say(line);
+            line.emit();
         }
     }
 
@@ -285,7 +277,7 @@ impl Observer for LoopObserver {
             |(name, it): (_, &ManagedPool)| Some((name, sight.fleet_index.pools().get(&it.id)?));
         let drifts = self.drifts.look(sight.managed.iter().filter_map(row));
         for line in state.drifting.look(&drifts) {
-            self.journal.say(line);
+            line.emit();
         }
         let (outdated, violated) = (&state.outdated, &state.guardrails.counts);
         let beside = ReadCounts { outdated, drifts: &drifts, violated };
@@ -310,10 +302,11 @@ impl Observer for LoopObserver {
                 page
             }));
         }
+        log_decisions(sight);
         self.warn_of_impatience(&mut state, sight);
         self.warn_of_slow_pools(&mut state, sight);
         for line in state.repeats.overdue(sight.now) {
-            self.journal.say(line);
+            line.emit();
         }
     }
 
@@ -326,10 +319,11 @@ impl Observer for LoopObserver {
             });
         }
         let repeats = &mut self.state().repeats;
-        self.journal.say(match (applied, self.writes) {
+        let line = match (applied, self.writes) {
             (Writes::Sent, _) | (_, Writes::Withheld) => repeats.decided(pool, decision, applied),
             (Writes::Withheld, Writes::Sent) => repeats.withheld(pool, decision),
-        });
+        };
+        line.emit();
     }
 
     fn acted(&self, act: &WriteReport) {
@@ -354,14 +348,14 @@ impl Observer for LoopObserver {
             let pool = act.pool.clone();
             self.metrics.count(Counter::ScaledownRefused { pool, reason: "busy" });
         }
-        self.journal.say(self.state().repeats.acted(act));
+        self.state().repeats.acted(act).emit();
     }
 
     fn found(&self, finding: &IsolationFinding) {
         self.metrics.count(Counter::EphemeralViolation { reason: finding.kind.word() });
         self.facts.note_violation(finding.at);
         self.records.found(finding);
-        self.journal.say(log_lines::found(finding));
+        log_lines::found(finding).emit();
     }
 
     fn beat(&self) {
@@ -378,7 +372,21 @@ impl Observer for LoopObserver {
             self.metrics.process(|it| it.is_stream_connected = is_connected);
         }
         self.records.trouble(incident);
-        self.journal.say(log_lines::incident(incident));
+        log_lines::incident(incident).emit();
+    }
+}
+
+/// Logs the decision of each pool, also where it is the same as before (`-vvv`).
+fn log_decisions(sight: &LoopSnapshot<'_>) {
+    if !tracing::enabled!(tracing::Level::TRACE) {
+        return;
+    }
+    let decisions = sight.decisions();
+    for (pool, managed) in sight.managed {
+        if let Some(it) = decisions.get(&managed.id) {
+            let text = sentence(it, Mood::Would);
+            trace!(event = "evaluation", pool = pool.as_str(), pool_level = it.level, "{text}");
+        }
     }
 }
 

@@ -12,12 +12,12 @@ use super::alerting::Alerting;
 use super::client_cert::ClientCertReloader;
 use super::compliance::ComplianceReport;
 use super::drift::DriftDetector;
-use super::log::{Journal, LogLine, Weight};
 use super::mtls_schedule::MtlsRequirement;
 use super::server_cert::ServerCertReloader;
 use super::setup::{ConfigError, DaemonConfig, digest, read};
-use crate::cli::args::Globals;
 use crate::cli::connect::expect;
+use crate::cli::context::RunSettings;
+use crate::cli::log::LogLine;
 use crate::cli::policies::PolicySet;
 use crate::garm::GarmClient;
 use crate::host::systemd::{self, Notice};
@@ -39,8 +39,8 @@ const AS_BEFORE: &str = "the files are as they were";
 
 /// Watches the files.
 pub(super) struct Reloader {
-    pub(super) globals: Globals,
-    pub(super) journal: Journal,
+    /// The global options of the command line.
+    pub(super) run: RunSettings,
     pub(super) metrics: Arc<MetricsState>,
     pub(super) orders: mpsc::Sender<WatchCommand>,
     pub(super) client: Arc<GarmClient>,
@@ -96,12 +96,12 @@ impl Reloader {
         if let Some(listening) = &mut self.listening {
             listening.look().await;
         }
-        let (globals, before) = (self.globals.clone(), self.digest);
+        let (run, before) = (self.run.clone(), self.digest);
         let is_refused = self.refused.is_some();
         let looking = tokio::task::spawn_blocking(move || {
-            let digest = digest(&globals);
+            let digest = digest(&run);
             let is_settled = cause == ReloadTrigger::Read && before == digest && !is_refused;
-            (!is_settled).then(|| (digest, read(&globals)))
+            (!is_settled).then(|| (digest, read(&run)))
         });
         // Reading files does not panic, and nothing but the end of the program aborts it.
         let Ok(Some((digest, found))) = looking.await else { return };
@@ -134,15 +134,15 @@ impl Reloader {
     fn refuse(&self, refused: &ConfigError) {
         self.metrics.config(ReloadResult::Rejected);
         let text = format!("{}: what was in force stays in force", refused.message);
-        let line =
-            LogLine::new(Weight::Error, "reload", text).with(json!({ "outcome": "refused" }));
-        self.journal.say(match refused.help.as_str() {
+        let line = LogLine::error("reload", text).with(json!({ "outcome": "refused" }));
+        let line = match refused.help.as_str() {
             "" => line,
             help => line.help(help),
-        });
+        };
+        line.emit();
         for line in refused.report.lines().filter(|it| !it.trim().is_empty()) {
             let line = anstream::adapter::strip_str(line).to_string();
-            self.journal.say(LogLine::new(Weight::Note, "reload", line));
+            LogLine::info("reload", line).emit();
         }
     }
 
@@ -160,15 +160,14 @@ impl Reloader {
         });
         let pools = count(fresh.pools.len(), "pool");
         let text = format!("{said}: {pools}");
-        self.journal
-            .say(LogLine::new(Weight::Note, "reload", text).with(json!({ "outcome": "done" })));
+        LogLine::info("reload", text).with(json!({ "outcome": "done" })).emit();
         for name in self.started.needs_restart(fresh) {
             let text = format!("`{name}` has changed and takes a restart to be in force");
-            self.journal.say(LogLine::new(Weight::Warning, "reload", text));
+            LogLine::warn("reload", text).emit();
         }
         for name in self.taken.needs_apply(fresh) {
             let text = format!("`{name}` has changed: GARM knows it after the next `apply`");
-            self.journal.say(LogLine::new(Weight::Note, "reload", text).help("`runnerctl plan`"));
+            LogLine::info("reload", text).help("`runnerctl plan`").emit();
         }
         self.taken = fresh.clone();
         let roll = DeclaredPools { fleet: self.started.file.fleet.clone(), ..fresh.roll() };
@@ -188,7 +187,7 @@ impl Reloader {
             let taken = listening.take(files);
             taken.map_err(|error| refused(error.to_string(), error.help))?;
         }
-        let reloaded = self.alerting.reload(fresh, &fresh.allowed(&self.globals)).await;
+        let reloaded = self.alerting.reload(fresh, &fresh.allowed(&self.run)).await;
         reloaded.map_err(|failure| refused(failure.message, failure.help))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::log::{Journal, LogLine, Weight};
+use crate::cli::log::LogLine;
 use crate::config::ListenerTls;
 use crate::garm::GarmError;
 use crate::garm::tls::GarmTlsFiles;
@@ -14,7 +14,6 @@ use crate::metrics::Certificates;
 /// What is in force, by its digest.
 pub(super) struct ServerCertReloader {
     certificates: Arc<Certificates>,
-    journal: Journal,
     files: ListenerTls,
     /// Of the files as they were looked at last.
     seen: [u8; 32],
@@ -23,13 +22,9 @@ pub(super) struct ServerCertReloader {
 }
 
 impl ServerCertReloader {
-    pub(super) fn new(
-        certificates: Arc<Certificates>,
-        files: ListenerTls,
-        journal: Journal,
-    ) -> Self {
+    pub(super) fn new(certificates: Arc<Certificates>, files: ListenerTls) -> Self {
         let seen = digest(&files);
-        Self { certificates, journal, files, seen, refused: None }
+        Self { certificates, files, seen, refused: None }
     }
 
     /// Looks at the files, and takes over what has changed in them.
@@ -49,8 +44,8 @@ impl ServerCertReloader {
             Some(Ok(())) => {
                 self.refused = None;
                 let text = "the certificate files of the listener have changed and are in force";
-                let line = LogLine::new(Weight::Note, "reload", text);
-                self.journal.say(line.with(json!({ "outcome": "done" })));
+                let line = LogLine::info("reload", text);
+                line.with(json!({ "outcome": "done" })).emit();
             }
             Some(Err(error)) => self.refuse(error),
         }
@@ -60,9 +55,9 @@ impl ServerCertReloader {
         let why = error.to_string();
         if self.refused.as_ref() != Some(&why) {
             let text = format!("{why}: what was in force stays in force");
-            let line = LogLine::new(Weight::Error, "reload", text);
+            let line = LogLine::error("reload", text);
             let line = line.with(json!({ "outcome": "refused" }));
-            self.journal.say(error.help.map_or(line.clone(), |it| line.help(it)));
+            error.help.map_or(line.clone(), |it| line.help(it)).emit();
         }
         self.refused = Some(why);
     }

@@ -12,7 +12,6 @@ use tokio_util::task::TaskTracker;
 
 use super::client_cert::ClientCertReloader;
 use super::decisions_page::WatchedFleet;
-use super::log::{Journal, LogLine, Weight};
 use super::log_throttle::ThrottleMode;
 use super::mtls_probe::{herald, round};
 use super::mtls_schedule::{MtlsProber, MtlsRequirement, ProbeOutcome};
@@ -23,6 +22,7 @@ use super::startup::DaemonParts;
 use crate::audit;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::log::LogLine;
 use crate::cli::policies::PolicySet;
 use crate::cli::require_mtls;
 use crate::domain::fleet::{Controller, ReleaseLine as GarmLine};
@@ -63,7 +63,7 @@ pub(super) async fn serve(mut opened: DaemonParts) -> Result<Exit, Failure> {
         &stop,
         LoopChannels { orders: orders.clone(), look, known, policies },
     );
-    let DaemonParts { settings, setup, client, journal, .. } = &opened;
+    let DaemonParts { settings, setup, client, .. } = &opened;
     tasks.spawn(announce(Arc::clone(&reporter.looked), looks.clone(), stop.clone()));
     let writer = Writer::new(Arc::clone(client), warrant(&opened));
     let doors = LoopIo {
@@ -74,11 +74,9 @@ pub(super) async fn serve(mut opened: DaemonParts) -> Result<Exit, Failure> {
         observer: &reporter,
         clock: Clock::Real,
     };
-    let running =
-        RunningLoop { signals, hangups, orders, looks, refused, journal: journal.clone() };
+    let running = RunningLoop { signals, hangups, orders, looks, refused };
     let ended = running.until_ended(watch(doors, *settings, setup.roll())).await;
     systemd::tell(&Notice::Stopping);
-    // The log ends when nobody can write to it any more.
     drop((reporter, writer));
     close(opened, (stop, tasks), ended).await
 }
@@ -110,7 +108,6 @@ fn reporter(
     let outlets = ObserverOutputs {
         client: Arc::clone(&opened.client),
         metrics: Arc::clone(&opened.metrics),
-        journal: opened.journal.clone(),
         facts: Arc::clone(&opened.facts),
         records: opened.records.clone(),
         drifts: opened.drifts.clone(),
@@ -124,7 +121,7 @@ fn reporter(
             garm: opened.client.address(),
         },
         writes: opened.settings.writes,
-        volume: if opened.globals.verbose > 0 { ThrottleMode::All } else { ThrottleMode::Usual },
+        volume: if opened.run.verbose > 0 { ThrottleMode::All } else { ThrottleMode::Usual },
     };
     LoopObserver::new(profile, outlets)
 }
@@ -182,8 +179,7 @@ fn begin(
     };
     tasks.spawn(prover.run(stop.clone()));
     let reloader = Reloader {
-        globals: opened.globals.clone(),
-        journal: opened.journal.clone(),
+        run: opened.run.clone(),
         metrics: Arc::clone(metrics),
         orders,
         client: Arc::clone(&opened.client),
@@ -209,7 +205,7 @@ fn begin(
 fn listening(opened: &DaemonParts) -> Option<ServerCertReloader> {
     let certificates = opened.certificates.clone()?;
     let files = opened.setup.watch.tls.clone()?;
-    Some(ServerCertReloader::new(certificates, files, opened.journal.clone()))
+    Some(ServerCertReloader::new(certificates, files))
 }
 
 /// Says `Ready` at the first word of the loop, be it that GARM does not answer: the service runs
@@ -256,7 +252,6 @@ struct RunningLoop {
     orders: mpsc::Sender<WatchCommand>,
     looks: mpsc::Sender<ReloadTrigger>,
     refused: Option<oneshot::Receiver<ProbeOutcome>>,
-    journal: Journal,
 }
 
 /// How the loop ended.
@@ -302,8 +297,8 @@ impl RunningLoop {
                 () = self.hangups.next() => self.look(),
                 () = sleep_until(patience), if stopped.is_some() => {
                     let text = "the loop did not end in time: levels may still be raised";
-                    self.journal.say(LogLine::new(Weight::Error, "stop", text)
-                        .help("`runnerctl watch --release` lowers them"));
+                    LogLine::error("stop", text)
+                        .help("`runnerctl watch --release` lowers them").emit();
                     return ended;
                 }
             }
@@ -312,7 +307,7 @@ impl RunningLoop {
 
     fn stop(&self) {
         let text = "stopping: the write in flight ends, raised levels are lowered";
-        self.journal.say(LogLine::new(Weight::Note, "stop", text));
+        LogLine::info("stop", text).emit();
         systemd::tell(&Notice::Stopping);
         // The loop empties the queue at each turn; were it full all the same, patience ends it.
         let _ = self.orders.try_send(WatchCommand::Stop);
@@ -343,7 +338,7 @@ async fn close(
     (stop, tasks): (CancellationToken, TaskTracker),
     ended: LoopResult,
 ) -> Result<Exit, Failure> {
-    let DaemonParts { journal, press, settings, alerting, records, book, verdicts, .. } = opened;
+    let DaemonParts { settings, alerting, records, book, verdicts, .. } = opened;
     records.end();
     drop((book, verdicts));
     stop.cancel();
@@ -351,14 +346,10 @@ async fn close(
     // Whatever has not ended by then is cut off with the process.
     let rest = async { tokio::join!(alerting.close(REST_PATIENCE), tasks.wait()) };
     let _ = tokio::time::timeout(REST_PATIENCE, rest).await;
-    drop(alerting);
-    let outcome = outcome(ended, settings.course, &journal);
-    drop(journal);
-    press.close(Duration::from_secs(1)).await;
-    outcome
+    outcome(ended, settings.course)
 }
 
-fn outcome(ended: LoopResult, course: RunMode, journal: &Journal) -> Result<Exit, Failure> {
+fn outcome(ended: LoopResult, course: RunMode) -> Result<Exit, Failure> {
     let end = match ended.result {
         Some(Ok(end)) => end,
         Some(Err(error)) => return Err(error.into()),
@@ -367,10 +358,9 @@ fn outcome(ended: LoopResult, course: RunMode, journal: &Journal) -> Result<Exit
     if !end.left_raised.is_empty() {
         let names: Vec<&str> = end.left_raised.iter().map(PoolName::as_str).collect();
         let text = format!("left above its floor: {}", names.join(", "));
-        journal.say(
-            LogLine::new(Weight::Error, "stop", text)
-                .help("`runnerctl watch --release` lowers it when GARM answers"),
-        );
+        LogLine::error("stop", text)
+            .help("`runnerctl watch --release` lowers it when GARM answers")
+            .emit();
     }
     if let Some(shown) = &ended.refused {
         return Err(require_mtls::refusal(&shown.sentence));

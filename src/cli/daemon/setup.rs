@@ -6,13 +6,11 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::cli::Context;
-use crate::cli::args::Globals;
+use crate::cli::context::{Context, RunSettings};
 use crate::cli::failure::Failure;
-use crate::cli::load::missing_fleet_file;
-use crate::cli::paths::{FilePaths, PathEnvironment};
+use crate::cli::load::{CheckedFiles, check_files, missing_fleet_file};
+use crate::cli::paths::FilePaths;
 use crate::cli::policies::PolicySet;
-use crate::cli::validate::{Gathered, judged};
 use crate::config::{DeclaredPool, FleetFile, Problem, WatchSettings, has_error};
 use crate::domain::desired::Scope;
 use crate::domain::name::FleetName;
@@ -63,7 +61,7 @@ pub(super) struct ConfigError {
 impl DaemonConfig {
     /// Reads the files as at the start. Fails (3) when they have errors, which are on stderr then.
     pub(super) fn load(cx: Context<'_>) -> Result<Self, Failure> {
-        match read(cx.globals) {
+        match read(cx.settings) {
             Ok(setup) => Ok(setup),
             Err(refused) if refused.report.is_empty() => Err(missing_fleet_file()),
             Err(refused) => {
@@ -80,8 +78,8 @@ impl DaemonConfig {
     }
 
     /// What resolving the file's secrets may do.
-    pub(super) fn allowed(&self, globals: &Globals) -> secrets::ResolveOptions {
-        secrets::ResolveOptions { allow_exec: globals.allow_exec, base_dir: self.base.clone() }
+    pub(super) fn allowed(&self, run: &RunSettings) -> secrets::ResolveOptions {
+        run.secret_options(self.base.clone())
     }
 
     /// What differs in `fresh` and is in force only after a restart, in the words of the file.
@@ -121,8 +119,8 @@ impl DaemonConfig {
 
 /// What the files hold, as one number. Files with equal ones need not be understood anew: that
 /// takes twenty times the memory of their text. Blocks for as long as the disk does.
-pub(super) fn digest(globals: &Globals) -> [u8; 32] {
-    let places = FilePaths::find(globals, &PathEnvironment::read());
+pub(super) fn digest(run: &RunSettings) -> [u8; 32] {
+    let places = &run.paths;
     let Pools { sources, problems, .. } = files::read_pools(std::slice::from_ref(&places.pools));
     let others = [places.fleet.as_ref(), places.policy.as_ref()].into_iter().flatten();
     let others: Vec<_> = others.map(files::read_fleet).collect();
@@ -139,19 +137,19 @@ pub(super) fn digest(globals: &Globals) -> [u8; 32] {
 }
 
 /// Reads the files where flags and environment say. Blocks for as long as the disk does.
-pub(super) fn read(globals: &Globals) -> Result<DaemonConfig, ConfigError> {
-    let places = FilePaths::find(globals, &PathEnvironment::read());
-    judge(judged(&places, std::slice::from_ref(&places.pools)), &places)
+pub(super) fn read(run: &RunSettings) -> Result<DaemonConfig, ConfigError> {
+    let places = &run.paths;
+    judge(check_files(&places, std::slice::from_ref(&places.pools)), &places)
 }
 
-fn judge(gathered: Gathered, places: &FilePaths) -> Result<DaemonConfig, ConfigError> {
-    if has_error(&gathered.problems) {
-        let errors = gathered.problems.iter().filter(|it| is_error(it)).count();
+fn judge(files: CheckedFiles, places: &FilePaths) -> Result<DaemonConfig, ConfigError> {
+    if has_error(&files.problems) {
+        let errors = files.problems.iter().filter(|it| is_error(it)).count();
         let message = format!("{} in the files", count(errors, "problem"));
         let help = "`runnerctl validate` shows what is wrong".to_owned();
-        return Err(ConfigError { message, report: problem::text(&gathered.problems), help });
+        return Err(ConfigError { message, report: problem::text(&files.problems), help });
     }
-    let Some(file) = gathered.manifest.fleet_file else {
+    let Some(file) = files.manifest.fleet_file else {
         let message = "there is no fleet file".to_owned();
         return Err(ConfigError { message, report: String::new(), help: String::new() });
     };
@@ -159,11 +157,11 @@ fn judge(gathered: Gathered, places: &FilePaths) -> Result<DaemonConfig, ConfigE
     Ok(DaemonConfig {
         watch,
         file,
-        pools: gathered.manifest.pools.into(),
-        policies: gathered.policies,
+        pools: files.manifest.pools.into(),
+        policies: files.policies,
         base: places.base(),
-        is_whole: gathered.scope == Scope::Whole,
-        warnings: gathered.problems.len(),
+        is_whole: files.scope == Scope::Whole,
+        warnings: files.problems.len(),
     })
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tracing::Level;
 
 use super::WatchArgs;
 use super::alerting::{AlertInputs, AlertWiring, Alerting};
@@ -13,15 +14,13 @@ use super::anchoring::AnchorSchedule;
 use super::audit_feed::{AuditFeed, AuditFeedContext, AuditHeadTask};
 use super::compliance::ComplianceReport;
 use super::drift::DriftDetector;
-use super::log::{Journal, LogLine, Look, Press, Weight};
 use super::setup::{self, DaemonConfig};
-use crate::cli::Context;
-use crate::cli::args::Globals;
 use crate::cli::audit_log::{self, AuditFileSettings};
 use crate::cli::connect::{RENEW, connect_through, expect, expiry};
+use crate::cli::context::{Context, RunSettings};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::print::Printer;
+use crate::cli::log::LogLine;
 use crate::cli::require_mtls;
 use crate::config::WatchSettings;
 use crate::garm::{GarmClient, Http, tls};
@@ -42,7 +41,8 @@ const ORDERS_MAX: usize = 8;
 
 /// Everything that the service needs.
 pub(super) struct DaemonParts {
-    pub(super) globals: Globals,
+    /// The global options of the command line.
+    pub(super) run: RunSettings,
     pub(super) setup: DaemonConfig,
     /// What the files held just before they were read.
     pub(super) digest: [u8; 32],
@@ -65,13 +65,11 @@ pub(super) struct DaemonParts {
     pub(super) alerting: Arc<Alerting>,
     pub(super) facts: Arc<AlertInputs>,
     pub(super) verdicts: Arc<ComplianceReport>,
-    pub(super) journal: Journal,
-    pub(super) press: Press,
 }
 
 /// Opens everything. The address comes first: a second `watch` on it changes nothing.
 pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<DaemonParts, Failure> {
-    let digest = setup::digest(cx.globals);
+    let digest = setup::digest(cx.settings);
     let setup = DaemonConfig::load(cx)?;
     let drifts = DriftDetector::new(&setup);
     let listener = listen(args, &setup.watch).await?;
@@ -87,20 +85,17 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<DaemonPart
     })?;
     expect(&client, &setup.pools);
     prove(args, &setup, &client).await?;
-    let look = Look::new(cx.globals.output, cx.globals.verbose);
-    let (journal, press) = Journal::open(Printer::new(cx.globals.color), look)
-        .map_err(|error| anyhow::Error::new(error).context("cannot start the log's thread"))?;
-    let wires = wires(&setup, &metrics, &journal);
-    let allowed = setup.allowed(cx.globals);
+    let wires = wires(&setup, &metrics);
+    let allowed = setup.allowed(cx.settings);
     let (orders, taken) = mpsc::channel(ORDERS_MAX);
     let (records, book, work) = record(book, (&setup, &allowed), &wires, orders.clone()).await?;
     let facts = Arc::clone(&wires.facts);
     let alerting = Alerting::start(&setup, &allowed, wires).await?;
     let settings =
         LoopSettings { resync: setup.watch.resync, course: args.course(), writes: args.writes() };
-    let verdicts = Arc::new(ComplianceReport::new(journal.clone(), &setup));
+    let verdicts = Arc::new(ComplianceReport::new(&setup));
     let opened = DaemonParts {
-        globals: cx.globals.clone(),
+        run: cx.settings.clone(),
         setup,
         digest,
         drifts,
@@ -118,21 +113,19 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<DaemonPart
         alerting: Arc::new(alerting),
         facts,
         verdicts,
-        journal,
-        press,
     };
     opened.greet();
     Ok(opened)
 }
 
 /// What alerts and records tell and are told.
-fn wires(setup: &DaemonConfig, metrics: &Arc<MetricsState>, journal: &Journal) -> AlertWiring {
+fn wires(setup: &DaemonConfig, metrics: &Arc<MetricsState>) -> AlertWiring {
     let facts = Arc::new(AlertInputs::new(setup.watch.resync * 2));
     let expires_at = client_cert(setup);
     facts.note_client_cert(expires_at);
     metrics.process(|it| it.client_cert_expires_at = expires_at);
-    let (metrics, journal) = (Arc::clone(metrics), journal.clone());
-    AlertWiring { metrics, journal, facts, enclosure: Attachment::default() }
+    let metrics = Arc::clone(metrics);
+    AlertWiring { metrics, facts, enclosure: Attachment::default() }
 }
 
 /// The records of the runners' lives and of the loop's writes, and the anchor of them.
@@ -145,7 +138,6 @@ async fn record(
     let desk = AuditFeedContext {
         fleet: &setup.file.fleet,
         metrics: Arc::clone(&wires.metrics),
-        journal: wires.journal.clone(),
         facts: Arc::clone(&wires.facts),
         rule: if setup.watch.audit_required { Rule::Required } else { Rule::GoOn },
         orders,
@@ -216,7 +208,7 @@ pub(super) fn client_cert(setup: &DaemonConfig) -> Option<Timestamp> {
 impl DaemonParts {
     /// What it is about to do, and what a person should know first.
     fn greet(&self) {
-        let say = |weight, text: String| self.journal.say(LogLine::new(weight, "start", text));
+        let say = |level, text: String| LogLine::new(level, "start", text).emit();
         let file = &self.setup.file;
         let what = match self.settings.course {
             RunMode::Steady => "watches",
@@ -224,7 +216,7 @@ impl DaemonParts {
             RunMode::Release => "releases the levels of",
         };
         say(
-            Weight::Note,
+            Level::INFO,
             format!(
                 "runnerctl {} {what} fleet `{}` on {} as {} says: {}",
                 env!("CARGO_PKG_VERSION"),
@@ -237,30 +229,24 @@ impl DaemonParts {
         self.greet_listener();
         if let Book::Diary(diary) = &self.book {
             let path = diary.ledger().path().display();
-            say(Weight::Note, format!("every write and every runner is recorded in {path}"));
+            say(Level::INFO, format!("every write and every runner is recorded in {path}"));
         }
         if self.settings.writes == Writes::Withheld {
-            say(Weight::Warning, "nothing is written to GARM (`--dry-run`)".into());
+            say(Level::WARN, "nothing is written to GARM (`--dry-run`)".into());
         }
         if let Some(expiry) = expiry(file, Clock::Real.now()) {
-            self.journal.say(LogLine::new(Weight::Warning, "start", expiry).help(RENEW));
+            LogLine::warn("start", expiry).help(RENEW).emit();
         }
         if file.receivers.is_empty() && self.settings.course == RunMode::Steady {
-            self.journal.say(
-                LogLine::new(
-                    Weight::Warning,
-                    "start",
-                    "no alert reaches anybody: there is no receiver",
-                )
-                .help("name one under `receivers` in the fleet file"),
-            );
+            LogLine::warn("start", "no alert reaches anybody: there is no receiver")
+                .help("name one under `receivers` in the fleet file")
+                .emit();
         }
         if self.setup.warnings > 0 {
             let text = count(self.setup.warnings, "warning");
-            self.journal.say(
-                LogLine::new(Weight::Warning, "start", format!("{text} about the files"))
-                    .help("`runnerctl validate` shows them"),
-            );
+            LogLine::warn("start", format!("{text} about the files"))
+                .help("`runnerctl validate` shows them")
+                .emit();
         }
     }
 
@@ -278,17 +264,14 @@ impl DaemonParts {
             return;
         };
         let scheme = if self.certificates.is_some() { "https" } else { "http" };
-        self.journal.say(LogLine::new(
-            Weight::Note,
+        LogLine::info(
             "start",
             format!("answers on {scheme}://{address}: /metrics /healthz /readyz /decisions"),
-        ));
+        )
+        .emit();
         if !address.ip().is_loopback() && self.certificates.is_none() {
             let text = "other machines can read metrics and decisions without a certificate";
-            self.journal.say(
-                LogLine::new(Weight::Warning, "start", text)
-                    .help("add `watch.tls`, or listen on 127.0.0.1"),
-            );
+            LogLine::warn("start", text).help("add `watch.tls`, or listen on 127.0.0.1").emit();
         }
     }
 }

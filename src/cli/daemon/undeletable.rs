@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::log::LogLine;
 use super::log_lines;
+use crate::cli::log::LogLine;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolId, PoolName};
 use crate::domain::runner::Runner;

@@ -14,7 +14,7 @@ use crate::garm::Method;
 use crate::reconcile::options::ApplyOptions;
 use crate::sim::JobBatch;
 
-use super::Context;
+use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use stage::DemoStage;

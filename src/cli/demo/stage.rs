@@ -33,7 +33,7 @@ use crate::render::words::{count, span};
 use crate::sim::in_memory::InMemoryWorld;
 use crate::sim::{JobBatch, Knobs, LogEvent, SimConfig, World};
 
-use crate::cli::Context;
+use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::progress::ProgressFilter;
 use crate::cli::status::first;

@@ -1,0 +1,318 @@
+//! The commands and the arguments of each.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::Output;
+use crate::audit::Head;
+use crate::config;
+use crate::domain::duration;
+use crate::domain::name::PoolName;
+use crate::domain::secret::SecretRef;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check the pool files and the fleet file; with --online also against GARM
+    Validate(ValidateArgs),
+    /// Show the difference between the files and GARM
+    Plan(PlanArgs),
+    /// Apply the planned changes after confirmation
+    Apply(ApplyArgs),
+    /// Show the state of the pools
+    Status(StatusArgs),
+    /// Scale the pools until stopped; serve metrics, send alerts, keep the audit log
+    Watch(WatchArgs),
+    /// Verify the audit log
+    Audit(AuditArgs),
+    /// Print unmanaged pools as YAML with `adopt`
+    Import,
+    /// Run a demonstration on a simulated GARM, in seconds
+    Demo,
+    /// Serve a simulated GARM on this machine, to try the commands on
+    Sandbox(SandboxArgs),
+    /// Print the JSON Schema of the files
+    Schema,
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    #[command(hide = true)]
+    Man,
+    /// Print the reference of the pool files or of the fleet file
+    #[command(hide = true)]
+    Reference(ReferenceArgs),
+}
+
+impl Command {
+    /// The name of the command, on the command line and in JSON.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Validate(_) => "validate",
+            Self::Plan(_) => "plan",
+            Self::Apply(_) => "apply",
+            Self::Status(_) => "status",
+            Self::Watch(_) => "watch",
+            Self::Audit(_) => "audit",
+            Self::Import => "import",
+            Self::Demo => "demo",
+            Self::Sandbox(_) => "sandbox",
+            Self::Schema => "schema",
+            Self::Completions(_) => "completions",
+            Self::Man => "man",
+            Self::Reference(_) => "reference",
+        }
+    }
+
+    /// The output formats of the command; any other is a usage error.
+    pub fn offers(&self) -> &'static [Output] {
+        match self {
+            Self::Validate(_)
+            | Self::Status(_)
+            | Self::Watch(_)
+            | Self::Audit(_)
+            | Self::Schema => &[Output::Text, Output::Json],
+            Self::Plan(_) | Self::Apply(_) => &[Output::Text, Output::Json, Output::Markdown],
+            Self::Import
+            | Self::Demo
+            | Self::Sandbox(_)
+            | Self::Completions(_)
+            | Self::Man
+            | Self::Reference(_) => &[Output::Text],
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Save the plan for `apply FILE`
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Exit with code 2 if there are changes or blocked steps
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Plan only for this pool; may be repeated. Deletes no pool
+    #[arg(long = "target", value_name = "POOL", value_parser = PoolName::new)]
+    pub targets: Vec<PoolName>,
+}
+
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// Plan saved by `plan --out`; refused if anything has changed since
+    #[arg(value_name = "PLANFILE")]
+    pub plan_file: Option<PathBuf>,
+    /// Skip the confirmation. Does not imply --allow-destroy
+    #[arg(long)]
+    pub auto_approve: bool,
+    /// Allow deleting and replacing pools; `=all` if more than half of the fleet
+    #[arg(long, value_name = "all", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = destroy)]
+    pub allow_destroy: Option<AllowDestroy>,
+    /// Number of pools changed at the same time
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub parallelism: u8,
+    /// How long to wait for the busy runners of a pool to be deleted
+    #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = duration::parse)]
+    pub drain_timeout: Duration,
+    /// Replace idle runners that were created before their pool was changed
+    #[arg(long)]
+    pub rotate: bool,
+    /// Plan only for this pool; may be repeated. Deletes no pool
+    #[arg(long = "target", value_name = "POOL", value_parser = PoolName::new)]
+    pub targets: Vec<PoolName>,
+    /// Audit log file [default: `watch.audit` of the fleet file, else in the state folder]
+    #[arg(long, value_name = "FILE", conflicts_with = "no_audit")]
+    pub audit: Option<PathBuf>,
+    /// Do not write an audit log
+    #[arg(long)]
+    pub no_audit: bool,
+}
+
+/// How much `--allow-destroy` allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AllowDestroy {
+    /// Deletes and replaces of at most half of the fleet.
+    Some,
+    /// Any number of deletes and replaces.
+    All,
+}
+
+fn destroy(text: &str) -> Result<AllowDestroy, String> {
+    match text {
+        "" => Ok(AllowDestroy::Some),
+        "all" => Ok(AllowDestroy::All),
+        _ => Err("write `--allow-destroy` or `--allow-destroy=all`".into()),
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Show only these pools
+    #[arg(value_name = "POOL")]
+    pub only: Vec<String>,
+    /// Also show each runner
+    #[arg(long)]
+    pub runners: bool,
+    /// Refresh until stopped
+    #[arg(long)]
+    pub follow: bool,
+    /// Time between two refreshes of --follow
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = interval, requires = "follow")]
+    pub interval: Duration,
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    match duration::parse(text) {
+        Ok(it) if it < Duration::from_secs(1) => Err("the interval is at least 1s".into()),
+        Ok(it) => Ok(it),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// Shell to complete for
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct ValidateArgs {
+    /// Pool files or folders to check instead of --pools
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Also check against GARM: providers, entities, templates, live pools, and whether mTLS is
+    /// enforced
+    #[arg(long)]
+    pub online: bool,
+    /// Treat warnings as errors
+    #[arg(long)]
+    pub strict: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// Address for metrics, health and decisions [default: `watch.listen` of the fleet file]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Log decisions without writing to GARM
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Read, decide and write once; end when the requested runners have been created
+    #[arg(long, conflicts_with = "release")]
+    pub once: bool,
+    /// Lower every raised level to its floor and end
+    #[arg(long)]
+    pub release: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// What to do with the audit log
+    #[command(subcommand)]
+    pub command: AuditCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Verify the hash chain over rotated files; report the first bad record and missing parts
+    Verify(VerifyArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Audit files, including rotated ones, in any order
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Record that must be present, as logged by `watch`; detects a truncated end
+    #[arg(long, value_name = "SEQ:HASH", value_parser = head)]
+    pub head: Option<Head>,
+    /// Last record of the files that are archived elsewhere, as logged by `watch` at a rotation
+    #[arg(long, value_name = "SEQ:HASH", value_parser = head)]
+    pub since: Option<Head>,
+    /// Key of the HMACs; may be repeated if the key has changed: env:NAME, file:PATH, vault:PATH#FIELD or
+    /// exec:COMMAND [default: the keys of the fleet file, if there is one]
+    #[arg(long, value_name = "REF", value_parser = config::parse_reference)]
+    pub key: Vec<SecretRef>,
+    /// Signed statements of `watch.audit_anchor`, one per line; they prove that no record before
+    /// the last statement was changed
+    #[arg(long, value_name = "FILE", requires = "anchor_key")]
+    pub anchor: Vec<PathBuf>,
+    /// Public key of the statements (PEM)
+    #[arg(long, value_name = "FILE", requires = "anchor")]
+    pub anchor_key: Vec<PathBuf>,
+}
+
+fn head(text: &str) -> Result<Head, String> {
+    Head::parse(text).ok_or_else(|| "write `SEQ:HASH`, as `watch` logs it".into())
+}
+
+#[derive(Debug, Args)]
+pub struct SandboxArgs {
+    /// Loopback address to listen on; port 0 selects a free port
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9997")]
+    pub listen: String,
+    /// Write a fleet file that connects to the sandbox, and FILE.password beside it
+    #[arg(long, value_name = "FILE")]
+    pub write_config: Option<PathBuf>,
+    // The global `--pools PATH` has the same name, and clap keeps one type per name: `pools_wanted`
+    // parses the number.
+    /// Number of pools to start with, as if created by hand
+    #[arg(long, value_name = "N")]
+    pub pools: Option<PathBuf>,
+    /// Number of idle runners to start with in these pools
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "pools", value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    pub runners: u32,
+    /// Number of jobs to start with that wait for these pools and are not assigned
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "pools", value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    pub jobs: u32,
+    /// Rate of new jobs for the existing pools: `30/m`, `2/s`, `100/h`
+    #[arg(long, value_name = "RATE", value_parser = pause)]
+    pub arrivals: Option<Duration>,
+}
+
+/// The pause between two jobs at a rate such as `30/m`.
+fn pause(rate: &str) -> Result<Duration, String> {
+    let hint = || "write a number and s, m or h, like `30/m`".to_owned();
+    let (count, unit) = rate.split_once('/').ok_or_else(hint)?;
+    let count: u32 = count.parse().ok().filter(|it| *it > 0).ok_or_else(hint)?;
+    let unit = match unit {
+        "s" => Duration::from_secs(1),
+        "m" => Duration::from_secs(60),
+        "h" => Duration::from_secs(3600),
+        _ => return Err(hint()),
+    };
+    let pause = unit / count;
+    if pause < Duration::from_millis(1) {
+        return Err("at most 1000 jobs a second".into());
+    }
+    Ok(pause)
+}
+
+#[derive(Debug, Args)]
+pub struct ReferenceArgs {
+    /// File to describe
+    #[arg(value_enum)]
+    pub file: ReferenceFile,
+}
+
+/// The files that have a reference.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum ReferenceFile {
+    Pools,
+    Fleet,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_a_number_over_a_unit() {
+        assert_eq!(pause("30/m"), Ok(Duration::from_secs(2)));
+        assert_eq!(pause("2/s"), Ok(Duration::from_millis(500)));
+        for bad in ["", "30", "0/m", "30/d", "-1/m", "2000/s"] {
+            assert!(pause(bad).is_err(), "{bad}");
+        }
+    }
+}

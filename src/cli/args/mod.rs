@@ -1,0 +1,223 @@
+//! The command line, as clap reads it.
+
+mod commands;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::{BoolishValueParser, PossibleValue};
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
+
+use super::exit::Exit;
+pub use commands::{
+    AllowDestroy, ApplyArgs, AuditArgs, AuditCommand, Command, CompletionsArgs, PlanArgs,
+    ReferenceArgs, ReferenceFile, SandboxArgs, StatusArgs, ValidateArgs, VerifyArgs, WatchArgs,
+};
+
+/// Declare, plan, apply and scale a fleet of self-hosted GitHub Actions runners run by GARM.
+#[derive(Debug, Parser)]
+#[command(name = "runnerctl", version, propagate_version = false)]
+#[command(disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub globals: Globals,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags of every command; each is also an environment variable.
+#[derive(Debug, Clone, Args)]
+#[command(
+    next_help_heading = "Global options (each is also RUNNERCTL_<OPTION> in the environment)"
+)]
+pub struct Globals {
+    /// Fleet file [default: ./runnerctl.yaml, else the user's, else the system's]
+    #[arg(long, global = true, value_name = "FILE", env = "RUNNERCTL_CONFIG", hide_env = true)]
+    pub config: Option<PathBuf>,
+    /// Pool file or folder of pool files [default: `pools` beside the fleet file]
+    #[arg(
+        short = 'f',
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "RUNNERCTL_POOLS",
+        hide_env = true
+    )]
+    pub pools: Option<PathBuf>,
+    /// `--pools` is on the command line, not only in the environment.
+    #[arg(skip)]
+    pub pools_are_on_the_line: bool,
+    /// Policy file, added to the policy of the fleet file; it can only tighten it
+    #[arg(long, global = true, value_name = "FILE", env = "RUNNERCTL_POLICY", hide_env = true)]
+    pub policy: Option<PathBuf>,
+    /// `--policy` is on the command line, not only in the environment.
+    #[arg(skip)]
+    pub policy_is_on_the_line: bool,
+    /// Allow `exec:` secret references to run their commands
+    #[arg(long, global = true, env = "RUNNERCTL_ALLOW_EXEC", hide_env = true, value_parser = BoolishValueParser::new())]
+    pub allow_exec: bool,
+    /// Output format
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT",
+        env = "RUNNERCTL_OUTPUT",
+        hide_env = true
+    )]
+    pub output: Output,
+    /// When to use colour
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        env = "RUNNERCTL_COLOR",
+        hide_env = true
+    )]
+    pub color: Color,
+    /// Log steps to stderr; -vv adds requests to GARM, -vvv decisions
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, env = "RUNNERCTL_VERBOSE", hide_env = true)]
+    pub verbose: u8,
+}
+
+/// Format of the result on stdout.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Output {
+    #[default]
+    Text,
+    Json,
+    /// For a comment on a pull request.
+    Markdown,
+}
+
+impl Output {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Markdown => "markdown",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Color {
+    /// At a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Always => "always",
+            Self::Never => "never",
+        }
+    }
+}
+
+// Implemented by hand: the derived implementation puts the docstrings into `--help`, which then
+// exceeds a page.
+impl ValueEnum for Output {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Text, Self::Json, Self::Markdown]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.word()))
+    }
+}
+
+impl ValueEnum for Color {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Auto, Self::Always, Self::Never]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.word()))
+    }
+}
+
+/// Parses a command line. `--help` and `--version` are errors, too, as clap reports them.
+pub fn read(line: &[OsString]) -> Result<Cli, clap::Error> {
+    let matches = command().try_get_matches_from(line)?;
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    // A global flag may be before or after the command. The `--pools` of `sandbox` is a number.
+    let stands = |it: &clap::ArgMatches, name: &str| {
+        matches!(it.try_contains_id(name), Ok(true))
+            && it.value_source(name) == Some(ValueSource::CommandLine)
+    };
+    let below = matches.subcommand().map(|(_, it)| it);
+    let is_named = |name| stands(&matches, name) || below.is_some_and(|it| stands(it, name));
+    cli.globals.pools_are_on_the_line = is_named("pools");
+    cli.globals.policy_is_on_the_line = is_named("policy");
+    Ok(cli)
+}
+
+/// The command line as clap derives it, with the table of exit codes in every help text. An empty
+/// environment variable counts as unset.
+pub fn command() -> clap::Command {
+    let codes = Exit::help_table();
+    let mut command = Cli::command().after_help(codes.clone());
+    command = command.mut_subcommands(|it| it.after_help(codes.clone()));
+    let unset: Vec<clap::Id> = command
+        .get_arguments()
+        // Except `RUNNERCTL_POLICY`: an empty value is an error, since ignoring it would drop a
+        // policy that was meant to be enforced.
+        .filter(|it| it.get_id() != "policy")
+        .filter(|it| it.get_env().and_then(std::env::var_os).is_some_and(|it| it.is_empty()))
+        .map(|it| it.get_id().clone())
+        .collect();
+    for id in unset {
+        command = command.mut_arg(id, |it| it.env(clap::builder::Resettable::Reset));
+    }
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clap_finds_no_fault_in_the_command_line() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn global_flags_stand_before_and_behind_every_command() {
+        for command in command().get_subcommands().map(clap::Command::get_name) {
+            let last: &[&str] = match command {
+                "completions" => &["bash"],
+                "reference" => &["pools"],
+                "audit" => &["verify", "some/file"],
+                _ => &[],
+            };
+            // `sandbox` has `--pools N`, which is no path.
+            let flags: &[&str] = if command == "sandbox" { &[] } else { &["-f", "some/path"] };
+            for line in [[flags, &[command]].concat(), [&[command], flags].concat()] {
+                let line =
+                    line.into_iter().chain(["-v", "--config", "x"]).chain(last.iter().copied());
+                let line: Vec<OsString> =
+                    ["runnerctl"].into_iter().chain(line).map(OsString::from).collect();
+                assert!(read(&line).is_ok(), "{line:?}: {}", read(&line).unwrap_err());
+            }
+        }
+    }
+
+    #[test]
+    fn every_global_flag_is_also_an_environment_variable() {
+        for arg in command().get_arguments().filter(|it| it.is_global_set()) {
+            let flag = arg.get_long().unwrap().to_uppercase().replace('-', "_");
+            let variable = arg.get_env().unwrap().to_str().unwrap().to_owned();
+            assert_eq!(variable, format!("RUNNERCTL_{flag}"));
+        }
+    }
+}

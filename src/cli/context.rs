@@ -1,0 +1,63 @@
+//! What every command is given: the settings, resolved once from command line and environment, and
+//! the printer.
+
+use std::path::PathBuf;
+
+use super::args::{Globals, Output};
+use super::paths::{FilePaths, PathEnvironment};
+use super::print::Printer;
+use crate::secrets;
+
+/// The global options of one run, resolved.
+#[derive(Debug, Clone)]
+pub struct RunSettings {
+    /// Where fleet file, pool files and policy file are.
+    pub paths: FilePaths,
+    /// The fleet file that `--config` or the environment names.
+    pub config: Option<PathBuf>,
+    /// The pool files that `--pools` or the environment names.
+    pub pools: Option<PathBuf>,
+    /// `--pools` is on the command line, not only in the environment.
+    pub pools_are_on_the_line: bool,
+    /// `--policy` is on the command line, not only in the environment.
+    pub policy_is_on_the_line: bool,
+    pub allow_exec: bool,
+    pub output: Output,
+    /// How often `-v` is given.
+    pub verbose: u8,
+}
+
+impl RunSettings {
+    /// Looks for the files; reads none of them.
+    pub fn resolve(globals: &Globals, environment: &PathEnvironment) -> Self {
+        let Globals { config, pools, policy, .. } = globals;
+        Self {
+            paths: FilePaths::find(
+                config.as_deref(),
+                pools.as_deref(),
+                policy.as_deref(),
+                environment,
+            ),
+            config: config.clone(),
+            pools: pools.clone(),
+            pools_are_on_the_line: globals.pools_are_on_the_line,
+            policy_is_on_the_line: globals.policy_is_on_the_line,
+            allow_exec: globals.allow_exec,
+            output: globals.output,
+            verbose: globals.verbose,
+        }
+    }
+
+    /// How secret references are resolved; relative paths in them start from `base_dir`.
+    pub fn secret_options(&self, base_dir: PathBuf) -> secrets::ResolveOptions {
+        secrets::ResolveOptions { allow_exec: self.allow_exec, base_dir }
+    }
+}
+
+/// What every command is given.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    pub settings: &'a RunSettings,
+    /// The only way to stdout and stderr.
+    pub print: &'a Printer,
+}

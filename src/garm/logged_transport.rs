@@ -1,0 +1,122 @@
+//! A transport that logs each request (`-vv`): method, path, status, milliseconds and bytes. Bodies
+//! and tokens are not logged.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tracing::debug;
+
+use super::transport::{
+    BodySink, Request, Response, ResponseFuture, StreamFuture, StreamRequest, StreamResponse,
+    Transport, TransportError,
+};
+
+/// Another transport, with a line in the log for each request.
+pub struct LoggedTransport {
+    inner: Arc<dyn Transport>,
+}
+
+impl LoggedTransport {
+    pub fn new(inner: Arc<dyn Transport>) -> Self {
+        Self { inner }
+    }
+}
+
+impl Transport for LoggedTransport {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
+        Box::pin(async move {
+            let sent = Sent::now(&request);
+            let reply = self.inner.send(request).await;
+            sent.log(&reply, 0);
+            reply
+        })
+    }
+
+    fn stream<'a>(&'a self, request: Request, sink: &'a mut dyn BodySink) -> ResponseFuture<'a> {
+        Box::pin(async move {
+            let sent = Sent::now(&request);
+            let mut sink = CountingSink { inner: sink, bytes: 0 };
+            let reply = self.inner.stream(request, &mut sink).await;
+            sent.log(&reply, sink.bytes);
+            reply
+        })
+    }
+
+    fn listen(&self, request: StreamRequest) -> StreamFuture<'_> {
+        Box::pin(async move {
+            let opened = self.inner.listen(request).await;
+            match &opened {
+                Ok(StreamResponse::Open(_)) => {
+                    debug!(event = "request", "the event stream is open")
+                }
+                Ok(StreamResponse::Refused(response)) => debug!(
+                    event = "request",
+                    status = response.status,
+                    "GARM refused the event stream: {}",
+                    response.status
+                ),
+                Err(error) => debug!(event = "request", "cannot open the event stream: {error}"),
+            }
+            opened
+        })
+    }
+
+    fn address(&self) -> String {
+        self.inner.address()
+    }
+}
+
+/// A request that is under way.
+struct Sent {
+    method: &'static str,
+    path: String,
+    at: Instant,
+}
+
+impl Sent {
+    fn now(request: &Request) -> Self {
+        let path = format!("/api/v1{}", request.path);
+        Self { method: request.method.word(), path, at: Instant::now() }
+    }
+
+    /// `streamed` bytes of the body are not in the response any more.
+    fn log(&self, reply: &Result<Response, TransportError>, streamed: usize) {
+        let Self { method, path, at } = self;
+        let ms = u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        match reply {
+            Ok(response) => {
+                let (status, bytes) = (response.status, response.body.len() + streamed);
+                debug!(
+                    event = "request",
+                    method,
+                    path,
+                    status,
+                    ms,
+                    bytes,
+                    "{method} {path}: {status} in {ms} ms, {bytes} bytes"
+                );
+            }
+            Err(error) => {
+                debug!(event = "request", method, path, ms, "{method} {path}: {error} ({ms} ms)");
+            }
+        }
+    }
+}
+
+/// Counts what passes to another sink.
+struct CountingSink<'a> {
+    inner: &'a mut dyn BodySink,
+    bytes: usize,
+}
+
+impl BodySink for CountingSink<'_> {
+    fn max(&self) -> usize {
+        self.inner.max()
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> ControlFlow<()> {
+        self.bytes += bytes.len();
+        self.inner.take(bytes)
+    }
+}
