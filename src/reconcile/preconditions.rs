@@ -6,7 +6,7 @@ use crate::domain::owners::is_switched_off;
 use crate::domain::pool::Pool;
 use crate::domain::text;
 
-/// To whom the pool must belong.
+/// The owner that the pool must have.
 #[derive(Debug, Clone)]
 pub(super) enum OwnerRule {
     /// It bears exactly one reserved label, which is one of these.
@@ -30,7 +30,7 @@ pub(super) enum StateRule {
 /// The precondition of a write.
 #[derive(Debug, Clone)]
 pub(super) struct Precondition {
-    /// To whom the pool must belong.
+    /// The owner that the pool must have.
     pub(super) owner: OwnerRule,
     /// The state that the pool must be in.
     pub(super) form: StateRule,
@@ -53,7 +53,7 @@ impl Precondition {
     }
 
     /// An enabled pool that is in force under this name.
-    pub(super) fn steered(fleet: &FleetName, pool: &PoolName) -> Self {
+    pub(super) fn scaled(fleet: &FleetName, pool: &PoolName) -> Self {
         Self { form: StateRule::Enabled, ..Self::owned(fleet, pool) }
     }
 

@@ -171,8 +171,8 @@ impl<'a> Assignment<'a> {
                 continue;
             }
             let fits = || self.fits(job).iter().copied().filter(|it| self.serves(job, *it));
-            let steered = |it: &u32| self.capacities[*it as usize].mode == ScalingMode::Managed;
-            if let Some(place) = fits().find(steered).or_else(|| fits().next()) {
+            let scaled = |it: &u32| self.capacities[*it as usize].mode == ScalingMode::Managed;
+            if let Some(place) = fits().find(scaled).or_else(|| fits().next()) {
                 self.give(*at, place, JobClaim::Forced);
             }
         }

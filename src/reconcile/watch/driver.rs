@@ -158,7 +158,7 @@ fn apart<'a, T: Send + 'static>(
 /// Sends one write through the writer.
 fn write<'a>(writer: &'a Writer, fleet: &FleetName, write: PoolWrite) -> LoopTask<'a> {
     let guard = match write.is_scaled {
-        true => Precondition::steered(fleet, &write.target.name),
+        true => Precondition::scaled(fleet, &write.target.name),
         false => Precondition::leaving(fleet, &write.target.name),
     };
     Box::pin(async move {

@@ -126,7 +126,7 @@ fn shown(fleet: &Fleet) -> Option<PoolId> {
     match ours.as_slice() {
         [only] => only.pool_id.clone(),
         several => {
-            assert!(several.iter().all(|it| it.decision.is_none()), "none is steered");
+            assert!(several.iter().all(|it| it.decision.is_none()), "none is scaled");
             None
         }
     }

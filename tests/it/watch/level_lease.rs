@@ -35,7 +35,7 @@ async fn the_runners_of_a_pulsing_pool_are_read_every_two_seconds_and_of_no_othe
     assert_eq!(rig.level().await, 0);
     rig.forget();
     wait(60).await;
-    assert_eq!(looks(&rig), [], "the pulse is over");
+    assert_eq!(looks(&rig), [], "the level is no longer raised");
 }
 
 #[tokio::test(start_paused = true)]
@@ -74,7 +74,7 @@ async fn after_a_kill_a_new_loop_lowers_a_level_that_was_left_raised() {
     let ids: Vec<i64> = (1..=12).map(|it| 5_000_000_000 + it).collect();
     rig.memory.with(|it| ids.iter().for_each(|id| it.end_job(*id, "cancelled")));
     wait(60).await;
-    assert_eq!(rig.level().await, 12, "nobody is there to lower it");
+    assert_eq!(rig.level().await, 12, "no loop is running to lower it");
     let watch = rig.start(steady());
     wait(2).await;
     assert_eq!((rig.level().await, watch.heard.deeds()), (0, vec!["lower 12 0 done".into()]));

@@ -182,7 +182,7 @@ async fn a_pool_is_left_alone_while_a_twin_bears_its_label() {
     let watch = rig.start(steady());
     rig.set_level(3).await;
     wait(60).await;
-    assert_eq!(rig.level().await, 3, "nobody lowers it");
+    assert_eq!(rig.level().await, 3, "no loop lowers it");
     let is_twin = |it: &Incident| matches!(it, Incident::Unmanaged { .. });
     assert!(watch.heard.has(is_twin));
     rig.set_level(0).await;
@@ -192,5 +192,5 @@ async fn a_pool_is_left_alone_while_a_twin_bears_its_label() {
     assert!(watch.heard.has(|it| matches!(it, Incident::Managed(_))));
     rig.set_level(3).await;
     wait(1).await;
-    assert_eq!(rig.level().await, 0, "it is steered again");
+    assert_eq!(rig.level().await, 0, "it is scaled again");
 }

@@ -14,7 +14,7 @@ async fn a_level_that_garm_does_not_follow_is_sent_again_with_the_labels() {
     wait(5).await;
     rig.jobs(12, 20);
     wait(31).await;
-    assert_eq!(rig.levels(), [12], "the pulse has begun");
+    assert_eq!(rig.levels(), [12], "the level is raised");
     rig.forget();
     wait(24).await;
     let writes = rig.writes();

@@ -173,7 +173,7 @@ fn measure(
 }
 
 /// The means over all seeds: for the loop, and for GARM alone.
-#[expect(clippy::print_stdout, reason = "figures for whoever asks for them")]
+#[expect(clippy::print_stdout, reason = "figures to be printed on demand")]
 async fn compare(load: Load) -> (Figures, Figures) {
     let mut both = (Figures::default(), Figures::default());
     #[expect(clippy::cast_precision_loss, reason = "a number of seeds")]
