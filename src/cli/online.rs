@@ -113,7 +113,7 @@ fn template(pool: &DeclaredPool, known: &GarmNames) -> FieldFinding {
 fn unfit(template: &Template, pool: &DeclaredPool, forge: &str) -> FieldFinding {
     let (is, wants) = template.mismatch(&pool.os_type, forge)?;
     let message = format!(
-        "the template `{}` is for {}, and the pool is for {}",
+        "the template `{}` is for {}, but the pool is for {}",
         quote(&template.name),
         quote(is),
         quote(wants)
@@ -122,7 +122,7 @@ fn unfit(template: &Template, pool: &DeclaredPool, forge: &str) -> FieldFinding 
         code: Code::UnfitTemplate,
         severity: Severity::Error,
         message,
-        help: Some("name a template for that, or leave `template` out".to_owned()),
+        help: Some("use a template for that, or remove `template`".to_owned()),
     };
     Some(("template", finding))
 }
@@ -294,8 +294,8 @@ mod tests {
         check("proxy: squit", &["RC0707 GARM has no proxy `squit`; did you mean `Squid`?"]);
         check(
             "repository: octo/tools, template: panes",
-            &["RC0706 the template `panes` is for windows, and the pool is for linux; name a \
-               template for that, or leave `template` out"],
+            &["RC0706 the template `panes` is for windows, but the pool is for linux; use a \
+               template for that, or remove `template`"],
         );
         check(
             "repository: acme/app",

@@ -1,4 +1,4 @@
-//! URLs, hosts and ports.
+//! URLs, hosts and ports in the files.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -8,58 +8,61 @@ use super::diagnostic_code::Code;
 use super::scalar::InvalidValue;
 use super::settings::HostPort;
 
-/// Longest host name, in characters.
+/// The longest host name, in characters.
 pub(super) const HOST_MAX: usize = 253;
 
-/// Where plain HTTP may go.
+/// Which hosts plain HTTP may be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PlainHttp {
-    /// To this machine only: a password travels in it.
+    /// Only this machine, because a password is sent over it.
     LoopbackOnly,
     /// Anywhere.
     Anywhere,
 }
 
-/// Reads a base URL. No user, no query, no fragment; the trailing slash is dropped. Never quotes
-/// the text, which may hold a password.
+/// Parses a base URL. It has no user, no query and no fragment, and the trailing slash is dropped.
+/// Errors never quote the text, which may hold a password.
 pub(super) fn url(text: &str, plain: PlainHttp) -> Result<String, InvalidValue> {
     let invalid = |message: &str| InvalidValue::new(Code::Url, message);
     if text.contains('@') {
-        return Err(invalid("the URL has an `@`: no user and no password stand in a URL")
-            .help("put them where they belong, as references"));
+        return Err(invalid("the URL contains an `@`: it must not contain a user or password")
+            .help("set `username` and `password` instead, the password as a reference"));
     }
     if text.contains(['?', '#']) {
-        return Err(invalid("the URL has a `?` or a `#`").help("end it before that"));
+        return Err(
+            invalid("the URL contains a `?` or a `#`").help("remove the query and the fragment")
+        );
     }
     let Some(parts) = parts(text) else {
-        return Err(invalid("this is no URL").help("such as `https://garm.example.com`"));
+        return Err(invalid("invalid URL").help("such as `https://garm.example.com`"));
     };
     if parts.scheme == "http" && plain == PlainHttp::LoopbackOnly && !is_loopback(parts.host) {
-        let message = "`http://` goes only to a loopback address: the password would travel open";
-        return Err(invalid(message).help("write `https://…`, or `http://127.0.0.1:…`"));
+        let message = "`http://` is allowed only for a loopback address: the password would be sent unencrypted";
+        return Err(invalid(message).help("use `https://…`, or `http://127.0.0.1:…`"));
     }
     Ok(text.trim_end_matches('/').to_owned())
 }
 
-/// Judges a URL that is a secret by itself, such as a chat's webhook: only its form.
+/// Checks the form of a URL that is itself a secret, such as a chat's webhook.
 pub(super) fn url_with_secret(text: &str) -> Result<(), InvalidValue> {
     match parts(text) {
         Some(_) => Ok(()),
         None => {
-            let invalid = InvalidValue::new(Code::Url, "this is no URL");
+            let invalid = InvalidValue::new(Code::Url, "invalid URL");
             Err(invalid.help("such as `https://hooks.example.com/…`"))
         }
     }
 }
 
-/// What a URL is made of, as far as it matters here.
+/// The parts of a URL that matter here.
 struct UrlParts<'t> {
     scheme: &'t str,
     host: &'t str,
 }
 
-/// Takes `http://HOST`, `https://HOST:PORT/REST` and the like apart. Less than the standard
-/// allows, so that a pattern says the same: plain ASCII, lower-case scheme, no user.
+/// Splits `http://HOST`, `https://HOST:PORT/REST` and the like. It accepts less than the standard,
+/// so that a regular expression can state the same rule in the schema: plain ASCII, lower-case
+/// scheme, no user.
 fn parts(text: &str) -> Option<UrlParts<'_>> {
     let (scheme, rest) = text.split_once("://")?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -75,7 +78,7 @@ fn parts(text: &str) -> Option<UrlParts<'_>> {
     fits.then_some(UrlParts { scheme, host })
 }
 
-/// A name, an IPv4 address or an IPv6 address in brackets.
+/// Whether `host` is a name, an IPv4 address or an IPv6 address in brackets.
 fn is_host(host: &str) -> bool {
     if let Some(rest) = host.strip_prefix('[') {
         return rest.strip_suffix(']').is_some_and(|it| it.parse::<Ipv6Addr>().is_ok());
@@ -84,7 +87,7 @@ fn is_host(host: &str) -> bool {
     (1..=HOST_MAX).contains(&host.len()) && host.bytes().all(is_name)
 }
 
-/// 1 to 65535, without leading zeros.
+/// Parses a port from 1 to 65535 without leading zeros.
 fn port(digits: &str) -> Option<u16> {
     let is_plain = !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit());
     is_plain.then(|| digits.parse().ok())?
@@ -96,21 +99,21 @@ fn is_loopback(host: &str) -> bool {
         || host.parse::<Ipv4Addr>().is_ok_and(|it| it.is_loopback())
 }
 
-/// Reads `ADDRESS:PORT`.
+/// Parses `ADDRESS:PORT`.
 pub(super) fn listen(text: &str) -> Result<SocketAddr, InvalidValue> {
     let is_plain = text.rsplit_once(':').is_some_and(|it| port(it.1).is_some());
     text.parse().ok().filter(|_| is_plain).ok_or_else(|| {
-        InvalidValue::new(Code::Address, "this is no address with a port")
+        InvalidValue::new(Code::Address, "invalid address: an IP address and a port are required")
             .help("such as `127.0.0.1:9477`, `0.0.0.0:9477` or `[::1]:9477`")
     })
 }
 
-/// Reads `HOST:PORT`; an IPv6 address stands in brackets.
+/// Parses `HOST:PORT`; an IPv6 address must be in brackets.
 pub(super) fn host_port(text: &str) -> Result<HostPort, InvalidValue> {
     let split = text.rsplit_once(':').filter(|(host, _)| is_host(host));
     split.and_then(|(host, digits)| Some((host, port(digits)?))).map_or_else(
         || {
-            Err(InvalidValue::new(Code::Address, "this is no host with a port")
+            Err(InvalidValue::new(Code::Address, "invalid address: a host and a port are required")
                 .help("such as `10.0.0.1:9997`, `db.example.com:5432` or `[fd00::1]:443`"))
         },
         |(host, port)| {
@@ -125,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_http_goes_to_loopback_only() {
+    fn plain_http_is_for_loopback_only() {
         for good in [
             "https://garm.example.com",
             "https://garm.example.com:8443/base/",
@@ -171,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_come_with_ports() {
+    fn hosts_need_ports() {
         let host = |text| host_port(text).map(|it| (it.host, it.port)).ok();
         assert_eq!(host("10.0.0.1:9997"), Some(("10.0.0.1".into(), 9997)));
         assert_eq!(host("db.example.com:5432"), Some(("db.example.com".into(), 5432)));
@@ -194,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn listeners_are_addresses_in_numbers() {
+    fn listeners_are_numeric_addresses() {
         assert!(listen("127.0.0.1:9477").is_ok() && listen("[::]:1").is_ok());
         for bad in ["localhost:1", "127.0.0.1", ":9477", "127.0.0.1:65536"] {
             assert!(listen(bad).is_err(), "{bad}");

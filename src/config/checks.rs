@@ -1,4 +1,4 @@
-//! What only shows when all pools are seen together.
+//! Checks that need all pools together.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,13 +6,13 @@ use super::declared::DeclaredPool;
 use super::diagnostic_code::Code;
 use super::diagnostics::{Diagnostic, Diagnostics, FileSpan};
 
-/// A declared pool and the place of its name.
+/// A declared pool and the location of its name.
 pub(super) struct LocatedPool<'p> {
     pub(super) pool: &'p DeclaredPool,
     pub(super) at: FileSpan,
 }
 
-/// Two pools of one entity with equal labels: which of them gets a job is chance.
+/// Reports pools of one entity with equal labels: which of them gets a job is undefined.
 pub(super) fn equal_labels(pools: &[LocatedPool<'_>], diagnostics: &mut Diagnostics) {
     let mut seen: HashMap<String, &LocatedPool<'_>> = HashMap::new();
     for placed in pools {
@@ -24,17 +24,17 @@ pub(super) fn equal_labels(pools: &[LocatedPool<'_>], diagnostics: &mut Diagnost
             continue;
         };
         let message = format!(
-            "pools `{}` and `{}` have the same labels, so jobs go to either of them",
+            "pools `{}` and `{}` have the same labels, so a job may go to either of them",
             first.pool.name, placed.pool.name
         );
         let draft = Diagnostic::warning(Code::EqualLabels, placed.at, message)
-            .context(first.at, "the same labels")
-            .help("give one of them a label of its own, and let jobs ask for it");
+            .context(first.at, "has the same labels")
+            .help("give one of them a label of its own that jobs can request");
         diagnostics.report(draft);
     }
 }
 
-/// Two pools that adopt the same one.
+/// Reports pools that adopt the same pool.
 pub(super) fn one_adopter(pools: &[LocatedPool<'_>], diagnostics: &mut Diagnostics) {
     let mut seen: HashMap<&str, &LocatedPool<'_>> = HashMap::new();
     for placed in pools {
@@ -46,14 +46,14 @@ pub(super) fn one_adopter(pools: &[LocatedPool<'_>], diagnostics: &mut Diagnosti
                     first.pool.name, placed.pool.name
                 );
                 let draft = Diagnostic::error(Code::DuplicateAdopt, placed.at, message);
-                diagnostics.report(draft.context(first.at, "adopts it, too"));
+                diagnostics.report(draft.context(first.at, "also adopts it"));
             }
             None => drop(seen.insert(adopt, placed)),
         }
     }
 }
 
-/// What `plan` still needs, one draft for each set of fields that pools lack together.
+/// Reports the fields that `plan` still needs, once per set of fields that pools lack.
 pub(super) fn needed(
     pools: &[LocatedPool<'_>],
     make: fn(Code, FileSpan, String) -> Diagnostic,
@@ -76,13 +76,13 @@ fn one_needed(
     let words: Vec<String> = missing
         .iter()
         .map(|it| match *it {
-            "organization" => "one of `organization`, `repository` and `enterprise`".to_owned(),
+            "organization" => "one of `organization`, `repository` or `enterprise`".to_owned(),
             key => format!("`{key}`"),
         })
         .collect();
     let message = format!("`plan` needs {} for {}", joined(&words), names(pools));
     make(Code::NeededForPlan, pools[0].at, message)
-        .help("write that into the pool, or for all pools into `defaults:` of the fleet file")
+        .help("add it to the pool, or to `defaults:` in the fleet file for all pools")
 }
 
 /// `a`, `a and b`, `a, b and c`.

@@ -1,4 +1,4 @@
-//! Keys that belong together, or exclude each other.
+//! Keys that require or exclude each other.
 
 use super::decode::Decoder;
 use super::diagnostic_code::Code;
@@ -7,14 +7,14 @@ use super::keys::Constraint;
 use super::value::Mapping;
 use crate::domain::entity::EntityKind;
 
-/// Holds a mapping against its tie. `at` is where the mapping begins.
+/// Checks a mapping against its constraint. `at` is where the mapping begins.
 pub(super) fn check(d: &mut Decoder<'_>, record: &Mapping, tie: Constraint, at: FileSpan) {
     match tie {
         Constraint::None => {}
         Constraint::BothOrNeither(one, other) => {
             for (here, absent) in [(one, other), (other, one)] {
                 if let (Some(at), false) = (record.key_at(here), record.has(absent)) {
-                    let message = format!("`{here}` is here and `{absent}` is not");
+                    let message = format!("`{here}` requires `{absent}`");
                     let draft = Diagnostic::error(Code::Together, at, message);
                     d.report(draft.help(format!("add `{absent}`")));
                 }
@@ -23,7 +23,7 @@ pub(super) fn check(d: &mut Decoder<'_>, record: &Mapping, tie: Constraint, at: 
         Constraint::ExactlyOne(one, other) => {
             at_most_one(d, record, &[one, other], Code::Together);
             if !record.has(one) && !record.has(other) {
-                let message = format!("either `{one}` or `{other}` is needed");
+                let message = format!("either `{one}` or `{other}` is required");
                 d.report(Diagnostic::error(Code::Together, at, message));
             }
         }
@@ -35,7 +35,7 @@ pub(super) fn check(d: &mut Decoder<'_>, record: &Mapping, tie: Constraint, at: 
                 (false, true) => {}
                 (false, false) => {
                     let message =
-                        format!("either `{one}` and `{other}` are needed, or `{instead}`");
+                        format!("either `{one}` and `{other}`, or `{instead}`, are required");
                     d.report(Diagnostic::error(Code::Together, at, message));
                 }
             }
@@ -46,15 +46,15 @@ pub(super) fn check(d: &mut Decoder<'_>, record: &Mapping, tie: Constraint, at: 
     }
 }
 
-/// Reports every key but the first.
+/// Reports every key except the first.
 fn at_most_one(d: &mut Decoder<'_>, record: &Mapping, keys: &[&'static str], code: Code) {
     let mut found: Vec<(FileSpan, &str)> =
         keys.iter().filter_map(|key| Some((record.key_at(key)?, *key))).collect();
     found.sort_by_key(|it| it.0.span);
     let [(first, one), rest @ ..] = found.as_slice() else { return };
     for (at, other) in rest {
-        let message = format!("`{one}` and `{other}` exclude each other");
-        let draft = Diagnostic::error(code, *at, message).context(*first, "the other one");
-        d.report(draft.help("keep one of them"));
+        let message = format!("`{one}` and `{other}` cannot be used together");
+        let draft = Diagnostic::error(code, *at, message).context(*first, "conflicts with this");
+        d.report(draft.help("remove one of them"));
     }
 }

@@ -1,4 +1,5 @@
-//! A pool as the files declare it, defaults merged: complete but for what only `plan` needs.
+//! A pool as the files declare it, with the defaults merged; it may lack fields that only `plan`
+//! needs.
 
 use serde_json::{Map, Value};
 
@@ -7,56 +8,52 @@ use crate::domain::entity::EntityRef;
 use crate::domain::label::Labels;
 use crate::domain::name::PoolName;
 
-/// One declared pool.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeclaredPool {
-    /// Its name in the fleet.
     pub name: PoolName,
-    /// Whose jobs it serves; `plan` needs it.
+    /// Required by `plan`.
     pub entity: Option<EntityRef>,
-    /// Name of the provider in GARM's configuration; `plan` needs it.
+    /// Name of the provider in GARM's configuration; required by `plan`.
     pub provider: Option<String>,
-    /// Image, in the provider's terms; `plan` needs it.
+    /// Image, in the provider's terms; required by `plan`.
     pub image: Option<String>,
-    /// GARM's flavor.
+    /// GARM calls it `flavor`.
     pub instance_type: String,
     /// Its own labels and those of `defaults`.
     pub labels: Labels,
-    /// `linux`, `windows`.
+    /// `linux` or `windows`.
     pub os_type: String,
-    /// `amd64`, `arm64`, …
     pub os_arch: String,
-    /// Whether it takes part at all; absent: left as it is in GARM.
+    /// `None` leaves it as it is in GARM.
     pub enabled: Option<bool>,
-    /// First part of runner names.
+    /// First part of the runners' names.
     pub runner_prefix: String,
-    /// GitHub's runner group, empty for the default one; absent: left alone.
+    /// GitHub's runner group, empty for the default group; `None` leaves it as it is in GARM.
     pub runner_group: Option<String>,
-    /// Minutes until GARM gives a silent runner up.
+    /// Minutes after which GARM gives up on a runner that has not reported.
     pub bootstrap_timeout_min: u32,
-    /// Higher is served first.
+    /// The pool with the higher priority is used first.
     pub priority: u32,
-    /// Name of an install template; absent: left alone.
+    /// Name of an install template; `None` leaves it as it is in GARM.
     pub template: Option<String>,
-    /// Name of a proxy of GARM's, empty for none; absent: left alone.
+    /// Name of a proxy in GARM, empty for none; `None` leaves it as it is in GARM.
     pub proxy: Option<String>,
-    /// Shell access through GARM's agent.
+    /// Shell access to runners through GARM's agent.
     pub enable_shell: bool,
-    /// The provider's own settings, merged.
+    /// Provider-specific settings, merged with the defaults.
     pub extra_specs: Map<String, Value>,
-    /// How it scales.
     pub scale: ScalePolicy,
-    /// A pool to take over.
     pub adopt: Option<String>,
 }
 
 impl DeclaredPool {
-    /// Whether the file lets the pool take part: GARM decides where the file leaves it alone.
+    /// Whether the pool is, or may be, enabled: if the file does not manage `enabled`, GARM
+    /// decides.
     pub fn may_be_enabled(&self) -> bool {
         self.enabled != Some(false)
     }
 
-    /// What `plan` still needs, in the words of the files.
+    /// The keys of fields that `plan` needs and that are not set.
     pub fn missing(&self) -> Vec<&'static str> {
         let mut missing = Vec::new();
         if self.provider.is_none() {
@@ -71,7 +68,7 @@ impl DeclaredPool {
         missing
     }
 
-    /// The pool as `plan` takes it; nothing while something is [`Self::missing`].
+    /// The pool as `plan` uses it; `None` while a field is [`Self::missing`].
     pub fn complete(&self) -> Option<DesiredPool> {
         Some(DesiredPool {
             name: self.name.clone(),

@@ -1,4 +1,4 @@
-//! Tree → items: every value is held against its table, every invalid is reported where it stands.
+//! Checks a YAML tree against the tables of keys and reports every invalid value where it stands.
 
 use std::fmt;
 
@@ -13,17 +13,16 @@ use super::{constraints, extra_specs, reference, scalar, suggest};
 use crate::domain::field::{FieldKind, field};
 use crate::domain::text::quote;
 
-/// Most keys that a hint lists.
+/// The most keys that a hint lists.
 const LISTED_MAX: usize = 12;
 
-/// What a value belongs to, in the words of a message.
+/// What a message is about.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum MessageSubject<'a> {
     /// The value of a key.
     Key(&'a str),
     /// An entry of a list.
     EntryOf(&'a str),
-    /// The whole file.
     File(&'a str),
 }
 
@@ -37,7 +36,7 @@ impl fmt::Display for MessageSubject<'_> {
     }
 }
 
-/// Reads the nodes of one file.
+/// Decodes the nodes of one file.
 pub(super) struct Decoder<'d> {
     pub(super) diagnostics: &'d mut Diagnostics,
     pub(super) file: usize,
@@ -48,12 +47,12 @@ impl Decoder<'_> {
         FileSpan { file: self.file, span }
     }
 
-    /// Declares a scalar harmless: its value may be shown.
+    /// Marks a scalar as safe to show.
     pub(super) fn show(&mut self, scalar: &Scalar<'_>) {
         self.diagnostics.file(self.file).show(scalar.token);
     }
 
-    /// Hides a value with everything in it, keys included.
+    /// Hides a value and everything in it, including keys.
     pub(super) fn hide(&mut self, node: &Node<'_>) {
         self.diagnostics.file(self.file).hide(node.span.start, node.end());
     }
@@ -62,7 +61,7 @@ impl Decoder<'_> {
         self.diagnostics.report(draft);
     }
 
-    /// One value against its shape.
+    /// Decodes one value according to its shape.
     pub(super) fn decode(
         &mut self,
         node: &Node<'_>,
@@ -110,7 +109,7 @@ impl Decoder<'_> {
         Value::Mapping(record)
     }
 
-    /// A mapping with fixed keys. Nothing only when it is no mapping at all.
+    /// Decodes a mapping with fixed keys. Returns `None` only if it is not a mapping.
     pub(super) fn record(
         &mut self,
         node: &Node<'_>,
@@ -138,7 +137,7 @@ impl Decoder<'_> {
                 && !pairs.iter().any(|(key, _)| is_meant(&key.text, entry.key))
             {
                 let at = self.at(pairs.first().map_or(node.span, |(key, _)| key.span));
-                let message = format!("{subject} lacks `{}`", entry.key);
+                let message = format!("{subject} is missing `{}`", entry.key);
                 self.report(
                     Diagnostic::error(Code::MissingKey, at, message)
                         .help(format!("`{}`: {}", entry.key, entry.help)),
@@ -148,7 +147,7 @@ impl Decoder<'_> {
         Some(record)
     }
 
-    /// A mapping from names to values.
+    /// Decodes a mapping from names to values.
     fn named(
         &mut self,
         node: &Node<'_>,
@@ -181,7 +180,7 @@ impl Decoder<'_> {
     ) -> Value {
         let NodeKind::List(items) = &node.value().kind else {
             let wanted = if matches!(of, Shape::Pool) {
-                "a list, each pool behind a `-`, or `[]`"
+                "a list with each pool after a `-`, or `[]`"
             } else {
                 "a list"
             };
@@ -191,7 +190,7 @@ impl Decoder<'_> {
         if items.len() < at_least {
             let at = self.at(node.span);
             let message = format!("{subject} is an empty list");
-            self.report(Diagnostic::error(Code::WrongType, at, message).help("leave the key out"));
+            self.report(Diagnostic::error(Code::WrongType, at, message).help("remove the key"));
         }
         let key = match subject {
             MessageSubject::Key(key) | MessageSubject::EntryOf(key) | MessageSubject::File(key) => {
@@ -203,7 +202,7 @@ impl Decoder<'_> {
         )
     }
 
-    /// The pairs of a mapping, or a report that it is none.
+    /// The pairs of a mapping; reports any other value.
     fn pairs<'n, 'a>(
         &mut self,
         node: &'n Node<'a>,
@@ -226,7 +225,7 @@ impl Decoder<'_> {
         }
     }
 
-    /// The value is of another kind than the key takes. Never quotes the value.
+    /// Reports a value of the wrong type. Never quotes the value.
     pub(super) fn wrong_type(
         &mut self,
         node: &Node<'_>,
@@ -247,14 +246,14 @@ impl Decoder<'_> {
         self.report(draft);
     }
 
-    /// The value of an unknown key may be a secret, unless the key is plainly a slip of a pool
-    /// field that takes a harmless scalar.
+    /// The value of an unknown key may be a secret, unless the key is clearly a misspelt pool field
+    /// that takes a harmless scalar.
     fn show_slip(&mut self, key: &MapKey<'_>, value: &Node<'_>, entries: &[KeySpec]) {
         let keys: Vec<&str> = entries.iter().map(|it| it.key).collect();
         let meant = suggest::near(&key.text, &keys).and_then(field);
         let is_harmless =
             meant.is_some_and(|it| !matches!(it.kind, FieldKind::Map | FieldKind::Labels));
-        // Not through an alias: what it stands for is shown or hidden where it is written.
+        // Not through an alias: its target is shown or hidden where it is written.
         if let NodeKind::Scalar(scalar) = &value.kind
             && is_harmless
             && scalar.is_plain
@@ -275,18 +274,18 @@ impl Decoder<'_> {
         let help = match suggest::near(&key.text, &keys) {
             Some(near) => format!("did you mean `{near}`?"),
             None if keys.len() > LISTED_MAX => "`runnerctl schema` lists the keys".to_owned(),
-            None => format!("known here: {}", suggest::listed(&keys)),
+            None => format!("the valid keys are {}", suggest::listed(&keys)),
         };
         let message = if is_word(&key.text) {
             format!("unknown key `{name}` in {subject}")
         } else {
-            format!("unknown key in {subject}, which is no word and is not shown")
+            format!("unknown key in {subject}; it is not shown, since it does not look like a word")
         };
         self.report(Diagnostic::error(Code::UnknownKey, at, message).help(help));
     }
 }
 
-/// Whether an unknown key is so near to a missing one that one report is enough.
+/// Whether an unknown key is so similar to a missing one that one report is enough.
 fn is_meant(written: &str, key: &str) -> bool {
     suggest::near(written, &[key]).is_some()
 }

@@ -1,16 +1,15 @@
-//! The list of problems: one row each, with a stable code.
+//! The list of problem codes: one row each, with a stable number.
 
-/// How much a problem weighs.
+/// The severity of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Nothing goes on with this.
     Error,
-    /// Works, but a person should look; `--strict` makes it an error of the run.
+    /// The command works, but someone should look at this; `--strict` makes it fail.
     Warning,
 }
 
 impl Severity {
-    /// The word of output and JSON.
+    /// The word used in output and JSON.
     pub fn word(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -19,27 +18,27 @@ impl Severity {
     }
 }
 
-/// Declares every code with its number and what it means, once.
+/// Declares each code with its number and its meaning.
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $number:literal,)+) => {
-        /// What kind of problem. Numbers are never reused: `RC01xx` files, `RC02xx` YAML,
-        /// `RC03xx` keys and types, `RC04xx` values, `RC05xx` meaning, `RC06xx` secrets,
-        /// `RC07xx` what GARM knows, `RC08xx` policy.
+        /// The kind of a problem. Numbers are never reused: `RC01xx` files, `RC02xx` YAML, `RC03xx`
+        /// keys and types, `RC04xx` values, `RC05xx` meaning, `RC06xx` secrets, `RC07xx` what GARM
+        /// knows, `RC08xx` policy.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
             $($(#[doc = $doc])+ $name,)+
         }
 
         impl Code {
-            /// Every code, by number.
+            /// All codes, in the order of their numbers.
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
 
-            /// `RC0101`: stable, fit for a search.
+            /// The stable number, such as `RC0101`.
             pub fn text(self) -> &'static str {
                 match self { $(Self::$name => $number,)+ }
             }
 
-            /// What it means, for the list of problems.
+            /// The meaning, for the list of problems.
             pub fn meaning(self) -> &'static str {
                 match self { $(Self::$name => concat!($($doc),+).trim_ascii(),)+ }
             }
@@ -134,7 +133,7 @@ codes! {
     MinOverMax = "RC0501",
     /// `min_idle_runners` is greater than `max_runners`.
     MinIdleOverMax = "RC0502",
-    /// A pool has more than one of `organization`, `repository` and `enterprise`.
+    /// A pool has more than one of `organization`, `repository` or `enterprise`.
     TwoEntities = "RC0503",
     /// Two pools have one name.
     DuplicatePool = "RC0504",
@@ -142,7 +141,7 @@ codes! {
     EqualLabels = "RC0505",
     /// `plan` needs what is not there.
     NeededForPlan = "RC0506",
-    /// No pool is declared: applied to the whole fleet, this deletes every pool of it.
+    /// No pool is declared: applying this to the whole fleet deletes all its pools.
     NoPools = "RC0507",
     /// Alerts have nowhere to go.
     NoReceiver = "RC0508",

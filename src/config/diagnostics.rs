@@ -1,4 +1,4 @@
-//! Where problems are collected while files are read, and where they get their source lines.
+//! Collects problems while files are read, and adds the source lines at the end.
 
 use super::diagnostic_code::{Code, Severity};
 use super::node::SourceSpan;
@@ -6,18 +6,17 @@ use super::problem::{Excerpt, Problem, Role};
 use super::text::{FileText, Highlight};
 use crate::domain::text::escape;
 
-/// Most problems shown of one file; the rest is counted.
+/// The most problems shown of one file; the rest is counted.
 const PROBLEMS_MAX: usize = 500;
 
-/// A spot in one of the files.
+/// A span in one of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FileSpan {
-    /// Index among the files.
     pub(super) file: usize,
     pub(super) span: SourceSpan,
 }
 
-/// A problem whose source lines are not cut out yet.
+/// A problem without its source lines, which are added by [`finished`].
 #[derive(Debug, Clone)]
 pub(super) struct Diagnostic {
     code: Code,
@@ -46,33 +45,33 @@ impl Diagnostic {
         Self { severity: Severity::Warning, ..Self::error(code, at, message) }
     }
 
-    /// What to type next.
+    /// Sets what to do next.
     pub(super) fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
     }
 
-    /// What is said beside the spot itself.
+    /// Sets the text beside the primary span.
     pub(super) fn label(self, label: impl Into<String>) -> Self {
         Self { label: label.into(), ..self }
     }
 
-    /// Another spot, that explains it.
+    /// Adds another span that explains the problem.
     pub(super) fn context(mut self, at: FileSpan, label: impl Into<String>) -> Self {
         self.context.push((at, label.into()));
         self
     }
 }
 
-/// The diagnostics: the files that are read, and the problems found so far.
+/// The files that were read, and the problems found so far.
 #[derive(Debug, Default)]
 pub(super) struct Diagnostics {
     files: Vec<FileText>,
-    /// Problems of each file, and how many there were.
+    /// The problems of each file, and how many there were.
     drafts: Vec<(Vec<Diagnostic>, usize)>,
 }
 
 impl Diagnostics {
-    /// Adds a file; brings its index.
+    /// Adds a file and returns its index.
     pub(super) fn add(&mut self, file: FileText) -> usize {
         self.files.push(file);
         self.drafts.push((Vec::new(), 0));
@@ -91,14 +90,14 @@ impl Diagnostics {
         }
     }
 
-    /// Adds to the help of all problems of a kind.
+    /// Appends to the help of all problems with this code.
     pub(super) fn help_on(&mut self, code: Code, more: &str) {
         for draft in self.drafts.iter_mut().flat_map(|it| &mut it.0).filter(|it| it.code == code) {
             draft.help.get_or_insert_default().push_str(more);
         }
     }
 
-    /// Every problem, in the order of the files and their lines; the files stay for later ones.
+    /// All problems, ordered by file and line, and the files for later ones.
     pub(super) fn finish(mut self) -> (Vec<FileText>, Vec<Problem>) {
         let mut problems = Vec::new();
         for (index, (mut drafts, count)) in std::mem::take(&mut self.drafts).into_iter().enumerate()
@@ -116,7 +115,7 @@ impl Diagnostics {
     }
 }
 
-/// Cuts the source lines of a draft out of the files.
+/// Turns a diagnostic into a problem with its source lines.
 pub(super) fn finished(files: &[FileText], draft: &Diagnostic) -> Problem {
     let light = |at: FileSpan, label: &str, role: Role| Highlight {
         span: at.span,

@@ -1,5 +1,5 @@
-//! `extra_specs`: any YAML as JSON, exactly or not at all. May hold secrets: values are never
-//! shown, keys are.
+//! `extra_specs`: converts YAML to JSON exactly or not at all. It may hold secrets: keys are shown,
+//! values never are.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::diagnostics::Diagnostic;
 use super::node::{MapKey, Meaning, Node, NodeKind, Scalar};
 use super::value::Value;
 
-/// Reads the mapping; `null` is an empty one.
+/// Decodes the mapping; `null` means an empty one.
 pub(super) fn read(d: &mut Decoder<'_>, node: &Node<'_>, subject: MessageSubject<'_>) -> Value {
     match &node.value().kind {
         NodeKind::Map(pairs) => match json(d, node) {
@@ -23,8 +23,8 @@ pub(super) fn read(d: &mut Decoder<'_>, node: &Node<'_>, subject: MessageSubject
         },
         NodeKind::Scalar(_) if node.is_null() => Value::Specs(Map::new(), BTreeMap::new()),
         NodeKind::Scalar(scalar) if looks_like_json(scalar) => {
-            let message = format!("{subject} takes a mapping, not JSON in a text");
-            let help = "take the quotes, or the `|`, away: JSON is YAML as it stands";
+            let message = format!("{subject} takes a mapping, not JSON in a string");
+            let help = "remove the quotes or the `|`: JSON is valid YAML as it is";
             d.report(Diagnostic::error(Code::WrongType, d.at(node.span), message).help(help));
             Value::Broken
         }
@@ -40,7 +40,7 @@ fn looks_like_json(scalar: &Scalar<'_>) -> bool {
     matches!(scalar.meaning(), Meaning::Text(text) if text.trim_start().starts_with('{'))
 }
 
-/// A value as JSON; nothing when some part of it was refused.
+/// A value as JSON; `None` if a part of it was refused.
 fn json(d: &mut Decoder<'_>, node: &Node<'_>) -> Option<Json> {
     match &node.value().kind {
         NodeKind::Scalar(scalar) => one(d, node, scalar),
@@ -69,7 +69,7 @@ fn one(d: &mut Decoder<'_>, node: &Node<'_>, scalar: &Scalar<'_>) -> Option<Json
         Meaning::Bool(flag) => return Some(Json::Bool(flag)),
         Meaning::Text(text) => {
             if text.contains("${{") {
-                let message = "`${{ … }}` is sent as it stands: only workflows fill it in";
+                let message = "`${{ … }}` is sent unchanged: only workflows expand it";
                 d.report(Diagnostic::warning(Code::Placeholder, d.at(node.span), message));
             }
             return Some(Json::String(text.to_owned()));
@@ -80,7 +80,7 @@ fn one(d: &mut Decoder<'_>, node: &Node<'_>, scalar: &Scalar<'_>) -> Option<Json
         },
         Meaning::Float(text) => match fraction(text) {
             Some(number) => return Some(Json::Number(number)),
-            None => ("JSON has no such number", "put it into quotes to send it as text"),
+            None => ("JSON has no such number", "quote it to send it as text"),
         },
     };
     let code = if message.contains("YAML") { Code::Notation } else { Code::NotJson };
@@ -89,18 +89,18 @@ fn one(d: &mut Decoder<'_>, node: &Node<'_>, scalar: &Scalar<'_>) -> Option<Json
     None
 }
 
-/// A whole number in decimal digits, however many.
+/// Parses a whole number with any number of decimal digits.
 fn whole(digits: &str) -> Result<Number, (&'static str, &'static str)> {
     let unsigned = digits.trim_start_matches(['+', '-']);
     let number = digits.trim_start_matches('+').parse();
     number.ok().filter(|_| unsigned.len() == 1 || !unsigned.starts_with('0')).ok_or((
-        "a number that begins with `0` is another one to YAML 1.1 than to YAML 1.2",
-        "write it in decimal digits, or put it into quotes to send it as text",
+        "a number with a leading `0` has different values in YAML 1.1 and YAML 1.2",
+        "write it in decimal digits, or quote it to send it as text",
     ))
 }
 
-/// A number with a fraction or an exponent, digit by digit: JSON wants digits on both sides of the
-/// point and no zeros before them.
+/// Parses a number with a fraction or an exponent, digit by digit: JSON requires digits on both
+/// sides of the point and no leading zeros.
 fn fraction(text: &str) -> Option<Number> {
     let (sign, unsigned) = match text.strip_prefix('-') {
         Some(rest) => ("-", rest),

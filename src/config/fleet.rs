@@ -1,4 +1,4 @@
-//! The fleet file's items → typed settings, and what must agree in them.
+//! Converts the decoded fleet file to typed settings and checks that they agree.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -18,8 +18,8 @@ use crate::domain::name::FleetName;
 use crate::domain::secret::SecretRef;
 use crate::domain::text::quote;
 
-/// Gives the items of a fleet file their meaning. Nothing when a vital part is missing or broken,
-/// which has been reported then.
+/// The settings of a fleet file. Returns `None` if a vital part is missing or broken, which has
+/// been reported then.
 pub(super) fn settings(
     record: &Mapping,
     path: &str,
@@ -33,9 +33,11 @@ pub(super) fn settings(
     let watch = record.record("watch").map(|it| reader.watch(it));
     anchor_goes_somewhere(record, diagnostics);
     if let Some(at) = record.key_at("watch").filter(|_| !has_receiver(record)) {
-        let draft = Diagnostic::warning(Code::NoReceiver, at, "alerts have no receiver");
-        diagnostics
-            .report(draft.help("name one under `receivers:`; `QueueDepthHigh` is always in force"));
+        let draft =
+            Diagnostic::warning(Code::NoReceiver, at, "no receiver is configured for alerts");
+        diagnostics.report(draft.help(
+            "add one under `receivers:`; the built-in alert `QueueDepthHigh` is always active",
+        ));
     }
     let garm = reader.garm(record.record("garm")?);
     Some(FleetFile {
@@ -52,7 +54,7 @@ pub(super) fn settings(
     })
 }
 
-/// Whether the file names a receiver, broken or not.
+/// Whether the file has a receiver, valid or not.
 fn has_receiver(record: &Mapping) -> bool {
     match record.get("receivers").map(|it| &it.value) {
         Some(Value::Named(named, _)) => !named.is_empty(),
@@ -71,7 +73,7 @@ fn controller(record: &Mapping) -> ControllerSettings {
     }
 }
 
-/// Takes paths relative to the file.
+/// Resolves paths relative to the fleet file.
 struct SettingsReader<'p> {
     folder: &'p Path,
 }
@@ -193,7 +195,7 @@ fn records<'r>(record: &'r Mapping, key: &str) -> impl Iterator<Item = &'r Mappi
     })
 }
 
-/// GARM folds the case of the names of credentials (measured).
+/// GARM ignores the case of the names of credentials (measured).
 fn credentials(
     reader: &SettingsReader<'_>,
     record: &Mapping,
@@ -203,7 +205,7 @@ fn credentials(
     records(record, "credentials").filter_map(|it| reader.credential(it)).collect()
 }
 
-/// Where the fields of each entry of `credentials` stand, by its name.
+/// The locations of the fields of each entry of `credentials`, by its name.
 pub(super) fn credential_places(
     record: &Mapping,
 ) -> HashMap<String, HashMap<&'static str, FileSpan>> {
@@ -222,7 +224,7 @@ fn host_ports(record: &Mapping, key: &str) -> Vec<HostPort> {
         .collect()
 }
 
-/// Every `name` of a list stands once, as far as `folded` tells them apart.
+/// Reports duplicate names in a list. `folded` maps names that count as equal to the same string.
 fn distinct<'r>(
     records: impl Iterator<Item = &'r Mapping>,
     (list, folded): (&str, fn(&str) -> String),
@@ -233,7 +235,7 @@ fn distinct<'r>(
         let Some(name) = item.text() else { continue };
         match seen.get(&folded(name)) {
             Some(first) => {
-                let message = format!("two entries of `{list}` have the name `{}`", quote(name));
+                let message = format!("two entries of `{list}` are named `{}`", quote(name));
                 let draft = Diagnostic::error(Code::DuplicateName, item.at, message);
                 diagnostics.report(draft.context(*first, "first here"));
             }
@@ -263,7 +265,7 @@ fn receivers(reader: &SettingsReader<'_>, record: &Mapping) -> Vec<Receiver> {
     receivers
 }
 
-/// An anchor that goes nowhere proves nothing.
+/// Reports an anchor without a destination, which would prove nothing.
 fn anchor_goes_somewhere(record: &Mapping, diagnostics: &mut Diagnostics) {
     let Some(watch) = record.record("watch") else { return };
     let (Some(anchor), Some(at)) = (watch.record("audit_anchor"), watch.key_at("audit_anchor"))
@@ -272,7 +274,7 @@ fn anchor_goes_somewhere(record: &Mapping, diagnostics: &mut Diagnostics) {
     };
     let is_named = ["file", "webhook"].iter().any(|it| anchor.get(it).is_some());
     if !is_named && anchor.flag("alerts") != Some(true) {
-        let message = "`audit_anchor` names no place for its statements";
+        let message = "`audit_anchor` has no destination";
         let draft = Diagnostic::error(Code::MissingKey, at, message);
         diagnostics.report(draft.help("add `file: PATH`, `webhook: URL`, or `alerts: true`"));
     }
@@ -302,8 +304,8 @@ fn alerts(
     alerts
 }
 
-/// A rule with the name of a built-in one replaces it, so it must watch the same series on the
-/// same side: about anything else it would switch the built-in rule off in silence.
+/// A rule with the name of a built-in one replaces it, so it must watch the same series in the same
+/// direction: any other rule would silently switch the built-in one off.
 fn replaces_built_in(rule: &AlertRule, at: FileSpan, diagnostics: &mut Diagnostics) {
     let built_in = AlertRule::built_in().into_iter().find(|it| it.name == rule.name);
     let Some(built_in) = built_in else { return };
@@ -313,18 +315,18 @@ fn replaces_built_in(rule: &AlertRule, at: FileSpan, diagnostics: &mut Diagnosti
     }
     let (name, when) = (quote(&built_in.name), built_in.when.word());
     let message =
-        format!("`{name}` is built in and watches `{when}`; this rule would switch it off");
-    let help = format!("write `when: {when}` with `above`, or give the rule another name");
+        format!("`{name}` is a built-in alert for `{when}`, which this rule would switch off");
+    let help = format!("use `when: {when}` with `above`, or rename the rule");
     diagnostics.report(Diagnostic::error(Code::BuiltInAlert, at, message).help(help));
 }
 
 fn known_receivers(alert: &Mapping, known: &[&str], diagnostics: &mut Diagnostics) {
     for item in alert.list("notify").unwrap_or(&[]) {
         let Some(name) = item.text().filter(|it| !known.contains(it)) else { continue };
-        let message = format!("no receiver has the name `{}`", quote(name));
+        let message = format!("there is no receiver named `{}`", quote(name));
         let help = match suggest::near(name, known) {
             Some(near) => format!("did you mean `{}`?", quote(near)),
-            None => "name it under `receivers:`".to_owned(),
+            None => "define it under `receivers:`".to_owned(),
         };
         diagnostics.report(Diagnostic::error(Code::UnknownReceiver, item.at, message).help(help));
     }
@@ -389,10 +391,9 @@ fn network((provider, _, item): &(String, FileSpan, LocatedValue)) -> Option<Net
 mod tests {
     use crate::config::{SourceFile, load};
 
-    /// A service is started in `/`: a reference that were left as it stands would be looked for
-    /// there.
+    /// A service is started in `/`: a reference that was not resolved would be looked for there.
     #[test]
-    fn every_file_that_is_referred_to_is_looked_for_beside_the_fleet_file() {
+    fn file_references_are_relative_to_the_fleet_file() {
         let text = "\
 fleet: acme
 garm: { url: https://garm.example.com, password: file:secret }

@@ -1,11 +1,11 @@
-//! The words in which [`super::tables`] say what the files may hold.
+//! The types with which [`super::tables`] describes the keys of the files.
 
 use crate::domain::field::FieldKind;
 
-/// What a key takes.
+/// The shape of a value.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Shape {
-    /// A kind that pool fields have, too.
+    /// A kind of value that pool fields also have.
     Field(FieldKind),
     /// A scalar that only the fleet file has.
     Setting(SettingKind),
@@ -13,13 +13,12 @@ pub(super) enum Shape {
     Reference,
     /// A URL as text, or a reference to it.
     UrlOrReference,
-    /// A list with at least so many entries.
+    /// A list with at least this many entries.
     List(&'static Shape, usize),
-    /// A mapping with fixed keys, some of which are tied to one another.
+    /// A mapping with fixed keys, and the constraint on them.
     Mapping(&'static [KeySpec], Constraint),
-    /// A mapping from names to values, with some keys of fixed meaning among them.
+    /// A mapping from names to values, with some fixed keys among them.
     Named(&'static Shape, &'static [KeySpec]),
-    /// A pool.
     Pool,
     /// The fields of a pool that `defaults` may set.
     Defaults,
@@ -32,56 +31,54 @@ pub(super) enum SettingKind {
     FleetName,
     /// A whole number of 63 bits, 1 or more.
     Id,
-    /// A duration without the bound of 30 days, for GARM's backoff.
+    /// A duration without the limit of 30 days, for GARM's backoff.
     Backoff,
     /// `https://…`; `http://` to a loopback address only.
     GarmUrl,
     /// `http://…` or `https://…`.
     Url,
-    /// `ADDRESS:PORT`, the address in numbers.
+    /// `ADDRESS:PORT` with a numeric address.
     Listen,
     /// `HOST:PORT`.
     HostPort,
     /// A path, relative to the file.
     Path,
-    /// An entry of a list of texts.
+    /// An entry of a list of strings.
     Entry,
 }
 
-/// Keys of a mapping that are tied to one another.
+/// A constraint on the keys of a mapping.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Constraint {
-    /// None are.
     None,
-    /// Both or neither.
+    /// Both keys or neither.
     BothOrNeither(&'static str, &'static str),
     /// Exactly one of the two.
     ExactlyOne(&'static str, &'static str),
-    /// The first two keys together, or the third.
+    /// The first two keys together, or the third alone.
     PairOrOther(&'static str, &'static str, &'static str),
-    /// At most one of the entity's three keys.
+    /// At most one of the three keys for entities.
     OneEntity,
 }
 
-/// One key of a mapping.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct KeySpec {
     pub(super) key: &'static str,
     pub(super) shape: Shape,
     pub(super) need: Presence,
-    /// One line of help: schema, documentation and problems quote it.
+    /// One line of help, quoted by the schema, the documentation and problems.
     pub(super) help: &'static str,
 }
 
-/// What the absence of a key means.
+/// Whether a key must be present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Presence {
-    /// A problem.
+    /// Its absence is an error.
     Required,
-    /// Nothing, or what the help says.
+    /// Its absence means nothing, or what the help says.
     Optional,
-    /// This value, as it would be written.
+    /// Its default, as it would be written.
     Default(&'static str),
-    /// A problem unless something else supplies it, which is judged later.
+    /// Its absence is an error unless the defaults supply it, which is checked later.
     Later,
 }

@@ -1,4 +1,4 @@
-//! The manifest: everything that the files say, and every problem in them.
+//! The manifest: everything that the files declare, and every problem in them.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -20,32 +20,32 @@ use super::yaml;
 use crate::domain::desired::{Desired, Scope};
 use crate::domain::name::PoolName;
 
-/// What the files of a fleet say. Made by [`load`].
+/// The contents of a fleet's files, as read by [`load`].
 #[derive(Debug, Clone)]
 pub struct Manifest {
-    /// The fleet file, when one was given and its vital parts could be read.
+    /// The fleet file, if one was given and its vital parts could be read.
     pub fleet_file: Option<FleetFile>,
-    /// The pools that could be read, in the order of the files.
+    /// The valid pools, in the order of the files.
     pub pools: Vec<DeclaredPool>,
-    /// Every problem, in the order of the files, then of their lines.
+    /// All problems, ordered by file, then by line.
     pub problems: Vec<Problem>,
     files: Vec<FileText>,
-    /// Where the fields of each pool stand, in the order of `pools`.
+    /// The locations of each pool's fields, in the order of `pools`.
     places: Vec<FieldSpans>,
-    /// Where the fields of the defaults stand.
+    /// The locations of the fields of `defaults`.
     defaults: HashMap<&'static str, FileSpan>,
-    /// Where the top-level keys of their `extra_specs` stand.
+    /// The locations of the top-level keys of their `extra_specs`.
     default_specs: BTreeMap<String, FileSpan>,
-    /// Where the fields of each entry of `credentials` stand, by its name.
+    /// The locations of the fields of each entry of `credentials`, by its name.
     credentials: HashMap<String, HashMap<&'static str, FileSpan>>,
 }
 
-/// Where the fields of one pool stand.
+/// The locations of one pool's fields.
 #[derive(Debug, Clone)]
 struct FieldSpans {
     name: FileSpan,
     values: HashMap<&'static str, FileSpan>,
-    /// Of its `extra_specs`, by top-level key.
+    /// The locations of the keys of its `extra_specs`, by top-level key.
     specs: BTreeMap<String, FileSpan>,
 }
 
@@ -56,7 +56,7 @@ impl FieldSpans {
     }
 }
 
-/// Where the top-level keys of `extra_specs` stand.
+/// The locations of the top-level keys of `extra_specs`.
 fn keys_of_specs(record: &Mapping) -> BTreeMap<String, FileSpan> {
     match record.get("extra_specs").map(|it| &it.value) {
         Some(Value::Specs(_, keys)) => keys.clone(),
@@ -64,33 +64,30 @@ fn keys_of_specs(record: &Mapping) -> BTreeMap<String, FileSpan> {
     }
 }
 
-/// A finding about a field that another floor has made: policy, or what GARM answered.
+/// A problem with a field that another floor found: the policy, or a check against GARM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldProblem {
-    /// Which kind.
     pub code: Code,
-    /// How much it weighs.
     pub severity: Severity,
-    /// One sentence without full stop.
+    /// One sentence without a full stop.
     pub message: String,
-    /// What to type next.
     pub help: Option<String>,
 }
 
-/// Reads a fleet file and pool files. Never fails: whatever is wrong is in the problems.
+/// Reads a fleet file and pool files. Never fails: everything that is wrong is among the problems.
 pub fn load(fleet: Option<&SourceFile>, pools: &[SourceFile]) -> Manifest {
     let mut diagnostics = Diagnostics::default();
     let (record, defaults) = read_fleet(fleet, &mut diagnostics);
     load_onto(diagnostics, fleet.zip(record.as_ref()), &defaults, pools)
 }
 
-/// Reads pool files alone, when there is a fleet file and it could not be opened: what pools lack
-/// is not judged then, because the fleet file may hold it.
+/// Reads only the pool files, when the fleet file could not be opened: missing fields are not
+/// reported, since the fleet file may set them.
 pub fn load_in_doubt(pools: &[SourceFile]) -> Manifest {
     load_onto(Diagnostics::default(), None, &Defaults::Unknown, pools)
 }
 
-/// Reads a policy file. Nothing when it cannot be understood; every problem in it.
+/// Reads a policy file. Returns all problems, and `None` if the file cannot be understood.
 pub fn load_policy(source: &SourceFile) -> (Option<PolicySettings>, Vec<Problem>) {
     let mut diagnostics = Diagnostics::default();
     let (file, root) = parsed(source, ParseState::BrokenPolicyFile, &mut diagnostics);
@@ -121,7 +118,7 @@ fn load_onto(
     together(&placed(&pools, &places), defaults, &mut diagnostics);
     match fleet {
         Some((_, record)) => watched(record, &pools, &mut diagnostics),
-        None => diagnostics.help_on(Code::NeededForPlan, "; `plan` needs such a file in any case"),
+        None => diagnostics.help_on(Code::NeededForPlan, "; `plan` needs a fleet file in any case"),
     }
     let (defaults, default_specs) = match defaults {
         Defaults::Known(record) => {
@@ -134,7 +131,7 @@ fn load_onto(
     Manifest { fleet_file, pools, problems, files, places, defaults, default_specs, credentials }
 }
 
-/// Parses a file and reports what is wrong with its YAML. Nothing when there is no document.
+/// Parses a file and reports errors in its YAML. Returns `None` if there is no document.
 fn parsed<'s>(
     source: &'s SourceFile,
     broken: ParseState,
@@ -159,13 +156,13 @@ fn parsed<'s>(
         let at =
             FileSpan { file, span: SourceSpan { line: 1, column: 1, ..SourceSpan::default() } };
         let (key, help) = match broken {
-            ParseState::BrokenFleetFile => ("fleet", "a fleet file begins with `fleet: NAME`"),
-            ParseState::BrokenPolicyFile => ("policy", "a policy file begins with `policy:`"),
+            ParseState::BrokenFleetFile => ("fleet", "start the fleet file with `fleet: NAME`"),
+            ParseState::BrokenPolicyFile => ("policy", "start the policy file with `policy:`"),
             ParseState::BrokenPoolFile | ParseState::Parsed => {
-                ("pools", "write `pools: []` when there is to be no pool")
+                ("pools", "write `pools: []` to declare no pools")
             }
         };
-        let message = format!("the file holds no `{key}:`");
+        let message = format!("the file has no `{key}:`");
         diagnostics.report(Diagnostic::error(Code::Empty, at, message).help(help));
     }
     (file, root)
@@ -191,14 +188,14 @@ fn read_fleet(
     (record, defaults)
 }
 
-/// What one pool file declares.
+/// The contents of one pool file.
 struct PoolFile {
     pools: Vec<DeclaredMapping>,
-    /// Where its list stands, when it is an empty one.
+    /// The location of its list if that is empty.
     empty: Option<FileSpan>,
 }
 
-/// A pool and the place that stands for it: its name's, if it has one.
+/// A pool and the location that stands for it: that of its name, if it has one.
 #[derive(Debug, Clone)]
 struct DeclaredMapping {
     record: Mapping,
@@ -231,19 +228,19 @@ fn declared(item: &LocatedValue) -> Option<DeclaredMapping> {
 fn no_pools(files: &[PoolFile], diagnostics: &mut Diagnostics) {
     let Some(at) = files.iter().find_map(|it| it.empty) else { return };
     if files.iter().all(|it| it.empty.is_some()) {
-        let draft = Diagnostic::warning(Code::NoPools, at, "no pool is declared");
-        diagnostics.report(draft.help("applied to the whole fleet, this deletes every pool of it"));
+        let draft = Diagnostic::warning(Code::NoPools, at, "no pools are declared");
+        diagnostics.report(draft.help("applying this to the whole fleet deletes all its pools"));
     }
 }
 
-/// Pool names are unique in the fleet, over all files.
+/// Reports duplicate pool names; they are unique in the fleet, across all files.
 fn one_name_each(declared: &[DeclaredMapping], diagnostics: &mut Diagnostics) {
     let mut seen: HashMap<String, FileSpan> = HashMap::new();
     for DeclaredMapping { record, at } in declared {
         let Some(name) = record.text("name") else { continue };
         match seen.get(&name) {
             Some(first) => {
-                let message = format!("two pools have the name `{name}`");
+                let message = format!("two pools are named `{name}`");
                 let draft = Diagnostic::error(Code::DuplicatePool, *at, message);
                 diagnostics.report(draft.context(*first, "first here").help("rename one of them"));
             }
@@ -256,7 +253,7 @@ fn placed<'p>(pools: &'p [DeclaredPool], places: &[FieldSpans]) -> Vec<LocatedPo
     pools.iter().zip(places).map(|(pool, it)| LocatedPool { pool, at: it.name }).collect()
 }
 
-/// What only shows when all pools are seen together.
+/// Checks that need all pools together.
 fn together(placed: &[LocatedPool<'_>], defaults: &Defaults, diagnostics: &mut Diagnostics) {
     checks::one_adopter(placed, diagnostics);
     if let Defaults::Known(_) = defaults {
@@ -267,7 +264,7 @@ fn together(placed: &[LocatedPool<'_>], defaults: &Defaults, diagnostics: &mut D
     }
 }
 
-/// Pools autoscale only while `watch` runs.
+/// Reports pools that autoscale without a `watch`, which does the scaling.
 fn watched(fleet: &Mapping, pools: &[DeclaredPool], diagnostics: &mut Diagnostics) {
     let scaled = pools.iter().filter(|it| it.scale.autoscale).count();
     let Some(at) = fleet.key_at("fleet").filter(|_| scaled > 0 && !fleet.has("watch")) else {
@@ -278,20 +275,21 @@ fn watched(fleet: &Mapping, pools: &[DeclaredPool], diagnostics: &mut Diagnostic
     } else {
         format!("{scaled} pools autoscale")
     };
-    let message = format!("{noun}, and the fleet file says nothing about `watch`, which does it");
+    let message = format!("{noun}, but the fleet file has no `watch`, which does the scaling");
     let draft = Diagnostic::warning(Code::NoWatch, at, message);
     diagnostics.report(draft.help("add `watch: {}`, or set `autoscale: false`"));
 }
 
 impl Manifest {
-    /// What is asked for, complete, pools by name. Errors with what `plan` still needs. Whether
-    /// there are other errors among the [`Self::problems`] is for the caller to look at first.
+    /// The complete desired state, with pools sorted by name, or the problems that `plan` cannot
+    /// work with. The caller first checks [`Self::problems`] for other errors.
     pub fn complete(&self, scope: Scope) -> Result<Desired, Vec<Problem>> {
         let Some(fleet_file) = &self.fleet_file else {
             let problem =
                 Problem::of_file(Code::NeededForPlan, "runnerctl.yaml", "there is no fleet file");
             return Err(vec![
-                problem.with_help("it says which GARM and whose pools; `--config FILE` names it"),
+                problem
+                    .with_help("create one that names GARM and the fleet, or pass `--config FILE`"),
             ]);
         };
         let drafts = checks::needed(&placed(&self.pools, &self.places), Diagnostic::error);
@@ -303,26 +301,26 @@ impl Manifest {
         Ok(Desired {
             fleet: fleet_file.fleet.clone(),
             controller: fleet_file.controller.clone(),
-            // Known only once their keys are: whoever resolves them adds them.
+            // Filled in by the caller, who first has to resolve their keys.
             credentials: Vec::new(),
             pools,
             scope,
         })
     }
 
-    /// Where a field of a pool stands: in the pool, else in the defaults, else the pool's name.
+    /// The location of a field of a pool: in the pool, else in the defaults, else the pool's name.
     pub fn place(&self, pool: &PoolName, field: &str) -> Option<Location> {
         let at = self.at(pool, field)?;
         Some(self.files[at.file].place(at.span))
     }
 
-    /// A problem about a field of a pool, with its source line. Without a place when the pool is
+    /// A problem with a field of a pool, with its source line. It has no location if the pool is
     /// not declared.
     pub fn problem(&self, pool: &PoolName, field: &str, finding: FieldProblem) -> Problem {
         self.placed(self.at(pool, field), pool.as_str(), finding)
     }
 
-    /// A problem about a top-level key of a pool's `extra_specs`, where the key stands.
+    /// A problem with a top-level key of a pool's `extra_specs`, at the location of the key.
     pub fn problem_in_specs(&self, pool: &PoolName, key: &str, finding: FieldProblem) -> Problem {
         let index = self.pools.iter().position(|it| it.name == *pool);
         let own = index.and_then(|it| self.places[it].specs.get(key));
@@ -330,7 +328,7 @@ impl Manifest {
         self.placed(at.or_else(|| self.at(pool, "extra_specs")), pool.as_str(), finding)
     }
 
-    /// A problem about a field of an entry of `credentials`, with its source line.
+    /// A problem with a field of an entry of `credentials`, with its source line.
     pub fn credential_problem(&self, name: &str, field: &str, finding: FieldProblem) -> Problem {
         let fields = self.credentials.get(name);
         let at = fields.and_then(|it| it.get(field).or_else(|| it.get("name")));
@@ -370,7 +368,7 @@ mod tests {
     const SPECIFICATION: &str = include_str!("../../pools/default.yaml");
 
     #[test]
-    fn the_specifications_file_validates_alone_and_names_what_plan_needs() {
+    fn the_specifications_file_is_valid_and_lacks_only_what_plan_needs() {
         let source = SourceFile { path: "pools/default.yaml".into(), text: SPECIFICATION.into() };
         let manifest = load(None, &[source]);
         let said: Vec<&str> = manifest.problems.iter().map(|it| it.message.as_str()).collect();

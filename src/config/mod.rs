@@ -1,7 +1,7 @@
-//! YAML text → what is asked for, and every problem in it with its place.
+//! Reads YAML: the desired state, and every problem in it with its location.
 //!
-//! Decides what the files say and whether they make sense; collects all problems of a run. Never
-//! opens a file, resolves a secret or asks GARM. The YAML library is named in one module only.
+//! Decides what the files mean and whether they make sense; collects all problems of a run. Never
+//! opens a file, resolves a secret or queries GARM. Only one module names the YAML library.
 
 mod address;
 mod checks;

@@ -1,9 +1,9 @@
-//! A YAML document as a tree in which everything knows where it stands.
+//! A YAML document as a tree in which each node knows its location.
 
 use std::borrow::Cow;
 use std::rc::Rc;
 
-/// Bytes of a file, and the line and column (in characters) at which they begin, both from 1.
+/// A byte range of a file, and the line and column (in characters) of its start, both from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct SourceSpan {
     pub(super) start: u32,
@@ -12,42 +12,39 @@ pub(super) struct SourceSpan {
     pub(super) column: u32,
 }
 
-/// A value.
 #[derive(Debug, Clone)]
 pub(super) struct Node<'a> {
-    /// Where it stands; for an alias, where the alias stands.
+    /// Its location; for an alias, that of the alias.
     pub(super) span: SourceSpan,
     pub(super) kind: NodeKind<'a>,
 }
 
-/// What a value is.
 #[derive(Debug, Clone)]
 pub(super) enum NodeKind<'a> {
     Scalar(Scalar<'a>),
     List(Vec<Node<'a>>),
-    /// Keys are text and each stands once: the rest has been reported.
+    /// Keys are strings and unique; others have been reported and dropped.
     Map(Vec<(MapKey<'a>, Node<'a>)>),
-    /// An anchored value, here or where an alias repeats it.
+    /// An anchored value, at the anchor or at an alias.
     Shared(Rc<Node<'a>>),
-    /// Something that has been reported already.
+    /// Already reported as broken.
     Broken,
 }
 
-/// A key.
 #[derive(Debug, Clone)]
 pub(super) struct MapKey<'a> {
     pub(super) text: Cow<'a, str>,
     pub(super) span: SourceSpan,
 }
 
-/// A scalar as it is written.
+/// A scalar as written.
 #[derive(Debug, Clone)]
 pub(super) struct Scalar<'a> {
     pub(super) text: Cow<'a, str>,
-    /// Without quotes, not a block.
+    /// Whether it is neither quoted nor a block scalar.
     pub(super) is_plain: bool,
     pub(super) tag: Option<CoreTag>,
-    /// Its number among the tokens of the file.
+    /// Its index among the tokens of the file.
     pub(super) token: usize,
 }
 
@@ -61,19 +58,19 @@ pub(super) enum CoreTag {
     Null,
 }
 
-/// A scalar read by YAML 1.2's core schema.
+/// The value of a scalar according to the core schema of YAML 1.2.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Meaning<'n> {
     Null,
     Bool(bool),
-    /// The digits as they are written.
+    /// The digits as written.
     Int(&'n str),
     Float(&'n str),
     Text(&'n str),
 }
 
 impl<'a> Node<'a> {
-    /// The value itself, behind any alias.
+    /// The value itself, with aliases followed.
     pub(super) fn value(&self) -> &Node<'a> {
         match &self.kind {
             NodeKind::Shared(target) => target.value(),
@@ -81,7 +78,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// What it is, for people.
+    /// A word for its type, for messages.
     pub(super) fn word(&self) -> &'static str {
         match &self.value().kind {
             NodeKind::Scalar(scalar) => match scalar.meaning() {
@@ -96,7 +93,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Where its last scalar ends, aliases not followed.
+    /// The end of its last scalar, without following aliases.
     pub(super) fn end(&self) -> u32 {
         match &self.kind {
             NodeKind::Scalar(_) | NodeKind::Broken => self.span.end,
@@ -109,7 +106,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Whether it is null or not there.
+    /// Whether it is null or empty.
     pub(super) fn is_null(&self) -> bool {
         match &self.value().kind {
             NodeKind::Scalar(scalar) => scalar.meaning() == Meaning::Null,
@@ -119,7 +116,6 @@ impl<'a> Node<'a> {
 }
 
 impl Scalar<'_> {
-    /// What it says.
     pub(super) fn meaning(&self) -> Meaning<'_> {
         match self.tag {
             Some(CoreTag::Text) => Meaning::Text(&self.text),
@@ -130,7 +126,7 @@ impl Scalar<'_> {
         }
     }
 
-    /// Whether the text is what its tag says.
+    /// Whether the text matches its tag.
     pub(super) fn fits_its_tag(&self) -> bool {
         match (self.tag, self.meaning()) {
             (None | Some(CoreTag::Text), _)
@@ -143,7 +139,7 @@ impl Scalar<'_> {
     }
 }
 
-/// The core schema of YAML 1.2.2, §10.3.2, for a plain scalar.
+/// Resolves a plain scalar by the core schema of YAML 1.2.2, §10.3.2.
 fn plain(text: &str) -> Meaning<'_> {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Meaning::Null,

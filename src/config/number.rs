@@ -1,4 +1,4 @@
-//! Whole numbers, and why something that looks like one is none.
+//! Whole numbers, and why a value that looks like one is invalid.
 
 use super::decode::MessageSubject;
 use super::diagnostic_code::Code;
@@ -7,8 +7,8 @@ use super::scalar::{InvalidValue, written};
 use super::value::Value;
 use crate::domain::text::quote;
 
-/// Reads a whole number within bounds, both included. Decimal digits only: every other notation
-/// means one thing to YAML 1.1 and another to YAML 1.2.
+/// Parses a whole number between two bounds, inclusive. It accepts only decimal digits: any other
+/// notation means different numbers in YAML 1.1 and YAML 1.2.
 pub(super) fn read(
     scalar: &Scalar<'_>,
     bounds: (u64, u64),
@@ -31,7 +31,7 @@ fn whole(
     if let Some(invalid) = ambiguous(digits, subject) {
         return Err(invalid);
     }
-    // More digits than 64 bits hold, or a minus, is out of any range.
+    // A number of more than 64 bits, or a negative one, is out of any range.
     match unsigned.parse::<u64>() {
         Ok(number) if (bounds.0..=bounds.1).contains(&number) => Ok(Value::Number(number)),
         Ok(_) | Err(_) => {
@@ -64,12 +64,12 @@ fn ambiguous(digits: &str, subject: MessageSubject<'_>) -> Option<InvalidValue> 
     let octal = u64::from_str_radix(decimal, 8).ok().filter(|it| it.to_string() != decimal);
     Some(match octal {
         Some(octal) => {
-            let message = format!("`{written}` is {shown} to YAML 1.2 and {octal} to YAML 1.1");
+            let message = format!("`{written}` is {shown} in YAML 1.2 and {octal} in YAML 1.1");
             InvalidValue::new(Code::Notation, message)
-                .help(format!("write `{shown}`, or `{octal}` if that is meant"))
+                .help(format!("write `{shown}`, or `{octal}` if you meant octal"))
         }
         None => {
-            InvalidValue::new(Code::Notation, format!("{subject} begins with a zero: `{written}`"))
+            InvalidValue::new(Code::Notation, format!("{subject} has a leading zero: `{written}`"))
                 .help(format!("write `{shown}`"))
         }
     })
@@ -83,7 +83,7 @@ fn no_number(scalar: &Scalar<'_>, bounds: (u64, u64), subject: MessageSubject<'_
     let digits = text.replace(['_', ',', ' '], "");
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     if !scalar.is_plain && is_digits(text) {
-        return invalid.help(format!("take the quotes away: `{}`", quote(text)));
+        return invalid.help(format!("remove the quotes: `{}`", quote(text)));
     }
     if digits.len() != text.len() && is_digits(&digits) {
         return InvalidValue { code: Code::Notation, ..invalid }
@@ -97,10 +97,10 @@ fn no_number(scalar: &Scalar<'_>, bounds: (u64, u64), subject: MessageSubject<'_
     }
 }
 
-/// The whole number that a float such as `1e3` or `5.0` is, if it is one.
+/// The whole number that equals a float such as `1e3` or `5.0`, if there is one.
 fn exact(text: &str) -> Option<u64> {
     let float: f64 = text.parse().ok()?;
-    // Up to 2^53 every whole number is exact in a float, so writing it loses nothing.
+    // Floats represent all whole numbers up to 2^53 exactly, so nothing is lost.
     let is_whole = float.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&float);
     is_whole.then(|| format!("{float:.0}").parse().ok()).flatten()
 }

@@ -1,39 +1,39 @@
-//! The rules for texts as regular expressions, for the JSON Schema. The decoder has them as code;
-//! a test holds the two against each other.
+//! The rules for strings as regular expressions, for the JSON Schema. The decoder has them as code;
+//! a test compares the two.
 
 use super::keys::SettingKind;
 use super::time::BACKOFF_MAX_S;
 use crate::domain::duration::DURATION_MAX_S;
 use crate::domain::label::{GARM_PREFIXES, OWNED_PREFIX, RETIRED_PREFIX};
 
-/// Any character but a control.
+/// Any character except a control character.
 const ANY: &str = r"[^\u0000-\u001f\u007f-\u009f]";
 
-/// Any character but a control or a blank.
+/// Any character except a control character or a space.
 const EDGE: &str = r"[^ \u0000-\u001f\u007f-\u009f]";
 
 /// A name, an IPv4 address or an IPv6 address in brackets.
 const HOST: &str = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253})";
 
-/// What nothing fills in.
+/// Refuses placeholders, which nothing expands.
 const NO_PLACEHOLDER: &str = r"(?!.*\$\{)";
 
-/// Text without controls, without blanks at its ends and without placeholders.
+/// Text without control characters, placeholders, and spaces at its ends.
 pub(super) fn text() -> String {
     format!("^{NO_PLACEHOLDER}{}$", inner_text())
 }
 
-/// The same, or nothing.
+/// The same, or an empty string.
 pub(super) fn text_or_none() -> String {
     format!("^(?:{NO_PLACEHOLDER}{})?$", inner_text())
 }
 
-/// One entry of a list: text without a comma.
+/// An entry of a list: text without a comma.
 pub(super) fn entry() -> String {
     format!("^(?!.*,){NO_PLACEHOLDER}{}$", inner_text())
 }
 
-/// A path, which is taken as it stands.
+/// A path, which is used unchanged.
 fn path() -> String {
     format!("^(?![~$]){NO_PLACEHOLDER}{}$", inner_text())
 }
@@ -60,21 +60,20 @@ pub(super) const ACCOUNT: &str = r"^[A-Za-z0-9._-]{1,100}$";
 
 pub(super) const REPOSITORY: &str = r"^[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}$";
 
-/// What a duration must be like; see [`super::time::DurationRule`].
+/// The rule for a duration; see [`super::time::DurationRule`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DurationPattern {
     /// Up to 30 days.
     Plain,
     /// The same, or the word `off`.
     OrOff,
-    /// The same in whole minutes, one at least.
+    /// In whole minutes, at least one.
     Minutes,
-    /// GARM's backoff.
     Backoff,
 }
 
-/// Durations, each number within the bound of the whole. That a sum such as `29d48h` is over the
-/// bound is beyond a regular expression; the decoder says it.
+/// Durations in which each number is within the limit. The decoder alone refuses a sum over the
+/// limit, such as `29d48h`, which a regular expression cannot.
 pub(super) fn duration(span: DurationPattern) -> String {
     let max_s = if span == DurationPattern::Backoff { BACKOFF_MAX_S } else { DURATION_MAX_S };
     let part = |unit: char, seconds: u64| format!("(?:0*{}{unit})?", up_to(max_s / seconds));
@@ -96,16 +95,16 @@ pub(super) fn duration(span: DurationPattern) -> String {
     }
 }
 
-/// A duration of at least so many seconds, fewer than 60.
+/// A duration of at least this many seconds, which must be fewer than 60.
 pub(super) fn duration_of_at_least(min_s: u64) -> String {
     let plain = duration(DurationPattern::Plain);
     let units = plain.trim_start_matches('^');
-    // Too short is what has only seconds, and fewer of them.
+    // Only a duration with nothing but seconds can be too short.
     format!("^(?!(?:0+[dhm])*0*{}s$)(?!(?:0+[dhms])+$){units}", up_to(min_s.saturating_sub(1)))
 }
 
-/// Multiples of 60: they end in 0, and what stands before is a multiple of 6, that is, even with
-/// a sum of digits that 3 divides.
+/// Multiples of 60: the last digit is 0, and the rest is a multiple of 6, that is, an even number
+/// whose sum of digits is divisible by 3.
 const SIXTIES: &str = "(?:0+|(?=[0-9]*[02468]0s)\
     (?:[0369]|[147][0369]*[258]|(?:[258]|[147][0369]*[147])\
     (?:[0369]|[258][0369]*[147])*(?:[147]|[258][0369]*[258]))*0)";
@@ -136,7 +135,7 @@ fn from_one_to(max: u64) -> String {
     format!("(?:{})", ways.join("|"))
 }
 
-/// A setting that is text.
+/// The pattern of a setting that is text.
 pub(super) fn setting(setting: SettingKind) -> String {
     let port = from_one_to(65_535);
     let tail = r#"(?:/[!"$->A-~]*)?"#;
@@ -159,7 +158,7 @@ pub(super) fn setting(setting: SettingKind) -> String {
     }
 }
 
-/// A URL that may hold a secret behind its host.
+/// A URL that may hold a secret after its host.
 pub(super) fn webhook() -> String {
     format!("^{NO_PLACEHOLDER}https?://{HOST}(?::{})?(?:[/?#][!-~]*)?$", from_one_to(65_535))
 }
@@ -174,12 +173,12 @@ pub(super) fn reference() -> String {
     format!("^(?:env:[A-Za-z_][A-Za-z0-9_]*|{file}|{vault}|exec:{})$", words())
 }
 
-/// A command line with a word in it.
+/// A command line with at least one word.
 fn words() -> &'static str {
     r"[ \t\n\f\r]*[^ \t\n\f\r\u0000][^\u0000]*"
 }
 
-/// The same as the whole text.
+/// A command line as the whole text.
 pub(super) fn command() -> String {
     format!("^{}$", words())
 }

@@ -1,4 +1,4 @@
-//! A pool's items and the defaults → a declared pool, and what must agree in it.
+//! Merges a pool with the defaults and checks that its values agree.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -16,12 +16,12 @@ use crate::domain::label::Labels;
 use crate::domain::name::PoolName;
 use crate::domain::text::quote;
 
-/// What the fleet file fills into pools.
+/// The defaults of the fleet file.
 #[derive(Debug, Clone)]
 pub(super) enum Defaults {
-    /// These fields; none without a fleet file, or when it has no defaults.
+    /// These fields; empty if there is no fleet file, or if it has no defaults.
     Known(Mapping),
-    /// The fleet file could not be read: nobody knows what pools lack.
+    /// The fleet file could not be read, so the missing fields of pools are unknown.
     Unknown,
 }
 
@@ -29,7 +29,7 @@ pub(super) enum Defaults {
 pub(super) struct Merger<'m> {
     pub(super) defaults: &'m Defaults,
     pub(super) diagnostics: &'m mut Diagnostics,
-    /// Pairs that disagree in the defaults themselves, reported once for all pools.
+    /// Conflicts within the defaults themselves, reported once for all pools.
     reported: HashSet<(u32, u32)>,
 }
 
@@ -38,7 +38,7 @@ impl<'m> Merger<'m> {
         Self { defaults, diagnostics, reported: HashSet::new() }
     }
 
-    /// Merges one pool. Nothing when something of it is missing or broken, which has been
+    /// Merges one pool. Returns `None` if a part of it is missing or broken, which has been
     /// reported then.
     pub(super) fn merge(&mut self, own: &Mapping, at: FileSpan) -> Option<DeclaredPool> {
         self.required(own, at);
@@ -63,14 +63,15 @@ impl<'m> Merger<'m> {
             0 => Diagnostic::error(
                 Code::NoLabels,
                 at,
-                "the pool has no label: no job can ask for it",
+                "the pool has no labels, so no job can request it",
             )
-            .help("leave `labels` out to use the pool's name"),
+            .help("remove `labels` to use the pool's name as its label"),
             count if count > LABELS_MAX => {
                 let message = format!(
-                    "the pool has {count} labels: with GARM's two and ours, GitHub refuses its runners"
+                    "the pool has {count} labels: together with the three added to each runner, GitHub refuses its runners"
                 );
-                let help = format!("GitHub takes 100 for a runner: leave at most {LABELS_MAX}");
+                let help =
+                    format!("GitHub accepts 100 labels per runner: keep at most {LABELS_MAX}");
                 Diagnostic::error(Code::TooManyLabels, at, message).help(help)
             }
             _ => return,
@@ -78,7 +79,7 @@ impl<'m> Merger<'m> {
         self.diagnostics.report(draft);
     }
 
-    /// A runner group that GARM passes over.
+    /// Reports a runner group that GARM ignores.
     fn group(&mut self, pool: &DeclaredPool, merged: &Merged<'_>) {
         let is_repository =
             pool.entity.as_ref().is_some_and(|it| it.kind == EntityKind::Repository);
@@ -86,13 +87,13 @@ impl<'m> Merger<'m> {
         let Some(item) = merged.own.get("runner_group").filter(|_| is_repository && named) else {
             return;
         };
-        let message = "a repository has no runner groups: GARM passes over this one";
+        let message = "a repository has no runner groups: GARM ignores this one";
         let draft = Diagnostic::warning(Code::NoRunnerGroups, item.at, message)
-            .help("runner groups belong to an organization or an enterprise; take the line away");
+            .help("runner groups belong to an organization or an enterprise; remove the line");
         self.diagnostics.report(draft);
     }
 
-    /// Words that GARM knows and makes no runners of: a problem of the pool, not of the fleet.
+    /// Reports values for which GARM creates no runners: a problem of the pool, not of the fleet.
     fn runners_exist(&mut self, merged: &Merged<'_>) {
         for (key, known) in [("os_type", GARM_SYSTEMS), ("os_arch", GARM_ARCHITECTURES)] {
             let Some(item) = merged.item(key) else { continue };
@@ -102,14 +103,15 @@ impl<'m> Merger<'m> {
                 continue;
             }
             let message =
-                format!("GARM makes no runners with `{key}: {word}`: `plan` blocks the pool");
+                format!("GARM creates no runners for `{key}: {word}`: `plan` blocks the pool");
             let draft = Diagnostic::warning(Code::NoSuchRunners, item.at, message)
-                .help(format!("GARM takes {}; or take the pool out", suggest::listed(known)));
+                .help(format!("use one of {}, or remove the pool", suggest::listed(known)));
             self.diagnostics.report(draft);
         }
     }
 
-    /// What GARM and GitHub take, and most providers do not take for the name of a VM.
+    /// Reports a prefix that GARM and GitHub accept, but that most providers refuse in the name of
+    /// a VM.
     fn prefix_is_a_name(&mut self, pool: &DeclaredPool, merged: &Merged<'_>) {
         let Some(item) = merged.item("runner_prefix") else { return };
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
@@ -119,24 +121,24 @@ impl<'m> Merger<'m> {
             return;
         }
         let what = if odd == ' ' {
-            "a blank".to_owned()
+            "a space".to_owned()
         } else {
             format!("`{}`", quote(&odd.to_string()))
         };
         let message =
-            format!("`runner_prefix` has {what}: most providers refuse a VM of that name");
+            format!("`runner_prefix` contains {what}: most providers refuse a VM with such a name");
         let draft = Diagnostic::warning(Code::RunnerPrefix, item.at, message);
-        self.diagnostics.report(draft.help("letters, digits, `-`, `_` and `.` fit everywhere"));
+        self.diagnostics.report(draft.help("letters, digits, `-`, `_` and `.` work everywhere"));
     }
 
-    /// What is needed already to make sense of a pool.
+    /// Reports missing fields without which a pool makes no sense.
     fn required(&mut self, own: &Mapping, at: FileSpan) {
         let Defaults::Known(defaults) = self.defaults else { return };
         for field in FIELDS.iter().filter(|it| it.absent == Absent::Required && it.in_defaults) {
             if own.has(field.key) || defaults.has(field.key) || own.is_misspelt(field.key) {
                 continue;
             }
-            let message = format!("a pool lacks `{}`", field.key);
+            let message = format!("the pool is missing `{}`", field.key);
             let help = format!("`{}`: {}", field.key, field.help);
             self.diagnostics.report(Diagnostic::error(Code::MissingKey, at, message).help(help));
         }
@@ -154,21 +156,21 @@ impl<'m> Merger<'m> {
         }
         let message = format!("`{key}` ({least}) is greater than `max_runners` ({most})");
         let draft = Diagnostic::error(code, low.at, message)
-            .label(format!("{least} at least"))
-            .context(high.at, format!("{most} at most"))
+            .label(format!("at least {least}"))
+            .context(high.at, format!("at most {most}"))
             .help(format!("lower this to {most}, or raise `max_runners`"));
         self.diagnostics.report(draft);
     }
 }
 
 impl Mapping {
-    /// Whether one of the unknown keys was probably meant to be this one.
+    /// Whether one of the unknown keys was probably meant as `key`.
     fn is_misspelt(&self, key: &str) -> bool {
         self.unknown_keys().iter().any(|it| suggest::near(it, &[key]).is_some())
     }
 }
 
-/// A pool above the defaults.
+/// A pool on top of the defaults.
 struct Merged<'m> {
     own: &'m Mapping,
     defaults: &'m Mapping,
@@ -188,7 +190,7 @@ impl<'m> Merged<'m> {
         self.item(key)?.text().map(str::to_owned)
     }
 
-    /// A text that has a default.
+    /// A text field that has a default.
     fn word(&self, key: &str) -> String {
         self.text(key).unwrap_or_else(|| default(key).to_owned())
     }
@@ -208,7 +210,7 @@ impl<'m> Merged<'m> {
         }
     }
 
-    /// Nothing where it is left as it is in GARM.
+    /// `None` leaves it as it is in GARM.
     fn enabled(&self) -> Option<bool> {
         match self.item("enabled").map(|it| &it.value) {
             Some(Value::Unmanaged) => None,
@@ -216,13 +218,13 @@ impl<'m> Merged<'m> {
         }
     }
 
-    /// GitHub has none for repositories: what comes from the defaults is passed over there.
+    /// GitHub has no runner groups for repositories, so the default is ignored there.
     fn runner_group(&self) -> Option<String> {
         let is_repository = self.entity().is_some_and(|it| it.kind == EntityKind::Repository);
         if is_repository { self.own.text("runner_group") } else { self.text("runner_group") }
     }
 
-    /// A duration that has a default; nothing for `off`.
+    /// A duration that has a default; `None` for `off`.
     fn duration(&self, key: &str) -> Option<Duration> {
         match self.item(key).map(|it| &it.value) {
             Some(Value::Duration(duration)) => Some(*duration),
@@ -231,7 +233,7 @@ impl<'m> Merged<'m> {
         }
     }
 
-    /// The pool, when nothing in it is missing or broken.
+    /// The pool, if nothing in it is missing or broken.
     fn pool(&self) -> Option<DeclaredPool> {
         if self.is_broken() {
             return None;
@@ -278,7 +280,7 @@ impl<'m> Merged<'m> {
         })
     }
 
-    /// An entity in the pool replaces the default one, its endpoint included.
+    /// An entity in the pool replaces the default one, including its endpoint.
     fn entity(&self) -> Option<EntityRef> {
         let named = |record: &Mapping| {
             EntityKind::ALL.into_iter().find_map(|kind| Some((kind, record.text(kind.word())?)))
@@ -308,7 +310,7 @@ impl<'m> Merged<'m> {
         labels
     }
 
-    /// Merged by top-level key; `null` removes.
+    /// Merged by top-level key; `null` removes a key.
     fn extra_specs(&self) -> serde_json::Map<String, serde_json::Value> {
         let of = |record: &Mapping| match record.get("extra_specs").map(|it| &it.value) {
             Some(Value::Specs(map, _)) => map.clone(),
@@ -321,7 +323,7 @@ impl<'m> Merged<'m> {
     }
 }
 
-/// The default of the table, as it would be written.
+/// The default in the table of fields, as it would be written.
 fn default(key: &str) -> &'static str {
     match field(key).map(|it| it.absent) {
         Some(Absent::Default(value)) => value,

@@ -1,19 +1,18 @@
-//! A problem: what is wrong, where, and what to type next.
+//! Problems: what is wrong, where, and what to do next.
 
 use std::fmt;
 
 use super::diagnostic_code::{Code, Severity};
 
-/// Where something stands: a file, and a spot in it unless the whole file is meant.
+/// A location: a file, and a position in it unless the whole file is meant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Location {
     /// The file, as shown to the user.
     pub file: String,
-    /// Where in it.
     pub spot: Option<Position>,
 }
 
-/// A spot in a file.
+/// A position in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// Line, from 1.
@@ -23,7 +22,6 @@ pub struct Position {
 }
 
 impl Location {
-    /// The whole file.
     pub fn whole(file: impl Into<String>) -> Self {
         Self { file: file.into(), spot: None }
     }
@@ -38,61 +36,56 @@ impl fmt::Display for Location {
     }
 }
 
-/// A few source lines with marks, fit to be shown: secrets are masked, control characters spelt
-/// out, long lines cut.
+/// Annotated source lines that are safe to show: secrets are masked, control characters escaped,
+/// long lines cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excerpt {
-    /// Where its first mark stands.
+    /// The location of its first annotation.
     pub place: Location,
-    /// Number of the first line of `text`.
+    /// The line number of the first line of `text`.
     pub first_line: u32,
     /// The lines, joined by line feeds.
     pub text: String,
-    /// What is marked.
     pub marks: Vec<Annotation>,
 }
 
-/// A mark in an excerpt.
+/// An annotation in an excerpt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Annotation {
-    /// Bytes of the excerpt's text, at least one column wide unless the line ends there.
+    /// Start of the range, in bytes of the excerpt's text. It covers at least one column unless the
+    /// line ends there.
     pub start: usize,
-    /// End of the bytes.
+    /// End of the range.
     pub end: usize,
-    /// What is said beside it; may be empty.
+    /// The text beside it; may be empty.
     pub label: String,
-    /// Whether it is the spot that the problem is about, or one that it disagrees with.
+    /// Whether it marks the problem itself, or a place that it conflicts with.
     pub role: Role,
 }
 
-/// What a mark is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The problem itself.
     Primary,
-    /// What it disagrees with.
+    /// A place that it conflicts with.
     Context,
 }
 
-/// One problem. A fleet's problems are all collected in one run.
+/// A problem. One run collects all problems of a fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Which kind; stable.
     pub code: Code,
-    /// How much it weighs.
     pub severity: Severity,
-    /// Where.
     pub place: Location,
-    /// One sentence without full stop; escaped, free of secrets.
+    /// One sentence without a full stop; escaped and free of secrets.
     pub message: String,
-    /// What to type next; escaped, free of secrets.
+    /// What to do next; escaped and free of secrets.
     pub help: Option<String>,
-    /// The source, primary excerpt first. Empty when there is none to show.
+    /// The source lines, primary excerpt first; empty if there are none to show.
     pub excerpts: Vec<Excerpt>,
 }
 
 impl Problem {
-    /// A problem of a whole file, without source.
+    /// A problem with a whole file, without source lines.
     pub fn of_file(code: Code, file: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -104,14 +97,12 @@ impl Problem {
         }
     }
 
-    /// The same with a hint.
     #[must_use]
     pub fn with_help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
     }
 }
 
-/// Whether any of them is an error.
 pub fn has_error(problems: &[Problem]) -> bool {
     problems.iter().any(|it| it.severity == Severity::Error)
 }

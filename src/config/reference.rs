@@ -1,5 +1,5 @@
-//! References to secrets. What stands here may be the secret itself: nothing of it is ever shown
-//! or quoted.
+//! References to secrets. A value in such a place may be the secret itself, so nothing of it is
+//! ever shown or quoted.
 
 use super::address;
 use super::decode::{Decoder, MessageSubject};
@@ -10,21 +10,21 @@ use super::text_rules;
 use super::value::Value;
 use crate::domain::secret::SecretRef;
 
-/// What becomes of text that is no reference.
+/// How text that is not a reference is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NonReference {
-    /// It is taken for the secret.
+    /// It is refused, since it is probably the secret itself.
     Refused,
     /// It may be a URL.
     MayBeUrl,
 }
 
-/// The forms of a reference, for people.
+/// The forms of a reference, for messages.
 pub(super) const FORMS: &str =
     "`env:NAME`, `file:PATH`, `vault:PATH#FIELD` or `exec:COMMAND ARGUMENT…`";
 
-/// Reads a reference as the command line has it. Errors with what is wrong, and never with the
-/// text, which may be the secret.
+/// Parses a reference from the command line. Errors say what is wrong but never quote the text,
+/// which may be the secret.
 pub fn parse_reference(text: &str) -> Result<SecretRef, String> {
     match one(text, NonReference::Refused, MessageSubject::File("the key")) {
         Ok(Value::Reference(reference)) => Ok(reference),
@@ -33,7 +33,6 @@ pub fn parse_reference(text: &str) -> Result<SecretRef, String> {
     }
 }
 
-/// Reads a reference.
 pub(super) fn read(
     d: &mut Decoder<'_>,
     node: &Node<'_>,
@@ -50,7 +49,7 @@ pub(super) fn read(
             Meaning::Bool(_) | Meaning::Int(_) | Meaning::Float(_) => Err(literal(subject)),
         },
         NodeKind::Map(pairs) => {
-            // Keys may be part of a secret, too, but for the one that is ours.
+            // Keys may also be part of a secret, except our own key `exec`.
             d.hide(node);
             match pairs.as_slice() {
                 [(key, words)] if key.text == "exec" => command(words, subject),
@@ -65,12 +64,15 @@ pub(super) fn read(
 
 fn wrong(subject: MessageSubject<'_>) -> InvalidValue {
     InvalidValue::new(Code::WrongType, format!("{subject} takes a reference to a secret"))
-        .help(format!("{FORMS}; a command with blanks in it as `exec: [COMMAND, ARGUMENT]`"))
+        .help(format!("use {FORMS}; a command with spaces as `exec: [COMMAND, ARGUMENT]`"))
 }
 
 fn literal(subject: MessageSubject<'_>) -> InvalidValue {
-    InvalidValue::new(Code::LiteralSecret, format!("{subject} is the secret itself"))
-        .help(format!("write a reference to it: {FORMS}"))
+    InvalidValue::new(
+        Code::LiteralSecret,
+        format!("{subject} must be a reference to the secret, not the secret itself"),
+    )
+    .help(format!("use a reference: {FORMS}"))
 }
 
 fn one(text: &str, rule: NonReference, subject: MessageSubject<'_>) -> Result<Value, InvalidValue> {
@@ -81,8 +83,8 @@ fn one(text: &str, rule: NonReference, subject: MessageSubject<'_>) -> Result<Va
         Some(("env", name)) if is_variable(name) => SecretRef::Env(name.to_owned()),
         Some(("env", _)) => {
             return incomplete(
-                "`env:` is followed by no name of an environment variable",
-                "letters, digits and `_`, such as `env:GARM_PASSWORD`",
+                "`env:` must be followed by the name of an environment variable",
+                "use letters, digits and `_`, such as `env:GARM_PASSWORD`",
             );
         }
         Some(("file", path)) if is_clean(path) => {
@@ -91,7 +93,10 @@ fn one(text: &str, rule: NonReference, subject: MessageSubject<'_>) -> Result<Va
             SecretRef::File(path.to_owned())
         }
         Some(("file", _)) => {
-            return incomplete("`file:` is followed by no path", "such as `file:garm.password`");
+            return incomplete(
+                "`file:` must be followed by a path",
+                "such as `file:garm.password`",
+            );
         }
         Some(("vault", rest)) => match rest.split_once('#') {
             Some((path, field)) if is_vault_path(path) && is_clean(field) => {
@@ -100,8 +105,8 @@ fn one(text: &str, rule: NonReference, subject: MessageSubject<'_>) -> Result<Va
             }
             Some(_) | None => {
                 return incomplete(
-                    "`vault:` is followed by no `PATH#FIELD`",
-                    "mount and path, then the field, such as `vault:secret/garm#password`",
+                    "`vault:` must be followed by `PATH#FIELD`",
+                    "write the mount and the path, then the field, such as `vault:secret/garm#password`",
                 );
             }
         },
@@ -117,7 +122,7 @@ fn one(text: &str, rule: NonReference, subject: MessageSubject<'_>) -> Result<Va
         Some(_) | None => {
             text_rules::no_placeholder(text, subject).map_err(|invalid| {
                 invalid
-                    .help("let the workflow set a variable from its secret, and write `env:NAME`")
+                    .help("set an environment variable from the secret in the workflow, and use `env:NAME`")
             })?;
             return Err(literal(subject));
         }
@@ -125,7 +130,7 @@ fn one(text: &str, rule: NonReference, subject: MessageSubject<'_>) -> Result<Va
     Ok(Value::Reference(reference))
 }
 
-/// `exec:` with a list, or with text to be split at blanks.
+/// `exec:` with a list of words, or with text that is split at spaces.
 fn command(node: &Node<'_>, subject: MessageSubject<'_>) -> Result<Value, InvalidValue> {
     fn text<'n>(node: &'n Node<'_>) -> Option<&'n str> {
         match &node.value().kind {
@@ -139,10 +144,8 @@ fn command(node: &Node<'_>, subject: MessageSubject<'_>) -> Result<Value, Invali
     let reference = match &node.value().kind {
         NodeKind::List(items) => {
             let Some(list) = items.iter().map(text).collect::<Option<Vec<&str>>>() else {
-                let message = format!("{subject}: every argument of `exec` is text");
-                return Err(
-                    InvalidValue::new(Code::BadReference, message).help("put it into quotes")
-                );
+                let message = format!("{subject}: every argument of `exec` must be text");
+                return Err(InvalidValue::new(Code::BadReference, message).help("quote it"));
             };
             words(list.into_iter(), subject)?
         }
@@ -160,10 +163,10 @@ fn words<'w>(
     let words: Vec<String> = words.map(str::to_owned).collect();
     let invalid = |what: &str| InvalidValue::new(Code::BadReference, format!("{subject}: {what}"));
     match words.first() {
-        None => Err(invalid("`exec:` is followed by no command")),
+        None => Err(invalid("`exec:` must be followed by a command")),
         Some(program) if program.is_empty() => Err(invalid("the command of `exec:` is empty")),
         Some(_) if words.iter().any(|it| it.contains('\0')) => {
-            Err(invalid("the command of `exec:` has a zero character"))
+            Err(invalid("the command of `exec:` contains a NUL character"))
         }
         Some(_) => Ok(SecretRef::Exec(words)),
     }
@@ -174,13 +177,13 @@ fn is_variable(name: &str) -> bool {
     first && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-/// Neither empty nor with control characters or blanks at its ends.
+/// Whether the text is not empty and has no control characters, nor spaces at its ends.
 fn is_clean(text: &str) -> bool {
     let has_blank_end = text.starts_with(' ') || text.ends_with(' ');
     !text.is_empty() && !has_blank_end && !text.chars().any(char::is_control)
 }
 
-/// Mount and path, without empty parts and without ways up.
+/// Whether the text has a mount and a path, without empty parts and without `..`.
 fn is_vault_path(path: &str) -> bool {
     is_clean(path)
         && path.contains('/')

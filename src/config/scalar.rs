@@ -1,4 +1,4 @@
-//! Scalars: text, words, flags, names, paths.
+//! Decodes scalars: text, words, flags, names, paths.
 
 use super::address;
 use super::decode::{Decoder, MessageSubject};
@@ -13,10 +13,10 @@ use crate::domain::label::Labels;
 use crate::domain::name::FleetName;
 use crate::domain::text::quote;
 
-/// Words that YAML 1.1 reads as a truth value and YAML 1.2 as text.
+/// Words that are booleans in YAML 1.1 and text in YAML 1.2.
 const OLD_FLAGS: &[&str] = &["y", "n", "yes", "no", "on", "off"];
 
-/// Why a scalar does not fit.
+/// Why a scalar is invalid.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct InvalidValue {
     pub(super) code: Code,
@@ -42,7 +42,7 @@ impl InvalidValue {
     }
 }
 
-/// A scalar of a pool field.
+/// Decodes the scalar of a pool field.
 pub(super) fn field(
     d: &mut Decoder<'_>,
     node: &Node<'_>,
@@ -84,7 +84,7 @@ pub(super) fn field(
     settle(d, node, read)
 }
 
-/// A scalar that only the fleet file has.
+/// Decodes a scalar that only the fleet file has.
 pub(super) fn setting(
     d: &mut Decoder<'_>,
     node: &Node<'_>,
@@ -94,7 +94,7 @@ pub(super) fn setting(
     let Some(scalar) = scalar(d, node, subject, text_rules::wanted_setting(setting)) else {
         return Value::Broken;
     };
-    // A URL may carry a password, which `address` refuses; it must not be shown either.
+    // A URL may contain a password, which `address` refuses and which must not be shown either.
     if !scalar.text.contains('@') {
         d.show(scalar);
     }
@@ -143,7 +143,7 @@ fn written_setting(
     }
 }
 
-/// A list of labels.
+/// Decodes a list of labels.
 pub(super) fn labels(d: &mut Decoder<'_>, node: &Node<'_>, subject: MessageSubject<'_>) -> Value {
     let NodeKind::List(items) = &node.value().kind else {
         let at = d.at(node.span);
@@ -188,7 +188,7 @@ fn label(d: &mut Decoder<'_>, node: &Node<'_>) -> Option<String> {
     }
 }
 
-/// Whether a name that stands as a key fits; reports it otherwise.
+/// Whether a name used as a key is valid; reports it otherwise.
 pub(super) fn name_fits(d: &mut Decoder<'_>, name: &str, at: FileSpan) -> bool {
     match text_rules::plain_text(name, TEXT_MAX, MessageSubject::File("a name")) {
         Ok(()) => true,
@@ -199,7 +199,7 @@ pub(super) fn name_fits(d: &mut Decoder<'_>, name: &str, at: FileSpan) -> bool {
     }
 }
 
-/// The scalar, or a report that there is none.
+/// The scalar of a node; reports any other value.
 fn scalar<'n, 'a>(
     d: &mut Decoder<'_>,
     node: &'n Node<'a>,
@@ -216,7 +216,7 @@ fn scalar<'n, 'a>(
     }
 }
 
-/// The text of a scalar that is text to YAML, with a warning where only YAML 1.2 thinks so.
+/// The text of a scalar that is text in YAML, with a warning if it is text only in YAML 1.2.
 fn text<'s>(
     d: &mut Decoder<'_>,
     scalar: &'s Scalar<'_>,
@@ -226,7 +226,7 @@ fn text<'s>(
     match scalar.meaning() {
         Meaning::Text(text) => {
             if scalar.is_plain && OLD_FLAGS.contains(&text.to_lowercase().as_str()) {
-                let message = format!("`{text}` is text here, and a truth value to YAML 1.1 tools");
+                let message = format!("`{text}` is text here, but a boolean for YAML 1.1 tools");
                 let draft = Diagnostic::warning(Code::AmbiguousText, at, message);
                 d.report(draft.help(format!("write `\"{text}\"`")));
             }
@@ -234,7 +234,7 @@ fn text<'s>(
         }
         Meaning::Null => Err(InvalidValue::new(Code::WrongType, format!("{subject} has no value"))),
         Meaning::Bool(_) | Meaning::Int(_) | Meaning::Float(_) => {
-            let message = format!("{subject} takes text, and `{}` is not", quote(&scalar.text));
+            let message = format!("{subject} takes text, not `{}`", quote(&scalar.text));
             let help = format!("write `\"{}\"`", quote(&scalar.text));
             Err(InvalidValue::new(Code::WrongType, message).help(help))
         }
@@ -248,7 +248,7 @@ fn flag(scalar: &Scalar<'_>, subject: MessageSubject<'_>) -> Result<Value, Inval
     let message = format!("{subject} takes `true` or `false`, not `{}`", written(scalar));
     let invalid = InvalidValue::new(Code::WrongType, message);
     Err(match scalar.text.to_lowercase().as_str() {
-        "true" | "false" => invalid.help("take the quotes away"),
+        "true" | "false" => invalid.help("remove the quotes"),
         "yes" | "on" | "y" | "1" => invalid.help("write `true`"),
         "no" | "off" | "n" | "0" => invalid.help("write `false`"),
         _ => invalid,
@@ -267,12 +267,12 @@ fn flag_or_unmanaged(
         | Meaning::Int(_)
         | Meaning::Float(_) => flag(scalar, subject).map_err(|invalid| match invalid.help {
             Some(_) => invalid,
-            None => invalid.help(format!("or `{UNMANAGED}`, which leaves it as it is in GARM")),
+            None => invalid.help(format!("`{UNMANAGED}` leaves it as it is in GARM")),
         }),
     }
 }
 
-/// A scalar as it stands in the file, as far as its quotes matter.
+/// A scalar as written, including quotes.
 pub(super) fn written(scalar: &Scalar<'_>) -> String {
     let text = quote(&scalar.text);
     if scalar.is_plain { text } else { format!("\"{text}\"") }
@@ -282,7 +282,7 @@ fn settle(d: &mut Decoder<'_>, node: &Node<'_>, read: Result<Value, InvalidValue
     read.unwrap_or_else(|invalid| refuse(d, node, invalid))
 }
 
-/// Reports a invalid where the value is used, and where an alias takes it from.
+/// Reports an invalid value where it is used, and where an alias takes it from.
 pub(super) fn refuse(d: &mut Decoder<'_>, node: &Node<'_>, invalid: InvalidValue) -> Value {
     let mut draft = invalid.draft(d.at(node.span));
     if node.value().span != node.span {

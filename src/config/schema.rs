@@ -1,4 +1,4 @@
-//! The JSON Schema of every kind of file, from the tables.
+//! Builds the JSON Schema of all kinds of files from the tables.
 
 use serde_json::{Map, Value, json};
 
@@ -10,9 +10,9 @@ use crate::domain::entity::EntityKind;
 use crate::domain::field::{FieldKind, LABEL_MAX, PREFIX_MAX, TEXT_MAX, UNMANAGED};
 use crate::domain::name::POOL_NAME_MAX;
 
-/// One document: `$defs.pool_file`, `$defs.fleet_file`, `$defs.policy_file`, and a root that accepts
-/// any of them. It accepts all that the decoder accepts, and refuses every wrong type, key, pattern and range; what only
-/// shows when several values are seen together stays with the decoder.
+/// One document: `$defs.pool_file`, `$defs.fleet_file`, `$defs.policy_file`, and a root that
+/// accepts any of them. It accepts everything that the decoder accepts, and refuses every wrong
+/// type, key, pattern and range; checks that need several values together stay with the decoder.
 pub fn schema() -> Value {
     let roots = ["pool_file", "fleet_file", "policy_file"];
     let roots = roots.map(|it| json!({ "$ref": format!("#/$defs/{it}") }));
@@ -36,7 +36,6 @@ fn titled(title: &str, mut schema: Value) -> Value {
     schema
 }
 
-/// A mapping with fixed keys.
 fn record(entries: &[KeySpec], tie: Constraint) -> Value {
     let properties: Map<String, Value> =
         entries.iter().map(|it| (it.key.to_owned(), property(it))).collect();
@@ -83,7 +82,7 @@ fn property(entry: &KeySpec) -> Value {
     schema
 }
 
-/// A default of the table as a value.
+/// A default from the table as a JSON value.
 fn default(shape: &Shape, written: &str) -> Value {
     match shape {
         Shape::Field(

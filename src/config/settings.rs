@@ -1,5 +1,5 @@
-//! The fleet file, read: typed settings, every path taken relative to the file, every secret a
-//! reference. Source: DESIGN §3 and §7.
+//! The settings of the fleet file, typed: paths are resolved relative to the file, secrets are
+//! references. Source: DESIGN §3 and §7.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
@@ -9,100 +9,93 @@ use crate::domain::desired::ControllerSettings;
 use crate::domain::name::FleetName;
 use crate::domain::secret::SecretRef;
 
-/// The fleet file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetFile {
-    /// Its path, as shown to the user.
     pub path: String,
-    /// Owner of the pools in GARM.
+    /// The owner of the pools in GARM.
     pub fleet: FleetName,
-    /// How to reach GARM.
+    /// How to connect to GARM.
     pub garm: GarmSettings,
-    /// GARM's own settings, where the file asks for any.
+    /// GARM's own settings, if the file sets any.
     pub controller: ControllerSettings,
-    /// The loop; absent when the file says nothing about it.
+    /// The scaling loop, if the file configures it.
     pub watch: Option<WatchSettings>,
-    /// Alert rules, in the order of the file.
+    /// In the order of the file.
     pub alerts: Vec<AlertRule>,
-    /// Alert receivers, by name.
     pub receivers: Vec<Receiver>,
-    /// Guardrails.
+    /// Limits on what pools may request.
     pub policy: PolicySettings,
-    /// The kit that runners get.
+    /// The kit that is installed on runners.
     pub runner_mtls: Option<RunnerMtls>,
-    /// GitHub App credentials that GARM gets.
+    /// GitHub App credentials to give to GARM.
     pub credentials: Vec<CredentialSettings>,
 }
 
-/// How to reach GARM.
+/// How to connect to GARM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GarmSettings {
-    /// `https://…`, or `http://` to a loopback address; no trailing slash, no user, no query.
+    /// `https://…`, or `http://` for a loopback address; without trailing slash, user or query.
     pub url: String,
-    /// GARM's admin; `admin` by default.
+    /// GARM's administrator; `admin` by default.
     pub username: String,
-    /// The admin's password.
     pub password: SecretRef,
-    /// Certificates; absent: the system's roots and no client certificate.
+    /// `None`: the system's roots and no client certificate.
     pub tls: Option<TlsFiles>,
-    /// GARM's own ports, which must not answer from here.
+    /// GARM's own ports, which must not be reachable from here.
     pub backend: Vec<HostPort>,
-    /// A runner's certificate, with which the API must be refused, and callbacks must not.
+    /// A runner's certificate, which the API must refuse and the callbacks must accept.
     pub probe_runner_cert: Option<CertFiles>,
-    /// The revocation lists of GARM's front, whose dates are watched.
+    /// The revocation lists of GARM's front, whose expiry is watched.
     pub crls: Vec<PathBuf>,
 }
 
-/// Certificates for a connection; `cert` and `key` come together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// Authorities to trust instead of the system's.
+    /// CAs to trust instead of the system's.
     pub ca: Option<PathBuf>,
-    /// Client certificate and its private key.
+    /// The client certificate and its private key.
     pub client: Option<CertFiles>,
 }
 
-/// A certificate and its private key, PEM.
+/// A certificate and its private key, in PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertFiles {
-    /// Certificate, with its chain.
+    /// The certificate, with its chain.
     pub cert: PathBuf,
-    /// Private key.
     pub key: PathBuf,
 }
 
-/// A host and a port, the host being a name or an address.
+/// A host and a port.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HostPort {
-    /// Name or address; IPv6 without brackets.
+    /// A name or an address; IPv6 without brackets.
     pub host: String,
     /// 1 to 65535.
     pub port: u16,
 }
 
-/// The loop's own settings.
+/// Settings of the scaling loop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchSettings {
-    /// Where metrics and health are served; `127.0.0.1:9477` by default.
+    /// The address that serves metrics and health; `127.0.0.1:9477` by default.
     pub listen: SocketAddr,
-    /// Time between two full reads; 30 s by default, 5 s at least.
+    /// Time between two full reads; 30 s by default, at least 5 s.
     pub resync: Duration,
-    /// The audit file; absent: in the state folder.
+    /// The audit file; `None` for the one in the state directory.
     pub audit: Option<PathBuf>,
-    /// Key of the audit records' HMACs.
+    /// The key for the HMACs of audit records.
     pub audit_key: Option<SecretRef>,
-    /// Keys that earlier records were signed with.
     pub previous_audit_keys: Vec<SecretRef>,
-    /// Nothing is written to GARM that cannot be recorded.
+    /// Whether writes to GARM that cannot be recorded are refused.
     pub audit_required: bool,
-    /// Where signed statements about the audit log go; absent: nowhere.
+    /// Where signed statements about the audit log go, if anywhere.
     pub audit_anchor: Option<AuditAnchor>,
-    /// TLS of the listener; absent: plain HTTP.
+    /// TLS for the listener; `None` for plain HTTP.
     pub tls: Option<ListenerTls>,
 }
 
 impl Default for WatchSettings {
-    /// What holds for a fleet file that says nothing about the loop.
+    /// The settings for a fleet file without `watch`.
     fn default() -> Self {
         Self {
             listen: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9477)),
@@ -117,41 +110,39 @@ impl Default for WatchSettings {
     }
 }
 
-/// Where signed statements about the audit log go, so that its proof does not rest on the machine
-/// that it is about.
+/// Where signed statements about the audit log go, so that its proof does not depend on the machine
+/// that writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditAnchor {
     /// The Ed25519 key that signs them.
     pub key: SecretRef,
-    /// Between two statements; 5 min by default.
+    /// Time between two statements; 5 min by default.
     pub every: Duration,
     /// A file that they are appended to.
     pub file: Option<PathBuf>,
-    /// Where they are posted to.
+    /// A URL that they are posted to.
     pub webhook: Option<WebhookUrl>,
-    /// Whether each message to the alert receivers carries the newest one.
+    /// Whether each message to the alert receivers includes the newest one.
     pub alerts: bool,
 }
 
-/// TLS of the listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenerTls {
-    /// Certificate and key.
     pub server: CertFiles,
-    /// Authorities of client certificates; absent: none is asked for.
+    /// CAs for client certificates; `None` requests none.
     pub client_ca: Option<PathBuf>,
 }
 
-/// What an alert watches. The closed list of DESIGN §6.
+/// What an alert watches: the closed list of DESIGN §6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AlertSeries {
-    /// Jobs that wait for a runner, per pool.
+    /// Jobs waiting for a runner, per pool.
     QueueDepth,
-    /// Age of the oldest of them, in seconds, stuck ones included, per pool.
+    /// Age of the oldest of them in seconds, stuck jobs included, per pool.
     OldestQueuedJobAgeSeconds,
     /// Jobs without a runner of their own, per pool.
     UnservedJobs,
-    /// 1 while a pool's circuit is open, per pool.
+    /// 1 while a pool's circuit breaker is open, per pool.
     CircuitOpen,
     /// 1 while GARM does not create the runners that a pool's level asks for, per pool.
     LevelNotFollowed,
@@ -163,16 +154,16 @@ pub enum AlertSeries {
     MtlsEnforced,
     /// Gaps in the audit log within the last hour.
     AuditGaps,
-    /// How often records of the audit log were found cut or changed within the last hour.
+    /// How often audit records were found cut or changed within the last hour.
     AuditBreaks,
-    /// Age of the last signed statement about the audit log that was delivered, in seconds.
+    /// Age of the last delivered statement about the audit log, in seconds.
     AuditAnchorAgeSeconds,
     /// Seconds until the client certificate expires.
     ClientCertExpiresInSeconds,
 }
 
 impl AlertSeries {
-    /// Every series, in the order of the documentation.
+    /// All series, in the order of the documentation.
     pub const ALL: [Self; 12] = [
         Self::QueueDepth,
         Self::OldestQueuedJobAgeSeconds,
@@ -188,7 +179,7 @@ impl AlertSeries {
         Self::ClientCertExpiresInSeconds,
     ];
 
-    /// The word of the fleet file.
+    /// The word used in the fleet file.
     pub const fn word(self) -> &'static str {
         match self {
             Self::QueueDepth => "queue_depth",
@@ -207,33 +198,28 @@ impl AlertSeries {
     }
 }
 
-/// On which side of a number an alert fires.
+/// The threshold of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Threshold {
-    /// Fires above this.
     Above(u32),
-    /// Fires below this.
     Below(u32),
 }
 
-/// One alert rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlertRule {
-    /// Its name; one of [`Self::built_in`] replaces that rule.
+    /// Its name; a rule named like one of [`Self::built_in`] replaces that one.
     pub name: String,
-    /// What it watches.
     pub when: AlertSeries,
-    /// When it fires.
     pub bound: Threshold,
-    /// How long the condition must have lasted; nothing by default.
+    /// How long the condition must have lasted; zero by default.
     pub lasting: Duration,
-    /// Names of receivers; empty: every receiver.
+    /// Names of receivers; empty for all receivers.
     pub notify: Vec<String>,
 }
 
 impl AlertRule {
-    /// The rules that are in force without being written down. Each notifies every receiver; a
-    /// rule of the file with the same name about the same series replaces it.
+    /// The rules that are always active. Each notifies all receivers; a rule in the file with the
+    /// same name and series replaces it.
     pub fn built_in() -> [Self; 3] {
         let rule = |name: &str, when, above, lasting| Self {
             name: name.to_owned(),
@@ -251,36 +237,28 @@ impl AlertRule {
     }
 }
 
-/// Where alerts go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receiver {
-    /// Its name in the fleet file.
     pub name: String,
-    /// What it is.
     pub kind: ReceiverKind,
 }
 
-/// What kind of receiver.
+/// The kind of a receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReceiverKind {
     /// An Alertmanager, API version 2.
-    Alertmanager {
-        /// Its base URL.
-        url: String,
-    },
-    /// A webhook that takes JSON.
+    Alertmanager { url: String },
+    /// A webhook that accepts JSON.
     Webhook {
-        /// Where to post; often a secret by itself.
+        /// The URL to post to; often a secret itself.
         url: WebhookUrl,
     },
 }
 
-/// A webhook's URL.
 #[derive(Clone, PartialEq, Eq)]
 pub enum WebhookUrl {
-    /// As it stands in the file; not to be shown.
+    /// Written in the file; must not be shown.
     Plain(String),
-    /// By reference.
     Secret(SecretRef),
 }
 
@@ -293,94 +271,82 @@ impl std::fmt::Debug for WebhookUrl {
     }
 }
 
-/// The kit that runners get, to speak to GARM with a client certificate.
+/// The kit with which runners connect to GARM with a client certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunnerMtls {
-    /// Where a runner's certificate comes from.
+    /// The source of a runner's certificate.
     pub certificate: RunnerCertificate,
-    /// Authority of GARM's front, PEM.
+    /// The CA of GARM's front, in PEM.
     pub ca: PathBuf,
 }
 
-/// Where a runner's certificate comes from.
+/// The source of a runner's certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunnerCertificate {
-    /// All runners of the fleet have the same.
-    Shared {
-        /// Certificate, PEM.
-        cert: PathBuf,
-        /// Private key.
-        key: SecretRef,
-    },
-    /// Each has its own, for a key that is made on its machine.
+    /// All runners of the fleet share one.
+    Shared { cert: PathBuf, key: SecretRef },
+    /// Each runner has its own, for a key generated on its machine.
     Signed {
-        /// Where signing requests go.
+        /// The URL for signing requests.
         signer: String,
     },
 }
 
-/// A GitHub App that GARM is to use.
+/// A GitHub App that GARM should use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialSettings {
-    /// Name of the credentials in GARM.
+    /// The name of the credentials in GARM.
     pub name: String,
-    /// GARM's name of the GitHub endpoint; `github.com` by default.
+    /// GARM's name for the GitHub endpoint; `github.com` by default.
     pub endpoint: String,
-    /// Application id.
     pub app_id: u64,
-    /// Installation id.
     pub installation_id: u64,
-    /// Private key, PEM.
+    /// The private key, in PEM.
     pub private_key: SecretRef,
 }
 
-/// Guardrails: what a pool may ask for. Empty lists and absent bounds forbid nothing, `Some` of an
-/// empty list forbids all.
+/// Limits on what a pool may request. `None` allows everything; `Some` of an empty list allows
+/// nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PolicySettings {
-    /// Which networks runners may be put into, by provider.
+    /// The networks that runners may use, by provider.
     pub networks: Vec<NetworkRule>,
-    /// Addresses that a runner must not be able to reach.
     pub must_not_reach: Vec<HostPort>,
-    /// Keys that `extra_specs` may have; absent: any.
+    /// Keys that `extra_specs` may have.
     pub extra_specs_allow_keys: Option<Vec<String>>,
-    /// Keys of `extra_specs` whose values may be shown.
     pub extra_specs_show: Vec<String>,
-    /// Providers that may be used; absent: any.
     pub allowed_providers: Option<Vec<String>>,
-    /// Globs of instance types that may be used; absent: any.
+    /// Globs of allowed instance types.
     pub allowed_instance_types: Option<Vec<String>>,
-    /// Globs of images that may be used; absent: any.
+    /// Globs of allowed images.
     pub allowed_images: Option<Vec<String>>,
-    /// Globs that each label of a pool has to match one of; absent: any.
+    /// Globs, one of which each label of a pool must match.
     pub allowed_labels: Option<Vec<String>>,
-    /// Globs of organizations, repositories and enterprises that pools may serve; absent: any.
+    /// Globs of organizations, repositories and enterprises that pools may serve.
     pub allowed_entities: Option<Vec<String>>,
-    /// Globs of runner groups that may be named; absent: any.
+    /// Globs of allowed runner groups.
     pub allowed_runner_groups: Option<Vec<String>>,
-    /// Globs of install templates that may be named; absent: any.
+    /// Globs of allowed install templates.
     pub allowed_templates: Option<Vec<String>>,
-    /// Most runners of all pools together.
+    /// The most runners of all pools together.
     pub max_total_runners: Option<u32>,
-    /// No pool may have shell access.
+    /// Whether shell access is forbidden.
     pub forbid_enable_shell: bool,
-    /// Globs of pools that are never deleted or replaced.
     pub protected_pools: Vec<String>,
-    /// Nothing is done unless client certificates are proven to be enforced.
+    /// Whether nothing may be written unless client certificates are proven to be enforced.
     pub require_mtls: bool,
     /// Requirements that are known not to be met: `R3`, `R4`, `R8` to `R11`.
     pub accept: Vec<String>,
 }
 
-/// Which networks runners of one provider may be put into.
+/// The networks that runners of one provider may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkRule {
-    /// The provider.
     pub provider: String,
-    /// Exact paths of keys in `extra_specs` that choose a network.
+    /// Exact paths of the keys in `extra_specs` that choose a network.
     pub keys: Vec<String>,
-    /// Globs of values that are allowed.
+    /// Globs of allowed values.
     pub allow: Vec<String>,
-    /// The keys may not be absent.
+    /// Whether all keys must be present.
     pub required: bool,
 }

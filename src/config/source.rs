@@ -1,32 +1,31 @@
-//! A file's text, before anything is known about it.
+//! Text files, before they are parsed.
 
 use super::diagnostic_code::Code;
 use super::problem::{Location, Position, Problem};
 
-/// Largest file that is read, in bytes.
+/// The largest file that is read, in bytes.
 pub const FILE_MAX: u64 = 4 * 1024 * 1024;
 
-/// Largest sum of all files of one run, in bytes.
+/// The largest total of all files of one run, in bytes.
 pub const TOTAL_MAX: u64 = 32 * 1024 * 1024;
 
-/// A file as it was read.
+/// The text of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
-    /// Its path, as shown to the user.
     pub path: String,
-    /// Its text, without a leading byte order mark.
+    /// Without a leading byte order mark.
     pub text: String,
 }
 
 impl SourceFile {
-    /// Takes bytes as UTF-8, with or without a byte order mark. Errors when they are not: told by
-    /// the first bad byte, or by UTF-16's marks.
+    /// Decodes UTF-8, with or without a byte order mark. Errors name the first invalid byte, or
+    /// UTF-16 if that is what the file is.
     pub fn decode(path: impl Into<String>, bytes: Vec<u8>) -> Result<Self, Problem> {
         let path = path.into();
         if is_utf16(&bytes) {
-            let message = "the file is UTF-16, and YAML is read as UTF-8";
+            let message = "the file is UTF-16, but must be UTF-8";
             return Err(Problem::of_file(Code::NotText, path, message)
-                .with_help("save it as UTF-8: `iconv -f UTF-16 -t UTF-8`"));
+                .with_help("convert it with `iconv -f UTF-16 -t UTF-8`"));
         }
         match String::from_utf8(bytes) {
             Ok(text) => {
@@ -50,7 +49,7 @@ impl SourceFile {
     }
 }
 
-/// Either byte order mark of UTF-16, or a zero in one of the first two bytes of a longer text.
+/// Detects a byte order mark of UTF-16, or a zero in one of the first two bytes.
 fn is_utf16(bytes: &[u8]) -> bool {
     match bytes {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
@@ -59,7 +58,7 @@ fn is_utf16(bytes: &[u8]) -> bool {
     }
 }
 
-/// The spot after `text`.
+/// The position after `text`.
 fn spot_of(text: &str) -> Position {
     let line_start = text.rfind('\n').map_or(0, |at| at + 1);
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
@@ -81,15 +80,15 @@ mod tests {
     }
 
     #[test]
-    fn utf8_is_read_with_and_without_its_mark() {
+    fn utf8_is_read_with_and_without_a_byte_order_mark() {
         check("é: 1\r\n".as_bytes(), Ok("é: 1\r\n"));
         check("\u{feff}a: 1".as_bytes(), Ok("a: 1"));
         check(b"", Ok(""));
     }
 
     #[test]
-    fn other_encodings_are_named_with_their_place() {
-        let utf16 = Err("a.yaml: the file is UTF-16, and YAML is read as UTF-8");
+    fn other_encodings_are_reported_with_their_position() {
+        let utf16 = Err("a.yaml: the file is UTF-16, but must be UTF-8");
         check(&[0xff, 0xfe, b'a', 0], utf16);
         check(&[0xfe, 0xff, 0, b'a'], utf16);
         check(&[b'a', 0, b':', 0], utf16);

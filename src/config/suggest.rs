@@ -1,9 +1,9 @@
-//! "Did you mean …?"
+//! Suggestions for misspelt and misplaced keys: "did you mean …?".
 
 use super::keys::KeySpec;
 use super::tables::{DEFAULTS, FLEET_FILE, POOL, POOL_FILE};
 
-/// Words that people bring from GARM and other tools, and ours.
+/// Words from GARM and other tools, and our words for them.
 const SYNONYMS: &[(&str, &str)] = &[
     ("flavor", "instance_type"),
     ("flavour", "instance_type"),
@@ -32,7 +32,7 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("template_name", "template"),
     ("prefix", "runner_prefix"),
     ("group", "runner_group"),
-    // Values: what others call the systems and architectures.
+    // Values: other names for operating systems and architectures.
     ("x64", "amd64"),
     ("x86_64", "amd64"),
     ("aarch64", "arm64"),
@@ -51,14 +51,13 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("mac", "macos"),
 ];
 
-/// The known word that was probably meant.
 pub(super) fn near<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
     let folded = snake(written);
     let synonym = SYNONYMS.iter().find(|(word, _)| *word == folded).map(|it| it.1);
     if let Some(key) = synonym.and_then(|it| known.iter().find(|key| **key == it)) {
         return Some(key);
     }
-    // Longer texts are no misspelt keys, and comparing them would take long.
+    // Longer texts are not misspelt keys, and comparing them would be slow.
     if folded.len() > 64 {
         return None;
     }
@@ -84,23 +83,21 @@ fn snake(written: &str) -> String {
     folded
 }
 
-/// A key that exists, but not in this mapping: where it belongs.
+/// A hint for a key that exists, but belongs in another mapping.
 pub(super) fn elsewhere(key: &str, here: &[KeySpec]) -> Option<&'static str> {
     let is = |table: &[KeySpec]| std::ptr::eq(table, here);
     let holds = |table: &[KeySpec]| table.iter().any(|it| it.key == key);
     if is(POOL_FILE) {
         if holds(FLEET_FILE) {
-            return Some(
-                "it belongs in the fleet file; a pool file holds `pools:` and nothing else",
-            );
+            return Some("it belongs in the fleet file; a pool file contains only `pools:`");
         }
         if holds(&POOL) {
-            return Some("it belongs into a pool, under `pools:`, indented behind a `-`");
+            return Some("it belongs in a pool under `pools:`, indented after a `-`");
         }
     }
     if is(FLEET_FILE) {
         if holds(POOL_FILE) {
-            return Some("pools stand in pool files, which hold nothing else");
+            return Some("pools are declared in pool files, which contain nothing else");
         }
         if holds(&DEFAULTS) {
             return Some("it belongs under `defaults:`");
@@ -110,12 +107,12 @@ pub(super) fn elsewhere(key: &str, here: &[KeySpec]) -> Option<&'static str> {
         return Some("it belongs in the fleet file");
     }
     if is(&DEFAULTS) && holds(&POOL) {
-        return Some("it is each pool's own; put it into the pool");
+        return Some("every pool has its own; set it in the pool");
     }
     None
 }
 
-/// Words in a row.
+/// The words in backticks, separated by commas.
 pub(super) fn listed(words: &[&str]) -> String {
     words.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ")
 }
@@ -125,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn misspelt_and_foreign_words_are_recognised_and_others_are_not() {
+    fn misspelt_and_foreign_words_are_recognized_and_others_are_not() {
         let keys = ["min_runners", "max_runners", "instance_type", "labels"];
         assert_eq!(near("max_runner", &keys), Some("max_runners"));
         assert_eq!(near("MaxRunners", &keys), Some("max_runners"));

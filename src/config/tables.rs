@@ -1,4 +1,4 @@
-//! What the files may hold. The decoder, the JSON Schema, "did you mean" and the reference
+//! The keys of all files. The decoder, the JSON Schema, "did you mean" and the reference
 //! documentation all read these tables; pool fields come from [`crate::domain::field`].
 
 mod watch;
@@ -19,7 +19,6 @@ const FLAG: Shape = Shape::Field(FieldKind::Flag);
 const TEXTS: Shape = Shape::List(&Shape::Setting(SettingKind::Entry), 0);
 const SECONDS: FieldKind = FieldKind::Duration { min_s: 0, whole_minutes: false };
 
-/// A pool file.
 pub(super) static POOL_FILE: &[KeySpec] = &[entry(
     "pools",
     Shape::List(&Shape::Pool, 0),
@@ -27,33 +26,37 @@ pub(super) static POOL_FILE: &[KeySpec] = &[entry(
     "the pools, each with its fields",
 )];
 
-/// The fleet file.
 pub(super) static FLEET_FILE: &[KeySpec] = &[
     entry(
         "fleet",
         Shape::Setting(SettingKind::FleetName),
         Presence::Required,
-        "owner of the pools in GARM: `[a-z0-9-]`, at most 20",
+        "name of the fleet, which owns the pools in GARM: `[a-z0-9-]`, at most 20 characters",
     ),
-    entry("garm", Shape::Mapping(GARM, Constraint::None), Presence::Required, "how to reach GARM"),
+    entry(
+        "garm",
+        Shape::Mapping(GARM, Constraint::None),
+        Presence::Required,
+        "how to connect to GARM",
+    ),
     entry(
         "controller",
         Shape::Mapping(CONTROLLER, Constraint::None),
         Presence::Optional,
-        "GARM's own settings, global to that GARM",
+        "GARM's own settings, which apply to all its pools",
     ),
     entry(
         "defaults",
         Shape::Defaults,
         Presence::Optional,
-        "pool fields, filled into every pool that does not say otherwise",
+        "pool fields for every pool that does not set them itself",
     ),
     entry("watch", Shape::Mapping(WATCH, Constraint::None), Presence::Optional, "the scaling loop"),
     entry(
         "alerts",
         Shape::List(&Shape::Mapping(ALERT, Constraint::ExactlyOne("above", "below")), 0),
         Presence::Optional,
-        "alert rules; `QueueDepthHigh`, `GarmNotFollowing` and `AuditLogChanged` are built in, a rule with the same name and `when` replaces one",
+        "alert rules; `QueueDepthHigh`, `GarmNotFollowing` and `AuditLogChanged` are built in, and a rule with the same name and `when` replaces one of them",
     ),
     entry(
         "receivers",
@@ -68,19 +71,19 @@ pub(super) static FLEET_FILE: &[KeySpec] = &[
         "policy",
         Shape::Mapping(POLICY, Constraint::None),
         Presence::Optional,
-        "guardrails for what pools may ask for",
+        "limits on what pools may request",
     ),
     entry(
         "runner_mtls",
         Shape::Mapping(RUNNER_MTLS, Constraint::PairOrOther("cert", "key", "signer")),
         Presence::Optional,
-        "the kit with which runners speak to GARM by client certificate, for all pools; see `docs/runner-kit.md`",
+        "the kit with which the runners of all pools connect to GARM with a client certificate; see `docs/runner-kit.md`",
     ),
     entry(
         "credentials",
         Shape::List(&Shape::Mapping(CREDENTIAL, Constraint::None), 0),
         Presence::Optional,
-        "GitHub Apps that GARM is to use",
+        "GitHub Apps that GARM should use",
     ),
 ];
 
@@ -89,10 +92,15 @@ const GARM: &[KeySpec] = &[
         "url",
         Shape::Setting(SettingKind::GarmUrl),
         Presence::Required,
-        "GARM's address; `http://` only to a loopback address",
+        "GARM's URL; `http://` only for a loopback address",
     ),
-    entry("username", TEXT, Presence::Default("admin"), "GARM's admin"),
-    entry("password", Shape::Reference, Presence::Required, "a reference to the admin's password"),
+    entry("username", TEXT, Presence::Default("admin"), "name of GARM's administrator"),
+    entry(
+        "password",
+        Shape::Reference,
+        Presence::Required,
+        "a reference to the administrator's password",
+    ),
     entry(
         "tls",
         Shape::Mapping(TLS, Constraint::BothOrNeither("cert", "key")),
@@ -103,19 +111,19 @@ const GARM: &[KeySpec] = &[
         "backend",
         Shape::List(&Shape::Setting(SettingKind::HostPort), 0),
         Presence::Optional,
-        "GARM's own ports, which must not answer from here",
+        "GARM's own ports, which must not be reachable from here",
     ),
     entry(
         "probe_runner_cert",
         Shape::Mapping(CERT, Constraint::None),
         Presence::Optional,
-        "a runner's certificate, with which the API must be refused, and callbacks must not",
+        "a runner's certificate, which the API must refuse and the callbacks must accept",
     ),
     entry(
         "crls",
         Shape::List(&Shape::Setting(SettingKind::Path), 0),
         Presence::Optional,
-        "the revocation lists of GARM's front, PEM; their end is warned of",
+        "the revocation lists of GARM's front, in PEM; `runnerctl` warns before they expire",
     ),
 ];
 
@@ -124,25 +132,25 @@ const TLS: &[KeySpec] = &[
         "ca",
         Shape::Setting(SettingKind::Path),
         Presence::Optional,
-        "authorities to trust instead of the system's, PEM",
+        "CAs to trust instead of the system's, in PEM",
     ),
     entry(
         "cert",
         Shape::Setting(SettingKind::Path),
         Presence::Optional,
-        "client certificate, PEM; with `key`",
+        "client certificate, in PEM; with `key`",
     ),
     entry(
         "key",
         Shape::Setting(SettingKind::Path),
         Presence::Optional,
-        "its private key, PEM; with `cert`",
+        "its private key, in PEM; with `cert`",
     ),
 ];
 
 const CERT: &[KeySpec] = &[
-    entry("cert", Shape::Setting(SettingKind::Path), Presence::Required, "certificate, PEM"),
-    entry("key", Shape::Setting(SettingKind::Path), Presence::Required, "its private key, PEM"),
+    entry("cert", Shape::Setting(SettingKind::Path), Presence::Required, "certificate, in PEM"),
+    entry("key", Shape::Setting(SettingKind::Path), Presence::Required, "its private key, in PEM"),
 ];
 
 const CONTROLLER: &[KeySpec] = &[
@@ -150,13 +158,13 @@ const CONTROLLER: &[KeySpec] = &[
         "minimum_job_age_backoff",
         Shape::Setting(SettingKind::Backoff),
         Presence::Optional,
-        "GARM starts a runner by itself for each job older than this; absent: left alone",
+        "GARM itself starts a runner for each job older than this; if absent, it stays as it is in GARM",
     ),
     entry(
         "shared",
         FLAG,
         Presence::Default("false"),
-        "this fleet decides for all fleets on that GARM",
+        "whether this fleet sets them for all fleets on that GARM",
     ),
 ];
 
@@ -182,23 +190,28 @@ const ALERT: &[KeySpec] = &[
     entry("when", Shape::Field(FieldKind::Choice(SERIES)), Presence::Required, "what is watched"),
     entry("above", BOUND, Presence::Optional, "fires above this number; or `below`"),
     entry("below", BOUND, Presence::Optional, "fires below this number; or `above`"),
-    entry("for", Shape::Field(SECONDS), Presence::Default("0s"), "how long that must have lasted"),
+    entry(
+        "for",
+        Shape::Field(SECONDS),
+        Presence::Default("0s"),
+        "how long the condition must have lasted",
+    ),
     entry(
         "notify",
         Shape::List(&TEXT, 1),
         Presence::Optional,
-        "names of receivers; absent: every receiver",
+        "names of receivers; all receivers if absent",
     ),
 ];
 
 const ALERTMANAGER: &[KeySpec] =
-    &[entry("url", Shape::Setting(SettingKind::Url), Presence::Required, "its base address")];
+    &[entry("url", Shape::Setting(SettingKind::Url), Presence::Required, "its base URL")];
 
 const WEBHOOK: &[KeySpec] = &[entry(
     "url",
     Shape::UrlOrReference,
     Presence::Required,
-    "where to post: the URL, or a reference to it",
+    "the URL to post to, or a reference to it",
 )];
 
 const RECEIVER: &[KeySpec] = &[
@@ -212,19 +225,19 @@ const RECEIVER: &[KeySpec] = &[
         "webhook",
         Shape::Mapping(WEBHOOK, Constraint::None),
         Presence::Optional,
-        "a webhook that takes JSON; or `alertmanager`",
+        "a webhook that accepts JSON; or `alertmanager`",
     ),
 ];
 
 /// The requirements that `policy.accept` may name.
 const REQUIREMENTS: &[&str] = &["R3", "R4", "R8", "R9", "R10", "R11"];
 
-/// A policy file: what `--policy` names.
+/// A policy file, as given with `--policy`.
 pub(super) const POLICY_FILE: &[KeySpec] = &[entry(
     "policy",
     Shape::Mapping(POLICY, Constraint::None),
     Presence::Required,
-    "guardrails, laid over those of the fleet file",
+    "limits in addition to those of the fleet file",
 )];
 
 const POLICY: &[KeySpec] = &[
@@ -236,11 +249,11 @@ const POLICY: &[KeySpec] = &[
                 "must_not_reach",
                 Shape::List(&Shape::Setting(SettingKind::HostPort), 0),
                 Presence::Optional,
-                "addresses that a runner must not be able to reach: an install that can connect is stopped",
+                "addresses that a runner must not be able to reach: the installation of a runner that can connect to one is stopped",
             )],
         ),
         Presence::Optional,
-        "which networks runners may be put into, by provider",
+        "the networks that runners may use, by provider",
     ),
     entry(
         "extra_specs",
@@ -248,50 +261,45 @@ const POLICY: &[KeySpec] = &[
         Presence::Optional,
         "rules for the keys of `extra_specs`",
     ),
-    entry(
-        "allowed_providers",
-        TEXTS,
-        Presence::Optional,
-        "providers that may be used; absent: any",
-    ),
+    entry("allowed_providers", TEXTS, Presence::Optional, "allowed providers; any if absent"),
     entry(
         "allowed_instance_types",
         TEXTS,
         Presence::Optional,
-        "globs of instance types that may be used; absent: any",
+        "globs of allowed instance types; any if absent",
     ),
-    entry(
-        "allowed_images",
-        TEXTS,
-        Presence::Optional,
-        "globs of images that may be used; absent: any",
-    ),
+    entry("allowed_images", TEXTS, Presence::Optional, "globs of allowed images; any if absent"),
     entry(
         "allowed_labels",
         TEXTS,
         Presence::Optional,
-        "globs, one of which each label has to match; absent: any",
+        "globs, one of which each label must match; any if absent",
     ),
     entry(
         "allowed_entities",
         TEXTS,
         Presence::Optional,
-        "globs of organizations, repositories, enterprises that pools may serve; absent: any",
+        "globs of organizations, repositories and enterprises that pools may serve; any if absent",
     ),
     entry(
         "allowed_runner_groups",
         TEXTS,
         Presence::Optional,
-        "globs of runner groups that may be named; absent: any",
+        "globs of allowed runner groups; any if absent",
     ),
     entry(
         "allowed_templates",
         TEXTS,
         Presence::Optional,
-        "globs of install templates that may be named; absent: any",
+        "globs of allowed install templates; any if absent",
     ),
-    entry("max_total_runners", BOUND, Presence::Optional, "most runners of all pools together"),
-    entry("forbid_enable_shell", FLAG, Presence::Default("false"), "no pool may have shell access"),
+    entry("max_total_runners", BOUND, Presence::Optional, "the most runners of all pools together"),
+    entry(
+        "forbid_enable_shell",
+        FLAG,
+        Presence::Default("false"),
+        "whether shell access is forbidden",
+    ),
     entry(
         "protected_pools",
         TEXTS,
@@ -317,14 +325,14 @@ const NETWORK: &[KeySpec] = &[
         "keys",
         Shape::List(&Shape::Setting(SettingKind::Entry), 1),
         Presence::Required,
-        "exact paths of keys in `extra_specs` that choose a network",
+        "exact paths of the keys in `extra_specs` that choose a network",
     ),
-    entry("allow", Shape::List(&TEXT, 0), Presence::Required, "globs of values that are allowed"),
-    entry("required", FLAG, Presence::Default("false"), "none of the keys may be absent"),
+    entry("allow", Shape::List(&TEXT, 0), Presence::Required, "globs of allowed values"),
+    entry("required", FLAG, Presence::Default("false"), "whether all of the keys must be present"),
 ];
 
 const EXTRA_SPECS: &[KeySpec] = &[
-    entry("allow_keys", TEXTS, Presence::Optional, "keys that a pool may use; absent: any"),
+    entry("allow_keys", TEXTS, Presence::Optional, "keys that a pool may use; any if absent"),
     entry("show", TEXTS, Presence::Optional, "keys whose values may be shown"),
 ];
 
@@ -333,7 +341,7 @@ const RUNNER_MTLS: &[KeySpec] = &[
         "cert",
         Shape::Setting(SettingKind::Path),
         Presence::Optional,
-        "the runners' certificate, PEM; with `key`",
+        "the runners' certificate, in PEM; with `key`",
     ),
     entry(
         "key",
@@ -345,19 +353,19 @@ const RUNNER_MTLS: &[KeySpec] = &[
         "signer",
         Shape::Setting(SettingKind::GarmUrl),
         Presence::Optional,
-        "instead of both: where each runner has a certificate of its own signed",
+        "instead of both: the URL of the signer that issues a certificate to each runner",
     ),
     entry(
         "ca",
         Shape::Setting(SettingKind::Path),
         Presence::Required,
-        "authority of GARM's front, PEM",
+        "CA of GARM's front, in PEM",
     ),
 ];
 
 const CREDENTIAL: &[KeySpec] = &[
     entry("name", TEXT, Presence::Required, "name of the credentials in GARM, unique"),
-    entry("endpoint", TEXT, Presence::Default("github.com"), "GARM's name of the GitHub endpoint"),
+    entry("endpoint", TEXT, Presence::Default("github.com"), "GARM's name for the GitHub endpoint"),
     entry("app_id", Shape::Setting(SettingKind::Id), Presence::Required, "the App's id"),
     entry(
         "installation_id",
@@ -369,11 +377,11 @@ const CREDENTIAL: &[KeySpec] = &[
         "private_key",
         Shape::Reference,
         Presence::Required,
-        "a reference to the App's private key, PEM",
+        "a reference to the App's private key, in PEM",
     ),
 ];
 
-/// The fields of a pool, as entries of a mapping.
+/// The fields of a pool, as keys of a mapping.
 pub(super) static POOL: LazyLock<Vec<KeySpec>> = LazyLock::new(|| {
     FIELDS
         .iter()

@@ -1,10 +1,10 @@
-//! The text of one file, and what of it may be shown.
+//! The text of one file, and which parts of it may be shown.
 //!
-//! **Invariant:** of a file that could be parsed, only keys that are words ([`is_word`]), punctuation
-//! and those values that the decoder has declared harmless ([`FileText::show`]) ever reach an
-//! excerpt; everything else is masked, comments are cut off. Of a fleet file that could not be parsed
-//! nothing is shown, and of such a pool file only what begins with `pools` and stands before any key
-//! that we do not know.
+//! **Invariant:** of a file that could be parsed, an excerpt contains only keys that are words
+//! ([`is_word`]), punctuation and the values that the decoder has marked as safe
+//! ([`FileText::show`]). Everything else is masked, and comments are cut off. Nothing is shown of a
+//! fleet file that could not be parsed. Of such a pool file, only lines that start with `pools` and
+//! come before any unknown key are shown.
 
 use std::ops::Range;
 
@@ -14,44 +14,42 @@ use super::yaml::Token;
 use crate::domain::field::{FieldKind, field};
 use crate::domain::text::escape;
 
-/// What stands in an excerpt for a value that is not shown.
+/// Replaces a value that is not shown.
 const MASK: &str = "***";
 
-/// Lines that are further apart than this get excerpts of their own.
+/// Lines further apart than this get separate excerpts.
 const GAP_MAX: u32 = 4;
 
-/// Bytes shown on either side of a mark in a long line.
+/// How many bytes of a long line are shown on each side of an annotation.
 const REACH: usize = 120;
 
-/// Longest text of one mark, in bytes of the file.
+/// The longest range of one annotation, in bytes of the file.
 const MARK_MAX: usize = 60;
 
-/// How much is known about a file's text.
+/// Whether a file could be parsed, and which kind of file it is if not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ParseState {
     /// Parsed: every scalar is known.
     Parsed,
-    /// A pool file that is not YAML.
+    /// A pool file that is not valid YAML.
     BrokenPoolFile,
-    /// A fleet file that is not YAML.
+    /// A fleet file that is not valid YAML.
     BrokenFleetFile,
-    /// A policy file that is not YAML.
+    /// A policy file that is not valid YAML.
     BrokenPolicyFile,
 }
 
-/// The text of one file.
 #[derive(Debug, Clone)]
 pub(super) struct FileText {
     path: String,
     text: String,
-    /// Where each line begins.
+    /// The start of each line.
     lines: Vec<u32>,
     tokens: Vec<Token>,
     shown: Vec<bool>,
     knowledge: ParseState,
 }
 
-/// A spot to be marked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Highlight {
     pub(super) span: SourceSpan,
@@ -61,7 +59,7 @@ pub(super) struct Highlight {
 
 impl FileText {
     pub(super) fn new(path: &str, text: &str, tokens: Vec<Token>, knowledge: ParseState) -> Self {
-        // Of a broken file the tokens end somewhere: what may be shown is judged by lines.
+        // The tokens of a broken file are incomplete, so its lines decide what may be shown.
         let tokens = if knowledge == ParseState::Parsed { tokens } else { Vec::new() };
         let word = |it: &Token| text.get(it.start as usize..it.end as usize).unwrap_or_default();
         let shown = tokens.iter().map(|it| it.is_key && is_word(unquoted(word(it)))).collect();
@@ -69,12 +67,12 @@ impl FileText {
         Self { path: path.to_owned(), text: text.to_owned(), lines, tokens, shown, knowledge }
     }
 
-    /// Declares the value of a token harmless.
+    /// Marks the value of a token as safe to show.
     pub(super) fn show(&mut self, token: usize) {
         self.shown[token] = true;
     }
 
-    /// Takes back what was declared, keys included, for all tokens between two offsets.
+    /// Hides all tokens between two offsets again, including keys.
     pub(super) fn hide(&mut self, start: u32, end: u32) {
         let first = self.tokens.partition_point(|it| it.start < start);
         for (token, shown) in self.tokens[first..].iter().zip(&mut self.shown[first..]) {
@@ -94,8 +92,8 @@ impl FileText {
         Location { file: self.path.clone(), spot: Some(spot) }
     }
 
-    /// Excerpts with these spots marked, all of this file: one for each group of near lines, in
-    /// the order of the spots.
+    /// Excerpts with these spans annotated, all in this file: one for each group of nearby lines,
+    /// in the order of the spans.
     pub(super) fn excerpts(&self, spots: &[Highlight]) -> Vec<Excerpt> {
         let last = spots.iter().map(|it| it.span.line).max().unwrap_or(0);
         if !self.may_show(last) {
@@ -133,7 +131,7 @@ impl FileText {
         excerpt
     }
 
-    /// The bytes of a line, without its break.
+    /// The byte range of a line, without its line break.
     fn bytes_of(&self, line: u32) -> Range<usize> {
         let at = |index: usize| self.lines.get(index).map_or(self.text.len(), |it| *it as usize);
         let index = (line as usize).saturating_sub(1);
@@ -141,7 +139,7 @@ impl FileText {
         start..start + self.text[start..end].trim_end_matches(['\n', '\r']).len()
     }
 
-    /// Adds one line to an excerpt, with its marks.
+    /// Adds one line to an excerpt, with its annotations.
     fn line(&self, excerpt: &mut Excerpt, bytes: Range<usize>, spots: &[&Highlight]) {
         let window = self.window(bytes, spots);
         let mut marks: Vec<Option<Range<usize>>> = vec![None; spots.len()];
@@ -166,7 +164,7 @@ impl FileText {
         }
     }
 
-    /// The part of a line that is shown: all of it, or what is near the first mark.
+    /// The part of a line that is shown: all of it, or the part around the first annotation.
     fn window(&self, line: Range<usize>, spots: &[&Highlight]) -> Range<usize> {
         if line.len() <= 2 * REACH {
             return line;
@@ -182,7 +180,7 @@ impl FileText {
         near(middle.saturating_sub(REACH))..near(middle + REACH)
     }
 
-    /// A stretch of one line, cut into what is shown as it is and what is masked.
+    /// Splits a part of a line into pieces that are shown and pieces that are masked.
     fn pieces(&self, bytes: &Range<usize>) -> Vec<ExcerptPiece> {
         let mut pieces = Vec::new();
         let mut at = bytes.start;
@@ -205,7 +203,7 @@ impl FileText {
         pieces
     }
 
-    /// Between two scalars: punctuation is shown, a comment is not.
+    /// Adds the text between two scalars: punctuation is shown, comments are not.
     fn gap(&self, bytes: Range<usize>, pieces: &mut Vec<ExcerptPiece>) {
         let text = &self.text[bytes.clone()];
         let before = self.text[..bytes.start].chars().next_back();
@@ -220,7 +218,7 @@ impl FileText {
             None => text.len(),
         };
         let bytes = bytes.start..bytes.start + visible;
-        // Of a broken file there are no scalars: its lines have been judged by their keys.
+        // A broken file has no scalars: its lines have been checked by their keys.
         if self.knowledge != ParseState::Parsed {
             return push_plain(&self.text, bytes, pieces);
         }
@@ -237,7 +235,7 @@ impl FileText {
         }
     }
 
-    /// A scalar that is not shown: its quotes and its indentation are.
+    /// Adds a hidden scalar, keeping its indentation.
     fn masked(&self, bytes: Range<usize>, pieces: &mut Vec<ExcerptPiece>) {
         let text = &self.text[bytes.clone()];
         let indent = text.len() - text.trim_start().len();
@@ -252,7 +250,6 @@ impl FileText {
         }
     }
 
-    /// Whether lines up to this one may be shown at all.
     fn may_show(&self, line: u32) -> bool {
         match self.knowledge {
             ParseState::Parsed => true,
@@ -264,15 +261,15 @@ impl FileText {
     }
 }
 
-/// Most characters and digits of a word.
+/// The most characters and digits of a word.
 const WORD_MAX: usize = 40;
 const WORD_DIGITS_MAX: usize = 3;
 
-/// So few characters hold no secret: `~`, `<<`, `1.5`.
+/// So few characters cannot hold a secret: `~`, `<<`, `1.5`.
 const SHORT_MAX: usize = 4;
 
-/// Whether a key is written as keys are, whatever it means. A line of a file that is no YAML may be
-/// taken for a key, too: hashes, tokens and the like are no words.
+/// Whether a key looks like a word. A line of a file that is not YAML may be mistaken for a key,
+/// and hashes, tokens and the like must not be shown.
 pub(super) fn is_word(key: &str) -> bool {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let is_short = key.chars().count() <= SHORT_MAX;
@@ -282,7 +279,7 @@ pub(super) fn is_word(key: &str) -> bool {
             && key.chars().filter(char::is_ascii_digit).count() <= WORD_DIGITS_MAX
 }
 
-/// `the alias `x``, or `an alias` where its name is no word.
+/// `the alias x` in backticks, or `an alias` if its name does not look like a word.
 pub(super) fn named(text: &str, what: &str) -> String {
     match what.starts_with('a') {
         _ if is_word(text) => format!("the {what} `{}`", escape(text)),
@@ -291,7 +288,8 @@ pub(super) fn named(text: &str, what: &str) -> String {
     }
 }
 
-/// Whether what stands between two scalars is punctuation, an anchor, an alias or a tag of words.
+/// Whether text between two scalars is punctuation, or an anchor, alias or tag that consists of
+/// words.
 fn is_sign(text: &str) -> bool {
     let inner = text.trim_start_matches(['*', '&', '!', '<', '%']).trim_end_matches('>');
     inner.split(['!', ':', '/']).all(is_word)
@@ -301,8 +299,8 @@ fn unquoted(text: &str) -> &str {
     text.trim_matches(['"', '\''])
 }
 
-/// Whether every key in these lines is one whose value is harmless, as far as can be told without
-/// a parse. From the first bracket on, each word before a colon may be a key.
+/// Whether all keys in these lines have harmless values, as far as that can be told without
+/// parsing. After the first bracket, any word before a colon may be a key.
 fn have_only_plain_keys<'t>(lines: impl Iterator<Item = &'t str>) -> bool {
     let mut in_brackets = false;
     let mut has_begun = false;
@@ -335,12 +333,12 @@ fn word_before(text: &str) -> &str {
     &text[start.last().map_or(text.len(), |it| it.0)..]
 }
 
-/// `pools`, or a field of a pool but for the one that may hold secrets.
+/// Whether the key is `pools`, or a pool field other than the one that may hold secrets.
 fn is_plain_key(key: &str) -> bool {
     key == "pools" || field(key).is_some_and(|it| it.kind != FieldKind::Map)
 }
 
-/// Where each line of a text begins, by YAML's line breaks.
+/// The start of each line, by YAML's line breaks.
 fn line_starts(text: &str) -> Vec<u32> {
     let bytes = text.as_bytes();
     let ends = bytes.iter().enumerate().filter(|(at, byte)| {
@@ -351,15 +349,15 @@ fn line_starts(text: &str) -> Vec<u32> {
         .collect()
 }
 
-/// A stretch of a line as it is shown.
+/// A part of a line, and the text that is shown for it.
 struct ExcerptPiece {
     start: usize,
     end: usize,
     shown: String,
 }
 
-/// Adds a stretch that is shown, each escaped character as a piece of its own: within every other
-/// piece, bytes shown are bytes of the file.
+/// Adds text that is shown. Each escaped character becomes a piece of its own, so that in all other
+/// pieces the shown bytes equal those of the file.
 fn push_plain(text: &str, bytes: Range<usize>, pieces: &mut Vec<ExcerptPiece>) {
     let mut start = bytes.start;
     let mut push = |start: usize, end: usize| {
@@ -380,8 +378,8 @@ fn push_plain(text: &str, bytes: Range<usize>, pieces: &mut Vec<ExcerptPiece>) {
 }
 
 impl ExcerptPiece {
-    /// The shown bytes of the file's bytes `start..end`: exact, or the whole piece where it was
-    /// escaped or masked.
+    /// The range of the shown text for the file's bytes `start..end`: exact, or the whole piece if
+    /// it was escaped or masked.
     fn within(&self, start: usize, end: usize) -> (usize, usize) {
         if self.shown.len() != self.end - self.start {
             return (0, self.shown.len());

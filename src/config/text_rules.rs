@@ -1,4 +1,4 @@
-//! What a text must be like, and how that is said.
+//! The rules for strings, and the messages about them.
 
 use super::decode::MessageSubject;
 use super::diagnostic_code::Code;
@@ -10,13 +10,13 @@ use crate::domain::label::{is_garms, is_reserved};
 use crate::domain::name::{FLEET_NAME_MAX, PoolName};
 use crate::domain::text::quote;
 
-/// Longest name of an account, and of a repository in it.
+/// The longest name of an account, and of a repository in it.
 pub(super) const ACCOUNT_MAX: usize = 100;
 
-/// What a kind takes, to follow "takes".
+/// What a field takes, as a phrase to follow "takes".
 pub(super) fn wanted(kind: FieldKind) -> String {
     match kind {
-        FieldKind::Name => "a name: `a`-`z`, `0`-`9` and `-`".to_owned(),
+        FieldKind::Name => "a name of `a`-`z`, `0`-`9` and `-`".to_owned(),
         FieldKind::Count { min, max } => format!("a whole number from {min} to {max}"),
         FieldKind::Duration { .. } => "a duration such as `30s`, `10m` or `1h30m`".to_owned(),
         FieldKind::DurationOrOff => "a duration such as `30s` or `2m`, or `off`".to_owned(),
@@ -32,7 +32,7 @@ pub(super) fn wanted(kind: FieldKind) -> String {
     }
 }
 
-/// What a setting takes, to follow "takes".
+/// What a setting takes, as a phrase to follow "takes".
 pub(super) fn wanted_setting(setting: SettingKind) -> &'static str {
     match setting {
         SettingKind::FleetName => "a name: `a`-`z`, `0`-`9` and `-`",
@@ -46,7 +46,7 @@ pub(super) fn wanted_setting(setting: SettingKind) -> &'static str {
     }
 }
 
-/// Judges a text of a pool field.
+/// Checks the text of a pool field.
 pub(super) fn judge(
     text: &str,
     kind: FieldKind,
@@ -71,35 +71,35 @@ pub(super) fn judge(
     }
 }
 
-/// Placeholders of workflows and shells: nothing fills them in here. Never quotes the text, which
-/// may be a URL with a password.
+/// Refuses placeholders of workflows and shells, which nothing expands here. Never quotes the text,
+/// which may be a URL with a password.
 pub(super) fn no_placeholder(text: &str, subject: MessageSubject<'_>) -> Result<(), InvalidValue> {
     if !text.contains("${") {
         return Ok(());
     }
     let (what, help) = if text.contains("${{") {
-        ("`${{ … }}`, which only workflows fill in", "write the value itself")
+        ("`${{ … }}`, which only workflows expand", "write the value itself")
     } else {
-        ("`${…}`, which nothing fills in", "write the value itself")
+        ("`${…}`, which is not expanded", "write the value itself")
     };
-    Err(InvalidValue::new(Code::Placeholder, format!("{subject} has {what}")).help(help))
+    Err(InvalidValue::new(Code::Placeholder, format!("{subject} contains {what}")).help(help))
 }
 
-/// A path is taken as it stands: no shell has seen it.
+/// Checks a path, which is used unchanged: no shell expands it.
 pub(super) fn path(text: &str, subject: MessageSubject<'_>) -> Result<(), InvalidValue> {
     expanded(text, subject)?;
     plain_text(text, TEXT_MAX, subject)
 }
 
-/// Whether a path has what a shell would have replaced.
+/// Refuses a path with a prefix that a shell would have expanded.
 pub(super) fn expanded(path: &str, subject: MessageSubject<'_>) -> Result<(), InvalidValue> {
     let Some(begins @ ('~' | '$')) = path.chars().next() else { return Ok(()) };
-    let message = format!("{subject} begins with `{begins}`, which is not expanded here");
-    let help = format!("write the path out, or `./{begins}…` if a name begins with it");
+    let message = format!("{subject} begins with `{begins}`, which is not expanded");
+    let help = format!("write the full path, or `./{begins}…` if the name really begins with it");
     Err(InvalidValue::new(Code::UnexpandedPath, message).help(help))
 }
 
-/// An entry of a list of names.
+/// Checks an entry of a list of names.
 pub(super) fn entry(
     text: &str,
     max: usize,
@@ -107,30 +107,30 @@ pub(super) fn entry(
 ) -> Result<(), InvalidValue> {
     let parts: Vec<&str> = text.split(',').map(str::trim).filter(|it| !it.is_empty()).collect();
     if text.contains(',') {
-        let message = format!("{subject} holds a comma: `{}`", quote(text));
+        let message = format!("{subject} contains a comma: `{}`", quote(text));
         let parts: Vec<String> = parts.iter().map(|it| quote(it)).collect();
         let help = match parts.as_slice() {
-            [] => "take it away".to_owned(),
+            [] => "remove it".to_owned(),
             [one] => format!("write `{one}`"),
-            several => format!("an entry each: `{}`", several.join("`, `")),
+            several => format!("write separate entries: `{}`", several.join("`, `")),
         };
         return Err(InvalidValue::new(Code::CommaList, message).help(help));
     }
     plain_text(text, max, subject)
 }
 
-/// A label that a person may give a pool.
+/// Checks a label that a user may give to a pool.
 pub(super) fn label(text: &str, subject: MessageSubject<'_>) -> Result<(), InvalidValue> {
     let reserved = |help: &str| {
         let message = format!("the label `{}` is reserved", quote(text));
         Err(InvalidValue::new(Code::ReservedLabel, message).help(help))
     };
     if is_reserved(text) {
-        return reserved("labels that begin with `runnerctl=` say whose a pool is; take it away");
+        return reserved("labels that begin with `runnerctl=` mark the owner of a pool; remove it");
     }
     if is_garms(text) {
         return reserved(
-            "GARM gives each runner its `runner-controller-id=` and `runner-pool-id=`; take it away",
+            "GARM adds `runner-controller-id=` and `runner-pool-id=` to each runner; remove it",
         );
     }
     entry(text, LABEL_MAX, subject).map_err(|invalid| match invalid.code {
@@ -139,20 +139,20 @@ pub(super) fn label(text: &str, subject: MessageSubject<'_>) -> Result<(), Inval
     })
 }
 
-/// First part of the names of runners.
+/// Checks a prefix of runner names.
 fn prefix(text: &str, subject: MessageSubject<'_>) -> Result<(), InvalidValue> {
     let length = text.chars().count();
     if length > PREFIX_MAX {
         let message = format!(
-            "{subject} has {length} characters: with the 15 that GARM adds, the names of runners are too long for GitHub"
+            "{subject} has {length} characters: with the 15 that GARM appends, runner names are too long for GitHub"
         );
-        let help = format!("GitHub takes names of up to 64: write at most {PREFIX_MAX}");
+        let help = format!("GitHub accepts names of up to 64 characters: use at most {PREFIX_MAX}");
         return Err(InvalidValue::new(Code::RunnerPrefix, message).help(help));
     }
     plain_text(text, PREFIX_MAX, subject)
 }
 
-/// A name that breaks the rules, with one near it that does not.
+/// The error for an invalid name, with a similar valid one.
 pub(super) fn misnamed(why: String, text: &str) -> InvalidValue {
     let better: String = text
         .to_lowercase()
@@ -165,7 +165,8 @@ pub(super) fn misnamed(why: String, text: &str) -> InvalidValue {
     if better.is_empty() { invalid } else { invalid.help(format!("such as `{better}`")) }
 }
 
-/// Text that is not empty, not too long, has no control characters and no blank at its ends.
+/// Checks text: it must not be empty, too long, have control characters or begin or end with a
+/// space.
 pub(super) fn plain_text(
     text: &str,
     max: usize,
@@ -176,9 +177,9 @@ pub(super) fn plain_text(
     } else if text.chars().count() > max {
         format!("has more than {max} characters")
     } else if text.chars().any(char::is_control) {
-        "has a control character, such as a line break".to_owned()
+        "contains a control character, such as a line break".to_owned()
     } else if text.starts_with(' ') || text.ends_with(' ') {
-        "has a blank at an end".to_owned()
+        "begins or ends with a space".to_owned()
     } else {
         return Ok(());
     };
@@ -194,7 +195,7 @@ fn account(text: &str, subject: MessageSubject<'_>) -> Result<(), InvalidValue> 
     if is_account(text) {
         return Ok(());
     }
-    let message = format!("`{}` is no name of an account at GitHub", quote(text));
+    let message = format!("`{}` is not a valid GitHub account name", quote(text));
     let invalid = InvalidValue::new(Code::Name, message);
     Err(if text.split('/').count() == 2 {
         invalid.help(format!("write `repository: {}`", quote(text)))
@@ -207,8 +208,8 @@ fn repository(text: &str, subject: MessageSubject<'_>) -> Result<(), InvalidValu
     match text.split_once('/') {
         Some((owner, name)) if is_account(owner) && is_account(name) => Ok(()),
         Some(_) | None => {
-            let message = format!("`{}` is no name of a repository at GitHub", quote(text));
-            let help = format!("{subject} takes owner and name, such as `acme/app`");
+            let message = format!("`{}` is not a valid GitHub repository name", quote(text));
+            let help = format!("{subject} takes the owner and the name, such as `acme/app`");
             Err(InvalidValue::new(Code::Name, message).help(help))
         }
     }

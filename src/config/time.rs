@@ -1,4 +1,4 @@
-//! Durations.
+//! Decodes durations.
 
 use std::time::Duration;
 
@@ -10,29 +10,25 @@ use super::value::Value;
 use crate::domain::duration::{DURATION_MAX_S, format, parse_within};
 use crate::domain::text::quote;
 
-/// Longest backoff, in seconds: one more overflows in GARM, which then starts runners at once
+/// The longest backoff, in seconds: one more overflows in GARM, which then starts runners at once
 /// (GARM.md §d).
 pub(super) const BACKOFF_MAX_S: u64 = 9_223_372_036;
 
-/// What a duration must be like.
+/// The rule for a duration.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct DurationRule {
-    /// Shortest, in seconds.
     pub(super) min_s: u64,
-    /// Longest, in seconds.
     pub(super) max_s: u64,
-    /// Only whole minutes.
+    /// Whether it must be in whole minutes.
     pub(super) whole_minutes: bool,
-    /// Or the word `off`.
+    /// Whether the word `off` is accepted as well.
     pub(super) may_be_off: bool,
 }
 
 impl DurationRule {
-    /// Any duration up to 30 days.
     pub(super) const PLAIN: Self =
         Self { min_s: 0, max_s: DURATION_MAX_S, whole_minutes: false, may_be_off: false };
 
-    /// GARM's backoff.
     pub(super) const BACKOFF: Self = Self { max_s: BACKOFF_MAX_S, ..Self::PLAIN };
 }
 
@@ -46,18 +42,18 @@ pub(super) fn read(
         Meaning::Text(text) => text,
         Meaning::Int(digits) => {
             let digits = quote(digits);
-            let message = format!("{subject} is a duration, and `{digits}` has no unit");
+            let message = format!("invalid duration `{digits}` for {subject}: the unit is missing");
             let off = if rule.may_be_off { ", or `off`" } else { "" };
             let help = format!("write `{digits}s` for seconds, `{digits}m` for minutes{off}");
             return Err(InvalidValue::new(Code::Duration, message).help(help));
         }
         Meaning::Null | Meaning::Bool(_) | Meaning::Float(_) => {
-            let message = format!("{subject} is a duration, and `{}` is none", quote(&scalar.text));
+            let message = format!("invalid duration `{}` for {subject}", quote(&scalar.text));
             return Err(InvalidValue::new(Code::Duration, message).help(EXAMPLE));
         }
     };
     let duration = parse_within(text, rule.max_s).map_err(|error| {
-        let message = format!("{subject}: `{}` is no duration", quote(text));
+        let message = format!("invalid duration `{}` for {subject}", quote(text));
         InvalidValue::new(Code::Duration, message).help(format!("{error}; {EXAMPLE}"))
     })?;
     fits(duration, rule, subject)
@@ -73,12 +69,12 @@ fn fits(
     let invalid = |message: String| Err(InvalidValue::new(Code::Duration, message));
     if duration.as_secs() < rule.min_s {
         return invalid(format!(
-            "{subject} is at least {}",
+            "{subject} must be at least {}",
             format(Duration::from_secs(rule.min_s))
         ));
     }
     if rule.whole_minutes && !duration.as_secs().is_multiple_of(60) {
-        return invalid(format!("{subject} takes whole minutes, not `{}`", format(duration)));
+        return invalid(format!("{subject} must be in whole minutes, not `{}`", format(duration)));
     }
     Ok(Value::Duration(duration))
 }

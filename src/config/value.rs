@@ -1,4 +1,4 @@
-//! What a file says, checked against its table but not yet given its meaning.
+//! Decoded values: checked against the tables, but not yet interpreted.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,45 +12,43 @@ use super::settings::HostPort;
 use crate::domain::label::Labels;
 use crate::domain::secret::SecretRef;
 
-/// A value and where it stands.
+/// A value and its location.
 #[derive(Debug, Clone)]
 pub(super) struct LocatedValue {
     pub(super) at: FileSpan,
     pub(super) value: Value,
 }
 
-/// A checked value.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
     Text(String),
     Number(u64),
     Flag(bool),
     Duration(Duration),
-    /// The word `off` where a duration may stand.
+    /// The word `off` in place of a duration.
     Off,
-    /// The word `unmanaged` where a flag may stand.
+    /// The word `unmanaged` in place of a flag.
     Unmanaged,
     Reference(SecretRef),
     HostPort(HostPort),
     Listen(SocketAddr),
     Labels(Labels),
-    /// `extra_specs`, top-level nulls included: they remove keys of the defaults; and where its
-    /// top-level keys stand.
+    /// `extra_specs`, and the locations of its top-level keys. Top-level nulls are kept: they
+    /// remove keys of the defaults.
     Specs(Map<String, serde_json::Value>, BTreeMap<String, FileSpan>),
     List(Vec<LocatedValue>),
     Mapping(Mapping),
-    /// Names with their places and values, and the keys of fixed meaning among them.
+    /// Names with their locations and values, and the fixed keys among them.
     Named(Vec<(String, FileSpan, LocatedValue)>, Mapping),
-    /// Something that has been reported already.
+    /// Already reported as broken.
     Broken,
 }
 
-/// A mapping with fixed keys.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Mapping {
-    /// Values by key, in the order of the alphabet.
+    /// Values by key, in alphabetical order.
     entries: BTreeMap<&'static str, (FileSpan, LocatedValue)>,
-    /// Keys that are not known here; each has been reported.
+    /// Unknown keys, which have been reported.
     unknown_keys: Vec<String>,
 }
 
@@ -67,7 +65,7 @@ impl Mapping {
         &self.unknown_keys
     }
 
-    /// Whether the key is there, broken or not.
+    /// Whether the key is present, valid or not.
     pub(super) fn has(&self, key: &str) -> bool {
         self.entries.contains_key(key)
     }
@@ -76,17 +74,17 @@ impl Mapping {
         self.entries.get(key).map(|it| &it.1)
     }
 
-    /// Where the key itself stands.
+    /// The location of the key itself.
     pub(super) fn key_at(&self, key: &str) -> Option<FileSpan> {
         self.entries.get(key).map(|it| it.0)
     }
 
-    /// Where the first of the known keys stands.
+    /// The location of the first known key.
     pub(super) fn first_key(&self) -> Option<SourceSpan> {
         self.entries.values().map(|it| it.0.span).min()
     }
 
-    /// Every value with its key, in the order of the keys.
+    /// All values with their keys, in the order of the keys.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&'static str, &LocatedValue)> {
         self.entries.iter().map(|(key, (_, item))| (*key, item))
     }
@@ -140,7 +138,6 @@ impl Mapping {
         }
     }
 
-    /// The texts of a list.
     pub(super) fn texts(&self, key: &str) -> Option<Vec<String>> {
         Some(self.list(key)?.iter().filter_map(LocatedValue::text).map(str::to_owned).collect())
     }

@@ -1,9 +1,9 @@
-//! Where an address leads.
+//! Rules for addresses that more than one room applies.
 
 use url::Host;
 
-/// Whether `host` is this machine without asking anybody: `localhost` or an address that never
-/// leaves it. What is sent there in clear is read by nobody on the way.
+/// Whether `host` is this machine, decided without a lookup: `localhost`, or an address that never
+/// leaves the machine. Plain HTTP to it can be read only on this machine.
 pub fn is_loopback(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => *name == "localhost",

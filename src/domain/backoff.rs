@@ -1,8 +1,8 @@
-//! Back-off, computed here and nowhere else; whoever waits does the sleeping.
+//! Exponential backoff. This is the only place that computes one; the caller sleeps.
 
 use std::time::Duration;
 
-/// An exponential back-off between two bounds.
+/// An exponential backoff between two bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     first: Duration,
@@ -10,19 +10,19 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Doubles from `first` up to `max`; a `max` below `first` counts as `first`.
+    /// Doubles from `first` up to `max`; a `max` below `first` is raised to `first`.
     pub fn new(first: Duration, max: Duration) -> Self {
         Self { first, max: max.max(first) }
     }
 
-    /// How long to wait before attempt `attempt + 1`; `attempt` counts from 0.
+    /// The wait before attempt `attempt + 1`; `attempt` counts from 0.
     pub fn delay(&self, attempt: u32) -> Duration {
         let factor = 2_u32.checked_pow(attempt).unwrap_or(u32::MAX);
         self.first.checked_mul(factor).map_or(self.max, |it| it.min(self.max))
     }
 
-    /// [`Backoff::delay`], shortened by up to a half by `dice` (any number): peers that failed
-    /// together do not come back together.
+    /// [`Backoff::delay`], shortened by up to a half by `dice`, which may be any number, so that
+    /// peers that failed together do not all retry at the same moment.
     pub fn jittered(&self, attempt: u32, dice: u64) -> Duration {
         let whole = self.delay(attempt);
         let per_mille = u32::try_from(dice % 501).expect("a remainder of 501 fits");

@@ -1,5 +1,6 @@
-//! GitHub App credentials: what is asked for, what GARM shows of them, and the mark by which the
-//! two are compared. GARM shows neither the App's ids nor its key, so the mark has to tell.
+//! GitHub App credentials: the declared ones, what GARM shows of its own, and the mark by which the
+//! two are compared. GARM shows neither the App's ids nor its key, so a mark in the credential's
+//! description records them.
 
 use std::fmt;
 
@@ -7,29 +8,27 @@ use jiff::Timestamp;
 
 use super::name::FleetName;
 
-/// The first word of a mark, before the fleet's name.
+/// First word of a mark, followed by the fleet's name.
 const MARK: &str = "runnerctl=";
 
-/// How a fingerprint begins.
 const SHA256: &str = "SHA256:";
 
-/// Base64 of a SHA-256, in characters, padding included.
+/// Length of a SHA-256 in base64, in characters, padding included.
 const DIGEST_LEN: usize = 44;
 
-/// The SHA-256 of a public key (its DER `SubjectPublicKeyInfo`) as GitHub's page of an App prints
-/// it: `SHA256:` and base64. Not a secret.
+/// The SHA-256 of a public key (its DER `SubjectPublicKeyInfo`), written as on the GitHub page of
+/// an App: `SHA256:` and base64. It is not a secret.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fingerprint(String);
 
 impl Fingerprint {
-    /// Nothing when `text` is none.
+    /// Returns `None` if `text` is not a fingerprint.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix(SHA256)?;
         let is_base64 = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'+' | b'/' | b'=');
         (digits.len() == DIGEST_LEN && digits.bytes().all(is_base64)).then(|| Self(text.to_owned()))
     }
 
-    /// As GitHub prints it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -41,93 +40,86 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-/// A GitHub App as GARM is to have it. The private key itself is not here: no plan holds it.
+/// A GitHub App as declared for GARM. It does not contain the private key, so that no plan holds
+/// one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DesiredCredential {
-    /// Name in GARM.
     pub name: String,
-    /// GARM's name of the GitHub endpoint.
+    /// GARM's name for the GitHub endpoint.
     pub endpoint: String,
-    /// The App's id.
     pub app_id: u64,
-    /// The installation's id.
     pub installation_id: u64,
-    /// Of the key that its reference leads to.
+    /// Fingerprint of the key that the reference resolves to.
     pub key: Fingerprint,
 }
 
 impl DesiredCredential {
-    /// The description by which the credential is known again.
+    /// The description that identifies the credential in GARM.
     pub fn mark(&self, fleet: &FleetName) -> String {
         let Self { app_id, installation_id, key, .. } = self;
         format!("{MARK}{fleet} app={app_id} installation={installation_id} key={key}")
     }
 }
 
-/// How GARM signs in to GitHub with a credential.
+/// How GARM authenticates to GitHub with a credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Auth {
-    /// As an App.
     App,
-    /// Otherwise: with a personal access token, in GARM's own word.
+    /// Any other way, in GARM's own word; usually a personal access token.
     Other(String),
 }
 
-/// A credential as GARM shows it: everything but what it is made of.
+/// A credential as GARM shows it: everything except the secret itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credential {
-    /// GARM's id.
     pub id: u64,
-    /// Unique in GARM, whatever its case (measured).
+    /// Unique in GARM without regard to case (measured).
     pub name: String,
-    /// What somebody has written beside it; ours holds the mark.
+    /// Free text; this fleet's credentials hold their mark in it.
     pub description: String,
-    /// GARM's name of the GitHub endpoint.
+    /// GARM's name for the GitHub endpoint.
     pub endpoint: String,
-    /// How it signs in.
     pub auth: Auth,
 }
 
 impl Credential {
-    /// Whether a fleet file means this one: GARM folds the case of names.
+    /// Whether `name` in a fleet file means this credential: GARM ignores the case of names.
     pub fn is_named(&self, name: &str) -> bool {
         self.name.to_lowercase() == name.to_lowercase()
     }
 
-    /// What its mark says; nothing without one.
+    /// The mark in its description, if there is one.
     pub fn mark(&self) -> Option<CredentialMark> {
         CredentialMark::read(&self.description)
     }
 }
 
-/// What GitHub lets a credential ask, as GARM saw it last. GARM asks every 30 s, and keeps the last
-/// answer while GitHub refuses the credential.
+/// GitHub's rate limit of a credential, as GARM last saw it. GARM asks every 30 s and keeps the
+/// last answer while GitHub refuses the credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
-    /// Requests in an hour.
+    /// Requests per hour.
     pub limit: u64,
-    /// Those of them that are left.
+    /// Requests left in the current hour.
     pub remaining: u64,
-    /// When the hour ends, on GitHub's clock.
+    /// When the hour ends, by GitHub's clock.
     pub resets_at: Option<Timestamp>,
 }
 
-/// A mark, read. What it leaves out or garbles is unknown, and so a difference.
+/// A parsed mark. A missing or malformed part is `None`, which counts as a difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialMark {
-    /// Whose credential, as it stands there.
+    /// The owning fleet, as written.
     pub fleet: String,
-    /// The App's id.
     pub app_id: Option<u64>,
-    /// The installation's id.
     pub installation_id: Option<u64>,
-    /// Of the key that GARM was given last.
+    /// Fingerprint of the key that GARM was last given.
     pub key: Option<Fingerprint>,
 }
 
 impl CredentialMark {
-    /// Reads the words of a description, in any order; words that are not ours are stepped over.
-    /// Two marks in one are none.
+    /// Parses a description. Its words may stand in any order, and unknown words are ignored. A
+    /// description with two fleets has no mark.
     pub fn read(description: &str) -> Option<Self> {
         let words: Vec<&str> = description.split_whitespace().collect();
         let after = |key: &str| {
@@ -159,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn a_written_mark_parses_to_the_same_values() {
         let desired = DesiredCredential {
             name: "app".into(),
             endpoint: "github.com".into(),
@@ -177,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_mark_leaves_out_or_garbles_is_unknown() {
+    fn missing_and_malformed_parts_of_a_mark_are_unknown() {
         let check = |text: &str, expected| assert_eq!(CredentialMark::read(text), expected);
         check("", None);
         check("the App of team a", None);
@@ -190,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fingerprint_has_the_form_that_github_prints() {
+    fn fingerprints_have_the_format_that_github_prints() {
         assert_eq!(Fingerprint::parse(KEY).unwrap().to_string(), KEY);
         for bad in
             ["", "SHA256:", &KEY[7..], &KEY[..50], &KEY.replace('4', " "), &format!("{KEY}=")]

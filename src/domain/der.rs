@@ -1,31 +1,25 @@
-//! DER, as far as certificates and keys need it: tags, lengths, contents (X.690).
+//! The part of DER that certificates and keys need: tags, lengths, contents (X.690).
 
-/// True or false.
 pub(crate) const BOOLEAN: u8 = 0x01;
-/// A whole number.
 pub(crate) const INTEGER: u8 = 0x02;
-/// Bytes.
 pub(crate) const OCTETS: u8 = 0x04;
-/// The name of an algorithm, an extension, …
+/// The identifier of an algorithm, an extension, …
 pub(crate) const OID: u8 = 0x06;
-/// Values in a row.
 pub(crate) const SEQUENCE: u8 = 0x30;
 
-/// What of a run of DER values has not been read yet.
+/// The unread rest of a sequence of DER values.
 pub(crate) struct Der<'a>(&'a [u8]);
 
 impl<'a> Der<'a> {
-    /// Reads from the start.
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
-    /// Whether there is no value any more.
     pub(crate) fn is_at_end(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Tag and content of the next value.
+    /// Reads the tag and the content of the next value.
     pub(crate) fn next(&mut self) -> Option<(u8, &'a [u8])> {
         let (&tag, rest) = self.0.split_first()?;
         let (&length, rest) = rest.split_first()?;
@@ -42,12 +36,12 @@ impl<'a> Der<'a> {
         Some((tag, content))
     }
 
-    /// The content of the next value, which must have this tag.
+    /// Reads the next value, which must have this tag.
     pub(crate) fn take(&mut self, tag: u8) -> Option<&'a [u8]> {
         self.next().filter(|it| it.0 == tag).map(|it| it.1)
     }
 
-    /// Steps over the next value if it has this tag.
+    /// Skips the next value if it has this tag.
     pub(crate) fn skip(&mut self, tag: u8) {
         if self.0.first() == Some(&tag) {
             self.next();

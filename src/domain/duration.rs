@@ -1,47 +1,47 @@
-//! Durations as the manifests write them: integers with `s`, `m`, `h`, `d` in falling order.
+//! Durations as the files write them: whole numbers with the units `d`, `h`, `m`, `s`, largest
+//! first.
 
 use std::time::Duration;
 
-/// The longest duration a manifest may name: 30 days, in seconds.
+/// The longest duration that a file may set: 30 days, in seconds.
 pub const DURATION_MAX_S: u64 = 30 * 86_400;
 
 const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 
-/// Why a text is not a duration.
+/// Why a string is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
-    /// Nothing there.
-    #[error("a duration must not be empty")]
+    #[error("a duration cannot be empty")]
     Empty,
-    /// A number and no unit.
+    /// `30`.
     #[error("a duration needs a unit: `s`, `m`, `h` or `d`")]
     NoUnit,
     /// `1.5h`.
-    #[error("a duration has whole numbers only")]
+    #[error("a duration takes whole numbers only")]
     Fraction,
     /// `1 h`.
-    #[error("a duration has no spaces")]
+    #[error("a duration contains no spaces")]
     Space,
     /// `-5s`.
-    #[error("a duration is not negative")]
+    #[error("a duration cannot be negative")]
     Negative,
     /// `30s1m`, `1m1m`.
-    #[error("the units of a duration fall from `d` to `s`, each at most once")]
+    #[error("the units must be in the order `d`, `h`, `m`, `s`, each at most once")]
     Order,
-    /// A character that is neither digit nor unit.
-    #[error("`{0}` is no unit of a duration: `s`, `m`, `h` and `d` are")]
+    /// `5w`.
+    #[error("unknown unit `{0}`: use `s`, `m`, `h` or `d`")]
     Unit(char),
-    /// Over the bound, which is given in seconds.
-    #[error("a duration is at most {} here", format(Duration::from_secs(*.0)))]
+    /// Longer than this many seconds.
+    #[error("the duration can be at most {}", format(Duration::from_secs(*.0)))]
     TooLong(u64),
 }
 
-/// Reads `30s`, `10m`, `1h30m`, `1d`. Bound: 30 days.
+/// Parses `30s`, `10m`, `1h30m`, `1d`; at most 30 days.
 pub fn parse(text: &str) -> Result<Duration, DurationError> {
     parse_within(text, DURATION_MAX_S)
 }
 
-/// Reads a duration of at most `max_s` seconds.
+/// Parses a duration of at most `max_s` seconds.
 pub fn parse_within(text: &str, max_s: u64) -> Result<Duration, DurationError> {
     let too_long = DurationError::TooLong(max_s);
     if text.is_empty() {
@@ -84,7 +84,7 @@ pub fn parse_within(text: &str, max_s: u64) -> Result<Duration, DurationError> {
     Ok(Duration::from_secs(seconds))
 }
 
-/// Writes whole seconds as [`parse`] reads them: `90` as `1m30s`, nothing as `0s`.
+/// Formats whole seconds in the notation of [`parse`]: 90 as `1m30s`, 0 as `0s`.
 pub fn format(duration: Duration) -> String {
     let mut rest = duration.as_secs();
     if rest == 0 {
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_the_design_names() {
+    fn documented_durations_parse() {
         for (text, seconds) in [
             ("30s", 30),
             ("10m", 600),
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_the_rest_with_its_reason() {
+    fn invalid_durations_are_refused_with_a_reason() {
         for (text, error) in [
             ("", DurationError::Empty),
             ("30", DurationError::NoUnit),
@@ -146,15 +146,15 @@ mod tests {
     }
 
     #[test]
-    fn another_bound_is_named_in_the_error() {
+    fn the_error_names_the_bound_that_applies() {
         assert_eq!(parse_within("9223372036s", 9_223_372_036).unwrap().as_secs(), 9_223_372_036);
         let error = parse_within("9223372037s", 9_223_372_036).unwrap_err();
-        assert_eq!(error.to_string(), "a duration is at most 106751d23h47m16s here");
+        assert_eq!(error.to_string(), "the duration can be at most 106751d23h47m16s");
     }
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_again(seconds in 0..=DURATION_MAX_S) {
+        fn a_formatted_duration_parses_to_the_same_value(seconds in 0..=DURATION_MAX_S) {
             let duration = Duration::from_secs(seconds);
             prop_assert_eq!(parse(&format(duration)), Ok(duration));
         }

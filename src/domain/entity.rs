@@ -1,10 +1,11 @@
-//! What runners are registered with at GitHub: an organization, a repository or an enterprise.
+//! GARM's entities: the organizations, repositories and enterprises that runners register with at
+//! GitHub.
 
 use std::fmt;
 
 use super::name::EntityId;
 
-/// The three kinds of GARM's entities; each has its own list in GARM's API.
+/// The three kinds of entities; each has its own list in GARM's API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EntityKind {
     /// `organization: acme`
@@ -16,10 +17,10 @@ pub enum EntityKind {
 }
 
 impl EntityKind {
-    /// Every kind, in the order in which they are asked for.
+    /// All kinds, in the order in which they are requested.
     pub const ALL: [Self; 3] = [Self::Organization, Self::Repository, Self::Enterprise];
 
-    /// The word of manifests and output, which is also the manifest's key.
+    /// The word used in files and output; it is also the key in a pool file.
     pub fn word(self) -> &'static str {
         match self {
             Self::Organization => "organization",
@@ -29,14 +30,14 @@ impl EntityKind {
     }
 }
 
-/// An entity as a manifest names it.
+/// A reference to an entity in a pool file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EntityRef {
-    /// Which kind.
     pub kind: EntityKind,
     /// `acme`, or `acme/app` for a repository.
     pub name: String,
-    /// GARM's name of the GitHub endpoint; needed only where two endpoints have the same name.
+    /// GARM's name for the GitHub endpoint; needed only where the same name exists at two
+    /// endpoints.
     pub endpoint: Option<String>,
 }
 
@@ -50,36 +51,33 @@ impl fmt::Display for EntityRef {
     }
 }
 
-/// Which entity a pool, a job or an instance belongs to, in GARM's own terms.
+/// Identifies the entity of a pool, job or instance by GARM's id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntityKey {
-    /// Which kind.
     pub kind: EntityKind,
-    /// GARM's id.
     pub id: EntityId,
 }
 
 /// An entity as GARM lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entity {
-    /// Kind and id.
     pub key: EntityKey,
     /// `acme`, or `acme/app` for a repository.
     pub name: String,
-    /// GARM's name of the GitHub endpoint.
+    /// GARM's name for the GitHub endpoint.
     pub endpoint: String,
-    /// Name of the GitHub credentials in GARM.
+    /// Name of its GitHub credentials in GARM.
     pub credentials: String,
-    /// Whether GARM's loops for this entity run.
+    /// Whether GARM's worker for this entity is running.
     pub manager: PoolManager,
-    /// The kind of server it is at: `github` or `gitea`; empty if GARM did not say.
+    /// The kind of its server, `github` or `gitea`; empty if GARM did not say.
     pub forge: String,
-    /// GARM's agent mode: runners keep a channel to GARM.
+    /// Whether GARM's agent mode is on, in which runners keep a channel to GARM.
     pub agent_mode: bool,
 }
 
 impl Entity {
-    /// Whether a manifest that says `wanted` means this entity. GitHub folds case in these names.
+    /// Whether `wanted` refers to this entity. GitHub ignores the case of these names.
     pub fn is(&self, wanted: &EntityRef) -> bool {
         self.key.kind == wanted.kind
             && self.name.eq_ignore_ascii_case(&wanted.name)
@@ -87,14 +85,13 @@ impl Entity {
     }
 }
 
-/// The state of an entity's pool manager, GARM's worker for it (GARM.md §j).
+/// The state of an entity's pool manager, which is GARM's worker for it (GARM.md §j).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PoolManager {
-    /// It works.
     Running,
-    /// It does not: nothing is created or removed, whatever the API answers.
+    /// Stopped: GARM creates and removes no runners, whatever its API answers.
     Stopped {
-        /// GARM's own words, possibly empty.
+        /// In GARM's own words; may be empty.
         reason: String,
     },
 }

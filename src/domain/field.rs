@@ -1,127 +1,120 @@
-//! The one table of pool fields. It drives the decoder, the JSON Schema, "did you mean", the
-//! reference documentation and the diff: a new field is one row here and its meaning.
+//! The table of pool fields. It drives the decoder, the JSON Schema, the "did you mean" hints, the
+//! reference documentation and the diff.
 
-/// What kind of value a field takes.
+/// The kind of value that a field takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldKind {
     /// A pool name; see [`super::name::PoolName`].
     Name,
-    /// A whole number within bounds, both included.
+    /// A whole number between two bounds, inclusive.
     Count {
-        /// Smallest.
         min: u32,
-        /// Largest.
         max: u32,
     },
-    /// A duration; see [`super::duration`]. Bounds in seconds, both included.
+    /// A duration; see [`super::duration`].
     Duration {
-        /// Shortest, in seconds.
+        /// Shortest duration, in seconds.
         min_s: u64,
-        /// Whether only whole minutes are taken.
+        /// Whether the duration must be in whole minutes.
         whole_minutes: bool,
     },
     /// A duration, or the word `off`.
     DurationOrOff,
-    /// Text, not empty, at most so many characters, without control characters.
+    /// Non-empty text of at most `max` characters, without control characters.
     Text {
-        /// Most characters.
+        /// In characters.
         max: usize,
     },
-    /// The same, or `""` for none at all.
+    /// The same, or `""` for none.
     TextOrNone {
-        /// Most characters.
+        /// In characters.
         max: usize,
     },
-    /// First part of the names of runners, to which GARM adds its own; see [`PREFIX_MAX`].
+    /// A prefix of runner names, to which GARM appends a suffix; see [`PREFIX_MAX`].
     Prefix,
-    /// `acme` (organization, enterprise).
+    /// An account such as `acme` (organization, enterprise).
     Account,
-    /// `acme/app`.
+    /// A repository such as `acme/app`.
     Repository,
-    /// One of these words.
     Choice(&'static [&'static str]),
     /// `true` or `false`.
     Flag,
-    /// The same, or the word [`UNMANAGED`].
+    /// `true`, `false` or [`UNMANAGED`].
     FlagOrUnmanaged,
-    /// A list of labels.
     Labels,
-    /// A mapping with text keys and any YAML values inside.
+    /// A mapping with string keys and any YAML values.
     Map,
 }
 
-/// What an absent field means.
+/// What the absence of a field means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Absent {
-    /// A problem for `validate` already.
+    /// An error already for `validate`.
     Required,
-    /// Fine for `validate`, named by its warning; a problem for `plan`.
+    /// A warning of `validate`, an error for `plan`.
     NeededForPlan,
-    /// This value, as it would be written; managed to it.
+    /// The field has this value, given as it would be written in a file, and is managed.
     Default(&'static str),
-    /// A value that follows from others, in words.
+    /// The value is derived from other fields; the text says how.
     Derived(&'static str),
-    /// Whatever GARM has is left alone.
+    /// The field is not managed: it stays as it is in GARM.
     LeftAlone,
-    /// Nothing is asked for.
+    /// The feature is not used.
     Nothing,
 }
 
-/// What changing a field means for a pool that is there.
+/// What changing a field means for an existing pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mutability {
-    /// Kept in our manifest and used by `watch`: GARM does not store it.
+    /// Used by `watch` only: GARM does not store it.
     Policy,
     /// GARM changes it in place.
     Update,
-    /// GARM changes it in place and runners made before are outdated (`generation`).
+    /// GARM changes it in place, and existing runners become outdated (`generation`).
     UpdateAndOutdate,
-    /// GARM never changes it (and says 200): the pool is replaced.
+    /// GARM never changes it, although it answers 200: the pool is replaced.
     Replace,
-    /// What a pool is known by; not a difference.
+    /// Identifies the pool; never a difference.
     Identity,
 }
 
-/// One row.
+/// One row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {
-    /// The key in a pool file.
     pub key: &'static str,
-    /// What it takes.
     pub kind: FieldKind,
-    /// What its absence means.
     pub absent: Absent,
-    /// What changing it means.
     pub mutability: Mutability,
     /// Whether `defaults` may set it.
     pub in_defaults: bool,
-    /// One line of help: schema, documentation and problems quote it.
+    /// One line of help, quoted by the schema, the documentation and problems.
     pub help: &'static str,
 }
 
-/// Most runners a pool may have: a bound on arithmetic, far above GitHub's own.
+/// The most runners that a pool may have. It bounds arithmetic and is far above GitHub's own limit.
 pub const RUNNERS_MAX: u32 = 100_000;
 
-/// Longest text of a field, in characters.
+/// The longest text of a field, in characters.
 pub const TEXT_MAX: usize = 1_024;
 
-/// Longest label: GitHub's own bound, in characters.
+/// The longest label, in characters: GitHub's own limit.
 pub const LABEL_MAX: usize = 256;
 
-/// Most labels of a pool: GitHub takes 100 of a runner, of which two are GARM's and one is ours.
+/// The most labels of a pool: GitHub accepts 100 per runner, of which two are GARM's and one is the
+/// owner mark.
 pub const LABELS_MAX: usize = 97;
 
-/// Longest prefix of runners' names, in characters: GitHub takes names of 64, of which up to 15
-/// are GARM's, as in `-2ixij5txjpwodk`.
+/// The longest prefix of runner names, in characters: GitHub accepts names of 64, of which GARM's
+/// suffix, such as `-2ixij5txjpwodk`, takes up to 15.
 pub const PREFIX_MAX: usize = 49;
 
-/// The word for what is left as it is in GARM, whatever `defaults` say.
+/// The value that leaves a field as it is in GARM, whatever `defaults` say.
 pub const UNMANAGED: &str = "unmanaged";
 
-/// The systems of which GARM makes runners.
+/// The operating systems for which GARM creates runners.
 pub const GARM_SYSTEMS: &[&str] = &["linux", "windows"];
 
-/// The architectures of which GARM makes runners.
+/// The architectures for which GARM creates runners.
 pub const GARM_ARCHITECTURES: &[&str] = &["amd64", "arm64", "arm"];
 
 const COUNT: FieldKind = FieldKind::Count { min: 0, max: RUNNERS_MAX };
@@ -143,7 +136,7 @@ const fn own(field: Field) -> Field {
     Field { in_defaults: false, ..field }
 }
 
-/// Every field of a pool, in the order of the documentation.
+/// All fields of a pool, in the order of the documentation.
 pub const FIELDS: &[Field] = &[
     own(row(
         "name",
@@ -157,14 +150,14 @@ pub const FIELDS: &[Field] = &[
         COUNT,
         Absent::Default("0"),
         Mutability::Policy,
-        "floor on all runners of the pool, busy ones included",
+        "lower bound on all runners of the pool, busy ones included",
     ),
     row(
         "max_runners",
         FieldKind::Count { min: 1, max: RUNNERS_MAX },
         Absent::Required,
         Mutability::Update,
-        "most runners the pool may have",
+        "the most runners that the pool may have",
     ),
     row(
         "scale_up_threshold",
@@ -178,28 +171,28 @@ pub const FIELDS: &[Field] = &[
         DURATION,
         Absent::Default("30s"),
         Mutability::Policy,
-        "how long they must have waited",
+        "how long those jobs must have waited",
     ),
     row(
         "scale_down_delay",
         DURATION,
         Absent::Default("10m"),
         Mutability::Policy,
-        "how long a runner may be idle beyond the minimum",
+        "how long a runner above the minimum may be idle before it is removed",
     ),
     row(
         "scale_up_target",
         COUNT,
         Absent::Default("0"),
         Mutability::Policy,
-        "how many queued jobs may stay without a runner of their own",
+        "how many queued jobs may be left without a runner of their own",
     ),
     row(
         "max_queue_wait",
         FieldKind::DurationOrOff,
         Absent::Default("2m"),
         Mutability::Policy,
-        "whatever the threshold, no job waits longer for a runner to be started; or `off`",
+        "the longest that any job waits for a runner to be started, whatever the threshold; or `off`",
     ),
     row(
         "instance_type",
@@ -248,43 +241,44 @@ pub const FIELDS: &[Field] = &[
         TEXT,
         Absent::Nothing,
         Mutability::Replace,
-        "GARM's name of the GitHub endpoint, where one entity name exists at several",
+        "GARM's name for the GitHub endpoint, if the entity's name exists at several",
     ),
     row(
         "labels",
         FieldKind::Labels,
         Absent::Derived("the pool's name"),
         Mutability::Update,
-        "labels that jobs ask for with `runs-on`, besides `defaults.labels`",
+        "labels that jobs request with `runs-on`, in addition to `defaults.labels`",
     ),
     row(
         "os_type",
-        // What GARM makes no runners of is known all the same: it is a problem of its pool alone.
+        // Values for which GARM creates no runners are accepted here, so that they are a problem of
+        // one pool and not of the whole file.
         FieldKind::Choice(&["linux", "windows", "macos"]),
         Absent::Default("linux"),
         Mutability::UpdateAndOutdate,
-        "operating system; GARM makes no runners with `macos`",
+        "operating system; GARM creates no runners for `macos`",
     ),
     row(
         "os_arch",
         FieldKind::Choice(&["amd64", "i386", "arm64", "arm"]),
         Absent::Default("amd64"),
         Mutability::UpdateAndOutdate,
-        "architecture; GARM makes no runners with `i386`",
+        "architecture; GARM creates no runners for `i386`",
     ),
     row(
         "enabled",
         FieldKind::FlagOrUnmanaged,
         Absent::Default("true"),
         Mutability::Update,
-        "a disabled pool starts no runners, those it has still take jobs; `unmanaged` leaves it as it is in GARM, where another tool may decide",
+        "a disabled pool starts no runners, but its existing runners still take jobs; `unmanaged` leaves it as it is in GARM, for another tool to decide",
     ),
     row(
         "autoscale",
         FieldKind::Flag,
         Absent::Default("true"),
         Mutability::Policy,
-        "`watch` steers the number of runners",
+        "whether `watch` scales the pool",
     ),
     row(
         "runner_prefix",
@@ -319,14 +313,14 @@ pub const FIELDS: &[Field] = &[
         DURATION,
         Absent::Default("2m"),
         Mutability::Policy,
-        "how long a failed runner is kept to be looked at",
+        "how long a failed runner is kept for inspection",
     ),
     row(
         "stale_job_age",
         DURATION,
         Absent::Default("24h"),
         Mutability::Policy,
-        "a job queued for longer is shown, not scaled for",
+        "a job queued for longer is shown but causes no scaling",
     ),
     row(
         "priority",
@@ -341,14 +335,14 @@ pub const FIELDS: &[Field] = &[
         TEXT_OR_NONE,
         Absent::LeftAlone,
         Mutability::UpdateAndOutdate,
-        "name of the proxy in GARM that runners use, `\"\"` for none; GARM has proxies since after v0.2.1",
+        "name of the proxy in GARM that runners use, `\"\"` for none; needs a GARM later than v0.2.1",
     ),
     row(
         "extra_specs",
         FieldKind::Map,
         Absent::Default("{}"),
         Mutability::UpdateAndOutdate,
-        "the provider's own settings",
+        "provider-specific settings",
     ),
     row(
         "enable_shell",
@@ -362,7 +356,7 @@ pub const FIELDS: &[Field] = &[
         COUNT,
         Absent::Default("0"),
         Mutability::Policy,
-        "runners kept idle whatever is busy; the larger of the two floors wins",
+        "runners to keep idle, however many are busy; the larger of this and `min_runners` applies",
     ),
     row(
         "default_labels",
@@ -376,11 +370,10 @@ pub const FIELDS: &[Field] = &[
         TEXT,
         Absent::Nothing,
         Mutability::Identity,
-        "take over a pool: GARM's id of one made by hand, or the old name of one of this fleet",
+        "adopt a pool: GARM's id of a pool created by hand, or the former name of a pool of this fleet",
     )),
 ];
 
-/// The row of a key.
 pub fn field(key: &str) -> Option<&'static Field> {
     FIELDS.iter().find(|it| it.key == key)
 }
@@ -390,7 +383,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_unique_and_the_specifications_are_there() {
+    fn keys_are_unique_and_include_those_of_the_specification() {
         let mut keys: Vec<&str> = FIELDS.iter().map(|it| it.key).collect();
         keys.sort_unstable();
         let all = keys.len();

@@ -1,4 +1,4 @@
-//! The fleet: one reading of GARM.
+//! The fleet: the state of GARM at one moment.
 
 use std::time::Duration;
 
@@ -11,48 +11,46 @@ use super::name::PoolId;
 use super::pool::Pool;
 use super::runner::Runner;
 
-/// GARM's own settings, as far as we use them.
+/// The GARM settings that we use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Controller {
-    /// GARM's id of itself, a UUID.
+    /// The controller's id, a UUID.
     pub id: String,
-    /// Version text, empty where GARM does not say.
+    /// GARM's version; empty if it did not say.
     pub version: String,
-    /// `minimum_job_age_backoff`: GARM starts a runner for each job older than this.
+    /// `minimum_job_age_backoff`: GARM itself starts a runner for each job older than this.
     pub backoff: Duration,
-    /// The name of GARM's machine; empty where GARM does not say.
+    /// The host name of GARM's machine; empty if GARM did not say.
     pub hostname: String,
-    /// Where runners fetch metadata; empty when not set.
+    /// Where runners fetch metadata; empty if not set.
     pub metadata_url: String,
-    /// Where runners report to; empty when not set.
+    /// Where runners report their status; empty if not set.
     pub callback_url: String,
-    /// Where GitHub delivers to; empty when not set.
+    /// Where GitHub delivers webhooks; empty if not set.
     pub webhook_url: String,
 }
 
-/// An install template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
-    /// GARM's id.
     pub id: u64,
-    /// Unique name.
     pub name: String,
     /// `linux` or `windows`.
     pub os_type: String,
     /// `github` or `gitea`; empty if GARM did not say.
     pub forge: String,
-    /// Whether GARM itself brings it, as what pools without a template of their own get.
+    /// Whether it ships with GARM: pools without a template of their own use such a one.
     pub is_system: bool,
 }
 
 impl Template {
-    /// Whether GARM lets pools of this system, at an entity of this forge, use it. What GARM does
-    /// not say is no obstacle.
+    /// Whether pools with this operating system and forge can use the template. What GARM did not
+    /// say is no obstacle.
     pub fn fits(&self, os_type: &str, forge: &str) -> bool {
         self.mismatch(os_type, forge).is_none()
     }
 
-    /// What it is for and what such a pool is for, where the two differ.
+    /// If the template does not fit such a pool: what the template is for, and what the pool is
+    /// for.
     pub fn mismatch<'a>(&'a self, os_type: &'a str, forge: &'a str) -> Option<(&'a str, &'a str)> {
         [(self.os_type.as_str(), os_type), (self.forge.as_str(), forge)]
             .into_iter()
@@ -60,17 +58,16 @@ impl Template {
     }
 }
 
-/// A proxy that runners can be told to use.
+/// A proxy in GARM that runners can use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxy {
-    /// GARM's id.
     pub id: u64,
-    /// Unique name, whatever its case.
+    /// Unique without regard to case.
     pub name: String,
 }
 
 impl Proxy {
-    /// Whether this name is its own, in whatever case.
+    /// Compares names without regard to case.
     pub fn is_named(&self, name: &str) -> bool {
         self.name.to_lowercase() == name.to_lowercase()
     }
@@ -79,68 +76,62 @@ impl Proxy {
 /// A provider in GARM's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provider {
-    /// Its name.
     pub name: String,
-    /// `external` as a rule.
+    /// Usually `external`.
     pub kind: String,
-    /// GARM's description.
     pub description: String,
 }
 
-/// Which line of GARM answers (GARM.md §k).
+/// The release line of a GARM (GARM.md §k).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReleaseLine {
-    /// 0.2.0 and later: all of it works.
+    /// 0.2.0 and later: fully supported.
     Current,
-    /// 0.1.x: other rules of scaling, no generation. Reads work, writes are refused.
+    /// 0.1.x: other scaling rules, no `generation`. Reads work; writes are refused.
     Old,
 }
 
-/// One reading of GARM: pools, runners and jobs, in GARM's own order.
+/// The state of GARM at one moment: pools, runners and jobs, in GARM's own order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fleet {
-    /// When it was read, on GARM's clock. Every age is measured against this.
+    /// When it was read, by GARM's clock. All ages are measured against this.
     pub observed_at: Timestamp,
-    /// GARM itself.
     pub controller: Controller,
-    /// The entities of the kinds that were asked for.
+    /// The entities of the kinds in `entity_kinds`.
     pub entities: Vec<Entity>,
-    /// The kinds that were asked for: an entity of another kind is unknown, not absent.
+    /// The kinds that were requested: an entity of another kind is unknown, not absent.
     pub entity_kinds: Vec<EntityKind>,
-    /// Every pool of GARM, ours and others'.
+    /// All pools, of any owner.
     pub pools: Vec<Pool>,
-    /// Every instance of GARM.
     pub runners: Vec<Runner>,
-    /// Every job that GARM has recorded.
+    /// All jobs that GARM has recorded.
     pub jobs: Vec<Job>,
     /// The install templates, read only when a plan needs them.
     pub templates: Vec<Template>,
-    /// The proxies, read only when a manifest names one.
+    /// The proxies, read only when a file names one.
     pub proxies: Vec<Proxy>,
-    /// The names of GARM's providers; absent when they were not asked for.
+    /// The names of GARM's providers; `None` if they were not requested.
     pub providers: Option<Vec<String>>,
-    /// GARM's credentials for GitHub; absent when they were not asked for.
+    /// GARM's GitHub credentials; `None` if they were not requested.
     pub credentials: Option<Vec<Credential>>,
 }
 
 impl Fleet {
-    /// The pool with this id.
     pub fn pool(&self, id: &PoolId) -> Option<&Pool> {
         self.pools.iter().find(|it| it.id == *id)
     }
 
-    /// The instances of one pool.
     pub fn runners_of<'a>(&'a self, id: &'a PoolId) -> impl Iterator<Item = &'a Runner> {
         self.runners.iter().filter(move |it| it.pool.as_ref() == Some(id))
     }
 
-    /// The entities that a manifest may mean: none, one, or several at different endpoints.
+    /// The entities that `wanted` may refer to: none, one, or several at different endpoints.
     pub fn entities_named(&self, wanted: &EntityRef) -> Vec<&Entity> {
         self.entities.iter().filter(|it| it.is(wanted)).collect()
     }
 
-    /// Which line of GARM answers: any pool without `generation` tells; without pools, the
-    /// version text does.
+    /// The release line: a pool without `generation` shows the old one; if there are no pools, the
+    /// version decides.
     pub fn line(&self) -> ReleaseLine {
         let old_version = self.controller.version.trim_start_matches('v').starts_with("0.1.");
         let is_old = match self.pools.first() {

@@ -1,16 +1,16 @@
-//! Globs of the policy: `*` stands for any characters, `?` for exactly one. Neither stands for what
-//! could separate several values in one text: a comma, a semicolon, a line break, NUL or another
-//! control character. A tool behind may take such a text for a list, of which only the first value
-//! was meant by the glob.
+//! Globs in a policy: `*` matches any characters, `?` exactly one. Neither matches a character that
+//! could separate several values in one string: a comma, a semicolon, a line break, NUL or any
+//! other control character. A provider may take such a string for a list, of which the glob was
+//! meant to match the first value only.
 
-/// Whether `pattern` means the whole of `text`. Everything but `*` and `?` stands for itself.
-/// Takes at most `pattern × text` steps, whatever the pattern.
+/// Whether `pattern` matches the whole of `text`. Every character except `*` and `?` matches
+/// itself. Takes at most `pattern × text` steps, whatever the pattern.
 pub fn matches(pattern: &str, text: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let text: Vec<char> = text.chars().collect();
     let (mut p, mut t) = (0, 0);
-    // The last `*`, and how much of the text it has swallowed: going back to it alone is enough,
-    // since a later `*` can swallow whatever an earlier one could.
+    // The last `*` and the end of the text that it matches so far. Backtracking to the last star is
+    // enough: it can match whatever an earlier one could.
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {
         match pattern.get(p) {
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_in_one_text_is_not_one_value() {
+    fn wildcards_do_not_match_a_list_in_one_string() {
         for text in ["ci-a,prod", "ci-a;prod", "ci-a\nprod", "ci-a\0", "ci-\u{2028}prod", "ci-a,"] {
             assert!(!matches("ci-*", text) && !matches("*", text), "{text:?}");
             assert!(matches(text, text), "{text:?}");
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn stars_and_question_marks_stand_for_the_rest() {
+    fn stars_and_question_marks_match_as_documented() {
         for (pattern, text, expected) in [
             ("prod-*", "prod-a", true),
             ("prod-*", "prod-", true),
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn many_stars_stay_cheap() {
+    fn many_stars_do_not_backtrack_exponentially() {
         assert!(!matches(&format!("{}b", "a*".repeat(200)), &"a".repeat(1_000)));
     }
 }

@@ -1,4 +1,4 @@
-//! A workflow job, as GARM has recorded it.
+//! Workflow jobs as GARM records them.
 
 use jiff::Timestamp;
 
@@ -6,21 +6,18 @@ use super::entity::EntityKey;
 use super::label::Labels;
 use super::name::RunnerName;
 
-/// Where a job stands.
+/// The status of a job.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum JobStatus {
-    /// Waits for a runner.
     Queued,
-    /// A runner has it.
     InProgress,
-    /// Over.
     Completed,
-    /// `waiting`, `requested`, `pending` and whatever comes: not for a runner yet.
+    /// `waiting`, `requested`, `pending` or any other word: it does not need a runner yet.
     Other(String),
 }
 
 impl JobStatus {
-    /// Reads GARM's word; never fails.
+    /// Parses GARM's word; never fails.
     pub fn parse(word: &str) -> Self {
         match word {
             "queued" => Self::Queued,
@@ -30,7 +27,6 @@ impl JobStatus {
         }
     }
 
-    /// GARM's word.
     pub fn word(&self) -> &str {
         match self {
             Self::Queued => "queued",
@@ -41,33 +37,33 @@ impl JobStatus {
     }
 }
 
-/// One job. Its age is `now − created_at` on GARM's clock (GARM.md §f).
+/// A job. Its age is `now − created_at` by GARM's clock (GARM.md §f).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
-    /// GARM's id, in order of arrival.
+    /// GARM's id; ascending in order of arrival.
     pub id: i64,
     /// GitHub's id of the job.
     pub workflow_job_id: i64,
     /// GitHub's id of the run.
     pub run_id: i64,
-    /// Where it stands.
     pub status: JobStatus,
-    /// `success`, `failure`, `cancelled`, …; empty before the end.
+    /// `success`, `failure`, `cancelled`, …; empty until the job ends.
     pub conclusion: String,
     /// The job's name in its workflow.
     pub name: String,
-    /// What its `runs-on` asks for.
+    /// The labels of its `runs-on`.
     pub labels: Labels,
-    /// Who runs it; comes a moment after `in_progress` and never for a runner GARM does not know.
+    /// The runner that has it. It is set a moment after `in_progress`, and never for a runner that
+    /// GARM does not know.
     pub runner: Option<RunnerName>,
     /// `owner/name` of its repository.
     pub repository: String,
-    /// The entities whose webhooks brought it. Where an organization and one of its repositories
-    /// both have one, GARM's row names both.
+    /// The entities whose webhooks reported it. If an organization and one of its repositories both
+    /// have a webhook, GARM's row names both.
     pub entities: Vec<EntityKey>,
-    /// A scale set has it: no pool is to serve it.
+    /// Whether a scale set handles it, so that no pool should serve it.
     pub is_of_scale_set: bool,
-    /// GARM's own loop has taken it in hand.
+    /// Whether GARM's own loop is handling it.
     pub is_locked: bool,
     /// When GARM first heard of it.
     pub created_at: Timestamp,

@@ -1,5 +1,5 @@
-//! Labels: a set without case, as GARM compares them (GARM.md §c), and the reserved ones that
-//! say whose a pool is.
+//! Labels: sets that ignore case, as GARM does (GARM.md §c), and the reserved labels that mark the
+//! owner of a pool.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,80 +8,77 @@ use std::sync::Arc;
 
 use super::name::{FleetName, PoolName};
 
-/// Prefix of the label that marks a pool as owned by a fleet.
+/// Prefix of the label that marks a pool in force as owned by a fleet.
 pub const OWNED_PREFIX: &str = "runnerctl=";
 
-/// Prefix of the label on a pool that a replace has retired and that is being drained.
+/// Prefix of the label on a pool that a replace has retired and is draining.
 pub const RETIRED_PREFIX: &str = "runnerctl-old=";
 
-/// Prefix of the label on a pool that a replace has created and not yet put in force.
+/// Prefix of the label on a pool that a replace has created but not yet put in force.
 pub const REPLACEMENT_PREFIX: &str = "runnerctl-new=";
 
-/// A set of labels, equal without regard to case; remembers the first spelling of each. Its clones
-/// share one set until one of them changes.
+/// A set of labels that ignores case but keeps the first spelling of each. Clones share one set
+/// until one of them changes.
 #[derive(Debug, Clone, Default)]
 pub struct Labels(Arc<BTreeMap<String, String>>);
 
 impl Labels {
-    /// No label at all.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds one label; an equal one that is there already keeps its spelling.
+    /// Adds a label; an equal one that is already in the set keeps its spelling.
     pub fn insert(&mut self, label: impl Into<String>) {
         let label = label.into();
         Arc::make_mut(&mut self.0).entry(label.to_lowercase()).or_insert(label);
     }
 
-    /// Takes one label out; says whether it was there.
+    /// Removes a label and returns whether it was there.
     pub fn remove(&mut self, label: &str) -> bool {
         Arc::make_mut(&mut self.0).remove(&label.to_lowercase()).is_some()
     }
 
-    /// Whether the label is in the set, in whatever case.
+    /// Whether the label is in the set, without regard to case.
     pub fn contains(&self, label: &str) -> bool {
         self.0.contains_key(&label.to_lowercase())
     }
 
-    /// Whether every label that a job asks for is here: GARM's and GitHub's rule of matching.
+    /// Whether the set has every label in `wanted`: the matching rule of GARM and GitHub.
     pub fn covers(&self, wanted: &Labels) -> bool {
         wanted.0.keys().all(|key| self.0.contains_key(key))
     }
 
-    /// The labels as they are spelt, in the order of their lower-case forms.
+    /// The labels as spelled, in the order of their lower-case forms.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.values().map(String::as_str)
     }
 
-    /// The lower-case forms, in order: what two sets are compared by.
+    /// The lower-case forms, in order; two sets are compared by these.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    /// How many labels.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Every reserved label in the set, whoever's it is.
+    /// All reserved labels in the set, of any owner.
     pub fn marks(&self) -> Vec<OwnerMark> {
         self.keys().filter_map(OwnerMark::parse).collect()
     }
 
-    /// The labels that a person wrote, and exactly this reserved one.
+    /// The user's labels with `mark` as the only reserved label.
     pub fn with_mark(&self, mark: &OwnerMark) -> Labels {
         let mut labels = self.without_marks();
         labels.insert(mark.to_string());
         labels
     }
 
-    /// The set without reserved labels: what a person wrote.
+    /// The user's labels: the set without reserved ones.
     pub fn without_marks(&self) -> Labels {
         self.iter().filter(|it| !is_reserved(it)).collect()
     }
@@ -125,66 +122,60 @@ impl<S: Into<String>> FromIterator<S> for Labels {
     }
 }
 
-/// Whether a label is one that only `runnerctl` may set.
+/// Whether only `runnerctl` may set this label.
 pub fn is_reserved(label: &str) -> bool {
     let label = label.to_lowercase();
     [OWNED_PREFIX, RETIRED_PREFIX, REPLACEMENT_PREFIX].iter().any(|it| label.starts_with(it))
 }
 
-/// What the labels begin with that GARM gives each runner besides its pool's.
+/// Prefixes of the labels that GARM gives each runner in addition to its pool's.
 pub const GARM_PREFIXES: [&str; 2] = ["runner-controller-id=", "runner-pool-id="];
 
-/// Whether a label is one that only GARM may set.
+/// Whether only GARM may set this label.
 pub fn is_garms(label: &str) -> bool {
     let label = label.to_lowercase();
     GARM_PREFIXES.iter().any(|it| label.starts_with(it))
 }
 
-/// A reserved label, read. The fleet and the pool are text: another tool, or another version,
-/// may have written a name that we would refuse.
+/// A parsed reserved label, which marks the owner of a pool. Fleet and pool are plain strings:
+/// another tool, or another version, may have written a name that we would refuse.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OwnerMark {
-    /// `runnerctl=<fleet>/<pool>`: the pool that this name means today.
+    /// `runnerctl=<fleet>/<pool>`: the pool in force under this name.
     Owned {
-        /// Whose it is.
         fleet: String,
-        /// Which of the fleet's pools it is.
+        /// The pool's name in the fleet.
         pool: String,
     },
-    /// `runnerctl-old=<fleet>/<pool>`: retired by a replace, to be drained and deleted.
+    /// `runnerctl-old=<fleet>/<pool>`: retired by a replace; it is drained and deleted.
     Retired {
-        /// Whose it is.
         fleet: String,
-        /// Which of the fleet's pools it was.
+        /// The pool's former name in the fleet.
         pool: String,
     },
-    /// `runnerctl-new=<fleet>/<pool>`: created by a replace, disabled, not yet in force.
+    /// `runnerctl-new=<fleet>/<pool>`: created by a replace, disabled and not yet in force.
     Replacement {
-        /// Whose it is.
         fleet: String,
-        /// Which of the fleet's pools it is to be.
+        /// The pool's future name in the fleet.
         pool: String,
     },
 }
 
 impl OwnerMark {
-    /// The mark of a pool that is in force.
     pub fn owned(fleet: &FleetName, pool: &PoolName) -> Self {
         Self::Owned { fleet: fleet.to_string(), pool: pool.to_string() }
     }
 
-    /// The mark of a pool that a replace has retired.
     pub fn retired(fleet: &FleetName, pool: &PoolName) -> Self {
         Self::Retired { fleet: fleet.to_string(), pool: pool.to_string() }
     }
 
-    /// The mark of a pool that a replace has created and not yet put in force.
     pub fn replacement(fleet: &FleetName, pool: &PoolName) -> Self {
         Self::Replacement { fleet: fleet.to_string(), pool: pool.to_string() }
     }
 
-    /// Reads a label; nothing when it is not a reserved one. A reserved one without `/` names a
-    /// fleet and an empty pool, so that it is still seen as somebody's.
+    /// Parses a label; `None` if it is not a reserved one. A reserved label without `/` has an
+    /// empty pool name, so that its owner is still recognized.
     pub fn parse(label: &str) -> Option<Self> {
         let label = label.to_lowercase();
         let split = |rest: &str| {
@@ -203,7 +194,6 @@ impl OwnerMark {
         Some(Self::Retired { fleet, pool })
     }
 
-    /// Whose pool it marks.
     pub fn fleet(&self) -> &str {
         match self {
             Self::Owned { fleet, .. }
@@ -212,7 +202,7 @@ impl OwnerMark {
         }
     }
 
-    /// Which pool it marks.
+    /// The pool's name in the fleet; may be empty.
     pub fn pool(&self) -> &str {
         match self {
             Self::Owned { pool, .. }
@@ -237,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sets_are_equal_without_case_and_order() {
+    fn sets_ignore_case_and_order() {
         let a: Labels = ["Linux", "x64"].into_iter().collect();
         let b: Labels = ["X64", "linux", "LINUX"].into_iter().collect();
         assert_eq!(a, b);
@@ -245,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_covers_a_job_that_asks_for_less() {
+    fn a_pool_covers_a_job_that_requests_fewer_labels() {
         let pool: Labels = ["self-hosted", "Linux", "gpu"].into_iter().collect();
         assert!(pool.covers(&["linux", "GPU"].into_iter().collect()));
         assert!(!pool.covers(&["linux", "arm64"].into_iter().collect()));
@@ -253,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_mark_has_64_characters_at_most() {
+    fn no_mark_is_longer_than_64_characters() {
         let fleet = FleetName::new(&"f".repeat(20)).unwrap();
         let pool = PoolName::new(&"p".repeat(28)).unwrap();
         let of = [OwnerMark::owned, OwnerMark::retired, OwnerMark::replacement];
@@ -264,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_are_read_in_any_case_and_shape() {
+    fn marks_parse_in_any_case_and_form() {
         let parse =
             |text| OwnerMark::parse(text).map(|it| (it.fleet().to_owned(), it.pool().to_owned()));
         assert_eq!(parse("RunnerCtl=Acme/Default"), Some(("acme".into(), "default".into())));

@@ -1,8 +1,8 @@
-//! The nouns: pool, runner, job, label, duration, fleet, and what GARM counts.
+//! The domain types: pool, runner, job, label, duration, fleet, and the rules that GARM counts by.
 //!
-//! Decides what a value *is* (a name, a duration, an owner's mark) and refuses what is not one.
-//! Never reads a clock, a file or a socket, and derives no serde: YAML's shapes live in
-//! `manifest`, GARM's JSON in `garm::wire`.
+//! Decides what a valid value is (a name, a duration, an owner mark) and refuses anything else.
+//! Never reads a clock, a file or a socket, and derives no serde: the YAML format lives in
+//! `config`, GARM's JSON in `garm::wire`.
 
 pub mod address;
 pub mod backoff;

@@ -1,60 +1,58 @@
-//! Names that must not be swapped for one another.
+//! Names and ids, each with its own type so that they cannot be mixed up.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// Longest pool name: with the longest fleet name and the longer prefix, the reserved label still
-/// has at most 64 characters, where some of GARM's database back ends cut.
+/// The longest pool name: together with the longest fleet name and the longest prefix, the owner
+/// label still has at most 64 characters. Some of GARM's database back ends truncate there.
 pub const POOL_NAME_MAX: usize = 28;
 
-/// Longest fleet name; see [`POOL_NAME_MAX`].
+/// The longest fleet name; see [`POOL_NAME_MAX`].
 pub const FLEET_NAME_MAX: usize = 20;
 
 /// The name of a pool: `[a-z0-9]([a-z0-9-]*[a-z0-9])?`, 1 to 28 characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PoolName(String);
 
-/// The name of a fleet, the owner of pools in GARM: `[a-z0-9-]`, 1 to 20 characters.
+/// The name of a fleet, which owns pools in GARM: `[a-z0-9-]`, 1 to 20 characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FleetName(String);
 
 impl PoolName {
-    /// Errors with a sentence that says which rule `text` breaks.
+    /// Returns an error that says which rule `text` breaks.
     pub fn new(text: &str) -> Result<Self, String> {
         let ends_well = |c: Option<char>| c.is_some_and(|c| c != '-');
         if text.is_empty() {
-            return Err("a pool name must not be empty".into());
+            return Err("a pool name cannot be empty".into());
         }
         if text.chars().count() > POOL_NAME_MAX {
-            return Err(format!("a pool name has at most {POOL_NAME_MAX} characters"));
+            return Err(format!("a pool name can have at most {POOL_NAME_MAX} characters"));
         }
         check_characters(text, "a pool name")?;
         if !ends_well(text.chars().next()) || !ends_well(text.chars().last()) {
-            return Err("a pool name starts and ends with a letter or a digit".into());
+            return Err("a pool name must start and end with a letter or digit".into());
         }
         Ok(Self(text.to_owned()))
     }
 
-    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl FleetName {
-    /// Errors with a sentence that says which rule `text` breaks.
+    /// Returns an error that says which rule `text` breaks.
     pub fn new(text: &str) -> Result<Self, String> {
         if text.is_empty() {
-            return Err("a fleet name must not be empty".into());
+            return Err("a fleet name cannot be empty".into());
         }
         if text.chars().count() > FLEET_NAME_MAX {
-            return Err(format!("a fleet name has at most {FLEET_NAME_MAX} characters"));
+            return Err(format!("a fleet name can have at most {FLEET_NAME_MAX} characters"));
         }
         check_characters(text, "a fleet name")?;
         Ok(Self(text.to_owned()))
     }
 
-    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -64,17 +62,18 @@ fn check_characters(text: &str, what: &str) -> Result<(), String> {
     match text.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '-')) {
         None => Ok(()),
         Some(c) if c.is_ascii_uppercase() => Err(format!(
-            "{what} is lower case (GARM folds the case of labels): `{}`",
+            "{what} must be lower case, since GARM ignores the case of labels: `{}`",
             c.to_ascii_lowercase()
         )),
-        Some(c) => {
-            Err(format!("{what} has only `a`-`z`, `0`-`9` and `-`, not `{}`", c.escape_debug()))
-        }
+        Some(c) => Err(format!(
+            "{what} can contain only `a`-`z`, `0`-`9` and `-`, not `{}`",
+            c.escape_debug()
+        )),
     }
 }
 
-/// An identifier that GARM gives out; compared, never interpreted. Its clones share one text: a
-/// fleet has ten thousand runners, and each is known by its pool in a dozen places.
+/// An identifier that GARM assigns; it is compared, never interpreted. Clones share one string: a
+/// fleet has ten thousand runners, and many places refer to each one's pool.
 macro_rules! identifier {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -82,12 +81,11 @@ macro_rules! identifier {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Any text is accepted: it is GARM's.
+            /// Accepts any string, since GARM assigns it.
             pub fn new(text: impl Into<Arc<str>>) -> Self {
                 Self(text.into())
             }
 
-            /// The identifier as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -106,11 +104,11 @@ identifier!(
     PoolId
 );
 identifier!(
-    /// GARM's id of an organization, a repository or an enterprise, a UUID.
+    /// GARM's id of an entity, a UUID.
     EntityId
 );
 identifier!(
-    /// The name of one runner, which is also its instance's name in GARM.
+    /// The name of a runner, which is also the name of its instance in GARM.
     RunnerName
 );
 

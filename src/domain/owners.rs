@@ -1,11 +1,12 @@
-//! Which pool of GARM a name of the fleet means. `plan`, `apply`, `status` and `watch` all ask here,
-//! so that they cannot disagree.
+//! Which pool in GARM a name of the fleet refers to. `plan`, `apply`, `status` and `watch` all ask
+//! here, so that they give one answer.
 //!
-//! GARM knows no uniqueness (GARM.md §b): a create that was interrupted, or two runs at once, can
-//! leave several pools with one label. A pool is *unused* as a create leaves it before its last
-//! write: disabled, at level 0, without runners. The pool in force is the one that is in use, or
-//! the oldest when none is; every unused pool beside it is left over from a create, whatever their
-//! order. Two pools in use, or one pool with two reserved labels, are nobody's guess.
+//! GARM does not enforce uniqueness (GARM.md §b): an interrupted create, or two runs at once, can
+//! leave several pools with the same label. A pool is *unused* if it is as a create leaves it
+//! before its last write: disabled, at level 0 and without runners. The pool in force is the one in
+//! use, or the oldest if none is in use. Every other unused pool is left over from a create,
+//! whichever is older. Two pools in use, or one pool with two reserved labels, are never resolved
+//! by a guess.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +16,7 @@ use super::label::OwnerMark;
 use super::name::{FleetName, PoolId, PoolName};
 use super::pool::Pool;
 
-/// The pools that bear one name of the fleet, each list oldest first.
+/// The pools with one name of the fleet, each list oldest first.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Claims<'a> {
     /// `runnerctl=<fleet>/<name>` and no other reserved label.
@@ -30,51 +31,48 @@ pub struct Claims<'a> {
     pub conflicting_others: Vec<&'a Pool>,
 }
 
-/// What a name of the fleet means.
+/// What a name of the fleet refers to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum NameResolution<'a> {
-    /// No pool is in force under it.
+    /// No pool is in force under this name.
     NoPool,
-    /// This one.
     Pool {
-        /// The pool in force.
         pool: &'a Pool,
-        /// Unused pools with the same label, oldest first: left over from a create.
+        /// Unused pools with the same label, oldest first; they are left over from a create.
         leftovers: Vec<&'a Pool>,
     },
-    /// The pool with its label bears another reserved label, too.
+    /// The pool with this label has another reserved label as well.
     Conflicting(&'a Pool),
-    /// Several pools with its label are in use.
+    /// Several pools with this label are in use.
     SeveralInUse(Vec<&'a Pool>),
 }
 
-/// Every pool of GARM, sorted by its reserved labels.
+/// All pools in GARM, grouped by their reserved labels.
 #[derive(Debug, Default)]
 pub struct Owners<'a> {
-    /// This fleet's pools.
+    /// This fleet's pools, by name.
     pub named: BTreeMap<PoolName, Claims<'a>>,
-    /// Pools with a label of this fleet that names no pool; never touched.
+    /// Pools with a label of this fleet that contains no valid pool name; never changed.
     pub nameless: Vec<&'a Pool>,
-    /// The pools that bear no label of this fleet, oldest first.
+    /// Pools without a label of this fleet, oldest first: unmanaged, or of another fleet.
     pub unowned: Vec<&'a Pool>,
-    /// The other fleets whose labels are in GARM.
+    /// The other fleets that have pools in GARM.
     pub others: BTreeSet<String>,
 }
 
-/// Disabled and at level 0.
 pub fn is_switched_off(pool: &Pool) -> bool {
     !pool.spec.enabled && pool.spec.min_idle_runners == 0
 }
 
-/// The order in which pools of one label came to be. GARM lists in this order, too; the id decides
-/// between equal times, so that every run decides alike.
+/// Sort key for the age of a pool. GARM lists pools in this order, too; the id breaks ties, so that
+/// every run gives the same order.
 pub fn age(pool: &Pool) -> (Timestamp, &PoolId) {
     (pool.created_at, &pool.id)
 }
 
 impl<'a> Claims<'a> {
-    /// What the name means. `runners` counts those of a pool; it is asked only where pools share a
-    /// label.
+    /// What the name refers to. `runners` counts the runners of a pool; it is called only if
+    /// several pools share the label.
     pub fn holder(&self, runners: impl Fn(&PoolId) -> usize) -> NameResolution<'a> {
         if let Some(conflicting) = self.conflicting.first() {
             return NameResolution::Conflicting(conflicting);
@@ -96,7 +94,7 @@ impl<'a> Claims<'a> {
 }
 
 impl<'a> Owners<'a> {
-    /// Sorts `pools` as the fleet of this name sees them.
+    /// Groups `pools` by owner, as seen by `fleet`.
     pub fn new(pools: impl IntoIterator<Item = &'a Pool>, fleet: &FleetName) -> Self {
         let mut owners = Self::default();
         let mut pools: Vec<&Pool> = pools.into_iter().collect();
@@ -139,12 +137,11 @@ impl<'a> Owners<'a> {
         }
     }
 
-    /// How many of the fleet's names stand on a pool in force.
+    /// How many names of the fleet have a pool in force.
     pub fn in_force(&self) -> usize {
         self.named.values().filter(|it| !it.owned.is_empty() || !it.conflicting.is_empty()).count()
     }
 
-    /// The claims on one name.
     pub fn of(&self, name: &PoolName) -> Option<&Claims<'a>> {
         self.named.get(name)
     }

@@ -1,4 +1,4 @@
-//! A pool as it stands in GARM, and the two ways to ask for another one.
+//! Pools as GARM stores them, and the changes that can be requested.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
@@ -7,110 +7,105 @@ use super::entity::EntityKey;
 use super::label::{Labels, OwnerMark};
 use super::name::{FleetName, PoolId, PoolName};
 
-/// A pool whose row was last written this long after it was made has been written to again. GARM
-/// itself finishes the row of a new pool within a millisecond; our own next write comes after 250.
+/// A pool whose row was written this long after its creation has been written to again. GARM itself
+/// finishes the row of a new pool within a millisecond, and our next write comes after 250 ms at
+/// the earliest.
 const WRITTEN_AGAIN: SignedDuration = SignedDuration::from_millis(200);
 
-/// What GARM stores of a pool and a caller can choose.
+/// The fields of a pool that GARM stores and a caller can set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PoolSpec {
-    /// Name of the provider in GARM's configuration. Fixed at creation.
+    /// Name of the provider in GARM's configuration. GARM never changes it.
     pub provider: String,
-    /// Image, in the provider's terms.
     pub image: String,
-    /// GARM's word for the instance type, in the provider's terms.
+    /// The instance type, in the provider's terms.
     pub flavor: String,
-    /// `linux` or `windows`; GARM stores any text on update.
+    /// `linux` or `windows`; on an update GARM stores any string.
     pub os_type: String,
-    /// `amd64`, `arm64`, …
     pub os_arch: String,
-    /// GARM's tags, reserved ones included.
+    /// GARM's tags, including reserved labels.
     pub labels: Labels,
-    /// A disabled pool creates nothing; its runners still take jobs.
+    /// A disabled pool starts no runners; its existing runners still take jobs.
     pub enabled: bool,
-    /// GARM holds this against *all* instances, also those being deleted.
+    /// GARM counts *all* instances against this, including those being deleted.
     pub max_runners: u32,
-    /// The level: GARM compares it with what it counts as idle.
+    /// The level: GARM compares it with the number of runners that count as idle.
     pub min_idle_runners: u32,
-    /// First part of runner names.
+    /// First part of the runners' names.
     pub runner_prefix: String,
-    /// GitHub's runner group; empty for the default one.
+    /// GitHub's runner group; empty for the default group.
     pub runner_group: String,
-    /// Minutes until GARM gives a silent runner up.
+    /// Minutes after which GARM gives up on a runner that has not reported.
     pub bootstrap_timeout_min: u32,
-    /// Higher is served first.
+    /// The pool with the higher priority is used first.
     pub priority: u32,
-    /// GARM's install template; absent for the system one.
+    /// Install template; `None` for the one that ships with GARM.
     pub template_id: Option<u64>,
-    /// The proxy that runners use; absent for none. GARM knows proxies since after v0.2.1.
+    /// The proxy that runners use, if any. Versions of GARM up to v0.2.1 have no proxies.
     pub proxy_id: Option<u64>,
-    /// Shell access through GARM's agent.
+    /// Shell access to runners through GARM's agent.
     pub enable_shell: bool,
-    /// The provider's own settings. Absent, `null` and `{}` are one: empty.
+    /// Provider-specific settings. Absent, `null` and `{}` all mean empty.
     pub extra_specs: Map<String, Value>,
 }
 
-/// How much of a pool an answer of GARM's carries.
+/// How much of a pool GARM's answer contained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PoolDetail {
-    /// All that can be chosen.
     Whole,
-    /// As in GARM's lists, which leave `extra_specs` out: they are empty here, and unknown.
+    /// All fields but `extra_specs`, which GARM's lists leave out: they are empty here, but
+    /// unknown.
     Listed,
 }
 
-/// A state of what GARM's lists leave out of a pool: two rows of one pool with equal editions have
-/// equal `extra_specs`.
+/// Identifies a version of `extra_specs`: two rows of one pool with equal versions have equal
+/// `extra_specs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SpecsVersion {
     /// `generation`, which grows with every change of `extra_specs` (GARM.md §b).
     Generation(u64),
-    /// Before GARM 0.2: when the row was last written, for whatever reason.
+    /// When the row was last written, for GARM before 0.2.
     UpdatedAt(Timestamp),
 }
 
-/// A pool as GARM reports it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pool {
-    /// GARM's id.
     pub id: PoolId,
-    /// The entity whose jobs it serves.
     pub entity: EntityKey,
-    /// The entity's name, as GARM spells it.
+    /// As GARM spells it.
     pub entity_name: String,
-    /// GARM's name of the GitHub endpoint, empty if it did not say.
+    /// GARM's name for the GitHub endpoint; empty if GARM did not say.
     pub endpoint: String,
-    /// What can be chosen.
     pub spec: PoolSpec,
-    /// Whether `spec.extra_specs` are known.
+    /// Whether `spec.extra_specs` is known.
     pub detail: PoolDetail,
-    /// Grows by one with each change that makes older runners outdated. Absent before GARM 0.2.
+    /// Grows by one with each change that makes existing runners outdated. `None` before GARM 0.2.
     pub generation: Option<u64>,
-    /// When it was created, on GARM's clock.
+    /// By GARM's clock.
     pub created_at: Timestamp,
-    /// When its row was last written, on GARM's clock.
+    /// When its row was last written, by GARM's clock.
     pub updated_at: Timestamp,
 }
 
 impl Pool {
-    /// Which state of its `extra_specs` this row goes with.
+    /// The version of `extra_specs` that this row belongs to.
     pub fn specs_version(&self) -> SpecsVersion {
         self.generation.map_or(SpecsVersion::UpdatedAt(self.updated_at), SpecsVersion::Generation)
     }
 
-    /// Takes `extra_specs` over, which a list has left out.
+    /// Fills in the `extra_specs` that a list left out.
     pub fn complete(&mut self, extra_specs: Map<String, Value>) {
         self.spec.extra_specs = extra_specs;
         self.detail = PoolDetail::Whole;
     }
 
-    /// Whether the pool bears exactly this mark.
+    /// Whether the pool has exactly this mark.
     pub fn bears(&self, mark: &OwnerMark) -> bool {
         self.spec.labels.contains(&mark.to_string())
     }
 
-    /// Whether a create of some fleet was interrupted before its last write, which enables the pool:
-    /// it has not been written to since it was made.
+    /// Whether a create, by any fleet, was interrupted before its last write, which enables the
+    /// pool: the pool has not been written to since its creation.
     pub fn is_unfinished(&self) -> bool {
         let written_after = self.updated_at.duration_since(self.created_at);
         !self.spec.enabled
@@ -119,7 +114,7 @@ impl Pool {
             && written_after < WRITTEN_AGAIN
     }
 
-    /// Whether any reserved label of this fleet is on the pool. Only such pools are ever touched.
+    /// Whether the pool has any reserved label of this fleet. No other pools are ever changed.
     pub fn is_owned_by(&self, fleet: &FleetName) -> bool {
         self.spec.labels.marks().iter().any(|it| it.fleet() == fleet.as_str())
     }
@@ -129,7 +124,7 @@ impl Pool {
         self.spec.labels.marks().iter().any(|it| matches!(it, OwnerMark::Retired { .. }))
     }
 
-    /// The name under which this fleet owns the pool, if it does: the one in force.
+    /// The name under which the pool is in force for this fleet, if it is.
     pub fn owned_name(&self, fleet: &FleetName) -> Option<PoolName> {
         self.spec.labels.marks().iter().find_map(|mark| match mark {
             OwnerMark::Owned { fleet: of, pool } if of == fleet.as_str() => {
@@ -142,54 +137,44 @@ impl Pool {
     }
 }
 
-/// A partial update: what is absent stays as it is. GARM reads an empty set of labels and any empty
-/// text but the runner group's as "unchanged" (GARM.md §b), so those are never put in here.
+/// A partial update: `None` leaves a field as it is. GARM reads an empty set of labels, and any
+/// empty string except that of the runner group, as "unchanged" (GARM.md §b), so callers never set
+/// those.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PoolChange {
-    /// The whole new set of labels.
+    /// The complete new set.
     pub labels: Option<Labels>,
-    /// Switch the pool on or off.
     pub enabled: Option<bool>,
-    /// New upper bound; checked by GARM against the level, so both go together when both change.
+    /// GARM checks it against the level, so the two go together if both change.
     pub max_runners: Option<u32>,
-    /// New level.
     pub min_idle_runners: Option<u32>,
-    /// New image.
     pub image: Option<String>,
-    /// New flavor.
     pub flavor: Option<String>,
-    /// New operating system.
     pub os_type: Option<String>,
-    /// New architecture.
     pub os_arch: Option<String>,
-    /// New prefix.
     pub runner_prefix: Option<String>,
-    /// New runner group; empty for the default one.
+    /// Empty for the default group.
     pub runner_group: Option<String>,
-    /// New time-out in minutes, not 0.
+    /// In minutes, not 0.
     pub bootstrap_timeout_min: Option<u32>,
-    /// New priority.
     pub priority: Option<u32>,
-    /// New template.
     pub template_id: Option<u64>,
-    /// New proxy; [`NO_PROXY`] for none.
+    /// [`NO_PROXY`] for none.
     pub proxy_id: Option<u64>,
-    /// Shell access on or off.
     pub enable_shell: Option<bool>,
-    /// The whole new map; empty clears it.
+    /// The complete new map; empty clears it.
     pub extra_specs: Option<Map<String, Value>>,
 }
 
-/// What GARM takes for "no proxy" in a change.
+/// The id that means "no proxy" in a change.
 pub const NO_PROXY: u64 = 0;
 
 impl PoolChange {
-    /// Whether nothing would be asked.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The spec that GARM should answer with after this change: what a reply is compared with.
+    /// The spec that GARM should return after this change; a reply is compared with it.
     pub fn applied_to(&self, spec: &PoolSpec) -> PoolSpec {
         let or = |new: &Option<String>, old: &String| new.clone().unwrap_or_else(|| old.clone());
         PoolSpec {

@@ -1,24 +1,24 @@
-//! What probes prove about mTLS (DESIGN §7).
+//! What probes prove about the enforcement of mTLS (DESIGN §7).
 
 use std::fmt;
 
-/// What a probe proves, and what all of them prove together.
+/// What one probe, or all of them together, proves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Proof {
-    /// The server asked for a client certificate and refused what it got; or it let in, as it
-    /// must, the right one.
+    /// The server requested a client certificate and refused the one it got; or it accepted the
+    /// right one, as it must.
     Enforced,
-    /// Nobody answers, or what answers is neither a refusal nor GARM.
+    /// No answer, or one that is neither a refusal nor GARM's.
     Unreachable,
-    /// A refusal that does not prove mTLS: of a server that never asked for a certificate, or of
-    /// the right certificate.
+    /// A refusal that does not prove mTLS: the server never requested a certificate, or it refused
+    /// the right one.
     CannotTell,
-    /// GARM itself answered.
+    /// GARM itself answered a probe that should have been refused.
     NotEnforced,
 }
 
 impl Proof {
-    /// The word of output, JSON and logs.
+    /// The word used in output, JSON and logs.
     pub fn word(self) -> &'static str {
         match self {
             Self::Enforced => "enforced",
@@ -28,35 +28,31 @@ impl Proof {
         }
     }
 
-    /// What all probes prove together: one that got through is enough to refute, and one that
-    /// could not be made leaves it open. Without any, nothing is proven.
+    /// What all probes prove together: one that got through refutes enforcement, and one that could
+    /// not be made leaves it open. No probes prove nothing.
     pub fn of(probes: &[Probe]) -> Self {
         probes.iter().map(|it| it.proof).max().unwrap_or(Self::Unreachable)
     }
 }
 
-/// What a probe comes with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Attempt {
-    /// No certificate.
     NoCertificate,
-    /// A certificate that nobody but itself has signed.
     SelfSigned,
-    /// The same, out of date.
+    /// A self-signed certificate that has expired.
     Expired,
-    /// A good certificate of the other kind: a runner's for the API, an operator's for callbacks.
+    /// A valid certificate of the other kind: a runner's for the API, an operator's for callbacks.
     WrongKind,
-    /// The certificate that must be let in, so that a server that refuses everybody is told from
-    /// one that enforces mTLS.
+    /// The certificate that must be accepted; it distinguishes a server that enforces mTLS from one
+    /// that refuses every client.
     RightKind,
-    /// No TLS at all.
     PlainHttp,
-    /// Past the front, at GARM's own port.
+    /// Directly at GARM's own port, bypassing the front.
     Backend,
 }
 
 impl Attempt {
-    /// In words, after `with` or `by`.
+    /// A phrase that follows "with" or "by".
     pub fn words(self) -> &'static str {
         match self {
             Self::NoCertificate => "no certificate",
@@ -76,17 +72,14 @@ impl fmt::Display for Attempt {
     }
 }
 
-/// One probe and what it proves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probe {
     /// `callbacks`, `metadata`, `API`, `event stream`, `backend`.
     pub place: &'static str,
-    /// Where it went, escaped.
+    /// The URL that was probed, escaped.
     pub url: String,
-    /// What it came with.
     pub attempt: Attempt,
-    /// What it proves.
     pub proof: Proof,
-    /// What came back, in words, escaped.
+    /// What came back, as text, escaped.
     pub evidence: String,
 }

@@ -1,34 +1,31 @@
-//! A runner, which in GARM is one instance (a VM) and its registration at GitHub.
+//! Runners: in GARM, a runner is one instance (a VM) and its registration at GitHub.
 
 use jiff::Timestamp;
 
 use super::name::{PoolId, RunnerName};
 
-/// The state of the VM, as GARM's `status` says it.
+/// The state of the VM: GARM's `status`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
-    /// Waits for GARM's loop to create it.
+    /// Waiting for GARM's loop to create it.
     PendingCreate,
-    /// The provider is at work.
+    /// The provider is creating it.
     Creating,
-    /// The provider has answered: the VM need not be up.
+    /// The provider has returned success; the VM may not be up yet.
     Running,
-    /// The provider failed; GARM tries six times within a minute.
+    /// The provider failed; GARM makes six attempts within a minute.
     Error,
-    /// Marked for deletion.
     PendingDelete,
-    /// Marked for deletion, whatever the provider answers.
+    /// Marked for deletion even if the provider fails.
     PendingForceDelete,
-    /// The provider is deleting it.
     Deleting,
-    /// Deleted; the row is about to go.
+    /// Deleted; GARM is about to remove the row.
     Deleted,
-    /// A word that this version does not know.
     Other(String),
 }
 
 impl Status {
-    /// Reads GARM's word; never fails.
+    /// Parses GARM's word; never fails.
     pub fn parse(word: &str) -> Self {
         match word {
             "pending_create" => Self::PendingCreate,
@@ -43,7 +40,6 @@ impl Status {
         }
     }
 
-    /// GARM's word.
     pub fn word(&self) -> &str {
         match self {
             Self::PendingCreate => "pending_create",
@@ -58,7 +54,7 @@ impl Status {
         }
     }
 
-    /// On its way out: it will not take a job any more.
+    /// Whether it is being deleted, so that it will not take a job any more.
     pub fn is_leaving(&self) -> bool {
         matches!(
             self,
@@ -67,29 +63,25 @@ impl Status {
     }
 }
 
-/// The state of the runner inside, as GARM's `runner_status` says it.
+/// The state of the runner on the VM: GARM's `runner_status`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RunnerStatus {
-    /// Not heard of yet.
+    /// It has not reported yet.
     Pending,
-    /// Its install script reports.
+    /// Its install script has reported.
     Installing,
-    /// Waits for a job.
     Idle,
-    /// Runs a job.
     Active,
-    /// Its job has ended; it is about to be deleted.
+    /// Its job has ended; it will be deleted.
     Terminated,
-    /// The install failed.
     Failed,
-    /// Registered, not connected.
+    /// Registered at GitHub but not connected.
     Offline,
-    /// A word that this version does not know.
     Other(String),
 }
 
 impl RunnerStatus {
-    /// Reads GARM's word; never fails.
+    /// Parses GARM's word; never fails.
     pub fn parse(word: &str) -> Self {
         match word {
             "pending" => Self::Pending,
@@ -103,7 +95,6 @@ impl RunnerStatus {
         }
     }
 
-    /// GARM's word.
     pub fn word(&self) -> &str {
         match self {
             Self::Pending => "pending",
@@ -118,80 +109,78 @@ impl RunnerStatus {
     }
 }
 
-/// One line of a runner's history; GARM gives them only for a single instance and in events.
+/// One entry of a runner's history; GARM includes them only in events and in requests for a single
+/// instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusMessage {
-    /// When, on GARM's clock.
+    /// By GARM's clock.
     pub at: Timestamp,
-    /// GARM's or the install script's words.
+    /// The text, by GARM or by the install script.
     pub text: String,
-    /// `info`, `warning`, `error`.
+    /// `info`, `warning` or `error`.
     pub level: String,
 }
 
-/// One runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Runner {
     /// GARM's id of the instance, a UUID.
     pub id: String,
-    /// Its name, unique in GARM.
+    /// Unique in GARM.
     pub name: RunnerName,
-    /// Its pool; absent for an instance of a scale set.
+    /// `None` for an instance of a scale set.
     pub pool: Option<PoolId>,
-    /// Name of the provider; GARM leaves it empty where instances are embedded in a pool.
+    /// Name of the provider; empty for instances that GARM embeds in a pool.
     pub provider: String,
-    /// The provider's id of the VM; absent until it exists.
+    /// The provider's id of the VM; `None` until it exists.
     pub provider_id: Option<String>,
-    /// GitHub's id of the runner; set from the start with single-job registration.
+    /// GitHub's id of the runner; known from the start with just-in-time registration.
     pub agent_id: Option<i64>,
-    /// State of the VM.
     pub status: Status,
-    /// State of the runner inside.
     pub runner_status: RunnerStatus,
-    /// When GARM made the row, on GARM's clock.
+    /// When GARM created the row, by GARM's clock.
     pub created_at: Timestamp,
-    /// When GARM last wrote the row, on GARM's clock: for an idle runner without heartbeat, since
-    /// when it is idle (GARM.md §e).
+    /// When GARM last wrote the row, by GARM's clock: for an idle runner without heartbeat, this is
+    /// when it became idle (GARM.md §e).
     pub updated_at: Timestamp,
-    /// GARM's (and GitHub's) id of the job that it runs: `workflow_job_id`.
+    /// The `workflow_job_id` of the job that it is running.
     pub job: Option<i64>,
-    /// Why the provider failed, decoded from GARM's base64 and bounded.
+    /// The provider's error, decoded from GARM's base64 and limited in length.
     pub provider_fault: Option<String>,
-    /// Last heartbeat; absent without GARM's agent.
+    /// Last heartbeat; `None` without GARM's agent.
     pub heartbeat: Option<Timestamp>,
-    /// Whether GARM's agent offers a shell on it.
+    /// Whether GARM's agent offers a shell.
     pub has_shell: bool,
-    /// The pool's generation when it was created. Absent before GARM 0.2.
+    /// The pool's generation when the runner was created. `None` before GARM 0.2.
     pub generation: Option<u64>,
     /// Its history; empty in GARM's lists.
     pub messages: Vec<StatusMessage>,
 }
 
 impl Runner {
-    /// Runs a job. Such a runner is never deleted by us.
+    /// Whether it is running a job. We never delete such a runner.
     pub fn is_busy(&self) -> bool {
         self.runner_status == RunnerStatus::Active
     }
 
-    /// Up, waiting for a job, and not on its way out.
+    /// Whether it is up, waiting for a job, and not being deleted.
     pub fn is_idle(&self) -> bool {
         self.runner_status == RunnerStatus::Idle && self.status == Status::Running
     }
 
-    /// Counts as idle in GARM's eyes, which compares `min_idle_runners` with this: everything
-    /// that is neither `active` nor `terminated`, failed ones and those being deleted included
-    /// (GARM.md §0.2).
+    /// Whether GARM counts it as idle, to compare with `min_idle_runners`: every runner that is
+    /// neither `active` nor `terminated`, including failed runners and those being deleted (GARM.md
+    /// §0.2).
     pub fn counts_as_idle(&self) -> bool {
         !matches!(self.runner_status, RunnerStatus::Active | RunnerStatus::Terminated)
     }
 
-    /// Why its provider has failed to delete it, if that is so: GARM writes the words down with
-    /// each attempt, and nothing else of a runner on its way out.
+    /// The provider's error if it failed to delete the runner. While a runner is being deleted,
+    /// GARM records the error of each attempt and nothing else.
     pub fn deletion_fault(&self) -> Option<&str> {
         self.provider_fault.as_deref().filter(|_| self.status.is_leaving())
     }
 
-    /// Made from an older version of its pool.
+    /// Whether it was created from an older version of its pool.
     pub fn is_outdated(&self, generation: Option<u64>) -> bool {
         match (self.generation, generation) {
             (Some(mine), Some(pools)) => mine < pools,

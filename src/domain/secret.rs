@@ -1,22 +1,21 @@
-//! A secret as the fleet file names it: a reference, never the secret.
+//! References to secrets, as the fleet file writes them. A reference is never the secret itself.
 
 use std::fmt;
 
-/// Where a secret is to be had. Resolved by `secrets`, at the last moment.
+/// Where to get a secret. `secrets` resolves it, as late as possible.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SecretRef {
     /// `env:NAME`
     Env(String),
-    /// `file:PATH`; the path is already taken relative to the fleet file.
+    /// `file:PATH`; the path has already been resolved relative to the fleet file.
     File(String),
     /// `vault:PATH#FIELD`, key/value version 2.
     Vault {
-        /// Mount and path.
         path: String,
-        /// Field of the secret.
+        /// The field of the secret.
         field: String,
     },
-    /// `exec:` and a command line: the words, run without a shell.
+    /// `exec:` and a command line, split into words and run without a shell.
     Exec(Vec<String>),
 }
 
@@ -26,7 +25,7 @@ impl fmt::Display for SecretRef {
             Self::Env(name) => write!(f, "env:{name}"),
             Self::File(path) => write!(f, "file:{path}"),
             Self::Vault { path, field } => write!(f, "vault:{path}#{field}"),
-            // Arguments may be telling; the program is enough to know which line is meant.
+            // Arguments may reveal secrets; the program is enough to identify the command.
             Self::Exec(words) => write!(f, "exec:{}", words.first().map_or("", String::as_str)),
         }
     }

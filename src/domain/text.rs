@@ -1,12 +1,12 @@
-//! Text from outside, made fit for a terminal, a log or a comment.
+//! Escaping and shortening of untrusted text for terminals, logs and comments, and small phrases.
 
 use std::borrow::Cow;
 
-/// Longest text quoted whole; the rest is replaced by `…`. In characters.
+/// The longest text that is quoted in full, in characters; the rest becomes `…`.
 pub const QUOTE_MAX: usize = 200;
 
-/// Escapes control and bidirectional characters, so that nothing quoted from YAML or GARM can
-/// move the cursor, recolour the line or change its reading order. Everything else stays.
+/// Escapes control and bidirectional characters, so that nothing quoted from YAML or GARM can move
+/// the cursor, recolor the line or change its reading order. Everything else stays.
 pub fn escape(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unsafe) {
         return Cow::Borrowed(text);
@@ -31,14 +31,14 @@ pub fn quote(text: &str) -> String {
     }
 }
 
-/// Longest words of a program that are kept whole, in characters.
+/// The longest output of a program that is kept in full, in characters.
 const SAID_MAX: usize = 600;
 
-/// So many characters of longer words are kept from their beginning; the rest is their end.
+/// How many characters of longer output are kept from its beginning; the rest comes from its end.
 const SAID_HEAD: usize = 200;
 
-/// [`escape`] of what a program has said, on one line and bounded: cut in the middle, because what
-/// went wrong mostly stands at the end, behind who called whom.
+/// [`escape`] of the output of a program, on one line and limited in length. It is cut in the
+/// middle, because the error is usually at the end, after the call chain.
 pub fn said(words: &str) -> String {
     let safe = escape(words.trim());
     let count = safe.chars().count();
@@ -50,7 +50,7 @@ pub fn said(words: &str) -> String {
     format!("{head}…{tail}")
 }
 
-/// The first `most` of the names, and how many more there are.
+/// The first `most` names, and how many more there are: `a, b and 3 more`.
 pub fn few(names: &[String], most: usize) -> String {
     match names.len().checked_sub(most) {
         None | Some(0) => names.join(", "),
@@ -58,8 +58,8 @@ pub fn few(names: &[String], most: usize) -> String {
     }
 }
 
-/// A JSON document with the same characters as [`escape`] spelt as `\uXXXX`: it still means the
-/// same, and does nothing to the terminal or editor that shows it. Such characters stand only
+/// Writes the characters that [`escape`] escapes as `\uXXXX` in a JSON document, so that it means
+/// the same but cannot affect the terminal or editor that shows it. Such characters occur only
 /// inside the strings of a document; its line breaks stay.
 pub fn escape_json(document: &str) -> Cow<'_, str> {
     let is_escaped = |c: char| is_unsafe(c) && c != '\n';
@@ -79,8 +79,8 @@ pub fn escape_json(document: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// [`quote`] between backticks, fit for a sentence: a backtick inside becomes `'`, so that a text
-/// from outside never ends its own quotation, also where the sentence becomes Markdown.
+/// [`quote`] in backticks, for use in a sentence. A backtick inside becomes `'`, so that untrusted
+/// text cannot end its own quotation, even where the sentence becomes Markdown.
 pub fn code(text: impl AsRef<str>) -> String {
     format!("`{}`", quote(text.as_ref()).replace('`', "'"))
 }
@@ -110,14 +110,14 @@ mod tests {
     }
 
     #[test]
-    fn terminal_and_bidirectional_controls_are_spelt_out() {
+    fn terminal_and_bidirectional_controls_are_escaped() {
         assert_eq!(escape("a\u{1b}[31mb"), "a\\u{1b}[31mb");
         assert_eq!(escape("a\nb\tc\r"), "a\\nb\\tc\\r");
         assert_eq!(escape("x\u{202e}y\u{2066}z\u{9b}"), "x\\u{202e}y\\u{2066}z\\u{9b}");
     }
 
     #[test]
-    fn a_document_means_the_same_with_its_characters_spelt_out() {
+    fn an_escaped_document_means_the_same() {
         let document = "{\n  \"a\": \"x\u{202e}\u{e0001}\u{9b}y\"\n}";
         let safe = escape_json(document);
         assert_eq!(safe, "{\n  \"a\": \"x\\u202e\\udb40\\udc01\\u009by\"\n}");
@@ -126,13 +126,13 @@ mod tests {
     }
 
     #[test]
-    fn a_quotation_cannot_be_ended_from_inside() {
+    fn quoted_text_cannot_end_its_quotation() {
         assert_eq!(code("a`@all\n`b"), "`a'@all\\n'b`");
         assert_eq!((count(1, "job"), count(0, "job")), ("1 job".into(), "0 jobs".into()));
     }
 
     #[test]
-    fn of_long_words_the_end_is_kept() {
+    fn the_end_of_long_output_is_kept() {
         assert_eq!(said(" line 1\nline 2\u{1b}[2J\n"), "line 1\\nline 2\\u{1b}[2J");
         let long = said(&format!("{}: no such image", "é".repeat(5_000)));
         assert_eq!(long.chars().count(), SAID_MAX + 1);

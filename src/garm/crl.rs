@@ -37,7 +37,7 @@ fn ends(path: &Path) -> Result<Vec<Timestamp>, GarmError> {
     let lists: Vec<CertificateRevocationListDer<'_>> =
         CertificateRevocationListDer::pem_slice_iter(&pem)
             .collect::<Result<_, _>>()
-            .map_err(|_| file.unfit("its PEM is cut or broken", help))?;
+            .map_err(|_| file.unfit("its PEM is truncated or invalid", help))?;
     if lists.is_empty() {
         return Err(file.unfit("it holds no revocation list in PEM", help));
     }
@@ -91,7 +91,7 @@ mod tests {
         let cut = write("cut.crl", &list(2030)[..200]);
         let none = write("none.crl", "no list\n");
         for (path, got) in [
-            (cut, "its PEM is cut or broken"),
+            (cut, "its PEM is truncated or invalid"),
             (none, "it holds no revocation list in PEM"),
             (folder.path().join("absent"), "No such file or directory (os error 2)"),
         ] {

@@ -307,7 +307,7 @@ fn check_url(text: &str) -> Result<Url, GarmError> {
         other => bad(other.to_string()),
     })?;
     let is_loopback = match url.host() {
-        None => return Err(bad("it names no host".into())),
+        None => return Err(bad("it has no host".into())),
         Some(host) => is_loopback(&host),
     };
     match url.scheme() {
@@ -321,10 +321,10 @@ fn check_url(text: &str) -> Result<Url, GarmError> {
         other => return Err(bad(format!("`{other}:` is neither `https:` nor `http:`"))),
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(bad("it holds a user name or a password".into()));
+        return Err(bad("it contains a user name or a password".into()));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(bad("it holds a query or a fragment".into()));
+        return Err(bad("it contains a query or a fragment".into()));
     }
     Ok(url)
 }

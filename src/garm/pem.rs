@@ -31,7 +31,7 @@ impl Pem<'_> {
         let certificates = CertificateDer::pem_slice_iter(&pem)
             .collect::<Result<Vec<_>, _>>()
             // The error itself quotes the line, which may be part of a key.
-            .map_err(|_| self.unfit("its PEM is cut or broken", help))?;
+            .map_err(|_| self.unfit("its PEM is truncated or invalid", help))?;
         match certificates.is_empty() {
             true if holds(&pem, "PRIVATE KEY-----") => {
                 Err(self.unfit("it holds a key and no certificate", help))
@@ -43,7 +43,7 @@ impl Pem<'_> {
                     shown(self.path)
                 ),
             )),
-            true => Err(self.unfit("it holds no certificate in PEM", help)),
+            true => Err(self.unfit("it contains no certificate in PEM", help)),
             false => Ok(certificates),
         }
     }
@@ -54,7 +54,7 @@ impl Pem<'_> {
         if holds(&pem, "BEGIN ENCRYPTED PRIVATE KEY-----") || holds(&pem, "Proc-Type: 4,ENCRYPTED")
         {
             let help = "decrypt it (`openssl pkey -in … -out …`) and keep the file to yourself";
-            return Err(self.unfit("the key is encrypted, and there is nobody to ask", help));
+            return Err(self.unfit("the key is encrypted", help));
         }
         let help = "a key in PEM begins with `-----BEGIN PRIVATE KEY-----`";
         match PrivateKeyDer::from_pem_slice(&pem) {
@@ -69,7 +69,7 @@ impl Pem<'_> {
                     shown(self.path)
                 ),
             )),
-            Err(_) => Err(self.unfit("it holds no private key in PEM", help)),
+            Err(_) => Err(self.unfit("it contains no private key in PEM", help)),
         }
     }
 

@@ -232,7 +232,9 @@ fn roots(pem: Pem<'_>) -> Result<RootCertStore, GarmError> {
     }
     let mut store = RootCertStore::empty();
     for certificate in certificates {
-        store.add(certificate).map_err(|_| pem.unfit("a certificate in it is broken", help))?;
+        store
+            .add(certificate)
+            .map_err(|_| pem.unfit("it contains an invalid certificate", help))?;
     }
     Ok(store)
 }

@@ -143,7 +143,7 @@ async fn start_of(mut response: reqwest::Response) -> String {
 fn cause(error: reqwest::Error) -> String {
     let error = error.without_url();
     if error.is_timeout() {
-        return "no answer in time".into();
+        return "the request timed out".into();
     }
     let mut cause: &dyn std::error::Error = &error;
     while let Some(inner) = cause.source() {

@@ -71,14 +71,14 @@ impl ReceiverEndpoint {
             _ => return Err(bad("it begins with neither `https:` nor `http:`")),
         };
         let reach = match parsed.host() {
-            None => return Err(bad("it names no host")),
+            None => return Err(bad("it has no host")),
             Some(host) if is_loopback(&host) => Reach::Loopback,
             Some(_) => Reach::Network,
         };
         let mut path_prefix = String::new();
         if kind == ReceiverApi::Alertmanager {
             if parsed.query().is_some() || parsed.fragment().is_some() {
-                return Err(bad("it holds a query or a fragment"));
+                return Err(bad("it contains a query or a fragment"));
             }
             parsed.path().trim_end_matches('/').clone_into(&mut path_prefix);
             parsed.set_path(&format!("{path_prefix}/api/v2/alerts"));
@@ -156,7 +156,7 @@ mod tests {
         }
         let error =
             target(ReceiverApi::Alertmanager, "https://am.example.com/?canary").unwrap_err();
-        assert_eq!(error.why, "it holds a query or a fragment");
+        assert_eq!(error.why, "it contains a query or a fragment");
         let shown =
             format!("{:?}", target(ReceiverApi::Webhook, "https://example.com/canary").unwrap());
         assert_eq!(shown, "ReceiverEndpoint(oncall, Webhook, …)");

@@ -1,4 +1,4 @@
-//! `adopt`: which pool a declared pool takes over, and what forbids it.
+//! `adopt`: which existing pool a declared pool adopts, and what prevents it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -11,16 +11,14 @@ use crate::domain::owners::Owners;
 use crate::domain::pool::Pool;
 use crate::domain::text::code;
 
-/// The pool that is taken over.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Adopted<'a> {
-    /// Which one.
     pub(super) pool: &'a Pool,
-    /// The old name, where it is one of this fleet already.
+    /// Whether it already belongs to this fleet under another name.
     pub(super) renamed: bool,
 }
 
-/// Every `adopt` of the manifests that is not done yet.
+/// All adoptions that the files declare and that are not done yet.
 #[derive(Debug, Default)]
 pub(super) struct Adoptions<'a> {
     targets: BTreeMap<&'a PoolName, Vec<&'a Pool>>,
@@ -28,8 +26,8 @@ pub(super) struct Adoptions<'a> {
 }
 
 impl<'a> Adoptions<'a> {
-    /// Finds what each `adopt` means. One whose name stands on a pool already, in force or
-    /// retired, is done.
+    /// Finds the pool that each `adopt` refers to. An adoption is done if its name already has a
+    /// pool, in force or retired.
     pub(super) fn new(desired: &'a Desired, owners: &Owners<'a>, index: &Index<'a>) -> Self {
         let mut all = Self::default();
         for pool in desired.pools.iter().filter(|it| owners.of(&it.name).is_none()) {
@@ -49,12 +47,12 @@ impl<'a> Adoptions<'a> {
         all
     }
 
-    /// Whether a declared pool means to take this one over: then it is not deleted.
+    /// Whether a declared pool adopts this one, so that it must not be deleted.
     pub(super) fn want(&self, id: &PoolId) -> bool {
         self.wanted_by.contains_key(id)
     }
 
-    /// The pool that `name` takes over, if it takes one over and may.
+    /// The pool that `name` adopts, if it declares an adoption that is possible.
     pub(super) fn of(
         &self,
         name: &PoolName,
@@ -65,23 +63,25 @@ impl<'a> Adoptions<'a> {
         let pool = match targets.as_slice() {
             [pool] => *pool,
             [] => {
-                return Err(Blocker::new("`adopt` names a pool that is not in GARM")
-                    .help("give GARM's id of a pool made by hand, or the old name of a pool of this fleet; or take `adopt` out to have a new pool created"));
+                return Err(Blocker::new("`adopt` refers to a pool that does not exist in GARM")
+                    .help("use GARM's id of a pool created by hand, or the former name of a pool of this fleet; or remove `adopt` to create a new pool"));
             }
             several => {
                 return Err(Blocker::twins(several));
             }
         };
         if let Some(rival) = self.wanted_by[&pool.id].iter().find(|it| **it != name) {
-            return Err(Blocker::new(format!("`adopt` of `{rival}` names the same pool")).at(pool));
+            return Err(
+                Blocker::new(format!("`adopt` of `{rival}` refers to the same pool")).at(pool)
+            );
         }
         let renamed = may_adopt(pool, fleet, declared)?;
         Ok(Some(Adopted { pool, renamed }))
     }
 }
 
-/// A pool given by its id, and those that bear the same name of this fleet: which of them the name
-/// means is not for us to say, and the others would be left behind.
+/// The pool with the given id and all others with the same name in this fleet: we must not choose
+/// between them, and the others would be left behind.
 fn with_twins<'a>(pool: &'a Pool, fleet: &FleetName, owners: &Owners<'a>) -> Vec<&'a Pool> {
     match pool.spec.labels.marks().as_slice() {
         [OwnerMark::Owned { fleet: of, pool: name }]
@@ -93,7 +93,7 @@ fn with_twins<'a>(pool: &'a Pool, fleet: &FleetName, owners: &Owners<'a>) -> Vec
     }
 }
 
-/// Pools in force under an old name of this fleet.
+/// The pools in force under a former name in this fleet.
 fn owned_as<'a>(text: &str, owners: &Owners<'a>) -> Vec<&'a Pool> {
     PoolName::new(text)
         .ok()
@@ -102,7 +102,7 @@ fn owned_as<'a>(text: &str, owners: &Owners<'a>) -> Vec<&'a Pool> {
         .unwrap_or_default()
 }
 
-/// Whether the pool bears a name of this fleet already; an blocker when it is not to be had.
+/// Whether the pool already belongs to this fleet; an error if it cannot be adopted.
 fn may_adopt<'a>(
     pool: &'a Pool,
     fleet: &FleetName,
@@ -113,17 +113,17 @@ fn may_adopt<'a>(
     match marks.as_slice() {
         [] => Ok(false),
         [mark] if mark.fleet() != fleet.as_str() => blocked(format!(
-            "`adopt` names a pool of another fleet: it bears {}",
+            "`adopt` refers to a pool of another fleet, with the label {}",
             code(mark.to_string())
         )),
         [OwnerMark::Owned { pool: name, .. }]
             if PoolName::new(name).is_ok_and(|it| declared.contains(&it)) =>
         {
-            blocked(format!("`adopt` names the pool of {}, which is declared, too", code(name)))
+            blocked(format!("`adopt` refers to the pool of {}, which is also declared", code(name)))
         }
         [OwnerMark::Owned { .. }] => Ok(true),
         [mark @ (OwnerMark::Retired { .. } | OwnerMark::Replacement { .. })] => blocked(format!(
-            "`adopt` names a pool of a replace that is not finished: it bears {}",
+            "`adopt` refers to a pool of an unfinished replace, with the label {}",
             code(mark.to_string())
         )),
         [_, _, ..] => Err(Blocker::conflicting(pool)),

@@ -1,11 +1,11 @@
-//! What stands in the way of a step: a reason, and what to do about it.
+//! Why a step is blocked, and what to do about it.
 
 use super::{Action, Consent, FieldChange, Operation, Resource, Step};
 use crate::domain::name::PoolName;
 use crate::domain::pool::Pool;
 use crate::domain::text::{code, few};
 
-/// How many pools or labels are named one by one.
+/// How many pools or labels a message lists.
 const NAMED_MAX: usize = 5;
 
 /// Why a pool is left as it is.
@@ -18,51 +18,50 @@ pub(super) struct Blocker<'a> {
 }
 
 impl<'a> Blocker<'a> {
-    /// One sentence without full stop.
+    /// `reason` is one sentence without a full stop.
     pub(super) fn new(reason: impl Into<String>) -> Self {
         Self { pool: None, reason: reason.into(), help: None, changes: Vec::new() }
     }
 
-    /// Two reserved labels on one pool.
+    /// One pool has several reserved labels.
     pub(super) fn conflicting(pool: &'a Pool) -> Self {
         let marks = pool.spec.labels.marks();
         let said: Vec<String> =
             marks.iter().take(NAMED_MAX).map(|it| code(it.to_string())).collect();
         let rest = if marks.len() > NAMED_MAX { " and more" } else { "" };
-        Self::new(format!("one pool bears {}{rest}", said.join(" and ")))
+        Self::new(format!("one pool has the labels {}{rest}", said.join(" and ")))
             .at(pool)
-            .help("take all but one of these labels off it")
+            .help("remove all but one of these labels")
     }
 
-    /// Several pools under one name.
+    /// Several pools have the same name.
     pub(super) fn twins(pools: &[&'a Pool]) -> Self {
         let ids: Vec<String> = pools.iter().map(|it| code(it.id.as_str())).collect();
         let ids = few(&ids, NAMED_MAX);
-        let reason = format!("{} pools bear one label of this fleet: {ids}", pools.len());
-        let found = Self::new(reason)
-            .help("delete the ones that are not wanted, or take the label off them");
+        let reason = format!("{} pools have the same label of this fleet: {ids}", pools.len());
+        let found =
+            Self::new(reason).help("delete the unwanted ones, or remove the label from them");
         match pools.first() {
             Some(oldest) => found.at(oldest),
             None => found,
         }
     }
 
-    /// The pool that it is about.
+    /// Sets the pool that it is about.
     pub(super) fn at(self, pool: &'a Pool) -> Self {
         Self { pool: Some(pool), ..self }
     }
 
-    /// What to do about it.
+    /// Sets what to do about it.
     pub(super) fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
     }
 
-    /// What would have been changed.
+    /// Sets what would have been changed.
     pub(super) fn changes(self, changes: Vec<FieldChange>) -> Self {
         Self { changes, ..self }
     }
 
-    /// The step that says so.
     pub(super) fn step(self, name: &PoolName) -> Step {
         Step {
             action: Action::Blocked,

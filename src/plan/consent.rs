@@ -1,37 +1,39 @@
-//! What leave a plan needs before its first write (DESIGN §4, Deletes).
+//! The permission that a plan needs before its first write (DESIGN §4, Deletes).
 
 use super::{Consent, Plan};
 use crate::domain::name::PoolName;
 
-/// How many pools make a plan that takes over half of the fleet need [`Leave::All`].
+/// From this many pools on, a plan that removes more than half of the fleet needs
+/// [`Permission::All`].
 const MANY: usize = 3;
 
-/// A leave to destroy, from none to the widest: each includes those before it.
+/// The permission to delete and replace pools, in ascending order: each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Permission {
-    /// None: nothing is taken away.
+    /// None: nothing is deleted or replaced.
     None,
     /// `--allow-destroy`, or the word `destroy` at a terminal.
     Destroy,
-    /// `--allow-destroy=all`: a terminal does not give it.
+    /// `--allow-destroy=all`; it cannot be given at a terminal.
     All,
 }
 
-/// What leave a plan needs, and why.
+/// The permission that a plan needs, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequiredConsent {
-    /// The smallest that is enough.
+    /// The least permission that is sufficient.
     pub leave: Permission,
-    /// The pools that are deleted or replaced, by name.
+    /// The pools that are deleted or replaced, sorted by name.
     pub pools: Vec<PoolName>,
-    /// Why [`Leave::All`] is needed, as a part of a sentence: `4 of 5 pools of the fleet`.
+    /// Why [`Permission::All`] is needed, as a part of a sentence: `4 of the fleet's 5 pools, more
+    /// than half`.
     pub because: Option<String>,
 }
 
-/// The leave that `plan` needs. What finishes a replace that was begun, and what clears up after
-/// an interrupted create, needs none.
+/// The permission that `plan` needs. Finishing a replace that was begun, and cleaning up after an
+/// interrupted create, needs none.
 ///
-/// | deletes and replaces | declared | leave |
+/// | deletes and replaces | declared | permission |
 /// |---|---|---|
 /// | 0 | any | none |
 /// | 1 or more | none (`pools: []`) | all |
@@ -48,7 +50,7 @@ pub fn need(plan: &Plan) -> RequiredConsent {
     let gone = pools.len();
     let because = match (gone, plan.declared) {
         (0, _) => None,
-        (_, 0) => Some("no pool is declared any more".to_owned()),
+        (_, 0) => Some("no pools are declared any more".to_owned()),
         _ if gone >= MANY && gone * 2 > plan.owned => {
             Some(format!("{gone} of the fleet's {} pools, more than half", plan.owned))
         }
@@ -96,12 +98,12 @@ mod tests {
         let because = check(&["a", "b"], &half[..5], Permission::All, &["c", "d", "e"]);
         assert_eq!(because.unwrap(), "3 of the fleet's 5 pools, more than half");
         let because = check(&[], &["a"], Permission::All, &["a"]);
-        assert_eq!(because.unwrap(), "no pool is declared any more");
+        assert_eq!(because.unwrap(), "no pools are declared any more");
         check(&[], &[], Permission::None, &[]);
     }
 
     #[test]
-    fn finishing_a_retirement_needs_no_new_leave() {
+    fn finishing_a_retirement_needs_no_new_permission() {
         let old = relabelled(&live(&pool("a")), "old", &["linux", &retired("a")]);
         let there = Fleet { pools: vec![live(&pool("a")), old], ..fleet() };
         let found = need(&plan(&desired([pool("a")]), &there, &PlanOptions::default()));

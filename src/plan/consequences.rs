@@ -1,11 +1,11 @@
-//! What follows from a step, in sentences.
+//! The consequences of a step, as sentences.
 
 use super::diff::{self, Difference};
 use super::index::Counts;
 use crate::domain::pool::{Pool, PoolSpec};
 use crate::domain::text::count;
 
-/// What an update or an adoption of `pool` brings with it.
+/// The consequences of an update or an adoption of `pool`.
 pub(super) fn of_change(pool: &Pool, counts: Counts, found: &Difference) -> Vec<String> {
     let spec = &pool.spec;
     let change = &found.change;
@@ -25,7 +25,7 @@ pub(super) fn of_change(pool: &Pool, counts: Counts, found: &Difference) -> Vec<
     .collect()
 }
 
-/// What the end of a pool brings with it.
+/// The consequences of retiring a pool.
 pub(super) fn of_retiring(counts: Counts) -> Vec<String> {
     let others = counts.live - counts.busy;
     let waits = match counts.busy {
@@ -42,7 +42,7 @@ pub(super) fn of_retiring(counts: Counts) -> Vec<String> {
     [waits, removes].into_iter().flatten().collect()
 }
 
-/// What a replace brings with it besides the end of the old pool.
+/// The consequence of a replace in addition to that of retiring the old pool.
 pub(super) fn of_replacing(old: &PoolSpec, new: &PoolSpec) -> String {
     let both = u64::from(old.max_runners) + u64::from(new.max_runners);
     let why = if old.max_runners == new.max_runners {
@@ -53,7 +53,7 @@ pub(super) fn of_replacing(old: &PoolSpec, new: &PoolSpec) -> String {
             old.max_runners, new.max_runners
         )
     };
-    format!("up to {both} runners may live meanwhile: {why}")
+    format!("up to {both} runners may exist meanwhile: {why}")
 }
 
 fn outdated(counts: Counts, found: &Difference) -> Option<String> {
@@ -84,15 +84,15 @@ fn labels(counts: Counts, spec: &PoolSpec, found: &Difference) -> Option<String>
     let said = "a label change does not mark runners outdated";
     Some(match counts.live {
         0 => said.to_owned(),
-        1 => format!("{said}: the 1 that lives keeps the old labels"),
-        live => format!("{said}: the {live} that live keep the old labels"),
+        1 => format!("{said}: the existing runner keeps the old labels"),
+        live => format!("{said}: the {live} existing runners keep the old labels"),
     })
 }
 
 fn crowded(max: u32, counts: Counts) -> Option<String> {
     (counts.live > max as usize).then(|| {
         format!(
-            "{} live: GARM removes none of them, and makes no new one while {max} or more live",
+            "{} exist: GARM removes none of them, and creates no new one while there are {max} or more",
             count(counts.live, "runner")
         )
     })
@@ -102,8 +102,7 @@ fn switched_off(counts: Counts, enabled: Option<bool>) -> Option<String> {
     if enabled? {
         return None;
     }
-    let start =
-        "it starts no more runners, and jobs that no other pool fits are not recorded by GARM";
+    let start = "it starts no more runners, and GARM does not record jobs that match no other pool";
     Some(match counts.live {
         0 => start.to_owned(),
         1 => format!("{start}; 1 runner still takes jobs"),

@@ -1,4 +1,4 @@
-//! GARM's own settings: one set for all fleets on it.
+//! GARM's own settings, which apply to all fleets on it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,16 +11,16 @@ use crate::domain::duration;
 use crate::domain::name::PoolId;
 use crate::domain::text::{self, code, count};
 
-/// The field, in the words of the fleet file.
+/// The field, as named in the fleet file.
 pub(super) const BACKOFF: &str = "controller.minimum_job_age_backoff";
 
 /// Above this GARM's arithmetic overflows, and at worst the whole controller is dead (GARM.md §d).
 const BACKOFF_MAX_S: u64 = 9_223_372_036;
 
-/// How many pools are named.
+/// How many pools a message names.
 const NAMES_MAX: usize = 5;
 
-/// The step that sets them, if they differ and were asked for. A `--target` leaves them out.
+/// The step that sets them, if they are declared and differ. `--target` leaves them out.
 pub(super) fn step(context: &PlanContext<'_>) -> Option<Step> {
     let settings = &context.resolver.desired.controller;
     let live = context.resolver.index.fleet().controller.backoff;
@@ -54,15 +54,15 @@ pub(super) fn step(context: &PlanContext<'_>) -> Option<Step> {
     })
 }
 
-/// Enabled pools that a longer backoff slows: nobody but GARM itself starts their runners, or their own
-/// policy waits longer than GARM does now.
+/// Enabled pools whose jobs a longer backoff delays: only GARM itself starts their runners, or their
+/// own policy waits longer than GARM does now.
 #[derive(Default)]
 struct Slowed {
-    /// Scaled, each with the longest wait.
+    /// Pools that autoscale, each with the longest wait.
     scaled: Vec<String>,
     /// Declared with `autoscale: false`.
     ours: Vec<String>,
-    /// Not this fleet's, by GARM's ids.
+    /// Not owned by this fleet; by GARM's ids.
     others: Vec<String>,
 }
 
@@ -123,7 +123,7 @@ fn patient(desired: &DesiredPool, live: Duration) -> Option<String> {
 impl Slowed {
     fn sentences(&self, wanted: Duration, live: Duration) -> Vec<String> {
         let (wanted, live) = (duration::format(wanted), duration::format(live));
-        let waits = format!("waits {wanted} for GARM to start a runner, where it waits {live} now");
+        let waits = format!("waits {wanted} for GARM to start a runner, instead of {live} now");
         let of = |names: &[String], whose: &str| {
             (!names.is_empty()).then(|| {
                 format!(
@@ -134,8 +134,8 @@ impl Slowed {
         };
         let scaled = (!self.scaled.is_empty()).then(|| {
             format!(
-                "a job for {} that finds no idle runner may wait so long for the pool's own policy \
-                 to start one, where it waits {live} now",
+                "a job for {} that finds no idle runner may wait that long for the pool's own policy \
+                 to start one, instead of {live} now",
                 text::few(&self.scaled, NAMES_MAX)
             )
         });
@@ -149,7 +149,7 @@ fn affected(others: usize) -> Option<String> {
     let verb = if others == 1 { "is" } else { "are" };
     (others > 0).then(|| {
         format!(
-            "GARM has one such setting for all: it also acts on {} that {verb} not this fleet's",
+            "GARM has one such setting for all pools: it also affects {} that {verb} not this fleet's",
             count(others, "pool")
         )
     })
@@ -163,7 +163,7 @@ fn blocker(
     let others = &context.resolver.owners.others;
     if seconds > BACKOFF_MAX_S {
         return Some((
-            format!("GARM breaks above {BACKOFF_MAX_S} seconds"),
+            format!("GARM fails with a backoff above {BACKOFF_MAX_S} seconds"),
             "declare a shorter `controller.minimum_job_age_backoff`",
         ));
     }
@@ -175,21 +175,21 @@ fn blocker(
             let pools = count(slowed.others.len(), "enabled pool");
             (
                 format!(
-                    "GARM's own settings are global, and a longer backoff slows {pools} that this \
+                    "GARM's own settings are global, and a longer backoff delays jobs of {pools} that this \
                      fleet does not own: {}",
                     text::few(&slowed.others, NAMES_MAX)
                 ),
-                "adopt or disable them first, or say `controller.shared: true` to decide for them, too",
+                "adopt or disable them first, or set `controller.shared: true` to decide for them as well",
             )
         });
     }
     let names: Vec<String> = others.iter().map(code).collect();
-    let said = if names.len() == 1 { "another fleet" } else { "other fleets" };
+    let said = "other fleets";
     Some((
         format!(
-            "GARM's own settings are global, and pools of {said} are there: {}",
+            "GARM's own settings are global, and {said} have pools on this GARM: {}",
             names.join(", ")
         ),
-        "one of the fleets says `controller.shared: true` and decides for all; the others leave `controller` out",
+        "set `controller.shared: true` in the one fleet that decides for all, and remove `controller` from the others",
     ))
 }

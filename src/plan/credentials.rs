@@ -1,20 +1,20 @@
-//! GitHub App credentials: given to GARM, kept as declared, never deleted (DESIGN §7).
+//! GitHub App credentials: created in GARM and kept as declared, but never deleted (DESIGN §7).
 //!
-//! GARM shows neither an App's ids nor its key, so what it has is read from the mark that its
-//! description holds.
+//! GARM shows neither an App's ids nor its key, so they are read from the mark in the credential's
+//! description.
 
 use super::make::PlanContext;
 use super::{Action, FieldChange, Operation, Resource, ShownValue, Step};
 use crate::domain::credential::{Auth, Credential, CredentialMark, DesiredCredential};
 use crate::domain::text::{code, count};
 
-/// The field by which a rotation shows.
+/// The field that shows a rotation.
 const KEY: &str = "private_key";
 
-/// How many names are said one by one.
+/// How many names a message lists.
 const NAMES_MAX: usize = 5;
 
-/// The steps, by name. A `--target` leaves them out, as it does everything that is no pool.
+/// The steps, sorted by name. `--target` leaves them out, like everything that is not a pool.
 pub(super) fn steps(context: &PlanContext<'_>) -> Vec<Step> {
     let Some(live) = live(context) else { return Vec::new() };
     let mut wanted: Vec<_> = context.resolver.desired.credentials.iter().collect();
@@ -41,7 +41,7 @@ fn step(
         },
         [_, _, ..] => Some(blocked(
             wanted,
-            format!("GARM has {} of this name", count(found.len(), "credential")),
+            format!("GARM has {} with this name", count(found.len(), "credential")),
             "rename all but one of them in GARM".to_owned(),
         )),
     }
@@ -57,7 +57,7 @@ fn create(wanted: &DesiredCredential) -> Step {
             change(KEY, text(wanted.key.as_str())),
         ],
         consequences: vec![
-            "GARM uses it once an organization, repository or enterprise is told to: `garm-cli \
+            "GARM uses it once an organization, repository or enterprise is set to use it: `garm-cli \
              organization update ID --credentials NAME`"
                 .to_owned(),
         ],
@@ -65,12 +65,13 @@ fn create(wanted: &DesiredCredential) -> Step {
         ..about(
             wanted,
             Action::Create,
-            "declared, and GARM has no credential of this name".to_owned(),
+            "declared, but GARM has no credential with this name".to_owned(),
         )
     }
 }
 
-/// The mark of what is ours, or why it is left alone and what to do about it.
+/// The mark of a credential of this fleet; otherwise why the credential is left alone, and what to
+/// do about it.
 fn blocker(
     context: &PlanContext<'_>,
     wanted: &DesiredCredential,
@@ -80,26 +81,23 @@ fn blocker(
     let Some(mark) = there.mark() else {
         let id = there.id;
         return Err((
-            "a credential of this name is there, and does not bear this fleet's mark".to_owned(),
+            "a credential with this name exists, but does not have this fleet's mark".to_owned(),
             format!(
-                "declare another name, or give it to this fleet: `garm-cli github credentials \
+                "declare another name, or assign it to this fleet: `garm-cli github credentials \
                  update {id} --description runnerctl={fleet}`"
             ),
         ));
     };
     if mark.fleet != fleet.as_str() {
         return Err((
-            format!("the credential of this name is the fleet {}'s", code(&mark.fleet)),
+            format!("the credential with this name belongs to the fleet {}", code(&mark.fleet)),
             "declare another name".to_owned(),
         ));
     }
     if let Auth::Other(word) = &there.auth {
         return Err((
-            format!(
-                "the credential is of the kind {}, which GARM cannot make an App's",
-                code(word)
-            ),
-            "declare another name, and tell GARM's organizations to use that".to_owned(),
+            format!("the credential is of type {}, which GARM cannot change to an App", code(word)),
+            "declare another name, and set GARM's organizations to use it".to_owned(),
         ));
     }
     if there.endpoint != wanted.endpoint {
@@ -109,7 +107,7 @@ fn blocker(
                 code(&there.endpoint),
                 code(&wanted.endpoint)
             ),
-            "declare it under another name, and tell GARM's organizations to use that".to_owned(),
+            "declare it under another name, and set GARM's organizations to use it".to_owned(),
         ));
     }
     Ok(mark)
@@ -134,7 +132,7 @@ fn update(
     }
     let reason = match (changes.as_slice(), &mark.key) {
         ([], _) => return None,
-        ([only], Some(_)) if only.field == KEY => "the key has been rotated".to_owned(),
+        ([only], Some(_)) if only.field == KEY => "the key was rotated".to_owned(),
         ([only], _) => format!("{} differs", code(&only.field)),
         (several, _) => format!("{} fields differ", several.len()),
     };
@@ -155,7 +153,7 @@ fn update(
     })
 }
 
-/// Who is affected, as far as the entities were read.
+/// What is affected, as far as the entities were read.
 fn users(context: &PlanContext<'_>, there: &Credential) -> String {
     let entities = context.resolver.index.fleet().entities.iter();
     let mut names: Vec<String> = entities
@@ -166,18 +164,18 @@ fn users(context: &PlanContext<'_>, there: &Credential) -> String {
     let rest = names.len().saturating_sub(NAMES_MAX);
     names.truncate(NAMES_MAX);
     match (names.is_empty(), rest) {
-        (true, _) => "GARM signs in to GitHub with it from then on".to_owned(),
+        (true, _) => "GARM authenticates to GitHub with it from then on".to_owned(),
         (false, 0) => {
-            format!("GARM signs in to GitHub with it from then on, for {}", names.join(", "))
+            format!("GARM authenticates to GitHub with it from then on, for {}", names.join(", "))
         }
         (false, rest) => format!(
-            "GARM signs in to GitHub with it from then on, for {} and {rest} more",
+            "GARM authenticates to GitHub with it from then on, for {} and {rest} more",
             names.join(", ")
         ),
     }
 }
 
-/// Credentials of this fleet that are not declared: they stay.
+/// Names credentials of this fleet that are not declared; they are kept.
 pub(super) fn notes(context: &PlanContext<'_>) -> Option<String> {
     let desired = context.resolver.desired;
     let is_left = |it: &&Credential| {

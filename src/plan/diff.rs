@@ -1,7 +1,7 @@
-//! What differs between a pool that is there and one that is wanted, by meaning.
+//! The differences between an existing pool and the desired one.
 //!
-//! One column per field that GARM stores; the table of fields ([`crate::domain::field`]) says what
-//! changing it means.
+//! One row per field that GARM stores; the table of fields ([`crate::domain::field`]) says what
+//! changing a field means.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,23 +13,22 @@ use crate::domain::duration;
 use crate::domain::field::{self, Mutability};
 use crate::domain::pool::{NO_PROXY, PoolChange, PoolSpec};
 
-/// Who owns the level of a pool: how a change of it is remembered.
+/// What sets the level of a pool; it decides how a saved plan remembers a change of the level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LevelOwner {
-    /// The manifest: a number like any other.
+    /// The files: it is a number like any other.
     Manifest,
-    /// `watch`: it moves by itself.
+    /// `watch`: it changes between two runs.
     Scaler,
 }
 
-/// The fields that differ, and the request that makes them equal.
+/// The fields that differ, and the request that makes the pool as desired.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Difference {
     pub(super) changes: Vec<FieldChange>,
     pub(super) change: PoolChange,
 }
 
-/// One field that GARM stores as a single value.
 struct Column {
     key: &'static str,
     value: fn(&PoolSpec) -> Value,
@@ -37,7 +36,7 @@ struct Column {
 }
 
 impl Column {
-    /// Labels are a set without case: the values that are shown keep a spelling that does not count.
+    /// Labels are a set that ignores case: their spelling is shown but not compared.
     fn is_same(&self, live: &PoolSpec, wanted: &PoolSpec) -> bool {
         match self.key {
             "labels" => live.labels == wanted.labels,
@@ -46,7 +45,7 @@ impl Column {
     }
 }
 
-/// Every field that GARM changes in place, but `extra_specs` and the level, in the order of the
+/// All fields that GARM changes in place, except `extra_specs` and the level, in the order of the
 /// table of fields.
 const COLUMNS: &[Column] = &[
     Column {
@@ -121,8 +120,8 @@ const COLUMNS: &[Column] = &[
     },
 ];
 
-/// What has to change for `live` to become `wanted`. The provider is not looked at: GARM never
-/// changes it.
+/// What must change for `live` to become `wanted`. The provider is not compared: GARM never changes
+/// it.
 pub(super) fn difference(
     live: &PoolSpec,
     wanted: &PoolSpec,
@@ -153,7 +152,7 @@ pub(super) fn difference(
     found
 }
 
-/// Every field of a pool that is to be created. What is left to GARM is left out.
+/// All fields of a pool to be created, except those that are left to GARM.
 pub(super) fn whole(spec: &PoolSpec, show: &BTreeSet<&str>) -> Vec<FieldChange> {
     let change = |field: &str, after| FieldChange {
         field: field.to_owned(),
@@ -172,8 +171,8 @@ pub(super) fn whole(spec: &PoolSpec, show: &BTreeSet<&str>) -> Vec<FieldChange> 
     changes
 }
 
-/// The fields that would have to become empty: GARM reads an empty text as "unchanged" (GARM.md
-/// §b), so asking for it would go on for ever. It clears the runner group.
+/// The fields that would have to become empty. GARM reads an empty string as "unchanged" (GARM.md
+/// §b), so the plan would never converge. Only the runner group can be cleared.
 pub(super) fn cannot_clear(live: &PoolSpec, wanted: &PoolSpec) -> Vec<&'static str> {
     let is_empty = |value: Value| value.as_str().is_some_and(str::is_empty);
     COLUMNS
@@ -184,13 +183,13 @@ pub(super) fn cannot_clear(live: &PoolSpec, wanted: &PoolSpec) -> Vec<&'static s
         .collect()
 }
 
-/// Whether changing this field makes the runners made before outdated (`generation`).
+/// Whether changing this field makes existing runners outdated (`generation`).
 pub(super) fn outdates(field: &str) -> bool {
     let key = field.split_once('.').map_or(field, |(key, _)| key);
     field::field(key).is_some_and(|it| it.mutability == Mutability::UpdateAndOutdate)
 }
 
-/// A value that is not there, or is GARM's empty text for "none", is absent.
+/// `null`, and the empty string that GARM uses for "none", are shown as absent.
 fn shown(value: Value) -> ShownValue {
     match value {
         Value::Null => ShownValue::Absent,

@@ -1,4 +1,4 @@
-//! Whether a pool in GARM is what its manifest says, for whoever only wants to know that.
+//! Whether a pool in GARM is as declared, for callers that need no plan.
 
 use std::collections::BTreeSet;
 
@@ -10,12 +10,12 @@ use crate::domain::name::FleetName;
 use crate::domain::pool::{Pool, PoolDetail};
 use crate::policy::kit;
 
-/// The fields of this pool, which bears the pool's name, that a plan would change. Nothing while that
-/// cannot be told: all that is known is the same, and `extra_specs` are not known.
+/// The fields of this pool that a plan would change. `None` if that cannot be known: all known
+/// fields are as declared, but `extra_specs` were not read.
 ///
-/// The level of a pool that autoscales is the scaler's and no drift. Install templates and proxies
-/// are not compared: the manifest knows their names only, and GARM's pools their numbers. A runner kit that is
-/// there is taken for the right one unless `kit` says which that is.
+/// The level of a pool that autoscales belongs to the scaler and is no drift. Install templates and
+/// proxies are not compared, since the files have only their names and GARM's pools only their ids.
+/// An existing runner kit is assumed to be the right one unless `kit` contains one.
 pub fn drifts(
     desired: &DesiredPool,
     fleet: &FleetName,
@@ -26,7 +26,7 @@ pub fn drifts(
         true => pool.spec.min_idle_runners,
         false => desired.plain_level(),
     };
-    // The ids of a declared template and proxy are not known here.
+    // The ids of a declared template and proxy are unknown here.
     let proxy =
         pool.spec.proxy_id.filter(|_| desired.proxy.as_ref().is_some_and(|it| !it.is_empty()));
     let ids = Ids { template: None, proxy };
@@ -50,7 +50,7 @@ pub fn drifts(
     }
 }
 
-/// Provider and entity, where they are others: a plan would replace the pool.
+/// The provider and the entity if they differ: a plan would replace the pool.
 fn elsewhere(desired: &DesiredPool, pool: &Pool) -> impl Iterator<Item = String> + use<> {
     let entity = &desired.entity;
     let is_other_entity = pool.entity.kind != entity.kind
@@ -72,7 +72,7 @@ mod tests {
     use crate::domain::name::PoolName;
     use crate::scaling::testing;
 
-    /// The pool that `testing::pool("a", &["x"])` is, as a manifest declares it.
+    /// `testing::pool("a", &["x"])`, as a file declares it.
     fn declared() -> DesiredPool {
         let pool = live();
         DesiredPool {
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fields_that_a_plan_would_change_are_named() {
+    fn drift_lists_the_fields_that_a_plan_would_change() {
         let (mut desired, pool) = (declared(), live());
         desired.scale.max_runners += 1;
         desired.provider = "other".into();
@@ -145,13 +145,13 @@ mod tests {
     }
 
     #[test]
-    fn the_level_is_the_scalers_unless_the_pool_does_not_autoscale() {
+    fn the_level_is_drift_only_if_the_pool_does_not_autoscale() {
         check(|_, it| it.spec.min_idle_runners = 3, Some(false));
         check(|it, _| it.scale.autoscale = false, Some(true));
     }
 
     #[test]
-    fn what_was_not_read_cannot_be_told_unless_something_else_differs() {
+    fn unread_extra_specs_leave_drift_unknown_unless_another_field_differs() {
         check(|_, it| it.detail = PoolDetail::Listed, None);
         check(
             |_, it| {

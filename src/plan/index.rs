@@ -1,4 +1,4 @@
-//! One pass over the fleet, so that nothing afterwards walks it again.
+//! Indexes of the fleet, built in one pass.
 
 use std::collections::HashMap;
 
@@ -7,20 +7,18 @@ use crate::domain::fleet::{Fleet, Proxy, Template};
 use crate::domain::name::PoolId;
 use crate::domain::pool::Pool;
 
-/// The runners of one pool, counted.
+/// The numbers of runners of one pool.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Counts {
-    /// Every instance, also those on their way out.
+    /// All instances, including those being deleted.
     pub(super) live: usize,
-    /// Up and waiting for a job.
     pub(super) idle: usize,
-    /// With a job.
     pub(super) busy: usize,
-    /// Of the idle ones: made from an older version of the pool.
+    /// Idle runners from an older version of the pool.
     pub(super) outdated: usize,
 }
 
-/// The fleet, found by what a plan asks for.
+/// The fleet with the lookups that a plan needs.
 pub(super) struct Index<'a> {
     fleet: &'a Fleet,
     pools: HashMap<String, &'a Pool>,
@@ -30,7 +28,6 @@ pub(super) struct Index<'a> {
 }
 
 impl<'a> Index<'a> {
-    /// Reads the fleet once.
     pub(super) fn new(fleet: &'a Fleet) -> Self {
         let mut entities: HashMap<_, Vec<&Entity>> = HashMap::new();
         for entity in &fleet.entities {
@@ -43,22 +40,20 @@ impl<'a> Index<'a> {
         Self { fleet, pools, counts: counts(fleet), entities, templates }
     }
 
-    /// What was read.
     pub(super) fn fleet(&self) -> &'a Fleet {
         self.fleet
     }
 
-    /// The pool that a person means by `id`, in whatever case.
+    /// Finds a pool by its id, without regard to case.
     pub(super) fn pool(&self, id: &str) -> Option<&'a Pool> {
         self.pools.get(&id.to_ascii_lowercase()).copied()
     }
 
-    /// The runners of a pool.
     pub(super) fn counts(&self, id: &PoolId) -> Counts {
         self.counts.get(id).copied().unwrap_or_default()
     }
 
-    /// The entities that a manifest may mean, in the order of their endpoints.
+    /// The entities that `wanted` may refer to, in the order of their endpoints.
     pub(super) fn entities(&self, wanted: &EntityRef) -> Vec<&'a Entity> {
         let key = (wanted.kind, wanted.name.to_ascii_lowercase());
         let mut found: Vec<&Entity> = self
@@ -70,32 +65,31 @@ impl<'a> Index<'a> {
         found
     }
 
-    /// The template of this name.
     pub(super) fn template(&self, name: &str) -> Option<&'a Template> {
         self.templates.get(name).copied()
     }
 
-    /// The template with this id; nothing where templates were not read.
+    /// The template with this id; `None` if templates were not read.
     pub(super) fn template_with(&self, id: u64) -> Option<&'a Template> {
         self.fleet.templates.iter().find(|it| it.id == id)
     }
 
-    /// The one that GARM brings for pools of this system and forge.
+    /// The template that ships with GARM for this operating system and forge.
     pub(super) fn system_template(&self, os_type: &str, forge: &str) -> Option<&'a Template> {
         self.fleet.templates.iter().find(|it| it.is_system && it.fits(os_type, forge))
     }
 
-    /// The proxy of this name, in whatever case.
+    /// Finds a proxy by name, without regard to case.
     pub(super) fn proxy(&self, name: &str) -> Option<&'a Proxy> {
         self.fleet.proxies.iter().find(|it| it.is_named(name))
     }
 
-    /// The proxy with this id; nothing where proxies were not read.
+    /// The proxy with this id; `None` if proxies were not read.
     pub(super) fn proxy_with(&self, id: u64) -> Option<&'a Proxy> {
         self.fleet.proxies.iter().find(|it| it.id == id)
     }
 
-    /// The kind of server that an entity is at; empty where that is not known.
+    /// The forge of an entity; empty if unknown.
     pub(super) fn forge(&self, entity: &EntityKey) -> &'a str {
         let found = self.fleet.entities.iter().find(|it| it.key == *entity);
         found.map_or("", |it| &it.forge)

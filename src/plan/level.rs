@@ -1,4 +1,4 @@
-//! The level (`min_idle_runners`) that a plan asks for: the manifest's, or the scaler's floor.
+//! The level (`min_idle_runners`) that a plan sets: the declared one, or the scaler's floor.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::domain::name::PoolId;
 use crate::domain::pool::Pool;
 use crate::scaling::{self, ScaledPool};
 
-/// The scaler's floor of each pool with `autoscale: true`, for the fleet that was read.
+/// The scaler's floor for each pool with `autoscale: true`, computed for the fleet that was read.
 pub(super) fn floors<'a>(
     fleet: &'a Fleet,
     resolved: &[ResolvedPool<'a>],
@@ -30,7 +30,7 @@ pub(super) fn floors<'a>(
     managed.iter().zip(glances).map(|(it, glance)| (&it.pool.id, glance.floor)).collect()
 }
 
-/// Whether `watch` moves the level of such a pool.
+/// Whether `watch` controls the level of such a pool.
 pub(super) fn is_steered(pool: &DesiredPool) -> bool {
     pool.may_be_enabled() && pool.scale.autoscale
 }
@@ -42,7 +42,7 @@ pub(super) fn is_steered(pool: &DesiredPool) -> bool {
 /// | no | the declared one |
 /// | yes | the live one, raised to the floor, and never above `max_runners` |
 ///
-/// A disabled pool is no exception: its level does nothing until it is enabled, and then it is
+/// This includes disabled pools: their level has no effect until they are enabled, and is then
 /// right from the start.
 pub(super) fn wanted(desired: &DesiredPool, live: &Pool, floor: Option<u32>) -> u32 {
     if !desired.scale.autoscale {

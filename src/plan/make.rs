@@ -1,4 +1,4 @@
-//! `plan`: every step, in the order in which it is begun.
+//! Makes a plan: all steps, in the order in which they are begun.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -21,8 +21,8 @@ use crate::domain::pool::{Pool, PoolDetail, PoolSpec};
 use crate::domain::text::code;
 use crate::policy::kit;
 
-/// Everything that would make `fleet` what `desired` asks for. Never fails: what cannot be done is
-/// a blocked step. The order of pools, runners and jobs in the input does not count.
+/// The plan that makes `fleet` as `desired`. Never fails: what cannot be done becomes a blocked
+/// step. The order of pools, runners and jobs in the input does not matter.
 pub fn plan(desired: &Desired, fleet: &Fleet, options: &PlanOptions) -> Plan {
     let resolver = Resolver::new(desired, fleet);
     let mut pools: Vec<&DesiredPool> = desired
@@ -54,22 +54,21 @@ pub fn plan(desired: &Desired, fleet: &Fleet, options: &PlanOptions) -> Plan {
     }
 }
 
-/// Everything that is known while steps are written.
+/// The data from which steps are made.
 pub(super) struct PlanContext<'a> {
     pub(super) resolver: Resolver<'a>,
-    /// The declared pools that are looked at, by name.
+    /// The declared pools that the plan is about, sorted by name.
     pub(super) resolved: Vec<ResolvedPool<'a>>,
-    /// The scaler's floors.
+    /// The scaler's floors, by pool.
     pub(super) floors: HashMap<&'a PoolId, u32>,
-    /// Keys of `extra_specs` whose scalar values may be shown.
     pub(super) show: BTreeSet<&'a str>,
     pub(super) options: &'a PlanOptions,
 }
 
 impl PlanContext<'_> {
-    /// Controller first, since the pools' policies depend on it, then what GARM needs for anything
-    /// at GitHub; what only goes comes last, so that
-    /// a fleet never has less room than before and after.
+    /// The controller comes first, since the pools' policies depend on it, then credentials, which
+    /// GARM needs for anything at GitHub. Deletions come last, so that the fleet never has less
+    /// capacity than both before and after.
     fn steps(&self) -> Vec<Step> {
         let mut steps: Vec<Step> = controller::step(self).into_iter().collect();
         steps.extend(credentials::steps(self));
@@ -99,7 +98,7 @@ impl PlanContext<'_> {
             changes,
             policy: Some(policy_text::policy(pool)),
             work: Operation::Create(creation),
-            ..step(&pool.name, format!("declared, and no pool in GARM bears {mark}"))
+            ..step(&pool.name, format!("declared, but no pool in GARM has the label {mark}"))
         }
     }
 
@@ -146,7 +145,7 @@ impl PlanContext<'_> {
         })
     }
 
-    /// What makes a pool that is there as declared.
+    /// The changes that make an existing pool as declared.
     fn difference<'p>(
         &self,
         resolved: &ResolvedPool<'_>,
@@ -157,7 +156,7 @@ impl PlanContext<'_> {
         let left = systems::after_change(&self.resolver.index, resolved.desired, pool, left)?;
         let mut wanted = self.spec(resolved, left, level);
         if pool.detail == PoolDetail::Listed {
-            // Unknown is no difference.
+            // Unknown `extra_specs` are no difference.
             wanted.extra_specs.clone_from(&pool.spec.extra_specs);
         } else if self.options.kit == RunnerKit::Unread {
             wanted.extra_specs = kit::carried(&pool.spec.extra_specs, &wanted.extra_specs);
@@ -179,12 +178,13 @@ impl PlanContext<'_> {
         let fixed = changes.iter().filter(|it| it.before != ShownValue::Absent);
         let fields: Vec<String> = fixed.map(|it| code(&it.field)).collect();
         let found = diff::difference(&old.spec, &new.spec, LevelOwner::Manifest, &self.show);
-        // Without a template of its own a new pool gets GARM's: that is not a loss to be shown.
+        // A new pool without a template of its own gets GARM's: that is no loss to show.
         let is_lost_template =
             |it: &FieldChange| it.field == "template" && it.after == ShownValue::Absent;
         changes.extend(found.changes.into_iter().filter(|it| !is_lost_template(it)));
         if let Some(glob) = self.protection(&desired.name) {
-            let reason = format!("to be replaced, but `policy.protected_pools` has {}", code(glob));
+            let reason =
+                format!("would be replaced, but `policy.protected_pools` contains {}", code(glob));
             return Blocker::new(reason).at(old).changes(changes).step(&desired.name);
         }
         let promotion = successor.map(|it| {
@@ -221,7 +221,7 @@ impl PlanContext<'_> {
         }
     }
 
-    /// The fields that make a replace of it.
+    /// The fields whose change requires a replace.
     fn moved(&self, resolved: &ResolvedPool<'_>, pool: &Pool, entity: &Entity) -> Vec<FieldChange> {
         let desired = resolved.desired;
         let mut changes = Vec::new();
@@ -238,8 +238,9 @@ impl PlanContext<'_> {
         changes
     }
 
-    /// A new pool. What is left alone is carried over from the pool before it, where it still
-    /// means something: a runner group belongs to its entity, a template to a system and a forge.
+    /// A new pool. Fields that are not managed are carried over from its predecessor if they still
+    /// make sense: a runner group belongs to an entity, a template to an operating system and a
+    /// forge.
     fn creation(
         &self,
         resolved: &ResolvedPool<'_>,
@@ -269,14 +270,14 @@ impl PlanContext<'_> {
         spec
     }
 
-    /// The glob of the policy that protects this name, if one does.
+    /// The glob in the policy that protects this name, if any.
     pub(super) fn protection(&self, name: &PoolName) -> Option<&str> {
         let globs = self.options.protected.iter();
         globs.map(String::as_str).find(|it| glob::matches(it, name.as_str()))
     }
 }
 
-/// A step of one pool with nothing in it yet.
+/// An empty step for a pool.
 pub(super) fn step(pool: &PoolName, reason: String) -> Step {
     Step::bare(Action::Blocked, Resource::Pool(pool.clone()), reason)
 }
@@ -288,13 +289,13 @@ fn uncleared<'a>(pool: &'a Pool, wanted: &PoolSpec) -> Option<Blocker<'a>> {
         return None;
     }
     let reason = format!(
-        "GARM cannot clear {}: it takes an empty text for \"unchanged\"",
+        "GARM cannot clear {}: it reads an empty string as \"unchanged\"",
         fields.join(" and ")
     );
     Some(
         Blocker::new(reason)
             .at(pool)
-            .help("declare a value, or delete the pool and create it anew"),
+            .help("declare a value, or delete the pool and create it again"),
     )
 }
 
@@ -306,18 +307,19 @@ fn keep_reason(
 ) -> String {
     let fields: Vec<String> = changes.iter().map(|it| code(&it.field)).collect();
     match origin {
-        PoolOrigin::ByHand => "takes over a pool made by hand".to_owned(),
+        PoolOrigin::ByHand => "adopts a pool created by hand".to_owned(),
         PoolOrigin::Renamed => {
             let marks = pool.spec.labels.marks();
             match marks.first().map(OwnerMark::pool) {
-                None | Some("") => "takes over a pool of this fleet that has no name".to_owned(),
-                Some(old) => format!("takes over the pool that was {}", code(old)),
+                None | Some("") => "adopts a pool of this fleet that has no name".to_owned(),
+                Some(old) => format!("adopts the pool that was {}", code(old)),
             }
         }
         PoolOrigin::Retired => {
-            "retired by a replace, and declared as it was: it is taken back".to_owned()
+            "retired by a replace, but declared as it was before: it is put back in force"
+                .to_owned()
         }
-        PoolOrigin::Replacement => "created by a replace that was interrupted".to_owned(),
+        PoolOrigin::Replacement => "created by an interrupted replace".to_owned(),
         PoolOrigin::Owned => match (floor, changes) {
             (Some(floor), [only]) if matches!(only.after, ShownValue::Level(level) if level == floor) =>
             {
@@ -336,14 +338,14 @@ fn replace_reason(begun: ReplaceProgress, fields: &[String]) -> String {
     let fixed = format!("GARM cannot change {} of a pool", fields.join(" and "));
     match begun {
         ReplaceProgress::NotStarted => fixed,
-        ReplaceProgress::ReplacementReady => "a replace that was begun before goes on".to_owned(),
+        ReplaceProgress::ReplacementReady => "continues an unfinished replace".to_owned(),
         ReplaceProgress::SuccessorMissing => {
-            format!("{fixed}, and the pool that an earlier replace retired has no other successor")
+            format!("{fixed}, and the pool that an earlier replace retired has no successor")
         }
     }
 }
 
-/// The entity of a pool that comes, or its difference from the one that is there.
+/// The entity of a new pool, or its difference from that of the existing pool.
 fn entity_change(before: Option<(&Pool, &Entity)>, wanted: &EntityRef) -> Vec<FieldChange> {
     let value = |text: &str| ShownValue::Value(text.into());
     let change =
@@ -370,17 +372,14 @@ fn entity_change(before: Option<(&Pool, &Entity)>, wanted: &EntityRef) -> Vec<Fi
     }
 }
 
-/// GARM 0.1.x: everything that would be written is shown, and blocked.
+/// GARM 0.1.x: all writes are shown as blocked steps.
 fn refused_by_old_garm(step: Step) -> Step {
     if step.action == Action::Blocked {
         return step;
     }
     Step {
         action: Action::Blocked,
-        reason: format!(
-            "would {}, but this GARM is of the 0.1 line: it is read, not written to",
-            step.action.word()
-        ),
+        reason: format!("would {}, but this is GARM 0.1, which is only read", step.action.word()),
         help: Some("upgrade GARM to 0.2.0 or later".to_owned()),
         consent: Consent::None,
         work: Operation::Nothing,

@@ -1,7 +1,8 @@
-//! Desired × fleet → plan: what would be done, why, and what follows from it.
+//! Compares the desired state with the fleet and makes a plan: what to do, why, and with which
+//! consequences.
 //!
-//! Decides every step and its order. Never asks anything, never fails: what cannot be done is a
-//! blocked step with its reason. A plan is data; carrying it out leaves no choice open.
+//! Decides all steps and their order. Never performs I/O and never fails: what cannot be done
+//! becomes a blocked step with its reason. A plan is data and leaves no choices to its execution.
 
 mod adopt;
 mod blocker;
@@ -45,29 +46,29 @@ use crate::domain::name::{FleetName, PoolId, PoolName};
 use crate::domain::pool::{PoolChange, PoolSpec};
 use crate::policy::kit::Kit;
 
-/// What a step does to one pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
-    /// A pool, or credentials, declared and not there.
+    /// Creates a pool or a credential that is declared but does not exist.
     Create,
-    /// Fields that GARM changes in place.
     Update,
-    /// A pool made by hand, or one of ours under an old name, gets this fleet's label.
+    /// Labels a pool that was created by hand, or that this fleet owns under another name, as this
+    /// fleet's.
     Adopt,
-    /// Provider or entity differ: a new pool, and the old one is drained and deleted.
+    /// Creates a new pool, then drains and deletes the old one, because the provider or the entity
+    /// differs.
     Replace,
-    /// A pool of ours that is not declared any more, or one that a replace has retired.
+    /// Deletes a pool of this fleet that is not declared any more, or that a replace has retired.
     Delete,
-    /// What would be needed cannot be done, or must not be guessed.
+    /// Does nothing: what is needed is impossible, or would require a guess.
     Blocked,
 }
 
 impl Action {
-    /// Every action, in the order of the closing line.
+    /// All actions, in the order of the summary line.
     pub const ALL: [Self; 6] =
         [Self::Create, Self::Update, Self::Adopt, Self::Replace, Self::Delete, Self::Blocked];
 
-    /// The word of output and JSON.
+    /// The word used in output and JSON.
     pub fn word(self) -> &'static str {
         match self {
             Self::Create => "create",
@@ -80,19 +81,15 @@ impl Action {
     }
 }
 
-/// What a step is about.
+/// The resource that a step changes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Resource {
-    /// GARM's own settings.
     Controller,
-    /// GARM's credentials of this name.
     Credential(String),
-    /// A pool.
     Pool(PoolName),
 }
 
 impl Resource {
-    /// The pool, if it is about one.
     pub fn pool(&self) -> Option<&PoolName> {
         match self {
             Self::Pool(pool) => Some(pool),
@@ -100,7 +97,6 @@ impl Resource {
         }
     }
 
-    /// The credentials, if it is about some.
     pub fn credential(&self) -> Option<&str> {
         match self {
             Self::Credential(name) => Some(name),
@@ -109,153 +105,140 @@ impl Resource {
     }
 }
 
-/// One side of a change, as it may be shown.
+/// One side of a change, reduced to what may be shown.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ShownValue {
-    /// Not there.
     Absent,
-    /// As it is.
     Value(Value),
-    /// The level (`min_idle_runners`) of a pool that `watch` steers: it moves by itself, so a saved
-    /// plan remembers only that it is raised.
+    /// The level (`min_idle_runners`) of a pool that `watch` controls: it changes between two runs,
+    /// so a saved plan remembers only that it is raised.
     Level(u32),
-    /// Not to be shown: only its size and its digest leave this program.
+    /// Must not be shown: only its size and its digest leave this program.
     Hidden {
-        /// Bytes of its JSON.
+        /// Size of its JSON, in bytes.
         bytes: usize,
-        /// First 16 hex digits of the SHA-256 of its canonical JSON: two plans can be compared.
+        /// First 16 hex digits of the SHA-256 of its canonical JSON, so that two plans can be
+        /// compared.
         digest: String,
     },
-    /// The runner kit, which holds a private key.
+    /// The runner kit, which contains a private key.
     Kit {
-        /// First 16 hex digits of the SHA-256 of all of it. Nobody guesses a key from that.
+        /// First 16 hex digits of the SHA-256 of the whole kit. A private key has too much entropy
+        /// to be guessed from it.
         digest: String,
     },
 }
 
-/// One field that differs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FieldChange {
-    /// The field in the words of the manifests; `extra_specs.KEY` for one key of the map.
+    /// The name of the field in the files; `extra_specs.KEY` for one key of that map.
     pub field: String,
-    /// In GARM now.
+    /// The value in GARM.
     pub before: ShownValue,
-    /// After the step.
+    /// The value after the step.
     pub after: ShownValue,
 }
 
-/// What leave a step needs beyond the plan's own consent.
+/// Whether a step needs permission to delete in addition to the consent to the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Consent {
-    /// None: it takes nothing away, or was consented to when it began.
+    /// No: it deletes nothing, or finishes what was permitted before.
     None,
-    /// `--allow-destroy`, or the word `destroy` at the terminal.
+    /// Yes: `--allow-destroy`, or the word `destroy` at a terminal.
     Destroy,
 }
 
-/// A pool to be created: everything is resolved.
+/// A pool to create, completely specified.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Creation {
-    /// Where.
+    /// The entity to create it at.
     pub entity: EntityKey,
-    /// As it shall stand at the end, mark included. It is created disabled and at level 0 first.
+    /// The final state, including the owner mark. The pool is first created disabled and at level
+    /// 0.
     pub spec: PoolSpec,
 }
 
-/// A pool that is put in force under a name.
+/// A pool to put in force.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Promotion {
-    /// Which pool.
     pub id: PoolId,
-    /// What makes it as declared, the label among it.
+    /// The changes that make it as declared, including its label.
     pub change: PoolChange,
-    /// Whether a replace had retired it, so that it may have runners; else one has created it.
+    /// Whether a replace had retired it, so that it may have runners; otherwise a replace created
+    /// it.
     pub is_retired: bool,
 }
 
-/// The writes of a step, resolved to the last value.
+/// The writes of a step, completely specified.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Operation {
-    /// Nothing: blocked.
+    /// No writes: the step is blocked.
     Nothing,
     /// `PUT /controller`.
     Controller {
         /// `minimum_job_age_backoff`, in seconds.
         backoff_s: u64,
     },
-    /// `POST /github/credentials`, or `PUT` where GARM has them. The private key is not here: it
-    /// is given to whoever carries the plan out, and must have this fingerprint.
+    /// `POST /github/credentials`, or `PUT` if the credential exists. The private key is not in the
+    /// plan: it is passed separately to the executor and must have this fingerprint.
     Credential {
-        /// GARM's id; absent where they are new.
+        /// GARM's id; `None` for a new credential.
         id: Option<u64>,
-        /// As they shall be.
         wanted: DesiredCredential,
     },
-    /// A new pool.
     Create(Creation),
-    /// `PUT /pools/ID` with just these fields. Serves update and adopt.
+    /// `PUT /pools/ID` with just these fields, for updates and adoptions.
     Change {
-        /// Which pool.
         id: PoolId,
-        /// What.
         change: PoolChange,
     },
     /// `PUT /pools/ID` that puts a pool in force which a replace has created or retired.
     Promote(Promotion),
-    /// Create the new pool under a label of its own, retire the label of the old one, put the new
-    /// one in force, drain and delete the old one.
+    /// Creates the new pool under a label of its own, retires the label of the old pool, puts the
+    /// new pool in force, then drains and deletes the old one.
     Replace {
-        /// The pool that goes.
         old: PoolId,
-        /// Its labels once it is retired.
+        /// The labels of the old pool once it is retired.
         retired_labels: Labels,
-        /// The pool that comes.
         new: Creation,
-        /// The pool that comes, where it is there already: it is not created then.
+        /// The new pool if it already exists: then it is not created.
         successor: Option<Box<Promotion>>,
     },
-    /// Disable, remove idle runners, wait for busy ones, delete.
+    /// Disables the pool, removes idle runners, waits for busy ones, and deletes it.
     Retire {
-        /// The pool that goes.
         id: PoolId,
-        /// Whether a replace had retired it when the plan was made: then it must still be.
+        /// Whether a replace had retired it when the plan was made; if so, it must still be
+        /// retired.
         is_retired: bool,
     },
-    /// Delete a pool that an interrupted create or replace has left: disabled, empty and at level
-    /// 0. If it is anything else by then, it is left alone.
+    /// Deletes a pool that an interrupted create or replace has left over: disabled, empty and at
+    /// level 0. If it is not so any more, it is left alone.
     RemoveLeftover {
-        /// Which pool.
         id: PoolId,
     },
 }
 
-/// One step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
-    /// What it does.
     pub action: Action,
-    /// To what.
     pub about: Resource,
-    /// GARM's id of the pool that is there, if one is.
+    /// GARM's id of the existing pool, if there is one.
     pub pool_id: Option<PoolId>,
-    /// The fields that differ.
     pub changes: Vec<FieldChange>,
-    /// Why, as one sentence without full stop.
+    /// The reason, as one sentence without a full stop.
     pub reason: String,
-    /// What follows from it, each one sentence without full stop.
+    /// The consequences, each one sentence without a full stop.
     pub consequences: Vec<String>,
-    /// What the pool's numbers mean, where the step creates it or changes its policy.
+    /// The pool's scaling policy in words, if the step creates the pool or changes its policy.
     pub policy: Option<String>,
-    /// What to do about a blocked step, as one sentence without full stop.
+    /// What to do about a blocked step, as one sentence without a full stop.
     pub help: Option<String>,
-    /// What leave it needs.
     pub consent: Consent,
-    /// The writes.
     pub work: Operation,
 }
 
 impl Step {
-    /// One with nothing in it yet.
+    /// A step with nothing else set.
     fn bare(action: Action, about: Resource, reason: String) -> Self {
         Self {
             action,
@@ -272,99 +255,91 @@ impl Step {
     }
 }
 
-/// How much a note asks for.
+/// The severity of a note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NoteSeverity {
-    /// The declared numbers will not act as they say, until a person does something.
+    /// The declared values will not have the declared effect until someone acts.
     Warning,
-    /// Good to know.
+    /// For information only.
     Remark,
 }
 
-/// Something that is not a step and that a person should know.
+/// Information for the user that is not a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
-    /// How much it asks for.
     pub weight: NoteSeverity,
-    /// The pool it is about, if it is about exactly one.
+    /// The pool that it is about, if there is exactly one.
     pub pool: Option<PoolName>,
-    /// One sentence without full stop.
+    /// One sentence without a full stop.
     pub text: String,
-    /// What to do about it, as one sentence without full stop.
+    /// What to do about it, as one sentence without a full stop.
     pub help: Option<String>,
 }
 
-/// What would be done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// Whose plan.
     pub fleet: FleetName,
-    /// For which GARM.
+    /// The id of the GARM that it is for.
     pub controller_id: String,
-    /// When the fleet was read, on GARM's clock.
+    /// When the fleet was read, by GARM's clock.
     pub observed_at: Timestamp,
     /// The steps, in the order in which they are begun.
     pub steps: Vec<Step>,
-    /// What is left alone, and why.
+    /// Information that is not a step, such as what is left alone.
     pub notes: Vec<Note>,
-    /// How many pools the manifests declare, whatever was looked at.
+    /// How many pools the files declare, including those that the plan leaves out.
     pub declared: usize,
-    /// How many pools in force bear this fleet's label; retired ones are not counted.
+    /// How many pools of this fleet are in force; retired ones do not count.
     pub owned: usize,
 }
 
-/// What a caller chooses besides the manifests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PlanOptions {
-    /// Only these declared pools are looked at, and nothing is deleted; all of them when empty.
+    /// If not empty, the plan covers only these declared pools and deletes nothing.
     pub target: Vec<PoolName>,
-    /// `policy.protected_pools`: globs of the names that are never deleted or replaced.
+    /// `policy.protected_pools`: globs of pools that are never deleted or replaced.
     pub protected: Vec<String>,
     /// `policy.extra_specs.show`: keys of `extra_specs` whose scalar values may be shown.
     pub show_keys: Vec<String>,
-    /// What every pool's runners get besides their pool's own `extra_specs`.
+    /// The runner kit, which is merged into the `extra_specs` of all pools.
     pub kit: RunnerKit,
 }
 
-/// The runner kit, as far as a caller knows it.
+/// The runner kit, as far as the caller knows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum RunnerKit {
-    /// There is none: one that stands in GARM is to go.
+    /// There is none: a kit in GARM is to be removed.
     #[default]
     None,
-    /// There is one, and the caller has not read its key: one that stands in GARM is right.
+    /// There is one, but the caller has not read its key: a kit in GARM is assumed to be right.
     Unread,
-    /// This one.
     Ready(Kit),
 }
 
 impl PlanOptions {
-    /// The targets that no manifest declares: an error in the input, before anything is planned.
+    /// The targets that are not declared: an error in the input, to be reported before planning.
     pub fn undeclared_targets(&self, desired: &Desired) -> Vec<&PoolName> {
         let declared: BTreeSet<&PoolName> = desired.pools.iter().map(|it| &it.name).collect();
         self.target.iter().filter(|it| !declared.contains(it)).collect()
     }
 }
 
-/// How many steps of each kind.
+/// The number of steps of each kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Pools and credentials to create.
     pub create: usize,
     /// Pools, credentials and controller to update.
     pub update: usize,
-    /// Pools to adopt.
     pub adopt: usize,
-    /// Pools to replace.
     pub replace: usize,
-    /// Pools to delete.
     pub delete: usize,
     /// Steps that cannot be taken.
     pub blocked: usize,
 }
 
 impl Plan {
-    /// How many steps of each kind.
+    /// The number of steps of each kind.
     pub fn summary(&self) -> Summary {
         let count = |action| self.steps.iter().filter(|it| it.action == action).count();
         Summary {
@@ -377,7 +352,7 @@ impl Plan {
         }
     }
 
-    /// Whether there is nothing to do and nothing blocked.
+    /// Whether there are no steps, not even blocked ones.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }

@@ -1,4 +1,4 @@
-//! What is not a step, and a person should know.
+//! Notes: information for the user that is not a step.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,16 +14,15 @@ use crate::domain::fleet::ReleaseLine;
 use crate::domain::name::PoolName;
 use crate::domain::text::{code, count};
 
-/// The backoff that every example sets.
+/// The backoff that all examples set.
 const BACKOFF_CURE: Duration = Duration::from_secs(300);
 
 /// GARM's own default (GARM.md §d).
 const BACKOFF_DEFAULT: Duration = Duration::from_secs(30);
 
-/// How many names a note lists.
 const NAMES_MAX: usize = 5;
 
-/// Warnings first, then remarks, each in a fixed order.
+/// All notes: warnings first, then remarks, each in a fixed order.
 pub(super) fn all(context: &PlanContext<'_>, steps: &[Step]) -> Vec<Note> {
     let mut notes: Vec<Note> = Vec::new();
     notes.extend(old_line(context));
@@ -54,14 +53,14 @@ fn old_line(context: &PlanContext<'_>) -> Option<Note> {
     let fleet = context.resolver.index.fleet();
     (fleet.line() == ReleaseLine::Old).then(|| {
         warning(
-            "this GARM is of the 0.1 line: `plan` and `status` read it, nothing is written to it"
+            "this is GARM 0.1, which `plan` and `status` only read: nothing is written to it"
                 .to_owned(),
             "upgrade GARM to 0.2.0 or later",
         )
     })
 }
 
-/// Entities of the pools that are looked at whose worker in GARM has stopped.
+/// Warns of stopped pool managers of the pools' entities.
 fn managers(context: &PlanContext<'_>) -> Vec<Note> {
     let name = |kind, name: &str| (kind, name.to_ascii_lowercase());
     let used: BTreeSet<_> = context
@@ -89,7 +88,7 @@ fn managers(context: &PlanContext<'_>) -> Vec<Note> {
             let why = if reason.is_empty() { String::new() } else { format!(": {}", code(reason)) };
             warning(
                 format!(
-                    "GARM's worker for {} {} has stopped{why}; no runner is created or removed there",
+                    "GARM's pool manager for {} {} has stopped{why}: it creates and removes no runners",
                     it.key.kind.word(),
                     code(&it.name)
                 ),
@@ -99,7 +98,7 @@ fn managers(context: &PlanContext<'_>) -> Vec<Note> {
         .collect()
 }
 
-/// GARM starts runners by itself before the pools' own policies act.
+/// Warns that GARM itself starts runners before the pools' own policies act.
 fn backoff(context: &PlanContext<'_>, steps: &[Step]) -> Option<Note> {
     let live = context.resolver.index.fleet().controller.backoff;
     let planned = steps.iter().find_map(|it| match it.work {
@@ -128,19 +127,19 @@ fn backoff(context: &PlanContext<'_>, steps: &[Step]) -> Option<Note> {
     let their = if names.len() == 1 { "its" } else { "their" };
     Some(warning(
         format!(
-            "GARM starts a runner by itself for each job that is {} old (`minimum_job_age_backoff`), less than `scale_up_delay` + 2m of {}: {their} own policy hardly acts, and waits are GARM's or longer",
+            "GARM itself starts a runner for each job that is {} old (`minimum_job_age_backoff`), which is less than `scale_up_delay` + 2m of {}: {their} own policy has hardly any effect, and jobs wait as long as under GARM alone, or longer",
             duration::format(backoff),
             list(&names)
         ),
         format!(
-            "`{}: {}` in the fleet file hands scaling to the pools' own policy, GARM staying as the safety net",
+            "set `{}: {}` in the fleet file to leave scaling to the pools' own policy, with GARM as the safety net",
             controller::BACKOFF,
             duration::format(cure)
         ),
     ))
 }
 
-/// Levels above the floor are the scaler's business.
+/// Remarks on levels above the floor, which are left to the scaler.
 fn raised(context: &PlanContext<'_>, steps: &[Step]) -> Option<Note> {
     let lowered: BTreeSet<&PoolName> = steps
         .iter()
@@ -166,21 +165,21 @@ fn raised(context: &PlanContext<'_>, steps: &[Step]) -> Option<Note> {
     let said: Vec<String> = above
         .iter()
         .take(NAMES_MAX)
-        .map(|(name, level, floor)| format!("`{name}` has {level}, its floor is {floor}"))
+        .map(|(name, level, floor)| format!("`{name}` is at {level}, its floor is {floor}"))
         .collect();
     let (first, _, _) = above.first()?;
     Some(Note {
         pool: (above.len() == 1).then(|| (*first).clone()),
-        help: Some("`runnerctl watch --release` lowers every raised level".to_owned()),
+        help: Some("lower all raised levels with `runnerctl watch --release`".to_owned()),
         ..remark(format!(
-            "`min_idle_runners` above the floor is left alone: {}{}; held by `watch`, or left by one that stopped",
+            "levels above the floor are left alone: {}{}; they are set by `watch`, or left over from one that stopped",
             said.join(", "),
             more(above.len())
         ))
     })
 }
 
-/// Idle runners of an older generation that no step of this plan is about.
+/// Remarks on idle runners of an older generation in pools that have no step.
 fn outdated(context: &PlanContext<'_>, steps: &[Step]) -> Option<Note> {
     let touched: BTreeSet<_> = steps.iter().filter_map(|it| it.about.pool()).collect();
     let found: Vec<(&PoolName, usize)> = context
@@ -200,7 +199,7 @@ fn outdated(context: &PlanContext<'_>, steps: &[Step]) -> Option<Note> {
     let verb = if runners == 1 { "is" } else { "are" };
     (runners > 0).then(|| Note {
         pool: single(&names),
-        help: Some("`runnerctl apply --rotate` replaces them".to_owned()),
+        help: Some("replace them with `runnerctl apply --rotate`".to_owned()),
         ..remark(format!(
             "{} of {} {verb} older than the last change of its pool",
             count(runners, "idle runner"),
@@ -209,7 +208,7 @@ fn outdated(context: &PlanContext<'_>, steps: &[Step]) -> Option<Note> {
     })
 }
 
-/// Runner groups that GARM has and no manifest speaks of.
+/// Remarks on runner groups in GARM that are not declared.
 fn groups(context: &PlanContext<'_>) -> Option<Note> {
     let names: Vec<&PoolName> = context
         .resolved
@@ -223,7 +222,7 @@ fn groups(context: &PlanContext<'_>) -> Option<Note> {
     (!names.is_empty()).then(|| Note {
         pool: single(&names),
         ..remark(format!(
-            "`runner_group` of {} is set in GARM, not declared, and left alone",
+            "`runner_group` of {} is set in GARM but not declared, and is left alone",
             list(&names)
         ))
     })
@@ -235,7 +234,7 @@ fn controller_left_alone(context: &PlanContext<'_>) -> Option<Note> {
     let said = duration::format(live);
     match wanted {
         None if live != BACKOFF_DEFAULT => Some(remark(format!(
-            "GARM's `minimum_job_age_backoff` is {said}, not declared, and left alone"
+            "GARM's `minimum_job_age_backoff` is {said} but not declared, and is left alone"
         ))),
         Some(wanted) if wanted != live && !context.options.target.is_empty() => {
             Some(remark(format!(
@@ -247,7 +246,7 @@ fn controller_left_alone(context: &PlanContext<'_>) -> Option<Note> {
     }
 }
 
-/// Pools of this fleet that a part of the manifests, or a `--target`, leaves out.
+/// Remarks on pools of this fleet that are left out by a partial set of files or by `--target`.
 fn outside(context: &PlanContext<'_>) -> Option<Note> {
     let names: Vec<&PoolName> = match context.is_whole() {
         true => Vec::new(),
@@ -259,18 +258,18 @@ fn outside(context: &PlanContext<'_>) -> Option<Note> {
             .filter(|it| context.looked_at(it).is_none())
             .collect(),
     };
-    let (verb, them) = if names.len() == 1 { ("was", "it") } else { ("were", "them") };
+    let verb = if names.len() == 1 { "was" } else { "were" };
     let cause = if context.options.target.is_empty() {
-        format!("{verb} not looked at, since one file does not speak for {them}")
+        format!("{verb} left out, because only a part of the files was read")
     } else {
-        format!("{verb} not looked at, since `--target` leaves {them} out")
+        format!("{verb} left out by `--target`")
     };
     (!names.is_empty()).then(|| {
         remark(format!("{} of this fleet {cause}: {}", count(names.len(), "pool"), list(&names)))
     })
 }
 
-/// Pools that a run over the whole fleet would delete beside those that are looked at.
+/// Remarks on pools beside the declared ones that only a run over the whole fleet would delete.
 fn undeleted(context: &PlanContext<'_>) -> Option<Note> {
     if context.is_whole() {
         return None;
@@ -288,9 +287,9 @@ fn undeleted(context: &PlanContext<'_>) -> Option<Note> {
     let part = if context.options.target.is_empty() { "a part of the files" } else { "`--target`" };
     (pools > 0).then(|| Note {
         pool: single(&names),
-        help: Some("a run over the whole fleet deletes what is left".to_owned()),
+        help: Some("run without it over the whole fleet to delete what is left over".to_owned()),
         ..remark(format!(
-            "{} left by a replace or a create of {} {verb} not deleted with {part}",
+            "{} left over from a replace or a create of {} {verb} not deleted with {part}",
             count(pools, "pool"),
             list(&names)
         ))
@@ -303,11 +302,11 @@ fn nameless(context: &PlanContext<'_>) -> Option<Note> {
     let fleet = context.resolver.desired.fleet.as_str();
     let marks = first.spec.labels.marks();
     let mark = marks.iter().find(|it| it.fleet() == fleet)?;
-    let (verb, them) = if pools.len() == 1 { ("bears", "it") } else { ("bear", "them") };
+    let (verb, them) = if pools.len() == 1 { ("has", "it is") } else { ("have", "they are") };
     Some(Note {
-        help: Some("`adopt` with the pool's id gives it a name".to_owned()),
+        help: Some("give it a name with `adopt` and the pool's id".to_owned()),
         ..remark(format!(
-            "{} {verb} a label of this fleet that names no pool, and nothing is done to {them}: {} has {}",
+            "{} {verb} a label of this fleet without a valid pool name, so {them} left alone: {} has {}",
             count(pools.len(), "pool"),
             code(first.id.as_str()),
             code(mark.to_string())

@@ -1,4 +1,5 @@
-//! The policy of a pool in words, so that a reader need not know what the numbers mean.
+//! Describes the scaling policy of a pool in words, so that a reader need not know what the numbers
+//! mean.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use crate::domain::desired::{DesiredPool, ScalePolicy};
 use crate::domain::duration::format;
 use crate::domain::text::count;
 
-/// One sentence without full stop: how many runners, when more, when fewer.
+/// One sentence without a full stop: how many runners, when more, when fewer.
 pub(super) fn policy(pool: &DesiredPool) -> String {
     let scale = &pool.scale;
     let said = if pool.scale.autoscale {
@@ -18,7 +19,7 @@ pub(super) fn policy(pool: &DesiredPool) -> String {
         parts.join("; ")
     } else {
         format!(
-            "keeps {} idle, at most {} in all; GARM alone scales it (`autoscale: false`)",
+            "keeps {} idle, at most {} in total; only GARM scales it (`autoscale: false`)",
             count(pool.plain_level() as usize, "runner"),
             scale.max_runners
         )
@@ -38,7 +39,7 @@ fn keeps(scale: &ScalePolicy) -> String {
     };
     match scale.min_idle_runners {
         0 => bounds,
-        idle => format!("{bounds}, {idle} of them idle whatever is busy"),
+        idle => format!("{bounds}, {idle} of them idle however many are busy"),
     }
 }
 
@@ -49,7 +50,7 @@ fn starts(scale: &ScalePolicy) -> String {
         threshold => format!("more than {threshold} jobs have"),
     };
     let late = match scale.max_queue_wait {
-        // With a threshold of 0 any job starts one, and sooner.
+        // With a threshold of 0, any job starts a runner before that.
         Some(wait) if scale.scale_up_threshold > 0 || wait < scale.scale_up_delay => {
             format!(", or any job {}", format(wait))
         }

@@ -1,4 +1,4 @@
-//! One declared pool against the fleet: which pool it means, and what kind of step that makes.
+//! Compares a declared pool with the fleet: which pool it refers to, and what kind of step follows.
 
 use std::collections::BTreeSet;
 
@@ -15,70 +15,70 @@ use crate::domain::owners::{Claims, NameResolution, Owners, age};
 use crate::domain::pool::Pool;
 use crate::domain::text::code;
 
-/// How a pool that stays has become ours.
+/// How a pool that is kept came to this fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PoolOrigin {
-    /// It bears the name.
+    /// It has the pool's label.
     Owned,
-    /// Made by hand.
+    /// Created by hand.
     ByHand,
-    /// Ours under an old name.
+    /// Owned by this fleet under a former name.
     Renamed,
-    /// A replace has retired it, and the file is again what it was.
+    /// Retired by a replace, but the file is again as it was.
     Retired,
-    /// A replace has created it, and the pool it was to replace is gone.
+    /// Created by a replace whose old pool is gone.
     Replacement,
 }
 
-/// What a declared pool comes to.
+/// What a declared pool requires.
 #[derive(Debug)]
 pub(super) enum Resolution<'a> {
-    /// Not there.
+    /// It does not exist.
     Create { entity: EntityKey },
-    /// There, with the right provider and entity.
+    /// It exists, with the right provider and entity.
     Keep { pool: &'a Pool, origin: PoolOrigin },
-    /// There, with another provider or entity.
+    /// It exists, with another provider or entity.
     Replace(Replacing<'a>),
-    /// Must not or cannot be.
+    /// It cannot or must not be changed.
     Blocked(Blocker<'a>),
 }
 
-/// One pool takes the place of another.
+/// One pool replaces another.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Replacing<'a> {
-    /// The pool that goes.
     pub(super) old: &'a Pool,
-    /// Where its successor is.
+    /// The entity of its successor.
     pub(super) entity: &'a Entity,
-    /// The pool that comes, where it is there already: created by a replace that was interrupted,
-    /// or retired by an earlier one.
+    /// The new pool if it already exists: created by an interrupted replace, or retired by an
+    /// earlier one.
     pub(super) successor: Option<&'a Pool>,
     pub(super) begun: ReplaceProgress,
 }
 
-/// How far a replace has come before.
+/// How far an earlier run of the replace has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ReplaceProgress {
     /// The old pool is in force.
     NotStarted,
-    /// The old pool is retired and its replacement waits: exactly this was consented to.
+    /// The old pool is retired and its replacement is ready: exactly this was consented to.
     ReplacementReady,
-    /// The old pool is retired, and what was to replace it is not there or not declared any more.
+    /// The old pool is retired, but its replacement does not exist or is not declared any more.
     SuccessorMissing,
 }
 
-/// A declared pool, resolved.
+/// A declared pool and what it requires.
 #[derive(Debug)]
 pub(super) struct ResolvedPool<'a> {
     pub(super) desired: &'a DesiredPool,
     pub(super) ids: Ids,
-    /// Pools that a create or a replace has left behind and that are not needed.
+    /// Pools left over from a create or a replace that are not needed.
     pub(super) leftovers: Vec<&'a Pool>,
     pub(super) case: Resolution<'a>,
 }
 
 impl ResolvedPool<'_> {
-    /// Whether the case itself decides over a retired pool: it stays, or goes with a replace.
+    /// Whether the step for this pool decides what becomes of a retired pool: it is kept, or
+    /// deleted by a replace.
     pub(super) fn uses(&self, retired: &Pool) -> bool {
         match &self.case {
             Resolution::Keep { pool, .. } => pool.id == retired.id,
@@ -90,7 +90,7 @@ impl ResolvedPool<'_> {
     }
 }
 
-/// Everything that is looked up while pools are resolved.
+/// The data for resolving declared pools.
 pub(super) struct Resolver<'a> {
     pub(super) desired: &'a Desired,
     pub(super) index: Index<'a>,
@@ -99,8 +99,8 @@ pub(super) struct Resolver<'a> {
     pub(super) declared: BTreeSet<&'a PoolName>,
 }
 
-/// Whether a create of this fleet is in flight: unused pools beside one with the same label. The
-/// caller reads again for 10 s before it believes a plan made from such a fleet.
+/// Whether a create of this fleet is in flight: there are unused pools beside one with the same
+/// label. The caller reads again for 10 s before it trusts a plan made from such a fleet.
 pub fn has_create_in_flight(fleet: &Fleet, name: &FleetName) -> bool {
     let owners = Owners::new(&fleet.pools, name);
     let runners = |id: &_| fleet.runners_of(id).count();
@@ -109,7 +109,6 @@ pub fn has_create_in_flight(fleet: &Fleet, name: &FleetName) -> bool {
 }
 
 impl<'a> Resolver<'a> {
-    /// Reads both sides once.
     pub(super) fn new(desired: &'a Desired, fleet: &'a Fleet) -> Self {
         let index = Index::new(fleet);
         let owners = Owners::new(&fleet.pools, &desired.fleet);
@@ -118,7 +117,7 @@ impl<'a> Resolver<'a> {
         Self { desired, index, owners, adoptions, declared }
     }
 
-    /// What `pool` comes to.
+    /// What `pool` requires.
     pub(super) fn resolve(&self, pool: &'a DesiredPool) -> ResolvedPool<'a> {
         self.try_resolve(pool).unwrap_or_else(|blocker| ResolvedPool {
             desired: pool,
@@ -152,7 +151,7 @@ impl<'a> Resolver<'a> {
         Ok(resolved)
     }
 
-    /// The pools that a name means today.
+    /// The pools that a name refers to.
     fn find(&self, name: &PoolName) -> Result<Candidates<'a>, Blocker<'a>> {
         let Some(claims) = self.owners.of(name) else {
             let adopted = self.adoptions.of(name, &self.desired.fleet, &self.declared)?;
@@ -167,7 +166,7 @@ impl<'a> Resolver<'a> {
         Ok(Candidates { live, leftovers, claims: claims.clone() })
     }
 
-    /// That GARM knows a provider. Where GARM was not asked, some pool has it.
+    /// Checks that GARM has a provider. If providers were not requested, some pool uses it.
     fn provider(&self, wanted: &str) -> Result<(), Blocker<'a>> {
         let fleet = self.index.fleet();
         let Some(known) = &fleet.providers else { return Ok(()) };
@@ -176,8 +175,8 @@ impl<'a> Resolver<'a> {
         }
         let known: Vec<String> = known.iter().map(code).collect();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        Err(Blocker::new(format!("GARM does not know the provider {}", code(wanted)))
-            .help(format!("correct `provider`; GARM has {known}")))
+        Err(Blocker::new(format!("GARM has no provider {}", code(wanted)))
+            .help(format!("correct `provider`; the providers in GARM are: {known}")))
     }
 
     fn entity(&self, wanted: &EntityRef) -> Result<&'a Entity, Blocker<'a>> {
@@ -187,7 +186,7 @@ impl<'a> Resolver<'a> {
             [entity] => Ok(*entity),
             [] => {
                 let at = wanted.endpoint.as_ref().map(|it| format!(" at endpoint {}", code(it)));
-                let reason = format!("GARM does not know {kind} {name}{}", at.unwrap_or_default());
+                let reason = format!("GARM has no {kind} {name}{}", at.unwrap_or_default());
                 Err(Blocker::new(reason).help(format!(
                     "add it to GARM with `garm-cli {kind} add`, or correct `{kind}`"
                 )))
@@ -195,10 +194,10 @@ impl<'a> Resolver<'a> {
             several => {
                 let endpoints: Vec<String> = several.iter().map(|it| code(&it.endpoint)).collect();
                 let reason = format!(
-                    "{kind} {name} is known to GARM at several endpoints: {}",
+                    "GARM has {kind} {name} at several endpoints: {}",
                     endpoints.join(", ")
                 );
-                Err(Blocker::new(reason).help("say which one with `endpoint`"))
+                Err(Blocker::new(reason).help("choose one with `endpoint`"))
             }
         }
     }
@@ -214,13 +213,13 @@ impl<'a> Resolver<'a> {
         let Some(name) = pool.proxy.as_ref().filter(|it| !it.is_empty()) else { return Ok(None) };
         match self.index.proxy(name) {
             Some(proxy) => Ok(Some(proxy.id)),
-            None => Err(Blocker::new(format!("GARM does not know the proxy {}", code(name)))
-                .help("`garm-cli proxy list` names those it knows; GARM has none up to v0.2.1")),
+            None => Err(Blocker::new(format!("GARM has no proxy {}", code(name)))
+                .help("`garm-cli proxy list` shows the proxies; versions up to v0.2.1 have none")),
         }
     }
 }
 
-/// The pool in force, if there is one, and the unused ones beside it.
+/// The pool in force, if there is one, and the unused pools beside it.
 pub(super) fn in_force<'a>(
     claims: &Claims<'a>,
     index: &Index<'a>,
@@ -273,10 +272,10 @@ impl<'a> Candidates<'a> {
                 let other_provider = live.spec.provider != pool.provider;
                 let what = if other_provider { "provider" } else { pool.entity.kind.word() };
                 Err(Blocker::new(format!(
-                    "`adopt` names a pool with another `{what}`, which GARM cannot change"
+                    "`adopt` refers to a pool with another `{what}`, which GARM cannot change"
                 ))
                 .at(live)
-                .help("adopt it as it is first; a later change of this field then replaces it"))
+                .help("first adopt it as it is, then change this field to replace it"))
             }
             None => match (retired, last_written(self.claims.retired.iter().copied())) {
                 (Some(pool), _) => Ok(Resolution::Keep { pool, origin: PoolOrigin::Retired }),
@@ -293,7 +292,7 @@ impl<'a> Candidates<'a> {
     }
 }
 
-/// The one whose retirement is the last thing that was written.
+/// The pool that was retired last.
 fn last_written<'a>(retired: impl Iterator<Item = &'a Pool>) -> Option<&'a Pool> {
     retired.max_by_key(|it| (it.updated_at, age(it)))
 }

@@ -1,5 +1,5 @@
-//! What goes: pools that are not declared any more, pools that a replace has retired, and what an
-//! interrupted create or replace has left behind.
+//! Deletions: pools that are not declared any more, pools that a replace has retired, and leftovers
+//! of an interrupted create or replace.
 
 use super::blocker::Blocker;
 use super::make::{PlanContext, step};
@@ -13,19 +13,19 @@ use crate::domain::pool::Pool;
 use crate::domain::text::code;
 
 impl<'a> PlanContext<'a> {
-    /// Whether all of the fleet is looked at. In a part of it nothing is deleted.
+    /// Whether the plan covers the whole fleet. Otherwise nothing is deleted.
     pub(super) fn is_whole(&self) -> bool {
         self.resolver.desired.scope == Scope::Whole && self.options.target.is_empty()
     }
 
-    /// The declared pool of this name, if it is looked at.
+    /// The declared pool with this name, if the plan covers it.
     pub(super) fn looked_at(&self, name: &PoolName) -> Option<&ResolvedPool<'a>> {
         let found = self.resolved.binary_search_by(|it| it.desired.name.cmp(name));
         found.ok().map(|at| &self.resolved[at])
     }
 
-    /// Retired pools of a declared name that no other step is about. None where the name is
-    /// blocked: nothing is known to take their place.
+    /// Retired pools with a declared name that no other step is about. Empty if the name is
+    /// blocked, because then nothing is known to replace them.
     pub(super) fn outlived(&self, resolved: &ResolvedPool<'a>) -> Vec<&'a Pool> {
         let claims = self.resolver.owners.of(&resolved.desired.name);
         match (&resolved.case, claims) {
@@ -41,7 +41,7 @@ impl<'a> PlanContext<'a> {
     }
 }
 
-/// What interrupted creates and replaces have left beside the declared pools.
+/// Deletes what interrupted creates and replaces have left beside the declared pools.
 pub(super) fn leftovers(context: &PlanContext<'_>) -> Vec<Step> {
     if !context.is_whole() {
         return Vec::new();
@@ -53,7 +53,7 @@ pub(super) fn leftovers(context: &PlanContext<'_>) -> Vec<Step> {
     context.resolved.iter().flat_map(of).collect()
 }
 
-/// Everything that goes after what comes, by name.
+/// The deletions that come after all creations, by name.
 pub(super) fn leaving(context: &PlanContext<'_>) -> Vec<Step> {
     if !context.is_whole() {
         return Vec::new();
@@ -74,8 +74,8 @@ pub(super) fn leaving(context: &PlanContext<'_>) -> Vec<Step> {
     steps
 }
 
-/// A retired pool goes without being asked for again when the pool that replaced it is in force, or
-/// is put in force by this plan.
+/// A retired pool is deleted without new consent if the pool that replaced it is in force, or is
+/// put in force by this plan.
 fn consent_to_outlived(resolved: &ResolvedPool<'_>) -> Consent {
     match &resolved.case {
         Resolution::Replace(it) if it.begun == ReplaceProgress::SuccessorMissing => {
@@ -117,18 +117,20 @@ fn delete(context: &PlanContext<'_>, name: &PoolName, pool: &Pool) -> Step {
             ..retire(context, name, (pool, Consent::Destroy), "not declared any more")
         },
         Some(glob) => {
-            let reason =
-                format!("not declared any more, but `policy.protected_pools` has {}", code(glob));
+            let reason = format!(
+                "not declared any more, but `policy.protected_pools` contains {}",
+                code(glob)
+            );
             Blocker::new(reason).at(pool).help("declare it again, or change the policy").step(name)
         }
     }
 }
 
-/// The rest of a replace that was begun.
+/// Finishes a replace that was begun.
 fn finish(context: &PlanContext<'_>, name: &PoolName, pool: &Pool, consent: Consent) -> Step {
     let reason = match consent {
-        Consent::None => "retired by a replace that was begun before",
-        Consent::Destroy => "retired by a replace, and no pool has taken its place",
+        Consent::None => "retired by an unfinished replace",
+        Consent::Destroy => "retired by a replace, but no pool has replaced it",
     };
     match context.protection(name) {
         None => Step {
@@ -136,8 +138,10 @@ fn finish(context: &PlanContext<'_>, name: &PoolName, pool: &Pool, consent: Cons
             ..retire(context, name, (pool, consent), reason)
         },
         Some(glob) => {
-            let reason =
-                format!("retired by a replace, but `policy.protected_pools` has {}", code(glob));
+            let reason = format!(
+                "retired by a replace, but `policy.protected_pools` contains {}",
+                code(glob)
+            );
             Blocker::new(reason).at(pool).help("delete it by hand, or change the policy").step(name)
         }
     }
@@ -158,15 +162,16 @@ fn retire(
     }
 }
 
-/// One that has come into use is left alone: only somebody who knows why can say what it is for.
+/// A leftover that has come into use is left alone: only its user can say what it is for.
 fn remove_leftover(context: &PlanContext<'_>, name: &PoolName, left: &Pool) -> Step {
     let is_unused = is_switched_off(left) && context.resolver.index.counts(&left.id).live == 0;
     if !is_unused {
         let mark = OwnerMark::replacement(&context.resolver.desired.fleet, name).to_string();
-        let reason = format!("a pool with {} is in use, and no replace needs it", code(mark));
+        let reason =
+            format!("a pool with the label {} is in use, but no replace needs it", code(mark));
         return Blocker::new(reason)
             .at(left)
-            .help("delete it, or take the label off it")
+            .help("delete it, or remove the label from it")
             .step(name);
     }
     Step {
@@ -175,7 +180,7 @@ fn remove_leftover(context: &PlanContext<'_>, name: &PoolName, left: &Pool) -> S
         work: Operation::RemoveLeftover { id: left.id.clone() },
         ..step(
             name,
-            "left by a create that was interrupted: disabled and without runners".to_owned(),
+            "left over from an interrupted create: disabled and without runners".to_owned(),
         )
     }
 }

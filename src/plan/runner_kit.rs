@@ -1,4 +1,4 @@
-//! What a person should know about the runner kit of a plan.
+//! Warnings about the runner kit of a plan.
 
 use std::time::Duration;
 
@@ -8,17 +8,16 @@ use super::{Note, RunnerKit};
 use crate::domain::text::{code, count};
 use crate::policy::kit::KitContents;
 
-/// Bytes of a kit beyond which a warning is due: it grows by a third on its way into a VM's user
-/// data, where GARM's own part needs 4 KiB, and the smallest cloud takes 16 KiB in all (EC2).
+/// The size in bytes above which a kit causes a warning. It grows by a third in a VM's user data,
+/// where GARM's own part needs 4 KiB, and the strictest cloud (EC2) accepts 16 KiB in total.
 const KIT_MAX: usize = 9_000;
 
-/// How long before its end a runners' certificate is spoken of.
+/// How long before its expiry the runners' certificate causes a warning.
 const EXPIRY: Duration = Duration::from_secs(14 * 24 * 3600);
 
-/// Seconds.
+/// In seconds.
 const DAY: i64 = 24 * 3600;
 
-/// Warnings about the kit; nothing without one.
 pub(super) fn notes(context: &PlanContext<'_>) -> Vec<Note> {
     let RunnerKit::Ready(kit) = &context.options.kit else { return Vec::new() };
     let fleet = context.resolver.index.fleet();
@@ -28,12 +27,12 @@ pub(super) fn notes(context: &PlanContext<'_>) -> Vec<Note> {
         if let Some(url) = urls.into_iter().find(|it| it.starts_with("http://")) {
             notes.push(warning(
                 format!(
-                    "GARM tells runners to come to {}, which asks nobody for a certificate: the \
-                     runner kit will stop every install",
+                    "GARM sends runners to {}, where no certificate is requested: the \
+                     runner kit will stop every installation",
                     code(url)
                 ),
-                "`garm-cli controller update --metadata-url … --callback-url …` names the front \
-                 that asks for one",
+                "set the URLs of the front with `garm-cli controller update --metadata-url … \
+                 --callback-url …`",
             ));
         }
     }
@@ -42,7 +41,7 @@ pub(super) fn notes(context: &PlanContext<'_>) -> Vec<Note> {
         if left < i64::try_from(EXPIRY.as_secs()).unwrap_or(i64::MAX) {
             let days = usize::try_from(left / DAY).unwrap_or(0);
             notes.push(warning(
-                format!("the runners' certificate ends at {end}, in {}", count(days, "day")),
+                format!("the runners' certificate expires at {end}, in {}", count(days, "day")),
                 "renew the files of `runner_mtls`, and apply",
             ));
         }
@@ -50,11 +49,11 @@ pub(super) fn notes(context: &PlanContext<'_>) -> Vec<Note> {
     if kit.size() > KIT_MAX {
         notes.push(warning(
             format!(
-                "the runner kit has {} bytes, and some clouds take no more than 16 KiB of user data \
-                 in all, 4 of which are GARM's",
+                "the runner kit has {} bytes, but some clouds accept only 16 KiB of user data \
+                 in total, of which GARM uses 4",
                 kit.size()
             ),
-            "use elliptic-curve keys, and leave out of `runner_mtls.cert` and `ca` what is not needed",
+            "use elliptic-curve keys, and remove what is not needed from `runner_mtls.cert` and `ca`",
         ));
     }
     notes

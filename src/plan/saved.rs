@@ -1,5 +1,5 @@
-//! A saved plan: what a person has consented to, as text. Nothing in it is ever executed; it is
-//! only compared with the plan that is made afresh.
+//! Saved plans: what a user has consented to, as text. Nothing in a saved plan is ever executed; it
+//! is only compared with a new plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,74 +10,68 @@ use super::{Action, FieldChange, Plan, Resource, ShownValue, Step, specs};
 use crate::domain::name::PoolName;
 use crate::domain::text::code;
 
-/// The version of the format that is written, and the only one that is read.
+/// The format version that is written, and the only one that is read.
 const FORMAT_VERSION: &str = "1";
 
-/// Largest text that is read, in bytes: some 20 times the plan of 1,000 pools.
+/// The largest saved plan that is read, in bytes: about 20 times the plan of 1,000 pools.
 pub const SAVED_MAX: usize = 32 * 1024 * 1024;
 
-/// Which files and filters the plan was made from, resolved: `apply` uses the same.
+/// The files and filters from which the plan was made, resolved; `apply` uses the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SavedInputs {
-    /// The fleet file.
     pub config: Option<String>,
-    /// The file or folder of pools.
+    /// The file or directory of pools.
     pub pools: Option<String>,
-    /// `--policy`.
     pub policy: Option<String>,
     /// `--target`, in the order given.
     pub target: Vec<String>,
 }
 
-/// A saved plan, read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SavedPlan {
-    /// Whose plan.
     pub fleet: String,
-    /// GARM's id of the controller that it was made for.
+    /// The id of the GARM that it was made for.
     pub controller_id: String,
-    /// Where that GARM was.
+    /// The URL of that GARM.
     pub garm_url: String,
     /// When the fleet was read, RFC 3339.
     pub observed_at: String,
-    /// What it was made from.
     pub inputs: SavedInputs,
-    /// What the digests in it were made with.
+    /// The salt of the digests in it.
     salt: String,
     steps: BTreeSet<SavedStep>,
 }
 
-/// Why a text is not a saved plan. Fits after "failed to read FILE: ".
+/// Why a text is not a saved plan. The message follows "failed to read FILE: ".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SavedError {
     /// Over [`SAVED_MAX`].
-    #[error("it has {0} bytes, more than a saved plan can have")]
+    #[error("it has {0} bytes, too many for a saved plan")]
     TooLarge(usize),
-    /// Cut off, or something else.
-    #[error("it is not whole JSON: line {line}, column {column}")]
+    /// Truncated, or not JSON.
+    #[error("it is not valid JSON: line {line}, column {column}")]
     Syntax {
-        /// From 1.
+        /// Counted from 1.
         line: usize,
-        /// From 1.
+        /// Counted from 1.
         column: usize,
     },
-    /// JSON, but of something else.
+    /// JSON, but not a plan.
     #[error("it is not a plan saved by `runnerctl plan --out`")]
     NotAPlan,
-    /// Another version wrote it.
+    /// Written by another version.
     #[error("it has format version {0}, and this version reads `{FORMAT_VERSION}`")]
     Version(String),
-    /// Something is missing or of the wrong kind.
+    /// A field is missing or of the wrong type.
     #[error("{path} is not {expected}")]
     Field {
-        /// Where, as `steps[3].changes[0].field`, in backticks.
+        /// The path, such as `steps[3].changes[0].field`, in backticks.
         path: String,
-        /// What it should be.
         expected: &'static str,
     },
 }
 
-/// What of a step counts when two plans are compared.
+/// The parts of a step that matter when two plans are compared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct SavedStep {
     about: Resource,
@@ -87,9 +81,9 @@ struct SavedStep {
     changes: BTreeMap<String, (String, String)>,
 }
 
-/// The text of a saved plan. Whoever writes it makes the file readable by its owner alone. `salt` is
-/// another random text for each plan: what is shown by its digest alone cannot be looked up in a
-/// table of digests, nor compared from one plan to the next.
+/// The text of a saved plan. The caller makes the file readable only by its owner. `salt` is a new
+/// random text for each plan, so that digests cannot be looked up in a table, nor compared between
+/// plans.
 pub fn write(plan: &Plan, garm_url: &str, inputs: &SavedInputs, salt: &str) -> String {
     let document = json!({
         "format_version": FORMAT_VERSION,
@@ -110,7 +104,7 @@ pub fn write(plan: &Plan, garm_url: &str, inputs: &SavedInputs, salt: &str) -> S
     format!("{document:#}\n")
 }
 
-/// Reads what [`write`] wrote. Any other text is an error, never a panic.
+/// Parses the output of [`write`]. Any other text is an error, never a panic.
 pub fn read(text: &str) -> Result<SavedPlan, SavedError> {
     if text.len() > SAVED_MAX {
         return Err(SavedError::TooLarge(text.len()));
@@ -146,8 +140,9 @@ pub fn read(text: &str) -> Result<SavedPlan, SavedError> {
 }
 
 impl SavedPlan {
-    /// What has other steps in `plan`, in order. A level that is raised counts as raised, whatever its number. Reasons, consequences and notes
-    /// do not count, nor does the order of steps.
+    /// The resources whose steps differ in `plan`, in order. A raised level counts as raised,
+    /// whatever its value. Reasons, consequences and notes do not matter, nor does the order of
+    /// steps.
     pub fn differences(&self, plan: &Plan) -> Vec<Resource> {
         let fresh: BTreeSet<SavedStep> = plan
             .steps
@@ -194,7 +189,7 @@ fn sides(change: &FieldChange, salt: &str) -> (String, String) {
     (before.to_string(), after.to_string())
 }
 
-/// Both sides, as far as they count.
+/// Both sides, reduced to what matters in a comparison.
 fn sides_json(change: &FieldChange, salt: &str) -> (Value, Value) {
     if let (ShownValue::Level(before), ShownValue::Level(after)) = (&change.before, &change.after)
         && after > before
@@ -241,14 +236,14 @@ fn remembered(step: &JsonNode<'_>) -> Result<SavedStep, SavedError> {
     Ok(SavedStep { about, pool_id: step.get("pool_id").text_or_null()?, action: word, changes })
 }
 
-/// A value of the document, and where it stands.
+/// A value in the document, and its path.
 struct JsonNode<'a> {
     value: &'a Value,
     path: String,
 }
 
 impl<'a> JsonNode<'a> {
-    /// A key; null where there is none.
+    /// The value of a key; null if there is none.
     fn get(&self, key: &str) -> JsonNode<'a> {
         let path = match self.path.as_str() {
             "" => key.to_owned(),
@@ -264,7 +259,7 @@ impl<'a> JsonNode<'a> {
     }
 
     fn text(&self) -> Result<String, SavedError> {
-        self.value.as_str().map(str::to_owned).ok_or_else(|| self.is_not("a text"))
+        self.value.as_str().map(str::to_owned).ok_or_else(|| self.is_not("a string"))
     }
 
     fn text_or_null(&self) -> Result<Option<String>, SavedError> {
@@ -338,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again_and_equal() {
+    fn a_written_mark_parses_to_the_same_values_and_equal() {
         let (wanted, there) = wanted();
         let (plan, text) = saved(&wanted, &there);
         let read = read(&text).unwrap();
@@ -349,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn digests_of_two_plans_are_not_comparable() {
+    fn digests_of_two_plans_cannot_be_compared() {
         let (wanted, there) = wanted();
         let plan = saved(&wanted, &there).0;
         let digests = |salt: &str| {
@@ -363,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn what_counts_is_found_by_pool_and_the_rest_is_not() {
+    fn relevant_differences_are_found_by_pool_and_others_are_ignored() {
         let (wanted, there) = wanted();
         let read = read(&saved(&wanted, &there).1).unwrap();
         let differs = |change: fn(&mut Desired, &mut Fleet), expected: &[Option<&str>]| {
@@ -390,8 +385,8 @@ mod tests {
         let (wanted, there) = wanted();
         let text = saved(&wanted, &there).1;
         let error = |text: &str| read(text).unwrap_err().to_string();
-        assert_eq!(error(""), "it is not whole JSON: line 1, column 0");
-        assert_eq!(error(&text[..30]), "it is not whole JSON: line 2, column 28");
+        assert_eq!(error(""), "it is not valid JSON: line 1, column 0");
+        assert_eq!(error(&text[..30]), "it is not valid JSON: line 2, column 28");
         assert_eq!(error("[]"), "it is not a plan saved by `runnerctl plan --out`");
         assert_eq!(
             error("{\"format_version\":\"1\"}"),
@@ -414,15 +409,15 @@ mod tests {
             error(&text.replace("\"pool\": \"gone\"", "\"pool\": \"../x\"")),
             "`steps[4].pool` is not the name of a pool"
         );
-        assert_eq!(error(&text.replace("\"new\"", "7")), "`steps[2].pool` is not a text");
+        assert_eq!(error(&text.replace("\"new\"", "7")), "`steps[2].pool` is not a string");
         assert_eq!(
             error(&text.replace("\"raised\": true", "\"a\": 1, \"b\": 2")),
             "`steps[3].changes[0].after` is not one side of a change"
         );
-        assert!(error(&"[".repeat(200_000)).starts_with("it is not whole JSON"));
+        assert!(error(&"[".repeat(200_000)).starts_with("it is not valid JSON"));
         assert_eq!(
             error(&" ".repeat(SAVED_MAX + 1)),
-            "it has 33554433 bytes, more than a saved plan can have"
+            "it has 33554433 bytes, too many for a saved plan"
         );
     }
 

@@ -1,4 +1,4 @@
-//! `extra_specs`: compared by meaning, shown only as far as policy says.
+//! `extra_specs`: compared by meaning, and shown only as far as the policy allows.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -9,14 +9,14 @@ use sha2::{Digest, Sha256};
 use super::{FieldChange, ShownValue};
 use crate::policy::kit;
 
-/// Whether two maps mean the same. The order of keys does not count, and a key that is `null` is
-/// one that is absent. Numbers are compared as numbers, but `1` and `1.0` differ: GARM hands the
-/// text on, and a provider written in Go refuses `1.0` where it wants a whole number.
+/// Whether two maps mean the same. The order of keys does not matter, and a `null` equals an absent
+/// key. Numbers are compared by value, but `1` and `1.0` differ: GARM passes the text on, and a
+/// provider written in Go refuses `1.0` where it expects a whole number.
 pub fn are_same(a: &Map<String, Value>, b: &Map<String, Value>) -> bool {
     keys(a, b).all(|key| is_same_entry(entry(a, key), entry(b, key)))
 }
 
-/// The keys that differ, each with what may be shown of it.
+/// The keys that differ, each reduced to what may be shown.
 pub(super) fn changes(
     before: &Map<String, Value>,
     after: &Map<String, Value>,
@@ -33,7 +33,8 @@ pub(super) fn changes(
     own.chain(kit_change(kit::entry(before), kit::entry(after))).collect()
 }
 
-/// The runner kit by itself: it comes, goes and is renewed whatever else the pool runs.
+/// The runner kit separately: it is added, removed and renewed independently of the pool's other
+/// scripts.
 fn kit_change(before: Option<&Value>, after: Option<&Value>) -> Option<FieldChange> {
     let side = |it: Option<&Value>| match it {
         None => ShownValue::Absent,
@@ -46,7 +47,7 @@ fn kit_change(before: Option<&Value>, after: Option<&Value>) -> Option<FieldChan
     })
 }
 
-/// First 16 hex digits of the SHA-256 of a value's canonical JSON (keys sorted, no blanks).
+/// First 16 hex digits of the SHA-256 of a value's canonical JSON (keys sorted, no whitespace).
 pub(super) fn digest(value: &Value) -> String {
     let mut canonical = String::new();
     write_canonical(value, &mut canonical);
@@ -92,12 +93,12 @@ fn is_same_number(a: &Number, b: &Number) -> bool {
     a == b || Decimal::of(a.as_str()).is_some_and(|it| Decimal::of(b.as_str()) == Some(it))
 }
 
-/// A number by its exact value, and by whether it has a fraction once it is written without an
-/// exponent: in that form PostgreSQL gives it back, `1e16` as `10000000000000000`.
+/// The exact value of a number, and whether it has a fraction when written without an exponent:
+/// PostgreSQL returns it in that form, `1e16` as `10000000000000000`.
 #[derive(Debug, PartialEq, Eq)]
 struct Decimal {
     is_negative: bool,
-    /// Without zeros at either end; empty for zero.
+    /// Without leading and trailing zeros; empty for zero.
     digits: String,
     /// The power of ten of the last digit.
     exponent: i64,
@@ -105,7 +106,7 @@ struct Decimal {
 }
 
 impl Decimal {
-    /// Nothing where the exponent alone is beyond 64 bits.
+    /// `None` if the exponent alone exceeds 64 bits.
     fn of(text: &str) -> Option<Self> {
         let unsigned = text.trim_start_matches('-');
         let (mantissa, power) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn only_scalars_of_the_keys_that_policy_names_are_shown() {
+    fn only_scalars_of_the_keys_in_the_policy_are_shown() {
         let before =
             map(&json!({ "gone": "secret", "subnet": "a", "same": 1, "disk": { "gb": 1 } }));
         let after = map(&json!({ "subnet": "b", "same": 1, "disk": { "gb": 20 }, "new": true }));

@@ -1,4 +1,4 @@
-//! Queued jobs that a step leaves without a pool that fits.
+//! Queued jobs that a step leaves without a matching pool.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,10 +11,10 @@ use crate::domain::name::PoolId;
 use crate::domain::pool::{Pool, PoolChange};
 use crate::domain::text::{code, count};
 
-/// How many kinds of jobs are named.
+/// How many kinds of jobs a message lists.
 const NAMED_MAX: usize = 5;
 
-/// Adds to each step that takes a pool's labels away which queued jobs fit no other pool then.
+/// Adds to each step that removes labels the queued jobs that then match no other pool.
 pub(super) fn tell(steps: &mut [Step], fleet: &Fleet) {
     let by_id: HashMap<&PoolId, &Pool> = fleet.pools.iter().map(|it| (&it.id, it)).collect();
     let losers: Vec<(usize, &Pool)> = steps
@@ -43,7 +43,7 @@ pub(super) fn tell(steps: &mut [Step], fleet: &Fleet) {
     }
 }
 
-/// The pool whose labels, or whose readiness, a step takes away.
+/// The pool that a step disables, deletes or relabels.
 fn loser(step: &Step) -> Option<&PoolId> {
     match &step.work {
         Operation::Retire { id, .. } => Some(id),
@@ -60,7 +60,7 @@ fn loser(step: &Step) -> Option<&PoolId> {
     }
 }
 
-/// The enabled pools as they stand after the plan.
+/// The enabled pools after the plan.
 fn supply<'a>(steps: &'a [Step], fleet: &'a Fleet) -> LabelIndex<'a> {
     let mut touched: HashMap<&PoolId, Option<&PoolChange>> = HashMap::new();
     let mut new = Vec::new();
@@ -96,10 +96,10 @@ fn supply<'a>(steps: &'a [Step], fleet: &'a Fleet) -> LabelIndex<'a> {
     LabelIndex::new(stays.chain(comes).map(|(entity, labels)| (entity, labels, 0)))
 }
 
-/// What jobs ask for: whose they are, and with which labels.
+/// What a job requires: its entity and its labels.
 type JobDemand<'a> = (&'a EntityKey, &'a Labels);
 
-/// Queued jobs by the entities that they wait for and the labels that they ask for.
+/// Queued jobs by their entities and labels.
 type JobGroups<'a> = BTreeMap<(&'a [EntityKey], &'a Labels), Vec<&'a Job>>;
 
 fn queued(fleet: &Fleet) -> JobGroups<'_> {
@@ -111,7 +111,7 @@ fn queued(fleet: &Fleet) -> JobGroups<'_> {
     groups
 }
 
-/// Sets of labels, found by the rarest label that is asked for.
+/// Sets of labels, indexed so that a search starts from the rarest label.
 struct LabelIndex<'a> {
     items: Vec<(&'a EntityKey, &'a Labels, usize)>,
     by_label: HashMap<(&'a EntityKey, &'a str), Vec<usize>>,
@@ -132,7 +132,7 @@ impl<'a> LabelIndex<'a> {
         Self { items, by_label, by_entity }
     }
 
-    /// The tags of the sets that have every label that is asked for.
+    /// The tags of the sets that have all labels of the job.
     fn fitting<'s>(&'s self, (entity, labels): JobDemand<'s>) -> impl Iterator<Item = usize> + 's {
         let lists = labels.keys().map(|key| self.by_label.get(&(entity, key)));
         let rarest = lists.min_by_key(|it| it.map_or(0, Vec::len));
@@ -146,11 +146,11 @@ impl<'a> LabelIndex<'a> {
     }
 }
 
-/// `jobs` in the order of their ids; those of one name and repository are said once.
+/// Lists jobs in the order of their ids; jobs with the same name and repository are listed once.
 fn sentence(jobs: &[&Job]) -> String {
     let mut kinds: Vec<(&Job, usize)> = Vec::new();
     for job in jobs {
-        // Only as many kinds are kept as are named, so this walk is short.
+        // At most `NAMED_MAX` kinds are kept, so this search is short.
         let is_same =
             |it: &(&Job, usize)| (&it.0.name, &it.0.repository) == (&job.name, &job.repository);
         match kinds.iter().position(is_same) {
@@ -165,7 +165,7 @@ fn sentence(jobs: &[&Job]) -> String {
         0 => String::new(),
         rest => format!(" and {rest} more"),
     };
-    let verb = if jobs.len() == 1 { "fits" } else { "fit" };
+    let verb = if jobs.len() == 1 { "matches" } else { "match" };
     format!("{} {verb} no other pool: {}{rest}", count(jobs.len(), "queued job"), said.join(", "))
 }
 

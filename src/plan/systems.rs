@@ -1,5 +1,5 @@
-//! Operating systems, architectures and the install templates that go with them: what GARM takes,
-//! and what it takes and then cannot use.
+//! Operating systems, architectures and their install templates: what GARM accepts, and what it
+//! accepts but cannot use.
 
 use super::blocker::Blocker;
 use super::index::Index;
@@ -11,14 +11,15 @@ use crate::domain::fleet::Template;
 use crate::domain::pool::Pool;
 use crate::domain::text::code;
 
-/// Why GARM does not make such a pool. It refuses to create one, and takes the same by an update
-/// and then starts no runner (measured). A pool that is so already stays as it is.
+/// Refuses systems and architectures for which GARM starts no runners. GARM refuses to create such
+/// a pool, but accepts the same values in an update and then starts no runners (measured). A pool
+/// that already is so is left as it is.
 pub(super) fn check<'a>(pool: &DesiredPool, live: Option<&Pool>) -> Result<(), Blocker<'a>> {
     let has = |differs: fn(&DesiredPool, &Pool) -> bool| live.is_some_and(|it| !differs(pool, it));
     let refusal = |key: &str, value: &str, known: &[&str]| {
         let known: Vec<String> = known.iter().map(code).collect();
-        Blocker::new(format!("GARM makes no runners with `{key}: {value}`"))
-            .help(format!("`{key}` that GARM takes: {}", known.join(", ")))
+        Blocker::new(format!("GARM creates no runners for `{key}: {value}`"))
+            .help(format!("GARM accepts these values of `{key}`: {}", known.join(", ")))
     };
     let os_differs = |it: &DesiredPool, live: &Pool| live.spec.os_type != it.os_type;
     let arch_differs = |it: &DesiredPool, live: &Pool| live.spec.os_arch != it.os_arch;
@@ -31,8 +32,8 @@ pub(super) fn check<'a>(pool: &DesiredPool, live: Option<&Pool>) -> Result<(), B
     Ok(())
 }
 
-/// The declared template, which has to be for the pool's system and forge: GARM checks that when
-/// a pool is created, and not when it is changed.
+/// The declared template, which must fit the pool's operating system and forge: GARM checks that
+/// when a pool is created, but not when it is changed.
 pub(super) fn declared_template<'a>(
     index: &Index<'_>,
     pool: &DesiredPool,
@@ -40,19 +41,19 @@ pub(super) fn declared_template<'a>(
 ) -> Result<Option<u64>, Blocker<'a>> {
     let Some(name) = &pool.template else { return Ok(None) };
     let Some(template) = index.template(name) else {
-        return Err(Blocker::new(format!("GARM does not know the template {}", code(name)))
-            .help("`garm-cli template list` names those it knows"));
+        return Err(Blocker::new(format!("GARM has no template {}", code(name)))
+            .help("`garm-cli template list` shows the templates"));
     };
     match mismatch(template, &pool.os_type, forge) {
         None => Ok(Some(template.id)),
         Some(reason) => {
-            Err(Blocker::new(reason).help("name a template for that, or leave `template` out"))
+            Err(Blocker::new(reason).help("use a template for that, or remove `template`"))
         }
     }
 }
 
-/// What a pool that stays has left alone, once its system is another one: GARM's own template for
-/// the new system takes the place of one for the old.
+/// The fields that an existing pool keeps. If its operating system changes, GARM's own template for
+/// the new system replaces one for the old system.
 pub(super) fn after_change<'a>(
     index: &Index<'_>,
     desired: &DesiredPool,
@@ -71,12 +72,12 @@ pub(super) fn after_change<'a>(
         Some(own) => Ok(LeftAlone { template_id: Some(own.id), ..left }),
         None => Err(Blocker::new(reason)
             .at(pool)
-            .help("GARM has none of its own for that: name one with `template`")),
+            .help("GARM has no template of its own for that: set `template`")),
     }
 }
 
-/// The template of a retired pool, as far as the pool that follows may have it; without one GARM
-/// gives it its own. One that was not read is kept if the system is the same.
+/// The template of the old pool, if the new pool can use it; otherwise GARM assigns its own. A
+/// template that was not read is kept if the operating system is the same.
 pub(super) fn carried_template(
     index: &Index<'_>,
     desired: &DesiredPool,
@@ -91,7 +92,7 @@ pub(super) fn carried_template(
     fits.then_some(id)
 }
 
-/// Says templates and proxies by their names, where those have been read.
+/// Replaces ids of templates and proxies by their names, if those were read.
 pub(super) fn say_names(steps: &mut [Step], index: &Index<'_>) {
     for change in steps.iter_mut().flat_map(|it| &mut it.changes) {
         for side in [&mut change.before, &mut change.after] {
@@ -114,5 +115,5 @@ fn name<'a>(index: &Index<'a>, field: &str, side: &ShownValue) -> Option<&'a str
 fn mismatch(template: &Template, os_type: &str, forge: &str) -> Option<String> {
     let (is, wants) = template.mismatch(os_type, forge)?;
     let name = code(&template.name);
-    Some(format!("template {name} is for {}, and the pool is for {}", code(is), code(wants)))
+    Some(format!("template {name} is for {}, but the pool is for {}", code(is), code(wants)))
 }

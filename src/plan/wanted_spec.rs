@@ -1,11 +1,11 @@
-//! A declared pool as GARM should store it.
+//! Converts a declared pool to what GARM should store.
 
 use crate::domain::desired::DesiredPool;
 use crate::domain::label::OwnerMark;
 use crate::domain::name::FleetName;
 use crate::domain::pool::{Pool, PoolSpec};
 
-/// What an absent field leaves as it is, taken from the pool that is there or was there.
+/// The values of fields that are not managed, taken from the existing or the former pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LeftAlone {
     pub(super) enabled: bool,
@@ -15,15 +15,15 @@ pub(super) struct LeftAlone {
 }
 
 impl LeftAlone {
-    /// Nothing: what GARM gives a new pool.
+    /// The values of a new pool.
     pub(super) fn nothing() -> Self {
         Self { enabled: true, runner_group: String::new(), template_id: None, proxy_id: None }
     }
 
-    /// Everything that a declared pool may leave alone. A pool that is disabled because it was
-    /// retired is enabled again. One whose create was interrupted before its last write becomes what
-    /// the pool that it replaces was when it was made: a replace disables a pool only after its
-    /// successor is in force, so one that was retired earlier had been disabled by that.
+    /// All fields that a file may leave unmanaged. A pool that is disabled because it was retired
+    /// is enabled again. A pool whose create was interrupted before its last write becomes what the
+    /// pool that it replaces was at that time: a replace disables a pool only after its successor
+    /// is in force, so a pool that was retired earlier had been disabled by that.
     pub(super) fn of(pool: &Pool, replaces: Option<&Pool>) -> Self {
         let spec = &pool.spec;
         let enabled = match pool.is_unfinished() {
@@ -42,14 +42,13 @@ impl LeftAlone {
     }
 }
 
-/// GARM's ids of what a declared pool names.
+/// GARM's ids of the template and the proxy that a pool declares.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Ids {
     pub(super) template: Option<u64>,
     pub(super) proxy: Option<u64>,
 }
 
-/// The whole spec.
 pub(super) fn spec(
     pool: &DesiredPool,
     fleet: &FleetName,

@@ -1,10 +1,10 @@
-//! Two policies in force at once: the fleet file's, and one that is laid over it.
+//! Joins two policies: that of the fleet file, and one from a policy file.
 
 use crate::config::PolicySettings;
 
-/// Both at once, as far as one policy can say it: never looser than either. Rules for pools are not
-/// joined here, where two lists of globs have no common one; [`super::judge`] takes each policy by
-/// itself.
+/// The join, as far as one policy can express it: never looser than either. Rules for pools with
+/// globs are not joined here, because two lists of globs have no common list; [`super::judge`]
+/// applies each policy separately.
 pub fn joined(base: &PolicySettings, over: &PolicySettings) -> PolicySettings {
     PolicySettings {
         networks: both(&base.networks, &over.networks),
@@ -35,18 +35,18 @@ pub fn joined(base: &PolicySettings, over: &PolicySettings) -> PolicySettings {
     }
 }
 
-/// What either forbids is forbidden.
+/// Joins lists of what is forbidden.
 fn both<T: Clone + PartialEq>(base: &[T], over: &[T]) -> Vec<T> {
     let more = over.iter().filter(|it| !base.contains(it));
     base.iter().chain(more).cloned().collect()
 }
 
-/// Globs cannot be joined: the base's, or those of the other where it has none.
+/// Globs cannot be joined: takes the list of `base`, or else that of `over`.
 fn either(base: &Option<Vec<String>>, over: &Option<Vec<String>>) -> Option<Vec<String>> {
     base.as_ref().or(over.as_ref()).cloned()
 }
 
-/// What both allow is allowed; a policy without the list allows everything.
+/// Intersects lists of what is allowed; a policy without the list allows everything.
 fn common(base: Option<&[String]>, over: Option<&[String]>) -> Option<Vec<String>> {
     match (base, over) {
         (None, None) => None,
@@ -57,7 +57,7 @@ fn common(base: Option<&[String]>, over: Option<&[String]>) -> Option<Vec<String
     }
 }
 
-/// What the base grants, less what the other leaves out; one that says nothing leaves nothing out.
+/// Restricts what `base` grants to what `over` grants as well; an empty `over` restricts nothing.
 fn narrowed(base: &[String], over: &[String]) -> Vec<String> {
     base.iter().filter(|it| over.is_empty() || over.contains(it)).cloned().collect()
 }
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_over_none_binds_but_grants_nothing() {
+    fn a_policy_over_none_restricts_but_grants_nothing() {
         let both = joined(&PolicySettings::default(), &strict());
         assert_eq!(both.extra_specs_show, list(&[]));
         assert_eq!(both.accept, list(&[]));

@@ -1,4 +1,4 @@
-//! Holds declared pools against policies.
+//! Checks pools against policies.
 
 use std::borrow::Cow;
 
@@ -11,51 +11,47 @@ use crate::domain::name::{FleetName, PoolName};
 use crate::domain::pool::{Pool, PoolDetail};
 use crate::domain::text::{code, count};
 
-/// A pool that asks for what a policy forbids.
+/// A request of a pool that a policy forbids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Which pool.
     pub pool: PoolName,
-    /// The field that is to blame.
     pub field: &'static str,
-    /// The top-level key of `extra_specs` that is to blame, where one is.
+    /// The offending top-level key of `extra_specs`, if there is one.
     pub key: Option<String>,
-    /// Which kind of problem.
     pub code: Code,
-    /// One sentence without full stop.
+    /// One sentence without a full stop.
     pub message: String,
-    /// What would be allowed.
     pub help: String,
 }
 
-/// Pools of ours that GARM has and the files at hand do not speak of.
+/// Pools of this fleet in GARM that are not declared in the files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct UndeclaredPools {
-    /// Sum of their `max_runners`.
+    /// The sum of their `max_runners`.
     pub runners: u32,
 }
 
-/// What a pool asks for, declared or as it stands in GARM.
+/// What a pool requests, whether declared or in GARM.
 struct PoolRequest<'a> {
     name: PoolName,
     provider: Option<&'a str>,
     instance_type: &'a str,
     image: Option<&'a str>,
     labels: Vec<&'a str>,
-    /// The field that names it, and its name.
+    /// The key of the field, and the entity's name.
     entity: Option<(&'static str, &'a str)>,
     runner_group: Option<&'a str>,
-    /// Absent also as it stands in GARM, where it is a number.
+    /// Also `None` for a pool in GARM, where it is an id.
     template: Option<&'a str>,
     enable_shell: bool,
     enabled: bool,
     max_runners: u32,
-    /// Absent where nobody has read them.
+    /// `None` if they were not read.
     extra_specs: Option<Cow<'a, Map<String, Value>>>,
 }
 
-/// Every violation, in the order of the pools. Each policy is held by itself: a pool has to satisfy
-/// all of them. What a pool does not say yet (a provider, offline) is not judged.
+/// All violations, in the order of the pools. Each policy is checked separately: a pool must
+/// satisfy all of them. Fields that are not set yet (a provider, offline) are not checked.
 pub fn judge(
     policies: &[&PolicySettings],
     pools: &[DeclaredPool],
@@ -78,8 +74,8 @@ pub fn judge(
     judge_all(policies, &asks.collect::<Vec<_>>(), others)
 }
 
-/// The same of this fleet's pools as they stand in GARM, whoever made them so. What the runner kit
-/// has put into them is its own; `extra_specs` that were not read are not judged.
+/// The same for this fleet's pools in GARM, whoever changed them. The runner kit's part of
+/// `extra_specs` is not checked, nor are `extra_specs` that were not read.
 pub fn judge_live(
     policies: &[&PolicySettings],
     fleet: &FleetName,
@@ -124,7 +120,7 @@ fn judge_all(
     all.extend(bound.and_then(|it| total(it, pools, others)));
     let mut seen: Vec<Violation> = Vec::new();
     for violation in all {
-        // Two policies may forbid the same thing.
+        // Both policies may forbid the same.
         if !seen.contains(&violation) {
             seen.push(violation);
         }
@@ -166,8 +162,8 @@ fn instance_type(policy: &PolicySettings, pool: &PoolRequest<'_>) -> Option<Viol
     })
 }
 
-/// The fields that a policy has a list of globs for. GitHub takes names of labels and accounts in
-/// either case, so they are compared without regard to it; so are the others.
+/// Checks the fields for which a policy has a list of globs. GitHub ignores the case of labels and
+/// accounts, so these are compared without regard to case, and for simplicity so are the others.
 fn words(policy: &PolicySettings, pool: &PoolRequest<'_>) -> Vec<Violation> {
     let (entity_field, entity) = pool.entity.unzip();
     let one = |it: Option<&'_ str>| it.into_iter().map(str::to_owned).collect::<Vec<_>>();
@@ -228,7 +224,7 @@ fn shell(policy: &PolicySettings, pool: &PoolRequest<'_>) -> Option<Violation> {
         key: None,
         code: Code::ForbiddenShell,
         message: "shell access to runners is forbidden by `policy.forbid_enable_shell`".into(),
-        help: "leave `enable_shell` out".into(),
+        help: "remove `enable_shell`".into(),
     })
 }
 
@@ -268,8 +264,8 @@ fn network(policy: &PolicySettings, pool: &PoolRequest<'_>) -> Vec<Violation> {
         .collect()
 }
 
-/// The pool whose runners are one too many is named, in the order of the files. A disabled pool
-/// starts none.
+/// Blames the first pool that exceeds the limit, in the order of the files. A disabled pool starts
+/// no runners.
 fn total(bound: u32, pools: &[PoolRequest<'_>], others: UndeclaredPools) -> Option<Violation> {
     let enabled = || pools.iter().filter(|it| it.enabled);
     let mut sum = u64::from(others.runners);
@@ -280,7 +276,9 @@ fn total(bound: u32, pools: &[PoolRequest<'_>], others: UndeclaredPools) -> Opti
     let all = enabled().map(|it| u64::from(it.max_runners)).sum::<u64>();
     let whose = match others.runners {
         0 => "all pools together".to_owned(),
-        n => format!("all pools together, with {n} of pools of ours that are not declared here,"),
+        n => format!(
+            "all pools together, including {n} of this fleet's pools that are not declared here,"
+        ),
     };
     let whole = all + u64::from(others.runners);
     Some(Violation {
@@ -289,10 +287,10 @@ fn total(bound: u32, pools: &[PoolRequest<'_>], others: UndeclaredPools) -> Opti
         key: None,
         code: Code::TooManyRunners,
         message: format!(
-            "{whose} may have {}, and `policy.max_total_runners` is {bound}",
+            "{whose} may have {}, but `policy.max_total_runners` is {bound}",
             count(usize::try_from(whole).unwrap_or(usize::MAX), "runner")
         ),
-        help: format!("lower `max_runners` of some pools by {} in all", whole - u64::from(bound)),
+        help: format!("lower `max_runners` of some pools by {} in total", whole - u64::from(bound)),
     })
 }
 

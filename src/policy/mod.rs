@@ -1,9 +1,10 @@
-//! Guardrails: what a pool may ask for (DESIGN §7). Declared pools → violations, each about one
+//! Policy: what pools may request (DESIGN §7). Checks pools and returns violations, each about one
 //! field of one pool.
 //!
-//! Judges a pool as it will stand in GARM: defaults merged, `extra_specs` whole. Never reads a file,
-//! never decides what becomes of a violation. What GARM still has of pools that are not declared
-//! comes in as a number. The kit that runners get, and which pools cannot have it, is [`kit`].
+//! Checks a pool as it will be in GARM: with defaults merged and complete `extra_specs`. Never
+//! reads a file and never decides what follows from a violation. The runners of pools that are not
+//! declared are passed in as a number. [`kit`] is the kit for runners, and decides which pools
+//! cannot have it.
 
 mod join;
 mod judge;

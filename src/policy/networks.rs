@@ -1,4 +1,4 @@
-//! Which networks a pool's runners are put into, by the keys of `extra_specs` that choose them (R8).
+//! Checks the networks of a pool's runners, by the keys of `extra_specs` that choose them (R8).
 
 use serde_json::{Map, Value};
 
@@ -6,10 +6,10 @@ use crate::config::NetworkRule;
 use crate::domain::glob;
 use crate::domain::text::{code, count};
 
-/// What is wrong, what to do, and the top-level key that is to blame, where one is.
+/// The message, the help, and the offending top-level key, if there is one.
 type NetworkProblem = (String, String, Option<String>);
 
-/// What is wrong with `extra_specs` under a rule, once for each key of the rule.
+/// The violations of a rule in `extra_specs`, at most one per key of the rule.
 pub(super) fn violations(specs: &Map<String, Value>, rule: &NetworkRule) -> Vec<NetworkProblem> {
     rule.keys.iter().filter_map(|key| one(specs, key, rule)).collect()
 }
@@ -29,11 +29,11 @@ fn one(specs: &Map<String, Value>, key: &str, rule: &NetworkRule) -> Option<Netw
     if values.is_empty() {
         return rule.required.then(|| {
             let message = format!(
-                "`extra_specs` lacks {}, which `policy.networks` requires of provider {}: without it the provider picks the network",
+                "`extra_specs` is missing {}, which `policy.networks` requires for provider {}: without it the provider chooses the network",
                 code(key),
                 code(provider)
             );
-            (message, format!("give it; {allowed}"), None)
+            (message, format!("set it; {allowed}"), None)
         });
     }
     let bad: Vec<&String> =
@@ -59,9 +59,9 @@ fn one(specs: &Map<String, Value>, key: &str, rule: &NetworkRule) -> Option<Netw
     Some((message, allowed, blamed))
 }
 
-/// Every value at this path. Providers are Go programs that read keys without regard to case, so
-/// that `Subnet_ID` is `subnet_id` to them; a list on the way stands for each of its entries; and a
-/// path with dots may be one key.
+/// All values at this path. Providers are Go programs that ignore the case of keys, so `Subnet_ID`
+/// means `subnet_id`. A list on the path stands for each of its entries, and a path with dots may
+/// be a single key.
 fn found<'v>(specs: &'v Map<String, Value>, path: &str) -> Vec<&'v Value> {
     let named = |name: &str| {
         let name = folded(name);
@@ -84,13 +84,13 @@ fn below<'v>(value: &'v Value, path: &str, all: &mut Vec<&'v Value>) {
     }
 }
 
-/// As Go's JSON compares names: also the Kelvin sign is a `k`, and the long s an `s`.
+/// Folds case like Go's JSON: the Kelvin sign equals `k`, and the long s equals `s`.
 pub(super) fn folded(key: &str) -> String {
     key.to_uppercase().to_lowercase()
 }
 
-/// The networks that a value names: a text, each of a list, and anything else as it is written,
-/// which no sensible glob allows. Null and nothing are no choice.
+/// The networks that a value names: a string, each entry of a list, and anything else in its JSON
+/// form, which no sensible glob allows. Null and empty strings name none.
 fn spread(value: &Value, all: &mut Vec<String>) {
     match value {
         Value::Null => {}
@@ -107,7 +107,7 @@ mod tests {
 
     use super::*;
 
-    /// The messages for one key that allows `ci-*` and must be there.
+    /// Checks one key that allows `ci-*` and is required.
     fn check(key: &str, specs: Value, expected: &[&str]) {
         let rule = NetworkRule {
             provider: "aws".into(),
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_is_found_wherever_its_key_leads() {
+    fn networks_are_found_at_every_form_of_the_path() {
         check("subnet_id", json!({ "subnet_id": "ci-a" }), &[]);
         check("subnet_id", json!({ "subnet_id": "prod-a" }), &["`prod-a`"]);
         check("net.subnet", json!({ "net": { "subnet": "prod-a" } }), &["`prod-a`"]);
@@ -148,14 +148,14 @@ mod tests {
     }
 
     #[test]
-    fn case_and_odd_letters_hide_nothing() {
+    fn case_and_look_alike_letters_hide_nothing() {
         check("subnet_id", json!({ "subnet_id": "ci-a", "Subnet_ID": "prod-a" }), &["`prod-a`"]);
         check("network", json!({ "networ\u{212a}": "prod-a" }), &["`prod-a`"]);
         check("subnet", json!({ "\u{17f}ubnet": "prod-a" }), &["`prod-a`"]);
     }
 
     #[test]
-    fn what_is_no_text_is_no_allowed_network() {
+    fn values_that_are_not_strings_are_not_allowed() {
         check("net", json!({ "net": 5 }), &["`5`"]);
         check("net", json!({ "net": { "id": "ci-a" } }), &[r#"`{"id":"ci-a"}`"#]);
     }

@@ -1,5 +1,5 @@
-//! The private key of a GitHub App: judged, named by its fingerprint, and put into the one form
-//! that GARM takes. No error holds a part of it.
+//! The private key of a GitHub App: checked, identified by its fingerprint, and converted to the
+//! only form that GARM accepts. No error contains a part of it.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,36 +13,35 @@ use zeroize::Zeroizing;
 use crate::domain::credential::Fingerprint;
 use crate::domain::der::{Der, INTEGER, OCTETS, OID, SEQUENCE};
 
-/// The key of an App, fit for GARM.
+/// The key of a GitHub App in the form that GARM accepts.
 #[derive(Debug, Clone)]
 pub struct AppKey {
-    /// Of its public half.
+    /// The fingerprint of its public key.
     pub fingerprint: Fingerprint,
-    /// PEM of PKCS#1. GARM answers 500 to PKCS#8 (measured); GitHub gives out PKCS#1, and secrets
-    /// managers and tools keep either.
+    /// PKCS#1 in PEM. GARM answers 500 to PKCS#8 (measured). GitHub issues PKCS#1, but secrets
+    /// managers and tools store either.
     pub pem: SecretString,
 }
 
-/// Why a text is no key of an App. Never holds a part of it.
+/// Why a text is not the key of a GitHub App. Never contains a part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidKey {
-    /// What is wrong, fit to follow a colon.
+    /// What is wrong, as a phrase to follow a colon.
     pub got: &'static str,
-    /// What to do about it.
     pub help: &'static str,
 }
 
-const GET_ONE: &str = "the key of a GitHub App is the file that its page gives out under \"Private \
+const GET_ONE: &str = "the key of a GitHub App is the file that you download from its page under \"Private \
                        keys\"; it begins with `-----BEGIN RSA PRIVATE KEY-----`";
-const DECRYPT: &str = "keep it decrypted in the secrets manager: `openssl rsa -traditional -in KEY \
+const DECRYPT: &str = "store it decrypted in the secrets manager: `openssl rsa -traditional -in KEY \
                        -out DECRYPTED`";
-const LINES: &str = "keep the PEM with its line breaks, as the file has them";
+const LINES: &str = "store the PEM with its line breaks, as in the file";
 
-/// `1.2.840.113549.1.1.1`, the algorithm of an RSA key.
+/// `1.2.840.113549.1.1.1`, the algorithm of RSA keys.
 const RSA: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 
 impl AppKey {
-    /// Reads PEM: PKCS#1 or PKCS#8, RSA, 2048 bits or more, not encrypted, one key.
+    /// Reads PEM with exactly one unencrypted RSA key of at least 2048 bits, in PKCS#1 or PKCS#8.
     pub fn read(secret: &SecretString) -> Result<Self, InvalidKey> {
         let text = secret.expose_secret();
         let sections = sections(text)?;
@@ -59,14 +58,14 @@ impl AppKey {
             [] => Err(without_key(text, &sections)),
             [der] => Self::of(der),
             [_, _, ..] => {
-                Err(InvalidKey { got: "it holds more than one private key", help: GET_ONE })
+                Err(InvalidKey { got: "it contains more than one private key", help: GET_ONE })
             }
         }
     }
 
     fn of(der: &[u8]) -> Result<Self, InvalidKey> {
         let broken =
-            InvalidKey { got: "its RSA key is broken, or shorter than 2048 bits", help: GET_ONE };
+            InvalidKey { got: "its RSA key is invalid or shorter than 2048 bits", help: GET_ONE };
         let key = PrivateKeyDer::from(PrivatePkcs1KeyDer::from(der));
         let signing = any_supported_type(&key).map_err(|_| broken)?;
         let public = signing.public_key().ok_or(broken)?;
@@ -74,53 +73,52 @@ impl AppKey {
     }
 }
 
-const EC: &str = "it is an elliptic curve key, and a GitHub App has an RSA key";
+const EC: &str = "it is an elliptic curve key, but a GitHub App has an RSA key";
 
 fn fingerprint(public: &SubjectPublicKeyInfoDer<'_>) -> Option<Fingerprint> {
     let digest = Sha256::digest(public.as_ref());
     Fingerprint::parse(&format!("SHA256:{}", STANDARD.encode(digest)))
 }
 
-/// One section of PEM: its label, and the DER in it.
+/// A section of PEM: its label and its DER.
 type Section = (SectionKind, Zeroizing<Vec<u8>>);
 
-/// What the PEM holds, in order. What is no PEM at all holds nothing.
+/// The sections of the PEM, in order. Text that is not PEM has none.
 fn sections(text: &str) -> Result<Vec<Section>, InvalidKey> {
     if text.contains("BEGIN ENCRYPTED PRIVATE KEY-----") || text.contains("Proc-Type: 4,ENCRYPTED")
     {
-        return Err(InvalidKey {
-            got: "the key is encrypted, and there is nobody to ask",
-            help: DECRYPT,
-        });
+        return Err(InvalidKey { got: "the key is encrypted", help: DECRYPT });
     }
     if text.contains("-----BEGIN ") && text.contains("\\n") {
         let got = "its line breaks are written as the two characters `\\n`";
         return Err(InvalidKey { got, help: LINES });
     }
     if text.contains("-----BEGIN ") && text.lines().count() < 3 {
-        return Err(InvalidKey { got: "its line breaks are lost", help: LINES });
+        return Err(InvalidKey { got: "its line breaks are missing", help: LINES });
     }
     <(SectionKind, Vec<u8>)>::pem_slice_iter(text.as_bytes())
         .map(|it| it.map(|(kind, der)| (kind, Zeroizing::new(der))))
         .collect::<Result<_, _>>()
-        // The error itself quotes the line.
-        .map_err(|_| InvalidKey { got: "its PEM is cut or broken", help: LINES })
+        // The error would quote the line.
+        .map_err(|_| InvalidKey { got: "its PEM is truncated or invalid", help: LINES })
 }
 
 fn without_key(text: &str, sections: &[Section]) -> InvalidKey {
     let got = match sections.first() {
-        Some((SectionKind::Certificate, _)) => "it holds a certificate and no private key",
-        Some((SectionKind::PublicKey, _)) => "it holds a public key and no private one",
+        Some((SectionKind::Certificate, _)) => "it contains a certificate but no private key",
+        Some((SectionKind::PublicKey, _)) => "it contains a public key but no private key",
         _ if text.contains("BEGIN RSA PUBLIC KEY-----") => {
-            "it holds a public key and no private one"
+            "it contains a public key but no private key"
         }
-        _ if text.contains("BEGIN OPENSSH PRIVATE KEY-----") => "it is a key of OpenSSH's own form",
-        _ => "it holds no private key in PEM",
+        _ if text.contains("BEGIN OPENSSH PRIVATE KEY-----") => {
+            "it is a key in OpenSSH's own format"
+        }
+        _ => "it contains no private key in PEM",
     };
     InvalidKey { got, help: GET_ONE }
 }
 
-/// The PKCS#1 key inside of a PKCS#8 one (RFC 5958 §2).
+/// The PKCS#1 key inside a PKCS#8 one (RFC 5958 §2).
 fn inside_pkcs8(der: &[u8]) -> Result<&[u8], InvalidKey> {
     let read = || {
         let mut body = Der::new(Der::new(der).take(SEQUENCE)?);
@@ -131,14 +129,14 @@ fn inside_pkcs8(der: &[u8]) -> Result<&[u8], InvalidKey> {
     match read() {
         Some((algorithm, key)) if algorithm == RSA => Ok(key),
         Some(_) => Err(InvalidKey {
-            got: "it is no RSA key, and a GitHub App has an RSA key",
+            got: "it is not an RSA key, but a GitHub App has an RSA key",
             help: GET_ONE,
         }),
-        None => Err(InvalidKey { got: "its key is cut or broken", help: GET_ONE }),
+        None => Err(InvalidKey { got: "its key is truncated or invalid", help: GET_ONE }),
     }
 }
 
-/// PEM of PKCS#1, 64 characters a line.
+/// Writes PKCS#1 as PEM with 64 characters per line.
 fn pem(der: &[u8]) -> SecretString {
     let digits = Zeroizing::new(STANDARD.encode(der));
     let mut pem = String::with_capacity(digits.len() + digits.len() / 64 + 80);
@@ -177,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn one_key_has_one_fingerprint_in_either_form() {
+    fn a_key_has_the_same_fingerprint_in_both_forms() {
         let key = made(&PKCS_RSA_SHA256);
         let pkcs8 = key.serialize_pem();
         let from_pkcs8 = read(&pkcs8).unwrap();
@@ -186,7 +184,8 @@ mod tests {
         let pkcs1 = from_pkcs8.pem.expose_secret();
         assert!(pkcs1.starts_with("-----BEGIN RSA PRIVATE KEY-----\nMII"), "not PKCS#1");
         assert!(pkcs1.lines().all(|it| it.len() <= 64));
-        // Without the newline at its end, which secrets drop, with other text around, and CRLF.
+        // Without the final newline, which secrets managers drop; with other text around it; and
+        // with CRLF.
         for text in [
             pkcs1.to_owned(),
             pkcs1.trim_end().to_owned(),
@@ -202,40 +201,37 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_of_an_app_is_named() {
+    fn other_keys_and_texts_are_refused_with_a_reason() {
         let key = made(&PKCS_RSA_SHA256);
         let pem = key.serialize_pem();
-        check("", "it holds no private key in PEM");
-        check("s3cret", "it holds no private key in PEM");
+        check("", "it contains no private key in PEM");
+        check("s3cret", "it contains no private key in PEM");
         check(&pem.replace('\n', "\\n"), "its line breaks are written as the two characters `\\n`");
-        check(&pem.replace('\n', " "), "its line breaks are lost");
-        check(&pem[..pem.len() / 2], "its PEM is cut or broken");
-        check(&pem.replace("MII", "M!I"), "its PEM is cut or broken");
-        check(&format!("{pem}{pem}"), "it holds more than one private key");
-        check(
-            &pem.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY"),
-            "the key is encrypted, and there is nobody to ask",
-        );
+        check(&pem.replace('\n', " "), "its line breaks are missing");
+        check(&pem[..pem.len() / 2], "its PEM is truncated or invalid");
+        check(&pem.replace("MII", "M!I"), "its PEM is truncated or invalid");
+        check(&format!("{pem}{pem}"), "it contains more than one private key");
+        check(&pem.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY"), "the key is encrypted");
         let header =
             "BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0\n";
         let old = pem.replace("BEGIN PRIVATE KEY-----", header).replace("END ", "END RSA ");
-        check(&old, "the key is encrypted, and there is nobody to ask");
+        check(&old, "the key is encrypted");
         let rsa = pem.replace("PRIVATE KEY", "RSA PRIVATE KEY");
-        check(&rsa, "its RSA key is broken, or shorter than 2048 bits");
-        check(&key.public_key_pem(), "it holds a public key and no private one");
+        check(&rsa, "its RSA key is invalid or shorter than 2048 bits");
+        check(&key.public_key_pem(), "it contains a public key but no private key");
         let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap().pem();
-        check(&certificate, "it holds a certificate and no private key");
+        check(&certificate, "it contains a certificate but no private key");
         let ssh = pem.replace("PRIVATE KEY", "OPENSSH PRIVATE KEY");
-        check(&ssh, "it is a key of OpenSSH's own form");
+        check(&ssh, "it is a key in OpenSSH's own format");
         for algorithm in [&PKCS_ECDSA_P256_SHA256, &PKCS_ED25519] {
-            let got = "it is no RSA key, and a GitHub App has an RSA key";
+            let got = "it is not an RSA key, but a GitHub App has an RSA key";
             check(&made(algorithm).serialize_pem(), got);
         }
         check(&pem.replace("PRIVATE KEY", "EC PRIVATE KEY"), EC);
     }
 
     #[test]
-    fn broken_keys_are_errors_and_no_panic() {
+    fn truncated_keys_are_errors_and_never_panic() {
         let der = made(&PKCS_RSA_SHA256).serialize_der();
         for cut in (0..der.len()).step_by(7) {
             let section = |label: &str, der: &[u8]| {
@@ -250,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_not_in_its_debug_form() {
+    fn debug_output_does_not_contain_the_key() {
         let key = read(&made(&PKCS_RSA_SHA256).serialize_pem()).unwrap();
         let debug = format!("{key:?}");
         assert!(!debug.contains("MII") && debug.contains("SHA256:"), "{debug}");

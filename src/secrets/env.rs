@@ -1,4 +1,4 @@
-//! `env:NAME`: a variable of our own environment.
+//! `env:NAME`: an environment variable.
 
 use std::ffi::OsString;
 
@@ -6,15 +6,15 @@ use secrecy::SecretString;
 
 use super::error::SourceError;
 
-/// The value as it stands; nothing is trimmed.
+/// The value unchanged; nothing is trimmed.
 pub(super) fn read(name: &str) -> Result<SecretString, SourceError> {
     judge(std::env::var_os(name))
 }
 
 fn judge(found: Option<OsString>) -> Result<SecretString, SourceError> {
-    let help = "set it where `runnerctl` is started, and export it";
+    let help = "set and export it where `runnerctl` is started";
     let value = found.ok_or_else(|| SourceError::new("the variable is not set").help(help))?;
-    // The value that is not UTF-8 comes back inside the error: it is dropped here.
+    // A value that is not UTF-8 comes back inside the error: it is dropped here.
     let value =
         value.into_string().map_err(|_| SourceError::new("the value is not valid UTF-8"))?;
     if value.is_empty() {
@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_is_taken_as_it_stands() {
+    fn a_variable_is_read_unchanged() {
         check(Some(" s3cret\n".into()), Ok(" s3cret\n"));
     }
 
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_names_are_merely_not_set() {
+    fn invalid_names_are_reported_as_not_set() {
         for name in ["", "A=B", "A\0B", "RUNNERCTL_TEST_NO_SUCH_VARIABLE"] {
             assert_eq!(read(name).unwrap_err().got, "the variable is not set", "{name:?}");
         }

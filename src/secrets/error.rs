@@ -1,4 +1,4 @@
-//! SourceError a reference cannot be resolved. Never holds a value.
+//! Errors in resolving references. They never contain a value.
 
 use std::fmt;
 
@@ -8,22 +8,19 @@ use crate::domain::text;
 /// A reference that cannot be resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretError {
-    /// The reference as people know it, escaped; of `exec:` only the program.
+    /// The reference as written, escaped; of `exec:` only the program.
     pub reference: String,
-    /// What is wrong.
     pub got: String,
-    /// What to type or look at next.
     pub help: Option<String>,
-    /// Whose doing it is.
     pub blame: Blame,
 }
 
-/// Whose doing a failure is: it decides the exit code.
+/// What is at fault; it decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blame {
-    /// Ours: the reference, or what it names here (3).
+    /// The reference, or what it refers to on this machine (3).
     Reference,
-    /// A secrets manager is out of reach or refuses (4).
+    /// A secrets manager that cannot be reached or refuses (4).
     Manager,
 }
 
@@ -42,7 +39,7 @@ impl fmt::Display for SecretError {
 
 impl std::error::Error for SecretError {}
 
-/// What is wrong with a source, before it is known which reference led there.
+/// What is wrong with a source, before the reference that led there is known.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SourceError {
     pub(super) got: String,
@@ -59,7 +56,7 @@ impl SourceError {
         Self { help: Some(help.into()), ..self }
     }
 
-    /// The secrets manager's doing, not ours.
+    /// Blames the secrets manager.
     pub(super) fn of_manager(self) -> Self {
         Self { blame: Blame::Manager, ..self }
     }

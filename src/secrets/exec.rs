@@ -1,4 +1,4 @@
-//! `exec:`: what a program prints. The words are run as they are, without a shell.
+//! `exec:`: the output of a program. It is run without a shell.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,39 +14,39 @@ use zeroize::Zeroizing;
 use super::error::SourceError;
 use super::{ResolveOptions, VALUE_MAX};
 
-/// How long the program may take. Tools of secret managers answer within two seconds or hang.
+/// How long the program may take. Tools of secrets managers answer within two seconds or hang.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Runs the words and takes standard output; standard error is thrown away, because a tool that
-/// traces itself prints the secret there.
+/// Runs the command and reads its standard output. Standard error is discarded, because a tool with
+/// tracing prints the secret there.
 pub(super) async fn read(
     words: &[String],
     options: &ResolveOptions,
     limit: Duration,
 ) -> Result<SecretString, SourceError> {
     if !options.allow_exec {
-        return Err(SourceError::new("starting programs is not allowed")
-            .help("give `--allow-exec` if you trust the fleet file"));
+        return Err(SourceError::new("`exec:` references are not allowed")
+            .help("pass `--allow-exec` if you trust the fleet file"));
     }
     let (program, arguments) =
-        words.split_first().ok_or_else(|| SourceError::new("no program is named"))?;
+        words.split_first().ok_or_else(|| SourceError::new("the command is empty"))?;
     let mut command = Command::new(located(program, &options.base_dir));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     if !options.base_dir.as_os_str().is_empty() {
         command.current_dir(&options.base_dir);
     }
-    // A group of its own, so that what the program starts can be ended with it.
+    // A process group of its own, so that its children can be killed with it.
     command.process_group(0).kill_on_drop(true);
     let child = command.spawn().map_err(|error| not_started(&error))?;
     let mut group = ProcessGroup::new(child);
     match tokio::time::timeout(limit, group.output()).await {
         Ok(output) => super::value(output?),
-        Err(_) => Err(SourceError::new(format!("the program takes longer than {limit:?}"))
-            .help("it must not ask anything: it has no terminal")),
+        Err(_) => Err(SourceError::new(format!("the program did not finish within {limit:?}"))
+            .help("it must not prompt for input: it has no terminal")),
     }
 }
 
-/// A path starts from the fleet file's folder; a bare name is looked up in `PATH`.
+/// A path is relative to the directory of the fleet file; a bare name is looked up in `PATH`.
 fn located(program: &str, base_dir: &Path) -> PathBuf {
     if program.contains('/') { base_dir.join(program) } else { PathBuf::from(program) }
 }
@@ -54,15 +54,14 @@ fn located(program: &str, base_dir: &Path) -> PathBuf {
 fn not_started(error: &io::Error) -> SourceError {
     match error.kind() {
         io::ErrorKind::NotFound => {
-            SourceError::new("the program, or the folder to run it in, is not there")
-                .help("write its whole path, or check `PATH`")
+            SourceError::new("the program, or its working directory, does not exist")
+                .help("write its full path, or check `PATH`")
         }
-        _ => SourceError::new(format!("the program does not start: {error}")),
+        _ => SourceError::new(format!("the program could not be started: {error}")),
     }
 }
 
-/// A running program and all that it has started; all ended when this goes before the program's
-/// own end.
+/// A running program and its children, which are killed if this is dropped before the program ends.
 struct ProcessGroup {
     child: Child,
     id: Option<Pid>,
@@ -75,17 +74,17 @@ impl ProcessGroup {
     }
 
     async fn output(&mut self) -> Result<Zeroizing<Vec<u8>>, SourceError> {
-        // Room for the longest at once: a buffer that grows leaves copies behind.
+        // Allocated at full size: a buffer that grows leaves copies behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(VALUE_MAX + 1));
         let stdout = self.child.stdout.take().expect("piped above, taken once");
         let lost =
-            |error: io::Error| SourceError::new(format!("its output cannot be read: {error}"));
+            |error: io::Error| SourceError::new(format!("its output could not be read: {error}"));
         stdout.take(VALUE_MAX as u64 + 1).read_to_end(&mut bytes).await.map_err(lost)?;
         if bytes.len() > VALUE_MAX {
             return Err(SourceError::new("the value is longer than 64 KiB"));
         }
         let status = self.child.wait().await.map_err(lost)?;
-        // Collected: from here on the number may be somebody else's.
+        // The process was reaped: its id may be reused from here on.
         self.id = None;
         if status.success() { Ok(bytes) } else { Err(failed(status)) }
     }
@@ -93,7 +92,7 @@ impl ProcessGroup {
 
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
-        // A failure means that nobody is left to end, which is what is wanted.
+        // A failure means that no process is left, which is the goal.
         if let Some(id) = self.id {
             let _ = kill_process_group(id, Signal::KILL);
         }
@@ -103,11 +102,11 @@ impl Drop for ProcessGroup {
 fn failed(status: ExitStatus) -> SourceError {
     use std::os::unix::process::ExitStatusExt;
     let how = match (status.code(), status.signal()) {
-        (Some(code), _) => format!("the program ends with exit code {code}"),
-        (None, Some(signal)) => format!("the program is ended by signal {signal}"),
-        (None, None) => "the program does not end well".to_owned(),
+        (Some(code), _) => format!("the program exited with code {code}"),
+        (None, Some(signal)) => format!("the program was killed by signal {signal}"),
+        (None, None) => "the program failed".to_owned(),
     };
-    SourceError::new(how).help("run it by hand to see what it says")
+    SourceError::new(how).help("run it by hand to see its output")
 }
 
 #[cfg(test)]
@@ -134,12 +133,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_program_prints_is_the_value() {
+    async fn the_output_of_the_program_is_the_value() {
         check(&["printf", "s3cret\\n"], Ok("s3cret")).await;
     }
 
     #[tokio::test]
-    async fn no_shell_reads_the_words() {
+    async fn no_shell_interprets_the_command() {
         check(&["echo", "$HOME", ";", "`id`", "*"], Ok("$HOME ; `id` *")).await;
     }
 
@@ -149,39 +148,39 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failing_program_shows_its_code_and_none_of_its_words() {
+    async fn a_failing_program_shows_its_code_but_not_its_output() {
         let line = format!("echo {CANARY}; echo {CANARY} >&2; exit 7");
-        check(&["sh", "-c", &line], Err("the program ends with exit code 7")).await;
+        check(&["sh", "-c", &line], Err("the program exited with code 7")).await;
         // Nothing of its output is shown, in whatever form it is.
         let line = format!("printf {CANARY} | od -An -tx1 >&2; printf {CANARY} | base64; exit 7");
-        check(&["sh", "-c", &line], Err("the program ends with exit code 7")).await;
+        check(&["sh", "-c", &line], Err("the program exited with code 7")).await;
         let line = format!("echo {CANARY}; kill -9 $$");
-        check(&["sh", "-c", &line], Err("the program is ended by signal 9")).await;
+        check(&["sh", "-c", &line], Err("the program was killed by signal 9")).await;
         let line = format!("printf '{CANARY}\\377'");
         check(&["sh", "-c", &line], Err("the value is not valid UTF-8")).await;
         check(&["sh", "-c", &format!(": {CANARY}")], Err("the value is empty")).await;
         check(&["yes", CANARY], Err("the value is longer than 64 KiB")).await;
         check(
             &["runnerctl-no-such-program", CANARY],
-            Err("the program, or the folder to run it in, is not there"),
+            Err("the program, or its working directory, does not exist"),
         )
         .await;
-        check(&[], Err("no program is named")).await;
+        check(&[], Err("the command is empty")).await;
     }
 
     #[tokio::test]
-    async fn nothing_is_started_without_leave() {
+    async fn nothing_is_started_without_permission() {
         let folder = tempfile::tempdir().unwrap();
         let trace = folder.path().join("trace");
         let options = ResolveOptions { allow_exec: false, base_dir: PathBuf::new() };
         let line = words(&["touch", trace.to_str().unwrap()]);
         let why = read(&line, &options, TIMEOUT).await.unwrap_err();
-        assert_eq!(why.got, "starting programs is not allowed");
+        assert_eq!(why.got, "`exec:` references are not allowed");
         assert!(!trace.exists());
     }
 
     #[tokio::test]
-    async fn a_relative_program_and_its_work_start_from_the_fleet_file() {
+    async fn a_relative_program_and_its_directory_are_relative_to_the_fleet_file() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("value"), "s3cret").unwrap();
         std::os::unix::fs::symlink("/bin/cat", folder.path().join("mycat")).unwrap();
@@ -191,15 +190,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hanging_program_is_given_up() {
+    async fn a_hanging_program_times_out() {
         let limit = Duration::from_millis(20);
         let line = words(&["tail", "-f", "/dev/null"]);
         let why = read(&line, &allowed(), limit).await.unwrap_err();
-        assert_eq!(why.got, "the program takes longer than 20ms");
+        assert_eq!(why.got, "the program did not finish within 20ms");
     }
 
     #[tokio::test]
-    async fn a_program_given_up_ends_with_all_that_it_started() {
+    async fn a_program_that_times_out_is_killed_with_its_children() {
         let folder = tempfile::tempdir().unwrap();
         let pid_file = folder.path().join("pid");
         let line = format!("tail -f /dev/null & echo $! > {}; wait", pid_file.display());
@@ -213,11 +212,11 @@ mod tests {
             }) => {}
         }
         let stat = Path::new("/proc").join(started.trim()).join("stat");
-        // A killed process is a zombie until somebody collects it.
+        // A killed process stays a zombie until it is reaped.
         until(|| !std::fs::read_to_string(&stat).is_ok_and(|it| !it.contains(") Z "))).await;
     }
 
-    /// Polls an outside process, to a deadline.
+    /// Polls an external process until a deadline.
     async fn until(mut is_so: impl FnMut() -> bool) {
         let deadline = std::time::Instant::now() + Duration::from_secs(9);
         while !is_so() {

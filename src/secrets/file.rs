@@ -1,8 +1,8 @@
-//! `file:PATH`: a file that nobody else can read or write.
+//! `file:PATH`: a file that no other user can read or write.
 //!
-//! It belongs to the user of this run or to root, and others have no access to it. Nor has a group,
-//! but for root's own: systemd hands out credentials by an access list, whose mask stands in the
-//! place of the group's rights. Kubernetes hands secrets out by a group of the pod (`fsGroup`);
+//! It must belong to the current user or to root, and others must have no access. Group access is
+//! refused, too, except for root's own group: systemd passes credentials by an access list, whose
+//! mask replaces the group bits. Kubernetes gives secrets to a group of the pod (`fsGroup`);
 //! `RUNNERCTL_GROUP_SECRETS=true` allows that.
 
 use std::fs::File;
@@ -17,15 +17,15 @@ use zeroize::Zeroizing;
 use super::VALUE_MAX;
 use super::error::SourceError;
 
-/// Reads the file aside, so that a slow disk holds up nobody.
+/// Reads the file on another thread, so that a slow disk blocks nothing.
 pub(super) async fn read(path: PathBuf) -> Result<SecretString, SourceError> {
     tokio::task::spawn_blocking(move || read_now(&path))
         .await
-        .unwrap_or_else(|_| Err(SourceError::new("the reading was given up")))
+        .unwrap_or_else(|_| Err(SourceError::new("the read was cancelled")))
 }
 
-/// Opens once and judges what was opened: between a look at a path and its opening, another file
-/// could take its place. Without `NONBLOCK` a FIFO would be waited for.
+/// Opens the file once and checks the open file: between a check of the path and its opening,
+/// another file could take its place. Without `NONBLOCK`, opening a FIFO would block.
 fn read_now(path: &Path) -> Result<SecretString, SourceError> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| {
@@ -33,7 +33,7 @@ fn read_now(path: &Path) -> Result<SecretString, SourceError> {
     })?;
     let file = File::from(file);
     judge(&file)?;
-    // Room for the longest at once: a buffer that grows leaves copies behind.
+    // Allocated at full size: a buffer that grows leaves copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(VALUE_MAX + 1));
     file.take(VALUE_MAX as u64 + 1)
         .read_to_end(&mut bytes)
@@ -45,7 +45,7 @@ fn judge(file: &File) -> Result<(), SourceError> {
     let meta = file.metadata().map_err(|error| SourceError::new(error.to_string()))?;
     let kind = meta.file_type();
     if kind.is_dir() {
-        return Err(SourceError::new("it is a folder, not a file"));
+        return Err(SourceError::new("it is a directory, not a file"));
     }
     if !kind.is_file() {
         let word = match () {
@@ -63,14 +63,13 @@ fn judge(file: &File) -> Result<(), SourceError> {
     Ok(())
 }
 
-/// Who may do what with a file.
+/// The permissions of a file.
 struct FileAccess {
     mode: u32,
     owner: u32,
     group: u32,
 }
 
-/// Whether a group may have access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum GroupAccess {
     Refused,
@@ -86,25 +85,25 @@ impl GroupAccess {
     }
 }
 
-/// The variable that allows a group.
+/// The environment variable that allows group access.
 const GROUPS: &str = "RUNNERCTL_GROUP_SECRETS";
 
 fn allowed(access: &FileAccess, user: u32, groups: GroupAccess) -> Result<(), SourceError> {
     let &FileAccess { mode, owner, group } = access;
     if owner != user && owner != 0 {
-        return Err(SourceError::new(format!("it belongs to the user with uid {owner}"))
-            .help("it has to belong to the user of this run, or to root"));
+        return Err(SourceError::new(format!("it is owned by the user with uid {owner}"))
+            .help("it must be owned by the current user or by root"));
     }
     if mode & 0o007 != 0 {
-        return Err(SourceError::new(format!("its mode {mode:04o} gives everybody access"))
-            .help("take it away: `chmod o-rwx` and the path"));
+        return Err(SourceError::new(format!("its mode {mode:04o} gives all users access"))
+            .help("remove it with `chmod o-rwx PATH`"));
     }
     if mode & 0o020 != 0 || (mode & 0o070 != 0 && group != 0 && groups == GroupAccess::Refused) {
         return Err(SourceError::new(format!(
             "its mode {mode:04o} gives the group {group} access"
         ))
         .help(format!(
-            "take it away: `chmod g-rwx` and the path; or `{GROUPS}=true` if it may read"
+            "remove it with `chmod g-rwx PATH`, or set `{GROUPS}=true` if the group may read it"
         )));
     }
     Ok(())
@@ -134,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_private_file_gives_its_content_without_the_last_newline() {
+    fn a_private_file_is_read_without_its_final_newline() {
         let folder = tempfile::tempdir().unwrap();
         for mode in [0o400, 0o600] {
             let path = secret_file(&folder, b"s3cret\n", mode);
@@ -148,12 +147,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for (mode, text) in [(0o644, "0644"), (0o602, "0602"), (0o601, "0601")] {
             let path = secret_file(&folder, CANARY.as_bytes(), mode);
-            check(&path, &format!("its mode {text} gives everybody access"));
+            check(&path, &format!("its mode {text} gives all users access"));
         }
     }
 
     #[test]
-    fn a_secret_is_its_owners_alone_but_for_systemd_and_kubernetes() {
+    fn only_the_owner_has_access_except_with_systemd_and_kubernetes() {
         let check = |mode, owner, group, groups, expected: &str| {
             let got = allowed(&FileAccess { mode, owner, group }, 1000, groups);
             let got = got.map_or_else(|it| it.got, |()| "read".into());
@@ -169,8 +168,8 @@ mod tests {
         check(0o440, 0, 2000, Allowed, "read");
         check(0o660, 0, 2000, Allowed, "its mode 0660 gives the group 2000 access");
         check(0o620, 0, 0, Refused, "its mode 0620 gives the group 0 access");
-        check(0o644, 1000, 1000, Allowed, "its mode 0644 gives everybody access");
-        check(0o600, 1001, 1001, Allowed, "it belongs to the user with uid 1001");
+        check(0o644, 1000, 1000, Allowed, "its mode 0644 gives all users access");
+        check(0o600, 1001, 1001, Allowed, "it is owned by the user with uid 1001");
     }
 
     #[test]
@@ -181,9 +180,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_regular_file_is_refused_at_once() {
+    fn other_kinds_of_files_are_refused_at_once() {
         let folder = tempfile::tempdir().unwrap();
-        check(folder.path(), "it is a folder, not a file");
+        check(folder.path(), "it is a directory, not a file");
         check(Path::new("/dev/null"), "it is a device, not a regular file");
         check(&folder.path().join("absent"), "No such file or directory (os error 2)");
         let fifo = folder.path().join("fifo");
@@ -193,13 +192,13 @@ mod tests {
     }
 
     #[test]
-    fn a_symlink_is_judged_by_the_file_behind_it() {
+    fn a_symlink_is_checked_by_its_target() {
         let folder = tempfile::tempdir().unwrap();
         let target = secret_file(&folder, b"s3cret", 0o600);
         let link = folder.path().join("link");
         std::os::unix::fs::symlink(&target, &link).unwrap();
         assert_eq!(read_now(&link).unwrap().expose_secret(), "s3cret");
         std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o604)).unwrap();
-        check(&link, "its mode 0604 gives everybody access");
+        check(&link, "its mode 0604 gives all users access");
     }
 }

@@ -1,9 +1,9 @@
-//! What keeps secrets in memory out of files.
+//! Keeps secrets in memory out of files.
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-/// Sets the core limit of this process to 0, for good: a crash then writes no memory to disk.
-/// Called once, before anything secret is read.
+/// Sets the limit for core dumps of this process to 0 permanently, so that a crash writes no memory
+/// to disk. Call it once, before any secret is read.
 pub fn harden() -> std::io::Result<()> {
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     Ok(())
@@ -16,7 +16,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_core_is_written_afterwards() {
+    fn core_dumps_are_disabled() {
         harden().unwrap();
         assert_eq!(getrlimit(Resource::Core), Rlimit { current: Some(0), maximum: Some(0) });
     }

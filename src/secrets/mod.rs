@@ -1,8 +1,7 @@
-//! Secrets by reference: brings the value that a [`SecretRef`] names, at the last moment.
+//! Resolves references to secrets, as late as possible.
 //!
-//! Decides where a value comes from and what makes a source unfit; never keeps a value, never
-//! prints one. No error text of this room holds a byte of a value, nor a word of an `exec:` line
-//! after its first.
+//! Decides where a value comes from and which sources are unsafe; never stores or prints a value.
+//! No error message contains a byte of a value, nor any word of an `exec:` command after the first.
 
 mod app_key;
 mod env;
@@ -23,20 +22,19 @@ pub use harden::harden;
 
 use crate::domain::secret::SecretRef;
 
-/// Longest secret, in bytes. A private key has 3 KiB; what is longer is the wrong file.
+/// The longest secret, in bytes. A private key has 3 KiB; anything longer is the wrong file.
 pub const VALUE_MAX: usize = 64 << 10;
 
-/// What resolving may do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ResolveOptions {
-    /// `--allow-exec`: whether `exec:` references may start their program.
+    /// `--allow-exec`: whether `exec:` references may run their program.
     pub allow_exec: bool,
-    /// The folder of the fleet file: where an `exec:` program runs, and what a relative path to
-    /// it starts from. Empty means the working folder.
+    /// The directory of the fleet file, in which an `exec:` program runs and to which its path is
+    /// relative. Empty means the working directory.
     pub base_dir: PathBuf,
 }
 
-/// Brings the value. Errors when the source is missing, unfit, empty, too long or not UTF-8.
+/// Resolves a reference. Fails if the source is missing, unsafe, empty, too long or not UTF-8.
 pub async fn resolve(
     reference: &SecretRef,
     options: &ResolveOptions,
@@ -50,7 +48,7 @@ pub async fn resolve(
     found.map_err(|why| SecretError::new(reference, why))
 }
 
-/// Bytes from outside as a secret: one newline at the end dropped, UTF-8, not empty.
+/// Converts bytes to a secret: drops one final newline, and requires non-empty UTF-8.
 fn value(mut bytes: Zeroizing<Vec<u8>>) -> Result<SecretString, error::SourceError> {
     if bytes.len() > VALUE_MAX {
         return Err(error::SourceError::new("the value is longer than 64 KiB"));
@@ -82,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn one_newline_at_the_end_is_dropped_and_no_more() {
+    fn exactly_one_final_newline_is_dropped() {
         check(b"s3cret", Ok("s3cret"));
         check(b"s3cret\n", Ok("s3cret"));
         check(b"s3cret\r\n", Ok("s3cret"));

@@ -1,4 +1,4 @@
-//! `watch:` of the fleet file.
+//! The keys of `watch:` in the fleet file.
 
 use super::super::keys::{Constraint, KeySpec, Presence, SettingKind, Shape};
 use super::{FLAG, entry};
@@ -9,43 +9,43 @@ pub(super) const WATCH: &[KeySpec] = &[
         "listen",
         Shape::Setting(SettingKind::Listen),
         Presence::Default("127.0.0.1:9477"),
-        "where metrics and health are served",
+        "address that serves metrics and health",
     ),
     entry(
         "resync",
         Shape::Field(FieldKind::Duration { min_s: 5, whole_minutes: false }),
         Presence::Default("30s"),
-        "time between two full reads of GARM, 5s at least",
+        "time between two full reads of GARM, at least 5s",
     ),
     entry(
         "audit",
         Shape::Setting(SettingKind::Path),
         Presence::Optional,
-        "the audit file; absent: in the state folder",
+        "the audit file; in the state directory if absent",
     ),
     entry(
         "audit_key",
         Shape::Reference,
         Presence::Optional,
-        "a reference to the key of the audit records' HMACs, 32 bytes at least",
+        "a reference to the key for the HMACs of audit records, at least 32 bytes",
     ),
     entry(
         "previous_audit_keys",
         Shape::List(&Shape::Reference, 0),
         Presence::Optional,
-        "references to keys that signed earlier records: the log goes on with `audit_key`",
+        "references to the keys of earlier records; new records use `audit_key`",
     ),
     entry(
         "audit_required",
         FLAG,
         Presence::Default("false"),
-        "nothing is written to GARM that cannot be recorded; else scaling goes on without",
+        "whether writes to GARM that cannot be recorded are refused; otherwise scaling goes on without records",
     ),
     entry(
         "audit_anchor",
         Shape::Mapping(AUDIT_ANCHOR, Constraint::None),
         Presence::Optional,
-        "where signed statements about the audit log go, outside of this machine",
+        "where signed statements about the audit log go, outside this machine",
     ),
     entry(
         "tls",
@@ -60,13 +60,13 @@ const AUDIT_ANCHOR: &[KeySpec] = &[
         "key",
         Shape::Reference,
         Presence::Required,
-        "a reference to the Ed25519 key that signs them, PKCS #8 in PEM",
+        "a reference to the Ed25519 key that signs them, as PKCS #8 in PEM",
     ),
     entry(
         "every",
         Shape::Field(FieldKind::Duration { min_s: 10, whole_minutes: false }),
         Presence::Default("5m"),
-        "time between two of them, 10s at least",
+        "time between two statements, at least 10s",
     ),
     entry(
         "file",
@@ -78,23 +78,28 @@ const AUDIT_ANCHOR: &[KeySpec] = &[
         "webhook",
         Shape::UrlOrReference,
         Presence::Optional,
-        "where they are posted to: the URL, or a reference to it",
+        "the URL that they are posted to, or a reference to it",
     ),
     entry(
         "alerts",
         FLAG,
         Presence::Default("false"),
-        "each message to the alert receivers carries the newest one",
+        "whether each message to the alert receivers includes the newest one",
     ),
 ];
 
 const LISTENER_TLS: &[KeySpec] = &[
-    entry("cert", Shape::Setting(SettingKind::Path), Presence::Required, "server certificate, PEM"),
-    entry("key", Shape::Setting(SettingKind::Path), Presence::Required, "its private key, PEM"),
+    entry(
+        "cert",
+        Shape::Setting(SettingKind::Path),
+        Presence::Required,
+        "server certificate, in PEM",
+    ),
+    entry("key", Shape::Setting(SettingKind::Path), Presence::Required, "its private key, in PEM"),
     entry(
         "client_ca",
         Shape::Setting(SettingKind::Path),
         Presence::Optional,
-        "authorities of client certificates; absent: none is asked for",
+        "CAs for client certificates; none are requested if absent",
     ),
 ];

@@ -1,4 +1,4 @@
-//! What a key of a mapping may be.
+//! Checks the keys of a mapping.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -9,15 +9,15 @@ use crate::config::node::{MapKey, Meaning, Node, NodeKind, SourceSpan};
 use crate::config::text::{is_word, named};
 use crate::domain::text::quote;
 
-/// What a mapping waits for.
+/// What a mapping expects next.
 pub(super) enum MappingState<'a> {
     Key,
     Value(MapKey<'a>),
-    /// The value of a key that was refused.
+    /// The value of a refused key.
     Dropped,
 }
 
-/// Judges a key. Refused ones are reported; their values are dropped.
+/// Checks a key. Refused keys are reported and their values dropped.
 pub(super) fn take_key<'a>(
     node: &Node<'a>,
     seen: &mut HashMap<Cow<'a, str>, SourceSpan>,
@@ -28,33 +28,36 @@ pub(super) fn take_key<'a>(
         NodeKind::Scalar(scalar) => scalar,
         NodeKind::Broken => return MappingState::Dropped,
         NodeKind::List(_) | NodeKind::Map(_) | NodeKind::Shared(_) => {
-            flaws.push(flaw(Code::KeyNotText, span, "a key is text, not a list or a mapping"));
+            flaws.push(flaw(Code::KeyNotText, span, "a key must be text, not a list or a mapping"));
             return MappingState::Dropped;
         }
     };
     let Meaning::Text(_) = scalar.meaning() else {
         let found = if is_word(&scalar.text) {
             let text = quote(&scalar.text);
-            flaw(Code::KeyNotText, span, format!("a key is text, and `{text}` is not"))
-                .help(format!("write it as `\"{text}\"`"))
+            flaw(Code::KeyNotText, span, format!("a key must be text, but `{text}` is not"))
+                .help(format!("write `\"{text}\"`"))
         } else {
-            flaw(Code::KeyNotText, span, "a key is text, and this is not")
-                .help("put it into quotes to make it text")
+            flaw(Code::KeyNotText, span, "a key must be text").help("quote it to make it text")
         };
         flaws.push(found);
         return MappingState::Dropped;
     };
     if scalar.is_plain && scalar.text == "<<" {
-        let found = flaw(Code::MergeKey, span, "`<<` merges nothing: YAML 1.2 has no merge keys")
-            .help("what pools have in common stands in `defaults` of the fleet file");
+        let found = flaw(
+            Code::MergeKey,
+            span,
+            "merge keys (`<<`) are not supported: YAML 1.2 does not have them",
+        )
+        .help("put what pools have in common into `defaults` in the fleet file");
         flaws.push(found);
         return MappingState::Dropped;
     }
     if let Some(first) = seen.get(&scalar.text) {
-        let message = format!("{} stands twice", named(&scalar.text, "key"));
+        let message = format!("{} is used twice", named(&scalar.text, "key"));
         flaws.push(YamlError {
             context: Some((*first, "first here")),
-            ..flaw(Code::DuplicateKey, span, message).help("keep one of them")
+            ..flaw(Code::DuplicateKey, span, message).help("remove one of them")
         });
         return MappingState::Dropped;
     }

@@ -1,8 +1,9 @@
-//! Text → tree. The only module that names the YAML library, and no type of it leaves here.
+//! Parses text into a tree. Only this module names the YAML library, and it exports none of the
+//! library's types.
 //!
-//! The parser's events are taken one by one, so that one wrong key or tag does not hide the rest
-//! of the file; only a syntax error ends the reading. Aliases are shared, never copied, and what
-//! they would come to is counted, so that a small file cannot fill the memory.
+//! It takes the parser's events one by one, so that one wrong key or tag does not hide the rest of
+//! the file; only a syntax error stops it. Aliases are shared, never copied, and their expanded
+//! size is counted, so that a small file cannot exhaust memory.
 
 mod keys;
 mod syntax;
@@ -18,26 +19,26 @@ use super::diagnostic_code::Code;
 use super::node::{CoreTag, MapKey, Node, NodeKind, Scalar, SourceSpan};
 use super::text::{is_word, named};
 
-/// Deepest nesting of lists and mappings, aliases followed.
+/// The deepest nesting of lists and mappings, with aliases followed.
 pub(super) const NESTING_MAX: usize = 64;
 
-/// Most that one file may come to with all aliases followed, in bytes; a value counts
-/// [`VALUE_COST`] and the bytes of its text.
+/// The largest expanded size of one file with all aliases followed, in bytes. A value counts as
+/// [`VALUE_COST`] plus the bytes of its text.
 const EXPANDED_MAX: usize = 32 * 1024 * 1024;
 const VALUE_COST: usize = 64;
 
-/// A flaw of the YAML itself.
+/// An error in the YAML itself.
 #[derive(Debug)]
 pub(super) struct YamlError {
     pub(super) code: Code,
     pub(super) span: SourceSpan,
     pub(super) message: String,
     pub(super) help: Option<String>,
-    /// Another spot that explains it.
+    /// Another span that explains it.
     pub(super) context: Option<(SourceSpan, &'static str)>,
 }
 
-/// A scalar's bytes in the file, quotes included.
+/// The byte range of a scalar, including quotes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Token {
     pub(super) start: u32,
@@ -45,14 +46,13 @@ pub(super) struct Token {
     pub(super) is_key: bool,
 }
 
-/// A file, parsed.
 #[derive(Debug)]
 pub(super) struct Tree<'a> {
-    /// The document; absent when the syntax is broken, or when there is none.
+    /// The document; `None` if the syntax is broken, or if there is none.
     pub(super) root: Option<Node<'a>>,
-    /// In the order in which they were met.
+    /// In the order of the file.
     pub(super) flaws: Vec<YamlError>,
-    /// Every scalar, in the order of the file.
+    /// All scalars, in the order of the file.
     pub(super) tokens: Vec<Token>,
     /// Whether the whole text could be parsed.
     pub(super) is_whole: bool,
@@ -89,7 +89,7 @@ pub(super) fn parse(text: &str) -> Tree<'_> {
     }
 }
 
-/// A collection that is being read.
+/// A collection that is not closed yet.
 struct OpenCollection<'a> {
     span: SourceSpan,
     is_flow: bool,
@@ -108,7 +108,7 @@ enum Inside<'a> {
     },
 }
 
-/// A value with what it weighs.
+/// A value with its expanded size and depth.
 struct Weighed<'a> {
     node: Node<'a>,
     cost: usize,
@@ -119,7 +119,7 @@ struct Weighed<'a> {
 struct Builder<'a> {
     root: Option<Node<'a>>,
     open: Vec<OpenCollection<'a>>,
-    /// Anchored values by the parser's number, with cost and height.
+    /// Anchored values by the parser's id, with cost and height.
     anchors: HashMap<usize, (Rc<Node<'a>>, usize, usize)>,
     tokens: Vec<Token>,
     flaws: Vec<YamlError>,
@@ -128,15 +128,19 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// Takes one event. An error ends the reading.
+    /// Handles one event. An error stops the parsing.
     fn take(&mut self, event: granit::Event<'a>, span: &granit::Span) -> Result<(), YamlError> {
         let at = place(span);
         match event {
             granit::Event::DocumentStart(..) => {
                 self.documents += 1;
                 if self.documents > 1 {
-                    return Err(flaw(Code::SecondDocument, at, "a second document begins here")
-                        .help("one file holds one document; make it a file of its own"));
+                    return Err(flaw(
+                        Code::SecondDocument,
+                        at,
+                        "a file must contain only one document",
+                    )
+                    .help("move the second document to a file of its own"));
                 }
             }
             granit::Event::Scalar(text, style, anchor, tag) => {
@@ -159,13 +163,13 @@ impl<'a> Builder<'a> {
             granit::Event::SequenceEnd | granit::Event::MappingEnd => self.end()?,
             granit::Event::Alias(id) => self.alias(id, at)?,
             granit::Event::UnresolvedAlias(name) => {
-                let message = format!("{} names no anchor above it", named(&name, "alias"));
+                let message = format!("{} refers to an undefined anchor", named(&name, "alias"));
                 let found = flaw(Code::Alias, at, message)
-                    .help("an anchor `&name` stands before the aliases `*name` that repeat it");
+                    .help("define the anchor `&name` before the alias `*name`");
                 self.flaws.push(found);
                 self.put(weigh(Node { span: at, kind: NodeKind::Broken }, 0, 0), VALUE_COST)?;
             }
-            // The rest carries no values.
+            // The other events carry no values.
             _ => {}
         }
         Ok(())
@@ -182,11 +186,7 @@ impl<'a> Builder<'a> {
         let scalar = Scalar { text, is_plain, tag, token: self.tokens.len() };
         self.tokens.push(Token { start: span.start, end: span.end, is_key: self.wants_key() });
         if !scalar.fits_its_tag() {
-            self.flaws.push(flaw(
-                Code::Tag,
-                span,
-                "the value is not of the type that its tag says",
-            ));
+            self.flaws.push(flaw(Code::Tag, span, "the value does not have the type of its tag"));
         }
         let cost = scalar.text.len();
         self.finish(weigh(Node { span, kind: NodeKind::Scalar(scalar) }, cost, 0), anchor)
@@ -213,9 +213,9 @@ impl<'a> Builder<'a> {
         self.finish(weigh(node, open.cost, open.height + 1), open.anchor)
     }
 
-    /// A value is complete: remembers it under its anchor, and puts it where it belongs.
+    /// Completes a value: stores it under its anchor, and adds it to its parent.
     fn finish(&mut self, mut weighed: Weighed<'a>, anchor: usize) -> Result<(), YamlError> {
-        // What stands inside a collection has been counted when it was put there.
+        // The contents of a collection were counted when they were added to it.
         let fresh = match &weighed.node.kind {
             NodeKind::List(_) | NodeKind::Map(_) => VALUE_COST,
             NodeKind::Scalar(_) | NodeKind::Shared(_) | NodeKind::Broken => weighed.cost,
@@ -231,7 +231,7 @@ impl<'a> Builder<'a> {
 
     fn alias(&mut self, id: usize, span: SourceSpan) -> Result<(), YamlError> {
         let Some((target, cost, height)) = self.anchors.get(&id).cloned() else {
-            let message = "the alias stands inside the value that it names";
+            let message = "the alias is inside the value that it refers to";
             self.flaws.push(flaw(Code::Alias, span, message).help("write the value out"));
             return self.put(weigh(Node { span, kind: NodeKind::Broken }, 0, 0), VALUE_COST);
         };
@@ -242,15 +242,15 @@ impl<'a> Builder<'a> {
         let repeated =
             Weighed { node: Node { span, kind: NodeKind::Shared(target) }, cost, height };
         self.put(repeated, cost).map_err(|found| YamlError {
-            message: "aliases repeat more values than a file may have".to_owned(),
+            message: "the aliases expand to too many values".to_owned(),
             help: None,
             context,
             ..found
         })
     }
 
-    /// Puts a value into the innermost open collection, or makes it the document. `fresh` is the
-    /// part of its cost that has not been counted yet.
+    /// Adds a value to the innermost open collection, or makes it the document. `fresh` is the part
+    /// of its cost that has not been counted yet.
     fn put(&mut self, weighed: Weighed<'a>, fresh: usize) -> Result<(), YamlError> {
         let Weighed { node, cost, height } = weighed;
         self.cost = self.cost.saturating_add(fresh);
@@ -269,20 +269,20 @@ impl<'a> Builder<'a> {
             Inside::Map { pairs, seen, next } => match std::mem::replace(next, MappingState::Key) {
                 MappingState::Key => {
                     *next = take_key(&node, seen, &mut self.flaws);
-                    // Nor of those inside a key that is a list or a mapping.
+                    // The same holds for keys inside a key that is a list or a mapping.
                     if !matches!(node.value().kind, NodeKind::Scalar(_)) {
                         hide_keys(&mut self.tokens, node.span.start);
                     }
                 }
                 MappingState::Value(key) => pairs.push((key, node)),
-                // Nobody will say that its keys may be shown.
+                // Its keys are never decoded, so they stay hidden.
                 MappingState::Dropped => hide_keys(&mut self.tokens, node.span.start),
             },
         }
         Ok(())
     }
 
-    /// Where the innermost open bracket stands.
+    /// The location of the innermost open bracket.
     fn unclosed(&self) -> Option<SourceSpan> {
         self.open.iter().rev().find(|it| it.is_flow).map(|it| it.span)
     }
@@ -293,7 +293,7 @@ impl<'a> Builder<'a> {
         )
     }
 
-    /// Reads a tag; one that is not among `allowed` is a flaw, and the value goes on without it.
+    /// Parses a tag. One that is not in `allowed` is reported, and the value is kept without it.
     fn tag(
         &mut self,
         tag: Option<&granit::Tag>,
@@ -304,7 +304,7 @@ impl<'a> Builder<'a> {
         let at = span.tag_span().map_or_else(|| place(span), |it| place(&it));
         let known = match tag.core_suffix() {
             Some(suffix) => Some(suffix),
-            // The non-specific tag `!` only says that a scalar is text.
+            // The non-specific tag `!` only marks a scalar as text.
             None if tag.original() == "!" => {
                 Some(if allowed.len() > 1 { "str" } else { allowed[0] })
             }
@@ -318,15 +318,15 @@ impl<'a> Builder<'a> {
             Some("null") => Some(CoreTag::Null),
             Some(_) => None,
             None => {
-                let message = format!("{} is not understood here", tag_word(&tag.original()));
-                self.flaws.push(flaw(Code::Tag, at, message).help("take the tag away"));
+                let message = format!("{} is not supported", tag_word(&tag.original()));
+                self.flaws.push(flaw(Code::Tag, at, message).help("remove the tag"));
                 None
             }
         }
     }
 }
 
-/// A tag of words between its marks, else that it is one.
+/// The tag in quotes if it consists of words, else just "a tag".
 fn tag_word(tag: &str) -> String {
     let is_shown = tag.split(['!', ':', '/', ',']).all(is_word);
     if is_shown { format!("the tag `{tag}`") } else { "a tag".to_owned() }
@@ -334,7 +334,7 @@ fn tag_word(tag: &str) -> String {
 
 const SCALAR_TAGS: &[&str] = &["str", "int", "float", "bool", "null"];
 
-/// From here on, keys count as values.
+/// Treats the keys from this offset on as values.
 fn hide_keys(tokens: &mut [Token], start: u32) {
     for token in tokens.iter_mut().rev().take_while(|it| it.start >= start) {
         token.is_key = false;
@@ -352,7 +352,7 @@ impl YamlError {
 }
 
 fn too_deep(span: SourceSpan) -> YamlError {
-    let message = format!("more than {NESTING_MAX} lists and mappings stand inside one another");
+    let message = format!("lists and mappings are nested more than {NESTING_MAX} levels deep");
     flaw(Code::Nesting, span, message)
 }
 

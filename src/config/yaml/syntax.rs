@@ -1,4 +1,4 @@
-//! The parser's errors in our words.
+//! Rewords the parser's errors.
 
 use serde_yaml::granit_parser as granit;
 
@@ -7,8 +7,8 @@ use crate::config::diagnostic_code::Code;
 use crate::config::node::SourceSpan;
 use crate::domain::text::quote;
 
-/// An error that ends the reading, as a flaw. `unclosed` is the innermost open bracket: the
-/// parser blames the line where it lost track, which may be far below.
+/// Converts an error that stops the parsing. `unclosed` is the innermost open bracket: the parser
+/// blames the line where it lost track, which may be far below.
 pub(super) fn flaw_of(
     error: &granit::ScanError,
     text: &str,
@@ -23,11 +23,11 @@ pub(super) fn flaw_of(
         | E::TabInIndentation
         | E::TabInPlainScalar
         | E::TabAtBlockScalarStart => {
-            flaw(Code::Tab, tab_near(at, text), "a tab indents this line")
-                .help("YAML indents with spaces only")
+            flaw(Code::Tab, tab_near(at, text), "the line is indented with a tab")
+                .help("indent with spaces: YAML does not allow tabs")
         }
-        E::BomInsideDocument => flaw(Code::Syntax, at, "a byte order mark stands inside the text")
-            .help("take the invisible character U+FEFF away"),
+        E::BomInsideDocument => flaw(Code::Syntax, at, "the text contains a byte order mark")
+            .help("remove the invisible character U+FEFF"),
         kind => {
             let known = words(kind).or_else(|| unclosed.and(Some(IN_BRACKETS)));
             let context = unclosed.map(|it| (it, "opened here"));
@@ -41,9 +41,9 @@ pub(super) fn flaw_of(
 }
 
 const IN_BRACKETS: (&str, &str) =
-    ("this cannot stand inside brackets", "close the bracket before it");
+    ("this is not allowed inside brackets", "close the bracket before it");
 
-/// What went wrong and what to do, for the mistakes that people make.
+/// What is wrong and what to do, for common mistakes.
 fn words(kind: &granit::ErrorKind) -> Option<(&'static str, &'static str)> {
     use granit::ErrorKind as E;
     Some(match kind {
@@ -53,24 +53,26 @@ fn words(kind: &granit::ErrorKind) -> Option<(&'static str, &'static str)> {
         | E::UnexpectedEofImplicitFlowMapping
         | E::UnclosedFlowCollection { .. } => ("the bracket is never closed", "close it"),
         E::MismatchedFlowCollectionEnd { .. } => {
-            ("the wrong bracket closes", "`[` goes with `]`, `{` with `}`")
+            ("mismatched bracket", "close `[` with `]` and `{` with `}`")
         }
         E::MappingValueNotAllowed => {
-            ("a second `:` on one line", "put the text into quotes if the `:` belongs to it")
+            ("a second `:` on one line", "quote the text if the `:` belongs to it")
         }
         E::SimpleKeyExpected | E::ExpectedBlockMappingKey => (
             "`key: value` is expected here",
-            "put a `:` and a space behind the key, and indent as the lines above",
+            "put a `:` and a space after the key, and indent it like the lines above",
         ),
-        E::ExpectedBlockSequenceEntry => ("`- ` is expected here", "indent as the lines above"),
+        E::ExpectedBlockSequenceEntry => {
+            ("`- ` is expected here", "indent it like the lines above")
+        }
         E::InvalidIndentation => {
-            ("this line is indented otherwise than those above", "indent as the lines above")
+            ("the indentation differs from the lines above", "indent it like the lines above")
         }
         E::UnexpectedCharacter { .. } => {
-            ("no value begins with this character", "put the text into quotes")
+            ("no value can begin with this character", "quote the text")
         }
         E::UnknownQuotedScalarEscape => {
-            ("unknown escape in a double-quoted text", "write `\\\\` for a backslash")
+            ("unknown escape in a double-quoted string", "write `\\\\` for a backslash")
         }
         _ => return None,
     })
@@ -87,8 +89,8 @@ fn point(marker: &granit::Marker, text: &str) -> SourceSpan {
     }
 }
 
-/// The first tab of the indentation of the line at `near` or of the one after it: the parser
-/// points somewhere beside it.
+/// The first tab in the indentation of the line at `near` or of the next line: the parser points
+/// somewhere near it.
 fn tab_near(near: SourceSpan, text: &str) -> SourceSpan {
     let mut offset = text[..near.start as usize].rfind('\n').map_or(0, |at| at + 1);
     for (number, line) in text[offset..].split_inclusive('\n').take(2).enumerate() {

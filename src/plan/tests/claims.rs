@@ -25,7 +25,7 @@ fn pools_without_this_fleets_label_are_never_touched() {
 fn two_pools_with_one_label_are_blocked() {
     let a = live(&pool("a"));
     let b = relabelled(&a, "b-id", &["linux", &owned("a")]);
-    let expected = "2 pools bear one label of this fleet: `a-id`, `b-id`";
+    let expected = "2 pools have the same label of this fleet: `a-id`, `b-id`";
     for pools in [vec![pool("a")], vec![]] {
         let line = format!("blocked a [] {expected}");
         check(&desired(pools), &with([b.clone(), a.clone()]), &[&line]);
@@ -96,7 +96,7 @@ fn whatever_the_order_of_twins_the_one_in_use_is_in_force_and_the_unused_ones_go
 #[test]
 fn one_pool_with_two_labels_is_blocked_under_each_declared_name() {
     let conflicting = relabelled(&live(&pool("a")), "x", &["linux", &owned("a"), &owned("b")]);
-    let reason = "one pool bears `runnerctl=acme/a` and `runnerctl=acme/b`";
+    let reason = "one pool has the labels `runnerctl=acme/a` and `runnerctl=acme/b`";
     let lines = [format!("blocked a [] {reason}"), format!("blocked b [] {reason}")];
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     check(&desired([pool("a"), pool("b")]), &with([conflicting.clone()]), &lines);
@@ -105,7 +105,7 @@ fn one_pool_with_two_labels_is_blocked_under_each_declared_name() {
     check(
         &Desired { controller: ControllerSettings::default(), ..desired([]) },
         &with([foreign]),
-        &["blocked a [] one pool bears `runnerctl=acme/a` and `runnerctl=beta/z`"],
+        &["blocked a [] one pool has the labels `runnerctl=acme/a` and `runnerctl=beta/z`"],
     );
 }
 
@@ -116,7 +116,7 @@ fn adopting_a_pool_made_by_hand_is_one_step_that_adds_the_label() {
     let plan = check(
         &desired([adopting.clone()]),
         &with([by_hand.clone()]),
-        &["adopt a [labels] takes over a pool made by hand"],
+        &["adopt a [labels] adopts a pool created by hand"],
     );
     let labels = Some(["linux", "a", &owned("a")].into_iter().collect());
     let change = PoolChange { labels, ..PoolChange::default() };
@@ -136,7 +136,7 @@ fn adopting_an_old_name_renames() {
     check(
         &desired([adopting]),
         &with([there]),
-        &["adopt new [labels] takes over the pool that was `old`"],
+        &["adopt new [labels] adopts the pool that was `old`"],
     );
 }
 
@@ -147,26 +147,26 @@ fn an_adoption_that_must_not_be_is_blocked() {
     let mut other_provider = labelled(&["linux"]);
     other_provider.spec.provider = "gcp".to_owned();
     for (target, there, reason) in [
-        ("gone", vec![], "`adopt` names a pool that is not in GARM"),
+        ("gone", vec![], "`adopt` refers to a pool that does not exist in GARM"),
         (
             "x",
             vec![labelled(&["linux", "runnerctl=beta/z"])],
-            "`adopt` names a pool of another fleet: it bears `runnerctl=beta/z`",
+            "`adopt` refers to a pool of another fleet, with the label `runnerctl=beta/z`",
         ),
         (
             "x",
             vec![labelled(&["linux", &retired("z")])],
-            "`adopt` names a pool of a replace that is not finished: it bears `runnerctl-old=acme/z`",
+            "`adopt` refers to a pool of an unfinished replace, with the label `runnerctl-old=acme/z`",
         ),
         (
             "x",
             vec![labelled(&["linux", &owned("y"), "runnerctl=beta/z"])],
-            "one pool bears `runnerctl=acme/y` and `runnerctl=beta/z`",
+            "one pool has the labels `runnerctl=acme/y` and `runnerctl=beta/z`",
         ),
         (
             "x",
             vec![other_provider],
-            "`adopt` names a pool with another `provider`, which GARM cannot change",
+            "`adopt` refers to a pool with another `provider`, which GARM cannot change",
         ),
     ] {
         let wanted = Desired {
@@ -179,15 +179,15 @@ fn an_adoption_that_must_not_be_is_blocked() {
     check(
         &desired([adopting("b"), pool("b")]),
         &with([live(&pool("b"))]),
-        &["blocked a [] `adopt` names the pool of `b`, which is declared, too"],
+        &["blocked a [] `adopt` refers to the pool of `b`, which is also declared"],
     );
     let rival = changed(pool("b"), |it| it.adopt = Some("x".to_owned()));
     check(
         &desired([adopting("x"), rival]),
         &with([labelled(&["linux"])]),
         &[
-            "blocked a [] `adopt` of `b` names the same pool",
-            "blocked b [] `adopt` of `a` names the same pool",
+            "blocked a [] `adopt` of `b` refers to the same pool",
+            "blocked b [] `adopt` of `a` refers to the same pool",
         ],
     );
 }
@@ -201,7 +201,9 @@ fn a_blocked_adoption_does_not_let_its_pool_be_deleted() {
     check(
         &desired([adopting]),
         &with([live(&pool("old"))]),
-        &["blocked new [] `adopt` names a pool with another `provider`, which GARM cannot change"],
+        &[
+            "blocked new [] `adopt` refers to a pool with another `provider`, which GARM cannot change",
+        ],
     );
 }
 
@@ -222,7 +224,7 @@ fn an_adoption_that_a_replace_has_followed_is_done() {
 #[test]
 fn an_entity_that_garm_does_not_know_or_knows_twice_blocks() {
     let lost = changed(pool("a"), |it| it.entity.name = "beta".to_owned());
-    check(&desired([lost]), &fleet(), &["blocked a [] GARM does not know organization `beta`"]);
+    check(&desired([lost]), &fleet(), &["blocked a [] GARM has no organization `beta`"]);
     let twice = Fleet {
         entities: vec![
             organization("org-2", "acme", "ghes"),
@@ -233,9 +235,7 @@ fn an_entity_that_garm_does_not_know_or_knows_twice_blocks() {
     check(
         &desired([pool("a")]),
         &twice,
-        &[
-            "blocked a [] organization `acme` is known to GARM at several endpoints: `ghes`, `github.com`",
-        ],
+        &["blocked a [] GARM has organization `acme` at several endpoints: `ghes`, `github.com`"],
     );
     let chosen = changed(pool("a"), |it| it.entity.endpoint = Some("ghes".to_owned()));
     let plan = plan(&desired([chosen]), &twice, &PlanOptions::default());
@@ -251,11 +251,7 @@ fn a_template_is_found_by_name_or_blocks() {
         check(&desired([named("mine")]), &there, &["update a [template] `template` differs"]);
     let change = PoolChange { template_id: Some(9), ..PoolChange::default() };
     assert_eq!(plan.steps[0].work, Operation::Change { id: live(&pool("a")).id, change });
-    check(
-        &desired([named("yours")]),
-        &there,
-        &["blocked a [] GARM does not know the template `yours`"],
-    );
+    check(&desired([named("yours")]), &there, &["blocked a [] GARM has no template `yours`"]);
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn a_declared_credential_that_is_not_there_is_created() {
         &wanted([app("app", 7, 'x')]),
         &there([credential(1, "other", "")]),
         &["create app [endpoint ?→\"github.com\", app_id ?→7, installation_id ?→9, \
-           private_key ?→\"SHA256:x=\"] declared, and GARM has no credential of this name"],
+           private_key ?→\"SHA256:x=\"] declared, but GARM has no credential with this name"],
     );
     let [step] = plan.steps.as_slice() else { panic!("one step") };
     assert_eq!(step.work, Operation::Credential { id: None, wanted: app("app", 7, 'x') });
@@ -68,14 +68,14 @@ fn a_rotated_key_shows_by_its_fingerprint() {
     let plan = check(
         &wanted([app("app", 7, 'y')]),
         &there([ours("app", 7, 'x')]),
-        &["update app [private_key \"SHA256:x=\"→\"SHA256:y=\"] the key has been rotated"],
+        &["update app [private_key \"SHA256:x=\"→\"SHA256:y=\"] the key was rotated"],
     );
     let [step] = plan.steps.as_slice() else { panic!("one step") };
     assert_eq!(step.work, Operation::Credential { id: Some(2), wanted: app("app", 7, 'y') });
     assert_eq!(
         step.consequences,
         [
-            "GARM signs in to GitHub with it from then on, for organization `acme`",
+            "GARM authenticates to GitHub with it from then on, for organization `acme`",
             "once GARM works with the new key, the old one can be deleted on the App's page at \
              GitHub",
         ]
@@ -107,7 +107,7 @@ fn what_is_not_ours_or_cannot_be_ours_is_blocked() {
     };
     blocked(
         credential(2, "App", "made by hand"),
-        "blocked app [] a credential of this name is there, and does not bear this fleet's mark",
+        "blocked app [] a credential with this name exists, but does not have this fleet's mark",
         "declare another name, or give it to this fleet: `garm-cli github credentials update 2 \
          --description runnerctl=acme`",
     );
@@ -118,13 +118,13 @@ fn what_is_not_ours_or_cannot_be_ours_is_blocked() {
     );
     blocked(
         Credential { auth: Auth::Other("pat".to_owned()), ..ours("app", 7, 'x') },
-        "blocked app [] the credential is of the kind `pat`, which GARM cannot make an App's",
-        "declare another name, and tell GARM's organizations to use that",
+        "blocked app [] the credential is of type `pat`, which GARM cannot change to an App",
+        "declare another name, and set GARM's organizations to use it",
     );
     blocked(
         Credential { endpoint: "ghes".to_owned(), ..ours("app", 7, 'x') },
         "blocked app [] GARM cannot move a credential from the endpoint `ghes` to `github.com`",
-        "declare it under another name, and tell GARM's organizations to use that",
+        "declare it under another name, and set GARM's organizations to use it",
     );
 }
 

@@ -71,11 +71,7 @@ fn a_proxy_is_found_by_name_in_any_case_or_blocks() {
     let asked = PoolChange { proxy_id: Some(1), ..PoolChange::default() };
     assert_eq!(change(named("SQUID"), live()), asked);
     check(&desired([named("other")]), &there([live()]), &[]);
-    check(
-        &desired([named("gone")]),
-        &there([live()]),
-        &["blocked a [] GARM does not know the proxy `gone`"],
-    );
+    check(&desired([named("gone")]), &there([live()]), &["blocked a [] GARM has no proxy `gone`"]);
 }
 
 #[test]
@@ -141,7 +137,7 @@ fn a_pool_of_another_system_gets_a_template_for_it() {
     check(
         &desired([windows()]),
         &bare,
-        &["blocked a [] template `mine` is for `linux`, and the pool is for `windows`"],
+        &["blocked a [] template `mine` is for `linux`, but the pool is for `windows`"],
     );
 }
 
@@ -171,14 +167,14 @@ fn a_declared_template_has_to_be_for_the_pools_system_and_forge() {
     check(
         &desired([named("windows")]),
         &there([]),
-        &["blocked a [] template `mine` is for `linux`, and the pool is for `windows`"],
+        &["blocked a [] template `mine` is for `linux`, but the pool is for `windows`"],
     );
     let mut gitea = there([]);
     gitea.entities[0].forge = "gitea".to_owned();
     check(
         &desired([named("linux")]),
         &gitea,
-        &["blocked a [] template `mine` is for `github`, and the pool is for `gitea`"],
+        &["blocked a [] template `mine` is for `github`, but the pool is for `gitea`"],
     );
     assert_eq!(created(named("linux"), []).template_id, Some(9));
 }
@@ -191,15 +187,15 @@ fn what_garm_makes_no_runners_of_is_blocked_and_the_rest_plans() {
         &desired([old.clone(), apple, pool("c")]),
         &there([]),
         &[
-            "blocked a [] GARM makes no runners with `os_arch: i386`",
-            "blocked b [] GARM makes no runners with `os_type: macos`",
-            "create c [] declared, and no pool in GARM bears `runnerctl=acme/c`",
+            "blocked a [] GARM creates no runners for `os_arch: i386`",
+            "blocked b [] GARM creates no runners for `os_type: macos`",
+            "create c [] declared, but no pool in GARM has the label `runnerctl=acme/c`",
         ],
     );
     check(
         &desired([old.clone()]),
         &there([changed_live(|_| {})]),
-        &["blocked a [] GARM makes no runners with `os_arch: i386`"],
+        &["blocked a [] GARM creates no runners for `os_arch: i386`"],
     );
     // One that was made so by an update is as declared.
     check(&desired([old]), &there([changed_live(|it| it.spec.os_arch = "i386".to_owned())]), &[]);

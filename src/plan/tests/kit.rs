@@ -155,7 +155,7 @@ fn what_would_stop_every_install_is_said_before() {
     check_notes(
         &ready("one", 13),
         https,
-        &["the runners' certificate ends at 2025-10-22T08:53:20Z, in 13 days"],
+        &["the runners' certificate expires at 2025-10-22T08:53:20Z, in 13 days"],
     );
     check_notes(&ready(&"x".repeat(9000), 90), https, &["the runner kit has 1"]);
 }

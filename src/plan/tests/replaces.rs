@@ -40,10 +40,9 @@ fn leave(plan: &Plan) -> Permission {
 }
 
 const CANNOT: &str = "replace a [provider] GARM cannot change `provider` of a pool";
-const GOES_ON: &str = "replace a [provider labels] a replace that was begun before goes on";
-const RETIRED: &str = "delete a [] retired by a replace that was begun before";
-const LEFT: &str =
-    "delete a [] left by a create that was interrupted: disabled and without runners";
+const GOES_ON: &str = "replace a [provider labels] continues an unfinished replace";
+const RETIRED: &str = "delete a [] retired by an unfinished replace";
+const LEFT: &str = "delete a [] left over from an interrupted create: disabled and without runners";
 
 #[test]
 fn a_replace_goes_on_where_it_was_stopped() {
@@ -73,7 +72,7 @@ fn a_replace_goes_on_where_it_was_stopped() {
     let plan = check(
         &wanted,
         &with([waiting(&moved())]),
-        &["create a [] created by a replace that was interrupted"],
+        &["create a [] created by an interrupted replace"],
     );
     assert!(matches!(&plan.steps[0].work, Operation::Promote(it) if it.id.as_str() == "new"));
 }
@@ -113,7 +112,7 @@ fn a_replacement_that_is_not_wanted_any_more_is_removed_and_the_old_pool_stays()
 
 #[test]
 fn a_retired_pool_whose_file_is_what_it_was_is_taken_back() {
-    let back = "update a [labels] retired by a replace, and declared as it was: it is taken back";
+    let back = "update a [labels] retired by a replace, but declared as it was before: it is put back in force";
     for (there, lines) in [
         (vec![retired_old()], vec![back]),
         (vec![retired_old(), waiting(&moved())], vec![LEFT, back]),
@@ -157,10 +156,13 @@ fn a_pool_that_a_failure_has_retired_never_goes_without_consent() {
 #[test]
 fn an_unknown_provider_is_blocked_and_nothing_is_retired_or_deleted() {
     let known = |there: Vec<Pool>| Fleet { providers: Some(vec!["aws".into()]), ..with(there) };
-    let line = "blocked a [] GARM does not know the provider `gcp`";
+    let line = "blocked a [] GARM has no provider `gcp`";
     for there in [vec![], vec![old()], vec![retired_old()]] {
         let plan = check(&desired([moved()]), &known(there), &[line]);
-        assert_eq!(plan.steps[0].help.as_deref(), Some("correct `provider`; GARM has `aws`"));
+        assert_eq!(
+            plan.steps[0].help.as_deref(),
+            Some("correct `provider`; the providers in GARM are: `aws`")
+        );
     }
     // Where the pool is there already, GARM has shown that it knows the provider.
     check(&desired([moved()]), &known(vec![in_force()]), &[]);
@@ -192,6 +194,8 @@ fn a_replacement_in_use_that_nothing_needs_is_blocked() {
     check(
         &desired([pool("a")]),
         &with([old(), used]),
-        &["blocked a [] a pool with `runnerctl-new=acme/a` is in use, and no replace needs it"],
+        &[
+            "blocked a [] a pool with the label `runnerctl-new=acme/a` is in use, but no replace needs it",
+        ],
     );
 }

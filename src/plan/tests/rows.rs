@@ -54,7 +54,7 @@ fn a_declared_pool_that_is_not_there_is_created() {
     let plan = check(
         &desired([pool("a")]),
         &fleet(),
-        &["create a [] declared, and no pool in GARM bears `runnerctl=acme/a`"],
+        &["create a [] declared, but no pool in GARM has the label `runnerctl=acme/a`"],
     );
     let [step] = plan.steps.as_slice() else { panic!("one step") };
     let Operation::Create(creation) = &step.work else { panic!("a create") };
@@ -191,15 +191,12 @@ fn a_part_of_the_manifests_and_a_target_delete_nothing() {
     let plan = check(&part, &there, &[]);
     assert_eq!(
         plan.notes[0].text,
-        "1 pool of this fleet was not looked at, since one file does not speak for it: `a`"
+        "1 pool of this fleet was left out, because only a part of the files was read: `a`"
     );
     let options = PlanOptions { target: vec![name("b")], ..PlanOptions::default() };
     let wanted = desired([pool("b"), pool("c")]);
     let plan = check_with(&wanted, &there, &options, &[]);
-    assert_eq!(
-        plan.notes[0].text,
-        "1 pool of this fleet was not looked at, since `--target` leaves it out: `a`"
-    );
+    assert_eq!(plan.notes[0].text, "1 pool of this fleet was left out by `--target`: `a`");
 }
 
 #[test]
@@ -211,7 +208,7 @@ fn protected_pools_are_neither_deleted_nor_replaced() {
         &there,
         &options,
         &[
-            "blocked prod-a [] not declared any more, but `policy.protected_pools` has `prod-*`",
+            "blocked prod-a [] not declared any more, but `policy.protected_pools` contains `prod-*`",
             "delete test-a [] not declared any more",
         ],
     );
@@ -220,7 +217,9 @@ fn protected_pools_are_neither_deleted_nor_replaced() {
         &Desired { scope: Scope::Part, ..desired([moved]) },
         &there,
         &options,
-        &["blocked prod-a [provider] to be replaced, but `policy.protected_pools` has `prod-*`"],
+        &[
+            "blocked prod-a [provider] would be replaced, but `policy.protected_pools` contains `prod-*`",
+        ],
     );
 }
 
@@ -235,12 +234,14 @@ fn the_controllers_backoff_is_global_and_blocked_beside_another_fleet() {
     assert_eq!(plan.steps[0].work, Operation::Controller { backoff_s: 60 });
     assert_eq!(
         plan.steps[0].consequences,
-        ["GARM has one such setting for all: it also acts on 1 pool that is not this fleet's"]
+        [
+            "GARM has one such setting for all pools: it also affects 1 pool that is not this fleet's"
+        ]
     );
 
     let theirs = relabelled(&by_hand, "y", &["linux", "runnerctl=beta/z"]);
     let blocked = format!(
-        "blocked - [{field}] GARM's own settings are global, and pools of another fleet are there: `beta`"
+        "blocked - [{field}] GARM's own settings are global, and other fleets have pools on this GARM: `beta`"
     );
     check(&wanted, &with([theirs.clone()]), &[&blocked]);
     wanted.controller.shared = true;
@@ -260,15 +261,14 @@ fn raising_the_backoff_names_the_pools_that_it_slows_and_is_blocked_for_those_of
     let first = |wanted: &Desired, there: &Fleet| {
         plan(wanted, there, &PlanOptions::default()).steps.swap_remove(0)
     };
-    let slow =
-        "that finds no idle runner waits 5m for GARM to start a runner, where it waits 30s now";
+    let slow = "that finds no idle runner waits 5m for GARM to start a runner, instead of 30s now";
     let step = first(&wanted, &there);
     assert_eq!(step.action, Action::Update);
     assert!(step.consequences.contains(&format!("a job for `a` (`autoscale: false`) {slow}")));
     let own = |longest: &str| {
         format!(
-            "a job for `b` ({longest}) that finds no idle runner may wait so long for the pool's own \
-             policy to start one, where it waits 30s now"
+            "a job for `b` ({longest}) that finds no idle runner may wait that long for the pool's own \
+             policy to start one, instead of 30s now"
         )
     };
     assert!(step.consequences.contains(&own("2m")), "{:?}", step.consequences);
@@ -306,14 +306,12 @@ fn a_garm_of_the_old_line_is_read_and_not_written_to() {
     let plan = check(
         &desired([wanted]),
         &with([there]),
-        &[
-            "blocked a [image] would update, but this GARM is of the 0.1 line: it is read, not written to",
-        ],
+        &["blocked a [image] would update, but this is GARM 0.1, which is only read"],
     );
     assert_eq!(plan.steps[0].work, Operation::Nothing);
     assert_eq!(
         plan.notes[0].text,
-        "this GARM is of the 0.1 line: `plan` and `status` read it, nothing is written to it"
+        "this is GARM 0.1, which `plan` and `status` only read: nothing is written to it"
     );
 }
 
@@ -323,14 +321,14 @@ fn a_label_of_this_fleet_that_names_no_pool_is_left_alone() {
     let plan = check(&desired([]), &with([odd]), &[]);
     assert_eq!(
         plan.notes[0].text,
-        "1 pool bears a label of this fleet that names no pool, and nothing is done to it: `x` has `runnerctl=acme/`"
+        "1 pool has a label of this fleet without a valid pool name, so it is left alone: `x` has `runnerctl=acme/`"
     );
     let naming = changed(pool("a"), |it| it.adopt = Some("x".to_owned()));
     let odd = relabelled(&live(&pool("a")), "x", &["linux", "a", "runnerctl=acme"]);
     check(
         &desired([naming]),
         &with([odd]),
-        &["adopt a [labels] takes over a pool of this fleet that has no name"],
+        &["adopt a [labels] adopts a pool of this fleet that has no name"],
     );
 }
 

@@ -1,10 +1,10 @@
 //! The runner kit (DESIGN §7): one entry of `pre_install_scripts`, merged into the `extra_specs` of
-//! every pool. It gives a runner the certificate with which it speaks to GARM, proves from the
-//! runner's own network that GARM lets nobody in without one and that forbidden places are out of
-//! reach, and takes the certificate away before a job's first step.
+//! every pool. It gives a runner the certificate with which it connects to GARM, checks from the
+//! runner's own network that GARM accepts no connection without one and that forbidden addresses
+//! are out of reach, and removes the certificate before a job's first step.
 //!
-//! Decides what the script says and which pools cannot have it. Never reads a file, never resolves
-//! a secret. Holds a private key: nothing here prints one.
+//! Decides what the script does and which pools cannot have it. Never reads a file and never
+//! resolves a secret. Contains a private key, which nothing here prints.
 
 mod objections;
 mod script;
@@ -23,59 +23,58 @@ pub use script::{KitTarget, script};
 
 use crate::config::{FleetFile, HostPort};
 
-/// The key of `extra_specs` that providers take scripts from, by name, in base64. They run as root
-/// and in the order of their names (GARM.md §i).
+/// The key of `extra_specs` from which providers take scripts, by name, in base64. They run as root
+/// in the order of their names (GARM.md §i).
 pub const SCRIPTS: &str = "pre_install_scripts";
 
-/// The name of ours, before all others.
+/// The name of our script, which sorts before all others.
 pub const ENTRY: &str = "00-runnerctl";
 
-/// Runners' certificate, its key and the authority of GARM's front, each PEM and nothing else.
+/// The runners' certificate, its key and the CA of GARM's front, each as PEM and nothing else.
 #[derive(Debug, Clone)]
 pub struct RunnerIdentity {
-    /// The certificate with its chain.
     pub cert: String,
-    /// Its private key.
     pub key: SecretString,
-    /// The authority of GARM's front.
+    /// The CA of GARM's front.
     pub ca: String,
-    /// When the certificate ends.
+    /// When the certificate expires.
     pub holds_until: Timestamp,
 }
 
-/// Who signs a certificate for each runner, whose key is made on its machine.
+/// The signer that issues a certificate to each runner, for a key generated on the runner's
+/// machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateSigner {
-    /// Where signing requests go.
+    /// The URL for signing requests.
     pub url: String,
-    /// The authority of GARM's front, and of the signer.
+    /// The CA of GARM's front and of the signer.
     pub ca: String,
 }
 
-/// What a kit is made of.
+/// The contents of a kit.
 #[derive(Debug, Clone, Default)]
 pub struct KitParts {
-    /// `runner_mtls` with a certificate for the fleet.
+    /// `runner_mtls` with one certificate for the fleet.
     pub identity: Option<RunnerIdentity>,
-    /// `runner_mtls` with one for each runner; without either runners speak to GARM as they please.
+    /// `runner_mtls` with a certificate for each runner. If neither is set, runners connect to GARM
+    /// without a certificate.
     pub signer: Option<CertificateSigner>,
     /// `policy.networks.must_not_reach`.
     pub must_not_reach: Vec<HostPort>,
 }
 
-/// What a fleet file asks the kit for.
+/// What a fleet file requires of the kit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KitContents {
-    /// No kit.
     Nothing,
-    /// The check of forbidden places alone: it holds no secret.
+    /// Only the check of forbidden addresses: the kit contains no secret.
     ReachCheck,
-    /// The certificate, and perhaps the check.
+    /// The certificate, and the check if it is configured.
     Certificate,
 }
 
 impl KitContents {
-    /// What this fleet file, with all policies joined, asks for.
+    /// What this fleet file requires, with all policies joined.
     pub fn by(file: &FleetFile) -> Self {
         match (&file.runner_mtls, file.policy.must_not_reach.as_slice()) {
             (Some(_), _) => Self::Certificate,
@@ -85,12 +84,11 @@ impl KitContents {
     }
 }
 
-/// The kit, ready to be merged.
+/// A kit, ready to be merged.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Kit {
-    /// The script in base64.
     entry: Zeroizing<String>,
-    /// Bytes of the script.
+    /// Size of the script, in bytes.
     size: usize,
     holds_until: Option<Timestamp>,
     wanted: KitContents,
@@ -103,7 +101,7 @@ impl fmt::Debug for Kit {
 }
 
 impl Kit {
-    /// The kit for runners; the same parts make the same kit, byte for byte.
+    /// Builds the kit for runners; equal parts give equal kits, byte for byte.
     pub fn new(parts: &KitParts) -> Self {
         let text = script(parts, &KitTarget::runner());
         Self {
@@ -117,22 +115,21 @@ impl Kit {
         }
     }
 
-    /// Bytes of the script, which become a third more in the user data of a VM.
+    /// Size of the script in bytes; in the user data of a VM it is a third larger.
     pub fn size(&self) -> usize {
         self.size
     }
 
-    /// What it gives a runner.
     pub fn gives(&self) -> KitContents {
         self.wanted
     }
 
-    /// When the runners' certificate ends; absent when they share none.
+    /// When the runners' certificate expires; `None` if they share none.
     pub fn holds_until(&self) -> Option<Timestamp> {
         self.holds_until
     }
 
-    /// `extra_specs` with the kit in it. Every other key, and every other script, stays.
+    /// Merges the kit into `extra_specs`. All other keys and scripts stay.
     pub fn merged(&self, specs: &Map<String, Value>) -> Map<String, Value> {
         put(specs, Value::from(self.entry.as_str()))
     }
@@ -141,7 +138,7 @@ impl Kit {
 fn put(specs: &Map<String, Value>, entry: Value) -> Map<String, Value> {
     let mut merged = specs.clone();
     let scripts = merged.entry(SCRIPTS).or_insert(Value::Null);
-    // Anything but scripts by name has been refused by `objections`.
+    // `objections` has refused everything except a map of scripts.
     if !scripts.is_object() {
         *scripts = Value::Object(Map::new());
     }
@@ -151,12 +148,12 @@ fn put(specs: &Map<String, Value>, entry: Value) -> Map<String, Value> {
     merged
 }
 
-/// `specs` with the kit that stands in `from`, if one does.
+/// `specs` with the kit from `from`, if it contains one.
 pub fn carried(from: &Map<String, Value>, specs: &Map<String, Value>) -> Map<String, Value> {
     entry(from).map_or_else(|| specs.clone(), |it| put(specs, it.clone()))
 }
 
-/// `extra_specs` without the kit: whatever else is there stays.
+/// `extra_specs` without the kit; everything else stays.
 pub fn without(specs: &Map<String, Value>) -> Map<String, Value> {
     let mut rest = specs.clone();
     if let Some(scripts) = rest.get_mut(SCRIPTS).and_then(Value::as_object_mut)
@@ -168,7 +165,7 @@ pub fn without(specs: &Map<String, Value>) -> Map<String, Value> {
     rest
 }
 
-/// The kit in `extra_specs`, as it stands there.
+/// The kit in `extra_specs`, if there is one.
 pub fn entry(specs: &Map<String, Value>) -> Option<&Value> {
     specs.get(SCRIPTS)?.get(ENTRY)
 }
@@ -206,7 +203,7 @@ mod tests {
         }
     }
 
-    /// What people may have in `extra_specs`, scripts of their own included.
+    /// What users may have in `extra_specs`, including scripts of their own.
     fn some_specs() -> impl Strategy<Value = Map<String, Value>> {
         let leaf = prop_oneof![
             Just(Value::Null),
@@ -240,7 +237,8 @@ mod tests {
             prop_assert_eq!(entry(&merged).and_then(Value::as_str), Some(kit.entry.as_str()));
             let text = |it: &Map<String, Value>| serde_json::to_string(it).unwrap();
             prop_assert_eq!(text(&without(&merged)), text(&specs));
-            // Twice is once, a newer one takes the place of the older, and one is carried whole.
+            // Merging is idempotent, a newer kit replaces an older one, and a kit is carried over
+            // whole.
             prop_assert_eq!(kit.merged(&merged), merged.clone());
             let newer = Kit::new(&KitParts { must_not_reach: Vec::new(), ..parts() });
             prop_assert_eq!(newer.merged(&merged), newer.merged(&specs));
@@ -250,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kit_stands_beside_the_pools_own_scripts() {
+    fn a_kit_is_merged_beside_the_pools_own_scripts() {
         let kit = Kit::new(&KitParts { identity: None, ..parts() });
         let specs = map(json!({ "disk_gb": 20, "pre_install_scripts": { "10-proxy": "eA==" } }));
         let merged = kit.merged(&specs);
@@ -276,7 +274,7 @@ mod tests {
         insta::assert_snapshot!(script(&parts(), &KitTarget::runner()).as_str());
     }
 
-    /// Older shells write here-documents to a file on the disk.
+    /// Older shells write here-documents to a file.
     #[test]
     fn the_key_stands_in_no_here_document() {
         let text = script(&parts(), &KitTarget::runner());
@@ -287,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_certificate_the_kit_holds_the_check_alone() {
+    fn without_a_certificate_the_kit_contains_only_the_check() {
         let check = script(&KitParts { identity: None, ..parts() }, &KitTarget::runner());
         assert!(check.contains("'db.example.com/5432' 'fd00::1/443'"), "{}", *check);
         assert!(!check.contains("PEM") && !check.contains("@CERT@"), "{}", *check);
@@ -301,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn with_a_signer_the_kit_holds_no_key() {
+    fn with_a_signer_the_kit_contains_no_key() {
         let signer = CertificateSigner {
             url: "https://garm.test/it's".into(),
             ca: "-----BEGIN X-----".into(),
@@ -317,8 +315,8 @@ mod tests {
     }
 
     #[test]
-    fn an_ordinary_kit_leaves_room_in_16_kib_of_user_data() {
-        // RSA of 2048 bits: a certificate of 1,300 bytes, a key of 1,704, an authority of 1,300.
+    fn a_typical_kit_fits_into_16_kib_of_user_data() {
+        // RSA with 2048 bits: a certificate of 1,300 bytes, a key of 1,704, a CA of 1,300.
         let pem = |bytes: usize| "x".repeat(bytes);
         let identity = RunnerIdentity {
             cert: pem(1300),

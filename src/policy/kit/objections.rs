@@ -1,4 +1,4 @@
-//! Pools that cannot have the kit, or whose own scripts would get at the key in it.
+//! Finds pools that cannot have the kit, or whose own scripts could read the key in it.
 
 use serde_json::Value;
 
@@ -9,11 +9,11 @@ use crate::domain::text::code;
 use crate::policy::Violation;
 use crate::policy::networks::folded;
 
-/// The key with which a pool brings an installer of its own, which runs while the key is there.
+/// The key with which a pool sets an installer of its own, which runs while the key is present.
 const TEMPLATE: &str = "runner_install_template";
 
-/// What speaks against the kit, in the order of the pools. `policy` is the fleet file's own: what
-/// it does not allow by name, no other policy can.
+/// All objections to the kit, in the order of the pools. `policy` is the fleet file's own: what it
+/// does not allow by name, no other policy can.
 pub fn objections(
     wanted: KitContents,
     policy: &PolicySettings,
@@ -30,18 +30,18 @@ pub fn objections(
     }
 }
 
-/// A pool of an entity in agent mode, as only GARM knows. `field` names the entity.
+/// The violation of a pool whose entity is in agent mode, which only GARM knows. `field` is the key
+/// of the entity.
 pub fn agent_mode(pool: &PoolName, field: &'static str) -> Violation {
     Violation {
         pool: pool.clone(),
         field,
         key: None,
         code: Code::NoKit,
-        message: "`runner_mtls` does not go together with GARM's agent mode, which this entity is \
-                  in: the agent calls home without the certificate, and can read its key"
+        message: "`runner_mtls` cannot be used with GARM's agent mode, which this entity is \
+                  in: the agent connects without the certificate, and can read its key"
             .to_owned(),
-        help: "switch agent mode off for it, or take `runner_mtls` out of the fleet file"
-            .to_owned(),
+        help: "turn agent mode off for it, or remove `runner_mtls` from the fleet file".to_owned(),
     }
 }
 
@@ -53,18 +53,19 @@ fn with(violation: Violation, help: impl Into<String>) -> Violation {
     Violation { help: help.into(), ..violation }
 }
 
-/// The kit is a script of bash.
+/// The kit is a bash script.
 fn system(pool: &DeclaredPool, wanted: KitContents) -> Option<Violation> {
     if pool.os_type == "linux" {
         return None;
     }
     let (key, why) = match wanted {
-        KitContents::Certificate => ("runner_mtls", "gives no certificate to"),
+        KitContents::Certificate => ("runner_mtls", "provides no certificate for"),
         KitContents::ReachCheck | KitContents::Nothing => {
             ("policy.networks.must_not_reach", "checks nothing on")
         }
     };
-    let message = format!("`{key}` {why} {} runners: its kit is for linux", code(&pool.os_type));
+    let message =
+        format!("`{key}` {why} {} runners: its kit supports only linux", code(&pool.os_type));
     Some(with(
         violation(pool, "os_type", Code::NoKit, message),
         format!("declare the pool in a fleet without `{key}`"),
@@ -74,15 +75,15 @@ fn system(pool: &DeclaredPool, wanted: KitContents) -> Option<Violation> {
 fn shell(pool: &DeclaredPool) -> Option<Violation> {
     pool.enable_shell.then(|| {
         let message =
-            "`runner_mtls` does not go together with shell access, through which the key can be read";
+            "`runner_mtls` cannot be used with shell access, through which the key can be read";
         with(
             violation(pool, "enable_shell", Code::NoKit, message.to_owned()),
-            "leave `enable_shell` out",
+            "remove `enable_shell`",
         )
     })
 }
 
-/// Scripts and an installer of the pool's own. GARM and its providers read keys without case.
+/// Checks the pool's own scripts and installer. GARM and its providers ignore the case of keys.
 fn scripts(pool: &DeclaredPool, policy: &PolicySettings) -> Vec<Violation> {
     let own = pool.extra_specs.iter().filter(|(_, value)| !value.is_null());
     own.filter_map(|(key, value)| {
@@ -95,16 +96,14 @@ fn scripts(pool: &DeclaredPool, policy: &PolicySettings) -> Vec<Violation> {
         if !is_allowed {
             return found(
                 format!(
-                    "{} of `extra_specs` runs beside the runner kit, which it could read and undo",
+                    "{} in `extra_specs` runs beside the runner kit, which it could read and undo",
                     code(key)
                 ),
-                format!(
-                    "leave it out, or allow `{name}` by name in `policy.extra_specs.allow_keys`"
-                ),
+                format!("remove it, or allow `{name}` by name in `policy.extra_specs.allow_keys`"),
             );
         }
         if key != name {
-            let message = format!("{} of `extra_specs` means `{name}`", code(key));
+            let message = format!("{} in `extra_specs` means `{name}`", code(key));
             return found(message, format!("write `{name}`"));
         }
         if name == SCRIPTS { clash(value).and_then(|it| found(it.0, it.1)) } else { None }
@@ -112,15 +111,15 @@ fn scripts(pool: &DeclaredPool, policy: &PolicySettings) -> Vec<Violation> {
     .collect()
 }
 
-/// What would be lost when the kit is merged into these scripts.
+/// What would be lost if the kit were merged into these scripts.
 fn clash(scripts: &Value) -> Option<(String, String)> {
     let Some(map) = scripts.as_object() else {
-        let message = format!("`{SCRIPTS}` of `extra_specs` is no mapping of names to scripts");
-        return Some((message, "write `NAME: SCRIPT`, the script in base64".to_owned()));
+        let message = format!("`{SCRIPTS}` in `extra_specs` must map names to scripts");
+        return Some((message, "write `NAME: SCRIPT` with the script in base64".to_owned()));
     };
     map.contains_key(ENTRY).then(|| {
-        let message = format!("`{ENTRY}` of `{SCRIPTS}` is the name of the runner kit");
-        (message, "give the script another name".to_owned())
+        let message = format!("`{ENTRY}` in `{SCRIPTS}` is the name of the runner kit");
+        (message, "rename the script".to_owned())
     })
 }
 
@@ -129,7 +128,7 @@ mod tests {
     use super::*;
     use crate::config::{SourceFile, load};
 
-    /// What is said about a pool with these fields; `allow_keys` may name keys.
+    /// The objections to a pool with these fields; `allowed` lists allowed keys.
     #[track_caller]
     fn check(wanted: KitContents, allowed: &[&str], fields: &str, expected: &[&str]) {
         let text = format!("pools: [{{ name: a, max_runners: 1, instance_type: m5, {fields} }}]");
@@ -151,7 +150,7 @@ mod tests {
                        `pre_install_scripts` by name in `policy.extra_specs.allow_keys`";
 
     #[test]
-    fn an_ordinary_pool_gets_the_kit() {
+    fn an_ordinary_pool_has_no_objection() {
         for fields in ["extra_specs: { disk_gb: 20 }", "extra_specs: { pre_install_scripts: null }"]
         {
             check(KitContents::Certificate, &[], fields, &[]);
@@ -162,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pools_own_scripts_need_leave_by_name() {
+    fn a_pools_own_scripts_must_be_allowed_by_name() {
         let fields = "extra_specs: { pre_install_scripts: { x: eA== } }";
         for wanted in [KitContents::Certificate, KitContents::ReachCheck] {
             check(wanted, &[], fields, &[OWN]);
@@ -180,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn another_spelling_is_another_way_to_the_same_key() {
+    fn another_spelling_means_the_same_key() {
         let fields = "extra_specs: { Pre_Install_\u{17f}cripts: { x: eA== } }";
         let own = OWN.replacen("`pre_install_scripts`", "`Pre_Install_\u{17f}cripts`", 1);
         check(KitContents::Certificate, &["pre_install_scripts"], fields, &[&own]);
@@ -194,30 +193,30 @@ mod tests {
     }
 
     #[test]
-    fn scripts_that_are_none_or_bear_our_name_are_refused() {
+    fn invalid_scripts_and_scripts_with_our_name_are_refused() {
         let check = |fields, expected: &str| {
             check(KitContents::Certificate, &["pre_install_scripts"], fields, &[expected]);
         };
         check(
             "extra_specs: { pre_install_scripts: [eA==] }",
             "RC0808 extra_specs: `pre_install_scripts` of `extra_specs` is no mapping of names to \
-             scripts; write `NAME: SCRIPT`, the script in base64",
+             scripts; write `NAME: SCRIPT` with the script in base64",
         );
         check(
             "extra_specs: { pre_install_scripts: { 00-runnerctl: eA== } }",
             "RC0808 extra_specs: `00-runnerctl` of `pre_install_scripts` is the name of the runner \
-             kit; give the script another name",
+             kit; rename the script",
         );
     }
 
     #[test]
-    fn where_the_kit_cannot_work_a_pool_is_refused() {
+    fn pools_that_cannot_have_the_kit_are_refused() {
         check(
             KitContents::Certificate,
             &[],
             "os_type: windows, enable_shell: true",
             &[
-                "RC0807 os_type: `runner_mtls` gives no certificate to `windows` runners: its kit is \
+                "RC0807 os_type: `runner_mtls` provides no certificate for `windows` runners: its kit is \
                for linux; declare the pool in a fleet without `runner_mtls`",
                 "RC0807 enable_shell: `runner_mtls` does not go together with shell access, through \
                which the key can be read; leave `enable_shell` out",
@@ -234,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_names_are_what_garm_and_its_providers_read() {
+    fn the_key_names_are_already_folded() {
         assert_eq!(folded(SCRIPTS), SCRIPTS);
         assert_eq!(folded(TEMPLATE), TEMPLATE);
     }

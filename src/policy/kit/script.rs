@@ -1,4 +1,4 @@
-//! The text of the kit.
+//! Generates the script of the kit.
 
 use std::path::{Path, PathBuf};
 
@@ -16,24 +16,24 @@ const SIGNED: &str = include_str!("signed.sh");
 const PROVE: &str = include_str!("prove.sh");
 const END: &str = include_str!("end.sh");
 
-/// Where a kit is at work.
+/// The system on which a kit runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KitTarget {
-    /// The folder that stands for `/`; empty for `/` itself.
+    /// The directory used as `/`; empty for `/` itself.
     pub root: PathBuf,
-    /// `USER:GROUP` of the account that jobs run under.
+    /// `USER:GROUP` of the account that runs jobs.
     pub owner: String,
 }
 
 impl KitTarget {
-    /// A runner: the account is GARM's own (`runner`, in `/home/runner`).
+    /// A runner, whose account is GARM's own (`runner`, in `/home/runner`).
     pub fn runner() -> Self {
         Self { root: PathBuf::new(), owner: "runner:runner".to_owned() }
     }
 }
 
-/// The script. It may hold the private key, and nothing of it comes from outside but PEM, a URL,
-/// hosts and ports.
+/// The script. It may contain the private key. The only external input in it is PEM, a URL, hosts
+/// and ports.
 pub fn script(parts: &KitParts, place: &KitTarget) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(16 << 10));
     text.push_str(&lean(BEGIN).replace("@ROOT@", &quoted(&shown(&place.root))));
@@ -60,7 +60,7 @@ pub fn script(parts: &KitParts, place: &KitTarget) -> Zeroizing<String> {
     text
 }
 
-/// Appends a part, its marks filled in; they stand in this order.
+/// Appends a part with its placeholders filled in, which must be in this order.
 fn push(text: &mut Zeroizing<String>, part: &str, fill: &[(&str, Zeroizing<String>)]) {
     let part = lean(part);
     let mut rest = part.as_str();
@@ -73,19 +73,19 @@ fn push(text: &mut Zeroizing<String>, part: &str, fill: &[(&str, Zeroizing<Strin
     text.push_str(rest);
 }
 
-/// A part without what only its readers need: user data is small.
+/// A part without comments, blank lines and indentation: user data is small.
 fn lean(part: &str) -> String {
     let lines = part.lines().map(str::trim_start);
     let lines = lines.filter(|it| !it.is_empty() && (!it.starts_with('#') || it.starts_with("#!")));
     lines.map(|it| format!("{it}\n")).collect()
 }
 
-/// As bash's `/dev/tcp/` takes it.
+/// The form that bash's `/dev/tcp/` takes.
 fn target(place: &HostPort) -> String {
     quoted(&format!("{}/{}", place.host, place.port))
 }
 
-/// A word of the shell that means just this text.
+/// Quotes text as one word of the shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
@@ -94,7 +94,7 @@ fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// A word of the shell, without the line feeds at its end.
+/// Quotes text as one word of the shell, without trailing line feeds.
 fn word(text: &str) -> Zeroizing<String> {
     Zeroizing::new(quoted(text.trim_end()))
 }

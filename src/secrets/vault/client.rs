@@ -1,4 +1,5 @@
-//! Requests to Vault: bounded in time and size, never redirected; a refusal in Vault's own words.
+//! Sends requests to Vault: limited in time and size, without redirects. Refusals are quoted in
+//! Vault's own words.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,29 +21,28 @@ use super::settings::VaultSettings;
 use crate::domain::redact::without;
 use crate::domain::text::quote;
 
-/// How long a connection may take to stand, TLS included.
+/// How long connecting may take, including TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long one request may take, its answer included.
+/// How long one request may take, including its response.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Largest answer, in bytes: what one secret of Vault can have.
+/// The largest response, in bytes: the limit of one secret in Vault.
 const ANSWER_MAX: usize = 1 << 20;
 
-/// Largest file of certificates, in bytes.
+/// The largest file of certificates, in bytes.
 const PEM_MAX: usize = 1 << 20;
 
-/// One Vault.
+/// A client for one Vault.
 pub(super) struct VaultClient {
     http: reqwest::Client,
     address: String,
     namespace: Option<String>,
     token: Option<SecretString>,
-    /// What no text may hold, whatever an answer quotes.
+    /// Values that no message may contain, even if a response quotes them.
     hidden: Vec<SecretString>,
 }
 
-/// What came back.
 pub(super) struct VaultResponse {
     pub(super) status: u16,
     pub(super) body: Zeroizing<Vec<u8>>,
@@ -50,17 +50,16 @@ pub(super) struct VaultResponse {
     location: Option<String>,
 }
 
-/// How Vault says no.
+/// The body of an error response.
 #[derive(Deserialize)]
 struct VaultErrors {
     errors: Vec<String>,
 }
 
 impl VaultClient {
-    /// Opens no connection yet.
     pub(super) fn new(settings: &VaultSettings) -> Result<Self, SourceError> {
         let tls = tls(settings)?;
-        // Proxies of the environment are not used: Vault is reached as `VAULT_ADDR` says.
+        // Proxies from the environment are not used: `VAULT_ADDR` alone decides.
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .no_proxy()
@@ -70,18 +69,23 @@ impl VaultClient {
             .timeout(TIMEOUT)
             .user_agent(concat!("runnerctl/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| SourceError::new(format!("no client for Vault: {}", cause(&error))))?;
+            .map_err(|error| {
+                SourceError::new(format!(
+                    "cannot create an HTTP client for Vault: {}",
+                    cause(&error)
+                ))
+            })?;
         let (address, namespace) = (settings.address.clone(), settings.namespace.clone());
         Ok(Self { http, address, namespace, token: None, hidden: Vec::new() })
     }
 
-    /// The token of the requests from now on.
+    /// Sets the token of all later requests.
     pub(super) fn carry(&mut self, token: SecretString) {
         self.hide(token.clone());
         self.token = Some(token);
     }
 
-    /// Keeps a secret out of every text.
+    /// Keeps a secret out of all messages.
     pub(super) fn hide(&mut self, secret: SecretString) {
         self.hidden.push(secret);
     }
@@ -98,7 +102,7 @@ impl VaultClient {
         self.send("POST", path, self.http.post(self.url(path)?).json(body)).await
     }
 
-    /// Each part of the path is escaped by itself.
+    /// Escapes each part of the path separately.
     fn url(&self, path: &str) -> Result<Url, SourceError> {
         let mut url = Url::parse(&self.address)
             .map_err(|error| SourceError::new(format!("`VAULT_ADDR`: {error}")))?;
@@ -119,8 +123,12 @@ impl VaultClient {
             request = request.header("X-Vault-Namespace", namespace);
         }
         if let Some(token) = &self.token {
-            let mut value = reqwest::header::HeaderValue::from_str(token.expose_secret())
-                .map_err(|_| SourceError::new("Vault's token cannot stand in a header"))?;
+            let mut value =
+                reqwest::header::HeaderValue::from_str(token.expose_secret()).map_err(|_| {
+                    SourceError::new(
+                        "Vault's token contains characters that are invalid in a header",
+                    )
+                })?;
             value.set_sensitive(true);
             request = request.header("X-Vault-Token", value);
         }
@@ -129,36 +137,36 @@ impl VaultClient {
         let location = response.headers().get(LOCATION);
         let location = location.map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned());
         let status = response.status().as_u16();
-        // Room for the longest usual one at once: a buffer that grows leaves copies behind.
+        // Allocated at the usual maximum: a buffer that grows leaves copies behind.
         let mut body = Zeroizing::new(Vec::with_capacity(super::super::VALUE_MAX * 2));
         while let Some(chunk) = response.chunk().await.map_err(|error| self.lost(&asked, &error))? {
             if body.len() + chunk.len() > ANSWER_MAX {
-                return Err(self.about(&format!("the answer to `{asked}` is longer than 1 MiB")));
+                return Err(self.about(&format!("the response to `{asked}` is longer than 1 MiB")));
             }
             body.extend_from_slice(&chunk);
         }
         Ok(VaultResponse { status, body, asked, location })
     }
 
-    /// Something about this Vault.
+    /// A problem with this Vault.
     pub(super) fn about(&self, what: &str) -> SourceError {
         SourceError::new(self.clean(&format!("Vault at {}: {what}", quote(&self.address))))
     }
 
-    /// An answer that is not what was asked for, in Vault's own words if it has any.
+    /// An error response, in Vault's own words if it has any.
     pub(super) fn refused(&self, answer: &VaultResponse) -> SourceError {
         let VaultResponse { status, asked, .. } = answer;
         if (300..400).contains(status) {
             let target = quote(&self.clean(answer.location.as_deref().unwrap_or("nowhere")));
             let what = format!("`{asked}` is redirected to {target}");
             return self.about(&what).of_manager().help(
-                "redirects are never followed: write where it leads as `VAULT_ADDR`, if you \
+                "redirects are never followed: set `VAULT_ADDR` to its target if you \
                  trust it",
             );
         }
         let refusal: Option<VaultErrors> = serde_json::from_slice(&answer.body).ok();
         let said = match refusal.map(|it| it.errors) {
-            None => ", which is not an answer of Vault's".to_owned(),
+            None => ", which is not a response from Vault".to_owned(),
             Some(errors) if errors.is_empty() => String::new(),
             Some(errors) => {
                 let clean = self.clean(&errors.join(" "));
@@ -166,31 +174,31 @@ impl VaultClient {
                 format!(": {}", quote(&words.join(" ")))
             }
         };
-        let why = self.about(&format!("`{asked}` is answered by {status}{said}"));
+        let why = self.about(&format!("`{asked}` returned {status}{said}"));
         let why = if *status == 404 { why } else { why.of_manager() };
         match status {
-            503 => why.help("unseal it: `vault status` shows how it is"),
-            429 | 472 | 473 | 500.. => why.help("try again, and look at `vault status`"),
+            503 => why.help("unseal it; `vault status` shows its state"),
+            429 | 472 | 473 | 500.. => why.help("try again, and check `vault status`"),
             _ => why,
         }
     }
 
-    /// A good answer that does not hold what it should.
+    /// A successful response with unexpected contents.
     pub(super) fn odd(&self, answer: &VaultResponse, what: &str) -> SourceError {
-        self.about(&format!("the answer to `{}` is not as expected: {what}", answer.asked))
+        self.about(&format!("unexpected response to `{}`: {what}", answer.asked))
             .of_manager()
-            .help("check that `VAULT_ADDR` leads to Vault itself")
+            .help("check that `VAULT_ADDR` is the URL of Vault itself")
     }
 
-    /// No answer at all, or half of one.
+    /// No response, or an incomplete one.
     fn lost(&self, asked: &str, error: &reqwest::Error) -> SourceError {
         let what = match error.is_timeout() {
-            true => "no answer in time".to_owned(),
+            true => "the request timed out".to_owned(),
             false => cause(error),
         };
         let help = match what.contains("certificate") {
-            true => "give Vault's own CA as `VAULT_CACERT`; nothing switches the check off",
-            false => "check that Vault runs, and `VAULT_ADDR`; proxies are not used",
+            true => "set `VAULT_CACERT` to Vault's own CA; the check cannot be turned off",
+            false => "check that Vault is running, and `VAULT_ADDR`; proxies are not used",
         };
         self.about(&format!("`{asked}`: {what}")).of_manager().help(help)
     }
@@ -201,7 +209,7 @@ impl VaultClient {
     }
 }
 
-/// The innermost cause says what happened; the outer ones only where.
+/// The innermost cause: it says what happened, the outer ones only where.
 fn cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
@@ -211,20 +219,20 @@ fn cause(error: &reqwest::Error) -> String {
 }
 
 fn tls(settings: &VaultSettings) -> Result<ClientConfig, SourceError> {
-    // A provider by hand: with two in the dependency graph the default one panics.
+    // The provider is set explicitly: with two in the dependency graph the default one panics.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("aws-lc-rs has suites for both protocol versions");
     let builder = match &settings.ca {
         Some(path) => builder.with_root_certificates(roots(path)?),
-        // Without TLS there is nothing to verify: a container without authorities will do.
+        // Without TLS there is nothing to verify, and a container may have no CAs.
         None if settings.address.starts_with("http:") => {
             builder.with_root_certificates(RootCertStore::empty())
         }
         None => builder.with_platform_verifier().map_err(|error| {
-            SourceError::new(format!("the authorities of this machine cannot be read: {error}"))
-                .help("install `ca-certificates`, or give Vault's own CA as `VAULT_CACERT`")
+            SourceError::new(format!("the CAs of this machine cannot be read: {error}"))
+                .help("install `ca-certificates`, or set `VAULT_CACERT` to Vault's own CA")
         })?,
     };
     Ok(builder.with_no_client_auth())
@@ -233,20 +241,20 @@ fn tls(settings: &VaultSettings) -> Result<ClientConfig, SourceError> {
 fn roots(path: &Path) -> Result<RootCertStore, SourceError> {
     let unfit = |what: &str| {
         SourceError::new(format!("`VAULT_CACERT` `{}`: {what}", quote(&path.to_string_lossy())))
-            .help("it names a file with the CA that signed Vault's certificate, in PEM")
+            .help("it must be a file with the CA that signed Vault's certificate, in PEM")
     };
     let length = std::fs::metadata(path).map_err(|error| unfit(&error.to_string()))?;
     if !length.is_file() || length.len() > PEM_MAX as u64 {
-        return Err(unfit("it is no file of at most 1 MiB"));
+        return Err(unfit("it is not a file of at most 1 MiB"));
     }
     let pem = std::fs::read(path).map_err(|error| unfit(&error.to_string()))?;
     let mut store = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|_| unfit("its PEM is cut or broken"))?;
-        store.add(certificate).map_err(|_| unfit("a certificate in it is broken"))?;
+        let certificate = certificate.map_err(|_| unfit("its PEM is truncated or invalid"))?;
+        store.add(certificate).map_err(|_| unfit("it contains an invalid certificate"))?;
     }
     match store.is_empty() {
-        true => Err(unfit("it holds no certificate in PEM")),
+        true => Err(unfit("it contains no certificate in PEM")),
         false => Ok(store),
     }
 }

@@ -1,9 +1,9 @@
-//! `vault:PATH#FIELD`: a field of a secret in Vault's key/value store, version 2, over Vault's HTTP
-//! API. OpenBao speaks the same.
+//! `vault:PATH#FIELD`: a field of a secret in Vault's key/value store, version 2, through Vault's
+//! HTTP API. OpenBao has the same API.
 //!
-//! Three requests at most, four with a login: where the store is mounted, the secret, and the
-//! return of a token that was only for this. Nothing is retried, no redirect is followed, no answer
-//! is kept.
+//! At most three requests, four with a login: find the mount of the store, read the secret, and
+//! revoke a token that was created only for this. Nothing is retried, no redirect is followed, no
+//! response is cached.
 
 mod client;
 mod settings;
@@ -27,15 +27,15 @@ use client::{VaultClient, VaultResponse};
 
 pub use settings::{VaultAuth, VaultSettings};
 
-/// Brings the value of `field` of the secret at `path`, mount first, from the Vault of our own
-/// environment.
+/// Reads `field` of the secret at `path`, which starts with the mount, from the Vault that the
+/// environment configures.
 pub(super) async fn read_here(path: &str, field: &str) -> Result<SecretString, SourceError> {
     let settings = VaultSettings::read(&|name| std::env::var_os(name))?;
     read(&settings, path, field).await
 }
 
-/// Brings the value of `field` of the secret at `path`, mount first, from this Vault. Errors as
-/// [`super::resolve`] does.
+/// Reads `field` of the secret at `path`, which starts with the mount, from this Vault. Fails like
+/// [`super::resolve`].
 pub async fn resolve(
     settings: &VaultSettings,
     path: &str,
@@ -70,7 +70,7 @@ async fn read(
     };
     let found = find(&client, settings, path, field).await;
     if is_own {
-        // Best effort: what is not returned expires by itself, and batch tokens cannot be.
+        // Best effort: a token that is not revoked expires, and batch tokens cannot be revoked.
         drop(client.post("auth/token/revoke-self", &json!({})).await);
     }
     found
@@ -103,25 +103,26 @@ async fn log_in(
     }
     let login: Option<LoginResponse> = serde_json::from_slice(&answer.body).ok();
     let auth = login.and_then(|it| it.auth).filter(|it| !it.client_token.is_empty());
-    let auth = auth.ok_or_else(|| client.odd(&answer, "it brings no token"))?;
+    let auth = auth.ok_or_else(|| client.odd(&answer, "it contains no token"))?;
     client.carry(SecretString::from(auth.client_token));
     Ok(())
 }
 
-/// The token that Kubernetes puts into a pod. Others in the pod may read it: that is how it comes.
+/// Reads the token that Kubernetes puts into a pod. Other users in the pod may read it, since
+/// Kubernetes creates it that way.
 async fn service_account(path: &Path) -> Result<SecretString, SourceError> {
     let unfit = |what: String| {
         SourceError::new(format!(
             "the service account's token `{}`: {what}",
             quote(&path.to_string_lossy())
         ))
-        .help("`VAULT_K8S_ROLE` is for pods that have a service account mounted")
+        .help("`VAULT_K8S_ROLE` works only in pods that have a service account mounted")
     };
     let bytes = tokio::fs::read(path).await.map_err(|error| unfit(error.to_string()))?;
     super::value(Zeroizing::new(bytes)).map_err(|why| unfit(why.got))
 }
 
-/// Where a key/value store is mounted, and the rest of the path.
+/// The mount of a key/value store, and the rest of the path.
 struct MountPath<'p> {
     mount: Cow<'p, str>,
     rest: &'p str,
@@ -158,8 +159,9 @@ async fn find(
     }
 }
 
-/// Asks where the store is mounted, as Vault's own tool does: a mount may have several parts. When
-/// Vault does not tell, the first part is the mount, and the read itself shows what is wrong.
+/// Finds the mount of the store, like Vault's own tool: a mount may have several parts. If Vault
+/// does not say, the first part is assumed to be the mount, and the read itself shows what is
+/// wrong.
 async fn spot<'p>(client: &VaultClient, path: &'p str) -> Result<MountPath<'p>, SourceError> {
     let answer = client.get(&format!("sys/internal/ui/mounts/{path}")).await?;
     let (first, rest) = path.split_once('/').unwrap_or((path, ""));
@@ -171,7 +173,7 @@ async fn spot<'p>(client: &VaultClient, path: &'p str) -> Result<MountPath<'p>, 
         };
     }
     let Ok(Mount { data }) = serde_json::from_slice::<Mount>(&answer.body) else {
-        return Err(client.odd(&answer, "it does not say where the store is mounted"));
+        return Err(client.odd(&answer, "it does not contain the mount of the store"));
     };
     let mount = data.path.trim_matches('/').to_owned();
     let version = data.options.as_ref().and_then(|it| it.get("version")).map_or("1", |it| it);
@@ -182,7 +184,7 @@ async fn spot<'p>(client: &VaultClient, path: &'p str) -> Result<MountPath<'p>, 
                 "`{}` is a mount of type `{kind}`, not a key/value store",
                 quote(&mount)
             ))
-            .help("name a secret of a key/value store, version 2"));
+            .help("use a secret in a key/value store, version 2"));
     }
     if version != "2" {
         return Err(client
@@ -191,7 +193,10 @@ async fn spot<'p>(client: &VaultClient, path: &'p str) -> Result<MountPath<'p>, 
                 quote(&mount),
                 quote(version)
             ))
-            .help(format!("version 2 is read: `vault kv enable-versioning {}`", quote(&mount))));
+            .help(format!(
+                "upgrade it to version 2 with `vault kv enable-versioning {}`",
+                quote(&mount)
+            )));
     }
     let rest = path.strip_prefix(mount.as_str()).and_then(|it| it.strip_prefix('/'));
     match rest.filter(|it| !it.is_empty()) {
@@ -208,7 +213,7 @@ struct SecretResponse<'a> {
 
 #[derive(Deserialize)]
 struct Versioned<'a> {
-    /// Values stay as they stand in the answer: only the one that is asked for is taken out.
+    /// Values stay unparsed: only the requested one is decoded.
     #[serde(borrow)]
     data: Option<BTreeMap<Cow<'a, str>, &'a RawValue>>,
     metadata: Option<Metadata>,
@@ -229,13 +234,13 @@ fn pick(
 ) -> Result<SecretString, SourceError> {
     let read: Option<SecretResponse<'_>> = serde_json::from_slice(&answer.body).ok();
     let Some(fields) = read.and_then(|it| it.data).and_then(|it| it.data) else {
-        return Err(client.odd(answer, "it holds no secret of a version 2 store"));
+        return Err(client.odd(answer, "it contains no secret of a version 2 store"));
     };
     let Some(raw) = fields.get(field) else {
         let names: Vec<String> =
             fields.keys().take(FIELDS_SHOWN).map(|it| format!("`{}`", quote(it))).collect();
         let help = match (names.is_empty(), fields.len().checked_sub(FIELDS_SHOWN)) {
-            (true, _) => "it has no field at all".to_owned(),
+            (true, _) => "it has no fields".to_owned(),
             (false, None | Some(0)) => format!("it has {}", names.join(", ")),
             (false, Some(more)) => format!("it has {} and {more} more", names.join(", ")),
         };
@@ -249,29 +254,31 @@ fn pick(
     let text: Zeroizing<String> = match serde_json::from_str(raw.get()) {
         Ok(text) => Zeroizing::new(text),
         // The error would quote the value.
-        Err(_) => return Err(client.about(&format!("the field `{}` is no text", quote(field)))),
+        Err(_) => {
+            return Err(client.about(&format!("the field `{}` is not a string", quote(field))));
+        }
     };
     super::value(Zeroizing::new(text.as_bytes().to_vec()))
 }
 
-/// How many names of fields a message holds.
+/// How many names of fields a message lists.
 const FIELDS_SHOWN: usize = 8;
 
-/// A 404 says whether there was a secret once.
+/// A 404 says whether the secret existed before.
 fn absent(client: &VaultClient, answer: &VaultResponse, spot: &MountPath<'_>) -> SourceError {
     let read: Option<SecretResponse<'_>> = serde_json::from_slice(&answer.body).ok();
     let metadata = read.and_then(|it| it.data).and_then(|it| it.metadata);
     let whole = format!("{}/{}", quote(&spot.mount), quote(spot.rest));
     match metadata {
         Some(it) if it.destroyed => client
-            .about("the newest version of the secret is destroyed")
+            .about("the newest version of the secret was destroyed")
             .help(format!("write it again: `vault kv put {whole} …`")),
         Some(it) if !it.deletion_time.is_empty() => client
             .about(&format!(
                 "the newest version of the secret was deleted at {}",
                 quote(&it.deletion_time)
             ))
-            .help(format!("`vault kv undelete -versions=N {whole}` brings it back")),
+            .help(format!("restore it with `vault kv undelete -versions=N {whole}`")),
         Some(_) | None => {
             let why = client.refused(answer);
             match spot.rest.strip_prefix("data/") {
@@ -280,8 +287,9 @@ fn absent(client: &VaultClient, answer: &VaultResponse, spot: &MountPath<'_>) ->
                     quote(&spot.mount),
                     quote(rest)
                 )),
-                None => why
-                    .help(format!("look with `vault kv get {whole}`, and check `VAULT_NAMESPACE`")),
+                None => why.help(format!(
+                    "check with `vault kv get {whole}`, and check `VAULT_NAMESPACE`"
+                )),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Where Vault is and how to get in, by the variables of Vault's own tools.
+//! Vault's address and credentials, from the environment variables of Vault's own tools.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,53 +10,45 @@ use super::super::error::SourceError;
 use crate::domain::address::is_loopback;
 use crate::domain::text::quote;
 
-/// Where Kubernetes puts a pod's token.
+/// The file in which Kubernetes puts a pod's token.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
-/// Where Vault is and how to get in.
 #[derive(Debug, Clone)]
 pub struct VaultSettings {
-    /// `VAULT_ADDR`: `https://…`, or `http://` to this machine, without a trailing slash.
+    /// `VAULT_ADDR`: `https://…`, or `http://` for this machine, without a trailing slash.
     pub address: String,
     /// `VAULT_NAMESPACE`.
     pub namespace: Option<String>,
-    /// `VAULT_CACERT`: the CA that signs Vault's certificate. It replaces the platform's roots.
+    /// `VAULT_CACERT`: the CA that signed Vault's certificate. It replaces the system's roots.
     pub ca: Option<PathBuf>,
-    /// How to get in.
     pub access: VaultAuth,
 }
 
-/// How to get in: the first of these that the environment has.
+/// How to authenticate: the first method for which the environment has variables.
 #[derive(Debug, Clone)]
 pub enum VaultAuth {
     /// `VAULT_TOKEN`.
     Token(SecretString),
     /// `VAULT_ROLE_ID` and `VAULT_SECRET_ID`.
-    AppRole {
-        /// Names the role.
-        role_id: String,
-        /// Proves it.
-        secret_id: SecretString,
-    },
-    /// `VAULT_K8S_ROLE`, proven by the pod's own token.
+    AppRole { role_id: String, secret_id: SecretString },
+    /// `VAULT_K8S_ROLE`, authenticated by the pod's own token.
     Kubernetes {
-        /// Names the role.
         role: String,
-        /// Where the pod's token lies.
+        /// The file with the pod's token.
         token: PathBuf,
     },
 }
 
-/// Looks a variable up.
+/// Looks up an environment variable.
 type EnvLookup<'l> = &'l dyn Fn(&str) -> Option<OsString>;
 
 impl VaultSettings {
-    /// Reads the variables. `VAULT_SKIP_VERIFY` is not among them: nothing switches the check of
-    /// certificates off. An empty variable counts as absent.
+    /// Reads the variables. `VAULT_SKIP_VERIFY` is ignored: certificate checks cannot be turned
+    /// off. An empty variable counts as unset.
     pub(in crate::secrets) fn read(look: EnvLookup<'_>) -> Result<Self, SourceError> {
         let address = text(look, "VAULT_ADDR")?.ok_or_else(|| {
             SourceError::new("`VAULT_ADDR` is not set")
-                .help("set it to where Vault is, such as `https://vault.example.com:8200`")
+                .help("set it to the URL of Vault, such as `https://vault.example.com:8200`")
         })?;
         Ok(Self {
             address: checked(&address)?,
@@ -73,7 +65,7 @@ fn access(look: EnvLookup<'_>) -> Result<VaultAuth, SourceError> {
     }
     let half = |there: &str, missing: &str| {
         SourceError::new(format!("`{there}` is set without `{missing}`"))
-            .help("an AppRole needs both")
+            .help("an AppRole requires both")
     };
     match (text(look, "VAULT_ROLE_ID")?, text(look, "VAULT_SECRET_ID")?) {
         (Some(role_id), Some(secret_id)) => {
@@ -85,7 +77,7 @@ fn access(look: EnvLookup<'_>) -> Result<VaultAuth, SourceError> {
     }
     match text(look, "VAULT_K8S_ROLE")? {
         Some(role) => Ok(VaultAuth::Kubernetes { role, token: PathBuf::from(SERVICE_ACCOUNT) }),
-        None => Err(SourceError::new("there is nothing to get into Vault with").help(
+        None => Err(SourceError::new("there are no credentials for Vault").help(
             "set `VAULT_TOKEN`, or `VAULT_ROLE_ID` and `VAULT_SECRET_ID`, or `VAULT_K8S_ROLE`",
         )),
     }
@@ -94,40 +86,42 @@ fn access(look: EnvLookup<'_>) -> Result<VaultAuth, SourceError> {
 fn text(look: EnvLookup<'_>, name: &str) -> Result<Option<String>, SourceError> {
     match look(name).filter(|it| !it.is_empty()) {
         None => Ok(None),
-        // What is not UTF-8 comes back inside the error: it is dropped here.
+        // A value that is not UTF-8 comes back inside the error: it is dropped here.
         Some(value) => match value.into_string() {
             Ok(text) if text.chars().all(|it| it.is_ascii_graphic()) => Ok(Some(text)),
             Ok(_) | Err(_) => Err(SourceError::new(format!(
-                "`{name}` holds characters that no request can carry"
+                "`{name}` contains characters that are invalid in a request"
             ))),
         },
     }
 }
 
-/// Holds the rule that a secret travels in clear on this machine only.
+/// Enforces the rule that secrets are sent unencrypted only within this machine.
 fn checked(address: &str) -> Result<String, SourceError> {
     let bad = |what: &str| {
         SourceError::new(format!("`VAULT_ADDR`: {what}"))
-            .help("write it like `https://vault.example.com:8200`")
+            .help("use a URL such as `https://vault.example.com:8200`")
     };
     let url = Url::parse(address).map_err(|error| bad(&error.to_string()))?;
     let is_loopback = match url.host() {
-        None => return Err(bad("it names no host")),
+        None => return Err(bad("it has no host")),
         Some(host) => is_loopback(&host),
     };
     match url.scheme() {
         "https" => {}
         "http" if is_loopback => {}
         "http" => {
-            return Err(bad("`http://` would send secrets in clear; it is for this machine only"));
+            return Err(bad(
+                "`http://` would send secrets unencrypted; it is allowed only for this machine",
+            ));
         }
         other => return Err(bad(&format!("`{}:` is not `https:`", quote(other)))),
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(bad("it holds a user name or a password"));
+        return Err(bad("it contains a user name or a password"));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(bad("it holds a query or a fragment"));
+        return Err(bad("it contains a query or a fragment"));
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
@@ -136,7 +130,7 @@ fn checked(address: &str) -> Result<String, SourceError> {
 mod tests {
     use super::*;
 
-    /// What these variables mean, in words without a secret.
+    /// The settings from these variables, as text without secrets.
     fn read(variables: &[(&str, &str)]) -> Result<String, String> {
         let look =
             |name: &str| variables.iter().find(|it| it.0 == name).map(|it| OsString::from(it.1));
@@ -157,7 +151,7 @@ mod tests {
     const TOKEN: (&str, &str) = ("VAULT_TOKEN", "canary-token");
 
     #[test]
-    fn the_first_way_in_that_is_there_is_taken() {
+    fn the_first_available_method_is_used() {
         let role = [("VAULT_ROLE_ID", "r1"), ("VAULT_SECRET_ID", "canary-secret")];
         let pod = ("VAULT_K8S_ROLE", "runners");
         let at = "https://vault.test:8200 None";
@@ -175,8 +169,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_half_is_named() {
-        let nothing = "there is nothing to get into Vault with";
+    fn missing_and_incomplete_variables_are_reported() {
+        let nothing = "there are no credentials for Vault";
         for (variables, expected) in [
             (vec![TOKEN], "`VAULT_ADDR` is not set"),
             (vec![("VAULT_ADDR", ""), TOKEN], "`VAULT_ADDR` is not set"),
@@ -191,7 +185,7 @@ mod tests {
             ),
             (
                 vec![ADDR, ("VAULT_TOKEN", "canary\nX: y")],
-                "`VAULT_TOKEN` holds characters that no request can carry",
+                "`VAULT_TOKEN` contains characters that are invalid in a request",
             ),
         ] {
             assert_eq!(read(&variables), Err(expected.into()));
@@ -199,16 +193,16 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_would_leak_is_refused() {
+    fn addresses_that_would_leak_secrets_are_refused() {
         let at = |address| read(&[("VAULT_ADDR", address), TOKEN]).err();
         assert_eq!(at("http://127.0.0.1:8200"), None);
         assert_eq!(at("https://vault.test/under/a/path"), None);
         for (address, expected) in [
-            ("http://vault.test", "`http://` would send secrets in clear"),
-            ("https://canary:canary@vault.test", "it holds a user name or a password"),
-            ("https://vault.test?canary", "it holds a query"),
+            ("http://vault.test", "`http://` would send secrets unencrypted"),
+            ("https://canary:canary@vault.test", "it contains a user name or a password"),
+            ("https://vault.test?canary", "it contains a query"),
             ("ftp://vault.test", "`ftp:` is not `https:`"),
-            ("vault.test:8200", "it names no host"),
+            ("vault.test:8200", "it has no host"),
             ("nonsense", "relative URL without a base"),
         ] {
             let got = at(address).unwrap();

@@ -53,7 +53,7 @@ fn a_pool_of_another_fleet_is_never_touched_and_not_to_be_adopted() {
             assert_eq!(action, "blocked");
             assert_eq!(
                 reason,
-                "`adopt` names a pool of another fleet: it bears `runnerctl=other/a`"
+                "`adopt` refers to a pool of another fleet, with the label `runnerctl=other/a`"
             );
         }
         assert_eq!(bench.garm("/pools"), before);
@@ -103,7 +103,7 @@ fn a_pool_with_marks_of_two_fleets_is_left_to_a_person() {
     let said = bench.run(&["plan", "-o", "json"]).ends(0);
     let (action, reason) = step(&said, "a");
     assert_eq!(action, "blocked", "{reason}");
-    assert!(reason.starts_with("one pool bears `runnerctl="), "{reason}");
+    assert!(reason.starts_with("one pool has the labels `runnerctl="), "{reason}");
     bench.run(&["apply", "--auto-approve", "--allow-destroy=all"]).ends(5);
     assert_eq!(bench.garm("/pools"), before);
 }

@@ -18,7 +18,7 @@ fn a_secret_file_that_everybody_can_read_is_refused_before_garm_is_asked() {
         fs::set_permissions(bench.path("open"), fs::Permissions::from_mode(mode)).unwrap();
         for line in [&["plan"][..], &["apply", "--auto-approve"], &["validate", "--online"]] {
             let said = bench.run(line).ends(3);
-            let wanted = format!("its mode {mode:04o} gives everybody access");
+            let wanted = format!("its mode {mode:04o} gives all users access");
             assert!(said.err.contains(&wanted), "{line:?}: {}", said.err);
             assert!(said.err.contains("chmod o-rwx"), "{line:?}: {}", said.err);
             assert!(!format!("{said:?}").contains(CANARY), "{line:?}: {said:?}");

@@ -97,5 +97,5 @@ fn what_cannot_be_is_said_with_its_line() {
     keep(&bench, "s3cret");
     let said = bench.run(&["plan"]).ends(3);
     assert!(said.err.contains("error[RC0603]"), "{}", said.err);
-    assert!(said.err.contains("it holds no private key in PEM"), "{}", said.err);
+    assert!(said.err.contains("it contains no private key in PEM"), "{}", said.err);
 }

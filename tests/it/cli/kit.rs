@@ -65,8 +65,8 @@ fn with_a_signer_no_key_gets_into_garm() {
 
     let fleet_file = bench.read("rc.yaml").replace(signed, "");
     for (mtls, said) in [
-        ("{ ca: ca.pem }", "either `cert` and `key` are needed, or `signer`"),
-        ("{ ca: ca.pem, cert: runner.pem }", "`cert` is here and `key` is not"),
+        ("{ ca: ca.pem }", "either `cert` and `key`, or `signer`, are required"),
+        ("{ ca: ca.pem, cert: runner.pem }", "`cert` requires `key`"),
         ("{ ca: ca.pem, cert: a, key: 'env:K', signer: https://a }", "exclude each other"),
     ] {
         bench.write("rc.yaml", &format!("{fleet_file}runner_mtls: {mtls}\n"));

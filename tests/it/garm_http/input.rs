@@ -53,12 +53,12 @@ fn urls_that_would_leak_or_lead_nowhere_are_refused() {
     use `garm.url: http://localhost.example.com`: `http://` would send the password in clear; it is for this machine only
     use `garm.url: http://127.0.0.1.nip.io`: `http://` would send the password in clear; it is for this machine only
     use `garm.url: ftp://127.0.0.1`: `ftp:` is neither `https:` nor `http:`
-    use `garm.url: https://…@garm.example.com`: it holds a user name or a password
-    use `garm.url: https://garm.example.com?x=1`: it holds a query or a fragment
-    use `garm.url: https://garm.example.com/#top`: it holds a query or a fragment
+    use `garm.url: https://…@garm.example.com`: it contains a user name or a password
+    use `garm.url: https://garm.example.com?x=1`: it contains a query or a fragment
+    use `garm.url: https://garm.example.com/#top`: it contains a query or a fragment
     use `garm.url: garm.example.com`: it does not begin with `https://`
     use `garm.url: https://`: empty host
-    use `garm.url: …@garm`: it names no host
+    use `garm.url: …@garm`: it has no host
     use `garm.url: https://…@`: empty host
     use `garm.url: `: it does not begin with `https://`
     ");
@@ -100,11 +100,11 @@ fn a_ca_that_cannot_be_used_is_told_by_what_it_is() {
     help: check the path in `garm.tls.ca`; it is relative to the fleet file
     read `garm.tls.ca` from `/dev/null`: it is not a regular file
     help: check the path in `garm.tls.ca`; it is relative to the fleet file
-    read `garm.tls.ca` from `FOLDER/text`: it holds no certificate in PEM
+    read `garm.tls.ca` from `FOLDER/text`: it contains no certificate in PEM
     help: a certificate in PEM begins with `-----BEGIN CERTIFICATE-----`
-    read `garm.tls.ca` from `FOLDER/cut`: its PEM is cut or broken
+    read `garm.tls.ca` from `FOLDER/cut`: its PEM is truncated or invalid
     help: a certificate in PEM begins with `-----BEGIN CERTIFICATE-----`
-    read `garm.tls.ca` from `FOLDER/empty`: a certificate in it is broken
+    read `garm.tls.ca` from `FOLDER/empty`: it contains an invalid certificate
     help: put the CA that signed GARM's certificate there
     read `garm.tls.ca` from `FOLDER/client.key`: it holds a key and no certificate
     help: a certificate in PEM begins with `-----BEGIN CERTIFICATE-----`
@@ -143,11 +143,11 @@ fn a_certificate_and_a_key_that_cannot_be_used_are_told_by_what_they_are() {
     help: give `garm.tls.cert`, or leave both out
     read `garm.tls.key` from `FOLDER/absent`: No such file or directory (os error 2)
     help: check the path in `garm.tls.key`; it is relative to the fleet file
-    read `garm.tls.key` from `FOLDER/text`: it holds no private key in PEM
+    read `garm.tls.key` from `FOLDER/text`: it contains no private key in PEM
     help: a key in PEM begins with `-----BEGIN PRIVATE KEY-----`
     read `garm.tls.key` from `FOLDER/client.pem`: it holds a certificate and no key
     help: a key in PEM begins with `-----BEGIN PRIVATE KEY-----`
-    read `garm.tls.key` from `FOLDER/encrypted`: the key is encrypted, and there is nobody to ask
+    read `garm.tls.key` from `FOLDER/encrypted`: the key is encrypted
     help: decrypt it (`openssl pkey -in … -out …`) and keep the file to yourself
     use `garm.tls.cert` `FOLDER/client.pem` with `FOLDER/other.key`: the key is of another certificate
     help: give `garm.tls.key` the key of `garm.tls.cert`

@@ -336,7 +336,7 @@ async fn a_vault_that_is_not_there_is_the_managers_fault() {
     let folder = tempfile::tempdir().unwrap();
     let ca = folder.path().join("ca.pem");
     for (content, expected) in
-        [(None, "No such file"), (Some("nothing"), "it holds no certificate in PEM")]
+        [(None, "No such file"), (Some("nothing"), "it contains no certificate in PEM")]
     {
         if let Some(content) = content {
             std::fs::write(&ca, content).unwrap();
