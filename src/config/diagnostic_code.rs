@@ -83,7 +83,7 @@ codes! {
     MergeKey = "RC0208",
     /// A key is not text.
     KeyNotText = "RC0209",
-    /// A key stands twice in one mapping.
+    /// A key is used twice in one mapping.
     DuplicateKey = "RC0210",
     /// The file holds no value at all.
     Empty = "RC0211",
@@ -125,7 +125,7 @@ codes! {
     Placeholder = "RC0413",
     /// The path begins with `~` or a variable, which nothing expands.
     UnexpandedPath = "RC0414",
-    /// An entry of a list holds a comma: it is several entries in one text.
+    /// An entry of a list contains a comma: several entries in one string.
     CommaList = "RC0415",
     /// With this prefix the names of runners are too long for GitHub, or nothing for a provider.
     RunnerPrefix = "RC0416",
@@ -153,7 +153,7 @@ codes! {
     DuplicateName = "RC0511",
     /// Two pools adopt the same pool.
     DuplicateAdopt = "RC0512",
-    /// Of two keys that belong together one is missing, or of two that exclude each other both
+    /// Of two keys that belong together one is missing, or of two that cannot be used together both
     /// are there.
     Together = "RC0513",
     /// A pool without any label: no job can ask for it.

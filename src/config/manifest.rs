@@ -374,7 +374,7 @@ mod tests {
         let said: Vec<&str> = manifest.problems.iter().map(|it| it.message.as_str()).collect();
         assert_eq!(
             said,
-            ["`plan` needs `provider`, `image` and one of `organization`, `repository` and \
+            ["`plan` needs `provider`, `image` and one of `organization`, `repository` or \
               `enterprise` for pool `default`"]
         );
         assert_eq!(manifest.problems[0].severity, Severity::Warning);

@@ -35,7 +35,7 @@ pub(super) fn wanted(kind: FieldKind) -> String {
 /// What a setting takes, as a phrase to follow "takes".
 pub(super) fn wanted_setting(setting: SettingKind) -> &'static str {
     match setting {
-        SettingKind::FleetName => "a name: `a`-`z`, `0`-`9` and `-`",
+        SettingKind::FleetName => "a name of `a`-`z`, `0`-`9` and `-`",
         SettingKind::Id => "a whole number, 1 or more",
         SettingKind::Backoff => "a duration such as `5m`",
         SettingKind::GarmUrl | SettingKind::Url => "a URL such as `https://garm.example.com`",

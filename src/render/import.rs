@@ -50,7 +50,7 @@ pub struct PoolDraft {
 }
 
 impl PoolDraft {
-    /// Whether the provider's own settings, which may hold secrets, are in it.
+    /// Whether provider-specific settings, which may hold secrets, are in it.
     pub fn has_extra_specs(&self) -> bool {
         self.fields.iter().any(|(key, _)| *key == "extra_specs")
     }

@@ -113,7 +113,7 @@ fn what_is_not_ours_or_cannot_be_ours_is_blocked() {
     );
     blocked(
         credential(2, "app", "runnerctl=other`\u{1b}"),
-        "blocked app [] the credential of this name is the fleet `other'\\u{1b}`'s",
+        "blocked app [] the credential with this name belongs to the fleet `other'\\u{1b}`",
         "declare another name",
     );
     blocked(

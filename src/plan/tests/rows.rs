@@ -350,8 +350,8 @@ fn queued_jobs_that_fit_no_other_pool_are_named() {
     assert_eq!(
         consequences(&wanted),
         [
-            ["2 queued jobs fit no other pool: `build-1` of `acme/app`, `build-2` of `acme/app`"],
-            ["1 queued job fits no other pool: `build-3` of `acme/app`"],
+            ["2 queued jobs match no other pool: `build-1` of `acme/app`, `build-2` of `acme/app`"],
+            ["1 queued job matches no other pool: `build-3` of `acme/app`"],
         ]
     );
     wanted.pools[0].labels.insert("a");
@@ -375,7 +375,7 @@ fn many_stranded_jobs_are_named_by_kind_and_the_rest_is_counted() {
     assert_eq!(
         plan.steps[0].consequences,
         [
-            "12 queued jobs fit no other pool: `build` of `acme/app` (4 times), `test-4` of `acme/app`, \
+            "12 queued jobs match no other pool: `build` of `acme/app` (4 times), `test-4` of `acme/app`, \
           `test-5` of `acme/app`, `test-6` of `acme/app`, `test-7` of `acme/app` and 4 more"
         ]
     );

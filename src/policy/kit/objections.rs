@@ -145,8 +145,8 @@ mod tests {
         assert_eq!(said, expected, "{fields}");
     }
 
-    const OWN: &str = "RC0808 extra_specs: `pre_install_scripts` of `extra_specs` runs beside the \
-                       runner kit, which it could read and undo; leave it out, or allow \
+    const OWN: &str = "RC0808 extra_specs: `pre_install_scripts` in `extra_specs` runs beside the \
+                       runner kit, which it could read and undo; remove it, or allow \
                        `pre_install_scripts` by name in `policy.extra_specs.allow_keys`";
 
     #[test]
@@ -172,8 +172,8 @@ mod tests {
             KitContents::Certificate,
             &[],
             "extra_specs: { runner_install_template: eA== }",
-            &["RC0808 extra_specs: `runner_install_template` of `extra_specs` runs beside the \
-               runner kit, which it could read and undo; leave it out, or allow \
+            &["RC0808 extra_specs: `runner_install_template` in `extra_specs` runs beside the \
+               runner kit, which it could read and undo; remove it, or allow \
                `runner_install_template` by name in `policy.extra_specs.allow_keys`"],
         );
     }
@@ -187,7 +187,7 @@ mod tests {
             KitContents::Certificate,
             &["Pre_Install_\u{17f}cripts"],
             fields,
-            &["RC0808 extra_specs: `Pre_Install_\u{17f}cripts` of `extra_specs` means \
+            &["RC0808 extra_specs: `Pre_Install_\u{17f}cripts` in `extra_specs` means \
                `pre_install_scripts`; write `pre_install_scripts`"],
         );
     }
@@ -199,12 +199,12 @@ mod tests {
         };
         check(
             "extra_specs: { pre_install_scripts: [eA==] }",
-            "RC0808 extra_specs: `pre_install_scripts` of `extra_specs` is no mapping of names to \
+            "RC0808 extra_specs: `pre_install_scripts` in `extra_specs` must map names to \
              scripts; write `NAME: SCRIPT` with the script in base64",
         );
         check(
             "extra_specs: { pre_install_scripts: { 00-runnerctl: eA== } }",
-            "RC0808 extra_specs: `00-runnerctl` of `pre_install_scripts` is the name of the runner \
+            "RC0808 extra_specs: `00-runnerctl` in `pre_install_scripts` is the name of the runner \
              kit; rename the script",
         );
     }
@@ -216,10 +216,10 @@ mod tests {
             &[],
             "os_type: windows, enable_shell: true",
             &[
-                "RC0807 os_type: `runner_mtls` provides no certificate for `windows` runners: its kit is \
-               for linux; declare the pool in a fleet without `runner_mtls`",
-                "RC0807 enable_shell: `runner_mtls` does not go together with shell access, through \
-               which the key can be read; leave `enable_shell` out",
+                "RC0807 os_type: `runner_mtls` provides no certificate for `windows` runners: its kit \
+               supports only linux; declare the pool in a fleet without `runner_mtls`",
+                "RC0807 enable_shell: `runner_mtls` cannot be used with shell access, through \
+               which the key can be read; remove `enable_shell`",
             ],
         );
         check(
@@ -227,7 +227,7 @@ mod tests {
             &[],
             "os_type: windows, enable_shell: true",
             &["RC0807 os_type: `policy.networks.must_not_reach` checks nothing on `windows` \
-               runners: its kit is for linux; declare the pool in a fleet without \
+               runners: its kit supports only linux; declare the pool in a fleet without \
                `policy.networks.must_not_reach`"],
         );
     }

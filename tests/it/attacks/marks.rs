@@ -76,7 +76,7 @@ fn a_second_pool_with_our_mark_blocks_instead_of_being_taken_for_ours() {
     let said = bench.run(&["plan", "-o", "json"]).ends(0);
     let (action, reason) = step(&said, "a");
     assert_eq!(action, "blocked", "{reason}");
-    assert!(reason.starts_with("2 pools bear one label of this fleet"), "{reason}");
+    assert!(reason.starts_with("2 pools have the same label of this fleet"), "{reason}");
     bench.run(&["apply", "--auto-approve", "--allow-destroy=all"]).ends(5);
     assert_eq!(bench.garm("/pools"), before);
 }

@@ -67,7 +67,7 @@ fn with_a_signer_no_key_gets_into_garm() {
     for (mtls, said) in [
         ("{ ca: ca.pem }", "either `cert` and `key`, or `signer`, are required"),
         ("{ ca: ca.pem, cert: runner.pem }", "`cert` requires `key`"),
-        ("{ ca: ca.pem, cert: a, key: 'env:K', signer: https://a }", "exclude each other"),
+        ("{ ca: ca.pem, cert: a, key: 'env:K', signer: https://a }", "cannot be used together"),
     ] {
         bench.write("rc.yaml", &format!("{fleet_file}runner_mtls: {mtls}\n"));
         let refused = bench.run(&["validate"]).ends(3);
