@@ -182,7 +182,9 @@ fn a_part_of_the_files_and_a_target_leave_a_retired_pool_and_say_so() {
         let note = plan.notes.iter().find(|it| it.pool == Some(name("a"))).unwrap();
         assert_eq!(
             note.text,
-            format!("2 pools left over from a replace or a create of `a` are not deleted with {said}")
+            format!(
+                "2 pools left over from a replace or a create of `a` are not deleted with {said}"
+            )
         );
     }
 }
