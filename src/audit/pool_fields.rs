@@ -152,3 +152,20 @@ fn image(value: impl Fn(&Field) -> Option<Value>) -> Value {
     }
     Value::Object(map)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::domain::field::{self, Mutability};
+
+    #[test]
+    fn every_field_that_garm_changes_in_place_is_recorded() {
+        let is_stored =
+            |it: Mutability| matches!(it, Mutability::Update | Mutability::UpdateAndOutdate);
+        let stored = field::FIELDS.iter().filter(|it| is_stored(it.mutability)).map(|it| it.key);
+        let recorded: BTreeSet<_> = FIELDS.iter().map(|it| it.key).collect();
+        assert_eq!(recorded, stored.chain(["min_idle_runners"]).collect());
+    }
+}

@@ -1,12 +1,13 @@
 //! URLs, hosts and ports in the files.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
 
-use url::Url;
+use url::{Host, Url};
 
 use super::diagnostic_code::Code;
 use super::scalar::InvalidValue;
 use super::settings::HostPort;
+use crate::domain::address;
 
 /// The longest host name, in characters.
 pub(super) const HOST_MAX: usize = 253;
@@ -94,9 +95,15 @@ fn port(digits: &str) -> Option<u16> {
 }
 
 fn is_loopback(host: &str) -> bool {
-    host == "localhost"
-        || host == "[::1]"
-        || host.parse::<Ipv4Addr>().is_ok_and(|it| it.is_loopback())
+    // The pattern in the schema knows one spelling of the IPv6 address.
+    if host.starts_with('[') {
+        return host == "[::1]";
+    }
+    // Not by `Host::parse`, which takes `127.1` and `0x7f000001` for addresses.
+    match host.parse() {
+        Ok(ip) => address::is_loopback(&Host::Ipv4(ip)),
+        Err(_) => address::is_loopback(&Host::Domain(host)),
+    }
 }
 
 /// Parses `ADDRESS:PORT`.

@@ -1,6 +1,6 @@
 //! Rules for addresses that more than one room applies.
 
-use url::Host;
+use url::{Host, ParseError, Url};
 
 /// Whether `host` is this machine, decided without a lookup: `localhost`, or an address that never
 /// leaves the machine. Plain HTTP to it can be read only on this machine.
@@ -12,10 +12,51 @@ pub fn is_loopback(host: &Host<&str>) -> bool {
     }
 }
 
+/// Why secrets cannot be sent to a URL. The messages follow a colon and never quote the URL, which
+/// may contain a password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    #[error("it does not begin with `https://`")]
+    NoScheme,
+    #[error("{0}")]
+    Syntax(ParseError),
+    #[error("it has no host")]
+    NoHost,
+    #[error("`http://` would send secrets unencrypted; it is allowed only for this machine")]
+    Unencrypted,
+    #[error("`{0}:` is neither `https:` nor `http:`")]
+    Scheme(String),
+    #[error("it contains a user name or a password")]
+    Login,
+    #[error("it contains a query or a fragment")]
+    Query,
+}
+
+/// Parses a base URL to which secrets are sent: `https://`, or `http://` to this machine, without
+/// user, query or fragment.
+pub fn base_url(text: &str) -> Result<Url, UrlError> {
+    let url = Url::parse(text).map_err(|error| match error {
+        ParseError::RelativeUrlWithoutBase => UrlError::NoScheme,
+        other => UrlError::Syntax(other),
+    })?;
+    let is_loopback = is_loopback(&url.host().ok_or(UrlError::NoHost)?);
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback => {}
+        "http" => return Err(UrlError::Unencrypted),
+        other => return Err(UrlError::Scheme(other.to_owned())),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(UrlError::Login);
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(UrlError::Query);
+    }
+    Ok(url)
+}
+
 #[cfg(test)]
 mod tests {
-    use url::Url;
-
     use super::*;
 
     #[test]
@@ -36,6 +77,25 @@ mod tests {
             "[fe80::1]",
         ] {
             assert!(!is_ours(&format!("http://{other}/")), "{other}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_sent_only_where_they_cannot_leak() {
+        for good in ["https://garm.test/base", "http://127.0.0.1:9997", "http://localhost"] {
+            assert!(base_url(good).is_ok(), "{good}");
+        }
+        for (bad, error) in [
+            ("garm.test", UrlError::NoScheme),
+            ("https://[::1", UrlError::Syntax(ParseError::InvalidIpv6Address)),
+            ("garm.test:8443", UrlError::NoHost),
+            ("http://garm.test", UrlError::Unencrypted),
+            ("ftp://garm.test", UrlError::Scheme("ftp".into())),
+            ("https://a:b@garm.test", UrlError::Login),
+            ("https://garm.test?x", UrlError::Query),
+            ("https://garm.test#x", UrlError::Query),
+        ] {
+            assert_eq!(base_url(bad), Err(error), "{bad}");
         }
     }
 }

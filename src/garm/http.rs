@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, LOCATION};
 use reqwest::redirect;
 use secrecy::{ExposeSecret, SecretString};
-use url::{ParseError, Url};
+use url::Url;
 
 use super::error::GarmError;
 use super::tls::{GarmTlsFiles, Tls};
@@ -18,7 +18,7 @@ use super::transport::{
     TransportError,
 };
 use super::transport_failure::{self, RequestContext};
-use crate::domain::address::is_loopback;
+use crate::domain::address::base_url;
 use crate::domain::text;
 
 /// Largest answer that is brought whole, in bytes after decompression; GARM's lists are streamed
@@ -295,38 +295,13 @@ impl Transport for Http {
 
 /// Holds the rule that a password travels in clear to this machine only.
 fn check_url(text: &str) -> Result<Url, GarmError> {
-    let bad = |got: String| {
+    base_url(text).map_err(|error| {
         GarmError::input(
             format!("use `garm.url: {}`", text::quote(&without_login(text))),
-            got,
+            error.to_string(),
             "write it like `https://garm.example.com`",
         )
-    };
-    let url = Url::parse(text).map_err(|error| match error {
-        ParseError::RelativeUrlWithoutBase => bad("it does not begin with `https://`".into()),
-        other => bad(other.to_string()),
-    })?;
-    let is_loopback = match url.host() {
-        None => return Err(bad("it has no host".into())),
-        Some(host) => is_loopback(&host),
-    };
-    match url.scheme() {
-        "https" => {}
-        "http" if is_loopback => {}
-        "http" => {
-            return Err(bad(
-                "`http://` would send the password in clear; it is for this machine only".into(),
-            ));
-        }
-        other => return Err(bad(format!("`{other}:` is neither `https:` nor `http:`"))),
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(bad("it contains a user name or a password".into()));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(bad("it contains a query or a fragment".into()));
-    }
-    Ok(url)
+    })
 }
 
 /// The text without what stands before an `@`: it may be a password.

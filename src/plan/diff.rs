@@ -208,3 +208,18 @@ fn level_shown(level: u32, owner: LevelOwner) -> ShownValue {
 fn minutes(count: u32) -> String {
     duration::format(Duration::from_secs(u64::from(count) * 60))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::field::FIELDS;
+
+    #[test]
+    fn every_field_that_garm_changes_in_place_is_compared() {
+        let is_stored =
+            |it: Mutability| matches!(it, Mutability::Update | Mutability::UpdateAndOutdate);
+        let stored = FIELDS.iter().filter(|it| is_stored(it.mutability)).map(|it| it.key);
+        let compared = COLUMNS.iter().map(|it| it.key).chain(["extra_specs"]);
+        assert_eq!(compared.collect::<BTreeSet<_>>(), stored.collect::<BTreeSet<_>>());
+    }
+}

@@ -4,11 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
-use url::Url;
 
 use super::super::error::SourceError;
-use crate::domain::address::is_loopback;
-use crate::domain::text::quote;
+use crate::domain::address::base_url;
 
 /// The file in which Kubernetes puts a pod's token.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
@@ -98,31 +96,10 @@ fn text(look: EnvLookup<'_>, name: &str) -> Result<Option<String>, SourceError> 
 
 /// Enforces the rule that secrets are sent unencrypted only within this machine.
 fn checked(address: &str) -> Result<String, SourceError> {
-    let bad = |what: &str| {
-        SourceError::new(format!("`VAULT_ADDR`: {what}"))
+    let url = base_url(address).map_err(|error| {
+        SourceError::new(format!("`VAULT_ADDR`: {error}"))
             .help("use a URL such as `https://vault.example.com:8200`")
-    };
-    let url = Url::parse(address).map_err(|error| bad(&error.to_string()))?;
-    let is_loopback = match url.host() {
-        None => return Err(bad("it has no host")),
-        Some(host) => is_loopback(&host),
-    };
-    match url.scheme() {
-        "https" => {}
-        "http" if is_loopback => {}
-        "http" => {
-            return Err(bad(
-                "`http://` would send secrets unencrypted; it is allowed only for this machine",
-            ));
-        }
-        other => return Err(bad(&format!("`{}:` is not `https:`", quote(other)))),
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(bad("it contains a user name or a password"));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(bad("it contains a query or a fragment"));
-    }
+    })?;
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
@@ -201,9 +178,9 @@ mod tests {
             ("http://vault.test", "`http://` would send secrets unencrypted"),
             ("https://canary:canary@vault.test", "it contains a user name or a password"),
             ("https://vault.test?canary", "it contains a query"),
-            ("ftp://vault.test", "`ftp:` is not `https:`"),
+            ("ftp://vault.test", "`ftp:` is neither `https:` nor `http:`"),
             ("vault.test:8200", "it has no host"),
-            ("nonsense", "relative URL without a base"),
+            ("nonsense", "it does not begin with `https://`"),
         ] {
             let got = at(address).unwrap();
             assert!(got.starts_with(&format!("`VAULT_ADDR`: {expected}")), "{address}: {got}");

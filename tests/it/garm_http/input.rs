@@ -48,10 +48,10 @@ fn urls_that_would_leak_or_lead_nowhere_are_refused() {
         report.push_str(&format!("{error}\n"));
     }
     insta::assert_snapshot!(report, @"
-    use `garm.url: http://garm.example.com`: `http://` would send the password in clear; it is for this machine only
-    use `garm.url: http://10.0.0.1`: `http://` would send the password in clear; it is for this machine only
-    use `garm.url: http://localhost.example.com`: `http://` would send the password in clear; it is for this machine only
-    use `garm.url: http://127.0.0.1.nip.io`: `http://` would send the password in clear; it is for this machine only
+    use `garm.url: http://garm.example.com`: `http://` would send secrets unencrypted; it is allowed only for this machine
+    use `garm.url: http://10.0.0.1`: `http://` would send secrets unencrypted; it is allowed only for this machine
+    use `garm.url: http://localhost.example.com`: `http://` would send secrets unencrypted; it is allowed only for this machine
+    use `garm.url: http://127.0.0.1.nip.io`: `http://` would send secrets unencrypted; it is allowed only for this machine
     use `garm.url: ftp://127.0.0.1`: `ftp:` is neither `https:` nor `http:`
     use `garm.url: https://…@garm.example.com`: it contains a user name or a password
     use `garm.url: https://garm.example.com?x=1`: it contains a query or a fragment
