@@ -23,6 +23,16 @@ pub enum StepResult {
 }
 
 impl StepResult {
+    /// Every result, in the order of the closing line.
+    pub const ALL: [Self; 6] = [
+        Self::Done,
+        Self::AlreadyDone,
+        Self::Failed,
+        Self::Blocked,
+        Self::TimedOut,
+        Self::Interrupted,
+    ];
+
     /// The word of output and JSON.
     pub fn word(self) -> &'static str {
         match self {

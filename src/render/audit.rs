@@ -1,7 +1,9 @@
 //! What `audit verify` found: text and JSON.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
+use super::document;
 use super::style::{ERROR, GOOD, HELP, WARNING, paint};
 use super::words::count;
 use crate::audit::{Anchored, Macs, Report};
@@ -120,45 +122,100 @@ fn macs_words(macs: Macs) -> &'static str {
     }
 }
 
-/// For programs: at most [`crate::audit::GAPS_MAX`] gaps, and how many there are.
+/// The document of `audit verify -o json`, beside `format_version` and `command`.
+#[derive(Serialize)]
+struct ReportJson<'a> {
+    whole: bool,
+    files: &'a [&'a str],
+    records: u64,
+    first: Option<u64>,
+    head: Option<HeadJson<'a>>,
+    hmac: &'static str,
+    gap_count: u64,
+    /// At most [`crate::audit::GAPS_MAX`].
+    gaps: Vec<GapJson<'a>>,
+    lost_records: u64,
+    unfinished_count: u64,
+    unfinished: Vec<UnfinishedJson<'a>>,
+    anchored: Option<AnchoredJson<'a>>,
+    #[serde(rename = "break")]
+    broken: Option<BreakJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct HeadJson<'a> {
+    seq: u64,
+    hash: &'a str,
+}
+
+#[derive(Serialize)]
+struct GapJson<'a> {
+    seq: u64,
+    time: &'a str,
+    detail: &'a str,
+    open: bool,
+}
+
+#[derive(Serialize)]
+struct UnfinishedJson<'a> {
+    seq: u64,
+    time: &'a str,
+    what: &'a str,
+}
+
+#[derive(Serialize)]
+struct AnchoredJson<'a> {
+    statements: u64,
+    earlier: u64,
+    seq: Option<u64>,
+    time: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct BreakJson<'a> {
+    file: &'a str,
+    line: Option<usize>,
+    seq: u64,
+    reason: &'a str,
+}
+
+/// The document for programs.
 pub fn json(report: &Report, files: &[&str]) -> Value {
-    json!({
-        "whole": report.broken.is_none(),
-        "files": files,
-        "records": report.records,
-        "first": report.first,
-        "head": report.head.as_ref().map(|it| json!({ "seq": it.seq, "hash": it.hash })),
-        "hmac": macs_words(report.macs),
-        "gap_count": report.gap_count,
-        "gaps": report
-            .gaps
-            .iter()
-            .map(|it| json!({
-                "seq": it.seq,
-                "time": it.time,
-                "detail": it.detail,
-                "open": report.open_gaps.contains(&it.seq),
-            }))
-            .collect::<Vec<_>>(),
-        "lost_records": report.lost,
-        "unfinished_count": report.unfinished_count,
-        "unfinished": report
-            .unfinished
-            .iter()
-            .map(|it| json!({ "seq": it.seq, "time": it.time, "what": it.what }))
-            .collect::<Vec<_>>(),
-        "anchored": report.anchored.as_ref().map(|it| json!({
-            "statements": it.statements,
-            "earlier": it.earlier,
-            "seq": it.last.as_ref().map(|it| it.0),
-            "time": it.last.as_ref().map(|it| &it.1),
-        })),
-        "break": report.broken.as_ref().map(|it| json!({
-            "file": it.file,
-            "line": Some(it.line).filter(|it| *it > 0),
-            "seq": it.seq,
-            "reason": it.reason,
-        })),
+    let gaps = report.gaps.iter().map(|gap| GapJson {
+        seq: gap.seq,
+        time: &gap.time,
+        detail: &gap.detail,
+        open: report.open_gaps.contains(&gap.seq),
+    });
+    let unfinished = report.unfinished.iter().map(|write| UnfinishedJson {
+        seq: write.seq,
+        time: &write.time,
+        what: &write.what,
+    });
+    document::value(&ReportJson {
+        whole: report.broken.is_none(),
+        files,
+        records: report.records,
+        first: report.first,
+        head: report.head.as_ref().map(|head| HeadJson { seq: head.seq, hash: &head.hash }),
+        hmac: macs_words(report.macs),
+        gap_count: report.gap_count,
+        gaps: gaps.collect(),
+        lost_records: report.lost,
+        unfinished_count: report.unfinished_count,
+        unfinished: unfinished.collect(),
+        anchored: report.anchored.as_ref().map(|anchored| AnchoredJson {
+            statements: anchored.statements,
+            earlier: anchored.earlier,
+            seq: anchored.last.as_ref().map(|last| last.0),
+            time: anchored.last.as_ref().map(|last| last.1.as_str()),
+        }),
+        broken: report.broken.as_ref().map(|broken| BreakJson {
+            file: &broken.file,
+            line: Some(broken.line).filter(|line| *line > 0),
+            seq: broken.seq,
+            reason: &broken.reason,
+        }),
     })
 }
 

@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod decision;
+mod document;
 pub mod import;
 mod markdown;
 pub mod outcome;

@@ -1,11 +1,12 @@
 //! What became of each step: text, JSON, markdown.
 
 use anstyle::Style;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::style::{self, paint};
 use super::table::{Cell, table};
-use super::{progress, words};
+use super::{document, progress, words};
 use crate::domain::desired::{Desired, DesiredPool};
 use crate::domain::name::PoolName;
 use crate::domain::text;
@@ -14,16 +15,6 @@ use crate::plan::{Action, Plan, Resource, Step};
 
 /// How many pools are named.
 const NAMES_MAX: usize = 5;
-
-/// Every kind, in the order of the closing line.
-const KINDS: [StepResult; 6] = [
-    StepResult::Done,
-    StepResult::AlreadyDone,
-    StepResult::Failed,
-    StepResult::Blocked,
-    StepResult::TimedOut,
-    StepResult::Interrupted,
-];
 
 /// A table of all outcomes, at most `width` columns wide, each help once, and a line that counts.
 /// Nothing for no outcomes.
@@ -111,7 +102,7 @@ fn style_of(kind: StepResult) -> Style {
 
 /// `3 steps: 2 done, 1 failed`.
 pub fn summary(outcomes: &[StepOutcome]) -> String {
-    let counts = KINDS.into_iter().filter_map(|kind| {
+    let counts = StepResult::ALL.into_iter().filter_map(|kind| {
         let count = outcomes.iter().filter(|it| it.kind == kind).count();
         (count > 0).then(|| paint(style_of(kind), format!("{count} {}", kind.word())))
     });
@@ -119,24 +110,29 @@ pub fn summary(outcomes: &[StepOutcome]) -> String {
     format!("{}: {}", words::count(outcomes.len(), "step"), counts.join(", "))
 }
 
-/// `[{pool, action, outcome, detail}]`; `pool` is null for GARM's own settings, and for credentials,
-/// which stand in `credential`.
+#[derive(Serialize)]
+struct OutcomeJson<'a> {
+    /// Null for GARM's own settings, and for credentials, which `credential` names.
+    pool: Option<&'a str>,
+    action: &'static str,
+    outcome: &'static str,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credential: Option<&'a str>,
+}
+
+/// The list `outcomes` of `apply`'s document.
 pub fn json(outcomes: &[StepOutcome]) -> Value {
-    outcomes
-        .iter()
-        .map(|it| {
-            let mut document = json!({
-                "pool": it.about.pool().map(ToString::to_string),
-                "action": it.action.word(),
-                "outcome": it.kind.word(),
-                "detail": detail(it),
-            });
-            if let Some(name) = it.about.credential() {
-                document["credential"] = json!(name);
-            }
-            document
+    let one = |outcome: &StepOutcome| {
+        document::value(&OutcomeJson {
+            pool: outcome.about.pool().map(PoolName::as_str),
+            action: outcome.action.word(),
+            outcome: outcome.kind.word(),
+            detail: detail(outcome),
+            credential: outcome.about.credential(),
         })
-        .collect()
+    };
+    outcomes.iter().map(one).collect()
 }
 
 /// The sentence, and the help behind it where the shape has no place of its own for one.

@@ -4,8 +4,10 @@
 use std::path::{Component, Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
+use super::document;
 use super::markdown::{sentence, span};
 use super::words::count;
 use crate::config::{Excerpt, Location, Problem, Role, Severity};
@@ -36,21 +38,33 @@ pub fn summary(problems: &[Problem], files: usize) -> String {
     format!("{} in {}", counts.join(", "), count(files, "file"))
 }
 
-/// The problems as JSON, in their order: `code, severity, file, line, column, message, help`.
-/// `line` and `column` are null where a whole file is meant.
+#[derive(Serialize)]
+struct ProblemJson<'a> {
+    code: &'static str,
+    severity: &'static str,
+    file: &'a str,
+    /// Null where a whole file is meant.
+    line: Option<u32>,
+    /// As `line`.
+    column: Option<u32>,
+    message: &'a str,
+    help: Option<&'a str>,
+}
+
+/// The list `problems` of a document, in the order of the problems.
 pub fn json(problems: &[Problem]) -> Value {
     problems.iter().map(one).collect()
 }
 
 fn one(problem: &Problem) -> Value {
-    json!({
-        "code": problem.code.text(),
-        "severity": problem.severity.word(),
-        "file": problem.place.file,
-        "line": problem.place.spot.map(|it| it.line),
-        "column": problem.place.spot.map(|it| it.column),
-        "message": problem.message,
-        "help": problem.help,
+    document::value(&ProblemJson {
+        code: problem.code.text(),
+        severity: problem.severity.word(),
+        file: &problem.place.file,
+        line: problem.place.spot.map(|spot| spot.line),
+        column: problem.place.spot.map(|spot| spot.column),
+        message: &problem.message,
+        help: problem.help.as_deref(),
     })
 }
 

@@ -1,7 +1,9 @@
 //! What the mTLS probes prove, for people and for programs.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
+use super::document;
 use super::style::{GOOD, WARNING, paint};
 use super::words::count;
 use crate::domain::proof::{Attempt, Probe, Proof};
@@ -45,17 +47,31 @@ pub fn sentence(probes: &[Probe]) -> String {
 }
 
 /// The object `mtls`.
+#[derive(Serialize)]
+struct ProofJson<'a> {
+    result: &'static str,
+    probes: Vec<ProbeJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct ProbeJson<'a> {
+    place: &'a str,
+    url: &'a str,
+    attempt: &'static str,
+    result: &'static str,
+    evidence: &'a str,
+}
+
+/// The object `mtls` of `validate --online`.
 pub fn json(probes: &[Probe]) -> Value {
-    let rows = probes.iter().map(|it| {
-        json!({
-            "place": it.place,
-            "url": it.url,
-            "attempt": it.attempt.words(),
-            "result": it.proof.word(),
-            "evidence": it.evidence,
-        })
+    let rows = probes.iter().map(|probe| ProbeJson {
+        place: probe.place,
+        url: &probe.url,
+        attempt: probe.attempt.words(),
+        result: probe.proof.word(),
+        evidence: &probe.evidence,
     });
-    json!({ "result": Proof::of(probes).word(), "probes": rows.collect::<Vec<_>>() })
+    document::value(&ProofJson { result: Proof::of(probes).word(), probes: rows.collect() })
 }
 
 fn summary(proof: Proof, probes: &[Probe]) -> String {

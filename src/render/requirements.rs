@@ -1,7 +1,9 @@
 //! The report on the requirements, in words and as JSON.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
+use super::document;
 use super::style::{GOOD, NAME, QUIET, WARNING, paint};
 use super::wrap::hanging;
 use crate::domain::text::escape;
@@ -52,16 +54,27 @@ fn sentence(verdict: &RequirementVerdict) -> String {
     sentence
 }
 
-/// One object for each requirement.
+#[derive(Serialize)]
+struct RequirementJson<'a> {
+    id: &'static str,
+    title: &'static str,
+    answer: &'static str,
+    evidence: &'a str,
+    /// The command that can tell, where this one did not ask.
+    command: Option<&'static str>,
+    accepted: bool,
+}
+
+/// The list `requirements` of a document.
 pub fn json(verdicts: &[RequirementVerdict]) -> Value {
-    let one = |it: &RequirementVerdict| {
-        json!({
-            "id": it.requirement.id(),
-            "title": it.requirement.title(),
-            "answer": it.answer.word(),
-            "evidence": it.evidence,
-            "command": it.teller,
-            "accepted": it.is_accepted,
+    let one = |verdict: &RequirementVerdict| {
+        document::value(&RequirementJson {
+            id: verdict.requirement.id(),
+            title: verdict.requirement.title(),
+            answer: verdict.answer.word(),
+            evidence: &verdict.evidence,
+            command: verdict.teller,
+            accepted: verdict.is_accepted,
         })
     };
     verdicts.iter().map(one).collect()

@@ -52,5 +52,5 @@ pub use pool_index::PoolIndex;
 pub use route::{RoutingContext, route};
 pub use routing::{JobExceptions, Routing};
 pub use runner_counts::{ERROR_FINAL, ERROR_QUIET, RunnerClass, RunnerCounts, classify};
-pub use runner_states::RunnerStateCounts;
+pub use runner_states::{LifeState, RunnerStateCounts};
 pub use state::{EntityState, PoolState, ScalingState};

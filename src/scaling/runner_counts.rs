@@ -54,20 +54,6 @@ pub enum RunnerClass {
     Ended,
 }
 
-impl RunnerClass {
-    /// The word used in output.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Idle => "idle",
-            Self::Suspect => "suspect",
-            Self::Booting | Self::Overdue | Self::Retrying => "booting",
-            Self::Failed => "failed",
-            Self::Leaving | Self::Ended => "leaving",
-        }
-    }
-}
-
 /// The class of the runner by its row alone, in a pool with this `boot_grace`. Nothing is known
 /// from earlier, so an idle runner is never suspect.
 pub fn classify(runner: &Runner, boot_grace: Duration, clock: &mut EvaluationClock) -> RunnerClass {

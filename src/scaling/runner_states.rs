@@ -7,6 +7,72 @@ use super::pool_index::PoolIndex;
 use super::runner_counts::RunnerClass;
 use crate::domain::runner::Status;
 
+/// A state of a runner's life, by the word that `status`, the metrics and all JSON use for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LifeState {
+    /// GARM has recorded the runner and has not asked its provider for a machine yet.
+    Pending,
+    /// The provider makes the machine, or failed to and is asked again.
+    Creating,
+    /// The machine runs and installs the runner.
+    Installing,
+    /// The runner waits for a job.
+    Idle,
+    /// GARM reports the runner as idle, but GitHub gives it no job.
+    Suspect,
+    /// The runner runs a job.
+    Active,
+    /// The runner failed or hangs.
+    Failed,
+    /// The runner's job is over, or GARM deletes the runner.
+    Deleting,
+}
+
+impl LifeState {
+    /// Every state, in the order of a runner's life.
+    pub const ALL: [Self; 8] = [
+        Self::Pending,
+        Self::Creating,
+        Self::Installing,
+        Self::Idle,
+        Self::Suspect,
+        Self::Active,
+        Self::Failed,
+        Self::Deleting,
+    ];
+
+    /// The state of a runner of this class whose instance has this status in GARM.
+    pub fn of(class: RunnerClass, status: &Status) -> Self {
+        match class {
+            RunnerClass::Active => Self::Active,
+            RunnerClass::Idle => Self::Idle,
+            RunnerClass::Suspect => Self::Suspect,
+            RunnerClass::Failed => Self::Failed,
+            RunnerClass::Leaving | RunnerClass::Ended => Self::Deleting,
+            RunnerClass::Retrying => Self::Creating,
+            RunnerClass::Booting | RunnerClass::Overdue => match status {
+                Status::PendingCreate => Self::Pending,
+                Status::Creating => Self::Creating,
+                _ => Self::Installing,
+            },
+        }
+    }
+
+    /// The word of output.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Creating => "creating",
+            Self::Installing => "installing",
+            Self::Idle => "idle",
+            Self::Suspect => "suspect",
+            Self::Active => "active",
+            Self::Failed => "failed",
+            Self::Deleting => "deleting",
+        }
+    }
+}
+
 /// The runners of a pool, each counted in one state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RunnerStateCounts {
@@ -29,18 +95,22 @@ pub struct RunnerStateCounts {
 }
 
 impl RunnerStateCounts {
-    /// The word and count of every state, including zeros.
-    pub fn by_state(&self) -> [(&'static str, u32); 8] {
-        [
-            ("pending", self.pending),
-            ("creating", self.creating),
-            ("installing", self.installing),
-            ("idle", self.idle),
-            ("suspect", self.suspect),
-            ("active", self.active),
-            ("failed", self.failed),
-            ("deleting", self.deleting),
-        ]
+    /// Word and count of every state, zeros included.
+    pub fn by_state(mut self) -> [(&'static str, u32); 8] {
+        LifeState::ALL.map(|state| (state.word(), *self.of(state)))
+    }
+
+    fn of(&mut self, state: LifeState) -> &mut u32 {
+        match state {
+            LifeState::Pending => &mut self.pending,
+            LifeState::Creating => &mut self.creating,
+            LifeState::Installing => &mut self.installing,
+            LifeState::Idle => &mut self.idle,
+            LifeState::Suspect => &mut self.suspect,
+            LifeState::Active => &mut self.active,
+            LifeState::Failed => &mut self.failed,
+            LifeState::Deleting => &mut self.deleting,
+        }
     }
 }
 
@@ -50,20 +120,8 @@ impl PoolIndex {
         let mut clock = EvaluationClock::new(now);
         let mut states = RunnerStateCounts::default();
         for runner in &self.runners {
-            let state = match runner.class(self.boot_grace(), &mut clock) {
-                RunnerClass::Active => &mut states.active,
-                RunnerClass::Idle => &mut states.idle,
-                RunnerClass::Suspect => &mut states.suspect,
-                RunnerClass::Failed => &mut states.failed,
-                RunnerClass::Leaving | RunnerClass::Ended => &mut states.deleting,
-                RunnerClass::Retrying => &mut states.creating,
-                RunnerClass::Booting | RunnerClass::Overdue => match runner.status {
-                    Status::PendingCreate => &mut states.pending,
-                    Status::Creating => &mut states.creating,
-                    _ => &mut states.installing,
-                },
-            };
-            *state += 1;
+            let class = runner.class(self.boot_grace(), &mut clock);
+            *states.of(LifeState::of(class, &runner.status)) += 1;
         }
         states
     }

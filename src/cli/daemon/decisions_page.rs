@@ -61,7 +61,7 @@ impl DecisionsPage {
             controller_id: controller,
             at: sight.now,
             is_applied: sight.applied == Writes::Sent,
-            left_alone: unmanaged.chain(at_rest).collect(),
+            not_scaled: unmanaged.chain(at_rest).collect(),
         };
         Self { report, decisions: kept.collect() }
     }

@@ -1,15 +1,18 @@
-//! A decision as JSON: every input, each rule's verdict, what binds, what would change it.
+//! The document of `/decisions`: for each pool every input, what each rule says, what limits the
+//! decision, and what would change it.
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
-use super::rules::said;
-use super::stall::Stall;
+use super::rules::{RuleVerdict, said};
+use super::stall::{Stall, StallJson};
 use super::words::{Mood, between, binding, freeze, next, sentence, short, untaken};
 use crate::domain::desired::ScalePolicy;
 use crate::domain::name::{PoolName, RunnerName};
 use crate::domain::text;
-use crate::scaling::{Decision, DecisionInputs, Freeze, RuleResults};
+use crate::render::document;
+use crate::scaling::{Decision, DecisionInputs, Freeze, RuleResults, RunnerCounts};
 
 /// What becomes of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +42,135 @@ impl DecisionEffect<'_> {
     }
 }
 
-/// The object of `/decisions` and of `status`. Seconds are whole. `stall` tells that GARM does not
-/// follow the level.
+/// One decision, in `/decisions` and in `status`. Seconds are whole. `docs/glossary.md` defines
+/// every key.
+#[derive(Serialize)]
+struct DecisionJson<'a> {
+    pool: &'a str,
+    pool_id: String,
+    at: String,
+    direction: &'static str,
+    reason: &'static str,
+    short: String,
+    sentence: String,
+    applied: bool,
+    level: u32,
+    resting_level: u32,
+    runners_to_start: u32,
+    scale_down: Vec<String>,
+    remove_failed: Vec<String>,
+    remove_suspect: Vec<String>,
+    suspect_runners: Vec<String>,
+    frozen: Option<String>,
+    level_not_followed: Option<StallJson<'a>>,
+    jobs_not_handed_out: Option<String>,
+    limited_by: Option<LimitJson>,
+    earliest_change_at: Option<String>,
+    next_change: String,
+    rules: Vec<RuleJson>,
+    results: ResultsJson,
+    inputs: InputsJson,
+}
+
+#[derive(Serialize)]
+struct LimitJson {
+    name: &'static str,
+    value: String,
+}
+
+#[derive(Serialize)]
+struct RuleJson {
+    rule: &'static str,
+    verdict: &'static str,
+    explanation: String,
+}
+
+/// The numbers that the rules computed.
+#[derive(Serialize)]
+struct ResultsJson {
+    jobs_not_handed_out: u32,
+    given_up_jobs: u32,
+    jobs_asking: u32,
+    late_jobs: u32,
+    jobs_scaled_for: u32,
+    jobs_beside_idle_runner: u32,
+    pickups_expected: u32,
+    unserved_jobs: u32,
+    runners_wanted: u32,
+    room: u32,
+    runners_needed: u32,
+    floor: u32,
+    failed_or_suspect: u32,
+    suspect: u32,
+    idle_above_floor: u32,
+    scale_down_candidates: u32,
+    idle_held: u32,
+}
+
+/// What the decision was made from.
+#[derive(Serialize)]
+struct InputsJson {
+    policy: PolicyJson,
+    garm: GarmJson,
+    runners: RunnersJson,
+    jobs: JobsJson,
+}
+
+#[derive(Serialize)]
+struct PolicyJson {
+    min_runners: u32,
+    max_runners: u32,
+    min_idle_runners: u32,
+    scale_up_threshold: u32,
+    scale_up_delay_seconds: u64,
+    scale_up_target: u32,
+    scale_down_delay_seconds: u64,
+    max_queue_wait_seconds: Option<u64>,
+    boot_grace_seconds: u64,
+    failed_runner_grace_seconds: u64,
+    stale_job_age_seconds: u64,
+}
+
+#[derive(Serialize)]
+struct GarmJson {
+    max_runners: u32,
+    level: u32,
+    minimum_job_age_backoff_seconds: u64,
+}
+
+#[derive(Serialize)]
+struct RunnersJson {
+    active: u32,
+    idle: u32,
+    suspect: u32,
+    /// The sum of the states `pending`, `creating` and `installing`.
+    booting: u32,
+    /// Those of `booting` whose creation GARM tries again.
+    create_retried: u32,
+    failed: u32,
+    deleting: u32,
+    /// Those of `deleting` whose job is over.
+    job_ended: u32,
+    live: u32,
+    counted_idle_by_garm: u32,
+    deleting_since: Option<String>,
+    longest_idle_seconds: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct JobsJson {
+    queued: u32,
+    oldest_wait_seconds: Option<u64>,
+    oldest_queued_at: Option<String>,
+    oldest_stuck_at: Option<String>,
+    fitting: u32,
+    fitting_older_than_delay: u32,
+    stuck: u32,
+    stale: u32,
+    forgotten: u32,
+}
+
+/// The object of one pool. `stall` says that GARM does not follow the level.
 pub fn json(
     pool: &PoolName,
     it: &Decision,
@@ -50,146 +180,175 @@ pub fn json(
     let names = |all: &[RunnerName]| -> Vec<String> {
         all.iter().map(|it| text::escape(it.as_str()).to_string()).collect()
     };
-    json!({
-        "pool": pool.as_str(),
-        "pool_id": text::escape(it.pool.as_str()),
-        "at": it.at.to_string(),
-        "direction": it.direction.word(),
-        "reason": it.reason.word(),
-        "short": short(it),
-        "sentence": sentence(it, fate.mood()),
-        "applied": fate == DecisionEffect::Applied,
-        "level": it.level,
-        "resting_level": it.resting_level,
-        "start": it.rules.need,
-        "retire": names(&it.retire),
-        "remove": names(&it.remove),
-        "dismiss": names(&it.dismiss),
-        "suspects": names(&it.suspects),
-        "frozen": fate.freeze().map(freeze),
-        "not_followed": stall.map(Stall::json),
-        "not_handed_out": (it.rules.hand_out.untaken > 0).then(|| untaken(it)),
-        "binding": binding(it).map(|it| json!({ "name": it.name, "value": it.value })),
-        "until": it.until.map(|it| it.to_string()),
-        "next": next(it),
-        "rules": said(it)
-            .iter()
-            .map(|it| json!({ "rule": it.rule, "verdict": it.verdict, "says": it.says }))
-            .collect::<Vec<_>>(),
-        "numbers": numbers(&it.rules),
-        "inputs": inputs(&it.inputs, it.at),
+    let rule =
+        |it: RuleVerdict| RuleJson { rule: it.rule, verdict: it.verdict, explanation: it.says };
+    document::value(&DecisionJson {
+        pool: pool.as_str(),
+        pool_id: text::escape(it.pool.as_str()).into_owned(),
+        at: it.at.to_string(),
+        direction: it.direction.word(),
+        reason: it.reason.word(),
+        short: short(it),
+        sentence: sentence(it, fate.mood()),
+        applied: fate == DecisionEffect::Applied,
+        level: it.level,
+        resting_level: it.resting_level,
+        runners_to_start: it.rules.need,
+        scale_down: names(&it.retire),
+        remove_failed: names(&it.remove),
+        remove_suspect: names(&it.dismiss),
+        suspect_runners: names(&it.suspects),
+        frozen: fate.freeze().map(freeze),
+        level_not_followed: stall.map(Stall::json),
+        jobs_not_handed_out: (it.rules.hand_out.untaken > 0).then(|| untaken(it)),
+        limited_by: binding(it).map(|it| LimitJson { name: it.name, value: it.value }),
+        earliest_change_at: it.until.map(|it| it.to_string()),
+        next_change: next(it),
+        rules: said(it).into_iter().map(rule).collect(),
+        results: results(&it.rules),
+        inputs: inputs(&it.inputs, it.at),
     })
 }
 
 /// What `/decisions` says beside the decisions.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DecisionsDocument {
-    /// Whose pools they are.
+    /// The fleet that the pools belong to.
     pub fleet: String,
-    /// Address of their GARM.
+    /// The address of the fleet's GARM.
     pub garm: String,
-    /// GARM's id of itself.
+    /// The id that GARM gives itself.
     pub controller_id: Option<String>,
-    /// When the last turn was taken, on GARM's clock.
+    /// When the loop last evaluated, on GARM's clock.
     pub at: Timestamp,
     /// Whether decisions are written where nothing is frozen: not in a dry run, not while pools
     /// are held.
     pub is_applied: bool,
-    /// Declared pools that are not steered, and why.
-    pub left_alone: Vec<(String, String)>,
+    /// Declared pools that are not scaled, and why.
+    pub not_scaled: Vec<(String, String)>,
+}
+
+#[derive(Serialize)]
+struct DocumentJson<'a> {
+    format_version: &'static str,
+    command: &'static str,
+    version: &'static str,
+    fleet: &'a str,
+    garm: &'a str,
+    controller_id: Option<&'a str>,
+    at: String,
+    applied: bool,
+    pools: &'a [Value],
+    not_scaled: Vec<NotScaledJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct NotScaledJson<'a> {
+    pool: &'a str,
+    why: &'a str,
 }
 
 impl DecisionsDocument {
     /// The page, with `pools` as objects of [`json`].
     pub fn value(&self, pools: &[Value]) -> Value {
-        let left = self.left_alone.iter().map(|(pool, why)| json!({ "pool": pool, "why": why }));
-        json!({
-            "format_version": "1",
-            "command": "watch",
-            "version": env!("CARGO_PKG_VERSION"),
-            "fleet": self.fleet,
-            "garm": self.garm,
-            "controller_id": self.controller_id,
-            "at": self.at.to_string(),
-            "applied": self.is_applied,
-            "pools": pools,
-            "left_alone": left.collect::<Vec<_>>(),
+        let not_scaled = self.not_scaled.iter().map(|(pool, why)| NotScaledJson { pool, why });
+        document::value(&DocumentJson {
+            format_version: "1",
+            command: "watch",
+            version: env!("CARGO_PKG_VERSION"),
+            fleet: &self.fleet,
+            garm: &self.garm,
+            controller_id: self.controller_id.as_deref(),
+            at: self.at.to_string(),
+            applied: self.is_applied,
+            pools,
+            not_scaled: not_scaled.collect(),
         })
     }
 }
 
-fn numbers(it: &RuleResults) -> Value {
-    json!({
-        "untaken": it.hand_out.untaken,
-        "given_up": it.hand_out.given_up,
-        "asking": it.asking,
-        "late": it.late,
-        "ours": it.ours,
-        "covered": it.covered,
-        "starting": it.starting,
-        "unserved": it.unserved,
-        "wanted": it.wanted,
-        "room": it.room,
-        "need": it.need,
-        "floor": it.floor,
-        "dead": it.dead,
-        "dead_idle": it.dead_idle,
-        "surplus": it.surplus,
-        "due": it.due,
-        "keep": it.keep,
-    })
+fn results(rules: &RuleResults) -> ResultsJson {
+    ResultsJson {
+        jobs_not_handed_out: rules.hand_out.untaken,
+        given_up_jobs: rules.hand_out.given_up,
+        jobs_asking: rules.asking,
+        late_jobs: rules.late,
+        jobs_scaled_for: rules.ours,
+        jobs_beside_idle_runner: rules.covered,
+        pickups_expected: rules.starting,
+        unserved_jobs: rules.unserved,
+        runners_wanted: rules.wanted,
+        room: rules.room,
+        runners_needed: rules.need,
+        floor: rules.floor,
+        failed_or_suspect: rules.dead,
+        suspect: rules.dead_idle,
+        idle_above_floor: rules.surplus,
+        scale_down_candidates: rules.due,
+        idle_held: rules.keep,
+    }
 }
 
-fn inputs(it: &DecisionInputs, now: Timestamp) -> Value {
-    let age = |at: Option<Timestamp>| at.map(|it| between(it, now).as_secs());
-    let counts = &it.counts;
-    json!({
-        "policy": policy(&it.policy),
-        "garm": {
-            "max_runners": it.garm_max,
-            "level": it.garm_level,
-            "minimum_job_age_backoff_seconds": it.backoff.as_secs(),
+fn inputs(inputs: &DecisionInputs, now: Timestamp) -> InputsJson {
+    InputsJson {
+        policy: policy(&inputs.policy),
+        garm: GarmJson {
+            max_runners: inputs.garm_max,
+            level: inputs.garm_level,
+            minimum_job_age_backoff_seconds: inputs.backoff.as_secs(),
         },
-        "runners": {
-            "active": counts.active,
-            "idle": counts.idle,
-            "suspect": counts.suspect,
-            "booting": counts.booting,
-            "retrying": counts.retrying,
-            "failed": counts.failed,
-            "leaving": counts.leaving,
-            "ended": counts.ended,
-            "live": counts.live,
-            "counted_idle_by_garm": counts.garm_idle,
-            "leaving_since": counts.leaving_since.map(|it| it.to_string()),
-            "longest_idle_seconds": age(counts.oldest_idle),
-        },
-        "jobs": {
-            "queued": it.queued,
-            "oldest_wait_seconds": age(it.oldest_queued),
-            "oldest_queued_at": it.oldest_queued.map(|it| it.to_string()),
-            "oldest_stuck_at": it.exceptions.oldest_stuck.map(|it| it.to_string()),
-            "fits": it.fits,
-            "fits_older_than_delay": it.fits_waited,
-            "stuck": it.exceptions.stuck,
-            "stale": it.exceptions.stale,
-            "forgotten": it.exceptions.forgotten,
-        },
-    })
+        runners: runners(&inputs.counts, now),
+        jobs: jobs(inputs, now),
+    }
 }
 
-fn policy(it: &ScalePolicy) -> Value {
-    json!({
-        "min_runners": it.min_runners,
-        "max_runners": it.max_runners,
-        "min_idle_runners": it.min_idle_runners,
-        "scale_up_threshold": it.scale_up_threshold,
-        "scale_up_delay_seconds": it.scale_up_delay.as_secs(),
-        "scale_up_target": it.scale_up_target,
-        "scale_down_delay_seconds": it.scale_down_delay.as_secs(),
-        "max_queue_wait_seconds": it.max_queue_wait.map(|it| it.as_secs()),
-        "boot_grace_seconds": it.boot_grace.as_secs(),
-        "failed_runner_grace_seconds": it.failed_runner_grace.as_secs(),
-        "stale_job_age_seconds": it.stale_job_age.as_secs(),
-    })
+fn runners(counts: &RunnerCounts, now: Timestamp) -> RunnersJson {
+    RunnersJson {
+        active: counts.active,
+        idle: counts.idle,
+        suspect: counts.suspect,
+        booting: counts.booting,
+        create_retried: counts.retrying,
+        failed: counts.failed,
+        deleting: counts.leaving + counts.ended,
+        job_ended: counts.ended,
+        live: counts.live,
+        counted_idle_by_garm: counts.garm_idle,
+        deleting_since: counts.leaving_since.map(|it| it.to_string()),
+        longest_idle_seconds: age(counts.oldest_idle, now),
+    }
+}
+
+fn jobs(inputs: &DecisionInputs, now: Timestamp) -> JobsJson {
+    JobsJson {
+        queued: inputs.queued,
+        oldest_wait_seconds: age(inputs.oldest_queued, now),
+        oldest_queued_at: inputs.oldest_queued.map(|it| it.to_string()),
+        oldest_stuck_at: inputs.tally.oldest_stuck.map(|it| it.to_string()),
+        fitting: inputs.fits,
+        fitting_older_than_delay: inputs.fits_waited,
+        stuck: inputs.tally.stuck,
+        stale: inputs.tally.stale,
+        forgotten: inputs.tally.forgotten,
+    }
+}
+
+fn age(at: Option<Timestamp>, now: Timestamp) -> Option<u64> {
+    at.map(|at| between(at, now).as_secs())
+}
+
+fn policy(policy: &ScalePolicy) -> PolicyJson {
+    PolicyJson {
+        min_runners: policy.min_runners,
+        max_runners: policy.max_runners,
+        min_idle_runners: policy.min_idle_runners,
+        scale_up_threshold: policy.scale_up_threshold,
+        scale_up_delay_seconds: policy.scale_up_delay.as_secs(),
+        scale_up_target: policy.scale_up_target,
+        scale_down_delay_seconds: policy.scale_down_delay.as_secs(),
+        max_queue_wait_seconds: policy.max_queue_wait.map(|it| it.as_secs()),
+        boot_grace_seconds: policy.boot_grace.as_secs(),
+        failed_runner_grace_seconds: policy.failed_runner_grace.as_secs(),
+        stale_job_age_seconds: policy.stale_job_age.as_secs(),
+    }
 }

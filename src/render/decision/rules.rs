@@ -64,7 +64,10 @@ fn native(it: &Decision) -> RuleVerdict {
     let theirs = it.rules.asking.saturating_sub(it.rules.ours);
     let backoff = span(it.inputs.backoff);
     let (verdict, says) = match theirs {
-        0 => ("ours", format!("every job is served by this policy; GARM's backoff is {backoff}")),
+        0 => (
+            "this policy",
+            format!("every job is served by this policy; GARM's backoff is {backoff}"),
+        ),
         n => ("left to GARM", format!("{} left to GARM, whose backoff is {backoff}", jobs(n))),
     };
     RuleVerdict { rule: "minimum_job_age_backoff", verdict, says }
@@ -174,7 +177,7 @@ fn hand_out(it: &Decision) -> RuleVerdict {
         (RunnerProbe::No, 0) => "none",
         (RunnerProbe::No, _) => "wait",
     };
-    RuleVerdict { rule: "hand_out", verdict, says }
+    RuleVerdict { rule: "jobs_not_handed_out", verdict, says }
 }
 
 fn apart(it: &Decision) -> RuleVerdict {
@@ -184,5 +187,5 @@ fn apart(it: &Decision) -> RuleVerdict {
         exceptions.stuck, exceptions.stale, exceptions.forgotten
     );
     let none = exceptions.stuck + exceptions.stale + exceptions.forgotten == 0;
-    RuleVerdict { rule: "jobs_apart", verdict: if none { "none" } else { "some" }, says }
+    RuleVerdict { rule: "jobs_not_counted", verdict: if none { "none" } else { "some" }, says }
 }

@@ -1,7 +1,7 @@
 //! A GARM that does not create the runners that a pool's level asks for.
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::words::{clock, count_of};
 use crate::domain::credential::RateLimit;
@@ -61,23 +61,39 @@ impl Stall {
     }
 
     /// The object beside a decision.
-    pub(super) fn json(&self) -> Value {
-        let limit = self.rate_limit.map(|it| {
-            json!({
-                "limit": it.limit,
-                "remaining": it.remaining,
-                "resets_at": it.resets_at.map(|it| it.to_string()),
-            })
-        });
-        json!({
-            "since": self.since.to_string(),
-            "level": self.level,
-            "counted": self.counted,
-            "credentials": self.credentials,
-            "rate_limit": limit,
-            "sentence": self.sentence(),
-        })
+    pub(super) fn json(&self) -> StallJson<'_> {
+        StallJson {
+            since: self.since.to_string(),
+            level: self.level,
+            counted: self.counted,
+            credentials: self.credentials.as_deref(),
+            rate_limit: self.rate_limit.map(|it| RateLimitJson {
+                limit: it.limit,
+                remaining: it.remaining,
+                resets_at: it.resets_at.map(|it| it.to_string()),
+            }),
+            sentence: self.sentence(),
+        }
     }
+}
+
+/// The object `level_not_followed`.
+#[derive(Serialize)]
+pub(super) struct StallJson<'a> {
+    since: String,
+    level: u32,
+    /// The number of runners that GARM counts as idle.
+    counted: u32,
+    credentials: Option<&'a str>,
+    rate_limit: Option<RateLimitJson>,
+    sentence: String,
+}
+
+#[derive(Serialize)]
+struct RateLimitJson {
+    limit: u64,
+    remaining: u64,
+    resets_at: Option<String>,
 }
 
 #[cfg(test)]

@@ -155,20 +155,20 @@ fn what_is_frozen_says_why() {
 }
 
 #[test]
-fn the_report_says_whose_it_is_and_names_the_pools_that_are_left_alone() {
+fn the_report_says_whose_it_is_and_names_the_pools_that_are_not_scaled() {
     let report = DecisionsDocument {
         fleet: "acme".into(),
         garm: "https://garm".into(),
         controller_id: Some("c-1".into()),
         at: Timestamp::UNIX_EPOCH,
         is_applied: true,
-        left_alone: vec![("new".into(), "not in GARM".into())],
+        not_scaled: vec![("new".into(), "not in GARM".into())],
     };
     let expected = serde_json::json!({
         "format_version": "1", "command": "watch", "version": env!("CARGO_PKG_VERSION"),
         "fleet": "acme", "garm": "https://garm", "controller_id": "c-1",
         "at": "1970-01-01T00:00:00Z", "applied": true,
-        "pools": [], "left_alone": [{ "pool": "new", "why": "not in GARM" }],
+        "pools": [], "not_scaled": [{ "pool": "new", "why": "not in GARM" }],
     });
     assert_eq!(report.value(&[]), expected);
 }
@@ -232,4 +232,56 @@ fn a_decision_that_is_read_from_the_page_is_told_as_by_the_one_who_made_it() {
     assert_eq!((read.short, read.sentence, read.queued), (short, sentence, 9));
     assert_eq!(read.oldest, Some(at(-40)));
     assert_eq!(DecisionView::read(serde_json::json!({ "pool": "default" })), None);
+}
+
+/// Every key of a document, at any depth.
+fn keys(value: &serde_json::Value, found: &mut std::collections::BTreeSet<String>) {
+    match value {
+        serde_json::Value::Object(map) => {
+            for (key, value) in map {
+                found.insert(key.clone());
+                keys(value, found);
+            }
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|item| keys(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_glossary_defines_every_word_of_a_decision() {
+    use crate::event::StepResult;
+    use crate::render::status::PoolStanding;
+    use crate::scaling::{Direction, LifeState, Reason};
+
+    let decision = seen(&policy(), many(2, "running/idle", -10), waiting(9, -40));
+    let name = PoolName::new("default").unwrap();
+    let stall = Stall {
+        since: at(0),
+        level: 3,
+        counted: 0,
+        runner_group: String::new(),
+        provider: "aws".into(),
+        credentials: None,
+        rate_limit: Some(crate::domain::credential::RateLimit {
+            limit: 1,
+            remaining: 0,
+            resets_at: None,
+        }),
+    };
+    let value = json(&name, &decision, DecisionEffect::Applied, Some(&stall));
+    let document =
+        DecisionsDocument { not_scaled: vec![("a".into(), "b".into())], ..Default::default() };
+    let mut words = std::collections::BTreeSet::new();
+    keys(&document.value(&[value]), &mut words);
+    assert!(words.len() > 70, "{words:?}");
+    words.extend(LifeState::ALL.map(|it| it.word().to_owned()));
+    words.extend(Reason::ALL.map(|it| it.word().to_owned()));
+    words.extend(Direction::ALL.map(|it| it.word().to_owned()));
+    words.extend(PoolStanding::ALL.map(|it| it.word().to_owned()));
+    words.extend(StepResult::ALL.map(|it| it.word().to_owned()));
+    let glossary = include_str!("../../../docs/glossary.md");
+    let missing: Vec<_> =
+        words.into_iter().filter(|it| !glossary.contains(&format!("`{it}`"))).collect();
+    assert!(missing.is_empty(), "docs/glossary.md does not define {missing:?}");
 }

@@ -66,9 +66,9 @@ impl DecisionView {
             short: words("short")?,
             sentence: words("sentence")?,
             frozen: words("frozen"),
-            stall: escaped(&value["not_followed"]["sentence"]),
-            untaken: words("not_handed_out"),
-            suspects: value["suspects"]
+            stall: escaped(&value["level_not_followed"]["sentence"]),
+            untaken: words("jobs_not_handed_out"),
+            suspects: value["suspect_runners"]
                 .as_array()?
                 .iter()
                 .filter_map(|it| Some(RunnerName::new(it.as_str()?)))
@@ -77,7 +77,7 @@ impl DecisionView {
             queued: number("queued")?,
             stuck: number("stuck")?,
             oldest: oldest.into_iter().filter_map(time).min(),
-            leaving_since: time(&value["inputs"]["runners"]["leaving_since"]),
+            leaving_since: time(&value["inputs"]["runners"]["deleting_since"]),
             value,
         })
     }

@@ -37,6 +37,16 @@ pub enum PoolStanding {
 }
 
 impl PoolStanding {
+    /// Every standing, in the order of output.
+    pub const ALL: [Self; 6] = [
+        Self::Declared,
+        Self::Absent,
+        Self::Undeclared,
+        Self::Retired,
+        Self::Replacement,
+        Self::Leftover,
+    ];
+
     /// The word of output and JSON.
     pub fn word(self) -> &'static str {
         match self {

@@ -1,77 +1,126 @@
-//! The board as JSON.
+//! The document of `status -o json`.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::Detail;
 use super::fleet_status::{DecisionSource, FleetStatus, PoolStatus};
 use super::runners::RunnerRow;
 use crate::domain::name::PoolId;
+use crate::render::document;
 
-/// The fields of `status`' document. Seconds are whole.
-pub fn json(status: &FleetStatus, detail: Detail) -> Value {
-    json!({
-        "fleet": status.fleet,
-        "controller_id": status.controller_id,
-        "observed_at": status.observed_at.to_string(),
-        "watch": status.source.as_ref().map(source),
-        "pools": status.pools.iter().map(|it| pool(it, detail)).collect::<Vec<_>>(),
-    })
+/// The fields of `status`' document beside `format_version` and `command`. Seconds are whole.
+#[derive(Serialize)]
+struct StatusJson<'a> {
+    fleet: &'a str,
+    controller_id: &'a str,
+    observed_at: String,
+    watch: Option<WatchJson<'a>>,
+    pools: Vec<PoolJson<'a>>,
 }
 
 /// Where the decisions come from.
-fn source(it: &DecisionSource) -> Value {
-    let (is_running, why, at, is_applied) = match it {
+#[derive(Serialize)]
+struct WatchJson<'a> {
+    address: &'a str,
+    /// Null: whether one runs is not known.
+    running: Option<bool>,
+    why: Option<&'a str>,
+    at: Option<String>,
+    applied: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct PoolJson<'a> {
+    name: &'a str,
+    pool_id: Option<&'a str>,
+    standing: &'static str,
+    enabled: bool,
+    active: u32,
+    idle: u32,
+    /// The sum of the states `pending`, `creating` and `installing`.
+    booting: u32,
+    failed: u32,
+    suspect: u32,
+    min_runners: u32,
+    max_runners: u32,
+    level: Option<u32>,
+    queue_depth: u32,
+    oldest_wait_seconds: Option<u64>,
+    stuck_jobs: Option<u32>,
+    decision: Option<&'a Value>,
+    remarks: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runners: Option<Vec<RunnerJson<'a>>>,
+}
+
+#[derive(Serialize)]
+struct RunnerJson<'a> {
+    name: &'a str,
+    state: &'static str,
+    status: &'a str,
+    runner_status: &'a str,
+    age_seconds: u64,
+    job: Option<&'a str>,
+    outdated: bool,
+    fault: Option<&'a str>,
+}
+
+/// The fields of `status`' document.
+pub fn json(status: &FleetStatus, detail: Detail) -> Value {
+    document::value(&StatusJson {
+        fleet: &status.fleet,
+        controller_id: &status.controller_id,
+        observed_at: status.observed_at.to_string(),
+        watch: status.source.as_ref().map(source),
+        pools: status.pools.iter().map(|it| pool(it, detail)).collect(),
+    })
+}
+
+fn source(source: &DecisionSource) -> WatchJson<'_> {
+    let (running, why, at, applied) = match source {
         DecisionSource::Watch { at, is_applied, .. } => {
-            (Some(true), None, Some(at), Some(is_applied))
+            (Some(true), None, Some(at.to_string()), Some(*is_applied))
         }
         DecisionSource::NotRunning { .. } => (Some(false), None, None, None),
-        DecisionSource::Unknown { why, .. } => (None, Some(why), None, None),
+        DecisionSource::Unknown { why, .. } => (None, Some(why.as_str()), None, None),
     };
-    json!({
-        "address": it.address(),
-        "running": is_running,
-        "why": why,
-        "at": at.map(ToString::to_string),
-        "applied": is_applied,
-    })
+    WatchJson { address: source.address(), running, why, at, applied }
 }
 
-fn pool(line: &PoolStatus, detail: Detail) -> Value {
-    let snapshot = &line.snapshot;
-    let mut pool = json!({
-        "name": line.name,
-        "pool_id": line.pool_id.as_ref().map(PoolId::as_str),
-        "standing": line.standing.word(),
-        "enabled": line.enabled,
-        "active": snapshot.active,
-        "idle": snapshot.idle,
-        "booting": snapshot.booting,
-        "failed": snapshot.failed,
-        "suspect": snapshot.suspect,
-        "min_runners": line.min_runners,
-        "max_runners": line.max_runners,
-        "level": line.level,
-        "queue_depth": snapshot.queue_depth,
-        "oldest_wait_seconds": snapshot.oldest_wait.map(|it| it.as_secs()),
-        "stuck_jobs": line.decision.as_ref().map(|it| it.stuck),
-        "decision": line.decision.as_ref().map(|it| &it.value),
-        "remarks": line.remarks.iter().map(|it| it.text.as_str()).collect::<Vec<_>>(),
-    });
-    if detail == Detail::Runners {
-        pool["runners"] = line.runners.iter().map(runner).collect();
+fn pool(pool: &PoolStatus, detail: Detail) -> PoolJson<'_> {
+    let snapshot = &pool.snapshot;
+    PoolJson {
+        name: &pool.name,
+        pool_id: pool.pool_id.as_ref().map(PoolId::as_str),
+        standing: pool.standing.word(),
+        enabled: pool.enabled,
+        active: snapshot.active,
+        idle: snapshot.idle,
+        booting: snapshot.booting,
+        failed: snapshot.failed,
+        suspect: snapshot.suspect,
+        min_runners: pool.min_runners,
+        max_runners: pool.max_runners,
+        level: pool.level,
+        queue_depth: snapshot.queue_depth,
+        oldest_wait_seconds: snapshot.oldest_wait.map(|it| it.as_secs()),
+        stuck_jobs: pool.decision.as_ref().map(|it| it.stuck),
+        decision: pool.decision.as_ref().map(|it| &it.value),
+        remarks: pool.remarks.iter().map(|it| it.text.as_str()).collect(),
+        runners: (detail == Detail::Runners).then(|| pool.runners.iter().map(runner).collect()),
     }
-    pool
 }
 
-fn runner(runner: &RunnerRow) -> Value {
-    json!({
-        "name": runner.name,
-        "does": runner.class.word(),
-        "status": runner.status,
-        "runner_status": runner.runner_status,
-        "age_seconds": runner.age.as_secs(),
-        "job": runner.job,
-        "outdated": runner.is_outdated,
-        "fault": runner.fault,
-    })
+fn runner(runner: &RunnerRow) -> RunnerJson<'_> {
+    RunnerJson {
+        name: &runner.name,
+        state: runner.state.word(),
+        status: &runner.status,
+        runner_status: &runner.runner_status,
+        age_seconds: runner.age.as_secs(),
+        job: runner.job.as_deref(),
+        outdated: runner.is_outdated,
+        fault: runner.fault.as_deref(),
+    }
 }

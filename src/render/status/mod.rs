@@ -242,7 +242,7 @@ fn about((sign, style): (&str, Style), pool: &str, said: &str, width: usize) -> 
 }
 
 fn all_runners(status: &FleetStatus, width: usize) -> String {
-    let header = ["RUNNER", "POOL", "DOES", "STATE", "AGE", "JOB OR FAULT"];
+    let header = ["RUNNER", "POOL", "STATE", "IN GARM", "AGE", "JOB OR FAULT"];
     let header = header.into_iter().map(|it| Cell::text(it).styled(QUIET)).collect();
     let of = |line: &PoolStatus| -> Vec<Vec<Cell>> {
         line.runners.iter().map(|it| runner_row(&line.name, it)).collect()
@@ -269,7 +269,7 @@ fn runner_row(pool: &str, runner: &RunnerRow) -> Vec<Cell> {
     vec![
         Cell::text(text::quote(&runner.name)),
         Cell::text(text::quote(pool)),
-        Cell::text(runner.class.word()).styled(style),
+        Cell::text(runner.state.word()).styled(style),
         Cell::text(text::quote(&format!("{}/{}", runner.status, runner.runner_status)))
             .wrapped_at('/'),
         Cell::number(span(runner.age)),

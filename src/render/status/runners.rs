@@ -7,15 +7,17 @@ use crate::domain::name::RunnerName;
 use crate::domain::pool::Pool;
 use crate::domain::runner::Runner;
 use crate::domain::text;
-use crate::scaling::{EvaluationClock, RunnerClass, classify};
+use crate::scaling::{EvaluationClock, LifeState, RunnerClass, classify};
 
 /// One runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunnerRow {
     /// Its name.
     pub name: String,
-    /// What it is doing.
+    /// What the runner is to the scaler.
     pub class: RunnerClass,
+    /// The word that users see for it.
+    pub state: LifeState,
     /// GARM's word for the VM.
     pub status: String,
     /// GARM's word for the runner inside.
@@ -45,9 +47,11 @@ pub(super) fn runner_lines(
     let now = EvaluationClock::new(fleet.observed_at);
     let mut lines: Vec<RunnerRow> = fleet
         .runners_of(&pool.id)
-        .map(|runner| RunnerRow {
+        .map(|runner| (runner, class(runner)))
+        .map(|(runner, class)| RunnerRow {
             name: runner.name.to_string(),
-            class: class(runner),
+            class,
+            state: LifeState::of(class, &runner.status),
             status: runner.status.word().to_owned(),
             runner_status: runner.runner_status.word().to_owned(),
             age: now.age(runner.created_at),

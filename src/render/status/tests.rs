@@ -107,7 +107,7 @@ fn one_look_says_what_the_pools_do_and_which_are_ill() {
         no `watch` is running at http://127.0.0.1:9477; one that starts now:
         → default: would start none yet: 1 job has no runner, and no more than 5 wait (`scale_up_threshold`)
 
-        RUNNER     POOL     DOES    STATE           AGE     JOB OR FAULT
+        RUNNER     POOL     STATE   IN GARM         AGE     JOB OR FAULT
         ────────────────────────────────────────────────────────────────────────────
         default-1  default  active  running/active      5m  build (acme/app)
         default-2  default  idle    running/idle        9s
@@ -253,7 +253,7 @@ fn the_numbers_of_a_pool_are_those_of_the_watch_that_scales_it() {
         "queued": 3, "stuck": 5,
         "oldest_queued_at": "2026-09-21T14:13:00Z", "oldest_stuck_at": "2026-09-21T14:03:20Z",
     });
-    value["not_followed"] = json!({ "sentence": "GARM has not created 3 runners" });
+    value["level_not_followed"] = json!({ "sentence": "GARM has not created 3 runners" });
     value["short"] = json!("start 3");
     value["sentence"] = json!("starts 3 runners: \u{1b}[2J");
     let told = DecisionView::read(value).unwrap();

@@ -31,7 +31,7 @@ fn status_shows_pools_runners_and_jobs() {
     assert_eq!((&pool["name"], &pool["active"]), (&"warm".into(), &1.into()), "{status}");
     assert_eq!((&pool["level"], &pool["max_runners"]), (&2.into(), &4.into()), "{status}");
     let runners = pool["runners"].as_array().unwrap();
-    let busy: Vec<&Value> = runners.iter().filter(|it| it["does"] == "active").collect();
+    let busy: Vec<&Value> = runners.iter().filter(|it| it["state"] == "active").collect();
     assert!(busy.len() == 1 && busy[0]["job"].is_string(), "{status}");
     let text = bench.run(&["status", "--runners"]).ends(0).out;
     assert!(text.contains("POOL") && text.contains("RUNNER"), "{text}");

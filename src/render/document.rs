@@ -1,0 +1,9 @@
+//! Typed documents as JSON.
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// A document of ours as JSON.
+pub(super) fn value(document: &impl Serialize) -> Value {
+    serde_json::to_value(document).expect("documents hold texts, numbers and lists, which are JSON")
+}
