@@ -324,12 +324,12 @@ fn jobs(inputs: &DecisionInputs, now: Timestamp) -> JobsJson {
         queued: inputs.queued,
         oldest_wait_seconds: age(inputs.oldest_queued, now),
         oldest_queued_at: inputs.oldest_queued.map(|it| it.to_string()),
-        oldest_stuck_at: inputs.tally.oldest_stuck.map(|it| it.to_string()),
+        oldest_stuck_at: inputs.exceptions.oldest_stuck.map(|it| it.to_string()),
         fitting: inputs.fits,
         fitting_older_than_delay: inputs.fits_waited,
-        stuck: inputs.tally.stuck,
-        stale: inputs.tally.stale,
-        forgotten: inputs.tally.forgotten,
+        stuck: inputs.exceptions.stuck,
+        stale: inputs.exceptions.stale,
+        forgotten: inputs.exceptions.forgotten,
     }
 }
 
