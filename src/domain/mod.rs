@@ -7,7 +7,6 @@
 pub mod address;
 pub mod backoff;
 pub mod credential;
-pub(crate) mod der;
 pub mod desired;
 pub mod duration;
 pub mod entity;

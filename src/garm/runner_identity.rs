@@ -3,22 +3,17 @@
 
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use secrecy::{ExposeSecret, SecretString};
-use zeroize::Zeroizing;
+use x509_cert::der::pem::{LineEnding, encode_string};
 
 use super::error::GarmError;
 use super::pem::{Pem, shown};
 use super::tls::fit_for_a_client;
 use super::x509;
 use crate::policy::kit::RunnerIdentity;
-
-/// Base64 digits of a line of PEM (RFC 7468).
-const LINE: usize = 64;
 
 /// Reads certificate and authority, and takes the key, as PEM without any comment. Errors
 /// ([`super::ErrorKind::Input`]) when one of them is not what it should be, certificate and key do not
@@ -70,8 +65,7 @@ fn fitting(
         .key_provider
         .load_private_key(der)
         .map_err(|_| refused("it is of a kind that nobody signs with"))?;
-    let own = signer.public_key();
-    let own = own.as_deref().and_then(x509::sequence);
+    let own = signer.public_key().map(|it| it.to_vec());
     match own == chain.first().and_then(|it| x509::public_key(it)) {
         true => Ok(pem),
         false => Err(refused("the key is of another certificate")),
@@ -84,26 +78,16 @@ fn private_key(der: &PrivateKeyDer<'_>) -> SecretString {
         PrivateKeyDer::Sec1(_) => "EC PRIVATE KEY",
         _ => "PRIVATE KEY",
     };
-    SecretString::from(pem(label, der.secret_der()).to_string())
+    SecretString::from(pem(label, der.secret_der()))
 }
 
 fn certificates(chain: &[CertificateDer<'_>]) -> String {
-    chain.iter().map(|it| pem("CERTIFICATE", it).to_string()).collect()
+    chain.iter().map(|it| pem("CERTIFICATE", it)).collect()
 }
 
-fn pem(label: &str, der: &[u8]) -> Zeroizing<String> {
-    let digits = Zeroizing::new(STANDARD.encode(der));
-    let mut text = Zeroizing::new(String::with_capacity(digits.len() + digits.len() / LINE + 80));
-    text.push_str(&format!("-----BEGIN {label}-----\n"));
-    let mut rest = digits.as_str();
-    while !rest.is_empty() {
-        let (line, more) = rest.split_at(rest.len().min(LINE));
-        text.push_str(line);
-        text.push('\n');
-        rest = more;
-    }
-    text.push_str(&format!("-----END {label}-----\n"));
-    text
+fn pem(label: &str, der: &[u8]) -> String {
+    encode_string(label, LineEnding::LF, der)
+        .expect("a valid label, and DER of at most 1 MiB, whose length cannot overflow")
 }
 
 #[cfg(test)]

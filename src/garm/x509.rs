@@ -1,132 +1,68 @@
-//! The facts of a certificate that people are told: from when, until when, whether it may sign
-//! others, and whether it is for clients. Everything else is rustls's business.
+//! The facts of a certificate that messages tell: its validity, whether it can sign others, and
+//! whether it is meant for clients. rustls checks everything else.
 
-use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::Offset;
+use std::time::Duration;
 
-use crate::domain::der::{BOOLEAN, Der, INTEGER, OCTETS, OID, SEQUENCE};
+use jiff::{SignedDuration, Timestamp};
+use x509_cert::Certificate;
+use x509_cert::crl::CertificateList;
+use x509_cert::der::oid::ObjectIdentifier;
+use x509_cert::der::{Decode, Encode};
+use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage};
+use x509_cert::time::Time;
 
-/// Facts of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct CertificateFacts {
     pub(super) not_before: Timestamp,
     pub(super) not_after: Timestamp,
-    /// A CA's, or signed by itself: it can be what other certificates lead to.
+    /// A CA certificate, or a self-signed one: other certificates can chain to it.
     pub(super) can_be_root: bool,
-    /// Its extended key usage names clients, or there is none.
+    /// Its extended key usage includes clients, or it has none.
     pub(super) is_for_clients: bool,
 }
 
-/// Reads DER (RFC 5280 §4.1); nothing when it is not a certificate.
+/// `clientAuth` and `anyExtendedKeyUsage` (RFC 5280 §4.2.1.12).
+const FOR_CLIENTS: [ObjectIdentifier; 2] = [
+    ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2"),
+    ObjectIdentifier::new_unwrap("2.5.29.37.0"),
+];
+
+/// Reads a DER certificate (RFC 5280 §4.1) of any version; `None` if it is not one.
 pub(super) fn facts(der: &[u8]) -> Option<CertificateFacts> {
-    let mut certificate = Der::new(Der::new(der).take(SEQUENCE)?);
-    let mut body = Der::new(certificate.take(SEQUENCE)?);
-    body.skip(VERSION);
-    body.take(INTEGER)?;
-    let _algorithm = body.take(SEQUENCE)?;
-    let issuer = body.take(SEQUENCE)?;
-    let mut validity = Der::new(body.take(SEQUENCE)?);
-    let subject = body.take(SEQUENCE)?;
-    let _key = body.take(SEQUENCE)?;
-    body.skip(ISSUER_ID);
-    body.skip(SUBJECT_ID);
-    let extensions = body.take(EXTENSIONS).unwrap_or_default();
-    let constraints = extension(extensions, &BASIC_CONSTRAINTS);
-    let usage = extension(extensions, &EXTENDED_KEY_USAGE);
+    let certificate = Certificate::from_der(der).ok()?;
+    let body = certificate.tbs_certificate();
+    let constraints = body.get_extension::<BasicConstraints>().ok().flatten();
+    let is_for_clients = match body.get_extension::<ExtendedKeyUsage>() {
+        Ok(None) => true,
+        Ok(Some((_, usage))) => usage.0.iter().any(|it| FOR_CLIENTS.contains(it)),
+        Err(_) => false,
+    };
     Some(CertificateFacts {
-        can_be_root: issuer == subject || constraints.and_then(is_ca).unwrap_or(false),
-        is_for_clients: usage.is_none_or(is_for_clients),
-        not_before: time(validity.next()?)?,
-        not_after: time(validity.next()?)?,
+        can_be_root: body.issuer() == body.subject() || constraints.is_some_and(|it| it.1.ca),
+        is_for_clients,
+        not_before: timestamp(body.validity().not_before),
+        not_after: timestamp(body.validity().not_after),
     })
 }
 
-/// The content of a certificate's public key (`SubjectPublicKeyInfo`), of whatever version it is:
-/// certificates of version 1, as `openssl x509 -req` makes them, are refused by rustls and taken by
-/// everybody else.
-pub(super) fn public_key(der: &[u8]) -> Option<&[u8]> {
-    let mut certificate = Der::new(Der::new(der).take(SEQUENCE)?);
-    let mut body = Der::new(certificate.take(SEQUENCE)?);
-    body.skip(VERSION);
-    body.take(INTEGER)?;
-    let [_algorithm, _issuer, _validity, _subject] = [(); 4].map(|()| body.take(SEQUENCE));
-    body.take(SEQUENCE)
+/// The public key (`SubjectPublicKeyInfo`, DER) of a certificate of any version. rustls refuses
+/// certificates of version 1, which `openssl x509 -req` makes and every other program accepts.
+pub(super) fn public_key(der: &[u8]) -> Option<Vec<u8>> {
+    let certificate = Certificate::from_der(der).ok()?;
+    certificate.tbs_certificate().subject_public_key_info().to_der().ok()
 }
 
-/// When a revocation list ends (RFC 5280 §5.1), if it ever does; nothing when it is not one.
+/// When a DER revocation list (RFC 5280 §5.1) ends, if it does; `None` if it is not a list.
 pub(super) fn list_ends(der: &[u8]) -> Option<Option<Timestamp>> {
-    let mut list = Der::new(Der::new(der).take(SEQUENCE)?);
-    let mut body = Der::new(list.take(SEQUENCE)?);
-    body.skip(INTEGER);
-    let [_algorithm, _issuer] = [body.take(SEQUENCE)?, body.take(SEQUENCE)?];
-    let _this_update = time(body.next()?)?;
-    match body.next() {
-        Some((tag @ (UTC_TIME | GENERALIZED_TIME), digits)) => Some(Some(time((tag, digits))?)),
-        Some(_) | None => Some(None),
-    }
+    let list: CertificateList = CertificateList::from_der(der).ok()?;
+    Some(list.tbs_cert_list.next_update.map(timestamp))
 }
 
-/// The content of a DER sequence.
-pub(super) fn sequence(der: &[u8]) -> Option<&[u8]> {
-    Der::new(der).take(SEQUENCE)
-}
-
-const UTC_TIME: u8 = 0x17;
-const GENERALIZED_TIME: u8 = 0x18;
-const VERSION: u8 = 0xa0;
-const ISSUER_ID: u8 = 0x81;
-const SUBJECT_ID: u8 = 0x82;
-const EXTENSIONS: u8 = 0xa3;
-
-/// `2.5.29.19`.
-const BASIC_CONSTRAINTS: [u8; 3] = [0x55, 0x1d, 0x13];
-
-/// `2.5.29.37`.
-const EXTENDED_KEY_USAGE: [u8; 3] = [0x55, 0x1d, 0x25];
-
-/// `clientAuth`, `1.3.6.1.5.5.7.3.2`, and `anyExtendedKeyUsage`, `2.5.29.37.0`.
-const FOR_CLIENTS: [&[u8]; 2] =
-    [&[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02], &[0x55, 0x1d, 0x25, 0x00]];
-
-/// The value of the extension with this name.
-fn extension<'a>(extensions: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
-    let mut extensions = Der::new(Der::new(extensions).take(SEQUENCE)?);
-    while !extensions.is_at_end() {
-        let mut extension = Der::new(extensions.take(SEQUENCE)?);
-        let id = extension.take(OID)?;
-        extension.skip(BOOLEAN);
-        let value = extension.take(OCTETS)?;
-        if id == wanted {
-            return Some(value);
-        }
-    }
-    None
-}
-
-fn is_ca(constraints: &[u8]) -> Option<bool> {
-    let mut constraints = Der::new(Der::new(constraints).take(SEQUENCE)?);
-    Some(constraints.take(BOOLEAN).is_some_and(|it| it != [0]))
-}
-
-fn is_for_clients(usage: &[u8]) -> bool {
-    let Some(usages) = Der::new(usage).take(SEQUENCE) else { return false };
-    let mut usages = Der::new(usages);
-    std::iter::from_fn(|| usages.take(OID)).any(|it| FOR_CLIENTS.contains(&it))
-}
-
-/// `YYMMDDhhmmssZ` or `YYYYMMDDhhmmssZ`; two digits mean 1950 to 2049.
-fn time((tag, digits): (u8, &[u8])) -> Option<Timestamp> {
-    let text = std::str::from_utf8(digits).ok()?.strip_suffix('Z')?;
-    let text = match (tag, text.as_bytes().first()?) {
-        (UTC_TIME, b'5'..=b'9') => format!("19{text}"),
-        (UTC_TIME, _) => format!("20{text}"),
-        (GENERALIZED_TIME, _) => text.to_owned(),
-        _ => return None,
-    };
-    let at = DateTime::strptime("%Y%m%d%H%M%S", &text).ok()?;
-    // The last hours of the year 9999, which stand for "never", are beyond what we can hold.
-    Some(Offset::UTC.to_timestamp(at).unwrap_or(Timestamp::MAX))
+/// The last hours of the year 9999, which stand for "never", are beyond jiff's range.
+fn timestamp(time: Time) -> Timestamp {
+    let since_1970: Duration = time.to_unix_duration();
+    let at = SignedDuration::try_from(since_1970).ok().map(|it| Timestamp::from_duration(it));
+    at.and_then(Result::ok).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]
@@ -148,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn validity_and_use_are_read() {
+    fn validity_and_usage_are_read() {
         let ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let mut named = CertificateParams::default();
         named.distinguished_name.push(rcgen::DnType::CommonName, "another");
@@ -170,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_extended_key_usage_says_for_whom_it_is() {
+    fn the_extended_key_usage_decides_whether_a_certificate_is_for_clients() {
         use rcgen::ExtendedKeyUsagePurpose::{Any, ClientAuth, ServerAuth};
         for (usages, expected) in [
             (vec![], true),
@@ -188,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_certificates_are_none_and_no_panic() {
+    fn broken_certificates_are_refused_without_a_panic() {
         let der = made(IsCa::NoCa, (2020, 2030), None);
         for cut in 0..der.len() {
             assert_eq!(facts(&der[..cut]), None, "{cut}");
@@ -196,7 +132,7 @@ mod tests {
         for at in 0..der.len() {
             let mut broken = der.clone();
             broken[at] ^= 0xff;
-            let _ = facts(&broken);
+            let _ = (facts(&broken), public_key(&broken), list_ends(&broken));
         }
         assert_eq!(facts(b""), None);
         assert_eq!(facts(&[0x30, 0x84, 0xff, 0xff, 0xff, 0xff]), None);

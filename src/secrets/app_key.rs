@@ -3,15 +3,16 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use pkcs8::{ObjectIdentifier, PrivateKeyInfoRef};
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls_pki_types::pem::{PemObject, SectionKind};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, SubjectPublicKeyInfoDer};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
+use x509_cert::der::pem::{LineEnding, encode_string};
 use zeroize::Zeroizing;
 
 use crate::domain::credential::Fingerprint;
-use crate::domain::der::{Der, INTEGER, OCTETS, OID, SEQUENCE};
 
 /// The key of a GitHub App in the form that GARM accepts.
 #[derive(Debug, Clone)]
@@ -37,8 +38,8 @@ const DECRYPT: &str = "store it decrypted in the secrets manager: `openssl rsa -
                        -out DECRYPTED`";
 const LINES: &str = "store the PEM with its line breaks, as in the file";
 
-/// `1.2.840.113549.1.1.1`, the algorithm of RSA keys.
-const RSA: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+/// `rsaEncryption` (RFC 8017).
+const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 
 impl AppKey {
     /// Reads PEM with exactly one unencrypted RSA key of at least 2048 bits, in PKCS#1 or PKCS#8.
@@ -120,36 +121,19 @@ fn without_key(text: &str, sections: &[Section]) -> InvalidKey {
 
 /// The PKCS#1 key inside a PKCS#8 one (RFC 5958 §2).
 fn inside_pkcs8(der: &[u8]) -> Result<&[u8], InvalidKey> {
-    let read = || {
-        let mut body = Der::new(Der::new(der).take(SEQUENCE)?);
-        body.take(INTEGER)?;
-        let algorithm = Der::new(body.take(SEQUENCE)?).take(OID)?;
-        Some((algorithm, body.take(OCTETS)?))
-    };
-    match read() {
-        Some((algorithm, key)) if algorithm == RSA => Ok(key),
-        Some(_) => Err(InvalidKey {
+    match PrivateKeyInfoRef::try_from(der) {
+        Ok(info) if info.algorithm.oid == RSA => Ok(info.private_key.as_bytes()),
+        Ok(_) => Err(InvalidKey {
             got: "it is not an RSA key, but a GitHub App has an RSA key",
             help: GET_ONE,
         }),
-        None => Err(InvalidKey { got: "its key is truncated or invalid", help: GET_ONE }),
+        Err(_) => Err(InvalidKey { got: "its key is truncated or invalid", help: GET_ONE }),
     }
 }
 
-/// Writes PKCS#1 as PEM with 64 characters per line.
 fn pem(der: &[u8]) -> SecretString {
-    let digits = Zeroizing::new(STANDARD.encode(der));
-    let mut pem = String::with_capacity(digits.len() + digits.len() / 64 + 80);
-    pem.push_str("-----BEGIN RSA PRIVATE KEY-----\n");
-    let mut rest = digits.as_str();
-    while !rest.is_empty() {
-        let (line, more) = rest.split_at(rest.len().min(64));
-        pem.push_str(line);
-        pem.push('\n');
-        rest = more;
-    }
-    pem.push_str("-----END RSA PRIVATE KEY-----\n");
-    SecretString::from(pem)
+    let pem = encode_string("RSA PRIVATE KEY", LineEnding::LF, der);
+    SecretString::from(pem.expect("a valid label, and DER that was decoded from a text"))
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Login and tokens (GARM.md §h), and the two meanings of 401 (GARM.md §0.6).
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::base64;
 use super::body::Body;
 use super::json::{Object, Truth};
 use super::reply::{ApiRefusal, ApiReply};
@@ -56,8 +57,8 @@ impl World {
             .text("iss", "garm")
             .number("exp", expires.as_second())
             .end();
-        let head = base64::url(br#"{"alg":"HS256","typ":"JWT"}"#);
-        let signed = format!("{head}.{}", base64::url(claims.as_bytes()));
+        let head = URL_SAFE_NO_PAD.encode(br#"{"alg":"HS256","typ":"JWT"}"#);
+        let signed = format!("{head}.{}", URL_SAFE_NO_PAD.encode(claims));
         let signature = self.sign(&signed);
         let now = self.now;
         self.controller.tokens.retain(|_, (_, expires)| *expires > now);
@@ -69,7 +70,7 @@ impl World {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.controller.secret.as_bytes())
             .expect("HMAC takes a key of any length");
         mac.update(text.as_bytes());
-        base64::url(&mac.finalize().into_bytes())
+        URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
     }
 
     /// Checks an `Authorization` header. The word before the token is not looked at (GARM.md §b).

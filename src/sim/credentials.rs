@@ -2,6 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use pkcs1::RsaPrivateKeyRef;
+use x509_cert::der::pem::decode_vec;
 
 use super::body::Body;
 use super::entity::CredentialsRow;
@@ -9,14 +11,10 @@ use super::json::list;
 use super::reply::{ApiRefusal, ApiReply};
 use super::routes::ApiRequest;
 use super::world::World;
-use crate::domain::der::{Der, INTEGER, SEQUENCE};
 
 const INVALID: &str = "failed to validate github credentials params";
 const CREATE: &str = "failed to create github credentials: error creating github credentials";
 const UPDATE: &str = "failed to update github credentials: error updating github credentials";
-
-/// Numbers in an RSA key of PKCS#1: version, modulus, both exponents, primes, and what speeds it up.
-const RSA_NUMBERS: usize = 9;
 
 impl World {
     pub(super) fn route_credentials(
@@ -205,28 +203,14 @@ impl GitHubApp {
         if self.key.is_empty() {
             return invalid("missing private_key_bytes");
         }
-        let Some(der) = first_block(&self.key) else {
+        // Go's decoder does not look at the label of the first PEM block.
+        let Ok((_, der)) = decode_vec(&self.key) else {
             return invalid("invalid private_key_bytes");
         };
-        let modulus = modulus(&der).ok_or(ApiRefusal::Server)?;
-        let print: String = modulus.iter().rev().take(4).map(|it| format!("{it:02x}")).collect();
+        let key = RsaPrivateKeyRef::try_from(der.as_slice()).map_err(|_| ApiRefusal::Server)?;
+        let print: String =
+            key.modulus.as_bytes().iter().rev().take(4).map(|it| format!("{it:02x}")).collect();
         let Self { app_id, installation_id, .. } = self;
         Ok(format!("app {app_id}, installation {installation_id}, key …{print}"))
     }
-}
-
-/// The first block of PEM, whatever its label.
-fn first_block(pem: &[u8]) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(pem).ok()?;
-    let (_, rest) = text.split_once("-----BEGIN ")?;
-    let (_, rest) = rest.split_once("-----\n")?;
-    let (digits, _) = rest.split_once("-----END ")?;
-    STANDARD.decode(digits.split_whitespace().collect::<String>()).ok()
-}
-
-/// The modulus of an RSA key of PKCS#1.
-fn modulus(der: &[u8]) -> Option<&[u8]> {
-    let mut numbers = Der::new(Der::new(der).take(SEQUENCE)?);
-    let found: Option<Vec<&[u8]>> = (0..RSA_NUMBERS).map(|_| numbers.take(INTEGER)).collect();
-    found?.get(1).copied()
 }

@@ -8,7 +8,6 @@
 //! section of GARM's facts that it comes from. Never decides anything for the program itself.
 
 mod auth;
-mod base64;
 mod body;
 mod cleanup;
 mod config;

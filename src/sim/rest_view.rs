@@ -1,6 +1,8 @@
 //! Rows as GARM shows them: which fields a list has, which only a single answer (GARM.md §a).
 
-use super::base64;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::config::GarmDatabase;
 use super::entity::{EntityRow, EntityRowKey, EntityType};
 use super::instance::InstanceRow;
@@ -142,7 +144,7 @@ impl World {
             .text("status", it.vm.word())
             .text("runner_status", it.phase.word())
             .text_if("pool_id", pool)
-            .text_if("provider_fault", &base64::standard(it.fault.as_bytes()));
+            .text_if("provider_fault", &STANDARD.encode(&it.fault));
         if is_full {
             let order = in_order(it.messages.len(), self.config.variant.database);
             let messages = order.filter_map(|at| it.messages.get(at)).map(|(at, message)| {

@@ -1,6 +1,8 @@
 //! Endpoints, credentials, templates, providers, the controller and its user, as GARM shows them.
 
-use super::base64;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::entity::{CredentialsRow, EndpointRow, EntityRow, EntityType, TemplateRow};
 use super::json::{Object, Truth, list, quoted, zero_time};
 use super::rest_view::Depth;
@@ -103,7 +105,7 @@ impl World {
         let body = match depth {
             Depth::List => "null".to_owned(),
             Depth::One | Depth::Write | Depth::Event | Depth::Inner => {
-                quoted(&base64::standard(it.body.as_bytes()))
+                quoted(&STANDARD.encode(&it.body))
             }
         };
         Object::new()
