@@ -2,8 +2,7 @@
 //! a test compares the two.
 
 use super::keys::SettingKind;
-use super::time::BACKOFF_MAX_S;
-use crate::domain::duration::DURATION_MAX_S;
+use crate::domain::duration::{DURATION_MAX_S, GARM_BACKOFF_MAX_S};
 use crate::domain::label::{GARM_PREFIXES, OWNED_PREFIX, RETIRED_PREFIX};
 
 /// Any character except a control character.
@@ -75,7 +74,7 @@ pub(super) enum DurationPattern {
 /// Durations in which each number is within the limit. The decoder alone refuses a sum over the
 /// limit, such as `29d48h`, which a regular expression cannot.
 pub(super) fn duration(span: DurationPattern) -> String {
-    let max_s = if span == DurationPattern::Backoff { BACKOFF_MAX_S } else { DURATION_MAX_S };
+    let max_s = if span == DurationPattern::Backoff { GARM_BACKOFF_MAX_S } else { DURATION_MAX_S };
     let part = |unit: char, seconds: u64| format!("(?:0*{}{unit})?", up_to(max_s / seconds));
     let seconds = match span {
         DurationPattern::Minutes => format!("(?:(?=0*{}s){SIXTIES}s)?", up_to(max_s)),

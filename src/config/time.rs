@@ -7,12 +7,8 @@ use super::diagnostic_code::Code;
 use super::node::{Meaning, Scalar};
 use super::scalar::InvalidValue;
 use super::value::Value;
-use crate::domain::duration::{DURATION_MAX_S, format, parse_within};
+use crate::domain::duration::{DURATION_MAX_S, GARM_BACKOFF_MAX_S, format, parse_within};
 use crate::domain::text::quote;
-
-/// The longest backoff, in seconds: one more overflows in GARM, which then starts runners at once
-/// (GARM.md §d).
-pub(super) const BACKOFF_MAX_S: u64 = 9_223_372_036;
 
 /// The rule for a duration.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +25,8 @@ impl DurationRule {
     pub(super) const PLAIN: Self =
         Self { min_s: 0, max_s: DURATION_MAX_S, whole_minutes: false, may_be_off: false };
 
-    pub(super) const BACKOFF: Self = Self { max_s: BACKOFF_MAX_S, ..Self::PLAIN };
+    /// GARM's backoff.
+    pub(super) const BACKOFF: Self = Self { max_s: GARM_BACKOFF_MAX_S, ..Self::PLAIN };
 }
 
 pub(super) fn read(

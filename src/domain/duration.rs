@@ -3,6 +3,10 @@
 
 use std::time::Duration;
 
+/// Longest `minimum_job_age_backoff`, in seconds. One more overflows in GARM, which then starts
+/// runners at once; far beyond, its controller is dead (GARM.md §d).
+pub const GARM_BACKOFF_MAX_S: u64 = 9_223_372_036;
+
 /// The longest duration that a file may set: 30 days, in seconds.
 pub const DURATION_MAX_S: u64 = 30 * 86_400;
 
@@ -147,8 +151,8 @@ mod tests {
 
     #[test]
     fn the_error_names_the_bound_that_applies() {
-        assert_eq!(parse_within("9223372036s", 9_223_372_036).unwrap().as_secs(), 9_223_372_036);
-        let error = parse_within("9223372037s", 9_223_372_036).unwrap_err();
+        assert_eq!(parse_within("9223372036s", GARM_BACKOFF_MAX_S).unwrap().as_secs(), 9_223_372_036);
+        let error = parse_within("9223372037s", GARM_BACKOFF_MAX_S).unwrap_err();
         assert_eq!(error.to_string(), "the duration can be at most 106751d23h47m16s");
     }
 

@@ -82,12 +82,19 @@ pub struct Provider {
     pub description: String,
 }
 
-/// The release line of a GARM (GARM.md §k).
+/// Why nothing is written to GARM 0.1, whose scaling rules differ and whose pools have no
+/// `generation` (GARM.md §k).
+pub const GARM_0_1_REFUSAL: &str = "this is GARM 0.1, which runnerctl reads but never writes to";
+
+/// What to do about [`GARM_0_1_REFUSAL`].
+pub const GARM_0_1_HELP: &str = "upgrade GARM to 0.2.0 or later";
+
+/// Which line of GARM answers (GARM.md §k).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReleaseLine {
-    /// 0.2.0 and later: fully supported.
+    /// 0.2.0 or later.
     Current,
-    /// 0.1.x: other scaling rules, no `generation`. Reads work; writes are refused.
+    /// 0.1, to which runnerctl does not write.
     Old,
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::transport::TransportError;
+use crate::domain::fleet::{GARM_0_1_HELP, GARM_0_1_REFUSAL};
 
 /// What a failure means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub enum ErrorKind {
     WrongScheme,
     /// An answer that is not GARM's: a proxy's page, another program, broken JSON.
     NotGarm,
-    /// GARM 0.1.x: reads work, writes are refused by us.
+    /// GARM 0.1, to which we do not write.
     OldLine,
     /// A secrets manager is out of reach or refuses, so that there is no password to log in with.
     Secrets,
@@ -66,13 +67,13 @@ impl GarmError {
         Self { kind: ErrorKind::Input, tried: tried.into(), got: got.into(), help }
     }
 
-    /// The refusal to write to GARM 0.1.x, whose rules of scaling are others (GARM.md §k).
+    /// The refusal to write to GARM 0.1.
     pub fn old_line(tried: impl Into<String>) -> Self {
         Self {
             kind: ErrorKind::OldLine,
             tried: tried.into(),
-            got: "this is GARM 0.1, which scales by other rules and keeps no `generation`".into(),
-            help: Some("upgrade GARM to 0.2 or later; until then only reading works".into()),
+            got: GARM_0_1_REFUSAL.into(),
+            help: Some(GARM_0_1_HELP.into()),
         }
     }
 

@@ -17,6 +17,7 @@ pub(crate) mod pem;
 pub mod probe;
 mod refusal;
 pub mod runner_identity;
+pub(crate) mod server_verifier;
 mod session;
 pub mod tls;
 pub mod transport;

@@ -9,10 +9,8 @@ use axum::body::{Body, to_bytes};
 use hyper::client::conn::http1;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -23,6 +21,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::config::{CertFiles, ListenerTls, WatchSettings};
 use crate::domain::text::quote;
 use crate::garm::pem::Pem;
+use crate::garm::server_verifier::{AcceptedServer, client_config};
 
 /// How long a `watch` on this machine may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -129,15 +128,11 @@ fn configuration(
     files: &ListenerTls,
     identity: Option<&CertFiles>,
 ) -> Result<ClientConfig, AskError> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let chain = Pem { path: &files.server.cert, setting: "watch.tls.cert" }.certificates();
-    let leaf = chain.map_err(unclear)?.swap_remove(0);
-    let pinned = Pinned { leaf, provider: Arc::clone(&provider) };
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(unclear)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(pinned));
+    let builder = client_config(AcceptedServer::Only {
+        certificate: chain.map_err(unclear)?.swap_remove(0),
+        refusal: "it shows another certificate than `watch.tls.cert`",
+    });
     let Some(identity) = identity.filter(|_| files.client_ca.is_some()) else {
         return Ok(builder.with_no_client_auth());
     };
@@ -145,51 +140,4 @@ fn configuration(
     let key = Pem { path: &identity.key, setting: "garm.tls.key" }.key();
     let (chain, key) = (chain.map_err(unclear)?, key.map_err(unclear)?);
     builder.with_client_auth_cert(chain, key).map_err(unclear)
-}
-
-/// Takes one certificate and no other.
-#[derive(Debug)]
-struct Pinned {
-    leaf: CertificateDer<'static>,
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for Pinned {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        if *end_entity == self.leaf {
-            return Ok(ServerCertVerified::assertion());
-        }
-        Err(rustls::Error::General("it shows another certificate than `watch.tls.cert`".into()))
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, cert, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, cert, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
 }

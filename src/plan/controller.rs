@@ -7,15 +7,12 @@ use super::make::PlanContext;
 use super::resolve::{PoolOrigin, Resolution, ResolvedPool};
 use super::{Action, FieldChange, Operation, Resource, ShownValue, Step};
 use crate::domain::desired::DesiredPool;
-use crate::domain::duration;
+use crate::domain::duration::{self, GARM_BACKOFF_MAX_S};
 use crate::domain::name::PoolId;
 use crate::domain::text::{self, code, count};
 
 /// The field, as named in the fleet file.
 pub(super) const BACKOFF: &str = "controller.minimum_job_age_backoff";
-
-/// Above this GARM's arithmetic overflows, and at worst the whole controller is dead (GARM.md §d).
-const BACKOFF_MAX_S: u64 = 9_223_372_036;
 
 /// How many pools a message names.
 const NAMES_MAX: usize = 5;
@@ -161,9 +158,9 @@ fn blocker(
     slowed: &Slowed,
 ) -> Option<(String, &'static str)> {
     let others = &context.resolver.owners.others;
-    if seconds > BACKOFF_MAX_S {
+    if seconds > GARM_BACKOFF_MAX_S {
         return Some((
-            format!("GARM fails with a backoff above {BACKOFF_MAX_S} seconds"),
+            format!("GARM fails with a backoff above {GARM_BACKOFF_MAX_S} seconds"),
             "declare a shorter `controller.minimum_job_age_backoff`",
         ));
     }

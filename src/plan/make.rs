@@ -13,7 +13,7 @@ use super::{
 };
 use crate::domain::desired::{Desired, DesiredPool};
 use crate::domain::entity::{Entity, EntityKey, EntityRef};
-use crate::domain::fleet::{Fleet, ReleaseLine};
+use crate::domain::fleet::{Fleet, GARM_0_1_HELP, GARM_0_1_REFUSAL, ReleaseLine};
 use crate::domain::glob;
 use crate::domain::label::OwnerMark;
 use crate::domain::name::{PoolId, PoolName};
@@ -372,15 +372,15 @@ fn entity_change(before: Option<(&Pool, &Entity)>, wanted: &EntityRef) -> Vec<Fi
     }
 }
 
-/// GARM 0.1.x: all writes are shown as blocked steps.
+/// With GARM 0.1, a plan shows what would change, as blocked steps.
 fn refused_by_old_garm(step: Step) -> Step {
     if step.action == Action::Blocked {
         return step;
     }
     Step {
         action: Action::Blocked,
-        reason: format!("would {}, but this is GARM 0.1, which is only read", step.action.word()),
-        help: Some("upgrade GARM to 0.2.0 or later".to_owned()),
+        reason: format!("would {}, but {GARM_0_1_REFUSAL}", step.action.word()),
+        help: Some(GARM_0_1_HELP.to_owned()),
         consent: Consent::None,
         work: Operation::Nothing,
         ..step

@@ -10,7 +10,7 @@ use super::{Note, NoteSeverity, Operation, ShownValue, Step, controller, credent
 use crate::domain::desired::{BACKOFF_MARGIN, DesiredPool, leaves_scaling_to_us};
 use crate::domain::duration;
 use crate::domain::entity::PoolManager;
-use crate::domain::fleet::ReleaseLine;
+use crate::domain::fleet::{GARM_0_1_HELP, GARM_0_1_REFUSAL, ReleaseLine};
 use crate::domain::name::PoolName;
 use crate::domain::text::{code, count};
 
@@ -51,13 +51,7 @@ pub(super) fn warning(text: String, help: impl Into<String>) -> Note {
 
 fn old_line(context: &PlanContext<'_>) -> Option<Note> {
     let fleet = context.resolver.index.fleet();
-    (fleet.line() == ReleaseLine::Old).then(|| {
-        warning(
-            "this is GARM 0.1, which `plan` and `status` only read: nothing is written to it"
-                .to_owned(),
-            "upgrade GARM to 0.2.0 or later",
-        )
-    })
+    (fleet.line() == ReleaseLine::Old).then(|| warning(GARM_0_1_REFUSAL.to_owned(), GARM_0_1_HELP))
 }
 
 /// Warns of stopped pool managers of the pools' entities.

@@ -99,8 +99,8 @@ async fn credential(
     };
     let order = CredentialOrder { fleet: context.fleet, wanted, key: &key.pem };
     Ok(match id {
-        None => StepEnd::of(context.writer.create_credential(order).await?, BY_ANOTHER_RUN),
-        Some(id) => StepEnd::of(context.writer.update_credential(id, order).await?, ALREADY_SO),
+        None => StepEnd::of(context.writer.add_credential(order).await?, BY_ANOTHER_RUN),
+        Some(id) => StepEnd::of(context.writer.replace_credential(id, order).await?, ALREADY_SO),
     })
 }
 

@@ -314,12 +314,10 @@ impl Writer {
     fn refuse_old(&self, line: ReleaseLine) -> Result<(), WriteError> {
         match line {
             ReleaseLine::Current => Ok(()),
-            ReleaseLine::Old => Err(WriteError::Garm(GarmError {
-                kind: ErrorKind::OldLine,
-                tried: format!("write to {}", self.client.address()),
-                got: "this GARM is of the 0.1 line, which runnerctl only reads".into(),
-                help: Some("upgrade GARM to 0.2.0 or later".into()),
-            })),
+            ReleaseLine::Old => {
+                let tried = format!("write to {}", self.client.address());
+                Err(WriteError::Garm(GarmError::old_line(tried)))
+            }
         }
     }
 

@@ -8,7 +8,6 @@
 //! shows are made on the spot, but for those whose refusal is the question. Decides what an answer
 //! proves; never what to do about it.
 
-mod accept_any;
 mod certificates;
 mod listener;
 mod verdict;
@@ -23,6 +22,7 @@ use url::Url;
 
 use super::error::GarmError;
 use super::http::{self, Timeouts};
+use super::server_verifier::{AcceptedServer, client_config};
 use super::tls::Tls;
 use super::transport::TransportError;
 use super::transport_failure::{self, RequestContext};
@@ -159,7 +159,7 @@ impl ProbeClients {
             expired: showing(Some(certificates::certificate(certificates::Validity::Past)?))?,
             operator: file(&doors.operator, "garm.tls")?,
             runner: file(&doors.runner, "garm.probe_runner_cert")?,
-            trusting: ProbeClient { tls: Some(accept_any::tls()) },
+            trusting: ProbeClient { tls: Some(accepting_any_server()) },
         })
     }
 
@@ -199,6 +199,13 @@ impl ProbeClients {
         });
         join_all(ways.into_iter().flatten()).await
     }
+}
+
+/// For GARM's own port alone: nothing secret is sent there, and the answer tells who answers.
+fn accepting_any_server() -> Tls {
+    let mut config = client_config(AcceptedServer::Any).with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Tls::of(config)
 }
 
 /// What a caller has to show.

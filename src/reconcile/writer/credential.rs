@@ -69,7 +69,7 @@ impl Writer {
     /// `POST /github/credentials`, once. Names are unique in GARM, so what the existing credential
     /// contains shows whether another run of this fleet was faster. If the answer is lost, the list
     /// is read until the credential appears, for 10 s.
-    pub(in crate::reconcile) async fn create_credential(
+    pub(in crate::reconcile) async fn add_credential(
         &self,
         order: CredentialOrder<'_>,
     ) -> Result<WriteOutcome, WriteError> {
@@ -128,7 +128,7 @@ impl Writer {
 
     /// `PUT /github/credentials/ID`, if the credential still belongs to this fleet. If the answer
     /// is lost, the credential is read back.
-    pub(in crate::reconcile) async fn update_credential(
+    pub(in crate::reconcile) async fn replace_credential(
         &self,
         id: u64,
         order: CredentialOrder<'_>,

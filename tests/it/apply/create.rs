@@ -162,7 +162,7 @@ async fn an_old_garm_is_not_written_to() {
     let writer = rig.writer_with(rig.door(), ReleaseLine::Old);
     let plan = plan(vec![rig.create("default")]);
     let told = told(&apply(&plan, &writer, &ApplyOptions::default(), &SilentListener).await);
-    insta::assert_snapshot!(told.join("\n"), @"default create failed: write to http://garm.example.com: this GARM is of the 0.1 line, which runnerctl only reads");
+    insta::assert_snapshot!(told.join("\n"), @"default create failed: write to http://garm.example.com: this is GARM 0.1, which runnerctl reads but never writes to");
     assert_eq!((rig.writes(), rig.records()), (vec![], vec![]));
 }
 
