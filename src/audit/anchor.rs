@@ -45,7 +45,7 @@ impl AnchorKey {
     /// Reads PKCS #8 in PEM, as `openssl genpkey -algorithm ed25519` writes it.
     pub fn from_pem(pem: &SecretString) -> Result<Self, &'static str> {
         let der = PrivatePkcs8KeyDer::from_pem_slice(pem.expose_secret().as_bytes())
-            .map_err(|_| "it is no private key in PEM (`-----BEGIN PRIVATE KEY-----`)")?;
+            .map_err(|_| "it is not a PEM private key (`-----BEGIN PRIVATE KEY-----`)")?;
         let pair = Ed25519KeyPair::from_pkcs8(der.secret_pkcs8_der())
             .map_err(|_| "it is no Ed25519 key")?;
         let id = key_id(pair.public_key().as_ref());
@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn only_ed25519_keys_in_pem_are_taken() {
         let error = |pem: &str| AnchorKey::from_pem(&SecretString::from(pem)).unwrap_err();
-        assert_eq!(error("secret"), "it is no private key in PEM (`-----BEGIN PRIVATE KEY-----`)");
+        assert_eq!(error("secret"), "it is not a PEM private key (`-----BEGIN PRIVATE KEY-----`)");
         assert_eq!(error(&PRIVATE.replace("K2Vw", "K2Vv")), "it is no Ed25519 key");
         let error = PublicKey::from_pem(PRIVATE).unwrap_err();
         assert_eq!(error, "it is no public key in PEM (`-----BEGIN PUBLIC KEY-----`)");

@@ -90,7 +90,7 @@ pub struct RevocationLists {
 
 /// Reads the revocation lists of `garm.crls`.
 pub fn lists(file: &FleetFile, now: Timestamp) -> RevocationLists {
-    let ends = match crl::ends_first(&file.garm.crls) {
+    let ends = match crl::first_to_expire(&file.garm.crls) {
         Ok(None) => return RevocationLists::default(),
         Ok(Some(ends)) => ends,
         Err(error) => return RevocationLists { ends_at: None, warning: Some(error.to_string()) },

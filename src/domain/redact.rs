@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 /// shorter one would only garble texts.
 const HIDDEN_MIN: usize = 6;
 
-/// What stands for a secret.
+/// Replaces a secret.
 const HIDDEN: &str = "…";
 
 /// The text with every occurrence of the secret masked.
@@ -31,7 +31,7 @@ pub fn without<'a>(text: &'a str, secret: &SecretString) -> Cow<'a, str> {
     if hidden == text { Cow::Borrowed(text) } else { Cow::Owned(hidden) }
 }
 
-/// Without the secret where each of its characters stands as it is or escaped in some way.
+/// Removes the secret where each of its characters is plain or escaped in some way.
 fn spelt(text: &str, secret: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -50,8 +50,8 @@ fn spelt(text: &str, secret: &str) -> String {
     out
 }
 
-/// How many bytes at the start of the text spell the secret, at most. A backslash may be one, or the
-/// beginning of another character, so that several readings go on side by side.
+/// The length of the longest prefix that spells the secret. A backslash may be literal or start an
+/// escape, so all readings are followed in parallel.
 fn matched(text: &str, secret: &str) -> Option<usize> {
     let mut ends = BTreeSet::from([0]);
     for c in secret.chars() {
@@ -64,7 +64,7 @@ fn matched(text: &str, secret: &str) -> Option<usize> {
     ends.last().copied()
 }
 
-/// How many bytes at the start of the text spell this character, in each way in which they do.
+/// The length of each prefix that spells this character.
 fn one(text: &str, c: char) -> Vec<Option<usize>> {
     let plain = text.starts_with(c).then_some(c.len_utf8());
     // JSON within JSON doubles the backslashes.
@@ -72,7 +72,7 @@ fn one(text: &str, c: char) -> Vec<Option<usize>> {
     let inner = &text[slashes..];
     let escaped = match (slashes, c) {
         (0, _) => None,
-        // All of them are one, doubled as often.
+        // All of them are one backslash, doubled repeatedly.
         (_, '\\') => json(inner, c).map(|it| slashes + it).or(Some(slashes)),
         (_, _) => json(inner, c).map(|it| slashes + it),
     };
@@ -83,7 +83,7 @@ fn one(text: &str, c: char) -> Vec<Option<usize>> {
     ways
 }
 
-/// Behind a backslash: itself, a letter that stands for it, or its number.
+/// A JSON escape, after its backslash: the character itself, its letter or its number.
 fn json(text: &str, c: char) -> Option<usize> {
     let letter = match c {
         '\n' => 'n',
@@ -108,7 +108,7 @@ fn json(text: &str, c: char) -> Option<usize> {
     Some(at)
 }
 
-/// `%41`, and `+` for a blank. A percent sign that is encoded once more has `more` behind it: `%2541`.
+/// `%41`, and `+` for a space. `more` follows a percent sign that is itself encoded: `%2541`.
 fn percent(text: &str, c: char, more: &str) -> Option<usize> {
     if c == ' ' && text.starts_with('+') {
         return Some(1);
@@ -124,7 +124,7 @@ fn percent(text: &str, c: char, more: &str) -> Option<usize> {
     Some(at)
 }
 
-/// `&#65;`, `&#x41;`, `&amp;`. An ampersand that is escaped once more has `more` behind it: `&amp;#65;`.
+/// `&#65;`, `&#x41;`, `&amp;`. `more` follows an ampersand that is itself escaped: `&amp;#65;`.
 fn html(text: &str, c: char, more: &str) -> Option<usize> {
     let inner = text.strip_prefix('&')?.strip_prefix(more)?;
     let end = inner.char_indices().take(12).find(|it| it.1 == ';')?.0;
@@ -147,8 +147,8 @@ fn html(text: &str, c: char, more: &str) -> Option<usize> {
     (number == Some(c)).then_some(1 + more.len() + end + 1)
 }
 
-/// The characters of the secret's base64 that it alone decides, when it begins `skip` bytes into a
-/// group of three.
+/// The characters of the secret's base64 that do not depend on neighbouring bytes, if it starts
+/// `skip` bytes into a group of three.
 fn base64_core(secret: &[u8], skip: usize) -> String {
     let mut bytes = vec![0; skip];
     bytes.extend_from_slice(secret);
@@ -165,13 +165,13 @@ fn is_base64(c: char) -> bool {
 /// How letters are compared.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum LetterCase {
-    /// As they are, but for the two alphabets of base64.
+    /// Exactly, except that the two base64 alphabets are equal.
     Exact,
-    /// Capital or small.
+    /// Ignoring case.
     Folded,
 }
 
-/// Without each run of characters of a kind that holds the core.
+/// Removes each run of such characters that contains the core.
 fn encoded(text: &str, core: &str, is_part: fn(char) -> bool, case: LetterCase) -> String {
     let plain = match case {
         LetterCase::Exact => text.replace('-', "+").replace('_', "/"),
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_taken_out_in_every_form() {
+    fn a_secret_is_removed_in_every_form() {
         check(&format!("you sent {SECRET}."), "you sent ….");
         let json = serde_json::to_string(SECRET).unwrap();
         check(&json, "\"…\"");
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_taken_out_of_base64_wherever_it_stands_in_it() {
+    fn a_secret_is_removed_from_base64_at_any_offset() {
         for before in ["", "a", "ab", "abc", "admin:"] {
             for after in ["", "x", "xy"] {
                 let text = format!("{before}{SECRET}{after}");
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_stay_as_they_are() {
+    fn other_texts_are_unchanged() {
         for text in ["", "p&", "&#;", "&amp", "%", "%2", "\\", "\\u", "é…", "canary"] {
             check(text, text);
         }

@@ -1,42 +1,43 @@
-//! What to do about a failure: one sentence for each.
+//! The help text of each failure.
 
 use super::error::ErrorKind;
 use super::transport::{PresentedCertificate, TlsFault, TransportError};
 
-/// The advice for a failure, if there is one beyond what the failure says.
+/// What to do about a failure, unless its own text already says it.
 pub(super) fn advice(kind: &ErrorKind) -> Option<&'static str> {
     Some(match kind {
         ErrorKind::Transport(error) => return transport(error),
         ErrorKind::Credentials => "check `garm.username` and what `garm.password` refers to",
         ErrorKind::Token => {
-            "GARM refuses a token that it has just given out: check its clock, and that no second \
-             GARM with another secret answers at `garm.url`"
+            "GARM refuses the token that it has just issued: check its clock, and that `garm.url` \
+             does not lead to several GARMs with different secrets"
         }
         ErrorKind::GithubRefused => {
-            "GitHub refuses GARM's own credentials: renew them, see `garm-cli github credentials \
-             list`"
+            "GitHub refuses GARM's own credentials: renew them (see `garm-cli github credentials \
+             list`)"
         }
-        ErrorKind::NotInitialised => "make its admin first: `garm-cli init --name … --url …`",
+        ErrorKind::NotInitialised => "create GARM's admin first: `garm-cli init --name … --url …`",
         ErrorKind::UrlsMissing => {
             "set the URLs at which runners reach GARM: `garm-cli controller update \
              --metadata-url … --callback-url … --webhook-url …`"
         }
-        ErrorKind::Server(500) => "look into GARM's log: it keeps the reason of a 500 to itself",
-        ErrorKind::Server(429) => "a front before GARM wants fewer requests: try again later",
+        ErrorKind::Server(500) => "see GARM's log: its 500 responses give no reason",
+        ErrorKind::Server(429) => "a reverse proxy limits the request rate: try again later",
         ErrorKind::Server(502..=504) => {
-            "a front answers and GARM behind it does not: check that GARM runs"
+            "a reverse proxy responds but GARM behind it does not: check that GARM is running"
         }
         ErrorKind::Server(_) => {
-            "try again, and look into the log of GARM and of the front before it"
+            "try again, and see the logs of GARM and of the reverse proxy in front of it"
         }
         ErrorKind::ClientCertificate => {
-            "give `garm.tls.cert` and `garm.tls.key`: a valid certificate of the CA that the front \
-             before GARM trusts for operators"
+            "set `garm.tls.cert` and `garm.tls.key` to a valid certificate of the CA that the \
+             reverse proxy in front of GARM trusts for operators"
         }
-        ErrorKind::WrongScheme => "write `garm.url` with `https://`",
+        ErrorKind::WrongScheme => "use `https://` in `garm.url`",
         ErrorKind::NotGarm => {
-            "check that `garm.url` leads to GARM itself, without `/api/v1`, that no proxy answers in \
-             its place, and that `garm.tls.cert` is of the kind that a front before it wants"
+            "check that `garm.url` leads to GARM itself, without `/api/v1`, that no proxy responds \
+             in its place, and that `garm.tls.cert` is the kind of certificate that a reverse \
+             proxy in front of it requires"
         }
         ErrorKind::NotFound
         | ErrorKind::Refused
@@ -52,29 +53,36 @@ pub(super) fn advice(kind: &ErrorKind) -> Option<&'static str> {
 fn transport(error: &TransportError) -> Option<&'static str> {
     Some(match error {
         TransportError::Resolve(_) => "check the host in `garm.url`",
-        TransportError::Connect(_) => "check that GARM runs, and the host and port in `garm.url`",
-        TransportError::ConnectTimeout(_) => {
-            "check the host and port in `garm.url`, and firewalls; proxies of the environment are \
-             not used"
+        TransportError::Connect(_) => {
+            "check that GARM is running, and the host and port in \
+                                       `garm.url`"
         }
-        TransportError::Timeout(_) => "look at the load of GARM and of its database",
+        TransportError::ConnectTimeout(_) => {
+            "check the host and port in `garm.url`, and firewalls; proxies in the environment are \
+             ignored"
+        }
+        TransportError::Timeout(_) => "check the load of GARM and of its database",
         TransportError::Tls(fault) => return tls(fault),
         TransportError::Closed(_) | TransportError::NotHttp(_) => {
             "check that `garm.url` leads to GARM, with the right one of `http://` and `https://`"
         }
         TransportError::ClosedOnCertificate(PresentedCertificate::Nothing) => {
-            "give `garm.tls.cert` and `garm.tls.key`"
+            "set `garm.tls.cert` and `garm.tls.key`"
         }
         TransportError::ClosedOnCertificate(PresentedCertificate::Certificate(_)) => {
-            "check that the certificate is valid and of a CA that GARM's front trusts"
+            "check that the certificate is valid and issued by a CA that GARM's reverse proxy \
+             trusts"
         }
-        TransportError::Body(_) => "try again; if it stays, look for a proxy that cuts answers",
+        TransportError::Body(_) => {
+            "try again; if it persists, look for a proxy that truncates \
+                                    responses"
+        }
         TransportError::TooLarge(_) => {
-            "check that `garm.url` leads to GARM; if it does, it has more jobs or runners than this \
-             program can hold: look at them with `garm-cli job list`"
+            "check that `garm.url` leads to GARM; if it does, GARM has more jobs or runners than \
+             this program accepts: see `garm-cli job list`"
         }
         TransportError::Redirect(_) => {
-            "redirects are never followed: write where it leads as `garm.url`, if you trust it"
+            "redirects are never followed: set `garm.url` to the target if you trust it"
         }
     })
 }
@@ -82,18 +90,24 @@ fn transport(error: &TransportError) -> Option<&'static str> {
 fn tls(fault: &TlsFault) -> Option<&'static str> {
     Some(match fault {
         TlsFault::UnknownIssuer => {
-            "give as `garm.tls.ca` the CA that signed GARM's certificate (not that certificate \
-             itself)"
+            "set `garm.tls.ca` to the CA that issued GARM's certificate, not to that certificate"
         }
-        TlsFault::Expired(_) => "renew the certificate of GARM or of the front before it",
-        TlsFault::NotYetValid(_) => "check the clock of this machine",
-        TlsFault::WrongName(_) => "write `garm.url` with a name that the certificate has",
-        TlsFault::NotTls => "check the port in `garm.url`; `http://` works to this machine only",
+        TlsFault::Expired(_) => {
+            "renew the certificate of GARM or of the reverse proxy in front of \
+                                 it"
+        }
+        TlsFault::NotYetValid(_) => "check this machine's clock",
+        TlsFault::WrongName(_) => "use a name in `garm.url` that the certificate has",
+        TlsFault::NotTls => {
+            "check the port in `garm.url`; `http://` is allowed only for loopback \
+                             addresses"
+        }
         TlsFault::ClientCertificate { presented: PresentedCertificate::Nothing, .. } => {
-            "give `garm.tls.cert` and `garm.tls.key`"
+            "set `garm.tls.cert` and `garm.tls.key`"
         }
         TlsFault::ClientCertificate { presented: PresentedCertificate::Certificate(_), .. } => {
-            "check that the certificate is valid and of a CA that GARM's front trusts"
+            "check that the certificate is valid and issued by a CA that GARM's reverse proxy \
+             trusts"
         }
         TlsFault::BadCertificate(_) | TlsFault::Other(_) => return None,
     })

@@ -1,39 +1,37 @@
-//! How much of GARM's answers is kept in memory: enough for several times the fleet that the files
-//! declare, and no more than that whatever GARM answers.
+//! Bounds on how much of GARM's responses is kept in memory: several times what the declared fleet
+//! needs, whatever GARM sends.
 
-/// The bounds of each kind of answer.
+/// One limit for each kind of response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
-    /// Instances, all of GARM's or one pool's.
+    /// Instances, of GARM or of one pool.
     pub runners: AnswerLimit,
-    /// Jobs.
     pub jobs: AnswerLimit,
-    /// Pools.
     pub pools: AnswerLimit,
     /// The pools of one entity, with their `extra_specs`.
     pub specs: AnswerLimit,
     /// Entities, providers, templates, credentials, endpoints.
     pub others: AnswerLimit,
-    /// Longest event, in bytes. One of a pool embeds its instances.
+    /// Longest event, in bytes. The event of a pool embeds its instances.
     pub event: usize,
 }
 
-/// A bound of one answer.
+/// The limit of one response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AnswerLimit {
-    /// Most rows.
+    /// Maximum number of rows.
     pub rows: usize,
-    /// Most bytes, after decompression.
+    /// Maximum size in bytes, after decompression.
     pub bytes: usize,
 }
 
-/// So many declared runners and pools need no more than the smallest budget.
+/// Up to this many declared runners and pools, the smallest budget is enough.
 const RUNNERS: u64 = 5_000;
 const POOLS: u64 = 1_000;
 
 impl Budget {
-    /// For files that declare so many pools with so many runners in all. GARM's instances have half
-    /// a kilobyte each, jobs and pools some 700 bytes (GARM.md §a), and may belong to other fleets.
+    /// The budget for a fleet that declares this many pools and runners. An instance takes half a
+    /// kilobyte, a job or pool about 700 bytes (GARM.md §a), and rows may belong to other fleets.
     pub fn of(pools: u64, runners: u64) -> Self {
         let times = runners.div_ceil(RUNNERS).max(pools.div_ceil(POOLS)).max(1);
         let times = usize::try_from(times).unwrap_or(usize::MAX);

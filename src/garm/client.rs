@@ -1,4 +1,4 @@
-//! The client: one method per call of GARM's API that we use.
+//! The client: one method for each API call that we use.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,24 +23,23 @@ use crate::domain::pool::{Pool, PoolChange, PoolSpec};
 use crate::domain::runner::Runner;
 use crate::domain::text;
 
-/// Speaks to one GARM. Logs in by itself at the first request, and again when its token has
-/// expired; a refused request is otherwise never repeated.
+/// A client for one GARM. It logs in with the first request and again when its token has expired;
+/// otherwise it never repeats a refused request.
 pub struct GarmClient {
     session: Arc<Session>,
     budget: Mutex<Budget>,
-    /// What was left out of the last answer at each of these paths.
+    /// What was left out of the last response for each path.
     remarks: Mutex<BTreeMap<String, String>>,
 }
 
 impl GarmClient {
-    /// Opens no connection yet.
+    /// Does not connect yet.
     pub fn new(transport: Arc<dyn Transport>, login: GarmLogin) -> Self {
         let session = Arc::new(Session::new(transport, login));
         Self { session, budget: Mutex::default(), remarks: Mutex::default() }
     }
 
-    /// How many pools with how many runners in all the files declare: answers may be as large as
-    /// that needs.
+    /// Sets how large responses may be from the number of declared pools and runners.
     pub fn expect(&self, pools: u64, runners: u64) {
         *lock(&self.budget) = Budget::of(pools, runners);
     }
@@ -49,19 +48,19 @@ impl GarmClient {
         *lock(&self.budget)
     }
 
-    /// What was left out of the lists as they were read last, a sentence each: entries that cannot
-    /// be read, jobs beyond the bound.
+    /// What the last read of each list left out, one sentence per list: entries that cannot be
+    /// decoded, and jobs beyond the limit.
     pub fn remarks(&self) -> Vec<String> {
         lock(&self.remarks).iter().map(|(path, text)| format!("GET {path}: {text}")).collect()
     }
 
-    /// Where it goes, for people.
+    /// GARM's address, for messages.
     pub fn address(&self) -> String {
         self.session.transport.address()
     }
 
-    /// GARM's events from now on. To be called inside a tokio runtime: a task of its own reads the
-    /// stream until the [`Feed`] is dropped.
+    /// GARM's events from now on. Must be called inside a tokio runtime: it spawns a task that reads
+    /// the stream until the [`Feed`] is dropped.
     pub fn events(&self, limits: StreamLimits) -> Feed {
         let event = self.budget().event;
         let message_max = limits.message_max.min(event);
@@ -69,7 +68,7 @@ impl GarmClient {
         events::open(Arc::clone(&self.session), StreamLimits { message_max, taken_max, ..limits })
     }
 
-    /// GARM's own settings, and GARM's clock.
+    /// GARM's own settings, and its clock.
     pub async fn controller(&self) -> Result<(Controller, Option<Timestamp>), GarmError> {
         let what = ApiCall { method: Method::Get, path: "/controller-info".into(), body: None };
         let answer = self.session.ask(&what, DocumentReader::new(wire::controller)).await?;
@@ -89,28 +88,28 @@ impl GarmClient {
         self.list(entity_path(kind).into(), reader).await.map(|it| it.0)
     }
 
-    /// One entity, with `extra_specs` of each of its pools, which GARM's lists leave out.
+    /// One entity with the `extra_specs` of each of its pools, which GARM's lists omit.
     pub async fn entity(&self, key: &EntityKey) -> Result<(Entity, SpecsByPool), GarmError> {
         let path = format!("{}/{}", entity_path(key.kind), segment("entity", key.id.as_str())?);
         let reader = wire::entity_with_specs(key.kind, self.budget().specs);
         self.list(path, reader).await.map(|it| it.0)
     }
 
-    /// The pools of an entity whose `extra_specs` are no mapping: [`Self::entity`] reads them as
-    /// empty.
+    /// The pools of an entity whose `extra_specs` are not a JSON object. [`Self::entity`] reads
+    /// those as empty.
     pub async fn without_map(&self, key: &EntityKey) -> Result<Vec<PoolId>, GarmError> {
         let path = format!("{}/{}", entity_path(key.kind), segment("entity", key.id.as_str())?);
         let document = DocumentReader::up_to(self.budget().specs.bytes, wire::without_map);
         self.send(Method::Get, path, None, document).await
     }
 
-    /// What GARM's list of pools has and [`Self::pools`] passes over.
+    /// What GARM's list of pools contains and [`Self::pools`] skips.
     pub async fn unknown_of_pools(&self) -> Result<UnknownPoolData, GarmError> {
         let document = DocumentReader::up_to(self.budget().pools.bytes, wire::unknown);
         self.send(Method::Get, "/pools".into(), None, document).await
     }
 
-    /// The providers of GARM's configuration.
+    /// The providers in GARM's configuration.
     pub async fn providers(&self) -> Result<Vec<Provider>, GarmError> {
         self.get("/providers".into(), wire::providers).await
     }
@@ -120,12 +119,12 @@ impl GarmClient {
         self.get("/templates".into(), wire::templates).await
     }
 
-    /// What GitHub lets each of GARM's credentials ask, by their name.
+    /// GitHub's rate limit for each of GARM's credentials, by name.
     pub async fn rate_limits(&self) -> Result<BTreeMap<String, RateLimit>, GarmError> {
         self.get(CREDENTIALS.into(), wire::rate_limits).await
     }
 
-    /// The proxies that runners can be told to use. GARM has none up to v0.2.1, nor the path.
+    /// The proxies that runners can use. GARM up to v0.2.1 has neither proxies nor this path.
     pub async fn proxies(&self) -> Result<Vec<Proxy>, GarmError> {
         match self.get("/proxies".into(), wire::proxies).await {
             Err(error) if error.kind == ErrorKind::NotFound => Ok(Vec::new()),
@@ -138,17 +137,17 @@ impl GarmClient {
         self.get(CREDENTIALS.into(), wire::credentials).await
     }
 
-    /// The names of the GitHubs that GARM knows.
+    /// The names of the GitHub endpoints that GARM knows.
     pub async fn endpoints(&self) -> Result<Vec<String>, GarmError> {
         self.get("/github/endpoints".into(), wire::endpoints).await
     }
 
-    /// Every pool of an organization, a repository or an enterprise, `extra_specs` left out.
+    /// Every pool of an organization, repository or enterprise, without `extra_specs`.
     pub async fn pools(&self) -> Result<Vec<Pool>, GarmError> {
         self.pools_and_date().await.map(|it| it.0)
     }
 
-    /// The same, and GARM's clock.
+    /// [`Self::pools`], and GARM's clock.
     pub async fn pools_and_date(&self) -> Result<(Vec<Pool>, Option<Timestamp>), GarmError> {
         self.list("/pools".into(), wire::pools(self.budget().pools)).await
     }
@@ -176,12 +175,12 @@ impl GarmClient {
         self.get(runner_path(name)?, wire::runner).await
     }
 
-    /// Every job that GARM has recorded.
+    /// Every job in GARM's database.
     pub async fn jobs(&self) -> Result<Vec<Job>, GarmError> {
         self.list("/jobs".into(), wire::jobs(self.budget().jobs)).await.map(|it| it.0)
     }
 
-    /// Creates a pool. Never retried: on an error that is not certain, read the list.
+    /// Creates a pool. Never retried: after an error that is not certain, read the list.
     pub async fn create_pool(
         &self,
         entity: &EntityKey,
@@ -194,14 +193,14 @@ impl GarmClient {
         self.send(Method::Post, path, body, reader).await.map(|it| it.0)
     }
 
-    /// Changes a pool and brings what GARM made of it.
+    /// Changes a pool and returns it as GARM has stored it.
     pub async fn update_pool(&self, id: &PoolId, change: &PoolChange) -> Result<Pool, GarmError> {
         let body = Some(wire::change_body(change));
         let reader = wire::pool_with_runners(self.budget().runners);
         self.send(Method::Put, pool_path(id)?, body, reader).await.map(|it| it.0)
     }
 
-    /// Deletes an empty pool. Deleting an absent one succeeds, as GARM has it.
+    /// Deletes an empty pool. GARM also reports success for a pool that does not exist.
     pub async fn delete_pool(&self, id: &PoolId) -> Result<(), GarmError> {
         self.send(Method::Delete, pool_path(id)?, None, DocumentReader::new(nothing)).await
     }
@@ -212,8 +211,8 @@ impl GarmClient {
         self.send(Method::Delete, runner_path(name)?, None, DocumentReader::new(nothing)).await
     }
 
-    /// Gives GARM a GitHub App, described by `mark`. Never retried: on an error that is not
-    /// certain, read the list.
+    /// Creates credentials for a GitHub App, with `mark` as their description. Never retried: after
+    /// an error that is not certain, read the list.
     pub async fn create_credential(
         &self,
         wanted: &DesiredCredential,
@@ -225,7 +224,7 @@ impl GarmClient {
         self.send(Method::Post, CREDENTIALS.into(), body, reader).await
     }
 
-    /// Gives a GitHub App that GARM has other ids, another key and another description.
+    /// Replaces the ids, key and description of a GitHub App's credentials.
     pub async fn update_credential(
         &self,
         id: u64,
@@ -246,7 +245,7 @@ impl GarmClient {
         self.send(Method::Get, path, None, DocumentReader::new(read)).await
     }
 
-    /// A list, with what is left out of it remembered, and GARM's clock.
+    /// Reads a list, remembers what was left out of it, and also returns GARM's clock.
     async fn list<R: BodyReader>(
         &self,
         path: String,
@@ -296,8 +295,8 @@ fn runner_path(name: &RunnerName) -> Result<String, GarmError> {
     Ok(format!("/instances/{}", segment("runner", name.as_str())?))
 }
 
-/// A name of GARM's as one segment of a path. Everything but letters, digits, `-`, `_`, `~` and
-/// `.` is encoded. An empty name or one of dots would name another thing, and is refused.
+/// Encodes a name from GARM as one path segment: everything except letters, digits, `-`, `_`, `~`
+/// and `.`. An empty name, `.` or `..` would address something else and is an error.
 fn segment(what: &str, name: &str) -> Result<String, GarmError> {
     if matches!(name, "" | "." | "..") {
         return Err(GarmError {
@@ -318,7 +317,8 @@ fn segment(what: &str, name: &str) -> Result<String, GarmError> {
     Ok(segment)
 }
 
-/// What a DELETE brings: no body, or JSON that does not matter. A page is not GARM's.
+/// Reads the response to a DELETE: no body, or JSON that does not matter. An HTML page does not
+/// come from GARM.
 fn nothing(body: &[u8]) -> Result<(), DecodeError> {
     let is_fine =
         body.trim_ascii().is_empty() || serde_json::from_slice::<IgnoredAny>(body).is_ok();
@@ -335,7 +335,7 @@ mod tests {
 
     type Answer = Box<dyn Fn(&Request) -> Result<(u16, String), TransportError> + Send + Sync>;
 
-    /// A GARM that answers as told and keeps a list of what it was asked.
+    /// A scripted GARM that records its requests.
     struct Script {
         answer: Answer,
         asked: Mutex<Vec<String>>,
@@ -377,7 +377,7 @@ mod tests {
         json!({ "error": error, "details": "" }).to_string()
     }
 
-    /// Gives out `token-1`, `token-2`, … and takes only those from `good` on.
+    /// Issues `token-1`, `token-2`, … and accepts only those from number `good` on.
     fn with_tokens(good: usize) -> impl Fn(&Request) -> Result<(u16, String), TransportError> {
         let given = Mutex::new(0);
         move |request| {
@@ -423,20 +423,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_fresh_token_that_is_refused_ends_the_matter() {
+    async fn a_new_token_that_is_refused_is_an_error() {
         let (client, script) = client(with_tokens(usize::MAX));
         let error = client.pools().await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Token);
         insta::assert_snapshot!(text(&error), @"
         GET /pools at https://garm.test: 401 Authentication failed
-        help: GARM refuses a token that it has just given out: check its clock, and that no second GARM with another secret answers at `garm.url`
+        help: GARM refuses the token that it has just issued: check its clock, and that `garm.url` does not lead to several GARMs with different secrets
         ");
         assert_eq!(asked(&script).len(), 4);
     }
 
-    /// GARM.md §0.6: GitHub has refused GARM; a fresh login would not help.
+    /// GitHub has refused GARM, so a new login would not help (GARM.md §0.6).
     #[tokio::test]
-    async fn the_other_401_is_no_reason_to_log_in_again() {
+    async fn a_401_from_github_does_not_cause_a_login() {
         let (client, script) = client(|request| {
             let is_delete = request.method == Method::Delete;
             if is_delete { Ok((401, refusal("Not Authorized"))) } else { with_tokens(1)(request) }
@@ -445,13 +445,13 @@ mod tests {
         assert_eq!(error.kind, ErrorKind::GithubRefused);
         insta::assert_snapshot!(text(&error), @"
         DELETE /instances/r: 401 Not Authorized
-        help: GitHub refuses GARM's own credentials: renew them, see `garm-cli github credentials list`
+        help: GitHub refuses GARM's own credentials: renew them (see `garm-cli github credentials list`)
         ");
         assert_eq!(asked(&script), ["POST /auth/login -", "DELETE /instances/r token-1"]);
     }
 
     #[tokio::test]
-    async fn requests_at_once_share_one_login_and_one_renewal() {
+    async fn concurrent_requests_share_one_login_and_one_renewal() {
         let (client, script) = client(with_tokens(2));
         let results = join_all((0..20).map(|_| client.pools())).await;
         assert!(results.iter().all(Result::is_ok));
@@ -463,7 +463,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wrong_password_is_tried_once_for_all_and_again_only_when_asked_again() {
+    async fn concurrent_requests_try_a_wrong_password_once() {
         let (client, script) = client(|_| Ok((401, refusal("Not Authorized"))));
         let results = join_all((0..20).map(|_| client.pools())).await;
         let errors: Vec<_> = results.into_iter().map(Result::unwrap_err).collect();
@@ -479,7 +479,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_login_given_up_half_way_leaves_the_next_one_free() {
+    async fn a_cancelled_login_does_not_block_the_next_one() {
         let (client, _) = client(with_tokens(1));
         tokio::select! {
             biased;
@@ -489,7 +489,7 @@ mod tests {
         client.pools().await.unwrap();
     }
 
-    /// Gives another password at each login, as a secrets manager does after a rotation.
+    /// Returns another password at each login, as a secrets manager does after a rotation.
     struct Rotating(Mutex<u32>);
 
     impl crate::garm::PasswordSource for Rotating {
@@ -530,7 +530,7 @@ mod tests {
         assert_eq!(*seen.lock().unwrap(), ["password-1", "password-2"]);
     }
 
-    /// An answer may quote the request: a debugging proxy does.
+    /// A debugging proxy, for example, quotes the request in its response.
     #[tokio::test]
     async fn neither_password_nor_token_is_ever_in_an_error() {
         let token = "canary-token";
@@ -566,7 +566,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn hostile_names_stay_within_their_segment() {
+    async fn hostile_names_stay_within_their_path_segment() {
         let (client, script) = client(with_tokens(1));
         for name in ["../pools/p", "a?b=c", "a#b", "a b%2e", "é\n", "%2e%2e"] {
             client.delete_runner(&RunnerName::new(name)).await.unwrap();
@@ -589,7 +589,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_success_that_is_not_garms_is_an_error() {
+    async fn a_successful_response_that_is_not_from_garm_is_an_error() {
         let page = "<html><head><title>Welcome to nginx!</title></head></html>";
         let (client, _) = client(move |request| {
             if request.token.is_some() { Ok((200, page.into())) } else { with_tokens(1)(request) }
@@ -597,14 +597,14 @@ mod tests {
         let error = client.pools().await.unwrap_err();
         insta::assert_snapshot!(text(&error), @"
         GET /pools at https://garm.test: 200 with a page titled `Welcome to nginx!`
-        help: check that `garm.url` leads to GARM itself, without `/api/v1`, that no proxy answers in its place, and that `garm.tls.cert` is of the kind that a front before it wants
+        help: check that `garm.url` leads to GARM itself, without `/api/v1`, that no proxy responds in its place, and that `garm.tls.cert` is the kind of certificate that a reverse proxy in front of it requires
         ");
         assert!(!client.delete_pool(&PoolId::new("p")).await.unwrap_err().is_certain());
         assert!(!client.runner(&RunnerName::new("r")).await.unwrap_err().is_certain());
     }
 
     #[tokio::test]
-    async fn garms_words_are_bounded_and_escaped() {
+    async fn texts_from_garm_are_bounded_and_escaped() {
         let (client, _) = client(|request| {
             let details = format!("\u{1b}[2J{}", "x".repeat(10_000));
             let body = json!({ "error": "Bad Request", "details": details }).to_string();
@@ -616,7 +616,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_client_certificate_is_one_kind_however_it_shows() {
+    async fn a_refused_client_certificate_has_its_own_error_kind() {
         let (client, _) = client(|_| {
             Err(TransportError::Tls(TlsFault::ClientCertificate {
                 presented: crate::garm::PresentedCertificate::Nothing,
@@ -627,7 +627,7 @@ mod tests {
         assert_eq!(error.kind, ErrorKind::ClientCertificate);
         insta::assert_snapshot!(text(&error), @"
         log in at https://garm.test as `admin`: the server asked for a client certificate, got none, and refused: CertificateRequired
-        help: give `garm.tls.cert` and `garm.tls.key`
+        help: set `garm.tls.cert` and `garm.tls.key`
         ");
     }
 }

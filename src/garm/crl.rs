@@ -1,5 +1,5 @@
-//! The certificate revocation lists of GARM's front. A front refuses every certificate of an
-//! authority whose list has ended, so the dates are worth watching.
+//! The certificate revocation lists of the reverse proxy in front of GARM. Once a list has expired,
+//! the proxy refuses every certificate of that CA, so the expiry is monitored.
 
 use std::path::{Path, PathBuf};
 
@@ -11,18 +11,18 @@ use super::error::GarmError;
 use super::pem::Pem;
 use super::x509;
 
-/// A list, and when it ends.
+/// When a revocation list expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CrlExpiry {
-    /// The file that it stands in.
+    /// The file that contains it.
     pub path: PathBuf,
     /// Its `nextUpdate`.
     pub at: Timestamp,
 }
 
-/// The list that ends first; absent when none of them ever ends. Errors ([`super::ErrorKind::Input`])
-/// when a file cannot be read or holds no list.
-pub fn ends_first(paths: &[PathBuf]) -> Result<Option<CrlExpiry>, GarmError> {
+/// The list that expires first; `None` if none of them expires. Fails with
+/// [`super::ErrorKind::Input`] if a file cannot be read or contains no list.
+pub fn first_to_expire(paths: &[PathBuf]) -> Result<Option<CrlExpiry>, GarmError> {
     let mut all = Vec::new();
     for path in paths {
         all.extend(ends(path)?.into_iter().map(|at| CrlExpiry { path: path.clone(), at }));
@@ -39,11 +39,11 @@ fn ends(path: &Path) -> Result<Vec<Timestamp>, GarmError> {
             .collect::<Result<_, _>>()
             .map_err(|_| file.unfit("its PEM is truncated or invalid", help))?;
     if lists.is_empty() {
-        return Err(file.unfit("it holds no revocation list in PEM", help));
+        return Err(file.unfit("it contains no PEM revocation list", help));
     }
     let ends = lists.iter().map(|it| x509::list_ends(it));
     let ends: Option<Vec<_>> = ends.collect();
-    let ends = ends.ok_or_else(|| file.unfit("a revocation list in it is broken", help))?;
+    let ends = ends.ok_or_else(|| file.unfit("a revocation list in it is invalid", help))?;
     Ok(ends.into_iter().flatten().collect())
 }
 
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_that_ends_first_is_named() {
+    fn the_list_that_expires_first_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
             let path = folder.path().join(name);
@@ -82,11 +82,11 @@ mod tests {
         };
         let operators = write("operators.crl", &list(2060));
         let both = write("both.crl", &(list(2070) + &list(2030)));
-        let ends = ends_first(&[operators.clone(), both.clone()]).unwrap().unwrap();
+        let ends = first_to_expire(&[operators.clone(), both.clone()]).unwrap().unwrap();
         assert_eq!((ends.path, ends.at.to_string()), (both, "2030-01-01T00:00:00Z".into()));
-        let ends = ends_first(std::slice::from_ref(&operators)).unwrap().unwrap();
+        let ends = first_to_expire(std::slice::from_ref(&operators)).unwrap().unwrap();
         assert_eq!(ends.at.to_string(), "2060-01-01T00:00:00Z");
-        assert_eq!(ends_first(&[]), Ok(None));
+        assert_eq!(first_to_expire(&[]), Ok(None));
 
         let cut = write("cut.crl", &list(2030)[..200]);
         let none = write("none.crl", "no list\n");
@@ -95,7 +95,7 @@ mod tests {
             (none, "it holds no revocation list in PEM"),
             (folder.path().join("absent"), "No such file or directory (os error 2)"),
         ] {
-            assert_eq!(ends_first(&[operators.clone(), path]).unwrap_err().got, got);
+            assert_eq!(first_to_expire(&[operators.clone(), path]).unwrap_err().got, got);
         }
     }
 }

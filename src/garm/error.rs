@@ -1,54 +1,53 @@
-//! What can go wrong between us and GARM. The kind decides retry and exit code.
+//! Errors of requests to GARM. The kind decides whether to retry, and the exit code.
 
 use std::fmt;
 
 use super::transport::TransportError;
 use crate::domain::fleet::{GARM_0_1_HELP, GARM_0_1_REFUSAL};
 
-/// What a failure means.
+/// The meaning of a failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// Nothing came back.
+    /// There was no response.
     Transport(TransportError),
-    /// The user name or the password is wrong (401 `Not Authorized` on login).
+    /// Wrong user name or password (401 `Not Authorized` on login).
     Credentials,
-    /// The token is not accepted even after a fresh login.
+    /// GARM refuses the token even after a new login.
     Token,
-    /// GARM's own GitHub credentials were refused (401 `Not Authorized` on anything but login).
+    /// GitHub refused GARM's own credentials (401 `Not Authorized` on anything but login).
     GithubRefused,
-    /// No admin yet (409 `init_required`).
+    /// GARM has no admin yet (409 `init_required`).
     NotInitialised,
     /// The controller's URLs are not set (409 `urls_required`).
     UrlsMissing,
-    /// 404 from GARM: what was asked for is not there.
+    /// A 404 from GARM.
     NotFound,
-    /// 400 or 422: GARM does not accept what was asked, or not now (a busy runner).
+    /// 400 or 422: GARM does not accept the request, or not now (a busy runner).
     Refused,
-    /// 409 of another kind.
+    /// Any other 409.
     Conflict,
-    /// 5xx or 429, from GARM or from a front before it.
+    /// 5xx or 429, from GARM or a reverse proxy in front of it.
     Server(u16),
-    /// A client certificate was demanded and not sent or not accepted: a TLS alert, or the page of
-    /// a front before GARM.
+    /// A client certificate was required and not sent or not accepted: a TLS alert, or an error page
+    /// of a reverse proxy in front of GARM.
     ClientCertificate,
-    /// Plain HTTP was spoken to a port that wants TLS.
+    /// Plain HTTP was sent to a TLS port.
     WrongScheme,
-    /// An answer that is not GARM's: a proxy's page, another program, broken JSON.
+    /// The response is not from GARM: a proxy's page, another program, broken JSON.
     NotGarm,
     /// GARM 0.1, to which we do not write.
     OldLine,
-    /// A secrets manager is out of reach or refuses, so that there is no password to log in with.
+    /// A secrets manager is unreachable or refuses, so there is no password to log in with.
     Secrets,
-    /// Something of ours cannot be used: the URL, a TLS file, the password's reference.
+    /// Invalid local input: the URL, a TLS file, the password reference.
     Input,
 }
 
-/// A failure: what was tried, what came back, what to do. Holds neither password nor token.
+/// A failed request: what was tried, what came back, what to do. Contains no password or token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GarmError {
-    /// What it means.
     pub kind: ErrorKind,
-    /// `GET /pools`, or what we were about to do.
+    /// `GET /pools`, or the action that failed.
     pub tried: String,
     /// What came back, bounded and escaped.
     pub got: String,
@@ -57,7 +56,7 @@ pub struct GarmError {
 }
 
 impl GarmError {
-    /// Something of ours cannot be used; nothing was sent. The texts are escaped by the caller.
+    /// Invalid local input; nothing was sent. The caller escapes the texts.
     pub fn input(
         tried: impl Into<String>,
         got: impl Into<String>,
@@ -77,8 +76,8 @@ impl GarmError {
         }
     }
 
-    /// Whether nobody is there, or nobody who can answer, so that the same may succeed a moment
-    /// later. A secrets manager comes back, as GARM does.
+    /// Whether the failure is transient, so that the same request may succeed later: GARM, or the
+    /// secrets manager, is down or overloaded.
     pub fn may_pass(&self) -> bool {
         match &self.kind {
             ErrorKind::Transport(_)
@@ -100,13 +99,13 @@ impl GarmError {
         }
     }
 
-    /// A problem in our own input (exit code 3), not GARM's doing (4).
+    /// Whether the cause is local input (exit code 3) rather than GARM (4).
     pub fn is_input(&self) -> bool {
         self.kind == ErrorKind::Input
     }
 
-    /// The request never reached GARM or was refused by it: nothing has changed. Otherwise the
-    /// outcome of a write is unknown.
+    /// Whether the request certainly changed nothing: it never reached GARM, or GARM refused it.
+    /// Otherwise the outcome of a write is unknown.
     pub fn is_certain(&self) -> bool {
         match &self.kind {
             ErrorKind::Transport(error) => !error.may_have_arrived(),

@@ -1,4 +1,4 @@
-//! HTTP in earnest: one reqwest client, bounded in time and size, that follows no redirect.
+//! The HTTP transport: one reqwest client with limits on time and size that follows no redirect.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -21,30 +21,30 @@ use super::transport_failure::{self, RequestContext};
 use crate::domain::address::base_url;
 use crate::domain::text;
 
-/// Largest answer that is brought whole, in bytes after decompression; GARM's lists are streamed
+/// Largest response that is returned whole, in bytes after decompression; GARM's lists are streamed
 /// within a [`Budget`](super::budget::Budget).
 pub const ANSWER_MAX: usize = 4 << 20;
 
-/// How much is read of an answer that is no success, in bytes after decompression: GARM's own
-/// refusals have a few hundred.
+/// How much of an error response is read, in bytes after decompression; GARM's own have a few
+/// hundred.
 const REFUSAL_MAX: usize = 64 << 10;
 
-/// How long a connection may take to stand, TLS included.
+/// Timeout for opening a connection, TLS included.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long one request may take, its answer included. A delete waits for GitHub inside GARM.
+/// Timeout for a request and its response. A delete waits for GitHub inside GARM.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// An idle connection is closed after this: shorter than what proxies allow (HAProxy 60 s, nginx
-/// 75 s), so that no request is written into a connection that is just being closed.
+/// When an idle connection is closed: before proxies close it (HAProxy after 60 s, nginx after
+/// 75 s), so that no request is sent on a connection that is being closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long a request may take.
+/// Timeouts of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Until a connection stands.
+    /// For opening a connection.
     pub connect: Duration,
-    /// Until the answer is whole, the connection included.
+    /// For the whole request and response, the connection included.
     pub request: Duration,
 }
 
@@ -54,29 +54,29 @@ impl Default for Timeouts {
     }
 }
 
-/// Where GARM is and how to get there.
+/// How to reach GARM.
 #[derive(Debug, Clone)]
 pub struct HttpOptions {
-    /// `garm.url`: scheme, host, port, and the path below which `/api/v1` lies, if any.
+    /// `garm.url`: scheme, host, port, and the path prefix of `/api/v1`, if any.
     pub url: String,
     /// `garm.tls`.
     pub tls: GarmTlsFiles,
-    /// The usual ones but for tests.
+    /// The defaults except in tests.
     pub timeouts: Timeouts,
-    /// What time it is, to hold our certificate against; absent: it is not held against any.
+    /// The time for checking our certificate's validity; `None`: it is not checked.
     pub now: Option<Timestamp>,
 }
 
 impl HttpOptions {
-    /// The platform's roots, no client certificate, the usual time-outs.
+    /// The platform's root CAs, no client certificate, default timeouts.
     pub fn new(url: impl Into<String>) -> Self {
         let (tls, timeouts) = (GarmTlsFiles::default(), Timeouts::default());
         Self { url: url.into(), tls, timeouts, now: None }
     }
 }
 
-/// A [`Transport`] over HTTP/1.1. Proxies named in the environment are not used: GARM is reached
-/// as the fleet file says, and its event stream could not go through them.
+/// A [`Transport`] over HTTP/1.1. It ignores proxies in the environment: the fleet file says how to
+/// reach GARM, and the event stream would not pass through them.
 #[derive(Debug)]
 pub struct Http {
     link: Mutex<Arc<Connector>>,
@@ -85,7 +85,7 @@ pub struct Http {
     pub(super) timeouts: Timeouts,
 }
 
-/// What new connections are made with. Whoever has begun with one ends with it.
+/// What new connections are made with. A request that began with one finishes with it.
 #[derive(Debug)]
 pub(super) struct Connector {
     pub(super) client: reqwest::Client,
@@ -98,7 +98,7 @@ impl Connector {
         files: &GarmTlsFiles,
         (timeouts, now): ConnectorSettings,
     ) -> Result<Self, GarmError> {
-        // Plain HTTP, to this machine only, works without any root to trust.
+        // Plain HTTP, which only loopback allows, needs no root CA.
         let tls = match url.starts_with("https:") {
             true => Some(Tls::new(files, now)?),
             false => None,
@@ -110,8 +110,8 @@ impl Connector {
 type ConnectorSettings = (Timeouts, Option<Timestamp>);
 
 impl Http {
-    /// Opens no connection yet. Errors with [`super::ErrorKind::Input`] when the URL or a TLS file
-    /// cannot be used.
+    /// Does not connect yet. Fails with [`super::ErrorKind::Input`] if the URL or a TLS file is
+    /// unusable.
     pub fn new(options: &HttpOptions) -> Result<Self, GarmError> {
         let url = check_url(&options.url)?;
         let address = url.as_str().trim_end_matches('/').to_owned();
@@ -121,9 +121,8 @@ impl Http {
         Ok(Self { link, base, address, timeouts: options.timeouts })
     }
 
-    /// Reads the TLS files again. Connections made from now on use what is in them; those that
-    /// stand, the event stream among them, go on. Errors as [`Self::new`] does; what was in force
-    /// stays in force then.
+    /// Rereads the TLS files for new connections; open ones, such as the event stream, continue.
+    /// Fails as [`Self::new`] does, and then keeps what it had.
     pub fn renew(&self, files: &GarmTlsFiles, now: Timestamp) -> Result<(), GarmError> {
         let fresh = Connector::new(&self.address, files, (self.timeouts, Some(now)))?;
         *self.link.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
@@ -157,7 +156,7 @@ impl Http {
         self.body(response, sink).await
     }
 
-    /// Sends, and brings the head of an answer that is no redirect.
+    /// Sends a request and returns the head of its response, unless that is a redirect.
     pub(super) async fn head(
         &self,
         link: &Connector,
@@ -179,7 +178,7 @@ impl Http {
         }
     }
 
-    /// The body of a success into `sink`; of another answer what fits of it.
+    /// Writes the body of a success into `sink`; keeps the beginning of any other body.
     async fn body(
         &self,
         mut response: reqwest::Response,
@@ -211,7 +210,7 @@ impl Http {
         Ok(Response { status, content_type, date, body: refusal.body })
     }
 
-    /// An answer that was to be a stream: what it says of that.
+    /// The response to a request for a stream that did not become one.
     pub(super) async fn refused(
         &self,
         response: reqwest::Response,
@@ -220,7 +219,7 @@ impl Http {
     }
 }
 
-/// Collects what is wanted whole, up to a bound.
+/// Collects a body up to a limit.
 struct BoundedBody {
     body: Vec<u8>,
     max: usize,
@@ -251,8 +250,8 @@ fn build(tls: Option<&Tls>, timeouts: Timeouts) -> Result<reqwest::Client, GarmE
     })
 }
 
-/// What holds for every request to GARM, probes included: straight to where the URL leads, once,
-/// within bounds.
+/// The settings of every request to GARM, probes included: no proxy, redirect or retry, and
+/// timeouts.
 pub(super) fn builder(tls: Option<&Tls>, timeouts: Timeouts) -> reqwest::ClientBuilder {
     let builder = reqwest::Client::builder()
         .http1_only()
@@ -293,7 +292,7 @@ impl Transport for Http {
     }
 }
 
-/// Holds the rule that a password travels in clear to this machine only.
+/// Checks the URL. Passwords may be sent in clear only over loopback.
 fn check_url(text: &str) -> Result<Url, GarmError> {
     base_url(text).map_err(|error| {
         GarmError::input(
@@ -304,7 +303,7 @@ fn check_url(text: &str) -> Result<Url, GarmError> {
     })
 }
 
-/// The text without what stands before an `@`: it may be a password.
+/// The text without what precedes an `@`, which may be a password.
 fn without_login(text: &str) -> Cow<'_, str> {
     match (text.split_once("://"), text.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://…@{rest}").into(),
@@ -326,7 +325,7 @@ fn redirect_target(response: &reqwest::Response) -> Option<String> {
     is_redirect.then(|| text::quote(&String::from_utf8_lossy(location.as_bytes())))
 }
 
-/// `Wed, 25 Nov 2026 10:00:00 GMT`; a header that is something else is no clock.
+/// Parses `Wed, 25 Nov 2026 10:00:00 GMT`.
 fn parse_date(text: &str) -> Option<Timestamp> {
     jiff::fmt::rfc2822::parse(text).ok().map(|it| it.timestamp())
 }

@@ -1,8 +1,7 @@
-//! The one door to GARM: a client that speaks its API over a [`Transport`], the wire shapes, the
-//! typed error.
+//! The client for GARM's API: transport, JSON shapes and typed errors.
 //!
-//! Decides how GARM's answers are read and which failures mean what; never what to do about the
-//! fleet. Nothing is retried here but a request whose token had expired, and the event stream.
+//! This room decides how GARM's responses are read and what each failure means, never what to do
+//! about the fleet. It retries only requests whose token has expired, and the event stream.
 
 mod advice;
 pub mod budget;

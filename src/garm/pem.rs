@@ -1,4 +1,4 @@
-//! The PEM files of `garm.tls`, and of the listener's `watch.tls`, read and judged.
+//! Reads and checks the PEM files of settings such as `garm.tls` and `watch.tls`.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,11 +12,10 @@ use zeroize::Zeroizing;
 use super::error::GarmError;
 use crate::domain::text;
 
-/// Largest PEM file that is read, in bytes. The whole bundle of a Linux distribution has a
-/// quarter of this.
+/// Largest PEM file, in bytes: four times the CA bundle of a Linux distribution.
 const PEM_MAX: u64 = 1 << 20;
 
-/// A file, and the setting that names it.
+/// A file and the setting that names it.
 #[derive(Clone, Copy)]
 pub(crate) struct Pem<'a> {
     pub(crate) path: &'a Path,
@@ -34,12 +33,12 @@ impl Pem<'_> {
             .map_err(|_| self.unfit("its PEM is truncated or invalid", help))?;
         match certificates.is_empty() {
             true if holds(&pem, "PRIVATE KEY-----") => {
-                Err(self.unfit("it holds a key and no certificate", help))
+                Err(self.unfit("it contains a key and no certificate", help))
             }
             true if is_binary(&pem) => Err(self.unfit(
                 BINARY,
                 format!(
-                    "turn it into PEM: `openssl x509 -inform DER -in {0} -out {0}.pem`",
+                    "convert it to PEM: `openssl x509 -inform DER -in {0} -out {0}.pem`",
                     shown(self.path)
                 ),
             )),
@@ -60,12 +59,12 @@ impl Pem<'_> {
         match PrivateKeyDer::from_pem_slice(&pem) {
             Ok(key) => Ok(key),
             Err(_) if holds(&pem, "-----BEGIN CERTIFICATE-----") => {
-                Err(self.unfit("it holds a certificate and no key", help))
+                Err(self.unfit("it contains a certificate and no key", help))
             }
             Err(_) if is_binary(&pem) => Err(self.unfit(
                 BINARY,
                 format!(
-                    "turn it into PEM: `openssl pkey -inform DER -in {0} -out {0}.pem`",
+                    "convert it to PEM: `openssl pkey -inform DER -in {0} -out {0}.pem`",
                     shown(self.path)
                 ),
             )),
@@ -73,12 +72,12 @@ impl Pem<'_> {
         }
     }
 
-    /// An error about this file. `got` never holds a part of its content.
+    /// An error about this file. `got` never contains a part of it.
     pub(crate) fn unfit(self, got: impl Into<String>, help: impl Into<String>) -> GarmError {
         GarmError::input(format!("read `{}` from `{}`", self.setting, shown(self.path)), got, help)
     }
 
-    /// Opened without waiting, so that a FIFO is refused and not waited for.
+    /// Opens the file without blocking, so that a FIFO is refused instead of waited for.
     pub(super) fn read(self) -> Result<Zeroizing<Vec<u8>>, GarmError> {
         let help =
             format!("check the path in `{}`; it is relative to the fleet file", self.setting);
@@ -100,12 +99,12 @@ impl Pem<'_> {
 
 const BINARY: &str = "it is in DER or PKCS #12, not in PEM";
 
-/// Whether it begins as a DER sequence does, and is no text.
+/// Whether the file starts like a DER sequence and is not text.
 fn is_binary(content: &[u8]) -> bool {
     content.first() == Some(&0x30) && std::str::from_utf8(content).is_err()
 }
 
-/// A path for people.
+/// A path for messages.
 pub(crate) fn shown(path: &Path) -> String {
     text::quote(&path.to_string_lossy())
 }

@@ -1,21 +1,18 @@
-//! What an answer that is no success means: GARM's own refusals, and the pages of what stands
-//! before it.
+//! The meaning of an error response: GARM's own, or the page of a reverse proxy in front of it.
 
 use serde::Deserialize;
 
 use super::error::ErrorKind;
 use super::transport::Response;
 
-/// What the request was, as far as the meaning of a 401 depends on it (GARM.md §0.6).
+/// The purpose of the request, on which the meaning of a 401 depends (GARM.md §0.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RequestPurpose {
-    /// A login.
     Login,
-    /// Anything else.
     Other,
 }
 
-/// A refusal, read. The text may quote the answer: it is to be bounded and escaped.
+/// A classified error response. Its text may quote the response and must be bounded and escaped.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct RefusedResponse {
     pub(super) kind: ErrorKind,
@@ -23,7 +20,7 @@ pub(super) struct RefusedResponse {
 }
 
 impl RefusedResponse {
-    /// The same without a word of the answer that is not one of those known here.
+    /// The text without any words from the response that are not known here.
     pub(super) fn own_words(&self) -> String {
         let status = self.got.split(' ').next().unwrap_or_default();
         let known = KNOWN.iter().find(|it| {
@@ -37,7 +34,7 @@ impl RefusedResponse {
     }
 }
 
-/// What GARM and the fronts before it say when they refuse a login, the longer before the shorter.
+/// What GARM and reverse proxies say when they refuse a login; longer texts before their prefixes.
 const KNOWN: &[&str] = &[
     "Not Authorized",
     "Authentication failed",
@@ -58,7 +55,7 @@ const KNOWN: &[&str] = &[
     "Too Many Requests",
 ];
 
-/// GARM's shape of an error.
+/// The JSON of GARM's errors.
 #[derive(Deserialize)]
 struct WireError {
     error: String,
@@ -66,7 +63,7 @@ struct WireError {
     details: String,
 }
 
-/// Sorts an answer by its status and whose it is; a success passes.
+/// Classifies a response by its status and its origin; a success passes.
 pub(super) fn check(asked: RequestPurpose, response: &Response) -> Result<(), RefusedResponse> {
     let status = response.status;
     if response.is_success() {
@@ -81,14 +78,14 @@ pub(super) fn check(asked: RequestPurpose, response: &Response) -> Result<(), Re
 
 fn garms(asked: RequestPurpose, status: u16, wire: &WireError) -> RefusedResponse {
     let kind = match (status, wire.error.as_str(), asked) {
-        // A login needs no token: this is another route, below a wrong path.
+        // A login needs no token, so this is another route, below a wrong path.
         (401, "Authentication failed", RequestPurpose::Login) => ErrorKind::NotGarm,
         (401, "Authentication failed", RequestPurpose::Other) => ErrorKind::Token,
         (401, _, RequestPurpose::Login) => ErrorKind::Credentials,
         (401, _, RequestPurpose::Other) => ErrorKind::GithubRefused,
         (409, "init_required", _) => ErrorKind::NotInitialised,
         (409, "urls_required", _) => ErrorKind::UrlsMissing,
-        // Every GARM has a login: this one is elsewhere.
+        // Every GARM has a login route, so this is not GARM's path.
         (404, _, RequestPurpose::Login) => ErrorKind::NotGarm,
         (404, _, RequestPurpose::Other) => ErrorKind::NotFound,
         (400 | 422, _, _) => ErrorKind::Refused,
@@ -101,8 +98,8 @@ fn garms(asked: RequestPurpose, status: u16, wire: &WireError) -> RefusedRespons
     RefusedResponse { kind, got: format!("{status} {}{details}", wire.error) }
 }
 
-/// An answer without GARM's JSON. Of its body only the title is shown: a page may well quote the
-/// request, token and all.
+/// A response without GARM's JSON. Only the title of its page is shown, since a page may quote the
+/// request with its token.
 fn strangers(status: u16, body: &[u8]) -> RefusedResponse {
     let text = String::from_utf8_lossy(&body[..body.len().min(PAGE_MAX)]);
     let title = page(body);
@@ -134,9 +131,9 @@ pub(super) fn page(body: &[u8]) -> Option<String> {
     title(&String::from_utf8_lossy(&body[..body.len().min(PAGE_MAX)]))
 }
 
-/// The title, on one line.
+/// The title of a page, on one line.
 fn title(page: &str) -> Option<String> {
-    // Lower in ASCII only, so that places in the copy are places in the page.
+    // ASCII lowercase only, so that offsets in the copy are offsets in the page.
     let lower = page.to_ascii_lowercase();
     let start = lower.find("<title>")? + "<title>".len();
     let end = start + lower[start..].find("</title>")?;
@@ -157,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn garms_refusals_are_told_apart() {
+    fn errors_of_garm_are_classified() {
         let failed = r#"{"error":"Authentication failed","details":""}"#;
         let not_authorized = r#"{"error":"Not Authorized","details":""}"#;
         let (login, other) = (RequestPurpose::Login, RequestPurpose::Other);
@@ -216,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pages_of_fronts_are_told_apart() {
+    fn pages_of_reverse_proxies_are_classified() {
         let page =
             |title: &str| format!("<html>\r\n<head><title>{title}</title></head>\r\n<body/>");
         for (status, body, expected) in [
@@ -280,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn titles_are_found_in_any_case_and_never_in_the_middle_of_a_letter() {
+    fn titles_are_found_in_any_case_and_at_character_boundaries() {
         assert_eq!(title("<TITLE>É x</Title>"), Some("É x".into()));
         assert_eq!(title("<title></title>"), None);
         assert_eq!(title("<title>open"), None);

@@ -1,5 +1,5 @@
-//! `runner_mtls`: the certificate that runners get, judged here, because on a runner nobody is
-//! there to read why it does not work.
+//! The client certificate of runners (`runner_mtls`), checked here because a runner has no way to
+//! report why its certificate does not work.
 
 use std::path::Path;
 
@@ -15,9 +15,9 @@ use super::tls::fit_for_a_client;
 use super::x509;
 use crate::policy::kit::RunnerIdentity;
 
-/// Reads certificate and authority, and takes the key, as PEM without any comment. Errors
-/// ([`super::ErrorKind::Input`]) when one of them is not what it should be, certificate and key do not
-/// fit, or the certificate does not hold at `now`. `key_reference` is what the key came from.
+/// Returns certificate, key and CA as PEM without comments. Fails with [`super::ErrorKind::Input`] if
+/// one of them is invalid, if the key does not belong to the certificate, or if the certificate is
+/// not valid at `now`. `key_reference` is the secret reference of the key.
 pub fn runner_identity(
     (cert, ca): (&Path, &Path),
     (key, key_reference): (&SecretString, &str),
@@ -28,26 +28,26 @@ pub fn runner_identity(
     let ca = front_authority(ca)?;
     let facts = chain.first().and_then(|it| x509::facts(it));
     let Some(facts) = facts else {
-        return Err(cert_file.unfit("its first certificate is broken", "make it anew"));
+        return Err(cert_file.unfit("its first certificate is invalid", "make it anew"));
     };
     fit_for_a_client(cert_file, &facts, Some(now))?;
     let key = fitting(key, key_reference, &chain, cert)?;
     Ok(RunnerIdentity { cert: certificates(&chain), key, ca, holds_until: facts.not_after })
 }
 
-/// The authority of GARM's front as PEM without any comment. Errors ([`super::ErrorKind::Input`]) when the
-/// file holds none.
+/// The CA of the reverse proxy in front of GARM, as PEM without comments. Fails with
+/// [`super::ErrorKind::Input`] if the file contains none.
 pub fn front_authority(ca: &Path) -> Result<String, GarmError> {
     let file = Pem { path: ca, setting: "runner_mtls.ca" };
     let authorities = file.certificates()?;
     if authorities.iter().all(|it| x509::facts(it).is_some_and(|it| !it.can_be_root)) {
-        let help = "put the CA that signed the certificate of GARM's front there";
-        return Err(file.unfit("its certificate is not a CA's: it signs no other", help));
+        let help = "use the CA that issued the certificate of GARM's reverse proxy";
+        return Err(file.unfit("its certificate is not a CA certificate", help));
     }
     Ok(certificates(&authorities))
 }
 
-/// The key in PEM, when it is the certificate's.
+/// The key in PEM, if it belongs to the certificate.
 fn fitting(
     key: &SecretString,
     reference: &str,
@@ -55,20 +55,20 @@ fn fitting(
     cert: &Path,
 ) -> Result<SecretString, GarmError> {
     let tried = format!("use `runner_mtls.key` (`{reference}`) with `{}`", shown(cert));
-    let help = "give `runner_mtls.key` the key of `runner_mtls.cert`, in PEM and not encrypted";
+    let help = "set `runner_mtls.key` to the unencrypted PEM key of `runner_mtls.cert`";
     let refused = |got: &str| GarmError::input(tried.clone(), got, help);
     let der = PrivateKeyDer::from_pem_slice(key.expose_secret().as_bytes())
-        .map_err(|_| refused("it is no private key in PEM"))?;
+        .map_err(|_| refused("it is not a PEM private key"))?;
     let pem = private_key(&der);
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     let signer = provider
         .key_provider
         .load_private_key(der)
-        .map_err(|_| refused("it is of a kind that nobody signs with"))?;
+        .map_err(|_| refused("its algorithm is not supported"))?;
     let own = signer.public_key().map(|it| it.to_vec());
     match own == chain.first().and_then(|it| x509::public_key(it)) {
         true => Ok(pem),
-        false => Err(refused("the key is of another certificate")),
+        false => Err(refused("the key belongs to another certificate")),
     }
 }
 
@@ -101,7 +101,7 @@ mod tests {
 
     const NOW: &str = "2026-11-25T12:00:00Z";
 
-    /// An authority, what it signed for these years, and the key of that.
+    /// A CA, a certificate that it signed for these years, and its key.
     struct Files {
         folder: tempfile::TempDir,
         key: String,
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_that_fits_becomes_pem_and_nothing_else() {
+    fn a_valid_pair_becomes_pem_without_comments() {
         let rsa = KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap();
         for key in [KeyPair::generate().unwrap(), rsa] {
             let files = files(&key, (2020, 2030));
@@ -159,22 +159,22 @@ mod tests {
     }
 
     #[test]
-    fn what_would_fail_on_every_runner_is_refused_here() {
+    fn a_pair_that_no_runner_could_use_is_refused() {
         let files = files(&KeyPair::generate().unwrap(), (2020, 2030));
         let other = KeyPair::generate().unwrap().serialize_pem();
-        let help = "give `runner_mtls.key` the key of `runner_mtls.cert`, in PEM and not encrypted";
+        let help = "set `runner_mtls.key` to the unencrypted PEM key of `runner_mtls.cert`";
         let use_key = "use `runner_mtls.key` (`env:KEY`) with `DIR/runner.pem`";
         let check = |cert, key, ca, expected: &str| files.check(cert, key, ca, expected);
-        let foreign = format!("{use_key}: the key is of another certificate; {help}");
+        let foreign = format!("{use_key}: the key belongs to another certificate; {help}");
         check("runner.pem", &other, "ca.pem", &foreign);
-        let no_key = format!("{use_key}: it is no private key in PEM; {help}");
+        let no_key = format!("{use_key}: it is not a PEM private key; {help}");
         check("runner.pem", "hunter2", "ca.pem", &no_key);
         check(
             "runner.pem",
             &files.key,
             "runner.pem",
-            "read `runner_mtls.ca` from `DIR/runner.pem`: its certificate is not a CA's: it signs \
-             no other; put the CA that signed the certificate of GARM's front there",
+            "read `runner_mtls.ca` from `DIR/runner.pem`: its certificate is not a CA certificate; \
+             use the CA that issued the certificate of GARM's reverse proxy",
         );
     }
 
@@ -186,21 +186,21 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_out_of_its_time_is_refused() {
+    fn a_certificate_outside_its_validity_is_refused() {
         check_certificate(
             &files(&KeyPair::generate().unwrap(), (2020, 2021)),
-            "has expired: it held from 2020-01-01T00:00:00Z until 2021-01-01T00:00:00Z; now it is \
+            "has expired: it was valid from 2020-01-01T00:00:00Z until 2021-01-01T00:00:00Z; now it is \
              2026-11-25T12:00:00Z; renew it, or correct this machine's clock",
         );
         check_certificate(
             &files(&KeyPair::generate().unwrap(), (2027, 2030)),
-            "is not valid yet: it holds from 2027-01-01T00:00:00Z until 2030-01-01T00:00:00Z; now \
+            "is not valid yet: it is valid from 2027-01-01T00:00:00Z until 2030-01-01T00:00:00Z; now \
              it is 2026-11-25T12:00:00Z; wait, or correct this machine's clock",
         );
     }
 
     #[test]
-    fn a_servers_certificate_is_refused() {
+    fn a_server_certificate_is_refused() {
         let key = KeyPair::generate().unwrap();
         let made = files(&key, (2020, 2030));
         let mut server = CertificateParams::default();
@@ -209,8 +209,8 @@ mod tests {
         std::fs::write(made.folder.path().join("runner.pem"), server).unwrap();
         check_certificate(
             &made,
-            "is not for clients: its extended key usage leaves `clientAuth` out; put a client \
-             certificate there, not a server's",
+            "is not for clients: its extended key usage leaves `clientAuth` out; use a client \
+             certificate, not a server's",
         );
     }
 }

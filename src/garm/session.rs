@@ -1,4 +1,4 @@
-//! A session with one GARM: the token, the one retry, and the making of errors.
+//! A session with one GARM: its token, the single retry, and its errors.
 
 use std::future::Future;
 use std::ops::ControlFlow;
@@ -21,45 +21,42 @@ use super::transport::{
 use super::wire::{self, BodyReader, DecodeError, DocumentReader};
 use crate::domain::text;
 
-/// A password under way.
+/// A password being resolved.
 pub type PasswordFuture<'a> =
     Pin<Box<dyn Future<Output = Result<SecretString, GarmError>> + Send + 'a>>;
 
-/// Where the password comes from. Asked at each login and nowhere else, so that a rotated
-/// password is taken up by itself and none is held in between.
+/// Where the password comes from. It is resolved at each login only, so that a rotated password is
+/// picked up and none is kept in between.
 pub trait PasswordSource: Send + Sync {
-    /// Brings the password. Errors with [`GarmError::input`] when it cannot be had.
+    /// Returns the password. Fails with [`GarmError::input`] if it is not available.
     fn resolve(&self) -> PasswordFuture<'_>;
 }
 
-/// A password that is known already.
+/// A fixed password.
 impl PasswordSource for SecretString {
     fn resolve(&self) -> PasswordFuture<'_> {
         Box::pin(std::future::ready(Ok(self.clone())))
     }
 }
 
-/// User name and password of GARM's admin.
+/// The credentials of GARM's admin.
 #[derive(Clone)]
 pub struct GarmLogin {
-    /// User name.
     pub username: String,
-    /// Where the password comes from.
     pub password: Arc<dyn PasswordSource>,
 }
 
 impl GarmLogin {
-    /// A login with a password that is known already.
+    /// A login with a fixed password.
     pub fn new(username: impl Into<String>, password: SecretString) -> Self {
         Self { username: username.into(), password: Arc::new(password) }
     }
 }
 
-/// One login, shared by all requests that need it: under way, done, or failed.
+/// One login, pending, done or failed, shared by all requests that need it.
 type SharedLogin = Arc<OnceCell<Result<SecretString, GarmError>>>;
 
-/// Sends requests with a token that it gets and renews by itself. The token is kept in memory
-/// only.
+/// Sends requests with a token that it obtains and renews. The token is kept only in memory.
 pub(super) struct Session {
     pub(super) transport: Arc<dyn Transport>,
     login: GarmLogin,
@@ -71,7 +68,7 @@ impl Session {
         Self { transport, login, ticket: Mutex::default() }
     }
 
-    /// One request and what `reader` makes of the answer, as it arrives.
+    /// Sends a request and passes the response to `reader` as it arrives.
     pub(super) async fn ask<R: BodyReader>(
         &self,
         what: &ApiCall,
@@ -81,10 +78,10 @@ impl Session {
         let ticket = self.ticket();
         let token = self.token(&ticket).await?;
         let (token, response) = match self.send(what, &token, &mut intake).await {
-            // GARM looks at the token before anything else, so the request was not carried out
-            // and may be sent again, also when it is a write. Once: a second refusal is final.
+            // GARM checks the token first, so the request had no effect and may be repeated, even
+            // a write. Once: a second refusal is final.
             Err(error) if error.kind == ErrorKind::Token => {
-                self.tear_up(&ticket);
+                self.discard(&ticket);
                 let token = self.token(&self.ticket()).await?;
                 let response = self.send(what, &token, &mut intake).await?;
                 (token, response)
@@ -102,8 +99,8 @@ impl Session {
         }
     }
 
-    /// Opens the event stream; `wish` makes the wish of a token. Logs in again when the token has
-    /// expired, once, as [`Self::ask`] does.
+    /// Opens the event stream; `wish` builds the request from a token. Logs in once more if the token
+    /// has expired, as [`Self::ask`] does.
     pub(super) async fn listen(
         &self,
         wish: impl Fn(SecretString) -> StreamRequest,
@@ -112,7 +109,7 @@ impl Session {
         let token = self.token(&ticket).await?;
         match self.open(wish(token)).await {
             Err(error) if error.kind == ErrorKind::Token => {
-                self.tear_up(&ticket);
+                self.discard(&ticket);
                 let token = self.token(&self.ticket()).await?;
                 self.open(wish(token)).await
             }
@@ -150,7 +147,7 @@ impl Session {
         self.exchange(request, (RequestPurpose::Other, &what.tried()), token, sink).await
     }
 
-    /// Brings a successful answer. `secret` is the token or the password of the request.
+    /// Returns a successful response. `secret` is the one in the request, kept out of errors.
     async fn exchange(
         &self,
         request: Request,
@@ -178,20 +175,20 @@ impl Session {
         Arc::clone(&self.ticket.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Makes the next request log in again, unless another one has seen to that already.
-    fn tear_up(&self, used: &SharedLogin) {
+    /// Makes the next request log in again, unless another has already done so.
+    fn discard(&self, used: &SharedLogin) {
         let mut ticket = self.ticket.lock().unwrap_or_else(PoisonError::into_inner);
         if Arc::ptr_eq(&ticket, used) {
             *ticket = SharedLogin::default();
         }
     }
 
-    /// The token of this ticket. The first to ask logs in, the others wait for the outcome and
-    /// share it, a failure too: a wrong password is tried once, not once for each request.
+    /// The token of this login. The first request logs in; the others wait and share the outcome,
+    /// even a failure, so that a wrong password is tried once and not once per request.
     async fn token(&self, ticket: &SharedLogin) -> Result<SecretString, GarmError> {
         let outcome = ticket.get_or_init(|| self.log_in()).await.clone();
         if outcome.is_err() {
-            self.tear_up(ticket);
+            self.discard(ticket);
         }
         outcome
     }
@@ -216,7 +213,7 @@ impl Session {
         let mut intake = ReaderSink::new(DocumentReader::new(wire::token));
         let asked = (RequestPurpose::Login, tried.as_str());
         let response = self.exchange(request, asked, &password, &mut intake).await?;
-        // Nothing of it is quoted: it holds a token, and may hold the password.
+        // The response contains a token, and perhaps the password, so it is not quoted.
         intake.reader.finish().map_err(|_| {
             let got = format!("{} with an answer that holds no token", response.status);
             self.failure(ErrorKind::NotGarm, &tried, got)
@@ -259,17 +256,17 @@ impl Session {
     }
 }
 
-/// What a request has brought.
+/// A decoded response.
 pub(super) struct DecodedResponse<T> {
     pub(super) output: T,
     /// GARM's clock.
     pub(super) date: Option<Timestamp>,
-    /// What was left out of the answer.
+    /// What was left out of the response.
     pub(super) remark: Option<String>,
 }
 
-/// Leads the bytes of an answer to its reader and keeps the first of them: what cannot be read may
-/// be a page with a title.
+/// Passes the body of a response to its reader and keeps its beginning: what cannot be decoded may
+/// be an HTML page with a title.
 struct ReaderSink<R> {
     reader: R,
     misread: Option<DecodeError>,
@@ -302,7 +299,7 @@ impl<R: BodyReader> BodySink for ReaderSink<R> {
     }
 }
 
-/// A request as the client makes it.
+/// A request of the client.
 pub(super) struct ApiCall {
     pub(super) method: Method,
     pub(super) path: String,
@@ -315,7 +312,7 @@ impl ApiCall {
     }
 }
 
-/// Whether it matters where the request went: not when it is certain that GARM has spoken.
+/// Whether the error names the address: not if the response certainly came from GARM.
 fn tells_address(kind: &ErrorKind) -> bool {
     match kind {
         ErrorKind::Transport(_)

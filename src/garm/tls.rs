@@ -1,4 +1,4 @@
-//! The one TLS configuration: for HTTP now, for the event stream later.
+//! The TLS configuration of HTTP requests and of the event stream.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,19 +17,19 @@ use super::pem::{Pem, shown};
 use super::transport::PresentedCertificate;
 use super::x509;
 
-/// The PEM files of `garm.tls`, all optional, already taken relative to the fleet file.
+/// The PEM files of `garm.tls`, all optional; paths are already resolved against the fleet file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GarmTlsFiles {
-    /// The CA that signs GARM's certificate. It replaces the platform's roots.
+    /// The CA of GARM's certificate, in place of the platform's root CAs.
     pub ca: Option<PathBuf>,
-    /// Our certificate with its chain; goes together with `key`.
+    /// Our certificate with its chain; requires `key`.
     pub cert: Option<PathBuf>,
-    /// The key of `cert`, not encrypted.
+    /// The unencrypted key of `cert`.
     pub key: Option<PathBuf>,
 }
 
 impl GarmTlsFiles {
-    /// A digest of what is in the files; the same for one that cannot be read as for an empty one.
+    /// A digest of the files' contents; an unreadable file counts as empty.
     pub fn digest(&self) -> [u8; 32] {
         let mut digest = Sha256::new();
         for path in [&self.ca, &self.cert, &self.key].into_iter().flatten() {
@@ -41,45 +41,45 @@ impl GarmTlsFiles {
     }
 }
 
-/// Until when a certificate holds; nothing when the file does not hold one.
+/// When a certificate expires; `None` if the file contains none.
 pub fn holds_until(cert: &Path) -> Option<Timestamp> {
     let chain = Pem { path: cert, setting: "garm.tls.cert" }.certificates().ok()?;
     Some(x509::facts(chain.first()?)?.not_after)
 }
 
-/// A TLS configuration, and what it has to show when a server asks for a client certificate.
+/// A TLS configuration and the client certificate that it presents.
 #[derive(Debug, Clone)]
 pub struct Tls {
-    /// For reqwest and, cloned, for the event stream. Offers HTTP/1.1 only: GARM speaks nothing
-    /// else, and a WebSocket needs it.
+    /// For reqwest and, cloned, for the event stream. Offers only HTTP/1.1: GARM speaks nothing else,
+    /// and a WebSocket requires it.
     pub config: ClientConfig,
     identity: Arc<ClientIdentity>,
 }
 
 impl Tls {
-    /// Reads the files. Errors with [`super::ErrorKind::Input`] when one is missing or is not what it
-    /// should be, when certificate and key do not fit, when our certificate is not for clients or
-    /// does not hold at `now`, or when there is no root to trust.
+    /// Reads the files. Fails with [`super::ErrorKind::Input`] if one is missing or invalid, if the key
+    /// does not belong to the certificate, if our certificate is not for clients or not valid at
+    /// `now`, or if there is no root CA.
     pub fn new(files: &GarmTlsFiles, now: Option<Timestamp>) -> Result<Self, GarmError> {
-        // A provider by hand: with two in the dependency graph the default one panics.
+        // The provider is explicit: rustls's default panics when the dependency graph has two.
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let identity = ClientIdentity::new(files, now, &provider)?;
         Self::with(files.ca.as_deref(), identity, provider)
     }
 
-    /// The same trust, and this to show instead of our own certificate.
+    /// Trusts the same servers, but presents `key` instead of our certificate.
     pub(super) fn showing(ca: Option<&Path>, key: Option<CertifiedKey>) -> Result<Self, GarmError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         Self::with(ca, ClientIdentity::showing(key), provider)
     }
 
-    /// With these settings, and no certificate to show.
+    /// With this configuration and no client certificate.
     pub(super) fn of(config: ClientConfig) -> Self {
         Self { config, identity: Arc::new(ClientIdentity::showing(None)) }.afresh()
     }
 
-    /// The same for one connection: with a note of its own whether it was asked for a certificate,
-    /// and without a session to resume, in which a server would not ask.
+    /// A copy for one connection, which records by itself whether the server asked for a certificate
+    /// and resumes no session, since the server would not ask then.
     pub(super) fn afresh(&self) -> Self {
         let ClientIdentity { key, presented, .. } = &*self.identity;
         let (key, presented) = (key.clone(), presented.clone());
@@ -110,20 +110,20 @@ impl Tls {
         Ok(Self { config, identity })
     }
 
-    /// What a server got to see, if one has asked for a client certificate since [`Self::met`].
+    /// What we presented, if a server has asked for a client certificate since [`Self::met`].
     pub(super) fn asked(&self) -> Option<PresentedCertificate> {
         let is_asked = self.identity.asked.load(Ordering::Relaxed);
         is_asked.then(|| self.identity.presented.clone())
     }
 
-    /// Notes that a server has answered: what it asked for was good enough.
+    /// Records that a server has responded, so it accepted what we presented.
     pub(super) fn met(&self) {
         self.identity.asked.store(false, Ordering::Relaxed);
     }
 }
 
-/// Our certificate, if any, and a note whether it was asked for: a refusal under TLS 1.3 is only
-/// a closed connection, and this note is what tells it from a crash.
+/// Our certificate, if any, and whether a server asked for it. Under TLS 1.3 a refusal is only a
+/// closed connection; this tells it from a crash.
 #[derive(Debug)]
 struct ClientIdentity {
     key: Option<Arc<CertifiedKey>>,
@@ -165,10 +165,12 @@ impl ClientIdentity {
         let certified = CertifiedKey::from_der(chain, der, provider).map_err(|error| {
             let tried = format!("use `garm.tls.cert` `{}` with `{}`", shown(cert), shown(key));
             let got = match error {
-                rustls::Error::InconsistentKeys(_) => "the key is of another certificate".into(),
+                rustls::Error::InconsistentKeys(_) => {
+                    "the key belongs to another certificate".into()
+                }
                 other => format!("they cannot be used: {other}"),
             };
-            GarmError::input(tried, got, "give `garm.tls.key` the key of `garm.tls.cert`")
+            GarmError::input(tried, got, "set `garm.tls.key` to the key of `garm.tls.cert`")
         })?;
         if let Some(facts) = facts {
             fit_for_a_client(file, &facts, now)?;
@@ -177,27 +179,28 @@ impl ClientIdentity {
     }
 }
 
-/// A certificate that every front refuses is refused here, where the reason can be told: under
-/// TLS 1.3 a refusal is only a closed connection.
+/// Refuses a certificate that every server would refuse, because here the reason can be reported:
+/// under TLS 1.3 a server only closes the connection.
 pub(super) fn fit_for_a_client(
     file: Pem<'_>,
     facts: &x509::CertificateFacts,
     now: Option<Timestamp>,
 ) -> Result<(), GarmError> {
     if !facts.is_for_clients {
-        let got = "its certificate is not for clients: its extended key usage leaves \
-                   `clientAuth` out";
-        return Err(file.unfit(got, "put a client certificate there, not a server's"));
+        let got = "its certificate is not for clients: its extended key usage lacks `clientAuth`";
+        return Err(file.unfit(got, "use a client certificate, not a server's"));
     }
     let Some(now) = now else { return Ok(()) };
     let span = format!("from {} until {}; now it is {now:.0}", facts.not_before, facts.not_after);
     if now > facts.not_after {
         let help = "renew it, or correct this machine's clock";
-        return Err(file.unfit(format!("its certificate has expired: it held {span}"), help));
+        return Err(file.unfit(format!("its certificate has expired: it was valid {span}"), help));
     }
     if now < facts.not_before {
         let help = "wait, or correct this machine's clock";
-        return Err(file.unfit(format!("its certificate is not valid yet: it holds {span}"), help));
+        return Err(
+            file.unfit(format!("its certificate is not valid yet: it is valid {span}"), help)
+        );
     }
     Ok(())
 }
@@ -216,18 +219,18 @@ impl ResolvesClientCert for ClientIdentity {
 fn half(there: &str, missing: &str) -> GarmError {
     GarmError::input(
         "read `garm.tls`",
-        format!("`{there}` is given without `{missing}`"),
-        format!("give `{missing}`, or leave both out"),
+        format!("`{there}` is set without `{missing}`"),
+        format!("set `{missing}`, or omit both"),
     )
 }
 
-/// What to trust. A certificate that signs nothing would leave only "unknown CA" at each
-/// connection, so it is refused here.
+/// The root CAs. A certificate that is not a CA's is refused here; otherwise each connection would
+/// fail with only "unknown CA".
 fn roots(pem: Pem<'_>) -> Result<RootCertStore, GarmError> {
-    let help = "put the CA that signed GARM's certificate there";
+    let help = "use the CA that issued GARM's certificate";
     let certificates = pem.certificates()?;
     if certificates.iter().all(|it| x509::facts(it).is_some_and(|it| !it.can_be_root)) {
-        let got = "its certificate is not a CA's: it signs no other";
+        let got = "its certificate is not a CA certificate";
         return Err(pem.unfit(got, format!("{help}, not that certificate itself")));
     }
     let mut store = RootCertStore::empty();

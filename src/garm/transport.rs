@@ -1,4 +1,4 @@
-//! How a request travels: HTTP in earnest, a function call in the simulator.
+//! The transport of requests: HTTP, or a function call into the simulator.
 
 use std::fmt;
 use std::future::Future;
@@ -10,12 +10,12 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
 
-/// The verbs that GARM's API uses.
+/// The HTTP methods that GARM's API uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Method {
     /// Read.
     Get,
-    /// Create. Never sent twice blindly.
+    /// Create. Never repeated without checking the result.
     Post,
     /// Change.
     Put,
@@ -24,7 +24,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// The verb as it stands in a request line.
+    /// The method as written in a request line.
     pub fn word(self) -> &'static str {
         match self {
             Self::Get => "GET",
@@ -43,9 +43,9 @@ impl Method {
 /// One request to GARM's API.
 #[derive(Clone)]
 pub struct Request {
-    /// The verb.
+    /// The method.
     pub method: Method,
-    /// Path below `/api/v1`, with its leading slash and its query.
+    /// Path below `/api/v1`, with leading slash and query.
     pub path: String,
     /// JSON body.
     pub body: Option<Value>,
@@ -54,76 +54,76 @@ pub struct Request {
 }
 
 impl fmt::Debug for Request {
-    /// Without the body, which may hold a password or a private key.
+    /// Omits the body, which may contain a password or a private key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.method.word(), self.path)
     }
 }
 
-/// What came back, whatever its status.
+/// A response of any status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     /// HTTP status.
     pub status: u16,
-    /// `Content-Type`, if there was one.
+    /// `Content-Type`, if present.
     pub content_type: Option<String>,
     /// `Date`: GARM's clock, in whole seconds.
     pub date: Option<Timestamp>,
-    /// The whole body, bounded by the transport.
+    /// The whole body; the transport limits its size.
     pub body: Vec<u8>,
 }
 
 impl Response {
-    /// Whether its status is a success.
+    /// Whether the status is 2xx.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 }
 
-/// Why nothing came back, or not all of it. Texts are bounded and escaped.
+/// Why there is no complete response. Texts are bounded and escaped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
-    /// The name does not resolve.
+    /// The host name does not resolve.
     #[error("the name does not resolve: {0}")]
     Resolve(String),
-    /// Nobody listens, or the network is unreachable.
+    /// Nothing listens there, or the network is unreachable.
     #[error("cannot connect: {0}")]
     Connect(String),
-    /// No connection within the time given.
+    /// No connection within the timeout.
     #[error("no connection within {0:?}")]
     ConnectTimeout(Duration),
-    /// No whole answer within the time given.
-    #[error("no answer within {0:?}")]
+    /// No complete response within the timeout.
+    #[error("no response within {0:?}")]
     Timeout(Duration),
     /// The TLS handshake failed.
     #[error(transparent)]
     Tls(TlsFault),
-    /// The connection was closed before an answer.
-    #[error("the connection was closed before an answer: {0}")]
+    /// The connection was closed before a response.
+    #[error("the connection was closed before a response: {0}")]
     Closed(String),
-    /// The same, after the server had asked for a client certificate: under TLS 1.3 a refusal
-    /// looks like this, and so does a crash.
+    /// The same, after the server had asked for a client certificate. Under TLS 1.3 a refusal and a
+    /// crash look alike.
     #[error(
-        "the connection was closed before an answer; the server had asked for a client certificate and {0}"
+        "the connection was closed before a response; the server had asked for a client \
+         certificate and {0}"
     )]
     ClosedOnCertificate(PresentedCertificate),
-    /// What came back is not HTTP.
-    #[error("the answer is not HTTP: {0}")]
+    /// The response is not HTTP.
+    #[error("the response is not HTTP: {0}")]
     NotHttp(String),
-    /// The answer broke off.
-    #[error("the answer is not whole: {0}")]
+    /// The response broke off.
+    #[error("the response is incomplete: {0}")]
     Body(String),
-    /// The answer is larger than this many bytes, which is all that is read of one.
-    #[error("the answer has more than {0} bytes")]
+    /// The response is larger than this many bytes, the limit.
+    #[error("the response has more than {0} bytes")]
     TooLarge(usize),
-    /// A redirect, which is never followed: it would carry the password elsewhere.
+    /// A redirect, which is never followed because it would send the password elsewhere.
     #[error("redirected to {0}")]
     Redirect(String),
 }
 
 impl TransportError {
-    /// Whether the request may have reached GARM all the same. For a write it then has an unknown
-    /// outcome.
+    /// Whether the request may still have reached GARM, so that the outcome of a write is unknown.
     pub fn may_have_arrived(&self) -> bool {
         match self {
             Self::Resolve(_)
@@ -141,10 +141,10 @@ impl TransportError {
     }
 }
 
-/// What is wrong with a TLS handshake. No request has been read by GARM then.
+/// Why a TLS handshake failed. GARM has read no request then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TlsFault {
-    /// The server's certificate leads to no CA that we trust.
+    /// The server's certificate does not chain to a trusted CA.
     #[error("the server's certificate is signed by an unknown CA")]
     UnknownIssuer,
     /// The server's certificate has expired, or our clock is ahead.
@@ -162,12 +162,12 @@ pub enum TlsFault {
     /// The other side does not speak TLS.
     #[error("the server does not speak TLS on this port")]
     NotTls,
-    /// The server refused our certificate, or wants one.
+    /// The server refused our client certificate, or the lack of one.
     #[error("the server asked for a client certificate, {presented}, and refused: {alert}")]
     ClientCertificate {
-        /// What we had to show.
+        /// What we presented.
         presented: PresentedCertificate,
-        /// The server's word for it.
+        /// The TLS alert.
         alert: String,
     },
     /// Anything else.
@@ -175,12 +175,12 @@ pub enum TlsFault {
     Other(String),
 }
 
-/// What the server got to see when it asked for a client certificate.
+/// What we presented when the server asked for a client certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PresentedCertificate {
-    /// None is configured.
+    /// No certificate is configured.
     Nothing,
-    /// This one: file and validity.
+    /// A certificate: its file and validity.
     Certificate(String),
 }
 
@@ -193,68 +193,68 @@ impl fmt::Display for PresentedCertificate {
     }
 }
 
-/// A reply under way.
+/// A pending response.
 pub type ResponseFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Response, TransportError>> + Send + 'a>>;
 
-/// What somebody who listens to GARM's events asks for.
+/// A request for GARM's event stream.
 #[derive(Debug, Clone)]
 pub struct StreamRequest {
     /// Bearer token.
     pub token: SecretString,
-    /// The message by which GARM begins to send (GARM.md §g).
+    /// The message after which GARM starts sending (GARM.md §g).
     pub filter: &'static str,
-    /// Longest message that is taken, in bytes; a longer one ends the stream.
+    /// Longest accepted message, in bytes; a longer one ends the stream.
     pub message_max: usize,
 }
 
-/// What came of a wish to listen.
+/// The response to a [`StreamRequest`].
 pub enum StreamResponse {
-    /// The stream stands and the filter has been sent.
+    /// The stream is open and the filter has been sent.
     Open(Box<dyn EventStream>),
-    /// An answer that is no stream.
+    /// An ordinary response instead of a stream.
     Refused(Response),
 }
 
-/// An opening under way.
+/// A pending event stream.
 pub type StreamFuture<'a> =
     Pin<Box<dyn Future<Output = Result<StreamResponse, TransportError>> + Send + 'a>>;
 
 /// One message of an event stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
-    /// An event, as it came.
+    /// An event.
     Text(String),
-    /// A ping or anything else without an event: the other side is alive.
-    Sign,
+    /// A ping or anything else that is not an event; it shows that the peer is alive.
+    KeepAlive,
 }
 
-/// A frame under way. An error says in words why there will be none any more.
+/// A pending frame. The error is a text that says why the stream has ended.
 pub type FrameFuture<'a> = Pin<Box<dyn Future<Output = Result<Frame, String>> + Send + 'a>>;
 
-/// An event stream that stands. Dropping it ends it.
+/// An open event stream. Dropping it closes it.
 pub trait EventStream: Send {
-    /// Waits for the next frame, for as long as it takes: whoever listens sets the limit.
+    /// Waits for the next frame without a timeout; the caller sets one.
     fn next(&mut self) -> FrameFuture<'_>;
 }
 
-/// Takes the body of a successful answer in as it arrives.
+/// Receives the body of a successful response as it arrives.
 pub trait BodySink: Send {
-    /// Most bytes that it takes; an answer that has more is [`TransportError::TooLarge`].
+    /// Maximum number of bytes; a larger response is [`TransportError::TooLarge`].
     fn max(&self) -> usize;
 
-    /// The next bytes, and whether more are wanted.
+    /// Receives the next bytes and says whether more are wanted.
     fn take(&mut self, bytes: &[u8]) -> ControlFlow<()>;
 }
 
-/// Carries requests. Implemented by HTTP and by the simulator's in-memory door, so that one
-/// client, one decoder and one reading of GARM's refusals serve both.
+/// Carries requests to GARM. HTTP and the in-memory simulator implement it, so that the client, the
+/// decoder and the error handling are the same for both.
 pub trait Transport: Send + Sync {
-    /// Sends one request and brings the whole answer.
+    /// Sends a request and returns the whole response.
     fn send(&self, request: Request) -> ResponseFuture<'_>;
 
-    /// The same, but the body of a success goes into `sink` and not into the response. A transport
-    /// that has answers whole hands them on whole.
+    /// Like [`Self::send`], but writes the body of a success into `sink`. By default it passes the
+    /// whole body at once.
     fn stream<'a>(&'a self, request: Request, sink: &'a mut dyn BodySink) -> ResponseFuture<'a> {
         Box::pin(async move {
             let mut response = self.send(request).await?;
@@ -263,19 +263,19 @@ pub trait Transport: Send + Sync {
                 if body.len() > sink.max() {
                     return Err(TransportError::TooLarge(sink.max()));
                 }
-                // All of it is here: there is nothing to stop.
+                // The whole body was passed, so there is nothing to stop.
                 let _ = sink.take(&body);
             }
             Ok(response)
         })
     }
 
-    /// Opens GARM's event stream. A transport without one says that nobody listens there.
+    /// Opens GARM's event stream. By default there is none.
     fn listen(&self, wish: StreamRequest) -> StreamFuture<'_> {
         let _ = wish;
         Box::pin(std::future::ready(Err(TransportError::Connect("it carries no events".into()))))
     }
 
-    /// Where it goes, for people: the URL without credentials.
+    /// The URL without credentials, for messages.
     fn address(&self) -> String;
 }

@@ -1,4 +1,4 @@
-//! Why a request brought nothing: reqwest's chain of causes, sorted.
+//! Classifies the failure of a request by reqwest's chain of causes.
 
 use std::error::Error as StdError;
 use std::io;
@@ -10,14 +10,14 @@ use super::http::Timeouts;
 use super::transport::{PresentedCertificate, TlsFault, TransportError};
 use crate::domain::text;
 
-/// What is known besides the error.
+/// What is known about the request besides its error.
 pub(super) struct RequestContext<'a> {
     pub(super) timeouts: &'a Timeouts,
-    /// What a server got to see on a connection that has not brought an answer yet.
+    /// What we showed a server that asked for a client certificate and has not responded yet.
     pub(super) asked: Option<PresentedCertificate>,
 }
 
-/// A request without an answer.
+/// A request without a response.
 pub(super) fn unanswered(error: &reqwest::Error, setting: RequestContext<'_>) -> TransportError {
     let RequestContext { timeouts, asked } = setting;
     if error.is_timeout() {
@@ -36,7 +36,7 @@ pub(super) fn unanswered(error: &reqwest::Error, setting: RequestContext<'_>) ->
             _ if causes(error).any(|it| it.to_string() == "dns error") => {
                 TransportError::Resolve(said)
             }
-            // Closed after its TCP part was accepted, hence within the handshake.
+            // Closed after TCP was connected, so during the TLS handshake.
             (Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset), Some(asked)) => {
                 let alert = "the connection was closed".into();
                 TransportError::Tls(TlsFault::ClientCertificate { presented: asked, alert })
@@ -56,7 +56,7 @@ pub(super) fn unanswered(error: &reqwest::Error, setting: RequestContext<'_>) ->
     }
 }
 
-/// An answer that has begun and did not end well.
+/// A response that broke off.
 pub(super) fn broken_off(error: &reqwest::Error, timeouts: &Timeouts) -> TransportError {
     if error.is_timeout() {
         return TransportError::Timeout(timeouts.request);
@@ -64,12 +64,12 @@ pub(super) fn broken_off(error: &reqwest::Error, timeouts: &Timeouts) -> Transpo
     TransportError::Body(innermost(error))
 }
 
-/// The innermost cause says what happened; the outer ones only where.
+/// The innermost cause says what happened; the outer ones say only where.
 pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
     text::quote(&causes(error).last().map(ToString::to_string).unwrap_or_default())
 }
 
-/// The error and its causes. An [`io::Error`] hides the error that it wraps from `source`.
+/// The error and its causes. [`io::Error`] does not return the error that it wraps from `source`.
 fn causes<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
@@ -97,8 +97,8 @@ fn tls(error: &rustls::Error, asked: Option<PresentedCertificate>) -> TlsFault {
     }
 }
 
-/// The alerts of RFC 8446 §6.2 by which servers refuse a client certificate or its absence.
-/// `HandshakeFailure` is what TLS 1.2 servers say when none was sent.
+/// The alerts of RFC 8446 §6.2 with which servers refuse a client certificate or its absence. TLS
+/// 1.2 servers send `HandshakeFailure` if there was none.
 fn is_about_certificates(alert: AlertDescription) -> bool {
     matches!(
         alert,
@@ -143,7 +143,7 @@ fn certificate(error: &CertificateError) -> TlsFault {
     }
 }
 
-/// `DnsName("garm.test")` as rustls says it, without the frame.
+/// `garm.test` from rustls's `DnsName("garm.test")`.
 fn bare(name: &str) -> &str {
     let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
     inner.unwrap_or(name).trim_matches('"')

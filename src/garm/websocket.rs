@@ -1,5 +1,5 @@
-//! GARM's event stream over a WebSocket: the same client, TLS, time-outs and reading of failures
-//! as for any other request; only then does the connection change its language.
+//! GARM's event stream over WebSocket. The upgrade request uses the same client, TLS, timeouts and
+//! error handling as any other request.
 
 use futures_util::{SinkExt, StreamExt};
 use reqwest::header::{
@@ -21,11 +21,11 @@ use super::transport::{
 use super::transport_failure;
 use crate::domain::text;
 
-/// How much is read at once, in bytes: an event has a few kilobytes.
+/// Size of the read buffer, in bytes; an event has a few kilobytes.
 const READ_BUFFER: usize = 32 << 10;
 
 impl Http {
-    /// Asks for the stream and sends the filter.
+    /// Opens the stream and sends the filter.
     pub(super) async fn upgrade(
         &self,
         wish: StreamRequest,
@@ -46,7 +46,7 @@ impl Http {
         }
         let accepted = response.headers().get(SEC_WEBSOCKET_ACCEPT);
         if accepted.is_none_or(|it| it != derive_accept_key(key.as_bytes()).as_str()) {
-            // Another protocol, or an old answer from a cache: there is no body to wait for.
+            // Another protocol, or a stale response from a cache: there is no body to wait for.
             let status = response.status().as_u16();
             let (content_type, date, body) = (None, None, Vec::new());
             return Ok(StreamResponse::Refused(Response { status, content_type, date, body }));
@@ -71,7 +71,7 @@ impl Http {
     }
 }
 
-/// A stream that stands.
+/// An open stream.
 struct Socket(WebSocketStream<Upgraded>);
 
 impl EventStream for Socket {
@@ -80,10 +80,10 @@ impl EventStream for Socket {
             match self.0.next().await {
                 Some(Ok(Message::Text(text))) => Ok(Frame::Text(text.as_str().to_owned())),
                 Some(Ok(Message::Close(frame))) => Err(farewell(frame.as_ref())),
-                // Pings are answered by the library.
+                // The library answers pings.
                 Some(Ok(
                     Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_),
-                )) => Ok(Frame::Sign),
+                )) => Ok(Frame::KeepAlive),
                 Some(Err(failure)) => Err(said(&failure)),
                 None => Err("the connection was closed".into()),
             }
@@ -91,8 +91,8 @@ impl EventStream for Socket {
     }
 }
 
-/// The server's own words at the end. GARM closes so when it stops, when a token expires and when
-/// it dislikes a filter, without a word (GARM.md §g).
+/// The reason in the server's close frame. GARM sends none, whether it stops, the token has expired
+/// or the filter is invalid (GARM.md §g).
 fn farewell(frame: Option<&CloseFrame>) -> String {
     match frame {
         Some(frame) if frame.reason.is_empty() => {

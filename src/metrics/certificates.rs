@@ -77,7 +77,7 @@ fn verifier(files: &ListenerTls) -> Result<Option<Arc<dyn ClientCertVerifier>>, 
 fn unusable(files: &ListenerTls, error: &rustls::Error) -> GarmError {
     let (cert, key) = (shown(&files.server.cert), shown(&files.server.key));
     let got = match error {
-        rustls::Error::InconsistentKeys(_) => "the key is of another certificate".into(),
+        rustls::Error::InconsistentKeys(_) => "the key belongs to another certificate".into(),
         other => format!("they cannot be used: {other}"),
     };
     let tried = format!("use `watch.tls.cert` `{cert}` with `{key}`");

@@ -10,11 +10,11 @@ use super::json::{Object, Truth};
 use super::reply::{ApiRefusal, ApiReply};
 use super::world::World;
 
-/// Whom a token is for.
+/// What a token is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TokenScope {
     Admin,
-    /// Reads `/metrics` only; on the API it is refused.
+    /// Reads `/metrics` only; the API refuses it.
     Metrics,
 }
 
@@ -39,7 +39,7 @@ impl World {
         Object::new().text("token", &self.make_token(bearer)).end()
     }
 
-    /// A token of the admin, for scripts that do not log in.
+    /// An admin token for scripts that do not log in.
     pub fn admin_token(&mut self) -> String {
         self.make_token(TokenScope::Admin)
     }
@@ -73,7 +73,7 @@ impl World {
         URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
     }
 
-    /// Checks an `Authorization` header. The word before the token is not looked at (GARM.md §b).
+    /// Checks an `Authorization` header. GARM ignores the word before the token (GARM.md §b).
     pub(super) fn check_token(&self, authorization: Option<&str>) -> Result<(), ApiRefusal> {
         let words: Vec<_> = authorization.unwrap_or_default().split(' ').collect();
         let [_, token] = words.as_slice() else {

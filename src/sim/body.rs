@@ -1,4 +1,4 @@
-//! Request bodies, read as Go's decoder reads them.
+//! Reads request bodies as Go's decoder does.
 
 use std::fmt;
 
@@ -7,13 +7,13 @@ use serde_json::value::RawValue;
 
 use super::reply::ApiRefusal;
 
-/// A JSON object, its values still as they were written: `extra_specs` keeps the order of its keys
-/// and its big numbers (GARM.md §a).
+/// A JSON object with its values as written: `extra_specs` keeps its key order and large numbers
+/// (GARM.md §a).
 pub(crate) struct Body<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'a> Body<'a> {
-    /// Errors with 400 `invalid request` when `text` is neither a JSON object nor `null`, which is
-    /// as good as an empty one (GARM.md §b). What follows is not read, as Go's decoder leaves it.
+    /// Fails with 400 `invalid request` if `text` is neither a JSON object nor `null`, which counts as
+    /// an empty one (GARM.md §b). Like Go's decoder, ignores what follows.
     pub(crate) fn read(text: &'a [u8]) -> Result<Self, ApiRefusal> {
         let mut stream = serde_json::Deserializer::from_slice(text).into_iter::<Option<Pairs>>();
         match stream.next() {
@@ -22,34 +22,34 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// The value as written; absent for an absent key. Go folds the case of keys, and of two the
-    /// last one counts.
+    /// The value as written, if present. Like Go, ignores the case of keys and takes the last of
+    /// several.
     pub(crate) fn raw(&self, key: &str) -> Option<&'a str> {
         let last = self.0.iter().rev().find(|it| it.0.eq_ignore_ascii_case(key));
         last.map(|it| it.1.get())
     }
 
-    /// The value, unless absent or null.
+    /// The value unless it is absent or null.
     fn present(&self, key: &str) -> Option<&'a str> {
         self.raw(key).filter(|it| *it != "null")
     }
 
-    /// A text. Errors on any other kind.
+    /// A string; any other type is an error.
     pub(crate) fn text(&self, key: &str) -> Result<Option<String>, ApiRefusal> {
         self.decoded(key)
     }
 
-    /// Texts. Errors on any other kind.
+    /// A list of strings; any other type is an error.
     pub(crate) fn texts(&self, key: &str) -> Result<Option<Vec<String>>, ApiRefusal> {
         self.decoded(key)
     }
 
-    /// A whole number from 0 to 2^64 − 1. Errors on a negative one, a fraction, a text.
+    /// A whole number from 0 to 2^64 − 1; anything else is an error.
     pub(crate) fn number(&self, key: &str) -> Result<Option<u64>, ApiRefusal> {
         self.present(key).map(|it| it.parse().map_err(|_| ApiRefusal::body())).transpose()
     }
 
-    /// True or false. Errors on any other kind.
+    /// A Boolean; any other type is an error.
     pub(crate) fn truth(&self, key: &str) -> Result<Option<bool>, ApiRefusal> {
         self.decoded(key)
     }
@@ -61,12 +61,12 @@ impl<'a> Body<'a> {
     }
 }
 
-/// The members of an object, in order, each as often as it stands there.
+/// The members of an object in order, duplicates included.
 pub(crate) fn pairs(text: &str) -> Option<Vec<(String, &RawValue)>> {
     serde_json::from_str::<Pairs<'_>>(text).ok().map(|it| it.0)
 }
 
-/// The members of an object, in order.
+/// The members of an object in order.
 struct Pairs<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de: 'a, 'a> serde::Deserialize<'de> for Pairs<'a> {
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn raw_values_keep_their_letters() {
+    fn raw_values_are_unchanged() {
         let text = br#"{"extra_specs": {"z":1, "a":12345678901234567890123}} trailing"#;
         let body = Body::read(text).unwrap();
         assert_eq!(body.raw("extra_specs"), Some(r#"{"z":1, "a":12345678901234567890123}"#));

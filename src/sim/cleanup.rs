@@ -1,4 +1,4 @@
-//! GARM's five-minute cleaning (GARM.md §d, §j).
+//! GARM's cleanup loop, every five minutes (GARM.md §d, §j).
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use super::instance::{InstanceRowKey, RunnerPhase, VmStatus};
 use super::world::World;
 
 impl World {
-    /// Silent runners whose time is up, rows whose runner GitHub has forgotten, and runners at
-    /// GitHub that are offline and have no row.
+    /// Removes runners that were silent for too long, rows whose runner GitHub no longer knows, and
+    /// offline runners at GitHub that have no row.
     pub(super) fn reap(&mut self, entity: EntityRowKey) {
         match self.call_github() {
             Ok(()) => {}
@@ -21,7 +21,7 @@ impl World {
         }
         for key in self.instances_where(entity, |it, _| !it.is_locked) {
             if self.is_silent_too_long(key) {
-                // A refusal here ends the round; the next comes in 5 minutes.
+                // A refusal ends this round; the next is in 5 minutes.
                 if self.remove_idle(key).is_err() {
                     return;
                 }
@@ -57,7 +57,7 @@ impl World {
         silent >= self.timeout_of(key) && !is_online
     }
 
-    /// GitHub does not know the runner any more: its `completed` webhook was lost.
+    /// GitHub no longer knows the runner, because its `completed` webhook was lost.
     fn is_orphan(&self, key: InstanceRowKey) -> bool {
         let Some(instance) = self.instances.get(&key) else {
             return false;

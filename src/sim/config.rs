@@ -1,4 +1,4 @@
-//! What a world is made of, and the knobs that a test turns while it runs.
+//! The configuration of a world, and the knobs that a test can turn while it runs.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What a world is made of. The default is one organization and one repository on a GARM that is
-/// initialised and whose runners boot in 5 seconds.
+/// The configuration of a world. The default is an initialized GARM with one organization and one
+/// repository, whose runners boot in 5 seconds.
 #[derive(Debug, Clone)]
 pub struct SimConfig {
-    /// Every chance in the world comes from this.
+    /// Seed of all randomness in the world.
     pub seed: u64,
-    /// The world's clock at its beginning.
+    /// The world's initial time.
     pub start: Timestamp,
     /// Whether GARM has an admin and its URLs.
     pub setup: SetupState,
@@ -20,51 +20,51 @@ pub struct SimConfig {
     pub username: String,
     /// The admin's password.
     pub password: String,
-    /// Where GARM says it is to be reached: its callback, metadata and webhook URLs.
+    /// The base of GARM's callback, metadata and webhook URLs.
     pub url: String,
     /// Organizations.
     pub organizations: Vec<String>,
     /// Repositories, `owner/name`.
     pub repositories: Vec<String>,
-    /// Enterprises; each gets the webhooks of all organizations.
+    /// Enterprises; each receives the webhooks of all organizations.
     pub enterprises: Vec<String>,
     /// Names of the providers in GARM's configuration.
     pub providers: Vec<String>,
     /// `minimum_job_age_backoff`, in seconds; GARM's own default is 30 (GARM.md §d).
     pub backoff: u64,
-    /// How long a token lives; GARM's least is 24 h (GARM.md §h).
+    /// Lifetime of a token; GARM's minimum is 24 h (GARM.md §h).
     pub token_lifetime: Duration,
-    /// At least so many requests, log entries and ended jobs are remembered, the latest, and at most
-    /// twice as many.
+    /// Minimum number of requests, log entries and ended jobs to remember; at most twice as many are
+    /// kept.
     pub history: usize,
-    /// Which GARM it is.
+    /// Which GARM is simulated.
     pub variant: GarmVariant,
     /// How GitHub and the providers behave.
     pub knobs: Knobs,
 }
 
-/// Which GARM a world is, as far as they differ (GARM.md §k).
+/// Which GARM is simulated, where GARMs differ (GARM.md §k).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct GarmVariant {
     /// Its version.
     pub version: GarmVersion,
-    /// Where it keeps its rows.
+    /// Its database.
     pub database: GarmDatabase,
 }
 
 /// A version of GARM.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum GarmVersion {
-    /// Release v0.2.1: a create that fails is not tried again, and a webhook about a job that no pool
-    /// serves is answered with 500.
+    /// Release v0.2.1: a failed create is not retried, and a webhook about a job that no pool serves
+    /// returns 500.
     V0_2_1,
-    /// What comes after it: six tries, and 422.
+    /// The main branch: six attempts, and 422.
     #[default]
     Main,
 }
 
 impl GarmVersion {
-    /// As the controller tells it.
+    /// The version in `controller-info`.
     pub fn word(self) -> &'static str {
         match self {
             Self::V0_2_1 => "v0.2.1",
@@ -73,15 +73,15 @@ impl GarmVersion {
     }
 }
 
-/// A database of GARM's.
+/// GARM's database.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum GarmDatabase {
-    /// Keeps what it is given.
+    /// Stores values unchanged.
     #[default]
     Sqlite,
-    /// Keeps `extra_specs` in a form and order of its own, so that the same JSON spelt otherwise is a
-    /// change; refuses labels of more than 64 characters (500); cuts times to microseconds; lists a
-    /// runner's messages in any order.
+    /// Normalizes `extra_specs`, so that the same JSON in other formatting is a change; refuses labels
+    /// of more than 64 characters (500); truncates times to microseconds; lists a runner's messages in
+    /// any order.
     Postgresql,
 }
 
@@ -92,11 +92,11 @@ pub enum SetupState {
     Fresh,
     /// An admin, but no URLs: `urls_required` on all but the controller.
     NoUrls,
-    /// Ready for use.
+    /// Fully set up.
     Ready,
 }
 
-/// GARM's own GitHub credentials. Any other text in [`Knobs::pat`] means that GitHub refuses them.
+/// GARM's own GitHub token. With any other value in [`Knobs::pat`], GitHub refuses it.
 pub const PAT: &str = "ghp_simulated";
 
 impl Default for SimConfig {
@@ -121,73 +121,73 @@ impl Default for SimConfig {
     }
 }
 
-/// How GitHub, the providers and the wires behave. Turned at any time; on the wire (`/_lab/config`)
-/// the keys carry their unit: `boot_delay_s`.
+/// How GitHub, the providers and the network behave. Can be changed at any time; in `/_lab/config`
+/// the keys have their unit: `boot_delay_s`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Knobs {
-    /// From the VM's start to its first word.
+    /// From the VM's start to its first status message.
     #[serde(rename = "boot_delay_s", with = "seconds")]
     pub boot_delay: Duration,
-    /// At most so much more, evenly.
+    /// Upper bound of a uniform addition to it.
     #[serde(rename = "boot_jitter_s", with = "seconds")]
     pub boot_jitter: Duration,
-    /// From the first word to `idle`.
+    /// From the first status message to `idle`.
     #[serde(rename = "install_delay_s", with = "seconds")]
     pub install_delay: Duration,
-    /// From `idle` to a runner that GitHub gives jobs to.
+    /// From `idle` until GitHub assigns jobs to the runner.
     #[serde(rename = "online_delay_s", with = "seconds")]
     pub online_delay: Duration,
-    /// Share of VMs whose install fails (`running`/`failed`).
+    /// Fraction of VMs whose install fails (`running`/`failed`).
     pub boot_fail_rate: f64,
-    /// Share of VMs that never call home.
+    /// Fraction of VMs that never report a status.
     pub boot_hang_rate: f64,
-    /// Share of creates that the provider refuses.
+    /// Fraction of creates that the provider refuses.
     pub create_fail_rate: f64,
-    /// How long the provider takes to create.
+    /// How long the provider takes to create a VM.
     #[serde(rename = "create_delay_s", with = "seconds")]
     pub create_delay: Duration,
-    /// Share of deletes that the provider refuses.
+    /// Fraction of deletes that the provider refuses.
     pub delete_fail_rate: f64,
-    /// How long the provider takes to delete.
+    /// How long the provider takes to delete a VM.
     #[serde(rename = "delete_delay_s", with = "seconds")]
     pub delete_delay: Duration,
-    /// At most so many VMs; 0 for no limit.
+    /// Maximum number of VMs; 0 for no limit.
     pub max_vms: u64,
-    /// Other rates for one provider, by its name.
+    /// Rates of single providers, by name.
     pub providers: BTreeMap<String, ProviderKnobs>,
-    /// Whether GitHub hands jobs out at all.
+    /// Whether GitHub assigns jobs at all.
     pub assign: bool,
-    /// From "a runner is free and a job waits" to the job's start.
+    /// From when a free runner and a queued job exist to the job's start.
     #[serde(rename = "assign_delay_s", with = "seconds")]
     pub assign_delay: Duration,
-    /// The removal race: for so long after a start GitHub still lets the runner be removed, and
-    /// its job dies with the VM (GARM.md §0.7).
+    /// The removal race: how long after a job's start GitHub still lets its runner be removed, which
+    /// kills the job (GARM.md §0.7).
     #[serde(rename = "busy_lag_s", with = "seconds")]
     pub busy_lag: Duration,
     /// Whether webhooks are delivered at all.
     pub webhooks: bool,
-    /// Share of webhooks that are lost; GitHub does not repeat them.
+    /// Fraction of webhooks that are lost; GitHub does not retry them.
     pub webhook_drop_rate: f64,
-    /// How late webhooks are.
+    /// Delay of webhooks.
     #[serde(rename = "webhook_delay_s", with = "seconds")]
     pub webhook_delay: Duration,
-    /// Share of events that never reach a listener, each by itself; nobody says so.
+    /// Fraction of events that are lost silently, for each subscriber independently.
     pub event_loss_rate: f64,
-    /// Share of events that are late, so that later ones overtake them (measured: 7 of 400).
+    /// Fraction of events that are delayed, so that later ones overtake them (measured: 7 of 400).
     pub event_late_rate: f64,
-    /// How late those are.
+    /// Delay of those events.
     #[serde(rename = "event_late_s", with = "seconds")]
     pub event_late_by: Duration,
-    /// Share of GARM's calls to GitHub that fail.
+    /// Fraction of GARM's calls to GitHub that fail.
     pub api_fail_rate: f64,
-    /// The status they fail with.
+    /// Their status.
     pub api_fail_status: u16,
-    /// When set, and not GARM's own: GARM's GitHub credentials are refused.
+    /// If set to anything but [`PAT`], GitHub refuses GARM's credentials.
     pub pat: String,
 }
 
-/// What one provider does otherwise.
+/// The rates of one provider, in place of the general ones.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProviderKnobs {

@@ -1,5 +1,5 @@
-//! The world's own API, `/_lab/…`: queue jobs, turn knobs, read the log. No token; for scripts
-//! that look at a sandbox or a test from outside.
+//! The world's control API, `/_lab/…`: queue jobs, change knobs, read the log. It needs no token; it
+//! is for scripts that observe or drive a sandbox or a test.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -44,7 +44,7 @@ fn two_seconds() -> f64 {
 }
 
 impl World {
-    /// Answers a request below `/_lab`: `path` begins after it.
+    /// Handles a request below `/_lab`; `path` excludes that prefix.
     pub fn handle_lab(&mut self, request: ApiRequest<'_>) -> ApiReply {
         let (path, query) = request.path.split_once('?').unwrap_or((request.path, ""));
         let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
@@ -118,7 +118,7 @@ impl World {
         }
     }
 
-    /// Changes the knobs that the body names.
+    /// Changes the knobs in the body.
     fn lab_turn(&mut self, body: &[u8]) -> ApiReply {
         let turned = serde_json::to_value(self.knobs()).and_then(|mut all| {
             let given: BTreeMap<String, serde_json::Value> = serde_json::from_slice(body)?;

@@ -1,4 +1,4 @@
-//! GARM's settings of itself.
+//! GARM's controller settings.
 
 use std::collections::HashMap;
 
@@ -29,7 +29,7 @@ pub(crate) struct ControllerRow {
     /// Signs the tokens.
     pub(crate) secret: String,
     pub(crate) user_id: String,
-    /// Signatures of the tokens given out: whether the admin's, and until when.
+    /// By signature, the issued tokens: whether for the admin, and when they expire.
     pub(crate) tokens: HashMap<String, (bool, Timestamp)>,
 }
 
@@ -53,7 +53,7 @@ impl ControllerRow {
         controller
     }
 
-    /// Points everything at GARM's own address.
+    /// Sets all URLs to GARM's own address.
     pub(crate) fn set_urls(&mut self, url: &str) {
         self.metadata_url = format!("{url}/api/v1/metadata");
         self.callback_url = format!("{url}/api/v1/callbacks");
@@ -61,13 +61,13 @@ impl ControllerRow {
         self.agent_url = format!("{url}/agent");
     }
 
-    /// The value that no signed column holds makes the row unreadable: the controller is dead
-    /// (GARM.md §0.11).
+    /// A value that does not fit a signed column makes the row unreadable and the controller
+    /// unusable (GARM.md §0.11).
     pub(crate) fn is_bricked(&self) -> bool {
         self.backoff > i64::MAX.unsigned_abs()
     }
 
-    /// What GARM's middleware asks for before anything but the controller itself.
+    /// GARM's middleware requires them for everything except the controller.
     pub(crate) fn has_urls(&self) -> bool {
         let urls = [&self.metadata_url, &self.callback_url, &self.agent_url];
         !self.is_bricked() && urls.iter().all(|it| !it.is_empty())
@@ -156,7 +156,7 @@ impl World {
         Ok(ApiReply::json(self.show_user(&email, &full_name)))
     }
 
-    /// Where GARM is to be reached; for a door that learns its address late.
+    /// Sets GARM's address, which an HTTP server knows only after binding.
     pub fn set_url(&mut self, url: &str) {
         self.config.url = url.to_owned();
         if self.config.setup == SetupState::Ready {
@@ -165,7 +165,7 @@ impl World {
     }
 }
 
-/// Where GARM's agent comes from, and which one: judged, and not used here.
+/// Checks the source and version of GARM's agent, which the simulator does not use.
 fn check_agent(body: &Body<'_>) -> Result<(), ApiRefusal> {
     let releases = body.text("garm_agent_releases_url")?.unwrap_or_default();
     if !releases.is_empty() && !is_url(&releases) {
@@ -180,11 +180,12 @@ fn check_agent(body: &Body<'_>) -> Result<(), ApiRefusal> {
         return Ok(());
     }
     Err(ApiRefusal::bad(format!(
-        "invalid garm_agent_version {version:?}: must be \"latest\" or a semver version (e.g. v1.2.3)"
+        "invalid garm_agent_version {version:?}: must be \"latest\" or a semver version (e.g. \
+         v1.2.3)"
     )))
 }
 
-/// What GARM takes for a URL: a scheme and a host.
+/// GARM accepts any text with a scheme and a host as a URL.
 fn is_url(text: &str) -> bool {
     text.split_once("://").is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty())
 }

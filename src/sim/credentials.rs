@@ -43,7 +43,7 @@ impl World {
         }
     }
 
-    /// GARM's credentials, each as `NAME (DESCRIPTION) made of …`: what no answer tells.
+    /// GARM's credentials as `NAME (DESCRIPTION) …`, with the ids and key that no response shows.
     pub fn credentials_made_of(&self) -> Vec<String> {
         let shown =
             |it: &CredentialsRow| format!("{} ({}) {}", it.name, it.description, it.made_of);
@@ -55,7 +55,7 @@ impl World {
         Ok(self.credentials.get(&id))
     }
 
-    /// A name is unique at all endpoints together, whatever its case.
+    /// A name is unique across all endpoints, ignoring case.
     fn create_credentials(&mut self, body: &[u8]) -> Result<ApiReply, ApiRefusal> {
         let body = Body::read(body)?;
         let text = |key| body.text(key).map(Option::unwrap_or_default);
@@ -107,7 +107,7 @@ impl World {
         others.any(|it| it.name.eq_ignore_ascii_case(name))
     }
 
-    /// Name, description, token, App; an endpoint is ignored. A taken name is a 500.
+    /// Updates name, description, token or App; ignores an endpoint. A name in use is a 500.
     fn update_credentials(&mut self, id: &str, body: &[u8]) -> Result<ApiReply, ApiRefusal> {
         let id: u64 = id.parse().map_err(|_| ApiRefusal::body())?;
         let body = Body::read(body)?;
@@ -143,7 +143,7 @@ impl World {
         Ok(ApiReply::json(self.show_credentials(found)))
     }
 
-    /// 204, also for what never was; what is used stays.
+    /// Returns 204 even if there are none. Credentials in use cannot be deleted.
     fn delete_credentials(&mut self, id: &str) -> Result<ApiReply, ApiRefusal> {
         let id: u64 = id.parse().map_err(|_| ApiRefusal::body())?;
         if self.credentials.contains_key(&id) && self.is_used(id) {
@@ -156,19 +156,19 @@ impl World {
         Ok(ApiReply::bare(204))
     }
 
-    /// Whether an entity has them.
+    /// Whether an entity uses them.
     pub(super) fn is_used(&self, credentials: u64) -> bool {
         self.entities.values().any(|it| it.credentials == credentials)
     }
 }
 
-/// A token of a request.
+/// The token in a request.
 fn token(body: &Body<'_>) -> Result<Option<String>, ApiRefusal> {
     let Some(pat) = body.raw("pat").filter(|it| *it != "null") else { return Ok(None) };
     Ok(Some(Body::read(pat.as_bytes())?.text("oauth2_token")?.unwrap_or_default()))
 }
 
-/// An App of a request.
+/// The App in a request.
 #[derive(Default)]
 struct GitHubApp {
     app_id: u64,
@@ -190,8 +190,8 @@ impl GitHubApp {
         Ok(Some(Self { app_id, installation_id, key }))
     }
 
-    /// What it is made of, the key by its length alone. A key that is no RSA key of PKCS#1 is a
-    /// 500, whatever else it is.
+    /// A description with the ids and the end of the key's modulus. Any key but an RSA key in PKCS#1 is
+    /// a 500.
     fn check(self) -> Result<String, ApiRefusal> {
         let invalid = |what: &str| Err(ApiRefusal::bad(format!("{INVALID}: invalid app: {what}")));
         if self.app_id == 0 {

@@ -1,4 +1,4 @@
-//! GitHubs that GARM knows (measured).
+//! The GitHub endpoints of GARM (measured).
 
 use super::body::Body;
 use super::entity::EndpointRow;
@@ -44,7 +44,7 @@ impl World {
         for (key, url) in urls.all() {
             match url.as_deref().unwrap_or_default() {
                 "" => return Err(ApiRefusal::bad(format!("{invalid}: missing {key}"))),
-                // The one for uploads is taken as it is.
+                // GARM does not check the upload URL.
                 url if key != "upload_base_url" && !is_url(url) => {
                     return Err(ApiRefusal::bad(format!("{invalid}: invalid {key}")));
                 }
@@ -95,7 +95,7 @@ impl World {
         Ok(ApiReply::json(self.show_endpoint(found)))
     }
 
-    /// 204, also for what never was; what credentials are at stays.
+    /// Returns 204 even if there is none. An endpoint with credentials cannot be deleted.
     fn delete_endpoint(&mut self, name: &str) -> Result<ApiReply, ApiRefusal> {
         if self.credentials.values().any(|it| it.endpoint.eq_ignore_ascii_case(name)) {
             return Err(ApiRefusal::bad(
@@ -108,7 +108,7 @@ impl World {
     }
 }
 
-/// The URLs of a request, each as it was given.
+/// The URLs in a request, as given.
 struct EndpointUrls {
     api: Option<String>,
     upload: Option<String>,
@@ -125,7 +125,7 @@ impl EndpointUrls {
         })
     }
 
-    /// In the order in which GARM looks at them.
+    /// In the order in which GARM checks them.
     fn all(&self) -> [(&'static str, &Option<String>); 3] {
         [("api_base_url", &self.api), ("upload_base_url", &self.upload), ("base_url", &self.base)]
     }

@@ -1,4 +1,4 @@
-//! Making, changing and removing organizations, repositories and enterprises (measured).
+//! Creates, updates and deletes organizations, repositories and enterprises (measured).
 
 use super::body::Body;
 use super::config::GarmVersion;
@@ -8,11 +8,11 @@ use super::reply::{ApiRefusal, ApiReply};
 use super::rest_view::Depth;
 use super::world::World;
 
-/// What GARM takes for the order in which pools of equal labels are used; empty means the first.
+/// GARM's names for the order in which pools with equal labels are used; empty means the first.
 const BALANCERS: [&str; 3] = ["", "roundrobin", "pack"];
 
 impl World {
-    /// `POST /organizations` and its like. GitHub is not asked.
+    /// `POST /organizations` and the like. GARM does not ask GitHub.
     pub(super) fn create_entity(
         &mut self,
         kind: EntityType,
@@ -34,7 +34,7 @@ impl World {
             (!BALANCERS.contains(&balancer.as_str()), "invalid pool balancer type".to_owned()),
         ];
         if let Some((_, what)) = missing.into_iter().find(|it| it.0) {
-            // The release does not say that the secret is missing (measured).
+            // The release returns a 500 without a reason (measured).
             if what == "missing secret" && self.config.variant.version == GarmVersion::V0_2_1 {
                 return Err(ApiRefusal::Server);
             }
@@ -67,8 +67,8 @@ impl World {
         self.shown_entity(key)
     }
 
-    /// `PUT /organizations/ID` and its like: credentials, secret, balancer, agent mode. What is empty
-    /// or unknown changes nothing.
+    /// `PUT /organizations/ID` and the like: credentials, secret, balancer, agent mode. Empty and
+    /// unknown fields change nothing.
     pub(super) fn update_entity(
         &mut self,
         kind: EntityType,
@@ -104,7 +104,7 @@ impl World {
         }
         entity.agent_mode = agent_mode.unwrap_or(entity.agent_mode);
         let after = (entity.credentials, entity.balancer.clone(), entity.agent_mode);
-        // Nothing is signed here, so that a secret is as good as the one before, and is not kept.
+        // The simulator signs nothing, so the secret is not stored.
         if before != after || !secret.is_empty() {
             entity.updated_at = now;
             self.emit_entity("update", key);
@@ -112,7 +112,7 @@ impl World {
         self.shown_entity(key)
     }
 
-    /// An entity with pools stays (GARM.md §b).
+    /// An entity with pools cannot be deleted (GARM.md §b).
     pub(super) fn delete_entity(
         &mut self,
         kind: EntityType,

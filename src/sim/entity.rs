@@ -1,8 +1,8 @@
-//! What GARM serves: organizations, repositories, enterprises, and how it reaches them.
+//! The rows of endpoints, credentials, templates and entities.
 
 use jiff::Timestamp;
 
-/// A GitHub that GARM knows.
+/// A GitHub endpoint.
 #[derive(Debug, Clone)]
 pub(crate) struct EndpointRow {
     pub(crate) name: String,
@@ -14,7 +14,7 @@ pub(crate) struct EndpointRow {
     pub(crate) updated_at: Timestamp,
 }
 
-/// GARM's credentials for a GitHub. The secret itself is not kept: nothing ever shows it.
+/// GARM's credentials for GitHub. The secret is not stored, since no response contains it.
 #[derive(Debug, Clone)]
 pub(crate) struct CredentialsRow {
     pub(crate) id: u64,
@@ -23,7 +23,7 @@ pub(crate) struct CredentialsRow {
     pub(crate) endpoint: String,
     /// `pat` or `app`.
     pub(crate) auth_type: String,
-    /// What no answer tells, in words: the ids, and the end of the key's modulus.
+    /// What no response contains: the ids, and the end of the key's modulus.
     pub(crate) made_of: String,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
@@ -43,7 +43,7 @@ pub(crate) struct TemplateRow {
     pub(crate) updated_at: Timestamp,
 }
 
-/// Which kind of thing pools hang on.
+/// The kind of an entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum EntityType {
     Organization,
@@ -52,7 +52,7 @@ pub(crate) enum EntityType {
 }
 
 impl EntityType {
-    /// The first segment of its paths, and back.
+    /// Parses the first segment of its paths.
     pub(crate) fn of_path(segment: &str) -> Option<Self> {
         match segment {
             "organizations" => Some(Self::Organization),
@@ -62,7 +62,7 @@ impl EntityType {
         }
     }
 
-    /// GARM's short word in its messages.
+    /// GARM's short name for it in messages.
     pub(crate) fn short(self) -> &'static str {
         match self {
             Self::Organization => "org",
@@ -71,7 +71,7 @@ impl EntityType {
         }
     }
 
-    /// GARM's long word, also the entity type of events.
+    /// GARM's long name for it, also the entity type of events.
     pub(crate) fn long(self) -> &'static str {
         match self {
             Self::Organization => "organization",
@@ -101,7 +101,7 @@ pub(crate) struct EntityRow {
     pub(crate) hook: Option<(u64, bool)>,
     /// Whether the pool manager's loops run.
     pub(crate) is_running: bool,
-    /// Why they do not.
+    /// Why they have stopped.
     pub(crate) failure: String,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
@@ -117,8 +117,8 @@ impl EntityRow {
         }
     }
 
-    /// Whether GitHub sends this entity the webhooks of a repository, and gives its runners that
-    /// repository's jobs.
+    /// Whether GitHub sends this entity the webhooks of a repository and assigns that repository's jobs
+    /// to its runners.
     pub(crate) fn covers(&self, owner: &str, repository: &str) -> bool {
         match self.kind {
             EntityType::Organization => self.name.eq_ignore_ascii_case(owner),

@@ -1,5 +1,5 @@
-//! What one client of the event stream hears: what its filter asks for, not quite in order and not
-//! quite all of it (GARM.md §g).
+//! One subscriber of the event stream. It receives the events that its filter selects, with some out
+//! of order and some lost (GARM.md §g).
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use super::rng::Rng;
 use super::stream::GarmEvent;
 use super::world::World;
 
-/// GARM keeps so many messages for a client that does not read, and loses the rest silently.
+/// How many messages GARM keeps for a client that does not read; it drops the rest silently.
 pub(crate) const KEPT: usize = 1024;
 
-/// GARM pings so often, and does not mind if nobody answers.
+/// How often GARM pings. It ignores missing pongs.
 pub(crate) const PING_EVERY: Duration = Duration::from_secs(54);
 
-/// Everything that GARM has events of.
+/// The entity types of GARM's events.
 const KINDS: [&str; 16] = [
     "repository",
     "organization",
@@ -38,7 +38,7 @@ const KINDS: [&str; 16] = [
     "proxy",
 ];
 
-/// What a client sends.
+/// The message of a client that sets its filter.
 #[derive(Deserialize)]
 struct FilterMessage {
     #[serde(default, rename = "send-everything")]
@@ -63,7 +63,7 @@ impl EventFilter {
     }
 }
 
-/// What a client is sent.
+/// Which events a client receives.
 enum Subscription {
     Nothing,
     Everything,
@@ -83,16 +83,16 @@ impl Subscription {
     }
 }
 
-/// Why a client hears no more.
+/// Why a stream has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StreamEnd {
-    /// GARM has closed the stream, in good order and without a word.
+    /// GARM closed the stream normally, without a reason.
     Closed,
     /// The connection broke.
     Broken,
 }
 
-/// What happens to one event on its way.
+/// How one event is delivered.
 pub(crate) struct EventDelivery {
     fault: Option<Fault>,
     loss_rate: f64,
@@ -100,7 +100,7 @@ pub(crate) struct EventDelivery {
     late_by: Duration,
 }
 
-/// One client.
+/// One client of the event stream.
 pub(crate) struct EventSubscriber {
     subscription: Subscription,
     losses: Rng,
@@ -110,7 +110,7 @@ pub(crate) struct EventSubscriber {
 }
 
 impl World {
-    /// Lets a client in, with chances of its own.
+    /// Adds a client with its own random numbers.
     pub(crate) fn admit(&mut self) -> EventSubscriber {
         let nth = self.stream.open();
         EventSubscriber {
@@ -122,7 +122,7 @@ impl World {
         }
     }
 
-    /// What happens to this event on its way to a client. Each client is asked for by itself.
+    /// How this event is delivered to one client; called for each client.
     pub(crate) fn delivery(&mut self, event: &GarmEvent) -> EventDelivery {
         let path = format!("{}/{}", event.entity_type, event.operation);
         let knobs = &self.config.knobs;
@@ -134,14 +134,14 @@ impl World {
         }
     }
 
-    /// Whether a ping that is due goes out.
+    /// Whether a due ping is sent.
     pub(crate) fn pings(&mut self) -> bool {
         self.faults.strike("PING", "").is_none()
     }
 }
 
 impl EventSubscriber {
-    /// Takes a client's message: an empty wish changes nothing, a bad one ends the stream.
+    /// Handles a client's message. An empty filter changes nothing; an invalid one ends the stream.
     pub(crate) fn ask(&mut self, message: &str) -> Result<(), StreamEnd> {
         let wish: FilterMessage = serde_json::from_str(message).map_err(|_| StreamEnd::Closed)?;
         if wish.everything {
@@ -158,7 +158,7 @@ impl EventSubscriber {
         self.subscription.wants(event)
     }
 
-    /// An event is on its way.
+    /// Delivers an event.
     pub(crate) fn hear(
         &mut self,
         event: &GarmEvent,
@@ -186,7 +186,7 @@ impl EventSubscriber {
         Ok(())
     }
 
-    /// The next message, if one has arrived by now.
+    /// The next message that has arrived by now.
     pub(crate) fn next(&mut self, now: Instant) -> Option<String> {
         self.ready.pop_front().or_else(|| {
             let at = self.late.iter().position(|it| it.0 <= now)?;
@@ -194,7 +194,7 @@ impl EventSubscriber {
         })
     }
 
-    /// When the next late one arrives.
+    /// When the next delayed message arrives.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.late.iter().map(|it| it.0).min()
     }
@@ -230,7 +230,7 @@ mod tests {
         }
     }
 
-    /// What of 1,000 events arrives at once, after how long the rest, and what never does.
+    /// How many of 1,000 events arrive immediately, and how many with a delay.
     fn arrivals(seed: u64, loss_rate: f64, late_rate: f64) -> (usize, usize) {
         let mut world = World::new(SimConfig { seed, ..SimConfig::default() });
         world.knobs_mut().event_loss_rate = loss_rate;
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn losses_and_lateness_are_seeded() {
+    fn losses_and_delays_are_seeded() {
         assert_eq!(arrivals(1, 0.0, 0.0), (1000, 0));
         let (at_once, late) = arrivals(1, 0.2, 0.1);
         assert!((650..790).contains(&at_once) && (40..120).contains(&late), "{at_once} {late}");
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_hits_the_events_that_it_names() {
+    fn a_rule_applies_to_the_events_that_it_names() {
         let mut world = World::new(SimConfig::default());
         world.knobs_mut().event_late_rate = 0.0;
         world.faults.add(FaultRule::once("EVENT", "job/", Fault::LoseAnswer));

@@ -1,62 +1,61 @@
-//! Faults between a client and GARM: what the doors do to a request instead of answering it, and to
-//! an event on its way.
+//! Faults between a client and GARM, applied to requests and to events.
 //!
 //! The request for the event stream is `GET /ws/events`. An event has the method `EVENT` and a path
 //! like `instance/update`; a ping has the method `PING` and no path.
 
 use std::time::Duration;
 
-/// What goes wrong with a request. With an event: [`Fault::LoseAnswer`] loses it without a word,
-/// [`Fault::Slow`] lets later ones overtake it, [`Fault::Truncate`] brings half of it,
-/// [`Fault::Refuse`] and [`Fault::Drop`] break the connection, the others have GARM close it. With a
-/// ping: each loses it.
+/// What goes wrong with a request. For an event: [`Fault::LoseAnswer`] loses it silently,
+/// [`Fault::Slow`] lets later ones overtake it, [`Fault::Truncate`] delivers half of it,
+/// [`Fault::Refuse`] and [`Fault::Drop`] break the connection, and the others make GARM close it. For a
+/// ping: each fault loses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// Nobody listens. Nothing is carried out.
+    /// The connection is refused. The request has no effect.
     Refuse,
-    /// The connection is closed before an answer. Nothing is carried out.
+    /// The connection is closed before a response. The request has no effect.
     Drop,
-    /// The request *is carried out*, and the connection closed before the answer.
+    /// The request *takes effect*, and the connection is closed before the response.
     LoseAnswer,
-    /// The request *is carried out*, and the answer breaks off in the middle.
+    /// The request *takes effect*, and the response breaks off in the middle.
     Truncate,
-    /// This status, with GARM's kind of JSON. Nothing is carried out.
+    /// This status with GARM's error JSON. The request has no effect.
     Status(u16),
-    /// This status, with a proxy's HTML. Nothing is carried out.
+    /// This status with a proxy's HTML. The request has no effect.
     Page(u16),
-    /// The answer comes so much later. It is carried out at once.
+    /// The response is delayed by this much. The request takes effect immediately.
     Slow(Duration),
-    /// The token is refused as too old. Nothing is carried out.
+    /// The token is refused as expired. The request has no effect.
     TokenExpired,
 }
 
-/// Which requests a fault is for.
+/// Which requests a fault applies to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultRule {
     /// `GET`, `POST`, …; empty for any.
     pub method: String,
     /// A part of the path; empty for any.
     pub path: String,
-    /// So many fitting requests are let through first.
+    /// How many matching requests pass first.
     pub skip: u32,
-    /// So many are then hit.
+    /// How many are then affected.
     pub times: u32,
-    /// What hits them.
+    /// The fault.
     pub fault: Fault,
 }
 
 impl FaultRule {
-    /// Hits the next request of this method whose path contains `path`.
+    /// Applies to the next request of this method whose path contains `path`.
     pub fn once(method: &str, path: &str, fault: Fault) -> Self {
         Self { method: method.into(), path: path.into(), skip: 0, times: 1, fault }
     }
 
-    /// Hits every request of this method whose path contains `path`.
+    /// Applies to every request of this method whose path contains `path`.
     pub fn always(method: &str, path: &str, fault: Fault) -> Self {
         Self { times: u32::MAX, ..Self::once(method, path, fault) }
     }
 
-    /// The same, after so many fitting requests.
+    /// The same rule, after this many matching requests.
     #[must_use]
     pub fn after(self, skip: u32) -> Self {
         Self { skip, ..self }
@@ -68,7 +67,7 @@ impl FaultRule {
     }
 }
 
-/// The rules in force, first come, first served.
+/// The active rules; the first that matches applies.
 #[derive(Debug, Default)]
 pub struct Faults {
     rules: Vec<FaultRule>,
@@ -86,12 +85,12 @@ impl Faults {
         self.rules.clear();
     }
 
-    /// How many requests were hit so far.
+    /// How many requests were affected so far.
     pub fn hits(&self) -> u32 {
         self.hits
     }
 
-    /// What hits this request, if anything. A door asks once for each request.
+    /// The fault for this request, if any. Called once per request.
     pub fn strike(&mut self, method: &str, path: &str) -> Option<Fault> {
         for rule in self.rules.iter_mut().filter(|it| it.times > 0 && it.fits(method, path)) {
             if rule.skip > 0 {
@@ -113,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_skips_then_hits_then_is_spent() {
+    fn a_rule_skips_then_applies_then_is_used_up() {
         let mut faults = Faults::default();
         faults.add(FaultRule::once("PUT", "/pools/", Fault::LoseAnswer).after(1));
         let hits: Vec<_> = ["/pools/a", "/pools/b", "/pools/c"]

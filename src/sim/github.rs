@@ -1,4 +1,4 @@
-//! GitHub's side: jobs that wait, runners that take them, and the calls that GARM makes.
+//! GitHub: queued jobs, runners that take them, and the calls that GARM makes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub(crate) struct GitHubJob {
     pub(crate) started_at: Option<Timestamp>,
     pub(crate) completed_at: Option<Timestamp>,
     pub(crate) duration: Duration,
-    /// Not handed out, as long as it is held.
+    /// Held jobs are not assigned.
     pub(crate) is_held: bool,
     /// Id and name of its runner.
     pub(crate) runner: Option<(i64, String)>,
@@ -34,7 +34,7 @@ pub(crate) struct GitHubJob {
 #[derive(Debug, Clone)]
 pub(crate) struct GitHubRunner {
     pub(crate) name: String,
-    /// Whose jobs it may take.
+    /// The entity whose jobs it may take.
     pub(crate) scope: EntityRowKey,
     pub(crate) labels: Vec<String>,
     lower: HashSet<String>,
@@ -42,39 +42,39 @@ pub(crate) struct GitHubRunner {
     pub(crate) job: Option<i64>,
 }
 
-/// Everything GitHub knows.
+/// The state of GitHub.
 #[derive(Debug, Default)]
 pub(crate) struct GitHub {
     pub(crate) jobs: BTreeMap<i64, GitHubJob>,
-    /// The jobs that have ended and are remembered, in this order.
+    /// The ended jobs that are remembered, oldest first.
     ended: Vec<i64>,
     jobs_made: i64,
-    /// First come, first served.
+    /// Queued jobs, oldest first.
     pub(crate) queued: Vec<i64>,
-    /// The last look for runners that is due.
+    /// When the next assignment is scheduled.
     looks_at: Option<Timestamp>,
     pub(crate) runners: BTreeMap<i64, GitHubRunner>,
-    /// Which job runs on the runner of this name.
+    /// The running job of each runner, by name.
     pub(crate) running: HashMap<String, i64>,
     runners_made: i64,
 }
 
-/// Jobs to queue: so many alike.
+/// A number of identical jobs to queue.
 #[derive(Debug, Clone)]
 pub struct JobBatch {
-    /// How many.
+    /// Number of jobs.
     pub count: usize,
-    /// What their `runs-on` asks for.
+    /// The labels in `runs-on`.
     pub labels: Vec<String>,
-    /// How long each runs.
+    /// Duration of each job.
     pub duration: Duration,
     /// `owner/name`; empty for repository `app` of the first organization.
     pub repository: String,
-    /// The job's name in its workflow.
+    /// Name of the job in its workflow.
     pub name: String,
-    /// Held jobs are not handed out before [`World::release_job`].
+    /// Held jobs are not assigned before [`World::release_job`].
     pub is_held: bool,
-    /// How each ends.
+    /// Conclusion of each job.
     pub conclusion: String,
 }
 
@@ -92,40 +92,40 @@ impl JobBatch {
         }
     }
 
-    /// The same, each running so long.
+    /// The same jobs with this duration.
     #[must_use]
     pub fn lasting(self, duration: Duration) -> Self {
         Self { duration, ..self }
     }
 
-    /// The same, in this repository.
+    /// The same jobs in this repository.
     #[must_use]
     pub fn of(self, repository: &str) -> Self {
         Self { repository: repository.to_owned(), ..self }
     }
 
-    /// The same, not handed out before [`World::release_job`].
+    /// The same jobs, held until [`World::release_job`].
     #[must_use]
     pub fn held(self) -> Self {
         Self { is_held: true, ..self }
     }
 }
 
-/// Why GitHub does not do what GARM asks.
+/// Why a call to GitHub failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GitHubError {
     /// GARM's credentials are refused.
     Unauthorized,
     /// The runner has a job (422).
     Busy,
-    /// It does not know that runner.
+    /// GitHub does not know the runner.
     NotFound,
-    /// It does not answer as it should (5xx).
+    /// GitHub is down (5xx).
     Down,
 }
 
 impl World {
-    /// Queues jobs and brings GitHub's ids of them.
+    /// Queues jobs and returns their GitHub ids.
     pub fn queue_jobs(&mut self, order: &JobBatch) -> Vec<i64> {
         let repository = if order.repository.is_empty() {
             let owner = self.config.organizations.first().map_or("nobody", String::as_str);
@@ -162,7 +162,7 @@ impl World {
         ids
     }
 
-    /// Hands a held job out like any other.
+    /// Releases a held job.
     pub fn release_job(&mut self, id: i64) {
         if let Some(work) = self.github.jobs.get_mut(&id) {
             work.is_held = false;
@@ -170,13 +170,13 @@ impl World {
         self.look_for_runners();
     }
 
-    /// Ends a job at once: a queued one without a runner, a running one on its runner.
+    /// Ends a queued or running job immediately.
     pub fn end_job(&mut self, id: i64, conclusion: &str) {
         self.finish_job(id, Some(conclusion));
     }
 
     pub(super) fn look_for_runners(&mut self) {
-        // Thousands of jobs and runners may come at one instant; one look serves them all.
+        // Thousands of jobs and runners may arrive at one instant; one assignment serves them all.
         let at = self.now + self.config.knobs.assign_delay;
         if self.github.looks_at != Some(at) {
             self.github.looks_at = Some(at);
@@ -184,7 +184,7 @@ impl World {
         }
     }
 
-    /// GitHub gives waiting jobs to runners that are free, first come, first served.
+    /// Assigns queued jobs to free runners, oldest first.
     pub(super) fn assign(&mut self) {
         self.github.looks_at = None;
         if !self.config.knobs.assign || self.github.queued.is_empty() {
@@ -254,7 +254,7 @@ impl World {
         }
         let (conclusion, runner) = (work.conclusion.clone(), work.runner.clone());
         self.github.queued.retain(|it| *it != job);
-        // Runners are ephemeral: GitHub forgets one with its only job.
+        // Runners are ephemeral: GitHub removes them after their only job.
         if let Some((id, name)) = &runner {
             self.github.running.remove(name);
             if self.github.runners.remove(id).is_some() {
@@ -277,7 +277,7 @@ impl World {
         }
     }
 
-    /// A runner that GARM does not own takes jobs of this entity (by its name) too.
+    /// Adds a runner outside GARM that takes jobs of the entity with this name.
     pub fn add_foreign_runner(&mut self, entity: &str, name: &str, labels: &[&str]) {
         let scope = self.entities.iter().find(|it| it.1.full_name() == entity).map(|it| *it.0);
         if let Some(scope) = scope {
@@ -313,7 +313,7 @@ impl World {
         }
     }
 
-    /// Whether GitHub answers GARM at all.
+    /// Fails if GitHub is down or refuses GARM's credentials.
     pub(super) fn call_github(&mut self) -> Result<(), GitHubError> {
         let knobs = &self.config.knobs;
         if !knobs.pat.is_empty() && knobs.pat != super::config::PAT {
@@ -328,7 +328,7 @@ impl World {
         Ok(())
     }
 
-    /// GARM registers a single-job runner, before its VM exists.
+    /// Registers an ephemeral runner before its VM exists.
     pub(super) fn register_runner(
         &mut self,
         scope: EntityRowKey,
@@ -339,8 +339,8 @@ impl World {
         Ok(self.register(scope, name, labels))
     }
 
-    /// GARM asks GitHub to remove a runner: 422 for a busy one, but for the first moments of its
-    /// job when the removal race is on (GARM.md §0.7).
+    /// Removes a runner. A busy one is refused (422), except in the first moments of its job if the
+    /// removal race is simulated (GARM.md §0.7).
     pub(super) fn remove_runner(&mut self, id: i64) -> Result<(), GitHubError> {
         self.call_github()?;
         let runner = self.github.runners.get(&id).ok_or(GitHubError::NotFound)?;

@@ -1,4 +1,4 @@
-//! The door over HTTP: GARM's API on a loopback address, in real time.
+//! GARM's API over HTTP on a loopback address, in real time.
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,59 +26,58 @@ use super::reply::ApiReply;
 use super::stream::GarmEvent;
 use super::world::World;
 
-/// No request of GARM's API is larger.
+/// Largest request body, in bytes.
 const BODY_MAX: usize = 8 << 20;
 
-/// Connections that are still busy so long after the end are cut.
+/// How long connections may stay busy after shutdown before they are cut.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How long half an answer has to leave.
+/// How long half a response has to be sent.
 const BEFORE_CUT: Duration = Duration::from_millis(20);
 
-/// A world is looked after at least so often, requests or not, so that no request has much to
-/// catch up.
+/// The longest time between two advances of the world, so that no request has much to catch up.
 const STEP: Duration = Duration::from_millis(100);
 
-/// And at most so often, however much it has to do.
+/// The shortest time between two advances.
 const STEP_LEAST: Duration = Duration::from_millis(1);
 
-/// A world behind a lock, its clock driven by this machine's. The lock is never held over an
+/// A world behind a lock, whose clock follows this machine's. The lock is never held across an
 /// `await`.
 #[derive(Debug)]
 pub struct SharedWorld {
     world: Mutex<World>,
     start: Timestamp,
     since: Instant,
-    /// Seconds of the world in each second here.
+    /// World seconds per real second.
     speed: u32,
     events: broadcast::Sender<GarmEvent>,
     ended: CancellationToken,
 }
 
 impl SharedWorld {
-    /// Looks at the world, or scripts it, at the present instant.
+    /// Runs `script` on the world at the present time.
     pub fn with<T>(&self, script: impl FnOnce(&mut World) -> T) -> T {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         world.advance_to(self.start + self.since.elapsed() * self.speed);
         let result = script(&mut world);
         for event in world.take_events() {
-            // Nobody may be listening any more.
+            // There may be no subscriber.
             self.events.send(event).ok();
         }
         result
     }
 
-    /// The events from now on, and what a client makes of them.
+    /// Subscribes to events from now on.
     pub(crate) fn listen(&self) -> (EventSubscriber, broadcast::Receiver<GarmEvent>) {
         (self.with(World::admit), self.events.subscribe())
     }
 
-    /// Becomes true when the server ends.
+    /// Cancelled when the server ends.
     pub(crate) fn ended(&self) -> CancellationToken {
         self.ended.clone()
     }
 
-    /// How long until the world has something to do.
+    /// How long until the world has to be advanced.
     fn pause(&self) -> Duration {
         let (now, next) = self.with(|it| (it.now(), it.next_at()));
         let due = next.map_or(STEP, |it| it.duration_since(now).unsigned_abs() / self.speed);
@@ -86,7 +85,7 @@ impl SharedWorld {
     }
 }
 
-/// A server that accepts already and answers once [`SimServer::serve`] runs.
+/// A server that is bound and responds once [`SimServer::serve`] runs.
 #[derive(Debug)]
 pub struct SimServer {
     listener: TcpListener,
@@ -95,11 +94,11 @@ pub struct SimServer {
 }
 
 impl SimServer {
-    /// Binds to a loopback address; port 0 takes a free one. GARM's URLs become this address. The
-    /// world goes `speed` times as fast as this machine's clock.
+    /// Binds to a loopback address; port 0 takes a free one. GARM's URLs are set to it. The world runs
+    /// `speed` times as fast as this machine's clock.
     ///
-    /// Errors when the address is not a loopback one (there is no password worth the name behind
-    /// it), or cannot be had.
+    /// Fails if the address is not loopback, since the simulator's passwords are public, or if it is
+    /// not available.
     pub async fn bind(address: SocketAddr, mut world: World, speed: u32) -> io::Result<Self> {
         if !address.ip().is_loopback() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a loopback address"));
@@ -119,7 +118,7 @@ impl SimServer {
         Ok(Self { listener, address, shared })
     }
 
-    /// Where it listens.
+    /// The bound address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -129,7 +128,7 @@ impl SimServer {
         Arc::clone(&self.shared)
     }
 
-    /// Serves until `end`; requests that are being answered are answered.
+    /// Serves until `end`, and finishes pending requests.
     pub async fn serve(self, end: impl Future<Output = ()>) {
         let graceful = GracefulShutdown::new();
         let step = tokio::time::sleep(STEP);
@@ -140,18 +139,18 @@ impl SimServer {
                 () = &mut step => step.as_mut().reset(Instant::now() + self.shared.pause()),
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => self.attend(stream, &graceful),
-                    // The peer has gone, or there are no descriptors: the next may do better.
+                    // The peer has gone, or there are no descriptors left: try again.
                     Err(_) => tokio::time::sleep(STEP).await,
                 },
             }
         }
         self.shared.ended.cancel();
-        // What is not done by then is cut with the runtime.
+        // The runtime cuts what is not done by then.
         let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
     }
 
     fn attend(&self, stream: TcpStream, graceful: &GracefulShutdown) {
-        // Without it each small answer waits for the peer's delayed acknowledgement.
+        // Otherwise each small response waits for the peer's delayed acknowledgement.
         if stream.set_nodelay(true).is_err() {
             return;
         }
@@ -162,7 +161,7 @@ impl SimServer {
             builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
         let watched = graceful.watch(connection);
         tokio::spawn(async move {
-            // A connection that breaks is the peer's affair, or a fault that was asked for.
+            // A connection breaks because of the peer, or of a simulated fault.
             watched.await.ok();
         });
     }
@@ -209,7 +208,7 @@ async fn answer(
     let made_up = |reply| respond(shared.with(|it| (reply, it.now())));
     match fault {
         None => Ok(good()),
-        // A connection that is there already cannot be refused any more: it is closed.
+        // An accepted connection can no longer be refused, so it is closed.
         Some(Fault::Refuse | Fault::Drop) => Err(SimulatedCut),
         Some(Fault::LoseAnswer) => {
             good();
@@ -227,9 +226,8 @@ async fn answer(
     }
 }
 
-/// What GARM answers outside of its API. The metrics want a token of their own (GARM.md §h), an agent
-/// one of its runner's; webhooks come from the simulated GitHub by a shorter way, and one that is not
-/// signed is passed over.
+/// GARM's responses outside its API. The metrics need their own token (GARM.md §h) and agents their
+/// runner's. The simulated GitHub delivers webhooks directly; others are unsigned and ignored.
 fn outside(path: &str) -> ApiReply {
     let path = path.split_once('?').map_or(path, |it| it.0);
     match path.trim_end_matches('/') {
@@ -240,7 +238,7 @@ fn outside(path: &str) -> ApiReply {
     }
 }
 
-/// The event stream, for whoever may read the rest of the API.
+/// The event stream, which needs the same token as the rest of the API.
 async fn stream(
     shared: &Arc<SharedWorld>,
     request: Request<Incoming>,
@@ -264,7 +262,7 @@ async fn stream(
     })
 }
 
-/// The `Authorization` header, else the cookie that GARM takes instead (GARM.md §g).
+/// The `Authorization` header, or the cookie that GARM accepts instead (GARM.md §g).
 fn authorization(headers: &HeaderMap) -> Option<String> {
     let text = |name| headers.get(name).and_then(|it| it.to_str().ok());
     if let Some(header) = text(header::AUTHORIZATION) {
@@ -275,7 +273,7 @@ fn authorization(headers: &HeaderMap) -> Option<String> {
     Some(format!("Bearer {token}"))
 }
 
-/// `Date` is the world's clock.
+/// Builds a response whose `Date` is the world's time.
 fn respond((reply, now): (ApiReply, Timestamp)) -> Response<Body> {
     let mut response = Response::builder().status(reply.status);
     if let Some(kind) = reply.content_type {
@@ -292,14 +290,14 @@ fn respond((reply, now): (ApiReply, Timestamp)) -> Response<Body> {
         .expect("a status from 200 to 599 and plain headers make a response")
 }
 
-/// Says the whole length, sends half and breaks off.
+/// Announces the whole length, sends half and breaks off.
 fn truncate(reply: ApiReply) -> Response<Body> {
     let half = reply.body.len() / 2;
     let mut body = reply.body.into_bytes();
     let length = body.len();
     body.truncate(half);
     let first = futures_util::stream::iter([Ok(body)]);
-    // The half must have left before the connection breaks, or nothing of it arrives.
+    // The half must be sent before the connection breaks, or nothing arrives.
     let cut = futures_util::stream::once(async {
         tokio::time::sleep(BEFORE_CUT).await;
         Err(io::Error::other("simulated fault"))

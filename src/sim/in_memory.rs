@@ -1,4 +1,4 @@
-//! The door in memory: GARM's API as function calls, on tokio's clock.
+//! GARM's API as function calls in memory, on tokio's clock.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -18,8 +18,8 @@ use crate::garm::{
     StreamResponse, Transport, TransportError,
 };
 
-/// A world behind a lock. Its clock is tokio's, from the moment this is made: with paused time,
-/// hours pass in milliseconds. The lock is never held over an `await`.
+/// A world behind a lock, on tokio's clock since its creation: with paused time, hours pass in
+/// milliseconds. The lock is never held across an `await`.
 #[derive(Debug)]
 pub struct InMemoryWorld {
     itself: Weak<Self>,
@@ -27,13 +27,13 @@ pub struct InMemoryWorld {
     start: Timestamp,
     since: Instant,
     events: broadcast::Sender<GarmEvent>,
-    /// Somebody has looked at the world, or cut the streams.
+    /// Notified when the world was accessed or the streams were cut.
     touched: Notify,
     cuts: Mutex<u64>,
 }
 
 impl InMemoryWorld {
-    /// Opens the door. To be called inside a tokio runtime whose time is enabled.
+    /// Must be called inside a tokio runtime with time enabled.
     pub fn new(world: World) -> Arc<Self> {
         let start = world.now();
         Arc::new_cyclic(|itself| Self {
@@ -47,7 +47,7 @@ impl InMemoryWorld {
         })
     }
 
-    /// A client that goes through this door, with the world's own admin.
+    /// A client of this world, with its admin's password.
     pub fn client(self: &Arc<Self>) -> GarmClient {
         let login = self.with(|it| {
             GarmLogin::new(
@@ -58,47 +58,47 @@ impl InMemoryWorld {
         GarmClient::new(Arc::<Self>::clone(self), login)
     }
 
-    /// Looks at the world, or scripts it, at the present instant.
+    /// Runs `script` on the world at the present time.
     pub fn with<T>(&self, script: impl FnOnce(&mut World) -> T) -> T {
         let result = self.look(script);
         self.touched.notify_waiters();
         result
     }
 
-    /// Breaks every event stream that stands, as a crash of GARM does.
+    /// Breaks every open event stream, as a crash of GARM does.
     pub fn cut_streams(&self) {
         *self.cuts.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         self.touched.notify_waiters();
     }
 
-    /// How often the streams were cut.
+    /// How often the streams have been cut.
     pub(super) fn cuts(&self) -> u64 {
         *self.cuts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes when somebody has looked at the world: there may be more to do, or sooner.
+    /// Notified when the world was accessed, since its schedule may have changed.
     pub(super) fn touched(&self) -> &Notify {
         &self.touched
     }
 
-    /// [`InMemoryWorld::with`], without waking those who listen: for those themselves.
+    /// [`InMemoryWorld::with`] for event streams themselves, without notifying them.
     pub(super) fn look<T>(&self, script: impl FnOnce(&mut World) -> T) -> T {
         let mut world = self.world_now();
         let result = script(&mut world);
         for event in world.take_events() {
-            // Nobody may be listening any more.
+            // There may be no subscriber.
             self.events.send(event).ok();
         }
         result
     }
 
-    /// When the world does something by itself.
+    /// When the world's next scheduled action is due.
     pub(super) fn next_at(&self) -> Option<Instant> {
         let next = self.look(|it| it.next_at())?;
         Some(self.since + next.duration_since(self.start).unsigned_abs())
     }
 
-    /// The world, advanced to the present instant.
+    /// The world, advanced to the present.
     fn world_now(&self) -> MutexGuard<'_, World> {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         world.advance_to(self.start + self.since.elapsed());
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_runner_boots_takes_a_job_and_is_gone_after_it() {
+    async fn a_runner_boots_takes_a_job_and_is_removed() {
         let memory = InMemoryWorld::new(World::new(SimConfig::default()));
         let client = memory.client();
         let entity = organization(&client).await;

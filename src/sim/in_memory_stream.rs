@@ -1,4 +1,4 @@
-//! One event stream through the door in memory, on tokio's clock.
+//! An event stream in memory, on tokio's clock.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::stream::GarmEvent;
 use super::world::World;
 use crate::garm::{EventStream, Frame, FrameFuture, StreamRequest, TransportError};
 
-/// A stream that stands.
+/// An open stream.
 pub(super) struct InMemoryStream {
     memory: Arc<InMemoryWorld>,
     events: broadcast::Receiver<GarmEvent>,
@@ -23,7 +23,7 @@ pub(super) struct InMemoryStream {
 }
 
 impl InMemoryStream {
-    /// Opens one. Errors when GARM dislikes the filter.
+    /// Fails if the filter is invalid.
     pub(super) fn new(
         memory: Arc<InMemoryWorld>,
         events: broadcast::Receiver<GarmEvent>,
@@ -38,7 +38,7 @@ impl InMemoryStream {
     async fn frame(&mut self) -> Result<Frame, String> {
         let memory = Arc::clone(&self.memory);
         loop {
-            // Made before the world is looked at, so that nothing that happens after is missed.
+            // Created before the world is read, so that no later change is missed.
             let touched = memory.touched().notified();
             let next = memory.next_at();
             if memory.cuts() != self.cuts {
@@ -52,7 +52,7 @@ impl InMemoryStream {
             if self.ping_at <= now {
                 self.ping_at = now + PING_EVERY;
                 if memory.look(World::pings) {
-                    return Ok(Frame::Sign);
+                    return Ok(Frame::KeepAlive);
                 }
                 continue;
             }
@@ -72,7 +72,7 @@ impl InMemoryStream {
                     let delivery = self.memory.look(|it| it.delivery(&event));
                     self.subscriber.hear(&event, &delivery, now)?;
                 }
-                // Lost for good, and nobody says so.
+                // Lost silently, as in GARM.
                 Err(TryRecvError::Lagged(_)) => {}
                 Err(TryRecvError::Empty) => return Ok(()),
                 Err(TryRecvError::Closed) => return Err(StreamEnd::Closed),

@@ -1,4 +1,4 @@
-//! A world that is full from the start, and jobs that keep coming: for the sandbox.
+//! Fills a world with pools, runners and jobs, and lets jobs keep arriving; for the sandbox.
 
 use std::time::Duration;
 
@@ -11,23 +11,23 @@ use super::pools::NewPool;
 use super::vms::VirtualMachine;
 use super::world::{Due, World};
 
-/// How full a world is.
+/// The initial contents of a world.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct InitialLoad {
-    /// Pools made by hand: no mark, one label each, `by-hand-1` and so on.
+    /// Unmanaged pools with one label each: `by-hand-1` and so on.
     pub pools: u32,
-    /// Idle runners, spread over the pools. None without a pool.
+    /// Idle runners, spread over the pools. Requires a pool.
     pub runners: u32,
-    /// Queued jobs, spread over the pools, which GitHub does not hand out. None without a pool.
+    /// Held jobs, spread over the pools. Requires a pool.
     pub jobs: u32,
 }
 
-/// Jobs that come by themselves run at least so long, and at most three times as long.
+/// Minimum duration of arriving jobs; the maximum is three times as long.
 const ARRIVAL_LASTS: Duration = Duration::from_secs(10);
 
 impl World {
-    /// Fills the first organization. It stays as it is by itself: each pool's `max_runners` and
-    /// `min_idle_runners` are the runners that it has.
+    /// Fills the first organization. The load is stable: each pool's `max_runners` and
+    /// `min_idle_runners` equal its number of runners.
     pub fn load(&mut self, load: InitialLoad) {
         let organization = self.entities.iter().find(|it| it.1.kind == EntityType::Organization);
         let Some(entity) = organization.map(|it| *it.0).filter(|_| load.pools > 0) else {
@@ -117,8 +117,8 @@ impl World {
         }
     }
 
-    /// From now on jobs come by themselves, one in each `every` on average, each for the labels of
-    /// some enabled pool (the mark of its owner aside). Without a pool none comes.
+    /// From now on a job arrives every `every` on average, with the labels of a random enabled pool
+    /// except runnerctl's own. Without an enabled pool none arrives.
     pub fn keep_arriving(&mut self, every: Duration) {
         self.arrivals = Some(every);
         self.scheduler.add(self.now + every, Due::Arrival);

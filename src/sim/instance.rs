@@ -33,7 +33,7 @@ impl VmStatus {
         }
     }
 
-    /// Whether DELETE takes it; any other state is a 400 (GARM.md §e).
+    /// Whether DELETE accepts it; for any other status it is a 400 (GARM.md §e).
     pub(crate) fn can_be_deleted(self) -> bool {
         match self {
             Self::Running | Self::Error | Self::PendingDelete | Self::PendingForceDelete => true,
@@ -73,37 +73,37 @@ pub(crate) struct InstanceRow {
     pub(crate) pool: PoolRowKey,
     pub(crate) name: String,
     pub(crate) provider: String,
-    /// Empty until the provider has answered.
+    /// Empty until the provider has responded.
     pub(crate) provider_id: String,
-    /// GitHub's id of the runner: there from the start (GARM.md §e).
+    /// GitHub's id of the runner, set from the start (GARM.md §e).
     pub(crate) agent_id: i64,
     pub(crate) os_type: String,
     pub(crate) os_arch: String,
-    /// Empty until the provider has answered.
+    /// Empty until the provider has responded.
     pub(crate) os_name: String,
     pub(crate) os_version: String,
     pub(crate) vm: VmStatus,
     pub(crate) phase: RunnerPhase,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
-    /// Why the provider failed; empty for no failure. Every write of the row clears it.
+    /// Why the provider failed, if it did. Every write of the row clears it.
     pub(crate) fault: String,
     pub(crate) messages: Vec<(Timestamp, String)>,
-    /// How often a failed create was tried again; never shown (GARM.md §a).
+    /// How often a failed create was retried; never shown (GARM.md §a).
     pub(crate) retries: u8,
-    /// The queued job that GARM made it for.
+    /// The queued job that GARM created it for.
     pub(crate) made_for: Option<i64>,
     /// The job that it runs or ran: a key of GARM's job rows.
     pub(crate) job: Option<i64>,
     pub(crate) group: String,
     pub(crate) generation: u64,
-    /// A provider call is under way.
+    /// Whether a provider call is pending.
     pub(crate) is_locked: bool,
 }
 
 impl InstanceRow {
-    /// Idle in GARM's eyes: neither `active` nor `terminated`, failed ones and ones being deleted
-    /// included (GARM.md §0.2). A copy of the rule on purpose: it is the check of ours.
+    /// Whether GARM counts it as idle: neither `active` nor `terminated`, so failed instances and those
+    /// in deletion count (GARM.md §0.2). A deliberate copy of the rule, to test ours against.
     pub(crate) fn counts_as_idle(&self) -> bool {
         match self.phase {
             RunnerPhase::Active | RunnerPhase::Terminated => false,

@@ -1,4 +1,4 @@
-//! What GARM's API does with one instance (GARM.md §e).
+//! GARM's API for one instance (GARM.md §e).
 
 use super::github::GitHubError;
 use super::instance::{InstanceRowKey, VmStatus};
@@ -26,7 +26,7 @@ impl World {
         Ok(ApiReply::json(self.show_instance(instance, Depth::One)))
     }
 
-    /// `DELETE /instances/NAME`. GitHub decides: a busy runner is a 400, whatever GARM shows.
+    /// `DELETE /instances/NAME`. GitHub decides: a busy runner is a 400, whatever its status in GARM.
     /// `forceRemove` does not change that; `bypassGHUnauthorized` does, and kills the job
     /// (GARM.md §0.7, §e).
     pub(super) fn delete_instance(
@@ -49,7 +49,7 @@ impl World {
             if error == GitHubError::Unauthorized
                 && let Some(entity) = self.pools.get(&pool).map(|it| it.entity)
             {
-                // GARM's own words, down to its slip (GARM.md §j).
+                // GARM's message, including its formatting bug (GARM.md §j).
                 self.stop_manager(entity, "failed to remove runner: %!q(<nil>)");
             }
             if !query::is_true(query, "bypassGHUnauthorized") {
@@ -68,7 +68,7 @@ impl World {
         } else {
             VmStatus::PendingDelete
         };
-        // One that is already on its way to a forced delete stays there.
+        // A pending forced delete stays forced.
         if !(before == VmStatus::PendingForceDelete && after == VmStatus::PendingDelete) {
             self.set_vm(key, after);
         }

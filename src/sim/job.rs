@@ -1,4 +1,4 @@
-//! A job as GARM has recorded it (GARM.md §f).
+//! The row of a job (GARM.md §f).
 
 use jiff::Timestamp;
 
@@ -8,7 +8,7 @@ use super::instance::InstanceRowKey;
 /// One row.
 #[derive(Debug, Clone)]
 pub(crate) struct JobRow {
-    /// GARM's id: in order of arrival.
+    /// GARM's id, in order of arrival.
     pub(crate) id: i64,
     pub(crate) workflow_job_id: i64,
     /// GitHub's id of a job that came by the queue of a scale set; empty for all others.
@@ -20,28 +20,28 @@ pub(crate) struct JobRow {
     pub(crate) name: String,
     pub(crate) started_at: Timestamp,
     pub(crate) completed_at: Timestamp,
-    /// 0 before a runner has it.
+    /// 0 before a runner takes it.
     pub(crate) runner_id: i64,
     pub(crate) repository: String,
     pub(crate) owner: String,
     pub(crate) run_url: String,
     pub(crate) labels: Vec<String>,
-    /// Whose webhooks brought it: each kind at most once.
+    /// The entities whose webhooks reported it, at most one per kind.
     pub(crate) entities: Vec<(EntityType, EntityRowKey)>,
     pub(crate) locked_by: Option<EntityRowKey>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
-    /// The runner, if it is one of GARM's.
+    /// The runner, if it is GARM's.
     pub(crate) instance: Option<InstanceRowKey>,
 }
 
 impl JobRow {
-    /// Whether this entity's pool manager sees it.
+    /// Whether this entity's pool manager handles it.
     pub(crate) fn is_of(&self, entity: EntityRowKey) -> bool {
         self.entities.iter().any(|it| it.1 == entity)
     }
 
-    /// How far along a status is: GARM refuses to go back.
+    /// The order of statuses; GARM refuses to go back.
     pub(crate) fn rank(status: &str) -> u8 {
         match status {
             "queued" => 1,

@@ -1,5 +1,5 @@
-//! What GARM does with the jobs it has recorded: a runner for each that has waited, and which
-//! rows go (GARM.md §d, §f).
+//! GARM's handling of recorded jobs: it creates a runner for each that has waited, and deletes old
+//! rows (GARM.md §d, §f).
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use super::pool::{CachedPool, LowercaseLabels, PoolRowKey};
 use super::rest_view::Depth;
 use super::world::World;
 
-/// A job that is still queued so long after its row was written is unlocked and tried again; and
-/// one so old is forgotten when a scale-down removes a runner it would fit.
+/// A job that is queued for this long after its row was written is unlocked and retried. A job that
+/// is this old is deleted when a scale-down removes a runner for it.
 const STALE: Duration = Duration::from_secs(600);
 
-/// A row that nobody needs goes after this.
+/// Age at which an unneeded row is deleted.
 const GRACE: Duration = Duration::from_secs(300);
 
-/// Jobs older than this are looked up at GitHub.
+/// Age at which a job is looked up at GitHub.
 const CHECKED: Duration = Duration::from_secs(3600);
 
 impl World {
@@ -43,14 +43,14 @@ impl World {
         pools.into_iter().map(|it| it.1).collect()
     }
 
-    /// GARM's own scaling: a runner for each job whose row is older than the backoff.
+    /// GARM's own scaling: creates a runner for each job whose row is older than the backoff.
     pub(super) fn consume_jobs(&mut self, entity: EntityRowKey) {
         let is_round_robin =
             self.entities.get(&entity).is_some_and(|it| it.balancer == "roundrobin");
-        // GARM keeps the pools of each set of labels for one run, and whose turn it is.
+        // GARM remembers the pools of each label set, and the next in turn, for one run.
         let mut turns: HashMap<Vec<String>, (Vec<PoolRowKey>, usize)> = HashMap::new();
         for id in self.queued_jobs(entity) {
-            let Some(labels) = self.take_in_hand(entity, id) else {
+            let Some(labels) = self.labels_to_serve(entity, id) else {
                 continue;
             };
             let (pools, turn) = turns
@@ -77,8 +77,8 @@ impl World {
         self.drop_inactionable_jobs();
     }
 
-    /// The labels of a job that is this entity's to serve now.
-    fn take_in_hand(&mut self, entity: EntityRowKey, id: i64) -> Option<Vec<String>> {
+    /// The labels of a job that this entity has to serve now.
+    fn labels_to_serve(&mut self, entity: EntityRowKey, id: i64) -> Option<Vec<String>> {
         let job = self.jobs.get(&id)?;
         if job.locked_by.is_some_and(|it| it != entity) {
             return None;
@@ -91,8 +91,8 @@ impl World {
         if waited >= STALE {
             self.lock_job(id, None);
         }
-        // GARM reads the lock from the picture it took before this loop: a job that was just
-        // unlocked waits for the next round.
+        // GARM uses the lock as it was before this loop, so a job that was just unlocked waits for the
+        // next round.
         if is_ours { None } else { Some(labels) }
     }
 
@@ -105,8 +105,8 @@ impl World {
         }
     }
 
-    /// Rows that nobody needs: picked up by a runner that is not GARM's or cancelled in the queue,
-    /// and finished ones, 5 minutes after they were made (GARM.md §f).
+    /// Deletes unneeded rows 5 minutes after their creation: completed jobs, and jobs that were
+    /// cancelled in the queue or taken by a runner outside GARM (GARM.md §f).
     fn drop_inactionable_jobs(&mut self) {
         let edge = self.now - GRACE;
         let going: Vec<_> = self
@@ -124,7 +124,7 @@ impl World {
         }
     }
 
-    /// Jobs that a scale-down makes GARM forget (GARM.md §d).
+    /// Deletes the jobs that a scale-down makes GARM forget (GARM.md §d).
     pub(super) fn forget_jobs(&mut self, entity: EntityRowKey, cached: &CachedPool) {
         let edge = self.now - STALE;
         let going: Vec<_> = self
@@ -142,8 +142,8 @@ impl World {
         }
     }
 
-    /// Every 5 minutes GARM asks GitHub about up to five jobs that are queued for over an hour, and
-    /// drops those that are not queued there any more.
+    /// Every 5 minutes GARM asks GitHub about up to five jobs that have been queued for over an hour,
+    /// and deletes those that are no longer queued there.
     pub(super) fn drop_stale_jobs(&mut self, entity: EntityRowKey) {
         let edge = self.now - CHECKED;
         let old: Vec<_> = self
@@ -164,7 +164,7 @@ impl World {
         }
     }
 
-    /// Drops a row with an event. Rows that go with their instance have none (GARM.md §g).
+    /// Deletes a row with an event. A row deleted with its instance has none (GARM.md §g).
     fn drop_job(&mut self, id: i64) {
         self.emit_job("delete", id, Depth::List);
         if let Some(job) = self.jobs.remove(&id) {

@@ -1,8 +1,8 @@
-//! JSON as GARM writes it: fields in GARM's order, zero values left out where GARM leaves them
-//! out (GARM.md §0.3), `<`, `>` and `&` escaped as Go does.
+//! Writes JSON as GARM does: fields in GARM's order, zero values omitted where GARM omits them
+//! (GARM.md §0.3), `<`, `>` and `&` escaped as in Go.
 //!
-//! Text is written straight, without a tree: a list of 10,000 instances is a few milliseconds.
-//! Shares nothing with the client's decoder, so that a misspelt key cannot pass both.
+//! It writes text directly, without a tree: a list of 10,000 instances takes a few milliseconds. It
+//! shares nothing with the client's decoder, so that a misspelt key cannot pass on both sides.
 
 use std::fmt::Write;
 
@@ -27,32 +27,32 @@ impl Object {
         self.text.push_str("\":");
     }
 
-    /// A text, present even when empty.
+    /// A string, present even if empty.
     pub(crate) fn text(mut self, key: &str, value: &str) -> Self {
         self.key(key);
         push_text(&mut self.text, value);
         self
     }
 
-    /// A text, absent when empty.
+    /// A string, absent if empty.
     pub(crate) fn text_if(self, key: &str, value: &str) -> Self {
         if value.is_empty() { self } else { self.text(key, value) }
     }
 
-    /// A whole number, present even when 0.
+    /// A whole number, present even if 0.
     pub(crate) fn number(mut self, key: &str, value: impl Into<i128>) -> Self {
         self.key(key);
         push(&mut self.text, value.into());
         self
     }
 
-    /// A whole number, absent when 0.
+    /// A whole number, absent if 0.
     pub(crate) fn number_if(self, key: &str, value: impl Into<i128>) -> Self {
         let value = value.into();
         if value == 0 { self } else { self.number(key, value) }
     }
 
-    /// `true` or `false`, present either way.
+    /// `true` or `false`, always present.
     pub(crate) fn truth(mut self, key: &str, value: Truth) -> Self {
         self.key(key);
         self.text.push_str(if value.0 { "true" } else { "false" });
@@ -73,14 +73,14 @@ impl Object {
         self
     }
 
-    /// JSON that is written already.
+    /// A value that is already JSON.
     pub(crate) fn raw(mut self, key: &str, json: &str) -> Self {
         self.key(key);
         self.text.push_str(json);
         self
     }
 
-    /// A list of JSON values that are written already; absent when empty.
+    /// A list of values that are already JSON; absent if empty.
     pub(crate) fn list_if(mut self, key: &str, items: impl Iterator<Item = String>) -> Self {
         let list = list(items);
         if list != "[]" {
@@ -97,11 +97,11 @@ impl Object {
     }
 }
 
-/// A yes or no, named so that no call has a bare `true` in it.
+/// A Boolean value, so that no call contains a bare `true`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Truth(pub(crate) bool);
 
-/// A list of JSON values that are written already; `[]` when empty, as GARM (GARM.md §a).
+/// A list of values that are already JSON; `[]` if empty, as in GARM (GARM.md §a).
 pub(crate) fn list(items: impl Iterator<Item = String>) -> String {
     let mut text = String::from("[");
     for item in items {
@@ -114,7 +114,7 @@ pub(crate) fn list(items: impl Iterator<Item = String>) -> String {
     text
 }
 
-/// One text as JSON.
+/// A string as JSON.
 pub(crate) fn quoted(value: &str) -> String {
     let mut text = String::with_capacity(value.len() + 2);
     push_text(&mut text, value);

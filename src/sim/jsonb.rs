@@ -1,15 +1,15 @@
-//! JSON as PostgreSQL's `jsonb` keeps it and writes it: keys by length, then by letter, each once;
-//! numbers without exponent; a blank after each comma and colon (measured).
+//! Normalizes JSON as PostgreSQL's `jsonb` does: keys unique, ordered by length and then bytewise;
+//! numbers without exponent; a space after each comma and colon (measured).
 
 use serde_json::value::RawValue;
 
 use super::body::pairs;
 
-/// Digits that PostgreSQL keeps of a number, before its point and after it.
+/// The maximum number of digits before and after the decimal point.
 const DIGITS_MAX: (i64, i64) = (131_072, 16_383);
 
-/// `text` in that form; nothing when PostgreSQL refuses it: a text with a NUL, or a number beyond
-/// its bounds.
+/// The normalized text; `None` if PostgreSQL refuses it: a string with a NUL, or a number out of
+/// range.
 pub(crate) fn canonical(text: &str) -> Option<String> {
     let mut written = String::with_capacity(text.len() + 8);
     write(text.trim(), &mut written)?;
@@ -73,7 +73,7 @@ fn quote(text: &str, to: &mut String) -> Option<()> {
     Some(())
 }
 
-/// A number without its exponent; digits after the point stay, zeros included.
+/// A number without exponent; digits after the point are kept, zeros included.
 fn number(text: &str) -> Option<String> {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
@@ -113,9 +113,9 @@ fn number(text: &str) -> Option<String> {
 mod tests {
     use super::canonical;
 
-    /// Every row was measured with PostgreSQL 15.
+    /// Measured with PostgreSQL 15.
     #[test]
-    fn json_is_kept_as_postgresql_keeps_it() {
+    fn json_is_normalized_as_in_postgresql() {
         for (text, expected) in [
             (
                 r#"{"zz":1,"b":{"y":1,"x":[1,2]},"a":1.10}"#,
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_been_kept_is_kept_as_it_is() {
+    fn normalized_json_is_unchanged() {
         for text in [r#"{"a": 1.10, "b": {"x": [1, 2]}}"#, "[1, 2]", r#"{"a": 0.01}"#] {
             assert_eq!(canonical(text).as_deref(), Some(text));
         }

@@ -1,26 +1,26 @@
-//! What happened in a world, with its time: the tests' evidence.
+//! The log of a world, which tests examine.
 
 use jiff::Timestamp;
 
 use super::json::{Object, quoted};
 
-/// One thing that happened.
+/// An event with its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogEntry {
-    /// When.
+    /// The world's time.
     pub at: Timestamp,
-    /// What.
+    /// The event.
     pub what: LogEvent,
 }
 
-/// The things that are noted.
+/// An event in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogEvent {
-    /// GitHub has a new job.
+    /// A job was queued at GitHub.
     JobQueued {
         /// GitHub's id of the job.
         job: i64,
-        /// What its `runs-on` asks for.
+        /// The labels in `runs-on`.
         labels: Vec<String>,
     },
     /// A runner took a job.
@@ -32,7 +32,7 @@ pub enum LogEvent {
         /// Milliseconds since the job was queued.
         waited_ms: u64,
     },
-    /// A job is over.
+    /// A job was completed.
     JobCompleted {
         /// GitHub's id of the job.
         job: i64,
@@ -41,31 +41,31 @@ pub enum LogEvent {
         /// Name of the runner; empty for a job that never had one.
         runner: String,
     },
-    /// GitHub knows a new runner.
+    /// A runner was registered at GitHub.
     RunnerRegistered {
         /// Name of the runner.
         runner: String,
         /// Its labels.
         labels: Vec<String>,
     },
-    /// A runner can be given jobs.
+    /// A runner came online.
     RunnerOnline {
         /// Name of the runner.
         runner: String,
     },
-    /// GitHub has forgotten a runner.
+    /// A runner was removed from GitHub.
     RunnerRemoved {
         /// Name of the runner.
         runner: String,
-        /// `ephemeral`: its job is over; `api`: GARM asked for it.
+        /// `ephemeral`: its job was completed; `api`: GARM removed it.
         why: &'static str,
     },
-    /// GitHub did not let a busy runner be removed.
+    /// GitHub refused to remove a busy runner.
     RemovalRefused {
         /// Name of the runner.
         runner: String,
     },
-    /// A provider made a VM.
+    /// A provider created a VM.
     VmCreated {
         /// Name of the instance.
         name: String,
@@ -74,7 +74,7 @@ pub enum LogEvent {
         /// GARM's id of the pool.
         pool: String,
     },
-    /// A provider refused to make a VM.
+    /// A provider failed to create a VM.
     VmCreateFailed {
         /// Name of the instance.
         name: String,
@@ -83,15 +83,15 @@ pub enum LogEvent {
         /// `injected`, `quota`.
         why: &'static str,
     },
-    /// A provider destroyed a VM.
+    /// A provider deleted a VM.
     VmDeleted {
         /// Name of the instance.
         name: String,
         /// Name of the provider.
         provider: String,
-        /// Milliseconds that it lived.
+        /// Lifetime in milliseconds.
         alive_ms: u64,
-        /// The job that died with it. Nothing must ever cause one.
+        /// The job that the deletion killed, which must never happen.
         killed_job: Option<i64>,
     },
     /// A webhook was lost.
@@ -107,13 +107,13 @@ pub enum LogEvent {
         job: i64,
         /// `queued`, `in_progress`, `completed`.
         action: &'static str,
-        /// What GARM answered.
+        /// The status of GARM's response.
         status: u16,
     },
 }
 
 impl LogEntry {
-    /// As one JSON object: `t` in seconds since 1970, `ev`, and the fields; durations in seconds.
+    /// A JSON object with `t` in seconds since 1970, `ev`, and the fields; durations in seconds.
     pub(crate) fn to_json(&self) -> String {
         let start = Object::new().raw("t", &seconds(self.at.as_millisecond()));
         match &self.what {

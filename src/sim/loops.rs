@@ -1,4 +1,4 @@
-//! The loops of GARM's pool managers (GARM.md §d), one set for each entity.
+//! The loops of GARM's pool managers (GARM.md §d), one set per entity.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::instance::{InstanceRow, InstanceRowKey, RunnerPhase, VmStatus};
 use super::pool::{CachedPool, PoolRow, PoolRowKey};
 use super::world::{Due, World};
 
-/// One loop.
+/// A loop of a pool manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Loop {
     DeletePending,
@@ -23,18 +23,18 @@ pub(crate) enum Loop {
     StaleJobs,
 }
 
-/// A loop whose pool manager has stopped looks again after so long.
+/// When a loop of a stopped pool manager checks again.
 const STOPPED_PAUSE: Duration = Duration::from_secs(60);
 
-/// A failed create is tried so many times more: six in all (GARM.md §d).
+/// How often a failed create is retried: six attempts in total (GARM.md §d).
 const RETRIES: u8 = 5;
 
-/// A delete begins at a random moment within this time after its tick (GARM.md §e).
+/// A delete starts at a random time within this span after its tick (GARM.md §e).
 const DELETE_JITTER: Duration = Duration::from_secs(2);
 
 impl Loop {
-    /// In the order in which they act when they tick together: a row that EnsureIdle makes waits
-    /// for the next AddPending, one that RetryFailed resets too (GARM.md §d).
+    /// In the order in which they act when they tick together: a row that EnsureIdle creates or
+    /// RetryFailed resets waits for the next AddPending (GARM.md §d).
     pub(crate) const ALL: [Self; 9] = [
         Self::DeletePending,
         Self::AddPending,
@@ -59,7 +59,7 @@ impl Loop {
         }
     }
 
-    /// Runs even while the pool manager is stopped.
+    /// Whether it runs even while the pool manager is stopped.
     fn always_runs(self) -> bool {
         matches!(self, Self::DeletePending | Self::Tools)
     }
@@ -115,7 +115,7 @@ impl World {
             .collect()
     }
 
-    /// Makes what `min_idle_runners` lacks.
+    /// Creates the runners missing for `min_idle_runners`.
     fn ensure_idle(&mut self, key: PoolRowKey, cached: &CachedPool) {
         for _ in 0..self.lacking(key, cached) {
             if self.add_runner(key, None).is_err() {
@@ -124,8 +124,8 @@ impl World {
         }
     }
 
-    /// What `min_idle_runners` lacks, as far as `max_runners` allows. Everything counts as idle
-    /// that is neither active nor terminated; `max_runners` counts all (GARM.md §0.2).
+    /// How many runners are missing for `min_idle_runners`, within `max_runners`. Every instance that
+    /// is neither active nor terminated counts as idle; `max_runners` counts all (GARM.md §0.2).
     pub(super) fn lacking(&self, key: PoolRowKey, cached: &CachedPool) -> u64 {
         let Some(pool) = self.pools.get(&key).filter(|_| cached.is_enabled && cached.min_idle > 0)
         else {
@@ -141,15 +141,15 @@ impl World {
         wanted.min(cached.max_runners.saturating_sub(all))
     }
 
-    /// One more row in `pending_create`, registered at GitHub already. Errors when GitHub does not
-    /// register it; refused credentials stop the pool manager (GARM.md §j).
+    /// Adds a row in `pending_create` that is already registered at GitHub. Fails if GitHub refuses;
+    /// refused credentials stop the pool manager (GARM.md §j).
     pub(super) fn add_runner(
         &mut self,
         key: PoolRowKey,
         made_for: Option<i64>,
     ) -> Result<(), GitHubError> {
         let pool = self.pools.get(&key).cloned().ok_or(GitHubError::NotFound)?;
-        // The row itself holds `max_runners` too, whatever the loops believe.
+        // The database row also enforces `max_runners`, whatever the loops' cache says.
         if pool.instances.len() as u64 >= pool.max_runners {
             return Err(GitHubError::NotFound);
         }
@@ -227,7 +227,7 @@ impl World {
         }
     }
 
-    /// The release tries a failed create no second time: it does not let the row leave `error` (GARM.md §k).
+    /// The release does not retry a failed create: the row stays in `error` (GARM.md §k).
     fn retry_failed(&mut self, entity: EntityRowKey) {
         if self.config.variant.version == GarmVersion::V0_2_1 {
             return;
@@ -252,9 +252,9 @@ impl World {
         }
     }
 
-    /// Removes half of the surplus, first in the list first, with no idle grace at all. Every
-    /// queued job of the entity counts, whatever its labels; and jobs that have waited for 10
-    /// minutes beside a pool that is being shrunk are forgotten (GARM.md §d).
+    /// Removes half of the surplus in list order, without an idle grace period. Every queued job of
+    /// the entity counts, whatever its labels; jobs that have waited for 10 minutes for a pool that is
+    /// scaled down are deleted (GARM.md §d).
     fn scale_down(&mut self, entity: EntityRowKey) {
         let queued = self.queued_jobs(entity).len() as u64;
         for (key, cached) in self.cached_pools(entity) {
@@ -277,14 +277,14 @@ impl World {
             }
             let going = usize::try_from(surplus.div_ceil(2)).unwrap_or(usize::MAX);
             for instance in idle.into_iter().take(going) {
-                // One that is busy at GitHub stays; GARM logs it and goes on.
+                // A runner that is busy at GitHub stays; GARM only logs that.
                 self.remove_idle(instance).ok();
             }
             self.forget_jobs(entity, &cached);
         }
     }
 
-    /// Takes a runner away from GitHub and marks its VM for deletion.
+    /// Removes a runner from GitHub and marks its VM for deletion.
     pub(super) fn remove_idle(&mut self, key: InstanceRowKey) -> Result<(), GitHubError> {
         let Some((agent, pool)) = self.instances.get(&key).map(|it| (it.agent_id, it.pool)) else {
             return Err(GitHubError::NotFound);
@@ -305,7 +305,7 @@ impl World {
         }
     }
 
-    /// Writes the VM's state; like every write of the row it clears the fault.
+    /// Sets the VM's status; like every write of the row it clears the fault.
     pub(super) fn set_vm(&mut self, key: InstanceRowKey, vm: VmStatus) {
         let now = self.now;
         if let Some(instance) = self.instances.get_mut(&key) {
@@ -325,8 +325,8 @@ impl World {
         }
     }
 
-    /// GARM recovers by itself when its tools loop reaches GitHub again, within 5 minutes
-    /// (GARM.md §j). An outage that is not about credentials does not stop it.
+    /// Restarts a stopped pool manager when its tools loop reaches GitHub again, within 5 minutes
+    /// (GARM.md §j). Only refused credentials stop it, not an outage.
     fn update_tools(&mut self, entity: EntityRowKey) {
         match self.call_github() {
             Ok(()) => {

@@ -1,11 +1,11 @@
-//! A GARM and a GitHub in a box: the tests' GARM, the demo, the sandbox.
+//! A simulated GARM and GitHub, for tests, `demo` and `sandbox`.
 //!
-//! [`World`] is pure: virtual time, seeded chance, no tokio. Two doors lead in: [`memory`], on
-//! tokio's clock (paused or not), and [`http`], in real time on loopback. It writes its JSON by its
-//! own code and never uses the client's decoder: a misspelt key must not pass both.
+//! [`World`] is pure: virtual time, seeded randomness, no tokio. It is reached through [`in_memory`],
+//! on tokio's clock (paused or not), or [`http`], in real time on loopback. It writes JSON with its
+//! own code and never uses the client's decoder, so that a misspelt key cannot pass on both sides.
 //!
-//! Decides what GARM would do. Where it and GARM disagree, GARM is right; every quirk cites the
-//! section of GARM's facts that it comes from. Never decides anything for the program itself.
+//! It decides what GARM would do and nothing for the program itself. Where it and GARM disagree, GARM
+//! is right; each quirk cites the section of GARM.md that it comes from.
 
 mod auth;
 mod body;

@@ -1,12 +1,12 @@
-//! Paths that GARM's router does not take as they are: it redirects to the same path without empty
-//! segments, `.` and `..`, whatever the method, before it looks for a token (measured).
+//! GARM's router redirects paths with empty segments, `.` or `..` to the clean path, whatever the
+//! method, before it checks the token (measured).
 
 use super::reply::ApiReply;
 
-/// The redirect for `path` with its query, unless it is fit to be routed.
+/// The redirect for a path with its query, unless the path is clean.
 pub(crate) fn redirect(path: &str) -> Option<ApiReply> {
     let (path, query) = path.split_once('?').map_or((path, None), |it| (it.0, Some(it.1)));
-    // The router looks at the path with its escapes resolved; only a slash matters here.
+    // The router decodes the path first; only encoded slashes matter here.
     let path = path.replace("%2F", "/").replace("%2f", "/");
     let clean = cleaned(&path);
     if clean == path {
@@ -16,7 +16,7 @@ pub(crate) fn redirect(path: &str) -> Option<ApiReply> {
     Some(ApiReply::moved(format!("{clean}{query}")))
 }
 
-/// As Go's `path.Clean` has it, with the slash at the end kept.
+/// Go's `path.Clean`, but keeping a trailing slash.
 fn cleaned(path: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
     for segment in path.split('/') {
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_redirected_to_itself_without_what_says_nothing() {
+    fn a_path_is_redirected_to_its_clean_form() {
         for (path, expected) in [
             ("/api/v1/pools", None),
             ("/api/v1/pools/", None),

@@ -1,4 +1,4 @@
-//! A pool as GARM keeps it, and the table of tags.
+//! The row of a pool, and the table of tags.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -20,7 +20,7 @@ pub(crate) struct TagRowKey(usize);
 pub(crate) struct PoolRow {
     pub(crate) id: String,
     pub(crate) entity: EntityRowKey,
-    /// Never changes: a PUT of another one answers 200 and does nothing (GARM.md §0.5).
+    /// Never changes: a PUT of another one returns 200 and does nothing (GARM.md §0.5).
     pub(crate) provider: String,
     pub(crate) max_runners: u64,
     pub(crate) min_idle: u64,
@@ -33,7 +33,7 @@ pub(crate) struct PoolRow {
     pub(crate) is_enabled: bool,
     /// Minutes; 0 means 20.
     pub(crate) timeout: u64,
-    /// As it was written; absent when never set (GARM.md §a).
+    /// As written; absent if never set (GARM.md §a).
     pub(crate) extra_specs: Option<String>,
     pub(crate) group: String,
     pub(crate) priority: u64,
@@ -45,13 +45,12 @@ pub(crate) struct PoolRow {
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     pub(crate) instances: BTreeSet<InstanceRowKey>,
-    /// What GARM's loops believe.
+    /// The pool in the cache of GARM's loops.
     pub(crate) cached: CachedPool,
 }
 
-/// A pool as GARM's loops see it: a cache that events fill, in the order in which they happen to
-/// arrive. Two writes a few milliseconds apart can leave the older one here for good (GARM.md
-/// §0.10).
+/// A pool in the cache of GARM's loops, which events update in their order of arrival. After two
+/// writes within a few milliseconds the cache can keep the older one for good (GARM.md §0.10).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CachedPool {
     pub(crate) is_enabled: bool,
@@ -61,12 +60,12 @@ pub(crate) struct CachedPool {
 }
 
 impl PoolRow {
-    /// Minutes until a silent runner is given up.
+    /// Minutes after which a silent runner is removed.
     pub(crate) fn timeout_minutes(&self) -> u64 {
         if self.timeout == 0 { 20 } else { self.timeout }
     }
 
-    /// What the loops will believe once this row's event has reached them.
+    /// The cache entry once this row's event has arrived.
     pub(crate) fn to_cached(&self) -> CachedPool {
         CachedPool {
             is_enabled: self.is_enabled,
@@ -85,7 +84,7 @@ pub(crate) struct TagRow {
     lower: String,
 }
 
-/// Every tag that any pool has ever had. A tag's first spelling stays for the whole GARM, for ever
+/// Every tag that any pool has ever had. GARM keeps a tag's first spelling for all pools, for ever
 /// (GARM.md §0.4, §c).
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tags {
@@ -98,7 +97,7 @@ impl Tags {
         &self.rows[key.0]
     }
 
-    /// The tag of this name, whatever its case; made with this spelling and id when there is none.
+    /// The tag with this name, ignoring case; added with this spelling and id if there is none.
     pub(crate) fn find_or_add(&mut self, name: &str, id: impl FnOnce() -> String) -> TagRowKey {
         let lower = name.to_ascii_lowercase();
         if let Some(key) = self.by_lower.get(&lower) {
@@ -110,8 +109,8 @@ impl Tags {
         key
     }
 
-    /// Whether a pool with these tags serves a job with these labels: GARM counts the pool's tags
-    /// among the labels, so a label that stands twice fits no pool.
+    /// Whether a pool with these tags serves a job with these labels. GARM counts the pool's tags among
+    /// the labels, so a duplicate label matches no pool.
     pub(crate) fn serve(&self, tags: &[TagRowKey], labels: &LowercaseLabels) -> bool {
         let hits = tags.iter().filter(|it| labels.0.contains(&self.get(**it).lower)).count();
         !labels.0.is_empty() && hits == labels.0.len()

@@ -1,11 +1,11 @@
-//! A change of a pool: which fields a PUT can change, and which of them make existing runners
-//! outdated (GARM.md §b).
+//! Updates of a pool: which fields a PUT can change, and which of them make existing runners outdated
+//! (GARM.md §b).
 
 use super::body::Body;
 use super::pool::PoolRow;
 use super::reply::ApiRefusal;
 
-/// What a PUT asks for. An empty text means "unchanged", as GARM has it.
+/// The body of a PUT. As in GARM, an empty string means "unchanged".
 #[derive(Debug, Default)]
 pub(crate) struct PoolUpdate {
     pub(crate) tags: Vec<String>,
@@ -49,7 +49,7 @@ impl PoolUpdate {
         })
     }
 
-    /// The pair of minimum and maximum is judged with the stored other half.
+    /// Checks minimum and maximum together, with the stored value of the one that is absent.
     pub(crate) fn check(&self, pool: &PoolRow) -> Result<(), ApiRefusal> {
         if self.timeout == Some(0) {
             return Err(ApiRefusal::bad("runner_bootstrap_timeout cannot be 0"));
@@ -61,13 +61,13 @@ impl PoolUpdate {
         Ok(())
     }
 
-    /// The same, with a timeout of 0 taken for "unchanged".
+    /// The same update, in which a timeout of 0 means "unchanged".
     pub(crate) fn without_zero_timeout(self) -> Self {
         Self { timeout: self.timeout.filter(|it| *it > 0), ..self }
     }
 
-    /// Changes the row, tags aside; whether anything is different now. Any OS and architecture is
-    /// taken here.
+    /// Updates the row except its tags, and returns whether anything changed. Accepts any OS and
+    /// architecture.
     pub(crate) fn apply(&self, pool: &mut PoolRow) -> bool {
         let outdates = [
             set_text(&mut pool.image, &self.image),
@@ -77,7 +77,7 @@ impl PoolUpdate {
             set(&mut pool.group, self.group.clone()),
             set(&mut pool.has_shell, self.has_shell),
             set(&mut pool.proxy, self.proxy),
-            // Letter by letter: the same JSON spelt otherwise is a change.
+            // Compared as text: the same JSON in other formatting is a change.
             set(&mut pool.extra_specs, self.extra_specs.clone().map(Some)),
         ];
         let keeps = [

@@ -1,4 +1,4 @@
-//! Creating, changing and deleting pools, with every refusal and every silent 200 (GARM.md §b).
+//! Creates, updates and deletes pools, with GARM's errors and its 200s without effect (GARM.md §b).
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,16 +11,16 @@ use super::reply::{ApiRefusal, ApiReply};
 use super::rest_view::Depth;
 use super::world::{Due, World};
 
-/// How late an event usually reaches the cache that GARM's loops read.
+/// Usual maximum delay until an event reaches the cache of GARM's loops.
 const SEEN_AFTER: Duration = Duration::from_micros(800);
 
-/// How late at worst. With 50 ms between two writes none is overtaken (GARM.md §0.10).
+/// Maximum delay of a late event. With 50 ms between two writes none is overtaken (GARM.md §0.10).
 const SEEN_LATE: Duration = Duration::from_millis(30);
 
-/// The width of the column of labels, in characters.
+/// Width of the label column, in characters.
 const LABEL_MAX: usize = 64;
 
-/// The share of late events: of 200 pools written twice within 2 ms, 2 stayed stale.
+/// Fraction of late events: of 200 pools written twice within 2 ms, 2 stayed stale.
 const SEEN_LATE_RATE: f64 = 0.01;
 
 impl World {
@@ -32,7 +32,7 @@ impl World {
     ) -> Result<ApiReply, ApiRefusal> {
         let body = Body::read(body)?;
         let mut draft = NewPool::read(&body)?;
-        // GARM says this differently for each kind.
+        // The message differs by kind.
         let checking = match kind {
             EntityType::Organization => "error fetching pool params",
             EntityType::Repository => "error appending tags to create pool params",
@@ -88,7 +88,7 @@ impl World {
         Ok(())
     }
 
-    /// The named template, or the system's for the OS (GARM.md §i).
+    /// The given template, or the built-in one for the OS (GARM.md §i).
     fn template_for(&self, draft: &NewPool) -> Result<u64, ApiRefusal> {
         let Some(id) = draft.template else {
             return self
@@ -126,7 +126,7 @@ impl World {
         let mut keys = Vec::new();
         for name in names {
             let key = self.tags.find_or_add(name, || self.rng.ids.uuid());
-            // Stored once, however often it was sent (GARM.md §b).
+            // Duplicates are stored once (GARM.md §b).
             if !keys.contains(&key) {
                 keys.push(key);
             }
@@ -180,8 +180,8 @@ impl World {
         key
     }
 
-    /// `PUT /organizations/ID/pools/ID`: the same, but that the template is looked up with the OS
-    /// that the body names, and a timeout of 0 is taken for "unchanged".
+    /// `PUT /organizations/ID/pools/ID`: like `PUT /pools/ID`, except that it looks up the template
+    /// with the OS in the body, and a timeout of 0 means "unchanged".
     pub(super) fn update_entity_pool(
         &mut self,
         key: PoolRowKey,
@@ -197,7 +197,7 @@ impl World {
         self.change_pool(key, &super::pool_update::PoolUpdate::read(&body)?.without_zero_timeout())
     }
 
-    /// `PUT /pools/ID`: partial; what it does not know or cannot change it takes with a 200
+    /// `PUT /pools/ID`: a partial update. Unknown and immutable fields are ignored with a 200
     /// (GARM.md §0.5, §b).
     pub(super) fn update_pool(
         &mut self,
@@ -243,7 +243,7 @@ impl World {
         Ok(ApiReply::json(self.show_pool(pool, Depth::Write)))
     }
 
-    /// `extra_specs` as the database keeps them.
+    /// `extra_specs` as the database stores them.
     fn kept(&self, specs: String) -> Result<String, ApiRefusal> {
         match self.config.variant.database {
             GarmDatabase::Sqlite => Ok(specs),
@@ -251,7 +251,7 @@ impl World {
         }
     }
 
-    /// SQLite does not hold a column's width, nor a NUL against a text.
+    /// SQLite accepts any length, and NUL.
     fn check_labels(&self, labels: &[String]) -> Result<(), ApiRefusal> {
         let fits = |it: &String| it.chars().count() <= LABEL_MAX && !it.contains('\0');
         match self.config.variant.database {
@@ -260,15 +260,15 @@ impl World {
         }
     }
 
-    /// Each write's event reaches the loops' cache on its own way, so that a later write can be
-    /// overtaken by an earlier one.
+    /// Each write's event reaches the loops' cache with its own delay, so an earlier write can arrive
+    /// after a later one.
     fn tell_loops(&mut self, key: PoolRowKey, cached: super::pool::CachedPool) {
         let most = if self.rng.garm.chance(SEEN_LATE_RATE) { SEEN_LATE } else { SEEN_AFTER };
         let delay = self.rng.garm.up_to(most);
         self.scheduler.add(self.now + delay, Due::PoolCached(key, cached));
     }
 
-    /// `DELETE /pools/ID`: 200 for an absent pool too (GARM.md §b).
+    /// `DELETE /pools/ID`: 200 even for an absent pool (GARM.md §b).
     pub(super) fn delete_pool(&mut self, id: &str) -> Result<ApiReply, ApiRefusal> {
         let key = match self.find_pool(id) {
             Ok(key) => key,
@@ -290,7 +290,7 @@ impl World {
     }
 }
 
-/// What a POST asks for.
+/// The body of a POST.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NewPool {
     pub(crate) provider: String,

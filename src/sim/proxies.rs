@@ -1,4 +1,4 @@
-//! Proxies: settings by name that pools refer to, of which a runner is told.
+//! Proxies for runners, which pools refer to by id.
 
 use jiff::Timestamp;
 

@@ -1,17 +1,17 @@
-//! The parts of a URL after its path.
+//! Decodes path segments and query parameters.
 
-/// A segment of a path, its `%xx` resolved.
+/// A path segment with `%xx` decoded.
 pub(crate) fn decode(segment: &str) -> String {
-    // `+` stands for itself in a path, for a blank in a query.
+    // `+` is literal in a path and a space in a query.
     parts(&format!("x={}", segment.replace('+', "%2B"))).next().map(|it| it.1).unwrap_or_default()
 }
 
-/// The value of a key; absent for an absent key.
+/// The value of a key, if present.
 pub(crate) fn value(query: &str, key: &str) -> Option<String> {
     parts(query).find(|it| it.0 == key).map(|it| it.1)
 }
 
-/// What Go's `ParseBool` takes for true.
+/// Whether Go's `ParseBool` reads the value as true.
 pub(crate) fn is_true(query: &str, key: &str) -> bool {
     value(query, key)
         .is_some_and(|it| ["1", "t", "T", "TRUE", "true", "True"].contains(&it.as_str()))

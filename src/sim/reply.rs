@@ -1,17 +1,17 @@
-//! What GARM answers: a status and JSON, or one of its refusals in its own words.
+//! GARM's responses: a status with JSON, or one of its errors.
 
 use super::json::Object;
 
-/// One answer of the world.
+/// A response of the world.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiReply {
     /// HTTP status.
     pub status: u16,
-    /// `Content-Type`; GARM leaves it out where its router answers by itself.
+    /// `Content-Type`; absent in responses of GARM's router.
     pub content_type: Option<&'static str>,
-    /// `Location`, of a redirect.
+    /// `Location` of a redirect.
     pub location: Option<String>,
-    /// The body; empty, or JSON that ends with a line break, as Go writes it.
+    /// The body: empty, or JSON with a trailing newline, as Go writes it.
     pub body: String,
 }
 
@@ -24,40 +24,40 @@ impl ApiReply {
         Self::with_status(200, text)
     }
 
-    /// 200 without a body: what DELETE answers (GARM.md §b).
+    /// 200 without a body, the response to DELETE (GARM.md §b).
     pub(crate) fn done() -> Self {
         Self { content_type: Some(JSON), ..Self::bare(200) }
     }
 
-    /// A status alone: what GARM's router answers by itself.
+    /// A status without a body, as GARM's router sends it.
     pub(crate) fn bare(status: u16) -> Self {
         Self { status, content_type: None, location: None, body: String::new() }
     }
 
-    /// 301: the path is to be asked for in another spelling.
+    /// 301 to another path.
     pub(crate) fn moved(location: String) -> Self {
         Self { location: Some(location), ..Self::bare(301) }
     }
 
-    /// A fault's answer: a status with GARM's kind of JSON.
+    /// A simulated fault: a status with GARM's error JSON.
     pub(crate) fn made_up(status: u16) -> Self {
         let text = Object::new().text("error", "Server error").text("details", "").end();
         Self::with_status(status, text)
     }
 
-    /// A fault's answer: a proxy's page.
+    /// A simulated fault: a proxy's page.
     pub(crate) fn page(status: u16) -> Self {
         let body = format!("<html><body><h1>{status}</h1></body></html>\n");
         Self { content_type: Some("text/html"), body, ..Self::bare(status) }
     }
 
-    /// What GARM's router answers outside its API.
+    /// The 404 of GARM's router outside its API.
     pub(crate) fn not_found() -> Self {
         let body = "404 page not found\n".into();
         Self { content_type: Some("text/plain; charset=utf-8"), body, ..Self::bare(404) }
     }
 
-    /// A fault's answer: the token is too old.
+    /// A simulated fault: the token has expired.
     pub(crate) fn token_expired() -> Self {
         ApiRefusal::Token.into()
     }
@@ -68,18 +68,18 @@ impl ApiReply {
     }
 }
 
-/// GARM's refusals (GARM.md §b and §0.6). The text is the `details`.
+/// GARM's errors (GARM.md §b, §0.6). The text is the `details`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ApiRefusal {
     /// 400.
     BadRequest(String),
-    /// 404 of a thing that is not there.
+    /// 404 for an absent object.
     NotFound(String),
-    /// 404 of a path that is not there.
+    /// 404 for an unknown path.
     NoRoute,
-    /// 401 of a token that is missing, bad or too old.
+    /// 401 for a missing, invalid or expired token.
     Token,
-    /// 401 of a wrong password, or of GitHub refusing GARM's credentials.
+    /// 401 for a wrong password, or because GitHub refuses GARM's credentials.
     NotAuthorized,
     /// 409.
     Conflict(String),
@@ -87,12 +87,12 @@ pub(crate) enum ApiRefusal {
     InitRequired,
     /// 409: no URLs yet.
     UrlsRequired,
-    /// 500, which never says why.
+    /// 500, which never has a reason.
     Server,
 }
 
 impl ApiRefusal {
-    /// What a body that cannot be decoded gets.
+    /// The error for an invalid body.
     pub(crate) fn body() -> Self {
         Self::BadRequest("invalid request".into())
     }
@@ -102,7 +102,7 @@ impl ApiRefusal {
         Self::BadRequest(details.into())
     }
 
-    /// The same refusal, said from further out: Go's `fmt.Errorf("what: %w", error)`.
+    /// Adds context to the error, like Go's `fmt.Errorf("what: %w", error)`.
     pub(crate) fn within(self, what: &str) -> Self {
         match self {
             Self::BadRequest(details) => Self::BadRequest(format!("{what}: {details}")),

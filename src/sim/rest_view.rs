@@ -1,4 +1,4 @@
-//! Rows as GARM shows them: which fields a list has, which only a single answer (GARM.md §a).
+//! Rows as JSON: which fields a list has, and which only a single response (GARM.md §a).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,14 +11,14 @@ use super::json::{Object, Truth, quoted, zero_time};
 use super::pool::PoolRow;
 use super::world::World;
 
-/// How much of a row is shown.
+/// Where a row is shown, which decides its fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Depth {
     /// In a list.
     List,
-    /// Alone, by its id or name.
+    /// In the response for one id or name.
     One,
-    /// What a POST or PUT answers.
+    /// In the response to POST or PUT.
     Write,
     /// In an event.
     Event,
@@ -29,8 +29,8 @@ pub(crate) enum Depth {
 const NO_LOCK: &str = "00000000-0000-0000-0000-000000000000";
 
 impl World {
-    /// Lists never carry `instances`, `template_name` or `extra_specs` (measured: GARM leaves that
-    /// column out of its list query). Inside an entity a pool has neither tags nor entity.
+    /// Lists never contain `instances`, `template_name` or `extra_specs` (measured: GARM omits that
+    /// column from its list query). Inside an entity a pool has neither tags nor entity.
     pub(super) fn show_pool(&self, pool: &PoolRow, depth: Depth) -> String {
         let is_list = depth == Depth::List;
         let is_inner = depth == Depth::Inner;
@@ -84,8 +84,7 @@ impl World {
         shown.end()
     }
 
-    /// Lists keep the order in which tags were given; elsewhere they come by their ids: the order
-    /// is not kept (GARM.md §c).
+    /// Lists keep the order in which tags were given; elsewhere tags are ordered by id (GARM.md §c).
     fn show_tags(&self, pool: &PoolRow, depth: Depth) -> std::vec::IntoIter<String> {
         let mut tags: Vec<_> = pool.tags.iter().map(|it| self.tags.get(*it)).collect();
         if depth != Depth::List {
@@ -98,7 +97,7 @@ impl World {
         shown.into_iter()
     }
 
-    /// Inside an entity a pool names it only when it is a repository, and by id alone (measured).
+    /// Inside an entity a pool names only a repository, and only by id (measured).
     fn with_half_owner(&self, shown: Object, key: EntityRowKey) -> Object {
         let repository = self.entities.get(&key).filter(|it| it.kind == EntityType::Repository);
         shown
@@ -121,8 +120,8 @@ impl World {
             .raw("endpoint", &self.show_endpoint_of(entity))
     }
 
-    /// Addresses and status messages only alone and in events; inside a pool without provider and
-    /// job (GARM.md §a).
+    /// Only single responses and events contain addresses and status messages; instances inside a pool
+    /// have no provider and no job (GARM.md §a).
     pub(super) fn show_instance(&self, it: &InstanceRow, depth: Depth) -> String {
         let is_inner = depth == Depth::Inner;
         let is_full = matches!(depth, Depth::One | Depth::Event);
@@ -171,7 +170,7 @@ impl World {
             .end()
     }
 
-    /// The runner's name is there where GARM has read the runner's row along.
+    /// The runner's name is present only where GARM has also read the runner's row.
     pub(super) fn show_job(&self, job: &JobRow, depth: Depth) -> String {
         let runner = job.instance.filter(|_| depth == Depth::List);
         let runner = runner.and_then(|it| self.instances.get(&it)).map_or("", |it| &it.name);
@@ -209,7 +208,7 @@ impl World {
             .end()
     }
 
-    /// `events` and the pools (as `pool`) only by id.
+    /// Only the response for one id contains `events` and the pools (as `pool`).
     pub(super) fn show_entity(
         &self,
         key: EntityRowKey,
@@ -268,8 +267,8 @@ impl World {
     }
 }
 
-/// The places of a runner's messages as the database lists them. PostgreSQL keeps no order (measured:
-/// the newest was once not the last one); here it begins with the newest.
+/// The order in which the database lists a runner's messages. PostgreSQL keeps none (measured: the
+/// newest was once not the last); here it starts with the newest.
 fn in_order(count: usize, database: GarmDatabase) -> impl Iterator<Item = usize> {
     let first = match database {
         GarmDatabase::Sqlite => 0,
@@ -278,7 +277,7 @@ fn in_order(count: usize, database: GarmDatabase) -> impl Iterator<Item = usize>
     (first..count).chain(0..first)
 }
 
-/// The one event that every entity has.
+/// The event that every entity has.
 fn tools_event(entity: &EntityRow) -> String {
     Object::new()
         .number("id", 1)
@@ -289,7 +288,7 @@ fn tools_event(entity: &EntityRow) -> String {
         .end()
 }
 
-/// JSON without the blanks between its parts, as Go sends it on.
+/// JSON without insignificant whitespace, as Go re-encodes it.
 fn compact(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     let (mut is_quoted, mut is_escaped) = (false, false);
@@ -314,7 +313,7 @@ mod tests {
     use super::compact;
 
     #[test]
-    fn blanks_go_outside_texts_only() {
+    fn whitespace_is_removed_outside_strings_only() {
         assert_eq!(compact(r#"{ "a b" : [1, "\" x" ] }"#), r#"{"a b":[1,"\" x"]}"#);
         assert_eq!(compact("null"), "null");
     }

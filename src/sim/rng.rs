@@ -1,14 +1,14 @@
-//! Seeded chance: the same seed gives the same world.
+//! Seeded random numbers: the same seed gives the same world.
 
 use std::time::Duration;
 
-/// One stream of seeded random numbers (splitmix64). Each part of the world has its own, so that
-/// more of one kind of event does not shift another.
+/// A stream of seeded random numbers (splitmix64). Each part of the world has its own, so that events
+/// in one part do not change the numbers of another.
 #[derive(Debug, Clone)]
 pub(crate) struct Rng(u64);
 
 impl Rng {
-    /// A stream of its own for `part` of a world with this seed.
+    /// The stream of this part of a world with this seed.
     pub(crate) fn new(seed: u64, part: u64) -> Self {
         let mut rng = Self(seed ^ part.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         rng.next();
@@ -23,7 +23,7 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// A number from 0 up to, not including, `bound`; 0 when `bound` is 0.
+    /// A number in `0..bound`; 0 if `bound` is 0.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         if bound == 0 { 0 } else { self.next() % bound }
     }
@@ -34,7 +34,7 @@ impl Rng {
         f64::from(u32::try_from(parts_in_a_million).unwrap_or(u32::MAX)) < rate * 1_000_000.0
     }
 
-    /// A span between none and `most`, even over milliseconds.
+    /// A uniform duration from zero to `most`.
     pub(crate) fn up_to(&mut self, most: Duration) -> Duration {
         let micros = u64::try_from(most.as_micros()).unwrap_or(u64::MAX);
         Duration::from_micros(self.below(micros.saturating_add(1)))
@@ -53,7 +53,7 @@ impl Rng {
         )
     }
 
-    /// Lower-case letters and digits, as GARM ends its runners' names with.
+    /// Lowercase letters and digits, like the suffix of GARM's runner names.
     pub(crate) fn word(&mut self, length: usize) -> String {
         const LETTERS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
         (0..length)

@@ -1,4 +1,4 @@
-//! GARM's API: from a request to what answers it.
+//! Routes the requests of GARM's API.
 
 use super::config::GarmVersion;
 use super::entity::{EntityRowKey, EntityType};
@@ -8,21 +8,21 @@ use super::reply::{ApiRefusal, ApiReply};
 use super::rest_view::Depth;
 use super::world::{Exchange, World};
 
-/// One request to GARM's API.
+/// A request to GARM's API.
 #[derive(Debug, Clone, Copy)]
 pub struct ApiRequest<'a> {
     /// `GET`, `POST`, `PUT`, `DELETE`, …
     pub method: &'a str,
-    /// Path below `/api/v1`, with its leading slash and its query.
+    /// Path below `/api/v1`, with leading slash and query.
     pub path: &'a str,
     /// The `Authorization` header.
     pub authorization: Option<&'a str>,
-    /// The body; empty for none.
+    /// The body, or empty.
     pub body: &'a [u8],
 }
 
 impl World {
-    /// Answers a request at the present instant.
+    /// Handles a request at the present time.
     pub fn handle(&mut self, request: ApiRequest<'_>) -> ApiReply {
         let reply = self.answer(request).unwrap_or_else(ApiReply::from);
         let secret = ["/auth/", "/first-run", "/github/credentials"];
@@ -41,7 +41,7 @@ impl World {
         reply
     }
 
-    /// What stands before everything but the login and the controller: an admin, the URLs, a token.
+    /// The checks before everything except login and controller: an admin, the URLs, a token.
     pub(super) fn check_entry(&self, authorization: Option<&str>) -> Result<(), ApiRefusal> {
         if !self.controller.has_admin {
             return Err(ApiRefusal::InitRequired);
@@ -63,7 +63,7 @@ impl World {
         match request.method {
             "GET" | "POST" | "PUT" | "DELETE" => {}
             "OPTIONS" => return Ok(ApiReply::bare(200)),
-            // GARM's router answers these by itself, before it asks for a token (GARM.md §b).
+            // GARM's router responds itself, before it checks the token (GARM.md §b).
             _ => return Ok(ApiReply::bare(405)),
         }
         if let ("POST", ["first-run"]) = (request.method, segments.as_slice()) {
@@ -75,7 +75,7 @@ impl World {
         if let ("POST", ["auth", "login"]) = (request.method, segments.as_slice()) {
             return self.login(request.body);
         }
-        // The controller is within reach before the URLs are set (GARM.md §b).
+        // The controller is reachable before the URLs are set (GARM.md §b).
         let is_controller =
             matches!((request.method, segments.as_slice()), ("GET" | "PUT", ["controller"]));
         if !is_controller && !self.controller.has_urls() {
@@ -138,7 +138,7 @@ impl World {
         let body = request.body;
         match (request.method, rest) {
             ("GET", []) => {
-                // The only lists that can be narrowed: by exact name, owner or endpoint.
+                // The only lists with filters: exact name, owner or endpoint.
                 let fits = |key: &str, value: &str| {
                     super::query::value(query, key).is_none_or(|it| it.is_empty() || it == value)
                 };
@@ -177,7 +177,7 @@ impl World {
             ("GET", [id, "instances"]) => {
                 let what = match kind {
                     EntityType::Organization | EntityType::Enterprise => "error fetching instances",
-                    // Letter by letter.
+                    // GARM's own typo.
                     EntityType::Repository => "error , errfetching instances",
                 };
                 let what = format!("{what}: error fetching entity");
@@ -219,7 +219,7 @@ impl World {
             ("GET" | "PUT" | "DELETE", _) if uuid(id).is_none() => Err(ApiRefusal::bad(
                 "error fetching pool: fetching pool: error parsing id: invalid request",
             )),
-            // The only call that asks for the entity by itself.
+            // The only call that looks up the entity separately.
             ("PUT", _) if owner.is_err() => {
                 let what = format!(
                     "failed to get repo: error failed to get entity from db: error fetching {}",
@@ -229,7 +229,7 @@ impl World {
             }
             ("PUT", Some(key)) => self.update_entity_pool(key, body),
             ("GET" | "DELETE", Some(_)) => self.one_pool(method, id, body),
-            // What never was can be deleted; what hangs on another entity is not found.
+            // Deleting an unknown pool succeeds; a pool of another entity is not found.
             ("DELETE", None) if pool.is_none() => Ok(ApiReply::done()),
             ("GET" | "PUT" | "DELETE", None) => Err(ApiRefusal::NotFound(none.into())),
             _ => Err(ApiRefusal::NoRoute),
@@ -253,7 +253,7 @@ impl World {
         }
     }
 
-    /// An unknown pool has no instances, which is no error.
+    /// An unknown pool has no instances, without an error.
     fn pool_instances(&self, id: &str, query: &str) -> Result<ApiReply, ApiRefusal> {
         let id = uuid(id).ok_or_else(|| {
             ApiRefusal::bad("error fetching instances: error parsing id: invalid request")
@@ -271,7 +271,7 @@ impl World {
         Ok(ApiReply::json(list(rows)))
     }
 
-    /// The pool with this id, or GARM's words for why there is none.
+    /// The pool with this id, or GARM's error.
     pub(super) fn find_pool(&self, id: &str) -> Result<PoolRowKey, ApiRefusal> {
         let id = uuid(id).ok_or_else(|| {
             ApiRefusal::bad("error fetching pool by ID: error parsing id: invalid request")
@@ -282,14 +282,14 @@ impl World {
             .ok_or_else(|| ApiRefusal::NotFound("error fetching pool by ID: not found".into()))
     }
 
-    /// The entity with this id, or GARM's words for why there is none.
+    /// The entity with this id, or GARM's error.
     pub(super) fn find_entity(
         &self,
         kind: EntityType,
         id: &str,
     ) -> Result<EntityRowKey, ApiRefusal> {
         let Some(uuid) = uuid(id) else {
-            // For a repository GARM lets its UUID library speak.
+            // For a repository the message is the UUID library's.
             let why = match (kind, id.len()) {
                 (EntityType::Repository, 36) => "invalid UUID format".to_owned(),
                 (EntityType::Repository, length) => format!("invalid UUID length: {length}"),
@@ -302,7 +302,7 @@ impl World {
         self.entity_of(&uuid, kind).ok_or_else(|| ApiRefusal::NotFound("not found".into()))
     }
 
-    /// The same, as GARM asks before it lists what hangs on an entity.
+    /// The same, with the error that lists of an entity's objects have.
     fn existing_entity(&self, kind: EntityType, id: &str) -> Result<EntityRowKey, ApiRefusal> {
         if uuid(id).is_none() {
             return Err(ApiRefusal::bad("error parsing id: invalid request"));
@@ -316,7 +316,7 @@ impl World {
     }
 }
 
-/// An id in the form that GARM shows: it takes it without dashes, in braces and as a URN, too.
+/// Normalizes an id. GARM also accepts it without dashes, in braces and as a URN.
 pub(crate) fn uuid(text: &str) -> Option<String> {
     let bare = match text.len() {
         45 => text.get(9..).filter(|_| text.to_lowercase().starts_with("urn:uuid:")),
@@ -345,7 +345,7 @@ mod tests {
     use super::uuid;
 
     #[test]
-    fn an_id_is_taken_in_every_form_that_garm_takes() {
+    fn an_id_is_accepted_in_every_form_that_garm_accepts() {
         let id = "3f2504e0-4f89-11d3-9a0c-0305e82c3301";
         let forms = [
             id.to_owned(),

@@ -1,11 +1,11 @@
-//! What is due when.
+//! Schedules actions in virtual time.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 use jiff::Timestamp;
 
-/// Things to come, in order of time; of two at the same instant the one that was put down first.
+/// Scheduled actions in order of time; actions at the same time in order of insertion.
 #[derive(Debug)]
 pub(crate) struct Scheduler<T> {
     heap: BinaryHeap<Reverse<ScheduledItem<T>>>,
@@ -44,13 +44,13 @@ impl<T> Scheduler<T> {
         Self { heap: BinaryHeap::new(), count: 0 }
     }
 
-    /// Puts something down.
+    /// Schedules an action.
     pub(crate) fn add(&mut self, at: Timestamp, what: T) {
         self.count += 1;
         self.heap.push(Reverse(ScheduledItem { at, number: self.count, what }));
     }
 
-    /// Takes the next thing that is due by `now`.
+    /// Removes the next action that is due by `now`.
     pub(crate) fn take_due(&mut self, now: Timestamp) -> Option<(Timestamp, T)> {
         if self.heap.peek()?.0.at > now {
             return None;
@@ -58,7 +58,7 @@ impl<T> Scheduler<T> {
         self.heap.pop().map(|it| (it.0.at, it.0.what))
     }
 
-    /// When the next thing is due.
+    /// When the next action is due.
     pub(crate) fn next_at(&self) -> Option<Timestamp> {
         self.heap.peek().map(|it| it.0.at)
     }
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn things_come_in_order_of_time_and_then_of_writing() {
+    fn actions_are_ordered_by_time_and_then_by_insertion() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let mut scheduler = Scheduler::new();
         for (second, what) in [(2, "c"), (1, "a"), (1, "b"), (3, "later")] {

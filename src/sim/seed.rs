@@ -1,4 +1,4 @@
-//! What is there when a world begins.
+//! The initial rows of a world.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,13 @@ use super::entity::{
 use super::loops::Loop;
 use super::world::{Due, World};
 
-/// The address that the simulated GitHub goes by. Nothing listens there.
+/// The URL of the simulated GitHub. Nothing listens there.
 pub(crate) const GITHUB_URL: &str = "http://github.sim.invalid";
 
-/// Name of the endpoint that entities use.
+/// The endpoint that entities use.
 pub(crate) const ENDPOINT: &str = "simhub";
 
-/// Whose the templates are that GARM brings along.
+/// The owner of GARM's built-in templates.
 pub(crate) const SYSTEM: &str = "system";
 
 pub(crate) fn endpoints(now: Timestamp) -> Vec<EndpointRow> {
@@ -50,7 +50,7 @@ pub(crate) fn credentials(now: Timestamp) -> BTreeMap<u64, CredentialsRow> {
     BTreeMap::from([(1, credentials)])
 }
 
-/// GARM's four system templates (GARM.md §i).
+/// GARM's four built-in templates (GARM.md §i).
 pub(crate) fn templates(now: Timestamp) -> BTreeMap<u64, TemplateRow> {
     let kinds =
         [("github", "windows"), ("github", "linux"), ("gitea", "linux"), ("gitea", "windows")];
@@ -97,7 +97,7 @@ impl World {
         }
     }
 
-    /// An entity whose pool manager runs. Its loops tick from a moment of its own.
+    /// Adds an entity with a running pool manager, whose loops have a random phase.
     pub(super) fn make_entity(
         &mut self,
         kind: EntityType,
@@ -122,7 +122,7 @@ impl World {
         self.entities.insert(key, entity);
         let phase = self.rng.garm.up_to(Loop::AddPending.period());
         for which in Loop::ALL {
-            // The 5 s loops start with the phase; the long ones one period after their start.
+            // The 5 s loops start with the phase, the others one period later.
             let first = if which.period() > Loop::AddPending.period() {
                 which.period()
             } else {

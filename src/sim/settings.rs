@@ -1,4 +1,4 @@
-//! Where the paths of GARM's settings lead: templates, endpoints, credentials, and what there is none of.
+//! Routes GARM's settings: templates, endpoints, credentials, and objects that are not simulated.
 
 use super::reply::{ApiRefusal, ApiReply};
 use super::routes::ApiRequest;
@@ -24,7 +24,7 @@ impl World {
         }
     }
 
-    /// Scale sets, Gitea and stored objects: there are none, and none can be made here.
+    /// Scale sets, Gitea and stored objects: none exist, and none can be created here.
     pub(super) fn route_absent(
         &self,
         method: &str,
@@ -37,7 +37,7 @@ impl World {
             ("GET", ["scalesets", _, "instances"]) => Ok(ApiReply::json("[]".into())),
             ("GET" | "PUT", ["scalesets", _]) => Err(ApiRefusal::NotFound(NO_SET.into())),
             ("DELETE", ["scalesets", _]) => Ok(ApiReply::done()),
-            // An empty list of Go's that was never made.
+            // Go encodes a nil slice as `null`.
             ("GET", ["gitea", "endpoints" | "credentials"]) => Ok(ApiReply::json("null".into())),
             ("GET", ["objects"]) => {
                 let none = r#"{"total_count":0,"pages":0,"current_page":1,"results":[]}"#;

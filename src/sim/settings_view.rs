@@ -1,4 +1,4 @@
-//! Endpoints, credentials, templates, providers, the controller and its user, as GARM shows them.
+//! Endpoints, credentials, templates, providers, the controller and its user as JSON.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,7 +16,7 @@ impl World {
             .map_or_else(|| self.show_no_endpoint(), |it| self.show_endpoint(it))
     }
 
-    /// Name of the endpoint that an entity is at.
+    /// The name of an entity's endpoint.
     pub(super) fn endpoint_name_of(&self, entity: &EntityRow) -> &str {
         self.credentials.get(&entity.credentials).map_or("", |it| &it.endpoint)
     }
@@ -73,17 +73,17 @@ impl World {
             .time("updated_at", it.updated_at)
     }
 
-    /// By their id credentials tell who uses them.
+    /// Only the response for one id names the users of the credentials.
     pub(super) fn show_credentials_alone(&self, it: &CredentialsRow) -> String {
         self.with_limit(it, self.credentials_fields(it, Depth::One))
     }
 
-    /// In their own list credentials tell GitHub's rate limit.
+    /// Their own list contains GitHub's rate limit.
     pub(super) fn show_credentials_with_limit(&self, it: &CredentialsRow) -> String {
         self.with_limit(it, self.credentials_fields(it, Depth::List))
     }
 
-    /// What nobody uses has asked GitHub nothing, and knows no limit.
+    /// Unused credentials have made no call to GitHub, so their limit is unknown.
     fn with_limit(&self, it: &CredentialsRow, fields: Object) -> String {
         match self.is_used(it.id) {
             true => fields.raw("rate_limit", &self.show_rate_limit()).end(),
@@ -100,7 +100,7 @@ impl World {
             .end()
     }
 
-    /// `data` is null in the list, base64 by id (GARM.md §a).
+    /// `data` is null in the list and base64 by id (GARM.md §a).
     pub(super) fn show_template(&self, it: &TemplateRow, depth: Depth) -> String {
         let body = match depth {
             Depth::List => "null".to_owned(),
@@ -131,7 +131,7 @@ impl World {
         }))
     }
 
-    /// The reply to a PUT and events have no `hostname` (measured).
+    /// The response to PUT and events have no `hostname` (measured).
     pub(super) fn show_controller(&self, depth: Depth) -> String {
         let it = &self.controller;
         let hostname = if depth == Depth::One { "garm-sim" } else { "" };

@@ -1,4 +1,4 @@
-//! The events of GARM's `/api/v1/ws/events` (GARM.md §g), as data.
+//! The events of GARM's `/api/v1/ws/events` (GARM.md §g).
 
 use jiff::Timestamp;
 
@@ -9,7 +9,7 @@ use super::pool::PoolRowKey;
 use super::rest_view::Depth;
 use super::world::World;
 
-/// One event.
+/// An event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GarmEvent {
     /// When the row was written.
@@ -23,7 +23,7 @@ pub struct GarmEvent {
 }
 
 impl GarmEvent {
-    /// As GARM sends it.
+    /// The event as GARM sends it.
     pub fn to_json(&self) -> String {
         Object::new()
             .text("entity-type", self.entity_type)
@@ -33,17 +33,17 @@ impl GarmEvent {
     }
 }
 
-/// The events that nobody has taken yet; kept only while somebody listens.
+/// The events that were not taken yet; recorded only once there is a subscriber.
 #[derive(Debug, Default)]
 pub(crate) struct EventBuffer {
     is_open: bool,
-    /// So many have listened so far.
+    /// How many have subscribed so far.
     listeners: u64,
     events: Vec<GarmEvent>,
 }
 
 impl EventBuffer {
-    /// Begins to keep events; brings the number of this listener.
+    /// Starts recording events, and returns the number of this subscriber.
     pub(crate) fn open(&mut self) -> u64 {
         self.is_open = true;
         self.listeners += 1;
@@ -67,7 +67,7 @@ impl World {
         }
     }
 
-    /// Deletes are stubs (GARM.md §g). To be called before the row goes.
+    /// Deletes are stubs (GARM.md §g). Must be called before the row is deleted.
     pub(super) fn emit_instance_gone(&mut self, key: InstanceRowKey) {
         let Some(instance) = self.instances.get(&key).filter(|_| self.stream.is_open) else {
             return;
@@ -112,8 +112,8 @@ impl World {
         self.emit("pool", "delete", payload);
     }
 
-    /// `Depth::Event` leaves the runner's name out, as GARM does where it has not read the
-    /// runner's row along with the job's (GARM.md §f).
+    /// `Depth::Event` omits the runner's name, as GARM does where it has not also read the runner's
+    /// row (GARM.md §f).
     pub(super) fn emit_job(&mut self, operation: &'static str, id: i64, depth: Depth) {
         if let Some(job) = self.jobs.get(&id).filter(|_| self.stream.is_open) {
             let payload = self.show_job(job, depth);

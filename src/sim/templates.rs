@@ -40,7 +40,7 @@ impl World {
         }
     }
 
-    /// A template that a user has made, besides those that GARM brings.
+    /// Adds a template of a user.
     pub fn add_template(&mut self, name: &str, os_type: &str) {
         let id = self.templates.keys().last().map_or(1, |it| it + 1);
         let template = TemplateRow {
@@ -70,7 +70,7 @@ impl World {
         list(rows.map(|it| self.show_template(it, Depth::List)))
     }
 
-    /// A name is unique among a user's; the system's are nobody's (measured).
+    /// Names are unique among users' templates; built-in ones do not count (measured).
     fn create_template(&mut self, body: &[u8]) -> Result<ApiReply, ApiRefusal> {
         let body = Body::read(body)?;
         let text = |key| body.text(key).map(Option::unwrap_or_default);
@@ -113,7 +113,7 @@ impl World {
         Ok(ApiReply::json(shown))
     }
 
-    /// The release takes any text (measured).
+    /// The release accepts any text (measured).
     fn check_data(&self, text: &str) -> Result<(), ApiRefusal> {
         match self.config.variant.version {
             GarmVersion::V0_2_1 => Ok(()),
@@ -126,7 +126,7 @@ impl World {
         users.any(|it| it.name == name && Some(it.id) != but)
     }
 
-    /// Name, description and text; system and forge are never changed. A taken name is a 500.
+    /// Updates name, description and text, but never OS and forge. A name in use is a 500.
     fn update_template(&mut self, id: &str, body: &[u8]) -> Result<ApiReply, ApiRefusal> {
         let id = number(id)?;
         let body = Body::read(body)?;
@@ -156,7 +156,7 @@ impl World {
         Ok(ApiReply::json(self.show_template(found, Depth::Write)))
     }
 
-    /// 200, also for what never was; what a pool uses stays.
+    /// Returns 200 even if there is none. A template that a pool uses cannot be deleted.
     fn delete_template(&mut self, id: &str) -> Result<ApiReply, ApiRefusal> {
         let id = number(id)?;
         if self.pools.values().any(|it| it.template == id) {
@@ -167,7 +167,7 @@ impl World {
         Ok(ApiReply::done())
     }
 
-    /// Gives the system's templates their own text back, all or the one that is named.
+    /// Restores all built-in templates, or one.
     fn restore_templates(&mut self, body: &[u8]) -> Result<ApiReply, ApiRefusal> {
         let body = Body::read(body)?;
         let text = |key| body.text(key).map(Option::unwrap_or_default);
@@ -192,15 +192,15 @@ fn number(id: &str) -> Result<u64, ApiRefusal> {
     id.parse().map_err(|_| ApiRefusal::bad(format!("invalid value for \"templateID\": \"{id}\"")))
 }
 
-/// The text of a template, out of its base64.
+/// The text of a template, decoded from base64.
 fn data(body: &Body<'_>) -> Result<Option<String>, ApiRefusal> {
     let Some(encoded) = body.text("data")? else { return Ok(None) };
     let bytes = STANDARD.decode(encoded).map_err(|_| ApiRefusal::body())?;
     Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// GARM parses a template in Go's language. Here only a part is judged: whether each action that
-/// begins ends, and begins with something that Go's parser knows.
+/// GARM parses a template with Go's `text/template`. The simulator only checks that each action is
+/// closed and starts with something that Go's parser knows.
 fn check_data(text: &str) -> Result<(), ApiRefusal> {
     const KNOWN: [&str; 12] = [
         "if", "else", "end", "range", "with", "define", "template", "block", "break", "continue",

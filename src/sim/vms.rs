@@ -8,7 +8,7 @@ use super::instance::{InstanceRowKey, RunnerPhase, VmStatus};
 use super::log::LogEvent;
 use super::world::{Due, World};
 
-/// A VM, by its provider's id.
+/// A VM of a provider.
 #[derive(Debug, Clone)]
 pub(crate) struct VirtualMachine {
     pub(crate) name: String,
@@ -19,10 +19,10 @@ pub(crate) struct VirtualMachine {
     pub(crate) state: &'static str,
 }
 
-/// What a provider's program takes by itself (GARM.md §e: 70 ms).
+/// How long a provider's program takes by itself (GARM.md §e: 70 ms).
 const PROVIDER_CALL: Duration = Duration::from_millis(70);
 
-/// What the install script reports before the runner is idle, in GARM's recorded words.
+/// The status messages of the install script before the runner is idle, as recorded.
 const STEPS: [&str; 5] = [
     "using cached runner found in /home/runner/actions-runner",
     "configuring runner",
@@ -32,7 +32,7 @@ const STEPS: [&str; 5] = [
 ];
 
 impl World {
-    /// GARM calls the provider; the answer comes with [`Due::Created`].
+    /// GARM calls the provider, which responds at [`Due::Created`].
     pub(super) fn create_vm(&mut self, key: InstanceRowKey) {
         if let Some(instance) = self.instances.get_mut(&key) {
             instance.is_locked = true;
@@ -97,7 +97,7 @@ impl World {
         }
     }
 
-    /// `error`, with the provider's words as fault (GARM.md §d).
+    /// Sets `error`, with the provider's message as fault (GARM.md §d).
     fn create_failed(&mut self, key: InstanceRowKey, why: &str) {
         let now = self.now;
         if let Some(instance) = self.instances.get_mut(&key) {
@@ -118,18 +118,18 @@ impl World {
         }
     }
 
-    /// A VM that is gone, or whose row is, says nothing.
+    /// Whether the VM and its row still exist, so that it can report a status.
     fn can_speak(&self, key: InstanceRowKey) -> bool {
         self.instances.get(&key).is_some_and(|it| self.vms.contains_key(&it.provider_id))
     }
 
-    /// The install script's words; each is a write of the row.
+    /// Status messages of the install script; each is a write of the row.
     fn say(&mut self, key: InstanceRowKey, phase: RunnerPhase, words: &[&str]) {
         let now = self.now;
         for words in words {
             if let Some(instance) = self.instances.get_mut(&key) {
                 instance.messages.push((now, (*words).to_owned()));
-                // A runner that has a job already, or has had one, is not set back by late words.
+                // Late messages do not set back a runner that has or had a job.
                 if !matches!(instance.phase, RunnerPhase::Active | RunnerPhase::Terminated) {
                     instance.phase = phase;
                 }
@@ -178,7 +178,7 @@ impl World {
         self.scheduler.add(self.now + delay, Due::Online(agent));
     }
 
-    /// GARM calls the provider to delete; the answer comes with [`Due::Deleted`].
+    /// GARM calls the provider to delete, which responds at [`Due::Deleted`].
     pub(super) fn delete_vm(&mut self, key: InstanceRowKey) {
         let Some(before) = self.instances.get(&key).map(|it| it.vm) else {
             return;
@@ -189,8 +189,8 @@ impl World {
         let knobs = &self.config.knobs;
         let rate = knobs.of(&provider).delete_fail_rate.unwrap_or(knobs.delete_fail_rate);
         if before == VmStatus::PendingDelete && self.rng.provider.chance(rate) {
-            // GARM puts the state back, with what the provider said, and tries again at a later
-            // tick (measured).
+            // GARM restores the status, with the provider's message, and retries at a later tick
+            // (measured).
             let now = self.now;
             if let Some(instance) = self.instances.get_mut(&key) {
                 instance.vm = before;
@@ -204,7 +204,7 @@ impl World {
         self.scheduler.add(self.now + delay, Due::Deleted(key));
     }
 
-    /// The VM is gone, the row goes, and with it its job's row, without an event (GARM.md §f, §g).
+    /// The VM is deleted, then its row and its job's row, the latter without an event (GARM.md §f, §g).
     pub(super) fn vm_deleted(&mut self, key: InstanceRowKey) {
         self.emit_instance_gone(key);
         let Some(instance) = self.instances.remove(&key) else {
@@ -243,7 +243,7 @@ impl World {
 const DELETE_FAULT: &str = "failed to remove instance from provider: error removing instance: \
     provider binary returned error: sim: injected delete failure";
 
-/// A pool may bring its own rate: `extra_specs: {"sim_create_fail_rate": 1}`; `lab_…` is taken too.
+/// A pool can have its own rate: `extra_specs: {"sim_create_fail_rate": 1}`, or `lab_…`.
 fn own_rate(extra_specs: Option<&str>) -> Option<f64> {
     let specs: serde_json::Value = serde_json::from_str(extra_specs?).ok()?;
     let rate = |key| specs.get(key).and_then(serde_json::Value::as_f64);

@@ -1,4 +1,4 @@
-//! Webhooks: what GitHub tells GARM about jobs, and what GARM makes of it (GARM.md §f).
+//! GitHub's webhooks about jobs, and how GARM handles them (GARM.md §f).
 
 use std::time::Duration;
 
@@ -15,17 +15,17 @@ use super::rest_view::Depth;
 use super::seed::GITHUB_URL;
 use super::world::{Due, World};
 
-/// GitHub delivers so many webhooks at once, those of one job in order.
+/// How many webhooks GitHub delivers concurrently; those of one job in order.
 pub(crate) const LANES: usize = 4;
 
-/// What a pick-up takes a busy GARM (measured: 23 to 62 ms).
+/// How long a busy GARM takes for a pick-up (measured: 23 to 62 ms).
 const PICK_UP_TAKES: Duration = Duration::from_millis(40);
 
-/// From the runner's row to the count of what is idle, at least, and at most so much more.
+/// Minimum time from the runner's row to the count of idle runners, and its random addition.
 const COUNTED_AFTER: Duration = Duration::from_millis(8);
 const COUNTED_SPREAD: Duration = Duration::from_millis(14);
 
-/// From the count to the first new row, and to each further one.
+/// From the count to the first new row, and between rows.
 const MADE_AFTER: Duration = Duration::from_millis(8);
 const MADE_EACH: Duration = Duration::from_millis(6);
 
@@ -33,7 +33,7 @@ fn lane_of(job: i64) -> usize {
     usize::try_from(job.unsigned_abs() % LANES as u64).unwrap_or(0)
 }
 
-/// One delivery: the job as it was when the hook was made.
+/// A webhook: the job as it was when the webhook was created.
 #[derive(Debug, Clone)]
 pub(crate) struct Webhook {
     entity: EntityRowKey,
@@ -83,7 +83,7 @@ impl World {
         }
     }
 
-    /// Sends the last change of a job once more, as GitHub's "redeliver" does.
+    /// Sends the last webhook of a job again, as GitHub's "Redeliver" does.
     pub fn redeliver(&mut self, job: i64) {
         if let Some(action) = self.github.jobs.get(&job).map(|it| it.status) {
             self.send_hooks(job, action);
@@ -93,7 +93,7 @@ impl World {
     pub(super) fn deliver(&mut self, hook: Webhook) {
         let (job, action) = (hook.job, hook.action);
         if action == "in_progress" {
-            // A pick-up keeps a connection busy until its replacements are made.
+            // A pick-up keeps a connection busy until its replacements are created.
             let free_at = self.lanes[lane_of(job)];
             if free_at > self.now {
                 self.scheduler.add(free_at, Due::Webhook(hook));
@@ -105,7 +105,7 @@ impl World {
         self.note(LogEvent::WebhookAnswered { job, action, status });
     }
 
-    /// GARM's answer to one webhook, as a status.
+    /// The status of GARM's response to a webhook.
     fn take_hook(&mut self, hook: Webhook) -> u16 {
         let Some(work) = self.github.jobs.get(&hook.job).cloned() else {
             return 200;
@@ -188,7 +188,7 @@ impl World {
 
     fn update_job(&mut self, id: i64, hook: &Webhook) {
         let kind = self.entities.get(&hook.entity).map(|it| it.kind);
-        // GARM reads the runner's row along only when the job had one before this write.
+        // GARM also reads the runner's row only if the job had one before this write.
         let mut depth = Depth::Event;
         if let (Some(row), Some(kind)) = (self.jobs.get_mut(&id), kind) {
             row.status = hook.action;
@@ -217,8 +217,8 @@ impl World {
         }
     }
 
-    /// The second half of an `in_progress` webhook: the runner is `active`, and GARM makes the
-    /// replacement at once, not in a loop (GARM.md §0.1, §d).
+    /// The second half of an `in_progress` webhook: the runner becomes `active`, and GARM creates the
+    /// replacement immediately, not in a loop (GARM.md §0.1, §d).
     pub(super) fn picked_up(&mut self, hook: &Webhook) {
         let Some(key) = hook.runner.as_ref().and_then(|it| self.instance_named(&it.1)) else {
             return;
@@ -243,10 +243,10 @@ impl World {
         }
     }
 
-    /// The replacement of a runner that was picked up. GARM counts first and registers each new
-    /// runner at GitHub then, so that pick-ups that come together all miss the same runners and
-    /// make more than they need (measured: two at once made four, four made six). Here GARM reads
-    /// the pool itself, not the loops' cache.
+    /// Replaces a runner that took a job. GARM counts first and then registers each new runner at
+    /// GitHub, so concurrent pick-ups all find the same runners missing and create too many
+    /// (measured: two created four, four created six). Here GARM reads the pool itself, not the
+    /// loops' cache.
     pub(super) fn replace(&mut self, pool: PoolRowKey) {
         let Some(cached) = self.pools.get(&pool).map(PoolRow::to_cached) else {
             return;
@@ -258,7 +258,7 @@ impl World {
         }
     }
 
-    /// A `completed` webhook: the runner is `terminated`, its VM to be deleted.
+    /// A `completed` webhook: the runner becomes `terminated` and its VM `pending_delete`.
     fn runner_done(&mut self, hook: &Webhook) {
         let Some(key) = hook.runner.as_ref().and_then(|it| self.instance_named(&it.1)) else {
             return;

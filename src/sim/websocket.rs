@@ -1,5 +1,5 @@
-//! GARM's event stream over WebSocket, `/api/v1/ws/events` (GARM.md §g): silent until a filter is
-//! sent.
+//! GARM's event stream over WebSocket, `/api/v1/ws/events` (GARM.md §g). It sends nothing until the
+//! client sends a filter.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use super::stream::GarmEvent;
 
 type ServerSocket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 
-/// Answers the request for the stream: 101, or what GARM's library says to one that is none.
+/// Responds to the upgrade request: 101, or the error of GARM's library if it is not one.
 pub(crate) fn upgrade(shared: Arc<SharedWorld>, mut request: Request<Incoming>) -> Response<Body> {
     let Some(key) = websocket_key(request.headers()) else {
         let mut response = Response::new(Body::from("Bad Request\n"));
@@ -49,7 +49,7 @@ fn websocket_key(headers: &HeaderMap) -> Option<String> {
     text(header::SEC_WEBSOCKET_KEY).map(str::to_owned)
 }
 
-/// One client, until it goes, the world ends or its filter is a bad one.
+/// Serves one client until it disconnects, the world ends or its filter is invalid.
 async fn serve(
     shared: Arc<SharedWorld>,
     upgraded: OnUpgrade,
@@ -98,7 +98,7 @@ async fn talk(
                     let delivery = shared.with(|it| it.delivery(&event));
                     subscriber.hear(&event, &delivery, Instant::now())
                 }
-                // Lost for good, and nobody says so.
+                // Lost silently, as in GARM.
                 Err(broadcast::error::RecvError::Lagged(_)) => Ok(()),
                 Err(broadcast::error::RecvError::Closed) => Err(StreamEnd::Closed),
             },

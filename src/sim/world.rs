@@ -1,4 +1,4 @@
-//! The world: a GARM, a GitHub and the VMs, in virtual time.
+//! The world: GARM, GitHub and the VMs in virtual time.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -24,8 +24,8 @@ use super::stream::{EventBuffer, GarmEvent};
 use super::vms::VirtualMachine;
 use super::webhooks::{LANES, Webhook};
 
-/// A GARM and a GitHub in virtual time. Nothing happens but in [`World::advance_to`] and
-/// [`World::handle`]; the same seed, the same calls and the same times give the same world.
+/// GARM and GitHub in virtual time. It changes only in [`World::advance_to`] and [`World::handle`]; the
+/// same seed, calls and times give the same world.
 #[derive(Debug)]
 pub struct World {
     pub(super) config: SimConfig,
@@ -51,39 +51,39 @@ pub struct World {
     pub(super) jobs_made: i64,
     pub(super) github: GitHub,
     pub(super) vms: BTreeMap<String, VirtualMachine>,
-    /// Until when each of GitHub's connections is busy.
+    /// When each of GitHub's connections becomes free.
     pub(super) lanes: [Timestamp; LANES],
     pub(super) arrivals: Option<Duration>,
     pub(super) log: Vec<LogEntry>,
     pub(super) stream: EventBuffer,
     pub(super) requests: Vec<Exchange>,
-    /// Faults of the doors.
+    /// Simulated faults of requests and events.
     pub faults: Faults,
 }
 
-/// One request that the world answered, for tests that count and order them.
+/// A handled request, for tests that count and order them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
-    /// When.
+    /// The world's time.
     pub at: Timestamp,
     /// `GET`, `POST`, `PUT`, `DELETE`.
     pub method: String,
     /// Path below `/api/v1`, with its query.
     pub path: String,
-    /// The body as it came; empty when there was none, and where it holds a secret.
+    /// The body; empty if there was none or if it contained a secret.
     pub body: String,
-    /// What was answered.
+    /// Status of the response.
     pub status: u16,
 }
 
 impl Exchange {
-    /// Whether it could have changed GARM; a login cannot.
+    /// Whether it could have changed GARM; a login does not count.
     pub fn is_write(&self) -> bool {
         self.method != "GET" && self.path != "/auth/login"
     }
 }
 
-/// Streams of chance, one for each part of the world.
+/// Random numbers, one stream for each part of the world.
 #[derive(Debug)]
 pub(crate) struct Rngs {
     pub(crate) ids: Rng,
@@ -92,43 +92,43 @@ pub(crate) struct Rngs {
     pub(crate) provider: Rng,
 }
 
-/// What can be due.
+/// A scheduled action.
 #[derive(Debug, Clone)]
 pub(crate) enum Due {
     /// A loop of an entity's pool manager.
     Tick(EntityRowKey, Loop),
-    /// A pool's change reaches the cache that the loops read.
+    /// A pool's change reaches the loops' cache.
     PoolCached(PoolRowKey, CachedPool),
-    /// The provider answers a create.
+    /// The provider responds to a create.
     Created(InstanceRowKey),
-    /// The VM says its first word.
+    /// The VM reports its first status.
     Booted(InstanceRowKey),
-    /// The VM says that the runner is installed.
+    /// The VM reports that the runner is installed.
     Installed(InstanceRowKey),
-    /// GitHub may give the runner jobs.
+    /// The runner comes online at GitHub.
     Online(i64),
     /// GARM calls the provider to delete.
     Delete(InstanceRowKey),
-    /// The provider answers a delete.
+    /// The provider responds to a delete.
     Deleted(InstanceRowKey),
-    /// GitHub looks for runners.
+    /// GitHub assigns jobs.
     Assign,
     /// A job ends.
     Finish(i64),
     /// A webhook arrives.
     Webhook(Webhook),
-    /// GARM writes the runner's row, a moment after the job's.
+    /// GARM writes the runner's row, shortly after the job's.
     PickedUp(Webhook),
-    /// GARM counts what a pick-up has left idle.
+    /// GARM counts the idle runners after a pick-up.
     Replace(PoolRowKey),
-    /// GARM makes one more runner for it.
+    /// GARM creates one more runner for it.
     AddRunner(PoolRowKey),
-    /// A job comes by itself.
+    /// A job arrives by itself.
     Arrival,
 }
 
 impl World {
-    /// A world at its beginning.
+    /// The initial world.
     pub fn new(config: SimConfig) -> Self {
         let (seed, now) = (config.seed, config.start);
         let mut rng = Rngs {
@@ -172,13 +172,12 @@ impl World {
         world
     }
 
-    /// The world's clock.
+    /// The world's time.
     pub fn now(&self) -> Timestamp {
         self.now
     }
 
-    /// Lets everything happen that is due by `to`, in order. A time that is past already is no
-    /// error: nothing happens.
+    /// Performs every action that is due by `to`, in order. Does nothing if `to` is in the past.
     pub fn advance_to(&mut self, to: Timestamp) {
         while let Some((at, due)) = self.scheduler.take_due(to) {
             self.now = self.now.max(self.kept_time(at));
@@ -187,7 +186,7 @@ impl World {
         self.now = self.now.max(self.kept_time(to));
     }
 
-    /// A time as the database keeps it.
+    /// A time as the database stores it.
     fn kept_time(&self, at: Timestamp) -> Timestamp {
         match self.config.variant.database {
             GarmDatabase::Sqlite => at,
@@ -197,12 +196,12 @@ impl World {
         }
     }
 
-    /// Lets `span` pass.
+    /// Advances by `span`.
     pub fn advance(&mut self, span: Duration) {
         self.advance_to(self.now + span);
     }
 
-    /// When the next thing is due, for a door that wants to be there in time.
+    /// When the next action is due, for callers that advance the world in time.
     pub fn next_at(&self) -> Option<Timestamp> {
         self.scheduler.next_at()
     }

@@ -1,5 +1,5 @@
-//! How much of the events is taken. Rows that events tell of are kept until the next full read, so
-//! a GARM that makes up new ones could fill the memory in between.
+//! Limits the memory that events take. Their rows are kept until the next full read, so a GARM that
+//! invents rows could exhaust memory in between.
 
 use std::time::Duration;
 
@@ -10,36 +10,34 @@ use crate::domain::pool::Pool;
 use crate::domain::runner::Runner;
 use crate::scaling::RowChange;
 
-/// What events may weigh together in one [`WINDOW`], in bytes of memory: some ten thousand rows.
+/// Memory that the events of one [`WINDOW`] may take, in bytes: about ten thousand rows.
 pub(super) const TAKEN_MAX: usize = 8 << 20;
 
-/// What one row may weigh, in bytes of memory; a heavier one is passed over.
+/// Memory that one row may take, in bytes; a larger one is skipped.
 pub(super) const ROW_MAX: usize = 128 << 10;
 
-/// As long as a full read takes to come, by default.
+/// The default interval between full reads.
 const WINDOW: Duration = Duration::from_secs(30);
 
-/// What a row weighs besides its texts.
+/// Memory of a row besides its texts, in bytes.
 const ROW: usize = 512;
 
-/// What a pool weighs besides: each change of one is held against all of them, which takes time
+/// Added for a pool, because each change of a pool is compared with all pools, which costs time
 /// rather than memory.
 const POOL: usize = 8 << 10;
 
-/// What becomes of an event.
+/// What happens to an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
-    /// It is taken.
-    Taken,
-    /// It is taken, after others were dropped.
-    Again,
-    /// It is dropped, as the first one.
-    Flood,
-    /// It is dropped, too.
+    Accepted,
+    /// Accepted, after others were dropped.
+    AcceptedAfterDrop,
+    /// Dropped, as the first of its window.
+    FirstDropped,
     Dropped,
 }
 
-/// Weighs the events of one window after the other.
+/// Adds up the events of each window.
 pub(super) struct Meter {
     max: usize,
     began: Option<Instant>,
@@ -54,10 +52,10 @@ impl Meter {
 
     pub(super) fn judge(&mut self, weight: usize, now: Instant) -> Admission {
         let is_over = self.began.is_none_or(|it| now.duration_since(it) >= WINDOW);
-        let mut flow = Admission::Taken;
+        let mut flow = Admission::Accepted;
         if is_over {
             if self.has_dropped {
-                flow = Admission::Again;
+                flow = Admission::AcceptedAfterDrop;
             }
             *self = Self { began: Some(now), ..Self::new(self.max) };
         }
@@ -68,12 +66,12 @@ impl Meter {
         if std::mem::replace(&mut self.has_dropped, true) {
             Admission::Dropped
         } else {
-            Admission::Flood
+            Admission::FirstDropped
         }
     }
 }
 
-/// What a change weighs in memory, in bytes.
+/// Memory that a change takes, in bytes.
 pub(super) fn weight(change: &RowChange) -> usize {
     ROW + match change {
         RowChange::Runner(it) => runner(it),
@@ -101,7 +99,7 @@ fn job(it: &Job) -> usize {
 fn pool(it: &Pool) -> usize {
     let spec = &it.spec;
     let labels: usize = spec.labels.iter().map(|it| it.len() + 48).sum();
-    // A tree has up to ten times the memory of its text.
+    // A JSON tree takes up to ten times the memory of its text.
     let specs = serde_json::to_vec(&spec.extra_specs).map_or(0, |it| it.len());
     spec.image.len() + spec.flavor.len() + spec.provider.len() + labels + specs
 }
@@ -111,17 +109,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_beyond_the_bound_is_dropped_until_the_window_ends() {
+    fn events_beyond_the_limit_are_dropped_until_the_window_ends() {
         let mut meter = Meter::new(10);
         let start = Instant::now();
         let mut judge =
             |seconds: u64, weight| meter.judge(weight, start + Duration::from_secs(seconds));
-        assert_eq!(judge(0, 6), Admission::Taken);
-        assert_eq!(judge(1, 4), Admission::Taken);
-        assert_eq!(judge(2, 1), Admission::Flood);
+        assert_eq!(judge(0, 6), Admission::Accepted);
+        assert_eq!(judge(1, 4), Admission::Accepted);
+        assert_eq!(judge(2, 1), Admission::FirstDropped);
         assert_eq!(judge(29, 1), Admission::Dropped);
-        assert_eq!(judge(30, 1), Admission::Again);
-        assert_eq!(judge(31, 9), Admission::Taken);
-        assert_eq!(judge(61, 1), Admission::Taken);
+        assert_eq!(judge(30, 1), Admission::AcceptedAfterDrop);
+        assert_eq!(judge(31, 9), Admission::Accepted);
+        assert_eq!(judge(61, 1), Admission::Accepted);
     }
 }

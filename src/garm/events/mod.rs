@@ -1,9 +1,8 @@
-//! GARM's events as a watcher sees them: a task drains the stream into a bounded queue and brings
-//! the stream back when it is gone.
+//! GARM's event stream: a task reads it into a bounded queue and reopens it when it breaks.
 //!
-//! Events are hints: GARM sends them out of order, loses them without a word, and deletes some
-//! rows without any (GARM.md §0.8, §g). So each connection begins with nothing known of what was
-//! missed, and whoever listens reads the fleet as a whole then, and every so often.
+//! Events are hints: GARM sends them out of order, loses some silently, and deletes some rows
+//! without one (GARM.md §0.8, §g). What was missed before a connection is unknown, so the consumer
+//! reads the whole fleet after each connection and at intervals.
 
 mod meter;
 mod queue;
@@ -20,51 +19,51 @@ use crate::scaling::RowChange;
 
 use queue::SignalQueue;
 
-/// GARM pings every 54 s, whatever else it sends: a peer that is silent for longer is dead.
+/// GARM pings every 54 s regardless of other traffic, so a peer that is silent for longer is dead.
 pub const SILENCE_MAX: Duration = Duration::from_secs(75);
 
-/// Longest message, in bytes. An event of a pool embeds its runners, about a kilobyte each.
+/// Longest message, in bytes. The event of a pool embeds its runners, about a kilobyte each.
 pub const MESSAGE_MAX: usize = 16 << 20;
 
-/// So many changes wait to be taken: four times what GARM keeps for a slow reader, and a few
+/// Maximum number of queued changes: four times what GARM keeps for a slow reader, and a few
 /// megabytes.
 pub const WAITING_MAX: usize = 4096;
 
-/// A connection that has stood for so long was a good one: the back-off begins anew.
+/// A connection that was open for this long resets the backoff.
 pub const SETTLED_AFTER: Duration = Duration::from_secs(30);
 
-/// What the stream tells.
+/// A signal of the stream.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StreamSignal {
-    /// The stream stands. What happened before is not known: read the fleet as a whole.
+    /// The stream is open. What happened before is unknown: do a full read.
     Connected,
-    /// Rows have changed, in the order in which their events came.
+    /// Rows have changed, in the order in which the events arrived.
     Changes(Vec<RowChange>),
     /// GARM's own settings have changed: read them.
     Settings,
     /// The stream is gone, and why, in words; it will be tried again. Said once for each reason.
     Lost(String),
-    /// More came than was taken, and some of it is lost: read the fleet as a whole. Said once,
-    /// however much is lost.
+    /// Events were dropped because the queue was full: do a full read. Sent once, however many were
+    /// dropped.
     Overflow,
 }
 
-/// The bounds of a stream. The usual ones but for tests.
+/// The limits of a stream; the defaults except in tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamLimits {
     /// A peer that is silent for longer is dead.
     pub silence: Duration,
     /// Longest message, in bytes.
     pub message_max: usize,
-    /// So many changes wait to be taken.
+    /// Maximum number of queued changes.
     pub waiting_max: usize,
-    /// What events may weigh together in half a minute, in bytes of memory.
+    /// Memory that the events of half a minute may take, in bytes.
     pub taken_max: usize,
-    /// How long to wait before the stream is opened again.
+    /// How long to wait before reopening the stream.
     pub backoff: Backoff,
-    /// When a connection has stood for so long, the back-off begins anew.
+    /// A connection that was open for this long resets the backoff.
     pub settled_after: Duration,
-    /// Any number, for the jitter: watchers with different ones do not come back together.
+    /// Seed of the jitter, so that watchers with different seeds do not reconnect at the same time.
     pub seed: u64,
 }
 
@@ -82,26 +81,26 @@ impl Default for StreamLimits {
     }
 }
 
-/// Where the signals come out. Dropping it ends the task behind it and the connection.
+/// The receiving end. Dropping it ends the task and the connection.
 pub struct Feed {
     queue: Arc<SignalQueue>,
     _reader: AbortOnDropHandle<()>,
 }
 
 impl Feed {
-    /// The next signal; waits for it. Nothing once the task behind it has ended, which it does not
-    /// do by itself. May be dropped while it waits: no signal is lost by that.
+    /// Waits for the next signal; `None` once the task has ended, which it does not do by itself.
+    /// Cancel-safe: no signal is lost if the future is dropped.
     pub async fn next(&mut self) -> Option<StreamSignal> {
         self.queue.next().await
     }
 
-    /// How many messages could not be read so far. Each is passed over.
+    /// How many messages could not be decoded so far. They are skipped.
     pub fn misread(&self) -> u64 {
         self.queue.misread()
     }
 }
 
-/// Begins to read.
+/// Starts the task.
 pub(super) fn open(session: Arc<Session>, limits: StreamLimits) -> Feed {
     let queue = Arc::new(SignalQueue::new(limits.waiting_max));
     let reader = tokio::spawn(reader::read(session, Arc::clone(&queue), limits));

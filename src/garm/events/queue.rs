@@ -1,5 +1,5 @@
-//! The queue between the task that drains the stream and whoever acts on it: bounded, and honest
-//! about what it lost.
+//! The bounded queue between the task that reads the stream and its consumer. It signals what it had
+//! to drop.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,13 +9,13 @@ use tokio::sync::Notify;
 use super::StreamSignal;
 use crate::scaling::RowChange;
 
-/// Signals that may wait beside the changes: a stream that comes and goes while nobody looks.
+/// Maximum number of queued signals besides changes: the stream may flap while nothing is read.
 const SIGNALS_MAX: usize = 64;
 
-/// What the changes that wait may weigh together, in bytes.
+/// Memory that the queued changes may take, in bytes.
 const WEIGHT_MAX: usize = 8 << 20;
 
-/// Filled by one task, emptied by another. The lock is never held over an `await`.
+/// One task fills it and another empties it. The lock is never held across an `await`.
 #[derive(Debug)]
 pub(super) struct SignalQueue {
     waiting_max: usize,
@@ -26,10 +26,10 @@ pub(super) struct SignalQueue {
 #[derive(Debug, Default)]
 struct QueueState {
     signals: VecDeque<StreamSignal>,
-    /// How many changes wait in `signals`, and what they weigh, in bytes.
+    /// How many changes are in `signals`, and their memory in bytes.
     changes: usize,
     weight: usize,
-    /// The reason that was told last, while the stream is gone.
+    /// The last reason that was signalled, while the stream is lost.
     lost: Option<String>,
     misread: u64,
     is_closed: bool,
@@ -46,7 +46,7 @@ impl SignalQueue {
         self.push(state, StreamSignal::Connected);
     }
 
-    /// The same reason again is no news.
+    /// Does not signal the same reason twice.
     pub(super) fn lost(&self, why: String) {
         let mut state = self.state();
         if state.lost.as_ref() != Some(&why) {
@@ -91,7 +91,7 @@ impl SignalQueue {
         self.state().misread
     }
 
-    /// Nothing more will come.
+    /// No more signals will follow.
     pub(super) fn close(&self) {
         self.state().is_closed = true;
         self.news.notify_one();
@@ -161,13 +161,13 @@ mod tests {
         RowChange::JobGone(id)
     }
 
-    /// All that waits.
+    /// Everything queued.
     fn waiting(queue: &SignalQueue) -> Vec<StreamSignal> {
         std::iter::from_fn(|| queue.next().now_or_never().flatten()).collect()
     }
 
     #[test]
-    fn changes_that_wait_come_together() {
+    fn queued_changes_are_returned_together() {
         let queue = SignalQueue::new(10);
         queue.connected();
         queue.change(gone(1), 1);
@@ -182,20 +182,20 @@ mod tests {
     }
 
     #[test]
-    fn overflow_is_said_once_and_what_comes_after_it_is_kept() {
+    fn overflow_is_signalled_once_and_later_changes_are_kept() {
         let queue = SignalQueue::new(3);
         queue.connected();
         assert_eq!(waiting(&queue), [StreamSignal::Connected]);
         (1..=8).for_each(|id| queue.change(gone(id), 1));
         let expected = [StreamSignal::Overflow, StreamSignal::Changes(vec![gone(7), gone(8)])];
         assert_eq!(waiting(&queue), expected);
-        // What was taken makes room.
+        // Taking signals makes room.
         (1..=3).for_each(|id| queue.change(gone(id), 1));
         assert_eq!(waiting(&queue), [StreamSignal::Changes(vec![gone(1), gone(2), gone(3)])]);
     }
 
     #[test]
-    fn what_waits_is_bounded_by_its_weight_too() {
+    fn queued_changes_are_also_limited_by_memory() {
         let queue = SignalQueue::new(10);
         queue.change(gone(1), WEIGHT_MAX);
         queue.change(gone(2), 1);
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn an_overflow_keeps_whether_the_stream_stands() {
+    fn an_overflow_keeps_whether_the_stream_is_open() {
         let queue = SignalQueue::new(1);
         queue.connected();
         queue.lost("a".into());
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_is_told_once_while_the_stream_is_gone() {
+    fn a_reason_is_signalled_once_while_the_stream_is_lost() {
         let queue = SignalQueue::new(1);
         for why in ["a", "a", "b", "b"] {
             queue.lost(why.into());
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_comes_and_goes_unseen_takes_bounded_room() {
+    fn a_flapping_stream_that_is_not_read_takes_bounded_memory() {
         let queue = SignalQueue::new(1);
         for _ in 0..10_000 {
             queue.connected();

@@ -1,4 +1,4 @@
-//! The task that drains the stream: it decodes, fills the queue and opens the stream again.
+//! The task that reads the stream: it decodes events, fills the queue and reopens the stream.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ const FILTER: &str = concat!(
     r#"{"entity-type":"controller"}]}"#
 );
 
-/// Tells the queue when the task is over, whatever has ended it.
+/// Closes the queue when the task ends, for whatever reason.
 struct CloseOnDrop(Arc<SignalQueue>);
 
 impl Drop for CloseOnDrop {
@@ -26,7 +26,7 @@ impl Drop for CloseOnDrop {
     }
 }
 
-/// Reads for ever.
+/// Reads the stream until the task is aborted.
 pub(super) async fn read(session: Arc<Session>, queue: Arc<SignalQueue>, limits: StreamLimits) {
     let _last = CloseOnDrop(Arc::clone(&queue));
     let wish = |token| StreamRequest { token, filter: FILTER, message_max: limits.message_max };
@@ -53,7 +53,7 @@ pub(super) async fn read(session: Arc<Session>, queue: Arc<SignalQueue>, limits:
     }
 }
 
-/// Takes frames until there are none any more, and says why.
+/// Reads frames until the stream ends, and returns the reason.
 async fn drain(
     frames: &mut dyn EventStream,
     (queue, meter): (&SignalQueue, &mut Meter),
@@ -64,24 +64,24 @@ async fn drain(
             return format!("GARM was silent for {:?}, pings included", limits.silence);
         };
         match frame {
-            Ok(Frame::Sign) => {}
+            Ok(Frame::KeepAlive) => {}
             Ok(Frame::Text(text)) => match wire::event(text.as_bytes()) {
                 Ok(Some(EventContent::Settings)) => queue.settings(),
                 Ok(Some(EventContent::Row(change))) => {
                     let weight = weight(&change);
                     match meter.judge(weight, Instant::now()) {
                         _ if weight > ROW_MAX => queue.pass_over(),
-                        Admission::Taken => queue.change(change, weight),
-                        Admission::Again => {
+                        Admission::Accepted => queue.change(change, weight),
+                        Admission::AcceptedAfterDrop => {
                             queue.overflow();
                             queue.change(change, weight);
                         }
-                        Admission::Flood => queue.overflow(),
+                        Admission::FirstDropped => queue.overflow(),
                         Admission::Dropped => {}
                     }
                 }
                 Ok(None) => {}
-                // One odd message says nothing of the next, and the next full read heals it.
+                // The next message may be valid, and the next full read corrects what this one missed.
                 Err(_) => queue.pass_over(),
             },
             Err(why) => return why,
@@ -89,7 +89,7 @@ async fn drain(
     }
 }
 
-/// Another number (the generator of Knuth's MMIX).
+/// The next pseudorandom number (Knuth's MMIX generator).
 fn stirred(dice: u64) -> u64 {
     dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)
 }

@@ -1,4 +1,4 @@
-//! Certificates to be refused.
+//! Client certificates for probes: generated ones, which must be refused, and configured ones.
 
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, date_time_ymd};
 use rustls::sign::CertifiedKey;
@@ -8,14 +8,14 @@ use crate::config::CertFiles;
 use crate::garm::error::GarmError;
 use crate::garm::pem::{Pem, shown};
 
-/// When a certificate is good, by its dates.
+/// Whether a generated certificate has expired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Validity {
     Current,
     Past,
 }
 
-/// A client certificate that only it itself has signed. Its key never leaves the memory.
+/// A self-signed client certificate. Its key stays in memory.
 pub(super) fn certificate(validity: Validity) -> Result<CertifiedKey, GarmError> {
     let failed = |error: &dyn std::fmt::Display| {
         let help = "this is a bug: report it";
@@ -38,7 +38,7 @@ pub(super) fn certificate(validity: Validity) -> Result<CertifiedKey, GarmError>
         .map_err(|it| failed(&it))
 }
 
-/// A certificate of ours. `setting` names it in errors.
+/// A configured certificate. `setting` names it in errors.
 pub(super) fn from_files(
     files: &CertFiles,
     setting: &'static str,

@@ -1,7 +1,7 @@
-//! GARM's own listener, where the fleet file does not name it.
+//! Finds GARM's own listener if the fleet file does not name it.
 //!
-//! GARM tells the name of its machine and the URLs under which it is reached, and not the port
-//! that it listens at. So its default port is tried on each of those machines.
+//! GARM reports its host name and its URLs but not the port that it listens on. So its default port
+//! is tried on each of those hosts.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -18,17 +18,17 @@ use crate::domain::fleet::Controller;
 /// `[apiserver] port` of GARM's sample configuration.
 const PORT: u16 = 9997;
 
-/// How long a name may take to resolve.
+/// Timeout for resolving a name.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Addresses that are tried at most: GARM says which.
+/// Maximum number of addresses to try, since GARM chooses them.
 const ADDRESSES_MAX: usize = 8;
 
-/// The machines that may be GARM's own, by what it reports and by its URL.
+/// The hosts that may run GARM: those it reports and the one in its URL.
 pub(super) fn hosts(url: &str, controller: &Controller) -> Vec<String> {
     let urls = [url, &controller.callback_url, &controller.metadata_url, &controller.webhook_url];
     let urls: Vec<Url> = urls.into_iter().filter_map(|it| Url::parse(it).ok()).collect();
-    // A front that itself is at GARM's port has been tried as such.
+    // A reverse proxy on GARM's port is probed as such.
     let fronts: BTreeSet<&str> = urls
         .iter()
         .filter(|it| it.port_or_known_default() == Some(PORT))
@@ -39,8 +39,8 @@ pub(super) fn hosts(url: &str, controller: &Controller) -> Vec<String> {
     hosts.into_iter().map(|it| it.trim_matches(['[', ']']).to_owned()).collect()
 }
 
-/// Where a listener of these machines could be reached. A name that leads nowhere is left out; so
-/// is loopback, where GARM is to listen behind a front on the same machine.
+/// The addresses at which these hosts may listen. Names that do not resolve are left out, and so is
+/// loopback, where GARM should listen behind a reverse proxy on the same machine.
 pub(super) async fn listeners(hosts: &[String]) -> Vec<HostPort> {
     let lookups = hosts.iter().map(|it| async move {
         let found = timeout(LOOKUP_TIMEOUT, lookup_host((it.as_str(), PORT))).await;
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn the_machines_are_those_that_garm_reports_and_that_are_not_tried_as_fronts() {
+    fn hosts_are_those_that_garm_reports_and_that_are_not_probed_as_proxies() {
         let reported =
             controller("garm-1", "https://garm.test/api/v1/callbacks", "https://[2001:db8::1]/m");
         assert_eq!(
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn loopback_and_names_that_lead_nowhere_are_left_out() {
+    async fn loopback_and_unresolvable_names_are_left_out() {
         let hosts =
             ["127.0.0.1", "::1", "::ffff:127.0.0.1", "0.0.0.0", "192.0.2.7", "no-such.invalid"];
         let found = listeners(&hosts.map(str::to_owned)).await;

@@ -1,12 +1,13 @@
-//! Proof of mTLS: requests that must be refused, and one for each door that must not (DESIGN §7).
+//! Proof that mTLS is enforced: requests that must be refused, and one per URL that must be accepted
+//! (DESIGN §7).
 //!
-//! That a server refuses proves nothing by itself: a list of addresses or a filter refuses, too. So
-//! each refusal counts only from a server that asked for a client certificate in the handshake,
-//! and the right certificate, where it is known, must be let in at the same URL.
+//! A refusal alone proves nothing, because an address list or a filter also refuses. So a refusal
+//! counts only from a server that asked for a client certificate in the handshake, and the right
+//! certificate, if known, must be accepted at the same URL.
 //!
-//! Nothing secret is sent: a probe is a `GET` without token and body, and the certificates it
-//! shows are made on the spot, but for those whose refusal is the question. Decides what an answer
-//! proves; never what to do about it.
+//! Probes send no secrets: each is a `GET` without token or body, with a generated certificate
+//! unless a configured one is being tested. This module decides what a response proves, never what
+//! to do about it.
 
 mod certificates;
 mod listener;
@@ -31,27 +32,27 @@ use crate::domain::fleet::Controller;
 use crate::domain::proof::{Attempt, Probe};
 use crate::domain::text;
 
-/// How long a probe waits. A front that refuses does so at once.
+/// Timeouts of a probe. A server that refuses does so at once.
 const TIMEOUTS: Timeouts =
     Timeouts { connect: Duration::from_secs(5), request: Duration::from_secs(10) };
 
-/// How much of an answer is looked at, in bytes: enough to know GARM by its errors.
+/// How much of a response is read, in bytes: enough to recognize GARM's errors.
 const LOOK_MAX: usize = 4096;
 
-/// Where the doors are, and with what they are tried.
+/// What to probe, and the certificates to probe with.
 #[derive(Debug, Clone, Default)]
 pub struct ProbeTargets {
-    /// The CA that signs the front's certificate; absent: the platform's roots.
+    /// The CA of the reverse proxy's certificate; `None`: the platform's root CAs.
     pub ca: Option<PathBuf>,
-    /// Our own certificate: right for API and event stream, wrong for callbacks and metadata.
+    /// Our certificate: right for API and event stream, wrong for callbacks and metadata.
     pub operator: Option<CertFiles>,
-    /// A runner's: the other way round.
+    /// A runner's certificate: right for callbacks and metadata only.
     pub runner: Option<CertFiles>,
     /// Callbacks, metadata, API and event stream.
     fronts: Vec<FrontTarget>,
-    /// GARM's own ports, as the fleet file names them.
+    /// GARM's own ports from the fleet file.
     backend: Vec<HostPort>,
-    /// Machines that may be GARM's, where it names none.
+    /// Hosts that may run GARM, if the fleet file names no port.
     hosts: Vec<String>,
 }
 
@@ -59,11 +60,10 @@ pub struct ProbeTargets {
 struct FrontTarget {
     place: &'static str,
     url: String,
-    /// Who must be let in, and nobody else.
+    /// The only kind of certificate that must be accepted.
     right: CertificateKind,
 }
 
-/// Kinds of certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CertificateKind {
     Operator,
@@ -71,7 +71,7 @@ enum CertificateKind {
 }
 
 impl ProbeTargets {
-    /// The doors of this GARM, by its own URLs where it has them.
+    /// The targets of this GARM, by its own URLs if it has them.
     pub fn of(garm: &GarmSettings, controller: &Controller) -> Self {
         let api = format!("{}/api/v1", garm.url);
         let fronts = [
@@ -96,19 +96,19 @@ impl ProbeTargets {
     }
 }
 
-/// Tries every door in every way, all at once; takes at most about twelve seconds. Errors when a
-/// certificate file of ours cannot be used ([`super::ErrorKind::Input`]).
+/// Runs all probes concurrently, in at most about twelve seconds. Fails with
+/// [`super::ErrorKind::Input`] if a certificate file is unusable.
 pub async fn prove(doors: &ProbeTargets) -> Result<Vec<Probe>, GarmError> {
-    let callers = ProbeClients::made_apart(doors.clone()).await?;
-    let fronts = doors.fronts.iter().map(|it| callers.at_front(it));
+    let clients = ProbeClients::on_separate_thread(doors.clone()).await?;
+    let fronts = doors.fronts.iter().map(|it| clients.at_front(it));
     let (fronts, backends) = tokio::join!(join_all(fronts), async {
         let found = listener::listeners(&doors.hosts).await;
-        join_all(doors.backend.iter().chain(&found).map(|it| callers.at_backend(it))).await
+        join_all(doors.backend.iter().chain(&found).map(|it| clients.at_backend(it))).await
     });
     Ok(fronts.into_iter().chain(backends).flatten().collect())
 }
 
-/// The same host and port, spoken to without TLS.
+/// The same host and port without TLS.
 fn in_clear(url: &Url) -> Option<Url> {
     let port = url.port_or_known_default()?;
     let mut plain = Url::parse(&url.as_str().replacen("https", "http", 1)).ok()?;
@@ -116,24 +116,24 @@ fn in_clear(url: &Url) -> Option<Url> {
     Some(plain)
 }
 
-/// One caller for each thing to show.
+/// One client for each certificate.
 struct ProbeClients {
     plain: ProbeClient,
-    nobody: ProbeClient,
+    without_certificate: ProbeClient,
     self_signed: ProbeClient,
     expired: ProbeClient,
     operator: Option<ProbeClient>,
     runner: Option<ProbeClient>,
-    /// For GARM's own port, whose certificate may be anybody's: what counts is whether it answers.
+    /// For GARM's own port, whose certificate does not matter: it must not respond at all.
     trusting: ProbeClient,
 }
 
 impl ProbeClients {
-    /// Reads files and makes keys on a thread of its own: with the platform's roots that takes
-    /// hundreds of milliseconds, for which nobody else must wait.
-    async fn made_apart(doors: ProbeTargets) -> Result<Self, GarmError> {
+    /// Reads files and generates keys on a separate thread: with the platform's root CAs that takes
+    /// hundreds of milliseconds, which must not block the runtime.
+    async fn on_separate_thread(doors: ProbeTargets) -> Result<Self, GarmError> {
         match tokio::task::spawn_blocking(move || Self::new(&doors)).await {
-            Ok(callers) => callers,
+            Ok(clients) => clients,
             Err(error) => Err(GarmError::input(
                 "make clients for the mTLS probes",
                 error.to_string(),
@@ -152,7 +152,7 @@ impl ProbeClients {
         };
         Ok(Self {
             plain: ProbeClient { tls: None },
-            nobody: showing(None)?,
+            without_certificate: showing(None)?,
             self_signed: showing(Some(certificates::certificate(
                 certificates::Validity::Current,
             )?))?,
@@ -163,7 +163,7 @@ impl ProbeClients {
         })
     }
 
-    /// Every way of knocking at a door of the front.
+    /// All probes of one URL of the reverse proxy.
     async fn at_front(&self, front: &FrontTarget) -> Vec<Probe> {
         let Ok(url) = Url::parse(&front.url) else { return Vec::new() };
         if url.scheme() == "http" {
@@ -175,7 +175,7 @@ impl ProbeClients {
             CertificateKind::Runner => (&self.runner, &self.operator),
         };
         let ways = [
-            (Some(&self.nobody), Attempt::NoCertificate),
+            (Some(&self.without_certificate), Attempt::NoCertificate),
             (Some(&self.self_signed), Attempt::SelfSigned),
             (Some(&self.expired), Attempt::Expired),
             (wrong.as_ref(), Attempt::WrongKind),
@@ -187,7 +187,7 @@ impl ProbeClients {
         join_all(over_tls.chain(plain)).await
     }
 
-    /// GARM's own port, in clear and by TLS.
+    /// The probes of GARM's own port, with and without TLS.
     async fn at_backend(&self, backend: &HostPort) -> Vec<Probe> {
         let host = match backend.host.contains(':') {
             true => format!("[{}]", backend.host),
@@ -208,20 +208,19 @@ fn accepting_any_server() -> Tls {
     Tls::of(config)
 }
 
-/// What a caller has to show.
+/// A client that presents one certificate, or none.
 struct ProbeClient {
-    /// Absent: plain HTTP.
+    /// `None`: plain HTTP.
     tls: Option<Tls>,
 }
 
-/// The part of an answer that is looked at.
+/// The part of a response that is examined.
 struct ProbeResponse {
     status: u16,
     content_type: String,
     body: Vec<u8>,
 }
 
-/// What came of a probe.
 struct ProbeOutcome {
     result: Result<ProbeResponse, TransportError>,
     /// Whether the server asked for a client certificate.
@@ -229,7 +228,7 @@ struct ProbeOutcome {
 }
 
 impl ProbeClient {
-    /// One probe, by a client and a connection of its own.
+    /// Runs one probe with its own client and connection.
     async fn go(&self, place: &'static str, url: Url, attempt: Attempt) -> Probe {
         let shown = text::quote(url.as_str());
         let tls = self.tls.as_ref().map(Tls::afresh);
@@ -258,7 +257,7 @@ async fn ask(url: Url, tls: Option<&Tls>) -> Result<ProbeResponse, TransportErro
         .map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned())
         .unwrap_or_default();
     let mut body = Vec::new();
-    // A body that breaks off is no matter: the status has told.
+    // A body that breaks off does not matter: the status is known.
     while let Ok(Some(chunk)) = response.chunk().await {
         let room = LOOK_MAX - body.len();
         body.extend_from_slice(&chunk[..chunk.len().min(room)]);

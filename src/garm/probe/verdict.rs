@@ -1,13 +1,13 @@
-//! What an answer proves.
+//! What the response to a probe proves.
 
 use super::{ProbeOutcome, ProbeResponse};
 use crate::domain::proof::{Attempt, Probe, Proof};
 use crate::domain::text;
 use crate::garm::transport::{TlsFault, TransportError};
 
-/// What came back, judged, and in words.
+/// Judges the outcome of a probe and describes the evidence.
 ///
-/// | attempt | came back | asked for a certificate | proves |
+/// | attempt | response | server asked for a certificate | proves |
 /// |---|---|---|---|
 /// | a certificate that must be refused, or none | GARM | – | not enforced |
 /// | the same | a refusal | yes | enforced |
@@ -43,7 +43,7 @@ pub(super) fn judge(attempt: Attempt, outcome: &ProbeOutcome) -> (Proof, String)
     }
 }
 
-/// A door whose URL itself is plain HTTP: no refusal there is about a certificate.
+/// At a plain HTTP URL no refusal can be about a certificate.
 pub(super) fn without_tls(probe: Probe) -> Probe {
     match probe.proof {
         Proof::Enforced => Probe {
@@ -71,8 +71,8 @@ fn answered(attempt: Attempt, answer: &ProbeResponse) -> (Proof, String) {
     }
 }
 
-/// GARM's errors are JSON with `error` and `details`; its 404 and 405 of unknown paths are plain
-/// text, and no front's refusal looks like either (GARM.md §a).
+/// GARM's errors are JSON with `error` and `details`, and its 404 and 405 for unknown paths are plain
+/// text. No reverse proxy refuses like that (GARM.md §a).
 fn is_garms(answer: &ProbeResponse) -> bool {
     let is_json = text::quote(&answer.content_type).starts_with("application/json");
     is_json
@@ -99,7 +99,7 @@ fn unanswered(error: &TransportError) -> Proof {
     }
 }
 
-/// Whoever cannot even connect to GARM's own port is kept out.
+/// A client that cannot even connect to GARM's own port is kept out.
 fn backend(error: &TransportError) -> (Proof, String) {
     let proof = match error {
         TransportError::Resolve(_)
@@ -142,12 +142,12 @@ mod tests {
         Ok(ProbeResponse { status, content_type, body })
     }
 
-    /// What is proven where the server has asked for a certificate.
+    /// The verdict if the server asked for a certificate.
     fn proof(attempt: Attempt, result: Result<ProbeResponse, TransportError>) -> Proof {
         judge(attempt, &ProbeOutcome { result, asked: true }).0
     }
 
-    /// The same where it has not.
+    /// The verdict and evidence if it did not.
     fn unasked(attempt: Attempt, result: Result<ProbeResponse, TransportError>) -> (Proof, String) {
         judge(attempt, &ProbeOutcome { result, asked: false })
     }
@@ -164,17 +164,17 @@ mod tests {
             assert_eq!(evidence, said);
             let closed = Err(TransportError::Closed("reset".into()));
             assert_eq!(unasked(attempt, closed).0, Proof::CannotTell);
-            // Who gets through has got through.
+            // A request that got through proves that mTLS is not enforced.
             let open = answer(401, "application/json", r#"{"error":"x"}"#);
             assert_eq!(unasked(attempt, open).0, Proof::NotEnforced);
         }
-        // Where no certificate can be asked for, none has to be.
+        // Plain HTTP cannot ask for a certificate, so it does not have to.
         let page = answer(400, "text/html", "plain HTTP request was sent to HTTPS port");
         assert_eq!(unasked(Attempt::PlainHttp, page).0, Proof::Enforced);
     }
 
     #[test]
-    fn the_right_certificate_must_be_let_in() {
+    fn the_right_certificate_must_be_accepted() {
         let garms = || answer(401, "application/json", r#"{"error":"Not Authorized"}"#);
         assert_eq!(proof(Attempt::RightKind, garms()), Proof::Enforced);
         assert_eq!(unasked(Attempt::RightKind, garms()).0, Proof::CannotTell);
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_of_the_front_is_proof() {
+    fn a_refusal_by_the_reverse_proxy_is_proof() {
         for status in [400, 403, 495, 496] {
             let page = answer(status, "text/html", "<html>No required SSL certificate</html>");
             assert_eq!(proof(Attempt::NoCertificate, page), Proof::Enforced, "{status}");
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn garm_is_known_by_its_errors_whatever_the_status() {
+    fn garm_is_recognized_by_its_errors_whatever_the_status() {
         let body = r#"{"error":"Not Authorized","details":"…"}"#;
         for status in [400, 401, 403, 404, 500] {
             let json = answer(status, "application/json", body);
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_leaves_it_open() {
+    fn a_response_that_is_neither_proves_nothing() {
         for status in [301, 302, 429, 500, 502, 503] {
             let page = answer(status, "text/html", "<html>Bad Gateway</html>");
             assert_eq!(proof(Attempt::PlainHttp, page), Proof::Unreachable, "{status}");
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_handshake_that_is_refused_and_a_connection_that_is_closed_are_proof() {
+    fn a_refused_handshake_and_a_closed_connection_are_proof() {
         let presented = PresentedCertificate::Nothing;
         for error in [
             TransportError::Closed("reset".into()),

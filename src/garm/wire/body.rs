@@ -1,10 +1,10 @@
-//! What we send: the bodies of POST and PUT of a pool.
+//! The bodies of POST and PUT requests for a pool.
 
 use serde_json::{Value, json};
 
 use crate::domain::pool::{PoolChange, PoolSpec};
 
-/// The body of `POST /…/pools`: every field, spelt out.
+/// The body of `POST /…/pools`, with every field.
 pub(in crate::garm) fn create_body(spec: &PoolSpec) -> Value {
     let mut body = json!({
         "provider_name": spec.provider,

@@ -1,4 +1,4 @@
-//! GARM itself: its settings, its providers, its templates.
+//! GARM's settings, providers, templates and proxies.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::lenient::or_default;
 use super::{DecodeError, decode, list};
 use crate::domain::fleet::{Controller, Provider, Proxy, Template};
 
-/// The owner of the templates that GARM brings.
+/// The owner of GARM's built-in templates.
 const SYSTEM: &str = "system";
 
 #[derive(Deserialize)]
@@ -58,8 +58,7 @@ struct WireProvider {
     description: String,
 }
 
-/// `GET /controller-info`, and what PUT answers. The id is GARM's mark of itself: without it the
-/// answer is another program's.
+/// `GET /controller-info`, and the response to a PUT. A response without the id is not from GARM.
 pub(in crate::garm) fn controller(body: &[u8]) -> Result<Controller, DecodeError> {
     let wire: WireController = decode(body)?;
     Ok(Controller {
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_id_is_not_garms() {
+    fn a_response_without_an_id_is_not_from_garm() {
         assert!(controller(br#"{"status":"ok"}"#).is_err());
     }
 }

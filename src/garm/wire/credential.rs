@@ -1,5 +1,5 @@
-//! GARM's credentials for GitHub. Answers never hold what they are made of, nor an App's ids
-//! (measured); requests hold the private key as base64 of its PEM.
+//! GARM's credentials for GitHub. Responses never contain the secrets or an App's ids (measured);
+//! requests contain the private key as base64 of its PEM.
 
 use std::collections::BTreeMap;
 
@@ -67,8 +67,8 @@ struct WireRateLimit {
     reset: i64,
 }
 
-/// `GET /github/credentials`, their rate limits alone, by name; nothing of those that GARM has not
-/// used yet.
+/// The rate limits in `GET /github/credentials`, by name. Credentials that GARM has not used yet have
+/// none.
 pub(in crate::garm) fn rate_limits(
     body: &[u8],
 ) -> Result<BTreeMap<String, RateLimit>, DecodeError> {
@@ -85,7 +85,7 @@ pub(in crate::garm) fn endpoints(body: &[u8]) -> Result<Vec<String>, DecodeError
     Ok(list::<WireEndpointName>(body)?.into_iter().map(|it| it.name).collect())
 }
 
-/// What POST and PUT answer.
+/// The response to POST and PUT.
 pub(in crate::garm) fn credential(body: &[u8]) -> Result<Credential, DecodeError> {
     decode::<WireCredential>(body).map(Credential::from)
 }
@@ -105,8 +105,8 @@ pub(in crate::garm) fn new_credential_body(
     })
 }
 
-/// `PUT /github/credentials/ID`. GARM takes an App whole or not at all, and answers 200 to an
-/// endpoint without setting it (measured).
+/// `PUT /github/credentials/ID`. GARM accepts only a complete App, and returns 200 for an endpoint
+/// without setting it (measured).
 pub(in crate::garm) fn credential_body(
     wanted: &DesiredCredential,
     mark: &str,
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn zero_values_are_absent_and_other_kinds_keep_their_word() {
+    fn absent_fields_are_empty_and_other_auth_types_keep_their_name() {
         let got = credentials(
             br#"[{"id":1,"name":"a","auth-type":"pat"},
                  {"id":2,"name":"b","description":"d","auth-type":"app","endpoint":{"name":"e"}}]"#,

@@ -1,4 +1,4 @@
-//! Organizations, repositories, enterprises.
+//! Decodes organizations, repositories and enterprises.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -27,7 +27,7 @@ struct WireEndpoint {
     endpoint_type: String,
 }
 
-/// A pool inside an entity: without its labels and its own entity, but with its `extra_specs`.
+/// A pool inside an entity: without labels and entity, but with `extra_specs`.
 #[derive(Deserialize)]
 struct WireInnerPool {
     id: String,
@@ -52,11 +52,11 @@ struct WireEntity {
     agent_mode: bool,
 }
 
-/// What only a single entity's answer tells of its pools.
+/// The `extra_specs` of an entity's pools, which only the response for one entity contains.
 pub type SpecsByPool = Vec<(PoolId, Map<String, Value>)>;
 
-/// The same answer: the pools whose `extra_specs` are neither a mapping nor absent. GARM takes any
-/// JSON, which we read as none.
+/// The pools whose `extra_specs` are neither an object nor absent. GARM accepts any JSON; we read it
+/// as empty.
 pub(in crate::garm) fn without_map(body: &[u8]) -> Result<Vec<PoolId>, DecodeError> {
     #[derive(Deserialize)]
     struct WirePoolList {
@@ -68,8 +68,8 @@ pub(in crate::garm) fn without_map(body: &[u8]) -> Result<Vec<PoolId>, DecodeErr
     Ok(wire.pools.into_iter().filter(is_odd).map(|it| PoolId::new(it.id)).collect())
 }
 
-/// `GET /organizations/ID`, `/repositories/ID`, `/enterprises/ID`: the entity, and `extra_specs` of
-/// each of its pools.
+/// `GET /organizations/ID`, `/repositories/ID`, `/enterprises/ID`: the entity, and the `extra_specs`
+/// of each of its pools.
 pub(in crate::garm) fn entity_with_specs(
     kind: EntityKind,
     bound: AnswerLimit,
@@ -117,7 +117,7 @@ mod tests {
     use crate::garm::wire::rows::read;
 
     #[test]
-    fn an_entity_alone_tells_the_extra_specs_of_its_pools() {
+    fn a_single_entity_has_the_extra_specs_of_its_pools() {
         let body = br#"{"id":"e","name":"n","pool_manager_status":{"running":true},"pool":[
             {"id":"a","extra_specs":{"zone":"b","n":12345678901234567}},{"id":"b"},
             {"id":"c","extra_specs":null}]}"#;
@@ -134,9 +134,9 @@ mod tests {
         assert!(bare.1.is_empty());
     }
 
-    /// GARM.md §j: a stopped manager has no `running` at all.
+    /// A stopped manager has no `running` field (GARM.md §j).
     #[test]
-    fn a_manager_that_does_not_say_that_it_runs_has_stopped() {
+    fn a_manager_without_running_has_stopped() {
         let manager = |status: &str| {
             let body = format!(r#"[{{"id":"e","name":"n","pool_manager_status":{status}}}]"#);
             let reader = entities(EntityKind::Enterprise, Budget::default().others);

@@ -1,4 +1,4 @@
-//! Events (GARM.md §g): the kind of row, what happened to it, and the row, or a stub of it.
+//! Decodes events (GARM.md §g): the kind of row, the operation, and the row or a stub of it.
 
 use std::borrow::Cow;
 
@@ -22,7 +22,7 @@ struct WireEvent<'a> {
     payload: &'a RawValue,
 }
 
-/// All that is certain of the row of a delete.
+/// The only field that is always set in the row of a delete.
 #[derive(Deserialize)]
 struct DeletedRow<Id> {
     id: Id,
@@ -74,7 +74,7 @@ fn row(wire: &WireEvent<'_>) -> Result<Option<RowChange>, DecodeError> {
     })
 }
 
-/// The id of a row. Without one nobody can say which row it was.
+/// The id of a row; a row without one cannot be identified.
 fn text_id(payload: &[u8]) -> Result<String, DecodeError> {
     let id = decode::<WireId>(payload)?.id;
     if id.is_empty() { Err(DecodeError("a row without an id".into())) } else { Ok(id) }
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_we_do_not_follow_is_nothing() {
+    fn events_that_we_do_not_use_are_skipped() {
         let row = json!({ "id": "x", "name": "n" });
         for kind in ["scaleset", "organization", "", "something new"] {
             assert_eq!(read(kind, "update", &row), Ok(None), "{kind}");
@@ -127,12 +127,12 @@ mod tests {
         for operation in ["", "renamed", "UPDATE"] {
             assert_eq!(read("instance", operation, &row), Ok(None), "{operation}");
         }
-        // A pool of a whole Gitea server belongs to no entity of ours.
+        // A pool of a whole Gitea server belongs to none of our kinds of entity.
         assert_eq!(read("pool", "update", &json!({ "id": "p" })), Ok(None));
     }
 
     #[test]
-    fn a_row_without_an_id_is_misread() {
+    fn a_row_without_an_id_is_an_error() {
         for (kind, operation) in [
             ("instance", "create"),
             ("instance", "delete"),
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_an_event_is_read_as_one() {
+    fn a_text_that_is_not_an_event_is_an_error() {
         let deep = "[".repeat(100_000);
         for text in ["", "null", "{}", "[]", "garbage", r#"{"entity-type":1}"#, &deep] {
             assert!(event_of(text).is_err(), "{}", &text[..text.len().min(20)]);
@@ -162,9 +162,9 @@ mod tests {
         assert!(event_of(&nested).is_err());
     }
 
-    /// Every event that a real GARM was recorded to send can be read.
+    /// Events recorded from a real GARM.
     #[test]
-    fn the_recorded_events_are_read() {
+    fn recorded_events_are_decoded() {
         let recorded = include_str!("../../../tests/garm/events.jsonl");
         let mut counts = [0; 6];
         for line in recorded.lines() {

@@ -1,4 +1,4 @@
-//! Workflow jobs.
+//! Decodes workflow jobs.
 
 use std::collections::{HashMap, HashSet};
 
@@ -53,7 +53,7 @@ pub(in crate::garm) fn jobs(bound: AnswerLimit) -> impl BodyReader<Output = Vec<
     let mut labels: HashMap<Vec<String>, Labels> = HashMap::new();
     let mut entities: HashSet<EntityKey> = HashSet::new();
     let rows = RowReader::new(bound, move |mut wire: WireJob| {
-        // Thousands of jobs ask for a few sets of labels, in a few entities.
+        // Thousands of jobs share a few sets of labels and a few entities.
         let spelt = std::mem::take(&mut wire.labels);
         let mut job = job(wire);
         job.labels = labels.get(&spelt).cloned().unwrap_or_else(|| {
@@ -69,11 +69,11 @@ pub(in crate::garm) fn jobs(bound: AnswerLimit) -> impl BodyReader<Output = Vec<
         }
         Ok(Some(job))
     });
-    // SQLite lists the oldest first. Jobs beyond so many change nothing that could be done now.
+    // SQLite lists the oldest first. Jobs beyond the limit would not change the next actions.
     rows.excess(Excess::LeftOut)
 }
 
-/// One job, as an event carries it.
+/// A job in an event.
 pub(super) fn one_job(body: &[u8]) -> Result<Job, DecodeError> {
     decode(body).map(job)
 }
@@ -90,7 +90,7 @@ fn job(wire: WireJob) -> Job {
     });
     Job {
         id: wire.id,
-        // GARM 0.1 had one id for both.
+        // GARM 0.1 has one id for both.
         workflow_job_id: if wire.workflow_job_id == 0 { wire.id } else { wire.workflow_job_id },
         run_id: wire.run_id,
         status: JobStatus::parse(&wire.status),
@@ -101,7 +101,7 @@ fn job(wire: WireJob) -> Job {
         repository: format!("{}/{}", wire.repository_owner, wire.repository_name),
         entities: entities.collect(),
         is_of_scale_set: !wire.scaleset_job_id.is_empty(),
-        // GARM's word for "nobody" is the UUID of zeros.
+        // GARM writes the zero UUID for an unlocked job.
         is_locked: wire.locked_by.chars().any(|it| it != '0' && it != '-'),
         created_at: wire.created_at,
         updated_at: wire.updated_at,
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_garm_leaves_out_is_zero() {
+    fn absent_fields_are_zero() {
         let expected = Job {
             id: 1,
             workflow_job_id: 1,
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_two_webhooks_brought_names_both_entities() {
+    fn a_job_of_two_webhooks_names_both_entities() {
         let body = br#"[{"id":1,"repo_id":"r","org_id":"o","enterprise_id":""}]"#;
         let key = |kind, id: &str| EntityKey { kind, id: EntityId::new(id) };
         let expected = [key(EntityKind::Organization, "o"), key(EntityKind::Repository, "r")];
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_with_a_scale_sets_id_is_a_scale_sets() {
+    fn a_job_with_a_scale_set_id_belongs_to_a_scale_set() {
         let body = br#"[{"id":1,"org_id":"o","scaleset_job_id":"5a1c"}]"#;
         assert!(all(body)[0].is_of_scale_set);
     }

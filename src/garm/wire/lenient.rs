@@ -1,4 +1,4 @@
-//! Values that GARM leaves out, sends as `null`, or sends larger than the domain has them.
+//! Decodes values that GARM omits, sends as `null`, or sends larger than the domain allows.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,12 +9,12 @@ use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Number, Value};
 
-/// GARM's own zero, `0001-01-01T00:00:00Z`: "never".
+/// GARM's zero time, `0001-01-01T00:00:00Z`, which means "never".
 pub(super) fn zero_time() -> Timestamp {
     Timestamp::from_second(-62_135_596_800).expect("the year 1 is within jiff's range")
 }
 
-/// `null` is the default, as an absent field is.
+/// `null` means the default, as an absent field does.
 pub(super) fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: Default + Deserialize<'de>,
@@ -23,13 +23,13 @@ where
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// A time; what is none, or none that we can hold, is [`zero_time`]. An age reckoned from it is
-/// long, which shows, and one odd row does not hide the others.
+/// A time; an invalid one or one out of range becomes [`zero_time`]. The age computed from it is
+/// conspicuously long, and one invalid row does not hide the others.
 pub(super) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
     deserializer.deserialize_any(TimeVisitor)
 }
 
-/// Reads the text where it stands: a large fleet's lists have a hundred thousand of them.
+/// Parses without copying the text: the lists of a large fleet have a hundred thousand times.
 struct TimeVisitor;
 
 impl Visitor<'_> for TimeVisitor {
@@ -48,8 +48,8 @@ impl Visitor<'_> for TimeVisitor {
     }
 }
 
-/// A number that GARM holds in 64 bits and we in 32: larger ones are read as the largest, those
-/// below zero as zero. Fractions, which no count has, are an error.
+/// A number that GARM stores in 64 bits and we in 32. Larger numbers become the maximum and negative
+/// ones zero; fractions are an error.
 pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     let Some(number) = Option::<Number>::deserialize(deserializer)? else { return Ok(0) };
     if let Some(count) = number.as_u64() {
@@ -62,10 +62,10 @@ pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D
     }
 }
 
-/// Most entries of a list inside a row, such as labels.
+/// Maximum length of a list inside a row, such as labels.
 const FEW: usize = 1_000;
 
-/// A list inside a row, `null` being an empty one; one of more than [`FEW`] entries is an error.
+/// A list inside a row; `null` is empty, and more than [`FEW`] entries are an error.
 pub(super) fn few<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     T: Deserialize<'de>,
@@ -79,10 +79,10 @@ where
     Ok(newest.into())
 }
 
-/// Most messages of a row that are kept.
+/// How many messages of a row are kept.
 const LAST: usize = 100;
 
-/// The last [`LAST`] entries of a list inside a row, which grows while the row lives.
+/// The last [`LAST`] entries of a list that grows as long as its row exists.
 pub(super) fn last<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     T: Deserialize<'de>,
@@ -122,11 +122,11 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for NewestVisitor<T> {
     }
 }
 
-/// Fewest bytes that a value of a tree has on average, beyond the first thousand: a value takes up
-/// to 150 in memory, so that a tree has no more than ten times its text.
+/// Minimum average size of a JSON value in bytes, beyond the first thousand values. A value takes up
+/// to 150 bytes in memory, so a tree takes at most ten times the memory of its text.
 const VALUE_MIN: usize = 16;
 
-/// Any JSON. One of very many tiny values is an error.
+/// Any JSON, except a tree of very many tiny values.
 pub(super) fn tree<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     let Some(raw) = Option::<Box<RawValue>>::deserialize(deserializer)? else { return Ok(None) };
     let text = raw.get();
@@ -137,7 +137,7 @@ pub(super) fn tree<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     serde_json::from_str(text).map_err(D::Error::custom)
 }
 
-/// How many values a JSON text has, to within those that are empty.
+/// The number of values in a JSON text, counting empty containers imprecisely.
 fn values(text: &str) -> usize {
     let (mut count, mut is_text, mut is_escaped) = (0, false, false);
     for byte in text.bytes() {
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_are_read_as_the_nearest_that_we_have() {
+    fn counts_out_of_range_become_the_nearest_valid_count() {
         for (json, expected) in [
             ("0", 0),
             ("7", 7),
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_times_are_never() {
+    fn invalid_times_are_never() {
         for odd in [
             json!(null),
             json!("0001-01-01T00:00:00Z"),

@@ -1,7 +1,7 @@
-//! GARM's JSON: zero values are absent, lists may be null, unknown fields are tolerated
-//! (GARM.md §0.3, §a). Odd numbers and times are read as the nearest that the domain has, so that
-//! one row of a stranger cannot hide all others; a row that cannot be read at all is left out and
-//! named. Lists are read row by row as they arrive, within a budget.
+//! GARM's JSON: zero values may be absent, lists may be null, unknown fields are ignored
+//! (GARM.md §0.3, §a). Numbers and times out of range become the nearest valid value, so that one row
+//! of another team cannot hide all others; a row that cannot be decoded is left out and reported.
+//! Lists are decoded row by row as they arrive, within a budget.
 
 mod body;
 mod controller;
@@ -35,10 +35,10 @@ pub use pool_keys::{KeyMeaning, POOL_KEYS, UnknownPoolData};
 pub(super) use rows::{BodyReader, DocumentReader};
 pub(super) use runner::{runner, runners};
 
-/// Longest token, in bytes: a header line has to hold it.
+/// Longest token, in bytes: it must fit into a header line.
 const TOKEN_MAX: usize = 16 << 10;
 
-/// Why a body is not what GARM answers, in words that may quote it: to be bounded and escaped.
+/// Why a body is not a valid response. The text may quote it and must be bounded and escaped.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct DecodeError(pub(super) String);
 
@@ -88,7 +88,7 @@ mod tests {
         RowReader::new(BOUND, |it: Named| Ok(Some(it.name)))
     }
 
-    /// The names of the rows and what is remarked, in whatever pieces the answer arrives.
+    /// Checks the names of the rows and the remark, with the response arriving in various pieces.
     #[track_caller]
     fn check(body: &str, expected: Result<(&str, Option<&str>), &str>) {
         for size in [1, 5, 1 << 20] {
@@ -115,16 +115,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_body_is_said() {
+    fn errors_say_what_is_wrong_with_a_body() {
         check("", Err("an empty answer"));
         check(" \n", Err("an empty answer"));
         check("<html>", Err("not JSON: expected value at line 1 column 1"));
         check(r#"[{"name":"a"},{"nam"#, Err("JSON that breaks off after 1 entries"));
         check(
             r#"{"name":"a"}"#,
-            Err(
-                "JSON of an unexpected shape: invalid type: map, expected a sequence at line 1 column 0",
-            ),
+            Err("JSON of an unexpected shape: invalid type: map, expected a sequence at line 1 \
+                 column 0"),
         );
         check(
             r#"[{"name":"a"},<html>]"#,
@@ -137,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_cannot_be_read_is_named_and_costs_that_row() {
+    fn a_row_that_cannot_be_decoded_is_left_out_and_reported() {
         check(
             r#"[{"name":"a"},{"id":"7f","name":5},{"name":"b"}]"#,
             Ok((
@@ -149,9 +148,8 @@ mod tests {
         );
         check(
             "[7]",
-            Err(
-                "entry 1 of the list cannot be read: invalid type: integer `7`, expected struct Named at line 1 column 1",
-            ),
+            Err("entry 1 of the list cannot be read: invalid type: integer `7`, expected struct \
+                 Named at line 1 column 1"),
         );
     }
 
@@ -164,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_may_end_at_its_bound() {
+    fn a_list_may_end_at_its_limit() {
         let mut reader = names().excess(Excess::LeftOut);
         reader.take(br#"[{"name":"a"},{"name":"b"},{"name":"c"},{"name":"d"},"#).unwrap();
         assert!(reader.is_full());
@@ -172,20 +170,21 @@ mod tests {
         assert_eq!(reader.finish().unwrap(), ["a", "b", "c"]);
     }
 
-    /// A neighbour's pool may hold anything.
+    /// Another team's pool may contain anything.
     #[test]
-    fn nesting_without_end_costs_its_row() {
+    fn a_row_with_excessive_nesting_is_left_out() {
         let nest = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
         let body = format!(r#"[{{"id":"p","org_id":"o","x":{nest}}},{{"id":"q","org_id":"o"}}]"#);
         let mut reader = pools(BOUND);
         reader.take(body.as_bytes()).unwrap();
-        let why = "1 entry left out that cannot be read: entry 1 (\"p\") of the list cannot be read: it is nested too deeply";
+        let why = "1 entry left out that cannot be read: entry 1 (\"p\") of the list cannot be \
+                   read: it is nested too deeply";
         assert_eq!(reader.remark().as_deref(), Some(why));
         assert_eq!(reader.finish().unwrap().len(), 1);
     }
 
     #[test]
-    fn only_a_token_that_a_header_can_hold_is_taken() {
+    fn only_a_token_that_fits_a_header_is_accepted() {
         let read = |body: &str| token(body.as_bytes()).map(|it| it.expose_secret().to_owned());
         assert_eq!(read(r#"{"token":"a.b-c_d"}"#), Ok("a.b-c_d".into()));
         for bad in [r#"{"token":""}"#, r#"{"token":"a\r\nX: y"}"#, r#"{"token":"é"}"#] {
@@ -195,7 +194,7 @@ mod tests {
         assert!(read("{}").is_err());
     }
 
-    /// The recorded events carry the same objects as the lists do; deletes are stubs.
+    /// Recorded events contain the same objects as lists; deletes are stubs.
     #[test]
     fn the_objects_of_recorded_events_decode() {
         let events = include_str!("../../../tests/garm/events.jsonl");

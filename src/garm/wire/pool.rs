@@ -1,4 +1,4 @@
-//! Pools, with the instances that single ones carry.
+//! Decodes pools, and the instances in the response for one pool.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -15,8 +15,8 @@ use crate::domain::pool::{NO_PROXY, Pool, PoolDetail, PoolSpec};
 use crate::domain::runner::Runner;
 use crate::garm::budget::AnswerLimit;
 
-/// What GARM takes a stored 0 for, which a pool made without a timeout has. Its lists leave the
-/// field out then, and single answers say this (`RunnerTimeout` in GARM's `params`).
+/// The bootstrap timeout of a pool that stores 0, as one created without a timeout does. Lists omit
+/// the field then; the response for one pool has this value (`RunnerTimeout` in GARM's `params`).
 const BOOTSTRAP_DEFAULT_MIN: u32 = 20;
 
 #[derive(Default, Deserialize)]
@@ -72,7 +72,7 @@ struct WirePool {
     proxy_id: Option<u64>,
     #[serde(default, deserialize_with = "or_default")]
     enable_shell: bool,
-    /// Absent before GARM 0.2, never left out since (GARM.md §k).
+    /// Absent before GARM 0.2, always present since (GARM.md §k).
     generation: Option<u64>,
     #[serde(default = "zero_time", deserialize_with = "time")]
     created_at: Timestamp,
@@ -80,10 +80,9 @@ struct WirePool {
     updated_at: Timestamp,
 }
 
-/// `GET /pools`, whose rows lack `extra_specs`. Pools that belong to none of our three kinds of entity are left out: GARM has
-/// them for whole Gitea servers, whose jobs are not ours to count. One that bears our label all
-/// the same is an error, because nobody may then say that it is not there; so is one that cannot be
-/// read.
+/// `GET /pools`, whose rows lack `extra_specs`. Pools of none of our three kinds of entity are left
+/// out: GARM has them for whole Gitea servers. If such a pool, or one that cannot be decoded, has our
+/// label, that is an error, because it must not be taken for absent.
 pub(in crate::garm) fn pools(bound: AnswerLimit) -> impl BodyReader<Output = Vec<Pool>> {
     let rows = RowReader::new(bound, |wire: WirePool| {
         let id = wire.id.clone();
@@ -103,16 +102,16 @@ pub(in crate::garm) fn pools(bound: AnswerLimit) -> impl BodyReader<Output = Vec
     rows.vital(may_be_marked)
 }
 
-/// Whether the text of a row may hold one of our labels.
+/// Whether a row may contain one of our labels.
 fn may_be_marked(row: &[u8]) -> bool {
     let row = row.to_ascii_lowercase();
     row.windows(MARK.len()).any(|it| it == MARK)
 }
 
-/// How every label of ours begins, whether its pool is retired or not.
+/// The prefix of all our labels, also of retired pools.
 const MARK: &[u8] = b"runnerctl";
 
-/// `GET /pools/ID`, and what POST and PUT of a pool answer.
+/// `GET /pools/ID`, and the response to POST and PUT of a pool.
 pub(in crate::garm) fn pool_with_runners(
     bound: AnswerLimit,
 ) -> impl BodyReader<Output = (Pool, Vec<Runner>)> {
@@ -125,7 +124,7 @@ pub(in crate::garm) fn pool_with_runners(
     EnvelopeReader { rows: RowReader::below("instances", bound, runner), read }
 }
 
-/// One pool, as an event carries it; nothing for one that belongs to none of our kinds of entity.
+/// A pool in an event; `None` if it belongs to none of our kinds of entity.
 pub(super) fn one_pool(body: &[u8]) -> Result<Option<Pool>, DecodeError> {
     Ok(pool(decode(body)?))
 }
@@ -182,8 +181,8 @@ fn labels(tags: &[WireName]) -> Labels {
     tags.iter().map(|it| it.name.as_str()).collect()
 }
 
-/// Absent, `null` and `{}` are one. GARM takes an array or a text here as well; no provider can
-/// use it, and it is replaced whole when the pool is ours.
+/// Absent, `null` and `{}` are equal. GARM also accepts an array or a string, which no provider can
+/// use; in a pool of ours it is replaced.
 pub(super) fn extra_specs(value: Option<Value>) -> Map<String, Value> {
     match value {
         Some(Value::Object(map)) => map,
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_garm_leaves_out_is_zero_or_garms_default() {
+    fn absent_fields_are_zero_or_garms_default() {
         let expected = Pool {
             id: PoolId::new("p"),
             entity: EntityKey { kind: EntityKind::Organization, id: EntityId::new("o") },
@@ -249,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn an_odd_pool_of_a_stranger_does_not_hide_the_others() {
+    fn an_invalid_pool_of_another_team_does_not_hide_the_others() {
         let body = r#"[
             {"id":"huge","org_id":"o","max_runners":4294967296,"priority":18446744073709551615},
             {"id":"negative","org_id":"o","max_runners":-1,"created_at":"never"},
@@ -267,15 +266,15 @@ mod tests {
     }
 
     #[test]
-    fn a_marked_pool_without_entity_is_never_passed_over() {
+    fn a_pool_with_our_label_and_no_entity_is_an_error() {
         let body = r#"[{"id":"p7","forge_instance_id":"f","tags":[{"name":"RunnerCtl=acme/x"}]}]"#;
         let expected = "pool `p7` has no organization, repository or enterprise";
         assert_eq!(pools(body.as_bytes()), Err(DecodeError(expected.into())));
     }
 
-    /// A list leaves them out whatever they are; alone, a pool without them has none.
+    /// A list always omits them; the response for one pool omits them only if there are none.
     #[test]
-    fn only_a_pool_alone_is_known_to_have_no_extra_specs() {
+    fn only_the_response_for_one_pool_proves_absent_extra_specs() {
         let row = r#"{"id":"p","org_id":"o"}"#;
         assert_eq!(one(row).detail, PoolDetail::Listed);
         let alone = pool_with_runners(Budget::default().runners);
@@ -283,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn extra_specs_are_kept_whole() {
+    fn extra_specs_are_kept_unchanged() {
         let body = r#"{"id":"p","org_id":"o","extra_specs":{"a":[{"b":null}],"n":12345678901234567890123,"v":1.10}}"#;
         let pool = one(body);
         assert_eq!(pool.detail, PoolDetail::Whole);

@@ -1,5 +1,5 @@
-//! The keys of GARM's pools, and what each comes to here. A key that is not in this table is one
-//! that a later GARM has added: `import` says so, and a test finds it in recorded answers.
+//! The keys of GARM's pools and what each means here. A key that is not in this table was added by a
+//! later GARM: `import` reports it, and a test finds it in recorded responses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,22 +7,21 @@ use serde::de::IgnoredAny;
 
 use super::{DecodeError, list};
 
-/// What becomes of a key of GARM's.
+/// The meaning of a key of GARM's pools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyMeaning {
-    /// A field of pools says it, and what no file says is carried over to the pool that replaces
-    /// the one that had it.
+    /// A field of pool files. A value that no file declares is copied to a replacement pool.
     Field(&'static str),
-    /// Which entity the pool serves, which fields name by another word.
-    Owner,
-    /// GARM's own: its ids, times, counts, and names of what is referred to by id.
-    Garms,
+    /// The entity that the pool serves, which has other fields.
+    Entity,
+    /// Set by GARM: ids, times, counts, and names of what has an id.
+    Internal,
 }
 
-/// Every key, in GARM's order.
+/// All keys, in GARM's order.
 pub const POOL_KEYS: &[(&str, KeyMeaning)] = &[
     ("runner_prefix", KeyMeaning::Field("runner_prefix")),
-    ("id", KeyMeaning::Garms),
+    ("id", KeyMeaning::Internal),
     ("provider_name", KeyMeaning::Field("provider")),
     ("max_runners", KeyMeaning::Field("max_runners")),
     ("min_idle_runners", KeyMeaning::Field("min_idle_runners")),
@@ -32,39 +31,39 @@ pub const POOL_KEYS: &[(&str, KeyMeaning)] = &[
     ("os_arch", KeyMeaning::Field("os_arch")),
     ("tags", KeyMeaning::Field("labels")),
     ("enabled", KeyMeaning::Field("enabled")),
-    ("instances", KeyMeaning::Garms),
+    ("instances", KeyMeaning::Internal),
     ("enable_shell", KeyMeaning::Field("enable_shell")),
-    ("generation", KeyMeaning::Garms),
-    ("repo_id", KeyMeaning::Owner),
-    ("repo_name", KeyMeaning::Owner),
-    ("org_id", KeyMeaning::Owner),
-    ("org_name", KeyMeaning::Owner),
-    ("enterprise_id", KeyMeaning::Owner),
-    ("enterprise_name", KeyMeaning::Owner),
-    ("forge_instance_id", KeyMeaning::Owner),
-    ("endpoint", KeyMeaning::Owner),
+    ("generation", KeyMeaning::Internal),
+    ("repo_id", KeyMeaning::Entity),
+    ("repo_name", KeyMeaning::Entity),
+    ("org_id", KeyMeaning::Entity),
+    ("org_name", KeyMeaning::Entity),
+    ("enterprise_id", KeyMeaning::Entity),
+    ("enterprise_name", KeyMeaning::Entity),
+    ("forge_instance_id", KeyMeaning::Entity),
+    ("endpoint", KeyMeaning::Entity),
     ("runner_bootstrap_timeout", KeyMeaning::Field("bootstrap_timeout")),
-    ("created_at", KeyMeaning::Garms),
-    ("updated_at", KeyMeaning::Garms),
+    ("created_at", KeyMeaning::Internal),
+    ("updated_at", KeyMeaning::Internal),
     ("extra_specs", KeyMeaning::Field("extra_specs")),
     ("github-runner-group", KeyMeaning::Field("runner_group")),
     ("priority", KeyMeaning::Field("priority")),
     ("template_id", KeyMeaning::Field("template")),
-    ("template_name", KeyMeaning::Garms),
+    ("template_name", KeyMeaning::Internal),
     ("proxy_id", KeyMeaning::Field("proxy")),
-    ("proxy_name", KeyMeaning::Garms),
+    ("proxy_name", KeyMeaning::Internal),
 ];
 
-/// What a list of pools has that nothing here can say.
+/// What a list of pools contains that runnerctl does not support.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnknownPoolData {
     /// Keys that are not in [`POOL_KEYS`].
     pub keys: BTreeSet<String>,
-    /// How many pools serve a whole server, which is none of our kinds of entity.
+    /// How many pools serve a whole server, which is not one of our kinds of entity.
     pub of_servers: usize,
 }
 
-/// `GET /pools` once more, for what [`super::pools`] passes over.
+/// `GET /pools`, for what [`super::pools`] skips.
 pub(in crate::garm) fn unknown(body: &[u8]) -> Result<UnknownPoolData, DecodeError> {
     let mut found = UnknownPoolData::default();
     for pool in list::<BTreeMap<String, IgnoredAny>>(body)? {
@@ -84,7 +83,7 @@ mod tests {
     use crate::domain::field::field;
 
     #[test]
-    fn every_key_that_is_kept_as_a_field_is_one() {
+    fn every_key_with_a_field_names_an_existing_field() {
         for (key, kept) in POOL_KEYS {
             if let KeyMeaning::Field(name) = kept {
                 assert!(field(name).is_some(), "{key}");
@@ -93,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_later_garm_adds_is_found() {
+    fn keys_of_a_later_garm_are_found() {
         let body = br#"[{"id":"a","org_id":"o","spot":true,"tags":[]},{"id":"b","forge_instance_id":"f"}]"#;
         let expected = UnknownPoolData { keys: BTreeSet::from(["spot".to_owned()]), of_servers: 1 };
         assert_eq!(unknown(body), Ok(expected));

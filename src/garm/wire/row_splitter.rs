@@ -1,10 +1,10 @@
-//! Cuts a list of GARM's into its rows as the bytes arrive. Finds where each row ends and nothing
-//! else: whether a row is JSON is judged when it is decoded.
+//! Splits a JSON list into its rows as the bytes arrive. It only finds where each row ends; whether a
+//! row is valid JSON is checked when it is decoded.
 
 use super::DecodeError;
 use super::rows::no_list;
 
-/// Longest row, in bytes: a pool's `extra_specs` hold scripts and certificates.
+/// Longest row, in bytes: a pool's `extra_specs` contain scripts and certificates.
 const ROW_MAX: usize = 1 << 20;
 
 /// Deepest nesting within a row; the decoder gives up at 128.
@@ -13,49 +13,48 @@ const DEPTH_MAX: u32 = 100;
 /// Largest object around a list, in bytes without the list.
 const AROUND_MAX: usize = 1 << 20;
 
-/// How much is kept of a document of another shape, to say what it is.
+/// How much is kept of a document that is not a list, to describe it.
 const OTHER_MAX: usize = 8 << 10;
 
 /// How much is kept of a row that is too long.
 const BEGINNING: usize = 4 << 10;
 
-/// A row of the list.
+/// A row of the list, undecoded.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum RawRow<'a> {
-    /// All of it.
     Whole(&'a [u8]),
-    /// All of it, nested deeper than is decoded.
+    /// Nested more deeply than the decoder allows.
     TooDeep(&'a [u8]),
-    /// Its beginning.
+    /// The beginning of a row that is too long.
     TooLong(&'a [u8]),
 }
 
-/// Where in the document the next byte stands.
+/// The position of the next byte in the document.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SplitterState {
     Start,
-    /// In the object around the list.
+    /// In the object that contains the list.
     Object,
     Rows,
-    /// After the end.
+    /// After the end of the document.
     End,
-    /// In a document that is neither.
+    /// In any other document.
     Other,
 }
 
-/// Cuts one document.
+/// Splits one document.
 pub(super) struct RowSplitter {
-    /// The key of an object that the list stands below.
+    /// The key of the list, if an object contains it.
     key: Option<&'static str>,
     spot: SplitterState,
     scan: JsonScan,
-    /// The beginning of a row whose end has not arrived.
+    /// The beginning of the current row.
     row: Vec<u8>,
     is_long: bool,
     rows: usize,
-    /// The object around the list with an empty one in its place, or a document of another shape.
+    /// The object with an empty list in place of the list, or a document that is not a list.
     head: Vec<u8>,
-    /// The last text at the top of the object, and whether it is our key.
+    /// The last string at the top level of the object, and whether it is our key.
     word: Vec<u8>,
     is_key: bool,
     taken: usize,
@@ -78,17 +77,17 @@ impl RowSplitter {
         }
     }
 
-    /// The document is an object, and the list stands below this key.
+    /// The document is an object with the list under this key.
     pub(super) fn below(key: &'static str) -> Self {
         Self { key: Some(key), ..Self::list() }
     }
 
-    /// How many bytes have come.
+    /// How many bytes have arrived.
     pub(super) fn taken(&self) -> usize {
         self.taken
     }
 
-    /// Takes the next bytes and hands out each row whose end is among them.
+    /// Takes the next bytes and passes on each row that ends in them.
     pub(super) fn take(
         &mut self,
         mut bytes: &[u8],
@@ -111,7 +110,7 @@ impl RowSplitter {
         Ok(())
     }
 
-    /// The document is whole: brings what is around the list.
+    /// Ends the document and returns what is around the list.
     pub(super) fn finish(self) -> Result<Vec<u8>, DecodeError> {
         match self.spot {
             SplitterState::Start => Err(DecodeError("an empty answer".into())),
@@ -123,7 +122,7 @@ impl RowSplitter {
             SplitterState::Other if self.key.is_none() && self.head.trim_ascii() == b"null" => {
                 Ok(Vec::new())
             }
-            // What is around a list is decoded by others, who will say what this is instead.
+            // The caller decodes the object and reports what this is instead.
             SplitterState::Other if self.key.is_some() => Ok(self.head),
             SplitterState::Other => Err(no_list(&self.head)),
         }
@@ -157,7 +156,7 @@ impl RowSplitter {
         Ok(bytes.len())
     }
 
-    /// The object up to the list, or to where the bytes end.
+    /// Reads the object up to the list or the end of the bytes.
     fn object(&mut self, bytes: &[u8]) -> Result<usize, DecodeError> {
         for (at, &byte) in bytes.iter().enumerate() {
             if self.scan.is_text {
@@ -193,7 +192,7 @@ impl RowSplitter {
         Ok(bytes.len())
     }
 
-    /// One row up to its end, or to where the bytes end.
+    /// Reads a row up to its end or the end of the bytes.
     fn rows(
         &mut self,
         bytes: &[u8],
@@ -262,7 +261,7 @@ impl RowSplitter {
     }
 }
 
-/// How deep, and whether in a text.
+/// The nesting depth, and whether inside a string.
 #[derive(Default)]
 struct JsonScan {
     depth: u32,
@@ -272,7 +271,7 @@ struct JsonScan {
 }
 
 impl JsonScan {
-    /// The comma or bracket that ends the row, if it is among the bytes.
+    /// The position of the comma or bracket that ends the row, if it has arrived.
     fn end_of_row(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut at = 0;
         while at < bytes.len() {
@@ -318,7 +317,7 @@ impl JsonScan {
 mod tests {
     use super::*;
 
-    /// The rows and what is around them, whatever the pieces that the bytes arrive in.
+    /// Checks the rows and what is around them, with the bytes arriving in various pieces.
     fn check(key: Option<&'static str>, text: &str, expected: Result<(&[&str], &str), &str>) {
         for size in [1, 2, 3, 7, 1 << 20] {
             let mut splitter = key.map_or_else(RowSplitter::list, RowSplitter::below);
@@ -343,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_cut_at_its_own_commas() {
+    fn a_list_is_split_at_its_own_commas() {
         check(None, "[]", Ok((&[], "")));
         check(None, " null\n", Ok((&[], "")));
         check(
@@ -355,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_of_an_object_is_cut_and_the_rest_is_around_it() {
+    fn the_list_in_an_object_is_split_and_the_rest_is_returned() {
         let rows: &[&str] = &["1", "{\"pool\":[2]}"];
         check(
             Some("pool"),
@@ -367,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_or_breaks_off_is_said() {
+    fn a_document_that_is_not_a_list_or_breaks_off_is_an_error() {
         check(None, " ", Err("an empty answer"));
         check(None, "[1,", Err("JSON that breaks off after 1 entries"));
         check(None, "[1,]", Err("not JSON: after 1 entries of the list"));
@@ -379,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_too_long_or_too_deep_is_told_from_the_others() {
+    fn a_row_that_is_too_long_or_too_deep_does_not_affect_the_others() {
         let long = format!("[1,\"{}\",2]", "x".repeat(3 << 20));
         let deep = format!("[1,{}{},2]", "[".repeat(101), "]".repeat(101));
         for (text, mark) in [(long, "long"), (deep, "deep")] {

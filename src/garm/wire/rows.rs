@@ -1,5 +1,5 @@
-//! A list of GARM's, row by row as its bytes arrive: neither the answer nor a tree of it is ever in
-//! memory as a whole, and a row that cannot be read costs that row alone.
+//! Decodes a list row by row as its bytes arrive, so that neither the response nor its JSON tree is
+//! ever in memory as a whole, and only a row that cannot be decoded is lost.
 
 use std::marker::PhantomData;
 
@@ -11,35 +11,34 @@ use super::{DecodeError, decode, not_json};
 use crate::domain::text::count;
 use crate::garm::budget::AnswerLimit;
 
-/// Takes an answer in as it arrives and makes something of it.
+/// Decodes a response as it arrives.
 pub(in crate::garm) trait BodyReader: Send {
-    /// What it makes.
     type Output;
 
-    /// Most bytes that an answer may have.
+    /// Maximum size of a response, in bytes.
     fn max(&self) -> usize;
 
-    /// The next bytes. An error ends the reading.
+    /// Decodes the next bytes. An error is final.
     fn take(&mut self, bytes: &[u8]) -> Result<(), DecodeError>;
 
-    /// Whether it has all that it wants, so that the rest need not be waited for.
+    /// Whether the rest of the response is not needed.
     fn is_full(&self) -> bool {
         false
     }
 
-    /// What was left out, for people.
+    /// What was left out, for messages.
     fn remark(&self) -> Option<String> {
         None
     }
 
-    /// The answer is whole.
+    /// Ends the response and returns the result.
     fn finish(self) -> Result<Self::Output, DecodeError>;
 }
 
-/// Longest document that is no list, in bytes.
+/// Largest document that is not a list, in bytes.
 pub(in crate::garm) const DOCUMENT_MAX: usize = 2 << 20;
 
-/// An answer that is read as a whole, and is small.
+/// A small response that is decoded as a whole.
 pub(in crate::garm) struct DocumentReader<F> {
     body: Vec<u8>,
     max: usize,
@@ -74,32 +73,32 @@ impl<T, F: FnOnce(&[u8]) -> Result<T, DecodeError> + Send> BodyReader for Docume
     }
 }
 
-/// What becomes of rows beyond the bound.
+/// What happens to rows beyond the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Excess {
-    /// The list cannot be read: without one of its rows something wrong would be done.
+    /// The list is an error: without all rows, actions could be wrong.
     Refused,
-    /// The list ends there.
+    /// The list ends at the limit.
     LeftOut,
 }
 
-/// A list, made of rows of the shape `T`.
+/// A list whose rows have the JSON type `T`.
 pub(in crate::garm) struct RowReader<T, U, F> {
     splitter: RowSplitter,
     pile: RowCollector<T, U, F>,
 }
 
-/// What is made of the rows so far.
+/// The rows decoded so far.
 struct RowCollector<T, U, F> {
     make: F,
     bound: AnswerLimit,
     excess: Excess,
     is_vital: fn(&[u8]) -> bool,
     made: Vec<U>,
-    /// Rows that came, and those of them that could not be read.
+    /// Rows that arrived, and how many of them could not be decoded.
     seen: usize,
     odd: usize,
-    /// Why the first of those could not be read.
+    /// Why the first of those could not be decoded.
     why: String,
     is_full: bool,
     shape: PhantomData<fn() -> T>,
@@ -110,12 +109,12 @@ where
     T: DeserializeOwned,
     F: FnMut(T) -> Result<Option<U>, DecodeError>,
 {
-    /// A list of what `make` makes of its rows, without those of which it makes nothing.
+    /// A list of what `make` returns for its rows; it skips rows for which that is `None`.
     pub(super) fn new(bound: AnswerLimit, make: F) -> Self {
         Self::split(RowSplitter::list(), bound, make)
     }
 
-    /// The same of the list below `key` of an object.
+    /// The same for the list under `key` of an object.
     pub(super) fn below(key: &'static str, bound: AnswerLimit, make: F) -> Self {
         Self::split(RowSplitter::below(key), bound, make)
     }
@@ -136,13 +135,13 @@ where
         Self { splitter, pile }
     }
 
-    /// What becomes of rows beyond the bound.
+    /// Sets what happens to rows beyond the limit.
     pub(super) fn excess(mut self, excess: Excess) -> Self {
         self.pile.excess = excess;
         self
     }
 
-    /// Rows that may not be passed over although they cannot be read.
+    /// Sets which rows must not be skipped if they cannot be decoded.
     pub(super) fn vital(mut self, is_vital: fn(&[u8]) -> bool) -> Self {
         self.pile.is_vital = is_vital;
         self
@@ -229,7 +228,7 @@ where
                     self.made.extend((self.make)(wire)?);
                     return Ok(());
                 }
-                // What is not even JSON says nothing of the rows that follow it.
+                // After invalid JSON the boundaries of later rows are unreliable.
                 Err(error) if error.classify() != Category::Data => {
                     return Err(DecodeError(format!(
                         "entry {} of the list: {}",
@@ -255,7 +254,7 @@ where
     }
 }
 
-/// The id or name of a row that cannot be read, for people.
+/// The id or name of a row that cannot be decoded, for messages.
 fn name(row: &[u8]) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct RowName<'a> {
@@ -268,7 +267,7 @@ fn name(row: &[u8]) -> Option<String> {
     Some(named.id.or(named.name)?.get().to_owned())
 }
 
-/// The object around a list, decoded by `read`.
+/// A list inside an object, which `read` decodes.
 pub(in crate::garm) struct EnvelopeReader<R, F> {
     pub(super) rows: R,
     pub(super) read: F,
@@ -301,22 +300,22 @@ where
     }
 }
 
-/// A list in memory already, in which no row may be left out.
+/// Decodes a list in memory, in which no row may be left out.
 pub(super) fn list<T: DeserializeOwned + Send>(body: &[u8]) -> Result<Vec<T>, DecodeError> {
     let bound = AnswerLimit { rows: LIST_MAX, bytes: DOCUMENT_MAX };
     read(RowReader::new(bound, |row: T| Ok(Some(row))).vital(|_| true), body)
 }
 
-/// Most rows of a list that comes as a whole: providers, templates, credentials, endpoints.
+/// Maximum number of rows of a small list: providers, templates, credentials, endpoints.
 const LIST_MAX: usize = 4_000;
 
-/// Reads what is in memory already.
+/// Decodes a response in memory.
 pub(super) fn read<R: BodyReader>(mut reader: R, body: &[u8]) -> Result<R::Output, DecodeError> {
     reader.take(body)?;
     reader.finish()
 }
 
-/// What is wrong with a document that is no list, in words.
+/// What is wrong with a document that is not a list.
 pub(super) fn no_list(body: &[u8]) -> DecodeError {
     match decode::<Vec<IgnoredAny>>(body) {
         Ok(_) => DecodeError("more follows the end of the list".into()),

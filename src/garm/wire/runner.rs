@@ -1,4 +1,4 @@
-//! Instances.
+//! Decodes instances.
 
 use std::collections::HashSet;
 
@@ -14,8 +14,8 @@ use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::runner::{Runner, RunnerStatus, Status, StatusMessage};
 use crate::garm::budget::AnswerLimit;
 
-/// Longest provider fault that is kept, in bytes of text; a multiple of 3, so that the base64 of
-/// it ends evenly. Providers put whole tool outputs there.
+/// How much of a provider fault is kept, in bytes of text; a multiple of 3, so that its base64 ends
+/// evenly. Providers put whole tool outputs there.
 const FAULT_MAX: usize = 4095;
 
 #[derive(Deserialize)]
@@ -74,7 +74,7 @@ pub(in crate::garm) fn runners(bound: AnswerLimit) -> impl BodyReader<Output = V
     let mut pools: HashSet<PoolId> = HashSet::new();
     RowReader::new(bound, move |wire| {
         let mut runner = decode_runner(wire);
-        // One text for all runners of a pool.
+        // All runners of a pool share one id string.
         runner.pool = runner.pool.map(|it| pools.get(&it).cloned().unwrap_or(it));
         pools.extend(runner.pool.clone());
         Ok(Some(runner))
@@ -110,8 +110,8 @@ pub(super) fn decode_runner(wire: WireRunner) -> Runner {
     }
 }
 
-/// The text of a provider fault: base64 decoded, cut at [`FAULT_MAX`]. What is not base64 is
-/// taken as it stands.
+/// The text of a provider fault: decoded from base64 and cut at [`FAULT_MAX`]. A text that is not
+/// base64 is kept as it is.
 fn fault(encoded: &str) -> String {
     let encoded_max = FAULT_MAX / 3 * 4;
     let is_long = encoded.len() > encoded_max;
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_garm_leaves_out_is_zero() {
+    fn absent_fields_are_zero() {
         let expected = Runner {
             id: String::new(),
             name: RunnerName::new("r"),

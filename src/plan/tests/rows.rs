@@ -306,9 +306,8 @@ fn a_garm_of_the_old_line_is_read_and_not_written_to() {
     let plan = check(
         &desired([wanted]),
         &with([there]),
-        &[
-            "blocked a [image] would update, but this is GARM 0.1, which runnerctl reads but never writes to",
-        ],
+        &["blocked a [image] would update, but this is GARM 0.1, which runnerctl reads but never \
+             writes to"],
     );
     assert_eq!(plan.steps[0].work, Operation::Nothing);
     assert_eq!(plan.notes[0].text, "this is GARM 0.1, which runnerctl reads but never writes to");

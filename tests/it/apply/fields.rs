@@ -99,8 +99,8 @@ async fn a_replace_carries_over_every_key_that_garm_has_of_a_pool() {
     for (key, value) in old.as_object().unwrap() {
         let how = POOL_KEYS.iter().find(|it| it.0 == key).map(|it| it.1);
         match (how, key.as_str()) {
-            (Some(KeyMeaning::Garms), _) => {}
-            (Some(KeyMeaning::Owner), _) => assert_eq!(&new[key], value, "{key}"),
+            (Some(KeyMeaning::Internal), _) => {}
+            (Some(KeyMeaning::Entity), _) => assert_eq!(&new[key], value, "{key}"),
             (Some(KeyMeaning::Field(_)), "provider_name") => assert_eq!(new[key], "sim2"),
             (Some(KeyMeaning::Field(_)), "tags") => assert_eq!(names(&new[key]), names(value)),
             (Some(KeyMeaning::Field(_)), _) => {

@@ -204,7 +204,7 @@ async fn a_door_that_never_answers_is_given_up() {
     let options = HttpOptions { timeouts, ..HttpOptions::new(format!("http://{address}")) };
     let mut feed = client(&options).events(limits());
     let told = why(next(&mut feed).await);
-    assert!(told.ends_with("no answer within 200ms"), "{told}");
+    assert!(told.ends_with("no response within 200ms"), "{told}");
 }
 
 #[tokio::test]
@@ -287,7 +287,7 @@ async fn a_stream_that_is_none_is_told_and_tried_again() {
         ),
         (
             Turn::Says("nonsense\r\n\r\n".into()),
-            "listen to the events at URL: the answer is not HTTP",
+            "listen to the events at URL: the response is not HTTP",
         ),
     ];
     for (turn, expected) in cases {

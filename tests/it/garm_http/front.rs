@@ -648,7 +648,7 @@ async fn a_certificate_is_renewed_under_a_stream_that_goes_on() {
     // Half of a renewal: what was in force stays in force.
     fs::copy(&operator.0, &mine.0).unwrap();
     let error = http.renew(&files, Timestamp::UNIX_EPOCH).unwrap_err();
-    assert!(error.got.contains("the key is of another certificate"), "{error}");
+    assert!(error.got.contains("the key belongs to another certificate"), "{error}");
     client.pools().await.unwrap_err();
 
     put(operator).unwrap();

@@ -110,8 +110,8 @@ fn a_ca_that_cannot_be_used_is_told_by_what_it_is() {
     help: a certificate in PEM begins with `-----BEGIN CERTIFICATE-----`
     read `garm.tls.ca` from `FOLDER/large`: it is larger than 1 MiB
     help: check the path in `garm.tls.ca`; it is relative to the fleet file
-    read `garm.tls.ca` from `FOLDER/client.pem`: its certificate is not a CA's: it signs no other
-    help: put the CA that signed GARM's certificate there, not that certificate itself
+    read `garm.tls.ca` from `FOLDER/client.pem`: its certificate is not a CA certificate
+    help: use the CA that issued GARM's certificate, not that certificate itself
     ");
 }
 
@@ -145,12 +145,12 @@ fn a_certificate_and_a_key_that_cannot_be_used_are_told_by_what_they_are() {
     help: check the path in `garm.tls.key`; it is relative to the fleet file
     read `garm.tls.key` from `FOLDER/text`: it contains no private key in PEM
     help: a key in PEM begins with `-----BEGIN PRIVATE KEY-----`
-    read `garm.tls.key` from `FOLDER/client.pem`: it holds a certificate and no key
+    read `garm.tls.key` from `FOLDER/client.pem`: it contains a certificate and no key
     help: a key in PEM begins with `-----BEGIN PRIVATE KEY-----`
     read `garm.tls.key` from `FOLDER/encrypted`: the key is encrypted
     help: decrypt it (`openssl pkey -in … -out …`) and keep the file to yourself
-    use `garm.tls.cert` `FOLDER/client.pem` with `FOLDER/other.key`: the key is of another certificate
-    help: give `garm.tls.key` the key of `garm.tls.cert`
+    use `garm.tls.cert` `FOLDER/client.pem` with `FOLDER/other.key`: the key belongs to another certificate
+    help: set `garm.tls.key` to the key of `garm.tls.cert`
     ");
 }
 
@@ -177,13 +177,13 @@ fn a_certificate_that_every_front_refuses_is_told_by_what_is_wrong_with_it() {
         report.push_str(&format!("{}\n", words(&error).replace(&folder, "FOLDER")));
     }
     insta::assert_snapshot!(report, @"
-    read `garm.tls.cert` from `FOLDER/expired.pem`: its certificate has expired: it held from 2020-01-01T00:00:00Z until 2021-01-01T00:00:00Z; now it is 2026-11-25T10:00:00Z
+    read `garm.tls.cert` from `FOLDER/expired.pem`: its certificate has expired: it was valid from 2020-01-01T00:00:00Z until 2021-01-01T00:00:00Z; now it is 2026-11-25T10:00:00Z
     help: renew it, or correct this machine's clock
-    read `garm.tls.cert` from `FOLDER/early.pem`: its certificate is not valid yet: it holds from 2080-01-01T00:00:00Z until 2090-01-01T00:00:00Z; now it is 2026-11-25T10:00:00Z
+    read `garm.tls.cert` from `FOLDER/early.pem`: its certificate is not valid yet: it is valid from 2080-01-01T00:00:00Z until 2090-01-01T00:00:00Z; now it is 2026-11-25T10:00:00Z
     help: wait, or correct this machine's clock
-    read `garm.tls.cert` from `FOLDER/server.pem`: its certificate is not for clients: its extended key usage leaves `clientAuth` out
-    help: put a client certificate there, not a server's
-    read `garm.tls.cert` from `FOLDER/client.key`: it holds a key and no certificate
+    read `garm.tls.cert` from `FOLDER/server.pem`: its certificate is not for clients: its extended key usage lacks `clientAuth`
+    help: use a client certificate, not a server's
+    read `garm.tls.cert` from `FOLDER/client.key`: it contains a key and no certificate
     help: a certificate in PEM begins with `-----BEGIN CERTIFICATE-----`
     ");
 }
@@ -211,10 +211,10 @@ fn files_that_are_not_in_pem_are_told_by_the_command_that_turns_them() {
     }
     insta::assert_snapshot!(report, @"
     read `garm.tls.ca` from `FOLDER/ca.der`: it is in DER or PKCS #12, not in PEM
-    help: turn it into PEM: `openssl x509 -inform DER -in FOLDER/ca.der -out FOLDER/ca.der.pem`
+    help: convert it to PEM: `openssl x509 -inform DER -in FOLDER/ca.der -out FOLDER/ca.der.pem`
     read `garm.tls.cert` from `FOLDER/client.der`: it is in DER or PKCS #12, not in PEM
-    help: turn it into PEM: `openssl x509 -inform DER -in FOLDER/client.der -out FOLDER/client.der.pem`
+    help: convert it to PEM: `openssl x509 -inform DER -in FOLDER/client.der -out FOLDER/client.der.pem`
     read `garm.tls.key` from `FOLDER/key.der`: it is in DER or PKCS #12, not in PEM
-    help: turn it into PEM: `openssl pkey -inform DER -in FOLDER/key.der -out FOLDER/key.der.pem`
+    help: convert it to PEM: `openssl pkey -inform DER -in FOLDER/key.der -out FOLDER/key.der.pem`
     ");
 }

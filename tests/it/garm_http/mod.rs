@@ -368,19 +368,19 @@ async fn what_people_read_says_what_happened_and_what_to_do() {
     }
     insta::assert_snapshot!(report, @"
     log in at URL as `admin`: cannot connect: Connection refused (os error 111)
-    help: check that GARM runs, and the host and port in `garm.url`
+    help: check that GARM is running, and the host and port in `garm.url`
 
     log in at URL as `admin`: 502 Bad Gateway
-    help: a front answers and GARM behind it does not: check that GARM runs
+    help: a reverse proxy responds but GARM behind it does not: check that GARM is running
 
     log in at URL as `admin`: 200 with an answer that holds no token
-    help: check that `garm.url` leads to GARM itself, without `/api/v1`, that no proxy answers in its place, and that `garm.tls.cert` is of the kind that a front before it wants
+    help: check that `garm.url` leads to GARM itself, without `/api/v1`, that no proxy responds in its place, and that `garm.tls.cert` is the kind of certificate that a reverse proxy in front of it requires
 
     log in at URL as `admin`: the server's certificate is signed by an unknown CA
-    help: give as `garm.tls.ca` the CA that signed GARM's certificate (not that certificate itself)
+    help: set `garm.tls.ca` to the CA that issued GARM's certificate, not to that certificate
 
     log in at URL as `admin`: the server asked for a client certificate, got none, and refused: CertificateRequired
-    help: give `garm.tls.cert` and `garm.tls.key`
+    help: set `garm.tls.cert` and `garm.tls.key`
     ");
 }
 

@@ -284,7 +284,7 @@ async fn certificates_are_reloaded_and_a_bad_file_leaves_the_old_in_force() {
     let error = certificates.reload(&mixed).unwrap_err();
     assert_eq!(
         (error.kind, error.got),
-        (ErrorKind::Input, "the key is of another certificate".into())
+        (ErrorKind::Input, "the key belongs to another certificate".into())
     );
     assert_eq!(page(&old.client(None), &url).await.0, StatusCode::OK);
 
@@ -305,7 +305,7 @@ fn files_that_cannot_be_used_are_named_with_their_setting() {
     let key = CertFiles { cert: server.key.clone(), key: server.key.clone() };
     assert_eq!(
         error(ListenerTls { server: key, client_ca: None }),
-        "read `watch.tls.cert` from `DIR/server.key`: it holds a key and no certificate"
+        "read `watch.tls.cert` from `DIR/server.key`: it contains a key and no certificate"
     );
     let absent = Some(authority.path("absent.pem"));
     assert_eq!(

@@ -102,7 +102,8 @@ async fn a_renewed_certificate_is_taken_over_and_the_stream_goes_on() {
     // One that has expired is refused, named, and leaves the old in force.
     front.renew(2021);
     watch.signal("-HUP");
-    let said = "its certificate has expired: it held from 2020-01-01T00:00:00Z until 2021-01-01";
+    let said =
+        "its certificate has expired: it was valid from 2020-01-01T00:00:00Z until 2021-01-01";
     eventually(said, || stage.read("watch.err").contains(said).then_some(()));
     stage.metrics_with(&expiry(3_471_292_800));
     assert_eq!(watch.end("-TERM"), Some(0));

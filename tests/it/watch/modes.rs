@@ -205,7 +205,7 @@ async fn once_gives_up_on_a_garm_that_accepts_the_request_and_never_answers() {
     let began = tokio::time::Instant::now();
     let error = rig.start(once()).end().await.unwrap_err();
     assert_eq!(began.elapsed().as_secs(), 30);
-    assert_eq!(error.to_string(), "read GARM: no answer within 30s");
+    assert_eq!(error.to_string(), "read GARM: no response within 30s");
 }
 
 /// The number of requests by method and path.
