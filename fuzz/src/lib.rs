@@ -1,5 +1,5 @@
-//! What is done with bytes from outside, and what must hold whatever they are. Used by the fuzz
-//! targets and, on the seeds, by an ordinary test (`tests/it/fuzzed.rs`).
+//! The bodies of the fuzz targets: what the program does with external bytes, and what must hold for
+//! all of them. An ordinary test (`tests/it/fuzzed.rs`) runs them on the seeds.
 
 use std::collections::VecDeque;
 use std::future::{pending, ready};
@@ -26,7 +26,7 @@ use runnerctl::policy::{UndeclaredPools, judge};
 use runnerctl::render::problem;
 use secrecy::SecretString;
 
-/// A fleet file for pool files to be read with.
+/// The fleet file for decoding pool files.
 const FLEET: &str = "fleet: acme\ngarm: { url: 'https://garm.test', username: a, password: 'env:P' }\n\
                      defaults: { organization: acme, provider: aws, image: i, labels: [x] }\n\
                      policy: { networks: { aws: { keys: [net, a.b], allow: ['ci-*'], required: true } },\n\
@@ -73,7 +73,7 @@ fn looked_at(manifest: &Manifest) {
     }
 }
 
-/// Answers every request but the login alike, and plays frames to those who listen.
+/// Returns the same response to every request except the login, and plays frames as the event stream.
 struct Answering {
     status: u16,
     body: Vec<u8>,
@@ -132,8 +132,8 @@ fn told<T>(answer: Result<T, GarmError>) {
     }
 }
 
-/// JSON of GARM's answers: the first byte picks the status, the rest is the body that every method
-/// of the client gets to read.
+/// GARM's responses: the first byte selects the status, and the rest is the body that every method of
+/// the client decodes.
 pub fn wire(data: &[u8]) {
     let Some((first, body)) = data.split_first() else { return };
     let statuses = [200, 200, 200, 400, 401, 403, 404, 409, 500, 502];
@@ -161,7 +161,7 @@ pub fn wire(data: &[u8]) {
     });
 }
 
-/// Events, one a line: each is taken or counted, and the stream is told to be over.
+/// Events, one per line: each is delivered or counted, and the end of the stream is signalled.
 pub fn events(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let frames: VecDeque<Frame> = text.lines().map(|it| Frame::Text(it.into())).collect();
@@ -173,7 +173,7 @@ pub fn events(data: &[u8]) {
         let mut taken = 0;
         let mut is_overflown = false;
         loop {
-            // Should nothing come any more, paused time brings the end at once.
+            // If there are no more signals, paused time reaches the timeout at once.
             let patience = tokio::time::Duration::from_secs(3_600);
             let signal = tokio::time::timeout(patience, feed.next()).await;
             match signal.expect("the end of the stream is told").expect("the task lives") {
@@ -200,7 +200,7 @@ fn actor() -> Actor {
     Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0".into() }
 }
 
-/// A log of three records.
+/// A valid log of three records.
 fn sound(key: &Key) -> String {
     let mut head = Head::start();
     let mut text = String::new();
@@ -226,9 +226,9 @@ fn sound(key: &Key) -> String {
     text
 }
 
-/// Audit files: any bytes are read to a verdict, and what the bytes do to a sound log is found,
-/// but for records that are missing at its ends. The first two bytes say where and how much of it
-/// the rest replaces.
+/// Audit files: any bytes lead to a verdict, and any damage that they do to a valid log is found,
+/// except missing records at its ends. The first two bytes say where and how much of the log the rest
+/// replaces.
 pub fn audit(data: &[u8]) {
     let key = Key::new(SecretString::from("k"));
     let halves = data.split_at(data.iter().position(|it| *it == 0x1d).unwrap_or(data.len()));

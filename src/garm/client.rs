@@ -59,8 +59,8 @@ impl GarmClient {
         self.session.transport.address()
     }
 
-    /// GARM's events from now on. Must be called inside a tokio runtime: it spawns a task that reads
-    /// the stream until the [`Feed`] is dropped.
+    /// GARM's events from now on. Must be called inside a tokio runtime: it spawns a task that
+    /// reads the stream until the [`Feed`] is dropped.
     pub fn events(&self, limits: StreamLimits) -> Feed {
         let event = self.budget().event;
         let message_max = limits.message_max.min(event);

@@ -28,8 +28,8 @@ pub enum ErrorKind {
     Conflict,
     /// 5xx or 429, from GARM or a reverse proxy in front of it.
     Server(u16),
-    /// A client certificate was required and not sent or not accepted: a TLS alert, or an error page
-    /// of a reverse proxy in front of GARM.
+    /// A client certificate was required and not sent or not accepted: a TLS alert, or an error
+    /// page of a reverse proxy in front of GARM.
     ClientCertificate,
     /// Plain HTTP was sent to a TLS port.
     WrongScheme,

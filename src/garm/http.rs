@@ -13,6 +13,7 @@ use url::Url;
 
 use super::error::GarmError;
 use super::tls::{GarmTlsFiles, Tls};
+pub use super::transport::Timeouts;
 use super::transport::{
     BodySink, Method, Request, Response, ResponseFuture, StreamFuture, StreamRequest, Transport,
     TransportError,
@@ -29,30 +30,9 @@ pub const ANSWER_MAX: usize = 4 << 20;
 /// hundred.
 const REFUSAL_MAX: usize = 64 << 10;
 
-/// Timeout for opening a connection, TLS included.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Timeout for a request and its response. A delete waits for GitHub inside GARM.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// When an idle connection is closed: before proxies close it (HAProxy after 60 s, nginx after
 /// 75 s), so that no request is sent on a connection that is being closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Timeouts of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
-    /// For opening a connection.
-    pub connect: Duration,
-    /// For the whole request and response, the connection included.
-    pub request: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self { connect: CONNECT_TIMEOUT, request: REQUEST_TIMEOUT }
-    }
-}
 
 /// How to reach GARM.
 #[derive(Debug, Clone)]

@@ -15,9 +15,9 @@ use super::tls::fit_for_a_client;
 use super::x509;
 use crate::policy::kit::RunnerIdentity;
 
-/// Returns certificate, key and CA as PEM without comments. Fails with [`super::ErrorKind::Input`] if
-/// one of them is invalid, if the key does not belong to the certificate, or if the certificate is
-/// not valid at `now`. `key_reference` is the secret reference of the key.
+/// Returns certificate, key and CA as PEM without comments. Fails with [`super::ErrorKind::Input`]
+/// if one of them is invalid, if the key does not belong to the certificate, or if the certificate
+/// is not valid at `now`. `key_reference` is the secret reference of the key.
 pub fn runner_identity(
     (cert, ca): (&Path, &Path),
     (key, key_reference): (&SecretString, &str),

@@ -99,8 +99,8 @@ impl Session {
         }
     }
 
-    /// Opens the event stream; `wish` builds the request from a token. Logs in once more if the token
-    /// has expired, as [`Self::ask`] does.
+    /// Opens the event stream; `wish` builds the request from a token. Logs in once more if the
+    /// token has expired, as [`Self::ask`] does.
     pub(super) async fn listen(
         &self,
         wish: impl Fn(SecretString) -> StreamRequest,

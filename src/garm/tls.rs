@@ -50,16 +50,16 @@ pub fn holds_until(cert: &Path) -> Option<Timestamp> {
 /// A TLS configuration and the client certificate that it presents.
 #[derive(Debug, Clone)]
 pub struct Tls {
-    /// For reqwest and, cloned, for the event stream. Offers only HTTP/1.1: GARM speaks nothing else,
-    /// and a WebSocket requires it.
+    /// For reqwest and, cloned, for the event stream. Offers only HTTP/1.1: GARM speaks nothing
+    /// else, and a WebSocket requires it.
     pub config: ClientConfig,
     identity: Arc<ClientIdentity>,
 }
 
 impl Tls {
-    /// Reads the files. Fails with [`super::ErrorKind::Input`] if one is missing or invalid, if the key
-    /// does not belong to the certificate, if our certificate is not for clients or not valid at
-    /// `now`, or if there is no root CA.
+    /// Reads the files. Fails with [`super::ErrorKind::Input`] if one is missing or invalid, if the
+    /// key does not belong to the certificate, if our certificate is not for clients or not valid
+    /// at `now`, or if there is no root CA.
     pub fn new(files: &GarmTlsFiles, now: Option<Timestamp>) -> Result<Self, GarmError> {
         // The provider is explicit: rustls's default panics when the dependency graph has two.
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -78,8 +78,8 @@ impl Tls {
         Self { config, identity: Arc::new(ClientIdentity::showing(None)) }.afresh()
     }
 
-    /// A copy for one connection, which records by itself whether the server asked for a certificate
-    /// and resumes no session, since the server would not ask then.
+    /// A copy for one connection, which records by itself whether the server asked for a
+    /// certificate and resumes no session, since the server would not ask then.
     pub(super) fn afresh(&self) -> Self {
         let ClientIdentity { key, presented, .. } = &*self.identity;
         let (key, presented) = (key.clone(), presented.clone());

@@ -10,6 +10,27 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
 
+/// Timeout for opening a connection, TLS included.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Timeout for a request and its response. A delete waits for GitHub inside GARM.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Timeouts of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For opening a connection.
+    pub connect: Duration,
+    /// For the whole request and response, the connection included.
+    pub request: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect: CONNECT_TIMEOUT, request: REQUEST_TIMEOUT }
+    }
+}
+
 /// The HTTP methods that GARM's API uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Method {

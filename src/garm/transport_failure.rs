@@ -6,8 +6,7 @@ use std::io;
 use jiff::Timestamp;
 use rustls::{AlertDescription, CertificateError};
 
-use super::http::Timeouts;
-use super::transport::{PresentedCertificate, TlsFault, TransportError};
+use super::transport::{PresentedCertificate, Timeouts, TlsFault, TransportError};
 use crate::domain::text;
 
 /// What is known about the request besides its error.

@@ -12,8 +12,8 @@ use super::reply::ApiRefusal;
 pub(crate) struct Body<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'a> Body<'a> {
-    /// Fails with 400 `invalid request` if `text` is neither a JSON object nor `null`, which counts as
-    /// an empty one (GARM.md §b). Like Go's decoder, ignores what follows.
+    /// Fails with 400 `invalid request` if `text` is neither a JSON object nor `null`, which counts
+    /// as an empty one (GARM.md §b). Like Go's decoder, ignores what follows.
     pub(crate) fn read(text: &'a [u8]) -> Result<Self, ApiRefusal> {
         let mut stream = serde_json::Deserializer::from_slice(text).into_iter::<Option<Pairs>>();
         match stream.next() {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::entity::EntityRowKey;
 use super::github::GitHubError;
-use super::instance::{InstanceRowKey, RunnerPhase, VmStatus};
+use super::instance::{RunnerPhase, VmStatus};
+use super::row_key::{EntityRowKey, InstanceRowKey};
 use super::world::World;
 
 impl World {

@@ -34,8 +34,8 @@ pub struct SimConfig {
     pub backoff: u64,
     /// Lifetime of a token; GARM's minimum is 24 h (GARM.md §h).
     pub token_lifetime: Duration,
-    /// Minimum number of requests, log entries and ended jobs to remember; at most twice as many are
-    /// kept.
+    /// Minimum number of requests, log entries and ended jobs to remember; at most twice as many
+    /// are kept.
     pub history: usize,
     /// Which GARM is simulated.
     pub variant: GarmVariant,
@@ -55,8 +55,8 @@ pub struct GarmVariant {
 /// A version of GARM.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum GarmVersion {
-    /// Release v0.2.1: a failed create is not retried, and a webhook about a job that no pool serves
-    /// returns 500.
+    /// Release v0.2.1: a failed create is not retried, and a webhook about a job that no pool
+    /// serves returns 500.
     V0_2_1,
     /// The main branch: six attempts, and 422.
     #[default]
@@ -79,9 +79,9 @@ pub enum GarmDatabase {
     /// Stores values unchanged.
     #[default]
     Sqlite,
-    /// Normalizes `extra_specs`, so that the same JSON in other formatting is a change; refuses labels
-    /// of more than 64 characters (500); truncates times to microseconds; lists a runner's messages in
-    /// any order.
+    /// Normalizes `extra_specs`, so that the same JSON in other formatting is a change; refuses
+    /// labels of more than 64 characters (500); truncates times to microseconds; lists a runner's
+    /// messages in any order.
     Postgresql,
 }
 
@@ -161,8 +161,8 @@ pub struct Knobs {
     /// From when a free runner and a queued job exist to the job's start.
     #[serde(rename = "assign_delay_s", with = "seconds")]
     pub assign_delay: Duration,
-    /// The removal race: how long after a job's start GitHub still lets its runner be removed, which
-    /// kills the job (GARM.md §0.7).
+    /// The removal race: how long after a job's start GitHub still lets its runner be removed,
+    /// which kills the job (GARM.md §0.7).
     #[serde(rename = "busy_lag_s", with = "seconds")]
     pub busy_lag: Duration,
     /// Whether webhooks are delivered at all.

@@ -1,5 +1,5 @@
-//! The world's control API, `/_lab/…`: queue jobs, change knobs, read the log. It needs no token; it
-//! is for scripts that observe or drive a sandbox or a test.
+//! The world's control API, `/_lab/…`: queue jobs, change knobs, read the log. It needs no token;
+//! it is for scripts that observe or drive a sandbox or a test.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

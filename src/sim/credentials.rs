@@ -190,8 +190,8 @@ impl GitHubApp {
         Ok(Some(Self { app_id, installation_id, key }))
     }
 
-    /// A description with the ids and the end of the key's modulus. Any key but an RSA key in PKCS#1 is
-    /// a 500.
+    /// A description with the ids and the end of the key's modulus. Any key but an RSA key in
+    /// PKCS#1 is a 500.
     fn check(self) -> Result<String, ApiRefusal> {
         let invalid = |what: &str| Err(ApiRefusal::bad(format!("{INVALID}: invalid app: {what}")));
         if self.app_id == 0 {

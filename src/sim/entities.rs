@@ -2,10 +2,11 @@
 
 use super::body::Body;
 use super::config::GarmVersion;
-use super::entity::{EntityRowKey, EntityType};
+use super::entity::EntityType;
 use super::json::{Object, Truth};
 use super::reply::{ApiRefusal, ApiReply};
 use super::rest_view::Depth;
+use super::row_key::EntityRowKey;
 use super::world::World;
 
 /// GARM's names for the order in which pools with equal labels are used; empty means the first.

@@ -81,10 +81,6 @@ impl EntityType {
     }
 }
 
-/// The key of an entity's row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct EntityRowKey(pub(crate) u64);
-
 /// One entity, and its pool manager.
 #[derive(Debug, Clone)]
 pub(crate) struct EntityRow {
@@ -117,8 +113,8 @@ impl EntityRow {
         }
     }
 
-    /// Whether GitHub sends this entity the webhooks of a repository and assigns that repository's jobs
-    /// to its runners.
+    /// Whether GitHub sends this entity the webhooks of a repository and assigns that repository's
+    /// jobs to its runners.
     pub(crate) fn covers(&self, owner: &str, repository: &str) -> bool {
         match self.kind {
             EntityType::Organization => self.name.eq_ignore_ascii_case(owner),

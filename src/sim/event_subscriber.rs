@@ -1,5 +1,5 @@
-//! One subscriber of the event stream. It receives the events that its filter selects, with some out
-//! of order and some lost (GARM.md §g).
+//! One subscriber of the event stream. It receives the events that its filter selects, with some
+//! out of order and some lost (GARM.md §g).
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 /// What goes wrong with a request. For an event: [`Fault::LoseAnswer`] loses it silently,
 /// [`Fault::Slow`] lets later ones overtake it, [`Fault::Truncate`] delivers half of it,
-/// [`Fault::Refuse`] and [`Fault::Drop`] break the connection, and the others make GARM close it. For a
-/// ping: each fault loses it.
+/// [`Fault::Refuse`] and [`Fault::Drop`] break the connection, and the others make GARM close it.
+/// For a ping: each fault loses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// The connection is refused. The request has no effect.

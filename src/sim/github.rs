@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::entity::EntityRowKey;
 use super::log::LogEvent;
+use super::row_key::EntityRowKey;
 use super::world::{Due, World};
 
 /// A job at GitHub.

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -16,14 +16,13 @@ use hyper_util::server::graceful::GracefulShutdown;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::broadcast;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-use super::event_subscriber::{EventSubscriber, KEPT};
+pub use super::shared_world::SharedWorld;
+
 use super::faults::Fault;
 use super::reply::ApiReply;
-use super::stream::GarmEvent;
+use super::shared_world::STEP;
 use super::world::World;
 
 /// Largest request body, in bytes.
@@ -35,56 +34,6 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How long half a response has to be sent.
 const BEFORE_CUT: Duration = Duration::from_millis(20);
 
-/// The longest time between two advances of the world, so that no request has much to catch up.
-const STEP: Duration = Duration::from_millis(100);
-
-/// The shortest time between two advances.
-const STEP_LEAST: Duration = Duration::from_millis(1);
-
-/// A world behind a lock, whose clock follows this machine's. The lock is never held across an
-/// `await`.
-#[derive(Debug)]
-pub struct SharedWorld {
-    world: Mutex<World>,
-    start: Timestamp,
-    since: Instant,
-    /// World seconds per real second.
-    speed: u32,
-    events: broadcast::Sender<GarmEvent>,
-    ended: CancellationToken,
-}
-
-impl SharedWorld {
-    /// Runs `script` on the world at the present time.
-    pub fn with<T>(&self, script: impl FnOnce(&mut World) -> T) -> T {
-        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
-        world.advance_to(self.start + self.since.elapsed() * self.speed);
-        let result = script(&mut world);
-        for event in world.take_events() {
-            // There may be no subscriber.
-            self.events.send(event).ok();
-        }
-        result
-    }
-
-    /// Subscribes to events from now on.
-    pub(crate) fn listen(&self) -> (EventSubscriber, broadcast::Receiver<GarmEvent>) {
-        (self.with(World::admit), self.events.subscribe())
-    }
-
-    /// Cancelled when the server ends.
-    pub(crate) fn ended(&self) -> CancellationToken {
-        self.ended.clone()
-    }
-
-    /// How long until the world has to be advanced.
-    fn pause(&self) -> Duration {
-        let (now, next) = self.with(|it| (it.now(), it.next_at()));
-        let due = next.map_or(STEP, |it| it.duration_since(now).unsigned_abs() / self.speed);
-        due.clamp(STEP_LEAST, STEP)
-    }
-}
-
 /// A server that is bound and responds once [`SimServer::serve`] runs.
 #[derive(Debug)]
 pub struct SimServer {
@@ -94,11 +43,11 @@ pub struct SimServer {
 }
 
 impl SimServer {
-    /// Binds to a loopback address; port 0 takes a free one. GARM's URLs are set to it. The world runs
-    /// `speed` times as fast as this machine's clock.
+    /// Binds to a loopback address; port 0 takes a free one. GARM's URLs are set to it. The world
+    /// runs `speed` times as fast as this machine's clock.
     ///
-    /// Fails if the address is not loopback, since the simulator's passwords are public, or if it is
-    /// not available.
+    /// Fails if the address is not loopback, since the simulator's passwords are public, or if it
+    /// is not available.
     pub async fn bind(address: SocketAddr, mut world: World, speed: u32) -> io::Result<Self> {
         if !address.ip().is_loopback() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a loopback address"));
@@ -106,15 +55,7 @@ impl SimServer {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         world.set_url(&format!("http://{address}"));
-        let (start, since) = (world.now(), Instant::now());
-        let shared = Arc::new(SharedWorld {
-            world: Mutex::new(world),
-            start,
-            since,
-            speed: speed.max(1),
-            events: broadcast::Sender::new(KEPT),
-            ended: CancellationToken::new(),
-        });
+        let shared = Arc::new(SharedWorld::new(world, speed));
         Ok(Self { listener, address, shared })
     }
 
@@ -144,7 +85,7 @@ impl SimServer {
                 },
             }
         }
-        self.shared.ended.cancel();
+        self.shared.ended().cancel();
         // The runtime cuts what is not done by then.
         let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
     }

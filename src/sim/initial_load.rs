@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::entity::{EntityRowKey, EntityType};
+use super::entity::EntityType;
 use super::github::JobBatch;
 use super::instance::{InstanceRow, RunnerPhase, VmStatus};
 use super::log::LogEvent;
-use super::pool::PoolRowKey;
 use super::pools::NewPool;
+use super::row_key::{EntityRowKey, PoolRowKey};
 use super::vms::VirtualMachine;
 use super::world::{Due, World};
 

@@ -2,11 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::pool::PoolRowKey;
-
-/// The key of an instance's row, in order of creation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct InstanceRowKey(pub(crate) u64);
+use super::row_key::PoolRowKey;
 
 /// GARM's `status`: the VM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,8 +98,8 @@ pub(crate) struct InstanceRow {
 }
 
 impl InstanceRow {
-    /// Whether GARM counts it as idle: neither `active` nor `terminated`, so failed instances and those
-    /// in deletion count (GARM.md §0.2). A deliberate copy of the rule, to test ours against.
+    /// Whether GARM counts it as idle: neither `active` nor `terminated`, so failed instances and
+    /// those in deletion count (GARM.md §0.2). A deliberate copy of the rule, to test ours against.
     pub(crate) fn counts_as_idle(&self) -> bool {
         match self.phase {
             RunnerPhase::Active | RunnerPhase::Terminated => false,

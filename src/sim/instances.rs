@@ -1,10 +1,11 @@
 //! GARM's API for one instance (GARM.md §e).
 
 use super::github::GitHubError;
-use super::instance::{InstanceRowKey, VmStatus};
+use super::instance::VmStatus;
 use super::query;
 use super::reply::{ApiRefusal, ApiReply};
 use super::rest_view::Depth;
+use super::row_key::InstanceRowKey;
 use super::world::World;
 
 impl World {
@@ -26,8 +27,8 @@ impl World {
         Ok(ApiReply::json(self.show_instance(instance, Depth::One)))
     }
 
-    /// `DELETE /instances/NAME`. GitHub decides: a busy runner is a 400, whatever its status in GARM.
-    /// `forceRemove` does not change that; `bypassGHUnauthorized` does, and kills the job
+    /// `DELETE /instances/NAME`. GitHub decides: a busy runner is a 400, whatever its status in
+    /// GARM. `forceRemove` does not change that; `bypassGHUnauthorized` does, and kills the job
     /// (GARM.md §0.7, §e).
     pub(super) fn delete_instance(
         &mut self,

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::entity::{EntityRowKey, EntityType};
-use super::instance::InstanceRowKey;
+use super::entity::EntityType;
+use super::row_key::{EntityRowKey, InstanceRowKey};
 
 /// One row.
 #[derive(Debug, Clone)]

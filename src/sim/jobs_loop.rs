@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::entity::EntityRowKey;
-use super::pool::{CachedPool, LowercaseLabels, PoolRowKey};
+use super::pool::{CachedPool, LowercaseLabels};
 use super::rest_view::Depth;
+use super::row_key::{EntityRowKey, PoolRowKey};
 use super::world::World;
 
 /// A job that is queued for this long after its row was written is unlocked and retried. A job that
@@ -91,8 +91,8 @@ impl World {
         if waited >= STALE {
             self.lock_job(id, None);
         }
-        // GARM uses the lock as it was before this loop, so a job that was just unlocked waits for the
-        // next round.
+        // GARM uses the lock as it was before this loop, so a job that was just unlocked waits for
+        // the next round.
         if is_ours { None } else { Some(labels) }
     }
 
@@ -142,8 +142,8 @@ impl World {
         }
     }
 
-    /// Every 5 minutes GARM asks GitHub about up to five jobs that have been queued for over an hour,
-    /// and deletes those that are no longer queued there.
+    /// Every 5 minutes GARM asks GitHub about up to five jobs that have been queued for over an
+    /// hour, and deletes those that are no longer queued there.
     pub(super) fn drop_stale_jobs(&mut self, entity: EntityRowKey) {
         let edge = self.now - CHECKED;
         let old: Vec<_> = self

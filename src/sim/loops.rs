@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::config::GarmVersion;
-use super::entity::EntityRowKey;
 use super::github::GitHubError;
-use super::instance::{InstanceRow, InstanceRowKey, RunnerPhase, VmStatus};
-use super::pool::{CachedPool, PoolRow, PoolRowKey};
+use super::instance::{InstanceRow, RunnerPhase, VmStatus};
+use super::pool::{CachedPool, PoolRow};
+use super::row_key::{EntityRowKey, InstanceRowKey, PoolRowKey};
 use super::world::{Due, World};
 
 /// A loop of a pool manager.
@@ -124,8 +124,9 @@ impl World {
         }
     }
 
-    /// How many runners are missing for `min_idle_runners`, within `max_runners`. Every instance that
-    /// is neither active nor terminated counts as idle; `max_runners` counts all (GARM.md §0.2).
+    /// How many runners are missing for `min_idle_runners`, within `max_runners`. Every instance
+    /// that is neither active nor terminated counts as idle; `max_runners` counts all (GARM.md
+    /// §0.2).
     pub(super) fn lacking(&self, key: PoolRowKey, cached: &CachedPool) -> u64 {
         let Some(pool) = self.pools.get(&key).filter(|_| cached.is_enabled && cached.min_idle > 0)
         else {
@@ -141,8 +142,8 @@ impl World {
         wanted.min(cached.max_runners.saturating_sub(all))
     }
 
-    /// Adds a row in `pending_create` that is already registered at GitHub. Fails if GitHub refuses;
-    /// refused credentials stop the pool manager (GARM.md §j).
+    /// Adds a row in `pending_create` that is already registered at GitHub. Fails if GitHub
+    /// refuses; refused credentials stop the pool manager (GARM.md §j).
     pub(super) fn add_runner(
         &mut self,
         key: PoolRowKey,
@@ -253,8 +254,8 @@ impl World {
     }
 
     /// Removes half of the surplus in list order, without an idle grace period. Every queued job of
-    /// the entity counts, whatever its labels; jobs that have waited for 10 minutes for a pool that is
-    /// scaled down are deleted (GARM.md §d).
+    /// the entity counts, whatever its labels; jobs that have waited for 10 minutes for a pool that
+    /// is scaled down are deleted (GARM.md §d).
     fn scale_down(&mut self, entity: EntityRowKey) {
         let queued = self.queued_jobs(entity).len() as u64;
         for (key, cached) in self.cached_pools(entity) {

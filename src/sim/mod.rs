@@ -1,11 +1,12 @@
 //! A simulated GARM and GitHub, for tests, `demo` and `sandbox`.
 //!
-//! [`World`] is pure: virtual time, seeded randomness, no tokio. It is reached through [`in_memory`],
-//! on tokio's clock (paused or not), or [`http`], in real time on loopback. It writes JSON with its
-//! own code and never uses the client's decoder, so that a misspelt key cannot pass on both sides.
+//! [`World`] is pure: virtual time, seeded randomness, no tokio. It is reached through
+//! [`in_memory`], on tokio's clock (paused or not), or [`http`], in real time on loopback. It
+//! writes JSON with its own code and never uses the client's decoder, so that a misspelt key cannot
+//! pass on both sides.
 //!
-//! It decides what GARM would do and nothing for the program itself. Where it and GARM disagree, GARM
-//! is right; each quirk cites the section of GARM.md that it comes from.
+//! It decides what GARM would do and nothing for the program itself. Where it and GARM disagree,
+//! GARM is right; each quirk cites the section of GARM.md that it comes from.
 
 mod auth;
 mod body;
@@ -22,7 +23,6 @@ mod faults;
 mod github;
 pub mod http;
 pub mod in_memory;
-mod in_memory_stream;
 mod initial_load;
 mod instance;
 mod instances;
@@ -42,11 +42,13 @@ mod reply;
 mod rest_view;
 mod rng;
 mod routes;
+mod row_key;
 mod scale_sets;
 mod scheduler;
 mod seed;
 mod settings;
 mod settings_view;
+mod shared_world;
 mod stream;
 mod templates;
 mod vms;

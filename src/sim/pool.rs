@@ -4,12 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use super::entity::EntityRowKey;
-use super::instance::InstanceRowKey;
-
-/// The key of a pool's row, in order of creation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct PoolRowKey(pub(crate) u64);
+use super::row_key::{EntityRowKey, InstanceRowKey};
 
 /// The key of a tag's row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,8 +104,8 @@ impl Tags {
         key
     }
 
-    /// Whether a pool with these tags serves a job with these labels. GARM counts the pool's tags among
-    /// the labels, so a duplicate label matches no pool.
+    /// Whether a pool with these tags serves a job with these labels. GARM counts the pool's tags
+    /// among the labels, so a duplicate label matches no pool.
     pub(crate) fn serve(&self, tags: &[TagRowKey], labels: &LowercaseLabels) -> bool {
         let hits = tags.iter().filter(|it| labels.0.contains(&self.get(**it).lower)).count();
         !labels.0.is_empty() && hits == labels.0.len()

@@ -1,5 +1,5 @@
-//! Updates of a pool: which fields a PUT can change, and which of them make existing runners outdated
-//! (GARM.md §b).
+//! Updates of a pool: which fields a PUT can change, and which of them make existing runners
+//! outdated (GARM.md §b).
 
 use super::body::Body;
 use super::pool::PoolRow;

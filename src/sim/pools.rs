@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::body::Body;
 use super::config::GarmDatabase;
-use super::entity::{EntityRowKey, EntityType};
-use super::pool::{PoolRow, PoolRowKey, TagRowKey};
+use super::entity::EntityType;
+use super::pool::{PoolRow, TagRowKey};
 use super::reply::{ApiRefusal, ApiReply};
 use super::rest_view::Depth;
+use super::row_key::{EntityRowKey, PoolRowKey};
 use super::world::{Due, World};
 
 /// Usual maximum delay until an event reaches the cache of GARM's loops.
@@ -260,8 +261,8 @@ impl World {
         }
     }
 
-    /// Each write's event reaches the loops' cache with its own delay, so an earlier write can arrive
-    /// after a later one.
+    /// Each write's event reaches the loops' cache with its own delay, so an earlier write can
+    /// arrive after a later one.
     fn tell_loops(&mut self, key: PoolRowKey, cached: super::pool::CachedPool) {
         let most = if self.rng.garm.chance(SEEN_LATE_RATE) { SEEN_LATE } else { SEEN_AFTER };
         let delay = self.rng.garm.up_to(most);

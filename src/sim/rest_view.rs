@@ -4,11 +4,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::config::GarmDatabase;
-use super::entity::{EntityRow, EntityRowKey, EntityType};
+use super::entity::{EntityRow, EntityType};
 use super::instance::InstanceRow;
 use super::job::JobRow;
 use super::json::{Object, Truth, quoted, zero_time};
 use super::pool::PoolRow;
+use super::row_key::EntityRowKey;
 use super::world::World;
 
 /// Where a row is shown, which decides its fields.
@@ -84,7 +85,8 @@ impl World {
         shown.end()
     }
 
-    /// Lists keep the order in which tags were given; elsewhere tags are ordered by id (GARM.md §c).
+    /// Lists keep the order in which tags were given; elsewhere tags are ordered by id (GARM.md
+    /// §c).
     fn show_tags(&self, pool: &PoolRow, depth: Depth) -> std::vec::IntoIter<String> {
         let mut tags: Vec<_> = pool.tags.iter().map(|it| self.tags.get(*it)).collect();
         if depth != Depth::List {
@@ -120,8 +122,8 @@ impl World {
             .raw("endpoint", &self.show_endpoint_of(entity))
     }
 
-    /// Only single responses and events contain addresses and status messages; instances inside a pool
-    /// have no provider and no job (GARM.md §a).
+    /// Only single responses and events contain addresses and status messages; instances inside a
+    /// pool have no provider and no job (GARM.md §a).
     pub(super) fn show_instance(&self, it: &InstanceRow, depth: Depth) -> String {
         let is_inner = depth == Depth::Inner;
         let is_full = matches!(depth, Depth::One | Depth::Event);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// A stream of seeded random numbers (splitmix64). Each part of the world has its own, so that events
-/// in one part do not change the numbers of another.
+/// A stream of seeded random numbers (splitmix64). Each part of the world has its own, so that
+/// events in one part do not change the numbers of another.
 #[derive(Debug, Clone)]
 pub(crate) struct Rng(u64);
 

@@ -1,11 +1,11 @@
 //! Routes the requests of GARM's API.
 
 use super::config::GarmVersion;
-use super::entity::{EntityRowKey, EntityType};
+use super::entity::EntityType;
 use super::json::list;
-use super::pool::PoolRowKey;
 use super::reply::{ApiRefusal, ApiReply};
 use super::rest_view::Depth;
+use super::row_key::{EntityRowKey, PoolRowKey};
 use super::world::{Exchange, World};
 
 /// A request to GARM's API.

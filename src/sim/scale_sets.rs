@@ -1,5 +1,5 @@
-//! Jobs of scale sets, of which pools see only a row in GARM's list of jobs (GARM.md §scale-sets). The
-//! scale sets themselves are not simulated.
+//! Jobs of scale sets, of which pools see only a row in GARM's list of jobs (GARM.md §scale-sets).
+//! The scale sets themselves are not simulated.
 
 use super::entity::EntityType;
 use super::job::JobRow;
@@ -8,8 +8,8 @@ use super::rest_view::Depth;
 use super::world::World;
 
 impl World {
-    /// Queues jobs of a scale set in the first organization. GARM records each with its id in the scale
-    /// set's queue, without a webhook's id.
+    /// Queues jobs of a scale set in the first organization. GARM records each with its id in the
+    /// scale set's queue, without a webhook's id.
     pub fn queue_scale_set_jobs(&mut self, count: usize, labels: &[&str]) {
         let organization = self.entities.iter().find(|it| it.1.kind == EntityType::Organization);
         let Some((entity, owner)) = organization.map(|it| (*it.0, it.1.name.clone())) else {

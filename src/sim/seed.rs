@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::entity::{
-    CredentialsRow, EndpointRow, EntityRow, EntityRowKey, EntityType, TemplateRow,
-};
+use super::entity::{CredentialsRow, EndpointRow, EntityRow, EntityType, TemplateRow};
 use super::loops::Loop;
+use super::row_key::EntityRowKey;
 use super::world::{Due, World};
 
 /// The URL of the simulated GitHub. Nothing listens there.

@@ -2,11 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::entity::EntityRowKey;
-use super::instance::InstanceRowKey;
 use super::json::{Object, zero_time};
-use super::pool::PoolRowKey;
 use super::rest_view::Depth;
+use super::row_key::{EntityRowKey, InstanceRowKey, PoolRowKey};
 use super::world::World;
 
 /// An event.

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::instance::{InstanceRowKey, RunnerPhase, VmStatus};
+use super::instance::{RunnerPhase, VmStatus};
 use super::log::LogEvent;
+use super::row_key::InstanceRowKey;
 use super::world::{Due, World};
 
 /// A VM of a provider.
@@ -204,7 +205,8 @@ impl World {
         self.scheduler.add(self.now + delay, Due::Deleted(key));
     }
 
-    /// The VM is deleted, then its row and its job's row, the latter without an event (GARM.md §f, §g).
+    /// The VM is deleted, then its row and its job's row, the latter without an event (GARM.md §f,
+    /// §g).
     pub(super) fn vm_deleted(&mut self, key: InstanceRowKey) {
         self.emit_instance_gone(key);
         let Some(instance) = self.instances.remove(&key) else {

@@ -5,13 +5,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::config::GarmVersion;
-use super::entity::EntityRowKey;
 use super::instance::{RunnerPhase, VmStatus};
 use super::job::JobRow;
 use super::json::zero_time;
 use super::log::LogEvent;
-use super::pool::{PoolRow, PoolRowKey};
+use super::pool::PoolRow;
 use super::rest_view::Depth;
+use super::row_key::{EntityRowKey, PoolRowKey};
 use super::seed::GITHUB_URL;
 use super::world::{Due, World};
 
@@ -217,8 +217,8 @@ impl World {
         }
     }
 
-    /// The second half of an `in_progress` webhook: the runner becomes `active`, and GARM creates the
-    /// replacement immediately, not in a loop (GARM.md §0.1, §d).
+    /// The second half of an `in_progress` webhook: the runner becomes `active`, and GARM creates
+    /// the replacement immediately, not in a loop (GARM.md §0.1, §d).
     pub(super) fn picked_up(&mut self, hook: &Webhook) {
         let Some(key) = hook.runner.as_ref().and_then(|it| self.instance_named(&it.1)) else {
             return;

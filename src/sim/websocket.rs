@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role};
 
 use super::event_subscriber::{EventSubscriber, PING_EVERY, StreamEnd};
-use super::http::SharedWorld;
+use super::shared_world::SharedWorld;
 use super::stream::GarmEvent;
 
 type ServerSocket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;

@@ -7,25 +7,24 @@ use jiff::Timestamp;
 
 use super::config::{GarmDatabase, Knobs, SimConfig};
 use super::controller::ControllerRow;
-use super::entity::{
-    CredentialsRow, EndpointRow, EntityRow, EntityRowKey, EntityType, TemplateRow,
-};
+use super::entity::{CredentialsRow, EndpointRow, EntityRow, EntityType, TemplateRow};
 use super::faults::Faults;
 use super::github::GitHub;
-use super::instance::{InstanceRow, InstanceRowKey};
+use super::instance::InstanceRow;
 use super::job::JobRow;
 use super::log::{LogEntry, LogEvent};
 use super::loops::Loop;
-use super::pool::{CachedPool, PoolRow, PoolRowKey, Tags};
+use super::pool::{CachedPool, PoolRow, Tags};
 use super::proxies::ProxyRow;
 use super::rng::Rng;
+use super::row_key::{EntityRowKey, InstanceRowKey, PoolRowKey};
 use super::scheduler::Scheduler;
 use super::stream::{EventBuffer, GarmEvent};
 use super::vms::VirtualMachine;
 use super::webhooks::{LANES, Webhook};
 
-/// GARM and GitHub in virtual time. It changes only in [`World::advance_to`] and [`World::handle`]; the
-/// same seed, calls and times give the same world.
+/// GARM and GitHub in virtual time. It changes only in [`World::advance_to`] and [`World::handle`];
+/// the same seed, calls and times give the same world.
 #[derive(Debug)]
 pub struct World {
     pub(super) config: SimConfig,

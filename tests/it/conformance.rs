@@ -1,8 +1,8 @@
-//! What GARM's API does, as assertions: run against the simulated GARM always, and against a real
-//! one as well when `RUNNERCTL_TEST_GARM` names a file that describes it (`tests/README.md`).
+//! Assertions about GARM's API, run against the simulated GARM and, if `RUNNERCTL_TEST_GARM` names a
+//! file that describes one, against a real GARM (`tests/README.md`).
 //!
-//! Speaks HTTP and JSON by itself, so that a misspelt key cannot pass both the client and the
-//! simulator. Where the two disagree GARM is right.
+//! They use HTTP and JSON directly, so that a misspelt key cannot pass in both the client and the
+//! simulator. Where the simulator and GARM disagree, GARM is right.
 
 mod controller;
 mod credentials;
@@ -18,15 +18,15 @@ mod settings;
 use garm::Garm;
 use runnerctl::sim::{GarmDatabase, GarmVariant, GarmVersion};
 
-/// The GARMs that are simulated: release and main, and main on PostgreSQL, which the release does not
-/// know.
+/// The simulated GARMs: release and main on SQLite, and main on PostgreSQL, which the release does not
+/// support.
 const VARIANTS: [GarmVariant; 3] = [
     GarmVariant { version: GarmVersion::V0_2_1, database: GarmDatabase::Sqlite },
     GarmVariant { version: GarmVersion::Main, database: GarmDatabase::Sqlite },
     GarmVariant { version: GarmVersion::Main, database: GarmDatabase::Postgresql },
 ];
 
-/// Runs one assertion on each simulated GARM and, when one is given, on a real one.
+/// Runs an assertion on each simulated GARM and, if there is one, on a real GARM.
 async fn on_each<F: AsyncFn(&Garm)>(assertion: F) {
     let simulated = VARIANTS.map(async |variant| assertion(&Garm::simulated(variant).await).await);
     futures_util::future::join_all(simulated).await;

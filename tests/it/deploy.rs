@@ -1,4 +1,4 @@
-//! What is shipped in `deploy/` to run the program: the unit for systemd and the image.
+//! The systemd unit and the container image in `deploy/`.
 
 use std::process::Command;
 
@@ -6,16 +6,16 @@ use assert_cmd::cargo::cargo_bin;
 
 use crate::cli::bench::{Bench, root};
 
-/// Most exposure that `systemd-analyze security` may find, in tenths of its scale from 0 to 10.
-/// What is left is the network, which the work needs, and the host's own file tree, read only: 1.1 by
-/// systemd 252; later ones may look at more.
+/// Maximum exposure of `systemd-analyze security`, in tenths of its scale from 0 to 10. What
+/// remains is the network, which the program needs, and read access to the host's files: 1.1 with
+/// systemd 252; later versions may check more.
 const EXPOSURE_MAX: u8 = 15;
 
 fn unit() -> String {
     std::fs::read_to_string(root().join("deploy/systemd/runnerctl.service")).unwrap()
 }
 
-/// Runs systemd-analyze on the unit as it would be installed, with our own binary.
+/// Runs systemd-analyze on the unit as installed, with the test's binary.
 fn analyze(line: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("runnerctl.service");
@@ -42,7 +42,7 @@ fn the_service_is_as_little_exposed_as_documented() {
     analyze(&["security", "--offline=yes", "--no-pager", &most]);
 }
 
-/// The unit is a promise to keep what DESIGN and `docs/security.md` say of it.
+/// The unit must keep what `docs/security.md` says about it.
 #[test]
 fn the_service_has_no_rights_beyond_its_state_folder() {
     let unit = unit();
@@ -61,7 +61,7 @@ fn the_service_has_no_rights_beyond_its_state_folder() {
     assert!(!unit.contains("ReadWritePaths"));
 }
 
-/// With a fleet file that is not there the program ends with 3: its command line is understood.
+/// With an absent fleet file the program exits with 3, so it understood its command line.
 #[test]
 fn unit_and_image_start_the_program_with_arguments_that_it_has() {
     let image = std::fs::read_to_string(root().join("deploy/container/Containerfile")).unwrap();
@@ -78,13 +78,13 @@ fn unit_and_image_start_the_program_with_arguments_that_it_has() {
         assert_eq!(arguments[..2], ["watch", "--config"], "{line}");
         let said = Bench::bare().run(&arguments).ends(3);
         assert!(said.err.contains("/etc/runnerctl/runnerctl.yaml"), "{}", said.err);
-        // And one that it does not have is told from them.
+        // An unknown argument, in contrast, is a usage error.
         Bench::bare().run(&[&arguments[..], &["--no-such-flag"]].concat()).ends(64);
     }
 }
 
-/// The image is built from what it copies, and from nothing else: every target of `Cargo.toml` and
-/// every file that the sources take in has to be among it.
+/// The image is built only from what it copies, which must include every target of `Cargo.toml` and
+/// every file that the sources embed.
 #[test]
 fn the_image_copies_everything_that_it_is_built_from() {
     let image = std::fs::read_to_string(root().join("deploy/container/Containerfile")).unwrap();

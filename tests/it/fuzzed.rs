@@ -1,5 +1,4 @@
-//! The seeds of the fuzz targets, and what fuzzing has found, through what the targets do: nothing
-//! panics, and nothing takes long.
+//! Runs the fuzz targets on their seeds and on past findings: nothing panics, and nothing is slow.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -8,7 +7,7 @@ use std::time::{Duration, Instant};
 #[expect(unreachable_pub, reason = "a library where it is at home")]
 mod drive;
 
-/// Longest time for one seed, unoptimised and beside other tests; each takes milliseconds.
+/// Timeout for one seed in an unoptimized build with other tests running; each takes milliseconds.
 const LONGEST: Duration = Duration::from_secs(20);
 
 #[track_caller]

@@ -1,4 +1,4 @@
-//! The answers of a real GARM, recorded in `tests/garm`, read through the client.
+//! Recorded responses of a real GARM (`tests/garm`), decoded by the client.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ const ORG: &str = "9a303c28-d20d-47eb-9492-15d84604703e";
 const REPO: &str = "d62cfd42-d5cb-4d13-a821-43c1029ba518";
 const POOL: &str = "c1fbf7db-6da3-40a8-93f1-b8f7d16f6f21";
 
-/// Answers every request but the login with one recorded answer.
+/// Returns one recorded response to every request except the login.
 struct Recorded(Value);
 
 impl Transport for Recorded {
@@ -71,7 +71,7 @@ fn organization() -> EntityKey {
     EntityKey { kind: EntityKind::Organization, id: EntityId::new(ORG) }
 }
 
-/// The pool of `pools.json`, `pool.json` and `pool_update.json`, as the first says it.
+/// The pool of `pools.json`, `pool.json` and `pool_update.json`, as in the first.
 fn pool() -> Pool {
     Pool {
         id: pool_id(),
@@ -104,7 +104,7 @@ fn pool() -> Pool {
     }
 }
 
-/// The runner of `instance_active.json`, as a list says it.
+/// The runner of `instance_active.json`, as in a list.
 fn runner() -> Runner {
     Runner {
         id: "43ee65dc-787d-44d1-b47c-92f7e5867a65".into(),
@@ -229,7 +229,7 @@ async fn a_single_pool_decodes_with_its_runners() {
         "garm-2ixij5txjpwodk",
     ];
     assert_eq!(names, expected);
-    // Embedded rows say neither the provider nor the job.
+    // Embedded rows have neither provider nor job.
     assert_eq!(runners[0], Runner { provider: String::new(), job: None, ..runner() });
 
     let (updated, runners) = client("pool_update").pool(&pool_id()).await.unwrap();
@@ -327,7 +327,7 @@ async fn the_jobs_decode() {
 }
 
 #[tokio::test]
-async fn the_refusals_are_told_apart() {
+async fn errors_are_classified() {
     let change = PoolChange::default();
     let spec = pool().spec;
     let refused = |name: &'static str, kind: ErrorKind, got: &'static str| (name, kind, got);
@@ -382,15 +382,16 @@ async fn the_refusals_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_delete_without_a_word_is_a_success() {
+async fn a_delete_without_a_body_is_a_success() {
     let client = client("instance_delete_idle");
     client.delete_runner(&runner().name).await.unwrap();
     client.delete_pool(&pool_id()).await.unwrap();
 }
 
-/// What no method of the client reads yet, and what the tests above read: together all.
+/// Every recording is used by a test above, or listed here because no method of the client reads
+/// it.
 #[test]
-fn every_recorded_answer_has_its_test() {
+fn every_recorded_response_has_a_test() {
     let later = ["credentials", "endpoints", "scalesets"];
     let source = include_str!("garm.rs");
     for entry in std::fs::read_dir(folder()).unwrap() {
@@ -403,7 +404,7 @@ fn every_recorded_answer_has_its_test() {
     }
 }
 
-/// A key that a later GARM adds to its pools has to be decided about: a field, or GARM's own.
+/// A key that a later GARM adds to its pools must be mapped to a field or marked as internal.
 #[tokio::test]
 async fn every_key_of_a_recorded_pool_is_a_field_or_garms_own() {
     let recorded = ["pool", "pool_update", "pool_whole"].map(|it| recording(it)["body"].take());
@@ -415,7 +416,7 @@ async fn every_key_of_a_recorded_pool_is_a_field_or_garms_own() {
     let known = |key: &String| POOL_KEYS.iter().any(|it| it.0 == key);
     let unknown: Vec<_> = seen.iter().filter(|it| !known(it)).collect();
     assert!(unknown.is_empty(), "neither a field nor GARM's own: {unknown:?}");
-    // What no recording has: the other kinds of entity.
+    // The other kinds of entity, which no recording contains.
     let others = ["enterprise_id", "enterprise_name", "forge_instance_id"];
     let unseen: Vec<_> = POOL_KEYS.iter().map(|it| it.0).filter(|it| !seen.contains(*it)).collect();
     assert_eq!(unseen, others);
@@ -428,7 +429,7 @@ async fn every_key_of_a_recorded_pool_is_a_field_or_garms_own() {
 
 /// The recorded pools as GARM 0.1 would send them: without `generation` (GARM.md §k).
 #[tokio::test]
-async fn the_old_line_is_known_by_what_it_does_not_say() {
+async fn garm_0_1_is_recognized_by_the_missing_generation() {
     async fn line(pools: Value) -> ReleaseLine {
         let fleet = Fleet {
             providers: None,

@@ -1,5 +1,5 @@
-//! The bounded queue between the task that reads the stream and its consumer. It signals what it had
-//! to drop.
+//! The bounded queue between the task that reads the stream and its consumer. It signals what it
+//! had to drop.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};

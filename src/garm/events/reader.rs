@@ -81,7 +81,8 @@ async fn drain(
                     }
                 }
                 Ok(None) => {}
-                // The next message may be valid, and the next full read corrects what this one missed.
+                // The next message may be valid, and the next full read corrects what this one
+                // missed.
                 Err(_) => queue.pass_over(),
             },
             Err(why) => return why,

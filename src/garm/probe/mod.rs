@@ -1,5 +1,5 @@
-//! Proof that mTLS is enforced: requests that must be refused, and one per URL that must be accepted
-//! (DESIGN §7).
+//! Proof that mTLS is enforced: requests that must be refused, and one per URL that must be
+//! accepted (DESIGN §7).
 //!
 //! A refusal alone proves nothing, because an address list or a filter also refuses. So a refusal
 //! counts only from a server that asked for a client certificate in the handshake, and the right

@@ -71,8 +71,8 @@ fn answered(attempt: Attempt, answer: &ProbeResponse) -> (Proof, String) {
     }
 }
 
-/// GARM's errors are JSON with `error` and `details`, and its 404 and 405 for unknown paths are plain
-/// text. No reverse proxy refuses like that (GARM.md §a).
+/// GARM's errors are JSON with `error` and `details`, and its 404 and 405 for unknown paths are
+/// plain text. No reverse proxy refuses like that (GARM.md §a).
 fn is_garms(answer: &ProbeResponse) -> bool {
     let is_json = text::quote(&answer.content_type).starts_with("application/json");
     is_json

@@ -67,8 +67,8 @@ struct WireRateLimit {
     reset: i64,
 }
 
-/// The rate limits in `GET /github/credentials`, by name. Credentials that GARM has not used yet have
-/// none.
+/// The rate limits in `GET /github/credentials`, by name. Credentials that GARM has not used yet
+/// have none.
 pub(in crate::garm) fn rate_limits(
     body: &[u8],
 ) -> Result<BTreeMap<String, RateLimit>, DecodeError> {

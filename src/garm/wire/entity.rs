@@ -55,8 +55,8 @@ struct WireEntity {
 /// The `extra_specs` of an entity's pools, which only the response for one entity contains.
 pub type SpecsByPool = Vec<(PoolId, Map<String, Value>)>;
 
-/// The pools whose `extra_specs` are neither an object nor absent. GARM accepts any JSON; we read it
-/// as empty.
+/// The pools whose `extra_specs` are neither an object nor absent. GARM accepts any JSON; we read
+/// it as empty.
 pub(in crate::garm) fn without_map(body: &[u8]) -> Result<Vec<PoolId>, DecodeError> {
     #[derive(Deserialize)]
     struct WirePoolList {
@@ -68,8 +68,8 @@ pub(in crate::garm) fn without_map(body: &[u8]) -> Result<Vec<PoolId>, DecodeErr
     Ok(wire.pools.into_iter().filter(is_odd).map(|it| PoolId::new(it.id)).collect())
 }
 
-/// `GET /organizations/ID`, `/repositories/ID`, `/enterprises/ID`: the entity, and the `extra_specs`
-/// of each of its pools.
+/// `GET /organizations/ID`, `/repositories/ID`, `/enterprises/ID`: the entity, and the
+/// `extra_specs` of each of its pools.
 pub(in crate::garm) fn entity_with_specs(
     kind: EntityKind,
     bound: AnswerLimit,

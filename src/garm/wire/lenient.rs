@@ -48,8 +48,8 @@ impl Visitor<'_> for TimeVisitor {
     }
 }
 
-/// A number that GARM stores in 64 bits and we in 32. Larger numbers become the maximum and negative
-/// ones zero; fractions are an error.
+/// A number that GARM stores in 64 bits and we in 32. Larger numbers become the maximum and
+/// negative ones zero; fractions are an error.
 pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     let Some(number) = Option::<Number>::deserialize(deserializer)? else { return Ok(0) };
     if let Some(count) = number.as_u64() {
@@ -122,8 +122,8 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for NewestVisitor<T> {
     }
 }
 
-/// Minimum average size of a JSON value in bytes, beyond the first thousand values. A value takes up
-/// to 150 bytes in memory, so a tree takes at most ten times the memory of its text.
+/// Minimum average size of a JSON value in bytes, beyond the first thousand values. A value takes
+/// up to 150 bytes in memory, so a tree takes at most ten times the memory of its text.
 const VALUE_MIN: usize = 16;
 
 /// Any JSON, except a tree of very many tiny values.

@@ -1,6 +1,6 @@
-//! GARM's JSON: zero values may be absent, lists may be null, unknown fields are ignored
-//! (GARM.md §0.3, §a). Numbers and times out of range become the nearest valid value, so that one row
-//! of another team cannot hide all others; a row that cannot be decoded is left out and reported.
+//! GARM's JSON: zero values may be absent, lists may be null, unknown fields are ignored (GARM.md
+//! §0.3, §a). Numbers and times out of range become the nearest valid value, so that one row of
+//! another team cannot hide all others; a row that cannot be decoded is left out and reported.
 //! Lists are decoded row by row as they arrive, within a budget.
 
 mod body;
@@ -18,7 +18,7 @@ mod runner;
 
 use secrecy::SecretString;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 pub(super) use body::{change_body, create_body};
 pub(super) use controller::{controller, providers, proxies, templates};
@@ -69,6 +69,14 @@ fn not_json(body: &[u8], error: &serde_json::Error) -> String {
         Category::Eof => format!("JSON that breaks off: {error}"),
         Category::Syntax | Category::Io => format!("not JSON: {error}"),
         Category::Data => format!("JSON of an unexpected shape: {error}"),
+    }
+}
+
+/// What is wrong with a document that is not a list.
+fn no_list(body: &[u8]) -> DecodeError {
+    match decode::<Vec<IgnoredAny>>(body) {
+        Ok(_) => DecodeError("more follows the end of the list".into()),
+        Err(misread) => misread,
     }
 }
 

@@ -81,8 +81,8 @@ struct WirePool {
 }
 
 /// `GET /pools`, whose rows lack `extra_specs`. Pools of none of our three kinds of entity are left
-/// out: GARM has them for whole Gitea servers. If such a pool, or one that cannot be decoded, has our
-/// label, that is an error, because it must not be taken for absent.
+/// out: GARM has them for whole Gitea servers. If such a pool, or one that cannot be decoded, has
+/// our label, that is an error, because it must not be taken for absent.
 pub(in crate::garm) fn pools(bound: AnswerLimit) -> impl BodyReader<Output = Vec<Pool>> {
     let rows = RowReader::new(bound, |wire: WirePool| {
         let id = wire.id.clone();

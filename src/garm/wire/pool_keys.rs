@@ -1,5 +1,5 @@
-//! The keys of GARM's pools and what each means here. A key that is not in this table was added by a
-//! later GARM: `import` reports it, and a test finds it in recorded responses.
+//! The keys of GARM's pools and what each means here. A key that is not in this table was added by
+//! a later GARM: `import` reports it, and a test finds it in recorded responses.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,8 +1,7 @@
-//! Splits a JSON list into its rows as the bytes arrive. It only finds where each row ends; whether a
-//! row is valid JSON is checked when it is decoded.
+//! Splits a JSON list into its rows as the bytes arrive. It only finds where each row ends; whether
+//! a row is valid JSON is checked when it is decoded.
 
-use super::DecodeError;
-use super::rows::no_list;
+use super::{DecodeError, no_list};
 
 /// Longest row, in bytes: a pool's `extra_specs` contain scripts and certificates.
 const ROW_MAX: usize = 1 << 20;

@@ -314,11 +314,3 @@ pub(super) fn read<R: BodyReader>(mut reader: R, body: &[u8]) -> Result<R::Outpu
     reader.take(body)?;
     reader.finish()
 }
-
-/// What is wrong with a document that is not a list.
-pub(super) fn no_list(body: &[u8]) -> DecodeError {
-    match decode::<Vec<IgnoredAny>>(body) {
-        Ok(_) => DecodeError("more follows the end of the list".into()),
-        Err(misread) => misread,
-    }
-}

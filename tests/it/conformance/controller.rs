@@ -1,4 +1,4 @@
-//! GARM's settings of itself (GARM.md §a, §d).
+//! GARM's controller settings (GARM.md §a, §d).
 
 use serde_json::json;
 
@@ -36,7 +36,7 @@ async fn the_backoff_is_a_whole_number_of_seconds() {
             assert_eq!(answer.json["minimum_job_age_backoff"], json!(good));
             assert!(!keys(&answer.json).contains("hostname"), "{}", answer.text);
         }
-        // Zero is absent.
+        // Zero is omitted.
         let body = json!({ "minimum_job_age_backoff": 0 });
         let answer = garm.ask("PUT", "/controller", Some(&body)).await;
         assert_eq!(answer.status, 200);
@@ -66,7 +66,7 @@ async fn entities_can_be_looked_up_by_name() {
         let name = all[0]["name"].as_str().unwrap();
         assert_eq!(garm.get(&format!("/organizations?name={name}")).await, all);
         assert_eq!(garm.get("/organizations?name=nobody-has-it").await, json!([]));
-        // Everything else has no filter and no pages.
+        // No other list has filters or pages.
         let whole = garm.get("/templates").await;
         assert_eq!(garm.get("/templates?page=7&pageSize=1").await, whole);
     })

@@ -1,4 +1,4 @@
-//! GARM's credentials for GitHub: what it takes, what it tells, what it refuses.
+//! GARM's credentials for GitHub: requests, responses and errors.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +14,7 @@ const PATH: &str = "/github/credentials";
 /// Bytes of a PKCS#8 envelope before its RSA key of 2048 bits.
 const ENVELOPE: usize = 26;
 
-/// A key, as PEM in base64: PKCS#1 and PKCS#8.
+/// A key as base64 of PEM, in PKCS#1 and in PKCS#8.
 fn key() -> (String, String) {
     let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
     let der = key.serialize_der();
@@ -29,7 +29,7 @@ fn app(key: &str) -> Value {
     json!({ "app_id": 7, "installation_id": 9, "private_key_bytes": key })
 }
 
-/// The name of the endpoint that the first credentials are at.
+/// The name of the endpoint of the first credentials.
 async fn endpoint(garm: &Garm) -> String {
     garm.get(PATH).await[0]["endpoint"]["name"].as_str().unwrap().to_owned()
 }
@@ -49,7 +49,8 @@ async fn put(garm: &Garm, id: &Value, body: Value) -> Answer {
     garm.ask("PUT", &format!("{PATH}/{id}"), Some(&body)).await
 }
 
-/// The same row twice. The answer to a POST has its times before PostgreSQL cuts them.
+/// Asserts that two rows are equal. The response to POST has the times before PostgreSQL truncates
+/// them.
 fn assert_same(garm: &Garm, shown: &Value, made: &Value) {
     let timeless = |it: &Value| match garm.variant.database {
         GarmDatabase::Sqlite => it.clone(),
@@ -66,7 +67,7 @@ async fn delete(garm: &Garm, id: &Value) {
 }
 
 #[tokio::test]
-async fn an_app_is_made_and_shown_without_what_it_is_made_of() {
+async fn an_app_is_created_and_shown_without_its_ids_and_key() {
     on_each(async |garm| {
         let (pkcs1, _) = key();
         let made = post(garm, draft(garm, "made", &pkcs1).await).await;
@@ -93,14 +94,14 @@ async fn an_app_is_made_and_shown_without_what_it_is_made_of() {
         }
         assert_same(garm, &garm.get(&format!("{PATH}/{id}")).await, &made.json);
         delete(garm, id).await;
-        // What never was can be deleted, too.
+        // Deleting absent credentials succeeds, too.
         delete(garm, id).await;
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_name_is_unique_at_all_endpoints_whatever_its_case() {
+async fn a_name_is_unique_across_endpoints_ignoring_case() {
     on_each(async |garm| {
         let (pkcs1, _) = key();
         let made = post(garm, draft(garm, "unique", &pkcs1).await).await.json;
@@ -142,7 +143,7 @@ async fn only_an_rsa_key_of_pkcs1_is_taken() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_named_in_this_order() {
+async fn missing_fields_are_reported_in_this_order() {
     on_each(async |garm| {
         let (pkcs1, _) = key();
         let whole = draft(garm, "missing", &pkcs1).await;
@@ -170,7 +171,7 @@ async fn what_is_missing_is_named_in_this_order() {
 }
 
 #[tokio::test]
-async fn an_app_is_changed_whole_and_keeps_its_endpoint_and_kind() {
+async fn an_app_is_replaced_as_a_whole_and_keeps_its_endpoint_and_type() {
     on_each(async |garm| {
         let (pkcs1, pkcs8) = key();
         let made = post(garm, draft(garm, "changed", &pkcs1).await).await.json;
@@ -204,7 +205,7 @@ async fn an_app_is_changed_whole_and_keeps_its_endpoint_and_kind() {
 }
 
 #[tokio::test]
-async fn credentials_in_use_stay() {
+async fn credentials_in_use_cannot_be_deleted() {
     on_each(async |garm| {
         let first = garm.get(PATH).await[0].clone();
         assert!(keys(&first).contains("rate_limit"), "{first}");

@@ -1,4 +1,4 @@
-//! The event stream (GARM.md §g), and what our own client makes of it.
+//! The event stream (GARM.md §g), and how our client decodes it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,12 +18,12 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use super::garm::{Garm, id, keys};
 use super::on_each;
 
-/// How long anything may take, on the slower of the two.
+/// Timeout, for the slower of the two.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const ZERO: &str = "0001-01-01T00:00:00Z";
 
-/// One listener.
+/// One subscriber.
 struct Ear(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 async fn open(
@@ -39,7 +39,7 @@ async fn open(
     tokio_tungstenite::connect_async(request).await.map(|it| Ear(it.0))
 }
 
-/// A listener with this filter, which has been read.
+/// A subscriber whose filter has been read.
 async fn listen(garm: &Garm, filter: &Value) -> Ear {
     let mut ear = open(garm, "", Some(format!("Bearer {}", garm.token()))).await.unwrap();
     ear.wish(filter).await;
@@ -49,17 +49,17 @@ async fn listen(garm: &Garm, filter: &Value) -> Ear {
 impl Ear {
     async fn wish(&mut self, filter: &Value) {
         self.0.send(Message::text(filter.to_string())).await.unwrap();
-        // A pong says that what was sent before the ping has been read.
+        // A pong shows that what was sent before the ping has been read.
         self.0.send(Message::Ping(b"read?".to_vec().into())).await.unwrap();
         while !matches!(self.message().await, Some(Message::Pong(_))) {}
     }
 
-    /// The next message; nothing at the end.
+    /// The next message; `None` at the end.
     async fn message(&mut self) -> Option<Message> {
         tokio::time::timeout(PATIENCE, self.0.next()).await.unwrap().map(Result::unwrap)
     }
 
-    /// Events until one fits, that one last.
+    /// Events up to and including the first that matches.
     async fn until(&mut self, fits: impl Fn(&Value) -> bool) -> Vec<Value> {
         let mut all = Vec::new();
         loop {
@@ -75,19 +75,19 @@ impl Ear {
     }
 }
 
-/// Kind and operation.
+/// Entity type and operation.
 fn about(event: &Value) -> (&str, &str) {
     (event["entity-type"].as_str().unwrap(), event["operation"].as_str().unwrap())
 }
 
-/// Events of every kind that a watcher follows.
+/// A filter for the events that `watch` uses.
 fn ours() -> Value {
     let kinds = ["instance", "job", "pool"].map(|it| json!({ "entity-type": it }));
     json!({ "filters": kinds })
 }
 
 #[tokio::test]
-async fn the_stream_wants_a_token_in_the_header() {
+async fn the_stream_requires_a_token_in_the_header() {
     on_each(async |garm| {
         let token = garm.token();
         for (query, authorization) in [
@@ -104,7 +104,7 @@ async fn the_stream_wants_a_token_in_the_header() {
 }
 
 #[tokio::test]
-async fn a_pools_changes_are_told_and_its_end_is_a_stub() {
+async fn events_of_a_pool_have_its_row_and_its_delete_is_a_stub() {
     on_each(async |garm| {
         let mut ear = listen(garm, &ours()).await;
         let pool = garm.pool("told", json!({})).await;
@@ -132,7 +132,7 @@ async fn a_pools_changes_are_told_and_its_end_is_a_stub() {
 }
 
 #[tokio::test]
-async fn a_runners_life_is_told_whole_but_its_end_is_a_stub() {
+async fn events_of_a_runner_have_its_row_and_its_delete_is_a_stub() {
     on_each(async |garm| {
         let mut ear = listen(garm, &ours()).await;
         let fields = json!({ "enabled": true, "min_idle_runners": 1, "max_runners": 1 });
@@ -211,7 +211,7 @@ async fn a_bad_filter_ends_the_stream() {
 }
 
 #[tokio::test]
-async fn the_client_hears_what_garm_tells() {
+async fn the_client_decodes_garms_events() {
     on_each(async |garm| {
         let (name, password) = garm.login.clone();
         let http = Http::new(&HttpOptions::new(garm.url())).unwrap();
@@ -235,7 +235,7 @@ async fn the_client_hears_what_garm_tells() {
                 other => panic!("{other:?}"),
             }
         }
-        // A row that was heard is the row that GARM lists.
+        // The row in an event is the row that GARM lists.
         let idle = heard.iter().find_map(|it| match it {
             RowChange::Runner(it) if it.is_idle() => Some(it),
             _ => None,

@@ -1,4 +1,4 @@
-//! A GARM to be asked: the simulated one on a socket of its own, or a real one.
+//! The GARM under test: a simulated one on its own socket, or a real one.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -8,16 +8,16 @@ use runnerctl::sim::{GarmDatabase, GarmVariant, GarmVersion, SimConfig, World};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
-/// The simulated one goes so many times as fast as the clock.
+/// How many times faster than the clock the simulated one runs.
 const SPEED: u32 = 20;
 
-/// How long anything may take, on the slower of the two.
+/// Timeout, for the slower of the two.
 const PATIENCE: Duration = Duration::from_secs(100);
 
-/// A real GARM is one, and some assertions change its settings: one at a time.
+/// Serializes assertions on the one real GARM, since some change its settings.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-/// One GARM.
+/// A GARM under test.
 pub(super) struct Garm {
     http: reqwest::Client,
     base: String,
@@ -30,15 +30,15 @@ pub(super) struct Garm {
     pub(super) repository: String,
     /// A provider.
     pub(super) provider: String,
-    /// Which GARM it is, as far as they differ.
+    /// Which GARM it is, where GARMs differ.
     pub(super) variant: GarmVariant,
-    /// Where GitHub is scripted.
+    /// The URL of the simulated GitHub's control API.
     github: String,
-    /// How often to look, when something is waited for.
+    /// The polling interval.
     pause: Duration,
 }
 
-/// An answer: status, JSON (null for an empty body) and the text.
+/// A response: status, JSON (null for an empty body) and text.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) json: Value,
@@ -46,7 +46,7 @@ pub(super) struct Answer {
 }
 
 impl Garm {
-    /// A fresh simulated one, twenty times as fast.
+    /// A new simulated GARM, which runs twenty times as fast.
     pub(super) async fn simulated(variant: GarmVariant) -> Self {
         let config = SimConfig { variant, ..SimConfig::default() };
         let login = (config.username.clone(), config.password.clone());
@@ -61,7 +61,7 @@ impl Garm {
         garm
     }
 
-    /// The real one, if there is one to be asked, and the turn.
+    /// The real GARM, if there is one, and the lock on it.
     pub(super) async fn real() -> Option<(Self, MutexGuard<'static, ()>)> {
         let file = std::env::var_os("RUNNERCTL_TEST_GARM").filter(|it| !it.is_empty())?;
         let text = std::fs::read_to_string(file).unwrap();
@@ -118,13 +118,13 @@ impl Garm {
         garm
     }
 
-    /// Any request, with the admin's token.
+    /// Sends a request with the admin's token.
     pub(super) async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
         let text = body.map(ToString::to_string).unwrap_or_default();
         self.ask_raw(method, path, text, Some(&format!("Bearer {}", self.token))).await
     }
 
-    /// Any request, its body and its `Authorization` as they are.
+    /// Sends a request with this body and `Authorization`.
     pub(super) async fn ask_raw(
         &self,
         method: &str,
@@ -154,7 +154,7 @@ impl Garm {
         (response.status().as_u16(), location.unwrap_or_default().to_owned())
     }
 
-    /// Where it is.
+    /// Its URL.
     pub(super) fn url(&self) -> &str {
         &self.base
     }
@@ -178,7 +178,7 @@ impl Garm {
         answer.json
     }
 
-    /// The body of a pool that would be accepted, its labels its own.
+    /// A valid body of a pool with a unique label.
     pub(super) fn draft(&self, label: &str) -> Value {
         json!({
             "provider_name": self.provider, "image": "ubuntu:24.04", "flavor": "small",
@@ -196,7 +196,7 @@ impl Garm {
         answer.json
     }
 
-    /// The pool among all of the list.
+    /// The pool as listed.
     pub(super) async fn listed_pool(&self, id: &str) -> Value {
         let pools = self.get("/pools").await;
         pools.as_array().unwrap().iter().find(|it| it["id"] == id).unwrap().clone()
@@ -207,7 +207,7 @@ impl Garm {
         self.get(&format!("/pools/{pool}/instances")).await.as_array().unwrap().clone()
     }
 
-    /// Waits until a pool has so many instances in this state of VM and runner, and none else.
+    /// Waits until a pool has exactly this many instances, all with this VM and runner status.
     pub(super) async fn wait_for(
         &self,
         pool: &str,
@@ -225,7 +225,7 @@ impl Garm {
         .await
     }
 
-    /// Looks again and again until there is something, or for too long.
+    /// Polls until there is a result, or panics after the timeout.
     pub(super) async fn eventually<T>(
         &self,
         what: &str,
@@ -268,7 +268,7 @@ impl Garm {
         assert_eq!((answer.status, answer.text.as_str()), (200, ""));
     }
 
-    /// Asks GitHub's script.
+    /// Sends a request to the simulated GitHub's control API.
     pub(super) async fn github(&self, method: &str, path: &str, body: Option<Value>) -> Value {
         let url = format!("{}/_lab{path}", self.github);
         let request = self.http.request(method.parse().unwrap(), url);
@@ -278,7 +278,7 @@ impl Garm {
         serde_json::from_str(&response.text().await.unwrap()).unwrap()
     }
 
-    /// Queues jobs for a label and brings GitHub's ids of them.
+    /// Queues jobs for a label and returns their GitHub ids.
     pub(super) async fn queue(&self, label: &str, fields: Value) -> Vec<i64> {
         let body = merged(json!({ "count": 1, "labels": [label], "duration_s": 1 }), fields);
         let answer = self.github("POST", "/jobs", Some(body)).await;
@@ -291,20 +291,20 @@ impl Garm {
         jobs.as_array().unwrap().iter().find(|it| it["workflow_job_id"] == id).cloned()
     }
 
-    /// What GARM answered to the first webhook of a job, once it has.
+    /// The status of GARM's response to the first webhook of a job, once there is one.
     pub(super) async fn delivered(&self, id: i64) -> Option<u64> {
         let all = self.github("GET", "/deliveries", None).await;
         let all = all.as_array().unwrap();
         all.iter().find(|it| it["job"] == id)?["status"].as_u64()
     }
 
-    /// What GitHub makes of a job.
+    /// The job at GitHub.
     pub(super) async fn github_job(&self, id: i64) -> Value {
         let jobs = self.github("GET", "/jobs", None).await;
         jobs.as_array().unwrap().iter().find(|it| it["id"] == id).unwrap().clone()
     }
 
-    /// Asserts a refusal: status, `error` and `details`.
+    /// Asserts an error: status, `error` and `details`.
     pub(super) fn assert_refused(&self, answer: &Answer, expected: (u16, &str, &str), what: &str) {
         let (status, error, details) = expected;
         assert_eq!(answer.status, status, "{} {what}: {}", self.base, answer.text);
@@ -329,7 +329,7 @@ pub(super) fn keys(object: &Value) -> BTreeSet<&str> {
     object.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
-/// The names of a pool's tags, in order of the alphabet: GARM keeps no order.
+/// The names of a pool's tags, sorted, since GARM keeps no order.
 pub(super) fn tags(pool: &Value) -> Vec<String> {
     let tags = pool["tags"].as_array().unwrap();
     let mut names: Vec<_> =

@@ -1,4 +1,4 @@
-//! The life of a runner (GARM.md §0.7, §e).
+//! The lifecycle of a runner (GARM.md §0.7, §e).
 
 use runnerctl::sim::GarmDatabase;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ async fn delete(garm: &Garm, instance: &Value, query: &str) -> super::garm::Answ
 }
 
 #[tokio::test]
-async fn a_runner_comes_up_step_by_step() {
+async fn a_runner_starts_step_by_step() {
     on_each(async |garm| {
         let fields = json!({ "enabled": true, "min_idle_runners": 1 });
         let pool = garm.pool("steps", fields).await;
@@ -87,7 +87,7 @@ async fn a_runner_cannot_be_deleted_before_it_exists() {
 }
 
 #[tokio::test]
-async fn an_idle_runner_goes_when_it_is_deleted() {
+async fn an_idle_runner_can_be_deleted() {
     on_each(async |garm| {
         let fields = json!({ "enabled": true, "min_idle_runners": 1 });
         let pool = garm.pool("goes", fields).await;
@@ -107,7 +107,7 @@ async fn an_idle_runner_goes_when_it_is_deleted() {
 }
 
 #[tokio::test]
-async fn a_busy_runner_is_never_deleted_but_by_the_bypass() {
+async fn a_busy_runner_is_deleted_only_with_the_bypass() {
     on_each(async |garm| {
         let fields = json!({ "enabled": true, "min_idle_runners": 1, "max_runners": 1 });
         let pool = garm.pool("busy", fields).await;
@@ -126,7 +126,7 @@ async fn a_busy_runner_is_never_deleted_but_by_the_bypass() {
         }
         let state = garm.wait_for(id(&pool), 1, "running", "active").await;
         assert_eq!(state.len(), 1);
-        // Why it is never sent: it answers 200 and the job is lost.
+        // The reason never to send it: GARM returns 200 and the job is lost.
         let answer = delete(garm, &busy, "?bypassGHUnauthorized=true").await;
         assert_eq!(answer.status, 200);
         let lost = garm
@@ -142,7 +142,7 @@ async fn a_busy_runner_is_never_deleted_but_by_the_bypass() {
 }
 
 #[tokio::test]
-async fn github_knows_better_who_is_busy() {
+async fn github_decides_which_runner_is_busy() {
     on_each(async |garm| {
         let fields = json!({ "enabled": true, "min_idle_runners": 1, "max_runners": 1 });
         let pool = garm.pool("late-word", fields).await;

@@ -1,4 +1,4 @@
-//! What GARM knows of jobs (GARM.md §0.9, §f).
+//! GARM's records of jobs (GARM.md §0.9, §f).
 
 use runnerctl::sim::GarmVersion;
 use serde_json::json;
@@ -23,7 +23,7 @@ async fn a_job_that_no_enabled_pool_serves_is_never_recorded() {
         let known = garm.queue("SERVED-later", json!({ "hold": true })).await[0];
         garm.eventually("the known job", async || garm.job(known).await).await;
         assert_eq!(garm.job(lost).await, None);
-        // Only GitHub's redelivery brings the lost one back.
+        // Only a redelivery by GitHub recovers the lost job.
         garm.github("POST", &format!("/jobs/{lost}/redeliver"), None).await;
         garm.eventually("the lost job", async || garm.job(lost).await).await;
         for job in [lost, known] {

@@ -1,4 +1,4 @@
-//! What a pool is, what a PUT changes, and what it silently does not (GARM.md §0, §a, §b, §c).
+//! The fields of a pool, what a PUT changes, and what it silently ignores (GARM.md §0, §a, §b, §c).
 
 use runnerctl::sim::GarmDatabase;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::garm::{id, keys, tags};
 use super::on_each;
 
 #[tokio::test]
-async fn zero_values_are_absent() {
+async fn zero_values_are_omitted() {
     on_each(async |garm| {
         let pool = garm.pool("zeroes", json!({})).await;
         let listed = garm.listed_pool(id(&pool)).await;
@@ -25,7 +25,7 @@ async fn zero_values_are_absent() {
 }
 
 #[tokio::test]
-async fn lists_leave_out_what_a_single_answer_has() {
+async fn lists_omit_fields_that_a_single_response_has() {
     on_each(async |garm| {
         let specs = json!({ "z": 1, "a": [true] });
         let pool = garm.pool("lists", json!({ "extra_specs": specs })).await;
@@ -64,7 +64,7 @@ async fn two_equal_pools_are_two_pools() {
 }
 
 #[tokio::test]
-async fn a_put_changes_only_what_it_names() {
+async fn a_put_changes_only_the_given_fields() {
     on_each(async |garm| {
         let pool = garm.pool("partial", json!({ "priority": 3, "max_runners": 4 })).await;
         let changed = garm.put(id(&pool), json!({ "min_idle_runners": 0, "priority": 5 })).await;
@@ -97,7 +97,7 @@ async fn some_changes_are_answered_with_200_and_do_nothing() {
             let after = garm.get(&format!("/pools/{}", id(&pool))).await;
             assert_eq!(after, before, "after {body}");
         }
-        // The same tags again are a write all the same.
+        // Setting the same tags again is also a write.
         garm.put(id(&pool), json!({ "tags": ["silent"] })).await;
         let after = garm.get(&format!("/pools/{}", id(&pool))).await;
         assert_ne!(after["updated_at"], before["updated_at"]);
@@ -108,7 +108,7 @@ async fn some_changes_are_answered_with_200_and_do_nothing() {
 }
 
 #[tokio::test]
-async fn the_generation_goes_up_with_what_makes_runners_outdated() {
+async fn the_generation_increases_with_changes_that_make_runners_outdated() {
     on_each(async |garm| {
         let fields = json!({ "extra_specs": { "a": 1 } });
         let pool = garm.pool("generation", fields).await;
@@ -155,7 +155,7 @@ async fn the_generation_goes_up_with_what_makes_runners_outdated() {
 }
 
 #[tokio::test]
-async fn extra_specs_are_kept_as_they_came() {
+async fn extra_specs_are_stored_unchanged() {
     on_each(async |garm| {
         let pool = garm.pool("specs", json!({})).await;
         let alone = async || garm.get(&format!("/pools/{}", id(&pool))).await;
@@ -183,7 +183,7 @@ async fn extra_specs_are_kept_as_they_came() {
 }
 
 #[tokio::test]
-async fn the_first_spelling_of_a_tag_stays() {
+async fn the_first_spelling_of_a_tag_is_kept() {
     on_each(async |garm| {
         let first = garm.pool("Spelt-So", json!({})).await;
         garm.remove(id(&first)).await;
@@ -197,7 +197,7 @@ async fn the_first_spelling_of_a_tag_stays() {
 }
 
 #[tokio::test]
-async fn tags_may_be_anything_and_stand_once() {
+async fn tags_may_be_any_text_and_are_stored_once() {
     on_each(async |garm| {
         let longest = match garm.variant.database {
             GarmDatabase::Sqlite => 200,
@@ -223,7 +223,7 @@ async fn tags_may_be_anything_and_stand_once() {
 }
 
 #[tokio::test]
-async fn a_pool_is_deleted_as_often_as_one_likes() {
+async fn deleting_a_pool_repeatedly_succeeds() {
     on_each(async |garm| {
         let pool = garm.pool("twice", json!({})).await;
         let path = format!("/pools/{}", id(&pool));

@@ -1,18 +1,18 @@
-//! What GARM refuses, in its own words (GARM.md §b, §0.6).
+//! GARM's errors and their texts (GARM.md §b, §0.6).
 
 use serde_json::json;
 
 use super::garm::{id, merged};
 use super::on_each;
 
-/// A valid id of nothing.
+/// A valid id that does not exist.
 const NOBODY: &str = "3f2504e0-4f89-11d3-9a0c-0305e82c3301";
 
 const BAD: &str = "Bad Request";
 const INVALID: (u16, &str, &str) = (400, BAD, "invalid request");
 
 #[tokio::test]
-async fn a_pool_without_what_it_needs_is_refused() {
+async fn a_pool_with_missing_fields_is_refused() {
     on_each(async |garm| {
         let path = format!("/organizations/{}/pools", garm.organization);
         let missing = |what: &str| {
@@ -55,7 +55,7 @@ async fn a_pool_without_what_it_needs_is_refused() {
 }
 
 #[tokio::test]
-async fn a_body_of_the_wrong_kind_is_refused() {
+async fn a_body_of_the_wrong_type_is_refused() {
     on_each(async |garm| {
         let path = format!("/organizations/{}/pools", garm.organization);
         let wrong = [
@@ -93,7 +93,7 @@ async fn a_body_of_the_wrong_kind_is_refused() {
 }
 
 #[tokio::test]
-async fn a_change_that_does_not_hold_together_is_refused() {
+async fn an_inconsistent_change_is_refused() {
     on_each(async |garm| {
         let pool = garm.pool("held-together", json!({ "max_runners": 3, "priority": 1 })).await;
         let path = format!("/pools/{}", id(&pool));
@@ -208,7 +208,7 @@ async fn the_two_meanings_of_401_differ_in_their_word() {
 }
 
 #[tokio::test]
-async fn the_word_before_the_token_is_not_looked_at() {
+async fn the_word_before_the_token_is_ignored() {
     on_each(async |garm| {
         let token = format!("Whatever {}", garm.token());
         let answer = garm.ask_raw("GET", "/providers", String::new(), Some(&token)).await;
@@ -222,7 +222,7 @@ async fn the_word_before_the_token_is_not_looked_at() {
 }
 
 #[tokio::test]
-async fn an_admin_is_made_only_once() {
+async fn an_admin_is_created_only_once() {
     on_each(async |garm| {
         let body = json!({ "username": "a", "password": "b", "email": "a@b.c" });
         let answer = garm.ask("POST", "/first-run", Some(&body)).await;
@@ -232,7 +232,7 @@ async fn an_admin_is_made_only_once() {
 }
 
 #[tokio::test]
-async fn an_entity_with_pools_stays() {
+async fn an_entity_with_pools_cannot_be_deleted() {
     on_each(async |garm| {
         let pool = garm.pool("keeps-its-owner", json!({})).await;
         let path = format!("/organizations/{}", garm.organization);

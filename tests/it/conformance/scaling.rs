@@ -1,4 +1,4 @@
-//! How GARM scales by itself (GARM.md §0.1, §0.2, §d).
+//! GARM's own scaling (GARM.md §0.1, §0.2, §d).
 
 use runnerctl::sim::GarmVersion;
 use serde_json::{Value, json};
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use super::garm::{Garm, id};
 use super::on_each;
 
-/// A backoff that no job in a test outlives.
+/// A backoff longer than any job in a test.
 const DAY_S: u64 = 86_400;
 
-/// Sets the backoff for the length of an assertion and puts the old one back.
+/// Sets the backoff during an assertion and restores it.
 async fn with_backoff(garm: &Garm, seconds: u64, assertion: impl AsyncFnOnce()) {
     let before = garm.get("/controller").await["minimum_job_age_backoff"].clone();
     let set = async |value: Value| {
@@ -21,7 +21,7 @@ async fn with_backoff(garm: &Garm, seconds: u64, assertion: impl AsyncFnOnce()) 
     set(before).await;
 }
 
-/// The VMs that the provider made for a pool, by what GitHub's script has noted.
+/// How many VMs the provider created for a pool, according to its log.
 async fn vms_made(garm: &Garm, pool: &str) -> usize {
     let log = garm.github("GET", "/log", None).await;
     let made = |it: &&Value| it["ev"] == "vm_created" && it["pool"] == pool;
@@ -29,7 +29,7 @@ async fn vms_made(garm: &Garm, pool: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_level_that_is_held_builds_more_runners_than_jobs() {
+async fn a_constant_level_creates_more_runners_than_jobs() {
     on_each(async |garm| {
         with_backoff(garm, DAY_S, async || {
             let fields = json!({ "enabled": true, "min_idle_runners": 2, "max_runners": 9 });
@@ -67,7 +67,7 @@ async fn a_level_that_is_held_builds_more_runners_than_jobs() {
 }
 
 #[tokio::test]
-async fn a_level_that_falls_in_time_builds_as_many_runners_as_jobs() {
+async fn a_level_lowered_in_time_creates_as_many_runners_as_jobs() {
     on_each(async |garm| {
         with_backoff(garm, DAY_S, async || {
             let fields = json!({ "enabled": true, "min_idle_runners": 2, "max_runners": 9 });
@@ -122,7 +122,7 @@ async fn every_row_counts_against_the_maximum() {
 }
 
 #[tokio::test]
-async fn a_job_that_waits_for_the_backoff_gets_a_runner_and_a_lock() {
+async fn a_job_older_than_the_backoff_gets_a_runner_and_a_lock() {
     on_each(async |garm| {
         with_backoff(garm, 1, async || {
             let pool = garm.pool("backoff", json!({ "enabled": true })).await;
@@ -166,7 +166,8 @@ async fn refusals(garm: &Garm, name: &Value) -> usize {
     log.as_array().unwrap().iter().filter(failed).count()
 }
 
-/// A pool whose provider refuses every create, and the row of its one runner once GARM tries no more.
+/// A pool whose provider refuses every create, and the row of its one runner once GARM tries no
+/// more.
 async fn failed_pool(garm: &Garm, label: &str, tries: usize) -> (Value, Value) {
     let specs = json!({ "lab_create_fail_rate": 1.0 });
     let fields = json!({ "enabled": true, "min_idle_runners": 1, "extra_specs": specs });

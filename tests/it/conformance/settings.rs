@@ -1,5 +1,5 @@
-//! Entities, templates, proxies and endpoints: how they are made, changed and removed, and which paths
-//! GARM's router takes (measured).
+//! Entities, templates, proxies and endpoints: how they are made, changed and removed, and which
+//! paths GARM's router takes (measured).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

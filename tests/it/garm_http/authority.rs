@@ -1,4 +1,4 @@
-//! Certificates made for a test.
+//! Generates certificates for tests.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,17 +12,17 @@ use rcgen::{
 use runnerctl::garm::tls;
 use tempfile::TempDir;
 
-/// A CA and what it signs, as files.
+/// A CA that signs certificates into files.
 pub(super) struct Authority {
     pub(super) folder: TempDir,
     issuer: Issuer<'static, KeyPair>,
-    /// What stands above it, from the nearest up; empty for a root.
+    /// The CAs above it, nearest first; empty for a root.
     above: String,
     /// The serial number of each certificate.
     serials: Mutex<BTreeMap<PathBuf, u64>>,
 }
 
-/// For whom, and from when until when (years).
+/// The subject and validity (in years) of a certificate to sign.
 pub(super) struct Wanted {
     pub(super) name: &'static str,
     pub(super) years: (i32, i32),
@@ -32,7 +32,7 @@ pub(super) const VALID: (i32, i32) = (2020, 2090);
 pub(super) const SERVER: Wanted = Wanted { name: "127.0.0.1", years: VALID };
 pub(super) const CLIENT: Wanted = Wanted { name: "operator", years: VALID };
 
-/// An authority's certificate-to-be.
+/// The parameters and key of a CA certificate.
 fn authority(name: &str) -> (CertificateParams, KeyPair) {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, name);
@@ -50,7 +50,7 @@ impl Authority {
         Self::with(folder, Issuer::new(params, key), &pem, String::new())
     }
 
-    /// An authority below this one, by any name.
+    /// An intermediate CA below this one, with any name.
     pub(super) fn sub(&self, name: &str) -> Self {
         let (params, key) = authority(name);
         let pem = params.signed_by(&key, &self.issuer).unwrap().pem();
@@ -65,7 +65,7 @@ impl Authority {
         authority
     }
 
-    /// Its name, as certificates that it has signed bear it.
+    /// Its name, as the issuer in certificates that it signed.
     pub(super) fn name(&self) -> String {
         format!("CA {}", self.folder.path().display())
     }
@@ -74,12 +74,12 @@ impl Authority {
         self.folder.path().join(name)
     }
 
-    /// Writes `ca.crl`: these certificates, and no others, are revoked.
+    /// Writes `ca.crl`, which revokes exactly these certificates.
     pub(super) fn revoke(&self, certificates: &[&Path]) {
         self.list_until(2090, certificates);
     }
 
-    /// The same list with another year of its end.
+    /// The same list, which expires in another year.
     pub(super) fn list_until(&self, year: i32, certificates: &[&Path]) {
         let serials = self.serials.lock().unwrap();
         let revoked = certificates.iter().map(|it| RevokedCertParams {
@@ -100,7 +100,7 @@ impl Authority {
         std::fs::write(self.path("ca.crl"), pem).unwrap();
     }
 
-    /// Writes `NAME.pem`, with what stands above this authority, and `NAME.key`.
+    /// Writes `NAME.pem`, with the CAs above this one, and `NAME.key`.
     pub(super) fn sign(&self, file: &str, wanted: &Wanted) -> (PathBuf, PathBuf) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![wanted.name.to_owned()]).unwrap();
@@ -118,7 +118,7 @@ impl Authority {
         paths
     }
 
-    /// The same, for those alone whom this usage names.
+    /// The same, with this extended key usage.
     pub(super) fn sign_for(
         &self,
         file: &str,
@@ -137,7 +137,7 @@ impl Authority {
         tls::GarmTlsFiles { ca: Some(self.path("ca.pem")), ..tls::GarmTlsFiles::default() }
     }
 
-    /// The trust in this authority, whose folder stays until the test process ends.
+    /// Trust in this CA, whose folder is kept until the test process ends.
     pub(super) fn trusted_for_ever(mut self) -> tls::GarmTlsFiles {
         let files = self.trusted();
         self.folder.disable_cleanup(true);

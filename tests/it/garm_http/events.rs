@@ -1,4 +1,4 @@
-//! The event stream over real sockets: what a watcher is told, whatever the other side does.
+//! The event stream over real sockets, with servers that misbehave.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,10 +24,10 @@ use super::server::{Greeting, greeting};
 use super::stage::{Seen, Stage, Turn, says};
 use crate::support::pools::plain;
 
-/// How long anything may take.
+/// Timeout.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Quick to come back, slow to lose patience.
+/// Limits with a short backoff and a long silence timeout.
 fn limits() -> StreamLimits {
     let backoff = Backoff::new(Duration::from_millis(1), Duration::from_millis(20));
     StreamLimits { backoff, ..StreamLimits::default() }
@@ -38,7 +38,7 @@ fn client(options: &HttpOptions) -> GarmClient {
     GarmClient::new(Arc::new(Http::new(options).unwrap()), login)
 }
 
-/// A stage with these turns, and somebody who listens.
+/// A scripted server with these turns, and a subscriber.
 async fn watch(limits: StreamLimits, turns: Vec<Turn>) -> (Stage, Feed) {
     let stage = Stage::open(Greeting::Plain, turns).await;
     let feed = client(&HttpOptions::new(format!("http://{}", stage.address))).events(limits);
@@ -71,7 +71,7 @@ fn unauthorized(error: &str) -> Turn {
 }
 
 #[tokio::test]
-async fn the_request_says_who_asks_and_the_filter_says_what_for() {
+async fn the_request_has_the_token_and_the_filter() {
     let (mut stage, mut feed) = watch(limits(), vec![Turn::Plays(vec![gone(7)])]).await;
     assert_eq!(next(&mut feed).await, StreamSignal::Connected);
     assert_eq!(next(&mut feed).await, StreamSignal::Changes(vec![RowChange::JobGone(7)]));
@@ -104,7 +104,7 @@ async fn the_request_says_who_asks_and_the_filter_says_what_for() {
 }
 
 #[tokio::test]
-async fn changes_of_the_simulated_garm_arrive_and_a_broken_stream_comes_back() {
+async fn events_of_the_simulated_garm_arrive_and_a_broken_stream_is_reopened() {
     let config = SimConfig::default();
     let login =
         GarmLogin::new(config.username.clone(), SecretString::from(config.password.clone()));
@@ -125,7 +125,7 @@ async fn changes_of_the_simulated_garm_arrive_and_a_broken_stream_comes_back() {
     let raised = client.update_pool(&pool.id, &raise).await.unwrap();
     assert_eq!(next(&mut feed).await, StreamSignal::Changes(vec![RowChange::Pool(raised)]));
 
-    // The next event breaks the connection, and the token has expired meanwhile.
+    // The next event breaks the connection, and by then the token has expired.
     shared.with(|it| {
         it.faults.add(FaultRule::once("EVENT", "pool/", Fault::Drop));
         it.faults.add(FaultRule::once("GET", "/ws/events", Fault::TokenExpired));
@@ -150,7 +150,7 @@ fn spec() -> PoolSpec {
 }
 
 #[tokio::test]
-async fn an_old_token_is_renewed_once_and_other_refusals_are_not_answered_by_a_login() {
+async fn an_expired_token_is_renewed_once_and_other_errors_cause_no_login() {
     let turns = vec![unauthorized("Authentication failed"), Turn::Cuts(vec![])];
     let (mut stage, mut feed) = watch(limits(), turns).await;
     assert_eq!(next(&mut feed).await, StreamSignal::Connected);
@@ -182,7 +182,7 @@ async fn an_old_token_is_renewed_once_and_other_refusals_are_not_answered_by_a_l
 #[tokio::test]
 async fn a_silent_peer_is_dead() {
     let silence = Duration::from_millis(400);
-    // The limit of a request is none of a stream.
+    // The timeout of a request does not apply to a stream.
     let timeouts = Timeouts { request: Duration::from_millis(200), ..Timeouts::default() };
     let stage = Stage::open(Greeting::Plain, vec![Turn::Plays(vec![]), Turn::Plays(vec![])]).await;
     let url = format!("http://{}", stage.address);
@@ -197,7 +197,7 @@ async fn a_silent_peer_is_dead() {
 }
 
 #[tokio::test]
-async fn a_door_that_never_answers_is_given_up() {
+async fn a_server_that_never_responds_times_out() {
     let quick = Duration::from_millis(200);
     let timeouts = Timeouts { request: quick, connect: quick };
     let address = super::serve(Greeting::Plain, super::Manner::Silent).await;
@@ -208,13 +208,13 @@ async fn a_door_that_never_answers_is_given_up() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_counted_and_passed_over() {
+async fn messages_that_cannot_be_decoded_are_counted_and_skipped() {
     let turns = vec![Turn::Plays(vec![
         Message::text("garbage"),
         Message::text(""),
         Message::text("[".repeat(100_000)),
         event("instance", "update", &json!({ "id": 3 })),
-        // Neither is wrong, and neither is ours.
+        // Both are valid, and we use neither.
         event("scaleset", "create", &json!({ "id": 3 })),
         event("job", "renamed", &json!({ "id": 3 })),
         Message::binary(vec![0xff; 100]),
@@ -228,7 +228,7 @@ async fn what_cannot_be_read_is_counted_and_passed_over() {
 }
 
 #[tokio::test]
-async fn an_overflow_is_told_once_and_the_stream_goes_on() {
+async fn an_overflow_is_signalled_once_and_the_stream_continues() {
     let mut messages: Vec<Message> = (1..=12).map(gone).collect();
     messages.push(Message::text("all is said"));
     let (_stage, mut feed) =
@@ -245,9 +245,9 @@ async fn an_overflow_is_told_once_and_the_stream_goes_on() {
 }
 
 #[tokio::test]
-async fn a_message_beyond_the_bound_ends_the_stream_before_it_is_held() {
+async fn a_message_beyond_the_limit_ends_the_stream_before_it_is_buffered() {
     let large = Message::text("x".repeat(5000));
-    // A frame that says that it is as long as can be, and is not.
+    // A frame that announces the maximum length and is shorter.
     let boast = vec![0x81, 127, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
     let turns = vec![Turn::Plays(vec![large]), Turn::Babbles(boast), Turn::Plays(vec![])];
     let (_stage, mut feed) = watch(StreamLimits { message_max: 4096, ..limits() }, turns).await;
@@ -261,7 +261,7 @@ async fn a_message_beyond_the_bound_ends_the_stream_before_it_is_held() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_none_is_told_and_tried_again() {
+async fn a_response_that_is_not_a_stream_is_reported_and_retried() {
     let closing = |reason: &str| {
         let frame = CloseFrame { code: CloseCode::Policy, reason: reason.to_owned().into() };
         Turn::Plays(vec![Message::Close(Some(frame))])
@@ -303,7 +303,7 @@ async fn a_stream_that_is_none_is_told_and_tried_again() {
 }
 
 #[tokio::test]
-async fn the_private_ca_and_the_client_certificate_serve_the_stream_too() {
+async fn the_stream_uses_the_private_ca_and_the_client_certificate() {
     let (ca, operators) = (Authority::new(), Authority::new());
     for version in [&version::TLS13, &version::TLS12] {
         let server = || greeting(ca.sign("server", &SERVER), Some(&operators), version);

@@ -1,5 +1,5 @@
-//! What is shipped in `deploy/` to stand before GARM, under a real nginx and a real HAProxy, with the
-//! simulated GARM behind it.
+//! The reverse proxy configurations in `deploy/`, under a real nginx and a real HAProxy with the
+//! simulated GARM behind them.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ use super::events::PATIENCE;
 use super::*;
 use crate::support::pools::plain;
 
-/// A program that a configuration is shipped for.
+/// A program with a configuration in `deploy/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Program {
     Nginx,
@@ -43,7 +43,7 @@ impl Program {
         }
     }
 
-    /// What it says is to be adapted, but for the files.
+    /// What the configuration says to adapt, except files.
     fn adaptations(self, [port, api]: [u16; 2], garm: SocketAddr) -> Vec<(&'static str, String)> {
         match self {
             Self::Nginx => vec![
@@ -57,7 +57,7 @@ impl Program {
                 ("server garm 127.0.0.1:9997", format!("server garm {garm}")),
                 ("bind :443,:::443 v6only ", format!("bind 127.0.0.1:{port} ")),
                 ("bind :8443,:::8443 v6only ", format!("bind 127.0.0.1:{api} ")),
-                // Only root can become another user.
+                // Only root can change the user.
                 ("    user haproxy\n    group haproxy\n", String::new()),
                 // Waited for by a test.
                 ("hard-stop-after 30s", "hard-stop-after 1s".to_owned()),
@@ -65,7 +65,7 @@ impl Program {
         }
     }
 
-    /// The folder of its files.
+    /// The folder that it names for its files.
     fn folder(self) -> &'static str {
         match self {
             Self::Nginx => "/etc/nginx/garm",
@@ -77,17 +77,17 @@ impl Program {
 /// What the front shows the signer.
 pub(super) const VAULT_TOKEN: &str = "s.of-the-front";
 
-/// Free a moment ago: neither program has a way to choose a port and tell which.
+/// Ports that were just free; neither program can choose a port and report it.
 pub(super) fn free_ports() -> [u16; 2] {
     let listeners = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|it| it.local_addr().unwrap().port())
 }
 
-/// GARM behind a front, and the certificates of everybody.
+/// GARM behind a reverse proxy, and the certificates of all clients.
 pub(crate) struct Front {
-    /// Where GitHub and runners come in.
+    /// The URL for GitHub and runners.
     pub(super) url: String,
-    /// Where operators come in.
+    /// The URL for operators.
     pub(super) api: String,
     pub(super) operators: Authority,
     pub(super) runners: Authority,
@@ -104,7 +104,7 @@ impl Drop for Front {
 }
 
 impl Front {
-    /// nginx before the simulated GARM.
+    /// nginx in front of the simulated GARM.
     pub(crate) async fn open() -> Self {
         Self::of(Program::Nginx).await
     }
@@ -120,7 +120,7 @@ impl Front {
         Self::before(garm, ports, program, program.configuration()).await
     }
 
-    /// This configuration before something that stands for GARM.
+    /// This configuration in front of a server that stands in for GARM.
     pub(super) async fn before(
         garm: SocketAddr,
         ports: [u16; 2],
@@ -148,8 +148,8 @@ impl Front {
         front
     }
 
-    /// Writes a fleet file that leads here, its password beside it, with pools of the simulated
-    /// GARM's entity.
+    /// Writes a fleet file for this GARM, with its password file and pools of the simulated GARM's
+    /// entity.
     pub(crate) fn describe(&self, fleet_file: &Path, listen: SocketAddr) {
         let (cert, key) = self.operators.sign("operator", &CLIENT);
         let ca = self.servers.path("ca.pem");
@@ -171,13 +171,13 @@ impl Front {
         fs::write(fleet_file, text).unwrap();
     }
 
-    /// Signs the operator's certificate of [`Self::describe`] anew, in the same files, until this
-    /// year.
+    /// Signs the operator's certificate of [`Self::describe`] again, in the same files, valid until
+    /// this year.
     pub(crate) fn renew(&self, until: i32) {
         self.operators.sign("operator", &Wanted { name: "operator", years: (2020, until) });
     }
 
-    /// The same front, but for what it asks: nothing.
+    /// The same proxy, but without asking for certificates.
     pub(crate) async fn leave_open(&mut self) {
         let asks = |it: &str| it.starts_with("if ($ssl") || it.starts_with("ssl_verify_client ");
         self.change(|text| {
@@ -188,7 +188,7 @@ impl Front {
         .await;
     }
 
-    /// The same front with another configuration.
+    /// The same proxy with another configuration.
     pub(super) async fn change(&mut self, change: impl FnOnce(&str) -> String) {
         let configured = self.folder.path().join("garm.conf");
         let text = fs::read_to_string(&configured).unwrap();
@@ -199,7 +199,7 @@ impl Front {
         self.restart().await;
     }
 
-    /// The front as it is shipped again.
+    /// Restores the shipped configuration.
     pub(crate) async fn shut(&mut self) {
         let folder = self.folder.path();
         fs::rename(folder.join("shipped"), folder.join("garm.conf")).unwrap();
@@ -214,7 +214,7 @@ impl Front {
 
     fn stop(&mut self) {
         if self.process.try_wait().is_ok_and(|it| it.is_none()) {
-            // The first process ends the others with it.
+            // The first process ends the others.
             self.signal("-TERM");
             let _ = self.process.wait();
         }
@@ -225,7 +225,7 @@ impl Front {
         let _ = Command::new("kill").args([name, &id]).status();
     }
 
-    /// Takes over the revocation lists as they are now, in the way that the file says.
+    /// Reloads the revocation lists, as the configuration file documents.
     pub(super) fn reload(&self) {
         put_clients(self.folder.path(), &self.operators, &self.runners);
         self.signal(match self.program {
@@ -234,7 +234,7 @@ impl Front {
         });
     }
 
-    /// Polls an outside process to a deadline.
+    /// Polls an external process until a deadline.
     async fn until_it_answers(&self) {
         let end = Instant::now() + PATIENCE;
         for url in [&self.url, &self.api] {
@@ -259,8 +259,8 @@ impl Front {
         GarmClient::new(Arc::new(Http::new(&options).unwrap()), GarmLogin::new("admin", password))
     }
 
-    /// Whether a request with this certificate gets to GARM: neither the handshake nor the answer
-    /// is a refusal. The simulated GARM says neither 400 nor 403 to such requests.
+    /// Whether a request with this certificate reaches GARM: neither the handshake nor the response
+    /// is a refusal. The simulated GARM returns neither 400 nor 403 to such requests.
     async fn passes(
         &self,
         certificate: Option<&(PathBuf, PathBuf)>,
@@ -282,7 +282,7 @@ impl Front {
         }
     }
 
-    /// The probes of `validate --online` and `watch`, with the certificates of both kinds.
+    /// The probes of `validate --online` and `watch`, with both kinds of certificate.
     async fn prove(&self) -> Vec<Probe> {
         let files = |(cert, key)| CertFiles { cert, key };
         let operator = files(self.operators.sign("operator", &CLIENT));
@@ -318,7 +318,7 @@ impl Front {
     }
 }
 
-/// Tells the simulated GARM that it is reached through the front.
+/// Sets the simulated GARM's URLs to the proxy.
 async fn put_urls(token: &str, garm: SocketAddr, url: &str, server: &SimServer) {
     let body = json!({
         "callback_url": format!("{url}/api/v1/callbacks"),
@@ -336,7 +336,7 @@ async fn put_urls(token: &str, garm: SocketAddr, url: &str, server: &SimServer) 
     assert_eq!(reply.status, 200, "{garm}: {}", reply.body);
 }
 
-/// The authorities of clients, and what each has revoked, under their shipped names.
+/// Writes the client CAs and their revocation lists under the shipped names.
 fn put_clients(folder: &Path, operators: &Authority, runners: &Authority) {
     for (name, authority) in [("operators", operators), ("runners", runners)] {
         fs::copy(authority.path("ca.pem"), folder.join(format!("{name}-ca.pem"))).unwrap();
@@ -377,7 +377,7 @@ fn start(program: Program, folder: &Path) -> Child {
     command.spawn().unwrap_or_else(|_| panic!("{program:?} is needed: `./test` installs it"))
 }
 
-/// Debian keeps servers where only root's PATH leads.
+/// Debian installs servers in folders that only root's PATH contains.
 fn installed(name: &str) -> PathBuf {
     let folders = ["/usr/sbin", "/usr/local/sbin"];
     let paths = folders.map(|it| Path::new(it).join(name));
@@ -408,16 +408,16 @@ async fn without_a_certificate_the_refusal_says_what_is_missing() {
 }
 
 #[tokio::test]
-async fn each_kind_of_certificate_opens_its_own_doors_only() {
+async fn each_kind_of_certificate_is_accepted_only_at_its_own_urls() {
     for program in Program::ALL {
         let front = Front::of(program).await;
         let operator = front.operators.sign("operator", &CLIENT);
         let runner = front.runners.sign("runner", &CLIENT);
         let stranger = Authority::new();
         let foreign = stranger.sign("stranger", &CLIENT);
-        // Where runners come in: an operator's certificate is as good as a stranger's.
+        // At the runners' URLs an operator's certificate is as bad as an unknown one.
         let for_runners = [
-            // method, path, nobody, runner
+            // method, path, without certificate, runner
             ("GET", "/api/v1/controller-info", false, false),
             ("GET", "/api/v1/pools", false, false),
             ("GET", "/api/v1/ws/events", false, false),
@@ -428,7 +428,7 @@ async fn each_kind_of_certificate_opens_its_own_doors_only() {
             ("POST", "/webhooks/1", true, true),
             ("POST", "/webhooks", true, true),
             ("GET", "/webhooks/1", false, false),
-            // Tricks with the path lead to the same doors, or nowhere.
+            // Tricks with the path lead to the same URLs, or nowhere.
             ("GET", "/api/v1/callbacks/../pools", false, false),
             ("GET", "/api/v1/metadata/%2e%2e/pools", false, false),
             ("GET", "/api/v1/callbacks/..%2fpools", false, false),
@@ -473,9 +473,9 @@ async fn each_kind_of_certificate_opens_its_own_doors_only() {
     }
 }
 
-/// Paths as they stand, which other clients tidy up before they send them.
+/// Raw paths, which other clients normalize before sending.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_path_that_climbs_leads_to_no_other_door() {
+async fn a_path_with_dot_segments_reaches_no_other_url() {
     for program in Program::ALL {
         let front = Front::of(program).await;
         let (cert, key) = front.runners.sign("runner", &CLIENT);
@@ -509,9 +509,9 @@ async fn a_path_that_climbs_leads_to_no_other_door() {
     }
 }
 
-/// Who may sign for runners may also sign an authority that bears the operators' name.
+/// A CA for runners can also sign an intermediate CA with the operators' name.
 #[tokio::test]
-async fn an_authority_below_the_runners_opens_no_api_whatever_its_name() {
+async fn an_intermediate_ca_of_runners_gives_no_access_to_the_api_whatever_its_name() {
     for program in Program::ALL {
         let front = Front::of(program).await;
         let forger = front.runners.sub(&front.operators.name());
@@ -533,7 +533,7 @@ async fn an_authority_below_the_runners_opens_no_api_whatever_its_name() {
 }
 
 #[tokio::test]
-async fn a_revoked_operator_is_out_and_so_is_its_stream() {
+async fn a_revoked_operator_loses_access_and_its_stream() {
     for program in Program::ALL {
         let front = Front::of(program).await;
         let (leaver, other) =
@@ -558,11 +558,11 @@ async fn a_revoked_operator_is_out_and_so_is_its_stream() {
         let api = format!("{}/api/v1/pools", front.api);
         assert!(!front.passes(Some(&leaver), "GET", api.clone()).await, "{program:?}");
         assert!(front.passes(Some(&other), "GET", api.clone()).await, "{program:?}");
-        // The other authority's list is its own.
+        // The other CA's list is separate.
         let runner = front.runners.sign("runner", &CLIENT);
         let metadata = format!("{}/api/v1/metadata/x", front.url);
         assert!(front.passes(Some(&runner), "GET", metadata.clone()).await, "{program:?}");
-        // One that has ended refuses everybody of its authority.
+        // With an expired list every certificate of its CA is refused.
         front.operators.list_until(2021, &[]);
         let end = Instant::now() + PATIENCE;
         while front.passes(Some(&other), "GET", api.clone()).await {
@@ -589,11 +589,11 @@ async fn the_front_is_proven_to_enforce_mtls() {
     }
 }
 
-/// Three fronts that refuse everybody, of which none enforces mTLS, and one that is not there.
+/// Three proxies that refuse every request, of which none enforces mTLS, and an absent one.
 #[tokio::test]
-async fn a_front_that_refuses_everybody_is_no_proof_of_mtls() {
+async fn a_front_that_refuses_every_request_is_no_proof_of_mtls() {
     let mut front = Front::open().await;
-    // It never asks: a list of addresses, or a filter.
+    // It never asks for a certificate: an address list, or a filter.
     front
         .change(|it| it.replace("ssl_verify_client", "deny all; #").replace("if ($ssl", "#"))
         .await;
@@ -603,7 +603,7 @@ async fn a_front_that_refuses_everybody_is_no_proof_of_mtls() {
     assert!(probes.iter().any(|it| it.evidence == unasked), "{probes:#?}");
     front.shut().await;
 
-    // It asks, and refuses whatever it gets.
+    // It asks for a certificate and refuses all.
     front.change(|it| it.replace("    server_tokens off;", "    deny all;")).await;
     let probes = front.prove().await;
     assert_eq!(Proof::of(&probes), Proof::CannotTell, "{probes:#?}");
@@ -613,7 +613,7 @@ async fn a_front_that_refuses_everybody_is_no_proof_of_mtls() {
     assert_eq!(open, all.map(|it| (it, Attempt::RightKind)));
     front.shut().await;
 
-    // Open: GARM answers.
+    // Open: GARM responds.
     front.leave_open().await;
     assert_eq!(Proof::of(&front.prove().await), Proof::NotEnforced);
     front.shut().await;
@@ -623,7 +623,7 @@ async fn a_front_that_refuses_everybody_is_no_proof_of_mtls() {
 }
 
 #[tokio::test]
-async fn a_certificate_is_renewed_under_a_stream_that_goes_on() {
+async fn a_certificate_is_renewed_while_the_stream_continues() {
     let front = Front::open().await;
     let operator = front.operators.sign("operator", &CLIENT);
     let mine = front.operators.sign("mine", &CLIENT);
@@ -645,7 +645,7 @@ async fn a_certificate_is_renewed_under_a_stream_that_goes_on() {
     assert_ne!(files.digest(), before);
     client.pools().await.expect_err("a runner's certificate opens no API");
 
-    // Half of a renewal: what was in force stays in force.
+    // An incomplete renewal keeps the previous certificate.
     fs::copy(&operator.0, &mine.0).unwrap();
     let error = http.renew(&files, Timestamp::UNIX_EPOCH).unwrap_err();
     assert!(error.got.contains("the key belongs to another certificate"), "{error}");

@@ -1,4 +1,4 @@
-//! URLs and files that cannot be used.
+//! Unusable URLs and files.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use super::authority::{Authority, CLIENT, Wanted};
 use super::{options, words};
 
 #[test]
-fn urls_that_would_leak_or_lead_nowhere_are_refused() {
+fn invalid_and_insecure_urls_are_refused() {
     let check = |url: &str| {
         let files = Authority::new();
         Http::new(&options(url.into(), files.trusted()))
@@ -70,7 +70,7 @@ pub(super) fn write(folder: &Path, name: &str, content: &str) -> PathBuf {
     path
 }
 
-/// What is said about these files, with the authority's folder left out.
+/// The error about these files, without the CA's folder.
 fn complaint(authority: &Authority, files: tls::GarmTlsFiles) -> String {
     let error = Http::new(&options("https://garm.test".into(), files)).unwrap_err();
     assert!(error.is_input());
@@ -79,7 +79,7 @@ fn complaint(authority: &Authority, files: tls::GarmTlsFiles) -> String {
 }
 
 #[test]
-fn a_ca_that_cannot_be_used_is_told_by_what_it_is() {
+fn an_unusable_ca_is_reported_with_the_reason() {
     let ca = Authority::new();
     let folder = ca.folder.path();
     let (cert, key) = ca.sign("client", &CLIENT);
@@ -116,7 +116,7 @@ fn a_ca_that_cannot_be_used_is_told_by_what_it_is() {
 }
 
 #[test]
-fn a_certificate_and_a_key_that_cannot_be_used_are_told_by_what_they_are() {
+fn an_unusable_certificate_or_key_is_reported_with_the_reason() {
     let ca = Authority::new();
     let folder = ca.folder.path();
     let (cert, key) = ca.sign("client", &CLIENT);
@@ -155,7 +155,7 @@ fn a_certificate_and_a_key_that_cannot_be_used_are_told_by_what_they_are() {
 }
 
 #[test]
-fn a_certificate_that_every_front_refuses_is_told_by_what_is_wrong_with_it() {
+fn a_certificate_that_no_server_accepts_is_reported_with_the_reason() {
     let ca = Authority::new();
     let now = "2026-11-25T10:00:00Z".parse().unwrap();
     let expired = ca.sign("expired", &Wanted { name: "operator", years: (2020, 2021) });
@@ -189,7 +189,7 @@ fn a_certificate_that_every_front_refuses_is_told_by_what_is_wrong_with_it() {
 }
 
 #[test]
-fn files_that_are_not_in_pem_are_told_by_the_command_that_turns_them() {
+fn files_that_are_not_pem_are_reported_with_the_command_that_converts_them() {
     let ca = Authority::new();
     let (cert, key) = ca.sign("client", &CLIENT);
     let der = |path: &Path, name: &str| {

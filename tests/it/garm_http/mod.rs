@@ -1,4 +1,4 @@
-//! The HTTP door against servers that misbehave, in real time on loopback.
+//! The HTTP transport with servers that misbehave, in real time on loopback.
 
 mod authority;
 mod events;
@@ -26,7 +26,7 @@ use secrecy::SecretString;
 use server::{Greeting, Manner, answer, greeting, says, serve};
 use tokio::net::TcpListener;
 
-/// Long for a loopback and short for a test that waits for it to pass.
+/// A timeout that is long for loopback and short for a test that waits for it.
 const BRIEF: Duration = Duration::from_millis(300);
 
 fn options(url: String, files: tls::GarmTlsFiles) -> HttpOptions {
@@ -56,7 +56,7 @@ async fn over_tls(
     send(&options(format!("https://{address}"), files)).await
 }
 
-/// What a person reads when the first request, the login, fails.
+/// The error of the first request, the login, with its help.
 async fn shown(options: &HttpOptions) -> (ErrorKind, String) {
     let client = GarmClient::new(
         Arc::new(Http::new(options).unwrap()),
@@ -74,7 +74,7 @@ fn words(error: &GarmError) -> String {
 }
 
 #[tokio::test]
-async fn an_answer_arrives_whole_with_garms_clock() {
+async fn a_response_arrives_completely_with_garms_clock() {
     let response = plainly(answer(r#"[{"a":1}]"#)).await.unwrap();
     let expected = Response {
         status: 200,
@@ -88,7 +88,7 @@ async fn an_answer_arrives_whole_with_garms_clock() {
 }
 
 #[tokio::test]
-async fn a_request_says_who_asks_and_nothing_more() {
+async fn a_request_contains_the_token_and_no_other_credentials() {
     let response = plainly(Manner::Echoes).await.unwrap();
     let head = String::from_utf8(response.body).unwrap().to_lowercase();
     let mut lines: Vec<_> = head.lines().filter(|it| !it.starts_with("host:")).collect();
@@ -117,7 +117,7 @@ async fn the_private_ca_is_trusted_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_bad_server_certificate_is_told_by_what_is_wrong_with_it() {
+async fn an_invalid_server_certificate_is_reported_with_the_reason() {
     let ca = Authority::new();
     for (name, years, expected) in [
         (SERVER.name, (2020, 2021), TlsFault::Expired(", at 2021-01-01T00:00:00Z".into())),
@@ -135,7 +135,7 @@ async fn a_bad_server_certificate_is_told_by_what_is_wrong_with_it() {
 }
 
 #[tokio::test]
-async fn a_demanded_client_certificate_opens_the_door() {
+async fn a_required_client_certificate_is_presented() {
     let (ca, operators) = (Authority::new(), Authority::new());
     for version in [&version::TLS13, &version::TLS12] {
         let greeting = greeting(ca.sign("server", &SERVER), Some(&operators), version);
@@ -146,7 +146,7 @@ async fn a_demanded_client_certificate_opens_the_door() {
 }
 
 #[tokio::test]
-async fn a_missing_client_certificate_is_told() {
+async fn a_missing_client_certificate_is_reported() {
     let (ca, operators) = (Authority::new(), Authority::new());
     for version in [&version::TLS13, &version::TLS12] {
         let greeting = greeting(ca.sign("server", &SERVER), Some(&operators), version);
@@ -160,7 +160,7 @@ async fn a_missing_client_certificate_is_told() {
 }
 
 #[tokio::test]
-async fn a_refused_client_certificate_is_told_with_its_validity() {
+async fn a_refused_client_certificate_is_reported_with_its_validity() {
     let (ca, operators, strangers) = (Authority::new(), Authority::new(), Authority::new());
     let greeting = greeting(ca.sign("server", &SERVER), Some(&operators), &version::TLS13);
     let expired = Wanted { years: (2020, 2021), ..CLIENT };
@@ -179,7 +179,7 @@ async fn a_refused_client_certificate_is_told_with_its_validity() {
     }
 }
 
-/// A front may also take the request and close without a word.
+/// A server may also accept the request and close without a response.
 #[tokio::test]
 async fn a_connection_closed_after_a_certificate_was_asked_for_names_it() {
     let (ca, operators) = (Authority::new(), Authority::new());
@@ -200,7 +200,7 @@ async fn a_connection_closed_after_a_certificate_was_asked_for_names_it() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_told() {
+async fn a_response_that_is_not_http_is_reported() {
     let garbage = plainly(says("\0\u{1}garbage\r\n\r\n")).await.unwrap_err();
     assert!(matches!(garbage, TransportError::NotHttp(_)), "{garbage:?}");
     let ca = Authority::new();
@@ -211,7 +211,7 @@ async fn what_is_no_http_is_told() {
 }
 
 #[tokio::test]
-async fn tls_to_a_plain_port_is_told() {
+async fn tls_to_a_plain_port_is_reported() {
     let bad_request = "HTTP/1.0 400 Bad Request\r\n\r\nwhat?";
     let address = serve(Greeting::Plain, says(bad_request)).await;
     let ca = Authority::new();
@@ -220,14 +220,14 @@ async fn tls_to_a_plain_port_is_told() {
 }
 
 #[tokio::test]
-async fn a_connection_closed_without_a_word_is_told() {
+async fn a_connection_closed_without_a_response_is_reported() {
     let got = plainly(says("")).await.unwrap_err();
     let expected = TransportError::Closed("connection closed before message completed".into());
     assert_eq!(got, expected);
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_is_told() {
+async fn a_response_that_breaks_off_is_reported() {
     let got = plainly(says("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[{")).await.unwrap_err();
     let expected = TransportError::Body("end of file before message length reached".into());
     assert_eq!(got, expected);
@@ -241,7 +241,7 @@ fn too_large() -> TransportError {
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_cut() {
+async fn an_endless_response_is_cut() {
     let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
     let mut chunk = b"100000\r\n".to_vec();
     chunk.resize(chunk.len() + 0x10_0000, b' ');
@@ -250,13 +250,13 @@ async fn an_answer_without_end_is_cut() {
 }
 
 #[tokio::test]
-async fn an_answer_announced_too_large_is_not_read() {
+async fn a_response_announced_as_too_large_is_not_read() {
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n";
     assert_eq!(plainly(Manner::Stalls(head.into())).await, Err(too_large()));
 }
 
-/// Deflate (RFC 1951) by hand: one zero, and then "258 more of the same" again and again, which
-/// has 13 bits each time.
+/// Handwritten deflate (RFC 1951): a zero byte, and then repeatedly "258 more of the same", which
+/// has 13 bits.
 fn gzip_bomb() -> Vec<u8> {
     let mut bytes = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
     let (mut held, mut held_bits) = (0_u32, 0);
@@ -281,7 +281,7 @@ fn gzip_bomb() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_compressed_answer_is_bounded_by_what_it_unpacks_to() {
+async fn a_compressed_response_is_limited_by_its_decompressed_size() {
     let bomb = gzip_bomb();
     assert!(bomb.len() < 1 << 20);
     let mut reply = format!(
@@ -300,7 +300,7 @@ async fn a_redirect_is_never_followed() {
         let target = format!("http://{elsewhere}/\u{1b}[31m");
         let reply =
             format!("HTTP/1.1 {status} X\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n");
-        // A header holds no control characters: the server is refused as no HTTP at all.
+        // Control characters are invalid in a header, so the response is not HTTP.
         assert!(matches!(plainly(says(&reply)).await, Err(TransportError::NotHttp(_))));
         let target = format!("http://{elsewhere}/api");
         let reply =
@@ -310,7 +310,7 @@ async fn a_redirect_is_never_followed() {
 }
 
 #[tokio::test]
-async fn a_server_that_never_answers_is_given_up() {
+async fn a_server_that_never_responds_times_out() {
     let brief = |url| HttpOptions {
         timeouts: Timeouts { connect: BRIEF, request: 2 * BRIEF },
         ..options(url, Authority::new().trusted_for_ever())
@@ -330,7 +330,7 @@ async fn a_server_that_never_answers_is_given_up() {
 }
 
 #[tokio::test]
-async fn what_people_read_says_what_happened_and_what_to_do() {
+async fn errors_say_what_happened_and_what_to_do() {
     let unused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let (ca, operators) = (Authority::new(), Authority::new());
     let server = ca.sign("server", &SERVER);
@@ -384,9 +384,9 @@ async fn what_people_read_says_what_happened_and_what_to_do() {
     ");
 }
 
-/// One that is signed by itself is its own CA, as small installations have it.
+/// A self-signed certificate is its own CA, as in small installations.
 #[tokio::test]
-async fn a_certificate_signed_by_itself_can_be_trusted() {
+async fn a_self_signed_certificate_can_be_trusted() {
     let folder = tempfile::tempdir().unwrap();
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec![SERVER.name.to_owned()]).unwrap();

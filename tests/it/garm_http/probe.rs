@@ -1,4 +1,4 @@
-//! Probes of mTLS, against fronts that demand a certificate and against some that do not.
+//! mTLS probes of servers that require a client certificate and of some that do not.
 
 use runnerctl::config::{CertFiles, GarmSettings, HostPort, TlsFiles};
 use runnerctl::domain::fleet::Controller;
@@ -10,7 +10,7 @@ use super::*;
 
 const GARMS_401: &str = r#"{"error":"Not Authorized","details":"You do not have the required permissions to access this resource"}"#;
 
-/// What GARM itself says to strangers.
+/// GARM's response without a token.
 fn garm() -> Manner {
     says(&format!(
         "HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
@@ -19,7 +19,7 @@ fn garm() -> Manner {
     ))
 }
 
-/// GARM behind this URL, trusted by this CA, reached with this certificate.
+/// Probe targets of the GARM at this URL, with this CA and client certificate.
 fn doors(
     url: &str,
     ca: &Authority,
@@ -47,13 +47,13 @@ fn doors(
     ProbeTargets::of(&garm, &controller)
 }
 
-/// Place and attempt of the probes with this result.
+/// Place and attempt of the probes with this verdict.
 fn those(probes: &[Probe], proof: Proof) -> Vec<(&'static str, Attempt)> {
     probes.iter().filter(|it| it.proof == proof).map(|it| (it.place, it.attempt)).collect()
 }
 
 #[tokio::test]
-async fn a_front_that_demands_a_certificate_is_proven_to() {
+async fn a_front_that_requires_a_certificate_is_proven_to() {
     let ca = Authority::new();
     for version in [&version::TLS13, &version::TLS12] {
         let greeting = greeting(ca.sign("server", &SERVER), Some(&ca), version);
@@ -65,7 +65,7 @@ async fn a_front_that_demands_a_certificate_is_proven_to() {
 }
 
 #[tokio::test]
-async fn a_front_that_lets_anybody_in_is_found_out() {
+async fn an_open_front_is_detected() {
     let ca = Authority::new();
     let greeting = greeting(ca.sign("server", &SERVER), None, &version::TLS13);
     let address = serve(greeting, garm()).await;
@@ -93,7 +93,7 @@ async fn an_operators_certificate_must_not_open_callbacks_and_metadata() {
 }
 
 #[tokio::test]
-async fn garm_over_plain_http_is_not_enforced_by_one_probe_a_door() {
+async fn garm_over_plain_http_is_not_enforced_with_one_probe_per_url() {
     let address = serve(Greeting::Plain, garm()).await;
     let ca = Authority::new();
     let probes = prove(&doors(&format!("http://{address}"), &ca, None, &[])).await.unwrap();
@@ -103,7 +103,7 @@ async fn garm_over_plain_http_is_not_enforced_by_one_probe_a_door() {
 }
 
 #[tokio::test]
-async fn garms_own_port_is_proven_shut_or_found_open() {
+async fn garms_own_port_is_proven_closed_or_detected_as_open() {
     let ca = Authority::new();
     let greeting = greeting(ca.sign("server", &SERVER), Some(&ca), &version::TLS13);
     let front = serve(greeting, garm()).await;
@@ -117,9 +117,9 @@ async fn garms_own_port_is_proven_shut_or_found_open() {
     assert_eq!(through[0].evidence, "GARM answered 401");
 }
 
-/// GARM's own TLS, with a certificate that nobody has to trust: it answers all the same.
+/// GARM's own TLS with an untrusted certificate: that it responds is what matters.
 #[tokio::test]
-async fn garms_own_port_is_found_open_behind_any_certificate() {
+async fn garms_own_port_is_detected_as_open_behind_any_certificate() {
     let (ca, own) = (Authority::new(), Authority::new());
     let front =
         serve(greeting(ca.sign("server", &SERVER), Some(&ca), &version::TLS13), garm()).await;
@@ -133,7 +133,7 @@ async fn garms_own_port_is_found_open_behind_any_certificate() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_no_proof() {
+async fn an_absent_server_is_no_proof() {
     let ca = Authority::new();
     let shut = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let probes = prove(&doors(&format!("https://{shut}"), &ca, None, &[])).await.unwrap();

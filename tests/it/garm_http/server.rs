@@ -1,4 +1,4 @@
-//! A server on loopback that keeps to one manner.
+//! A loopback server with one behaviour.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,14 +14,14 @@ use tokio_rustls::TlsAcceptor;
 
 use super::authority::Authority;
 
-/// How a server greets: in clear, or with this certificate.
+/// Whether a server speaks plain HTTP, or TLS with this certificate.
 #[derive(Clone)]
 pub(super) enum Greeting {
     Plain,
     Tls(Arc<ServerConfig>),
 }
 
-/// A server's TLS: its certificate, and the authority whose clients it lets in, if only those.
+/// A server's TLS: its certificate, and the CA of the clients that it accepts, if limited.
 pub(super) fn greeting(
     (cert, key): (PathBuf, PathBuf),
     clients: Option<&Authority>,
@@ -50,13 +50,13 @@ pub(super) fn greeting(
 pub(super) enum Manner {
     /// Sends these bytes and closes.
     Says(Vec<u8>),
-    /// Sends these bytes and then nothing, for as long as the client stays.
+    /// Sends these bytes and then nothing while the client stays connected.
     Stalls(Vec<u8>),
-    /// Sends these bytes, and then the second again and again, for as long as the client stays.
+    /// Sends the first bytes, and then repeatedly the second while the client stays connected.
     Repeats(Vec<u8>, Vec<u8>),
-    /// Sends the request back as the body of its answer, and closes.
+    /// Returns the request as the response body, and closes.
     Echoes,
-    /// Does not even greet.
+    /// Sends nothing.
     Silent,
 }
 
@@ -83,7 +83,7 @@ async fn greet(mut stream: TcpStream, greeting: Greeting, manner: Manner) {
         (Greeting::Tls(config), _) => {
             match TlsAcceptor::from(config).accept(stream).into_fallible().await {
                 Ok(stream) => talk(stream, manner).await,
-                // A socket closed with unread bytes is reset, and the alert may be lost.
+                // Closing a socket with unread bytes resets it, and the alert may be lost.
                 Err((_, mut stream)) => linger(&mut stream).await,
             }
         }
@@ -100,7 +100,7 @@ async fn talk(mut stream: impl AsyncRead + AsyncWrite + Unpin, manner: Manner) {
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
         if stream.read(&mut byte).await.unwrap_or(0) == 0 {
-            // Not HTTP: what TLS in the clear looks like. Go's servers and nginx answer it too.
+            // A TLS handshake on a plain port. Go's servers and nginx also respond to it.
             break;
         }
         head.push(byte[0]);
@@ -113,7 +113,7 @@ async fn talk(mut stream: impl AsyncRead + AsyncWrite + Unpin, manner: Manner) {
     } else {
         manner
     };
-    // The client leaves when it has seen enough; that is no failure of the server.
+    // The client may disconnect early, which is not a failure of the server.
     let _ = match &manner {
         Manner::Says(bytes) | Manner::Stalls(bytes) | Manner::Repeats(bytes, _) => {
             stream.write_all(bytes).await
@@ -131,7 +131,7 @@ async fn talk(mut stream: impl AsyncRead + AsyncWrite + Unpin, manner: Manner) {
     }
 }
 
-/// A good answer with this body.
+/// A successful response with this body.
 pub(super) fn answer(body: &str) -> Manner {
     says(&format!(
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\

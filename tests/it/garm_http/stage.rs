@@ -1,5 +1,4 @@
-//! A GARM of one's own making: it logs everybody in and then plays one turn after the other for
-//! those who want its events.
+//! A scripted GARM: it accepts every login and then plays one turn for each request for the stream.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -17,38 +16,38 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::server::Greeting;
 
-/// What one request for the stream meets.
+/// How one request for the stream is handled.
 pub(super) enum Turn {
-    /// This, as it stands; then the end.
+    /// Sends this response and closes.
     Says(String),
-    /// A stream of these messages, and then nothing for as long as the client stays.
+    /// Streams these messages, and then nothing while the client stays connected.
     Plays(Vec<Message>),
-    /// A stream of these bytes, not framed, and then nothing.
+    /// Streams these raw bytes, and then nothing.
     Babbles(Vec<u8>),
-    /// A stream of these messages, and then the connection is cut.
+    /// Streams these messages, and then cuts the connection.
     Cuts(Vec<Message>),
 }
 
-/// What was seen of the clients.
+/// What a client did.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Seen {
-    /// Somebody logged in.
+    /// It logged in.
     Login,
-    /// Somebody asked for the stream: the head of the request.
+    /// It requested the stream, with this request head.
     Asked(String),
-    /// The first message of a client.
+    /// It sent this first message.
     Filter(String),
-    /// A client has gone.
+    /// It disconnected.
     Gone,
 }
 
-/// The stage: its address, and what is seen there.
+/// The scripted server: its address, and what its clients do.
 pub(super) struct Stage {
     pub(super) address: SocketAddr,
     pub(super) seen: mpsc::UnboundedReceiver<Seen>,
 }
 
-/// Everything that a visitor's task needs.
+/// The state of a connection's task.
 #[derive(Clone)]
 struct Script {
     turns: Arc<Mutex<VecDeque<Turn>>>,
@@ -80,7 +79,7 @@ impl Stage {
         Self { address, seen }
     }
 
-    /// What is seen next.
+    /// The next thing that a client did.
     pub(super) async fn next(&mut self) -> Seen {
         tokio::time::timeout(super::events::PATIENCE, self.seen.recv()).await.unwrap().unwrap()
     }
@@ -147,12 +146,12 @@ async fn play<S: AsyncRead + AsyncWrite + Unpin>(
     messages: Vec<Message>,
 ) {
     for message in messages {
-        // A client that has had enough is gone.
+        // The client has disconnected.
         socket.send(message).await.ok();
     }
 }
 
-/// The head of a request, in lower case but for its first line and its values.
+/// The head of a request, with header names in lower case.
 async fn head(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut head = Vec::new();
     let mut byte = [0];
@@ -167,7 +166,7 @@ async fn head(stream: &mut (impl AsyncRead + Unpin)) -> String {
     lines.collect()
 }
 
-/// An answer with this body.
+/// A response with this body.
 pub(super) fn says(status: u16, body: &str) -> String {
     format!(
         "HTTP/1.1 {status} Thus\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\

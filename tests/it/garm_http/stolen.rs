@@ -1,4 +1,4 @@
-//! Tokens and certificates in the wrong hands, at the shipped front.
+//! Stolen tokens and certificates at the shipped reverse proxy.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::front::Front;
 use super::*;
 
-/// What a runner's machine has: a token like GARM's for instances, which the admin's API refuses
-/// (GARM.md §i). Whose it is, is for its signature to say, and nobody but GARM can sign.
+/// The token of a runner's machine, like GARM's for instances, which the admin's API refuses
+/// (GARM.md §i). Only GARM can sign one.
 const OF_A_RUNNER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpZCI6IjQzZWU2NWRjIiwibmFtZSI6Imdhcm0teCIsInByb3ZpZGVyX2lkIjoibGFiIn0.c2lnbmVkLWJ5LXNvbWVib2R5";
 
 type Pair = (PathBuf, PathBuf);
@@ -40,10 +40,10 @@ async fn admin_token(front: &Front, operator: &Pair) -> String {
     reply["token"].as_str().unwrap().to_owned()
 }
 
-/// The front asks for the certificate first, GARM for the token then: one without the other opens
-/// nothing, and a runner has neither of an operator's.
+/// The proxy checks the certificate and GARM the token. Neither alone gives access, and a runner
+/// has neither of an operator's.
 #[tokio::test]
-async fn a_stolen_token_opens_nothing_without_an_operators_certificate() {
+async fn a_stolen_token_gives_no_access_without_an_operators_certificate() {
     let front = Front::open().await;
     let operator = front.operators.sign("operator", &CLIENT);
     let runner = front.runners.sign("runner", &CLIENT);
@@ -62,11 +62,12 @@ async fn a_stolen_token_opens_nothing_without_an_operators_certificate() {
             assert_eq!(status(&front, certificate, token, path).await, expected, "{who}: {path}");
         }
     }
-    // The same token in the hands that it was given to.
+    // The same token with the certificate that belongs to it.
     assert_eq!(status(&front, Some(&operator), &admin, "/pools").await, 200);
 }
 
-/// Without TLS there is no certificate to show: nginx answers by itself, and GARM hears nothing.
+/// Plain HTTP cannot present a certificate: nginx responds itself, and the request does not reach
+/// GARM.
 #[tokio::test]
 async fn plain_http_at_the_front_is_refused() {
     let front = Front::open().await;

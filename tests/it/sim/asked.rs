@@ -1,14 +1,14 @@
-//! A world, asked as its admin, and let go on.
+//! A world with helpers to send requests as its admin and to advance its time.
 
 use std::time::Duration;
 
 use runnerctl::sim::{ApiRequest, JobBatch, SimConfig, World};
 use serde_json::{Value, json};
 
-/// A world and the admin's way to it.
+/// A world and the admin's token.
 pub(super) struct Asked(pub(super) World);
 
-/// The body of a pool, with these fields besides.
+/// The body of a pool, with additional fields.
 pub(super) fn draft(tags: &[&str], more: Value) -> Value {
     let mut body = json!({
         "provider_name": "sim", "image": "ubuntu:24.04", "flavor": "small",
@@ -26,7 +26,7 @@ impl Asked {
         Self(World::new(SimConfig { backoff: 86_400, ..SimConfig::default() }))
     }
 
-    /// The status and the JSON of an answer.
+    /// The status and JSON of a response.
     pub(super) fn answer(&mut self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let token = format!("Bearer {}", self.0.admin_token());
         let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -39,7 +39,7 @@ impl Asked {
         (reply.status, serde_json::from_str(&reply.body).unwrap_or(Value::Null))
     }
 
-    /// The JSON of an answer.
+    /// The JSON of a response.
     pub(super) fn ask(&mut self, method: &str, path: &str, body: &Value) -> Value {
         self.answer(method, path, body).1
     }
@@ -54,7 +54,7 @@ impl Asked {
         self.get("/organizations")[0]["id"].as_str().unwrap().to_owned()
     }
 
-    /// An enabled pool of the organization, with these fields besides; its path.
+    /// Creates an enabled pool of the organization with additional fields; returns its path.
     pub(super) fn pool(&mut self, tag: &str, more: Value) -> String {
         let path = format!("/organizations/{}/pools", self.organization());
         let mut body = draft(&[tag], more);
@@ -89,17 +89,17 @@ impl Asked {
         all.as_array().unwrap().iter().map(row).collect()
     }
 
-    /// Lets so many seconds pass.
+    /// Advances by this many seconds.
     pub(super) fn wait(&mut self, seconds: u64) {
         self.0.advance(Duration::from_secs(seconds));
     }
 
-    /// Queues jobs for a label, each running so many seconds.
+    /// Queues jobs for a label, each with this duration in seconds.
     pub(super) fn queue(&mut self, count: usize, label: &str, seconds: u64) -> Vec<i64> {
         self.0.queue_jobs(&JobBatch::new(count, &[label]).lasting(Duration::from_secs(seconds)))
     }
 
-    /// Seconds, to the next whole one, until something holds; for at most an hour.
+    /// How many seconds pass until a condition holds, rounded up; at most an hour.
     pub(super) fn seconds_until(&mut self, mut holds: impl FnMut(&mut Self) -> bool) -> u64 {
         for second in 0..3600 {
             if holds(self) {

@@ -1,4 +1,4 @@
-//! The two doors under faults: what a client of each sees.
+//! What clients of the HTTP and in-memory transports see of faults.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn only_a_loopback_address_is_listened_on() {
 }
 
 #[tokio::test]
-async fn each_fault_looks_over_http_as_it_is_called() {
+async fn each_fault_has_its_effect_over_http() {
     let (base, shared, client) = server().await;
     let token = format!("Bearer {}", shared.with(World::admin_token));
     let get = async || {
@@ -56,7 +56,7 @@ async fn each_fault_looks_over_http_as_it_is_called() {
 }
 
 #[tokio::test]
-async fn an_answer_carries_the_worlds_date() {
+async fn a_response_has_the_worlds_date() {
     let (base, shared, client) = server().await;
     let response = client.get(format!("{base}/jobs")).send().await.unwrap();
     let date = response.headers()["date"].to_str().unwrap().to_owned();
@@ -65,7 +65,7 @@ async fn an_answer_carries_the_worlds_date() {
 }
 
 #[tokio::test]
-async fn a_world_that_is_full_answers_whole_and_stays_full() {
+async fn a_loaded_world_responds_completely_and_stays_loaded() {
     let mut world = World::new(SimConfig::default());
     let load = runnerctl::sim::InitialLoad { pools: 10, runners: 25, jobs: 12 };
     world.load(load);
@@ -84,10 +84,10 @@ async fn a_world_that_is_full_answers_whole_and_stays_full() {
     assert!(world.killed_jobs().is_empty());
 }
 
-/// 5,000 jobs that wait beside 10,000 idle runners: looked at one by one for each of them, they
-/// would keep a world busy for hours.
+/// 5,000 queued jobs and 10,000 idle runners: comparing each pair would keep a world busy for
+/// hours.
 #[test]
-fn a_world_of_the_documented_size_keeps_turning() {
+fn a_world_of_the_documented_size_keeps_up() {
     let mut world = World::new(SimConfig::default());
     world.load(runnerctl::sim::InitialLoad { pools: 1_000, runners: 10_000, jobs: 5_000 });
     world.advance(Duration::from_secs(10));
@@ -119,7 +119,7 @@ async fn events_come_over_a_websocket_once_a_filter_is_sent() {
     let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
     let wish = r#"{"filters":[{"entity-type":"pool","operations":["create","delete"]}]}"#;
     socket.send(Message::text(wish)).await.unwrap();
-    // A pong says that the filter before it has been read.
+    // A pong shows that the filter before it has been read.
     socket.send(Message::Ping(Vec::new().into())).await.unwrap();
     assert!(matches!(socket.next().await, Some(Ok(Message::Pong(_)))));
 

@@ -1,4 +1,4 @@
-//! GARM's events through the door in memory, as a watcher hears them, in virtual time.
+//! GARM's events over the in-memory transport, in virtual time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use runnerctl::sim::{ApiRequest, Fault, FaultRule, JobBatch, SimConfig, World};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
-/// Longer than anything here takes, in virtual time.
+/// A timeout in virtual time.
 const LONG: Duration = Duration::from_secs(600);
 
 fn bench(config: SimConfig) -> (Arc<InMemoryWorld>, GarmClient, Feed) {
@@ -42,7 +42,7 @@ fn words(change: &RowChange) -> String {
     }
 }
 
-/// Everything that comes within this span.
+/// All signals within this span.
 async fn within(feed: &mut Feed, span: Duration) -> Vec<StreamSignal> {
     let end = Instant::now() + span;
     let mut all = Vec::new();
@@ -63,7 +63,7 @@ fn changes(signals: &[StreamSignal]) -> Vec<String> {
     all.collect()
 }
 
-/// Asks GARM as its admin.
+/// Sends a request as the admin.
 fn ask(memory: &InMemoryWorld, method: &str, path: &str, body: &Value) -> Value {
     let reply = memory.with(|it| {
         let token = format!("Bearer {}", it.admin_token());
@@ -74,7 +74,7 @@ fn ask(memory: &InMemoryWorld, method: &str, path: &str, body: &Value) -> Value 
     serde_json::from_str(&reply.body).unwrap()
 }
 
-/// A new pool of the organization; its path.
+/// Creates a pool of the organization; returns its path.
 async fn pool(memory: &InMemoryWorld, client: &GarmClient, fields: Value) -> String {
     let entity = client.entities(EntityKind::Organization).await.unwrap().remove(0).key;
     let path = format!("/organizations/{}/pools", entity.id.as_str());
@@ -83,7 +83,7 @@ async fn pool(memory: &InMemoryWorld, client: &GarmClient, fields: Value) -> Str
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_runners_life_is_heard_as_it_happens() {
+async fn the_events_of_a_runner_arrive_in_order() {
     let mut config = SimConfig::default();
     config.knobs.event_late_rate = 0.0;
     let (memory, client, mut feed) = bench(config);
@@ -99,7 +99,7 @@ async fn a_runners_life_is_heard_as_it_happens() {
         "runner running/idle",
     ];
     let mut seen = changes(&boot);
-    // Each message of the install script is a row written.
+    // Each message of the install script is a write of the row.
     seen.dedup();
     assert_eq!(seen, expected);
 
@@ -120,12 +120,12 @@ async fn a_runners_life_is_heard_as_it_happens() {
         "runner gone",
     ];
     assert!(order.map(at).is_sorted(), "{work:?}");
-    // GARM.md §g: the row of a job goes with its runner's, without a word.
+    // The row of a job is deleted with its runner's, without an event (GARM.md §g).
     assert!(!work.iter().any(|it| it == "job gone"), "{work:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_quiet_garm_is_alive_by_its_pings_and_dead_without() {
+async fn a_garm_without_pings_is_dead() {
     let (memory, _client, mut feed) = bench(SimConfig::default());
     connected(&mut feed).await;
     assert_eq!(within(&mut feed, Duration::from_secs(3600)).await, []);
@@ -139,14 +139,14 @@ async fn a_quiet_garm_is_alive_by_its_pings_and_dead_without() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cut_stream_comes_back_and_a_refused_one_backs_off() {
+async fn a_broken_stream_is_reopened_and_a_refused_one_backs_off() {
     let (memory, _client, mut feed) = bench(SimConfig::default());
     connected(&mut feed).await;
     memory.cut_streams();
     assert_eq!(next(&mut feed).await, StreamSignal::Lost("the connection was closed".into()));
     connected(&mut feed).await;
 
-    // GARM is away for ten minutes: the reason is told once, and tries become rare.
+    // GARM is down for ten minutes: the reason is signalled once, and attempts become rare.
     memory.with(|it| it.faults.add(FaultRule::always("GET", "/ws/events", Fault::Refuse)));
     let before = memory.with(|it| it.faults.hits());
     memory.cut_streams();
@@ -162,7 +162,7 @@ async fn a_cut_stream_comes_back_and_a_refused_one_backs_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_old_token_is_renewed_and_a_refused_login_is_told() {
+async fn an_expired_token_is_renewed_and_a_refused_login_is_signalled() {
     let (memory, client, mut feed) = bench(SimConfig::default());
     connected(&mut feed).await;
     tokio::time::sleep(Duration::from_secs(25 * 3600)).await;
@@ -182,7 +182,7 @@ async fn an_old_token_is_renewed_and_a_refused_login_is_told() {
     drop(client);
 }
 
-/// What of a busy ten minutes is heard.
+/// The events received in ten busy minutes.
 async fn heard(seed: u64, loss_rate: f64) -> (Vec<String>, usize) {
     let mut config = SimConfig { seed, ..SimConfig::default() };
     config.knobs.event_loss_rate = loss_rate;
@@ -210,7 +210,7 @@ async fn heard(seed: u64, loss_rate: f64) -> (Vec<String>, usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn losses_and_disorder_are_those_of_the_seed() {
+async fn losses_and_order_depend_on_the_seed() {
     let (all, inverted) = heard(1, 0.0).await;
     assert!(inverted > 0, "{all:?}");
     let (some, _) = heard(1, 0.3).await;
@@ -220,7 +220,7 @@ async fn losses_and_disorder_are_those_of_the_seed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn half_a_message_is_passed_over_and_the_next_is_heard() {
+async fn half_a_message_is_skipped_and_the_next_is_received() {
     let (memory, client, mut feed) = bench(SimConfig::default());
     connected(&mut feed).await;
     memory.with(|it| it.faults.add(FaultRule::once("EVENT", "pool/create", Fault::Truncate)));

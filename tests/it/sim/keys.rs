@@ -1,5 +1,5 @@
-//! The keys that the simulator writes, beside those of a real GARM's recorded answers: the same
-//! fleet is built in the simulator, and each kind of document must have the same keys.
+//! Compares the JSON keys of the simulator with those in recorded responses of a real GARM: the
+//! same fleet is built in the simulator, and each kind of document must have the same keys.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::asked::{Asked, draft};
 
-/// Every key of a document with the way to it; the items of a list count as one.
+/// Every key of a document with its path; the items of a list count as one.
 fn key_paths(value: &Value, way: &str, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(map) => {
@@ -33,7 +33,7 @@ fn keys_of<'a>(documents: impl IntoIterator<Item = &'a Value>) -> BTreeSet<Strin
     for document in documents {
         key_paths(document, "", &mut found);
     }
-    // What a provider is told is the pool's own.
+    // `extra_specs` are the pool's own.
     found.retain(|it| !it.contains(".extra_specs."));
     found
 }
@@ -54,8 +54,8 @@ fn recorded_events(kind: &str, operation: &str) -> Vec<Value> {
         .collect()
 }
 
-/// The fleet of the recording: a pool with three runners and three jobs, of which one still waits,
-/// a pool of a repository that was never used, and one whose provider fails.
+/// The recorded fleet: a pool with three runners and three jobs, of which one is still queued, an
+/// unused pool of a repository, and a pool whose provider fails.
 fn as_recorded() -> (Asked, Value) {
     let mut world = World::new(SimConfig { backoff: 86_400, ..SimConfig::default() });
     world.watch_events();
@@ -109,7 +109,7 @@ fn every_list_has_the_keys_of_the_recorded_one() {
     ];
     for (name, path) in lists {
         let mut simulated = keys_of([&asked.get(path)]);
-        // The recording caught the failing runner between two attempts, which clears its fault.
+        // The failing runner was recorded between two attempts, when its fault was cleared.
         simulated.remove("[].provider_fault");
         check(name, &keys_of([&recorded(name)]), &simulated);
     }
@@ -123,7 +123,7 @@ fn a_pool_has_the_keys_of_the_recorded_one() {
     check("pool", &keys_of([&recorded("pool")]), &keys_of([&alone]));
     let changed = asked.ask("PUT", &path, &json!({ "max_runners": 6 }));
     check("pool_update", &keys_of([&recorded("pool_update")]), &keys_of([&changed]));
-    // The recorded list has a repository's pool besides; it is gone here.
+    // The recorded list also has a repository's pool, which is deleted here.
     let mut listed = keys_of([&recorded("pools")]);
     listed.retain(|it| !it.contains("repo_"));
     check("pools", &listed, &keys_of([&asked.get("/pools")]));
@@ -173,7 +173,7 @@ fn every_event_has_the_keys_of_the_recorded_one() {
 }
 
 #[test]
-fn every_recorded_refusal_is_the_simulators_own() {
+fn the_simulator_returns_every_recorded_error() {
     let (mut asked, pool) = as_recorded();
     let path = format!("/pools/{}", pool["id"].as_str().unwrap());
     let pools = format!("/organizations/{}/pools", pool["org_id"].as_str().unwrap());

@@ -1,4 +1,4 @@
-//! What GARM's loops do over minutes: too long to wait for at a real one in every run.
+//! The effects of GARM's loops over minutes, which take too long with a real GARM.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::asked::Asked;
 
 #[test]
-fn a_row_comes_within_one_tick_and_its_vm_within_the_next() {
+fn a_row_is_created_within_one_tick_and_its_vm_within_the_next() {
     let mut asked = Asked::new();
     let pool = asked.pool("linux", json!({ "min_idle_runners": 1 }));
     let row = asked.seconds_until(|it| !it.states(&pool).is_empty());
@@ -18,7 +18,7 @@ fn a_row_comes_within_one_tick_and_its_vm_within_the_next() {
 }
 
 #[test]
-fn a_cancelled_job_goes_after_five_minutes() {
+fn a_cancelled_job_is_deleted_after_five_minutes() {
     let mut asked = Asked::new();
     asked.pool("linux", json!({}));
     let job = asked.queue(1, "linux", 10)[0];
@@ -29,7 +29,7 @@ fn a_cancelled_job_goes_after_five_minutes() {
 }
 
 #[test]
-fn a_job_that_a_foreign_runner_took_goes_after_five_minutes() {
+fn a_job_of_a_runner_outside_garm_is_deleted_after_five_minutes() {
     let mut asked = Asked::new();
     asked.pool("linux", json!({}));
     let job = asked.queue(1, "linux", 3600)[0];
@@ -43,14 +43,14 @@ fn a_job_that_a_foreign_runner_took_goes_after_five_minutes() {
 }
 
 #[test]
-fn jobs_that_wait_for_one_pool_hold_idle_runners_in_another() {
+fn queued_jobs_of_one_pool_keep_idle_runners_in_another() {
     let mut asked = Asked::new();
     let pool = asked.pool("linux", json!({ "min_idle_runners": 4 }));
     asked.pool("gpu", json!({}));
     asked.wait(20);
     asked.put(&pool, &json!({ "min_idle_runners": 0 }));
     asked.0.queue_jobs(&JobBatch::new(3, &["gpu"]));
-    // ceil((4 − 3) / 2) = 1 goes, and then nothing more.
+    // ceil((4 − 3) / 2) = 1 is removed, and then no more.
     asked.wait(150);
     assert_eq!(asked.states(&pool), ["running/idle"; 3]);
 }
@@ -66,14 +66,14 @@ fn a_scale_down_makes_garm_forget_jobs_older_than_ten_minutes() {
     let young = asked.0.queue_jobs(&JobBatch::new(1, &["linux"]).held());
     asked.wait(70);
     assert_eq!(asked.jobs(), [(young[0], "queued".to_owned())]);
-    // It is still queued at GitHub; its start brings it back.
+    // It is still queued at GitHub, and recorded again when it starts.
     asked.0.release_job(old[0]);
     asked.wait(1);
     assert!(asked.jobs().contains(&(old[0], "in_progress".to_owned())));
 }
 
 #[test]
-fn a_disabled_pool_is_left_alone_and_its_runners_work() {
+fn a_disabled_pool_is_not_scaled_and_its_runners_work() {
     let mut asked = Asked::new();
     let pool = asked.pool("linux", json!({ "min_idle_runners": 3 }));
     asked.wait(20);
@@ -89,13 +89,13 @@ fn a_disabled_pool_is_left_alone_and_its_runners_work() {
 }
 
 #[test]
-fn a_level_counts_runners_that_are_leaving_as_idle() {
+fn a_level_counts_runners_in_deletion_as_idle() {
     let mut asked = Asked::new();
     let pool = asked.pool("linux", json!({ "min_idle_runners": 1 }));
     asked.wait(20);
     let name = asked.get(&format!("{pool}/instances"))[0]["name"].as_str().unwrap().to_owned();
     asked.ask("DELETE", &format!("/instances/{name}"), &Value::Null);
-    // No second row as long as the first is there.
+    // There is no second row while the first exists.
     let gone = asked.seconds_until(|it| {
         let states = it.states(&pool);
         assert!(states.len() <= 1, "{states:?}");
@@ -105,7 +105,7 @@ fn a_level_counts_runners_that_are_leaving_as_idle() {
 }
 
 #[test]
-fn a_job_whose_runner_was_taken_by_another_is_tried_again() {
+fn a_job_whose_runner_took_another_job_is_retried() {
     let mut asked = Asked(World::new(SimConfig { backoff: 5, ..SimConfig::default() }));
     let pool = asked.pool("linux", json!({ "max_runners": 1 }));
     asked.0.queue_jobs(&JobBatch::new(1, &["linux"]).held());
@@ -113,7 +113,7 @@ fn a_job_whose_runner_was_taken_by_another_is_tried_again() {
     assert_eq!(asked.states(&pool), ["running/idle"]);
     let thief = asked.queue(1, "linux", 5)[0];
     asked.wait(30);
-    // The thief's start broke the lock, so that a second runner was made for the first job.
+    // The other job's start removed the lock, so a second runner was created for the first job.
     assert!(!asked.jobs().iter().any(|it| it.0 == thief));
     assert_eq!(asked.states(&pool), ["running/idle"]);
     let made = asked.0.log().iter().filter(|it| matches!(it.what, LogEvent::VmCreated { .. }));
@@ -121,7 +121,7 @@ fn a_job_whose_runner_was_taken_by_another_is_tried_again() {
 }
 
 #[test]
-fn two_writes_at_once_can_leave_the_loops_with_the_older_one() {
+fn two_writes_at_once_can_leave_the_older_one_in_the_cache() {
     let stale_after = |gap: Duration| {
         let mut asked = Asked(World::new(SimConfig { seed: 3, ..SimConfig::default() }));
         let pools: Vec<_> = (0..400).map(|it| asked.pool(&format!("p{it}"), json!({}))).collect();
@@ -138,7 +138,8 @@ fn two_writes_at_once_can_leave_the_loops_with_the_older_one() {
         asked.wait(15);
         let stale: Vec<_> = pools.iter().filter(|it| !asked.states(it).is_empty()).collect();
         let count = stale.len();
-        // Equal values do not heal it, the same tags do (GARM.md §0.10).
+        // Writing equal values does not correct the cache, writing the same tags does (GARM.md
+        // §0.10).
         let names: Vec<String> = stale.into_iter().cloned().collect();
         for pool in &names {
             asked.put(pool, &json!({ "min_idle_runners": 0 }));

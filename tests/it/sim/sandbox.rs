@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use assert_cmd::cargo::cargo_bin;
 
-/// How long the process may take for anything.
+/// Timeout for the process.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A running sandbox; killed when it is dropped.
+/// A running sandbox, killed on drop.
 struct Sandbox(Child);
 
 impl Sandbox {
@@ -28,7 +28,7 @@ impl Sandbox {
         Self(child)
     }
 
-    /// Sends a signal by its name and brings exit code and stdout.
+    /// Sends a signal and returns exit code and stdout.
     fn end(mut self, signal: &str) -> (Option<i32>, String) {
         let id = self.0.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
@@ -41,13 +41,13 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        // It has ended already when the test went well.
+        // It has already ended if the test passed.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Polls an outside process to a deadline.
+/// Polls an external process until a deadline.
 fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + PATIENCE;
     loop {
@@ -66,7 +66,7 @@ fn url_of(file: &Path) -> String {
 }
 
 #[tokio::test]
-async fn a_sandbox_writes_its_files_answers_and_ends() {
+async fn a_sandbox_writes_its_files_responds_and_ends() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rc.yaml");
     let password = folder.path().join("rc.yaml.password");
@@ -96,7 +96,7 @@ async fn a_sandbox_writes_its_files_answers_and_ends() {
 }
 
 #[test]
-fn a_fleet_file_behind_a_link_is_written_and_the_link_stays() {
+fn a_fleet_file_behind_a_link_is_written_and_the_link_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let (link, file) = (folder.path().join("link.yaml"), folder.path().join("rc.yaml"));
     symlink("rc.yaml", &link).unwrap();
@@ -153,7 +153,7 @@ fn a_wrong_command_line_is_64() {
 }
 
 #[test]
-fn an_address_that_is_taken_is_a_failure() {
+fn an_address_in_use_is_a_failure() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let output = Command::new(cargo_bin("runnerctl"))

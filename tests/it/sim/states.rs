@@ -1,4 +1,4 @@
-//! How far GARM has been set up, and the value that kills it (GARM.md §b, §0.11).
+//! The setup states of GARM, and the value that breaks it (GARM.md §b, §0.11).
 
 use runnerctl::sim::{ApiRequest, SetupState, SimConfig, World};
 use serde_json::{Value, json};
@@ -48,14 +48,14 @@ fn without_urls_only_the_controller_answers() {
 }
 
 #[test]
-fn one_backoff_kills_the_controller_and_one_overflows() {
+fn one_backoff_breaks_the_controller_and_one_overflows() {
     let mut asked = Asked::new();
     let pool = asked.pool("linux", json!({}));
     asked.put("/controller", &json!({ "minimum_job_age_backoff": 9_223_372_036_u64 }));
     asked.queue(1, "linux", 600);
     asked.wait(60);
     assert_eq!(asked.states(&pool), [""; 0]);
-    // One second more overflows, and jobs are consumed at once (GARM.md §d).
+    // One second more overflows, and GARM creates runners at once (GARM.md §d).
     asked.put("/controller", &json!({ "minimum_job_age_backoff": 9_223_372_037_u64 }));
     asked.wait(6);
     assert_eq!(asked.states(&pool).len(), 1);
@@ -68,7 +68,7 @@ fn one_backoff_kills_the_controller_and_one_overflows() {
 }
 
 #[test]
-fn a_token_lives_for_a_day() {
+fn a_token_expires_after_a_day() {
     let mut asked = Asked::new();
     let token = format!("Bearer {}", asked.0.admin_token());
     let status = |asked: &mut Asked| {

@@ -23,7 +23,7 @@ fn a_lost_end_of_a_job_is_noticed_within_five_minutes() {
     assert_eq!(asked.jobs(), []);
 }
 
-/// With a timeout of one minute a runner that never gets idle goes at a five-minute tick.
+/// With a timeout of one minute, a runner that never becomes idle is removed at a five-minute tick.
 fn is_reaped(turn: impl FnOnce(&mut Asked), state: &str) {
     let mut asked = Asked::new();
     turn(&mut asked);
@@ -41,12 +41,12 @@ fn is_reaped(turn: impl FnOnce(&mut Asked), state: &str) {
 }
 
 #[test]
-fn a_vm_that_never_calls_home_is_reaped_and_replaced() {
+fn a_vm_that_never_reports_is_removed_and_replaced() {
     is_reaped(|it| it.0.knobs_mut().boot_hang_rate = 1.0, "running/pending");
 }
 
 #[test]
-fn a_runner_whose_install_failed_is_reaped_and_replaced() {
+fn a_runner_whose_install_failed_is_removed_and_replaced() {
     is_reaped(|it| it.0.knobs_mut().boot_fail_rate = 1.0, "running/failed");
 }
 
@@ -67,7 +67,7 @@ fn a_failed_create_does_not_recover_by_itself_when_the_provider_does() {
 }
 
 #[test]
-fn refused_credentials_stop_the_pool_manager_until_the_tools_loop_is_through() {
+fn refused_credentials_stop_the_pool_manager_until_the_tools_loop_succeeds() {
     let mut asked = Asked::new();
     let pool = asked.pool("linux", json!({ "min_idle_runners": 1 }));
     asked.wait(20);
@@ -81,7 +81,7 @@ fn refused_credentials_stop_the_pool_manager_until_the_tools_loop_is_through() {
     assert_eq!(refused, (401, json!({ "error": "Not Authorized", "details": "" })));
     let reason = json!({ "failure_reason": "failed to remove runner: %!q(<nil>)" });
     assert_eq!(status(&mut asked), reason);
-    // Pools can be changed all the same, and nothing comes of it.
+    // Pools can still be changed, without effect.
     asked.put(&pool, &json!({ "min_idle_runners": 3 }));
     asked.wait(30);
     assert_eq!(asked.states(&pool), ["running/idle"]);
@@ -96,7 +96,7 @@ fn refused_credentials_stop_the_pool_manager_until_the_tools_loop_is_through() {
 }
 
 #[test]
-fn an_outage_of_github_shows_nowhere_and_heals_at_once() {
+fn an_outage_of_github_is_not_reported_and_ends_at_once() {
     let mut asked = Asked::new();
     asked.0.knobs_mut().api_fail_rate = 1.0;
     let pool = asked.pool("linux", json!({ "min_idle_runners": 1 }));
@@ -139,7 +139,7 @@ fn the_removal_race_kills_a_job_and_is_noted() {
 }
 
 #[test]
-fn a_delete_that_the_provider_refuses_is_tried_again() {
+fn a_delete_that_the_provider_refuses_is_retried() {
     let mut asked = Asked::new();
     let pool = asked.pool("linux", json!({ "min_idle_runners": 1 }));
     asked.wait(20);
@@ -155,7 +155,7 @@ fn a_delete_that_the_provider_refuses_is_tried_again() {
 }
 
 #[test]
-fn jobs_that_nobody_may_have_wait_for_ever() {
+fn jobs_without_a_matching_runner_stay_queued() {
     let mut asked = Asked::new();
     asked.pool("linux", json!({ "min_idle_runners": 1 }));
     asked.wait(20);

@@ -1,5 +1,5 @@
-//! GARM alone under load, beside what was measured at a real one (GARM.md §d, DESIGN §5): the
-//! simulator is only worth something if its waits are GARM's.
+//! GARM alone under load, compared with measurements of a real one (GARM.md §d, DESIGN §5): the
+//! simulator must have GARM's waits.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::asked::Asked;
 
-/// Boot 5 s and install 1 s, assignment after 1.5 s: the machine of the measurements.
+/// The machine of the measurements: boot 5 s, install 1 s, assignment after 1.5 s.
 fn as_measured(backoff: u64, seed: u64) -> Asked {
     let knobs = Knobs {
         boot_delay: Duration::from_secs(5),

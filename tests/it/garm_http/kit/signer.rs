@@ -1,5 +1,5 @@
-//! Certificates for each runner by itself: the shipped `signer.conf` before a double of Vault's PKI,
-//! which signs with openssl, by the documented request and answer of `POST /v1/PKI/sign/ROLE`.
+//! Certificates for each runner by itself: the shipped `signer.conf` before a double of Vault's
+//! PKI, which signs with openssl, by the documented request and answer of `POST /v1/PKI/sign/ROLE`.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
