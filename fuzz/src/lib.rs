@@ -16,7 +16,7 @@ use runnerctl::domain::name::{EntityId, PoolId, RunnerName};
 use runnerctl::domain::pool::PoolChange;
 use runnerctl::garm::events::{StreamLimits, StreamSignal};
 use runnerctl::garm::transport::{
-    EventStream, Frame, FrameFuture, StreamFuture, StreamRequest, StreamResponse,
+    FrameStream, Frame, FrameFuture, StreamFuture, StreamRequest, StreamResponse,
 };
 use runnerctl::garm::{
     GarmClient, GarmError, GarmLogin, Request, Response, ResponseFuture, Transport,
@@ -104,7 +104,7 @@ impl Transport for Answering {
 
 struct Playing(VecDeque<Frame>);
 
-impl EventStream for Playing {
+impl FrameStream for Playing {
     fn next(&mut self) -> FrameFuture<'_> {
         match self.0.pop_front() {
             Some(frame) => Box::pin(ready(Ok(frame))),

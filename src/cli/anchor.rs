@@ -117,7 +117,7 @@ pub async fn anchor_apply(survey: &PreparedPlan, args: &ApplyArgs, book: &Book, 
     let why = match outcome {
         Ok(Ok(())) => return,
         Ok(Err(why)) => why,
-        Err(_) => format!("no answer within {APPLY_PATIENCE:?}"),
+        Err(_) => format!("no response within {APPLY_PATIENCE:?}"),
     };
     cx.print.say(&format!(
         "{} the signed statement about the audit log was not delivered {why}\n{} the next \

@@ -302,7 +302,7 @@ fn segment(what: &str, name: &str) -> Result<String, GarmError> {
         return Err(GarmError {
             kind: ErrorKind::NotGarm,
             tried: format!("address a {what}"),
-            got: format!("GARM names it `{}`, which cannot stand in a URL", text::quote(name)),
+            got: format!("GARM's name for it, `{}`, cannot be part of a URL", text::quote(name)),
             help: None,
         });
     }
@@ -322,7 +322,7 @@ fn segment(what: &str, name: &str) -> Result<String, GarmError> {
 fn nothing(body: &[u8]) -> Result<(), DecodeError> {
     let is_fine =
         body.trim_ascii().is_empty() || serde_json::from_slice::<IgnoredAny>(body).is_ok();
-    if is_fine { Ok(()) } else { Err(DecodeError("an answer that is not GARM's".into())) }
+    if is_fine { Ok(()) } else { Err(DecodeError("a response that is not from GARM".into())) }
 }
 
 #[cfg(test)]

@@ -294,7 +294,7 @@ fn without_login(text: &str) -> Cow<'_, str> {
 
 pub(super) fn bearer(token: &SecretString) -> Result<HeaderValue, TransportError> {
     let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
-        .map_err(|_| TransportError::Closed("the token cannot stand in a header".into()))?;
+        .map_err(|_| TransportError::Closed("the token is not a valid header value".into()))?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -31,7 +31,7 @@ pub use http::{Http, HttpOptions};
 pub use logged_transport::LoggedTransport;
 pub use session::{GarmLogin, PasswordFuture, PasswordSource};
 pub use transport::{
-    BodySink, EventStream, Frame, FrameFuture, Method, PresentedCertificate, Request, Response,
+    BodySink, Frame, FrameFuture, FrameStream, Method, PresentedCertificate, Request, Response,
     ResponseFuture, StreamFuture, StreamRequest, StreamResponse, TlsFault, Transport,
     TransportError,
 };

@@ -29,7 +29,7 @@ impl RefusedResponse {
         });
         match known {
             Some(words) => format!("{status} {words}"),
-            None => format!("{status} with an answer that is not shown"),
+            None => format!("{status} with a response that is not shown"),
         }
     }
 }
@@ -45,8 +45,8 @@ const KNOWN: &[&str] = &[
     "No required SSL certificate was sent",
     "The SSL certificate error",
     "The plain HTTP request was sent to HTTPS port",
-    "it wants HTTPS on this port",
-    "without a word",
+    "this port requires HTTPS",
+    "with an empty body",
     "Bad Gateway",
     "Service Temporarily Unavailable",
     "Gateway Time-out",
@@ -116,9 +116,9 @@ fn strangers(status: u16, body: &[u8]) -> RefusedResponse {
     };
     let got = match title {
         Some(title) => format!("{status} with a page titled `{title}`"),
-        None if body.is_empty() => format!("{status} without a word"),
-        None if kind == ErrorKind::WrongScheme => format!("{status}: it wants HTTPS on this port"),
-        None => format!("{status} with an answer that is not GARM's"),
+        None if body.is_empty() => format!("{status} with an empty body"),
+        None if kind == ErrorKind::WrongScheme => format!("{status}: this port requires HTTPS"),
+        None => format!("{status} with a response that is not from GARM"),
     };
     RefusedResponse { kind, got }
 }
@@ -249,9 +249,9 @@ mod tests {
             (
                 400,
                 "Client sent an HTTP request to an HTTPS server.\n".into(),
-                (ErrorKind::WrongScheme, "400: it wants HTTPS on this port"),
+                (ErrorKind::WrongScheme, "400: this port requires HTTPS"),
             ),
-            (496, String::new(), (ErrorKind::ClientCertificate, "496 without a word")),
+            (496, String::new(), (ErrorKind::ClientCertificate, "496 with an empty body")),
             (
                 403,
                 page("403  For\nbidden"),
@@ -261,11 +261,11 @@ mod tests {
             (
                 404,
                 "nothing here".into(),
-                (ErrorKind::NotGarm, "404 with an answer that is not GARM's"),
+                (ErrorKind::NotGarm, "404 with a response that is not from GARM"),
             ),
-            (405, String::new(), (ErrorKind::NotGarm, "405 without a word")),
-            (503, String::new(), (ErrorKind::Server(503), "503 without a word")),
-            (304, String::new(), (ErrorKind::NotGarm, "304 without a word")),
+            (405, String::new(), (ErrorKind::NotGarm, "405 with an empty body")),
+            (503, String::new(), (ErrorKind::Server(503), "503 with an empty body")),
+            (304, String::new(), (ErrorKind::NotGarm, "304 with an empty body")),
             (
                 401,
                 page("401 Authorization Required"),

@@ -15,7 +15,7 @@ use super::carried::Carried;
 use super::error::{ErrorKind, GarmError};
 use super::refusal::{self, PAGE_MAX, RequestPurpose};
 use super::transport::{
-    BodySink, EventStream, Method, Request, Response, StreamRequest, StreamResponse, TlsFault,
+    BodySink, FrameStream, Method, Request, Response, StreamRequest, StreamResponse, TlsFault,
     Transport, TransportError,
 };
 use super::wire::{self, BodyReader, DecodeError, DocumentReader};
@@ -104,7 +104,7 @@ impl Session {
     pub(super) async fn listen(
         &self,
         wish: impl Fn(SecretString) -> StreamRequest,
-    ) -> Result<Box<dyn EventStream>, GarmError> {
+    ) -> Result<Box<dyn FrameStream>, GarmError> {
         let ticket = self.ticket();
         let token = self.token(&ticket).await?;
         match self.open(wish(token)).await {
@@ -117,7 +117,7 @@ impl Session {
         }
     }
 
-    async fn open(&self, wish: StreamRequest) -> Result<Box<dyn EventStream>, GarmError> {
+    async fn open(&self, wish: StreamRequest) -> Result<Box<dyn FrameStream>, GarmError> {
         const TRIED: &str = "listen to the events";
         let carried = Carried::new(&wish.token, None);
         let response = match self.transport.listen(wish).await {
@@ -215,7 +215,7 @@ impl Session {
         let response = self.exchange(request, asked, &password, &mut intake).await?;
         // The response contains a token, and perhaps the password, so it is not quoted.
         intake.reader.finish().map_err(|_| {
-            let got = format!("{} with an answer that holds no token", response.status);
+            let got = format!("{} with a response that contains no token", response.status);
             self.failure(ErrorKind::NotGarm, &tried, got)
         })
     }

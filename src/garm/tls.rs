@@ -134,7 +134,7 @@ struct ClientIdentity {
 impl ClientIdentity {
     fn showing(key: Option<CertifiedKey>) -> Self {
         let presented = match key {
-            Some(_) => PresentedCertificate::Certificate("one made or given for a probe".into()),
+            Some(_) => PresentedCertificate::Certificate("the certificate of a probe".into()),
             None => PresentedCertificate::Nothing,
         };
         Self { key: key.map(Arc::new), presented, asked: AtomicBool::new(false) }

@@ -232,7 +232,7 @@ pub struct StreamRequest {
 /// The response to a [`StreamRequest`].
 pub enum StreamResponse {
     /// The stream is open and the filter has been sent.
-    Open(Box<dyn EventStream>),
+    Open(Box<dyn FrameStream>),
     /// An ordinary response instead of a stream.
     Refused(Response),
 }
@@ -254,7 +254,7 @@ pub enum Frame {
 pub type FrameFuture<'a> = Pin<Box<dyn Future<Output = Result<Frame, String>> + Send + 'a>>;
 
 /// An open event stream. Dropping it closes it.
-pub trait EventStream: Send {
+pub trait FrameStream: Send {
     /// Waits for the next frame without a timeout; the caller sets one.
     fn next(&mut self) -> FrameFuture<'_>;
 }

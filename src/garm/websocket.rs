@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSoc
 
 use super::http::{Http, bearer};
 use super::transport::{
-    EventStream, Frame, FrameFuture, Response, StreamRequest, StreamResponse, TransportError,
+    Frame, FrameFuture, FrameStream, Response, StreamRequest, StreamResponse, TransportError,
 };
 use super::transport_failure;
 use crate::domain::text;
@@ -74,7 +74,7 @@ impl Http {
 /// An open stream.
 struct Socket(WebSocketStream<Upgraded>);
 
-impl EventStream for Socket {
+impl FrameStream for Socket {
     fn next(&mut self) -> FrameFuture<'_> {
         Box::pin(async {
             match self.0.next().await {
@@ -111,7 +111,7 @@ fn said(failure: &Failure) -> String {
     match failure {
         Failure::ConnectionClosed | Failure::AlreadyClosed => "the connection was closed".into(),
         Failure::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
-            format!("a message of {size} bytes came; at most {max_size} are taken")
+            format!("a message of {size} bytes exceeds the limit of {max_size}")
         }
         other => text::quote(&format!("the stream broke: {}", transport_failure::innermost(other))),
     }

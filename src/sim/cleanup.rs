@@ -47,7 +47,7 @@ impl World {
         }
     }
 
-    /// No word for the pool's bootstrap timeout, and not online at GitHub.
+    /// Silent for the pool's bootstrap timeout and not online at GitHub.
     fn is_silent_too_long(&self, key: InstanceRowKey) -> bool {
         let Some(instance) = self.instances.get(&key) else {
             return false;

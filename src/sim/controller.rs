@@ -82,7 +82,7 @@ impl ControllerRow {
         }
     }
 
-    /// Seconds that a job must have waited before GARM makes a runner for it.
+    /// How many seconds a job must wait before GARM creates a runner for it.
     pub(crate) fn backoff_s(&self) -> u64 {
         if self.backoff > BACKOFF_MAX_S { 0 } else { self.backoff }
     }

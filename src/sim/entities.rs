@@ -174,7 +174,7 @@ impl World {
         Ok(ApiReply::json(shown.end()))
     }
 
-    /// What a POST and a PUT answer.
+    /// The response to POST and PUT.
     fn shown_entity(&self, key: EntityRowKey) -> Result<ApiReply, ApiRefusal> {
         let entity = self.entities.get(&key).ok_or(ApiRefusal::Server)?;
         Ok(ApiReply::json(self.show_entity(key, entity, Depth::Write)))

@@ -14,7 +14,7 @@ use super::reply::ApiReply as Answer;
 use super::stream::GarmEvent;
 use super::world::World;
 use crate::garm::{
-    EventStream, Frame, FrameFuture, GarmClient, GarmLogin, Request, Response, ResponseFuture,
+    Frame, FrameFuture, FrameStream, GarmClient, GarmLogin, Request, Response, ResponseFuture,
     StreamFuture, StreamRequest, StreamResponse, Transport, TransportError,
 };
 
@@ -279,13 +279,13 @@ impl InMemoryStream {
 
     fn checked(&self, text: String) -> Result<Frame, String> {
         match text.len() {
-            length if length > self.message_max => Err(format!("a message of {length} bytes came")),
+            length if length > self.message_max => Err(format!("a message of {length} bytes exceeds the limit")),
             _ => Ok(Frame::Text(text)),
         }
     }
 }
 
-impl EventStream for InMemoryStream {
+impl FrameStream for InMemoryStream {
     fn next(&mut self) -> FrameFuture<'_> {
         Box::pin(self.frame())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::super::session::Session;
-use super::super::transport::{EventStream, Frame, StreamRequest};
+use super::super::transport::{FrameStream, Frame, StreamRequest};
 use super::super::wire::{self, EventContent};
 use super::StreamLimits;
 use super::meter::{Admission, Meter, ROW_MAX, weight};
@@ -55,7 +55,7 @@ pub(super) async fn read(session: Arc<Session>, queue: Arc<SignalQueue>, limits:
 
 /// Reads frames until the stream ends, and returns the reason.
 async fn drain(
-    frames: &mut dyn EventStream,
+    frames: &mut dyn FrameStream,
     (queue, meter): (&SignalQueue, &mut Meter),
     limits: &StreamLimits,
 ) -> String {

@@ -221,7 +221,7 @@ struct ProbeResponse {
     body: Vec<u8>,
 }
 
-struct ProbeOutcome {
+struct ProbeResult {
     result: Result<ProbeResponse, TransportError>,
     /// Whether the server asked for a client certificate.
     asked: bool,
@@ -234,7 +234,7 @@ impl ProbeClient {
         let tls = self.tls.as_ref().map(Tls::afresh);
         let result = ask(url, tls.as_ref()).await;
         let asked = tls.is_some_and(|it| it.asked().is_some());
-        let (proof, evidence) = verdict::judge(attempt, &ProbeOutcome { result, asked });
+        let (proof, evidence) = verdict::judge(attempt, &ProbeResult { result, asked });
         Probe { place, url: shown, attempt, proof, evidence }
     }
 }

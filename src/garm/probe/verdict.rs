@@ -1,6 +1,6 @@
 //! What the response to a probe proves.
 
-use super::{ProbeOutcome, ProbeResponse};
+use super::{ProbeResponse, ProbeResult};
 use crate::domain::proof::{Attempt, Probe, Proof};
 use crate::domain::text;
 use crate::garm::transport::{TlsFault, TransportError};
@@ -18,7 +18,7 @@ use crate::garm::transport::{TlsFault, TransportError};
 /// | plain HTTP at the port of TLS | a refusal | – | enforced |
 /// | GARM's own port | nothing | – | enforced |
 /// | any | neither a refusal nor GARM | – | unreachable |
-pub(super) fn judge(attempt: Attempt, outcome: &ProbeOutcome) -> (Proof, String) {
+pub(super) fn judge(attempt: Attempt, outcome: &ProbeResult) -> (Proof, String) {
     let (proof, evidence) = match (attempt, &outcome.result) {
         (_, Ok(answer)) => answered(attempt, answer),
         (Attempt::Backend, Err(error)) => backend(error),
@@ -27,13 +27,13 @@ pub(super) fn judge(attempt: Attempt, outcome: &ProbeOutcome) -> (Proof, String)
     let unasked = "the server did not ask for a client certificate";
     match (attempt, proof) {
         (Attempt::RightKind, Proof::NotEnforced) if outcome.asked => {
-            (Proof::Enforced, format!("let in: {evidence}"))
+            (Proof::Enforced, format!("accepted: {evidence}"))
         }
         (Attempt::RightKind, Proof::NotEnforced) => {
             (Proof::CannotTell, format!("{unasked}: {evidence}"))
         }
         (Attempt::RightKind, Proof::Enforced) => {
-            (Proof::CannotTell, format!("it was not let in either: {evidence}"))
+            (Proof::CannotTell, format!("it was refused, too: {evidence}"))
         }
         (
             Attempt::NoCertificate | Attempt::SelfSigned | Attempt::Expired | Attempt::WrongKind,
@@ -48,7 +48,7 @@ pub(super) fn without_tls(probe: Probe) -> Probe {
     match probe.proof {
         Proof::Enforced => Probe {
             proof: Proof::CannotTell,
-            evidence: format!("{}, and by plain HTTP no certificate can be shown", probe.evidence),
+            evidence: format!("{}, and plain HTTP cannot present a certificate", probe.evidence),
             ..probe
         },
         Proof::Unreachable | Proof::CannotTell | Proof::NotEnforced => probe,
@@ -144,12 +144,12 @@ mod tests {
 
     /// The verdict if the server asked for a certificate.
     fn proof(attempt: Attempt, result: Result<ProbeResponse, TransportError>) -> Proof {
-        judge(attempt, &ProbeOutcome { result, asked: true }).0
+        judge(attempt, &ProbeResult { result, asked: true }).0
     }
 
     /// The verdict and evidence if it did not.
     fn unasked(attempt: Attempt, result: Result<ProbeResponse, TransportError>) -> (Proof, String) {
-        judge(attempt, &ProbeOutcome { result, asked: false })
+        judge(attempt, &ProbeResult { result, asked: false })
     }
 
     const REFUSABLE: [Attempt; 4] =

@@ -65,7 +65,7 @@ fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
 fn not_json(body: &[u8], error: &serde_json::Error) -> String {
     use serde_json::error::Category;
     match error.classify() {
-        _ if body.trim_ascii().is_empty() => "an empty answer".into(),
+        _ if body.trim_ascii().is_empty() => "an empty response".into(),
         Category::Eof => format!("JSON that breaks off: {error}"),
         Category::Syntax | Category::Io => format!("not JSON: {error}"),
         Category::Data => format!("JSON of an unexpected shape: {error}"),
@@ -75,7 +75,7 @@ fn not_json(body: &[u8], error: &serde_json::Error) -> String {
 /// What is wrong with a document that is not a list.
 fn no_list(body: &[u8]) -> DecodeError {
     match decode::<Vec<IgnoredAny>>(body) {
-        Ok(_) => DecodeError("more follows the end of the list".into()),
+        Ok(_) => DecodeError("trailing data after the list".into()),
         Err(misread) => misread,
     }
 }
@@ -124,8 +124,8 @@ mod tests {
 
     #[test]
     fn errors_say_what_is_wrong_with_a_body() {
-        check("", Err("an empty answer"));
-        check(" \n", Err("an empty answer"));
+        check("", Err("an empty response"));
+        check(" \n", Err("an empty response"));
         check("<html>", Err("not JSON: expected value at line 1 column 1"));
         check(r#"[{"name":"a"},{"nam"#, Err("JSON that breaks off after 1 entries"));
         check(

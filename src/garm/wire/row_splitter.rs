@@ -100,7 +100,7 @@ impl RowSplitter {
                 SplitterState::Rows => self.rows(bytes, row)?,
                 SplitterState::End if first.is_ascii_whitespace() => 1,
                 SplitterState::End => {
-                    return Err(DecodeError("more follows the end of the answer".into()));
+                    return Err(DecodeError("trailing data after the response".into()));
                 }
                 SplitterState::Other => self.other(bytes)?,
             };
@@ -112,7 +112,7 @@ impl RowSplitter {
     /// Ends the document and returns what is around the list.
     pub(super) fn finish(self) -> Result<Vec<u8>, DecodeError> {
         match self.spot {
-            SplitterState::Start => Err(DecodeError("an empty answer".into())),
+            SplitterState::Start => Err(DecodeError("an empty response".into())),
             SplitterState::End => Ok(self.head),
             SplitterState::Rows => {
                 Err(DecodeError(format!("JSON that breaks off after {} entries", self.rows)))
@@ -366,12 +366,12 @@ mod tests {
 
     #[test]
     fn a_document_that_is_not_a_list_or_breaks_off_is_an_error() {
-        check(None, " ", Err("an empty answer"));
+        check(None, " ", Err("an empty response"));
         check(None, "[1,", Err("JSON that breaks off after 1 entries"));
         check(None, "[1,]", Err("not JSON: after 1 entries of the list"));
         check(None, "[,1]", Err("not JSON: after 0 entries of the list"));
         check(None, "[1}", Err("not JSON: after 0 entries of the list"));
-        check(None, "[1]x", Err("more follows the end of the answer"));
+        check(None, "[1]x", Err("trailing data after the response"));
         check(None, "<html>", Err("not JSON: expected value at line 1 column 1"));
         check(Some("pool"), "{\"pool\":[1]", Err("JSON that breaks off"));
     }

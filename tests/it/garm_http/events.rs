@@ -253,7 +253,7 @@ async fn a_message_beyond_the_limit_ends_the_stream_before_it_is_buffered() {
     let (_stage, mut feed) = watch(StreamLimits { message_max: 4096, ..limits() }, turns).await;
     assert_eq!(next(&mut feed).await, StreamSignal::Connected);
     let told = why(next(&mut feed).await);
-    assert_eq!(told, "a message of 5000 bytes came; at most 4096 are taken");
+    assert_eq!(told, "a message of 5000 bytes exceeds the limit of 4096");
     assert_eq!(next(&mut feed).await, StreamSignal::Connected);
     let told = why(next(&mut feed).await);
     assert!(told.ends_with("at most 4096 are taken"), "{told}");

@@ -373,7 +373,7 @@ async fn errors_say_what_happened_and_what_to_do() {
     log in at URL as `admin`: 502 Bad Gateway
     help: a reverse proxy responds but GARM behind it does not: check that GARM is running
 
-    log in at URL as `admin`: 200 with an answer that holds no token
+    log in at URL as `admin`: 200 with a response that contains no token
     help: check that `garm.url` leads to GARM itself, without `/api/v1`, that no proxy responds in its place, and that `garm.tls.cert` is the kind of certificate that a reverse proxy in front of it requires
 
     log in at URL as `admin`: the server's certificate is signed by an unknown CA
