@@ -16,7 +16,7 @@ use runnerctl::domain::name::{EntityId, PoolId, RunnerName};
 use runnerctl::domain::pool::PoolChange;
 use runnerctl::garm::events::{StreamLimits, StreamSignal};
 use runnerctl::garm::transport::{
-    FrameStream, Frame, FrameFuture, StreamFuture, StreamRequest, StreamResponse,
+    Frame, FrameFuture, FrameStream, StreamFuture, StreamRequest, StreamResponse,
 };
 use runnerctl::garm::{
     GarmClient, GarmError, GarmLogin, Request, Response, ResponseFuture, Transport,
