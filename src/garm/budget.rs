@@ -6,7 +6,9 @@
 pub struct Budget {
     /// Instances, of GARM or of one pool.
     pub runners: AnswerLimit,
+    /// Jobs, of which those beyond the limit are left out.
     pub jobs: AnswerLimit,
+    /// Pools, without their `extra_specs`.
     pub pools: AnswerLimit,
     /// The pools of one entity, with their `extra_specs`.
     pub specs: AnswerLimit,

@@ -46,6 +46,7 @@ pub enum ErrorKind {
 /// A failed request: what was tried, what came back, what to do. Contains no password or token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GarmError {
+    /// Decides whether to retry, and the exit code.
     pub kind: ErrorKind,
     /// `GET /pools`, or the action that failed.
     pub tried: String,

@@ -42,7 +42,9 @@ impl PasswordSource for SecretString {
 /// The credentials of GARM's admin.
 #[derive(Clone)]
 pub struct GarmLogin {
+    /// `garm.username`.
     pub username: String,
+    /// What `garm.password` refers to.
     pub password: Arc<dyn PasswordSource>,
 }
 

@@ -3,11 +3,11 @@
 
 use std::marker::PhantomData;
 
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use super::row_splitter::{RawRow, RowSplitter};
-use super::{DecodeError, decode, not_json};
+use super::{DecodeError, not_json};
 use crate::domain::text::count;
 use crate::garm::budget::AnswerLimit;
 
