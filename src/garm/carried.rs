@@ -1,5 +1,5 @@
-//! The secrets that a request carries. GARM, or a proxy before it, may quote the request in its
-//! answer, so they are masked in whatever is shown of that answer.
+//! The secrets in a request. GARM or a proxy may quote the request in its response, so they are
+//! masked in everything that is shown of that response.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,15 +8,15 @@ use serde_json::Value;
 
 use crate::domain::redact::without;
 
-/// The shortest line of a key or script that is masked by itself, in bytes: an answer may quote a
-/// part of a long value. Shorter ones are too common to be secrets.
+/// The shortest line of a key or script that is masked separately, in bytes, since a response may
+/// quote part of a long value. Shorter lines are too common to be secrets.
 const LINE_MIN: usize = 16;
 
-/// What no text about an answer may hold.
+/// What no text about a response may contain.
 pub(super) struct Carried(Vec<SecretString>);
 
 impl Carried {
-    /// The token or the password, and the secrets of the body.
+    /// The token or password, and the secrets in the body.
     pub(super) fn new(credential: &SecretString, body: Option<&Value>) -> Self {
         let mut all = vec![credential.clone()];
         if let Some(body) = body {
@@ -25,13 +25,13 @@ impl Carried {
         Self(all)
     }
 
-    /// The text with all of them masked.
+    /// Masks all of them in a text.
     pub(super) fn mask(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, secret| without(&text, secret).into_owned())
     }
 }
 
-/// An App's key, and everything in `extra_specs`: the runner kit's key is in there.
+/// Collects an App's key and all of `extra_specs`, which contain the runner kit's key.
 fn collect(value: &Value, all: &mut Vec<SecretString>) {
     let Value::Object(members) = value else { return };
     for (key, member) in members {
