@@ -279,7 +279,9 @@ impl InMemoryStream {
 
     fn checked(&self, text: String) -> Result<Frame, String> {
         match text.len() {
-            length if length > self.message_max => Err(format!("a message of {length} bytes exceeds the limit")),
+            length if length > self.message_max => {
+                Err(format!("a message of {length} bytes exceeds the limit"))
+            }
             _ => Ok(Frame::Text(text)),
         }
     }

@@ -135,7 +135,7 @@ impl World {
         }
     }
 
-    /// A pool refers to a proxy that is there, or with 0 to none.
+    /// A pool must refer to an existing proxy, or with 0 to none.
     pub(super) fn check_proxy(&self, id: Option<u64>) -> Result<(), ApiRefusal> {
         match id {
             Some(id) if id != 0 && !self.proxies.contains_key(&id) => Err(ApiRefusal::bad(

@@ -41,7 +41,7 @@ pub enum StreamSignal {
     Changes(Vec<RowChange>),
     /// GARM's own settings have changed: read them.
     Settings,
-    /// The stream is gone, and why, in words; it will be tried again. Said once for each reason.
+    /// The stream is lost, with the reason; it will be reopened. Sent once per reason.
     Lost(String),
     /// Events were dropped because the queue was full: do a full read. Sent once, however many were
     /// dropped.

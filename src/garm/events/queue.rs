@@ -69,7 +69,7 @@ impl SignalQueue {
         }
     }
 
-    /// GARM's own settings have changed. Said once for all that nobody has heard of yet.
+    /// GARM's own settings have changed. Queued at most once.
     pub(super) fn settings(&self) {
         let state = self.state();
         if !state.signals.contains(&StreamSignal::Settings) {
@@ -77,7 +77,7 @@ impl SignalQueue {
         }
     }
 
-    /// Something was not taken: all that waits is thrown away, too.
+    /// An event was dropped, so everything queued is dropped, too.
     pub(super) fn overflow(&self) {
         self.state().overflow();
         self.news.notify_one();
@@ -133,8 +133,8 @@ impl SignalQueue {
 }
 
 impl QueueState {
-    /// Throws away all that waits but whether the stream stands, and that settings have changed: a
-    /// full read, which begins after this was heard of, shows all the rest.
+    /// Drops everything queued except whether the stream is open and that settings have changed:
+    /// the full read that follows shows the rest.
     fn overflow(&mut self) {
         let is_about_stream = |it: &StreamSignal| match it {
             StreamSignal::Connected | StreamSignal::Lost(_) => true,

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::super::session::Session;
-use super::super::transport::{FrameStream, Frame, StreamRequest};
+use super::super::transport::{Frame, FrameStream, StreamRequest};
 use super::super::wire::{self, EventContent};
 use super::StreamLimits;
 use super::meter::{Admission, Meter, ROW_MAX, weight};
 use super::queue::SignalQueue;
 
-/// The rows that we follow. Anything else that GARM has events of would only be thrown away here.
+/// The kinds of rows that we use. Other events would be discarded here.
 const FILTER: &str = concat!(
     r#"{"filters":[{"entity-type":"instance"},{"entity-type":"job"},{"entity-type":"pool"},"#,
     r#"{"entity-type":"controller"}]}"#

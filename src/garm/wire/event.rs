@@ -43,9 +43,9 @@ pub(in crate::garm) enum EventContent {
     Settings,
 }
 
-/// One event; nothing for a kind of row or an operation that we do not follow. The instances that
-/// a pool's event embeds are left aside: they lack what a list says of them (GARM.md §a), and have
-/// events of their own.
+/// Decodes an event; `None` for a kind of row or an operation that we do not use. The instances in
+/// the event of a pool are ignored: they lack fields that a list has (GARM.md §a), and have their
+/// own events.
 pub(in crate::garm) fn event(body: &[u8]) -> Result<Option<EventContent>, DecodeError> {
     let wire: WireEvent<'_> =
         serde_json::from_slice(body).map_err(|error| DecodeError(super::not_json(body, &error)))?;
