@@ -10,7 +10,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::deadline::later;
-use super::pool_index::PoolIndex;
 use super::runner_state::RunnerState;
 
 /// GARM creates runners every 5 s. Of those created together none is the younger one.
@@ -35,14 +34,11 @@ impl Arrival {
     }
 }
 
-impl PoolIndex {
-    /// Records when the booting runners of the pool become overdue, given these arrivals.
-    pub(super) fn overtake(&mut self, arrivals: &[Arrival]) {
-        for runner in self.runners.iter_mut().filter(|it| !it.has_arrived()) {
-            let by =
-                arrivals.iter().filter(|it| later(it.created_at, TOGETHER) >= runner.created_at);
-            let due = by.map(|it| later(runner.created_at, (it.boot * 2).max(AT_LEAST))).min();
-            runner.overdue_at = runner.overdue_at.into_iter().chain(due).min();
-        }
+/// Records when the booting runners of a pool become overdue, given these arrivals.
+pub(super) fn overtake(runners: &mut [RunnerState], arrivals: &[Arrival]) {
+    for runner in runners.iter_mut().filter(|it| !it.has_arrived()) {
+        let by = arrivals.iter().filter(|it| later(it.created_at, TOGETHER) >= runner.created_at);
+        let due = by.map(|it| later(runner.created_at, (it.boot * 2).max(AT_LEAST))).min();
+        runner.overdue_at = runner.overdue_at.into_iter().chain(due).min();
     }
 }

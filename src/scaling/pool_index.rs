@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::deadline::{EvaluationClock, later};
-use super::overtaken::Arrival;
+use super::overtaken::{Arrival, overtake};
 use super::queue::PICK_UP;
 use super::runner_counts::{RunnerClass, RunnerCounts};
 use super::runner_state::{IdleSince, RunnerState};
@@ -172,7 +172,7 @@ impl PoolIndex {
             arrivals.extend(self.note_arrival(&state, previous));
             self.runners.push(state);
         }
-        self.overtake(&arrivals);
+        overtake(&mut self.runners, &arrivals);
         self.runners.sort_by(|a, b| a.name.cmp(&b.name));
         self.recount(now);
     }
@@ -189,7 +189,7 @@ impl PoolIndex {
             Ok(at) => self.runners[at] = state,
             Err(at) => self.runners.insert(at, state),
         }
-        self.overtake(arrival.as_slice());
+        overtake(&mut self.runners, arrival.as_slice());
         self.recount(now);
         previous.and_then(|it| it.job)
     }
