@@ -1,4 +1,4 @@
-//! `apply`: plans, asks, carries out, tells.
+//! `apply`: plans, asks for confirmation, writes, and reports the outcomes.
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ use super::require_mtls;
 use super::saved_plan::{inputs, read};
 use super::step_summary;
 
-/// Carries the difference out.
+/// Plans, asks for confirmation, applies the plan and reports the outcomes.
 pub async fn run(args: &ApplyArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let mut signals = Signals::catch().context("cannot catch signals")?;
     let prepared = tokio::select! {
@@ -55,11 +55,11 @@ pub async fn run(args: &ApplyArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     }
 }
 
-/// What is known when the writing may begin.
+/// The result of everything that comes before the first write.
 enum Prepared {
-    /// Nothing can be done, or nothing is to be.
+    /// The plan has no step that can be carried out.
     NoWork(Box<PreparedPlan>),
-    /// Everything has been agreed to.
+    /// The plan is confirmed.
     Ready {
         survey: Box<PreparedPlan>,
         writer: Box<Writer>,
@@ -97,7 +97,7 @@ async fn prepare(args: &ApplyArgs, cx: Context<'_>) -> Result<Prepared, Failure>
     Ok(Prepared::Ready { survey, writer, book, rotate })
 }
 
-/// The plan, before it is agreed to: on stdout for people, and on stderr where a document follows.
+/// Prints the plan before the confirmation: to stdout as text, to stderr if a document follows.
 fn show(survey: &PreparedPlan, cx: Context<'_>) -> Result<(), Failure> {
     let text = render::plan::text(&survey.plan, &survey.heading, cx.print.width());
     match cx.settings.output {
@@ -109,8 +109,8 @@ fn show(survey: &PreparedPlan, cx: Context<'_>) -> Result<(), Failure> {
     }
 }
 
-/// The declared pools that are looked at and have idle runners of an older generation, and those
-/// that the plan changes: their runners may be outdated afterwards.
+/// The selected pools that have idle runners of an older generation, and those that the plan
+/// changes, since their runners may be outdated afterwards.
 fn rotated(survey: &PreparedPlan, targets: &[PoolName]) -> Vec<PoolName> {
     let is_meant = |it: &PoolName| targets.is_empty() || targets.contains(it);
     let owners = Owners::new(&survey.fleet.pools, &survey.desired.fleet);
@@ -139,8 +139,8 @@ struct ApplyRun<'a> {
     rotate: Vec<PoolName>,
 }
 
-/// Carries the plan out. The first signal stops it after the write in flight, the second at once:
-/// then there are no outcomes to tell of.
+/// Carries out the plan. The first signal stops it after the write in flight, the second at once;
+/// then there are no outcomes.
 async fn carry_out(
     work: &ApplyRun<'_>,
     args: &ApplyArgs,
@@ -181,12 +181,12 @@ async fn carry_out(
     (outcomes, first)
 }
 
-/// The runner that this very program runs on, when it is a step of a workflow.
+/// The runner that runs this process, if it is a step of a workflow.
 fn own_runner() -> Option<RunnerName> {
     std::env::var("RUNNER_NAME").ok().filter(|it| !it.is_empty()).map(RunnerName::new)
 }
 
-/// Tells how it went, and picks the code: 5 unless everything is as the plan wanted it.
+/// Reports the outcomes and picks the exit code: 5 unless every step succeeded.
 fn tell(survey: &PreparedPlan, outcomes: &[StepOutcome], cx: Context<'_>) -> Result<Exit, Failure> {
     match cx.settings.output {
         Output::Text if outcomes.is_empty() => {}
@@ -213,7 +213,7 @@ fn markdown(survey: &PreparedPlan, outcomes: &[StepOutcome]) -> String {
     if outcomes.is_empty() {
         return plan;
     }
-    // Outcomes first: they are what somebody who opens the run wants to know.
+    // Outcomes come first: a reader of the workflow run looks for them.
     format!("{}\n{plan}", render::outcome::markdown(outcomes))
 }
 

@@ -1,4 +1,4 @@
-//! `audit verify`: whether an audit log is whole.
+//! `audit verify`: checks that an audit log is complete and unchanged.
 
 use std::path::PathBuf;
 
@@ -18,7 +18,6 @@ use crate::host::{files, logs};
 use crate::render::audit as render;
 use crate::secrets;
 
-/// Checks the files.
 pub async fn run(args: &AuditArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     match &args.command {
         AuditCommand::Verify(args) => verify(args, cx).await,
@@ -57,8 +56,8 @@ fn show(report: &Report, names: &[&str], cx: Context<'_>) -> Result<(), Failure>
     }
 }
 
-/// The keys that are named, else the fleet file's. Without a fleet file there is none; one with
-/// errors is not passed over, because then nothing would be checked with it.
+/// The keys of `--key`, else those of the fleet file. Without a fleet file there are none. A fleet
+/// file with errors is an error: without its keys, HMACs would go unchecked.
 async fn keys(args: &VerifyArgs, cx: Context<'_>) -> Result<Keys, Failure> {
     let allow_exec = cx.settings.allow_exec;
     if !args.key.is_empty() {
@@ -84,7 +83,7 @@ async fn keys(args: &VerifyArgs, cx: Context<'_>) -> Result<Keys, Failure> {
     Ok(Keys::checking(audit_log::resolved(&references, &allowed).await?))
 }
 
-/// The statements that are named; absent when none is.
+/// The statements of `--anchor`; absent without the flag.
 fn anchors(args: &VerifyArgs) -> Result<Option<Statements>, Failure> {
     if args.anchor.is_empty() {
         return Ok(None);

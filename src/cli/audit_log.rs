@@ -1,4 +1,4 @@
-//! Where `apply` and `watch` record what they write.
+//! Opens the audit file of `apply` and `watch`.
 
 use std::path::PathBuf;
 use std::sync::Arc;

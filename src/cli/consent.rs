@@ -1,4 +1,4 @@
-//! Whether an `apply` may begin: everything that refuses it before the first write.
+//! The checks that refuse an `apply` before its first write, and the confirmation.
 
 use crate::domain::name::PoolName;
 use crate::domain::text::code;
@@ -14,7 +14,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::prompt::ask;
 
-/// Refuses (6) a plan that is not the saved one any more.
+/// Refuses (6) a plan that differs from the saved one.
 pub fn check_saved(saved: &SavedPlan, plan: &Plan, heading: &Heading) -> Result<(), Failure> {
     let again = "`runnerctl plan --out FILE` makes a new plan";
     if !saved.is_for(plan) {
@@ -67,12 +67,11 @@ pub fn word_to_type(
     }
 }
 
-/// What confirms.
+/// The word that a person types to confirm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConfirmationWord {
-    /// `yes`
     Yes,
-    /// `destroy`, where pools go.
+    /// Asked for if the plan deletes or replaces pools.
     Destroy,
 }
 

@@ -17,7 +17,6 @@ use super::load::{Loaded, stop_at};
 pub struct AppCredentials {
     /// What GARM is to have.
     pub wanted: Vec<DesiredCredential>,
-    /// With these keys.
     pub keys: BTreeMap<String, AppKey>,
 }
 

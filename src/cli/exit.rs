@@ -23,9 +23,7 @@ pub enum Exit {
     Refused,
     /// The command line is wrong.
     Usage,
-    /// Stopped by SIGINT.
     Interrupted,
-    /// Stopped by SIGTERM.
     Terminated,
 }
 
@@ -44,7 +42,6 @@ impl Exit {
         Self::Terminated,
     ];
 
-    /// The number.
     pub fn code(self) -> u8 {
         match self {
             Self::Done => 0,

@@ -8,10 +8,9 @@ use crate::garm;
 use crate::render::style::{ERROR, HELP, paint};
 use crate::secrets;
 
-/// Why a command ends early. Printed by `cli` alone.
+/// Why a command ends early. Only `cli/mod.rs` prints it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// How the program ends.
     pub exit: Exit,
     /// What is wrong, one sentence without full stop.
     pub message: String,
@@ -102,7 +101,7 @@ impl From<secrets::SecretError> for Failure {
     }
 }
 
-/// Whatever has no better word: the whole chain of causes on one line.
+/// Any other error: the whole chain of causes on one line.
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Self::new(Exit::Failed, format!("{error:#}"))

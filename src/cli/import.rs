@@ -1,4 +1,4 @@
-//! `import`: pools that nobody owns, as a pool file on stdout.
+//! `import`: prints unmanaged pools as a pool file on stdout.
 
 use std::collections::BTreeSet;
 
@@ -31,7 +31,6 @@ const SHOWN: usize = 5;
 /// A pool that says nothing: with `defaults` merged it tells what an imported pool need not say.
 const PROBE: &str = "pools: [{ name: probe, instance_type: probe, max_runners: 1 }]\n";
 
-/// Prints the pool file.
 pub async fn run(cx: Context<'_>) -> Result<Exit, Failure> {
     let places = cx.settings.paths.clone();
     let source = fleet_source(&places, cx)?;
@@ -92,7 +91,7 @@ async fn read(client: &GarmClient) -> Result<Fleet, Failure> {
     Ok(fleet)
 }
 
-/// What GARM has of pools and no file can say: it is left alone, and the user is told.
+/// Settings of pools in GARM that no file can declare. They are left alone, with a warning.
 struct UndeclarableSettings {
     /// Of the list of pools.
     unknown: UnknownPoolData,

@@ -23,7 +23,6 @@ use super::step_summary;
 /// What the files say, and every problem in reading and understanding them.
 #[derive(Debug)]
 pub struct CheckedFiles {
-    /// What they say.
     pub manifest: Manifest,
     /// What is wrong: first what could not be read, then the manifest's own problems.
     pub problems: Vec<Problem>,
@@ -33,7 +32,7 @@ pub struct CheckedFiles {
     pub scope: Scope,
     /// What lies beside the pool files and was not read.
     pub unread: Vec<String>,
-    /// What binds the pools.
+    /// The policies that apply to the pools.
     pub policies: PolicySet,
 }
 
@@ -59,7 +58,7 @@ pub fn read_files(places: &FilePaths, pools: &[Start]) -> CheckedFiles {
     CheckedFiles { manifest, problems, files: paths, scope, unread, policies }
 }
 
-/// All that is known without GARM: what is read, and what the policy says to it.
+/// Reads the files and judges them by the policy, without GARM.
 pub fn check_files(places: &FilePaths, pools: &[Start]) -> CheckedFiles {
     let mut files = read_files(places, pools);
     let violations = files.policies.violations(&files.manifest, UndeclaredPools::default());
@@ -68,7 +67,7 @@ pub fn check_files(places: &FilePaths, pools: &[Start]) -> CheckedFiles {
     files
 }
 
-/// What was not read, by name; nothing when that is nothing.
+/// A note that names the files that were not read, if there are any.
 pub fn not_read(unread: &[String]) -> Option<String> {
     const SHOWN: usize = 8;
     let names: Vec<String> = unread.iter().map(code).collect();
@@ -79,9 +78,7 @@ pub fn not_read(unread: &[String]) -> Option<String> {
 
 /// The files of a run, without errors.
 pub struct Loaded {
-    /// What they say.
     pub manifest: Manifest,
-    /// Where they are.
     pub places: FilePaths,
     /// How much of the fleet they speak for.
     pub scope: Scope,

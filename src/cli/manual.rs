@@ -5,7 +5,6 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 
-/// Prints the manual page.
 pub fn run(cx: Context<'_>) -> Result<Exit, Failure> {
     cx.print.raw(&page()?)?;
     Ok(Exit::Done)

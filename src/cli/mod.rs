@@ -63,7 +63,7 @@ use paths::PathEnvironment;
 use print::Printer;
 use runtime::{wait, wait_in_virtual_time, wait_on_threads};
 
-/// The program.
+/// Runs the program and returns its exit code.
 pub fn main() -> ExitCode {
     // Where the system refuses, the default limit stays: that is no reason to do nothing.
     let _ = secrets::harden();
@@ -177,7 +177,7 @@ fn refuse(error: &clap::Error, line: &[OsString]) -> Exit {
                 let message = said.trim().trim_start_matches("error: ").to_owned();
                 let failure = Failure::usage(message);
                 let fields = json!({ "error": failure.value() });
-                // The exit code says as much, and there is nobody left to tell.
+                // If stdout is closed, the exit code still tells.
                 let _ = print.document(command_word(line), fields);
             }
             Exit::Usage

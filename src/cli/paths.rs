@@ -8,9 +8,7 @@ use crate::host::files::Start;
 /// The environment that decides, so that tests bring their own.
 #[derive(Debug, Clone, Default)]
 pub struct PathEnvironment {
-    /// `$XDG_CONFIG_HOME`
     pub config_home: Option<PathBuf>,
-    /// `$HOME`
     pub home: Option<PathBuf>,
 }
 
@@ -24,7 +22,7 @@ impl PathEnvironment {
     }
 
     /// Where a fleet file is looked for, in this order, when none is named. The working folder may
-    /// be a checkout of what somebody else proposes; the user's and the system's folders are
+    /// be a checkout of a proposed change; the user's and the system's folders are
     /// trusted, links in them included.
     pub fn fleet_files(&self) -> Vec<Start> {
         let here = Start::Below { folder: PathBuf::new(), rest: "runnerctl.yaml".into() };

@@ -1,4 +1,4 @@
-//! `plan`: shows the difference, and saves it when asked to.
+//! `plan`: shows the difference between the files and GARM, and saves it with `--out`.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ use super::print::token;
 use super::require_mtls;
 use super::step_summary;
 
-/// Shows the plan.
+/// Makes the plan, prints it and saves it if `--out` is given.
 pub async fn run(args: &PlanArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let places = cx.settings.paths.clone();
     let survey = survey(places, &args.targets, cx).await?;

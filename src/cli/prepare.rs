@@ -37,17 +37,13 @@ use super::{require_mtls, requirements};
 const RE_READS: usize = 10;
 const RE_READ_PAUSE: Duration = Duration::from_secs(1);
 
-/// Files, fleet and plan.
+/// The files, the fleet in GARM, and the plan between them.
 pub struct PreparedPlan {
-    /// The files.
     pub loaded: Loaded,
-    /// What they ask for.
     pub desired: Desired,
-    /// The way to GARM.
     pub client: Arc<GarmClient>,
     /// GARM as it was read.
     pub fleet: Fleet,
-    /// What would be done.
     pub plan: Plan,
     /// Which GARM this is about.
     pub heading: Heading,
@@ -130,7 +126,7 @@ async fn settled_fleet(
     Ok(fleet)
 }
 
-/// Logs what GARM has.
+/// Logs how many pools, runners and jobs GARM has.
 pub(super) fn log_fleet(fleet: &Fleet) {
     info!(
         event = "step",

@@ -43,12 +43,12 @@ pub struct Printer {
     err_ink: Ink,
     host: OutputHost,
     out_is_gone: AtomicBool,
-    /// The cursor stands behind a question that nobody has answered.
+    /// The cursor is behind a question without an answer yet.
     is_asking: AtomicBool,
 }
 
 impl Printer {
-    /// The process's own streams.
+    /// A printer for the streams of this process.
     pub fn new(color: Color) -> Self {
         let in_actions = std::env::var_os("GITHUB_ACTIONS").is_some_and(|it| it == "true");
         Self {
@@ -117,7 +117,7 @@ impl Printer {
         self.is_asking.store(false, Ordering::Relaxed);
     }
 
-    /// `text` as stderr takes it, for whoever draws there by itself.
+    /// `text` as stderr takes it, for code that draws there itself.
     pub fn dressed_for_stderr(&self, text: &str) -> String {
         dressed(text, self.err_ink)
     }
@@ -135,7 +135,7 @@ impl Printer {
         self.host == OutputHost::Actions
     }
 
-    /// Whether whoever read stdout has gone away: a command that would go on for ever ends.
+    /// Whether the reader of stdout is gone; an endless command then ends.
     pub fn is_unread(&self) -> bool {
         self.out_is_gone.load(Ordering::Relaxed)
     }
@@ -200,7 +200,7 @@ impl Printer {
         if self.is_asking.swap(false, Ordering::Relaxed) {
             let _ = write(&self.err, "\n");
         }
-        // Nobody reads it, or nobody can: there is no other place to say so.
+        // If stderr cannot be written, there is no other place to report it.
         let _ = write(&self.err, text);
     }
 }
@@ -250,7 +250,7 @@ fn with_newline(mut text: String) -> String {
     text
 }
 
-/// A word that nobody can guess who does not see this process: the standard library keys its
+/// A word that cannot be guessed from outside of this process: the standard library keys its
 /// hashers from the operating system's random numbers.
 pub(super) fn token() -> String {
     let half = || RandomState::new().build_hasher().finish();

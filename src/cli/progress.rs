@@ -27,7 +27,7 @@ const DRAIN_SILENCE: Duration = Duration::from_secs(60);
 pub enum Progress<'a> {
     /// One bar a pool in work, and one for all steps.
     Bars(ProgressBars<'a>),
-    /// One line an event.
+    /// One line per event.
     Lines(ProgressLines<'a>),
 }
 

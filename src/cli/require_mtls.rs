@@ -1,4 +1,4 @@
-//! Whether mTLS is proven to be enforced, for whoever must not write otherwise.
+//! Whether mTLS is proven to be enforced, for commands that must not write otherwise.
 
 use tracing::info;
 
@@ -23,7 +23,7 @@ pub(super) async fn probes(
     Ok(Some(probes))
 }
 
-/// Refuses (6) unless every probe was refused. That nobody answers is no proof.
+/// Refuses (6) unless every probe was refused. An unreachable GARM is no proof.
 pub(super) fn check(probes: Option<&[Probe]>) -> Result<(), Failure> {
     match probes {
         Some(probes) if Proof::of(probes) != Proof::Enforced => {

@@ -29,7 +29,7 @@ const BACKOFF: &str = "5m";
 /// weeks.
 const HISTORY: usize = 10_000;
 
-/// Serves until stopped.
+/// Serves the simulated GARM until a signal.
 pub async fn run(args: &SandboxArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let address = address(&args.listen).await?;
     if let Some(file) = &args.write_config {

@@ -21,7 +21,7 @@ use super::failure::Failure;
 use super::paths::FilePaths;
 
 /// Reads the file. Fails with 64 when the command line chooses, too, with 3 when it is no plan, and
-/// with 6 when somebody else may have written it.
+/// with 6 when another user may have written it.
 pub fn read(path: &Path, args: &ApplyArgs, cx: Context<'_>) -> Result<SavedPlan, Failure> {
     if !args.targets.is_empty() || cx.settings.policy_is_on_the_line {
         return Err(brings_its_own());
@@ -45,7 +45,7 @@ pub fn read(path: &Path, args: &ApplyArgs, cx: Context<'_>) -> Result<SavedPlan,
     saved::read(&text).map_err(|error| unreadable(error.to_string()))
 }
 
-/// Why somebody else than the user of this run, and root, may have written a file.
+/// Why a user other than the user of this run and root may have written a file.
 fn may_be_others(mode: u32, owner: u32) -> Option<String> {
     let user = rustix::process::geteuid().as_raw();
     if owner != user && owner != 0 {

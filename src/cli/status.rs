@@ -1,4 +1,4 @@
-//! `status`: reads the fleet and shows it, once or again and again.
+//! `status`: reads the fleet and shows it, once or repeatedly.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ use super::spinner::reading;
 /// Takes the cursor home and clears the screen.
 const CLEAR: &str = "\u{1b}[H\u{1b}[2J\u{1b}[3J";
 
-/// What one look needs.
+/// What each refresh needs.
 struct StatusRun<'a> {
     loaded: &'a Loaded,
     file: &'a FleetFile,
@@ -50,7 +50,6 @@ struct StatusRun<'a> {
     args: &'a StatusArgs,
 }
 
-/// Shows the fleet.
 pub async fn run(args: &StatusArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let loaded = load(cx)?;
     let file = loaded.fleet_file()?;
@@ -65,7 +64,6 @@ pub async fn run(args: &StatusArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     if args.follow { follow(&watch, status, cx).await } else { show(&status, args, cx) }
 }
 
-/// Shows one board.
 fn show(status: &FleetStatus, args: &StatusArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let detail = detail(args);
     match cx.settings.output {
@@ -77,8 +75,8 @@ fn show(status: &FleetStatus, args: &StatusArgs, cx: Context<'_>) -> Result<Exit
     Ok(Exit::Done)
 }
 
-/// Shows a board at each interval until a signal comes or nobody reads any more. A reading that
-/// fails is told of, and the next one is tried: whoever follows wants to see GARM come back.
+/// Shows the fleet at each interval until a signal comes or stdout is closed. A failed read is
+/// reported and the next one is tried, so that a follower sees GARM come back.
 async fn follow(
     watch: &StatusRun<'_>,
     first: FleetStatus,

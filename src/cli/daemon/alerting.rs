@@ -1,4 +1,4 @@
-//! The alert rules while the loop runs: looked at once a second, told to the receivers.
+//! Evaluates the alert rules once a second while the loop runs, and notifies the receivers.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,13 +29,13 @@ use crate::notify::{
 };
 use crate::secrets;
 
-/// How often the rules are looked at.
+/// Interval of the evaluation.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// What the rules are held against. Written by the loop, read once a second.
+/// The values that rules are evaluated on. The loop writes them.
 pub(super) struct AlertInputs {
     began: Instant,
-    /// An observation that is older tells nothing of the pools any more.
+    /// Older observations of the pools count as unknown.
     fresh: Duration,
     known: Mutex<AlertInputState>,
 }
@@ -50,11 +50,11 @@ struct AlertInputState {
     /// Absent where there is no anchor.
     anchored_at: Option<Timestamp>,
     client_cert_expires_at: Option<Timestamp>,
-    /// Absent while nobody can tell.
+    /// Absent while unknown.
     is_mtls_enforced: Option<bool>,
 }
 
-/// What there is of each pool.
+/// The values of one pool.
 #[derive(Clone, Copy)]
 struct PoolNumbers {
     queue_depth: u32,
@@ -158,28 +158,28 @@ impl AlertInputs {
     }
 }
 
-/// Rules and receivers.
+/// Evaluates the rules and owns the receivers.
 pub(super) struct Alerting {
     fleet: String,
     facts: Arc<AlertInputs>,
-    /// Goes on evenly whatever is done to the machine's clock.
+    /// Monotonic: changes of the system clock do not affect it.
     clock: Clock,
     rules: Mutex<AlertRules>,
     /// Absent once it is closed.
     notifier: tokio::sync::Mutex<Option<Notifier>>,
 }
 
-/// What alerts and records tell and are told.
+/// What alerting and the audit feed share.
 #[derive(Clone)]
 pub(super) struct AlertWiring {
     pub(super) metrics: Arc<MetricsState>,
     pub(super) facts: Arc<AlertInputs>,
-    /// What goes with every alert.
+    /// Attached to every alert.
     pub(super) enclosure: Attachment,
 }
 
 impl Alerting {
-    /// Resolves the receivers and begins a task for each. Fails (3) when one cannot be used.
+    /// Resolves the receivers and starts a task for each. Errors (3) if one cannot be used.
     pub(super) async fn start(
         setup: &DaemonConfig,
         allowed: &secrets::ResolveOptions,
@@ -205,7 +205,7 @@ impl Alerting {
         })
     }
 
-    /// Looks at the rules once a second until `stop`.
+    /// Evaluates the rules once a second until `stop`.
     pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut beat = interval(EVERY);
         loop {
@@ -219,7 +219,7 @@ impl Alerting {
         }
     }
 
-    /// Other rules and receivers; on an error nothing has changed.
+    /// Replaces rules and receivers; an error leaves both unchanged.
     pub(super) async fn reload(
         &self,
         setup: &DaemonConfig,
@@ -234,7 +234,7 @@ impl Alerting {
         Ok(())
     }
 
-    /// Tells what is still untold, for at most so long.
+    /// Delivers pending notifications, for at most `patience`.
     pub(super) async fn close(&self, patience: Duration) {
         let notifier = self.notifier.lock().await.take();
         if let Some(notifier) = notifier {
@@ -282,7 +282,7 @@ fn line(it: &AlertTransition) -> LogLine {
     line.with(json!({ "rule": it.rule, "firing": level == Level::WARN, "value": it.value }))
 }
 
-/// Counts every attempt to deliver, and says when one fails.
+/// Counts each delivery attempt and logs failures.
 fn report(metrics: Arc<MetricsState>) -> Arc<dyn Fn(&Delivery) + Send + Sync> {
     Arc::new(move |it: &Delivery| {
         let (receiver, outcome) = (it.receiver.clone(), it.outcome.word());
@@ -300,7 +300,7 @@ fn report(metrics: Arc<MetricsState>) -> Arc<dyn Fn(&Delivery) + Send + Sync> {
     })
 }
 
-/// Where alerts go, secret addresses resolved.
+/// The receivers with their secret URLs resolved.
 async fn targets(
     setup: &DaemonConfig,
     allowed: &secrets::ResolveOptions,

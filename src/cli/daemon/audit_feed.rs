@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::alerting::AlertInputs;
 use super::anchoring::AnchorSchedule;
 use super::audit_listener::AuditListener;
-use super::mtls_schedule::ProbeOutcome;
+use super::mtls_schedule::MtlsRound;
 use crate::audit::lifecycle::{Last, Lifecycle, Stream, shows_watching};
 use crate::audit::{Cause, Entry, Head, Keys, Kind, Subject};
 use crate::cli::exit::Exit;
@@ -175,7 +175,7 @@ impl AuditFeed {
     }
 
     /// The probes of mTLS have another word.
-    pub(super) fn proven(&self, shown: &ProbeOutcome) {
+    pub(super) fn proven(&self, shown: &MtlsRound) {
         let Some(inner) = &self.0 else { return };
         let act = format!("mtls {}", shown.word.word());
         let entry = inner.event(act, Subject::Controller, shown.sentence.clone());
@@ -194,7 +194,7 @@ impl AuditFeed {
         inner.tell(|_, _| vec![entry]);
     }
 
-    /// The watching ends.
+    /// Records the end of `watch`.
     pub(super) fn end(self) {
         self.tell(Lifecycle::end);
     }

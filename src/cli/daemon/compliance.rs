@@ -1,5 +1,5 @@
-//! The report on the requirements while the loop runs: said after the first round of probes, and
-//! again of whatever has another word.
+//! The report on the requirements while the loop runs. It is logged after the first round of probes;
+//! later, a requirement is logged when its answer changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,11 +20,10 @@ use crate::monitor::compliance::{
 };
 use crate::render::requirements as render;
 
-/// A larger audit file is not read whole while the loop runs, in bytes: `audit verify` takes its
-/// time beside it.
+/// Size in bytes above which the audit file is not verified here; `audit verify` can take its time.
 const AUDIT_MAX: u64 = 256 << 20;
 
-/// What is known of the requirements.
+/// Collects the facts behind the report.
 pub(super) struct ComplianceReport {
     state: Mutex<ComplianceState>,
 }
@@ -39,7 +38,7 @@ struct ComplianceState {
     audit: Option<AuditFact>,
     /// How the recording stands since then.
     recording: Option<Recording>,
-    /// The words that were said; empty before the first round.
+    /// The answers that were logged; empty before the first round.
     said: BTreeMap<Requirement, RequirementAnswer>,
 }
 
@@ -121,7 +120,7 @@ impl ComplianceReport {
         render::json(&self.state().report())
     }
 
-    /// Says what has another word than before; nothing before the first round.
+    /// Logs the requirements whose answer has changed; nothing before the first round.
     fn say(&self, state: &mut ComplianceState) {
         if state.mtls.is_none() {
             return;
@@ -142,7 +141,7 @@ impl ComplianceReport {
     }
 }
 
-/// How the audit log stands; nothing where there is none, or it is too large to read it now.
+/// Verifies the audit log; nothing if there is none or it exceeds [`AUDIT_MAX`].
 pub(super) async fn audited(book: &Book) -> Option<AuditFact> {
     let Book::Diary(diary) = book else { return None };
     let diary = Arc::clone(diary);

@@ -1,4 +1,4 @@
-//! What `/decisions` shows: the last decision of each pool, kept as it was made.
+//! The page `/decisions`: the last decision of each pool.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,15 +10,15 @@ use crate::reconcile::watch::{LoopSnapshot, Writes};
 use crate::render::decision::{self, DecisionEffect, DecisionsDocument, Stall};
 use crate::scaling::{Decision, EntityState, Freeze};
 
-/// Whose decisions they are.
+/// The fleet and the GARM that the decisions are about.
 #[derive(Debug, Clone)]
 pub(super) struct WatchedFleet {
     pub(super) fleet: FleetName,
-    /// Address of GARM.
+    /// URL of GARM.
     pub(super) garm: String,
 }
 
-/// Everything that the page is made from; made into a page when somebody asks.
+/// The data of the page, which is rendered on request.
 #[derive(Debug, Clone, Default)]
 pub(super) struct DecisionsPage {
     report: DecisionsDocument,

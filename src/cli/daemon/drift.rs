@@ -1,4 +1,4 @@
-//! Whether the pools in GARM are still what the files say.
+//! Detects pools in GARM that differ from the files.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -126,7 +126,7 @@ fn differs(pool: &PoolName, fields: &DifferingFields) -> LogLine {
 
 #[cfg(test)]
 impl DriftDetector {
-    /// No file says anything.
+    /// A detector without declared pools.
     pub(super) fn none() -> Self {
         let fleet = FleetName::new("acme").unwrap();
         let (pools, found) = (HashMap::new(), HashMap::new());

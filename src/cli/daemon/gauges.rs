@@ -1,4 +1,4 @@
-//! What the loop sees → the numbers of `/metrics`.
+//! Turns what the loop observes into the gauges of `/metrics`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::scaling::{
 /// only for pools whose GARM counts generations.
 pub(super) type Outdated = HashMap<PoolId, u32>;
 
-/// Counts them.
+/// Counts the outdated runners of each pool.
 pub(super) fn outdated(fleet: &Fleet) -> Outdated {
     let generations: HashMap<&PoolId, Option<u64>> =
         fleet.pools.iter().map(|it| (&it.id, it.generation)).collect();

@@ -1,5 +1,5 @@
-//! The fleet's pools as they stand in GARM, held against the policy at each full read: somebody may
-//! have changed one by hand. Each violation is told once, and its end.
+//! The fleet's pools as they stand in GARM, held against the policy at each full read: a person
+//! may have changed one by hand. The start and the end of each violation are reported once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,7 +43,7 @@ impl Guardrails {
         let begun = found.iter().filter(|it| !before.contains(it)).cloned().collect();
         let (mut ended, mut stays) = (Vec::new(), Vec::new());
         for before in before {
-            // Of what nobody has read just now the last word stands.
+            // This read did not include `extra_specs`: the earlier result stands.
             let is_unread = before.field == "extra_specs" && unread.contains(&before.pool);
             match found.contains(&before) {
                 true => {}
@@ -87,7 +87,7 @@ mod tests {
         PolicySet::of(vec![policy.unwrap_or_else(PolicySettings::default)])
     }
 
-    /// Our pool `a` with this network; absent: nobody has read it.
+    /// Our pool `a` with this network; absent: not read.
     fn with(network: Option<&str>, flavor: &str) -> Fleet {
         let mut ours = pool("a", &["x"]);
         ours.spec.provider = "aws".into();

@@ -1,4 +1,4 @@
-//! What the loop tells, as lines of the log.
+//! The log lines for what the loop reports.
 
 use std::time::Duration;
 
@@ -131,7 +131,7 @@ pub(super) fn undeletable(runner: &RunnerName, fault: &str, pool: &PoolName) -> 
     LogLine::warn("trouble", progress::undeletable(runner, fault)).of(pool)
 }
 
-/// The word of `runnerctl_scaling_actions_total{outcome}`.
+/// The value of the label `outcome` of `runnerctl_scaling_actions_total`.
 pub(super) fn outcome(outcome: &Result<WriteOutcome, String>) -> &'static str {
     outcome.as_ref().map_or("failed", |it| it.word())
 }

@@ -1,5 +1,5 @@
-//! Keeps the log of a busy pool readable: where jobs come by the dozen, a decision is another with
-//! each of them, in its numbers and not in what it is about, and the level follows it up and down.
+//! Throttles the log of a busy pool: with dozens of jobs, each new job changes the numbers of the
+//! decision but not its reason, and the level follows up and down.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::domain::name::PoolName;
 use crate::reconcile::watch::{WriteAction, WriteOutcome, WriteReport, Writes};
 use crate::scaling::{Decision, Reason};
 
-/// The same is said of a pool once in so long; with `-v` each time.
+/// A topic of a pool is logged once in this time; with `-v` each time.
 const QUIET: Duration = Duration::from_secs(10);
 
 /// What a line is about: two of one topic are the same but for their numbers.
@@ -26,13 +26,13 @@ enum Topic {
     Level,
 }
 
-/// How much is told.
+/// Whether repeats are suppressed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum ThrottleMode {
     /// The same once in [`QUIET`].
     #[default]
     Usual,
-    /// All of it (`-v`).
+    /// Every line is logged (`-v`).
     All,
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use tracing::Level;
 
 use super::compliance::audited;
-use super::mtls_schedule::{ProbeOutcome, ProbeRound};
+use super::mtls_schedule::{MtlsRound, ProbeRound};
 use super::startup::DaemonParts;
 use crate::cli::log::LogLine;
 use crate::cli::requirements;
@@ -36,7 +36,7 @@ pub(super) fn round(opened: &DaemonParts) -> Box<dyn FnMut(Controller) -> ProbeR
 
 /// Tells what a round of probes has shown: the board and the alert rules each time, log and audit
 /// file when the word is another.
-pub(super) fn herald(opened: &DaemonParts) -> impl Fn(&ProbeOutcome) + Send + use<> {
+pub(super) fn herald(opened: &DaemonParts) -> impl Fn(&MtlsRound) + Send + use<> {
     let (metrics, facts) = (Arc::clone(&opened.metrics), Arc::clone(&opened.facts));
     let records = opened.records.clone();
     let verdicts = Arc::clone(&opened.verdicts);

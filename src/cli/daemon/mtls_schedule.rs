@@ -47,13 +47,13 @@ impl MtlsRequirement {
     }
 }
 
-/// A round under way.
+/// The future of one round of probes.
 pub(super) type ProbeRound =
     Pin<Box<dyn Future<Output = Result<Vec<Probe>, garm::GarmError>> + Send>>;
 
 /// What a round has shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ProbeOutcome {
+pub(super) struct MtlsRound {
     pub(super) word: Proof,
     /// Whether the word is another than before.
     pub(super) is_changed: bool,
@@ -62,20 +62,20 @@ pub(super) struct ProbeOutcome {
     pub(super) is_enforced: Option<bool>,
 }
 
-/// Whoever probes.
+/// Runs the rounds of probes and holds the loop while there is no proof.
 pub(super) struct MtlsProber {
     /// Makes a round against the URLs of this GARM.
     pub(super) probe: Box<dyn FnMut(Controller) -> ProbeRound + Send>,
-    /// Hears of every round.
-    pub(super) tell: Box<dyn Fn(&ProbeOutcome) + Send>,
+    /// Called after every round.
+    pub(super) tell: Box<dyn Fn(&MtlsRound) + Send>,
     /// GARM's settings as the loop reads them.
     pub(super) controllers: watch::Receiver<Option<Controller>>,
     pub(super) demand: watch::Receiver<MtlsRequirement>,
-    /// Somebody wants a round now.
+    /// Requests a round now.
     pub(super) again: Arc<Notify>,
     pub(super) orders: mpsc::Sender<WatchCommand>,
     /// Where it is said that the first round has found a door open; taken once it is over.
-    pub(super) refuse: Option<oneshot::Sender<ProbeOutcome>>,
+    pub(super) refuse: Option<oneshot::Sender<MtlsRound>>,
     pub(super) began: Instant,
     pub(super) standing: MtlsState,
     /// What the loop is held for, as it was told last.
@@ -83,7 +83,7 @@ pub(super) struct MtlsProber {
 }
 
 impl MtlsProber {
-    /// Probes until `stop`.
+    /// Runs rounds until `stop`.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         tokio::select! {
             () = self.rounds() => {}
@@ -94,7 +94,7 @@ impl MtlsProber {
     async fn rounds(&mut self) {
         loop {
             let known = self.controllers.wait_for(Option::is_some).await;
-            // Nobody reads GARM any more: the loop has ended.
+            // The loop has ended, so GARM is not read any more.
             let Some(controller) = known.ok().and_then(|it| it.clone()) else { return };
             let result = (self.probe)(controller).await;
             let shown = self.take(result);
@@ -103,7 +103,7 @@ impl MtlsProber {
             if let Some(refuse) = self.refuse.take()
                 && (shown.word, demand) == (Proof::NotEnforced, MtlsRequirement::Proof)
             {
-                // Nobody hears it when the service is about to end anyway.
+                // The receiver is gone if the service is about to end anyway.
                 let _ = refuse.send(shown);
                 return;
             }
@@ -112,13 +112,13 @@ impl MtlsProber {
         }
     }
 
-    fn take(&mut self, result: Result<Vec<Probe>, garm::GarmError>) -> ProbeOutcome {
+    fn take(&mut self, result: Result<Vec<Probe>, garm::GarmError>) -> MtlsRound {
         let (word, sentence) = match result {
             Ok(probes) => (Proof::of(&probes), proof::sentence(&probes)),
             Err(error) => (Proof::Unreachable, format!("mTLS cannot be probed: {error}")),
         };
         let is_changed = self.standing.record(word, self.began.elapsed());
-        ProbeOutcome { word, is_changed, sentence, is_enforced: self.standing.is_enforced() }
+        MtlsRound { word, is_changed, sentence, is_enforced: self.standing.is_enforced() }
     }
 
     /// Waits for the next round; meanwhile a proof may grow too old, and the policy may change.
@@ -155,7 +155,7 @@ impl MtlsProber {
             None => WatchCommand::Go(HoldReason::Unproven),
             Some(why) => WatchCommand::Hold(HoldReason::Unproven, why.to_owned()),
         };
-        // Nobody takes it when the loop has ended: there is nothing to hold then.
+        // The receiver is gone once the loop has ended; then there is nothing to hold.
         let _ = self.orders.send(order).await;
     }
 }
@@ -193,7 +193,7 @@ mod tests {
         orders: mpsc::Receiver<WatchCommand>,
         demand: watch::Sender<MtlsRequirement>,
         again: Arc<Notify>,
-        refused: oneshot::Receiver<ProbeOutcome>,
+        refused: oneshot::Receiver<MtlsRound>,
         _controllers: watch::Sender<Option<Controller>>,
         stop: CancellationToken,
     }

@@ -1,5 +1,5 @@
-//! Hears the loop and passes on what it tells: to the board, to the log, to the alerts and to the
-//! audit file.
+//! Observes the loop and passes what it reports to the metrics, the log, the alerts and the audit
+//! file.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -48,10 +48,9 @@ pub(super) struct LoopObserver {
     /// What the pools are held against.
     drifts: DriftDetector,
     controllers: watch::Sender<Option<Controller>>,
-    /// In force.
     policies: watch::Receiver<PolicySet>,
     verdicts: Arc<ComplianceReport>,
-    /// What `/decisions` shows.
+    /// The data of the page `/decisions`.
     kept: Arc<Mutex<DecisionsPage>>,
     /// A full read has succeeded or failed: the first one makes the service ready, each is the
     /// moment to look whether the files have changed.
@@ -73,7 +72,7 @@ struct ObserverState {
     impatience: Option<String>,
     /// What could not be read of GARM's lists, as it was said last.
     remarks: Vec<String>,
-    /// The last words about pools that nobody scales, and when they were said.
+    /// The last warning about pools that only GARM scales, and its time.
     left_to_garm: Option<(String, Timestamp)>,
     is_ready: bool,
 }
@@ -95,7 +94,6 @@ pub(super) struct ObserverOutputs {
 /// Whose loop is heard, and how it is told.
 pub(super) struct ObserverSettings {
     pub(super) origin: WatchedFleet,
-    /// Whether the loop writes.
     pub(super) writes: Writes,
     pub(super) volume: ThrottleMode,
 }
@@ -171,7 +169,7 @@ impl LoopObserver {
         state.impatience = said;
     }
 
-    /// Pools that nobody but a long backoff serves: said when that changes, and every hour.
+    /// Warns of pools that only GARM's long backoff serves: on a change and every hour.
     fn warn_of_slow_pools(&self, state: &mut ObserverState, sight: &LoopSnapshot<'_>) {
         const AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
         let pools = sight.fleet_index.pools();
@@ -293,7 +291,7 @@ impl Observer for LoopObserver {
             // The board outlives the log, which the verdicts write to.
             let verdicts = Arc::downgrade(&self.verdicts);
             self.metrics.explain(Arc::new(move || -> Value {
-                // Copied out, so that making the page holds nobody up.
+                // Cloned, so that rendering the page does not hold the lock.
                 let kept = kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 let mut page = kept.value();
                 if let Some(verdicts) = verdicts.upgrade() {

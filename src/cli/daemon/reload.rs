@@ -1,5 +1,5 @@
-//! Files that change while the loop runs: looked at with each full read of GARM, and when SIGHUP
-//! says so. What cannot be used leaves the old in force.
+//! Reloads files that change while the loop runs: checks them at each full read of GARM and on
+//! SIGHUP. Files that cannot be used leave the previous ones in force.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::metrics::{MetricsState, ReloadResult};
 use crate::reconcile::watch::{DeclaredPools, WatchCommand, Writes};
 use crate::render::words::count;
 
-/// What brought a look about.
+/// Why the files are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ReloadTrigger {
     /// A full read: said is only what has changed.
@@ -37,7 +37,7 @@ pub(super) enum ReloadTrigger {
 const ANEW: &str = "the files have changed, and watch follows them now";
 const AS_BEFORE: &str = "the files are as they were";
 
-/// Watches the files.
+/// Checks the files and applies their changes.
 pub(super) struct Reloader {
     /// The global options of the command line.
     pub(super) run: RunSettings,
@@ -171,7 +171,7 @@ impl Reloader {
         }
         self.taken = fresh.clone();
         let roll = DeclaredPools { fleet: self.started.file.fleet.clone(), ..fresh.roll() };
-        // Nobody takes the order when the loop has ended: there is nothing to reload for then.
+        // The receiver is gone once the loop has ended; then there is nothing to reload.
         let _ = self.orders.send(WatchCommand::Reload(roll)).await;
         Ok(())
     }

@@ -14,7 +14,7 @@ use super::client_cert::ClientCertReloader;
 use super::decisions_page::WatchedFleet;
 use super::log_throttle::ThrottleMode;
 use super::mtls_probe::{herald, round};
-use super::mtls_schedule::{MtlsProber, MtlsRequirement, ProbeOutcome};
+use super::mtls_schedule::{MtlsProber, MtlsRequirement, MtlsRound};
 use super::observer::{LoopObserver, ObserverOutputs, ObserverSettings};
 use super::reload::{ReloadTrigger, Reloader};
 use super::server_cert::ServerCertReloader;
@@ -134,14 +134,14 @@ struct LoopChannels {
     policies: Sender<PolicySet>,
 }
 
-/// Starts what runs beside the loop: the listener, the alerts, the watchdog, whoever looks after
-/// the files, and the probes of mTLS; brings where those refuse.
+/// Starts the tasks beside the loop: the listener, the alerts, the systemd watchdog, the reloader and
+/// the mTLS probes. Returns the channel on which the probes refuse to go on.
 fn begin(
     opened: &mut DaemonParts,
     tasks: &TaskTracker,
     stop: &CancellationToken,
     begun: LoopChannels,
-) -> Option<oneshot::Receiver<ProbeOutcome>> {
+) -> Option<oneshot::Receiver<MtlsRound>> {
     let LoopChannels { orders, look, known, policies } = begun;
     let metrics = &opened.metrics;
     tasks.spawn(keep_alive(Arc::clone(metrics), stop.clone()));
@@ -251,17 +251,17 @@ struct RunningLoop {
     hangups: Hangups,
     orders: mpsc::Sender<WatchCommand>,
     looks: mpsc::Sender<ReloadTrigger>,
-    refused: Option<oneshot::Receiver<ProbeOutcome>>,
+    refused: Option<oneshot::Receiver<MtlsRound>>,
 }
 
-/// How the loop ended.
+/// The end of the loop and what caused it.
 struct LoopResult {
     /// Absent: it did not end in time, or a second signal cut it off.
     result: Option<Result<WatchEnd, crate::garm::GarmError>>,
-    /// The first signal.
+    /// The first signal, if there was one.
     signal: Option<Signal>,
     /// What the first probes have shown, where the policy ends the service for it.
-    refused: Option<ProbeOutcome>,
+    refused: Option<MtlsRound>,
 }
 
 impl RunningLoop {
@@ -321,7 +321,7 @@ impl RunningLoop {
 }
 
 /// Waits until the probes refuse, for ever when they never do.
-async fn refusal(refused: &mut Option<oneshot::Receiver<ProbeOutcome>>) -> ProbeOutcome {
+async fn refusal(refused: &mut Option<oneshot::Receiver<MtlsRound>>) -> MtlsRound {
     if let Some(receiver) = refused
         && let Ok(shown) = receiver.await
     {

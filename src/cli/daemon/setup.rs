@@ -1,4 +1,4 @@
-//! What the files say about the loop, and what of it can change while it runs.
+//! The configuration of the loop from the files, and which parts can change while it runs.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ pub(super) struct DaemonConfig {
     /// `watch:` of the fleet file, or its defaults.
     pub(super) watch: WatchSettings,
     pub(super) pools: Arc<[DeclaredPool]>,
-    /// What binds the pools.
+    /// The policies that apply to the pools.
     pub(super) policies: PolicySet,
     /// The folder of the fleet file.
     pub(super) base: PathBuf,
@@ -50,7 +50,6 @@ pub(in crate::cli) fn roll(fleet: &FleetName, pools: &[DeclaredPool]) -> Declare
 /// Files that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ConfigError {
-    /// One sentence.
     pub(super) message: String,
     /// Every problem, as `validate` shows it; empty when there is nothing to show.
     pub(super) report: String,

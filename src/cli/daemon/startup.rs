@@ -1,5 +1,5 @@
-//! From the command line to a service that is about to run: whatever can be wrong with files,
-//! address, certificate, secret or audit file is found here, before GARM is asked anything.
+//! Prepares the service: finds every problem with files, address, certificate, secrets and audit file
+//! before it asks GARM anything.
 
 use std::sync::Arc;
 
@@ -169,7 +169,7 @@ fn empty_board(watch: &WatchSettings) -> Arc<MetricsState> {
     metrics
 }
 
-/// Takes the address. `--once` and `--release` are over before anybody could ask, and run beside a
+/// Binds the address. `--once` and `--release` end before a client could connect, and run beside a
 /// `watch` that has the address: they listen only where they are told to.
 async fn listen(args: &WatchArgs, watch: &WatchSettings) -> Result<Option<TcpListener>, Failure> {
     let address = match (args.listen, args.course()) {

@@ -56,7 +56,7 @@ impl Timings {
         took
     }
 
-    /// One row has changed.
+    /// Takes in one changed row.
     pub(super) fn changed(&mut self, change: &RowChange) -> Vec<TimedEvent> {
         let mut took = Vec::new();
         match change {

@@ -39,7 +39,7 @@ use super::stage::{DemoStage, ask, config, name, warrant};
 /// Jobs that come at once.
 const JOBS: usize = 18;
 
-/// How long each runs.
+/// How long each job runs.
 const JOB: Duration = Duration::from_secs(120);
 
 /// So many of them are cancelled while they wait, the youngest, in the third column: their runners

@@ -48,7 +48,7 @@ const BEAT: Duration = Duration::from_millis(90);
 pub(super) struct DemoStage<'a> {
     cx: Context<'a>,
     memory: Arc<InMemoryWorld>,
-    /// The body of a login, for whoever changes GARM by hand.
+    /// The body of a login, for changes to GARM made by hand.
     login: Value,
     client: Arc<GarmClient>,
     clock: Clock,
@@ -132,7 +132,7 @@ impl<'a> DemoStage<'a> {
         self.print(&paint(NAME, text))
     }
 
-    /// Begins a chapter.
+    /// Prints the heading of a chapter.
     pub(super) fn scene(&self, text: &str) -> Result<(), Failure> {
         self.pause(PAUSE);
         let line = "─".repeat(self.cx.print.width().min(100).saturating_sub(text.len() + 4));
@@ -150,7 +150,7 @@ impl<'a> DemoStage<'a> {
         Ok(())
     }
 
-    /// Shows a file.
+    /// Prints a file.
     pub(super) fn file(&self, path: &str, text: &str) -> Result<(), Failure> {
         let lines = text.lines().map(|it| format!("{} {it}", paint(QUIET, "  │")));
         let lines: Vec<String> = lines.collect();
@@ -241,7 +241,7 @@ impl<'a> DemoStage<'a> {
         self.memory.with(|it| it.queue_jobs(order));
     }
 
-    /// Somebody else changes a pool in GARM, past all files: a plain call of its API.
+    /// Changes a pool in GARM as another user would: by a plain call of the API.
     pub(super) async fn by_hand(
         &self,
         method: Method,

@@ -81,11 +81,11 @@ impl Visit for LogRecord {
     }
 }
 
-/// Where records go.
+/// Who writes the records.
 enum Sink {
-    /// Written by the caller.
+    /// The caller of the macro writes.
     Direct(LogWriter),
-    /// Written by a thread, so that a reader that stands still delays no caller.
+    /// A thread writes, so that a reader that stands still delays no caller.
     Queue(Arc<LogQueue>),
 }
 

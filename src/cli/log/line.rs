@@ -57,7 +57,6 @@ impl LogLine {
         self
     }
 
-    /// Logs the line.
     pub(in crate::cli) fn emit(&self) {
         // A macro of `tracing` takes a constant level, and the names of its fields are constant,
         // too: the further fields travel as one JSON object, which the layer opens again.

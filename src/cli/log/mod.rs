@@ -34,10 +34,10 @@ pub(super) enum LogSource {
     WatchJson,
 }
 
-/// The running log. [`Log::close`] waits for lines that are still to be written.
-pub(super) struct Log(Option<Arc<LogQueue>>);
+/// The running log. [`LogHandle::close`] waits for lines that are still to be written.
+pub(super) struct LogHandle(Option<Arc<LogQueue>>);
 
-impl Log {
+impl LogHandle {
     /// Writes the lines that wait, unless their reader stands still.
     pub(super) fn close(&self) {
         if let Some(queue) = &self.0 {
@@ -47,21 +47,25 @@ impl Log {
 }
 
 /// Installs the subscriber of this process. Errors when `watch` cannot start the thread that writes.
-pub(super) fn start(source: LogSource, verbose: u8, print: &Arc<Printer>) -> Result<Log, Failure> {
-    let Some(levels) = levels(source, verbose) else { return Ok(Log(None)) };
+pub(super) fn start(
+    source: LogSource,
+    verbose: u8,
+    print: &Arc<Printer>,
+) -> Result<LogHandle, Failure> {
+    let Some(levels) = levels(source, verbose) else { return Ok(LogHandle(None)) };
     let format = match source {
         LogSource::WatchJson => LogFormat::Json,
         LogSource::OneShot | LogSource::WatchText => LogFormat::for_stderr(),
     };
     let writer = LogWriter::new(Arc::clone(print), format);
     let (layer, log) = match source {
-        LogSource::OneShot => (LogLayer::direct(writer), Log(None)),
+        LogSource::OneShot => (LogLayer::direct(writer), LogHandle(None)),
         LogSource::WatchText | LogSource::WatchJson => {
             let queue = LogQueue::start(writer).map_err(|error| {
                 anyhow::Error::new(error).context("cannot start the log's thread")
             })?;
             let queue = Arc::new(queue);
-            (LogLayer::queued(Arc::clone(&queue)), Log(Some(queue)))
+            (LogLayer::queued(Arc::clone(&queue)), LogHandle(Some(queue)))
         }
     };
     // A second start can only come from a test in this process; the first one stays in force.
