@@ -30,6 +30,8 @@ pub fn connect(
     cx: Context<'_>,
 ) -> Result<Arc<GarmClient>, Failure> {
     let client = connect_through(file, base, cx, |it| it)?.0;
+    let user = &file.garm.username;
+    info!(event = "step", "GARM is at {}, its user is `{user}`", client.address());
     let now = Clock::Real.now();
     let lists = lists(file, now).warning.map(|it| (it, RENEW_LISTS));
     for (text, cure) in expiry(file, now).map(|it| (it, RENEW)).into_iter().chain(lists) {
@@ -136,7 +138,6 @@ pub fn connect_through(
     let login = GarmLogin { username: garm.username.clone(), password: Arc::new(password) };
     let transport = LoggedTransport::new(wrap(Arc::<Http>::clone(&http)));
     let client = GarmClient::new(Arc::new(transport), login);
-    info!(event = "step", "GARM is at {}, its user is `{}`", client.address(), garm.username);
     Ok((Arc::new(client), http))
 }
 
